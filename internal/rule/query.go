@@ -1,0 +1,67 @@
+package rule
+
+import "regexp"
+
+// A Query is the tree of a match expression: And, Or, Not and Leaf. It is immutable once read.
+//
+// A leaf whose field is absent is false; so a Not over it is true, as in Lucene and Sigma.
+type Query interface{ isQuery() }
+
+// And holds when all of its members hold; an empty And always holds.
+type And struct{ Of []Query }
+
+// Or holds when one of its members holds; an empty Or never does.
+type Or struct{ Of []Query }
+
+// Not holds when Of does not.
+type Not struct{ Of Query }
+
+// Leaf compares one field with one value.
+type Leaf struct {
+	Field  string // canonical dotted path, see decode.Canonical; "" for the text fields: the message and a stack trace, or the whole record when it has no message
+	Op     Op
+	Text   string         // OpContains, OpPrefix, OpSuffix, OpEqual, OpGlob, OpCIDR, OpList (the list's name)
+	Cased  bool           // the text operators tell upper from lower case; otherwise they compare by Unicode simple folding
+	Regexp *regexp.Regexp // OpRegexp
+	Range  Range          // OpRange, OpLevel
+	Pos    Pos
+}
+
+// Op is what a leaf does with its field. An array satisfies a leaf when one of its members does.
+type Op uint8
+
+const (
+	OpContains Op = iota // Text occurs in the value
+	OpPrefix             // the value begins with Text
+	OpSuffix             // the value ends with Text
+	OpEqual              // the value is Text
+	OpGlob               // the whole value matches Text, in which * stands for any run of characters and ? for one; \ escapes
+	OpRegexp             // Regexp matches somewhere in the value
+	OpExists             // the field is present and not null
+	OpRange              // the value is a number within Range; units in the record ("250ms") are understood
+	OpLevel              // the severity number is within Range
+	OpCIDR               // the value is an IP address within the network Text
+	OpList               // the value is a member of the list Text
+)
+
+// Range is an interval of numbers. Infinite bounds are open ends.
+type Range struct {
+	Min, Max         float64
+	OpenMin, OpenMax bool // the bound itself does not belong to the range
+}
+
+// Contains says whether v lies in the range.
+func (r Range) Contains(v float64) bool {
+	return (v > r.Min || v == r.Min && !r.OpenMin) && (v < r.Max || v == r.Max && !r.OpenMax)
+}
+
+// Pos is a place in a rule file, counted from 1. The zero Pos is unknown.
+type Pos struct {
+	File         string
+	Line, Column int
+}
+
+func (*And) isQuery()  {}
+func (*Or) isQuery()   {}
+func (*Not) isQuery()  {}
+func (*Leaf) isQuery() {}

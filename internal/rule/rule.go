@@ -1,0 +1,125 @@
+// Package rule reads rules: what to match, when matches amount to an alert, and what the alert says.
+package rule
+
+import "time"
+
+// Set is all the rules of some files, ready to be compiled. It is immutable.
+type Set struct {
+	Rules        []*Rule
+	Suppressions []*Suppression
+	Lists        map[string]*List
+	Intervals    map[string]Interval
+}
+
+// Rule is one alert or record rule.
+type Rule struct {
+	Name          string    // the alert's name, or the record's
+	Group         string    // the group it stands in
+	UID           string    // identity that survives renaming; "" for Group/Name
+	Record        bool      // yields a value instead of an alert
+	Source        string    // name of the source (a topic, or "alerts"); "" for the default source
+	Sources       []string  // further sources of the same rule
+	Match         Query     // nil matches every log of the source
+	MatchText     string    // as written, for people
+	When          Condition // nil: any match
+	WhenText      string
+	Window        time.Duration // sliding; 5 m by default
+	Every         time.Duration // hopping when > 0; tumbling when it equals Window
+	Lateness      time.Duration // allowed disorder of the source; 10 s by default
+	By            []Label
+	Sequence      []Step
+	Within        time.Duration // of the sequence
+	For           time.Duration
+	KeepFiringFor time.Duration
+	Resolve       Resolve
+	Levels        []Level
+	Active        []Activity
+	SuppressedBy  []string
+	Expect        string // name of the list of keys that must exist
+	Learn         time.Duration
+	Remember      time.Duration
+	Mode          Mode
+	Samples       Samples
+	Top           []string // canonical paths
+	Limit         int      // groups; 10,000 by default
+	Labels        map[string]string
+	Annotations   map[string]string // Go templates, parsed when read, so that execution alone can fail
+	Pos           Pos
+}
+
+// ID is the rule's identity in alerts, state and metrics.
+func (r *Rule) ID() string {
+	if r.UID != "" {
+		return r.UID
+	}
+	return r.Group + "/" + r.Name
+}
+
+// Label is one member of a group key: the alert label, and the fields that may hold its value; the first present one wins.
+type Label struct {
+	Name   string
+	Fields []string
+}
+
+// Step is one step of a sequence.
+type Step struct {
+	Match  Query
+	Times  int           // at least this many; 1 by default
+	Not    bool          // must not happen
+	Within time.Duration // after the previous step; 0 for the sequence's own
+}
+
+// Resolve says when an alert is over, besides its condition no longer holding.
+type Resolve struct {
+	After  time.Duration // resolve: 1h; or_after
+	Match  Query         // resolve: QUERY
+	When   Condition
+	Manual bool
+}
+
+// Level is a severity that an alert has while its value satisfies Op Value. The last level that holds wins.
+type Level struct {
+	Severity string
+	Op       string
+	Value    float64
+}
+
+// Activity is a time interval outside which (or, with Not, inside which) a rule is silent.
+type Activity struct {
+	Interval string
+	Not      bool
+}
+
+// Mode is whether a rule notifies.
+type Mode string
+
+const (
+	Live   Mode = "live"
+	Shadow Mode = "shadow" // everything but the notification
+	Off    Mode = "off"
+)
+
+// Samples says which lines an alert shows.
+type Samples struct {
+	First, Last int
+	Fields      []string
+}
+
+// Suppression mutes rules from a start log to an end log.
+type Suppression struct {
+	Name       string
+	Start, End Query
+	By         []Label
+	Max, After time.Duration
+	Pos        Pos
+}
+
+// List is a named set of values.
+type List struct {
+	Name   string
+	File   string
+	Values []string
+}
+
+// Interval decides whether an instant lies in a named time interval.
+type Interval interface{ Contains(t time.Time) bool }
