@@ -1,0 +1,260 @@
+package match
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// Lists finds the members of a named list; ok is false when there is no list of that name. A nil Lists knows none.
+type Lists func(name string) (members []string, ok bool)
+
+// source is what the matcher asks of a log; decode.Log is one.
+type source interface {
+	Value(id decode.FieldID) decode.Value
+	Lookup(path string) decode.Value
+	Severity() int
+}
+
+// Eval says whether a query holds for a log. It is the definition of what queries mean, written to be read: a Program gives the same answers faster.
+//
+//   - A nil query always holds.
+//   - A leaf whose field is absent or null is false; a Not over it is true.
+//   - An array satisfies a leaf when one of its members does. Text operators compare an object with its JSON.
+//   - The field "" is the message and the stack trace; where there is no message, the record's bytes stand for it.
+//   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals s. A byte that is no UTF-8 equals U+FFFD.
+//   - OpEqual and OpList compare text; and a number in the record also equals a number in the query of the same value, whatever its spelling: 200.0 is 200.
+//   - OpRange reads numbers, and texts that are a number with a unit. OpLevel is false when the severity is unknown.
+func Eval(q rule.Query, log *decode.Log, lists Lists) bool { return eval(q, log, lists) }
+
+func eval(q rule.Query, log source, lists Lists) bool {
+	switch q := q.(type) {
+	case *rule.And:
+		for _, sub := range q.Of {
+			if !eval(sub, log, lists) {
+				return false
+			}
+		}
+		return true
+	case *rule.Or:
+		for _, sub := range q.Of {
+			if eval(sub, log, lists) {
+				return true
+			}
+		}
+		return false
+	case *rule.Not:
+		return !eval(q.Of, log, lists)
+	case *rule.Leaf:
+		return evalLeaf(q, log, lists)
+	}
+	return true
+}
+
+func evalLeaf(l *rule.Leaf, log source, lists Lists) bool {
+	if l.Op == rule.OpLevel {
+		s := log.Severity()
+		return s > 0 && l.Range.Contains(float64(s))
+	}
+	for _, v := range leafValues(l, log) {
+		if l.Op == rule.OpExists {
+			if v.Kind > decode.Null {
+				return true
+			}
+			continue
+		}
+		found := false
+		v.Each(func(v decode.Value) bool {
+			found = valueHolds(l, v, lists)
+			return !found
+		})
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+// leafValues are the values that a leaf compares. They are copies: one value may be overwritten when the next is looked up.
+func leafValues(l *rule.Leaf, log source) []decode.Value {
+	look := func(path string) decode.Value {
+		v := log.Lookup(path)
+		v.Text = bytes.Clone(v.Text)
+		return v
+	}
+	if l.Field != "" {
+		return []decode.Value{look(l.Field)}
+	}
+	text := look("message")
+	if text.Kind <= decode.Null {
+		text = look("raw")
+	}
+	return []decode.Value{text, look("stack")}
+}
+
+// valueHolds says whether a leaf holds for one value, which is neither null nor an array.
+func valueHolds(l *rule.Leaf, v decode.Value, lists Lists) bool {
+	switch l.Op {
+	case rule.OpContains:
+		return containsText(v.Text, l.Text, l.Cased)
+	case rule.OpPrefix:
+		_, ok := cutText(v.Text, l.Text, l.Cased)
+		return ok
+	case rule.OpSuffix:
+		return hasSuffixText(v.Text, l.Text, l.Cased)
+	case rule.OpEqual:
+		return equalValue(v, l.Text, l.Cased)
+	case rule.OpGlob:
+		return globText(v.Text, []rune(l.Text), l.Cased)
+	case rule.OpRegexp:
+		return l.Regexp.Match(v.Text)
+	case rule.OpRange:
+		n, ok := valueNumber(v)
+		return ok && l.Range.Contains(n)
+	case rule.OpCIDR:
+		network, ok := parseNetwork(l.Text)
+		if !ok {
+			return false
+		}
+		addr, ok := parseAddr(v.Text)
+		return ok && network.Contains(addr)
+	case rule.OpList:
+		if lists == nil {
+			return false
+		}
+		members, _ := lists(l.Text)
+		for _, m := range members {
+			if equalValue(v, m, l.Cased) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func equalValue(v decode.Value, text string, cased bool) bool {
+	if rest, ok := cutText(v.Text, text, cased); ok && len(rest) == 0 {
+		return true
+	}
+	if v.Kind != decode.Number || !isNumber(text) {
+		return false
+	}
+	return string(appendCanonical(nil, v.Text)) == string(appendCanonical(nil, []byte(text)))
+}
+
+func containsText(v []byte, text string, cased bool) bool {
+	if cased {
+		return bytes.Contains(v, []byte(text))
+	}
+	for {
+		if _, ok := cutText(v, text, false); ok {
+			return true
+		}
+		if len(v) == 0 {
+			return false
+		}
+		_, n := utf8.DecodeRune(v)
+		v = v[n:]
+	}
+}
+
+func hasSuffixText(v []byte, text string, cased bool) bool {
+	if cased {
+		return bytes.HasSuffix(v, []byte(text))
+	}
+	for {
+		if rest, ok := cutText(v, text, false); ok && len(rest) == 0 {
+			return true
+		}
+		if len(v) == 0 {
+			return false
+		}
+		_, n := utf8.DecodeRune(v)
+		v = v[n:]
+	}
+}
+
+// cutText cuts a text from the beginning of a value.
+func cutText(v []byte, text string, cased bool) (rest []byte, ok bool) {
+	if cased {
+		return bytes.CutPrefix(v, []byte(text))
+	}
+	for _, want := range text {
+		r, n := utf8.DecodeRune(v)
+		if n == 0 || !equalRune(r, want) {
+			return nil, false
+		}
+		v = v[n:]
+	}
+	return v, true
+}
+
+// equalRune compares by Unicode simple folding.
+func equalRune(a, b rune) bool {
+	if a == b {
+		return true
+	}
+	for r := unicode.SimpleFold(a); r != a; r = unicode.SimpleFold(r) {
+		if r == b {
+			return true
+		}
+	}
+	return false
+}
+
+// globText matches a whole value with a pattern: * is any run of characters, ? any one, and \ makes the next character ordinary.
+func globText(v []byte, pattern []rune, cased bool) bool {
+	for i := 0; i < len(pattern); i++ {
+		want := pattern[i]
+		switch want {
+		case '*':
+			for rest := pattern[i+1:]; ; {
+				if globText(v, rest, cased) {
+					return true
+				}
+				if len(v) == 0 {
+					return false
+				}
+				_, n := utf8.DecodeRune(v)
+				v = v[n:]
+			}
+		case '?':
+			_, n := utf8.DecodeRune(v)
+			if n == 0 {
+				return false
+			}
+			v = v[n:]
+			continue
+		case '\\':
+			if i+1 < len(pattern) {
+				i++
+				want = pattern[i]
+			}
+		}
+		r, n := utf8.DecodeRune(v)
+		if n == 0 || r != want && (cased || !equalRune(r, want)) {
+			return false
+		}
+		v = v[n:]
+	}
+	return len(v) == 0
+}
+
+// parseNetwork reads a network, or an address as the network of itself.
+func parseNetwork(text string) (netip.Prefix, bool) {
+	if strings.Contains(text, "/") {
+		p, err := netip.ParsePrefix(text)
+		if err == nil && p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
+		return p.Masked(), err == nil
+	}
+	a, err := netip.ParseAddr(text)
+	a = a.Unmap().WithZone("")
+	return netip.PrefixFrom(a, a.BitLen()), err == nil
+}

@@ -1,0 +1,315 @@
+package match
+
+import (
+	"math"
+	"net/netip"
+	"strconv"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+// ParseNumber reads a number with or without a unit: durations in milliseconds (ns, us, ms, s, m, min, h, d, w), sizes in bytes (B, kB, MB, ... by 1000, KiB,
+// MiB, ... by 1024), and percent as the plain number. Blanks may stand around the text and before the unit. It does not allocate.
+func ParseNumber(text []byte) (float64, bool) {
+	for len(text) > 0 && text[0] == ' ' {
+		text = text[1:]
+	}
+	for len(text) > 0 && text[len(text)-1] == ' ' {
+		text = text[:len(text)-1]
+	}
+	n := numberLen(text)
+	v, ok := parseFloat(text[:n])
+	if !ok || n == len(text) {
+		return v, ok
+	}
+	for text = text[n:]; len(text) > 0 && text[0] == ' '; {
+		text = text[1:]
+	}
+	f, ok := unitFactor(text)
+	return v * f, ok
+}
+
+// numberLen is how many bytes at the start of a text are a decimal number.
+func numberLen(t []byte) int {
+	i := 0
+	if i < len(t) && (t[i] == '-' || t[i] == '+') {
+		i++
+	}
+	start := i
+	for i < len(t) && (t[i]-'0' <= 9 || t[i] == '.') {
+		i++
+	}
+	if i == start {
+		return 0
+	}
+	if i+1 < len(t) && t[i]|0x20 == 'e' {
+		j := i + 1
+		if t[j] == '-' || t[j] == '+' {
+			j++
+		}
+		k := j
+		for k < len(t) && t[k]-'0' <= 9 {
+			k++
+		}
+		if k > j {
+			i = k
+		}
+	}
+	return i
+}
+
+var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// parseFloat is strconv.ParseFloat for plain decimal numbers; short ones, which are nearly all, need no more than a division that is exact.
+func parseFloat(t []byte) (float64, bool) {
+	if len(t) == 0 {
+		return 0, false
+	}
+	i, neg := 0, t[0] == '-'
+	if neg || t[0] == '+' {
+		i++
+	}
+	var mantissa uint64
+	digits, point := 0, -1
+	for ; i < len(t); i++ {
+		switch c := t[i]; {
+		case c-'0' <= 9:
+			mantissa = mantissa*10 + uint64(c-'0')
+			digits++
+		case c == '.' && point < 0:
+			point = digits
+		default:
+			return parseLong(t)
+		}
+	}
+	if digits == 0 {
+		return 0, false
+	}
+	if digits > 15 {
+		return parseLong(t)
+	}
+	v := float64(mantissa)
+	if point >= 0 {
+		v /= tens[digits-point]
+	}
+	if neg {
+		v = -v
+	}
+	return v, true
+}
+
+func parseLong(t []byte) (float64, bool) {
+	v, err := strconv.ParseFloat(string(t), 64)
+	return v, err == nil && !math.IsNaN(v)
+}
+
+func unitFactor(u []byte) (float64, bool) {
+	switch string(u) {
+	case "%":
+		return 1, true
+	case "ns":
+		return 1e-6, true
+	case "us", "µs", "μs":
+		return 1e-3, true
+	case "ms":
+		return 1, true
+	case "s", "sec":
+		return 1e3, true
+	case "m", "min":
+		return 60e3, true
+	case "h":
+		return 3600e3, true
+	case "d":
+		return 24 * 3600e3, true
+	case "w":
+		return 7 * 24 * 3600e3, true
+	case "B":
+		return 1, true
+	case "kB", "KB", "k", "K":
+		return 1e3, true
+	case "MB", "M":
+		return 1e6, true
+	case "GB", "G":
+		return 1e9, true
+	case "TB", "T":
+		return 1e12, true
+	case "KiB", "Ki":
+		return 1 << 10, true
+	case "MiB", "Mi":
+		return 1 << 20, true
+	case "GiB", "Gi":
+		return 1 << 30, true
+	case "TiB", "Ti":
+		return 1 << 40, true
+	}
+	return 0, false
+}
+
+// valueNumber is a value as a number.
+func valueNumber(v decode.Value) (float64, bool) {
+	if v.Kind != decode.Number && v.Kind != decode.String {
+		return 0, false
+	}
+	return ParseNumber(v.Text)
+}
+
+// isNumber says whether a text is a number as JSON spells it.
+func isNumber(t string) bool {
+	if len(t) > 0 && t[0] == '-' {
+		t = t[1:]
+	}
+	n := leadingDigits(t)
+	if n == 0 || n > 1 && t[0] == '0' {
+		return false
+	}
+	t = t[n:]
+	if len(t) > 0 && t[0] == '.' {
+		n = leadingDigits(t[1:])
+		if n == 0 {
+			return false
+		}
+		t = t[1+n:]
+	}
+	if len(t) > 0 && t[0]|0x20 == 'e' {
+		t = t[1:]
+		if len(t) > 0 && (t[0] == '+' || t[0] == '-') {
+			t = t[1:]
+		}
+		n = leadingDigits(t)
+		return n > 0 && n == len(t)
+	}
+	return t == ""
+}
+
+func leadingDigits(t string) int {
+	n := 0
+	for n < len(t) && t[n]-'0' <= 9 {
+		n++
+	}
+	return n
+}
+
+// plainDigits is how many digits of an integer are written out in its canonical spelling; beyond, it is mantissa and exponent.
+const plainDigits = 32
+
+// isCanonical says whether a JSON number is its own canonical spelling, as integers are.
+func isCanonical(t []byte) bool {
+	if len(t) > plainDigits || len(t) > 0 && t[0] == '-' && len(t) > 1 && t[1] == '0' {
+		return false
+	}
+	for i, c := range t {
+		if c-'0' > 9 && (i > 0 || c != '-') {
+			return false
+		}
+	}
+	return true
+}
+
+// appendCanonical appends the one spelling that all JSON numbers of the same value share: an integer's digits, or mantissa and exponent.
+func appendCanonical(dst, t []byte) []byte {
+	if isCanonical(t) {
+		return append(dst, t...)
+	}
+	start := len(dst)
+	i := 0
+	if len(t) > 0 && t[0] == '-' {
+		dst = append(dst, '-')
+		i++
+	}
+	first, exp, point := len(dst), 0, false
+	for ; i < len(t) && t[i]|0x20 != 'e'; i++ {
+		if t[i] == '.' {
+			point = true
+			continue
+		}
+		if point {
+			exp--
+		}
+		if t[i] != '0' || len(dst) > first { // no leading zeros
+			dst = append(dst, t[i])
+		}
+	}
+	if i < len(t) {
+		e, err := strconv.Atoi(string(t[i+1:]))
+		if err != nil || e > 1e6 || e < -1e6 {
+			return append(dst[:start], t...)
+		}
+		exp += e
+	}
+	for len(dst) > first && dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+		exp++
+	}
+	if len(dst) == first {
+		return append(dst[:start], '0')
+	}
+	if exp >= 0 && len(dst)-start+exp <= plainDigits {
+		for range exp {
+			dst = append(dst, '0')
+		}
+		return dst
+	}
+	return strconv.AppendInt(append(dst, 'e'), int64(exp), 10)
+}
+
+// parseAddr reads an IP address, with or without a port, from a value. Nothing is allocated for what is plainly no address.
+func parseAddr(t []byte) (netip.Addr, bool) {
+	if len(t) < 2 || len(t) > 64 {
+		return netip.Addr{}, false
+	}
+	dots, colons := 0, 0
+	for _, c := range t {
+		switch {
+		case c == '.':
+			dots++
+		case c == ':':
+			colons++
+		case c-'0' <= 9, c|0x20 >= 'a' && c|0x20 <= 'f', c == '[', c == ']', c == '%':
+		default:
+			if colons == 0 {
+				return netip.Addr{}, false
+			}
+		}
+	}
+	if dots != 3 && colons < 2 {
+		return netip.Addr{}, false
+	}
+	if t[0] == '[' || dots == 3 && colons == 1 {
+		ap, err := netip.ParseAddrPort(string(t))
+		if err == nil {
+			return ap.Addr().Unmap().WithZone(""), true
+		}
+		if t[0] != '[' || t[len(t)-1] != ']' {
+			return netip.Addr{}, false
+		}
+		t = t[1 : len(t)-1]
+	}
+	if dots == 3 && colons == 0 {
+		return parseIPv4(t)
+	}
+	a, err := netip.ParseAddr(string(t))
+	return a.Unmap().WithZone(""), err == nil
+}
+
+func parseIPv4(t []byte) (netip.Addr, bool) {
+	var quad [4]byte
+	part, value, digits := 0, 0, 0
+	for i := 0; ; i++ {
+		if i == len(t) || t[i] == '.' {
+			if digits == 0 || value > 255 || part > 3 {
+				return netip.Addr{}, false
+			}
+			quad[part] = byte(value)
+			part, value, digits = part+1, 0, 0
+			if i == len(t) {
+				return netip.AddrFrom4(quad), part == 4
+			}
+			continue
+		}
+		if t[i]-'0' > 9 || digits == 3 || digits > 0 && value == 0 {
+			return netip.Addr{}, false
+		}
+		value = value*10 + int(t[i]-'0')
+		digits++
+	}
+}
