@@ -1,24 +1,401 @@
 // Package decode reads log records: any format met on a topic, one pass over the bytes, and only the fields that somebody asks for.
+//
+// A Decoder turns a record into logs. It takes off what the transport put around them (compression, byte order marks, a schema registry's frame), tells the
+// format by the first bytes, cuts batches into logs, and finds in each log the fields of a Fields set. A log in JSON, the usual case, is read where it lies:
+// nothing is copied, no tree is built, nothing is allocated. Every other format is rewritten into one object in the decoder's own memory and read like one, so
+// that all formats have the same fields, paths and rules of precedence.
+//
+// Programs disagree on how to call things. The message is message, msg, log, body, and a dozen more; the level is a word, or a number on one of six scales. Each
+// well-known field has a list of candidates, of which the first that is not empty wins; the lists can be extended by configuration.
+//
+// Nothing is lost to its format. What cannot be parsed is a log of plain text, unless the configuration holds the topic to a format; what is no text either is
+// rejected with a reason. JSON is read leniently: inside a value that nobody asked for, only strings and brackets are looked at, and control characters within
+// strings are accepted. With the format "json" records are held to the letter of the standard.
 package decode
 
-import "github.com/log-monitoring/alert-engine/pkg/models"
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
 
-// Config says how records of a topic are read. The zero Config detects the format of each record.
-type Config struct {
-	Format string // "auto" or "" to detect; else the name of a format, to which every record is held
-}
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	maxLayers   = 3       // objects within messages within messages
+	maxWrapped  = 4       // compression within quotes within compression
+	maxMembers  = 1 << 20 // logs of one record
+	keptScratch = 1 << 20 // scratch memory that outgrew this is given back after the record
+	asking      = 64      // paths that were looked up without being asked for, and are remembered
+	maxDetail   = 200     // bytes of a rejection's detail
+)
 
 // Decoder reads records. It has scratch of its own: one goroutine uses it at a time.
-type Decoder struct{}
+type Decoder struct {
+	cfg          Config
+	fields       *Fields
+	plan         *fieldPlan
+	set          compiled
+	defaultLevel level
+	notices      [noticeCount]uint64
+
+	log      Log
+	root     *extractor
+	overs    pool
+	unders   pool
+	order    []*extractor
+	envelope *extractor // what the members of a batch have in common; nil outside one
+	resource *extractor // of OpenTelemetry's, likewise
+
+	envelopeKept, resourceKept *extractor
+
+	asked map[string]asked
+
+	arena    []byte // the texts of the current log
+	built    []byte // the current log, when it was rewritten
+	wrapped  [maxWrapped + 2][]byte
+	inner    [maxLayers + 6][]byte
+	shared   []byte // the envelope
+	shared2  []byte
+	raw      []byte
+	unpacker unpacker
+
+	rec    *models.Record
+	each   func(*Log)
+	reject func(Reason, string)
+	index  int
+	last   format // the format of the previous record that was no JSON, tried first on the next
+}
+
+// asked is a path that was looked up without being asked for beforehand.
+type asked struct {
+	x *extractor
+	c choice
+}
 
 // New returns a decoder that finds the given fields.
-func New(cfg Config, fields *Fields) (*Decoder, error) { panic("not yet") }
+func New(cfg Config, fields *Fields) (*Decoder, error) {
+	set, err := cfg.compile()
+	if err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	d := &Decoder{cfg: cfg, fields: fields, plan: newFieldPlan(cfg, fields), set: set, defaultLevel: set.level, asked: map[string]asked{}}
+	d.root = newExtractor(d.plan.plan)
+	d.log = Log{
+		d: d, root: d.root,
+		stamps: make([]uint32, fields.Len()), values: make([]Value, fields.Len()), from: make([]string, fields.Len()),
+	}
+	return d, nil
+}
 
 // Decode reads a record and calls each for every log in it, none included. What cannot be read is reported to reject, which may be called beside each: one bad
 // member of a batch does not spoil the others. The record is not kept after Decode returns.
-func (d *Decoder) Decode(rec *models.Record, each func(*Log), reject func(reason, detail string)) {
-	panic("not yet")
+func (d *Decoder) Decode(rec *models.Record, each func(*Log), reject func(reason Reason, detail string)) {
+	d.begin(rec, each, reject)
+	switch {
+	case rec.Value == nil:
+		d.refuse(Tombstone, "the record has no value")
+	default:
+		d.value(rec.Value, 0)
+	}
+	d.end()
 }
 
-// Entry presents a LogEntry as a Log, valid until the next call.
-func (d *Decoder) Entry(e *models.LogEntry) *Log { panic("not yet") }
+// Entry presents a LogEntry as a Log, valid until the next call. It reads as the entry's JSON would, except that raw is the entry's Raw when it has one.
+func (d *Decoder) Entry(e *models.LogEntry) *Log {
+	d.begin(nil, nil, nil)
+	l := &d.log
+	if !e.Timestamp.IsZero() {
+		l.clock.record = e.Timestamp.UnixNano()
+	}
+	d.built = appendEntry(d.built[:0], e)
+	d.root.read(d.built)
+	d.prepare("entry", d.built)
+	if e.Raw != "" {
+		l.raw = d.keep(func(b []byte) []byte { return append(b, e.Raw...) })
+	}
+	l.pos = e.Position
+	if l.timeFrom == "" && e.TimestampSource != "" {
+		l.findTime()
+		l.timeFrom = e.TimestampSource
+	}
+	return l
+}
+
+func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason, string)) {
+	d.rec, d.each, d.reject, d.index = rec, each, reject, 0
+	d.log.rec = rec
+	d.log.clock = clock{zone: d.set.zone}
+	if rec != nil && !rec.Timestamp.IsZero() {
+		d.log.clock.record = rec.Timestamp.UnixNano()
+	}
+	d.envelope, d.resource = nil, nil
+}
+
+// end lets go of the record, and of scratch memory that one large record has made grow.
+func (d *Decoder) end() {
+	d.rec, d.each, d.reject = nil, nil, nil
+	for _, b := range [...]*[]byte{&d.built, &d.shared, &d.shared2} {
+		if cap(*b) > keptScratch {
+			*b = nil
+		}
+	}
+	for i := range d.wrapped {
+		if cap(d.wrapped[i]) > keptScratch {
+			d.wrapped[i] = nil
+		}
+	}
+}
+
+// value reads the bytes of a record, or what was wrapped in them.
+func (d *Decoder) value(b []byte, depth int) {
+	if unpacked, packed, reason, detail := d.unpack(b, depth); packed {
+		if reason != "" {
+			d.refuse(reason, detail)
+			return
+		}
+		d.value(unpacked, depth+1)
+		return
+	}
+	if d.set.format == "otlp_proto" || d.isProtobuf() {
+		if !d.otlpProto(b) {
+			d.refuse(InvalidFormat, "no OTLP logs: the protobuf is damaged or of another message")
+		}
+		return
+	}
+	b = d.charset(b, depth)
+	if len(b) > 5 && b[0] == 0 {
+		rest := bytes.TrimSpace(b[5:])
+		if !startsJSON(rest) || !d.json(rest, depth) {
+			id := uint32(b[1])<<24 | uint32(b[2])<<16 | uint32(b[3])<<8 | uint32(b[4])
+			d.refuse(Schema, fmt.Sprintf("schema-framed avro/protobuf, id %d", id))
+		}
+		return
+	}
+	b = bytes.Trim(b, " \t\r\n\x00")
+	if len(b) == 0 {
+		d.refuse(Empty, "the value is blank")
+		return
+	}
+	if d.set.format != "auto" {
+		d.held(b, depth)
+		return
+	}
+	d.detect(b, depth)
+}
+
+// isProtobuf says whether the record's headers announce OTLP in protobuf, which its bytes do not tell safely.
+func (d *Decoder) isProtobuf() bool {
+	t := d.log.header("content-type")
+	return len(t) > 0 && (bytes.Equal(t, []byte("application/x-protobuf")) || bytes.Equal(t, []byte("application/protobuf")))
+}
+
+func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[' || b[0] == '"') }
+
+// detect finds the format of a value and reads it.
+func (d *Decoder) detect(b []byte, depth int) {
+	if startsJSON(b) {
+		if d.json(b, depth) || d.repaired(b) {
+			return
+		}
+	} else if d.formatted(b) {
+		return
+	} else if reason, detail := binaryReason(b); reason != "" {
+		if !d.otlpProto(d.rec.Value) {
+			d.refuse(reason, detail)
+		}
+		return
+	}
+	d.text(b)
+}
+
+// held reads a value in the configured format, or refuses it.
+func (d *Decoder) held(b []byte, depth int) {
+	switch name := d.set.format; name {
+	case "text":
+		d.text(b)
+	case "json", "ndjson", "otlp_json", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect":
+		if !startsJSON(b) || !strictJSON(b) || !d.json(b, depth) {
+			d.refuse(InvalidJSON, "the record is not JSON: "+clip(b))
+		}
+	default:
+		for f := format(1); f < formatCount; f++ {
+			if f.held() == name && d.parse(f, b) {
+				return
+			}
+		}
+		d.refuse(InvalidFormat, "the record is no "+name+": "+clip(b))
+	}
+}
+
+// strictJSON says whether b is one JSON value, or several objects one after the other, to the letter of the standard.
+func strictJSON(b []byte) bool {
+	if json.Valid(b) {
+		return b[0] != '"' || startsJSON(bytes.TrimSpace(unquote(b)))
+	}
+	for len(b) > 0 {
+		e, v := scanValue(b, 0)
+		if e < 0 || v.kind != Object || !json.Valid(b[:e]) {
+			return false
+		}
+		b = b[skipBlank(b, e):]
+	}
+	return true
+}
+
+func unquote(b []byte) []byte {
+	e, flags := scanString(b, 1)
+	if e < 0 {
+		return nil
+	}
+	return appendText(nil, b[1:e], flags)
+}
+
+// refuse reports what yields no log.
+func (d *Decoder) refuse(reason Reason, detail string) {
+	if d.reject != nil {
+		d.reject(reason, clean(detail))
+	}
+}
+
+// clean makes a text fit to be shown: bounded, valid and without control characters.
+func clean(s string) string {
+	b := appendValid(nil, []byte(s[:min(len(s), maxDetail)]))
+	for i, c := range b {
+		if c < ' ' || c == 0x7f {
+			b[i] = ' '
+		}
+	}
+	return string(b)
+}
+
+func clip(b []byte) string { return string(b[:min(len(b), 80)]) }
+
+// text emits a log of plain text.
+func (d *Decoder) text(b []byte) {
+	if d.set.pattern != nil && d.patterned(b) {
+		return
+	}
+	d.root.reset()
+	l := &d.log
+	d.prepare("text", b)
+	l.isText = true
+	l.text = b
+	d.emit()
+}
+
+// patterned reads a line with the configured pattern.
+func (d *Decoder) patterned(b []byte) bool {
+	m := d.set.pattern.FindSubmatchIndex(b)
+	if m == nil {
+		return false
+	}
+	d.built = append(d.built[:0], '{')
+	message := false
+	for i, name := range d.set.pattern.SubexpNames() {
+		if name == "" || m[2*i] < 0 {
+			continue
+		}
+		message = message || name == "message"
+		d.built = appendMember(d.built, name, b[m[2*i]:m[2*i+1]])
+	}
+	if !message {
+		d.built = appendMember(d.built, "message", b)
+	}
+	d.emitBuilt("pattern", b)
+	return true
+}
+
+// emitBuilt emits the log that was rewritten into d.built, less its closing brace.
+func (d *Decoder) emitBuilt(format string, raw []byte) {
+	d.built = append(d.built, '}')
+	d.root.read(d.built)
+	d.prepare(format, raw)
+	d.emit()
+}
+
+// prepare makes the log that of the object which the root has just read.
+func (d *Decoder) prepare(format string, raw []byte) {
+	l := &d.log
+	if cap(d.arena) > keptScratch {
+		d.arena = nil
+	}
+	d.arena = d.arena[:0]
+	l.stamp++
+	if l.stamp == 0 { // after four billion logs, an old stamp might be taken for this one
+		clear(l.stamps)
+		l.stamp = 1
+	}
+	l.format, l.raw, l.isText, l.text = format, raw, false, nil
+	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
+	if d.rec != nil {
+		l.pos = models.Position{Topic: d.rec.Topic, Partition: d.rec.Partition, Offset: d.rec.Offset, Index: d.index}
+	}
+	l.addLayers()
+}
+
+func (d *Decoder) emit() {
+	if d.index >= maxMembers {
+		if d.index == maxMembers {
+			d.refuse(TooManyMembers, fmt.Sprintf("the record holds more than %d logs", maxMembers))
+			d.index++
+		}
+		return
+	}
+	d.index++
+	if d.each != nil {
+		d.each(&d.log)
+	}
+}
+
+// keep puts a text into the arena of the current log.
+func (d *Decoder) keep(f func([]byte) []byte) []byte {
+	start := len(d.arena)
+	d.arena = f(d.arena)
+	return d.arena[start:len(d.arena):len(d.arena)]
+}
+
+// resolved puts the text of a string into the arena, unless it may stay where it is.
+func (d *Decoder) resolved(t []byte, flags uint8) []byte {
+	if flags&escaped == 0 && validUTF8(t) {
+		return t
+	}
+	start := len(d.arena)
+	d.arena = appendText(d.arena, t, flags)
+	return d.arena[start:len(d.arena):len(d.arena)]
+}
+
+// ask returns an extractor for a path that was not asked for beforehand.
+func (d *Decoder) ask(path string) (*extractor, choice) {
+	if a, ok := d.asked[path]; ok {
+		return a.x, a.c
+	}
+	if len(d.asked) >= asking {
+		clear(d.asked)
+	}
+	p := newPlan()
+	var slots []slot
+	for _, s := range spellings(path) {
+		for _, at := range p.add(s, false) {
+			if !slices.Contains(slots, at) {
+				slots = append(slots, at)
+			}
+		}
+	}
+	p.finish()
+	a := asked{newExtractor(p), newChoice(slots)}
+	d.asked[path] = a
+	return a.x, a.c
+}
+
+// customTime reads a time in one of the configured formats.
+func (d *Decoder) customTime(t []byte) (int64, bool) {
+	for _, layout := range d.cfg.TimeFormats {
+		if at, err := time.ParseInLocation(layout, string(t), d.set.zone); err == nil {
+			return bounded(at.Unix(), int64(at.Nanosecond())), true
+		}
+	}
+	return 0, false
+}

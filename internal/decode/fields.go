@@ -1,5 +1,7 @@
 package decode
 
+import "strings"
+
 // FieldID is the place of a field in a Fields.
 type FieldID int32
 
@@ -17,24 +19,118 @@ const (
 	FieldSpanID
 	FieldLogSource
 	FieldLogType
-	FieldRaw       // the record's value as it is
+	FieldRaw       // the log's bytes as they came, after decompression and the cutting of batches
 	FieldWellKnown // the number of well-known fields; the first ID of the others
 )
 
+// canonicalNames are the paths of the well-known fields.
+var canonicalNames = [FieldWellKnown]string{
+	"message", "stack", "level", "service", "namespace", "kubernetes.pod_name", "kubernetes.container_name", "host", "trace_id", "span_id",
+	"log_source", "log_type", "raw",
+}
+
+// aliases are the other names of the canonical paths. A name that programs also use for something else, such as app, name or event, is no alias: a rule that
+// writes it means the record's own field of that name.
+var aliases = map[string]string{
+	"msg": "message", "log": "message", "MESSAGE": "message", "body": "message", "Body": "message", "@message": "message", "@m": "message",
+	"formattedMessage": "message", "RenderedMessage": "message", "short_message": "message", "textPayload": "message", "Message": "message",
+
+	"stack_trace": "stack", "stacktrace": "stack", "exception.stacktrace": "stack", "error.stack_trace": "stack", "@x": "stack", "stackTrace": "stack",
+	"error.stack": "stack", "err.stack": "stack", "exception.stack_trace": "stack",
+
+	"log.level": "level", "severity": "level", "severity_text": "level", "severityText": "level", "SeverityText": "level", "loglevel": "level",
+	"log_level": "level", "lvl": "level", "levelname": "level", "LogLevel": "level", "@l": "level", "@level": "level", "level.name": "level",
+	"error_severity": "level", "Level": "level", "LEVEL": "level", "logLevel": "level",
+
+	"service.name": "service", "service_name": "service", "serviceName": "service", "serviceContext.service": "service", "ServiceName": "service",
+	"resource.service.name": "service",
+
+	"namespace_name": "namespace", "kubernetes.namespace_name": "namespace", "kubernetes.namespace": "namespace", "kubernetes.pod_namespace": "namespace",
+	"k8s.namespace.name": "namespace", "resource.labels.namespace_name": "namespace", "orchestrator.namespace": "namespace", "kube_namespace": "namespace",
+	"kubernetes.namespace.name": "namespace",
+
+	"pod": "kubernetes.pod_name", "pod_name": "kubernetes.pod_name", "pod.name": "kubernetes.pod_name", "kubernetes.pod": "kubernetes.pod_name",
+	"kubernetes.pod.name": "kubernetes.pod_name", "k8s.pod.name": "kubernetes.pod_name", "resource.labels.pod_name": "kubernetes.pod_name",
+
+	"container": "kubernetes.container_name", "container_name": "kubernetes.container_name", "container.name": "kubernetes.container_name",
+	"kubernetes.container": "kubernetes.container_name", "kubernetes.container.name": "kubernetes.container_name",
+	"k8s.container.name": "kubernetes.container_name", "resource.labels.container_name": "kubernetes.container_name",
+
+	"hostname": "host", "host.name": "host", "host.hostname": "host", "kubernetes.host": "host", "kubernetes.pod_node_name": "host",
+	"kubernetes.node.name": "host", "kubernetes.node_name": "host", "k8s.node.name": "host", "_HOSTNAME": "host", "source_host": "host",
+	"agent.hostname": "host", "HOST": "host",
+
+	"traceId": "trace_id", "traceID": "trace_id", "trace.id": "trace_id", "TraceId": "trace_id", "@tr": "trace_id", "dd.trace_id": "trace_id",
+	"logging.googleapis.com/trace": "trace_id",
+
+	"spanId": "span_id", "spanID": "span_id", "span.id": "span_id", "SpanId": "span_id", "@sp": "span_id", "dd.span_id": "span_id",
+	"logging.googleapis.com/spanId": "span_id",
+
+	"@timestamp": "timestamp",
+
+	"docker.container_id": "kubernetes.container_id", "kubernetes.docker_id": "kubernetes.container_id", "container.id": "kubernetes.container_id",
+	"kubernetes.pod.ip": "kubernetes.pod_ip", "k8s.pod.ip": "kubernetes.pod_ip",
+}
+
+// Canonical returns the path under which a field is known: "service" for "service.name", "kubernetes.pod_name" for "pod", and the path itself for most. A path
+// that begins with "fields." is the record's own and is nobody's alias.
+func Canonical(path string) string {
+	if c, ok := aliases[path]; ok {
+		return c
+	}
+	return path
+}
+
 // Fields is the set of fields that somebody asks for: the well-known ones, and others by dotted path. It is immutable and may be shared.
-type Fields struct{}
+type Fields struct {
+	paths []string
+	ids   map[string]FieldID
+}
 
 // NewFields returns the set of the well-known fields and the given paths. A path and its aliases (service.name for service, and so on) are one field.
-func NewFields(paths ...string) *Fields { panic("not yet") }
+func NewFields(paths ...string) *Fields {
+	f := &Fields{ids: make(map[string]FieldID, len(paths)+int(FieldWellKnown))}
+	for _, name := range canonicalNames {
+		f.add(name)
+	}
+	for _, path := range paths {
+		f.add(Canonical(path))
+	}
+	return f
+}
+
+func (f *Fields) add(path string) {
+	if _, ok := f.ids[path]; ok || path == "" {
+		return
+	}
+	f.ids[path] = FieldID(len(f.paths))
+	f.paths = append(f.paths, path)
+}
 
 // ID returns the place of a field, by canonical path or alias.
-func (f *Fields) ID(path string) (FieldID, bool) { panic("not yet") }
+func (f *Fields) ID(path string) (FieldID, bool) {
+	id, ok := f.ids[Canonical(path)]
+	return id, ok
+}
 
 // Path returns the canonical path of a field.
-func (f *Fields) Path(id FieldID) string { panic("not yet") }
+func (f *Fields) Path(id FieldID) string { return f.paths[id] }
 
 // Len is the number of fields.
-func (f *Fields) Len() int { panic("not yet") }
+func (f *Fields) Len() int { return len(f.paths) }
 
-// Canonical returns the path under which a field is known: "service" for "service.name", "kubernetes.pod_name" for "pod", and the path itself for most.
-func Canonical(path string) string { panic("not yet") }
+// spellings are the paths at which a field that is not well known may stand in a record, the likeliest first.
+func spellings(path string) []string {
+	if own, ok := strings.CutPrefix(path, "fields."); ok && own != "" {
+		return []string{path, own}
+	}
+	if known, ok := sideFields[path]; ok {
+		return known
+	}
+	for _, kind := range []string{"labels", "annotations"} {
+		if key, ok := strings.CutPrefix(path, "kubernetes."+kind+"."); ok && key != "" {
+			return []string{path, "kubernetes.pod_" + kind + "." + key, "k8s.pod." + kind + "." + key, "k8s.pod." + kind[:len(kind)-1] + "." + key}
+		}
+	}
+	return []string{path}
+}

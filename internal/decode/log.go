@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -27,34 +28,618 @@ type Value struct {
 }
 
 // Each calls f for the value itself, or for every member of an array (also of arrays within it), until f returns false. Null members are skipped.
-func (v Value) Each(f func(Value) bool) { panic("not yet") }
+func (v Value) Each(f func(Value) bool) { v.each(f) }
+
+func (v Value) each(f func(Value) bool) bool {
+	switch v.Kind {
+	case Absent, Null:
+		return true
+	case Array:
+		more := true
+		elements(v.Text, func(s span) bool {
+			text := v.Text[s.start:s.end]
+			if s.flags != 0 {
+				text = appendText(nil, text, s.flags)
+			}
+			more = Value{s.kind, text}.each(f)
+			return more
+		})
+		return more
+	}
+	return f(v)
+}
 
 // Log is a log as a decoder found it: lazily, with the fields that somebody asked for. It belongs to its decoder and is valid until the decoder reads the next
 // one; Entry makes a copy that lasts.
-type Log struct{}
+//
+// A log is read in layers. The root is the record's own object. Above it lie the objects that the application wrote into it, such as JSON in the message: they
+// answer first for what the application knows best, the message and its own fields. Below it lie the objects that belong to it more loosely, such as the
+// envelope of a batch: they answer last. What the platform knows better than the application, time and place, is asked of the root first.
+type Log struct {
+	d      *Decoder
+	rec    *models.Record
+	pos    models.Position
+	clock  clock
+	format string
+	raw    []byte
+	text   []byte // of a log that is no object
+	isText bool
+
+	root        *extractor
+	over, under []*extractor
+	ownUnder    int // of the layers below, how many the log itself brought
+
+	stamp  uint32 // of this log; a cached value with another stamp is an older log's
+	stamps []uint32
+	values []Value
+	from   []string
+
+	level     level
+	levelSeen bool
+	time      int64
+	timeFrom  string
+	timeSeen  bool
+}
 
 // Value returns the field with the ID.
-func (l *Log) Value(id FieldID) Value { panic("not yet") }
+func (l *Log) Value(id FieldID) Value {
+	if l.stamps[id] == l.stamp {
+		return l.values[id]
+	}
+	v := l.find(id)
+	l.stamps[id], l.values[id] = l.stamp, v
+	return v
+}
 
 // Lookup finds any field by its dotted path, asked for beforehand or not. It is for templates and explanations: it may read the record again.
-func (l *Log) Lookup(path string) Value { panic("not yet") }
+func (l *Log) Lookup(path string) Value {
+	path = Canonical(path)
+	if id, ok := l.d.fields.ID(path); ok && path != "timestamp" {
+		return l.Value(id)
+	}
+	if path == "timestamp" {
+		return Value{String, l.d.keep(func(b []byte) []byte { return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano) })}
+	}
+	x, c := l.d.ask(path)
+	var null Value
+	for _, layer := range l.applicationFirst() {
+		if layer.doc == nil {
+			continue
+		}
+		x.read(layer.doc)
+		if v, _ := l.anyOf(x, &c); v.Kind > Null {
+			return v
+		} else if v.Kind == Null {
+			null = v
+		}
+	}
+	return null
+}
 
 // Severity is the OpenTelemetry severity number, 0 when unknown.
-func (l *Log) Severity() int { panic("not yet") }
+func (l *Log) Severity() int {
+	l.findLevel()
+	return l.level.severity
+}
 
 // Time is the log's event time, in nanoseconds since 1970.
-func (l *Log) Time() int64 { panic("not yet") }
+func (l *Log) Time() int64 {
+	l.findTime()
+	return l.time
+}
+
+// TimeSource is where the time was read: the path of its field, "text" for the start of the text, or "kafka" for the record's timestamp.
+func (l *Log) TimeSource() string {
+	l.findTime()
+	return l.timeFrom
+}
+
+// Source is where a field was read, for people: the path as the record spells it, or a word such as "text" or "header". It is empty for a field that is absent.
+func (l *Log) Source(id FieldID) string {
+	if l.Value(id).Kind == Absent {
+		return ""
+	}
+	return l.from[id]
+}
 
 // RecordTime is the timestamp of the record that held the log, in nanoseconds since 1970.
-func (l *Log) RecordTime() int64 { panic("not yet") }
+func (l *Log) RecordTime() int64 { return l.clock.record }
 
 // Position says where the log stands.
-func (l *Log) Position() models.Position { panic("not yet") }
+func (l *Log) Position() models.Position { return l.pos }
 
 // Format names the format that the log was read as.
-func (l *Log) Format() string { panic("not yet") }
+func (l *Log) Format() string { return l.format }
 
-// Entry builds the full LogEntry, which owns its memory.
-func (l *Log) Entry() models.LogEntry { panic("not yet") }
+// applicationFirst lists the layers in the order in which the application's own fields are looked for.
+func (l *Log) applicationFirst() []*extractor {
+	order := l.d.order[:0]
+	for i := len(l.over) - 1; i >= 0; i-- {
+		order = append(order, l.over[i])
+	}
+	order = append(order, l.root)
+	order = append(order, l.under...)
+	l.d.order = order
+	return order
+}
 
-var _ = time.Time{}
+// platformFirst lists the layers in the order in which time and place are looked for.
+func (l *Log) platformFirst() []*extractor {
+	order := append(l.d.order[:0], l.root)
+	order = append(order, l.under...)
+	order = append(order, l.over...)
+	l.d.order = order
+	return order
+}
+
+func (l *Log) find(id FieldID) Value {
+	switch id {
+	case FieldMessage:
+		return l.findMessage()
+	case FieldLevel:
+		l.findLevel()
+		return Value{String, l.level.word}
+	case FieldService:
+		return l.findService()
+	case FieldNamespace, FieldPod, FieldContainer, FieldHost, FieldLogSource, FieldLogType:
+		return l.findText(id, l.platformFirst())
+	case FieldTraceID, FieldSpanID:
+		return l.findTrace(id)
+	case FieldStack:
+		return l.findText(id, l.applicationFirst())
+	case FieldRaw:
+		return Value{String, l.raw}
+	}
+	return l.findAny(id)
+}
+
+// findAny finds a field that is not well known: of whatever kind it is, null only when no layer knows better.
+func (l *Log) findAny(id FieldID) Value {
+	c := &l.d.plan.fields[id]
+	if len(l.over) == 0 && len(l.under) == 0 {
+		v, at := l.anyOf(l.root, c)
+		l.note(id, at)
+		return v
+	}
+	var null Value
+	for _, x := range l.applicationFirst() {
+		v, at := l.anyOf(x, c)
+		if v.Kind > Null {
+			l.note(id, at)
+			return v
+		}
+		if v.Kind == Null {
+			null = v
+			l.note(id, at)
+		}
+	}
+	return null
+}
+
+func (l *Log) anyOf(x *extractor, c *choice) (Value, slot) {
+	n, s := c.present(x.has)
+	if n == 0 {
+		return Value{}, noSlot
+	}
+	if n > 1 {
+		for _, s = range c.slots {
+			if x.has.has(s) {
+				break
+			}
+		}
+	}
+	return l.valueOf(x, x.spans[s]), s
+}
+
+func (l *Log) note(id FieldID, s slot) {
+	if s != noSlot {
+		l.from[id] = l.d.plan.paths[s]
+	}
+}
+
+// valueOf is the value of a span, with its text as Value promises it.
+func (l *Log) valueOf(x *extractor, s span) Value {
+	t := x.doc[s.start:s.end]
+	if s.flags&(escaped|wide) == 0 || s.kind != String {
+		return Value{s.kind, t}
+	}
+	return Value{String, l.d.resolved(t, s.flags)}
+}
+
+// findText finds a field that is a text. Empty texts, nulls and objects are passed over, and an array counts for its first text.
+func (l *Log) findText(id FieldID, layers []*extractor) Value {
+	c := &l.d.plan.fields[id]
+	for _, x := range layers {
+		if v, at := l.textOf(x, c); at != noSlot {
+			l.note(id, at)
+			return v
+		}
+	}
+	return Value{}
+}
+
+func (l *Log) textOf(x *extractor, c *choice) (Value, slot) {
+	n, only := c.present(x.has)
+	if n == 0 {
+		return Value{}, noSlot
+	}
+	if n == 1 {
+		if v := l.scalar(x, x.spans[only]); v.Kind != Absent {
+			return v, only
+		}
+		return Value{}, noSlot
+	}
+	for _, s := range c.slots {
+		if !x.has.has(s) {
+			continue
+		}
+		if v := l.scalar(x, x.spans[s]); v.Kind != Absent {
+			return v, s
+		}
+	}
+	return Value{}, noSlot
+}
+
+// scalar is a span as a text, Absent when it is none. A number is text here: a service may be called 7.
+func (l *Log) scalar(x *extractor, s span) Value {
+	switch s.kind {
+	case String, Number, Bool:
+		if s.start == s.end {
+			return Value{}
+		}
+		return Value{String, l.valueOf(x, s).Text}
+	case Array:
+		first := Value{}
+		Value{Array, x.doc[s.start:s.end]}.Each(func(v Value) bool {
+			if v.Kind == Object || len(v.Text) == 0 {
+				return true
+			}
+			first = Value{String, v.Text}
+			return false
+		})
+		return first
+	}
+	return Value{}
+}
+
+// findService finds the service: what the log says, else the labels, the record's headers, and the container last.
+func (l *Log) findService() Value {
+	p, h := l.d.plan, &l.d.plan.hints
+	for _, x := range l.applicationFirst() {
+		if v, at := l.textOf(x, &p.fields[FieldService]); at != noSlot {
+			l.note(FieldService, at)
+			return v
+		}
+		at := noSlot
+		switch {
+		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && x.has.has(h.level): // pino and bunyan
+			at = h.name
+		case x.has.has(h.eventSource) && x.has.has(h.eventName): // CloudTrail
+			at = h.eventSource
+		}
+		if at != noSlot {
+			if v := l.scalar(x, x.spans[at]); v.Kind != Absent {
+				l.note(FieldService, at)
+				return v
+			}
+		}
+	}
+	for _, x := range l.applicationFirst() {
+		if v, at := l.textOf(x, &p.serviceLabels); at != noSlot {
+			l.note(FieldService, at)
+			return v
+		}
+	}
+	for _, name := range [...]string{"service", "service.name", "service_name", "app"} {
+		if v := l.header(name); len(v) > 0 {
+			l.from[FieldService] = "header " + name
+			return Value{String, v}
+		}
+	}
+	v := l.Value(FieldContainer)
+	l.from[FieldService] = l.from[FieldContainer]
+	return v
+}
+
+// header is the value of a record's header, the last of its name.
+func (l *Log) header(name string) []byte {
+	if l.rec == nil {
+		return nil
+	}
+	for i := len(l.rec.Headers) - 1; i >= 0; i-- {
+		if h := &l.rec.Headers[i]; len(h.Key) == len(name) && equalFold(h.Key, name) {
+			return h.Value
+		}
+	}
+	return nil
+}
+
+// equalFold compares two ASCII texts of one length, the second in lower case.
+func equalFold(s, low string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		if c != low[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// findTrace finds the trace or span: in the log, else in a W3C traceparent header.
+func (l *Log) findTrace(id FieldID) Value {
+	v := l.findText(id, l.applicationFirst())
+	if v.Kind != Absent {
+		if i := bytes.LastIndexByte(v.Text, '/'); i >= 0 { // projects/shop/traces/5b8a...
+			v.Text = v.Text[i+1:]
+		}
+		return v
+	}
+	h := l.header("traceparent") // 00-5b8a...-051b...-01
+	if len(h) < 55 || h[2] != '-' || h[35] != '-' || h[52] != '-' {
+		return Value{}
+	}
+	l.from[id] = "header traceparent"
+	if id == FieldTraceID {
+		return Value{String, h[3:35]}
+	}
+	return Value{String, h[36:52]}
+}
+
+// findTime finds the event time: the first readable and plausible one of the log, the start of its text, or the record's own.
+func (l *Log) findTime() {
+	if l.timeSeen {
+		return
+	}
+	l.timeSeen = true
+	doubtful := false
+	for _, x := range l.platformFirst() {
+		t, from, bad := l.timeOf(x)
+		if from != "" {
+			l.time, l.timeFrom = t, from
+			return
+		}
+		doubtful = doubtful || bad
+	}
+	if !doubtful {
+		if t, n := l.clock.prefix(l.lineStart()); n > 0 && l.clock.plausible(t) {
+			l.time, l.timeFrom = t, "text"
+			return
+		}
+	}
+	if doubtful {
+		l.d.notice(NoticeTime)
+	}
+	l.time, l.timeFrom = l.clock.record, "kafka"
+}
+
+// timeOf finds the time in one layer; bad says that there was one that cannot be.
+func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
+	p := l.d.plan
+	if n, only := p.time.present(x.has); n == 1 {
+		if t, ok := l.readTime(x, only); ok {
+			return t, p.paths[only], false
+		}
+		bad = x.spans[only].kind > Null
+	} else if n > 1 {
+		for _, s := range p.time.slots {
+			if !x.has.has(s) {
+				continue
+			}
+			if t, ok := l.readTime(x, s); ok {
+				return t, p.paths[s], false
+			}
+			bad = bad || x.spans[s].kind > Null
+		}
+	}
+	if h := &p.hints; x.has.has(h.epochSecond) {
+		if t, ok := l.readTime(x, h.epochSecond); ok {
+			if n := x.spans[h.nanoOfSecond]; x.has.has(h.nanoOfSecond) && n.kind == Number {
+				nano, _ := smallNumber(x.doc[n.start:n.end])
+				t += int64(nano)
+			}
+			return t, "instant", false
+		}
+	}
+	return 0, "", bad
+}
+
+func (l *Log) readTime(x *extractor, at slot) (int64, bool) {
+	s := x.spans[at]
+	if s.kind != String && s.kind != Number && s.kind != Array {
+		return 0, false
+	}
+	v := l.scalar(x, s)
+	if v.Kind == Absent {
+		return 0, false
+	}
+	t, ok := l.clock.read(v.Text)
+	if !ok {
+		t, ok = l.d.customTime(v.Text)
+	}
+	return t, ok && l.clock.plausible(t)
+}
+
+// lineStart is where a time may stand in a text: at the start, or behind the two fields that an access log has before it.
+func (l *Log) lineStart() []byte {
+	t := l.Value(FieldMessage).Text
+	if l.isText {
+		if i := bytes.IndexByte(t[:min(len(t), 256)], '['); i > 0 && len(t) > i+20 && t[i+3] == '/' && t[i+7] == '/' {
+			return t[i:]
+		}
+	}
+	return t
+}
+
+// findLevel finds how bad the log is. An inner level counts when the outer one may be a shipper's guess; without either, the text is looked at.
+func (l *Log) findLevel() {
+	if l.levelSeen {
+		return
+	}
+	l.levelSeen = true
+	outer, at := l.levelOf(l.root)
+	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
+		if v, s := l.levelOf(l.under[i]); v.word != nil {
+			outer, at = v, s
+		}
+	}
+	for i := len(l.over) - 1; i >= 0 && outer.weak(); i-- {
+		if v, s := l.levelOf(l.over[i]); v.explicit() {
+			outer, at = v, s
+			break
+		}
+	}
+	l.from[FieldLevel] = "default"
+	if at != noSlot {
+		l.from[FieldLevel] = l.d.plan.paths[at]
+	}
+	if !outer.explicit() {
+		if v := textLevel(l.Value(FieldMessage).Text); v.word != nil {
+			outer = v
+			l.from[FieldLevel] = "text"
+		}
+	}
+	if outer.word == nil || !outer.explicit() {
+		outer = l.d.defaultLevel
+	}
+	l.level = outer
+}
+
+// levelOf finds the level in one layer. The zero level means that it has none.
+func (l *Log) levelOf(x *extractor) (level, slot) {
+	p, h := l.d.plan, &l.d.plan.hints
+	n, only := p.level.present(x.has)
+	var found level
+	at := noSlot
+	if n == 1 {
+		found, at = l.readLevel(x, only), only
+	} else if n > 1 {
+		for _, s := range p.level.slots {
+			if !x.has.has(s) {
+				continue
+			}
+			if v := l.readLevel(x, s); v.word != nil {
+				if !found.explicit() {
+					found, at = v, s
+				}
+				if found.explicit() {
+					break
+				}
+			}
+		}
+		found = l.refine(x, found, at)
+	}
+	if found.word != nil && found.explicit() {
+		return found, at
+	}
+	if x.has.has(h.mongoSeverity) && x.has.has(h.mongoTime) {
+		return l.readWord(x, h.mongoSeverity), h.mongoSeverity
+	}
+	if x.has.has(h.status) && x.has.has(h.ddsource) {
+		return l.readWord(x, h.status), h.status
+	}
+	if found.word == nil && x.has.has(h.clefTime) && (x.has.has(h.template) || x.has.has(h.rendered) || x.has.has(h.clefID)) {
+		return levelInfo, h.clefTime // CLEF leaves out the level of an information
+	}
+	return found, at
+}
+
+// refine lets the number beside a word say more than the word, when both mean the same: OTLP's severity text beside its number, and a LogEntry's own.
+func (l *Log) refine(x *extractor, found level, at slot) level {
+	h := &l.d.plan.hints
+	if at == h.level && found.severity > 0 && x.has.has(h.severity) && x.spans[h.severity].kind == Number {
+		s := x.spans[h.severity]
+		if n, ok := smallNumber(x.doc[s.start:s.end]); ok && n > 0 && n <= 24 && (n-1)/4 == (found.severity-1)/4 {
+			found.severity = n
+		}
+	}
+	if l.d.plan.scales[at] == scaleOTel {
+		for _, s := range [...]slot{h.severityText, h.bigSeverityText} {
+			if !x.has.has(s) {
+				continue
+			}
+			if w := l.readWord(x, s); w.severity > 0 && (w.severity-1)/4 == (found.severity-1)/4 {
+				found.word = w.word
+			}
+		}
+	}
+	return found
+}
+
+// readLevel reads the level that stands in a slot, word or number.
+func (l *Log) readLevel(x *extractor, at slot) level {
+	s := x.spans[at]
+	h := &l.d.plan.hints
+	if s.kind == Object || s.kind == Null {
+		return level{}
+	}
+	v := l.scalar(x, s)
+	if v.Kind == Absent {
+		return level{}
+	}
+	if len(v.Text) > 0 && (v.Text[0]-'0' <= 9 || v.Text[0] == '-') {
+		if n, ok := smallNumber(v.Text); ok {
+			scale := l.d.plan.scales[at]
+			if scale == scaleAny && x.has.has(h.shortMessage) {
+				scale = scaleSyslog
+			}
+			return numberLevel(scale, n)
+		}
+	}
+	if at == h.level && (x.has.has(h.auditID) || x.has.has(h.auditLevel)) && isAuditLevel(v.Text) {
+		return levelUnknown
+	}
+	if n, ok := bytes.CutPrefix(v.Text, []byte("SEVERITY_NUMBER_")); ok {
+		return otelName(n)
+	}
+	return l.word(v.Text)
+}
+
+func (l *Log) readWord(x *extractor, at slot) level {
+	v := l.scalar(x, x.spans[at])
+	if v.Kind == Absent {
+		return level{}
+	}
+	return l.word(v.Text)
+}
+
+func (l *Log) word(text []byte) level {
+	v, arena := wordLevel(l.d.arena, text)
+	l.d.arena = arena
+	return v
+}
+
+// isAuditLevel says whether a word is one of the Kubernetes audit policy's, which say how much is recorded and nothing about how bad it is.
+func isAuditLevel(word []byte) bool {
+	switch string(word) {
+	case "None", "Metadata", "Request", "RequestResponse":
+		return true
+	}
+	return false
+}
+
+// otelName reads the names that protobuf's JSON has for severity numbers: ERROR, ERROR2, ...
+func otelName(name []byte) level {
+	step := 0
+	if n := len(name); n > 0 && name[n-1]-'2' < 3 {
+		step = int(name[n-1] - '1')
+		name = name[:n-1]
+	}
+	switch string(name) {
+	case "TRACE":
+		return severityLevel(1 + step)
+	case "DEBUG":
+		return severityLevel(5 + step)
+	case "INFO":
+		return severityLevel(9 + step)
+	case "WARN":
+		return severityLevel(13 + step)
+	case "ERROR":
+		return severityLevel(17 + step)
+	case "FATAL":
+		return severityLevel(21 + step)
+	}
+	return levelUnknown
+}

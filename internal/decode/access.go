@@ -1,0 +1,64 @@
+package decode
+
+import "bytes"
+
+// appendAccess rewrites a line of an access log in the common or combined format. The whole line is the message; its parts are fields.
+//
+//	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
+func appendAccess(dst, b []byte) ([]byte, bool) {
+	open := bytes.IndexByte(b[:min(len(b), 200)], '[')
+	if open < 5 || bytes.IndexByte(b, '\n') >= 0 || bytes.Count(b[:open], []byte(" ")) != 3 {
+		return dst, false
+	}
+	end := bytes.IndexByte(b[open:], ']')
+	if end < 20 || end > 40 {
+		return dst, false
+	}
+	at := b[open+1 : open+end]
+	if _, n := (clock{}).dayFirst(at); n != len(at) {
+		return dst, false
+	}
+	rest := bytes.TrimPrefix(b[open+end+1:], []byte(" "))
+	if len(rest) < 2 || rest[0] != '"' {
+		return dst, false
+	}
+	quote := quoteEnd(rest, 1)
+	if quote < 0 {
+		return dst, false
+	}
+	status, tail, _ := bytes.Cut(bytes.TrimPrefix(rest[quote+1:], []byte(" ")), []byte(" "))
+	if len(status) != 3 || digits(status) != 3 {
+		return dst, false
+	}
+	client, user, _ := bytes.Cut(b[:open-1], []byte(" "))
+	dst = appendMember(dst, "message", b)
+	dst = appendMember(dst, "timestamp", at)
+	dst = appendMember(dst, "client", client)
+	if _, user, _ = bytes.Cut(user, []byte(" ")); string(user) != "-" {
+		dst = appendBytes(dst, "user", user)
+	}
+	method, path, _ := bytes.Cut(rest[1:quote], []byte(" "))
+	path, protocol, _ := bytes.Cut(path, []byte(" "))
+	dst = appendBytes(dst, "method", method)
+	dst = appendBytes(dst, "path", path)
+	dst = appendBytes(dst, "protocol", protocol)
+	dst = append(appendKey(dst, "status"), status...)
+	size, tail, _ := bytes.Cut(tail, []byte(" "))
+	if n := digits(size); n > 0 && n == len(size) && isNumber(size) {
+		dst = append(appendKey(dst, "bytes"), size...)
+	}
+	for _, key := range [...]string{"referer", "user_agent"} {
+		if len(tail) == 0 || tail[0] != '"' {
+			break
+		}
+		e := quoteEnd(tail, 1)
+		if e < 0 {
+			break
+		}
+		if string(tail[1:e]) != "-" {
+			dst = appendMember(dst, key, tail[1:e])
+		}
+		tail = bytes.TrimPrefix(tail[e+1:], []byte(" "))
+	}
+	return dst, true
+}

@@ -1,0 +1,251 @@
+package decode
+
+import "slices"
+
+// The candidates of a well-known field are the paths at which it stands in the records of one dialect or another. They are tried in order and the first that is
+// not empty wins. A path is a literal dotted key or nested; where a record has both, the literal one counts.
+
+var textCandidates = [FieldWellKnown][]string{
+	FieldMessage: {
+		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body", "short_message", "textPayload", "@message", "event",
+		"record.message", "resultDescription", "log_message", "full_message",
+	},
+	FieldStack: {
+		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace", "exception.stack_trace", "error.stack", "err.stack", "@x", "stackTrace",
+		"thrown.extendedStackTrace", "exc_info", "stack", "exception", "throwable", "traceback",
+	},
+	FieldService: {
+		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app", "application", "app_name", "appname", "application_name",
+		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER",
+	},
+	FieldNamespace: {
+		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace", "kubernetes.pod_namespace", "k8s.namespace.name",
+		"kubernetes.namespace.name", "resource.labels.namespace_name", "orchestrator.namespace", "kube_namespace",
+	},
+	FieldPod: {
+		"kubernetes.pod_name", "kubernetes.pod", "kubernetes.pod.name", "k8s.pod.name", "pod_name", "pod", "pod.name", "resource.labels.pod_name",
+	},
+	FieldContainer: {
+		"kubernetes.container_name", "kubernetes.container", "kubernetes.container.name", "k8s.container.name", "container_name", "container",
+		"container.name", "resource.labels.container_name", "kube_container_name",
+	},
+	FieldHost: {
+		"host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.pod_node_name", "kubernetes.node.name", "kubernetes.node_name",
+		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "agent.hostname", "beat.hostname", "winlog.computer_name",
+	},
+	FieldTraceID: {
+		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id", "contextMap.trace_id", "contextMap.traceId", "mdc.trace_id",
+		"mdc.traceId", "logging.googleapis.com/trace", "trace", "otelTraceID",
+	},
+	FieldSpanID: {
+		"span_id", "spanId", "spanID", "span.id", "SpanId", "@sp", "dd.span_id", "contextMap.span_id", "contextMap.spanId", "mdc.span_id", "mdc.spanId",
+		"logging.googleapis.com/spanId", "otelSpanID",
+	},
+	FieldLogSource: {"log_source"},
+	FieldLogType:   {"log_type"},
+}
+
+// labelCandidates are the labels that name the service when no field of its own does, and labelObjects the objects in which a record may keep its labels.
+var (
+	labelCandidates = []string{"app.kubernetes.io/name", "app", "k8s-app", "service", "k8s-pod/app.kubernetes.io/name", "k8s-pod/app", "k8s-pod/k8s-app"}
+	labelObjects    = []string{"kubernetes.labels", "kubernetes.pod_labels", "labels"}
+)
+
+// timeCandidates are the paths of the time. Some need no mention of their unit, for numbers tell it by their magnitude.
+var timeCandidates = []string{
+	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime", "eventTime", "start_time", "datetime", "DATE",
+	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "observedTimeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
+	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp", "_source.@timestamp",
+}
+
+// levelCandidate is a path of the level, and the scale of the numbers that stand there.
+type levelCandidate struct {
+	path  string
+	scale scale
+}
+
+var levelCandidates = []levelCandidate{
+	{"severityNumber", scaleOTel}, {"SeverityNumber", scaleOTel}, {"severity_number", scaleOTel}, {"levelno", scalePython},
+	{"level.name", scaleAny}, {"record.level.name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
+	{"severity_text", scaleAny}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny}, {"levelname", scaleAny},
+	{"LogLevel", scaleAny}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny}, {"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
+	{"record.level.no", scalePython}, {"syslog_severity", scaleSyslog}, {"syslog.severity.code", scaleSyslog}, {"_level_name", scaleAny},
+	{"Level", scaleAny},
+}
+
+// sideFields are the other fields of a LogEntry.
+var sideFields = map[string][]string{
+	"timestamp":               {"timestamp", "@timestamp", "time", "ts", "@t"},
+	"kubernetes.container_id": {"kubernetes.container_id", "kubernetes.docker_id", "docker.container_id", "container.id", "container_id"},
+	"kubernetes.pod_ip":       {"kubernetes.pod_ip", "kubernetes.pod.ip", "k8s.pod.ip"},
+	"kubernetes.pod_owner":    {"kubernetes.pod_owner"},
+}
+
+// hints are slots that say of what shape a record is, or that hold a part of it.
+type hints struct {
+	structured, jsonPayload, protoPayload, fields, event slot // objects that belong to the log itself
+	bigAttributes, bigResource, resourceAttributes       slot // the columns of OpenTelemetry's exporters to databases
+	logAttributes, properties, flatLabels, ddtags        slot
+
+	resourceLogs, streams, bigRecords, records, logEvents, schema, payload slot // batches and envelopes
+
+	template, rendered, clefTime, clefID          slot // Serilog
+	name, pid, hostname, level                    slot // pino and bunyan
+	shortMessage, version                         slot // GELF
+	mongoTime, mongoSeverity                      slot
+	ddsource, status, ddservice                   slot
+	auditID, auditLevel                           slot // Kubernetes audit
+	epochSecond, nanoOfSecond                     slot // log4j2
+	eventSource, eventName                        slot // CloudTrail
+	syslogTag                                     slot // rsyslog
+	partialMessage, partialID                     slot // Docker
+	sourcetype, time, atTimestamp                 slot // Splunk HEC
+	severity, severityText, bigSeverityText       slot
+	journalMessage, messageType, message, logText slot
+
+	layers bitset // any of these makes a record more than a flat one
+}
+
+// fieldPlan is a plan and what its slots mean for a decoder.
+type fieldPlan struct {
+	*plan
+	paths  []string // by slot: how the path is spelled
+	fields []choice // by FieldID
+	time   choice
+	level  choice
+
+	serviceLabels choice
+	scales        map[slot]scale
+	hints         hints
+	sides         map[string]choice
+	labels        []choice // objects of labels, by likelihood
+	annos         []choice
+}
+
+// newFieldPlan compiles what a decoder looks for.
+func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
+	p := &fieldPlan{plan: newPlan(), scales: map[slot]scale{}, sides: map[string]choice{}}
+	p.addHints() // first, so that the slots of shapes lie close together
+	p.fields = make([]choice, fields.Len())
+	for id, candidates := range textCandidates {
+		name := canonicalNames[id]
+		candidates = cfg.candidates(name, candidates)
+		p.fields[id] = p.choose(candidates, true)
+	}
+	p.addServiceLabels(cfg)
+	p.time = p.choose(cfg.candidates("timestamp", timeCandidates), true)
+	p.addLevels(cfg)
+	for path, candidates := range sideFields {
+		p.sides[path] = p.choose(cfg.candidates(path, candidates), false)
+	}
+	for id := FieldWellKnown; int(id) < fields.Len(); id++ {
+		path := fields.Path(id)
+		p.fields[id] = p.choose(cfg.candidates(path, spellings(path)), false)
+	}
+	p.finish()
+	p.hints.layers = newBitset(p.slots)
+	h := &p.hints
+	for _, s := range []slot{
+		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
+		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
+	} {
+		h.layers.set(s)
+	}
+	p.name()
+	return p
+}
+
+func (p *fieldPlan) choose(candidates []string, fold bool) choice {
+	var slots []slot
+	for _, path := range candidates {
+		for _, s := range p.add(path, fold) {
+			if !slices.Contains(slots, s) {
+				slots = append(slots, s)
+			}
+		}
+	}
+	return newChoice(slots)
+}
+
+func (p *fieldPlan) addServiceLabels(cfg Config) {
+	if slices.Contains(cfg.Only, "service") {
+		return
+	}
+	var candidates []string
+	for _, label := range labelCandidates {
+		for _, object := range labelObjects {
+			candidates = append(candidates, object+"."+label)
+		}
+	}
+	p.serviceLabels = p.choose(candidates, false)
+}
+
+func (p *fieldPlan) addLevels(cfg Config) {
+	own := cfg.Fields["level"]
+	list := make([]levelCandidate, 0, len(levelCandidates)+len(own))
+	for _, path := range own {
+		list = append(list, levelCandidate{path, scaleAny})
+	}
+	if !slices.Contains(cfg.Only, "level") {
+		list = append(list, levelCandidates...)
+	}
+	var slots []slot
+	for _, c := range list {
+		for _, s := range p.add(c.path, true) {
+			if _, ok := p.scales[s]; !ok {
+				p.scales[s] = c.scale
+				slots = append(slots, s)
+			}
+		}
+	}
+	p.level = newChoice(slots)
+	p.fields[FieldLevel] = p.level
+}
+
+func (p *fieldPlan) addHints() {
+	one := func(path string) slot { return p.add(path, false)[0] }
+	nested := func(path string) slot { s := p.add(path, false); return s[len(s)-1] }
+	h := &p.hints
+	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one("structured"), one("jsonPayload"), one("protoPayload"), one("fields"), one("event")
+	h.bigAttributes, h.bigResource, h.resourceAttributes = one("Attributes"), one("Resource"), one("ResourceAttributes")
+	h.logAttributes, h.properties, h.ddtags = one("LogAttributes"), one("properties"), one("ddtags")
+	h.flatLabels = nested("kubernetes.flat_labels")
+	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"), one("streams"), one("Records"), one("records"), one("logEvents")
+	h.schema, h.payload = one("schema"), one("payload")
+	h.template, h.rendered, h.clefTime, h.clefID = one("@mt"), one("@m"), one("@t"), one("@i")
+	h.name, h.pid, h.hostname, h.level = one("name"), one("pid"), one("hostname"), one("level")
+	h.shortMessage, h.version = one("short_message"), one("version")
+	h.mongoTime, h.mongoSeverity = nested("t.$date"), one("s")
+	h.ddsource, h.status, h.ddservice = one("ddsource"), one("status"), one("service")
+	h.auditID, h.auditLevel = one("auditID"), one("k8s_audit_level")
+	h.epochSecond, h.nanoOfSecond = nested("instant.epochSecond"), nested("instant.nanoOfSecond")
+	h.eventSource, h.eventName = one("eventSource"), one("eventName")
+	h.syslogTag = one("syslogtag")
+	h.partialMessage, h.partialID = one("partial_message"), one("partial_id")
+	h.sourcetype, h.time, h.atTimestamp = one("sourcetype"), one("time"), one("@timestamp")
+	h.severity, h.severityText, h.bigSeverityText = one("severity"), one("severityText"), one("SeverityText")
+	h.journalMessage, h.messageType, h.message, h.logText = one("MESSAGE"), one("messageType"), one("message"), one("log")
+	for _, object := range []string{"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels"} {
+		p.labels = append(p.labels, p.choose([]string{object}, false))
+	}
+	for _, object := range []string{"kubernetes.annotations", "kubernetes.pod_annotations"} {
+		p.annos = append(p.annos, p.choose([]string{object}, false))
+	}
+}
+
+// name notes how the path of each slot is spelled.
+func (p *fieldPlan) name() {
+	p.paths = make([]string, p.slots)
+	var walk func(at int32, prefix string)
+	walk = func(at int32, prefix string) {
+		for key, e := range p.nodes[at].edges {
+			if e.slot != noSlot {
+				p.paths[e.slot] = prefix + key
+			}
+			if e.child != 0 {
+				walk(e.child, prefix+key+".")
+			}
+		}
+	}
+	walk(0, "")
+}

@@ -1,0 +1,397 @@
+package decode
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	maxEntryFields = 10_000 // values that an entry's Fields hold, at all depths together
+	maxEntryDepth  = 64     // objects within objects; what lies deeper is kept as a text of JSON
+)
+
+// Entry builds the full LogEntry, which owns its memory. Fields holds what has no place elsewhere in the entry, with the objects that belong to the log merged
+// into one; the inner of two equal keys wins.
+func (l *Log) Entry() models.LogEntry {
+	text := func(id FieldID) string { return string(l.Value(id).Text) }
+	e := models.LogEntry{
+		Timestamp:       time.Unix(0, l.Time()).UTC(),
+		TimestampSource: l.TimeSource(),
+		Level:           text(FieldLevel),
+		Severity:        l.Severity(),
+		Message:         validString(l.Value(FieldMessage).Text),
+		Service:         text(FieldService),
+		Namespace:       text(FieldNamespace),
+		Host:            text(FieldHost),
+		LogSource:       text(FieldLogSource),
+		LogType:         text(FieldLogType),
+		TraceID:         text(FieldTraceID),
+		SpanID:          text(FieldSpanID),
+		Raw:             validString(l.raw),
+		Position:        l.pos,
+		Kubernetes: models.Kubernetes{
+			NamespaceName: text(FieldNamespace),
+			PodName:       text(FieldPod),
+			ContainerName: text(FieldContainer),
+			ContainerID:   l.side("kubernetes.container_id"),
+			PodIP:         l.side("kubernetes.pod_ip"),
+			PodOwner:      l.side("kubernetes.pod_owner"),
+			Labels:        l.stringMap(l.d.plan.labels),
+			Annotations:   l.stringMap(l.d.plan.annos),
+		},
+	}
+	if h := l.d.plan.hints.hostname; l.root.has.has(h) {
+		e.Hostname = string(l.scalar(l.root, l.root.spans[h]).Text)
+	}
+	if e.Namespace != "" && e.Kubernetes.PodName == "" && e.Kubernetes.ContainerName == "" && !l.inKubernetes() {
+		e.Kubernetes.NamespaceName = ""
+	}
+	e.Fields = l.otherFields(&e)
+	return e
+}
+
+// inKubernetes says whether the namespace was read from a place that only Kubernetes logs have.
+func (l *Log) inKubernetes() bool {
+	from := l.from[FieldNamespace]
+	return strings.HasPrefix(from, "kubernetes") || strings.HasPrefix(from, "k8s") || from == "namespace_name"
+}
+
+func validString(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
+
+// side is the text of one of the side fields.
+func (l *Log) side(path string) string {
+	c := l.d.plan.sides[path]
+	for _, x := range l.platformFirst() {
+		if v, at := l.textOf(x, &c); at != noSlot {
+			return string(v.Text)
+		}
+	}
+	return ""
+}
+
+// stringMap is the first object of some candidates, its values as texts.
+func (l *Log) stringMap(candidates []choice) map[string]string {
+	for _, c := range candidates {
+		for _, x := range l.platformFirst() {
+			v, at := l.anyOf(x, &c)
+			if at == noSlot || v.Kind != Object {
+				continue
+			}
+			all := map[string]string{}
+			members(v.Text, func(key []byte, flags uint8, s span) bool {
+				if s.kind != Null {
+					all[string(appendText(nil, key, flags))] = string(appendText(nil, v.Text[s.start:s.end], s.flags))
+				}
+				return len(all) < maxEntryFields
+			})
+			if len(all) > 0 {
+				return all
+			}
+		}
+	}
+	return nil
+}
+
+// otherFields collects what the entry has no place for.
+func (l *Log) otherFields(e *models.LogEntry) map[string]any {
+	c := collector{l: l, left: maxEntryFields}
+	all := map[string]any{}
+	for _, x := range slices.Backward(slices.Clone(l.under)) {
+		c.collect(all, x, e)
+	}
+	c.collect(all, l.root, e)
+	for _, x := range l.over {
+		c.collect(all, x, e)
+	}
+	if c.left <= 0 {
+		l.d.notice(NoticeFieldsCut)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return all
+}
+
+// collector builds the tree of the fields that are left.
+type collector struct {
+	l    *Log
+	x    *extractor
+	left int
+	used bitset
+}
+
+func (c *collector) collect(into map[string]any, x *extractor, e *models.LogEntry) {
+	if x.doc == nil {
+		return
+	}
+	c.x, c.used = x, c.l.usedSlots(x, e)
+	c.object(into, x.doc, 0, 0)
+}
+
+// object adds the members of an object of a node. It says whether any was left out for having a place elsewhere.
+func (c *collector) object(into map[string]any, doc []byte, at int32, depth int) (used bool) {
+	p := c.l.d.plan
+	gelf := at == 0 && c.x.has.has(p.hints.shortMessage)
+	members(doc, func(key []byte, flags uint8, s span) bool {
+		name := string(appendText(nil, key, flags))
+		e, exact := edge{slot: noSlot}, true
+		if at >= 0 {
+			e, exact = p.resolve(at, name)
+		}
+		if e.slot != noSlot && c.used.has(e.slot) && (exact || c.x.spans[e.slot].flags&folded != 0) {
+			used = true
+			return true
+		}
+		if c.left--; c.left < 0 {
+			return false
+		}
+		if at == 0 && (strings.HasPrefix(name, "@@") || gelf && strings.HasPrefix(name, "_")) {
+			name = name[1:]
+		}
+		if s.kind == Object && e.child != 0 {
+			below := map[string]any{}
+			if c.object(below, doc[s.start:s.end], e.child, depth+1) && len(below) == 0 {
+				delete(into, name)
+				return true
+			}
+			into[name] = below
+			return true
+		}
+		into[name] = c.value(doc, s, depth+1)
+		return true
+	})
+	return used
+}
+
+func (c *collector) value(doc []byte, s span, depth int) any {
+	t := doc[s.start:s.end]
+	switch s.kind {
+	case Null:
+		return nil
+	case Bool:
+		return len(t) == len("true")
+	case Number:
+		return json.Number(t)
+	case Array, Object:
+		if depth > maxEntryDepth {
+			return validString(t)
+		}
+		if s.kind == Object {
+			below := map[string]any{}
+			c.object(below, t, -1, depth)
+			return below
+		}
+		list := []any{}
+		elements(t, func(s span) bool {
+			if c.left--; c.left < 0 {
+				return false
+			}
+			list = append(list, c.value(t, s, depth+1))
+			return true
+		})
+		return list
+	}
+	return string(appendText(nil, t, s.flags))
+}
+
+// usedSlots are the slots of a layer whose values have a place of their own in the entry. A value that stands under a name that is no alias of that place is
+// kept among the fields as well, so that a rule on that name finds it.
+func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
+	p, h := l.d.plan, &l.d.plan.hints
+	used := newBitset(p.slots)
+	take := func(c *choice, f func(s span, at slot) bool) {
+		for _, at := range c.slots {
+			if x.has.has(at) && f(x.spans[at], at) {
+				used.set(at)
+			}
+		}
+	}
+	for id := range FieldRaw {
+		if id == FieldLevel {
+			continue
+		}
+		want := l.Value(id).Text
+		take(&p.fields[id], func(s span, at slot) bool {
+			if id == FieldMessage && s.kind == Object {
+				return at != h.logText && at != h.event || l.opened(x, at)
+			}
+			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && p.paths[at] == l.from[id]
+			return alias && id != FieldStack && (s.kind == Null || l.sameText(id, x, s, want))
+		})
+	}
+	take(&p.level, func(s span, at slot) bool {
+		return Canonical(p.paths[at]) == "level" && (s.kind == Null || s.kind != Object && string(l.readLevel(x, at).word) == e.Level) || at == h.severity && s.kind == Number
+	})
+	take(&p.time, func(s span, at slot) bool {
+		if p.paths[at] == l.timeFrom {
+			return true
+		}
+		t, ok := l.readTime(x, at)
+		return ok && t == l.time && Canonical(p.paths[at]) == "timestamp"
+	})
+	for path, c := range p.sides {
+		if path != "timestamp" {
+			take(&c, func(_ span, at slot) bool { return p.paths[at] == path })
+		}
+	}
+	for _, c := range append(slices.Clone(p.labels), p.annos...) {
+		take(&c, func(s span, _ slot) bool { return s.kind == Object })
+	}
+	for _, at := range [...]slot{h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes} {
+		if x == l.root && x.has.has(at) && x.spans[at].kind == Object {
+			used.set(at)
+		}
+	}
+	if x == l.root && x.has.has(h.event) && x.spans[h.event].kind == Object && l.format == "hec" {
+		used.set(h.event)
+	}
+	if x.has.has(h.flatLabels) {
+		used.set(h.flatLabels)
+	}
+	if l.timeFrom == "instant" && x.has.has(h.epochSecond) {
+		used.set(h.epochSecond)
+		used.set(h.nanoOfSecond)
+	}
+	if l.from[FieldMessage] != "" && x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] && x.spans[h.message].kind == String {
+		s := x.spans[h.message]
+		if v := l.valueOf(x, s).Text; len(v) > 0 && opens(v) {
+			used.set(h.message)
+		}
+	}
+	return used
+}
+
+// opened says whether the object in a slot is one of the layers above.
+func (l *Log) opened(x *extractor, at slot) bool {
+	s := x.spans[at]
+	for _, over := range l.over {
+		if len(over.doc) == int(s.end-s.start) && &over.doc[0] == &x.doc[s.start] {
+			return true
+		}
+	}
+	return false
+}
+
+// sameText says whether a span says what the entry already says in another place.
+func (l *Log) sameText(id FieldID, x *extractor, s span, want []byte) bool {
+	v := l.scalar(x, s)
+	if v.Kind == Absent {
+		return s.kind == String // empty
+	}
+	if id == FieldMessage {
+		return s.kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.kind == Array || strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
+	}
+	return s.kind != Array && string(v.Text) == string(want)
+}
+
+// appendEntry appends an entry as JSON.
+func appendEntry(b []byte, e *models.LogEntry) []byte {
+	b = append(b, '{')
+	if !e.Timestamp.IsZero() {
+		b = e.Timestamp.UTC().AppendFormat(append(appendKey(b, "timestamp"), '"'), time.RFC3339Nano)
+		b = append(b, '"')
+	}
+	b = appendMember(b, "level", []byte(e.Level))
+	if e.Severity != 0 {
+		b = strconv.AppendInt(appendKey(b, "severity"), int64(e.Severity), 10)
+	}
+	b = appendMember(b, "message", []byte(e.Message))
+	b = appendString(b, "service", e.Service)
+	b = appendString(b, "namespace", e.Namespace)
+	b = appendKubernetes(b, &e.Kubernetes)
+	b = appendString(b, "host", e.Host)
+	b = appendString(b, "hostname", e.Hostname)
+	b = appendString(b, "log_source", e.LogSource)
+	b = appendString(b, "log_type", e.LogType)
+	b = appendString(b, "trace_id", e.TraceID)
+	b = appendString(b, "span_id", e.SpanID)
+	if len(e.Fields) > 0 {
+		b = appendTree(appendKey(b, "fields"), e.Fields)
+	}
+	return append(b, '}')
+}
+
+func appendKubernetes(b []byte, k *models.Kubernetes) []byte {
+	start := len(b)
+	b = append(appendKey(b, "kubernetes"), '{')
+	empty := len(b)
+	b = appendString(b, "namespace_name", k.NamespaceName)
+	b = appendString(b, "pod_name", k.PodName)
+	b = appendString(b, "container_name", k.ContainerName)
+	b = appendString(b, "container_id", k.ContainerID)
+	b = appendString(b, "pod_ip", k.PodIP)
+	b = appendString(b, "pod_owner", k.PodOwner)
+	b = appendStringMap(b, "labels", k.Labels)
+	b = appendStringMap(b, "annotations", k.Annotations)
+	if len(b) == empty {
+		return b[:start]
+	}
+	return append(b, '}')
+}
+
+func appendString(b []byte, key, text string) []byte {
+	if text == "" {
+		return b
+	}
+	return appendMember(b, key, []byte(text))
+}
+
+func appendStringMap(b []byte, key string, m map[string]string) []byte {
+	if len(m) == 0 {
+		return b
+	}
+	b = append(appendKey(b, key), '{')
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		b = appendMember(b, k, []byte(m[k]))
+	}
+	return append(b, '}')
+}
+
+// appendTree appends a value of an entry's Fields. Members stand in the order of their keys, so that equal entries have equal texts.
+func appendTree(b []byte, v any) []byte {
+	switch v := v.(type) {
+	case nil:
+		return append(b, "null"...)
+	case string:
+		return appendQuoted(b, []byte(v))
+	case bool:
+		return strconv.AppendBool(b, v)
+	case json.Number:
+		if !isNumber([]byte(v)) {
+			return appendQuoted(b, []byte(v))
+		}
+		return append(b, v...)
+	case float64:
+		return appendFloat(b, v)
+	case int:
+		return strconv.AppendInt(b, int64(v), 10)
+	case int64:
+		return strconv.AppendInt(b, v, 10)
+	case map[string]any:
+		b = append(b, '{')
+		for _, k := range slices.Sorted(maps.Keys(v)) {
+			b = appendTree(appendKey(b, k), v[k])
+		}
+		return append(b, '}')
+	case []any:
+		b = append(b, '[')
+		for i, member := range v {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendTree(b, member)
+		}
+		return append(b, ']')
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return append(b, "null"...)
+	}
+	return append(b, text...)
+}

@@ -1,0 +1,344 @@
+package decode
+
+import "bytes"
+
+// json reads a value that begins like JSON, and says whether it is. The logs of a value that is not are not emitted.
+func (d *Decoder) json(b []byte, depth int) bool {
+	switch b[0] {
+	case '"':
+		return d.quoted(b, depth)
+	case '[':
+		return d.array(b)
+	}
+	return d.objects(b)
+}
+
+// quoted reads a JSON string that holds a log, as OpenTelemetry's raw encoding writes it.
+func (d *Decoder) quoted(b []byte, depth int) bool {
+	e, flags := scanString(b, 1)
+	if e < 0 || skipBlank(b, e+1) != len(b) || depth >= maxWrapped {
+		return false
+	}
+	d.wrapped[depth+1] = appendText(d.wrapped[depth+1][:0], b[1:e], flags)
+	text := bytes.Trim(d.wrapped[depth+1], " \t\r\n\x00")
+	if len(text) == 0 {
+		d.refuse(Empty, "the value is an empty string")
+		return true
+	}
+	if d.set.format == "auto" {
+		d.detect(text, depth+1)
+		return true
+	}
+	return startsJSON(text) && d.json(text, depth+1)
+}
+
+// objects reads one object, or several one after the other, with or without newlines between them.
+func (d *Decoder) objects(b []byte) bool {
+	n := d.root.read(b)
+	if n < 0 {
+		return d.lines(b)
+	}
+	if skipBlank(b, n) == len(b) {
+		d.object(b[:n], "json")
+		return true
+	}
+	if b[skipBlank(b, n)] != '{' {
+		return d.lines(b)
+	}
+	for refused := false; ; {
+		if n > 0 {
+			d.object(b[:n], "ndjson")
+			refused = false
+			b = b[nextObject(b, n):]
+		} else {
+			if !refused {
+				d.refuse(InvalidJSON, "one of several objects is not JSON: "+clip(b))
+			}
+			refused = true
+			i := bytes.IndexByte(b, '\n')
+			if i < 0 {
+				return true
+			}
+			b = b[nextObject(b, i):]
+		}
+		if len(b) == 0 {
+			return true
+		}
+		n = d.root.read(b)
+	}
+}
+
+// nextObject skips what stands between objects: blanks, and the record separator of JSON text sequences.
+func nextObject(b []byte, i int) int {
+	for i < len(b) && (b[i] <= ' ' || b[i] == ',') {
+		i++
+	}
+	return i
+}
+
+// lines reads lines of JSON of which some are damaged. It wants most lines to be objects; otherwise the value is a text that happens to begin with a brace.
+func (d *Decoder) lines(b []byte) bool {
+	good, bad := 0, 0
+	for line := range bytes.SplitSeq(b, []byte("\n")) {
+		line = bytes.TrimSpace(line)
+		switch {
+		case len(line) == 0:
+		case line[0] == '{' && whole(d.root, line):
+			good++
+		default:
+			bad++
+		}
+	}
+	if good == 0 || bad > good {
+		return false
+	}
+	for line := range bytes.SplitSeq(b, []byte("\n")) {
+		line = bytes.TrimSpace(line)
+		switch {
+		case len(line) == 0:
+		case line[0] == '{' && whole(d.root, line):
+			d.object(line, "ndjson")
+		default:
+			d.refuse(InvalidJSON, "one of several lines is not JSON: "+clip(line))
+		}
+	}
+	return true
+}
+
+// array reads an array of logs. A member that is none is refused and the others are kept. An array without any object is no batch but a text.
+func (d *Decoder) array(b []byte) bool {
+	if i := skipBlank(b, 1); i < len(b) && b[i] == ']' && skipBlank(b, i+1) == len(b) {
+		d.refuse(EmptyBatch, "the array is empty")
+		return true
+	}
+	objects := false
+	if n := elements(b, func(s span) bool { objects = s.kind == Object; return !objects }); !objects && n < 0 && !bytes.Contains(b, []byte(`{"`)) || !objects && n > 0 {
+		return false
+	}
+	var refused []string
+	emitted := d.index
+	i := skipBlank(b, 1)
+	for i < len(b) && b[i] != ']' {
+		n := d.element(b[i:])
+		if n <= 0 {
+			refused = append(refused, clip(b[i:]))
+			if n = -n; n == 0 {
+				break
+			}
+		}
+		i = skipBlank(b, i+n)
+		if i < len(b) && b[i] == ',' {
+			i = skipBlank(b, i+1)
+		}
+	}
+	if d.index == emitted {
+		return false
+	}
+	for _, detail := range refused {
+		d.refuse(InvalidMember, "one of several logs is not one: "+detail)
+	}
+	if i >= len(b) && len(refused) == 0 {
+		d.refuse(InvalidJSON, "the array is cut off")
+	}
+	return true
+}
+
+// element reads a member of an array and returns its length, negative when it is no log, 0 when its end cannot be found.
+func (d *Decoder) element(b []byte) int {
+	if b[0] == '{' {
+		if n := d.root.read(b); n > 0 {
+			d.object(b[:n], "json")
+			return n
+		}
+		return -max(skipContainer(b, 1, '{'), 0)
+	}
+	n, s := scanValue(b, 0)
+	if n < 0 {
+		return -max(bytes.IndexAny(b, ",]"), 0)
+	}
+	if s.kind != String || s.end == s.start {
+		return -n
+	}
+	d.wrapped[maxWrapped+1] = appendText(d.wrapped[maxWrapped+1][:0], b[s.start:s.end], s.flags)
+	d.text(d.wrapped[maxWrapped+1])
+	return n
+}
+
+// object emits the logs of the object that the root has just read: itself, unless it is the envelope of others.
+func (d *Decoder) object(doc []byte, format string) {
+	if d.envelope == nil && d.resource == nil && d.opened(doc) {
+		return
+	}
+	d.prepare(format, doc)
+	d.emit()
+}
+
+// opened emits the logs in an envelope, and says whether the object is one.
+func (d *Decoder) opened(doc []byte) bool {
+	x, h := d.root, &d.plan.hints
+	layered := false
+	for i, w := range h.layers {
+		layered = layered || w&x.has[i] != 0
+	}
+	if !layered {
+		return false
+	}
+	list := func(s slot) []byte {
+		if !x.has.has(s) || x.spans[s].kind != Array {
+			return nil
+		}
+		return doc[x.spans[s].start:x.spans[s].end]
+	}
+	switch {
+	case list(h.resourceLogs) != nil:
+		d.otlpJSON(list(h.resourceLogs))
+	case list(h.streams) != nil && d.loki(list(h.streams)):
+	case holdsObjects(list(h.bigRecords)):
+		d.batch(doc, list(h.bigRecords), "Records", "cloudtrail")
+	case holdsObjects(list(h.records)):
+		d.batch(doc, list(h.records), "records", "azure")
+	case list(h.logEvents) != nil:
+		d.cloudWatch(doc, list(h.logEvents))
+	case x.has.has(h.payload) && x.has.has(h.schema) && !x.has.has(h.message):
+		d.connect(doc, x.spans[h.payload])
+	default:
+		return false
+	}
+	d.envelope, d.resource = nil, nil
+	return true
+}
+
+func holdsObjects(array []byte) bool {
+	i := skipBlank(array, 1)
+	return i < len(array) && array[i] == '{'
+}
+
+// repaired reads an object that was cut off, as a shipper does at its size limit: what is open is closed, and the log has the fields up to the cut.
+func (d *Decoder) repaired(b []byte) bool {
+	if b[0] != '{' || d.root.read(b) != cut {
+		return false
+	}
+	var ok bool
+	if d.built, ok = appendClosed(d.built[:0], b); !ok || !whole(d.root, d.built) {
+		return false
+	}
+	d.notice(NoticeRepaired)
+	d.prepare("json", b)
+	d.emit()
+	return true
+}
+
+// maxOpen is how many open brackets a cut is mended below.
+const maxOpen = 1000
+
+// appendClosed appends a cut-off document with everything closed that is open at its end. A member without its value is null.
+func appendClosed(dst, b []byte) ([]byte, bool) {
+	var open []byte
+	last, inKey := byte(0), false // the last byte that was no blank and in no string
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '"':
+			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
+			e, _ := scanString(b, i+1)
+			if e < 0 {
+				return closeAll(append(append(dst, cutEscape(b)...), '"'), open, inKey), len(open) > 0
+			}
+			i, last = e, '"'
+		case '{', '[':
+			if len(open) >= maxOpen {
+				return dst, false
+			}
+			open = append(open, c+2) // the closing bracket
+			last = c
+		case '}', ']':
+			if len(open) == 0 || open[len(open)-1] != c {
+				return dst, false
+			}
+			open = open[:len(open)-1]
+			last, inKey = c, false
+		case ' ', '\t', '\r', '\n':
+		default:
+			if c == ',' || c == ':' {
+				inKey = false
+			}
+			last = c
+		}
+	}
+	dst = append(dst, bytes.TrimRight(b, " \t\r\n")...)
+	switch last {
+	case ',':
+		dst = dst[:len(dst)-1]
+	case ':':
+		dst = append(dst, "null"...)
+	case '"', '{', '[', '}', ']':
+	default: // a number or literal that may be cut: it is not known
+		dst = append(bytes.TrimRight(dst, "+-.0123456789eEaflnrstu"), "null"...)
+	}
+	return closeAll(dst, open, inKey && last == '"'), len(open) > 0
+}
+
+func closeAll(dst, open []byte, inKey bool) []byte {
+	if inKey {
+		dst = append(dst, ":null"...)
+	}
+	for i := len(open) - 1; i >= 0; i-- {
+		dst = append(dst, open[i])
+	}
+	return dst
+}
+
+// cutEscape cuts an escape that is not complete off the end.
+func cutEscape(b []byte) []byte {
+	i := bytes.LastIndexByte(b, '\\')
+	if i < 0 || i < len(b)-6 {
+		return b
+	}
+	slashes := 0
+	for i-slashes >= 0 && b[i-slashes] == '\\' {
+		slashes++
+	}
+	if slashes%2 == 0 || i+1 < len(b) && b[i+1] != 'u' {
+		return b
+	}
+	return b[:i]
+}
+
+// appendMember appends a member to the object that is being built: a comma unless it is the first, the key, and a text.
+func appendMember(b []byte, key string, text []byte) []byte {
+	b = appendKey(b, key)
+	return appendQuoted(b, text)
+}
+
+// appendKey appends the key of a member, ready for its value.
+func appendKey(b []byte, key string) []byte {
+	if n := len(b); n > 0 && b[n-1] != '{' {
+		b = append(b, ',')
+	}
+	b = appendQuoted(b, []byte(key))
+	return append(b, ':')
+}
+
+// appendMembers appends the members of an object to the one that is being built, except those under one key.
+func appendMembers(dst, object []byte, except string) []byte {
+	members(object, func(key []byte, _ uint8, v span) bool {
+		if string(key) == except {
+			return true
+		}
+		if n := len(dst); n > 0 && dst[n-1] != '{' {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), key...), '"', ':')
+		dst = appendSpan(dst, object, v)
+		return true
+	})
+	return dst
+}
+
+// appendSpan appends a value as it stands in its document.
+func appendSpan(dst, doc []byte, v span) []byte {
+	if v.kind == String && v.start > 0 && doc[v.start-1] == '"' {
+		return append(dst, doc[v.start-1:v.end+1]...)
+	}
+	return append(dst, doc[v.start:v.end]...)
+}
+

@@ -1,0 +1,43 @@
+package decode
+
+import "bytes"
+
+// appendKlog rewrites a line of klog and glog: a letter for the level, month and day, the time, a thread, the place in the source, and the text, which may be a
+// quoted message with pairs behind it.
+//
+//	E0504 10:11:12.162098   17963 main.go:36] "payment failed" err="card declined"
+func appendKlog(dst, b []byte) ([]byte, bool) {
+	if len(b) < 20 || digits(b[1:5]) != 4 || b[5] != ' ' {
+		return dst, false
+	}
+	switch b[0] {
+	case 'I', 'W', 'E', 'F', 'D':
+	default:
+		return dst, false
+	}
+	var v civil
+	n := v.clock(b, 6)
+	end := bytes.Index(b, []byte("] "))
+	if n == 0 || end < n || end > n+300 || bytes.IndexByte(b[:end], '\n') >= 0 {
+		return dst, false
+	}
+	dst = appendMember(dst, "level", b[:1])
+	dst = appendMember(dst, "timestamp", b[1:n])
+	thread, caller, ok := bytes.Cut(bytes.TrimSpace(b[n:end]), []byte(" "))
+	if !ok || digits(thread) != len(thread) {
+		return dst, false
+	}
+	dst = appendMember(dst, "pid", thread)
+	dst = appendMember(dst, "caller", bytes.TrimSpace(caller))
+	text := b[end+2:]
+	if len(text) > 0 && text[0] == '"' {
+		if e, _ := scanString(text, 1); e > 0 {
+			rest := bytes.TrimSpace(text[e+1:])
+			if out, pairs, ok := appendPlainPairs(dst, rest); ok && (pairs > 0 || len(rest) == 0) {
+				out = appendKey(out, "message")
+				return append(out, text[:e+1]...), true
+			}
+		}
+	}
+	return appendMember(dst, "message", text), true
+}

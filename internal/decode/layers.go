@@ -1,0 +1,202 @@
+package decode
+
+import "bytes"
+
+// addLayers finds the objects that belong to the log besides its root.
+func (l *Log) addLayers() {
+	d := l.d
+	l.over, l.under, l.ownUnder = l.over[:0], l.under[:0], 0
+	if d.resource != nil {
+		l.under = append(l.under, d.resource)
+	}
+	if d.envelope != nil {
+		l.under = append(l.under, d.envelope)
+	}
+	layered := false
+	for i, w := range d.plan.hints.layers {
+		layered = layered || w&d.root.has[i] != 0
+	}
+	if layered {
+		l.addParts()
+	}
+	l.openMessage()
+	if d.root.has.has(d.plan.hints.partialMessage) || d.root.has.has(d.plan.hints.partialID) {
+		d.notice(NoticePartial)
+	}
+}
+
+// addParts adds the objects within the root that programs put their fields into.
+func (l *Log) addParts() {
+	x, h := l.root, &l.d.plan.hints
+	for _, s := range [...]slot{h.structured, h.jsonPayload, h.protoPayload} {
+		if x.has.has(s) && x.spans[s].kind == Object {
+			l.pushOver(x.doc[x.spans[s].start:x.spans[s].end])
+		}
+	}
+	if x.has.has(h.event) && x.spans[h.event].kind == Object && l.isHEC(x) {
+		l.format = "hec"
+		l.pushOver(x.doc[x.spans[h.event].start:x.spans[h.event].end])
+	}
+	for _, s := range [...]slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties} {
+		if !x.has.has(s) {
+			continue
+		}
+		switch v := x.spans[s]; v.kind {
+		case Object:
+			l.pushUnder(x.doc[v.start:v.end])
+		case String: // Azure writes properties as a string of JSON
+			if v.end > v.start && x.doc[v.start] == '{' {
+				l.d.inner[0] = appendText(l.d.inner[0][:0], x.doc[v.start:v.end], v.flags)
+				l.pushUnder(l.d.inner[0])
+			}
+		}
+	}
+	if x.has.has(h.flatLabels) && x.spans[h.flatLabels].kind == Array {
+		l.pushFlatLabels(x.spans[h.flatLabels])
+	}
+	if x.has.has(h.ddtags) && x.spans[h.ddtags].kind == String && x.has.has(h.ddsource) {
+		l.pushTags(l.valueOf(x, x.spans[h.ddtags]).Text)
+	}
+}
+
+// isHEC says whether an object is an event as Splunk's HTTP collector takes it.
+func (l *Log) isHEC(x *extractor) bool {
+	h := &l.d.plan.hints
+	return !x.has.has(h.atTimestamp) && (x.has.has(h.time) || x.has.has(h.sourcetype))
+}
+
+// pushFlatLabels adds the labels that Fluentd wrote as an array of "app=checkout".
+func (l *Log) pushFlatLabels(s span) {
+	d := l.d
+	b := append(d.inner[maxLayers+4][:0], `{"kubernetes":{"labels":{`...)
+	Value{Array, l.root.doc[s.start:s.end]}.Each(func(v Value) bool {
+		if key, value, ok := bytes.Cut(v.Text, []byte("=")); ok {
+			b = appendMember(b, string(key), value)
+		}
+		return true
+	})
+	d.inner[maxLayers+4] = append(b, "}}}"...)
+	l.pushUnder(d.inner[maxLayers+4])
+}
+
+// pushTags adds the tags that Datadog's agent wrote as "env:prod,kube_namespace:shop".
+func (l *Log) pushTags(tags []byte) {
+	d := l.d
+	b := append(d.inner[maxLayers+5][:0], '{')
+	for tag := range bytes.SplitSeq(tags, []byte(",")) {
+		if key, value, ok := bytes.Cut(tag, []byte(":")); ok && len(key) > 0 {
+			b = appendMember(b, string(bytes.TrimSpace(key)), bytes.TrimSpace(value))
+		}
+	}
+	d.inner[maxLayers+5] = append(b, '}')
+	l.pushUnder(d.inner[maxLayers+5])
+}
+
+func (l *Log) pushOver(doc []byte) bool {
+	x := l.d.overs.at(len(l.over), l.d.plan)
+	if !whole(x, doc) {
+		return false
+	}
+	l.over = append(l.over, x)
+	return true
+}
+
+func (l *Log) pushUnder(doc []byte) bool {
+	x := l.d.unders.at(l.ownUnder, l.d.plan)
+	if !whole(x, doc) {
+		return false
+	}
+	l.under = append(l.under, x)
+	l.ownUnder++
+	return true
+}
+
+// pool keeps the extractors of layers from one log to the next: each has learnt the keys of its place.
+type pool []*extractor
+
+func (p *pool) at(i int, plan *fieldPlan) *extractor {
+	for len(*p) <= i {
+		*p = append(*p, newExtractor(plan.plan))
+	}
+	return (*p)[i]
+}
+
+// whole reads an object and says whether the document is that object and nothing else.
+func whole(x *extractor, doc []byte) bool {
+	n := x.read(doc)
+	return n > 0 && skipBlank(doc, n) == len(doc)
+}
+
+// openMessage adds the object that the message is, or holds as text, and the one in that one's message. A message may be JSON, a line of logfmt or klog, or
+// either with the prefix of a container runtime.
+func (l *Log) openMessage() {
+	d := l.d
+	for range maxLayers {
+		x := l.root
+		if n := len(l.over); n > 0 {
+			x = l.over[n-1]
+		}
+		s, at := l.messageOf(x)
+		if at == noSlot && x != l.root {
+			return
+		}
+		if at == noSlot {
+			return
+		}
+		switch {
+		case s.kind == Object:
+			if !l.pushOver(x.doc[s.start:s.end]) {
+				return
+			}
+			if top := l.over[len(l.over)-1]; at == d.plan.hints.logText || at == d.plan.hints.event {
+				if _, at := l.messageOf(top); at == noSlot {
+					l.over = l.over[:len(l.over)-1]
+					return
+				}
+			}
+		case s.kind != String || s.end-s.start < 5:
+			return
+		case !opens(x.doc[s.start:s.end]):
+			return
+		default:
+			n := len(l.over) + 1
+			if n > maxLayers+3 {
+				return
+			}
+			text := bytes.TrimSpace(l.valueOf(x, s).Text)
+			if text[0] == '{' {
+				d.inner[n] = append(d.inner[n][:0], text...)
+			} else if built, ok := d.rewritten(d.inner[n][:0], text); ok {
+				d.inner[n] = built
+			} else {
+				return
+			}
+			if !l.pushOver(d.inner[n]) {
+				return
+			}
+		}
+	}
+}
+
+// opens says at a glance whether a message may hold fields of its own. It sees the string as it stands in the document, with its escapes.
+func opens(t []byte) bool {
+	switch c := t[0]; {
+	case c == '{', c == ' ', c == '\\':
+		return true
+	case c-'0' <= 9: // the time of a container runtime's line
+		return len(t) > 30 && t[4] == '-' && t[10] == 'T'
+	case c == 'I' || c == 'W' || c == 'E' || c == 'F':
+		if digits(t[1:5]) == 4 {
+			return true
+		}
+	}
+	for i, c := range t[:min(len(t), 40)] {
+		if c == '=' {
+			return i > 0
+		}
+		if !isWord(c) && c != '.' && c != '-' && c != '@' {
+			return false
+		}
+	}
+	return false
+}

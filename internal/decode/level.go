@@ -1,0 +1,333 @@
+package decode
+
+import (
+	"bytes"
+	"strings"
+)
+
+// level is how bad a log is: a canonical upper-case word, and the severity number that OpenTelemetry gives it; rules compare the number. The zero level is
+// that of a log that says nothing about it.
+type level struct {
+	word     []byte // shared, or in the decoder's arena: never written to
+	severity int
+}
+
+func newLevel(word string, severity int) level { return level{[]byte(word), severity} }
+
+var (
+	levelUnknown   = newLevel("UNKNOWN", 0)
+	levelTrace     = newLevel("TRACE", 1)
+	levelDebug     = newLevel("DEBUG", 5)
+	levelInfo      = newLevel("INFO", 9)
+	levelNotice    = newLevel("NOTICE", 10)
+	levelWarn      = newLevel("WARN", 13)
+	levelError     = newLevel("ERROR", 17)
+	levelCritical  = newLevel("CRITICAL", 18)
+	levelAlert     = newLevel("ALERT", 19)
+	levelFatal     = newLevel("FATAL", 21)
+	levelEmergency = newLevel("EMERGENCY", 21)
+)
+
+// ParseLevel returns the canonical word and the severity number of a level as a log or a person spells it: "err" is ERROR and 17. A word that is not known is
+// returned in upper case with severity 0; no word at all is UNKNOWN.
+func ParseLevel(word string) (canonical string, severity int) {
+	l, _ := wordLevel(nil, []byte(word))
+	return string(l.word), l.severity
+}
+
+// explicit says whether the log named a level, and did not merely leave one out.
+func (l level) explicit() bool {
+	return l.word != nil && (l.severity != 0 || string(l.word) != "UNKNOWN")
+}
+
+// weak says whether a level may be a shipper's default, which gives way to the one that the application wrote.
+func (l level) weak() bool { return !l.explicit() || string(l.word) == "INFO" }
+
+// wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena is returned.
+func wordLevel(arena, word []byte) (level, []byte) {
+	word = bytes.Trim(word, " \t\r\n[]<>:\x00")
+	var low [16]byte
+	if len(word) <= len(low) {
+		for i, c := range word {
+			if c-'A' < 26 {
+				c |= 0x20
+			}
+			low[i] = c
+		}
+		if l := knownLevel(string(low[:len(word)])); l.word != nil {
+			return l, arena
+		}
+		if l := offsetLevel(low[:len(word)]); l.word != nil {
+			return l, arena
+		}
+	}
+	start := len(arena)
+	arena = appendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
+	return level{word: arena[start:len(arena):len(arena)]}, arena
+}
+
+// knownLevel is the level of a word in lower case, or the zero level.
+func knownLevel(word string) level {
+	switch word {
+	case "", "default", "none", "unknown", "unspecified", "notset":
+		return levelUnknown
+	case "trace", "finest", "finer", "verbose", "trc", "vrb", "silly":
+		return levelTrace
+	case "debug", "fine", "config", "dbg", "d", "d1", "d2", "d3", "d4", "d5":
+		return levelDebug
+	case "info", "information", "informational", "inf", "i":
+		return levelInfo
+	case "notice":
+		return levelNotice
+	case "warn", "warning", "wrn", "w":
+		return levelWarn
+	case "error", "err", "severe", "e":
+		return levelError
+	case "critical", "crit", "dpanic":
+		return levelCritical
+	case "alert":
+		return levelAlert
+	case "fatal", "panic", "ftl", "f":
+		return levelFatal
+	case "emerg", "emergency":
+		return levelEmergency
+	}
+	return level{}
+}
+
+// offsetLevel reads the levels of log/slog between its named ones: ERROR+4 is four above ERROR.
+func offsetLevel(low []byte) level {
+	i := bytes.IndexAny(low, "+-")
+	if i < 0 || digits(low[i+1:]) != len(low)-i-1 || len(low)-i-1 == 0 || len(low)-i > 3 {
+		return level{}
+	}
+	base := knownLevel(string(low[:i]))
+	if base.severity == 0 {
+		return level{}
+	}
+	n := 0
+	for _, c := range low[i+1:] {
+		n = n*10 + int(c-'0')
+	}
+	if low[i] == '-' {
+		n = -n
+	}
+	return severityLevel(min(max(base.severity+n, 1), 24))
+}
+
+// severityLevel is the level of an OpenTelemetry severity number, named by its range of four.
+func severityLevel(n int) level {
+	if n < 1 || n > 24 {
+		return levelUnknown
+	}
+	l := [...]level{levelTrace, levelDebug, levelInfo, levelWarn, levelError, levelFatal}[(n-1)/4]
+	l.severity = n
+	return l
+}
+
+// scale is how a number says how bad a log is.
+type scale uint8
+
+const (
+	scaleAny      scale = iota // a key that every library uses its own way: told by the magnitude
+	scaleSyslog                // 0 is the worst, 7 debug
+	scalePython                // 10 to 50: 30 is a warning
+	scaleLogback               // 5000 to 40000
+	scaleOTel                  // 1 to 24
+	scaleSeverity              // a number under the key "severity": Google's 100 to 800, OpenTelemetry's, or syslog's
+)
+
+// numberLevel is the level of a number on a scale.
+func numberLevel(s scale, n int) level {
+	switch s {
+	case scaleSyslog:
+		return syslogLevel(n)
+	case scalePython:
+		return pythonLevel(n)
+	case scaleLogback:
+		return stepLevel(n, 10000)
+	case scaleOTel:
+		return severityLevel(n)
+	case scaleSeverity:
+		switch {
+		case n == 0:
+			return levelUnknown
+		case n >= 100:
+			return googleLevel(n)
+		case n >= 8:
+			return severityLevel(n)
+		}
+		return syslogLevel(n)
+	}
+	switch {
+	case n < 10:
+		return syslogLevel(n)
+	case n < 100: // pino and bunyan: 10 trace to 60 fatal
+		return stepLevel((n-n%10)*1000-10000, 10000)
+	case n >= 5000:
+		return stepLevel(n, 10000)
+	}
+	return julLevel(n)
+}
+
+// syslogLevel is the level of a syslog severity. ViaQ adds two.
+func syslogLevel(n int) level {
+	scale := [...]level{levelEmergency, levelAlert, levelCritical, levelError, levelWarn, levelNotice, levelInfo, levelDebug, levelTrace, levelUnknown}
+	if n < 0 || n >= len(scale) {
+		return levelUnknown
+	}
+	return scale[n]
+}
+
+func pythonLevel(n int) level {
+	switch {
+	case n >= 50:
+		return levelCritical
+	case n >= 40:
+		return levelError
+	case n >= 30:
+		return levelWarn
+	case n >= 20:
+		return levelInfo
+	case n >= 10:
+		return levelDebug
+	case n > 0:
+		return levelTrace
+	}
+	return levelUnknown
+}
+
+// stepLevel is for scales that go up from trace below the first step in even steps: debug, info, warn, error, fatal.
+func stepLevel(n, step int) level {
+	scale := [...]level{levelTrace, levelDebug, levelInfo, levelWarn, levelError, levelFatal}
+	return scale[min(max(n/step, 0), len(scale)-1)]
+}
+
+// googleLevel is the level of a severity of Google Cloud Logging.
+func googleLevel(n int) level {
+	scale := [...]level{levelUnknown, levelDebug, levelInfo, levelNotice, levelWarn, levelError, levelCritical, levelAlert, levelEmergency}
+	return scale[min(n/100, len(scale)-1)]
+}
+
+// julLevel is the level of a value of java.util.logging.
+func julLevel(n int) level {
+	switch {
+	case n >= 1000:
+		return levelError
+	case n >= 900:
+		return levelWarn
+	case n >= 800:
+		return levelInfo
+	case n >= 500:
+		return levelDebug
+	}
+	return levelTrace
+}
+
+// cefLevel is the level of a severity from 0 to 10, as CEF and LEEF use it.
+func cefLevel(n int) level {
+	switch {
+	case n >= 9:
+		return levelCritical
+	case n >= 7:
+		return levelError
+	case n >= 4:
+		return levelWarn
+	}
+	return levelInfo
+}
+
+// nearText is how far into a text its level is looked for. Beyond, an upper-case ERROR is more often about an error than one.
+const nearText = 64
+
+// textLevel finds the level in a line of text: the first whole upper-case level word near its start, or a level word in any case alone in brackets, as web
+// servers write it. "Terror" is no error.
+func textLevel(text []byte) level {
+	for i := 0; i < len(text) && i < nearText; {
+		if !isWord(text[i]) {
+			i++
+			continue
+		}
+		start := i
+		for i < len(text) && isWord(text[i]) {
+			i++
+		}
+		word := text[start:i]
+		if len(word) < 3 || len(word) > 13 || start > 1 && text[start-1] == '-' && isWord(text[start-2]) {
+			continue
+		}
+		if isUpper(word) {
+			if l := textWord(string(word)); l.word != nil {
+				return l
+			}
+		}
+		if start > 0 && i < len(text) && text[i] == ']' && (text[start-1] == '[' || text[start-1] == ':') {
+			if l := textWord(strings.ToUpper(string(word))); l.word != nil {
+				return l
+			}
+		}
+	}
+	return level{}
+}
+
+// textWord is the level that a word has when it stands in a text, where fewer words are unmistakable.
+func textWord(word string) level {
+	switch word {
+	case "TRACE", "FINEST", "FINER", "VERBOSE":
+		return levelTrace
+	case "DEBUG", "FINE", "DBG":
+		return levelDebug
+	case "INFO", "INFORMATION", "INFORMATIONAL", "INF":
+		return levelInfo
+	case "NOTICE":
+		return levelNotice
+	case "WARN", "WARNING", "WRN":
+		return levelWarn
+	case "ERROR", "ERR", "SEVERE":
+		return levelError
+	case "CRITICAL", "CRIT", "DPANIC":
+		return levelCritical
+	case "ALERT":
+		return levelAlert
+	case "FATAL", "PANIC", "FTL":
+		return levelFatal
+	case "EMERG", "EMERGENCY":
+		return levelEmergency
+	}
+	return level{}
+}
+
+func isWord(c byte) bool { return c|0x20-'a' < 26 || c-'0' <= 9 || c == '_' || c >= 0x80 }
+
+func isUpper(word []byte) bool {
+	for _, c := range word {
+		if c-'A' >= 26 {
+			return false
+		}
+	}
+	return true
+}
+
+// smallNumber reads a whole number of at most nine digits, "50" or "50.0".
+func smallNumber(t []byte) (int, bool) {
+	t = bytes.TrimSpace(t)
+	neg := len(t) > 0 && t[0] == '-'
+	if neg {
+		t = t[1:]
+	}
+	n := digits(t)
+	if n == 0 || n > 9 {
+		return 0, false
+	}
+	if rest := t[n:]; len(rest) > 0 && (rest[0] != '.' || len(bytes.Trim(rest[1:], "0")) > 0) {
+		return 0, false
+	}
+	v := 0
+	for _, c := range t[:n] {
+		v = v*10 + int(c-'0')
+	}
+	if neg {
+		v = -v
+	}
+	return v, true
+}

@@ -1,0 +1,194 @@
+package decode
+
+// maxAnyDepth is how deep a value of OpenTelemetry's data model may nest; deeper parts are null.
+const maxAnyDepth = 64
+
+// otlpJSON emits the log records of an export request in OTLP's JSON. A log has three layers: the record, its resource, and its attributes.
+func (d *Decoder) otlpJSON(resourceLogs []byte) {
+	count := 0
+	elements(resourceLogs, func(s span) bool {
+		if s.kind != Object {
+			d.refuse(InvalidMember, "one of several resources is not one")
+			return true
+		}
+		group := resourceLogs[s.start:s.end]
+		d.shared2 = append(d.shared2[:0], '{')
+		if r, s := member(group, []byte("resource")); s.kind == Object {
+			d.shared2 = appendAttributes(d.shared2, r)
+		}
+		d.shared2 = append(d.shared2, '}')
+		d.resource = d.extractor(&d.resourceKept)
+		d.resource.read(d.shared2)
+		for _, key := range []string{"scopeLogs", "instrumentationLibraryLogs"} {
+			scopes, s := member(group, []byte(key))
+			if s.kind != Array {
+				continue
+			}
+			elements(scopes, func(s span) bool {
+				if s.kind == Object {
+					count += d.otlpScope(scopes[s.start:s.end])
+				}
+				return true
+			})
+		}
+		return true
+	})
+	if count == 0 {
+		d.refuse(EmptyBatch, "the export holds no log record")
+	}
+}
+
+func (d *Decoder) otlpScope(group []byte) (count int) {
+	var scope []byte
+	if v, s := member(group, []byte("scope")); s.kind == Object {
+		if name, s := member(v, []byte("name")); s.kind == String && len(name) > 0 {
+			scope = appendText(nil, name, s.flags)
+		}
+	}
+	for _, key := range []string{"logRecords", "logs"} {
+		records, s := member(group, []byte(key))
+		if s.kind != Array {
+			continue
+		}
+		elements(records, func(s span) bool {
+			count++
+			if s.kind != Object {
+				d.refuse(InvalidMember, "one of several log records is not one")
+				return true
+			}
+			d.otlpRecord(records[s.start:s.end], scope)
+			return true
+		})
+	}
+	return count
+}
+
+func (d *Decoder) otlpRecord(record, scope []byte) {
+	b := append(d.built[:0], '{')
+	attributes := append(d.shared[:0], '{')
+	members(record, func(key []byte, _ uint8, v span) bool {
+		value := record[v.start:v.end]
+		switch string(key) {
+		case "body":
+			if v.kind == Object {
+				b = appendAny(appendKey(b, "body"), value, 0)
+			}
+		case "attributes":
+			attributes = appendAttributes(attributes, record)
+		case "droppedAttributesCount":
+		case "severityNumber":
+			if string(value) != "0" {
+				b = appendSpan(appendKey(b, "severityNumber"), record, v)
+			}
+		default:
+			if v.kind != Null && len(value) > 0 && string(value) != "0" {
+				b = appendSpan(appendKey(b, string(key)), record, v)
+			}
+		}
+		return true
+	})
+	d.shared = append(attributes, '}')
+	d.finishOTLP(b, scope, "otlp_json", record)
+}
+
+// finishOTLP emits a log record whose own fields are in b and whose attributes are in d.shared.
+func (d *Decoder) finishOTLP(b, scope []byte, format string, raw []byte) {
+	if len(scope) > 0 {
+		b = appendMember(b, "otel.scope.name", scope)
+	}
+	d.built = b
+	d.envelope = d.extractor(&d.envelopeKept)
+	d.envelope.read(d.shared)
+	d.emitBuilt(format, raw)
+}
+
+// appendAttributes appends the attributes of a holder, a list of keys and values, as members.
+func appendAttributes(dst, holder []byte) []byte {
+	list, s := member(holder, []byte("attributes"))
+	if s.kind != Array {
+		return dst
+	}
+	return appendPairs(dst, list, 0)
+}
+
+func appendPairs(dst, list []byte, depth int) []byte {
+	elements(list, func(s span) bool {
+		if s.kind != Object {
+			return true
+		}
+		pair := list[s.start:s.end]
+		key, k := member(pair, []byte("key"))
+		value, v := member(pair, []byte("value"))
+		if k.kind != String {
+			return true
+		}
+		if n := len(dst); n > 0 && dst[n-1] != '{' {
+			dst = append(dst, ',')
+		}
+		dst = append(append(append(dst, '"'), key...), '"', ':')
+		if v.kind != Object {
+			dst = append(dst, "null"...)
+			return true
+		}
+		dst = appendAny(dst, value, depth)
+		return true
+	})
+	return dst
+}
+
+// appendAny appends a value of OpenTelemetry's data model, {"stringValue": "x"}, as plain JSON.
+func appendAny(dst, any []byte, depth int) []byte {
+	start := len(dst)
+	members(any, func(key []byte, _ uint8, v span) bool {
+		value := any[v.start:v.end]
+		switch string(key) {
+		case "stringValue", "boolValue", "bytesValue":
+			dst = appendSpan(dst, any, v)
+		case "intValue", "doubleValue": // 64-bit integers are strings in OTLP's JSON
+			if v.kind == String && !isNumber(value) {
+				dst = appendSpan(dst, any, v)
+			} else {
+				dst = append(dst, value...)
+			}
+		case "arrayValue":
+			dst = appendAnyArray(dst, value, v.kind, depth+1)
+		case "kvlistValue":
+			dst = append(dst, '{')
+			if list, s := member(value, []byte("values")); v.kind == Object && s.kind == Array && depth < maxAnyDepth {
+				dst = appendPairs(dst, list, depth+1)
+			}
+			dst = append(dst, '}')
+		default:
+			return true
+		}
+		return false
+	})
+	if len(dst) == start {
+		dst = append(dst, "null"...)
+	}
+	return dst
+}
+
+func appendAnyArray(dst, holder []byte, kind Kind, depth int) []byte {
+	dst = append(dst, '[')
+	if kind != Object || depth >= maxAnyDepth {
+		return append(dst, ']')
+	}
+	list, s := member(holder, []byte("values"))
+	if s.kind == Array {
+		first := true
+		elements(list, func(s span) bool {
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			if s.kind != Object {
+				dst = append(dst, "null"...)
+				return true
+			}
+			dst = appendAny(dst, list[s.start:s.end], depth)
+			return true
+		})
+	}
+	return append(dst, ']')
+}

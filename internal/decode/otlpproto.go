@@ -1,0 +1,325 @@
+package decode
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/hex"
+	"math"
+	"strconv"
+)
+
+// otlpProto emits the log records of an export request in OTLP's protobuf, and says whether the bytes are one. It checks the whole message first, strictly enough
+// that no text is mistaken for it. Senders write fields in whatever order they like, the resource behind the logs it belongs to for example, so each message
+// is gone through once for each kind of field that is wanted.
+func (d *Decoder) otlpProto(b []byte) bool {
+	records, ok := checkLogs(b)
+	if !ok {
+		return false
+	}
+	if records == 0 {
+		d.refuse(EmptyBatch, "the export holds no log record")
+		return true
+	}
+	protoFields(b, func(f protoField) bool {
+		d.protoResourceLogs(f.bytes)
+		return true
+	})
+	d.envelope, d.resource = nil, nil
+	return true
+}
+
+func (d *Decoder) protoResourceLogs(b []byte) {
+	d.shared2 = append(d.shared2[:0], '{')
+	protoFields(b, func(f protoField) bool {
+		if f.number == 1 {
+			d.shared2 = appendProtoAttributes(d.shared2, f.bytes, 1)
+		}
+		return true
+	})
+	d.shared2 = append(d.shared2, '}')
+	d.resource = d.extractor(&d.resourceKept)
+	d.resource.read(d.shared2)
+	protoFields(b, func(f protoField) bool {
+		if f.number == 2 {
+			d.protoScopeLogs(f.bytes)
+		}
+		return true
+	})
+}
+
+func (d *Decoder) protoScopeLogs(b []byte) {
+	var scope []byte
+	protoFields(b, func(f protoField) bool {
+		if f.number == 1 {
+			protoFields(f.bytes, func(f protoField) bool {
+				if f.number == 1 {
+					scope = f.bytes
+				}
+				return true
+			})
+		}
+		return true
+	})
+	protoFields(b, func(f protoField) bool {
+		if f.number == 2 {
+			d.protoLogRecord(f.bytes, scope)
+		}
+		return true
+	})
+}
+
+func (d *Decoder) protoLogRecord(record, scope []byte) {
+	b := append(d.built[:0], '{')
+	protoFields(record, func(f protoField) bool {
+		switch f.number {
+		case 1:
+			b = appendNanos(b, "timeUnixNano", f.value)
+		case 11:
+			b = appendNanos(b, "observedTimeUnixNano", f.value)
+		case 2:
+			if f.value != 0 {
+				b = strconv.AppendUint(appendKey(b, "severityNumber"), f.value, 10)
+			}
+		case 3:
+			b = appendBytes(b, "severityText", f.bytes)
+		case 5:
+			b = appendProtoAny(appendKey(b, "body"), f.bytes, 0)
+		case 9:
+			b = appendHex(b, "traceId", f.bytes)
+		case 10:
+			b = appendHex(b, "spanId", f.bytes)
+		case 12:
+			b = appendBytes(b, "eventName", f.bytes)
+		}
+		return true
+	})
+	d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), record, 6), '}')
+	// Nobody can search the bytes of a protobuf: raw is the same log as JSON.
+	d.raw = append(append(append(append(append(d.raw[:0], b...), `,"attributes":`...), d.shared...), `,"resource":`...), d.shared2...)
+	if len(b) == 1 {
+		d.raw = append(append(d.raw[:0], `{"attributes":`...), d.shared...)
+		d.raw = append(append(d.raw, `,"resource":`...), d.shared2...)
+	}
+	d.raw = append(d.raw, '}')
+	d.finishOTLP(b, scope, "otlp_proto", d.raw)
+}
+
+func appendNanos(b []byte, key string, ns uint64) []byte {
+	if ns == 0 {
+		return b
+	}
+	return strconv.AppendUint(appendKey(b, key), ns, 10)
+}
+
+func appendBytes(b []byte, key string, text []byte) []byte {
+	if len(text) == 0 {
+		return b
+	}
+	return appendMember(b, key, text)
+}
+
+func appendHex(b []byte, key string, id []byte) []byte {
+	if len(id) == 0 {
+		return b
+	}
+	return append(hex.AppendEncode(append(appendKey(b, key), '"'), id), '"')
+}
+
+// appendProtoAttributes appends the pairs under one field number as members.
+func appendProtoAttributes(dst, holder []byte, number uint64) []byte {
+	protoFields(holder, func(f protoField) bool {
+		if f.number == number {
+			dst = appendProtoPair(dst, f.bytes, 0)
+		}
+		return true
+	})
+	return dst
+}
+
+func appendProtoPair(dst, pair []byte, depth int) []byte {
+	var key, value []byte
+	protoFields(pair, func(f protoField) bool {
+		switch f.number {
+		case 1:
+			key = f.bytes
+		case 2:
+			value = f.bytes
+		}
+		return true
+	})
+	return appendProtoAny(appendKey(dst, string(key)), value, depth)
+}
+
+// appendProtoAny appends an AnyValue as plain JSON.
+func appendProtoAny(dst, any []byte, depth int) []byte {
+	start := len(dst)
+	protoFields(any, func(f protoField) bool {
+		dst = dst[:start] // of several, the last counts
+		switch f.number {
+		case 1:
+			dst = appendQuoted(dst, f.bytes)
+		case 2:
+			dst = strconv.AppendBool(dst, f.value != 0)
+		case 3:
+			dst = strconv.AppendInt(dst, int64(f.value), 10)
+		case 4:
+			dst = appendFloat(dst, math.Float64frombits(f.value))
+		case 5:
+			dst = appendProtoArray(dst, f.bytes, depth+1)
+		case 6:
+			dst = append(dst, '{')
+			if depth < maxAnyDepth {
+				protoFields(f.bytes, func(f protoField) bool {
+					if f.number == 1 {
+						dst = appendProtoPair(dst, f.bytes, depth+1)
+					}
+					return true
+				})
+			}
+			dst = append(dst, '}')
+		case 7:
+			dst = append(base64.StdEncoding.AppendEncode(append(dst, '"'), f.bytes), '"')
+		}
+		return true
+	})
+	if len(dst) == start {
+		dst = append(dst, "null"...)
+	}
+	return dst
+}
+
+func appendProtoArray(dst, array []byte, depth int) []byte {
+	dst = append(dst, '[')
+	first := true
+	if depth < maxAnyDepth {
+		protoFields(array, func(f protoField) bool {
+			if f.number != 1 {
+				return true
+			}
+			if !first {
+				dst = append(dst, ',')
+			}
+			first = false
+			dst = appendProtoAny(dst, f.bytes, depth)
+			return true
+		})
+	}
+	return append(dst, ']')
+}
+
+// appendFloat appends a number as JSON; those that JSON lacks are texts.
+func appendFloat(dst []byte, f float64) []byte {
+	switch {
+	case math.IsNaN(f):
+		return append(dst, `"NaN"`...)
+	case math.IsInf(f, 1):
+		return append(dst, `"Infinity"`...)
+	case math.IsInf(f, -1):
+		return append(dst, `"-Infinity"`...)
+	}
+	return strconv.AppendFloat(dst, f, 'g', -1, 64)
+}
+
+// protoField is a field of a protobuf message: a number in value, or bytes.
+type protoField struct {
+	number uint64
+	wire   uint8 // 0 varint, 1 eight bytes, 2 length and bytes, 5 four bytes
+	value  uint64
+	bytes  []byte
+}
+
+// protoFields calls f for each field of a message, until f returns false, and says whether the message is well formed so far.
+func protoFields(b []byte, f func(protoField) bool) bool {
+	for len(b) > 0 {
+		tag, n := binary.Uvarint(b)
+		if n <= 0 || tag>>3 == 0 || tag>>3 >= 1<<29 {
+			return false
+		}
+		b = b[n:]
+		field := protoField{number: tag >> 3, wire: uint8(tag & 7)}
+		switch field.wire {
+		case 0:
+			if field.value, n = binary.Uvarint(b); n <= 0 {
+				return false
+			}
+			b = b[n:]
+		case 1:
+			if len(b) < 8 {
+				return false
+			}
+			field.value, b = binary.LittleEndian.Uint64(b), b[8:]
+		case 2:
+			size, n := binary.Uvarint(b)
+			if n <= 0 || size > uint64(len(b)-n) {
+				return false
+			}
+			field.bytes, b = b[n:n+int(size)], b[n+int(size):]
+		case 5:
+			if len(b) < 4 {
+				return false
+			}
+			field.value, b = uint64(binary.LittleEndian.Uint32(b)), b[4:]
+		default:
+			return false
+		}
+		if !f(field) {
+			return true
+		}
+	}
+	return true
+}
+
+// wires are the fields of a message and their wire types. A message with any other field is another message.
+type wires map[uint64]uint8
+
+var (
+	logsDataWires     = wires{1: 2}
+	resourceLogsWires = wires{1: 2, 2: 2, 3: 2, 1000: 2}
+	scopeLogsWires    = wires{1: 2, 2: 2, 3: 2}
+	logRecordWires    = wires{1: 1, 2: 0, 3: 2, 5: 2, 6: 2, 7: 0, 8: 5, 9: 2, 10: 2, 11: 1, 12: 2}
+	keyValueWires     = wires{1: 2, 2: 2}
+)
+
+// checkLogs says whether bytes are an export request, and counts its log records.
+func checkLogs(b []byte) (records int, ok bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	ok = checkMessage(b, logsDataWires, func(f protoField) bool {
+		return checkMessage(f.bytes, resourceLogsWires, func(f protoField) bool {
+			if f.number != 2 {
+				return true
+			}
+			return checkMessage(f.bytes, scopeLogsWires, func(f protoField) bool {
+				if f.number != 2 {
+					return true
+				}
+				records++
+				return checkMessage(f.bytes, logRecordWires, func(f protoField) bool {
+					switch f.number {
+					case 2:
+						return f.value <= 24
+					case 6:
+						return checkMessage(f.bytes, keyValueWires, func(protoField) bool { return true })
+					case 9:
+						return len(f.bytes) == 16 || len(f.bytes) == 0
+					case 10:
+						return len(f.bytes) == 8 || len(f.bytes) == 0
+					}
+					return true
+				})
+			})
+		})
+	})
+	return records, ok
+}
+
+func checkMessage(b []byte, known wires, f func(protoField) bool) bool {
+	good := true
+	whole := protoFields(b, func(field protoField) bool {
+		wire, ok := known[field.number]
+		good = ok && wire == field.wire && f(field)
+		return good
+	})
+	return whole && good
+}

@@ -1,0 +1,257 @@
+package decode
+
+import (
+	"bytes"
+	"strconv"
+)
+
+// header is what stood before a message within the line of another format.
+type header struct {
+	level string // a syslog severity, one digit
+	time  []byte
+	host  []byte
+}
+
+// appendSyslog rewrites a line of syslog: RFC 5424, its predecessor in all the shapes that RFC 3164 found in the wild, and the latter as daemons write it to files,
+// without a priority. The line may have the count of its bytes before it, as on a stream.
+//
+//	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
+//	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
+func appendSyslog(dst, b []byte) (out []byte, name string, ok bool) {
+	if n := digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' && b[n+1] == '<' {
+		b = b[n+1:]
+	}
+	if len(b) == 0 || b[0] != '<' {
+		return appendBareSyslog(dst, b)
+	}
+	n := digits(b[1:min(len(b), 5)])
+	if n == 0 || n > 3 || n+1 >= len(b) || b[n+1] != '>' {
+		return dst, "", false
+	}
+	priority := number(b[1 : n+1])
+	if priority > 191 {
+		return dst, "", false
+	}
+	h := header{level: strconv.Itoa(priority & 7)}
+	rest := b[n+2:]
+	if len(rest) > 2 && rest[0] == '1' && rest[1] == ' ' {
+		if out, ok := append5424(dst, rest[2:], priority, h); ok {
+			return out, "syslog5424", true
+		}
+	}
+	return append3164(dst, rest, priority, h)
+}
+
+// append5424 appends the fields behind the version: time, host, application, process and message ID, structured data, and the text.
+func append5424(dst, b []byte, priority int, h header) ([]byte, bool) {
+	var field [5][]byte
+	for i := range field {
+		var ok bool
+		if field[i], b, ok = bytes.Cut(b, []byte(" ")); !ok {
+			return dst, false
+		}
+		if string(field[i]) == "-" {
+			field[i] = nil
+		}
+	}
+	data, text, ok := cutStructuredData(b)
+	if !ok {
+		return dst, false
+	}
+	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
+	h.time, h.host = field[0], field[1]
+	if out, ok := appendInner(dst, text, h); ok {
+		return out, true
+	}
+	dst = append(appendKey(dst, "level"), h.level...)
+	dst = strconv.AppendInt(appendKey(dst, "facility"), int64(priority>>3), 10)
+	for i, key := range [...]string{"timestamp", "host", "appname", "procid", "msgid"} {
+		dst = appendBytes(dst, key, field[i])
+	}
+	dst = appendStructuredData(dst, data)
+	return appendMember(dst, "message", text), true
+}
+
+// cutStructuredData cuts the elements in brackets, or the dash for none, off the text behind them.
+func cutStructuredData(b []byte) (data, text []byte, ok bool) {
+	if len(b) > 0 && b[0] == '-' {
+		return nil, bytes.TrimPrefix(b[1:], []byte(" ")), len(b) == 1 || b[1] == ' '
+	}
+	i := 0
+	for i < len(b) && b[i] == '[' {
+		for i++; i < len(b) && b[i] != ']'; i++ {
+			if b[i] == '"' {
+				if i = quoteEnd(b, i+1); i < 0 {
+					return nil, nil, false
+				}
+			}
+		}
+		i++
+	}
+	if i == 0 || i > len(b) {
+		return nil, nil, false
+	}
+	return b[:i], bytes.TrimPrefix(b[i:], []byte(" ")), true
+}
+
+func quoteEnd(b []byte, i int) int {
+	for ; i < len(b); i++ {
+		switch b[i] {
+		case '\\':
+			i++
+		case '"':
+			return i
+		}
+	}
+	return -1
+}
+
+// appendStructuredData appends each element as an object of its parameters.
+func appendStructuredData(dst, data []byte) []byte {
+	for len(data) > 0 && data[0] == '[' {
+		i := 1
+		for i < len(data) && data[i] != ' ' && data[i] != ']' {
+			i++
+		}
+		dst = append(appendKey(dst, string(data[1:i])), '{')
+		for i < len(data) && data[i] == ' ' {
+			start := i + 1
+			eq := bytes.IndexByte(data[start:], '=')
+			if eq < 0 || start+eq+1 >= len(data) || data[start+eq+1] != '"' {
+				break
+			}
+			value := start + eq + 2
+			end := quoteEnd(data, value)
+			if end < 0 {
+				break
+			}
+			dst = appendMember(dst, string(data[start:start+eq]), unslash(data[value:end]))
+			i = end + 1
+		}
+		dst = append(dst, '}')
+		end := bytes.IndexByte(data[i:], ']')
+		if end < 0 {
+			break
+		}
+		data = data[i+end+1:]
+	}
+	return dst
+}
+
+// unslash takes the backslashes off the characters that they protect.
+func unslash(t []byte) []byte {
+	if bytes.IndexByte(t, '\\') < 0 {
+		return t
+	}
+	out := make([]byte, 0, len(t))
+	for i := 0; i < len(t); i++ {
+		if t[i] == '\\' && i+1 < len(t) && (t[i+1] == '"' || t[i+1] == '\\' || t[i+1] == ']') {
+			i++
+		}
+		out = append(out, t[i])
+	}
+	return out
+}
+
+// append3164 appends the fields behind a priority: time, host and tag where they are there, and the text.
+func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
+	b = bytes.TrimLeft(b, " ")
+	if n := digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' { // Cisco's sequence number
+		b = b[n+2:]
+	}
+	b = bytes.TrimLeft(b, " *")
+	if _, n := (clock{record: earliest}).prefix(b); n > 0 {
+		h.time = b[:n]
+		b = bytes.TrimPrefix(b[n:], []byte(":"))
+		b = bytes.TrimPrefix(b, []byte(" "))
+		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) {
+			h.host, b = host, rest
+		}
+	}
+	name := "syslog3164"
+	if out, ok := appendInner(dst, b, h); ok {
+		if bytes.HasPrefix(b, []byte("LEEF:")) {
+			return out, "leef", true
+		}
+		return out, "cef", true
+	}
+	dst = append(appendKey(dst, "level"), h.level...)
+	dst = strconv.AppendInt(appendKey(dst, "facility"), int64(priority>>3), 10)
+	return appendTagged(dst, b, h), name, true
+}
+
+// appendInner appends an event of CEF or LEEF that travels within syslog.
+func appendInner(dst, b []byte, h header) ([]byte, bool) {
+	if out, ok := appendCEF(dst, b, h); ok {
+		return out, true
+	}
+	return appendLEEF(dst, b, h)
+}
+
+// appendTagged appends time, host, tag and text.
+func appendTagged(dst, b []byte, h header) []byte {
+	dst = appendBytes(dst, "timestamp", h.time)
+	dst = appendBytes(dst, "host", h.host)
+	if app, pid, text, ok := cutTag(b); ok {
+		dst = appendMember(dst, "appname", app)
+		dst = appendBytes(dst, "procid", pid)
+		b = text
+	}
+	return appendMember(dst, "message", b)
+}
+
+// cutTag cuts "su[230]: " off the text behind it.
+func cutTag(b []byte) (app, pid, text []byte, ok bool) {
+	i := 0
+	for i < len(b) && i < 64 && b[i] > ' ' && b[i] != '[' && b[i] != ':' {
+		i++
+	}
+	app = b[:i]
+	if i == 0 || i >= len(b) {
+		return nil, nil, nil, false
+	}
+	if b[i] == '[' {
+		end := bytes.IndexByte(b[i:], ']')
+		if end < 0 || end > 40 {
+			return nil, nil, nil, false
+		}
+		pid = b[i+1 : i+end]
+		i += end + 1
+	}
+	if i >= len(b) || b[i] != ':' {
+		return nil, nil, nil, false
+	}
+	return app, pid, bytes.TrimPrefix(b[i+1:], []byte(" ")), true
+}
+
+// isHost says whether a word can be the name or address of a machine, and is not the tag that follows it.
+func isHost(word []byte) bool {
+	if len(word) == 0 || len(word) > 255 || word[len(word)-1] == ':' || word[len(word)-1] == ']' || word[0] == '%' {
+		return false
+	}
+	for _, c := range word {
+		if !isWord(c) && c != '.' && c != '-' && c != ':' {
+			return false
+		}
+	}
+	return true
+}
+
+// appendBareSyslog rewrites a line of a syslog file. It must have time, host and tag, or it is a text with a time.
+func appendBareSyslog(dst, b []byte) ([]byte, string, bool) {
+	if month(b) == 0 || len(b) < 20 {
+		return dst, "", false
+	}
+	_, n := (clock{record: earliest}).prefix(b)
+	if n == 0 || n >= len(b) || b[n] != ' ' {
+		return dst, "", false
+	}
+	host, rest, ok := bytes.Cut(b[n+1:], []byte(" "))
+	if !ok || !isHost(host) {
+		return dst, "", false
+	}
+	if _, _, _, ok := cutTag(rest); !ok {
+		return dst, "", false
+	}
+	return appendTagged(dst, rest, header{time: b[:n], host: host}), "syslog3164", true
+}

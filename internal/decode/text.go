@@ -1,0 +1,109 @@
+package decode
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// format is one of the formats of a line that is no JSON.
+type format uint8
+
+const (
+	formatNone format = iota
+	formatSyslog
+	formatCEF
+	formatLEEF
+	formatCRI
+	formatKlog
+	formatLogfmt
+	formatAccess
+	formatCount
+)
+
+// held is the name under which the configuration holds a topic to the format.
+func (f format) held() string {
+	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "logfmt", "access"}[f]
+}
+
+// formatted reads a line in whichever format it is, and says whether it is in one. The formats exclude each other, so the order in which they are tried matters
+// for speed only: the one of the previous record is first.
+func (d *Decoder) formatted(b []byte) bool {
+	if d.last != formatNone && d.parse(d.last, b) {
+		return true
+	}
+	for f := formatNone + 1; f < formatCount; f++ {
+		if f != d.last && d.parse(f, b) {
+			d.last = f
+			return true
+		}
+	}
+	return false
+}
+
+// parse reads a line in one format, and says whether it is in it.
+func (d *Decoder) parse(f format, b []byte) bool {
+	dst, name, ok := append(d.built[:0], '{'), f.held(), false
+	switch f {
+	case formatSyslog:
+		dst, name, ok = appendSyslog(dst, b)
+	case formatCEF:
+		dst, ok = appendCEF(dst, b, header{})
+	case formatLEEF:
+		dst, ok = appendLEEF(dst, b, header{})
+	case formatCRI:
+		if dst, ok = appendCRI(dst, b); ok && bytes.Contains(dst[:60], []byte(`"logtag":"P`)) {
+			d.notice(NoticePartial)
+		}
+	case formatKlog:
+		dst, ok = appendKlog(dst, b)
+	case formatLogfmt:
+		dst, ok = appendLogfmt(dst, b, d.set.format == "logfmt")
+	case formatAccess:
+		dst, ok = appendAccess(dst, b)
+	}
+	d.built = dst
+	if ok {
+		d.emitBuilt(name, b)
+	}
+	return ok
+}
+
+// rewritten rewrites the text of a message into an object, when it is in one of the formats that programs write into messages.
+func (d *Decoder) rewritten(dst, text []byte) ([]byte, bool) {
+	start := append(dst, '{')
+	if dst, ok := appendCRI(start, text); ok {
+		return append(dst, '}'), true
+	}
+	if dst, ok := appendKlog(start, text); ok {
+		return append(dst, '}'), true
+	}
+	if dst, ok := appendLogfmt(start, text, false); ok {
+		return append(dst, '}'), true
+	}
+	return dst, false
+}
+
+// binaryReason says why bytes that are in no known format are no text either, or nothing. A stray control character or Latin-1 does not make a text binary.
+func binaryReason(b []byte) (Reason, string) {
+	if len(b) > 1 && (b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) && !utf8.Valid(b) {
+		return Binary, "the value looks like MessagePack"
+	}
+	sample := b[:min(len(b), 1024)]
+	control, odd := 0, 0
+	for i := 0; i < len(sample); {
+		r, size := utf8.DecodeRune(sample[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			odd++
+		case r < ' ' && r != '\t' && r != '\n' && r != '\r' && r != 0x1b && r != 0 || r == 0x7f:
+			control++
+		}
+		i += size
+	}
+	if control*10 > len(sample) || control > 0 && (control+odd)*5 > len(sample) {
+		return Binary, "the value is neither text nor a known binary format"
+	}
+	return "", ""
+}
+
+func validUTF8(t []byte) bool { return utf8.Valid(t) }
