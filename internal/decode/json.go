@@ -341,4 +341,3 @@ func appendSpan(dst, doc []byte, v span) []byte {
 	}
 	return append(dst, doc[v.start:v.end]...)
 }
-
