@@ -1,0 +1,349 @@
+package app
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+// Config is everything that an operator decides. DefaultConfig says what holds where he decides nothing.
+type Config struct {
+	Kafka   KafkaConfig    `yaml:"kafka"`
+	Formats []FormatConfig `yaml:"formats,omitempty"` // the first whose topic matches counts; topics without one are detected record by record
+	Rules   []Path         `yaml:"rules"`             // files and globs
+	Notify  NotifyConfig   `yaml:"notify"`
+	Web     WebConfig      `yaml:"web"`
+	DataDir Path           `yaml:"data_dir"`
+	Limits  LimitsConfig   `yaml:"limits"`
+	Log     LogConfig      `yaml:"log"`
+
+	file string // the file it was read from; "" when there was none
+}
+
+// KafkaConfig says where the logs are and how to read them.
+type KafkaConfig struct {
+	Brokers         []string      `yaml:"brokers"`
+	Topics          []string      `yaml:"topics"`
+	TopicPatterns   []string      `yaml:"topic_patterns,omitempty"` // regular expressions; topics that appear later are found
+	Group           string        `yaml:"group"`
+	ClientID        string        `yaml:"client_id"`
+	Start           Start         `yaml:"start"` // where a group without commits begins: start, end, or an offset
+	MinBytes        int           `yaml:"min_bytes"`
+	MaxBytes        Size          `yaml:"max_bytes"`
+	MaxWait         time.Duration `yaml:"max_wait"`
+	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
+	TLS             TLSConfig     `yaml:"tls,omitempty"`
+	SASL            SASLConfig    `yaml:"sasl,omitempty"`
+}
+
+// TLSConfig encrypts connections and, with a certificate, proves who we are.
+type TLSConfig struct {
+	Enabled            bool   `yaml:"enabled,omitempty"` // naming any file below enables it too
+	CAFile             Path   `yaml:"ca_file,omitempty"`
+	CertFile           Path   `yaml:"cert_file,omitempty"`
+	KeyFile            Path   `yaml:"key_file,omitempty"`
+	ServerName         string `yaml:"server_name,omitempty"`
+	InsecureSkipVerify bool   `yaml:"insecure_skip_verify,omitempty"`
+}
+
+// On says whether connections are to be encrypted.
+func (t TLSConfig) On() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" }
+
+// SASLConfig says who we are.
+type SASLConfig struct {
+	Mechanism    string    `yaml:"mechanism,omitempty"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM
+	Username     string    `yaml:"username,omitempty"`
+	Password     Secret    `yaml:"password,omitempty"`
+	PasswordFile Path      `yaml:"password_file,omitempty"`
+	Token        Secret    `yaml:"token,omitempty"`
+	TokenFile    Path      `yaml:"token_file,omitempty"` // read again whenever we authenticate, so a token may be renewed in place
+	AWS          AWSConfig `yaml:"aws,omitempty"`
+}
+
+// AWSConfig holds credentials for MSK; where they are empty, AWS's own environment variables count.
+type AWSConfig struct {
+	AccessKey    string `yaml:"access_key,omitempty"`
+	SecretKey    Secret `yaml:"secret_key,omitempty"`
+	SessionToken Secret `yaml:"session_token,omitempty"`
+}
+
+// FormatConfig says how records of some topics are read.
+type FormatConfig struct {
+	Topic         string `yaml:"topic"` // a name, or a glob: nginx-*
+	decode.Config `yaml:",inline"`
+}
+
+// NotifyConfig says how people hear of alerts. With nothing in it, alerts are printed to the terminal.
+type NotifyConfig struct {
+	AlertmanagerConfig Path     `yaml:"alertmanager_config,omitempty"` // a normal alertmanager.yml: routes, receivers, inhibition, templates
+	WebhookURL         Secret   `yaml:"webhook_url,omitempty"`
+	SlackURL           Secret   `yaml:"slack_url,omitempty"`
+	SlackChannel       string   `yaml:"slack_channel,omitempty"`
+	Alertmanagers      []string `yaml:"alertmanagers,omitempty"` // base URLs of Alertmanagers of your own
+	Terminal           bool     `yaml:"terminal,omitempty"`
+	ExternalURL        string   `yaml:"external_url,omitempty"` // under which people reach our pages; for links in notifications
+}
+
+// WebConfig says where pages, metrics and the API are served.
+type WebConfig struct {
+	Listen     string `yaml:"listen"` // "" serves nothing
+	ConfigFile Path   `yaml:"config_file,omitempty"`
+	Token      Secret `yaml:"token,omitempty"` // demanded of whoever changes something
+	TokenFile  Path   `yaml:"token_file,omitempty"`
+	PProf      bool   `yaml:"pprof,omitempty"`
+}
+
+// LimitsConfig bounds what logs and rules may make the program do.
+type LimitsConfig struct {
+	MaxAlertAge   time.Duration `yaml:"max_alert_age"`  // an alert found later than this after its event is recorded as historical, not notified
+	PollRecords   int           `yaml:"poll_records"`   // records taken from the client at once
+	Workers       int           `yaml:"workers"`        // goroutines that read and match; 0 for one per CPU
+	ShutdownGrace time.Duration `yaml:"shutdown_grace"` // how long a stop waits for notifications under way
+}
+
+// LogConfig says what the program says about itself, on standard error.
+type LogConfig struct {
+	Level  slog.Level `yaml:"level"`
+	Format string     `yaml:"format"` // text or json
+}
+
+// Start is where reading begins in a group that has not committed anything yet.
+type Start int64
+
+// The starting places that have names; any other Start is an offset.
+const (
+	StartBeginning Start = -2
+	StartEnd       Start = -1
+)
+
+// UnmarshalText reads start, end, or an offset above zero.
+func (s *Start) UnmarshalText(text []byte) error {
+	switch t := string(text); t {
+	case "start", "beginning", "earliest":
+		*s = StartBeginning
+	case "end", "latest":
+		*s = StartEnd
+	default:
+		n, err := strconv.ParseInt(t, 10, 64)
+		if err != nil || n < -2 {
+			return fmt.Errorf("%q is no starting place; try start, end, or an offset", t)
+		}
+		*s = Start(n)
+	}
+	return nil
+}
+
+// String is what UnmarshalText reads.
+func (s Start) String() string {
+	switch s {
+	case StartBeginning, 0:
+		return "start"
+	case StartEnd:
+		return "end"
+	}
+	return strconv.FormatInt(int64(s), 10)
+}
+
+// MarshalYAML writes the start as it is read.
+func (s Start) MarshalYAML() (any, error) { return s.String(), nil }
+
+// DefaultConfig returns the configuration of someone who decides nothing: a broker on this machine, alerts on the terminal, pages for this machine alone.
+func DefaultConfig() Config {
+	return Config{
+		Kafka: KafkaConfig{
+			Brokers:  []string{"localhost:9092"},
+			Topics:   []string{"application-logs"},
+			Group:    "log-monitoring-group",
+			ClientID: "alert-engine",
+			Start:    StartEnd,
+			// One byte, unlike the library's 10 KB: waiting for more costs half a second of delay on a quiet topic and saves about a hundredth of a core.
+			MinBytes: 1,
+			MaxBytes: 10 << 20,
+			MaxWait:  time.Second,
+		},
+		Web:     WebConfig{Listen: "127.0.0.1:8080"},
+		DataDir: "data",
+		Limits:  LimitsConfig{MaxAlertAge: time.Hour, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
+		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
+	}
+}
+
+// LoadConfig returns the defaults as changed by the file, if one is named, then by the environment, then by the flags, a map from a Setting's name to its values.
+// Every problem of a source is reported at once.
+func LoadConfig(file string, getenv func(string) string, flags map[string][]string) (*Config, error) {
+	c := DefaultConfig()
+	if file != "" {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, Problem{Text: "read configuration: " + err.Error(), Hint: "name the file with --config"}
+		}
+		if err := readStrict(file, text, getenv, &c); err != nil {
+			return nil, err
+		}
+		c.file = file
+	}
+	if err := c.override(getenv, flags); err != nil {
+		return nil, err
+	}
+	if err := c.secrets(); err != nil {
+		return nil, err
+	}
+	return &c, c.Validate()
+}
+
+// override applies the environment and the flags.
+func (c *Config) override(getenv func(string) string, flags map[string][]string) error {
+	var ps Problems
+	for _, s := range Settings {
+		origin, values := "--"+s.Name, flags[s.Name]
+		if text := getenv(s.Env()); len(values) == 0 && text != "" {
+			origin, values = s.Env(), []string{text}
+			if s.Many {
+				values = strings.Split(text, ",")
+			}
+		}
+		if len(values) == 0 {
+			continue
+		}
+		if err := s.set(c, values); err != nil {
+			ps = append(ps, Problem{File: origin, Text: err.Error()})
+		}
+	}
+	return ps.err()
+}
+
+// secrets reads the files that hold secrets.
+func (c *Config) secrets() error {
+	var ps Problems
+	for _, s := range []struct {
+		key  string
+		file Path
+		into *Secret
+	}{
+		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
+		{"web.token", c.Web.TokenFile, &c.Web.Token},
+	} {
+		if s.file == "" {
+			continue
+		}
+		if *s.into != "" {
+			ps = append(ps, c.problem("%s and %s_file are both given; drop one", s.key, s.key))
+			continue
+		}
+		secret, err := secretFrom(s.file)
+		if err != nil {
+			ps = append(ps, c.problem("%s_file: %v", s.key, err))
+			continue
+		}
+		*s.into = secret
+	}
+	return ps.err()
+}
+
+func (c *Config) problem(format string, args ...any) Problem {
+	return Problem{File: c.file, Text: fmt.Sprintf(format, args...)}
+}
+
+// Mechanisms are the ways to authenticate to Kafka.
+var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"}
+
+// Validate returns all that is wrong with values that could be read, nil when nothing is. It touches neither network nor files. It is long because it is a list.
+func (c *Config) Validate() error {
+	var ps Problems
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			ps = append(ps, c.problem(format, args...))
+		}
+	}
+	k := c.Kafka
+	wrong(len(k.Brokers) == 0, "kafka.brokers is empty; name at least one, such as localhost:9092")
+	for _, b := range k.Brokers {
+		_, port, err := net.SplitHostPort(b)
+		wrong(err != nil || port == "", "kafka.brokers: %q is no host:port; try %s:9092", b, orText(strings.TrimSuffix(b, ":"), "localhost"))
+	}
+	wrong(len(k.Topics)+len(k.TopicPatterns) == 0, "kafka.topics and kafka.topic_patterns are empty; name at least one topic")
+	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
+	wrong(k.Group == "", "kafka.group is empty; a group is needed to remember how far it has read")
+	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
+	wrong(int64(k.MinBytes) > int64(k.MaxBytes), "kafka.min_bytes is %d, more than kafka.max_bytes, %d", k.MinBytes, k.MaxBytes)
+	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
+	wrong(k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic), "kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever", k.DeadLetterTopic)
+	wrong((k.TLS.CertFile == "") != (k.TLS.KeyFile == ""), "kafka.tls.cert_file and kafka.tls.key_file belong together")
+	c.validateSASL(wrong)
+	for i, f := range c.Formats {
+		_, err := filepath.Match(f.Topic, "")
+		wrong(f.Topic == "" || err != nil, "formats[%d].topic: %q is no topic name or glob", i, f.Topic)
+		if err := f.Validate(); err != nil {
+			wrong(true, "formats[%d]: %v", i, err)
+		}
+	}
+	for name, text := range map[string]string{"notify.webhook_url": string(c.Notify.WebhookURL), "notify.slack_url": string(c.Notify.SlackURL), "notify.external_url": c.Notify.ExternalURL} {
+		wrong(text != "" && !isURL(text), "%s is no http or https URL", name)
+	}
+	for _, u := range c.Notify.Alertmanagers {
+		wrong(!isURL(u), "notify.alertmanagers: %q is no http or https URL; try http://alertmanager:9093", u)
+	}
+	wrong(c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
+		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file")
+	wrong(len(c.Notify.Alertmanagers) > 0 && (c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
+		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url")
+	if c.Web.Listen != "" {
+		_, _, err := net.SplitHostPort(c.Web.Listen)
+		wrong(err != nil, "web.listen: %q is no host:port; try 127.0.0.1:8080 or :8080", c.Web.Listen)
+	}
+	wrong(c.DataDir == "", "data_dir is empty; state needs a directory to survive a restart")
+	wrong(c.Limits.PollRecords < 1, "limits.poll_records is %d; it must be at least 1", c.Limits.PollRecords)
+	wrong(c.Limits.Workers < 0, "limits.workers is negative")
+	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
+	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
+	wrong(c.Log.Format != "text" && c.Log.Format != "json", "log.format is %q; try text or json", c.Log.Format)
+	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.Text, b.Text) })
+	return ps.err()
+}
+
+func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
+	s := c.Kafka.SASL
+	given := s.Username != "" || s.Password != "" || s.Token != "" || s.TokenFile != ""
+	switch s.Mechanism {
+	case "":
+		wrong(given, "kafka.sasl has credentials but no mechanism; try SCRAM-SHA-512")
+	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
+		wrong(s.Username == "", "kafka.sasl.username is empty; %s needs one", s.Mechanism)
+		wrong(s.Password == "", "kafka.sasl.password is empty; %s needs one, best as password_file or ${VARIABLE}", s.Mechanism)
+	case "OAUTHBEARER":
+		wrong((s.Token == "") == (s.TokenFile == ""), "kafka.sasl: OAUTHBEARER needs one of token and token_file")
+	case "AWS_MSK_IAM":
+		wrong((s.AWS.AccessKey == "") != (s.AWS.SecretKey == ""), "kafka.sasl.aws.access_key and secret_key belong together")
+		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM is spoken over TLS only")
+	default:
+		near := similar(strings.ToLower(s.Mechanism), lower(Mechanisms))
+		wrong(true, "kafka.sasl.mechanism %q is unknown; try %s", s.Mechanism, orText(strings.ToUpper(near), strings.Join(Mechanisms, ", ")))
+	}
+}
+
+func lower(words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = strings.ToLower(w)
+	}
+	return out
+}
+
+func isURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// YAML is the configuration in effect, with its secrets hidden.
+func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+var opening = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
+
+// Two demos with the same seed show the same logs, however often they are asked.
+func TestShopIsDeterministic(t *testing.T) {
+	a, b := NewShop(7, opening, 100), NewShop(7, opening, 100)
+	all := a.Until(opening.Add(10 * time.Second))
+	var parts []ShopLog
+	for at := opening; !at.After(opening.Add(10 * time.Second)); at = at.Add(37 * time.Millisecond) {
+		parts = append(parts, b.Until(at)...)
+	}
+	parts = append(parts, b.Until(opening.Add(10*time.Second))...)
+	if !slices.EqualFunc(all, parts, same) {
+		t.Error("asked in small steps, the shop shows other logs")
+	}
+	if slices.EqualFunc(all, NewShop(8, opening, 100).Until(opening.Add(10*time.Second)), same) {
+		t.Error("another seed shows the same logs")
+	}
+}
+
+func same(a, b ShopLog) bool {
+	return a.Time.Equal(b.Time) && a.Service == b.Service && a.Pod == b.Pod && bytes.Equal(a.Value, b.Value)
+}
+
+// The demo writes as much as I ask for, in the order in which it happens.
+func TestShopRate(t *testing.T) {
+	logs := NewShop(1, opening, 300).Until(opening.Add(time.Minute))
+	ordinary := slices.DeleteFunc(slices.Clone(logs), func(l ShopLog) bool { return trouble(l) })
+	if n := len(ordinary); n < 17_000 || n > 19_000 {
+		t.Errorf("%d ordinary logs in a minute at 300 a second", n)
+	}
+	if !slices.IsSortedFunc(logs, func(a, b ShopLog) int { return a.Time.Compare(b.Time) }) {
+		t.Error("logs are not in order")
+	}
+}
+
+func trouble(l ShopLog) bool {
+	return slices.ContainsFunc([]string{`"error"`, "connection refused", "checkout completed slowly", "login_failed", `HTTP/1.1" 50`},
+		func(s string) bool { return bytes.Contains(l.Value, []byte(s)) })
+}
+
+// The first trouble begins within seconds, more follows about every minute, each is followed by quiet, and all comes again.
+func TestShopIncidents(t *testing.T) {
+	var got []string
+	last := map[string]time.Duration{}
+	for _, l := range NewShop(1, opening, 50).Until(opening.Add(round + 20*time.Second)) {
+		if !trouble(l) {
+			continue
+		}
+		at := l.Time.Sub(opening)
+		if before, ok := last[l.Service]; !ok || at-before > 20*time.Second {
+			got = append(got, at.Truncate(time.Second).String()+" "+l.Service)
+		}
+		last[l.Service] = at
+	}
+	want := "2s payment-service, 50s order-service, 1m45s checkout-service, 2m40s auth-service, 3m25s storefront, 4m2s payment-service"
+	if s := strings.Join(got, ", "); s != want {
+		t.Errorf("incidents begin at\n%s, want\n%s", s, want)
+	}
+}
+
+// Whatever the shop writes is understood: who wrote it, when, how bad it is, and what it says.
+func TestShopLogsAreUnderstood(t *testing.T) {
+	fields := decode.NewFields("duration_ms", "dependency")
+	d, err := decode.New(decode.Config{}, fields)
+	if err != nil {
+		t.Fatal(err)
+	}
+	formats := map[string]bool{}
+	for i, l := range NewShop(3, opening, 20).Until(opening.Add(round)) {
+		rec := models.Record{Topic: demoTopic, Offset: int64(i), Timestamp: l.Time, Value: l.Value, Headers: []models.Header{{Key: "service", Value: []byte(l.Service)}}}
+		understood := 0
+		d.Decode(&rec, func(log *decode.Log) {
+			understood++
+			e := log.Entry()
+			formats[log.Format()] = true
+			if e.Service != l.Service || e.Message == "" || e.Timestamp.Sub(l.Time).Abs() > time.Second || (e.Severity == 0) != (l.Service == "storefront") {
+				t.Errorf("%s\nwas read as %+v", l.Value, e)
+			}
+		}, func(reason decode.Reason, detail string) { t.Errorf("%s: %s: %s", l.Value, reason, detail) })
+		if understood != 1 {
+			t.Errorf("%s\nwas read as %d logs", l.Value, understood)
+		}
+		if t.Failed() {
+			t.Fatal("the rest is left out")
+		}
+	}
+	if len(formats) < 4 {
+		t.Errorf("only the formats %v occur", formats)
+	}
+}
