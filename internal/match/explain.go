@@ -164,3 +164,25 @@ func shorten(t []byte) string {
 	}
 	return string(t[:n]) + "…"
 }
+
+// levelsText writes a set of severities as the range it was.
+func levelsText(set uint32) string {
+	low, high := 0, 0
+	for s := 1; s <= 24; s++ {
+		if set>>s&1 != 0 {
+			if low == 0 {
+				low = s
+			}
+			high = s
+		}
+	}
+	switch {
+	case low == 0:
+		return " never"
+	case high == 24:
+		return ">=" + severityText(float64(low))
+	case low <= 1:
+		return "<=" + severityText(float64(high))
+	}
+	return ">=" + severityText(float64(low)) + " and <=" + severityText(float64(high))
+}

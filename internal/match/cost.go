@@ -1,0 +1,205 @@
+package match
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// counter is what is known of a query, over all matchers.
+type counter struct{ candidates, matches, nanos atomic.Int64 }
+
+// work is what is known of the whole program.
+type work struct{ regexps, compared atomic.Int64 }
+
+// tally is a matcher's own counting, added to the program's once in many logs, so that no two goroutines write to the same place for each log.
+type tally struct {
+	logs       int
+	timing     bool
+	candidates []uint32 // by query
+	matches    []uint32
+	nanos      []int64
+	regexps    int
+	compared   int
+}
+
+const (
+	flushEvery = 1 << 13 // logs
+	timeEvery  = 1 << 9  // of which one is timed
+)
+
+func (t *tally) init(queries int) {
+	t.candidates, t.matches = make([]uint32, queries), make([]uint32, queries)
+}
+
+func (t *tally) candidate(id int32) { t.candidates[id]++ }
+
+func (t *tally) took(id int32, nanos int64) {
+	if t.nanos == nil {
+		t.nanos = make([]int64, len(t.matches))
+	}
+	t.nanos[id] += nanos * timeEvery
+}
+
+// count closes the log whose matches are given.
+func (m *Matcher) count(matches []int32) {
+	for _, id := range matches {
+		m.matches[id]++
+	}
+	m.logs++
+	m.timing = m.p.now != nil && m.logs%timeEvery == 0
+	if m.logs == flushEvery {
+		m.Flush()
+	}
+}
+
+// Flush adds what the matcher counted to the program's counters. It happens by itself from time to time; call it before the matcher is dropped.
+func (m *Matcher) Flush() {
+	p, t := m.p, &m.tally
+	p.logs.Add(int64(t.logs))
+	p.work.regexps.Add(int64(t.regexps))
+	p.work.compared.Add(int64(t.compared))
+	t.logs, t.regexps, t.compared = 0, 0, 0
+	for i, n := range t.candidates {
+		if n == 0 {
+			continue
+		}
+		c := &p.counters[i]
+		c.candidates.Add(int64(n))
+		t.candidates[i] = 0
+		if n := t.matches[i]; n != 0 {
+			c.matches.Add(int64(n))
+			t.matches[i] = 0
+		}
+		if t.nanos != nil && t.nanos[i] != 0 {
+			c.nanos.Add(t.nanos[i])
+			t.nanos[i] = 0
+		}
+	}
+}
+
+// Cost is what a query costs, and why.
+type Cost struct {
+	Pivot       string  `json:"pivot"`          // what must hold for the query to be looked at; "" if it is looked at for every log
+	Expected    float64 `json:"expected"`       // the share of logs for which it was expected to be looked at
+	Logs        int64   `json:"logs"`           // matched so far by the program
+	Candidates  int64   `json:"candidates"`     // of these, those for which the query was looked at
+	Matches     int64   `json:"matches"`        // and those for which it held
+	NanosPerLog float64 `json:"nanos_per_log"`  // time spent on the query alone, averaged over all logs; 0 without a clock
+	Regexps     int     `json:"regexps"`        // regular expressions in the query
+	Unfiltered  int     `json:"unfiltered"`     // of these, those that no literal spares
+	Hint        string  `json:"hint,omitempty"` // how the query can be made cheaper
+	HintSubject string  `json:"-"`              // the part of the query that the hint is about
+}
+
+// Cost reports on a query. Its counters lag behind by the logs that matchers have not flushed.
+func (p *Program) Cost(i int) Cost {
+	q, c := &p.queries[i], &p.counters[i]
+	cost := Cost{
+		Pivot: p.pivotText(q), Expected: min(q.freq, 1),
+		Logs: p.logs.Load(), Candidates: c.candidates.Load(), Matches: c.matches.Load(),
+	}
+	if cost.Logs > 0 {
+		cost.NanosPerLog = float64(c.nanos.Load()) / float64(cost.Logs)
+	}
+	p.walk(q.expr, func(pr *predicate) {
+		if pr.kind != predRegexp {
+			return
+		}
+		cost.Regexps++
+		if pr.need == none {
+			cost.Unfiltered++
+			cost.HintSubject = pr.regexp.String()
+		}
+	})
+	switch {
+	case q.always && len(q.expr.of) == 0 && q.expr.op >= opAnd:
+		cost.Hint = "it holds for every log; if that is not meant, name a field or a word"
+	case q.always && cost.Unfiltered > 0:
+		cost.Hint = fmt.Sprintf("the regular expression /%s/ runs for every log: no text of three characters is in all that it matches; add such a text, or a field, beside it", cost.HintSubject)
+	case q.always:
+		cost.Hint = "nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there"
+	case cost.Unfiltered > 0:
+		cost.Hint = fmt.Sprintf("no text of three characters is in all that the regular expression /%s/ matches, so it runs whenever the rest of the query holds", cost.HintSubject)
+	}
+	return cost
+}
+
+// Work is what the program did besides looking at queries.
+type Work struct {
+	Logs     int64 // matched
+	Regexps  int64 // regular expressions run
+	Compared int64 // texts compared because one of their windows was met
+	Longest  int   // the most texts that share a window: what a log made to be expensive can cause to be compared at each place
+}
+
+// Work reports on the program, over all matchers.
+func (p *Program) Work() Work {
+	w := Work{Logs: p.logs.Load(), Regexps: p.work.regexps.Load(), Compared: p.work.compared.Load()}
+	for _, u := range p.units {
+		for _, g := range []*grams{u.grams4, u.grams3} {
+			if g != nil {
+				w.Longest = max(w.Longest, g.starts.longest())
+			}
+		}
+	}
+	return w
+}
+
+func (p *Program) walk(e *expr, f func(*predicate)) {
+	if e.op == opPred || e.op == opNotPred {
+		f(&p.preds[e.pred])
+	}
+	for _, sub := range e.of {
+		p.walk(sub, f)
+	}
+}
+
+const shownPivots = 3
+
+func (p *Program) pivotText(q *query) string {
+	text := ""
+	for i, id := range q.pivot {
+		if i == shownPivots {
+			return fmt.Sprintf("%s or %d more", text, len(q.pivot)-i)
+		}
+		if i > 0 {
+			text += " or "
+		}
+		text += p.describe(&p.preds[id])
+	}
+	return text
+}
+
+// describe writes a predicate nearly as a rule would.
+func (p *Program) describe(pr *predicate) string {
+	l := rule.Leaf{Range: pr.values, Regexp: pr.regexp, Cased: pr.cased}
+	if pr.place.field != textField {
+		l.Field = p.fields.Path(pr.place.field)
+	}
+	switch pr.kind {
+	case predSet:
+		if len(pr.members) == 0 {
+			return "nothing"
+		}
+		m := pr.members[0]
+		l.Op, l.Text, l.Cased = m.op, string(m.text), m.cased
+		if n := len(pr.members) - 1; n > 0 && !pr.members[1].numeric {
+			return fmt.Sprintf("%s and %d alternatives", Describe(&l), n)
+		}
+	case predExists:
+		l.Op = rule.OpExists
+	case predLevel:
+		return "level" + levelsText(pr.levels)
+	case predRange:
+		l.Op = rule.OpRange
+	case predNetwork:
+		l.Op, l.Text = rule.OpCIDR, pr.network.String()
+	case predGlob:
+		l.Op, l.Text = rule.OpGlob, string(pr.glob)
+	case predRegexp:
+		l.Op = rule.OpRegexp
+	}
+	return Describe(&l)
+}

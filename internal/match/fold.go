@@ -1,0 +1,127 @@
+package match
+
+import (
+	"encoding/binary"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Text that is compared without regard to case is compared in its folded form, in which every rune is replaced by the representative of those that are equal to
+// it under Unicode simple folding: the lower-case letter for ASCII letters and for what folds to them (K for Kelvin, ſ), the smallest rune otherwise. A value
+// of ASCII bytes is never rewritten for that: it is compared in place, with letters lowered on the way.
+
+// lowFolds are the representatives of the runes that take one or two bytes.
+var lowFolds = func() (t [0x800]uint16) {
+	for r := range t {
+		t[r] = uint16(slowFold(rune(r)))
+	}
+	return t
+}()
+
+// foldRune is the representative of a rune.
+func foldRune(r rune) rune {
+	if uint32(r) < uint32(len(lowFolds)) {
+		return rune(lowFolds[r])
+	}
+	if r >= 0x2E80 && r < 0xA640 || r >= 0xAC00 && r < 0xFB00 { // the scripts of East Asia have no case
+		return r
+	}
+	return slowFold(r)
+}
+
+func slowFold(r rune) rune {
+	low := r
+	for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
+		low = min(low, f)
+	}
+	if low >= 'A' && low <= 'Z' {
+		low += 'a' - 'A'
+	}
+	return low
+}
+
+// appendFold appends the folded form of a text. Bytes that are no UTF-8 become U+FFFD.
+func appendFold(dst, s []byte) []byte {
+	for len(s) > 0 {
+		if c := s[0]; c < utf8.RuneSelf {
+			dst = append(dst, lower(c))
+			s = s[1:]
+			continue
+		}
+		r, n := utf8.DecodeRune(s)
+		dst = utf8.AppendRune(dst, foldRune(r))
+		s = s[n:]
+	}
+	return dst
+}
+
+func lower(c byte) byte {
+	if c-'A' < 26 {
+		c |= 0x20
+	}
+	return c
+}
+
+// isASCII says whether a text has no byte beyond ASCII.
+func isASCII(b []byte) bool {
+	var seen uint64
+	for ; len(b) >= 8; b = b[8:] {
+		seen |= binary.LittleEndian.Uint64(b)
+	}
+	for _, c := range b {
+		seen |= uint64(c)
+	}
+	return seen&0x8080808080808080 == 0
+}
+
+const (
+	gramCase = 0x20202020         // the bit that tells ASCII letters' cases apart, in four bytes
+	wordCase = 0x2020202020202020 // and in eight
+)
+
+// equalFold compares a value of ASCII bytes, or a folded one, with a folded text of the same length.
+func equalFold(b, folded []byte) bool {
+	if len(b) != len(folded) {
+		return false
+	}
+	i := 0
+	for ; i+8 <= len(b); i += 8 {
+		x, y := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(folded[i:])
+		if x == y {
+			continue
+		}
+		if (x^y)&^wordCase != 0 {
+			return false
+		}
+		for j := i; j < i+8; j++ {
+			if lower(b[j]) != folded[j] {
+				return false
+			}
+		}
+	}
+	for ; i < len(b); i++ {
+		if lower(b[i]) != folded[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// containsFold says whether a folded text occurs in a value of ASCII bytes, or in a folded one.
+func containsFold(b, folded []byte) bool {
+	n := len(folded)
+	if n == 0 {
+		return true
+	}
+	first := folded[0]
+	upper := first
+	if first-'a' < 26 {
+		upper -= 'a' - 'A'
+	}
+	for i := 0; i+n <= len(b); i++ {
+		if (b[i] == first || b[i] == upper) && equalFold(b[i:i+n], folded) {
+			return true
+		}
+	}
+	return false
+}

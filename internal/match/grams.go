@@ -1,0 +1,258 @@
+package match
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// grams finds where in a value literals may begin. Every literal of five bytes or more is represented by as many consecutive windows of four bytes as the scan
+// takes steps at once, those that are rarest in the traffic: whichever way the steps fall, one of them is met. A bitmap of the windows' hashes decides nearly
+// always that there is nothing here; a table and a comparison decide the rest. The cost hardly depends on the number of literals.
+//
+// Literals of three and four bytes have a filter of their own, with windows of three bytes at every place.
+type grams struct {
+	size   int // of a window: 3 or 4
+	stride int
+	small  *[smallMap]byte // one of the two bitmaps
+	large  *[largeMap]byte
+	starts *table // window -> literal<<8 | offset of the window in it
+}
+
+const (
+	smallMap   = 1 << 12
+	largeMap   = 1 << 16
+	smallShift = 32 - 15
+	largeShift = 32 - 19
+	gramMix    = 0x9E3779B1
+	maxOffset  = 255 // of a window in its literal
+)
+
+// gramFreq counts windows of sampled traffic.
+type gramFreq struct {
+	counts []uint32
+	total  int
+}
+
+func newGramFreq() *gramFreq { return &gramFreq{counts: make([]uint32, 1<<16)} }
+
+func (f *gramFreq) add(b []byte) {
+	for i := 0; i+4 <= len(b); i++ {
+		f.counts[(binary.LittleEndian.Uint32(b[i:])|gramCase)*gramMix>>16]++
+		f.total++
+	}
+}
+
+// of is how often a window is met, by counting, or by a guess where nothing was counted.
+func (f *gramFreq) of(gram uint32) uint32 {
+	if f != nil && f.total > 0 {
+		return 8 * f.counts[gram*gramMix>>16]
+	}
+	n := uint32(1)
+	for ; gram != 0; gram >>= 8 {
+		switch c := byte(gram); {
+		case c == ' ' || c == 'e' || c == 't' || c == 'o' || c == 'n' || c == 'i' || c == 'r' || c == 's' || c == 'a':
+			n *= 4
+		case c-'a' < 26 && c != 'q' && c != 'x' && c != 'z' && c != 'j':
+			n *= 2
+		}
+	}
+	return n
+}
+
+// newGrams builds the filter of some literals, given by their numbers in lits.
+func newGrams(size int, lits []literal, ids []int32, freq *gramFreq) *grams {
+	g := &grams{size: size, stride: 1}
+	if size == 4 {
+		g.stride = 4
+		if len(ids) > 200 {
+			g.stride = 2
+		}
+		for _, id := range ids {
+			if len(lits[id].text) < 7 {
+				g.stride = 2
+			}
+		}
+	}
+	m := make(map[uint64][]int32, len(ids)*g.stride)
+	for _, id := range ids {
+		t := lits[id].text
+		at := g.rarest(t, m, freq)
+		for i := at; i < at+g.stride; i++ {
+			w := uint64(g.window(t, i))
+			m[w] = append(m[w], id<<8|int32(i))
+		}
+	}
+	g.starts = newTable(m)
+	if len(m) <= 600 {
+		g.small = new([smallMap]byte)
+		for w := range m {
+			h := uint32(w) * gramMix >> smallShift
+			g.small[h>>3] |= 1 << (h & 7)
+		}
+		return g
+	}
+	g.large = new([largeMap]byte)
+	for w := range m {
+		h := uint32(w) * gramMix >> largeShift
+		g.large[h>>3] |= 1 << (h & 7)
+	}
+	return g
+}
+
+// rarest is where in a literal its windows are rarest, counting also how many other literals have them, so that no text can be made of windows that all of the
+// literals share.
+func (g *grams) rarest(t []byte, taken map[uint64][]int32, freq *gramFreq) int {
+	best, at := ^uint64(0), 0
+	for p := 0; p+g.size+g.stride-1 <= len(t) && p+g.stride-1 <= maxOffset; p++ {
+		var cost uint64
+		for i := p; i < p+g.stride; i++ {
+			w := g.window(t, i)
+			cost += 4 * uint64(len(taken[uint64(w)]))
+			if g.size == 4 {
+				cost += uint64(freq.of(w))
+			}
+		}
+		if cost < best {
+			best, at = cost, p
+		}
+	}
+	return at
+}
+
+func (g *grams) window(b []byte, i int) uint32 {
+	if g.size == 4 {
+		return binary.LittleEndian.Uint32(b[i:]) | gramCase
+	}
+	return uint32(b[i]) | uint32(b[i+1])<<8 | uint32(b[i+2])<<16 | gramCase&0xffffff
+}
+
+// scan calls the matcher's hit for each place of b at which there is a window of some literal.
+func (g *grams) scan(m *Matcher, s *scan, b []byte) {
+	switch {
+	case g.size == 3:
+		g.scan3(m, s, b)
+	case g.stride == 2 && g.small != nil:
+		g.scan2small(m, s, b)
+	case g.stride == 2:
+		g.scan2large(m, s, b)
+	case g.small != nil:
+		g.scan4small(m, s, b)
+	default:
+		g.scan4large(m, s, b)
+	}
+}
+
+// The scans are written out for each bitmap, because a shift by a constant lets the compiler see that no index is out of bounds.
+
+func (g *grams) scan2small(m *Matcher, s *scan, b []byte) {
+	set := g.small
+	i := 0
+	for ; i+10 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:]) | wordCase
+		h0 := uint32(w) * gramMix >> smallShift
+		h1 := uint32(w>>16) * gramMix >> smallShift
+		h2 := uint32(w>>32) * gramMix >> smallShift
+		h3 := (binary.LittleEndian.Uint32(b[i+6:]) | gramCase) * gramMix >> smallShift
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
+		for ; hits != 0; hits &= hits - 1 {
+			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
+		}
+	}
+	for ; i+4 <= len(b); i += 2 {
+		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> smallShift
+		if set[h>>3]>>(h&7)&1 != 0 {
+			g.hit(m, s, b, i)
+		}
+	}
+}
+
+func (g *grams) scan2large(m *Matcher, s *scan, b []byte) {
+	set := g.large
+	i := 0
+	for ; i+10 <= len(b); i += 8 {
+		w := binary.LittleEndian.Uint64(b[i:]) | wordCase
+		h0 := uint32(w) * gramMix >> largeShift
+		h1 := uint32(w>>16) * gramMix >> largeShift
+		h2 := uint32(w>>32) * gramMix >> largeShift
+		h3 := (binary.LittleEndian.Uint32(b[i+6:]) | gramCase) * gramMix >> largeShift
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
+		for ; hits != 0; hits &= hits - 1 {
+			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
+		}
+	}
+	for ; i+4 <= len(b); i += 2 {
+		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> largeShift
+		if set[h>>3]>>(h&7)&1 != 0 {
+			g.hit(m, s, b, i)
+		}
+	}
+}
+
+func (g *grams) scan4small(m *Matcher, s *scan, b []byte) {
+	set := g.small
+	i := 0
+	for ; i+16 <= len(b); i += 16 {
+		v, w := binary.LittleEndian.Uint64(b[i:])|wordCase, binary.LittleEndian.Uint64(b[i+8:])|wordCase
+		h0 := uint32(v) * gramMix >> smallShift
+		h1 := uint32(v>>32) * gramMix >> smallShift
+		h2 := uint32(w) * gramMix >> smallShift
+		h3 := uint32(w>>32) * gramMix >> smallShift
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 | set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
+		for ; hits != 0; hits &= hits - 1 {
+			g.hit(m, s, b, i+4*bits.TrailingZeros8(hits))
+		}
+	}
+	for ; i+4 <= len(b); i += 4 {
+		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> smallShift
+		if set[h>>3]>>(h&7)&1 != 0 {
+			g.hit(m, s, b, i)
+		}
+	}
+}
+
+func (g *grams) scan4large(m *Matcher, s *scan, b []byte) {
+	set := g.large
+	for i := 0; i+4 <= len(b); i += 4 {
+		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> largeShift
+		if set[h>>3]>>(h&7)&1 != 0 {
+			g.hit(m, s, b, i)
+		}
+	}
+}
+
+func (g *grams) scan3(m *Matcher, s *scan, b []byte) {
+	if g.small != nil {
+		for i := 0; i+4 <= len(b); i++ {
+			h := (binary.LittleEndian.Uint32(b[i:])&0xffffff | gramCase&0xffffff) * gramMix >> smallShift
+			if g.small[h>>3]>>(h&7)&1 != 0 {
+				g.hit(m, s, b, i)
+			}
+		}
+	} else {
+		for i := 0; i+4 <= len(b); i++ {
+			h := (binary.LittleEndian.Uint32(b[i:])&0xffffff | gramCase&0xffffff) * gramMix >> largeShift
+			if g.large[h>>3]>>(h&7)&1 != 0 {
+				g.hit(m, s, b, i)
+			}
+		}
+	}
+	if len(b) >= 3 {
+		g.hit(m, s, b, len(b)-3)
+	}
+}
+
+// hit compares the literals that have a window at b[i].
+//
+//go:noinline
+func (g *grams) hit(m *Matcher, s *scan, b []byte, i int) {
+	list := g.starts.find(uint64(g.window(b, i)))
+	m.compared += len(list)
+	for _, c := range list {
+		l := &s.unit.lits[c>>8]
+		from := i - int(c&maxOffset)
+		to := from + len(l.text)
+		if from >= 0 && to <= len(b) && s.wants(l) && l.is(b[from:to]) {
+			m.found(s, c>>8)
+		}
+	}
+}

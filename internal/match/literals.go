@@ -1,0 +1,213 @@
+package match
+
+import (
+	"regexp/syntax"
+	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// What a regular expression or a wildcard pattern demands is found by literals first: some are nothing but literals and become a set of them; of the others, a
+// set is found without which they cannot match.
+
+// regexpSet returns literals, any of which holds exactly where the expression matches; or nothing if it is more than that.
+func regexpSet(expr string) []literal {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return wholeSet(re.Simplify())
+}
+
+func wholeSet(re *syntax.Regexp) []literal {
+	switch re.Op {
+	case syntax.OpCapture:
+		return wholeSet(re.Sub[0])
+	case syntax.OpAlternate:
+		var all []literal
+		for _, sub := range re.Sub {
+			set := wholeSet(sub)
+			if set == nil {
+				return nil
+			}
+			all = append(all, set...)
+		}
+		return all
+	case syntax.OpConcat:
+		sub := re.Sub
+		begin, end := false, false
+		if sub[0].Op == syntax.OpBeginText {
+			begin, sub = true, sub[1:]
+		}
+		if n := len(sub); n > 0 && sub[n-1].Op == syntax.OpEndText {
+			end, sub = true, sub[:n-1]
+		}
+		for !begin && len(sub) > 1 && isAnything(sub[0]) {
+			sub = sub[1:]
+		}
+		for !end && len(sub) > 1 && isAnything(sub[len(sub)-1]) {
+			sub = sub[:len(sub)-1]
+		}
+		if len(sub) != 1 {
+			return nil
+		}
+		set := wholeSet(sub[0])
+		if !begin && !end {
+			return set
+		}
+		for i := range set {
+			switch {
+			case set[i].op != rule.OpContains:
+				return nil
+			case begin && end:
+				set[i].op = rule.OpEqual
+			case begin:
+				set[i].op = rule.OpPrefix
+			default:
+				set[i].op = rule.OpSuffix
+			}
+		}
+		return set
+	case syntax.OpLiteral:
+		for _, r := range re.Rune {
+			if r == utf8.RuneError { // matches any broken byte, which only folding knows
+				return nil
+			}
+		}
+		return []literal{newLiteral(rule.OpContains, string(re.Rune), re.Flags&syntax.FoldCase == 0)}
+	}
+	return nil
+}
+
+// isAnything says of an expression that it matches no matter what, so that at the open end of an expression it says nothing.
+func isAnything(re *syntax.Regexp) bool {
+	return re.Op == syntax.OpStar && (re.Sub[0].Op == syntax.OpAnyChar || re.Sub[0].Op == syntax.OpAnyCharNotNL) || re.Op == syntax.OpEmptyMatch
+}
+
+// regexpNeed returns literals, one of which every text has that the expression matches; nothing if there are no useful ones. They are compared without regard
+// to case even where the expression is not: that is coarser, never wrong.
+func regexpNeed(expr string) []literal {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	var set []literal
+	for _, text := range needed(re.Simplify()) {
+		set = append(set, newLiteral(rule.OpContains, text, false))
+	}
+	return set
+}
+
+const maxNeeded = 256 // alternatives
+
+func needed(re *syntax.Regexp) []string {
+	switch re.Op {
+	case syntax.OpLiteral:
+		if s := string(re.Rune); len(s) >= minShort {
+			return []string{s}
+		}
+	case syntax.OpCapture, syntax.OpPlus:
+		return needed(re.Sub[0])
+	case syntax.OpRepeat:
+		if re.Min > 0 {
+			return needed(re.Sub[0])
+		}
+	case syntax.OpConcat:
+		var best []string
+		for _, sub := range re.Sub {
+			if s := needed(sub); s != nil && (best == nil || usefulness(s) > usefulness(best)) {
+				best = s
+			}
+		}
+		return best
+	case syntax.OpAlternate:
+		var all []string
+		for _, sub := range re.Sub {
+			s := needed(sub)
+			if s == nil {
+				return nil
+			}
+			all = append(all, s...)
+		}
+		if len(all) <= maxNeeded {
+			return all
+		}
+	}
+	return nil
+}
+
+// usefulness is greater for a few long texts than for many short ones.
+func usefulness(texts []string) int {
+	shortest := 12
+	for _, s := range texts {
+		shortest = min(shortest, len(s))
+	}
+	return 10*shortest - len(texts)
+}
+
+// globSet returns the one literal that a wildcard pattern amounts to, if it does, and otherwise literals that it needs.
+func globSet(pattern string, cased bool) (whole, need []literal) {
+	var segs []string
+	var stars []bool // whether a star stands before the segment; the last one: behind all
+	seg, star, plain, jokers := "", false, true, false
+	rs := []rune(pattern)
+	for i := 0; i < len(rs); i++ {
+		switch r := rs[i]; r {
+		case '*', '?':
+			if r == '?' {
+				jokers = true
+			}
+			if seg != "" {
+				segs, stars = append(segs, seg), append(stars, star)
+				seg, star = "", false
+			}
+			star = true
+			plain = false
+			continue
+		case '\\':
+			if i+1 < len(rs) {
+				i++
+			}
+		}
+		if rs[i] == utf8.RuneError && cased {
+			return nil, nil
+		}
+		seg += string(rs[i])
+	}
+	if seg != "" || plain {
+		segs, stars = append(segs, seg), append(stars, star)
+		star = false
+	}
+	lit := func(op rule.Op, text string) []literal { return []literal{newLiteral(op, text, cased)} }
+	if !jokers {
+		switch {
+		case plain:
+			return lit(rule.OpEqual, segs[0]), nil
+		case len(segs) == 0:
+			return lit(rule.OpContains, ""), nil
+		case len(segs) == 1 && !stars[0]:
+			return lit(rule.OpPrefix, segs[0]), nil
+		case len(segs) == 1 && !star:
+			return lit(rule.OpSuffix, segs[0]), nil
+		case len(segs) == 1:
+			return lit(rule.OpContains, segs[0]), nil
+		}
+	}
+	best := -1
+	for i, s := range segs {
+		if best < 0 || len(s) > len(segs[best]) {
+			best = i
+		}
+	}
+	switch {
+	case best < 0:
+		return nil, nil
+	case best == 0 && !stars[0]:
+		return nil, lit(rule.OpPrefix, segs[best])
+	case best == len(segs)-1 && !star:
+		return nil, lit(rule.OpSuffix, segs[best])
+	case len(segs[best]) < minShort:
+		return nil, nil
+	}
+	return nil, lit(rule.OpContains, segs[best])
+}

@@ -1,0 +1,198 @@
+package match
+
+import (
+	"math/bits"
+	"net/netip"
+	"regexp"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// predicate is a question about one field, asked by one query or by many. Most are answered by the scan of the field, which marks them when they are true;
+// the others are answered when a query asks, once for each log.
+type predicate struct {
+	kind  predKind
+	place place
+
+	members []literal // predSet: true when any of them holds
+	lazy    []literal // those of them that the scan does not look for
+	values  rule.Range
+	levels  uint32 // predLevel: a bit for each severity
+	network netip.Prefix
+	glob    []rune
+	cased   bool
+	regexp  *regexp.Regexp
+	need    int32 // a set without which glob or regexp cannot hold; none if there is none
+
+	scanFrom int     // predSet: the length from which the scan looks for texts within values
+	lazily   bool    // the scan alone does not decide it
+	freq     float64 // how often it holds, as far as is known
+}
+
+type predKind uint8
+
+const (
+	predSet predKind = iota
+	predExists
+	predLevel
+	predRange
+	predNetwork
+	predGlob
+	predRegexp
+)
+
+const none = int32(-1)
+
+// place is where a predicate looks: a field, or the texts.
+type place struct {
+	field  decode.FieldID // textField for the texts
+	lookup string
+}
+
+const textField = decode.FieldID(-1)
+
+// unit is the field whose unit serves the place, and the scope in it.
+func (p place) unit() (decode.FieldID, scope) {
+	switch p.field {
+	case textField:
+		return decode.FieldMessage, scopeText
+	case decode.FieldMessage:
+		return decode.FieldMessage, scopeMessage
+	case decode.FieldStack:
+		return decode.FieldMessage, scopeStack
+	case decode.FieldRaw:
+		return decode.FieldMessage, scopeRaw
+	}
+	return p.field, scopeOwn
+}
+
+// shortest is the length of the shortest text that must be found within a value; whole values, beginnings and ends are found however short they are.
+func (p *predicate) shortest() int {
+	n := 1 << 30
+	for i := range p.members {
+		if l := &p.members[i]; l.op == rule.OpContains && len(l.text) > 0 {
+			n = min(n, len(l.text))
+		}
+	}
+	return n
+}
+
+// skips says whether the scan leaves a member to be looked for when it is asked for.
+func (p *predicate) skips(l *literal) bool {
+	return l.op == rule.OpContains && len(l.text) > 0 && len(l.text) < p.scanFrom
+}
+
+// leave makes the scan look only for texts of at least some length.
+func (p *predicate) leave(from int) {
+	p.scanFrom, p.lazy = from, nil
+	for _, l := range p.members {
+		if p.skips(&l) {
+			p.lazy = append(p.lazy, l)
+		}
+	}
+	p.lazily = len(p.lazy) > 0
+}
+
+// canPivot says whether the scan can be made to find the predicate.
+func (p *predicate) canPivot() bool {
+	switch p.kind {
+	case predSet:
+		return p.shortest() >= minShort
+	case predExists, predLevel, predRange, predNetwork:
+		return true
+	}
+	return false
+}
+
+// guess is how often a predicate holds when nothing was measured.
+func (p *predicate) guess() float64 {
+	f := 0.0
+	switch p.kind {
+	case predSet:
+		for i := range p.members {
+			switch l := &p.members[i]; {
+			case len(l.text) == 0:
+				f += 0.9
+			case l.op == rule.OpEqual:
+				f += 0.02
+			case l.op != rule.OpContains:
+				f += 0.03
+			case len(l.text) < 3:
+				f += 0.5
+			default:
+				f += 0.1 / float64(len(l.text))
+			}
+		}
+	case predExists:
+		f = 0.5
+	case predLevel:
+		lowest := bits.TrailingZeros32(p.levels)
+		f = [...]float64{1, 0.95, 0.9, 0.1, 0.05, 0.005, 0.001}[min(lowest+3, 27)/4]
+	case predRange:
+		f = 0.3
+	case predNetwork:
+		f = 0.1
+	default:
+		f = 0.3
+	}
+	return min(f, 1)
+}
+
+// test answers a predicate for one value, which is neither null nor an array.
+func (m *Matcher) test(p *predicate, v decode.Value) bool {
+	switch p.kind {
+	case predSet:
+		folded := v.Text
+		if !isASCII(folded) {
+			m.folded = appendFold(m.folded[:0], folded)
+			folded = m.folded
+		}
+		for i := range p.lazy {
+			if p.lazy[i].in(v.Text, folded) {
+				return true
+			}
+		}
+	case predRange:
+		n, ok := valueNumber(v)
+		return ok && p.values.Contains(n)
+	case predNetwork:
+		addr, ok := parseAddr(v.Text)
+		return ok && p.network.Contains(addr)
+	case predGlob:
+		return globText(v.Text, p.glob, p.cased)
+	case predRegexp:
+		m.regexps++
+		return p.regexp.Match(v.Text)
+	}
+	return false
+}
+
+// ask answers a predicate that the scan did not decide.
+func (m *Matcher) ask(id int32) bool {
+	p := &m.p.preds[id]
+	if p.need != none && !m.holds(p.need) {
+		return false
+	}
+	if p.place.field != textField {
+		v := m.value(p.place.field, p.place.lookup)
+		return m.askValue(p, v)
+	}
+	text := m.log.Value(decode.FieldMessage)
+	if text.Kind <= decode.Null {
+		text = m.log.Value(decode.FieldRaw)
+	}
+	return m.askValue(p, text) || m.askValue(p, m.log.Value(decode.FieldStack))
+}
+
+func (m *Matcher) askValue(p *predicate, v decode.Value) bool {
+	if v.Kind <= decode.Null {
+		return false
+	}
+	if v.Kind != decode.Array {
+		return m.test(p, v)
+	}
+	m.asked, m.answer = p, false
+	v.Each(m.askMember)
+	return m.answer
+}
