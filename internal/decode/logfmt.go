@@ -1,5 +1,7 @@
 package decode
 
+import "bytes"
+
 // appendLogfmt rewrites a line of logfmt: key=value pairs, values in quotes where they must be.
 //
 //	time="2026-05-04T10:11:12Z" level=warning msg="payment slow" order=A-1
@@ -32,6 +34,9 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		}
 		telling = telling || isTelling(key)
 		var ok bool
+		if bytes.HasPrefix(b[i+1:], []byte("audit(")) { // the Linux audit daemon has pairs of its own, in which msg is the time
+			return dst, false
+		}
 		if dst, i, ok = appendPair(dst, key, b, i+1); !ok {
 			return dst, false
 		}

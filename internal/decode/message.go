@@ -6,7 +6,7 @@ import "bytes"
 func (l *Log) findMessage() Value {
 	if l.isText {
 		l.from[FieldMessage] = "text"
-		return Value{String, l.tidy(l.text, true)}
+		return Value{String, l.d.resolved(l.tidy(l.text, true), wide)}
 	}
 	for _, x := range l.applicationFirst() {
 		s, at := l.messageOf(x)

@@ -105,5 +105,3 @@ func binaryReason(b []byte) (Reason, string) {
 	}
 	return "", ""
 }
-
-func validUTF8(t []byte) bool { return utf8.Valid(t) }
