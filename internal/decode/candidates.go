@@ -115,7 +115,7 @@ type fieldPlan struct {
 	level  choice
 
 	serviceLabels choice
-	scales        map[slot]scale
+	scales        []scale // by slot
 	hints         hints
 	sides         map[string]choice
 	labels        []choice // objects of labels, by likelihood
@@ -124,7 +124,7 @@ type fieldPlan struct {
 
 // newFieldPlan compiles what a decoder looks for.
 func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
-	p := &fieldPlan{plan: newPlan(), scales: map[slot]scale{}, sides: map[string]choice{}}
+	p := &fieldPlan{plan: newPlan(), sides: map[string]choice{}}
 	p.addHints() // first, so that the slots of shapes lie close together
 	p.fields = make([]choice, fields.Len())
 	for id, candidates := range textCandidates {
@@ -190,16 +190,21 @@ func (p *fieldPlan) addLevels(cfg Config) {
 		list = append(list, levelCandidates...)
 	}
 	var slots []slot
+	scales := map[slot]scale{}
 	for _, c := range list {
 		for _, s := range p.add(c.path, true) {
-			if _, ok := p.scales[s]; !ok {
-				p.scales[s] = c.scale
+			if _, ok := scales[s]; !ok {
+				scales[s] = c.scale
 				slots = append(slots, s)
 			}
 		}
 	}
 	p.level = newChoice(slots)
 	p.fields[FieldLevel] = p.level
+	p.scales = make([]scale, p.slots)
+	for s, scale := range scales {
+		p.scales[s] = scale
+	}
 }
 
 func (p *fieldPlan) addHints() {

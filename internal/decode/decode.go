@@ -47,6 +47,7 @@ type Decoder struct {
 	overs    pool
 	unders   pool
 	order    []*extractor
+	rootOnly [1]*extractor
 	envelope *extractor // what the members of a batch have in common; nil outside one
 	resource *extractor // of OpenTelemetry's, likewise
 
@@ -84,9 +85,10 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	}
 	d := &Decoder{cfg: cfg, fields: fields, plan: newFieldPlan(cfg, fields), set: set, defaultLevel: set.level, asked: map[string]asked{}}
 	d.root = newExtractor(d.plan.plan)
+	d.rootOnly[0] = d.root
 	d.log = Log{
 		d: d, root: d.root,
-		stamps: make([]uint32, fields.Len()), values: make([]Value, fields.Len()), from: make([]string, fields.Len()),
+		stamps: make([]uint32, fields.Len()), values: make([]Value, fields.Len()), from: make([]source, fields.Len()),
 	}
 	return d, nil
 }
@@ -175,7 +177,7 @@ func (d *Decoder) value(b []byte, depth int) {
 		}
 		return
 	}
-	b = bytes.Trim(b, " \t\r\n\x00")
+	b = trim(b)
 	if len(b) == 0 {
 		d.refuse(Empty, "the value is blank")
 		return
@@ -186,6 +188,19 @@ func (d *Decoder) value(b []byte, depth int) {
 	}
 	d.detect(b, depth)
 }
+
+// trim cuts blanks and NULs off both ends.
+func trim(b []byte) []byte {
+	for len(b) > 0 && isBlank(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isBlank(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == 0 || c == '\t' || c == '\r' }
 
 // isProtobuf says whether the record's headers announce OTLP in protobuf, which its bytes do not tell safely.
 func (d *Decoder) isProtobuf() bool {

@@ -58,7 +58,7 @@ func (l *Log) Entry() models.LogEntry {
 
 // inKubernetes says whether the namespace was read from a place that only Kubernetes logs have.
 func (l *Log) inKubernetes() bool {
-	from := l.from[FieldNamespace]
+	from := l.Source(FieldNamespace)
 	return strings.HasPrefix(from, "kubernetes") || strings.HasPrefix(from, "k8s") || from == "namespace_name"
 }
 
@@ -221,7 +221,7 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 			if id == FieldMessage && s.kind == Object {
 				return at != h.logText && at != h.event || l.opened(x, at)
 			}
-			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && p.paths[at] == l.from[id]
+			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && source(at) == l.from[id]
 			return alias && id != FieldStack && (s.kind == Null || l.sameText(id, x, s, want))
 		})
 	}
@@ -258,7 +258,7 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 		used.set(h.epochSecond)
 		used.set(h.nanoOfSecond)
 	}
-	if l.from[FieldMessage] != "" && x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] && x.spans[h.message].kind == String {
+	if x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] && x.spans[h.message].kind == String {
 		s := x.spans[h.message]
 		if v := l.valueOf(x, s).Text; len(v) > 0 && opens(v) {
 			used.set(h.message)

@@ -104,6 +104,8 @@ func (x *extractor) object(b []byte, i int, at int32) int {
 			if k = prev.next2; k != nil && k.is(b, i) {
 				goto predicted
 			}
+		} else if k = prev.next; k != nil && k.ends(b, i) {
+			goto predicted
 		}
 		{
 			e, flags := scanString(b, i)
@@ -257,6 +259,11 @@ func (k *key) is(b []byte, i int) bool {
 		}
 	}
 	return b[i+k.size] == '"' && b[i+k.size+1] == ':'
+}
+
+// ends is like is, near the end of the document.
+func (k *key) ends(b []byte, i int) bool {
+	return i+k.size+2 <= len(b) && string(b[i:i+k.size]) == k.text && b[i+k.size] == '"' && b[i+k.size+1] == ':'
 }
 
 // learn finds the key that was not predicted, and remembers it as a successor of prev.

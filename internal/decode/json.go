@@ -20,7 +20,7 @@ func (d *Decoder) quoted(b []byte, depth int) bool {
 		return false
 	}
 	d.wrapped[depth+1] = appendText(d.wrapped[depth+1][:0], b[1:e], flags)
-	text := bytes.Trim(d.wrapped[depth+1], " \t\r\n\x00")
+	text := trim(d.wrapped[depth+1])
 	if len(text) == 0 {
 		d.refuse(Empty, "the value is an empty string")
 		return true

@@ -137,9 +137,6 @@ func (l *Log) openMessage() {
 			x = l.over[n-1]
 		}
 		s, at := l.messageOf(x)
-		if at == noSlot && x != l.root {
-			return
-		}
 		if at == noSlot {
 			return
 		}
@@ -164,6 +161,9 @@ func (l *Log) openMessage() {
 				return
 			}
 			text := bytes.TrimSpace(l.valueOf(x, s).Text)
+			if len(text) == 0 {
+				return
+			}
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
 			} else if built, ok := d.rewritten(d.inner[n][:0], text); ok {

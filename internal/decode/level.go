@@ -45,7 +45,12 @@ func (l level) weak() bool { return !l.explicit() || string(l.word) == "INFO" }
 
 // wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena is returned.
 func wordLevel(arena, word []byte) (level, []byte) {
-	word = bytes.Trim(word, " \t\r\n[]<>:\x00")
+	for len(word) > 0 && isAround(word[0]) {
+		word = word[1:]
+	}
+	for len(word) > 0 && isAround(word[len(word)-1]) {
+		word = word[:len(word)-1]
+	}
 	var low [16]byte
 	if len(word) <= len(low) {
 		for i, c := range word {
@@ -64,6 +69,11 @@ func wordLevel(arena, word []byte) (level, []byte) {
 	start := len(arena)
 	arena = appendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
 	return level{word: arena[start:len(arena):len(arena)]}, arena
+}
+
+// isAround says whether a character may stand around a level without being a part of it.
+func isAround(c byte) bool {
+	return c <= ' ' || c == '[' || c == ']' || c == '<' || c == '>' || c == ':'
 }
 
 // knownLevel is the level of a word in lower case, or the zero level.

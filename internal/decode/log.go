@@ -72,7 +72,7 @@ type Log struct {
 	stamp  uint32 // of this log; a cached value with another stamp is an older log's
 	stamps []uint32
 	values []Value
-	from   []string
+	from   []source
 
 	level     level
 	levelSeen bool
@@ -139,7 +139,37 @@ func (l *Log) Source(id FieldID) string {
 	if l.Value(id).Kind == Absent {
 		return ""
 	}
-	return l.from[id]
+	return l.d.plan.sourceName(l.from[id])
+}
+
+// source is where a field was read: a slot, or one of the places that are none.
+type source int32
+
+const (
+	fromNowhere source = -1 - iota
+	fromText
+	fromDefault
+	fromTemplate
+	fromHeader
+	fromTraceparent
+)
+
+func (p *fieldPlan) sourceName(s source) string {
+	switch s {
+	case fromNowhere:
+		return ""
+	case fromText:
+		return "text"
+	case fromDefault:
+		return "default"
+	case fromTemplate:
+		return "@mt"
+	case fromHeader:
+		return "header"
+	case fromTraceparent:
+		return "header traceparent"
+	}
+	return p.paths[s]
 }
 
 // RecordTime is the timestamp of the record that held the log, in nanoseconds since 1970.
@@ -153,6 +183,9 @@ func (l *Log) Format() string { return l.format }
 
 // applicationFirst lists the layers in the order in which the application's own fields are looked for.
 func (l *Log) applicationFirst() []*extractor {
+	if len(l.over)+len(l.under) == 0 {
+		return l.d.rootOnly[:]
+	}
 	order := l.d.order[:0]
 	for i := len(l.over) - 1; i >= 0; i-- {
 		order = append(order, l.over[i])
@@ -165,6 +198,9 @@ func (l *Log) applicationFirst() []*extractor {
 
 // platformFirst lists the layers in the order in which time and place are looked for.
 func (l *Log) platformFirst() []*extractor {
+	if len(l.over)+len(l.under) == 0 {
+		return l.d.rootOnly[:]
+	}
 	order := append(l.d.order[:0], l.root)
 	order = append(order, l.under...)
 	order = append(order, l.over...)
@@ -232,9 +268,7 @@ func (l *Log) anyOf(x *extractor, c *choice) (Value, slot) {
 }
 
 func (l *Log) note(id FieldID, s slot) {
-	if s != noSlot {
-		l.from[id] = l.d.plan.paths[s]
-	}
+	l.from[id] = source(s)
 }
 
 // valueOf is the value of a span, with its text as Value promises it.
@@ -332,7 +366,7 @@ func (l *Log) findService() Value {
 	}
 	for _, name := range [...]string{"service", "service.name", "service_name", "app"} {
 		if v := l.header(name); len(v) > 0 {
-			l.from[FieldService] = "header " + name
+			l.from[FieldService] = fromHeader
 			return Value{String, v}
 		}
 	}
@@ -381,7 +415,7 @@ func (l *Log) findTrace(id FieldID) Value {
 	if len(h) < 55 || h[2] != '-' || h[35] != '-' || h[52] != '-' {
 		return Value{}
 	}
-	l.from[id] = "header traceparent"
+	l.from[id] = fromTraceparent
 	if id == FieldTraceID {
 		return Value{String, h[3:35]}
 	}
@@ -491,14 +525,14 @@ func (l *Log) findLevel() {
 			break
 		}
 	}
-	l.from[FieldLevel] = "default"
+	l.from[FieldLevel] = fromDefault
 	if at != noSlot {
-		l.from[FieldLevel] = l.d.plan.paths[at]
+		l.note(FieldLevel, at)
 	}
 	if !outer.explicit() {
 		if v := textLevel(l.Value(FieldMessage).Text); v.word != nil {
 			outer = v
-			l.from[FieldLevel] = "text"
+			l.from[FieldLevel] = fromText
 		}
 	}
 	if outer.word == nil || !outer.explicit() {
@@ -555,7 +589,7 @@ func (l *Log) refine(x *extractor, found level, at slot) level {
 			found.severity = n
 		}
 	}
-	if l.d.plan.scales[at] == scaleOTel {
+	if at != noSlot && l.d.plan.scales[at] == scaleOTel {
 		for _, s := range [...]slot{h.severityText, h.bigSeverityText} {
 			if !x.has.has(s) {
 				continue

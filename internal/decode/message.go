@@ -5,14 +5,14 @@ import "bytes"
 // findMessage finds the text of the log.
 func (l *Log) findMessage() Value {
 	if l.isText {
-		l.from[FieldMessage] = "text"
+		l.from[FieldMessage] = fromText
 		return Value{String, l.d.resolved(l.tidy(l.text, true), wide)}
 	}
 	for _, x := range l.applicationFirst() {
 		s, at := l.messageOf(x)
 		if at == noSlot {
 			if t := l.rendered(x); t != nil {
-				l.from[FieldMessage] = "@mt"
+				l.from[FieldMessage] = fromTemplate
 				return Value{String, t}
 			}
 			continue

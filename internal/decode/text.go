@@ -89,6 +89,9 @@ func binaryReason(b []byte) (Reason, string) {
 		return Binary, "the value looks like MessagePack"
 	}
 	sample := b[:min(len(b), 1024)]
+	if isPlain(sample) {
+		return "", ""
+	}
 	control, odd := 0, 0
 	for i := 0; i < len(sample); {
 		r, size := utf8.DecodeRune(sample[i:])
@@ -104,4 +107,14 @@ func binaryReason(b []byte) (Reason, string) {
 		return Binary, "the value is neither text nor a known binary format"
 	}
 	return "", ""
+}
+
+// isPlain says whether a text has no byte that could make it binary.
+func isPlain(t []byte) bool {
+	for _, c := range t {
+		if c >= 0x7f || c < ' ' && c != '\n' && c != '\t' && c != '\r' {
+			return false
+		}
+	}
+	return true
 }
