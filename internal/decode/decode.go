@@ -43,6 +43,7 @@ type Decoder struct {
 	notices      [noticeCount]uint64
 
 	log      Log
+	today    today
 	root     *extractor
 	overs    pool
 	unders   pool

@@ -25,7 +25,7 @@ type extractor struct {
 
 // key is a key that was met in the objects of a node.
 type key struct {
-	word, mask   uint64 // its first eight bytes
+	word, mask   uint64 // the first eight bytes of it and the quote and colon behind it
 	word2, mask2 uint64 // and the next eight
 	size         int
 	slot         slot
@@ -245,20 +245,16 @@ func (x *extractor) enter(at int32) {
 	x.seen[at] = x.parse
 }
 
-// is says whether the key stands at b[i], with its quote and colon. There are at least 24 bytes from there on.
+// is says whether the key stands at b[i], with its quote and colon, which belong to its words. There are at least 24 bytes from there on.
 func (k *key) is(b []byte, i int) bool {
-	if binary.LittleEndian.Uint64(b[i:])&k.mask != k.word {
+	return binary.LittleEndian.Uint64(b[i:])&k.mask == k.word && (k.size <= 6 || k.isLong(b, i))
+}
+
+func (k *key) isLong(b []byte, i int) bool {
+	if binary.LittleEndian.Uint64(b[i+8:])&k.mask2 != k.word2 {
 		return false
 	}
-	if k.size > 8 {
-		if binary.LittleEndian.Uint64(b[i+8:])&k.mask2 != k.word2 {
-			return false
-		}
-		if k.size > 16 && (i+k.size+2 > len(b) || string(b[i:i+k.size]) != k.text) {
-			return false
-		}
-	}
-	return b[i+k.size] == '"' && b[i+k.size+1] == ':'
+	return k.size <= 14 || k.ends(b, i)
 }
 
 // ends is like is, near the end of the document.
@@ -316,10 +312,10 @@ func (x *extractor) aim(k *key, text []byte, flags uint8, at int32) {
 func newKey(text string) *key {
 	k := &key{size: len(text), text: text}
 	var b [16]byte
-	copy(b[:], text)
+	copy(b[copy(b[:], text):], `":`)
 	k.word = binary.LittleEndian.Uint64(b[:])
 	k.word2 = binary.LittleEndian.Uint64(b[8:])
-	k.mask, k.mask2 = lowBytes(len(text)), lowBytes(len(text)-8)
+	k.mask, k.mask2 = lowBytes(len(text)+2), lowBytes(len(text)-6)
 	return k
 }
 

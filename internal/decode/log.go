@@ -489,9 +489,13 @@ func (l *Log) readTime(x *extractor, at slot) (int64, bool) {
 	if v.Kind == Absent {
 		return 0, false
 	}
-	t, ok := l.clock.read(v.Text)
+	t, ok := l.d.today.read(v.Text)
 	if !ok {
-		t, ok = l.d.customTime(v.Text)
+		if t, ok = l.clock.read(v.Text); ok {
+			l.d.today.remember(v.Text, t)
+		} else {
+			t, ok = l.d.customTime(v.Text)
+		}
 	}
 	return t, ok && l.clock.plausible(t)
 }

@@ -130,6 +130,12 @@ func skipContainer(b []byte, i int, open byte) int {
 // scanScalar reads the number or literal that begins at b[i].
 func scanScalar(b []byte, i int) (end int, kind Kind) {
 	s := i
+	for i < len(b) && b[i]-'0' <= 9 {
+		i++
+	}
+	if n := i - s; n > 0 && n < maxDigits && i < len(b) && (b[i] == ',' || b[i] == '}') && (n == 1 || b[s] != '0') { // most numbers
+		return i, Number
+	}
 	for i < len(b) && b[i] != ',' && b[i] != '}' && b[i] != ']' && b[i] > ' ' {
 		i++
 	}

@@ -25,6 +25,52 @@ func (c clock) plausible(t int64) bool {
 	return t >= earliest && (c.record <= 0 || t <= c.record+maxAhead)
 }
 
+// today remembers the last day on which a log was written, for the next one was most likely written on the same.
+type today struct {
+	date  [10]byte // 2026-05-04
+	start int64
+}
+
+// read reads the time that nearly all logs have, 2026-05-04T10:11:12.345Z, on the day that is remembered.
+func (d *today) read(t []byte) (int64, bool) {
+	n := len(t) - 1
+	if n < 19 || n > 29 || t[n] != 'Z' || t[10] != 'T' || t[13] != ':' || t[16] != ':' || string(t[:10]) != string(d.date[:]) {
+		return 0, false
+	}
+	h1, h2, m1, m2, s1, s2 := t[11]-'0', t[12]-'0', t[14]-'0', t[15]-'0', t[17]-'0', t[18]-'0'
+	hour, minute, sec := int64(h1)*10+int64(h2), int64(m1)*10+int64(m2), int64(s1)*10+int64(s2)
+	if h1 > 9 || h2 > 9 || m1 > 5 || m2 > 9 || s1 > 5 || s2 > 9 || hour > 23 {
+		return 0, false
+	}
+	nano := int64(0)
+	if n > 19 {
+		if t[19] != '.' || n == 20 {
+			return 0, false
+		}
+		for _, c := range t[20:n] {
+			if c -= '0'; c > 9 {
+				return 0, false
+			}
+			nano = nano*10 + int64(c)
+		}
+		nano *= powersOf10[29-n]
+	}
+	return d.start + (hour*3600+minute*60+sec)*int64(time.Second) + nano, true
+}
+
+var powersOf10 = [...]int64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9}
+
+// remember notes the day of a time that was read from a text.
+func (d *today) remember(t []byte, ns int64) {
+	if len(t) >= 20 && t[4] == '-' && t[10] == 'T' && t[len(t)-1] == 'Z' && ns > earliest {
+		copy(d.date[:], t)
+		d.start = ns - ns%day
+		if again, _ := d.read(t); again != ns { // a leap second belongs to the day before
+			*d = today{}
+		}
+	}
+}
+
 // read reads a whole text as a time, in nanoseconds since 1970.
 func (c clock) read(t []byte) (int64, bool) {
 	t = bytes.TrimSpace(t)
