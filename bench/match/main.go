@@ -62,6 +62,7 @@ type engine struct {
 	decoder *decode.Decoder
 	found   []int32
 	matched int
+	logs    int
 	compile time.Duration
 	memory  int64 // bytes that the program keeps
 	rec     models.Record
@@ -97,6 +98,7 @@ func newEngine(queries []rule.Query, sample [][]byte) *engine {
 	e.each = func(log *decode.Log) {
 		e.found = e.matcher.Match(log, e.found[:0])
 		e.matched += len(e.found)
+		e.logs++
 	}
 	return e
 }
@@ -116,10 +118,16 @@ func check(err error) {
 	}
 }
 
-func (e *engine) run(logs [][]byte) {
+// rate is how many rules matched, on average over all logs so far.
+func (e *engine) rate() float64 { return float64(e.matched) / float64(e.logs) }
+
+func (e *engine) run(logs [][]byte) { run(e.decoder, logs, e.each) }
+
+func run(d *decode.Decoder, logs [][]byte, each func(*decode.Log)) {
+	rec := models.Record{}
 	for _, b := range logs {
-		e.rec.Value = b
-		e.decoder.Decode(&e.rec, e.each, reject)
+		rec.Value = b
+		d.Decode(&rec, each, reject)
 	}
 }
 
@@ -227,7 +235,7 @@ func core() {
 		}
 		last := engines[s.name][len(sizes)-1]
 		fmt.Printf("%9.2fx %7.1fx %8.2fs %7.1fMB %7.2f%%\n", es[len(es)-1].best/es[0].best, s.limit, last.compile.Seconds(), float64(last.memory)/1e6,
-			100*float64(last.matched)/float64(*rounds*len(logs)))
+			100*last.rate())
 	}
 	thousand := entries["mixed"][2].best
 	fmt.Println()
@@ -304,8 +312,10 @@ func twoWorkers(sample, logs [][]byte) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		start := threadCPU()
-		e.run(logs)
-		return float64(threadCPU()-start) / float64(len(logs))
+		for range 8 {
+			e.run(logs)
+		}
+		return float64(threadCPU()-start) / float64(8*len(logs))
 	}
 	alone, together := 1e18, 1e18
 	second := newEngine(mixedRules(1000), sample)
@@ -337,7 +347,7 @@ func sigma() {
 	c.hold(*rounds)
 	fmt.Printf("## Windows-like events: %d bytes on average, %d rules shaped like detection rules\n\n", size(events)/len(events), len(queries))
 	fmt.Printf("extraction %.0f ns; extraction and matching %.0f ns; compiled in %.2f s, %.1f MB; %.2f matches an event\n", floor.best, ours.best, e.compile.Seconds(),
-		float64(e.memory)/1e6, float64(e.matched)/float64(*rounds*len(events)))
+		float64(e.memory)/1e6, e.rate())
 	verdict("events per second on one core", 1e9/ours.best, ">=", 200_000)
 	verdict("of the raw extraction speed", floor.best/ours.best, ">=", 0.05)
 	e.matcher.Flush()

@@ -34,8 +34,8 @@ func names(list, suffix string) []string {
 
 func hash(r *rand.Rand) string { return fmt.Sprintf("%016X%016X", r.Uint64(), r.Uint64()) }
 
-func commandLine(r *rand.Rand, program string) string {
-	line := `"` + pick(r, folders) + program + `"`
+func commandLine(r *rand.Rand, name string) string {
+	line := `"` + pick(r, folders) + name + `"`
 	for range r.IntN(4) {
 		switch r.IntN(4) {
 		case 0:
@@ -44,7 +44,18 @@ func commandLine(r *rand.Rand, program string) string {
 			line += fmt.Sprintf(" --%s=%s%s-%x.log", pick(r, subjects), pick(r, folders), pick(r, verbs), r.Uint32())
 		}
 	}
+	if r.IntN(20) == 0 { // as an attacker would
+		line += pick(r, options) + pick(r, troubles)
+	}
 	return line
+}
+
+// program is the name of a program, one in a hundred of them unheard of.
+func program(r *rand.Rand) string {
+	if r.IntN(100) == 0 {
+		return pick(r, troubles) + pick(r, programs)
+	}
+	return pick(r, programs)
 }
 
 // windowsEvents generates n events of starting processes, about 700 bytes each.
@@ -52,12 +63,12 @@ func windowsEvents(n int, seed uint64) [][]byte {
 	r := rand.New(rand.NewPCG(seed, 2))
 	events := make([][]byte, n)
 	for i := range events {
-		program, parent := pick(r, programs), pick(r, programs)
+		name, parent := program(r), program(r)
 		events[i], _ = json.Marshal(map[string]any{
 			"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "Computer": fmt.Sprintf("WS%04d.corp.example", r.IntN(500)),
-			"Image": pick(r, folders) + program, "CommandLine": commandLine(r, program), "ParentImage": pick(r, folders) + parent,
+			"Image": pick(r, folders) + name, "CommandLine": commandLine(r, name), "ParentImage": pick(r, folders) + parent,
 			"ParentCommandLine": commandLine(r, parent), "User": pick(r, users), "Hashes": "MD5=" + hash(r) + ",IMPHASH=" + hash(r),
-			"OriginalFileName": program, "IntegrityLevel": pick(r, []string{"Low", "Medium", "High", "System"}), "CurrentDirectory": pick(r, folders),
+			"OriginalFileName": name, "IntegrityLevel": pick(r, []string{"Low", "Medium", "High", "System"}), "CurrentDirectory": pick(r, folders),
 			"Company": "Microsoft Corporation", "ProcessId": r.IntN(60000), "LogonId": fmt.Sprintf("0x%x", r.IntN(1<<24)),
 		})
 	}

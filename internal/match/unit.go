@@ -32,13 +32,19 @@ type unit struct {
 
 	anchors               *table // whole values, beginnings and ends
 	equals, folded, cased bool
-	canonical             bool  // numbers are compared by value
-	prefixes, suffixes    uint8 // sets of classes
+	canonical             bool        // numbers are compared by value
+	ends                  []anchorEnd // by ascending size
 	grams4, grams3        *grams
 	any, exists           []mark
 	ranges                []rangeMark // by ascending minimum
 	networks              []networkMark
 	scalars               bool // anything but exists
+}
+
+// anchorEnd is a class of beginnings or ends that some literal of a unit has.
+type anchorEnd struct {
+	size, class int
+	op          rule.Op
 }
 
 // mark says which predicate becomes true, for values of which scope.
@@ -97,6 +103,7 @@ func (b *unitBuilder) build() *unit {
 	u := b.unit
 	anchors := map[uint64][]int32{}
 	var long, short []int32
+	var prefixes, suffixes uint // sets of classes
 	for i := range u.lits {
 		l, id := &u.lits[i], int32(i)
 		u.folded = u.folded || !l.cased
@@ -116,17 +123,25 @@ func (b *unitBuilder) build() *unit {
 			key = equalKey(l.text)
 		case rule.OpPrefix:
 			c := anchorClass(len(l.text))
-			u.prefixes |= 1 << c
+			prefixes |= 1 << c
 			key = anchorKey(l.text, c, false)
 		case rule.OpSuffix:
 			c := anchorClass(len(l.text))
-			u.suffixes |= 1 << c
+			suffixes |= 1 << c
 			key = anchorKey(l.text, c, true)
 		}
 		anchors[key] = append(anchors[key], id)
 	}
 	if len(anchors) > 0 {
 		u.anchors = newTable(anchors)
+	}
+	for c, n := range anchorLengths {
+		if prefixes>>c&1 != 0 {
+			u.ends = append(u.ends, anchorEnd{n, c, rule.OpPrefix})
+		}
+		if suffixes>>c&1 != 0 {
+			u.ends = append(u.ends, anchorEnd{n, c, rule.OpSuffix})
+		}
 	}
 	if len(long) > 0 {
 		u.grams4 = newGrams(4, u.lits, long, b.freq)
@@ -265,22 +280,21 @@ func (m *Matcher) scanText(s *scan, b []byte) {
 		if u.equals {
 			m.scanEqual(s, b)
 		}
-		for c, n := range anchorLengths {
-			if n > len(b) {
+		for _, e := range u.ends {
+			if e.size > len(b) {
 				break
 			}
-			if u.prefixes>>c&1 != 0 {
-				for _, id := range u.anchors.find(anchorKey(b, c, false)) {
-					if l := &u.lits[id]; l.op == rule.OpPrefix && len(l.text) <= len(b) && s.wants(l) && l.is(b[:len(l.text)]) {
-						m.found(s, id)
-					}
+			for _, id := range u.anchors.find(anchorKey(b, e.class, e.op == rule.OpSuffix)) {
+				l := &u.lits[id]
+				if l.op != e.op || len(l.text) > len(b) || !s.wants(l) {
+					continue
 				}
-			}
-			if u.suffixes>>c&1 != 0 {
-				for _, id := range u.anchors.find(anchorKey(b, c, true)) {
-					if l := &u.lits[id]; l.op == rule.OpSuffix && len(l.text) <= len(b) && s.wants(l) && l.is(b[len(b)-len(l.text):]) {
-						m.found(s, id)
-					}
+				part := b[:len(l.text)]
+				if e.op == rule.OpSuffix {
+					part = b[len(b)-len(l.text):]
+				}
+				if l.is(part) {
+					m.found(s, id)
 				}
 			}
 		}
