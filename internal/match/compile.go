@@ -17,6 +17,8 @@ type compiler struct {
 	preds  []predicate
 	ids    map[string]int32
 	err    error
+
+	blocked map[unitKey]bool // units on which no query may pivot
 }
 
 // expr is a query with its negations moved to the leaves.
@@ -334,10 +336,9 @@ func (c *compiler) units(freqs map[decode.FieldID]*gramFreq) []*unit {
 }
 
 // levelMarks lists, for each severity, the predicates that hold for it.
-func (c *compiler) levelMarks() (marks [25][]int32, any bool) {
+func (c *compiler) levelMarks() (marks [25][]int32) {
 	for i := range c.preds {
 		if p := &c.preds[i]; p.kind == predLevel {
-			any = true
 			for set := p.levels; set != 0; set &= set - 1 {
 				if s := bits.TrailingZeros32(set); s < len(marks) {
 					marks[s] = append(marks[s], int32(i))
@@ -345,5 +346,5 @@ func (c *compiler) levelMarks() (marks [25][]int32, any bool) {
 			}
 		}
 	}
-	return marks, any
+	return marks
 }

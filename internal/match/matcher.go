@@ -15,6 +15,7 @@ type Matcher struct {
 	state  []uint32
 	yes    uint32   // of the present log: odd, and greater than any before
 	seen   []uint32 // by query: the log for which it was last looked at
+	late   []uint32 // by unit: the log for which it was last asked for
 	pivots []int32  // the predicates that hold and are a pivot
 
 	scan      scan
@@ -31,7 +32,7 @@ type Matcher struct {
 
 // NewMatcher returns a matcher for one goroutine.
 func (p *Program) NewMatcher() *Matcher {
-	m := &Matcher{p: p, state: make([]uint32, len(p.preds)), seen: make([]uint32, len(p.queries)), yes: 1}
+	m := &Matcher{p: p, state: make([]uint32, len(p.preds)), seen: make([]uint32, len(p.queries)), late: make([]uint32, len(p.units)+1), yes: 1}
 	m.scanMember = func(v decode.Value) bool {
 		m.scanScalar(m.scan.unit, v, m.scan.scope)
 		return true
@@ -71,6 +72,7 @@ func (m *Matcher) begin(log source) {
 	if m.yes < 2 { // once in two billion logs
 		clear(m.state)
 		clear(m.seen)
+		clear(m.late)
 		m.yes = 3
 	}
 }
@@ -86,23 +88,44 @@ func (m *Matcher) mark(id int32) {
 	}
 }
 
-// scanFields marks all predicates that the scan decides.
+// scanFields marks the predicates of the units on which queries pivot.
 func (m *Matcher) scanFields() {
+	for _, u := range m.p.early {
+		m.scanUnit(u)
+	}
+}
+
+// scanUnit marks all predicates of a unit that its scan decides.
+func (m *Matcher) scanUnit(i int32) {
 	p := m.p
-	if p.leveled {
+	if int(i) == len(p.units) {
 		if s := m.log.Severity(); s > 0 && s < len(p.levels) {
 			for _, id := range p.levels[s] {
 				m.mark(id)
 			}
 		}
+		return
 	}
-	for _, u := range p.units {
-		if u == p.text {
-			m.scanTexts(u)
-			continue
-		}
-		m.scanValue(u, m.value(u.field, u.lookup), scopeOwn)
+	u := p.units[i]
+	if u == p.text {
+		m.scanTexts(u)
+		return
 	}
+	m.scanValue(u, m.value(u.field, u.lookup), scopeOwn)
+}
+
+// guards says whether a guard, if there is one, lets its queries pass.
+func (m *Matcher) guards(id int32) bool {
+	return id == none || m.state[id] == m.yes || m.p.lateOf[id] != none && m.scanned(id)
+}
+
+// scanned says whether a predicate holds, after its unit was scanned if it was not before.
+func (m *Matcher) scanned(id int32) bool {
+	if u := m.p.lateOf[id]; u != none && m.late[u] != m.yes {
+		m.late[u] = m.yes
+		m.scanUnit(u)
+	}
+	return m.state[id] == m.yes
 }
 
 // scanTexts scans the message and the stack trace, and the record where it is wanted or stands for the message.
@@ -135,11 +158,11 @@ func (m *Matcher) look(x extent, dst []int32) []int32 {
 	p := m.p
 	for i := x.from; i < x.to; i++ {
 		g := &p.groups[i]
-		if g.guard != none && m.state[g.guard] != m.yes {
+		if !m.guards(g.guard) {
 			continue
 		}
 		for _, e := range p.entries[g.from:g.to] {
-			if e.guard != none && m.state[e.guard] != m.yes || m.seen[e.query] == m.yes {
+			if m.seen[e.query] == m.yes || !m.guards(e.guard) {
 				continue
 			}
 			m.seen[e.query] = m.yes
@@ -192,7 +215,13 @@ func (m *Matcher) holds(id int32) bool {
 	if s == m.yes {
 		return true
 	}
-	if s == m.yes-1 || !m.p.preds[id].lazily {
+	if s == m.yes-1 {
+		return false
+	}
+	if m.scanned(id) {
+		return true
+	}
+	if !m.p.preds[id].lazily {
 		return false
 	}
 	if m.ask(id) {

@@ -1,6 +1,8 @@
 package match
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 
@@ -58,7 +60,9 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*g
 	sample(func(log source) {
 		n++
 		m.begin(log)
-		m.scanFields()
+		for u := range len(prog.units) + 1 {
+			m.scanUnit(int32(u))
+		}
 		for i := range counts {
 			if m.state[i] == m.yes {
 				counts[i]++
@@ -98,7 +102,7 @@ func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 			id = p.need
 		}
 		p := &c.preds[id]
-		if !p.canPivot() {
+		if !p.canPivot() || c.blocked[p.unitKey()] {
 			return nil, 0, false
 		}
 		cost = p.freq
@@ -135,7 +139,6 @@ func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 // plan chooses pivots, what is scanned, and guards.
 func (c *compiler) plan(exprs []*expr) []query {
 	queries := make([]query, len(exprs))
-	pivots := make([]bool, len(c.preds))
 	for i, e := range exprs {
 		q := &queries[i]
 		var ok bool
@@ -145,7 +148,11 @@ func (c *compiler) plan(exprs []*expr) []query {
 		if q.always {
 			q.freq = 1
 		}
-		for _, id := range q.pivot {
+	}
+	c.relieve(queries)
+	pivots := make([]bool, len(c.preds))
+	for i := range queries {
+		for _, id := range queries[i].pivot {
 			pivots[id] = true
 		}
 	}
@@ -170,6 +177,59 @@ func (c *compiler) plan(exprs []*expr) []query {
 		c.arrange(queries[i].expr)
 	}
 	return queries
+}
+
+// relieved is how much more often queries may be looked at for the sake of one unit less that has to be scanned for every log.
+const relieved = 0.3
+
+// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the unit is scanned only for the logs in which somebody asks.
+func (c *compiler) relieve(queries []query) {
+	c.blocked = map[unitKey]bool{}
+	users := map[unitKey][]int32{}
+	for i := range queries {
+		for _, id := range queries[i].pivot {
+			key := c.preds[id].unitKey()
+			if list := users[key]; len(list) == 0 || list[len(list)-1] != int32(i) {
+				users[key] = append(list, int32(i))
+			}
+		}
+	}
+	keys := slices.SortedFunc(maps.Keys(users), func(a, b unitKey) int {
+		return cmp.Or(cmp.Compare(len(users[a]), len(users[b])), cmp.Compare(a, b))
+	})
+	for _, key := range keys {
+		c.blocked[key] = true
+		more := 0.0
+		others := make([]query, len(users[key]))
+		for j, i := range users[key] {
+			set, freq, ok := c.pivot(queries[i].expr)
+			if !ok || !c.used(set, users) {
+				more = math.Inf(1)
+			}
+			more += freq - queries[i].freq
+			others[j] = query{pivot: set, freq: freq}
+			if more > relieved {
+				break
+			}
+		}
+		if more > relieved {
+			c.blocked[key] = false
+			continue
+		}
+		for j, i := range users[key] {
+			queries[i].pivot, queries[i].freq = others[j].pivot, others[j].freq
+		}
+	}
+}
+
+// used says whether all predicates are of units that are scanned for every log as it is.
+func (c *compiler) used(set []int32, users map[unitKey][]int32) bool {
+	for _, id := range set {
+		if len(users[c.preds[id].unitKey()]) == 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // guard chooses the two rarest predicates beside the pivot that must hold and that the scan decides.

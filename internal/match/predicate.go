@@ -67,6 +67,19 @@ func (p place) unit() (decode.FieldID, scope) {
 	return p.field, scopeOwn
 }
 
+// unitKey names the unit of a predicate; the level has one of its own.
+type unitKey decode.FieldID
+
+const levelUnit = unitKey(textField) - 1
+
+func (p *predicate) unitKey() unitKey {
+	if p.kind == predLevel {
+		return levelUnit
+	}
+	field, _ := p.place.unit()
+	return unitKey(field)
+}
+
 // shortest is the length of the shortest text that must be found within a value; whole values, beginnings and ends are found however short they are.
 func (p *predicate) shortest() int {
 	n := 1 << 30

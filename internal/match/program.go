@@ -26,12 +26,12 @@ type Program struct {
 	fields *decode.Fields
 	now    func() int64
 
-	preds   []predicate
-	units   []*unit
-	unitOf  []int32 // by field; none where nothing is looked for
-	text    *unit   // the unit of message, stack trace and record, among units
-	levels  [25][]int32
-	leveled bool
+	preds  []predicate
+	units  []*unit
+	text   *unit // the unit of message, stack trace and record, among units
+	levels [25][]int32
+	early  []int32 // the units that are scanned for every log; the others are scanned when somebody asks for one of their predicates
+	lateOf []int32 // by predicate: its unit, if that is scanned late, else none; the level counts as the unit behind the last
 
 	queries []query
 	nodes   []node
@@ -117,13 +117,8 @@ func appendPaths(paths []string, q rule.Query) []string {
 // program lays everything out for matching.
 func (c *compiler) program(units []*unit, queries []query) *Program {
 	p := &Program{fields: c.fields, preds: c.preds, units: units, queries: queries, counters: make([]counter, len(queries))}
-	p.levels, p.leveled = c.levelMarks()
-	p.unitOf = make([]int32, c.fields.Len())
-	for i := range p.unitOf {
-		p.unitOf[i] = none
-	}
-	for i, u := range units {
-		p.unitOf[u.field] = int32(i)
+	p.levels = c.levelMarks()
+	for _, u := range units {
 		if u.field == decode.FieldMessage {
 			p.text = u
 		}
@@ -145,7 +140,45 @@ func (c *compiler) program(units []*unit, queries []query) *Program {
 		p.access[id] = p.group(list)
 	}
 	p.always = p.group(always)
+	p.schedule()
 	return p
+}
+
+// schedule tells the units on which some query pivots from those that can wait until they are asked for.
+func (p *Program) schedule() {
+	unitOf := map[decode.FieldID]int32{}
+	for i, u := range p.units {
+		unitOf[u.field] = int32(i)
+	}
+	p.lateOf = make([]int32, len(p.preds))
+	early := make([]bool, len(p.units)+1)
+	for id := range p.preds {
+		pr := &p.preds[id]
+		unit := int32(len(p.units))
+		if pr.kind != predLevel {
+			field, _ := pr.place.unit()
+			u, ok := unitOf[field]
+			if !ok {
+				p.lateOf[id] = none
+				continue
+			}
+			unit = u
+		}
+		p.lateOf[id] = unit
+		if x := p.access[id]; x.from < x.to {
+			early[unit] = true
+		}
+	}
+	for id, u := range p.lateOf {
+		if u != none && early[u] {
+			p.lateOf[id] = none
+		}
+	}
+	for u, is := range early {
+		if is {
+			p.early = append(p.early, int32(u))
+		}
+	}
 }
 
 // lay lays out an expression as nodes and returns the number of its own.
