@@ -102,8 +102,6 @@ type hints struct {
 	sourcetype, time, atTimestamp                 slot // Splunk HEC
 	severity, severityText, bigSeverityText       slot
 	journalMessage, messageType, message, logText slot
-
-	layers bitset // any of these makes a record more than a flat one
 }
 
 // fieldPlan is a plan and what its slots mean for a decoder.
@@ -143,13 +141,13 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 		p.fields[id] = p.choose(cfg.candidates(path, spellings(path)), false)
 	}
 	p.finish()
-	p.hints.layers = newBitset(p.slots)
+	p.parts = newBitset(p.slots)
 	h := &p.hints
 	for _, s := range []slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
 	} {
-		h.layers.set(s)
+		p.parts.set(s)
 	}
 	p.name()
 	return p

@@ -21,6 +21,8 @@ type extractor struct {
 	known   []map[string]*key
 	unknown int // keys met since the extractor stopped learning
 	scratch []byte
+
+	parts bool // a part was met in the document
 }
 
 // key is a key that was met in the objects of a node.
@@ -31,6 +33,7 @@ type key struct {
 	slot         slot
 	child        int32
 	exact        bool
+	part         bool // its value makes a log more than one object
 	next, next2  *key
 	text         string
 }
@@ -58,6 +61,7 @@ func (x *extractor) forget() {
 // reset makes the extractor that of an empty object.
 func (x *extractor) reset() {
 	x.doc = nil
+	x.parts = false
 	clear(x.has)
 }
 
@@ -65,6 +69,7 @@ func (x *extractor) reset() {
 func (x *extractor) read(b []byte) int {
 	x.doc = b
 	clear(x.has)
+	x.parts = false
 	x.parse++
 	if x.unknown > relearnAll {
 		x.forget()
@@ -234,6 +239,7 @@ func (x *extractor) put(k *key, v span) {
 	}
 	x.has.set(k.slot)
 	x.spans[k.slot] = v
+	x.parts = x.parts || k.part
 }
 
 // enter notes that a key was met whose object is of interest. When it is met again in the same document, its second value replaces the first one whole, not
@@ -285,10 +291,10 @@ func (x *extractor) learn(prev *key, text []byte, flags uint8, at int32) *key {
 func (x *extractor) unlearned(text []byte, flags uint8, at int32) *key {
 	x.unknown++
 	k := &x.heads[at] // its successors are the likeliest guess at what comes after a stranger
-	k.slot, k.child, k.exact = noSlot, 0, true
+	k.slot, k.child, k.exact, k.part = noSlot, 0, true, false
 	if flags&escaped == 0 {
-		if e, ok := x.plan.nodes[at].edges[string(text)]; ok {
-			k.slot, k.child = e.slot, e.child
+		if _, ok := x.plan.nodes[at].edges[string(text)]; ok {
+			x.aim(k, text, flags, at)
 		} else if len(x.plan.nodes[at].loose) > 0 && len(text) < 64 {
 			x.aim(k, text, flags, at)
 		}
@@ -307,6 +313,7 @@ func (x *extractor) aim(k *key, text []byte, flags uint8, at int32) {
 	}
 	e, exact := x.plan.resolve(at, name)
 	k.slot, k.child, k.exact = e.slot, e.child, exact
+	k.part = e.slot != noSlot && x.plan.parts != nil && x.plan.parts.has(e.slot)
 }
 
 func newKey(text string) *key {

@@ -277,3 +277,28 @@ func checkPaths(t *testing.T, prefix string, want any, l *Log, fields *Fields) {
 		}
 	}
 }
+
+// What a decoder has learnt from one log never changes what it reads in another: all samples through one decoder, in three orders, are what each is alone.
+func TestLearning(t *testing.T) {
+	samples := append(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl")...)
+	fields := NewFields("order", "user.id", "status", "kubernetes.labels.app", "fields.msg")
+	read := func(d *Decoder, s *sample) (out string) {
+		d.Decode(s.record(t), func(l *Log) {
+			for id := range FieldID(fields.Len()) {
+				out += fmt.Sprintf("%s=%q %s\n", fields.Path(id), l.Value(id).Text, l.Source(id))
+			}
+			out += fmt.Sprintln(l.Time(), l.TimeSource(), l.Severity(), l.Format(), l.Position())
+		}, func(reason Reason, detail string) { out += fmt.Sprintln(reason, detail) })
+		return out
+	}
+	shared, _ := New(Config{}, fields)
+	for _, step := range []int{1, 7, len(samples) - 1} {
+		for i := range samples {
+			s := &samples[(i*step+i/len(samples))%len(samples)]
+			fresh, _ := New(Config{}, fields)
+			if got, want := read(shared, s), read(fresh, s); got != want {
+				t.Errorf("%s\n%s\nalone it is\n%s", s.ID, got, want)
+			}
+		}
+	}
+}

@@ -176,11 +176,7 @@ func (d *Decoder) object(doc []byte, format string) {
 // opened emits the logs in an envelope, and says whether the object is one.
 func (d *Decoder) opened(doc []byte) bool {
 	x, h := d.root, &d.plan.hints
-	layered := false
-	for i, w := range h.layers {
-		layered = layered || w&x.has[i] != 0
-	}
-	if !layered {
+	if !x.parts {
 		return false
 	}
 	list := func(s slot) []byte {

@@ -12,11 +12,7 @@ func (l *Log) addLayers() {
 	if d.envelope != nil {
 		l.under = append(l.under, d.envelope)
 	}
-	layered := false
-	for i, w := range d.plan.hints.layers {
-		layered = layered || w&d.root.has[i] != 0
-	}
-	if layered {
+	if d.root.parts {
 		l.addParts()
 	}
 	l.openMessage()

@@ -74,6 +74,7 @@ type Log struct {
 	values []Value
 	from   []source
 
+	shape     *shape // nil when the log is more than its root
 	level     level
 	levelSeen bool
 	time      int64
@@ -83,11 +84,19 @@ type Log struct {
 
 // Value returns the field with the ID.
 func (l *Log) Value(id FieldID) Value {
+	if l.shape != nil {
+		if v, ok := l.known(id); ok {
+			return v
+		}
+	}
 	if l.stamps[id] == l.stamp {
 		return l.values[id]
 	}
 	v := l.find(id)
 	l.stamps[id], l.values[id] = l.stamp, v
+	if l.shape != nil && l.shape.slots[id] == slotUnknown {
+		l.learn(id, v)
+	}
 	return v
 }
 
@@ -428,6 +437,14 @@ func (l *Log) findTime() {
 		return
 	}
 	l.timeSeen = true
+	if l.shape != nil && l.shape.time >= 0 {
+		if s := &l.root.spans[l.shape.time]; s.kind == String {
+			if t, ok := l.d.today.read(l.root.doc[s.start:s.end]); ok && l.clock.plausible(t) {
+				l.time, l.timeFrom = t, l.d.plan.paths[l.shape.time]
+				return
+			}
+		}
+	}
 	doubtful := false
 	for _, x := range l.platformFirst() {
 		t, from, bad := l.timeOf(x)
@@ -517,6 +534,14 @@ func (l *Log) findLevel() {
 		return
 	}
 	l.levelSeen = true
+	if l.shape != nil && l.shape.level >= 0 {
+		if s := &l.root.spans[l.shape.level]; s.kind == String && s.flags == 0 {
+			if v := l.d.words.of(l.root.doc[s.start:s.end]); v.word != nil {
+				l.level, l.from[FieldLevel] = v, source(l.shape.level)
+				return
+			}
+		}
+	}
 	outer, at := l.levelOf(l.root)
 	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
 		if v, s := l.levelOf(l.under[i]); v.word != nil {

@@ -105,7 +105,10 @@ func appendPlain(dst, t []byte) []byte {
 		for n < len(t) && t[n] >= 0x20 && t[n] < 0x40 {
 			n++
 		}
-		t = t[min(n+1, len(t)):]
+		if n < len(t) && t[n] >= 0x40 && t[n] < 0x7f {
+			n++
+		}
+		t = t[n:]
 	}
 }
 

@@ -16,6 +16,7 @@ const noSlot slot = -1
 type plan struct {
 	nodes []node
 	slots int
+	parts bitset // the slots whose values make a log more than one object; nil for none
 }
 
 // node is the set of keys of interest in one object.

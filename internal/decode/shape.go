@@ -1,0 +1,157 @@
+package decode
+
+// shape is what was found out about the logs that have the same fields: which candidate each well-known field is read from. Programs write the same fields again
+// and again, so that the search among the candidates is done once for a shape, and not for every log.
+//
+// A shape knows which fields are there, not what is in them. It names a candidate only where no better one is there at all; that the candidate is a plain text
+// in this log too is looked at each time, and if it is not, the search is done as if there were no shape.
+type shape struct {
+	has   bitset
+	slots []slot // by FieldID
+	time  slot
+	level slot
+}
+
+// What a shape says of a field besides a slot.
+const (
+	slotUnknown    slot = -1 // search
+	slotAbsent     slot = -2
+	slotHeaderOnly slot = -3 // not in the log; perhaps in the headers of its record
+)
+
+// shapeCount is how many shapes are remembered; each takes about a kilobyte.
+const shapeCount = 32
+
+// shapeOf returns the shape of the object that the root has just read. A shape that was not met before, or was forgotten, knows nothing yet.
+func (d *Decoder) shapeOf() *shape {
+	hash := uint64(0)
+	for _, w := range d.root.has {
+		hash = (hash ^ w) * 0x9E3779B97F4A7C15
+	}
+	s := &d.shapes[hash>>59]
+	if s.has == nil {
+		s.has = newBitset(d.plan.slots)
+		s.slots = make([]slot, d.fields.Len())
+	} else if s.same(d.root.has) {
+		return s
+	}
+	copy(s.has, d.root.has)
+	for i := range s.slots {
+		s.slots[i] = slotUnknown
+	}
+	s.time = firstPresent(&d.plan.time, s.has)
+	s.level = slotUnknown
+	h := &d.plan.hints
+	if n, only := d.plan.level.present(s.has); n == 1 && !s.has.has(h.auditID) && !s.has.has(h.auditLevel) && d.plan.scales[only] == scaleAny {
+		s.level = only
+	}
+	return s
+}
+
+func (s *shape) same(has bitset) bool {
+	for i, w := range s.has {
+		if has[i] != w {
+			return false
+		}
+	}
+	return true
+}
+
+// firstPresent is the best candidate that is there, or slotUnknown.
+func firstPresent(c *choice, has bitset) slot {
+	if n, only := c.present(has); n < 2 {
+		if n == 0 {
+			return slotUnknown
+		}
+		return only
+	}
+	for _, s := range c.slots {
+		if has.has(s) {
+			return s
+		}
+	}
+	return slotUnknown
+}
+
+// learn notes where a field was found, when every log of the shape has it there.
+func (l *Log) learn(id FieldID, v Value) {
+	p, h := l.d.plan, &l.d.plan.hints
+	s := slotUnknown
+	c := &p.fields[id]
+	first := firstPresent(c, l.root.has)
+	switch id {
+	case FieldRaw, FieldLevel:
+		return
+	case FieldMessage:
+		if v.Kind == String && !l.root.has.has(h.syslogTag) && !l.root.has.has(h.template) && first != h.journalMessage {
+			s = first
+		}
+	case FieldService:
+		switch {
+		case first != slotUnknown:
+			s = first
+		case v.Kind != Absent && l.from[id] >= 0 && slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.has) && !l.root.has.has(h.name) && !l.root.has.has(h.eventSource):
+			s = slot(l.from[id])
+		}
+	case FieldTraceID, FieldSpanID:
+		switch {
+		case first == slotUnknown:
+			s = slotHeaderOnly
+		case p.paths[first] != "trace" && p.paths[first] != "logging.googleapis.com/trace":
+			s = first
+		}
+	default:
+		s = first
+		if first == slotUnknown {
+			s = slotAbsent
+		}
+	}
+	if s >= 0 && v.Kind != Absent && s != slot(l.from[id]) { // a better candidate is there but empty in this log
+		s = slotUnknown
+	}
+	l.shape.slots[id] = s
+}
+
+// known answers what the shape knows of a field; ok is false where it must be searched.
+func (l *Log) known(id FieldID) (v Value, ok bool) {
+	at := l.shape.slots[id]
+	if at < 0 {
+		return Value{}, at == slotAbsent || at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
+	}
+	s := &l.root.spans[at]
+	if s.kind != String || s.flags&(escaped|wide) != 0 || s.start == s.end {
+		if id < FieldWellKnown || s.kind != Number {
+			return Value{}, false
+		}
+	}
+	t := l.root.doc[s.start:s.end]
+	if id == FieldMessage && t[len(t)-1] == '\n' {
+		return Value{}, false
+	}
+	l.from[id] = source(at)
+	return Value{s.kind, t}, true
+}
+
+// words remembers the levels of the words that were read last.
+type words [8]struct {
+	text  string
+	level level
+}
+
+func (w *words) of(text []byte) level {
+	if len(text) == 0 {
+		return level{}
+	}
+	e := &w[(int(text[0])+len(text))&7]
+	if e.level.word != nil && e.text == string(text) {
+		return e.level
+	}
+	if len(text) > 12 || text[0]-'0' <= 9 {
+		return level{}
+	}
+	if l, _ := wordLevel(nil, text); l.severity > 0 {
+		e.text, e.level = string(text), l
+		return l
+	}
+	return level{}
+}
