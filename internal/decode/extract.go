@@ -291,17 +291,40 @@ func (x *extractor) learn(prev *key, text []byte, flags uint8, at int32) *key {
 func (x *extractor) unlearned(text []byte, flags uint8, at int32) *key {
 	x.unknown++
 	k := &x.heads[at] // its successors are the likeliest guess at what comes after a stranger
-	k.slot, k.child, k.exact, k.part = noSlot, 0, true, false
-	if flags&escaped == 0 {
-		if _, ok := x.plan.nodes[at].edges[string(text)]; ok {
-			x.aim(k, text, flags, at)
-		} else if len(x.plan.nodes[at].loose) > 0 && len(text) < 64 {
-			x.aim(k, text, flags, at)
-		}
+	if flags&escaped != 0 || len(text) <= maxLoose && x.mayMean(text, at) {
+		x.aim(k, text, flags, at)
 		return k
 	}
-	x.aim(k, text, flags, at)
+	k.slot, k.child, k.exact, k.part = noSlot, 0, true, false
 	return k
+}
+
+// maxLoose is the length of the longest key that is looked for in another spelling than its own.
+const maxLoose = 64
+
+// mayMean says whether a key may lead anywhere, without making a string of it.
+func (x *extractor) mayMean(text []byte, at int32) bool {
+	n := &x.plan.nodes[at]
+	if _, ok := n.edges[string(text)]; ok || n.labels {
+		return true
+	}
+	if at != 0 {
+		return false
+	}
+	if len(text) > 1 && (text[0] == '_' || text[0] == '@') {
+		if _, ok := n.edges[string(text[1:])]; ok {
+			return true
+		}
+	}
+	var low [maxLoose]byte
+	for i, c := range text {
+		if c-'A' < 26 {
+			c |= 0x20
+		}
+		low[i] = c
+	}
+	_, ok := n.loose[string(low[:len(text)])]
+	return ok
 }
 
 // aim sets where a key leads.

@@ -1,0 +1,267 @@
+package decode
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/s2"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// decodeOne reads a record, and returns what came of it.
+func decodeOne(d *Decoder, value []byte) (logs int, reasons []Reason) {
+	rec := &models.Record{Timestamp: time.UnixMilli(1777889480000), Value: value}
+	d.Decode(rec, func(l *Log) {
+		logs++
+		readAll(d)(l)
+	}, func(r Reason, _ string) { reasons = append(reasons, r) })
+	return logs, reasons
+}
+
+// "Somebody sends us monsters": a record of any size and shape costs memory in proportion to its size at most, and nothing that stays.
+func TestMonsters(t *testing.T) {
+	keys := &strings.Builder{}
+	for i := range 100_000 {
+		fmt.Fprintf(keys, `"key%d":%d,`, i, i)
+	}
+	const mega = 1 << 20
+	for _, m := range []struct {
+		name  string
+		value string
+		spare int // bytes that may be allocated besides the record's size
+	}{
+		{"a long message", `{"level":"error","message":"` + strings.Repeat("x", mega) + `"}`, 1 << 16},
+		{"a long message of escapes", `{"level":"error","message":"` + strings.Repeat(`\n`, mega/2) + `"}`, 4 * mega},
+		{"a long text", strings.Repeat("ERROR boom ", mega/11), 1 << 16},
+		{"300 objects deep", strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300), 1 << 16},
+		{"a million brackets deep", `{"a":` + strings.Repeat("[", mega) + strings.Repeat("]", mega) + "}", 1 << 16},
+		{"a million brackets, none closed", `{"a":` + strings.Repeat("[", mega), 1 << 20},
+		{"an endless number", `{"level":"error","status":` + strings.Repeat("1", mega) + `}`, 1 << 16},
+		{"an endless time", `{"timestamp":` + strings.Repeat("1", mega) + `}`, 1 << 16},
+		{"a hundred thousand keys", "{" + keys.String() + `"level":"error"}`, 1 << 18},
+		{"a million quotes", strings.Repeat(`"`, mega), 4 * mega},
+		{"a million escapes", `{"a":"` + strings.Repeat(`\`, mega), 4 * mega},
+	} {
+		d := newBenchDecoder(t)
+		decodeOne(d, []byte(m.value)) // what a decoder learns and keeps, it has now
+		var before, after runtime.MemStats
+		value := []byte(m.value)
+		runtime.ReadMemStats(&before)
+		logs, reasons := decodeOne(d, value)
+		runtime.ReadMemStats(&after)
+		if logs+len(reasons) == 0 {
+			t.Errorf("%s: neither a log nor a reason", m.name)
+		}
+		if got := int(after.TotalAlloc - before.TotalAlloc); got > 4*len(value)+m.spare {
+			t.Errorf("%s: %d bytes allocated for %d", m.name, got, len(value))
+		}
+		if kept := cap(d.arena) + cap(d.built) + cap(d.shared); kept > 6*keptScratch {
+			t.Errorf("%s: %d bytes of scratch kept", m.name, kept)
+		}
+	}
+}
+
+// An entry of a huge object is bounded, and says so.
+func TestHugeEntry(t *testing.T) {
+	b := []byte(`{"level":"error"`)
+	for i := range 100_000 {
+		b = fmt.Appendf(b, `,"key%d":%d`, i, i)
+	}
+	d := newBenchDecoder(t)
+	d.Decode(&models.Record{Value: append(b, '}')}, func(l *Log) {
+		if n := len(l.Entry().Fields); n != maxEntryFields {
+			t.Errorf("%d fields", n)
+		}
+	}, nil)
+	if d.Notices()[NoticeFieldsCut] != 1 {
+		t.Errorf("notices: %v", d.Notices())
+	}
+}
+
+// "Whatever my producers compress with" is read, within bounds.
+func TestUnpack(t *testing.T) {
+	pack := map[string]func([]byte) []byte{
+		"gzip": func(b []byte) []byte {
+			var out bytes.Buffer
+			w := gzip.NewWriter(&out)
+			w.Write(b)
+			w.Close()
+			return out.Bytes()
+		},
+		"zstd": func(b []byte) []byte {
+			w, _ := zstd.NewWriter(nil)
+			return w.EncodeAll(b, nil)
+		},
+		"lz4": func(b []byte) []byte {
+			var out bytes.Buffer
+			w := lz4.NewWriter(&out)
+			w.Write(b)
+			w.Close()
+			return out.Bytes()
+		},
+		"snappy": func(b []byte) []byte {
+			var out bytes.Buffer
+			w := s2.NewWriter(&out, s2.WriterSnappyCompat())
+			w.Write(b)
+			w.Close()
+			return out.Bytes()
+		},
+		"snappy of Java": func(b []byte) []byte {
+			block := s2.EncodeSnappy(nil, b)
+			out := append([]byte("\x82SNAPPY\x00"), 0, 0, 0, 1, 0, 0, 0, 1)
+			return append(append(out, byte(len(block)>>24), byte(len(block)>>16), byte(len(block)>>8), byte(len(block))), block...)
+		},
+	}
+	d := newBenchDecoder(t)
+	f := func(name string, value []byte, want string) {
+		t.Helper()
+		logs, reasons := decodeOne(d, value)
+		if got := fmt.Sprint(logs, reasons); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	for name, pack := range pack {
+		f(name, pack([]byte(kubernetesJSON)), "1 []")
+		f(name+" of lines", pack([]byte(kubernetesJSON+"\n"+kubernetesJSON)), "2 []")
+		f(name+" twice", pack(pack([]byte(kubernetesJSON))), "1 []")
+		f(name+" bomb", pack(make([]byte, 64<<20)), "0 [decompression_bomb]")
+		f(name+" damaged", pack([]byte(strings.Repeat(kubernetesJSON, 3)))[:120], "0 [corrupt_compression]")
+	}
+}
+
+// Held to a format, a topic refuses what is not in it.
+func TestHeld(t *testing.T) {
+	f := func(format, value, want string) {
+		t.Helper()
+		d, err := New(Config{Format: format}, NewFields())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) { got += l.Format() + " " }, func(r Reason, _ string) { got += string(r) + " " })
+		if strings.TrimSpace(got) != want {
+			t.Errorf("%s %q: %s, want %s", format, value, got, want)
+		}
+	}
+	f("json", `{"message":"a"}`, "json")
+	f("json", `{"message":"a"} {"message":"b"}`, "ndjson ndjson")
+	f("json", `[{"message":"a"}]`, "json")
+	f("json", `"{\"message\":\"a\"}"`, "json")
+	f("json", `plain text`, "invalid_json")
+	f("json", `12345`, "invalid_json")
+	f("json", `"plain text"`, "invalid_json")
+	f("json", `{"message":"a"`, "invalid_json")
+	f("json", `{"message":"a",}`, "invalid_json")
+	f("json", `{"a":[1 2],"message":"a"}`, "invalid_json")
+	f("json", "{\"message\":\"a\tb\"}", "invalid_json")
+	f("json", `{'message': 'a'}`, "invalid_json")
+	f("json", ``, "empty")
+	f("text", `{"message":"a"}`, "text")
+	f("logfmt", `a=1 b`, "logfmt")
+	f("logfmt", `no pairs`, "invalid_format")
+	f("syslog", `<34>hello`, "syslog3164")
+	f("syslog", `hello`, "invalid_format")
+	f("cef", `CEF:0|a|b|c|d|e|5|`, "cef")
+	f("klog", `hello`, "invalid_format")
+	f("otlp_proto", `hello`, "invalid_format")
+}
+
+// "Our own format needs configuration, not code."
+func TestConfig(t *testing.T) {
+	f := func(cfg Config, value, want string) {
+		t.Helper()
+		d, err := New(cfg, NewFields())
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Decode(&models.Record{Timestamp: time.UnixMilli(1777889480000), Value: []byte(value)}, func(l *Log) {
+			got := fmt.Sprintf("%s %s %s %q", time.Unix(0, l.Time()).UTC().Format(time.RFC3339), l.Value(FieldLevel).Text, l.Value(FieldService).Text, l.Value(FieldMessage).Text)
+			if got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}, nil)
+	}
+	own := map[string][]string{"service": {"meta.team"}, "level": {"meta.how_bad"}, "message": {"what"}, "timestamp": {"meta.at"}}
+	f(Config{Fields: own, TimeFormats: []string{"02-01-2006 15h04"}}, `{"meta":{"team":"pay","how_bad":"crit","at":"04-05-2026 10h11"},"what":"boom","message":"m","service":"s"}`,
+		`2026-05-04T10:11:00Z CRITICAL pay "boom"`)
+	f(Config{Fields: own}, `{"message":"m","service":"s"}`, `2026-05-04T10:11:20Z UNKNOWN s "m"`)
+	f(Config{Fields: own, Only: []string{"service"}}, `{"message":"m","service":"s"}`, `2026-05-04T10:11:20Z UNKNOWN  "m"`)
+	f(Config{DefaultLevel: "info", TimeZone: "Europe/Berlin"}, `{"message":"m","time":"2026-05-04 12:11:12"}`, `2026-05-04T10:11:12Z INFO  "m"`)
+	f(Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`}, `pay|E|boom`, `2026-05-04T10:11:20Z ERROR pay "boom"`)
+	f(Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`}, `something else`, `2026-05-04T10:11:20Z UNKNOWN  "something else"`)
+
+	for cfg, want := range map[string]Config{
+		"is not known":        {Format: "jsno"},
+		"pattern":             {Pattern: "("},
+		"names no field":      {Pattern: "a"},
+		"time_zone":           {TimeZone: "Nowhere"},
+		"another name":        {Fields: map[string][]string{"msg": {"a"}}},
+		"no paths of its own": {Only: []string{"service"}},
+	} {
+		if err := want.Validate(); err == nil || !strings.Contains(err.Error(), cfg) {
+			t.Errorf("%v: no error with %q", err, cfg)
+		}
+	}
+}
+
+// A value of many is each of them.
+func TestEach(t *testing.T) {
+	f := func(kind Kind, text, want string) {
+		t.Helper()
+		got := ""
+		Value{kind, []byte(text)}.Each(func(v Value) bool {
+			got += fmt.Sprintf("%d:%s ", v.Kind, v.Text)
+			return len(got) < 30
+		})
+		if strings.TrimSpace(got) != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	f(String, "a", "4:a")
+	f(Array, `["a", null, [1,[true]], "b\n"]`, "4:a 3:1 2:true 4:b")
+	f(Array, `[]`, "")
+	f(Null, "null", "")
+	f(Array, `["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","b"]`, "4:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
+}
+
+// A name and its aliases are one field; a name that means something else in some program is its own.
+func TestCanonical(t *testing.T) {
+	f := func(path, want string) {
+		t.Helper()
+		if got := Canonical(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	f("service.name", "service")
+	f("pod", "kubernetes.pod_name")
+	f("kubernetes.namespace_name", "namespace")
+	f("log.level", "level")
+	f("msg", "message")
+	f("fields.msg", "fields.msg")
+	f("app", "app")
+	f("order.id", "order.id")
+
+	fields := NewFields("service.name", "order.id", "pod", "order.id")
+	if fields.Len() != int(FieldWellKnown)+1 {
+		t.Errorf("%d fields", fields.Len())
+	}
+	if id, ok := fields.ID("service.name"); !ok || id != FieldService {
+		t.Errorf("service.name is %d %v", id, ok)
+	}
+	if _, ok := fields.ID("absent"); ok {
+		t.Error("a field that nobody asked for has a place")
+	}
+	for alias, c := range aliases {
+		if Canonical(c) != c {
+			t.Errorf("%s leads to %s, which leads on", alias, c)
+		}
+	}
+}
