@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -262,6 +263,23 @@ func TestCanonical(t *testing.T) {
 	for alias, c := range aliases {
 		if Canonical(c) != c {
 			t.Errorf("%s leads to %s, which leads on", alias, c)
+		}
+	}
+}
+
+// What needs an escape gets one, wherever it stands.
+func TestAppendQuoted(t *testing.T) {
+	f := func(in string) {
+		t.Helper()
+		b := appendQuoted(nil, []byte(in))
+		var out string
+		if err := json.Unmarshal(b, &out); err != nil || out != in {
+			t.Errorf("%q became %s: %v", in, b, err)
+		}
+	}
+	for c := range 128 {
+		for n := range 18 {
+			f(strings.Repeat("x", n) + string(rune(c)) + strings.Repeat("é", n))
 		}
 	}
 }

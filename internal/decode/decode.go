@@ -157,6 +157,10 @@ func (d *Decoder) end() {
 
 // value reads the bytes of a record, or what was wrapped in them.
 func (d *Decoder) value(b []byte, depth int) {
+	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.set.format == "auto" && len(d.rec.Headers) == 0 { // nearly always
+		d.detect(trim(b), depth)
+		return
+	}
 	if unpacked, packed, reason, detail := d.unpack(b, depth); packed {
 		if reason != "" {
 			d.refuse(reason, detail)
@@ -352,10 +356,13 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	if d.rec != nil {
 		l.pos = models.Position{Topic: d.rec.Topic, Partition: d.rec.Partition, Offset: d.rec.Offset, Index: d.index}
 	}
-	l.addLayers()
 	l.shape = nil
-	if len(l.over)+len(l.under) == 0 && l.root.doc != nil {
+	if !l.root.parts {
 		l.shape = d.shapeOf()
+	}
+	l.addLayers()
+	if len(l.over)+len(l.under) != 0 {
+		l.shape = nil
 	}
 }
 

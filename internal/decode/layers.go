@@ -15,7 +15,9 @@ func (l *Log) addLayers() {
 	if d.root.parts {
 		l.addParts()
 	}
-	l.openMessage()
+	if l.shape == nil || !l.closedMessage() {
+		l.openMessage()
+	}
 	if d.root.has.has(d.plan.hints.partialMessage) || d.root.has.has(d.plan.hints.partialID) {
 		d.notice(NoticePartial)
 	}
@@ -172,6 +174,16 @@ func (l *Log) openMessage() {
 			}
 		}
 	}
+}
+
+// closedMessage says whether the message is known to be a text with nothing in it.
+func (l *Log) closedMessage() bool {
+	at := l.shape.slots[FieldMessage]
+	if at < 0 {
+		return false
+	}
+	s := &l.root.spans[at]
+	return s.kind == String && s.end-s.start > 5 && !opens(l.root.doc[s.start:s.end])
 }
 
 // opens says at a glance whether a message may hold fields of its own. It sees the string as it stands in the document, with its escapes.

@@ -24,6 +24,7 @@ const (
 	tops    = 0x8080808080808080
 	quotes  = 0x2222222222222222
 	slashes = 0x5c5c5c5c5c5c5c5c
+	blanks  = 0x2020202020202020
 )
 
 // What a span says about its bytes.
@@ -428,12 +429,26 @@ func appendValid(dst, s []byte) []byte {
 	return dst
 }
 
+// plainRun is the length of a start of s in which nothing needs an escape. It stops early rather than look at single bytes.
+func plainRun(s []byte) int {
+	i := 0
+	for i+8 <= len(s) {
+		w := binary.LittleEndian.Uint64(s[i:])
+		q, b := w^quotes, w^slashes
+		if ((q-ones)&^q|(b-ones)&^b|(w-blanks)&^w)&tops != 0 {
+			break
+		}
+		i += 8
+	}
+	return i
+}
+
 // appendQuoted appends s as a JSON string.
 func appendQuoted(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	from := 0
-	for i := 0; i < len(s); i++ {
+	for i := plainRun(s); i < len(s); i++ {
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue

@@ -92,6 +92,8 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = first
 		case v.Kind != Absent && l.from[id] >= 0 && slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.has) && !l.root.has.has(h.name) && !l.root.has.has(h.eventSource):
 			s = slot(l.from[id])
+		case v.Kind == Absent && l.nobody():
+			s = slotHeaderOnly
 		}
 	case FieldTraceID, FieldSpanID:
 		switch {
@@ -110,6 +112,13 @@ func (l *Log) learn(id FieldID, v Value) {
 		s = slotUnknown
 	}
 	l.shape.slots[id] = s
+}
+
+// nobody says whether nothing that could name the service is there.
+func (l *Log) nobody() bool {
+	p, has := l.d.plan, l.root.has
+	return firstPresent(&p.serviceLabels, has) == slotUnknown && firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
+		!has.has(p.hints.name) && !has.has(p.hints.eventSource)
 }
 
 // known answers what the shape knows of a field; ok is false where it must be searched.

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"unicode/utf8"
 )
 
@@ -111,6 +112,13 @@ func binaryReason(b []byte) (Reason, string) {
 
 // isPlain says whether a text has no byte that could make it binary.
 func isPlain(t []byte) bool {
+	for len(t) >= 8 {
+		w := binary.LittleEndian.Uint64(t)
+		if (w|(w-blanks)&^w)&tops != 0 { // a control character, which may be a tab, or a byte beyond ASCII
+			break
+		}
+		t = t[8:]
+	}
 	for _, c := range t {
 		if c >= 0x7f || c < ' ' && c != '\n' && c != '\t' && c != '\r' {
 			return false

@@ -40,7 +40,7 @@ var errBomb = errors.New("expands beyond the limit")
 
 // unpack decompresses a value that is compressed within the record. The result is valid until the next value at this depth.
 func (d *Decoder) unpack(b []byte, depth int) (out []byte, packed bool, reason Reason, detail string) {
-	if len(b) < 4 || !bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) && !bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
+	if len(b) < 4 || b[0]-' ' < 0x5f && b[0] != magicZstd[0] || !bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) && !bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
 		!bytes.HasPrefix(b, magicXerial) {
 		return b, false, "", ""
 	}
