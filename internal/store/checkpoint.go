@@ -1,0 +1,200 @@
+package store
+
+import (
+	"encoding/binary"
+	"fmt"
+	"maps"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Source is where logs come from: a partition of a topic. The IDs tell a topic from another of the same name, in another cluster or after it was deleted and
+// created again; such a topic has no position here, and starts over.
+type Source struct {
+	Cluster   string   // cluster ID
+	TopicID   [16]byte // topic ID
+	Topic     string
+	Partition int32
+}
+
+// Position is how far a source was read.
+type Position struct {
+	Next      int64 // offset of the next record to be read; all before it are part of the state
+	Committed int64 // offset the consumer group held when the checkpoint was taken; any other than this and Next was set by an operator. -1 when unknown
+	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
+}
+
+// Checkpoint collects what has changed since the last commit. Store.Begin makes it.
+type Checkpoint struct {
+	full      bool
+	body      []byte // encoded puts and deletes
+	positions map[Source]Position
+	forgotten map[Source]bool
+	alerts    []models.Alert
+}
+
+func (c *Checkpoint) reset(full bool) {
+	*c = Checkpoint{full: full, body: c.body[:0], alerts: c.alerts[:0]}
+}
+
+// Full says whether the checkpoint has to hold everything.
+func (c *Checkpoint) Full() bool { return c.full }
+
+// SetFull makes the checkpoint a full one: state and positions that are not in it will be gone. What was put before is dropped.
+func (c *Checkpoint) SetFull() { c.full, c.body = true, c.body[:0] }
+
+// Put sets a key. Both slices are copied. Of several values of one key the last one counts; but in a full checkpoint every key is put once.
+func (c *Checkpoint) Put(key, value []byte) {
+	c.body = appendRecord(c.body, opPut, key, value)
+}
+
+// Delete removes a key, if it is there. The slice is copied. In a full checkpoint there is nothing to remove.
+func (c *Checkpoint) Delete(key []byte) {
+	if c.full {
+		return
+	}
+	c.body = appendRecord(c.body, opDelete, key, nil)
+}
+
+// SetPosition says how far a source is covered by this checkpoint.
+func (c *Checkpoint) SetPosition(source Source, position Position) {
+	if c.positions == nil {
+		c.positions = make(map[Source]Position)
+	}
+	c.positions[source] = position
+	delete(c.forgotten, source)
+}
+
+// Forget removes the position of a source, for example one that another member reads now.
+func (c *Checkpoint) Forget(source Source) {
+	if c.forgotten == nil {
+		c.forgotten = make(map[Source]bool)
+	}
+	c.forgotten[source] = true
+	delete(c.positions, source)
+}
+
+// Append adds a transition to the outbox.
+func (c *Checkpoint) Append(alerts ...models.Alert) {
+	c.alerts = append(c.alerts, alerts...)
+}
+
+// Size is the size of the changed state, in bytes.
+func (c *Checkpoint) Size() int { return len(c.body) }
+
+// applyTo returns the positions after the checkpoint; it does not change those before.
+func (c *Checkpoint) applyTo(before map[Source]Position) map[Source]Position {
+	if len(c.positions) == 0 && len(c.forgotten) == 0 && !c.full {
+		return before
+	}
+	after := make(map[Source]Position, len(before)+len(c.positions))
+	if !c.full {
+		maps.Copy(after, before)
+	}
+	maps.Copy(after, c.positions)
+	for source := range c.forgotten {
+		delete(after, source)
+	}
+	return after
+}
+
+// op is what a record does. The letters are part of the format.
+type op byte
+
+const (
+	opPut      op = 'P' // key, value
+	opDelete   op = 'D' // key
+	opPosition op = 'O' // source, position
+	opForget   op = 'F' // source
+	opAlert    op = 'A' // sequence number, alert as JSON
+	opAck      op = 'K' // sequence number: everything up to it is delivered
+	opNext     op = 'N' // sequence number that the next alert gets
+)
+
+// record is one entry of a frame: op, length of the key, key, length of the value, value. The lengths are uvarints.
+type record struct {
+	op         op
+	key, value []byte
+}
+
+func appendRecord(dst []byte, op op, key, value []byte) []byte {
+	dst = append(dst, byte(op))
+	dst = binary.AppendUvarint(dst, uint64(len(key)))
+	dst = append(dst, key...)
+	dst = binary.AppendUvarint(dst, uint64(len(value)))
+	return append(dst, value...)
+}
+
+// nextRecord cuts the first record off b.
+func nextRecord(b []byte) (r record, rest []byte, err error) {
+	if len(b) == 0 {
+		return record{}, nil, fmt.Errorf("record is empty")
+	}
+	r.op = op(b[0])
+	if r.key, b, err = cutBytes(b[1:]); err != nil {
+		return record{}, nil, err
+	}
+	if r.value, b, err = cutBytes(b); err != nil {
+		return record{}, nil, err
+	}
+	return r, b, nil
+}
+
+func cutBytes(b []byte) (value, rest []byte, err error) {
+	n, used := binary.Uvarint(b)
+	if used <= 0 || n > uint64(len(b)-used) {
+		return nil, nil, fmt.Errorf("record is cut short")
+	}
+	b = b[used:]
+	return b[:n:n], b[n:], nil
+}
+
+func appendSource(dst []byte, s Source) []byte {
+	dst = append(dst, s.TopicID[:]...)
+	dst = binary.AppendVarint(dst, int64(s.Partition))
+	dst = binary.AppendUvarint(dst, uint64(len(s.Cluster)))
+	dst = append(dst, s.Cluster...)
+	return append(dst, s.Topic...)
+}
+
+func parseSource(b []byte) (s Source, err error) {
+	if len(b) < len(s.TopicID) {
+		return s, fmt.Errorf("source is cut short")
+	}
+	b = b[copy(s.TopicID[:], b):]
+	partition, used := binary.Varint(b)
+	if used <= 0 {
+		return s, fmt.Errorf("source has no partition")
+	}
+	cluster, topic, err := cutBytes(b[used:])
+	if err != nil {
+		return s, err
+	}
+	s.Partition, s.Cluster, s.Topic = int32(partition), string(cluster), string(topic)
+	return s, nil
+}
+
+func appendPosition(dst []byte, p Position) []byte {
+	dst = binary.AppendVarint(dst, p.Next)
+	dst = binary.AppendVarint(dst, p.Committed)
+	return binary.AppendVarint(dst, int64(p.Epoch))
+}
+
+func parsePosition(b []byte) (p Position, err error) {
+	var fields [3]int64
+	for i := range fields {
+		v, used := binary.Varint(b)
+		if used <= 0 {
+			return p, fmt.Errorf("position is cut short")
+		}
+		fields[i], b = v, b[used:]
+	}
+	return Position{Next: fields[0], Committed: fields[1], Epoch: int32(fields[2])}, nil
+}
+
+func appendPositions(dst []byte, positions map[Source]Position) []byte {
+	for source, position := range positions {
+		dst = appendRecord(dst, opPosition, appendSource(nil, source), appendPosition(nil, position))
+	}
+	return dst
+}

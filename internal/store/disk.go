@@ -1,0 +1,94 @@
+package store
+
+import (
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"syscall"
+)
+
+// filesystem is what the store asks of the operating system. Tests put one in its place that fails and forgets.
+type filesystem interface {
+	MkdirAll(dir string) error
+	Lock(dir string) (unlock func() error, err error)
+	ReadDir(dir string) (names []string, err error)
+	Open(name string) (in io.ReadCloser, size int64, err error)
+	Create(name string) (file, error)           // replaces what is there
+	Append(name string, at int64) (file, error) // cuts the file at this length first
+	Rename(from, to string) error               // replaces what is there
+	Remove(name string) error
+	SyncDir(dir string) error // makes creations, renames and removals last
+}
+
+type file interface {
+	io.WriteCloser
+	Sync() error
+}
+
+// disk is the real filesystem.
+type disk struct{}
+
+func (disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
+
+func (disk) Lock(dir string) (func() error, error) { return lockFile(filepath.Join(dir, "LOCK")) }
+
+func (disk) ReadDir(dir string) ([]string, error) {
+	entries, err := os.ReadDir(dir)
+	names := make([]string, 0, len(entries))
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, err
+}
+
+func (disk) Open(name string) (io.ReadCloser, int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+func (disk) Create(name string) (file, error) {
+	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+}
+
+func (disk) Append(name string, at int64) (file, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Truncate(at); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (disk) Rename(from, to string) error { return os.Rename(from, to) }
+
+func (disk) Remove(name string) error { return os.Remove(name) }
+
+func (disk) SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if closeErr := d.Close(); err == nil {
+		err = closeErr
+	}
+	return err
+}
+
+func isFull(err error) bool     { return errors.Is(err, syscall.ENOSPC) }
+func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
+
+// errLocked is the error of a directory that another process uses.
+var errLocked = errors.New("the directory is in use by another process: stop that one, or give each its own directory")

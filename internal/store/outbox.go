@@ -1,0 +1,280 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Entry is a transition in the outbox.
+type Entry struct {
+	Seq   uint64 // increases from entry to entry; there may be gaps
+	Alert models.Alert
+}
+
+// outbox holds the transitions that wait for delivery, and the last ones that were delivered. It has a lock of its own, so that who delivers never waits for
+// the disk.
+type outbox struct {
+	metrics  *metrics
+	maxBytes int64
+	history  int
+
+	mu       sync.Mutex // guards what follows
+	entries  []entry    // ordered by sequence number: first the delivered ones, then those that wait
+	waiting  int        // index of the first entry that waits
+	bytes    int64      // of the entries that wait
+	next     uint64     // sequence number of the next entry
+	acked    uint64     // everything up to here was delivered
+	dropped  uint64     // since the store was opened
+	savedSeq uint64     // entries up to here are on disk
+	savedAck uint64     // value of acked that is on disk
+	changed  chan struct{}
+
+	pendingSeq, pendingAck uint64 // what savedSeq and savedAck become when the commit that is being written succeeds
+}
+
+type entry struct {
+	Entry
+	data []byte // the alert as JSON
+}
+
+func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
+	return &outbox{metrics: m, maxBytes: maxBytes, history: max(history, 0), next: 1, changed: make(chan struct{})}
+}
+
+// Pending returns the transitions that wait for delivery, oldest first.
+func (s *Store) Pending() []Entry { return s.outbox.pending() }
+
+// Changed returns a channel that is closed when the next transition enters the outbox. Whoever waits takes the channel first, and then looks at Pending.
+func (s *Store) Changed() <-chan struct{} {
+	s.outbox.mu.Lock()
+	defer s.outbox.mu.Unlock()
+	return s.outbox.changed
+}
+
+// Ack says that all transitions up to and including this sequence number were delivered. It is written with the next commit, or when the store is closed; a
+// crash before that has them delivered again.
+func (s *Store) Ack(seq uint64) { s.outbox.ack(seq) }
+
+// History returns the last transitions, delivered or not, newest last.
+func (s *Store) History() []models.Alert { return s.outbox.all() }
+
+// Alarm returns an error while something needs the attention of people: the last commit or merge failed, or the outbox is nearly full or has lost transitions.
+func (s *Store) Alarm() error {
+	s.mu.Lock()
+	failed, mergeErr := s.full && s.commits > 0, s.mergeErr
+	s.mu.Unlock()
+	var errs []error
+	if failed {
+		errs = append(errs, errors.New("the last checkpoint could not be written"))
+	}
+	if mergeErr != nil {
+		errs = append(errs, fmt.Errorf("merge checkpoint logs: %w", mergeErr))
+	}
+	return errors.Join(append(errs, s.outbox.alarm())...)
+}
+
+func (o *outbox) pending() []Entry {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	entries := make([]Entry, 0, len(o.entries)-o.waiting)
+	for _, e := range o.entries[o.waiting:] {
+		entries = append(entries, e.Entry)
+	}
+	return entries
+}
+
+func (o *outbox) all() []models.Alert {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	alerts := make([]models.Alert, 0, len(o.entries))
+	for _, e := range o.entries {
+		alerts = append(alerts, e.Alert)
+	}
+	return alerts
+}
+
+func (o *outbox) ack(seq uint64) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.acked = max(o.acked, min(seq, o.next-1))
+	o.settle()
+}
+
+// settle moves entries that were acknowledged to the history, and forgets the oldest of it.
+func (o *outbox) settle() {
+	for o.waiting < len(o.entries) && o.entries[o.waiting].Seq <= o.acked {
+		o.bytes -= int64(len(o.entries[o.waiting].data))
+		o.waiting++
+	}
+	if n := o.waiting - o.history; n > 0 {
+		o.entries = slices.Delete(o.entries, 0, n)
+		o.waiting -= n
+	}
+	o.metrics.outbox(len(o.entries)-o.waiting, o.bytes)
+}
+
+func (o *outbox) append(alerts []models.Alert) error {
+	if len(alerts) == 0 {
+		return nil
+	}
+	entries := make([]entry, 0, len(alerts))
+	for _, alert := range alerts {
+		data, err := encodeAlert(alert)
+		if err != nil {
+			return fmt.Errorf("encode alert of rule %s: %w", alert.Rule, err)
+		}
+		entries = append(entries, entry{Entry{Alert: alert}, data})
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range entries {
+		e.Seq = o.next
+		o.next++
+		o.add(e)
+	}
+	o.shrink()
+	o.settle()
+	close(o.changed)
+	o.changed = make(chan struct{})
+	return nil
+}
+
+// encodeAlert encodes an alert. JSON has no infinite and undefined numbers; a value of that kind is left out, since the reason says it in words.
+func encodeAlert(alert models.Alert) ([]byte, error) {
+	if math.IsNaN(alert.Value) || math.IsInf(alert.Value, 0) {
+		alert.Value = 0
+	}
+	return json.Marshal(alert)
+}
+
+func (o *outbox) add(e entry) {
+	o.entries = append(o.entries, e)
+	o.bytes += int64(len(e.data))
+}
+
+// shrink brings the waiting entries within their bound: first go those that a later transition of the same alert has overtaken, then the oldest.
+func (o *outbox) shrink() {
+	if o.bytes <= o.maxBytes {
+		return
+	}
+	last := make(map[string]uint64)
+	for _, e := range o.entries[o.waiting:] {
+		last[e.Alert.ID] = e.Seq
+	}
+	o.drop(func(e entry) bool { return last[e.Alert.ID] != e.Seq })
+	o.drop(func(entry) bool { return true })
+}
+
+// drop removes waiting entries of a kind, oldest first, until the rest fits.
+func (o *outbox) drop(kind func(entry) bool) {
+	kept := o.entries[:o.waiting]
+	for _, e := range o.entries[o.waiting:] {
+		if o.bytes > o.maxBytes && kind(e) {
+			o.bytes -= int64(len(e.data))
+			o.dropped++
+			o.metrics.dropped()
+			continue
+		}
+		kept = append(kept, e)
+	}
+	clear(o.entries[len(kept):])
+	o.entries = kept
+}
+
+func (o *outbox) alarm() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dropped > 0 {
+		return fmt.Errorf("%d alert transitions were dropped undelivered, because more than %d bytes of them were waiting", o.dropped, o.maxBytes)
+	}
+	if o.bytes > o.maxBytes/10*8 {
+		return fmt.Errorf("%d bytes of alert transitions wait for delivery; beyond %d the oldest will be dropped", o.bytes, o.maxBytes)
+	}
+	return nil
+}
+
+// appendUnsaved encodes what is not on disk yet.
+func (o *outbox) appendUnsaved(dst []byte) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.entries {
+		if e.Seq > o.savedSeq {
+			dst = appendRecord(dst, opAlert, seqKey(e.Seq), e.data)
+		}
+	}
+	if o.acked != o.savedAck {
+		dst = appendRecord(dst, opAck, seqKey(o.acked), nil)
+	}
+	o.saving()
+	return dst
+}
+
+// appendAll encodes everything.
+func (o *outbox) appendAll(dst []byte) []byte {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, e := range o.entries {
+		dst = appendRecord(dst, opAlert, seqKey(e.Seq), e.data)
+	}
+	dst = appendRecord(dst, opAck, seqKey(o.acked), nil)
+	o.saving()
+	return appendRecord(dst, opNext, seqKey(o.next), nil)
+}
+
+// saving notes what the commit that is being written holds. When it fails, the next one is a full commit, which holds everything.
+func (o *outbox) saving() { o.pendingSeq, o.pendingAck = o.next-1, o.acked }
+
+// saved notes that what was encoded last is on disk.
+func (o *outbox) saved() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.savedSeq, o.savedAck = o.pendingSeq, o.pendingAck
+}
+
+func (o *outbox) unsavedAck() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.acked != o.savedAck
+}
+
+// recover adds what one record says.
+func (o *outbox) recover(op op, seq uint64, data []byte) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch op {
+	case opAlert:
+		e := entry{Entry{Seq: seq}, slices.Clone(data)}
+		if err := json.Unmarshal(data, &e.Alert); err != nil {
+			return fmt.Errorf("read alert: %w", err)
+		}
+		if n := len(o.entries); n > 0 && o.entries[n-1].Seq >= seq {
+			return fmt.Errorf("alert %d follows alert %d", seq, o.entries[n-1].Seq)
+		}
+		o.add(e)
+		o.next = max(o.next, seq+1)
+	case opAck:
+		o.acked = max(o.acked, seq)
+	case opNext:
+		o.next = max(o.next, seq)
+	}
+	return nil
+}
+
+// recovered puts the outbox in order after its last record.
+func (o *outbox) recovered() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.settle()
+	o.shrink()
+	o.saving()
+	o.savedSeq, o.savedAck = o.pendingSeq, o.pendingAck
+}
+
+func seqKey(seq uint64) []byte { return binary.AppendUvarint(nil, seq) }

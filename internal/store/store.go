@@ -1,0 +1,229 @@
+// Package store keeps checkpoints of the engine on local disk: its state as keys and values, the source positions that the state covers, and the outbox of
+// alert transitions that are still to be delivered. The three change together or not at all, so that a kill at any instant leaves a state to continue from:
+// the logs after the positions are read again, give the same transitions with the same IDs, and nothing is lost or decided twice.
+//
+// A directory holds one snapshot and the logs written since:
+//
+//	LOCK                       held by the process that uses the directory
+//	snapshot-0000000000000007  everything, as of the end of log 7
+//	log-0000000000000008       the commits since, one after another
+//	log-0000000000000009
+//
+// A commit appends what has changed to the newest log and waits until the disk has it. When the logs have grown to a good part of the snapshot, a goroutine
+// merges them into the next snapshot while commits go on in a new log; the engine never has to save a million groups for that. A full commit writes a snapshot
+// at once. A snapshot appears under its name only when it is whole; of the newest log, a commit cut short by a crash is dropped when the directory is opened.
+// Anything else that does not read back as it was written is damage, and damage is refused: a state that is wrong in silence would be worse than none.
+//
+// Why not an embedded database: checkpoints are written every second and read once, whole, at start. With a million groups of 100 bytes of which a tenth change
+// between two commits, a B+tree (bbolt 1.5) rewrites nearly all its pages: 237 MB and 1.1 s a commit. An LSM tree (pebble 2.1) writes 20 MB in about 0.3 s, but
+// brings indexes and caches for reads that never happen, and thirty modules, one of them an error reporting service's. What is here writes 14 MB in 0.08 s, about
+// three times that with merges, loads the million in 0.7 s, and is small enough to be tested with a crash at each of its operations.
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Options are the settings of a store. The zero value is usable.
+type Options struct {
+	OutboxBytes int64                 // transitions that wait for delivery are kept up to this size; 64 MiB by default
+	History     int                   // delivered transitions that are kept for people; 1,000 by default, negative for none
+	LogBytes    int64                 // logs smaller than this are never merged; 32 MiB by default
+	Logger      *slog.Logger          // slog.Default() by default
+	Registerer  prometheus.Registerer // nil for no metrics
+}
+
+func (o Options) withDefaults() Options {
+	if o.OutboxBytes <= 0 {
+		o.OutboxBytes = 64 << 20
+	}
+	if o.History == 0 {
+		o.History = 1000
+	}
+	if o.LogBytes <= 0 {
+		o.LogBytes = 32 << 20
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit and Load; the other methods may be called by any number of goroutines
+// meanwhile, and those of the outbox (Pending, Changed, Ack, History) never wait for the disk.
+type Store struct {
+	dir     string
+	fs      filesystem
+	opts    Options
+	unlock  func() error
+	metrics *metrics
+	outbox  *outbox
+
+	mu         sync.Mutex // guards what follows, and serialises commits
+	positions  map[Source]Position
+	checkpoint Checkpoint
+	commits    uint64 // number of the last commit
+	full       bool   // the next commit has to be a full one
+	closed     bool
+
+	snapshot     uint64 // number of the newest snapshot; 0 for none
+	snapshotSize int64
+	log          uint64      // number of the newest log; it may not exist yet
+	file         file        // the newest log, nil until it is written to
+	salt         uint32      // of the newest log
+	logSize      int64       // of all logs since the last attempt to merge them
+	merging      chan merged // yields the outcome of the running merge; nil when none is running
+	mergeErr     error
+}
+
+// Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a directory that is locked by another process, damaged, or
+// written by a newer version of the program is refused with an error that says what to do.
+func Open(dir string, opts Options) (*Store, error) {
+	return open(dir, opts, disk{})
+}
+
+func open(dir string, opts Options, fs filesystem) (*Store, error) {
+	opts = opts.withDefaults()
+	if err := fs.MkdirAll(dir); err != nil {
+		return nil, hint(fmt.Errorf("open store: %w", err), dir)
+	}
+	unlock, err := fs.Lock(dir)
+	if err != nil {
+		return nil, hint(fmt.Errorf("open store %s: %w", dir, err), dir)
+	}
+	s := &Store{
+		dir:       dir,
+		fs:        fs,
+		opts:      opts,
+		unlock:    unlock,
+		metrics:   newMetrics(opts.Registerer),
+		positions: make(map[Source]Position),
+	}
+	s.outbox = newOutbox(opts.OutboxBytes, opts.History, s.metrics)
+	if err := s.recover(); err != nil {
+		unlock()
+		s.metrics.unregister(opts.Registerer)
+		return nil, hint(fmt.Errorf("open store %s: %w", dir, err), dir)
+	}
+	s.metrics.sizes(s.snapshotSize, s.logSize)
+	return s, nil
+}
+
+// Empty says whether the store holds no checkpoint yet.
+func (s *Store) Empty() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.commits == 0
+}
+
+// Begin returns an empty checkpoint to be filled and committed. It is reused: only one is in use at a time.
+//
+// When its Full method says so, the checkpoint has to hold all state and all positions, because what is on disk cannot be built upon: nothing was committed
+// yet, or the last commit failed. The caller may also make any checkpoint full, for example after its rules have changed.
+func (s *Store) Begin() *Checkpoint {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.checkpoint.reset(s.full)
+	return &s.checkpoint
+}
+
+// Commit writes the checkpoint and returns when the disk has it. The alerts appended to it then are in the outbox.
+//
+// After an error, disk and positions are as they were before, and the next checkpoint has to be a full one, which then covers the failed one as well. Only the
+// alerts enter the outbox even so: that the disk is full is no reason to tell nobody. They are written with the next commit that succeeds; until then a crash
+// repeats them.
+func (s *Store) Commit(c *Checkpoint) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return errors.New("commit checkpoint: store is closed")
+	}
+	if s.full && !c.full {
+		return errors.New("commit checkpoint: it has to be a full one, since nothing was committed yet or the last commit failed")
+	}
+	began := time.Now()
+	written, err := s.commit(c)
+	s.metrics.committed(time.Since(began), written, err)
+	s.metrics.sizes(s.snapshotSize, s.logSize)
+	if err != nil {
+		s.full = true
+		return hint(fmt.Errorf("commit checkpoint: %w", err), s.dir)
+	}
+	return nil
+}
+
+func (s *Store) commit(c *Checkpoint) (int64, error) {
+	if err := s.outbox.append(c.alerts); err != nil {
+		return 0, err
+	}
+	s.commits++
+	positions := c.applyTo(s.positions)
+	write := s.writeLog
+	if c.full {
+		write = s.writeSnapshot
+	}
+	written, err := write(c, positions)
+	if err != nil {
+		return written, err
+	}
+	s.positions = positions
+	s.full = false
+	s.mergeIfDue()
+	return written, nil
+}
+
+// Positions returns the source positions that the last committed checkpoint covers.
+func (s *Store) Positions() map[Source]Position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	positions := make(map[Source]Position, len(s.positions))
+	for source, position := range s.positions {
+		positions[source] = position
+	}
+	return positions
+}
+
+// Close waits for a running merge, writes the acknowledgements that no commit has written yet, and gives the directory up. State that was not committed is lost.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.closed = true
+	s.awaitMerge()
+	var errs []error
+	if !s.full && s.outbox.unsavedAck() {
+		s.commits++
+		_, err := s.writeLog(&Checkpoint{}, s.positions)
+		errs = append(errs, err)
+	}
+	if s.file != nil {
+		errs = append(errs, s.file.Close())
+	}
+	errs = append(errs, s.unlock())
+	s.metrics.unregister(s.opts.Registerer)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close store %s: %w", s.dir, err)
+	}
+	return nil
+}
+
+// hint adds to an error of the operating system what the reader can do about it.
+func hint(err error, dir string) error {
+	switch {
+	case isFull(err):
+		return fmt.Errorf("%w; make room on the disk of %s, and the next checkpoint succeeds (no log is lost meanwhile, but a restart repeats work)", err, dir)
+	case isReadOnly(err) || errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%w; the data directory has to be writable for this user: mount a volume there, or configure another directory", err)
+	default:
+		return err
+	}
+}
