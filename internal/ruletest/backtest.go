@@ -1,0 +1,159 @@
+package ruletest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// chunk is how many records are scanned at once.
+const chunk = 512
+
+// Backtest evaluates records as a catch-up would, with time that follows the data alone, and returns what the rules would have raised. At the end of the
+// records time stands at the newest log: what the rules would have decided after it is not known.
+//
+// The records of a file have no times of their own but those of their logs, so the time of a record is that of its first log, unless it lies in the future of the
+// file; a record whose logs have none has the time of the one before.
+type Backtest struct {
+	Factory  Factory
+	Rules    []string                           // IDs of the rules to report on
+	Decode   decode.Config                      // as the engine's own
+	Rejected func(error)                        // is told what could not be read
+	Progress func(records int, until time.Time) // is called every 100,000 records
+}
+
+// Run evaluates the records. When ctx ends before they do, the report says so.
+func (b Backtest) Run(ctx context.Context, samples iter.Seq2[decode.Sample, error]) (*Report, error) {
+	decoder, err := decode.New(b.Decode, decode.NewFields())
+	if err != nil {
+		return nil, err
+	}
+	r := &backtestRun{Backtest: b, decoder: decoder, partitions: make(map[models.Partition]*models.Progress), offsets: make(map[models.Partition]int64)}
+	r.engine, err = b.Factory.New(func(a models.Alert) { r.report.Alerts = append(r.report.Alerts, a) })
+	if err != nil {
+		return nil, err
+	}
+	r.scanner = r.engine.NewScanner()
+	for s, err := range samples {
+		if err != nil {
+			r.reject(err)
+			continue
+		}
+		r.add(s)
+		if r.report.Truncated = ctx.Err() != nil; r.report.Truncated {
+			break
+		}
+	}
+	r.apply()
+	r.end()
+	r.report.summarise(b.Rules)
+	return &r.report, nil
+}
+
+// backtestRun is one run of a backtest.
+type backtestRun struct {
+	Backtest
+	engine     Engine
+	scanner    models.Scanner
+	decoder    *decode.Decoder
+	batch      []models.Record // of one partition, not scanned yet
+	last       time.Time       // of the last record
+	partitions map[models.Partition]*models.Progress
+	offsets    map[models.Partition]int64
+	report     Report
+}
+
+func (r *backtestRun) reject(err error) {
+	r.report.Rejected++
+	r.Rejected(err)
+}
+
+func (r *backtestRun) add(s decode.Sample) {
+	r.report.Records++
+	r.setTime(&s.Record)
+	p := models.Partition{Topic: s.Topic, Partition: s.Partition}
+	s.Offset = r.offsets[p]
+	r.offsets[p]++
+	if n := len(r.batch); n == chunk || n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
+		r.apply()
+	}
+	r.batch = append(r.batch, s.Record)
+	if r.Progress != nil && r.report.Records%100_000 == 0 {
+		r.Progress(r.report.Records, r.report.To)
+	}
+}
+
+// setTime gives the record the time of its first log, and widens the report's span.
+func (r *backtestRun) setTime(record *models.Record) {
+	first := true
+	limit := record.Timestamp.Add(time.Minute)
+	r.decoder.Decode(record, func(l *decode.Log) {
+		at := time.Unix(0, l.Time()).UTC()
+		own := l.TimeSource() != "kafka"
+		if !own && !r.last.IsZero() {
+			at = r.last
+		}
+		if at.After(limit) {
+			return
+		}
+		if first {
+			record.Timestamp, r.last, first = at, at, false
+		}
+		if r.report.From.IsZero() || at.Before(r.report.From) {
+			r.report.From = at
+		}
+		if at.After(r.report.To) {
+			r.report.To = at
+		}
+	}, func(decode.Reason, string) {})
+}
+
+// apply evaluates the batch.
+func (r *backtestRun) apply() {
+	if len(r.batch) == 0 {
+		return
+	}
+	scan := r.scanner.Scan(r.batch)
+	r.report.Logs += scan.Logs()
+	for _, rejection := range scan.Rejected() {
+		record := r.batch[rejection.Record]
+		r.reject(fmt.Errorf("record %d: %s: %s", record.Offset+1, rejection.Reason, rejection.Detail))
+	}
+	r.engine.Apply(scan)
+	last := r.batch[len(r.batch)-1]
+	p := models.Partition{Topic: last.Topic, Partition: last.Partition}
+	if r.partitions[p] == nil {
+		r.partitions[p] = &models.Progress{Topic: p.Topic, Partition: p.Partition}
+	}
+	// There is more to come, as far as the engine knows: so its time follows the logs.
+	r.partitions[p].Next, r.partitions[p].End = last.Offset+1, last.Offset+2
+	r.engine.Advance(last.Timestamp, r.progress())
+	r.batch = r.batch[:0]
+}
+
+// end lets time reach the newest log.
+func (r *backtestRun) end() {
+	progress := r.progress()
+	for i := range progress {
+		progress[i].End, progress[i].CaughtUp = progress[i].Next, true
+	}
+	r.engine.Advance(r.report.To.Add(r.Factory.Lateness), progress)
+}
+
+// progress is that of all partitions, in an order that is always the same.
+func (r *backtestRun) progress() []models.Progress {
+	var list []models.Progress
+	for _, p := range r.partitions {
+		list = append(list, *p)
+	}
+	slices.SortFunc(list, func(a, b models.Progress) int {
+		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return list
+}

@@ -1,0 +1,153 @@
+package ruletest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// backtestOf runs a backtest over lines of JSON that were written to a file today.
+func backtestOf(t *testing.T, f Factory, lines string) *Report {
+	t.Helper()
+	var rejected []error
+	b := Backtest{Factory: f, Rules: []string{"shop/Quiet", "shop/Errors"}, Rejected: func(err error) { rejected = append(rejected, err) }}
+	r, err := b.Run(context.Background(), decode.Read(strings.NewReader(lines), "lines", decode.ReadOptions{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(rejected) != r.Rejected {
+		t.Errorf("%d errors, %d rejected", len(rejected), r.Rejected)
+	}
+	return r
+}
+
+func errorLines(service string, start time.Time, every time.Duration, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, `{"timestamp":%q,"service":%q,"level":"ERROR","message":"boom"}`+"\n", start.Add(time.Duration(i)*every).Format(time.RFC3339Nano), service)
+	}
+	return b.String()
+}
+
+var monday = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+
+func TestABacktestShowsWhatTheRulesWouldHaveRaised(t *testing.T) {
+	lines := errorLines("a", monday, time.Second, 15) + errorLines("b", monday.Add(time.Hour), time.Second, 11) + errorLines("a", monday.Add(2*time.Hour), time.Second, 12) + "\n"
+	r := backtestOf(t, counting(sound), lines)
+	var table bytes.Buffer
+	if err := r.Write(&table); err != nil {
+		t.Fatal(err)
+	}
+	want := `38 logs in 39 records (1 unreadable), 2026-01-05T09:00:00Z to 2026-01-05T11:00:11Z (2h0m11s)
+
+RULE         ALERTS  PER DAY  GROUPS  FIRST                 LAST                  UP FOR  OPEN  SAMPLE
+shop/Errors  3       35.9     2       2026-01-05T09:00:10Z  2026-01-05T11:00:10Z  9m45s   1     boom
+shop/Quiet   0       0.0      0       -                     -                     0s      0     -
+`
+	want = strings.Replace(want, "0     -\n", "0     \n", 1)
+	if diff := cmp.Diff(want, table.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	var list bytes.Buffer
+	if err := WriteJSON(&list, Transitions(r.Alerts)[:2]); err != nil {
+		t.Fatal(err)
+	}
+	want = `{"rule":"shop/Errors","labels":{"alertname":"Errors","service":"a"},"state":"firing","at":"2026-01-05T09:00:10Z","value":11,"reason":"11 > 10 in 5m"}
+{"rule":"shop/Errors","labels":{"alertname":"Errors","service":"a"},"state":"resolved","at":"2026-01-05T09:05:04Z","value":11,"reason":"10 in 5m"}
+`
+	if diff := cmp.Diff(want, list.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestALogLineCannotCommandTheTerminal(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := printable(text, 10); got != want {
+			t.Errorf("printable(%q) = %q, want %q", text, got, want)
+		}
+	}
+	f("a\x1b[2Jb\n", "a [2Jb ")
+	f("\u009b31m", " 31m")
+	f("été", "été")
+	f("0123456789", "0123456789")
+	f("0123456789x", "012345678…")
+}
+
+func TestABacktestDoesNotGuessWhatHappensAfterItsLogs(t *testing.T) {
+	for _, transition := range Transitions(backtestOf(t, counting(sound), errorLines("a", monday, time.Second, 11)).Alerts) {
+		if transition.State == models.AlertResolved {
+			t.Errorf("after the last log: %s", transition)
+		}
+	}
+}
+
+func TestABacktestEndsWhenItIsInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	b := Backtest{Factory: counting(sound), Rejected: func(error) {}}
+	r, err := b.Run(ctx, decode.Read(strings.NewReader(errorLines("a", monday, time.Second, 11)), "lines", decode.ReadOptions{Time: monday.AddDate(1, 0, 0)}))
+	if err != nil || !r.Truncated || r.Records != 1 {
+		t.Errorf("report %+v, %v", r, err)
+	}
+}
+
+func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
+	r := backtestOf(t, counting(sound), errorLines("a", monday, time.Second, 2)+errorLines("a", monday.AddDate(50, 0, 0), time.Second, 1))
+	if got := r.Span(); got != time.Second {
+		t.Errorf("span %s", got)
+	}
+}
+
+func TestADiffShowsWhatAChangeOfRulesAddsAndRemoves(t *testing.T) {
+	at := func(minute int, state models.AlertState) Transition {
+		return Transition{Rule: "r", State: state, At: monday.Add(time.Duration(minute) * time.Minute)}
+	}
+	before := []Transition{at(1, models.AlertFiring), at(2, models.AlertResolved), at(3, models.AlertFiring)}
+	after := []Transition{at(1, models.AlertFiring), at(1, models.AlertFiring), at(4, models.AlertResolved), at(3, models.AlertFiring)}
+	var got []string
+	for _, c := range Compare(before, after) {
+		got = append(got, c.String())
+	}
+	want := []string{"+ 2026-01-05T09:01:00Z firing   r {}", "- 2026-01-05T09:02:00Z resolved r {}", "+ 2026-01-05T09:04:00Z resolved r {}"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if changes := Compare(before, before); len(changes) > 0 {
+		t.Errorf("the same rules differ: %v", changes)
+	}
+}
+
+func TestBudgets(t *testing.T) {
+	f := func(text string, alerts int, within time.Duration, want bool) {
+		t.Helper()
+		b, err := ParseBudget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.Exceeded(alerts, within); got != want {
+			t.Errorf("%d alerts in %s, budget %s: exceeded %v, want %v", alerts, within, b, got, want)
+		}
+	}
+	day := 24 * time.Hour
+	f("20/d", 20, day, false)
+	f("20/d", 21, day, true)
+	f("20/d", 20, time.Hour, false) // less than a day counts as a day
+	f("20/d", 141, 7*day, true)
+	f("140/w", 140, 7*day, false)
+	f("0/d", 1, time.Minute, true)
+	f("0.5/h", 12, day, false)
+	for _, text := range []string{"", "20", "x/d", "20/y", "-1/d", "NaN/d"} {
+		if b, err := ParseBudget(text); err == nil {
+			t.Errorf("ParseBudget(%q) = %v", text, b)
+		}
+	}
+}

@@ -1,0 +1,226 @@
+package ruletest
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Engine is what tests and backtests ask of an engine. It is driven by one goroutine.
+type Engine interface {
+	NewScanner() models.Scanner
+	Apply(models.Scan)
+	// Advance tells the time, and how far the partitions were read.
+	Advance(now time.Time, progress []models.Progress)
+	// Save passes the state to put: all of it, or what has changed since the last call, with del for what is gone.
+	Save(full bool, put func(key, value []byte), del func(key []byte))
+	// Restore takes over a state, which load passes to each; the engine is new.
+	Restore(load func(each func(key, value []byte) error) error) error
+}
+
+// Factory makes an engine over the rules of a script, which passes its transitions to emit. Lateness is the smallest of its rules.
+type Factory struct {
+	New      func(emit func(models.Alert)) (Engine, error)
+	Lateness time.Duration
+}
+
+// Options say how tests are run.
+type Options struct {
+	Shuffle int    // further orders of arrival in which each test is repeated
+	Seed    uint64 // of the orders
+	Crash   bool   // repeat each test with an engine that is stopped and restored after each record
+}
+
+// Result is the outcome of one test.
+type Result struct {
+	File     string
+	Name     string
+	Failures []string // messages; none when the test has passed
+	Took     time.Duration
+}
+
+// Run runs the tests of a script.
+func (s *Script) Run(f Factory, o Options) []Result {
+	var results []Result
+	for i := range s.Tests {
+		t := &s.Tests[i]
+		began := time.Now()
+		failures := t.run(s.File, f, o)
+		results = append(results, Result{s.File, t.Name, failures, time.Since(began)})
+	}
+	return results
+}
+
+// run runs a test as it is written, and then in the other ways that have to give the same.
+func (t *Test) run(file string, f Factory, o Options) []string {
+	list, err := t.arrivals()
+	if err != nil {
+		return []string{err.Error()}
+	}
+	alerts, err := t.simulate(f, list, false)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	if failures := t.check(file, episodes(alerts)); len(failures) > 0 {
+		return failures
+	}
+	if o.Crash {
+		again, err := t.simulate(f, list, true)
+		if message := same(file, t.Line, "with a restart after each record", alerts, again, err); message != "" {
+			return []string{message}
+		}
+	}
+	for n := range o.Shuffle {
+		order := shuffled(list, f.Lateness, rand.New(rand.NewPCG(o.Seed, uint64(n))))
+		again, err := t.simulate(f, order, false)
+		what := fmt.Sprintf("in order of arrival %d of seed %d", n+1, o.Seed)
+		if message := same(file, t.Line, what, alerts, again, err); message != "" {
+			return []string{message}
+		}
+	}
+	return nil
+}
+
+// same returns a message when the episodes of the second run are not those of the first.
+func same(file string, line int, what string, first, second []models.Alert, err error) string {
+	if err != nil {
+		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
+	}
+	if diff := cmp.Diff(outcomes(first), outcomes(second)); diff != "" {
+		return fmt.Sprintf("%s:%d: %s the alerts are others (- as written, + %s):\n%s", file, line, what, what, diff)
+	}
+	return ""
+}
+
+// outcomes are the episodes as people are told of them. When an alert fires eagerly its start can still move while logs are out of order; where it counts is
+// the start that the newest transition gives.
+func outcomes(alerts []models.Alert) []string {
+	var list []string
+	for _, e := range episodes(alerts) {
+		resolved := "stays up"
+		if e.resolved != nil {
+			resolved = "resolved " + e.resolved.At.UTC().Format(time.RFC3339Nano)
+		}
+		list = append(list, fmt.Sprintf("%s %s from %s, %s", e.fired.Rule, labelText(e.fired.Labels), e.last.StartsAt.UTC().Format(time.RFC3339Nano), resolved))
+	}
+	return list
+}
+
+// simulation is one run of a test.
+type simulation struct {
+	factory  Factory
+	engine   Engine
+	scanner  models.Scanner
+	progress []models.Progress
+	state    map[string][]byte // what a crash leaves
+	alerts   []models.Alert
+}
+
+// simulate lets the records arrive one by one, the clock moving with them, and then the clock run on to the horizon.
+func (t *Test) simulate(f Factory, list []arrival, crash bool) ([]models.Alert, error) {
+	s := &simulation{factory: f, state: make(map[string][]byte)}
+	if err := s.start(); err != nil {
+		return nil, err
+	}
+	s.watch(list)
+	s.engine.Advance(t.Start, s.progress)
+	for i := range list {
+		a := &list[i]
+		s.engine.Advance(a.at, s.progress)
+		if err := s.record(a); err != nil {
+			return nil, fmt.Errorf("test %q: %w", t.Name, err)
+		}
+		if !crash {
+			continue
+		}
+		if err := s.crash(i == 0); err != nil {
+			return nil, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
+		}
+	}
+	s.engine.Advance(t.horizon(list, f.Lateness), s.progress)
+	return s.alerts, nil
+}
+
+func (s *simulation) start() (err error) {
+	s.engine, err = s.factory.New(func(a models.Alert) { s.alerts = append(s.alerts, a) })
+	if err == nil {
+		s.scanner = s.engine.NewScanner()
+	}
+	return err
+}
+
+// watch makes the progress of all partitions of the records: nothing is there yet, and that is known.
+func (s *simulation) watch(list []arrival) {
+	seen := make(map[models.Partition]bool)
+	for i := range list {
+		r := &list[i].record
+		if p := (models.Partition{Topic: r.Topic, Partition: r.Partition}); !seen[p] {
+			seen[p] = true
+			s.progress = append(s.progress, models.Progress{Topic: p.Topic, Partition: p.Partition, CaughtUp: true})
+		}
+	}
+}
+
+// record evaluates one record, behind which the partition ends.
+func (s *simulation) record(a *arrival) error {
+	scan := s.scanner.Scan([]models.Record{a.record})
+	for _, r := range scan.Rejected() {
+		return fmt.Errorf("a log cannot be read: %s: %s", r.Reason, r.Detail)
+	}
+	s.engine.Apply(scan)
+	for i := range s.progress {
+		p := &s.progress[i]
+		if p.Topic == a.record.Topic && p.Partition == a.record.Partition {
+			p.Next, p.End = a.record.Offset+1, a.record.Offset+1
+		}
+	}
+	s.engine.Advance(a.at, s.progress)
+	return nil
+}
+
+// crash saves, forgets the engine, and goes on with a new one.
+func (s *simulation) crash(full bool) error {
+	s.engine.Save(full, func(key, value []byte) {
+		s.state[string(key)] = bytes.Clone(value)
+	}, func(key []byte) {
+		delete(s.state, string(key))
+	})
+	if err := s.start(); err != nil {
+		return err
+	}
+	return s.engine.Restore(func(each func(key, value []byte) error) error {
+		for key, value := range s.state {
+			if err := each([]byte(key), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// horizon is when a test ends: when all that it says has happened, and the watermark has passed it.
+func (t *Test) horizon(list []arrival, lateness time.Duration) time.Time {
+	end := t.Start
+	later := func(at time.Time) {
+		if at.After(end) {
+			end = at
+		}
+	}
+	for _, a := range list {
+		later(a.at)
+		later(a.event)
+	}
+	for _, e := range t.Expect {
+		for _, d := range []*Duration{e.Fires, e.Resolves} {
+			if d != nil {
+				later(t.Start.Add(time.Duration(*d)))
+			}
+		}
+	}
+	return end.Add(lateness + time.Second)
+}

@@ -1,0 +1,162 @@
+// Package ruletest shows what rules do, with the engine that runs in production and without Kafka: scripts say which logs arrive when, and which alerts have to
+// come of them; a backtest says which alerts the logs of a file would have raised.
+//
+// All times are event times. A script's clock starts when it says and moves with its logs, so hours pass in milliseconds; a backtest has no clock but its logs.
+package ruletest
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"go.yaml.in/yaml/v3"
+)
+
+// Script is a file of tests.
+type Script struct {
+	File      string   `yaml:"-"`
+	RuleFiles []string `yaml:"rule_files"` // relative to the script's directory
+	Tests     []Test   `yaml:"tests"`
+}
+
+// Test is some logs, and the alerts that have to come of them.
+type Test struct {
+	Name        string        `yaml:"name"`
+	Start       time.Time     `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
+	Logs        []Log         `yaml:"logs"`
+	Expect      []Expectation `yaml:"expect"`
+	NothingElse bool          `yaml:"nothing_else"` // no alert fires but those expected
+	Line        int           `yaml:"-"`
+}
+
+// Log is one log, or several of the same content at a constant interval.
+type Log struct {
+	At        Duration       `yaml:"at"` // event time of the first, after the start
+	Every     Duration       `yaml:"every"`
+	Times     int            `yaml:"times"`
+	Delay     Duration       `yaml:"delay"` // how much later than its event time it arrives
+	Log       map[string]any `yaml:"log"`   // written as JSON, with its event time as timestamp unless it has one
+	Text      string         `yaml:"text"`  // written as it is; its event time is the record's
+	Topic     string         `yaml:"topic"`
+	Partition int32          `yaml:"partition"`
+}
+
+// Expectation is an alert that has to fire.
+type Expectation struct {
+	Alert    string            `yaml:"alert"`
+	Fires    *Duration         `yaml:"fires"`    // after the start; nil for any time
+	Resolves *Duration         `yaml:"resolves"` // after the start; nil for any time or never
+	Labels   map[string]string `yaml:"labels"`   // that the alert has, among others
+	Summary  string            `yaml:"summary"`  // of the annotation, with * for any text
+	Value    *float64          `yaml:"value"`
+	Line     int               `yaml:"-"`
+}
+
+// Duration is a time.Duration written like 90s, 1m30s, 2d or 1w.
+type Duration time.Duration
+
+func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
+	parsed, err := model.ParseDuration(node.Value)
+	if err != nil {
+		return fmt.Errorf("line %d: %q is no duration; write it like 90s, 5m or 2h30m", node.Line, node.Value)
+	}
+	*d = Duration(parsed)
+	return nil
+}
+
+// ReadScript reads a script. Its rule files are returned as paths that can be opened from here.
+func ReadScript(file string) (*Script, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &Script{File: file}
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	d.KnownFields(true)
+	if err := d.Decode(s); err == io.EOF {
+		return nil, fmt.Errorf("%s: the file is empty; a script has rule_files and tests", file)
+	} else if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	s.noteLines(text)
+	for i, name := range s.RuleFiles {
+		if !filepath.IsAbs(name) {
+			s.RuleFiles[i] = filepath.Join(filepath.Dir(file), name)
+		}
+	}
+	return s, s.validate()
+}
+
+// noteLines sets the lines of tests and expectations, for messages.
+func (s *Script) noteLines(text []byte) {
+	var lines struct {
+		Tests []struct {
+			Name   yaml.Node
+			Expect []yaml.Node
+		}
+	}
+	if yaml.Unmarshal(text, &lines) != nil {
+		return // messages without lines are better than none
+	}
+	for i, test := range lines.Tests {
+		s.Tests[i].Line = test.Name.Line
+		for j, expect := range test.Expect {
+			s.Tests[i].Expect[j].Line = expect.Line
+		}
+	}
+}
+
+func (s *Script) validate() error {
+	var errs []error
+	problem := func(line int, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", s.File, line, fmt.Sprintf(format, args...)))
+	}
+	if len(s.Tests) == 0 {
+		problem(1, "there are no tests")
+	}
+	for i := range s.Tests {
+		t := &s.Tests[i]
+		if t.Name == "" {
+			problem(t.Line, "the test has no name")
+		}
+		if t.Start.IsZero() {
+			t.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+		}
+		if len(t.Expect) == 0 && !t.NothingElse {
+			problem(t.Line, "the test %q expects nothing, so it cannot fail; add expect, or nothing_else: true", t.Name)
+		}
+		for j, l := range t.Logs {
+			if (l.Log == nil) == (l.Text == "") {
+				problem(t.Line, "log %d of test %q has to have either log or text", j+1, t.Name)
+			}
+			if l.Times < 0 || l.Times > 1 && l.Every < 0 {
+				problem(t.Line, "log %d of test %q comes a negative number of times, or backwards", j+1, t.Name)
+			}
+		}
+		for _, e := range t.Expect {
+			if e.Alert == "" {
+				problem(e.Line, "the expectation names no alert")
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// value is the record's value of a log at its event time.
+func (l *Log) value(at time.Time) ([]byte, error) {
+	if l.Log == nil {
+		return []byte(l.Text), nil
+	}
+	fields := make(map[string]any, len(l.Log)+1)
+	fields["timestamp"] = at.UTC().Format(time.RFC3339Nano)
+	for name, value := range l.Log {
+		fields[name] = value
+	}
+	return json.Marshal(fields)
+}
