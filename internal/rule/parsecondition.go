@@ -1,0 +1,396 @@
+package rule
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+// ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line 1.
+func ParseCondition(text string) (Condition, error) {
+	p := &conditionParser{queryParser{text: text}}
+	c, err := p.binary(0, 0)
+	if err != nil {
+		return nil, err
+	}
+	p.space()
+	if p.i < len(text) {
+		return nil, p.fail(p.i, fmt.Sprintf("unexpected %q", text[p.i:]), "")
+	}
+	if !isTruth(c) {
+		return nil, p.fail(0, "the condition is a number", "compare it, as in count() > 10")
+	}
+	return c, nil
+}
+
+// isTruth says whether a condition yields truth rather than a number.
+func isTruth(c Condition) bool {
+	switch c := c.(type) {
+	case *Binary:
+		return !strings.Contains("+-*/", c.Op)
+	case *Unary:
+		return c.Op == "not"
+	case *Call:
+		return c.Func == "firing"
+	}
+	return false
+}
+
+type conditionParser struct{ queryParser }
+
+// precedence lists the operators from the loosest to the tightest; "not" stands between and and the comparisons.
+var precedence = [][]string{{"or"}, {"and"}, {"==", "!=", "<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/"}}
+
+func (p *conditionParser) operator(ops []string) string {
+	p.space()
+	for _, op := range ops {
+		if op == "or" || op == "and" {
+			if p.keyword(op) {
+				return op
+			}
+		} else if strings.HasPrefix(p.text[p.i:], op) {
+			p.i += len(op)
+			return op
+		}
+	}
+	return ""
+}
+
+func (p *conditionParser) binary(level, depth int) (Condition, error) {
+	if depth > maxDepth {
+		return nil, p.fail(p.i, "condition is nested too deeply", "")
+	}
+	if level == len(precedence) {
+		return p.operand(depth)
+	}
+	if level == 2 && p.keyword("not") {
+		at := p.i
+		of, err := p.binary(level, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if !isTruth(of) {
+			return nil, p.fail(at, "not needs a comparison", "")
+		}
+		return &Unary{"not", of}, nil
+	}
+	left, err := p.binary(level+1, depth)
+	for err == nil {
+		op := p.operator(precedence[level])
+		if op == "" {
+			return left, nil
+		}
+		at := p.i - len(op)
+		right, rightErr := p.binary(level+1, depth)
+		if rightErr != nil {
+			return nil, rightErr
+		}
+		if truth := level < 2; isTruth(left) != truth || isTruth(right) != truth {
+			if truth {
+				return nil, p.fail(at, op+" joins comparisons, not numbers", "compare both sides, as in count() > 10 and rate() > 1")
+			}
+			return nil, p.fail(at, op+" needs a number on both sides", "join comparisons with and")
+		}
+		left = &Binary{op, left, right}
+	}
+	return nil, err
+}
+
+func (p *conditionParser) operand(depth int) (Condition, error) {
+	p.space()
+	at := p.i
+	if p.i == len(p.text) {
+		return nil, p.fail(at, "the condition ends too early", "")
+	}
+	switch c := p.text[p.i]; {
+	case c == '(':
+		p.i++
+		inner, err := p.binary(0, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		p.space()
+		if p.i == len(p.text) || p.text[p.i] != ')' {
+			return nil, p.fail(at, `"(" is never closed`, `add ")"`)
+		}
+		p.i++
+		return inner, nil
+	case c == '-':
+		p.i++
+		of, err := p.binary(len(precedence), depth+1)
+		if err != nil {
+			return nil, err
+		}
+		if isTruth(of) {
+			return nil, p.fail(at, "- needs a number", "")
+		}
+		return &Unary{"-", of}, nil
+	case c >= '0' && c <= '9' || c == '.':
+		return p.number()
+	}
+	name := p.word("+-*/<>=!,")
+	p.space()
+	if p.i == len(p.text) || p.text[p.i] != '(' {
+		return nil, p.fail(at, fmt.Sprintf("%q is neither a number nor a function", name), "functions are called as in count()")
+	}
+	return p.call(name, at, depth)
+}
+
+// number reads a constant: durations in seconds, percentages as fractions, sizes in bytes.
+func (p *conditionParser) number() (Condition, error) {
+	at := p.i
+	text := p.word("+-*/<>=!,")
+	value, ok := ParseNumber([]byte(text))
+	if !ok {
+		return nil, p.fail(at, fmt.Sprintf("%q is not a number", text), "numbers are like 5, 250ms, 5MB or 5%")
+	}
+	switch unit := strings.TrimLeft(text, "0123456789."); unit {
+	case "%":
+		value /= 100
+	case "ns", "us", "µs", "ms", "s", "m", "min", "h", "d", "w":
+		value /= 1000
+	}
+	return &Number{value, text}, nil
+}
+
+var percentile = regexp.MustCompile(`^p(\d{1,2}(\.\d+)?)$`)
+
+// functions says what each function takes: whether a field, and how many arguments at most.
+var functions = map[string]struct {
+	field bool
+	most  int
+}{
+	"count": {false, 1}, "rate": {false, 1}, "since": {false, 1}, "firing": {false, 1}, "baseline": {false, 2}, "zscore": {false, 2},
+	"sum": {true, 2}, "avg": {true, 2}, "min": {true, 2}, "max": {true, 2}, "stddev": {true, 2}, "percentile": {true, 2},
+	"distinct": {true, 2}, "first": {true, 1}, "last": {true, 1}, "new": {true, 2}, "changed": {true, 1},
+}
+
+func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
+	c := &Call{Func: name, Pos: Pos{Line: 1, Column: at + 1}}
+	if m := percentile.FindStringSubmatch(name); m != nil {
+		q, _ := strconv.ParseFloat(m[1], 64)
+		c.Func, c.Quantile = "percentile", q/100
+	}
+	f, known := functions[c.Func]
+	if !known || name == "percentile" {
+		return nil, p.fail(at, fmt.Sprintf("unknown function %q", name), suggest(name, functionNames(), "known are "+strings.Join(functionNames(), ", ")))
+	}
+	args, err := p.arguments()
+	if err != nil {
+		return nil, err
+	}
+	if len(args) > f.most {
+		return nil, p.fail(args[f.most].at, fmt.Sprintf("%s takes at most %d argument(s)", name, f.most), "")
+	}
+	if f.field {
+		if len(args) == 0 {
+			return nil, p.fail(at, name+" needs a field", "as in "+name+"(duration_ms)")
+		}
+		if strings.ContainsAny(args[0].text, " \t:<>=\"()") {
+			return nil, p.fail(args[0].at, fmt.Sprintf("%q is not a field", args[0].text), "write "+name+"(field, filter)")
+		}
+		c.Field, args = decode.Canonical(args[0].text), args[1:]
+	}
+	switch c.Func {
+	case "firing":
+		if len(args) == 0 {
+			return nil, p.fail(at, "firing needs the name of an alert", "")
+		}
+		c.Alert = strings.Trim(args[0].text, `"`)
+	case "baseline", "zscore":
+		if err := p.history(c, args, at, depth); err != nil {
+			return nil, err
+		}
+	default:
+		if len(args) > 0 {
+			if c.Filter, err = ParseQuery(args[0].text); err != nil {
+				return nil, shifted(err, args[0].at)
+			}
+			movePositions(c.Filter, args[0].at)
+		} else if c.Func == "since" {
+			return nil, p.fail(at, "since needs a filter", "as in since(event:deploy_end)")
+		}
+	}
+	if p.keyword("offset") {
+		p.space()
+		at := p.i
+		if c.Offset, err = parseDuration(p.word("+-*/<>=!,")); err != nil || c.Offset == 0 {
+			return nil, p.fail(at, "offset needs a duration", "as in count() offset 1w")
+		}
+	}
+	return c, nil
+}
+
+// history reads the arguments of baseline and zscore.
+func (p *conditionParser) history(c *Call, args []argument, at, depth int) error {
+	if len(args) == 0 {
+		return p.fail(at, c.Func+" needs an aggregate", "as in "+c.Func+"(count(), 4w)")
+	}
+	inner := &conditionParser{queryParser{text: p.text[:args[0].at+len(args[0].text)], i: args[0].at}}
+	of, err := inner.binary(0, depth+1)
+	if err != nil {
+		return err
+	}
+	inner.space()
+	if inner.i < len(inner.text) || isTruth(of) {
+		return p.fail(args[0].at, c.Func+" needs an aggregate", "as in "+c.Func+"(count(), 4w)")
+	}
+	c.Of = of
+	if len(args) == 2 {
+		if c.Span, err = parseDuration(args[1].text); err != nil {
+			return p.fail(args[1].at, err.Error(), "as in "+c.Func+"(count(), 4w)")
+		}
+	}
+	return nil
+}
+
+type argument struct {
+	text string
+	at   int
+}
+
+// arguments splits what stands in parentheses at its commas, but not inside quotes, inner parentheses or regular expressions.
+func (p *conditionParser) arguments() ([]argument, error) {
+	open, start, depth := p.i, p.i+1, 0
+	var args []argument
+	for p.i < len(p.text) {
+		switch c := p.text[p.i]; {
+		case c == '"', c == '/' && strings.IndexByte(":( ", p.text[p.i-1]) >= 0 && strings.IndexByte(p.text[p.i+1:], '/') >= 0:
+			if _, err := p.quoted(c); err != nil {
+				return nil, err
+			}
+			continue
+		case c == '\\':
+			p.i++
+		case c == '(':
+			depth++
+		case c == ')' || c == ',' && depth == 1:
+			if c == ')' {
+				depth--
+			}
+			if depth == 0 || c == ',' {
+				raw := p.text[start:p.i]
+				text := strings.TrimSpace(raw)
+				if at := start + strings.Index(raw, text); text != "" {
+					args = append(args, argument{text, at})
+				} else if c == ',' || len(args) > 0 {
+					return nil, p.fail(p.i, "an argument is missing", "")
+				}
+				start = p.i + 1
+			}
+			if depth == 0 {
+				p.i++
+				return args, nil
+			}
+		}
+		p.i++
+	}
+	p.i = len(p.text)
+	return nil, p.fail(open, `"(" is never closed`, `add ")"`)
+}
+
+// shifted moves a mistake by some bytes.
+func shifted(err error, by int) error {
+	if e, ok := err.(*syntaxError); ok {
+		return &syntaxError{e.at + by, e.problem, e.hint}
+	}
+	return err
+}
+
+func movePositions(q Query, by int) {
+	eachLeaf(q, func(l *Leaf) { l.Pos.Column += by })
+}
+
+func eachLeaf(q Query, each func(*Leaf)) {
+	switch q := q.(type) {
+	case *And:
+		for _, of := range q.Of {
+			eachLeaf(of, each)
+		}
+	case *Or:
+		for _, of := range q.Of {
+			eachLeaf(of, each)
+		}
+	case *Not:
+		eachLeaf(q.Of, each)
+	case *Leaf:
+		each(q)
+	}
+}
+
+func functionNames() []string {
+	names := []string{"p99"}
+	for name := range functions {
+		if name != "percentile" {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// suggest is a hint that names the known word nearest to what was written, or other when none is near.
+func suggest(word string, known []string, other string) string {
+	best, least := "", 3
+	for _, k := range known {
+		if d := distance(word, k); d < least && d < len(word) {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return other
+	}
+	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// distance is the number of letters to add, drop or change between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// parseDuration reads 90s, 5m, 1h30m, 7d or 2w.
+func parseDuration(text string) (time.Duration, error) {
+	var total float64
+	for rest := text; ; {
+		n := strings.IndexFunc(rest, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
+		if n <= 0 {
+			return 0, fmt.Errorf("%q is not a duration", text)
+		}
+		end := n
+		for end < len(rest) && rest[end] >= 'a' && rest[end] <= 'z' {
+			end++
+		}
+		if !slices.Contains([]string{"ms", "s", "m", "h", "d", "w"}, rest[n:end]) {
+			return 0, fmt.Errorf("%q is not a duration", text)
+		}
+		v, ok := ParseNumber([]byte(rest[:end]))
+		total += v
+		if !ok || total > 1e12 {
+			return 0, fmt.Errorf("%q is not a duration", text)
+		}
+		if rest = rest[end:]; rest == "" {
+			return time.Duration(total * float64(time.Millisecond)), nil
+		}
+	}
+}

@@ -1,0 +1,438 @@
+package rule
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+// maxDepth bounds the nesting of queries and conditions.
+const maxDepth = 100
+
+// ParseQuery reads a query as it is typed into a search box. Positions in the tree count bytes from column 1 of line 1.
+func ParseQuery(text string) (Query, error) {
+	p := &queryParser{text: text}
+	q, err := p.or("", 0)
+	if err != nil {
+		return nil, err
+	}
+	if p.i < len(p.text) {
+		return nil, p.fail(p.i, `unexpected ")"`, "quote it to search for it")
+	}
+	return q, nil
+}
+
+type queryParser struct {
+	text string
+	i    int
+}
+
+func (p *queryParser) fail(at int, problem, hint string) error {
+	return &syntaxError{at, problem, hint}
+}
+
+func (p *queryParser) space() {
+	for p.i < len(p.text) && strings.IndexByte(" \t\r\n", p.text[p.i]) >= 0 {
+		p.i++
+	}
+}
+
+func (p *queryParser) end() bool {
+	p.space()
+	return p.i == len(p.text) || p.text[p.i] == ')'
+}
+
+// keyword takes the word when it comes next on its own.
+func (p *queryParser) keyword(word string) bool {
+	p.space()
+	rest := p.text[p.i:]
+	if len(rest) < len(word) || !strings.EqualFold(rest[:len(word)], word) {
+		return false
+	}
+	if len(rest) > len(word) && strings.IndexByte(" \t\r\n()\"", rest[len(word)]) < 0 {
+		return false
+	}
+	p.i += len(word)
+	return true
+}
+
+func (p *queryParser) or(field string, depth int) (Query, error) {
+	if depth > maxDepth {
+		return nil, p.fail(p.i, "query is nested too deeply", "")
+	}
+	var of []Query
+	for {
+		q, err := p.and(field, depth)
+		if err != nil {
+			return nil, err
+		}
+		of = append(of, q)
+		if !p.keyword("or") {
+			break
+		}
+	}
+	if len(of) == 1 {
+		return of[0], nil
+	}
+	return &Or{of}, nil
+}
+
+func (p *queryParser) and(field string, depth int) (Query, error) {
+	var of []Query
+	for {
+		q, err := p.not(field, depth)
+		if err != nil {
+			return nil, err
+		}
+		of = append(of, q)
+		if p.keyword("and") {
+			continue
+		}
+		at := p.i
+		if p.end() || p.keyword("or") {
+			p.i = at
+			break
+		}
+	}
+	if len(of) == 1 {
+		return of[0], nil
+	}
+	return &And{of}, nil
+}
+
+func (p *queryParser) not(field string, depth int) (Query, error) {
+	if depth > maxDepth {
+		return nil, p.fail(p.i, "query is nested too deeply", "")
+	}
+	if p.end() {
+		return nil, p.fail(p.i, "a search term is missing here", "")
+	}
+	minus := p.text[p.i] == '-' && p.i+1 < len(p.text) && strings.IndexByte(" \t)", p.text[p.i+1]) < 0
+	if field != "" && minus && p.i+1 < len(p.text) && p.text[p.i+1] >= '0' && p.text[p.i+1] <= '9' {
+		minus = false // a negative number among values
+	}
+	if minus {
+		p.i++
+	}
+	if minus || p.keyword("not") {
+		q, err := p.not(field, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		return &Not{q}, nil
+	}
+	at := p.i
+	for _, word := range []string{"and", "or"} {
+		if p.keyword(word) {
+			return nil, p.fail(at, fmt.Sprintf("%q joins two terms, and one is missing", word), "put it in double quotes to search for the word")
+		}
+	}
+	return p.primary(field, depth)
+}
+
+func (p *queryParser) primary(field string, depth int) (Query, error) {
+	at := p.i
+	if p.text[p.i] == '(' {
+		p.i++
+		q, err := p.or(field, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		p.space()
+		if p.i == len(p.text) {
+			return nil, p.fail(at, `"(" is never closed`, `add ")"`)
+		}
+		p.i++
+		return q, nil
+	}
+	if field != "" {
+		return p.value(field, at)
+	}
+	switch p.text[p.i] {
+	case '"', '/':
+		return p.value("", at)
+	}
+	name := p.word(":<>")
+	if p.i == len(p.text) || strings.IndexByte(":<>", p.text[p.i]) < 0 {
+		if name == "" {
+			return nil, p.fail(at, "a search term is missing here", "")
+		}
+		return wordLeaf("", name, at), nil
+	}
+	if name == "" {
+		return nil, p.fail(at, "a field is missing before the operator", "")
+	}
+	name = decode.Canonical(name)
+	if p.text[p.i] == ':' {
+		p.i++
+		if p.i < len(p.text) && p.text[p.i] == '(' {
+			return p.primary(name, depth+1)
+		}
+	}
+	return p.value(name, at)
+}
+
+// word takes characters up to a space, a parenthesis, a quote or one of stop. Backslashes are kept.
+func (p *queryParser) word(stop string) string {
+	start := p.i
+	for p.i < len(p.text) {
+		c := p.text[p.i]
+		if strings.IndexByte(" \t\r\n()\"", c) >= 0 || strings.IndexByte(stop, c) >= 0 {
+			break
+		}
+		if c == '\\' && p.i+1 < len(p.text) {
+			p.i++
+		}
+		p.i++
+	}
+	return p.text[start:p.i]
+}
+
+// quoted takes what stands between two delimiters, in which a backslash escapes the delimiter.
+func (p *queryParser) quoted(delim byte) (string, error) {
+	at := p.i
+	var b strings.Builder
+	for p.i++; p.i < len(p.text); p.i++ {
+		c := p.text[p.i]
+		if c == delim {
+			p.i++
+			return b.String(), nil
+		}
+		if c == '\\' && p.i+1 < len(p.text) && (p.text[p.i+1] == delim || delim == '"' && p.text[p.i+1] == '\\') {
+			p.i++
+			c = p.text[p.i]
+		}
+		b.WriteByte(c)
+	}
+	return "", p.fail(at, fmt.Sprintf("%q is never closed", delim), "")
+}
+
+// value reads what a field is compared with, and its operator.
+func (p *queryParser) value(field string, at int) (Query, error) {
+	op := ""
+	for _, o := range []string{">=", "<=", ">", "<", "="} {
+		if strings.HasPrefix(p.text[p.i:], o) {
+			op, p.i = o, p.i+len(o)
+			break
+		}
+	}
+	start := p.i
+	if p.i == len(p.text) {
+		return nil, p.fail(p.i, fmt.Sprintf("a value for %s is missing", field), "write "+field+":* for any value")
+	}
+	leaf := &Leaf{Field: field, Pos: Pos{Line: 1, Column: at + 1}}
+	switch {
+	case p.text[p.i] == '"':
+		text, err := p.quoted('"')
+		if err != nil {
+			return nil, err
+		}
+		if op != "" && op != "=" {
+			return compareLeaf(leaf, op, text, start)
+		}
+		leaf.Op, leaf.Text = OpEqual, text
+		if op == "=" {
+			leaf.Cased = true
+		} else if isText(field) {
+			leaf.Op = OpContains
+		} else if field == "level" {
+			return compareLeaf(leaf, "", text, start)
+		}
+		return leaf, nil
+	case p.text[p.i] == '/' && op == "":
+		if field != "" && strings.IndexByte(p.text[p.i+1:], '/') < 0 {
+			break // a path
+		}
+		return p.regexp(leaf)
+	}
+	text := p.word("")
+	if text == "" {
+		return nil, p.fail(start, fmt.Sprintf("a value for %s is missing", field), "write "+field+":* for any value, with no space after the operator")
+	}
+	switch op {
+	case "":
+		return fieldLeaf(leaf, text, start)
+	case "=":
+		leaf.Op, leaf.Text, leaf.Cased = OpEqual, unescape(text), true
+		return leaf, nil
+	}
+	return compareLeaf(leaf, op, text, start)
+}
+
+// regexp reads /re/ or /re/i. In a field, something like /a/b that goes on after its flags is a path.
+func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
+	start := p.i
+	text, err := p.quoted('/')
+	if err != nil {
+		return nil, err
+	}
+	flags := p.word("")
+	if flags != "" && flags != "i" {
+		if leaf.Field == "" {
+			return nil, p.fail(start, fmt.Sprintf("unknown flag %q after a regular expression", flags), `only i is known; a path goes in double quotes`)
+		}
+		p.i = start
+		return fieldLeaf(leaf, p.word(""), start)
+	}
+	if flags == "i" {
+		text = "(?i)" + text
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, p.fail(start, err.Error(), "the syntax is RE2")
+	}
+	leaf.Op, leaf.Regexp = OpRegexp, re
+	return leaf, nil
+}
+
+func isText(field string) bool {
+	switch field {
+	case "", "message", "raw", "stack_trace", decode.Canonical("stack_trace"), decode.Canonical("stacktrace"):
+		return true
+	}
+	return false
+}
+
+func wordLeaf(field, text string, at int) Query {
+	leaf := &Leaf{Field: field, Pos: Pos{Line: 1, Column: at + 1}}
+	setPattern(leaf, text)
+	return leaf
+}
+
+// setPattern chooses the operator for a word in which * and ? are wildcards.
+func setPattern(leaf *Leaf, text string) {
+	bare := strings.Trim(text, "*")
+	plain := !strings.ContainsAny(bare, `*?\`)
+	left, right := strings.HasPrefix(text, "*"), strings.HasSuffix(text, "*")
+	switch {
+	case isText(leaf.Field) && plain && bare != "":
+		leaf.Op, leaf.Text = OpContains, bare
+	case isText(leaf.Field) && !hasWildcard(text):
+		leaf.Op, leaf.Text = OpContains, unescape(text)
+	case isText(leaf.Field):
+		leaf.Op, leaf.Text = OpGlob, "*"+text+"*"
+	case !hasWildcard(text):
+		leaf.Op, leaf.Text = OpEqual, unescape(text)
+	case plain && left && right:
+		leaf.Op, leaf.Text = OpContains, bare
+	case plain && right:
+		leaf.Op, leaf.Text = OpPrefix, bare
+	case plain && left:
+		leaf.Op, leaf.Text = OpSuffix, bare
+	default:
+		leaf.Op, leaf.Text = OpGlob, text
+	}
+}
+
+func hasWildcard(text string) bool {
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			i++
+		case '*', '?':
+			return true
+		}
+	}
+	return false
+}
+
+func unescape(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\\' && i+1 < len(text) {
+			i++
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// fieldLeaf reads the value of field:value.
+func fieldLeaf(leaf *Leaf, text string, at int) (Query, error) {
+	if text == "*" {
+		leaf.Op = OpExists
+		return leaf, nil
+	}
+	if text[0] == '@' && len(text) > 1 {
+		leaf.Op, leaf.Text = OpList, text[1:]
+		return leaf, nil
+	}
+	if leaf.Field == "level" && !hasWildcard(text) {
+		return compareLeaf(leaf, "", text, at)
+	}
+	if low, high, ok := strings.Cut(text, ".."); ok {
+		l, okLow := ParseNumber([]byte(low))
+		h, okHigh := ParseNumber([]byte(high))
+		if okLow && okHigh {
+			if l > h {
+				return nil, &syntaxError{at, fmt.Sprintf("range %s is empty", text), "write the smaller bound first"}
+			}
+			leaf.Op, leaf.Range = OpRange, Range{Min: l, Max: h}
+			return leaf, nil
+		}
+	}
+	if _, err := netip.ParsePrefix(text); err == nil && !isText(leaf.Field) {
+		leaf.Op, leaf.Text = OpCIDR, text
+		return leaf, nil
+	}
+	setPattern(leaf, text)
+	return leaf, nil
+}
+
+// compareLeaf reads a level or a number after a comparison; op "" is a level on its own.
+func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
+	r := Range{Min: math.Inf(-1), Max: math.Inf(1)}
+	low, high, ok := 0.0, 0.0, false
+	leaf.Op = OpRange
+	if leaf.Field == "level" {
+		leaf.Op = OpLevel
+		if _, severity := decode.ParseLevel(text); severity > 0 {
+			base := (severity-1)/4*4 + 1 // a name stands for its band of four severity numbers
+			low, high, ok = float64(base), float64(base+3), true
+		}
+		if !ok {
+			return nil, &syntaxError{at, fmt.Sprintf("unknown level %q", text), "levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL"}
+		}
+	} else {
+		low, ok = ParseNumber([]byte(text))
+		high = low
+		if !ok {
+			return nil, &syntaxError{at, fmt.Sprintf("%q is not a number", text), "numbers are like 5, 250ms, 5MB or 5%"}
+		}
+	}
+	switch op {
+	case "":
+		r.Min, r.Max = low, high
+	case ">=":
+		r.Min = low
+	case ">":
+		r.Min, r.OpenMin = high, true
+	case "<=":
+		r.Max = high
+	case "<":
+		r.Max, r.OpenMax = low, true
+	}
+	leaf.Range = r
+	return leaf, nil
+}
+
+// ParseNumber reads a number with its unit: durations in milliseconds, sizes in bytes, percentages as the plain number.
+func ParseNumber(text []byte) (float64, bool) {
+	n := len(text)
+	for n > 0 && (text[n-1] < '0' || text[n-1] > '9') && text[n-1] != '.' {
+		n--
+	}
+	v, err := strconv.ParseFloat(string(text[:n]), 64)
+	unit, ok := units[string(text[n:])]
+	return v * unit, err == nil && ok && !math.IsInf(v, 0) && !math.IsNaN(v)
+}
+
+var units = map[string]float64{
+	"": 1, "%": 1, "ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "min": 6e4, "h": 36e5, "d": 864e5, "w": 6048e5,
+	"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
+}

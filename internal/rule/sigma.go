@@ -1,0 +1,124 @@
+package rule
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+var modifiers = []string{"contains", "startswith", "endswith", "all", "re", "cidr", "cased", "exists", "gt", "gte", "lt", "lte"}
+
+// sigma reads a mapping of field|modifier to a value or a list of values, as in Sigma: all fields must hold, and one of each list.
+func (r *reader) sigma(n *yaml.Node) Query {
+	and := &And{}
+	values := r.mapping(n)
+	if len(n.Content) == 0 {
+		r.fail(n, "", "match is empty")
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], values[n.Content[i].Value]
+		if value == nil {
+			continue // reported
+		}
+		parts := strings.Split(key.Value, "|")
+		for _, mod := range parts[1:] {
+			if !slices.Contains(modifiers, mod) {
+				r.fail(key, suggest(mod, modifiers, "known are "+strings.Join(modifiers, ", ")), "unknown modifier %q", mod)
+			}
+		}
+		members := []*yaml.Node{value}
+		if value.Kind == yaml.SequenceNode {
+			members = value.Content
+		}
+		var of []Query
+		for _, m := range members {
+			leaf := &Leaf{Field: decode.Canonical(parts[0]), Pos: r.pos(m)}
+			if q := r.modified(leaf, parts[1:], m); q != nil {
+				of = append(of, q)
+			}
+		}
+		switch {
+		case len(of) == 1:
+			and.Of = append(and.Of, of[0])
+		case slices.Contains(parts, "all"):
+			and.Of = append(and.Of, of...)
+		default:
+			and.Of = append(and.Of, &Or{of})
+		}
+	}
+	if len(and.Of) == 1 {
+		return and.Of[0]
+	}
+	return and
+}
+
+// modified reads one value; nil when it was reported.
+func (r *reader) modified(leaf *Leaf, mods []string, n *yaml.Node) Query {
+	text := r.text(n)
+	leaf.Cased = slices.Contains(mods, "cased")
+	for _, mod := range mods {
+		switch mod {
+		case "contains", "startswith", "endswith":
+			if hasWildcard(text) {
+				before, after := "*", "*"
+				if mod == "startswith" {
+					before = ""
+				} else if mod == "endswith" {
+					after = ""
+				}
+				leaf.Op, leaf.Text = OpGlob, before+text+after
+				return leaf
+			}
+			leaf.Op = map[string]Op{"contains": OpContains, "startswith": OpPrefix, "endswith": OpSuffix}[mod]
+			leaf.Text = unescape(text)
+			return leaf
+		case "re":
+			re, err := regexp.Compile(text)
+			if err != nil {
+				r.fail(n, "the syntax is RE2", "%s", err)
+				return nil
+			}
+			leaf.Op, leaf.Regexp = OpRegexp, re
+			return leaf
+		case "cidr":
+			if _, err := netip.ParsePrefix(text); err != nil {
+				r.fail(n, "write it like 10.0.0.0/8", "%q is not a network", text)
+				return nil
+			}
+			leaf.Op, leaf.Text = OpCIDR, text
+			return leaf
+		case "exists":
+			leaf.Op = OpExists
+			if text == "false" {
+				return &Not{leaf}
+			}
+			return leaf
+		case "gt", "gte", "lt", "lte":
+			q, err := compareLeaf(leaf, map[string]string{"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[mod], text, 0)
+			if err != nil {
+				r.syntax(n, err)
+				return nil
+			}
+			return q
+		}
+	}
+	if n.Tag == "!!null" {
+		leaf.Op = OpExists
+		return &Not{leaf}
+	}
+	if text == "" {
+		leaf.Op = OpEqual
+		return leaf
+	}
+	q, err := fieldLeaf(leaf, text, 0)
+	if err != nil {
+		r.syntax(n, err)
+		return nil
+	}
+	return q
+}
