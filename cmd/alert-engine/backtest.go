@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+)
+
+// backtestCommand is one run of backtest.
+type backtestCommand struct {
+	load          ruleLoader
+	file          string
+	corpus, json  bool
+	decode        decode.Config
+	old           []string
+	budget        string
+	in            io.Reader
+	out, progress io.Writer
+}
+
+func backtestCommandOver(load ruleLoader) *cobra.Command {
+	c := backtestCommand{load: load}
+	cmd := &cobra.Command{
+		Use:   "backtest RULES... --file LOGS",
+		Short: "Show which alerts rules would have raised over the logs of a file",
+		Long: `Backtest evaluates the logs of a file, one record a line, in any format that the engine reads, plain or compressed with
+gzip or zstd, and shows for each rule how often it would have fired. Time follows the logs; what would have followed the
+last one is not known, so alerts that are up then stay open.
+
+With --json it prints one transition a line instead, in event time.
+
+It exits with 1 when --budget is exceeded.`,
+		Example: `  alert-engine backtest my.rules.yml --file yesterday.log.gz
+  alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
+  alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml
+  alert-engine backtest rules/*.rules.yml --file app.log --budget 20/d
+  zcat app.log.gz | alert-engine backtest my.rules.yml --file -`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			c.in, c.out, c.progress = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			return c.run(cmd.Context(), files)
+		},
+	}
+	cmd.Flags().StringVar(&c.file, "file", "", "the file of logs; - for the standard input")
+	cmd.Flags().BoolVar(&c.corpus, "corpus", false, "each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
+	cmd.Flags().StringVar(&c.decode.Format, "format", "auto", "the format of every record")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition a line")
+	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes against these rule files")
+	cmd.Flags().StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
+	if err := cmd.MarkFlagRequired("file"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	cmd.MarkFlagsMutuallyExclusive("json", "diff")
+	return cmd
+}
+
+func (c *backtestCommand) run(ctx context.Context, files []string) error {
+	var budget ruletest.Budget
+	if c.budget != "" {
+		var err error
+		if budget, err = ruletest.ParseBudget(c.budget); err != nil {
+			return fmt.Errorf("--budget: %w", err)
+		}
+	}
+	if len(c.old) > 0 && c.file == "-" {
+		return errors.New("--diff reads the logs twice, so they have to be in a file")
+	}
+	report, err := c.backtest(ctx, files)
+	if err != nil {
+		return err
+	}
+	if err := c.print(ctx, report); err != nil {
+		return err
+	}
+	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {
+		fmt.Fprintf(c.progress, "alert-engine: %d alerts in %s are over the budget of %s\n", report.Fired(), report.Span().Round(time.Second), budget)
+		return exitCode(1)
+	}
+	return nil
+}
+
+func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report) error {
+	switch {
+	case c.json:
+		return ruletest.WriteJSON(c.out, ruletest.Transitions(report.Alerts))
+	case len(c.old) > 0:
+		return c.printDiff(ctx, report)
+	default:
+		return report.Write(c.out)
+	}
+}
+
+func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report) error {
+	old, err := c.backtest(ctx, c.old)
+	if err != nil {
+		return err
+	}
+	changes := ruletest.Compare(ruletest.Transitions(old.Alerts), ruletest.Transitions(report.Alerts))
+	for _, change := range changes {
+		if _, err := fmt.Fprintln(c.out, change); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(c.out, "%d alerts before, %d after, %d transitions changed\n", old.Fired(), report.Fired(), len(changes))
+	return err
+}
+
+// backtest evaluates the file with some rules.
+func (c *backtestCommand) backtest(ctx context.Context, files []string) (*ruletest.Report, error) {
+	rules, err := c.load(files)
+	if err != nil {
+		return nil, err
+	}
+	samples, err := c.samples()
+	if err != nil {
+		return nil, err
+	}
+	const mostErrors = 5
+	rejected := 0
+	b := ruletest.Backtest{
+		Factory: rules.engines,
+		Decode:  c.decode,
+		Rejected: func(err error) {
+			if rejected++; rejected <= mostErrors {
+				fmt.Fprintln(c.progress, "alert-engine:", err)
+			}
+		},
+		Progress: func(records int, until time.Time) {
+			fmt.Fprintf(c.progress, "%d records, until %s\n", records, until.Format(time.RFC3339))
+		},
+	}
+	for _, r := range rules.set.Rules {
+		b.Rules = append(b.Rules, r.ID())
+	}
+	report, err := b.Run(ctx, samples)
+	if rejected > mostErrors {
+		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n", rejected-mostErrors)
+	}
+	return report, err
+}
+
+// samples opens the file. Records that do not say when they were written were so no later than the file.
+func (c *backtestCommand) samples() (iter.Seq2[decode.Sample, error], error) {
+	if c.file == "-" {
+		return decode.Read(c.in, "standard input", decode.ReadOptions{Time: time.Now(), Corpus: c.corpus}), nil
+	}
+	info, err := os.Stat(c.file)
+	if err != nil {
+		return nil, err
+	}
+	return decode.ReadFile(c.file, decode.ReadOptions{Time: info.ModTime(), Corpus: c.corpus}), nil
+}

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// explainCommand is one run of explain.
+type explainCommand struct {
+	load  ruleLoader
+	rules []string
+	event string
+	out   io.Writer
+}
+
+func explainCommandOver(load ruleLoader) *cobra.Command {
+	c := explainCommand{load: load}
+	cmd := &cobra.Command{
+		Use:   "explain RULE -e EVENT",
+		Short: "Show why a rule matches a log, or does not",
+		Long: `Explain holds one log against a rule and shows for each part of its match whether it holds, with what the log has there;
+then the group that the log falls into, and whether this log alone makes the rule fire.
+
+RULE is a rule's name, or group/name, in the files given with --rules; or a rule file, for all of its rules. EVENT is a
+log as it stands on the topic, in any format; - reads it from the standard input.
+
+It exits with 0 when a rule matches, and with 1 when none does.`,
+		Example: `  alert-engine explain PaymentErrors --rules my.rules.yml -e '{"level":"ERROR","service":"payment-service"}'
+  kcat -b kafka:9092 -t logs -C -c 1 | alert-engine explain my.rules.yml -e -`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.out = cmd.OutOrStdout()
+			if c.event == "-" {
+				text, err := io.ReadAll(cmd.InOrStdin())
+				if err != nil {
+					return err
+				}
+				c.event = strings.TrimRight(string(text), "\r\n")
+			}
+			return c.run(args[0])
+		},
+	}
+	cmd.Flags().StringSliceVar(&c.rules, "rules", nil, "the rule files")
+	cmd.Flags().StringVarP(&c.event, "event", "e", "", "the log; - for the standard input")
+	if err := cmd.MarkFlagRequired("event"); err != nil {
+		panic(err) // the flag is defined above
+	}
+	return cmd
+}
+
+func (c *explainCommand) run(name string) error {
+	files, all := c.rules, false
+	if len(files) == 0 {
+		if _, err := os.Stat(name); err != nil {
+			return fmt.Errorf("explain %s: name the rule files with --rules, or give a rule file instead of a rule", name)
+		}
+		files, all = []string{name}, true
+	}
+	loaded, err := c.load(files)
+	if err != nil {
+		return err
+	}
+	matched, found := false, false
+	for _, r := range loaded.set.Rules {
+		if !all && r.Name != name && r.ID() != name {
+			continue
+		}
+		found = true
+		matches, err := c.explain(loaded, r)
+		if err != nil {
+			return err
+		}
+		matched = matched || matches
+	}
+	switch {
+	case !found:
+		return fmt.Errorf("no rule is called %q in %s", name, strings.Join(files, ", "))
+	case !matched:
+		return exitCode(1)
+	}
+	return nil
+}
+
+// explain prints what one rule makes of the event, which may hold several logs.
+func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched bool, err error) {
+	fmt.Fprintf(c.out, "%s (%s:%d)\n", r.ID(), r.Pos.File, r.Pos.Line)
+	decoder, err := decode.New(decode.Config{}, decode.NewFields())
+	if err != nil {
+		return false, err
+	}
+	record := models.Record{Topic: r.Source, Timestamp: time.Now(), Value: []byte(c.event)}
+	decoder.Decode(&record, func(l *decode.Log) {
+		tree := match.Explain(r.Match, l, listsOf(loaded.set))
+		fmt.Fprint(c.out, indent(tree.String()))
+		if tree.Pass {
+			matched = true
+			c.group(r, l)
+		}
+	}, func(reason decode.Reason, detail string) {
+		err = errors.Join(err, fmt.Errorf("the event cannot be read: %s: %s", reason, detail))
+	})
+	if err != nil || !matched {
+		return false, err
+	}
+	return true, c.alone(loaded, r, record)
+}
+
+// group prints the group that a log falls into.
+func (c *explainCommand) group(r *rule.Rule, l *decode.Log) {
+	var labels []string
+	for _, by := range r.By {
+		value := "absent"
+		for _, field := range by.Fields {
+			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
+				value = fmt.Sprintf("%q", v.Text)
+				break
+			}
+		}
+		labels = append(labels, by.Name+"="+value)
+	}
+	if len(labels) > 0 {
+		fmt.Fprintf(c.out, "  group: %s\n", strings.Join(labels, ", "))
+	}
+}
+
+// alone prints what the rule decides when it has seen nothing but this event.
+func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.Record) error {
+	var decided []models.Alert
+	engine, err := loaded.engines.New(func(a models.Alert) { decided = append(decided, a) })
+	if err != nil {
+		return err
+	}
+	engine.Apply(engine.NewScanner().Scan([]models.Record{record}))
+	engine.Advance(record.Timestamp, []models.Progress{{Topic: record.Topic, Next: 1, End: 1, CaughtUp: true}})
+	for _, a := range decided {
+		if a.Rule == r.ID() {
+			fmt.Fprintf(c.out, "  alone it makes the alert %s: %s\n", a.State, a.Reason)
+			return nil
+		}
+	}
+	when := r.WhenText
+	if when == "" {
+		when = "any match"
+	}
+	fmt.Fprintf(c.out, "  alone it does not make the alert fire: %s in %s\n", when, r.Window)
+	return nil
+}
+
+func listsOf(set *rule.Set) match.Lists {
+	return func(name string) ([]string, bool) {
+		list, ok := set.Lists[name]
+		if !ok {
+			return nil, false
+		}
+		return list.Values, true
+	}
+}
+
+func indent(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString("  " + line)
+	}
+	return b.String()
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+)
+
+// loadedRules are rules, and the engines that evaluate them.
+type loadedRules struct {
+	set     *rule.Set
+	engines ruletest.Factory
+}
+
+// ruleLoader reads rule files.
+type ruleLoader func(files []string) (*loadedRules, error)
+
+// testCommand is one run of test.
+type testCommand struct {
+	load    ruleLoader
+	options ruletest.Options
+	junit   string
+}
+
+func testCommandOver(load ruleLoader) *cobra.Command {
+	c := testCommand{load: load}
+	cmd := &cobra.Command{
+		Use:   "test FILES",
+		Short: "Test rules with scripts: these logs, those alerts",
+		Long: `Test runs scripts in event time: each says which logs arrive when, and which alerts have to come of them. Hours pass in
+milliseconds.
+
+With --shuffle each test is repeated in as many other orders of arrival, in which no log comes later than the rules'
+lateness; with --crash it is repeated with an engine that is stopped and restored after each log. The alerts have to be
+the same.
+
+It exits with 0 when all tests pass, and with 1 otherwise.`,
+		Example: `  alert-engine test payments_test.yml
+  alert-engine test --shuffle 200 --crash rules/*_test.yml
+  alert-engine test --shuffle 200 --seed 17 rules/*_test.yml     the same orders again
+  alert-engine test --junit report.xml rules/*_test.yml
+
+A script:
+  rule_files: [payments.rules.yml]
+  tests:
+  - name: eleven errors in five minutes page once
+    logs:
+    - {at: 0s, every: 20s, times: 11, log: {service: payment-service, level: ERROR, message: boom}}
+    expect:
+    - {alert: PaymentErrors, fires: 200s, resolves: 5m, labels: {severity: page}, summary: '11 errors*'}
+    nothing_else: true`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, files []string) error {
+			if c.options.Shuffle < 0 {
+				return fmt.Errorf("--shuffle %d: a number of orders cannot be negative", c.options.Shuffle)
+			}
+			return c.run(cmd.OutOrStdout(), files)
+		},
+	}
+	cmd.Flags().IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test in this many other orders of arrival")
+	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "of the orders of --shuffle")
+	cmd.Flags().BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
+	cmd.Flags().StringVar(&c.junit, "junit", "", "also write the results to this file, as build servers read them")
+	return cmd
+}
+
+func (c *testCommand) run(out io.Writer, files []string) error {
+	var results []ruletest.Result
+	for _, file := range files {
+		script, err := ruletest.ReadScript(file)
+		if err != nil {
+			return err
+		}
+		rules, err := c.load(script.RuleFiles)
+		if err != nil {
+			return err
+		}
+		results = append(results, script.Run(rules.engines, c.options)...)
+	}
+	failed := c.report(out, results)
+	if c.junit != "" {
+		var report bytes.Buffer
+		if err := ruletest.WriteJUnit(&report, results); err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.junit, report.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return exitCode(1)
+	}
+	return nil
+}
+
+// report prints the results, and returns how many tests have failed.
+func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed int) {
+	for _, r := range results {
+		if len(r.Failures) == 0 {
+			fmt.Fprintf(out, "ok    %s: %s\n", r.File, r.Name)
+			continue
+		}
+		failed++
+		fmt.Fprintf(out, "FAIL  %s: %s\n", r.File, r.Name)
+		for _, failure := range r.Failures {
+			fmt.Fprintf(out, "  %s\n", failure)
+		}
+	}
+	fmt.Fprintf(out, "%d tests, %d failed", len(results), failed)
+	if c.options.Shuffle > 0 {
+		fmt.Fprintf(out, "; each also in %d other orders of seed %d", c.options.Shuffle, c.options.Seed)
+	}
+	if c.options.Crash {
+		fmt.Fprint(out, "; each also with a restart after each log")
+	}
+	fmt.Fprintln(out)
+	return failed
+}
