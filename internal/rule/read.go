@@ -57,6 +57,7 @@ type reader struct {
 	set  *Set
 	errs Errors
 	seen map[string]Pos // rule identities
+	refs []reference
 }
 
 func newReader() *reader {
@@ -64,6 +65,7 @@ func newReader() *reader {
 }
 
 func (r *reader) finish() (*Set, error) {
+	r.resolveNames()
 	if len(r.errs) > 0 {
 		return nil, r.errs
 	}
@@ -77,7 +79,7 @@ func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
 }
 
 // unsupported names the parts of the language that are specified and not read yet, so that they are refused and never ignored.
-var unsupported = []string{"time_intervals", "suppressions", "lists", "sequence", "within", "levels", "active", "suppressed_by", "expect", "lint", "tests", "record"}
+var unsupported = []string{"suppressions", "levels", "suppressed_by", "expect", "lint", "tests", "record"}
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
@@ -101,10 +103,12 @@ func (r *reader) read(file string, data []byte) {
 		r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "file is empty"})
 		return
 	}
-	top := r.mapping(doc.Content[0], "version", "groups")
+	top := r.mapping(doc.Content[0], "version", "time_intervals", "lists", "groups")
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
+	r.intervals(top["time_intervals"])
+	r.lists(top["lists"])
 	for _, g := range r.sequence(top["groups"]) {
 		r.group(g)
 	}
@@ -213,7 +217,7 @@ func (r *reader) group(n *yaml.Node) {
 func (r *reader) rule(n *yaml.Node, rule Rule) {
 	before := len(r.errs)
 	m := r.mapping(n, "alert", "uid", "match", "when", "window", "every", "by", "for", "keep_firing_for", "resolve", "learn", "remember", "mode", "samples",
-		"top", "limit", "labels", "annotations")
+		"top", "limit", "labels", "annotations", "active", "sequence", "within")
 	rule.Pos = r.pos(n)
 	rule.Name, rule.UID = r.text(m["alert"]), r.text(m["uid"])
 	if rule.Name == "" && len(r.errs) == before {
@@ -236,6 +240,10 @@ func (r *reader) rule(n *yaml.Node, rule Rule) {
 	rule.KeepFiringFor, rule.Learn, rule.Remember = r.duration(m["keep_firing_for"], 0), r.duration(m["learn"], 0), r.duration(m["remember"], 0)
 	rule.By = r.labels(m["by"])
 	rule.Resolve = r.resolve(m["resolve"])
+	rule.Active, rule.Sequence, rule.Within = r.active(m["active"]), r.steps(m["sequence"]), r.duration(m["within"], 0)
+	if len(rule.Sequence) > 0 && rule.Within == 0 {
+		r.fail(m["sequence"], "add within: 5m beside it", "sequence has no within")
+	}
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
 		if rule.Mode = Mode(r.text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
@@ -347,7 +355,12 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 		r.syntax(n, err)
 		return nil, ""
 	}
-	eachLeaf(q, func(l *Leaf) { l.Pos = r.inside(n, l.Pos.Column-1) })
+	eachLeaf(q, func(l *Leaf) {
+		l.Pos = r.inside(n, l.Pos.Column-1)
+		if l.Op == OpList {
+			r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
+		}
+	})
 	return q, n.Value
 }
 

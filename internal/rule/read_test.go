@@ -48,7 +48,10 @@ func TestMistakes(t *testing.T) {
 	f("when: cuont() > 1", `a.yml:6:11: unknown function "cuont"; did you mean "count"?`)
 	f("when: count()", "a.yml:6:11: the condition is a number; compare it, as in count() > 10")
 	f("annotations: {summary: '{{ .Value'}", "a.yml:6:28: 1: unclosed action")
-	f("sequence: []", `a.yml:6:5: "sequence" is not supported yet`)
+	f("levels: {}", `a.yml:6:5: "levels" is not supported yet`)
+	f("match: 'user:@nobody'", `a.yml:6:13: list "nobody" is not defined`)
+	f("active: [never]", `a.yml:6:14: time interval "never" is not defined`)
+	f("sequence: [{match: a}]", `a.yml:6:15: sequence has no within; add within: 5m beside it`)
 	f("match: {m|contians: a}", `a.yml:6:13: unknown modifier "contians"; did you mean "contains"?`)
 }
 
@@ -63,5 +66,35 @@ func TestDuplicates(t *testing.T) {
 	}
 	if _, err := Load(dir); err == nil || !strings.Contains(err.Error(), "b.rules.yml:1:28: rule g/A is also at ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// Office hours are Alertmanager's, and a sequence, a list and hours stand in one rule.
+func TestReferences(t *testing.T) {
+	set, err := Read("a.yml", []byte(`
+time_intervals:
+- name: office
+  time_intervals: [{weekdays: ['monday:friday'], times: [{start_time: '09:00', end_time: '17:00'}]}]
+lists: {staff: {values: [ann, bob]}}
+groups:
+- name: g
+  rules:
+  - alert: A
+    active: [not office]
+    within: 5m
+    sequence:
+    - {match: 'user:@staff', times: 5}
+    - {not: 'event:mfa_ok', within: 1m}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := set.Rules[0]
+	if len(r.Sequence) != 2 || r.Sequence[0].Times != 5 || !r.Sequence[1].Not || r.Sequence[1].Within != time.Minute || !r.Active[0].Not {
+		t.Errorf("rule is %+v", r)
+	}
+	monday := time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
+	if o := set.Intervals["office"]; !o.Contains(monday) || o.Contains(monday.Add(-24*time.Hour)) {
+		t.Error("office hours are wrong")
 	}
 }

@@ -1,0 +1,129 @@
+package rule
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/timeinterval"
+	"go.yaml.in/yaml/v3"
+)
+
+// reference is a name that must be defined somewhere in the files.
+type reference struct {
+	pos        Pos
+	kind, name string
+}
+
+// resolveNames reports what is referred to and defined in none of the files.
+func (r *reader) resolveNames() {
+	for _, ref := range r.refs {
+		var known []string
+		switch ref.kind {
+		case "list":
+			known = slices.Sorted(maps.Keys(r.set.Lists))
+		case "time interval":
+			known = slices.Sorted(maps.Keys(r.set.Intervals))
+		case "suppression":
+			for _, s := range r.set.Suppressions {
+				known = append(known, s.Name)
+			}
+		}
+		if !slices.Contains(known, ref.name) {
+			r.errs = append(r.errs, &Error{ref.pos, fmt.Sprintf("%s %q is not defined", ref.kind, ref.name), suggest(ref.name, known, "")})
+		}
+	}
+}
+
+// lists reads named lists, whose values stand here or, one a line, in a file beside the rule file.
+func (r *reader) lists(n *yaml.Node) {
+	if n == nil {
+		return
+	}
+	for name, m := range r.mapping(n) {
+		v := r.mapping(m, "file", "values")
+		list := &List{Name: name, Values: r.texts(v["values"])}
+		if f := v["file"]; f != nil {
+			list.File = r.text(f)
+			if !filepath.IsAbs(list.File) {
+				list.File = filepath.Join(filepath.Dir(r.file), list.File)
+			}
+			data, err := os.ReadFile(list.File)
+			if err != nil {
+				r.fail(f, "", "%s", err)
+			}
+			for line := range strings.Lines(string(data)) {
+				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+					list.Values = append(list.Values, line)
+				}
+			}
+		}
+		if r.set.Lists[name] != nil {
+			r.fail(m, "rename one", "list %q is defined twice", name)
+		}
+		r.set.Lists[name] = list
+	}
+}
+
+// interval is a union of Alertmanager's time intervals.
+type interval []timeinterval.TimeInterval
+
+func (i interval) Contains(t time.Time) bool {
+	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool { return one.ContainsTime(t) })
+}
+
+// intervals reads time_intervals, which are written as in Alertmanager's configuration.
+func (r *reader) intervals(n *yaml.Node) {
+	for _, m := range r.sequence(n) {
+		v := r.mapping(m, "name", "time_intervals")
+		var union interval
+		for _, one := range r.sequence(v["time_intervals"]) {
+			r.mapping(one, "times", "weekdays", "days_of_month", "months", "years", "location")
+			var t timeinterval.TimeInterval
+			if err := one.Decode(&t); err != nil {
+				r.fail(one, "time intervals are written as in Alertmanager", "%s", err)
+			}
+			if t.Location == nil {
+				t.Location = &timeinterval.Location{Location: time.UTC}
+			}
+			union = append(union, t)
+		}
+		name := r.text(v["name"])
+		if name == "" || r.set.Intervals[name] != nil {
+			r.fail(m, "", "time interval %q has no name of its own", name)
+		}
+		r.set.Intervals[name] = union
+	}
+}
+
+// active reads the intervals to which a rule is bound.
+func (r *reader) active(n *yaml.Node) (list []Activity) {
+	for _, m := range r.sequence(n) {
+		name, not := strings.CutPrefix(r.text(m), "not ")
+		r.refs = append(r.refs, reference{r.pos(m), "time interval", name})
+		list = append(list, Activity{name, not})
+	}
+	return list
+}
+
+// steps reads a sequence.
+func (r *reader) steps(n *yaml.Node) (steps []Step) {
+	for _, m := range r.sequence(n) {
+		v := r.mapping(m, "match", "times", "not", "within")
+		s := Step{Times: r.number(v["times"], 1), Within: r.duration(v["within"], 0), Not: v["not"] != nil}
+		switch {
+		case (v["match"] != nil) == s.Not:
+			r.fail(m, "", "a step has either match or not")
+		case s.Not:
+			s.Match, _ = r.query(v["not"])
+		default:
+			s.Match, _ = r.query(v["match"])
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
