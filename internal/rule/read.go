@@ -79,7 +79,7 @@ func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
 }
 
 // unsupported names the parts of the language that are specified and not read yet, so that they are refused and never ignored.
-var unsupported = []string{"suppressions", "levels", "suppressed_by", "expect", "lint", "tests", "record"}
+var unsupported = []string{"lint", "tests"}
 
 var yamlLine = regexp.MustCompile(`line (\d+): `)
 
@@ -103,12 +103,13 @@ func (r *reader) read(file string, data []byte) {
 		r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "file is empty"})
 		return
 	}
-	top := r.mapping(doc.Content[0], "version", "time_intervals", "lists", "groups")
+	top := r.mapping(doc.Content[0], "version", "time_intervals", "lists", "suppressions", "groups")
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
 	r.intervals(top["time_intervals"])
 	r.lists(top["lists"])
+	r.suppressions(top["suppressions"])
 	for _, g := range r.sequence(top["groups"]) {
 		r.group(g)
 	}
@@ -217,9 +218,16 @@ func (r *reader) group(n *yaml.Node) {
 func (r *reader) rule(n *yaml.Node, rule Rule) {
 	before := len(r.errs)
 	m := r.mapping(n, "alert", "uid", "match", "when", "window", "every", "by", "for", "keep_firing_for", "resolve", "learn", "remember", "mode", "samples",
-		"top", "limit", "labels", "annotations", "active", "sequence", "within")
+		"top", "limit", "labels", "annotations", "active", "sequence", "within", "record", "levels",
+		"expect", "suppressed_by")
 	rule.Pos = r.pos(n)
 	rule.Name, rule.UID = r.text(m["alert"]), r.text(m["uid"])
+	if m["record"] != nil {
+		if rule.Name != "" {
+			r.fail(m["record"], "make two rules of it", "a rule is either alert or record")
+		}
+		rule.Name, rule.Record = r.text(m["record"]), true
+	}
 	if rule.Name == "" && len(r.errs) == before {
 		r.fail(n, "write alert: Name", "rule has no name")
 	}
@@ -243,6 +251,18 @@ func (r *reader) rule(n *yaml.Node, rule Rule) {
 	rule.Active, rule.Sequence, rule.Within = r.active(m["active"]), r.steps(m["sequence"]), r.duration(m["within"], 0)
 	if len(rule.Sequence) > 0 && rule.Within == 0 {
 		r.fail(m["sequence"], "add within: 5m beside it", "sequence has no within")
+	}
+	rule.Levels, rule.SuppressedBy = r.levels(m["levels"]), r.texts(m["suppressed_by"])
+	for i, name := range rule.SuppressedBy {
+		r.refs = append(r.refs, reference{r.pos(m["suppressed_by"].Content[i]), "suppression", name})
+	}
+	if e := m["expect"]; e != nil {
+		if from := r.mapping(e, "from")["from"]; from != nil {
+			rule.Expect = strings.TrimPrefix(r.text(from), "@")
+			r.refs = append(r.refs, reference{r.pos(from), "list", rule.Expect})
+		} else {
+			r.fail(e, "write expect: {from: '@list'}", "expect names no list")
+		}
 	}
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
@@ -372,6 +392,7 @@ func (r *reader) condition(n *yaml.Node) (Condition, string) {
 	if err != nil {
 		r.syntax(n, err)
 	}
+	r.refer(n, c)
 	return c, n.Value
 }
 

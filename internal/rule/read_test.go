@@ -48,7 +48,11 @@ func TestMistakes(t *testing.T) {
 	f("when: cuont() > 1", `a.yml:6:11: unknown function "cuont"; did you mean "count"?`)
 	f("when: count()", "a.yml:6:11: the condition is a number; compare it, as in count() > 10")
 	f("annotations: {summary: '{{ .Value'}", "a.yml:6:28: 1: unclosed action")
-	f("levels: {}", `a.yml:6:5: "levels" is not supported yet`)
+	f("levels: {warning: 800}", `a.yml:6:23: "800" is not a threshold; write it like '> 800'`)
+	f("suppressed_by: [deploy]", `a.yml:6:21: suppression "deploy" is not defined`)
+	f("when: count(user:@x) > 1", `a.yml:6:17: list "x" is not defined`)
+	f("match: {user: '@x'}", `a.yml:6:19: list "x" is not defined`)
+	f("tests: []", `a.yml:6:5: "tests" is not supported yet`)
 	f("match: 'user:@nobody'", `a.yml:6:13: list "nobody" is not defined`)
 	f("active: [never]", `a.yml:6:14: time interval "never" is not defined`)
 	f("sequence: [{match: a}]", `a.yml:6:15: sequence has no within; add within: 5m beside it`)
@@ -76,11 +80,15 @@ time_intervals:
 - name: office
   time_intervals: [{weekdays: ['monday:friday'], times: [{start_time: '09:00', end_time: '17:00'}]}]
 lists: {staff: {values: [ann, bob]}}
+suppressions: [{name: deploy, start: 'event:deploy', end: 'event:deployed', max: 30m}]
 groups:
 - name: g
   rules:
   - alert: A
     active: [not office]
+    suppressed_by: [deploy]
+    expect: {from: '@staff'}
+    levels: {warning: '> 800', critical: '>= 3s'}
     within: 5m
     sequence:
     - {match: 'user:@staff', times: 5}
@@ -91,6 +99,9 @@ groups:
 	}
 	r := set.Rules[0]
 	if len(r.Sequence) != 2 || r.Sequence[0].Times != 5 || !r.Sequence[1].Not || r.Sequence[1].Within != time.Minute || !r.Active[0].Not {
+		t.Errorf("rule is %+v", r)
+	}
+	if r.Expect != "staff" || len(r.Levels) != 2 || r.Levels[1] != (Level{"critical", ">=", 3}) || set.Suppressions[0].Max != 30*time.Minute {
 		t.Errorf("rule is %+v", r)
 	}
 	monday := time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)

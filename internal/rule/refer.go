@@ -127,3 +127,62 @@ func (r *reader) steps(n *yaml.Node) (steps []Step) {
 	}
 	return steps
 }
+
+// levels reads severities and their thresholds, in the order in which they are written.
+func (r *reader) levels(n *yaml.Node) (levels []Level) {
+	if n == nil {
+		return nil
+	}
+	values := r.mapping(n)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		m := values[n.Content[i].Value]
+		if m == nil {
+			continue // reported
+		}
+		c, err := ParseCondition("0 " + r.text(m))
+		b, _ := c.(*Binary)
+		if b != nil {
+			if limit, ok := b.Right.(*Number); ok && err == nil && strings.Contains("<= >= == !=", b.Op) {
+				levels = append(levels, Level{n.Content[i].Value, b.Op, limit.Value})
+				continue
+			}
+		}
+		r.fail(m, "write it like '> 800'", "%q is not a threshold", m.Value)
+	}
+	return levels
+}
+
+// suppressions reads what mutes rules from one log to another.
+func (r *reader) suppressions(n *yaml.Node) {
+	for _, m := range r.sequence(n) {
+		v := r.mapping(m, "name", "start", "end", "by", "max", "after")
+		s := &Suppression{Name: r.text(v["name"]), By: r.labels(v["by"]), Max: r.duration(v["max"], 0), After: r.duration(v["after"], 0), Pos: r.pos(m)}
+		if s.Name == "" || v["start"] == nil || v["end"] == nil || v["max"] == nil {
+			r.fail(m, "", "a suppression needs name, start, end and max")
+			continue
+		}
+		s.Start, _ = r.query(v["start"])
+		s.End, _ = r.query(v["end"])
+		r.set.Suppressions = append(r.set.Suppressions, s)
+	}
+}
+
+// refer notes the lists that the filters of a condition at n refer to.
+func (r *reader) refer(n *yaml.Node, c Condition) {
+	switch c := c.(type) {
+	case *Binary:
+		r.refer(n, c.Left)
+		r.refer(n, c.Right)
+	case *Unary:
+		r.refer(n, c.Of)
+	case *Call:
+		r.refer(n, c.Of)
+		c.Pos = r.inside(n, c.Pos.Column-1)
+		eachLeaf(c.Filter, func(l *Leaf) {
+			l.Pos = r.inside(n, l.Pos.Column-1)
+			if l.Op == OpList {
+				r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
+			}
+		})
+	}
+}

@@ -39,6 +39,9 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		for _, m := range members {
 			leaf := &Leaf{Field: decode.Canonical(parts[0]), Pos: r.pos(m)}
 			if q := r.modified(leaf, parts[1:], m); q != nil {
+				if leaf.Op == OpList {
+					r.refs = append(r.refs, reference{leaf.Pos, "list", leaf.Text})
+				}
 				of = append(of, q)
 			}
 		}
