@@ -560,3 +560,45 @@ func TestTheHistoryIsBounded(t *testing.T) {
 		t.Errorf("after an Ack from the future: %v pending, %v", s.Pending(), err)
 	}
 }
+
+func TestDeliveryGoesOnWhileCheckpointsAreWritten(t *testing.T) {
+	const alerts = 300
+	dir := t.TempDir()
+	s, err := Open(dir, Options{Logger: quiet, LogBytes: 4000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	delivered := make(chan []string)
+	go func() {
+		var ids []string
+		for len(ids) < alerts {
+			changed := s.Changed()
+			for _, e := range s.Pending() {
+				ids = append(ids, e.Alert.ID)
+				s.Ack(e.Seq)
+			}
+			if len(ids) < alerts {
+				<-changed
+			}
+		}
+		delivered <- ids
+	}()
+	l := newLife(s)
+	for range alerts {
+		if err := l.commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := <-delivered; !slices.Equal(got, l.want.Pending) {
+		t.Errorf("delivered %q", got)
+	}
+	s.Close()
+	if s, err = Open(dir, Options{Logger: quiet}); err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	l.want.Pending = nil
+	if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {
+		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+}
