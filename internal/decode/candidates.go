@@ -94,12 +94,12 @@ type hints struct {
 	shortMessage, version                         slot // GELF
 	mongoTime, mongoSeverity                      slot
 	ddsource, status, ddservice                   slot
-	auditID, auditLevel                           slot // Kubernetes audit
-	epochSecond, nanoOfSecond                     slot // log4j2
-	eventSource, eventName                        slot // CloudTrail
-	syslogTag                                     slot // rsyslog
-	partialMessage, partialID                     slot // Docker
-	sourcetype, time, atTimestamp                 slot // Splunk HEC
+	auditID, auditLevel                           slot       // Kubernetes audit
+	instants                                      [3][2]slot // seconds and nanoseconds apart: log4j2, and Google's two ways
+	eventSource, eventName                        slot       // CloudTrail
+	syslogTag                                     slot       // rsyslog
+	partialMessage, partialID                     slot       // Docker
+	sourcetype, time, atTimestamp                 slot       // Splunk HEC
 	severity, severityText, bigSeverityText       slot
 	journalMessage, messageType, message, logText slot
 }
@@ -221,7 +221,11 @@ func (p *fieldPlan) addHints() {
 	h.mongoTime, h.mongoSeverity = nested("t.$date"), one("s")
 	h.ddsource, h.status, h.ddservice = one("ddsource"), one("status"), one("service")
 	h.auditID, h.auditLevel = one("auditID"), one("k8s_audit_level")
-	h.epochSecond, h.nanoOfSecond = nested("instant.epochSecond"), nested("instant.nanoOfSecond")
+	h.instants = [3][2]slot{
+		{nested("instant.epochSecond"), nested("instant.nanoOfSecond")},
+		{nested("timestamp.seconds"), nested("timestamp.nanos")},
+		{one("timestampSeconds"), one("timestampNanos")},
+	}
 	h.eventSource, h.eventName = one("eventSource"), one("eventName")
 	h.syslogTag = one("syslogtag")
 	h.partialMessage, h.partialID = one("partial_message"), one("partial_id")

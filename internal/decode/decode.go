@@ -175,6 +175,10 @@ func (d *Decoder) value(b []byte, depth int) {
 		}
 		return
 	}
+	if out, ok := d.rawSnappy(b, depth); ok {
+		d.value(out, depth+1)
+		return
+	}
 	b = d.charset(b, depth)
 	if len(b) > 5 && b[0] == 0 {
 		rest := bytes.TrimSpace(b[5:])

@@ -254,9 +254,11 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 	if x.has.has(h.flatLabels) {
 		used.set(h.flatLabels)
 	}
-	if l.timeFrom == "instant" && x.has.has(h.epochSecond) {
-		used.set(h.epochSecond)
-		used.set(h.nanoOfSecond)
+	for _, parts := range h.instants {
+		if x.has.has(parts[0]) && p.paths[parts[0]] == l.timeFrom {
+			used.set(parts[0])
+			used.set(parts[1])
+		}
 	}
 	if x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] && x.spans[h.message].kind == String {
 		s := x.spans[h.message]

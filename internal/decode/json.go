@@ -115,6 +115,9 @@ func (d *Decoder) array(b []byte) bool {
 	if n := elements(b, func(s span) bool { objects = s.kind == Object; return !objects }); !objects && n < 0 && !bytes.Contains(b, []byte(`{"`)) || !objects && n > 0 {
 		return false
 	}
+	if d.pair(b) {
+		return true
+	}
 	var refused []string
 	emitted := d.index
 	i := skipBlank(b, 1)
@@ -140,6 +143,27 @@ func (d *Decoder) array(b []byte) bool {
 	if i >= len(b) && len(refused) == 0 {
 		d.refuse(InvalidJSON, "the array is cut off")
 	}
+	return true
+}
+
+// pair reads a time and an object, which is an event as Fluentd and Fluent Bit pass it on.
+func (d *Decoder) pair(b []byte) bool {
+	var parts [2]span
+	n := 0
+	end := elements(b, func(s span) bool {
+		if n < 2 {
+			parts[n] = s
+		}
+		n++
+		return n < 3
+	})
+	if end < 0 || n != 2 || parts[0].kind != Number || parts[1].kind != Object {
+		return false
+	}
+	object := b[parts[1].start:parts[1].end]
+	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[parts[0].start:parts[0].end]...)
+	d.built = appendMembers(d.built, object, "")
+	d.emitBuilt("json", object)
 	return true
 }
 

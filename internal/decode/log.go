@@ -485,13 +485,16 @@ func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
 			bad = bad || x.spans[s].kind > Null
 		}
 	}
-	if h := &p.hints; x.has.has(h.epochSecond) {
-		if t, ok := l.readTime(x, h.epochSecond); ok {
-			if n := x.spans[h.nanoOfSecond]; x.has.has(h.nanoOfSecond) && n.kind == Number {
+	for _, parts := range p.hints.instants {
+		if !x.has.has(parts[0]) {
+			continue
+		}
+		if t, ok := l.readTime(x, parts[0]); ok {
+			if n := x.spans[parts[1]]; x.has.has(parts[1]) && n.kind == Number {
 				nano, _ := smallNumber(x.doc[n.start:n.end])
 				t += int64(nano)
 			}
-			return t, "instant", false
+			return t, p.paths[parts[0]], false
 		}
 	}
 	return 0, "", bad

@@ -229,7 +229,12 @@ func (c clock) named(t []byte) (int64, int) {
 		v.year = number(t[i+1 : i+5])
 		i += 5
 	}
-	return c.instant(v, v.zone(t, i))
+	i = v.zone(t, i)
+	if v.year < 0 && v.zoned && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 { // date(1) writes the year behind the zone
+		v.year = number(t[i+1 : i+5])
+		i += 5
+	}
+	return c.instant(v, i)
 }
 
 // clock reads 10:11:12.345 at t[i] and returns the index behind it, 0 for none.

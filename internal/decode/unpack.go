@@ -120,6 +120,22 @@ func (u *unpacker) reader(b []byte) (io.Reader, error) {
 	return u.s2, nil
 }
 
+// rawSnappy expands a block of snappy without a frame. Nothing marks it, so it must hold JSON to be taken for one.
+func (d *Decoder) rawSnappy(b []byte, depth int) ([]byte, bool) {
+	if len(b) < 8 || depth >= maxWrapped || isPlain(b[:8]) || b[0] == 0 {
+		return nil, false
+	}
+	n, err := s2.DecodedLen(b)
+	if err != nil || n < 2 || n > min(maxUnpacked, max(len(b)*maxRatio, minUnpacked)) || n < len(b)/2 {
+		return nil, false
+	}
+	out, err := s2.Decode(nil, b)
+	if err != nil || !startsJSON(trim(out)) {
+		return nil, false
+	}
+	return out, true
+}
+
 // expandXerial expands blocks of snappy, each behind its length.
 func expandXerial(dst, b []byte, limit int) ([]byte, error) {
 	if len(b) < 8 {
