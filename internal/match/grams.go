@@ -99,15 +99,21 @@ func newGrams(size int, lits []literal, ids []int32, freq *gramFreq) *grams {
 	return g
 }
 
-// rarest is where in a literal its windows are rarest, counting also how many other literals have them, so that no text can be made of windows that all of the
-// literals share.
+// crowded is how many literals may share a window before another one is looked for, however frequent: no text shall be made of windows that thousands share.
+const crowded = 24
+
+// rarest is where in a literal its windows are rarest.
 func (g *grams) rarest(t []byte, taken map[uint64][]int32, freq *gramFreq) int {
 	best, at := ^uint64(0), 0
 	for p := 0; p+g.size+g.stride-1 <= len(t) && p+g.stride-1 <= maxOffset; p++ {
 		var cost uint64
 		for i := p; i < p+g.stride; i++ {
 			w := g.window(t, i)
-			cost += 4 * uint64(len(taken[uint64(w)]))
+			if n := len(taken[uint64(w)]); n < crowded {
+				cost += uint64(n) / 8
+			} else {
+				cost += uint64(n) << 20
+			}
 			if g.size == 4 {
 				cost += uint64(freq.of(w))
 			}
