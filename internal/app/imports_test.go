@@ -26,7 +26,7 @@ var layers = [][]string{
 
 // exclusive are the imports that are one package's own affair.
 var exclusive = map[string][]string{
-	"github.com/prometheus/alertmanager":     {"internal/notify"},
+	"github.com/prometheus/alertmanager":     {"internal/notify", "internal/rule"}, // rule: timeinterval alone, whose syntax rule files share
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/devbroker"},
 	"github.com/twmb/franz-go/pkg/kgo":       {"internal/kafka"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"internal/kafka"},
