@@ -1,0 +1,285 @@
+// Command latency measures how long it takes from producing a log to the arrival of its alert at a webhook, through the whole program: an embedded Kafka and the
+// webhook in this process, alert-engine in its own, as somebody would run it.
+//
+//	go -C bench run ./latency
+//
+// Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries the time at which the log was produced, and the webhook holds
+// that against its clock. The first seconds are not counted. Memory is the resident set of alert-engine's process, at rest before the first log and afterwards.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
+)
+
+const topic = "logs"
+
+func main() {
+	rate := flag.Float64("rate", 1000, "logs a second")
+	rules := flag.Int("rules", 100, "rules")
+	length := flag.Duration("for", 30*time.Second, "how long to measure")
+	flag.Parse()
+	if err := measure(*rate, *rules, *length); err != nil {
+		log.Fatal(err)
+	}
+}
+
+// measure is long because it is one story: start everything, produce, stop, print.
+func measure(rate float64, rules int, length time.Duration) error {
+	dir, err := os.MkdirTemp("", "latency-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: 4}}})
+	if err != nil {
+		return err
+	}
+	defer broker.Close()
+	hook, err := startWebhook()
+	if err != nil {
+		return err
+	}
+	engine, err := startEngine(dir, broker.Addr(), hook.url, rules)
+	if err != nil {
+		return err
+	}
+	time.Sleep(5 * time.Second) // what was needed to start has been given back
+	atRest := residentMB(engine.Process.Pid)
+	before := load()
+	sent, err := produce(broker.Addr(), rate, length)
+	if err != nil {
+		return err
+	}
+	hook.wait(sent, 5*time.Second)
+	after := residentMB(engine.Process.Pid)
+	if err := errors.Join(engine.Process.Signal(os.Interrupt), engine.Wait()); err != nil {
+		return fmt.Errorf("stop alert-engine: %w", err)
+	}
+	report(rate, rules, length, sent, hook.delays(), atRest, after, before)
+	return nil
+}
+
+func report(rate float64, rules int, length time.Duration, sent int, delays []time.Duration, atRest, after int, before string) {
+	fmt.Printf("%d CPUs, load average %s before and %s after\n", runtime.NumCPU(), before, load())
+	fmt.Printf("%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n", rate, rules, length, sent, len(delays))
+	if len(delays) == 0 {
+		return
+	}
+	slices.Sort(delays)
+	at := func(q float64) time.Duration {
+		return delays[int(q*float64(len(delays)-1))].Round(10 * time.Microsecond)
+	}
+	fmt.Printf("produce to webhook: median %v, 90%% %v, 99%% %v, longest %v\n", at(0.5), at(0.9), at(0.99), at(1))
+	fmt.Printf("resident memory: %d MB at rest, %d MB afterwards\n", atRest, after)
+}
+
+// produce writes ordinary logs at the given rate, and among them ten a second that raise an alert. It returns how many of those are to be counted.
+func produce(broker string, rate float64, length time.Duration) (int, error) {
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0))
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	const warmUp = 3 * time.Second
+	ctx, start := context.Background(), time.Now()
+	shop := app.NewShop(1, start, rate)
+	probes, counted := 0, 0
+	for tick := range time.Tick(2 * time.Millisecond) {
+		if tick.Sub(start) > warmUp+length {
+			break
+		}
+		for _, l := range shop.Until(tick) {
+			client.Produce(ctx, &kgo.Record{Key: []byte(l.Pod), Value: l.Value, Timestamp: l.Time}, nil)
+		}
+		if int(tick.Sub(start)/(100*time.Millisecond)) <= probes {
+			continue
+		}
+		probes++
+		now := time.Now()
+		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d","probe_id":"p%d","sent":"%d","counted":"%t"}`,
+			now.UTC().Format(time.RFC3339Nano), probes, probes, now.UnixNano(), tick.Sub(start) > warmUp)
+		client.Produce(ctx, &kgo.Record{Value: []byte(value), Timestamp: now}, nil)
+		if tick.Sub(start) > warmUp {
+			counted++
+		}
+	}
+	return counted, client.Flush(ctx)
+}
+
+// webhook notes when the alerts of probes arrive.
+type webhook struct {
+	url string
+
+	mu   sync.Mutex // guards seen
+	seen map[string]time.Duration
+}
+
+func startWebhook() (*webhook, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	w := &webhook{url: "http://" + l.Addr().String(), seen: map[string]time.Duration{}}
+	go http.Serve(l, w)
+	return w, nil
+}
+
+// ServeHTTP takes a notification in Alertmanager's format.
+func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	now := time.Now()
+	var body struct {
+		Alerts []struct {
+			Status      string
+			Labels      map[string]string
+			Annotations map[string]string
+		}
+	}
+	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		log.Print(err)
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range body.Alerts {
+		id, _, _ := strings.Cut(a.Annotations["summary"], " ")
+		sent, err := strconv.ParseInt(id, 10, 64)
+		if _, twice := w.seen[a.Labels["probe_id"]]; err != nil || twice || a.Status != "firing" || !strings.HasSuffix(a.Annotations["summary"], "true") {
+			continue
+		}
+		w.seen[a.Labels["probe_id"]] = now.Sub(time.Unix(0, sent))
+	}
+}
+
+func (w *webhook) delays() []time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var all []time.Duration
+	for _, d := range w.seen {
+		all = append(all, d)
+	}
+	return all
+}
+
+// wait returns when n alerts have arrived, or patience has run out.
+func (w *webhook) wait(n int, patience time.Duration) {
+	for end := time.Now().Add(patience); len(w.delays()) < n && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// startEngine builds alert-engine and starts it with its own configuration; it returns once the program is ready.
+func startEngine(dir, broker, hook string, rules int) (*exec.Cmd, error) {
+	bin, config := filepath.Join(dir, "alert-engine"), filepath.Join(dir, "alert-engine.yml")
+	build := exec.Command("go", "build", "-o", bin, "./cmd/alert-engine")
+	build.Dir, build.Stderr = "..", os.Stderr
+	if err := build.Run(); err != nil {
+		return nil, fmt.Errorf("build alert-engine: %w", err)
+	}
+	listen, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{
+		config: fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\n"+
+			"data_dir: data\nweb: {listen: %q}\nlog: {level: warn}\n", broker, topic, listen),
+		filepath.Join(dir, "alertmanager.yml"): fmt.Sprintf("route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
+			"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n", hook),
+		filepath.Join(dir, "bench.rules.yml"): ruleFile(rules),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			return nil, err
+		}
+	}
+	cmd := exec.Command(bin, "run", "--config", config)
+	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	for range 200 {
+		if r, err := http.Get("http://" + listen + "/readyz"); err == nil {
+			r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return cmd, nil
+			}
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return nil, errors.Join(errors.New("alert-engine does not become ready"), cmd.Process.Kill())
+}
+
+// ruleFile holds the rule that waits for probes and n-1 others of the usual kinds.
+func ruleFile(n int) string {
+	var b strings.Builder
+	b.WriteString(`version: 1
+groups:
+- name: bench
+  lateness: 1s
+  rules:
+  - alert: Probe
+    match: 'service:probe'
+    when: count() >= 1
+    window: 1m
+    by: [probe_id, sent, counted]
+    annotations: {summary: '{{ .Labels.sent }} {{ .Labels.counted }}'}
+`)
+	kinds := []string{
+		`service:service-%d level>=ERROR`, `"failure number %d" level>=WARN`, `service:payment* code:%d`, `message:"order %d rejected"`,
+		`(timeout or "connection refused") shard:%d`, `path:/api/v%d/* duration_ms>800`, `kubernetes.pod_name:worker-%d-* not level:DEBUG`, `user:u%d event:login_failed`,
+	}
+	for i := range n - 1 {
+		fmt.Fprintf(&b, "  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: 5m\n    by: [service]\n", i, fmt.Sprintf(kinds[i%len(kinds)], i))
+	}
+	return b.String()
+}
+
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// residentMB is the resident set of a process in megabytes; 0 where the system does not say.
+func residentMB(pid int) int {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return kb / 1024
+		}
+	}
+	return 0
+}
+
+// load is the machine's load average over the last minute.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.Fields(string(text))[0]
+}

@@ -1,0 +1,68 @@
+// Command alert-engine raises alerts from logs on Kafka topics. Each of its commands is a file of this package.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	// The first signal asks for a clean stop; once it came, a second one ends the program in the system's own way.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// execute runs the program and returns its exit code.
+func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var code exitCode
+	if errors.As(err, &code) {
+		return int(code)
+	}
+	for line := range strings.Lines(err.Error()) {
+		fmt.Fprintln(stderr, "alert-engine: "+strings.TrimRight(line, "\n"))
+	}
+	return 1
+}
+
+// exitCode is the error of a command that has said all there is to say and ends with this code.
+type exitCode int
+
+func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
+
+func newRootCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "alert-engine",
+		Short: "Alerts from logs, straight off Kafka",
+		Long: `alert-engine reads logs from Kafka topics, in whatever format they are, holds them against rules, and tells people
+when something is wrong and when it is over. It needs no index and no database: one program, one directory.`,
+		Example: `  alert-engine demo                             see it work, without a Kafka
+  alert-engine check my.rules.yml               are these rules good?
+  alert-engine run --brokers kafka:9092 --topic logs --rules my.rules.yml`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
+	})
+	cmd.AddCommand(newDemoCommand(), newRunCommand(), newCheckCommand(), newVersionCommand())
+	return cmd
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/app"
+)
+
+func newRunCommand() *cobra.Command {
+	var config string
+	var printConfig bool
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Read logs from Kafka and raise alerts until stopped",
+		Long: `Run reads logs from Kafka and raises alerts until it is stopped.
+
+The configuration comes from the defaults, the file, the environment and the flags; the later wins. Without --config,
+alert-engine.yml is read if it is there. Each flag but --config has an environment variable: ALERT_ENGINE_BROKERS for
+--brokers, with commas between several values. alert-engine.example.yml shows all there is to configure.
+
+SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes nothing and says why.`,
+		Example: `  alert-engine run --brokers kafka:9092 --topic application-logs --rules 'rules/*.rules.yml'
+  alert-engine run --config alert-engine.yml
+  alert-engine run --config alert-engine.yml --print-config`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			load := func() (*app.Config, error) { return app.LoadConfig(config, os.Getenv, settings(cmd)) }
+			if _, err := os.Stat("alert-engine.yml"); config == "" && err == nil {
+				config = "alert-engine.yml"
+			}
+			c, err := load()
+			if err != nil {
+				return err
+			}
+			if printConfig {
+				text, err := c.YAML()
+				cmd.OutOrStdout().Write(text)
+				return err
+			}
+			return app.Run(cmd.Context(), c, app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}, load)
+		},
+	}
+	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file")
+	cmd.Flags().BoolVar(&printConfig, "print-config", false, "print the configuration in effect, secrets hidden, and exit")
+	addSettings(cmd)
+	return cmd
+}
+
+// addSettings adds a flag for every setting.
+func addSettings(cmd *cobra.Command) {
+	cmd.Flags().SortFlags = false
+	for _, s := range app.Settings {
+		switch {
+		case s.Many:
+			cmd.Flags().StringSlice(s.Name, nil, s.Help)
+		case s.Bool:
+			cmd.Flags().Bool(s.Name, false, s.Help)
+		default:
+			cmd.Flags().String(s.Name, "", s.Help)
+		}
+	}
+}
+
+// settings returns the settings that were given as flags.
+func settings(cmd *cobra.Command) map[string][]string {
+	given := map[string][]string{}
+	for _, s := range app.Settings {
+		f := cmd.Flags().Lookup(s.Name)
+		if f == nil || !f.Changed {
+			continue
+		}
+		given[s.Name] = []string{f.Value.String()}
+		if s.Many {
+			given[s.Name], _ = cmd.Flags().GetStringSlice(s.Name)
+		}
+	}
+	return given
+}
