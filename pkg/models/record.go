@@ -43,6 +43,19 @@ type Progress struct {
 	Next      int64 // the offset of the next record to be read; everything before it was evaluated
 	End       int64 // the partition's high watermark, as of the last fetch answer
 	CaughtUp  bool  // Next == End, confirmed by a fetch answer that was received after the last record was evaluated
+	Replay    bool  // what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is not told again
+}
+
+// SourcePosition is how far a partition of one incarnation of a topic was read. Cluster and TopicID tell a topic from another of the same name, in another cluster
+// or after it was deleted and created again.
+type SourcePosition struct {
+	Cluster   string
+	TopicID   [16]byte
+	Topic     string
+	Partition int32
+	Next      int64 // offset of the next record to be read
+	Committed int64 // what the consumer group held when the position was taken; -1 when unknown
+	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
 }
 
 // Partition names a partition of a topic.
