@@ -12,7 +12,10 @@ import (
 )
 
 // ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line 1.
-func ParseCondition(text string) (Condition, error) {
+func ParseCondition(text string) (Condition, error) { return parseCondition(text, false) }
+
+// parseCondition reads a condition, or a number when that is what is asked for.
+func parseCondition(text string, number bool) (Condition, error) {
 	p := &conditionParser{queryParser{text: text}}
 	c, err := p.binary(0, 0)
 	if err != nil {
@@ -22,7 +25,10 @@ func ParseCondition(text string) (Condition, error) {
 	if p.i < len(text) {
 		return nil, p.fail(p.i, fmt.Sprintf("unexpected %q", text[p.i:]), "")
 	}
-	if !isTruth(c) {
+	switch {
+	case isTruth(c) && number:
+		return nil, p.fail(0, "a record is a number, and this is a comparison", "write its left side alone, as in count()")
+	case !isTruth(c) && !number:
 		return nil, p.fail(0, "the condition is a number", "compare it, as in count() > 10")
 	}
 	return c, nil
@@ -39,6 +45,53 @@ func isTruth(c Condition) bool {
 		return c.Func == "firing"
 	}
 	return false
+}
+
+// inFieldUnits gives constants that are held against the values of a field the unit in which fields are read: a duration is in milliseconds there, and a
+// percentage is the plain number, as in a query.
+func inFieldUnits(left, right Condition) (Condition, Condition) {
+	if n, ok := right.(*Number); ok && ofField(left) {
+		return left, fieldUnit(n)
+	}
+	if n, ok := left.(*Number); ok && ofField(right) {
+		return fieldUnit(n), right
+	}
+	return left, right
+}
+
+func fieldUnit(n *Number) *Number {
+	value, _ := ParseNumber([]byte(n.Text))
+	return &Number{value, n.Text}
+}
+
+// ofField says whether a number has the unit of a field's values.
+func ofField(c Condition) bool {
+	switch c := c.(type) {
+	case *Call:
+		return slices.Contains([]string{"sum", "avg", "min", "max", "stddev", "percentile", "first", "last"}, c.Func) || c.Func == "baseline" && ofField(c.Of)
+	case *Unary:
+		return ofField(c.Of)
+	case *Binary:
+		if c.Op == "/" {
+			return ofField(c.Left) && !ofField(c.Right)
+		}
+		return strings.Contains("+-*", c.Op) && (ofField(c.Left) || ofField(c.Right))
+	}
+	return false
+}
+
+// leftSide is the left side of the first comparison of a condition, the number that an alert shows.
+func leftSide(c Condition) Condition {
+	switch b := c.(type) {
+	case *Binary:
+		if b.Op == "and" || b.Op == "or" {
+			return leftSide(b.Left)
+		}
+		return b.Left
+	case *Unary:
+		return leftSide(b.Of)
+	}
+	return nil
 }
 
 type conditionParser struct{ queryParser }
@@ -95,6 +148,9 @@ func (p *conditionParser) binary(level, depth int) (Condition, error) {
 				return nil, p.fail(at, op+" joins comparisons, not numbers", "compare both sides, as in count() > 10 and rate() > 1")
 			}
 			return nil, p.fail(at, op+" needs a number on both sides", "join comparisons with and")
+		}
+		if level == 2 {
+			left, right = inFieldUnits(left, right)
 		}
 		left = &Binary{op, left, right}
 	}
@@ -160,14 +216,16 @@ func (p *conditionParser) number() (Condition, error) {
 
 var percentile = regexp.MustCompile(`^p(\d{1,2}(\.\d+)?)$`)
 
-// functions says what each function takes: whether a field, and how many arguments at most.
+// functions says what each function takes, whether a field and how many arguments at most, and whether it can be asked about the past, by offset or baseline.
 var functions = map[string]struct {
 	field bool
 	most  int
+	past  bool
 }{
-	"count": {false, 1}, "rate": {false, 1}, "since": {false, 1}, "firing": {false, 1}, "baseline": {false, 2}, "zscore": {false, 2},
-	"sum": {true, 2}, "avg": {true, 2}, "min": {true, 2}, "max": {true, 2}, "stddev": {true, 2}, "percentile": {true, 2},
-	"distinct": {true, 2}, "first": {true, 1}, "last": {true, 1}, "new": {true, 2}, "changed": {true, 1},
+	"count": {false, 1, true}, "rate": {false, 1, true}, "since": {false, 1, false}, "firing": {false, 1, false}, "baseline": {false, 2, false},
+	"zscore": {false, 2, false}, "sum": {true, 2, true}, "avg": {true, 2, true}, "min": {true, 2, true}, "max": {true, 2, true}, "stddev": {true, 2, true},
+	"percentile": {true, 2, true}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, 2, false},
+	"changed": {true, 1, false},
 }
 
 func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
@@ -217,6 +275,9 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 	}
 	if p.keyword("offset") {
+		if !f.past {
+			return nil, p.fail(at, name+" has no offset", "offset goes with count, rate and the aggregates, as in count() offset 1w")
+		}
 		p.space()
 		at := p.i
 		if c.Offset, err = parseDuration(p.word("+-*/<>=!,")); err != nil || c.Offset == 0 {
@@ -237,8 +298,8 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 		return err
 	}
 	inner.space()
-	if inner.i < len(inner.text) || isTruth(of) {
-		return p.fail(args[0].at, c.Func+" needs an aggregate", "as in "+c.Func+"(count(), 4w)")
+	if agg, ok := of.(*Call); inner.i < len(inner.text) || !ok || !functions[agg.Func].past || agg.Offset != 0 {
+		return p.fail(args[0].at, c.Func+" needs one aggregate", "as in "+c.Func+"(count(), 4w)")
 	}
 	c.Of = of
 	if len(args) == 2 {

@@ -1,11 +1,11 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,8 +18,6 @@ import (
 )
 
 const maxFile = 4 << 20
-
-const quoteHint = "wrap the whole query in single quotes"
 
 // Load reads rule files. A name may be a pattern, or a directory, whose *.rules.yml files are read. The error is Errors with all mistakes of all files.
 func Load(names ...string) (*Set, error) {
@@ -53,20 +51,24 @@ func Read(name string, data []byte) (*Set, error) {
 }
 
 type reader struct {
-	file string
-	set  *Set
-	errs Errors
-	seen map[string]Pos // rule identities
-	refs []reference
+	file  string
+	files []string // all, in the order of reading
+	set   *Set
+	errs  Errors
+	seen  map[string]Pos // rule identities
+	refs  []reference
 }
 
 func newReader() *reader {
-	return &reader{set: &Set{Lists: map[string]*List{}, Intervals: map[string]Interval{}}, seen: map[string]Pos{}}
+	return &reader{set: &Set{Lists: map[string]*List{}, Intervals: map[string]Interval{}, places: map[*Rule]map[string]Pos{}}, seen: map[string]Pos{}}
 }
 
 func (r *reader) finish() (*Set, error) {
 	r.resolveNames()
 	if len(r.errs) > 0 {
+		slices.SortStableFunc(r.errs, func(a, b *Error) int {
+			return cmp.Or(cmp.Compare(slices.Index(r.files, a.Pos.File), slices.Index(r.files, b.Pos.File)), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+		})
 		return nil, r.errs
 	}
 	return r.set, nil
@@ -78,107 +80,31 @@ func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
 	r.errs = append(r.errs, &Error{Pos: r.pos(n), Problem: fmt.Sprintf(format, args...), Hint: hint})
 }
 
-// unsupported names the parts of the language that are specified and not read yet, so that they are refused and never ignored.
-var unsupported = []string{"lint", "tests"}
-
-var yamlLine = regexp.MustCompile(`line (\d+): `)
+// inherited are the settings that a file gives to its groups, and a group to its rules.
+var inherited = []string{"source", "lateness", "window", "samples", "labels", "lint_ignore"}
 
 func (r *reader) read(file string, data []byte) {
-	r.file = file
+	r.file, r.files = file, append(r.files, file)
 	if len(data) > maxFile {
 		r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "file is larger than 4 MiB", Hint: "split it"})
 		return
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		pos, problem := Pos{File: file}, strings.TrimPrefix(err.Error(), "yaml: ")
-		if m := yamlLine.FindStringSubmatch(problem); m != nil {
-			pos.Line, _ = strconv.Atoi(m[1])
-			pos.Column, problem = 1, strings.Replace(problem, m[0], "", 1)
-		}
-		r.errs = append(r.errs, &Error{pos, problem, "if a query stands here, " + quoteHint})
+	root := r.parse(data)
+	if root == nil {
 		return
 	}
-	if len(doc.Content) == 0 {
-		r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "file is empty"})
-		return
-	}
-	top := r.mapping(doc.Content[0], "version", "time_intervals", "lists", "suppressions", "groups")
+	top := r.mapping(root, append([]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"}, inherited...)...)
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
 	r.intervals(top["time_intervals"])
 	r.lists(top["lists"])
 	r.suppressions(top["suppressions"])
+	r.sequence(top["tests"]) // which ruletest reads
+	base := r.inherit(top, Rule{Window: 5 * time.Minute, Lateness: 10 * time.Second, Samples: Samples{First: 1, Last: 1}})
 	for _, g := range r.sequence(top["groups"]) {
-		r.group(g)
+		r.group(g, base)
 	}
-}
-
-// mapping returns the values of a mapping, and reports what else stands in it.
-func (r *reader) mapping(n *yaml.Node, known ...string) map[string]*yaml.Node {
-	values := map[string]*yaml.Node{}
-	if n.Kind != yaml.MappingNode {
-		r.fail(n, "", "keys and values are expected here")
-		return values
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		switch {
-		case values[key.Value] != nil:
-			r.fail(key, "", "%q is given twice", key.Value)
-		case len(known) > 0 && slices.Contains(unsupported, key.Value):
-			r.fail(key, "", "%q is not supported yet", key.Value)
-		case len(known) > 0 && !slices.Contains(known, key.Value):
-			r.fail(key, suggest(key.Value, known, "known are "+strings.Join(known, ", ")), "unknown key %q", key.Value)
-		case value.Kind == yaml.AliasNode:
-			r.fail(value, "if a query stands here, "+quoteHint, "YAML aliases are not allowed")
-		case value.Tag != "" && !strings.HasPrefix(value.Tag, "!!"):
-			r.fail(value, "if a query stands here, "+quoteHint, "YAML takes %q for a tag", value.Tag)
-		default:
-			values[key.Value] = value
-		}
-	}
-	return values
-}
-
-func (r *reader) sequence(n *yaml.Node) []*yaml.Node {
-	if n == nil {
-		return nil
-	}
-	if n.Kind != yaml.SequenceNode {
-		r.fail(n, "", "a list is expected here")
-		return nil
-	}
-	return n.Content
-}
-
-func (r *reader) text(n *yaml.Node) string {
-	if n == nil {
-		return ""
-	}
-	if n.Kind != yaml.ScalarNode {
-		r.fail(n, "", "a text is expected here")
-	}
-	return n.Value
-}
-
-func (r *reader) texts(n *yaml.Node) []string {
-	var list []string
-	for _, m := range r.sequence(n) {
-		list = append(list, r.text(m))
-	}
-	return list
-}
-
-func (r *reader) pairs(n *yaml.Node) map[string]string {
-	pairs := map[string]string{}
-	if n != nil {
-		for key, value := range r.mapping(n) {
-			pairs[key] = r.text(value)
-		}
-	}
-	return pairs
 }
 
 func (r *reader) duration(n *yaml.Node, otherwise time.Duration) time.Duration {
@@ -203,11 +129,55 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	return v
 }
 
-// group reads a group; its rules inherit its source, lateness and labels.
-func (r *reader) group(n *yaml.Node) {
-	g := r.mapping(n, "name", "source", "lateness", "labels", "rules")
-	base := Rule{Group: r.text(g["name"]), Source: r.text(g["source"]), Lateness: r.duration(g["lateness"], 10*time.Second), Labels: r.pairs(g["labels"])}
-	if base.Group == "" {
+// inherit reads the settings that are inherited. Labels and ignored lints are added to those of base.
+func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
+	if n := m["source"]; n != nil {
+		names := []*yaml.Node{n}
+		if n.Kind == yaml.SequenceNode {
+			names = r.sequence(n)
+		}
+		base.Source, base.Sources = "", nil
+		for i, name := range names {
+			if i == 0 {
+				base.Source = r.text(name)
+			} else {
+				base.Sources = append(base.Sources, r.text(name))
+			}
+		}
+	}
+	base.Lateness = r.duration(m["lateness"], base.Lateness)
+	if n := m["window"]; n != nil {
+		before := len(r.errs)
+		if base.Window = r.duration(n, 0); base.Window == 0 && len(r.errs) == before {
+			r.fail(n, "", "window is empty")
+		}
+	}
+	if s := m["samples"]; s != nil {
+		v := r.mapping(s, "first", "last", "fields")
+		base.Samples = Samples{r.number(v["first"], base.Samples.First), r.number(v["last"], base.Samples.Last), canonical(r.texts(v["fields"]))}
+	}
+	labels := maps.Clone(base.Labels)
+	if labels == nil {
+		labels = map[string]string{}
+	}
+	maps.Copy(labels, r.pairs(m["labels"]))
+	base.Labels = labels
+	r.templates(m["labels"])
+	base.LintIgnore = slices.Clone(base.LintIgnore)
+	for _, n := range r.sequence(m["lint_ignore"]) {
+		if name := r.text(n); !slices.Contains(Lints(), name) {
+			r.fail(n, suggest(name, Lints(), "known are "+strings.Join(Lints(), ", ")), "unknown lint %q", name)
+		} else {
+			base.LintIgnore = append(base.LintIgnore, name)
+		}
+	}
+	return base
+}
+
+func (r *reader) group(n *yaml.Node, base Rule) {
+	g := r.mapping(n, append([]string{"name", "rules"}, inherited...)...)
+	base = r.inherit(g, base)
+	if base.Group = r.text(g["name"]); base.Group == "" {
 		r.fail(n, "", "group has no name")
 	}
 	for _, m := range r.sequence(g["rules"]) {
@@ -215,79 +185,94 @@ func (r *reader) group(n *yaml.Node) {
 	}
 }
 
-func (r *reader) rule(n *yaml.Node, rule Rule) {
+var ruleKeys = append([]string{"alert", "record", "uid", "match", "when", "every", "by", "sequence", "within", "for", "keep_firing_for", "resolve", "levels",
+	"active", "suppressed_by", "expect", "learn", "remember", "mode", "top", "limit", "annotations"}, inherited...)
+
+// rule reads one rule, key by key, and keeps it if there was no mistake.
+func (r *reader) rule(n *yaml.Node, base Rule) {
 	before := len(r.errs)
-	m := r.mapping(n, "alert", "uid", "match", "when", "window", "every", "by", "for", "keep_firing_for", "resolve", "learn", "remember", "mode", "samples",
-		"top", "limit", "labels", "annotations", "active", "sequence", "within", "record", "levels",
-		"expect", "suppressed_by")
-	rule.Pos = r.pos(n)
-	rule.Name, rule.UID = r.text(m["alert"]), r.text(m["uid"])
-	if m["record"] != nil {
-		if rule.Name != "" {
-			r.fail(m["record"], "make two rules of it", "a rule is either alert or record")
-		}
-		rule.Name, rule.Record = r.text(m["record"]), true
-	}
-	if rule.Name == "" && len(r.errs) == before {
-		r.fail(n, "write alert: Name", "rule has no name")
-	}
+	m := r.mapping(n, ruleKeys...)
+	rule := r.inherit(m, base)
+	rule.Pos, rule.UID = r.pos(n), r.text(m["uid"])
+	r.name(n, m, &rule, len(r.errs) == before)
 	if m["match"] != nil {
 		rule.Match, rule.MatchText = r.query(m["match"])
 	}
 	if m["when"] != nil {
-		rule.When, rule.WhenText = r.condition(m["when"])
+		rule.When, rule.WhenText = r.condition(m["when"], rule.Record)
 	}
-	rule.Window = r.duration(m["window"], 5*time.Minute)
-	if m["window"] != nil && rule.Window == 0 && len(r.errs) == before {
-		r.fail(m["window"], "", "window is empty")
-	}
-	rule.Every, rule.For = r.duration(m["every"], 0), r.duration(m["for"], 0)
-	if rule.Every > rule.Window {
-		r.fail(m["every"], "", "every is longer than the window, so logs between two windows would be missed")
-	}
-	rule.KeepFiringFor, rule.Learn, rule.Remember = r.duration(m["keep_firing_for"], 0), r.duration(m["learn"], 0), r.duration(m["remember"], 0)
+	rule.Sequence, rule.Within = r.steps(m["sequence"]), r.duration(m["within"], 0)
+	rule.Every, rule.For, rule.KeepFiringFor = r.duration(m["every"], 0), r.duration(m["for"], 0), r.duration(m["keep_firing_for"], 0)
+	rule.Learn, rule.Remember = r.duration(m["learn"], 0), r.duration(m["remember"], 0)
 	rule.By = r.labels(m["by"])
 	rule.Resolve = r.resolve(m["resolve"])
-	rule.Active, rule.Sequence, rule.Within = r.active(m["active"]), r.steps(m["sequence"]), r.duration(m["within"], 0)
-	if len(rule.Sequence) > 0 && rule.Within == 0 {
-		r.fail(m["sequence"], "add within: 5m beside it", "sequence has no within")
-	}
-	rule.Levels, rule.SuppressedBy = r.levels(m["levels"]), r.texts(m["suppressed_by"])
-	for i, name := range rule.SuppressedBy {
-		r.refs = append(r.refs, reference{r.pos(m["suppressed_by"].Content[i]), "suppression", name})
-	}
-	if e := m["expect"]; e != nil {
-		if from := r.mapping(e, "from")["from"]; from != nil {
-			rule.Expect = strings.TrimPrefix(r.text(from), "@")
-			r.refs = append(r.refs, reference{r.pos(from), "list", rule.Expect})
-		} else {
-			r.fail(e, "write expect: {from: '@list'}", "expect names no list")
-		}
-	}
+	rule.Levels = r.levels(m["levels"], rule.When)
+	rule.Active, rule.SuppressedBy, rule.Expect = r.active(m["active"]), r.suppressedBy(m["suppressed_by"]), r.expect(m["expect"])
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
 		if rule.Mode = Mode(r.text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
 			r.fail(mode, "modes are live, shadow and off", "unknown mode %q", mode.Value)
 		}
 	}
-	rule.Samples = Samples{First: 1, Last: 1}
-	if s := m["samples"]; s != nil {
-		v := r.mapping(s, "first", "last", "fields")
-		rule.Samples = Samples{r.number(v["first"], 1), r.number(v["last"], 1), canonical(r.texts(v["fields"]))}
-	}
 	rule.Top, rule.Limit = canonical(r.texts(m["top"])), r.number(m["limit"], 10_000)
-	rule.Labels = maps.Clone(rule.Labels)
-	maps.Copy(rule.Labels, r.pairs(m["labels"]))
 	rule.Annotations = r.pairs(m["annotations"])
-	r.templates(m["labels"])
 	r.templates(m["annotations"])
+	r.together(n, m, &rule)
+	if len(r.errs) == before {
+		r.set.Rules = append(r.set.Rules, &rule)
+		r.set.places[&rule] = r.places(n)
+	}
+}
+
+// name reads what a rule is called; tell is false when its keys could not be read, so that the name may be among them.
+func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bool) {
+	rule.Name = r.text(m["alert"])
+	if m["record"] != nil {
+		if rule.Name != "" {
+			r.fail(m["record"], "make two rules of it", "a rule is either alert or record")
+		}
+		rule.Name, rule.Record = r.text(m["record"]), true
+	}
+	if rule.Name == "" && tell {
+		r.fail(n, "write alert: Name", "rule has no name")
+	}
 	if first, twice := r.seen[rule.ID()]; twice {
 		r.fail(n, "rename one", "rule %s is also at %s:%d", rule.ID(), first.File, first.Line)
 	}
 	r.seen[rule.ID()] = rule.Pos
-	if len(r.errs) == before {
-		r.set.Rules = append(r.set.Rules, &rule)
+}
+
+// together reports keys that do not go together.
+func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
+	f := func(wrong bool, key, problem, hint string) {
+		if wrong && m[key] != nil {
+			r.fail(m[key], hint, "%s", problem)
+		}
 	}
+	f(rule.Every > rule.Window, "every", "every is longer than the window, so logs between two windows would be missed", "")
+	f(m["within"] == nil, "sequence", "sequence has no within", "add within: 5m beside it")
+	f(m["sequence"] == nil, "within", "within has no sequence", "the length of a window is written window: 5m")
+	f(m["when"] != nil, "sequence", "a rule has either when or sequence", "make two rules of it, and join them with firing(Name)")
+	f(m["when"] == nil && !rule.Record, "levels", "levels need a when whose number they judge", "add when: count() > 0")
+	f(len(rule.By) != 1, "expect", "expect needs a rule with one label in by, whose values the list holds", "add by: [host]")
+	if !rule.Record {
+		return
+	}
+	if m["when"] == nil {
+		r.fail(n, "add when: count()", "a record needs a number")
+	}
+	for _, key := range []string{"sequence", "for", "keep_firing_for", "resolve", "levels", "suppressed_by", "annotations"} {
+		f(true, key, "a record has no "+key+"; only alerts do", "")
+	}
+}
+
+// places are where the keys of a rule stand.
+func (r *reader) places(n *yaml.Node) map[string]Pos {
+	places := map[string]Pos{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		places[n.Content[i].Value] = r.pos(n.Content[i+1])
+	}
+	return places
 }
 
 func canonical(fields []string) []string {
@@ -308,6 +293,9 @@ func (r *reader) labels(n *yaml.Node) []Label {
 		l := Label{strings.TrimSpace(name), canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|"))}
 		if l.Name == "" || slices.Contains(l.Fields, "") {
 			r.fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)
+		}
+		if slices.ContainsFunc(by, func(other Label) bool { return other.Name == l.Name }) {
+			r.fail(m, "", "label %q is given twice", l.Name)
 		}
 		by = append(by, l)
 	}
@@ -332,8 +320,11 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 		return res
 	}
 	m := r.mapping(n, "when", "match", "or_after")
+	if len(n.Content) == 0 {
+		r.fail(n, "write 1h, a query, {when: ...}, {match: ..., or_after: 30m} or manual", "resolve is empty")
+	}
 	if m["when"] != nil {
-		res.When, _ = r.condition(m["when"])
+		res.When, _ = r.condition(m["when"], false)
 	}
 	if m["match"] != nil {
 		res.Match, _ = r.query(m["match"])
@@ -384,29 +375,18 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	return q, n.Value
 }
 
-func (r *reader) condition(n *yaml.Node) (Condition, string) {
+// condition reads a when; that of a record is a number, and that of an alert is not.
+func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
 	if !r.whole(n) {
 		return nil, ""
 	}
-	c, err := ParseCondition(n.Value)
+	c, err := parseCondition(n.Value, number)
 	if err != nil {
 		r.syntax(n, err)
+		return nil, n.Value
 	}
 	r.refer(n, c)
 	return c, n.Value
-}
-
-// whole reports a scalar of which YAML has silently taken a part away.
-func (r *reader) whole(n *yaml.Node) bool {
-	if n.Kind != yaml.ScalarNode {
-		r.fail(n, quoteHint, "a text is expected here")
-		return false
-	}
-	if n.Style == 0 && n.LineComment != "" {
-		r.fail(n, quoteHint+", or put the comment on its own line", "YAML takes %q for a comment", n.LineComment)
-		return false
-	}
-	return true
 }
 
 func (r *reader) syntax(n *yaml.Node, err error) {

@@ -32,6 +32,15 @@ func (r *reader) resolveNames() {
 			for _, s := range r.set.Suppressions {
 				known = append(known, s.Name)
 			}
+		case "alert":
+			for _, rule := range r.set.Rules {
+				if !rule.Record {
+					known = append(known, rule.Name)
+				}
+			}
+			if len(r.errs) > 0 {
+				continue // it may stand in a rule that could not be read
+			}
 		}
 		if !slices.Contains(known, ref.name) {
 			r.errs = append(r.errs, &Error{ref.pos, fmt.Sprintf("%s %q is not defined", ref.kind, ref.name), suggest(ref.name, known, "")})
@@ -45,6 +54,9 @@ func (r *reader) lists(n *yaml.Node) {
 		return
 	}
 	for name, m := range r.mapping(n) {
+		if m.Kind == yaml.SequenceNode {
+			m = &yaml.Node{Kind: yaml.MappingNode, Line: m.Line, Column: m.Column, Content: []*yaml.Node{{Value: "values"}, m}}
+		}
 		v := r.mapping(m, "file", "values")
 		list := &List{Name: name, Values: r.texts(v["values"])}
 		if f := v["file"]; f != nil {
@@ -115,6 +127,12 @@ func (r *reader) steps(n *yaml.Node) (steps []Step) {
 	for _, m := range r.sequence(n) {
 		v := r.mapping(m, "match", "times", "not", "within")
 		s := Step{Times: r.number(v["times"], 1), Within: r.duration(v["within"], 0), Not: v["not"] != nil}
+		if s.Times == 0 || s.Not && v["times"] != nil {
+			r.fail(v["times"], "leave times out", "a step has to happen at least once, and what must not happen is not counted")
+		}
+		if s.Not && len(steps) == 0 {
+			r.fail(v["not"], "begin with match", "a sequence begins with something that happens")
+		}
 		switch {
 		case (v["match"] != nil) == s.Not:
 			r.fail(m, "", "a step has either match or not")
@@ -129,7 +147,7 @@ func (r *reader) steps(n *yaml.Node) (steps []Step) {
 }
 
 // levels reads severities and their thresholds, in the order in which they are written.
-func (r *reader) levels(n *yaml.Node) (levels []Level) {
+func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 	if n == nil {
 		return nil
 	}
@@ -143,6 +161,9 @@ func (r *reader) levels(n *yaml.Node) (levels []Level) {
 		b, _ := c.(*Binary)
 		if b != nil {
 			if limit, ok := b.Right.(*Number); ok && err == nil && strings.Contains("<= >= == !=", b.Op) {
+				if ofField(leftSide(when)) {
+					limit = fieldUnit(limit)
+				}
 				levels = append(levels, Level{n.Content[i].Value, b.Op, limit.Value})
 				continue
 			}
@@ -152,14 +173,41 @@ func (r *reader) levels(n *yaml.Node) (levels []Level) {
 	return levels
 }
 
+// suppressedBy reads the names of the suppressions that mute a rule.
+func (r *reader) suppressedBy(n *yaml.Node) (names []string) {
+	for _, m := range r.sequence(n) {
+		names = append(names, r.text(m))
+		r.refs = append(r.refs, reference{r.pos(m), "suppression", m.Value})
+	}
+	return names
+}
+
+// expect reads the list of the keys that must exist.
+func (r *reader) expect(n *yaml.Node) string {
+	if n == nil {
+		return ""
+	}
+	from := r.mapping(n, "from")["from"]
+	if from == nil {
+		r.fail(n, "write expect: {from: '@list'}", "expect names no list")
+		return ""
+	}
+	name := strings.TrimPrefix(r.text(from), "@")
+	r.refs = append(r.refs, reference{r.pos(from), "list", name})
+	return name
+}
+
 // suppressions reads what mutes rules from one log to another.
 func (r *reader) suppressions(n *yaml.Node) {
 	for _, m := range r.sequence(n) {
 		v := r.mapping(m, "name", "start", "end", "by", "max", "after")
 		s := &Suppression{Name: r.text(v["name"]), By: r.labels(v["by"]), Max: r.duration(v["max"], 0), After: r.duration(v["after"], 0), Pos: r.pos(m)}
-		if s.Name == "" || v["start"] == nil || v["end"] == nil || v["max"] == nil {
+		if s.Name == "" || v["start"] == nil || v["end"] == nil || s.Max == 0 {
 			r.fail(m, "", "a suppression needs name, start, end and max")
 			continue
+		}
+		if slices.ContainsFunc(r.set.Suppressions, func(other *Suppression) bool { return other.Name == s.Name }) {
+			r.fail(m, "rename one", "suppression %q is defined twice", s.Name)
 		}
 		s.Start, _ = r.query(v["start"])
 		s.End, _ = r.query(v["end"])
@@ -167,7 +215,7 @@ func (r *reader) suppressions(n *yaml.Node) {
 	}
 }
 
-// refer notes the lists that the filters of a condition at n refer to.
+// refer notes the lists and alerts that a condition at n refers to, and moves its positions there.
 func (r *reader) refer(n *yaml.Node, c Condition) {
 	switch c := c.(type) {
 	case *Binary:
@@ -178,6 +226,9 @@ func (r *reader) refer(n *yaml.Node, c Condition) {
 	case *Call:
 		r.refer(n, c.Of)
 		c.Pos = r.inside(n, c.Pos.Column-1)
+		if c.Func == "firing" {
+			r.refs = append(r.refs, reference{c.Pos, "alert", c.Alert})
+		}
 		eachLeaf(c.Filter, func(l *Leaf) {
 			l.Pos = r.inside(n, l.Pos.Column-1)
 			if l.Op == OpList {

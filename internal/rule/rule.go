@@ -9,6 +9,8 @@ type Set struct {
 	Suppressions []*Suppression
 	Lists        map[string]*List
 	Intervals    map[string]Interval
+
+	places map[*Rule]map[string]Pos // where the values of a rule's keys stand
 }
 
 // Rule is one alert or record rule.
@@ -43,6 +45,7 @@ type Rule struct {
 	Top           []string // canonical paths
 	Limit         int      // groups; 10,000 by default
 	Labels        map[string]string
+	LintIgnore    []string          // lints that are not to speak of this rule
 	Annotations   map[string]string // Go templates, parsed when read, so that execution alone can fail
 	Pos           Pos
 }

@@ -25,6 +25,10 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		if value == nil {
 			continue // reported
 		}
+		if value.Tag == "!!null" && value.Value == "" && strings.ContainsAny(key.Value, ": <>=\"()") {
+			r.fail(key, quoteHint, "YAML takes the braces for a mapping, and this text for its key")
+			continue
+		}
 		parts := strings.Split(key.Value, "|")
 		for _, mod := range parts[1:] {
 			if !slices.Contains(modifiers, mod) {
