@@ -1,4 +1,317 @@
 package rule
 
-// Lints are the names of all lints.
-func Lints() []string { return []string{"no-anchor", "short-for"} }
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/alertmanager/timeinterval"
+)
+
+// Finding is something that is allowed and probably not meant.
+type Finding struct {
+	Name string // of the lint, as it stands in lint_ignore
+	Rule string // ID of the rule
+	Pos  Pos
+	Text string
+	Hint string
+}
+
+// String is "file:line:column: text; hint (name)".
+func (f Finding) String() string {
+	return (&Error{f.Pos, f.Text, f.Hint}).Error() + " (" + f.Name + ")"
+}
+
+// lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so match.Lint finds them.
+var lints = map[string]func(*linter, *Rule){
+	"no-minimum":       (*linter).noMinimum,
+	"short-for":        (*linter).shortFor,
+	"absence-keys":     (*linter).absenceKeys,
+	"unbounded-group":  (*linter).unboundedGroup,
+	"duplicate-rule":   (*linter).duplicateRule,
+	"never-active":     (*linter).neverActive,
+	"no-learn":         (*linter).noLearn,
+	"no-effect":        (*linter).noEffect,
+	"foreign-operator": (*linter).foreignOperator,
+}
+
+// The lints that a matcher finds.
+const (
+	NoAnchor     = "no-anchor"     // the query is looked at for every log
+	CostlyRegexp = "costly-regexp" // a regular expression runs without any text that must be there
+)
+
+// Lints are the names of all lints, sorted.
+func Lints() []string {
+	return slices.Sorted(maps.Keys(names))
+}
+
+var names = func() map[string]bool {
+	names := map[string]bool{NoAnchor: true, CostlyRegexp: true}
+	for name := range lints {
+		names[name] = true
+	}
+	return names
+}()
+
+// Lint finds what is allowed and probably not meant, rule by rule, except what a rule ignores.
+func Lint(set *Set) []Finding {
+	l := &linter{set: set, seen: map[string]*Rule{}}
+	for _, r := range set.Rules {
+		for _, name := range slices.Sorted(maps.Keys(lints)) {
+			l.name = name
+			lints[name](l, r)
+		}
+	}
+	return set.Heeded(l.found)
+}
+
+// Heeded is the findings that their rules do not ignore, in the order of the files.
+func (s *Set) Heeded(found []Finding) []Finding {
+	found = slices.DeleteFunc(found, func(f Finding) bool {
+		return slices.ContainsFunc(s.Rules, func(r *Rule) bool { return r.ID() == f.Rule && slices.Contains(r.LintIgnore, f.Name) })
+	})
+	slices.SortStableFunc(found, func(a, b Finding) int {
+		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+	})
+	return found
+}
+
+// Place is where the value of a key of a rule stands, and where the rule does if it has no such key.
+func (s *Set) Place(r *Rule, key string) Pos {
+	if pos, ok := s.places[r][key]; ok {
+		return pos
+	}
+	return r.Pos
+}
+
+type linter struct {
+	set   *Set
+	name  string           // of the lint that runs
+	seen  map[string]*Rule // by what they do
+	found []Finding
+}
+
+// tell adds a finding at a key of a rule.
+func (l *linter) tell(r *Rule, key, hint, format string, args ...any) {
+	l.tellAt(r, l.set.Place(r, key), hint, format, args...)
+}
+
+func (l *linter) tellAt(r *Rule, pos Pos, hint, format string, args ...any) {
+	l.found = append(l.found, Finding{l.name, r.ID(), pos, fmt.Sprintf(format, args...), hint})
+}
+
+// calls are all calls of a condition, those within baselines too.
+func calls(c Condition) (list []*Call) {
+	switch c := c.(type) {
+	case *Binary:
+		return append(calls(c.Left), calls(c.Right)...)
+	case *Unary:
+		return calls(c.Of)
+	case *Call:
+		return append([]*Call{c}, calls(c.Of)...)
+	}
+	return nil
+}
+
+func has(c Condition, funcs ...string) bool {
+	return slices.ContainsFunc(calls(c), func(call *Call) bool { return slices.Contains(funcs, call.Func) })
+}
+
+// comparisons are the comparisons that a condition joins.
+func comparisons(c Condition) (list []*Binary) {
+	switch c := c.(type) {
+	case *Binary:
+		if c.Op == "and" || c.Op == "or" {
+			return append(comparisons(c.Left), comparisons(c.Right)...)
+		}
+		return []*Binary{c}
+	case *Unary:
+		return comparisons(c.Of)
+	}
+	return nil
+}
+
+// noMinimum: one error among two logs is half of them, and the 99th percentile of three values is the highest.
+func (l *linter) noMinimum(r *Rule) {
+	if r.Record {
+		return
+	}
+	what := ""
+	for _, b := range comparisons(r.When) {
+		for _, side := range []Condition{b.Left, b.Right} {
+			if call, ok := side.(*Call); ok && (b.Op == ">=" || b.Op == ">" || b.Op == "<" || b.Op == "<=") && isNumber(b) && call.Func == "count" {
+				return // so many logs it takes
+			}
+			if what == "" && divides(side) {
+				what = "a ratio"
+			} else if what == "" && has(side, "percentile") {
+				what = "a percentile"
+			}
+		}
+	}
+	if what != "" {
+		l.tell(r, "when", "add a minimum, as in: and count() >= 100", "%s of very few logs means little", what)
+	}
+}
+
+func isNumber(b *Binary) bool {
+	_, left := b.Left.(*Number)
+	_, right := b.Right.(*Number)
+	return left || right
+}
+
+func divides(c Condition) bool {
+	b, ok := c.(*Binary)
+	if !ok {
+		return false
+	}
+	_, constant := b.Right.(*Number)
+	return b.Op == "/" && !constant || divides(b.Left) || divides(b.Right)
+}
+
+// shortFor: what is decided at the watermark is known no earlier than the lateness, so a shorter for neither delays nor filters much.
+func (l *linter) shortFor(r *Rule) {
+	if r.For > 0 && r.For < r.Lateness {
+		l.tell(r, "for", "make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
+			"for of %s is shorter than the lateness of %s, by which the alert is delayed anyway", Short(r.For), Short(r.Lateness))
+	}
+}
+
+// Absence says whether a rule can hold without a single log: if one of its comparisons asks for little of a count.
+func (r *Rule) Absence() bool {
+	return slices.ContainsFunc(comparisons(r.When), func(b *Binary) bool {
+		call, ok := b.Left.(*Call)
+		limit, constant := b.Right.(*Number)
+		return ok && constant && (call.Func == "count" || call.Func == "rate" || call.Func == "distinct") &&
+			(b.Op == "<" && limit.Value > 0 || b.Op == "<=" || b.Op == "==" && limit.Value == 0)
+	})
+}
+
+// absenceKeys: what was never seen cannot be missed.
+func (l *linter) absenceKeys(r *Rule) {
+	if r.Absence() && len(r.By) > 0 && r.Expect == "" && r.Remember == 0 {
+		l.tell(r, "when", "add expect: {from: '@list'}, or remember: 7d, or leave by out", "absence is noticed only for groups that are known, and none is expected or remembered")
+	}
+}
+
+// unbounded are fields that have a new value in nearly every log.
+var unbounded = []string{"message", "raw", "stack", "timestamp", "trace_id", "span_id", "kubernetes.container_id", "request_id", "requestId", "correlation_id", "correlationId",
+	"session_id", "sessionId", "uuid", "id", "event_id", "transaction_id", "offset", "duration", "duration_ms"}
+
+// unboundedGroup: a group for each log counts to one.
+func (l *linter) unboundedGroup(r *Rule) {
+	for _, label := range r.By {
+		for _, f := range label.Fields {
+			if slices.Contains(unbounded, f) {
+				l.tell(r, "by", "group by something that a person could list, such as a service or a host; distinct("+f+") counts values", "nearly every log has its own %s, so each would be a group of its own", f)
+			}
+		}
+	}
+}
+
+// duplicateRule: two rules that do the same page twice.
+func (l *linter) duplicateRule(r *Rule) {
+	if r.Match == nil && r.When == nil && r.Sequence == nil || r.MatchText == "" && r.Match != nil || len(r.Sequence) > 0 {
+		return // there is no text to compare
+	}
+	key := fmt.Sprint(r.Record, r.Source, r.Sources, r.MatchText, "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active)
+	if first := l.seen[key]; first != nil {
+		l.tell(r, "", "remove one, or make them differ", "rule %s asks for the same at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
+	}
+	l.seen[key] = r
+}
+
+// neverActive: hours of a rule that never come.
+func (l *linter) neverActive(r *Rule) {
+	for _, a := range r.Active {
+		i, ok := l.set.Intervals[a.Interval].(interval)
+		if ok && !a.Not && !i.opens() {
+			l.tell(r, "active", "check its days, months and years", "the time interval %q never comes", a.Interval)
+		}
+	}
+}
+
+// opens says whether there is an instant within the interval from 2020 to 2050: for one of its members, a day that fits, and an hour.
+func (i interval) opens() bool {
+	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool {
+		hours := timeinterval.TimeInterval{Times: one.Times, Location: one.Location}
+		days := one
+		days.Times = nil
+		start := time.Date(2020, 1, 1, 12, 0, 0, 0, time.UTC)
+		for day := range 31 * 366 {
+			if days.ContainsTime(start.AddDate(0, 0, day)) {
+				for minute := range 24 * 60 {
+					if hours.ContainsTime(start.Add(time.Duration(minute) * time.Minute)) {
+						return true
+					}
+				}
+				return false
+			}
+		}
+		return false
+	})
+}
+
+// noLearn: in the first hour every value is new.
+func (l *linter) noLearn(r *Rule) {
+	if has(r.When, "new") && r.Learn == 0 {
+		l.tell(r, "when", "add learn: 24h", "until it has learned what is usual, new() fires for every value")
+	}
+}
+
+// noEffect: settings that this rule does not heed.
+func (l *linter) noEffect(r *Rule) {
+	given := func(key string) bool { return l.set.places[r][key] != Pos{} }
+	f := func(idle bool, key, hint, why string) {
+		if idle && given(key) {
+			l.tell(r, key, hint, "%s has no effect: %s", key, why)
+		}
+	}
+	f(!has(r.When, "new"), "learn", "", "only new() learns")
+	f(!has(r.When, "new", "changed") && !r.Absence(), "remember", "", "only new(), changed() and absence remember")
+	f(!r.Absence(), "expect", "", "only absence is noticed for groups that are expected")
+	f(len(r.Sequence) > 0, "window", "write within", "a sequence has no window")
+	f(len(r.Sequence) > 0, "every", "", "a sequence has no window")
+	f(r.Resolve.Manual, "keep_firing_for", "", "it resolves by hand alone")
+}
+
+// foreignOperator: what other languages mean by an operator is a word of the message here.
+func (l *linter) foreignOperator(r *Rule) {
+	look := func(q Query) {
+		eachLeaf(q, func(leaf *Leaf) {
+			if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
+				return
+			}
+			switch name, value, given := strings.Cut(leaf.Text, "="); {
+			case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
+				l.tellAt(r, leaf.Pos, "operators are and, or, not, field:value, field>5; or quote it", "this searches messages for the text %q", leaf.Text)
+			case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
+				l.tellAt(r, leaf.Pos, fmt.Sprintf("write %s:%s to compare the field, or quote it", strings.TrimRight(name, "!~"), strings.TrimLeft(value, "=~")), "this searches messages for the text %q", leaf.Text)
+			}
+		})
+	}
+	look(r.Match)
+	for _, c := range calls(r.When) {
+		look(c.Filter)
+	}
+	for _, s := range r.Sequence {
+		look(s.Match)
+	}
+	look(r.Resolve.Match)
+}
+
+// Short writes a duration as rules do: 5m, not 5m0s.
+func Short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// Mistakes end the check; what is only doubtful is told with its name, so that it can be ignored.
+func TestCheck(t *testing.T) {
+	f := func(text string, want CheckResult, output string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "a.rules.yml")
+		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		if got := Check(&out, []string{file}); got != want {
+			t.Errorf("%s: result %d, want %d", text, got, want)
+		}
+		if got := strings.ReplaceAll(out.String(), file, "FILE"); got != output {
+			t.Errorf("%s\ngot  %swant %s", text, got, output)
+		}
+	}
+	f("  - {alert: A, match: 'level:error'}\n  - {record: r, when: count()}\n", CheckGood, "rules: 2, to look at: 0\n")
+	f("  - {alert: A, match: 'lev:>x', windw: 5m}\n", CheckErrors,
+		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: unknown key \"windw\"; did you mean \"window\"?\n")
+	f("  - {alert: A, match: 'not a', for: 1s}\n", CheckLints,
+		"FILE:4:23: nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
+			"FILE:4:37: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+
+			"rules: 1, to look at: 2\n")
+}
+
+// The demo's rules have nothing to look at.
+func TestCheckDemo(t *testing.T) {
+	var out strings.Builder
+	if got := Check(&out, []string{filepath.Join("demo", "shop.rules.yml")}); got != CheckGood {
+		t.Errorf("result %d:\n%s", got, out.String())
+	}
+}

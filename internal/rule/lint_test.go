@@ -1,0 +1,88 @@
+package rule
+
+import (
+	"strings"
+	"testing"
+)
+
+// lint reads a rule and returns what is found, without the file's name.
+func lint(t *testing.T, text string) []string {
+	t.Helper()
+	set, err := Read("a.yml", []byte(`time_intervals:
+- {name: office, time_intervals: [{weekdays: [monday], times: [{start_time: '09:00', end_time: '17:00'}]}]}
+- {name: never, time_intervals: [{months: [february], days_of_month: ['30']}]}
+lists: {hosts: [a, b]}
+groups:
+- name: g
+  rules:
+`+text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, f := range Lint(set) {
+		list = append(list, strings.TrimPrefix(f.String(), "a.yml:"))
+	}
+	return list
+}
+
+// Each lint speaks where it should, and only there.
+func TestLint(t *testing.T) {
+	f := func(rule string, want ...string) {
+		t.Helper()
+		got := lint(t, "  - alert: A\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
+		if strings.Join(got, "\n") != strings.Join(want, "\n") {
+			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+		}
+		ignored := lint(t, "  - alert: A\n    lint_ignore: ["+strings.Join(Lints(), ", ")+"]\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
+		if len(ignored) > 0 {
+			t.Errorf("%s\nthough ignored: %s", rule, ignored)
+		}
+	}
+	ratio := "9:11: a ratio of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)"
+	f("when: count(a) / count() > 5%", ratio)
+	f("when: count(a) / count() > 5% and count() < count(b)", ratio)
+	f("when: count(a) / count() > 5% and count() >= 200")
+	f("when: count() / 60 > 5")
+	f("when: 100 < p99(took)", "9:11: a percentile of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)")
+
+	f("match: a\nfor: 5s", "10:10: for of 5s is shorter than the lateness of 10s, by which the alert is delayed anyway; "+
+		"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)")
+	f("match: a\nfor: 10s")
+
+	absence := "9:11: absence is noticed only for groups that are known, and none is expected or remembered; add expect: {from: '@list'}, or remember: 7d, or leave by out (absence-keys)"
+	f("when: count() == 0\nby: [host]", absence)
+	f("when: count() < 5 and count(a) <= 3\nby: [host]", absence)
+	f("when: count() == 0\nby: [host]\nremember: 7d")
+	f("when: count() == 0\nby: [host]\nexpect: {from: '@hosts'}")
+	f("when: count() == 0")
+	f("when: count() > 0\nby: [host]")
+
+	f("match: a\nby: [service, 'x=trace_id|host']", "10:9: nearly every log has its own trace_id, so each would be a group of its own; "+
+		"group by something that a person could list, such as a service or a host; distinct(trace_id) counts values (unbounded-group)")
+
+	f("match: a\nactive: [never]", `10:13: the time interval "never" never comes; check its days, months and years (never-active)`)
+	f("match: a\nactive: [office, not never]")
+
+	f("when: new(x) > 0", "9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)")
+	f("when: new(x) > 0\nlearn: 1h\nremember: 30d")
+
+	f("match: a\nlearn: 1h", "10:12: learn has no effect: only new() learns (no-effect)")
+	f("match: a\nremember: 1h", "10:15: remember has no effect: only new(), changed() and absence remember (no-effect)")
+	f("match: a\nby: [host]\nexpect: {from: '@hosts'}", "11:13: expect has no effect: only absence is noticed for groups that are expected (no-effect)")
+	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m", "11:13: window has no effect: a sequence has no window; write within (no-effect)")
+	f("match: a\nresolve: manual\nkeep_firing_for: 1m", "11:22: keep_firing_for has no effect: it resolves by hand alone (no-effect)")
+
+	f("match: 'a && b'", `9:15: this searches messages for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`)
+	f("match: 'service=~pay'", `9:13: this searches messages for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`)
+	f("match: 'a'\nwhen: count(status=500) > 1", `10:17: this searches messages for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`)
+	f("match: 'service:=pay a:b path:/x?y=z'")
+}
+
+// Two rules that page for the same are one too many.
+func TestLintDuplicates(t *testing.T) {
+	got := lint(t, "  - {alert: A, match: x, when: count() > 1}\n  - {alert: B, match: x, when: count() > 1}\n  - {alert: C, match: x, when: count() > 2}\n")
+	if len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)" {
+		t.Errorf("got %q", got)
+	}
+}
