@@ -2,6 +2,7 @@ package rule
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -23,24 +24,40 @@ const maxFile = 4 << 20
 func Load(names ...string) (*Set, error) {
 	r := newReader()
 	for _, name := range names {
-		pattern := name
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			pattern = filepath.Join(name, "*.rules.yml")
-		}
-		files, err := filepath.Glob(pattern)
+		files, err := ruleFiles(name)
 		if err != nil || len(files) == 0 {
 			r.errs = append(r.errs, &Error{Pos: Pos{File: name}, Problem: "no rule file is found here"})
 		}
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			if err != nil {
-				r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: err.Error()})
+				r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "rule file is missing or cannot be read: " + reason(err)})
 				continue
 			}
 			r.read(file, data)
 		}
 	}
 	return r.finish()
+}
+
+// ruleFiles are the files that a name stands for: those of a directory, those that fit a pattern, or the one that it names, be it there or not.
+func ruleFiles(name string) ([]string, error) {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return filepath.Glob(filepath.Join(name, "*.rules.yml"))
+	}
+	if !strings.ContainsAny(name, `*?[`) {
+		return []string{name}, nil
+	}
+	return filepath.Glob(name)
+}
+
+// reason is an error without the path that it is about.
+func reason(err error) string {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
 }
 
 // Read reads one rule file. The error is Errors with all of its mistakes.

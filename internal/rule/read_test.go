@@ -193,3 +193,15 @@ func TestUnitsOfFields(t *testing.T) {
 	f("since(a) < 10m", 600)
 	f("avg(a) / count() < 1s", 1000)
 }
+
+// A file that is not there, or a pattern that fits none, is said as such.
+func TestLoadMissing(t *testing.T) {
+	f := func(name, want string) {
+		t.Helper()
+		if _, err := Load(name); err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+	f("gone.yml", "gone.yml: rule file is missing or cannot be read: no such file or directory")
+	f("gone*.yml", "gone*.yml: no rule file is found here")
+}
