@@ -1,0 +1,24 @@
+package window
+
+import "testing"
+
+func TestMessagesThatDifferInNumbersIDsAndQuotesHaveOneTemplate(t *testing.T) {
+	f := func(message, want string) {
+		t.Helper()
+		if got := string(Mask(nil, []byte(message))); got != want {
+			t.Errorf("%s:\n got %s\nwant %s", message, got, want)
+		}
+	}
+	f("", "")
+	f("connection refused", "connection refused")
+	f("took 17 ms", "took * ms")
+	f("took 17ms", "took *")
+	f("order 7f3a-11 of user:42 failed", "order * of * failed")
+	f("dial tcp 10.0.0.7:5432: timeout", "dial tcp *: timeout")
+	f(`no such table "orders_2026"`, "no such table *")
+	f(`can't open 'a b', it's gone`, `can't open *, it's gone`)
+	f(`unclosed "quote`, `unclosed *quote`)
+	f(`"escaped \" quote" here`, `* here`)
+	f("at 2026-01-05T09:00:00.123Z", "at *")
+	f("größe 5", "größe *")
+}
