@@ -1,0 +1,226 @@
+package web
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Role is what somebody may do. Each includes the ones before it.
+type Role int
+
+const (
+	Anyone Role = iota // sees whether the program is healthy
+	Reader             // sees everything
+	Writer             // changes things
+)
+
+// String is the role as it stands in a cookie.
+func (r Role) String() string { return [...]string{"anyone", "reader", "writer"}[r] }
+
+// Token lets whoever presents it act in a role.
+type Token struct {
+	Secret string
+	Role   Role // Reader or Writer
+}
+
+// access decides who may do what. Without a token for reading, everybody may read; without any token, everybody may write, too: then it is the listener, on
+// loopback or behind the passwords of the web configuration, that keeps others out.
+type access struct {
+	tokens   []tokenHash
+	open     Role // what somebody without a token may do
+	readOnly bool
+	key      []byte // of the cookies; another one after a restart, so everybody logs in again
+	hosts    []string
+	local    bool // the listener is reachable from this machine alone
+	secure   bool
+	logins   *rate.Limiter
+	writes   *rate.Limiter
+}
+
+// tokenHash is a token that cannot be read from memory by accident, and whose comparison says nothing by its duration.
+type tokenHash struct {
+	sum  [sha256.Size]byte
+	role Role
+}
+
+const cookieName = "alert_engine"
+
+func newAccess(o Options) (access, error) {
+	a := access{open: Writer, readOnly: o.ReadOnly, key: make([]byte, 32), logins: rate.NewLimiter(1, 10), writes: rate.NewLimiter(50, 200)}
+	rand.Read(a.key)
+	for _, t := range o.Tokens {
+		if len(t.Secret) < 8 {
+			return a, errors.New("a token for the pages is shorter than 8 characters and could be guessed")
+		}
+		if t.Role != Reader && t.Role != Writer {
+			return a, fmt.Errorf("a token for the pages has the role %d, which is none", t.Role)
+		}
+		a.tokens = append(a.tokens, tokenHash{sha256.Sum256([]byte(t.Secret)), t.Role})
+		a.open = min(a.open, t.Role-1)
+	}
+	a.hosts = append(a.hosts, o.Hosts...)
+	if u, err := url.Parse(o.ExternalURL); err == nil && u.Host != "" {
+		a.hosts = append(a.hosts, u.Hostname())
+		a.secure = u.Scheme == "https"
+	}
+	if o.Listener != nil {
+		if host, _, err := net.SplitHostPort(o.Listener.Addr().String()); err == nil {
+			ip := net.ParseIP(host)
+			a.local = ip != nil && ip.IsLoopback()
+		}
+	}
+	return a, nil
+}
+
+// roleOf returns what the sender of a request may do.
+func (a *access) roleOf(r *http.Request) Role {
+	role := a.open
+	if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
+		role = max(role, a.roleOfToken(secret))
+	}
+	// Where the web configuration has passwords, Authorization is theirs.
+	if secret := r.Header.Get("X-Alert-Engine-Token"); secret != "" {
+		role = max(role, a.roleOfToken(secret))
+	}
+	if c, err := r.Cookie(cookieName); err == nil {
+		role = max(role, a.roleOfCookie(c.Value))
+	}
+	return role
+}
+
+func (a *access) roleOfToken(secret string) Role {
+	sum, role := sha256.Sum256([]byte(secret)), Anyone
+	for _, t := range a.tokens {
+		if subtle.ConstantTimeCompare(sum[:], t.sum[:]) == 1 {
+			role = max(role, t.role)
+		}
+	}
+	return role
+}
+
+func (a *access) roleOfCookie(value string) Role {
+	for _, role := range []Role{Reader, Writer} {
+		if hmac.Equal([]byte(value), []byte(a.cookie(role))) {
+			return role
+		}
+	}
+	return Anyone
+}
+
+func (a *access) cookie(role Role) string {
+	mac := hmac.New(sha256.New, a.key)
+	mac.Write([]byte(role.String()))
+	return role.String() + "." + hex.EncodeToString(mac.Sum(nil))
+}
+
+// mayWrite says whether the sender of a request may change something.
+func (a *access) mayWrite(r *http.Request) bool { return !a.readOnly && a.roleOf(r) >= Writer }
+
+// require lets a request through to h when its sender has the role.
+func (a *access) require(role Role, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writes := r.Method != http.MethodGet && r.Method != http.MethodHead
+		switch {
+		case role == Writer && writes && a.readOnly:
+			a.refuse(w, r, http.StatusForbidden, "this server is read-only")
+		case a.roleOf(r) < role:
+			a.refuse(w, r, http.StatusUnauthorized, "a token is needed for this; send it as Authorization: Bearer")
+		case role == Writer && writes && !a.writes.Allow():
+			w.Header().Set("Retry-After", "1")
+			a.refuse(w, r, http.StatusTooManyRequests, "too many changes at once")
+		default:
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (a *access) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
+			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			return
+		}
+	}
+	writeError(w, &apiError{status, text})
+}
+
+// knownHost protects a server that trusts whoever reaches it from pages whose name was made to point to it. Only browsers are deceived that way, and only loopback is
+// trusted without a word; elsewhere names are the operator's affair.
+func (a *access) knownHost(r *http.Request) bool {
+	if !a.local {
+		return true
+	}
+	host := r.Host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.ToLower(strings.Trim(host, "[]"))
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host) != nil || slices.Contains(a.hosts, host)
+}
+
+// policy is what browsers may do with our pages: run our script, show our style, and talk to us.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// guard is what every request passes before it is routed.
+func (s *Server) guard(next http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	next = origins.Handler(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Content-Security-Policy", policy)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Cache-Control", "no-store")
+		if !s.access.knownHost(r) {
+			writeError(w, &apiError{http.StatusMisdirectedRequest, "the pages are not known under this name; add it to the external URL"})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// login exchanges a token for a cookie, so that a browser can present it.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) {
+	if !s.access.logins.Allow() {
+		http.Error(w, "too many attempts; wait a moment", http.StatusTooManyRequests)
+		return
+	}
+	role := s.access.roleOfToken(r.PostFormValue("token"))
+	if role == Anyone {
+		s.loginPage(w, r, "This token is not known here.", http.StatusUnauthorized)
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.access.cookie(role), Path: "/", HttpOnly: true, Secure: s.access.secure || r.TLS != nil,
+		SameSite: http.SameSiteStrictMode, Expires: s.Now().Add(30 * 24 * time.Hour)})
+	http.Redirect(w, r, localPath(r.PostFormValue("to")), http.StatusSeeOther)
+}
+
+// localPath is a path of ours, whatever was given.
+func localPath(to string) string {
+	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+		return "/"
+	}
+	return to
+}
+
+func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Path: "/", MaxAge: -1})
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}

@@ -1,0 +1,397 @@
+package web
+
+import (
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+//go:embed openapi.yaml
+var openAPI []byte
+
+// apiError is an error with the status it is answered with.
+type apiError struct {
+	status int
+	text   string
+}
+
+func (e *apiError) Error() string { return e.text }
+
+func missing(what string) error {
+	return &apiError{http.StatusNotImplemented, what + " is not available in this program"}
+}
+
+func notFound(format string, args ...any) error {
+	return &apiError{http.StatusNotFound, fmt.Sprintf(format, args...)}
+}
+
+func badRequest(format string, args ...any) error {
+	return &apiError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// apiRoutes are the routes of our own API and of the parts of Prometheus' that Grafana and others read.
+func (s *Server) apiRoutes() []route {
+	return []route{
+		{"GET /api/v1/openapi.yaml", Reader, http.HandlerFunc(serveOpenAPI)},
+		{"GET /api/v1/alerts", Reader, s.api(s.prometheusAlerts)},
+		{"GET /api/v1/rules", Reader, s.api(s.prometheusRules)},
+		{"GET /api/v1/alerts/{id}", Reader, s.api(s.getAlert)},
+		{"POST /api/v1/alerts/{id}/ack", Writer, s.api(s.postAck)},
+		{"GET /api/v1/history", Reader, s.api(s.getHistory)},
+		{"GET /api/v1/rules/{id...}", Reader, s.api(s.getRule)},
+		{"GET /api/v1/rulefiles", Reader, s.api(s.listRuleFiles)},
+		{"GET /api/v1/rulefiles/{name}", Reader, s.api(s.getRuleFile)},
+		{"PUT /api/v1/rulefiles/{name}", Writer, s.api(s.putRuleFile)},
+		{"DELETE /api/v1/rulefiles/{name}", Writer, s.api(s.deleteRuleFile)},
+		{"PUT /api/v1/rulefiles/{name}/mode", Writer, s.api(s.putMode)},
+		{"POST /api/v1/validate", Reader, s.api(s.postValidate)},
+		{"POST /api/v1/explain", Reader, s.api(s.postExplain)},
+		{"POST /api/v1/decode", Reader, s.api(s.postDecode)},
+		{"POST /api/v1/backtest", Reader, s.api(s.postBacktest)},
+		{"GET /api/v1/logs", Reader, s.api(s.getLogs)},
+		{"GET /api/v1/tail", Reader, s.api(s.getTail)},
+		{"GET /api/v1/deadletters", Reader, s.api(s.getDeadLetters)},
+		{"POST /api/v1/deadletters/replay", Writer, s.api(s.postReplay)},
+		{"GET /api/v1/engine", Reader, s.api(s.getEngine)},
+	}
+}
+
+func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml")
+	w.Write(openAPI)
+}
+
+// api answers the error of a handler as JSON.
+func (s *Server) api(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			writeError(w, err)
+		}
+	})
+}
+
+// writeError answers an error. One without a status is a mistake of ours or of what lies behind us.
+func writeError(w http.ResponseWriter, err error) {
+	status := http.StatusInternalServerError
+	if e, ok := errors.AsType[*apiError](err); ok {
+		status = e.status
+	} else if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		status = http.StatusRequestEntityTooLarge
+	}
+	writeJSON(w, status, map[string]string{"error": visible(err.Error())})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	w.Write(append(text, '\n'))
+}
+
+func ok(w http.ResponseWriter, v any) error {
+	writeJSON(w, http.StatusOK, v)
+	return nil
+}
+
+// readJSON reads the body of a request, in which unknown keys are mistakes.
+func readJSON(r *http.Request, v any) error {
+	dec := json.NewDecoder(r.Body)
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if err == nil {
+		return nil
+	}
+	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
+		return err
+	}
+	return badRequest("the body is not the JSON that is expected here: %v", err)
+}
+
+// number reads a whole number from a query parameter, at most most.
+func number(r *http.Request, name string, otherwise, most int) (int, error) {
+	text := r.FormValue(name)
+	if text == "" {
+		return otherwise, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		return 0, badRequest("%s: %q is no number above zero", name, text)
+	}
+	return min(n, most), nil
+}
+
+// ago reads how far back to look: a duration before now, or an instant.
+func (s *Server) ago(text string, otherwise time.Duration) (time.Time, error) {
+	if text == "" {
+		return s.Now().Add(-otherwise), nil
+	}
+	if at, err := time.Parse(time.RFC3339, text); err == nil {
+		return at, nil
+	}
+	days, isDays := strings.CutSuffix(text, "d")
+	if n, err := strconv.Atoi(days); isDays && err == nil && n > 0 && n <= 366 {
+		return s.Now().Add(-time.Duration(n) * 24 * time.Hour), nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 {
+		return time.Time{}, badRequest("since: %q is neither a duration, such as 15m or 2d, nor a time, such as 2026-01-05T09:00:00Z", text)
+	}
+	return s.Now().Add(-d), nil
+}
+
+// alertDetail is all there is to know about an alert.
+type alertDetail struct {
+	Alert       models.Alert   `json:"alert"` // its newest transition
+	Transitions []models.Alert `json:"transitions"`
+	Deliveries  []Delivery     `json:"deliveries"`
+	Series      []Point        `json:"series"`
+}
+
+// alertByID returns an alert that is up, or one of the history.
+func (s *Server) alertByID(id string) (alertDetail, error) {
+	d := alertDetail{Transitions: []models.Alert{}, Deliveries: []Delivery{}, Series: []Point{}}
+	if s.Alerts == nil {
+		return d, missing("alerts")
+	}
+	found := false
+	for _, a := range s.Alerts.History() {
+		if a.ID == id {
+			d.Alert, found = a, true
+			d.Transitions = append(d.Transitions, a)
+		}
+	}
+	for _, a := range s.Alerts.Current() {
+		if a.ID == id {
+			if len(d.Transitions) == 0 {
+				d.Transitions = append(d.Transitions, a)
+			}
+			d.Alert, found = a, true
+		}
+	}
+	if !found {
+		return d, notFound("no alert %q is known", shorten(80, visible(id)))
+	}
+	d.Series = append(d.Series, s.Alerts.Series(id)...)
+	if s.Notifier != nil {
+		d.Deliveries = append(d.Deliveries, s.Notifier.Deliveries(id)...)
+	}
+	return d, nil
+}
+
+func (s *Server) getAlert(w http.ResponseWriter, r *http.Request) error {
+	d, err := s.alertByID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return ok(w, d)
+}
+
+func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
+	if s.Alerts == nil {
+		return missing("history")
+	}
+	since, err := s.ago(r.FormValue("since"), 366*24*time.Hour)
+	if err != nil {
+		return err
+	}
+	most, err := number(r, "limit", 1000, 10_000)
+	if err != nil {
+		return err
+	}
+	list := []models.Alert{}
+	history := s.Alerts.History()
+	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
+		a := history[i]
+		if name := r.FormValue("rule"); (name == "" || name == a.Rule) && !a.At.Before(since) {
+			list = append(list, a)
+		}
+	}
+	return ok(w, list)
+}
+
+func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
+	if s.Engine == nil {
+		return missing("the engine's state")
+	}
+	state := struct {
+		Version  string          `json:"version"`
+		Engine   EngineStatus    `json:"engine"`
+		Notifier *NotifierStatus `json:"notifier,omitempty"`
+	}{Version: s.Version, Engine: s.Engine.Status()}
+	if s.Notifier != nil {
+		n := s.Notifier.Status()
+		state.Notifier = &n
+	}
+	return ok(w, state)
+}
+
+// event is a log as it stands on the topic, to be held against something.
+type event struct {
+	Event string `json:"event"`
+	Topic string `json:"topic,omitempty"`
+	Rule  string `json:"rule,omitempty"`
+}
+
+// eachLog reads the logs of one event.
+func (s *Server) eachLog(e event, each func(*decode.Log)) error {
+	var config decode.Config
+	if s.Logs != nil {
+		config = s.Logs.Decode(e.Topic)
+	}
+	decoder, err := decode.New(config, decode.NewFields())
+	if err != nil {
+		return err
+	}
+	var rejected error
+	record := models.Record{Topic: e.Topic, Timestamp: s.Now(), Value: []byte(e.Event)}
+	decoder.Decode(&record, each, func(reason decode.Reason, detail string) {
+		rejected = &apiError{http.StatusUnprocessableEntity, fmt.Sprintf("the event cannot be read: %s: %s", reason, detail)}
+	})
+	return rejected
+}
+
+// decoded is a log as the engine reads it.
+type decoded struct {
+	Format string          `json:"format"`
+	Entry  models.LogEntry `json:"entry"`
+}
+
+func (s *Server) postDecode(w http.ResponseWriter, r *http.Request) error {
+	var e event
+	if err := readJSON(r, &e); err != nil {
+		return err
+	}
+	list := []decoded{}
+	if err := s.eachLog(e, func(l *decode.Log) { list = append(list, decoded{l.Format(), l.Entry()}) }); err != nil {
+		return err
+	}
+	return ok(w, list)
+}
+
+// explained says why a rule matches a log or does not.
+type explained struct {
+	Rule   string            `json:"rule"`
+	Match  match.Tree        `json:"match"`
+	Labels map[string]string `json:"labels"` // of the group the log falls into
+}
+
+func (s *Server) postExplain(w http.ResponseWriter, r *http.Request) error {
+	var e event
+	if err := readJSON(r, &e); err != nil {
+		return err
+	}
+	found, err := s.ruleByID(e.Rule)
+	if err != nil {
+		return err
+	}
+	list := []explained{}
+	err = s.eachLog(e, func(l *decode.Log) {
+		list = append(list, explained{found.ID(), match.Explain(found.Match, l, s.lists()), groupOf(found, l)})
+	})
+	if err != nil {
+		return err
+	}
+	return ok(w, list)
+}
+
+// groupOf returns the group's labels of a log.
+func groupOf(r *rule.Rule, l *decode.Log) map[string]string {
+	labels := map[string]string{}
+	for _, by := range r.By {
+		for _, field := range by.Fields {
+			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
+				labels[by.Name] = string(v.Text)
+				break
+			}
+		}
+	}
+	return labels
+}
+
+func (s *Server) ruleSet() *rule.Set {
+	if s.Rules != nil {
+		if set := s.Rules.Set(); set != nil {
+			return set
+		}
+	}
+	return &rule.Set{}
+}
+
+func (s *Server) ruleByID(id string) (*rule.Rule, error) {
+	for _, r := range s.ruleSet().Rules {
+		if r.ID() == id {
+			return r, nil
+		}
+	}
+	return nil, notFound("no rule %q is in force", shorten(80, visible(id)))
+}
+
+// lists are the lists that queries may name.
+func (s *Server) lists() match.Lists {
+	set := s.ruleSet()
+	return func(name string) ([]string, bool) {
+		l, found := set.Lists[name]
+		if !found {
+			return nil, false
+		}
+		return l.Values, true
+	}
+}
+
+func (s *Server) getDeadLetters(w http.ResponseWriter, r *http.Request) error {
+	if s.DeadLetters == nil {
+		return missing("a dead-letter topic")
+	}
+	most, err := number(r, "limit", 100, 1000)
+	if err != nil {
+		return err
+	}
+	list, err := s.DeadLetters.List(r.Context(), most)
+	if err != nil {
+		return &apiError{http.StatusBadGateway, err.Error()}
+	}
+	if list == nil {
+		list = []DeadLetter{}
+	}
+	return ok(w, list)
+}
+
+func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
+	if s.DeadLetters == nil {
+		return missing("a dead-letter topic")
+	}
+	var at models.Position
+	if err := readJSON(r, &at); err != nil {
+		return err
+	}
+	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
+		return &apiError{http.StatusBadGateway, err.Error()}
+	}
+	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition, "offset", at.Offset)
+	return ok(w, map[string]bool{"replayed": true})
+}
+
+// audit logs that somebody changed something.
+func (s *Server) audit(r *http.Request, what string, facts ...any) {
+	s.Logger.Info(what, append(facts, "from", r.RemoteAddr)...)
+}
+
+// readAll reads a body that is no JSON.
+func readAll(r *http.Request) (string, error) {
+	text, err := io.ReadAll(r.Body)
+	return string(text), err
+}

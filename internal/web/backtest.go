@@ -1,0 +1,155 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// backtestTime bounds how long a backtest may read.
+const backtestTime = 50 * time.Second
+
+// backtestReport is what a backtest says to people and programs.
+type backtestReport struct {
+	Records   int              `json:"records"`
+	Logs      int              `json:"logs"`
+	From      time.Time        `json:"from"`
+	To        time.Time        `json:"to"`
+	Fired     int              `json:"fired"`
+	Truncated bool             `json:"truncated"`
+	Rules     []backtestedRule `json:"rules"`
+}
+
+type backtestedRule struct {
+	Rule     string    `json:"rule"`
+	Fired    int       `json:"fired"`
+	Groups   int       `json:"groups"`
+	Open     int       `json:"open"` // still up at the end
+	Episodes []episode `json:"episodes"`
+}
+
+// episode is the life of an alert, from firing to its end.
+type episode struct {
+	ID     string            `json:"id"`
+	Labels map[string]string `json:"labels"`
+	From   time.Time         `json:"from"`
+	To     time.Time         `json:"to,omitzero"` // zero while it is up
+	Value  float64           `json:"value"`
+	Reason string            `json:"reason"`
+}
+
+// mostEpisodes of a rule are listed; all are counted.
+const mostEpisodes = 200
+
+func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Text  string `json:"text"`  // a rule file
+		Rule  string `json:"rule"`  // or the ID of a rule in force
+		Since string `json:"since"` // how far back
+	}
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	since, err := s.ago(body.Since, 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	set, err := s.rulesToTest(body.Text, body.Rule)
+	if err != nil {
+		return err
+	}
+	report, err := s.backtest(r.Context(), w, set, since)
+	if err != nil {
+		return err
+	}
+	return ok(w, report)
+}
+
+// rulesToTest are the rules of a text, or one in force.
+func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
+	if text != "" {
+		set, err := rule.Read("rules", []byte(text))
+		if err != nil {
+			return nil, &apiError{http.StatusUnprocessableEntity, err.Error()}
+		}
+		return set, nil
+	}
+	one, err := s.ruleByID(id)
+	if err != nil {
+		return nil, err
+	}
+	set := *s.ruleSet()
+	set.Rules = []*rule.Rule{one}
+	return &set, nil
+}
+
+func (s *Server) backtest(ctx context.Context, w http.ResponseWriter, set *rule.Set, since time.Time) (backtestReport, error) {
+	if s.Backtest == nil {
+		return backtestReport{}, missing("a backtest over the topics")
+	}
+	free, err := take(s.heavy, "backtests and searches")
+	if err != nil {
+		return backtestReport{}, err
+	}
+	defer free()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second)) // a recorder in a test has no deadline
+	ctx, cancel := context.WithTimeout(ctx, backtestTime)
+	defer cancel()
+	result, err := s.Backtest(ctx, set, since)
+	if err != nil {
+		return backtestReport{}, &apiError{http.StatusBadGateway, "the backtest failed: " + err.Error()}
+	}
+	return report(set, result, since, s.Now()), nil
+}
+
+func report(set *rule.Set, result BacktestResult, since, now time.Time) backtestReport {
+	rep := backtestReport{Records: result.Records, Logs: result.Logs, From: result.From, To: result.To, Truncated: result.Truncated, Rules: []backtestedRule{}}
+	if rep.From.IsZero() {
+		rep.From, rep.To = since, now
+	}
+	all := episodes(result.Alerts)
+	for _, r := range set.Rules {
+		one := backtestedRule{Rule: r.ID(), Episodes: []episode{}}
+		groups := map[string]bool{}
+		for _, e := range all[r.ID()] {
+			one.Fired++
+			groups[labelText(e.Labels)] = true
+			if e.To.IsZero() {
+				one.Open++
+			}
+			if len(one.Episodes) < mostEpisodes {
+				one.Episodes = append(one.Episodes, e)
+			}
+		}
+		one.Groups = len(groups)
+		rep.Fired += one.Fired
+		rep.Rules = append(rep.Rules, one)
+	}
+	return rep
+}
+
+// episodes pairs transitions to episodes, by rule and in the order of their beginning. An alert that fires again under its ID goes on.
+func episodes(transitions []models.Alert) map[string][]episode {
+	byRule := map[string][]episode{}
+	open := map[string]int{} // ID to its place in the rule's list
+	for _, a := range transitions {
+		i, up := open[a.ID]
+		switch {
+		case a.State == models.AlertFiring && !up:
+			open[a.ID] = len(byRule[a.Rule])
+			byRule[a.Rule] = append(byRule[a.Rule], episode{ID: a.ID, Labels: a.Labels, From: a.At, Value: a.Value, Reason: a.Reason})
+		case a.State == models.AlertResolved && up:
+			byRule[a.Rule][i].To = a.At
+			delete(open, a.ID)
+		}
+	}
+	for _, list := range byRule {
+		slices.SortFunc(list, func(a, b episode) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) })
+	}
+	return byRule
+}

@@ -1,0 +1,61 @@
+package web
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// alertFilter picks alerts by a query of the match language over their labels: service:payment* severity:page. A word alone is searched in labels, summary and reason.
+type alertFilter struct {
+	query   rule.Query
+	lists   match.Lists
+	decoder *decode.Decoder
+}
+
+// severityField is what the severity of an alert is called in the log it is made into: there, severity is another name of the level.
+const severityField = "alert_severity"
+
+var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
+
+func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
+	f := &alertFilter{lists: s.lists()}
+	if strings.TrimSpace(text) == "" {
+		return f, nil
+	}
+	var err error
+	if f.query, err = rule.ParseQuery(severityWord.ReplaceAllString(text, "${1}"+severityField+":")); err != nil {
+		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
+	}
+	f.decoder, err = decode.New(decode.Config{Format: "json"}, decode.NewFields())
+	return f, err
+}
+
+// keeps says whether an alert is meant.
+func (f *alertFilter) keeps(a models.Alert) bool {
+	if f.query == nil {
+		return true
+	}
+	doc := map[string]any{"state": a.State, "rule": a.Rule, "value": a.Value}
+	text := []string{a.Rule, a.Annotations["summary"], a.Reason}
+	for name, value := range a.Labels {
+		doc[name] = value
+		text = append(text, name+"="+value)
+	}
+	delete(doc, "severity")
+	doc[severityField] = a.Severity
+	doc["message"] = strings.Join(text, "\n")
+	value, err := json.Marshal(doc)
+	if err != nil {
+		delete(doc, "value") // it is no number that JSON has
+		value, _ = json.Marshal(doc)
+	}
+	kept := false
+	f.decoder.Decode(&models.Record{Value: value}, func(l *decode.Log) { kept = kept || match.Eval(f.query, l, f.lists) }, func(decode.Reason, string) {})
+	return kept
+}

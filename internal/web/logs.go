@@ -1,0 +1,421 @@
+package web
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// search reads logs from the topics and keeps those that match a query.
+type search struct {
+	logs     Logs
+	query    rule.Query // nil for every log
+	lists    match.Lists
+	decoders map[string]*decode.Decoder
+}
+
+func (s *Server) newSearch(text string) (*search, error) {
+	if s.Logs == nil {
+		return nil, missing("reading the topics")
+	}
+	q := &search{logs: s.Logs, lists: s.lists(), decoders: map[string]*decode.Decoder{}}
+	if strings.TrimSpace(text) == "" {
+		return q, nil
+	}
+	var err error
+	if q.query, err = rule.ParseQuery(text); err != nil {
+		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
+	}
+	return q, nil
+}
+
+// run calls each for every log that matches, with whether it can go on, until there are no more records, ctx ends, or each returns false. It returns how many logs
+// were read.
+func (q *search) run(ctx context.Context, from From, each func(models.LogEntry) bool) (read int, err error) {
+	for record, err := range q.logs.Records(ctx, from) {
+		if err != nil {
+			if ctx.Err() != nil {
+				return read, nil
+			}
+			return read, err
+		}
+		more := true
+		decoder, err := q.decoder(record.Topic)
+		if err != nil {
+			return read, err
+		}
+		decoder.Decode(&record, func(l *decode.Log) {
+			read++
+			if more && (q.query == nil || match.Eval(q.query, l, q.lists)) {
+				more = each(l.Entry())
+			}
+		}, func(decode.Reason, string) {})
+		if !more || ctx.Err() != nil {
+			return read, nil
+		}
+	}
+	return read, nil
+}
+
+func (q *search) decoder(topic string) (*decode.Decoder, error) {
+	if d := q.decoders[topic]; d != nil {
+		return d, nil
+	}
+	d, err := decode.New(q.logs.Decode(topic), decode.NewFields())
+	q.decoders[topic] = d
+	return d, err
+}
+
+const (
+	maxMessage = 2000 // characters of a message that are sent
+	lookTime   = 8 * time.Second
+)
+
+// lineOf is a log as a page shows it.
+func lineOf(e models.LogEntry) models.Line {
+	l := models.Line{Time: e.Timestamp, Level: e.Level, Service: e.Service, Message: shorten(maxMessage, e.Message), Fields: map[string]string{}, Position: e.Position}
+	if l.Message == "" {
+		l.Message = shorten(maxMessage, e.Raw)
+	}
+	flatten(l.Fields, "", e.Fields, 3)
+	for name, value := range map[string]string{"host": e.Host, "namespace": e.Namespace, "kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID} {
+		if value != "" {
+			l.Fields[name] = shorten(maxValue, value)
+		}
+	}
+	return l
+}
+
+const (
+	maxFields = 60  // of a log that are shown
+	maxValue  = 200 // characters of a value that are shown
+)
+
+// flatten writes nested fields under their dotted paths.
+func flatten(into map[string]string, prefix string, fields map[string]any, depth int) {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if len(into) >= maxFields {
+			return
+		}
+		switch v := fields[name].(type) {
+		case map[string]any:
+			if depth > 0 {
+				flatten(into, prefix+name+".", v, depth-1)
+			}
+		case string:
+			into[shorten(maxValue, prefix+name)] = shorten(maxValue, v)
+		case json.Number:
+			into[shorten(maxValue, prefix+name)] = v.String()
+		default:
+			text, err := json.Marshal(v)
+			if err == nil {
+				into[shorten(maxValue, prefix+name)] = shorten(maxValue, string(text))
+			}
+		}
+	}
+}
+
+// found is what a look back over the topics found.
+type found struct {
+	Read      int           `json:"read"`    // logs
+	Matched   int           `json:"matched"` // logs
+	From      time.Time     `json:"from"`
+	To        time.Time     `json:"to"`
+	Lines     []models.Line `json:"lines"`  // the newest, newest first
+	Fields    []fieldCount  `json:"fields"` // of those that matched, the most frequent first
+	Bars      []int         `json:"bars"`   // matches over time, from From to To
+	Truncated bool          `json:"truncated"`
+}
+
+// fieldCount is a field, how many logs have it, and its most frequent values.
+type fieldCount struct {
+	Field  string            `json:"field"`
+	Logs   int               `json:"logs"`
+	Values []models.TopValue `json:"values"`
+	More   bool              `json:"more"` // it has more values than are listed
+}
+
+const bars = 60
+
+// lookBack reads from a time to the end, for a few seconds at most.
+func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (found, error) {
+	f := found{From: from.Time, To: s.Now(), Lines: []models.Line{}, Fields: []fieldCount{}, Bars: make([]int, bars)}
+	limited, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	counts := fieldCounts{}
+	var lines []models.Line // the last ones to match; twice as many as are wanted at most
+	read, err := q.run(limited, from, func(e models.LogEntry) bool {
+		f.Matched++
+		l := lineOf(e)
+		counts.add(l)
+		f.bar(l.Time)
+		if lines = append(lines, l); len(lines) >= 2*most+500 {
+			lines = newest(lines, most)
+		}
+		return true
+	})
+	f.Read, f.Truncated = read, limited.Err() != nil
+	if err != nil {
+		return f, &apiError{http.StatusBadGateway, "the topic cannot be read: " + err.Error()}
+	}
+	f.Lines = append(f.Lines, newest(lines, most)...)
+	f.Fields = append(f.Fields, counts.list()...)
+	return f, nil
+}
+
+func (f *found) bar(at time.Time) {
+	if span := f.To.Sub(f.From); span > 0 && !at.Before(f.From) && at.Before(f.To) {
+		f.Bars[int(float64(at.Sub(f.From))/float64(span)*bars)]++
+	}
+}
+
+// newest sorts lines, newest first, and keeps so many.
+func newest(lines []models.Line, most int) []models.Line {
+	slices.SortStableFunc(lines, func(a, b models.Line) int { return b.Time.Compare(a.Time) })
+	return lines[:min(most, len(lines))]
+}
+
+// fieldCounts count the values of fields; of both no more than are useful.
+type fieldCounts map[string]map[string]int64
+
+func (c fieldCounts) add(l models.Line) {
+	count := func(field, value string) {
+		values := c[field]
+		if values == nil {
+			if len(c) >= 200 {
+				return
+			}
+			values = map[string]int64{}
+			c[field] = values
+		}
+		if _, known := values[value]; known || len(values) < 1000 {
+			values[value]++
+		}
+	}
+	for field, value := range l.Fields {
+		count(field, value)
+	}
+	if l.Level != "" {
+		count("level", l.Level)
+	}
+	if l.Service != "" {
+		count("service", l.Service)
+	}
+}
+
+func (c fieldCounts) list() []fieldCount {
+	const mostValues = 8
+	var list []fieldCount
+	for field, values := range c {
+		one := fieldCount{Field: field, More: len(values) > mostValues}
+		for value, n := range values {
+			one.Logs += int(n)
+			one.Values = append(one.Values, models.TopValue{Value: value, Count: n})
+		}
+		slices.SortFunc(one.Values, func(a, b models.TopValue) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+		})
+		one.Values = one.Values[:min(mostValues, len(one.Values))]
+		list = append(list, one)
+	}
+	rank := map[string]int{"level": -2, "service": -1}
+	slices.SortFunc(list, func(a, b fieldCount) int {
+		return cmp.Or(cmp.Compare(rank[a.Field], rank[b.Field]), cmp.Compare(b.Logs, a.Logs), cmp.Compare(a.Field, b.Field))
+	})
+	return list[:min(40, len(list))]
+}
+
+// take reserves one of the places in a pool for the length of a request.
+func take(pool chan struct{}, what string) (free func(), err error) {
+	select {
+	case pool <- struct{}{}:
+		return func() { <-pool }, nil
+	default:
+		return nil, &apiError{http.StatusTooManyRequests, fmt.Sprintf("%d %s are under way already; try again when one has ended", cap(pool), what)}
+	}
+}
+
+// fromRequest reads where to look: since, or topic, partition and offset.
+func (s *Server) fromRequest(r *http.Request) (From, error) {
+	since, err := s.ago(r.FormValue("since"), 15*time.Minute)
+	return From{Topic: r.FormValue("topic"), Time: since}, err
+}
+
+func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
+	q, err := s.newSearch(r.FormValue("query"))
+	if err != nil {
+		return err
+	}
+	from, err := s.fromRequest(r)
+	if err != nil {
+		return err
+	}
+	most, err := number(r, "limit", 100, 1000)
+	if err != nil {
+		return err
+	}
+	free, err := take(s.heavy, "searches")
+	if err != nil {
+		return err
+	}
+	defer free()
+	f, err := s.lookBack(r.Context(), q, from, most)
+	if err != nil {
+		return err
+	}
+	return ok(w, f)
+}
+
+// tailLimit is how many lines a second a tail sends; of more, the rest is counted.
+const tailLimit = 100
+
+// getTail streams logs that match, as they come: an event "line" for each, and once a second "count" with how many matched and were read.
+func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
+	q, err := s.newSearch(r.FormValue("query"))
+	if err != nil {
+		return err
+	}
+	free, err := take(s.streams, "streams")
+	if err != nil {
+		return err
+	}
+	defer free()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	out, err := s.stream(w)
+	if err != nil {
+		return err
+	}
+	t := &tail{sent: make(chan models.Line, tailLimit)}
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(t.sent)
+		_, t.err = q.run(ctx, From{Topic: r.FormValue("topic"), Follow: true}, t.line)
+	})
+	err = s.sendTail(ctx, out, t)
+	cancel()
+	for range t.sent { // the reader may be about to send
+	}
+	reading.Wait()
+	return err
+}
+
+// tail passes lines from who reads the topic to who writes to a browser.
+type tail struct {
+	sent    chan models.Line
+	err     error // set before sent is closed
+	mu      sync.Mutex
+	matched int
+}
+
+// line never waits: a browser that is slower than the topic sees a part of it, and how much there was.
+func (t *tail) line(e models.LogEntry) bool {
+	t.mu.Lock()
+	t.matched++
+	t.mu.Unlock()
+	select {
+	case t.sent <- lineOf(e):
+	default:
+	}
+	return true
+}
+
+func (t *tail) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.matched
+}
+
+func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	budget := tailLimit
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		case <-tick.C:
+			budget = tailLimit
+			if out.send("count", map[string]int{"matched": t.count()}) != nil {
+				return nil
+			}
+		case l, open := <-t.sent:
+			if !open {
+				if t.err != nil {
+					_ = out.send("problem", map[string]string{"error": t.err.Error()}) // the stream ends here either way
+				}
+				return nil
+			}
+			if budget--; budget >= 0 && out.send("line", showLine(l)) != nil {
+				return nil
+			}
+		}
+	}
+}
+
+// stream is a response of server-sent events.
+type stream struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (s *Server) stream(w http.ResponseWriter) (*stream, error) {
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("X-Accel-Buffering", "no")
+	out := &stream{w, http.NewResponseController(w)}
+	w.WriteHeader(http.StatusOK)
+	return out, out.flush()
+}
+
+func (o *stream) flush() error {
+	if err := o.control.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	return o.control.Flush()
+}
+
+// send writes an event, whose data is JSON and therefore one line.
+func (o *stream) send(name string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(o.w, "event: %s\ndata: %s\n\n", name, text); err != nil {
+		return err
+	}
+	return o.flush()
+}
+
+// shownLine is a line made ready for the eyes: nothing in it commands or hides.
+type shownLine struct {
+	Time    string            `json:"time"`
+	Level   string            `json:"level"`
+	Service string            `json:"service"`
+	Message string            `json:"message"`
+	Fields  map[string]string `json:"fields"`
+	Link    string            `json:"link"`
+}
+
+func showLine(l models.Line) shownLine {
+	fields := make(map[string]string, len(l.Fields))
+	for name, value := range l.Fields {
+		fields[visible(name)] = visible(value)
+	}
+	return shownLine{l.Time.UTC().Format("15:04:05.000"), visible(l.Level), visible(l.Service), visible(l.Message), fields, offsetLink(l.Position)}
+}

@@ -1,0 +1,245 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// nowData is the page of what is wrong now.
+type nowData struct {
+	Filter   string
+	Problem  string // of the filter
+	Receiver string
+	State    string // that is shown alone; "" for all
+	Counts   map[string]int
+	Total    int
+	Groups   []alertGroup
+	Recent   []models.Alert // the last that ended, when nothing is up
+	Expanded string         // the group of which all alerts are shown
+}
+
+// alertGroup is the alerts of one rule in one state.
+type alertGroup struct {
+	Key      string
+	Rule     string
+	Name     string
+	State    string // firing, pending, muted
+	Severity string
+	Shared   []label // labels that all have
+	Rows     []alertRow
+	Count    int
+	Newest   time.Time
+}
+
+// More is how many alerts are not listed.
+func (g alertGroup) More() int { return g.Count - len(g.Rows) }
+
+// alertRow is an alert in a list.
+type alertRow struct {
+	models.Alert
+	Own    []label // labels that not all of the group have
+	Line   *models.Line
+	Spark  chart
+	Muted  string // by what
+	Acked  bool
+	shown  string
+	labels map[string]string
+}
+
+// mostRows of a group are shown before it is opened.
+const mostRows = 6
+
+var stateOrder = map[string]int{"firing": 0, "pending": 1, "muted": 2, "unknown": 3}
+var severityOrder = map[string]int{"critical": 0, "high": 1, "warning": 2, "other": 3, "info": 4}
+
+func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
+	data, err := s.now(r)
+	if err != nil {
+		return err
+	}
+	if r.Header.Get("X-Part") != "" {
+		return s.renderPart(w, "now", "alerts", view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()})
+	}
+	title := "Nothing is wrong"
+	if n := data.Counts["firing"]; n > 0 {
+		title = fmt.Sprintf("(%d) firing", n)
+	}
+	s.render(w, r, http.StatusOK, "now", view{Title: title, Page: "now", Data: data})
+	return nil
+}
+
+func (s *Server) now(r *http.Request) (nowData, error) {
+	d := nowData{Filter: r.FormValue("filter"), Receiver: r.FormValue("receiver"), State: r.FormValue("state"), Expanded: r.FormValue("open"), Counts: map[string]int{}}
+	filter, err := s.newAlertFilter(d.Filter)
+	if err != nil {
+		d.Problem = err.Error()
+		filter, _ = s.newAlertFilter("")
+	}
+	silences, err := s.silences(r.Context())
+	if err != nil {
+		return d, err
+	}
+	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
+	groups := map[string]*alertGroup{}
+	for _, a := range s.current() {
+		if !filter.keeps(a) {
+			continue
+		}
+		row := rowOf(a, active)
+		d.Counts[row.shown]++
+		d.Total++
+		if d.State != "" && d.State != row.shown {
+			continue
+		}
+		key := row.shown + " " + a.Rule
+		g := groups[key]
+		if g == nil {
+			g = &alertGroup{Key: key, Rule: a.Rule, Name: a.Labels["alertname"], State: row.shown}
+			groups[key] = g
+		}
+		g.Rows = append(g.Rows, row)
+	}
+	for _, g := range groups {
+		s.finish(g, d.Expanded)
+		d.Groups = append(d.Groups, *g)
+	}
+	slices.SortFunc(d.Groups, func(a, b alertGroup) int {
+		return cmp.Or(cmp.Compare(stateOrder[a.State], stateOrder[b.State]), cmp.Compare(severityOrder[severityClass(a.Severity)], severityOrder[severityClass(b.Severity)]),
+			b.Newest.Compare(a.Newest), cmp.Compare(a.Key, b.Key))
+	})
+	d.Recent = s.recentlyEnded(5)
+	return d, nil
+}
+
+// rowOf decides how an alert is shown: a silence counts for more than what the engine says of it.
+func rowOf(a models.Alert, active []silence) alertRow {
+	row := alertRow{Alert: a, shown: "unknown", labels: a.Labels}
+	switch a.State {
+	case models.AlertFiring:
+		row.shown = "firing"
+	case models.AlertPending:
+		row.shown = "pending"
+	case models.AlertSuppressed:
+		row.shown, row.Muted = "muted", a.Reason
+	}
+	if a.Shadow {
+		row.shown, row.Muted = "muted", "the rule runs in shadow"
+	}
+	if by := silencedBy(active, a.Labels); len(by) > 0 && row.shown == "firing" {
+		row.shown, row.Muted = "muted", fmt.Sprintf("silenced by %s: %s", by[0].CreatedBy, by[0].Comment)
+		if ackOf(by[0]) == a.ID {
+			row.Acked, row.Muted = true, "acknowledged by "+by[0].CreatedBy
+		}
+	}
+	if n := len(a.Last); n > 0 {
+		row.Line = &a.Last[n-1]
+	} else if n := len(a.First); n > 0 {
+		row.Line = &a.First[n-1]
+	}
+	return row
+}
+
+// finish sorts a group, cuts it to what is shown, and draws only that.
+func (s *Server) finish(g *alertGroup, expanded string) {
+	slices.SortFunc(g.Rows, func(a, b alertRow) int {
+		return cmp.Or(cmp.Compare(severityOrder[severityClass(a.Severity)], severityOrder[severityClass(b.Severity)]), b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
+	})
+	g.Count, g.Severity, g.Newest = len(g.Rows), g.Rows[0].Severity, g.Rows[0].StartsAt
+	if g.Name == "" {
+		g.Name = g.Rule
+	}
+	shared := sharedLabels(g.Rows)
+	if g.Count > 1 {
+		g.Shared = shownLabels(shared)
+	}
+	if expanded != g.Key && g.Count > mostRows {
+		g.Rows = g.Rows[:mostRows]
+	}
+	for i := range g.Rows {
+		row := &g.Rows[i]
+		own := row.labels
+		if g.Count > 1 {
+			own = maps.Clone(row.labels)
+			maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
+		}
+		row.Own = shownLabels(own)
+		row.Spark = spark(s.Alerts.Series(row.ID), s.Now())
+	}
+}
+
+func sharedLabels(rows []alertRow) map[string]string {
+	shared := maps.Clone(rows[0].labels)
+	for _, row := range rows[1:] {
+		maps.DeleteFunc(shared, func(name, value string) bool { return row.labels[name] != value })
+	}
+	return shared
+}
+
+// recentlyEnded are the last alerts to end, newest first.
+func (s *Server) recentlyEnded(most int) []models.Alert {
+	var list []models.Alert
+	if s.Alerts == nil {
+		return nil
+	}
+	history := s.Alerts.History()
+	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
+		if history[i].State == models.AlertResolved {
+			list = append(list, history[i])
+		}
+	}
+	return list
+}
+
+// changes tells a page, by server-sent events, that something it may show has changed. How often is bounded, so a storm of alerts is drawn once a second.
+func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
+	free, err := take(s.streams, "streams")
+	if err != nil {
+		return err
+	}
+	defer free()
+	out, err := s.stream(w)
+	if err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	var last uint64
+	for beat := 0; ; beat++ {
+		// Values, lines and the engine's health move without a transition, so a page is drawn again every few seconds anyway.
+		if now := s.fingerprint(); now != last || beat%10 == 0 {
+			last = now
+			if out.send("change", s.topBarText()) != nil {
+				return nil
+			}
+		}
+		select {
+		case <-r.Context().Done():
+			return nil
+		case <-s.stopping:
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+// fingerprint changes when an alert begins, ends, or moves to another state or count.
+func (s *Server) fingerprint() uint64 {
+	hash := fnv.New64a()
+	for _, a := range s.current() {
+		fmt.Fprintf(hash, "%s %s %d\n", a.ID, a.State, a.Count)
+	}
+	return hash.Sum64()
+}
+
+// topBarText is the head of the page as the script shows it.
+func (s *Server) topBarText() map[string]any {
+	t := s.topBar()
+	return map[string]any{"firing": t.Firing, "healthy": t.Healthy, "problem": visible(t.Problem)}
+}

@@ -1,0 +1,435 @@
+package web
+
+import (
+	"bytes"
+	"embed"
+	"fmt"
+	"hash/fnv"
+	"html/template"
+	"io/fs"
+	"maps"
+	"math"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+//go:embed ui
+var ui embed.FS
+
+// pages are the templates, and what the browser loads beside them.
+type pages struct {
+	templates map[string]*template.Template // by the name of their file without its ending
+	assets    map[string]asset              // by path
+}
+
+// asset is a file that never changes under its address, which holds a hash of it.
+type asset struct {
+	kind string
+	body []byte
+}
+
+func newPages(now func() time.Time) (pages, error) {
+	p := pages{templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	links := map[string]string{} // name to address
+	files, err := fs.Glob(ui, "ui/static/*")
+	if err != nil {
+		return p, err
+	}
+	for _, name := range files {
+		body, err := ui.ReadFile(name)
+		if err != nil {
+			return p, err
+		}
+		hash := fnv.New64a()
+		hash.Write(body)
+		address := fmt.Sprintf("/static/%x/%s", hash.Sum64(), path.Base(name))
+		links[path.Base(name)] = address
+		p.assets[address] = asset{kinds[path.Ext(name)], body}
+	}
+	funcs := functions(now)
+	funcs["asset"] = func(name string) (string, error) {
+		if links[name] == "" {
+			return "", fmt.Errorf("there is no asset %q", name)
+		}
+		return links[name], nil
+	}
+	layout, err := template.New("layout").Funcs(funcs).ParseFS(ui, "ui/layout.html", "ui/parts.html")
+	if err != nil {
+		return p, err
+	}
+	files, err = fs.Glob(ui, "ui/page_*.html")
+	if err != nil {
+		return p, err
+	}
+	for _, name := range files {
+		t, err := template.Must(layout.Clone()).ParseFS(ui, name)
+		if err != nil {
+			return p, err
+		}
+		p.templates[strings.TrimSuffix(strings.TrimPrefix(path.Base(name), "page_"), ".html")] = t
+	}
+	return p, nil
+}
+
+var kinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+
+// view is what every page is given.
+type view struct {
+	Title    string
+	Page     string // of the navigation
+	Top      topBar
+	MayWrite bool
+	ReadOnly bool
+	LoggedIn bool // by a token
+	Version  string
+	Error    string // what went wrong with what was asked
+	Data     any
+}
+
+// topBar says at the head of every page whether what is below it can be believed.
+type topBar struct {
+	Healthy bool
+	Problem string
+	Firing  int
+	Pending int
+	Logs    float64       // a second
+	Lag     int64         // records not read yet
+	Behind  time.Duration // of the watermark that is farthest behind the clock
+	Known   bool          // the engine's state is available
+}
+
+// pageRoutes are the pages and what belongs to them.
+func (s *Server) pageRoutes() []route {
+	page := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return s.page(h) }
+	return []route{
+		{"GET /{$}", Reader, page(s.nowPage)},
+		{"GET /alerts/{id}", Reader, page(s.alertPage)},
+		{"POST /alerts/{id}/ack", Writer, page(s.ackForm)},
+		{"GET /rules", Reader, page(s.rulesPage)},
+		{"GET /rules/view/{id...}", Reader, page(s.rulePage)},
+		{"GET /rules/edit", Reader, page(s.editorPage)},
+		{"POST /rules/edit", Writer, page(s.editorForm)},
+		{"POST /rules/backtest", Reader, page(s.backtestPart)},
+		{"GET /explore", Reader, page(s.explorePage)},
+		{"GET /silences", Reader, page(s.silencesPage)},
+		{"GET /silences/preview", Reader, page(s.silencePreview)},
+		{"POST /silences", Writer, page(s.silenceForm)},
+		{"POST /silences/{id}/expire", Writer, page(s.expireForm)},
+		{"GET /engine", Reader, page(s.enginePage)},
+		{"POST /engine/replay", Writer, page(s.replayForm)},
+		{"GET /changes", Reader, s.api(s.changes)},
+		{"GET /login", Anyone, page(func(w http.ResponseWriter, r *http.Request) error { s.loginPage(w, r, "", http.StatusOK); return nil })},
+		{"POST /login", Anyone, http.HandlerFunc(s.login)},
+		{"POST /logout", Anyone, http.HandlerFunc(s.logout)},
+		{"GET /static/{hash}/{name}", Anyone, http.HandlerFunc(s.static)},
+		{"GET /favicon.ico", Anyone, http.HandlerFunc(s.favicon)},
+		{"/", Anyone, page(func(http.ResponseWriter, *http.Request) error { return notFound("there is no such page") })},
+	}
+}
+
+// page answers the error of a handler as a page.
+func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		err := h(w, r)
+		if err == nil {
+			return
+		}
+		if !strings.Contains(r.Header.Get("Accept"), "text/html") {
+			writeError(w, err)
+			return
+		}
+		status := http.StatusInternalServerError
+		if e, is := err.(*apiError); is {
+			status = e.status
+		}
+		s.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
+	})
+}
+
+// render writes a page. It is made whole before its first byte is sent, so that a mistake in a template is an error and not half a page.
+func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
+	v.MayWrite, v.ReadOnly, v.Version = s.access.mayWrite(r), s.ReadOnly, s.Version
+	_, err := r.Cookie(cookieName)
+	v.LoggedIn = err == nil
+	v.Top = s.topBar()
+	var out bytes.Buffer
+	if err := s.pages.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
+		s.Logger.Error("page cannot be rendered", "page", name, "error", err)
+		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	w.Write(out.Bytes())
+}
+
+// renderPart writes a part of a page, for the script to put in its place.
+func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) error {
+	var out bytes.Buffer
+	if err := s.pages.templates[page].ExecuteTemplate(&out, part, data); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Write(out.Bytes())
+	return nil
+}
+
+func (s *Server) topBar() topBar {
+	t := topBar{Healthy: true}
+	for _, c := range slices.Concat(s.Live, s.Ready) {
+		if err := c.Err(); err != nil && t.Healthy {
+			t.Healthy, t.Problem = false, c.Name+": "+err.Error()
+		}
+	}
+	for _, a := range s.current() {
+		switch a.State {
+		case models.AlertFiring:
+			t.Firing++
+		case models.AlertPending:
+			t.Pending++
+		}
+	}
+	if s.Engine == nil {
+		return t
+	}
+	e := s.Engine.Status()
+	t.Known, t.Logs = true, e.PerSecond
+	for _, p := range e.Partitions {
+		t.Lag += max(p.Lag, 0)
+		if !p.Watermark.IsZero() {
+			t.Behind = max(t.Behind, s.Now().Sub(p.Watermark))
+		}
+	}
+	if e.Problem != "" && t.Healthy {
+		t.Healthy, t.Problem = false, e.Problem
+	}
+	return t
+}
+
+func (s *Server) static(w http.ResponseWriter, r *http.Request) {
+	a, found := s.pages.assets[r.URL.Path]
+	if !found {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	w.Write(a.body)
+}
+
+func (s *Server) favicon(w http.ResponseWriter, r *http.Request) {
+	for address, a := range s.pages.assets {
+		if strings.HasSuffix(address, "/icon.svg") {
+			w.Header().Set("Content-Type", a.kind)
+			w.Write(a.body)
+			return
+		}
+	}
+	http.NotFound(w, r)
+}
+
+func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {
+	s.render(w, r, status, "login", view{Title: "Log in", Error: problem, Data: localPath(r.FormValue("to"))})
+}
+
+// back sends the browser to a page after something was changed.
+func back(w http.ResponseWriter, r *http.Request, to string) error {
+	http.Redirect(w, r, localPath(to), http.StatusSeeOther)
+	return nil
+}
+
+// functions are what templates may call.
+func functions(now func() time.Time) template.FuncMap {
+	return template.FuncMap{
+		"visible":  visible,
+		"line":     oneLine,
+		"duration": duration,
+		"ago":      func(t time.Time) string { return ago(now(), t) },
+		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"stamp":    stamp,
+		"number":   humanNumber,
+		"float":    humanFloat,
+		"bytes":    humanBytes,
+		"labels":   shownLabels,
+		"offset":   offsetLink,
+		"severity": severityClass,
+		"level":    levelClass,
+		"query":    url.QueryEscape,
+		"alertURL": func(id string) string { return "/alerts/" + url.PathEscape(id) },
+		"ruleURL":  func(id string) string { return "/rules/view/" + strings.ReplaceAll(url.PathEscape(id), "%2F", "/") },
+		"plural": func(n any, one, many string) string {
+			if fmt.Sprint(n) == "1" {
+				return "1 " + one
+			}
+			return humanNumber(n) + " " + many
+		},
+		"join": strings.Join,
+		"dict": dict,
+		"add":  func(a, b int) int { return a + b },
+	}
+}
+
+// dict makes a map of keys and values, for templates that take several.
+func dict(pairs ...any) (map[string]any, error) {
+	m := map[string]any{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		key, is := pairs[i].(string)
+		if !is {
+			return nil, fmt.Errorf("%v is no key", pairs[i])
+		}
+		m[key] = pairs[i+1]
+	}
+	return m, nil
+}
+
+// ago is how long before now something was, in one or two units; "in 5m" for what is to come.
+func ago(now, t time.Time) string {
+	if t.IsZero() {
+		return "never"
+	}
+	d := now.Sub(t)
+	if d < 0 {
+		return "in " + coarse(-d)
+	}
+	if d < time.Second {
+		return "now"
+	}
+	return coarse(d)
+}
+
+func coarse(d time.Duration) string {
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 24*time.Hour:
+		return fmt.Sprintf("%dh %dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+	return fmt.Sprintf("%dd %dh", int(d.Hours())/24, int(d.Hours())%24)
+}
+
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return "–"
+	}
+	return t.UTC().Format("2006-01-02 15:04:05 UTC")
+}
+
+// humanNumber writes whole numbers with a thin space between thousands.
+func humanNumber(n any) string {
+	var text string
+	switch n := n.(type) {
+	case float64:
+		if math.Abs(n) < 10 && n != math.Trunc(n) {
+			return strconv.FormatFloat(n, 'f', 1, 64)
+		}
+		text = strconv.FormatFloat(n, 'f', 0, 64)
+	default:
+		text = fmt.Sprint(n)
+	}
+	digits := strings.TrimPrefix(text, "-")
+	var b strings.Builder
+	for i, c := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteRune('\u202f')
+		}
+		b.WriteRune(c)
+	}
+	if digits != text {
+		return "−" + b.String()
+	}
+	return b.String()
+}
+
+// humanFloat writes a value with the digits that matter.
+func humanFloat(v float64) string {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case math.IsInf(v, 1):
+		return "∞"
+	case math.IsInf(v, -1):
+		return "−∞"
+	case v == math.Trunc(v) && math.Abs(v) < 1e9:
+		return humanNumber(v)
+	}
+	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+func humanBytes(n int64) string {
+	const units = "kMGTPE"
+	if n < 1000 {
+		return strconv.FormatInt(n, 10) + " B"
+	}
+	v, i := float64(n)/1000, 0
+	for v >= 1000 && i < len(units)-1 {
+		v, i = v/1000, i+1
+	}
+	return fmt.Sprintf("%.1f %cB", v, units[i])
+}
+
+// label is a label of an alert, for people.
+type label struct{ Name, Value string }
+
+// shownLabels are the labels that tell one alert of a rule from another: without the name and severity, which are shown beside them.
+func shownLabels(labels map[string]string) []label {
+	var list []label
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if name != "alertname" && name != "severity" && labels[name] != "" {
+			list = append(list, label{oneLine(60, name), oneLine(200, labels[name])})
+		}
+	}
+	return list
+}
+
+// labelText writes labels in the order of their names.
+func labelText(labels map[string]string) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		parts = append(parts, fmt.Sprintf("%s=%q", name, labels[name]))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// offsetLink leads to the lines around a log.
+func offsetLink(p models.Position) string {
+	if p.Topic == "" {
+		return ""
+	}
+	return fmt.Sprintf("/explore?topic=%s&partition=%d&offset=%d", url.QueryEscape(p.Topic), p.Partition, p.Offset)
+}
+
+// severityClass is one of five classes, whatever people call their severities.
+func severityClass(severity string) string {
+	switch strings.ToLower(severity) {
+	case "critical", "page", "fatal", "emergency", "disaster", "p1", "sev1":
+		return "critical"
+	case "error", "high", "major", "p2", "sev2":
+		return "high"
+	case "warning", "warn", "medium", "minor", "p3", "sev3", "ticket":
+		return "warning"
+	case "info", "information", "notice", "low", "p4", "p5", "none", "debug":
+		return "info"
+	}
+	return "other"
+}
+
+func levelClass(level string) string {
+	switch strings.ToUpper(level) {
+	case "FATAL", "ERROR", "CRITICAL", "EMERGENCY", "ALERT":
+		return "error"
+	case "WARN", "WARNING":
+		return "warn"
+	case "DEBUG", "TRACE":
+		return "debug"
+	}
+	return "info"
+}

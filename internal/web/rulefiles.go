@@ -1,0 +1,400 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// ruleFiles are the rule files that are written here: one directory of our own, whose files are ordinary rule files. All other rules belong to whoever wrote their
+// files and are only shown.
+type ruleFiles struct {
+	dir string
+	mu  sync.Mutex // guards the directory against two writers
+}
+
+// RuleFile is a rule file that rules in force come from, or one of our own.
+type RuleFile struct {
+	Name     string    `json:"name,omitempty"` // of one of our own
+	Path     string    `json:"path"`
+	ReadOnly bool      `json:"read_only"` // it is not ours to change
+	Rules    []string  `json:"rules"`     // IDs of the rules in force
+	Mode     string    `json:"mode,omitempty"`
+	Modified time.Time `json:"modified,omitzero"`
+	Text     string    `json:"text,omitempty"`
+}
+
+const ruleSuffix = ".rules.yml"
+
+// ruleFileName is what a file of ours may be called: it can leave its directory by no trick.
+var ruleFileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
+
+func (f *ruleFiles) path(name string) (string, error) {
+	if f.dir == "" {
+		return "", missing("a directory for rules that are written here")
+	}
+	if !ruleFileName.MatchString(name) {
+		return "", badRequest("%q is no name for a rule file; use letters, digits, - and _", shorten(80, visible(name)))
+	}
+	return filepath.Join(f.dir, name+ruleSuffix), nil
+}
+
+// own is the name of a file of ours, "" for any other.
+func (f *ruleFiles) own(path string) string {
+	name, is := strings.CutSuffix(filepath.Base(path), ruleSuffix)
+	if f.dir == "" || !is || filepath.Clean(filepath.Dir(path)) != filepath.Clean(f.dir) {
+		return ""
+	}
+	return name
+}
+
+func (f *ruleFiles) read(name string) (string, error) {
+	path, err := f.path(name)
+	if err != nil {
+		return "", err
+	}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", notFound("no rule file %q was written here", name)
+	}
+	return string(text), err
+}
+
+// replace writes a file of ours, or removes it when text is nil, and has the rules read again. When they are refused, the file is as before.
+func (f *ruleFiles) replace(ctx context.Context, name string, text []byte, reload func(context.Context) error) error {
+	path, err := f.path(name)
+	if err != nil {
+		return err
+	}
+	if reload == nil {
+		return missing("reloading")
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if text == nil && before == nil {
+		return notFound("no rule file %q was written here", name)
+	}
+	if err := write(path, text); err != nil {
+		return fmt.Errorf("write rule file: %w", err)
+	}
+	if err := reload(ctx); err != nil {
+		return errors.Join(&apiError{http.StatusUnprocessableEntity, err.Error()}, write(path, before))
+	}
+	return nil
+}
+
+// write replaces a file in one step, or removes it when there is no text.
+func write(path string, text []byte) error {
+	if text == nil {
+		err := os.Remove(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".rule-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // nothing is left of it once it was renamed
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+// list returns the files that rules in force come from, and our own, in the order of their paths.
+func (s *Server) ruleFileList() []RuleFile {
+	byPath := map[string]*RuleFile{}
+	file := func(path string) *RuleFile {
+		f := byPath[path]
+		if f == nil {
+			name := s.files.own(path)
+			f = &RuleFile{Name: name, Path: path, ReadOnly: name == "", Rules: []string{}}
+			if info, err := os.Stat(path); err == nil {
+				f.Modified = info.ModTime()
+			}
+			byPath[path] = f
+		}
+		return f
+	}
+	for _, r := range s.ruleSet().Rules {
+		f := file(r.Pos.File)
+		f.Rules = append(f.Rules, r.ID())
+		if f.Mode == "" {
+			f.Mode = string(r.Mode)
+		} else if f.Mode != string(r.Mode) {
+			f.Mode = "mixed"
+		}
+	}
+	if s.files.dir != "" {
+		paths, _ := filepath.Glob(filepath.Join(s.files.dir, "*"+ruleSuffix))
+		for _, path := range paths {
+			file(path)
+		}
+	}
+	list := []RuleFile{}
+	for _, f := range byPath {
+		list = append(list, *f)
+	}
+	slices.SortFunc(list, func(a, b RuleFile) int { return cmp.Compare(a.Path, b.Path) })
+	return list
+}
+
+func (s *Server) listRuleFiles(w http.ResponseWriter, _ *http.Request) error {
+	return ok(w, s.ruleFileList())
+}
+
+func (s *Server) getRuleFile(w http.ResponseWriter, r *http.Request) error {
+	text, err := s.files.read(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	for _, f := range s.ruleFileList() {
+		if f.Name == r.PathValue("name") {
+			f.Text = text
+			return ok(w, f)
+		}
+	}
+	return ok(w, RuleFile{Name: r.PathValue("name"), Rules: []string{}, Text: text})
+}
+
+// putRuleFile takes a rule file as its body.
+func (s *Server) putRuleFile(w http.ResponseWriter, r *http.Request) error {
+	text, err := readAll(r)
+	if err != nil {
+		return err
+	}
+	return s.saveRules(w, r, text)
+}
+
+func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) error {
+	name := r.PathValue("name")
+	if _, err := s.files.path(name); err != nil {
+		return err
+	}
+	if _, err := rule.Read(name+ruleSuffix, []byte(text)); err != nil {
+		return &apiError{http.StatusUnprocessableEntity, err.Error()}
+	}
+	if err := s.files.replace(r.Context(), name, []byte(text), s.Reload); err != nil {
+		return err
+	}
+	s.audit(r, "rules written", "name", name)
+	return ok(w, map[string]string{"name": name})
+}
+
+func (s *Server) deleteRuleFile(w http.ResponseWriter, r *http.Request) error {
+	name := r.PathValue("name")
+	if err := s.files.replace(r.Context(), name, nil, s.Reload); err != nil {
+		return err
+	}
+	s.audit(r, "rules removed", "name", name)
+	return ok(w, map[string]string{"name": name})
+}
+
+// putMode sets the mode of all rules of a file of ours.
+func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
+	var body struct {
+		Mode rule.Mode `json:"mode"`
+	}
+	if err := readJSON(r, &body); err != nil {
+		return err
+	}
+	text, err := s.files.read(r.PathValue("name"))
+	if err != nil {
+		return err
+	}
+	changed, err := setMode(text, body.Mode)
+	if err != nil {
+		return err
+	}
+	return s.saveRules(w, r, changed)
+}
+
+// setMode returns the text of a rule file with the mode of all its rules set; comments stay where they are.
+func setMode(text string, mode rule.Mode) (string, error) {
+	if mode != rule.Live && mode != rule.Shadow && mode != rule.Off {
+		return "", badRequest("%q is no mode; modes are live, shadow and off", shorten(80, string(mode)))
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		return "", &apiError{http.StatusUnprocessableEntity, err.Error()}
+	}
+	for _, group := range children(child(&doc, "groups")) {
+		for _, one := range children(child(group, "rules")) {
+			if at := child(one, "mode"); at != nil {
+				at.SetString(string(mode))
+			} else if one.Kind == yaml.MappingNode {
+				key, value := &yaml.Node{}, &yaml.Node{}
+				key.SetString("mode")
+				value.SetString(string(mode))
+				one.Content = append(one.Content, key, value)
+			}
+		}
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(&doc); err != nil {
+		return "", err
+	}
+	return out.String(), nil
+}
+
+// child is the value of a key of a mapping, nil when there is none.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n != nil && n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
+		n = n.Content[0]
+	}
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+func children(n *yaml.Node) []*yaml.Node {
+	if n == nil || n.Kind != yaml.SequenceNode {
+		return nil
+	}
+	return n.Content
+}
+
+// ruleDetail is a rule for people.
+type ruleDetail struct {
+	ID       string     `json:"id"`
+	Name     string     `json:"name"`
+	Group    string     `json:"group"`
+	Mode     rule.Mode  `json:"mode"`
+	Sentence string     `json:"sentence"` // what it does, in one sentence
+	File     string     `json:"file"`
+	Line     int        `json:"line"`
+	ReadOnly bool       `json:"read_only"`
+	Text     string     `json:"text"` // as it is written in its file; "" when the file cannot be read
+	Status   RuleStatus `json:"status"`
+}
+
+func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
+	status.ID = r.ID()
+	return ruleDetail{ID: r.ID(), Name: r.Name, Group: r.Group, Mode: r.Mode, Sentence: sentence(r), File: r.Pos.File, Line: r.Pos.Line,
+		ReadOnly: s.files.own(r.Pos.File) == "", Text: ruleText(r.Pos), Status: status}
+}
+
+func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
+	found, err := s.ruleByID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	return ok(w, s.ruleDetail(found, s.ruleStatus()[found.ID()]))
+}
+
+// ruleText cuts a rule out of its file: from the line where it begins to the line where something begins that stands no deeper.
+func ruleText(pos rule.Pos) string {
+	info, err := os.Stat(pos.File)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > 4<<20 || pos.Line < 1 {
+		return ""
+	}
+	text, err := os.ReadFile(pos.File)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(string(text), "\n")
+	if pos.Line > len(lines) {
+		return ""
+	}
+	lines = lines[pos.Line-1:]
+	indent := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
+	first := indent(lines[0])
+	end := 1
+	for i, line := range lines[1:] {
+		trimmed := strings.TrimSpace(line)
+		if trimmed != "" && indent(line) <= first {
+			break
+		}
+		if trimmed != "" && !(strings.HasPrefix(trimmed, "#") && indent(line) <= first) {
+			end = i + 2
+		}
+	}
+	for i := range end {
+		lines[i] = strings.TrimPrefix(lines[i], strings.Repeat(" ", min(first, indent(lines[i]))))
+	}
+	return strings.Join(lines[:end], "\n")
+}
+
+// problem is a mistake in a rule file.
+type problem struct {
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+	Problem string `json:"problem"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// reading is what the text of a rule file says.
+type reading struct {
+	Valid    bool       `json:"valid"`
+	Problems []problem  `json:"problems"`
+	Rules    []ruleRead `json:"rules"`
+}
+
+type ruleRead struct {
+	ID       string `json:"id"`
+	Sentence string `json:"sentence"`
+	Query    string `json:"query"` // that its logs match, as written; "" when it has none or is written as a map
+	Mode     string `json:"mode"`
+}
+
+func readRules(text string) (reading, *rule.Set) {
+	out := reading{Problems: []problem{}, Rules: []ruleRead{}}
+	set, err := rule.Read("", []byte(text))
+	if errs, is := errors.AsType[rule.Errors](err); is {
+		for _, e := range errs {
+			out.Problems = append(out.Problems, problem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint})
+		}
+		return out, nil
+	}
+	if err != nil {
+		out.Problems = append(out.Problems, problem{Problem: err.Error()})
+		return out, nil
+	}
+	out.Valid = true
+	for _, r := range set.Rules {
+		out.Rules = append(out.Rules, ruleRead{r.ID(), sentence(r), r.MatchText, string(r.Mode)})
+	}
+	return out, set
+}
+
+func (s *Server) postValidate(w http.ResponseWriter, r *http.Request) error {
+	text, err := readAll(r)
+	if err != nil {
+		return err
+	}
+	out, _ := readRules(text)
+	return ok(w, out)
+}

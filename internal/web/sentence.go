@@ -1,0 +1,320 @@
+package web
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is what he meant.
+func sentence(r *rule.Rule) string {
+	var b strings.Builder
+	each := ""
+	if len(r.By) > 0 {
+		var names []string
+		for _, by := range r.By {
+			names = append(names, by.Name)
+		}
+		each = "for each " + join(names, "and") + ", "
+	}
+	logs := queryWords(r.Match)
+	switch {
+	case len(r.Sequence) > 0:
+		fmt.Fprintf(&b, "%s when, within %s, %s", each, duration(r.Within), sequenceWords(r.Sequence))
+	case r.When == nil:
+		fmt.Fprintf(&b, "%s as soon as there is a log that %s", each, logs)
+	default:
+		fmt.Fprintf(&b, "%s when, within %s, %s", each, windowWords(r), conditionWords(r.When, logs))
+	}
+	if r.For > 0 {
+		fmt.Fprintf(&b, ", and that holds for %s", duration(r.For))
+	}
+	text := fmt.Sprintf("Fires %s.", strings.TrimSpace(b.String()))
+	if r.Record {
+		text = strings.Replace(text, "Fires", "Records a value", 1)
+	}
+	text = strings.Replace(text, "  ", " ", -1)
+	return text + resolveWords(r) + modeWords(r)
+}
+
+func windowWords(r *rule.Rule) string {
+	switch {
+	case r.Every > 0 && r.Every == r.Window:
+		return "each " + duration(r.Window)
+	case r.Every > 0:
+		return fmt.Sprintf("%s (looked at every %s)", duration(r.Window), duration(r.Every))
+	}
+	return duration(r.Window)
+}
+
+func resolveWords(r *rule.Rule) string {
+	var ends []string
+	if r.Resolve.Match != nil {
+		ends = append(ends, "a log "+queryWords(r.Resolve.Match))
+	}
+	if r.Resolve.When != nil {
+		ends = append(ends, conditionWords(r.Resolve.When, "are meant"))
+	}
+	if r.Resolve.After > 0 {
+		ends = append(ends, duration(r.Resolve.After)+" have passed")
+	}
+	switch {
+	case r.Resolve.Manual:
+		return " It stays up until somebody ends it."
+	case len(ends) > 0:
+		return " It is over when " + join(ends, "or") + "."
+	case r.When == nil && len(r.Sequence) == 0:
+		return fmt.Sprintf(" It is over after %s without one.", duration(r.Window))
+	case r.KeepFiringFor > 0:
+		return fmt.Sprintf(" It is over when that has not held for %s.", duration(r.KeepFiringFor))
+	}
+	return ""
+}
+
+func modeWords(r *rule.Rule) string {
+	text := ""
+	if len(r.Active) > 0 {
+		var names []string
+		for _, a := range r.Active {
+			name := a.Interval
+			if a.Not {
+				name = "not " + name
+			}
+			names = append(names, name)
+		}
+		text += " Only during " + join(names, "and") + "."
+	}
+	if len(r.SuppressedBy) > 0 {
+		text += " Muted during " + join(r.SuppressedBy, "and") + "."
+	}
+	switch r.Mode {
+	case rule.Shadow:
+		text += " In shadow: nobody is told."
+	case rule.Off:
+		text += " Switched off."
+	}
+	return text
+}
+
+func sequenceWords(steps []rule.Step) string {
+	var parts []string
+	for i, step := range steps {
+		text := "a log " + queryWords(step.Match)
+		if step.Times > 1 {
+			text = fmt.Sprintf("%d logs that each have %s", step.Times, queryWords(step.Match))
+		}
+		if step.Not {
+			text = "no log " + queryWords(step.Match)
+		}
+		if i > 0 {
+			text = "then " + text
+		}
+		if step.Within > 0 {
+			text += " within " + duration(step.Within)
+		}
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// queryWords describes the logs of a query, to stand after "a log" or "logs".
+func queryWords(q rule.Query) string {
+	if q == nil {
+		return "of any kind"
+	}
+	return "with " + queryClause(q, false)
+}
+
+func queryClause(q rule.Query, nested bool) string {
+	var text string
+	switch q := q.(type) {
+	case *rule.And:
+		if len(q.Of) == 0 {
+			return "anything"
+		}
+		text = join(clauses(q.Of), "and")
+		nested = nested && len(q.Of) > 1
+	case *rule.Or:
+		text = join(clauses(q.Of), "or")
+		nested = nested && len(q.Of) > 1
+	case *rule.Not:
+		return "not " + queryClause(q.Of, true)
+	case *rule.Leaf:
+		return leafWords(q)
+	}
+	if nested {
+		return "(" + text + ")"
+	}
+	return text
+}
+
+func clauses(qs []rule.Query) []string {
+	list := make([]string, len(qs))
+	for i, q := range qs {
+		list[i] = queryClause(q, true)
+	}
+	return list
+}
+
+// leafWords says what a leaf asks for. How a text is compared is said, because text fields are searched and others compared as a whole.
+func leafWords(l *rule.Leaf) string {
+	if l.Field == "" && l.Op == rule.OpContains {
+		return fmt.Sprintf("%q in the message", l.Text)
+	}
+	switch l.Op {
+	case rule.OpExists:
+		return "any " + l.Field
+	case rule.OpLevel:
+		return strings.NewReplacer("level>=", "level at least ", "level<=", "level at most ", "level=", "level ").Replace(match.Describe(l))
+	case rule.OpCIDR:
+		return fmt.Sprintf("%s within %s", l.Field, l.Text)
+	case rule.OpList:
+		return fmt.Sprintf("%s on the list %s", l.Field, l.Text)
+	}
+	return match.Describe(l)
+}
+
+var comparisons = map[string]string{">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "==": "exactly", "!=": "other than"}
+
+// conditionWords describes a condition over logs that are described by logs.
+func conditionWords(c rule.Condition, logs string) string {
+	switch c := c.(type) {
+	case *rule.Binary:
+		if word, is := comparisons[c.Op]; is {
+			return comparisonWords(c, word, logs)
+		}
+		if c.Op == "and" || c.Op == "or" {
+			return conditionWords(c.Left, logs) + " " + c.Op + " " + conditionWords(c.Right, logs)
+		}
+		return fmt.Sprintf("%s %s %s", conditionWords(c.Left, logs), c.Op, conditionWords(c.Right, logs))
+	case *rule.Unary:
+		return c.Op + " " + conditionWords(c.Of, logs)
+	case *rule.Number:
+		if c.Text != "" {
+			return c.Text
+		}
+		return strconv.FormatFloat(c.Value, 'g', -1, 64)
+	case *rule.Call:
+		return callWords(c, logs)
+	}
+	return ""
+}
+
+func comparisonWords(c *rule.Binary, word, logs string) string {
+	call, isCall := c.Left.(*rule.Call)
+	n, isNumber := c.Right.(*rule.Number)
+	if isCall && isNumber && call.Func == "count" && call.Offset == 0 {
+		return fmt.Sprintf("there are %s %s", countWords(c.Op, word, n), logsOf(call, logs))
+	}
+	return fmt.Sprintf("%s is %s %s", conditionWords(c.Left, logs), word, conditionWords(c.Right, logs))
+}
+
+func countWords(op, word string, n *rule.Number) string {
+	if n.Value == 0 && (op == "==" || op == "<=") {
+		return "no"
+	}
+	if n.Value == 0 && op == ">" {
+		return "any"
+	}
+	return word + " " + conditionWords(n, "")
+}
+
+func logsOf(c *rule.Call, logs string) string {
+	if c.Filter != nil {
+		return "logs " + queryWords(c.Filter)
+	}
+	return "logs " + logs
+}
+
+var aggregates = map[string]string{"rate": "the rate per second of", "sum": "the sum of", "avg": "the average of", "min": "the least", "max": "the greatest", "stddev": "the spread of",
+	"distinct": "the number of different values of", "first": "the first", "last": "the last", "new": "the number of never seen values of", "changed": "the number of changes of"}
+
+func callWords(c *rule.Call, logs string) string {
+	text := ""
+	switch c.Func {
+	case "count":
+		text = "the number of " + logsOf(c, logs)
+	case "rate":
+		text = "the number per second of " + logsOf(c, logs)
+	case "percentile":
+		text = fmt.Sprintf("the %s percentile of %s", ordinal(c.Quantile*100), c.Field)
+	case "since":
+		text = "the time since the last log " + queryWords(c.Filter)
+	case "firing":
+		return c.Alert + " is firing"
+	case "baseline":
+		return "what is usual at this time of day for " + conditionWords(c.Of, logs)
+	case "zscore":
+		return "the distance from the usual of " + conditionWords(c.Of, logs)
+	default:
+		field := c.Field
+		if field == "@template" {
+			field = "the message without its numbers"
+		}
+		text = aggregates[c.Func] + " " + field
+		if c.Filter != nil {
+			text += " of " + logsOf(c, logs)
+		}
+	}
+	if c.Func == "percentile" && c.Filter != nil {
+		text += " of " + logsOf(c, logs)
+	}
+	if c.Offset > 0 {
+		text += " " + duration(c.Offset) + " before"
+	}
+	return text
+}
+
+func ordinal(v float64) string {
+	text := strconv.FormatFloat(math.Round(v*100)/100, 'g', -1, 64)
+	switch {
+	case strings.HasSuffix(text, "1") && !strings.HasSuffix(text, "11"):
+		return text + "st"
+	case strings.HasSuffix(text, "2") && !strings.HasSuffix(text, "12"):
+		return text + "nd"
+	case strings.HasSuffix(text, "3") && !strings.HasSuffix(text, "13"):
+		return text + "rd"
+	}
+	return text + "th"
+}
+
+// join writes a list as people do: a, b and c.
+func join(list []string, word string) string {
+	switch n := len(list); n {
+	case 0:
+		return ""
+	case 1:
+		return list[0]
+	default:
+		return strings.Join(list[:n-1], ", ") + " " + word + " " + list[n-1]
+	}
+}
+
+// duration writes a duration in its largest units: 90s, 5m, 1h30m, 7d.
+func duration(d time.Duration) string {
+	if d < 0 {
+		return "-" + duration(-d)
+	}
+	if d == 0 {
+		return "0s"
+	}
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	if d%(24*time.Hour) == 0 {
+		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
+	}
+	text := d.Round(time.Second).String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

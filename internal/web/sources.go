@@ -1,0 +1,161 @@
+package web
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Alerts are the alerts that the engine knows. What its methods return belongs to the caller, but is not to be changed within.
+type Alerts interface {
+	Current() []models.Alert  // the newest transition of each alert that is not over
+	History() []models.Alert  // the transitions that are kept, oldest first
+	Series(id string) []Point // the value that an alert's rule held against its threshold, over the time that is kept; oldest first
+}
+
+// Point is a value at an instant of event time.
+type Point struct {
+	At    time.Time `json:"at"`
+	Value float64   `json:"value"`
+}
+
+// Rules are the rules in force.
+type Rules interface {
+	Set() *rule.Set
+	Status() []RuleStatus
+}
+
+// RuleStatus is how a rule fares. Numbers count since the program started.
+type RuleStatus struct {
+	ID        string    `json:"id"`
+	Matches   int64     `json:"matches"`
+	PerMinute float64   `json:"per_minute"` // matches, of late
+	LastMatch time.Time `json:"last_match,omitzero"`
+	Groups    int       `json:"groups"`
+	Bytes     int64     `json:"bytes"`           // of state
+	Cost      float64   `json:"cost_ns"`         // CPU per log that is read, estimated, in nanoseconds
+	Warming   bool      `json:"warming"`         // reads its own past before it may fire
+	Error     string    `json:"error,omitempty"` // why it does not work as it should
+}
+
+// Engine is the machine that reads and evaluates.
+type Engine interface{ Status() EngineStatus }
+
+// EngineStatus is how the reading goes. Numbers count since the program started.
+type EngineStatus struct {
+	Started    time.Time         `json:"started"`
+	Brokers    []string          `json:"brokers"`
+	Group      string            `json:"group"`
+	Members    int               `json:"members"`
+	Connected  bool              `json:"connected"` // brokers answer
+	Problem    string            `json:"problem,omitempty"`
+	Records    int64             `json:"records"`
+	Logs       int64             `json:"logs"`
+	PerSecond  float64           `json:"per_second"` // logs, of late
+	Late       int64             `json:"late"`       // logs older than what is still evaluated
+	LateSample []models.Line     `json:"late_sample,omitempty"`
+	Invalid    map[string]int64  `json:"invalid"` // by reason
+	Bad        []BadRecord       `json:"bad,omitempty"`
+	Partitions []PartitionStatus `json:"partitions"`
+	Checkpoint time.Time         `json:"checkpoint,omitzero"` // the last one
+	StateBytes int64             `json:"state_bytes"`
+	Outbox     int               `json:"outbox"` // transitions that wait to be told
+}
+
+// PartitionStatus is how far one partition has been read.
+type PartitionStatus struct {
+	Topic     string        `json:"topic"`
+	Partition int32         `json:"partition"`
+	Next      int64         `json:"next"`
+	End       int64         `json:"end"`
+	Lag       int64         `json:"lag"`
+	Behind    time.Duration `json:"behind_ns"`          // how old the newest log that was read is, when there is more to read
+	Watermark time.Time     `json:"watermark,omitzero"` // event time up to which everything is decided
+	State     string        `json:"state"`              // reading, caught up, stuck
+}
+
+// BadRecord is a record that could not be read.
+type BadRecord struct {
+	Position models.Position `json:"position"`
+	Reason   string          `json:"reason"`
+	Detail   string          `json:"detail"`
+	Sample   string          `json:"sample,omitempty"` // the beginning of the record
+}
+
+// Logs give access to the logs on the topics, beside the engine and without a trace in its group.
+type Logs interface {
+	Topics() []string
+	Decode(topic string) decode.Config
+	Records(ctx context.Context, from From) iter.Seq2[models.Record, error]
+}
+
+// From says which records to read. Without Follow the reading ends where the partitions ended when it began.
+type From struct {
+	Topic     string    // "" for all that the engine reads
+	Time      time.Time // records written at or after it; zero for only those to come
+	Partition int32     // with Offset
+	Offset    int64     // read this partition alone, from here; counts when At is true
+	At        bool
+	Follow    bool
+}
+
+// Backtest evaluates rules over the logs on the topics since a time, without telling anybody, and returns what it found. When ctx ends first, the result covers
+// what was read until then and says so.
+type Backtest func(ctx context.Context, set *rule.Set, since time.Time) (BacktestResult, error)
+
+// BacktestResult is what rules would have done.
+type BacktestResult struct {
+	Records   int            `json:"records"`
+	Logs      int            `json:"logs"`
+	From      time.Time      `json:"from,omitzero"`
+	To        time.Time      `json:"to,omitzero"`
+	Alerts    []models.Alert `json:"alerts"` // every transition, in order
+	Truncated bool           `json:"truncated,omitempty"`
+}
+
+// Notifier is what tells people.
+type Notifier interface {
+	Deliveries(alertID string) []Delivery // oldest first
+	Status() NotifierStatus
+}
+
+// Delivery is one attempt to tell somebody of an alert, or the reason why nobody was told.
+type Delivery struct {
+	At          time.Time         `json:"at"`
+	State       models.AlertState `json:"state"` // what was to be told
+	Receiver    string            `json:"receiver"`
+	Integration string            `json:"integration,omitempty"` // slack, webhook, ...
+	Sent        bool              `json:"sent"`
+	Detail      string            `json:"detail,omitempty"` // the answer, the error, or why not
+}
+
+// NotifierStatus is how telling goes. Numbers count since the program started.
+type NotifierStatus struct {
+	Waiting   int        `json:"waiting"`
+	Sent      int64      `json:"sent"`
+	Failed    int64      `json:"failed"`
+	Receivers []string   `json:"receivers"`
+	Problem   string     `json:"problem,omitempty"`
+	Recent    []Delivery `json:"recent,omitempty"` // newest last
+}
+
+// DeadLetters are the records that could not be read and were put aside.
+type DeadLetters interface {
+	List(ctx context.Context, most int) ([]DeadLetter, error) // newest first
+	Replay(ctx context.Context, at models.Position) error     // writes the record to the topic it came from once more
+}
+
+// DeadLetter is a record that was put aside.
+type DeadLetter struct {
+	At       models.Position `json:"at"`     // among the dead letters
+	Origin   models.Position `json:"origin"` // where it stood
+	Time     time.Time       `json:"time"`
+	Reason   string          `json:"reason"`
+	Detail   string          `json:"detail,omitempty"`
+	Value    []byte          `json:"value"`
+	Replayed bool            `json:"replayed"`
+}

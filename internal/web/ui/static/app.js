@@ -1,0 +1,175 @@
+// The script of the pages. Each part below looks for what it is about and does nothing where that is not. Nothing it inserts is ever parsed from text that a log
+// had a hand in, except parts of pages that the server rendered and escaped.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// Links in notifications are Alertmanager's: /#/alerts?receiver=x, /#/silences/new?filter={...}.
+function followHash() {
+  const hash = decodeURI(location.hash);
+  if (!hash.startsWith("#/")) return;
+  const [path, query = ""] = hash.slice(1).split("?");
+  const given = new URLSearchParams(query);
+  const to = new URLSearchParams();
+  if (path.startsWith("/silences")) {
+    if (given.get("filter")) to.set("matchers", given.get("filter"));
+    location.replace("/silences?" + to + (path.includes("new") ? "#new" : ""));
+  } else if (path.startsWith("/status")) {
+    location.replace("/engine");
+  } else {
+    for (const key of ["receiver", "filter"]) if (given.get(key)) to.set(key === "filter" ? "matchers" : key, given.get(key));
+    location.replace("/?" + to);
+  }
+}
+followHash();
+addEventListener("hashchange", followHash);
+
+// Theme.
+function switchTheme() {
+  const root = document.documentElement;
+  const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  root.dataset.theme = dark ? "light" : "dark";
+  localStorage.setItem("theme", root.dataset.theme);
+}
+$("#theme")?.addEventListener("click", switchTheme);
+
+// Who acts is remembered here, so that an acknowledgement says by whom.
+for (const input of $$("input[name=by]:not([data-name])")) {
+  if (!input.value) input.value = localStorage.getItem("name") || "";
+  input.form?.addEventListener("submit", () => localStorage.setItem("name", input.value));
+}
+document.addEventListener("submit", (event) => {
+  const by = $("input[data-name]", event.target);
+  if (by && !by.value) by.value = localStorage.getItem("name") || "";
+});
+
+// morph makes an element like another with as few changes as possible, so that focus, selection and what was opened stay.
+function morph(old, fresh) {
+  if (old.isEqualNode(fresh)) return;
+  if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || keyOf(old) !== keyOf(fresh)) {
+    old.replaceWith(fresh);
+    return;
+  }
+  if (old.nodeType !== Node.ELEMENT_NODE) {
+    old.nodeValue = fresh.nodeValue;
+    return;
+  }
+  for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name) && !(name === "open" && old.nodeName === "DETAILS")) old.removeAttribute(name);
+  for (const { name, value } of fresh.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+  const keyed = new Map();
+  for (const child of old.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
+  let at = old.firstChild;
+  for (const child of [...fresh.childNodes]) {
+    const known = keyOf(child) && keyed.get(keyOf(child));
+    if (known) {
+      if (known === at) at = at.nextSibling;
+      else old.insertBefore(known, at);
+      morph(known, child);
+    } else if (at && !keyOf(at)) {
+      const next = at.nextSibling;
+      morph(at, child);
+      at = next;
+    } else {
+      old.insertBefore(child, at);
+    }
+  }
+  while (at) {
+    const next = at.nextSibling;
+    at.remove();
+    at = next;
+  }
+}
+const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id || "" : "");
+
+// Live parts are fetched again when the server says that something has changed.
+const live = $("[data-live]");
+let fetching = false, again = false;
+async function refresh() {
+  if (!live || document.hidden) return;
+  if (fetching) { again = true; return; }
+  fetching = true;
+  try {
+    const answer = await fetch(location.pathname + location.search, { headers: { "X-Part": "live", Accept: "text/html" } });
+    if (answer.ok) {
+      const fresh = live.cloneNode(false);
+      fresh.innerHTML = await answer.text();
+      morph(live, fresh);
+      readings();
+    }
+  } catch { /* the server is away; the stream says so */ }
+  fetching = false;
+  if (again) { again = false; setTimeout(refresh, 300); }
+}
+const bell = document.title.replace(/^\(\d+\) /, "");
+function connect() {
+  const stream = new EventSource("/changes");
+  stream.addEventListener("change", (event) => {
+    const top = JSON.parse(event.data);
+    document.documentElement.classList.remove("away");
+    for (const count of $$("[data-firing]")) count.textContent = top.firing;
+    if (document.documentElement.dataset.page === "now") document.title = top.firing ? `(${top.firing}) firing · alert-engine` : "Nothing is wrong · alert-engine";
+    refresh();
+  });
+  stream.onerror = () => {
+    document.documentElement.classList.add("away");
+    if (stream.readyState === EventSource.CLOSED) setTimeout(connect, 5000);
+  };
+}
+if (document.documentElement.dataset.page) connect();
+document.addEventListener("visibilitychange", refresh);
+
+// Keys.
+const typing = (element) => element.matches?.("input, textarea, select, [contenteditable]");
+function moveRow(step) {
+  const rows = $$("[data-row]");
+  if (!rows.length) return;
+  const at = rows.indexOf(document.activeElement?.closest?.("[data-row]"));
+  const row = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
+  row.focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+  const row = document.activeElement?.closest?.("[data-row]") || $("[data-alert]");
+  const pages = ["/", "/rules", "/explore", "/silences", "/engine"];
+  switch (event.key) {
+    case "j": case "ArrowDown": if (event.key === "j" || row) { moveRow(1); event.preventDefault(); } break;
+    case "k": case "ArrowUp": if (event.key === "k" || row) { moveRow(-1); event.preventDefault(); } break;
+    case "Enter": if (document.activeElement?.matches("[data-row]")) $("a.open", row)?.click(); break;
+    case "a": $("[data-act=ack]", row || undefined)?.click(); break;
+    case "s": $("[data-act=silence]", row || undefined)?.click(); break;
+    case "/": $("#filter")?.focus(); event.preventDefault(); break;
+    case "t": switchTheme(); break;
+    case "?": $("#help").showModal(); break;
+    case "1": case "2": case "3": case "4": case "5": location.assign(pages[event.key - 1]); break;
+  }
+});
+const filter = $("#filter");
+filter?.addEventListener("keydown", (event) => { if (event.key === "Escape") filter.blur(); });
+
+// Values are read off a chart with the pointer.
+function readings() {
+  for (const chart of $$("svg[data-points]")) {
+    if (chart.dataset.ready) continue;
+    chart.dataset.ready = "yes";
+    const mark = $(".reading", chart);
+    chart.addEventListener("pointermove", (event) => {
+      const points = chart.dataset.points.split(";").filter(Boolean).map((p) => p.split(","));
+      const box = chart.getBoundingClientRect();
+      const x = ((event.clientX - box.left) / box.width) * chart.viewBox.baseVal.width;
+      let near = points[0];
+      for (const p of points) if (Math.abs(p[0] - x) < Math.abs(near[0] - x)) near = p;
+      if (!near || !mark) return;
+      mark.removeAttribute("hidden");
+      $("line", mark).setAttribute("x1", near[0]); $("line", mark).setAttribute("x2", near[0]);
+      $("circle", mark).setAttribute("cx", near[0]); $("circle", mark).setAttribute("cy", near[1]);
+      const text = $("text", mark), right = near[0] > chart.viewBox.baseVal.width * 0.7;
+      text.textContent = `${near[3]} at ${near[2]}`;
+      text.setAttribute("x", +near[0] + (right ? -8 : 8));
+      text.setAttribute("text-anchor", right ? "end" : "start");
+    });
+    chart.addEventListener("pointerleave", () => mark?.setAttribute("hidden", ""));
+  }
+}
+readings();
