@@ -278,3 +278,9 @@ func removeBefore(fs filesystem, dir string, snapshot uint64, logger *slog.Logge
 		logger.Warn("old checkpoint files could not be removed", "error", err)
 	}
 }
+
+// IsDamage says whether Open refused a directory because it does not read back as it was written. Whoever can do without what is in it may move it away.
+func IsDamage(err error) bool {
+	var d *damage
+	return errors.As(err, &d)
+}

@@ -1,0 +1,415 @@
+package notify
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/prometheus/alertmanager/alert"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	spacing  = 250 * time.Millisecond // between two changes of one alert: Alertmanager takes alerts in with several goroutines, which may swap what comes back to back
+	resend   = time.Minute            // a firing alert is handed over anew this often, so that it goes on to fire
+	lifetime = 24 * time.Hour         // for which an alert holds unless it is handed over anew; far beyond any flush, or it would seem resolved
+	doubt    = 5 * time.Minute        // for which an alert from before a restart holds that the engine does not know as firing
+	patience = 24 * time.Hour         // for which an alert that is over is tried to be told
+	memory   = 72 * time.Hour         // for which an alert that is over is remembered, so that a transition read again tells nothing again
+)
+
+// told is what a receiver was last told of an alert.
+type told string
+
+const (
+	toldFiring   told = "firing"
+	toldResolved told = "resolved"
+)
+
+// record is what people are to know about the alert with one set of labels. What is exported outlives the process.
+type record struct {
+	Alert  models.Alert    `json:"alert"`  // the transition that counts
+	Firing bool            `json:"firing"` // or over, and perhaps not everybody knows yet
+	Since  time.Time       `json:"since"`  // by our clock, unlike the times in Alert
+	Until  time.Time       `json:"until,omitzero"`
+	Told   map[string]told `json:"told,omitempty"`  // by receiver
+	Muted  bool            `json:"muted,omitempty"` // while it fires, it is muted somewhere
+
+	labels  model.LabelSet
+	updated time.Time       // when it was handed over last; zero before the first time
+	settled map[string]bool // routes that are done with it, now that it is over
+	doubted time.Time       // when it is taken for over, because the engine does not know it; zero for not
+}
+
+// book holds what people are to know. The loop of the notifier changes it and hands it over to Alertmanager, whose stages tell it what became of that.
+type book struct {
+	journal *journal
+	logger  *slog.Logger
+	limit   int // alerts handed over at most
+
+	mu       sync.Mutex // guards what follows
+	records  map[model.Fingerprint]*record
+	byID     map[string]*record
+	changed  map[*record]bool // those to be handed over
+	nextTime time.Time        // when all that fires is handed over anew
+	within   int              // records that were handed over
+	refused  int              // records that found no room the last time
+	strays   []*alert.Alert   // that are over, which a group does not know yet
+}
+
+func newBook(j *journal, logger *slog.Logger, limit int) *book {
+	return &book{journal: j, logger: logger, limit: limit, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}}
+}
+
+// restore reads what was known before a restart. firing are the alerts that the engine knows now: what it does not know is doubted, and over after a while.
+func (b *book) restore(firing []models.Alert, now time.Time) {
+	b.journal.each("alert/", now, func(key string, value []byte) {
+		r := &record{}
+		if err := json.Unmarshal(value, r); err != nil {
+			b.logger.Error("an alert from before the restart cannot be read; it is told again if it still fires", "error", err)
+			return
+		}
+		if r.Firing {
+			r.doubted = now.Add(doubt)
+		}
+		b.add(r)
+	})
+	for _, a := range firing {
+		if r := b.byID[a.ID]; r != nil {
+			r.doubted = time.Time{}
+		}
+		if a.State == models.AlertFiring && !a.Historical && !a.Shadow {
+			b.fire(a, now)
+		}
+	}
+}
+
+func (b *book) add(r *record) {
+	r.labels = labels(r.Alert)
+	b.records[r.labels.Fingerprint()], b.changed[r] = r, true
+	if old := b.byID[r.Alert.ID]; old == nil || !old.Firing {
+		b.byID[r.Alert.ID] = r
+	}
+}
+
+// fire notes that an alert fires. It returns why that is nothing new, if it is not.
+func (b *book) fire(a models.Alert, now time.Time) (nothing string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isOver(a, now) {
+		return "told before, and over since"
+	}
+	set := labels(a)
+	fp := set.Fingerprint()
+	if old := b.byID[a.ID]; old != nil && old.labels.Fingerprint() != fp && old.Firing {
+		// Its labels have moved, such as the severity. For Alertmanager that is another alert.
+		b.end(old, old.Alert, now)
+		delete(b.byID, a.ID)
+	}
+	r := b.records[fp]
+	switch {
+	case r == nil:
+		r = &record{Alert: a, Firing: true, Since: now}
+		b.add(r)
+	case r.Alert.ID == a.ID && r.Firing && !a.At.After(r.Alert.At) && r.doubted.IsZero():
+		return "told before"
+	case r.Alert.ID == a.ID && r.Firing:
+		r.Alert, r.doubted = a, time.Time{}
+	default:
+		b.again(r, a, now)
+	}
+	b.changed[r] = true
+	b.save(r)
+	return ""
+}
+
+// again makes a record that was over, or was of another alert with the same labels, one of this alert.
+func (b *book) again(r *record, a models.Alert, now time.Time) {
+	if !r.Firing {
+		b.remember(r)
+		r.Since = now
+	}
+	delete(b.byID, r.Alert.ID)
+	b.byID[a.ID] = r
+	for who, what := range r.Told {
+		if what == toldResolved {
+			delete(r.Told, who)
+		}
+	}
+	r.Alert, r.Firing, r.Until, r.Muted, r.settled, r.doubted = a, true, time.Time{}, false, nil, time.Time{}
+}
+
+// resolve notes that an alert is over. It returns why nobody needs to know, if so.
+func (b *book) resolve(a models.Alert, now time.Time) (nothing string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.byID[a.ID]
+	switch {
+	case b.isOver(a, now):
+		return "told before"
+	case r == nil:
+		return "nobody was told that it fired"
+	case !r.Firing:
+		return "told before"
+	}
+	b.end(r, a, now)
+	return ""
+}
+
+// end makes a record one that is over. Its labels stay, since they say what it is.
+func (b *book) end(r *record, a models.Alert, now time.Time) {
+	r.Alert.State, r.Firing, r.Until, r.doubted = models.AlertResolved, false, now, time.Time{}
+	if a.State == models.AlertResolved {
+		a.Labels, a.Severity = r.Alert.Labels, r.Alert.Severity
+		r.Alert = a
+	}
+	b.changed[r] = true
+	b.save(r)
+}
+
+// isOver says whether the end of the alert was told, at or after this transition. IDs are of episodes and do not come back, except after state was lost.
+func (b *book) isOver(a models.Alert, now time.Time) bool {
+	var end time.Time
+	b.journal.get("over/"+a.ID, now, func(value []byte) { _ = end.UnmarshalBinary(value) })
+	return !end.IsZero() && !a.At.After(end)
+}
+
+func (b *book) remember(r *record) {
+	end, err := r.Alert.At.MarshalBinary()
+	if err == nil {
+		b.journal.put("over/"+r.Alert.ID, end, r.Until.Add(memory))
+	}
+}
+
+func (b *book) save(r *record) {
+	value, err := json.Marshal(r)
+	if err != nil { // a value that is not a number
+		one := *r
+		one.Alert.Value = 0
+		value, _ = json.Marshal(&one)
+	}
+	var expires time.Time
+	if !r.Firing {
+		expires = r.Until.Add(patience)
+	}
+	b.journal.put("alert/"+r.labels.Fingerprint().String(), value, expires)
+}
+
+// due returns what is to be handed over to Alertmanager now, and when to ask again.
+func (b *book) due(now time.Time, external *url.URL) (list []*alert.Alert, next time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !now.Before(b.nextTime) {
+		b.renew(now)
+	}
+	next, b.refused = b.nextTime, 0
+	list, b.strays = b.strays, nil
+	for _, r := range slices.SortedFunc(maps.Keys(b.changed), oldest) {
+		if at := r.updated.Add(spacing); !r.updated.IsZero() && now.Before(at) {
+			next = earlier(next, at)
+			continue
+		}
+		if r.updated.IsZero() && b.within >= b.limit {
+			b.refused++
+			continue
+		}
+		if r.updated.IsZero() {
+			b.within++
+		}
+		delete(b.changed, r)
+		list = append(list, b.handOver(r, now, external))
+	}
+	return list, next
+}
+
+func oldest(a, b *record) int {
+	return cmp.Or(a.Since.Compare(b.Since), a.Alert.At.Compare(b.Alert.At), strings.Compare(a.Alert.ID, b.Alert.ID))
+}
+
+// renew has all that fires handed over anew, and ends what is doubted.
+func (b *book) renew(now time.Time) {
+	b.nextTime = now.Add(resend)
+	for _, r := range b.records {
+		switch {
+		case r.Firing && !r.doubted.IsZero() && !now.Before(r.doubted):
+			r.Alert.Reason = "the engine no longer knows it"
+			b.end(r, r.Alert, now)
+		case r.Firing:
+			b.changed[r] = true
+		case now.After(r.Until.Add(patience)):
+			b.drop(r)
+		}
+	}
+}
+
+func (b *book) handOver(r *record, now time.Time, external *url.URL) *alert.Alert {
+	r.updated = now
+	a := &alert.Alert{UpdatedAt: now, Alert: model.Alert{
+		Labels: r.labels, Annotations: annotations(r.Alert), StartsAt: r.Since, EndsAt: now.Add(lifetime), GeneratorURL: link(external, r.Alert.ID),
+	}}
+	switch {
+	case !r.Firing:
+		a.EndsAt = r.Until
+	case !r.doubted.IsZero():
+		a.EndsAt, a.Timeout = r.doubted, true
+	}
+	return a
+}
+
+// current returns the alerts of a group without those that the group takes for firing although they have been over for a while. That is what remains when
+// Alertmanager took two changes of an alert in the wrong order; the group is set right with what is handed over next.
+func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(alerts), func(a *alert.Alert) bool {
+		r := b.records[a.Fingerprint()]
+		if a.Resolved() || r != nil && (r.Firing || b.changed[r] || now.Before(r.updated.Add(spacing))) {
+			return false
+		}
+		stray := *a
+		stray.EndsAt, stray.UpdatedAt = now, now
+		b.strays = append(b.strays, &stray)
+		return true
+	})
+}
+
+// settle notes that a route is done with alerts that are over. When all its routes are, the alert is history.
+func (b *book) settle(routeID string, routes func(model.LabelSet) []string, alerts []*alert.Alert) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range alerts {
+		r := b.records[a.Fingerprint()]
+		if r == nil || r.Firing || !a.UpdatedAt.Equal(r.updated) {
+			continue
+		}
+		if r.settled == nil {
+			r.settled = map[string]bool{}
+		}
+		r.settled[routeID] = true
+		if covers(r.settled, routes(r.labels)) {
+			b.remember(r)
+			b.drop(r)
+		}
+	}
+}
+
+func covers(done map[string]bool, all []string) bool {
+	for _, one := range all {
+		if !done[one] {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *book) drop(r *record) {
+	fp := r.labels.Fingerprint()
+	b.journal.remove("alert/" + fp.String())
+	delete(b.records, fp)
+	delete(b.changed, r)
+	if b.byID[r.Alert.ID] == r {
+		delete(b.byID, r.Alert.ID)
+	}
+	if !r.updated.IsZero() {
+		b.within--
+	}
+}
+
+// sent notes what a receiver was told.
+func (b *book) sent(who string, a *alert.Alert) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records[a.Fingerprint()]
+	if r == nil {
+		return
+	}
+	what := toldFiring
+	if a.Resolved() {
+		what = toldResolved
+	}
+	if r.Told[who] == what {
+		return
+	}
+	if r.Told == nil {
+		r.Told = map[string]told{}
+	}
+	r.Told[who] = what
+	b.save(r)
+}
+
+// mute notes whether an alert that fires is muted.
+func (b *book) mute(a *alert.Alert, muted bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r := b.records[a.Fingerprint()]; r != nil && r.Firing && r.Muted != muted {
+		r.Muted = muted
+		b.save(r)
+	}
+}
+
+// heard says whether a receiver was told that an alert fires, and nothing since.
+func (b *book) heard(who string, a *alert.Alert) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records[a.Fingerprint()]
+	return r != nil && r.Told[who] == toldFiring
+}
+
+// owed says whether a receiver must yet be told that an alert is over: it was told that it fires, or could not be told in time and nothing muted that.
+func (b *book) owed(who string, a *alert.Alert) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.records[a.Fingerprint()]
+	return r != nil && !r.Firing && (r.Told[who] == toldFiring || r.Told[who] == "" && !r.Muted)
+}
+
+// id is the ID of the alert that has these labels.
+func (b *book) id(fp model.Fingerprint) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if r := b.records[fp]; r != nil {
+		return r.Alert.ID
+	}
+	return ""
+}
+
+// alarm returns an error while alerts cannot be handed over for want of room.
+func (b *book) alarm() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.refused == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d alerts wait, because %d fire already: nobody is told of them until others are over; silence does not help, a rule with fewer groups does", b.refused, b.limit)
+}
+
+// counts are the alerts that fire, and those over of which somebody is still to be told.
+func (b *book) counts() (firing, over int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range b.records {
+		if r.Firing {
+			firing++
+		} else {
+			over++
+		}
+	}
+	return firing, over
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,98 @@
+package notify
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Delivery is an attempt to tell a receiver of an alert, or the reason why it was not told.
+type Delivery struct {
+	At          time.Time         `json:"at"`                    // of the last attempt, when several had the same answer
+	State       models.AlertState `json:"state"`                 // what there was to tell
+	Receiver    string            `json:"receiver"`              // as in the configuration; "" when it was decided before any was chosen
+	Integration string            `json:"integration,omitempty"` // slack[0], webhook[1]
+	Sent        bool              `json:"sent"`
+	Detail      string            `json:"detail,omitempty"` // the answer, the error, or why not
+}
+
+// What is kept of deliveries: enough for the page of an alert, for the alerts of some days.
+const (
+	maxDeliveries       = 50 // of one alert
+	maxDeliveredAlerts  = 5000
+	maxRecentDeliveries = 200
+)
+
+// deliveries keeps the last of them in memory.
+type deliveries struct {
+	mu     sync.Mutex // guards what follows
+	byID   map[string][]noted
+	order  []string // of byID, oldest first
+	recent []Delivery
+}
+
+type noted struct {
+	Delivery
+	times int
+}
+
+// add notes a delivery. What repeats is counted.
+func (d *deliveries) add(id string, one Delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list, known := d.byID[id]
+	if !known {
+		d.makeRoom()
+		d.order = append(d.order, id)
+	}
+	if n := len(list); n > 0 && list[n-1].repeats(one) {
+		list[n-1].At = one.At
+		list[n-1].times++
+		return
+	}
+	if len(list) == maxDeliveries {
+		list = slices.Delete(list, 1, 2) // the first one says when people heard of it
+	}
+	d.byID[id] = append(list, noted{one, 1})
+	if d.recent = append(d.recent, one); len(d.recent) > maxRecentDeliveries {
+		d.recent = slices.Delete(d.recent, 0, 1)
+	}
+}
+
+func (d *deliveries) makeRoom() {
+	if d.byID == nil {
+		d.byID = map[string][]noted{}
+	}
+	if len(d.order) >= maxDeliveredAlerts {
+		delete(d.byID, d.order[0])
+		d.order = slices.Delete(d.order, 0, 1)
+	}
+}
+
+func (n noted) repeats(one Delivery) bool {
+	one.At = n.At
+	return n.Delivery == one
+}
+
+// of returns the deliveries of an alert, oldest first.
+func (d *deliveries) of(id string) []Delivery {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]Delivery, 0, len(d.byID[id]))
+	for _, n := range d.byID[id] {
+		if n.times > 1 {
+			n.Detail = fmt.Sprintf("%s (%d times)", n.Detail, n.times)
+		}
+		list = append(list, n.Delivery)
+	}
+	return list
+}
+
+func (d *deliveries) last() []Delivery {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.recent)
+}

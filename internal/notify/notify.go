@@ -1,0 +1,468 @@
+// Package notify tells people of alerts. It takes transitions from the outbox and gives them to Alertmanager's own packages, assembled within this process:
+// routes, groups, inhibition, mute times, silences, templates, and its receivers, by a normal alertmanager.yml or by a webhook or Slack URL alone.
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/route"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/eventrecorder"
+	"github.com/prometheus/alertmanager/featurecontrol"
+	"github.com/prometheus/alertmanager/marker"
+	"github.com/prometheus/alertmanager/nflog"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/provider/mem"
+	"github.com/prometheus/alertmanager/silence"
+
+	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Outbox holds the transitions that are yet to be told, in the order in which they were decided. store.Store is one.
+type Outbox interface {
+	Pending() []store.Entry
+	Changed() <-chan struct{}
+	Ack(seq uint64)
+}
+
+// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and Alertmanagers exclude each other; Terminal goes with any.
+type Options struct {
+	AlertmanagerConfig string    // a normal alertmanager.yml
+	WebhookURL         string    // gets Alertmanager's webhook JSON
+	SlackURL           string    // an incoming webhook of Slack
+	SlackChannel       string    // "" for the webhook's own
+	Alertmanagers      []string  // base URLs of Alertmanagers that do the rest themselves
+	Terminal           io.Writer // prints alerts; nil for not
+	ExternalURL        string    // under which people reach our pages
+
+	DataDir    string                // the memory of notifications and silences is in a directory of its own within it
+	Outbox     Outbox                //
+	Firing     []models.Alert        // the alerts that are up according to the engine, whose state was restored
+	Grace      time.Duration         // how long a stop waits for notifications under way; 10 s by default
+	MaxAlerts  int                   // that are handed to Alertmanager at once; 20,000 by default
+	Logger     *slog.Logger          // slog.Default() by default
+	Registerer prometheus.Registerer // nil for no metrics
+
+	Dial func(ctx context.Context, network, address string) (net.Conn, error) // how receivers are reached; nil for the network
+}
+
+func (o Options) withDefaults() Options {
+	if o.Grace <= 0 {
+		o.Grace = 10 * time.Second
+	}
+	if o.MaxAlerts <= 0 {
+		o.MaxAlerts = 20_000
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+const (
+	retention    = 120 * time.Hour  // of what was notified, and of silences that are over; Alertmanager's
+	housekeeping = 15 * time.Minute // between two times that what is too old is dropped
+	apiTimeout   = 30 * time.Second
+	maxSilences  = 10_000
+	maxSilence   = 64 << 10        // bytes
+	swapGrace    = 5 * time.Second // how long a reload waits for attempts under way
+	failureAfter = time.Minute     // of failing, a receiver makes us unhealthy
+)
+
+// Notifier tells people. New makes it, Run has it work; the other methods may be called by any number of goroutines at any time.
+type Notifier struct {
+	opts        Options
+	logger      *slog.Logger
+	journal     *journal
+	book        *book
+	ledger      *ledger
+	silences    *silence.Silences
+	silencer    *silence.Silencer
+	alerts      *mem.Alerts
+	groups      marker.GroupMarker
+	recorder    eventrecorder.Recorder
+	notifying   *notify.Metrics
+	dispatching *dispatch.DispatcherMetrics
+	registry    *prometheus.Registry
+	metrics     *metrics
+	deliveries  deliveries
+	receivers   receivers
+	api         *api.API
+	handler     atomic.Pointer[http.Handler] // while Run works
+	taken       uint64                       // sequence number of the last entry that was entered in the book
+
+	plan     atomic.Pointer[plan]
+	pipeline atomic.Pointer[pipeline]
+	swapping sync.Mutex // guards running, and changes of plan and pipeline
+	running  bool
+	closing  sync.Once
+}
+
+// New checks whom to tell, and opens the memory of what was told. Nothing is told before Run. Whoever does not call Run calls Close.
+func New(o Options) (*Notifier, error) {
+	o = o.withDefaults()
+	p, err := newPlan(o)
+	if err != nil {
+		return nil, err
+	}
+	n := &Notifier{opts: o, logger: o.Logger, recorder: eventrecorder.NopRecorder(), groups: marker.NewGroupMarker(), ledger: &ledger{}, registry: prometheus.NewRegistry()}
+	n.plan.Store(p)
+	if n.journal, err = openJournal(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
+		return nil, err
+	}
+	n.book = newBook(n.journal, o.Logger, o.MaxAlerts)
+	if err := n.open(); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	return n, nil
+}
+
+// open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are one collector to the outside: to register twice what Alertmanager
+// registers would be a panic.
+func (n *Notifier) open() (err error) {
+	n.metrics = newMetrics(n.registry, n.book)
+	n.notifying = notify.NewMetrics(n.registry, featurecontrol.NoopFlags{})
+	n.dispatching = dispatch.NewDispatcherMetrics(false, n.registry, featurecontrol.NoopFlags{})
+	if n.ledger.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger, Metrics: n.registry}); err != nil {
+		return err
+	}
+	limits := silence.Limits{MaxSilences: func() int { return maxSilences }, MaxSilenceSizeBytes: func() int { return maxSilence }}
+	n.silences, err = silence.New(silence.Options{Retention: retention, Limits: limits, Logger: n.logger, Metrics: n.registry, EventRecorder: n.recorder})
+	if err != nil {
+		return err
+	}
+	n.ledger.attach(n.journal, n.silences, n.logger)
+	n.silencer = silence.NewSilencer(n.silences, n.logger, n.recorder)
+	if n.opts.Registerer != nil {
+		return n.opts.Registerer.Register(n.registry)
+	}
+	return nil
+}
+
+// Close gives up the directory of a notifier. Run calls it at its end.
+func (n *Notifier) Close() (err error) {
+	n.closing.Do(func() {
+		err = n.journal.close()
+		if n.opts.Registerer != nil {
+			n.opts.Registerer.Unregister(n.registry)
+		}
+	})
+	return err
+}
+
+// Run tells people until ctx is done, and then for as long as Options.Grace what is under way. It is called once.
+func (n *Notifier) Run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, n.Close()) }()
+	var helpers sync.WaitGroup
+	defer helpers.Wait()
+	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+
+	if n.alerts, err = mem.NewAlerts(within, housekeeping, 0, n.silencer, n.logger, n.recorder, n.registry, featurecontrol.NoopFlags{}); err != nil {
+		return err
+	}
+	if err := n.serve(); err != nil {
+		return err
+	}
+	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
+	n.book.restore(n.opts.Firing, time.Now())
+	n.take()
+	n.handOver(time.Now())
+	n.begin()
+	helpers.Go(func() { n.keepHouse(within) })
+
+	n.feed(ctx)
+	n.drain()
+	n.end()
+	return nil
+}
+
+func (n *Notifier) begin() {
+	n.swapping.Lock()
+	defer n.swapping.Unlock()
+	n.running = true
+	n.work(n.plan.Load())
+}
+
+// work puts a plan to work.
+func (n *Notifier) work(p *plan) {
+	n.api.Update(p.conf, func(ctx context.Context, set model.LabelSet) {
+		if l := n.pipeline.Load(); l != nil {
+			l.inhibitor.Mutes(ctx, set)
+		}
+		n.silencer.Mutes(ctx, set)
+	})
+	l := n.startPipeline(p)
+	n.pipeline.Store(l)
+}
+
+func (n *Notifier) end() {
+	n.swapping.Lock()
+	defer n.swapping.Unlock()
+	n.running = false
+	n.handler.Store(nil)
+	n.pipeline.Load().stop(time.Second)
+	n.alerts.Close()
+}
+
+// Prepare checks other receivers and routes, of which it takes the options that say whom to tell. apply, which cannot fail, has them used from then on; unless it
+// is called, nothing changes.
+func (n *Notifier) Prepare(o Options) (apply func(), err error) {
+	o.Logger, o.Dial = n.logger, n.opts.Dial
+	p, err := newPlan(o)
+	if err != nil {
+		return nil, err
+	}
+	return func() { n.swap(p) }, nil
+}
+
+func (n *Notifier) swap(p *plan) {
+	n.swapping.Lock()
+	defer n.swapping.Unlock()
+	n.plan.Store(p)
+	n.receivers.forget()
+	if !n.running {
+		return
+	}
+	n.pipeline.Load().stop(swapGrace)
+	n.work(p)
+}
+
+// feed takes from the outbox what is to be told, and hands it over, until ctx is done.
+func (n *Notifier) feed(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		changed := n.opts.Outbox.Changed()
+		n.take()
+		timer.Reset(time.Until(n.handOver(time.Now())))
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// take enters the transitions of the outbox in the book, and acknowledges them when the book is on disk.
+func (n *Notifier) take() {
+	now := time.Now()
+	for _, entry := range n.opts.Outbox.Pending() {
+		if entry.Seq <= n.taken {
+			continue // on a disk that is full: entered, but not acknowledged
+		}
+		n.enter(entry.Alert, now)
+		n.taken = entry.Seq
+	}
+	if n.journal.flush() == nil && n.taken > 0 {
+		n.opts.Outbox.Ack(n.taken)
+	}
+}
+
+// enter enters a transition in the book, if it is one that people are to hear of.
+func (n *Notifier) enter(a models.Alert, now time.Time) {
+	reason, detail := "", ""
+	switch a.State {
+	case models.AlertResolved:
+		// Whatever else may be said of it: whoever heard that it fires hears that it is over.
+		if detail = n.book.resolve(a, now); detail != "" {
+			reason = "not_firing"
+		}
+	case models.AlertFiring:
+		switch {
+		case a.Historical:
+			reason, detail = "historical", "was over or too old when it was found; it is recorded, nobody is told"
+		case a.Shadow:
+			reason, detail = "shadow", "the rule runs in shadow; nobody is told"
+		default:
+			if detail = n.book.fire(a, now); detail != "" {
+				reason = "known"
+			}
+		}
+	case models.AlertSuppressed:
+		reason, detail = "suppressed", "suppressed: "+a.Reason
+	case models.AlertPending, models.AlertUnknown:
+		reason = string(a.State)
+	}
+	if reason != "" {
+		n.metrics.skipped.WithLabelValues(reason).Inc()
+	}
+	if detail != "" {
+		n.deliveries.add(a.ID, Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)})
+	}
+}
+
+// handOver gives Alertmanager what it has to know, and returns when to call it next.
+func (n *Notifier) handOver(now time.Time) time.Time {
+	list, next := n.book.due(now, n.plan.Load().external)
+	if len(list) > 0 {
+		if err := n.alerts.Put(context.Background(), list...); err != nil {
+			n.logger.Error("alerts cannot be handed over", "error", err)
+		}
+	}
+	return next
+}
+
+// drain tells what is left when the program ends, as far as Options.Grace allows. What it does not allow is told after the next start.
+func (n *Notifier) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
+	defer cancel()
+	n.take()
+	settled := time.Now().Add(2 * spacing)
+	for now := time.Now(); now.Before(settled); now = time.Now() {
+		wait(ctx, min(settled.Sub(now), n.handOver(now).Sub(now)))
+	}
+	l := n.pipeline.Load()
+	for ctx.Err() == nil && l.flushes.busy() {
+		wait(ctx, 20*time.Millisecond)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// keepHouse drops what is too old, until ctx is done.
+func (n *Notifier) keepHouse(ctx context.Context) {
+	ticker := time.NewTicker(housekeeping)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			_, err1 := n.ledger.log.GC()
+			_, err2 := n.silences.GC()
+			n.journal.expire(now)
+			if err := errors.Join(err1, err2, n.journal.flush()); err != nil {
+				n.logger.Error("what is too old cannot be dropped", "error", err)
+			}
+		}
+	}
+}
+
+// attempted notes an attempt to tell a receiver.
+func (n *Notifier) attempted(s *sender, alerts []*alert.Alert, took time.Duration, err error) {
+	now, outcome, detail := time.Now(), "sent", fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
+	if err != nil {
+		outcome, detail = "failed", clean(err.Error(), maxLine)
+	}
+	n.receivers.attempted(s.who, now, err)
+	n.metrics.outcomes.WithLabelValues(s.receiver, s.in.Name(), outcome).Inc()
+	if err == nil {
+		n.metrics.last.WithLabelValues(s.receiver, s.in.Name()).Set(float64(now.Unix()))
+	}
+	for _, a := range alerts {
+		n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: s.receiver, Integration: s.in.String(), Sent: err == nil, Detail: detail})
+		if err == nil {
+			n.book.sent(s.who, a)
+		}
+	}
+}
+
+// Deliveries returns what was told of an alert to whom and with which answer, and what was not and why, oldest first. The last ones are kept, in memory.
+func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
+
+// Health returns an error while people may not hear of alerts: a receiver has failed for a minute, too many alerts fire, or the disk does not take what was told.
+func (n *Notifier) Health() error {
+	errs := []error{n.book.alarm(), n.journal.err()}
+	n.receivers.mu.Lock()
+	defer n.receivers.mu.Unlock()
+	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
+		s := n.receivers.state[who]
+		if since := time.Since(s.failing); s.err != nil && since >= failureAfter {
+			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %w", who, since.Round(time.Second), s.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Status is how telling goes. Numbers count since the start.
+type Status struct {
+	Waiting   int        `json:"waiting"`
+	Sent      int64      `json:"sent"`
+	Failed    int64      `json:"failed"`
+	Receivers []string   `json:"receivers"`
+	Problem   string     `json:"problem,omitempty"`
+	Recent    []Delivery `json:"recent,omitempty"` // newest last
+}
+
+// Status returns how telling goes.
+func (n *Notifier) Status() Status {
+	s := Status{Receivers: slices.Sorted(maps.Keys(n.plan.Load().receivers)), Recent: n.deliveries.last()}
+	if n.opts.Outbox != nil {
+		s.Waiting = len(n.opts.Outbox.Pending())
+	}
+	if err := n.Health(); err != nil {
+		s.Problem = err.Error()
+	}
+	n.receivers.mu.Lock()
+	defer n.receivers.mu.Unlock()
+	s.Sent, s.Failed = n.receivers.sent, n.receivers.fails
+	return s
+}
+
+// serve makes the handler of Alertmanager's API.
+func (n *Notifier) serve() (err error) {
+	duration := promauto.With(n.registry).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
+	}, []string{"handler", "method", "code"})
+	n.api, err = api.New(api.Options{
+		Alerts: n.alerts, Silences: n.silences, GroupMutedFunc: n.groups.Muted, GroupFunc: n.groupsNow,
+		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
+	})
+	if err != nil {
+		return err
+	}
+	var handler http.Handler = n.api.Register(route.New(), "/")
+	n.handler.Store(&handler)
+	return nil
+}
+
+func (n *Notifier) groupsNow(ctx context.Context, routes func(*dispatch.Route) bool, alerts func(*alert.Alert, time.Time) bool) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
+	l := n.pipeline.Load()
+	if l == nil {
+		return nil, nil, errors.New("notifications have not started yet")
+	}
+	return l.dispatcher.Groups(ctx, routes, alerts)
+}
+
+// Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages. Alerts are read-only there: they come from logs.
+func (n *Notifier) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := n.handler.Load()
+		switch {
+		case handler == nil || n.pipeline.Load() == nil:
+			http.Error(w, "notifications are not running", http.StatusServiceUnavailable)
+		case r.URL.Path == "/api/v2/alerts" && r.Method == http.MethodPost:
+			http.Error(w, "alerts come from logs and cannot be posted", http.StatusMethodNotAllowed)
+		default:
+			(*handler).ServeHTTP(w, r)
+		}
+	})
+}

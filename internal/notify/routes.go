@@ -1,0 +1,213 @@
+package notify
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/promslog"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/prometheus/alertmanager/config"
+	"github.com/prometheus/alertmanager/featurecontrol"
+	"github.com/prometheus/alertmanager/matcher/compat"
+)
+
+// terminalReceiver is the receiver that prints; nobodyReceiver the one without integrations.
+const (
+	terminalReceiver = "terminal"
+	nobodyReceiver   = "nobody"
+)
+
+// loadRoutes makes Alertmanager's configuration of the options, whichever kind they are. Its root route is ours: below it stand the terminal, if there is one, and
+// the routes that were asked for, so that one does not change the group keys of the other, under which is stored who was told what.
+func loadRoutes(o Options) (*config.Config, error) {
+	initCompat()
+	conf, err := routesFor(o)
+	if err != nil {
+		return nil, err
+	}
+	zero, minute, repeat := model.Duration(0), model.Duration(time.Minute), model.Duration(4*time.Hour)
+	root := &config.Route{Receiver: conf.Route.Receiver, GroupWait: &zero, GroupInterval: &minute, RepeatInterval: &repeat}
+	if o.Terminal != nil {
+		for _, r := range conf.Receivers {
+			if r.Name == terminalReceiver {
+				return nil, fmt.Errorf("%s: receiver %q has the name of the receiver that prints to the terminal; rename it", o.AlertmanagerConfig, terminalReceiver)
+			}
+		}
+		second, never := model.Duration(time.Second), model.Duration(365*24*time.Hour)
+		conf.Receivers = append(conf.Receivers, config.Receiver{Name: terminalReceiver})
+		root.Routes = append(root.Routes, &config.Route{Receiver: terminalReceiver, GroupByAll: true, GroupInterval: &second, RepeatInterval: &never, Continue: true})
+	}
+	root.Routes = append(root.Routes, conf.Route)
+	conf.Route = root
+	return conf, nil
+}
+
+// initCompat chooses Alertmanager's syntax of matchers, once, before any is read.
+var initCompat = sync.OnceFunc(func() { compat.InitFromFlags(promslog.NewNopLogger(), featurecontrol.NoopFlags{}) })
+
+func routesFor(o Options) (*config.Config, error) {
+	if o.AlertmanagerConfig != "" {
+		return loadFile(o.AlertmanagerConfig)
+	}
+	text, err := yaml.Marshal(builtIn(o))
+	if err != nil {
+		return nil, err
+	}
+	conf, err := config.Load(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("receivers: %w", err)
+	}
+	return conf, nil
+}
+
+// builtIn is the configuration of someone who names a webhook, a Slack channel, or neither.
+func builtIn(o Options) map[string]any {
+	type object = map[string]any
+	receiver := object{"name": nobodyReceiver}
+	if o.WebhookURL != "" {
+		receiver["name"] = "default"
+		receiver["webhook_configs"] = []object{{"url": o.WebhookURL, "send_resolved": true, "timeout": "30s"}}
+	}
+	if o.SlackURL != "" {
+		receiver["name"] = "default"
+		receiver["slack_configs"] = []object{{
+			"api_url": o.SlackURL, "channel": o.SlackChannel, "send_resolved": true, "timeout": "30s",
+			"title": `{{ template "alert-engine.title" . }}`, "text": `{{ template "alert-engine.text" . }}`, "fallback": `{{ template "alert-engine.title" . }}`,
+			"title_link": `{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else }}{{ .ExternalURL }}{{ end }}`,
+		}}
+	}
+	return object{
+		"route":     object{"receiver": receiver["name"], "group_by": []string{model.AlertNameLabel}},
+		"receivers": []object{receiver},
+	}
+}
+
+// templates are those of the built-in Slack message; a configuration file may use them too.
+const templates = `
+{{ define "alert-engine.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ .GroupLabels.SortedPairs.Values | join " " }}{{ end }}
+{{ define "alert-engine.text" }}{{ range .Alerts }}*{{ .Status | toUpper }}* {{ or .Annotations.summary .Annotations.reason }}
+{{ with .Annotations.description }}{{ . }}
+{{ end }}{{ range (.Labels.Remove (stringSlice "alertname")).SortedPairs }}{{ .Name }}: ` + "`{{ .Value }}`" + ` {{ end }}
+value {{ .Annotations.value }}{{ with .Annotations.threshold }} against {{ . }}{{ end }}, {{ .Annotations.count }} logs since {{ .Annotations.started_at }}
+{{ with or .Annotations.last_lines .Annotations.first_lines }}` + "```{{ . }}```" + `
+{{ end }}{{ with .Annotations.runbook_url }}{{ . }}
+{{ end }}{{ end }}{{ end }}`
+
+func loadFile(name string) (*config.Config, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return nil, fmt.Errorf("%s: Alertmanager configuration is missing or cannot be read: %w", name, err)
+	}
+	conf, err := config.LoadFile(name)
+	if err != nil {
+		return nil, placed(name, text, err)
+	}
+	if err := checkFiles(name, text); err != nil {
+		return nil, err
+	}
+	return conf, nil
+}
+
+// yamlLine finds the places in an error of the YAML reader.
+var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
+
+// quoted finds the name that an error is about.
+var quoted = regexp.MustCompile(`"([^"]+)"`)
+
+// placed says where in the file the problem stands, a line for each, as far as the error lets us know.
+func placed(name string, text []byte, err error) error {
+	if found := yamlLine.FindAllStringSubmatch(err.Error(), -1); found != nil {
+		var errs []error
+		for _, m := range found {
+			errs = append(errs, fmt.Errorf("%s:%s: %s", name, m[1], hinted(m[2])))
+		}
+		return errors.Join(errs...)
+	}
+	if m := quoted.FindStringSubmatch(err.Error()); m != nil {
+		if line := lineWith(text, m[1]); line > 0 {
+			return fmt.Errorf("%s:%d: %s", name, line, hinted(err.Error()))
+		}
+	}
+	return fmt.Errorf("%s: %s", name, hinted(err.Error()))
+}
+
+// hints are what can be done about errors that do not say so themselves.
+var hints = []struct{ in, hint string }{
+	{"not found in type", "check its spelling and indentation against Alertmanager's documentation"},
+	{"undefined receiver", "define it under receivers"},
+	{"no route provided", "add a route with a receiver"},
+	{"undefined time interval", "define it under time_intervals"},
+	{"not a valid duration", `write a number with a unit, such as "30s" or "5m"`},
+	{"did not find expected", "quote texts with special characters, and indent with spaces"},
+	{"no global", "set it under global, or in the receiver"},
+}
+
+func hinted(text string) string {
+	text = strings.TrimPrefix(text, "yaml: ")
+	for _, h := range hints {
+		if strings.Contains(text, h.in) {
+			return text + "; " + h.hint
+		}
+	}
+	return text
+}
+
+func lineWith(text []byte, word string) int {
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		if strings.Contains(lines.Text(), word) {
+			return n
+		}
+	}
+	return 0
+}
+
+// fileKey finds files that hold secrets, such as api_url_file. Alertmanager reads them only when it notifies, when it is too late to find them missing.
+var fileKey = regexp.MustCompile(`^\s*(?:-\s+)?(\w+_file):\s*(.+?)\s*$`)
+
+func checkFiles(name string, text []byte) error {
+	var errs []error
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for n := 1; lines.Scan(); n++ {
+		m := fileKey.FindStringSubmatch(lines.Text())
+		if m == nil {
+			continue
+		}
+		file := strings.Trim(m[2], `'"`)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), file)
+		}
+		if _, err := os.Stat(file); err != nil {
+			errs = append(errs, fmt.Errorf("%s:%s: %s %s cannot be read; put the secret there, or correct the path", name, strconv.Itoa(n), m[1], file))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// externalURL is under which people reach our pages.
+func externalURL(text string) (*url.URL, error) {
+	u, err := url.Parse(cmp.Or(text, "http://localhost:8080"))
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return nil, fmt.Errorf("external URL %q is no http or https URL; try http://alerts.example.com", text)
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	return u, nil
+}

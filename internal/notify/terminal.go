@@ -1,0 +1,110 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/prometheus/alertmanager/alert"
+)
+
+// terminal prints alerts for people who look at a terminal:
+//
+//	FIRING  critical  ServiceErrors  service=payment-service
+//	        11 errors of payment-service in 5 minutes
+//	        11 > 10, 11 logs since 14:03:07 (payments.rules.yml:5)
+//	        14:03:08.120 ERROR payment-service card declined: gateway timeout
+//
+// Colour is for terminals alone.
+type terminal struct {
+	colour bool
+
+	mu  sync.Mutex // guards out
+	out io.Writer
+}
+
+func newTerminal(out io.Writer) *terminal {
+	t := &terminal{out: out}
+	if f, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
+		info, err := f.Stat()
+		t.colour = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return t
+}
+
+// Notify implements notify.Notifier.
+func (t *terminal) Notify(_ context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+	var b strings.Builder
+	for _, a := range alerts {
+		t.print(&b, a)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	_, err = io.WriteString(t.out, b.String())
+	return false, err
+}
+
+func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
+	get := func(name model.LabelName) string { return oneLine(string(a.Annotations[name])) }
+	state, colour := "FIRING  ", "\x1b[1;31m"
+	if a.Resolved() {
+		state, colour = "RESOLVED", "\x1b[1;32m"
+	}
+	if !t.colour {
+		colour = ""
+	}
+	parts := []string{colour + state + ends(colour)}
+	if severity := oneLine(string(a.Labels["severity"])); severity != "" {
+		parts = append(parts, severity)
+	}
+	fmt.Fprintln(b, strings.Join(append(parts, bold(t.colour, oneLine(a.Name())), others(a.Labels)), "  "))
+	const indent = "          "
+	if text := get("summary"); text != "" {
+		fmt.Fprintf(b, "%s%s\n", indent, text)
+	}
+	facts := get("reason")
+	if threshold := get("threshold"); threshold != "" && !strings.Contains(facts, threshold) {
+		facts = strings.TrimPrefix(fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold), "; ")
+	}
+	fmt.Fprintf(b, "%s%s (%s logs, since %s, %s)\n", indent, facts, get("count"), get("started_at"), get("source"))
+	for line := range strings.SplitSeq(string(a.Annotations["last_lines"]), "\n") {
+		if line = oneLine(line); line != "" && !a.Resolved() {
+			fmt.Fprintf(b, "%s%s\n", indent, line)
+		}
+	}
+}
+
+// oneLine is text without anything that a terminal would obey.
+func oneLine(text string) string { return strings.Join(strings.Fields(visible(text)), " ") }
+
+func ends(colour string) string {
+	if colour == "" {
+		return ""
+	}
+	return "\x1b[0m"
+}
+
+func bold(on bool, text string) string {
+	if !on {
+		return text
+	}
+	return "\x1b[1m" + text + "\x1b[0m"
+}
+
+// others are the labels but for the name and the severity.
+func others(set model.LabelSet) string {
+	var parts []string
+	for name, value := range set {
+		if name != model.AlertNameLabel && name != "severity" {
+			parts = append(parts, oneLine(string(name))+"="+oneLine(string(value)))
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}
