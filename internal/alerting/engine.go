@@ -1,0 +1,468 @@
+// Package alerting decides when logs amount to an alert, and when it is over.
+//
+// An Engine has two halves. Its scanners read records and find the rules that they match; they share nothing that changes, so there are as many of them as there
+// are processors, and a log that matches nothing costs no more than being looked at. What matches is a hit. Apply puts hits into the window of their rule and
+// group, and Advance tells how far time has come; these two are the only ways to change the engine's state, which is therefore a fold of the logs: the same logs
+// give the same alerts with the same identities, in whatever batches they come, out of order as far as a rule's lateness allows, read as they are written or hours
+// later at full speed, with or without a restart in between.
+//
+// Two ways lead to an alert. A condition that more logs can only make truer, such as count() > 10, fires with the log that completes it. Everything else, and the
+// end of every alert, is decided at the watermark: the event time before which nothing more is expected. It follows the logs while they are behind, and the clock
+// where Kafka itself says that there are none left; so neither a backlog nor a broker that is away is mistaken for silence.
+//
+// What is decided is a transition, a models.Alert, which goes to whoever was named by WithEmit. The engine reads no clock, starts no goroutine, does no input and
+// output, and keeps nothing on disk: Save and Restore pass its state to whoever does.
+package alerting
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/window"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Engine evaluates logs against rules. EvaluateLog, EvaluateBatch, NewScanner and everything that only reads may be used by any number of goroutines. Apply,
+// Advance, Save and Restore are for one: whoever owns the order of the logs.
+type Engine struct {
+	opts    options
+	seed    maphash.Seed
+	program atomic.Pointer[program]
+	scans   sync.Pool // of *scan
+	singles sync.Pool // of *scanner, for logs that come one by one
+
+	changing sync.Mutex // serialises changes of the rules
+	telling  sync.Mutex // keeps transitions in order while they are told; taken before mu is released
+
+	mu    sync.Mutex // guards what follows
+	times timekeeper
+	out   []models.Alert // decided, and not told yet
+	fed   int            // of these, how many the rules that read alerts have seen
+	life  life           // scratch
+	feed  *scanner
+	event window.Event
+	total totals
+	kept  keeping
+	step  int64 // event time at which logs that come one by one last moved time
+}
+
+// totals are what is told of the engine as a whole.
+type totals struct {
+	logs, rejected, dropped, absurd, hits int64
+}
+
+// NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and logs its alerts.
+func NewEngine(opts ...Option) *Engine {
+	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper()}
+	for _, o := range opts {
+		o(&e.opts)
+	}
+	e.opts.withDefaults()
+	e.scans.New = func() any { return newScan() }
+	e.singles.New = func() any { return e.newScanner() }
+	e.life.e = e
+	e.life.each = e.life.edge
+	e.feed = e.newScanner()
+	p, err := e.compile(e.opts.rules)
+	if err != nil {
+		panic(fmt.Sprintf("alerting: %v", err))
+	}
+	e.adopt(p)
+	if e.opts.registerer != nil {
+		e.opts.registerer.MustRegister(collector{e})
+	}
+	return e
+}
+
+// EvaluateLog evaluates one log. Time follows the logs: nobody says whether there are more.
+func (e *Engine) EvaluateLog(log models.LogEntry) {
+	e.evaluate([]models.LogEntry{log})
+}
+
+// EvaluateBatch evaluates logs in their order. It stops when ctx ends, and says so.
+func (e *Engine) EvaluateBatch(ctx context.Context, logs []models.LogEntry) error {
+	const chunk = 256
+	for len(logs) > 0 {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("evaluate logs: %d are left: %w", len(logs), err)
+		}
+		n := min(chunk, len(logs))
+		e.evaluate(logs[:n])
+		logs = logs[n:]
+	}
+	return nil
+}
+
+func (e *Engine) evaluate(logs []models.LogEntry) {
+	s := e.singles.Get().(*scanner)
+	scans := make([]*scan, len(logs))
+	for i := range logs {
+		scans[i] = s.entry(&logs[i])
+	}
+	e.singles.Put(s)
+	e.mu.Lock()
+	for _, sc := range scans {
+		e.apply(sc)
+		e.times.alone(e.times.partition(sc.partition), sc.logs)
+	}
+	e.moveAlone()
+	e.unlock()
+	for _, sc := range scans {
+		e.release(sc)
+	}
+}
+
+// moveAlone moves time after logs that came one by one, once in a second of event time.
+func (e *Engine) moveAlone() {
+	at := e.times.domain(nil).base
+	if at == always || at < e.step+int64(time.Second) {
+		return
+	}
+	e.step = at
+	e.times.now = max(e.times.now, at)
+	e.move()
+}
+
+// Apply applies a scan of one of the engine's scanners: those of a partition in the order of their offsets. The scan is gone afterwards.
+func (e *Engine) Apply(s models.Scan) {
+	sc := s.(*scan)
+	e.mu.Lock()
+	e.apply(sc)
+	e.unlock()
+	e.release(sc)
+}
+
+// Advance tells the time, and how far partitions were read. A partition that is not spoken of stands still, and holds back those who read it for a minute.
+func (e *Engine) Advance(now time.Time, progress []models.Progress) {
+	e.mu.Lock()
+	e.times.advance(now.UnixNano(), progress)
+	e.move()
+	e.unlock()
+}
+
+// LongestWindow is how far back the logs matter that some rule looks at.
+func (e *Engine) LongestWindow() time.Duration {
+	longest := time.Duration(0)
+	for _, u := range e.program.Load().units {
+		longest = max(longest, u.plan.Retention()+u.rule.For+u.rule.Lateness)
+	}
+	return longest
+}
+
+// unlock releases the state, and tells what was decided. It is told without the lock, so that whoever is told may read the engine.
+func (e *Engine) unlock() {
+	out := e.takeOut()
+	if len(out) == 0 {
+		e.mu.Unlock()
+		return
+	}
+	e.telling.Lock()
+	e.mu.Unlock()
+	for i := range out {
+		e.opts.emit(out[i])
+	}
+	e.telling.Unlock()
+}
+
+func (e *Engine) release(sc *scan) {
+	if sc.recycle() {
+		e.scans.Put(sc)
+	}
+}
+
+// apply puts the hits of a scan into their groups.
+func (e *Engine) apply(sc *scan) {
+	e.total.logs += int64(sc.logs)
+	e.total.rejected += int64(len(sc.rejected))
+	e.total.dropped += int64(sc.dropped)
+	e.total.absurd += int64(sc.absurd)
+	e.total.hits += int64(len(sc.hits))
+	if sc.logs == 0 {
+		return
+	}
+	pt := e.times.observe(sc)
+	for i := range sc.marks {
+		m := &sc.marks[i]
+		m.suppression.mark(string(sc.bytes(m.key)), m.time, m.end)
+		e.wake(m.suppression)
+	}
+	for i := range sc.hits {
+		if u := sc.hits[i].unit.current(); u != nil {
+			e.hit(u, sc, &sc.hits[i], pt)
+		}
+	}
+}
+
+// hit puts one hit into its group.
+func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
+	u.matches++
+	u.lastMatch = max(u.lastMatch, h.time)
+	e.begin(u, pt.oldest)
+	if u.watermark != always && h.time <= u.watermark {
+		u.late++
+		pt.late++
+	}
+	number, ok := u.groups.find(sc.bytes(h.key))
+	if !ok {
+		if !e.room(u) {
+			return
+		}
+		number = e.newGroup(u, string(sc.bytes(h.key)), h.time)
+	}
+	l := e.at(u, number)
+	if lag := u.watermark - l.g.win.Swept(); lag > 0 && (h.time <= u.watermark || lag > int64(u.plan.Retention())/2) {
+		l.sweep(u.watermark)
+	}
+	if l.g.win.Add(u.plan, e.eventOf(sc, h)) == window.Refused {
+		u.tooLate++
+		return
+	}
+	l.g.seen = max(l.g.seen, uint32(max(h.time, 0)/1e9))
+	if a := l.g.alert; a != nil && a.phase != idle {
+		a.count++
+	}
+	var ed window.Edge
+	fires := false
+	if l.g.alert == nil && u.plan.Eager() {
+		ed, fires = l.g.win.Eager(u.plan)
+	}
+	u.sample(l.g, sc, h, fires)
+	if fires {
+		l.early(ed)
+	}
+	l.scheduleEarlier()
+	u.touch(number, l.g)
+}
+
+// eventOf is the event of a hit. It is valid until the next call.
+func (e *Engine) eventOf(sc *scan, h *hit) window.Event {
+	ev := &e.event
+	ev.Time, ev.Bits, ev.Values = h.time, h.bits, ev.Values[:0]
+	ev.Order = window.Order{Topic: sc.topicNumber(), Partition: sc.partition.Partition, Offset: h.offset, Index: h.index}
+	for _, v := range sc.values[h.values.from:h.values.to] {
+		out := window.Value{Kind: v.kind, Num: v.num}
+		if v.kind == window.List {
+			for _, member := range sc.members[v.from:v.to] {
+				out.List = append(out.List, window.Value{Kind: member.kind, Num: member.num, Text: sc.bytes(member.span)})
+			}
+		} else {
+			out.Text = sc.bytes(v.span)
+		}
+		ev.Values = append(ev.Values, out)
+	}
+	return *ev
+}
+
+// at points the scratch life at a group.
+func (e *Engine) at(u *unit, number uint32) *life {
+	e.life.u, e.life.number, e.life.g = u, number, u.groups.at(number)
+	return &e.life
+}
+
+// newGroup makes a group whose key is known since an instant.
+func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
+	number := u.groups.add(key)
+	g := u.groups.at(number)
+	g.win = u.plan.NewGroup(known)
+	if past, ok := u.ended[key]; ok {
+		g.episodes = past.episodes
+		delete(u.ended, key)
+		u.revived = append(u.revived, key)
+	}
+	if u.watermark != always {
+		e.at(u, number).sweep(u.watermark)
+	}
+	return number
+}
+
+// touch notes that a group is to be saved.
+func (u *unit) touch(number uint32, g *group) {
+	if !g.dirty {
+		g.dirty = true
+		u.dirty = append(u.dirty, number)
+	}
+}
+
+// begin notes when a rule began to look: with the first log, or the first time that was told. From then on the keys that must exist are known.
+func (e *Engine) begin(u *unit, at int64) {
+	if u.start != always || at == always || at == never {
+		return
+	}
+	u.start, u.changed = at, true
+	e.expect(u, at)
+}
+
+// expect makes the groups that must exist since an instant, whether a log of them was seen or not.
+func (e *Engine) expect(u *unit, since int64) {
+	if !u.plan.Known() {
+		return
+	}
+	var keys []string
+	if len(u.by) == 0 {
+		keys = []string{""}
+	}
+	if len(u.by) == 1 {
+		for _, v := range u.expected {
+			keys = append(keys, keyOf([]string{v}))
+		}
+	}
+	for _, key := range keys {
+		number, ok := u.groups.find([]byte(key))
+		if !ok {
+			number = e.newGroup(u, key, since)
+		}
+		l := e.at(u, number)
+		l.g.expected = true
+		l.schedule()
+		u.touch(number, l.g)
+	}
+}
+
+// move moves every rule to the time that its partitions have reached.
+func (e *Engine) move() {
+	e.bury()
+	domains := e.times.domains()
+	slowest := int64(never)
+	for _, u := range e.program.Load().units {
+		if u.readsAlerts {
+			e.feedAlerts()
+			e.moveTo(u, slowest, e.times.domain(nil))
+			continue
+		}
+		d := domains(u.topics)
+		if d.known {
+			e.moveTo(u, d.base-u.lateness(), d)
+			slowest = min(slowest, u.watermark)
+		}
+		u.behind = !d.known || !d.caughtUp
+	}
+	for _, s := range e.program.Load().suppressions {
+		s.forget(slowest)
+	}
+}
+
+// moveTo moves one rule's watermark, and decides what it reaches.
+func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
+	if d.base == always || watermark == never {
+		return
+	}
+	e.begin(u, min(d.oldest, d.base))
+	for name := range u.asks {
+		for _, other := range e.named(name) {
+			if other != u {
+				watermark = min(watermark, other.watermark)
+			}
+		}
+	}
+	if watermark > u.watermark {
+		u.watermark, u.changed = watermark, true
+	}
+	if u.watermark == always {
+		return
+	}
+	if len(u.asks) > 0 {
+		u.groups.each(func(number uint32, _ *group) { e.decide(u, number) })
+	}
+	for {
+		number, due := u.due.first()
+		if due > u.watermark {
+			break
+		}
+		e.decide(u, number)
+	}
+	e.remind(u, d)
+	e.settleRefusals(u)
+}
+
+// decide sweeps a group to the watermark, and drops it when nothing is left of it.
+func (e *Engine) decide(u *unit, number uint32) {
+	l := e.at(u, number)
+	l.sweep(u.watermark)
+	u.touch(number, l.g)
+	if l.forgotten() {
+		u.drop(number)
+		return
+	}
+	if l.g.alert == nil && u.plan.Eager() {
+		if ed, ok := l.g.win.Eager(u.plan); ok {
+			l.early(ed)
+		}
+	}
+	l.schedule()
+}
+
+// sweep decides the group's life up to an instant before which nothing more is expected.
+func (l *life) sweep(upTo int64) {
+	l.g.win.Sweep(l.u.plan, upTo, environment{l.e, l.u, l.g}, l.each)
+	l.run(upTo)
+	if a := l.g.alert; a != nil {
+		a.at = max(a.at, upTo)
+		l.plot(upTo)
+	}
+}
+
+// schedule puts the group where it is due.
+func (l *life) schedule() {
+	due := l.due()
+	if due != never {
+		due = max(due, l.u.watermark+1) // everything before was decided
+	}
+	l.u.due.set(l.number, due)
+}
+
+// scheduleEarlier moves a group forward if need be, but not back: where it then is due too early, it is looked at once in vain, which is cheaper than moving it
+// with every event.
+func (l *life) scheduleEarlier() {
+	if due := l.due(); due < l.g.due {
+		l.u.due.set(l.number, due)
+	}
+}
+
+// forgotten says whether nothing of a group has to be kept. A key that was silent for as long as it is remembered is over, and so is an alert about its silence.
+func (l *life) forgotten() bool {
+	if l.u.plan.Known() {
+		if l.g.expected || int64(l.g.seen)*1e9+l.u.keeps() >= l.u.watermark {
+			return false
+		}
+		if a := l.g.alert; a != nil && a.phase != idle {
+			l.resolve(l.u.watermark, "not seen for "+shortNanos(l.u.keeps())+", and forgotten")
+		}
+		return true
+	}
+	return l.g.alert == nil && l.g.win.Empty()
+}
+
+// drop removes a group. Its next episode is a first one again, unless it had one: numbers are never given twice.
+func (u *unit) drop(number uint32) {
+	g := u.groups.at(number)
+	if g.episodes > 0 {
+		u.ended[g.key] = ended{g.episodes, uint32(max(u.watermark, 0) / 1e9)}
+	}
+	u.due.set(number, never)
+	delete(u.open, number)
+	if g.samples != nil && g.samples.counted {
+		u.sampled--
+	}
+	u.removed = append(u.removed, g.key)
+	u.groups.remove(number)
+}
+
+// wake has the groups that a suppression mutes looked at again.
+func (e *Engine) wake(s *suppression) {
+	for _, u := range e.program.Load().units {
+		for _, by := range u.mutedBy {
+			if by.muting != s.muting {
+				continue
+			}
+			for number := range u.open {
+				if l := e.at(u, number); l.g.alert.phase == muted {
+					u.due.set(number, min(l.g.due, max(l.due(), u.watermark+1)))
+				}
+			}
+		}
+	}
+}

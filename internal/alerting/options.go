@@ -1,0 +1,88 @@
+package alerting
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Option changes how an engine is made.
+type Option func(*options)
+
+type options struct {
+	rules       *rule.Set // nil for the built-in ones
+	emit        func(models.Alert)
+	logger      *slog.Logger
+	decode      func(topic string) decode.Config
+	sources     map[string][]string
+	maxAlertAge time.Duration
+	registerer  prometheus.Registerer
+	clock       func() int64
+	maxGroups   int
+}
+
+// WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
+// from people with SetRules, which returns an error.
+func WithRules(set *rule.Set) Option { return func(o *options) { o.rules = set } }
+
+// WithEmit sets what is told of every transition, one at a time and in order. It may read the engine, but not feed it. Without it transitions are logged.
+func WithEmit(emit func(models.Alert)) Option { return func(o *options) { o.emit = emit } }
+
+// WithLogger sets the logger; slog.Default by default.
+func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }
+
+// WithDecode says how the records of a topic are read; by default every format is recognised.
+func WithDecode(config func(topic string) decode.Config) Option {
+	return func(o *options) { o.decode = config }
+}
+
+// WithSources maps the names of sources that rules use to topics. The name of a source that is not among them is the name of its topic.
+func WithSources(topics map[string][]string) Option { return func(o *options) { o.sources = topics } }
+
+// WithMaxAlertAge sets the age from which a transition that is found late, during a catch-up, is historical: recorded, but not told. It is an hour by default.
+func WithMaxAlertAge(d time.Duration) Option { return func(o *options) { o.maxAlertAge = d } }
+
+// WithRegisterer registers the engine's metrics.
+func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { o.registerer = r } }
+
+// WithClock gives a clock in nanoseconds by which the cost of queries is sampled; it decides nothing.
+func WithClock(now func() int64) Option { return func(o *options) { o.clock = now } }
+
+// WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a limit of its own besides.
+func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
+
+func (o *options) withDefaults() {
+	if o.logger == nil {
+		o.logger = slog.Default()
+	}
+	if o.emit == nil {
+		o.emit = logAlert(o.logger)
+	}
+	if o.decode == nil {
+		o.decode = func(string) decode.Config { return decode.Config{} }
+	}
+	if o.maxAlertAge <= 0 {
+		o.maxAlertAge = time.Hour
+	}
+	if o.maxGroups <= 0 {
+		o.maxGroups = 2_000_000
+	}
+	if o.rules == nil {
+		o.rules = DefaultRules()
+	}
+}
+
+// logAlert tells the log of transitions: what is left to an engine that nobody gave an ear.
+func logAlert(l *slog.Logger) func(models.Alert) {
+	return func(a models.Alert) {
+		if a.State != models.AlertFiring && a.State != models.AlertResolved || a.Historical {
+			return
+		}
+		l.Warn("alert", "state", a.State, "rule", a.Rule, "labels", a.Labels, "reason", a.Reason, "summary", a.Annotations["summary"], "at", a.At)
+	}
+}

@@ -1,0 +1,169 @@
+package alerting
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// program is all rules of a set, compiled: one index over their matches and over every query that their conditions hold against single logs. Scanners share it;
+// it never changes.
+type program struct {
+	set          *rule.Set
+	units        []*unit // those that others ask about with firing() before those that ask
+	suppressions []*suppression
+	match        *match.Program
+	refs         []ref // by query
+	byName       map[string][]*unit
+	feeds        bool // some rule reads alerts
+}
+
+// ref says whose query one is, and which of it.
+type ref struct {
+	unit        *unit        // one of the two
+	suppression *suppression // is nil
+	role        int          // of a unit: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for its end
+}
+
+const roleMatch = -1
+
+// compile compiles a set. The error names every rule that cannot be.
+func (e *Engine) compile(set *rule.Set) (*program, error) {
+	p := &program{set: set}
+	var errs []error
+	for _, r := range set.Rules {
+		if r.Mode == rule.Off {
+			continue
+		}
+		u, err := e.newUnit(set, r)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s:%d: rule %s: %w", r.Pos.File, r.Pos.Line, r.ID(), err))
+			continue
+		}
+		p.units = append(p.units, u)
+	}
+	for _, s := range set.Suppressions {
+		p.suppressions = append(p.suppressions, newSuppression(s))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	p.units = inOrder(p.units)
+	return p, p.index(e.opts.clock)
+}
+
+// index compiles the queries, and finds the places of the fields that units and suppressions ask for.
+func (p *program) index(clock func() int64) error {
+	var queries []rule.Query
+	var fields []string
+	for _, u := range p.units {
+		queries, p.refs = append(queries, u.rule.Match), append(p.refs, ref{unit: u, role: roleMatch})
+		for i, q := range u.queries() {
+			queries, p.refs = append(queries, q), append(p.refs, ref{unit: u, role: i})
+		}
+		fields = append(fields, u.paths()...)
+	}
+	for _, s := range p.suppressions {
+		queries = append(queries, s.rule.Start, s.rule.End)
+		p.refs = append(p.refs, ref{suppression: s, role: 0}, ref{suppression: s, role: 1})
+		for _, l := range s.rule.By {
+			fields = append(fields, l.Fields...)
+		}
+	}
+	compiled, err := match.Compile(queries, match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock})
+	if err != nil {
+		return err
+	}
+	p.match = compiled
+	for _, u := range p.units {
+		u.locate(compiled.Fields())
+	}
+	for _, s := range p.suppressions {
+		s.by = locateLabels(s.rule.By, compiled.Fields())
+	}
+	return nil
+}
+
+func listsOf(set *rule.Set) match.Lists {
+	return func(name string) ([]string, bool) {
+		list, ok := set.Lists[name]
+		if !ok {
+			return nil, false
+		}
+		return list.Values, true
+	}
+}
+
+// byLabel is a member of a group key, and where its value stands.
+type byLabel struct {
+	name   string
+	fields []decode.FieldID
+}
+
+func locateLabels(by []rule.Label, fields *decode.Fields) []byLabel {
+	located := make([]byLabel, len(by))
+	for i, l := range by {
+		located[i] = byLabel{l.Name, locateFields(l.Fields, fields)}
+	}
+	return located
+}
+
+// templateField is the field that is the masked message.
+const templateField = "@template"
+
+// masked stands for the field "@template", which no log has.
+const masked decode.FieldID = -1
+
+func locateFields(paths []string, fields *decode.Fields) []decode.FieldID {
+	ids := make([]decode.FieldID, len(paths))
+	for i, path := range paths {
+		if path == templateField {
+			ids[i] = masked
+			continue
+		}
+		ids[i], _ = fields.ID(path)
+	}
+	return ids
+}
+
+// inOrder sorts units so that those whose alerts others ask about come first, and those that read alerts last. Units that ask about each other stay as they are:
+// one of them then sees the other as it was at the last watermark.
+func inOrder(units []*unit) []*unit {
+	byName := make(map[string][]*unit)
+	for _, u := range units {
+		byName[u.rule.Name] = append(byName[u.rule.Name], u)
+	}
+	var sorted []*unit
+	visited := make(map[*unit]bool)
+	var visit func(u *unit)
+	visit = func(u *unit) {
+		if visited[u] {
+			return
+		}
+		visited[u] = true
+		for _, name := range slices.Sorted(maps.Keys(u.asks)) {
+			for _, other := range byName[name] {
+				visit(other)
+			}
+		}
+		sorted = append(sorted, u)
+	}
+	for _, u := range units {
+		visit(u)
+	}
+	slices.SortStableFunc(sorted, func(a, b *unit) int {
+		switch {
+		case a.readsAlerts == b.readsAlerts:
+			return 0
+		case b.readsAlerts:
+			return -1
+		}
+		return 1
+	})
+	return sorted
+}

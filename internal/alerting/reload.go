@@ -1,0 +1,125 @@
+package alerting
+
+import (
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// SetRules replaces the rules. Rules that mean the same as before keep what they have seen; others begin anew, and alerts of those that are gone are over. After an
+// error everything is as it was. It may be called while logs are evaluated.
+func (e *Engine) SetRules(set *rule.Set) error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	p, err := e.compile(set)
+	if err != nil {
+		return err
+	}
+	e.mu.Lock()
+	e.adopt(p)
+	e.unlock()
+	return nil
+}
+
+// adopt makes a program the one that counts, and moves on to it what the rules have seen that are still the same.
+func (e *Engine) adopt(p *program) {
+	old := e.program.Load()
+	p.byName = make(map[string][]*unit)
+	for _, u := range p.units {
+		p.byName[u.rule.Name] = append(p.byName[u.rule.Name], u)
+		p.feeds = p.feeds || u.readsAlerts
+		for _, name := range u.rule.SuppressedBy {
+			for _, s := range p.suppressions {
+				if s.rule.Name == name {
+					u.mutedBy = append(u.mutedBy, s)
+				}
+			}
+		}
+	}
+	if old != nil {
+		e.inherit(old, p)
+	}
+	for _, u := range p.units {
+		for name := range u.asks {
+			for _, other := range p.byName[name] {
+				other.asked = true
+			}
+		}
+	}
+	e.program.Store(p)
+	for _, u := range p.units {
+		if u.start != always {
+			e.expect(u, max(u.base, u.start))
+		}
+	}
+}
+
+// inherit moves the state of rules and suppressions on.
+func (e *Engine) inherit(old, p *program) {
+	units := make(map[uint64]*unit)
+	for _, u := range p.units {
+		units[u.fingerprint] = u
+	}
+	for _, u := range old.units {
+		u.retired = true
+		if next := units[u.fingerprint]; next != nil {
+			next.state, u.successor = u.state, next
+			continue
+		}
+		e.retire(u)
+	}
+	for _, s := range p.suppressions {
+		for _, before := range old.suppressions {
+			if before.fingerprint == s.fingerprint {
+				s.muting = before.muting
+			}
+		}
+	}
+	e.kept.gone(old, p)
+}
+
+// retire ends the alerts of a rule that is gone.
+func (e *Engine) retire(u *unit) {
+	for number := range u.open {
+		l := e.at(u, number)
+		if l.g.alert.phase != idle {
+			at := max(l.g.alert.at, l.g.alert.start)
+			l.g.alert.raw = false
+			l.resolve(at, "the rule was changed or removed")
+		}
+	}
+}
+
+// remind tells of alerts again that were too old to be told when they were found, but are still up now that the logs are read to their end: nobody has heard of them.
+func (e *Engine) remind(u *unit, d domain) {
+	if !d.caughtUp || d.replay || e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
+		return
+	}
+	for number := range u.open {
+		l := e.at(u, number)
+		if a := l.g.alert; a.phase == up && a.told == recorded {
+			l.tell(models.AlertFiring, max(a.at, a.fired), a.edge.Reason+"; up since before it could be told")
+		}
+	}
+}
+
+// replaying says whether what a unit decides was decided by an earlier run.
+func (e *Engine) replaying(u *unit) bool {
+	for p, pt := range e.times.partitions {
+		if pt.replay && (u.topics == nil || u.topics[p.Topic]) {
+			return true
+		}
+	}
+	return false
+}
+
+// bury tells that the alerts are over whose rules were changed or removed while the engine was away.
+func (e *Engine) bury() {
+	for _, s := range e.kept.orphans {
+		at := instant(max(s.At, s.Start))
+		e.out = append(e.out, models.Alert{
+			ID: s.ID, Rule: s.Rule, Episode: s.Episode, State: models.AlertResolved, Reason: "the rule was changed or removed", Labels: s.Labels, Severity: s.Labels["severity"],
+			Value: s.Edge.Value, Threshold: s.Edge.Threshold, At: at, StartsAt: instant(s.Start), EndsAt: at, Count: s.Count,
+		})
+	}
+	e.kept.orphans = nil
+}

@@ -1,0 +1,385 @@
+package alerting
+
+import (
+	"math"
+	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/window"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	maxAhead   = int64(60e9) // a log that is further ahead of its record is given the record's time
+	maxLabel   = 256         // bytes of a group label's value
+	maxValue   = 256         // of a field's value that a condition looks at
+	maxMessage = 1024        // of a line's message
+	maxField   = 256         // of a line's other texts
+	maxMembers = 64          // of a list
+	keptText   = 1 << 20     // scratch beyond this is given back
+)
+
+// scanner is the stateless half of the engine: it reads records and finds the rules that they match. It shares nothing that changes, so every worker has one.
+// What matches nothing leaves no trace but its time.
+type scanner struct {
+	e        *Engine
+	p        *program
+	decoders map[string]*decode.Decoder
+	matcher  *match.Matcher
+	scan     *scan
+	ids      []int32
+	record   int
+	text     []byte
+	each     func(*decode.Log)
+	reject   func(decode.Reason, string)
+}
+
+// NewScanner returns a scanner for one goroutine. It follows the rules: each scan is of the newest ones.
+func (e *Engine) NewScanner() models.Scanner { return e.newScanner() }
+
+func (e *Engine) newScanner() *scanner {
+	s := &scanner{e: e}
+	s.each = s.log
+	s.reject = func(reason decode.Reason, detail string) {
+		if reason.Drop() {
+			s.scan.dropped++
+			return
+		}
+		s.scan.rejected = append(s.scan.rejected, models.Rejection{Record: s.record, Reason: string(reason), Detail: detail})
+	}
+	return s
+}
+
+// Scan reads records of one partition.
+func (s *scanner) Scan(records []models.Record) models.Scan {
+	s.scan = s.e.scans.Get().(*scan)
+	s.follow()
+	if len(records) > 0 {
+		s.scan.partition = models.Partition{Topic: records[0].Topic, Partition: records[0].Partition}
+		d := s.decoder(records[0].Topic)
+		for i := range records {
+			s.record = i
+			d.Decode(&records[i], s.each, s.reject)
+		}
+	}
+	done := s.scan
+	s.scan = nil
+	return done
+}
+
+// entry reads a log that somebody else has read from its record.
+func (s *scanner) entry(e *models.LogEntry) *scan {
+	s.scan = s.e.scans.Get().(*scan)
+	s.follow()
+	s.scan.partition = models.Partition{Topic: e.Position.Topic, Partition: e.Position.Partition}
+	s.log(s.decoder(e.Position.Topic).Entry(e))
+	done := s.scan
+	s.scan = nil
+	return done
+}
+
+// follow takes over the newest program.
+func (s *scanner) follow() {
+	if p := s.e.program.Load(); p != s.p {
+		if s.matcher != nil {
+			s.matcher.Flush()
+		}
+		s.p, s.matcher, s.decoders = p, p.match.NewMatcher(), make(map[string]*decode.Decoder)
+	}
+	s.scan.program = s.p
+}
+
+// decoder returns the decoder of a topic. A configuration that is wrong was refused long before; here it means that records are recognised by their bytes.
+func (s *scanner) decoder(topic string) *decode.Decoder {
+	d := s.decoders[topic]
+	if d == nil {
+		var err error
+		if d, err = decode.New(s.e.opts.decode(topic), s.p.match.Fields()); err != nil {
+			s.e.opts.logger.Error("decode configuration is ignored", "topic", topic, "err", err)
+			d, _ = decode.New(decode.Config{}, s.p.match.Fields())
+		}
+		s.decoders[topic] = d
+	}
+	return d
+}
+
+// log matches one log.
+func (s *scanner) log(l *decode.Log) {
+	s.scan.logs++
+	at := s.time(l)
+	s.ids = s.matcher.Match(l, s.ids[:0])
+	if len(s.ids) == 0 {
+		return
+	}
+	line := int32(-1)
+	topic := s.scan.partition.Topic
+	for i := 0; i < len(s.ids); {
+		r := s.p.refs[s.ids[i]]
+		if r.suppression != nil {
+			s.mark(l, at, r)
+			i++
+			continue
+		}
+		var bits uint64
+		matched := false
+		for ; i < len(s.ids) && s.p.refs[s.ids[i]].unit == r.unit; i++ {
+			if role := s.p.refs[s.ids[i]].role; role == roleMatch {
+				matched = true
+			} else {
+				bits |= 1 << role
+			}
+		}
+		if r.unit.reads(topic) {
+			line = s.hit(l, at, r.unit, bits, matched, line)
+		}
+	}
+}
+
+// time is the log's event time. It also moves the partition's: by what the broker or the producer has seen of time, so that one clock that is ahead does not make
+// the logs of all others late.
+func (s *scanner) time(l *decode.Log) int64 {
+	at, record := l.Time(), l.RecordTime()
+	reached := at
+	if record > 0 {
+		if at > record+maxAhead {
+			s.scan.absurd++
+			at = record
+		}
+		reached = min(at, record)
+	}
+	s.scan.newest = max(s.scan.newest, reached)
+	s.scan.oldest = min(s.scan.oldest, reached)
+	return at
+}
+
+// hit notes that a log matters to a unit.
+func (s *scanner) hit(l *decode.Log, at int64, u *unit, bits uint64, matched bool, line int32) int32 {
+	sc := s.scan
+	pos := l.Position()
+	h := hit{unit: u, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, matched: matched, line: -1}
+	h.key.from = len(sc.text)
+	sc.text = s.appendKey(sc.text, l, u.by)
+	h.key.to = len(sc.text)
+	h.values.from = len(sc.values)
+	for _, id := range u.fields {
+		sc.values = append(sc.values, s.value(l, id))
+	}
+	h.values.to = len(sc.values)
+	for _, id := range u.shown {
+		sc.values = append(sc.values, s.value(l, id))
+	}
+	h.shown.from, h.shown.to = h.values.to, len(sc.values)
+	if u.lines > 0 {
+		if line < 0 {
+			line = s.line(l, at)
+		}
+		h.line = line
+	}
+	sc.hits = append(sc.hits, h)
+	return line
+}
+
+// mark notes that a log begins or ends a suppression.
+func (s *scanner) mark(l *decode.Log, at int64, r ref) {
+	sc := s.scan
+	m := mark{suppression: r.suppression, time: at, end: r.role == 1}
+	m.key.from = len(sc.text)
+	sc.text = s.appendKey(sc.text, l, r.suppression.by)
+	m.key.to = len(sc.text)
+	sc.marks = append(sc.marks, m)
+}
+
+// appendKey appends the group key: each label's value, preceded by its length. A label whose fields the log lacks has an empty value: a log without a service is
+// a group of its own rather than none, since losing an alert would be worse.
+func (s *scanner) appendKey(dst []byte, l *decode.Log, by []byLabel) []byte {
+	for _, label := range by {
+		s.text = s.text[:0]
+		for _, id := range label.fields {
+			if v := scalarOf(l.Value(id)); v.Kind > decode.Null && len(v.Text) > 0 {
+				s.text = appendClean(s.text, v.Text, maxLabel)
+				break
+			}
+		}
+		dst = appendText(dst, s.text)
+	}
+	return dst
+}
+
+// scalarOf is a value as it stands for a group: an array stands by its first member.
+func scalarOf(v decode.Value) decode.Value {
+	if v.Kind != decode.Array {
+		return v
+	}
+	var first decode.Value
+	v.Each(func(member decode.Value) bool {
+		first = member
+		return false
+	})
+	return first
+}
+
+// value is a field's value as conditions see it: its text, and its number where it is one.
+func (s *scanner) value(l *decode.Log, id decode.FieldID) value {
+	sc := s.scan
+	v := value{span: span{len(sc.text), len(sc.text)}}
+	if id == masked {
+		message := l.Value(decode.FieldMessage).Text
+		s.text = window.Mask(s.text[:0], message[:min(len(message), maxMessage)])
+		sc.text = appendClean(sc.text, s.text, maxValue)
+		v.kind, v.to = window.Text, len(sc.text)
+		return v
+	}
+	found := window.ValueOf(l.Value(id))
+	if found.Kind != window.List {
+		return sc.value(found)
+	}
+	v.kind, v.from = window.List, len(sc.members)
+	for _, member := range found.List[:min(len(found.List), maxMembers)] {
+		sc.members = append(sc.members, sc.value(member))
+	}
+	v.to = len(sc.members)
+	return v
+}
+
+// value copies a value that is no list.
+func (s *scan) value(v window.Value) value {
+	from := len(s.text)
+	s.text = appendClean(s.text, v.Text, maxValue)
+	return value{v.Kind, v.Num, span{from, len(s.text)}}
+}
+
+// line notes what an alert may show of a log.
+func (s *scanner) line(l *decode.Log, at int64) int32 {
+	sc := s.scan
+	pos := l.Position()
+	ln := line{time: at, offset: pos.Offset, index: pos.Index}
+	keep := func(id decode.FieldID, most int) span {
+		from := len(sc.text)
+		if v := l.Value(id); v.Kind > decode.Null {
+			sc.text = appendClean(sc.text, v.Text, most)
+		}
+		return span{from, len(sc.text)}
+	}
+	message := decode.FieldMessage
+	if l.Value(message).Kind <= decode.Null {
+		message = decode.FieldRaw
+	}
+	ln.level, ln.service, ln.message = keep(decode.FieldLevel, maxField), keep(decode.FieldService, maxField), keep(message, maxMessage)
+	sc.lines = append(sc.lines, ln)
+	return int32(len(sc.lines) - 1)
+}
+
+// scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs no allocation once it has grown.
+type scan struct {
+	program   *program
+	partition models.Partition
+	logs      int
+	dropped   int
+	absurd    int
+	newest    int64 // event time that the partition has reached
+	oldest    int64
+	rejected  []models.Rejection
+	hits      []hit
+	marks     []mark
+	values    []value
+	members   []value // of lists
+	lines     []line
+	text      []byte
+}
+
+type span struct{ from, to int }
+
+// hit is one log that matters to one unit.
+type hit struct {
+	unit    *unit
+	time    int64
+	offset  int64
+	index   int32
+	line    int32 // -1 when the unit shows none
+	bits    uint64
+	matched bool // the rule's own match holds, and not just one of the other queries
+	key     span
+	values  span // in scan.values: what the condition looks at
+	shown   span // in scan.values: what only people see
+}
+
+// mark is a log that begins or ends a suppression.
+type mark struct {
+	suppression *suppression
+	time        int64
+	end         bool
+	key         span
+}
+
+type value struct {
+	kind window.Kind
+	num  float64
+	span // in scan.text; of a list in scan.members
+}
+
+type line struct {
+	time                    int64
+	offset                  int64
+	index                   int
+	level, service, message span
+}
+
+func newScan() *scan { return &scan{newest: math.MinInt64, oldest: math.MaxInt64} }
+
+// Logs is the number of logs that were read.
+func (s *scan) Logs() int { return s.logs }
+
+// Rejected lists what could not be read.
+func (s *scan) Rejected() []models.Rejection { return s.rejected }
+
+// topicNumber tells topics apart in the same way in every run.
+func (s *scan) topicNumber() uint32 {
+	h := uint32(2166136261)
+	for i := range len(s.partition.Topic) {
+		h = (h ^ uint32(s.partition.Topic[i])) * 16777619
+	}
+	return h
+}
+
+func (s *scan) bytes(p span) []byte { return s.text[p.from:p.to] }
+
+// recycle makes an applied scan ready for the next records.
+func (s *scan) recycle() bool {
+	if cap(s.text) > keptText || cap(s.hits) > 1<<14 {
+		return false
+	}
+	clear(s.hits)
+	clear(s.marks)
+	*s = scan{newest: math.MinInt64, oldest: math.MaxInt64, rejected: s.rejected[:0], hits: s.hits[:0], marks: s.marks[:0], values: s.values[:0], members: s.members[:0], lines: s.lines[:0], text: s.text[:0]}
+	return true
+}
+
+// appendClean appends a text that a log contains: bounded in length, and valid UTF-8.
+func appendClean(dst, text []byte, most int) []byte {
+	cut := len(text) > most
+	if cut {
+		text = text[:most]
+		for n := len(text); n > 0 && n > most-utf8.UTFMax; n-- {
+			if utf8.RuneStart(text[n-1]) {
+				if !utf8.FullRune(text[n-1:]) {
+					text = text[:n-1]
+				}
+				break
+			}
+		}
+	}
+	if utf8.Valid(text) {
+		dst = append(dst, text...)
+	} else {
+		for len(text) > 0 {
+			r, n := utf8.DecodeRune(text)
+			dst = utf8.AppendRune(dst, r)
+			text = text[n:]
+		}
+	}
+	if cut {
+		dst = append(dst, "…"...)
+	}
+	return dst
+}

@@ -1,0 +1,127 @@
+package alerting
+
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// suppression mutes rules from one log to another. Like everything else it goes by event time: an alert that fires between the two is muted, whenever their logs
+// arrive; only what was told before they did stays told.
+type suppression struct {
+	rule        *rule.Suppression
+	fingerprint uint64
+	by          []byLabel
+	*muting
+}
+
+// muting is what a suppression has seen, by key.
+type muting struct {
+	marks map[string]*marks
+	dirty map[string]bool
+}
+
+// marks are the times of the logs that begin and end a suppression, in order. Which end belongs to which start is worked out when it is asked for, so that the
+// order in which they arrive does not matter.
+type marks struct{ starts, ends []int64 }
+
+func newSuppression(s *rule.Suppression) *suppression {
+	return &suppression{rule: s, fingerprint: fingerprintOf(*s), muting: &muting{marks: make(map[string]*marks), dirty: make(map[string]bool)}}
+}
+
+const maxMarks = 100 // of a key that are remembered
+
+// mark takes in a log that begins or ends the suppression.
+func (s *suppression) mark(key string, at int64, end bool) {
+	m := s.marks[key]
+	if m == nil {
+		m = &marks{}
+		s.marks[key] = m
+	}
+	s.dirty[key] = true
+	list := &m.starts
+	if end {
+		list = &m.ends
+	}
+	i, _ := slices.BinarySearch(*list, at)
+	*list = slices.Insert(*list, i, at)
+	if n := len(*list); n > maxMarks {
+		*list = slices.Delete(*list, 0, n-maxMarks)
+	}
+}
+
+// until is when the suppression ends that is on at an instant; always when none is. Each start mutes until after the first end that follows it, and never for
+// longer than max.
+func (s *suppression) until(key string, at int64) int64 {
+	until := int64(always)
+	m := s.marks[key]
+	if m == nil {
+		return until
+	}
+	for _, from := range m.starts {
+		if from > at {
+			break
+		}
+		to := from + int64(s.rule.Max)
+		if i, _ := slices.BinarySearch(m.ends, from); i < len(m.ends) {
+			to = min(to, m.ends[i]+int64(s.rule.After))
+		}
+		if to > at {
+			until = max(until, to)
+		}
+	}
+	return until
+}
+
+// forget drops what can no longer mute anything at or after an instant.
+func (s *suppression) forget(before int64) {
+	before -= int64(s.rule.Max) + int64(s.rule.After)
+	for key, m := range s.marks {
+		i, _ := slices.BinarySearch(m.starts, before)
+		j, _ := slices.BinarySearch(m.ends, before)
+		if i+j == 0 {
+			continue
+		}
+		m.starts, m.ends = slices.Delete(m.starts, 0, i), slices.Delete(m.ends, 0, j)
+		s.dirty[key] = true
+		if len(m.starts)+len(m.ends) == 0 {
+			delete(s.marks, key)
+		}
+	}
+}
+
+// suppressed returns the suppression that mutes a group at an instant, and until when; until is not after at when none does. A suppression without labels mutes
+// every group; one with labels those that have the same values.
+func (e *Engine) suppressed(u *unit, key string, at int64) (name string, until int64) {
+	until = always
+	for _, s := range u.mutedBy {
+		k, ok := s.keyFor(u, key)
+		if !ok {
+			continue
+		}
+		if to := s.until(k, at); to > until {
+			name, until = s.rule.Name, to
+		}
+	}
+	return name, until
+}
+
+// keyFor is the key under which a suppression knows a group of a unit; none when the alert has not all of its labels.
+func (s *suppression) keyFor(u *unit, key string) (string, bool) {
+	if len(s.rule.By) == 0 {
+		return "", true
+	}
+	labels := u.groupLabels(key)
+	values := make([]string, len(s.rule.By))
+	for i, l := range s.rule.By {
+		v, ok := labels[l.Name]
+		if !ok {
+			v, ok = u.rule.Labels[l.Name]
+		}
+		if !ok {
+			return "", false
+		}
+		values[i] = v
+	}
+	return keyOf(values), true
+}

@@ -1,0 +1,212 @@
+package alerting
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const maxAnnotation = 4096 // bytes of an annotation
+
+// text is a label or annotation of a rule: constant, or a template.
+type text struct {
+	name     string
+	constant string
+	template *template.Template
+	err      error
+}
+
+func newText(name, source string) text {
+	t := text{name: name, constant: source}
+	if strings.Contains(source, "{{") {
+		t.template, t.err = template.New(name).Funcs(functions).Option("missingkey=zero").Parse(source)
+	}
+	return t
+}
+
+// expand executes the template. One that fails yields a text that says so: what is wrong with a text about an alert must not keep the alert from people.
+func (t *text) expand(data *templateData) string {
+	if t.err == nil && t.template == nil {
+		return t.constant
+	}
+	out := bounded{most: maxAnnotation}
+	err := t.err
+	if err == nil {
+		err = t.template.Execute(&out, data)
+	}
+	if err != nil && !errors.Is(err, errTooLong) {
+		return fmt.Sprintf("the template of %s failed: %s", t.name, strings.TrimPrefix(err.Error(), "template: "))
+	}
+	return strings.ToValidUTF8(out.String(), "\uFFFD")
+}
+
+var errTooLong = errors.New("text is too long")
+
+// bounded is a writer that takes no more than so many bytes.
+type bounded struct {
+	strings.Builder
+	most int
+}
+
+func (b *bounded) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.most {
+		b.Builder.Write(p[:b.most-b.Len()])
+		b.WriteString("…")
+		return 0, errTooLong
+	}
+	return b.Builder.Write(p)
+}
+
+// templateData is what templates see.
+type templateData struct {
+	Rule, Group, Name string
+	Labels            map[string]string // the alert's
+	State             models.AlertState
+	Severity          string
+	Reason            string
+	Value             number
+	Threshold         string
+	Count             int64
+	Window            time.Duration
+	Start, At, End    time.Time
+	First, Last       lines
+	Top               map[string][]models.TopValue
+	Late              bool
+}
+
+// number is a value that is written as people would: 11 and not 1.1e+01.
+type number float64
+
+func (n number) String() string {
+	v := float64(n)
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', 0, 64)
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
+}
+
+// lines are the lines that an alert shows. The methods answer for the first of them, or with nothing, so that {{ .Last.Message }} needs no test.
+type lines []models.Line
+
+// Message is the message of the first line.
+func (l lines) Message() string { return l.line().Message }
+
+// Service is the service of the first line.
+func (l lines) Service() string { return l.line().Service }
+
+// Level is the level of the first line.
+func (l lines) Level() string { return l.line().Level }
+
+// Time is the event time of the first line.
+func (l lines) Time() time.Time { return l.line().Time }
+
+// Fields are the further fields of the first line that the rule asks for.
+func (l lines) Fields() map[string]string { return l.line().Fields }
+
+// Position is where the first line stands.
+func (l lines) Position() models.Position { return l.line().Position }
+
+func (l lines) line() models.Line {
+	if len(l) == 0 {
+		return models.Line{}
+	}
+	return l[len(l)-1]
+}
+
+// functions are what templates may call; package rule knows their names.
+var functions = template.FuncMap{
+	"humanize":           func(v any) (string, error) { return scaled(v, 1000, "", "k", "M", "G", "T", "P") },
+	"humanize1024":       func(v any) (string, error) { return scaled(v, 1024, "", "Ki", "Mi", "Gi", "Ti", "Pi") },
+	"humanizeDuration":   humanizeDuration,
+	"humanizePercentage": humanizePercentage,
+	"toUpper":            strings.ToUpper,
+	"toLower":            strings.ToLower,
+	"title":              title,
+	"join":               join,
+}
+
+func toFloat(v any) (float64, error) {
+	switch r := reflect.ValueOf(v); {
+	case r.CanFloat():
+		return r.Float(), nil
+	case r.CanInt():
+		return float64(r.Int()), nil
+	case r.Kind() == reflect.String:
+		return strconv.ParseFloat(r.String(), 64)
+	}
+	return 0, fmt.Errorf("%v is not a number", v)
+}
+
+func scaled(v any, base float64, units ...string) (string, error) {
+	f, err := toFloat(v)
+	if err != nil {
+		return "", err
+	}
+	i := 0
+	for i+1 < len(units) && math.Abs(f) >= base {
+		f /= base
+		i++
+	}
+	return strconv.FormatFloat(f, 'g', 4, 64) + units[i], nil
+}
+
+func humanizeDuration(v any) (string, error) {
+	if d, ok := v.(time.Duration); ok {
+		return shortDuration(d), nil
+	}
+	f, err := toFloat(v)
+	if err != nil {
+		return "", err
+	}
+	return shortDuration(time.Duration(f * float64(time.Second))), nil
+}
+
+// shortDuration writes 5m rather than 5m0s.
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
+
+func humanizePercentage(v any) (string, error) {
+	f, err := toFloat(v)
+	if err != nil {
+		return "", err
+	}
+	return strconv.FormatFloat(f*100, 'g', 4, 64) + "%", nil
+}
+
+func title(s string) string {
+	words := strings.Fields(s)
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, " ")
+}
+
+func join(sep string, v any) (string, error) {
+	r := reflect.ValueOf(v)
+	if r.Kind() != reflect.Slice {
+		return "", fmt.Errorf("join needs a list, not %T", v)
+	}
+	parts := make([]string, r.Len())
+	for i := range parts {
+		parts[i] = fmt.Sprint(r.Index(i).Interface())
+	}
+	return strings.Join(parts, sep), nil
+}
+
+// shortNanos writes a number of nanoseconds as a duration.
+func shortNanos(n int64) string { return shortDuration(time.Duration(n)) }

@@ -1,0 +1,160 @@
+package alerting
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// tell makes a transition of the group's alert, and notes what people have heard of it.
+func (l *life) tell(state models.AlertState, at int64, reason string) {
+	a, u := l.g.alert, l.u
+	if u.rule.Record {
+		return
+	}
+	age := l.e.times.now - at
+	replay := l.e.replaying(u)
+	out := l.alertNow(state, at, reason)
+	out.Historical = replay || age > int64(l.e.opts.maxAlertAge)
+	switch state {
+	case models.AlertFiring:
+		u.fired++
+		switch {
+		case !out.Historical:
+			a.told = said
+		case replay:
+			a.told = max(a.told, replayed)
+		default:
+			a.told = max(a.told, recorded)
+		}
+	case models.AlertResolved:
+		u.resolved++
+		if a.told == said && !replay {
+			out.Historical = false // whoever heard that it fires is to hear that it is over, however late
+		}
+	}
+	u.touch(l.number, l.g)
+	l.e.out = append(l.e.out, out)
+}
+
+// alertNow is the alert of a group as it stands.
+func (l *life) alertNow(state models.AlertState, at int64, reason string) models.Alert {
+	a, u := l.g.alert, l.u
+	out := models.Alert{
+		ID: u.alertID(l.g), Rule: u.id, Episode: int64(l.g.episodes), State: state, Reason: reason,
+		Value: finite(a.edge.Value), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: a.count,
+		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow,
+	}
+	if state == models.AlertResolved {
+		out.EndsAt = instant(a.fell)
+		if a.holds || a.fell < a.start {
+			out.EndsAt = instant(at)
+		}
+	}
+	if s := l.g.samples; s != nil {
+		out.First, out.Last = slices.Clone(s.first), slices.Clone(s.last)
+		out.Top = s.shownTop(u.rule.Top)
+	}
+	if a.labels == nil {
+		a.labels = u.alertLabels(l.g.key)
+	}
+	out.Labels = a.labels
+	if a.level > 0 {
+		out.Labels = maps.Clone(a.labels)
+		out.Labels["severity"] = u.levels[a.level-1].severity
+	}
+	out.Severity = out.Labels["severity"]
+	out.Annotations = u.annotate(&out)
+	return out
+}
+
+// annotate executes the rule's annotations for an alert.
+func (u *unit) annotate(a *models.Alert) map[string]string {
+	if len(u.annotations) == 0 {
+		return nil
+	}
+	data := &templateData{
+		Rule: a.Rule, Group: u.rule.Group, Name: u.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
+		Threshold: a.Threshold, Count: a.Count, Window: u.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
+	}
+	out := make(map[string]string, len(u.annotations))
+	for i := range u.annotations {
+		t := &u.annotations[i]
+		out[t.name] = t.expand(data)
+	}
+	return out
+}
+
+// alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name. Logs cannot take a label from the rule's author but by the
+// rule's own by.
+func (u *unit) alertLabels(key string) map[string]string {
+	group := u.groupLabels(key)
+	labels := make(map[string]string, len(group)+len(u.labels)+1)
+	data := &templateData{Rule: u.id, Group: u.rule.Group, Name: u.rule.Name, Labels: group, Window: u.rule.Window}
+	for i := range u.labels {
+		t := &u.labels[i]
+		labels[t.name] = t.expand(data)
+	}
+	maps.Copy(labels, group)
+	labels["alertname"] = u.rule.Name
+	return labels
+}
+
+// alertID identifies an episode of a group of a rule: the same in every run over the same logs, and nothing else's.
+func (u *unit) alertID(g *group) string {
+	return alertID(u.id, g.key, uint64(g.episodes))
+}
+
+func alertID(rule, key string, episode uint64) string {
+	b := binary.AppendUvarint(nil, uint64(len(rule)))
+	b = append(b, rule...)
+	b = binary.AppendUvarint(b, uint64(len(key)))
+	b = append(b, key...)
+	b = binary.AppendUvarint(b, episode)
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:12])
+}
+
+func place(p rule.Pos) string {
+	if p.File == "" {
+		return ""
+	}
+	return p.File + ":" + strconv.Itoa(p.Line)
+}
+
+// shownTop are the most frequent values of each field.
+func (s *samples) shownTop(fields []string) map[string][]models.TopValue {
+	var top map[string][]models.TopValue
+	for i, c := range s.top {
+		if len(c) == 0 {
+			continue
+		}
+		if top == nil {
+			top = make(map[string][]models.TopValue)
+		}
+		list := slices.Clone(c)
+		slices.SortFunc(list, func(a, b models.TopValue) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+		})
+		top[fields[i]] = list[:min(len(list), shownTop)]
+	}
+	return top
+}
+
+// takeOut takes what was decided since the last time, in the order of event time.
+func (e *Engine) takeOut() []models.Alert {
+	e.feedAlerts()
+	out := e.out
+	e.out, e.fed = nil, 0
+	slices.SortStableFunc(out, func(a, b models.Alert) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}

@@ -1,0 +1,256 @@
+package alerting
+
+import (
+	"hash/maphash"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
+)
+
+// unit is a rule at work: what is compiled of it, and the state of its groups. The compiled part is made anew with every set of rules; the state moves on to the
+// next unit of the same rule.
+type unit struct {
+	rule        *rule.Rule
+	id          string
+	fingerprint uint64
+	plan        *window.Plan
+	topics      map[string]bool // nil for all
+	readsAlerts bool            // its logs are the transitions of other rules
+	asks        map[string]bool // the names of the alerts that its condition asks about
+	by          []byLabel
+	fields      []decode.FieldID // whose values events carry
+	shown       []decode.FieldID // whose values only people see: those of samples, then those of top
+	lines       int              // that an alert shows at most
+	labels      []text
+	annotations []text
+	calendar    calendar
+	mutedBy     []*suppression
+	expected    []string // the members of the list of keys that must exist
+	levels      []level
+
+	asked     bool  // some rule asks whether its alerts are up
+	successor *unit // of the same rule in the newest set; nil when there is none
+	retired   bool  // a newer set has taken its place
+	*state
+}
+
+// state is what a rule has seen. The engine's lock guards it.
+type state struct {
+	groups    table
+	due       dueHeap
+	ended     map[string]ended // groups that are gone, but once had an alert
+	revived   []string         // keys that are no longer among them
+	dirty     []uint32         // numbers of groups that were changed since the last save
+	removed   []string         // keys of groups that are gone since then
+	changed   bool             // the state itself was changed
+	open      map[uint32]bool  // groups with an alert
+	base      int64            // event time that the logs of the rule have reached; it never goes back
+	watermark int64            // the same less the lateness: nothing older is expected
+	start     int64            // when the rule began to look; always before that
+	sampled   int              // groups that keep lines although they have no alert
+	refused   refusals
+	past      []firing // recent alerts that are over, for rules that ask
+	counters
+}
+
+// ended is what is kept of a group that is gone: how many episodes it has had, so that no number is given twice, and since when.
+type ended struct{ episodes, at uint32 }
+
+// counters are what is told of a unit.
+type counters struct {
+	matches   int64
+	late      int64
+	tooLate   int64
+	fired     int64
+	resolved  int64
+	lastMatch int64
+	pending   int
+	firing    int
+	muted     int
+	behind    bool // no time for this rule: a broker is away, or a backlog is being read
+}
+
+func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
+	plan, err := window.Compile(r)
+	if err != nil {
+		return nil, err
+	}
+	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, asks: make(map[string]bool)}
+	for _, name := range plan.Alerts() {
+		u.asks[name] = true
+	}
+	u.topics, u.readsAlerts = e.topicsOf(r)
+	if r.Samples.First+r.Samples.Last > 0 && !r.Record {
+		u.lines = r.Samples.First + r.Samples.Last
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
+		u.labels = append(u.labels, newText(name, r.Labels[name]))
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Annotations)) {
+		u.annotations = append(u.annotations, newText(name, r.Annotations[name]))
+	}
+	u.calendar = newCalendar(set, r.Active)
+	if list := set.Lists[r.Expect]; list != nil {
+		u.expected = list.Values
+	}
+	if u.levels, err = newLevels(r); err != nil {
+		return nil, err
+	}
+	u.state = newState(e.seed)
+	return u, nil
+}
+
+func newState(seed maphash.Seed) *state {
+	s := &state{groups: newTable(seed), open: make(map[uint32]bool), ended: make(map[string]ended), base: always, watermark: always, start: always}
+	s.due.table = &s.groups
+	return s
+}
+
+// alertsSource is the name of the source whose logs are the transitions of all other rules.
+const alertsSource = "alerts"
+
+// topicsOf are the topics that a rule reads, nil for all; or the transitions of other rules.
+func (e *Engine) topicsOf(r *rule.Rule) (topics map[string]bool, alerts bool) {
+	for _, name := range append([]string{r.Source}, r.Sources...) {
+		switch mapped, ok := e.opts.sources[name]; {
+		case name == alertsSource:
+			return nil, true
+		case name == "":
+		case topics == nil:
+			topics = make(map[string]bool)
+			fallthrough
+		default:
+			if !ok {
+				mapped = []string{name}
+			}
+			for _, topic := range mapped {
+				topics[topic] = true
+			}
+		}
+	}
+	return topics, false
+}
+
+// reads says whether the logs of a topic are the unit's.
+func (u *unit) reads(topic string) bool {
+	if u.readsAlerts {
+		return topic == alertsTopic
+	}
+	return u.topics == nil && topic != alertsTopic || u.topics[topic]
+}
+
+// queries are those whose truth events carry.
+func (u *unit) queries() []rule.Query { return u.plan.Filters() }
+
+// paths are the fields that the unit asks of logs.
+func (u *unit) paths() []string {
+	paths := slices.Concat(u.plan.Fields(), u.rule.Samples.Fields, u.rule.Top)
+	for _, l := range u.rule.By {
+		paths = append(paths, l.Fields...)
+	}
+	return slices.DeleteFunc(paths, func(p string) bool { return p == templateField })
+}
+
+// locate finds the places of those fields.
+func (u *unit) locate(fields *decode.Fields) {
+	u.by = locateLabels(u.rule.By, fields)
+	u.fields = locateFields(u.plan.Fields(), fields)
+	u.shown = locateFields(slices.Concat(u.rule.Samples.Fields, u.rule.Top), fields)
+}
+
+// current is the unit that now holds the state of the rule, or nil when the rule is gone.
+func (u *unit) current() *unit {
+	for u != nil && u.retired {
+		u = u.successor
+	}
+	return u
+}
+
+// keeps is how long a key is known after its last event: a week when the rule does not say.
+func (u *unit) keeps() int64 {
+	if u.rule.Remember == 0 {
+		return int64(7 * 24 * time.Hour)
+	}
+	return int64(u.rule.Remember)
+}
+
+// lateness is the disorder that is allowed.
+func (u *unit) lateness() int64 { return int64(u.rule.Lateness) }
+
+// severity is the severity that the rule itself gives.
+func (u *unit) severity() string { return u.rule.Labels["severity"] }
+
+// groupLabels are the labels of a group: those whose value is not empty.
+func (u *unit) groupLabels(key string) map[string]string {
+	labels := make(map[string]string, len(u.by)+4)
+	for _, l := range u.rule.By {
+		var value string
+		value, key = cutText(key)
+		if value != "" {
+			labels[l.Name] = value
+		}
+	}
+	return labels
+}
+
+// appendText appends a text preceded by its length. Lengths are below 2^14.
+func appendText[T string | []byte](dst []byte, t T) []byte {
+	if len(t) < 128 {
+		dst = append(dst, byte(len(t)))
+	} else {
+		dst = append(dst, byte(len(t)&127|128), byte(len(t)>>7))
+	}
+	return append(dst, t...)
+}
+
+// cutText cuts a text off that appendText appended.
+func cutText(s string) (text, rest string) {
+	if s == "" {
+		return "", ""
+	}
+	n := int(s[0])
+	s = s[1:]
+	if n >= 128 && s != "" {
+		n = n&127 | int(s[0])<<7
+		s = s[1:]
+	}
+	n = min(n, len(s))
+	return s[:n], s[n:]
+}
+
+// keyOf is the key of a group by the values of its labels, in the order of the rule.
+func keyOf(values []string) string {
+	var key []byte
+	for _, v := range values {
+		key = appendText(key, v[:min(len(v), maxLabel)])
+	}
+	return string(key)
+}
+
+// keep is how long an alert stays up after its condition ceased to hold; never when it waits for something else.
+func (u *unit) keep() int64 {
+	r := &u.rule.Resolve
+	after := int64(max(u.rule.KeepFiringFor, r.After))
+	if r.Manual || r.After == 0 && (r.Match != nil || r.When != nil) {
+		return never
+	}
+	return after
+}
+
+func nanos(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixNano()
+}
+
+func instant(n int64) time.Time {
+	if n == always || n == never || n == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, n).UTC()
+}

@@ -1,0 +1,154 @@
+package alerting
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	never  = math.MaxInt64
+	always = math.MinInt64
+
+	goneAfter  = int64(60e9) // a partition that is no longer spoken of holds time back for so long: it may be a broker that is away
+	quietAfter = 4096        // logs of other partitions, after which one that is fed log by log no longer holds time back
+)
+
+// timekeeper knows how far event time has come in every partition.
+//
+// While a partition is behind, its time is that of its logs: what the clock says has no meaning for a backlog. When it is read to its end, and Kafka itself says
+// so, its time is the clock's: that nobody has written anything is then known, and not guessed from silence. Without an answer from Kafka neither moves it.
+type timekeeper struct {
+	now        int64
+	partitions map[models.Partition]*partitionTime
+	entries    int64 // logs that came one by one
+	progressed bool  // Advance was told of partitions
+}
+
+// partitionTime is how far event time has come in one partition.
+type partitionTime struct {
+	base     int64 // all logs up to here were read, but for disorder; it never goes back
+	reached  int64 // the highest time of a log
+	oldest   int64 // the lowest
+	caughtUp bool
+	replay   bool
+	direct   int64 // the number of the last log that came alone; 0 when progress is told of the partition
+	seen     int64 // the clock's time at which progress was last told
+	offset   int64 // the next record to be applied
+	logs     int64
+	late     int64
+}
+
+func newTimekeeper() timekeeper {
+	return timekeeper{partitions: make(map[models.Partition]*partitionTime)}
+}
+
+func (t *timekeeper) partition(p models.Partition) *partitionTime {
+	pt := t.partitions[p]
+	if pt == nil {
+		pt = &partitionTime{base: always, reached: always, oldest: never}
+		t.partitions[p] = pt
+	}
+	return pt
+}
+
+// observe takes over what a scan saw of a partition's time.
+func (t *timekeeper) observe(s *scan) *partitionTime {
+	pt := t.partition(s.partition)
+	pt.reached, pt.oldest = max(pt.reached, s.newest), min(pt.oldest, s.oldest)
+	pt.logs += int64(s.logs)
+	return pt
+}
+
+// advance moves the partitions that progress is told of. What is no longer spoken of is forgotten after a while.
+func (t *timekeeper) advance(now int64, progress []models.Progress) {
+	t.now = max(t.now, now)
+	for i := range progress {
+		p := &progress[i]
+		pt := t.partition(models.Partition{Topic: p.Topic, Partition: p.Partition})
+		pt.caughtUp, pt.replay, pt.seen, pt.direct = p.CaughtUp, p.Replay, t.now, 0
+		if p.CaughtUp {
+			pt.base = max(pt.base, now)
+		} else {
+			pt.base = max(pt.base, pt.reached)
+		}
+	}
+	t.progressed = t.progressed || len(progress) > 0
+	if len(progress) == 0 && !t.progressed {
+		for _, pt := range t.partitions { // an engine that is fed log by log is told the time by its owner
+			pt.base = max(pt.base, now)
+		}
+	}
+	for p, pt := range t.partitions {
+		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter {
+			delete(t.partitions, p)
+		}
+	}
+}
+
+// alone moves a partition whose logs come one by one.
+func (t *timekeeper) alone(pt *partitionTime, logs int) {
+	t.entries += int64(logs)
+	pt.direct = t.entries
+	pt.base = max(pt.base, pt.reached)
+}
+
+// holds says whether a partition holds back the time of those who read it.
+func (t *timekeeper) holds(pt *partitionTime) bool {
+	return pt.direct == 0 || t.entries-pt.direct < quietAfter
+}
+
+// domain is the partitions that some units read, and the time that all of them have reached.
+type domain struct {
+	topics   map[string]bool // nil for all
+	base     int64           // always when nothing is known
+	oldest   int64
+	caughtUp bool
+	replay   bool
+	known    bool
+}
+
+// domains returns a function that finds the domain of some topics, each worked out once.
+func (t *timekeeper) domains() func(topics map[string]bool) domain {
+	found := make(map[string]domain)
+	return func(topics map[string]bool) domain {
+		key := topicsKey(topics)
+		d, ok := found[key]
+		if !ok {
+			d = t.domain(topics)
+			found[key] = d
+		}
+		return d
+	}
+}
+
+func topicsKey(topics map[string]bool) string {
+	if topics == nil {
+		return "*"
+	}
+	names := make([]string, 0, len(topics))
+	for name := range topics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, "\x00")
+}
+
+// domain works out how far the partitions of some topics have come: as far as the slowest of them.
+func (t *timekeeper) domain(topics map[string]bool) domain {
+	d := domain{topics: topics, base: never, oldest: never, caughtUp: true}
+	for p, pt := range t.partitions {
+		if topics != nil && !topics[p.Topic] || !t.holds(pt) {
+			continue
+		}
+		d.known = true
+		d.base, d.oldest = min(d.base, pt.base), min(d.oldest, pt.oldest)
+		d.caughtUp, d.replay = d.caughtUp && pt.caughtUp, d.replay || pt.replay
+	}
+	if !d.known {
+		d.base, d.caughtUp = always, false
+	}
+	return d
+}
