@@ -42,17 +42,19 @@ type Decoder struct {
 	defaultLevel level
 	notices      [noticeCount]uint64
 
-	log      Log
-	today    today
-	words    words
-	shapes   [shapeCount]shape
-	root     *extractor
-	overs    pool
-	unders   pool
-	order    []*extractor
-	rootOnly [1]*extractor
-	envelope *extractor // what the members of a batch have in common; nil outside one
-	resource *extractor // of OpenTelemetry's, likewise
+	log    Log
+	today  today
+	words  words
+	shapes [shapeCount]shape
+
+	lastShape *shape
+	root      *extractor
+	overs     pool
+	unders    pool
+	order     []*extractor
+	rootOnly  [1]*extractor
+	envelope  *extractor // what the members of a batch have in common; nil outside one
+	resource  *extractor // of OpenTelemetry's, likewise
 
 	envelopeKept, resourceKept *extractor
 

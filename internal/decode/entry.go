@@ -221,7 +221,7 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 			if id == FieldMessage && s.kind == Object {
 				return at != h.logText && at != h.event || l.opened(x, at)
 			}
-			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && source(at) == l.from[id]
+			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && source(at) == l.source(id)
 			return alias && id != FieldStack && (s.kind == Null || l.sameText(id, x, s, want))
 		})
 	}

@@ -3,59 +3,105 @@ package decode
 import (
 	"encoding/binary"
 	"math/bits"
+	"slices"
 )
 
 // extractor finds the values of a plan in one object, in one pass over its bytes, and keeps where they are.
 //
-// Programs write the same keys in the same order, so every key remembers the two keys that followed it last. When one of them comes again, one or two
-// comparisons of words replace the search for the end of the key, its hash and its lookup; that is what makes the pass fast, and nothing else depends on it.
+// Programs write the same keys in the same order, so that what stands between two values, `","level":"` for example, is nearly always what stood there before.
+// The extractor remembers it as a step that leads from the key of the one value to the key of the next. When one of the two steps that were taken last fits, a few
+// comparisons of words replace the search for punctuation, blanks, quotes and the end of the key, its hash and its lookup; that is what makes the pass fast.
+// Where no step fits, the same bytes are read by the book, and a step is made of them. Nothing but speed depends on what was remembered.
 type extractor struct {
 	plan  *plan
 	doc   []byte
 	has   bitset
 	spans []span
-	seen  []uint32 // by node: the parse in which an object of it was entered last
-	parse uint32
 
-	heads   []key // by node: whose successors are the first keys of its objects
-	known   []map[string]*key
-	unknown int // keys met since the extractor stopped learning
-	scratch []byte
+	seen   []uint32 // by node: the parse in which an object of it was entered last
+	opened []int32  // by node: where the object begins that is being read
+	parse  uint32
+
+	start     *key              // the key, so to speak, behind whose value documents begin
+	known     []map[string]*key // by node
+	strangers []key             // by node: a key that is not remembered
+	unknown   int               // keys and steps met since the extractor stopped learning
+	steps     int               // remembered, of all keys
+	scratch   []byte
+	moves     []move
 
 	parts bool // a part was met in the document
 }
 
 // key is a key that was met in the objects of a node.
 type key struct {
-	word, mask   uint64 // the first eight bytes of it and the quote and colon behind it
-	word2, mask2 uint64 // and the next eight
+	slot        slot
+	node, child int32
+	plain       bool // the key is spelled as its path is, and its value is no part
+	exact       bool
+	part        bool // its value makes a log more than one object
+	next, next2 *step
+
+	guess     int    // the length that its texts have, or unsure
+	tail      uint64 // the mask of the bytes of a text of this length in its last word
+	last, run int    // the length of the last text, and how often it came in a row
+
+	steps []*step // all that were taken from here, next and next2 included
+	text  string
+}
+
+const (
+	unsure = 1 << 30
+	sure   = 8 // texts of equal length in a row after which the next is expected to have it too
+)
+
+// step is the bytes between two values, and where they lead.
+type step struct {
+	words, masks [3]uint64 // its first 24 bytes
 	size         int
-	slot         slot
-	child        int32
-	exact        bool
-	part         bool // its value makes a log more than one object
-	next, next2  *key
+	to           *key // nil at the end of the document
+	isString     bool // the step ends with the quote before a string
+	moves        []move
 	text         string
+}
+
+// move is an object that is entered or left within a step.
+type move struct {
+	node  int32
+	at    int32 // where its first byte is in the step, or the byte behind its last
+	leave bool
 }
 
 const (
 	maxKnown   = 512     // keys remembered by node; whoever writes more has invented them for the occasion
-	relearnAll = 1 << 16 // unknown keys after which a full memory is given up, for the writers may have changed
+	maxNext    = 16      // steps remembered by key
+	maxSteps   = 4096    // and in all
+	maxStep    = 256     // bytes of a step that is remembered
+	relearnAll = 1 << 16 // unknown keys and steps after which a full memory is given up, for the writers may have changed
 )
 
+// noStep fits nowhere.
+var noStep = &step{size: 1 << 30, words: [3]uint64{1}}
+
 func newExtractor(p *plan) *extractor {
-	x := &extractor{plan: p, has: newBitset(p.slots), spans: make([]span, p.slots), seen: make([]uint32, len(p.nodes))}
+	x := &extractor{plan: p, has: newBitset(p.slots), spans: make([]span, p.slots), seen: make([]uint32, len(p.nodes)), opened: make([]int32, len(p.nodes))}
 	x.forget()
 	return x
 }
 
 func (x *extractor) forget() {
-	x.heads = make([]key, len(x.plan.nodes))
+	x.start = newKey("", -1)
 	x.known = make([]map[string]*key, len(x.plan.nodes))
+	x.strangers = make([]key, len(x.plan.nodes))
 	for i := range x.known {
 		x.known[i] = map[string]*key{}
+		x.strangers[i] = *newKey("", int32(i))
 	}
-	x.unknown = 0
+	x.unknown, x.steps = 0, 0
+}
+
+func newKey(text string, node int32) *key {
+	return &key{slot: noSlot, node: node, next: noStep, next2: noStep, guess: unsure, text: text}
 }
 
 // reset makes the extractor that of an empty object.
@@ -65,90 +111,71 @@ func (x *extractor) reset() {
 	clear(x.has)
 }
 
-// read extracts the object that begins at b[0] and returns the index behind it, or broken, or cut. What was found before the object broke stays.
+// read extracts the object that begins at b[0] and returns the index behind it, or broken, or cut. What was found before the object broke stays. It is one long
+// function because it is the hot loop of the whole engine: the comparison of a step and the search for the end of a string stand in it by hand.
 func (x *extractor) read(b []byte) int {
 	x.doc = b
-	clear(x.has)
+	has, spans := x.has, x.spans
+	for i := range has {
+		has[i] = 0
+	}
 	x.parts = false
 	x.parse++
 	if x.unknown > relearnAll {
 		x.forget()
 	}
-	if len(b) == 0 || b[0] != '{' {
-		return broken
-	}
-	return x.object(b, 1, 0)
-}
-
-// object reads the members of an object of the node, from the byte behind its brace. It is one long function because it is the hot loop of the whole engine:
-// the search for the end of a string stands in it by hand.
-func (x *extractor) object(b []byte, i int, at int32) int {
-	prev := &x.heads[at]
-	if i < len(b) && b[i] <= ' ' {
-		i = skipBlank(b, i)
-	}
-	if i < len(b) && b[i] == '}' {
-		return i + 1
-	}
+	k, i := x.start, 0
 	for {
-		if i < len(b) && b[i] <= ' ' {
-			i = skipBlank(b, i)
-		}
-		if i >= len(b) {
-			return cut
-		}
-		if b[i] != '"' {
-			return broken
-		}
-		i++
-		var k *key
-		if i+24 <= len(b) {
-			if k = prev.next; k != nil && k.is(b, i) {
-				goto predicted
+		var isString bool
+		s := k.next
+		if i < 0 || i > len(b)-24 || s.size > 24 {
+			if !s.fits(b, i) {
+				s = k.other(b, i)
 			}
-			if k = prev.next2; k != nil && k.is(b, i) {
-				goto predicted
-			}
-		} else if k = prev.next; k != nil && k.ends(b, i) {
-			goto predicted
+		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1])|(word(w[16:24])&s.masks[2]^s.words[2]) != 0 ||
+			!s.isString && !s.leads(b, i+s.size) {
+			s = k.other(b, i)
 		}
-		{
-			e, flags := scanString(b, i)
-			if e < 0 {
-				return e
+		if s != nil {
+			if s.moves != nil {
+				x.move(s.moves, int32(i))
 			}
-			k = x.learn(prev, b[i:e], flags, at)
-			i = skipBlank(b, e+1)
-			if i >= len(b) {
-				return cut
+			i += s.size
+			if k = s.to; k == nil {
+				return i
 			}
-			if b[i] != ':' {
-				return broken
+			isString = s.isString
+		} else {
+			if k, i = x.between(k, b, i); k == nil {
+				return i
 			}
-			i++
-			goto value
-		}
-	predicted:
-		i += k.size + 2
-	value:
-		prev = k
-		if i < len(b) && b[i] <= ' ' {
-			i = skipBlank(b, i)
-		}
-		if i >= len(b) {
-			return cut
+			if isString = b[i] == '"'; isString {
+				i++
+			}
 		}
 		if k.child != 0 {
 			x.enter(k.child)
 		}
-		switch c := b[i]; c {
-		case '"':
-			i++
-			start := i
+		start, kind, flags := i, String, uint8(0)
+		if isString {
+			if j := i + k.guess; i >= 0 && j >= i && j <= len(b)-8 && b[j] == '"' {
+				odd := uint64(0)
+				if j < i+8 {
+					odd = oddBytes(word(b[i:i+8:i+8]) & k.tail)
+				} else {
+					odd = oddBytes(word(b[j-8 : j : j]))
+					for p := i; p < j-8; p += 8 {
+						odd |= oddBytes(word(b[p : p+8 : p+8]))
+					}
+				}
+				if odd == 0 {
+					i = j
+					goto value
+				}
+			}
 			var seen uint64
-			flags := uint8(0)
 			for {
-				if i+8 > len(b) {
+				if i < 0 || i > len(b)-8 {
 					e, f := scanString(b, i)
 					if e < 0 {
 						return e
@@ -157,7 +184,7 @@ func (x *extractor) object(b []byte, i int, at int32) int {
 					i = e
 					break
 				}
-				w := binary.LittleEndian.Uint64(b[i:])
+				w := word(b[i : i+8 : i+8])
 				q, s := w^quotes, w^slashes
 				m := ((q-ones)&^q | (s-ones)&^s) & tops
 				if m == 0 {
@@ -177,55 +204,91 @@ func (x *extractor) object(b []byte, i int, at int32) int {
 				}
 				i += 2
 			}
-			if k.slot >= 0 {
-				x.put(k, span{int32(start), int32(i), String, flags | wideness(seen)})
+			flags |= wideness(seen)
+			if n := i - start; n != k.last {
+				k.last, k.run, k.guess = n, 0, unsure
+			} else if k.run++; k.run >= sure {
+				k.guess, k.tail = n, lowBytes(n)
 			}
-			i++
-		case '{':
-			start := i
-			if k.child != 0 {
-				i = x.object(b, i+1, k.child)
+		} else {
+			kind = Object
+			if c := b[i]; c != '{' && c != '[' {
+				i, kind = scanScalar(b, i)
 			} else {
-				i = skipContainer(b, i+1, c)
+				if c == '[' {
+					kind = Array
+				}
+				if i = skipContainer(b, i+1, c); i >= 0 && i < len(b) && b[i] == '"' {
+					return broken // a step that begins with a quote leads on from a string
+				}
 			}
 			if i < 0 {
 				return i
 			}
-			if k.slot >= 0 {
-				x.put(k, span{int32(start), int32(i), Object, 0})
-			}
-		case '[':
-			start := i
-			if i = skipContainer(b, i+1, c); i < 0 {
-				return i
-			}
-			if k.slot >= 0 {
-				x.put(k, span{int32(start), int32(i), Array, 0})
-			}
-		default:
-			e, kind := scanScalar(b, i)
-			if e < 0 {
-				return e
-			}
-			if k.slot >= 0 {
-				x.put(k, span{int32(i), int32(e), kind, 0})
-			}
-			i = e
 		}
-		if i < len(b) && b[i] <= ' ' {
-			i = skipBlank(b, i)
+	value:
+		if k.slot >= 0 {
+			if k.plain {
+				has.set(k.slot)
+				spans[k.slot] = span{int32(start), int32(i), kind, flags}
+			} else {
+				x.put(k, span{int32(start), int32(i), kind, flags})
+			}
 		}
-		if i >= len(b) {
-			return cut
+	}
+}
+
+// word is eight bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], it is a single instruction.
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// oddBytes has bits set when there is a quote, a backslash or a byte beyond ASCII among eight.
+func oddBytes(w uint64) uint64 {
+	q, s := w^quotes, w^slashes
+	return ((q-ones)&^q | (s-ones)&^s | w) & tops
+}
+
+// fits says whether the step stands at b[i].
+func (s *step) fits(b []byte, i int) bool {
+	return i+s.size <= len(b) && string(b[i:i+s.size]) == s.text && (s.isString || s.leads(b, i+s.size))
+}
+
+// leads says whether, behind a step that ends with a colon, there is a value of the kind that the step leads to: no blank, no string, no object to be entered.
+func (s *step) leads(b []byte, i int) bool {
+	return s.to == nil || i < len(b) && b[i] > ' ' && b[i] != '"' && (b[i] != '{' || s.to.child == 0)
+}
+
+// other finds another step than the next that stands at b[i], nil for none.
+func (k *key) other(b []byte, i int) *step {
+	if k.next2.fits(b, i) {
+		return k.next2
+	}
+	for _, s := range k.steps {
+		if s.fits(b, i) {
+			k.next2 = s
+			return s
 		}
-		switch b[i] {
-		case ',':
-			i++
-		case '}':
-			return i + 1
-		default:
-			return broken
+	}
+	return nil
+}
+
+// move enters and leaves the objects of a step that begins at i.
+func (x *extractor) move(moves []move, i int32) {
+	for _, m := range moves {
+		if m.leave {
+			x.leave(m.node, i+m.at)
+			continue
 		}
+		x.enter(m.node)
+		x.opened[m.node] = i + m.at
+	}
+}
+
+// leave keeps the object that ends before b[end], if it is of interest as a whole.
+func (x *extractor) leave(at, end int32) {
+	if s := x.plan.nodes[at].slot; s != noSlot {
+		x.has.set(s)
+		x.spans[s] = span{x.opened[at], end, Object, 0}
+		x.parts = x.parts || x.plan.isPart(s)
 	}
 }
 
@@ -251,38 +314,92 @@ func (x *extractor) enter(at int32) {
 	x.seen[at] = x.parse
 }
 
-// is says whether the key stands at b[i], with its quote and colon, which belong to its words. There are at least 24 bytes from there on.
-func (k *key) is(b []byte, i int) bool {
-	return binary.LittleEndian.Uint64(b[i:])&k.mask == k.word && (k.size <= 6 || k.isLong(b, i))
-}
-
-func (k *key) isLong(b []byte, i int) bool {
-	if binary.LittleEndian.Uint64(b[i+8:])&k.mask2 != k.word2 {
-		return false
+// between reads by the book what stands between the value of a key and the next one: from the quote that ends a string, or from behind any other value, to the
+// first byte of the next. At the end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key and what is wrong.
+func (x *extractor) between(from *key, b []byte, i int) (*key, int) {
+	x.moves = x.moves[:0]
+	begin, at, first := i, from.node, from == x.start
+	switch {
+	case first && (len(b) == 0 || b[0] != '{'):
+		return nil, broken
+	case first:
+		at = 0
+		i++
+	case i < len(b) && b[i] == '"':
+		i++
 	}
-	return k.size <= 14 || k.ends(b, i)
+	for {
+		if i = skipBlank(b, i); i >= len(b) {
+			return nil, cut
+		}
+		if b[i] == '}' {
+			i++
+			if at == 0 {
+				x.learn(from, nil, b[begin:i])
+				return nil, i
+			}
+			x.leave(at, int32(i))
+			x.moves = append(x.moves, move{at, int32(i - begin), true})
+			at, first = x.plan.nodes[at].parent, false
+			continue
+		}
+		if !first {
+			if b[i] != ',' {
+				return nil, broken
+			}
+			i = skipBlank(b, i+1)
+		}
+		k, e := x.key(b, i, at)
+		if e < 0 {
+			return nil, e
+		}
+		if i = e; k.child == 0 || b[i] != '{' {
+			if b[i] == '"' {
+				e++
+			}
+			x.learn(from, k, b[begin:e])
+			return k, i
+		}
+		x.moves = append(x.moves, move{k.child, int32(i - begin), false})
+		x.enter(k.child)
+		x.opened[k.child] = int32(i)
+		at, first = k.child, true
+		i++
+	}
 }
 
-// ends is like is, near the end of the document.
-func (k *key) ends(b []byte, i int) bool {
-	return i+k.size+2 <= len(b) && string(b[i:i+k.size]) == k.text && b[i+k.size] == '"' && b[i+k.size+1] == ':'
+// key reads the key that begins at b[i] and returns it with the index of its value.
+func (x *extractor) key(b []byte, i int, at int32) (*key, int) {
+	if i >= len(b) {
+		return nil, cut
+	}
+	if b[i] != '"' {
+		return nil, broken
+	}
+	e, flags := scanString(b, i+1)
+	if e < 0 {
+		return nil, e
+	}
+	k := x.find(b[i+1:e], flags, at)
+	if i = skipBlank(b, e+1); i < len(b) && b[i] != ':' {
+		return nil, broken
+	}
+	if i = skipBlank(b, i+1); i >= len(b) {
+		return nil, cut
+	}
+	return k, i
 }
 
-// learn finds the key that was not predicted, and remembers it as a successor of prev.
-func (x *extractor) learn(prev *key, text []byte, flags uint8, at int32) *key {
+// find returns what is known of a key.
+func (x *extractor) find(text []byte, flags uint8, at int32) *key {
 	k := x.known[at][string(text)]
 	if k == nil {
 		if len(x.known[at]) >= maxKnown {
 			return x.unlearned(text, flags, at)
 		}
-		k = newKey(string(text))
-		x.aim(k, text, flags, at)
+		k = newKey(string(text), at)
+		x.aim(k, text, flags)
 		x.known[at][k.text] = k
-	}
-	if prev.next == nil {
-		prev.next = k
-	} else if prev.next != k {
-		prev.next2 = k
 	}
 	return k
 }
@@ -290,13 +407,38 @@ func (x *extractor) learn(prev *key, text []byte, flags uint8, at int32) *key {
 // unlearned resolves a key without remembering it. The key it returns is valid until the next call.
 func (x *extractor) unlearned(text []byte, flags uint8, at int32) *key {
 	x.unknown++
-	k := &x.heads[at] // its successors are the likeliest guess at what comes after a stranger
+	k := &x.strangers[at] // what follows it is the likeliest guess at what follows any other
 	if flags&escaped != 0 || len(text) <= maxLoose && x.mayMean(text, at) {
-		x.aim(k, text, flags, at)
+		x.aim(k, text, flags)
 		return k
 	}
-	k.slot, k.child, k.exact, k.part = noSlot, 0, true, false
+	k.slot, k.child = noSlot, 0
 	return k
+}
+
+// learn remembers the step from a key to another. One that leads to a stranger would lead astray the next time.
+func (x *extractor) learn(from, to *key, text []byte) {
+	if to != nil && to.text == "" && to == &x.strangers[to.node] {
+		return
+	}
+	if len(from.steps) >= maxNext || x.steps >= maxSteps || len(text) > maxStep {
+		x.unknown++
+		return
+	}
+	s := &step{size: len(text), to: to, isString: to != nil && text[len(text)-1] == '"', text: string(text), moves: slices.Clone(x.moves)}
+	var b [24]byte
+	copy(b[:], text)
+	for i := range s.words {
+		s.words[i] = binary.LittleEndian.Uint64(b[8*i:])
+		s.masks[i] = lowBytes(len(text) - 8*i)
+	}
+	x.steps++
+	from.steps = append(from.steps, s)
+	if from.next == noStep {
+		from.next = s
+	} else {
+		from.next2 = s
+	}
 }
 
 // maxLoose is the length of the longest key that is looked for in another spelling than its own.
@@ -328,25 +470,16 @@ func (x *extractor) mayMean(text []byte, at int32) bool {
 }
 
 // aim sets where a key leads.
-func (x *extractor) aim(k *key, text []byte, flags uint8, at int32) {
+func (x *extractor) aim(k *key, text []byte, flags uint8) {
 	name := string(text)
 	if flags&(escaped|wide) != 0 {
 		x.scratch = appendText(x.scratch[:0], text, flags)
 		name = string(x.scratch)
 	}
-	e, exact := x.plan.resolve(at, name)
+	e, exact := x.plan.resolve(k.node, name)
 	k.slot, k.child, k.exact = e.slot, e.child, exact
-	k.part = e.slot != noSlot && x.plan.parts != nil && x.plan.parts.has(e.slot)
-}
-
-func newKey(text string) *key {
-	k := &key{size: len(text), text: text}
-	var b [16]byte
-	copy(b[copy(b[:], text):], `":`)
-	k.word = binary.LittleEndian.Uint64(b[:])
-	k.word2 = binary.LittleEndian.Uint64(b[8:])
-	k.mask, k.mask2 = lowBytes(len(text)+2), lowBytes(len(text)-6)
-	return k
+	k.part = e.slot != noSlot && x.plan.isPart(e.slot)
+	k.plain = k.exact && !k.part
 }
 
 // lowBytes is the mask of the first n bytes of a little-endian word.

@@ -84,6 +84,10 @@ type Log struct {
 
 // Value returns the field with the ID.
 func (l *Log) Value(id FieldID) Value {
+	if id == FieldLevel {
+		l.findLevel()
+		return Value{String, l.level.word}
+	}
 	if l.shape != nil {
 		if v, ok := l.known(id); ok {
 			return v
@@ -148,7 +152,15 @@ func (l *Log) Source(id FieldID) string {
 	if l.Value(id).Kind == Absent {
 		return ""
 	}
-	return l.d.plan.sourceName(l.from[id])
+	return l.d.plan.sourceName(l.source(id))
+}
+
+// source is where a field that was asked for was read.
+func (l *Log) source(id FieldID) source {
+	if s, ok := l.knownSource(id); ok {
+		return s
+	}
+	return l.from[id]
 }
 
 // source is where a field was read: a slot, or one of the places that are none.
@@ -221,9 +233,6 @@ func (l *Log) find(id FieldID) Value {
 	switch id {
 	case FieldMessage:
 		return l.findMessage()
-	case FieldLevel:
-		l.findLevel()
-		return Value{String, l.level.word}
 	case FieldService:
 		return l.findService()
 	case FieldNamespace, FieldPod, FieldContainer, FieldHost, FieldLogSource, FieldLogType:
@@ -380,7 +389,7 @@ func (l *Log) findService() Value {
 		}
 	}
 	v := l.Value(FieldContainer)
-	l.from[FieldService] = l.from[FieldContainer]
+	l.from[FieldService] = l.source(FieldContainer)
 	return v
 }
 

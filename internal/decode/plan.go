@@ -21,6 +21,8 @@ type plan struct {
 
 // node is the set of keys of interest in one object.
 type node struct {
+	parent int32
+	slot   slot // of the object itself
 	edges  map[string]edge
 	loose  map[string]slot // keys by a coarser spelling: folded to lower case, or a label's with . and / as _
 	labels bool            // the object holds Kubernetes labels
@@ -64,6 +66,8 @@ func (p *plan) spell(slots []slot, at int32, segs []string, fold bool) []slot {
 	return slots
 }
 
+func (p *plan) isPart(s slot) bool { return p.parts != nil && p.parts.has(s) }
+
 func (p *plan) leaf(at int32, key string, fold bool) slot {
 	e, ok := p.nodes[at].edges[key]
 	if !ok {
@@ -98,7 +102,7 @@ func (p *plan) child(at int32, key string) int32 {
 	}
 	if e.child == 0 {
 		e.child = int32(len(p.nodes))
-		p.nodes = append(p.nodes, node{edges: map[string]edge{}, loose: map[string]slot{}, labels: isLabels(key)})
+		p.nodes = append(p.nodes, node{parent: at, edges: map[string]edge{}, loose: map[string]slot{}, labels: isLabels(key)})
 		p.nodes[at].edges[key] = e
 	}
 	return e.child
@@ -114,6 +118,7 @@ func (p *plan) finish() {
 				below.set(e.slot)
 			}
 			if e.child != 0 {
+				p.nodes[e.child].slot = e.slot
 				for i, w := range fill(e.child) {
 					below[i] |= w
 				}

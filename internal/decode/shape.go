@@ -24,11 +24,15 @@ const shapeCount = 32
 
 // shapeOf returns the shape of the object that the root has just read. A shape that was not met before, or was forgotten, knows nothing yet.
 func (d *Decoder) shapeOf() *shape {
+	if s := d.lastShape; s != nil && s.same(d.root.has) {
+		return s
+	}
 	hash := uint64(0)
 	for _, w := range d.root.has {
 		hash = (hash ^ w) * 0x9E3779B97F4A7C15
 	}
 	s := &d.shapes[hash>>59]
+	d.lastShape = s
 	if s.has == nil {
 		s.has = newBitset(d.plan.slots)
 		s.slots = make([]slot, d.fields.Len())
@@ -49,12 +53,11 @@ func (d *Decoder) shapeOf() *shape {
 }
 
 func (s *shape) same(has bitset) bool {
-	for i, w := range s.has {
-		if has[i] != w {
-			return false
-		}
+	diff := uint64(0)
+	for i, w := range s.has[:len(has)] {
+		diff |= has[i] ^ w
 	}
-	return true
+	return diff == 0
 }
 
 // firstPresent is the best candidate that is there, or slotUnknown.
@@ -128,17 +131,23 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 		return Value{}, at == slotAbsent || at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
 	}
 	s := &l.root.spans[at]
-	if s.kind != String || s.flags&(escaped|wide) != 0 || s.start == s.end {
-		if id < FieldWellKnown || s.kind != Number {
-			return Value{}, false
-		}
-	}
-	t := l.root.doc[s.start:s.end]
-	if id == FieldMessage && t[len(t)-1] == '\n' {
+	if s.flags&(escaped|wide) != 0 || s.kind != String && (s.kind != Number || id < FieldWellKnown) {
 		return Value{}, false
 	}
-	l.from[id] = source(at)
+	t := l.root.doc[s.start:s.end:s.end]
+	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' {
+		return Value{}, false
+	}
 	return Value{s.kind, t}, true
+}
+
+// knownSource is where known found a field.
+func (l *Log) knownSource(id FieldID) (source, bool) {
+	if l.shape == nil || l.shape.slots[id] < 0 {
+		return fromNowhere, false
+	}
+	_, ok := l.known(id)
+	return source(l.shape.slots[id]), ok
 }
 
 // words remembers the levels of the words that were read last.
