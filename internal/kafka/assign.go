@@ -1,0 +1,261 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// The places where a group that has committed nothing may begin; anything above zero is an offset.
+const (
+	StartBeginning int64 = -2
+	StartEnd       int64 = -1
+)
+
+// claim is all that decides where the reading of a partition begins.
+type claim struct {
+	id         [16]byte
+	cluster    string
+	committed  int64                  // -1 for nothing
+	position   *models.SourcePosition // of the last checkpoint, or as we left it; nil when there is none
+	left       bool                   // position is of a partition that this process gave up, and another member may have read since
+	groupKnows bool                   // the group has committed offsets of the topic
+	newTopic   bool                   // the topic was created after we began
+	start      int64                  // the option
+	low, high  int64                  // of the log
+	rewound    int64                  // where a partition without a position begins to replay; -1 when it does not
+}
+
+// place is where reading begins, and why.
+type place struct {
+	next, replayUntil int64
+	epoch             int32
+	pin               bool // to be committed at once
+	reason            string
+	loud              bool // somebody should know
+}
+
+// decide says where reading begins. Positions of a checkpoint win over committed offsets, because state is only right together with them; but an operator who has
+// reset the group is obeyed, and a topic that was created again has nothing in common with the one we knew.
+func (c claim) decide() place {
+	p := place{epoch: -1, replayUntil: -1}
+	pos := c.position
+	switch {
+	case c.recreated():
+		p.next, p.pin, p.loud, p.reason = c.low, true, true, "the topic was deleted and created again since the last checkpoint; starting over"
+	case pos != nil && c.ours():
+		p.next, p.epoch, p.reason = pos.Next, pos.Epoch, "as the checkpoint says"
+		if c.committed > pos.Next {
+			p.replayUntil = c.committed // the checkpoint was taken during a replay
+		}
+	case pos != nil && c.left && c.committed > pos.Next:
+		p.next, p.reason = c.committed, "another member has read on"
+	case pos != nil:
+		p.next, p.loud, p.reason = c.committed, true, "the group's offset was reset; it is obeyed, and state from before the reset is kept"
+	case c.committed >= 0 && c.rewound >= 0 && c.rewound < c.committed:
+		p.next, p.replayUntil, p.reason = c.rewound, c.committed, "no checkpoint; reading again, silently, what state needs"
+	case c.committed >= 0:
+		p.next, p.reason = c.committed, "as the group has committed"
+	case c.groupKnows || c.newTopic:
+		p.next, p.reason = c.low, "a new partition is read from its beginning"
+	case c.start == StartEnd:
+		p.next, p.pin, p.reason = c.high, true, "a new group begins at the end"
+	case c.start > 0:
+		p.next, p.reason = c.start, "a new group begins at the offset that was asked for"
+	default:
+		p.next, p.reason = c.low, "a new group begins at the start"
+	}
+	return p.within(c.low, c.high)
+}
+
+// recreated says whether the position is of another topic, or another cluster, of the same name.
+func (c claim) recreated() bool {
+	pos, none := c.position, [16]byte{}
+	return pos != nil && (pos.TopicID != c.id && pos.TopicID != none && c.id != none || pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
+}
+
+// ours says whether the group holds what we committed. Between a checkpoint and its commit the group holds what the checkpoint calls Committed.
+func (c claim) ours() bool {
+	pos := c.position
+	switch {
+	case c.committed == -1 || c.committed == pos.Next || c.committed == pos.Committed:
+		return true
+	case pos.Committed == -1: // unknown when the checkpoint was taken: a commit was under way, which can only have been for less
+		return c.committed < pos.Next
+	}
+	return false
+}
+
+// within keeps a place within the log.
+func (p place) within(low, high int64) place {
+	switch {
+	case p.next < low:
+		p.reason += fmt.Sprintf("; but records before offset %d are deleted", low)
+		p.loud = p.loud || p.next > 0
+		p.next, p.epoch = low, -1
+	case p.next > high:
+		p.reason += fmt.Sprintf("; but the log ends at offset %d: records were lost, or the topic is another", high)
+		p.next, p.epoch, p.loud = high, -1, true
+	}
+	return p
+}
+
+// assign decides where partitions that were assigned to us begin. An error has the group try again.
+func (f *feed) assign(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	if len(offsets) == 0 {
+		return offsets, nil
+	}
+	parts, err := f.place(ctx, offsets)
+	if err != nil {
+		f.count.errors.add("assign", 1)
+		f.sparing.warn("assign", "where to begin could not be found out; trying again", "error", hinted(err))
+		return nil, err
+	}
+	f.mu.Lock()
+	for _, p := range parts {
+		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
+		f.parts[p.Partition] = p
+		delete(f.gone, p.Partition)
+	}
+	f.changed = true
+	f.mu.Unlock()
+	f.wake()
+	return offsets, nil
+}
+
+// place looks up what a claim needs to know of each partition, and decides.
+func (f *feed) place(ctx context.Context, offsets map[string]map[int32]kgo.Offset) ([]*partition, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	var topics []string
+	for t := range offsets {
+		topics = append(topics, t)
+	}
+	slices.Sort(topics)
+	meta, err1 := f.admin.Metadata(ctx, topics...)
+	low, err2 := f.admin.ListStartOffsets(ctx, topics...)
+	high, err3 := f.admin.ListEndOffsets(ctx, topics...)
+	group, err4 := f.admin.FetchOffsetsForTopics(ctx, f.cfg.group, topics...)
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	f.cluster = meta.Cluster
+	f.mu.Unlock()
+	claims, err := f.claims(offsets, meta, low, high, group)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.rewindAll(ctx, claims); err != nil {
+		return nil, err
+	}
+	return f.take(claims), nil
+}
+
+func (f *feed) claims(offsets map[string]map[int32]kgo.Offset, meta kadm.Metadata, low, high kadm.ListedOffsets, group kadm.OffsetResponses) (map[models.Partition]*claim, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	claims := map[models.Partition]*claim{}
+	for topic, numbers := range offsets {
+		knows := false
+		for _, g := range group[topic] {
+			knows = knows || g.Err == nil && g.At >= 0
+		}
+		for n := range numbers {
+			l, _ := low.Lookup(topic, n)
+			h, _ := high.Lookup(topic, n)
+			g, found := group.Lookup(topic, n)
+			if err := errors.Join(l.Err, h.Err, g.Err); err != nil {
+				return nil, fmt.Errorf("%s/%d: %w", topic, n, err)
+			}
+			c := &claim{
+				id: meta.Topics[topic].ID, cluster: meta.Cluster, committed: -1, groupKnows: knows, newTopic: f.existed != nil && !f.existed[topic],
+				start: f.cfg.start, low: l.Offset, high: h.Offset, rewound: -1,
+			}
+			if found && g.At >= 0 {
+				c.committed = g.At
+			}
+			p := models.Partition{Topic: topic, Partition: n}
+			if pos, ok := f.gone[p]; ok {
+				c.position, c.left = &pos, true
+			} else if pos, ok := f.known(p, c.id); ok {
+				c.position = &pos
+			}
+			if c.recreated() {
+				f.forget = append(f.forget, *c.position)
+			}
+			claims[p] = c
+		}
+	}
+	return claims, nil
+}
+
+// take makes partitions of claims, and says how each was decided.
+func (f *feed) take(claims map[models.Partition]*claim) []*partition {
+	var parts []*partition
+	for name, c := range claims {
+		at := c.decide()
+		p := &partition{
+			Partition: name, id: c.id, next: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, pin: at.pin,
+			end: c.high, start: c.low, moved: time.Now(),
+		}
+		if at.loud {
+			f.count.errors.add("reset", 1)
+			f.log.Warn("reading does not go on where it ended: "+at.reason, "topic", name.Topic, "partition", name.Partition, "offset", at.next, "committed", c.committed)
+			if c.position != nil {
+				f.log.Warn("the position was", "topic", name.Topic, "partition", name.Partition, "offset", c.position.Next, "committed", c.position.Committed)
+			}
+		} else {
+			f.log.Debug("partition assigned: "+at.reason, "topic", name.Topic, "partition", name.Partition, "offset", at.next, "committed", c.committed)
+		}
+		parts = append(parts, p)
+	}
+	slices.SortFunc(parts, byPartition)
+	f.log.Info("partitions were assigned to us", "group", f.cfg.group, "partitions", names(parts))
+	return parts
+}
+
+// rewindAll finds where partitions begin that have a committed offset but no position: state is rebuilt from what the time before the commit brought.
+func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim) error {
+	if f.rewind <= 0 {
+		return nil
+	}
+	last := map[models.Partition]int64{} // the last record that was worked off
+	for name, c := range claims {
+		if c.position == nil && c.committed > c.low && c.committed <= c.high {
+			last[name] = c.committed - 1
+		}
+	}
+	if len(last) == 0 {
+		return nil
+	}
+	times, err := timesAt(ctx, f.cfg.ClientConfig, f.log, last)
+	if err != nil {
+		return fmt.Errorf("find the time of the committed offsets: %w", err)
+	}
+	byTopic := map[string]time.Time{}
+	for name, at := range times {
+		if t, ok := byTopic[name.Topic]; !ok || at.Before(t) {
+			byTopic[name.Topic] = at
+		}
+	}
+	for topic, at := range byTopic {
+		listed, err := f.admin.ListOffsetsAfterMilli(ctx, at.Add(-f.rewind).UnixMilli(), topic)
+		if err != nil {
+			return err
+		}
+		for name := range last {
+			if o, ok := listed.Lookup(name.Topic, name.Partition); ok && o.Err == nil && o.Offset >= 0 {
+				claims[name].rewound = min(o.Offset, claims[name].committed)
+			}
+		}
+	}
+	return nil
+}

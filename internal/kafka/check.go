@@ -1,0 +1,249 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// check returns once a broker has answered and has all topics. What nobody but an operator can mend is an error that says how: refused credentials, a topic that is
+// not there. A broker that cannot be reached is waited for, and reported; and so is all else once everything was well.
+func (f *feed) check(ctx context.Context) error {
+	backoff, refused, missing := 250*time.Millisecond, 0, 0
+	for {
+		unknown, err := f.checkOnce(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err == nil && len(unknown) == 0:
+			f.solved("connect")
+			return nil
+		case err == nil:
+			// A topic that was created just now is not known to all brokers yet.
+			if missing++; missing == 5 && !f.opened {
+				return f.unknownTopics(ctx, unknown)
+			}
+			if f.opened {
+				f.has("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
+				f.sparing.warn("gone", "topics are gone; waiting for them to come back", "topics", strings.Join(unknown, ","))
+			}
+		case fatal(err) && !f.opened:
+			return hinted(err)
+		default:
+			if closed(err) && !f.opened {
+				if refused++; refused == 5 {
+					return hinted(err)
+				}
+			}
+			f.has("connect", err)
+			f.sparing.warn("connect", "no broker answers; trying again", "brokers", strings.Join(f.cfg.Brokers, ","), "error", hinted(err))
+		}
+		if !pause(ctx, backoff) {
+			return ctx.Err()
+		}
+		backoff = min(2*backoff, 5*time.Second)
+	}
+}
+
+// checkOnce returns the topics that are not there.
+func (f *feed) checkOnce(ctx context.Context) (unknown []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	meta, err := f.metadata(ctx)
+	if err != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.network != nil && (errors.Is(err, context.DeadlineExceeded) || fatal(f.network)) {
+			return nil, f.network
+		}
+		return nil, err
+	}
+	for _, t := range f.cfg.topics {
+		switch err := meta.Topics[t].Err; {
+		case errors.Is(err, kerr.UnknownTopicOrPartition):
+			unknown = append(unknown, t)
+		case err != nil && !kerr.IsRetriable(err):
+			return nil, fmt.Errorf("topic %q: %w", t, err)
+		case err != nil:
+			return nil, err
+		}
+	}
+	if len(unknown) > 0 {
+		return unknown, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.cluster = meta.Cluster
+	if f.existed == nil {
+		f.existed = map[string]bool{}
+		for name := range meta.Topics {
+			f.existed[name] = true
+		}
+	}
+	return nil, nil
+}
+
+// metadata is that of our topics, and of all topics when some are named by a pattern.
+func (f *feed) metadata(ctx context.Context) (kadm.Metadata, error) {
+	if len(f.cfg.patterns) > 0 {
+		return f.admin.Metadata(ctx)
+	}
+	return f.admin.Metadata(ctx, f.cfg.topics...)
+}
+
+// unknownTopics names topics that are not there, and what else is.
+func (f *feed) unknownTopics(ctx context.Context, unknown []string) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	var there []string
+	if all, err := f.admin.ListTopics(ctx); err == nil {
+		there = all.Names()
+	}
+	var errs []error
+	for _, t := range unknown {
+		errs = append(errs, fmt.Errorf("topic %q does not exist%s", t, didYouMean(t, there)))
+	}
+	return errors.Join(errs...)
+}
+
+// didYouMean names the nearest of the topics that are there.
+func didYouMean(topic string, there []string) string {
+	if len(there) == 0 {
+		return "; create it first"
+	}
+	near := slices.MinFunc(there, func(a, b string) int {
+		return cmp.Or(cmp.Compare(distance(topic, a), distance(topic, b)), strings.Compare(a, b))
+	})
+	if distance(topic, near) <= max(2, len(topic)/3) {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	slices.Sort(there)
+	if len(there) > 5 {
+		return fmt.Sprintf("; create it first, or read one of the %d others, such as %s", len(there), strings.Join(there[:5], ", "))
+	}
+	return "; create it first, or read one of " + strings.Join(there, ", ")
+}
+
+// distance is how many letters have to be changed, added or dropped to make b of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		diagonal := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := diagonal
+			if a[i-1] != b[j-1] {
+				cost++
+			}
+			diagonal = row[j]
+			row[j] = min(cost, row[j]+1, row[j-1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// fatal says whether only an operator can mend what is wrong.
+func fatal(err error) bool {
+	for _, e := range []error{
+		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
+		kerr.ClusterAuthorizationFailed, kerr.InvalidTopicException, kerr.InvalidGroupID,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return certificate(err) || strings.Contains(err.Error(), "no AWS credentials") || strings.Contains(err.Error(), "read token:") || refusedMechanism(err)
+}
+
+// refusedMechanism says whether the broker does not speak our SASL mechanism; the client has no type for that.
+func refusedMechanism(err error) bool { return strings.Contains(err.Error(), "mechanism") }
+
+func certificate(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var header tls.RecordHeaderError
+	var alert tls.AlertError
+	var verify *tls.CertificateVerificationError
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &header) || errors.As(err, &alert) || errors.As(err, &verify)
+}
+
+// closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also when it is about to stop.
+func closed(err error) bool {
+	var eof *kgo.ErrFirstReadEOF
+	return errors.As(err, &eof)
+}
+
+// hinted adds to an error what to do about it.
+func hinted(err error) error {
+	hint := ""
+	var header tls.RecordHeaderError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		hint = "the broker refuses the credentials; check the SASL mechanism, user name and password"
+	case errors.Is(err, kerr.UnsupportedSaslMechanism), refusedMechanism(err):
+		hint = "the broker does not know the SASL mechanism; try another"
+	case errors.Is(err, kerr.IllegalSaslState):
+		hint = "the broker wants us to authenticate; configure SASL"
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		hint = "we may not read the topic; allow READ and DESCRIBE on it"
+	case errors.Is(err, kerr.GroupAuthorizationFailed):
+		hint = "we may not use the consumer group; allow READ on it"
+	case errors.As(err, &header):
+		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
+	case certificate(err):
+		hint = "the TLS connection is refused; check the CA, the client certificate and the server name"
+	}
+	if hint == "" {
+		return err
+	}
+	return fmt.Errorf("%w: %s", err, hint)
+}
+
+// pause waits, and returns false when ctx ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// has notes a problem until it is solved.
+func (f *feed) has(what string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hasLocked(what, err)
+}
+
+func (f *feed) hasLocked(what string, err error) {
+	since := time.Now()
+	if old, ok := f.trouble[what]; ok {
+		since = old.since
+	}
+	f.trouble[what] = problem{err, since}
+}
+
+func (f *feed) solved(what string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.trouble, what)
+}

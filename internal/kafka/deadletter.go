@@ -1,0 +1,310 @@
+package kafka
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// DeadLetter is a record that could not be read or evaluated, and why. On a dead-letter topic the record's key, value and headers are as they were, and the rest
+// stands in further headers, each beginning with dlq.
+type DeadLetter struct {
+	Topic     string          `json:"topic"`
+	Partition int32           `json:"partition"`
+	Offset    int64           `json:"offset"`
+	Timestamp time.Time       `json:"timestamp"`
+	Key       []byte          `json:"key,omitempty"`
+	Value     []byte          `json:"value"`
+	Headers   []models.Header `json:"headers,omitempty"`
+	Reason    string          `json:"reason"`
+	Detail    string          `json:"detail,omitempty"`
+	Attempts  int             `json:"attempts"` // how often it was tried, over all replays
+	Version   string          `json:"version,omitempty"`
+}
+
+const (
+	letterPrefix    = "dlq."
+	maxLetterFile   = 256 << 20
+	letterFlushTime = time.Second
+)
+
+// record is the letter as it stands on a dead-letter topic.
+func (d *DeadLetter) record(topic string) *kgo.Record {
+	r := &kgo.Record{Topic: topic, Key: d.Key, Value: d.Value, Timestamp: d.Timestamp}
+	for _, h := range d.Headers {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	for _, h := range [][2]string{
+		{"topic", d.Topic}, {"partition", strconv.Itoa(int(d.Partition))}, {"offset", strconv.FormatInt(d.Offset, 10)},
+		{"timestamp", d.Timestamp.UTC().Format(time.RFC3339Nano)}, {"reason", d.Reason}, {"detail", d.Detail}, {"attempts", strconv.Itoa(d.Attempts)}, {"version", d.Version},
+	} {
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: letterPrefix + h[0], Value: []byte(h[1])})
+	}
+	return r
+}
+
+// letterOf reads a record of a dead-letter topic. What another program wrote there has no reason.
+func letterOf(r *models.Record) DeadLetter {
+	d := DeadLetter{Timestamp: r.Timestamp, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value), Partition: -1, Offset: -1}
+	for _, h := range r.Headers {
+		name, ours := strings.CutPrefix(h.Key, letterPrefix)
+		value := string(h.Value)
+		switch {
+		case !ours:
+			d.Headers = append(d.Headers, models.Header{Key: h.Key, Value: slices.Clone(h.Value)})
+		case name == "topic":
+			d.Topic = value
+		case name == "partition":
+			n, _ := strconv.ParseInt(value, 10, 32)
+			d.Partition = int32(n)
+		case name == "offset":
+			d.Offset, _ = strconv.ParseInt(value, 10, 64)
+		case name == "timestamp":
+			if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+				d.Timestamp = at
+			}
+		case name == "reason":
+			d.Reason = value
+		case name == "detail":
+			d.Detail = value
+		case name == "attempts":
+			d.Attempts, _ = strconv.Atoi(value)
+		case name == "version":
+			d.Version = value
+		}
+	}
+	return d
+}
+
+// newLetter makes a letter of a record. One that was a letter before, and was replayed, has had its attempts.
+func newLetter(r *kgo.Record, reason, detail, version string, attempts int) DeadLetter {
+	m := modelRecord(r)
+	old := letterOf(&m)
+	return DeadLetter{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: old.Key, Value: old.Value, Headers: old.Headers,
+		Reason: reason, Detail: detail, Attempts: old.Attempts + attempts, Version: version,
+	}
+}
+
+// letters keeps what cannot be read. A letter that cannot be written is counted and said; it never holds up what can be read.
+type letters struct {
+	client  *kgo.Client
+	topic   string
+	version string
+	count   *counters
+	sparing *sparingLog
+
+	mu   sync.Mutex // guards the file
+	file *os.File
+	out  *bufio.Writer
+	size int64
+}
+
+// openLetters makes the topic if it is not there, or opens the file. With neither, rejections are only counted and logged.
+func openLetters(ctx context.Context, client *kgo.Client, topic, file, version string, count *counters, sparing *sparingLog) (*letters, error) {
+	l := &letters{client: client, topic: topic, version: version, count: count, sparing: sparing}
+	if topic != "" {
+		return l, createTopic(ctx, client, topic)
+	}
+	if file == "" {
+		return l, nil
+	}
+	var err error
+	if l.file, err = os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+		return nil, fmt.Errorf("open dead letters: %w", err)
+	}
+	if l.size, err = l.file.Seek(0, io.SeekEnd); err != nil {
+		return nil, fmt.Errorf("open dead letters: %w", err)
+	}
+	l.out = bufio.NewWriter(l.file)
+	return l, nil
+}
+
+func createTopic(ctx context.Context, client *kgo.Client, topic string) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	answer, err := kadm.NewClient(client).CreateTopic(ctx, -1, -1, nil, topic)
+	if err == nil {
+		err = answer.Err
+	}
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) && !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		return fmt.Errorf("create dead letter topic %q: %w", topic, err)
+	}
+	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
+		meta, metaErr := kadm.NewClient(client).Metadata(ctx, topic)
+		if metaErr != nil || meta.Topics[topic].Err != nil {
+			return fmt.Errorf("dead letter topic %q does not exist, and we may not create it: create it, or allow CREATE on it", topic)
+		}
+	}
+	return nil
+}
+
+// reject counts what a scan has rejected, logs some of it, and keeps the records.
+func (l *letters) reject(records []*kgo.Record, rejected []models.Rejection) {
+	for _, r := range rejected {
+		l.count.rejected.add(r.Reason, 1)
+		if decode.Reason(r.Reason).Drop() {
+			continue
+		}
+		record := records[r.Record]
+		l.sparing.warn("rejected "+r.Reason, "a record cannot be read",
+			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", r.Reason, "detail", r.Detail)
+		l.keep(newLetter(record, r.Reason, r.Detail, l.version, 1))
+	}
+}
+
+// keep writes a letter.
+func (l *letters) keep(d DeadLetter) {
+	switch {
+	case l.topic != "":
+		l.client.TryProduce(context.Background(), d.record(l.topic), func(_ *kgo.Record, err error) { l.wrote(err) })
+	case l.file != nil:
+		l.wrote(l.write(d))
+	}
+}
+
+func (l *letters) write(d DeadLetter) error {
+	line, err := json.Marshal(d)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size += int64(len(line)) + 1; l.size > maxLetterFile {
+		return fmt.Errorf("%s has grown to %d MiB; move it away", l.file.Name(), maxLetterFile>>20)
+	}
+	_, err = l.out.Write(append(line, '\n'))
+	return err
+}
+
+func (l *letters) wrote(err error) {
+	if err == nil {
+		l.count.kept.Add(1)
+		return
+	}
+	l.count.unkept.Add(1)
+	l.sparing.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
+}
+
+// flush brings letters to safety before offsets are committed that go beyond them; but it does not wait long.
+func (l *letters) flush() {
+	if l.topic != "" && l.client.BufferedProduceRecords() > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), letterFlushTime)
+		defer cancel()
+		l.client.Flush(ctx)
+	}
+	if l.file == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.out.Flush(); err != nil {
+		l.sparing.error("unkept", "dead letters could not be written", "file", l.file.Name(), "error", err)
+		l.out.Reset(l.file)
+	}
+}
+
+func (l *letters) close() {
+	l.flush()
+	if l.file != nil {
+		l.file.Close()
+	}
+}
+
+// DeadLetters is where dead letters are kept: a topic, or a file.
+type DeadLetters struct {
+	Client ClientConfig
+	Topic  string
+	File   string
+	Logger *slog.Logger // slog.Default() by default
+}
+
+// List yields the letters that are there now, oldest first within each partition of a topic. An error is the last thing that is yielded.
+func (d DeadLetters) List(ctx context.Context) iter.Seq2[DeadLetter, error] {
+	if d.File != "" {
+		return d.listFile
+	}
+	return func(yield func(DeadLetter, error) bool) {
+		reader := NewReader(ReaderConfig{Client: d.Client, Topics: []string{d.Topic}, Logger: d.Logger})
+		for r, err := range reader.Records(ctx) {
+			if err != nil {
+				yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
+				return
+			}
+			if !yield(letterOf(&r), nil) {
+				return
+			}
+		}
+	}
+}
+
+func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
+	file, err := os.Open(d.File)
+	if err != nil {
+		yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
+		return
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(bufio.NewReader(file))
+	for {
+		var l DeadLetter
+		err := decoder.Decode(&l)
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) { // the last one was not written to its end
+			return
+		}
+		if err != nil {
+			yield(DeadLetter{}, fmt.Errorf("list dead letters: %s: %w", d.File, err))
+			return
+		}
+		if !yield(l, nil) {
+			return
+		}
+	}
+}
+
+// Replay writes those letters that are wanted back to the topics they came from, with their headers and timestamps, and returns how many. They stay among the dead
+// letters as well; one that cannot be read again comes back with one attempt more.
+func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
+	p, err := NewProducer(d.Client, d.Logger)
+	if err != nil {
+		return 0, err
+	}
+	defer p.Close()
+	var again []DeadLetter // all of them first: a letter that comes back meanwhile is not replayed twice
+	for l, err := range d.List(ctx) {
+		if err != nil {
+			return 0, err
+		}
+		if l.Topic != "" && wanted(l) {
+			again = append(again, l)
+		}
+	}
+	for i, l := range again {
+		record := l.record(l.Topic)
+		record.Headers = slices.DeleteFunc(record.Headers, func(h kgo.RecordHeader) bool {
+			return strings.HasPrefix(h.Key, letterPrefix) && h.Key != letterPrefix+"attempts"
+		})
+		if err := p.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+			return i, fmt.Errorf("replay dead letter %s/%d at %d: %w", l.Topic, l.Partition, l.Offset, hinted(err))
+		}
+	}
+	return len(again), nil
+}

@@ -1,0 +1,81 @@
+package kafka
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+const (
+	probeEvery = time.Second
+	probeFresh = 3 * time.Second // older answers say nothing about now
+)
+
+// probe asks once a second where the partitions end, until ctx is done. The client says nothing of fetches that brought no record, so this is how we know that there
+// is none; and lag is right even while nothing can be fetched.
+func (f *feed) probe(ctx context.Context) {
+	ticker := time.NewTicker(probeEvery)
+	defer ticker.Stop()
+	for {
+		f.ask(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// ask asks for the ends of all partitions, and where something does not add up also for their beginnings.
+func (f *feed) ask(ctx context.Context) {
+	asked := time.Now()
+	topics, odd := f.toAsk()
+	if len(topics) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	ends, err := f.admin.ListEndOffsets(ctx, topics...)
+	var starts kadm.ListedOffsets
+	if err == nil && odd {
+		starts, err = f.admin.ListStartOffsets(ctx, topics...)
+	}
+	f.answer(asked, ends, starts, err)
+	f.wake()
+}
+
+// toAsk returns the topics of our partitions, and whether a partition has not moved although its log goes on: its records may have been deleted.
+func (f *feed) toAsk() (topics []string, odd bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := map[string]bool{}
+	for name, p := range f.parts {
+		names[name.Topic] = true
+		odd = odd || p.next < p.end && quiet(p)
+	}
+	return slices.Sorted(maps.Keys(names)), odd
+}
+
+func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil && len(ends) == 0 {
+		f.asked++
+		return
+	}
+	f.probed, f.asked = asked, 0
+	for name, p := range f.parts {
+		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil && e.Offset >= p.next {
+			p.end, p.endAsked = e.Offset, asked
+		}
+		if s, ok := starts.Lookup(name.Topic, name.Partition); ok && s.Err == nil && s.Offset >= 0 {
+			p.start = s.Offset
+		}
+	}
+}
+
+// quiet says whether a partition has not moved for longer than a fetch takes.
+func quiet(p *partition) bool { return time.Since(p.moved) > 2*probeEvery }

@@ -1,0 +1,222 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// ReaderConfig says what a Reader reads. Of From, Offsets and Last, at most one is given.
+type ReaderConfig struct {
+	Client  ClientConfig
+	Topics  []string
+	From    time.Time                  // begin with the first records that are not older; zero for the beginning of the log
+	Until   time.Time                  // end before the first records of each partition that are not older; zero for the end of the log
+	Offsets map[models.Partition]int64 // begin there; partitions that are not named are not read
+	Last    int64                      // begin so many records before the end of each partition
+	Follow  bool                       // do not end at the end of the log; from there on if nothing else is said
+	Logger  *slog.Logger               // slog.Default() by default
+}
+
+// Reader reads topics beside all consumer groups: for backtests, for a look back, and to show what is coming in.
+type Reader struct{ cfg ReaderConfig }
+
+// NewReader makes a reader. It neither dials nor starts anything.
+func NewReader(cfg ReaderConfig) *Reader {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	return &Reader{cfg}
+}
+
+// span is the part of a partition that is to be read.
+type span struct{ next, end int64 }
+
+// Records yields the records, in order within each partition, up to what was the end when it was called; or, when following, until ctx is done. Each record is valid
+// until the next one. An error is the last thing that is yielded; the end of ctx is one, except when following.
+func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
+	return func(yield func(models.Record, error) bool) {
+		err := r.read(ctx, func(m models.Record) bool { return yield(m, nil) })
+		if err != nil && !(r.cfg.Follow && ctx.Err() != nil) {
+			yield(models.Record{}, fmt.Errorf("read %v: %w", r.cfg.Topics, hinted(err)))
+		}
+	}
+}
+
+var errStopped = errors.New("stopped")
+
+func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error {
+	if err := r.cfg.Client.validate(); err != nil {
+		return err
+	}
+	opts, err := r.cfg.Client.options(r.cfg.Logger)
+	if err != nil {
+		return err
+	}
+	client, err := kgo.NewClient(append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second), kgo.FetchMaxBytes(10<<20), kgo.FetchMaxPartitionBytes(1<<20))...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	spans, err := r.spans(ctx, kadm.NewClient(client))
+	if err != nil {
+		return err
+	}
+	err = r.consume(ctx, client, spans, yield)
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// spans finds out where to begin and where to end.
+func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
+	starts, err := admin.ListStartOffsets(ctx, r.cfg.Topics...)
+	if err == nil {
+		err = starts.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ends, err := r.at(ctx, admin, r.cfg.Until)
+	if err != nil {
+		return nil, err
+	}
+	from, err := r.at(ctx, admin, r.cfg.From)
+	if err != nil {
+		return nil, err
+	}
+	spans := map[models.Partition]span{}
+	starts.Each(func(o kadm.ListedOffset) {
+		p := models.Partition{Topic: o.Topic, Partition: o.Partition}
+		end, _ := ends.Lookup(o.Topic, o.Partition)
+		s := span{o.Offset, end.Offset}
+		at, named := r.cfg.Offsets[p]
+		switch {
+		case r.cfg.Offsets != nil && !named:
+			return
+		case named:
+			s.next = max(s.next, at)
+		case !r.cfg.From.IsZero():
+			f, _ := from.Lookup(o.Topic, o.Partition)
+			s.next = max(s.next, f.Offset)
+		case r.cfg.Last > 0:
+			s.next = max(s.next, s.end-r.cfg.Last)
+		case r.cfg.Follow:
+			s.next = s.end
+		}
+		if r.cfg.Follow || s.next < s.end {
+			spans[p] = s
+		}
+	})
+	return spans, nil
+}
+
+// at lists the offsets of the first records that are not older than a time, or the ends where there is none, or no time.
+func (r *Reader) at(ctx context.Context, admin *kadm.Client, at time.Time) (kadm.ListedOffsets, error) {
+	if at.IsZero() {
+		listed, err := admin.ListEndOffsets(ctx, r.cfg.Topics...)
+		if err == nil {
+			err = listed.Error()
+		}
+		return listed, err
+	}
+	listed, err := admin.ListOffsetsAfterMilli(ctx, at.UnixMilli(), r.cfg.Topics...)
+	if err == nil {
+		err = listed.Error()
+	}
+	return listed, err
+}
+
+func (r *Reader) consume(ctx context.Context, client *kgo.Client, spans map[models.Partition]span, yield func(models.Record) bool) error {
+	if len(spans) == 0 && !r.cfg.Follow {
+		return nil
+	}
+	partitions := map[string]map[int32]kgo.Offset{}
+	for p, s := range spans {
+		if partitions[p.Topic] == nil {
+			partitions[p.Topic] = map[int32]kgo.Offset{}
+		}
+		partitions[p.Topic][p.Partition] = kgo.NewOffset().At(s.next)
+	}
+	client.AddConsumePartitions(partitions)
+	for len(spans) > 0 {
+		fetches := client.PollRecords(ctx, 10_000)
+		if err := firstError(fetches); err != nil {
+			return err
+		}
+		var stopped error
+		fetches.EachRecord(func(record *kgo.Record) {
+			p := models.Partition{Topic: record.Topic, Partition: record.Partition}
+			s, reading := spans[p]
+			if stopped != nil || !reading || record.Offset < s.next {
+				return
+			}
+			beyond := !r.cfg.Follow && record.Offset >= s.end
+			if !beyond && !record.Attrs.IsControl() && !yield(modelRecord(record)) {
+				stopped = errStopped
+				return
+			}
+			s.next = record.Offset + 1
+			spans[p] = s
+			if !r.cfg.Follow && s.next >= s.end {
+				delete(spans, p)
+				client.PauseFetchPartitions(map[string][]int32{p.Topic: {p.Partition}})
+			}
+		})
+		if stopped != nil {
+			return stopped
+		}
+	}
+	return nil
+}
+
+// firstError returns an error that reading cannot go on after.
+func firstError(fetches kgo.Fetches) (first error) {
+	fetches.EachError(func(topic string, partition int32, err error) {
+		var loss *kgo.ErrDataLoss
+		if first == nil && !errors.As(err, &loss) {
+			first = err
+			if topic != "" {
+				first = fmt.Errorf("%s/%d: %w", topic, partition, err)
+			}
+		}
+	})
+	return first
+}
+
+// timesAt returns the timestamps of the records at the given offsets, or of the first ones after those.
+func timesAt(ctx context.Context, cfg ClientConfig, log *slog.Logger, offsets map[models.Partition]int64) (map[models.Partition]time.Time, error) {
+	topics := map[string]bool{}
+	config := ReaderConfig{Client: cfg, Offsets: offsets, Logger: log}
+	for p := range offsets {
+		if !topics[p.Topic] {
+			topics[p.Topic] = true
+			config.Topics = append(config.Topics, p.Topic)
+		}
+	}
+	times := map[models.Partition]time.Time{}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for r, err := range NewReader(config).Records(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		p := models.Partition{Topic: r.Topic, Partition: r.Partition}
+		if _, ok := times[p]; !ok {
+			times[p] = r.Timestamp
+		}
+		if len(times) == len(offsets) {
+			break
+		}
+	}
+	return times, nil
+}

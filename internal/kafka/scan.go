@@ -1,0 +1,206 @@
+package kafka
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// chunk is a run of records of one partition, to be scanned by one goroutine.
+type chunk struct {
+	part    *partition
+	from    []*kgo.Record
+	records []models.Record
+	scans   []models.Scan // one, unless a record made the scanner panic
+	poison  []models.Rejection
+	replay  bool  // all of its records were evaluated by an earlier run
+	next    int64 // the offset after it; the last chunk of a batch counts control records as well
+	done    chan struct{}
+}
+
+// workers scan chunks.
+type workers struct {
+	engine  Engine
+	inline  models.Scanner
+	chunks  chan *chunk
+	running sync.WaitGroup
+	free    []*chunk
+}
+
+func newWorkers(engine Engine, n int) *workers {
+	w := &workers{engine: engine, inline: engine.NewScanner(), chunks: make(chan *chunk, 2*n)}
+	for range n {
+		w.running.Go(func() {
+			scanner := engine.NewScanner()
+			for c := range w.chunks {
+				scanner = c.scan(engine, scanner)
+				c.done <- struct{}{}
+			}
+		})
+	}
+	return w
+}
+
+func (w *workers) close() {
+	close(w.chunks)
+	w.running.Wait()
+}
+
+// cut cuts a batch into chunks. None holds both records that are replayed and records that are not.
+func (w *workers) cut(b batch, into []*chunk) []*chunk {
+	for records := b.records; len(records) > 0; {
+		n := min(len(records), chunkRecords)
+		replay := records[0].Offset < b.part.replayUntil
+		for i := range n {
+			if replay && records[i].Offset >= b.part.replayUntil {
+				n = i
+				break
+			}
+		}
+		c := w.take()
+		c.part, c.from, c.replay = b.part, records[:n], replay
+		c.next = records[n-1].Offset + 1
+		into, records = append(into, c), records[n:]
+	}
+	return into
+}
+
+func (w *workers) take() *chunk {
+	if n := len(w.free); n > 0 {
+		c := w.free[n-1]
+		w.free = w.free[:n-1]
+		return c
+	}
+	return &chunk{done: make(chan struct{}, 1)}
+}
+
+// give takes a chunk back, which keeps its memory but no record.
+func (w *workers) give(c *chunk) {
+	clear(c.records)
+	clear(c.scans)
+	*c = chunk{records: c.records[:0], scans: c.scans[:0], poison: c.poison[:0], done: c.done}
+	w.free = append(w.free, c)
+}
+
+// scan scans the chunk, and returns the scanner to be used next. A record that makes the scanner panic is rejected, and the others are scanned one by one with a new
+// scanner, for nobody knows what the panic left of the old one.
+func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
+	c.records = c.records[:0]
+	for _, r := range c.from {
+		c.records = append(c.records, modelRecord(r))
+	}
+	s, err := scanSafely(scanner, c.records)
+	if err == nil {
+		c.scans = append(c.scans, s)
+		return scanner
+	}
+	scanner = engine.NewScanner()
+	for i := range c.records {
+		s, err := scanSafely(scanner, c.records[i:i+1])
+		if err != nil {
+			c.poison = append(c.poison, models.Rejection{Record: i, Reason: "panic", Detail: err.Error()})
+			scanner = engine.NewScanner()
+			continue
+		}
+		for _, r := range s.Rejected() {
+			r.Record += i
+			c.poison = append(c.poison, r)
+		}
+		c.scans = append(c.scans, s)
+	}
+	return scanner
+}
+
+func scanSafely(scanner models.Scanner, records []models.Record) (s models.Scan, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the scanner panicked: %.150v", p)
+		}
+	}()
+	return scanner.Scan(records), nil
+}
+
+// modelRecord is a record as the engine knows it. It aliases the client's memory.
+func modelRecord(r *kgo.Record) models.Record {
+	m := models.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
+	if len(r.Headers) > 0 {
+		m.Headers = make([]models.Header, len(r.Headers))
+		for i, h := range r.Headers {
+			m.Headers[i] = models.Header{Key: h.Key, Value: h.Value}
+		}
+	}
+	return m
+}
+
+// evaluate scans the batches with all workers, and applies the scans in their order.
+func (s *Source) evaluate(batches []batch) {
+	var chunks []*chunk
+	for _, b := range batches {
+		chunks = s.workers.cut(b, chunks)
+	}
+	if len(chunks) == 1 { // the usual case when we are not behind: no need to wake another goroutine
+		c := chunks[0]
+		s.workers.inline = c.scan(s.engine, s.workers.inline)
+		c.done <- struct{}{}
+	} else {
+		s.waiting.Go(func() {
+			for _, c := range chunks {
+				s.workers.chunks <- c
+			}
+		})
+	}
+	for _, c := range chunks {
+		<-c.done
+		s.apply(c)
+	}
+	for _, b := range batches {
+		s.feed.done(b.part, b.next, nil, 0) // control records at the end
+	}
+	for _, c := range chunks {
+		s.workers.give(c)
+	}
+}
+
+// apply hands one chunk's scans to the engine.
+func (s *Source) apply(c *chunk) {
+	if !c.replay && c.part.replayUntil >= 0 && c.from[0].Offset >= c.part.replayUntil {
+		s.replayed(c.part)
+	}
+	logs, bytes := 0, 0
+	for _, scan := range c.scans {
+		logs += scan.Logs()
+	}
+	for i := range c.records {
+		bytes += len(c.records[i].Value)
+	}
+	if len(c.poison) == 0 && len(c.scans) == 1 {
+		s.letters.reject(c.from, c.scans[0].Rejected())
+	} else {
+		s.letters.reject(c.from, c.poison)
+	}
+	for _, scan := range c.scans {
+		s.engine.Apply(scan)
+	}
+	s.count.logs.Add(int64(logs))
+	s.count.bytes.Add(int64(bytes))
+	s.feed.done(c.part, c.next, c.from[len(c.from)-1], len(c.from))
+}
+
+// replayed tells the engine that a partition's replay is over, before the first record that is new.
+func (s *Source) replayed(p *partition) {
+	s.feed.mu.Lock()
+	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
+	s.feed.mu.Unlock()
+	s.log.Info("state is rebuilt; going on where the group has committed", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next)
+	s.engine.Advance(time.Now(), s.now())
+}
+
+// now is the progress of all partitions.
+func (s *Source) now() []models.Progress {
+	_, s.progress = s.feed.progress(s.progress)
+	return s.progress
+}

@@ -1,0 +1,337 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// SourceConfig says what a Source reads, and how.
+type SourceConfig struct {
+	Client   ClientConfig
+	Topics   []string
+	Patterns []string // regular expressions; topics that appear later are found within a minute
+	Group    string
+	Instance string // makes us a static member of the group, which keeps its partitions over a restart
+	Start    int64  // where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an offset
+
+	MinBytes int           // that a fetch waits for; 1 by default
+	MaxBytes int           // of a fetch; 10 MiB by default
+	MaxWait  time.Duration // of a fetch; a second by default
+
+	PollRecords int // records taken from the client at once; 20,000 by default
+	Workers     int // goroutines that scan; one per CPU by default
+
+	DeadLetterTopic string // where records go that cannot be read; created if need be
+	DeadLetterFile  string // or a file of this machine
+	Version         string // of the engine, for the headers of dead letters
+
+	Logger     *slog.Logger          // slog.Default() by default
+	Registerer prometheus.Registerer // nil for no metrics
+}
+
+// Engine evaluates records. Scanners are used by many goroutines, each by one at a time; the other methods by one goroutine at a time.
+type Engine interface {
+	NewScanner() models.Scanner
+	// Apply takes the scans of each partition in the order of their offsets.
+	Apply(models.Scan)
+	// Advance tells the time, and how far all partitions were read. It is called after each poll and at least once a second. Before records are applied that
+	// rebuild state, and before the first that does not, it says so.
+	Advance(now time.Time, progress []models.Progress)
+}
+
+// Checkpointer is an Engine that keeps its state together with the positions that it covers. It is found by a type assertion. Its methods are called by one
+// goroutine at a time, and not while Apply or Advance are.
+type Checkpointer interface {
+	// Positions are those of the last checkpoint. It is called once, before anything else.
+	Positions() []models.SourcePosition
+	// Checkpoint makes state and positions durable before it returns; then offsets are committed. Positions to forget are of partitions that others read now, or
+	// of topics that no longer exist.
+	Checkpoint(positions, forget []models.SourcePosition) error
+	// Urgent says that something waits that should not wait for the next second.
+	Urgent() bool
+	// Rewind is how much of the past a start without a checkpoint reads again.
+	Rewind() time.Duration
+}
+
+// Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied by one.
+type Source struct {
+	cfg    SourceConfig
+	engine Engine
+	keeper Checkpointer // the engine, or nil
+	log    *slog.Logger
+	count  counters
+	feed   *feed
+
+	workers *workers
+	letters *letters
+
+	mu       sync.Mutex // guards the engine against a revocation, which comes from another goroutine
+	progress []models.Progress
+	forget   []models.SourcePosition
+	saved    time.Time // when the last checkpoint was taken
+	waiting  sync.WaitGroup
+
+	step  atomic.Int64 // when the loop last came round, in nanoseconds since 1970; 0 before Run
+	ended atomic.Pointer[error]
+}
+
+const (
+	checkpointEvery = time.Second
+	chunkRecords    = 512
+)
+
+// NewSource makes a source. It neither dials nor starts anything.
+func NewSource(cfg SourceConfig, engine Engine) *Source {
+	cfg.fill()
+	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger}
+	s.keeper, _ = engine.(Checkpointer)
+	s.feed = newFeed(feedConfig{
+		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: cfg.DeadLetterTopic, group: cfg.Group, instance: cfg.Instance, start: cfg.Start,
+		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
+	}, s.log, &s.count)
+	s.feed.revoked = s.revoked
+	return s
+}
+
+func (c *SourceConfig) fill() {
+	if c.MinBytes == 0 {
+		c.MinBytes = 1
+	}
+	if c.MaxBytes == 0 {
+		c.MaxBytes = 10 << 20
+	}
+	if c.MaxWait == 0 {
+		c.MaxWait = time.Second
+	}
+	if c.PollRecords == 0 {
+		c.PollRecords = 20_000
+	}
+	if c.Workers == 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+}
+
+// Validate returns all that is wrong with the configuration.
+func (c SourceConfig) Validate() error {
+	c.fill()
+	errs := []error{c.Client.validate()}
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	wrong(len(c.Topics)+len(c.Patterns) == 0, "topics and patterns are empty; name at least one topic")
+	wrong(slices.Contains(c.Topics, ""), "topics has an empty name")
+	for _, p := range c.Patterns {
+		_, err := regexp.Compile(p)
+		wrong(err != nil, "pattern %q: %v", p, err)
+	}
+	wrong(c.Group == "", "group is empty")
+	wrong(c.Start < StartBeginning, "start is %d; it must be -2 (start), -1 (end), or an offset", c.Start)
+	wrong(c.MinBytes < 1, "min bytes is %d; it must be at least 1", c.MinBytes)
+	wrong(c.MinBytes > c.MaxBytes, "min bytes is %d, more than max bytes, %d", c.MinBytes, c.MaxBytes)
+	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
+	wrong(c.MaxWait < 0, "max wait is negative")
+	wrong(c.PollRecords < 1 || c.Workers < 1, "poll records is %d and workers is %d; both must be at least 1", c.PollRecords, c.Workers)
+	wrong(c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic), "dead letter topic %q is also read; what cannot be read would go round for ever", c.DeadLetterTopic)
+	wrong(c.DeadLetterTopic != "" && c.DeadLetterFile != "", "dead letters go to a topic or to a file, not to both")
+	return errors.Join(errs...)
+}
+
+// Run reads until ctx is done, and then takes a last checkpoint and returns nil. Any other end is an error: a wrong configuration, a topic that does not exist,
+// credentials that are refused. A broker that cannot be reached is waited for.
+func (s *Source) Run(ctx context.Context) (err error) {
+	defer func() { s.ended.Store(&err) }()
+	if err := s.cfg.Validate(); err != nil {
+		return fmt.Errorf("kafka source: %w", err)
+	}
+	if s.cfg.Registerer != nil {
+		if err := s.cfg.Registerer.Register(sourceMetrics{s}); err != nil {
+			return fmt.Errorf("kafka metrics: %w", err)
+		}
+		defer s.cfg.Registerer.Unregister(sourceMetrics{s})
+	}
+	s.recall()
+	s.workers = newWorkers(s.engine, s.cfg.Workers)
+	defer s.workers.close()
+	for {
+		s.step.Store(time.Now().UnixNano())
+		err := s.session(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !errors.Is(err, errReopen):
+			return err
+		}
+		s.log.Warn("a topic was deleted or created again; joining the group afresh", "group", s.cfg.Group)
+		pause(ctx, time.Second)
+	}
+}
+
+// recall asks the engine how far its state goes.
+func (s *Source) recall() {
+	if s.keeper == nil {
+		return
+	}
+	positions := map[models.Partition][]models.SourcePosition{}
+	for _, p := range s.keeper.Positions() {
+		name := models.Partition{Topic: p.Topic, Partition: p.Partition}
+		positions[name] = append(positions[name], p)
+	}
+	s.feed.rewind = s.keeper.Rewind()
+	s.feed.known = func(name models.Partition, id [16]byte) (models.SourcePosition, bool) {
+		list := positions[name]
+		for _, p := range list {
+			if p.TopicID == id {
+				return p, true
+			}
+		}
+		if len(list) == 0 {
+			return models.SourcePosition{}, false
+		}
+		return list[0], true
+	}
+}
+
+// session is one life of the client.
+func (s *Source) session(ctx context.Context) error {
+	if err := s.feed.open(ctx); err != nil {
+		return err
+	}
+	defer s.feed.close()
+	letters, err := openLetters(ctx, s.feed.client, s.cfg.DeadLetterTopic, s.cfg.DeadLetterFile, s.cfg.Version, &s.count, s.feed.sparing)
+	if err != nil {
+		return err
+	}
+	s.letters = letters
+	defer letters.close()
+	probing, stop := context.WithCancel(ctx)
+	var probe sync.WaitGroup
+	probe.Go(func() { s.feed.probe(probing) })
+	defer probe.Wait()
+	defer stop()
+	err = s.loop(ctx)
+	s.finish()
+	return err
+}
+
+// loop is the heart: poll, evaluate, tell the time, save.
+func (s *Source) loop(ctx context.Context) error {
+	for ctx.Err() == nil {
+		batches, err := s.feed.poll(ctx, checkpointEvery, s.cfg.PollRecords)
+		s.step.Store(time.Now().UnixNano())
+		if e := s.round(ctx, batches); err == nil {
+			err = e
+		}
+		if err != nil {
+			return err // rebalances go on waiting: the caller still has to finish
+		}
+		s.feed.allow()
+	}
+	return nil
+}
+
+// round works off what one poll brought.
+func (s *Source) round(ctx context.Context, batches []batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	changed := s.feed.took()
+	if changed {
+		s.advance()
+	}
+	s.evaluate(batches)
+	var reopen error
+	for _, b := range batches {
+		if b.err == nil {
+			continue
+		}
+		if err := s.feed.decide(ctx, b.part, b.err); err != nil {
+			reopen = err
+		}
+	}
+	s.feed.deleted()
+	s.advance()
+	if changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent() {
+		if s.checkpoint() {
+			s.feed.commitSoon(context.WithoutCancel(ctx), &s.waiting)
+		}
+	}
+	return reopen
+}
+
+// advance tells the engine the time.
+func (s *Source) advance() {
+	var now time.Time
+	now, s.progress = s.feed.progress(s.progress)
+	s.engine.Advance(now, s.progress)
+}
+
+// checkpoint returns whether offsets may be committed.
+func (s *Source) checkpoint() bool {
+	s.saved = time.Now()
+	s.letters.flush()
+	if s.keeper == nil {
+		return true
+	}
+	positions := s.feed.positions(nil)
+	forget := s.forgotten(positions)
+	if err := s.keeper.Checkpoint(positions, forget); err != nil {
+		s.count.errors.add("checkpoint", 1)
+		s.feed.has("checkpoint", err)
+		s.feed.sparing.error("checkpoint", "no checkpoint could be taken; offsets stay where they are", "error", err)
+		return false
+	}
+	s.forget = nil
+	s.feed.solved("checkpoint")
+	return true
+}
+
+// forgotten are the positions that the next checkpoint is to drop: those that were ours and are not now.
+func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
+	s.feed.mu.Lock()
+	s.forget = append(s.forget, s.feed.forget...)
+	s.feed.forget = nil
+	s.feed.mu.Unlock()
+	s.forget = slices.DeleteFunc(s.forget, func(old models.SourcePosition) bool {
+		return slices.ContainsFunc(positions, func(p models.SourcePosition) bool {
+			return p.Topic == old.Topic && p.Partition == old.Partition && p.TopicID == old.TopicID && p.Cluster == old.Cluster
+		})
+	})
+	return s.forget
+}
+
+// revoked finishes with partitions that are taken from us. Those that are lost cannot be committed: somebody else may have them already.
+func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.checkpoint() && !lost {
+		s.feed.commit(ctx, parts)
+	}
+}
+
+// finish takes the last checkpoint of a session, and commits. The client still is a member of the group, and rebalances wait.
+func (s *Source) finish() {
+	s.waiting.Wait() // a commit under way would leave what the group holds unknown
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.advance()
+	if s.checkpoint() {
+		s.feed.commit(context.Background(), nil)
+	}
+	s.feed.leave()
+}

@@ -1,0 +1,218 @@
+package kafka
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Stats is what a consumer has done, and how far it is behind. Counts only grow.
+type Stats struct {
+	Messages        int64            `json:"messages"` // records that were evaluated
+	Bytes           int64            `json:"bytes"`    // of their values
+	Logs            int64            `json:"logs"`     // that were in them
+	Rejected        map[string]int64 `json:"rejected"` // records, or logs within them, that could not be read, by reason
+	DeadLetters     int64            `json:"dead_letters"`
+	LostDeadLetters int64            `json:"lost_dead_letters"` // that could not be written
+	Lost            int64            `json:"lost"`              // records that were never seen: deleted before they were read, or unreadable for the client
+	Repeated        int64            `json:"repeated"`          // records that came again and were left out
+	Rebalances      int64            `json:"rebalances"`
+	Commits         int64            `json:"commits"`
+	Errors          map[string]int64 `json:"errors"` // by kind
+
+	Lag        int64            `json:"lag"`      // records that are there and not evaluated yet
+	LagTime    time.Duration    `json:"lag_time"` // age of the last record evaluated, in the partition that is furthest behind; 0 where there is no lag
+	Partitions []PartitionStats `json:"partitions"`
+}
+
+// PartitionStats is how far one partition was read.
+type PartitionStats struct {
+	Topic         string        `json:"topic"`
+	Partition     int32         `json:"partition"`
+	Next          int64         `json:"next"`           // offset of the next record to be evaluated
+	Committed     int64         `json:"committed"`      // by the group; -1 for nothing, or unknown
+	Start         int64         `json:"start"`          // offset of the oldest record that is still there
+	HighWatermark int64         `json:"high_watermark"` // offset after the newest
+	Lag           int64         `json:"lag"`
+	LagTime       time.Duration `json:"lag_time"`
+	Replay        bool          `json:"replay,omitempty"` // state is being rebuilt
+	Stuck         string        `json:"stuck,omitempty"`  // why nothing comes
+	Messages      int64         `json:"messages"`         // evaluated since it was assigned to us
+	Last          time.Time     `json:"last,omitzero"`    // timestamp of the last record evaluated
+}
+
+// stats reads the counters and the partitions.
+func (f *feed) stats() Stats {
+	c := f.count
+	s := Stats{
+		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.all(), DeadLetters: c.kept.Load(), LostDeadLetters: c.unkept.Load(),
+		Lost: c.lost.Load(), Repeated: c.repeated.Load(), Rebalances: c.rebalances.Load(), Commits: c.commits.Load(), Errors: c.errors.all(),
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, p := range f.sorted() {
+		ps := p.stats()
+		s.Partitions = append(s.Partitions, ps)
+		s.Lag += ps.Lag
+		s.LagTime = max(s.LagTime, ps.LagTime)
+	}
+	return s
+}
+
+func (p *partition) stats() PartitionStats {
+	s := PartitionStats{
+		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committed, -1), Start: p.start, HighWatermark: p.end,
+		Lag: max(p.end-max(p.next, p.start), 0), Replay: p.next < p.replayUntil, Messages: p.handled, Last: p.last,
+	}
+	if s.Lag > 0 && !p.last.IsZero() {
+		s.LagTime = max(time.Since(p.last), 0)
+	} else if s.Lag > 0 {
+		s.LagTime = time.Since(p.moved) // nothing was read yet
+	}
+	if p.stuck != nil {
+		s.Stuck = p.stuck.Error()
+	}
+	return s
+}
+
+// Health is how well something does its work.
+type Health struct {
+	State    HealthState `json:"state"`
+	Problems []string    `json:"problems,omitempty"`
+}
+
+// HealthState is one word for it.
+type HealthState string
+
+// The states of health. Lag is none of them: a process that is behind must not be killed for it, for then it would be behind even further.
+const (
+	Starting HealthState = "starting" // no broker has answered yet, or the group has not given us our partitions
+	Ready    HealthState = "ready"
+	Degraded HealthState = "degraded" // at work, but something is wrong that needs attention or will pass
+	Dead     HealthState = "dead"     // it has ended, or has not come round for so long that only a restart helps
+)
+
+const (
+	deadAfter     = 2 * time.Minute  // the loop did not come round
+	tolerate      = 10 * time.Second // a broker that is restarted is no problem yet
+	unansweredMax = 5
+)
+
+// health looks at the partitions, the network and what else is known to be wrong.
+func (f *feed) health() Health {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := Health{State: Ready}
+	for _, what := range slices.Sorted(maps.Keys(f.trouble)) {
+		h.Problems = append(h.Problems, f.trouble[what].err.Error())
+	}
+	if f.network != nil && time.Since(f.netSince) > tolerate && len(h.Problems) == 0 && (f.asked > 0 || len(f.parts) == 0) {
+		h.Problems = append(h.Problems, f.network.Error())
+	}
+	if f.asked >= unansweredMax && len(h.Problems) == 0 {
+		h.Problems = append(h.Problems, "brokers do not answer")
+	}
+	for _, p := range f.sorted() {
+		if p.stuck != nil {
+			h.Problems = append(h.Problems, fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition.Partition, p.stuck))
+		}
+	}
+	if len(h.Problems) > 0 {
+		h.State = Degraded
+	}
+	if !f.joined {
+		h.State = Starting
+	}
+	return h
+}
+
+// Stats may be called at any time.
+func (s *Source) Stats() Stats { return s.feed.stats() }
+
+// Lag is how many records there are that were not evaluated yet.
+func (s *Source) Lag() int64 { return s.feed.stats().Lag }
+
+// Health may be called at any time.
+func (s *Source) Health() Health {
+	if err := s.ended.Load(); err != nil {
+		h := Health{State: Dead, Problems: []string{"stopped"}}
+		if *err != nil {
+			h.Problems = []string{(*err).Error()}
+		}
+		return h
+	}
+	h := s.feed.health()
+	if step := s.step.Load(); step != 0 && h.State != Starting && time.Since(time.Unix(0, step)) > deadAfter {
+		return Health{State: Dead, Problems: []string{fmt.Sprintf("nothing was polled for %s", time.Since(time.Unix(0, step)).Round(time.Second))}}
+	}
+	return h
+}
+
+// sourceMetrics are the metrics of a source, read when they are asked for.
+type sourceMetrics struct{ s *Source }
+
+var (
+	metricMessages   = prometheus.NewDesc("alertengine_kafka_messages_total", "Records that were evaluated.", nil, nil)
+	metricBytes      = prometheus.NewDesc("alertengine_kafka_bytes_total", "Bytes of the values of records that were evaluated.", nil, nil)
+	metricLogs       = prometheus.NewDesc("alertengine_kafka_logs_total", "Logs that were in the records.", nil, nil)
+	metricRejected   = prometheus.NewDesc("alertengine_kafka_rejected_total", "Records, or logs within them, that could not be read.", []string{"reason"}, nil)
+	metricLetters    = prometheus.NewDesc("alertengine_kafka_dead_letters_total", "Dead letters, by whether they could be written.", []string{"result"}, nil)
+	metricLost       = prometheus.NewDesc("alertengine_kafka_lost_total", "Records that were never seen: deleted before they were read, or unreadable.", nil, nil)
+	metricRebalances = prometheus.NewDesc("alertengine_kafka_rebalances_total", "Rebalances of the consumer group.", nil, nil)
+	metricCommits    = prometheus.NewDesc("alertengine_kafka_commits_total", "Commits of offsets.", nil, nil)
+	metricErrors     = prometheus.NewDesc("alertengine_kafka_errors_total", "Errors, by kind.", []string{"kind"}, nil)
+	metricLag        = prometheus.NewDesc("alertengine_kafka_consumer_lag", "Records that are there and were not evaluated yet.", []string{"topic", "partition"}, nil)
+	metricLagTime    = prometheus.NewDesc("alertengine_kafka_consumer_lag_seconds", "Age of the last record evaluated; 0 where there is no lag.", []string{"topic", "partition"}, nil)
+	metricPosition   = prometheus.NewDesc("alertengine_kafka_position", "Offset of the next record to be evaluated.", []string{"topic", "partition"}, nil)
+	metricEnd        = prometheus.NewDesc("alertengine_kafka_high_watermark", "Offset after the newest record.", []string{"topic", "partition"}, nil)
+	metricStuck      = prometheus.NewDesc("alertengine_kafka_partition_stuck", "1 while a partition cannot be read.", []string{"topic", "partition"}, nil)
+)
+
+// Describe lists the metrics.
+func (m sourceMetrics) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		metricMessages, metricBytes, metricLogs, metricRejected, metricLetters, metricLost, metricRebalances, metricCommits, metricErrors,
+		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck,
+	} {
+		ch <- d
+	}
+}
+
+// Collect reads the metrics.
+func (m sourceMetrics) Collect(ch chan<- prometheus.Metric) {
+	s := m.s.Stats()
+	count := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	count(metricMessages, s.Messages)
+	count(metricBytes, s.Bytes)
+	count(metricLogs, s.Logs)
+	count(metricLost, s.Lost)
+	count(metricRebalances, s.Rebalances)
+	count(metricCommits, s.Commits)
+	count(metricLetters, s.DeadLetters, "written")
+	count(metricLetters, s.LostDeadLetters, "lost")
+	for reason, n := range s.Rejected {
+		count(metricRejected, n, reason)
+	}
+	for kind, n := range s.Errors {
+		count(metricErrors, n, kind)
+	}
+	for _, p := range s.Partitions {
+		gauge := func(d *prometheus.Desc, v float64) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, p.Topic, fmt.Sprint(p.Partition))
+		}
+		stuck := 0.0
+		if p.Stuck != "" {
+			stuck = 1
+		}
+		gauge(metricLag, float64(p.Lag))
+		gauge(metricLagTime, p.LagTime.Seconds())
+		gauge(metricPosition, float64(p.Next))
+		gauge(metricEnd, float64(p.HighWatermark))
+		gauge(metricStuck, stuck)
+	}
+}
