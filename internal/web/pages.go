@@ -256,6 +256,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"stamp":    stamp,
 		"number":   humanNumber,
 		"float":    humanFloat,
+		"value":    humanValue,
 		"bytes":    humanBytes,
 		"labels":   shownLabels,
 		"offset":   offsetLink,
@@ -358,10 +359,18 @@ func humanFloat(v float64) string {
 		return "∞"
 	case math.IsInf(v, -1):
 		return "−∞"
-	case v == math.Trunc(v) && math.Abs(v) < 1e9:
+	case math.Abs(v) < 1e9 && (v == math.Trunc(v) || math.Abs(v) >= 1000):
 		return humanNumber(v)
 	}
 	return strconv.FormatFloat(v, 'g', 4, 64)
+}
+
+// humanValue writes a value as the threshold it is held against is written: in percent, when that is.
+func humanValue(v float64, threshold string) string {
+	if strings.HasSuffix(strings.TrimSpace(threshold), "%") {
+		return humanFloat(math.Round(v*10000)/100) + "%"
+	}
+	return humanFloat(v)
 }
 
 func humanBytes(n int64) string {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -131,7 +132,7 @@ func queryText(r *rule.Rule) string {
 		text = "(match)"
 	}
 	if r.WhenText != "" {
-		return fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration(r.Window))
+		return strings.TrimPrefix(fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration(r.Window)), " | ")
 	}
 	return text
 }

@@ -14,13 +14,13 @@ import (
 // sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is what he meant.
 func sentence(r *rule.Rule) string {
 	var b strings.Builder
-	each := ""
+	each := "Fires"
 	if len(r.By) > 0 {
 		var names []string
 		for _, by := range r.By {
 			names = append(names, by.Name)
 		}
-		each = "for each " + join(names, "and") + ", "
+		each = "For each " + join(names, "and") + ": fires"
 	}
 	logs := queryWords(r.Match)
 	switch {
@@ -34,11 +34,10 @@ func sentence(r *rule.Rule) string {
 	if r.For > 0 {
 		fmt.Fprintf(&b, ", and that holds for %s", duration(r.For))
 	}
-	text := fmt.Sprintf("Fires %s.", strings.TrimSpace(b.String()))
+	text := b.String() + "."
 	if r.Record {
-		text = strings.Replace(text, "Fires", "Records a value", 1)
+		return strings.Replace(strings.Replace(text, "Fires", "Records a value", 1), "fires", "records a value", 1) + modeWords(r)
 	}
-	text = strings.Replace(text, "  ", " ", -1)
 	return text + resolveWords(r) + modeWords(r)
 }
 

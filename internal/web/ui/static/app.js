@@ -173,3 +173,157 @@ function readings() {
   }
 }
 readings();
+
+// Confirmation before what cannot be undone.
+document.addEventListener("click", (event) => {
+  const text = event.target.closest?.("[data-confirm]")?.dataset.confirm;
+  if (text && !confirm(text)) event.preventDefault();
+});
+
+// later calls f when nothing has happened for a moment.
+function later(wait, f) {
+  let timer;
+  return (...args) => { clearTimeout(timer); timer = setTimeout(() => f(...args), wait); };
+}
+
+// element makes an element with text in it, which is never parsed.
+function element(name, className, text) {
+  const e = document.createElement(name);
+  if (className) e.className = className;
+  if (text !== undefined) e.textContent = text;
+  return e;
+}
+
+// logLine is a line as the server would have rendered it.
+function logLine(line) {
+  const level = line.level.toUpperCase();
+  const box = element("div", "log " + (/^(FATAL|ERROR|CRIT|EMERG|ALERT)/.test(level) ? "error" : /^WARN/.test(level) ? "warn" : "info"));
+  box.append(element("time", "", line.time), element("span", "lv", line.level));
+  if (line.service) box.append(element("span", "svc", line.service));
+  box.append(element("span", "msg", line.message));
+  if (line.link) {
+    const link = element("a", "off", "around");
+    link.href = line.link;
+    box.append(link);
+  }
+  const names = Object.keys(line.fields || {}).sort();
+  if (names.length) {
+    const more = element("details"), list = element("dl", "fields");
+    more.append(element("summary", "", names.length === 1 ? "1 field" : names.length + " fields"), list);
+    for (const name of names) list.append(element("dt", "", name), element("dd", "", line.fields[name]));
+    box.append(more);
+  }
+  return box;
+}
+
+// follow shows lines that match a query as they come, newest first, and returns what ends it.
+function follow(query, topic, into, most, counted) {
+  const stream = new EventSource("/api/v1/tail?" + new URLSearchParams({ query, topic }));
+  let first = true;
+  stream.addEventListener("line", (event) => {
+    if (first) { into.replaceChildren(); first = false; }
+    into.prepend(logLine(JSON.parse(event.data)));
+    while (into.childElementCount > most) into.lastElementChild.remove();
+  });
+  stream.addEventListener("count", (event) => counted?.(JSON.parse(event.data).matched));
+  stream.addEventListener("problem", (event) => { into.prepend(element("p", "error", JSON.parse(event.data).error)); stream.close(); });
+  return () => stream.close();
+}
+
+// Editor: what is written is read at once, its lines are followed, and it is tried over the topic when asked.
+const editor = $("#editor");
+if (editor) {
+  const text = $("#text");
+  let stop = null, following = null;
+  const read = async () => {
+    const answer = await fetch("/api/v1/validate", { method: "POST", body: text.value });
+    const result = await answer.json();
+    const box = $("#reading");
+    box.replaceChildren();
+    for (const rule of result.rules || []) {
+      const p = element("p", "sentence");
+      p.append(element("b", "", rule.id), " " + rule.sentence);
+      box.append(p);
+    }
+    for (const problem of result.problems || []) {
+      const p = element("p", "problem");
+      if (problem.line) {
+        const at = element("button", "quiet", `${problem.line}:${problem.column}`);
+        at.type = "button";
+        at.dataset.line = problem.line;
+        at.dataset.column = problem.column;
+        p.append(at);
+      }
+      p.append(` ${problem.problem}${problem.hint ? "; " + problem.hint : ""}`);
+      box.append(p);
+    }
+    const query = result.rules?.find((rule) => rule.query)?.query;
+    if (query && query !== following) {
+      stop?.();
+      following = query;
+      $("#matching").replaceChildren(element("p", "note", "Waiting for a line that matches."));
+      stop = follow(query, "", $("#matching"), 50);
+    }
+  };
+  text.addEventListener("input", later(350, read));
+  read();
+  $("#reading").addEventListener("click", (event) => {
+    const at = event.target.closest("[data-line]");
+    if (!at) return;
+    const lines = text.value.split("\n");
+    const start = lines.slice(0, at.dataset.line - 1).reduce((sum, line) => sum + line.length + 1, 0) + (at.dataset.column - 1);
+    text.focus();
+    text.setSelectionRange(start, start + 1);
+  });
+  text.addEventListener("keydown", (event) => {
+    if (event.key !== "Tab" || event.shiftKey || event.ctrlKey || event.altKey) return;
+    if (text.dataset.leave) { delete text.dataset.leave; return; }
+    event.preventDefault();
+    document.execCommand("insertText", false, "  ");
+  });
+  text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; }); // Escape, then Tab, leaves the field
+  $("#backtest").addEventListener("click", async (event) => {
+    const button = event.currentTarget, into = $("#backtested");
+    button.disabled = true;
+    into.replaceChildren(element("p", "note", "Reading the topic …"));
+    try {
+      const answer = await fetch("/rules/backtest", { method: "POST", body: new URLSearchParams({ text: text.value, since: $("#since").value }) });
+      if (answer.ok) into.innerHTML = await answer.text();
+      else into.replaceChildren(element("p", "error", (await answer.json()).error));
+    } catch (error) {
+      into.replaceChildren(element("p", "error", String(error)));
+    }
+    button.disabled = false;
+  });
+}
+
+// Explore: following, and adding a field's value to the query.
+const explore = $("#explore");
+if (explore) {
+  const button = $("#tail"), query = $("#filter");
+  let stop = null;
+  const end = () => { stop?.(); stop = null; button.setAttribute("aria-pressed", "false"); button.textContent = "Follow"; };
+  button.addEventListener("click", () => {
+    if (stop) { end(); return; }
+    button.setAttribute("aria-pressed", "true");
+    button.textContent = "Following";
+    const verdict = $("#verdict");
+    stop = follow(query.value, explore.elements.topic?.value || "", $("#lines"), 300, (n) => { if (verdict) verdict.textContent = `${n} lines since following began`; });
+  });
+  query.addEventListener("input", () => { $("#make").href = "/rules/edit?match=" + encodeURIComponent(query.value); });
+  for (const add of $$("[data-add-field]")) {
+    add.addEventListener("click", () => {
+      const value = add.dataset.addValue;
+      const plain = /^[\p{L}\p{N}_.\/@-]+$/u.test(value) ? value : '"' + value.replace(/["\\]/g, "\\$&") + '"';
+      query.value = `${query.value} ${add.dataset.addField}:${plain}`.trim();
+      explore.requestSubmit();
+    });
+  }
+}
+
+// Silences: what one would mute is shown while it is written.
+const matchers = $("#matchers");
+matchers?.addEventListener("input", later(300, async () => {
+  const answer = await fetch("/silences/preview?" + new URLSearchParams({ matchers: matchers.value }), { headers: { Accept: "text/html" } });
+  if (answer.ok) $("#preview").innerHTML = await answer.text();
+}));

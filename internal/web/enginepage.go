@@ -1,0 +1,110 @@
+package web
+
+import (
+	"cmp"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// engineData is the page of the machine itself.
+type engineData struct {
+	Missing    bool
+	Engine     EngineStatus
+	Lag        int64
+	Invalid    []models.TopValue
+	Notifier   *NotifierStatus
+	Recent     []Delivery // newest first
+	Dead       []DeadLetter
+	DeadKnown  bool
+	DeadError  string
+	Costly     []RuleStatus
+	Checks     []checked
+	Partitions []PartitionStatus // those that lag most
+	More       int
+	Done       bool // a dead letter was replayed
+}
+
+// checked is a check and how it stands.
+type checked struct {
+	Name    string
+	Problem string
+}
+
+const mostPartitions = 64
+
+func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
+	d := engineData{Missing: s.Engine == nil, DeadKnown: s.DeadLetters != nil, Done: r.FormValue("done") == "replayed"}
+	if s.Engine != nil {
+		d.Engine = s.Engine.Status()
+	}
+	d.Partitions = slices.Clone(d.Engine.Partitions)
+	for _, p := range d.Partitions {
+		d.Lag += max(p.Lag, 0)
+	}
+	slices.SortStableFunc(d.Partitions, func(a, b PartitionStatus) int {
+		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	if len(d.Partitions) > mostPartitions {
+		d.More = len(d.Partitions) - mostPartitions
+		d.Partitions = d.Partitions[:mostPartitions]
+	}
+	for _, reason := range slices.Sorted(maps.Keys(d.Engine.Invalid)) {
+		d.Invalid = append(d.Invalid, models.TopValue{Value: reason, Count: d.Engine.Invalid[reason]})
+	}
+	if s.Notifier != nil {
+		n := s.Notifier.Status()
+		d.Notifier = &n
+		for i := len(n.Recent) - 1; i >= 0 && len(d.Recent) < 15; i-- {
+			d.Recent = append(d.Recent, n.Recent[i])
+		}
+	}
+	if s.DeadLetters != nil {
+		var err error
+		if d.Dead, err = s.DeadLetters.List(r.Context(), 20); err != nil {
+			d.DeadError = err.Error()
+		}
+	}
+	d.Costly = s.costliest(10)
+	for _, c := range slices.Concat(s.Live, s.Ready) {
+		one := checked{Name: c.Name}
+		if err := c.Err(); err != nil {
+			one.Problem = err.Error()
+		}
+		d.Checks = append(d.Checks, one)
+	}
+	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
+	if r.Header.Get("X-Part") != "" {
+		return s.renderPart(w, "engine", "engine", v)
+	}
+	s.render(w, r, http.StatusOK, "engine", v)
+	return nil
+}
+
+func (s *Server) costliest(most int) []RuleStatus {
+	if s.Rules == nil {
+		return nil
+	}
+	list := slices.DeleteFunc(slices.Clone(s.Rules.Status()), func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 })
+	slices.SortFunc(list, func(a, b RuleStatus) int {
+		return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.ID, b.ID))
+	})
+	return list[:min(most, len(list))]
+}
+
+func (s *Server) replayForm(w http.ResponseWriter, r *http.Request) error {
+	if s.DeadLetters == nil {
+		return missing("a dead-letter topic")
+	}
+	at, err := positionOf(r)
+	if err != nil {
+		return err
+	}
+	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
+		return &apiError{http.StatusBadGateway, err.Error()}
+	}
+	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition, "offset", at.Offset)
+	return back(w, r, "/engine?done=replayed#dead")
+}

@@ -1,0 +1,377 @@
+package web
+
+import (
+	"cmp"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// rulesData is the list of rules.
+type rulesData struct {
+	Filter string
+	Sort   string
+	Rows   []ruleRow
+	Total  int
+	More   int
+	Firing int
+	Never  int // rules that matched nothing yet
+	CanAdd bool
+}
+
+// ruleRow is a rule in the list.
+type ruleRow struct {
+	ID, Name, Group string
+	Mode            rule.Mode
+	Record          bool
+	State           string // firing, pending, quiet
+	Severity        string
+	Query           string
+	Status          RuleStatus
+	Up              int // alerts that are up
+	Fired           int // in the last day
+	Day             []hour
+	Own             bool
+}
+
+// hour is one of the last 24 hours of a rule.
+type hour struct {
+	X     int
+	Class string // up where an alert fired
+	Title string
+}
+
+// mostRules are listed at once; the filter finds the others.
+const mostRules = 200
+
+func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
+	d := rulesData{Filter: r.FormValue("filter"), Sort: r.FormValue("sort"), CanAdd: s.files.dir != ""}
+	status, now := s.ruleStatus(), s.Now()
+	up := map[string][]models.Alert{}
+	for _, a := range s.current() {
+		up[a.Rule] = append(up[a.Rule], a)
+	}
+	var day map[string][]episode
+	if s.Alerts != nil {
+		day = episodes(s.Alerts.History())
+	}
+	words := strings.Fields(strings.ToLower(d.Filter))
+	for _, one := range s.ruleSet().Rules {
+		row := s.ruleRow(one, status[one.ID()], up[one.ID()])
+		d.Total++
+		if row.State == "firing" {
+			d.Firing++
+		}
+		if row.Status.Matches == 0 {
+			d.Never++
+		}
+		text := strings.ToLower(row.ID + " " + row.Query + " " + string(row.Mode) + " " + row.State)
+		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) }) {
+			d.Rows = append(d.Rows, row)
+		}
+	}
+	sortRules(d.Rows, d.Sort)
+	if len(d.Rows) > mostRules && r.FormValue("all") == "" {
+		d.More = len(d.Rows) - mostRules
+		d.Rows = d.Rows[:mostRules]
+	}
+	for i := range d.Rows {
+		d.Rows[i].Day, d.Rows[i].Fired = lastDay(day[d.Rows[i].ID], now)
+	}
+	v := view{Title: "Rules", Page: "rules", Data: d}
+	if r.Header.Get("X-Part") != "" {
+		return s.renderPart(w, "rules", "rulelist", v)
+	}
+	s.render(w, r, http.StatusOK, "rules", v)
+	return nil
+}
+
+func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Alert) ruleRow {
+	row := ruleRow{ID: one.ID(), Name: one.Name, Group: one.Group, Mode: one.Mode, Record: one.Record, State: "quiet", Severity: one.Labels["severity"], Query: queryText(one),
+		Status: status, Up: len(alerts), Own: s.files.own(one.Pos.File) != ""}
+	for _, a := range alerts {
+		if a.State == models.AlertFiring {
+			row.State = "firing"
+		} else if row.State == "quiet" {
+			row.State = "pending"
+		}
+	}
+	return row
+}
+
+// sortRules puts what needs attention first, or what was asked for.
+func sortRules(rows []ruleRow, by string) {
+	slices.SortStableFunc(rows, func(a, b ruleRow) int {
+		var c int
+		switch by {
+		case "matches":
+			c = cmp.Compare(b.Status.PerMinute, a.Status.PerMinute)
+		case "cost":
+			c = cmp.Compare(b.Status.Cost, a.Status.Cost)
+		case "groups":
+			c = cmp.Compare(b.Status.Groups, a.Status.Groups)
+		case "last":
+			c = b.Status.LastMatch.Compare(a.Status.LastMatch)
+		case "never":
+			c = cmp.Compare(min(a.Status.Matches, 1), min(b.Status.Matches, 1))
+		case "name":
+		default:
+			order := map[string]int{"firing": 0, "pending": 1, "quiet": 2}
+			c = cmp.Compare(order[a.State], order[b.State])
+		}
+		return cmp.Or(c, cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// lastDay says in which of the last 24 hours a rule had an alert that fired, and how many there were.
+func lastDay(list []episode, now time.Time) (day []hour, fired int) {
+	begin := now.Truncate(time.Hour).Add(-23 * time.Hour)
+	for i := range 24 {
+		from := begin.Add(time.Duration(i) * time.Hour)
+		to := from.Add(time.Hour)
+		n := 0
+		for _, e := range list {
+			if e.From.Before(to) && (e.To.IsZero() || e.To.After(from)) {
+				n++
+			}
+			if !e.From.Before(from) && e.From.Before(to) {
+				fired++
+			}
+		}
+		h := hour{X: i * 5, Title: fmt.Sprintf("%s: %d", from.UTC().Format("15:04"), n)}
+		if n > 0 {
+			h.Class = "up"
+		}
+		day = append(day, h)
+	}
+	return day, fired
+}
+
+// rulePage shows one rule.
+func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
+	found, err := s.ruleByID(r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	type ruleData struct {
+		ruleDetail
+		Rule   *rule.Rule
+		Own    string
+		Alerts []models.Alert
+		Past   []episode
+		Day    []hour
+		Fired  int
+	}
+	d := ruleData{ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]), Rule: found, Own: s.files.own(found.Pos.File)}
+	for _, a := range s.current() {
+		if a.Rule == found.ID() && len(d.Alerts) < 100 {
+			d.Alerts = append(d.Alerts, a)
+		}
+	}
+	if s.Alerts != nil {
+		past := episodes(s.Alerts.History())[found.ID()]
+		d.Day, d.Fired = lastDay(past, s.Now())
+		slices.Reverse(past)
+		d.Past = past[:min(20, len(past))]
+	}
+	s.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})
+	return nil
+}
+
+// editorData is the page on which rules are written.
+type editorData struct {
+	Name    string
+	Text    string
+	Own     bool // the file exists already
+	Path    string
+	Reading reading
+	Done    string
+	Mode    string
+	CanSave bool
+}
+
+func (s *Server) editorPage(w http.ResponseWriter, r *http.Request) error {
+	d := editorData{Name: r.FormValue("name"), CanSave: s.files.dir != "" && s.Reload != nil}
+	if d.Name != "" {
+		text, err := s.files.read(d.Name)
+		if err != nil {
+			return err
+		}
+		d.Text, d.Own = text, true
+	} else {
+		d.Text = newRuleText(r.FormValue("match"), r.FormValue("copy"), s)
+		d.Name = freeName(s.ruleFileList(), "my-rules")
+	}
+	if done := r.FormValue("done"); done == "live" || done == "shadow" || done == "off" {
+		d.Done = map[string]string{"live": "Saved. The rule is live: whoever is routed to is told.", "shadow": "Saved in shadow: everything happens but nobody is told.", "off": "Saved, switched off."}[done]
+	}
+	s.showEditor(w, r, http.StatusOK, d, "")
+	return nil
+}
+
+func freeName(files []RuleFile, name string) string {
+	taken := map[string]bool{}
+	for _, f := range files {
+		taken[f.Name] = true
+	}
+	for i := 2; taken[name]; i++ {
+		name = fmt.Sprintf("my-rules-%d", i)
+	}
+	return name
+}
+
+// newRuleText is where a new rule begins: with a query that was tried out, or a copy of a rule in force.
+func newRuleText(match, of string, s *Server) string {
+	if of != "" {
+		if r, err := s.ruleByID(of); err == nil {
+			if text := ruleText(r.Pos); text != "" {
+				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " + strings.ReplaceAll(text, "\n", "\n      ") + "\n"
+			}
+		}
+	}
+	if match == "" {
+		match = "level>=ERROR"
+	}
+	quoted := "'" + strings.ReplaceAll(oneLine(1000, match), "'", "''") + "'"
+	return `version: 1
+groups:
+  - name: mine
+    rules:
+      - alert: MyAlert
+        match: ` + quoted + `
+        when: count() > 10
+        window: 5m
+        by: [service]
+        mode: shadow
+        labels: {severity: warning}
+        annotations:
+          summary: '{{ .Value }} logs of {{ .Labels.service }} within 5 minutes'
+`
+}
+
+func (s *Server) showEditor(w http.ResponseWriter, r *http.Request, status int, d editorData, problem string) {
+	d.Reading, _ = readRules(d.Text)
+	d.Mode = modeOf(d.Reading)
+	d.Path = filepath.Join(filepath.Base(s.files.dir), d.Name+ruleSuffix)
+	title := "New rule"
+	if d.Own {
+		title = d.Name
+	}
+	s.render(w, r, status, "editor", view{Title: title, Page: "rules", Data: d, Error: problem})
+}
+
+// modeOf is the mode that all rules of a text have, "" when they differ.
+func modeOf(read reading) string {
+	mode := ""
+	for i, one := range read.Rules {
+		if i > 0 && one.Mode != mode {
+			return ""
+		}
+		mode = one.Mode
+	}
+	return mode
+}
+
+// editorForm saves, or removes, a rule file of ours.
+func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
+	d := editorData{Name: r.PostFormValue("name"), Text: strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"), CanSave: true}
+	refuse := func(err error) error {
+		status := http.StatusInternalServerError
+		if e, is := err.(*apiError); is {
+			status = e.status
+		} else if strings.Contains(err.Error(), ": ") {
+			status = http.StatusUnprocessableEntity
+		}
+		_, missing := s.files.read(d.Name)
+		d.Own = missing == nil
+		s.showEditor(w, r, status, d, err.Error())
+		return nil
+	}
+	if r.PostFormValue("do") == "delete" {
+		if err := s.files.replace(r.Context(), d.Name, nil, s.Reload); err != nil {
+			return refuse(err)
+		}
+		s.audit(r, "rules removed", "name", d.Name)
+		return back(w, r, "/rules")
+	}
+	if _, err := rule.Read("", []byte(d.Text)); err != nil {
+		return refuse(&apiError{http.StatusUnprocessableEntity, err.Error()})
+	}
+	mode := rule.Mode(r.PostFormValue("do"))
+	text, err := setMode(d.Text, mode)
+	if err != nil {
+		return refuse(err)
+	}
+	if err := s.files.replace(r.Context(), d.Name, []byte(text), s.Reload); err != nil {
+		return refuse(err)
+	}
+	s.audit(r, "rules written", "name", d.Name, "mode", string(mode))
+	return back(w, r, "/rules/edit?name="+d.Name+"&done="+string(mode))
+}
+
+// backtestPart evaluates the text of the editor over the topic and returns what it would have done.
+func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
+	since, err := s.ago(r.PostFormValue("since"), 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	set, err := s.rulesToTest(r.PostFormValue("text"), r.PostFormValue("rule"))
+	if err != nil {
+		return err
+	}
+	rep, err := s.backtest(r.Context(), w, set, since)
+	if err != nil {
+		return err
+	}
+	type ruleBands struct {
+		backtestedRule
+		Bands []band
+		Shown []episode
+	}
+	data := struct {
+		backtestReport
+		Since string
+		Rows  []ruleBands
+		Ticks []tickMark
+	}{backtestReport: rep, Since: sinceWords(r.PostFormValue("since"))}
+	p := plot{from: rep.From, to: rep.To, left: 0, right: 960}
+	data.Ticks = p.timeTicks(8)
+	for _, one := range rep.Rules {
+		row := ruleBands{backtestedRule: one, Shown: one.Episodes[max(0, len(one.Episodes)-6):]}
+		for _, e := range one.Episodes {
+			to := e.To
+			if to.IsZero() {
+				to = rep.To
+			}
+			x := p.x(e.From)
+			row.Bands = append(row.Bands, band{x, max(2, p.x(to)-x), "firing", e.From.UTC().Format("15:04:05") + " " + e.Reason})
+		}
+		data.Rows = append(data.Rows, row)
+	}
+	return s.renderPart(w, "editor", "backtest", data)
+}
+
+// sinceWords is how far back one looked, to stand after "the last".
+func sinceWords(text string) string {
+	if n, days := strings.CutSuffix(text, "d"); days {
+		return n + " days"
+	}
+	if n, hours := strings.CutSuffix(text, "h"); hours && n == "1" {
+		return "hour"
+	} else if hours {
+		return n + " hours"
+	}
+	if n, minutes := strings.CutSuffix(text, "m"); minutes {
+		return n + " minutes"
+	}
+	if text == "" {
+		return "24 hours"
+	}
+	return "time since " + text
+}
