@@ -47,6 +47,7 @@ type Engine struct {
 	event window.Event
 	total totals
 	kept  keeping
+	live  int   // groups of all rules
 	step  int64 // event time at which logs that come one by one last moved time
 }
 
@@ -266,8 +267,9 @@ func (e *Engine) at(u *unit, number uint32) *life {
 // newGroup makes a group whose key is known since an instant.
 func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
 	number := u.groups.add(key)
+	e.live++
 	g := u.groups.at(number)
-	g.win = u.plan.NewGroup(known)
+	g.win = *u.plan.NewGroup(known)
 	if past, ok := u.ended[key]; ok {
 		g.episodes = past.episodes
 		delete(u.ended, key)
@@ -281,9 +283,13 @@ func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
 
 // touch notes that a group is to be saved.
 func (u *unit) touch(number uint32, g *group) {
-	if !g.dirty {
-		g.dirty = true
-		u.dirty = append(u.dirty, number)
+	if g.dirty {
+		return
+	}
+	g.dirty = true
+	if chunk := number / chunkGroups; !u.groups.dirty[chunk] {
+		u.groups.dirty[chunk] = true
+		u.dirty = append(u.dirty, chunk)
 	}
 }
 
@@ -340,8 +346,10 @@ func (e *Engine) move() {
 		}
 		u.behind = !d.known || !d.caughtUp
 	}
-	for _, s := range e.program.Load().suppressions {
-		s.forget(slowest)
+	if slowest != never && slowest != always {
+		for _, s := range e.program.Load().suppressions {
+			s.forget(slowest)
+		}
 	}
 }
 
@@ -385,6 +393,7 @@ func (e *Engine) decide(u *unit, number uint32) {
 	u.touch(number, l.g)
 	if l.forgotten() {
 		u.drop(number)
+		e.live--
 		return
 	}
 	if l.g.alert == nil && u.plan.Eager() {

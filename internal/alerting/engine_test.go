@@ -1,6 +1,7 @@
 package alerting_test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,11 @@ func readRules(t testing.TB, text string) *rule.Set {
 
 // Every script of this directory holds as it is written, in two hundred other orders of arrival, and with a restart after each log.
 func TestScripts(t *testing.T) {
-	for _, file := range []string{"../ruletest/testdata/errors_test.yml"} {
+	files, err := filepath.Glob("testdata/*_test.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range append(files, "../ruletest/testdata/errors_test.yml") {
 		script, err := ruletest.ReadScript(file)
 		if err != nil {
 			t.Fatal(err)

@@ -10,7 +10,7 @@ import (
 // group is one group of one rule. There may be millions, nearly all of them with a few events and no alert, so what only few need stands behind pointers.
 type group struct {
 	key      string
-	win      *window.Group
+	win      window.Group
 	alert    *alert   // nil when nothing is up
 	samples  *samples // nil when it keeps no lines
 	due      int64    // when it next has to be looked at

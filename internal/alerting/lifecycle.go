@@ -70,7 +70,7 @@ func (l *life) edge(ed window.Edge) {
 	}
 	a.at = max(a.at, ed.At)
 	if ed.Recovered {
-		if a.phase == pending || a.phase == up || a.phase == muted {
+		if a.phase != idle && !a.early {
 			l.resolve(ed.At, reasonOr(ed.Reason, "resolved by a log"))
 		}
 		return
@@ -78,7 +78,6 @@ func (l *life) edge(ed window.Edge) {
 	a.raw = ed.True
 	if ed.True {
 		a.edge, a.late = ed, a.late || ed.Late
-		l.confirm(ed)
 	}
 	l.judge(ed.At, ed.Reason)
 }
@@ -90,32 +89,30 @@ func (l *life) begin() *alert {
 	return l.g.alert
 }
 
-// confirm takes over the start of an episode that fired early, now that it is final. Logs that were out of order may have moved it.
-func (l *life) confirm(ed window.Edge) {
-	a := l.g.alert
-	if !a.early {
-		return
-	}
-	a.early = false
-	if ed.At != a.start && l.u.calendar.active(ed.At) {
-		a.start = ed.At
-		l.tell(models.AlertFiring, max(a.fired, ed.At), ed.Reason)
-	}
-}
-
-// early fires an alert with the event that completes its condition, before the watermark has come there.
+// early fires an alert with the event that completes its condition, before the watermark has come there. What mutes it must be known by then, so during a backlog,
+// in which the log that begins a suppression may still wait in another partition, such a rule waits for the watermark.
 func (l *life) early(ed window.Edge) {
-	if !l.u.calendar.active(ed.At) {
+	if !l.u.calendar.active(ed.At) || len(l.u.mutedBy) > 0 && l.u.behind {
 		return
 	}
-	a := l.g.alert
-	if a == nil {
-		a = l.begin()
-	}
-	a.early, a.holds, a.edge, a.late = true, true, ed, ed.Late
+	a := l.begin()
+	a.early, a.edge, a.late = true, ed, ed.Late
 	a.start, a.count = ed.At, ed.Count
 	l.g.episodes++
 	l.fire(ed.At, ed.Reason)
+	a.at = l.g.win.Swept() // the life up to here is still to be decided
+}
+
+// confirm takes over the start of an episode that fired early, now that it is final. Logs that were out of order, or in which the rule was not active yet, may have
+// moved it.
+func (l *life) confirm(at int64, reason string) {
+	a := l.g.alert
+	a.early = false
+	if at != a.start {
+		a.start = at
+		state, _ := l.state()
+		l.tell(state, max(a.fired, at), reason)
+	}
 }
 
 // judge compares what holds with what held.
@@ -146,6 +143,10 @@ func (l *life) judge(at int64, reason string) {
 func (l *life) rise(at int64, reason string) {
 	a := l.g.alert
 	a.holds = true
+	if a.early {
+		l.confirm(at, reason)
+		return
+	}
 	if a.phase != idle {
 		return // the gap is bridged
 	}
@@ -230,14 +231,20 @@ func (l *life) next() int64 {
 	switch {
 	case a.phase == pending && a.holds:
 		next = min(next, a.start+int64(l.u.rule.For))
-	case (a.phase == up || a.phase == muted) && !a.holds && l.u.keep() != never:
+	case l.lingers():
 		next = min(next, a.fell+l.u.keep())
 	}
-	if a.phase == muted {
+	if a.phase == muted && !a.early {
 		_, until := l.e.suppressed(l.u, l.g.key, a.at)
 		next = min(next, max(until, a.at))
 	}
 	return next
+}
+
+// lingers says whether the alert is up although its condition has ceased to hold, for as long as the rule says.
+func (l *life) lingers() bool {
+	a := l.g.alert
+	return (a.phase == up || a.phase == muted) && !a.holds && !a.early && l.u.keep() != never
 }
 
 // tick does what is due at an instant.
@@ -248,11 +255,11 @@ func (l *life) tick(at int64) {
 	case a.phase == pending && a.holds && at == a.start+int64(l.u.rule.For):
 		l.fire(at, a.edge.Reason+" for "+shortDuration(l.u.rule.For))
 		return
-	case (a.phase == up || a.phase == muted) && !a.holds && l.u.keep() != never && at == a.fell+l.u.keep():
+	case l.lingers() && at == a.fell+l.u.keep():
 		l.resolve(at, "quiet for "+shortNanos(l.u.keep()))
 		return
 	}
-	if a.phase == muted {
+	if a.phase == muted && !a.early {
 		if _, until := l.e.suppressed(l.u, l.g.key, at); until <= at {
 			a.phase, a.fired = up, at
 			l.tell(models.AlertFiring, at, a.edge.Reason+"; no longer suppressed")

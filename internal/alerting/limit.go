@@ -21,7 +21,7 @@ const groupLimitAlert = "AlertEngineGroupLimit"
 
 // room says whether a rule may have another group, and counts it when it may not.
 func (e *Engine) room(u *unit) bool {
-	if u.groups.live < u.rule.Limit && e.groups() < e.opts.maxGroups || u.rule.Limit == 0 && e.groups() < e.opts.maxGroups {
+	if limit := u.limit(); u.groups.live < limit && e.live < e.opts.maxGroups {
 		return true
 	}
 	r := &u.refused
@@ -66,11 +66,10 @@ func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.A
 	return a
 }
 
-// groups is the number of groups of all rules.
-func (e *Engine) groups() int {
-	n := 0
-	for _, u := range e.program.Load().units {
-		n += u.groups.live
+// limit is how many groups the rule may have.
+func (u *unit) limit() int {
+	if u.rule.Limit == 0 {
+		return maxGroups
 	}
-	return n
+	return min(u.rule.Limit, maxGroups)
 }

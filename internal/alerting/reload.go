@@ -46,6 +46,10 @@ func (e *Engine) adopt(p *program) {
 		}
 	}
 	e.program.Store(p)
+	e.live = 0
+	for _, u := range p.units {
+		e.live += u.groups.live
+	}
 	for _, u := range p.units {
 		if u.start != always {
 			e.expect(u, max(u.base, u.start))

@@ -200,11 +200,16 @@ func (u *unit) saveGroups(full bool, put func(key, value []byte), del func(key [
 			put(idKey(keyEnded, u.fingerprint, key), past.append(nil))
 		}
 	} else {
-		for _, number := range u.dirty {
-			if g := u.groups.at(number); g.live && g.dirty {
-				save(g)
+		for _, chunk := range u.dirty {
+			for i := range u.groups.chunks[chunk] {
+				if g := &u.groups.chunks[chunk][i]; g.live && g.dirty {
+					save(g)
+				}
 			}
 		}
+	}
+	for _, chunk := range u.dirty {
+		u.groups.dirty[chunk] = false
 	}
 	u.dirty = u.dirty[:0]
 }
@@ -398,7 +403,7 @@ func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
 		}
 	case kind == keyGroup:
 		delete(u.ended, key)
-		u.restoreGroup(key, in)
+		r.group(u, key, in)
 	}
 }
 
@@ -414,10 +419,11 @@ func (u *unit) restore(in *reader) {
 	}
 }
 
-func (u *unit) restoreGroup(key string, in *reader) {
+func (r *restoring) group(u *unit, key string, in *reader) {
 	number, ok := u.groups.find([]byte(key))
 	if !ok {
 		number = u.groups.add(strings.Clone(key))
+		r.e.live++
 	}
 	g := u.groups.at(number)
 	flags := in.byte()
@@ -438,7 +444,7 @@ func (u *unit) restoreGroup(key string, in *reader) {
 		}
 	}
 	if in.err != nil {
-		g.win = u.plan.NewGroup(0)
+		g.win = *u.plan.NewGroup(0)
 		return
 	}
 	win, err := u.plan.Decode(in.b)
@@ -446,7 +452,7 @@ func (u *unit) restoreGroup(key string, in *reader) {
 		in.err = fmt.Errorf("a group of rule %s: %w", u.id, err)
 		win = u.plan.NewGroup(0)
 	}
-	g.win = win
+	g.win = *win
 }
 
 // orphan notes an alert whose rule is no longer there.

@@ -240,9 +240,6 @@ func (l *life) state() (models.AlertState, bool) {
 	case pending:
 		return models.AlertPending, true
 	case up:
-		if l.u.plan.Known() && l.u.behind {
-			return models.AlertUnknown, true
-		}
 		return models.AlertFiring, true
 	case muted:
 		return models.AlertSuppressed, true

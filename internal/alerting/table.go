@@ -2,21 +2,28 @@ package alerting
 
 import "hash/maphash"
 
-// table finds the groups of a unit by their keys: open addressing over numbers, and the groups themselves in chunks that never move. It costs 14 bytes a group
+// table finds the groups of a unit by their keys: open addressing over numbers, and the groups themselves in chunks that never move. It costs 8 bytes a group
 // beside the group, where a map of strings costs 40.
 type table struct {
 	seed   maphash.Seed
 	slots  []slot // a power of two
 	live   int
 	chunks [][]group
+	dirty  []bool   // by chunk: it has groups that were changed since the last save
 	free   []uint32 // numbers of groups that were removed
 	next   uint32   // the number after the highest that was ever given
 }
 
-// slot holds a part of a key's hash and the number of its group, from 1.
-type slot struct{ hash, number uint32 }
+// slot holds the number of a group, from 1, in its lower 24 bits, and a part of its key's hash in the upper 8.
+type slot uint32
 
-const chunkGroups = 256
+const (
+	chunkGroups = 256
+	numberBits  = 24
+	maxGroups   = 1<<numberBits - 2 // of one rule
+)
+
+func (s slot) number() uint32 { return uint32(s)&(1<<numberBits-1) - 1 }
 
 func newTable(seed maphash.Seed) table { return table{seed: seed} }
 
@@ -25,22 +32,22 @@ func (t *table) at(number uint32) *group {
 	return &t.chunks[number/chunkGroups][number%chunkGroups]
 }
 
+// home is where the slot of a hash should be.
+func (t *table) home(hash uint64) uint32 { return uint32(hash) & uint32(len(t.slots)-1) }
+
 // find returns the group of a key.
 func (t *table) find(key []byte) (uint32, bool) {
 	if t.live == 0 {
 		return 0, false
 	}
-	h := uint32(maphash.Bytes(t.seed, key))
+	h := maphash.Bytes(t.seed, key)
 	mask := uint32(len(t.slots) - 1)
-	for i := h & mask; ; i = (i + 1) & mask {
-		s := t.slots[i]
-		if s.number == 0 {
-			return 0, false
-		}
-		if s.hash == h && t.at(s.number-1).key == string(key) {
-			return s.number - 1, true
+	for i := t.home(h); t.slots[i] != 0; i = (i + 1) & mask {
+		if s := t.slots[i]; uint64(s)>>numberBits == h>>56 && t.at(s.number()).key == string(key) {
+			return s.number(), true
 		}
 	}
+	return 0, false
 }
 
 // add makes the group of a key that has none.
@@ -55,56 +62,51 @@ func (t *table) add(key string) uint32 {
 		number = t.next
 		t.next++
 		if number%chunkGroups == 0 {
-			t.chunks = append(t.chunks, make([]group, chunkGroups))
+			t.chunks, t.dirty = append(t.chunks, make([]group, chunkGroups)), append(t.dirty, false)
 		}
 	}
-	g := t.at(number)
-	*g = group{key: key, due: never, pos: -1, live: true}
+	*t.at(number) = group{key: key, due: never, pos: -1, live: true}
 	t.live++
-	t.insert(slot{uint32(maphash.String(t.seed, key)), number + 1})
+	t.insert(number)
 	return number
 }
 
-func (t *table) insert(s slot) {
+func (t *table) insert(number uint32) {
+	h := maphash.String(t.seed, t.at(number).key)
 	mask := uint32(len(t.slots) - 1)
-	i := s.hash & mask
-	for t.slots[i].number != 0 {
+	i := t.home(h)
+	for t.slots[i] != 0 {
 		i = (i + 1) & mask
 	}
-	t.slots[i] = s
+	t.slots[i] = slot(number+1) | slot(h>>56)<<numberBits
 }
 
 func (t *table) grow() {
 	old := t.slots
 	t.slots = make([]slot, max(8, 2*len(old)))
 	for _, s := range old {
-		if s.number != 0 {
-			t.insert(s)
+		if s != 0 {
+			t.insert(s.number())
 		}
 	}
 }
 
 // remove forgets a group. What follows it in its run of slots moves up, so that no marks of removed groups are left to be skipped.
 func (t *table) remove(number uint32) {
-	g := t.at(number)
 	mask := uint32(len(t.slots) - 1)
-	i := uint32(maphash.String(t.seed, g.key)) & mask
-	for t.slots[i].number != number+1 {
+	i := t.home(maphash.String(t.seed, t.at(number).key))
+	for t.slots[i] == 0 || t.slots[i].number() != number {
 		i = (i + 1) & mask
 	}
-	for j := i; ; {
-		j = (j + 1) & mask
-		s := t.slots[j]
-		if s.number == 0 {
-			break
-		}
-		if (j-s.hash)&mask >= (j-i)&mask { // its home is not after the gap
-			t.slots[i] = s
+	for j := (i + 1) & mask; t.slots[j] != 0; j = (j + 1) & mask {
+		home := t.home(maphash.String(t.seed, t.at(t.slots[j].number()).key))
+		if (j-home)&mask >= (j-i)&mask { // its home is not after the gap
+			t.slots[i] = t.slots[j]
 			i = j
 		}
 	}
-	t.slots[i] = slot{}
-	*g = group{pos: -1}
+	t.slots[i] = 0
+	*t.at(number) = group{pos: -1}
 	t.live--
 	t.free = append(t.free, number)
 }
@@ -120,5 +122,5 @@ func (t *table) each(f func(number uint32, g *group)) {
 
 // bytes is the memory of the table and its groups, without what they point to.
 func (t *table) bytes() int {
-	return len(t.slots)*8 + len(t.chunks)*chunkGroups*groupBytes + cap(t.free)*4
+	return len(t.slots)*4 + len(t.chunks)*chunkGroups*groupBytes + cap(t.free)*4
 }

@@ -44,7 +44,7 @@ type state struct {
 	due       dueHeap
 	ended     map[string]ended // groups that are gone, but once had an alert
 	revived   []string         // keys that are no longer among them
-	dirty     []uint32         // numbers of groups that were changed since the last save
+	dirty     []uint32         // chunks with groups that were changed since the last save
 	removed   []string         // keys of groups that are gone since then
 	changed   bool             // the state itself was changed
 	open      map[uint32]bool  // groups with an alert
@@ -233,12 +233,14 @@ func keyOf(values []string) string {
 
 // keep is how long an alert stays up after its condition ceased to hold; never when it waits for something else.
 func (u *unit) keep() int64 {
-	r := &u.rule.Resolve
-	after := int64(max(u.rule.KeepFiringFor, r.After))
-	if r.Manual || r.After == 0 && (r.Match != nil || r.When != nil) {
+	switch r := &u.rule.Resolve; {
+	case r.Manual || r.After == 0 && (r.Match != nil || r.When != nil):
 		return never
+	case len(u.rule.Sequence) > 0: // how long one counts that was completed is its window's affair
+		return int64(u.rule.KeepFiringFor)
+	default:
+		return int64(max(u.rule.KeepFiringFor, r.After))
 	}
-	return after
 }
 
 func nanos(t time.Time) int64 {

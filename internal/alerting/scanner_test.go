@@ -1,0 +1,121 @@
+package alerting
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+func read(t testing.TB, text string) *rule.Set {
+	t.Helper()
+	set, err := rule.Read("test.rules.yml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
+
+const countErrors = `
+groups:
+- name: shop
+  rules:
+  - alert: Errors
+    match: level>=ERROR
+    when: count() > 10
+    by: [user]
+    limit: 2000000
+`
+
+// A log that matches nothing costs no allocation, and neither does a hit of a group that exists.
+func TestScanningAllocatesNothing(t *testing.T) {
+	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
+	s := e.NewScanner()
+	f := func(text string, most float64) {
+		t.Helper()
+		records := []models.Record{{Topic: "logs", Timestamp: time.Unix(1_700_000_000, 0), Value: []byte(text)}}
+		for range 20 {
+			e.Apply(s.Scan(records))
+		}
+		if got := testing.AllocsPerRun(100, func() { e.Apply(s.Scan(records)) }); got > most {
+			t.Errorf("%v allocations for %s", got, text)
+		}
+	}
+	f(`{"timestamp":"2023-11-14T22:13:20Z","level":"INFO","message":"all is well","user":"ann"}`, 0)
+}
+
+func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
+	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
+	now := time.Unix(1_700_000_000, 0)
+	f := func(ahead time.Duration, absurd int, at time.Time) {
+		t.Helper()
+		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","user":"ann"}`, now.Add(ahead).Format(time.RFC3339))
+		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now, Value: []byte(value)}}).(*scan)
+		if sc.absurd != absurd || sc.hits[0].time != at.UnixNano() || sc.newest > now.UnixNano() {
+			t.Errorf("%s ahead: absurd %d, at %v, newest %v", ahead, sc.absurd, instant(sc.hits[0].time), instant(sc.newest))
+		}
+	}
+	f(-time.Hour, 0, now.Add(-time.Hour))
+	f(time.Minute, 0, now.Add(time.Minute))
+	f(61*time.Second, 1, now)
+}
+
+func TestWhatCannotBeReadIsPassedOn(t *testing.T) {
+	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
+	sc := e.NewScanner().Scan([]models.Record{{Topic: "logs", Value: []byte{0, 0, 0, 0, 7, 1, 2}}, {Topic: "logs", Value: nil}, {Topic: "logs", Value: []byte("plain")}})
+	if r := sc.Rejected(); len(r) != 1 || r[0].Record != 0 || sc.Logs() != 1 {
+		t.Errorf("rejected %+v, %d logs", r, sc.Logs())
+	}
+}
+
+func TestTextsOfAttackersAreBoundedAndValid(t *testing.T) {
+	f := func(in string, most int, want string) {
+		t.Helper()
+		got := string(appendClean(nil, []byte(in), most))
+		if got != want || !utf8.ValidString(got) {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+	f("abc", 3, "abc")
+	f("abcd", 3, "abc…")
+	f("aé", 2, "a…")
+	f("a\xffb", 9, "a\uFFFDb")
+	f(strings.Repeat("é", 5), 4, "éé…")
+}
+
+// A million groups of a counting rule take 160 bytes each, with their keys.
+func TestAMillionGroups(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a second")
+	}
+	const n = 1_000_000
+	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	s := e.NewScanner()
+	at := time.Unix(1_700_000_000, 0)
+	records := make([]models.Record, 500)
+	for i := 0; i < n; i += len(records) {
+		for j := range records {
+			records[j] = models.Record{Topic: "logs", Offset: int64(i + j), Timestamp: at, Value: fmt.Appendf(nil, `{"level":"ERROR","user":"user-%08d"}`, i+j)}
+		}
+		e.Apply(s.Scan(records))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if stats := e.Stats(); stats.Groups != n {
+		t.Fatalf("%d groups", stats.Groups)
+	}
+	each := float64(after.HeapAlloc-before.HeapAlloc) / n
+	t.Logf("%.1f bytes a group, %d of them its own", each, groupBytes)
+	if each > 160 {
+		t.Errorf("a group takes %.1f bytes", each)
+	}
+	runtime.KeepAlive(e)
+}

@@ -1,0 +1,44 @@
+package alerting
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math/rand/v2"
+	"testing"
+)
+
+// A table agrees with a map, whatever is added and removed.
+func TestTableIsAMap(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	table, want := newTable(maphash.MakeSeed()), map[string]uint32{}
+	heap := dueHeap{table: &table}
+	for range 50_000 {
+		key := fmt.Sprint(rng.IntN(600))
+		number, ok := table.find([]byte(key))
+		if known, is := want[key]; is != ok || is && known != number {
+			t.Fatalf("%s is %d, %v; want %d, %v", key, number, ok, known, is)
+		}
+		switch {
+		case !ok:
+			want[key] = table.add(key)
+		case rng.IntN(2) == 0:
+			heap.set(number, never)
+			table.remove(number)
+			delete(want, key)
+		default:
+			heap.set(number, rng.Int64N(100))
+		}
+		if table.live != len(want) {
+			t.Fatalf("%d live, want %d", table.live, len(want))
+		}
+	}
+	last := int64(-1)
+	for n := len(heap.numbers); n > 0; n-- {
+		number, due := heap.first()
+		if due < last || int(table.at(number).pos) != 0 {
+			t.Fatalf("%d is due after %d", due, last)
+		}
+		last = due
+		heap.set(number, never)
+	}
+}
