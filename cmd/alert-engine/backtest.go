@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
 )
 
@@ -19,6 +20,7 @@ import (
 type backtestCommand struct {
 	load          ruleLoader
 	file          string
+	source        topicSource
 	corpus, json  bool
 	decode        decode.Config
 	old           []string
@@ -30,17 +32,19 @@ type backtestCommand struct {
 func backtestCommandOver(load ruleLoader) *cobra.Command {
 	c := backtestCommand{load: load}
 	cmd := &cobra.Command{
-		Use:   "backtest RULES... --file LOGS",
-		Short: "Show which alerts rules would have raised over the logs of a file",
+		Use:   "backtest RULES... --file LOGS | --topic TOPIC",
+		Short: "Show which alerts rules would have raised over the logs of a file or topic",
 		Long: `Backtest evaluates the logs of a file, one record a line, in any format that the engine reads, plain or compressed with
-gzip or zstd, and shows for each rule how often it would have fired. Time follows the logs; what would have followed the
-last one is not known, so alerts that are up then stay open.
+gzip or zstd, or those of a topic since a while ago, and shows for each rule how often it would have fired. Nobody is
+told, and a topic is read beside the engine, without a consumer group. Time follows the logs; what would have followed
+the last one is not known, so alerts that are up then stay open.
 
 With --json it prints one transition a line instead, in event time.
 
 It exits with 1 when --budget is exceeded.`,
 		Example: `  alert-engine backtest my.rules.yml --file yesterday.log.gz
   alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
+  alert-engine backtest my.rules.yml --topic application-logs --since 7d --brokers kafka:9092
   alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml
   alert-engine backtest rules/*.rules.yml --file app.log --budget 20/d
   zcat app.log.gz | alert-engine backtest my.rules.yml --file -`,
@@ -56,9 +60,11 @@ It exits with 1 when --budget is exceeded.`,
 	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition a line")
 	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes against these rule files")
 	cmd.Flags().StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
-	if err := cmd.MarkFlagRequired("file"); err != nil {
-		panic(err) // the flag is defined above
-	}
+	c.source.addFlags(cmd)
+	c.source.sinceFlag(24*time.Hour, "read the topic's logs of this long ago until now")
+	cmd.MarkFlagsOneRequired("file", "topic", "config")
+	cmd.MarkFlagsMutuallyExclusive("file", "topic")
+	cmd.MarkFlagsMutuallyExclusive("file", "config")
 	cmd.MarkFlagsMutuallyExclusive("json", "diff")
 	return cmd
 }
@@ -114,13 +120,9 @@ func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report
 	return err
 }
 
-// backtest evaluates the file with some rules.
+// backtest evaluates the logs with some rules.
 func (c *backtestCommand) backtest(ctx context.Context, files []string) (*ruletest.Report, error) {
 	rules, err := c.load(files)
-	if err != nil {
-		return nil, err
-	}
-	samples, err := c.samples()
 	if err != nil {
 		return nil, err
 	}
@@ -141,11 +143,33 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 	for _, r := range rules.set.Rules {
 		b.Rules = append(b.Rules, r.ID())
 	}
-	report, err := b.Run(ctx, samples)
+	logs, err := c.logs(ctx, &b, rules)
+	if err != nil {
+		return nil, err
+	}
+	report, err := b.Run(ctx, logs)
 	if rejected > mostErrors {
 		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n", rejected-mostErrors)
 	}
 	return report, err
+}
+
+// logs opens the file or the topic.
+func (c *backtestCommand) logs(ctx context.Context, b *ruletest.Backtest, rules *loadedRules) (iter.Seq2[decode.Sample, error], error) {
+	if c.file != "" {
+		rules.decode = func(string) decode.Config { return c.decode }
+		return c.samples()
+	}
+	config, err := c.source.load()
+	if err != nil {
+		return nil, err
+	}
+	rules.decode = config.Format
+	reader := c.source.reader(config)
+	if b.Partitions, err = reader.Partitions(ctx); err != nil {
+		return nil, err
+	}
+	return kafka.Samples(reader.Records(ctx)), nil
 }
 
 // samples opens the file. Records that do not say when they were written were so no later than the file.

@@ -63,6 +63,7 @@ when something is wrong and when it is over. It needs no index and no database: 
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
-	cmd.AddCommand(newDemoCommand(), newRunCommand(), newCheckCommand(), newVersionCommand())
+	cmd.AddCommand(newDemoCommand(), newRunCommand(), newCheckCommand(), testCommandOver(loadRules), backtestCommandOver(loadRules), explainCommandOver(loadRules),
+		newDecodeCommand(), newTailCommand(), newStatCommand(), newDeadLettersCommand(), newVersionCommand())
 	return cmd
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -48,11 +49,12 @@ SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes n
 	return cmd
 }
 
-// addSettings adds a flag for every setting.
-func addSettings(cmd *cobra.Command) {
+// addSettings adds a flag for every setting, or for some by their names.
+func addSettings(cmd *cobra.Command, names ...string) {
 	cmd.Flags().SortFlags = false
 	for _, s := range app.Settings {
 		switch {
+		case len(names) > 0 && !slices.Contains(names, s.Name):
 		case s.Many:
 			cmd.Flags().StringSlice(s.Name, nil, s.Help)
 		case s.Bool:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
 )
@@ -16,6 +17,7 @@ import (
 type loadedRules struct {
 	set     *rule.Set
 	engines ruletest.Factory
+	decode  func(topic string) decode.Config // for the engines; nil for every format
 }
 
 // ruleLoader reads rule files.

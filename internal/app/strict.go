@@ -67,8 +67,8 @@ func (s Size) MarshalYAML() (any, error) {
 	return int64(s), nil
 }
 
-// parseDuration reads a duration in Go's notation, or in whole days (7d) and weeks (2w).
-func parseDuration(text string) (time.Duration, error) {
+// ParseDuration reads a duration in Go's notation, or in whole days (7d) and weeks (2w).
+func ParseDuration(text string) (time.Duration, error) {
 	if n, err := strconv.ParseFloat(text, 64); err == nil && n != 0 {
 		return 0, fmt.Errorf("duration %q has no unit; try %q or %q", text, text+"s", text+"m")
 	}
@@ -144,7 +144,7 @@ func (d *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		if !d.scalar(n, path, "a duration such as 30s") {
 			return
 		}
-		length, err := parseDuration(n.Value)
+		length, err := ParseDuration(n.Value)
 		if err != nil {
 			d.problem(n, "", "%s: %v", path, err)
 			return

@@ -19,13 +19,16 @@ const chunk = 512
 // records time stands at the newest log: what the rules would have decided after it is not known.
 //
 // The records of a file have no times of their own but those of their logs, so the time of a record is that of its first log, unless it lies in the future of the
-// file; a record whose logs have none has the time of the one before.
+// file; a record whose logs have none has the time of the one before. The records of a topic have offsets and times, and keep them.
 type Backtest struct {
 	Factory  Factory
 	Rules    []string                           // IDs of the rules to report on
 	Decode   decode.Config                      // as the engine's own
 	Rejected func(error)                        // is told what could not be read
 	Progress func(records int, until time.Time) // is called every 100,000 records
+
+	// Partitions are those of a topic, as they begin (Next) and end (End); nil for a file. Time does not pass any of them before its records were read.
+	Partitions []models.Progress
 }
 
 // Run evaluates the records. When ctx ends before they do, the report says so.
@@ -38,6 +41,9 @@ func (b Backtest) Run(ctx context.Context, samples iter.Seq2[decode.Sample, erro
 	r.engine, err = b.Factory.New(func(a models.Alert) { r.report.Alerts = append(r.report.Alerts, a) })
 	if err != nil {
 		return nil, err
+	}
+	for _, p := range b.Partitions {
+		r.partitions[models.Partition{Topic: p.Topic, Partition: p.Partition}] = &p
 	}
 	r.scanner = r.engine.NewScanner()
 	for s, err := range samples {
@@ -64,6 +70,7 @@ type backtestRun struct {
 	decoder    *decode.Decoder
 	batch      []models.Record // of one partition, not scanned yet
 	last       time.Time       // of the last record
+	now        time.Time       // of the newest record
 	partitions map[models.Partition]*models.Progress
 	offsets    map[models.Partition]int64
 	report     Report
@@ -77,9 +84,10 @@ func (r *backtestRun) reject(err error) {
 func (r *backtestRun) add(s decode.Sample) {
 	r.report.Records++
 	r.setTime(&s.Record)
-	p := models.Partition{Topic: s.Topic, Partition: s.Partition}
-	s.Offset = r.offsets[p]
-	r.offsets[p]++
+	if p := (models.Partition{Topic: s.Topic, Partition: s.Partition}); r.Partitions == nil {
+		s.Offset = r.offsets[p]
+		r.offsets[p]++
+	}
 	if n := len(r.batch); n == chunk || n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
 		r.apply()
 	}
@@ -89,14 +97,14 @@ func (r *backtestRun) add(s decode.Sample) {
 	}
 }
 
-// setTime gives the record the time of its first log, and widens the report's span.
+// setTime gives the record of a file the time of its first log, and widens the report's span.
 func (r *backtestRun) setTime(record *models.Record) {
-	first := true
+	first := r.Partitions == nil
 	limit := record.Timestamp.Add(time.Minute)
 	r.decoder.Decode(record, func(l *decode.Log) {
 		at := time.Unix(0, l.Time()).UTC()
 		own := l.TimeSource() != "kafka"
-		if !own && !r.last.IsZero() {
+		if !own && r.Partitions == nil && !r.last.IsZero() {
 			at = r.last
 		}
 		if at.After(limit) {
@@ -131,9 +139,14 @@ func (r *backtestRun) apply() {
 	if r.partitions[p] == nil {
 		r.partitions[p] = &models.Progress{Topic: p.Topic, Partition: p.Partition}
 	}
-	// There is more to come, as far as the engine knows: so its time follows the logs.
-	r.partitions[p].Next, r.partitions[p].End = last.Offset+1, last.Offset+2
-	r.engine.Advance(last.Timestamp, r.progress())
+	r.partitions[p].Next = last.Offset + 1
+	if r.Partitions == nil {
+		r.partitions[p].End = last.Offset + 2 // there is more to come, as far as the engine knows: so its time follows the logs
+	}
+	if last.Timestamp.After(r.now) {
+		r.now = last.Timestamp
+	}
+	r.engine.Advance(r.now, r.progress())
 	r.batch = r.batch[:0]
 }
 
@@ -150,6 +163,7 @@ func (r *backtestRun) end() {
 func (r *backtestRun) progress() []models.Progress {
 	var list []models.Progress
 	for _, p := range r.partitions {
+		p.CaughtUp = p.Next >= p.End
 		list = append(list, *p)
 	}
 	slices.SortFunc(list, func(a, b models.Progress) int {

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// loadRules reads rule files; their engines are the one that run uses.
+func loadRules(files []string) (*loadedRules, error) {
+	set, err := rule.Load(files...)
+	if err != nil {
+		return nil, err
+	}
+	l := &loadedRules{set: set}
+	l.engines = ruletest.Factory{Lateness: lateness(set), New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode))
+		return e, e.SetRules(set)
+	}}
+	return l, nil
+}
+
+// lateness is how far out of order logs may be for all of the rules.
+func lateness(set *rule.Set) time.Duration {
+	if len(set.Rules) == 0 {
+		return 0
+	}
+	least := set.Rules[0].Lateness
+	for _, r := range set.Rules {
+		least = min(least, r.Lateness)
+	}
+	return least
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// tailCommand is one run of tail.
+type tailCommand struct {
+	source topicSource
+	query  rule.Query
+	json   bool
+	limit  int
+	out    io.Writer
+	shown  int
+}
+
+func newTailCommand() *cobra.Command {
+	var c tailCommand
+	cmd := &cobra.Command{
+		Use:   "tail [QUERY]",
+		Short: "Show the logs that a query matches, as they come",
+		Long: `Tail reads the topic beside the engine, without a consumer group, and prints the logs that QUERY matches, in the language of a
+rule's match. It begins with the logs to come, or with those of the past with --since, and goes on until it is stopped.`,
+		Example: `  alert-engine tail 'level>=ERROR service:payment*' --brokers kafka:9092 --topic logs
+  alert-engine tail '"connection refused"' --since 1h --limit 20 --config alert-engine.yml
+  alert-engine tail --json --topic logs | jq .service`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c.out = cmd.OutOrStdout()
+			if len(args) > 0 {
+				var err error
+				if c.query, err = rule.ParseQuery(args[0]); err != nil {
+					return err
+				}
+			}
+			c.source.follow = true
+			return c.run(cmd.Context())
+		},
+	}
+	c.source.addFlags(cmd)
+	c.source.sinceFlag(0, "begin with the logs of this long ago; 0 for those to come")
+	cmd.Flags().IntVar(&c.limit, "limit", 0, "stop after this many logs")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print each log as JSON")
+	return cmd
+}
+
+func (c *tailCommand) run(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	return c.source.logs(ctx, func(l *decode.Log) error {
+		if c.query != nil && !match.Eval(c.query, l, nil) {
+			return nil
+		}
+		if c.shown++; c.limit > 0 && c.shown >= c.limit {
+			stop()
+		}
+		return c.show(l.Entry())
+	})
+}
+
+func (c *tailCommand) show(e models.LogEntry) error {
+	if c.json {
+		out := json.NewEncoder(c.out)
+		out.SetEscapeHTML(false)
+		return out.Encode(e)
+	}
+	message := e.Message
+	if message == "" {
+		message = e.Raw
+	}
+	_, err := fmt.Fprintf(c.out, "%s %-5s %s %s\n", e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"), e.Level, e.Service, oneLine(message))
+	return err
+}
+
+// oneLine makes the text of a log, which may hold anything, safe for a terminal and one line long.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\ufffd"))
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+)
+
+// topicSource is where commands read that look at a topic beside the engine: without a consumer group, and so without a trace.
+type topicSource struct {
+	cmd    *cobra.Command
+	config string
+	since  time.Duration
+	follow bool
+}
+
+// topicSettings are the settings that say which topic, and how to reach it.
+var topicSettings = []string{"brokers", "topic", "sasl-mechanism", "sasl-username", "sasl-password-file", "tls", "tls-ca-file"}
+
+// addFlags adds the flags that say where to read.
+func (s *topicSource) addFlags(cmd *cobra.Command) {
+	s.cmd = cmd
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVarP(&s.config, "config", "c", "", "configuration file of run, for brokers, topic and credentials")
+	addSettings(cmd, topicSettings...)
+}
+
+// load reads the configuration.
+func (s *topicSource) load() (*app.Config, error) {
+	return app.LoadConfig(s.config, os.Getenv, settings(s.cmd))
+}
+
+// reader reads the topics of a configuration since the time that was asked for.
+func (s *topicSource) reader(c *app.Config) *kafka.Reader {
+	o := kafka.ReaderConfig{Client: c.Kafka.Client(), Topics: c.Kafka.Topics, Follow: s.follow, Logger: slog.New(slog.DiscardHandler)}
+	if s.since > 0 {
+		o.From = time.Now().Add(-s.since)
+	}
+	return kafka.NewReader(o)
+}
+
+// logs calls f for every log, until it returns an error or ctx is done.
+func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error {
+	c, err := s.load()
+	if err != nil {
+		return err
+	}
+	decoders := map[string]*decode.Decoder{}
+	for r, err := range s.reader(c).Records(ctx) {
+		if err != nil {
+			return err
+		}
+		d := decoders[r.Topic]
+		if d == nil {
+			if d, err = decode.New(c.Format(r.Topic), decode.NewFields()); err != nil {
+				return err
+			}
+			decoders[r.Topic] = d
+		}
+		var failed error
+		d.Decode(&r, func(l *decode.Log) {
+			if failed == nil && ctx.Err() == nil {
+				failed = f(l)
+			}
+		}, func(decode.Reason, string) {})
+		if failed != nil || ctx.Err() != nil {
+			return failed
+		}
+	}
+	return nil
+}
+
+// duration is a flag for a length of time that, unlike the flag package's own, knows days and weeks.
+type duration time.Duration
+
+// String writes it as it is read.
+func (d *duration) String() string {
+	if length := time.Duration(*d); length != 0 && length%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%dd", length/(24*time.Hour))
+	}
+	return time.Duration(*d).String()
+}
+
+// Set reads it.
+func (d *duration) Set(text string) error {
+	length, err := app.ParseDuration(text)
+	if err == nil && length < 0 {
+		err = fmt.Errorf("%q is negative", text)
+	}
+	*d = duration(length)
+	return err
+}
+
+// Type names it for help.
+func (d *duration) Type() string { return "duration" }
+
+// sinceFlag adds --since.
+func (s *topicSource) sinceFlag(otherwise time.Duration, help string) {
+	s.since = otherwise
+	s.cmd.Flags().Var((*duration)(&s.since), "since", help)
+}

@@ -1,0 +1,29 @@
+package app
+
+import "github.com/log-monitoring/alert-engine/internal/kafka"
+
+// Client says how to reach the brokers.
+func (k KafkaConfig) Client() kafka.ClientConfig {
+	return kafka.ClientConfig{
+		Brokers:  k.Brokers,
+		ClientID: k.ClientID,
+		TLS: kafka.TLS{
+			Enabled: k.TLS.Enabled, CAFile: string(k.TLS.CAFile), CertFile: string(k.TLS.CertFile), KeyFile: string(k.TLS.KeyFile),
+			ServerName: k.TLS.ServerName, InsecureSkipVerify: k.TLS.InsecureSkipVerify,
+		},
+		SASL: kafka.SASL{
+			Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: string(k.SASL.Password), Token: string(k.SASL.Token), TokenFile: string(k.SASL.TokenFile),
+			AccessKey: k.SASL.AWS.AccessKey, SecretKey: string(k.SASL.AWS.SecretKey), SessionToken: string(k.SASL.AWS.SessionToken),
+		},
+	}
+}
+
+// source says what to read, and how.
+func (c *Config) source() kafka.SourceConfig {
+	k := c.Kafka
+	return kafka.SourceConfig{
+		Client: k.Client(), Topics: k.Topics, Patterns: k.TopicPatterns, Group: k.Group, Start: int64(k.Start),
+		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
+		DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
+	}
+}

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+//go:embed demo/shop.rules.yml
+var shopRules []byte
+
+// DemoOptions say how the demo goes.
+type DemoOptions struct {
+	Rate       float64       // ordinary logs a second
+	Duration   time.Duration // 0 for until stopped
+	Seed       uint64        // of the shop's chance
+	BrokerOnly bool          // only the Kafka
+	Broker     string        // address of the Kafka
+	Listen     string        // address of pages, metrics and API
+	Rules      []string      // files instead of the shop's rules
+	WebhookURL string
+}
+
+// DefaultDemoOptions are those of somebody who just wants to see it.
+func DefaultDemoOptions() DemoOptions {
+	return DemoOptions{Rate: 300, Seed: 1, Broker: "127.0.0.1:19092", Listen: "127.0.0.1:8080"}
+}
+
+// Demo is Run against a Kafka in this process, to which an invented shop writes its logs. Nothing is left behind when it stops.
+func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
+	if o.Duration > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, o.Duration)
+		defer cancel()
+	}
+	if _, err := o.rules(nil); err != nil {
+		return err
+	}
+	// A quarter of a gigabyte of logs is more than an hour of the demo, and keeps its memory bounded.
+	broker, err := devbroker.Start(devbroker.Options{Addr: o.Broker, Topics: []devbroker.Topic{{Name: demoTopic, Partitions: 4, RetentionBytes: 16 << 20}}})
+	if err != nil {
+		return portHint(err, "--broker 127.0.0.1:0")
+	}
+	defer broker.Close()
+	if o.BrokerOnly {
+		o.introduceBroker(t, broker.Addr())
+		<-ctx.Done()
+		return nil
+	}
+	dir, err := os.MkdirTemp("", "alert-engine-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	p := newProgram(o.config(broker.Addr(), dir), t)
+	p.rules = o.rules
+	p.started = func(pages string) { o.introduce(t, broker.Addr(), pages) }
+	p.beside = func(ctx context.Context) error { return o.write(ctx, broker.Addr()) }
+	return p.run(ctx)
+}
+
+// rules are the files that were asked for, or the shop's.
+func (o DemoOptions) rules(*Config) (*rule.Set, error) {
+	if len(o.Rules) == 0 {
+		return rule.Read("shop.rules.yml", shopRules)
+	}
+	c := Config{}
+	for _, file := range o.Rules {
+		c.Rules = append(c.Rules, Path(file))
+	}
+	return loadRules(&c)
+}
+
+// config is that of a run against the demo's Kafka.
+func (o DemoOptions) config(broker, dir string) *Config {
+	c := DefaultConfig()
+	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Group, c.Kafka.Start = []string{broker}, []string{demoTopic}, "alert-engine-demo", StartBeginning
+	c.Notify.Terminal, c.Notify.WebhookURL = true, Secret(o.WebhookURL)
+	c.Web.Listen, c.DataDir = o.Listen, Path(dir)
+	if err := c.Log.Level.UnmarshalText([]byte("warn")); err != nil {
+		panic(err) // it is a level
+	}
+	return &c
+}
+
+// write lets the shop write its logs until ctx is done.
+func (o DemoOptions) write(ctx context.Context, broker string) error {
+	w, err := kafka.NewProducer(kafka.ClientConfig{Brokers: []string{broker}}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	shop := NewShop(o.Seed, time.Now(), o.Rate)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case now := <-tick.C:
+			for _, l := range shop.Until(now) {
+				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: l.Time, Key: []byte(l.Pod), Value: l.Value})
+			}
+		}
+	}
+}
+
+func (o DemoOptions) introduceBroker(t Terminal, broker string) {
+	fmt.Fprintf(t.Out, "A Kafka runs in this process until you stop it: %s, topic %s\n", broker, demoTopic)
+	fmt.Fprintf(t.Out, "  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n", broker, demoTopic)
+	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker))
+}
+
+func (o DemoOptions) introduce(t Terminal, broker, pages string) {
+	fmt.Fprintf(t.Out, "A web shop writes about %.0f logs a second to a Kafka in this process. Now and then one of its services gets into trouble.\n", o.Rate)
+	if pages != "" {
+		fmt.Fprintf(t.Out, "  pages   %s\n", pages)
+	}
+	fmt.Fprintf(t.Out, "  write   %s\n", kcat(broker))
+	fmt.Fprintf(t.Out, "  stop    Ctrl-C\n\n")
+}
+
+// kcat is the command that writes a log of one's own.
+func kcat(broker string) string {
+	return fmt.Sprintf(`echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b %s -t %s -P`, broker, demoTopic)
+}

@@ -1,0 +1,73 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"errors"
+)
+
+// reload reads the configuration again and swaps rules and routes, both or neither: everything that can be wrong is found before the first of them changes. Other
+// settings take effect with the next start.
+func (p *program) reload(context.Context) (err error) {
+	p.reloading.Lock()
+	defer p.reloading.Unlock()
+	defer func() { p.reloaded(err) }()
+	if p.load == nil {
+		return errors.New("there is no configuration to read again")
+	}
+	c, err := p.load()
+	if err != nil {
+		return err
+	}
+	set, err := p.rules(c)
+	if err != nil {
+		return err
+	}
+	swapRoutes, err := p.notifier.Prepare(p.notifyOptions(c))
+	if err != nil {
+		return err
+	}
+	if err := p.state.SetRules(set); err != nil {
+		return err
+	}
+	swapRoutes()
+	p.set.Store(set)
+	if p.restartNeeded(c) {
+		p.logger.Warn("settings other than rules and notify have changed; they take effect with the next start")
+	}
+	return nil
+}
+
+// reloaded notes how a reload went.
+func (p *program) reloaded(err error) {
+	if err != nil {
+		p.metrics.reloads.WithLabelValues("refused").Inc()
+		p.metrics.reloadGood.Set(0)
+		p.logger.Error("reload refused; nothing has changed", "error", err)
+		return
+	}
+	p.metrics.reloads.WithLabelValues("applied").Inc()
+	p.metrics.reloadGood.Set(1)
+	p.logger.Info("reloaded", "rules", len(p.set.Load().Rules))
+}
+
+// restartNeeded says whether a configuration differs from the one in effect in what cannot be swapped.
+func (p *program) restartNeeded(c *Config) bool {
+	before, after := *p.config, *c
+	after.Rules, after.Notify = before.Rules, before.Notify
+	was, err1 := before.YAML()
+	is, err2 := after.YAML()
+	return err1 != nil || err2 != nil || !bytes.Equal(was, is)
+}
+
+// heedHangups reloads whenever the process gets SIGHUP, until ctx is done.
+func (p *program) heedHangups(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.hangups:
+			_ = p.reload(ctx) // it was logged
+		}
+	}
+}

@@ -1,0 +1,222 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/internal/web"
+)
+
+// Run reads logs and raises alerts until ctx is done. It returns at once, with nothing left half started, when what it was given cannot work. load reads the
+// configuration again when a reload is asked for.
+func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error)) error {
+	p := newProgram(c, t)
+	p.load, p.hangups = load, make(chan os.Signal, 1)
+	signal.Notify(p.hangups, syscall.SIGHUP)
+	defer signal.Stop(p.hangups)
+	return p.run(ctx)
+}
+
+// program is one run. Its parts stand on each other; each begins when what it stands on is ready, and ends before that does:
+//
+//	source     reads Kafka, drives the state           ▲ begins last, ends first: the last checkpoint
+//	notifier   takes alerts from the outbox to people  │ then what is under way is told
+//	server     pages, health, metrics, API             │ then nobody is shown what is no longer true
+//	state      engine and store, as one                │
+//	store      windows, alerts, positions, outbox      │ begins first, ends last
+//
+// What can be wrong with rules, routes, the port and the directory is found before the first of them begins to work.
+type program struct {
+	config   *Config
+	load     func() (*Config, error)          // for a reload; nil when there is nothing to load
+	hangups  chan os.Signal                   // each asks for a reload
+	rules    func(*Config) (*rule.Set, error) // loadRules, but for the demo
+	started  func(pages string)               // is called when logs are about to be read
+	beside   func(ctx context.Context) error  // runs as long as the source does; nil for nothing
+	network  network                          // the real one, but for tests
+	terminal Terminal
+	logger   *slog.Logger
+	registry *prometheus.Registry
+	metrics  *metrics
+	lives    *lifetimes
+
+	store    *store.Store
+	state    *state
+	notifier *notify.Notifier
+	source   *kafka.Source
+	server   *web.Server
+	listener net.Listener
+
+	reloading sync.Mutex // one reload at a time
+	set       atomic.Pointer[rule.Set]
+}
+
+// network is how the program listens and connects; tests have one without ports.
+type network struct {
+	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual way
+	listen func(network, address string) (net.Listener, error)
+}
+
+func newProgram(c *Config, t Terminal) *program {
+	p := &program{
+		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
+		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
+	}
+	p.metrics = newMetrics(p.registry)
+	return p
+}
+
+// run is the program's life.
+func (p *program) run(ctx context.Context) (err error) {
+	defer func() { err = errors.Join(err, p.lives.end()) }()
+	limitMemory(p.logger)
+	if err := p.open(); err != nil {
+		return err
+	}
+	p.start(ctx)
+	p.started(p.pages())
+	return p.lives.wait(ctx)
+}
+
+// open makes all parts, from the bottom up; each says what is wrong with what it was given. None of them works yet.
+func (p *program) open() error {
+	set, err := p.rules(p.config)
+	if err != nil {
+		return err
+	}
+	for _, open := range []func() error{p.openListener, func() error { return p.openState(set) }, p.openNotifier, p.openSource, p.openServer} {
+		if err := open(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openListener takes the port of the pages first: two programs of one configuration do not get as far as to quarrel about the data directory.
+func (p *program) openListener() (err error) {
+	if p.config.Web.Listen == "" {
+		return nil
+	}
+	if p.listener, err = p.network.listen("tcp", p.config.Web.Listen); err != nil {
+		return portHint(err, "--listen 127.0.0.1:0")
+	}
+	p.lives.onEnd(func() error { p.listener.Close(); return nil }) // the server may have closed it
+	return nil
+}
+
+// openState opens the store and restores the engine from it.
+func (p *program) openState(set *rule.Set) (err error) {
+	p.store, err = store.Open(filepath.Join(string(p.config.DataDir), "state"), store.Options{Logger: p.logger, Registerer: p.registry})
+	if err != nil {
+		return err
+	}
+	p.lives.onEnd(p.store.Close)
+	p.state = &state{store: p.store}
+	p.state.Engine = alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(p.state.emit), alerting.WithLogger(p.logger), alerting.WithRegisterer(p.registry),
+		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock))
+	if err := p.state.SetRules(set); err != nil {
+		return err
+	}
+	p.set.Store(set)
+	if err := p.state.Restore(p.store.Load); err != nil {
+		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
+	}
+	return nil
+}
+
+// openNotifier checks routes and receivers, and tells the notifier what fires, before it can send anything: else it would say that all of it is over.
+func (p *program) openNotifier() (err error) {
+	o := p.notifyOptions(p.config)
+	o.DataDir, o.Outbox, o.Firing = string(p.config.DataDir), p.store, p.state.firing()
+	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
+	if p.notifier, err = notify.New(o); err != nil {
+		return err
+	}
+	p.lives.onEnd(p.notifier.Close)
+	return nil
+}
+
+// openSource makes the source. What is wrong with topics and credentials is known when it has asked the brokers, which it does when it begins to work.
+func (p *program) openSource() error {
+	o := p.config.source()
+	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	p.source = kafka.NewSource(o, p.state)
+	return nil
+}
+
+// openServer makes pages, health and API.
+func (p *program) openServer() (err error) {
+	if p.listener == nil {
+		return nil
+	}
+	w := p.config.Web
+	o := web.Options{
+		Listener: p.listener, ConfigFile: string(w.ConfigFile), ExternalURL: p.config.Notify.ExternalURL, PProf: w.PProf, Version: Version(), Logger: p.logger, Gatherer: p.registry,
+		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
+	}
+	if w.Token != "" {
+		o.Tokens = []web.Token{{Secret: string(w.Token), Role: web.Writer}}
+	}
+	p.show(&o)
+	p.server, err = web.New(o)
+	return err
+}
+
+// start has the parts work, from the bottom up.
+func (p *program) start(ctx context.Context) {
+	if p.server != nil {
+		p.lives.start(ctx, "pages", p.server.Run)
+	}
+	p.lives.start(ctx, "notifications", p.notifier.Run)
+	p.lives.start(ctx, "kafka", p.source.Run)
+	if p.beside != nil {
+		p.lives.start(ctx, "shop", p.beside)
+	}
+	if p.hangups != nil {
+		p.lives.start(ctx, "reload", p.heedHangups)
+	}
+}
+
+// notifyOptions say whom to tell. Whoever names nobody reads his alerts on the terminal: silence would look like a system without trouble.
+func (p *program) notifyOptions(c *Config) notify.Options {
+	n := c.Notify
+	o := notify.Options{
+		AlertmanagerConfig: string(n.AlertmanagerConfig), WebhookURL: string(n.WebhookURL), SlackURL: string(n.SlackURL), SlackChannel: n.SlackChannel,
+		Alertmanagers: n.Alertmanagers, ExternalURL: cmp.Or(n.ExternalURL, p.pages()),
+	}
+	if n.Terminal || o.AlertmanagerConfig == "" && o.WebhookURL == "" && o.SlackURL == "" && len(o.Alertmanagers) == 0 {
+		o.Terminal = p.terminal.Out
+	}
+	return o
+}
+
+// pages is where the pages are, "" when there are none.
+func (p *program) pages() string {
+	if p.listener == nil {
+		return ""
+	}
+	return "http://" + p.listener.Addr().String()
+}
+
+func clock() int64 { return time.Now().UnixNano() }

@@ -1,0 +1,111 @@
+package app
+
+import (
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// state is the engine together with the disk: what the source drives. It keeps what the engine decides until the next checkpoint, which takes the engine's state,
+// the positions it covers, and those decisions to disk in one transaction. So a crash at any instant repeats work and neither loses nor repeats an alert.
+//
+// A checkpoint that fails, as on a full disk, hands its decisions to the outbox all the same: people are told, offsets are not committed, and the next checkpoint
+// covers both.
+type state struct {
+	*alerting.Engine
+	store *store.Store
+
+	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
+	decided []models.Alert
+	urgent  bool
+	saved   time.Time // when the last checkpoint was taken
+}
+
+// emit takes a transition from the engine.
+func (s *state) emit(a models.Alert) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.decided = append(s.decided, a)
+	s.urgent = s.urgent || forPeople(a)
+}
+
+// forPeople says whether somebody is to hear of a transition.
+func forPeople(a models.Alert) bool {
+	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical && !a.Shadow
+}
+
+// Urgent says whether a decision waits that people are to hear of before the second is over.
+func (s *state) Urgent() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.urgent
+}
+
+// Rewind is how much of the past a start without a checkpoint reads to fill the windows.
+func (s *state) Rewind() time.Duration { return s.LongestWindow() }
+
+// Positions are those of the last checkpoint.
+func (s *state) Positions() []models.SourcePosition {
+	var list []models.SourcePosition
+	for source, at := range s.store.Positions() {
+		list = append(list, models.SourcePosition{
+			Cluster: source.Cluster, TopicID: source.TopicID, Topic: source.Topic, Partition: source.Partition,
+			Next: at.Next, Committed: at.Committed, Epoch: at.Epoch,
+		})
+	}
+	return list
+}
+
+// Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands still but for a reload, which may decide something
+// meanwhile. So what was decided is taken last: told twice, under the same ID, is better than saved as told and lost.
+func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
+	c := s.store.Begin()
+	s.Save(c.Full(), c.Put, c.Delete)
+	for _, p := range positions {
+		c.SetPosition(storeSource(p), store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch})
+	}
+	for _, p := range forget {
+		c.Forget(storeSource(p))
+	}
+	c.Append(s.take()...)
+	if err := s.store.Commit(c); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.saved = time.Now()
+	return nil
+}
+
+// checkpointed is when the last checkpoint was taken.
+func (s *state) checkpointed() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.saved
+}
+
+func storeSource(p models.SourcePosition) store.Source {
+	return store.Source{Cluster: p.Cluster, TopicID: p.TopicID, Topic: p.Topic, Partition: p.Partition}
+}
+
+func (s *state) take() []models.Alert {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	decided := s.decided
+	s.decided, s.urgent = nil, false
+	return decided
+}
+
+// firing are the alerts that fire now, for a notifier that starts.
+func (s *state) firing() []models.Alert {
+	var list []models.Alert
+	for _, a := range s.Alerts() {
+		if a.State == models.AlertFiring && forPeople(a) {
+			list = append(list, a)
+		}
+	}
+	return list
+}

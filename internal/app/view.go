@@ -1,0 +1,274 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/internal/web"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// show gives the pages what they show. The parts do not know each other, so each view translates what one of them knows into what the pages ask for.
+func (p *program) show(o *web.Options) {
+	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{p}, &rulesView{program: p}, &engineView{program: p, started: time.Now()}, notifierView{p.notifier}
+	o.Logs, o.Backtest = logsView{p}, p.backtest
+	if p.config.Kafka.DeadLetterTopic != "" {
+		o.DeadLetters = lettersView{p}
+	}
+}
+
+// live is what must hold for the process to be worth keeping: that it goes on reading, or waiting for a Kafka to come back.
+func (p *program) live() []web.Check {
+	return []web.Check{{Name: "kafka", Err: func() error {
+		if h := p.source.Health(); h.State == kafka.Dead {
+			return problems(h)
+		}
+		return nil
+	}}}
+}
+
+// ready is what must hold for alerts to be found and told.
+func (p *program) ready() []web.Check {
+	return []web.Check{
+		{Name: "kafka", Err: func() error {
+			if h := p.source.Health(); h.State != kafka.Ready {
+				return problems(h)
+			}
+			return nil
+		}},
+		{Name: "notifications", Err: p.notifier.Health},
+		{Name: "state", Err: p.store.Alarm},
+	}
+}
+
+func problems(h kafka.Health) error {
+	text := string(h.State)
+	if len(h.Problems) > 0 {
+		text += ": " + strings.Join(h.Problems, "; ")
+	}
+	return errors.New(text)
+}
+
+// alertsView shows the engine's alerts and the store's history.
+type alertsView struct{ p *program }
+
+func (v alertsView) Current() []models.Alert { return v.p.state.Alerts() }
+func (v alertsView) History() []models.Alert { return v.p.store.History() }
+
+func (v alertsView) Series(id string) []web.Point {
+	var list []web.Point
+	for _, at := range v.p.state.Series(id) {
+		list = append(list, web.Point{At: time.Unix(0, at.Time).UTC(), Value: at.Value})
+	}
+	return list
+}
+
+// rulesView shows how the rules fare.
+type rulesView struct {
+	*program
+	rates rates
+}
+
+func (v *rulesView) Set() *rule.Set { return v.set.Load() }
+
+func (v *rulesView) Status() []web.RuleStatus {
+	now := time.Now()
+	list := make([]web.RuleStatus, 0, len(v.set.Load().Rules))
+	for _, r := range v.state.Rules() {
+		s := web.RuleStatus{ID: r.ID, Matches: r.Matches, PerMinute: 60 * v.rates.of(r.ID, r.Matches, now), LastMatch: r.LastMatch, Groups: r.Groups, Bytes: int64(r.Memory), Cost: r.Cost.NanosPerLog}
+		if r.Refused > 0 {
+			s.Error = fmt.Sprintf("it has as many groups as its limit allows, %d; %d logs of others did not count", r.Limit, r.Refused)
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// engineView shows how the reading goes.
+type engineView struct {
+	*program
+	started time.Time
+	rates   rates
+}
+
+func (v *engineView) Status() web.EngineStatus {
+	read, engine, health := v.source.Stats(), v.state.Stats(), v.source.Health()
+	s := web.EngineStatus{
+		Started: v.started, Brokers: v.config.Kafka.Brokers, Group: v.config.Kafka.Group, Members: 1, Connected: health.State == kafka.Ready, Problem: strings.Join(health.Problems, "; "),
+		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Invalid: read.Rejected,
+		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
+	}
+	reached := map[models.Partition]alerting.WatermarkStatus{}
+	for _, w := range v.state.Watermarks() {
+		reached[models.Partition{Topic: w.Topic, Partition: w.Partition}] = w
+	}
+	for _, at := range read.Partitions {
+		s.Partitions = append(s.Partitions, partitionStatus(at, reached[models.Partition{Topic: at.Topic, Partition: at.Partition}]))
+	}
+	return s
+}
+
+func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.PartitionStatus {
+	state := "reading"
+	switch {
+	case at.Stuck != "":
+		state = "stuck"
+	case at.Lag == 0:
+		state = "caught up"
+	}
+	return web.PartitionStatus{Topic: at.Topic, Partition: at.Partition, Next: at.Next, End: at.HighWatermark, Lag: at.Lag, Behind: at.LagTime, Watermark: w.Time, State: state}
+}
+
+// notifierView shows what was told.
+type notifierView struct{ n *notify.Notifier }
+
+func (v notifierView) Deliveries(id string) []web.Delivery { return deliveries(v.n.Deliveries(id)) }
+
+func (v notifierView) Status() web.NotifierStatus {
+	s := v.n.Status()
+	return web.NotifierStatus{Waiting: s.Waiting, Sent: s.Sent, Failed: s.Failed, Receivers: s.Receivers, Problem: s.Problem, Recent: deliveries(s.Recent)}
+}
+
+func deliveries(list []notify.Delivery) []web.Delivery {
+	var out []web.Delivery
+	for _, d := range list {
+		out = append(out, web.Delivery{At: d.At, State: d.State, Receiver: d.Receiver, Integration: d.Integration, Sent: d.Sent, Detail: d.Detail})
+	}
+	return out
+}
+
+// logsView reads the topics beside the engine.
+type logsView struct{ p *program }
+
+// Topics are those that the engine reads: with patterns, those that it has found.
+func (v logsView) Topics() []string {
+	topics := slices.Clone(v.p.config.Kafka.Topics)
+	for _, at := range v.p.source.Stats().Partitions {
+		if !slices.Contains(topics, at.Topic) {
+			topics = append(topics, at.Topic)
+		}
+	}
+	return topics
+}
+
+func (v logsView) Decode(topic string) decode.Config { return v.p.config.Format(topic) }
+
+func (v logsView) Records(ctx context.Context, from web.From) iter.Seq2[models.Record, error] {
+	o := v.p.reader(from.Topic)
+	o.From, o.Follow = from.Time, from.Follow
+	if from.At {
+		o.Offsets = map[models.Partition]int64{{Topic: from.Topic, Partition: from.Partition}: from.Offset}
+	}
+	return kafka.NewReader(o).Records(ctx)
+}
+
+// reader reads one topic, or all that the engine reads, without a group.
+func (p *program) reader(topic string) kafka.ReaderConfig {
+	o := kafka.ReaderConfig{Client: p.config.Kafka.Client(), Topics: logsView{p}.Topics(), Logger: p.logger}
+	o.Client.Dial = p.network.dial
+	if topic != "" {
+		o.Topics = []string{topic}
+	}
+	return o
+}
+
+// backtest evaluates rules over the topics since a time, with an engine of its own, and tells nobody.
+func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time) (web.BacktestResult, error) {
+	o := p.reader("")
+	o.From = since
+	reader := kafka.NewReader(o)
+	partitions, err := reader.Partitions(ctx)
+	if err != nil {
+		return web.BacktestResult{}, err
+	}
+	b := ruletest.Backtest{Partitions: partitions, Rejected: func(error) {}, Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)))
+		return e, e.SetRules(set)
+	}}}
+	report, err := b.Run(ctx, kafka.Samples(reader.Records(ctx)))
+	if err != nil {
+		return web.BacktestResult{}, err
+	}
+	return web.BacktestResult{Records: report.Records, Logs: report.Logs, From: report.From, To: report.To, Alerts: report.Alerts, Truncated: report.Truncated}, nil
+}
+
+// lettersView shows the dead letters.
+type lettersView struct{ p *program }
+
+func (v lettersView) letters() kafka.DeadLetters {
+	d := kafka.DeadLetters{Client: v.p.config.Kafka.Client(), Topic: v.p.config.Kafka.DeadLetterTopic, Logger: v.p.logger}
+	d.Client.Dial = v.p.network.dial
+	return d
+}
+
+func (v lettersView) List(ctx context.Context, most int) ([]web.DeadLetter, error) {
+	var list []web.DeadLetter
+	for l, err := range v.letters().List(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		origin := models.Position{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset}
+		list = append(list, web.DeadLetter{At: origin, Origin: origin, Time: l.Timestamp, Reason: l.Reason, Detail: l.Detail, Value: l.Value, Replayed: l.Attempts > 1})
+		if len(list) > 2*most {
+			list = slices.Delete(list, 0, most)
+		}
+	}
+	slices.Reverse(list)
+	return list[:min(len(list), most)], nil
+}
+
+func (v lettersView) Replay(ctx context.Context, at models.Position) error {
+	n, err := v.letters().Replay(ctx, func(l kafka.DeadLetter) bool {
+		return l.Topic == at.Topic && l.Partition == at.Partition && l.Offset == at.Offset
+	})
+	if err == nil && n == 0 {
+		err = fmt.Errorf("there is no dead letter of %s/%d at %d", at.Topic, at.Partition, at.Offset)
+	}
+	return err
+}
+
+// rates are how fast some counters move: over the time between two looks that lie at least ten seconds apart.
+type rates struct {
+	mu   sync.Mutex // guards seen
+	seen map[string]rate
+}
+
+type rate struct {
+	at, before time.Time
+	n, was     int64
+}
+
+// of is the rate of a counter, each second.
+func (r *rates) of(name string, n int64, now time.Time) float64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last, ok := r.seen[name]
+	if !ok {
+		if r.seen == nil {
+			r.seen = map[string]rate{}
+		}
+		last = rate{at: now, before: now, n: n, was: n}
+		r.seen[name] = last
+	}
+	if now.Sub(last.at) >= 10*time.Second {
+		last = rate{at: now, before: last.at, n: n, was: last.n}
+		r.seen[name] = last
+	}
+	if seconds := now.Sub(last.before).Seconds(); seconds > 0 {
+		return float64(n-last.was) / seconds
+	}
+	return 0
+}

@@ -1,0 +1,136 @@
+package app
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// When a service logs too many errors I hear of it at once, and again when it is over.
+func TestRecordToWebhook(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 10)
+		want(t, "after ten errors", w.notices())
+		before := time.Now()
+		w.errors(0, "pay", 1)
+		want(t, "after eleven", w.notices(), "firing pay")
+		if n := w.received[0]; n.at.Sub(before) > 50*time.Millisecond || n.summary != "11 errors of pay" {
+			t.Errorf("%q after %v", n.summary, n.at.Sub(before))
+		}
+		time.Sleep(3 * time.Minute)
+		want(t, "a while later", w.notices(), "firing pay", "resolved pay")
+		r.end()
+	})
+}
+
+// A restart neither loses nor repeats an alert, be the stop clean or a power cut.
+func TestRestart(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		r := w.start("a")
+		w.errors(0, "pay", 11)
+		w.errors(1, "cart", 6)
+		r.end()
+		w.errors(1, "cart", 5) // nobody reads
+		r = w.start("a")
+		want(t, "after a clean stop", w.notices(), "firing cart", "firing pay")
+
+		w.errors(0, "stock", 11)
+		w.errors(1, "mail", 6)
+		r.kill("b")
+		w.errors(1, "mail", 5)
+		r = w.start("b")
+		time.Sleep(4 * time.Minute) // the group gives up whoever was killed after a while
+		want(t, "when all is over", w.notices(), "firing cart", "firing mail", "firing pay", "firing stock",
+			"resolved cart", "resolved mail", "resolved pay", "resolved stock")
+		r.end()
+	})
+}
+
+// Two programs of one group share the partitions; when one goes, the other goes on with its share.
+func TestTwoMembers(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		a, b := w.start("a"), w.start("b")
+		time.Sleep(10 * time.Second)
+		for p := range int32(4) {
+			w.errors(p, "service-"+string('0'+p), 11)
+		}
+		all := []string{"firing service-0", "firing service-1", "firing service-2", "firing service-3"}
+		want(t, "with two members", w.notices(), all...)
+		a.end()
+		time.Sleep(30 * time.Second)
+		for p := range int32(4) {
+			w.errors(p, "later-"+string('0'+p), 11)
+		}
+		got := w.notices()
+		for p := range 4 {
+			if name := "firing later-" + string(rune('0'+p)); !contains(got, name) {
+				t.Errorf("%s is missing after one member left: %v", name, got)
+			}
+		}
+		b.end()
+	})
+}
+
+func contains(list []string, s string) bool {
+	return strings.Contains(strings.Join(list, ",")+",", s+",")
+}
+
+// A record that cannot be read stops nothing.
+func TestPoison(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		for i := range 11 {
+			w.errors(0, "pay", 1)
+			w.produce(0, []string{`{"level":`, "\x00\xff\xfe", "", strings.Repeat("[", 100_000), `{"timestamp":"9999-01-01T00:00:00Z","level":"ERROR","service":"future"}`}[i%5])
+		}
+		want(t, "among poison", w.notices(), "firing pay")
+		r.end()
+	})
+}
+
+// A receiver that is slow or away holds up nobody else, and hears of everything later.
+func TestSlowReceiver(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.refuseAll(func() (int, time.Duration) { return http.StatusServiceUnavailable, 5 * time.Second })
+		w.errors(0, "pay", 11)
+		w.errors(0, "cart", 11)
+		time.Sleep(20 * time.Second)
+		want(t, "while the receiver is away", w.notices())
+		if lag := r.source.Lag(); lag != 0 {
+			t.Errorf("%d logs wait for a receiver", lag)
+		}
+		w.refuseAll(nil)
+		time.Sleep(2 * time.Minute)
+		got := w.notices()
+		if !contains(got, "firing pay") || !contains(got, "firing cart") {
+			t.Errorf("when it is back: %v", got)
+		}
+		r.end()
+	})
+}
+
+// New rules take effect while logs flow; what the others have counted is not forgotten, and a broken file changes nothing.
+func TestReloadUnderLoad(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 6)
+		w.rules = "version: 1\ngroups: nonsense\n"
+		if err := r.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "test.rules.yml:2:9") {
+			t.Errorf("a broken file: %v", err)
+		}
+		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: any}}\n"
+		if err := r.reload(t.Context()); err != nil {
+			t.Error(err)
+		}
+		w.errors(0, "pay", 5)
+		want(t, "of the rule that stayed", w.notices(), "firing pay")
+		w.errors(0, "cart", 1)
+		if got := w.received[len(w.received)-1]; got.labels["alertname"] != "Any" {
+			t.Errorf("the new rule did not fire: %v", w.received)
+		}
+		r.end()
+	})
+}
