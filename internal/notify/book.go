@@ -65,10 +65,18 @@ type book struct {
 	within   int              // records that were handed over
 	refused  int              // records that found no room the last time
 	strays   []*alert.Alert   // that are over, which a group does not know yet
+	moved    chan struct{}    // is closed when a record changes
 }
 
 func newBook(j *journal, logger *slog.Logger, limit int) *book {
-	return &book{journal: j, logger: logger, limit: limit, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}}
+	return &book{journal: j, logger: logger, limit: limit, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}, moved: make(chan struct{})}
+}
+
+// movement returns a channel that is closed when a record changes.
+func (b *book) movement() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.moved
 }
 
 // restore reads what was known before a restart. firing are the alerts that the engine knows now: what it does not know is doubted, and over after a while.
@@ -128,9 +136,16 @@ func (b *book) fire(a models.Alert, now time.Time) (nothing string) {
 	default:
 		b.again(r, a, now)
 	}
+	b.change(r)
+	return ""
+}
+
+// change has a record stored and handed over.
+func (b *book) change(r *record) {
 	b.changed[r] = true
 	b.save(r)
-	return ""
+	close(b.moved)
+	b.moved = make(chan struct{})
 }
 
 // again makes a record that was over, or was of another alert with the same labels, one of this alert.
@@ -173,8 +188,7 @@ func (b *book) end(r *record, a models.Alert, now time.Time) {
 		a.Labels, a.Severity = r.Alert.Labels, r.Alert.Severity
 		r.Alert = a
 	}
-	b.changed[r] = true
-	b.save(r)
+	b.change(r)
 }
 
 // isOver says whether the end of the alert was told, at or after this transition. IDs are of episodes and do not come back, except after state was lost.
@@ -283,20 +297,21 @@ func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
 	})
 }
 
-// settle notes that a route is done with alerts that are over. When all its routes are, the alert is history.
-func (b *book) settle(routeID string, routes func(model.LabelSet) []string, alerts []*alert.Alert) {
+// settle notes that a settler, a route or an Alertmanager, is done with alerts that are over. When all its settlers are, the alert is history. A route is only done
+// with what was handed over to it last.
+func (b *book) settle(settler string, settlers func(model.LabelSet) []string, alerts []*alert.Alert, route bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range alerts {
 		r := b.records[a.Fingerprint()]
-		if r == nil || r.Firing || !a.UpdatedAt.Equal(r.updated) {
+		if r == nil || r.Firing || !a.Resolved() || route && !a.UpdatedAt.Equal(r.updated) {
 			continue
 		}
 		if r.settled == nil {
 			r.settled = map[string]bool{}
 		}
-		r.settled[routeID] = true
-		if covers(r.settled, routes(r.labels)) {
+		r.settled[settler] = true
+		if covers(r.settled, settlers(r.labels)) {
 			b.remember(r)
 			b.drop(r)
 		}

@@ -136,8 +136,8 @@ func New(o Options) (*Notifier, error) {
 	return n, nil
 }
 
-// open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are one collector to the outside: to register twice what Alertmanager
-// registers would be a panic.
+// open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are one collector to the outside, since Alertmanager panics
+// when what it registers is there already.
 func (n *Notifier) open() (err error) {
 	n.metrics = newMetrics(n.registry, n.book)
 	n.notifying = notify.NewMetrics(n.registry, featurecontrol.NoopFlags{})
@@ -152,20 +152,12 @@ func (n *Notifier) open() (err error) {
 	}
 	n.ledger.attach(n.journal, n.silences, n.logger)
 	n.silencer = silence.NewSilencer(n.silences, n.logger, n.recorder)
-	if n.opts.Registerer != nil {
-		return n.opts.Registerer.Register(n.registry)
-	}
 	return nil
 }
 
 // Close gives up the directory of a notifier. Run calls it at its end.
 func (n *Notifier) Close() (err error) {
-	n.closing.Do(func() {
-		err = n.journal.close()
-		if n.opts.Registerer != nil {
-			n.opts.Registerer.Unregister(n.registry)
-		}
-	})
+	n.closing.Do(func() { err = n.journal.close() })
 	return err
 }
 
@@ -182,6 +174,12 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 	}
 	if err := n.serve(); err != nil {
 		return err
+	}
+	if n.opts.Registerer != nil {
+		if err := n.opts.Registerer.Register(n.registry); err != nil {
+			return err
+		}
+		defer n.opts.Registerer.Unregister(n.registry)
 	}
 	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
 	n.book.restore(n.opts.Firing, time.Now())
@@ -366,21 +364,26 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 	}
 }
 
+// attempt says by whom an attempt to tell somebody was made.
+type attempt struct {
+	who, receiver, integration string
+}
+
 // attempted notes an attempt to tell a receiver.
-func (n *Notifier) attempted(s *sender, alerts []*alert.Alert, took time.Duration, err error) {
+func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Duration, err error) {
 	now, outcome, detail := time.Now(), "sent", fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
 	if err != nil {
 		outcome, detail = "failed", clean(err.Error(), maxLine)
 	}
-	n.receivers.attempted(s.who, now, err)
-	n.metrics.outcomes.WithLabelValues(s.receiver, s.in.Name(), outcome).Inc()
+	n.receivers.attempted(by.who, now, err)
+	n.metrics.outcomes.WithLabelValues(by.receiver, by.integration, outcome).Inc()
 	if err == nil {
-		n.metrics.last.WithLabelValues(s.receiver, s.in.Name()).Set(float64(now.Unix()))
+		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))
 	}
 	for _, a := range alerts {
-		n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: s.receiver, Integration: s.in.String(), Sent: err == nil, Detail: detail})
+		n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: by.receiver, Integration: by.integration, Sent: err == nil, Detail: detail})
 		if err == nil {
-			n.book.sent(s.who, a)
+			n.book.sent(by.who, a)
 		}
 	}
 }
@@ -414,7 +417,11 @@ type Status struct {
 
 // Status returns how telling goes.
 func (n *Notifier) Status() Status {
-	s := Status{Receivers: slices.Sorted(maps.Keys(n.plan.Load().receivers)), Recent: n.deliveries.last()}
+	p := n.plan.Load()
+	s := Status{Receivers: slices.Sorted(maps.Keys(p.receivers)), Recent: n.deliveries.last()}
+	for _, t := range p.targets {
+		s.Receivers = append(s.Receivers, t.who)
+	}
 	if n.opts.Outbox != nil {
 		s.Waiting = len(n.opts.Outbox.Pending())
 	}

@@ -10,6 +10,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -312,3 +315,15 @@ func TestFirstAtOnceThenBatches(t *testing.T) {
 		}
 	})
 }
+
+// configFile writes an alertmanager.yml.
+func configFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "alertmanager.yml")
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func modelName(name string) model.LabelName { return model.LabelName(name) }

@@ -101,11 +101,14 @@ type always bool
 // SendResolved implements notify.ResolvedSender.
 func (a always) SendResolved() bool { return bool(a) }
 
-// routeIDs are the routes that an alert takes.
-func (p *plan) routeIDs(set model.LabelSet) []string {
+// settlers are the routes that an alert takes, and the Alertmanagers that it is forwarded to.
+func (p *plan) settlers(set model.LabelSet) []string {
 	var ids []string
 	for _, r := range p.routes.Match(set) {
 		ids = append(ids, r.ID())
+	}
+	for _, t := range p.targets {
+		ids = append(ids, t.who)
 	}
 	return ids
 }
@@ -133,6 +136,9 @@ func (n *Notifier) startPipeline(p *plan) *pipeline {
 	l.inhibitor.WaitForLoading()
 	l.running.Go(func() { l.dispatcher.Run(time.Now()) })
 	l.dispatcher.WaitForLoading()
+	for _, t := range p.targets {
+		l.running.Go(func() { n.forward(l, t) })
+	}
 	return l
 }
 
@@ -216,7 +222,7 @@ func (f flush) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.A
 	alerts = f.l.n.book.current(alerts, time.Now())
 	ctx2, left, err := f.next.Exec(ctx, logger, alerts...)
 	if id, ok := notify.RouteID(ctx); ok && err == nil {
-		f.l.n.book.settle(id, f.l.routeIDs, alerts)
+		f.l.n.book.settle(id, f.l.settlers, alerts, true)
 	}
 	return ctx2, left, err
 }
@@ -262,24 +268,24 @@ type sender struct {
 
 // Notify implements notify.Notifier. An attempt outlives the end of the pipeline for as long as that waits for it.
 func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
-	attempt, cancel := s.attempt(ctx)
+	ctx, cancel := s.outlive(ctx)
 	defer cancel()
 	began := time.Now()
-	attempt, escaped := s.escape.apply(attempt, alerts)
-	retry, err = s.in.Notify(attempt, escaped...)
-	s.l.n.attempted(s, alerts, time.Since(began), err)
+	ctx, escaped := s.escape.apply(ctx, alerts)
+	retry, err = s.in.Notify(ctx, escaped...)
+	s.l.n.attempted(attempt{who: s.who, receiver: s.receiver, integration: s.in.String()}, alerts, time.Since(began), err)
 	return retry, err
 }
 
-func (s *sender) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
-	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(s.l.attempts, cancel)
-	if deadline, ok := ctx.Deadline(); ok {
-		var done context.CancelFunc
-		attempt, done = context.WithDeadline(attempt, deadline)
-		return attempt, func() { done(); stop(); cancel() }
+// outlive returns a context with the same deadline, which ends otherwise only when attempts are given up.
+func (s *sender) outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(notify.MinTimeout)
 	}
-	return attempt, func() { stop(); cancel() }
+	longer, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(s.l.attempts, cancel)
+	return longer, func() { stop(); cancel() }
 }
 
 func stateOf(a *alert.Alert) models.AlertState {

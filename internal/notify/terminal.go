@@ -69,7 +69,7 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 		fmt.Fprintf(b, "%s%s\n", indent, text)
 	}
 	facts := get("reason")
-	if threshold := get("threshold"); threshold != "" && !strings.Contains(facts, threshold) {
+	if threshold := get("threshold"); threshold != "" && !a.Resolved() && !strings.Contains(facts, threshold) {
 		facts = strings.TrimPrefix(fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold), "; ")
 	}
 	fmt.Fprintf(b, "%s%s (%s logs, since %s, %s)\n", indent, facts, get("count"), get("started_at"), get("source"))

@@ -1,0 +1,296 @@
+package notify
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// details are the deliveries of an alert in brief.
+func details(n *Notifier, id string) []string {
+	var list []string
+	for _, d := range n.Deliveries(id) {
+		list = append(list, strings.TrimSpace(string(d.State)+" "+d.Receiver+" "+map[bool]string{true: "sent", false: "not sent"}[d.Sent]+" "+d.Detail))
+	}
+	return list
+}
+
+func expectDetails(t *testing.T, n *Notifier, id string, want ...string) {
+	t.Helper()
+	got := details(n, id)
+	if len(got) != len(want) {
+		t.Errorf("deliveries of %s: got %q, want %q", id, got, want)
+		return
+	}
+	for i := range want {
+		if !strings.Contains(got[i], want[i]) {
+			t.Errorf("deliveries of %s: got %q, want %q", id, got[i], want[i])
+		}
+	}
+}
+
+// A receiver that answers 500 or 429 is tried again, less and less often, and gets the alert when it is back.
+func TestRetries(t *testing.T) {
+	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "hook")
+			w.sites["hook"].answer = func(n int) int {
+				if n < 5 {
+					return status
+				}
+				return http.StatusOK
+			}
+			l := start(t, w, Options{WebhookURL: "http://hook/x"})
+			a := episode("Errors", "a", 1)
+			l.outbox.add(a)
+			after(59 * time.Second)
+			if status == http.StatusTooManyRequests { // Alertmanager gives up what a client did wrong until the group's next turn
+				after(5 * time.Minute)
+			}
+			expect(t, "when it is back", w.sites["hook"].told(), "firing Errors a")
+			if err := l.n.Health(); err != nil {
+				t.Errorf("Health: %v", err)
+			}
+		})
+	}
+}
+
+// A receiver that hangs stalls nobody else, and nothing else.
+func TestSlowReceiver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook", "slow")
+		w.sites["slow"].answer = func(int) int { return 0 }
+		file := configFile(t, `
+route:
+  receiver: fast
+  group_by: [g]
+  routes:
+  - {receiver: slow, matchers: ['alertname="Errors"'], continue: true, group_by: [g]}
+  - {receiver: fast, matchers: ['alertname=~".+"'], group_by: [g]}
+receivers:
+- {name: fast, webhook_configs: [{url: 'http://hook/x'}]}
+- {name: slow, webhook_configs: [{url: 'http://slow/x'}]}
+`)
+		l := start(t, w, Options{AlertmanagerConfig: file})
+		for i := range 50 {
+			l.outbox.add(episode("Errors", string(rune('A'+i)), 1))
+			after(time.Second)
+			if got := w.sites["hook"].told(); len(got) != 1 {
+				t.Fatalf("alert %d: the fast receiver was told %q", i, got)
+			}
+		}
+		if n := len(l.outbox.Pending()); n != 0 {
+			t.Errorf("%d transitions were not acknowledged", n)
+		}
+		after(3 * time.Minute)
+		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "slow") {
+			t.Errorf("Health: got %v, want an error about receiver slow", err)
+		}
+	})
+}
+
+// What fired and was over while the receiver was down is told as over when it is back.
+func TestOverWhileDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		var up atomic.Bool
+		w.sites["hook"].answer = func(int) int {
+			if up.Load() {
+				return http.StatusOK
+			}
+			return http.StatusInternalServerError
+		}
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(90 * time.Second)
+		l.outbox.add(over(a))
+		after(10 * time.Minute)
+		expect(t, "while it is down", w.sites["hook"].told())
+		up.Store(true)
+		after(2 * time.Minute)
+		expect(t, "when it is back", w.sites["hook"].told(), "resolved Errors a")
+		after(time.Hour)
+		expect(t, "later", w.sites["hook"].told())
+	})
+}
+
+// An alert that fires and is over before its group's turn is told nevertheless.
+func TestOverBeforeItsTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		file := configFile(t, `
+route: {receiver: r, group_by: [alertname], group_wait: 1m}
+receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
+`)
+		l := start(t, w, Options{AlertmanagerConfig: file})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(over(a))
+		after(2 * time.Minute)
+		expect(t, "after its turn", w.sites["hook"].told(), "resolved Errors a")
+	})
+}
+
+// Firing and over back to back are told in this order, or as over.
+func TestBackToBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		synctest.Wait()
+		l.outbox.add(over(a))
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+		b := episode("Errors", "b", 1)
+		l.outbox.add(b, over(b))
+		after(2 * time.Minute)
+		expect(t, "told at once", w.sites["hook"].told(), "resolved Errors b")
+		after(time.Hour)
+		expect(t, "later", w.sites["hook"].told())
+	})
+}
+
+// A new episode is told like the first.
+func TestNextEpisode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		for i := range int64(3) {
+			a := episode("Errors", "a", i+1)
+			l.outbox.add(a)
+			after(5 * time.Minute)
+			l.outbox.add(over(a))
+			after(5 * time.Minute)
+			expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+		}
+	})
+}
+
+// An alert whose severity rises is told anew, and the former severity as over.
+func TestSeverityMoves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		a.Labels["severity"] = "warning"
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		b := a
+		b.Labels = map[string]string{"alertname": "Errors", "g": "a", "severity": "critical"}
+		b.At = time.Now()
+		l.outbox.add(b)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, resolved Errors a")
+		end := over(b)
+		l.outbox.add(end)
+		after(2 * time.Minute)
+		expect(t, "over", w.sites["hook"].told(), "resolved Errors a")
+		if firing, over := l.n.book.counts(); firing+over != 0 {
+			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		}
+	})
+}
+
+// What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is kept.
+func TestUntold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		old, shadow, muted := episode("Old", "", 1), episode("Shadow", "", 1), episode("Muted", "", 1)
+		old.Historical, shadow.Shadow = true, true
+		muted.State, muted.Reason = "suppressed", "deploy until 12:00"
+		l.outbox.add(old, shadow, muted)
+		after(5 * time.Minute)
+		l.outbox.add(over(old), over(shadow))
+		after(5 * time.Minute)
+		expect(t, "told", w.sites["hook"].told())
+		expectDetails(t, l.n, old.ID, "firing  not sent was over or too old", "resolved  not sent nobody was told that it fired")
+		expectDetails(t, l.n, shadow.ID, "shadow", "nobody was told")
+		expectDetails(t, l.n, muted.ID, "suppressed  not sent suppressed: deploy until 12:00")
+		fired := muted
+		fired.State, fired.At = "firing", time.Now()
+		l.outbox.add(fired)
+		after(time.Second)
+		expect(t, "when it is not suppressed any more", w.sites["hook"].told(), "firing Muted")
+	})
+}
+
+// A firing alert that is too old to be told is told to be over if it was told to fire.
+func TestHistoricalEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(time.Minute)
+		end := over(a)
+		end.Historical = true
+		l.outbox.add(end)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+	})
+}
+
+// While too many alerts fire, those that were told before keep their place, the others wait, and we say so.
+func TestTooManyAlerts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x", MaxAlerts: 2})
+		a, b, c := episode("Errors", "a", 1), episode("Errors", "b", 1), episode("Errors", "c", 1)
+		l.outbox.add(a)
+		after(2 * time.Second)
+		l.outbox.add(b)
+		after(2 * time.Second)
+		l.outbox.add(c)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, firing Errors b")
+		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
+			t.Errorf("Health: %v", err)
+		}
+		l.outbox.add(over(a))
+		after(4 * time.Minute)
+		expect(t, "when there is room", w.sites["hook"].told(), "resolved Errors a, firing Errors b", "firing Errors b, firing Errors c")
+		if err := l.n.Health(); err != nil {
+			t.Errorf("Health: %v", err)
+		}
+	})
+}
+
+// Alertmanager's metrics and ours are served by one registry, and gone when the notifier is.
+func TestMetrics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		reg := prometheus.NewRegistry()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", Registerer: reg, Terminal: io.Discard})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(time.Second)
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ""
+		for _, f := range families {
+			for _, m := range f.Metric {
+				text += f.GetName() + " " + m.String() + "\n"
+			}
+		}
+		for _, want := range []string{"alertmanager_notifications_total", "alertmanager_alerts", "alertmanager_silences", `alert_engine_notification_attempts_total label:{name:"integration" value:"webhook[0]"} label:{name:"outcome" value:"sent"} label:{name:"receiver" value:"default"} counter:{value:1`} {
+			if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
+				t.Errorf("no %s in\n%s", want, text)
+			}
+		}
+		l.stop()
+		if families, err := reg.Gather(); err != nil || len(families) != 0 {
+			t.Errorf("after the end there are %d metrics, %v", len(families), err)
+		}
+	})
+}

@@ -1,0 +1,117 @@
+package notify
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// posted are the alerts of a post to an Alertmanager in brief, and what they hold for.
+func posted(body []byte) (text string, alerts []struct {
+	Labels           map[string]string
+	StartsAt, EndsAt time.Time
+}) {
+	if err := json.Unmarshal(body, &alerts); err != nil {
+		return err.Error(), nil
+	}
+	var parts []string
+	for _, a := range alerts {
+		state := "firing"
+		if !a.EndsAt.After(time.Now()) {
+			state = "resolved"
+		}
+		parts = append(parts, state+" "+a.Labels["alertname"]+" "+a.Labels["g"])
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", "), alerts
+}
+
+func (s *site) posts() []string {
+	var list []string
+	for _, body := range s.told() {
+		text, _ := posted([]byte(body))
+		list = append(list, text)
+	}
+	return list
+}
+
+// The user's own Alertmanagers are posted what fires, again once a minute, and what is over until they have taken it.
+func TestForward(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "one", "two")
+		var up atomic.Bool
+		w.sites["two"].answer = func(int) int {
+			if up.Load() {
+				return http.StatusOK
+			}
+			return http.StatusServiceUnavailable
+		}
+		l := start(t, w, Options{Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"}})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(time.Second)
+		expect(t, "at once", w.sites["one"].posts(), "firing Errors a")
+		if path := w.sites["two"].path[0]; path != "/prefix/api/v2/alerts" {
+			t.Errorf("path: %s", path)
+		}
+		after(3 * time.Minute)
+		if got := w.sites["one"].posts(); len(got) != 3 {
+			t.Errorf("in three minutes: %q", got)
+		}
+		_, alerts := posted(w.sites["one"].last())
+		if holds := time.Until(alerts[0].EndsAt); holds < 5*time.Minute {
+			t.Errorf("it holds for %s", holds)
+		}
+		l.outbox.add(over(a))
+		after(2 * time.Second)
+		expect(t, "when it is over", w.sites["one"].posts(), "resolved Errors a")
+		expect(t, "the one that is down", w.sites["two"].posts())
+		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "two:9093/prefix has failed") {
+			t.Errorf("Health: %v", err)
+		}
+		up.Store(true)
+		after(5 * time.Minute)
+		expect(t, "when it is back", w.sites["two"].posts(), "firing Errors a", "resolved Errors a")
+		expect(t, "the other", w.sites["one"].posts())
+		if firing, over := l.n.book.counts(); firing+over != 0 {
+			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		}
+		if err := l.n.Health(); err != nil {
+			t.Errorf("Health: %v", err)
+		}
+	})
+}
+
+// Many alerts are posted in batches, and all of them again after a restart.
+func TestForwardBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "one")
+		dir := t.TempDir()
+		var all []models.Alert
+		for i := range 250 {
+			all = append(all, episode("Errors", fmt.Sprint(i), 1))
+		}
+		o := Options{Alertmanagers: []string{"http://one:9093"}, DataDir: dir}
+		l := start(t, w, o)
+		l.outbox.add(all...)
+		after(time.Second)
+		if n := len(w.sites["one"].posts()); n != 3 {
+			t.Errorf("%d posts", n)
+		}
+		l.stop()
+		o.Firing = all
+		start(t, w, o)
+		after(time.Second)
+		if n := len(w.sites["one"].posts()); n != 3 {
+			t.Errorf("%d posts after the restart", n)
+		}
+	})
+}

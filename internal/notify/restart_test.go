@@ -1,0 +1,236 @@
+package notify
+
+import (
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// killed returns a copy of what a process that is killed now leaves on the disk.
+func killed(t *testing.T, dir string) string {
+	t.Helper()
+	copied := t.TempDir()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Name() == "LOCK" {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, name)
+		to := filepath.Join(copied, rel)
+		if err := os.MkdirAll(filepath.Dir(to), 0o700); err != nil {
+			return err
+		}
+		return os.WriteFile(to, text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return copied
+}
+
+// After a kill, what was told is not told again, even if the outbox has it once more; what was not told is.
+func TestKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := t.TempDir()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
+		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		l.outbox.add(over(a), b)
+		after(2 * time.Minute)
+		expect(t, "before the kill", w.sites["hook"].told(), "firing Errors a", "firing Other b", "resolved Errors a")
+		disk := killed(t, dir)
+		l.stop()
+		w.sites["hook"].told()
+
+		again := newOutbox()
+		again.add(a, over(a), b) // acknowledged, but the kill came before that was on disk
+		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Outbox: again, Firing: []models.Alert{b}})
+		after(10 * time.Minute)
+		expect(t, "after the kill", w.sites["hook"].told())
+		if n := len(again.Pending()); n != 0 {
+			t.Errorf("%d transitions were not acknowledged", n)
+		}
+		again.add(over(b))
+		after(2 * time.Minute)
+		expect(t, "when it is over", w.sites["hook"].told(), "resolved Other b")
+	})
+}
+
+// An alert that was acknowledged but not told when the process was killed is told after the restart, and so is its end.
+func TestKillBeforeDelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		var up atomic.Bool
+		w.sites["hook"].answer = func(int) int {
+			if up.Load() {
+				return http.StatusOK
+			}
+			return http.StatusBadGateway
+		}
+		dir := t.TempDir()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Grace: time.Second})
+		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		l.outbox.add(a, b)
+		after(time.Minute)
+		l.outbox.add(over(b))
+		after(time.Minute)
+		if n := len(l.outbox.Pending()); n != 0 {
+			t.Fatalf("%d transitions were not acknowledged", n)
+		}
+		disk := killed(t, dir)
+		l.stop()
+		up.Store(true)
+		start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a}})
+		after(time.Second)
+		expect(t, "after the kill", slices.Sorted(slices.Values(w.sites["hook"].told())), "firing Errors a", "resolved Other b")
+	})
+}
+
+// What fires is restored before anything is told: no group seems resolved after a restart, and what the engine no longer knows is over only after a while.
+func TestRestored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := t.TempDir()
+		o := Options{WebhookURL: "http://hook/x", DataDir: dir}
+		l := start(t, w, o)
+		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(b)
+		after(2 * time.Minute)
+		l.stop()
+		expect(t, "before", w.sites["hook"].told(), "firing Errors a", "firing Errors a, firing Errors b")
+
+		after(time.Hour)
+		o.Firing = []models.Alert{a}
+		start(t, w, o)
+		after(4 * time.Minute)
+		expect(t, "after the restart", w.sites["hook"].told())
+		after(5 * time.Minute)
+		expect(t, "when doubt is over", w.sites["hook"].told(), "firing Errors a, resolved Errors b")
+	})
+}
+
+// An engine whose alerts fire tells them even if the memory of notifications was lost.
+func TestMemoryLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		a := episode("Errors", "a", 1)
+		start(t, w, Options{WebhookURL: "http://hook/x", Firing: []models.Alert{a}})
+		after(time.Second)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
+	})
+}
+
+// A memory that is damaged is put aside, loudly; one that was cut short by a crash loses no more than the last change.
+func TestDamage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := t.TempDir()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		l.stop()
+		w.sites["hook"].told()
+		cut := killed(t, dir)
+		appendTo(t, newestFile(t, cut, "log-*"), "half a frame")
+		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: cut, Firing: []models.Alert{a}})
+		after(2 * time.Minute)
+		expect(t, "after a crash in the middle of a write", w.sites["hook"].told())
+		if text := l.log.String(); !strings.Contains(text, "dropped") {
+			t.Errorf("the log does not say that something was dropped:\n%s", text)
+		}
+		l.stop()
+
+		snapshot := newestFile(t, dir, "snapshot-*")
+		text, err := os.ReadFile(snapshot)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text[len(text)-3] ^= 0xff
+		if err := os.WriteFile(snapshot, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}})
+		after(time.Second)
+		expect(t, "after damage", w.sites["hook"].told(), "firing Errors a")
+		if text := l.log.String(); !strings.Contains(text, "damaged") {
+			t.Errorf("the log does not say that something is damaged:\n%s", text)
+		}
+		if found, _ := filepath.Glob(filepath.Join(dir, "notify.damaged-*")); len(found) != 1 {
+			t.Errorf("put aside: %q", found)
+		}
+	})
+}
+
+func newestFile(t *testing.T, dir, pattern string) string {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "notify", pattern))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no %s in %s: %v", pattern, dir, err)
+	}
+	return names[len(names)-1]
+}
+
+func appendTo(t *testing.T, name, text string) {
+	t.Helper()
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A stop waits for an attempt under way, and takes what is left in the outbox with it.
+func TestStopDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		w.sites["hook"].answer = func(int) int {
+			time.Sleep(3 * time.Second)
+			return http.StatusOK
+		}
+		dir := t.TempDir()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		l.stop()
+		expect(t, "at the stop", w.sites["hook"].told(), "firing Errors a")
+		start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}})
+		after(10 * time.Minute)
+		expect(t, "after the restart", w.sites["hook"].told())
+	})
+}
+
+// A receiver that hangs delays a stop by no more than the grace that is given.
+func TestStopIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		w.sites["hook"].answer = func(int) int { return 0 }
+		l := start(t, w, Options{WebhookURL: "http://hook/x", Grace: 4 * time.Second})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(time.Second)
+		began := time.Now()
+		l.stop()
+		if took := time.Since(began); took > 6*time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+	})
+}

@@ -1,0 +1,193 @@
+package notify
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// call asks the API.
+func (l *life) call(method, path string, body any) (int, string) {
+	l.t.Helper()
+	text, _ := json.Marshal(body)
+	r := httptest.NewRequest(method, path, bytes.NewReader(text))
+	r.Header.Set("Content-Type", "application/json")
+	w := httptest.NewRecorder()
+	l.n.Handler().ServeHTTP(w, r)
+	return w.Code, w.Body.String()
+}
+
+// silence silences alerts with a label for a while.
+func (l *life) silence(name, value string, d time.Duration) (id string) {
+	l.t.Helper()
+	code, body := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
+		"matchers": []map[string]any{{"name": name, "value": value, "isRegex": false, "isEqual": true}},
+		"startsAt": time.Now(), "endsAt": time.Now().Add(d), "createdBy": "ann", "comment": "known",
+	})
+	var answer struct{ SilenceID string }
+	if err := json.Unmarshal([]byte(body), &answer); err != nil || code != http.StatusOK {
+		l.t.Fatalf("silence: %d %s", code, body)
+	}
+	return answer.SilenceID
+}
+
+// A silence mutes, is named as the reason, and what still fires at its end is told.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		l.silence("g", "a", 10*time.Minute)
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(5 * time.Minute)
+		expect(t, "while silenced", w.sites["hook"].told())
+		expectDetails(t, l.n, a.ID, "firing default not sent silenced by ann until 2000-01-01T00:10:00Z: known")
+		after(6 * time.Minute)
+		expect(t, "when the silence is over", w.sites["hook"].told(), "firing Errors a")
+	})
+}
+
+// Whoever heard that an alert fires hears that it is over, silenced since or not; whoever did not, does not.
+func TestResolveAfterSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		told, untold, other := episode("Errors", "a", 1), episode("Errors", "b", 1), episode("Errors", "c", 1)
+		l.silence("g", "b", time.Hour)
+		l.outbox.add(told, untold)
+		after(2 * time.Minute)
+		expect(t, "at first", w.sites["hook"].told(), "firing Errors a")
+		l.silence("g", "a", time.Hour)
+		l.outbox.add(other) // a notification without the silenced one: Alertmanager forgets that it was told
+		after(2 * time.Minute)
+		expect(t, "after the silence", w.sites["hook"].told(), "firing Errors c")
+		l.outbox.add(over(told), over(untold))
+		after(2 * time.Minute)
+		expect(t, "when they are over", w.sites["hook"].told(), "resolved Errors a, firing Errors c")
+		after(2 * time.Hour)
+		expect(t, "when the silences are over", w.sites["hook"].told())
+	})
+}
+
+// What was silenced as long as it fired stays untold when the silence ends before it is over is noticed.
+func TestOverWhileSilenced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		id := l.silence("g", "a", time.Hour)
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(90 * time.Second)
+		if code, body := l.call(http.MethodDelete, "/api/v2/silence/"+id, nil); code != http.StatusOK {
+			t.Fatalf("expire: %d %s", code, body)
+		}
+		l.outbox.add(over(a))
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told())
+	})
+}
+
+// Silences outlive a kill.
+func TestSilenceSurvives(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := t.TempDir()
+		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
+		kept, ended := l.silence("g", "a", 19*time.Hour), l.silence("g", "b", 24*time.Hour)
+		after(time.Second) // Alertmanager takes a change of a silence for older when it comes at the same instant
+		if code, body := l.call(http.MethodDelete, "/api/v2/silence/"+ended, nil); code != http.StatusOK {
+			t.Fatalf("expire: %d %s", code, body)
+		}
+		disk := killed(t, dir)
+		l.stop()
+		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a, b}})
+		after(time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Other b")
+		_, body := l.call(http.MethodGet, "/api/v2/silence/"+kept, nil)
+		if !strings.Contains(body, `"state":"active"`) {
+			t.Errorf("silence: %s", body)
+		}
+		after(20 * time.Hour)
+		if got := w.sites["hook"].told(); !slices.Contains(got, "firing Errors a") {
+			t.Errorf("when it is over: %q", got)
+		}
+		after(125 * time.Hour)
+		remembered := 0
+		l.n.journal.each("silence/", time.Now(), func(string, []byte) { remembered++ })
+		if remembered != 0 {
+			t.Errorf("%d silences are remembered long after their end", remembered)
+		}
+	})
+}
+
+// What one alert inhibits, or a mute time, is named as the reason.
+func TestMuted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		file := configFile(t, `
+route:
+  receiver: r
+  group_by: [alertname]
+  routes:
+  - {matchers: ['alertname="Nightly"'], mute_time_intervals: [night], receiver: r}
+receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
+inhibit_rules: [{source_matchers: ['alertname="Down"'], target_matchers: ['alertname="Errors"'], equal: [g]}]
+time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]}]
+`)
+		l := start(t, w, Options{AlertmanagerConfig: file})
+		down, errs, nightly := episode("Down", "a", 1), episode("Errors", "a", 1), episode("Nightly", "a", 1)
+		l.outbox.add(down)
+		after(time.Second)
+		l.outbox.add(errs, nightly)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Down a")
+		expectDetails(t, l.n, errs.ID, "firing r not sent inhibited by Down g=a")
+		expectDetails(t, l.n, nightly.ID, "firing r not sent mute time interval: night")
+	})
+}
+
+// amtool's requests are answered: alerts, groups, receivers, status. Alerts cannot be posted.
+func TestAPI(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/secret-token"})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(time.Second)
+		f := func(path, want string) {
+			t.Helper()
+			code, body := l.call(http.MethodGet, path, nil)
+			if code != http.StatusOK || !strings.Contains(body, want) || strings.Contains(body, "secret-token") {
+				t.Errorf("GET %s: %d %s", path, code, body)
+			}
+		}
+		f("/api/v2/alerts", `"summary":"much of Errors"`)
+		f("/api/v2/alerts?filter="+`g%3D%22a%22`, `"state":"active"`)
+		f("/api/v2/alerts/groups", `"receiver":{"name":"default"}`)
+		f("/api/v2/receivers", `"default"`)
+		f("/api/v2/status", `webhook_configs`)
+		f("/api/v2/silences", `[]`)
+		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": map[string]string{"alertname": "Forged"}}}); code != http.StatusMethodNotAllowed {
+			t.Errorf("POST /api/v2/alerts: %d %s", code, body)
+		}
+		long := strings.Repeat("x", maxSilence)
+		code, _ := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
+			"matchers": []map[string]any{{"name": "g", "value": long, "isRegex": false}}, "startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour), "createdBy": "x", "comment": "x",
+		})
+		if code == http.StatusOK {
+			t.Error("a silence of any size is accepted")
+		}
+		l.stop()
+		if code, _ := l.call(http.MethodGet, "/api/v2/alerts", nil); code != http.StatusServiceUnavailable {
+			t.Errorf("after the end: %d", code)
+		}
+	})
+}

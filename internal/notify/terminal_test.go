@@ -1,0 +1,85 @@
+package notify
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// The terminal shows each alert by itself and at once, and when it is over, whoever else is told.
+func TestTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		var out bytes.Buffer
+		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x"})
+		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a.Labels["severity"] = "critical"
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(b)
+		after(time.Second)
+		l.outbox.add(over(a))
+		after(5 * time.Second)
+		want := `FIRING    critical  Errors  g=a
+          much of Errors
+          11 > 10 in 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+          23:59:00.000 ERROR shop card declined
+FIRING    Errors  g=b
+          much of Errors
+          11 > 10 in 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+          23:59:00.000 ERROR shop card declined
+RESOLVED  critical  Errors  g=a
+          much of Errors
+          quiet for 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+`
+		if got := out.String(); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+	})
+}
+
+// hostile is an alert as an attacker would have it.
+func hostile() models.Alert {
+	a := episode("Errors", "<!channel>\x1b[2J", 1)
+	evil := "\x1b]0;owned\x07<!channel> <@U1> @here \xff\xfe\u202egnp.exe <http://evil|good> \x00\r\nFIRING  Forged"
+	a.Labels["g"] = evil
+	a.Labels["bad\xff"] = "x"
+	a.Annotations["summary"] = evil
+	a.Reason = evil
+	a.Last[0].Message = evil + strings.Repeat("x", 1<<20)
+	a.Last[0].Service = evil
+	return a
+}
+
+// Logs written by attackers reach the terminal without anything it would obey, and other receivers as valid and bounded text.
+func TestHostileText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook", "slack")
+		var out bytes.Buffer
+		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x", SlackURL: "http://slack/x", SlackChannel: "#alerts"})
+		l.outbox.add(hostile())
+		after(time.Second)
+		if n := w.sites["hook"].attempts(); n != 1 || len(w.sites["hook"].last()) > 32<<10 {
+			t.Errorf("the webhook got %d messages, the last of %d bytes", n, len(w.sites["hook"].last()))
+		}
+		for _, forbidden := range []string{"\x1b", "\x07", "\u202e", "\r", "\nFIRING  Forged"} {
+			if strings.Contains(out.String(), forbidden) {
+				t.Errorf("the terminal got %q:\n%q", forbidden, out.String())
+			}
+		}
+		slack := string(w.sites["slack"].last())
+		for _, forbidden := range []string{"<!channel", `\u003c!channel`, "<@U1", `\u003c@U1`, " @here", `\u202e`, `\u003chttp://evil`} {
+			if strings.Contains(slack, forbidden) {
+				t.Errorf("Slack got %q:\n%s", forbidden, slack)
+			}
+		}
+		if !strings.Contains(slack, "lt;!channel") || !strings.Contains(slack, "#alerts") {
+			t.Errorf("Slack got\n%s", slack)
+		}
+	})
+}
