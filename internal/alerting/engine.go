@@ -18,6 +18,8 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -307,16 +309,17 @@ func (e *Engine) expect(u *unit, since int64) {
 	if !u.plan.Known() {
 		return
 	}
-	var keys []string
+	keys := make(map[string]bool)
 	if len(u.by) == 0 {
-		keys = []string{""}
+		keys[""] = true
 	}
 	if len(u.by) == 1 {
 		for _, v := range u.expected {
-			keys = append(keys, keyOf([]string{v}))
+			keys[keyOf([]string{v})] = true
 		}
 	}
-	for _, key := range keys {
+	u.groups.each(func(_ uint32, g *group) { g.expected = g.expected && keys[g.key] }) // the list may be shorter than it was
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		number, ok := u.groups.find([]byte(key))
 		if !ok {
 			number = e.newGroup(u, key, since)

@@ -95,9 +95,10 @@ func (e *Engine) retire(u *unit) {
 
 // remind tells of alerts again that were too old to be told when they were found, but are still up now that the logs are read to their end: nobody has heard of them.
 func (e *Engine) remind(u *unit, d domain) {
-	if !d.caughtUp || d.replay || e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
+	if !u.unheard || !d.caughtUp || d.replay || e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
 		return
 	}
+	u.unheard = false
 	for number := range u.open {
 		l := e.at(u, number)
 		if a := l.g.alert; a.phase == up && a.told == recorded {

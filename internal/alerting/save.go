@@ -433,7 +433,7 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 		var s savedAlert
 		in.decode(in.block(), &s)
 		g.alert = s.alert()
-		u.open[number] = true
+		u.open[number], u.unheard = true, true
 	}
 	if flags&hasSamples != 0 {
 		var s savedSamples

@@ -32,7 +32,7 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 		case replay:
 			a.told = max(a.told, replayed)
 		default:
-			a.told = max(a.told, recorded)
+			a.told, u.unheard = max(a.told, recorded), true
 		}
 	case models.AlertResolved:
 		u.resolved++

@@ -52,6 +52,7 @@ type state struct {
 	watermark int64            // the same less the lateness: nothing older is expected
 	start     int64            // when the rule began to look; always before that
 	sampled   int              // groups that keep lines although they have no alert
+	unheard   bool             // some alert is up that was too old to be told when it was found
 	refused   refusals
 	past      []firing // recent alerts that are over, for rules that ask
 	counters

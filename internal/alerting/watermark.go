@@ -82,6 +82,9 @@ func (t *timekeeper) advance(now int64, progress []models.Progress) {
 		}
 	}
 	for p, pt := range t.partitions {
+		if pt.seen == 0 {
+			pt.seen = t.now // restored
+		}
 		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter {
 			delete(t.partitions, p)
 		}

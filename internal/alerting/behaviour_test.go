@@ -1,0 +1,430 @@
+package alerting_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// world is an engine, its only partition, and what it has said.
+type world struct {
+	t      *testing.T
+	engine *alerting.Engine
+	said   []string
+	alerts []models.Alert
+	next   int64
+	state  map[string][]byte
+}
+
+func newWorld(t *testing.T, rules string, opts ...alerting.Option) *world {
+	w := &world{t: t, state: map[string][]byte{}}
+	w.start(readRules(t, rules), opts...)
+	return w
+}
+
+func (w *world) start(set *rule.Set, opts ...alerting.Option) {
+	w.engine = alerting.NewEngine(append([]alerting.Option{alerting.WithRules(set), alerting.WithEmit(w.hear)}, opts...)...)
+}
+
+func (w *world) hear(a models.Alert) {
+	w.alerts = append(w.alerts, a)
+	flags := ""
+	if a.Historical {
+		flags += " historical"
+	}
+	if a.Shadow {
+		flags += " shadow"
+	}
+	if a.Late {
+		flags += " late"
+	}
+	delete(a.Labels, "alertname")
+	w.said = append(w.said, fmt.Sprintf("%s %s%s %s%s", a.At.Sub(monday), a.Rule, strings.TrimPrefix(labelsText(a.Labels), "{}"), a.State, flags))
+}
+
+// log evaluates a log of so long after the start, and says that there are no more.
+func (w *world) log(after time.Duration, fields string) {
+	at := monday.Add(after)
+	w.put(at, at, fields)
+	w.time(after)
+}
+
+func (w *world) put(event, record time.Time, fields string) {
+	value := fmt.Sprintf(`{"timestamp":%q,%s}`, event.Format(time.RFC3339Nano), fields)
+	w.engine.Apply(w.engine.NewScanner().Scan([]models.Record{{Topic: "logs", Offset: w.next, Timestamp: record, Value: []byte(value)}}))
+	w.next++
+}
+
+// time tells that it is so long after the start, and that everything was read.
+func (w *world) time(after time.Duration) {
+	w.engine.Advance(monday.Add(after), []models.Progress{{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true}})
+}
+
+// heard compares what was said since the last time.
+func (w *world) heard(want ...string) {
+	w.t.Helper()
+	if diff := cmp.Diff(want, w.said); diff != "" {
+		w.t.Errorf("(-want +said)\n%s", diff)
+	}
+	w.said = nil
+}
+
+func (w *world) save(full bool) {
+	w.engine.Save(full, func(key, value []byte) { w.state[string(key)] = bytes.Clone(value) }, func(key []byte) { delete(w.state, string(key)) })
+}
+
+func (w *world) restore() {
+	w.t.Helper()
+	err := w.engine.Restore(func(each func(key, value []byte) error) error {
+		for key, value := range w.state {
+			if err := each([]byte(key), value); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+const errorRules = `
+groups:
+- name: shop
+  rules:
+  - alert: Errors
+    match: level>=ERROR
+    when: count() >= 2
+    window: 5m
+    by: [service]
+    samples: {first: 1, last: 2, fields: [code]}
+    top: [code]
+    annotations: {summary: '{{ .Value }} errors of {{ .Labels.service }}, last {{ .Last.Message }}', broken: '{{ .Nothing }}'}
+`
+
+func TestAnAlertShowsWhatItIsAbout(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a","message":"first","code":17`)
+	w.log(time.Second, `"level":"ERROR","service":"a","message":"second","code":18`)
+	w.heard("1s shop/Errors{service=a} firing")
+	a := w.alerts[0]
+	if got := a.Annotations["summary"]; got != "2 errors of a, last second" {
+		t.Errorf("summary %q", got)
+	}
+	if got := a.Annotations["broken"]; !strings.Contains(got, "the template of broken failed") {
+		t.Errorf("broken %q", got)
+	}
+	if len(a.First) != 1 || a.First[0].Message != "first" || a.First[0].Fields["code"] != "17" || len(a.Last) != 2 || a.Last[1].Position.Offset != 1 {
+		t.Errorf("first %+v, last %+v", a.First, a.Last)
+	}
+	if diff := cmp.Diff([]models.TopValue{{Value: "17", Count: 1}, {Value: "18", Count: 1}}, a.Top["code"]); diff != "" {
+		t.Error(diff)
+	}
+	if a.Count != 2 || a.Value != 2 || a.Threshold != ">= 2" || a.Episode != 1 || !a.StartsAt.Equal(monday.Add(time.Second)) || a.Source != "test.rules.yml:5" {
+		t.Errorf("%+v", a)
+	}
+	w.log(2*time.Second, `"level":"ERROR","service":"a","message":"third","code":18`)
+	w.time(10 * time.Minute)
+	w.heard("5m1s shop/Errors{service=a} resolved")
+	if r := w.alerts[1]; r.ID != a.ID || r.Count != 3 || !r.EndsAt.Equal(monday.Add(301*time.Second)) || r.Last[1].Message != "third" {
+		t.Errorf("%+v", r)
+	}
+	w.log(20*time.Minute, `"level":"ERROR","service":"a","message":"fourth"`)
+	w.log(20*time.Minute, `"level":"ERROR","service":"a","message":"fifth"`)
+	w.heard("20m0s shop/Errors{service=a} firing")
+	if b := w.alerts[2]; b.ID == a.ID || b.Episode != 2 || b.First[0].Message != "fourth" {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestWithoutAnAnswerFromKafkaTimeStandsStill(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.heard("0s shop/Errors{service=a} firing")
+	for minute := range 30 {
+		w.engine.Advance(monday.Add(time.Duration(minute)*time.Minute), []models.Progress{{Topic: "logs", Next: 2, End: 2}})
+	}
+	w.heard()
+	w.time(30 * time.Minute)
+	w.heard("5m0s shop/Errors{service=a} resolved")
+}
+
+func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	both := func(after time.Duration, caughtUp bool) {
+		w.engine.Advance(monday.Add(after), []models.Progress{{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true}, {Topic: "logs", Partition: 1, End: 9, CaughtUp: caughtUp}})
+	}
+	both(time.Hour, false)
+	w.heard("0s shop/Errors{service=a} firing")
+	both(time.Hour, true)
+	w.heard("5m0s shop/Errors{service=a} resolved")
+}
+
+func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    keep_firing_for: 12h", 1)+"  - {alert: Short, match: level>=ERROR, window: 1m}\n")
+	w.engine.Advance(monday.Add(10*time.Hour), []models.Progress{{Topic: "logs", End: 2}})
+	w.put(monday, monday, `"level":"ERROR","service":"a"`)
+	w.put(monday, monday, `"level":"ERROR","service":"a"`)
+	w.heard("0s shop/Short firing historical", "0s shop/Errors{service=a} firing historical")
+	w.time(10 * time.Hour)
+	w.heard("1m0s shop/Short resolved historical", "9h59m50s shop/Errors{service=a} firing")
+	w.time(13 * time.Hour)
+	w.heard("12h5m0s shop/Errors{service=a} resolved")
+}
+
+func TestAReplayRebuildsStateAndTellsNothing(t *testing.T) {
+	w := newWorld(t, errorRules)
+	replay := func(is bool) {
+		w.engine.Advance(monday.Add(time.Minute), []models.Progress{{Topic: "logs", Next: w.next, End: 3, Replay: is}})
+	}
+	replay(true)
+	w.put(monday, monday, `"level":"ERROR","service":"a"`)
+	w.put(monday, monday, `"level":"ERROR","service":"a"`)
+	w.put(monday, monday, `"level":"ERROR","service":"b"`)
+	w.heard("0s shop/Errors{service=a} firing historical")
+	replay(false)
+	w.put(monday.Add(time.Minute), monday.Add(time.Minute), `"level":"ERROR","service":"b"`)
+	w.time(time.Minute)
+	w.heard("1m0s shop/Errors{service=b} firing")
+}
+
+func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.time(2 * time.Minute)
+	w.put(monday.Add(time.Second), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
+	w.time(2*time.Minute + time.Second)
+	w.heard("1m50.000000001s shop/Errors{service=a} firing late")
+	w.put(monday.Add(-time.Hour), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
+	if s := w.engine.Stats(); s.Late != 2 || s.TooLate != 1 {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "errors of", "mistakes of", 1))); err != nil {
+		t.Fatal(err)
+	}
+	w.log(time.Second, `"level":"ERROR","service":"a"`)
+	w.heard("1s shop/Errors{service=a} firing")
+	if got := w.alerts[0].Annotations["summary"]; !strings.Contains(got, "2 mistakes of a") {
+		t.Errorf("summary %q", got)
+	}
+	old := w.engine.NewScanner()
+	scan := old.Scan([]models.Record{{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)}})
+	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))); err != nil {
+		t.Fatal(err)
+	}
+	w.heard("1s shop/Errors{service=a} resolved")
+	if w.alerts[1].Reason != "the rule was changed or removed" {
+		t.Errorf("reason %q", w.alerts[1].Reason)
+	}
+	w.engine.Apply(scan) // of rules that are gone
+	for range 2 {
+		w.log(2*time.Second, `"level":"ERROR","service":"a"`)
+	}
+	w.heard()
+	w.log(3*time.Second, `"level":"ERROR","service":"a"`)
+	w.heard("3s shop/Errors{service=a} firing")
+}
+
+func TestAnAlertWhoseRuleWentWhileTheEngineWasAwayIsOver(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(time.Second, `"level":"ERROR","service":"a"`)
+	w.save(true)
+	w.heard("1s shop/Errors{service=a} firing")
+	w.start(readRules(t, strings.Replace(errorRules, "Errors", "Mistakes", 1)))
+	w.restore()
+	w.time(time.Minute)
+	w.heard("1s shop/Errors{service=a} resolved")
+	if w.alerts[0].ID != w.alerts[1].ID {
+		t.Error("it is another alert")
+	}
+	w.save(false)
+	for key := range w.state {
+		if key[0] == 'g' {
+			t.Errorf("state of the rule that is gone is left: %q", key)
+		}
+	}
+}
+
+func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.save(true)
+	var ids []string
+	for n := range 4 {
+		after := time.Duration(n) * time.Hour
+		w.log(after, `"level":"ERROR","service":"a"`)
+		w.log(after, `"level":"ERROR","service":"a"`)
+		ids = append(ids, w.alerts[len(w.alerts)-1].ID)
+		w.time(after + 30*time.Minute)
+		if s := w.engine.Stats(); s.Groups != 0 {
+			t.Fatalf("%d groups are left", s.Groups)
+		}
+		w.save(false)
+		w.start(readRules(t, errorRules))
+		w.restore()
+	}
+	slices.Sort(ids)
+	if len(slices.Compact(ids)) != 4 || w.alerts[len(w.alerts)-1].Episode != 4 {
+		t.Errorf("ids %q, episode %d", ids, w.alerts[len(w.alerts)-1].Episode)
+	}
+}
+
+func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    limit: 2", 1))
+	for _, service := range []string{"a", "b", "c", "d", "a"} {
+		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
+	}
+	w.heard("0s shop/Errors{rule=shop/Errors,severity=warning} firing", "0s shop/Errors{service=a} firing")
+	w.time(time.Hour)
+	w.heard("5m0s shop/Errors{service=a} resolved", "59m50s shop/Errors{rule=shop/Errors,severity=warning} resolved")
+}
+
+func TestAShadowIsMarkedAndARuleThatIsOffSaysNothing(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    mode: shadow", 1)+"  - {alert: Off, match: level>=ERROR, mode: off}\n")
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.heard("0s shop/Errors{service=a} firing shadow")
+	if list := w.engine.Rules(); len(list) != 2 || list[0].State != "firing" || list[1].State != "off" {
+		t.Errorf("%+v", list)
+	}
+}
+
+func TestRulesOverAlerts(t *testing.T) {
+	w := newWorld(t, errorRules+`
+  - alert: ManyServicesFail
+    source: alerts
+    match: 'alertname:Errors state:firing'
+    when: count() >= 2
+    window: 10m
+`)
+	for _, service := range []string{"a", "a", "b"} {
+		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
+	}
+	w.heard("0s shop/Errors{service=a} firing")
+	w.log(time.Minute, `"level":"ERROR","service":"b"`)
+	w.heard("1m0s shop/Errors{service=b} firing", "1m0s shop/ManyServicesFail firing")
+	w.time(time.Hour)
+	slices.Sort(w.said[:2])
+	w.heard("5m0s shop/Errors{service=a} resolved", "5m0s shop/Errors{service=b} resolved", "10m0s shop/ManyServicesFail resolved")
+}
+
+func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
+	rules := strings.Replace(errorRules, "alert: Errors", "alert: Errors\n    source: payments", 1)
+	record := func(topic string) models.Record {
+		return models.Record{Topic: topic, Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)}
+	}
+	f := func(topic string, want int64, opts ...alerting.Option) {
+		t.Helper()
+		w := newWorld(t, rules, opts...)
+		w.engine.Apply(w.engine.NewScanner().Scan([]models.Record{record(topic)}))
+		if got := w.engine.Stats().Hits; got != want {
+			t.Errorf("%s: %d hits, want %d", topic, got, want)
+		}
+	}
+	f("payments", 1)
+	f("logs", 0)
+	f("pay-logs", 1, alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}))
+	f("payments", 0, alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}))
+}
+
+func TestAnAlertResolvedByHandStaysSo(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	if w.engine.Resolve("nonsense", "") || !w.engine.Resolve(w.alerts[0].ID, "by ann") {
+		t.Error("the wrong alert was resolved")
+	}
+	w.log(time.Second, `"level":"ERROR","service":"a"`)
+	w.time(30 * time.Second)
+	w.heard("0s shop/Errors{service=a} firing", "0s shop/Errors{service=a} resolved")
+	w.time(time.Hour)
+	w.log(time.Hour, `"level":"ERROR","service":"a"`)
+	w.log(time.Hour, `"level":"ERROR","service":"a"`)
+	w.heard("1h0m0s shop/Errors{service=a} firing")
+}
+
+func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
+	var said []models.Alert
+	e := alerting.NewEngine(alerting.WithEmit(func(a models.Alert) { said = append(said, a) }))
+	logs := make([]models.LogEntry, 12)
+	for i := range logs {
+		logs[i] = models.LogEntry{Timestamp: monday.Add(time.Duration(i) * time.Second), Level: "ERROR", Severity: 17, Service: "payment", Message: "boom"}
+	}
+	if err := e.EvaluateBatch(t.Context(), logs[:6]); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range logs[6:] {
+		e.EvaluateLog(l)
+	}
+	e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Minute), Level: "FATAL", Severity: 21, Service: "payment", Message: "gone"})
+	e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Hour), Level: "INFO", Message: "well"})
+	var got []string
+	for _, a := range said {
+		got = append(got, fmt.Sprint(a.State, " ", a.Labels["alertname"], " ", a.Annotations["summary"]))
+	}
+	want := []string{
+		"firing ServiceErrors 11 errors of payment in 5 minutes", "firing FatalLog payment logs a fatal error",
+		"resolved ServiceErrors 11 errors of payment in 5 minutes", "resolved FatalLog payment logs a fatal error",
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := e.EvaluateBatch(ctx, logs); err == nil {
+		t.Error("a batch goes on after its context ended")
+	}
+}
+
+func TestWhatIsAskedOfAnEngine(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	w := newWorld(t, errorRules, alerting.WithRegisterer(registry))
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.time(time.Minute)
+	g, ok := w.engine.Group("shop/Errors", map[string]string{"service": "a", "other": "x"})
+	if !ok || !g.Known || g.Value != 2 || g.State != models.AlertFiring || g.Threshold != ">= 2" || g.Episodes != 1 || !g.Holds {
+		t.Errorf("group %+v, %v", g, ok)
+	}
+	list, ok := w.engine.Explain("Errors", models.Record{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"INFO","service":"a"}`)})
+	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 || !list[0].Reads {
+		t.Errorf("explanation %+v, %v", list, ok)
+	}
+	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID || a[0].State != models.AlertFiring {
+		t.Errorf("alerts %+v", a)
+	}
+	if p := w.engine.Series(w.alerts[0].ID); len(p) == 0 || p[len(p)-1].Value != 2 {
+		t.Errorf("series %+v", p)
+	}
+	if m := w.engine.Watermarks(); len(m) != 1 || !m[0].CaughtUp || m[0].Logs != 2 || !m[0].Time.Equal(monday.Add(time.Minute)) {
+		t.Errorf("watermarks %+v", m)
+	}
+	if w.engine.LongestWindow() != 5*time.Minute+10*time.Second {
+		t.Errorf("longest window %s", w.engine.LongestWindow())
+	}
+	families, err := registry.Gather()
+	if err != nil || len(families) < 10 {
+		t.Errorf("%d metrics, %v", len(families), err)
+	}
+}
