@@ -203,7 +203,7 @@ func (f *feed) take(claims map[models.Partition]*claim) []*partition {
 	for name, c := range claims {
 		at := c.decide()
 		p := &partition{
-			Partition: name, id: c.id, next: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, pin: at.pin,
+			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, pin: at.pin,
 			end: c.high, start: c.low, moved: time.Now(),
 		}
 		if at.loud {

@@ -33,23 +33,26 @@ type ClientConfig struct {
 
 // TLS encrypts connections and, with a certificate, proves who we are.
 type TLS struct {
-	Enabled            bool // naming any file below enables it too
-	CAFile             string
-	CertFile, KeyFile  string // read again for every connection, so a certificate may be renewed in place
-	ServerName         string
-	InsecureSkipVerify bool
+	Enabled            bool   `json:"enabled,omitempty"` // naming any file below enables it too
+	CAFile             string `json:"ca_file,omitempty"`
+	CertFile           string `json:"cert_file,omitempty"` // this and the key are read again for every connection, so they may be renewed in place
+	KeyFile            string `json:"key_file,omitempty"`
+	ServerName         string `json:"server_name,omitempty"`
+	InsecureSkipVerify bool   `json:"insecure_skip_verify,omitempty"`
 }
 
 // SASL says who we are.
 type SASL struct {
-	Mechanism string // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; "" for none
-	Username  string
-	Password  string
-	Token     string
-	TokenFile string // read again whenever we authenticate, so a token may be renewed in place
+	Mechanism string `json:"mechanism,omitempty"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; "" for none
+	Username  string `json:"username,omitempty"`
+	Password  string `json:"password,omitempty"`
+	Token     string `json:"token,omitempty"`
+	TokenFile string `json:"token_file,omitempty"` // read again whenever we authenticate, so a token may be renewed in place
 
 	// For AWS_MSK_IAM. Where AccessKey is empty, AWS_ACCESS_KEY_ID and its relatives in the environment count.
-	AccessKey, SecretKey, SessionToken string
+	AccessKey    string `json:"access_key,omitempty"`
+	SecretKey    string `json:"secret_key,omitempty"`
+	SessionToken string `json:"session_token,omitempty"`
 }
 
 // maxDecompress bounds what one batch may expand to: a batch of zeros of the permitted size would otherwise become a gigabyte.

@@ -159,15 +159,30 @@ func createTopic(ctx context.Context, client *kgo.Client, topic string) error {
 
 // reject counts what a scan has rejected, logs some of it, and keeps the records.
 func (l *letters) reject(records []*kgo.Record, rejected []models.Rejection) {
+	for len(rejected) > 0 {
+		n := 1
+		for n < len(rejected) && rejected[n].Record == rejected[0].Record {
+			n++
+		}
+		l.rejectOne(records[rejected[0].Record], rejected[:n])
+		rejected = rejected[n:]
+	}
+}
+
+// rejectOne counts what was rejected of one record, and keeps the record, once.
+func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
+	kept := false
 	for _, r := range rejected {
 		l.count.rejected.add(r.Reason, 1)
 		if decode.Reason(r.Reason).Drop() {
 			continue
 		}
-		record := records[r.Record]
 		l.sparing.warn("rejected "+r.Reason, "a record cannot be read",
 			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", r.Reason, "detail", r.Detail)
-		l.keep(newLetter(record, r.Reason, r.Detail, l.version, 1))
+		if !kept {
+			l.keep(newLetter(record, r.Reason, r.Detail, l.version, 1))
+		}
+		kept = true
 	}
 }
 

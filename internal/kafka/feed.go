@@ -73,6 +73,7 @@ type partition struct {
 	models.Partition
 	id          [16]byte
 	next        int64     // offset of the first record that was not worked off yet
+	fetched     int64     // offset of the first record that was not fetched yet
 	epoch       int32     // leader epoch of the record before next
 	committed   int64     // what the group holds; -1 when it holds nothing, unknown when we cannot tell
 	replayUntil int64     // records before it were worked off by an earlier run
@@ -83,6 +84,9 @@ type partition struct {
 	stuck       error     // why nothing comes; nil when all is well
 	pin         bool      // to be committed although nothing was read yet
 	handled     int64     // records since it is ours
+	worker      int       // who evaluates it, when there are several
+	given       bool      // it is being given up: what was not evaluated yet is not to be
+	queued      int       // messages that somebody still has to evaluate
 }
 
 // unknown is a committed offset of which we cannot tell what it is.
@@ -260,28 +264,31 @@ func (f *feed) sort(fetches kgo.Fetches) ([]batch, error) {
 func (f *feed) watermarks(p *partition, t *kgo.FetchPartition) {
 	p.end, p.endAsked = t.HighWatermark, time.Time{}
 	p.start = t.LogStartOffset
-	if len(t.Records) > 0 && t.LogStartOffset > p.next && t.Records[0].Offset > p.next {
+	if len(t.Records) > 0 && t.LogStartOffset > p.fetched && t.Records[0].Offset > p.fetched {
 		f.expired(p, min(t.LogStartOffset, t.Records[0].Offset))
 	}
 }
 
 // expired notes that records were deleted before they could be read.
 func (f *feed) expired(p *partition, start int64) {
-	f.count.lost.Add(start - p.next)
+	f.count.lost.Add(start - p.fetched)
 	f.count.errors.add("expired", 1)
 	f.sparing.error("expired "+p.Topic, "records were deleted before they were read; the topic's retention is shorter than the lag",
-		"topic", p.Topic, "partition", p.Partition.Partition, "records", start-p.next, "resumed_at", start)
-	p.next, p.epoch = start, -1
+		"topic", p.Topic, "partition", p.Partition.Partition, "records", start-p.fetched, "resumed_at", start)
+	if p.next == p.fetched { // else what was fetched before is worked off first
+		p.next, p.epoch = start, -1
+	}
+	p.fetched = start
 }
 
 // batch drops what is no log: records that were worked off already, which come again when the client had to go back, and control records.
 func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
-	b := batch{part: p, records: records, next: p.next, err: err}
+	b := batch{part: p, records: records, next: p.fetched, err: err}
 	if len(records) == 0 {
 		return b
 	}
-	b.next = records[len(records)-1].Offset + 1
-	plain := records[0].Offset >= p.next
+	b.next = max(p.fetched, records[len(records)-1].Offset+1)
+	plain := records[0].Offset >= p.fetched
 	for _, r := range records {
 		plain = plain && !r.Attrs.IsControl()
 	}
@@ -289,14 +296,14 @@ func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
 		b.records = make([]*kgo.Record, 0, len(records))
 		for _, r := range records {
 			switch {
-			case r.Offset < p.next:
+			case r.Offset < p.fetched:
 				f.count.repeated.Add(1)
 			case !r.Attrs.IsControl():
 				b.records = append(b.records, r)
 			}
 		}
-		b.next = max(b.next, p.next)
 	}
+	p.fetched = b.next
 	return b
 }
 

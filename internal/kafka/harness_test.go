@@ -38,6 +38,8 @@ func inBubble(t *testing.T, partitions int32, test func(b *bed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		b := &bed{t: t, network: &kfake.VirtualNetwork{}, logs: &journal{}}
+		slog.SetDefault(b.logger()) // constructors of the mission take no logger
+		defer slog.SetDefault(quietLog)
 		b.start(partitions)
 		test(b)
 		b.client.Close()

@@ -95,7 +95,7 @@ func (f *feed) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 	f.count.errors.add("data_loss", 1)
 	f.log.Error("the broker has lost records that were read already; going on where the log goes on",
 		"topic", p.Topic, "partition", p.Partition.Partition, "read_to", loss.ConsumedTo, "resumed_at", loss.ResetTo)
-	p.next, p.epoch, p.pin = loss.ResetTo, loss.ResetToEpoch, true
+	p.next, p.fetched, p.epoch, p.pin = loss.ResetTo, loss.ResetTo, loss.ResetToEpoch, true
 }
 
 // skip leaves out a batch that cannot be read.
@@ -110,6 +110,7 @@ func (f *feed) skip(p *partition, kind string, next int64, epoch int32, err erro
 	f.sparing.error(kind+" "+p.Topic, "a batch cannot be read and is left out",
 		"topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "records", n, "resumed_at", next, "error", err)
 	p.next, p.epoch, p.stuck = max(p.next, next), -1, nil
+	p.fetched = p.next
 	f.mu.Unlock()
 	f.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: next}}})
 }
@@ -141,7 +142,7 @@ func (f *feed) deleted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.parts {
-		if p.next < p.start && quiet(p) {
+		if p.next == p.fetched && p.next < p.start && quiet(p) {
 			f.expired(p, p.start)
 			p.pin = true
 		}

@@ -1,0 +1,457 @@
+package kafka
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// judge is an engine with one method, which may fail.
+type judge struct {
+	mu       sync.Mutex
+	messages []string
+	failing  func(models.LogEntry) bool // panics then
+	slow     time.Duration
+	running  int
+	most     int // goroutines at once
+}
+
+func (j *judge) EvaluateLog(l models.LogEntry) {
+	j.mu.Lock()
+	j.running++
+	j.most = max(j.most, j.running)
+	failing := j.failing != nil && j.failing(l)
+	j.mu.Unlock()
+	if j.slow > 0 {
+		time.Sleep(j.slow)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.running--
+	if failing {
+		panic("the engine is ill")
+	}
+	j.messages = append(j.messages, l.Message)
+}
+
+func (j *judge) seen() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]string(nil), j.messages...)
+}
+
+func (j *judge) fail(when func(models.LogEntry) bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.failing = when
+}
+
+func always(models.LogEntry) bool { return true }
+
+// jury is an engine that takes batches.
+type jury struct {
+	judge
+	batches [][]string
+	err     error
+}
+
+func (j *jury) EvaluateBatch(_ context.Context, entries []models.LogEntry) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.err != nil {
+		return j.err
+	}
+	var batch []string
+	for _, e := range entries {
+		if j.failing != nil && j.failing(e) {
+			return errors.New("the jury disagrees on " + e.Message)
+		}
+		batch = append(batch, e.Message)
+	}
+	j.batches = append(j.batches, batch)
+	j.messages = append(j.messages, batch...)
+	return nil
+}
+
+func (b *bed) consumerConfig() ConsumerConfig {
+	c := DefaultConsumerConfig()
+	c.Brokers, c.Topic, c.GroupID, c.MinBytes, c.dial = []string{"127.0.0.1:9092"}, topic, "g", 1, b.network.DialContext
+	return c
+}
+
+func (b *bed) processorConfig() ProcessorConfig {
+	c := DefaultProcessorConfig()
+	c.ConsumerConfig = b.consumerConfig()
+	return c
+}
+
+// named are the messages of numbered logs.
+func named(from, to int) []string {
+	var list []string
+	for i := from; i < to; i++ {
+		list = append(list, fmt.Sprintf("m%d", i))
+	}
+	return list
+}
+
+// A consumer evaluates every log, knows how far behind it is, and goes on where it stopped.
+func TestConsumer(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := &judge{}
+		c := NewConsumer(b.consumerConfig(), engine)
+		if c.HealthCheck() {
+			t.Error("it is healthy before its start")
+		}
+		b.numbered(0, 0, 10)
+		r := run(t, c.Start)
+		time.Sleep(5 * time.Second)
+		wantSeen(t, engine.seen(), named(0, 10))
+		if s := c.GetStats(); s.Messages != 10 || s.Lag != 0 || s.Logs != 10 {
+			t.Errorf("stats are %+v", s)
+		}
+		if !c.HealthCheck() {
+			t.Errorf("it is not healthy: %v", c.ailments())
+		}
+		if err := c.Start(b.t.Context()); err == nil {
+			t.Error("it was started twice")
+		}
+		r.stop()
+		if c.HealthCheck() {
+			t.Error("it is healthy after its end")
+		}
+		b.numbered(0, 10, 15)
+		r = run(t, c.Start)
+		time.Sleep(5 * time.Second)
+		wantSeen(t, engine.seen(), named(0, 15))
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-r.done; err != nil {
+			t.Errorf("closed, it ended with %v", err)
+		}
+		if n := b.committed(0); n != 15 {
+			t.Errorf("committed to %d", n)
+		}
+		c.Close()
+		if err := c.Start(b.t.Context()); err != nil {
+			t.Errorf("started after it was closed: %v", err)
+		}
+	})
+}
+
+// Messages in a batch are evaluated when it is full, when the first has waited long enough, and when the processor stops.
+func TestMessageProcessor(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := &jury{}
+		c := NewConsumer(b.consumerConfig(), engine)
+		p := NewMessageProcessor(c, 4, 10*time.Second, engine)
+		r := run(t, p.ProcessBatch)
+		time.Sleep(3 * time.Second)
+		b.numbered(0, 0, 6)
+		time.Sleep(2 * time.Second)
+		wantSeen(t, engine.seen(), named(0, 4))
+		if n := b.committed(0); n != 4 {
+			t.Errorf("committed to %d although only 4 were evaluated", n)
+		}
+		if lag := c.GetStats().Lag; lag != 2 {
+			t.Errorf("lag is %d", lag)
+		}
+		time.Sleep(8500 * time.Millisecond)
+		wantSeen(t, engine.seen(), named(0, 6))
+		b.numbered(0, 6, 7)
+		time.Sleep(time.Second)
+		wantSeen(t, engine.seen(), named(0, 6))
+		r.stop()
+		wantSeen(t, engine.seen(), named(0, 7))
+		if n := b.committed(0); n != 7 {
+			t.Errorf("committed to %d", n)
+		}
+		if got := fmt.Sprint(engine.batches); got != "[[m0 m1 m2 m3] [m4 m5] [m6]]" {
+			t.Errorf("batches were %s", got)
+		}
+	})
+}
+
+// A group spreads the partitions over its workers, each of which works for itself.
+func TestConsumerGroup(t *testing.T) {
+	inBubble(t, 6, func(b *bed) {
+		engine := &judge{slow: 100 * time.Millisecond}
+		g := NewConsumerGroup(b.consumerConfig(), engine, 3)
+		var want []string
+		for n := range int32(6) {
+			b.numbered(n, int(n)*10, int(n)*10+10)
+			want = append(want, named(int(n)*10, int(n)*10+10)...)
+		}
+		r := run(t, g.Start)
+		time.Sleep(6 * time.Second)
+		wantSeen(t, engine.seen(), want)
+		if engine.most != 3 {
+			t.Errorf("%d workers worked at once", engine.most)
+		}
+		stats := g.GetGroupStats()
+		if len(stats) != 3 {
+			t.Fatalf("there are stats of %d workers", len(stats))
+		}
+		for i, s := range stats {
+			if s.Messages != 20 || len(s.Partitions) != 2 || s.Lag != 0 {
+				t.Errorf("worker %d: %+v", i, s)
+			}
+		}
+		r.stop()
+	})
+}
+
+// Two processes with a consumer each share the partitions, and no message is lost when one of them comes or goes.
+func TestConsumersRebalance(t *testing.T) {
+	inBubble(t, 4, func(b *bed) {
+		engine := &judge{}
+		r1 := run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		time.Sleep(3 * time.Second)
+		b.numbered(0, 0, 100)
+		r2 := run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		for n := range int32(4) {
+			b.numbered(n, 100+int(n)*50, 150+int(n)*50)
+		}
+		time.Sleep(20 * time.Second)
+		r1.stop()
+		b.numbered(1, 300, 350)
+		b.numbered(2, 350, 400)
+		time.Sleep(20 * time.Second)
+		r2.stop()
+		wantSeen(t, engine.seen(), named(0, 400))
+	})
+}
+
+// A failure that passes is tried again, and nothing is evaluated twice.
+func TestRetry(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := &judge{}
+		times := 0
+		engine.fail(func(l models.LogEntry) bool { times++; return l.Message == "m2" && times <= 4 })
+		p := newLogProcessor(b.processorConfig(), engine)
+		r := run(t, p.ProcessLogs)
+		b.numbered(0, 0, 5)
+		time.Sleep(20 * time.Second)
+		wantSeen(t, engine.seen(), named(0, 5))
+		if m := p.GetMetrics(); m.MessagesProcessed != 5 || m.MessagesFailure != 0 || m.ErrorRate != 0 || m.LastProcessed.IsZero() {
+			t.Errorf("metrics are %+v", m)
+		}
+		r.stop()
+	})
+}
+
+// A failure that stays opens the breaker: consumption pauses, health says so, and when the engine is well everything is evaluated.
+func TestBreaker(t *testing.T) {
+	inBubble(t, 2, func(b *bed) {
+		engine := &judge{}
+		engine.fail(always)
+		p := newLogProcessor(b.processorConfig(), engine)
+		r := run(t, p.ProcessLogs)
+		time.Sleep(3 * time.Second)
+		b.numbered(0, 0, 20)
+		b.numbered(1, 20, 40)
+		time.Sleep(5 * time.Minute)
+		if got := engine.seen(); len(got) != 0 {
+			t.Errorf("evaluated %v", got)
+		}
+		if p.HealthCheck() {
+			t.Error("it is healthy")
+		}
+		if n := b.committed(0) + b.committed(1); n > 0 {
+			t.Errorf("committed %d that were not evaluated", n)
+		}
+		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 {
+			t.Errorf("metrics are %+v", m)
+		}
+		engine.fail(nil)
+		time.Sleep(time.Minute)
+		wantSeen(t, engine.seen(), named(0, 40))
+		if !p.HealthCheck() {
+			t.Errorf("it does not recover: %v", p.consumer.ailments())
+		}
+		if b.committed(0) != 20 || b.committed(1) != 20 {
+			t.Errorf("committed to %d and %d", b.committed(0), b.committed(1))
+		}
+		r.stop()
+	})
+}
+
+// Stopped while the breaker is open, it stops, and the next one evaluates what was left.
+func TestStopWhileFailing(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := &judge{}
+		engine.fail(always)
+		r := run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		b.numbered(0, 0, 5)
+		time.Sleep(time.Minute)
+		began := time.Now()
+		r.stop()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+		engine.fail(nil)
+		r = run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		time.Sleep(5 * time.Second)
+		wantSeen(t, engine.seen(), named(0, 5))
+		r.stop()
+	})
+}
+
+// One message that the engine refuses for ever does not stop the others: it goes to the dead letters. So do those that cannot be read.
+func TestPoison(t *testing.T) {
+	f := func(batch int, engine interface {
+		AlertEngine
+		fail(func(models.LogEntry) bool)
+		seen() []string
+	}) {
+		t.Helper()
+		inBubble(t, 1, func(b *bed) {
+			engine.fail(func(l models.LogEntry) bool { return l.Message == "m2" })
+			cfg := b.processorConfig()
+			cfg.ConsumerConfig.DeadLetterTopic = "dead"
+			cfg.BatchSize = batch
+			p := newBatchLogProcessor(cfg, engine)
+			r := run(t, p.ProcessBatch)
+			time.Sleep(3 * time.Second)
+			b.numbered(0, 0, 5)
+			b.produce(0, "\x00\x01\x02\x03\xff")
+			b.numbered(0, 5, 7)
+			time.Sleep(5 * time.Minute)
+			wantSeen(t, engine.seen(), []string{"m0", "m1", "m3", "m4", "m5", "m6"})
+			if n := b.committed(0); n != 8 {
+				t.Errorf("committed to %d", n)
+			}
+			if m := p.GetMetrics(); m.MessagesProcessed != 6 || m.MessagesFailure != 2 {
+				t.Errorf("metrics are %+v", m)
+			}
+			var reasons []string
+			for l, err := range (DeadLetters{Client: b.clientConfig(), Topic: "dead"}).List(b.t.Context()) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				reasons = append(reasons, fmt.Sprintf("%d %s", l.Offset, l.Reason))
+				if l.Reason == "evaluation_failed" && l.Attempts < 4 {
+					t.Errorf("only %d attempts", l.Attempts)
+				}
+			}
+			wantSeen(t, reasons, []string{"2 evaluation_failed", "5 binary"})
+			time.Sleep(10 * time.Minute)
+			if !p.HealthCheck() {
+				t.Errorf("it does not recover: %v", p.consumer.ailments())
+			}
+			r.stop()
+		})
+	}
+	f(1, &judge{})
+	f(3, &judge{})
+	f(3, &jury{})
+	f(1, &jury{})
+}
+
+// The error rate is that of recent messages, and health follows it both ways.
+func TestErrorRate(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		p := newLogProcessor(b.processorConfig(), &judge{})
+		r := run(t, p.ProcessLogs)
+		time.Sleep(3 * time.Second)
+		b.numbered(0, 0, 5)
+		for range 15 {
+			b.produce(0, "\x00\x01\x02\x03\xff")
+		}
+		time.Sleep(2 * time.Second)
+		if m := p.GetMetrics(); m.ErrorRate != 0.75 || m.MessagesFailure != 15 || m.MessagesProcessed != 5 {
+			t.Errorf("metrics are %+v", m)
+		}
+		if p.HealthCheck() {
+			t.Error("it is healthy")
+		}
+		b.numbered(0, 5, 45)
+		time.Sleep(2 * time.Second)
+		if m := p.GetMetrics(); m.ErrorRate != 0.25 || !p.HealthCheck() {
+			t.Errorf("metrics are %+v, ailments %v", m, p.consumer.ailments())
+		}
+		r.stop()
+	})
+}
+
+// All that is wrong with a configuration is said at once, by the first call that can, and nothing is dialled.
+func TestInvalidConfig(t *testing.T) {
+	bad := ConsumerConfig{MinBytes: 10, MaxBytes: 5, MaxWait: -1, StartOffset: -3}
+	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is empty\ngroup_id is empty; a group is needed to remember how far it has read\n" +
+		"min_bytes is 10, more than max_bytes, 5\nmax_wait is -1ns; it must not be negative\nstart_offset is -3; it must be -2 (start), -1 (end), or an offset"
+	f := func(what string, err error, want string) {
+		t.Helper()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", what, err, want)
+		}
+	}
+	ctx := t.Context()
+	f("Start", NewConsumer(bad, &judge{}).Start(ctx), want)
+	f("Start", NewConsumer(DefaultConsumerConfig(), nil).Start(ctx), "the alert engine is nil")
+	f("group", NewConsumerGroup(bad, &judge{}, 0).Start(ctx), want+"\nthe number of consumers is 0; it must be at least 1")
+	f("group", NewConsumerGroup(bad, &judge{}, -1).Start(ctx), "the number of consumers is -1")
+	f("messages", NewMessageProcessor(NewConsumer(bad, nil), 0, 0, &judge{}).ProcessBatch(ctx), want+"\nbatch_size is 0; it must be at least 1\nflush_interval is 0s; it must be above zero")
+	f("logs", NewLogProcessor(nil, "", &judge{}).ProcessLogs(ctx), "brokers is empty; name at least one, such as localhost:9092\ntopic is empty")
+	f("batches", NewBatchLogProcessor(nil, "", &judge{}).ProcessBatch(ctx), "topic is empty")
+	factory := NewProcessorFactory(ProcessorConfig{ConsumerConfig: bad, RetryAttempts: -1, RetryDelay: -1, FlushInterval: -1})
+	_, err := factory.CreateProcessor(nil, "", nil)
+	f("CreateProcessor", err, want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must not be negative\nthe alert engine is nil")
+	_, err = factory.CreateBatchProcessor(nil, "", nil)
+	f("CreateBatchProcessor", err, want)
+	if _, err := NewProcessorFactory(DefaultProcessorConfig()).CreateProcessor([]string{"a:1"}, "t", &judge{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Configurations are read from JSON and YAML, and come back as they were written.
+func TestConfigText(t *testing.T) {
+	var c ProcessorConfig
+	text := `{"consumer_config":{"brokers":["a:1","b:2"],"topic":"t","group_id":"g","min_bytes":1,"max_bytes":2,"max_wait":"500ms","start_offset":-1},` +
+		`"batch_size":7,"flush_interval":"10s","retry_attempts":2,"retry_delay":250000000,"enable_metrics":true}`
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	want := ProcessorConfig{
+		ConsumerConfig: ConsumerConfig{Brokers: []string{"a:1", "b:2"}, Topic: "t", GroupID: "g", MinBytes: 1, MaxBytes: 2, MaxWait: 500 * time.Millisecond, StartOffset: -1},
+		BatchSize:      7, FlushInterval: 10 * time.Second, RetryAttempts: 2, RetryDelay: 250 * time.Millisecond, EnableMetrics: true,
+	}
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("got %+v", c)
+	}
+	for _, format := range []struct {
+		name      string
+		marshal   func(any) ([]byte, error)
+		unmarshal func([]byte, any) error
+	}{{"JSON", json.Marshal, json.Unmarshal}, {"YAML", yaml.Marshal, yaml.Unmarshal}} {
+		text, err := format.marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back ProcessorConfig
+		if err := format.unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, want) {
+			t.Errorf("%s: %s came back as %+v, %v", format.name, text, back, err)
+		}
+	}
+	c = DefaultProcessorConfig()
+	if err := yaml.Unmarshal([]byte("consumer_config: {topic: mine, max_wait: 2s}\nretry_delay: 3s\n"), &c); err != nil {
+		t.Fatal(err)
+	}
+	want = DefaultProcessorConfig()
+	want.ConsumerConfig.Topic, want.ConsumerConfig.MaxWait, want.RetryDelay = "mine", 2*time.Second, 3*time.Second
+	if !reflect.DeepEqual(c, want) {
+		t.Errorf("over the defaults: got %+v", c)
+	}
+	if err := json.Unmarshal([]byte(`{"max_wait":"soon"}`), &ConsumerConfig{}); err == nil || !strings.Contains(err.Error(), `"soon" is no duration`) {
+		t.Errorf("got %v", err)
+	}
+}

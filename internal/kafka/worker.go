@@ -1,0 +1,457 @@
+package kafka
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+type entries = []models.LogEntry
+
+// worker evaluates the messages of some partitions, in order, singly or in batches.
+//
+// What fails is tried again with pauses that double. When that does not help, the breaker opens: all workers pause, nothing is lost, and one message is tried now and
+// then until the engine takes it. Should the engine refuse one message for long, the next ones are tried in its place; if it takes one of those, and then still refuses
+// the first, the message is at fault, not the engine, and goes to the dead letters.
+type worker struct {
+	pump     *pump
+	decoder  *decode.Decoder
+	pending  []*message   // to be evaluated together
+	messages atomic.Int64 // worked off
+
+	mu    sync.Mutex // guards queue
+	queue []*message
+	bell  chan struct{} // something has changed
+}
+
+// poisonRounds is how often a message has to fail before it is suspected rather than the engine.
+const poisonRounds = 3
+
+var errGivenUp = errors.New("given up")
+
+func (w *worker) put(messages []*message) {
+	w.mu.Lock()
+	w.queue = append(w.queue, messages...)
+	w.mu.Unlock()
+	w.ring()
+}
+
+func (w *worker) ring() {
+	select {
+	case w.bell <- struct{}{}:
+	default:
+	}
+}
+
+// pop returns the next message, nil when there is none now.
+func (w *worker) pop() *message {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		return nil
+	}
+	m := w.queue[0]
+	w.queue[0] = nil
+	if w.queue = w.queue[1:]; len(w.queue) == 0 {
+		w.queue = nil
+	}
+	return m
+}
+
+// takeBack drops what waits of partitions that are being given up.
+func (w *worker) takeBack() {
+	w.mu.Lock()
+	var kept []*message
+	for _, m := range w.queue {
+		if w.pump.given(m.part) {
+			w.pump.finished(m.part, 1)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	w.queue = kept
+	w.mu.Unlock()
+	w.ring()
+}
+
+// run evaluates messages until no more come.
+func (w *worker) run() {
+	var deadline <-chan time.Time
+	var timer *time.Timer
+	for {
+		if m := w.pop(); m != nil {
+			if w.add(m); len(w.pending) == 1 && w.pump.how.batch > 1 {
+				timer = time.NewTimer(w.pump.how.flush)
+				deadline = timer.C
+			}
+			if len(w.pending) < w.pump.how.batch {
+				continue
+			}
+			w.flush()
+		} else {
+			select {
+			case <-w.bell:
+				w.dropGiven()
+			case <-deadline:
+				w.flush()
+			case <-w.pump.job.drain:
+				if m := w.pop(); m != nil { // it came with the last poll
+					w.add(m)
+					continue
+				}
+				w.flush()
+				return
+			}
+		}
+		if len(w.pending) == 0 && timer != nil {
+			timer.Stop()
+			timer, deadline = nil, nil
+		}
+	}
+}
+
+// add reads a message into logs and puts it among the pending ones.
+func (w *worker) add(m *message) {
+	if w.decode(m); w.pump.given(m.part) {
+		w.pump.finished(m.part, 1)
+		return
+	}
+	w.pending = append(w.pending, m)
+}
+
+// decode reads the logs of a message. What cannot be read is counted and kept.
+func (w *worker) decode(m *message) {
+	if m.record == nil {
+		return
+	}
+	if w.decoder == nil {
+		w.decoder, _ = newDecoder(w.pump.job.format) // the format was checked
+	}
+	var rejected []models.Rejection
+	err := safely(func() error {
+		r := modelRecord(m.record)
+		w.decoder.Decode(&r, func(l *decode.Log) { m.entries = append(m.entries, l.Entry()) }, func(reason decode.Reason, detail string) {
+			rejected = append(rejected, models.Rejection{Reason: string(reason), Detail: detail})
+		})
+		return nil
+	})
+	if err != nil {
+		w.decoder = nil // nobody knows what the panic left of it
+		rejected = append(rejected, models.Rejection{Reason: "panic", Detail: err.Error()})
+	}
+	for _, r := range rejected {
+		m.invalid = m.invalid || !decode.Reason(r.Reason).Drop()
+	}
+	w.pump.job.letters.Load().rejectOne(m.record, rejected)
+	w.pump.feed.count.logs.Add(int64(len(m.entries)))
+	w.pump.feed.count.bytes.Add(int64(len(m.record.Value)))
+}
+
+// dropGiven drops pending messages of partitions that are being given up. They were not evaluated, or will be once more by whoever has the partition next.
+func (w *worker) dropGiven() {
+	kept := w.pending[:0]
+	for _, m := range w.pending {
+		if w.pump.given(m.part) {
+			w.pump.finished(m.part, 1)
+			continue
+		}
+		kept = append(kept, m)
+	}
+	clear(w.pending[len(kept):])
+	w.pending = kept
+}
+
+// flush evaluates what is pending: all at once, and when that fails one by one.
+func (w *worker) flush() {
+	w.dropGiven()
+	if len(w.pending) > 1 && w.pump.breaker.reason() == nil {
+		if took, err := w.attempt(w.pending, false); err == nil {
+			for _, m := range w.pending {
+				w.done(m, took/time.Duration(len(w.pending)))
+			}
+			w.pending = w.pending[:0]
+			return
+		}
+	}
+	for len(w.pending) > 0 {
+		if !w.first() {
+			w.dropAll()
+			return
+		}
+	}
+}
+
+// dropAll lets go of everything when there is no time left. It is not committed, so nothing is lost.
+func (w *worker) dropAll() {
+	for _, m := range w.pending {
+		w.pump.finished(m.part, 1)
+	}
+	w.pending = w.pending[:0]
+	for m := w.pop(); m != nil; m = w.pop() {
+		w.pump.finished(m.part, 1)
+	}
+}
+
+// first evaluates the first of the pending messages, or another one in its place to find out what is at fault. It returns false when there is no time left.
+func (w *worker) first() bool {
+	w.dropGiven()
+	if len(w.pending) == 0 {
+		return true
+	}
+	m := w.pending[0]
+	if m.evaluated || len(m.entries) == 0 {
+		w.shift()
+		w.done(m, 0)
+		return true
+	}
+	breaker := w.pump.breaker
+	probing, ok := breaker.enter(w)
+	if !ok {
+		return w.pump.given(m.part)
+	}
+	candidate := w.candidate()
+	took, err := w.attempt([]*message{candidate}, probing)
+	switch {
+	case errors.Is(err, errGivenUp):
+		breaker.leave(probing)
+		return w.pump.given(m.part)
+	case err != nil && candidate.others:
+		w.shift()
+		w.poison(m, err)
+	case err != nil:
+		candidate.rounds++
+		w.pump.out.add(w.pump.how, outcome{failed: true, round: true})
+		breaker.failed(err)
+	case candidate == m:
+		breaker.succeeded()
+		w.shift()
+		w.done(m, took)
+	default:
+		// Either the first message is at fault, or the engine has just got well: the first message's next attempts tell.
+		breaker.succeeded()
+		candidate.evaluated, m.others = true, true
+	}
+	return true
+}
+
+// candidate is the message to be tried: the first, unless it has failed so often that another one is to tell whether it is at fault.
+func (w *worker) candidate() *message {
+	m := w.pending[0]
+	if m.rounds < poisonRounds || m.others {
+		return m
+	}
+	for len(w.pending) < 4 {
+		next := w.pop()
+		if next == nil {
+			break
+		}
+		w.add(next)
+	}
+	best := m
+	for _, other := range w.pending[1:] {
+		if other.rounds < best.rounds && len(other.entries) > 0 && !other.evaluated {
+			best = other
+		}
+	}
+	return best
+}
+
+func (w *worker) shift() {
+	w.pending[0] = nil
+	w.pending = w.pending[1:]
+}
+
+// attempt has the engine evaluate messages, several times if need be, and returns how long the last time took.
+func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) {
+	for try := 0; ; try++ {
+		began := time.Now()
+		for _, m := range messages {
+			m.tries++
+		}
+		err := w.evaluate(messages)
+		if err == nil {
+			return time.Since(began), nil
+		}
+		if once || try >= w.pump.how.retries {
+			return 0, err
+		}
+		w.pump.feed.sparing.warn("retry", "the alert engine fails; trying again", "attempt", try+1, "error", err)
+		if !w.sleep(backoff(w.pump.how.delay, try), messages[0].part) {
+			return 0, errGivenUp
+		}
+	}
+}
+
+// evaluate has the engine evaluate messages once. Single logs that were evaluated are not evaluated again when a later one fails.
+func (w *worker) evaluate(messages []*message) error {
+	r := &w.pump.job
+	if r.batches != nil {
+		all := messages[0].entries
+		if len(messages) > 1 {
+			all = nil
+			for _, m := range messages {
+				all = append(all, m.entries...)
+			}
+		}
+		if len(all) == 0 {
+			return nil
+		}
+		return safely(func() error { return r.batches.EvaluateBatch(r.abort, all) })
+	}
+	for _, m := range messages {
+		for ; m.at < len(m.entries); m.at++ {
+			if err := safely(func() error { r.engine.EvaluateLog(m.entries[m.at]); return nil }); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func safely(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %.200v", p)
+		}
+	}()
+	return f()
+}
+
+// backoff is the pause after an attempt: it doubles each time, and varies by half, so that many who fail together do not come back together.
+func backoff(base time.Duration, try int) time.Duration {
+	d := min(base<<min(try, 16), 30*time.Second)
+	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
+}
+
+// sleep pauses, and returns false when there is no time left, or the partition is being given up.
+func (w *worker) sleep(d time.Duration, part *partition) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-timer.C:
+			return true
+		case <-w.pump.job.abort.Done():
+			return false
+		case <-w.pump.job.drain:
+			return false // the next run tries again
+		case <-w.bell:
+			if w.pump.given(part) {
+				return false
+			}
+		}
+	}
+}
+
+// done notes that a message was worked off.
+func (w *worker) done(m *message, took time.Duration) {
+	n := 1
+	if m.record == nil {
+		n = 0
+	}
+	w.pump.feed.done(m.part, m.next, m.record, n)
+	w.pump.finished(m.part, 1)
+	w.messages.Add(int64(n))
+	if n == 1 && (len(m.entries) > 0 || m.invalid) {
+		w.pump.out.add(w.pump.how, outcome{failed: m.invalid, took: took})
+	}
+}
+
+// poison gives a message up that the engine refuses while it takes others.
+func (w *worker) poison(m *message, err error) {
+	w.pump.feed.count.errors.add("refused", 1)
+	w.pump.feed.sparing.error("refused", "the alert engine refuses a message but takes others; it is left out",
+		"topic", m.part.Topic, "partition", m.part.Partition.Partition, "offset", m.record.Offset, "attempts", m.tries, "error", err)
+	w.pump.job.letters.Load().keep(newLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
+	m.invalid = true
+	w.done(m, 0)
+}
+
+// outcome is how one message went.
+type outcome struct {
+	at     time.Time
+	failed bool
+	round  bool // not a message, but a round of attempts: it counts for the rate alone
+	took   time.Duration
+}
+
+// outcomes are those of recent messages, and the sums over all.
+type outcomes struct {
+	mu        sync.Mutex // guards all below
+	recent    []outcome  // a ring
+	next      int
+	processed int64
+	failure   int64
+	took      time.Duration
+	last      time.Time
+}
+
+const (
+	recentCount = 1000
+	recentTime  = 5 * time.Minute
+)
+
+func (o *outcomes) add(how manner, out outcome) {
+	out.at = time.Now()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.recent) < recentCount {
+		o.recent = append(o.recent, out)
+	} else {
+		o.recent[o.next] = out
+	}
+	o.next = (o.next + 1) % recentCount
+	if out.round || !how.metrics {
+		return
+	}
+	o.last = out.at
+	if out.failed {
+		o.failure++
+		return
+	}
+	o.processed++
+	o.took += out.took
+}
+
+// rate is the share of recent messages that failed, and how many recent messages there are.
+func (o *outcomes) rate() (float64, int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.rateLocked()
+}
+
+func (o *outcomes) rateLocked() (float64, int) {
+	n, failed := 0, 0
+	for _, out := range o.recent {
+		if time.Since(out.at) > recentTime {
+			continue
+		}
+		n++
+		if out.failed {
+			failed++
+		}
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	return float64(failed) / float64(n), n
+}
+
+func (o *outcomes) metrics() ProcessorMetrics {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	m := ProcessorMetrics{MessagesProcessed: o.processed, MessagesFailure: o.failure, LastProcessed: o.last}
+	if o.processed > 0 {
+		m.ProcessingTime = o.took / time.Duration(o.processed)
+	}
+	if o.processed+o.failure > 0 { // nothing is told when nothing is counted
+		m.ErrorRate, _ = o.rateLocked()
+	}
+	return m
+}
