@@ -44,7 +44,7 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	if _, err := o.rules(nil); err != nil {
 		return err
 	}
-	// A quarter of a gigabyte of logs is more than an hour of the demo, and keeps its memory bounded.
+	// What is kept of the logs is enough to look back for a while, and bounds the demo's memory.
 	broker, err := devbroker.Start(devbroker.Options{Addr: o.Broker, Topics: []devbroker.Topic{{Name: demoTopic, Partitions: 4, RetentionBytes: 16 << 20}}})
 	if err != nil {
 		return portHint(err, "--broker 127.0.0.1:0")
@@ -64,7 +64,12 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	p.rules = o.rules
 	p.started = func(pages string) { o.introduce(t, broker.Addr(), pages) }
 	p.beside = func(ctx context.Context) error { return o.write(ctx, broker.Addr()) }
-	return p.run(ctx)
+	p.load = func() (*Config, error) { return p.config, nil } // the rules are read again
+	if err := p.run(ctx); err != nil {
+		return err
+	}
+	o.farewell(t, p)
+	return nil
 }
 
 // rules are the files that were asked for, or the shop's.
@@ -126,6 +131,15 @@ func (o DemoOptions) introduce(t Terminal, broker, pages string) {
 	}
 	fmt.Fprintf(t.Out, "  write   %s\n", kcat(broker))
 	fmt.Fprintf(t.Out, "  stop    Ctrl-C\n\n")
+}
+
+// farewell says what there was to see.
+func (o DemoOptions) farewell(t Terminal, p *program) {
+	fired := int64(0)
+	for _, r := range p.state.Rules() {
+		fired += r.Fired
+	}
+	fmt.Fprintf(t.Out, "\nStopped after %d logs and %d alerts.\n", p.source.Stats().Logs, fired)
 }
 
 // kcat is the command that writes a log of one's own.

@@ -14,9 +14,9 @@ import (
 
 // A probe hears that the process lives, and whether alerts are found and told.
 func TestHealth(t *testing.T) {
-	var kafka error
+	var kafka, disk error
 	_, o := newFake(t)
-	o.Ready = []Check{{"kafka", func() error { return kafka }}, {"notifications", func() error { return nil }}}
+	o.Ready = []Check{{Name: "kafka", Err: func() error { return kafka }}, {Name: "state", Err: func() error { return disk }, Soft: true}}
 	s := newServer(t, o)
 	f := func(path string, status int, body string) {
 		t.Helper()
@@ -25,10 +25,12 @@ func TestHealth(t *testing.T) {
 		}
 	}
 	f("/healthz", 200, "ok\n")
-	f("/readyz", 200, "kafka: ok\nnotifications: ok\n")
+	f("/readyz", 200, "kafka: ok\nstate: ok\n")
+	disk = errors.New("the disk is full")
+	f("/readyz", 200, "kafka: ok\nstate: degraded: the disk is full\n")
 	kafka = errors.New("no broker answers")
 	f("/healthz", 200, "ok\n")
-	f("/readyz", 503, "kafka: no broker answers\nnotifications: ok\n")
+	f("/readyz", 503, "kafka: no broker answers\nstate: degraded: the disk is full\n")
 }
 
 // A server with nothing but a listener still answers, and says what it does not have.
