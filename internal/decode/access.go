@@ -27,7 +27,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	status, tail, _ := bytes.Cut(bytes.TrimPrefix(rest[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 || digits(status) != 3 {
+	if len(status) != 3 || digits(status) != 3 || status[0] == '0' {
 		return dst, false
 	}
 	client, user, _ := bytes.Cut(b[:open-1], []byte(" "))

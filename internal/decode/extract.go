@@ -175,7 +175,7 @@ func (x *extractor) read(b []byte) int {
 			}
 			var seen uint64
 			for {
-				if i < 0 || i > len(b)-8 {
+				if i < 0 || i > len(b)-16 {
 					e, f := scanString(b, i)
 					if e < 0 {
 						return e
@@ -184,17 +184,18 @@ func (x *extractor) read(b []byte) int {
 					i = e
 					break
 				}
-				w := word(b[i : i+8 : i+8])
-				q, s := w^quotes, w^slashes
-				m := ((q-ones)&^q | (s-ones)&^s) & tops
-				if m == 0 {
-					seen |= w
-					i += 8
+				v, w := word(b[i:i+8:i+8]), word(b[i+8:i+16:i+16])
+				first, second := endBytes(v), endBytes(w)
+				seen |= v | w // and with it what comes behind the text: that it is wide is but a warning
+				if first|second == 0 {
+					i += 16
 					continue
 				}
-				n := uint(bits.TrailingZeros64(m)) >> 3
-				seen |= w & (1<<(n*8) - 1)
-				i += int(n)
+				n := 8 + bits.TrailingZeros64(second)>>3
+				if first != 0 {
+					n = bits.TrailingZeros64(first) >> 3
+				}
+				i += n
 				if b[i] == '"' {
 					break
 				}
@@ -240,6 +241,12 @@ func (x *extractor) read(b []byte) int {
 
 // word is eight bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], it is a single instruction.
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+
+// endBytes has bits set where there is a quote or a backslash among eight bytes; the lowest of them is the first byte's.
+func endBytes(w uint64) uint64 {
+	q, s := w^quotes, w^slashes
+	return ((q-ones)&^q | (s-ones)&^s) & tops
+}
 
 // oddBytes has bits set when there is a quote, a backslash or a byte beyond ASCII among eight.
 func oddBytes(w uint64) uint64 {

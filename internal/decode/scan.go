@@ -2,7 +2,6 @@ package decode
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math/bits"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -52,10 +51,9 @@ func skipBlank(b []byte, i int) int {
 // scanString finds the quote that ends the string whose first byte is b[i].
 func scanString(b []byte, i int) (end int, flags uint8) {
 	var seen uint64
-	for i+8 <= len(b) {
-		w := binary.LittleEndian.Uint64(b[i:])
-		q, s := w^quotes, w^slashes
-		m := ((q-ones)&^q | (s-ones)&^s) & tops
+	for i >= 0 && i <= len(b)-8 {
+		w := word(b[i : i+8 : i+8])
+		m := endBytes(w)
 		if m == 0 {
 			seen |= w
 			i += 8
@@ -432,8 +430,8 @@ func appendValid(dst, s []byte) []byte {
 // plainRun is the length of a start of s in which nothing needs an escape. It stops early rather than look at single bytes.
 func plainRun(s []byte) int {
 	i := 0
-	for i+8 <= len(s) {
-		w := binary.LittleEndian.Uint64(s[i:])
+	for i >= 0 && i <= len(s)-8 {
+		w := word(s[i : i+8 : i+8])
 		q, b := w^quotes, w^slashes
 		if ((q-ones)&^q|(b-ones)&^b|(w-blanks)&^w)&tops != 0 {
 			break

@@ -1,7 +1,6 @@
 package match
 
 import (
-	"encoding/binary"
 	"unicode"
 	"unicode/utf8"
 )
@@ -65,11 +64,12 @@ func lower(c byte) byte {
 // isASCII says whether a text has no byte beyond ASCII.
 func isASCII(b []byte) bool {
 	var seen uint64
-	for ; len(b) >= 8; b = b[8:] {
-		seen |= binary.LittleEndian.Uint64(b)
+	i := 0
+	for ; i <= len(b)-8; i += 8 {
+		seen |= word(b[i : i+8 : i+8])
 	}
-	for _, c := range b {
-		seen |= uint64(c)
+	for ; i < len(b); i++ {
+		seen |= uint64(b[i])
 	}
 	return seen&0x8080808080808080 == 0
 }
@@ -84,9 +84,10 @@ func equalFold(b, folded []byte) bool {
 	if len(b) != len(folded) {
 		return false
 	}
+	folded = folded[:len(b)]
 	i := 0
-	for ; i+8 <= len(b); i += 8 {
-		x, y := binary.LittleEndian.Uint64(b[i:]), binary.LittleEndian.Uint64(folded[i:])
+	for ; i <= len(b)-8; i += 8 {
+		x, y := word(b[i:i+8:i+8]), word(folded[i:i+8:i+8])
 		if x == y {
 			continue
 		}

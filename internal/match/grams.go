@@ -36,7 +36,7 @@ type gramFreq struct {
 func newGramFreq() *gramFreq { return &gramFreq{counts: make([]uint32, 1<<16)} }
 
 func (f *gramFreq) add(b []byte) {
-	for i := 0; i+4 <= len(b); i++ {
+	for i := 0; i >= 0 && i <= len(b)-4; i++ {
 		f.counts[(binary.LittleEndian.Uint32(b[i:])|gramCase)*gramMix>>16]++
 		f.total++
 	}
@@ -148,24 +148,28 @@ func (g *grams) scan(m *Matcher, s *scan, b []byte) {
 	}
 }
 
+// word and half are eight and four bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], they are a single instruction.
+func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
+func half(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
+
 // The scans are written out for each bitmap, because a shift by a constant lets the compiler see that no index is out of bounds.
 
 func (g *grams) scan2small(m *Matcher, s *scan, b []byte) {
 	set := g.small
 	i := 0
-	for ; i+10 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:]) | wordCase
+	for ; i >= 0 && i <= len(b)-10; i += 8 {
+		w := word(b[i:i+8:i+8]) | wordCase
 		h0 := uint32(w) * gramMix >> smallShift
 		h1 := uint32(w>>16) * gramMix >> smallShift
 		h2 := uint32(w>>32) * gramMix >> smallShift
-		h3 := (binary.LittleEndian.Uint32(b[i+6:]) | gramCase) * gramMix >> smallShift
+		h3 := (half(b[i+6:i+10:i+10]) | gramCase) * gramMix >> smallShift
 		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
 		}
 	}
-	for ; i+4 <= len(b); i += 2 {
-		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> smallShift
+	for ; i >= 0 && i <= len(b)-4; i += 2 {
+		h := (half(b[i:i+4:i+4]) | gramCase) * gramMix >> smallShift
 		if set[h>>3]>>(h&7)&1 != 0 {
 			g.hit(m, s, b, i)
 		}
@@ -175,19 +179,19 @@ func (g *grams) scan2small(m *Matcher, s *scan, b []byte) {
 func (g *grams) scan2large(m *Matcher, s *scan, b []byte) {
 	set := g.large
 	i := 0
-	for ; i+10 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:]) | wordCase
+	for ; i >= 0 && i <= len(b)-10; i += 8 {
+		w := word(b[i:i+8:i+8]) | wordCase
 		h0 := uint32(w) * gramMix >> largeShift
 		h1 := uint32(w>>16) * gramMix >> largeShift
 		h2 := uint32(w>>32) * gramMix >> largeShift
-		h3 := (binary.LittleEndian.Uint32(b[i+6:]) | gramCase) * gramMix >> largeShift
+		h3 := (half(b[i+6:i+10:i+10]) | gramCase) * gramMix >> largeShift
 		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
 		}
 	}
-	for ; i+4 <= len(b); i += 2 {
-		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> largeShift
+	for ; i >= 0 && i <= len(b)-4; i += 2 {
+		h := (half(b[i:i+4:i+4]) | gramCase) * gramMix >> largeShift
 		if set[h>>3]>>(h&7)&1 != 0 {
 			g.hit(m, s, b, i)
 		}
@@ -197,8 +201,8 @@ func (g *grams) scan2large(m *Matcher, s *scan, b []byte) {
 func (g *grams) scan4small(m *Matcher, s *scan, b []byte) {
 	set := g.small
 	i := 0
-	for ; i+16 <= len(b); i += 16 {
-		v, w := binary.LittleEndian.Uint64(b[i:])|wordCase, binary.LittleEndian.Uint64(b[i+8:])|wordCase
+	for ; i >= 0 && i <= len(b)-16; i += 16 {
+		v, w := word(b[i:i+8:i+8])|wordCase, word(b[i+8:i+16:i+16])|wordCase
 		h0 := uint32(v) * gramMix >> smallShift
 		h1 := uint32(v>>32) * gramMix >> smallShift
 		h2 := uint32(w) * gramMix >> smallShift
@@ -208,8 +212,8 @@ func (g *grams) scan4small(m *Matcher, s *scan, b []byte) {
 			g.hit(m, s, b, i+4*bits.TrailingZeros8(hits))
 		}
 	}
-	for ; i+4 <= len(b); i += 4 {
-		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> smallShift
+	for ; i >= 0 && i <= len(b)-4; i += 4 {
+		h := (half(b[i:i+4:i+4]) | gramCase) * gramMix >> smallShift
 		if set[h>>3]>>(h&7)&1 != 0 {
 			g.hit(m, s, b, i)
 		}
@@ -218,8 +222,8 @@ func (g *grams) scan4small(m *Matcher, s *scan, b []byte) {
 
 func (g *grams) scan4large(m *Matcher, s *scan, b []byte) {
 	set := g.large
-	for i := 0; i+4 <= len(b); i += 4 {
-		h := (binary.LittleEndian.Uint32(b[i:]) | gramCase) * gramMix >> largeShift
+	for i := 0; i >= 0 && i <= len(b)-4; i += 4 {
+		h := (half(b[i:i+4:i+4]) | gramCase) * gramMix >> largeShift
 		if set[h>>3]>>(h&7)&1 != 0 {
 			g.hit(m, s, b, i)
 		}
@@ -228,15 +232,15 @@ func (g *grams) scan4large(m *Matcher, s *scan, b []byte) {
 
 func (g *grams) scan3(m *Matcher, s *scan, b []byte) {
 	if g.small != nil {
-		for i := 0; i+4 <= len(b); i++ {
-			h := (binary.LittleEndian.Uint32(b[i:])&0xffffff | gramCase&0xffffff) * gramMix >> smallShift
+		for i := 0; i >= 0 && i <= len(b)-4; i++ {
+			h := (half(b[i:i+4:i+4])&0xffffff | gramCase&0xffffff) * gramMix >> smallShift
 			if g.small[h>>3]>>(h&7)&1 != 0 {
 				g.hit(m, s, b, i)
 			}
 		}
 	} else {
-		for i := 0; i+4 <= len(b); i++ {
-			h := (binary.LittleEndian.Uint32(b[i:])&0xffffff | gramCase&0xffffff) * gramMix >> largeShift
+		for i := 0; i >= 0 && i <= len(b)-4; i++ {
+			h := (half(b[i:i+4:i+4])&0xffffff | gramCase&0xffffff) * gramMix >> largeShift
 			if g.large[h>>3]>>(h&7)&1 != 0 {
 				g.hit(m, s, b, i)
 			}
