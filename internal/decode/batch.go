@@ -1,5 +1,7 @@
 package decode
 
+import "bytes"
+
 // batch emits the members of a list; what else the envelope says belongs to each of them.
 func (d *Decoder) batch(doc, list []byte, key, format string) {
 	d.shared = append(appendMembers(append(d.shared[:0], '{'), doc, key), '}')
@@ -78,6 +80,12 @@ func (d *Decoder) loki(streams []byte) bool {
 		stream := streams[s.start:s.end]
 		labels, l := member(stream, []byte("stream"))
 		values, v := member(stream, []byte("values"))
+		if l.kind == Absent { // as it was pushed before Loki 1.0
+			labels, l = member(stream, []byte("labels"))
+			values, v = member(stream, []byte("entries"))
+			d.shared = appendSelector(d.shared[:0], appendText(nil, labels, l.flags))
+			labels, l.kind = d.shared, Object
+		}
 		if l.kind != Object || v.kind != Array {
 			return true
 		}
@@ -100,6 +108,18 @@ func (d *Decoder) loki(streams []byte) bool {
 
 // lokiLine emits one line: its time, its text, and perhaps an object of metadata.
 func (d *Decoder) lokiLine(entry []byte, kind Kind) {
+	if kind == Object {
+		at, t := member(entry, []byte("ts"))
+		text, m := member(entry, []byte("line"))
+		if m.kind == String {
+			d.built = appendMember(append(d.built[:0], '{'), "message", appendText(nil, text, m.flags))
+			if t.kind == String {
+				d.built = appendMember(d.built, "timestamp", appendText(nil, at, t.flags))
+			}
+			d.emitBuilt("loki", entry)
+			return
+		}
+	}
 	if kind != Array {
 		d.refuse(InvalidMember, "one of several lines is not one: "+clip(entry))
 		return
@@ -124,4 +144,23 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 		return
 	}
 	d.emitBuilt("loki", entry)
+}
+
+// appendSelector rewrites labels as Prometheus writes them, {app="checkout",level="error"}, into an object.
+func appendSelector(dst, labels []byte) []byte {
+	dst = append(dst, '{')
+	labels = bytes.Trim(labels, "{} ")
+	for len(labels) > 0 {
+		key, rest, ok := bytes.Cut(labels, []byte(`="`))
+		end := -1
+		if ok {
+			end = quoteEnd(rest, 0)
+		}
+		if end < 0 {
+			break
+		}
+		dst = appendMember(dst, string(bytes.TrimSpace(key)), unslash(rest[:end]))
+		labels = bytes.TrimLeft(rest[end+1:], ", ")
+	}
+	return append(dst, '}')
 }

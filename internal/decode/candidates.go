@@ -8,7 +8,8 @@ import "slices"
 var textCandidates = [FieldWellKnown][]string{
 	FieldMessage: {
 		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body", "short_message", "textPayload", "@message", "event",
-		"record.message", "resultDescription", "log_message", "full_message",
+		"record.message", "resultDescription", "log_message", "full_message", "line", "output", "full_log", "errorMessage", "status.message", "error.log.message",
+		"error.message",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace", "exception.stack_trace", "error.stack", "err.stack", "@x", "stackTrace",
@@ -16,7 +17,8 @@ var textCandidates = [FieldWellKnown][]string{
 	},
 	FieldService: {
 		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app", "application", "app_name", "appname", "application_name",
-		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER",
+		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service", "resource.labels.service_name", "resource.labels.function_name",
+		"AppRoleName", "cloud_RoleName", "_COMM",
 	},
 	FieldNamespace: {
 		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace", "kubernetes.pod_namespace", "k8s.namespace.name",
@@ -31,15 +33,17 @@ var textCandidates = [FieldWellKnown][]string{
 	},
 	FieldHost: {
 		"host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.pod_node_name", "kubernetes.node.name", "kubernetes.node_name",
-		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "agent.hostname", "beat.hostname", "winlog.computer_name",
+		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "@source_host", "agent.hostname", "beat.hostname", "winlog.computer_name", "Computer", "hostIdentifier",
+		"labels.compute.googleapis.com/resource_name", "agent.name",
 	},
 	FieldTraceID: {
 		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id", "contextMap.trace_id", "contextMap.traceId", "mdc.trace_id",
-		"mdc.traceId", "logging.googleapis.com/trace", "trace", "otelTraceID",
+		"mdc.traceId", "logging.googleapis.com/trace", "trace", "otelTraceID", "X-B3-TraceId", "mdc.X-B3-TraceId", "contextMap.X-B3-TraceId", "OperationId",
+		"operation_Id",
 	},
 	FieldSpanID: {
 		"span_id", "spanId", "spanID", "span.id", "SpanId", "@sp", "dd.span_id", "contextMap.span_id", "contextMap.spanId", "mdc.span_id", "mdc.spanId",
-		"logging.googleapis.com/spanId", "otelSpanID",
+		"logging.googleapis.com/spanId", "otelSpanID", "X-B3-SpanId", "mdc.X-B3-SpanId", "contextMap.X-B3-SpanId", "span",
 	},
 	FieldLogSource: {"log_source"},
 	FieldLogType:   {"log_type"},
@@ -55,7 +59,8 @@ var (
 var timeCandidates = []string{
 	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime", "eventTime", "start_time", "datetime", "DATE",
 	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "observedTimeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
-	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp", "_source.@timestamp",
+	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp", "_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
+	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp", "createdAt", "ts_ms",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -66,12 +71,16 @@ type levelCandidate struct {
 
 var levelCandidates = []levelCandidate{
 	{"severityNumber", scaleOTel}, {"SeverityNumber", scaleOTel}, {"severity_number", scaleOTel}, {"levelno", scalePython},
-	{"level.name", scaleAny}, {"record.level.name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
+	{"level.name", scaleAny}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
 	{"severity_text", scaleAny}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny}, {"levelname", scaleAny},
 	{"LogLevel", scaleAny}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny}, {"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
 	{"record.level.no", scalePython}, {"syslog_severity", scaleSyslog}, {"syslog.severity.code", scaleSyslog}, {"_level_name", scaleAny},
-	{"Level", scaleAny},
+	{"Level", scaleAny}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny}, {"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
+	{"metadata.level", scaleAny}, {"pri", scalePriority},
 }
+
+// weakLevels are paths at which other things than levels stand more often: only a word or number that is known as a level counts there.
+var weakLevels = []levelCandidate{{"priority", scaleSyslog}, {"label", scaleAny}, {"prio", scaleSyslog}}
 
 // sideFields are the other fields of a LogEntry.
 var sideFields = map[string][]string{
@@ -86,10 +95,16 @@ type hints struct {
 	structured, jsonPayload, protoPayload, fields, event slot // objects that belong to the log itself
 	bigAttributes, bigResource, resourceAttributes       slot // the columns of OpenTelemetry's exporters to databases
 	logAttributes, properties, flatLabels, ddtags        slot
+	bigProperties, resources, attributes                 slot
+	parsed, processed, items, kind                       slot // what a shipper parsed, under a key of its own; a list of audit events
 
 	resourceLogs, streams, bigRecords, records, logEvents, schema, payload slot // batches and envelopes
 
 	template, rendered, clefTime, clefID          slot // Serilog
+	renderings, bigTemplate                       slot
+	eventID, channel, resourceID, bigLevel        slot // Windows and Azure
+	created, levelName                            slot // Python
+	ident, pri                                    slot // syslog, as Fluentd and Fluent Bit have it
 	name, pid, hostname, level                    slot // pino and bunyan
 	shortMessage, version                         slot // GELF
 	mongoTime, mongoSeverity                      slot
@@ -114,6 +129,7 @@ type fieldPlan struct {
 
 	serviceLabels choice
 	scales        []scale // by slot
+	weak          bitset  // the slots of weak levels
 	hints         hints
 	sides         map[string]choice
 	labels        []choice // objects of labels, by likelihood
@@ -145,6 +161,7 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 	h := &p.hints
 	for _, s := range []slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
+		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
 	} {
 		p.parts.set(s)
@@ -185,7 +202,7 @@ func (p *fieldPlan) addLevels(cfg Config) {
 		list = append(list, levelCandidate{path, scaleAny})
 	}
 	if !slices.Contains(cfg.Only, "level") {
-		list = append(list, levelCandidates...)
+		list = append(append(list, levelCandidates...), weakLevels...)
 	}
 	var slots []slot
 	scales := map[slot]scale{}
@@ -199,7 +216,14 @@ func (p *fieldPlan) addLevels(cfg Config) {
 	}
 	p.level = newChoice(slots)
 	p.fields[FieldLevel] = p.level
-	p.scales = make([]scale, p.slots)
+	var weak []slot
+	for _, c := range weakLevels {
+		weak = append(weak, p.add(c.path, true)...)
+	}
+	p.scales, p.weak = make([]scale, p.slots), newBitset(p.slots)
+	for _, s := range weak {
+		p.weak.set(s)
+	}
 	for s, scale := range scales {
 		p.scales[s] = scale
 	}
@@ -215,7 +239,13 @@ func (p *fieldPlan) addHints() {
 	h.flatLabels = nested("kubernetes.flat_labels")
 	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"), one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload = one("schema"), one("payload")
+	h.bigProperties, h.resources, h.attributes = one("Properties"), one("resources"), one("attributes")
+	h.parsed, h.processed, h.items, h.kind = one("json"), one("log_processed"), one("items"), one("kind")
 	h.template, h.rendered, h.clefTime, h.clefID = one("@mt"), one("@m"), one("@t"), one("@i")
+	h.renderings, h.bigTemplate = one("@r"), one("MessageTemplate")
+	h.eventID, h.channel, h.resourceID, h.bigLevel = one("EventID"), one("Channel"), one("resourceId"), one("Level")
+	h.created, h.levelName = one("created"), one("levelname")
+	h.ident, h.pri = one("ident"), one("pri")
 	h.name, h.pid, h.hostname, h.level = one("name"), one("pid"), one("hostname"), one("level")
 	h.shortMessage, h.version = one("short_message"), one("version")
 	h.mongoTime, h.mongoSeverity = nested("t.$date"), one("s")

@@ -26,7 +26,7 @@ type Config struct {
 func Formats() []string {
 	return []string{
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
-		"cri", "access", "text",
+		"cri", "access", "auditd", "ltsv", "text",
 	}
 }
 

@@ -226,7 +226,7 @@ func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[
 // detect finds the format of a value and reads it.
 func (d *Decoder) detect(b []byte, depth int) {
 	if startsJSON(b) {
-		if d.json(b, depth) || d.repaired(b) {
+		if d.json(b, depth) || d.repaired(b) || b[0] == '[' && d.formatted(b) {
 			return
 		}
 	} else if d.formatted(b) {

@@ -15,7 +15,7 @@ import (
 var fuzzPaths = []string{"a", "b", "a.b", "a.b.c", "b.c", "log.level", "kubernetes.labels.app.kubernetes.io/name", "user.name", "x.y.z.w"}
 
 func seeds(f *testing.F) {
-	for _, file := range []string{"formats.jsonl", "more.jsonl"} {
+	for _, file := range []string{"formats.jsonl", "more.jsonl", "dialects.jsonl"} {
 		for _, s := range readSamples(f, file) {
 			if s.Value != nil {
 				f.Add([]byte(*s.Value))

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -69,7 +70,7 @@ func readSamples(t testing.TB, name string) []sample {
 
 // "Whatever my programs write, I see the same fields": each golden record becomes its logs, read field by field and as a whole entry.
 func TestGolden(t *testing.T) {
-	for _, file := range []string{"formats.jsonl", "more.jsonl"} {
+	for _, file := range []string{"formats.jsonl", "more.jsonl", "dialects.jsonl"} {
 		for _, s := range readSamples(t, file) {
 			t.Run(s.ID, func(t *testing.T) { s.run(t) })
 		}
@@ -280,7 +281,7 @@ func checkPaths(t *testing.T, prefix string, want any, l *Log, fields *Fields) {
 
 // What a decoder has learnt from one log never changes what it reads in another: all samples through one decoder, in three orders, are what each is alone.
 func TestLearning(t *testing.T) {
-	samples := append(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl")...)
+	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"), readSamples(t, "dialects.jsonl"))
 	fields := NewFields("order", "user.id", "status", "kubernetes.labels.app", "fields.msg")
 	read := func(d *Decoder, s *sample) (out string) {
 		d.Decode(s.record(t), func(l *Log) {

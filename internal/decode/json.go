@@ -217,6 +217,8 @@ func (d *Decoder) opened(doc []byte) bool {
 		d.batch(doc, list(h.bigRecords), "Records", "cloudtrail")
 	case holdsObjects(list(h.records)):
 		d.batch(doc, list(h.records), "records", "azure")
+	case holdsObjects(list(h.items)) && x.has.has(h.kind) && string(doc[x.spans[h.kind].start:x.spans[h.kind].end]) == "EventList":
+		d.batch(doc, list(h.items), "items", "json")
 	case list(h.logEvents) != nil:
 		d.cloudWatch(doc, list(h.logEvents))
 	case x.has.has(h.payload) && x.has.has(h.schema) && !x.has.has(h.message):

@@ -7,7 +7,11 @@ import "bytes"
 //
 //	E0504 10:11:12.162098   17963 main.go:36] "payment failed" err="card declined"
 func appendKlog(dst, b []byte) ([]byte, bool) {
-	if len(b) < 20 || digits(b[1:5]) != 4 || b[5] != ' ' {
+	if len(b) < 24 {
+		return dst, false
+	}
+	day := digits(b[1:10]) // 0504, or 20260504 as newer versions of glog have it
+	if day != 4 && day != 8 || b[1+day] != ' ' {
 		return dst, false
 	}
 	switch b[0] {
@@ -16,7 +20,7 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	var v civil
-	n := v.clock(b, 6)
+	n := v.clock(b, day+2)
 	end := bytes.Index(b, []byte("] "))
 	if n == 0 || end < n || end > n+300 || bytes.IndexByte(b[:end], '\n') >= 0 {
 		return dst, false

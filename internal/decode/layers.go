@@ -26,7 +26,7 @@ func (l *Log) addLayers() {
 // addParts adds the objects within the root that programs put their fields into.
 func (l *Log) addParts() {
 	x, h := l.root, &l.d.plan.hints
-	for _, s := range [...]slot{h.structured, h.jsonPayload, h.protoPayload} {
+	for _, s := range [...]slot{h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed} {
 		if x.has.has(s) && x.spans[s].kind == Object {
 			l.pushOver(x.doc[x.spans[s].start:x.spans[s].end])
 		}
@@ -35,7 +35,7 @@ func (l *Log) addParts() {
 		l.format = "hec"
 		l.pushOver(x.doc[x.spans[h.event].start:x.spans[h.event].end])
 	}
-	for _, s := range [...]slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties} {
+	for _, s := range [...]slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes} {
 		if !x.has.has(s) {
 			continue
 		}
@@ -135,6 +135,10 @@ func (l *Log) openMessage() {
 			x = l.over[n-1]
 		}
 		s, at := l.messageOf(x)
+		for i := len(l.under) - l.ownUnder; at == noSlot && x == l.root && i < len(l.under); i++ {
+			x = l.under[i]
+			s, at = l.messageOf(x)
+		}
 		if at == noSlot {
 			return
 		}

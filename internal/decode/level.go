@@ -144,6 +144,9 @@ const (
 	scalePython                // 10 to 50: 30 is a warning
 	scaleLogback               // 5000 to 40000
 	scaleOTel                  // 1 to 24
+	scaleInsights              // 0 to 4, from verbose to critical, as Azure's Application Insights has it
+	scaleWindows               // 1 to 5, from critical to verbose
+	scalePriority              // a priority of syslog, facility and severity in one
 	scaleSeverity              // a number under the key "severity": Google's 100 to 800, OpenTelemetry's, or syslog's
 )
 
@@ -158,6 +161,12 @@ func numberLevel(s scale, n int) level {
 		return stepLevel(n, 10000)
 	case scaleOTel:
 		return severityLevel(n)
+	case scaleInsights:
+		return stepped(n, levelTrace, levelInfo, levelWarn, levelError, levelCritical)
+	case scaleWindows:
+		return stepped(n-1, levelCritical, levelError, levelWarn, levelInfo, levelTrace)
+	case scalePriority:
+		return syslogLevel(n & 7)
 	case scaleSeverity:
 		switch {
 		case n == 0:
@@ -176,6 +185,8 @@ func numberLevel(s scale, n int) level {
 		return stepLevel((n-n%10)*1000-10000, 10000)
 	case n >= 5000:
 		return stepLevel(n, 10000)
+	case n <= 600: // Monolog
+		return monologLevel(n)
 	}
 	return julLevel(n)
 }
@@ -211,6 +222,35 @@ func pythonLevel(n int) level {
 func stepLevel(n, step int) level {
 	scale := [...]level{levelTrace, levelDebug, levelInfo, levelWarn, levelError, levelFatal}
 	return scale[min(max(n/step, 0), len(scale)-1)]
+}
+
+// stepped is the n-th of some levels.
+func stepped(n int, levels ...level) level {
+	if n < 0 || n >= len(levels) {
+		return levelUnknown
+	}
+	return levels[n]
+}
+
+// monologLevel is the level of a number of PHP's Monolog.
+func monologLevel(n int) level {
+	switch {
+	case n >= 600:
+		return levelEmergency
+	case n >= 550:
+		return levelAlert
+	case n >= 500:
+		return levelCritical
+	case n >= 400:
+		return levelError
+	case n >= 300:
+		return levelWarn
+	case n >= 250:
+		return levelNotice
+	case n >= 200:
+		return levelInfo
+	}
+	return levelDebug
 }
 
 // googleLevel is the level of a severity of Google Cloud Logging.
@@ -253,6 +293,9 @@ const nearText = 64
 // textLevel finds the level in a line of text: the first whole upper-case level word near its start, or a level word in any case alone in brackets, as web
 // servers write it. "Terror" is no error.
 func textLevel(text []byte) level {
+	if l := consoleLevel(text); l.word != nil {
+		return l
+	}
 	for i := 0; i < len(text) && i < nearText; {
 		if !isWord(text[i]) {
 			i++
@@ -275,7 +318,37 @@ func textLevel(text []byte) level {
 			if l := textWord(strings.ToUpper(string(word))); l.word != nil {
 				return l
 			}
+			if string(word) == "Note" { // of MySQL
+				return levelInfo
+			}
 		}
+	}
+	return level{}
+}
+
+// consoleLevel is the level of a line of .NET's console: "fail: Shop.Pay[7]".
+func consoleLevel(text []byte) level {
+	if len(text) < 9 || text[4] != ':' || text[5] != ' ' || text[0]-'a' >= 26 {
+		return level{}
+	}
+	line, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
+	line = bytes.TrimSpace(line)
+	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' || bytes.IndexByte(line, ' ') >= 0 {
+		return level{}
+	}
+	switch string(text[:4]) {
+	case "trce":
+		return levelTrace
+	case "dbug":
+		return levelDebug
+	case "info":
+		return levelInfo
+	case "warn":
+		return levelWarn
+	case "fail":
+		return levelError
+	case "crit":
+		return levelCritical
 	}
 	return level{}
 }

@@ -235,8 +235,12 @@ func (l *Log) find(id FieldID) Value {
 		return l.findMessage()
 	case FieldService:
 		return l.findService()
-	case FieldNamespace, FieldPod, FieldContainer, FieldHost, FieldLogSource, FieldLogType:
+	case FieldNamespace, FieldPod, FieldHost, FieldLogSource, FieldLogType:
 		return l.findText(id, l.platformFirst())
+	case FieldContainer:
+		v := l.findText(id, l.platformFirst())
+		v.Text = bytes.TrimPrefix(v.Text, []byte("/")) // Docker's own name for it
+		return v
 	case FieldTraceID, FieldSpanID:
 		return l.findTrace(id)
 	case FieldStack:
@@ -364,8 +368,10 @@ func (l *Log) findService() Value {
 		}
 		at := noSlot
 		switch {
-		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && x.has.has(h.level): // pino and bunyan
+		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && (x.has.has(h.level) || x.has.has(h.time)): // pino and bunyan
 			at = h.name
+		case x.has.has(h.ident) && (x.has.has(h.pri) || x.has.has(h.pid)):
+			at = h.ident
 		case x.has.has(h.eventSource) && x.has.has(h.eventName): // CloudTrail
 			at = h.eventSource
 		}
@@ -494,6 +500,11 @@ func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
 			bad = bad || x.spans[s].kind > Null
 		}
 	}
+	if h := &p.hints; x.has.has(h.created) && x.has.has(h.levelName) { // Python's; elsewhere the word is about something else
+		if t, ok := l.readTime(x, h.created); ok {
+			return t, "created", false
+		}
+	}
 	for _, parts := range p.hints.instants {
 		if !x.has.has(parts[0]) {
 			continue
@@ -532,6 +543,9 @@ func (l *Log) readTime(x *extractor, at slot) (int64, bool) {
 // lineStart is where a time may stand in a text: at the start, or behind the two fields that an access log has before it.
 func (l *Log) lineStart() []byte {
 	t := l.Value(FieldMessage).Text
+	if len(t) > 30 && t[1] == ',' && t[2] == ' ' && t[3] == '[' { // Ruby: E, [2026-05-04T10:11:12.345678 #1] ERROR -- cart: boom
+		return t[3:]
+	}
 	if l.isText {
 		if i := bytes.IndexByte(t[:min(len(t), 256)], '['); i > 0 && len(t) > i+20 && t[i+3] == '/' && t[i+7] == '/' {
 			return t[i:]
@@ -660,6 +674,12 @@ func (l *Log) readLevel(x *extractor, at slot) level {
 			if scale == scaleAny && x.has.has(h.shortMessage) {
 				scale = scaleSyslog
 			}
+			if at == h.bigLevel && (x.has.has(h.eventID) || x.has.has(h.channel) || x.has.has(h.resourceID)) {
+				scale = scaleWindows
+			}
+			if l.d.plan.weak.has(at) && numberLevel(scale, n).severity == 0 {
+				return level{}
+			}
 			return numberLevel(scale, n)
 		}
 	}
@@ -669,7 +689,11 @@ func (l *Log) readLevel(x *extractor, at slot) level {
 	if n, ok := bytes.CutPrefix(v.Text, []byte("SEVERITY_NUMBER_")); ok {
 		return otelName(n)
 	}
-	return l.word(v.Text)
+	word := l.word(v.Text)
+	if l.d.plan.weak.has(at) && word.severity == 0 {
+		return level{}
+	}
+	return word
 }
 
 func (l *Log) readWord(x *extractor, at slot) level {

@@ -47,6 +47,9 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 
 // appendPair appends the pair whose value begins at b[i], and returns the index behind it.
 func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
+	if len(key) == 1 && key[0] == 't' { // as Grafana and Go's log15 have it
+		key = []byte("ts")
+	}
 	dst = appendKey(dst, string(key))
 	if i < len(b) && b[i] == '"' {
 		e, _ := scanString(b, i+1)

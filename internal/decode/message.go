@@ -141,18 +141,32 @@ func bytesOf(array []byte, whole *bool) []byte {
 // rendered is the message of a Serilog event that carries its template only, or nil.
 func (l *Log) rendered(x *extractor) []byte {
 	h := &l.d.plan.hints
-	if !x.has.has(h.template) || x.spans[h.template].kind != String {
+	at, event := h.template, x.doc
+	if !x.has.has(at) {
+		if at = h.bigTemplate; x.has.has(h.bigProperties) && x.spans[h.bigProperties].kind == Object {
+			event = x.doc[x.spans[h.bigProperties].start:x.spans[h.bigProperties].end]
+		}
+	}
+	if !x.has.has(at) || x.spans[at].kind != String {
 		return nil
 	}
-	template := l.valueOf(x, x.spans[h.template]).Text
+	template := l.valueOf(x, x.spans[at]).Text
 	if bytes.IndexByte(template, '{') < 0 {
 		return l.tidy(template, false)
 	}
-	return l.d.keep(func(b []byte) []byte { return appendRendered(b, template, x.doc) })
+	var formatted [][]byte
+	if x.has.has(h.renderings) && x.spans[h.renderings].kind == Array {
+		Value{Array, x.doc[x.spans[h.renderings].start:x.spans[h.renderings].end]}.Each(func(v Value) bool {
+			formatted = append(formatted, v.Text)
+			return true
+		})
+	}
+	return l.d.keep(func(b []byte) []byte { return appendRendered(b, template, event, formatted) })
 }
 
-// appendRendered puts the properties of an event into the holes of its template: {Name}, {@Name}, {Name,10:F2}. A hole without property stays as it is.
-func appendRendered(dst, template, event []byte) []byte {
+// appendRendered puts the properties of an event into the holes of its template: {Name}, {@Name}, {Name,10:F2}. Holes with a format take the texts that were
+// formatted by the program, where it sent them. A hole without property stays as it is.
+func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 	for len(template) > 0 {
 		i := bytes.IndexAny(template, "{}")
 		if i < 0 {
@@ -176,7 +190,9 @@ func appendRendered(dst, template, event []byte) []byte {
 		if n := bytes.IndexAny(name, ",:"); n >= 0 {
 			name = name[:n]
 		}
-		if v, s := member(event, name); s.kind != Absent {
+		if len(formatted) > 0 && bytes.IndexByte(hole, ':') >= 0 {
+			dst, formatted = append(dst, formatted[0]...), formatted[1:]
+		} else if v, s := member(event, name); s.kind != Absent {
 			dst = appendText(dst, v, s.flags)
 		} else {
 			dst = append(dst, template[i:i+end+1]...)

@@ -135,7 +135,7 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 		return Value{}, false
 	}
 	t := l.root.doc[s.start:s.end:s.end]
-	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' {
+	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' || id == FieldContainer && t[0] == '/' {
 		return Value{}, false
 	}
 	return Value{s.kind, t}, true

@@ -16,14 +16,16 @@ const (
 	formatLEEF
 	formatCRI
 	formatKlog
+	formatAudit
 	formatLogfmt
 	formatAccess
+	formatLTSV
 	formatCount
 )
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
-	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "logfmt", "access"}[f]
+	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv"}[f]
 }
 
 // formatted reads a line in whichever format it is, and says whether it is in one. The formats exclude each other, so the order in which they are tried matters
@@ -57,6 +59,10 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		}
 	case formatKlog:
 		dst, ok = appendKlog(dst, b)
+	case formatAudit:
+		dst, ok = appendAudit(dst, b)
+	case formatLTSV:
+		dst, ok = appendLTSV(dst, b, d.set.format == "ltsv")
 	case formatLogfmt:
 		dst, ok = appendLogfmt(dst, b, d.set.format == "logfmt")
 	case formatAccess:

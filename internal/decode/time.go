@@ -95,10 +95,16 @@ func (c clock) prefix(t []byte) (ns int64, n int) {
 	}
 	if t[0] == '[' || t[0] == '(' {
 		ns, n := c.prefix(t[1:])
-		if n == 0 || n+1 >= len(t) || t[n+1] != ']' && t[n+1] != ')' {
+		if n == 0 || n+1 >= len(t) {
 			return 0, 0
 		}
-		return ns, n + 2
+		switch t[n+1] {
+		case ']', ')':
+			return ns, n + 2
+		case ' ', ':': // more stands within the brackets
+			return ns, n + 1
+		}
+		return 0, 0
 	}
 	if t[0]-'0' > 9 {
 		return c.named(t)
@@ -309,8 +315,23 @@ func (v *civil) zone(t []byte, i int) int {
 	case len(t)-j >= 3 && (string(t[j:j+3]) == "UTC" || string(t[j:j+3]) == "GMT") && (len(t) == j+3 || !isWord(t[j+3])):
 		v.zoned = true
 		return j + 3
+	case c-'A' < 26:
+		n := 0
+		for j+n < len(t) && t[j+n]-'A' < 26 {
+			n++
+		}
+		if hours, ok := zones[string(t[j:j+min(n, 5)])]; ok && (j+n == len(t) || !isWord(t[j+n])) {
+			v.offset, v.zoned = hours*3600, true
+			return j + n
+		}
 	}
 	return i
+}
+
+// zones are the zones that are known by their letters: those of RFC 822, and others that mean only one thing. Hours east of UTC.
+var zones = map[string]int{
+	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
+	"WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }
 
 // instant turns a civil time that took n bytes into nanoseconds since 1970. A year that was left out is the record's, or the one before or after it when that
