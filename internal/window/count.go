@@ -1,6 +1,7 @@
 package window
 
 import (
+	"math"
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -15,7 +16,7 @@ type counting struct {
 
 // countingOf is the counting that a rule amounts to, or nil.
 func countingOf(r *rule.Rule) *counting {
-	if r.Every > 0 || len(r.Sequence) > 0 || r.Resolve.Match != nil || r.Resolve.When != nil {
+	if r.Every > 0 || len(r.Sequence) > 0 || r.Resolve.Match != nil || r.Resolve.When != nil || len(r.Levels) > 0 {
 		return nil
 	}
 	if r.When == nil {
@@ -106,4 +107,83 @@ func floor(t, step int64) int64 {
 	} else {
 		return t - r
 	}
+}
+
+func (g *Group) insert(p *Plan, t int64) {
+	at := after(g.times, t)
+	if at == len(g.times) {
+		g.times = append(g.times, t)
+	} else {
+		g.times = slices.Insert(g.times, at, t)
+	}
+	g.touched = min(g.touched, int32(at))
+	if len(g.times) > thinAbove+8*p.count.n {
+		g.times, g.touched, g.thinned = p.count.thin(g.times, p.window), 0, true
+	}
+}
+
+// eagerCount looks at the runs of n times of which a new one is part.
+func (g *Group) eagerCount(p *Plan) (Edge, bool) {
+	touched := int(g.touched)
+	g.touched = math.MaxInt32
+	if touched >= len(g.times) || len(g.times) < p.count.n {
+		return Edge{}, false
+	}
+	at := p.count.enters(g.times[max(0, touched-p.count.n+1):], p.window, max(g.swept+1, g.times[touched]))
+	if at == Never {
+		return Edge{}, false
+	}
+	return g.countEdge(p, at, true), true
+}
+
+func (g *Group) sweepCount(p *Plan, upTo int64, each func(Edge)) {
+	for at := g.changeCount(p); at <= upTo; at = g.changeCount(p) {
+		g.late = g.late && at == g.swept+1
+		g.swept, g.up = at, !g.up
+		each(g.countEdge(p, at, g.up))
+		g.late = false
+	}
+	g.swept, g.late = upTo, false
+	g.forget(p)
+}
+
+// changeCount is the first instant after swept at which truth changes, or Never.
+func (g *Group) changeCount(p *Plan) int64 {
+	if g.up {
+		return p.count.leaves(g.times, p.window, g.swept)
+	}
+	return p.count.enters(g.times, p.window, g.swept+1)
+}
+
+// forget drops what has left the window for good.
+func (g *Group) forget(p *Plan) {
+	switch gone := after(g.times, g.swept-p.window); {
+	case gone == 0:
+	case gone == len(g.times):
+		g.times = nil
+	default:
+		g.times = append(g.times[:0], g.times[gone:]...)
+	}
+	g.touched = math.MaxInt32
+}
+
+func (g *Group) countEdge(p *Plan, at int64, holds bool) Edge {
+	n := after(g.times, at) - after(g.times, at-p.window)
+	e := Edge{At: at, True: holds, Late: g.late, Value: float64(n), Count: int64(n), Level: -1}
+	e.Threshold, e.Reason = p.count.tell(p, n, holds)
+	return e
+}
+
+// dueCount is the next change or, when there is none, the instant at which the last event has left.
+func (g *Group) dueCount(p *Plan) int64 {
+	switch {
+	case g.late:
+		return g.swept + 1
+	case len(g.times) == 0:
+		return Never
+	}
+	if at := g.changeCount(p); at != Never {
+		return at
+	}
+	return g.times[len(g.times)-1] + p.window
 }

@@ -65,7 +65,7 @@ func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
 	}
 	g.Add(p, Event{Time: 40 * second})
 	got, ok := g.Eager(p)
-	want := Edge{At: 60 * second, True: true, Value: 3, Threshold: ">= 3", Reason: "3 >= 3 in 5m", Count: 3}
+	want := Edge{At: 60 * second, True: true, Value: 3, Threshold: ">= 3", Reason: "3 >= 3 in 5m", Count: 3, Level: -1}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
 		t.Error(ok, diff)
 	}
@@ -90,8 +90,8 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	}
 	sweep(200)
 	want := []Edge{
-		{At: 130*second + 1, True: true, Late: true, Value: 2, Threshold: "> 1", Reason: "2 > 1 in 1m", Count: 2},
-		{At: 160 * second, Value: 1, Threshold: "> 1", Reason: "1 in 1m", Count: 1},
+		{At: 130*second + 1, True: true, Late: true, Value: 2, Threshold: "> 1", Reason: "2 > 1 in 1m", Count: 2, Level: -1},
+		{At: 160 * second, Value: 1, Threshold: "> 1", Reason: "1 in 1m", Count: 1, Level: -1},
 	}
 	if diff := cmp.Diff(want, edges); diff != "" {
 		t.Error(diff)

@@ -3,7 +3,9 @@ package window
 import (
 	"encoding/binary"
 	"errors"
+	"maps"
 	"math"
+	"slices"
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
@@ -15,25 +17,13 @@ var errCorrupt = errors.New("state of a window cannot be read")
 func (g *Group) Append(dst []byte) []byte {
 	dst = append(dst, version, g.flags())
 	dst = binary.AppendVarint(binary.AppendVarint(dst, g.known), g.swept)
+	if g.state != nil {
+		return g.state.append(dst)
+	}
 	return appendTimes(dst, g.times)
 }
 
-const (
-	flagUp = 1 << iota
-	flagLate
-	flagThinned
-	flagsEnd
-)
-
-func (g *Group) flags() byte {
-	var flags byte
-	for i, set := range []bool{g.up, g.late, g.thinned} {
-		if set {
-			flags |= 1 << i
-		}
-	}
-	return flags
-}
+func (g *Group) flags() byte { return bits(g.up, g.late, g.thinned) }
 
 // Decode reads a group that Append wrote.
 func (p *Plan) Decode(data []byte) (*Group, error) {
@@ -42,13 +32,204 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 		return nil, errCorrupt
 	}
 	flags := r.byte()
-	g := &Group{known: r.varint(), swept: r.varint(), touched: math.MaxInt32}
-	g.up, g.late, g.thinned = flags&flagUp != 0, flags&flagLate != 0, flags&flagThinned != 0
-	g.times = r.times()
-	if r.failed || len(r.data) > 0 || flags >= flagsEnd || g.swept < unswept || g.up && !p.count.holds(g.times, p.window, g.swept) {
+	g := &Group{known: r.time(), swept: r.time(), touched: math.MaxInt32, up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
+	if p.count == nil {
+		g.state = r.state(p, g.swept)
+	} else if g.times = r.times(); g.up && !p.count.holds(g.times, p.window, g.swept) {
+		r.failed = true
+	}
+	if r.failed || len(r.data) > 0 || flags > 7 {
 		return nil, errCorrupt
 	}
 	return g, nil
+}
+
+func (st *state) append(dst []byte) []byte {
+	dst = append(dst, bits(st.unjudged, st.recovered, st.ahead != nil, st.ahead != nil && st.ahead.chain != nil))
+	dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)), int64(st.level))
+	if st.ahead != nil {
+		dst = binary.AppendVarint(dst, st.ahead.at)
+	}
+	dst = appendTimes(dst, st.resets)
+	for i := range st.series {
+		dst = st.series[i].append(dst)
+	}
+	for i := range st.history {
+		dst = appendNumbers(appendTimes(dst, st.history[i].times), st.history[i].values)
+	}
+	dst = appendOrders(appendTimes(dst, st.steps.times), st.steps.orders)
+	for _, b := range st.steps.bits {
+		dst = binary.AppendUvarint(dst, b)
+	}
+	return dst
+}
+
+func (r *reading) state(p *Plan, swept int64) *state {
+	flags, st := r.byte(), p.newState()
+	st.unjudged, st.recovered = flags&1 != 0, flags&2 != 0
+	st.owed, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
+	ahead := int64(unswept)
+	if st.ahead != nil {
+		ahead = r.time()
+	}
+	st.resets = r.times()
+	for i := range st.series {
+		r.series(&p.series[i], &st.series[i])
+	}
+	for i := range st.history {
+		st.history[i].times = r.times()
+		st.history[i].values = r.numbers(len(st.history[i].times))
+	}
+	r.steps(&st.steps)
+	if r.failed || flags&4 != 0 != (st.ahead != nil) || st.credit < 0 || st.credit > maxCredit || st.level >= len(p.levels) {
+		r.failed = true
+		return st
+	}
+	st.place(p, swept, ahead, flags&8 != 0)
+	return st
+}
+
+// place finds again where the views were.
+func (st *state) place(p *Plan, swept, ahead int64, chained bool) {
+	st.done.start(p, st, swept)
+	if p.sequence != nil {
+		st.done.chain.seek(p.sequence, &st.steps, st.resets, swept, func(int64) {})
+	}
+	if st.ahead == nil {
+		return
+	}
+	st.ahead.start(p, st, ahead)
+	if st.ahead.chain = nil; chained {
+		st.ahead.chain = st.done.chain.clone()
+		st.ahead.chain.seek(p.sequence, &st.steps, st.resets, ahead, func(int64) {})
+	}
+}
+
+func (s *series) append(dst []byte) []byte {
+	dst = appendTimes(dst, s.times)
+	dst = appendOrders(appendNumbers(append(dst, bits(len(s.nums) > 0, len(s.texts) > 0, len(s.orders) > 0)), s.nums), s.orders)
+	for _, text := range s.texts {
+		dst = appendText(dst, text)
+	}
+	dst = binary.AppendUvarint(binary.AppendVarint(dst, s.purge), uint64(len(s.seen)))
+	for _, text := range slices.Sorted(maps.Keys(s.seen)) {
+		dst = binary.AppendUvarint(appendText(dst, text), uint64(len(s.seen[text])))
+		for _, st := range s.seen[text] {
+			dst = binary.AppendVarint(binary.AppendVarint(dst, st.first), st.last)
+		}
+	}
+	return dst
+}
+
+func (r *reading) series(p *seriesPlan, s *series) {
+	s.times = r.times()
+	n := len(s.times)
+	has := r.byte()
+	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has|want != has {
+		r.failed = true
+	}
+	if has&1 != 0 {
+		s.nums = r.numbers(n)
+	}
+	if has&4 != 0 {
+		s.orders = r.orders(n)
+	}
+	if has&2 != 0 {
+		s.texts = make([]string, 0, n)
+		for i := range n {
+			s.texts = append(s.texts, s.shared(i, r.take(r.length())))
+		}
+	}
+	s.purge = r.varint()
+	for range r.length() {
+		text := string(r.take(r.length()))
+		stretches := make([]stretch, 0, 1)
+		for range r.length() {
+			stretches = append(stretches, stretch{r.time(), r.time()})
+		}
+		if len(stretches) == 0 {
+			r.failed = true
+			return
+		}
+		if s.seen == nil {
+			s.seen = map[string][]stretch{}
+		}
+		s.seen[text] = stretches
+	}
+}
+
+func (r *reading) steps(h *happenings) {
+	h.times = r.times()
+	h.orders = r.orders(len(h.times))
+	for range h.times {
+		v, n := binary.Uvarint(r.data)
+		if n <= 0 {
+			n = -1
+		}
+		r.take(n)
+		h.bits = append(h.bits, v)
+	}
+}
+
+// bits packs what is true into a byte, the first lowest.
+func bits(set ...bool) (b byte) {
+	for i, s := range set {
+		if s {
+			b |= 1 << i
+		}
+	}
+	return b
+}
+
+func appendText(dst []byte, text string) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(text))), text...)
+}
+
+func appendNumbers(dst []byte, nums []float64) []byte {
+	for _, num := range nums {
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(num))
+	}
+	return dst
+}
+
+func (r *reading) numbers(n int) []float64 {
+	data := r.take(8 * n)
+	if data == nil {
+		return nil
+	}
+	nums := make([]float64, n)
+	for i := range nums {
+		nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:]))
+		if !(math.Abs(nums[i]) < maxNumber) {
+			r.failed = true
+		}
+	}
+	return nums
+}
+
+func appendOrders(dst []byte, orders []Order) []byte {
+	for _, o := range orders {
+		dst = binary.AppendUvarint(dst, uint64(o.Topic))
+		dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, int64(o.Partition)), o.Offset), int64(o.Index))
+	}
+	return dst
+}
+
+func (r *reading) orders(n int) []Order {
+	if n > len(r.data) {
+		r.failed = true
+		return nil
+	}
+	var orders []Order
+	for range n {
+		topic, size := binary.Uvarint(r.data)
+		if size <= 0 {
+			size = -1
+		}
+		r.take(size)
+		orders = append(orders, Order{uint32(topic), int32(r.varint()), r.varint(), int32(r.varint())})
+	}
+	return orders
 }
 
 // appendTimes appends times in order, each as what it is after the one before.
@@ -92,6 +273,16 @@ func (r *reading) varint() int64 {
 	}
 	r.take(n)
 	return v
+}
+
+// time reads an instant.
+func (r *reading) time() int64 {
+	t := r.varint()
+	if t < unswept || t > Never/2 {
+		r.failed = true
+		return 0
+	}
+	return t
 }
 
 // length reads how many things follow, of which each takes a byte or more.

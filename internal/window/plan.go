@@ -8,30 +8,41 @@ import (
 
 // Plan is the compiled condition of one rule. It is immutable and shared by all groups.
 type Plan struct {
-	window  int64
-	text    string // of the window, for people: "5m"
-	count   *counting
-	eager   bool
-	known   bool
-	retains int64
+	window   int64
+	text     string // of the window, for people: "5m"
+	every    int64  // truth changes only at multiples of it; 0 for any time
+	learn    int64
+	remember int64
+	count    *counting // the condition if it is no more than that; the following is then not used
+
+	any      bool // no when: any match
+	when     truth
+	recovery truth // resolve.when, nil for none
+	levels   []rule.Level
+	calls    []*call
+	series   []seriesPlan
+	history  []historyPlan
+	grid     int64
+	sequence *sequence
+	own      int // filter that tells events of the rule from those that only resolve it; -1 when all are its own
+	reset    int // filter of the events that resolve; -1 for none
+
+	match   rule.Query
 	filters []rule.Query
 	fields  []string
 	alerts  []string
-}
 
-// Compile reads what a rule says about truth: when, window, every, sequence, resolve.match and resolve.when, learn and remember. Its error is a *rule.Error.
-func Compile(r *rule.Rule) (*Plan, error) {
-	p := &Plan{window: int64(r.Window), text: shortDuration(r.Window), retains: int64(r.Window)}
-	if p.count = countingOf(r); p.count != nil {
-		p.eager = r.For == 0
-		return p, nil
-	}
-	return nil, &rule.Error{Pos: r.Pos, Problem: "condition " + r.WhenText + " is not supported yet"}
+	eager, known bool
+	gated        bool  // something is undefined until the key was known for a window
+	steady       bool  // while it does not hold, only an event can make it hold
+	simple       bool  // every window is known from its place in the series alone
+	retains      int64 // how long events are kept
+	reads        int64 // how far back events matter
 }
 
 // Match selects the logs that are events of the rule. It is narrower than the rule's own where only some of its matches matter, and wider where logs that resolve
 // are events too.
-func (p *Plan) Match() rule.Query { return nil }
+func (p *Plan) Match() rule.Query { return p.match }
 
 // Filters are the queries whose truth each event carries in its bits.
 func (p *Plan) Filters() []rule.Query { return p.filters }
@@ -49,4 +60,4 @@ func (p *Plan) Eager() bool { return p.eager }
 func (p *Plan) Known() bool { return p.known }
 
 // Retention is how far back events matter.
-func (p *Plan) Retention() time.Duration { return time.Duration(p.retains) }
+func (p *Plan) Retention() time.Duration { return time.Duration(p.reads) }

@@ -1,11 +1,115 @@
 package window
 
 import (
+	"math"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
+
+const completedReason = "sequence completed"
+
+// tell is the edge at an instant: what decided, and why the truth is as it is.
+func (p *Plan) tell(x *instant, holds bool) Edge {
+	e := Edge{At: x.at, True: holds, Value: math.NaN(), Level: -1, Reason: "condition no longer holds"}
+	if holds {
+		e.Reason = "condition holds"
+	}
+	c := p.when.decider(x)
+	if c == nil {
+		return e
+	}
+	e.Value, e.Threshold, e.Reason = p.compared(c, x, holds)
+	e.Count = p.events(x)
+	if holds {
+		e.Level = levelOf(p.levels, e.Value)
+	}
+	switch {
+	case p.sequence != nil && holds:
+		e.Reason = completedReason
+	case p.sequence != nil || p.any && !holds:
+		e.Reason = "quiet for " + p.text
+	}
+	return e
+}
+
+// events is how many events there are in the window of the first call.
+func (p *Plan) events(x *instant) int64 {
+	for i, c := range p.calls {
+		if c.offset == 0 {
+			return int64(x.v.cursors[i].hi - x.v.cursors[i].lo)
+		}
+	}
+	return 0
+}
+
+// compared is the left side of a comparison, what it is held against, and both in words.
+func (p *Plan) compared(c *comparison, x *instant, holds bool) (value float64, threshold, reason string) {
+	value = c.left.value(x)
+	limit := c.limit
+	if limit == "" {
+		limit = numberText(c.right.value(x), "")
+	}
+	threshold, reason = c.op+" "+limit, numberText(value, c.limit)
+	if holds {
+		reason += " " + threshold
+	}
+	return value, threshold, reason + " in " + p.text
+}
+
+// whyRecovered says what resolved: a log, or the condition for it.
+func (p *Plan) whyRecovered(x *instant, reset bool) string {
+	if reset {
+		return "resolved by a log"
+	}
+	if c := p.recovery.decider(x); c != nil {
+		_, _, reason := p.compared(c, x, true)
+		return reason
+	}
+	return "resolve condition holds"
+}
+
+// levelOf is the last level that a value satisfies, or -1.
+func levelOf(levels []rule.Level, value float64) int {
+	for i := len(levels) - 1; i >= 0; i-- {
+		if compare(value, levels[i].Op, levels[i].Value) {
+			return i
+		}
+	}
+	return -1
+}
+
+const durations = " ns us µs ms s m min h d w "
+
+// numberText writes a number for people, in the unit of what it is held against.
+func numberText(v float64, limit string) string {
+	unit := strings.TrimLeft(limit, "0123456789.")
+	switch {
+	case math.IsNaN(v):
+		return "nothing"
+	case math.IsInf(v, 0):
+		return "never"
+	case unit == "%":
+		return plain(v*100) + "%"
+	case unit != "" && strings.Contains(durations, " "+unit+" ") && v >= 0 && v < 1e9:
+		return shortDuration(time.Duration(v * 1e9))
+	}
+	return plain(v)
+}
+
+// plain writes all digits of a whole number, and four of any other.
+func plain(v float64) string {
+	if v == math.Trunc(v) && math.Abs(v) < 1e15 {
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 4, 64), 64)
+	if math.Abs(rounded) > 1e15 || math.Abs(rounded) < 1e-6 {
+		return strconv.FormatFloat(rounded, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(rounded, 'f', -1, 64)
+}
 
 // tell says what n was held against, and why the truth is as it is.
 func (c *counting) tell(p *Plan, n int, holds bool) (threshold, reason string) {

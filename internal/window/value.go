@@ -63,14 +63,17 @@ func quantity(text []byte) (float64, bool) {
 	return num, ok
 }
 
-// number is the numeric reading of a value, the first one of a list. Numbers too large to be summed have none.
+// maxNumber bounds the numbers that are taken for such, so that they can be squared and added up.
+const maxNumber = 1e140
+
+// number is the numeric reading of a value, the first one of a list.
 func (v Value) number() (float64, bool) {
 	for _, member := range v.List {
 		if num, ok := member.number(); ok {
 			return num, true
 		}
 	}
-	return v.Num, v.Kind == Number && math.Abs(v.Num) < 1e140
+	return v.Num, v.Kind == Number && math.Abs(v.Num) < maxNumber
 }
 
 // maxText bounds what is kept of a text; longer ones are told apart by their first bytes alone.

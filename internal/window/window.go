@@ -67,6 +67,7 @@ type Edge struct {
 	Threshold string  // what it was held against: "> 10"
 	Reason    string  // for people: "11 > 10 in 5m"
 	Count     int64   // events in the window
+	Level     int     // the last of the rule's levels that the value satisfies, -1 for none; when it moves while the condition holds, that is an edge too
 }
 
 // Env is what a condition may ask of the world beyond its group. It knows whose group asks.

@@ -1,0 +1,125 @@
+package window
+
+import "math"
+
+// function is what a call computes over the window.
+type function uint8
+
+const (
+	count function = iota
+	rate
+	sum
+	avg
+	least
+	most
+	stddev
+	percentile
+	distinct
+	first
+	last
+	fresh // new
+	changed
+	since
+	completed // sequences
+)
+
+var functions = map[string]function{
+	"count": count, "rate": rate, "sum": sum, "avg": avg, "min": least, "max": most, "stddev": stddev, "percentile": percentile, "distinct": distinct,
+	"first": first, "last": last, "new": fresh, "changed": changed, "since": since,
+}
+
+// call is an aggregate over the window of a series, or over the same window some time before.
+type call struct {
+	of       function
+	index    int // in Plan.calls
+	series   int // in Plan.series
+	quantile float64
+	offset   int64
+	limits   []int64 // since: the ages that comparisons ask about
+}
+
+func (c *call) value(x *instant) float64 {
+	if x.empty {
+		return c.ofNothing(x)
+	}
+	if c.offset > 0 && x.at-c.offset-x.p.window < x.g.known {
+		return math.NaN() // what came before the key was known is not known to be nothing
+	}
+	s, cur := &x.g.state.series[c.series], &x.v.cursors[c.index]
+	n := float64(cur.hi - cur.lo)
+	switch c.of {
+	case count, completed:
+		return n
+	case rate:
+		return n / (float64(x.p.window) / 1e9)
+	case fresh:
+		learnt := after(s.times, x.g.known+x.p.learn-1)
+		return float64(max(0, cur.hi-max(cur.lo, learnt)))
+	case since:
+		return c.age(x, s, cur)
+	case first, last, avg, stddev:
+		if n == 0 {
+			return math.NaN()
+		}
+	}
+	switch c.of {
+	case first:
+		return s.nums[cur.lo]
+	case last:
+		return s.nums[cur.hi-1]
+	}
+	return cur.acc.value(c, cur.hi-cur.lo)
+}
+
+// age is the time since the last event. If the condition may hold without any, none means: since the key is known.
+func (c *call) age(x *instant, s *series, cur *cursor) float64 {
+	last := int64(unswept)
+	if cur.hi > 0 {
+		last = s.times[cur.hi-1]
+	}
+	if x.p.known {
+		last = max(last, x.g.known)
+	}
+	if last == unswept {
+		return math.Inf(1)
+	}
+	return float64(x.at-last) / 1e9
+}
+
+// ofNothing is the value of the call when there never was an event.
+func (c *call) ofNothing(x *instant) float64 {
+	switch {
+	case c.offset > 0:
+		return x.past
+	case c.of == since:
+		return math.Inf(1)
+	case c.of == count, c.of == rate, c.of == distinct, c.of == fresh, c.of == changed, c.of == completed:
+		return 0
+	}
+	return math.NaN()
+}
+
+// accumulate returns what adds up the events in the window of the call, or nil when their number is enough.
+func (c *call) accumulate(p *Plan) accumulator {
+	switch c.of {
+	case sum, avg, stddev:
+		return &sums{squared: c.of == stddev}
+	case least, most:
+		return &extremes{sign: map[function]float64{least: -1, most: 1}[c.of]}
+	case percentile:
+		return &quantiles{}
+	case distinct:
+		return &values{}
+	case changed:
+		return &changes{remember: p.remember}
+	}
+	return nil
+}
+
+// accumulator holds an aggregate of the events i of a series that are in a window. Events enter in any order, and leave in the order of their times.
+type accumulator interface {
+	add(s *series, i int)
+	remove(s *series, i int)
+	value(c *call, n int) float64
+	bytes() int
+}

@@ -1,0 +1,413 @@
+package window
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+const maxFilters = 64
+
+// compiler turns the condition of a rule into a plan.
+type compiler struct {
+	r   *rule.Rule
+	p   *Plan
+	err *rule.Error
+}
+
+// Compile reads what a rule says about truth: match, when, window, every, sequence, resolve, levels, learn and remember. Its error is a *rule.Error.
+func Compile(r *rule.Rule) (*Plan, error) {
+	c := &compiler{r, &Plan{window: int64(r.Window), text: shortDuration(r.Window), every: int64(r.Every), learn: int64(r.Learn), remember: int64(r.Remember), own: -1, reset: -1, match: r.Match, levels: r.Levels}, nil}
+	c.p.grid = gridOf(c.p.window)
+	c.p.retains = c.p.window
+	if c.p.count = countingOf(r); c.p.count != nil {
+		c.p.eager, c.p.reads = r.For == 0, c.p.window
+		return c.p, nil
+	}
+	c.resolve()
+	d := c.condition()
+	if c.err == nil {
+		c.finish(d)
+	}
+	if c.err != nil {
+		return nil, c.err
+	}
+	return c.p, nil
+}
+
+func (c *compiler) fail(pos rule.Pos, hint, format string, args ...any) {
+	if c.err == nil {
+		if pos.File == "" {
+			pos = c.r.Pos
+		}
+		c.err = &rule.Error{Pos: pos, Problem: fmt.Sprintf(format, args...), Hint: hint}
+	}
+}
+
+// resolve gives logs that resolve a bit of their own, and then those that match need one as well.
+func (c *compiler) resolve() {
+	if c.r.Resolve.Match == nil {
+		return
+	}
+	c.p.reset = c.filter(c.r.Resolve.Match)
+	if c.r.Match != nil {
+		c.p.own = c.filter(c.r.Match)
+	}
+}
+
+// filter is the bit of a query, -1 for none.
+func (c *compiler) filter(q rule.Query) int {
+	if q == nil {
+		return -1
+	}
+	if len(c.p.filters) == maxFilters {
+		c.fail(c.r.Pos, "make two rules of it", "condition has more than %d filters", maxFilters)
+		return 0
+	}
+	c.p.filters = append(c.p.filters, q)
+	return len(c.p.filters) - 1
+}
+
+// condition compiles what the rule is about.
+func (c *compiler) condition() direction {
+	switch {
+	case len(c.r.Sequence) > 0 && c.r.When != nil:
+		c.fail(c.r.Pos, "make two rules of it", "a rule has either when or sequence")
+	case len(c.r.Sequence) > 0:
+		return c.sequence()
+	case c.r.When == nil:
+		c.p.any = true
+		return c.truthInto(&c.p.when, &rule.Binary{Op: ">", Left: &rule.Call{Func: "count"}, Right: &rule.Number{Text: "0"}})
+	}
+	return c.truthInto(&c.p.when, c.r.When)
+}
+
+func (c *compiler) sequence() direction {
+	if err := c.p.compileSequence(c.r, c.filter); err != nil {
+		c.err = err
+		return direction{}
+	}
+	c.p.series = append(c.p.series, seriesPlan{kind: derived, filter: -1, field: -1, keep: c.p.window})
+	c.p.calls = append(c.p.calls, &call{of: completed})
+	c.p.when = &comparison{op: ">", left: c.p.calls[0], right: constant(0), limit: "0"}
+	whole := c.p.sequence
+	eager := len(whole.final) == 0
+	for _, s := range whole.steps {
+		eager = eager && len(s.nots) == 0
+	}
+	return direction{rising: eager, steady: eager}
+}
+
+func (c *compiler) truthInto(into *truth, of rule.Condition) direction {
+	t, d := c.truth(of)
+	*into = t
+	return d
+}
+
+func (c *compiler) truth(of rule.Condition) (truth, direction) {
+	switch of := of.(type) {
+	case *rule.Unary:
+		return c.not(of)
+	case *rule.Call:
+		c.p.alerts = append(c.p.alerts, of.Alert)
+		return &firing{of.Alert}, direction{}
+	case *rule.Binary:
+		if of.Op != "and" && of.Op != "or" {
+			return c.comparison(of)
+		}
+		left, ld := c.truth(of.Left)
+		right, rd := c.truth(of.Right)
+		if of.Op == "and" {
+			return &conjunction{left, right}, ld.and(rd)
+		}
+		return &disjunction{left, right}, ld.and(rd)
+	}
+	c.fail(c.r.Pos, "", "the condition is a number")
+	return &firing{}, direction{}
+}
+
+func (c *compiler) not(of *rule.Unary) (truth, direction) {
+	inner, d := c.truth(of.Of)
+	ungate(inner) // it is the whole that says nothing yet
+	n := &negation{of: inner}
+	n.gated = c.err == nil && d.windowed && mayHoldOfNothing(c.p, n)
+	c.p.gated = c.p.gated || n.gated
+	return n, d.flipped()
+}
+
+func ungate(t truth) {
+	switch t := t.(type) {
+	case *comparison:
+		t.gated = false
+	case *negation:
+		t.gated = false
+	case *conjunction:
+		ungate(t.left)
+		ungate(t.right)
+	case *disjunction:
+		ungate(t.left)
+		ungate(t.right)
+	}
+}
+
+func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
+	left, l := c.number(of.Left)
+	right, r := c.number(of.Right)
+	cmp := &comparison{op: of.Op, left: left, right: right}
+	if n, ok := of.Right.(*rule.Number); ok {
+		cmp.limit = n.Text
+	}
+	c.ages(of, left, right)
+	d := l.compared(of.Op, r)
+	if c.err == nil {
+		cmp.gated = d.windowed && mayHoldOfNothing(c.p, cmp)
+		c.p.gated = c.p.gated || cmp.gated
+	}
+	return cmp, d
+}
+
+// ages notes the constant that an age is compared with. Time alone makes an age grow, so the instants at which it passes the constant have to be known.
+func (c *compiler) ages(of *rule.Binary, left, right expr) {
+	for _, side := range [][2]any{{of.Left, right}, {of.Right, left}} {
+		written, _ := side[0].(*rule.Call)
+		limit, isConstant := side[1].(constant)
+		if written == nil || written.Func != "since" || c.err != nil {
+			if containsSince(side[0].(rule.Condition)) {
+				c.fail(c.r.Pos, "as in since(event:deploy_end) > 1h", "since can only be compared with a constant")
+			}
+			continue
+		}
+		if !isConstant {
+			c.fail(written.Pos, "as in since(event:deploy_end) > 1h", "since can only be compared with a constant")
+			continue
+		}
+		age := int64(min(max(float64(limit)*1e9, 0), float64(100*365*day)))
+		mine := left
+		if side[0] == any(of.Right) {
+			mine = right
+		}
+		call := mine.(*call)
+		call.limits = append(call.limits, age)
+		s := &c.p.series[call.series]
+		s.keep = max(s.keep, age+1)
+	}
+}
+
+func containsSince(of rule.Condition) bool {
+	switch of := of.(type) {
+	case *rule.Binary:
+		return containsSince(of.Left) || containsSince(of.Right)
+	case *rule.Unary:
+		return containsSince(of.Of)
+	case *rule.Call:
+		return of.Func == "since" || containsSince(of.Of)
+	}
+	return false
+}
+
+func (c *compiler) number(of rule.Condition) (expr, direction) {
+	switch of := of.(type) {
+	case *rule.Number:
+		return constant(of.Value), direction{steady: true, positive: of.Value >= 0}
+	case *rule.Unary:
+		inner, d := c.number(of.Of)
+		if v, ok := inner.(constant); ok {
+			return constant(-v), direction{steady: true}
+		}
+		return negative{inner}, d.flipped()
+	case *rule.Binary:
+		return c.arithmetic(of)
+	case *rule.Call:
+		return c.call(of)
+	}
+	c.fail(c.r.Pos, "", "a number is expected")
+	return constant(0), direction{}
+}
+
+func (c *compiler) arithmetic(of *rule.Binary) (expr, direction) {
+	left, l := c.number(of.Left)
+	right, r := c.number(of.Right)
+	a := &arithmetic{of.Op, left, right}
+	_, leftConstant := left.(constant)
+	_, rightConstant := right.(constant)
+	if leftConstant && rightConstant {
+		v := a.value(nil)
+		return constant(v), direction{steady: true, positive: v >= 0}
+	}
+	return a, l.joined(of.Op, r)
+}
+
+func (c *compiler) call(of *rule.Call) (expr, direction) {
+	switch of.Func {
+	case "baseline", "zscore":
+		return c.past(of)
+	case "firing":
+		c.fail(of.Pos, "", "firing is no number")
+		return constant(0), direction{}
+	}
+	f, known := functions[of.Func]
+	if !known {
+		c.fail(of.Pos, "", "unknown function %q", of.Func)
+		return constant(0), direction{}
+	}
+	if of.Offset > 0 && (f == since || f == fresh || f == changed) {
+		c.fail(of.Pos, "", "%s has no offset", of.Func)
+	}
+	if of.Offset >= 24*time.Hour {
+		inner := *of
+		inner.Offset = 0
+		e, d := c.call(&inner)
+		return &earlier{c.history(e, int64(of.Offset)), int64(of.Offset)}, direction{positive: d.positive, partial: true}
+	}
+	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset)}
+	made.series = c.series(of, f, made.offset+c.p.window)
+	c.p.calls = append(c.p.calls, made)
+	d := directionOf(f)
+	if of.Offset > 0 {
+		c.p.retains = max(c.p.retains, made.offset+c.p.window)
+		late := of.Offset < c.r.Lateness // the window there is still open
+		d = direction{mixed: late, partial: true, positive: d.positive}
+	}
+	return made, d
+}
+
+// series is the series that a call is about. Calls about the same events share it.
+func (c *compiler) series(of *rule.Call, f function, keep int64) int {
+	want := seriesPlan{filter: -1, field: -1, keep: keep}
+	switch f {
+	case count, rate, since:
+	case distinct:
+		want.kind = texts
+	case changed:
+		want.kind, want.spare, want.ordered = texts, 1, true
+	case fresh:
+		want.kind = novel
+	default:
+		want.kind, want.ordered = numbers, f == first || f == last
+	}
+	if of.Field != "" {
+		want.field = c.field(of.Field)
+	}
+	if of.Filter != nil {
+		want.filter = c.filter(of.Filter)
+	}
+	for i := range c.p.series {
+		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field && s.filter == want.filter {
+			s.keep, s.spare, s.ordered = max(s.keep, want.keep), max(s.spare, want.spare), s.ordered || want.ordered
+			return i
+		}
+	}
+	c.p.series = append(c.p.series, want)
+	return len(c.p.series) - 1
+}
+
+func (c *compiler) field(path string) int {
+	for i, f := range c.p.fields {
+		if f == path {
+			return i
+		}
+	}
+	c.p.fields = append(c.p.fields, path)
+	return len(c.p.fields) - 1
+}
+
+// history is the place where the past of an aggregate is kept.
+func (c *compiler) history(of expr, keep int64) int {
+	empty := of.value(&instant{p: c.p, empty: true})
+	c.p.history = append(c.p.history, historyPlan{of, empty, keep + c.p.grid + c.p.window})
+	return len(c.p.history) - 1
+}
+
+const defaultSpan = 4 * 7 * 24 * time.Hour
+
+func (c *compiler) past(of *rule.Call) (expr, direction) {
+	if containsHistory(of.Of) {
+		c.fail(of.Pos, "", "%s is about an aggregate of the window itself", of.Func)
+		return constant(0), direction{}
+	}
+	span := of.Span
+	if span == 0 {
+		span = defaultSpan
+	}
+	if span < minDays*24*time.Hour {
+		c.fail(of.Pos, "as in "+of.Func+"(count(), 4w)", "%s needs %d days at least", of.Func, minDays)
+	}
+	inner, d := c.number(of.Of)
+	b := &past{history: c.history(inner, int64(span)), span: int64(span)}
+	if of.Func == "zscore" {
+		b.score, d.positive, d.steady, d.partial = inner, false, false, true
+		return b, d
+	}
+	return b, direction{positive: d.positive, partial: true}
+}
+
+func containsHistory(of rule.Condition) bool {
+	switch of := of.(type) {
+	case *rule.Binary:
+		return containsHistory(of.Left) || containsHistory(of.Right)
+	case *rule.Unary:
+		return containsHistory(of.Of)
+	case *rule.Call:
+		return of.Of != nil || of.Offset > 0 || of.Func == "since"
+	}
+	return false
+}
+
+// finish draws what follows from the whole.
+func (c *compiler) finish(d direction) {
+	p := c.p
+	p.steady = d.rising && d.steady && p.reset < 0 && len(p.levels) == 0
+	if c.r.Resolve.When != nil {
+		c.truthInto(&p.recovery, c.r.Resolve.When)
+		p.steady = false
+	}
+	p.eager = d.rising && len(p.alerts) == 0 && c.r.For == 0 && p.every == 0
+	p.known = p.sequence == nil && mayHoldOfNothing(p, p.when)
+	for i := range p.series {
+		p.retains = max(p.retains, p.series[i].keep)
+	}
+	if p.sequence != nil {
+		p.retains = max(p.retains, p.sequence.keep()+p.window)
+	}
+	p.reads = max(p.retains, p.learn)
+	for _, h := range p.history {
+		p.reads = max(p.reads, h.keep)
+	}
+	p.simple = p.sequence == nil
+	for i := range p.calls {
+		p.simple = p.simple && p.calls[i].accumulate(p) == nil
+	}
+	p.narrow(c.r)
+}
+
+// narrow finds which logs matter: if every call asks for a filter, those alone that satisfy one of them. Where absence counts, any log makes its key known.
+func (p *Plan) narrow(r *rule.Rule) {
+	var of []rule.Query
+	for _, s := range p.series {
+		if s.kind == derived {
+			continue
+		}
+		if s.filter < 0 {
+			of = nil
+			break
+		}
+		of = append(of, p.filters[s.filter])
+	}
+	if p.sequence != nil {
+		of = nil
+		for _, s := range r.Sequence {
+			of = append(of, s.Match)
+		}
+	}
+	switch {
+	case p.known:
+	case len(of) > 0 && r.Match != nil:
+		p.match = &rule.And{Of: []rule.Query{r.Match, &rule.Or{Of: of}}}
+	case len(of) > 0:
+		p.match = &rule.Or{Of: of}
+	}
+	if p.reset >= 0 && p.match != nil {
+		p.match = &rule.Or{Of: []rule.Query{p.match, r.Resolve.Match}}
+	}
+}

@@ -1,0 +1,240 @@
+package window
+
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// sequence is the compiled steps of a rule. An instance of it is one choice of events: for every step as many as it asks for, in order, all after the events of
+// the step before, the first and the last of them less than within apart. It completes with the last event of its last step or, if the sequence ends in what must
+// not happen, when the time for that is over.
+type sequence struct {
+	within int64
+	steps  []step
+	final  []absence // must not follow the last step
+	decide int64     // how long after the last step the instance is decided
+}
+
+// step is events that must happen.
+type step struct {
+	filter int
+	times  int
+	within int64     // from the end of the step before to the end of this one
+	nots   []absence // must not happen between the two
+}
+
+// absence is events that must not happen less than within after a step.
+type absence struct {
+	filter int
+	within int64
+}
+
+func (p *Plan) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.Error {
+	q := &sequence{within: int64(r.Within)}
+	var nots []absence
+	for i, s := range r.Sequence {
+		within := int64(s.Within)
+		if within == 0 {
+			within = q.within
+		}
+		switch {
+		case s.Not && i == 0:
+			return &rule.Error{Pos: r.Pos, Problem: "a sequence cannot begin with not", Hint: "begin with what happens first"}
+		case s.Not:
+			nots = append(nots, absence{filter(s.Match), within})
+		default:
+			q.steps = append(q.steps, step{filter(s.Match), max(1, s.Times), within, nots})
+			nots = nil
+		}
+	}
+	q.final = nots
+	for _, n := range nots {
+		q.decide = max(q.decide, n.within)
+	}
+	p.sequence = q
+	return nil
+}
+
+// keep is how long events matter for instances that complete.
+func (q *sequence) keep() int64 { return q.within + q.decide }
+
+// happenings is the events of a group that are steps of the sequence, in order.
+type happenings struct {
+	times  []int64
+	orders []Order
+	bits   []uint64
+}
+
+// add takes an event in, and returns its place.
+func (h *happenings) add(ev *Event) int {
+	at := after(h.times, ev.Time)
+	for at > 0 && h.times[at-1] == ev.Time && ev.Order.Compare(h.orders[at-1]) < 0 {
+		at--
+	}
+	h.times, h.orders, h.bits = slices.Insert(h.times, at, ev.Time), slices.Insert(h.orders, at, ev.Order), slices.Insert(h.bits, at, ev.Bits)
+	return at
+}
+
+func (h *happenings) forget(until int64) int {
+	gone := after(h.times, until)
+	if gone < (len(h.times)+1)/2 {
+		return 0
+	}
+	h.times, h.orders, h.bits = slices.Delete(h.times, 0, gone), slices.Delete(h.orders, 0, gone), slices.Delete(h.bits, 0, gone)
+	return gone
+}
+
+// chain is how far the instances of a sequence have come. It takes the happenings in order.
+type chain struct {
+	hi      int   // happenings taken
+	taken   int64 // happenings taken ever: the place of the next one
+	hits    [][]moment
+	ends    [][]end
+	nots    map[int][]moment // by filter
+	pending []moment         // instances that wait for what must not happen
+	cleared int64            // the last reset passed
+}
+
+// moment is a happening: its time and its place among all.
+type moment struct{ time, place int64 }
+
+// end is the completion of a step, and the latest time at which an instance that completes it so can have begun.
+type end struct {
+	moment
+	start int64
+}
+
+// seek takes all happenings until at, and calls each with the time at which an instance completes.
+func (c *chain) seek(q *sequence, h *happenings, resets []int64, at int64, each func(at int64)) {
+	for c.hi < len(h.times) && h.times[c.hi] <= at {
+		c.reset(resets, h.times[c.hi])
+		c.decide(q, h.times[c.hi], each)
+		if h.times[c.hi] != c.cleared && c.take(q, moment{h.times[c.hi], c.taken}, h.bits[c.hi]) {
+			if q.decide > 0 {
+				c.pending = append(c.pending, moment{h.times[c.hi], c.taken})
+			} else {
+				each(h.times[c.hi])
+			}
+		}
+		c.hi++
+		c.taken++
+	}
+	c.reset(resets, at)
+	c.decide(q, at, each)
+}
+
+// reset forgets everything at the last reset not after at. What happens at that very instant belongs to what is over.
+func (c *chain) reset(resets []int64, at int64) {
+	if n := after(resets, at); n > 0 && resets[n-1] > c.cleared {
+		*c = chain{hi: c.hi, taken: c.taken, cleared: resets[n-1]}
+	}
+}
+
+// decide completes the instances for which nothing that must not happen has happened in time.
+func (c *chain) decide(q *sequence, at int64, each func(at int64)) {
+	for len(c.pending) > 0 && c.pending[0].time+q.decide <= at {
+		each(c.pending[0].time + q.decide)
+		c.pending = c.pending[1:]
+	}
+}
+
+// take takes one happening, and says whether it completes the last step.
+func (c *chain) take(q *sequence, m moment, bits uint64) bool {
+	if c.hits == nil {
+		c.hits, c.ends, c.nots = make([][]moment, len(q.steps)), make([][]end, len(q.steps)), map[int][]moment{}
+	}
+	for _, n := range q.final {
+		if bits>>n.filter&1 != 0 {
+			c.pending = slices.DeleteFunc(c.pending, func(p moment) bool { return m.time < p.time+n.within })
+		}
+	}
+	whole := false
+	for i := len(q.steps) - 1; i >= 0; i-- {
+		s := &q.steps[i]
+		if bits>>s.filter&1 != 0 {
+			c.hits[i] = append(young(c.hits[i], m.time-q.within), m)
+			if start, ok := c.step(q, i, m); ok {
+				c.ends[i] = append(youngEnds(c.ends[i], m.time-q.within), end{m, start})
+				whole = whole || i == len(q.steps)-1
+			}
+		}
+	}
+	for i := range q.steps {
+		for _, n := range q.steps[i].nots {
+			if list := c.nots[n.filter]; bits>>n.filter&1 != 0 && (len(list) == 0 || list[len(list)-1] != m) {
+				c.nots[n.filter] = append(young(list, m.time-q.within), m)
+			}
+		}
+	}
+	return whole
+}
+
+// step says whether step i may end with the moment, and when an instance that ends it so can have begun at the latest.
+func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
+	s, hits := &q.steps[i], c.hits[i]
+	if len(hits) < s.times {
+		return 0, false
+	}
+	first := hits[len(hits)-s.times]
+	if i == 0 {
+		return first.time, m.time-first.time < q.within
+	}
+	start = unswept
+	for j := len(c.ends[i-1]) - 1; j >= 0; j-- {
+		e := &c.ends[i-1][j]
+		if e.time <= start || m.time-e.time >= s.within {
+			break // it cannot have begun later than it ended
+		}
+		if e.place < first.place && !c.prevented(s, e.moment) {
+			start = max(start, e.start)
+		}
+	}
+	return start, m.time-start < q.within
+}
+
+// prevented says whether something happened after the end of a step that must not have.
+func (c *chain) prevented(s *step, e moment) bool {
+	for _, n := range s.nots {
+		list := c.nots[n.filter]
+		i, _ := slices.BinarySearchFunc(list, e.place+1, func(m moment, place int64) int { return int(min(max(m.place-place, -1), 1)) })
+		if i < len(list) && list[i].time < e.time+n.within {
+			return true
+		}
+	}
+	return false
+}
+
+func young(list []moment, after int64) []moment {
+	n := 0
+	for n < len(list) && list[n].time <= after {
+		n++
+	}
+	return list[n:]
+}
+
+func youngEnds(list []end, after int64) []end {
+	n := 0
+	for n < len(list) && list[n].time <= after {
+		n++
+	}
+	return list[n:]
+}
+
+func (c *chain) clone() *chain {
+	d := *c
+	d.pending = slices.Clone(c.pending)
+	d.hits, d.ends = make([][]moment, len(c.hits)), make([][]end, len(c.ends))
+	if c.hits == nil {
+		d.hits, d.ends = nil, nil
+		return &d
+	}
+	for i := range c.hits {
+		d.hits[i], d.ends[i] = slices.Clone(c.hits[i]), slices.Clone(c.ends[i])
+	}
+	d.nots = make(map[int][]moment, len(c.nots))
+	for filter, list := range c.nots {
+		d.nots[filter] = slices.Clone(list)
+	}
+	return &d
+}

@@ -1,0 +1,128 @@
+package window
+
+import (
+	"slices"
+	"strings"
+)
+
+// kind is what a series keeps of its events beside their times.
+type kind uint8
+
+const (
+	times   kind = iota
+	numbers      // the number of a field
+	texts        // the text of a field
+	novel        // nothing; its events are the first ones of each text
+	derived      // nothing; its events come about in the sweep
+)
+
+// series says which events of a rule a series holds: those that satisfy a filter and have a field.
+type seriesPlan struct {
+	kind    kind
+	filter  int // in Plan.filters, -1 for none
+	field   int // in Plan.fields, -1 for none
+	keep    int64
+	spare   int  // how many more than those younger than keep are kept
+	ordered bool // events of one instant stand in their order
+}
+
+// series is the events of a group that one or more calls are about, in order.
+type series struct {
+	times  []int64
+	nums   []float64
+	texts  []string
+	orders []Order
+	novelty
+}
+
+// add takes an event in, and returns its place, or -1 if the series does not hold it.
+func (s *series) add(p *seriesPlan, ev *Event) int {
+	if p.kind == derived || p.filter >= 0 && ev.Bits>>p.filter&1 == 0 {
+		return -1
+	}
+	at := s.place(p, ev)
+	switch p.kind {
+	case numbers:
+		num, ok := ev.value(p.field).number()
+		if !ok {
+			return -1
+		}
+		s.nums = slices.Insert(s.nums, at, num)
+	case texts:
+		text := ev.value(p.field).appendText(nil)
+		if len(text) == 0 {
+			return -1
+		}
+		s.texts = slices.Insert(s.texts, at, s.shared(at, text))
+	}
+	s.times = slices.Insert(s.times, at, ev.Time)
+	if p.ordered {
+		s.orders = slices.Insert(s.orders, at, ev.Order)
+	}
+	return at
+}
+
+// value is the value of a field, absent if the event was given fewer.
+func (ev *Event) value(field int) Value {
+	if field < len(ev.Values) {
+		return ev.Values[field]
+	}
+	return Value{}
+}
+
+func (s *series) place(p *seriesPlan, ev *Event) int {
+	at := after(s.times, ev.Time)
+	for p.ordered && at > 0 && s.times[at-1] == ev.Time && ev.Order.Compare(s.orders[at-1]) < 0 {
+		at--
+	}
+	return at
+}
+
+// shared is a text as a string, that of a neighbour if it is the same.
+func (s *series) shared(at int, text []byte) string {
+	for _, i := range []int{at - 1, at} {
+		if i >= 0 && i < len(s.texts) && s.texts[i] == string(text) {
+			return s.texts[i]
+		}
+	}
+	return string(text)
+}
+
+// forget drops events that no call will ask about after the watermark, and returns how many.
+func (s *series) forget(p *seriesPlan, remember, swept int64) int {
+	gone := after(s.times, swept-p.keep)
+	if n := len(s.times); gone < n || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
+		gone -= p.spare
+	}
+	if gone <= 0 || gone < len(s.times)/2 {
+		return 0
+	}
+	s.times = slices.Delete(s.times, 0, gone)
+	if s.nums != nil {
+		s.nums = slices.Delete(s.nums, 0, gone)
+	}
+	if s.texts != nil {
+		s.texts = slices.Delete(s.texts, 0, gone)
+	}
+	if s.orders != nil {
+		s.orders = slices.Delete(s.orders, 0, gone)
+	}
+	return gone
+}
+
+func (s *series) bytes() int {
+	n := 160 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + s.novelty.bytes()
+	for i, text := range s.texts {
+		if i == 0 || s.texts[i-1] != text {
+			n += len(text)
+		}
+	}
+	return n
+}
+
+// members calls f for each text of what appendText wrote.
+func members(text string, f func(string)) {
+	for member := range strings.SplitSeq(text, string(rune(separator))) {
+		f(member)
+	}
+}

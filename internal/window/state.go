@@ -1,0 +1,463 @@
+package window
+
+import "slices"
+
+// state is what a group of any but a counting rule has seen, and where its windows stand.
+type state struct {
+	series  []series
+	history []history
+	steps   happenings
+	resets  []int64 // when an event resolved
+
+	done  *view // at the watermark or before
+	ahead *view // of an eager plan: where Eager looked last
+
+	owed      int64 // the first event that Eager has not looked at
+	credit    int   // events that Eager may go through again
+	unjudged  bool  // something has happened since the last multiple of every
+	recovered bool  // the resolve condition holds, and the condition does not
+	level     int   // of the last edge while the condition holds, as in Edge
+}
+
+func (p *Plan) newState() *state {
+	st := &state{series: make([]series, len(p.series)), history: make([]history, len(p.history)), done: p.newView(), owed: Never, level: -1}
+	if p.eager {
+		st.ahead = p.newView()
+	}
+	return st
+}
+
+// add takes an event in, which is late if the group was swept beyond it.
+func (st *state) add(p *Plan, ev *Event, late bool) {
+	if p.reset >= 0 && ev.Bits>>p.reset&1 != 0 {
+		st.addReset(p, ev.Time, late)
+	}
+	if p.own >= 0 && ev.Bits>>p.own&1 == 0 {
+		return
+	}
+	for i := range p.series {
+		if sp := &p.series[i]; sp.kind == novel {
+			st.series[i].addNovel(p, sp, ev, func(at, by int) { st.moved(p, i, at, by) })
+		} else if at := st.series[i].add(sp, ev); at >= 0 {
+			st.moved(p, i, at, 1)
+		}
+	}
+	if p.sequence != nil {
+		st.addStep(p, ev, late)
+	}
+	st.owed = min(st.owed, ev.Time)
+	st.credit = min(st.credit+creditPerEvent, maxCredit)
+}
+
+// addReset takes in that an event resolved. The chain of steps is made again where it was beyond that.
+func (st *state) addReset(p *Plan, t int64, late bool) {
+	st.resets = slices.Insert(st.resets, after(st.resets, t), t)
+	if p.sequence == nil {
+		return
+	}
+	if late {
+		st.rechain(p)
+	}
+	if st.ahead != nil {
+		st.ahead.chain = nil
+	}
+}
+
+// Eager may go through the window again for an event that arrived out of order, but on average through no more than so many events for each one added.
+const (
+	creditPerEvent = 64
+	maxCredit      = 1 << 16
+)
+
+func (st *state) moved(p *Plan, series, at, by int) {
+	st.done.inserted(p, st, series, at, by)
+	if st.ahead != nil {
+		st.ahead.inserted(p, st, series, at, by)
+	}
+}
+
+// addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain is made again.
+func (st *state) addStep(p *Plan, ev *Event, late bool) {
+	at := st.steps.add(ev)
+	if st.ahead != nil && (at < st.ahead.chain.hi || late) {
+		st.ahead.chain = nil
+	}
+	if late {
+		st.rechain(p)
+	}
+}
+
+// rechain goes through the steps again, until where the sweep was.
+func (st *state) rechain(p *Plan) {
+	s := &st.series[0]
+	s.times = s.times[:0]
+	st.done.chain = &chain{cleared: unswept}
+	st.chain(p, st.done.at)
+	st.done.start(p, st, st.done.at)
+}
+
+// chain advances the chain of the sweep to at. What completes becomes an event of the first series.
+func (st *state) chain(p *Plan, at int64) {
+	s := &st.series[0]
+	st.done.chain.seek(p.sequence, &st.steps, st.resets, at, func(t int64) { s.times = append(s.times, t) })
+}
+
+// seek moves the windows of the sweep to at.
+func (st *state) seek(p *Plan, at int64) {
+	if p.sequence != nil {
+		st.chain(p, at)
+	}
+	st.done.seek(p, st, at)
+}
+
+// next is the first instant after swept at which the sweep has something to do.
+func (g *Group) next(p *Plan, env Env) int64 {
+	st, at := g.state, g.change(p, env)
+	if p.every > 0 {
+		if st.unjudged {
+			at = min(at, g.swept+1)
+		}
+		if at != Never {
+			at = floor(at-1, p.every) + p.every
+		}
+	}
+	if n := after(st.resets, g.swept); n < len(st.resets) {
+		at = min(at, st.resets[n])
+	}
+	if len(p.history) > 0 && (at != Never || st.remembers()) {
+		at = min(at, floor(max(g.swept, g.known), p.grid)+p.grid)
+	}
+	return at
+}
+
+// change is the first instant after swept at which truth may change. What leaves is of no interest if leaving cannot make the condition hold.
+func (g *Group) change(p *Plan, env Env) int64 {
+	if g.late {
+		return g.swept + 1
+	}
+	st, at := g.state, int64(Never)
+	soon := func(t int64) {
+		if t > g.swept {
+			at = min(at, t)
+		}
+	}
+	leaving := g.up || !p.steady
+	for i, c := range p.calls {
+		s, cur := &st.series[c.series], &st.done.cursors[i]
+		if cur.hi < len(s.times) {
+			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
+		}
+		if cur.lo < cur.hi && leaving {
+			soon(s.times[cur.lo] + c.offset + p.window)
+		}
+		if c.offset > 0 {
+			soon(g.known + c.offset + p.window)
+		}
+		g.ages(p, c, cur, soon)
+	}
+	if p.sequence != nil {
+		st.nextStep(p, soon)
+	}
+	soon(g.known)
+	if p.gated {
+		soon(g.known + p.window)
+	}
+	for _, alert := range p.alerts {
+		if env != nil {
+			soon(env.Change(alert, g.swept))
+		}
+	}
+	if len(p.history) > 0 && st.remembers() {
+		soon(floor(max(g.swept, g.known), p.grid) + p.grid)
+	}
+	return at
+}
+
+// ages calls soon with the instants at which an age passes what it is compared with.
+func (g *Group) ages(p *Plan, c *call, cur *cursor, soon func(int64)) {
+	last := int64(unswept)
+	if cur.hi > 0 {
+		last = g.state.series[c.series].times[cur.hi-1]
+	}
+	if p.known {
+		last = max(last, g.known)
+	}
+	for _, limit := range c.limits {
+		soon(last + limit)
+		soon(last + limit + 1)
+	}
+}
+
+func (st *state) nextStep(p *Plan, soon func(int64)) {
+	c := st.done.chain
+	if c.hi < len(st.steps.times) {
+		soon(st.steps.times[c.hi])
+	}
+	if len(c.pending) > 0 {
+		soon(c.pending[0].time + p.sequence.decide)
+	}
+}
+
+// remembers says whether the past of some aggregate is not that of an empty window, or will not be.
+func (st *state) remembers() bool {
+	for i := range st.history {
+		if len(st.history[i].times) > 0 {
+			return true
+		}
+	}
+	for i := range st.done.cursors {
+		if cur := &st.done.cursors[i]; cur.lo < cur.hi {
+			return true
+		}
+	}
+	return false
+}
+
+// sweep advances to the watermark.
+func (g *Group) sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
+	st := g.state
+	for at := g.next(p, env); at <= upTo; at = g.next(p, env) {
+		late, reset := g.late, st.resetAt(at)
+		judged := p.every == 0 || at%p.every == 0 || reset
+		st.unjudged = !judged && (st.unjudged || g.change(p, env) <= at)
+		st.seek(p, at)
+		g.swept, g.late = at, false
+		x := &instant{p: p, g: g, v: st.done, at: at, env: env}
+		if len(p.history) > 0 && at%p.grid == 0 {
+			st.record(x)
+		}
+		if judged {
+			g.judge(x, late, reset, each)
+		}
+	}
+	st.unjudged = p.every > 0 && (st.unjudged || g.change(p, env) <= upTo)
+	g.swept, g.late = upTo, false
+	st.settle(p, upTo)
+}
+
+func (st *state) record(x *instant) {
+	for i := range st.history {
+		st.history[i].record(&x.p.history[i], x)
+	}
+}
+
+func (st *state) resetAt(at int64) bool {
+	n := after(st.resets, at)
+	return n > 0 && st.resets[n-1] == at
+}
+
+// judge says what has changed at the instant.
+func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
+	st, p := g.state, x.p
+	holds := x.at >= g.known && p.when.holds(x)
+	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
+	level := -1
+	if holds != g.up || reset || recovered != st.recovered || holds && len(p.levels) > 0 {
+		e := p.tell(x, holds)
+		e.Late, level = late, e.Level
+		if holds != g.up || holds && level != st.level {
+			each(e)
+		}
+		if reset || recovered && !st.recovered {
+			e.Recovered, e.True = true, false
+			e.Reason = p.whyRecovered(x, reset)
+			each(e)
+		}
+	}
+	g.up, st.recovered, st.level = holds, recovered, level
+}
+
+// settle drops what no longer matters once everything until swept is said.
+func (st *state) settle(p *Plan, swept int64) {
+	st.seek(p, swept)
+	if st.ahead != nil && st.ahead.at < swept {
+		st.ahead.seek(p, st, swept)
+	}
+	for i := range st.series {
+		s := &st.series[i]
+		if n := s.forget(&p.series[i], p.remember, swept); n > 0 {
+			st.done.forgotten(p, i, n)
+			if st.ahead != nil {
+				st.ahead.forgotten(p, i, n)
+			}
+		}
+		if p.series[i].kind == novel {
+			s.purgeSeen(p.remember, swept)
+		}
+	}
+	for i := range st.history {
+		st.history[i].forget(&p.history[i], swept)
+	}
+	if n := after(st.resets, swept-p.retains); n > 0 {
+		st.resets = slices.Delete(st.resets, 0, n)
+	}
+	if p.sequence != nil {
+		st.forgetSteps(p, swept)
+	}
+}
+
+func (st *state) forgetSteps(p *Plan, swept int64) {
+	n := st.steps.forget(swept - p.retains)
+	st.done.chain.hi -= n
+	if st.ahead == nil || st.ahead.chain == nil {
+		return
+	}
+	if st.ahead.chain.hi -= n; st.ahead.chain.hi < 0 {
+		st.ahead.chain = nil
+	}
+}
+
+// eager looks at the instants from the first event that was not looked at until the newest.
+func (g *Group) eager(p *Plan) (Edge, bool) {
+	st := g.state
+	if st.owed == Never {
+		return Edge{}, false
+	}
+	from := max(st.owed, g.swept+1)
+	at, whole := st.comeFrom(p, from)
+	for ; at != Never; at = st.entry(p, at) {
+		if p.sequence != nil {
+			if st.completes(p, at) {
+				st.owed = Never
+				return Edge{At: at, True: true, Late: g.late, Value: 1, Threshold: "> 0", Reason: completedReason, Count: 1, Level: -1}, true
+			}
+			continue
+		}
+		st.ahead.seek(p, st, at)
+		if x := (&instant{p: p, g: g, v: st.ahead, at: at}); p.when.holds(x) {
+			e := p.tell(x, true)
+			e.Late = g.late && at == g.swept+1
+			st.owed = Never
+			return e, true
+		}
+	}
+	if whole {
+		st.owed = Never
+	}
+	return Edge{}, false
+}
+
+// comeFrom brings the view ahead before from, or, if that would cost more than there is credit for, leaves it where it is, so that only the newest events are
+// looked at. It returns where to look first, and whether that is all that is owed.
+func (st *state) comeFrom(p *Plan, from int64) (at int64, whole bool) {
+	v := st.ahead
+	if p.sequence != nil {
+		return st.comeFromChain(from)
+	}
+	if v.at <= from {
+		return from, true
+	}
+	cost := 0
+	for i := range v.cursors {
+		if v.cursors[i].acc != nil {
+			cost += v.cursors[i].hi - v.cursors[i].lo
+		}
+	}
+	if cost > st.credit {
+		return v.at, false
+	}
+	st.credit -= cost
+	v.start(p, st, from)
+	return from, true
+}
+
+func (st *state) comeFromChain(from int64) (at int64, whole bool) {
+	v := st.ahead
+	if v.chain == nil || v.at > from {
+		if cost := len(st.steps.times) - st.done.chain.hi; cost > st.credit {
+			return Never, false
+		} else {
+			st.credit -= cost
+		}
+		v.chain, v.at = st.done.chain.clone(), st.done.at
+	}
+	return from, true
+}
+
+// completes says whether an instance of the sequence completes at an instant.
+func (st *state) completes(p *Plan, at int64) bool {
+	found := false
+	st.ahead.at = at
+	st.ahead.chain.seek(p.sequence, &st.steps, st.resets, at, func(t int64) { found = found || t == at })
+	return found
+}
+
+// entry is the first instant after at at which an event enters.
+func (st *state) entry(p *Plan, at int64) int64 {
+	next := int64(Never)
+	for i := range st.series {
+		if n := after(st.series[i].times, at); n < len(st.series[i].times) {
+			next = min(next, st.series[i].times[n])
+		}
+	}
+	if n := after(st.steps.times, at); n < len(st.steps.times) {
+		next = min(next, st.steps.times[n])
+	}
+	return next
+}
+
+// expires is the instant at which nothing is left to remember, or at which to see whether something is.
+func (st *state) expires(p *Plan) int64 {
+	at := int64(unswept)
+	for i := range st.series {
+		s := &st.series[i]
+		if n := len(s.times); n > 0 {
+			at = max(at, s.times[n-1]+p.series[i].keep)
+		}
+		if len(s.seen) > 0 && p.remember > 0 {
+			at = max(at, s.purge)
+		}
+	}
+	for i := range st.history {
+		if n := len(st.history[i].times); n > 0 {
+			at = max(at, st.history[i].times[n-1]+p.history[i].keep)
+		}
+	}
+	if n := len(st.steps.times); n > 0 {
+		at = max(at, st.steps.times[n-1]+p.retains)
+	}
+	if n := len(st.resets); n > 0 {
+		at = max(at, st.resets[n-1]+p.retains)
+	}
+	return at
+}
+
+func (st *state) empty() bool {
+	if len(st.steps.times) > 0 || len(st.resets) > 0 {
+		return false
+	}
+	for i := range st.series {
+		if len(st.series[i].times) > 0 || len(st.series[i].seen) > 0 {
+			return false
+		}
+	}
+	for i := range st.history {
+		if len(st.history[i].times) > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func (st *state) bytes() int {
+	n := 200 + 8*cap(st.resets) + 40*cap(st.steps.times)
+	for i := range st.series {
+		n += st.series[i].bytes()
+	}
+	for i := range st.history {
+		n += 48 + 16*cap(st.history[i].times)
+	}
+	for _, v := range []*view{st.done, st.ahead} {
+		if v == nil {
+			continue
+		}
+		n += 64
+		for i := range v.cursors {
+			n += 32
+			if acc := v.cursors[i].acc; acc != nil {
+				n += acc.bytes()
+			}
+		}
+	}
+	return n
+}

@@ -1,0 +1,301 @@
+package window
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+const horizon = 60 // seconds of events in random tests
+
+// drawSamples draws events in order of time.
+func drawSamples(t *rapid.T, most int) []sample {
+	n := rapid.IntRange(1, most).Draw(t, "n")
+	list := make([]sample, n)
+	for i := range list {
+		s := &list[i]
+		s.at = rapid.Int64Range(0, horizon).Draw(t, "at") * second
+		s.order = Order{Partition: int32(i % 2), Offset: int64(i)}
+		s.own = rapid.IntRange(0, 9).Draw(t, "own") > 0
+		s.kind = rapid.SampledFrom([]string{"x", "y", "z", ""}).Draw(t, "kind")
+		s.num = rapid.SampledFrom([]float64{-2, 0, 1, 2, 2.5, 4, 8, numberless}).Draw(t, "num")
+		s.user = rapid.SampledFrom([][]string{nil, {"a"}, {"b"}, {"c"}, {"a", "b"}}).Draw(t, "user")
+	}
+	slices.SortStableFunc(list, func(a, b sample) int { return int(min(max(a.at-b.at, -1), 1)) })
+	return list
+}
+
+func drawNumber(t *rapid.T, depth int) string {
+	if depth == 0 {
+		return rapid.SampledFrom([]string{
+			"count()", "count(f:x)", "count(f:y)", "rate()", "sum(n)", "avg(n)", "min(n)", "max(n, f:x)", "stddev(n)", "p50(n)", "p90(n)", "distinct(u)",
+			"distinct(u, f:y)", "first(n)", "last(n)", "new(u)", "new(u, f:x)", "changed(u)", "count() offset 7s", "distinct(u) offset 3s", "sum(n) offset 5s", "1", "2", "3", "1.3",
+		}).Draw(t, "call")
+	}
+	op := rapid.SampledFrom([]string{"+", "-", "*", "/"}).Draw(t, "op")
+	return "(" + drawNumber(t, depth-1) + " " + op + " " + drawNumber(t, depth-1) + ")"
+}
+
+func drawTruth(t *rapid.T, depth int) string {
+	switch rapid.IntRange(0, 2+2*depth).Draw(t, "truth") {
+	case 0:
+		return "since(f:" + rapid.SampledFrom([]string{"x", "y"}).Draw(t, "f") + ") " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "=="}).Draw(t, "op") + " " +
+			rapid.SampledFrom([]string{"3s", "9s"}).Draw(t, "age")
+	case 3:
+		return "not (" + drawTruth(t, depth-1) + ")"
+	case 4:
+		return "(" + drawTruth(t, depth-1) + " " + rapid.SampledFrom([]string{"and", "or"}).Draw(t, "join") + " " + drawTruth(t, depth-1) + ")"
+	}
+	depthOf := rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "depth")
+	return drawNumber(t, depthOf) + " " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "==", "!="}).Draw(t, "op") + " " + drawNumber(t, rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "depth"))
+}
+
+// drawRule draws a rule and its text.
+func drawRule(t *rapid.T) string {
+	text := fmt.Sprintf("match: boom, window: %ds", rapid.SampledFrom([]int{5, 10, 20}).Draw(t, "window"))
+	if rapid.IntRange(0, 7).Draw(t, "when") > 0 {
+		text += ", when: '" + drawTruth(t, 2) + "'"
+	}
+	if rapid.IntRange(0, 3).Draw(t, "hops") == 0 {
+		text += fmt.Sprintf(", every: %ds", rapid.SampledFrom([]int{1, 2, 5}).Draw(t, "every"))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "resolves") == 0 {
+		text += ", resolve: 'f:z'"
+	}
+	if rapid.IntRange(0, 2).Draw(t, "learns") == 0 {
+		text += ", learn: 5s"
+	}
+	if rapid.Bool().Draw(t, "remembers") {
+		text += ", remember: 10s"
+	}
+	return text
+}
+
+func ruleOf(t interface{ Fatal(...any) }, text string) *rule.Rule {
+	set, err := rule.Read("test.rules.yml", []byte("groups: [{name: g, lateness: 4s, rules: [{alert: A, "+text+"}]}]"))
+	if err != nil {
+		t.Fatal(text, err)
+	}
+	return set.Rules[0]
+}
+
+// eventOf is a sample as the engine would hand it in.
+func eventOf(p *Plan, r *rule.Rule, s *sample) Event {
+	ev := Event{Time: s.at, Order: s.order}
+	for i, q := range p.Filters() {
+		if q == r.Match && s.own || q != r.Match && matches(q, s) {
+			ev.Bits |= 1 << i
+		}
+	}
+	for _, field := range p.Fields() {
+		v := Value{}
+		switch {
+		case field == "n" && !math.IsNaN(s.num):
+			v = Value{Kind: Number, Num: s.num}
+		case field == "u" && len(s.user) == 1:
+			v = Value{Kind: Text, Text: []byte(s.user[0])}
+		case field == "u" && len(s.user) > 1:
+			v.Kind = List
+			for _, u := range s.user {
+				v.List = append(v.List, Value{Kind: Text, Text: []byte(u)})
+			}
+		}
+		ev.Values = append(ev.Values, v)
+	}
+	return ev
+}
+
+// arrive puts events into an order in which each is less than the lateness out of place.
+func arrive(t *rapid.T, list []sample, lateness int64) []sample {
+	list = slices.Clone(list)
+	arrival := map[Order]int64{}
+	for i := range list {
+		arrival[list[i].order] = list[i].at + rapid.Int64Range(0, lateness-1).Draw(t, "delay")
+	}
+	slices.SortStableFunc(list, func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) })
+	return list
+}
+
+// Whatever the condition and whatever the order of arrival, the sweep finds what the definition says, also over saving and restoring.
+func TestSweepAgreesWithTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := ruleOf(t, drawRule(t))
+		p, err := Compile(r)
+		if err != nil {
+			t.Skip(err)
+		}
+		list := drawSamples(t, 24)
+		if r.Resolve.Match == nil {
+			for i := range list {
+				list[i].own = true
+			}
+		}
+		lateness := 4 * second
+		restore := rapid.IntRange(0, 3).Draw(t, "restore")
+		var got []string
+		each := func(e Edge) {
+			if !e.Recovered {
+				got = append(got, fmt.Sprint(e.At, e.True))
+			}
+		}
+		var g *Group
+		newest := int64(math.MinInt64)
+		for i, s := range arrive(t, list, lateness) {
+			if s.own || matches(r.Resolve.Match, &s) && r.Resolve.Match != nil {
+				if g == nil {
+					g = p.NewGroup(s.at)
+					g.Sweep(p, max(newest, unswept+lateness)-lateness, nil, each)
+				}
+				if a := g.Add(p, eventOf(p, r, &s)); a != InTime {
+					t.Fatal("in time, but", a)
+				}
+			}
+			newest = max(newest, s.at)
+			if g == nil {
+				continue
+			}
+			if rapid.Bool().Draw(t, "sweep") {
+				due := g.Due(p)
+				before := len(got)
+				g.Sweep(p, newest-lateness, nil, each)
+				if len(got) > before && due > newest-lateness {
+					t.Fatalf("edges %v, but due only at %d", got[before:], due)
+				}
+			}
+			if restore > 0 && i%restore == 0 {
+				data := g.Append(nil)
+				restored, err := p.Decode(data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if again := restored.Append(nil); !slices.Equal(data, again) {
+					t.Fatal("a group is not what it was when saved")
+				}
+				g = restored
+			}
+		}
+		if g == nil {
+			return
+		}
+		end := 3 * horizon * second
+		g.Sweep(p, end, nil, each)
+		d := define(r, p, ownOnly(r, list))
+		when := r.When
+		if when == nil {
+			when = &rule.Binary{Op: ">", Left: &rule.Call{Func: "count"}, Right: &rule.Number{}}
+		}
+		want := d.edges(func(at int64) bool { return d.truth(when, at) }, end, second)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s\n%s", r.WhenText, diff)
+		}
+		if !p.Known() && !strings.Contains(r.WhenText, "new(") && !strings.Contains(r.WhenText, "changed(") && !g.Empty() && !g.True() {
+			t.Fatal("a group without events is not empty")
+		}
+	})
+}
+
+// ownOnly drops what neither matches the rule nor resolves it.
+func ownOnly(r *rule.Rule, list []sample) (own []sample) {
+	for _, s := range list {
+		if s.own || r.Resolve.Match != nil && matches(r.Resolve.Match, &s) {
+			own = append(own, s)
+		}
+	}
+	return own
+}
+
+// What Eager says holds, for the events so far; and with the event that completes a condition in order it says so at once.
+func TestEagerAgreesWithTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		when := rapid.SampledFrom([]string{
+			"count() > 3", "count() >= 2", "count(f:x) > 1 and count(f:y) > 1", "distinct(u) > 2", "max(n) > 4", "min(n) < 0", "new(u) > 1", "rate() >= 0.4", "count() > 3 * count() offset 6s",
+			"count(f:x) > 1 and since(f:y) < 4s", "not (count() < 3 or distinct(u) < 2)",
+		}).Draw(t, "when")
+		r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'")
+		p, err := Compile(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !p.Eager() {
+			t.Fatal(when, "is not eager")
+		}
+		list := drawSamples(t, 24)
+		for i := range list {
+			list[i].own = true
+		}
+		lateness := 4 * second
+		var so []sample
+		g := p.NewGroup(list[0].at)
+		newest := int64(math.MinInt64)
+		for _, s := range arrive(t, list, lateness) {
+			g.Add(p, eventOf(p, r, &s))
+			so = append(so, s)
+			d := define(r, p, so)
+			e, found := g.Eager(p)
+			if found && (e.At <= g.Swept() || !d.truth(r.When, e.At)) {
+				t.Fatalf("%s: at %d, swept to %d, it does not hold", when, e.At, g.Swept())
+			}
+			if s.at > newest && !found && d.truth(r.When, s.at) {
+				t.Fatalf("%s: holds with the event at %d, but is not found", when, s.at)
+			}
+			if newest = max(newest, s.at); rapid.Bool().Draw(t, "sweep") {
+				g.Sweep(p, newest-lateness, nil, func(Edge) {})
+			}
+			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
+				if g, err = p.Decode(g.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+	})
+}
+
+func FuzzDecode(f *testing.F) {
+	r := &rule.Rule{Window: 10 * time.Second, Remember: time.Minute}
+	r.When, _ = rule.ParseCondition("new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())")
+	general, err := Compile(r)
+	if err != nil {
+		f.Fatal(err)
+	}
+	counting, _ := Compile(&rule.Rule{Window: 10 * time.Second})
+	steps := &rule.Rule{Window: 10 * time.Second, Within: 20 * time.Second, Sequence: []rule.Step{{Match: &rule.Leaf{Text: "x"}, Times: 2}, {Match: &rule.Leaf{Text: "z"}, Not: true}, {Match: &rule.Leaf{Text: "y"}}}}
+	sequence, err := Compile(steps)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, p := range []*Plan{general, counting, sequence} {
+		g := p.NewGroup(0)
+		for i := range int64(20) {
+			s := sample{at: i * second, order: Order{Offset: i}, own: true, kind: []string{"x", "y", "z"}[i%3], num: float64(i), user: []string{"a", "b"}}
+			g.Add(p, eventOf(p, r, &s))
+		}
+		g.Sweep(p, 15*second, nil, func(Edge) {})
+		f.Add(g.Append(nil))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, p := range []*Plan{general, counting, sequence} {
+			g, err := p.Decode(data)
+			if err != nil {
+				continue
+			}
+			s := sample{at: 16 * second, own: true, kind: "x", num: 3, user: []string{"c"}}
+			g.Add(p, eventOf(p, r, &s))
+			g.Eager(p)
+			n := 0
+			for at := g.Due(p); at != Never && n < 100; at, n = g.Due(p), n+1 {
+				g.Sweep(p, max(at, g.Swept()+1), nil, func(Edge) {})
+			}
+			if _, err := p.Decode(g.Append(nil)); err != nil {
+				t.Fatal("what was read cannot be written and read again:", err)
+			}
+		}
+	})
+}
