@@ -74,7 +74,11 @@ func (r *reading) state(p *Plan, swept int64) *state {
 	}
 	st.resets = r.times()
 	for i := range st.series {
-		r.series(&p.series[i], &st.series[i])
+		s := &st.series[i]
+		r.series(&p.series[i], s)
+		if n := len(s.times); p.series[i].kind == derived && n > 0 && s.times[n-1] > swept {
+			r.failed = true
+		}
 	}
 	for i := range st.history {
 		st.history[i].times = r.times()
@@ -125,7 +129,7 @@ func (r *reading) series(p *seriesPlan, s *series) {
 	s.times = r.times()
 	n := len(s.times)
 	has := r.byte()
-	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has|want != has {
+	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has != want {
 		r.failed = true
 	}
 	if has&1 != 0 {

@@ -21,7 +21,10 @@ type state struct {
 
 func (p *Plan) newState() *state {
 	st := &state{series: make([]series, len(p.series)), history: make([]history, len(p.history)), done: p.newView(), owed: Never, level: -1}
-	if p.eager {
+	switch {
+	case p.eager && p.sequence != nil:
+		st.ahead = &view{at: unswept} // only the chain is looked at
+	case p.eager:
 		st.ahead = p.newView()
 	}
 	return st
@@ -79,7 +82,7 @@ func (st *state) moved(p *Plan, series, at, by int) {
 // addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain is made again.
 func (st *state) addStep(p *Plan, ev *Event, late bool) {
 	at := st.steps.add(ev)
-	if st.ahead != nil && (at < st.ahead.chain.hi || late) {
+	if st.ahead != nil && (late || st.ahead.chain != nil && at < st.ahead.chain.hi) {
 		st.ahead.chain = nil
 	}
 	if late {
@@ -124,7 +127,7 @@ func (g *Group) next(p *Plan, env Env) int64 {
 	if n := after(st.resets, g.swept); n < len(st.resets) {
 		at = min(at, st.resets[n])
 	}
-	if len(p.history) > 0 && (at != Never || st.remembers()) {
+	if len(p.history) > 0 && st.remembers(p, g.swept) {
 		at = min(at, floor(max(g.swept, g.known), p.grid)+p.grid)
 	}
 	return at
@@ -167,7 +170,7 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			soon(env.Change(alert, g.swept))
 		}
 	}
-	if len(p.history) > 0 && st.remembers() {
+	if len(p.history) > 0 && st.remembers(p, g.swept) {
 		soon(floor(max(g.swept, g.known), p.grid) + p.grid)
 	}
 	return at
@@ -199,9 +202,9 @@ func (st *state) nextStep(p *Plan, soon func(int64)) {
 }
 
 // remembers says whether the past of some aggregate is not that of an empty window, or will not be.
-func (st *state) remembers() bool {
+func (st *state) remembers(p *Plan, swept int64) bool {
 	for i := range st.history {
-		if len(st.history[i].times) > 0 {
+		if n := len(st.history[i].times); n > 0 && st.history[i].times[n-1]+p.history[i].keep > swept {
 			return true
 		}
 	}

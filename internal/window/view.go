@@ -27,7 +27,7 @@ func (p *Plan) newView() *view {
 // seek moves the windows forward to at.
 func (v *view) seek(p *Plan, st *state, at int64) {
 	v.at = at
-	for i := range p.calls {
+	for i := range v.cursors {
 		c := p.calls[i]
 		s, cur := &st.series[c.series], &v.cursors[i]
 		for cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset {
@@ -60,7 +60,7 @@ func (st *state) from(p *Plan, c *call, at int64) int64 {
 // start places the windows at at, from nothing. Windows whose events are merely counted are placed by search.
 func (v *view) start(p *Plan, st *state, at int64) {
 	v.at = at
-	for i := range p.calls {
+	for i := range v.cursors {
 		c, cur := p.calls[i], &v.cursors[i]
 		s := &st.series[c.series]
 		cur.lo, cur.hi, cur.acc = after(s.times, st.from(p, c, at)), after(s.times, at-c.offset), c.accumulate(p)
