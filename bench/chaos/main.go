@@ -130,7 +130,7 @@ func run(o options) (err error) {
 	if err := m.stop(); err != nil {
 		return err
 	}
-	decided, err := decisions(filepath.Join(dir, "data"))
+	decided, err := decisions(filepath.Join(dir, "data", "state"))
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,8 @@ type KafkaConfig struct {
 	MinBytes        int           `yaml:"min_bytes"`
 	MaxBytes        Size          `yaml:"max_bytes"`
 	MaxWait         time.Duration `yaml:"max_wait"`
+	InstanceID      string        `yaml:"instance_id,omitempty"` // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
+	SessionTimeout  time.Duration `yaml:"session_timeout"`       // how long the group waits for a member that says nothing
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
 	TLS             TLSConfig     `yaml:"tls,omitempty"`
 	SASL            SASLConfig    `yaml:"sasl,omitempty"`
@@ -171,6 +173,8 @@ func DefaultConfig() Config {
 			MinBytes: 1,
 			MaxBytes: 10 << 20,
 			MaxWait:  time.Second,
+
+			SessionTimeout: 45 * time.Second,
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
@@ -278,6 +282,7 @@ func (c *Config) Validate() error {
 	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
 	wrong(int64(k.MinBytes) > int64(k.MaxBytes), "kafka.min_bytes is %d, more than kafka.max_bytes, %d", k.MinBytes, k.MaxBytes)
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
+	wrong(k.SessionTimeout < time.Second, "kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual", k.SessionTimeout)
 	wrong(k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic), "kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever", k.DeadLetterTopic)
 	wrong((k.TLS.CertFile == "") != (k.TLS.KeyFile == ""), "kafka.tls.cert_file and kafka.tls.key_file belong together")
 	c.validateSASL(wrong)

@@ -155,9 +155,12 @@ func (p *program) openNotifier() (err error) {
 }
 
 // openSource makes the source. What is wrong with topics and credentials is known when it has asked the brokers, which it does when it begins to work.
-func (p *program) openSource() error {
+func (p *program) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
+	if o.Instance, err = instance(p.config); err != nil {
+		return err
+	}
 	if err := o.Validate(); err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type feedConfig struct {
 	topics, patterns  []string
 	exclude           string // a topic that patterns do not mean
 	group, instance   string
+	session           time.Duration // 0 for the client's own default
 	start             int64
 	minBytes, maxByte int
 	maxWait           time.Duration
@@ -135,9 +136,17 @@ func (f *feed) open(ctx context.Context) error {
 	return nil
 }
 
-// close leaves the group.
+// close leaves the group. The client leaves by itself only as a dynamic member; a static one would keep its partitions until its session is over, and nobody would
+// read them until then. Whoever is stopped cleanly gives them up; who was killed finds them again under its name.
 func (f *feed) close() {
 	f.client.CloseAllowingRebalance()
+	if f.cfg.instance != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if _, err := f.admin.LeaveGroup(ctx, kadm.LeaveGroup(f.cfg.group).InstanceIDs(f.cfg.instance).Reason("stopped")); err != nil {
+			f.log.Warn("the group was not left; our partitions wait until the session is over", "group", f.cfg.group, "error", err)
+		}
+	}
 	f.admin.Close()
 }
 
@@ -157,6 +166,9 @@ func (f *feed) options(opts []kgo.Opt) []kgo.Opt {
 	)
 	if f.cfg.instance != "" {
 		opts = append(opts, kgo.InstanceID(f.cfg.instance))
+	}
+	if f.cfg.session > 0 {
+		opts = append(opts, kgo.SessionTimeout(f.cfg.session), kgo.HeartbeatInterval(min(3*time.Second, f.cfg.session/3)))
 	}
 	if len(f.cfg.patterns) == 0 {
 		return append(opts, kgo.ConsumeTopics(f.cfg.topics...))

@@ -23,8 +23,9 @@ type SourceConfig struct {
 	Topics   []string
 	Patterns []string // regular expressions; topics that appear later are found within a minute
 	Group    string
-	Instance string // makes us a static member of the group, which keeps its partitions over a restart
-	Start    int64  // where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an offset
+	Instance string        // makes us a static member of the group, which keeps its partitions over a restart
+	Session  time.Duration // how long the group waits for a member that says nothing; 45 s by default
+	Start    int64         // where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an offset
 
 	MinBytes int           // that a fetch waits for; 1 by default
 	MaxBytes int           // of a fetch; 10 MiB by default
@@ -98,7 +99,8 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger}
 	s.keeper, _ = engine.(Checkpointer)
 	s.feed = newFeed(feedConfig{
-		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: cfg.DeadLetterTopic, group: cfg.Group, instance: cfg.Instance, start: cfg.Start,
+		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: cfg.DeadLetterTopic, group: cfg.Group, instance: cfg.Instance, session: cfg.Session,
+		start:    cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
 	}, s.log, &s.count)
 	s.feed.revoked = s.revoked
@@ -114,6 +116,9 @@ func (c *SourceConfig) fill() {
 	}
 	if c.MaxWait == 0 {
 		c.MaxWait = time.Second
+	}
+	if c.Session == 0 {
+		c.Session = 45 * time.Second
 	}
 	if c.PollRecords == 0 {
 		c.PollRecords = 20_000
@@ -147,6 +152,7 @@ func (c SourceConfig) Validate() error {
 	wrong(c.MinBytes > c.MaxBytes, "min bytes is %d, more than max bytes, %d", c.MinBytes, c.MaxBytes)
 	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
 	wrong(c.MaxWait < 0, "max wait is negative")
+	wrong(c.Session < time.Second, "session timeout is %v; it must be at least 1s, and brokers demand 6s by default", c.Session)
 	wrong(c.PollRecords < 1 || c.Workers < 1, "poll records is %d and workers is %d; both must be at least 1", c.PollRecords, c.Workers)
 	wrong(c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic), "dead letter topic %q is also read; what cannot be read would go round for ever", c.DeadLetterTopic)
 	wrong(c.DeadLetterTopic != "" && c.DeadLetterFile != "", "dead letters go to a topic or to a file, not to both")

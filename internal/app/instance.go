@@ -1,0 +1,36 @@
+package app
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// instance is the name under which we are a static member of the consumer group, "" for a dynamic member. It is kept beside the state: whoever starts with this
+// state takes over the partitions of whoever had it before, at once, and does not wait until the group has given that one up.
+func instance(c *Config) (string, error) {
+	switch c.Kafka.InstanceID {
+	case "":
+	case "none":
+		return "", nil
+	default:
+		return c.Kafka.InstanceID, nil
+	}
+	file := filepath.Join(string(c.DataDir), "instance-id")
+	text, err := os.ReadFile(file)
+	if err == nil && len(strings.TrimSpace(string(text))) > 0 {
+		return strings.TrimSpace(string(text)), nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read the name of this member: %w", err)
+	}
+	id := "alert-engine-" + strings.ToLower(rand.Text())
+	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
+		return "", fmt.Errorf("keep the name of this member: %w", err)
+	}
+	return id, nil
+}
