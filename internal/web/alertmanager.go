@@ -50,6 +50,15 @@ type matcher struct {
 	Value   string `json:"value"`
 	IsRegex bool   `json:"isRegex"`
 	IsEqual bool   `json:"isEqual"`
+
+	re *regexp.Regexp // of Value, compiled once
+}
+
+// compile prepares a matcher to be held against many alerts. One whose expression is broken matches nothing.
+func (m *matcher) compile() {
+	if m.IsRegex {
+		m.re, _ = regexp.Compile("^(?s:" + m.Value + ")$")
+	}
 }
 
 // String is the matcher as people write it.
@@ -63,8 +72,7 @@ func (m matcher) matches(labels map[string]string) bool {
 	if !m.IsRegex {
 		return (labels[m.Name] == m.Value) == m.IsEqual
 	}
-	re, err := regexp.Compile("^(?s:" + m.Value + ")$")
-	return err == nil && re.MatchString(labels[m.Name]) == m.IsEqual
+	return m.re != nil && m.re.MatchString(labels[m.Name]) == m.IsEqual
 }
 
 func (s silence) matches(labels map[string]string) bool {
@@ -87,8 +95,8 @@ func parseMatchers(text string) ([]matcher, error) {
 				return nil, badRequest("%q has a broken quotation", shorten(80, part))
 			}
 		}
-		one := matcher{m[1], value, strings.HasSuffix(m[2], "~"), m[2][0] == '='}
-		if _, err := regexp.Compile(value); one.IsRegex && err != nil {
+		one := matcher{Name: m[1], Value: value, IsRegex: strings.HasSuffix(m[2], "~"), IsEqual: m[2][0] == '='}
+		if one.compile(); one.IsRegex && one.re == nil {
 			return nil, badRequest("%q is no regular expression", shorten(80, value))
 		}
 		list = append(list, one)
@@ -169,6 +177,11 @@ func (s *Server) silences(ctx context.Context) ([]silence, error) {
 	if err := s.ask(ctx, http.MethodGet, "/silences", nil, &list); err != nil {
 		return nil, fmt.Errorf("list silences: %w", err)
 	}
+	for i := range list {
+		for j := range list[i].Matchers {
+			list[i].Matchers[j].compile()
+		}
+	}
 	order := map[string]int{"active": 0, "pending": 1, "expired": 2}
 	slices.SortStableFunc(list, func(a, b silence) int {
 		if d := order[a.State()] - order[b.State()]; d != 0 {
@@ -180,6 +193,34 @@ func (s *Server) silences(ctx context.Context) ([]silence, error) {
 		return a.EndsAt.Compare(b.EndsAt)
 	})
 	return list, nil
+}
+
+// idsOf returns the IDs of our alerts among those that Alertmanager's API lists for a query.
+func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, error) {
+	if s.Alertmanager == nil {
+		return nil, nil
+	}
+	var list []struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := s.ask(ctx, http.MethodGet, "/alerts?"+query.Encode(), nil, &list); err != nil {
+		return nil, fmt.Errorf("list alerts: %w", err)
+	}
+	ids := map[string]bool{}
+	for _, a := range list {
+		ids[a.Annotations["alert_id"]] = true
+	}
+	return ids, nil
+}
+
+// inhibited are the alerts that another alert mutes.
+func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
+	return s.idsOf(ctx, url.Values{"active": {"false"}, "silenced": {"false"}, "unprocessed": {"false"}, "muted": {"false"}, "inhibited": {"true"}})
+}
+
+// routedTo are the alerts that a receiver is told of.
+func (s *Server) routedTo(ctx context.Context, receiver string) (map[string]bool, error) {
+	return s.idsOf(ctx, url.Values{"receiver": {regexp.QuoteMeta(receiver)}})
 }
 
 // silencedBy returns the active silences that mute an alert with these labels.
@@ -216,7 +257,7 @@ func (s *Server) ack(ctx context.Context, a models.Alert, by, comment string) (i
 	}
 	for name, value := range a.Labels {
 		if value != "" {
-			one.Matchers = append(one.Matchers, matcher{name, value, false, true})
+			one.Matchers = append(one.Matchers, matcher{Name: name, Value: value, IsEqual: true})
 		}
 	}
 	slices.SortFunc(one.Matchers, func(a, b matcher) int { return strings.Compare(a.Name, b.Name) })

@@ -42,6 +42,7 @@ type fake struct {
 	deliveries map[string][]Delivery
 	dead       []DeadLetter
 	silences   []silence
+	inhibits   map[string]bool // alerts that are inhibited
 	backtested BacktestResult
 	following  chan struct{} // closed when somebody follows the topic
 }
@@ -163,7 +164,9 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v2/alerts":
 		list := []map[string]any{}
 		for _, a := range f.current {
-			list = append(list, map[string]any{"labels": a.Labels})
+			if r.FormValue("inhibited") == "true" == f.inhibits[a.ID] && (r.FormValue("receiver") == "" || r.FormValue("receiver") == "default") {
+				list = append(list, map[string]any{"labels": a.Labels, "annotations": map[string]string{"alert_id": a.ID}})
+			}
 		}
 		writeJSON(w, http.StatusOK, list)
 	default:

@@ -2,11 +2,13 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -16,7 +18,8 @@ import (
 type nowData struct {
 	Filter   string
 	Problem  string // of the filter
-	Receiver string
+	Receiver string // only its alerts are shown
+	Matchers string // only alerts are shown that these match, as in links of notifications
 	State    string // that is shown alone; "" for all
 	Counts   map[string]int
 	Total    int
@@ -76,32 +79,23 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) now(r *http.Request) (nowData, error) {
-	d := nowData{Filter: r.FormValue("filter"), Receiver: r.FormValue("receiver"), State: r.FormValue("state"), Expanded: r.FormValue("open"), Counts: map[string]int{}}
-	filter, err := s.newAlertFilter(d.Filter)
-	if err != nil {
-		d.Problem = err.Error()
-		filter, _ = s.newAlertFilter("")
-	}
-	silences, err := s.silences(r.Context())
+	d := nowData{Filter: r.FormValue("filter"), Receiver: r.FormValue("receiver"), Matchers: r.FormValue("matchers"), State: r.FormValue("state"), Expanded: r.FormValue("open"),
+		Counts: map[string]int{}}
+	rows, err := s.nowRows(r.Context(), &d)
 	if err != nil {
 		return d, err
 	}
-	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
 	groups := map[string]*alertGroup{}
-	for _, a := range s.current() {
-		if !filter.keeps(a) {
-			continue
-		}
-		row := rowOf(a, active)
+	for _, row := range rows {
 		d.Counts[row.shown]++
 		d.Total++
 		if d.State != "" && d.State != row.shown {
 			continue
 		}
-		key := row.shown + " " + a.Rule
+		key := row.shown + " " + row.Rule
 		g := groups[key]
 		if g == nil {
-			g = &alertGroup{Key: key, Rule: a.Rule, Name: a.Labels["alertname"], State: row.shown}
+			g = &alertGroup{Key: key, Rule: row.Rule, Name: row.Labels["alertname"], State: row.shown}
 			groups[key] = g
 		}
 		g.Rows = append(g.Rows, row)
@@ -116,6 +110,48 @@ func (s *Server) now(r *http.Request) (nowData, error) {
 	})
 	d.Recent = s.recentlyEnded(5)
 	return d, nil
+}
+
+// nowRows are the alerts that are asked for.
+func (s *Server) nowRows(ctx context.Context, d *nowData) ([]alertRow, error) {
+	filter, err := s.newAlertFilter(d.Filter)
+	if err != nil {
+		d.Problem = err.Error()
+		filter, _ = s.newAlertFilter("")
+	}
+	var only silence // not a silence, but it has matchers
+	if d.Matchers != "" {
+		if only.Matchers, err = parseMatchers(d.Matchers); err != nil {
+			d.Problem = err.Error()
+		}
+	}
+	var routed map[string]bool
+	if d.Receiver != "" {
+		if routed, err = s.routedTo(ctx, d.Receiver); err != nil {
+			return nil, err
+		}
+	}
+	silences, err := s.silences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	inhibited, err := s.inhibited(ctx)
+	if err != nil {
+		return nil, err
+	}
+	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
+	var rows []alertRow
+	for _, a := range s.current() {
+		if !filter.keeps(a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
+			continue
+		}
+		row := rowOf(a, active)
+		if row.shown == "firing" && inhibited[a.ID] {
+			row.shown, row.Muted = "muted", "inhibited by another alert"
+		}
+		rows = append(rows, row)
+	}
+	return rows, nil
 }
 
 // rowOf decides how an alert is shown: a silence counts for more than what the engine says of it.
@@ -213,7 +249,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	var last uint64
 	for beat := 0; ; beat++ {
 		// Values, lines and the engine's health move without a transition, so a page is drawn again every few seconds anyway.
-		if now := s.fingerprint(); now != last || beat%10 == 0 {
+		if now := s.pulse.value(s.fingerprint); now != last || beat%10 == 0 {
 			last = now
 			if out.send("change", s.topBarText()) != nil {
 				return nil
@@ -227,6 +263,22 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// pulse is a value that is computed once in a while, however many ask for it.
+type pulse struct {
+	mu   sync.Mutex // guards what follows
+	at   time.Time
+	last uint64
+}
+
+func (p *pulse) value(compute func() uint64) uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if now := time.Now(); now.Sub(p.at) > 500*time.Millisecond {
+		p.last, p.at = compute(), now
+	}
+	return p.last
 }
 
 // fingerprint changes when an alert begins, ends, or moves to another state or count.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"html/template"
+	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -165,9 +166,7 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	w.Write(out.Bytes())
+	writeHTML(w, status, out.String())
 }
 
 // renderPart writes a part of a page, for the script to put in its place.
@@ -176,9 +175,15 @@ func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) 
 	if err := s.pages.templates[page].ExecuteTemplate(&out, part, data); err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(out.Bytes())
+	writeHTML(w, http.StatusOK, out.String())
 	return nil
+}
+
+// writeHTML writes a page that holds no hidden character wherever its text came from: what templates make visible by themselves is only what they also cut.
+func writeHTML(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	io.WriteString(w, visible(text))
 }
 
 func (s *Server) topBar() topBar {
@@ -248,7 +253,8 @@ func back(w http.ResponseWriter, r *http.Request, to string) error {
 // functions are what templates may call.
 func functions(now func() time.Time) template.FuncMap {
 	return template.FuncMap{
-		"visible":  visible,
+		"visible":  func(text string) string { return visible(shorten(4000, text)) },
+		"whole":    func(text string) string { return shorten(100_000, text) },
 		"line":     oneLine,
 		"duration": duration,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
@@ -413,7 +419,7 @@ func offsetLink(p models.Position) string {
 	if p.Topic == "" {
 		return ""
 	}
-	return fmt.Sprintf("/explore?topic=%s&partition=%d&offset=%d", url.QueryEscape(p.Topic), p.Partition, p.Offset)
+	return fmt.Sprintf("/explore?topic=%s&partition=%d&offset=%d", url.QueryEscape(shorten(249, p.Topic)), p.Partition, p.Offset)
 }
 
 // severityClass is one of five classes, whatever people call their severities.

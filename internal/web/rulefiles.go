@@ -196,6 +196,9 @@ func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) 
 	if _, err := s.files.path(name); err != nil {
 		return err
 	}
+	if err := checkVisible(text); err != nil {
+		return err
+	}
 	if _, err := rule.Read(name+ruleSuffix, []byte(text)); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}

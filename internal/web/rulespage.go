@@ -300,6 +300,9 @@ func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
 		s.audit(r, "rules removed", "name", d.Name)
 		return back(w, r, "/rules")
 	}
+	if err := checkVisible(d.Text); err != nil {
+		return refuse(err)
+	}
 	if _, err := rule.Read("", []byte(d.Text)); err != nil {
 		return refuse(&apiError{http.StatusUnprocessableEntity, err.Error()})
 	}

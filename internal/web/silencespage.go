@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -104,10 +106,28 @@ func matchersOf(labels map[string]string) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if labels[name] != "" {
-			lines = append(lines, matcher{name, labels[name], false, true}.String())
+			lines = append(lines, matcherOf(name, labels[name]).String())
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// matcherOf means one value of a label. A value that hides something is written as an expression that shows it, so that it can be looked at and sent back as it is.
+func matcherOf(name, value string) matcher {
+	if visible(value) == value && !strings.ContainsAny(value, "\n\t") {
+		return matcher{Name: name, Value: value, IsEqual: true}
+	}
+	var b strings.Builder
+	for _, c := range value {
+		if one := string(c); c != utf8.RuneError && visible(one) == one && c != '\n' && c != '\t' {
+			b.WriteString(regexp.QuoteMeta(one))
+		} else if c == utf8.RuneError {
+			b.WriteByte('.')
+		} else {
+			fmt.Fprintf(&b, `\x{%X}`, c)
+		}
+	}
+	return matcher{Name: name, Value: b.String(), IsRegex: true, IsEqual: true}
 }
 
 // calendar looks at each time interval over the next week, by the quarter of an hour.

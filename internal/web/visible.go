@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -15,9 +16,10 @@ func visible(text string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(text) + 16)
+	last := rune(0)
 	for _, c := range text {
 		switch {
-		case c == '\n' || c == '\t':
+		case c == '\n' || c == '\t' || c == joiner && joins(last):
 			b.WriteRune(c)
 		case c < ' ':
 			b.WriteRune(0x2400 + c)
@@ -28,8 +30,26 @@ func visible(text string) string {
 		default:
 			b.WriteRune(c) // utf8.RuneError for what is no UTF-8
 		}
+		last = c
 	}
 	return b.String()
+}
+
+// joiner makes one picture of several: a woman and a fire engine are a firefighter. Anywhere else it hides.
+const joiner = '\u200d'
+
+func joins(last rune) bool {
+	return unicode.In(last, unicode.So, unicode.Sk) || last == 0xfe0f
+}
+
+// checkVisible returns an error for text of ours that hides something: a rule must mean what it seems to.
+func checkVisible(text string) error {
+	for i, line := range strings.Split(text, "\n") {
+		if shown := visible(strings.TrimSuffix(line, "\r")); shown != strings.TrimSuffix(line, "\r") {
+			return &apiError{http.StatusUnprocessableEntity, fmt.Sprintf("%d:1: a character is hidden here: %s; write it as \\x{…} in a regular expression", i+1, shorten(120, shown))}
+		}
+	}
+	return nil
 }
 
 func hidesSomething(text string) bool {

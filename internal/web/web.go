@@ -67,6 +67,7 @@ type Server struct {
 	stopping chan struct{} // closed when Run is asked to end, which ends all streams
 	heavy    chan struct{} // holds a token for each request that reads the topic
 	streams  chan struct{} // holds a token for each stream
+	pulse    pulse         // of the alerts, for the pages that are open
 }
 
 const (
