@@ -99,11 +99,15 @@ type NotifyConfig struct {
 
 // WebConfig says where pages, metrics and the API are served.
 type WebConfig struct {
-	Listen     string `yaml:"listen"` // "" serves nothing
-	ConfigFile Path   `yaml:"config_file,omitempty"`
-	Token      Secret `yaml:"token,omitempty"` // demanded of whoever changes something
-	TokenFile  Path   `yaml:"token_file,omitempty"`
-	PProf      bool   `yaml:"pprof,omitempty"`
+	Listen        string   `yaml:"listen"` // "" serves nothing
+	ConfigFile    Path     `yaml:"config_file,omitempty"`
+	Token         Secret   `yaml:"token,omitempty"` // demanded of whoever changes something
+	TokenFile     Path     `yaml:"token_file,omitempty"`
+	ReadToken     Secret   `yaml:"read_token,omitempty"` // demanded of whoever looks at something
+	ReadTokenFile Path     `yaml:"read_token_file,omitempty"`
+	ReadOnly      bool     `yaml:"read_only,omitempty"` // nobody changes anything
+	Hosts         []string `yaml:"hosts,omitempty"`     // names of pages on loopback, besides this machine's
+	PProf         bool     `yaml:"pprof,omitempty"`
 }
 
 // LimitsConfig bounds what logs and rules may make the program do.
@@ -237,6 +241,7 @@ func (c *Config) secrets() error {
 	}{
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"web.token", c.Web.TokenFile, &c.Web.Token},
+		{"web.read_token", c.Web.ReadTokenFile, &c.Web.ReadToken},
 	} {
 		if s.file == "" {
 			continue

@@ -41,7 +41,7 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 		ctx, cancel = context.WithTimeout(ctx, o.Duration)
 		defer cancel()
 	}
-	if _, err := o.rules(nil); err != nil {
+	if _, err := o.rules(&Config{}); err != nil {
 		return err
 	}
 	// What is kept of the logs is enough to look back for a while, and bounds the demo's memory.
@@ -61,7 +61,7 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	}
 	defer os.RemoveAll(dir)
 	p := newProgram(o.config(broker.Addr(), dir), t)
-	p.rules = o.rules
+	p.rules, p.ruleFile = o.rules, o.ruleFile
 	p.started = func(pages string) { o.introduce(t, broker.Addr(), pages) }
 	p.beside = func(ctx context.Context) error { return o.write(ctx, broker.Addr()) }
 	p.load = func() (*Config, error) { return p.config, nil } // the rules are read again
@@ -72,29 +72,55 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	return nil
 }
 
-// rules are the files that were asked for, or the shop's.
-func (o DemoOptions) rules(*Config) (*rule.Set, error) {
-	if len(o.Rules) == 0 {
-		return rule.Read("shop.rules.yml", shopRules)
+// rules are the files that were asked for, or the shop's, and those that were written on the pages.
+func (o DemoOptions) rules(c *Config) (*rule.Set, error) {
+	if len(o.Rules) > 0 {
+		own := Config{DataDir: c.DataDir}
+		for _, file := range o.Rules {
+			own.Rules = append(own.Rules, Path(file))
+		}
+		return loadRules(&own)
 	}
-	c := Config{}
-	for _, file := range o.Rules {
-		c.Rules = append(c.Rules, Path(file))
+	files := []rule.File{{Name: shopRulesName, Data: shopRules}}
+	for _, name := range c.ownRuleFiles() {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, rule.File{Name: name, Data: text})
 	}
-	return loadRules(&c)
+	return rule.ReadAll(files...)
+}
+
+// shopRulesName is what the shop's rules are called, though they are in no file.
+const shopRulesName = "shop.rules.yml"
+
+// ruleFile is the text of a rule file.
+func (o DemoOptions) ruleFile(name string) ([]byte, error) {
+	if len(o.Rules) == 0 && name == shopRulesName {
+		return shopRules, nil
+	}
+	return os.ReadFile(name)
 }
 
 // config is that of a run against the demo's Kafka.
 func (o DemoOptions) config(broker, dir string) *Config {
 	c := DefaultConfig()
 	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Group, c.Kafka.Start = []string{broker}, []string{demoTopic}, "alert-engine-demo", StartBeginning
+	c.Kafka.DeadLetterTopic = deadTopic
 	c.Notify.Terminal, c.Notify.WebhookURL = true, Secret(o.WebhookURL)
 	c.Web.Listen, c.DataDir = o.Listen, Path(dir)
-	if err := c.Log.Level.UnmarshalText([]byte("warn")); err != nil {
+	if err := c.Log.Level.UnmarshalText([]byte("error")); err != nil {
 		panic(err) // it is a level
 	}
 	return &c
 }
+
+// deadTopic is where the demo's records go that cannot be read.
+const deadTopic = demoTopic + "-dead"
+
+// brokenRecord is what an old agent writes now and then: compressed, and cut off, so nobody can read it.
+var brokenRecord = []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaH\xcd\xc9\xc9")
 
 // write lets the shop write its logs until ctx is done.
 func (o DemoOptions) write(ctx context.Context, broker string) error {
@@ -104,6 +130,7 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 	}
 	defer w.Close()
 	shop := NewShop(o.Seed, time.Now(), o.Rate)
+	broken := time.Now().Add(5 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -113,6 +140,10 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 		case now := <-tick.C:
 			for _, l := range shop.Until(now) {
 				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: l.Time, Key: []byte(l.Pod), Value: l.Value})
+			}
+			if now.After(broken) {
+				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: now, Key: []byte("old-agent"), Value: brokenRecord})
+				broken = now.Add(time.Minute)
 			}
 		}
 	}

@@ -2,21 +2,32 @@ package app
 
 import (
 	"path"
+	"path/filepath"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// loadRules reads the rule files of a configuration.
+// ownRules is the directory of the rules that are written on the pages. They are rule files like any others, but for who writes them.
+func (c *Config) ownRules() string { return filepath.Join(string(c.DataDir), "rules") }
+
+// ownRuleFiles are the files in that directory; none when there is none.
+func (c *Config) ownRuleFiles() []string {
+	files, _ := filepath.Glob(filepath.Join(c.ownRules(), "*.rules.yml")) // the pattern is well formed, unless the directory's name makes it none
+	return files
+}
+
+// loadRules reads the rule files of a configuration, and those that were written on the pages.
 func loadRules(c *Config) (*rule.Set, error) {
-	if len(c.Rules) == 0 {
+	own := c.ownRuleFiles()
+	if len(c.Rules)+len(own) == 0 {
 		return nil, Problem{File: c.file, Text: "there are no rules", Hint: "name files with --rules"}
 	}
 	files := make([]string, len(c.Rules))
 	for i, file := range c.Rules {
 		files[i] = string(file)
 	}
-	return rule.Load(files...)
+	return rule.Load(append(files, own...)...)
 }
 
 // Format is how records of a topic are read: by the first format whose topic matches.

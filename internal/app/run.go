@@ -46,12 +46,13 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 // What can be wrong with rules, routes, the port and the directory is found before the first of them begins to work.
 type program struct {
 	config   *Config
-	load     func() (*Config, error)          // for a reload; nil when there is nothing to load
-	hangups  chan os.Signal                   // each asks for a reload
-	rules    func(*Config) (*rule.Set, error) // loadRules, but for the demo
-	started  func(pages string)               // is called when logs are about to be read
-	beside   func(ctx context.Context) error  // runs as long as the source does; nil for nothing
-	network  network                          // the real one, but for tests
+	load     func() (*Config, error)           // for a reload; nil when there is nothing to load
+	hangups  chan os.Signal                    // each asks for a reload
+	rules    func(*Config) (*rule.Set, error)  // loadRules, but for the demo
+	ruleFile func(name string) ([]byte, error) // the text of a rule file, for the pages; nil for the file itself
+	started  func(pages string)                // is called when logs are about to be read
+	beside   func(ctx context.Context) error   // runs as long as the source does; nil for nothing
+	network  network                           // the real one, but for tests
 	terminal Terminal
 	logger   *slog.Logger
 	registry *prometheus.Registry
@@ -178,8 +179,11 @@ func (p *program) openServer() (err error) {
 		Listener: p.listener, ConfigFile: string(w.ConfigFile), ExternalURL: p.config.Notify.ExternalURL, PProf: w.PProf, Version: Version(), Logger: p.logger, Gatherer: p.registry,
 		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
 	}
-	if w.Token != "" {
-		o.Tokens = []web.Token{{Secret: string(w.Token), Role: web.Writer}}
+	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
+	for _, t := range []web.Token{{Secret: string(w.Token), Role: web.Writer}, {Secret: string(w.ReadToken), Role: web.Reader}} {
+		if t.Secret != "" {
+			o.Tokens = append(o.Tokens, t)
+		}
 	}
 	p.show(&o)
 	p.server, err = web.New(o)

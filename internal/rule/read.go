@@ -60,6 +60,21 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// File is a rule file that was read by somebody else.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// ReadAll reads rule files as one set. The error is Errors with all of their mistakes.
+func ReadAll(files ...File) (*Set, error) {
+	r := newReader()
+	for _, f := range files {
+		r.read(f.Name, f.Data)
+	}
+	return r.finish()
+}
+
 // Read reads one rule file. The error is Errors with all of its mistakes.
 func Read(name string, data []byte) (*Set, error) {
 	r := newReader()

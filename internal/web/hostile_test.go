@@ -188,7 +188,7 @@ func inspectTag(t *testing.T, path string, token html.Token) {
 // A terminal that shows what the API says of health is commanded by no log.
 func TestHostileHealth(t *testing.T) {
 	_, o := newFake(t)
-	o.Ready = []Check{{"kafka", func() error { return fmt.Errorf("record %s", "\x1b[2J\u202e") }}}
+	o.Ready = []Check{{Name: "kafka", Err: func() error { return fmt.Errorf("record %s", "\x1b[2J\u202e") }}}
 	if _, text := do(newServer(t, o), "GET", "/readyz", ""); text != "kafka: record ␛[2J⟨U+202E⟩\n" {
 		t.Errorf("it says %q", text)
 	}

@@ -97,6 +97,7 @@ type view struct {
 // topBar says at the head of every page whether what is below it can be believed.
 type topBar struct {
 	Healthy bool
+	Soft    bool // the problem is one that the work goes on with
 	Problem string
 	Firing  int
 	Pending int
@@ -189,8 +190,8 @@ func writeHTML(w http.ResponseWriter, status int, text string) {
 func (s *Server) topBar() topBar {
 	t := topBar{Healthy: true}
 	for _, c := range slices.Concat(s.Live, s.Ready) {
-		if err := c.Err(); err != nil && t.Healthy {
-			t.Healthy, t.Problem = false, c.Name+": "+err.Error()
+		if err := c.Err(); err != nil && (t.Healthy || t.Soft && !c.Soft) {
+			t.Healthy, t.Soft, t.Problem = false, c.Soft, c.Name+": "+err.Error()
 		}
 	}
 	for _, a := range s.current() {
@@ -213,7 +214,7 @@ func (s *Server) topBar() topBar {
 		}
 	}
 	if e.Problem != "" && t.Healthy {
-		t.Healthy, t.Problem = false, e.Problem
+		t.Healthy, t.Soft, t.Problem = false, true, e.Problem
 	}
 	return t
 }

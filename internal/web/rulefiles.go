@@ -307,7 +307,7 @@ type ruleDetail struct {
 func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
 	status.ID = r.ID()
 	return ruleDetail{ID: r.ID(), Name: r.Name, Group: r.Group, Mode: r.Mode, Sentence: sentence(r), File: r.Pos.File, Line: r.Pos.Line,
-		ReadOnly: s.files.own(r.Pos.File) == "", Text: ruleText(r.Pos), Status: status}
+		ReadOnly: s.files.own(r.Pos.File) == "", Text: s.ruleText(r.Pos), Status: status}
 }
 
 func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
@@ -319,12 +319,11 @@ func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ruleText cuts a rule out of its file: from the line where it begins to the line where something begins that stands no deeper.
-func ruleText(pos rule.Pos) string {
-	info, err := os.Stat(pos.File)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > 4<<20 || pos.Line < 1 {
+func (s *Server) ruleText(pos rule.Pos) string {
+	if pos.Line < 1 {
 		return ""
 	}
-	text, err := os.ReadFile(pos.File)
+	text, err := s.RuleFile(pos.File)
 	if err != nil {
 		return ""
 	}
@@ -349,6 +348,18 @@ func ruleText(pos rule.Pos) string {
 		lines[i] = strings.TrimPrefix(lines[i], strings.Repeat(" ", min(first, indent(lines[i]))))
 	}
 	return strings.Join(lines[:end], "\n")
+}
+
+// readRuleFile reads a file, if it is an ordinary one of a sensible size.
+func readRuleFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > 4<<20 {
+		return nil, fmt.Errorf("%s is no rule file", name)
+	}
+	return os.ReadFile(name)
 }
 
 // problem is a mistake in a rule file.

@@ -230,7 +230,7 @@ func freeName(files []RuleFile, name string) string {
 func newRuleText(match, of string, s *Server) string {
 	if of != "" {
 		if r, err := s.ruleByID(of); err == nil {
-			if text := ruleText(r.Pos); text != "" {
+			if text := s.ruleText(r.Pos); text != "" {
 				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " + strings.ReplaceAll(text, "\n", "\n      ") + "\n"
 			}
 		}

@@ -49,7 +49,8 @@ type Options struct {
 
 	Alerts      Alerts
 	Rules       Rules
-	RulesDir    string // where rules that are written here are kept, as files; "" for none
+	RulesDir    string                            // where rules that are written here are kept, as files; "" for none
+	RuleFile    func(name string) ([]byte, error) // the text of a rule file, by the name that its rules' positions have; os.ReadFile when nil
 	Engine      Engine
 	Logs        Logs
 	Backtest    Backtest
@@ -86,6 +87,9 @@ func New(o Options) (*Server, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.RuleFile == nil {
+		o.RuleFile = readRuleFile
 	}
 	if o.ConfigFile != "" {
 		if err := toolkit.Validate(o.ConfigFile); err != nil {
