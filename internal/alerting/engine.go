@@ -220,11 +220,12 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	if lag := u.watermark - l.g.win.Swept(); lag > 0 && (h.time <= u.watermark || lag > int64(u.plan.Retention())/2) {
 		l.sweep(u.watermark)
 	}
-	if l.g.win.Add(u.plan, e.eventOf(sc, h)) == window.Refused {
+	arrival := l.g.win.Add(u.plan, e.eventOf(sc, h))
+	if arrival == window.Refused {
 		u.tooLate++
 		return
 	}
-	l.g.seen = max(l.g.seen, uint32(max(h.time, 0)/1e9))
+	u.sees(number, l.g, h.time)
 	if a := l.g.alert; a != nil && a.phase != idle {
 		a.count++
 	}
@@ -237,8 +238,17 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	if fires {
 		l.early(ed)
 	}
-	l.scheduleEarlier()
 	u.touch(number, l.g)
+	if arrival == window.InTime && !fires && l.postpones() {
+		return
+	}
+	l.scheduleEarlier()
+}
+
+// postpones says whether an event that is in time cannot bring anything about earlier than the group is due: a condition that more events only make truer, and that
+// holds or was told to hold, can only hold for longer. It spares busy groups, which have alerts, a look at their whole window for each event.
+func (l *life) postpones() bool {
+	return l.u.plan.Eager() && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
@@ -281,6 +291,14 @@ func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
 		e.at(u, number).sweep(u.watermark)
 	}
 	return number
+}
+
+// sees notes when the newest event of a group was: to the second, which is enough for people, and exactly where the key may be forgotten.
+func (u *unit) sees(number uint32, g *group, at int64) {
+	g.seen = max(g.seen, uint32(max(at, 0)/1e9))
+	if u.plan.Known() {
+		u.seen[number] = max(u.seen[number], at)
+	}
 }
 
 // touch notes that a group is to be saved.
@@ -392,9 +410,13 @@ func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
 func (e *Engine) decide(u *unit, number uint32) {
 	l := e.at(u, number)
-	l.sweep(u.watermark)
 	u.touch(number, l.g)
-	if l.forgotten() {
+	over := l.forgets()
+	l.sweep(min(over, u.watermark))
+	if over <= u.watermark {
+		l.forget(over)
+	}
+	if over <= u.watermark || !u.plan.Known() && l.g.alert == nil && l.g.win.Empty() {
 		u.drop(number)
 		e.live--
 		return
@@ -434,18 +456,21 @@ func (l *life) scheduleEarlier() {
 	}
 }
 
-// forgotten says whether nothing of a group has to be kept. A key that was silent for as long as it is remembered is over, and so is an alert about its silence.
-func (l *life) forgotten() bool {
-	if l.u.plan.Known() {
-		if l.g.expected || int64(l.g.seen)*1e9+l.u.keeps() >= l.u.watermark {
-			return false
-		}
-		if a := l.g.alert; a != nil && a.phase != idle {
-			l.resolve(l.u.watermark, "not seen for "+shortNanos(l.u.keeps())+", and forgotten")
-		}
-		return true
+// forgets is when the key of a group is forgotten, if no further event comes: when it was silent for as long as it is remembered. Groups that are not about silence
+// have nothing to forget.
+func (l *life) forgets() int64 {
+	if !l.u.plan.Known() || l.g.expected {
+		return never
 	}
-	return l.g.alert == nil && l.g.win.Empty()
+	return l.u.seen[l.number] + l.u.keeps()
+}
+
+// forget ends what is said of a key that is forgotten.
+func (l *life) forget(at int64) {
+	if a := l.g.alert; a != nil && a.phase != idle {
+		a.raw = false
+		l.resolve(at, "not seen for "+shortNanos(l.u.keeps())+", and forgotten")
+	}
 }
 
 // drop removes a group. Its next episode is a first one again, unless it had one: numbers are never given twice.
@@ -456,6 +481,7 @@ func (u *unit) drop(number uint32) {
 	}
 	u.due.set(number, never)
 	delete(u.open, number)
+	delete(u.seen, number)
 	if g.samples != nil && g.samples.counted {
 		u.sampled--
 	}

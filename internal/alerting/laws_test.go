@@ -171,8 +171,8 @@ func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(4) {
-		records := story(seed, 300)
+	for seed := range uint64(3) {
+		records := story(seed, 250)
 		first := newPlay(set)
 		first.live(set, records, 0)
 		want := outcomes(first.alerts)

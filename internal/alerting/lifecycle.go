@@ -23,7 +23,8 @@ type alert struct {
 	fell    int64
 	edge    window.Edge // that made the condition hold
 	count   int64
-	level   int // of unit.levels, from 1; 0 for none
+	level   int // of the rule's levels, from 1; 0 for none
+	shown   int // the level that was last told
 	labels  map[string]string
 	points  []Point
 }
@@ -77,9 +78,12 @@ func (l *life) edge(ed window.Edge) {
 	}
 	a.raw = ed.True
 	if ed.True {
-		a.edge, a.late = ed, a.late || ed.Late
+		a.edge, a.late, a.level = ed, a.late || ed.Late, l.u.levelOf(ed)
 	}
 	l.judge(ed.At, ed.Reason)
+	if a.phase == up && a.holds && a.level != a.shown {
+		l.tell(models.AlertFiring, ed.At, ed.Reason) // it is still the same alert, but a better or a worse one
+	}
 }
 
 // begin gives the group an alert without an episode.
@@ -96,7 +100,7 @@ func (l *life) early(ed window.Edge) {
 		return
 	}
 	a := l.begin()
-	a.early, a.edge, a.late = true, ed, ed.Late
+	a.early, a.edge, a.late, a.level = true, ed, ed.Late, l.u.levelOf(ed)
 	a.start, a.count = ed.At, ed.Count
 	l.g.episodes++
 	l.fire(ed.At, ed.Reason)
@@ -270,11 +274,7 @@ func (l *life) tick(at int64) {
 
 // due is when the group next has to be looked at.
 func (l *life) due() int64 {
-	due := min(l.g.win.Due(l.u.plan), l.next())
-	if l.u.plan.Known() && !l.g.expected {
-		due = min(due, int64(l.g.seen)*1e9+l.u.keeps()+1e9)
-	}
-	return due
+	return min(l.g.win.Due(l.u.plan), l.next(), l.forgets())
 }
 
 func reasonOr(reason, otherwise string) string {

@@ -62,8 +62,12 @@ func (p *program) index(clock func() int64) error {
 	var queries []rule.Query
 	var fields []string
 	for _, u := range p.units {
-		queries, p.refs = append(queries, u.rule.Match), append(p.refs, ref{unit: u, role: roleMatch})
-		for i, q := range u.queries() {
+		matches := u.query()
+		queries, p.refs = append(queries, matches), append(p.refs, ref{unit: u, role: roleMatch})
+		for i, q := range u.plan.Filters() {
+			if matches != nil { // it is only asked of logs that match, so it may be looked for where they are
+				q = &rule.And{Of: []rule.Query{matches, q}}
+			}
 			queries, p.refs = append(queries, q), append(p.refs, ref{unit: u, role: i})
 		}
 		fields = append(fields, u.paths()...)

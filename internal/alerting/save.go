@@ -187,15 +187,15 @@ func (u *unit) saveGroups(full bool, put func(key, value []byte), del func(key [
 	}
 	u.removed, u.revived = nil, nil
 	var key, value []byte
-	save := func(g *group) {
+	save := func(number uint32, g *group) {
 		g.dirty = false
 		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), u.fingerprint)
 		key = append(key, g.key...)
-		value = u.append(value[:0], g)
+		value = u.append(value[:0], number, g)
 		put(key, value)
 	}
 	if full {
-		u.groups.each(func(_ uint32, g *group) { save(g) })
+		u.groups.each(save)
 		for key, past := range u.ended {
 			put(idKey(keyEnded, u.fingerprint, key), past.append(nil))
 		}
@@ -203,7 +203,7 @@ func (u *unit) saveGroups(full bool, put func(key, value []byte), del func(key [
 		for _, chunk := range u.dirty {
 			for i := range u.groups.chunks[chunk] {
 				if g := &u.groups.chunks[chunk][i]; g.live && g.dirty {
-					save(g)
+					save(chunk*chunkGroups+uint32(i), g)
 				}
 			}
 		}
@@ -235,6 +235,7 @@ type savedAlert struct {
 	Edge    savedEdge         `json:"edge"`
 	Count   int64             `json:"count"`
 	Level   int               `json:"level,omitempty"`
+	Shown   int               `json:"shown,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Rule    string            `json:"rule"` // this, and what follows, for an alert whose rule is gone when it is restored
 	ID      string            `json:"id"`
@@ -265,7 +266,7 @@ const (
 )
 
 // append appends a group: flags, episodes, when it was last seen, the window, and what few groups have.
-func (u *unit) append(b []byte, g *group) []byte {
+func (u *unit) append(b []byte, number uint32, g *group) []byte {
 	flags := byte(0)
 	if g.alert != nil {
 		flags |= hasAlert
@@ -278,7 +279,11 @@ func (u *unit) append(b []byte, g *group) []byte {
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(g.episodes))
-	b = binary.AppendUvarint(b, uint64(g.seen))
+	if exact, ok := u.seen[number]; ok {
+		b = binary.AppendVarint(b, exact)
+	} else {
+		b = binary.AppendVarint(b, int64(g.seen)*1e9)
+	}
 	if g.alert != nil {
 		b = appendBlock(b, encode(u.saved(g)))
 	}
@@ -292,7 +297,7 @@ func (u *unit) saved(g *group) savedAlert {
 	a := g.alert
 	return savedAlert{
 		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
-		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason, a.edge.Count}, Count: a.count, Level: a.level, Labels: a.labels,
+		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason, a.edge.Count}, Count: a.count, Level: a.level, Shown: a.shown, Labels: a.labels,
 		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Points: a.points,
 	}
 }
@@ -301,7 +306,7 @@ func (s savedAlert) alert() *alert {
 	return &alert{
 		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
 		edge:  window.Edge{At: s.Edge.At, True: true, Value: s.Edge.Value, Threshold: s.Edge.Threshold, Reason: s.Edge.Reason, Count: s.Edge.Count},
-		count: s.Count, level: s.Level, labels: s.Labels, points: s.Points,
+		count: s.Count, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
 	}
 }
 
@@ -428,7 +433,8 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 	g := u.groups.at(number)
 	flags := in.byte()
 	g.expected = flags&isExpected != 0
-	g.episodes, g.seen = uint32(in.uvarint()), uint32(in.uvarint())
+	g.episodes = uint32(in.uvarint())
+	u.sees(number, g, in.varint())
 	if flags&hasAlert != 0 {
 		var s savedAlert
 		in.decode(in.block(), &s)
@@ -460,7 +466,7 @@ func (r *restoring) orphan(value []byte) {
 	in := reader{b: value}
 	flags := in.byte()
 	in.uvarint()
-	in.uvarint()
+	in.varint()
 	if flags&hasAlert == 0 {
 		return
 	}

@@ -130,8 +130,8 @@ func (s *scanner) log(l *decode.Log) {
 				bits |= 1 << role
 			}
 		}
-		if r.unit.reads(topic) {
-			line = s.hit(l, at, r.unit, bits, matched, line)
+		if matched && r.unit.reads(topic) {
+			line = s.hit(l, at, r.unit, bits, line)
 		}
 	}
 }
@@ -154,10 +154,10 @@ func (s *scanner) time(l *decode.Log) int64 {
 }
 
 // hit notes that a log matters to a unit.
-func (s *scanner) hit(l *decode.Log, at int64, u *unit, bits uint64, matched bool, line int32) int32 {
+func (s *scanner) hit(l *decode.Log, at int64, u *unit, bits uint64, line int32) int32 {
 	sc := s.scan
 	pos := l.Position()
-	h := hit{unit: u, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, matched: matched, line: -1}
+	h := hit{unit: u, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
 	h.key.from = len(sc.text)
 	sc.text = s.appendKey(sc.text, l, u.by)
 	h.key.to = len(sc.text)
@@ -292,16 +292,15 @@ type span struct{ from, to int }
 
 // hit is one log that matters to one unit.
 type hit struct {
-	unit    *unit
-	time    int64
-	offset  int64
-	index   int32
-	line    int32 // -1 when the unit shows none
-	bits    uint64
-	matched bool // the rule's own match holds, and not just one of the other queries
-	key     span
-	values  span // in scan.values: what the condition looks at
-	shown   span // in scan.values: what only people see
+	unit   *unit
+	time   int64
+	offset int64
+	index  int32
+	line   int32 // -1 when the unit shows none
+	bits   uint64
+	key    span
+	values span // in scan.values: what the condition looks at
+	shown  span // in scan.values: what only people see
 }
 
 // mark is a log that begins or ends a suppression.

@@ -18,7 +18,7 @@ type table struct {
 type slot uint32
 
 const (
-	chunkGroups = 256
+	chunkGroups = 60 // 6,720 bytes, which fit well into what the allocator gives
 	numberBits  = 24
 	maxGroups   = 1<<numberBits - 2 // of one rule
 )

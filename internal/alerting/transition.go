@@ -40,6 +40,7 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 			out.Historical = false // whoever heard that it fires is to hear that it is over, however late
 		}
 	}
+	a.shown = a.level
 	u.touch(l.number, l.g)
 	l.e.out = append(l.e.out, out)
 }
@@ -68,7 +69,7 @@ func (l *life) alertNow(state models.AlertState, at int64, reason string) models
 	out.Labels = a.labels
 	if a.level > 0 {
 		out.Labels = maps.Clone(a.labels)
-		out.Labels["severity"] = u.levels[a.level-1].severity
+		out.Labels["severity"] = u.rule.Levels[a.level-1].Severity
 	}
 	out.Severity = out.Labels["severity"]
 	out.Annotations = u.annotate(&out)

@@ -30,7 +30,6 @@ type unit struct {
 	calendar    calendar
 	mutedBy     []*suppression
 	expected    []string // the members of the list of keys that must exist
-	levels      []level
 
 	asked     bool  // some rule asks whether its alerts are up
 	successor *unit // of the same rule in the newest set; nil when there is none
@@ -42,6 +41,7 @@ type unit struct {
 type state struct {
 	groups    table
 	due       dueHeap
+	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
 	ended     map[string]ended // groups that are gone, but once had an alert
 	revived   []string         // keys that are no longer among them
 	dirty     []uint32         // chunks with groups that were changed since the last save
@@ -76,7 +76,7 @@ type counters struct {
 }
 
 func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
-	plan, err := window.Compile(r)
+	plan, err := window.Compile(conditionOf(r))
 	if err != nil {
 		return nil, err
 	}
@@ -98,15 +98,22 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	if list := set.Lists[r.Expect]; list != nil {
 		u.expected = list.Values
 	}
-	if u.levels, err = newLevels(r); err != nil {
-		return nil, err
-	}
 	u.state = newState(e.seed)
 	return u, nil
 }
 
+// conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve.
+func conditionOf(r *rule.Rule) *rule.Rule {
+	if len(r.Sequence) == 0 || r.Resolve.After == 0 {
+		return r
+	}
+	c := *r
+	c.Window = r.Resolve.After
+	return &c
+}
+
 func newState(seed maphash.Seed) *state {
-	s := &state{groups: newTable(seed), open: make(map[uint32]bool), ended: make(map[string]ended), base: always, watermark: always, start: always}
+	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), ended: make(map[string]ended), base: always, watermark: always, start: always}
 	s.due.table = &s.groups
 	return s
 }
@@ -144,8 +151,13 @@ func (u *unit) reads(topic string) bool {
 	return u.topics == nil && topic != alertsTopic || u.topics[topic]
 }
 
-// queries are those whose truth events carry.
-func (u *unit) queries() []rule.Query { return u.plan.Filters() }
+// query is the one of the logs that are events of the rule.
+func (u *unit) query() rule.Query {
+	if q := u.plan.Match(); q != nil {
+		return q
+	}
+	return u.rule.Match
+}
 
 // paths are the fields that the unit asks of logs.
 func (u *unit) paths() []string {
@@ -182,8 +194,13 @@ func (u *unit) keeps() int64 {
 // lateness is the disorder that is allowed.
 func (u *unit) lateness() int64 { return int64(u.rule.Lateness) }
 
-// severity is the severity that the rule itself gives.
-func (u *unit) severity() string { return u.rule.Labels["severity"] }
+// levelOf is the number of the level that an edge has reached, from 1; 0 for none.
+func (u *unit) levelOf(ed window.Edge) int {
+	if len(u.rule.Levels) == 0 {
+		return 0
+	}
+	return ed.Level + 1
+}
 
 // groupLabels are the labels of a group: those whose value is not empty.
 func (u *unit) groupLabels(key string) map[string]string {
@@ -242,13 +259,6 @@ func (u *unit) keep() int64 {
 	default:
 		return int64(max(u.rule.KeepFiringFor, r.After))
 	}
-}
-
-func nanos(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixNano()
 }
 
 func instant(n int64) time.Time {
