@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -30,7 +31,7 @@ type definition struct {
 	isKnow bool // the condition may hold without events
 
 	nothing bool // there are no events
-	past    float64
+	before  float64
 }
 
 func define(r *rule.Rule, p *Plan, events []sample) *definition {
@@ -110,8 +111,13 @@ func (d *definition) number(of rule.Condition, at int64) float64 {
 }
 
 func (d *definition) call(c *rule.Call, at int64) float64 {
-	if d.nothing && c.Offset > 0 {
-		return d.past
+	switch historical := c.Of != nil || c.Offset >= 24*time.Hour; {
+	case d.nothing && c.Func == "zscore":
+		return -d.before
+	case d.nothing && (historical || c.Offset > 0):
+		return d.before
+	case historical:
+		return d.past(c, at)
 	}
 	if c.Offset > 0 && at-int64(c.Offset)-int64(d.r.Window) < d.known {
 		return math.NaN()
@@ -283,7 +289,7 @@ func (d *definition) gated(of rule.Condition, at int64) bool {
 	if nothing.raw(of, 0) {
 		return true
 	}
-	nothing.past = 1e12
+	nothing.before = 1e12
 	return nothing.raw(of, 0)
 }
 
@@ -294,7 +300,7 @@ func asks(of rule.Condition) string {
 	case *rule.Binary:
 		return asks(of.Left) + asks(of.Right)
 	case *rule.Call:
-		if of.Func != "since" && (of.Offset == 0) {
+		if of.Func != "since" && of.Func != "baseline" && of.Offset == 0 {
 			return "window"
 		}
 	}

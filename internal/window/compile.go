@@ -156,7 +156,7 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 	right, r := c.number(of.Right)
 	cmp := &comparison{op: of.Op, left: left, right: right}
 	if n, ok := of.Right.(*rule.Number); ok {
-		cmp.limit = n.Text
+		cmp.limit, cmp.scale = n.Text, scaleOf(n)
 	}
 	c.ages(of, left, right)
 	d := l.compared(of.Op, r)

@@ -68,6 +68,7 @@ type comparison struct {
 	left, right expr
 	gated       bool   // holds of an empty window, and says nothing until the key was known for one
 	limit       string // the right side as it was written, if it is a constant
+	scale       float64
 }
 
 func (c *comparison) decider(*instant) *comparison { return c }

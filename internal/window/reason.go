@@ -50,9 +50,9 @@ func (p *Plan) compared(c *comparison, x *instant, holds bool) (value float64, t
 	value = c.left.value(x)
 	limit := c.limit
 	if limit == "" {
-		limit = numberText(c.right.value(x), "")
+		limit = numberText(c.right.value(x), "", 1)
 	}
-	threshold, reason = c.op+" "+limit, numberText(value, c.limit)
+	threshold, reason = c.op+" "+limit, numberText(value, c.limit, c.scale)
 	if holds {
 		reason += " " + threshold
 	}
@@ -83,8 +83,8 @@ func levelOf(levels []rule.Level, value float64) int {
 
 const durations = " ns us µs ms s m min h d w "
 
-// numberText writes a number for people, in the unit of what it is held against.
-func numberText(v float64, limit string) string {
+// numberText writes a number for people, in the unit of what it is held against. Scale is by what it differs from a number that is written in that unit.
+func numberText(v float64, limit string, scale float64) string {
 	unit := strings.TrimLeft(limit, "0123456789.")
 	switch {
 	case math.IsNaN(v):
@@ -92,11 +92,20 @@ func numberText(v float64, limit string) string {
 	case math.IsInf(v, 0):
 		return "never"
 	case unit == "%":
-		return plain(v*100) + "%"
-	case unit != "" && strings.Contains(durations, " "+unit+" ") && v >= 0 && v < 1e9:
-		return shortDuration(time.Duration(v * 1e9))
+		return plain(v*scale) + "%"
+	case unit != "" && strings.Contains(durations, " "+unit+" ") && v >= 0 && v*scale < 1e12:
+		return shortDuration(time.Duration(v * scale * float64(time.Millisecond)))
 	}
 	return plain(v)
+}
+
+// scaleOf is what a constant has to be multiplied with to be what rule.ParseNumber reads in its text: a condition has durations in seconds, and percentages as
+// fractions, unless they are about a field.
+func scaleOf(n *rule.Number) float64 {
+	if written, ok := rule.ParseNumber([]byte(n.Text)); ok && n.Value != 0 {
+		return written / n.Value
+	}
+	return 1
 }
 
 // plain writes all digits of a whole number, and four of any other.
@@ -128,8 +137,8 @@ func (c *counting) tell(p *Plan, n int, holds bool) (threshold, reason string) {
 
 // shortDuration writes a duration as rules do: 90s, 5m, 1h30m, 7d.
 func shortDuration(d time.Duration) string {
-	if d <= 0 {
-		return "0s"
+	if d < time.Millisecond {
+		return d.String()
 	}
 	text := ""
 	for _, unit := range []struct {

@@ -2,7 +2,7 @@ package window
 
 // Mask appends to dst the template of a message: what stays of it from one log to the next. Numbers, identifiers and quoted strings are replaced by *.
 //
-// A word is an identifier if it has a digit in it: "req-7f3a", "10.0.0.7:443", "2026-01-05T09:00:00Z" and "0x1f" are all one *.
+// A word is an identifier if it has a digit in it: "req-7f3a", "10.0.0.7", "17ms" and "0x1f" are all one *, and "2026-01-05T09:00:00.123Z" is *:*:*.
 func Mask(dst, message []byte) []byte {
 	for i := 0; i < len(message); {
 		switch c := message[i]; {
@@ -48,5 +48,5 @@ func isWord(c byte) bool {
 
 // joins says whether the byte at i holds two words together.
 func joins(message []byte, i int) bool {
-	return i > 0 && i+1 < len(message) && isWord(message[i-1]) && isWord(message[i+1]) && (message[i] == '-' || message[i] == '.' || message[i] == ':' || message[i] == '/' || message[i] == '@')
+	return (message[i] == '-' || message[i] == '.') && i > 0 && i+1 < len(message) && isWord(message[i-1]) && isWord(message[i+1])
 }

@@ -1,7 +1,6 @@
 package window
 
 import (
-	"bytes"
 	"math"
 	"strconv"
 
@@ -27,8 +26,8 @@ const (
 	List // several of them
 )
 
-// ValueOf is a field of a log as a condition sees it. Texts that read as a number with a unit are numbers on the scale of conditions: durations in seconds,
-// percentages as fractions, sizes in bytes. It aliases v.
+// ValueOf is a field of a log as a condition sees it. Texts that read as a number with a unit are numbers as well, on the scale of rule.ParseNumber, which is that
+// of the constants that fields are compared with. It aliases v.
 func ValueOf(v decode.Value) Value {
 	switch v.Kind {
 	case decode.Absent, decode.Null, decode.Object:
@@ -41,26 +40,19 @@ func ValueOf(v decode.Value) Value {
 		})
 		return list
 	case decode.Number, decode.String:
-		if num, ok := quantity(v.Text); ok {
+		if num, ok := numeric(v.Text); ok {
 			return Value{Kind: Number, Num: num, Text: v.Text}
 		}
 	}
 	return Value{Kind: Text, Text: v.Text}
 }
 
-// quantity reads a number with a unit.
-func quantity(text []byte) (float64, bool) {
+// numeric reads a number with or without a unit. Most texts are none, and show it by their first byte or their length.
+func numeric(text []byte) (float64, bool) {
 	if len(text) == 0 || len(text) > 40 || text[0] > '9' {
 		return 0, false
 	}
-	num, ok := rule.ParseNumber(text)
-	switch unit := bytes.TrimLeft(text, "+-0123456789.eE"); string(unit) {
-	case "%":
-		num /= 100
-	case "ns", "us", "µs", "ms", "s", "m", "min", "h", "d", "w":
-		num /= 1000
-	}
-	return num, ok
+	return rule.ParseNumber(text)
 }
 
 // maxNumber bounds the numbers that are taken for such, so that they can be squared and added up.

@@ -1,0 +1,63 @@
+package window
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAValueIsNewOnce(t *testing.T) {
+	f := func(rest, events string, want ...string) {
+		t.Helper()
+		r := ruleOf(t, "match: boom, window: 10s, when: 'new(u) > 0'"+rest)
+		p, err := Compile(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := p.NewGroup(0)
+		var at int64
+		var value string
+		for i := 0; len(events) > 0; i++ {
+			n, _ := fmt.Sscanf(events, "%d:%s", &at, &value)
+			if n != 2 {
+				break
+			}
+			events = events[len(fmt.Sprintf("%d:%s", at, value)):]
+			if len(events) > 0 {
+				events = events[1:]
+			}
+			g.Add(p, Event{Time: at * second, Order: Order{Offset: int64(i)}, Values: []Value{textual(value)}})
+		}
+		var got []string
+		g.Sweep(p, 1000*second, nil, func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True)) })
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: (-want +got)\n%s", rest, diff)
+		}
+	}
+	f("", "1:a 5:a 30:a", "1 true", "11 false")
+	f("", "1:a 40:b", "1 true", "11 false", "40 true", "50 false")
+	f("", "40:b 1:b", "1 true", "11 false") // first seen is the earliest, not the first to arrive
+	f(", learn: 20s", "1:a 40:a 50:b", "50 true", "60 false")
+	f(", remember: 20s", "1:a 20:a 39:a", "1 true", "11 false")
+	f(", remember: 20s", "1:a 20:a 41:a", "1 true", "11 false", "41 true", "51 false")
+	f(", remember: 20s", "1:a 41:a 20:a", "1 true", "11 false", "41 true", "51 false")
+	f("", "1:a|b 5:b|c", "1 true", "15 false")
+}
+
+func TestALateEventMayMakeAValueOlderButNotNewAgain(t *testing.T) {
+	r := ruleOf(t, "match: boom, window: 10s, when: 'new(u) > 0'")
+	p, _ := Compile(r)
+	g := p.NewGroup(0)
+	var got []string
+	each := func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True, e.Late)) }
+	g.Add(p, Event{Time: 20 * second, Values: []Value{textual("a")}})
+	g.Sweep(p, 25*second, nil, each)
+	if a := g.Add(p, Event{Time: 17 * second, Values: []Value{textual("a")}}); a != Late {
+		t.Error(a)
+	}
+	g.Sweep(p, 100*second, nil, each)
+	if diff := cmp.Diff([]string{"20 true false", "27 false false"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
