@@ -71,7 +71,7 @@ func run(o options) (err error) {
 	addr := o.brokers
 	topic := fmt.Sprintf("chaos-%d", time.Now().UnixNano())
 	if addr == "" {
-		broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: o.partitions}}})
+		broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: int32(o.partitions)}}})
 		if err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ type KafkaConfig struct {
 	MinBytes        int           `yaml:"min_bytes"`
 	MaxBytes        Size          `yaml:"max_bytes"`
 	MaxWait         time.Duration `yaml:"max_wait"`
+	RecordKey       []string      `yaml:"record_key,omitempty"`  // the fields by which producers put logs on partitions; several members share a topic only by rules that group by all of them
 	InstanceID      string        `yaml:"instance_id,omitempty"` // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
 	SessionTimeout  time.Duration `yaml:"session_timeout"`       // how long the group waits for a member that says nothing
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`

@@ -34,3 +34,20 @@ func instance(c *Config) (string, error) {
 	}
 	return id, nil
 }
+
+// alone says why this instance has to be the only one of its group, nil when it need not be.
+func (p *program) alone() error {
+	spread := p.set.Load().Spread(p.config.Kafka.RecordKey)
+	if len(spread) == 0 {
+		return nil
+	}
+	names := make([]string, 0, 4)
+	for _, r := range spread[:min(3, len(spread))] {
+		names = append(names, r.ID())
+	}
+	if more := len(spread) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("%d others", more))
+	}
+	return fmt.Errorf("logs of one group may be on several partitions, by rule %s; kafka.record_key names the fields by which logs are put on partitions, and rules have to group by all of them",
+		strings.Join(names, ", "))
+}

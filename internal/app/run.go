@@ -159,6 +159,7 @@ func (p *program) openNotifier() (err error) {
 func (p *program) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
+	o.Alone = p.alone
 	if o.Instance, err = instance(p.config); err != nil {
 		return err
 	}

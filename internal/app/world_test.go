@@ -189,6 +189,7 @@ func (w *world) start(name string) *run {
 	r := &run{w: w, dir: filepath.Join(w.dir, name), link: &link{network: w.network}, done: make(chan error, 1)}
 	c := DefaultConfig()
 	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Start = []string{brokerAddr}, []string{worldTopic}, StartBeginning
+	c.Kafka.RecordKey = []string{"service"}
 	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(filepath.Join(w.dir, "alertmanager.yml")), Path(r.dir), ""
 	r.program = newProgram(&c, Terminal{Out: &r.out, Err: &r.out})
 	r.program.network.dial = r.link.dial

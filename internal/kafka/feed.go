@@ -55,6 +55,8 @@ type feed struct {
 	parts    map[models.Partition]*partition
 	gone     map[models.Partition]models.SourcePosition // partitions that were ours, as we left them
 	forget   []models.SourcePosition                    // positions that are no longer ours to keep
+	admit    func(context.Context) error                // is asked before the first join
+	all      int                                        // partitions of our topics, ours or others', as of the last answer
 	opened   bool                                       // all was well once
 	existed  map[string]bool                            // topics that were there when we began; nil before that is known
 	cluster  string
@@ -105,8 +107,8 @@ func newFeed(cfg feedConfig, log *slog.Logger, count *counters) *feed {
 	return &feed{
 		cfg: cfg, log: log, sparing: newSparingLog(log), count: count,
 		known:   func(models.Partition, [16]byte) (models.SourcePosition, bool) { return models.SourcePosition{}, false },
-		revoked: func(context.Context, []*partition, bool) {},
-		parts:   map[models.Partition]*partition{}, gone: map[models.Partition]models.SourcePosition{}, trouble: map[string]problem{},
+		revoked: func(context.Context, []*partition, bool) {}, admit: func(context.Context) error { return nil },
+		parts: map[models.Partition]*partition{}, gone: map[models.Partition]models.SourcePosition{}, trouble: map[string]problem{},
 	}
 }
 
@@ -122,7 +124,11 @@ func (f *feed) open(ctx context.Context) error {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	f.admin = kadm.NewClient(side)
-	if err := f.check(ctx); err != nil {
+	err = f.check(ctx)
+	if err == nil && !f.opened {
+		err = f.admit(ctx)
+	}
+	if err != nil {
 		side.Close()
 		return err
 	}

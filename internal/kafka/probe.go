@@ -66,7 +66,8 @@ func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err erro
 		f.asked++
 		return
 	}
-	f.probed, f.asked = asked, 0
+	f.probed, f.asked, f.all = asked, 0, 0
+	ends.Each(func(kadm.ListedOffset) { f.all++ })
 	for name, p := range f.parts {
 		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil && e.Offset >= p.next {
 			p.end, p.endAsked = e.Offset, asked

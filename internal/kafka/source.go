@@ -25,6 +25,7 @@ type SourceConfig struct {
 	Group    string
 	Instance string        // makes us a static member of the group, which keeps its partitions over a restart
 	Session  time.Duration // how long the group waits for a member that says nothing; 45 s by default
+	Alone    func() error  // nil, or an error that says why the engine cannot share its topics with other members of the group; nil for an engine that always can
 	Start    int64         // where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an offset
 
 	MinBytes int           // that a fetch waits for; 1 by default
@@ -103,7 +104,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		start:    cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
 	}, s.log, &s.count)
-	s.feed.revoked = s.revoked
+	s.feed.revoked, s.feed.admit = s.revoked, s.admit
 	return s
 }
 

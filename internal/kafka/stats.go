@@ -145,6 +145,9 @@ func (s *Source) Health() Health {
 		return h
 	}
 	h := s.feed.health()
+	if err := s.company(); err != nil {
+		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
+	}
 	if step := s.step.Load(); step != 0 && h.State != Starting && time.Since(time.Unix(0, step)) > deadAfter {
 		return Health{State: Dead, Problems: []string{fmt.Sprintf("nothing was polled for %s", time.Since(time.Unix(0, step)).Round(time.Second))}}
 	}

@@ -1,0 +1,67 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+// Members of a group each read some of the partitions. An engine whose groups of logs are spread over partitions would count a part of each in every member, and all
+// of them would be wrong. SourceConfig.Alone says whether the engine is of that kind; then no member joins that would not be alone, and whoever finds itself in
+// company all the same, because two started at the same instant, says so instead of being silently wrong.
+
+// admit refuses to join a group that others are in, when the engine has to be alone.
+func (s *Source) admit(ctx context.Context) error {
+	if s.cfg.Alone == nil {
+		return nil
+	}
+	why := s.cfg.Alone()
+	if why == nil {
+		return nil
+	}
+	groups, err := s.feed.admin.DescribeGroups(ctx, s.cfg.Group)
+	if err != nil {
+		s.log.Warn("it could not be found out whether others read for the group", "group", s.cfg.Group, "error", err)
+		return nil
+	}
+	if others := s.others(groups[s.cfg.Group].Members); len(others) > 0 {
+		return fmt.Errorf("group %q has another member, %s, and we would have to be alone: %w; stop the other one, or wait until its session is over if it was killed",
+			s.cfg.Group, strings.Join(others, ", "), why)
+	}
+	return nil
+}
+
+// others are the members of the group that we are not.
+func (s *Source) others(members []kadm.DescribedGroupMember) []string {
+	var names []string
+	for _, m := range members {
+		switch {
+		case m.InstanceID == nil:
+			names = append(names, m.MemberID+" of "+m.ClientHost)
+		case *m.InstanceID != s.cfg.Instance:
+			names = append(names, *m.InstanceID+" of "+m.ClientHost)
+		}
+	}
+	return names
+}
+
+// company is an error while others read partitions of our topics although the engine has to be alone.
+func (s *Source) company() error {
+	if s.cfg.Alone == nil || s.feed.whole() {
+		return nil
+	}
+	if why := s.cfg.Alone(); why != nil {
+		return errors.Join(errors.New("other members of the group read partitions of our topics, so that counts are wrong"), why)
+	}
+	return nil
+}
+
+// whole says whether all partitions of our topics are ours, or none yet.
+func (f *feed) whole() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.parts) == 0 || len(f.parts) >= f.all
+}

@@ -1,0 +1,47 @@
+package rule
+
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
+
+// Spread returns the rules whose groups may have logs on several partitions, when logs are put on partitions by the fields of a key: those that do not group by all
+// of these fields, and those that look at other alerts or at suppressions that do not. Without a key every rule is.
+func (s *Set) Spread(key []string) []*Rule {
+	muted := map[string]bool{}
+	for _, m := range s.Suppressions {
+		muted[m.Name] = !covers(m.By, key)
+	}
+	var spread []*Rule
+	for _, r := range s.Rules {
+		if r.Mode != Off && (!covers(r.By, key) || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
+			spread = append(spread, r)
+		}
+	}
+	return spread
+}
+
+// covers says whether logs of one group have one key.
+func covers(by []Label, key []string) bool {
+	for _, field := range key {
+		field = decode.Canonical(field)
+		if !slices.ContainsFunc(by, func(l Label) bool { return len(l.Fields) == 1 && l.Fields[0] == field }) {
+			return false
+		}
+	}
+	return len(key) > 0
+}
+
+// asksFiring says whether a condition asks whether another alert fires.
+func asksFiring(c Condition) bool {
+	switch c := c.(type) {
+	case *Binary:
+		return asksFiring(c.Left) || asksFiring(c.Right)
+	case *Unary:
+		return asksFiring(c.Of)
+	case *Call:
+		return c.Func == "firing" || c.Of != nil && asksFiring(c.Of)
+	}
+	return false
+}
