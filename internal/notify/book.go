@@ -42,8 +42,9 @@ type record struct {
 	Firing bool            `json:"firing"` // or over, and perhaps not everybody knows yet
 	Since  time.Time       `json:"since"`  // by our clock, unlike the times in Alert
 	Until  time.Time       `json:"until,omitzero"`
-	Told   map[string]told `json:"told,omitempty"`  // by receiver
-	Muted  bool            `json:"muted,omitempty"` // while it fires, it is muted somewhere
+	Told   map[string]told `json:"told,omitempty"`   // by receiver
+	Muted  bool            `json:"muted,omitempty"`  // while it fires, it is muted somewhere
+	Others []models.Alert  `json:"others,omitempty"` // of other rules, that fire with the same labels: for people it is one alert
 
 	labels  model.LabelSet
 	updated time.Time       // when it was handed over last; zero before the first time
@@ -108,6 +109,9 @@ func (b *book) add(r *record) {
 	if old := b.byID[r.Alert.ID]; old == nil || !old.Firing {
 		b.byID[r.Alert.ID] = r
 	}
+	for _, a := range r.Others {
+		b.byID[a.ID] = r
+	}
 }
 
 // fire notes that an alert fires. It returns why that is nothing new, if it is not.
@@ -115,29 +119,61 @@ func (b *book) fire(a models.Alert, now time.Time) (nothing string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.isOver(a, now) {
-		return "told before, and over since"
+		return "it was told before, and is over since"
 	}
 	set := labels(a)
 	fp := set.Fingerprint()
 	if old := b.byID[a.ID]; old != nil && old.labels.Fingerprint() != fp && old.Firing {
+		if !a.At.After(old.Alert.At) {
+			return "" // read once more
+		}
 		// Its labels have moved, such as the severity. For Alertmanager that is another alert.
 		b.end(old, old.Alert, now)
 		delete(b.byID, a.ID)
 	}
 	r := b.records[fp]
 	switch {
+	case r != nil && r.Alert.ID == a.ID && !r.Firing && !a.At.After(r.Alert.At):
+		return "it is over" // and read once more
 	case r == nil:
 		r = &record{Alert: a, Firing: true, Since: now}
 		b.add(r)
-	case r.Alert.ID == a.ID && r.Firing && !a.At.After(r.Alert.At) && r.doubted.IsZero():
-		return "told before"
 	case r.Alert.ID == a.ID && r.Firing:
+		if a.At.Before(r.Alert.At) && r.doubted.IsZero() {
+			return "" // read once more
+		}
 		r.Alert, r.doubted = a, time.Time{}
+	case r.Firing && r.doubted.IsZero() && r.Alert.Rule != a.Rule:
+		r.withdraw(a.ID)
+		r.Others = append(r.Others, a)
+		b.byID[a.ID] = r
 	default:
 		b.again(r, a, now)
 	}
 	b.change(r)
 	return ""
+}
+
+// withdraw forgets an alert of another rule.
+func (r *record) withdraw(id string) {
+	r.Others = slices.DeleteFunc(r.Others, func(a models.Alert) bool { return a.ID == id })
+}
+
+// confirm notes that the engine knows that an alert fires, even though nobody is to be told: it reads once more what an earlier run told.
+func (b *book) confirm(a models.Alert) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r := b.byID[a.ID]
+	if r == nil {
+		r = b.records[labels(a).Fingerprint()]
+	}
+	if r == nil || !r.Firing || r.doubted.IsZero() {
+		return
+	}
+	delete(b.byID, r.Alert.ID)
+	r.Alert, r.doubted = a, time.Time{}
+	b.byID[a.ID] = r
+	b.change(r)
 }
 
 // change has a record stored and handed over.
@@ -151,7 +187,7 @@ func (b *book) change(r *record) {
 // again makes a record that was over, or was of another alert with the same labels, one of this alert.
 func (b *book) again(r *record, a models.Alert, now time.Time) {
 	if !r.Firing {
-		b.remember(r)
+		b.remember(r.Alert, r.Until)
 		r.Since = now
 	}
 	delete(b.byID, r.Alert.ID)
@@ -171,15 +207,26 @@ func (b *book) resolve(a models.Alert, now time.Time) (nothing string) {
 	r := b.byID[a.ID]
 	switch {
 	case b.isOver(a, now):
-		return "told before"
+		return "it was told before"
 	case r == nil:
-		return "nobody was told that it fired"
+		return unheard
 	case !r.Firing:
-		return "told before"
+		return "it was told before"
+	case r.Alert.ID == a.ID && len(r.Others) == 0:
+		b.end(r, a, now)
+		return ""
+	case r.Alert.ID == a.ID:
+		r.Alert, r.Others = r.Others[0], r.Others[1:]
 	}
-	b.end(r, a, now)
-	return ""
+	r.withdraw(a.ID)
+	delete(b.byID, a.ID)
+	b.remember(a, now)
+	b.change(r)
+	return "an alert of another rule, which has the same labels, still fires"
 }
+
+// unheard is why nobody hears that an alert is over of which nobody heard before.
+const unheard = "nobody was told that it fired"
 
 // end makes a record one that is over. Its labels stay, since they say what it is.
 func (b *book) end(r *record, a models.Alert, now time.Time) {
@@ -198,10 +245,10 @@ func (b *book) isOver(a models.Alert, now time.Time) bool {
 	return !end.IsZero() && !a.At.After(end)
 }
 
-func (b *book) remember(r *record) {
-	end, err := r.Alert.At.MarshalBinary()
-	if err == nil {
-		b.journal.put("over/"+r.Alert.ID, end, r.Until.Add(memory))
+// remember keeps the end of an alert in mind.
+func (b *book) remember(a models.Alert, until time.Time) {
+	if end, err := a.At.MarshalBinary(); err == nil {
+		b.journal.put("over/"+a.ID, end, until.Add(memory))
 	}
 }
 
@@ -312,7 +359,7 @@ func (b *book) settle(settler string, settlers func(model.LabelSet) []string, al
 		}
 		r.settled[settler] = true
 		if covers(r.settled, settlers(r.labels)) {
-			b.remember(r)
+			b.remember(r.Alert, r.Until)
 			b.drop(r)
 		}
 	}
@@ -340,26 +387,27 @@ func (b *book) drop(r *record) {
 	}
 }
 
-// sent notes what a receiver was told.
-func (b *book) sent(who string, a *alert.Alert) {
+// sent notes what a receiver was told, and says whether that is news.
+func (b *book) sent(who string, a *alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records[a.Fingerprint()]
 	if r == nil {
-		return
+		return false
 	}
 	what := toldFiring
 	if a.Resolved() {
 		what = toldResolved
 	}
 	if r.Told[who] == what {
-		return
+		return false
 	}
 	if r.Told == nil {
 		r.Told = map[string]told{}
 	}
 	r.Told[who] = what
 	b.save(r)
+	return true
 }
 
 // mute notes whether an alert that fires is muted.

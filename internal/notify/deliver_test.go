@@ -190,6 +190,9 @@ func TestSeverityMoves(t *testing.T) {
 		l.outbox.add(b)
 		after(2 * time.Minute)
 		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, resolved Errors a")
+		l.outbox.add(a, b) // once more
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told())
 		end := over(b)
 		l.outbox.add(end)
 		after(2 * time.Minute)
@@ -213,7 +216,7 @@ func TestUntold(t *testing.T) {
 		l.outbox.add(over(old), over(shadow))
 		after(5 * time.Minute)
 		expect(t, "told", w.sites["hook"].told())
-		expectDetails(t, l.n, old.ID, "firing  not sent was over or too old", "resolved  not sent nobody was told that it fired")
+		expectDetails(t, l.n, old.ID, "firing  not sent it was over or too old", "resolved  not sent nobody was told that it fired")
 		expectDetails(t, l.n, shadow.ID, "shadow", "nobody was told")
 		expectDetails(t, l.n, muted.ID, "suppressed  not sent suppressed: deploy until 12:00")
 		fired := muted

@@ -77,6 +77,13 @@ func (n noted) repeats(one Delivery) bool {
 	return n.Delivery == one
 }
 
+// knows says whether anything is noted of an alert.
+func (d *deliveries) knows(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.byID[id]) > 0
+}
+
 // of returns the deliveries of an alert, oldest first.
 func (d *deliveries) of(id string) []Delivery {
 	d.mu.Lock()

@@ -68,9 +68,9 @@ var escapers = map[string]escaper{
 	"jira":       visible,
 }
 
-// slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>, <http://evil|http://good>.
+// slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>, <http://evil|http://good>, and within the block that it stands in.
 func slackText(text string) string {
-	return strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(unmention(visible(text)))
+	return strings.NewReplacer("<", "&lt;", ">", "&gt;", "```", "'''").Replace(unmention(visible(text)))
 }
 
 func mentionText(text string) string {

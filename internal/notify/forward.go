@@ -120,7 +120,7 @@ func (n *Notifier) post(l *pipeline, t *target, list []*alert.Alert, posted map[
 		if l.attempts.Err() != nil && err != nil {
 			return err
 		}
-		n.attempted(attempt{who: t.who, receiver: t.who, integration: "alertmanager"}, batch, time.Since(began), err)
+		n.attempted(attempt{who: t.who, receiver: t.who, integration: "alertmanager", again: true}, batch, time.Since(began), err)
 		if err != nil && !refused {
 			return err
 		}

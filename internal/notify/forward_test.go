@@ -59,8 +59,8 @@ func TestForward(t *testing.T) {
 		l.outbox.add(a)
 		after(time.Second)
 		expect(t, "at once", w.sites["one"].posts(), "firing Errors a")
-		if path := w.sites["two"].path[0]; path != "/prefix/api/v2/alerts" {
-			t.Errorf("path: %s", path)
+		if _, paths := w.sites["two"].requests(); paths[0] != "/prefix/api/v2/alerts" {
+			t.Errorf("path: %s", paths[0])
 		}
 		after(3 * time.Minute)
 		if got := w.sites["one"].posts(); len(got) != 3 {
@@ -103,15 +103,27 @@ func TestForwardBatches(t *testing.T) {
 		l := start(t, w, o)
 		l.outbox.add(all...)
 		after(time.Second)
-		if n := len(w.sites["one"].posts()); n != 3 {
-			t.Errorf("%d posts", n)
-		}
+		expectPosted(t, w.sites["one"].posts(), len(all))
 		l.stop()
+		w.sites["one"].told()
 		o.Firing = all
 		start(t, w, o)
 		after(time.Second)
-		if n := len(w.sites["one"].posts()); n != 3 {
-			t.Errorf("%d posts after the restart", n)
-		}
+		expectPosted(t, w.sites["one"].posts(), len(all))
 	})
+}
+
+func expectPosted(t *testing.T, posts []string, want int) {
+	t.Helper()
+	got := 0
+	for _, post := range posts {
+		n := strings.Count(post, "firing")
+		if n > forwardBatch {
+			t.Errorf("a post of %d alerts", n)
+		}
+		got += n
+	}
+	if got != want {
+		t.Errorf("%d alerts were posted in %d posts, want %d", got, len(posts), want)
+	}
 }

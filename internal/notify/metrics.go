@@ -9,7 +9,7 @@ import (
 
 type metrics struct {
 	outcomes *prometheus.CounterVec
-	skipped  *prometheus.CounterVec
+	untold   *prometheus.CounterVec
 	last     *prometheus.GaugeVec
 	refused  prometheus.GaugeFunc
 }
@@ -20,7 +20,7 @@ func newMetrics(reg prometheus.Registerer, b *book) *metrics {
 			Name: "alert_engine_notification_attempts_total",
 			Help: "Attempts to send a notification, by receiver and outcome.",
 		}, []string{"receiver", "integration", "outcome"}),
-		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+		untold: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_engine_transitions_untold_total",
 			Help: "Alert transitions that nobody was to be told of, by reason.",
 		}, []string{"reason"}),
@@ -37,7 +37,7 @@ func newMetrics(reg prometheus.Registerer, b *book) *metrics {
 			return float64(b.refused)
 		}),
 	}
-	reg.MustRegister(m.outcomes, m.skipped, m.last, m.refused)
+	reg.MustRegister(m.outcomes, m.untold, m.last, m.refused)
 	return m
 }
 

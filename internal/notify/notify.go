@@ -1,5 +1,39 @@
 // Package notify tells people of alerts. It takes transitions from the outbox and gives them to Alertmanager's own packages, assembled within this process:
-// routes, groups, inhibition, mute times, silences, templates, and its receivers, by a normal alertmanager.yml or by a webhook or Slack URL alone.
+// routes, groups, inhibition, mute times, silences, templates and receivers, by a normal alertmanager.yml, or by a webhook or Slack URL alone. It can also post to
+// Alertmanagers of the user's own, and print to a terminal.
+//
+//	outbox ──► book ──► provider ──► dispatcher ──► inhibition, times, silences ──► anything new? ──► attempts ──► receivers
+//	            │                                                                       ▲   │             │
+//	            └────────────── journal (disk): book, notification log, silences ───────┴───┴─────────────┘
+//
+// The book says what people are to know: for each set of labels, whether it fires, and which receiver was told what. It is on disk before a transition is
+// acknowledged to the outbox, and from it everything else follows: the loop of Run hands the book's changes to Alertmanager, and firing alerts once a minute anew.
+// Nothing that evaluates logs ever waits for this package, and within it no receiver waits for another.
+//
+// # What is promised
+//
+// An alert is told at least once, and as a rule exactly once. A process that is killed at any instant continues where it was: what fires, what is over but not told,
+// who was told what, and silences are all on disk as they change, and what the outbox brings up once more is recognised. A notification is sent twice only when the
+// receiver took it and we do not know: its answer was lost or came too late, or a kill came within the milliseconds between the answer and our note of it, or the
+// disk took no notes, which Health says.
+//
+// Whoever hears that an alert fires hears that it is over, even if it was silenced meanwhile, or the rule is gone. Whoever could not be told before it was over, since
+// the receiver was down or the group's turn had not come, is told that it is over, with all there is to know; but receivers with send_resolved: false are not.
+// Whoever did not hear because it was silenced, inhibited or out of hours, hears nothing of its end either. What is historical or of a shadow rule, pending or
+// suppressed, is not told at all. A silence that ends over a firing alert has it told at the group's next turn, a minute later at most by default.
+//
+// The first notification of a group leaves at once, unlike Alertmanager's own default of 30 seconds; what follows is batched by group_interval, a minute by
+// default. Receivers that fail are tried again by Alertmanager's stages, less and less often, until they have it.
+//
+// # What an alert looks like from outside
+//
+// Alertmanager knows an alert by its labels, and so do receivers: episodes of one group of one rule are one alert to them, and alerts of two rules with the same
+// labels as well. StartsAt and EndsAt are times of our clock, since an old StartsAt would defeat grouping; event times are annotations, as are value, threshold,
+// reason, count, lines, topic, partition, offset, rule and alert_id, the ID of the episode. PagerDuty's dedup key, and that of other ticketing receivers, is
+// Alertmanager's hash of the group key: with group_by: ['...'] it is that of the alert, and stays the same in its next episode, which opens a new incident because
+// the resolve closed the former one. A group with several alerts is one incident.
+//
+// All text is made valid and bounded here, and escaped for each receiver that gives meaning to what it holds, since logs are written by attackers.
 package notify
 
 import (
@@ -108,7 +142,8 @@ type Notifier struct {
 	receivers   receivers
 	api         *api.API
 	handler     atomic.Pointer[http.Handler] // while Run works
-	taken       uint64                       // sequence number of the last entry that was entered in the book
+
+	taken, acked uint64 // sequence numbers of the last entries that were entered in the book, and acknowledged; Run's alone
 
 	plan     atomic.Pointer[plan]
 	pipeline atomic.Pointer[pipeline]
@@ -183,7 +218,7 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 	}
 	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
 	n.book.restore(n.opts.Firing, time.Now())
-	n.take()
+	n.enter()
 	n.handOver(time.Now())
 	n.begin()
 	helpers.Go(func() { n.keepHouse(within) })
@@ -251,8 +286,10 @@ func (n *Notifier) feed(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		changed := n.opts.Outbox.Changed()
-		n.take()
-		timer.Reset(time.Until(n.handOver(time.Now())))
+		n.enter()
+		next := n.handOver(time.Now())
+		n.acknowledge() // after it was handed over, which thus need not wait for the disk
+		timer.Reset(time.Until(next))
 		select {
 		case <-changed:
 		case <-timer.C:
@@ -262,52 +299,59 @@ func (n *Notifier) feed(ctx context.Context) {
 	}
 }
 
-// take enters the transitions of the outbox in the book, and acknowledges them when the book is on disk.
-func (n *Notifier) take() {
+// enter enters the transitions of the outbox in the book.
+func (n *Notifier) enter() {
 	now := time.Now()
 	for _, entry := range n.opts.Outbox.Pending() {
 		if entry.Seq <= n.taken {
-			continue // on a disk that is full: entered, but not acknowledged
+			continue // it could not be acknowledged, since the disk is full
 		}
-		n.enter(entry.Alert, now)
+		n.enterOne(entry.Alert, now)
 		n.taken = entry.Seq
-	}
-	if n.journal.flush() == nil && n.taken > 0 {
-		n.opts.Outbox.Ack(n.taken)
 	}
 }
 
-// enter enters a transition in the book, if it is one that people are to hear of.
-func (n *Notifier) enter(a models.Alert, now time.Time) {
-	reason, detail := "", ""
-	switch a.State {
-	case models.AlertResolved:
-		// Whatever else may be said of it: whoever heard that it fires hears that it is over.
-		if detail = n.book.resolve(a, now); detail != "" {
-			reason = "not_firing"
-		}
-	case models.AlertFiring:
-		switch {
-		case a.Historical:
-			reason, detail = "historical", "was over or too old when it was found; it is recorded, nobody is told"
-		case a.Shadow:
-			reason, detail = "shadow", "the rule runs in shadow; nobody is told"
-		default:
-			if detail = n.book.fire(a, now); detail != "" {
-				reason = "known"
-			}
-		}
-	case models.AlertSuppressed:
-		reason, detail = "suppressed", "suppressed: "+a.Reason
-	case models.AlertPending, models.AlertUnknown:
-		reason = string(a.State)
+// acknowledge says that what was entered is ours to tell, once it is on disk.
+func (n *Notifier) acknowledge() {
+	if n.journal.flush() == nil && n.taken > n.acked {
+		n.opts.Outbox.Ack(n.taken)
+		n.acked = n.taken
 	}
+}
+
+// enterOne enters a transition in the book, if it is one that people are to hear of, and notes why not, if not.
+func (n *Notifier) enterOne(a models.Alert, now time.Time) {
+	reason, detail := n.decide(a, now)
 	if reason != "" {
-		n.metrics.skipped.WithLabelValues(reason).Inc()
+		n.metrics.untold.WithLabelValues(reason).Inc()
 	}
-	if detail != "" {
+	if detail != "" && (detail != unheard || n.deliveries.knows(a.ID)) {
 		n.deliveries.add(a.ID, Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)})
 	}
+}
+
+func (n *Notifier) decide(a models.Alert, now time.Time) (reason, detail string) {
+	switch {
+	case a.State == models.AlertResolved:
+		// Whatever else is to be said of it: whoever heard that it fires hears that it is over.
+		if detail = n.book.resolve(a, now); detail != "" {
+			return "not_firing", detail
+		}
+		return "", ""
+	case a.State == models.AlertSuppressed:
+		return "suppressed", "suppressed: " + a.Reason
+	case a.State != models.AlertFiring:
+		return string(a.State), ""
+	case a.Shadow:
+		return "shadow", "the rule runs in shadow; nobody is told"
+	case a.Historical:
+		n.book.confirm(a)
+		return "historical", "it was over or too old when it was found; it is recorded, nobody is told"
+	}
+	if detail = n.book.fire(a, now); detail != "" {
+		return "known", detail
+	}
+	return "", ""
 }
 
 // handOver gives Alertmanager what it has to know, and returns when to call it next.
@@ -325,7 +369,8 @@ func (n *Notifier) handOver(now time.Time) time.Time {
 func (n *Notifier) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
 	defer cancel()
-	n.take()
+	n.enter()
+	n.acknowledge()
 	settled := time.Now().Add(2 * spacing)
 	for now := time.Now(); now.Before(settled); now = time.Now() {
 		wait(ctx, min(settled.Sub(now), n.handOver(now).Sub(now)))
@@ -367,6 +412,7 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 // attempt says by whom an attempt to tell somebody was made.
 type attempt struct {
 	who, receiver, integration string
+	again                      bool // it tells the same once a minute, which is not worth a note
 }
 
 // attempted notes an attempt to tell a receiver.
@@ -381,9 +427,8 @@ func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Durati
 		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))
 	}
 	for _, a := range alerts {
-		n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: by.receiver, Integration: by.integration, Sent: err == nil, Detail: detail})
-		if err == nil {
-			n.book.sent(by.who, a)
+		if news := err == nil && n.book.sent(by.who, a); news || err != nil || !by.again {
+			n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: by.receiver, Integration: by.integration, Sent: err == nil, Detail: detail})
 		}
 	}
 }

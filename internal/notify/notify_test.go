@@ -75,6 +75,7 @@ type world struct {
 // site is a receiver: what it got, and what it answers.
 type site struct {
 	conns  chan net.Conn
+	ids    bool            // what was told names the alert's ID
 	answer func(n int) int // status of the n-th request, from 1; 0 for no answer until the client goes
 
 	mu   sync.Mutex
@@ -128,7 +129,7 @@ func (s *site) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if status < 300 {
 		s.mu.Lock()
-		s.got = append(s.got, summary(body))
+		s.got = append(s.got, summary(body, s.ids))
 		s.mu.Unlock()
 	}
 	w.WriteHeader(status)
@@ -146,14 +147,18 @@ type message struct {
 }
 
 // summary is a message in brief: state and name, and value of label g, of each alert.
-func summary(body []byte) string {
+func summary(body []byte, ids bool) string {
 	var m message
 	if json.Unmarshal(body, &m) != nil || m.Status == "" {
 		return string(body)
 	}
 	var parts []string
 	for _, a := range m.Alerts {
-		parts = append(parts, strings.TrimSpace(a.Status+" "+a.Labels["alertname"]+" "+a.Labels["g"]))
+		part := strings.TrimSpace(a.Status + " " + a.Labels["alertname"] + " " + a.Labels["g"])
+		if ids {
+			part += " " + a.Annotations["alert_id"]
+		}
+		parts = append(parts, part)
 	}
 	return strings.Join(parts, ", ")
 }
@@ -171,6 +176,13 @@ func (s *site) attempts() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.raw)
+}
+
+// requests are all that came, whether it was answered well or not.
+func (s *site) requests() (bodies [][]byte, paths []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.raw), slices.Clone(s.path)
 }
 
 func (s *site) last() []byte {

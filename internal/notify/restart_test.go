@@ -145,6 +145,7 @@ func TestDamage(t *testing.T) {
 		a := episode("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
+		l.silence("g", "z", time.Hour) // a change after the first snapshot
 		l.stop()
 		w.sites["hook"].told()
 		cut := killed(t, dir)
@@ -232,5 +233,73 @@ func TestStopIsBounded(t *testing.T) {
 		if took := time.Since(began); took > 6*time.Second {
 			t.Errorf("the stop took %s", took)
 		}
+	})
+}
+
+// After its state was lost, the engine reads once more what it read before, silently. What it finds to fire, and was told, goes on to fire.
+func TestStateLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := t.TempDir()
+		o := Options{WebhookURL: "http://hook/x", DataDir: dir}
+		l := start(t, w, o)
+		a := episode("Errors", "a", 7)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		l.stop()
+		w.sites["hook"].told()
+		l = start(t, w, o)
+		replayed := episode("Errors", "a", 1) // counted anew
+		replayed.Historical = true
+		l.outbox.add(replayed)
+		after(30 * time.Minute)
+		expect(t, "after the restart", w.sites["hook"].told())
+		end := over(replayed)
+		l.outbox.add(end)
+		after(2 * time.Minute)
+		expect(t, "when it is over", w.sites["hook"].told(), "resolved Errors a")
+	})
+}
+
+// A disk that does not take what was told is an alarm; nothing is acknowledged, nobody is told the same again and again, and alerts are told as before.
+func TestDiskFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		if err := l.n.journal.store.Close(); err != nil { // as good as a disk that fails
+			t.Fatal(err)
+		}
+		l.outbox.add(episode("Errors", "a", 1))
+		after(10 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
+		if n := len(l.outbox.Pending()); n != 1 {
+			t.Errorf("%d transitions wait to be acknowledged", n)
+		}
+		if err := l.n.Health(); err == nil {
+			t.Error("Health knows nothing")
+		}
+		l.cancel()
+		if err := <-l.done; err == nil {
+			t.Error("Run ends without an error")
+		}
+		close(l.done)
+	})
+}
+
+// Two rules whose alerts have the same labels are one alert for people, which is over when both are.
+func TestSameLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a, b := episode("Errors", "a", 1), episode("Errors", "a", 1)
+		b.ID, b.Rule = "other", "others/Errors"
+		l.outbox.add(a, b)
+		after(2 * time.Minute)
+		l.outbox.add(over(a))
+		after(5 * time.Minute)
+		expect(t, "when one is over", w.sites["hook"].told(), "firing Errors a")
+		l.outbox.add(over(b))
+		after(2 * time.Minute)
+		expect(t, "when both are over", w.sites["hook"].told(), "resolved Errors a")
 	})
 }

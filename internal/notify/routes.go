@@ -49,7 +49,7 @@ func loadRoutes(o Options) (*config.Config, error) {
 		}
 		second, never := model.Duration(time.Second), model.Duration(365*24*time.Hour)
 		conf.Receivers = append(conf.Receivers, config.Receiver{Name: terminalReceiver})
-		root.Routes = append(root.Routes, &config.Route{Receiver: terminalReceiver, GroupByAll: true, GroupInterval: &second, RepeatInterval: &never, Continue: true})
+		root.Routes = append(root.Routes, &config.Route{Receiver: terminalReceiver, GroupByStr: []string{"..."}, GroupByAll: true, GroupInterval: &second, RepeatInterval: &never, Continue: true})
 	}
 	root.Routes = append(root.Routes, conf.Route)
 	conf.Route = root
@@ -80,7 +80,7 @@ func builtIn(o Options) map[string]any {
 	receiver := object{"name": nobodyReceiver}
 	if o.WebhookURL != "" {
 		receiver["name"] = "default"
-		receiver["webhook_configs"] = []object{{"url": o.WebhookURL, "send_resolved": true, "timeout": "30s"}}
+		receiver["webhook_configs"] = []object{{"url": o.WebhookURL, "send_resolved": true, "timeout": "30s", "max_alerts": maxWebhook}}
 	}
 	if o.SlackURL != "" {
 		receiver["name"] = "default"
@@ -96,16 +96,20 @@ func builtIn(o Options) map[string]any {
 	}
 }
 
-// templates are those of the built-in Slack message; a configuration file may use them too.
+// maxWebhook is how many alerts a message to the webhook holds at most. It says how many it leaves out.
+const maxWebhook = 500
+
+// templates are those of the built-in Slack message; a configuration file may use them too. They are bounded, since Slack refuses what is too long.
 const templates = `
-{{ define "alert-engine.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ .GroupLabels.SortedPairs.Values | join " " }}{{ end }}
-{{ define "alert-engine.text" }}{{ range .Alerts }}*{{ .Status | toUpper }}* {{ or .Annotations.summary .Annotations.reason }}
-{{ with .Annotations.description }}{{ . }}
-{{ end }}{{ range (.Labels.Remove (stringSlice "alertname")).SortedPairs }}{{ .Name }}: ` + "`{{ .Value }}`" + ` {{ end }}
+{{ define "alert-engine.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ .GroupLabels.SortedPairs.Values | join " " | printf "%.200s" }}{{ end }}
+{{ define "alert-engine.text" }}{{ range $i, $alert := .Alerts }}{{ if lt $i 10 }}{{ template "alert-engine.alert" $alert }}{{ end }}{{ end }}{{ if gt (len .Alerts) 10 }}{{ len .Alerts }} alerts in all, of which ten are shown{{ end }}{{ end }}
+{{ define "alert-engine.alert" }}*{{ .Status | toUpper }}* {{ or .Annotations.summary .Annotations.reason | printf "%.300s" }}
+{{ with .Annotations.description }}{{ printf "%.500s" . }}
+{{ end }}{{ range (.Labels.Remove (stringSlice "alertname")).SortedPairs }}{{ .Name }}: ` + "`{{ printf \"%.100s\" .Value }}`" + ` {{ end }}
 value {{ .Annotations.value }}{{ with .Annotations.threshold }} against {{ . }}{{ end }}, {{ .Annotations.count }} logs since {{ .Annotations.started_at }}
-{{ with or .Annotations.last_lines .Annotations.first_lines }}` + "```{{ . }}```" + `
-{{ end }}{{ with .Annotations.runbook_url }}{{ . }}
-{{ end }}{{ end }}{{ end }}`
+{{ with or .Annotations.last_lines .Annotations.first_lines }}` + "```{{ printf \"%.1000s\" . }}```" + `
+{{ end }}{{ with .Annotations.runbook_url }}{{ printf "%.300s" . }}
+{{ end }}{{ end }}`
 
 func loadFile(name string) (*config.Config, error) {
 	text, err := os.ReadFile(name)

@@ -11,6 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	httptransport "github.com/go-openapi/runtime/client"
+	"github.com/go-openapi/strfmt"
+	"github.com/prometheus/alertmanager/api/v2/client"
+	"github.com/prometheus/alertmanager/api/v2/client/alert"
+	"github.com/prometheus/alertmanager/api/v2/client/silence"
+	models2 "github.com/prometheus/alertmanager/api/v2/models"
+
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -188,6 +195,53 @@ func TestAPI(t *testing.T) {
 		l.stop()
 		if code, _ := l.call(http.MethodGet, "/api/v2/alerts", nil); code != http.StatusServiceUnavailable {
 			t.Errorf("after the end: %d", code)
+		}
+	})
+}
+
+// handlerTransport is a network that ends at a handler.
+type handlerTransport struct{ handler http.Handler }
+
+func (t handlerTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	t.handler.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// Alertmanager's client, which amtool uses, sees alerts and makes, lists and ends silences.
+func TestClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		l.outbox.add(episode("Errors", "a", 1), episode("Other", "b", 1))
+		after(time.Second)
+		runtime := httptransport.NewWithClient("localhost", "/api/v2", []string{"http"}, &http.Client{Transport: handlerTransport{l.n.Handler()}})
+		c := client.New(runtime, strfmt.Default)
+		alerts, err := c.Alert.GetAlerts(alert.NewGetAlertsParams().WithFilter([]string{`g="a"`}))
+		if err != nil || len(alerts.Payload) != 1 || alerts.Payload[0].Annotations["value"] != "11" {
+			t.Fatalf("alerts: %v, %v", alerts, err)
+		}
+		name, value, equal, comment, by := "g", "a", true, "known", "ann"
+		regex := false
+		starts, ends := strfmt.DateTime(time.Now()), strfmt.DateTime(time.Now().Add(time.Hour))
+		made, err := c.Silence.PostSilences(silence.NewPostSilencesParams().WithSilence(&models2.PostableSilence{Silence: models2.Silence{
+			Matchers: models2.Matchers{{Name: &name, Value: &value, IsEqual: &equal, IsRegex: &regex}}, Comment: &comment, CreatedBy: &by, StartsAt: &starts, EndsAt: &ends,
+		}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		silenced := true
+		alerts, err = c.Alert.GetAlerts(alert.NewGetAlertsParams().WithSilenced(&silenced).WithFilter([]string{`g="a"`}))
+		if err != nil || len(alerts.Payload) != 1 || *alerts.Payload[0].Status.State != "suppressed" {
+			t.Fatalf("silenced alerts: %v, %v", alerts, err)
+		}
+		after(time.Second)
+		if _, err := c.Silence.DeleteSilence(silence.NewDeleteSilenceParams().WithSilenceID(strfmt.UUID(made.Payload.SilenceID))); err != nil {
+			t.Fatal(err)
+		}
+		groups, err := c.Alertgroup.GetAlertGroups(nil)
+		if err != nil || len(groups.Payload) != 2 {
+			t.Fatalf("groups: %v, %v", groups, err)
 		}
 	})
 }

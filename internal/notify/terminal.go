@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/prometheus/common/model"
 
@@ -23,14 +22,13 @@ import (
 //
 // Colour is for terminals alone.
 type terminal struct {
+	out    io.Writer
 	colour bool
-
-	mu  sync.Mutex // guards out
-	out io.Writer
+	turn   chan struct{} // is taken by who writes
 }
 
 func newTerminal(out io.Writer) *terminal {
-	t := &terminal{out: out}
+	t := &terminal{out: out, turn: make(chan struct{}, 1)}
 	if f, ok := out.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
 		info, err := f.Stat()
 		t.colour = err == nil && info.Mode()&os.ModeCharDevice != 0
@@ -38,16 +36,29 @@ func newTerminal(out io.Writer) *terminal {
 	return t
 }
 
-// Notify implements notify.Notifier.
-func (t *terminal) Notify(_ context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on; whoever waits for that waits no longer than ctx allows.
+func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
 	var b strings.Builder
 	for _, a := range alerts {
 		t.print(&b, a)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	_, err = io.WriteString(t.out, b.String())
-	return false, err
+	select {
+	case t.turn <- struct{}{}:
+	case <-ctx.Done():
+		return true, fmt.Errorf("the terminal is stuck: %w", ctx.Err())
+	}
+	written := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(t.out, b.String())
+		<-t.turn
+		written <- err
+	}()
+	select {
+	case err := <-written:
+		return false, err
+	case <-ctx.Done():
+		return false, nil
+	}
 }
 
 func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
@@ -72,9 +83,15 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	if threshold := get("threshold"); threshold != "" && !a.Resolved() && !strings.Contains(facts, threshold) {
 		facts = strings.TrimPrefix(fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold), "; ")
 	}
-	fmt.Fprintf(b, "%s%s (%s logs, since %s, %s)\n", indent, facts, get("count"), get("started_at"), get("source"))
-	for line := range strings.SplitSeq(string(a.Annotations["last_lines"]), "\n") {
-		if line = oneLine(line); line != "" && !a.Resolved() {
+	started, _, _ := strings.Cut(strings.TrimSuffix(strings.Replace(get("started_at"), "T", " ", 1), "Z"), ".")
+	fmt.Fprintf(b, "%s%s (%s logs, since %s, %s)\n", indent, facts, get("count"), started, get("source"))
+	if a.Resolved() {
+		return
+	}
+	var shown []string
+	for line := range strings.SplitSeq(string(a.Annotations["first_lines"]+"\n"+a.Annotations["last_lines"]), "\n") {
+		if line = oneLine(line); line != "" && !slices.Contains(shown, line) {
+			shown = append(shown, line)
 			fmt.Fprintf(b, "%s%s\n", indent, line)
 		}
 	}

@@ -2,6 +2,8 @@ package notify
 
 import (
 	"bytes"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,15 +28,15 @@ func TestTerminal(t *testing.T) {
 		after(5 * time.Second)
 		want := `FIRING    critical  Errors  g=a
           much of Errors
-          11 > 10 in 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+          11 > 10 in 5m (11 logs, since 1999-12-31 23:55:00, shop.rules.yml:7)
           23:59:00.000 ERROR shop card declined
 FIRING    Errors  g=b
           much of Errors
-          11 > 10 in 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+          11 > 10 in 5m (11 logs, since 1999-12-31 23:55:00, shop.rules.yml:7)
           23:59:00.000 ERROR shop card declined
 RESOLVED  critical  Errors  g=a
           much of Errors
-          quiet for 5m (11 logs, since 1999-12-31T23:55:00Z, shop.rules.yml:7)
+          quiet for 5m (11 logs, since 1999-12-31 23:55:00, shop.rules.yml:7)
 `
 		if got := out.String(); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
@@ -80,6 +82,50 @@ func TestHostileText(t *testing.T) {
 		}
 		if !strings.Contains(slack, "lt;!channel") || !strings.Contains(slack, "#alerts") {
 			t.Errorf("Slack got\n%s", slack)
+		}
+	})
+}
+
+// A terminal that is stuck, such as one that was paused, delays neither other receivers nor the stop beyond its grace.
+func TestStuckTerminal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		r, stuck := io.Pipe()
+		l := start(t, w, Options{Terminal: stuck, WebhookURL: "http://hook/x", Grace: 2 * time.Second})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(time.Second)
+		l.outbox.add(episode("Other", "b", 1))
+		after(time.Second)
+		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a", "firing Other b")
+		began := time.Now()
+		l.stop()
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("the stop took %s", took)
+		}
+		r.Close()
+	})
+}
+
+// However many alerts a group has, a message has a size that receivers accept.
+func TestLargeGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook", "slack")
+		l := start(t, w, Options{WebhookURL: "http://hook/x", SlackURL: "http://slack/x"})
+		var many []models.Alert
+		for i := range 1000 {
+			a := episode("Errors", fmt.Sprint(i), 1)
+			a.Annotations["summary"] = strings.Repeat("very long ", 500)
+			many = append(many, a)
+		}
+		l.outbox.add(many...)
+		after(2 * time.Minute)
+		for _, name := range []string{"hook", "slack"} {
+			bodies, _ := w.sites[name].requests()
+			for i, body := range bodies {
+				if limit := map[string]int{"hook": 4 << 20, "slack": 16 << 10}[name]; len(body) > limit {
+					t.Errorf("message %d to %s has %d bytes", i, name, len(body))
+				}
+			}
 		}
 	})
 }
