@@ -428,3 +428,14 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 		t.Errorf("%d metrics, %v", len(families), err)
 	}
 }
+
+// What comes while an alert is up is looked at when it is over: the next episode then fires at once, from its very beginning.
+func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
+	for _, second := range []int{0, 1, 12, 13, 14} {
+		w.log(time.Duration(second)*time.Second, `"level":"ERROR","service":"a"`)
+	}
+	w.time(20 * time.Second)
+	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
+	w.heard("1s shop/Errors{service=a} firing", "10s shop/Errors{service=a} resolved", "13s shop/Errors{service=a} firing")
+}

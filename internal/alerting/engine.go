@@ -416,7 +416,7 @@ func (e *Engine) decide(u *unit, number uint32) {
 	if over <= u.watermark {
 		l.forget(over)
 	}
-	if over <= u.watermark || !u.plan.Known() && l.g.alert == nil && l.g.win.Empty() {
+	if over <= u.watermark || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() { // what was learnt is not to be learnt again
 		u.drop(number)
 		e.live--
 		return

@@ -160,11 +160,13 @@ func (g *Group) forget(p *Plan) {
 	switch gone := after(g.times, g.swept-p.window); {
 	case gone == 0:
 	case gone == len(g.times):
-		g.times = nil
+		g.times, g.touched = nil, math.MaxInt32
 	default:
 		g.times = append(g.times[:0], g.times[gone:]...)
+		if g.touched != math.MaxInt32 { // what came while an alert was open is looked at when it is over
+			g.touched = max(0, g.touched-int32(gone))
+		}
 	}
-	g.touched = math.MaxInt32
 }
 
 func (g *Group) countEdge(p *Plan, at int64, holds bool) Edge {

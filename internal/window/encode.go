@@ -32,7 +32,7 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 		return nil, errCorrupt
 	}
 	flags := r.byte()
-	g := &Group{known: r.time(), swept: r.time(), touched: math.MaxInt32, up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
+	g := &Group{known: r.time(), swept: r.time(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
 	if p.count == nil {
 		g.state = r.state(p, g.swept)
 	} else if g.times = r.times(); g.up && !p.count.holds(g.times, p.window, g.swept) {
