@@ -27,7 +27,8 @@ var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
 	only     = flag.String("only", "", "one part: core, sigma, peers, consume")
-	profile  = flag.String("profile", "", "write a CPU profile of 1,000 mixed rules to this file, and measure nothing else")
+	profile  = flag.String("profile", "", "write a CPU profile of mixed rules to this file, and measure nothing else")
+	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
 )
 
@@ -359,7 +360,7 @@ func sigma() {
 
 func writeProfile(name string) {
 	logs := kubernetesLogs(*logCount, 1)
-	e := newEngine(mixedRules(1000), kubernetesLogs(4000, 2))
+	e := newEngine(mixedRules(*profiled), kubernetesLogs(4000, 2))
 	if *only == "sigma" {
 		logs = windowsEvents(*logCount, 1)
 		e = newEngine(detectionRules(3000), windowsEvents(4000, 2))

@@ -15,7 +15,14 @@ type grams struct {
 	stride int
 	small  *[smallMap]byte // one of the two bitmaps
 	large  *[largeMap]byte
-	starts *table // window -> literal<<8 | offset of the window in it
+	starts *table  // window -> literal<<8 | offset of the window in it
+	checks []check // of the lists of starts
+}
+
+// check is another window of a literal, which tells most strangers from it before the literal itself is touched.
+type check struct {
+	window uint32
+	at     int32 // relative to the window that was met
 }
 
 const (
@@ -83,6 +90,11 @@ func newGrams(size int, lits []literal, ids []int32, freq *gramFreq) *grams {
 		}
 	}
 	g.starts = newTable(m)
+	g.checks = make([]check, len(g.starts.list))
+	for i, c := range g.starts.list {
+		at := int(c & maxOffset)
+		g.checks[i] = g.newCheck(lits[c>>8].text, at)
+	}
 	if len(m) <= 600 {
 		g.small = new([smallMap]byte)
 		for w := range m {
@@ -97,6 +109,18 @@ func newGrams(size int, lits []literal, ids []int32, freq *gramFreq) *grams {
 		g.large[h>>3] |= 1 << (h & 7)
 	}
 	return g
+}
+
+// newCheck takes the window at the end of a literal that is further from the one at an offset.
+func (g *grams) newCheck(t []byte, at int) check {
+	if len(t) < minGram {
+		return check{g.window(t, at), 0}
+	}
+	to := 0
+	if at < len(t)-4-at {
+		to = len(t) - 4
+	}
+	return check{half(t[to:]) | gramCase, int32(to - at)}
 }
 
 // crowded is how many literals may share a window before another one is looked for, however frequent: no text shall be made of windows that thousands share.
@@ -255,9 +279,16 @@ func (g *grams) scan3(m *Matcher, s *scan, b []byte) {
 //
 //go:noinline
 func (g *grams) hit(m *Matcher, s *scan, b []byte, i int) {
-	list := g.starts.find(uint64(g.window(b, i)))
-	m.compared += len(list)
-	for _, c := range list {
+	first, end := g.starts.span(uint64(g.window(b, i)))
+	for n := first; n < end; n++ {
+		c := g.starts.list[n]
+		if g.size == 4 {
+			k := g.checks[n]
+			if at := i + int(k.at); at < 0 || at > len(b)-4 || half(b[at:at+4:at+4])|gramCase != k.window {
+				continue
+			}
+		}
+		m.compared++
 		l := &s.unit.lits[c>>8]
 		from := i - int(c&maxOffset)
 		to := from + len(l.text)

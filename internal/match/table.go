@@ -38,13 +38,16 @@ func (t *table) place(key uint64) uint64 { return (key ^ key>>32) * mix >> t.shi
 
 // find returns the list of a key, nil for none.
 func (t *table) find(key uint64) []int32 {
+	from, to := t.span(key)
+	return t.list[from:to]
+}
+
+// span is where in the table's list that of a key lies.
+func (t *table) span(key uint64) (from, to int32) {
 	for i := t.place(key); ; i++ {
 		s := &t.slots[i&uint64(len(t.slots)-1)]
-		if s.n == 0 {
-			return nil
-		}
-		if s.key == key {
-			return t.list[s.start : s.start+s.n]
+		if s.key == key || s.n == 0 {
+			return s.start, s.start + s.n
 		}
 	}
 }
