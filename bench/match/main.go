@@ -3,7 +3,7 @@
 //	go -C bench run ./match
 //
 // All numbers are CPU time, of one thread where not said otherwise, and the least of several rounds that take turns; trust the ratios. The workload is generated
-// and described in workload.go and windows.go. Peers get the same logs and equivalent rules, and what they find is compared with what we find.
+// and described in workload.go, windows.go and groups.go. Peers get the same logs and equivalent rules, and what they find is compared with what we find.
 package main
 
 import (
@@ -26,7 +26,7 @@ import (
 var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
-	only     = flag.String("only", "", "one part: core, sigma, peers, consume")
+	only     = flag.String("only", "", "one part: core, sigma, groups, peers, consume")
 	profile  = flag.String("profile", "", "write a CPU profile of mixed rules to this file, and measure nothing else")
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
@@ -48,7 +48,7 @@ func main() {
 	parts := []struct {
 		name string
 		run  func()
-	}{{"core", core}, {"sigma", sigma}, {"peers", peers}, {"consume", consume}}
+	}{{"core", core}, {"sigma", sigma}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
 	for _, p := range parts {
 		if *only == "" || *only == p.name {
 			p.run()

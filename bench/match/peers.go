@@ -67,8 +67,8 @@ func peers() {
 	all := c.add("ours", len(logs), func() { ours.run(logs) })
 	c.hold(*rounds)
 	fmt.Printf("%-44s %8s %12.0f %12.0f %8.2fx\n", "valyala/fastjson, parse and nine fields only", "none", fast.best, all.best, fast.best/all.best)
-	fmt.Println("\nNot among the modules that the public proxy serves here, and so not measured: quamina (quamina.net/go/quamina), Sigma engines (bradleyjkemp/sigma-go,")
-	fmt.Println("markuskont/go-sigma-rule-engine, runreveal/sigmalite).")
+	fmt.Println("\nNot measured, for they could not be had as modules: quamina (quamina.net/go/quamina) and the Sigma engines bradleyjkemp/sigma-go,")
+	fmt.Println("markuskont/go-sigma-rule-engine and runreveal/sigmalite.")
 	fmt.Println()
 }
 

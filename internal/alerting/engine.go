@@ -45,6 +45,7 @@ type Engine struct {
 	out   []models.Alert // decided, and not told yet
 	fed   int            // of these, how many the rules that read alerts have seen
 	life  life           // scratch
+	warm  warmer         // scratch
 	feed  *scanner
 	event window.Event
 	total totals
@@ -194,6 +195,9 @@ func (e *Engine) apply(sc *scan) {
 		e.wake(m.suppression)
 	}
 	for i := range sc.hits {
+		if i%warmHits == 0 {
+			e.warm.warm(sc, sc.hits[i:min(i+warmHits, len(sc.hits))])
+		}
 		if u := sc.hits[i].unit.current(); u != nil {
 			e.hit(u, sc, &sc.hits[i], pt)
 		}
