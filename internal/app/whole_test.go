@@ -1,8 +1,11 @@
 package app
 
 import (
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -113,7 +116,7 @@ func TestSlowReceiver(t *testing.T) {
 }
 
 // New rules take effect while logs flow; what the others have counted is not forgotten, and a broken file changes nothing.
-func TestReloadUnderLoad(t *testing.T) {
+func TestReload(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
 		w.errors(0, "pay", 6)
@@ -122,6 +125,13 @@ func TestReloadUnderLoad(t *testing.T) {
 			t.Errorf("a broken file: %v", err)
 		}
 		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: any}}\n"
+		w.routes("route: {receiver: nobody}\nreceivers: [{name: hook}]\n")
+		if err := r.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody") {
+			t.Errorf("broken routes: %v", err)
+		}
+		w.errors(0, "cart", 1)
+		want(t, "of rules that came with broken routes", w.notices())
+		w.routes(everyAlert)
 		if err := r.reload(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -130,6 +140,60 @@ func TestReloadUnderLoad(t *testing.T) {
 		w.errors(0, "cart", 1)
 		if got := w.received[len(w.received)-1]; got.labels["alertname"] != "Any" {
 			t.Errorf("the new rule did not fire: %v", w.received)
+		}
+		r.end()
+	})
+}
+
+// Reloads in the midst of a storm of logs lose no log and no alert, and tell none twice.
+func TestReloadUnderLoad(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		r := w.start("data")
+		var expected []string
+		var storm sync.WaitGroup
+		for p := range int32(4) {
+			for n := range 8 {
+				name := fmt.Sprintf("service-%d-%d", p, n)
+				expected = append(expected, "firing "+name)
+				storm.Go(func() { w.errors(p, name, 11) })
+			}
+		}
+		for range 20 {
+			time.Sleep(53 * time.Millisecond)
+			if err := r.reload(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}
+		storm.Wait()
+		time.Sleep(5 * time.Second)
+		slices.Sort(expected)
+		want(t, "after twenty reloads", w.notices(), expected...)
+		r.end()
+	})
+}
+
+// What keeps the program from working is said with a hint, and ends it.
+func TestRefused(t *testing.T) {
+	f := func(change func(c *Config), want string) {
+		t.Helper()
+		inWorld(t, 1, func(w *world) {
+			r := w.prepare("data")
+			change(r.config)
+			if err := r.program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("ends with %v, want %s", err, want)
+			}
+		})
+	}
+	f(func(c *Config) { c.Kafka.Topics = []string{"log"} }, `topic "log"`)
+	f(func(c *Config) { c.Notify.AlertmanagerConfig = "gone.yml" }, "gone.yml")
+}
+
+// Two programs on one directory would write over each other's state: the second is refused.
+func TestDirectoryInUse(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		if err := w.prepare("data").program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), "state") {
+			t.Errorf("the second program ends with %v", err)
 		}
 		r.end()
 	})

@@ -22,7 +22,6 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 	"github.com/log-monitoring/alert-engine/internal/rule"
-	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // world is what surrounds the program in its tests: a Kafka and a webhook on a network without ports, in a bubble of fake time, where hours pass as soon as
@@ -75,11 +74,9 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://` + hookAddr + `'}]}]
 // inWorld runs a test in a world of its own.
 func inWorld(t *testing.T, partitions int32, test func(w *world)) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "alertmanager.yml"), []byte(everyAlert), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, network: &kfake.VirtualNetwork{}, dir: dir, rules: errorRules}
+		w.routes(everyAlert)
 		var err error
 		w.broker, err = devbroker.Start(devbroker.Options{Addr: brokerAddr, Listen: w.network.Listen, Topics: []devbroker.Topic{{Name: worldTopic, Partitions: partitions}}})
 		if err != nil {
@@ -183,9 +180,26 @@ type run struct {
 	done chan error
 }
 
-// start starts a program on a directory of the world.
-func (w *world) start(name string) *run {
+// routes writes the configuration of routes.
+func (w *world) routes(text string) {
 	w.t.Helper()
+	if err := os.WriteFile(filepath.Join(w.dir, "alertmanager.yml"), []byte(text), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// start starts a program on a directory of the world, and returns when it is at work.
+func (w *world) start(name string) *run {
+	r := w.prepare(name)
+	ctx, stop := context.WithCancel(w.t.Context())
+	r.stop = stop
+	go func() { r.done <- r.program.run(ctx) }()
+	time.Sleep(10 * time.Second) // to join the group
+	return r
+}
+
+// prepare makes a program on a directory of the world.
+func (w *world) prepare(name string) *run {
 	r := &run{w: w, dir: filepath.Join(w.dir, name), link: &link{network: w.network}, done: make(chan error, 1)}
 	c := DefaultConfig()
 	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Start = []string{brokerAddr}, []string{worldTopic}, StartBeginning
@@ -195,10 +209,6 @@ func (w *world) start(name string) *run {
 	r.program.network.dial = r.link.dial
 	r.program.rules = func(*Config) (*rule.Set, error) { return rule.Read("test.rules.yml", []byte(w.rules)) }
 	r.program.load = func() (*Config, error) { return &c, nil }
-	ctx, stop := context.WithCancel(w.t.Context())
-	r.stop = stop
-	go func() { r.done <- r.program.run(ctx) }()
-	time.Sleep(10 * time.Second) // to join the group
 	return r
 }
 
@@ -280,5 +290,3 @@ func want(t *testing.T, what string, got []string, want ...string) {
 		t.Errorf("%s: %s, want %s", what, strings.Join(got, ", "), strings.Join(want, ", "))
 	}
 }
-
-var _ = models.AlertFiring
