@@ -110,7 +110,7 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 			break
 		}
 		for _, l := range shop.Until(tick) {
-			client.Produce(ctx, &kgo.Record{Key: []byte(l.Pod), Value: l.Value, Timestamp: l.Time}, nil)
+			client.Produce(ctx, &kgo.Record{Key: []byte(l.Pod), Value: l.Value, Timestamp: l.Time, Headers: []kgo.RecordHeader{{Key: "service", Value: []byte(l.Service)}}}, nil)
 		}
 		if int(tick.Sub(start)/(100*time.Millisecond)) <= probes {
 			continue

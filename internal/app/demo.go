@@ -139,7 +139,7 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 			return nil
 		case now := <-tick.C:
 			for _, l := range shop.Until(now) {
-				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: l.Time, Key: []byte(l.Pod), Value: l.Value})
+				w.Produce(ctx, l.record())
 			}
 			if now.After(broken) {
 				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: now, Key: []byte("old-agent"), Value: brokenRecord})

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Shop writes the logs of an invented web shop for the demo: eight services, each in the format that a real one of its kind would use, going about their business
@@ -29,6 +31,11 @@ type ShopLog struct {
 	Service string
 	Pod     string // the record's key, so the logs of one pod stay in order
 	Value   []byte
+}
+
+// record is the log as it stands on the topic. A forwarder says in a header which service it belongs to, since an access log does not.
+func (l ShopLog) record() models.Record {
+	return models.Record{Topic: demoTopic, Timestamp: l.Time, Key: []byte(l.Pod), Value: l.Value, Headers: []models.Header{{Key: "service", Value: []byte(l.Service)}}}
 }
 
 // stream is a series of logs with exponentially distributed gaps.

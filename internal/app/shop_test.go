@@ -2,12 +2,17 @@ package app
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -80,7 +85,8 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 	}
 	formats := map[string]bool{}
 	for i, l := range NewShop(3, opening, 20).Until(opening.Add(round)) {
-		rec := models.Record{Topic: demoTopic, Offset: int64(i), Timestamp: l.Time, Value: l.Value, Headers: []models.Header{{Key: "service", Value: []byte(l.Service)}}}
+		rec := l.record()
+		rec.Offset = int64(i)
 		understood := 0
 		d.Decode(&rec, func(log *decode.Log) {
 			understood++
@@ -99,5 +105,43 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 	}
 	if len(formats) < 4 {
 		t.Errorf("only the formats %v occur", formats)
+	}
+}
+
+// In every round of the demo each of its rules fires, within seconds of the trouble, and is resolved before the next trouble.
+func TestShopRulesFire(t *testing.T) {
+	set, err := rule.Read("shop.rules.yml", shopRules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	e := alerting.NewEngine(alerting.WithRules(set), alerting.WithEmit(func(a models.Alert) {
+		if a.State == models.AlertFiring || a.State == models.AlertResolved {
+			got = append(got, fmt.Sprintf("%s %s %s", a.At.Sub(opening).Truncate(5*time.Second), a.State, strings.TrimPrefix(a.Rule, "shop/")))
+		}
+	}))
+	scanner, shop, next := e.NewScanner(), NewShop(1, opening, 100), int64(0)
+	for at := opening; at.Before(opening.Add(round)); at = at.Add(time.Second) {
+		var records []models.Record
+		for _, l := range shop.Until(at) {
+			r := l.record()
+			r.Offset = next
+			next++
+			records = append(records, r)
+		}
+		if len(records) > 0 {
+			e.Apply(scanner.Scan(records))
+		}
+		e.Advance(at, []models.Progress{{Topic: demoTopic, Next: next, End: next, CaughtUp: true}})
+	}
+	want := []string{
+		"0s firing ServiceErrors", "20s resolved ServiceErrors",
+		"50s firing DependencyRefusesConnections", "50s firing ServiceErrors", "1m10s resolved ServiceErrors", "1m10s resolved DependencyRefusesConnections",
+		"1m45s firing SlowCheckout", "2m5s resolved SlowCheckout",
+		"2m40s firing PasswordGuessing", "2m55s resolved PasswordGuessing",
+		"3m25s firing StorefrontFails", "3m45s resolved StorefrontFails",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
