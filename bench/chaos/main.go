@@ -86,10 +86,11 @@ func run(o options) (err error) {
 	}
 	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := newWorkload(o.seed, start, o.logs, o.rate)
-	m := &member{dir: dir, unprotected: o.unprotected}
-	if err := m.prepare(addr, topic, hook.url); err != nil {
+	m, err := newMember(dir, addr, topic, hook.url)
+	if err != nil {
 		return err
 	}
+	m.unprotected = o.unprotected
 	if err := m.start(); err != nil {
 		return err
 	}

@@ -10,7 +10,7 @@ import (
 type collector struct{ e *Engine }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("alertengine_"+name, help, labels, nil)
+	return prometheus.NewDesc("alert_engine_"+name, help, labels, nil)
 }
 
 var (
