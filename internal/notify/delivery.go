@@ -103,3 +103,6 @@ func (d *deliveries) last() []Delivery {
 	defer d.mu.Unlock()
 	return slices.Clone(d.recent)
 }
+
+// Deliveries returns what was told of an alert to whom and with which answer, and what was not and why, oldest first. The last ones are kept, in memory.
+func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }

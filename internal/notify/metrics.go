@@ -1,9 +1,6 @@
 package notify
 
 import (
-	"sync"
-	"time"
-
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -39,46 +36,4 @@ func newMetrics(reg prometheus.Registerer, b *book) *metrics {
 	}
 	reg.MustRegister(m.outcomes, m.untold, m.last, m.refused)
 	return m
-}
-
-// receivers is how each integration fares.
-type receivers struct {
-	mu    sync.Mutex // guards what follows
-	state map[string]*receiverState
-	sent  int64
-	fails int64
-}
-
-type receiverState struct {
-	failing time.Time // since when; zero for not
-	err     error
-}
-
-func (r *receivers) attempted(who string, now time.Time, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.state == nil {
-		r.state = map[string]*receiverState{}
-	}
-	s := r.state[who]
-	if s == nil {
-		s = &receiverState{}
-		r.state[who] = s
-	}
-	if s.err = err; err == nil {
-		r.sent++
-		s.failing = time.Time{}
-		return
-	}
-	r.fails++
-	if s.failing.IsZero() {
-		s.failing = now
-	}
-}
-
-// forget drops what is known, since receivers may have gone.
-func (r *receivers) forget() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.state = nil
 }

@@ -39,24 +39,18 @@ package notify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/common/route"
 
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/api"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/eventrecorder"
@@ -92,7 +86,7 @@ type Options struct {
 	Outbox     Outbox                //
 	Firing     []models.Alert        // the alerts that are up according to the engine, whose state was restored
 	Grace      time.Duration         // how long a stop waits for notifications under way; 10 s by default
-	MaxAlerts  int                   // that are handed to Alertmanager at once; 20,000 by default
+	MaxAlerts  int                   // that are handed to Alertmanager at once; 10,000 by default
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 
@@ -104,7 +98,7 @@ func (o Options) withDefaults() Options {
 		o.Grace = 10 * time.Second
 	}
 	if o.MaxAlerts <= 0 {
-		o.MaxAlerts = 20_000
+		o.MaxAlerts = 10_000
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -280,116 +274,6 @@ func (n *Notifier) swap(p *plan) {
 	n.work(p)
 }
 
-// feed takes from the outbox what is to be told, and hands it over, until ctx is done.
-func (n *Notifier) feed(ctx context.Context) {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		changed := n.opts.Outbox.Changed()
-		n.enter()
-		next := n.handOver(time.Now())
-		n.acknowledge() // after it was handed over, which thus need not wait for the disk
-		timer.Reset(time.Until(next))
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// enter enters the transitions of the outbox in the book.
-func (n *Notifier) enter() {
-	now := time.Now()
-	for _, entry := range n.opts.Outbox.Pending() {
-		if entry.Seq <= n.taken {
-			continue // it could not be acknowledged, since the disk is full
-		}
-		n.enterOne(entry.Alert, now)
-		n.taken = entry.Seq
-	}
-}
-
-// acknowledge says that what was entered is ours to tell, once it is on disk.
-func (n *Notifier) acknowledge() {
-	if n.journal.flush() == nil && n.taken > n.acked {
-		n.opts.Outbox.Ack(n.taken)
-		n.acked = n.taken
-	}
-}
-
-// enterOne enters a transition in the book, if it is one that people are to hear of, and notes why not, if not.
-func (n *Notifier) enterOne(a models.Alert, now time.Time) {
-	reason, detail := n.decide(a, now)
-	if reason != "" {
-		n.metrics.untold.WithLabelValues(reason).Inc()
-	}
-	if detail != "" && (detail != unheard || n.deliveries.knows(a.ID)) {
-		n.deliveries.add(a.ID, Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)})
-	}
-}
-
-func (n *Notifier) decide(a models.Alert, now time.Time) (reason, detail string) {
-	switch {
-	case a.State == models.AlertResolved:
-		// Whatever else is to be said of it: whoever heard that it fires hears that it is over.
-		if detail = n.book.resolve(a, now); detail != "" {
-			return "not_firing", detail
-		}
-		return "", ""
-	case a.State == models.AlertSuppressed:
-		return "suppressed", "suppressed: " + a.Reason
-	case a.State != models.AlertFiring:
-		return string(a.State), ""
-	case a.Shadow:
-		return "shadow", "the rule runs in shadow; nobody is told"
-	case a.Historical:
-		n.book.confirm(a)
-		return "historical", "it was over or too old when it was found; it is recorded, nobody is told"
-	}
-	if detail = n.book.fire(a, now); detail != "" {
-		return "known", detail
-	}
-	return "", ""
-}
-
-// handOver gives Alertmanager what it has to know, and returns when to call it next.
-func (n *Notifier) handOver(now time.Time) time.Time {
-	list, next := n.book.due(now, n.plan.Load().external)
-	if len(list) > 0 {
-		if err := n.alerts.Put(context.Background(), list...); err != nil {
-			n.logger.Error("alerts cannot be handed over", "error", err)
-		}
-	}
-	return next
-}
-
-// drain tells what is left when the program ends, as far as Options.Grace allows. What it does not allow is told after the next start.
-func (n *Notifier) drain() {
-	ctx, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
-	defer cancel()
-	n.enter()
-	n.acknowledge()
-	settled := time.Now().Add(2 * spacing)
-	for now := time.Now(); now.Before(settled); now = time.Now() {
-		wait(ctx, min(settled.Sub(now), n.handOver(now).Sub(now)))
-	}
-	l := n.pipeline.Load()
-	for ctx.Err() == nil && l.flushes.busy() {
-		wait(ctx, 20*time.Millisecond)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
 // keepHouse drops what is too old, until ctx is done.
 func (n *Notifier) keepHouse(ctx context.Context) {
 	ticker := time.NewTicker(housekeeping)
@@ -407,114 +291,4 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// attempt says by whom an attempt to tell somebody was made.
-type attempt struct {
-	who, receiver, integration string
-	again                      bool // it tells the same once a minute, which is not worth a note
-}
-
-// attempted notes an attempt to tell a receiver.
-func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Duration, err error) {
-	now, outcome, detail := time.Now(), "sent", fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
-	if err != nil {
-		outcome, detail = "failed", clean(err.Error(), maxLine)
-	}
-	n.receivers.attempted(by.who, now, err)
-	n.metrics.outcomes.WithLabelValues(by.receiver, by.integration, outcome).Inc()
-	if err == nil {
-		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))
-	}
-	for _, a := range alerts {
-		if news := err == nil && n.book.sent(by.who, a); news || err != nil || !by.again {
-			n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: by.receiver, Integration: by.integration, Sent: err == nil, Detail: detail})
-		}
-	}
-}
-
-// Deliveries returns what was told of an alert to whom and with which answer, and what was not and why, oldest first. The last ones are kept, in memory.
-func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
-
-// Health returns an error while people may not hear of alerts: a receiver has failed for a minute, too many alerts fire, or the disk does not take what was told.
-func (n *Notifier) Health() error {
-	errs := []error{n.book.alarm(), n.journal.err()}
-	n.receivers.mu.Lock()
-	defer n.receivers.mu.Unlock()
-	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
-		s := n.receivers.state[who]
-		if since := time.Since(s.failing); s.err != nil && since >= failureAfter {
-			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %w", who, since.Round(time.Second), s.err))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// Status is how telling goes. Numbers count since the start.
-type Status struct {
-	Waiting   int        `json:"waiting"`
-	Sent      int64      `json:"sent"`
-	Failed    int64      `json:"failed"`
-	Receivers []string   `json:"receivers"`
-	Problem   string     `json:"problem,omitempty"`
-	Recent    []Delivery `json:"recent,omitempty"` // newest last
-}
-
-// Status returns how telling goes.
-func (n *Notifier) Status() Status {
-	p := n.plan.Load()
-	s := Status{Receivers: slices.Sorted(maps.Keys(p.receivers)), Recent: n.deliveries.last()}
-	for _, t := range p.targets {
-		s.Receivers = append(s.Receivers, t.who)
-	}
-	if n.opts.Outbox != nil {
-		s.Waiting = len(n.opts.Outbox.Pending())
-	}
-	if err := n.Health(); err != nil {
-		s.Problem = err.Error()
-	}
-	n.receivers.mu.Lock()
-	defer n.receivers.mu.Unlock()
-	s.Sent, s.Failed = n.receivers.sent, n.receivers.fails
-	return s
-}
-
-// serve makes the handler of Alertmanager's API.
-func (n *Notifier) serve() (err error) {
-	duration := promauto.With(n.registry).NewHistogramVec(prometheus.HistogramOpts{
-		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
-	}, []string{"handler", "method", "code"})
-	n.api, err = api.New(api.Options{
-		Alerts: n.alerts, Silences: n.silences, GroupMutedFunc: n.groups.Muted, GroupFunc: n.groupsNow,
-		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
-	})
-	if err != nil {
-		return err
-	}
-	var handler http.Handler = n.api.Register(route.New(), "/")
-	n.handler.Store(&handler)
-	return nil
-}
-
-func (n *Notifier) groupsNow(ctx context.Context, routes func(*dispatch.Route) bool, alerts func(*alert.Alert, time.Time) bool) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
-	l := n.pipeline.Load()
-	if l == nil {
-		return nil, nil, errors.New("notifications have not started yet")
-	}
-	return l.dispatcher.Groups(ctx, routes, alerts)
-}
-
-// Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages. Alerts are read-only there: they come from logs.
-func (n *Notifier) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		handler := n.handler.Load()
-		switch {
-		case handler == nil || n.pipeline.Load() == nil:
-			http.Error(w, "notifications are not running", http.StatusServiceUnavailable)
-		case r.URL.Path == "/api/v2/alerts" && r.Method == http.MethodPost:
-			http.Error(w, "alerts come from logs and cannot be posted", http.StatusMethodNotAllowed)
-		default:
-			(*handler).ServeHTTP(w, r)
-		}
-	})
 }

@@ -85,7 +85,7 @@ func builtIn(o Options) map[string]any {
 	if o.SlackURL != "" {
 		receiver["name"] = "default"
 		receiver["slack_configs"] = []object{{
-			"api_url": o.SlackURL, "channel": o.SlackChannel, "send_resolved": true, "timeout": "30s",
+			"api_url": o.SlackURL, "channel": o.SlackChannel, "username": "alert-engine", "send_resolved": true, "timeout": "30s",
 			"title": `{{ template "alert-engine.title" . }}`, "text": `{{ template "alert-engine.text" . }}`, "fallback": `{{ template "alert-engine.title" . }}`,
 			"title_link": `{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else }}{{ .ExternalURL }}{{ end }}`,
 		}}

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,6 +138,29 @@ func TestAnnotations(t *testing.T) {
 	} {
 		if string(got[modelName(name)]) != want {
 			t.Errorf("%s: got %q, want %q", name, got[modelName(name)], want)
+		}
+	}
+}
+
+// The example is a configuration that works, and its comment names the annotations that there are.
+func TestExample(t *testing.T) {
+	const name = "../../examples/alertmanager.yml"
+	p, err := newPlan(Options{AlertmanagerConfig: name}.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.receivers) != 3 {
+		t.Errorf("receivers: %v", p.receivers)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := episode("Errors", "a", 1)
+	a.First, a.EndsAt = a.Last, a.At
+	for annotation := range annotations(a) {
+		if annotation != "summary" && !strings.Contains(string(text), string(annotation)) {
+			t.Errorf("annotation %s is not explained", annotation)
 		}
 	}
 }

@@ -1,0 +1,56 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/api"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/common/route"
+)
+
+// serve makes the handler of Alertmanager's API.
+func (n *Notifier) serve() (err error) {
+	duration := promauto.With(n.registry).NewHistogramVec(prometheus.HistogramOpts{
+		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
+	}, []string{"handler", "method", "code"})
+	n.api, err = api.New(api.Options{
+		Alerts: n.alerts, Silences: n.silences, GroupMutedFunc: n.groups.Muted, GroupFunc: n.groupsNow,
+		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
+	})
+	if err != nil {
+		return err
+	}
+	var handler http.Handler = n.api.Register(route.New(), "/")
+	n.handler.Store(&handler)
+	return nil
+}
+
+func (n *Notifier) groupsNow(ctx context.Context, routes func(*dispatch.Route) bool, alerts func(*alert.Alert, time.Time) bool) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
+	l := n.pipeline.Load()
+	if l == nil {
+		return nil, nil, errors.New("notifications have not started yet")
+	}
+	return l.dispatcher.Groups(ctx, routes, alerts)
+}
+
+// Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages. Alerts are read-only there: they come from logs.
+func (n *Notifier) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handler := n.handler.Load()
+		switch {
+		case handler == nil || n.pipeline.Load() == nil:
+			http.Error(w, "notifications are not running", http.StatusServiceUnavailable)
+		case r.URL.Path == "/api/v2/alerts" && r.Method == http.MethodPost:
+			http.Error(w, "alerts come from logs and cannot be posted", http.StatusMethodNotAllowed)
+		default:
+			(*handler).ServeHTTP(w, r)
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package notify
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/notify"
+)
+
+// owing is Alertmanager's decision whether there is anything new for an integration, and ours: it compares with what the group's last notification said, which
+// forgets an alert that was silenced after it was told, and knows nothing of one that was over before the receiver could be reached.
+type owing struct {
+	book  *book
+	who   string
+	dedup notify.Stage
+}
+
+// Exec implements notify.Stage.
+func (o owing) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	ctx, left, err := o.dedup.Exec(ctx, logger, alerts...)
+	if err != nil || len(left) > 0 {
+		return ctx, left, err
+	}
+	for _, a := range alerts {
+		if a.Resolved() && o.book.owed(o.who, a) {
+			return notify.WithNotificationReason(ctx, notify.ReasonNewResolvedAlerts), alerts, nil
+		}
+	}
+	return ctx, nil, nil
+}
+
+// sender is an integration with notes taken of each attempt.
+type sender struct {
+	l        *pipeline
+	who      string
+	receiver string
+	in       notify.Integration
+	escape   escaper
+}
+
+// Notify implements notify.Notifier. An attempt outlives the end of the pipeline for as long as that waits for it.
+func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+	ctx, cancel := s.outlive(ctx)
+	defer cancel()
+	began := time.Now()
+	ctx, escaped := s.escape.apply(ctx, alerts)
+	retry, err = s.in.Notify(ctx, escaped...)
+	s.l.n.attempted(attempt{who: s.who, receiver: s.receiver, integration: s.in.String()}, alerts, time.Since(began), err)
+	return retry, err
+}
+
+// outlive returns a context with the same deadline, which ends otherwise only when attempts are given up.
+func (s *sender) outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(notify.MinTimeout)
+	}
+	longer, cancel := context.WithDeadline(context.WithoutCancel(ctx), deadline)
+	stop := context.AfterFunc(s.l.attempts, cancel)
+	return longer, func() { stop(); cancel() }
+}
+
+// attempt says by whom an attempt to tell somebody was made.
+type attempt struct {
+	who, receiver, integration string
+	again                      bool // it tells the same once a minute, which is not worth a note
+}
+
+// attempted notes an attempt to tell a receiver.
+func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Duration, err error) {
+	now, outcome, detail := time.Now(), "sent", fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
+	if err != nil {
+		outcome, detail = "failed", clean(err.Error(), maxLine)
+	}
+	n.receivers.attempted(by.who, now, err)
+	n.metrics.outcomes.WithLabelValues(by.receiver, by.integration, outcome).Inc()
+	if err == nil {
+		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))
+	}
+	for _, a := range alerts {
+		if news := err == nil && n.book.sent(by.who, a); news || err != nil || !by.again {
+			n.deliveries.add(n.book.id(a.Fingerprint()), Delivery{At: now, State: stateOf(a), Receiver: by.receiver, Integration: by.integration, Sent: err == nil, Detail: detail})
+		}
+	}
+}

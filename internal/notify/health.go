@@ -1,0 +1,95 @@
+package notify
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Health returns an error while people may not hear of alerts: a receiver has failed for a minute, too many alerts fire, or the disk does not take what was told.
+func (n *Notifier) Health() error {
+	errs := []error{n.book.alarm(), n.journal.err()}
+	n.receivers.mu.Lock()
+	defer n.receivers.mu.Unlock()
+	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
+		s := n.receivers.state[who]
+		if since := time.Since(s.failing); s.err != nil && since >= failureAfter {
+			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %w", who, since.Round(time.Second), s.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Status is how telling goes. Numbers count since the start.
+type Status struct {
+	Waiting   int        `json:"waiting"`
+	Sent      int64      `json:"sent"`
+	Failed    int64      `json:"failed"`
+	Receivers []string   `json:"receivers"`
+	Problem   string     `json:"problem,omitempty"`
+	Recent    []Delivery `json:"recent,omitempty"` // newest last
+}
+
+// Status returns how telling goes.
+func (n *Notifier) Status() Status {
+	p := n.plan.Load()
+	s := Status{Receivers: slices.Sorted(maps.Keys(p.receivers)), Recent: n.deliveries.last()}
+	for _, t := range p.targets {
+		s.Receivers = append(s.Receivers, t.who)
+	}
+	if n.opts.Outbox != nil {
+		s.Waiting = len(n.opts.Outbox.Pending())
+	}
+	if err := n.Health(); err != nil {
+		s.Problem = err.Error()
+	}
+	n.receivers.mu.Lock()
+	defer n.receivers.mu.Unlock()
+	s.Sent, s.Failed = n.receivers.sent, n.receivers.fails
+	return s
+}
+
+// receivers is how each integration fares.
+type receivers struct {
+	mu    sync.Mutex // guards what follows
+	state map[string]*receiverState
+	sent  int64
+	fails int64
+}
+
+type receiverState struct {
+	failing time.Time // since when; zero for not
+	err     error
+}
+
+func (r *receivers) attempted(who string, now time.Time, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.state == nil {
+		r.state = map[string]*receiverState{}
+	}
+	s := r.state[who]
+	if s == nil {
+		s = &receiverState{}
+		r.state[who] = s
+	}
+	if s.err = err; err == nil {
+		r.sent++
+		s.failing = time.Time{}
+		return
+	}
+	r.fails++
+	if s.failing.IsZero() {
+		s.failing = now
+	}
+}
+
+// forget drops what is known, since receivers may have gone.
+func (r *receivers) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = nil
+}
