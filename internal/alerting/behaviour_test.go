@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -438,4 +440,34 @@ func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	w.time(20 * time.Second)
 	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
 	w.heard("1s shop/Errors{service=a} firing", "10s shop/Errors{service=a} resolved", "13s shop/Errors{service=a} firing")
+}
+
+// Everything that may be used by many goroutines is, at once; the race detector watches.
+func TestManyUseAnEngineAtOnce(t *testing.T) {
+	set := readRules(t, errorRules)
+	var told atomic.Int64
+	e := alerting.NewEngine(alerting.WithRules(set), alerting.WithRegisterer(prometheus.NewRegistry()), alerting.WithEmit(func(models.Alert) { told.Add(1) }))
+	var all sync.WaitGroup
+	for n := range 4 {
+		all.Go(func() {
+			for i := range 300 {
+				e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Duration(i) * time.Second), Level: "ERROR", Severity: 17, Service: fmt.Sprint(n), Message: "m"})
+			}
+		})
+	}
+	all.Go(func() {
+		for i := range 20 {
+			if err := e.SetRules(set); err != nil {
+				t.Error(err)
+			}
+			e.Rules()
+			e.Alerts()
+			e.Group("Errors", map[string]string{"service": "1"})
+			e.Save(i == 0, func(_, _ []byte) {}, func([]byte) {})
+		}
+	})
+	all.Wait()
+	if told.Load() < 4 || e.Stats().Logs != 1200 {
+		t.Errorf("%d transitions of %d logs", told.Load(), e.Stats().Logs)
+	}
 }

@@ -297,14 +297,6 @@ func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
 	return number
 }
 
-// sees notes when the newest event of a group was: to the second, which is enough for people, and exactly where the key may be forgotten.
-func (u *unit) sees(number uint32, g *group, at int64) {
-	g.seen = max(g.seen, uint32(max(at, 0)/1e9))
-	if u.plan.Known() {
-		u.seen[number] = max(u.seen[number], at)
-	}
-}
-
 // touch notes that a group is to be saved.
 func (u *unit) touch(number uint32, g *group) {
 	if g.dirty {
@@ -364,7 +356,7 @@ func (e *Engine) move() {
 			e.moveTo(u, slowest, e.times.domain(nil))
 			continue
 		}
-		d := domains(u.topics)
+		d := domains(u)
 		if d.known {
 			e.moveTo(u, d.base-u.lateness(), d)
 			slowest = min(slowest, u.watermark)
@@ -415,12 +407,9 @@ func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
 func (e *Engine) decide(u *unit, number uint32) {
 	l := e.at(u, number)
 	u.touch(number, l.g)
-	over := l.forgets()
-	l.sweep(min(over, u.watermark))
-	if over <= u.watermark {
-		l.forget(over)
-	}
-	if over <= u.watermark || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() { // what was learnt is not to be learnt again
+	over := l.forgetting(u.watermark)
+	l.sweep(u.watermark)
+	if over || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() { // what was learnt is not to be learnt again
 		u.drop(number)
 		e.live--
 		return
@@ -460,23 +449,6 @@ func (l *life) scheduleEarlier() {
 	}
 }
 
-// forgets is when the key of a group is forgotten, if no further event comes: when it was silent for as long as it is remembered. Groups that are not about silence
-// have nothing to forget.
-func (l *life) forgets() int64 {
-	if !l.u.plan.Known() || l.g.expected {
-		return never
-	}
-	return l.u.seen[l.number] + l.u.keeps()
-}
-
-// forget ends what is said of a key that is forgotten.
-func (l *life) forget(at int64) {
-	if a := l.g.alert; a != nil && a.phase != idle {
-		a.raw = false
-		l.resolve(at, "not seen for "+shortNanos(l.u.keeps())+", and forgotten")
-	}
-}
-
 // drop removes a group. Its next episode is a first one again, unless it had one: numbers are never given twice.
 func (u *unit) drop(number uint32) {
 	g := u.groups.at(number)
@@ -486,6 +458,7 @@ func (u *unit) drop(number uint32) {
 	u.due.set(number, never)
 	delete(u.open, number)
 	delete(u.seen, number)
+	delete(u.gaps, number)
 	if g.samples != nil && g.samples.counted {
 		u.sampled--
 	}

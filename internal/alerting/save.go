@@ -263,6 +263,7 @@ const (
 	hasAlert = 1 << iota
 	hasSamples
 	isExpected
+	hasGaps
 )
 
 // append appends a group: flags, episodes, when it was last seen, the window, and what few groups have.
@@ -277,6 +278,10 @@ func (u *unit) append(b []byte, number uint32, g *group) []byte {
 	if g.expected {
 		flags |= isExpected
 	}
+	gaps := u.gaps[number]
+	if len(gaps) > 0 {
+		flags |= hasGaps
+	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(g.episodes))
 	if exact, ok := u.seen[number]; ok {
@@ -289,6 +294,12 @@ func (u *unit) append(b []byte, number uint32, g *group) []byte {
 	}
 	if s := g.samples; s != nil {
 		b = appendBlock(b, encode(savedSamples{s.first, s.last, s.top, s.newest, s.counted}))
+	}
+	if len(gaps) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(gaps)))
+		for _, p := range gaps {
+			b = binary.AppendVarint(binary.AppendVarint(b, p.last), p.again)
+		}
 	}
 	return g.win.Append(b)
 }
@@ -447,6 +458,11 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 		g.samples = &samples{s.Counted, s.First, s.Last, s.Top, s.Newest}
 		if s.Counted {
 			u.sampled++
+		}
+	}
+	if flags&hasGaps != 0 {
+		for n := min(in.uvarint(), uint64(len(in.b))); n > 0; n-- {
+			u.gaps[number] = append(u.gaps[number], gap{in.varint(), in.varint()})
 		}
 	}
 	if in.err != nil {

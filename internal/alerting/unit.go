@@ -19,6 +19,7 @@ type unit struct {
 	fingerprint uint64
 	plan        *window.Plan
 	topics      map[string]bool // nil for all
+	domain      string          // tells these apart from those of other units
 	readsAlerts bool            // its logs are the transitions of other rules
 	asks        map[string]bool // the names of the alerts that its condition asks about
 	by          []byLabel
@@ -42,6 +43,7 @@ type state struct {
 	groups    table
 	due       dueHeap
 	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
+	gaps      map[uint32][]gap // silences that were longer than a key is remembered, and are not decided yet
 	ended     map[string]ended // groups that are gone, but once had an alert
 	revived   []string         // keys that are no longer among them
 	dirty     []uint32         // chunks with groups that were changed since the last save
@@ -85,6 +87,7 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 		u.asks[name] = true
 	}
 	u.topics, u.readsAlerts = e.topicsOf(r)
+	u.domain = topicsKey(u.topics)
 	if r.Samples.First+r.Samples.Last > 0 && !r.Record {
 		u.lines = r.Samples.First + r.Samples.Last
 	}
@@ -113,7 +116,7 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 }
 
 func newState(seed maphash.Seed) *state {
-	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), ended: make(map[string]ended), base: always, watermark: always, start: always}
+	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), ended: make(map[string]ended), base: always, watermark: always, start: always}
 	s.due.table = &s.groups
 	return s
 }

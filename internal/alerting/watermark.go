@@ -113,20 +113,20 @@ type domain struct {
 	known    bool
 }
 
-// domains returns a function that finds the domain of some topics, each worked out once.
-func (t *timekeeper) domains() func(topics map[string]bool) domain {
+// domains returns a function that finds the domain of a unit; units of the same topics share it.
+func (t *timekeeper) domains() func(u *unit) domain {
 	found := make(map[string]domain)
-	return func(topics map[string]bool) domain {
-		key := topicsKey(topics)
-		d, ok := found[key]
+	return func(u *unit) domain {
+		d, ok := found[u.domain]
 		if !ok {
-			d = t.domain(topics)
-			found[key] = d
+			d = t.domain(u.topics)
+			found[u.domain] = d
 		}
 		return d
 	}
 }
 
+// topicsKey tells sets of topics apart.
 func topicsKey(topics map[string]bool) string {
 	if topics == nil {
 		return "*"
