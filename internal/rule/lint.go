@@ -218,7 +218,7 @@ func (l *linter) duplicateRule(r *Rule) {
 	if r.Match == nil && r.When == nil && r.Sequence == nil || r.MatchText == "" && r.Match != nil || len(r.Sequence) > 0 {
 		return // there is no text to compare
 	}
-	key := fmt.Sprint(r.Record, r.Source, r.Sources, r.MatchText, "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active)
+	key := fmt.Sprint(r.Record, r.Source, r.Sources, r.MatchText, "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active, r.Expect, r.Remember)
 	if first := l.seen[key]; first != nil {
 		l.tell(r, "", "remove one, or make them differ", "rule %s asks for the same at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
 	}

@@ -159,3 +159,21 @@ func TestJUnit(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestARuleFileBringsItsTests(t *testing.T) {
+	s := read(t, `
+version: 1
+lists: {x: [a]}
+groups: [{name: shop, rules: [{alert: Errors, match: 'level:error', when: count() > 10, by: [service]}]}]
+tests:
+- name: n
+  logs: [{at: 0s, every: 20s, times: 11, log: {service: a, level: ERROR, message: m}}]
+  expect: [{alert: Errors, fires: 200s}]
+`)
+	if len(s.RuleFiles) != 1 || filepath.Base(s.RuleFiles[0]) != "a_test.yml" {
+		t.Errorf("rules of %q", s.RuleFiles)
+	}
+	if list := failures(s.Run(counting(sound), Options{})); len(list) > 0 {
+		t.Errorf("failures: %s", list)
+	}
+}

@@ -18,11 +18,27 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Script is a file of tests.
+// Script is a file of tests; or a rule file that has its tests with it, which are about its own rules.
 type Script struct {
-	File      string   `yaml:"-"`
-	RuleFiles []string `yaml:"rule_files"` // relative to the script's directory
-	Tests     []Test   `yaml:"tests"`
+	File      string    `yaml:"-"`
+	RuleFiles []string  `yaml:"rule_files"` // relative to the script's directory
+	Tests     []Test    `yaml:"tests"`
+	Rules     rulesPart `yaml:",inline"`
+}
+
+// rulesPart is what else stands in a rule file.
+type rulesPart struct {
+	Groups        yaml.Node `yaml:"groups"`
+	Version       yaml.Node `yaml:"version"`
+	TimeIntervals yaml.Node `yaml:"time_intervals"`
+	Lists         yaml.Node `yaml:"lists"`
+	Suppressions  yaml.Node `yaml:"suppressions"`
+	Source        yaml.Node `yaml:"source"`
+	Lateness      yaml.Node `yaml:"lateness"`
+	Window        yaml.Node `yaml:"window"`
+	Samples       yaml.Node `yaml:"samples"`
+	Labels        yaml.Node `yaml:"labels"`
+	LintIgnore    yaml.Node `yaml:"lint_ignore"`
 }
 
 // Test is some logs, and the alerts that have to come of them.
@@ -89,6 +105,9 @@ func ReadScript(file string) (*Script, error) {
 		if !filepath.IsAbs(name) {
 			s.RuleFiles[i] = filepath.Join(filepath.Dir(file), name)
 		}
+	}
+	if !s.Rules.Groups.IsZero() {
+		s.RuleFiles = append(s.RuleFiles, file)
 	}
 	return s, s.validate()
 }
