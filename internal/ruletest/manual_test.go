@@ -1,0 +1,104 @@
+package ruletest
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```")
+
+// Every example of the manual is read, compiled, and without anything to look at; and its tests pass, in any order and through crashes.
+func TestManualExamples(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "RULES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	for i, m := range yamlBlock.FindAllStringSubmatchIndex(string(text), -1) {
+		block := string(text[m[2]:m[3]])
+		line := 1 + strings.Count(string(text[:m[2]]), "\n")
+		name := fmt.Sprintf("block%d.yml", i)
+		if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# ") && strings.HasSuffix(first, ".yml") {
+			name = first[2:]
+		}
+		if strings.HasPrefix(block, "- ") {
+			block = "groups:\n- name: g\n  rules:\n  " + strings.ReplaceAll(block, "\n", "\n  ")
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		isScript := strings.Contains(block, "\nrule_files:")
+		if !isScript {
+			if set, err := rule.Load(file); err != nil {
+				t.Errorf("RULES.md:%d: %v", line, err)
+				continue
+			} else if err := compiles(set); err != nil {
+				t.Errorf("RULES.md:%d: %v", line, err)
+			}
+		}
+		if isScript || strings.Contains(block, "\ntests:") {
+			for _, failure := range runScript(t, file) {
+				t.Errorf("RULES.md:%d: %s", line, failure)
+			}
+		}
+	}
+}
+
+// compiles says what is wrong with rules that were read, or only looks wrong.
+func compiles(set *rule.Set) error {
+	costly, err := match.Lint(set)
+	if err != nil {
+		return err
+	}
+	if found := append(rule.Lint(set), costly...); len(found) > 0 {
+		return fmt.Errorf("%v", found)
+	}
+	_, err = EngineFactory(set).New(func(models.Alert) {})
+	return err
+}
+
+// runScript runs a script in other orders and through crashes, and returns its failures.
+func runScript(t *testing.T, file string) []string {
+	t.Helper()
+	s, err := ReadScript(file)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	set, err := rule.Load(s.RuleFiles...)
+	if err != nil {
+		return []string{err.Error()}
+	}
+	return failures(s.Run(EngineFactory(set), Options{Shuffle: 5, Seed: 1, Crash: true}))
+}
+
+// The manual names every lint, and the rule for each of the fifty needs.
+func TestManualIsComplete(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "RULES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(data)
+	for _, name := range rule.Lints() {
+		if !strings.Contains(text, "\n| `"+name+"` |") {
+			t.Errorf("lint %s is not described", name)
+		}
+	}
+	set, err := rule.Load(filepath.Join("..", "..", "examples", "rules"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range set.Rules {
+		if !strings.Contains(text, "`"+r.Name+"`") {
+			t.Errorf("rule %s is not in the cookbook", r.Name)
+		}
+	}
+}
