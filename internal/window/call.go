@@ -42,7 +42,7 @@ func (c *call) value(x *instant) float64 {
 	if x.empty {
 		return c.ofNothing(x)
 	}
-	if c.offset > 0 && x.at-c.offset-x.p.window < x.g.known {
+	if c.offset > 0 && x.at-c.offset-x.p.window < x.g.state.known {
 		return math.NaN() // what came before the key was known is not known to be nothing
 	}
 	s, cur := &x.g.state.series[c.series], &x.v.cursors[c.index]
@@ -53,7 +53,7 @@ func (c *call) value(x *instant) float64 {
 	case rate:
 		return n / (float64(x.p.window) / 1e9)
 	case fresh:
-		learnt := after(s.times, x.g.known+x.p.learn-1)
+		learnt := after(s.times, x.g.state.known+x.p.learn-1)
 		return float64(max(0, cur.hi-max(cur.lo, learnt)))
 	case since:
 		return c.age(x, s, cur)
@@ -78,7 +78,7 @@ func (c *call) age(x *instant, s *series, cur *cursor) float64 {
 		last = s.times[cur.hi-1]
 	}
 	if x.p.known {
-		last = max(last, x.g.known)
+		last = max(last, x.g.state.known)
 	}
 	if last == unswept {
 		return math.Inf(1)

@@ -74,7 +74,7 @@ type comparison struct {
 func (c *comparison) decider(*instant) *comparison { return c }
 
 func (c *comparison) holds(x *instant) bool {
-	if c.gated && !x.empty && x.at < x.g.known+x.p.window {
+	if c.gated && !x.empty && x.at < x.g.state.known+x.p.window {
 		return false
 	}
 	return compare(c.left.value(x), c.op, c.right.value(x))
@@ -126,7 +126,7 @@ type negation struct {
 func (n *negation) decider(x *instant) *comparison { return n.of.decider(x) }
 
 func (n *negation) holds(x *instant) bool {
-	return !(n.gated && !x.empty && x.at < x.g.known+x.p.window) && !n.of.holds(x)
+	return !(n.gated && !x.empty && x.at < x.g.state.known+x.p.window) && !n.of.holds(x)
 }
 
 // firing holds while another alert fires.

@@ -111,6 +111,9 @@ func floor(t, step int64) int64 {
 
 func (g *Group) insert(p *Plan, t int64) {
 	at := after(g.times, t)
+	if n := len(g.times); n == cap(g.times) && n < 16 { // nearly all groups are small, and there may be millions
+		g.times = append(make([]int64, 0, n+min(max(n, 1), 2)), g.times...)
+	}
 	if at == len(g.times) {
 		g.times = append(g.times, t)
 	} else {
@@ -155,13 +158,12 @@ func (g *Group) changeCount(p *Plan) int64 {
 	return p.count.enters(g.times, p.window, g.swept+1)
 }
 
-// forget drops what has left the window for good.
+// forget drops what has left the window for good, once that is half of all, so that each time is moved no more than once.
 func (g *Group) forget(p *Plan) {
 	switch gone := after(g.times, g.swept-p.window); {
-	case gone == 0:
 	case gone == len(g.times):
 		g.times, g.touched = nil, math.MaxInt32
-	default:
+	case gone >= (len(g.times)+1)/2:
 		g.times = append(g.times[:0], g.times[gone:]...)
 		if g.touched != math.MaxInt32 { // what came while an alert was open is looked at when it is over
 			g.touched = max(0, g.touched-int32(gone))

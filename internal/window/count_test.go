@@ -1,11 +1,13 @@
 package window
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -110,5 +112,82 @@ func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
 	g.Sweep(p, 5000*second, nil, func(e Edge) { reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason) })
 	if want := []string{"0s 1 in 15m", "25m0s quiet for 15m"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q", reasons)
+	}
+}
+
+func TestCountingAgreesWithTheDefinition(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n, window := rapid.IntRange(1, 5).Draw(t, "least"), rapid.Int64Range(1, 12).Draw(t, "window")
+		r := ruleOf(t, fmt.Sprintf("match: boom, window: %ds, when: count() >= %d", window, n))
+		p, _ := Compile(r)
+		lateness := 4 * second
+		list := drawSamples(t, 40)
+		var got []string
+		g := p.NewGroup(0)
+		g.Sweep(p, -lateness, nil, nil)
+		newest := int64(0)
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		var so []sample
+		open := false
+		for _, s := range arrive(t, list, lateness) {
+			s.own = true
+			if g.Add(p, eventOf(p, r, &s)) != InTime {
+				t.Fatal("late")
+			}
+			so = append(so, s)
+			d := define(r, p, so)
+			e, found := g.Eager(p)
+			if found && (e.At <= g.Swept() || !d.truth(r.When, e.At)) {
+				t.Fatalf("it does not hold at %d", e.At)
+			}
+			for at := max(s.at, g.Swept()+1); at < s.at+window*second && !found; at += second {
+				if d.truth(r.When, at) {
+					t.Fatalf("holds at %d with the event at %d, but is not found", at, s.at)
+				}
+			}
+			open = open || found
+			newest = max(newest, s.at)
+			if rapid.Bool().Draw(t, "sweep") {
+				g.Sweep(p, newest-lateness, nil, each)
+			}
+			if rapid.IntRange(0, 3).Draw(t, "thin") == 0 {
+				g.times = p.count.thin(g.times, p.window)
+			}
+			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
+				var err error
+				if g, err = p.Decode(g.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		g.Sweep(p, 200*second, nil, each)
+		for i := range list {
+			list[i].own = true
+		}
+		d := define(r, p, list)
+		d.known = 0
+		want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 200*second, second)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatal(diff)
+		}
+		if open != (len(got) > 0) {
+			t.Fatal("what was said early is not confirmed, or the other way round")
+		}
+	})
+}
+
+func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
+	p := planOf(t, `when: count() > 10, window: 5m`)
+	g := p.NewGroup(0)
+	for i := range int64(200_000) { // a thousand a second, and the watermark stands still
+		g.Add(p, Event{Time: i * int64(time.Millisecond)})
+	}
+	if g.Bytes() > 100_000 {
+		t.Errorf("it takes %d bytes", g.Bytes())
+	}
+	var edges []int64
+	g.Sweep(p, 1000*second, nil, func(e Edge) { edges = append(edges, e.At/int64(time.Millisecond)) })
+	if want := []int64{10, 499_989}; !slices.Equal(edges, want) {
+		t.Errorf("edges at %d, not %d", edges, want)
 	}
 }

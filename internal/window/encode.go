@@ -9,14 +9,14 @@ import (
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
-const version = 1
+const version = 2
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
 // Append appends the group to dst, for Decode with the same plan.
 func (g *Group) Append(dst []byte) []byte {
 	dst = append(dst, version, g.flags())
-	dst = binary.AppendVarint(binary.AppendVarint(dst, g.known), g.swept)
+	dst = binary.AppendVarint(dst, g.swept)
 	if g.state != nil {
 		return g.state.append(dst)
 	}
@@ -32,7 +32,7 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 		return nil, errCorrupt
 	}
 	flags := r.byte()
-	g := &Group{known: r.time(), swept: r.time(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
+	g := &Group{swept: r.time(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
 	if p.count == nil {
 		g.state = r.state(p, g.swept)
 	} else if g.times = r.times(); g.up && !p.count.holds(g.times, p.window, g.swept) {
@@ -45,6 +45,7 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 }
 
 func (st *state) append(dst []byte) []byte {
+	dst = binary.AppendVarint(dst, st.known)
 	dst = append(dst, bits(st.unjudged, st.recovered, st.ahead != nil, st.ahead != nil && st.ahead.chain != nil))
 	dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)), int64(st.level))
 	if st.ahead != nil {
@@ -65,7 +66,9 @@ func (st *state) append(dst []byte) []byte {
 }
 
 func (r *reading) state(p *Plan, swept int64) *state {
-	flags, st := r.byte(), p.newState()
+	st := p.newState()
+	st.known = r.time()
+	flags := r.byte()
 	st.unjudged, st.recovered = flags&1 != 0, flags&2 != 0
 	st.owed, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
 	ahead := int64(unswept)

@@ -4,7 +4,6 @@ import "math"
 
 // Group is the state of one group of one rule. Its plan, which it does not hold, is given to every method.
 type Group struct {
-	known   int64   // since when the key is known
 	swept   int64   // truth is final up to here
 	times   []int64 // of a counting rule: in order
 	state   *state  // of any other rule
@@ -17,15 +16,13 @@ type Group struct {
 // NewGroup returns the state of a group whose key is known since an instant: that of its first event, or an earlier one, such as the start of a rule that expects
 // the key. Sweep it to the watermark before the first event is added, so that it can tell what is late.
 func (p *Plan) NewGroup(known int64) *Group {
-	g := &Group{known: known, swept: unswept, touched: math.MaxInt32}
+	g := &Group{swept: unswept, touched: math.MaxInt32}
 	if p.count == nil {
 		g.state = p.newState()
+		g.state.known = known
 	}
 	return g
 }
-
-// Known is the event time since which the key is known.
-func (g *Group) Known() int64 { return g.known }
 
 // Swept is the instant up to which truth is final.
 func (g *Group) Swept() int64 { return g.swept }
@@ -38,7 +35,6 @@ func (g *Group) Add(p *Plan, ev Event) Arrival {
 	if ev.Time+p.retains <= g.swept+1 {
 		return Refused
 	}
-	g.known = min(g.known, ev.Time)
 	late := ev.Time <= g.swept
 	if p.count != nil {
 		g.insert(p, ev.Time)
@@ -97,8 +93,11 @@ func (g *Group) Value(p *Plan, at int64) float64 {
 	if p.count != nil {
 		return float64(after(g.times, at) - after(g.times, at-p.window))
 	}
-	v := p.newView()
-	v.start(p, g.state, at)
+	v := g.state.done
+	if at < v.at || g.state.moves(p, at) {
+		v = p.newView()
+		v.start(p, g.state, at)
+	}
 	x := &instant{p: p, g: g, v: v, at: at}
 	if c := p.when.decider(x); c != nil {
 		return c.left.value(x)

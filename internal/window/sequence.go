@@ -81,8 +81,12 @@ func (h *happenings) forget(until int64) int {
 	if gone < (len(h.times)+1)/2 {
 		return 0
 	}
-	h.times, h.orders, h.bits = slices.Delete(h.times, 0, gone), slices.Delete(h.orders, 0, gone), slices.Delete(h.bits, 0, gone)
+	h.cut(gone)
 	return gone
+}
+
+func (h *happenings) cut(n int) {
+	h.times, h.orders, h.bits = slices.Delete(h.times, 0, n), slices.Delete(h.orders, 0, n), slices.Delete(h.bits, 0, n)
 }
 
 // chain is how far the instances of a sequence have come. It takes the happenings in order.

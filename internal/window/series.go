@@ -97,17 +97,22 @@ func (s *series) forget(p *seriesPlan, remember, swept int64) int {
 	if gone <= 0 || gone < len(s.times)/2 {
 		return 0
 	}
-	s.times = slices.Delete(s.times, 0, gone)
+	s.cut(gone)
+	return gone
+}
+
+// cut drops the first n events.
+func (s *series) cut(n int) {
+	s.times = slices.Delete(s.times, 0, n)
 	if s.nums != nil {
-		s.nums = slices.Delete(s.nums, 0, gone)
+		s.nums = slices.Delete(s.nums, 0, n)
 	}
 	if s.texts != nil {
-		s.texts = slices.Delete(s.texts, 0, gone)
+		s.texts = slices.Delete(s.texts, 0, n)
 	}
 	if s.orders != nil {
-		s.orders = slices.Delete(s.orders, 0, gone)
+		s.orders = slices.Delete(s.orders, 0, n)
 	}
-	return gone
 }
 
 func (s *series) bytes() int {

@@ -4,6 +4,7 @@ import "slices"
 
 // state is what a group of any but a counting rule has seen, and where its windows stand.
 type state struct {
+	known   int64 // since when the key is known
 	series  []series
 	history []history
 	steps   happenings
@@ -32,6 +33,7 @@ func (p *Plan) newState() *state {
 
 // add takes an event in, which is late if the group was swept beyond it.
 func (st *state) add(p *Plan, ev *Event, late bool) {
+	st.known = min(st.known, ev.Time)
 	if p.reset >= 0 && ev.Bits>>p.reset&1 != 0 {
 		st.addReset(p, ev.Time, late)
 	}
@@ -43,10 +45,12 @@ func (st *state) add(p *Plan, ev *Event, late bool) {
 			st.series[i].addNovel(p, sp, ev, func(at, by int) { st.moved(p, i, at, by) })
 		} else if at := st.series[i].add(sp, ev); at >= 0 {
 			st.moved(p, i, at, 1)
+			st.shed(p, i)
 		}
 	}
 	if p.sequence != nil {
 		st.addStep(p, ev, late)
+		st.shedSteps()
 	}
 	st.owed = min(st.owed, ev.Time)
 	st.credit = min(st.credit+creditPerEvent, maxCredit)
@@ -128,7 +132,7 @@ func (g *Group) next(p *Plan, env Env) int64 {
 		at = min(at, st.resets[n])
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
-		at = min(at, floor(max(g.swept, g.known), p.grid)+p.grid)
+		at = min(at, floor(max(g.swept, st.known), p.grid)+p.grid)
 	}
 	return at
 }
@@ -154,16 +158,16 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			soon(s.times[cur.lo] + c.offset + p.window)
 		}
 		if c.offset > 0 {
-			soon(g.known + c.offset + p.window)
+			soon(st.known + c.offset + p.window)
 		}
 		g.ages(p, c, cur, soon)
 	}
 	if p.sequence != nil {
 		st.nextStep(p, soon)
 	}
-	soon(g.known)
+	soon(st.known)
 	if p.gated {
-		soon(g.known + p.window)
+		soon(st.known + p.window)
 	}
 	for _, alert := range p.alerts {
 		if env != nil {
@@ -171,19 +175,19 @@ func (g *Group) change(p *Plan, env Env) int64 {
 		}
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
-		soon(floor(max(g.swept, g.known), p.grid) + p.grid)
+		soon(floor(max(g.swept, st.known), p.grid) + p.grid)
 	}
 	return at
 }
 
 // ages calls soon with the instants at which an age passes what it is compared with.
 func (g *Group) ages(p *Plan, c *call, cur *cursor, soon func(int64)) {
-	last := int64(unswept)
+	st, last := g.state, int64(unswept)
 	if cur.hi > 0 {
-		last = g.state.series[c.series].times[cur.hi-1]
+		last = st.series[c.series].times[cur.hi-1]
 	}
 	if p.known {
-		last = max(last, g.known)
+		last = max(last, st.known)
 	}
 	for _, limit := range c.limits {
 		soon(last + limit)
@@ -244,6 +248,17 @@ func (st *state) record(x *instant) {
 	}
 }
 
+// moves says whether a window of the sweep is another one at an instant at or after it.
+func (st *state) moves(p *Plan, at int64) bool {
+	for i, c := range p.calls {
+		s, cur := &st.series[c.series], &st.done.cursors[i]
+		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && s.times[cur.lo] <= st.from(p, c, at) {
+			return true
+		}
+	}
+	return false
+}
+
 func (st *state) resetAt(at int64) bool {
 	n := after(st.resets, at)
 	return n > 0 && st.resets[n-1] == at
@@ -252,7 +267,7 @@ func (st *state) resetAt(at int64) bool {
 // judge says what has changed at the instant.
 func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
 	st, p := g.state, x.p
-	holds := x.at >= g.known && p.when.holds(x)
+	holds := x.at >= st.known && p.when.holds(x)
 	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
 	level := -1
 	if holds != g.up || reset || recovered != st.recovered || holds && len(p.levels) > 0 {

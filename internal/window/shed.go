@@ -1,0 +1,50 @@
+package window
+
+// A group in flood must not take all memory. A series holds at most so many events; beyond, the oldest quarter leaves the windows early, as if they were shorter.
+// Averages, ratios and percentiles hardly notice.
+const (
+	maxTimes  = 1 << 22 // of a series that holds times alone
+	maxEvents = 1 << 19 // of any other
+)
+
+func (st *state) shed(p *Plan, series int) {
+	s := &st.series[series]
+	if n := len(s.times); n > maxTimes || n > maxEvents && p.series[series].kind != times {
+		st.drop(p, series, n/4)
+	}
+}
+
+// drop takes the first n events out of a series and out of all windows.
+func (st *state) drop(p *Plan, series, n int) {
+	s := &st.series[series]
+	for _, v := range []*view{st.done, st.ahead} {
+		if v == nil {
+			continue
+		}
+		for i := range v.cursors {
+			if cur := &v.cursors[i]; p.calls[i].series == series {
+				for ; cur.lo < min(n, cur.hi); cur.lo++ {
+					if cur.acc != nil {
+						cur.acc.remove(s, cur.lo)
+					}
+				}
+				cur.lo, cur.hi = max(cur.lo, n), max(cur.hi, n)
+			}
+		}
+		v.forgotten(p, series, n)
+	}
+	s.cut(n)
+}
+
+// shedSteps drops the oldest quarter of the steps of a sequence.
+func (st *state) shedSteps() {
+	n := len(st.steps.times) / 4
+	if len(st.steps.times) <= maxEvents {
+		return
+	}
+	st.steps.cut(n)
+	st.done.chain.hi = max(0, st.done.chain.hi-n)
+	if st.ahead != nil {
+		st.ahead.chain = nil
+	}
+}
