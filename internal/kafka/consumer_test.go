@@ -85,13 +85,17 @@ func (j *jury) EvaluateBatch(_ context.Context, entries []models.LogEntry) error
 
 func (b *bed) consumerConfig() ConsumerConfig {
 	c := DefaultConsumerConfig()
-	c.Brokers, c.Topic, c.GroupID, c.MinBytes, c.dial = []string{"127.0.0.1:9092"}, topic, "g", 1, b.network.DialContext
+	c.Brokers, c.Topic, c.GroupID, c.MinBytes, c.dial = b.brokers, b.topic, b.group, 1, b.dial
 	return c
 }
 
+// processorConfig does not pause long where time is real.
 func (b *bed) processorConfig() ProcessorConfig {
 	c := DefaultProcessorConfig()
 	c.ConsumerConfig = b.consumerConfig()
+	if b.broker == nil {
+		c.RetryDelay = 50 * time.Millisecond
+	}
 	return c
 }
 
@@ -104,25 +108,32 @@ func named(from, to int) []string {
 	return list
 }
 
+// begun starts a consumer, and returns when it has partitions.
+func begun(b *bed, c *Consumer, start func(context.Context) error) *running {
+	b.t.Helper()
+	r := run(b.t, start)
+	b.wait("an assignment", func() bool { return len(c.GetStats().Partitions) > 0 })
+	return r
+}
+
 // A consumer evaluates every log, knows how far behind it is, and goes on where it stopped.
 func TestConsumer(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
+	everywhere(t, 1, func(b *bed) {
 		engine := &judge{}
 		c := NewConsumer(b.consumerConfig(), engine)
 		if c.HealthCheck() {
 			t.Error("it is healthy before its start")
 		}
 		b.numbered(0, 0, 10)
-		r := run(t, c.Start)
-		time.Sleep(5 * time.Second)
-		wantSeen(t, engine.seen(), named(0, 10))
+		r := begun(b, c, c.Start)
+		b.waitSeen(engine.seen, named(0, 10))
 		if s := c.GetStats(); s.Messages != 10 || s.Lag != 0 || s.Logs != 10 {
 			t.Errorf("stats are %+v", s)
 		}
 		if !c.HealthCheck() {
 			t.Errorf("it is not healthy: %v", c.ailments())
 		}
-		if err := c.Start(b.t.Context()); err == nil {
+		if err := c.Start(context.Background()); err == nil {
 			t.Error("it was started twice")
 		}
 		r.stop()
@@ -130,9 +141,8 @@ func TestConsumer(t *testing.T) {
 			t.Error("it is healthy after its end")
 		}
 		b.numbered(0, 10, 15)
-		r = run(t, c.Start)
-		time.Sleep(5 * time.Second)
-		wantSeen(t, engine.seen(), named(0, 15))
+		r = begun(b, c, c.Start)
+		b.waitSeen(engine.seen, named(0, 15))
 		if err := c.Close(); err != nil {
 			t.Error(err)
 		}
@@ -143,7 +153,7 @@ func TestConsumer(t *testing.T) {
 			t.Errorf("committed to %d", n)
 		}
 		c.Close()
-		if err := c.Start(b.t.Context()); err != nil {
+		if err := c.Start(context.Background()); err != nil {
 			t.Errorf("started after it was closed: %v", err)
 		}
 	})
@@ -151,25 +161,20 @@ func TestConsumer(t *testing.T) {
 
 // Messages in a batch are evaluated when it is full, when the first has waited long enough, and when the processor stops.
 func TestMessageProcessor(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
+	everywhere(t, 1, func(b *bed) {
 		engine := &jury{}
 		c := NewConsumer(b.consumerConfig(), engine)
 		p := NewMessageProcessor(c, 4, 10*time.Second, engine)
-		r := run(t, p.ProcessBatch)
-		time.Sleep(3 * time.Second)
+		r := begun(b, c, p.ProcessBatch)
 		b.numbered(0, 0, 6)
-		time.Sleep(2 * time.Second)
-		wantSeen(t, engine.seen(), named(0, 4))
-		if n := b.committed(0); n != 4 {
-			t.Errorf("committed to %d although only 4 were evaluated", n)
-		}
+		b.waitSeen(engine.seen, named(0, 4))
+		b.waitCommitted(0, 4) // and no further: the others were not evaluated
 		if lag := c.GetStats().Lag; lag != 2 {
 			t.Errorf("lag is %d", lag)
 		}
-		time.Sleep(8500 * time.Millisecond)
-		wantSeen(t, engine.seen(), named(0, 6))
+		b.waitSeen(engine.seen, named(0, 6))
 		b.numbered(0, 6, 7)
-		time.Sleep(time.Second)
+		b.moment()
 		wantSeen(t, engine.seen(), named(0, 6))
 		r.stop()
 		wantSeen(t, engine.seen(), named(0, 7))
@@ -184,7 +189,7 @@ func TestMessageProcessor(t *testing.T) {
 
 // A group spreads the partitions over its workers, each of which works for itself.
 func TestConsumerGroup(t *testing.T) {
-	inBubble(t, 6, func(b *bed) {
+	everywhere(t, 6, func(b *bed) {
 		engine := &judge{slow: 100 * time.Millisecond}
 		g := NewConsumerGroup(b.consumerConfig(), engine, 3)
 		var want []string
@@ -193,8 +198,7 @@ func TestConsumerGroup(t *testing.T) {
 			want = append(want, named(int(n)*10, int(n)*10+10)...)
 		}
 		r := run(t, g.Start)
-		time.Sleep(6 * time.Second)
-		wantSeen(t, engine.seen(), want)
+		b.waitSeen(engine.seen, want)
 		if engine.most != 3 {
 			t.Errorf("%d workers worked at once", engine.most)
 		}
@@ -213,36 +217,35 @@ func TestConsumerGroup(t *testing.T) {
 
 // Two processes with a consumer each share the partitions, and no message is lost when one of them comes or goes.
 func TestConsumersRebalance(t *testing.T) {
-	inBubble(t, 4, func(b *bed) {
+	everywhere(t, 4, func(b *bed) {
 		engine := &judge{}
-		r1 := run(t, NewConsumer(b.consumerConfig(), engine).Start)
-		time.Sleep(3 * time.Second)
+		c1, c2 := NewConsumer(b.consumerConfig(), engine), NewConsumer(b.consumerConfig(), engine)
+		r1 := begun(b, c1, c1.Start)
 		b.numbered(0, 0, 100)
-		r2 := run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		r2 := run(t, c2.Start)
 		for n := range int32(4) {
 			b.numbered(n, 100+int(n)*50, 150+int(n)*50)
 		}
-		time.Sleep(20 * time.Second)
+		b.wait("half of the partitions", func() bool { return len(c2.GetStats().Partitions) == 2 })
+		b.waitSeen(engine.seen, named(0, 300))
 		r1.stop()
 		b.numbered(1, 300, 350)
 		b.numbered(2, 350, 400)
-		time.Sleep(20 * time.Second)
+		b.waitSeen(engine.seen, named(0, 400))
 		r2.stop()
-		wantSeen(t, engine.seen(), named(0, 400))
 	})
 }
 
 // A failure that passes is tried again, and nothing is evaluated twice.
 func TestRetry(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
+	everywhere(t, 1, func(b *bed) {
 		engine := &judge{}
 		times := 0
 		engine.fail(func(l models.LogEntry) bool { times++; return l.Message == "m2" && times <= 4 })
 		p := newLogProcessor(b.processorConfig(), engine)
-		r := run(t, p.ProcessLogs)
+		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 5)
-		time.Sleep(20 * time.Second)
-		wantSeen(t, engine.seen(), named(0, 5))
+		b.waitSeen(engine.seen, named(0, 5))
 		if m := p.GetMetrics(); m.MessagesProcessed != 5 || m.MessagesFailure != 0 || m.ErrorRate != 0 || m.LastProcessed.IsZero() {
 			t.Errorf("metrics are %+v", m)
 		}
@@ -252,90 +255,87 @@ func TestRetry(t *testing.T) {
 
 // A failure that stays opens the breaker: consumption pauses, health says so, and when the engine is well everything is evaluated.
 func TestBreaker(t *testing.T) {
-	inBubble(t, 2, func(b *bed) {
+	everywhere(t, 2, func(b *bed) {
 		engine := &judge{}
 		engine.fail(always)
 		p := newLogProcessor(b.processorConfig(), engine)
-		r := run(t, p.ProcessLogs)
-		time.Sleep(3 * time.Second)
+		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 20)
 		b.numbered(1, 20, 40)
-		time.Sleep(5 * time.Minute)
+		b.wait("the breaker's opening", func() bool { return p.consumer.work.breaker.reason() != nil })
+		for range 10 {
+			b.moment()
+		}
 		if got := engine.seen(); len(got) != 0 {
 			t.Errorf("evaluated %v", got)
 		}
 		if p.HealthCheck() {
 			t.Error("it is healthy")
 		}
-		if n := b.committed(0) + b.committed(1); n > 0 {
-			t.Errorf("committed %d that were not evaluated", n)
+		if b.committed(0) > 0 || b.committed(1) > 0 {
+			t.Errorf("committed to %d and %d, though nothing was evaluated", b.committed(0), b.committed(1))
 		}
 		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 {
 			t.Errorf("metrics are %+v", m)
 		}
 		engine.fail(nil)
-		time.Sleep(time.Minute)
-		wantSeen(t, engine.seen(), named(0, 40))
-		if !p.HealthCheck() {
-			t.Errorf("it does not recover: %v", p.consumer.ailments())
-		}
-		if b.committed(0) != 20 || b.committed(1) != 20 {
-			t.Errorf("committed to %d and %d", b.committed(0), b.committed(1))
-		}
+		b.waitSeen(engine.seen, named(0, 40))
+		b.wait("recovery", p.HealthCheck)
+		b.waitCommitted(0, 20)
+		b.waitCommitted(1, 20)
 		r.stop()
 	})
 }
 
 // Stopped while the breaker is open, it stops, and the next one evaluates what was left.
 func TestStopWhileFailing(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
+	everywhere(t, 1, func(b *bed) {
 		engine := &judge{}
 		engine.fail(always)
-		r := run(t, NewConsumer(b.consumerConfig(), engine).Start)
+		p := newLogProcessor(b.processorConfig(), engine)
+		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 5)
-		time.Sleep(time.Minute)
+		b.wait("the breaker's opening", func() bool { return p.consumer.work.breaker.reason() != nil })
 		began := time.Now()
 		r.stop()
-		if took := time.Since(began); took > time.Second {
+		if took := time.Since(began); took > 3*time.Second {
 			t.Errorf("the stop took %s", took)
 		}
 		engine.fail(nil)
-		r = run(t, NewConsumer(b.consumerConfig(), engine).Start)
-		time.Sleep(5 * time.Second)
-		wantSeen(t, engine.seen(), named(0, 5))
+		c := NewConsumer(b.consumerConfig(), engine)
+		r = begun(b, c, c.Start)
+		b.waitSeen(engine.seen, named(0, 5))
 		r.stop()
 	})
 }
 
 // One message that the engine refuses for ever does not stop the others: it goes to the dead letters. So do those that cannot be read.
 func TestPoison(t *testing.T) {
-	f := func(batch int, engine interface {
+	type ill interface {
 		AlertEngine
 		fail(func(models.LogEntry) bool)
 		seen() []string
-	}) {
+	}
+	f := func(batch int, sick func() ill) {
 		t.Helper()
-		inBubble(t, 1, func(b *bed) {
+		everywhere(t, 1, func(b *bed) {
+			engine := sick()
 			engine.fail(func(l models.LogEntry) bool { return l.Message == "m2" })
 			cfg := b.processorConfig()
-			cfg.ConsumerConfig.DeadLetterTopic = "dead"
+			cfg.ConsumerConfig.DeadLetterTopic = b.topic + "-dead"
 			cfg.BatchSize = batch
 			p := newBatchLogProcessor(cfg, engine)
-			r := run(t, p.ProcessBatch)
-			time.Sleep(3 * time.Second)
+			r := begun(b, p.consumer, p.ProcessBatch)
 			b.numbered(0, 0, 5)
 			b.produce(0, "\x00\x01\x02\x03\xff")
 			b.numbered(0, 5, 7)
-			time.Sleep(5 * time.Minute)
-			wantSeen(t, engine.seen(), []string{"m0", "m1", "m3", "m4", "m5", "m6"})
-			if n := b.committed(0); n != 8 {
-				t.Errorf("committed to %d", n)
-			}
+			b.waitSeen(engine.seen, []string{"m0", "m1", "m3", "m4", "m5", "m6"})
+			b.waitCommitted(0, 8)
 			if m := p.GetMetrics(); m.MessagesProcessed != 6 || m.MessagesFailure != 2 {
 				t.Errorf("metrics are %+v", m)
 			}
 			var reasons []string
-			for l, err := range (DeadLetters{Client: b.clientConfig(), Topic: "dead"}).List(b.t.Context()) {
+			for l, err := range (DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"}).List(context.Background()) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -345,30 +345,28 @@ func TestPoison(t *testing.T) {
 				}
 			}
 			wantSeen(t, reasons, []string{"2 evaluation_failed", "5 binary"})
-			time.Sleep(10 * time.Minute)
-			if !p.HealthCheck() {
-				t.Errorf("it does not recover: %v", p.consumer.ailments())
-			}
+			b.numbered(0, 7, 40)
+			b.wait("recovery", p.HealthCheck)
 			r.stop()
 		})
 	}
-	f(1, &judge{})
-	f(3, &judge{})
-	f(3, &jury{})
-	f(1, &jury{})
+	f(1, func() ill { return &judge{} })
+	f(3, func() ill { return &judge{} })
+	f(3, func() ill { return &jury{} })
+	f(1, func() ill { return &jury{} })
 }
 
 // The error rate is that of recent messages, and health follows it both ways.
 func TestErrorRate(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
+	everywhere(t, 1, func(b *bed) {
 		p := newLogProcessor(b.processorConfig(), &judge{})
-		r := run(t, p.ProcessLogs)
-		time.Sleep(3 * time.Second)
+		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 5)
 		for range 15 {
 			b.produce(0, "\x00\x01\x02\x03\xff")
 		}
-		time.Sleep(2 * time.Second)
+		b.wait("all messages", func() bool { return p.GetStats().Messages == 20 })
+		b.moment()
 		if m := p.GetMetrics(); m.ErrorRate != 0.75 || m.MessagesFailure != 15 || m.MessagesProcessed != 5 {
 			t.Errorf("metrics are %+v", m)
 		}
@@ -376,7 +374,8 @@ func TestErrorRate(t *testing.T) {
 			t.Error("it is healthy")
 		}
 		b.numbered(0, 5, 45)
-		time.Sleep(2 * time.Second)
+		b.wait("all messages", func() bool { return p.GetStats().Messages == 60 })
+		b.moment()
 		if m := p.GetMetrics(); m.ErrorRate != 0.25 || !p.HealthCheck() {
 			t.Errorf("metrics are %+v, ailments %v", m, p.consumer.ailments())
 		}

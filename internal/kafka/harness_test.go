@@ -3,9 +3,10 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -21,69 +22,138 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-const topic = "application-logs"
-
-// bed is a broker in fake time, and what tests do to it.
+// bed is a broker and a topic on it, and what tests do to them.
 type bed struct {
 	t       *testing.T
-	network *kfake.VirtualNetwork
-	broker  *devbroker.Broker
+	brokers []string
+	topic   string
+	group   string
+	dial    func(ctx context.Context, network, address string) (net.Conn, error)
+	broker  *devbroker.Broker // nil for a real one
 	client  *kgo.Client
 	admin   *kadm.Client
 	logs    *journal
+}
+
+// everywhere runs a test against the embedded broker in fake time, and once more against a real one when KAFKA_BROKERS names it.
+func everywhere(t *testing.T, partitions int32, test func(b *bed)) {
+	t.Helper()
+	t.Run("kfake", func(t *testing.T) { inBubble(t, partitions, test) })
+	if brokers := os.Getenv("KAFKA_BROKERS"); brokers != "" {
+		t.Run("kafka", func(t *testing.T) {
+			name := fmt.Sprintf("test-%d", time.Now().UnixNano())
+			b := &bed{t: t, brokers: strings.Split(brokers, ","), topic: name, group: name}
+			b.open()
+			if _, err := b.admin.CreateTopic(t.Context(), partitions, -1, nil, name); err != nil {
+				t.Fatal(err)
+			}
+			test(b)
+			b.admin.DeleteTopic(t.Context(), name)
+			b.client.Close()
+		})
+	}
 }
 
 // inBubble runs a test against a broker of its own in fake time.
 func inBubble(t *testing.T, partitions int32, test func(b *bed)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		b := &bed{t: t, network: &kfake.VirtualNetwork{}, logs: &journal{}}
-		slog.SetDefault(b.logger()) // constructors of the mission take no logger
-		defer slog.SetDefault(quietLog)
-		b.start(partitions)
+		var network kfake.VirtualNetwork
+		b := &bed{t: t, brokers: []string{"127.0.0.1:9092"}, topic: "application-logs", group: "g", dial: network.DialContext}
+		var err error
+		b.broker, err = devbroker.Start(devbroker.Options{
+			Addr: b.brokers[0], Listen: network.Listen, Topics: []devbroker.Topic{{Name: b.topic, Partitions: partitions, RetentionBytes: -1}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.open()
 		test(b)
 		b.client.Close()
 		b.broker.Close()
 	})
 }
 
-func (b *bed) start(partitions int32) {
+func (b *bed) open() {
 	b.t.Helper()
-	broker, err := devbroker.Start(devbroker.Options{
-		Addr: "127.0.0.1:9092", Listen: b.network.Listen, Topics: []devbroker.Topic{{Name: topic, Partitions: partitions, RetentionBytes: -1}},
-	})
-	if err != nil {
-		b.t.Fatal(err)
+	b.logs = &journal{}
+	old := slog.Default()
+	slog.SetDefault(b.logger()) // constructors of the mission take no logger
+	b.t.Cleanup(func() { slog.SetDefault(old) })
+	opts := []kgo.Opt{kgo.SeedBrokers(b.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerLinger(0)}
+	if b.dial != nil {
+		opts = append(opts, kgo.Dialer(b.dial))
 	}
-	b.broker = broker
-	b.client, err = kgo.NewClient(kgo.SeedBrokers("127.0.0.1:9092"), kgo.Dialer(b.network.DialContext), kgo.RecordPartitioner(kgo.ManualPartitioner()))
-	if err != nil {
+	var err error
+	if b.client, err = kgo.NewClient(opts...); err != nil {
 		b.t.Fatal(err)
 	}
 	b.admin = kadm.NewClient(b.client)
 }
 
-func (b *bed) clientConfig() ClientConfig {
-	return ClientConfig{Brokers: []string{"127.0.0.1:9092"}, Dial: b.network.DialContext}
-}
+func (b *bed) clientConfig() ClientConfig { return ClientConfig{Brokers: b.brokers, Dial: b.dial} }
 
 func (b *bed) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(b.logs, &slog.HandlerOptions{Level: slog.LevelInfo}))
 }
 
-// sourceConfig is that of a member of group g.
+// sourceConfig is that of a member of the group.
 func (b *bed) sourceConfig() SourceConfig {
-	return SourceConfig{Client: b.clientConfig(), Topics: []string{topic}, Group: "g", Logger: b.logger(), Workers: 2}
+	return SourceConfig{Client: b.clientConfig(), Topics: []string{b.topic}, Group: b.group, Logger: b.logger(), Workers: 2}
+}
+
+// wait waits until something holds. In fake time it has an hour, else a minute.
+func (b *bed) wait(what string, holds func() bool) {
+	b.t.Helper()
+	patience, every := time.Hour, 100*time.Millisecond
+	if b.broker == nil {
+		patience, every = time.Minute, 20*time.Millisecond
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for end := time.Now().Add(patience); !holds(); <-ticker.C {
+		if time.Now().After(end) {
+			b.t.Fatalf("%s does not come to be; the log:\n%s", what, b.logs)
+		}
+	}
+}
+
+// waitSeen waits until something has seen what it is to see, and a moment longer for what it is not to see.
+func (b *bed) waitSeen(seen func() []string, want []string) {
+	b.t.Helper()
+	b.wait("seeing everything", func() bool { return len(seen()) >= len(want) })
+	b.moment()
+	wantSeen(b.t, seen(), want)
+}
+
+// moment is long enough for what would happen at once: a few rounds of the loops.
+func (b *bed) moment() {
+	d := 3 * time.Second
+	if b.broker == nil {
+		d = 1500 * time.Millisecond
+	}
+	<-time.After(d)
+}
+
+// waitCommitted waits until the group has committed a partition.
+func (b *bed) waitCommitted(partition int32, want int64) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("partition %d committed to %d", partition, want), func() bool { return b.committed(partition) == want })
 }
 
 // produce writes values to a partition.
 func (b *bed) produce(partition int32, values ...string) {
 	b.t.Helper()
 	for _, v := range values {
-		r := &kgo.Record{Topic: topic, Partition: partition, Value: []byte(v), Timestamp: time.Now()}
-		if err := b.client.ProduceSync(b.t.Context(), r).FirstErr(); err != nil {
-			b.t.Fatal(err)
-		}
+		b.produceAt(partition, time.Now(), v)
+	}
+}
+
+func (b *bed) produceAt(partition int32, at time.Time, value string) {
+	b.t.Helper()
+	r := &kgo.Record{Topic: b.topic, Partition: partition, Value: []byte(value), Timestamp: at}
+	if err := b.client.ProduceSync(context.Background(), r).FirstErr(); err != nil {
+		b.t.Fatal(err)
 	}
 }
 
@@ -98,11 +168,11 @@ func (b *bed) numbered(partition int32, from, to int) {
 // committed is what the group holds.
 func (b *bed) committed(partition int32) int64 {
 	b.t.Helper()
-	offsets, err := b.admin.FetchOffsets(b.t.Context(), "g")
+	offsets, err := b.admin.FetchOffsets(context.Background(), b.group)
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	o, ok := offsets.Lookup(topic, partition)
+	o, ok := offsets.Lookup(b.topic, partition)
 	if !ok {
 		return -1
 	}
@@ -113,8 +183,8 @@ func (b *bed) committed(partition int32) int64 {
 func (b *bed) reset(partition int32, offset int64) {
 	b.t.Helper()
 	offsets := kadm.Offsets{}
-	offsets.AddOffset(topic, partition, offset, -1)
-	if err := b.admin.CommitAllOffsets(b.t.Context(), "g", offsets); err != nil {
+	offsets.AddOffset(b.topic, partition, offset, -1)
+	if err := b.admin.CommitAllOffsets(context.Background(), b.group, offsets); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -159,8 +229,6 @@ func (j *journal) String() string {
 	defer j.mu.Unlock()
 	return j.text.String()
 }
-
-var quietLog = slog.New(slog.NewTextHandler(io.Discard, nil))
 
 // notebook is an engine that notes what it was given, and keeps it like one that has checkpoints.
 type notebook struct {
@@ -232,7 +300,19 @@ func (n *notebook) Advance(now time.Time, progress []models.Progress) {
 	}
 }
 
-// caughtUp says how far a partition was read, and whether that is all.
+func (n *notebook) time() time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.now
+}
+
+func (n *notebook) replay(value string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.replayed[value]
+}
+
+// at says how far a partition was read, and whether that is all.
 func (n *notebook) at(partition int32) models.Progress {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -304,4 +384,23 @@ func wantSeen(t *testing.T, got, want []string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("evaluated %v, want %v", got, want)
 	}
+}
+
+// fails has checkpoints fail from now on.
+func (k keeping) fails(err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.fail = err
+}
+
+func (k keeping) forgot() int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.forgotten
+}
+
+func (k keeping) position(b *bed, partition int32) models.SourcePosition {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.positions[models.Partition{Topic: b.topic, Partition: partition}]
 }
