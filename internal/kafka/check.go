@@ -30,8 +30,10 @@ func (f *feed) check(ctx context.Context) error {
 			return nil
 		case err == nil:
 			// A topic that was created just now is not known to all brokers yet.
-			if missing++; missing == 5 && !f.opened {
-				return f.unknownTopics(ctx, unknown)
+			if missing++; missing >= 5 && !f.opened {
+				if err := f.unknownTopics(ctx, unknown); err != nil {
+					return err
+				}
 			}
 			if f.opened {
 				f.has("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
@@ -101,7 +103,7 @@ func (f *feed) metadata(ctx context.Context) (kadm.Metadata, error) {
 	return f.admin.Metadata(ctx, f.cfg.topics...)
 }
 
-// unknownTopics names topics that are not there, and what else is.
+// unknownTopics is an error that names topics that are not there, and what else is; nil when they are there after all.
 func (f *feed) unknownTopics(ctx context.Context, unknown []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -111,6 +113,9 @@ func (f *feed) unknownTopics(ctx context.Context, unknown []string) error {
 	}
 	var errs []error
 	for _, t := range unknown {
+		if slices.Contains(there, t) { // created meanwhile
+			continue
+		}
 		errs = append(errs, fmt.Errorf("topic %q does not exist%s", t, didYouMean(t, there)))
 	}
 	return errors.Join(errs...)

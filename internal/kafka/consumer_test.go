@@ -112,7 +112,7 @@ func named(from, to int) []string {
 func begun(b *bed, c *Consumer, start func(context.Context) error) *running {
 	b.t.Helper()
 	r := run(b.t, start)
-	b.wait("an assignment", func() bool { return len(c.GetStats().Partitions) > 0 })
+	b.wait("an assignment", func() bool { return r.alive() && len(c.GetStats().Partitions) > 0 })
 	return r
 }
 

@@ -119,7 +119,8 @@ func (f *feed) open(ctx context.Context) error {
 		return err
 	}
 	// Questions are asked by a client of their own: joining begins with the client, and must not before all is known to be well.
-	side, err := kgo.NewClient(append(slices.Clip(opts), kgo.WithHooks(f))...)
+	// It does not keep answers for long: a topic that was created just now would else stay unknown for some seconds.
+	side, err := kgo.NewClient(append(slices.Clip(opts), kgo.WithHooks(f), kgo.MetadataMinAge(500*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}

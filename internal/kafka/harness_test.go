@@ -203,6 +203,17 @@ func run(t *testing.T, f func(context.Context) error) *running {
 	return r
 }
 
+// alive fails the test when it has ended by itself.
+func (r *running) alive() bool {
+	r.t.Helper()
+	select {
+	case err := <-r.done:
+		r.t.Fatalf("it has ended: %v", err)
+	default:
+	}
+	return true
+}
+
 // stop stops it, and fails the test unless it ended well.
 func (r *running) stop() {
 	r.t.Helper()
@@ -244,6 +255,7 @@ type notebook struct {
 	forgotten int
 	rewind    time.Duration
 	fail      error // of checkpoints
+	alarming  bool  // what is applied is urgent
 	urgent    bool
 }
 
@@ -285,6 +297,7 @@ func (n *notebook) Apply(s models.Scan) {
 	defer n.mu.Unlock()
 	p := s.(*page)
 	n.values = append(n.values, p.values...)
+	n.urgent = n.alarming && len(p.values) > 0
 	for _, v := range p.values {
 		n.replayed[v] = n.replaying[p.part]
 	}

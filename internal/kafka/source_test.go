@@ -52,7 +52,7 @@ func started(b *bed, cfg SourceConfig, engine Engine) (*Source, *running) {
 	b.t.Helper()
 	s := NewSource(cfg, engine)
 	r := run(b.t, s.Run)
-	b.wait("an assignment", func() bool { return len(s.Stats().Partitions) > 0 })
+	b.wait("an assignment", func() bool { return r.alive() && len(s.Stats().Partitions) > 0 })
 	return s, r
 }
 
@@ -335,11 +335,9 @@ func TestDeadLetters(t *testing.T) {
 func TestUrgent(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
+		engine.alarming = true
 		_, r := started(b, b.sourceConfig(), engine)
 		b.moment()
-		engine.mu.Lock()
-		engine.urgent = true
-		engine.mu.Unlock()
 		b.numbered(0, 0, 1)
 		<-time.After(50 * time.Millisecond)
 		engine.mu.Lock()
