@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"regexp"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -24,8 +25,9 @@ func (o owing) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.A
 	if err != nil || len(left) > 0 {
 		return ctx, left, err
 	}
+	route, _ := notify.RouteID(ctx)
 	for _, a := range alerts {
-		if a.Resolved() && o.book.owed(o.who, a) {
+		if a.Resolved() && o.book.owed(route, o.who, a) {
 			return notify.WithNotificationReason(ctx, notify.ReasonNewResolvedAlerts), alerts, nil
 		}
 	}
@@ -69,13 +71,18 @@ type attempt struct {
 	again                      bool // it tells the same once a minute, which is not worth a note
 }
 
+// address finds addresses in errors. Their paths are secrets: whoever knows that of a webhook may post to it.
+var address = regexp.MustCompile(`(https?://[^\s"/?]+)[^\s"]*`)
+
+func withoutSecrets(text string) string { return address.ReplaceAllString(text, "$1/<redacted>") }
+
 // attempted notes an attempt to tell a receiver.
 func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Duration, err error) {
 	now, outcome, detail := time.Now(), "sent", fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
 	if err != nil {
-		outcome, detail = "failed", clean(err.Error(), maxLine)
+		outcome, detail = "failed", clean(withoutSecrets(err.Error()), maxLine)
 	}
-	n.receivers.attempted(by.who, now, err)
+	n.receivers.attempted(by.who, now, err == nil, detail)
 	n.metrics.outcomes.WithLabelValues(by.receiver, by.integration, outcome).Inc()
 	if err == nil {
 		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))

@@ -42,8 +42,8 @@ type record struct {
 	Firing bool            `json:"firing"` // or over, and perhaps not everybody knows yet
 	Since  time.Time       `json:"since"`  // by our clock, unlike the times in Alert
 	Until  time.Time       `json:"until,omitzero"`
-	Told   map[string]told `json:"told,omitempty"`   // by receiver
-	Muted  bool            `json:"muted,omitempty"`  // while it fires, it is muted somewhere
+	Told   map[string]told `json:"told,omitempty"`   // by integration
+	Muted  map[string]bool `json:"muted,omitempty"`  // by route: whether it was muted there when its turn came last while it fired
 	Others []models.Alert  `json:"others,omitempty"` // of other rules, that fire with the same labels: for people it is one alert
 
 	labels  model.LabelSet
@@ -82,21 +82,26 @@ func (b *book) movement() <-chan struct{} {
 
 // restore reads what was known before a restart. firing are the alerts that the engine knows now: what it does not know is doubted, and over after a while.
 func (b *book) restore(firing []models.Alert, now time.Time) {
+	known := map[string]bool{}
+	for _, a := range firing {
+		known[a.ID] = true
+	}
 	b.journal.each("alert/", now, func(key string, value []byte) {
 		r := &record{}
 		if err := json.Unmarshal(value, r); err != nil {
 			b.logger.Error("an alert from before the restart cannot be read; it is told again if it still fires", "error", err)
 			return
 		}
-		if r.Firing {
+		r.Others = slices.DeleteFunc(r.Others, func(a models.Alert) bool { return !known[a.ID] })
+		if !known[r.Alert.ID] && len(r.Others) > 0 {
+			r.Alert, r.Others = r.Others[0], r.Others[1:]
+		}
+		if r.Firing && !known[r.Alert.ID] {
 			r.doubted = now.Add(doubt)
 		}
 		b.add(r)
 	})
 	for _, a := range firing {
-		if r := b.byID[a.ID]; r != nil {
-			r.doubted = time.Time{}
-		}
 		if a.State == models.AlertFiring && !a.Historical && !a.Shadow {
 			b.fire(a, now)
 		}
@@ -171,6 +176,7 @@ func (b *book) confirm(a models.Alert) {
 		return
 	}
 	delete(b.byID, r.Alert.ID)
+	a.Labels = r.Alert.Labels // which say what it is
 	r.Alert, r.doubted = a, time.Time{}
 	b.byID[a.ID] = r
 	b.change(r)
@@ -197,7 +203,7 @@ func (b *book) again(r *record, a models.Alert, now time.Time) {
 			delete(r.Told, who)
 		}
 	}
-	r.Alert, r.Firing, r.Until, r.Muted, r.settled, r.doubted = a, true, time.Time{}, false, nil, time.Time{}
+	r.Alert, r.Firing, r.Until, r.Muted, r.settled, r.doubted = a, true, time.Time{}, nil, nil, time.Time{}
 }
 
 // resolve notes that an alert is over. It returns why nobody needs to know, if so.
@@ -410,14 +416,19 @@ func (b *book) sent(who string, a *alert.Alert) bool {
 	return true
 }
 
-// mute notes whether an alert that fires is muted.
-func (b *book) mute(a *alert.Alert, muted bool) {
+// mute notes whether an alert that fires is muted on a route.
+func (b *book) mute(routeID string, a *alert.Alert, muted bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if r := b.records[a.Fingerprint()]; r != nil && r.Firing && r.Muted != muted {
-		r.Muted = muted
-		b.save(r)
+	r := b.records[a.Fingerprint()]
+	if r == nil || !r.Firing || r.Muted[routeID] == muted {
+		return
 	}
+	if r.Muted == nil {
+		r.Muted = map[string]bool{}
+	}
+	r.Muted[routeID] = muted
+	b.save(r)
 }
 
 // heard says whether a receiver was told that an alert fires, and nothing since.
@@ -429,11 +440,11 @@ func (b *book) heard(who string, a *alert.Alert) bool {
 }
 
 // owed says whether a receiver must yet be told that an alert is over: it was told that it fires, or could not be told in time and nothing muted that.
-func (b *book) owed(who string, a *alert.Alert) bool {
+func (b *book) owed(routeID, who string, a *alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records[a.Fingerprint()]
-	return r != nil && !r.Firing && (r.Told[who] == toldFiring || r.Told[who] == "" && !r.Muted)
+	return r != nil && !r.Firing && (r.Told[who] == toldFiring || r.Told[who] == "" && !r.Muted[routeID])
 }
 
 // id is the ID of the alert that has these labels.

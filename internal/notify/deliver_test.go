@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -295,5 +296,44 @@ func TestMetrics(t *testing.T) {
 		if families, err := reg.Gather(); err != nil || len(families) != 0 {
 			t.Errorf("after the end there are %d metrics, %v", len(families), err)
 		}
+	})
+}
+
+// The address of a receiver is a secret: neither pages nor health show more of it than its host.
+func TestSecretsStaySecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := start(t, newWorld(t), Options{WebhookURL: "https://gone/services/T0/hush?token=hush"})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		text := fmt.Sprint(l.n.Deliveries(a.ID), l.n.Health(), l.n.Status())
+		if strings.Contains(text, "hush") || !strings.Contains(text, "connection refused") {
+			t.Error(text)
+		}
+	})
+}
+
+// An alert that one route mutes and another tells is over for those who heard of it, and for nobody else.
+func TestMutedOnOneRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "day", "any")
+		file := configFile(t, `
+route:
+  receiver: any
+  routes:
+  - {receiver: day, continue: true, mute_time_intervals: [night]}
+  - {receiver: any}
+receivers: [{name: day, webhook_configs: [{url: 'http://day/x'}]}, {name: any, webhook_configs: [{url: 'http://any/x'}]}]
+time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]}]
+`)
+		l := start(t, w, Options{AlertmanagerConfig: file})
+		time.Sleep(5*time.Hour + 55*time.Minute + 30*time.Second)
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(4*time.Minute + 20*time.Second)
+		l.outbox.add(over(a)) // ten seconds before the night ends
+		after(5 * time.Minute)
+		expect(t, "any", w.sites["any"].told(), "firing Errors a", "resolved Errors a")
+		expect(t, "day", w.sites["day"].told())
 	})
 }

@@ -16,8 +16,8 @@ func (n *Notifier) Health() error {
 	defer n.receivers.mu.Unlock()
 	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
 		s := n.receivers.state[who]
-		if since := time.Since(s.failing); s.err != nil && since >= failureAfter {
-			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %w", who, since.Round(time.Second), s.err))
+		if since := time.Since(s.failing); !s.failing.IsZero() && since >= failureAfter {
+			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %s", who, since.Round(time.Second), s.detail))
 		}
 	}
 	return errors.Join(errs...)
@@ -62,10 +62,10 @@ type receivers struct {
 
 type receiverState struct {
 	failing time.Time // since when; zero for not
-	err     error
+	detail  string    // the last error
 }
 
-func (r *receivers) attempted(who string, now time.Time, err error) {
+func (r *receivers) attempted(who string, now time.Time, sent bool, detail string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == nil {
@@ -76,7 +76,7 @@ func (r *receivers) attempted(who string, now time.Time, err error) {
 		s = &receiverState{}
 		r.state[who] = s
 	}
-	if s.err = err; err == nil {
+	if s.detail = detail; sent {
 		r.sent++
 		s.failing = time.Time{}
 		return

@@ -30,6 +30,7 @@ func (m muting) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.
 	if err != nil || len(left) == len(alerts) {
 		return ctx, left, err
 	}
+	route, _ := notify.RouteID(ctx)
 	passed := map[*alert.Alert]bool{}
 	for _, a := range left {
 		passed[a] = true
@@ -40,7 +41,7 @@ func (m muting) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.
 			through = append(through, a)
 			continue
 		}
-		m.l.n.book.mute(a, true)
+		m.l.n.book.mute(route, a, true)
 		m.l.n.deliveries.add(m.l.n.book.id(a.Fingerprint()), Delivery{At: time.Now(), State: stateOf(a), Receiver: m.receiver, Detail: m.why(ctx, a)})
 	}
 	return ctx, through, nil

@@ -229,8 +229,9 @@ func (f flush) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.A
 
 // unmuted notes that nothing muted these alerts.
 func (l *pipeline) unmuted(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+	route, _ := notify.RouteID(ctx)
 	for _, a := range alerts {
-		l.n.book.mute(a, false)
+		l.n.book.mute(route, a, false)
 	}
 	return ctx, alerts, nil
 }
