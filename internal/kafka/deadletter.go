@@ -295,6 +295,9 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 	}
 }
 
+// replayTimeout is how long one letter may take to be written.
+const replayTimeout = 30 * time.Second
+
 // Replay writes those letters that are wanted back to the topics they came from, with their headers and timestamps, and returns how many. They stay among the dead
 // letters as well; one that cannot be read again comes back with one attempt more.
 func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
@@ -317,7 +320,10 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 		record.Headers = slices.DeleteFunc(record.Headers, func(h kgo.RecordHeader) bool {
 			return strings.HasPrefix(h.Key, letterPrefix) && h.Key != letterPrefix+"attempts"
 		})
-		if err := p.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		limited, cancel := context.WithTimeout(ctx, replayTimeout)
+		err := p.client.ProduceSync(limited, record).FirstErr()
+		cancel()
+		if err != nil {
 			return i, fmt.Errorf("replay dead letter %s/%d at %d: %w", l.Topic, l.Partition, l.Offset, hinted(err))
 		}
 	}

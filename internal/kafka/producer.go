@@ -32,8 +32,9 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A short linger makes batches that are worth compressing, and the records of a key stay in order.
-	opts = append(opts, kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.ProducerLinger(5*time.Millisecond), kgo.RecordDeliveryTimeout(30*time.Second))
+	// A short linger makes batches that are worth compressing, and the records of a key stay in order. There is no timeout for a record: the client would count it from
+	// the record's own timestamp, so that what was written a minute ago could never be written again.
+	opts = append(opts, kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.ProducerLinger(5*time.Millisecond))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)

@@ -288,7 +288,9 @@ func TestDeadLetters(t *testing.T) {
 			set(b, &cfg)
 			engine := newNotebook()
 			s, r := started(b, cfg, engine)
-			b.produce(0, "good", "bad one", "poisonous", "good")
+			b.produce(0, "good")
+			b.produceAt(0, time.Now().Add(-time.Hour), "bad one") // a client may think that so old a record can no longer be written
+			b.produce(0, "poisonous", "good")
 			b.waitSeen(engine.seen, []string{"0/0", "0/3"})
 			b.waitCommitted(0, 4)
 			stats := s.Stats()
