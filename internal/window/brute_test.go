@@ -18,6 +18,7 @@ type sample struct {
 	kind  string // "x", "y" or ""
 	num   float64
 	user  []string // none: absent
+	from  int64    // counts from then on, because it came late
 }
 
 // numberless says that a sample has no number.
@@ -59,7 +60,7 @@ func matches(q rule.Query, e *sample) bool {
 func (d *definition) window(c *rule.Call, at int64) (in []sample) {
 	at -= int64(c.Offset)
 	for _, e := range d.events {
-		if e.own && at-int64(d.r.Window) < e.at && e.at <= at && e.at > d.reset(at, c) && matches(c.Filter, &e) && d.has(c, &e) {
+		if e.own && at-int64(d.r.Window) < e.at && e.at <= at && e.from <= at+int64(c.Offset) && e.at > d.reset(at, c) && matches(c.Filter, &e) && d.has(c, &e) {
 			in = append(in, e)
 		}
 	}
@@ -236,8 +237,8 @@ func (d *definition) since(c *rule.Call, at int64) float64 {
 		last = d.known
 	}
 	for _, e := range d.events {
-		if e.own && e.at <= at && matches(c.Filter, &e) {
-			last = e.at
+		if e.own && e.at <= at && e.from <= at && matches(c.Filter, &e) {
+			last = max(last, e.at)
 		}
 	}
 	if last == math.MinInt64 {

@@ -235,6 +235,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 		var so []sample
 		g := p.NewGroup(list[0].at)
 		newest := int64(math.MinInt64)
+		var said []int64
 		for _, s := range arrive(t, list, lateness) {
 			g.Add(p, eventOf(p, r, &s))
 			so = append(so, s)
@@ -246,6 +247,9 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			if s.at > newest && !found && d.truth(r.When, s.at) {
 				t.Fatalf("%s: holds with the event at %d, but is not found", when, s.at)
 			}
+			if found {
+				said = append(said, e.At)
+			}
 			if newest = max(newest, s.at); rapid.Bool().Draw(t, "sweep") {
 				g.Sweep(p, newest-lateness, nil, func(Edge) {})
 			}
@@ -254,6 +258,59 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+		}
+		d := define(r, p, list)
+		for _, at := range said {
+			if !strings.Contains(when, "new") && !d.truth(r.When, at) { // a value may turn out to be older, but is new then
+				t.Fatalf("%s: what was said of %d is not confirmed", when, at)
+			}
+		}
+	})
+}
+
+// An event that comes later than it may counts from the watermark on; what was said before stays said.
+func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		when := rapid.SampledFrom([]string{
+			"count() > 3", "count(f:x) >= 2", "distinct(u) > 1", "max(n) > 4", "min(n) < 0", "sum(n) > 6", "avg(n) >= 2", "p50(n) > 1", "first(n) > 1", "last(n) > 1", "stddev(n) > 1.3",
+			"count(f:x) / count() > 50%", "since(f:y) < 4s", "count() > 2 * count() offset 6s", "count() < 2", "not max(n) > 2",
+		}).Draw(t, "when")
+		every := rapid.SampledFrom([]string{"", ", every: 2s"}).Draw(t, "every")
+		r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'"+every)
+		p, err := Compile(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		g := p.NewGroup(0)
+		g.Sweep(p, -second, nil, each)
+		newest := int64(0)
+		var taken []sample
+		for _, s := range arrive(t, drawSamples(t, 24), 15*second) {
+			s.own, s.from = true, g.Swept()+1
+			if arrival := g.Add(p, eventOf(p, r, &s)); arrival != Refused {
+				taken = append(taken, s)
+			} else if s.at+int64(p.Retention()) > g.Swept()+1 {
+				t.Fatal("an event that still matters is refused")
+			}
+			g.Eager(p)
+			newest = max(newest, s.at)
+			if rapid.Bool().Draw(t, "sweep") {
+				g.Sweep(p, newest-4*second, nil, each)
+			}
+			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
+				if g, err = p.Decode(g.Append(nil)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		g.Sweep(p, 200*second, nil, each)
+		d := define(r, p, taken)
+		d.known = 0
+		want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 200*second, second)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("%s%s\n%s", when, every, diff)
 		}
 	})
 }
