@@ -27,7 +27,7 @@ func (o owing) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.A
 	}
 	route, _ := notify.RouteID(ctx)
 	for _, a := range alerts {
-		if a.Resolved() && o.book.owed(route, o.who, a) {
+		if o.book.owed(route, o.who, a) {
 			return notify.WithNotificationReason(ctx, notify.ReasonNewResolvedAlerts), alerts, nil
 		}
 	}
@@ -45,6 +45,9 @@ type sender struct {
 
 // Notify implements notify.Notifier. An attempt outlives the end of the pipeline for as long as that waits for it.
 func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+	if alerts = s.due(ctx, alerts); len(alerts) == 0 {
+		return false, nil
+	}
 	ctx, cancel := s.outlive(ctx)
 	defer cancel()
 	began := time.Now()
@@ -52,6 +55,22 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool
 	retry, err = s.in.Notify(ctx, escaped...)
 	s.l.n.attempted(attempt{who: s.who, receiver: s.receiver, integration: s.in.String()}, alerts, time.Since(began), err)
 	return retry, err
+}
+
+// due are the alerts that the receiver wants to hear of. One with send_resolved: false hears that an alert is over only when it could not be told in time that it
+// fires, and would never hear of it otherwise.
+func (s *sender) due(ctx context.Context, alerts []*alert.Alert) []*alert.Alert {
+	if s.in.SendResolved() {
+		return alerts
+	}
+	route, _ := notify.RouteID(ctx)
+	var due []*alert.Alert
+	for _, a := range alerts {
+		if !a.Resolved() || s.l.n.book.missed(route, s.who, a) {
+			due = append(due, a)
+		}
+	}
+	return due
 }
 
 // outlive returns a context with the same deadline, which ends otherwise only when attempts are given up.

@@ -28,13 +28,11 @@ const (
 	memory   = 72 * time.Hour         // for which an alert that is over is remembered, so that a transition read again tells nothing again
 )
 
-// told is what a receiver was last told of an alert.
-type told string
-
-const (
-	toldFiring   told = "firing"
-	toldResolved told = "resolved"
-)
+// told is what an integration was last told of an alert, and when.
+type told struct {
+	State models.AlertState `json:"state"` // firing or resolved; "" for nothing yet
+	At    time.Time         `json:"at"`
+}
 
 // record is what people are to know about the alert with one set of labels. What is exported outlives the process.
 type record struct {
@@ -198,8 +196,8 @@ func (b *book) again(r *record, a models.Alert, now time.Time) {
 	}
 	delete(b.byID, r.Alert.ID)
 	b.byID[a.ID] = r
-	for who, what := range r.Told {
-		if what == toldResolved {
+	for who, last := range r.Told {
+		if last.State == models.AlertResolved {
 			delete(r.Told, who)
 		}
 	}
@@ -401,17 +399,14 @@ func (b *book) sent(who string, a *alert.Alert) bool {
 	if r == nil {
 		return false
 	}
-	what := toldFiring
-	if a.Resolved() {
-		what = toldResolved
-	}
-	if r.Told[who] == what {
+	what := stateOf(a)
+	if r.Told[who].State == what {
 		return false
 	}
 	if r.Told == nil {
 		r.Told = map[string]told{}
 	}
-	r.Told[who] = what
+	r.Told[who] = told{what, time.Now()}
 	b.save(r)
 	return true
 }
@@ -436,15 +431,20 @@ func (b *book) heard(who string, a *alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records[a.Fingerprint()]
-	return r != nil && r.Told[who] == toldFiring
+	return r != nil && r.Told[who].State == models.AlertFiring
 }
 
-// owed says whether a receiver must yet be told that an alert is over: it was told that it fires, or could not be told in time and nothing muted that.
+// owed says whether an integration must yet be told that an alert is over: it was told that it fires, or missed it.
 func (b *book) owed(routeID, who string, a *alert.Alert) bool {
+	return a.Resolved() && (b.heard(who, a) || b.missed(routeID, who, a))
+}
+
+// missed says whether an alert is over of which an integration was not told in time, while nothing muted it.
+func (b *book) missed(routeID, who string, a *alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	r := b.records[a.Fingerprint()]
-	return r != nil && !r.Firing && (r.Told[who] == toldFiring || r.Told[who] == "" && !r.Muted[routeID])
+	return r != nil && !r.Firing && r.Told[who].State == "" && !r.Muted[routeID]
 }
 
 // id is the ID of the alert that has these labels.

@@ -122,6 +122,43 @@ func TestOverWhileDown(t *testing.T) {
 	})
 }
 
+// A receiver that does not want to hear that alerts are over hears of those it missed nevertheless.
+func TestSendResolvedFalse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		var up atomic.Bool
+		up.Store(true)
+		w.sites["hook"].answer = func(int) int {
+			if up.Load() {
+				return http.StatusOK
+			}
+			return http.StatusInternalServerError
+		}
+		file := configFile(t, `
+route: {receiver: r, group_by: [g]}
+receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: false}]}]
+`)
+		l := start(t, w, Options{AlertmanagerConfig: file})
+		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		l.outbox.add(over(a))
+		after(2 * time.Minute)
+		expect(t, "while it is up", w.sites["hook"].told(), "firing Errors a")
+		up.Store(false)
+		l.outbox.add(b)
+		after(2 * time.Minute)
+		l.outbox.add(over(b))
+		after(2 * time.Minute)
+		up.Store(true)
+		after(5 * time.Minute)
+		expect(t, "what it missed", w.sites["hook"].told(), "resolved Errors b")
+		if firing, over := l.n.book.counts(); firing+over != 0 {
+			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		}
+	})
+}
+
 // An alert that fires and is over before its group's turn is told nevertheless.
 func TestOverBeforeItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

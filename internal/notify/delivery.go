@@ -2,7 +2,9 @@ package notify
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -106,3 +108,15 @@ func (d *deliveries) last() []Delivery {
 
 // Deliveries returns what was told of an alert to whom and with which answer, and what was not and why, oldest first. The last ones are kept, in memory.
 func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
+
+// recall notes what was told before a restart, of the alerts that are still in the book.
+func (n *Notifier) recall() {
+	n.book.mu.Lock()
+	defer n.book.mu.Unlock()
+	for _, r := range n.book.records {
+		for _, who := range slices.SortedFunc(maps.Keys(r.Told), func(a, b string) int { return r.Told[a].At.Compare(r.Told[b].At) }) {
+			receiver, integration, _ := strings.Cut(who, "/")
+			n.deliveries.add(r.Alert.ID, Delivery{At: r.Told[who].At, State: r.Told[who].State, Receiver: receiver, Integration: integration, Sent: true, Detail: "accepted, before the restart"})
+		}
+	}
+}

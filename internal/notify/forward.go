@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/pkg/models"
 	"github.com/prometheus/common/model"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -91,10 +92,10 @@ func (b *book) forTarget(who string, now time.Time, all bool, posted map[model.F
 	defer b.mu.Unlock()
 	next = now.Add(resend)
 	for fp, r := range b.records {
-		fires := r.Firing || r.Told[who] == ""
+		fires := r.Firing || r.Told[who].State == ""
 		lead := posted[fp].Add(forwardLead)
 		switch {
-		case r.Told[who] == toldResolved && !r.Firing, r.Told[who] == toldFiring && r.Firing && !all:
+		case r.Told[who].State == models.AlertResolved && !r.Firing, r.Told[who].State == models.AlertFiring && r.Firing && !all:
 			continue
 		case !fires && now.Before(lead):
 			next = earlier(next, lead)

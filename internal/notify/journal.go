@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -123,6 +124,26 @@ func (j *journal) expire(now time.Time) {
 			delete(j.live, key)
 			j.change(key)
 		}
+	}
+}
+
+// shrink forgets, of the keys with a prefix, those that expire first, until there are no more than most.
+func (j *journal) shrink(prefix string, most int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var keys []string
+	for key := range j.live {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) <= most {
+		return
+	}
+	slices.SortFunc(keys, func(a, b string) int { return j.live[a].expires.Compare(j.live[b].expires) })
+	for _, key := range keys[:len(keys)-most] {
+		delete(j.live, key)
+		j.change(key)
 	}
 }
 

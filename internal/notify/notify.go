@@ -18,7 +18,7 @@
 // disk took no notes, which Health says.
 //
 // Whoever hears that an alert fires hears that it is over, even if it was silenced meanwhile, or the rule is gone. Whoever could not be told before it was over, since
-// the receiver was down or the group's turn had not come, is told that it is over, with all there is to know; but receivers with send_resolved: false are not.
+// the receiver was down or the group's turn had not come, is told that it is over, with all there is to know, even with send_resolved: false.
 // Whoever did not hear because it was silenced, inhibited or out of hours, hears nothing of its end either. What is historical or of a shadow rule, pending or
 // suppressed, is not told at all. A silence that ends over a firing alert has it told at the group's next turn, a minute later at most by default.
 //
@@ -111,6 +111,7 @@ const (
 	housekeeping = 15 * time.Minute // between two times that what is too old is dropped
 	apiTimeout   = 30 * time.Second
 	maxSilences  = 10_000
+	maxOver      = 100_000         // alerts that are over and remembered
 	maxSilence   = 64 << 10        // bytes
 	swapGrace    = 5 * time.Second // how long a reload waits for attempts under way
 	failureAfter = time.Minute     // of failing, a receiver makes us unhealthy
@@ -212,6 +213,7 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 	}
 	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
 	n.book.restore(n.opts.Firing, time.Now())
+	n.recall()
 	n.enter()
 	n.handOver(time.Now())
 	n.begin()
@@ -286,6 +288,7 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 			_, err1 := n.ledger.log.GC()
 			_, err2 := n.silences.GC()
 			n.journal.expire(now)
+			n.journal.shrink("over/", maxOver)
 			if err := errors.Join(err1, err2, n.journal.flush()); err != nil {
 				n.logger.Error("what is too old cannot be dropped", "error", err)
 			}

@@ -61,6 +61,7 @@ func TestKill(t *testing.T) {
 		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Outbox: again, Firing: []models.Alert{b}})
 		after(10 * time.Minute)
 		expect(t, "after the kill", w.sites["hook"].told())
+		expectDetails(t, l.n, b.ID, "firing default sent accepted, before the restart")
 		if n := len(again.Pending()); n != 0 {
 			t.Errorf("%d transitions were not acknowledged", n)
 		}

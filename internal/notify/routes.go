@@ -35,6 +35,9 @@ const (
 // the routes that were asked for, so that one does not change the group keys of the other, under which is stored who was told what.
 func loadRoutes(o Options) (*config.Config, error) {
 	initCompat()
+	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" || len(o.Alertmanagers) > 0 && o.AlertmanagerConfig+o.WebhookURL+o.SlackURL != "" {
+		return nil, errors.New("an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own exclude each other; drop all but one")
+	}
 	conf, err := routesFor(o)
 	if err != nil {
 		return nil, err
