@@ -1,7 +1,5 @@
 package window
 
-import "strings"
-
 // values counts how often each text is in a window.
 type values struct{ counts map[string]int32 }
 
@@ -9,17 +7,15 @@ func (v *values) add(s *series, i int) {
 	if v.counts == nil {
 		v.counts = map[string]int32{}
 	}
-	for member := range strings.SplitSeq(s.texts[i], string(rune(separator))) {
-		v.counts[member]++
-	}
+	members(s.texts[i], func(text string) { v.counts[text]++ })
 }
 
 func (v *values) remove(s *series, i int) {
-	for member := range strings.SplitSeq(s.texts[i], string(rune(separator))) {
-		if v.counts[member]--; v.counts[member] == 0 {
-			delete(v.counts, member)
+	members(s.texts[i], func(text string) {
+		if v.counts[text]--; v.counts[text] == 0 {
+			delete(v.counts, text)
 		}
-	}
+	})
 }
 
 func (v *values) value(*call, int) float64 { return float64(len(v.counts)) }
