@@ -19,7 +19,7 @@ func TestRecordToWebhook(t *testing.T) {
 		before := time.Now()
 		w.errors(0, "pay", 1)
 		want(t, "after eleven", w.notices(), "firing pay")
-		if n := w.received[0]; n.at.Sub(before) > 50*time.Millisecond || n.summary != "11 errors of pay" {
+		if n := w.last(); n.at.Sub(before) > 50*time.Millisecond || n.summary != "11 errors of pay" {
 			t.Errorf("%q after %v", n.summary, n.at.Sub(before))
 		}
 		time.Sleep(3 * time.Minute)
@@ -138,8 +138,8 @@ func TestReload(t *testing.T) {
 		w.errors(0, "pay", 5)
 		want(t, "of the rule that stayed", w.notices(), "firing pay")
 		w.errors(0, "cart", 1)
-		if got := w.received[len(w.received)-1]; got.labels["alertname"] != "Any" {
-			t.Errorf("the new rule did not fire: %v", w.received)
+		if got := w.last(); got.labels["alertname"] != "Any" {
+			t.Errorf("the new rule did not fire: %v", got)
 		}
 		r.end()
 	})

@@ -153,6 +153,13 @@ func (w *world) notices() []string {
 	return list
 }
 
+// last is what the webhook got last.
+func (w *world) last() notice {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.received[len(w.received)-1]
+}
+
 // errors writes n errors of a service to a partition, a tenth of a second apart.
 func (w *world) errors(partition int32, service string, n int) {
 	w.t.Helper()
