@@ -65,3 +65,29 @@ func checkInvocation(t *testing.T, where, line string) {
 		}
 	}
 }
+
+var place = regexp.MustCompile("`((?:cmd|internal|pkg|examples|bench|scripts)/[\\w./-]*)`")
+
+// Every place that a document names is there.
+func TestDocumentedPlacesExist(t *testing.T) {
+	files, err := filepath.Glob("../../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range place.FindAllSubmatch(text, -1) {
+			found++
+			if _, err := os.Stat(filepath.Join("../..", string(m[1]))); err != nil {
+				t.Errorf("%s names %s: %v", filepath.Base(file), m[1], err)
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("only %d places are found", found)
+	}
+}
