@@ -64,7 +64,7 @@ func hostileServer(t *testing.T, text string) *Server {
 	f.engine.LateSample, f.engine.Problem = []models.Line{line}, text
 	f.engine.Invalid = map[string]int64{text: 1}
 	f.status[0].Error = text
-	f.silences = []silence{{ID: "s", Matchers: []matcher{{Name: "service", Value: text, IsEqual: true}}, StartsAt: noon, EndsAt: noon, CreatedBy: text, Comment: text}}
+	f.silences = []silence{{ID: "s", Matchers: []matcher{{Name: "service", Value: short, IsEqual: true}}, StartsAt: noon, EndsAt: noon, CreatedBy: short, Comment: short}}
 	f.silences[0].Status = &struct {
 		State string `json:"state"`
 	}{"active"}

@@ -27,7 +27,7 @@ func sentence(r *rule.Rule) string {
 	case len(r.Sequence) > 0:
 		fmt.Fprintf(&b, "%s when, within %s, %s", each, duration(r.Within), sequenceWords(r.Sequence))
 	case r.When == nil:
-		fmt.Fprintf(&b, "%s as soon as there is a log that %s", each, logs)
+		fmt.Fprintf(&b, "%s as soon as there is a log %s", each, logs)
 	default:
 		fmt.Fprintf(&b, "%s when, within %s, %s", each, windowWords(r), conditionWords(r.When, logs))
 	}
@@ -60,7 +60,7 @@ func resolveWords(r *rule.Rule) string {
 		ends = append(ends, conditionWords(r.Resolve.When, "are meant"))
 	}
 	if r.Resolve.After > 0 {
-		ends = append(ends, duration(r.Resolve.After)+" have passed")
+		ends = append(ends, duration(r.Resolve.After)+" has passed")
 	}
 	switch {
 	case r.Resolve.Manual:
@@ -105,7 +105,7 @@ func sequenceWords(steps []rule.Step) string {
 	for i, step := range steps {
 		text := "a log " + queryWords(step.Match)
 		if step.Times > 1 {
-			text = fmt.Sprintf("%d logs that each have %s", step.Times, queryWords(step.Match))
+			text = fmt.Sprintf("%d logs %s", step.Times, queryWords(step.Match))
 		}
 		if step.Not {
 			text = "no log " + queryWords(step.Match)

@@ -1,0 +1,97 @@
+package web
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// A rule is read back to whoever wrote it, in one sentence.
+func TestSentence(t *testing.T) {
+	f := func(yaml, want string) {
+		t.Helper()
+		set, err := rule.Read("", []byte("version: 1\nlists: {vips: {values: [a]}}\ntime_intervals: [{name: hours, time_intervals: [{weekdays: ['monday']}]}]\nsuppressions: [{name: deploy, start: 'event:start', end: 'event:end', max: 30m}]\ngroups:\n- name: g\n  rules:\n  - {alert: A, "+yaml+"}\n"))
+		if err != nil {
+			t.Errorf("%s: %v", yaml, err)
+			return
+		}
+		if got := sentence(set.Rules[0]); got != want {
+			t.Errorf("%s\nreads %s\nnot   %s", yaml, got, want)
+		}
+	}
+	f(`match: 'level>=ERROR', when: 'count() > 10', window: 5m, by: [service]`,
+		`For each service: fires when, within 5m, there are more than 10 logs with level at least ERROR.`)
+	f(`match: '"security breach" or "unauthorized access"', by: [service], window: 15m`,
+		`For each service: fires as soon as there is a log with "security breach" in the message or "unauthorized access" in the message. It is over after 15m without one.`)
+	f(`when: 'count() == 0', window: 10m, by: [host], remember: 7d`,
+		`For each host: fires when, within 10m, there are no logs of any kind.`)
+	f(`match: 'service:checkout* http.status:*', when: 'count(http.status>=500) / count() > 5% and count() >= 200', window: 5m, for: 2m, keep_firing_for: 5m`,
+		`Fires when, within 5m, the number of logs with http.status>=500 / the number of logs with service begins with "checkout" and any http.status is more than 5% and there are at least 200 logs with service begins with "checkout" and any http.status, and that holds for 2m. It is over when that has not held for 5m.`)
+	f(`match: 'path:/pay', when: 'p99(duration_ms) > 800', window: 5m, every: 30s`,
+		`Fires when, within 5m (looked at every 30s), the 99th percentile of duration_ms is more than 800.`)
+	f(`match: 'not (a or b) user:@vips', when: 'distinct(user.name) > 50', window: 1h, active: [hours], suppressed_by: [deploy], mode: shadow`,
+		`Fires when, within 1h, the number of different values of user.name is more than 50. Only during hours. Muted during deploy. In shadow: nobody is told.`)
+	f(`sequence: [{match: 'event:login_failed', times: 5}, {match: 'event:login_ok'}, {not: 'event:mfa_ok', within: 1m}], within: 5m, resolve: 1h`,
+		`Fires when, within 5m, 5 logs with event is "login_failed", then a log with event is "login_ok", then no log with event is "mfa_ok" within 1m. It is over when 1h has passed.`)
+	f(`match: x, when: 'count() > 3 * baseline(count(), 4w)', window: 1h, resolve: manual`,
+		`Fires when, within 1h, the number of logs with "x" in the message is more than 3 * what is usual at this time of day for the number of logs with "x" in the message. It stays up until somebody ends it.`)
+}
+
+// Every condition of the language has words.
+func TestConditionWords(t *testing.T) {
+	for _, text := range []string{"rate() > 1", "sum(a) > 1", "avg(a, b:c) > 1", "min(a) < 1", "max(a) > 1", "stddev(a) > 1", "first(a) > 1", "last(a) > 1", "new(a) > 0", "changed(@template) > 0", "since(a:b) > 5m",
+		"firing(Other)", "zscore(count()) > 3", "count() > 2 * count() offset 1w", "not count() > 1", "count() > 1 or count() < 5", "count() != 1"} {
+		c, err := rule.ParseCondition(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if words := conditionWords(c, "of any kind"); words == "" || strings.Contains(words, "  ") || strings.HasPrefix(words, " ") {
+			t.Errorf("%s reads %q", text, words)
+		}
+	}
+}
+
+// Durations are written in their largest units.
+func TestDuration(t *testing.T) {
+	f := func(d time.Duration, want string) {
+		t.Helper()
+		if got := duration(d); got != want {
+			t.Errorf("%v is %q, not %q", time.Duration(d), got, want)
+		}
+	}
+	f(0, "0s")
+	f(250*time.Millisecond, "250ms")
+	f(90*time.Second, "1m30s")
+	f(5*time.Minute, "5m")
+	f(90*time.Minute, "1h30m")
+	f(24*time.Hour, "1d")
+	f(-time.Minute, "-1m")
+}
+
+// Numbers are written with the digits that matter.
+func TestNumbers(t *testing.T) {
+	f := func(got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%q is not %q", got, want)
+		}
+	}
+	f(humanNumber(1234567), "1\u202f234\u202f567")
+	f(humanNumber(-1234), "−1\u202f234")
+	f(humanNumber(3.14159), "3.1")
+	f(humanNumber(312.7), "313")
+	f(humanFloat(0.081234), "0.08123")
+	f(humanFloat(1834.5), "1\u202f834")
+	f(humanFloat(math.NaN()), "–")
+	f(humanFloat(math.Inf(1)), "∞")
+	f(humanValue(0.0812, "> 5%"), "8.12%")
+	f(humanBytes(999), "999 B")
+	f(humanBytes(1_330_000), "1.3 MB")
+	f(ago(noon, noon.Add(-90*time.Minute)), "1h 30m")
+	f(ago(noon, noon.Add(3*time.Hour)), "in 3h 0m")
+	f(ago(noon, time.Time{}), "never")
+}
