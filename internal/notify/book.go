@@ -127,10 +127,14 @@ func (b *book) fire(a models.Alert, now time.Time) (nothing string) {
 	set := labels(a)
 	fp := set.Fingerprint()
 	if old := b.byID[a.ID]; old != nil && old.labels.Fingerprint() != fp && old.Firing {
-		if !a.At.After(old.Alert.At) {
+		if a.At.Before(old.Alert.At) {
 			return "" // read once more
 		}
 		// Its labels have moved, such as the severity. For Alertmanager that is another alert.
+		old.Alert.Reason = "goes on with other labels"
+		if a.Severity != "" && a.Severity != old.Alert.Severity {
+			old.Alert.Reason = "goes on with severity " + a.Severity
+		}
 		b.end(old, old.Alert, now)
 		delete(b.byID, a.ID)
 	}
@@ -237,6 +241,9 @@ func (b *book) end(r *record, a models.Alert, now time.Time) {
 	r.Alert.State, r.Firing, r.Until, r.doubted = models.AlertResolved, false, now, time.Time{}
 	if a.State == models.AlertResolved {
 		a.Labels, a.Severity = r.Alert.Labels, r.Alert.Severity
+		if len(a.Annotations) == 0 { // it is over because its rule is gone, and with it what the rule had to say
+			a.Annotations, a.First, a.Last, a.Top, a.Source = r.Alert.Annotations, r.Alert.First, r.Alert.Last, r.Alert.Top, r.Alert.Source
+		}
 		r.Alert = a
 	}
 	b.change(r)

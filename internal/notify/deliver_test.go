@@ -241,6 +241,34 @@ func TestSeverityMoves(t *testing.T) {
 	})
 }
 
+// A severity that rises at the very instant at which the alert fires is told.
+func TestSeverityMovesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		a.Severity = "warning"
+		b := a
+		b.Severity = "critical"
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(b)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, resolved Errors a")
+		if text := string(w.sites["hook"].last()); !strings.Contains(text, `"severity":"critical"`) || !strings.Contains(text, "goes on with severity critical") {
+			t.Error(text)
+		}
+		end := over(b) // the rule was removed while the program was away
+		end.Annotations, end.Last = nil, nil
+		l.outbox.add(end)
+		after(2 * time.Minute)
+		expect(t, "told", w.sites["hook"].told(), "resolved Errors a")
+		if text := string(w.sites["hook"].last()); !strings.Contains(text, "much of Errors") {
+			t.Error(text)
+		}
+	})
+}
+
 // What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is kept.
 func TestUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

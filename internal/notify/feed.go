@@ -99,7 +99,7 @@ func (n *Notifier) drain() {
 	n.enter()
 	n.acknowledge()
 	settled := time.Now().Add(2 * spacing)
-	for now := time.Now(); now.Before(settled); now = time.Now() {
+	for now := time.Now(); ctx.Err() == nil && now.Before(settled); now = time.Now() {
 		wait(ctx, min(settled.Sub(now), n.handOver(now).Sub(now)))
 	}
 	l := n.pipeline.Load()
