@@ -31,6 +31,8 @@ type definition struct {
 	known  int64
 	isKnow bool // the condition may hold without events
 
+	cuts []int64 // when an event resolved while the condition held
+
 	nothing bool // there are no events
 	before  float64
 }
@@ -77,15 +79,20 @@ func (d *definition) has(c *rule.Call, e *sample) bool {
 	return len(e.user) > 0
 }
 
-// reset is the last time at which an event resolved.
+// reset is the last time at which an event resolved while the condition held.
 func (d *definition) reset(at int64, c *rule.Call) int64 {
 	last := int64(math.MinInt64)
-	for i := range d.events {
-		if e := &d.events[i]; d.r.Resolve.Match != nil && c.Offset == 0 && e.at <= at && matches(d.r.Resolve.Match, e) {
-			last = e.at
+	for _, cut := range d.cuts {
+		if c.Offset == 0 && cut <= at {
+			last = cut
 		}
 	}
 	return last
+}
+
+// resolves says whether an event resolves at an instant.
+func (d *definition) resolves(at int64) bool {
+	return d.r.Resolve.Match != nil && slices.ContainsFunc(d.events, func(e sample) bool { return e.at == at && matches(d.r.Resolve.Match, &e) })
 }
 
 func (d *definition) number(of rule.Condition, at int64) float64 {
@@ -313,10 +320,15 @@ func (d *definition) edges(holds func(at int64) bool, until, tick int64) (edges 
 	up := false
 	for at := d.known; at <= until; at += tick {
 		for _, t := range []int64{at, at + 1} {
-			if d.r.Every > 0 && t%int64(d.r.Every) != 0 && d.reset(t, &rule.Call{}) != t {
-				continue
+			now, judged := up, d.r.Every == 0 || t%int64(d.r.Every) == 0
+			if judged {
+				now = holds(t)
 			}
-			if now := holds(t); now != up {
+			if now && d.resolves(t) {
+				d.cuts = append(d.cuts, t)
+				now = d.r.Every == 0 && holds(t)
+			}
+			if now != up {
 				up = now
 				edges = append(edges, fmt.Sprint(t, now))
 			}

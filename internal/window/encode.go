@@ -51,7 +51,7 @@ func (st *state) append(dst []byte) []byte {
 	if st.ahead != nil {
 		dst = binary.AppendVarint(dst, st.ahead.at)
 	}
-	dst = appendTimes(dst, st.resets)
+	dst = appendTimes(appendTimes(dst, st.ends), st.resets)
 	for i := range st.series {
 		dst = st.series[i].append(dst)
 	}
@@ -75,7 +75,7 @@ func (r *reading) state(p *Plan, swept int64) *state {
 	if st.ahead != nil {
 		ahead = r.time()
 	}
-	st.resets = r.times()
+	st.ends, st.resets = r.times(), r.times()
 	for i := range st.series {
 		s := &st.series[i]
 		r.series(&p.series[i], s)

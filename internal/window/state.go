@@ -8,7 +8,8 @@ type state struct {
 	series  []series
 	history []history
 	steps   happenings
-	resets  []int64 // when an event resolved
+	ends    []int64 // when events resolve, beyond where the sweep was
+	resets  []int64 // when one did while the condition held: what came before counts no more
 
 	done  *view // at the watermark or before
 	ahead *view // of an eager plan: where Eager looked last
@@ -35,7 +36,7 @@ func (p *Plan) newState() *state {
 func (st *state) add(p *Plan, ev *Event, late bool) {
 	st.known = min(st.known, ev.Time)
 	if p.reset >= 0 && ev.Bits>>p.reset&1 != 0 {
-		st.addReset(p, ev.Time, late)
+		st.addEnd(ev.Time, late)
 	}
 	if p.own >= 0 && ev.Bits>>p.own&1 == 0 {
 		return
@@ -56,16 +57,26 @@ func (st *state) add(p *Plan, ev *Event, late bool) {
 	st.credit = min(st.credit+creditPerEvent, maxCredit)
 }
 
-// addReset takes in that an event resolved. The chain of steps is made again where it was beyond that.
-func (st *state) addReset(p *Plan, t int64, late bool) {
-	st.resets = slices.Insert(st.resets, after(st.resets, t), t)
-	if p.sequence == nil {
-		return
-	}
+// addEnd takes in that an event resolves. One that is late counts from the watermark on.
+func (st *state) addEnd(t int64, late bool) {
 	if late {
-		st.rechain(p)
+		t = st.done.at + 1
 	}
-	if st.ahead != nil {
+	st.ends = slices.Insert(st.ends, after(st.ends, t), t)
+}
+
+// resolves says whether an event resolves at an instant, and forgets it.
+func (st *state) resolves(at int64) bool {
+	n := after(st.ends, at)
+	st.ends = slices.Delete(st.ends, 0, n)
+	return n > 0
+}
+
+// cut lets nothing count any more that came until at.
+func (st *state) cut(p *Plan, at int64) {
+	st.resets = append(st.resets, at)
+	st.seek(p, at)
+	if p.sequence != nil && st.ahead != nil {
 		st.ahead.chain = nil
 	}
 }
@@ -128,8 +139,8 @@ func (g *Group) next(p *Plan, env Env) int64 {
 			at = floor(at-1, p.every) + p.every
 		}
 	}
-	if n := after(st.resets, g.swept); n < len(st.resets) {
-		at = min(at, st.resets[n])
+	if len(st.ends) > 0 {
+		at = min(at, st.ends[0])
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
 		at = min(at, floor(max(g.swept, st.known), p.grid)+p.grid)
@@ -224,8 +235,8 @@ func (st *state) remembers(p *Plan, swept int64) bool {
 func (g *Group) sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 	st := g.state
 	for at := g.next(p, env); at <= upTo; at = g.next(p, env) {
-		late, reset := g.late, st.resetAt(at)
-		judged := p.every == 0 || at%p.every == 0 || reset
+		late, reset := g.late, st.resolves(at)
+		judged := p.every == 0 || at%p.every == 0
 		st.unjudged = !judged && (st.unjudged || g.change(p, env) <= at)
 		st.seek(p, at)
 		g.swept, g.late = at, false
@@ -233,7 +244,7 @@ func (g *Group) sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 		if len(p.history) > 0 && at%p.grid == 0 {
 			st.record(x)
 		}
-		if judged {
+		if judged || reset {
 			g.judge(x, late, reset, each)
 		}
 	}
@@ -259,15 +270,17 @@ func (st *state) moves(p *Plan, at int64) bool {
 	return false
 }
 
-func (st *state) resetAt(at int64) bool {
-	n := after(st.resets, at)
-	return n > 0 && st.resets[n-1] == at
-}
-
 // judge says what has changed at the instant.
 func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
 	st, p := g.state, x.p
-	holds := x.at >= st.known && p.when.holds(x)
+	holds := g.up
+	if p.every == 0 || x.at%p.every == 0 {
+		holds = x.at >= st.known && p.when.holds(x)
+	}
+	if reset && holds {
+		st.cut(p, x.at)
+		holds = p.every == 0 && p.when.holds(x)
+	}
 	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
 	level := -1
 	if holds != g.up || reset || recovered != st.recovered || holds && len(p.levels) > 0 {
@@ -441,7 +454,7 @@ func (st *state) expires(p *Plan) int64 {
 }
 
 func (st *state) empty() bool {
-	if len(st.steps.times) > 0 || len(st.resets) > 0 {
+	if len(st.steps.times) > 0 || len(st.ends) > 0 || len(st.resets) > 0 {
 		return false
 	}
 	for i := range st.series {
@@ -458,7 +471,7 @@ func (st *state) empty() bool {
 }
 
 func (st *state) bytes() int {
-	n := 200 + 8*cap(st.resets) + 40*cap(st.steps.times)
+	n := 200 + 8*(cap(st.ends)+cap(st.resets)) + 40*cap(st.steps.times)
 	for i := range st.series {
 		n += st.series[i].bytes()
 	}
