@@ -326,7 +326,7 @@ func (d *definition) edges(holds func(at int64) bool, until, tick int64) (edges 
 			}
 			if now && d.resolves(t) {
 				d.cuts = append(d.cuts, t)
-				now = d.r.Every == 0 && holds(t)
+				now = judged && holds(t)
 			}
 			if now != up {
 				up = now

@@ -66,7 +66,7 @@ func (e *earlier) value(x *instant) float64 {
 		return x.past
 	}
 	at := floor(x.at-e.offset, x.p.grid)
-	if at-x.p.window < x.g.state.known {
+	if at > x.g.swept || at-x.p.window < x.g.state.known {
 		return math.NaN()
 	}
 	return x.g.state.history[e.history].at(&x.p.history[e.history], at)
@@ -106,6 +106,9 @@ func (b *past) value(x *instant) float64 {
 
 func (b *past) values(x *instant, values []float64) []float64 {
 	now := floor(x.at, x.p.grid)
+	if now-day > x.g.swept {
+		return nil // yesterday is not noted yet: a backlog is being read
+	}
 	h, hp := &x.g.state.history[b.history], &x.p.history[b.history]
 	for at := now - day; at >= now-b.span && at-x.p.window >= x.g.state.known; at -= day {
 		if v := h.at(hp, at); weekend(at) == weekend(now) && !math.IsNaN(v) {

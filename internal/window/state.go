@@ -273,13 +273,14 @@ func (st *state) moves(p *Plan, at int64) bool {
 // judge says what has changed at the instant.
 func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
 	st, p := g.state, x.p
-	holds := g.up
-	if p.every == 0 || x.at%p.every == 0 {
+	holds, judged := g.up, p.every == 0 || x.at%p.every == 0
+	if judged {
 		holds = x.at >= st.known && p.when.holds(x)
 	}
 	if reset && holds {
 		st.cut(p, x.at)
-		holds = p.every == 0 && p.when.holds(x)
+		holds = judged && p.when.holds(x)
+		st.unjudged = st.unjudged || !judged
 	}
 	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
 	level := -1
