@@ -43,7 +43,7 @@ type Engine struct {
 	mu    sync.Mutex // guards what follows
 	times timekeeper
 	out   []models.Alert // decided, and not told yet
-	fed   int            // of these, how many the rules that read alerts have seen
+	fed   []models.Alert // decided, and not yet passed on to the rules that read alerts
 	life  life           // scratch
 	warm  warmer         // scratch
 	feed  *scanner

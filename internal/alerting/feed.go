@@ -3,7 +3,6 @@ package alerting
 import (
 	"encoding/json"
 	"maps"
-	"slices"
 	"strconv"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -15,27 +14,21 @@ const alertsTopic = "/alerts"
 // feedAlerts passes the transitions that were decided since the last time to the rules that read alerts. Transitions of such rules are not passed on: an alert about
 // alerts about alerts would have no end.
 func (e *Engine) feedAlerts() {
-	if !e.program.Load().feeds {
-		return
-	}
-	for ; e.fed < len(e.out); e.fed++ {
-		a := &e.out[e.fed]
-		if a.Shadow || e.readsAlerts(a.Rule) {
+	for i := 0; i < len(e.fed); i++ { // which may grow meanwhile
+		a := &e.fed[i]
+		if a.Shadow {
 			continue
 		}
 		entry := entryOf(a)
 		sc := e.feed.entry(&entry)
-		for i := range sc.hits {
-			if u := sc.hits[i].unit.current(); u != nil {
-				e.hit(u, sc, &sc.hits[i], &partitionTime{oldest: sc.oldest})
+		for j := range sc.hits {
+			if u := sc.hits[j].unit.current(); u != nil {
+				e.hit(u, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest})
 			}
 		}
 		e.release(sc)
 	}
-}
-
-func (e *Engine) readsAlerts(id string) bool {
-	return slices.ContainsFunc(e.program.Load().units, func(u *unit) bool { return u.readsAlerts && u.id == id })
+	e.fed = e.fed[:0]
 }
 
 // entryOf is a transition as a log: its labels are fields, beside alertname, state, rule, value and reason; the message is the summary.

@@ -14,6 +14,7 @@ type alert struct {
 	raw     bool  // the condition holds
 	holds   bool  // and the rule is active, and nothing has resolved the alert since
 	blocked bool  // resolved while the condition held: it has to cease before the next episode
+	passed  bool  // fired early, and the rules that read alerts know
 	early   bool  // fired with the event that completed the condition; the watermark has not come there yet
 	told    told  // what people may have heard of it
 	late    bool  // brought about by a late event
@@ -111,11 +112,17 @@ func (l *life) early(ed window.Edge) {
 // moved it.
 func (l *life) confirm(at int64, reason string) {
 	a := l.g.alert
+	moved := at != a.start
+	a.start = at
+	state, _ := l.state()
+	if moved {
+		l.tell(state, at, reason)
+	}
 	a.early = false
-	if at != a.start {
-		a.start = at
-		state, _ := l.state()
-		l.tell(state, max(a.fired, at), reason)
+	if !a.passed {
+		out := l.alertNow(state, at, reason)
+		out.Historical = a.told != said
+		l.feed(out)
 	}
 }
 
@@ -197,7 +204,7 @@ func (l *life) resolve(at int64, reason string) {
 	if a.told != nothing || a.phase == up {
 		l.u.remember(l.g, at)
 	}
-	a.phase, a.holds, a.early, a.late, a.told, a.level, a.labels = idle, false, false, false, nothing, 0, nil
+	a.phase, a.holds, a.early, a.passed, a.late, a.told, a.level, a.labels = idle, false, false, false, false, nothing, 0, nil
 	a.blocked = a.raw
 	l.drop()
 }
@@ -238,6 +245,9 @@ func (l *life) next() int64 {
 	case l.lingers():
 		next = min(next, a.fell+l.u.keep())
 	}
+	if a.early {
+		next = min(next, a.start)
+	}
 	if a.phase == muted && !a.early {
 		_, until := l.e.suppressed(l.u, l.g.key, a.at)
 		next = min(next, max(until, a.at))
@@ -256,6 +266,9 @@ func (l *life) tick(at int64) {
 	a := l.g.alert
 	a.at = max(a.at, at)
 	switch {
+	case a.early && at >= a.start: // nothing has confirmed it
+		l.resolve(at, "late data")
+		return
 	case a.phase == pending && a.holds && at == a.start+int64(l.u.rule.For):
 		l.fire(at, a.edge.Reason+" for "+shortDuration(l.u.rule.For))
 		return

@@ -226,6 +226,7 @@ type savedAlert struct {
 	Holds   bool              `json:"holds"`
 	Blocked bool              `json:"blocked,omitempty"`
 	Early   bool              `json:"early,omitempty"`
+	Passed  bool              `json:"passed,omitempty"`
 	Told    told              `json:"told"`
 	Late    bool              `json:"late,omitempty"`
 	At      int64             `json:"at"`
@@ -307,7 +308,7 @@ func (u *unit) append(b []byte, number uint32, g *group) []byte {
 func (u *unit) saved(g *group) savedAlert {
 	a := g.alert
 	return savedAlert{
-		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
+		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passed, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
 		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason, a.edge.Count}, Count: a.count, Level: a.level, Shown: a.shown, Labels: a.labels,
 		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Points: a.points,
 	}
@@ -315,7 +316,7 @@ func (u *unit) saved(g *group) savedAlert {
 
 func (s savedAlert) alert() *alert {
 	return &alert{
-		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
+		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passed: s.Passed, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
 		edge:  window.Edge{At: s.Edge.At, True: true, Value: s.Edge.Value, Threshold: s.Edge.Threshold, Reason: s.Edge.Reason, Count: s.Edge.Count},
 		count: s.Count, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -43,6 +44,18 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 	a.shown = a.level
 	u.touch(l.number, l.g)
 	l.e.out = append(l.e.out, out)
+	if !a.early || !a.passed && !u.behind {
+		a.passed = a.early
+		l.feed(out)
+	}
+}
+
+// feed passes a transition on to the rules that read alerts. What fires early is passed on once: at once, or during a backlog when it is confirmed, since only then is
+// its time known.
+func (l *life) feed(out models.Alert) {
+	if l.e.program.Load().feeds && !l.u.readsAlerts {
+		l.e.fed = append(l.e.fed, out)
+	}
 }
 
 // alertNow is the alert of a group as it stands.
@@ -153,9 +166,34 @@ func (s *samples) shownTop(fields []string) map[string][]models.TopValue {
 func (e *Engine) takeOut() []models.Alert {
 	e.feedAlerts()
 	out := e.out
-	e.out, e.fed = nil, 0
-	slices.SortStableFunc(out, func(a, b models.Alert) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.ID, b.ID))
-	})
+	e.out = nil
+	sortTransitions(out)
 	return out
+}
+
+// sortTransitions sorts by event time, but leaves those of one alert in the order in which they were decided: what fires early may be found to have begun, and ended,
+// before.
+func sortTransitions(out []models.Alert) {
+	if len(out) < 2 {
+		return
+	}
+	type placed struct {
+		at    time.Time
+		alert models.Alert
+	}
+	list, least := make([]placed, len(out)), make(map[string]time.Time)
+	for i := len(out) - 1; i >= 0; i-- {
+		at := out[i].At
+		if later, ok := least[out[i].ID]; ok && later.Before(at) {
+			at = later
+		}
+		least[out[i].ID] = at
+		list[i] = placed{at, out[i]}
+	}
+	slices.SortStableFunc(list, func(a, b placed) int {
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.alert.Rule, b.alert.Rule), cmp.Compare(a.alert.ID, b.alert.ID))
+	})
+	for i := range list {
+		out[i] = list[i].alert
+	}
 }
