@@ -1,11 +1,14 @@
 package ruletest
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -64,11 +67,22 @@ func foretell(set *rule.Set, records []models.Record, start, end time.Time) ([]s
 		return nil, err
 	}
 	var all []spell
+	var err error
 	for left := slices.Clone(set.Rules); len(left) > 0; {
 		n := len(left)
 		left = slices.DeleteFunc(left, func(r *rule.Rule) bool {
-			if slices.ContainsFunc(left, func(other *rule.Rule) bool { return other != r && asksFor(r.When, other.Name) }) {
+			if slices.ContainsFunc(left, func(other *rule.Rule) bool {
+				return other != r && (asksFor(r.When, other.Name) || r.Source == "alerts" && other.Source != "alerts")
+			}) {
 				return false // the other rule comes first
+			}
+			if r.Source == "alerts" {
+				var about oracle // which no rule of these logs asks
+				if about, err = o.about(all); err != nil {
+					return true
+				}
+				all = append(all, about.rule(r)...)
+				return true
 			}
 			if r.Mode == rule.Off || r.Record {
 				return true
@@ -82,7 +96,31 @@ func foretell(set *rule.Set, records []models.Record, start, end time.Time) ([]s
 			return nil, fmt.Errorf("rules ask for each other")
 		}
 	}
-	return all, nil
+	return all, err
+}
+
+// about is an oracle whose logs are the transitions of alerts.
+func (o *oracle) about(spells []spell) (oracle, error) {
+	var records []models.Record
+	tell := func(s spell, at int64, state models.AlertState) error {
+		if at == farFuture {
+			return nil
+		}
+		fields := map[string]any{"timestamp": time.Unix(0, at).UTC().Format(time.RFC3339Nano), "state": state, "alertname": s.rule[strings.Index(s.rule, "/")+1:], "message": "m"}
+		for name, value := range s.labels {
+			fields[name] = value
+		}
+		value, err := json.Marshal(fields)
+		records = append(records, models.Record{Topic: "alerts", Timestamp: time.Unix(0, at), Value: value})
+		return err
+	}
+	for _, s := range spells {
+		if err := errors.Join(tell(s, s.fired, models.AlertFiring), tell(s, s.resolved, models.AlertResolved)); err != nil {
+			return oracle{}, err
+		}
+	}
+	about := oracle{set: o.set, start: o.start, end: o.end, episodes: map[string][]spell{}}
+	return about, about.read(records)
 }
 
 func asksFor(c rule.Condition, alert string) bool {
@@ -346,7 +384,7 @@ func (s *subject) spells() (list []spell) {
 		muted
 		up
 	)
-	phase, held := idle, false
+	phase, held, blocked := idle, false, false // blocked: resolved although the condition holds
 	var now spell
 	var fell int64
 	end := func(at int64) {
@@ -370,11 +408,14 @@ func (s *subject) spells() (list []spell) {
 	for _, at := range s.withDelays(s.instants()) {
 		truth := s.holds(at)
 		recovers := s.recovers(at, truth)
-		if truth && recovers {
-			s.reset, truth = at, false
+		if truth && recovers && !blocked {
+			s.reset = at
+			truth = s.holds(at)
+			blocked = truth
 		}
+		blocked = blocked && truth
 		active := s.active(at)
-		holds := truth && active
+		holds := truth && active && !blocked
 		switch {
 		case holds && !held && phase == idle:
 			now = spell{rule: s.r.ID(), labels: s.labels, start: at, resolved: farFuture}

@@ -303,4 +303,48 @@ groups:
 				m.log(m.IntN(1200), "topic", m.one("web", "app", "other"), "level", "ERROR")
 			}
 		}},
+	{name: "new values", rules: `
+  - {alert: A, match: 'class:*', when: new(class) > 0, window: 1m, by: [service], learn: 5m, remember: 10m}`,
+		logs: func(m *maker) {
+			for range 60 {
+				m.log(m.IntN(2400), "class", m.one("a", "b", "c", "d", "e", "f", "g"), "service", m.one("a", "b"))
+			}
+		}},
+	{name: "silence of hosts that are remembered", rules: `
+  - {alert: A, match: 'event:beat', when: count() == 0, window: 2m, by: [host], remember: 10m}`,
+		logs: func(m *maker) {
+			for _, host := range []string{"a", "b", "c"} {
+				for at := m.IntN(500); at < 2400; at += 20 + m.IntN(130) + 700*m.IntN(8)/7 {
+					m.log(at, "event", "beat", "host", host)
+				}
+			}
+		}},
+	{name: "resolved by a log", rules: `
+  - {alert: A, match: 'event:failed', when: count() > 2, window: 30s, by: [service], resolve: 'event:ready'}`,
+		logs: func(m *maker) {
+			m.burst(0, 1800, 120, "event", "failed", "service", m.one("a", "b"))
+			m.burst(0, 2000, 8, "event", "ready", "service", m.one("a", "b"))
+		}},
+	{name: "resolved by a log, or after a time", rules: `
+  - {alert: A, when: count(event:failed) > 2, window: 30s, resolve: {match: 'event:ready', or_after: 3m}}`,
+		logs: func(m *maker) {
+			m.burst(0, 1800, 90, "event", "failed")
+			m.burst(0, 2000, 6, "event", "ready")
+		}},
+	{name: "alerts as logs", rules: `
+groups:
+- name: g
+  rules:
+  - {alert: Slow, match: 'event:slow', when: count() > 1, window: 1m, for: 10s, by: [service]}
+  - {alert: Failing, match: 'level:error', when: count() > 2, window: 1m, for: 5s, by: [service]}
+- name: h
+  source: alerts
+  rules:
+  - {alert: Trouble, match: 'state:firing', when: count() > 2, window: 2m}
+  - {alert: Both, match: 'state:firing', when: distinct(alertname) > 1, window: 1m, by: [service]}`,
+		logs: func(m *maker) {
+			for range 150 {
+				m.log(m.IntN(2400), "event", m.one("slow", "ok"), "level", m.one("ERROR", "INFO"), "service", m.one("a", "b"))
+			}
+		}},
 }
