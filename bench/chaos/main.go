@@ -5,6 +5,11 @@
 //	go -C bench run ./chaos -unprotected                 loses its state at each kill; this has to fail
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192     on a Kafka of your own instead of the embedded one
 //
+//	KAFKA_PROXIED=31192 scripts/kafka/start.sh 3 .kafka
+//	go -C bench run ./chaos -brokers 127.0.0.1:29192 -cluster ../.kafka -proxied 31192
+//
+// uses three real brokers, of which every 30 seconds one is killed, over a network that is cut every few seconds.
+//
 // The broker, the producer and the receiver of notifications live in this process; alert-engine is a process of its own, as somebody would run it. Most kills
 // are SIGKILL; some stop the process with SIGSTOP for longer than its session with the group lasts, and then let it go on, believing that nothing has happened.
 //
@@ -22,6 +27,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -37,6 +43,8 @@ type options struct {
 	rate        int
 	partitions  int
 	brokers     string
+	cluster     string
+	proxied     int
 	unprotected bool
 	keep        bool
 }
@@ -50,6 +58,8 @@ func main() {
 	flag.IntVar(&o.rate, "rate", 2_000, "logs a second; with the number of logs it says how long this takes")
 	flag.IntVar(&o.partitions, "partitions", 8, "of the topic")
 	flag.StringVar(&o.brokers, "brokers", "", "a Kafka to use instead of the embedded one")
+	flag.StringVar(&o.cluster, "cluster", "", "directory of the real brokers, started by scripts/kafka/start.sh, that are killed as well")
+	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the network between them and the engine is cut")
 	flag.BoolVar(&o.unprotected, "unprotected", false, "take the engine's state away at each kill")
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
@@ -80,13 +90,26 @@ func run(o options) (err error) {
 	} else if err := createTopic(addr, topic, o.partitions); err != nil {
 		return err
 	}
+	var brokers cluster
+	lateness := 2 * time.Second
+	if o.cluster != "" {
+		lateness = 30 * time.Second // while a partition has no leader its logs are not in it: nobody can know of them before
+	}
+	engineAddr := addr
+	if o.proxied != 0 {
+		addrs, err := brokers.openProxies(o.proxied, 3)
+		if err != nil {
+			return err
+		}
+		engineAddr = strings.Join(addrs, ", ")
+	}
 	hook, err := startWebhook()
 	if err != nil {
 		return err
 	}
 	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := newWorkload(o.seed, start, o.logs, o.rate)
-	m, err := newMember(dir, addr, topic, hook.url)
+	m, err := newMember(dir, engineAddr, topic, hook.url, lateness)
 	if err != nil {
 		return err
 	}
@@ -100,6 +123,11 @@ func run(o options) (err error) {
 	defer cancel()
 	produced := make(chan error, 1)
 	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
+	endTrouble := func() error { return nil }
+	if o.cluster != "" {
+		brokers.dir = o.cluster
+		endTrouble = brokers.watch(o.seed)
+	}
 	r := rand.New(rand.NewPCG(o.seed, 1))
 	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
 	kills, stops := 0, 0
@@ -124,8 +152,14 @@ func run(o options) (err error) {
 	if err := <-produced; err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
-	log.Printf("all is written; waiting for the last windows")
-	if err := m.drain(w.end.Add(longest+5*time.Second), time.Minute); err != nil {
+	if err := endTrouble(); err != nil {
+		return err
+	}
+	log.Printf("all is written, at most %v after its time; waiting for the last windows", w.delay.Round(time.Millisecond))
+	if w.delay > lateness {
+		return fmt.Errorf("the brokers were away for so long that logs were written later than the lateness of %v: nothing can be said of alerts", lateness)
+	}
+	if err := m.drain(w.end.Add(longest+lateness), time.Minute, longest+lateness); err != nil {
 		return err
 	}
 	if err := m.stop(); err != nil {
@@ -135,7 +169,7 @@ func run(o options) (err error) {
 	if err != nil {
 		return err
 	}
-	log.Printf("%d SIGKILLs, %d SIGSTOPs of %v", kills, stops, sessionTimeout+2*time.Second)
+	log.Printf("%d SIGKILLs, %d SIGSTOPs of %v; %v", kills, stops, sessionTimeout+2*time.Second, &brokers)
 	return compare(w.expected(), decided, hook.notified())
 }
 
@@ -151,7 +185,7 @@ func sleep(produced chan error, d time.Duration, err *error) bool {
 }
 
 func createTopic(addr, topic string, partitions int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr))
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...))
 	if err != nil {
 		return err
 	}
@@ -163,8 +197,8 @@ func createTopic(addr, topic string, partitions int) error {
 
 // produce writes each log when its time has come.
 func produce(ctx context.Context, addr, topic string, w *workload, partitions int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.ProducerLinger(5*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(5*time.Millisecond), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(1_000_000), kgo.RequestTimeoutOverhead(5*time.Second))
 	if err != nil {
 		return err
 	}
@@ -178,6 +212,7 @@ func produce(ctx context.Context, addr, topic string, w *workload, partitions in
 			if err != nil {
 				failed = err
 			}
+			w.delay = max(w.delay, time.Since(l.at)) // callbacks come one at a time
 		})
 		if ctx.Err() != nil {
 			return ctx.Err()

@@ -26,12 +26,12 @@ type member struct {
 }
 
 // newMember builds alert-engine and writes its configuration.
-func newMember(dir, brokers, topic, hook string) (*member, error) {
+func newMember(dir, brokers, topic, hook string, lateness time.Duration) (*member, error) {
 	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v}\nrules: [chaos.rules.yml]\n"+
 		"notify: {alertmanager_config: alertmanager.yml}\n", brokers, topic, topic, sessionTimeout), map[string]string{
 		"alertmanager.yml": fmt.Sprintf("route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"+
 			"receivers: [{name: chaos, webhook_configs: [{url: %q}]}]\n", hook),
-		"chaos.rules.yml": rules,
+		"chaos.rules.yml": fmt.Sprintf(rules, lateness),
 	})
 	return &member{Engine: engine}, err
 }
@@ -64,12 +64,12 @@ func (m *member) pause(d time.Duration) error {
 }
 
 // drain waits until a time has come and the engine is ready, and then until all windows are over.
-func (m *member) drain(until time.Time, patience time.Duration) error {
+func (m *member) drain(until time.Time, patience, windows time.Duration) error {
 	time.Sleep(time.Until(until))
 	if err := m.AwaitReady(patience); err != nil {
 		return err
 	}
-	time.Sleep(longest)
+	time.Sleep(windows)
 	return nil
 }
 

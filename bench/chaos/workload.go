@@ -13,7 +13,7 @@ const (
 	rules = `version: 1
 groups:
 - name: chaos
-  lateness: 2s
+  lateness: %v
   rules:
   - alert: Errors
     match: level>=ERROR
@@ -75,7 +75,8 @@ type workload struct {
 	start, end time.Time
 	total      int
 	rate       int
-	special    []entry // ordered by time
+	special    []entry       // ordered by time
+	delay      time.Duration // the longest that a log was written after its time
 }
 
 const (
@@ -89,7 +90,7 @@ func newWorkload(seed uint64, start time.Time, total, rate int) *workload {
 	w := &workload{seed: seed, start: start, end: start.Add(length), total: total, rate: rate}
 	r := rand.New(rand.NewPCG(seed, 2))
 	// So many incidents that the transitions fit into the history that the engine keeps, however long this runs.
-	pause := max(25*time.Second, length*keys*2/200)
+	pause := max(25*time.Second, length*keys*2/420)
 	for k := range keys {
 		key := fmt.Sprintf("k%02d", k)
 		for at := time.Duration(r.Int64N(int64(pause))); at < length-longest; at += pause/2 + time.Duration(r.Int64N(int64(pause))) {
@@ -152,7 +153,7 @@ type episode struct {
 	rule, key  string
 	number     int64
 	from, to   time.Time
-	count      int64 // logs in the window when it fired
+	count      int64 // logs that were in its windows, from the first that made it fire to the last before it resolved
 	unresolved bool
 }
 
@@ -206,7 +207,13 @@ func spans(rule, key string, list []entry, window time.Duration, from time.Time,
 		case now && !open:
 			out = append(out, episode{rule: rule, key: key, number: int64(len(out) + 1), from: t, count: int64(len(in)), unresolved: true})
 		case !now && open:
-			out[len(out)-1].to, out[len(out)-1].unresolved = t, false
+			e := &out[len(out)-1]
+			e.to, e.unresolved, e.count = t, false, 0
+			for _, l := range list {
+				if l.at.After(e.from.Add(-window)) && !l.at.After(t) {
+					e.count++
+				}
+			}
 		}
 		open = len(out) > 0 && out[len(out)-1].unresolved
 	}

@@ -53,7 +53,7 @@ func (s *state) Positions() []models.SourcePosition {
 	for source, at := range s.store.Positions() {
 		list = append(list, models.SourcePosition{
 			Cluster: source.Cluster, TopicID: source.TopicID, Topic: source.Topic, Partition: source.Partition,
-			Next: at.Next, Committed: at.Committed, Epoch: at.Epoch,
+			Next: at.Next, Committed: at.Committed, Epoch: at.Epoch, Left: at.Left,
 		})
 	}
 	return list
@@ -65,7 +65,7 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
 	for _, p := range positions {
-		c.SetPosition(storeSource(p), store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch})
+		c.SetPosition(storeSource(p), store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left})
 	}
 	for _, p := range forget {
 		c.Forget(storeSource(p))

@@ -25,7 +25,6 @@ type claim struct {
 	cluster    string
 	committed  int64                  // -1 for nothing
 	position   *models.SourcePosition // of the last checkpoint, or as we left it; nil when there is none
-	left       bool                   // position is of a partition that this process gave up, and another member may have read since
 	groupKnows bool                   // the group has committed offsets of the topic
 	newTopic   bool                   // the topic was created after we began
 	start      int64                  // the option
@@ -55,8 +54,11 @@ func (c claim) decide() place {
 		if c.committed > pos.Next {
 			p.replayUntil = c.committed // the checkpoint was taken during a replay
 		}
-	case pos != nil && c.left && c.committed > pos.Next:
+	case pos != nil && c.overtaken():
 		p.next, p.reason = c.committed, "another member has read on"
+		if c.rewound >= 0 && c.rewound < c.committed {
+			p.next, p.replayUntil = max(pos.Next, c.rewound), c.committed
+		}
 	case pos != nil:
 		p.next, p.loud, p.reason = c.committed, true, "the group's offset was reset; it is obeyed, and state from before the reset is kept"
 	case c.committed >= 0 && c.rewound >= 0 && c.rewound < c.committed:
@@ -73,6 +75,12 @@ func (c claim) decide() place {
 		p.next, p.reason = c.low, "a new group begins at the start"
 	}
 	return p.within(c.low, c.high)
+}
+
+// overtaken says whether another member has read the partition on since we gave it up.
+func (c claim) overtaken() bool {
+	pos := c.position
+	return pos.Left && !c.recreated() && c.committed > pos.Next
 }
 
 // recreated says whether the position is of another topic, or another cluster, of the same name.
@@ -184,7 +192,7 @@ func (f *feed) claims(offsets map[string]map[int32]kgo.Offset, meta kadm.Metadat
 			}
 			p := models.Partition{Topic: topic, Partition: n}
 			if pos, ok := f.gone[p]; ok {
-				c.position, c.left = &pos, true
+				c.position = &pos
 			} else if pos, ok := f.known(p, c.id); ok {
 				c.position = &pos
 			}
@@ -229,7 +237,7 @@ func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim
 	}
 	last := map[models.Partition]int64{} // the last record that was worked off
 	for name, c := range claims {
-		if c.position == nil && c.committed > c.low && c.committed <= c.high {
+		if (c.position == nil || c.overtaken()) && c.committed > c.low && c.committed <= c.high {
 			last[name] = c.committed - 1
 		}
 	}

@@ -54,7 +54,7 @@ type feed struct {
 	mu       sync.Mutex // guards all below, and the partitions' fields
 	parts    map[models.Partition]*partition
 	gone     map[models.Partition]models.SourcePosition // partitions that were ours, as we left them
-	forget   []models.SourcePosition                    // positions that are no longer ours to keep
+	forget   []models.SourcePosition                    // positions of topics that no longer exist
 	admit    func(context.Context) error                // is asked before the first join
 	all      int                                        // partitions of our topics, ours or others', as of the last answer
 	opened   bool                                       // all was well once
@@ -370,11 +370,25 @@ func (f *feed) release(ctx context.Context, lost map[string][]int32, fenced bool
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range parts {
-		f.gone[p.Partition] = f.position(p)
-		f.forget = append(f.forget, f.position(p))
-		delete(f.parts, p.Partition)
+		f.part(p)
 	}
 	f.changed = true
+}
+
+// part gives a partition up. What was read of it stays part of the state, so its position is kept: whoever gets the partition back goes on there, or where another
+// member has read on to. The caller holds mu.
+func (f *feed) part(p *partition) {
+	at := f.position(p)
+	at.Left = true
+	f.gone[p.Partition] = at
+	delete(f.parts, p.Partition)
+}
+
+// left are the positions of what was given up.
+func (f *feed) left() []models.SourcePosition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.gone))
 }
 
 // position is how far a partition was read, for a checkpoint. The caller holds mu.
@@ -540,9 +554,8 @@ func (f *feed) took() bool {
 func (f *feed) leave() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for name, p := range f.parts {
-		f.gone[name] = f.position(p)
+	for _, p := range f.parts {
+		f.part(p)
 	}
-	clear(f.parts)
 	f.changed = true
 }

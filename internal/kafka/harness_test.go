@@ -417,3 +417,12 @@ func (k keeping) position(b *bed, partition int32) models.SourcePosition {
 	defer k.mu.Unlock()
 	return k.positions[models.Partition{Topic: b.topic, Partition: partition}]
 }
+
+func (b *bed) topicID() [16]byte {
+	b.t.Helper()
+	meta, err := b.admin.Metadata(context.Background(), b.topic)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return meta.Topics[b.topic].ID
+}

@@ -58,8 +58,8 @@ type Engine interface {
 type Checkpointer interface {
 	// Positions are those of the last checkpoint. It is called once, before anything else.
 	Positions() []models.SourcePosition
-	// Checkpoint makes state and positions durable before it returns; then offsets are committed. Positions to forget are of partitions that others read now, or
-	// of topics that no longer exist.
+	// Checkpoint makes state and positions durable before it returns; then offsets are committed. Positions to forget are of topics
+	// that no longer exist; those of partitions that others read now are kept, and marked as left.
 	Checkpoint(positions, forget []models.SourcePosition) error
 	// Urgent says that something waits that should not wait for the next second.
 	Urgent() bool
@@ -82,7 +82,8 @@ type Source struct {
 	mu       sync.Mutex // guards the engine against a revocation, which comes from another goroutine
 	progress []models.Progress
 	forget   []models.SourcePosition
-	saved    time.Time // when the last checkpoint was taken
+	recalled []models.SourcePosition // of the last run, and not assigned to us yet
+	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
 
 	step  atomic.Int64 // when the loop last came round, in nanoseconds since 1970; 0 before Run
@@ -196,7 +197,8 @@ func (s *Source) recall() {
 		return
 	}
 	positions := map[models.Partition][]models.SourcePosition{}
-	for _, p := range s.keeper.Positions() {
+	s.recalled = s.keeper.Positions()
+	for _, p := range s.recalled {
 		name := models.Partition{Topic: p.Topic, Partition: p.Partition}
 		positions[name] = append(positions[name], p)
 	}
@@ -295,8 +297,9 @@ func (s *Source) checkpoint() bool {
 	if s.keeper == nil {
 		return true
 	}
-	positions := s.feed.positions(nil)
+	positions := append(s.feed.positions(nil), s.feed.left()...)
 	forget := s.forgotten(positions)
+	positions = append(positions, s.unclaimed(positions, forget)...)
 	if err := s.keeper.Checkpoint(positions, forget); err != nil {
 		s.count.errors.add("checkpoint", 1)
 		s.feed.has("checkpoint", err)
@@ -308,7 +311,16 @@ func (s *Source) checkpoint() bool {
 	return true
 }
 
-// forgotten are the positions that the next checkpoint is to drop: those that were ours and are not now.
+// unclaimed are the positions of the last run that were not assigned to us yet. State covers them too.
+func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
+	s.recalled = slices.DeleteFunc(s.recalled, func(old models.SourcePosition) bool {
+		same := func(p models.SourcePosition) bool { return p.Topic == old.Topic && p.Partition == old.Partition }
+		return slices.ContainsFunc(positions, same) || slices.ContainsFunc(forget, same)
+	})
+	return s.recalled
+}
+
+// forgotten are the positions that the next checkpoint is to drop: those of topics that no longer exist.
 func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
 	s.feed.mu.Lock()
 	s.forget = append(s.forget, s.feed.forget...)

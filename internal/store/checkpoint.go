@@ -22,6 +22,7 @@ type Position struct {
 	Next      int64 // offset of the next record to be read; all before it are part of the state
 	Committed int64 // offset the consumer group held when the checkpoint was taken; any other than this and Next was set by an operator. -1 when unknown
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
+	Left      bool  // another member may have read on since
 }
 
 // Checkpoint collects what has changed since the last commit. Store.Begin makes it.
@@ -177,11 +178,15 @@ func parseSource(b []byte) (s Source, err error) {
 func appendPosition(dst []byte, p Position) []byte {
 	dst = binary.AppendVarint(dst, p.Next)
 	dst = binary.AppendVarint(dst, p.Committed)
-	return binary.AppendVarint(dst, int64(p.Epoch))
+	dst = binary.AppendVarint(dst, int64(p.Epoch))
+	if p.Left {
+		return binary.AppendVarint(dst, 1)
+	}
+	return binary.AppendVarint(dst, 0)
 }
 
 func parsePosition(b []byte) (p Position, err error) {
-	var fields [3]int64
+	var fields [4]int64
 	for i := range fields {
 		v, used := binary.Varint(b)
 		if used <= 0 {
@@ -189,7 +194,7 @@ func parsePosition(b []byte) (p Position, err error) {
 		}
 		fields[i], b = v, b[used:]
 	}
-	return Position{Next: fields[0], Committed: fields[1], Epoch: int32(fields[2])}, nil
+	return Position{Next: fields[0], Committed: fields[1], Epoch: int32(fields[2]), Left: fields[3] != 0}, nil
 }
 
 func appendPositions(dst []byte, positions map[Source]Position) []byte {

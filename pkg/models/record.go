@@ -56,6 +56,7 @@ type SourcePosition struct {
 	Next      int64 // offset of the next record to be read
 	Committed int64 // what the consumer group held when the position was taken; -1 when unknown
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
+	Left      bool  // the partition was given up then, and another member may have read on since; what was read before is part of the state all the same
 }
 
 // Partition names a partition of a topic.
