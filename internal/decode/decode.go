@@ -29,6 +29,7 @@ const (
 	maxWrapped  = 4       // compression within quotes within compression
 	maxMembers  = 1 << 20 // logs of one record
 	keptScratch = 1 << 20 // scratch memory that outgrew this is given back after the record
+	smallValue  = 8 << 10 // a record of this size makes no scratch memory outgrow what is kept, whatever it expands to
 	asking      = 64      // paths that were looked up without being asked for, and are remembered
 	maxDetail   = 200     // bytes of a rejection's detail
 )
@@ -40,6 +41,7 @@ type Decoder struct {
 	plan         *fieldPlan
 	set          compiled
 	defaultLevel level
+	auto         bool // formats are detected
 	notices      [noticeCount]uint64
 
 	log    Log
@@ -88,7 +90,7 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	d := &Decoder{cfg: cfg, fields: fields, plan: newFieldPlan(cfg, fields), set: set, defaultLevel: set.level, asked: map[string]asked{}}
+	d := &Decoder{cfg: cfg, fields: fields, plan: newFieldPlan(cfg, fields), set: set, defaultLevel: set.level, auto: set.format == "auto", asked: map[string]asked{}}
 	d.root = newExtractor(d.plan.plan)
 	d.rootOnly[0] = d.root
 	d.log = Log{
@@ -144,7 +146,11 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 
 // end lets go of the record, and of scratch memory that one large record has made grow.
 func (d *Decoder) end() {
+	small := d.rec != nil && len(d.rec.Value) <= smallValue
 	d.rec, d.each, d.reject = nil, nil, nil
+	if small {
+		return
+	}
 	for _, b := range [...]*[]byte{&d.built, &d.shared, &d.shared2} {
 		if cap(*b) > keptScratch {
 			*b = nil
@@ -159,7 +165,12 @@ func (d *Decoder) end() {
 
 // value reads the bytes of a record, or what was wrapped in them.
 func (d *Decoder) value(b []byte, depth int) {
-	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.set.format == "auto" && len(d.rec.Headers) == 0 { // nearly always
+	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 { // nearly always
+		if n := d.root.read(b); n > 0 && skipBlank(b, n) == len(b) && !d.root.parts {
+			d.prepare("json", b[:n])
+			d.emit()
+			return
+		}
 		d.detect(trim(b), depth)
 		return
 	}
@@ -359,12 +370,13 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	}
 	l.format, l.raw, l.isText, l.text = format, raw, false, nil
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
-	if d.rec != nil {
-		l.pos = models.Position{Topic: d.rec.Topic, Partition: d.rec.Partition, Offset: d.rec.Offset, Index: d.index}
-	}
+	l.index = d.index
 	l.shape = nil
 	if !l.root.parts {
 		l.shape = d.shapeOf()
+		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil && !l.shape.partial && l.closedMessage() { // nearly always
+			return
+		}
 	}
 	l.addLayers()
 	if len(l.over)+len(l.under) != 0 {

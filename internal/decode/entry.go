@@ -34,7 +34,7 @@ func (l *Log) Entry() models.LogEntry {
 		TraceID:         text(FieldTraceID),
 		SpanID:          text(FieldSpanID),
 		Raw:             validString(l.raw),
-		Position:        l.pos,
+		Position:        l.Position(),
 		Kubernetes: models.Kubernetes{
 			NamespaceName: text(FieldNamespace),
 			PodName:       text(FieldPod),

@@ -52,7 +52,7 @@ type key struct {
 
 const (
 	unsure = 1 << 30
-	sure   = 8 // texts of equal length in a row after which the next is expected to have it too
+	sure   = 32 // texts of equal length in a row after which the next is expected to have it too
 )
 
 // step is the bytes between two values, and where they lead.
@@ -132,8 +132,8 @@ func (x *extractor) read(b []byte) int {
 			if !s.fits(b, i) {
 				s = k.other(b, i)
 			}
-		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1])|(word(w[16:24])&s.masks[2]^s.words[2]) != 0 ||
-			!s.isString && !s.leads(b, i+s.size) {
+		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1]) != 0 ||
+			s.size > 16 && word(w[16:24])&s.masks[2] != s.words[2] || !s.isString && !s.leads(b, i+s.size) {
 			s = k.other(b, i)
 		}
 		if s != nil {

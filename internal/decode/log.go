@@ -58,7 +58,8 @@ func (v Value) each(f func(Value) bool) bool {
 type Log struct {
 	d      *Decoder
 	rec    *models.Record
-	pos    models.Position
+	pos    models.Position // of a log that is an entry
+	index  int             // of the log in its record
 	clock  clock
 	format string
 	raw    []byte
@@ -84,6 +85,20 @@ type Log struct {
 
 // Value returns the field with the ID.
 func (l *Log) Value(id FieldID) Value {
+	if l.shape != nil {
+		if at := l.shape.slots[id]; at >= 0 {
+			s := &l.root.spans[at]
+			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage && id != FieldContainer { // nearly always
+				return Value{String, l.root.doc[s.start:s.end:s.end]}
+			}
+		} else if at == slotAbsent {
+			return Value{}
+		}
+	}
+	return l.value(id)
+}
+
+func (l *Log) value(id FieldID) Value {
 	if id == FieldLevel {
 		l.findLevel()
 		return Value{String, l.level.word}
@@ -131,7 +146,9 @@ func (l *Log) Lookup(path string) Value {
 
 // Severity is the OpenTelemetry severity number, 0 when unknown.
 func (l *Log) Severity() int {
-	l.findLevel()
+	if !l.levelSeen {
+		l.findLevel()
+	}
 	return l.level.severity
 }
 
@@ -197,7 +214,12 @@ func (p *fieldPlan) sourceName(s source) string {
 func (l *Log) RecordTime() int64 { return l.clock.record }
 
 // Position says where the log stands.
-func (l *Log) Position() models.Position { return l.pos }
+func (l *Log) Position() models.Position {
+	if l.rec == nil {
+		return l.pos
+	}
+	return models.Position{Topic: l.rec.Topic, Partition: l.rec.Partition, Offset: l.rec.Offset, Index: l.index}
+}
 
 // Format names the format that the log was read as.
 func (l *Log) Format() string { return l.format }

@@ -10,6 +10,8 @@ type shape struct {
 	slots []slot // by FieldID
 	time  slot
 	level slot
+
+	partial bool // it has the marks of a line that was split
 }
 
 // What a shape says of a field besides a slot.
@@ -46,6 +48,7 @@ func (d *Decoder) shapeOf() *shape {
 	s.time = firstPresent(&d.plan.time, s.has)
 	s.level = slotUnknown
 	h := &d.plan.hints
+	s.partial = s.has.has(h.partialMessage) || s.has.has(h.partialID)
 	if n, only := d.plan.level.present(s.has); n == 1 && !s.has.has(h.auditID) && !s.has.has(h.auditLevel) && d.plan.scales[only] == scaleAny {
 		s.level = only
 	}
