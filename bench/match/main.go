@@ -220,6 +220,23 @@ func core() {
 			loopDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) { loop.match(log, nil) }, reject)
 		}
 	})
+	words := newNaive(literalRules(1000), engines["literal"][2].program.Fields())
+	wordsDecoder := newDecoder(engines["literal"][2].program.Fields())
+	wordsEntry := c.add("naive, literals", len(loopLogs), func() {
+		for _, b := range loopLogs {
+			wordsDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) { words.match(log, nil) }, reject)
+		}
+	})
+	defined := mixedRules(1000)
+	evalEntry := c.add("Eval", 20, func() {
+		for _, b := range loopLogs[:20] {
+			loopDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) {
+				for _, q := range defined {
+					match.Eval(q, log, nil)
+				}
+			}, reject)
+		}
+	})
 	c.hold(*rounds)
 
 	fmt.Printf("extraction of %d fields %.0f ns; encoding/json %.0f ns\n\n", len(mixedPaths), floor.best, std.best)
@@ -243,6 +260,7 @@ func core() {
 	verdict("1,000 mixed rules over extraction alone", thousand/floor.best, "<=", 2.0)
 	verdict("encoding/json over 1,000 mixed rules", std.best/thousand, ">=", 8)
 	verdict("naive loop over 1,000 mixed rules", naiveEntry.best/thousand, ">=", 300)
+	fmt.Printf("naive loop over 1,000 literal rules %.0f; match.Eval in a loop over 1,000 mixed rules %.0f\n", wordsEntry.best/entries["literal"][2].best, evalEntry.best/thousand)
 	verdict("allocations per log without a match", allocations(mixed, logs), "<=", 0)
 	compare(mixed, loop, logs[:2000])
 	twoWorkers(sample, logs)

@@ -39,6 +39,7 @@ type unit struct {
 	ranges                []rangeMark // by ascending minimum
 	networks              []networkMark
 	scalars               bool // anything but exists
+	texts                 bool // nothing but literals
 }
 
 // anchorEnd is a class of beginnings or ends that some literal of a unit has.
@@ -164,6 +165,7 @@ func (b *unitBuilder) build() *unit {
 		return 0
 	})
 	u.scalars = len(u.lits) > 0 || len(u.any) > 0 || len(u.ranges) > 0 || len(u.networks) > 0
+	u.texts = len(u.lits) > 0 && len(u.any)+len(u.exists)+len(u.ranges)+len(u.networks) == 0
 	return &u
 }
 
@@ -193,6 +195,12 @@ func (s *scan) wants(l *literal) bool {
 // scanValue looks at a value of a field, of any kind.
 func (m *Matcher) scanValue(u *unit, v decode.Value, sc scope) {
 	if v.Kind <= decode.Null {
+		return
+	}
+	if u.texts && v.Kind == decode.String && isASCII(v.Text) { // nearly always
+		s := &m.scan
+		s.unit, s.scope, s.numeric, s.mode = u, sc, false, modeFolded|modeCased
+		m.scanText(s, v.Text)
 		return
 	}
 	for _, e := range u.exists {
