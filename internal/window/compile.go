@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -110,9 +111,15 @@ func (c *compiler) truth(of rule.Condition) (truth, direction) {
 	case *rule.Unary:
 		return c.not(of)
 	case *rule.Call:
+		if of.Func != "firing" {
+			break
+		}
 		c.p.alerts = append(c.p.alerts, of.Alert)
 		return &firing{of.Alert}, direction{}
 	case *rule.Binary:
+		if strings.Contains("+-*/", of.Op) {
+			break
+		}
 		if of.Op != "and" && of.Op != "or" {
 			return c.comparison(of)
 		}

@@ -75,6 +75,14 @@ func TestWhatCannotBeCompiledIsSaid(t *testing.T) {
 	f("when: '"+strings.Repeat("count(f:x) > 1 and ", 64)+"count(f:y) > 1'", "condition has more than 64 filters; make two rules of it")
 }
 
+func TestANumberIsNoCondition(t *testing.T) {
+	for _, number := range []rule.Condition{&rule.Call{Func: "count"}, &rule.Binary{Op: "+", Left: &rule.Number{}, Right: &rule.Number{}}, &rule.Number{}} {
+		if _, err := Compile(&rule.Rule{When: number}); err == nil || !strings.Contains(err.Error(), "the condition is a number") {
+			t.Errorf("%#v: %v", number, err)
+		}
+	}
+}
+
 func TestOnlyLogsThatMatterAreEvents(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
