@@ -159,10 +159,10 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			at = min(at, t)
 		}
 	}
-	leaving := g.up || !p.steady
+	leaving, looked := g.up || !p.steady, g.looked(p)
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.done.cursors[i]
-		if cur.hi < len(s.times) {
+		if cur.hi < len(s.times) && !looked {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
 		if cur.lo < cur.hi && leaving {
@@ -176,7 +176,9 @@ func (g *Group) change(p *Plan, env Env) int64 {
 	if p.sequence != nil {
 		st.nextStep(p, soon)
 	}
-	soon(st.known)
+	if !looked {
+		soon(st.known)
+	}
 	if p.gated {
 		soon(st.known + p.window)
 	}
@@ -189,6 +191,11 @@ func (g *Group) change(p *Plan, env Env) int64 {
 		soon(floor(max(g.swept, st.known), p.grid) + p.grid)
 	}
 	return at
+}
+
+// looked says whether Eager has looked at every instant after swept, and the condition holds at none of them.
+func (g *Group) looked(p *Plan) bool {
+	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known && g.state.owed == Never
 }
 
 // ages calls soon with the instants at which an age passes what it is compared with.
@@ -359,7 +366,7 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 		if x := (&instant{p: p, g: g, v: st.ahead, at: at}); p.when.holds(x) {
 			e := p.tell(x, true)
 			e.Late = g.late && at == g.swept+1
-			st.owed = Never
+			st.owed = at // what comes after is to be looked at once this is over
 			return e, true
 		}
 	}

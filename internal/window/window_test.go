@@ -236,30 +236,55 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 		g := p.NewGroup(list[0].at)
 		newest := int64(math.MinInt64)
 		var said []int64
+		var got []string
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		opened := int64(Never)
+		sweep := func() {
+			due, before := g.Due(p), len(got)
+			if rapid.Bool().Draw(t, "sweep") {
+				g.Sweep(p, newest-lateness, nil, each)
+			}
+			if len(got) > before && due > newest-lateness {
+				t.Fatalf("edges %v, but due only at %d", got[before:], due)
+			}
+		}
 		for _, s := range arrive(t, list, lateness) {
 			g.Add(p, eventOf(p, r, &s))
 			so = append(so, s)
 			d := define(r, p, so)
+			newest = max(newest, s.at)
+			if g.Swept() >= opened && !g.True() {
+				opened = Never
+			}
+			if opened != Never { // nobody asks while an alert is open
+				sweep()
+				continue
+			}
 			e, found := g.Eager(p)
+			if found && rapid.Bool().Draw(t, "open") {
+				opened = e.At
+			}
 			if found && (e.At <= g.Swept() || !d.truth(r.When, e.At)) {
 				t.Fatalf("%s: at %d, swept to %d, it does not hold", when, e.At, g.Swept())
 			}
-			if s.at > newest && !found && d.truth(r.When, s.at) {
+			if s.at == newest && !found && d.truth(r.When, s.at) {
 				t.Fatalf("%s: holds with the event at %d, but is not found", when, s.at)
 			}
 			if found {
 				said = append(said, e.At)
 			}
-			if newest = max(newest, s.at); rapid.Bool().Draw(t, "sweep") {
-				g.Sweep(p, newest-lateness, nil, func(Edge) {})
-			}
+			sweep()
 			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
 				if g, err = p.Decode(g.Append(nil)); err != nil {
 					t.Fatal(err)
 				}
 			}
 		}
+		g.Sweep(p, 200*second, nil, each)
 		d := define(r, p, list)
+		if diff := cmp.Diff(d.edges(func(at int64) bool { return d.truth(r.When, at) }, 200*second, second), got); diff != "" {
+			t.Fatalf("%s\n%s", when, diff)
+		}
 		for _, at := range said {
 			if !strings.Contains(when, "new") && !d.truth(r.When, at) { // a value may turn out to be older, but is new then
 				t.Fatalf("%s: what was said of %d is not confirmed", when, at)
