@@ -471,3 +471,73 @@ func TestManyUseAnEngineAtOnce(t *testing.T) {
 		t.Errorf("%d transitions of %d logs", told.Load(), e.Stats().Logs)
 	}
 }
+
+func TestARecordRuleIsAMetricAndNoAlert(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	w := newWorld(t, `
+groups:
+- name: shop
+  rules:
+  - record: shop:slowest_ms
+    match: 'duration_ms:*'
+    when: max(duration_ms)
+    by: [service]
+`, alerting.WithRegisterer(registry))
+	w.log(0, `"service":"a","duration_ms":17`)
+	w.log(time.Second, `"service":"a","duration_ms":4`)
+	w.time(time.Minute)
+	w.heard()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "shop_slowest_ms" {
+			if m := f.GetMetric(); len(m) != 1 || m[0].GetGauge().GetValue() != 17 || m[0].GetLabel()[0].GetValue() != "a" {
+				t.Errorf("%v", f)
+			}
+			return
+		}
+	}
+	t.Error("there is no metric of that name")
+}
+
+func TestADamagedStateIsRefused(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.log(0, `"level":"ERROR","service":"a"`)
+	w.save(true)
+	restore := func(change func(key, value []byte) []byte) error {
+		e := alerting.NewEngine(alerting.WithRules(readRules(t, errorRules)), alerting.WithEmit(func(models.Alert) {}))
+		return e.Restore(func(each func(key, value []byte) error) error {
+			for key, value := range w.state {
+				if err := each([]byte(key), change([]byte(key), bytes.Clone(value))); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := restore(func(_, value []byte) []byte { return value }); err != nil {
+		t.Error(err)
+	}
+	for _, kind := range "pug" {
+		if err := restore(func(key, value []byte) []byte {
+			if rune(key[0]) == kind {
+				return value[:len(value)/2]
+			}
+			return value
+		}); err == nil {
+			t.Errorf("half a value of kind %c is accepted", kind)
+		}
+	}
+	err := restore(func(key, value []byte) []byte {
+		if key[0] == 'v' {
+			return []byte{9}
+		}
+		return value
+	})
+	if err == nil || !strings.Contains(err.Error(), "format [9]") {
+		t.Errorf("a newer format: %v", err)
+	}
+}

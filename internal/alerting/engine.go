@@ -453,7 +453,7 @@ func (l *life) scheduleEarlier() {
 func (u *unit) drop(number uint32) {
 	g := u.groups.at(number)
 	if g.episodes > 0 {
-		u.ended[g.key] = ended{g.episodes, uint32(max(u.watermark, 0) / 1e9)}
+		u.end(g.key, g.episodes)
 	}
 	u.due.set(number, never)
 	delete(u.open, number)

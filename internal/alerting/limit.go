@@ -13,7 +13,6 @@ type refusals struct {
 	count    int64 // since the engine was made
 	first    int64 // event time of the first one of the present shortage
 	last     int64
-	told     bool
 	episodes uint32
 }
 
@@ -31,7 +30,6 @@ func (e *Engine) room(u *unit) bool {
 		r.first = u.lastMatch
 		r.episodes++
 		u.changed = true
-		r.told = true
 		e.out = append(e.out, e.limitAlert(u, models.AlertFiring, r.first))
 	}
 	return false
@@ -44,7 +42,7 @@ func (e *Engine) settleRefusals(u *unit) {
 		return
 	}
 	e.out = append(e.out, e.limitAlert(u, models.AlertResolved, u.watermark))
-	r.first, r.told, u.changed = 0, false, true
+	r.first, u.changed = 0, true
 }
 
 // limitAlert is the alert about refused groups: one for the rule, however many they are.

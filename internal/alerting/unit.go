@@ -3,6 +3,7 @@ package alerting
 import (
 	"hash/maphash"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -71,9 +72,6 @@ type counters struct {
 	fired     int64
 	resolved  int64
 	lastMatch int64
-	pending   int
-	firing    int
-	muted     int
 	behind    bool // no time for this rule: a broker is away, or a backlog is being read
 }
 
@@ -105,13 +103,20 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	return u, nil
 }
 
-// conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve.
+// conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve, and a record, whose when is a number,
+// is a condition that holds whenever the number is defined.
 func conditionOf(r *rule.Rule) *rule.Rule {
-	if len(r.Sequence) == 0 || r.Resolve.After == 0 {
-		return r
-	}
 	c := *r
-	c.Window = r.Resolve.After
+	if len(r.Sequence) > 0 && r.Resolve.After > 0 {
+		c.Window = r.Resolve.After
+	}
+	if r.Record {
+		number := r.When
+		if number == nil {
+			number = &rule.Call{Func: "count"}
+		}
+		c.When = &rule.Binary{Op: ">=", Left: number, Right: &rule.Number{Value: -math.MaxFloat64}}
+	}
 	return &c
 }
 
@@ -186,12 +191,16 @@ func (u *unit) current() *unit {
 	return u
 }
 
-// keeps is how long a key is known after its last event: a week when the rule does not say.
+// keeps is how long a key is known after its last event: when the rule does not say, a week, and for a record as long as the window holds it.
 func (u *unit) keeps() int64 {
-	if u.rule.Remember == 0 {
+	switch {
+	case u.rule.Remember > 0:
+		return int64(u.rule.Remember)
+	case u.rule.Record:
+		return int64(u.plan.Retention())
+	default:
 		return int64(7 * 24 * time.Hour)
 	}
-	return int64(u.rule.Remember)
 }
 
 // lateness is the disorder that is allowed.

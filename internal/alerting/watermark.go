@@ -36,7 +36,6 @@ type partitionTime struct {
 	replay   bool
 	direct   int64 // the number of the last log that came alone; 0 when progress is told of the partition
 	seen     int64 // the clock's time at which progress was last told
-	offset   int64 // the next record to be applied
 	logs     int64
 	late     int64
 }
