@@ -41,10 +41,3 @@ func (t *tally) all() map[string]int64 {
 	defer t.mu.Unlock()
 	return maps.Clone(t.n)
 }
-
-func (t *tally) sum() (n int64) {
-	for _, c := range t.all() {
-		n += c
-	}
-	return n
-}

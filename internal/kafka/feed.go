@@ -514,13 +514,6 @@ func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	})
 }
 
-// committing says whether a commit is under way, and so whether what the group holds is unknown.
-func (f *feed) committing() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.busy
-}
-
 // progress is how far all partitions were read, appended to list. Time is that of which we know that everything older has been read where CaughtUp says so.
 func (f *feed) progress(list []models.Progress) (time.Time, []models.Progress) {
 	f.mu.Lock()

@@ -10,10 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/cespare/xxhash/v2"
 	"github.com/prometheus/common/model"
-
-	"github.com/prometheus/alertmanager/alert"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -143,18 +140,3 @@ func link(external *url.URL, id string) string {
 	}
 	return external.JoinPath("alerts", id).String()
 }
-
-// hash is how Alertmanager's notification log names an alert.
-func hash(set model.LabelSet) uint64 {
-	var b []byte
-	for _, name := range slices.Sorted(maps.Keys(set)) {
-		b = append(b, name...)
-		b = append(b, '\xff')
-		b = append(b, set[name]...)
-		b = append(b, '\xff')
-	}
-	return xxhash.Sum64(b)
-}
-
-// hashOf is the hash of an alert in the pipeline.
-func hashOf(a *alert.Alert) uint64 { return hash(a.Labels) }

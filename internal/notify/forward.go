@@ -66,7 +66,7 @@ func (n *Notifier) forward(l *pipeline, t *target) {
 		list, next := n.book.forTarget(t.who, now, all, posted)
 		if n.post(l, t, list, posted) == nil {
 			pause = 0
-			waitFor(ctx, moved, earlier(next, renew).Sub(time.Now()))
+			waitFor(ctx, moved, time.Until(earlier(next, renew)))
 			continue
 		}
 		pause = min(max(2*pause, time.Second), forwardBackoff)

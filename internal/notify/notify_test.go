@@ -69,7 +69,6 @@ func (o *outbox) Ack(seq uint64) {
 type world struct {
 	mu    sync.Mutex
 	sites map[string]*site
-	stop  []func()
 }
 
 // site is a receiver: what it got, and what it answers.

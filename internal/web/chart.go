@@ -40,9 +40,9 @@ type tickMark struct {
 
 // plot maps values over time into a frame.
 type plot struct {
-	from, to                         time.Time
-	low, high                        float64
-	left, right, top, bottom, height float64
+	from, to                 time.Time
+	low, high                float64
+	left, right, top, bottom float64
 }
 
 func (p plot) x(t time.Time) float64 {
