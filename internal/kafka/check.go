@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -189,7 +190,7 @@ func certificate(err error) bool {
 // closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also when it is about to stop.
 func closed(err error) bool {
 	var eof *kgo.ErrFirstReadEOF
-	return errors.As(err, &eof)
+	return errors.As(err, &eof) || errors.Is(err, io.EOF)
 }
 
 // hinted adds to an error what to do about it.
@@ -211,6 +212,8 @@ func hinted(err error) error {
 		hint = "we may not use the consumer group; allow READ on it"
 	case errors.As(err, &header):
 		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
+	case errors.Is(err, io.EOF):
+		hint = "the broker hangs up; check the SASL mechanism, user name and password, and whether it wants TLS"
 	case certificate(err):
 		hint = "the TLS connection is refused; check the CA, the client certificate and the server name"
 	}

@@ -29,6 +29,8 @@ type ClientConfig struct {
 
 	// Dial opens connections instead of a net.Dialer, in tests. TLS is then the dialer's own affair.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	decompress int // that a batch may expand to; maxDecompress unless a test says otherwise
 }
 
 // TLS encrypts connections and, with a certificate, proves who we are.
@@ -64,9 +66,13 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 	if id == "" {
 		id = "alert-engine"
 	}
+	most := c.decompress
+	if most == 0 {
+		most = maxDecompress
+	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}), kgo.DisableClientMetrics(),
-		kgo.MaxDecompressBatchBytes(maxDecompress), kgo.RetryTimeout(15 * time.Second),
+		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second),
 	}
 	if c.Dial != nil {
 		opts = append(opts, kgo.Dialer(c.Dial))

@@ -51,6 +51,8 @@ type feed struct {
 	client *kgo.Client
 	admin  *kadm.Client
 
+	onlyErrors bool // the last poll brought nothing else; the loop's own
+
 	mu       sync.Mutex // guards all below, and the partitions' fields
 	parts    map[models.Partition]*partition
 	gone     map[models.Partition]models.SourcePosition // partitions that were ours, as we left them
@@ -218,6 +220,10 @@ func (f *feed) OnGroupManageError(err error) {
 func (f *feed) poll(ctx context.Context, wait time.Duration, max int) ([]batch, error) {
 	pollCtx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	if f.onlyErrors {
+		// A broker that refuses answers at once, and the client asks again at once: nobody would ever rest.
+		pause(ctx, errorPause)
+	}
 	f.mu.Lock()
 	f.wakeUp = cancel
 	if f.changed {
@@ -225,7 +231,19 @@ func (f *feed) poll(ctx context.Context, wait time.Duration, max int) ([]batch, 
 	}
 	f.mu.Unlock()
 	fetches := f.client.PollRecords(pollCtx, max)
+	f.onlyErrors = fetches.NumRecords() == 0 && hasErrors(fetches)
 	return f.sort(fetches)
+}
+
+// errorPause is between two polls of which the first brought nothing but errors.
+const errorPause = 250 * time.Millisecond
+
+// hasErrors says whether fetches hold errors other than the end of the poll.
+func hasErrors(fetches kgo.Fetches) (found bool) {
+	fetches.EachError(func(_ string, _ int32, err error) {
+		found = found || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+	})
+	return found
 }
 
 // allow lets rebalances happen.

@@ -30,6 +30,7 @@ type bed struct {
 	group   string
 	dial    func(ctx context.Context, network, address string) (net.Conn, error)
 	broker  *devbroker.Broker // nil for a real one
+	options devbroker.Options
 	client  *kgo.Client
 	admin   *kadm.Client
 	logs    *journal
@@ -55,15 +56,17 @@ func everywhere(t *testing.T, partitions int32, test func(b *bed)) {
 }
 
 // inBubble runs a test against a broker of its own in fake time.
-func inBubble(t *testing.T, partitions int32, test func(b *bed)) {
+func inBubble(t *testing.T, partitions int32, test func(b *bed), settings ...func(*devbroker.Options)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
 		b := &bed{t: t, brokers: []string{"127.0.0.1:9092"}, topic: "application-logs", group: "g", dial: network.DialContext}
 		var err error
-		b.broker, err = devbroker.Start(devbroker.Options{
-			Addr: b.brokers[0], Listen: network.Listen, Topics: []devbroker.Topic{{Name: b.topic, Partitions: partitions, RetentionBytes: -1}},
-		})
+		b.options = devbroker.Options{Addr: b.brokers[0], Listen: network.Listen, Topics: []devbroker.Topic{{Name: b.topic, Partitions: partitions, RetentionBytes: -1}}}
+		for _, set := range settings {
+			set(&b.options)
+		}
+		b.broker, err = devbroker.Start(b.options)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +83,9 @@ func (b *bed) open() {
 	old := slog.Default()
 	slog.SetDefault(b.logger()) // constructors of the mission take no logger
 	b.t.Cleanup(func() { slog.SetDefault(old) })
-	opts := []kgo.Opt{kgo.SeedBrokers(b.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerLinger(0)}
+	opts := []kgo.Opt{kgo.SeedBrokers(b.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerLinger(0),
+		kgo.ProducerBatchCompression(kgo.NoCompression()),
+	}
 	if b.dial != nil {
 		opts = append(opts, kgo.Dialer(b.dial))
 	}
@@ -425,4 +430,8 @@ func (b *bed) topicID() [16]byte {
 		b.t.Fatal(err)
 	}
 	return meta.Topics[b.topic].ID
+}
+
+func keyOf(p models.SourcePosition) models.Partition {
+	return models.Partition{Topic: p.Topic, Partition: p.Partition}
 }
