@@ -6,6 +6,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
 // CheckResult is what Check made of rule files.
@@ -24,6 +25,9 @@ func Check(out io.Writer, files []string) CheckResult {
 		fmt.Fprintln(out, err)
 		return CheckErrors
 	}
+	if !compiles(out, set) {
+		return CheckErrors
+	}
 	costly, err := match.Lint(set)
 	if err != nil {
 		fmt.Fprintln(out, err)
@@ -38,4 +42,16 @@ func Check(out io.Writer, files []string) CheckResult {
 		return CheckLints
 	}
 	return CheckGood
+}
+
+// compiles prints what a condition asks for that cannot be computed.
+func compiles(out io.Writer, set *rule.Set) bool {
+	good := true
+	for _, r := range set.Rules {
+		if _, err := window.Compile(r); err != nil {
+			fmt.Fprintln(out, err)
+			good = false
+		}
+	}
+	return good
 }

@@ -274,7 +274,7 @@ func (l *linter) noEffect(r *Rule) {
 	f(!has(r.When, "new"), "learn", "", "only new() learns")
 	f(!has(r.When, "new", "changed") && !r.Absence(), "remember", "", "only new(), changed() and absence remember")
 	f(!r.Absence(), "expect", "", "only absence is noticed for groups that are expected")
-	f(len(r.Sequence) > 0, "window", "write within", "a sequence has no window")
+	f(len(r.Sequence) > 0 && r.Resolve.After > 0, "window", "", "a sequence counts for as long as resolve says")
 	f(len(r.Sequence) > 0, "every", "", "a sequence has no window")
 	f(r.Resolve.Manual, "keep_firing_for", "", "it resolves by hand alone")
 }

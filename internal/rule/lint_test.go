@@ -70,7 +70,8 @@ func TestLint(t *testing.T) {
 	f("match: a\nlearn: 1h", "10:12: learn has no effect: only new() learns (no-effect)")
 	f("match: a\nremember: 1h", "10:15: remember has no effect: only new(), changed() and absence remember (no-effect)")
 	f("match: a\nby: [host]\nexpect: {from: '@hosts'}", "11:13: expect has no effect: only absence is noticed for groups that are expected (no-effect)")
-	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m", "11:13: window has no effect: a sequence has no window; write within (no-effect)")
+	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m")
+	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m\nresolve: 1h", "11:13: window has no effect: a sequence counts for as long as resolve says (no-effect)")
 	f("match: a\nresolve: manual\nkeep_firing_for: 1m", "11:22: keep_firing_for has no effect: it resolves by hand alone (no-effect)")
 
 	f("match: 'a && b'", `9:15: this searches messages for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`)
