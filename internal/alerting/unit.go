@@ -103,6 +103,12 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	return u, nil
 }
 
+// Compiles says what a rule's condition asks for that cannot be computed, as a *rule.Error; nil if nothing.
+func Compiles(r *rule.Rule) error {
+	_, err := window.Compile(conditionOf(r))
+	return err
+}
+
 // conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve, and a record, whose when is a number,
 // is a condition that holds whenever the number is defined.
 func conditionOf(r *rule.Rule) *rule.Rule {

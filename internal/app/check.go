@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
-	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
 // CheckResult is what Check made of rule files.
@@ -48,7 +48,7 @@ func Check(out io.Writer, files []string) CheckResult {
 func compiles(out io.Writer, set *rule.Set) bool {
 	good := true
 	for _, r := range set.Rules {
-		if _, err := window.Compile(r); err != nil {
+		if err := alerting.Compiles(r); err != nil {
 			fmt.Fprintln(out, err)
 			good = false
 		}
