@@ -23,7 +23,8 @@ import (
 
 // show gives the pages what they show. The parts do not know each other, so each view translates what one of them knows into what the pages ask for.
 func (p *program) show(o *web.Options) {
-	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{p}, &rulesView{program: p}, &engineView{program: p, started: time.Now()}, notifierView{p.notifier}
+	now := time.Now()
+	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{p}, &rulesView{program: p, rates: rates{start: now}}, &engineView{program: p, started: now, rates: rates{start: now}}, notifierView{p.notifier}
 	o.Logs, o.Backtest = logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = lettersView{p}
@@ -139,12 +140,18 @@ func (v notifierView) Deliveries(id string) []web.Delivery { return deliveries(v
 
 func (v notifierView) Status() web.NotifierStatus {
 	s := v.n.Status()
-	return web.NotifierStatus{Waiting: s.Waiting, Sent: s.Sent, Failed: s.Failed, Receivers: s.Receivers, Problem: s.Problem, Recent: deliveries(s.Recent)}
+	return web.NotifierStatus{Waiting: s.Waiting, Sent: s.Sent, Failed: s.Failed, Receivers: slices.DeleteFunc(slices.Clone(s.Receivers), func(name string) bool { return name == nobody }), Problem: s.Problem, Recent: deliveries(s.Recent)}
 }
+
+// nobody is the receiver of alerts that no route takes. That it is told nothing is no news.
+const nobody = "nobody"
 
 func deliveries(list []notify.Delivery) []web.Delivery {
 	var out []web.Delivery
 	for _, d := range list {
+		if d.Receiver == nobody && !d.Sent {
+			continue
+		}
 		out = append(out, web.Delivery{At: d.At, State: d.State, Receiver: d.Receiver, Integration: d.Integration, Sent: d.Sent, Detail: d.Detail})
 	}
 	return out
@@ -242,6 +249,8 @@ func (v lettersView) Replay(ctx context.Context, at models.Position) error {
 
 // rates are how fast some counters move: over the time between two looks that lie at least ten seconds apart.
 type rates struct {
+	start time.Time // when all counters were zero
+
 	mu   sync.Mutex // guards seen
 	seen map[string]rate
 }
@@ -255,12 +264,12 @@ type rate struct {
 func (r *rates) of(name string, n int64, now time.Time) float64 {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.seen == nil {
+		r.seen = map[string]rate{}
+	}
 	last, ok := r.seen[name]
 	if !ok {
-		if r.seen == nil {
-			r.seen = map[string]rate{}
-		}
-		last = rate{at: now, before: now, n: n, was: n}
+		last = rate{at: r.start, before: r.start}
 		r.seen[name] = last
 	}
 	if now.Sub(last.at) >= 10*time.Second {

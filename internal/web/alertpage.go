@@ -51,6 +51,7 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d := alertData{alertDetail: detail, Row: rowOf(detail.Alert, silences), Chart: alertChart(detail, s.Now()), Firing: detail.Alert.State == models.AlertFiring}
 	d.Timeline = timeline(detail)
+	d.Alert.Value = valueNow(detail.Alert, detail.Series)
 	d.Similar = s.earlier(detail.Alert, 8)
 	d.Top = topFields(detail.Alert.Top)
 	if found, err := s.ruleByID(detail.Alert.Rule); err == nil {

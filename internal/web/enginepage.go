@@ -1,10 +1,13 @@
 package web
 
 import (
+	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -68,19 +71,38 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	d.Costly = s.costliest(10)
-	for _, c := range slices.Concat(s.Live, s.Ready) {
-		one := checked{Name: c.Name}
-		if err := c.Err(); err != nil {
-			one.Problem = err.Error()
-		}
-		d.Checks = append(d.Checks, one)
-	}
+	d.Checks = s.checked()
 	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
 	if r.Header.Get("X-Part") != "" {
 		return s.renderPart(w, "engine", "engine", v)
 	}
 	s.render(w, r, http.StatusOK, "engine", v)
 	return nil
+}
+
+// checked are all checks, each name once, with what is wrong.
+func (s *Server) checked() []checked {
+	var list []checked
+	for _, c := range slices.Concat(s.Live, s.Ready) {
+		i := slices.IndexFunc(list, func(one checked) bool { return one.Name == c.Name })
+		if i < 0 {
+			i = len(list)
+			list = append(list, checked{Name: c.Name})
+		}
+		if err := c.Err(); err != nil && list[i].Problem == "" {
+			list[i].Problem = err.Error()
+		}
+	}
+	return list
+}
+
+// bytesText is the beginning of a record for people: as text when it is one, else as its bytes.
+func bytesText(value []byte) string {
+	value = value[:min(len(value), 600)]
+	if utf8.Valid(bytes.TrimRightFunc(value, func(r rune) bool { return r == utf8.RuneError })) {
+		return oneLine(300, string(value))
+	}
+	return fmt.Sprintf("% x", value[:min(len(value), 60)])
 }
 
 func (s *Server) costliest(most int) []RuleStatus {

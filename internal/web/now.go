@@ -206,8 +206,18 @@ func (s *Server) finish(g *alertGroup, expanded string) {
 			maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 		}
 		row.Own = shownLabels(own)
-		row.Spark = spark(s.Alerts.Series(row.ID), s.Now())
+		series := s.Alerts.Series(row.ID)
+		row.Spark = spark(series, s.Now())
+		row.Value = valueNow(row.Alert, series)
 	}
+}
+
+// valueNow is the newest value of an alert that is up, which has moved since its last transition.
+func valueNow(a models.Alert, series []Point) float64 {
+	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
+		return series[n-1].Value
+	}
+	return a.Value
 }
 
 func sharedLabels(rows []alertRow) map[string]string {

@@ -265,6 +265,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"float":    humanFloat,
 		"value":    humanValue,
 		"bytes":    humanBytes,
+		"record":   bytesText,
 		"labels":   shownLabels,
 		"offset":   offsetLink,
 		"severity": severityClass,

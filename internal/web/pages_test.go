@@ -46,7 +46,7 @@ func TestNow(t *testing.T) {
 	f, o := newFake(t)
 	f.fire("a2", "payment-worker")
 	s := newServer(t, o)
-	see(t, s, "/", "(2) firing", "PaymentErrors", "11 errors of payment-service", "payment-worker", "<b>11</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "keeping up", "321")
+	see(t, s, "/", "(2) firing", "PaymentErrors", "11 errors of payment-service", "payment-worker", "<b>19</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "keeping up", "321")
 	see(t, s, "/?filter=service:payment-w*", "payment-worker", "!payment-service")
 	see(t, s, "/?filter=severity:page", "payment-worker", "payment-service")
 	see(t, s, "/?filter=not+severity:page", "No alert fits")
@@ -286,6 +286,9 @@ func TestEnginePage(t *testing.T) {
 	f, o := newFake(t)
 	o.Ready = []Check{{Name: "state", Err: func() error { return fmt.Errorf("the disk is full") }}}
 	s := newServer(t, o)
+	f.dead[0].Value = []byte("\x1f\x8b\x08\x00\xff")
+	see(t, s, "/engine", "<code>1f 8b 08 00 ff</code>")
+	f.dead[0].Value = []byte(`{"a":`)
 	see(t, s, "/engine", "logs/0", "invalid_json", "unexpected end", "the disk is full", "PaymentErrors", "12 ns", "kafka:9092", `data-act="replay"`, "told default")
 	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 || !f.dead[0].Replayed {
 		t.Errorf("a replay is %d, to %s", status, to)
