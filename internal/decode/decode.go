@@ -75,7 +75,7 @@ type Decoder struct {
 	each   func(*Log)
 	reject func(Reason, string)
 	index  int
-	last   format // the format of the previous record that was no JSON, tried first on the next
+	last   [16]winner // by the lowest bits of the partition
 }
 
 // asked is a path that was looked up without being asked for beforehand.

@@ -28,15 +28,26 @@ func (f format) held() string {
 	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv"}[f]
 }
 
+// winner is the format of the last record of a partition that was in one.
+type winner struct {
+	topic     string
+	partition int32
+	format    format
+}
+
 // formatted reads a line in whichever format it is, and says whether it is in one. The formats exclude each other, so the order in which they are tried matters
-// for speed only: the one of the previous record is first.
+// for speed only: the one of the partition's previous record is first.
 func (d *Decoder) formatted(b []byte) bool {
-	if d.last != formatNone && d.parse(d.last, b) {
+	last := &d.last[d.rec.Partition&15]
+	if last.partition != d.rec.Partition || last.topic != d.rec.Topic {
+		*last = winner{topic: d.rec.Topic, partition: d.rec.Partition}
+	}
+	if last.format != formatNone && d.parse(last.format, b) {
 		return true
 	}
 	for f := formatNone + 1; f < formatCount; f++ {
-		if f != d.last && d.parse(f, b) {
-			d.last = f
+		if f != last.format && d.parse(f, b) {
+			last.format = f
 			return true
 		}
 	}
