@@ -46,6 +46,9 @@ func (l *Log) Entry() models.LogEntry {
 			Annotations:   l.stringMap(l.d.plan.annos),
 		},
 	}
+	if l.namesNoLevel() {
+		e.Level = ""
+	}
 	if h := l.d.plan.hints.hostname; l.root.has.has(h) {
 		e.Hostname = string(l.scalar(l.root, l.root.spans[h]).Text)
 	}
@@ -54,6 +57,22 @@ func (l *Log) Entry() models.LogEntry {
 	}
 	e.Fields = l.otherFields(&e)
 	return e
+}
+
+// namesNoLevel says whether the log is an object without anything that could name a level. A level of which nothing can be made is UNKNOWN, and so is that of text.
+func (l *Log) namesNoLevel() bool {
+	l.findLevel()
+	if raw := trim(l.raw); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault || l.d.cfg.DefaultLevel != "" {
+		return false
+	}
+	for _, layers := range [][]*extractor{{l.root}, l.over, l.under} {
+		for _, x := range layers {
+			if n, _ := l.d.plan.level.present(x.has); n > 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // inKubernetes says whether the namespace was read from a place that only Kubernetes logs have.

@@ -168,12 +168,6 @@ func missing(at string, want, got map[string]any) string {
 	for k, w := range want {
 		switch {
 		case k[0] == '!':
-			if k == "!level" { // a level is never empty: UNKNOWN stands for none
-				if got["level"] != "UNKNOWN" {
-					return fmt.Sprintf("%slevel is %v, want none", at, got["level"])
-				}
-				continue
-			}
 			if g := got[k[1:]]; g != nil && g != "" {
 				return fmt.Sprintf("%s%s is %v, want none", at, k[1:], g)
 			}

@@ -11,7 +11,7 @@ import "time"
 type LogEntry struct {
 	Timestamp       time.Time      `json:"timestamp"`
 	TimestampSource string         `json:"timestamp_source,omitempty"` // the key it was read from; "kafka" for the record's own
-	Level           string         `json:"level"`                      // canonical upper-case word: INFO, WARN, ERROR, ...; UNKNOWN when none is known
+	Level           string         `json:"level"`                      // canonical upper-case word: INFO, WARN, ERROR, ...; UNKNOWN when it is not known, "" for an object that has none
 	Severity        int            `json:"severity"`                   // OpenTelemetry severity number, 1 to 24; 0 when unknown
 	Message         string         `json:"message"`
 	Service         string         `json:"service,omitempty"`
