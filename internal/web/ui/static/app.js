@@ -101,7 +101,6 @@ async function refresh() {
   fetching = false;
   if (again) { again = false; setTimeout(refresh, 300); }
 }
-const bell = document.title.replace(/^\(\d+\) /, "");
 function connect() {
   const stream = new EventSource("/changes");
   stream.addEventListener("change", (event) => {
