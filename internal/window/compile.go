@@ -385,7 +385,25 @@ func (c *compiler) finish(d direction) {
 	for i := range p.calls {
 		p.simple = p.simple && p.calls[i].accumulate(p) == nil
 	}
+	p.looks = p.lookedAt()
 	p.narrow(c.r)
+}
+
+// lookedAt are the filters of the events that some part of the condition looks at, 0 if some part looks at every event.
+func (p *Plan) lookedAt() (filters uint64) {
+	for i := range p.series {
+		switch s := &p.series[i]; {
+		case s.kind == derived:
+		case s.filter < 0:
+			return 0
+		default:
+			filters |= 1 << s.filter
+		}
+	}
+	if p.sequence != nil {
+		filters |= p.sequence.filters()
+	}
+	return filters
 }
 
 // narrow finds which logs matter: if every call asks for a filter, those alone that satisfy one of them. Where absence counts, any log makes its key known.

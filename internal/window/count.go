@@ -85,7 +85,7 @@ const thinAbove = 4096
 
 // thin drops times that can never decide, whatever else arrives. Of each half window it keeps the first n and the last n: a window covers whole halves, the end
 // of one and the beginning of another, and each of these holds n or as many as before.
-func (c *counting) thin(times []int64, window int64) []int64 {
+func (c *counting) thin(times []int64, window int64, dropped func(times []int64)) []int64 {
 	half, kept := max(window/2, 1), times[:0]
 	for len(times) > 0 {
 		slot := floor(times[0], half)
@@ -93,6 +93,7 @@ func (c *counting) thin(times []int64, window int64) []int64 {
 		if n <= 2*c.n {
 			kept = append(kept, times[:n]...)
 		} else {
+			dropped(times[c.n : n-c.n])
 			kept = append(append(kept, times[:c.n]...), times[n-c.n:n]...)
 		}
 		times = times[n:]
@@ -110,18 +111,10 @@ func floor(t, step int64) int64 {
 }
 
 func (g *Group) insert(p *Plan, t int64) {
-	at := after(g.times, t)
-	if n := len(g.times); n == cap(g.times) && n < 16 { // nearly all groups are small, and there may be millions
-		g.times = append(make([]int64, 0, n+min(max(n, 1), 2)), g.times...)
-	}
-	if at == len(g.times) {
-		g.times = append(g.times, t)
-	} else {
-		g.times = slices.Insert(g.times, at, t)
-	}
+	at := g.note(t)
 	g.touched = min(g.touched, int32(at))
 	if len(g.times) > thinAbove+8*p.count.n {
-		g.times, g.touched, g.thinned = p.count.thin(g.times, p.window), 0, true
+		g.times, g.touched = p.count.thin(g.times, p.window, g.dropped), 0
 	}
 }
 
@@ -147,7 +140,6 @@ func (g *Group) sweepCount(p *Plan, upTo int64, each func(Edge)) {
 		g.late = false
 	}
 	g.swept, g.late = upTo, false
-	g.forget(p)
 }
 
 // changeCount is the first instant after swept at which truth changes, or Never.
@@ -158,21 +150,8 @@ func (g *Group) changeCount(p *Plan) int64 {
 	return p.count.enters(g.times, p.window, g.swept+1)
 }
 
-// forget drops what has left the window for good, once that is half of all, so that each time is moved no more than once.
-func (g *Group) forget(p *Plan) {
-	switch gone := after(g.times, g.swept-p.window); {
-	case gone == len(g.times):
-		g.times, g.touched = nil, math.MaxInt32
-	case gone >= (len(g.times)+1)/2:
-		g.times = append(g.times[:0], g.times[gone:]...)
-		if g.touched != math.MaxInt32 { // what came while an alert was open is looked at when it is over
-			g.touched = max(0, g.touched-int32(gone))
-		}
-	}
-}
-
 func (g *Group) countEdge(p *Plan, at int64, holds bool) Edge {
-	n := after(g.times, at) - after(g.times, at-p.window)
+	n := g.within(p, at)
 	e := Edge{At: at, True: holds, Late: g.late, Value: float64(n), Count: int64(n), Level: -1}
 	e.Threshold, e.Reason = p.count.tell(p, n, holds)
 	return e

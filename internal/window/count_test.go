@@ -126,7 +126,14 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		g := p.NewGroup(0)
 		g.Sweep(p, -lateness, nil, nil)
 		newest := int64(0)
-		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		each := func(e Edge) {
+			got = append(got, fmt.Sprint(e.At, e.True))
+			for _, at := range []int64{e.At, e.At - p.Span()} {
+				if had := g.Entered(at); (e.True || at == e.At) && had != entered(list, at) {
+					t.Fatalf("at %d there were %d events, not %d", at, entered(list, at), had)
+				}
+			}
+		}
 		var so []sample
 		open := false
 		for _, s := range arrive(t, list, lateness) {
@@ -151,7 +158,7 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 				g.Sweep(p, newest-lateness, nil, each)
 			}
 			if rapid.IntRange(0, 3).Draw(t, "thin") == 0 {
-				g.times = p.count.thin(g.times, p.window)
+				g.times = p.count.thin(g.times, p.window, g.dropped)
 			}
 			if rapid.IntRange(0, 3).Draw(t, "restore") == 0 {
 				var err error
@@ -189,5 +196,8 @@ func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
 	g.Sweep(p, 1000*second, nil, func(e Edge) { edges = append(edges, e.At/int64(time.Millisecond)) })
 	if want := []int64{10, 499_989}; !slices.Equal(edges, want) {
 		t.Errorf("edges at %d, not %d", edges, want)
+	}
+	if n := g.Entered(1000 * second); n != 200_000 || g.state != nil {
+		t.Errorf("it has had %d events", n)
 	}
 }

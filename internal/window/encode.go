@@ -9,18 +9,22 @@ import (
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
-const version = 2
+const version = 3
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
 // Append appends the group to dst, for Decode with the same plan.
 func (g *Group) Append(dst []byte) []byte {
 	dst = append(dst, version, g.flags())
-	dst = binary.AppendVarint(dst, g.swept)
-	if g.state != nil {
+	dst = binary.AppendUvarint(binary.AppendVarint(dst, g.swept), uint64(g.gone))
+	dst = appendTimes(dst, g.times)
+	switch {
+	case g.thinned:
+		return g.state.appendThinned(dst)
+	case g.state != nil:
 		return g.state.append(dst)
 	}
-	return appendTimes(dst, g.times)
+	return dst
 }
 
 func (g *Group) flags() byte { return bits(g.up, g.late, g.thinned) }
@@ -32,10 +36,15 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 		return nil, errCorrupt
 	}
 	flags := r.byte()
-	g := &Group{swept: r.time(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
-	if p.count == nil {
+	g := &Group{swept: r.time(), gone: r.count(), times: r.times(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
+	switch {
+	case p.count == nil:
 		g.state = r.state(p, g.swept)
-	} else if g.times = r.times(); g.up && !p.count.holds(g.times, p.window, g.swept) {
+		r.failed = r.failed || g.thinned
+	case g.thinned:
+		g.state = &state{thinned: r.thinned()}
+	}
+	if p.count != nil && g.up && !p.count.holds(g.times, p.window, g.swept) {
 		r.failed = true
 	}
 	if r.failed || len(r.data) > 0 || flags > 7 {
@@ -280,6 +289,16 @@ func (r *reading) varint() int64 {
 	}
 	r.take(n)
 	return v
+}
+
+// count reads how many of something there were.
+func (r *reading) count() int64 {
+	v, n := binary.Uvarint(r.data)
+	if n <= 0 || v > Never/2 {
+		n, v = -1, 0
+	}
+	r.take(n)
+	return int64(v)
 }
 
 // time reads an instant.

@@ -5,12 +5,13 @@ import "math"
 // Group is the state of one group of one rule. Its plan, which it does not hold, is given to every method.
 type Group struct {
 	swept   int64   // truth is final up to here
-	times   []int64 // of a counting rule: in order
-	state   *state  // of any other rule
+	times   []int64 // of the events, in order, as far back as an alert counts
+	gone    int64   // events that are no longer among times
+	state   *state  // what a counting rule needs no more than when it is thinned
 	touched int32   // of a counting rule: the first of times that was not looked at eagerly
 	up      bool    // the truth at swept
 	late    bool    // a late event has entered since
-	thinned bool    // times are fewer than there were
+	thinned bool    // of a counting rule: times are fewer than there were
 }
 
 // NewGroup returns the state of a group whose key is known since an instant: that of its first event, or an earlier one, such as the start of a rule that expects
@@ -40,6 +41,7 @@ func (g *Group) Add(p *Plan, ev Event) Arrival {
 		g.insert(p, ev.Time)
 	} else {
 		g.state.add(p, &ev, late)
+		g.enter(p, &ev)
 	}
 	if !late {
 		return InTime
@@ -61,8 +63,16 @@ func (g *Group) Eager(p *Plan) (Edge, bool) {
 	return g.eager(p)
 }
 
-// Sweep advances to the watermark, and yields every change of truth after the last one, in order.
+// Sweep advances to the watermark, and yields every change of truth after the last one, in order. Then it forgets.
 func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
+	if upTo > g.swept {
+		g.Decide(p, upTo, env, each)
+		g.Forget(p)
+	}
+}
+
+// Decide is Sweep without the end: until Forget, Entered still knows of every instant since the watermark before.
+func (g *Group) Decide(p *Plan, upTo int64, env Env, each func(Edge)) {
 	switch {
 	case upTo <= g.swept:
 	case p.count != nil:
@@ -70,6 +80,14 @@ func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 	default:
 		g.sweep(p, upTo, env, each)
 	}
+}
+
+// Forget drops what does not matter after the watermark.
+func (g *Group) Forget(p *Plan) {
+	if p.count == nil {
+		g.state.settle(p, g.swept)
+	}
+	g.forget(p)
 }
 
 // Due is the first instant at which Sweep may yield an edge, or at which the group may have become empty; Never if there is none before another event is added.
@@ -81,7 +99,7 @@ func (g *Group) Due(p *Plan) int64 {
 	if at := g.next(p, nil); at != Never {
 		return at
 	}
-	if at := g.state.expires(p); at > unswept {
+	if at := max(g.state.expires(p), g.leaves(p)); at > unswept {
 		return max(at, g.swept+1)
 	}
 	return Never
@@ -107,7 +125,7 @@ func (g *Group) Value(p *Plan, at int64) float64 {
 
 // Empty says that the group holds nothing that a new one would not: it may be dropped, unless the plan is Known and the key is still to be watched.
 func (g *Group) Empty() bool {
-	return !g.up && !g.late && len(g.times) == 0 && (g.state == nil || g.state.empty())
+	return !g.up && !g.late && len(g.times) == 0 && (g.state == nil || g.thinned || g.state.empty())
 }
 
 // Bytes is the memory that the group takes, about.

@@ -33,11 +33,12 @@ type Plan struct {
 	alerts  []string
 
 	eager, known bool
-	gated        bool  // something is undefined until the key was known for a window
-	steady       bool  // while it does not hold, only an event can make it hold
-	simple       bool  // every window is known from its place in the series alone
-	retains      int64 // how long events are kept
-	reads        int64 // how far back events matter
+	gated        bool   // something is undefined until the key was known for a window
+	steady       bool   // while it does not hold, only an event can make it hold
+	simple       bool   // every window is known from its place in the series alone
+	looks        uint64 // filters of which an event satisfies one that any part of the condition looks at; 0 for all events
+	retains      int64  // how long events are kept
+	reads        int64  // how far back events matter
 }
 
 // Match selects the logs that are events of the rule. It is narrower than the rule's own where only some of its matches matter, and wider where logs that resolve

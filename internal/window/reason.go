@@ -13,7 +13,7 @@ const completedReason = "sequence completed"
 
 // tell is the edge at an instant: what decided, and why the truth is as it is.
 func (p *Plan) tell(x *instant, holds bool) Edge {
-	e := Edge{At: x.at, True: holds, Value: math.NaN(), Level: -1, Reason: "condition no longer holds"}
+	e := Edge{At: x.at, True: holds, Value: math.NaN(), Level: -1, Count: int64(x.g.within(p, x.at)), Reason: "condition no longer holds"}
 	if holds {
 		e.Reason = "condition holds"
 	}
@@ -22,7 +22,6 @@ func (p *Plan) tell(x *instant, holds bool) Edge {
 		return e
 	}
 	e.Value, e.Threshold, e.Reason = p.compared(c, x, holds)
-	e.Count = p.events(x)
 	if holds {
 		e.Level = levelOf(p.levels, e.Value)
 	}
@@ -33,16 +32,6 @@ func (p *Plan) tell(x *instant, holds bool) Edge {
 		e.Reason = "quiet for " + p.text
 	}
 	return e
-}
-
-// events is how many events there are in the window of the first call.
-func (p *Plan) events(x *instant) int64 {
-	for i, c := range p.calls {
-		if c.offset == 0 {
-			return int64(x.v.cursors[i].hi - x.v.cursors[i].lo)
-		}
-	}
-	return 0
 }
 
 // compared is the left side of a comparison, what it is held against, and both in words.

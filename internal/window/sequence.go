@@ -59,6 +59,20 @@ func (p *Plan) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.
 // keep is how long events matter for instances that complete.
 func (q *sequence) keep() int64 { return q.within + q.decide }
 
+// filters are those of all steps.
+func (q *sequence) filters() (all uint64) {
+	for _, n := range q.final {
+		all |= 1 << n.filter
+	}
+	for _, s := range q.steps {
+		all |= 1 << s.filter
+		for _, n := range s.nots {
+			all |= 1 << n.filter
+		}
+	}
+	return all
+}
+
 // happenings is the events of a group that are steps of the sequence, in order.
 type happenings struct {
 	times  []int64

@@ -19,6 +19,8 @@ type state struct {
 	unjudged  bool  // something has happened since the last multiple of every
 	recovered bool  // the resolve condition holds, and the condition does not
 	level     int   // of the last edge while the condition holds, as in Edge
+
+	thinned []thinned // all that a counting rule has of this
 }
 
 func (p *Plan) newState() *state {
@@ -257,7 +259,6 @@ func (g *Group) sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 	}
 	st.unjudged = p.every > 0 && (st.unjudged || g.change(p, env) <= upTo)
 	g.swept, g.late = upTo, false
-	st.settle(p, upTo)
 }
 
 func (st *state) record(x *instant) {
@@ -358,7 +359,7 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 		if p.sequence != nil {
 			if st.completes(p, at) {
 				st.owed = Never
-				return Edge{At: at, True: true, Late: g.late, Value: 1, Threshold: "> 0", Reason: completedReason, Count: 1, Level: -1}, true
+				return Edge{At: at, True: true, Late: g.late, Value: 1, Threshold: "> 0", Reason: completedReason, Count: int64(g.within(p, at)), Level: -1}, true
 			}
 			continue
 		}

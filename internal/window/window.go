@@ -66,7 +66,7 @@ type Edge struct {
 	Value     float64 // left side of the comparison that decided; NaN when it is undefined
 	Threshold string  // what it was held against: "> 10"
 	Reason    string  // for people: "11 > 10 in 5m"
-	Count     int64   // events in the window
+	Count     int64   // events of the group in the window, or in the time that a sequence may take
 	Level     int     // the last of the rule's levels that the value satisfies, -1 for none; when it moves while the condition holds, that is an edge too
 }
 

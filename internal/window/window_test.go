@@ -113,6 +113,16 @@ func eventOf(p *Plan, r *rule.Rule, s *sample) Event {
 	return ev
 }
 
+// entered is how many events there were until an instant.
+func entered(list []sample, at int64) (n int64) {
+	for i := range list {
+		if list[i].at <= at {
+			n++
+		}
+	}
+	return n
+}
+
 // arrive puts events into an order in which each is less than the lateness out of place.
 func arrive(t *rapid.T, list []sample, lateness int64) []sample {
 	list = slices.Clone(list)
@@ -140,13 +150,17 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		}
 		lateness := 4 * second
 		restore := rapid.IntRange(0, 3).Draw(t, "restore")
+		seen := slices.DeleteFunc(ownOnly(r, list), func(s sample) bool { return !s.own || !looksAt(p, eventOf(p, r, &s)) })
 		var got []string
+		var g *Group
 		each := func(e Edge) {
 			if !e.Recovered {
 				got = append(got, fmt.Sprint(e.At, e.True))
 			}
+			if from := e.At - p.window; e.Count != entered(seen, e.At)-entered(seen, from) || g.Entered(e.At) != entered(seen, e.At) || g.Entered(from) != entered(seen, from) {
+				t.Fatalf("%d events until %d, not %d; %d in the window", g.Entered(e.At), e.At, entered(seen, e.At), e.Count)
+			}
 		}
-		var g *Group
 		newest := int64(math.MinInt64)
 		for i, s := range arrive(t, list, lateness) {
 			if s.own || matches(r.Resolve.Match, &s) && r.Resolve.Match != nil {
@@ -380,4 +394,9 @@ func FuzzDecode(f *testing.F) {
 			}
 		}
 	})
+}
+
+// looksAt says whether any call of a condition is about an event.
+func looksAt(p *Plan, ev Event) bool {
+	return len(p.series) == 0 || slices.ContainsFunc(p.series, func(s seriesPlan) bool { return s.filter < 0 || ev.Bits>>s.filter&1 != 0 })
 }
