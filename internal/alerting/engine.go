@@ -230,9 +230,6 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		return
 	}
 	u.sees(number, l.g, h.time)
-	if a := l.g.alert; a != nil && a.phase != idle {
-		a.count++
-	}
 	var ed window.Edge
 	fires := false
 	if l.g.alert == nil && u.plan.Eager() {
@@ -424,8 +421,13 @@ func (e *Engine) decide(u *unit, number uint32) {
 
 // sweep decides the group's life up to an instant before which nothing more is expected.
 func (l *life) sweep(upTo int64) {
-	l.g.win.Sweep(l.u.plan, upTo, environment{l.e, l.u, l.g}, l.each)
+	win := &l.g.win
+	before := win.Swept()
+	win.Decide(l.u.plan, upTo, environment{l.e, l.u, l.g}, l.each)
 	l.run(upTo)
+	if win.Swept() > before {
+		win.Forget(l.u.plan)
+	}
 	if a := l.g.alert; a != nil {
 		a.at = max(a.at, upTo)
 		l.plot(upTo)

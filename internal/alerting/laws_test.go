@@ -149,7 +149,7 @@ func outcomes(alerts []models.Alert) []string {
 	for id, a := range started {
 		end := "stays up"
 		if at, ok := resolved[id]; ok {
-			end = at.Format(time.RFC3339Nano)
+			end = fmt.Sprint(at.Format(time.RFC3339Nano), " after ", a.Count, " logs")
 		}
 		list = append(list, fmt.Sprint(a.Rule, labelsText(a.Labels), " #", a.Episode, " ", id[:6], " from ", a.StartsAt.Format(time.RFC3339Nano), " until ", end))
 	}

@@ -23,9 +23,9 @@ type alert struct {
 	fired   int64
 	fell    int64
 	edge    window.Edge // that made the condition hold
-	count   int64
-	level   int // of the rule's levels, from 1; 0 for none
-	shown   int // the level that was last told
+	base    int64       // the events of the group before the first window that made the condition hold: all others count
+	level   int         // of the rule's levels, from 1; 0 for none
+	shown   int         // the level that was last told
 	labels  map[string]string
 	points  []Point
 }
@@ -102,7 +102,7 @@ func (l *life) early(ed window.Edge) {
 	}
 	a := l.begin()
 	a.early, a.edge, a.late, a.level = true, ed, ed.Late, l.u.levelOf(ed)
-	a.start, a.count = ed.At, ed.Count
+	l.start(ed.At)
 	l.g.episodes++
 	l.fire(ed.At, ed.Reason)
 	a.at = l.g.win.Swept() // the life up to here is still to be decided
@@ -113,7 +113,7 @@ func (l *life) early(ed window.Edge) {
 func (l *life) confirm(at int64, reason string) {
 	a := l.g.alert
 	moved := at != a.start
-	a.start = at
+	l.start(at)
 	state, _ := l.state()
 	if moved {
 		l.tell(state, at, reason)
@@ -162,7 +162,8 @@ func (l *life) rise(at int64, reason string) {
 		return // the gap is bridged
 	}
 	l.g.episodes++
-	a.start, a.count, a.told = at, a.edge.Count, nothing
+	a.told = nothing
+	l.start(at)
 	if wait := int64(l.u.rule.For); wait > 0 {
 		a.phase = pending
 		l.tell(models.AlertPending, at, reason)
@@ -170,6 +171,14 @@ func (l *life) rise(at int64, reason string) {
 	}
 	l.fire(at, reason)
 }
+
+// start begins the episode at an instant.
+func (l *life) start(at int64) {
+	l.g.alert.start, l.g.alert.base = at, l.g.win.Entered(at-l.u.plan.Span())
+}
+
+// count is how many events the episode is about, up to an instant: those of the window in which the condition began to hold, and all since.
+func (l *life) count(at int64) int64 { return l.g.win.Entered(at) - l.g.alert.base }
 
 func (l *life) fire(at int64, reason string) {
 	a := l.g.alert

@@ -29,7 +29,7 @@ const (
 	keyEnded       = 'e'
 	keySuppression = 's'
 
-	formatVersion = 1
+	formatVersion = 2
 )
 
 // keeping is what the engine knows of the state that was saved.
@@ -234,13 +234,14 @@ type savedAlert struct {
 	Fired   int64             `json:"fired"`
 	Fell    int64             `json:"fell"`
 	Edge    savedEdge         `json:"edge"`
-	Count   int64             `json:"count"`
+	Base    int64             `json:"base"`
 	Level   int               `json:"level,omitempty"`
 	Shown   int               `json:"shown,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
 	Rule    string            `json:"rule"` // this, and what follows, for an alert whose rule is gone when it is restored
 	ID      string            `json:"id"`
 	Episode int64             `json:"episode"`
+	Count   int64             `json:"count"`
 	Points  []Point           `json:"points,omitempty"`
 }
 
@@ -249,7 +250,6 @@ type savedEdge struct {
 	Value     float64 `json:"value"`
 	Threshold string  `json:"threshold"`
 	Reason    string  `json:"reason"`
-	Count     int64   `json:"count"`
 }
 
 type savedSamples struct {
@@ -309,16 +309,16 @@ func (u *unit) saved(g *group) savedAlert {
 	a := g.alert
 	return savedAlert{
 		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passed, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
-		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason, a.edge.Count}, Count: a.count, Level: a.level, Shown: a.shown, Labels: a.labels,
-		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Points: a.points,
+		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason}, Base: a.base, Level: a.level, Shown: a.shown, Labels: a.labels,
+		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Count: g.win.Entered(never) - a.base, Points: a.points,
 	}
 }
 
 func (s savedAlert) alert() *alert {
 	return &alert{
 		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passed: s.Passed, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
-		edge:  window.Edge{At: s.Edge.At, True: true, Value: s.Edge.Value, Threshold: s.Edge.Threshold, Reason: s.Edge.Reason, Count: s.Edge.Count},
-		count: s.Count, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
+		edge: window.Edge{At: s.Edge.At, True: true, Value: s.Edge.Value, Threshold: s.Edge.Threshold, Reason: s.Edge.Reason},
+		base: s.Base, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
 	}
 }
 

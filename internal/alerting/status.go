@@ -217,6 +217,7 @@ func (e *Engine) Alerts() []models.Alert {
 				continue
 			}
 			a := l.alertNow(state, max(l.g.alert.fired, l.g.alert.start), l.g.alert.edge.Reason)
+			a.Count = l.count(never) // whatever was seen so far
 			a.Historical = l.g.alert.told == recorded || l.g.alert.told == replayed
 			list = append(list, a)
 		}

@@ -63,7 +63,7 @@ func (l *life) alertNow(state models.AlertState, at int64, reason string) models
 	a, u := l.g.alert, l.u
 	out := models.Alert{
 		ID: u.alertID(l.g), Rule: u.id, Episode: int64(l.g.episodes), State: state, Reason: reason,
-		Value: finite(a.edge.Value), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: a.count,
+		Value: finite(a.edge.Value), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: l.count(at),
 		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow,
 	}
 	if state == models.AlertResolved {

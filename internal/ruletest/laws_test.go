@@ -240,11 +240,11 @@ func told(alerts []models.Alert) (list []spell) {
 					labels[name] = value
 				}
 			}
-			list = append(list, spell{rule: a.Rule, labels: labels, fired: a.At.UnixNano(), resolved: farFuture})
+			list = append(list, spell{rule: a.Rule, labels: labels, fired: a.At.UnixNano(), resolved: farFuture, early: int(a.Count)})
 		}
 		list[i].start, list[i].resolved = a.StartsAt.UnixNano(), farFuture // whoever hears last that it fires believes so
 		if a.State == models.AlertResolved {
-			list[i].resolved = a.At.UnixNano()
+			list[i].resolved, list[i].logs = a.At.UnixNano(), int(a.Count)
 		}
 	}
 	return list
@@ -252,10 +252,15 @@ func told(alerts []models.Alert) (list []spell) {
 
 // spellTexts writes spells to be compared. Where logs are out of order, or many are read at once, an eager alert may fire before it is known when it was due, and
 // where time alone makes a condition hold as well, or the logs are alerts, before it is known that it was due already: then only what the newest transition says of its start counts.
+// Likewise an alert that fires with a log may not know of others of the same instant.
 func spellTexts(set *rule.Set, list []spell, what string) (texts []string) {
 	for _, s := range list {
 		at := slices.IndexFunc(set.Rules, func(r *rule.Rule) bool { return r.ID() == s.rule })
-		if r := set.Rules[at]; r.For == 0 && (what != asWritten || timeAlone(r.When) || r.Source == "alerts") {
+		r := set.Rules[at]
+		if r.For == 0 {
+			s.early = 0 // with the first of several logs of one instant
+		}
+		if r.For == 0 && (what != asWritten || timeAlone(r.When) || r.Source == "alerts") {
 			s.fired = s.start
 		}
 		texts = append(texts, s.String())

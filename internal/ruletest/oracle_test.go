@@ -46,6 +46,7 @@ type spell struct {
 	rule                   string
 	labels                 map[string]string // without those of the rule itself
 	start, fired, resolved int64             // resolved is farFuture for an alert that is up at the end
+	early, logs            int               // how many logs it was about when it fired, and at its end
 }
 
 const farFuture = math.MaxInt64
@@ -54,10 +55,10 @@ const farFuture = math.MaxInt64
 func (s spell) String() string {
 	resolved := "stays up"
 	if s.resolved != farFuture {
-		resolved = "resolved " + time.Unix(0, s.resolved).UTC().Format(time.RFC3339Nano)
+		resolved = fmt.Sprintf("resolved %s after %d", time.Unix(0, s.resolved).UTC().Format(time.RFC3339Nano), s.logs)
 	}
-	return fmt.Sprintf("%s %s from %s, fired %s, %s", s.rule, labelText(s.labels), time.Unix(0, s.start).UTC().Format(time.RFC3339Nano),
-		time.Unix(0, s.fired).UTC().Format(time.RFC3339Nano), resolved)
+	return fmt.Sprintf("%s %s from %s, fired %s with %d, %s", s.rule, labelText(s.labels), time.Unix(0, s.start).UTC().Format(time.RFC3339Nano),
+		time.Unix(0, s.fired).UTC().Format(time.RFC3339Nano), s.early, resolved)
 }
 
 // foretell returns the spells of all rules over some records.
@@ -389,7 +390,7 @@ func (s *subject) spells() (list []spell) {
 	var fell int64
 	end := func(at int64) {
 		if phase == up {
-			now.resolved = at
+			now.resolved, now.logs = at, s.tally(now, at)
 			list = append(list, now)
 		}
 		phase = idle
@@ -399,7 +400,7 @@ func (s *subject) spells() (list []spell) {
 			phase, now.fired = muted, at
 		}
 		if phase == muted && !s.suppressed(at) {
-			phase, now.fired = up, at
+			phase, now.fired, now.early = up, at, s.tally(now, at)
 		}
 		if phase != idle && !held && stay(s.r) != farFuture && at >= fell+stay(s.r) {
 			end(fell + stay(s.r))
@@ -436,6 +437,18 @@ func (s *subject) spells() (list []spell) {
 		list = append(list, now)
 	}
 	return list
+}
+
+// tally is how many logs an alert is about up to an instant: those of the window in which its condition began to hold, and all since.
+func (s *subject) tally(now spell, at int64) int {
+	span := s.r.Window
+	if len(s.r.Sequence) > 0 {
+		span = s.r.Within
+		for n := len(s.r.Sequence); s.r.Sequence[n-1].Not; n-- { // after the last step it waits for what must not happen
+			span = max(span, s.r.Within+time.Duration(s.within(s.r.Sequence[n-1])))
+		}
+	}
+	return len(between(s.events, now.start-int64(span), at))
 }
 
 // withDelays adds to the instants those at which time alone does something after one of them.

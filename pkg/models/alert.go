@@ -28,7 +28,7 @@ type Alert struct {
 	At          time.Time             `json:"at"`               // event time of this transition
 	StartsAt    time.Time             `json:"starts_at"`        // event time at which the condition began to hold
 	EndsAt      time.Time             `json:"ends_at,omitzero"` // event time at which it ceased; zero while it holds
-	Count       int64                 `json:"count"`            // logs of this episode so far
+	Count       int64                 `json:"count"`            // logs of the window in which the condition began to hold, and of all time since, up to At
 	First       []Line                `json:"first,omitempty"`
 	Last        []Line                `json:"last,omitempty"`
 	Top         map[string][]TopValue `json:"top,omitempty"` // the most frequent values of the fields the rule asks for
