@@ -19,6 +19,7 @@ type counters struct {
 	unkept     atomic.Int64 // dead letters that could not be written
 	errors     tally        // by kind
 	rejected   tally        // records or logs within them, by reason
+	unread     unread       // the newest of them
 }
 
 // tally counts by name.

@@ -177,6 +177,7 @@ func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 		if decode.Reason(r.Reason).Drop() {
 			continue
 		}
+		l.count.unread.note(record, r)
 		l.sparing.warn("rejected "+r.Reason, "a record cannot be read",
 			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", r.Reason, "detail", r.Detail)
 		if !kept {

@@ -59,6 +59,7 @@ type feed struct {
 	forget   []models.SourcePosition                    // positions of topics that no longer exist
 	admit    func(context.Context) error                // is asked before the first join
 	all      int                                        // partitions of our topics, ours or others', as of the last answer
+	members  int                                        // of the group, as of the last answer; 0 when there was none
 	opened   bool                                       // all was well once
 	existed  map[string]bool                            // topics that were there when we began; nil before that is known
 	cluster  string

@@ -12,6 +12,8 @@ import (
 const (
 	probeEvery = time.Second
 	probeFresh = 3 * time.Second // older answers say nothing about now
+
+	countEvery = 10 // questions for ends, after which the members of the group are counted
 )
 
 // probe asks once a second where the partitions end, until ctx is done. The client says nothing of fetches that brought no record, so this is how we know that there
@@ -19,8 +21,11 @@ const (
 func (f *feed) probe(ctx context.Context) {
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
-	for {
+	for n := 0; ; n++ {
 		f.ask(ctx)
+		if n%countEvery == 0 {
+			f.countMembers(ctx)
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -45,6 +50,20 @@ func (f *feed) ask(ctx context.Context) {
 	}
 	f.answer(asked, ends, starts, err)
 	f.wake()
+}
+
+// countMembers asks how many the group has. Whoever may not know, or gets no answer, does not know.
+func (f *feed) countMembers(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	groups, err := f.admin.DescribeGroups(ctx, f.cfg.group)
+	n := 0
+	if group := groups[f.cfg.group]; err == nil && group.Err == nil {
+		n = len(group.Members)
+	}
+	f.mu.Lock()
+	f.members = n
+	f.mu.Unlock()
 }
 
 // toAsk returns the topics of our partitions, and whether a partition has not moved although its log goes on: its records may have been deleted.

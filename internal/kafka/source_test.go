@@ -297,6 +297,7 @@ func TestRebalance(t *testing.T) {
 		more(0, 10)
 		s2, r2 := started(b, b.sourceConfig(), second)
 		b.wait("half of the partitions", func() bool { return len(s2.Stats().Partitions) == 2 })
+		b.wait("to know of both members", func() bool { return s2.Stats().Members == 2 })
 		more(10, 20)
 		b.waitSeen(seen, want)
 		r1.stop()
@@ -334,6 +335,13 @@ func TestDeadLetters(t *testing.T) {
 			stats := s.Stats()
 			if stats.Rejected["invalid_json"] != 1 || stats.Rejected["panic"] != 1 || stats.DeadLetters != 2 || stats.LostDeadLetters != 0 || stats.Lag != 0 {
 				t.Errorf("stats are %+v", stats)
+			}
+			var unread []string
+			for _, u := range stats.Unread {
+				unread = append(unread, fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason, u.Sample))
+			}
+			if got := strings.Join(unread, "; "); got != `2 panic "poisonous"; 1 invalid_json "bad one"` {
+				t.Errorf("unread are %s", got)
 			}
 			dead := where(b)
 			letters := func() (list []DeadLetter) {

@@ -15,6 +15,7 @@ type Stats struct {
 	Bytes           int64            `json:"bytes"`    // of their values
 	Logs            int64            `json:"logs"`     // that were in them
 	Rejected        map[string]int64 `json:"rejected"` // records, or logs within them, that could not be read, by reason
+	Unread          []Unread         `json:"unread"`   // the newest of them; newest first
 	DeadLetters     int64            `json:"dead_letters"`
 	LostDeadLetters int64            `json:"lost_dead_letters"` // that could not be written
 	Lost            int64            `json:"lost"`              // records that were never seen: deleted before they were read, or unreadable for the client
@@ -23,6 +24,7 @@ type Stats struct {
 	Commits         int64            `json:"commits"`
 	Errors          map[string]int64 `json:"errors"` // by kind
 
+	Members    int              `json:"members"`  // of the group, as of some seconds ago; 0 for unknown
 	Lag        int64            `json:"lag"`      // records that are there and not evaluated yet
 	LagTime    time.Duration    `json:"lag_time"` // age of the last record evaluated, in the partition that is furthest behind; 0 where there is no lag
 	Partitions []PartitionStats `json:"partitions"`
@@ -48,11 +50,12 @@ type PartitionStats struct {
 func (f *feed) stats() Stats {
 	c := f.count
 	s := Stats{
-		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.all(), DeadLetters: c.kept.Load(), LostDeadLetters: c.unkept.Load(),
+		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.all(), Unread: c.unread.all(), DeadLetters: c.kept.Load(), LostDeadLetters: c.unkept.Load(),
 		Lost: c.lost.Load(), Repeated: c.repeated.Load(), Rebalances: c.rebalances.Load(), Commits: c.commits.Load(), Errors: c.errors.all(),
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	s.Members = f.members
 	for _, p := range f.sorted() {
 		ps := p.stats()
 		s.Partitions = append(s.Partitions, ps)

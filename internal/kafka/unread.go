@@ -1,0 +1,55 @@
+package kafka
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Unread is a record, or a log within it, that could not be read.
+type Unread struct {
+	Position models.Position `json:"position"`
+	Reason   string          `json:"reason"`
+	Detail   string          `json:"detail,omitempty"`
+	Sample   []byte          `json:"sample"` // the beginning of the record
+}
+
+const (
+	keptUnread   = 8
+	unreadSample = 300 // bytes
+)
+
+// unread keeps the newest records that could not be read, for people to see what is wrong without looking for dead letters. It is touched only when something is
+// rejected, and then copies a few hundred bytes into memory that it has already: a topic full of nonsense costs no garbage.
+type unread struct {
+	mu   sync.Mutex // guards what follows
+	ring [keptUnread]Unread
+	n    int // ever noted
+}
+
+func (u *unread) note(r *kgo.Record, rejected models.Rejection) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at := &u.ring[u.n%keptUnread]
+	u.n++
+	*at = Unread{
+		Position: models.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Reason: rejected.Reason, Detail: rejected.Detail,
+		Sample: append(at.Sample[:0], r.Value[:min(len(r.Value), unreadSample)]...),
+	}
+}
+
+// all returns them, newest first. The caller owns them.
+func (u *unread) all() []Unread {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	var list []Unread
+	for i := u.n - 1; i >= max(u.n-keptUnread, 0); i-- {
+		one := u.ring[i%keptUnread]
+		one.Sample = slices.Clone(one.Sample)
+		list = append(list, one)
+	}
+	return list
+}
