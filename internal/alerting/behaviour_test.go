@@ -215,6 +215,32 @@ func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
 	if s := w.engine.Stats(); s.Late != 2 || s.TooLate != 1 {
 		t.Errorf("%+v", s)
 	}
+	var late []string
+	for _, l := range w.engine.Late() {
+		late = append(late, fmt.Sprintf("%s of %s, %v behind, %v allowed, counted: %v, at %d", l.Line.Level, l.Rule, l.Behind, l.Allowed, l.Counted, l.Line.Position.Offset))
+	}
+	if diff := cmp.Diff([]string{
+		"ERROR of shop/Errors, 1h2m1s behind, 10s allowed, counted: false, at 2",
+		"ERROR of shop/Errors, 1m59s behind, 10s allowed, counted: true, at 1",
+	}, late); diff != "" {
+		t.Errorf("(-want +late)\n%s", diff)
+	}
+}
+
+func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.time(0)
+	for range 98 {
+		w.put(monday.Add(-300*time.Millisecond), monday, `"level":"INFO"`)
+	}
+	w.put(monday.Add(-time.Minute-1), monday.Add(-time.Minute), `"level":"INFO"`) // its record was written long ago, but is only seen now
+	w.put(monday.Add(-4*time.Second), monday, `"level":"INFO"`)
+	d := w.engine.Watermarks()[0].Delays
+	for part, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 5 * time.Second, 1: 2 * time.Minute} {
+		if got, ok := d.Within(part); got != want || !ok {
+			t.Errorf("%v of them lie within %v, not %v", part, got, want)
+		}
+	}
 }
 
 func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {

@@ -50,6 +50,7 @@ type Engine struct {
 	event window.Event
 	total totals
 	kept  keeping
+	late  lates
 	live  int   // groups of all rules
 	step  int64 // event time at which logs that come one by one last moved time
 }
@@ -209,7 +210,8 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	u.matches++
 	u.lastMatch = max(u.lastMatch, h.time)
 	e.begin(u, pt.oldest)
-	if u.watermark != always && h.time <= u.watermark {
+	late := u.watermark != always && h.time <= u.watermark
+	if late {
 		u.late++
 		pt.late++
 	}
@@ -225,6 +227,9 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		l.sweep(u.watermark)
 	}
 	arrival := l.g.win.Add(u.plan, e.eventOf(sc, h))
+	if late {
+		e.late.note(u, sc, h, arrival != window.Refused)
+	}
 	if arrival == window.Refused {
 		u.tooLate++
 		return

@@ -148,6 +148,9 @@ func (s *scanner) time(l *decode.Log) int64 {
 		}
 		reached = min(at, record)
 	}
+	if s.scan.logs == 1 && l.TimeSource() != "kafka" {
+		s.scan.sampled, s.scan.sampledRecord = at, record
+	}
 	s.scan.newest = max(s.scan.newest, reached)
 	s.scan.oldest = min(s.scan.oldest, reached)
 	return at
@@ -272,20 +275,22 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 
 // scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs no allocation once it has grown.
 type scan struct {
-	program   *program
-	partition models.Partition
-	logs      int
-	dropped   int
-	absurd    int
-	newest    int64 // event time that the partition has reached
-	oldest    int64
-	rejected  []models.Rejection
-	hits      []hit
-	marks     []mark
-	values    []value
-	members   []value // of lists
-	lines     []line
-	text      []byte
+	program       *program
+	partition     models.Partition
+	logs          int
+	dropped       int
+	absurd        int
+	newest        int64 // event time that the partition has reached
+	oldest        int64
+	sampled       int64 // the first log's time; 0 when it has none of its own
+	sampledRecord int64 // its record's; 0 when unknown
+	rejected      []models.Rejection
+	hits          []hit
+	marks         []mark
+	values        []value
+	members       []value // of lists
+	lines         []line
+	text          []byte
 }
 
 type span struct{ from, to int }

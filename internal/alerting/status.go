@@ -51,6 +51,7 @@ type WatermarkStatus struct {
 	Replay    bool      `json:"replay"`
 	Logs      int64     `json:"logs"`
 	Late      int64     `json:"late"` // matches that came later than their rule allows
+	Delays    Delays    `json:"delays"`
 }
 
 // GroupStatus is what a rule knows of a group.
@@ -255,7 +256,7 @@ func (e *Engine) Watermarks() []WatermarkStatus {
 	list := make([]WatermarkStatus, 0, len(e.times.partitions))
 	for p, pt := range e.times.partitions {
 		list = append(list, WatermarkStatus{
-			Topic: p.Topic, Partition: p.Partition, Time: instant(pt.base), Reached: instant(pt.reached), CaughtUp: pt.caughtUp, Replay: pt.replay, Logs: pt.logs, Late: pt.late,
+			Topic: p.Topic, Partition: p.Partition, Time: instant(pt.base), Reached: instant(pt.reached), CaughtUp: pt.caughtUp, Replay: pt.replay, Logs: pt.logs, Late: pt.late, Delays: pt.delays,
 		})
 	}
 	slices.SortFunc(list, func(a, b WatermarkStatus) int {

@@ -38,6 +38,7 @@ type partitionTime struct {
 	seen     int64 // the clock's time at which progress was last told
 	logs     int64
 	late     int64
+	delays   Delays
 }
 
 func newTimekeeper() timekeeper {
@@ -56,6 +57,9 @@ func (t *timekeeper) partition(p models.Partition) *partitionTime {
 // observe takes over what a scan saw of a partition's time.
 func (t *timekeeper) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
+	if s.sampled > 0 {
+		pt.delays.note(max(s.sampledRecord, pt.base) - s.sampled)
+	}
 	pt.reached, pt.oldest = max(pt.reached, s.newest), min(pt.oldest, s.oldest)
 	pt.logs += int64(s.logs)
 	return pt

@@ -1,0 +1,66 @@
+package alerting
+
+import (
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Late is a match that came later than its rule's lateness allows.
+type Late struct {
+	Rule    string        `json:"rule"`
+	Behind  time.Duration `json:"behind"`  // how far it lay before the time that the rule's partitions had come to
+	Allowed time.Duration `json:"allowed"` // the rule's lateness
+	Counted bool          `json:"counted"` // it still lay in the window; it may have brought about an alert, but late
+	Line    models.Line   `json:"line"`    // without texts where the rule shows none
+}
+
+// keptLate is how many are kept for people to see who is late, and by how much.
+const keptLate = 8
+
+// lates are the newest late matches. A log that is late may be one of millions, so noting one copies texts into memory that is there already.
+type lates struct {
+	ring [keptLate]late
+	n    int // ever noted
+}
+
+type late struct {
+	Late                    // its line has a time and a position
+	text                    []byte
+	level, service, message int // where each ends in text
+}
+
+func (ls *lates) note(u *unit, sc *scan, h *hit, counted bool) {
+	at := &ls.ring[ls.n%keptLate]
+	ls.n++
+	at.Late = Late{
+		Rule: u.id, Behind: time.Duration(u.watermark + u.lateness() - h.time), Allowed: u.rule.Lateness, Counted: counted,
+		Line: models.Line{Time: instant(h.time), Position: models.Position{Topic: sc.partition.Topic, Partition: sc.partition.Partition, Offset: h.offset, Index: int(h.index)}},
+	}
+	at.text, at.level, at.service, at.message = at.text[:0], 0, 0, 0
+	if h.line < 0 {
+		return
+	}
+	l := &sc.lines[h.line]
+	at.text = append(at.text, sc.bytes(l.level)...)
+	at.level = len(at.text)
+	at.text = append(at.text, sc.bytes(l.service)...)
+	at.service = len(at.text)
+	at.text = append(at.text, sc.bytes(l.message)...)
+	at.message = len(at.text)
+}
+
+// Late returns the newest matches that came late, newest first.
+func (e *Engine) Late() []Late {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var list []Late
+	for i := e.late.n - 1; i >= max(e.late.n-keptLate, 0); i-- {
+		l := &e.late.ring[i%keptLate]
+		one := l.Late
+		one.Line.Level, one.Line.Service, one.Line.Message = string(l.text[:l.level]), string(l.text[l.level:l.service]), string(l.text[l.service:l.message])
+		list = append(list, one)
+	}
+	return slices.Clip(list)
+}
