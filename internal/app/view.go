@@ -108,16 +108,43 @@ type engineView struct {
 func (v *engineView) Status() web.EngineStatus {
 	read, engine, health := v.source.Stats(), v.state.Stats(), v.source.Health()
 	s := web.EngineStatus{
-		Started: v.started, Brokers: v.config.Kafka.Brokers, Group: v.config.Kafka.Group, Members: 1, Connected: health.State == kafka.Ready, Problem: strings.Join(health.Problems, "; "),
+		Started: v.started, Brokers: v.config.Kafka.Brokers, Group: v.config.Kafka.Group, Members: read.Members, Connected: health.State == kafka.Ready, Problem: strings.Join(health.Problems, "; "),
 		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Invalid: read.Rejected,
 		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
 	}
+	for _, u := range read.Unread {
+		s.Bad = append(s.Bad, web.BadRecord{Position: u.Position, Reason: u.Reason, Detail: u.Detail, Sample: web.Excerpt(u.Sample)})
+	}
+	for _, l := range v.state.Late() {
+		s.LateSample = append(s.LateSample, web.LateLog{Rule: l.Rule, Behind: l.Behind, Allowed: l.Allowed, Counted: l.Counted, Line: l.Line})
+	}
+	var delays alerting.Delays
 	reached := map[models.Partition]alerting.WatermarkStatus{}
 	for _, w := range v.state.Watermarks() {
+		delays.Add(w.Delays)
 		reached[models.Partition{Topic: w.Topic, Partition: w.Partition}] = w
 	}
 	for _, at := range read.Partitions {
 		s.Partitions = append(s.Partitions, partitionStatus(at, reached[models.Partition{Topic: at.Topic, Partition: at.Partition}]))
+	}
+	s.Delay = delayStatus(delays)
+	return s
+}
+
+// delayStatus says what lateness the delays suggest: what covers 999 of 1000, and never less than a second, for clocks differ by as much.
+func delayStatus(d alerting.Delays) web.DelayStatus {
+	var s web.DelayStatus
+	for i, n := range d {
+		c := web.DelayCount{Logs: n}
+		if i < len(alerting.DelayBounds) {
+			c.Within = alerting.DelayBounds[i]
+		}
+		s.Counts = append(s.Counts, c)
+	}
+	s.P50, _ = d.Within(0.5)
+	s.P99, _ = d.Within(0.99)
+	if all, ok := d.Within(0.999); ok {
+		s.Lateness = max(all, time.Second)
 	}
 	return s
 }
@@ -130,7 +157,8 @@ func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.Pa
 	case at.Lag == 0:
 		state = "caught up"
 	}
-	return web.PartitionStatus{Topic: at.Topic, Partition: at.Partition, Next: at.Next, End: at.HighWatermark, Lag: at.Lag, Behind: at.LagTime, Watermark: w.Time, State: state}
+	delay, _ := w.Delays.Within(0.99)
+	return web.PartitionStatus{Topic: at.Topic, Partition: at.Partition, Next: at.Next, End: at.HighWatermark, Lag: at.Lag, Behind: at.LagTime, Watermark: w.Time, State: state, Delay: delay}
 }
 
 // notifierView shows what was told.

@@ -28,6 +28,7 @@ type engineData struct {
 	Partitions []PartitionStatus // those that lag most
 	More       int
 	Done       bool // a dead letter was replayed
+	Delay      barChart
 }
 
 // checked is a check and how it stands.
@@ -70,6 +71,7 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 			d.DeadError = err.Error()
 		}
 	}
+	d.Delay = delayChart(d.Engine.Delay)
 	d.Costly = s.costliest(10)
 	d.Checks = s.checked()
 	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
@@ -96,8 +98,29 @@ func (s *Server) checked() []checked {
 	return list
 }
 
-// bytesText is the beginning of a record for people: as text when it is one, else as its bytes.
-func bytesText(value []byte) string {
+// delayChart draws how long after their time logs are seen: from the shortest delay that there was to the longest.
+func delayChart(d DelayStatus) barChart {
+	none := func(c DelayCount) bool { return c.Logs == 0 }
+	counts := d.Counts
+	for len(counts) > 0 && none(counts[0]) {
+		counts = counts[1:]
+	}
+	for len(counts) > 0 && none(counts[len(counts)-1]) {
+		counts = counts[:len(counts)-1]
+	}
+	var bars []bar
+	for _, c := range counts {
+		name := "more"
+		if c.Within > 0 {
+			name = duration(c.Within)
+		}
+		bars = append(bars, bar{Name: name, N: c.Logs, Title: fmt.Sprintf("%s: %s", name, humanNumber(c.Logs))})
+	}
+	return newBarChart(bars)
+}
+
+// Excerpt is the beginning of a record for people: as text when it is one, else as its bytes.
+func Excerpt(value []byte) string {
 	value = value[:min(len(value), 600)]
 	if utf8.Valid(bytes.TrimRightFunc(value, func(r rune) bool { return r == utf8.RuneError })) {
 		return oneLine(300, string(value))

@@ -217,6 +217,8 @@ func newFake(t testing.TB) (*fake, Options) {
 	f.status = []RuleStatus{{ID: "payments/PaymentErrors", Matches: 42, PerMinute: 3.5, LastMatch: noon.Add(-time.Minute), Groups: 2, Bytes: 2048, Cost: 12}}
 	f.engine = EngineStatus{Started: noon.Add(-time.Hour), Brokers: []string{"kafka:9092"}, Group: "g", Members: 1, Connected: true, Records: 1000, Logs: 1200, PerSecond: 321, Late: 2,
 		Invalid: map[string]int64{"invalid_json": 3}, Bad: []BadRecord{{Position: models.Position{Topic: "logs", Offset: 5}, Reason: "invalid_json", Detail: "unexpected end", Sample: `{"a":`}},
+		LateSample: []LateLog{{Rule: "payments/PaymentErrors", Behind: 90 * time.Second, Allowed: 10 * time.Second, Line: models.Line{Time: noon.Add(-90 * time.Second), Message: "declined long ago", Position: models.Position{Topic: "logs", Offset: 3}}}},
+		Delay:      DelayStatus{Counts: []DelayCount{{Within: 100e6}, {Within: 250e6, Logs: 80}, {Within: 500e6, Logs: 15}, {Within: 1e9}, {Within: 2e9, Logs: 5}, {}}, P50: 250e6, P99: 2e9, Lateness: 2e9},
 		Partitions: []PartitionStatus{{Topic: "logs", Next: 100, End: 103, Lag: 3, Watermark: noon.Add(-10 * time.Second), State: "reading"}}}
 	for i := range 30 {
 		text := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"payment-service","message":"declined %d","order":{"id":%d}}`, noon.Add(time.Duration(i-30)*time.Second).Format(time.RFC3339), i, i)

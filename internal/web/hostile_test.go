@@ -61,7 +61,7 @@ func hostileServer(t *testing.T, text string) *Server {
 	f.deliveries["a1"] = []Delivery{{At: noon, State: "firing", Receiver: text, Integration: text, Detail: text}}
 	f.dead = []DeadLetter{{At: models.Position{Topic: topic}, Origin: models.Position{Topic: topic}, Time: noon, Reason: text, Detail: text, Value: []byte(text)}}
 	f.engine.Bad = []BadRecord{{Position: models.Position{Topic: topic}, Reason: text, Detail: text, Sample: text}}
-	f.engine.LateSample, f.engine.Problem = []models.Line{line}, text
+	f.engine.LateSample, f.engine.Problem = []LateLog{{Rule: text, Line: line}}, text
 	f.engine.Invalid = map[string]int64{text: 1}
 	f.status[0].Error = text
 	f.silences = []silence{{ID: "s", Matchers: []matcher{{Name: "service", Value: short, IsEqual: true}}, StartsAt: noon, EndsAt: noon, CreatedBy: short, Comment: short}}

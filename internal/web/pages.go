@@ -265,7 +265,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"float":    humanFloat,
 		"value":    humanValue,
 		"bytes":    humanBytes,
-		"record":   bytesText,
+		"record":   Excerpt,
 		"labels":   shownLabels,
 		"offset":   offsetLink,
 		"severity": severityClass,

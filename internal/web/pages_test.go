@@ -289,7 +289,7 @@ func TestEnginePage(t *testing.T) {
 	f.dead[0].Value = []byte("\x1f\x8b\x08\x00\xff")
 	see(t, s, "/engine", "<code>1f 8b 08 00 ff</code>")
 	f.dead[0].Value = []byte(`{"a":`)
-	see(t, s, "/engine", "logs/0", "invalid_json", "unexpected end", "the disk is full", "PaymentErrors", "12 ns", "kafka:9092", `data-act="replay"`, "told default")
+	see(t, s, "/engine", "logs/0", "invalid_json", "unexpected end", "the disk is full", "PaymentErrors", "12 ns", "kafka:9092", "1m30s behind", "allows 10s", "declined long ago", "99 of 100 within 2s", "<title>250ms: 80</title>", `data-act="replay"`, "told default")
 	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 || !f.dead[0].Replayed {
 		t.Errorf("a replay is %d, to %s", status, to)
 	}

@@ -50,16 +50,17 @@ type EngineStatus struct {
 	Started    time.Time         `json:"started"`
 	Brokers    []string          `json:"brokers"`
 	Group      string            `json:"group"`
-	Members    int               `json:"members"`
-	Connected  bool              `json:"connected"` // brokers answer
+	Members    int               `json:"members,omitempty"` // of the group; 0 for unknown
+	Connected  bool              `json:"connected"`         // brokers answer
 	Problem    string            `json:"problem,omitempty"`
 	Records    int64             `json:"records"`
 	Logs       int64             `json:"logs"`
-	PerSecond  float64           `json:"per_second"` // logs, of late
-	Late       int64             `json:"late"`       // logs older than what is still evaluated
-	LateSample []models.Line     `json:"late_sample,omitempty"`
-	Invalid    map[string]int64  `json:"invalid"` // by reason
-	Bad        []BadRecord       `json:"bad,omitempty"`
+	PerSecond  float64           `json:"per_second"`            // logs, of late
+	Late       int64             `json:"late"`                  // matches that came later than their rule allows
+	LateSample []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
+	Delay      DelayStatus       `json:"delay"`
+	Invalid    map[string]int64  `json:"invalid"`       // by reason
+	Bad        []BadRecord       `json:"bad,omitempty"` // the newest; newest first
 	Partitions []PartitionStatus `json:"partitions"`
 	Checkpoint time.Time         `json:"checkpoint,omitzero"` // the last one
 	StateBytes int64             `json:"state_bytes"`
@@ -76,6 +77,30 @@ type PartitionStatus struct {
 	Behind    time.Duration `json:"behind_ns"`          // how old the newest log that was read is, when there is more to read
 	Watermark time.Time     `json:"watermark,omitzero"` // event time up to which everything is decided
 	State     string        `json:"state"`              // reading, caught up, stuck
+	Delay     time.Duration `json:"delay_ns,omitempty"` // of 99 of 100 logs; 0 for unknown
+}
+
+// LateLog is a match that came later than its rule allows.
+type LateLog struct {
+	Rule    string        `json:"rule"`
+	Behind  time.Duration `json:"behind_ns"`  // how far its time lay behind the newest
+	Allowed time.Duration `json:"allowed_ns"` // the rule's lateness
+	Counted bool          `json:"counted"`    // it lay in the window all the same
+	Line    models.Line   `json:"line"`
+}
+
+// DelayStatus is how long after their time logs are seen, as far as some of them tell.
+type DelayStatus struct {
+	Counts   []DelayCount  `json:"counts"` // by ascending bound
+	P50      time.Duration `json:"p50_ns"`
+	P99      time.Duration `json:"p99_ns"`
+	Lateness time.Duration `json:"lateness_ns"` // what a rule would have to allow for as good as all of them; 0 for unknown
+}
+
+// DelayCount is how many logs were seen within a time, and not within the one before.
+type DelayCount struct {
+	Within time.Duration `json:"within_ns"` // 0 for those beyond all bounds
+	Logs   int64         `json:"logs"`
 }
 
 // BadRecord is a record that could not be read.
