@@ -41,7 +41,7 @@ groups:
   rules:
   - alert: Errors
     match: level>=ERROR
-    when: count() > 3
+    when: count() > 9
     window: 1m
     by: [request_id]
     limit: 1000000
