@@ -235,6 +235,9 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		return
 	}
 	u.sees(number, l.g, h.time)
+	if u.values != nil {
+		l.noteValue(h.time)
+	}
 	var ed window.Edge
 	fires := false
 	if l.g.alert == nil && u.plan.Eager() {

@@ -24,6 +24,7 @@ type options struct {
 	registerer  prometheus.Registerer
 	clock       func() int64
 	maxGroups   int
+	values      *Values
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come

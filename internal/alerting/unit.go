@@ -58,6 +58,7 @@ type state struct {
 	unheard   bool             // some alert is up that was too old to be told when it was found
 	refused   refusals
 	past      []firing // recent alerts that are over, for rules that ask
+	values    *spread  // nil unless they are noted
 	counters
 }
 
@@ -100,6 +101,9 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 		u.expected = list.Values
 	}
 	u.state = newState(e.seed)
+	if e.opts.values != nil {
+		u.values = e.opts.values.rules[u.id]
+	}
 	return u, nil
 }
 

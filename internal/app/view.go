@@ -221,7 +221,7 @@ func (p *program) reader(topic string) kafka.ReaderConfig {
 }
 
 // backtest evaluates rules over the topics since a time, with an engine of its own, and tells nobody.
-func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time) (web.BacktestResult, error) {
+func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, values []string) (web.BacktestResult, error) {
 	o := p.reader("")
 	o.From = since
 	reader := kafka.NewReader(o)
@@ -229,15 +229,20 @@ func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time) 
 	if err != nil {
 		return web.BacktestResult{}, err
 	}
+	noted := alerting.NewValues(values...)
 	b := ruletest.Backtest{Partitions: partitions, Rejected: func(error) {}, Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)))
+		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)), alerting.WithValues(noted))
 		return e, e.SetRules(set)
 	}}}
 	report, err := b.Run(ctx, kafka.Samples(reader.Records(ctx)))
 	if err != nil {
 		return web.BacktestResult{}, err
 	}
-	return web.BacktestResult{Records: report.Records, Logs: report.Logs, From: report.From, To: report.To, Alerts: report.Alerts, Truncated: report.Truncated}, nil
+	result := web.BacktestResult{Values: map[string][]float64{}, Records: report.Records, Logs: report.Logs, From: report.From, To: report.To, Alerts: report.Alerts, Truncated: report.Truncated}
+	for _, id := range values {
+		result.Values[id] = noted.Of(id)
+	}
+	return result, nil
 }
 
 // lettersView shows the dead letters.

@@ -63,11 +63,11 @@ func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	report, err := s.backtest(r.Context(), w, set, since)
+	result, err := s.backtest(r.Context(), w, set, since, nil)
 	if err != nil {
 		return err
 	}
-	return ok(w, report)
+	return ok(w, report(set, result, since, s.Now()))
 }
 
 // rulesToTest are the rules of a text, or one in force.
@@ -88,23 +88,23 @@ func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
 	return &set, nil
 }
 
-func (s *Server) backtest(ctx context.Context, w http.ResponseWriter, set *rule.Set, since time.Time) (backtestReport, error) {
+func (s *Server) backtest(ctx context.Context, w http.ResponseWriter, set *rule.Set, since time.Time, values []string) (BacktestResult, error) {
 	if s.Backtest == nil {
-		return backtestReport{}, missing("a backtest over the topics")
+		return BacktestResult{}, missing("a backtest over the topics")
 	}
 	free, err := take(s.heavy, "backtests and searches")
 	if err != nil {
-		return backtestReport{}, err
+		return BacktestResult{}, err
 	}
 	defer free()
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second)) // a recorder in a test has no deadline
 	ctx, cancel := context.WithTimeout(ctx, backtestTime)
 	defer cancel()
-	result, err := s.Backtest(ctx, set, since)
+	result, err := s.Backtest(ctx, set, since, values)
 	if err != nil {
-		return backtestReport{}, &apiError{http.StatusBadGateway, "the backtest failed: " + err.Error()}
+		return BacktestResult{}, &apiError{http.StatusBadGateway, "the backtest failed: " + err.Error()}
 	}
-	return report(set, result, since, s.Now()), nil
+	return result, nil
 }
 
 func report(set *rule.Set, result BacktestResult, since, now time.Time) backtestReport {

@@ -251,8 +251,17 @@ func (p plot) timeTicks(most int) []tickMark {
 	return list
 }
 
-// valueTicks are round values.
+// valueTicks are round values at their height.
 func (p plot) valueTicks(most int) []tickMark {
+	var list []tickMark
+	for _, v := range p.roundValues(most) {
+		list = append(list, tickMark{p.y(v), humanFloat(v)})
+	}
+	return list
+}
+
+// roundValues are round values, so many at most or a few more.
+func (p plot) roundValues(most int) []float64 {
 	step := math.Pow(10, math.Floor(math.Log10((p.high-p.low)/float64(most))))
 	for _, m := range []float64{1, 2, 5, 10} {
 		if (p.high-p.low)/(step*m) <= float64(most) {
@@ -260,9 +269,9 @@ func (p plot) valueTicks(most int) []tickMark {
 			break
 		}
 	}
-	var list []tickMark
+	var list []float64
 	for v := math.Ceil(p.low/step) * step; v <= p.high && len(list) < 20; v += step {
-		list = append(list, tickMark{p.y(v), humanFloat(v)})
+		list = append(list, v)
 	}
 	return list
 }

@@ -118,7 +118,7 @@ func (f *fake) Records(ctx context.Context, from From) iter.Seq2[models.Record, 
 	}
 }
 
-func (f *fake) backtest(_ context.Context, set *rule.Set, _ time.Time) (BacktestResult, error) {
+func (f *fake) backtest(_ context.Context, set *rule.Set, _ time.Time, _ []string) (BacktestResult, error) {
 	return f.backtested, nil
 }
 

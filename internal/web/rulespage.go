@@ -328,14 +328,17 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	rep, err := s.backtest(r.Context(), w, set, since)
+	result, sliders, err := s.backtestVaried(r.Context(), w, set, since)
 	if err != nil {
 		return err
 	}
+	rep := report(set, result, since, s.Now())
 	type ruleBands struct {
 		backtestedRule
-		Bands []band
-		Shown []episode
+		Values barChart
+		Slider *slider
+		Bands  []band
+		Shown  []episode
 	}
 	data := struct {
 		backtestReport
@@ -347,6 +350,7 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 	data.Ticks = p.timeTicks(8)
 	for _, one := range rep.Rules {
 		row := ruleBands{backtestedRule: one, Shown: one.Episodes[max(0, len(one.Episodes)-6):]}
+		row.Values, row.Slider = sliders(one.Rule)
 		for _, e := range one.Episodes {
 			to := e.To
 			if to.IsZero() {

@@ -130,7 +130,8 @@ type From struct {
 
 // Backtest evaluates rules over the logs on the topics since a time, without telling anybody, and returns what it found. When ctx ends first, the result covers
 // what was read until then and says so.
-type Backtest func(ctx context.Context, set *rule.Set, since time.Time) (BacktestResult, error)
+// Of some rules, whose IDs are given, the values of their conditions are wanted.
+type Backtest func(ctx context.Context, set *rule.Set, since time.Time, values []string) (BacktestResult, error)
 
 // BacktestResult is what rules would have done.
 type BacktestResult struct {
@@ -140,6 +141,8 @@ type BacktestResult struct {
 	To        time.Time      `json:"to,omitzero"`
 	Alerts    []models.Alert `json:"alerts"` // every transition, in order
 	Truncated bool           `json:"truncated,omitempty"`
+
+	Values map[string][]float64 `json:"-"` // that a rule's condition had, after as good as evenly many of its matches
 }
 
 // Notifier is what tells people.

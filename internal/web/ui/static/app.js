@@ -281,6 +281,30 @@ if (editor) {
     document.execCommand("insertText", false, "  ");
   });
   text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; }); // Escape, then Tab, leaves the field
+  // The threshold's slider: each of its places was tried by the server. It changes the number in the text, moves the line and says what would have been.
+  $("#backtested").addEventListener("input", (event) => {
+    const slider = event.target.closest(".slider");
+    if (!slider) return;
+    const stop = JSON.parse(slider.dataset.stops)[event.target.value];
+    const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+    event.target.setAttribute("aria-valuetext", stop.text);
+    $("output", slider).textContent = `${stop.text}: ${count(stop.alerts, "alert")} in ${count(stop.groups, "group")}`;
+    const chart = $(".bars", slider.parentElement), line = chart && $(".threshold", chart);
+    line?.setAttribute("x1", stop.at);
+    line?.setAttribute("x2", stop.at);
+    for (const bar of chart ? $$(".bar", chart) : []) {
+      const middle = +bar.getAttribute("x") + bar.getAttribute("width") / 2;
+      bar.classList.toggle("over", slider.dataset.op.startsWith(">") ? middle > stop.at : middle < stop.at);
+    }
+    const when = slider.dataset.when, changed = when.slice(0, when.length - slider.dataset.number.length) + stop.text;
+    const begin = text.value.split("\n").slice(0, slider.dataset.line - 1).join("\n").length;
+    const at = text.value.indexOf(when, begin);
+    if (at < 0) return;
+    text.setRangeText(changed, at, at + when.length, "preserve");
+    slider.dataset.when = changed;
+    slider.dataset.number = stop.text;
+    text.dispatchEvent(new Event("input"));
+  });
   $("#backtest").addEventListener("click", async (event) => {
     const button = event.currentTarget, into = $("#backtested");
     button.disabled = true;
