@@ -25,7 +25,7 @@ import (
 func (p *program) show(o *web.Options) {
 	now := time.Now()
 	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{p}, &rulesView{program: p, rates: rates{start: now}}, &engineView{program: p, started: now, rates: rates{start: now}}, notifierView{p.notifier}
-	o.Logs, o.Backtest = logsView{p}, p.backtest
+	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = lettersView{p}
 	}
@@ -96,6 +96,16 @@ func (v *rulesView) Status() []web.RuleStatus {
 		list = append(list, s)
 	}
 	return list
+}
+
+// groupsView shows what rules know of their groups.
+type groupsView struct{ p *program }
+
+func (v groupsView) Group(rule string, labels map[string]string) (web.GroupStatus, bool) {
+	g, ok := v.p.state.Group(rule, labels)
+	return web.GroupStatus{
+		Known: g.Known, State: g.State, Holds: g.Holds, Value: g.Value, Threshold: g.Threshold, Reason: g.Reason, Episodes: g.Episodes, Since: g.Since, Seen: g.Seen, Watermark: g.Watermark,
+	}, ok
 }
 
 // engineView shows how the reading goes.

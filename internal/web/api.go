@@ -282,32 +282,6 @@ func (s *Server) postDecode(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, list)
 }
 
-// explained says why a rule matches a log or does not.
-type explained struct {
-	Rule   string            `json:"rule"`
-	Match  match.Tree        `json:"match"`
-	Labels map[string]string `json:"labels"` // of the group the log falls into
-}
-
-func (s *Server) postExplain(w http.ResponseWriter, r *http.Request) error {
-	var e event
-	if err := readJSON(r, &e); err != nil {
-		return err
-	}
-	found, err := s.ruleByID(e.Rule)
-	if err != nil {
-		return err
-	}
-	list := []explained{}
-	err = s.eachLog(e, func(l *decode.Log) {
-		list = append(list, explained{found.ID(), match.Explain(found.Match, l, s.lists()), groupOf(found, l)})
-	})
-	if err != nil {
-		return err
-	}
-	return ok(w, list)
-}
-
 // groupOf returns the group's labels of a log.
 func groupOf(r *rule.Rule, l *decode.Log) map[string]string {
 	labels := map[string]string{}

@@ -64,6 +64,11 @@ type fakeRules struct{ *fake }
 func (f fakeRules) Set() *rule.Set       { f.mu.Lock(); defer f.mu.Unlock(); return f.set }
 func (f fakeRules) Status() []RuleStatus { return f.status }
 
+func (f *fake) Group(rule string, labels map[string]string) (GroupStatus, bool) {
+	known := labels["service"] != "payment-unknown"
+	return GroupStatus{Known: known, State: models.AlertFiring, Holds: true, Value: 11, Threshold: "> 10", Reason: f.history[0].Reason, Episodes: 3, Seen: noon.Add(-time.Minute), Watermark: noon}, rule == "payments/PaymentErrors"
+}
+
 type fakeEngine struct{ *fake }
 
 func (f fakeEngine) Status() EngineStatus { return f.engine }
@@ -226,7 +231,7 @@ func newFake(t testing.TB) (*fake, Options) {
 	}
 	f.fire("a1", "payment-service")
 	f.dead = []DeadLetter{{At: models.Position{Topic: "dead", Offset: 1}, Origin: models.Position{Topic: "logs", Offset: 5}, Time: noon, Reason: "invalid_json", Value: []byte(`{"a":`)}}
-	o := Options{Version: "v1", Now: func() time.Time { return noon }, Gatherer: prometheus.NewRegistry(), Reload: f.reload, Alertmanager: f, Alerts: f, Rules: fakeRules{f}, RulesDir: own,
+	o := Options{Version: "v1", Now: func() time.Time { return noon }, Gatherer: prometheus.NewRegistry(), Reload: f.reload, Alertmanager: f, Alerts: f, Rules: fakeRules{f}, Groups: f, RulesDir: own,
 		Engine: fakeEngine{f}, Logs: f, Backtest: f.backtest, Notifier: fakeNotifier{f}, DeadLetters: f}
 	return f, o
 }

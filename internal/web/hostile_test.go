@@ -92,6 +92,10 @@ func TestHostileLogs(t *testing.T) {
 				t.Errorf("the backtest is %d: %.300s", code, body)
 			}
 			inspect(t, "backtest", body)
+			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors", "event", text)
+			inspect(t, "explain", body)
+			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors", "event", fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text))
+			inspect(t, "explain", body)
 		})
 	}
 }

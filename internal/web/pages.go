@@ -116,6 +116,7 @@ func (s *Server) pageRoutes() []route {
 		{"POST /alerts/{id}/ack", Writer, page(s.ackForm)},
 		{"GET /rules", Reader, page(s.rulesPage)},
 		{"GET /rules/view/{id...}", Reader, page(s.rulePage)},
+		{"POST /rules/view/{id...}", Reader, page(s.rulePage)}, // explains a log; changes nothing
 		{"GET /rules/edit", Reader, page(s.editorPage)},
 		{"POST /rules/edit", Writer, page(s.editorForm)},
 		{"POST /rules/backtest", Reader, page(s.backtestPart)},

@@ -194,6 +194,26 @@ func TestEditor(t *testing.T) {
 	}
 }
 
+// A log that is pasted on a rule's page is held against it part by part, and its group's state is said.
+func TestExplainOnThePage(t *testing.T) {
+	_, o := newFake(t)
+	s := newServer(t, o)
+	f := func(event string, wants ...string) {
+		t.Helper()
+		_, _, body := post(t, s, "/rules/view/payments/PaymentErrors", "event", event)
+		for _, want := range wants {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: %q is missing in %s", event, want, body[strings.Index(body, `id="explain"`):])
+			}
+		}
+	}
+	f(`{"level":"INFO","service":"payment-api","path":"/pay"}`, "takes no notice of it", `<li class="pass"><b>PASS</b> <span>service begins with &#34;payment&#34;</span>`, `<li class="fail"><b>FAIL</b> <span>level&gt;=ERROR`, "payment-api",
+		"<b>firing</b>: the condition holds", "its value is <b>11</b>, the threshold &gt; 10", "It has had 3 alerts.")
+	f(`{"level":"ERROR","service":"payment-unknown"}`, "The rule takes notice of it", "knows nothing of this group now")
+	f("", "There is no log to explain")
+	see(t, s, "/rules/view/payments/PaymentErrors", `name="event"`, "!class=\"explained\"")
+}
+
 // What rules would have done is said in a sentence, and drawn.
 func TestBacktestPart(t *testing.T) {
 	f, o := newFake(t)

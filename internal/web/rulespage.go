@@ -167,8 +167,10 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 		Past   []episode
 		Day    []hour
 		Fired  int
+
+		Explain explainData
 	}
-	d := ruleData{ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]), Rule: found, Own: s.files.own(found.Pos.File)}
+	d := ruleData{ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]), Rule: found, Own: s.files.own(found.Pos.File), Explain: s.explainForm(r, found)}
 	for _, a := range s.current() {
 		if a.Rule == found.ID() && len(d.Alerts) < 100 {
 			d.Alerts = append(d.Alerts, a)

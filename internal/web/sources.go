@@ -42,6 +42,25 @@ type RuleStatus struct {
 	Error     string    `json:"error,omitempty"` // why it does not work as it should
 }
 
+// Groups is what rules know of their groups.
+type Groups interface {
+	Group(rule string, labels map[string]string) (GroupStatus, bool) // false when there is no such rule
+}
+
+// GroupStatus is what a rule knows of a group.
+type GroupStatus struct {
+	Known     bool              `json:"known"`           // a log of it was seen
+	State     models.AlertState `json:"state,omitempty"` // of its alert, when there is one
+	Holds     bool              `json:"holds"`           // the condition, for all that is decided
+	Value     float64           `json:"value"`
+	Threshold string            `json:"threshold,omitempty"`
+	Reason    string            `json:"reason,omitempty"`
+	Episodes  int64             `json:"episodes"` // alerts that it has had
+	Since     time.Time         `json:"since,omitzero"`
+	Seen      time.Time         `json:"seen,omitzero"`      // the newest log of it
+	Watermark time.Time         `json:"watermark,omitzero"` // everything before it is decided
+}
+
 // Engine is the machine that reads and evaluates.
 type Engine interface{ Status() EngineStatus }
 

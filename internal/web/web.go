@@ -49,6 +49,7 @@ type Options struct {
 
 	Alerts      Alerts
 	Rules       Rules
+	Groups      Groups
 	RulesDir    string                            // where rules that are written here are kept, as files; "" for none
 	RuleFile    func(name string) ([]byte, error) // the text of a rule file, by the name that its rules' positions have; os.ReadFile when nil
 	Engine      Engine
