@@ -7,7 +7,8 @@ import (
 )
 
 // Spread returns the rules whose groups may have logs on several partitions, when logs are put on partitions by the fields of a key: those that do not group by all
-// of these fields, and those that look at other alerts or at suppressions that do not. Without a key every rule is.
+// of these fields, those that look at other alerts or at suppressions that do not, and
+// those that expect keys: a key of which no log was ever seen is on no partition. Without a record key every rule is.
 func (s *Set) Spread(key []string) []*Rule {
 	muted := map[string]bool{}
 	for _, m := range s.Suppressions {
@@ -15,7 +16,7 @@ func (s *Set) Spread(key []string) []*Rule {
 	}
 	var spread []*Rule
 	for _, r := range s.Rules {
-		if r.Mode != Off && (!covers(r.By, key) || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
+		if r.Mode != Off && (!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
 			spread = append(spread, r)
 		}
 	}

@@ -11,6 +11,7 @@ func TestSpread(t *testing.T) {
 version: 1
 suppressions:
 - {name: deploy, start: 'event:deploy_start', end: 'event:deploy_end', by: [cluster], max: 30m}
+lists: {hosts: [a, b]}
 groups:
 - name: g
   rules:
@@ -21,6 +22,7 @@ groups:
   - {alert: All, match: level>=ERROR, when: count() > 1}
   - {alert: Firing, match: level>=ERROR, when: count() > 1 and firing(All), by: [service]}
   - {alert: Muted, match: level>=ERROR, when: count() > 1, by: [service], suppressed_by: [deploy]}
+  - {alert: Expected, when: count() == 0, window: 5m, by: [service], expect: {from: '@hosts'}}
   - {alert: Off, match: level>=ERROR, when: count() > 1, mode: off}
 `))
 	if err != nil {
@@ -36,7 +38,7 @@ groups:
 			t.Errorf("key %v: spread are %q, want %q", key, got, want)
 		}
 	}
-	f(nil, "ByKey ByAlias Coarser Either All Firing Muted")
-	f([]string{"service"}, "Coarser Either All Firing Muted")
-	f([]string{"service.name", "pod"}, "ByAlias Coarser Either All Firing Muted")
+	f(nil, "ByKey ByAlias Coarser Either All Firing Muted Expected")
+	f([]string{"service"}, "Coarser Either All Firing Muted Expected")
+	f([]string{"service.name", "pod"}, "ByAlias Coarser Either All Firing Muted Expected")
 }
