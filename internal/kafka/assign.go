@@ -30,6 +30,7 @@ type claim struct {
 	start      int64                  // the option
 	low, high  int64                  // of the log
 	rewound    int64                  // where a partition without a position begins to replay; -1 when it does not
+	replays    bool                   // the engine rebuilds its state from what it reads again
 }
 
 // place is where reading begins, and why.
@@ -56,8 +57,8 @@ func (c claim) decide() place {
 		}
 	case pos != nil && c.overtaken():
 		p.next, p.reason = c.committed, "another member has read on"
-		if c.rewound >= 0 && c.rewound < c.committed {
-			p.next, p.replayUntil = max(pos.Next, c.rewound), c.committed
+		if c.replays { // with a gap in what it reads, an alert that is up all the time would be over in between
+			p.next, p.replayUntil = pos.Next, c.committed
 		}
 	case pos != nil:
 		p.next, p.loud, p.reason = c.committed, true, "the group's offset was reset; it is obeyed, and state from before the reset is kept"
@@ -185,7 +186,7 @@ func (f *feed) claims(offsets map[string]map[int32]kgo.Offset, meta kadm.Metadat
 			}
 			c := &claim{
 				id: meta.Topics[topic].ID, cluster: meta.Cluster, committed: -1, groupKnows: knows, newTopic: f.existed != nil && !f.existed[topic],
-				start: f.cfg.start, low: l.Offset, high: h.Offset, rewound: -1,
+				start: f.cfg.start, low: l.Offset, high: h.Offset, rewound: -1, replays: f.rewind > 0,
 			}
 			if found && g.At >= 0 {
 				c.committed = g.At
@@ -237,7 +238,7 @@ func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim
 	}
 	last := map[models.Partition]int64{} // the last record that was worked off
 	for name, c := range claims {
-		if (c.position == nil || c.overtaken()) && c.committed > c.low && c.committed <= c.high {
+		if c.position == nil && c.committed > c.low && c.committed <= c.high {
 			last[name] = c.committed - 1
 		}
 	}

@@ -49,6 +49,7 @@ func TestDecide(t *testing.T) {
 	f("the checkpoint is beyond the end", claim{committed: 2000, position: at(2000, 2000)}, 1000, -1, true)
 	f("we gave it up, nobody read it since", claim{committed: 50, position: given(at(50, 50))}, 50, -1, false)
 	f("we gave it up, another has read on", claim{committed: 90, rewound: -1, position: given(at(50, 50))}, 90, -1, false)
+	f("and we have to know what it read", claim{committed: 90, rewound: -1, replays: true, position: given(at(50, 50))}, 50, 90, false)
 	f("we gave it up, and it was reset", claim{committed: 10, position: given(at(50, 50))}, 10, -1, true)
 	f("created again", claim{committed: -1, position: &models.SourcePosition{TopicID: old, Cluster: "c", Next: 50}, start: StartEnd}, 0, -1, true)
 	f("another cluster", claim{committed: 50, position: &models.SourcePosition{TopicID: now, Cluster: "other", Next: 50}}, 0, -1, true)
