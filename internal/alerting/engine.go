@@ -67,6 +67,7 @@ func NewEngine(opts ...Option) *Engine {
 		o(&e.opts)
 	}
 	e.opts.withDefaults()
+	e.times.shared = e.opts.shared
 	e.scans.New = func() any { return newScan() }
 	e.singles.New = func() any { return e.newScanner() }
 	e.life.e = e
@@ -145,6 +146,7 @@ func (e *Engine) Apply(s models.Scan) {
 func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.mu.Lock()
 	e.times.advance(now.UnixNano(), progress)
+	e.forsake()
 	e.move()
 	e.unlock()
 }
@@ -210,7 +212,8 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	u.matches++
 	u.lastMatch = max(u.lastMatch, h.time)
 	e.begin(u, pt.oldest)
-	late := u.watermark != always && h.time <= u.watermark
+	watermark := e.watermark(u, pt.number)
+	late := watermark != always && h.time <= watermark
 	if late {
 		u.late++
 		pt.late++
@@ -220,11 +223,14 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		if !e.room(u) {
 			return
 		}
-		number = e.newGroup(u, string(sc.bytes(h.key)), h.time)
+		number = e.newGroup(u, string(sc.bytes(h.key)), h.time, pt.number)
+	}
+	if e.opts.shared {
+		u.own(number, pt.number)
 	}
 	l := e.at(u, number)
-	if lag := u.watermark - l.g.win.Swept(); lag > 0 && (h.time <= u.watermark || lag > int64(u.plan.Retention())/2) {
-		l.sweep(u.watermark)
+	if lag := watermark - l.g.win.Swept(); watermark != always && lag > 0 && (h.time <= watermark || lag > int64(u.plan.Retention())/2) {
+		l.sweep(watermark)
 	}
 	arrival := l.g.win.Add(u.plan, e.eventOf(sc, h))
 	if late {
@@ -285,8 +291,8 @@ func (e *Engine) at(u *unit, number uint32) *life {
 	return &e.life
 }
 
-// newGroup makes a group whose key is known since an instant.
-func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
+// newGroup makes a group whose key is known since an instant, and whose logs are on a partition.
+func (e *Engine) newGroup(u *unit, key string, known int64, owner owner) uint32 {
 	number := u.groups.add(key)
 	e.live++
 	g := u.groups.at(number)
@@ -296,8 +302,9 @@ func (e *Engine) newGroup(u *unit, key string, known int64) uint32 {
 		delete(u.ended, key)
 		u.revived = append(u.revived, key)
 	}
-	if u.watermark != always {
-		e.at(u, number).sweep(u.watermark)
+	u.own(number, owner)
+	if watermark := e.watermark(u, owner); watermark != always {
+		e.at(u, number).sweep(watermark)
 	}
 	return number
 }
@@ -341,7 +348,7 @@ func (e *Engine) expect(u *unit, since int64) {
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		number, ok := u.groups.find([]byte(key))
 		if !ok {
-			number = e.newGroup(u, key, since)
+			number = e.newGroup(u, key, since, nobody)
 		}
 		l := e.at(u, number)
 		l.g.expected = true
@@ -364,7 +371,7 @@ func (e *Engine) move() {
 		d := domains(u)
 		if d.known {
 			e.moveTo(u, d.base-u.lateness(), d)
-			slowest = min(slowest, u.watermark)
+			slowest = min(slowest, u.watermark, d.base-u.lateness())
 		}
 		u.behind = !d.known || !d.caughtUp
 	}
@@ -397,23 +404,35 @@ func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
 	if len(u.asks) > 0 {
 		u.groups.each(func(number uint32, _ *group) { e.decide(u, number) })
 	}
-	for {
-		number, due := u.due.first()
-		if due > u.watermark {
-			break
-		}
-		e.decide(u, number)
+	for i := range u.due {
+		e.decideDue(u, owner(i))
 	}
 	e.remind(u, d)
 	e.settleRefusals(u)
 }
 
+// decideDue decides what is due in the groups of a partition.
+func (e *Engine) decideDue(u *unit, owner owner) {
+	watermark := e.watermark(u, owner)
+	for {
+		number, due := u.due[owner].first()
+		if due > watermark {
+			return
+		}
+		e.decide(u, number)
+	}
+}
+
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
 func (e *Engine) decide(u *unit, number uint32) {
 	l := e.at(u, number)
+	watermark := l.watermark()
+	if watermark == always {
+		return
+	}
 	u.touch(number, l.g)
-	over := l.forgetting(u.watermark)
-	l.sweep(u.watermark)
+	over := l.forgetting(watermark)
+	l.sweep(watermark)
 	if over || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() { // what was learnt is not to be learnt again
 		u.drop(number)
 		e.live--
@@ -446,16 +465,16 @@ func (l *life) sweep(upTo int64) {
 func (l *life) schedule() {
 	due := l.due()
 	if due != never {
-		due = max(due, l.u.watermark+1) // everything before was decided
+		due = max(due, l.watermark()+1) // everything before was decided
 	}
-	l.u.due.set(l.number, due)
+	l.u.heap(l.number).set(l.number, due)
 }
 
 // scheduleEarlier moves a group forward if need be, but not back: where it then is due too early, it is looked at once in vain, which is cheaper than moving it
 // with every event.
 func (l *life) scheduleEarlier() {
 	if due := l.due(); due < l.g.due {
-		l.u.due.set(l.number, due)
+		l.u.heap(l.number).set(l.number, due)
 	}
 }
 
@@ -465,7 +484,8 @@ func (u *unit) drop(number uint32) {
 	if g.episodes > 0 {
 		u.end(g.key, g.episodes)
 	}
-	u.due.set(number, never)
+	u.own(number, nobody)
+	u.heap(number).set(number, never)
 	delete(u.open, number)
 	delete(u.seen, number)
 	delete(u.gaps, number)
@@ -485,7 +505,7 @@ func (e *Engine) wake(s *suppression) {
 			}
 			for number := range u.open {
 				if l := e.at(u, number); l.g.alert.phase == muted {
-					u.due.set(number, min(l.g.due, max(l.due(), u.watermark+1)))
+					u.heap(number).set(number, min(l.g.due, max(l.due(), l.watermark()+1)))
 				}
 			}
 		}

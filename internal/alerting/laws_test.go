@@ -52,16 +52,18 @@ type play struct {
 	alerts []models.Alert
 	next   map[int32]int64
 	state  map[string][]byte
+	opts   []alerting.Option
 }
 
-func newPlay(set *rule.Set) *play {
-	p := &play{next: map[int32]int64{0: 0, 1: 0}, state: map[string][]byte{}}
+func newPlay(set *rule.Set, opts ...alerting.Option) *play {
+	p := &play{next: map[int32]int64{0: 0, 1: 0}, state: map[string][]byte{}, opts: opts}
 	p.start(set)
 	return p
 }
 
 func (p *play) start(set *rule.Set) {
-	p.engine = alerting.NewEngine(alerting.WithRules(set), alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }), alerting.WithMaxAlertAge(1000*time.Hour))
+	opts := []alerting.Option{alerting.WithRules(set), alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }), alerting.WithMaxAlertAge(1000 * time.Hour)}
+	p.engine = alerting.NewEngine(append(opts, p.opts...)...)
 }
 
 func (p *play) progress(caughtUp bool) (list []models.Progress) {

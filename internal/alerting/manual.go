@@ -15,7 +15,7 @@ func (e *Engine) Resolve(alertID, reason string) bool {
 				return false
 			}
 			a.raw = a.raw || a.early // the watermark will say so
-			l.resolve(max(a.at, a.fired, u.watermark), reason)
+			l.resolve(max(a.at, a.fired, l.watermark()), reason)
 			l.schedule()
 			u.touch(number, l.g)
 			return true

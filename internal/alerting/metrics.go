@@ -56,7 +56,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(descBehind, float64(max(e.times.now-pt.base, 0))/1e9, p.Topic, n)
 	}
 	for _, u := range e.program.Load().units {
-		firing, waiting, suppressed := u.phases()
+		firing, waiting, suppressed := e.phases(u)
 		count(descMatches, float64(u.matches), u.id)
 		count(descLate, float64(u.late), u.id)
 		count(descTooLate, float64(u.tooLate), u.id)

@@ -25,6 +25,7 @@ type options struct {
 	clock       func() int64
 	maxGroups   int
 	values      *Values
+	shared      bool
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
@@ -56,6 +57,10 @@ func WithClock(now func() int64) Option { return func(o *options) { o.clock = no
 
 // WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a limit of its own besides.
 func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
+
+// WithShared says that other engines read other partitions of the same topics, and that all logs of a group are on one partition. Advance is then told of all of the
+// engine's partitions and of no others; what belongs to a partition that was given up stands still until it is back.
+func WithShared() Option { return func(o *options) { o.shared = true } }
 
 func (o *options) withDefaults() {
 	if o.logger == nil {

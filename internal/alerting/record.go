@@ -16,7 +16,10 @@ func (e *Engine) collectRecord(u *unit, gauge func(*prometheus.Desc, float64, ..
 		names[i] = metricName(l.name)
 	}
 	d := prometheus.NewDesc(metricName(u.rule.Name), "Recorded by rule "+u.id+".", names, nil)
-	u.groups.each(func(_ uint32, g *group) {
+	u.groups.each(func(number uint32, g *group) {
+		if !e.ours(u, number) {
+			return
+		}
 		labels := u.groupLabels(g.key)
 		values := make([]string, len(u.by))
 		for i, l := range u.by {

@@ -101,20 +101,32 @@ func (e *Engine) remind(u *unit, d domain) {
 	u.unheard = false
 	for number := range u.open {
 		l := e.at(u, number)
-		if a := l.g.alert; a.phase == up && a.told == recorded {
+		if a := l.g.alert; a.phase == up && a.told == recorded && e.ours(u, number) {
 			l.tell(models.AlertFiring, max(a.at, a.fired), a.edge.Reason+"; up since before it could be told")
 		}
 	}
 }
 
-// replaying says whether what a unit decides was decided by an earlier run.
-func (e *Engine) replaying(u *unit) bool {
+// replaying says whether what a unit decides of a group at an instant was decided by an earlier run. What time brings about is decided when logs have been read,
+// so a replay that has just ended is not over for what lies before its end.
+func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
+	if owner := u.owner(number); owner != nobody {
+		pt := e.times.owners[owner]
+		return pt.replay || pt.replayed != always && at <= pt.replayed-u.lateness()
+	}
+	replayed := int64(never)
 	for p, pt := range e.times.partitions {
-		if pt.replay && (u.topics == nil || u.topics[p.Topic]) {
+		if u.topics != nil && !u.topics[p.Topic] {
+			continue
+		}
+		if pt.replay {
 			return true
 		}
+		if pt.replayed != always {
+			replayed = min(replayed, pt.replayed)
+		}
 	}
-	return false
+	return replayed != never && at <= replayed-u.lateness()
 }
 
 // bury tells that the alerts are over whose rules were changed or removed while the engine was away.

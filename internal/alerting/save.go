@@ -85,7 +85,7 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	e.savePartitions(put, del)
 	p := e.program.Load()
 	for _, u := range p.units {
-		u.save(full, put, del)
+		u.save(&e.times, full, put, del)
 	}
 	for _, s := range p.suppressions {
 		s.save(full, put, del)
@@ -154,8 +154,8 @@ type savedUnit struct {
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
-func (u *unit) save(full bool, put func(key, value []byte), del func(key []byte)) {
-	u.saveGroups(full, put, del)
+func (u *unit) save(times *timekeeper, full bool, put func(key, value []byte), del func(key []byte)) {
+	u.saveGroups(times, full, put, del)
 	if !full && !u.changed {
 		return
 	}
@@ -171,7 +171,7 @@ func (u *unit) save(full bool, put func(key, value []byte), del func(key []byte)
 	put(idKey(keyUnit, u.fingerprint, ""), encode(s))
 }
 
-func (u *unit) saveGroups(full bool, put func(key, value []byte), del func(key []byte)) {
+func (u *unit) saveGroups(times *timekeeper, full bool, put func(key, value []byte), del func(key []byte)) {
 	for _, key := range u.removed {
 		if _, again := u.groups.find([]byte(key)); !again {
 			del(idKey(keyGroup, u.fingerprint, key))
@@ -191,7 +191,7 @@ func (u *unit) saveGroups(full bool, put func(key, value []byte), del func(key [
 		g.dirty = false
 		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), u.fingerprint)
 		key = append(key, g.key...)
-		value = u.append(value[:0], number, g)
+		value = u.append(value[:0], number, g, times)
 		put(key, value)
 	}
 	if full {
@@ -265,10 +265,11 @@ const (
 	hasSamples
 	isExpected
 	hasGaps
+	hasOwner
 )
 
-// append appends a group: flags, episodes, when it was last seen, the window, and what few groups have.
-func (u *unit) append(b []byte, number uint32, g *group) []byte {
+// append appends a group: flags, episodes, when it was last seen, what few groups have, and the window.
+func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []byte {
 	flags := byte(0)
 	if g.alert != nil {
 		flags |= hasAlert
@@ -282,6 +283,10 @@ func (u *unit) append(b []byte, number uint32, g *group) []byte {
 	gaps := u.gaps[number]
 	if len(gaps) > 0 {
 		flags |= hasGaps
+	}
+	owner := u.owner(number)
+	if owner != nobody {
+		flags |= hasOwner
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(g.episodes))
@@ -301,6 +306,10 @@ func (u *unit) append(b []byte, number uint32, g *group) []byte {
 		for _, p := range gaps {
 			b = binary.AppendVarint(binary.AppendVarint(b, p.last), p.again)
 		}
+	}
+	if owner != nobody {
+		p := times.owners[owner].name
+		b = appendBlock(binary.AppendVarint(b, int64(p.Partition)), []byte(p.Topic))
 	}
 	return g.win.Append(b)
 }
@@ -465,6 +474,10 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 		for n := min(in.uvarint(), uint64(len(in.b))); n > 0; n-- {
 			u.gaps[number] = append(u.gaps[number], gap{in.varint(), in.varint()})
 		}
+	}
+	if flags&hasOwner != 0 {
+		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
+		u.own(number, r.e.times.partition(p).number)
 	}
 	if in.err != nil {
 		g.win = *u.plan.NewGroup(0)

@@ -119,8 +119,11 @@ func (l *life) plot(at int64) {
 }
 
 // phases counts a unit's alerts.
-func (u *unit) phases() (firing, waiting, suppressed int) {
+func (e *Engine) phases(u *unit) (firing, waiting, suppressed int) {
 	for number := range u.open {
+		if !e.ours(u, number) {
+			continue
+		}
 		switch u.groups.at(number).alert.phase {
 		case up:
 			firing++
@@ -159,6 +162,8 @@ func (e *Engine) Rules() []RuleStatus {
 		}
 		if u := units[r]; u != nil {
 			u.describe(&s)
+			s.Firing, s.Pending, s.Suppressed = e.phases(u)
+			s.State = u.stateOf(&s)
 			s.Cost = p.match.Cost(queries[u])
 		}
 		list = append(list, s)
@@ -168,20 +173,21 @@ func (e *Engine) Rules() []RuleStatus {
 
 func (u *unit) describe(s *RuleStatus) {
 	s.Eager, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = u.plan.Eager(), u.groups.live, u.refused.count, u.matches, u.late, u.tooLate, u.fired
-	s.Firing, s.Pending, s.Suppressed = u.phases()
 	s.LastMatch, s.Watermark, s.Memory = instant(u.lastMatch), instant(u.watermark), u.memory()
+}
+
+func (u *unit) stateOf(s *RuleStatus) string {
 	switch {
 	case u.plan.Known() && u.behind:
-		s.State = string(models.AlertUnknown)
+		return string(models.AlertUnknown)
 	case s.Firing > 0:
-		s.State = string(models.AlertFiring)
+		return string(models.AlertFiring)
 	case s.Pending > 0:
-		s.State = string(models.AlertPending)
+		return string(models.AlertPending)
 	case s.Suppressed > 0:
-		s.State = string(models.AlertSuppressed)
-	default:
-		s.State = "inactive"
+		return string(models.AlertSuppressed)
 	}
+	return "inactive"
 }
 
 // memory is about how much a unit holds. It looks at a part of the groups, so that asking costs little.
@@ -199,7 +205,10 @@ func (u *unit) memory() int {
 	if seen > 0 {
 		sum = sum / seen * u.groups.live
 	}
-	return sum + u.groups.bytes() + cap(u.due.numbers)*4
+	for i := range u.due {
+		sum += cap(u.due[i].numbers) * 4
+	}
+	return sum + u.groups.bytes() + 2*cap(u.owners)
 }
 
 // Alerts returns the alerts that are pending, firing or suppressed, the newest first.
@@ -214,7 +223,7 @@ func (e *Engine) Alerts() []models.Alert {
 		for number := range u.open {
 			l := e.at(u, number)
 			state, ok := l.state()
-			if !ok {
+			if !ok || !e.ours(u, number) {
 				continue
 			}
 			a := l.alertNow(state, max(l.g.alert.fired, l.g.alert.start), l.g.alert.edge.Reason)
@@ -273,7 +282,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{Logs: t.logs, Rejected: t.rejected, Hits: t.hits, Absurd: t.absurd, Now: instant(e.times.now)}
 	slowest := int64(never)
 	for _, u := range e.program.Load().units {
-		firing, waiting, suppressed := u.phases()
+		firing, waiting, suppressed := e.phases(u)
 		s.Rules++
 		s.Groups += u.groups.live
 		s.Late += u.late
@@ -348,7 +357,7 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 		s.Seen = time.Unix(int64(g.seen), 0).UTC()
 	}
 	s.State, _ = l.state()
-	s.Holds, s.Value = g.win.True(), finite(g.win.Value(u.plan, max(u.watermark, int64(g.seen)*1e9+1e9-1)))
+	s.Holds, s.Value = g.win.True(), finite(g.win.Value(u.plan, max(l.watermark(), int64(g.seen)*1e9+1e9-1)))
 	if a := g.alert; a != nil {
 		s.Threshold, s.Reason, s.Since = a.edge.Threshold, a.edge.Reason, instant(a.start)
 	}

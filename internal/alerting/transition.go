@@ -21,7 +21,7 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 		return
 	}
 	age := l.e.times.now - at
-	replay := l.e.replaying(u)
+	replay := l.e.replaying(u, l.number, at)
 	out := l.alertNow(state, at, reason)
 	out.Historical = replay || age > int64(l.e.opts.maxAlertAge)
 	switch state {

@@ -42,7 +42,8 @@ type unit struct {
 // state is what a rule has seen. The engine's lock guards it.
 type state struct {
 	groups    table
-	due       dueHeap
+	due       []dueHeap        // by owner; one alone when nobody else reads our topics
+	owners    []owner          // of groups, by number; none when nobody else reads our topics
 	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
 	gaps      map[uint32][]gap // silences that were longer than a key is remembered, and are not decided yet
 	ended     map[string]ended // groups that are gone, but once had an alert
@@ -132,7 +133,7 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 
 func newState(seed maphash.Seed) *state {
 	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), ended: make(map[string]ended), base: always, watermark: always, start: always}
-	s.due.table = &s.groups
+	s.due = []dueHeap{{table: &s.groups}}
 	return s
 }
 

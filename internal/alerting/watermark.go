@@ -23,8 +23,11 @@ const (
 type timekeeper struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
-	entries    int64 // logs that came one by one
-	progressed bool  // Advance was told of partitions
+	entries    int64            // logs that came one by one
+	progressed bool             // Advance was told of partitions
+	shared     bool             // others read partitions of our topics
+	advanced   bool             // Advance was called, so it is known which partitions are ours
+	owners     []*partitionTime // by number, in an engine that shares
 }
 
 // partitionTime is how far event time has come in one partition.
@@ -34,11 +37,16 @@ type partitionTime struct {
 	oldest   int64 // the lowest
 	caughtUp bool
 	replay   bool
+	replayed int64 // the highest time of a log of the last replay
 	direct   int64 // the number of the last log that came alone; 0 when progress is told of the partition
 	seen     int64 // the clock's time at which progress was last told
 	logs     int64
 	late     int64
 	delays   Delays
+
+	name   models.Partition
+	number owner
+	ours   bool // progress was told of it the last time
 }
 
 func newTimekeeper() timekeeper {
@@ -48,8 +56,9 @@ func newTimekeeper() timekeeper {
 func (t *timekeeper) partition(p models.Partition) *partitionTime {
 	pt := t.partitions[p]
 	if pt == nil {
-		pt = &partitionTime{base: always, reached: always, oldest: never}
+		pt = &partitionTime{base: always, reached: always, oldest: never, replayed: always, name: p}
 		t.partitions[p] = pt
+		t.enrol(pt)
 	}
 	return pt
 }
@@ -67,19 +76,28 @@ func (t *timekeeper) observe(s *scan) *partitionTime {
 
 // advance moves the partitions that progress is told of. What is no longer spoken of is forgotten after a while.
 func (t *timekeeper) advance(now int64, progress []models.Progress) {
-	t.now = max(t.now, now)
+	t.now, t.advanced = max(t.now, now), true
+	for _, pt := range t.partitions {
+		pt.ours = false
+	}
 	for i := range progress {
 		p := &progress[i]
 		pt := t.partition(models.Partition{Topic: p.Topic, Partition: p.Partition})
-		pt.caughtUp, pt.replay, pt.seen, pt.direct = p.CaughtUp, p.Replay, t.now, 0
+		if pt.replay && !p.Replay {
+			pt.replayed = pt.reached
+		}
+		pt.caughtUp, pt.replay, pt.seen, pt.direct, pt.ours = p.CaughtUp, p.Replay, t.now, 0, true
 		if p.CaughtUp {
 			pt.base = max(pt.base, now)
 		} else {
 			pt.base = max(pt.base, pt.reached)
 		}
 	}
+	if t.shared {
+		t.release()
+	}
 	t.progressed = t.progressed || len(progress) > 0
-	if len(progress) == 0 && !t.progressed {
+	if len(progress) == 0 && !t.progressed && !t.shared {
 		for _, pt := range t.partitions { // an engine that is fed log by log is told the time by its owner
 			pt.base = max(pt.base, now)
 		}
@@ -88,7 +106,7 @@ func (t *timekeeper) advance(now int64, progress []models.Progress) {
 		if pt.seen == 0 {
 			pt.seen = t.now // restored
 		}
-		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter {
+		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter && !t.shared {
 			delete(t.partitions, p)
 		}
 	}
@@ -103,7 +121,7 @@ func (t *timekeeper) alone(pt *partitionTime, logs int) {
 
 // holds says whether a partition holds back the time of those who read it.
 func (t *timekeeper) holds(pt *partitionTime) bool {
-	return pt.direct == 0 || t.entries-pt.direct < quietAfter
+	return (pt.ours || !t.shared) && pt.direct == 0 || pt.direct > 0 && t.entries-pt.direct < quietAfter
 }
 
 // domain is the partitions that some units read, and the time that all of them have reached.

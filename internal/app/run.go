@@ -131,8 +131,12 @@ func (p *program) openState(set *rule.Set) (err error) {
 	}
 	p.lives.onEnd(p.store.Close)
 	p.state = &state{store: p.store}
-	p.state.Engine = alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(p.state.emit), alerting.WithLogger(p.logger), alerting.WithRegisterer(p.registry),
-		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock))
+	options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(p.state.emit), alerting.WithLogger(p.logger), alerting.WithRegisterer(p.registry),
+		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock)}
+	if len(p.config.Kafka.RecordKey) > 0 {
+		options = append(options, alerting.WithShared())
+	}
+	p.state.Engine = alerting.NewEngine(options...)
 	if err := p.state.SetRules(set); err != nil {
 		return err
 	}

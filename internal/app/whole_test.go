@@ -51,6 +51,36 @@ func TestRestart(t *testing.T) {
 	})
 }
 
+// An alert is not over because the partition that it is about goes to another member: the one that lost it says nothing, and the one that has it goes on.
+func TestAlertsMoveWithTheirPartitions(t *testing.T) {
+	inWorld(t, 4, func(w *world) {
+		firing := []string{"firing service-0", "firing service-1", "firing service-2", "firing service-3"}
+		trouble := func(minutes int) {
+			for range minutes * 15 { // one error of each service every four seconds
+				for p := range int32(4) {
+					w.errors(p, "service-"+string('0'+p), 1)
+				}
+				time.Sleep(4*time.Second - 400*time.Millisecond)
+			}
+		}
+		a := w.start("a")
+		trouble(2)
+		want(t, "with one member", w.notices(), firing...)
+		b := w.start("b")
+		trouble(5)
+		want(t, "with two members", w.notices(), firing...)
+		if shown := len(a.state.Alerts()) + len(b.state.Alerts()); shown != 4 || len(a.state.Alerts()) != 2 {
+			t.Errorf("the members show %d alerts, one of them %d", shown, len(a.state.Alerts()))
+		}
+		b.end()
+		trouble(3)
+		want(t, "when the second has gone", w.notices(), firing...)
+		time.Sleep(3 * time.Minute)
+		want(t, "when all is over", w.notices(), append(firing, "resolved service-0", "resolved service-1", "resolved service-2", "resolved service-3")...)
+		a.end()
+	})
+}
+
 // Two programs of one group share the partitions; when one goes, the other goes on with its share.
 func TestTwoMembers(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
