@@ -29,6 +29,9 @@ type DemoOptions struct {
 	WebhookURL string
 }
 
+// maxDemoRate is more than one process can write, evaluate and show.
+const maxDemoRate = 1_000_000
+
 // DefaultDemoOptions are those of somebody who just wants to see it.
 func DefaultDemoOptions() DemoOptions {
 	return DemoOptions{Rate: 300, Seed: 1, Broker: "127.0.0.1:19092", Listen: "127.0.0.1:8080"}
@@ -36,6 +39,12 @@ func DefaultDemoOptions() DemoOptions {
 
 // Demo is Run against a Kafka in this process, to which an invented shop writes its logs. Nothing is left behind when it stops.
 func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
+	if !(o.Rate > 0 && o.Rate <= maxDemoRate) {
+		return fmt.Errorf("--rate: %v logs a second cannot be written; try 300, and at most %d", o.Rate, maxDemoRate)
+	}
+	if o.Duration < 0 {
+		return fmt.Errorf("--duration: %s is negative; try 30s, or 0 for until stopped", o.Duration)
+	}
 	if o.Duration > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, o.Duration)

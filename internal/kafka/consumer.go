@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,8 +64,11 @@ func (c ConsumerConfig) problems() []error {
 		}
 	}
 	wrong(len(c.Brokers) == 0, "brokers is empty; name at least one, such as localhost:9092")
-	wrong(slices.Contains(c.Brokers, ""), "brokers has an empty address")
+	for _, b := range c.Brokers {
+		wrong(!isAddress(b), "brokers has the address %q; write host:port, such as localhost:9092", b)
+	}
 	wrong(c.Topic == "", "topic is empty")
+	wrong(c.Topic != "" && !isTopic(c.Topic), "topic %q is no name for a topic; there are letters, digits, '.', '_' and '-' in it, at most 249", c.Topic)
 	wrong(c.GroupID == "", "group_id is empty; a group is needed to remember how far it has read")
 	wrong(c.MinBytes < 0, "min_bytes is %d; it must not be negative", c.MinBytes)
 	wrong(c.MaxBytes < 0, "max_bytes is %d; it must not be negative", c.MaxBytes)
@@ -71,12 +76,31 @@ func (c ConsumerConfig) problems() []error {
 	wrong(c.MaxBytes >= 0 && c.MinBytes > c.filled().MaxBytes, "min_bytes is %d, more than max_bytes, %d", c.MinBytes, c.filled().MaxBytes)
 	wrong(c.MaxWait < 0, "max_wait is %s; it must not be negative", c.MaxWait)
 	wrong(c.StartOffset < StartBeginning, "start_offset is %d; it must be -2 (start), -1 (end), or an offset", c.StartOffset)
+	wrong(c.DeadLetterTopic != "" && !isTopic(c.DeadLetterTopic), "dead_letter_topic %q is no name for a topic", c.DeadLetterTopic)
 	wrong(c.DeadLetterTopic != "" && c.DeadLetterTopic == c.Topic, "dead_letter_topic is the topic itself; what cannot be read would go round for ever")
 	wrong(c.Format != "" && !slices.Contains(decode.Formats(), c.Format), "format %q is unknown; try one of %v", c.Format, decode.Formats())
 	if _, err := c.SASL.mechanism(); err != nil {
 		errs = append(errs, err)
 	}
 	return errs
+}
+
+// isAddress says whether a broker may be there: a host, with a port or without one, for which the client takes 9092.
+func isAddress(broker string) bool {
+	if net.ParseIP(strings.Trim(broker, "[]")) != nil {
+		return true
+	}
+	host, port, err := net.SplitHostPort(broker)
+	if err != nil {
+		host, port = broker, "9092"
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0 && host != "" && !strings.ContainsAny(host, " \t/,") && (!strings.Contains(host, ":") || net.ParseIP(host) != nil)
+}
+
+// isTopic says whether Kafka allows the name.
+func isTopic(name string) bool {
+	return len(name) <= 249 && name != "." && name != ".." && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
 }
 
 // filled has values where zero stands for a default.

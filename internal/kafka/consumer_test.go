@@ -275,7 +275,7 @@ func TestBreaker(t *testing.T) {
 		if b.committed(0) > 0 || b.committed(1) > 0 {
 			t.Errorf("committed to %d and %d, though nothing was evaluated", b.committed(0), b.committed(1))
 		}
-		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 {
+		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 || m.ErrorRate != 1 {
 			t.Errorf("metrics are %+v", m)
 		}
 		engine.fail(nil)
@@ -407,8 +407,15 @@ func TestInvalidConfig(t *testing.T) {
 	f("CreateProcessor", err, want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must not be negative\nthe alert engine is nil")
 	_, err = factory.CreateBatchProcessor(nil, "", nil)
 	f("CreateBatchProcessor", err, want)
-	if _, err := NewProcessorFactory(DefaultProcessorConfig()).CreateProcessor([]string{"a:1"}, "t", &judge{}); err != nil {
-		t.Error(err)
+	defaults := NewProcessorFactory(DefaultProcessorConfig())
+	for _, broker := range []string{"a:1", "a", "10.0.0.1", "10.0.0.1:9092", "::1", "[::1]", "[::1]:9092"} {
+		if _, err := defaults.CreateProcessor([]string{broker}, "t.T-_9", &judge{}); err != nil {
+			t.Errorf("%s: %v", broker, err)
+		}
+	}
+	for _, broker := range []string{"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "kafka://a:1", "a:1,b:1"} {
+		_, err := defaults.CreateProcessor([]string{"a:1", broker}, "a topic", &judge{})
+		f(broker, err, fmt.Sprintf("brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is no name for a topic", broker))
 	}
 }
 

@@ -390,6 +390,7 @@ type outcomes struct {
 	failure   int64
 	took      time.Duration
 	last      time.Time
+	counting  bool // the configuration wants metrics, and there is something to tell
 }
 
 const (
@@ -407,6 +408,7 @@ func (o *outcomes) add(how manner, out outcome) {
 		o.recent[o.next] = out
 	}
 	o.next = (o.next + 1) % recentCount
+	o.counting = how.metrics
 	if out.round || !how.metrics {
 		return
 	}
@@ -450,7 +452,7 @@ func (o *outcomes) metrics() ProcessorMetrics {
 	if o.processed > 0 {
 		m.ProcessingTime = o.took / time.Duration(o.processed)
 	}
-	if o.processed+o.failure > 0 { // nothing is told when nothing is counted
+	if o.counting {
 		m.ErrorRate, _ = o.rateLocked()
 	}
 	return m

@@ -191,6 +191,9 @@ func (p *conditionParser) operand(depth int) (Condition, error) {
 	}
 	name := p.word("+-*/<>=!,")
 	p.space()
+	if name == "" {
+		return nil, p.fail(at, "a number is missing here", "write one, such as 10, or a function, such as count()")
+	}
 	if p.i == len(p.text) || p.text[p.i] != '(' {
 		return nil, p.fail(at, fmt.Sprintf("%q is neither a number nor a function", name), "functions are called as in count()")
 	}

@@ -181,7 +181,7 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if n := m["window"]; n != nil {
 		before := len(r.errs)
 		if base.Window = r.duration(n, 0); base.Window == 0 && len(r.errs) == before {
-			r.fail(n, "", "window is empty")
+			r.fail(n, "write how far back logs count, such as 5m", "window is empty")
 		}
 	}
 	if s := m["samples"]; s != nil {
@@ -390,7 +390,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	if n.Kind == yaml.MappingNode {
 		return r.sigma(n), ""
 	}
-	if !r.whole(n) {
+	if !r.whole(n, "leave the key out to match every log") {
 		return nil, ""
 	}
 	q, err := ParseQuery(n.Value)
@@ -409,7 +409,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 
 // condition reads a when; that of a record is a number, and that of an alert is not.
 func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
-	if !r.whole(n) {
+	if !r.whole(n, "write a condition, such as count() > 10") {
 		return nil, ""
 	}
 	c, err := parseCondition(n.Value, number)

@@ -57,6 +57,7 @@ func TestMistakes(t *testing.T) {
 	f("sequence: [{match: a, times: 0}]\nwithin: 5m", "a.yml:6:34: a step has to happen at least once, and what must not happen is not counted; leave times out")
 	f("sequence: [{match: a}]\nwithin: 5m\nwhen: count() > 1", "a.yml:6:15: a rule has either when or sequence; make two rules of it, and join them with firing(Name)")
 	f("within: 5m", "a.yml:6:13: within has no sequence; the length of a window is written window: 5m")
+	f("window: 0s", "a.yml:6:13: window is empty; write how far back logs count, such as 5m")
 	f("window: 1m\nevery: 2m", "a.yml:7:12: every is longer than the window, so logs between two windows would be missed")
 	f("levels: {warning: '> 800'}", "a.yml:6:13: levels need a when whose number they judge; add when: count() > 0")
 	f("expect: {from: '@x'}\nby: [a, b]", "a.yml:6:13: expect needs a rule with one label in by, whose values the list holds; add by: [host]\na.yml:6:20: list \"x\" is not defined")

@@ -172,15 +172,15 @@ func (r *reader) pairs(n *yaml.Node) map[string]string {
 	return pairs
 }
 
-// whole reports a scalar that is empty, or of which YAML has silently taken a part away.
-func (r *reader) whole(n *yaml.Node) bool {
+// whole reports a scalar that is empty, with the given hint, or of which YAML has silently taken a part away.
+func (r *reader) whole(n *yaml.Node, hint string) bool {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.fail(n, quoteHint, "a text is expected here")
 	case n.Style == 0 && n.LineComment != "":
 		r.fail(n, quoteHint+", or put the comment on its own line", "YAML takes %q for a comment", n.LineComment)
 	case strings.TrimSpace(n.Value) == "":
-		r.fail(n, "leave the key out to match every log", "the text is empty")
+		r.fail(n, hint, "the text is empty")
 	default:
 		return true
 	}

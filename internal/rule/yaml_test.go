@@ -28,13 +28,14 @@ func TestUnquotedQueries(t *testing.T) {
 	f(`match: service: x`, "a.yml:5:12: YAML does not read this as a text"+quote+"\na.yml:5:21: a value for service is missing; write service:* for any value, with no space after the operator")
 	f(`match: - foo`, unread)
 	f(`match: "a`, unread+"\n"+`a.yml:5:13: '"' is never closed`)
-	f(`when: > 5`, "a.yml:5:11: YAML does not read this as a text"+quote+"\n"+`a.yml:5:12: "" is neither a number nor a function; functions are called as in count()`)
+	f(`when: > 5`, "a.yml:5:11: YAML does not read this as a text"+quote+"\n"+`a.yml:5:12: a number is missing here; write one, such as 10, or a function, such as count()`)
 	f(`match: foo #bar`, `a.yml:5:12: YAML takes "#bar" for a comment`+quote+", or put the comment on its own line")
 	f(`match: !x`, `a.yml:5:12: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`)
 	f(`match: &x y`, `a.yml:5:12: YAML takes "&x" for an anchor; if a query stands here, wrap the whole query in single quotes`)
 	f(`match: {service:payment level:error}`, "a.yml:5:13: YAML takes the braces for a mapping, and this text for its key"+quote)
 	f(`match: [a, b]`, "a.yml:5:12: a text is expected here"+quote)
 	f(`match:`, "a.yml:5:11: the text is empty; leave the key out to match every log")
+	f(`when:`, "a.yml:5:10: the text is empty; write a condition, such as count() > 10")
 	f(`by: [!x , b]`, `a.yml:5:10: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`)
 }
 
