@@ -195,9 +195,12 @@ func (w *world) routes(text string) {
 	}
 }
 
-// start starts a program on a directory of the world, and returns when it is at work.
-func (w *world) start(name string) *run {
+// start starts a program on a directory of the world, after some changes to it, and returns when it is at work.
+func (w *world) start(name string, change ...func(*program)) *run {
 	r := w.prepare(name)
+	for _, c := range change {
+		c(r.program)
+	}
 	ctx, stop := context.WithCancel(w.t.Context())
 	r.stop = stop
 	go func() { r.done <- r.program.run(ctx) }()
