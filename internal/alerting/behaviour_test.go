@@ -411,7 +411,7 @@ func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
 	}
 	want := []string{
 		"firing ServiceErrors 11 errors of payment in 5 minutes", "firing FatalLog payment logs a fatal error",
-		"resolved ServiceErrors 11 errors of payment in 5 minutes", "resolved FatalLog payment logs a fatal error",
+		"resolved ServiceErrors 10 errors of payment in 5 minutes", "resolved FatalLog payment logs a fatal error",
 	}
 	slices.Sort(got)
 	slices.Sort(want)

@@ -246,7 +246,7 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	}
 	var ed window.Edge
 	fires := false
-	if l.g.alert == nil && u.plan.Eager() {
+	if l.g.alert == nil && l.eager() {
 		ed, fires = l.g.win.Eager(u.plan)
 	}
 	u.sample(l.g, sc, h, fires)
@@ -260,10 +260,13 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 	l.scheduleEarlier()
 }
 
+// eager says whether the alert fires with the log that completes its condition.
+func (l *life) eager() bool { return l.u.plan.Eager() && !l.e.opts.final }
+
 // postpones says whether an event that is in time cannot bring anything about earlier than the group is due: a condition that more events only make truer, and that
 // holds or was told to hold, can only hold for longer. It spares busy groups, which have alerts, a look at their whole window for each event.
 func (l *life) postpones() bool {
-	return l.u.plan.Eager() && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
+	return l.eager() && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
@@ -438,7 +441,7 @@ func (e *Engine) decide(u *unit, number uint32) {
 		e.live--
 		return
 	}
-	if l.g.alert == nil && u.plan.Eager() {
+	if l.g.alert == nil && l.eager() {
 		if ed, ok := l.g.win.Eager(u.plan); ok {
 			l.early(ed)
 		}

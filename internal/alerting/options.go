@@ -26,6 +26,7 @@ type options struct {
 	maxGroups   int
 	values      *Values
 	shared      bool
+	final       bool
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
@@ -61,6 +62,10 @@ func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 // WithShared says that other engines read other partitions of the same topics, and that all logs of a group are on one partition. Advance is then told of all of the
 // engine's partitions and of no others; what belongs to a partition that was given up stands still until it is back.
 func WithShared() Option { return func(o *options) { o.shared = true } }
+
+// AtWatermark has everything decided at the watermark, and nothing with the log that completes it. The alerts and their times are the same, and what is told of
+// them does not depend on the order of the logs: it is for those who look back.
+func AtWatermark() Option { return func(o *options) { o.final = true } }
 
 func (o *options) withDefaults() {
 	if o.logger == nil {

@@ -67,6 +67,8 @@ func (l *life) alertNow(state models.AlertState, at int64, reason string) models
 		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow,
 	}
 	if state == models.AlertResolved {
+		value, threshold := l.g.win.Deciding(u.plan, at)
+		out.Value, out.Threshold = finite(value), cmp.Or(threshold, out.Threshold)
 		out.EndsAt = instant(a.fell)
 		if a.holds || a.fell < a.start {
 			out.EndsAt = instant(at)

@@ -111,16 +111,37 @@ func (g *Group) Value(p *Plan, at int64) float64 {
 	if p.count != nil {
 		return float64(after(g.times, at) - after(g.times, at-p.window))
 	}
+	x := g.instant(p, at)
+	if c := p.when.decider(x); c != nil {
+		return c.left.value(x)
+	}
+	return math.NaN()
+}
+
+// Deciding is Value, and what it is held against.
+func (g *Group) Deciding(p *Plan, at int64) (value float64, threshold string) {
+	if p.count != nil {
+		n := g.within(p, at)
+		threshold, _ = p.count.tell(p, n, true)
+		return float64(n), threshold
+	}
+	x := g.instant(p, at)
+	c := p.when.decider(x)
+	if c == nil {
+		return math.NaN(), ""
+	}
+	value, threshold, _ = p.compared(c, x, true)
+	return value, threshold
+}
+
+// instant places the windows at an instant, by those of the sweep if they stand there.
+func (g *Group) instant(p *Plan, at int64) *instant {
 	v := g.state.done
 	if at < v.at || g.state.moves(p, at) {
 		v = p.newView()
 		v.start(p, g.state, at)
 	}
-	x := &instant{p: p, g: g, v: v, at: at}
-	if c := p.when.decider(x); c != nil {
-		return c.left.value(x)
-	}
-	return math.NaN()
+	return &instant{p: p, g: g, v: v, at: at}
 }
 
 // Empty says that the group holds nothing that a new one would not: it may be dropped, unless the plan is Known and the key is still to be watched.
