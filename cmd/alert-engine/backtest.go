@@ -36,7 +36,8 @@ func backtestCommandOver(load ruleLoader) *cobra.Command {
 		Short: "Show which alerts rules would have raised over the logs of a file or topic",
 		Long: `Backtest evaluates the logs of a file, one record a line, in any format that the engine reads, plain or compressed with
 gzip or zstd, or those of a topic since a while ago, and shows for each rule how often it would have fired. Nobody is
-told, and a topic is read beside the engine, without a consumer group. Time follows the logs; what would have followed
+told, and a topic is read beside the engine, without a consumer group. A file is the source of every rule, whichever it
+names; with --corpus its lines name their topics. Time follows the logs; what would have followed
 the last one is not known, so alerts that are up then stay open.
 
 With --json it prints one transition a line instead, in event time.
@@ -126,6 +127,7 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 	if err != nil {
 		return nil, err
 	}
+	rules.lookBack, rules.oneFile = true, c.file != "" && !c.corpus
 	const mostErrors = 5
 	rejected := 0
 	b := ruletest.Backtest{

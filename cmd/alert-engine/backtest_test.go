@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -49,5 +50,21 @@ func TestBacktestComparesTwoVersionsOfTheRules(t *testing.T) {
 func TestBacktestNamesAMissingFile(t *testing.T) {
 	if _, _, err := runCommand(backtestCommandOver(loadAnyMatch), "", "my.rules.yml", "--file", "no.such.log"); err == nil || !strings.Contains(err.Error(), "no.such.log") {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestTheOrderOfAFileChangesNothing(t *testing.T) {
+	rules := writeFile(t, "sums.rules.yml", "version: 1\nsource: payments\ngroups:\n- name: g\n  rules:\n  - {alert: Sum, when: sum(n) > 10, window: 1m}\n")
+	line := func(second, n int) string {
+		return fmt.Sprintf(`{"timestamp":"2026-01-05T09:%02d:%02dZ","n":%d}`+"\n", second/60, second%60, n)
+	}
+	want := `{"rule":"g/Sum","labels":{"alertname":"Sum"},"state":"firing","at":"2026-01-05T09:00:02Z","value":11,"reason":"11 > 10 in 1m"}
+{"rule":"g/Sum","labels":{"alertname":"Sum"},"state":"resolved","at":"2026-01-05T09:01:02Z","value":9,"reason":"9 in 1m"}
+`
+	for _, logs := range []string{line(0, 1) + line(2, 3) + line(2, 7) + line(5, 9) + line(70, 0), line(5, 9) + line(2, 7) + line(0, 1) + line(2, 3) + line(70, 0)} {
+		out, _, err := runCommand(backtestCommandOver(loadRules), "", rules, "--file", writeFile(t, "logs.json", logs), "--json")
+		if err != nil || out != want {
+			t.Errorf("%v\n%s", err, out)
+		}
 	}
 }

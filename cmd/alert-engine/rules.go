@@ -17,10 +17,28 @@ func loadRules(files []string) (*loadedRules, error) {
 	}
 	l := &loadedRules{set: set}
 	l.engines = ruletest.Factory{Lateness: lateness(set), New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode))
+		options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode)}
+		if l.lookBack {
+			options = append(options, alerting.AtWatermark())
+		}
+		if l.oneFile {
+			options = append(options, alerting.WithSources(allFrom(set, "")))
+		}
+		e := alerting.NewEngine(options...)
 		return e, e.SetRules(set)
 	}}
 	return l, nil
+}
+
+// allFrom has every source that rules name read one topic.
+func allFrom(set *rule.Set, topic string) map[string][]string {
+	sources := make(map[string][]string)
+	for _, r := range set.Rules {
+		for _, name := range append([]string{r.Source}, r.Sources...) {
+			sources[name] = []string{topic}
+		}
+	}
+	return sources
 }
 
 // lateness is how far out of order logs may be for all of the rules.

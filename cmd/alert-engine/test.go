@@ -18,6 +18,9 @@ type loadedRules struct {
 	set     *rule.Set
 	engines ruletest.Factory
 	decode  func(topic string) decode.Config // for the engines; nil for every format
+
+	lookBack bool // the engines decide at the watermark alone
+	oneFile  bool // what the engines read has no topic: it is the source of every rule
 }
 
 // ruleLoader reads rule files.

@@ -36,6 +36,7 @@ type Sample struct {
 	ID     string // the line's own name, in a corpus
 	Format string // the format that the line says it is in, in a corpus; for people, and for formats that cannot be told by their bytes
 	Line   int    // counted from 1
+	Timed  bool   // the record has a time of its own
 }
 
 // ReadFile reads the records of a file, or of the standard input for "-". The file may be compressed with gzip or zstd. Offsets count lines from 0. Each record
@@ -132,7 +133,7 @@ func (s *Sample) describe(line []byte) error {
 		s.Value = []byte(*d.Value)
 	}
 	if d.TimeMS != nil {
-		s.Timestamp = time.UnixMilli(*d.TimeMS)
+		s.Timestamp, s.Timed = time.UnixMilli(*d.TimeMS), true
 	}
 	for _, k := range slices.Sorted(maps.Keys(d.Headers)) {
 		s.Headers = append(s.Headers, models.Header{Key: k, Value: []byte(d.Headers[k])})

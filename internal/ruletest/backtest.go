@@ -19,7 +19,8 @@ const chunk = 512
 // records time stands at the newest log: what the rules would have decided after it is not known.
 //
 // The records of a file have no times of their own but those of their logs, so the time of a record is that of its first log, unless it lies in the future of the
-// file; a record whose logs have none has the time of the one before. The records of a topic have offsets and times, and keep them.
+// file; a record whose logs have none has the time of the one before, and those at the beginning that of the first one that has. A file whose logs are mostly from
+// its future was written by a clock that differs from theirs, and they are believed. The records of a topic have offsets and times, and keep them.
 type Backtest struct {
 	Factory  Factory
 	Rules    []string                           // IDs of the rules to report on
@@ -51,11 +52,12 @@ func (b Backtest) Run(ctx context.Context, samples iter.Seq2[decode.Sample, erro
 			r.reject(err)
 			continue
 		}
-		r.add(s)
+		r.take(s)
 		if r.report.Truncated = ctx.Err() != nil; r.report.Truncated {
 			break
 		}
 	}
+	r.open()
 	r.apply()
 	r.end()
 	r.report.summarise(b.Rules)
@@ -68,6 +70,9 @@ type backtestRun struct {
 	engine     Engine
 	scanner    models.Scanner
 	decoder    *decode.Decoder
+	opening    []decode.Sample // of a file, held back until there are enough to tell its time
+	opened     bool
+	clock      time.Time       // that of the file, if its logs belie the one that it was said to have
 	batch      []models.Record // of one partition, not scanned yet
 	last       time.Time       // of the last record
 	now        time.Time       // of the newest record
@@ -81,9 +86,62 @@ func (r *backtestRun) reject(err error) {
 	r.Rejected(err)
 }
 
+// take takes the next record. Those at the beginning of a file wait for each other.
+func (r *backtestRun) take(s decode.Sample) {
+	if r.Partitions != nil || r.opened {
+		r.add(s)
+		return
+	}
+	if r.opening = append(r.opening, s); len(r.opening) == chunk {
+		r.open()
+	}
+}
+
+// open finds out what time it was when the file began, and evaluates the records that waited for that.
+func (r *backtestRun) open() {
+	if r.opened {
+		return
+	}
+	r.opened = true
+	var times []time.Time
+	for _, s := range r.opening {
+		if !s.Timed {
+			times = append(times, r.ownTimes(s.Record)...)
+		}
+	}
+	sorted := slices.SortedFunc(slices.Values(times), time.Time.Compare)
+	if n := len(sorted); n > 0 && sorted[n/2].After(limit(r.opening[0].Timestamp)) {
+		r.clock = sorted[n/2].AddDate(1, 0, 0)
+	}
+	for _, at := range times {
+		if known := cmp.Or(r.clock, r.opening[0].Timestamp); !at.After(limit(known)) {
+			r.last = at
+			break
+		}
+	}
+	for _, s := range r.opening {
+		r.add(s)
+	}
+	r.opening = nil
+}
+
+// ownTimes are the times that the logs of a record have of their own, whatever they are.
+func (r *backtestRun) ownTimes(record models.Record) (times []time.Time) {
+	record.Timestamp = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // so that none is taken to be from its future
+	r.decoder.Decode(&record, func(l *decode.Log) {
+		if l.TimeSource() != "kafka" {
+			times = append(times, time.Unix(0, l.Time()).UTC())
+		}
+	}, func(decode.Reason, string) {})
+	return times
+}
+
+// limit is the latest time that is believed of a log in a record of that time.
+func limit(record time.Time) time.Time { return record.Add(time.Minute) }
+
 func (r *backtestRun) add(s decode.Sample) {
 	r.report.Records++
-	r.setTime(&s.Record)
+	r.setTime(&s)
 	if p := (models.Partition{Topic: s.Topic, Partition: s.Partition}); r.Partitions == nil {
 		s.Offset = r.offsets[p]
 		r.offsets[p]++
@@ -98,20 +156,22 @@ func (r *backtestRun) add(s decode.Sample) {
 }
 
 // setTime gives the record of a file the time of its first log, and widens the report's span.
-func (r *backtestRun) setTime(record *models.Record) {
-	first := r.Partitions == nil
-	limit := record.Timestamp.Add(time.Minute)
-	r.decoder.Decode(record, func(l *decode.Log) {
+func (r *backtestRun) setTime(s *decode.Sample) {
+	borrows := r.Partitions == nil && !s.Timed
+	if borrows {
+		s.Timestamp = cmp.Or(r.clock, s.Timestamp)
+	}
+	first, latest := borrows, limit(s.Timestamp)
+	r.decoder.Decode(&s.Record, func(l *decode.Log) {
 		at := time.Unix(0, l.Time()).UTC()
-		own := l.TimeSource() != "kafka"
-		if !own && r.Partitions == nil && !r.last.IsZero() {
+		if l.TimeSource() == "kafka" && borrows && !r.last.IsZero() {
 			at = r.last
 		}
-		if at.After(limit) {
+		if at.After(latest) {
 			return
 		}
 		if first {
-			record.Timestamp, r.last, first = at, at, false
+			s.Timestamp, r.last, first = at, at, false
 		}
 		if r.report.From.IsZero() || at.Before(r.report.From) {
 			r.report.From = at
@@ -120,6 +180,9 @@ func (r *backtestRun) setTime(record *models.Record) {
 			r.report.To = at
 		}
 	}, func(decode.Reason, string) {})
+	if first && !r.last.IsZero() {
+		s.Timestamp = r.last
+	}
 }
 
 // apply evaluates the batch.

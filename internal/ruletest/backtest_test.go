@@ -151,3 +151,54 @@ func TestBudgets(t *testing.T) {
 		}
 	}
 }
+
+func TestLinesWithoutATimeAtTheBeginningOfAFileHaveThatOfTheFirstThatHasOne(t *testing.T) {
+	r := backtestOf(t, counting(sound), "starting\nsettings: none\n"+errorLines("a", monday, time.Second, 11)+errorLines("a", monday.Add(time.Hour), time.Second, 600))
+	if !r.From.Equal(monday) || !r.To.Equal(monday.Add(time.Hour+599*time.Second)) {
+		t.Errorf("from %s to %s", r.From, r.To)
+	}
+	if list := Transitions(r.Alerts); len(list) != 3 || !list[0].At.Equal(monday.Add(10*time.Second)) || !list[1].At.Equal(monday.Add(5*time.Minute)) {
+		t.Errorf("transitions %v", list)
+	}
+}
+
+func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) {
+	r := backtestOf(t, counting(sound), errorLines("a", monday.AddDate(50, 0, 0), time.Second, 1)+errorLines("a", monday, time.Second, 20))
+	if got := r.Span(); got != 19*time.Second {
+		t.Errorf("span %s", got)
+	}
+}
+
+func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
+	later := monday.AddDate(3, 0, 0)
+	r := backtestOf(t, counting(sound), errorLines("a", later, time.Second, 20)+errorLines("a", later.AddDate(40, 0, 0), time.Second, 1))
+	if !r.From.Equal(later) || r.Span() != 19*time.Second {
+		t.Errorf("from %s, %s", r.From, r.Span())
+	}
+}
+
+func TestTheRecordsOfACorpusKeepTheirTimes(t *testing.T) {
+	var lines strings.Builder
+	for i := range 11 {
+		fmt.Fprintf(&lines, `{"ts_ms":%d,"value":"{\"service\":\"a\",\"level\":\"ERROR\"}"}`+"\n", monday.Add(time.Duration(i)*time.Second).UnixMilli())
+	}
+	b := Backtest{Factory: counting(sound), Rejected: func(err error) { t.Error(err) }}
+	r, err := b.Run(context.Background(), decode.Read(strings.NewReader(lines.String()), "lines", decode.ReadOptions{Time: monday.AddDate(1, 0, 0), Corpus: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if list := Transitions(r.Alerts); len(list) != 1 || !list[0].At.Equal(monday.Add(10*time.Second)) {
+		t.Errorf("transitions %v", list)
+	}
+}
+
+func TestNobodyHearsTheEndOfWhatNeverFired(t *testing.T) {
+	at := func(id string, state models.AlertState) models.Alert {
+		return models.Alert{ID: id, State: state, At: monday}
+	}
+	list := Transitions([]models.Alert{at("a", models.AlertPending), at("a", models.AlertResolved), at("b", models.AlertSuppressed), at("b", models.AlertResolved),
+		at("c", models.AlertFiring), at("c", models.AlertResolved)})
+	if len(list) != 2 || list[0].State != models.AlertFiring || list[1].State != models.AlertResolved {
+		t.Errorf("transitions %v", list)
+	}
+}

@@ -24,13 +24,17 @@ type Transition struct {
 	Reason string            `json:"reason"`
 }
 
-// Transitions keeps of the alerts those that people would hear of, firing and resolved, sorted by time, rule, labels and state, so that the same logs and rules
+// Transitions keeps of the alerts those that people would hear of, that they fire and that those which fired are resolved, sorted by time, rule, labels and state, so that the same logs and rules
 // give the same list.
 func Transitions(alerts []models.Alert) []Transition {
 	var list []Transition
+	fired := make(map[string]bool)
 	for _, a := range alerts {
-		if a.State != models.AlertFiring && a.State != models.AlertResolved {
-			continue
+		switch {
+		case a.State == models.AlertFiring:
+			fired[a.ID] = true
+		case a.State != models.AlertResolved || !fired[a.ID]:
+			continue // pending, or suppressed, or over before anybody heard of it
 		}
 		t := Transition{Rule: a.Rule, Labels: a.Labels, State: a.State, At: a.At.UTC(), Value: a.Value, Reason: a.Reason}
 		if math.IsNaN(t.Value) || math.IsInf(t.Value, 0) {
