@@ -3,13 +3,18 @@ package alerting
 import (
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"reflect"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"text/template"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -118,6 +123,28 @@ func (l lines) line() models.Line {
 		return models.Line{}
 	}
 	return l[len(l)-1]
+}
+
+var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
+
+// unknownFields executes templates for an alert that says nothing, and reports what they ask for that no alert has. What else fails may be due to the nothing.
+func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs rule.Errors) {
+	sample := &templateData{Labels: map[string]string{}, First: lines{{}}, Last: lines{{}}}
+	for _, name := range slices.Sorted(maps.Keys(templates)) {
+		t := newText(name, templates[name])
+		if t.template == nil || t.err != nil {
+			continue
+		}
+		if err := t.template.Execute(io.Discard, sample); err != nil {
+			if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
+				errs = append(errs, &rule.Error{
+					Pos: r.Pos, Problem: fmt.Sprintf("%s %s asks for %s, and there is no %s", kind, name, m[1], m[2]),
+					Hint: "known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late",
+				})
+			}
+		}
+	}
+	return errs
 }
 
 // functions are what templates may call; package rule knows their names.

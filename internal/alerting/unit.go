@@ -108,10 +108,16 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	return u, nil
 }
 
-// Compiles says what a rule's condition asks for that cannot be computed, as a *rule.Error; nil if nothing.
+// Compiles says what a rule's condition asks for that cannot be computed, as a *rule.Error, or what its templates ask for that alerts do not have, as
+// rule.Errors; nil if nothing.
 func Compiles(r *rule.Rule) error {
-	_, err := window.Compile(conditionOf(r))
-	return err
+	if _, err := window.Compile(conditionOf(r)); err != nil {
+		return err
+	}
+	if errs := append(unknownFields(r, "label", r.Labels), unknownFields(r, "annotation", r.Annotations)...); len(errs) > 0 {
+		return errs
+	}
+	return nil
 }
 
 // conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve, and a record, whose when is a number,

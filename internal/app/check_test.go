@@ -27,6 +27,8 @@ func TestCheck(t *testing.T) {
 	f("  - {alert: A, match: 'lev:>x', windw: 5m}\n", CheckErrors,
 		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: unknown key \"windw\"; did you mean \"window\"?\n")
 	f("  - {alert: A, when: since(a) > count()}\n", CheckErrors, "FILE:4:22: since can only be compared with a constant; as in since(event:deploy_end) > 1h\n")
+	f("  - {alert: A, match: 'level:error', annotations: {a: '{{ .Last.Message }} {{ index .Top.user 3 }}', b: '{{ .Vlaue }}'}}\n", CheckErrors,
+		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n")
 	f("  - {alert: A, match: 'not a', for: 1s}\n", CheckLints,
 		"FILE:4:23: nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
 			"FILE:4:37: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+

@@ -23,7 +23,7 @@ func parseCondition(text string, number bool) (Condition, error) {
 	}
 	p.space()
 	if p.i < len(text) {
-		return nil, p.fail(p.i, fmt.Sprintf("unexpected %q", text[p.i:]), "")
+		return nil, p.fail(p.i, fmt.Sprintf("unexpected %q", text[p.i:]), operatorHint(text[p.i:]))
 	}
 	switch {
 	case isTruth(c) && number:
@@ -457,4 +457,14 @@ func parseDuration(text string) (time.Duration, error) {
 			return time.Duration(total * float64(time.Millisecond)), nil
 		}
 	}
+}
+
+// operatorHint says how operators of other languages are written here.
+func operatorHint(text string) string {
+	for _, o := range []struct{ theirs, ours string }{{"&&", "and"}, {"||", "or"}, {"=>", ">="}, {"=<", "<="}, {"<>", "!="}, {"==", ""}, {"=", "=="}, {"!", "not"}} {
+		if strings.HasPrefix(text, o.theirs) && o.ours != "" {
+			return "write " + o.ours
+		}
+	}
+	return ""
 }

@@ -29,6 +29,8 @@ func TestUnquotedQueries(t *testing.T) {
 	f(`match: - foo`, unread)
 	f(`match: "a`, unread+"\n"+`a.yml:5:13: '"' is never closed`)
 	f(`when: > 5`, "a.yml:5:11: YAML does not read this as a text"+quote+"\n"+`a.yml:5:12: a number is missing here; write one, such as 10, or a function, such as count()`)
+	f(`when: count() => 5`, `a.yml:5:19: unexpected "=> 5"; write >=`)
+	f(`when: count() = 5`, `a.yml:5:19: unexpected "= 5"; write ==`)
 	f(`match: foo #bar`, `a.yml:5:12: YAML takes "#bar" for a comment`+quote+", or put the comment on its own line")
 	f(`match: !x`, `a.yml:5:12: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`)
 	f(`match: &x y`, `a.yml:5:12: YAML takes "&x" for an anchor; if a query stands here, wrap the whole query in single quotes`)
