@@ -567,3 +567,14 @@ func TestADamagedStateIsRefused(t *testing.T) {
 		t.Errorf("a newer format: %v", err)
 	}
 }
+
+func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
+	w := newWorld(t, "groups:\n- name: g\n  rules:\n  - {alert: Silent, when: count() == 0, window: 5m}\n")
+	w.log(0, `"host":"a"`)
+	w.time(6 * time.Minute)
+	w.put(monday.Add(3*time.Minute), monday.Add(6*time.Minute), `"host":"a"`)
+	w.time(7 * time.Minute)
+	if last := w.alerts[len(w.alerts)-1]; len(w.alerts) != 2 || last.State != models.AlertResolved || last.Reason != "late data" || last.Value != 1 {
+		t.Errorf("said %q, at last %+v", w.said, last)
+	}
+}

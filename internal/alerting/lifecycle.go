@@ -81,7 +81,11 @@ func (l *life) edge(ed window.Edge) {
 	if ed.True {
 		a.edge, a.late, a.level = ed, a.late || ed.Late, l.u.levelOf(ed)
 	}
-	l.judge(ed.At, ed.Reason)
+	reason := ed.Reason
+	if ed.Late && !ed.True {
+		reason = "late data" // had it come in time, the condition would not have held
+	}
+	l.judge(ed.At, reason)
 	if a.phase == up && a.holds && a.level != a.shown {
 		l.tell(models.AlertFiring, ed.At, ed.Reason) // it is still the same alert, but a better or a worse one
 	}
