@@ -19,6 +19,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -33,6 +34,8 @@ type world struct {
 	producer *kgo.Client
 	dir      string
 	rules    string // of the programs that are started next
+
+	recordKey []string // by which producers put logs on partitions
 
 	mu       sync.Mutex // guards what follows
 	received []notice
@@ -71,21 +74,28 @@ const everyAlert = `route: {receiver: hook, group_by: ['...'], group_wait: 0s, g
 receivers: [{name: hook, webhook_configs: [{url: 'http://` + hookAddr + `'}]}]
 `
 
-// inWorld runs a test in a world of its own.
-func inWorld(t *testing.T, partitions int32, test func(w *world)) {
+// inWorld runs a test in a world of its own, whose broker may be changed.
+func inWorld(t *testing.T, partitions int32, test func(w *world), change ...func(o *devbroker.Options)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, network: &kfake.VirtualNetwork{}, dir: dir, rules: errorRules}
+		w := &world{t: t, network: &kfake.VirtualNetwork{}, dir: dir, rules: errorRules, recordKey: []string{"service"}}
 		w.routes(everyAlert)
+		o := devbroker.Options{Addr: brokerAddr, Listen: w.network.Listen, Topics: []devbroker.Topic{{Name: worldTopic, Partitions: partitions}}}
+		for _, change := range change {
+			change(&o)
+		}
 		var err error
-		w.broker, err = devbroker.Start(devbroker.Options{Addr: brokerAddr, Listen: w.network.Listen, Topics: []devbroker.Topic{{Name: worldTopic, Partitions: partitions}}})
+		w.broker, err = devbroker.Start(o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer w.broker.Close()
 		defer w.serveHook()()
-		w.producer, err = kgo.NewClient(kgo.SeedBrokers(brokerAddr), kgo.Dialer(w.network.DialContext), kgo.DefaultProduceTopic(worldTopic),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))
+		opts := []kgo.Opt{kgo.SeedBrokers(brokerAddr), kgo.Dialer(w.network.DialContext), kgo.DefaultProduceTopic(worldTopic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0)}
+		for _, u := range o.Users {
+			opts = append(opts, kgo.SASL(plain.Auth{User: u.Name, Pass: u.Password}.AsMechanism()))
+		}
+		w.producer, err = kgo.NewClient(opts...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -201,11 +211,16 @@ func (w *world) start(name string, change ...func(*program)) *run {
 	for _, c := range change {
 		c(r.program)
 	}
-	ctx, stop := context.WithCancel(w.t.Context())
+	r.begin()
+	return r
+}
+
+// begin starts a program that was prepared, and returns when it is at work.
+func (r *run) begin() {
+	ctx, stop := context.WithCancel(r.w.t.Context())
 	r.stop = stop
 	go func() { r.done <- r.program.run(ctx) }()
 	time.Sleep(10 * time.Second) // to join the group
-	return r
 }
 
 // prepare makes a program on a directory of the world.
@@ -213,7 +228,7 @@ func (w *world) prepare(name string) *run {
 	r := &run{w: w, dir: filepath.Join(w.dir, name), link: &link{network: w.network}, done: make(chan error, 1)}
 	c := DefaultConfig()
 	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Start = []string{brokerAddr}, []string{worldTopic}, StartBeginning
-	c.Kafka.RecordKey = []string{"service"}
+	c.Kafka.RecordKey = w.recordKey
 	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(filepath.Join(w.dir, "alertmanager.yml")), Path(r.dir), ""
 	r.program = newProgram(&c, Terminal{Out: &r.out, Err: &r.out})
 	r.program.network.dial = r.link.dial
@@ -274,6 +289,12 @@ func (l *link) cut() {
 	for _, c := range l.conns {
 		c.Close()
 	}
+}
+
+func (l *link) mend() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.down = false
 }
 
 // lockedBuffer is a buffer for several goroutines.

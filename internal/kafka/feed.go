@@ -462,11 +462,18 @@ const commitTimeout = 10 * time.Second
 
 // commit tells the group how far the partitions were read, and returns when it knows. Partitions that replay what the group has counted as read stay where they are.
 func (f *feed) commit(ctx context.Context, parts []*partition) error {
-	offsets := map[string]map[int32]kgo.EpochOffset{}
 	f.mu.Lock()
 	if parts == nil {
 		parts = f.sorted()
 	}
+	offsets := uncommitted(parts)
+	f.mu.Unlock()
+	return f.send(ctx, offsets)
+}
+
+// uncommitted are the offsets that the group is to be told of partitions, as they stand now. They are taken under the feed's lock, and are on their way then.
+func uncommitted(parts []*partition) map[string]map[int32]kgo.EpochOffset {
+	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range parts {
 		if (p.next == p.committed && !p.pin) || p.next < p.replayUntil {
 			continue
@@ -477,7 +484,11 @@ func (f *feed) commit(ctx context.Context, parts []*partition) error {
 		offsets[p.Topic][p.Partition.Partition] = kgo.EpochOffset{Epoch: p.epoch, Offset: p.next}
 		p.committed = unknown
 	}
-	f.mu.Unlock()
+	return offsets
+}
+
+// send tells the group offsets.
+func (f *feed) send(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
 	if len(offsets) == 0 {
 		return nil
 	}
@@ -517,7 +528,8 @@ func (f *feed) committed(offsets map[string]map[int32]kgo.EpochOffset, answer *k
 	return errors.Join(errs...)
 }
 
-// commitSoon commits without waiting, unless a commit is under way.
+// commitSoon commits without waiting, unless a commit is under way. What is committed is what was read when it is called: by the time the group is told, more was read,
+// which no checkpoint covers yet, and whoever crashed then would never read it again.
 func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -525,8 +537,9 @@ func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 		return
 	}
 	f.busy = true
+	offsets := uncommitted(f.sorted())
 	wg.Go(func() {
-		f.commit(ctx, nil)
+		f.send(ctx, offsets)
 		f.mu.Lock()
 		f.busy = false
 		f.mu.Unlock()
