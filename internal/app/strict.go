@@ -28,6 +28,9 @@ func (s Secret) String() string {
 	return "<secret>"
 }
 
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return strconv.Quote(s.String()) }
+
 // MarshalYAML hides the secret.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
