@@ -1,0 +1,160 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
+)
+
+// Whoever starts with an empty directory, because the old one was lost, reads again, silently, what windows need: nothing that was told is told again, and a window that
+// was half full goes on where it was.
+func TestDirectoryLostAtStart(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 11)
+		w.errors(0, "cart", 6)
+		r.end()
+		want(t, "before", w.notices(), "firing pay")
+		if err := os.RemoveAll(r.dir); err != nil {
+			t.Fatal(err)
+		}
+		r = w.start("data")
+		w.errors(0, "cart", 5)
+		time.Sleep(2 * time.Minute)
+		if got := w.notices(); !contains(got, "firing cart") || !contains(got, "resolved cart") || strings.Count(strings.Join(got, ","), "firing pay") != 1 {
+			t.Errorf("after the loss: %v", got)
+		}
+		r.end()
+	})
+}
+
+// A directory that is taken away from a running program does not silence it.
+func TestDirectoryLostWhileRunning(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 6)
+		if err := os.RemoveAll(r.dir); err != nil {
+			t.Fatal(err)
+		}
+		w.errors(0, "pay", 5)
+		want(t, "without a directory", w.notices(), "firing pay")
+		time.Sleep(20 * time.Minute)
+		w.errors(0, "cart", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "later", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+		r.stop()
+		<-r.done // it may complain of its directory
+		r = w.start("data")
+		w.errors(0, "stock", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "of the program after it", w.notices(), "firing cart", "firing pay", "firing stock", "resolved cart", "resolved pay", "resolved stock")
+		r.end()
+	})
+}
+
+// A data directory that cannot be one is refused with its name, before any log is read.
+func TestDirectoryThatIsNone(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		file := filepath.Join(w.dir, "file")
+		if err := os.WriteFile(file, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r := w.prepare("file/data")
+		if err := r.program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("it ends with %v", err)
+		}
+	})
+}
+
+// State that does not read back as it was written is refused, with what to do; a file that a crash has cut short is not damage.
+func TestDamagedState(t *testing.T) {
+	f := func(change func(name string, text []byte) []byte, refused bool) {
+		t.Helper()
+		inWorld(t, 1, func(w *world) {
+			r := w.start("data")
+			w.errors(0, "pay", 11)
+			r.end()
+			files, _ := filepath.Glob(filepath.Join(r.dir, "state", "*-*"))
+			for _, name := range files {
+				text, err := os.ReadFile(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(name, change(filepath.Base(name), text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if refused {
+				if err := w.prepare("data").program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), "move the directory away") {
+					t.Errorf("it ends with %v", err)
+				}
+				return
+			}
+			r = w.start("data")
+			w.errors(0, "cart", 11)
+			time.Sleep(2 * time.Minute)
+			want(t, "after the crash", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+			r.end()
+		})
+	}
+	f(func(name string, text []byte) []byte {
+		if strings.HasPrefix(name, "snapshot") {
+			text[len(text)/2] ^= 1
+		}
+		return text
+	}, true)
+	f(func(name string, text []byte) []byte {
+		if strings.HasPrefix(name, "log") {
+			return text[:len(text)-7]
+		}
+		return text
+	}, false)
+}
+
+// Logs of a topic that was deleted and created again are read from its beginning, and what they amount to is told.
+func TestTopicCreatedAgain(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "before", w.notices(), "firing pay", "resolved pay")
+		if err := w.broker.Cluster().DeleteTopic(worldTopic); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := w.broker.CreateTopic(devbroker.Topic{Name: worldTopic, Partitions: 1}); err != nil {
+			t.Fatal(err)
+		}
+		w.producer.PurgeTopicsFromClient(worldTopic)
+		time.Sleep(time.Minute)
+		w.errors(0, "cart", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "after", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+		r.end()
+	})
+}
+
+// Logs that retention has deleted before they were read are counted, and those behind them are read.
+func TestReadTooLate(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		w.errors(0, "pay", 11)
+		r.end()
+		w.errors(0, "lost", 11)
+		if err := w.broker.Cluster().DeleteRecords(worldTopic, 0, 22); err != nil {
+			t.Fatal(err)
+		}
+		r = w.start("data")
+		w.errors(0, "cart", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "after the loss", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+		if !strings.Contains(r.out.String(), "records before offset 22 are deleted") {
+			t.Errorf("nothing was said of it:\n%s", r.out.String())
+		}
+		r.end()
+	})
+}
