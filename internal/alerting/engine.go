@@ -52,6 +52,7 @@ type Engine struct {
 	kept  keeping
 	late  lates
 	live  int   // groups of all rules
+	fades int   // groups that may still be dropped in this move
 	step  int64 // event time at which logs that come one by one last moved time
 }
 
@@ -219,6 +220,10 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		pt.late++
 	}
 	number, ok := u.groups.find(sc.bytes(h.key))
+	if ok && u.groups.at(number).due <= watermark { // it has faded, and waits to be dropped
+		e.decide(u, number)
+		number, ok = u.groups.find(sc.bytes(h.key))
+	}
 	if !ok {
 		if !e.room(u) {
 			return
@@ -363,6 +368,7 @@ func (e *Engine) expect(u *unit, since int64) {
 // move moves every rule to the time that its partitions have reached.
 func (e *Engine) move() {
 	e.bury()
+	e.fades = fadesPerMove
 	domains := e.times.domains()
 	slowest := int64(never)
 	for _, u := range e.program.Load().units {
@@ -410,6 +416,7 @@ func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
 	for i := range u.due {
 		e.decideDue(u, owner(i))
 	}
+	e.fades -= e.fade(u, e.fades)
 	e.remind(u, d)
 	e.settleRefusals(u)
 }
@@ -424,6 +431,24 @@ func (e *Engine) decideDue(u *unit, owner owner) {
 		}
 		e.decide(u, number)
 	}
+}
+
+// fadesPerMove is how many groups are dropped at once that have faded: some milliseconds.
+const fadesPerMove = 1024
+
+// fade drops groups that have faded, at most so many: that of a million together must not hold up what is to be told. What is late to be dropped makes no difference,
+// for a log of such a group has it dropped before.
+func (e *Engine) fade(u *unit, most int) (dropped int) {
+	for i := range u.fading {
+		for watermark := e.watermark(u, owner(i)); dropped < most; dropped++ {
+			number, due := u.fading[i].first()
+			if due > watermark {
+				break
+			}
+			e.decide(u, number)
+		}
+	}
+	return dropped
 }
 
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
@@ -466,18 +491,18 @@ func (l *life) sweep(upTo int64) {
 
 // schedule puts the group where it is due.
 func (l *life) schedule() {
-	due := l.due()
+	due, fades := l.due()
 	if due != never {
 		due = max(due, l.watermark()+1) // everything before was decided
 	}
-	l.u.heap(l.number).set(l.number, due)
+	l.u.setDue(l.number, due, fades)
 }
 
 // scheduleEarlier moves a group forward if need be, but not back: where it then is due too early, it is looked at once in vain, which is cheaper than moving it
 // with every event.
 func (l *life) scheduleEarlier() {
-	if due := l.due(); due < l.g.due {
-		l.u.heap(l.number).set(l.number, due)
+	if due, fades := l.due(); due < l.g.due || l.g.fades && !fades {
+		l.u.setDue(l.number, due, fades)
 	}
 }
 
@@ -487,8 +512,8 @@ func (u *unit) drop(number uint32) {
 	if g.episodes > 0 {
 		u.end(g.key, g.episodes)
 	}
+	u.setDue(number, never, false)
 	u.own(number, nobody)
-	u.heap(number).set(number, never)
 	delete(u.open, number)
 	delete(u.seen, number)
 	delete(u.gaps, number)
@@ -508,7 +533,8 @@ func (e *Engine) wake(s *suppression) {
 			}
 			for number := range u.open {
 				if l := e.at(u, number); l.g.alert.phase == muted {
-					u.heap(number).set(number, min(l.g.due, max(l.due(), l.watermark()+1)))
+					due, _ := l.due()
+					u.setDue(number, min(l.g.due, max(due, l.watermark()+1)), false)
 				}
 			}
 		}

@@ -19,6 +19,7 @@ type group struct {
 	pos      int32 // in the heap of what is due; -1 when it is not
 	live     bool
 	dirty    bool
+	fades    bool // it stands among those that only fade
 	expected bool // its key must exist, whether it was ever seen or not
 }
 

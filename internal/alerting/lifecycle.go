@@ -298,9 +298,10 @@ func (l *life) tick(at int64) {
 	l.judge(at, a.edge.Reason)
 }
 
-// due is when the group next has to be looked at.
-func (l *life) due() int64 {
-	return min(l.g.win.Due(l.u.plan), l.next(), l.forgets())
+// due is when the group next has to be looked at, and whether nothing but its end is to be expected then.
+func (l *life) due() (at int64, fades bool) {
+	at, fades = l.g.win.Next(l.u.plan)
+	return min(at, l.next(), l.forgets()), fades && l.g.alert == nil && !l.u.plan.Known() && len(l.u.asks) == 0
 }
 
 func reasonOr(reason, otherwise string) string {

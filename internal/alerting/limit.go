@@ -16,11 +16,20 @@ type refusals struct {
 	episodes uint32
 }
 
+// fadesForRoom is how many groups of each rule are dropped that have faded when there is no room.
+const fadesForRoom = 64
+
 const groupLimitAlert = "AlertEngineGroupLimit"
 
 // room says whether a rule may have another group, and counts it when it may not.
 func (e *Engine) room(u *unit) bool {
-	if limit := u.limit(); u.groups.live < limit && e.live < e.opts.maxGroups {
+	full := func() bool { return u.groups.live >= u.limit() || e.live >= e.opts.maxGroups }
+	if full() {
+		for _, other := range e.program.Load().units {
+			e.fade(other, fadesForRoom)
+		}
+	}
+	if !full() {
 		return true
 	}
 	r := &u.refused

@@ -42,12 +42,13 @@ func (u *unit) own(number uint32, owner owner) {
 		u.owners = append(u.owners, nobody)
 	}
 	for int(owner) >= len(u.due) {
-		u.due = append(u.due, dueHeap{table: &u.groups})
+		u.due, u.fading = append(u.due, dueHeap{table: &u.groups}), append(u.fading, dueHeap{table: &u.groups})
 	}
-	due := u.groups.at(number).due
-	u.due[before].set(number, never)
+	g := u.groups.at(number)
+	due, fades := g.due, g.fades
+	u.setDue(number, never, false)
 	u.owners[number] = owner
-	u.due[owner].set(number, due)
+	u.setDue(number, due, fades)
 }
 
 func (u *unit) owner(number uint32) owner {
@@ -58,7 +59,22 @@ func (u *unit) owner(number uint32) owner {
 }
 
 // heap is where a group stands when it is due.
-func (u *unit) heap(number uint32) *dueHeap { return &u.due[u.owner(number)] }
+func (u *unit) heap(number uint32, fades bool) *dueHeap {
+	if fades {
+		return &u.fading[u.owner(number)]
+	}
+	return &u.due[u.owner(number)]
+}
+
+// setDue puts a group where it is due.
+func (u *unit) setDue(number uint32, due int64, fades bool) {
+	g := u.groups.at(number)
+	if g.fades != fades {
+		u.heap(number, g.fades).set(number, never)
+		g.fades = fades
+	}
+	u.heap(number, fades).set(number, due)
+}
 
 // watermark is the instant before which a unit expects nothing more of the groups of a partition; always when nothing is known.
 func (e *Engine) watermark(u *unit, owner owner) int64 {

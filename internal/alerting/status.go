@@ -206,7 +206,7 @@ func (u *unit) memory() int {
 		sum = sum / seen * u.groups.live
 	}
 	for i := range u.due {
-		sum += cap(u.due[i].numbers) * 4
+		sum += (cap(u.due[i].numbers) + cap(u.fading[i].numbers)) * 4
 	}
 	return sum + u.groups.bytes() + 2*cap(u.owners)
 }

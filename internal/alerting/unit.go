@@ -42,6 +42,7 @@ type unit struct {
 // state is what a rule has seen. The engine's lock guards it.
 type state struct {
 	groups    table
+	fading    []dueHeap        // the same, of groups that only fade
 	due       []dueHeap        // by owner; one alone when nobody else reads our topics
 	owners    []owner          // of groups, by number; none when nobody else reads our topics
 	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
@@ -139,7 +140,7 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 
 func newState(seed maphash.Seed) *state {
 	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), ended: make(map[string]ended), base: always, watermark: always, start: always}
-	s.due = []dueHeap{{table: &s.groups}}
+	s.due, s.fading = []dueHeap{{table: &s.groups}}, []dueHeap{{table: &s.groups}}
 	return s
 }
 

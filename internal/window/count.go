@@ -158,15 +158,15 @@ func (g *Group) countEdge(p *Plan, at int64, holds bool) Edge {
 }
 
 // dueCount is the next change or, when there is none, the instant at which the last event has left.
-func (g *Group) dueCount(p *Plan) int64 {
+func (g *Group) dueCount(p *Plan) (at int64, fades bool) {
 	switch {
 	case g.late:
-		return g.swept + 1
+		return g.swept + 1, false
 	case len(g.times) == 0:
-		return Never
+		return Never, false
 	}
 	if at := g.changeCount(p); at != Never {
-		return at
+		return at, false
 	}
-	return g.times[len(g.times)-1] + p.window
+	return g.times[len(g.times)-1] + p.window, true
 }

@@ -93,16 +93,22 @@ func (g *Group) Forget(p *Plan) {
 // Due is the first instant at which Sweep may yield an edge, or at which the group may have become empty; Never if there is none before another event is added.
 // A condition that asks about another alert is also due whenever that changes.
 func (g *Group) Due(p *Plan) int64 {
+	at, _ := g.Next(p)
+	return at
+}
+
+// Next is Due, and says whether nothing can change then: the group only fades.
+func (g *Group) Next(p *Plan) (at int64, fades bool) {
 	if p.count != nil {
 		return g.dueCount(p)
 	}
 	if at := g.next(p, nil); at != Never {
-		return at
+		return at, false
 	}
 	if at := max(g.state.expires(p), g.leaves(p)); at > unswept {
-		return max(at, g.swept+1)
+		return max(at, g.swept+1), true
 	}
-	return Never
+	return Never, false
 }
 
 // Value is the left side of the deciding comparison at an instant, for graphs and explanations; NaN when it is undefined. Of instants before the watermark less

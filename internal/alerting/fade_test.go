@@ -1,0 +1,54 @@
+package alerting
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A million groups that end together hold up nothing that is to be told; that they are still there makes no difference.
+func TestGroupsFadeAFewAtATime(t *testing.T) {
+	const users = 3 * fadesPerMove
+	var told []string
+	e := NewEngine(WithRules(read(t, countErrors)), WithMaxGroups(users+1), WithEmit(func(a models.Alert) {
+		told = append(told, fmt.Sprint(a.State, " ", a.Labels["user"], " ", a.Count))
+	}))
+	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
+	s, next := e.NewScanner(), int64(0)
+	fail := func(user string, n int) {
+		for range n {
+			value := fmt.Appendf(nil, `{"level":"ERROR","user":%q}`, user)
+			e.Apply(s.Scan([]models.Record{{Topic: "logs", Offset: next, Timestamp: at, Value: value}}))
+			next++
+		}
+	}
+	advance := func() {
+		e.Advance(at, []models.Progress{{Topic: "logs", Next: next, End: next, CaughtUp: true}})
+	}
+	for i := range users {
+		fail(fmt.Sprintf("u%05d", i), 1)
+	}
+	fail("noisy", 11)
+	at = at.Add(time.Hour)
+	advance()
+	if n := e.Stats().Groups; n != users+1-1-fadesPerMove && n != users+1-fadesPerMove {
+		t.Errorf("after one move there are %d groups", n)
+	}
+	for i := users - 100; i < users; i++ { // all of which have faded, be they there or not
+		fail(fmt.Sprintf("u%05d", i), 10)
+	}
+	for i := range fadesPerMove {
+		fail(fmt.Sprintf("new%05d", i), 1) // for which there is room only without those that have faded
+	}
+	for range 4 {
+		advance()
+	}
+	if n := e.Stats().Groups; n != 100+fadesPerMove {
+		t.Errorf("in the end there are %d groups", n)
+	}
+	if got := fmt.Sprint(told); got != "[firing noisy 11 resolved noisy 11]" {
+		t.Errorf("told: %s", got)
+	}
+}
