@@ -127,7 +127,7 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 	if err != nil {
 		return nil, err
 	}
-	rules.lookBack, rules.oneFile = true, c.file != "" && !c.corpus
+	rules.lookBack, rules.topics = true, c.file == ""
 	const mostErrors = 5
 	rejected := 0
 	b := ruletest.Backtest{
@@ -142,6 +142,7 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 			fmt.Fprintf(c.progress, "%d records, until %s\n", records, until.Format(time.RFC3339))
 		},
 	}
+	b.Factory.Lateness = 0 // nothing is late at the end
 	for _, r := range rules.set.Rules {
 		b.Rules = append(b.Rules, r.ID())
 	}

@@ -68,3 +68,11 @@ func TestTheOrderOfAFileChangesNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestTheLastLinesOfAFileCountForEveryRule(t *testing.T) {
+	rules := writeFile(t, "two.rules.yml", "version: 1\ngroups:\n- name: g\n  rules:\n  - {alert: Soon, match: 'n:1'}\n  - {alert: Patient, match: 'n:1', lateness: 1h}\n")
+	out, _, err := runCommand(backtestCommandOver(loadRules), "", rules, "--file", writeFile(t, "logs.json", `{"timestamp":"2026-01-05T09:00:00Z","n":1}`+"\n"), "--json")
+	if err != nil || strings.Count(out, `"firing","at":"2026-01-05T09:00:00Z"`) != 2 {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

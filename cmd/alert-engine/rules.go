@@ -21,8 +21,8 @@ func loadRules(files []string) (*loadedRules, error) {
 		if l.lookBack {
 			options = append(options, alerting.AtWatermark())
 		}
-		if l.oneFile {
-			options = append(options, alerting.WithSources(allFrom(set, "")))
+		if !l.topics {
+			options = append(options, alerting.WithSources(withNone(set)))
 		}
 		e := alerting.NewEngine(options...)
 		return e, e.SetRules(set)
@@ -30,12 +30,12 @@ func loadRules(files []string) (*loadedRules, error) {
 	return l, nil
 }
 
-// allFrom has every source that rules name read one topic.
-func allFrom(set *rule.Set, topic string) map[string][]string {
+// withNone has every source that rules name read what has no topic as well, such as the lines of a file.
+func withNone(set *rule.Set) map[string][]string {
 	sources := make(map[string][]string)
 	for _, r := range set.Rules {
 		for _, name := range append([]string{r.Source}, r.Sources...) {
-			sources[name] = []string{topic}
+			sources[name] = []string{name, ""}
 		}
 	}
 	return sources

@@ -20,7 +20,7 @@ type loadedRules struct {
 	decode  func(topic string) decode.Config // for the engines; nil for every format
 
 	lookBack bool // the engines decide at the watermark alone
-	oneFile  bool // what the engines read has no topic: it is the source of every rule
+	topics   bool // all that the engines read is on topics; what is on none is read by every rule
 }
 
 // ruleLoader reads rule files.

@@ -121,3 +121,21 @@ func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 		t.Errorf("good script: %v\n%s", err, out)
 	}
 }
+
+func TestLogsOfAScriptThatNameNoTopicAreOfEverySource(t *testing.T) {
+	file := writeFile(t, "a.rules.yml", `version: 1
+source: payments
+groups:
+- name: g
+  rules:
+  - {alert: Pays, match: 'n:1'}
+tests:
+- name: topics
+  logs: [{at: 0s, log: {n: 1}}, {at: 10m, topic: payments, log: {n: 1}}, {at: 20m, topic: others, log: {n: 1}}]
+  expect: [{alert: Pays, fires: 0s}, {alert: Pays, fires: 10m}]
+  nothing_else: true
+`)
+	if out, _, err := runCommand(testCommandOver(loadRules), "", "--shuffle", "5", "--crash", file); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+}

@@ -379,7 +379,11 @@ func (e *Engine) move() {
 		}
 		d := domains(u)
 		if d.known {
-			e.moveTo(u, d.base-u.lateness(), d)
+			lateness := u.lateness()
+			if e.opts.final && d.caughtUp {
+				lateness = 0
+			}
+			e.moveTo(u, d.base-lateness, d)
 			slowest = min(slowest, u.watermark, d.base-u.lateness())
 		}
 		u.behind = !d.known || !d.caughtUp

@@ -64,7 +64,7 @@ func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 func WithShared() Option { return func(o *options) { o.shared = true } }
 
 // AtWatermark has everything decided at the watermark, and nothing with the log that completes it. The alerts and their times are the same, and what is told of
-// them does not depend on the order of the logs: it is for those who look back.
+// them does not depend on the order of the logs: it is for those who look back. Where the logs end nothing is late any more, so the watermark is the time itself.
 func AtWatermark() Option { return func(o *options) { o.final = true } }
 
 func (o *options) withDefaults() {

@@ -241,7 +241,7 @@ func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, 
 	}
 	noted := alerting.NewValues(values...)
 	b := ruletest.Backtest{Partitions: partitions, Rejected: func(error) {}, Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)), alerting.WithValues(noted))
+		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)), alerting.WithValues(noted), alerting.AtWatermark())
 		return e, e.SetRules(set)
 	}}}
 	report, err := b.Run(ctx, kafka.Samples(reader.Records(ctx)))
