@@ -578,3 +578,17 @@ func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
 		t.Errorf("said %q, at last %+v", w.said, last)
 	}
 }
+
+// What a catch-up finds too late to be told is told when all is read, if it still holds, also when nothing has happened to it since.
+func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
+	for _, at := range []time.Duration{0, time.Second, time.Minute} {
+		w.put(monday.Add(at), monday.Add(at), `"level":"ERROR","service":"a"`)
+		w.engine.Advance(monday.Add(3*time.Hour), []models.Progress{{Topic: "logs", Next: w.next, End: 10}})
+	}
+	w.heard("1s shop/Errors{service=a} firing historical")
+	for range 3 {
+		w.time(3 * time.Hour)
+	}
+	w.heard("2h59m50s shop/Errors{service=a} firing")
+}

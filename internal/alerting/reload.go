@@ -102,7 +102,7 @@ func (e *Engine) remind(u *unit, d domain) {
 	for number := range u.open {
 		l := e.at(u, number)
 		if a := l.g.alert; a.phase == up && a.told == recorded && e.ours(u, number) {
-			l.tell(models.AlertFiring, max(a.at, a.fired), a.edge.Reason+"; up since before it could be told")
+			l.tell(models.AlertFiring, max(a.at, a.fired, l.watermark()), a.edge.Reason+"; up since before it could be told")
 		}
 	}
 }
