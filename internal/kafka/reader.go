@@ -14,13 +14,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ReaderConfig says what a Reader reads. Of From, Offsets and Last, at most one is given.
+// ReaderConfig says what a Reader reads. Of From, Offsets and Last, at most one is given; of Until, Ends and Follow, too.
 type ReaderConfig struct {
 	Client  ClientConfig
 	Topics  []string
 	From    time.Time                  // begin with the first records that are not older; zero for the beginning of the log
 	Until   time.Time                  // end before the first records of each partition that are not older; zero for the end of the log
 	Offsets map[models.Partition]int64 // begin there; partitions that are not named are not read
+	Ends    map[models.Partition]int64 // end before there; partitions that are not named are not read
 	Last    int64                      // begin so many records before the end of each partition
 	Follow  bool                       // do not end at the end of the log; from there on if nothing else is said
 	Logger  *slog.Logger               // slog.Default() by default
@@ -99,6 +100,11 @@ func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Part
 		p := models.Partition{Topic: o.Topic, Partition: o.Partition}
 		end, _ := ends.Lookup(o.Topic, o.Partition)
 		s := span{o.Offset, end.Offset}
+		if until, ends := r.cfg.Ends[p]; ends {
+			s.end = min(s.end, until)
+		} else if r.cfg.Ends != nil {
+			return
+		}
 		at, named := r.cfg.Offsets[p]
 		switch {
 		case r.cfg.Offsets != nil && !named:

@@ -46,6 +46,11 @@ func TestReader(t *testing.T) {
 		f("from a time", ReaderConfig{From: began.Add(5 * time.Minute)}, offsets(0, 5, 10))
 		f("a span of time", ReaderConfig{From: began.Add(2 * time.Minute), Until: began.Add(5 * time.Minute)}, append(offsets(0, 2, 5), "1/0"))
 		f("from an offset", ReaderConfig{Offsets: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 7}}, offsets(0, 7, 10))
+		f("up to offsets", ReaderConfig{Ends: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 3}}, offsets(0, 0, 3))
+		f("between offsets", ReaderConfig{
+			Offsets: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 4, {Topic: b.topic, Partition: 1}: 1},
+			Ends:    map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 6, {Topic: b.topic, Partition: 1}: 1},
+		}, offsets(0, 4, 6))
 		f("the last ones", ReaderConfig{Last: 2}, append(offsets(0, 8, 10), "1/0"))
 		f("from a time to come", ReaderConfig{From: time.Now().Add(time.Hour)}, nil)
 		groups, err := b.admin.ListGroups(context.Background())
