@@ -202,7 +202,7 @@ func (e *Engine) apply(sc *scan) {
 		if i%warmHits == 0 {
 			e.warm.warm(sc, sc.hits[i:min(i+warmHits, len(sc.hits))])
 		}
-		if u := sc.hits[i].unit.current(); u != nil {
+		if u := sc.hits[i].unit.current(); u != nil && !u.warming {
 			e.hit(u, sc, &sc.hits[i], pt)
 		}
 	}
@@ -372,6 +372,9 @@ func (e *Engine) move() {
 	domains := e.times.domains()
 	slowest := int64(never)
 	for _, u := range e.program.Load().units {
+		if u.warming {
+			continue
+		}
 		if u.readsAlerts {
 			e.feedAlerts()
 			e.moveTo(u, slowest, e.times.domain(nil))
@@ -403,7 +406,7 @@ func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
 	e.begin(u, min(d.oldest, d.base))
 	for name := range u.asks {
 		for _, other := range e.named(name) {
-			if other != u {
+			if other != u && !other.warming {
 				watermark = min(watermark, other.watermark)
 			}
 		}

@@ -85,7 +85,15 @@ func (p *play) apply(records []models.Record) {
 
 // live lives through a story as it happens, with a restart after every so many records; 0 for none.
 func (p *play) live(set *rule.Set, records []models.Record, restart int) {
-	p.engine.Advance(records[0].Timestamp, p.progress(true))
+	p.goOn(set, records, restart)
+	p.engine.Advance(records[len(records)-1].Timestamp.Add(3*time.Hour), p.progress(true))
+}
+
+// goOn lives through a part of a story.
+func (p *play) goOn(set *rule.Set, records []models.Record, restart int) {
+	if len(records) > 0 {
+		p.engine.Advance(records[0].Timestamp, p.progress(true))
+	}
 	for i, r := range records {
 		p.apply(records[i : i+1])
 		p.engine.Advance(r.Timestamp, p.progress(true))
@@ -93,7 +101,6 @@ func (p *play) live(set *rule.Set, records []models.Record, restart int) {
 			p.crash(set, i == 0)
 		}
 	}
-	p.engine.Advance(records[len(records)-1].Timestamp.Add(3*time.Hour), p.progress(true))
 }
 
 func (p *play) crash(set *rule.Set, full bool) {
@@ -114,13 +121,19 @@ func (p *play) crash(set *rule.Set, full bool) {
 
 // backlog reads a story at full speed, partition by partition, in chunks, and tells the time when all is read, or after every so many chunks.
 func (p *play) backlog(records []models.Record, chunk, advance int) {
+	p.read(records, chunk, advance)
+	p.engine.Advance(records[len(records)-1].Timestamp.Add(3*time.Hour), p.progress(true))
+}
+
+// read reads a part of a story at full speed.
+func (p *play) read(records []models.Record, chunk, advance int) {
 	chunks := 0
 	byPartition := map[int32][]models.Record{}
 	for _, r := range records {
 		byPartition[r.Partition] = append(byPartition[r.Partition], r)
 	}
 	p.engine.Advance(records[0].Timestamp, p.progress(false))
-	end := records[len(records)-1].Timestamp.Add(3 * time.Hour)
+	end := records[len(records)-1].Timestamp
 	for len(byPartition[0])+len(byPartition[1]) > 0 {
 		for _, n := range []int32{0, 1} {
 			some := byPartition[n][:min(chunk, len(byPartition[n]))]
@@ -131,7 +144,6 @@ func (p *play) backlog(records []models.Record, chunk, advance int) {
 			}
 		}
 	}
-	p.engine.Advance(end, p.progress(true))
 }
 
 // outcomes are the episodes that people are told of, by identity.

@@ -27,6 +27,7 @@ var (
 	descGroups    = desc("rule_groups", "Groups that a rule watches.", "rule")
 	descRefused   = desc("rule_refused_total", "Logs of groups beyond a rule's limit.", "rule")
 	descMemory    = desc("rule_memory_bytes", "Memory of a rule's groups, about.", "rule")
+	descWarming   = desc("rule_warming", "Whether a rule reads its own past, and does not fire yet.", "rule")
 	descWatermark = desc("rule_watermark_seconds", "Event time before which a rule expects nothing more.", "rule")
 )
 
@@ -67,6 +68,11 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(descAlerts, float64(suppressed), u.id, "suppressed")
 		gauge(descGroups, float64(u.groups.live), u.id)
 		gauge(descMemory, float64(u.memory()), u.id)
+		warming := 0.0
+		if u.warming {
+			warming = 1
+		}
+		gauge(descWarming, warming, u.id)
 		if u.watermark != always {
 			gauge(descWatermark, float64(u.watermark)/1e9, u.id)
 		}

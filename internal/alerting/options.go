@@ -27,6 +27,7 @@ type options struct {
 	values      *Values
 	shared      bool
 	final       bool
+	warming     bool
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
@@ -55,6 +56,9 @@ func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { 
 
 // WithClock gives a clock in nanoseconds by which the cost of queries is sampled; it decides nothing.
 func WithClock(now func() int64) Option { return func(o *options) { o.clock = now } }
+
+// WithWarming has rules wait that come later or change, until they are given their past: see Scratch. Without it they begin at once, and know nothing.
+func WithWarming() Option { return func(o *options) { o.warming = true } }
 
 // WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a limit of its own besides.
 func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }

@@ -67,9 +67,13 @@ func (e *Engine) inherit(old, p *program) {
 		u.retired = true
 		if next := units[u.fingerprint]; next != nil {
 			next.state, u.successor = u.state, next
+			delete(units, u.fingerprint)
 			continue
 		}
 		e.retire(u)
+	}
+	for _, u := range units {
+		u.warming = e.opts.warming && !u.readsAlerts
 	}
 	for _, s := range p.suppressions {
 		for _, before := range old.suppressions {

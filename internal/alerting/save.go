@@ -85,6 +85,9 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	e.savePartitions(put, del)
 	p := e.program.Load()
 	for _, u := range p.units {
+		if u.warming {
+			continue // after a restart it is to be found new again
+		}
 		u.save(&e.times, full, put, del)
 	}
 	for _, s := range p.suppressions {
@@ -436,6 +439,7 @@ func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
 func (u *unit) restore(in *reader) {
 	var s savedUnit
 	in.decode(in.b, &s)
+	u.warming = false
 	u.base, u.watermark, u.start, u.matches, u.lastMatch, u.fired = s.Base, s.Watermark, s.Start, s.Matches, s.LastMatch, s.Fired
 	u.refused = refusals{count: s.Refused, first: s.Shortage[0], last: s.Shortage[1], episodes: s.Shortages}
 	for _, p := range s.Past {

@@ -18,7 +18,8 @@ type RuleStatus struct {
 	Group      string        `json:"group"`
 	Place      string        `json:"place"` // file:line
 	Mode       string        `json:"mode"`
-	State      string        `json:"state"` // firing, pending, suppressed or inactive; unknown when it waits for silence and nothing can be read; off
+	State      string        `json:"state"`          // firing, pending, suppressed or inactive; unknown when it waits for silence and nothing can be read; warming while its past is read; off
+	Cold       string        `json:"cold,omitempty"` // why it knows nothing of its past, as long as that matters
 	Match      string        `json:"match"`
 	When       string        `json:"when"`
 	Window     time.Duration `json:"window"`
@@ -174,10 +175,15 @@ func (e *Engine) Rules() []RuleStatus {
 func (u *unit) describe(s *RuleStatus) {
 	s.Eager, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = u.plan.Eager(), u.groups.live, u.refused.count, u.matches, u.late, u.tooLate, u.fired
 	s.LastMatch, s.Watermark, s.Memory = instant(u.lastMatch), instant(u.watermark), u.memory()
+	if u.cold != "" && u.watermark < u.start+int64(u.reach()) {
+		s.Cold = u.cold
+	}
 }
 
 func (u *unit) stateOf(s *RuleStatus) string {
 	switch {
+	case u.warming:
+		return "warming"
 	case u.plan.Known() && u.behind:
 		return string(models.AlertUnknown)
 	case s.Firing > 0:

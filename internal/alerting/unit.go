@@ -57,6 +57,8 @@ type state struct {
 	watermark int64            // the same less the lateness: nothing older is expected
 	start     int64            // when the rule began to look; always before that
 	sampled   int              // groups that keep lines although they have no alert
+	warming   bool             // its past is being read; until then its logs do not count
+	cold      string           // why it began without its past
 	unheard   bool             // some alert is up that was too old to be told when it was found
 	refused   refusals
 	past      []firing // recent alerts that are over, for rules that ask

@@ -1,0 +1,129 @@
+package alerting_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Rules that come in the midst of the logs, and read what was before, decide from then on what they would have decided had they been there from the beginning. Of
+// what was over by then nobody hears.
+func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
+	set, err := rule.Load("testdata/lifecycle.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return r.Source == "alerts" }) // their past is in no topic
+	for seed := range uint64(3) {
+		records := story(seed, 250)
+		for _, k := range []int{1, 40, 125, 200, 245} {
+			first := newPlay(set)
+			first.goOn(set, records[:k], 0)
+			over := make(map[string]bool)
+			for _, a := range first.alerts {
+				over[a.ID] = a.State == models.AlertResolved
+			}
+			first.live(set, records[k:], 0)
+			want := outcomes(slices.DeleteFunc(first.alerts, func(a models.Alert) bool { return over[a.ID] }))
+
+			p := newPlay(set)
+			p.startWithout(set)
+			p.goOn(set, records[:k/2], 0)
+			if err := p.engine.SetRules(set); err != nil {
+				t.Fatal(err)
+			}
+			p.goOn(set, records[k/2:k], 0)
+			p.readPast(t, records[:k])
+			p.live(set, records[k:], 0)
+			if diff := cmp.Diff(want, outcomes(p.alerts)); diff != "" {
+				t.Fatalf("seed %d, rules that come after %d logs (-there from the beginning +so):\n%s", seed, k, diff)
+			}
+		}
+	}
+}
+
+// startWithout starts an engine that has suppressions, and no rule yet.
+func (p *play) startWithout(set *rule.Set) {
+	none := *set
+	none.Rules = nil
+	p.engine = alerting.NewEngine(alerting.WithRules(&none), alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }), alerting.WithMaxAlertAge(1000*time.Hour),
+		alerting.WithWarming())
+}
+
+// readPast has the rules that wait read the past from a backlog, and go live.
+func (p *play) readPast(t *testing.T, records []models.Record) {
+	scratch, _ := p.engine.Scratch()
+	if scratch == nil || !p.engine.Awaits(scratch) {
+		t.Fatal("no rule waits")
+	}
+	past := &play{engine: scratch, next: map[int32]int64{0: 0, 1: 0}}
+	past.read(records, 7, 1)
+	p.engine.Adopt(scratch, "")
+}
+
+// A rule that waits for its past is not saved, so it waits again after a restart; one that was given its past does not.
+func TestARestartKnowsWhoWaits(t *testing.T) {
+	set := readRules(t, errorRules)
+	w := &world{t: t, state: map[string][]byte{}}
+	w.start(&rule.Set{}, alerting.WithWarming())
+	if err := w.engine.SetRules(set); err != nil {
+		t.Fatal(err)
+	}
+	w.log(0, `"level":"ERROR","service":"a"`)
+	again := func() string {
+		w.save(true)
+		w.start(&rule.Set{}, alerting.WithWarming())
+		if err := w.engine.SetRules(set); err != nil {
+			t.Fatal(err)
+		}
+		w.restore()
+		return w.engine.Rules()[0].State
+	}
+	if got := again(); got != "warming" {
+		t.Errorf("the rule is %s after a restart while it waits", got)
+	}
+	scratch, past := w.engine.Scratch()
+	if past < 5*time.Minute {
+		t.Errorf("it reads %v back", past)
+	}
+	w.engine.Adopt(scratch, "")
+	w.log(time.Second, `"level":"ERROR","service":"a"`)
+	w.log(2*time.Second, `"level":"ERROR","service":"a"`)
+	w.heard("2s shop/Errors{service=a} firing")
+	if got := again(); got != "firing" {
+		t.Errorf("the rule is %s after a restart when it was live", got)
+	}
+}
+
+// Rules that go live while the engine is far behind, or reads once more what an earlier run has read, tell of what holds when that is over.
+func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
+	f := func(replay bool, then ...string) {
+		t.Helper()
+		w := &world{t: t}
+		w.start(&rule.Set{}, alerting.WithWarming())
+		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))); err != nil {
+			t.Fatal(err)
+		}
+		scratch, _ := w.engine.Scratch()
+		past := &world{t: t, engine: scratch}
+		for _, engine := range []*world{w, past} {
+			for _, at := range []time.Duration{0, time.Second, time.Minute} {
+				engine.put(monday.Add(at), monday.Add(at), `"level":"ERROR","service":"a"`)
+			}
+			engine.engine.Advance(monday.Add(3*time.Hour), []models.Progress{{Topic: "logs", Next: 3, End: 10, Replay: replay}})
+		}
+		w.engine.Adopt(scratch, "")
+		w.heard(then...)
+		w.time(3 * time.Hour)
+		w.heard("2h59m50s shop/Errors{service=a} firing")
+	}
+	f(false, "50s shop/Errors{service=a} firing historical")
+	f(true)
+}
