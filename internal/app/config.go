@@ -114,6 +114,7 @@ type WebConfig struct {
 // LimitsConfig bounds what logs and rules may make the program do.
 type LimitsConfig struct {
 	MaxAlertAge   time.Duration `yaml:"max_alert_age"`  // an alert found later than this after its event is recorded as historical, not notified
+	WarmUp        time.Duration `yaml:"warm_up"`        // how long a rule that is new may read its own past before it begins without
 	PollRecords   int           `yaml:"poll_records"`   // records taken from the client at once
 	Workers       int           `yaml:"workers"`        // goroutines that read and match; 0 for one per CPU
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"` // how long a stop waits for notifications under way
@@ -183,7 +184,7 @@ func DefaultConfig() Config {
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
-		Limits:  LimitsConfig{MaxAlertAge: time.Hour, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
+		Limits:  LimitsConfig{MaxAlertAge: time.Hour, WarmUp: 10 * time.Minute, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
 		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -317,6 +318,7 @@ func (c *Config) Validate() error {
 	wrong(c.Limits.PollRecords < 1, "limits.poll_records is %d; it must be at least 1", c.Limits.PollRecords)
 	wrong(c.Limits.Workers < 0, "limits.workers is negative")
 	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
+	wrong(c.Limits.WarmUp < 0, "limits.warm_up is negative")
 	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
 	wrong(c.Log.Format != "text" && c.Log.Format != "json", "log.format is %q; try text or json", c.Log.Format)
 	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.Text, b.Text) })

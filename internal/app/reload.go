@@ -30,6 +30,7 @@ func (p *program) reload(context.Context) (err error) {
 	if err := p.state.SetRules(set); err != nil {
 		return err
 	}
+	p.warmUp.changed()
 	swapRoutes()
 	p.set.Store(set)
 	if p.restartNeeded(c) {

@@ -37,7 +37,8 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 
 // program is one run. Its parts stand on each other; each begins when what it stands on is ready, and ends before that does:
 //
-//	source     reads Kafka, drives the state           ▲ begins last, ends first: the last checkpoint
+//	warmUp     has new rules read their past           ▲ begins last, ends first
+//	source     reads Kafka, drives the state           │ then the last checkpoint is taken
 //	notifier   takes alerts from the outbox to people  │ then what is under way is told
 //	server     pages, health, metrics, API             │ then nobody is shown what is no longer true
 //	state      engine and store, as one                │
@@ -61,6 +62,7 @@ type program struct {
 
 	store    *store.Store
 	state    *state
+	warmUp   *warmUp
 	notifier *notify.Notifier
 	source   *kafka.Source
 	server   *web.Server
@@ -136,6 +138,9 @@ func (p *program) openState(set *rule.Set) (err error) {
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
 	}
+	if p.config.Limits.WarmUp > 0 {
+		options = append(options, alerting.WithWarming())
+	}
 	p.state.Engine = alerting.NewEngine(options...)
 	if err := p.state.SetRules(set); err != nil {
 		return err
@@ -144,6 +149,11 @@ func (p *program) openState(set *rule.Set) (err error) {
 	if err := p.state.Restore(p.store.Load); err != nil {
 		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
 	}
+	if len(p.store.Positions()) == 0 {
+		p.state.GoLive(nil, "") // nothing was read yet: the rules' past is what the source begins with
+	}
+	p.warmUp = newWarmUp(p)
+	p.state.between = p.warmUp.meet
 	return nil
 }
 
@@ -202,6 +212,7 @@ func (p *program) start(ctx context.Context) {
 	}
 	p.lives.start(ctx, "notifications", p.notifier.Run)
 	p.lives.start(ctx, "kafka", p.source.Run)
+	p.lives.start(ctx, "past of new rules", p.warmUp.run)
 	if p.beside != nil {
 		p.lives.start(ctx, "shop", p.beside)
 	}

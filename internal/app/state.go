@@ -2,6 +2,7 @@ package app
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
@@ -16,12 +17,21 @@ import (
 // covers both.
 type state struct {
 	*alerting.Engine
-	store *store.Store
+	store   *store.Store
+	between func(read []models.Progress) // is called at each checkpoint, while the engine stands still exactly there; nil for nothing
+	read    []models.Progress            // how far that is
+	wanted  atomic.Bool                  // somebody waits for between
 
 	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
 	decided []models.Alert
 	urgent  bool
 	saved   time.Time // when the last checkpoint was taken
+}
+
+// Advance tells the engine the time, and keeps how far it has read.
+func (s *state) Advance(now time.Time, progress []models.Progress) {
+	s.read = append(s.read[:0], progress...)
+	s.Engine.Advance(now, progress)
 }
 
 // emit takes a transition from the engine.
@@ -37,11 +47,11 @@ func forPeople(a models.Alert) bool {
 	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical && !a.Shadow
 }
 
-// Urgent says whether a decision waits that people are to hear of before the second is over.
+// Urgent says whether a decision waits that people are to hear of before the second is over, or somebody for the next checkpoint.
 func (s *state) Urgent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.urgent
+	return s.urgent || s.wanted.Load()
 }
 
 // Rewind is how much of the past a start without a checkpoint reads to fill the windows.
@@ -62,6 +72,9 @@ func (s *state) Positions() []models.SourcePosition {
 // Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands still but for a reload, which may decide something
 // meanwhile. So what was decided is taken last: told twice, under the same ID, is better than saved as told and lost.
 func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
+	if s.wanted.Store(false); s.between != nil {
+		s.between(s.read)
+	}
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
 	for _, p := range positions {

@@ -215,11 +215,18 @@ func (w *world) start(name string, change ...func(*program)) *run {
 	return r
 }
 
-// begin starts a program that was prepared, and returns when it is at work.
+// begin starts a program that was prepared, and returns when it is at work, or has ended.
 func (r *run) begin() {
 	ctx, stop := context.WithCancel(r.w.t.Context())
 	r.stop = stop
+	opened := make(chan bool)
+	r.program.started = func(string) { close(opened) }
 	go func() { r.done <- r.program.run(ctx) }()
+	select {
+	case <-opened:
+	case err := <-r.done:
+		r.done <- err
+	}
 	time.Sleep(10 * time.Second) // to join the group
 }
 
