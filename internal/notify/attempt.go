@@ -101,7 +101,14 @@ func (n *Notifier) attempted(by attempt, alerts []*alert.Alert, took time.Durati
 	if err != nil {
 		outcome, detail = "failed", clean(withoutSecrets(err.Error()), maxLine)
 	}
-	n.receivers.attempted(by.who, now, err == nil, detail)
+	changed := n.receivers.attempted(by.who, now, err == nil, detail)
+	switch {
+	case !changed || !by.again: // of all others, Alertmanager's pipeline says it
+	case err != nil:
+		n.logger.Warn("an Alertmanager does not take alerts; trying again until it does", "receiver", by.who, "error", detail)
+	default:
+		n.logger.Info("the Alertmanager takes alerts again", "receiver", by.who)
+	}
 	n.metrics.outcomes.WithLabelValues(by.receiver, by.integration, outcome).Inc()
 	if err == nil {
 		n.metrics.last.WithLabelValues(by.receiver, by.integration).Set(float64(now.Unix()))

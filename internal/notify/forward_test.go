@@ -87,6 +87,12 @@ func TestForward(t *testing.T) {
 		if err := l.n.Health(); err != nil {
 			t.Errorf("Health: %v", err)
 		}
+		l.stop()
+		for _, said := range []string{"does not take alerts; trying again", "takes alerts again"} {
+			if n := strings.Count(l.log.String(), said); n != 1 {
+				t.Errorf("%d times it was said that it %s:\n%s", n, said, l.log)
+			}
+		}
 	})
 }
 

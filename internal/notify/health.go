@@ -65,7 +65,8 @@ type receiverState struct {
 	detail  string    // the last error
 }
 
-func (r *receivers) attempted(who string, now time.Time, sent bool, detail string) {
+// attempted notes an attempt, and says whether it went otherwise than the one before.
+func (r *receivers) attempted(who string, now time.Time, sent bool, detail string) (changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.state == nil {
@@ -76,15 +77,17 @@ func (r *receivers) attempted(who string, now time.Time, sent bool, detail strin
 		s = &receiverState{}
 		r.state[who] = s
 	}
+	failing := !s.failing.IsZero()
 	if s.detail = detail; sent {
 		r.sent++
 		s.failing = time.Time{}
-		return
+		return failing
 	}
 	r.fails++
-	if s.failing.IsZero() {
+	if !failing {
 		s.failing = now
 	}
+	return !failing
 }
 
 // forget drops what is known, since receivers may have gone.
