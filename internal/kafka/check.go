@@ -32,7 +32,7 @@ func (f *feed) check(ctx context.Context) error {
 		case err == nil:
 			// A topic that was created just now is not known to all brokers yet.
 			if missing++; missing >= 5 && !f.opened {
-				if err := f.unknownTopics(ctx, unknown); err != nil {
+				if err := unknownTopics(ctx, f.admin, unknown); err != nil {
 					return err
 				}
 			}
@@ -105,12 +105,12 @@ func (f *feed) metadata(ctx context.Context) (kadm.Metadata, error) {
 }
 
 // unknownTopics is an error that names topics that are not there, and what else is; nil when they are there after all.
-func (f *feed) unknownTopics(ctx context.Context, unknown []string) error {
+func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	var there []string
-	if all, err := f.admin.ListTopics(ctx); err == nil {
-		there = all.Names()
+	if all, err := admin.ListTopics(ctx); err == nil {
+		there = slices.DeleteFunc(all.Names(), func(name string) bool { return !all.Has(name) })
 	}
 	var errs []error
 	for _, t := range unknown {

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -67,7 +69,11 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 		return err
 	}
 	defer client.Close()
-	spans, err := r.spans(ctx, kadm.NewClient(client))
+	admin := kadm.NewClient(client)
+	spans, err := r.spans(ctx, admin)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
+	}
 	if err != nil {
 		return err
 	}
