@@ -77,6 +77,10 @@ test("a rule is found by exploring, written, previewed, saved as shadow, and mad
   await page.selectOption("#since", "15m");
   await page.click("#backtest");
   await page.locator("#backtested .verdict", { hasText: "this would have alerted" }).waitFor({ timeout: 60_000 });
+  await page.locator("#backtested .slider input").press("ArrowRight"); // another threshold, by keyboard, is in the text and in the sentence
+  await page.locator("#backtested .slider output", { hasText: "24: " }).waitFor();
+  assert.match(await page.locator("#text").inputValue(), /when: count\(\) > 24$/m);
+  await page.locator("#reading", { hasText: "more than 24 logs" }).waitFor();
   await page.fill("#name", "storefront");
   await page.click("text=Save as shadow");
   await page.locator(".done", { hasText: "nobody is told" }).waitFor();
@@ -88,6 +92,9 @@ test("a rule is found by exploring, written, previewed, saved as shadow, and mad
 
   await page.locator("tr", { hasText: "SlowCheckout" }).locator("a.open").click();
   await page.locator("text=it is not changed here").waitFor(); // rules of the demo are its own
+  await page.fill("#event", '{"level":"INFO","service":"storefront","message":"hello"}');
+  await page.click("text=Explain");
+  await page.locator(".explained", { hasText: "takes no notice" }).locator(".tree .fail").first().waitFor();
 });
 
 test("a rule that is removed is gone", async () => {
