@@ -260,6 +260,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"line":     oneLine,
 		"duration": duration,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
+		"since":    func(t time.Time) string { return past(now(), t) },
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"stamp":    stamp,
 		"number":   humanNumber,
@@ -312,6 +313,15 @@ func ago(now, t time.Time) string {
 		return "now"
 	}
 	return coarse(d)
+}
+
+// past is how long ago something was, as a sentence has it.
+func past(now, t time.Time) string {
+	text := ago(now, t)
+	if text == "now" || text == "never" {
+		return text
+	}
+	return text + " ago"
 }
 
 func coarse(d time.Duration) string {

@@ -289,7 +289,7 @@ if (editor) {
     const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
     event.target.setAttribute("aria-valuetext", stop.text);
     $("output", slider).textContent = `${stop.text}: ${count(stop.alerts, "alert")} in ${count(stop.groups, "group")}`;
-    const chart = $(".bars", slider.parentElement), line = chart && $(".threshold", chart);
+    const chart = $(".histogram", slider.parentElement), line = chart && $(".threshold", chart);
     line?.setAttribute("x1", stop.at);
     line?.setAttribute("x2", stop.at);
     for (const bar of chart ? $$(".bar", chart) : []) {
