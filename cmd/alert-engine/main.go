@@ -66,5 +66,18 @@ when something is wrong and when it is over. It needs no index and no database: 
 	})
 	cmd.AddCommand(newDemoCommand(), newRunCommand(), newCheckCommand(), testCommandOver(loadRules), backtestCommandOver(loadRules), explainCommandOver(loadRules),
 		newDecodeCommand(), newTailCommand(), newStatCommand(), newDeadLettersCommand(), newVersionCommand())
+	for _, c := range cmd.Commands() {
+		if fits := c.Args; fits != nil {
+			c.Args = func(c *cobra.Command, args []string) error { return hintedArgs(c, fits(c, args)) }
+		}
+	}
 	return cmd
+}
+
+// hintedArgs says where it stands how a command is used that was called with too few arguments, or too many.
+func hintedArgs(c *cobra.Command, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; %s --help shows how it is used", err, c.CommandPath())
 }
