@@ -1,6 +1,7 @@
 package alerting_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -126,4 +127,36 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	}
 	f(false, "50s shop/Errors{service=a} firing historical")
 	f(true)
+}
+
+// In an engine that shares its topics, what a new rule has read of a partition stands still when that goes to another member.
+func TestThePastBelongsToItsPartition(t *testing.T) {
+	w := &world{t: t}
+	w.start(&rule.Set{}, alerting.WithWarming(), alerting.WithShared())
+	feed := func(engine *alerting.Engine, partition int32) {
+		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"s%d"}`, monday.Format(time.RFC3339Nano), partition)
+		for i := range int64(2) {
+			engine.Apply(engine.NewScanner().Scan([]models.Record{{Topic: "logs", Partition: partition, Offset: i, Timestamp: monday, Value: []byte(value)}}))
+		}
+	}
+	now := func(after time.Duration, partitions ...int32) {
+		var list []models.Progress
+		for _, p := range partitions {
+			list = append(list, models.Progress{Topic: "logs", Partition: p, Next: 2, End: 2, CaughtUp: true})
+		}
+		w.engine.Advance(monday.Add(after), list)
+	}
+	if err := w.engine.SetRules(readRules(t, errorRules)); err != nil {
+		t.Fatal(err)
+	}
+	scratch, _ := w.engine.Scratch()
+	for _, p := range []int32{0, 1, 2} {
+		feed(scratch, p)
+		feed(w.engine, 2-p)
+	}
+	now(time.Minute, 0, 1, 2)
+	w.engine.Adopt(scratch, "") // their order at one instant is that of their IDs
+	w.heard("50s shop/Errors{service=s0} firing", "50s shop/Errors{service=s2} firing", "50s shop/Errors{service=s1} firing")
+	now(10*time.Minute, 0)
+	w.heard("5m0s shop/Errors{service=s0} resolved")
 }
