@@ -131,7 +131,7 @@ func TestAlertPage(t *testing.T) {
 
 // Rules are listed with how they fare; what needs attention comes first.
 func TestRulesPage(t *testing.T) {
-	_, o := newFake(t)
+	f, o := newFake(t)
 	s := newServer(t, o)
 	body := see(t, s, "/rules", "2 rules", "<b>1</b> firing", "1 without a match yet", "3.5", "count() == 0 [10m]", "never")
 	if strings.Index(body, "PaymentErrors</a>") > strings.Index(body, "NobodyLogsIn</a>") {
@@ -139,7 +139,10 @@ func TestRulesPage(t *testing.T) {
 	}
 	see(t, s, "/rules?filter=nobody", "NobodyLogsIn", "!PaymentErrors</a>")
 	see(t, s, "/rules?filter=gone", "No rule fits")
-	see(t, s, "/rules/view/payments/PaymentErrors", "not changed here", "match: &#39;service:payment* level&gt;=ERROR", "!NobodyLogsIn", "Copy to edit", `href="/alerts/a1"`)
+	f.status[0].Warming = true
+	see(t, s, "/rules/view/payments/PaymentErrors", "It reads its own past")
+	f.status[0].Warming = false
+	see(t, s, "/rules/view/payments/PaymentErrors", "!It reads its own past", "not changed here", "match: &#39;service:payment* level&gt;=ERROR", "!NobodyLogsIn", "Copy to edit", `href="/alerts/a1"`)
 	see(t, s, "/rules/edit?copy=payments/PaymentErrors", "      - alert: PaymentErrors\n", "        match:")
 }
 
