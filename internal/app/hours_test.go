@@ -25,7 +25,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-var hoursSeed = flag.Uint64("hours.seed", 5, "of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
+var hoursSeed = flag.Uint64("hours.seed", 4, "of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
 
 // Two days of logs in which everything goes wrong that can: whatever happens to the program, it decides what somebody decides who reads the whole log once, nothing
 // else, and nothing twice; and whoever heard that an alert fires hears that it is over.
