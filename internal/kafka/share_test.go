@@ -8,6 +8,28 @@ import (
 	"time"
 )
 
+// "I stop one of two instances for an upgrade, and start it again. What the other has read meanwhile is no reset, but what my state lacks."
+func TestStoppedAmongOthers(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		f := func(alone func() error, left bool) {
+			t.Helper()
+			cfg := b.sourceConfig()
+			cfg.Alone = alone
+			engine := keeping{newNotebook()}
+			_, r := started(b, cfg, engine)
+			time.Sleep(5 * time.Second)
+			r.stop()
+			if at := engine.position(b, 0); at.Left != left {
+				t.Errorf("after a clean stop the position is %+v, want left to be %v", at, left)
+			}
+		}
+		b.numbered(0, 0, 5)
+		f(func() error { return nil }, true)
+		f(func() error { return errors.New("spread") }, false)
+		f(nil, false)
+	})
+}
+
 // "My rules group by what is spread over partitions. A second instance must not make the counts of the first one wrong."
 func TestAlone(t *testing.T) {
 	inBubble(t, 4, func(b *bed) {

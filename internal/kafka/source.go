@@ -83,6 +83,7 @@ type Source struct {
 	progress []models.Progress
 	forget   []models.SourcePosition
 	recalled []models.SourcePosition // of the last run, and not assigned to us yet
+	leaving  bool                    // the next checkpoint is the last, and other members read on
 	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
 
@@ -300,6 +301,9 @@ func (s *Source) checkpoint() bool {
 	positions := append(s.feed.positions(nil), s.feed.left()...)
 	forget := s.forgotten(positions)
 	positions = append(positions, s.unclaimed(positions, forget)...)
+	for i := range positions {
+		positions[i].Left = positions[i].Left || s.leaving
+	}
 	if err := s.keeper.Checkpoint(positions, forget); err != nil {
 		s.count.errors.add("checkpoint", 1)
 		s.feed.has("checkpoint", err)
@@ -349,8 +353,10 @@ func (s *Source) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance()
+	s.leaving = s.cfg.Alone != nil && s.cfg.Alone() == nil
 	if s.checkpoint() {
 		s.feed.commit(context.Background(), nil)
 	}
+	s.leaving = false
 	s.feed.leave()
 }
