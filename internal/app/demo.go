@@ -179,7 +179,7 @@ func (o DemoOptions) farewell(t Terminal, p *program) {
 	for _, r := range p.state.Rules() {
 		fired += r.Fired
 	}
-	fmt.Fprintf(t.Out, "\nStopped after %d logs and %d alerts.\n", p.source.Stats().Logs, fired)
+	fmt.Fprintf(t.Out, "\nStopped. Logs read: %d; alerts fired: %d.\n", p.source.Stats().Logs, fired)
 }
 
 // kcat is the command that writes a log of one's own.
