@@ -2,7 +2,7 @@
 //
 //	go -C bench run ./chaos                              200 kills in two million logs, about twenty minutes
 //	go -C bench run ./chaos -kills 20 -logs 100000       the short form
-//	go -C bench run ./chaos -unprotected                 loses its state at each kill; this has to fail
+//	go -C bench run ./chaos -unprotected                 loses its positions at each kill; this has to fail
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192     on a Kafka of your own instead of the embedded one
 //
 //	KAFKA_PROXIED=31192 scripts/kafka/start.sh 3 .kafka
@@ -60,7 +60,7 @@ func main() {
 	flag.StringVar(&o.brokers, "brokers", "", "a Kafka to use instead of the embedded one")
 	flag.StringVar(&o.cluster, "cluster", "", "directory of the real brokers, started by scripts/kafka/start.sh, that are killed as well")
 	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the network between them and the engine is cut")
-	flag.BoolVar(&o.unprotected, "unprotected", false, "take the engine's state away at each kill")
+	flag.BoolVar(&o.unprotected, "unprotected", false, "take away at each kill how far the engine's state goes")
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
 	if err := run(o); err != nil {

@@ -2,17 +2,18 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/bench/proc"
+	"github.com/log-monitoring/alert-engine/internal/store"
 )
 
 // sessionTimeout is how long the group waits for a member that says nothing.
@@ -47,11 +48,27 @@ func (m *member) kill() error {
 		return err
 	}
 	if m.unprotected {
-		if err := os.RemoveAll(filepath.Join(m.Dir, "data")); err != nil {
+		if err := m.forgetPositions(); err != nil {
 			return err
 		}
 	}
 	return m.start()
+}
+
+// forgetPositions leaves the engine its state and takes away how far the state goes, so that it reads a window's worth of logs on top of it again.
+func (m *member) forgetPositions() error {
+	s, err := store.Open(filepath.Join(m.Dir, "data", "state"), store.Options{})
+	if err != nil {
+		return err
+	}
+	c := s.Begin()
+	if !c.Full() { // else nothing was saved yet
+		for source := range s.Positions() {
+			c.Forget(source)
+		}
+		err = s.Commit(c)
+	}
+	return errors.Join(err, s.Close())
 }
 
 // pause stops the process for a while, and lets it go on.

@@ -126,7 +126,6 @@ type hours struct {
 	dirs    int
 	ended   []string // directories of members that came and went
 	shared  bool     // a partition went to another member
-	faults  []string
 }
 
 func newHours(w *world, seed uint64) *hours {
