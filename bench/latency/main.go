@@ -17,9 +17,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +25,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/log-monitoring/alert-engine/bench/proc"
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
@@ -65,23 +63,23 @@ func measure(rate float64, rules int, length time.Duration) error {
 		return err
 	}
 	time.Sleep(5 * time.Second) // what was needed to start has been given back
-	atRest := residentMB(engine.Process.Pid)
-	before := load()
+	atRest := engine.ResidentMB()
+	before := proc.Machine()
 	sent, err := produce(broker.Addr(), rate, length)
 	if err != nil {
 		return err
 	}
 	hook.wait(sent, 5*time.Second)
-	after := residentMB(engine.Process.Pid)
-	if err := errors.Join(engine.Process.Signal(os.Interrupt), engine.Wait()); err != nil {
-		return fmt.Errorf("stop alert-engine: %w", err)
+	after := engine.ResidentMB()
+	if err := engine.Stop(); err != nil {
+		return err
 	}
 	report(rate, rules, length, sent, hook.delays(), atRest, after, before)
 	return nil
 }
 
 func report(rate float64, rules int, length time.Duration, sent int, delays []time.Duration, atRest, after int, before string) {
-	fmt.Printf("%d CPUs, load average %s before and %s after\n", runtime.NumCPU(), before, load())
+	fmt.Printf("before: %s; after: %s\n", before, proc.Machine())
 	fmt.Printf("%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n", rate, rules, length, sent, len(delays))
 	if len(delays) == 0 {
 		return
@@ -189,44 +187,23 @@ func (w *webhook) wait(n int, patience time.Duration) {
 }
 
 // startEngine builds alert-engine and starts it with its own configuration; it returns once the program is ready.
-func startEngine(dir, broker, hook string, rules int) (*exec.Cmd, error) {
-	bin, config := filepath.Join(dir, "alert-engine"), filepath.Join(dir, "alert-engine.yml")
-	build := exec.Command("go", "build", "-o", bin, "./cmd/alert-engine")
-	build.Dir, build.Stderr = "..", os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build alert-engine: %w", err)
-	}
-	listen, err := freeAddress()
+func startEngine(dir, broker, hook string, rules int) (*proc.Engine, error) {
+	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: {level: warn}\n", broker, topic),
+		map[string]string{
+			"alertmanager.yml": fmt.Sprintf("route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
+				"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n", hook),
+			"bench.rules.yml": ruleFile(rules),
+		})
 	if err != nil {
 		return nil, err
 	}
-	files := map[string]string{
-		config: fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\n"+
-			"data_dir: data\nweb: {listen: %q}\nlog: {level: warn}\n", broker, topic, listen),
-		filepath.Join(dir, "alertmanager.yml"): fmt.Sprintf("route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
-			"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n", hook),
-		filepath.Join(dir, "bench.rules.yml"): ruleFile(rules),
-	}
-	for name, text := range files {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			return nil, err
-		}
-	}
-	cmd := exec.Command(bin, "run", "--config", config)
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Start(); err != nil {
+	if err := engine.Start(); err != nil {
 		return nil, err
 	}
-	for range 200 {
-		if r, err := http.Get("http://" + listen + "/readyz"); err == nil {
-			r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				return cmd, nil
-			}
-		}
-		time.Sleep(50 * time.Millisecond)
+	if err := engine.AwaitReady(10 * time.Second); err != nil {
+		return nil, errors.Join(err, engine.Kill())
 	}
-	return nil, errors.Join(errors.New("alert-engine does not become ready"), cmd.Process.Kill())
+	return engine, nil
 }
 
 // ruleFile holds the rule that waits for probes and n-1 others of the usual kinds.
@@ -252,34 +229,4 @@ groups:
 		fmt.Fprintf(&b, "  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: 5m\n    by: [service]\n", i, fmt.Sprintf(kinds[i%len(kinds)], i))
 	}
 	return b.String()
-}
-
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
-}
-
-// residentMB is the resident set of a process in megabytes; 0 where the system does not say.
-func residentMB(pid int) int {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
-			kb, _ := strconv.Atoi(strings.Fields(rest)[0])
-			return kb / 1024
-		}
-	}
-	return 0
-}
-
-// load is the machine's load average over the last minute.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.Fields(string(text))[0]
 }
