@@ -161,6 +161,16 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	return v
 }
 
+// limit reads how many groups a rule may have. None is no rule, and whoever writes 0 may as well mean that there is no limit, which nobody can keep.
+func (r *reader) limit(n *yaml.Node) int {
+	before := len(r.errs)
+	v := r.number(n, 10_000)
+	if v == 0 && len(r.errs) == before {
+		r.fail(n, "write how many groups it may have at most, or leave limit out for 10,000", "limit is 0, so the rule could have no group")
+	}
+	return v
+}
+
 // inherit reads the settings that are inherited. Labels and ignored lints are added to those of base.
 func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if n := m["source"]; n != nil {
@@ -246,7 +256,7 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 			r.fail(mode, "modes are live, shadow and off", "unknown mode %q", mode.Value)
 		}
 	}
-	rule.Top, rule.Limit = canonical(r.texts(m["top"])), r.number(m["limit"], 10_000)
+	rule.Top, rule.Limit = canonical(r.texts(m["top"])), r.limit(m["limit"])
 	rule.Annotations = r.pairs(m["annotations"])
 	r.templates(m["annotations"])
 	r.together(n, m, &rule)

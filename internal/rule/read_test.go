@@ -70,6 +70,8 @@ func TestMistakes(t *testing.T) {
 	f("when: count() > baseline(2 * count())", "a.yml:6:30: baseline needs one aggregate; as in baseline(count(), 4w)")
 	f("lint_ignore: [no-ancor]", `a.yml:6:19: unknown lint "no-ancor"; did you mean "no-anchor"?`)
 	f("match: 'user:@nobody'", `a.yml:6:13: list "nobody" is not defined`)
+	f("limit: 0", "a.yml:6:12: limit is 0, so the rule could have no group; write how many groups it may have at most, or leave limit out for 10,000")
+	f("limit: -1", `a.yml:6:12: "-1" is not a whole number`)
 	f("active: [never]", `a.yml:6:14: time interval "never" is not defined`)
 	f("sequence: [{match: a}]", `a.yml:6:15: sequence has no within; add within: 5m beside it`)
 	f("match: {m|contians: a}", `a.yml:6:13: unknown modifier "contians"; did you mean "contains"?`)
