@@ -40,13 +40,15 @@ told, and a topic is read beside the engine, without a consumer group. A file is
 names; with --corpus its lines name their topics. Time follows the logs; what would have followed
 the last one is not known, so alerts that are up then stay open.
 
-With --json it prints one transition a line instead, in event time.
+With --json it prints one transition a line instead, in event time; together with --diff those that the change of the
+rules adds or removes, as "diff" says of each.
 
 It exits with 1 when --budget is exceeded.`,
 		Example: `  alert-engine backtest my.rules.yml --file yesterday.log.gz
   alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
   alert-engine backtest my.rules.yml --topic application-logs --since 7d --brokers kafka:9092
   alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml
+  alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml --json | jq 'select(.diff == "added")'
   alert-engine backtest rules/*.rules.yml --file app.log --budget 20/d
   zcat app.log.gz | alert-engine backtest my.rules.yml --file -`,
 		Args: cobra.MinimumNArgs(1),
@@ -66,7 +68,6 @@ It exits with 1 when --budget is exceeded.`,
 	cmd.MarkFlagsOneRequired("file", "topic", "config")
 	cmd.MarkFlagsMutuallyExclusive("file", "topic")
 	cmd.MarkFlagsMutuallyExclusive("file", "config")
-	cmd.MarkFlagsMutuallyExclusive("json", "diff")
 	return cmd
 }
 
@@ -97,10 +98,10 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 
 func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report) error {
 	switch {
-	case c.json:
-		return ruletest.WriteJSON(c.out, ruletest.Transitions(report.Alerts))
 	case len(c.old) > 0:
 		return c.printDiff(ctx, report)
+	case c.json:
+		return ruletest.WriteJSON(c.out, ruletest.Transitions(report.Alerts))
 	default:
 		return report.Write(c.out)
 	}
@@ -112,6 +113,9 @@ func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report
 		return err
 	}
 	changes := ruletest.Compare(ruletest.Transitions(old.Alerts), ruletest.Transitions(report.Alerts))
+	if c.json {
+		return ruletest.WriteJSON(c.out, changes)
+	}
 	for _, change := range changes {
 		if _, err := fmt.Fprintln(c.out, change); err != nil {
 			return err

@@ -1,6 +1,7 @@
 package ruletest
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -55,8 +56,8 @@ func (t Transition) String() string {
 	return fmt.Sprintf("%s %-8s %s %s", t.At.UTC().Format(time.RFC3339Nano), t.State, t.Rule, labelText(t.Labels))
 }
 
-// WriteJSON writes one transition a line.
-func WriteJSON(w io.Writer, list []Transition) error {
+// WriteJSON writes one transition, or one change, a line.
+func WriteJSON[T Transition | Change](w io.Writer, list []T) error {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	for _, t := range list {
@@ -107,6 +108,22 @@ func Compare(before, after []Transition) []Change {
 	take(after, true, 1)
 	slices.SortStableFunc(changes, func(a, b Change) int { return a.compare(b.Transition) })
 	return changes
+}
+
+// MarshalJSON is the transition with "diff" before it, which is added or removed.
+func (c Change) MarshalJSON() ([]byte, error) {
+	word := "removed"
+	if c.Added {
+		word = "added"
+	}
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	err := out.Encode(struct {
+		Diff string `json:"diff"`
+		Transition
+	}{word, c.Transition})
+	return text.Bytes(), err
 }
 
 // String writes the change as a line of a diff.
