@@ -283,6 +283,10 @@ func (l *linter) noEffect(r *Rule) {
 func (l *linter) foreignOperator(r *Rule) {
 	look := func(q Query) {
 		eachLeaf(q, func(leaf *Leaf) {
+			if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
+				l.tellAt(r, leaf.Pos, "a list holds texts and mappings; write the query as match: '...', or the field as a mapping", "this searches messages for the text %q", leaf.Text)
+				return
+			}
 			if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
 				return
 			}
@@ -302,6 +306,17 @@ func (l *linter) foreignOperator(r *Rule) {
 		look(s.Match)
 	}
 	look(r.Resolve.Match)
+}
+
+// looksLikeQuery says whether a text would compare fields and nothing else, were it a query.
+func looksLikeQuery(text string) bool {
+	q, err := ParseQuery(text)
+	if err != nil {
+		return false
+	}
+	compares := true
+	eachLeaf(q, func(l *Leaf) { compares = compares && l.Field != "" })
+	return compares
 }
 
 // Short writes a duration as rules do: 5m, not 5m0s.

@@ -78,6 +78,9 @@ func TestLint(t *testing.T) {
 	f("match: 'service=~pay'", `9:13: this searches messages for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`)
 	f("match: 'a'\nwhen: count(status=500) > 1", `10:17: this searches messages for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`)
 	f("match: 'service:=pay a:b path:/x?y=z'")
+	f("match: [disk full, 'service:pay level>=ERROR']", `9:24: this searches messages for the text "service:pay level>=ERROR"; `+
+		"a list holds texts and mappings; write the query as match: '...', or the field as a mapping (foreign-operator)")
+	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
 }
 
 // Two rules that page for the same are one too many.

@@ -92,7 +92,7 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{set: &Set{Lists: map[string]*List{}, Intervals: map[string]Interval{}, places: map[*Rule]map[string]Pos{}}, seen: map[string]Pos{}}
+	return &reader{set: &Set{Lists: map[string]*List{}, Intervals: map[string]Interval{}, places: map[*Rule]map[string]Pos{}, keywords: map[*Leaf]bool{}}, seen: map[string]Pos{}}
 }
 
 func (r *reader) finish() (*Set, error) {
@@ -397,8 +397,11 @@ var stubs = func() template.FuncMap {
 }()
 
 func (r *reader) query(n *yaml.Node) (Query, string) {
-	if n.Kind == yaml.MappingNode {
+	switch n.Kind {
+	case yaml.MappingNode:
 		return r.sigma(n), ""
+	case yaml.SequenceNode:
+		return r.alternatives(n), ""
 	}
 	if !r.whole(n, "leave the key out to match every log") {
 		return nil, ""

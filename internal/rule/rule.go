@@ -10,7 +10,8 @@ type Set struct {
 	Lists        map[string]*List
 	Intervals    map[string]Interval
 
-	places map[*Rule]map[string]Pos // where the values of a rule's keys stand
+	places   map[*Rule]map[string]Pos // where the values of a rule's keys stand
+	keywords map[*Leaf]bool           // the leaves that are texts of lists, which may have been meant as queries
 }
 
 // Rule is one alert or record rule.

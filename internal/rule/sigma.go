@@ -13,6 +13,40 @@ import (
 
 var modifiers = []string{"contains", "startswith", "endswith", "all", "re", "cidr", "cased", "exists", "gt", "gte", "lt", "lte"}
 
+// alternatives reads a list, one of whose members must hold, as in Sigma: each is a mapping of fields, or a keyword, a text that must occur.
+func (r *reader) alternatives(n *yaml.Node) Query {
+	if len(n.Content) == 0 {
+		r.fail(n, "leave the key out to match every log", "match is empty")
+	}
+	or := &Or{}
+	for _, m := range r.sequence(n) {
+		if m.Kind == yaml.MappingNode {
+			or.Of = append(or.Of, r.sigma(m))
+		} else if leaf := r.keyword(m); leaf != nil {
+			or.Of = append(or.Of, leaf)
+		}
+	}
+	if len(or.Of) == 1 {
+		return or.Of[0]
+	}
+	return or
+}
+
+// keyword reads a text that must occur, with wildcards; nil when it was reported.
+func (r *reader) keyword(n *yaml.Node) Query {
+	if n.Kind != yaml.ScalarNode {
+		r.fail(n, "write texts, and mappings of fields, one below the other", "a list of lists is no query")
+		return nil
+	}
+	if !r.whole(n, "write a text that must occur") {
+		return nil
+	}
+	leaf := &Leaf{Pos: r.pos(n)}
+	setPattern(leaf, n.Value)
+	r.set.keywords[leaf] = true
+	return leaf
+}
+
 // sigma reads a mapping of field|modifier to a value or a list of values, as in Sigma: all fields must hold, and one of each list.
 func (r *reader) sigma(n *yaml.Node) Query {
 	and := &And{}
@@ -41,6 +75,12 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		}
 		var of []Query
 		for _, m := range members {
+			if parts[0] == "" && len(parts) <= 2 && (len(parts) == 1 || parts[1] == "all") { // '|all': [keywords]
+				if q := r.keyword(m); q != nil {
+					of = append(of, q)
+				}
+				continue
+			}
 			leaf := &Leaf{Field: decode.Canonical(parts[0]), Pos: r.pos(m)}
 			if q := r.modified(leaf, parts[1:], m); q != nil {
 				if leaf.Op == OpList {
