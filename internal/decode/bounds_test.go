@@ -271,6 +271,49 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
+// What rules ask of many kinds of logs is found under the name that each kind has for it; the log's own spelling of the name comes first.
+func TestCommonFields(t *testing.T) {
+	f := func(text, path, want string) {
+		t.Helper()
+		id := FieldWellKnown
+		d, err := New(Config{}, NewFields(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Decode(&models.Record{Value: []byte(text)}, func(l *Log) {
+			if got := string(l.Value(id).Text); got != want {
+				t.Errorf("%s: %s is %q, want %q", text, path, got, want)
+			}
+			if got := string(l.Lookup(path).Text); got != want {
+				t.Errorf("%s: looked up, %s is %q, want %q", text, path, got, want)
+			}
+		}, func(r Reason, detail string) { t.Errorf("%s: %s", text, detail) })
+	}
+	for _, text := range []string{
+		`{"http":{"status":502}}`, `{"http.status_code":502}`, `{"http":{"response":{"status_code":"502"}}}`, `{"status_code":502}`, `{"response":{"status":502}}`,
+		`{"res":{"statusCode":502},"req":{"method":"GET","url":"/pay"}}`, `{"http_status":502,"status":"done"}`, `{"httpRequest":{"status":502}}`,
+		`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`,
+		`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 502 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"`,
+	} {
+		f(text, "http.status", "502")
+		f(text, "http.response.status_code", "502") // an alias
+	}
+	f(`{"status":"done","status_code":3}`, "status", "done")
+	f(`{"status":"done","status_code":3}`, "status_code", "3")
+	f(`{"http":{"status":502},"status_code":3}`, "status_code", "3")
+	f(`{"http":{"status":200},"http_status":502}`, "fields.http_status", "502")
+	f(`{"exception":{"type":"a.B"}}`, "exception.class", "a.B")
+	f(`{"error":{"type":"a.B"}}`, "exception.class", "a.B")
+	f(`{"error":{"type":"a.B"}}`, "exception.type", "a.B")
+	f(`{"url":{"path":"/pay"}}`, "path", "/pay")
+	f(`{"path":"/var/log/x","url":{"path":"/pay"}}`, "path", "/var/log/x")
+	f(`{"http":{"request":{"method":"GET"}}}`, "method", "GET")
+	f(`{"username":"ann"}`, "user.name", "ann")
+	f(`{"remote_addr":"10.0.0.1"}`, "source_ip", "10.0.0.1")
+	f(`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`, "source_ip", "203.0.113.9")
+	f(`{"latency_ms":7}`, "duration_ms", "7")
+}
+
 // What needs an escape gets one, wherever it stands.
 func TestAppendQuoted(t *testing.T) {
 	f := func(in string) {

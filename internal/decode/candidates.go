@@ -90,6 +90,35 @@ var sideFields = map[string][]string{
 	"kubernetes.pod_owner":    {"kubernetes.pod_owner"},
 }
 
+// commonFields are fields that an entry has no place for and that logs of many kinds have under names of their own. Only whoever asks for one pays for it. Most of
+// these names are no aliases: a rule that writes status means the status of whatever the log is about.
+var commonFields = map[string][]string{
+	"http.status": {
+		"http.status", "http.response.status_code", "http.status_code", "http.response.status", "http.statusCode", "http_status", "http_status_code", "httpRequest.status",
+		"response.status_code", "response.statusCode", "response.status", "res.statusCode", "res.status", "status_code", "statusCode", "sc-status", "status",
+	},
+	"path": {
+		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path", "req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
+		"cs-uri-stem",
+	},
+	"method": {
+		"method", "http.request.method", "http.method", "request.method", "req.method", "request_method", "http_method", "httpRequest.requestMethod", "cs-method",
+	},
+	"exception.class": {
+		"exception.class", "exception.type", "exception.exception_class", "exception_class", "exceptionClass", "error.type", "error.kind", "error.class", "err.type",
+		"thrown.name", "exception.name",
+	},
+	"user.name": {"user.name", "usr.name", "user_name", "userName", "username", "enduser.id"},
+	"source_ip": {
+		"source_ip", "source.ip", "client.ip", "client.address", "network.client.ip", "client_ip", "clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
+		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client",
+	},
+	"duration_ms": {
+		"duration_ms", "durationMs", "duration_millis", "durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms", "latencyMs", "response_time_ms",
+		"responseTimeMs",
+	},
+}
+
 // hints are slots that say of what shape a record is, or that hold a part of it.
 type hints struct {
 	structured, jsonPayload, protoPayload, fields, event slot // objects that belong to the log itself

@@ -70,6 +70,11 @@ var aliases = map[string]string{
 
 	"docker.container_id": "kubernetes.container_id", "kubernetes.docker_id": "kubernetes.container_id", "container.id": "kubernetes.container_id",
 	"kubernetes.pod.ip": "kubernetes.pod_ip", "k8s.pod.ip": "kubernetes.pod_ip",
+
+	"http.status_code": "http.status", "http.response.status_code": "http.status", "http.response.status": "http.status", "http.statusCode": "http.status",
+	"http_status": "http.status", "http_status_code": "http.status",
+
+	"exception.type": "exception.class", "exception.exception_class": "exception.class", "exception_class": "exception.class",
 }
 
 // Canonical returns the path under which a field is known: "service" for "service.name", "kubernetes.pod_name" for "pod", and the path itself for most. A path
@@ -125,6 +130,9 @@ func spellings(path string) []string {
 		return []string{path, own}
 	}
 	if known, ok := sideFields[path]; ok {
+		return known
+	}
+	if known, ok := commonFields[path]; ok {
 		return known
 	}
 	for _, kind := range []string{"labels", "annotations"} {
