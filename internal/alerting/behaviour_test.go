@@ -316,6 +316,58 @@ func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
 	}
 }
 
+// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes by their identity.
+func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
+	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
+	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
+	reload := func(w *world, set *rule.Set) {
+		if err := w.engine.SetRules(set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	restart := func(full bool) func(*world, *rule.Set) {
+		return func(w *world, set *rule.Set) {
+			w.save(full)
+			w.start(set)
+			w.restore()
+		}
+	}
+	for how, change := range map[string]func(*world, *rule.Set){"reload": reload, "restart": restart(false), "restart, all saved": restart(true)} {
+		w := newWorld(t, errorRules)
+		w.save(true)
+		after := time.Duration(0)
+		for _, set := range []*rule.Set{same, changed, same, none, same, changed} {
+			change(w, set)
+			for range 2 { // the first is up, and the second, when the rule is changed
+				after += 10 * time.Minute
+				for range 4 {
+					w.log(after, `"level":"ERROR","service":"a"`)
+				}
+			}
+		}
+		change(w, none)
+		w.time(after + time.Minute)
+		firing, over := map[string]bool{}, map[string]bool{}
+		for _, a := range w.alerts {
+			switch {
+			case a.State == models.AlertFiring && firing[a.ID]:
+				t.Errorf("%s: episode %d fires twice", how, a.Episode)
+			case a.State == models.AlertResolved && (!firing[a.ID] || over[a.ID]):
+				t.Errorf("%s: episode %d is over, and does not fire", how, a.Episode)
+			}
+			firing[a.ID], over[a.ID] = true, a.State == models.AlertResolved
+		}
+		if len(firing) != 10 || w.alerts[len(w.alerts)-1].Episode != 10 {
+			t.Errorf("%s: %d alerts, the last is number %d", how, len(firing), w.alerts[len(w.alerts)-1].Episode)
+		}
+		for id := range firing {
+			if !over[id] {
+				t.Errorf("%s: %s is not over", how, id)
+			}
+		}
+	}
+}
+
 func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    limit: 2", 1))
 	for _, service := range []string{"a", "b", "c", "d", "a"} {

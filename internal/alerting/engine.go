@@ -40,20 +40,21 @@ type Engine struct {
 	changing sync.Mutex // serialises changes of the rules
 	telling  sync.Mutex // keeps transitions in order while they are told; taken before mu is released
 
-	mu    sync.Mutex // guards what follows
-	times timekeeper
-	out   []models.Alert // decided, and not told yet
-	fed   []models.Alert // decided, and not yet passed on to the rules that read alerts
-	life  life           // scratch
-	warm  warmer         // scratch
-	feed  *scanner
-	event window.Event
-	total totals
-	kept  keeping
-	late  lates
-	live  int   // groups of all rules
-	fades int   // groups that may still be dropped in this move
-	step  int64 // event time at which logs that come one by one last moved time
+	mu      sync.Mutex // guards what follows
+	times   timekeeper
+	out     []models.Alert // decided, and not told yet
+	fed     []models.Alert // decided, and not yet passed on to the rules that read alerts
+	life    life           // scratch
+	warm    warmer         // scratch
+	feed    *scanner
+	event   window.Event
+	total   totals
+	kept    keeping
+	numbers map[uint64]*numbers // by the fingerprint of the rule's ID, also of rules that are gone
+	late    lates
+	live    int   // groups of all rules
+	fades   int   // groups that may still be dropped in this move
+	step    int64 // event time at which logs that come one by one last moved time
 }
 
 // totals are what is told of the engine as a whole.
@@ -63,7 +64,7 @@ type totals struct {
 
 // NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and logs its alerts.
 func NewEngine(opts ...Option) *Engine {
-	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper()}
+	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper(), numbers: make(map[uint64]*numbers)}
 	for _, o := range opts {
 		o(&e.opts)
 	}
@@ -305,11 +306,7 @@ func (e *Engine) newGroup(u *unit, key string, known int64, owner owner) uint32 
 	e.live++
 	g := u.groups.at(number)
 	g.win = *u.plan.NewGroup(known)
-	if past, ok := u.ended[key]; ok {
-		g.episodes = past.episodes
-		delete(u.ended, key)
-		u.revived = append(u.revived, key)
-	}
+	g.episodes = u.numbers.last[key].episode
 	u.own(number, owner)
 	if watermark := e.watermark(u, owner); watermark != always {
 		e.at(u, number).sweep(watermark)
@@ -513,12 +510,9 @@ func (l *life) scheduleEarlier() {
 	}
 }
 
-// drop removes a group. Its next episode is a first one again, unless it had one: numbers are never given twice.
+// drop removes a group.
 func (u *unit) drop(number uint32) {
 	g := u.groups.at(number)
-	if g.episodes > 0 {
-		u.end(g.key, g.episodes)
-	}
 	u.setDue(number, never, false)
 	u.own(number, nobody)
 	delete(u.open, number)

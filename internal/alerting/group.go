@@ -145,24 +145,3 @@ func (u *unit) release(g *group) {
 		g.samples = nil
 	}
 }
-
-const (
-	manyEnded  = 10_000         // groups that are gone, but once had an alert: from so many on the oldest are forgotten
-	keptEnded  = 30 * 24 * 3600 // when they are older than so many seconds
-	checkEnded = 1024           // once in so many
-)
-
-// end keeps the number of episodes of a group that goes. After a month it is forgotten, if there are many.
-func (u *unit) end(key string, episodes uint32) {
-	now := uint32(max(u.watermark, 0) / 1e9)
-	u.ended[key] = ended{episodes, now}
-	if n := len(u.ended); n < manyEnded || n%checkEnded != 0 {
-		return
-	}
-	for key, past := range u.ended {
-		if past.at+keptEnded < now {
-			delete(u.ended, key)
-			u.revived = append(u.revived, key)
-		}
-	}
-}

@@ -107,7 +107,7 @@ func (l *life) early(ed window.Edge) {
 	a := l.begin()
 	a.early, a.edge, a.late, a.level = true, ed, ed.Late, l.u.levelOf(ed)
 	l.start(ed.At)
-	l.g.episodes++
+	l.enumerate()
 	l.fire(ed.At, ed.Reason)
 	a.at = l.g.win.Swept() // the life up to here is still to be decided
 }
@@ -165,7 +165,7 @@ func (l *life) rise(at int64, reason string) {
 	if a.phase != idle {
 		return // the gap is bridged
 	}
-	l.g.episodes++
+	l.enumerate()
 	a.told = nothing
 	l.start(at)
 	if wait := int64(l.u.rule.For); wait > 0 {

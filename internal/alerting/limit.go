@@ -19,7 +19,10 @@ type refusals struct {
 // fadesForRoom is how many groups of each rule are dropped that have faded when there is no room.
 const fadesForRoom = 64
 
-const groupLimitAlert = "AlertEngineGroupLimit"
+const (
+	groupLimitAlert = "AlertEngineGroupLimit"
+	limitKey        = "\xffgroup limit" // in place of the key of a group
+)
 
 // room says whether a rule may have another group, and counts it when it may not.
 func (e *Engine) room(u *unit) bool {
@@ -37,7 +40,8 @@ func (e *Engine) room(u *unit) bool {
 	r.last = u.lastMatch
 	if r.first == 0 {
 		r.first = u.lastMatch
-		r.episodes++
+		r.episodes = max(r.episodes, u.numbers.last[limitKey].episode) + 1
+		u.numbers.set(limitKey, numbered{r.episodes, u.now(), nobody})
 		u.changed = true
 		e.out = append(e.out, e.limitAlert(u, models.AlertFiring, r.first))
 	}
@@ -58,7 +62,7 @@ func (e *Engine) settleRefusals(u *unit) {
 func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.Alert {
 	r := &u.refused
 	a := models.Alert{
-		ID: alertID(u.id, "\xffgroup limit", uint64(r.episodes)), Rule: u.id, Episode: int64(r.episodes), State: state,
+		ID: alertID(u.id, limitKey, uint64(r.episodes)), Rule: u.id, Episode: int64(r.episodes), State: state,
 		Reason: fmt.Sprintf("the rule has %d groups, its limit: logs of further groups raise no alert", u.groups.live), Value: float64(u.groups.live),
 		Threshold: fmt.Sprintf(">= %d", u.rule.Limit), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(u.rule.Pos), Severity: "warning",
 		Labels: map[string]string{"alertname": groupLimitAlert, "rule": u.id, "severity": "warning"}, Shadow: u.rule.Mode == rule.Shadow,

@@ -95,7 +95,7 @@ func (e *Engine) Adopt(scratch *Engine, why string) {
 	scratch.mu.Unlock()
 	for _, u := range e.program.Load().warming() {
 		if past := seen[u.fingerprint]; past != nil {
-			e.warmed(u, past.state, owners)
+			e.warmed(u, past, owners)
 			u.cold = why
 		}
 	}
@@ -104,11 +104,12 @@ func (e *Engine) Adopt(scratch *Engine, why string) {
 
 // warmed has a unit go live with the past, none of which was ever saved, so that all of it is marked to be. An alert that is up was told nobody; if people are not to
 // hear of it yet, because the engine itself is in the past, they will be reminded of it when all is read.
-func (e *Engine) warmed(u *unit, past *state, owners []owner) {
-	u.state = past
+func (e *Engine) warmed(u *unit, past *unit, owners []owner) {
+	u.state = past.state
 	if len(owners) > 0 {
 		u.groups.each(func(number uint32, _ *group) { u.own(number, owners[u.owner(number)]) })
 	}
+	u.goOn(past.numbers)
 	u.changed = true
 	e.live += u.groups.live
 	for number := range u.open {

@@ -160,3 +160,33 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	now(10*time.Minute, 0)
 	w.heard("5m0s shop/Errors{service=s0} resolved")
 }
+
+// A rule that is changed reads its past, in which it has alerts that the rule before it had too. They are others, and go by other numbers.
+func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
+	w := &world{t: t}
+	w.start(&rule.Set{}, alerting.WithWarming())
+	change := func(threshold string, logs int) {
+		t.Helper()
+		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", threshold, 1))); err != nil {
+			t.Fatal(err)
+		}
+		scratch, _ := w.engine.Scratch()
+		past := &world{t: t, engine: scratch}
+		for range logs {
+			past.log(0, `"level":"ERROR","service":"a"`)
+		}
+		w.engine.Adopt(scratch, "")
+	}
+	change(">= 2", 0)
+	for range 4 {
+		w.log(0, `"level":"ERROR","service":"a"`)
+	}
+	w.heard("0s shop/Errors{service=a} firing")
+	change(">= 3", 4)
+	w.heard("0s shop/Errors{service=a} resolved", "0s shop/Errors{service=a} firing")
+	w.time(10 * time.Minute)
+	w.heard("5m0s shop/Errors{service=a} resolved")
+	if a := w.alerts; a[0].ID != a[1].ID || a[1].ID == a[2].ID || a[2].ID != a[3].ID || a[3].Episode != 2 {
+		t.Errorf("alerts %+v", a)
+	}
+}

@@ -83,6 +83,7 @@ func (e *Engine) inherit(old, p *program) {
 		}
 	}
 	e.kept.gone(old, p)
+	e.expireNumbers(p)
 }
 
 // retire ends the alerts of a rule that is gone.

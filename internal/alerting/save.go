@@ -17,16 +17,17 @@ import (
 //	p partition topic            how far time has come in a partition
 //	u rule                       a rule
 //	g rule key                   a group of a rule
-//	e rule key                   a group that is gone, but once had an alert
+//	n name key                   the number of the last episode of a group
 //	s suppression key            a suppression
 //
-// Rules and suppressions are known by the fingerprints of what they mean, eight bytes; so the state of a rule that was changed is left alone, and removed.
+// Rules and suppressions are known by the fingerprints of what they mean, eight bytes; so the state of a rule that was changed is left alone, and removed; but numbers go
+// by the fingerprint of its name.
 const (
 	keyVersion     = 'v'
 	keyPartition   = 'p'
 	keyUnit        = 'u'
 	keyGroup       = 'g'
-	keyEnded       = 'e'
+	keyNumber      = 'n'
 	keySuppression = 's'
 
 	formatVersion = 2
@@ -54,9 +55,6 @@ func (k *keeping) gone(old, p *program) {
 		for _, key := range u.removed {
 			k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, key))
 		}
-		for key := range u.ended {
-			k.delete = append(k.delete, idKey(keyEnded, u.fingerprint, key))
-		}
 	}
 	for _, s := range old.suppressions {
 		if !slices.ContainsFunc(p.suppressions, func(n *suppression) bool { return n.fingerprint == s.fingerprint }) {
@@ -83,6 +81,7 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	}
 	e.kept.delete = nil
 	e.savePartitions(put, del)
+	e.saveNumbers(full, put, del)
 	p := e.program.Load()
 	for _, u := range p.units {
 		if u.warming {
@@ -179,16 +178,8 @@ func (u *unit) saveGroups(times *timekeeper, full bool, put func(key, value []by
 		if _, again := u.groups.find([]byte(key)); !again {
 			del(idKey(keyGroup, u.fingerprint, key))
 		}
-		if past, ok := u.ended[key]; ok && !full {
-			put(idKey(keyEnded, u.fingerprint, key), past.append(nil))
-		}
 	}
-	for _, key := range u.revived {
-		if _, ok := u.ended[key]; !ok {
-			del(idKey(keyEnded, u.fingerprint, key))
-		}
-	}
-	u.removed, u.revived = nil, nil
+	u.removed = nil
 	var key, value []byte
 	save := func(number uint32, g *group) {
 		g.dirty = false
@@ -199,9 +190,6 @@ func (u *unit) saveGroups(times *timekeeper, full bool, put func(key, value []by
 	}
 	if full {
 		u.groups.each(save)
-		for key, past := range u.ended {
-			put(idKey(keyEnded, u.fingerprint, key), past.append(nil))
-		}
 	} else {
 		for _, chunk := range u.dirty {
 			for i := range u.groups.chunks[chunk] {
@@ -215,11 +203,6 @@ func (u *unit) saveGroups(times *timekeeper, full bool, put func(key, value []by
 		u.groups.dirty[chunk] = false
 	}
 	u.dirty = u.dirty[:0]
-}
-
-func (d ended) append(b []byte) []byte {
-	b = binary.AppendUvarint(b, uint64(d.episodes))
-	return binary.AppendUvarint(b, uint64(d.at))
 }
 
 // savedAlert is what is kept of an alert, and of the lines that it shows.
@@ -310,10 +293,7 @@ func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []by
 			b = binary.AppendVarint(binary.AppendVarint(b, p.last), p.again)
 		}
 	}
-	if owner != nobody {
-		p := times.owners[owner].name
-		b = appendBlock(binary.AppendVarint(b, int64(p.Partition)), []byte(p.Topic))
-	}
+	b = times.appendOwner(b, owner)
 	return g.win.Append(b)
 }
 
@@ -404,6 +384,10 @@ func (r *restoring) each(key, value []byte) error {
 			return errDamaged
 		}
 		id, rest := binary.BigEndian.Uint64(key[1:]), string(key[9:])
+		if kind == keyNumber {
+			r.e.numbersAt(id).last[rest] = r.e.times.readNumbered(&in)
+			break
+		}
 		known := r.units[id] != nil || r.suppressions[id] != nil
 		if !known {
 			r.e.kept.delete = append(r.e.kept.delete, slices.Clone(key))
@@ -426,12 +410,7 @@ func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
 	case u == nil:
 	case kind == keyUnit:
 		u.restore(in)
-	case kind == keyEnded:
-		if _, live := u.groups.find([]byte(key)); !live {
-			u.ended[key] = ended{uint32(in.uvarint()), uint32(in.uvarint())}
-		}
 	case kind == keyGroup:
-		delete(u.ended, key)
 		r.group(u, key, in)
 	}
 }

@@ -353,7 +353,7 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 	s := GroupStatus{Rule: u.id, Labels: u.groupLabels(key), Watermark: instant(u.watermark)}
 	number, ok := u.groups.find([]byte(key))
 	if !ok {
-		s.Episodes = int64(u.ended[key].episodes)
+		s.Episodes = int64(u.numbers.last[key].episode)
 		return s
 	}
 	l := e.at(u, number)

@@ -32,6 +32,7 @@ type unit struct {
 	calendar    calendar
 	mutedBy     []*suppression
 	expected    []string // the members of the list of keys that must exist
+	numbers     *numbers
 
 	asked     bool  // some rule asks whether its alerts are up
 	successor *unit // of the same rule in the newest set; nil when there is none
@@ -47,8 +48,6 @@ type state struct {
 	owners    []owner          // of groups, by number; none when nobody else reads our topics
 	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
 	gaps      map[uint32][]gap // silences that were longer than a key is remembered, and are not decided yet
-	ended     map[string]ended // groups that are gone, but once had an alert
-	revived   []string         // keys that are no longer among them
 	dirty     []uint32         // chunks with groups that were changed since the last save
 	removed   []string         // keys of groups that are gone since then
 	changed   bool             // the state itself was changed
@@ -66,9 +65,6 @@ type state struct {
 	counters
 }
 
-// ended is what is kept of a group that is gone: how many episodes it has had, so that no number is given twice, and since when.
-type ended struct{ episodes, at uint32 }
-
 // counters are what is told of a unit.
 type counters struct {
 	matches   int64
@@ -85,7 +81,7 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, asks: make(map[string]bool)}
+	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, numbers: e.numbersOf(r.ID()), asks: make(map[string]bool)}
 	for _, name := range plan.Alerts() {
 		u.asks[name] = true
 	}
@@ -141,7 +137,7 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 }
 
 func newState(seed maphash.Seed) *state {
-	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), ended: make(map[string]ended), base: always, watermark: always, start: always}
+	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), base: always, watermark: always, start: always}
 	s.due, s.fading = []dueHeap{{table: &s.groups}}, []dueHeap{{table: &s.groups}}
 	return s
 }
