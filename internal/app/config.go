@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -95,6 +96,8 @@ type NotifyConfig struct {
 	SlackChannel       string   `yaml:"slack_channel,omitempty"`
 	Alertmanagers      []string `yaml:"alertmanagers,omitempty"` // base URLs of Alertmanagers of your own
 	Terminal           bool     `yaml:"terminal,omitempty"`
+	File               Path     `yaml:"file,omitempty"`         // gets a line of JSON for each notification of an alert
+	KafkaTopic         string   `yaml:"kafka_topic,omitempty"`  // gets a record for each notification of an alert
 	ExternalURL        string   `yaml:"external_url,omitempty"` // under which people reach our pages; for links in notifications
 }
 
@@ -266,6 +269,16 @@ func (c *Config) problem(format string, args ...any) Problem {
 	return Problem{File: c.file, Text: fmt.Sprintf(format, args...)}
 }
 
+// patternFor is the pattern that a topic fits, "" for none.
+func (k KafkaConfig) patternFor(topic string) string {
+	for _, p := range k.TopicPatterns {
+		if e, err := regexp.Compile(p); err == nil && e.MatchString(topic) {
+			return p
+		}
+	}
+	return ""
+}
+
 // Mechanisms are the ways to authenticate to Kafka.
 var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"}
 
@@ -310,6 +323,9 @@ func (c *Config) Validate() error {
 		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file")
 	wrong(len(c.Notify.Alertmanagers) > 0 && (c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
 		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url")
+	t := c.Notify.KafkaTopic
+	wrong(t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""), "notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts", t)
+	wrong(t != "" && t == k.DeadLetterTopic, "notify.kafka_topic and kafka.dead_letter_topic are both %q; name another topic for one", t)
 	if c.Web.Listen != "" {
 		_, _, err := net.SplitHostPort(c.Web.Listen)
 		wrong(err != nil, "web.listen: %q is no host:port; try 127.0.0.1:8080 or :8080", c.Web.Listen)

@@ -62,6 +62,7 @@ type program struct {
 
 	store    *store.Store
 	state    *state
+	topics   *topics
 	warmUp   *warmUp
 	notifier *notify.Notifier
 	source   *kafka.Source
@@ -83,7 +84,7 @@ func newProgram(c *Config, t Terminal) *program {
 		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
-	p.metrics = newMetrics(p.registry)
+	p.metrics, p.topics = newMetrics(p.registry), &topics{p: p}
 	return p
 }
 
@@ -160,6 +161,7 @@ func (p *program) openState(set *rule.Set) (err error) {
 // openNotifier checks routes and receivers, and tells the notifier what fires, before it can send anything: else it would say that all of it is over.
 func (p *program) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
+	p.lives.onEnd(p.topics.close)
 	o.DataDir, o.Outbox, o.Firing = string(p.config.DataDir), p.store, p.state.firing()
 	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
 	if p.notifier, err = notify.New(o); err != nil {
@@ -226,9 +228,9 @@ func (p *program) notifyOptions(c *Config) notify.Options {
 	n := c.Notify
 	o := notify.Options{
 		AlertmanagerConfig: string(n.AlertmanagerConfig), WebhookURL: string(n.WebhookURL), SlackURL: string(n.SlackURL), SlackChannel: n.SlackChannel,
-		Alertmanagers: n.Alertmanagers, ExternalURL: cmp.Or(n.ExternalURL, p.pages()),
+		Alertmanagers: n.Alertmanagers, ExternalURL: cmp.Or(n.ExternalURL, p.pages()), File: string(n.File), Topic: n.KafkaTopic, Writer: p.topics,
 	}
-	if n.Terminal || o.AlertmanagerConfig == "" && o.WebhookURL == "" && o.SlackURL == "" && len(o.Alertmanagers) == 0 {
+	if n.Terminal || o.AlertmanagerConfig+o.WebhookURL+o.SlackURL+o.File+o.Topic == "" && len(o.Alertmanagers) == 0 {
 		o.Terminal = p.terminal.Out
 	}
 	return o

@@ -122,7 +122,10 @@ type letters struct {
 func openLetters(ctx context.Context, client *kgo.Client, topic, file, version string, count *counters, sparing *sparingLog) (*letters, error) {
 	l := &letters{client: client, topic: topic, version: version, count: count, sparing: sparing}
 	if topic != "" {
-		return l, createTopic(ctx, client, topic)
+		if err := createTopic(ctx, client, topic, nil); err != nil {
+			return l, fmt.Errorf("dead letter topic %q: %w", topic, err)
+		}
+		return l, nil
 	}
 	if file == "" {
 		return l, nil
@@ -138,20 +141,25 @@ func openLetters(ctx context.Context, client *kgo.Client, topic, file, version s
 	return l, nil
 }
 
-func createTopic(ctx context.Context, client *kgo.Client, topic string) error {
+// createTopic makes a topic unless it is there.
+func createTopic(ctx context.Context, client *kgo.Client, topic string, settings map[string]string) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
-	answer, err := kadm.NewClient(client).CreateTopic(ctx, -1, -1, nil, topic)
+	configs := make(map[string]*string, len(settings))
+	for name, value := range settings {
+		configs[name] = &value
+	}
+	answer, err := kadm.NewClient(client).CreateTopic(ctx, -1, -1, configs, topic)
 	if err == nil {
 		err = answer.Err
 	}
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) && !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
-		return fmt.Errorf("create dead letter topic %q: %w", topic, err)
+		return fmt.Errorf("create it: %w", hinted(err))
 	}
 	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
 		meta, metaErr := kadm.NewClient(client).Metadata(ctx, topic)
 		if metaErr != nil || meta.Topics[topic].Err != nil {
-			return fmt.Errorf("dead letter topic %q does not exist, and we may not create it: create it, or allow CREATE on it", topic)
+			return errors.New("it does not exist, and we may not create it: create it, or allow CREATE on it")
 		}
 	}
 	return nil

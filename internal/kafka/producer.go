@@ -2,17 +2,20 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Producer writes records, for demos, and to replay dead letters. Any number of goroutines may use it.
+// Producer writes records: those of a demo, dead letters that are replayed, and what the program has to say on topics. Any number of goroutines may use it, but whoever
+// uses Flush is told the errors of all that use Produce.
 type Producer struct {
 	client *kgo.Client
 
@@ -44,17 +47,59 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 
 // Produce writes a record in the background; its memory must not change until Flush has returned. It waits while too much is under way. Errors are returned by Flush.
 func (p *Producer) Produce(ctx context.Context, r models.Record) {
-	record := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
-	for _, h := range r.Headers {
-		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
-	}
-	p.client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+	p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.err == nil {
 			p.err = err
 		}
 	})
+}
+
+func produced(r models.Record) *kgo.Record {
+	record := &kgo.Record{Topic: r.Topic, Key: r.Key, Value: r.Value, Timestamp: r.Timestamp}
+	for _, h := range r.Headers {
+		record.Headers = append(record.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+	}
+	return record
+}
+
+// Write writes records, and returns when the brokers have all of them, or with the first error, or when ctx ends; then some of them may be there. Records of a key
+// stay in order, also those of one call after another.
+func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
+	done := make(chan error, len(records))
+	for _, r := range records {
+		p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) { done <- err })
+	}
+	for range records {
+		select {
+		case err := <-done:
+			if err != nil {
+				return hintedWrite(err)
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Create makes a topic with the brokers' defaults but for these settings, unless it is there.
+func (p *Producer) Create(ctx context.Context, topic string, settings map[string]string) error {
+	return createTopic(ctx, p.client, topic, settings)
+}
+
+// hintedWrite adds what can be done about an error of writing.
+func hintedWrite(err error) error {
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("%w; we may not write to the topic: allow WRITE and DESCRIBE on it", err)
+	case errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return fmt.Errorf("%w; allow IDEMPOTENT_WRITE on the cluster", err)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("%w; the topic does not exist: create it, or allow CREATE on it", err)
+	}
+	return hinted(err)
 }
 
 // Flush waits until everything is written, and returns the first error since the last call.

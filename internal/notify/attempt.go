@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
@@ -58,8 +59,11 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool
 }
 
 // due are the alerts that the receiver wants to hear of. One with send_resolved: false hears that an alert is over only when it could not be told in time that it
-// fires, and would never hear of it otherwise.
+// fires, and would never hear of it otherwise. A file and a topic, which know alerts by their IDs, do not hear that one is over that goes on with other labels.
 func (s *sender) due(ctx context.Context, alerts []*alert.Alert) []*alert.Alert {
+	if s.in.Name() == fileReceiver || s.in.Name() == topicReceiver {
+		return slices.DeleteFunc(slices.Clone(alerts), s.l.n.book.movedOn)
+	}
 	if s.in.SendResolved() {
 		return alerts
 	}

@@ -53,7 +53,7 @@ func visible(text string) string {
 type escaper func(string) string
 
 // escapers are those of receivers that give meaning to characters in a text. Whoever controls a log line would otherwise call a whole channel, or disguise a link.
-// Machines (webhooks, PagerDuty, Opsgenie, SNS) get the text as it is, and e-mail and Telegram's HTML are escaped by Alertmanager itself.
+// Machines (webhooks, topics, PagerDuty, Opsgenie, SNS) get the text as it is, and e-mail and Telegram's HTML are escaped by Alertmanager itself.
 var escapers = map[string]escaper{
 	"slack":      slackText,
 	"mattermost": slackText,
@@ -66,6 +66,7 @@ var escapers = map[string]escaper{
 	"pushover":   visible,
 	"wechat":     visible,
 	"jira":       visible,
+	"file":       visible, // people look at files in terminals
 }
 
 // slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>, <http://evil|http://good>, and within the block that it stands in.

@@ -1,6 +1,6 @@
 // Package notify tells people of alerts. It takes transitions from the outbox and gives them to Alertmanager's own packages, assembled within this process:
 // routes, groups, inhibition, mute times, silences, templates and receivers, by a normal alertmanager.yml, or by a webhook or Slack URL alone. It can also post to
-// Alertmanagers of the user's own, and print to a terminal.
+// Alertmanagers of the user's own, and beside any of these print to a terminal, append to a file, or write to a topic of Kafka.
 //
 //	outbox ──► book ──► provider ──► dispatcher ──► inhibition, times, silences ──► anything new? ──► attempts ──► receivers
 //	            │                                                                       ▲   │             │
@@ -72,7 +72,8 @@ type Outbox interface {
 	Ack(seq uint64)
 }
 
-// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and Alertmanagers exclude each other; Terminal goes with any.
+// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and Alertmanagers exclude each other; Terminal,
+// File and Topic go with any.
 type Options struct {
 	AlertmanagerConfig string    // a normal alertmanager.yml
 	WebhookURL         string    // gets Alertmanager's webhook JSON
@@ -80,6 +81,9 @@ type Options struct {
 	SlackChannel       string    // "" for the webhook's own
 	Alertmanagers      []string  // base URLs of Alertmanagers that do the rest themselves
 	Terminal           io.Writer // prints alerts; nil for not
+	File               string    // gets a line of JSON for each notification; "" for not
+	Topic              string    // of Kafka, gets a record for each notification; "" for not
+	Writer             Writer    // writes to the topic
 	ExternalURL        string    // under which people reach our pages
 
 	DataDir    string                // the memory of notifications and silences is in a directory of its own within it

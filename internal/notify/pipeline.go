@@ -50,6 +50,9 @@ func newPlan(o Options) (*plan, error) {
 	if p.targets, err = newTargets(o); err != nil {
 		return nil, err
 	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
 	if p.tmpl, err = template.FromGlobs(conf.Templates); err != nil {
 		return nil, fmt.Errorf("%s: read templates: %w", o.AlertmanagerConfig, err)
 	}
@@ -87,8 +90,8 @@ func (p *plan) build(o Options) error {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: receiver %q: %w", o.AlertmanagerConfig, r.Name, err))
 		}
-		if r.Name == terminalReceiver && o.Terminal != nil {
-			list = append(list, notify.NewIntegration(newTerminal(o.Terminal), always(true), "terminal", 0, r.Name))
+		if to := o.beside(r.Name); to != nil {
+			list = append(list, notify.NewIntegration(to, always(true), r.Name, 0, r.Name))
 		}
 		p.receivers[r.Name] = list
 	}

@@ -1,0 +1,86 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// topics writes to topics of Kafka that are our own, and makes those that are not there when it first writes to them. It dials only if there is something to write.
+type topics struct {
+	p *program
+
+	mu       sync.Mutex // guards what follows
+	producer *kafka.Producer
+	made     map[string]bool
+}
+
+// compacted is how a topic is made that is not there: of each key it keeps the newest record, and of all of them as many as the brokers' retention says.
+var compacted = map[string]string{"cleanup.policy": "compact,delete"}
+
+// Write implements notify.Writer.
+func (t *topics) Write(ctx context.Context, records ...models.Record) error {
+	for i := range records {
+		if i == 0 || records[i].Topic != records[i-1].Topic {
+			if err := t.make(ctx, records[i].Topic); err != nil {
+				return err
+			}
+		}
+	}
+	w, err := t.writer()
+	if err != nil {
+		return err
+	}
+	return w.Write(ctx, records...)
+}
+
+func (t *topics) writer() (*kafka.Producer, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.producer != nil {
+		return t.producer, nil
+	}
+	c := t.p.config.Kafka.Client()
+	c.Dial = t.p.network.dial
+	w, err := kafka.NewProducer(c, t.p.logger)
+	if err != nil {
+		return nil, err
+	}
+	t.producer, t.made = w, map[string]bool{}
+	return w, nil
+}
+
+// make makes a topic unless it is known to be there.
+func (t *topics) make(ctx context.Context, topic string) error {
+	w, err := t.writer()
+	if err != nil {
+		return err
+	}
+	t.mu.Lock()
+	made := t.made[topic]
+	t.mu.Unlock()
+	if made {
+		return nil
+	}
+	if err := w.Create(ctx, topic, compacted); err != nil {
+		return fmt.Errorf("topic %q: %w", topic, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.made[topic] = true
+	return nil
+}
+
+// close gives up what is not written yet.
+func (t *topics) close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.producer != nil {
+		t.producer.Close()
+		t.producer = nil
+	}
+	return nil
+}

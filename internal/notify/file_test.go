@@ -1,0 +1,257 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/prometheus/alertmanager/alert"
+)
+
+// read returns what a file says, one entry a line: state, name and group.
+func read(t *testing.T, name string) (told []string) {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		var n notification
+		if err := json.Unmarshal([]byte(line), &n); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		told = append(told, fmt.Sprintf("%s %s %s", n.State, n.Labels["alertname"], n.Labels["g"]))
+	}
+	return told
+}
+
+// A file has a line for each alert that fires, at once, and one when it is over, whoever else is told. Nobody but its owner may read it.
+func TestFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		name := filepath.Join(t.TempDir(), "alerts.jsonl")
+		l := start(t, w, Options{File: name, WebhookURL: "http://hook/x"})
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(episode("Errors", "b", 1))
+		after(time.Second)
+		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b")
+		l.outbox.add(over(a))
+		after(5 * time.Second)
+		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b", "resolved Errors a")
+		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("its mode is %v, %v", info.Mode(), err)
+		}
+		text, _ := os.ReadFile(name)
+		line, _, _ := strings.Cut(string(text), "\n")
+		if want := `{"id":"d86c4c1f079bfaf6c9b325c5","alert_id":"Errors-a-1","rule":"rules/Errors","state":"firing","timestamp":"1999-12-31T23:59:00Z","value":11,` +
+			`"labels":{"alertname":"Errors","g":"a"},"annotations":{"alert_id":"Errors-a-1","count":"11","event_time":"1999-12-31T23:59:00Z",` +
+			`"last_lines":"23:59:00.000 ERROR shop card declined","offset":"42","partition":"3","reason":"11 > 10 in 5m","rule":"rules/Errors","source":"shop.rules.yml:7",` +
+			`"started_at":"1999-12-31T23:55:00Z","summary":"much of Errors","threshold":"> 10","topic":"logs","value":"11"},"url":"http://alerts.example.com/alerts/Errors-a-1"}`; line != want {
+			t.Errorf("got\n%s\nwant\n%s", line, want)
+		}
+	})
+}
+
+// Whoever rotates the file renames it, and the next line is in a new one.
+func TestFileIsRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "alerts.jsonl")
+		l := start(t, newWorld(t), Options{File: name})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(time.Second)
+		if err := os.Rename(name, name+".1"); err != nil {
+			t.Fatal(err)
+		}
+		l.outbox.add(episode("Errors", "b", 1))
+		after(time.Second)
+		expect(t, "the old file", read(t, name+".1"), "firing Errors a")
+		expect(t, "the new one", read(t, name), "firing Errors b")
+	})
+}
+
+// While the file cannot be written everybody else hears of alerts, it is said that the file does not, and it has all of them when it can be written again.
+func TestFileIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		dir := filepath.Join(t.TempDir(), "log")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, "alerts.jsonl")
+		l := start(t, w, Options{File: name, WebhookURL: "http://hook/x"})
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		a := episode("Errors", "a", 1)
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+		if n := len(l.outbox.Pending()); n != 0 {
+			t.Errorf("%d transitions wait for the file", n)
+		}
+		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "file/file[0] has failed") {
+			t.Errorf("Health: %v", err)
+		}
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		after(2 * time.Minute)
+		expect(t, "the file", read(t, name), "firing Errors a")
+		if err := l.n.Health(); err != nil {
+			t.Errorf("Health: %v", err)
+		}
+	})
+}
+
+// A file that cannot be written is refused at the start, and by a reload.
+func TestFileIsRefused(t *testing.T) {
+	dir := t.TempDir()
+	for name, want := range map[string]string{dir: "no regular file", filepath.Join(dir, "no", "alerts.jsonl"): "make its directory"} {
+		if _, err := newPlan(Options{File: name}.withDefaults()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", name, err, want)
+		}
+	}
+}
+
+// Logs written by attackers are in the file without anything that a terminal would obey, on one line, and bounded.
+func TestHostileTextInFile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "alerts.jsonl")
+		l := start(t, newWorld(t), Options{File: name})
+		l.outbox.add(hostile())
+		after(time.Second)
+		text, _ := os.ReadFile(name)
+		if strings.Count(string(text), "\n") != 1 || len(text) > 32<<10 {
+			t.Errorf("%d lines, %d bytes", strings.Count(string(text), "\n"), len(text))
+		}
+		for _, forbidden := range []string{"\x1b", `\u001b`, "\x07", "\u202e", `\u202e`, "\xff"} {
+			if strings.Contains(string(text), forbidden) {
+				t.Errorf("the file has %q", forbidden)
+			}
+		}
+	})
+}
+
+// disk is a file of which a test decides what becomes of each write.
+type disk struct {
+	logFile
+	d *diskFaults
+}
+
+type diskFaults struct {
+	mu    sync.Mutex // guards what follows
+	room  int        // bytes; negative for any number
+	syncs int
+	stuck chan struct{} // Sync waits for it, unless it is nil
+}
+
+func (d *diskFaults) open(name string) (logFile, error) {
+	out, err := openLog(name)
+	return disk{out, d}, err
+}
+
+func (f disk) Write(p []byte) (int, error) {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.room < 0 || len(p) <= f.d.room {
+		return f.logFile.Write(p)
+	}
+	n, _ := f.logFile.Write(p[:f.d.room])
+	return n, syscall.ENOSPC
+}
+
+func (f disk) Sync() error {
+	f.d.mu.Lock()
+	f.d.syncs++
+	stuck := f.d.stuck
+	f.d.mu.Unlock()
+	if stuck != nil {
+		<-stuck
+	}
+	return f.logFile.Sync()
+}
+
+func named(name string) *alert.Alert {
+	return &alert.Alert{Alert: model.Alert{Labels: model.LabelSet{"alertname": model.LabelValue(name)}}}
+}
+
+// A disk that is full leaves no part of a line behind, and takes the line when it has room.
+func TestFullDisk(t *testing.T) {
+	d := &diskFaults{room: 20}
+	f := &file{name: filepath.Join(t.TempDir(), "alerts.jsonl"), open: d.open}
+	if retry, err := f.Notify(t.Context(), named("A")); !retry || !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full disk: %v, %v", retry, err)
+	}
+	expect(t, "the file", read(t, f.name))
+	d.room = -1
+	if _, err := f.Notify(t.Context(), named("A")); err != nil {
+		t.Error(err)
+	}
+	expect(t, "the file", read(t, f.name), "firing A ")
+}
+
+// A line that a crash has cut short does not spoil the one after it.
+func TestLineCutShort(t *testing.T) {
+	f := newFile(filepath.Join(t.TempDir(), "alerts.jsonl"))
+	if err := os.WriteFile(f.name, []byte(`{"id":"ab`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Notify(t.Context(), named("A")); err != nil {
+		t.Error(err)
+	}
+	text, _ := os.ReadFile(f.name)
+	if before, _, _ := strings.Cut(string(text), "\n"); before != `{"id":"ab` || strings.Count(string(text), "\n") != 2 {
+		t.Errorf("%q", text)
+	}
+}
+
+// While the disk is stuck nobody waits longer than he may, nothing piles up, and those who wait together share one sync.
+func TestStuckDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &diskFaults{room: -1, stuck: make(chan struct{})}
+		f := &file{name: filepath.Join(t.TempDir(), "alerts.jsonl"), open: d.open}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				if retry, err := f.Notify(ctx, named(fmt.Sprint(i))); !retry || err == nil {
+					t.Errorf("%d: %v, %v", i, retry, err)
+				}
+			})
+		}
+		all.Wait()
+		if n := len(f.waiting); n != 0 {
+			t.Errorf("%d wait though nobody waits for them", n)
+		}
+		for i := range 100 {
+			all.Go(func() {
+				if _, err := f.Notify(t.Context(), named(fmt.Sprint(100+i))); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait()
+		close(d.stuck)
+		all.Wait()
+		if told := read(t, f.name); len(told) < 101 || !slices.Contains(told, "firing 199 ") || d.syncs > 3 {
+			t.Errorf("%d lines with %d syncs", len(told), d.syncs)
+		}
+	})
+}

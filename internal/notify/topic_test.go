@@ -1,0 +1,123 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// topicLog is a Kafka that keeps what it is given, unless it is away.
+type topicLog struct {
+	mu      sync.Mutex // guards what follows
+	away    bool
+	records []models.Record
+}
+
+func (l *topicLog) Write(_ context.Context, records ...models.Record) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.records = append(l.records, records...)
+	if l.away {
+		return errors.New("the answer was lost")
+	}
+	return nil
+}
+
+func (l *topicLog) leave(away bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.away = away
+}
+
+// told returns what was written since it was asked last: key, state and severity.
+func (l *topicLog) told(t *testing.T) (told, ids []string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.records {
+		var n notification
+		if err := json.Unmarshal(r.Value, &n); err != nil || r.Topic != "alerts" || len(r.Headers) != 1 || string(r.Headers[0].Value) != n.ID || r.Headers[0].Key != notificationID {
+			t.Errorf("%+v: %v", r, err)
+		}
+		told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Key, n.State, n.Labels["severity"])))
+		ids = append(ids, n.ID)
+	}
+	l.records = nil
+	return told, ids
+}
+
+// A topic has a record for each alert that fires and one when it is over, under the alert's ID.
+func TestTopic(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kafka := &topicLog{}
+		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
+		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		l.outbox.add(a)
+		after(time.Second)
+		l.outbox.add(b)
+		after(time.Second)
+		l.outbox.add(over(a))
+		after(5 * time.Second)
+		told, ids := kafka.told(t)
+		expect(t, "the topic", told, "Errors-a-1 firing", "Errors-b-1 firing", "Errors-a-1 resolved")
+		if slices.Sort(ids); len(slices.Compact(ids)) != 3 {
+			t.Errorf("IDs of different notifications: %q", ids)
+		}
+	})
+}
+
+// What is told twice, since the answer was lost, has one ID and is the same to the last byte.
+func TestTopicIsToldTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kafka := &topicLog{away: true}
+		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
+		l.outbox.add(episode("Errors", "a", 1))
+		after(30 * time.Second)
+		kafka.leave(false)
+		after(time.Minute)
+		first := kafka.records[0]
+		for _, r := range kafka.records {
+			if string(r.Value) != string(first.Value) || !r.Timestamp.Equal(first.Timestamp) {
+				t.Errorf("%s\nwas %s", r.Value, first.Value)
+			}
+		}
+		if _, ids := kafka.told(t); len(ids) < 2 || len(slices.Compact(ids)) != 1 {
+			t.Errorf("IDs of one notification: %q", ids)
+		}
+		after(time.Hour)
+		if told, _ := kafka.told(t); len(told) != 0 {
+			t.Errorf("once it was told, it is told %q", told)
+		}
+	})
+}
+
+// An alert that becomes worse and better is over once, when it is: whoever follows its ID never takes it for over before.
+func TestTopicFollowsSeverity(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kafka := &topicLog{}
+		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
+		a := episode("Errors", "a", 1)
+		for _, severity := range []string{"warning", "critical", "warning"} {
+			a.Severity, a.At = severity, time.Now()
+			a.Labels = map[string]string{"alertname": "Errors", "g": "a", "severity": severity}
+			l.outbox.add(a)
+			after(time.Minute)
+		}
+		l.outbox.add(over(a))
+		after(time.Minute)
+		told, ids := kafka.told(t)
+		expect(t, "the topic", told, "Errors-a-1 firing warning", "Errors-a-1 firing critical", "Errors-a-1 firing warning", "Errors-a-1 resolved warning")
+		if slices.Sort(ids); len(slices.Compact(ids)) != 4 {
+			t.Errorf("IDs of different notifications: %q", ids)
+		}
+	})
+}
