@@ -22,9 +22,9 @@ import (
 const (
 	spacing  = 250 * time.Millisecond // between two changes of one alert: Alertmanager takes alerts in with several goroutines, which may swap what comes back to back
 	resend   = time.Minute            // a firing alert is handed over anew this often, so that it goes on to fire
-	lifetime = 24 * time.Hour         // for which an alert holds unless it is handed over anew; far beyond any flush, or it would seem resolved
+	lifetime = 30 * 24 * time.Hour    // for which an alert holds unless it is handed over anew; far beyond any flush, and any jump of the clock, or it would seem resolved
 	doubt    = 5 * time.Minute        // for which an alert from before a restart holds that the engine does not know as firing
-	patience = 24 * time.Hour         // for which an alert that is over is tried to be told
+	patience = 48 * time.Hour         // for which an alert that is over is tried to be told; more than a clock is likely to jump
 	memory   = 72 * time.Hour         // for which an alert that is over is remembered, so that a transition read again tells nothing again
 )
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
@@ -52,12 +53,40 @@ func (l *ledger) attach(j *journal, s *silence.Silences, logger *slog.Logger) {
 
 // Log implements notify.NotificationLog.
 func (l *ledger) Log(r *nflogpb.Receiver, group string, firing, resolved []uint64, data *nflog.Store, expiry time.Duration) error {
-	if err := l.log.Log(r, group, firing, resolved, data, expiry); err != nil {
+	err := l.supersede(r, group, firing, resolved, expiry)
+	if err == nil {
+		err = l.log.Log(r, group, firing, resolved, data, expiry)
+	}
+	if err != nil {
 		return err
 	}
 	// A disk that is full must not have the same notification sent once a minute: the log in memory knows better, and the journal raises the alarm.
 	_ = l.journal.flush()
 	return nil
+}
+
+// supersede replaces an entry of the future, which is left when this machine's clock was ahead and is right now. Alertmanager keeps such an entry, as if another member of
+// the cluster knew better, for as long as the clock was ahead: that an alert is over would not be noted, and when it fires once more nobody would be told.
+func (l *ledger) supersede(r *nflogpb.Receiver, group string, firing, resolved []uint64, expiry time.Duration) error {
+	old, err := l.log.Query(nflog.QGroupKey(group), nflog.QReceiver(r))
+	if err != nil || len(old) != 1 || !old[0].Timestamp.AsTime().After(time.Now()) {
+		return nil // there is none, or an ordinary one
+	}
+	if expiry <= 0 || expiry > retention {
+		expiry = retention
+	}
+	at := old[0].Timestamp.AsTime().Add(time.Nanosecond)
+	var b bytes.Buffer
+	_, err = protodelim.MarshalTo(&b, &nflogpb.MeshEntry{
+		Entry: &nflogpb.Entry{
+			Receiver: r, GroupKey: []byte(group), Timestamp: timestamppb.New(at), FiringAlerts: firing, ResolvedAlerts: resolved, ReceiverData: old[0].ReceiverData,
+		},
+		ExpiresAt: timestamppb.New(at.Add(expiry)),
+	})
+	if err != nil {
+		return fmt.Errorf("note what was told: %w", err)
+	}
+	return l.log.Merge(b.Bytes())
 }
 
 // Query implements notify.NotificationLog.
