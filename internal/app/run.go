@@ -54,6 +54,7 @@ type program struct {
 	started  func(pages string)                // is called when logs are about to be read
 	beside   func(ctx context.Context) error   // runs as long as the source does; nil for nothing
 	network  network                           // the real one, but for tests
+	wall     func() time.Time                  // this machine's clock, by which the source tells the time; nil for time.Now, but in tests
 	terminal Terminal
 	logger   *slog.Logger
 	registry *prometheus.Registry
@@ -175,7 +176,7 @@ func (p *program) openNotifier() (err error) {
 func (p *program) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
-	o.Alone = p.alone
+	o.Alone, o.Clock = p.alone, p.wall
 	if o.Instance, err = instance(p.config); err != nil {
 		return err
 	}

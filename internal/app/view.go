@@ -52,6 +52,7 @@ func (p *program) ready() []web.Check {
 		}},
 		{Name: "notifications", Err: p.notifier.Health},
 		{Name: "state", Err: p.store.Alarm, Soft: true}, // alerts are found and told all the same
+		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
 }
 

@@ -76,7 +76,11 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://` + hookAddr + `'}]}]
 
 // inWorld runs a test in a world of its own, whose broker may be changed.
 func inWorld(t *testing.T, partitions int32, test func(w *world), change ...func(o *devbroker.Options)) {
-	dir := t.TempDir()
+	inWorldOf(t, t.TempDir(), partitions, test, change...)
+}
+
+// inWorldOf runs a test in a world on a directory, which may be that of an earlier world. Each world begins at the same instant.
+func inWorldOf(t *testing.T, dir string, partitions int32, test func(w *world), change ...func(o *devbroker.Options)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{t: t, network: &kfake.VirtualNetwork{}, dir: dir, rules: errorRules, recordKey: []string{"service"}}
 		w.routes(everyAlert)

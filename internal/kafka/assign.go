@@ -213,7 +213,7 @@ func (f *feed) take(claims map[models.Partition]*claim) []*partition {
 		at := c.decide()
 		p := &partition{
 			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, pin: at.pin,
-			end: c.high, start: c.low, moved: time.Now(),
+			end: c.high, start: c.low, asked: -1, moved: time.Now(),
 		}
 		if at.loud {
 			f.count.errors.add("reset", 1)

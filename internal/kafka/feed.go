@@ -43,6 +43,7 @@ type feed struct {
 	log     *slog.Logger
 	sparing *sparingLog
 	count   *counters
+	clock   *clock
 
 	known   func(models.Partition, [16]byte) (models.SourcePosition, bool) // of the last checkpoint, best of this topic ID
 	rewind  time.Duration                                                  // how much of the past a partition without a position reads again
@@ -84,6 +85,7 @@ type partition struct {
 	committed   int64     // what the group holds; -1 when it holds nothing, unknown when we cannot tell
 	replayUntil int64     // records before it were worked off by an earlier run
 	end, start  int64     // of the log; end is the high watermark
+	asked       int64     // end, as of the last answered question for it; -1 before the first
 	endAsked    time.Time // when the question was asked whose answer is end; zero when a fetch brought it
 	last        time.Time // timestamp of the last record
 	moved       time.Time // when next last moved
@@ -108,7 +110,7 @@ var errReopen = errors.New("the topic was deleted or created again")
 
 func newFeed(cfg feedConfig, log *slog.Logger, count *counters) *feed {
 	return &feed{
-		cfg: cfg, log: log, sparing: newSparingLog(log), count: count,
+		cfg: cfg, log: log, sparing: newSparingLog(log), count: count, clock: newClock(nil, log),
 		known:   func(models.Partition, [16]byte) (models.SourcePosition, bool) { return models.SourcePosition{}, false },
 		revoked: func(context.Context, []*partition, bool) {}, admit: func(context.Context) error { return nil },
 		parts: map[models.Partition]*partition{}, gone: map[models.Partition]models.SourcePosition{}, trouble: map[string]problem{},
@@ -271,8 +273,10 @@ type batch struct {
 func (f *feed) sort(fetches kgo.Fetches) ([]batch, error) {
 	var batches []batch
 	var fatal error
+	var live time.Time
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	fresh := time.Since(f.probed) <= probeFresh
 	fetches.EachPartition(func(t kgo.FetchTopicPartition) {
 		if t.Topic == "" { // of the client itself
 			if err := f.clientError(t.Err); err != nil {
@@ -291,10 +295,16 @@ func (f *feed) sort(fetches kgo.Fetches) ([]batch, error) {
 			p.stuck = nil
 			f.watermarks(p, &t.FetchPartition)
 		}
+		if n := len(t.Records); n > 0 && fresh && p.asked >= 0 && t.Records[n-1].Offset >= p.asked && t.Records[n-1].Timestamp.After(live) {
+			live = t.Records[n-1].Timestamp // it was not there a moment ago
+		}
 		if len(t.Records) > 0 || t.Err != nil {
 			batches = append(batches, f.batch(p, t.Records, t.Err))
 		}
 	})
+	if !live.IsZero() {
+		f.clock.witness(live)
+	}
 	return batches, fatal
 }
 
@@ -563,7 +573,7 @@ func (f *feed) progress(list []models.Progress) (time.Time, []models.Progress) {
 			Replay:   p.next < p.replayUntil,
 		})
 	}
-	return now, list
+	return f.clock.tell(now), list
 }
 
 // took says whether partitions came or went since the last call.

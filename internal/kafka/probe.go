@@ -36,6 +36,7 @@ func (f *feed) probe(ctx context.Context) {
 
 // ask asks for the ends of all partitions, and where something does not add up also for their beginnings.
 func (f *feed) ask(ctx context.Context) {
+	f.clock.look()
 	asked := time.Now()
 	topics, odd := f.toAsk()
 	if len(topics) == 0 {
@@ -88,8 +89,11 @@ func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err erro
 	f.probed, f.asked, f.all = asked, 0, 0
 	ends.Each(func(kadm.ListedOffset) { f.all++ })
 	for name, p := range f.parts {
-		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil && e.Offset >= p.next {
-			p.end, p.endAsked = e.Offset, asked
+		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil {
+			p.asked = e.Offset
+			if e.Offset >= p.next {
+				p.end, p.endAsked = e.Offset, asked
+			}
 		}
 		if s, ok := starts.Lookup(name.Topic, name.Partition); ok && s.Err == nil && s.Offset >= 0 {
 			p.start = s.Offset

@@ -320,7 +320,7 @@ func (p *pump) stats() []Stats {
 		if part.worker == 0 || part.worker > len(list) {
 			continue
 		}
-		s, ps := &list[part.worker-1], part.stats()
+		s, ps := &list[part.worker-1], part.stats(p.feed.clock)
 		s.Partitions = append(s.Partitions, ps)
 		s.Lag += ps.Lag
 		s.LagTime = max(s.LagTime, ps.LagTime)

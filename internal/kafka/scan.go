@@ -3,7 +3,6 @@ package kafka
 import (
 	"fmt"
 	"sync"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -196,11 +195,5 @@ func (s *Source) replayed(p *partition) {
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
 	s.feed.mu.Unlock()
 	s.log.Info("state is rebuilt; going on where the group has committed", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next)
-	s.engine.Advance(time.Now(), s.now())
-}
-
-// now is the progress of all partitions.
-func (s *Source) now() []models.Progress {
-	_, s.progress = s.feed.progress(s.progress)
-	return s.progress
+	s.advance()
 }

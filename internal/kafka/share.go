@@ -13,8 +13,16 @@ import (
 // of them would be wrong. SourceConfig.Alone says whether the engine is of that kind; then no member joins that would not be alone, and whoever finds itself in
 // company all the same, because two started at the same instant, says so instead of being silently wrong.
 
-// admit refuses to join a group that others are in, when the engine has to be alone.
+// admit refuses to join a group that others are in, when the engine has to be alone. It also has the clock checked, by which the engine is told the time.
 func (s *Source) admit(ctx context.Context) error {
+	if err := s.alone(ctx); err != nil {
+		return err
+	}
+	s.feed.checkClock(ctx)
+	return ctx.Err()
+}
+
+func (s *Source) alone(ctx context.Context) error {
 	if s.cfg.Alone == nil {
 		return nil
 	}

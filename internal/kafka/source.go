@@ -39,6 +39,8 @@ type SourceConfig struct {
 	DeadLetterFile  string // or a file of this machine
 	Version         string // of the engine, for the headers of dead letters
 
+	Clock func() time.Time // this machine's clock; time.Now by default
+
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 }
@@ -87,7 +89,7 @@ type Source struct {
 	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
 
-	step  atomic.Int64 // when the loop last came round, in nanoseconds since 1970; 0 before Run
+	step  atomic.Pointer[time.Time] // when the loop last came round; nil before Run
 	ended atomic.Pointer[error]
 }
 
@@ -106,7 +108,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		start:    cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
 	}, s.log, &s.count)
-	s.feed.revoked, s.feed.admit = s.revoked, s.admit
+	s.feed.revoked, s.feed.admit, s.feed.clock = s.revoked, s.admit, newClock(cfg.Clock, s.log)
 	return s
 }
 
@@ -179,7 +181,7 @@ func (s *Source) Run(ctx context.Context) (err error) {
 	s.workers = newWorkers(s.engine, s.cfg.Workers)
 	defer s.workers.close()
 	for {
-		s.step.Store(time.Now().UnixNano())
+		s.stepped()
 		err := s.session(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -190,6 +192,12 @@ func (s *Source) Run(ctx context.Context) (err error) {
 		s.log.Warn("a topic was deleted or created again; joining the group afresh", "group", s.cfg.Group)
 		pause(ctx, time.Second)
 	}
+}
+
+// stepped notes that the loop has come round.
+func (s *Source) stepped() {
+	now := time.Now()
+	s.step.Store(&now)
 }
 
 // recall asks the engine how far its state goes.
@@ -244,7 +252,7 @@ func (s *Source) session(ctx context.Context) error {
 func (s *Source) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		batches, err := s.feed.poll(ctx, checkpointEvery, s.cfg.PollRecords)
-		s.step.Store(time.Now().UnixNano())
+		s.stepped()
 		if e := s.round(ctx, batches); err == nil {
 			err = e
 		}

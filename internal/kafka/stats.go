@@ -57,7 +57,7 @@ func (f *feed) stats() Stats {
 	defer f.mu.Unlock()
 	s.Members = f.members
 	for _, p := range f.sorted() {
-		ps := p.stats()
+		ps := p.stats(f.clock)
 		s.Partitions = append(s.Partitions, ps)
 		s.Lag += ps.Lag
 		s.LagTime = max(s.LagTime, ps.LagTime)
@@ -65,13 +65,13 @@ func (f *feed) stats() Stats {
 	return s
 }
 
-func (p *partition) stats() PartitionStats {
+func (p *partition) stats(c *clock) PartitionStats {
 	s := PartitionStats{
 		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committed, -1), Start: p.start, HighWatermark: p.end,
 		Lag: max(p.end-max(p.next, p.start), 0), Replay: p.next < p.replayUntil, Messages: p.handled, Last: p.last,
 	}
 	if s.Lag > 0 && !p.last.IsZero() {
-		s.LagTime = max(time.Since(p.last), 0)
+		s.LagTime = max(c.at(time.Now()).Sub(p.last), 0)
 	} else if s.Lag > 0 {
 		s.LagTime = time.Since(p.moved) // nothing was read yet
 	}
@@ -151,11 +151,14 @@ func (s *Source) Health() Health {
 	if err := s.company(); err != nil {
 		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
 	}
-	if step := s.step.Load(); step != 0 && h.State != Starting && time.Since(time.Unix(0, step)) > deadAfter {
-		return Health{State: Dead, Problems: []string{fmt.Sprintf("nothing was polled for %s", time.Since(time.Unix(0, step)).Round(time.Second))}}
+	if step := s.step.Load(); step != nil && h.State != Starting && time.Since(*step) > deadAfter {
+		return Health{State: Dead, Problems: []string{fmt.Sprintf("nothing was polled for %s", time.Since(*step).Round(time.Second))}}
 	}
 	return h
 }
+
+// Clock returns an error while this machine's clock is not to be trusted, and rules therefore go on without it. It may be called at any time.
+func (s *Source) Clock() error { return s.feed.clock.trouble() }
 
 // sourceMetrics are the metrics of a source, read when they are asked for.
 type sourceMetrics struct{ s *Source }
@@ -174,6 +177,8 @@ var (
 	metricLagTime    = prometheus.NewDesc("alert_engine_kafka_consumer_lag_seconds", "Age of the last record evaluated; 0 where there is no lag.", []string{"topic", "partition"}, nil)
 	metricPosition   = prometheus.NewDesc("alert_engine_kafka_position", "Offset of the next record to be evaluated.", []string{"topic", "partition"}, nil)
 	metricEnd        = prometheus.NewDesc("alert_engine_kafka_high_watermark", "Offset after the newest record.", []string{"topic", "partition"}, nil)
+	metricJumps      = prometheus.NewDesc("alert_engine_kafka_clock_jumps_total", "Times that this machine's clock has jumped.", nil, nil)
+	metricAhead      = prometheus.NewDesc("alert_engine_kafka_clock_ahead_seconds", "How far this machine's clock is ahead of the time by which rules go on; 0 while it is trusted.", nil, nil)
 	metricStuck      = prometheus.NewDesc("alert_engine_kafka_partition_stuck", "1 while a partition cannot be read.", []string{"topic", "partition"}, nil)
 )
 
@@ -181,7 +186,7 @@ var (
 func (m sourceMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		metricMessages, metricBytes, metricLogs, metricRejected, metricLetters, metricLost, metricRebalances, metricCommits, metricErrors,
-		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck,
+		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricJumps, metricAhead,
 	} {
 		ch <- d
 	}
@@ -199,6 +204,9 @@ func (m sourceMetrics) Collect(ch chan<- prometheus.Metric) {
 	count(metricLost, s.Lost)
 	count(metricRebalances, s.Rebalances)
 	count(metricCommits, s.Commits)
+	clock := m.s.feed.clock.stats()
+	count(metricJumps, clock.jumps)
+	ch <- prometheus.MustNewConstMetric(metricAhead, prometheus.GaugeValue, clock.ahead.Seconds())
 	count(metricLetters, s.DeadLetters, "written")
 	count(metricLetters, s.LostDeadLetters, "lost")
 	for reason, n := range s.Rejected {
