@@ -204,13 +204,13 @@ func (e *Engine) apply(sc *scan) {
 			e.warm.warm(sc, sc.hits[i:min(i+warmHits, len(sc.hits))])
 		}
 		if u := sc.hits[i].unit.current(); u != nil && !u.warming {
-			e.hit(u, sc, &sc.hits[i], pt)
+			e.hit(u, sc, &sc.hits[i], pt, e.warm.guesses[i%warmHits])
 		}
 	}
 }
 
 // hit puts one hit into its group.
-func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
+func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime, likely guess) {
 	u.matches++
 	u.lastMatch = max(u.lastMatch, h.time)
 	e.begin(u, pt.oldest)
@@ -220,7 +220,7 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime) {
 		u.late++
 		pt.late++
 	}
-	number, ok := u.groups.find(sc.bytes(h.key))
+	number, ok := u.groups.group(sc.bytes(h.key), likely)
 	if ok && u.groups.at(number).due <= watermark { // it has faded, and waits to be dropped
 		e.decide(u, number)
 		number, ok = u.groups.find(sc.bytes(h.key))
@@ -276,7 +276,7 @@ func (l *life) postpones() bool {
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
-func (e *Engine) eventOf(sc *scan, h *hit) window.Event {
+func (e *Engine) eventOf(sc *scan, h *hit) *window.Event {
 	ev := &e.event
 	ev.Time, ev.Bits, ev.Values = h.time, h.bits, ev.Values[:0]
 	ev.Order = window.Order{Topic: sc.topicNumber(), Partition: sc.partition.Partition, Offset: h.offset, Index: h.index}
@@ -291,7 +291,7 @@ func (e *Engine) eventOf(sc *scan, h *hit) window.Event {
 		}
 		ev.Values = append(ev.Values, out)
 	}
-	return *ev
+	return ev
 }
 
 // at points the scratch life at a group.
@@ -306,7 +306,9 @@ func (e *Engine) newGroup(u *unit, key string, known int64, owner owner) uint32 
 	e.live++
 	g := u.groups.at(number)
 	g.win = *u.plan.NewGroup(known)
-	g.episodes = u.numbers.last[key].episode
+	if last := u.numbers.last[key].episode; last > 0 {
+		g.extend().episodes = last
+	}
 	u.own(number, owner)
 	if watermark := e.watermark(u, owner); watermark != always {
 		e.at(u, number).sweep(watermark)
@@ -349,14 +351,18 @@ func (e *Engine) expect(u *unit, since int64) {
 			keys[keyOf([]string{v})] = true
 		}
 	}
-	u.groups.each(func(_ uint32, g *group) { g.expected = g.expected && keys[g.key] }) // the list may be shorter than it was
+	u.groups.each(func(_ uint32, g *group) {
+		if g.expected && !keys[g.key] {
+			g.expected = false
+		}
+	}) // the list may be shorter than it was
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		number, ok := u.groups.find([]byte(key))
 		if !ok {
 			number = e.newGroup(u, key, since, nobody)
 		}
 		l := e.at(u, number)
-		l.g.expected = true
+		l.g.extend().expected = true
 		l.schedule()
 		u.touch(number, l.g)
 	}

@@ -23,7 +23,7 @@ func (e *Engine) feedAlerts() {
 		sc := e.feed.entry(&entry)
 		for j := range sc.hits {
 			if u := sc.hits[j].unit.current(); u != nil {
-				e.hit(u, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest})
+				e.hit(u, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, guess{})
 			}
 		}
 		e.release(sc)

@@ -9,9 +9,11 @@ import "slices"
 // watermark comes there, since an event that is out of order may still fill it.
 type gap struct{ last, again int64 }
 
-// sees notes when the newest event of a group was: to the second, which is enough for people, and exactly where the key may be forgotten.
+// sees notes when the newest event of a group was, where its window may not know it for long enough.
 func (u *unit) sees(number uint32, g *group, at int64) {
-	g.seen = max(g.seen, uint32(max(at, 0)/1e9))
+	if g.more != &none {
+		g.seen = max(g.seen, at)
+	}
 	if !u.plan.Known() {
 		return
 	}

@@ -7,21 +7,41 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// group is one group of one rule. There may be millions, nearly all of them with a few events and no alert, so what only few need stands behind pointers.
+// group is one group of one rule. There may be millions, nearly all of them with a few events and no alert, so what only few need stands behind a pointer. It is a
+// line and a half of the processor's caches; chunks of groups begin with a line, so no group is on more than two.
 type group struct {
-	key      string
-	win      window.Group
+	key   string
+	win   window.Group
+	*more       // &none until something is put there, see extend
+	due   int64 // when it next has to be looked at
+	pos   int32 // in the heap of what is due; -1 when it is not
+	live  bool
+	dirty bool
+	fades bool // it stands among those that only fade
+}
+
+// more is what few groups have.
+type more struct {
 	alert    *alert   // nil when nothing is up
 	samples  *samples // nil when it keeps no lines
-	due      int64    // when it next has to be looked at
-	seen     uint32   // the second of the newest event
+	seen     int64    // when the newest event was, if its window has forgotten it
 	episodes uint32
-	pos      int32 // in the heap of what is due; -1 when it is not
-	live     bool
-	dirty    bool
-	fades    bool // it stands among those that only fade
 	expected bool // its key must exist, whether it was ever seen or not
 }
+
+// none is what most groups have of it. Nobody writes there.
+var none more
+
+// extend makes room for what few groups have; it is to be called before any of it is written.
+func (g *group) extend() *more {
+	if g.more == &none {
+		g.more = new(more)
+	}
+	return g.more
+}
+
+// newest is when the newest event was, as far as it is known; 0 if it is not.
+func (g *group) newest() int64 { return max(g.seen, g.win.Newest()) }
 
 const groupBytes = int(unsafe.Sizeof(group{}))
 
@@ -72,7 +92,7 @@ func (u *unit) sample(g *group, sc *scan, h *hit, fires bool) {
 			}
 			u.sampled++
 		}
-		g.samples = &samples{counted: g.alert == nil && !fires}
+		g.extend().samples = &samples{counted: g.alert == nil && !fires}
 	}
 	s := g.samples
 	if g.alert == nil {

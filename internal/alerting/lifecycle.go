@@ -93,7 +93,7 @@ func (l *life) edge(ed window.Edge) {
 
 // begin gives the group an alert without an episode.
 func (l *life) begin() *alert {
-	l.g.alert = &alert{at: always}
+	l.g.extend().alert = &alert{at: always}
 	l.u.open[l.number] = true
 	return l.g.alert
 }

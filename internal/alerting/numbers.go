@@ -74,7 +74,7 @@ func (u *unit) goOn(past *numbers) {
 		last.episode += u.numbers.last[key].episode
 		last.owner = nobody
 		if number, ok := u.groups.find([]byte(key)); ok {
-			u.groups.at(number).episodes, last.owner = last.episode, u.owner(number)
+			u.groups.at(number).extend().episodes, last.owner = last.episode, u.owner(number)
 		}
 		u.numbers.set(key, last)
 	}

@@ -279,7 +279,7 @@ func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []by
 	if exact, ok := u.seen[number]; ok {
 		b = binary.AppendVarint(b, exact)
 	} else {
-		b = binary.AppendVarint(b, int64(g.seen)*1e9)
+		b = binary.AppendVarint(b, g.newest())
 	}
 	if g.alert != nil {
 		b = appendBlock(b, encode(u.saved(g)))
@@ -436,19 +436,20 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 	}
 	g := u.groups.at(number)
 	flags := in.byte()
-	g.expected = flags&isExpected != 0
-	g.episodes = uint32(in.uvarint())
+	if expected, episodes := flags&isExpected != 0, uint32(in.uvarint()); expected || episodes > 0 {
+		g.extend().expected, g.episodes = expected, episodes
+	}
 	u.sees(number, g, in.varint())
 	if flags&hasAlert != 0 {
 		var s savedAlert
 		in.decode(in.block(), &s)
-		g.alert = s.alert()
+		g.extend().alert = s.alert()
 		u.open[number], u.unheard = true, true
 	}
 	if flags&hasSamples != 0 {
 		var s savedSamples
 		in.decode(in.block(), &s)
-		g.samples = &samples{s.Counted, s.First, s.Last, s.Top, s.Newest}
+		g.extend().samples = &samples{s.Counted, s.First, s.Last, s.Top, s.Newest}
 		if s.Counted {
 			u.sampled++
 		}

@@ -359,11 +359,11 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 	l := e.at(u, number)
 	g := l.g
 	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(g.episodes), g.expected, groupBytes+len(g.key)+g.win.Bytes()
-	if g.seen > 0 {
-		s.Seen = time.Unix(int64(g.seen), 0).UTC()
+	if newest := g.newest(); newest > 0 {
+		s.Seen = time.Unix(0, newest).UTC()
 	}
 	s.State, _ = l.state()
-	s.Holds, s.Value = g.win.True(), finite(g.win.Value(u.plan, max(l.watermark(), int64(g.seen)*1e9+1e9-1)))
+	s.Holds, s.Value = g.win.True(), finite(g.win.Value(u.plan, max(l.watermark(), g.newest())))
 	if a := g.alert; a != nil {
 		s.Threshold, s.Reason, s.Since = a.edge.Threshold, a.edge.Reason, instant(a.start)
 	}

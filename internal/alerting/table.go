@@ -18,7 +18,7 @@ type table struct {
 type slot uint32
 
 const (
-	chunkGroups = 60 // 6,720 bytes, which fit well into what the allocator gives
+	chunkGroups = 64 // 6,144 bytes, which the allocator has a size for
 	numberBits  = 24
 	maxGroups   = 1<<numberBits - 2 // of one rule
 )
@@ -37,10 +37,13 @@ func (t *table) home(hash uint64) uint32 { return uint32(hash) & uint32(len(t.sl
 
 // find returns the group of a key.
 func (t *table) find(key []byte) (uint32, bool) {
+	return t.findHashed(key, maphash.Bytes(t.seed, key))
+}
+
+func (t *table) findHashed(key []byte, h uint64) (uint32, bool) {
 	if t.live == 0 {
 		return 0, false
 	}
-	h := maphash.Bytes(t.seed, key)
 	mask := uint32(len(t.slots) - 1)
 	for i := t.home(h); t.slots[i] != 0; i = (i + 1) & mask {
 		if s := t.slots[i]; uint64(s)>>numberBits == h>>56 && t.at(s.number()).key == string(key) {
@@ -65,7 +68,7 @@ func (t *table) add(key string) uint32 {
 			t.chunks, t.dirty = append(t.chunks, make([]group, chunkGroups)), append(t.dirty, false)
 		}
 	}
-	*t.at(number) = group{key: key, due: never, pos: -1, live: true}
+	*t.at(number) = group{key: key, more: &none, due: never, pos: -1, live: true}
 	t.live++
 	t.insert(number)
 	return number
@@ -106,7 +109,7 @@ func (t *table) remove(number uint32) {
 		}
 	}
 	t.slots[i] = 0
-	*t.at(number) = group{pos: -1}
+	*t.at(number) = group{more: &none, pos: -1}
 	t.live--
 	t.free = append(t.free, number)
 }

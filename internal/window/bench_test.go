@@ -28,7 +28,7 @@ func BenchmarkConditions(b *testing.B) {
 			add := func(i int) {
 				ev := events[i%len(events)]
 				ev.Time, ev.Order.Offset = int64(i)*int64(time.Millisecond), int64(i)
-				g.Add(p, ev)
+				g.Add(p, &ev)
 				g.Eager(p)
 				if i%100 == 99 {
 					g.Sweep(p, ev.Time-10*second, nil, func(Edge) {})
@@ -68,7 +68,7 @@ func BenchmarkMillionGroups(b *testing.B) {
 		if g.Due(p) <= now-10*second || now-g.Swept() > 300*second {
 			g.Sweep(p, now-10*second, nil, func(Edge) {})
 		}
-		g.Add(p, Event{Time: now})
+		g.Add(p, &Event{Time: now})
 		g.Eager(p)
 	}
 	i := 0

@@ -164,6 +164,8 @@ func (g *Group) dueCount(p *Plan) (at int64, fades bool) {
 		return g.swept + 1, false
 	case len(g.times) == 0:
 		return Never, false
+	case !g.up && len(g.times) < p.count.n: // as of nearly all groups
+		return g.times[len(g.times)-1] + p.window, true
 	}
 	if at := g.changeCount(p); at != Never {
 		return at, false

@@ -32,7 +32,7 @@ const second = int64(time.Second)
 func edgesOf(p *Plan, times ...int64) (up []int64) {
 	g := p.NewGroup(times[0] * second)
 	for _, at := range times {
-		g.Add(p, Event{Time: at * second})
+		g.Add(p, &Event{Time: at * second})
 	}
 	g.Sweep(p, 1000*second, nil, func(e Edge) { up = append(up, e.At/second) })
 	return up
@@ -60,12 +60,12 @@ func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
 	p := planOf(t, `when: count() >= 3, window: 5m`)
 	g := p.NewGroup(0)
 	for i, at := range []int64{60, 20} {
-		g.Add(p, Event{Time: at * second})
+		g.Add(p, &Event{Time: at * second})
 		if e, ok := g.Eager(p); ok {
 			t.Errorf("after %d events: %+v", i+1, e)
 		}
 	}
-	g.Add(p, Event{Time: 40 * second})
+	g.Add(p, &Event{Time: 40 * second})
 	got, ok := g.Eager(p)
 	want := Edge{At: 60 * second, True: true, Value: 3, Threshold: ">= 3", Reason: "3 >= 3 in 5m", Count: 3, Level: -1}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
@@ -79,15 +79,15 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	var edges []Edge
 	sweep := func(at int64) { g.Sweep(p, at*second, nil, func(e Edge) { edges = append(edges, e) }) }
 	sweep(0)
-	g.Add(p, Event{Time: 100 * second})
+	g.Add(p, &Event{Time: 100 * second})
 	sweep(130)
-	if got := g.Add(p, Event{Time: 110 * second}); got != Late {
+	if got := g.Add(p, &Event{Time: 110 * second}); got != Late {
 		t.Error("an event before the watermark is", got)
 	}
 	if e, ok := g.Eager(p); !ok || e.At != 130*second+1 || !e.Late {
 		t.Error(e, ok)
 	}
-	if got := g.Add(p, Event{Time: 70 * second}); got != Refused {
+	if got := g.Add(p, &Event{Time: 70 * second}); got != Refused {
 		t.Error("an event that has left is", got)
 	}
 	sweep(200)
@@ -107,8 +107,8 @@ func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
 	p := planOf(t, `match: boom, window: 15m`)
 	var reasons []string
 	g := p.NewGroup(0)
-	g.Add(p, Event{Time: 0})
-	g.Add(p, Event{Time: 600 * second})
+	g.Add(p, &Event{Time: 0})
+	g.Add(p, &Event{Time: 600 * second})
 	g.Sweep(p, 5000*second, nil, func(e Edge) { reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason) })
 	if want := []string{"0s 1 in 15m", "25m0s quiet for 15m"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q", reasons)
@@ -138,7 +138,7 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		open := false
 		for _, s := range arrive(t, list, lateness) {
 			s.own = true
-			if g.Add(p, eventOf(p, r, &s)) != InTime {
+			if g.Add(p, new(eventOf(p, r, &s))) != InTime {
 				t.Fatal("late")
 			}
 			so = append(so, s)
@@ -187,7 +187,7 @@ func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
 	p := planOf(t, `when: count() > 10, window: 5m`)
 	g := p.NewGroup(0)
 	for i := range int64(200_000) { // a thousand a second, and the watermark stands still
-		g.Add(p, Event{Time: i * int64(time.Millisecond)})
+		g.Add(p, &Event{Time: i * int64(time.Millisecond)})
 	}
 	if g.Bytes() > 100_000 {
 		t.Errorf("it takes %d bytes", g.Bytes())

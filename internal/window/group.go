@@ -28,11 +28,19 @@ func (p *Plan) NewGroup(known int64) *Group {
 // Swept is the instant up to which truth is final.
 func (g *Group) Swept() int64 { return g.swept }
 
+// Newest is the time of the newest event that it keeps; 0 if there is none.
+func (g *Group) Newest() int64 {
+	if n := len(g.times); n > 0 {
+		return g.times[n-1]
+	}
+	return 0
+}
+
 // True is the truth at the instant up to which it is final.
 func (g *Group) True() bool { return g.up }
 
-// Add takes an event in. It keeps nothing that the event refers to.
-func (g *Group) Add(p *Plan, ev Event) Arrival {
+// Add takes an event in. It keeps neither the event nor anything that it refers to.
+func (g *Group) Add(p *Plan, ev *Event) Arrival {
 	if ev.Time+p.retains <= g.swept+1 {
 		return Refused
 	}
@@ -40,8 +48,8 @@ func (g *Group) Add(p *Plan, ev Event) Arrival {
 	if p.count != nil {
 		g.insert(p, ev.Time)
 	} else {
-		g.state.add(p, &ev, late)
-		g.enter(p, &ev)
+		g.state.add(p, ev, late)
+		g.enter(p, ev)
 	}
 	if !late {
 		return InTime

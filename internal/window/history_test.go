@@ -81,7 +81,7 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 		g := p.NewGroup(list[0].at)
 		each := func(e Edge) { got = append(got, fmt.Sprint(e.At-start, e.True)) }
 		for i, s := range list {
-			g.Add(p, eventOf(p, r, &s))
+			g.Add(p, new(eventOf(p, r, &s)))
 			g.Sweep(p, s.at-1, nil, each)
 			if i%7 == 3 {
 				if g, err = p.Decode(g.Append(nil)); err != nil {
@@ -117,12 +117,12 @@ func TestABaselineSaysNothingBeforeThreeDaysAreKnown(t *testing.T) {
 	fires := func(days int) bool {
 		g := p.NewGroup(monday)
 		for i := range days { // one at noon each day
-			g.Add(p, Event{Time: monday + int64(i)*day + 12*60*minute})
+			g.Add(p, &Event{Time: monday + int64(i)*day + 12*60*minute})
 		}
 		at := monday + int64(days)*day + 12*60*minute
 		g.Sweep(p, at, nil, func(Edge) {})
 		for range 4 {
-			g.Add(p, Event{Time: at + minute})
+			g.Add(p, &Event{Time: at + minute})
 		}
 		_, found := g.Eager(p)
 		return found

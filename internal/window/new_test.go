@@ -27,7 +27,7 @@ func TestAValueIsNewOnce(t *testing.T) {
 			if len(events) > 0 {
 				events = events[1:]
 			}
-			g.Add(p, Event{Time: at * second, Order: Order{Offset: int64(i)}, Values: []Value{textual(value)}})
+			g.Add(p, &Event{Time: at * second, Order: Order{Offset: int64(i)}, Values: []Value{textual(value)}})
 		}
 		var got []string
 		g.Sweep(p, 1000*second, nil, func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True)) })
@@ -51,9 +51,9 @@ func TestALateEventMayMakeAValueOlderButNotNewAgain(t *testing.T) {
 	g := p.NewGroup(0)
 	var got []string
 	each := func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True, e.Late)) }
-	g.Add(p, Event{Time: 20 * second, Values: []Value{textual("a")}})
+	g.Add(p, &Event{Time: 20 * second, Values: []Value{textual("a")}})
 	g.Sweep(p, 25*second, nil, each)
-	if a := g.Add(p, Event{Time: 17 * second, Values: []Value{textual("a")}}); a != Late {
+	if a := g.Add(p, &Event{Time: 17 * second, Values: []Value{textual("a")}}); a != Late {
 		t.Error(a)
 	}
 	g.Sweep(p, 100*second, nil, each)

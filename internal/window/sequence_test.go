@@ -23,7 +23,7 @@ func happen(t *testing.T, p *Plan, r *rule.Rule, words string) string {
 			t.Fatal(err)
 		}
 		s := sample{at: int64(at) * second, order: Order{Offset: int64(i)}, own: true, kind: strings.TrimLeft(word, "0123456789")}
-		g.Add(p, eventOf(p, r, &s))
+		g.Add(p, new(eventOf(p, r, &s)))
 	}
 	var edges []string
 	g.Sweep(p, 1000*second, nil, func(e Edge) { edges = append(edges, fmt.Sprint(e.At/second)) })
@@ -83,7 +83,7 @@ func TestASequenceFiresWithItsLastStep(t *testing.T) {
 	g := p.NewGroup(0)
 	for i, s := range []sample{{at: 5, kind: "y"}, {at: 1, kind: "x"}, {at: 3, kind: "x"}} { // the last to arrive is not the last to happen
 		s.at, s.order, s.own = s.at*second, Order{Offset: int64(i)}, true
-		g.Add(p, eventOf(p, r, &s))
+		g.Add(p, new(eventOf(p, r, &s)))
 		e, found := g.Eager(p)
 		if found != (i == 2) || found && (e.At != 5*second || e.Reason != completedReason) {
 			t.Errorf("after %d events: %+v %v", i+1, e, found)
@@ -202,7 +202,7 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 		var so []sample
 		var before []int64
 		for _, s := range arrive(t, list, lateness) {
-			if g.Add(p, eventOf(p, r, &s)) != InTime {
+			if g.Add(p, new(eventOf(p, r, &s))) != InTime {
 				t.Fatal("late")
 			}
 			so = append(so, s)

@@ -11,7 +11,7 @@ func TestAGroupInFloodDropsItsOldestEvents(t *testing.T) {
 	g := p.NewGroup(0)
 	for i := range int64(maxEvents + 10) {
 		s := sample{at: i * 1000, num: float64(i % 10), user: []string{"a"}}
-		g.Add(p, eventOf(p, r, &s))
+		g.Add(p, new(eventOf(p, r, &s)))
 		if i%10_000 == 0 {
 			g.Sweep(p, i*1000, nil, func(Edge) {})
 		}

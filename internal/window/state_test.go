@@ -37,7 +37,7 @@ func story(t *testing.T, text, events string, env Env) []string {
 		s := sample{at: at * second, order: Order{Offset: int64(i)}, own: kind != "z", kind: kind}
 		ev := eventOf(p, r, &s)
 		ev.Values = slices.Repeat([]Value{textual(text)}, len(p.Fields()))
-		g.Add(p, ev)
+		g.Add(p, &ev)
 		g.Sweep(p, at*second-1, env, each)
 	}
 	g.Sweep(p, 1000*second, env, each)

@@ -168,7 +168,7 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 					g = p.NewGroup(s.at)
 					g.Sweep(p, max(newest, unswept+lateness)-lateness, nil, each)
 				}
-				if a := g.Add(p, eventOf(p, r, &s)); a != InTime {
+				if a := g.Add(p, new(eventOf(p, r, &s))); a != InTime {
 					t.Fatal("in time, but", a)
 				}
 			}
@@ -263,7 +263,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			}
 		}
 		for _, s := range arrive(t, list, lateness) {
-			g.Add(p, eventOf(p, r, &s))
+			g.Add(p, new(eventOf(p, r, &s)))
 			so = append(so, s)
 			d := define(r, p, so)
 			newest = max(newest, s.at)
@@ -328,7 +328,7 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 		var taken []sample
 		for _, s := range arrive(t, drawSamples(t, 24), 15*second) {
 			s.own, s.from = true, g.Swept()+1
-			if arrival := g.Add(p, eventOf(p, r, &s)); arrival != Refused {
+			if arrival := g.Add(p, new(eventOf(p, r, &s))); arrival != Refused {
 				taken = append(taken, s)
 			} else if s.at+int64(p.Retention()) > g.Swept()+1 {
 				t.Fatal("an event that still matters is refused")
@@ -371,7 +371,7 @@ func FuzzDecode(f *testing.F) {
 		g := p.NewGroup(0)
 		for i := range int64(20) {
 			s := sample{at: i * second, order: Order{Offset: i}, own: true, kind: []string{"x", "y", "z"}[i%3], num: float64(i), user: []string{"a", "b"}}
-			g.Add(p, eventOf(p, r, &s))
+			g.Add(p, new(eventOf(p, r, &s)))
 		}
 		g.Sweep(p, 15*second, nil, func(Edge) {})
 		f.Add(g.Append(nil))
@@ -383,7 +383,7 @@ func FuzzDecode(f *testing.F) {
 				continue
 			}
 			s := sample{at: 16 * second, own: true, kind: "x", num: 3, user: []string{"c"}}
-			g.Add(p, eventOf(p, r, &s))
+			g.Add(p, new(eventOf(p, r, &s)))
 			g.Eager(p)
 			n := 0
 			for at := g.Due(p); at != Never && n < 100; at, n = g.Due(p), n+1 {
