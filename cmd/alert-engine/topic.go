@@ -18,24 +18,33 @@ import (
 type topicSource struct {
 	cmd    *cobra.Command
 	config string
+	topics []string // instead of those of the configuration and its flags
 	since  time.Duration
 	follow bool
 }
 
-// topicSettings are the settings that say which topic, and how to reach it.
-var topicSettings = []string{"brokers", "topic", "sasl-mechanism", "sasl-username", "sasl-password-file", "tls", "tls-ca-file"}
+// brokerSettings are the settings that say how to reach a topic.
+var brokerSettings = []string{"brokers", "sasl-mechanism", "sasl-username", "sasl-password-file", "tls", "tls-ca-file"}
 
 // addFlags adds the flags that say where to read.
 func (s *topicSource) addFlags(cmd *cobra.Command) {
+	s.addFlagsOf(cmd, append(brokerSettings, "topic")...)
+}
+
+func (s *topicSource) addFlagsOf(cmd *cobra.Command, names ...string) {
 	s.cmd = cmd
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVarP(&s.config, "config", "c", "", "configuration file of run, for brokers, topic and credentials")
-	addSettings(cmd, topicSettings...)
+	addSettings(cmd, names...)
 }
 
 // load reads the configuration.
 func (s *topicSource) load() (*app.Config, error) {
-	return app.LoadConfig(s.config, os.Getenv, settings(s.cmd))
+	given := settings(s.cmd)
+	if len(s.topics) > 0 {
+		given["topic"] = s.topics
+	}
+	return app.LoadConfig(s.config, os.Getenv, given)
 }
 
 // reader reads the topics of a configuration since the time that was asked for.

@@ -3,6 +3,8 @@ package alerting
 import (
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -18,6 +20,18 @@ const deepest = 28 * 24 * time.Hour
 // reach is how far back logs matter to a unit that is new.
 func (u *unit) reach() time.Duration {
 	return min(max(u.plan.Retention(), u.rule.Remember)+u.rule.For+u.rule.Lateness, deepest)
+}
+
+// LookBack is how far back the logs lie that a rule asks for: those of its window or sequence, those that it compares them with, and those that it learns from. It
+// is 0 for a rule that does not compile, and for one whose logs are the transitions of others, which have no past in a topic.
+func LookBack(r *rule.Rule) time.Duration {
+	c := *r
+	c.Resolve.After = 0 // for which a sequence counts that was completed, not for which it is looked for
+	plan, err := window.Compile(conditionOf(&c))
+	if err != nil || r.Source == alertsSource {
+		return 0
+	}
+	return plan.Retention()
 }
 
 // warming are the units that wait for their past.

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -18,30 +19,47 @@ const (
 	CheckErrors             // the rules cannot be used
 )
 
-// Check reads rule files as Run would and prints every mistake with its place and a hint; or, if there is none, what is allowed but probably not meant.
-func Check(out io.Writer, files []string) CheckResult {
+// Check reads rule files as Run would and prints every mistake with its place and a hint; or, if there is none, what is allowed but probably not meant. With logs to
+// hold the rules against it also prints what it finds there; that these cannot be read is an error of its own.
+func Check(ctx context.Context, out io.Writer, files []string, logs *Against) (CheckResult, error) {
 	set, err := rule.Load(files...)
 	if err != nil {
 		fmt.Fprintln(out, err)
-		return CheckErrors
+		return CheckErrors, nil
 	}
 	if !compiles(out, set) {
-		return CheckErrors
+		return CheckErrors, nil
 	}
 	costly, err := match.Lint(set)
 	if err != nil {
 		fmt.Fprintln(out, err)
-		return CheckErrors
+		return CheckErrors, nil
 	}
-	found := set.Heeded(append(rule.Lint(set), costly...))
+	found := append(rule.Lint(set), costly...)
+	var table func(io.Writer) error
+	if logs != nil {
+		if found, table, err = logs.look(ctx, set, found); err != nil {
+			return CheckErrors, err
+		}
+	}
+	return conclude(out, set, set.Heeded(found), table)
+}
+
+// conclude prints what was found, and the table of what the rules saw, if they saw something.
+func conclude(out io.Writer, set *rule.Set, found []rule.Finding, table func(io.Writer) error) (CheckResult, error) {
 	for _, f := range found {
 		fmt.Fprintln(out, f)
 	}
+	if table != nil {
+		if err := table(out); err != nil {
+			return CheckErrors, err
+		}
+	}
 	fmt.Fprintf(out, "rules: %d, to look at: %d\n", len(set.Rules), len(found))
 	if len(found) > 0 {
-		return CheckLints
+		return CheckLints, nil
 	}
-	return CheckGood
+	return CheckGood, nil
 }
 
 // compiles prints what a condition asks for that cannot be computed.

@@ -16,8 +16,8 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if got := Check(&out, []string{file}); got != want {
-			t.Errorf("%s: result %d, want %d", text, got, want)
+		if got, err := Check(t.Context(), &out, []string{file}, nil); got != want || err != nil {
+			t.Errorf("%s: result %d, want %d; %v", text, got, want, err)
 		}
 		if got := strings.ReplaceAll(out.String(), file, "FILE"); got != output {
 			t.Errorf("%s\ngot  %swant %s", text, got, output)
@@ -38,7 +38,7 @@ func TestCheck(t *testing.T) {
 // The demo's rules have nothing to look at.
 func TestCheckDemo(t *testing.T) {
 	var out strings.Builder
-	if got := Check(&out, []string{filepath.Join("demo", "shop.rules.yml")}); got != CheckGood {
-		t.Errorf("result %d:\n%s", got, out.String())
+	if got, err := Check(t.Context(), &out, []string{filepath.Join("demo", "shop.rules.yml")}, nil); got != CheckGood || err != nil {
+		t.Errorf("result %d, %v:\n%s", got, err, out.String())
 	}
 }

@@ -17,7 +17,7 @@ var layers = [][]string{
 	{"cmd/alert-engine", "examples/consumer", "examples/processor"},
 	{"internal/app"},
 	{"internal/ruletest", "internal/web"},
-	{"internal/alerting", "internal/kafka", "internal/notify", "internal/devbroker"},
+	{"internal/alerting", "internal/survey", "internal/kafka", "internal/notify", "internal/devbroker"},
 	{"internal/match", "internal/window", "internal/store"},
 	{"internal/rule"},
 	{"internal/decode"},
@@ -35,7 +35,7 @@ var exclusive = map[string][]string{
 }
 
 // clockless are the packages that start no goroutine and read no clock: time is an argument, so live, replay and test are the same code.
-var clockless = []string{"internal/decode", "internal/rule", "internal/match", "internal/window", "internal/alerting"}
+var clockless = []string{"internal/decode", "internal/rule", "internal/match", "internal/window", "internal/alerting", "internal/survey"}
 
 // Imports only point down, and what concerns one package stays in it.
 func TestImports(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ReaderConfig says what a Reader reads. Of From, Offsets and Last, at most one is given; of Until, Ends and Follow, too.
+// ReaderConfig says what a Reader reads. Of From and Offsets, at most one is given; of Until, Ends and Follow, too.
 type ReaderConfig struct {
 	Client  ClientConfig
 	Topics  []string
@@ -24,7 +24,7 @@ type ReaderConfig struct {
 	Until   time.Time                  // end before the first records of each partition that are not older; zero for the end of the log
 	Offsets map[models.Partition]int64 // begin there; partitions that are not named are not read
 	Ends    map[models.Partition]int64 // end before there; partitions that are not named are not read
-	Last    int64                      // begin so many records before the end of each partition
+	Last    int64                      // begin no more records than so many before the end of each partition; without Offsets
 	Follow  bool                       // do not end at the end of the log; from there on if nothing else is said
 	Logger  *slog.Logger               // slog.Default() by default
 }
@@ -120,10 +120,11 @@ func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Part
 		case !r.cfg.From.IsZero():
 			f, _ := from.Lookup(o.Topic, o.Partition)
 			s.next = max(s.next, f.Offset)
-		case r.cfg.Last > 0:
-			s.next = max(s.next, s.end-r.cfg.Last)
-		case r.cfg.Follow:
+		case r.cfg.Follow && r.cfg.Last == 0:
 			s.next = s.end
+		}
+		if r.cfg.Last > 0 && !named {
+			s.next = max(s.next, s.end-r.cfg.Last)
 		}
 		if r.cfg.Follow || s.next < s.end {
 			spans[p] = s

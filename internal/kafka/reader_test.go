@@ -52,6 +52,8 @@ func TestReader(t *testing.T) {
 			Ends:    map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 6, {Topic: b.topic, Partition: 1}: 1},
 		}, offsets(0, 4, 6))
 		f("the last ones", ReaderConfig{Last: 2}, append(offsets(0, 8, 10), "1/0"))
+		f("the last ones of a span", ReaderConfig{Last: 7, From: began.Add(5 * time.Minute)}, offsets(0, 5, 10))
+		f("the last ones of a longer span", ReaderConfig{Last: 2, From: began.Add(3 * time.Minute)}, append(offsets(0, 8, 10), "1/0"))
 		f("from a time to come", ReaderConfig{From: time.Now().Add(time.Hour)}, nil)
 		groups, err := b.admin.ListGroups(context.Background())
 		if _, there := groups[b.group]; there || err != nil {

@@ -25,7 +25,7 @@ func (f Finding) String() string {
 	return (&Error{f.Pos, f.Text, f.Hint}).Error() + " (" + f.Name + ")"
 }
 
-// lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so match.Lint finds them.
+// lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so match.Lint finds them; some need logs.
 var lints = map[string]func(*linter, *Rule){
 	"no-minimum":       (*linter).noMinimum,
 	"short-for":        (*linter).shortFor,
@@ -44,13 +44,25 @@ const (
 	CostlyRegexp = "costly-regexp" // a regular expression runs without any text that must be there
 )
 
+// The lints that a look at the logs finds, or at their topics.
+const (
+	UnknownField        = "unknown-field"   // no log has a field that the rule asks for
+	NeverMatches        = "never-matches"   // no log matches the rule, or a step of its sequence
+	AbsentGroup         = "absent-group"    // no log that matches has a label by which the rule groups
+	TooManyGroups       = "too-many-groups" // the logs have more groups than the rule's limit
+	UnboundedGroup      = "unbounded-group" // and of these nearly every log its own; a rule that names a field which is known for that is told without a look
+	WindowOverRetention = "window-over-retention"
+)
+
 // Lints are the names of all lints, sorted.
 func Lints() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
 var names = func() map[string]bool {
-	names := map[string]bool{NoAnchor: true, CostlyRegexp: true}
+	names := map[string]bool{
+		NoAnchor: true, CostlyRegexp: true, UnknownField: true, NeverMatches: true, AbsentGroup: true, TooManyGroups: true, WindowOverRetention: true,
+	}
 	for name := range lints {
 		names[name] = true
 	}

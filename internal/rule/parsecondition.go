@@ -402,7 +402,7 @@ func functionNames() []string {
 func suggest(word string, known []string, other string) string {
 	best, least := "", 3
 	for _, k := range known {
-		if d := distance(word, k); d < least && d < len(word) {
+		if d := Distance(word, k); d < least && d < len(word) {
 			best, least = k, d
 		}
 	}
@@ -412,8 +412,8 @@ func suggest(word string, known []string, other string) string {
 	return fmt.Sprintf("did you mean %q?", best)
 }
 
-// distance is the number of letters to add, drop or change between two words.
-func distance(a, b string) int {
+// Distance is the number of letters to add, drop or change between two words.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -1,0 +1,152 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/survey"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Against is the logs that Check holds rules against: the newest ones of the topics of a configuration, or those of a file.
+type Against struct {
+	Config   *Config                         // of topics
+	Since    time.Duration                   // no logs of topics are looked at that are older
+	Most     int                             // records of topics
+	File     iter.Seq2[decode.Sample, error] // nil for topics
+	Format   decode.Config                   // of a file
+	Progress func(records, of int)           // is called about every second; of is 0 when it is not known
+	Warn     func(error)                     // is told what could not be found out
+
+	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual way
+	told time.Time                                                            // when progress was last told
+	kept map[string]kafka.Retention                                           // by topic
+	bad  error                                                                // the first line of a file that could not be read
+}
+
+// sampleTime bounds how long a topic is read, whatever else is said of the sample.
+const sampleTime = 2 * time.Minute
+
+// look adds to what was found what the logs show. Its table is what the rules saw of them.
+func (a *Against) look(ctx context.Context, set *rule.Set, found []rule.Finding) ([]rule.Finding, func(io.Writer) error, error) {
+	a.told = time.Now()
+	s, err := a.survey(ctx, set)
+	if err != nil {
+		return nil, nil, err
+	}
+	fresh := slices.DeleteFunc(s.Findings(), func(f rule.Finding) bool { // what is known without logs is said once
+		return slices.ContainsFunc(found, func(known rule.Finding) bool { return known.Name == f.Name && known.Rule == f.Rule })
+	})
+	return slices.Concat(found, fresh, overRetention(set, a.kept, time.Now())), func(w io.Writer) error {
+		fmt.Fprintln(w)
+		err := s.Write(w)
+		fmt.Fprintln(w)
+		return err
+	}, nil
+}
+
+// survey holds the rules against the logs.
+func (a *Against) survey(ctx context.Context, set *rule.Set) (s *survey.Survey, err error) {
+	if a.File != nil {
+		if s, err = survey.New(set, survey.Options{Decode: func(string) decode.Config { return a.Format }, File: true}); err == nil {
+			err = a.ofFile(ctx, s)
+		}
+	} else {
+		if s, err = survey.New(set, survey.Options{Decode: a.Config.Format, Until: time.Now()}); err == nil {
+			err = a.ofTopics(ctx, s)
+		}
+	}
+	if err == nil && s.Logs == 0 {
+		err = a.empty(s)
+	}
+	return s, err
+}
+
+// empty says why nothing can be said.
+func (a *Against) empty(s *survey.Survey) error {
+	switch {
+	case s.Rejected > 0:
+		return fmt.Errorf("none of %d records can be read as logs; name their format", s.Records)
+	case a.File != nil:
+		return errors.Join(errors.New("the file has no logs"), a.bad)
+	}
+	return fmt.Errorf("%v has no logs of the last %s; look further back with --since", a.Config.Kafka.Topics, rule.Short(a.Since))
+}
+
+// ofFile takes the records of a file.
+func (a *Against) ofFile(ctx context.Context, s *survey.Survey) error {
+	for sample, err := range a.File {
+		switch {
+		case err != nil && sample.Line == 0:
+			return err // there is no such file
+		case err != nil:
+			s.Rejected++
+			a.bad = cmp.Or(a.bad, err)
+			continue
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+		if err := s.Add(&sample.Record); err != nil {
+			return err
+		}
+		a.tell(s.Records, 0)
+	}
+	return nil
+}
+
+// ofTopics takes the newest records of all topics, of each partition as many.
+func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
+	ctx, stop := context.WithTimeout(ctx, sampleTime)
+	defer stop()
+	k := a.Config.Kafka
+	o := kafka.ReaderConfig{Client: k.Client(), Topics: k.Topics, From: time.Now().Add(-a.Since), Last: int64(a.Most), Logger: slog.New(slog.DiscardHandler)}
+	o.Client.Dial = a.dial
+	partitions, err := kafka.NewReader(o).Partitions(ctx)
+	if err != nil {
+		return err
+	}
+	o.Last = int64(max(1, (a.Most+len(partitions)-1)/max(1, len(partitions))))
+	total := int64(0)
+	for _, p := range partitions {
+		total += min(o.Last, p.End-p.Next)
+	}
+	if a.kept, err = kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...); err != nil {
+		a.Warn(err) // whoever may read a topic need not be allowed to see its settings
+	}
+	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))
+}
+
+// read looks at records. When the time for it is over, what was read is the sample.
+func (a *Against) read(ctx context.Context, s *survey.Survey, records iter.Seq2[models.Record, error], total int) error {
+	for r, err := range records {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Records > 0 {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := s.Add(&r); err != nil {
+			return err
+		}
+		a.tell(s.Records, total)
+	}
+	return nil
+}
+
+func (a *Against) tell(records, of int) {
+	if records%1000 == 0 && a.Progress != nil && time.Since(a.told) >= time.Second {
+		a.told = time.Now()
+		a.Progress(records, of)
+	}
+}

@@ -1,0 +1,101 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
+)
+
+// Held against a topic, a check says what no log has, and what to expect; what a rule ignores it does not say.
+func TestCheckAgainstTopic(t *testing.T) {
+	days := func(o *devbroker.Options) { o.Topics[0].Retention = 72 * time.Hour }
+	inWorld(t, 3, func(w *world) {
+		for i := range 60 {
+			w.produce(int32(i%3), fmt.Sprintf(`{"level":"ERROR","service":"pay","http":{"status":500},"user":{"id":%d}}`, i))
+			time.Sleep(time.Second)
+		}
+		f := func(sample Against, rules string, want CheckResult, output string) {
+			t.Helper()
+			file := filepath.Join(w.dir, "a.rules.yml")
+			if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+rules), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c := DefaultConfig()
+			c.Kafka.Brokers, c.Kafka.Topics = []string{brokerAddr}, []string{worldTopic}
+			sample.Config, sample.dial, sample.Warn = &c, w.network.DialContext, func(err error) { t.Error(err) }
+			var out strings.Builder
+			got, err := Check(w.t.Context(), &out, []string{file}, &sample)
+			text := strings.ReplaceAll(out.String(), file, "FILE")
+			if err != nil {
+				text += err.Error()
+			}
+			if got != want || !like(text, output) {
+				t.Errorf("%s: result %d, want %d; it says\n%s\nwant\n%s", rules, got, want, text, output)
+			}
+		}
+		all := Against{Since: time.Hour, Most: 1000}
+		f(all, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\nrules: 1, to look at: 0\n")
+		few := Against{Since: time.Hour, Most: 12}
+		f(few, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n12 logs in 12 records, *\ng/A   12       6*  1\n\nrules: 1, to look at: 0\n")
+		f(all, "  - {alert: A, match: 'servce:pay', window: 8d}\n", CheckLints, "FILE:4:23: none of 60 logs matches; if such logs are rare, look at more of them (never-matches)\n"+
+			"FILE:4:24: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
+			"FILE:4:45: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*to look at: 3\n")
+		f(all, "  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, never-matches, window-over-retention]}\n", CheckGood, "*to look at: 0\n")
+		f(all, "  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
+			"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n", CheckLints,
+			"FILE:4:44: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*to look at: 2\n")
+		f(all, "  - {alert: A, macth: x}\n", CheckErrors, "FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n")
+		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors, "[logs] has no logs of the last 1s; look further back with --since")
+	}, days)
+}
+
+// like compares a text with a pattern in which * stands for any text.
+func like(text, pattern string) bool {
+	first, rest, more := strings.Cut(pattern, "*")
+	text, found := strings.CutPrefix(text, first)
+	for found && more {
+		pattern = rest
+		first, rest, more = strings.Cut(pattern, "*")
+		if !more {
+			return strings.HasSuffix(text, first)
+		}
+		_, text, found = strings.Cut(text, first)
+	}
+	return found && text == ""
+}
+
+// A file that is not there, or has no logs, is an error; one of which some lines cannot be read is a sample of the others.
+func TestCheckAgainstFile(t *testing.T) {
+	rules := filepath.Join(t.TempDir(), "a.rules.yml")
+	if err := os.WriteFile(rules, []byte("groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := func(logs, want string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "logs")
+		if logs != "" {
+			if err := os.WriteFile(file, []byte(logs), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var out strings.Builder
+		a := Against{File: decode.ReadFile(file, decode.ReadOptions{Time: time.Now()})}
+		if _, err := Check(context.Background(), &out, []string{rules}, &a); err != nil {
+			out.WriteString(err.Error())
+		}
+		if !like(out.String(), want) {
+			t.Errorf("%q: it says\n%s\nwant\n%s", logs, out.String(), want)
+		}
+	}
+	f("", "open *: no such file or directory")
+	f("\n", "none of 1 records can be read as logs; name their format")
+	f("{\"level\":\"ERROR\"}\n", "\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\nrules: 1, to look at: 0\n")
+	f("{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n", "\n1 logs in 2 records (1 unreadable)*")
+}

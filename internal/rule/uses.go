@@ -1,0 +1,69 @@
+package rule
+
+import "slices"
+
+// Use is something that a rule asks of logs: a field, or the first of several that is there.
+type Use struct {
+	Fields []string // canonical paths
+	Pos    Pos
+}
+
+// Uses are the fields that a rule asks of logs, each where it stands first. What every log has is not among them: its time, its text and the whole of it.
+func (s *Set) Uses(r *Rule) []Use {
+	u := uses{}
+	u.query(r.Match, s.Place(r, "match"))
+	u.condition(r.When, s.Place(r, "when"))
+	for _, step := range r.Sequence {
+		u.query(step.Match, s.Place(r, "sequence"))
+	}
+	u.query(r.Resolve.Match, s.Place(r, "resolve"))
+	u.condition(r.Resolve.When, s.Place(r, "resolve"))
+	for _, label := range r.By {
+		u.add(s.Place(r, "by"), label.Fields...)
+	}
+	u.each(s.Place(r, "samples"), r.Samples.Fields)
+	u.each(s.Place(r, "top"), r.Top)
+	return u.list
+}
+
+// uses collects.
+type uses struct{ list []Use }
+
+func (u *uses) add(pos Pos, fields ...string) {
+	for _, f := range fields {
+		if f == "" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
+			return
+		}
+	}
+	if !slices.ContainsFunc(u.list, func(other Use) bool { return slices.Equal(other.Fields, fields) }) {
+		u.list = append(u.list, Use{fields, pos})
+	}
+}
+
+func (u *uses) each(pos Pos, fields []string) {
+	for _, f := range fields {
+		u.add(pos, f)
+	}
+}
+
+// query adds the fields of a query; what stands in no file stands where the query does.
+func (u *uses) query(q Query, otherwise Pos) {
+	eachLeaf(q, func(l *Leaf) {
+		if l.Pos.File == "" {
+			u.add(otherwise, l.Field)
+			return
+		}
+		u.add(l.Pos, l.Field)
+	})
+}
+
+func (u *uses) condition(c Condition, otherwise Pos) {
+	for _, call := range calls(c) {
+		pos := call.Pos
+		if pos.File == "" {
+			pos = otherwise
+		}
+		u.query(call.Filter, pos)
+		u.add(pos, call.Field)
+	}
+}
