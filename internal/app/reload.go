@@ -33,6 +33,7 @@ func (p *program) reload(context.Context) (err error) {
 	p.warmUp.changed()
 	swapRoutes()
 	p.set.Store(set)
+	ring(p.keeps.bell)
 	if p.restartNeeded(c) {
 		p.logger.Warn("settings other than rules and notify have changed; they take effect with the next start")
 	}

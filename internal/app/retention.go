@@ -1,9 +1,13 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
@@ -74,4 +78,75 @@ func days(d time.Duration) string {
 		rest = ""
 	}
 	return strings.TrimSuffix(fmt.Sprintf("%dd%s", d/day, rest), "0s")
+}
+
+// retentions keeps watch over rules that look back further than their topics keep the logs: it says so in the log, and on the pages.
+type retentions struct {
+	p     *program
+	bell  chan struct{} // rules have changed
+	short atomic.Pointer[map[string]string]
+}
+
+const (
+	retentionTries = 5 // of asking the brokers, after which it is left until rules change
+	retentionPause = 30 * time.Second
+)
+
+func newRetentions(p *program) *retentions {
+	r := &retentions{p: p, bell: make(chan struct{}, 1)}
+	r.short.Store(&map[string]string{})
+	ring(r.bell)
+	return r
+}
+
+// of is what is wrong with a rule; "" if nothing is known to be.
+func (r *retentions) of(id string) string { return (*r.short.Load())[id] }
+
+// run looks at the topics at the start and whenever rules change, until ctx is done.
+func (r *retentions) run(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.bell:
+			r.look(ctx)
+		}
+	}
+}
+
+// look asks the brokers. Whoever may not ask, or gets no answer, does not know, which is no reason to worry anybody.
+func (r *retentions) look(ctx context.Context) {
+	var err error
+	for range retentionTries {
+		if err = r.lookOnce(ctx); err == nil || ctx.Err() != nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(retentionPause):
+		}
+	}
+	r.p.logger.Info("how long the topics keep their logs is not known", "error", err)
+}
+
+func (r *retentions) lookOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	o := r.p.reader("")
+	if len(o.Topics) == 0 {
+		return errors.New("no topic is found yet")
+	}
+	kept, err := kafka.Retentions(ctx, o.Client, slog.New(slog.DiscardHandler), o.Topics...)
+	if err != nil {
+		return err
+	}
+	set, short := r.p.set.Load(), map[string]string{}
+	for _, f := range set.Heeded(overRetention(set, kept, time.Now())) {
+		if short[f.Rule] = f.Text; r.of(f.Rule) != f.Text {
+			r.p.logger.Warn("a rule looks back further than its topic keeps its logs", "rule", f.Rule, "file", f.Pos.File, "line", f.Pos.Line, "why", f.Text, "hint", f.Hint)
+		}
+	}
+	r.short.Store(&short)
+	return nil
 }

@@ -65,6 +65,7 @@ type program struct {
 	state    *state
 	topics   *topics
 	warmUp   *warmUp
+	keeps    *retentions
 	notifier *notify.Notifier
 	source   *kafka.Source
 	server   *web.Server
@@ -85,7 +86,7 @@ func newProgram(c *Config, t Terminal) *program {
 		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
-	p.metrics, p.topics = newMetrics(p.registry), &topics{p: p}
+	p.metrics, p.topics, p.keeps = newMetrics(p.registry), &topics{p: p}, newRetentions(p)
 	return p
 }
 
@@ -216,6 +217,7 @@ func (p *program) start(ctx context.Context) {
 	p.lives.start(ctx, "notifications", p.notifier.Run)
 	p.lives.start(ctx, "kafka", p.source.Run)
 	p.lives.start(ctx, "past of new rules", p.warmUp.run)
+	p.lives.start(ctx, "retention of topics", p.keeps.run)
 	if p.beside != nil {
 		p.lives.start(ctx, "shop", p.beside)
 	}

@@ -91,7 +91,7 @@ func (v *rulesView) Status() []web.RuleStatus {
 	list := make([]web.RuleStatus, 0, len(v.set.Load().Rules))
 	for _, r := range v.state.Rules() {
 		s := web.RuleStatus{ID: r.ID, Matches: r.Matches, PerMinute: 60 * v.rates.of(r.ID, r.Matches, now), LastMatch: r.LastMatch, Groups: r.Groups, Bytes: int64(r.Memory), Cost: r.Cost.NanosPerLog}
-		s.Warming = r.State == "warming"
+		s.Warming, s.Error = r.State == "warming", v.keeps.of(r.ID)
 		if r.Cold != "" {
 			s.Error = "it began without its past: " + r.Cold
 		}
