@@ -25,6 +25,11 @@ type extractor struct {
 	start     *key              // the key, so to speak, behind whose value documents begin
 	known     []map[string]*key // by node
 	strangers []key             // by node: a key that is not remembered
+	sink      struct {          // what keys that nobody asked for point to
+		seen uint32
+		has  uint64
+		span span
+	}
 	unknown   int               // keys and steps met since the extractor stopped learning
 	steps     int               // remembered, of all keys
 	scratch   []byte
@@ -42,18 +47,12 @@ type key struct {
 	part        bool // its value makes a log more than one object
 	next, next2 *step
 
-	guess     int    // the length that its texts have, or unsure
-	tail      uint64 // the mask of the bytes of a text of this length in its last word
-	last, run int    // the length of the last text, and how often it came in a row
+	seen *uint32 // when an object that it leads into was entered last
+	place
 
 	steps []*step // all that were taken from here, next and next2 included
 	text  string
 }
-
-const (
-	unsure = 1 << 30
-	sure   = 32 // texts of equal length in a row after which the next is expected to have it too
-)
 
 // step is the bytes between two values, and where they lead.
 type step struct {
@@ -61,15 +60,27 @@ type step struct {
 	size         int
 	to           *key // nil at the end of the document
 	isString     bool // the step ends with the quote before a string
+	plain        bool // it does, has no more than 24 bytes, and enters and leaves no object
 	moves        []move
 	text         string
 }
 
 // move is an object that is entered or left within a step.
 type move struct {
-	node  int32
-	at    int32 // where its first byte is in the step, or the byte behind its last
-	leave bool
+	node   int32
+	at     int32 // where its first byte is in the step, or the byte behind its last
+	leave  bool
+	seen   *uint32
+	opened *int32
+	place
+	part bool
+}
+
+// place is where the value of a key is kept.
+type place struct {
+	has  *uint64
+	bit  uint64
+	span *span
 }
 
 const (
@@ -90,18 +101,45 @@ func newExtractor(p *plan) *extractor {
 }
 
 func (x *extractor) forget() {
-	x.start = newKey("", -1)
+	x.start = x.newKey("", -1)
 	x.known = make([]map[string]*key, len(x.plan.nodes))
 	x.strangers = make([]key, len(x.plan.nodes))
 	for i := range x.known {
 		x.known[i] = map[string]*key{}
-		x.strangers[i] = *newKey("", int32(i))
+		x.strangers[i] = *x.newKey("", int32(i))
 	}
 	x.unknown, x.steps = 0, 0
 }
 
-func newKey(text string, node int32) *key {
-	return &key{slot: noSlot, node: node, next: noStep, next2: noStep, guess: unsure, text: text}
+func (x *extractor) newKey(text string, node int32) *key {
+	k := &key{node: node, next: noStep, next2: noStep, text: text}
+	x.point(k, edge{slot: noSlot}, true)
+	return k
+}
+
+// point makes a key lead to a place of the plan.
+func (x *extractor) point(k *key, e edge, exact bool) {
+	k.slot, k.child, k.exact = e.slot, e.child, exact
+	k.part = e.slot != noSlot && x.plan.isPart(e.slot)
+	k.plain = e.slot == noSlot || k.exact && !k.part
+	k.place = x.place(e.slot)
+	k.seen = &x.sink.seen
+	if e.child != 0 {
+		k.seen = &x.seen[e.child]
+	}
+}
+
+// place is that of a slot; what nobody asked for has one too, which nobody looks at.
+func (x *extractor) place(s slot) place {
+	if s == noSlot {
+		return place{&x.sink.has, 0, &x.sink.span}
+	}
+	return place{&x.has[s>>6], 1 << (uint(s) & 63), &x.spans[s]}
+}
+
+func (x *extractor) newMove(node int32, at int, leave bool) move {
+	s := x.plan.nodes[node].slot
+	return move{node, int32(at), leave, &x.seen[node], &x.opened[node], x.place(s), s != noSlot && x.plan.isPart(s)}
 }
 
 // reset makes the extractor that of an empty object.
@@ -114,65 +152,43 @@ func (x *extractor) reset() {
 // read extracts the object that begins at b[0] and returns the index behind it, or broken, or cut. What was found before the object broke stays. It is one long
 // function because it is the hot loop of the whole engine: the comparison of a step and the search for the end of a string stand in it by hand.
 func (x *extractor) read(b []byte) int {
-	x.doc = b
-	has, spans := x.has, x.spans
-	for i := range has {
-		has[i] = 0
-	}
-	x.parts = false
-	x.parse++
-	if x.unknown > relearnAll {
-		x.forget()
-	}
+	x.begin(b)
 	k, i := x.start, 0
 	for {
-		var isString bool
-		s := k.next
-		if i < 0 || i > len(b)-24 || s.size > 24 {
-			if !s.fits(b, i) {
-				s = k.other(b, i)
-			}
-		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1]) != 0 ||
-			s.size > 16 && word(w[16:24])&s.masks[2] != s.words[2] || !s.isString && !s.leads(b, i+s.size) {
-			s = k.other(b, i)
-		}
-		if s != nil {
-			if s.moves != nil {
-				x.move(s.moves, int32(i))
-			}
-			i += s.size
-			if k = s.to; k == nil {
+		isString, s := true, k.next
+		if i < 0 || i > len(b)-24 {
+			if k, i, isString = x.lead(k, b, i); k == nil {
 				return i
 			}
-			isString = s.isString
+		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1])|(word(w[16:24])&s.masks[2]^s.words[2]) != 0 {
+			if k, i, isString = x.lead(k, b, i); k == nil {
+				return i
+			}
 		} else {
-			if k, i = x.between(k, b, i); k == nil {
-				return i
-			}
-			if isString = b[i] == '"'; isString {
-				i++
-			}
-		}
-		if k.child != 0 {
-			x.enter(k.child)
-		}
-		start, kind, flags := i, String, uint8(0)
-		if isString {
-			if j := i + k.guess; i >= 0 && j >= i && j <= len(b)-8 && b[j] == '"' {
-				odd := uint64(0)
-				if j < i+8 {
-					odd = oddBytes(word(b[i:i+8:i+8]) & k.tail)
-				} else {
-					odd = oddBytes(word(b[j-8 : j : j]))
-					for p := i; p < j-8; p += 8 {
-						odd |= oddBytes(word(b[p : p+8 : p+8]))
+			if !s.plain {
+				if !s.ends(b, i) {
+					if k, i, isString = x.lead(k, b, i); k == nil {
+						return i
 					}
-				}
-				if odd == 0 {
-					i = j
 					goto value
 				}
+				if s.moves != nil {
+					x.move(s.moves, int32(i))
+				}
+				if s.to == nil {
+					return i + s.size
+				}
+				isString = s.isString
 			}
+			i += s.size
+			k = s.to
+			if *k.seen == x.parse {
+				x.again(k.child)
+			}
+		}
+	value:
+		start, kind, flags := i, String, uint8(0)
+		if isString {
 			var seen uint64
 			for {
 				if i < 0 || i > len(b)-16 {
@@ -185,17 +201,14 @@ func (x *extractor) read(b []byte) int {
 					break
 				}
 				v, w := word(b[i:i+8:i+8]), word(b[i+8:i+16:i+16])
-				first, second := endBytes(v), endBytes(w)
 				seen |= v | w // and with it what comes behind the text: that it is wide is but a warning
+				first, second := endBytes(v), endBytes(w)
 				if first|second == 0 {
 					i += 16
 					continue
 				}
-				n := 8 + bits.TrailingZeros64(second)>>3
-				if first != 0 {
-					n = bits.TrailingZeros64(first) >> 3
-				}
-				i += n
+				n := bits.TrailingZeros64(first)
+				i += (n + bits.TrailingZeros64(second)&-(n>>6)) >> 3 // n is 64 when there is nothing in the first word
 				if b[i] == '"' {
 					break
 				}
@@ -206,37 +219,86 @@ func (x *extractor) read(b []byte) int {
 				i += 2
 			}
 			flags |= wideness(seen)
-			if n := i - start; n != k.last {
-				k.last, k.run, k.guess = n, 0, unsure
-			} else if k.run++; k.run >= sure {
-				k.guess, k.tail = n, lowBytes(n)
-			}
 		} else {
-			kind = Object
-			if c := b[i]; c != '{' && c != '[' {
-				i, kind = scanScalar(b, i)
-			} else {
-				if c == '[' {
-					kind = Array
-				}
-				if i = skipContainer(b, i+1, c); i >= 0 && i < len(b) && b[i] == '"' {
-					return broken // a step that begins with a quote leads on from a string
-				}
-			}
-			if i < 0 {
+			if i, kind = scanOther(b, i); i < 0 {
 				return i
 			}
 		}
-	value:
-		if k.slot >= 0 {
-			if k.plain {
-				has.set(k.slot)
-				spans[k.slot] = span{int32(start), int32(i), kind, flags}
-			} else {
-				x.put(k, span{int32(start), int32(i), kind, flags})
-			}
+		if k.plain {
+			*k.has |= k.bit
+			*k.span = span{int32(start), int32(i), kind, flags}
+		} else {
+			x.put(k, span{int32(start), int32(i), kind, flags})
 		}
 	}
+}
+
+// begin makes the extractor forget the document before.
+func (x *extractor) begin(b []byte) {
+	x.doc = b
+	for i := range x.has {
+		x.has[i] = 0
+	}
+	x.parts = false
+	if x.parse++; x.parse == 0 { // after four billion documents, an object of an old one might be taken for one of this
+		clear(x.seen)
+		x.parse = 1
+	}
+	if x.unknown > relearnAll {
+		x.forget()
+	}
+}
+
+// lead goes from behind the value of a key to the next value: by a step that is remembered, or by the book. For a string, the index it returns is that of the
+// first byte behind the quote. At the end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key and what is wrong.
+func (x *extractor) lead(k *key, b []byte, i int) (*key, int, bool) {
+	s := k.next
+	if !s.fits(b, i) {
+		if s = k.other(b, i); s == nil {
+			return x.search(k, b, i)
+		}
+	}
+	if s.moves != nil {
+		x.move(s.moves, int32(i))
+	}
+	i += s.size
+	if s.to != nil && *s.to.seen == x.parse {
+		x.again(s.to.child)
+	}
+	return s.to, i, s.isString
+}
+
+func (x *extractor) search(k *key, b []byte, i int) (*key, int, bool) {
+	k, i = x.between(k, b, i)
+	if k == nil {
+		return nil, i, false
+	}
+	if *k.seen == x.parse {
+		x.again(k.child)
+	}
+	if b[i] == '"' {
+		return k, i + 1, true
+	}
+	return k, i, false
+}
+
+// scanOther reads any value but a string.
+func scanOther(b []byte, i int) (int, Kind) {
+	if i >= len(b) {
+		return cut, Absent
+	}
+	c := b[i]
+	if c != '{' && c != '[' {
+		return scanScalar(b, i)
+	}
+	kind := Object
+	if c == '[' {
+		kind = Array
+	}
+	if i = skipContainer(b, i+1, c); i >= 0 && i < len(b) && b[i] == '"' {
+		return broken, Absent // a step that begins with a quote leads on from a string
+	}
+	return i, kind
 }
 
 // word is eight bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], it is a single instruction.
@@ -244,19 +306,20 @@ func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // endBytes has bits set where there is a quote or a backslash among eight bytes; the lowest of them is the first byte's.
 func endBytes(w uint64) uint64 {
-	q, s := w^quotes, w^slashes
-	return ((q-ones)&^q | (s-ones)&^s) & tops
-}
-
-// oddBytes has bits set when there is a quote, a backslash or a byte beyond ASCII among eight.
-func oddBytes(w uint64) uint64 {
-	q, s := w^quotes, w^slashes
-	return ((q-ones)&^q | (s-ones)&^s | w) & tops
+	return ((w^quotes - ones) | (w^slashes - ones)) &^ w & tops // the characters' own top bits are clear, so ^w has those of ^(w^quotes)
 }
 
 // fits says whether the step stands at b[i].
 func (s *step) fits(b []byte, i int) bool {
 	return i+s.size <= len(b) && string(b[i:i+s.size]) == s.text && (s.isString || s.leads(b, i+s.size))
+}
+
+// ends says whether the step stands at b[i], when its first 24 bytes do.
+func (s *step) ends(b []byte, i int) bool {
+	if s.size > 24 && (i+s.size > len(b) || string(b[i+24:i+s.size]) != s.text[24:]) {
+		return false
+	}
+	return s.isString || s.leads(b, i+s.size)
 }
 
 // leads says whether, behind a step that ends with a colon, there is a value of the kind that the step leads to: no blank, no string, no object to be entered.
@@ -280,22 +343,19 @@ func (k *key) other(b []byte, i int) *step {
 
 // move enters and leaves the objects of a step that begins at i.
 func (x *extractor) move(moves []move, i int32) {
-	for _, m := range moves {
+	for j := range moves {
+		m := &moves[j]
 		if m.leave {
-			x.leave(m.node, i+m.at)
+			*m.has |= m.bit
+			*m.span = span{*m.opened, i + m.at, Object, 0}
+			x.parts = x.parts || m.part
 			continue
 		}
-		x.enter(m.node)
-		x.opened[m.node] = i + m.at
-	}
-}
-
-// leave keeps the object that ends before b[end], if it is of interest as a whole.
-func (x *extractor) leave(at, end int32) {
-	if s := x.plan.nodes[at].slot; s != noSlot {
-		x.has.set(s)
-		x.spans[s] = span{x.opened[at], end, Object, 0}
-		x.parts = x.parts || x.plan.isPart(s)
+		if *m.seen == x.parse {
+			x.again(m.node)
+		}
+		*m.seen = x.parse
+		*m.opened = i + m.at
 	}
 }
 
@@ -312,14 +372,8 @@ func (x *extractor) put(k *key, v span) {
 	x.parts = x.parts || k.part
 }
 
-// enter notes that a key was met whose object is of interest. When it is met again in the same document, its second value replaces the first one whole, not
-// member by member.
-func (x *extractor) enter(at int32) {
-	if x.seen[at] == x.parse {
-		x.has.remove(x.plan.nodes[at].below)
-	}
-	x.seen[at] = x.parse
-}
+// again forgets what was found in the object of a key that is met for the second time: its second value replaces the first one whole, not member by member.
+func (x *extractor) again(node int32) { x.has.remove(x.plan.nodes[node].below) }
 
 // between reads by the book what stands between the value of a key and the next one: from the quote that ends a string, or from behind any other value, to the
 // first byte of the next. At the end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key and what is wrong.
@@ -345,8 +399,8 @@ func (x *extractor) between(from *key, b []byte, i int) (*key, int) {
 				x.learn(from, nil, b[begin:i])
 				return nil, i
 			}
-			x.leave(at, int32(i))
-			x.moves = append(x.moves, move{at, int32(i - begin), true})
+			x.moves = append(x.moves, x.newMove(at, i-begin, true))
+			x.move(x.moves[len(x.moves)-1:], int32(begin))
 			at, first = x.plan.nodes[at].parent, false
 			continue
 		}
@@ -367,9 +421,8 @@ func (x *extractor) between(from *key, b []byte, i int) (*key, int) {
 			x.learn(from, k, b[begin:e])
 			return k, i
 		}
-		x.moves = append(x.moves, move{k.child, int32(i - begin), false})
-		x.enter(k.child)
-		x.opened[k.child] = int32(i)
+		x.moves = append(x.moves, x.newMove(k.child, i-begin, false))
+		x.move(x.moves[len(x.moves)-1:], int32(begin))
 		at, first = k.child, true
 		i++
 	}
@@ -404,7 +457,7 @@ func (x *extractor) find(text []byte, flags uint8, at int32) *key {
 		if len(x.known[at]) >= maxKnown {
 			return x.unlearned(text, flags, at)
 		}
-		k = newKey(string(text), at)
+		k = x.newKey(string(text), at)
 		x.aim(k, text, flags)
 		x.known[at][k.text] = k
 	}
@@ -419,7 +472,7 @@ func (x *extractor) unlearned(text []byte, flags uint8, at int32) *key {
 		x.aim(k, text, flags)
 		return k
 	}
-	k.slot, k.child = noSlot, 0
+	x.point(k, edge{slot: noSlot}, true)
 	return k
 }
 
@@ -439,6 +492,7 @@ func (x *extractor) learn(from, to *key, text []byte) {
 		s.words[i] = binary.LittleEndian.Uint64(b[8*i:])
 		s.masks[i] = lowBytes(len(text) - 8*i)
 	}
+	s.plain = s.isString && s.size <= 24 && s.moves == nil
 	x.steps++
 	from.steps = append(from.steps, s)
 	if from.next == noStep {
@@ -484,9 +538,7 @@ func (x *extractor) aim(k *key, text []byte, flags uint8) {
 		name = string(x.scratch)
 	}
 	e, exact := x.plan.resolve(k.node, name)
-	k.slot, k.child, k.exact = e.slot, e.child, exact
-	k.part = e.slot != noSlot && x.plan.isPart(e.slot)
-	k.plain = k.exact && !k.part
+	x.point(k, e, exact)
 }
 
 // lowBytes is the mask of the first n bytes of a little-endian word.

@@ -128,13 +128,14 @@ func skipContainer(b []byte, i int, open byte) int {
 
 // scanScalar reads the number or literal that begins at b[i].
 func scanScalar(b []byte, i int) (end int, kind Kind) {
+	if i >= 0 && i <= len(b)-8 {
+		w := word(b[i : i+8 : i+8])
+		n := bits.TrailingZeros64(notDigits(w)) >> 3
+		if c := byte(w >> (8 * uint(n&7))); n&7 != 0 && (c == ',' || c == '}') && (n == 1 || byte(w) != '0') { // most numbers
+			return i + n, Number
+		}
+	}
 	s := i
-	for i < len(b) && b[i]-'0' <= 9 {
-		i++
-	}
-	if n := i - s; n > 0 && n < maxDigits && i < len(b) && (b[i] == ',' || b[i] == '}') && (n == 1 || b[s] != '0') { // most numbers
-		return i, Number
-	}
 	for i < len(b) && b[i] != ',' && b[i] != '}' && b[i] != ']' && b[i] > ' ' {
 		i++
 	}
@@ -146,6 +147,12 @@ func scanScalar(b []byte, i int) (end int, kind Kind) {
 		return broken, Absent
 	}
 	return i, kind
+}
+
+// notDigits has bits set where there is anything but a digit among eight bytes; the lowest of them is the first byte's.
+func notDigits(w uint64) uint64 {
+	w ^= ones * '0'
+	return (w + ones*(0x80-10) | w) & tops
 }
 
 // scalarKind tells numbers from literals. What JSON does not know but writers of JSON write, NaN and Infinity, is text.
