@@ -407,7 +407,7 @@ func (d *Decoder) keep(f func([]byte) []byte) []byte {
 
 // resolved puts the text of a string into the arena, unless it may stay where it is.
 func (d *Decoder) resolved(t []byte, flags uint8) []byte {
-	if flags&escaped == 0 && utf8.Valid(t) {
+	if flags&escaped == 0 && (flags&wide == 0 || utf8.Valid(t)) {
 		return t
 	}
 	start := len(d.arena)

@@ -202,13 +202,14 @@ func opens(t []byte) bool {
 			return true
 		}
 	}
-	for i, c := range t[:min(len(t), 40)] {
-		if c == '=' {
-			return i > 0
-		}
+	i := bytes.IndexByte(t[:min(len(t), 40)], '=')
+	if i <= 0 { // nearly always
+		return false
+	}
+	for _, c := range t[:i] {
 		if !isWord(c) && c != '.' && c != '-' && c != '@' {
 			return false
 		}
 	}
-	return false
+	return true
 }

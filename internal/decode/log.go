@@ -111,7 +111,10 @@ func (l *Log) value(id FieldID) Value {
 	if l.stamps[id] == l.stamp {
 		return l.values[id]
 	}
-	v := l.find(id)
+	v, ok := l.quoted(id)
+	if !ok {
+		v = l.find(id)
+	}
 	l.stamps[id], l.values[id] = l.stamp, v
 	if l.shape != nil && l.shape.slots[id] == slotUnknown {
 		l.learn(id, v)

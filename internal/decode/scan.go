@@ -347,10 +347,18 @@ func appendText(dst, s []byte, flags uint8) []byte {
 	}
 	for len(s) > 0 {
 		n := bytes.IndexByte(s, '\\')
-		if n < 0 {
-			return appendValid(dst, s)
+		plain := s
+		if n >= 0 {
+			plain = s[:n]
 		}
-		dst = appendValid(dst, s[:n])
+		if flags&wide == 0 {
+			dst = append(dst, plain...)
+		} else {
+			dst = appendValid(dst, plain)
+		}
+		if n < 0 {
+			break
+		}
 		dst, n = appendEscape(dst, s, n)
 		s = s[n:]
 	}

@@ -144,6 +144,24 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 	return Value{s.kind, t}, true
 }
 
+// quoted answers what the shape knows of a field whose text has escapes, as messages often have.
+func (l *Log) quoted(id FieldID) (v Value, ok bool) {
+	if l.shape == nil || l.shape.slots[id] < 0 || id == FieldContainer {
+		return Value{}, false
+	}
+	at := l.shape.slots[id]
+	s := &l.root.spans[at]
+	if s.kind != String || s.flags&escaped == 0 {
+		return Value{}, false
+	}
+	t := l.d.resolved(l.root.doc[s.start:s.end], s.flags)
+	if id == FieldMessage {
+		t = l.tidy(t, true)
+	}
+	l.note(id, at)
+	return Value{String, t}, true
+}
+
 // knownSource is where known found a field.
 func (l *Log) knownSource(id FieldID) (source, bool) {
 	if l.shape == nil || l.shape.slots[id] < 0 {
