@@ -7,7 +7,8 @@ import (
 
 // grams finds where in a value literals may begin. Every literal of five bytes or more is represented by as many consecutive windows of four bytes as the scan
 // takes steps at once, those that are rarest in the traffic: whichever way the steps fall, one of them is met. A bitmap of the windows' hashes decides nearly
-// always that there is nothing here; a table and a comparison decide the rest. The cost hardly depends on the number of literals.
+// always that there is nothing here. What it lets through is looked up by the window and the four bytes behind it, or before it where the literal ends with it,
+// so that of the many literals that share a window hardly one is compared in vain. The cost hardly depends on the number of literals.
 //
 // Literals of three and four bytes have a filter of their own, with windows of three bytes at every place.
 type grams struct {
@@ -15,15 +16,19 @@ type grams struct {
 	stride int
 	small  *[smallMap]byte // one of the two bitmaps
 	large  *[largeMap]byte
-	starts *table  // window -> literal<<8 | offset of the window in it
-	checks []check // of the lists of starts
+	starts *table // key -> literal<<8 | offset of the window in it
+	looks  uint8  // a bit for each look that some key has
 }
 
-// check is another window of a literal, which tells most strangers from it before the literal itself is touched.
-type check struct {
-	window uint32
-	at     int32 // relative to the window that was met
-}
+// look is where a key takes its bytes from, seen from the window.
+type look uint8
+
+const (
+	lookAlone  look = iota // the window only: the literal is too short for more
+	lookAhead              // and the four bytes behind it
+	lookBehind             // and those before it
+	looks
+)
 
 const (
 	smallMap   = 1 << 12
@@ -81,49 +86,58 @@ func newGrams(size int, lits []literal, ids []int32, freq *gramFreq) *grams {
 		}
 	}
 	m := make(map[uint64][]int32, len(ids)*g.stride)
+	windows := make(map[uint32]bool, len(ids))
 	for _, id := range ids {
 		t := lits[id].text
 		at := g.rarest(t, m, freq)
 		for i := at; i < at+g.stride; i++ {
-			w := uint64(g.window(t, i))
-			m[w] = append(m[w], id<<8|int32(i))
+			l := g.look(t, i)
+			key := g.key(t, i, l)
+			m[key] = append(m[key], id<<8|int32(i))
+			windows[g.window(t, i)] = true
+			g.looks |= 1 << l
 		}
 	}
 	g.starts = newTable(m)
-	g.checks = make([]check, len(g.starts.list))
-	for i, c := range g.starts.list {
-		at := int(c & maxOffset)
-		g.checks[i] = g.newCheck(lits[c>>8].text, at)
-	}
-	if len(m) <= 600 {
+	if len(windows) <= 600 {
 		g.small = new([smallMap]byte)
-		for w := range m {
-			h := uint32(w) * gramMix >> smallShift
+		for w := range windows {
+			h := w * gramMix >> smallShift
 			g.small[h>>3] |= 1 << (h & 7)
 		}
 		return g
 	}
 	g.large = new([largeMap]byte)
-	for w := range m {
-		h := uint32(w) * gramMix >> largeShift
+	for w := range windows {
+		h := w * gramMix >> largeShift
 		g.large[h>>3] |= 1 << (h & 7)
 	}
 	return g
 }
 
-// newCheck takes the window at the end of a literal that is further from the one at an offset.
-func (g *grams) newCheck(t []byte, at int) check {
-	if len(t) < minGram {
-		return check{g.window(t, at), 0}
+// look is how a literal with a window at t[i] is looked up.
+func (g *grams) look(t []byte, i int) look {
+	switch {
+	case g.size == 4 && i+8 <= len(t):
+		return lookAhead
+	case g.size == 4 && i >= 4:
+		return lookBehind
 	}
-	to := 0
-	if at < len(t)-4-at {
-		to = len(t) - 4
-	}
-	return check{half(t[to:]) | gramCase, int32(to - at)}
+	return lookAlone
 }
 
-// crowded is how many literals may share a window before another one is looked for, however frequent: no text shall be made of windows that thousands share.
+// key is what the bytes around a window at b[i] are looked up by.
+func (g *grams) key(b []byte, i int, l look) uint64 {
+	switch l {
+	case lookAhead:
+		return word8(b[i:])
+	case lookBehind:
+		return word8(b[i-4:]) ^ mix
+	}
+	return uint64(g.window(b, i))
+}
+
+// crowded is how many literals may share a key before another window is looked for, however frequent: no text shall be made of windows that thousands share.
 const crowded = 24
 
 // rarest is where in a literal its windows are rarest.
@@ -132,14 +146,13 @@ func (g *grams) rarest(t []byte, taken map[uint64][]int32, freq *gramFreq) int {
 	for p := 0; p+g.size+g.stride-1 <= len(t) && p+g.stride-1 <= maxOffset; p++ {
 		var cost uint64
 		for i := p; i < p+g.stride; i++ {
-			w := g.window(t, i)
-			if n := len(taken[uint64(w)]); n < crowded {
+			if n := len(taken[g.key(t, i, g.look(t, i))]); n < crowded {
 				cost += uint64(n) / 8
 			} else {
 				cost += uint64(n) << 20
 			}
 			if g.size == 4 {
-				cost += uint64(freq.of(w))
+				cost += uint64(freq.of(g.window(t, i)))
 			}
 		}
 		if cost < best {
@@ -246,7 +259,19 @@ func (g *grams) scan4small(m *Matcher, s *scan, b []byte) {
 
 func (g *grams) scan4large(m *Matcher, s *scan, b []byte) {
 	set := g.large
-	for i := 0; i >= 0 && i <= len(b)-4; i += 4 {
+	i := 0
+	for ; i >= 0 && i <= len(b)-16; i += 16 {
+		v, w := word(b[i:i+8:i+8])|wordCase, word(b[i+8:i+16:i+16])|wordCase
+		h0 := uint32(v) * gramMix >> largeShift
+		h1 := uint32(v>>32) * gramMix >> largeShift
+		h2 := uint32(w) * gramMix >> largeShift
+		h3 := uint32(w>>32) * gramMix >> largeShift
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 | set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
+		for ; hits != 0; hits &= hits - 1 {
+			g.hit(m, s, b, i+4*bits.TrailingZeros8(hits))
+		}
+	}
+	for ; i >= 0 && i <= len(b)-4; i += 4 {
 		h := (half(b[i:i+4:i+4]) | gramCase) * gramMix >> largeShift
 		if set[h>>3]>>(h&7)&1 != 0 {
 			g.hit(m, s, b, i)
@@ -279,21 +304,18 @@ func (g *grams) scan3(m *Matcher, s *scan, b []byte) {
 //
 //go:noinline
 func (g *grams) hit(m *Matcher, s *scan, b []byte, i int) {
-	first, end := g.starts.span(uint64(g.window(b, i)))
-	for n := first; n < end; n++ {
-		c := g.starts.list[n]
-		if g.size == 4 {
-			k := g.checks[n]
-			if at := i + int(k.at); at < 0 || at > len(b)-4 || half(b[at:at+4:at+4])|gramCase != k.window {
-				continue
-			}
+	for l := lookAlone; l < looks; l++ {
+		if g.looks>>l&1 == 0 || l == lookAhead && i > len(b)-8 || l == lookBehind && (i < 4 || i > len(b)-4) {
+			continue
 		}
-		m.compared++
-		l := &s.unit.lits[c>>8]
-		from := i - int(c&maxOffset)
-		to := from + len(l.text)
-		if from >= 0 && to <= len(b) && s.wants(l) && l.is(b[from:to]) {
-			m.found(s, c>>8)
+		for _, c := range g.starts.find(g.key(b, i, l)) {
+			m.compared++
+			l := &s.unit.lits[c>>8]
+			from := i - int(c&maxOffset)
+			to := from + len(l.text)
+			if from >= 0 && to <= len(b) && s.wants(l) && l.is(b[from:to]) {
+				m.found(s, c>>8)
+			}
 		}
 	}
 }
