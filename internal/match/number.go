@@ -147,10 +147,31 @@ func unitFactor(u []byte) (float64, bool) {
 
 // valueNumber is a value as a number.
 func valueNumber(v decode.Value) (float64, bool) {
-	if v.Kind != decode.Number && v.Kind != decode.String {
+	switch v.Kind {
+	case decode.Number:
+		if n, ok := smallWhole(v.Text); ok {
+			return n, true
+		}
+	case decode.String:
+	default:
 		return 0, false
 	}
 	return ParseNumber(v.Text)
+}
+
+// smallWhole reads a whole number of a few digits, as most numbers in logs are.
+func smallWhole(t []byte) (float64, bool) {
+	if len(t) == 0 || len(t) > 9 {
+		return 0, false
+	}
+	n := 0
+	for _, c := range t {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		n = 10*n + int(c-'0')
+	}
+	return float64(n), true
 }
 
 // isNumber says whether a text is a number as JSON spells it.

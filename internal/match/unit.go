@@ -31,6 +31,7 @@ type unit struct {
 	marks []mark
 
 	anchors               *table // whole values, beginnings and ends
+	checks                []check
 	equals, folded, cased bool
 	canonical             bool        // numbers are compared by value
 	ends                  []anchorEnd // by ascending size
@@ -46,6 +47,40 @@ type unit struct {
 type anchorEnd struct {
 	size, class int
 	op          rule.Op
+}
+
+// check is what is known of a literal among the anchors before it is touched: its length, and four bytes of it at its other end.
+type check struct {
+	window uint32
+	n      int32
+	op     rule.Op
+}
+
+func newCheck(l *literal) check {
+	c := check{n: int32(len(l.text)), op: l.op}
+	if len(l.text) >= 4 {
+		if l.op == rule.OpSuffix {
+			c.window = half(l.text) | gramCase
+		} else {
+			c.window = half(l.text[len(l.text)-4:]) | gramCase
+		}
+	}
+	return c
+}
+
+// may says whether a value that begins, or ends, as the literal does may have all of it.
+func (c *check) may(b []byte, op rule.Op) bool {
+	n := int(c.n)
+	if c.op != op || n > len(b) {
+		return false
+	}
+	if n < 4 {
+		return true
+	}
+	if op == rule.OpSuffix {
+		return half(b[len(b)-n:])|gramCase == c.window
+	}
+	return half(b[n-4:])|gramCase == c.window
 }
 
 // mark says which predicate becomes true, for values of which scope.
@@ -135,6 +170,9 @@ func (b *unitBuilder) build() *unit {
 	}
 	if len(anchors) > 0 {
 		u.anchors = newTable(anchors)
+		for _, id := range u.anchors.list {
+			u.checks = append(u.checks, newCheck(&u.lits[id]))
+		}
 	}
 	for c, n := range anchorLengths {
 		if prefixes>>c&1 != 0 {
@@ -292,9 +330,14 @@ func (m *Matcher) scanText(s *scan, b []byte) {
 			if e.size > len(b) {
 				break
 			}
-			for _, id := range u.anchors.find(anchorKey(b, e.class, e.op == rule.OpSuffix)) {
+			first, end := u.anchors.span(anchorKey(b, e.class, e.op == rule.OpSuffix))
+			for n := first; n < end; n++ {
+				if !u.checks[n].may(b, e.op) {
+					continue
+				}
+				id := u.anchors.list[n]
 				l := &u.lits[id]
-				if l.op != e.op || len(l.text) > len(b) || !s.wants(l) {
+				if !s.wants(l) {
 					continue
 				}
 				part := b[:len(l.text)]
