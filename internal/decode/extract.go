@@ -30,10 +30,10 @@ type extractor struct {
 		has  uint64
 		span span
 	}
-	unknown   int               // keys and steps met since the extractor stopped learning
-	steps     int               // remembered, of all keys
-	scratch   []byte
-	moves     []move
+	unknown int // keys and steps met since the extractor stopped learning
+	steps   int // remembered, of all keys
+	scratch []byte
+	moves   []move
 
 	parts bool // a part was met in the document
 }
@@ -306,7 +306,7 @@ func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
 // endBytes has bits set where there is a quote or a backslash among eight bytes; the lowest of them is the first byte's.
 func endBytes(w uint64) uint64 {
-	return ((w^quotes - ones) | (w^slashes - ones)) &^ w & tops // the characters' own top bits are clear, so ^w has those of ^(w^quotes)
+	return ((w ^ quotes - ones) | (w ^ slashes - ones)) &^ w & tops // the characters' own top bits are clear, so ^w has those of ^(w^quotes)
 }
 
 // fits says whether the step stands at b[i].
