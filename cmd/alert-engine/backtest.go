@@ -148,7 +148,9 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 	}
 	b.Factory.Lateness = 0 // nothing is late at the end
 	for _, r := range rules.set.Rules {
-		b.Rules = append(b.Rules, r.ID())
+		if !r.Record { // it raises none
+			b.Rules = append(b.Rules, r.ID())
+		}
 	}
 	logs, err := c.logs(ctx, &b, rules)
 	if err != nil {

@@ -69,7 +69,7 @@ func NewEngine(opts ...Option) *Engine {
 		o(&e.opts)
 	}
 	e.opts.withDefaults()
-	e.times.shared = e.opts.shared
+	e.times.shared, e.times.except = e.opts.shared, e.opts.recordedTopic
 	e.scans.New = func() any { return newScan() }
 	e.singles.New = func() any { return e.newScanner() }
 	e.life.e = e
@@ -157,7 +157,7 @@ func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 func (e *Engine) LongestWindow() time.Duration {
 	longest := time.Duration(0)
 	for _, u := range e.program.Load().units {
-		longest = max(longest, u.plan.Retention()+u.rule.For+u.rule.Lateness)
+		longest = max(longest, u.plan.Retention()+u.rule.For+time.Duration(u.lateness()))
 	}
 	return longest
 }
@@ -272,7 +272,7 @@ func (l *life) eager() bool { return l.u.plan.Eager() && !l.e.opts.final }
 // postpones says whether an event that is in time cannot bring anything about earlier than the group is due: a condition that more events only make truer, and that
 // holds or was told to hold, can only hold for longer. It spares busy groups, which have alerts, a look at their whole window for each event.
 func (l *life) postpones() bool {
-	return l.eager() && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
+	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
@@ -486,6 +486,14 @@ func (e *Engine) decide(u *unit, number uint32) {
 
 // sweep decides the group's life up to an instant before which nothing more is expected.
 func (l *life) sweep(upTo int64) {
+	if l.u.recorded {
+		l.record(upTo)
+		return
+	}
+	l.sweepTo(upTo)
+}
+
+func (l *life) sweepTo(upTo int64) {
 	win := &l.g.win
 	before := win.Swept()
 	win.Decide(l.u.plan, upTo, environment{l.e, l.u, l.g}, l.each)

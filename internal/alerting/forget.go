@@ -60,6 +60,9 @@ func (l *life) forgets() int64 {
 	if list := l.u.gaps[l.number]; len(list) > 0 {
 		last = list[0].last
 	}
+	if l.u.recorded { // not before its last value
+		return ceil(last+l.u.keeps(), l.u.step)
+	}
 	return last + l.u.keeps()
 }
 

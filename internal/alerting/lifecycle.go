@@ -301,6 +301,9 @@ func (l *life) tick(at int64) {
 // due is when the group next has to be looked at, and whether nothing but its end is to be expected then.
 func (l *life) due() (at int64, fades bool) {
 	at, fades = l.g.win.Next(l.u.plan)
+	if l.u.recorded {
+		return l.dueValue(at), false
+	}
 	return min(at, l.next(), l.forgets()), fades && l.g.alert == nil && !l.u.plan.Known() && len(l.u.asks) == 0
 }
 

@@ -28,6 +28,9 @@ type options struct {
 	shared      bool
 	final       bool
 	warming     bool
+
+	recorded      func(models.Recorded)
+	recordedTopic string
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
@@ -36,6 +39,13 @@ func WithRules(set *rule.Set) Option { return func(o *options) { o.rules = set }
 
 // WithEmit sets what is told of every transition, one at a time and in order. It may read the engine, but not feed it. Without it transitions are logged.
 func WithEmit(emit func(models.Alert)) Option { return func(o *options) { o.emit = emit } }
+
+// WithRecorded sets what is told of the values of record rules, one at a time, those of a group in order. It is called while the engine evaluates, so it must not use
+// the engine, and must not wait. Topic is where the values go, "" for none: rules read it only if they name it as their source, wait for values as long as these may
+// take, and have no values there themselves, so that nothing goes round.
+func WithRecorded(topic string, recorded func(models.Recorded)) Option {
+	return func(o *options) { o.recorded, o.recordedTopic = recorded, topic }
+}
 
 // WithLogger sets the logger; slog.Default by default.
 func WithLogger(l *slog.Logger) Option { return func(o *options) { o.logger = l } }

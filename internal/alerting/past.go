@@ -19,7 +19,7 @@ const deepest = 28 * 24 * time.Hour
 
 // reach is how far back logs matter to a unit that is new.
 func (u *unit) reach() time.Duration {
-	return min(max(u.plan.Retention(), u.rule.Remember)+u.rule.For+u.rule.Lateness, deepest)
+	return min(max(u.plan.Retention(), u.rule.Remember)+u.rule.For+time.Duration(u.lateness()), deepest)
 }
 
 // LookBack is how far back the logs lie that a rule asks for: those of its window or sequence, those that it compares them with, and those that it learns from. It
@@ -72,6 +72,9 @@ func (e *Engine) Scratch() (*Engine, time.Duration) {
 	return NewEngine(func(o *options) {
 		*o = e.opts
 		o.rules, o.registerer, o.warming, o.emit = &set, nil, false, func(models.Alert) {}
+		if o.recorded != nil {
+			o.recorded = func(models.Recorded) {}
+		}
 	}), past
 }
 
@@ -139,6 +142,7 @@ func (e *Engine) warmed(u *unit, past *unit, owners []owner) {
 			l.tell(models.AlertFiring, at, a.edge.Reason+"; up since before the rule was read")
 		}
 	}
+	e.tellValues(u, false)
 }
 
 // GoLive has the rules of a scratch engine begin without their past, or all that wait when it is nil. Why is part of their status until they have a past of their own;

@@ -54,6 +54,7 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 		return nil, err
 	}
 	p.units = inOrder(p.units)
+	p.delay(e.opts.recordedTopic)
 	return p, p.index(e.opts.clock)
 }
 

@@ -86,7 +86,7 @@ func (e *Engine) inherit(old, p *program) {
 	e.expireNumbers(p)
 }
 
-// retire ends the alerts of a rule that is gone.
+// retire ends the alerts and values of a rule that is gone.
 func (e *Engine) retire(u *unit) {
 	for number := range u.open {
 		l := e.at(u, number)
@@ -96,6 +96,7 @@ func (e *Engine) retire(u *unit) {
 			l.resolve(at, "the rule was changed or removed")
 		}
 	}
+	e.tellValues(u, true)
 }
 
 // remind tells of alerts again that were too old to be told when they were found, but are still up now that the logs are read to their end: nobody has heard of them.
@@ -121,7 +122,7 @@ func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
 	}
 	replayed := int64(never)
 	for p, pt := range e.times.partitions {
-		if u.topics != nil && !u.topics[p.Topic] {
+		if u.topics != nil && !u.topics[p.Topic] || u.topics == nil && u.except != "" && p.Topic == u.except {
 			continue
 		}
 		if pt.replay {

@@ -34,6 +34,11 @@ type unit struct {
 	expected    []string // the members of the list of keys that must exist
 	numbers     *numbers
 
+	recorded bool          // its values are told
+	step     int64         // of the grid of their instants
+	except   string        // a topic that only those read who name it
+	delay    time.Duration // by which what it reads comes later than logs do
+
 	asked     bool  // some rule asks whether its alerts are up
 	successor *unit // of the same rule in the newest set; nil when there is none
 	retired   bool  // a newer set has taken its place
@@ -87,6 +92,7 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	}
 	u.topics, u.readsAlerts = e.topicsOf(r)
 	u.domain = topicsKey(u.topics)
+	u.grid(&e.opts)
 	if r.Samples.First+r.Samples.Last > 0 && !r.Record {
 		u.lines = r.Samples.First + r.Samples.Last
 	}
@@ -172,7 +178,7 @@ func (u *unit) reads(topic string) bool {
 	if u.readsAlerts {
 		return topic == alertsTopic
 	}
-	return u.topics == nil && topic != alertsTopic || u.topics[topic]
+	return u.topics == nil && topic != alertsTopic && (topic != u.except || topic == "") || u.topics[topic]
 }
 
 // query is the one of the logs that are events of the rule.
@@ -220,7 +226,7 @@ func (u *unit) keeps() int64 {
 }
 
 // lateness is the disorder that is allowed.
-func (u *unit) lateness() int64 { return int64(u.rule.Lateness) }
+func (u *unit) lateness() int64 { return int64(u.rule.Lateness + u.delay) }
 
 // levelOf is the number of the level that an edge has reached, from 1; 0 for none.
 func (u *unit) levelOf(ed window.Edge) int {

@@ -25,6 +25,7 @@ type timekeeper struct {
 	partitions map[models.Partition]*partitionTime
 	entries    int64            // logs that came one by one
 	progressed bool             // Advance was told of partitions
+	except     string           // a topic that only those read who name it
 	shared     bool             // others read partitions of our topics
 	advanced   bool             // Advance was called, so it is known which partitions are ours
 	owners     []*partitionTime // by number, in an engine that shares
@@ -164,7 +165,7 @@ func topicsKey(topics map[string]bool) string {
 func (t *timekeeper) domain(topics map[string]bool) domain {
 	d := domain{topics: topics, base: never, oldest: never, caughtUp: true}
 	for p, pt := range t.partitions {
-		if topics != nil && !topics[p.Topic] || !t.holds(pt) {
+		if topics != nil && !topics[p.Topic] || topics == nil && t.except != "" && p.Topic == t.except || !t.holds(pt) {
 			continue
 		}
 		d.known = true

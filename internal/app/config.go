@@ -47,6 +47,7 @@ type KafkaConfig struct {
 	InstanceID      string        `yaml:"instance_id,omitempty"` // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
 	SessionTimeout  time.Duration `yaml:"session_timeout"`       // how long the group waits for a member that says nothing
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
+	RecordsTopic    string        `yaml:"records_topic,omitempty"` // gets the values of record rules; "" for /metrics alone
 	TLS             TLSConfig     `yaml:"tls,omitempty"`
 	SASL            SASLConfig    `yaml:"sasl,omitempty"`
 }
@@ -323,6 +324,7 @@ func (c *Config) Validate() error {
 		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file")
 	wrong(len(c.Notify.Alertmanagers) > 0 && (c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
 		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url")
+	wrong(k.RecordsTopic != "" && (k.RecordsTopic == k.DeadLetterTopic || k.RecordsTopic == c.Notify.KafkaTopic), "kafka.records_topic %q also gets something else; name another topic for one", k.RecordsTopic)
 	t := c.Notify.KafkaTopic
 	wrong(t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""), "notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts", t)
 	wrong(t != "" && t == k.DeadLetterTopic, "notify.kafka_topic and kafka.dead_letter_topic are both %q; name another topic for one", t)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -86,7 +87,7 @@ func newProgram(c *Config, t Terminal) *program {
 		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
-	p.metrics, p.topics, p.keeps = newMetrics(p.registry), &topics{p: p}, newRetentions(p)
+	p.metrics, p.topics, p.keeps = newMetrics(p.registry), &topics{p: p, made: map[string]bool{}}, newRetentions(p)
 	return p
 }
 
@@ -135,11 +136,15 @@ func (p *program) openState(set *rule.Set) (err error) {
 		return err
 	}
 	p.lives.onEnd(p.store.Close)
-	p.state = &state{store: p.store}
+	topic := p.config.Kafka.RecordsTopic
+	p.state = &state{store: p.store, values: newRecorded(topic, p.topics, p.logger, p.registry)}
 	options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(p.state.emit), alerting.WithLogger(p.logger), alerting.WithRegisterer(p.registry),
 		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock)}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
+	}
+	if topic != "" {
+		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
 	}
 	if p.config.Limits.WarmUp > 0 {
 		options = append(options, alerting.WithWarming())
@@ -149,7 +154,7 @@ func (p *program) openState(set *rule.Set) (err error) {
 		return err
 	}
 	p.set.Store(set)
-	if err := p.state.Restore(p.store.Load); err != nil {
+	if err := p.state.Restore(p.state.values.restoring(p.store.Load)); err != nil {
 		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
 	}
 	if len(p.store.Positions()) == 0 {
@@ -215,7 +220,10 @@ func (p *program) start(ctx context.Context) {
 		p.lives.start(ctx, "pages", p.server.Run)
 	}
 	p.lives.start(ctx, "notifications", p.notifier.Run)
-	p.lives.start(ctx, "kafka", p.source.Run)
+	if p.config.Kafka.RecordsTopic != "" {
+		p.lives.start(ctx, "recorded values", p.writeValues)
+	}
+	p.lives.start(ctx, "kafka", p.read)
 	p.lives.start(ctx, "past of new rules", p.warmUp.run)
 	p.lives.start(ctx, "retention of topics", p.keeps.run)
 	if p.beside != nil {
@@ -224,6 +232,24 @@ func (p *program) start(ctx context.Context) {
 	if p.hangups != nil {
 		p.lives.start(ctx, "reload", p.heedHangups)
 	}
+}
+
+// writeValues writes the values of record rules to their topic. When it ends the source has taken its last checkpoint.
+func (p *program) writeValues(ctx context.Context) error {
+	if err := p.state.values.run(ctx, p.config.Limits.ShutdownGrace); err != nil {
+		return err
+	}
+	return p.state.settle()
+}
+
+// read reads the topics. One of them may be that of recorded values, which is ours to make.
+func (p *program) read(ctx context.Context) error {
+	if topic := p.config.Kafka.RecordsTopic; slices.Contains(p.config.Kafka.Topics, topic) {
+		if err := p.topics.await(ctx, topic); err != nil {
+			p.logger.Error("the topic of recorded values cannot be made", "topic", topic, "error", err)
+		}
+	}
+	return p.source.Run(ctx)
 }
 
 // notifyOptions say whom to tell. Whoever names nobody reads his alerts on the terminal: silence would look like a system without trouble.

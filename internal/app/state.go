@@ -18,6 +18,7 @@ import (
 type state struct {
 	*alerting.Engine
 	store   *store.Store
+	values  *recorded                    // of record rules
 	between func(read []models.Progress) // is called at each checkpoint, while the engine stands still exactly there; nil for nothing
 	read    []models.Progress            // how far that is
 	wanted  atomic.Bool                  // somebody waits for between
@@ -77,6 +78,8 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	}
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
+	s.values.save(c.Full(), c.Put, c.Delete)
+	defer s.values.release()
 	for _, p := range positions {
 		c.SetPosition(storeSource(p), store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left})
 	}
@@ -91,6 +94,16 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	defer s.mu.Unlock()
 	s.saved = time.Now()
 	return nil
+}
+
+// settle notes on disk which values are on their topic, once no checkpoint will do so any more.
+func (s *state) settle() error {
+	c := s.store.Begin()
+	if c.Full() {
+		return nil // the last checkpoint failed; what it did not save is written once more
+	}
+	s.values.save(false, c.Put, c.Delete)
+	return s.store.Commit(c)
 }
 
 // checkpointed is when the last checkpoint was taken.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -49,7 +50,7 @@ func (t *topics) writer() (*kafka.Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.producer, t.made = w, map[string]bool{}
+	t.producer = w
 	return w, nil
 }
 
@@ -72,6 +73,16 @@ func (t *topics) make(ctx context.Context, topic string) error {
 	defer t.mu.Unlock()
 	t.made[topic] = true
 	return nil
+}
+
+// await makes a topic, and waits for brokers that cannot be reached. An error is one that waiting does not help.
+func (t *topics) await(ctx context.Context, topic string) error {
+	for {
+		err := t.make(ctx, topic)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // close gives up what is not written yet.

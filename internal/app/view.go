@@ -43,7 +43,7 @@ func (p *program) live() []web.Check {
 
 // ready is what must hold for alerts to be found and told.
 func (p *program) ready() []web.Check {
-	return []web.Check{
+	list := []web.Check{
 		{Name: "kafka", Err: func() error {
 			if h := p.source.Health(); h.State != kafka.Ready {
 				return problems(h)
@@ -54,6 +54,10 @@ func (p *program) ready() []web.Check {
 		{Name: "state", Err: p.store.Alarm, Soft: true}, // alerts are found and told all the same
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
+	if p.config.Kafka.RecordsTopic != "" {
+		list = append(list, web.Check{Name: "recorded values", Err: p.state.values.alarm, Soft: true})
+	}
+	return list
 }
 
 func problems(h kafka.Health) error {

@@ -1,0 +1,43 @@
+package window
+
+// Moves is the first instant after the watermark at which the number that the condition is about may become another one, because something enters or leaves a window;
+// Never if there is none before another event is added. It is for rules that are no mere counting. What time alone changes, an age, does not count.
+func (g *Group) Moves(p *Plan) int64 {
+	if g.late {
+		return g.swept + 1
+	}
+	st, at := g.state, int64(Never)
+	soon := func(t int64) {
+		if t > g.swept {
+			at = min(at, t)
+		}
+	}
+	if n := after(g.times, g.swept); n < len(g.times) {
+		soon(g.times[n])
+	}
+	if n := after(g.times, g.swept-p.Span()); n < len(g.times) {
+		soon(g.times[n] + p.Span())
+	}
+	for i, c := range p.calls {
+		s, cur := &st.series[c.series], &st.done.cursors[i]
+		if cur.hi < len(s.times) {
+			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
+		}
+		if cur.lo < cur.hi {
+			soon(s.times[cur.lo] + c.offset + p.window)
+		}
+		if c.offset > 0 {
+			soon(st.known + c.offset + p.window)
+		}
+	}
+	if len(p.history) > 0 && st.remembers(p, g.swept) {
+		soon(floor(max(g.swept, st.known), p.grid) + p.grid)
+	}
+	return at
+}
+
+// Late says whether an event has entered that came after its time was swept: what it changes, it changes from now on.
+func (g *Group) Late() bool { return g.late }
+
+// Holds is how many events of the group are in the window at the watermark.
+func (g *Group) Holds(p *Plan) int64 { return g.Entered(g.swept) - g.Entered(g.swept-p.Span()) }
