@@ -1,35 +1,93 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"errors"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// batchEnd returns the offset after the batch that holds the next record of a partition, by the batch's header alone.
-func batchEnd(ctx context.Context, client *kgo.Client, p *partition) (int64, bool) {
+// bytesAt fetches what the log holds from the batch on that has an offset, without the client's help, which gives up where bytes are damaged.
+func bytesAt(ctx context.Context, client *kgo.Client, p *partition, offset int64) (*kmsg.FetchResponseTopicPartition, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	leader, _, err := client.PartitionLeader(p.Topic, p.Partition.Partition)
 	if err != nil || leader < 0 {
-		return 0, false
+		return nil, cmp.Or(err, error(kerr.LeaderNotAvailable))
 	}
 	request := kmsg.NewPtrFetchRequest()
 	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = 100, 1, 1<<20, -1
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = p.Topic, p.id
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = p.Partition.Partition, p.next, 1<<20, -1
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = p.Partition.Partition, offset, 1<<20, -1
 	topic.Partitions = append(topic.Partitions, part)
 	request.Topics = append(request.Topics, topic)
 	answer, err := request.RequestWith(ctx, client.Broker(int(leader)))
-	if err != nil || len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+	if err != nil {
+		return nil, err
+	}
+	if err := kerr.ErrorForCode(answer.ErrorCode); err != nil {
+		return nil, err
+	}
+	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
+		return nil, errors.New("the broker's answer is not of what was asked")
+	}
+	return &answer.Topics[0].Partitions[0], kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
+}
+
+// readable says whether the first batch of an answer can be read, as the client would, and where it begins. One that expands beyond all measure can: it is dealt with
+// when its turn comes.
+func readable(answer *kmsg.FetchResponseTopicPartition, p *partition, offset int64) (first int64, ok bool) {
+	if len(answer.RecordBatches) < 8 {
 		return 0, false
 	}
-	return endOf(answer.Topics[0].Partitions[0].RecordBatches, p.next)
+	o := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Topic: p.Topic, Partition: p.Partition.Partition, Offset: offset}
+	fetched, next := kgo.ProcessFetchPartition(o, answer, kgo.DefaultDecompressor(), nil)
+	if next <= offset || fetched.Err != nil && len(fetched.Records) == 0 {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(answer.RecordBatches)), true
+}
+
+// beyond returns the first offset after a damaged one at which the log can be read again. Batches are of any length, so it looks further and further, and then closes in.
+func beyond(ctx context.Context, client *kgo.Client, p *partition, damaged, end int64) (int64, bool) {
+	low, high := damaged, int64(-1)
+	for step := int64(1); high < 0; step *= 2 {
+		at := min(damaged+step, end-1)
+		if at <= low {
+			return 0, false // there is nothing up to the end
+		}
+		if first, ok := batchAt(ctx, client, p, at); ok && first > low {
+			high = first
+		} else if ctx.Err() != nil {
+			return 0, false
+		} else {
+			low = at
+		}
+	}
+	for low+1 < high {
+		middle := low + (high-low)/2
+		if first, ok := batchAt(ctx, client, p, middle); ok && first > low {
+			high = first
+		} else {
+			low = middle
+		}
+	}
+	return high, true
+}
+
+func batchAt(ctx context.Context, client *kgo.Client, p *partition, offset int64) (first int64, ok bool) {
+	answer, err := bytesAt(ctx, client, p, offset)
+	if err != nil {
+		return 0, false
+	}
+	return readable(answer, p, offset)
 }
 
 // endOf walks the batches to the one that holds the offset. A batch begins with its first offset (8 bytes), its length after this field (4), the leader epoch (4), the

@@ -52,7 +52,8 @@ type feed struct {
 	client *kgo.Client
 	admin  *kadm.Client
 
-	onlyErrors bool // the last poll brought nothing else; the loop's own
+	onlyErrors bool      // the last poll brought nothing else; the loop's own
+	examined   time.Time // when it was last looked why nothing comes; the loop's own
 
 	mu       sync.Mutex // guards all below, and the partitions' fields
 	parts    map[models.Partition]*partition
@@ -89,6 +90,7 @@ type partition struct {
 	endAsked    time.Time // when the question was asked whose answer is end; zero when a fetch brought it
 	last        time.Time // timestamp of the last record
 	moved       time.Time // when next last moved
+	behind      time.Time // since when there is something to read, and next has not moved; zero for not
 	stuck       error     // why nothing comes; nil when all is well
 	pin         bool      // to be committed although nothing was read yet
 	handled     int64     // records since it is ours
@@ -360,7 +362,7 @@ func (f *feed) done(p *partition, next int64, last *kgo.Record, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if next > p.next {
-		p.next, p.moved = next, time.Now()
+		p.next, p.moved, p.behind = next, time.Now(), time.Time{}
 	}
 	if last != nil {
 		p.epoch, p.last = last.LeaderEpoch, last.Timestamp

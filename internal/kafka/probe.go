@@ -94,6 +94,9 @@ func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err erro
 			if e.Offset >= p.next {
 				p.end, p.endAsked = e.Offset, asked
 			}
+			if p.behind.IsZero() && p.next < p.end {
+				p.behind = asked
+			}
 		}
 		if s, ok := starts.Lookup(name.Topic, name.Partition); ok && s.Err == nil && s.Offset >= 0 {
 			p.start = s.Offset

@@ -177,6 +177,7 @@ func (p *pump) loop(ctx context.Context, committing *sync.WaitGroup) error {
 			}
 			p.feed.took()
 			p.feed.deleted()
+			p.feed.examine(ctx)
 			p.feed.allow()
 		}
 		if time.Since(committed) >= checkpointEvery {

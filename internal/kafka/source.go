@@ -283,6 +283,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		}
 	}
 	s.feed.deleted()
+	s.feed.examine(ctx)
 	s.advance()
 	if changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent() {
 		if s.checkpoint() {

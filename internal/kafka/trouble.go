@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -13,7 +14,9 @@ import (
 //
 //	the log was cut off behind us (data loss)   go on where the client found that it can; records may come twice
 //	a batch that expands beyond all measure     skip it: nobody meant it to be read
-//	a batch that is damaged                     skip it, when its end can be found; else the partition is stuck, and is tried again
+//	a batch that is damaged                     fetch it again; if it still is, skip it, by what its header says of its end
+//	a batch of which the header is damaged      the partition is stuck for half a minute; then skip to where the log can be read again
+//	nothing comes, although the log goes on     ask why, since the client keeps errors to itself that it takes for passing; the partition is stuck
 //	an offset that is no longer there           go on at the beginning of the log
 //	the topic was deleted or created again      begin afresh
 //	we may not read it                          the partition is stuck until we may; at the start it is an error
@@ -109,7 +112,7 @@ func (f *feed) skip(p *partition, kind string, next int64, epoch int32, err erro
 	f.count.lost.Add(n)
 	f.sparing.error(kind+" "+p.Topic, "a batch cannot be read and is left out",
 		"topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "records", n, "resumed_at", next, "error", err)
-	p.next, p.epoch, p.stuck = max(p.next, next), -1, nil
+	p.next, p.epoch, p.stuck, p.behind = max(p.next, next), -1, nil, time.Time{}
 	p.fetched = p.next
 	f.mu.Unlock()
 	f.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: next}}})
@@ -124,14 +127,72 @@ func (f *feed) stick(p *partition, kind string, err error) {
 	f.sparing.error("stuck "+p.Topic, "a partition cannot be read", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "error", p.stuck)
 }
 
-// damaged skips a damaged batch, the end of which its header tells.
+// damaged skips a batch that is damaged in the log, and not only on its way to us. The end of a batch is what its header tells, or, if that is damaged as well, where
+// the log can be read again. For the latter it waits a little: a leader that moves may have a log that is whole.
 func (f *feed) damaged(ctx context.Context, p *partition, err error) {
-	end, found := batchEnd(ctx, f.client, p)
-	if !found {
-		f.stick(p, "corrupt", err)
+	f.mu.Lock()
+	at, end := p.next, p.end
+	patient := p.behind.IsZero() || time.Since(p.behind) < stalledAfter
+	f.mu.Unlock()
+	answer, failed := bytesAt(ctx, f.client, p, at)
+	if failed == nil {
+		if _, ok := readable(answer, p, at); ok {
+			f.stick(p, "corrupt", err) // until it comes again
+			return
+		}
+		end = max(end, answer.HighWatermark)
+		if next, ok := endOf(answer.RecordBatches, at); ok && next <= end {
+			f.skip(p, "corrupt", next, -1, err)
+			return
+		}
+	}
+	if !patient && (failed == nil || errors.Is(failed, kerr.CorruptMessage)) {
+		if next, ok := beyond(ctx, f.client, p, at, end); ok {
+			f.skip(p, "corrupt", next, -1, err)
+			return
+		}
+	}
+	f.stick(p, "corrupt", fmt.Errorf("the log is damaged at offset %d, and nothing behind it can be read yet: %w", at, err))
+}
+
+const (
+	stalledAfter = 30 * time.Second // without a record, although there are some
+	examineEvery = 10 * time.Second
+)
+
+// examine finds out why nothing comes of partitions of which there is something. The client says nothing of errors that it takes for passing, such as that of a leader
+// whose log is damaged, even if they never pass; and of a batch whose length is damaged it says nothing at all.
+func (f *feed) examine(ctx context.Context) {
+	if time.Since(f.examined) < examineEvery || f.client.BufferedFetchRecords() > 0 {
 		return
 	}
-	f.skip(p, "corrupt", end, -1, err)
+	f.examined = time.Now()
+	for _, p := range f.stalled() {
+		answer, err := bytesAt(ctx, f.client, p, p.next)
+		if err == nil {
+			if _, ok := readable(answer, p, p.next); ok {
+				continue // somebody else is slow
+			}
+			err = errors.New("its bytes make no batch")
+		} else if !errors.Is(err, kerr.CorruptMessage) {
+			f.stick(p, "stalled", err)
+			continue
+		}
+		f.damaged(ctx, p, err)
+	}
+}
+
+// stalled are the partitions that have something, of which nothing has come for a while, although brokers answer.
+func (f *feed) stalled() []*partition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var list []*partition
+	for _, p := range f.sorted() {
+		if time.Since(f.probed) <= probeFresh && p.next == p.fetched && p.next < p.end && p.next >= p.start && !p.behind.IsZero() && time.Since(p.behind) > stalledAfter {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // deleted goes on at the beginning of logs of which what we were to read next was deleted while nothing new came. What the client still holds is read first.

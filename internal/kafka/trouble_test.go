@@ -3,8 +3,10 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +56,174 @@ func TestDamagedBatch(t *testing.T) {
 		b.waitCommitted(0, 3)
 		r.stop()
 	})
+}
+
+// headless damages the header of the batch of a record: one of the bytes before its value.
+type headless struct {
+	net.Conn
+	before int // the value
+	to     byte
+}
+
+// Of a batch with one short record, without compression: the header has 61 bytes, and six more of the record come before its value.
+const (
+	headerLength = 61 + 6 - 8  // the first byte of the batch's length
+	headerMagic  = 61 + 6 - 16 // of its format
+	headerLast   = 61 + 6 - 23 // the first byte of its last offset
+)
+
+func (c headless) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	for rest := p[:n]; ; {
+		i := bytes.Index(rest, []byte(damagedWord))
+		if i < 0 {
+			return n, err
+		}
+		if i >= c.before {
+			rest[i-c.before] = c.to
+		}
+		rest = rest[i+1:]
+	}
+}
+
+// A batch of which even the header is damaged holds up its partition for half a minute, which health says, and is then left out: it ends where the log can be read again.
+func TestDamagedHeader(t *testing.T) {
+	f := func(name string, before int, to byte, wait bool, damaged int) {
+		t.Helper()
+		inBubble(t, 1, func(b *bed) {
+			dial := b.dial
+			cfg := b.sourceConfig()
+			cfg.Client.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				c, err := dial(ctx, network, address)
+				return headless{c, before, to}, err
+			}
+			b.produce(0, "first")
+			for range damaged {
+				b.produce(0, damagedWord)
+			}
+			engine := keeping{newNotebook()}
+			s, r := started(b, cfg, engine)
+			b.wait("the first", func() bool { return len(engine.seen()) == 1 })
+			if wait {
+				b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
+				if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text, "application-logs/0") {
+					t.Errorf("%s: the trouble is %s", name, text)
+				}
+				time.Sleep(2 * time.Minute)
+				if s.Stats().Lost != 0 {
+					t.Errorf("%s: something was left out although nothing is known to be behind it", name)
+				}
+			}
+			b.produce(0, "good", "better")
+			want := []string{"0/0", fmt.Sprintf("0/%d", damaged+1), fmt.Sprintf("0/%d", damaged+2)}
+			b.waitSeen(engine.seen, want)
+			if stats := s.Stats(); stats.Lost != int64(damaged) || stats.Lag != 0 {
+				t.Errorf("%s: stats are %+v", name, stats)
+			}
+			if h := s.Health(); h.State != Ready {
+				t.Errorf("%s: health is %+v", name, h)
+			}
+			if !strings.Contains(b.logs.String(), "a batch cannot be read and is left out") {
+				t.Errorf("%s: nothing was said", name)
+			}
+			b.waitCommitted(0, int64(damaged)+3)
+			r.stop()
+		})
+	}
+	f("its format", headerMagic, 9, true, 1)
+	f("its length, too long", headerLength, 0x7f, false, 1) // the end it tells is good
+	f("its length, negative", headerLength, 0x80, true, 1)
+	f("its end, far beyond the end of the log", headerLast, 0x10, true, 1)
+	f("many of them", headerMagic, 9, true, 21)
+}
+
+// A broker that finds its own log damaged answers so, and the client says nothing of it: the partition is stuck, which is said, and goes on behind what is damaged.
+func TestBrokerWithDamagedLog(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		b.numbered(0, 0, 40)
+		cluster := b.broker.Cluster()
+		cluster.ControlKey(kmsg.Fetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			request := r.(*kmsg.FetchRequest)
+			answer := request.ResponseKind().(*kmsg.FetchResponse)
+			bad := false
+			for _, topic := range request.Topics {
+				t := kmsg.NewFetchResponseTopic()
+				t.Topic, t.TopicID = topic.Topic, topic.TopicID
+				for _, p := range topic.Partitions {
+					at := kmsg.NewFetchResponseTopicPartition()
+					at.Partition, at.HighWatermark = p.Partition, 40
+					if p.FetchOffset < 13 {
+						at.ErrorCode, bad = kerr.CorruptMessage.Code, true
+					}
+					t.Partitions = append(t.Partitions, at)
+				}
+				answer.Topics = append(answer.Topics, t)
+			}
+			return answer, nil, bad
+		})
+		engine := keeping{newNotebook()}
+		s, r := started(b, b.sourceConfig(), engine)
+		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded || s.Stats().Lost > 0 })
+		b.waitSeen(engine.seen, offsets(0, 13, 40))
+		if stats := s.Stats(); stats.Lost != 13 || stats.Errors["corrupt"] == 0 {
+			t.Errorf("stats are %+v", stats)
+		}
+		r.stop()
+	})
+}
+
+// A partition whose leader goes on answering with an error is said to be stuck, although the client takes the error for passing.
+func TestStalledPartition(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := keeping{newNotebook()}
+		s, r := started(b, b.sourceConfig(), engine)
+		fault := b.broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.KafkaStorageError, Count: -1})
+		b.numbered(0, 0, 3)
+		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
+		if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text, "KAFKA_STORAGE_ERROR") {
+			t.Errorf("the trouble is %s", text)
+		}
+		fault.Remove()
+		b.waitSeen(engine.seen, offsets(0, 0, 3))
+		b.wait("recovery", func() bool { return s.Health().State == Ready })
+		r.stop()
+	})
+}
+
+// A batch that was damaged on its way alone is not left out.
+func TestDamagedOnItsWay(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		dial := b.dial
+		cfg := b.sourceConfig()
+		var once sync.Once
+		cfg.Client.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+			c, err := dial(ctx, network, address)
+			return breakingOnce{c, &once}, err
+		}
+		b.produce(0, "first", damagedWord, "third")
+		engine := keeping{newNotebook()}
+		s, r := started(b, cfg, engine)
+		b.waitSeen(engine.seen, offsets(0, 0, 3))
+		if stats := s.Stats(); stats.Lost != 0 || stats.Errors["corrupt"] == 0 {
+			t.Errorf("stats are %+v", stats)
+		}
+		r.stop()
+	})
+}
+
+// breakingOnce is breaking for the first time only.
+type breakingOnce struct {
+	net.Conn
+	once *sync.Once
+}
+
+func (c breakingOnce) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	if i := bytes.Index(p[:n], []byte(damagedWord)); i >= 0 {
+		c.once.Do(func() { p[i] = 'D' })
+	}
+	return n, err
 }
 
 // A batch that expands beyond all measure is left out, and those behind it are read.
