@@ -30,7 +30,7 @@ const (
 	keyNumber      = 'n'
 	keySuppression = 's'
 
-	formatVersion = 2
+	formatVersion = 3
 )
 
 // keeping is what the engine knows of the state that was saved.

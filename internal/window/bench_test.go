@@ -48,6 +48,36 @@ func BenchmarkConditions(b *testing.B) {
 	}
 }
 
+// BenchmarkFlood is what an event costs in a group in which every part of the window is crowded and every value is another one.
+func BenchmarkFlood(b *testing.B) {
+	for _, when := range []string{"distinct(u) > 50", "distinct(u) > 1000000", "distinct(u) > count() / 2 and count() > 10", "p99(n) > 100000", "p99(n) > 100000 * p50(n)"} {
+		b.Run(when, func(b *testing.B) {
+			r := ruleOf(b, "match: a, window: 5m, when: '"+when+"'")
+			p, err := Compile(r)
+			if err != nil {
+				b.Fatal(err)
+			}
+			g, i := p.NewGroup(0), 0
+			add := func() {
+				s := sample{at: int64(i) * int64(time.Millisecond) / 10, order: Order{Offset: int64(i)}, num: float64(i * 7919 % 100_003), user: []string{fmt.Sprint("user", i)}}
+				g.Add(p, new(eventOf(p, r, &s)))
+				g.Eager(p)
+				if i++; i%1000 == 0 {
+					g.Sweep(p, s.at-10*second, nil, func(Edge) {})
+				}
+			}
+			for range 500_000 {
+				add()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				add()
+			}
+			b.ReportMetric(float64(g.Bytes()), "B/group")
+		})
+	}
+}
+
 // BenchmarkMillionGroups is a counting rule with a million live groups, in a slab as an engine keeps them, with four events each. Finding the group of a key is the
 // engine's affair and not counted, but every update goes to another place in memory.
 func BenchmarkMillionGroups(b *testing.B) {

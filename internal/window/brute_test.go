@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -27,6 +28,7 @@ var numberless = math.NaN()
 // definition computes conditions from what they mean: over the whole list of events, from the beginning, at every instant that is asked about.
 type definition struct {
 	r      *rule.Rule
+	p      *Plan
 	events []sample // in order
 	known  int64
 	isKnow bool // the condition may hold without events
@@ -38,7 +40,7 @@ type definition struct {
 }
 
 func define(r *rule.Rule, p *Plan, events []sample) *definition {
-	d := &definition{r: r, events: slices.Clone(events), known: math.MaxInt64, isKnow: p.known}
+	d := &definition{r: r, p: p, events: slices.Clone(events), known: math.MaxInt64, isKnow: p.known}
 	slices.SortFunc(d.events, func(a, b sample) int {
 		if a.at != b.at {
 			return int(min(max(a.at-b.at, -1), 1))
@@ -58,15 +60,69 @@ func matches(q rule.Query, e *sample) bool {
 	return q.(*rule.Leaf).Text == e.kind
 }
 
-// window is the events of a call at an instant.
+// window is the events of a call at an instant. Those of a crowded part leave together with the last of them.
 func (d *definition) window(c *rule.Call, at int64) (in []sample) {
-	at -= int64(c.Offset)
+	return d.within(c, at, at-int64(c.Offset)-int64(d.r.Window), c.Func != "distinct")
+}
+
+// within is the events of a call that are in a window which begins after an instant.
+func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sample) {
+	var all []sample
 	for _, e := range d.events {
-		if e.own && at-int64(d.r.Window) < e.at && e.at <= at && e.from <= at+int64(c.Offset) && e.at > d.reset(at, c) && matches(c.Filter, &e) && d.has(c, &e) {
+		if e.own && e.at <= at-int64(c.Offset) && e.from <= at && matches(c.Filter, &e) && d.has(c, &e) {
+			all = append(all, e)
+		}
+	}
+	for _, e := range all {
+		leaves := e.at
+		if coarse && len(all) > d.p.crowd {
+			if part := d.part(all, e.at); len(part) > d.p.crowd {
+				leaves = part[len(part)-1].at
+			}
+		}
+		if leaves > max(after, d.reset(at, c)) {
 			in = append(in, e)
 		}
 	}
 	return in
+}
+
+// part is the events of the part of the window that an instant is in; parts end where a log resolved, too.
+func (d *definition) part(all []sample, at int64) []sample {
+	from := floor(at-1, d.p.part)
+	to := from + d.p.part
+	for _, cut := range d.cuts {
+		if cut < at {
+			from = max(from, cut)
+		} else {
+			to = min(to, cut)
+		}
+	}
+	first := sort.Search(len(all), func(i int) bool { return all[i].at > from })
+	past := sort.Search(len(all), func(i int) bool { return all[i].at > to })
+	return all[first:past]
+}
+
+// about is what sketches say of the values since the part began in which the window begins.
+func (d *definition) about(c *rule.Call, at int64) float64 {
+	from := max(at-int64(c.Offset)-int64(d.r.Window), d.reset(at, c))
+	s := newSketch()
+	for _, e := range d.within(c, at, max(floor(from, d.p.part), d.lastCut(from)), false) {
+		for _, u := range e.user {
+			s.InsertHash(hashOf(u))
+		}
+	}
+	return max(float64(s.Estimate()), float64(d.p.exactly+1))
+}
+
+func (d *definition) lastCut(at int64) int64 {
+	last := int64(math.MinInt64)
+	for _, cut := range d.cuts {
+		if cut <= at {
+			last = cut
+		}
+	}
+	return last
 }
 
 func (d *definition) has(c *rule.Call, e *sample) bool {
@@ -150,6 +206,9 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 				seen[u] = true
 			}
 		}
+		if len(seen) > d.p.exactly {
+			return d.about(c, at)
+		}
 		return float64(len(seen))
 	case "new":
 		return d.fresh(c, at)
@@ -182,6 +241,9 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 		return math.Sqrt(squares / n)
 	case "percentile":
 		slices.Sort(nums)
+		if slices.ContainsFunc(in, func(e sample) bool { return len(d.part(in, e.at)) > d.p.crowd }) {
+			return d.ranked(c, nums)
+		}
 		for _, v := range nums { // the least that a share of all does not exceed
 			if share := float64(len(nums)-len(greater(nums, v))) / n; share >= c.Quantile-1e-9 {
 				return v
@@ -189,6 +251,33 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 		}
 	}
 	panic(c.Func)
+}
+
+// ranked is what a sketch says of a percentile, and on which side it is of the constants that it is compared with.
+func (d *definition) ranked(c *rule.Call, nums []float64) float64 {
+	k := &sketch{}
+	for _, v := range nums {
+		k.add(v, 1)
+	}
+	at := (&call{quantile: c.Quantile}).place(len(nums))
+	about, exact := k.at(int64(at)), nums[at]
+	for i := range d.p.series {
+		s := &d.p.series[i]
+		if !s.ranked || s.filter >= 0 != (c.Filter != nil) || c.Filter != nil && d.p.filters[s.filter] != c.Filter {
+			continue
+		}
+		for _, bound := range s.bounds {
+			switch {
+			case exact < bound:
+				about = min(about, math.Nextafter(bound, math.Inf(-1)))
+			case exact == bound:
+				about = bound
+			default:
+				about = max(about, math.Nextafter(bound, math.Inf(1)))
+			}
+		}
+	}
+	return about
 }
 
 func greater(nums []float64, than float64) (list []float64) {
@@ -293,7 +382,7 @@ func (d *definition) gated(of rule.Condition, at int64) bool {
 	if at >= d.known+int64(d.r.Window) || !strings.Contains(asks(of), "window") {
 		return false
 	}
-	nothing := &definition{r: d.r, known: math.MinInt64 / 2, nothing: true}
+	nothing := &definition{r: d.r, p: d.p, known: math.MinInt64 / 2, nothing: true}
 	if nothing.raw(of, 0) {
 		return true
 	}

@@ -46,7 +46,7 @@ func (c *call) value(x *instant) float64 {
 		return math.NaN() // what came before the key was known is not known to be nothing
 	}
 	s, cur := &x.g.state.series[c.series], &x.v.cursors[c.index]
-	n := float64(cur.hi - cur.lo)
+	n := float64(cur.size())
 	switch c.of {
 	case count, completed:
 		return n
@@ -64,11 +64,33 @@ func (c *call) value(x *instant) float64 {
 	}
 	switch c.of {
 	case first:
-		return s.nums[cur.lo]
+		return s.firstNumber(cur.lo)
 	case last:
 		return s.nums[cur.hi-1]
+	case distinct:
+		return cur.acc.(*values).different(x, c, cur)
+	case percentile:
+		if cur.crowded(x.p, x.g.state, c.series) {
+			return cur.acc.(*quantiles).about(c, cur.size())
+		}
 	}
-	return cur.acc.value(c, cur.hi-cur.lo)
+	return cur.acc.value(c, cur.size())
+}
+
+// estimates says of distinct whether the different texts are too many to be counted exactly.
+func (c *call) estimates(p *Plan, cur *cursor) bool {
+	return len(cur.acc.(*values).counts) > p.exactly
+}
+
+// about says whether the value of the call is an estimate.
+func (c *call) about(x *instant) bool {
+	switch cur := &x.v.cursors[c.index]; c.of {
+	case distinct:
+		return c.estimates(x.p, cur)
+	case percentile:
+		return cur.crowded(x.p, x.g.state, c.series)
+	}
+	return false
 }
 
 // age is the time since the last event. If the condition may hold without any, none means: since the key is known.
@@ -107,7 +129,7 @@ func (c *call) accumulate(p *Plan) accumulator {
 	case least, most:
 		return &extremes{sign: map[function]float64{least: -1, most: 1}[c.of]}
 	case percentile:
-		return &quantiles{}
+		return &quantiles{bounds: p.series[c.series].bounds}
 	case distinct:
 		return &values{}
 	case changed:

@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,7 @@ type compiler struct {
 func Compile(r *rule.Rule) (*Plan, error) {
 	c := &compiler{r, &Plan{window: int64(r.Window), text: shortDuration(r.Window), every: int64(r.Every), learn: int64(r.Learn), remember: int64(r.Remember), own: -1, reset: -1, match: r.Match, levels: r.Levels}, nil}
 	c.p.grid = gridOf(c.p.window)
+	c.p.part, c.p.crowd, c.p.exactly = max(c.p.window/parts, 1), crowd, exactly
 	c.p.retains = c.p.window
 	if c.p.count = countingOf(r); c.p.count != nil {
 		c.p.eager, c.p.reads = r.For == 0, c.p.window
@@ -166,6 +168,8 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 		cmp.limit, cmp.scale = n.Text, scaleOf(n)
 	}
 	c.ages(of, left, right)
+	c.bound(left, right)
+	c.bound(right, left)
 	d := l.compared(of.Op, r)
 	if c.err == nil {
 		cmp.gated = d.windowed && mayHoldOfNothing(c.p, cmp)
@@ -199,6 +203,22 @@ func (c *compiler) ages(of *rule.Binary, left, right expr) {
 		s := &c.p.series[call.series]
 		s.keep = max(s.keep, age+1)
 	}
+}
+
+// bound notes the constant that a percentile is compared with, and the levels, so that they are decided exactly.
+func (c *compiler) bound(of, by expr) {
+	ranked, isCall := of.(*call)
+	limit, isConstant := by.(constant)
+	if !isCall || !isConstant || ranked.of != percentile || c.err != nil {
+		return
+	}
+	s := &c.p.series[ranked.series]
+	s.bounds = append(s.bounds, float64(limit))
+	for _, level := range c.p.levels {
+		s.bounds = append(s.bounds, level.Value)
+	}
+	slices.Sort(s.bounds)
+	s.bounds = slices.Compact(s.bounds)
 }
 
 func containsSince(of rule.Condition) bool {
@@ -281,7 +301,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 
 // series is the series that a call is about. Calls about the same events share it.
 func (c *compiler) series(of *rule.Call, f function, keep int64) int {
-	want := seriesPlan{filter: -1, field: -1, keep: keep}
+	want := seriesPlan{filter: -1, field: -1, keep: keep, lag: int64(of.Offset)}
 	switch f {
 	case count, rate, since:
 	case distinct:
@@ -292,6 +312,7 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.kind = novel
 	default:
 		want.kind, want.ordered = numbers, f == first || f == last
+		want.summed, want.squared, want.ranked = f == sum || f == avg || f == stddev, f == stddev, f == percentile
 	}
 	if of.Field != "" {
 		want.field = c.field(of.Field)
@@ -300,8 +321,9 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.filter = c.filter(of.Filter)
 	}
 	for i := range c.p.series {
-		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field && s.filter == want.filter {
-			s.keep, s.spare, s.ordered = max(s.keep, want.keep), max(s.spare, want.spare), s.ordered || want.ordered
+		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field && s.filter == want.filter && s.spare == want.spare {
+			s.keep, s.lag, s.ordered = max(s.keep, want.keep), max(s.lag, want.lag), s.ordered || want.ordered
+			s.summed, s.squared, s.ranked = s.summed || want.summed, s.squared || want.squared, s.ranked || want.ranked
 			return i
 		}
 	}

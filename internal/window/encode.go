@@ -9,7 +9,7 @@ import (
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
-const version = 3
+const version = 4
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
@@ -97,6 +97,9 @@ func (r *reading) state(p *Plan, swept int64) *state {
 		st.history[i].values = r.numbers(len(st.history[i].times))
 	}
 	r.steps(&st.steps)
+	for i := range st.series {
+		st.markPieces(p, i)
+	}
 	if r.failed || flags&4 != 0 != (st.ahead != nil) || st.credit < 0 || st.credit > maxCredit || st.level >= len(p.levels) {
 		r.failed = true
 		return st
@@ -123,9 +126,16 @@ func (st *state) place(p *Plan, swept, ahead int64, chained bool) {
 
 func (s *series) append(dst []byte) []byte {
 	dst = appendTimes(dst, s.times)
-	dst = appendOrders(appendNumbers(append(dst, bits(len(s.nums) > 0, len(s.texts) > 0, len(s.orders) > 0)), s.nums), s.orders)
+	dst = append(dst, bits(len(s.nums) > 0, len(s.texts) > 0, len(s.orders) > 0, s.pieces != nil, len(s.pruned) > 0))
+	dst = appendOrders(appendNumbers(dst, s.nums), s.orders)
 	for _, text := range s.texts {
 		dst = appendText(dst, text)
+	}
+	if s.pieces != nil {
+		dst = s.appendPieces(dst)
+	}
+	if len(s.pruned) > 0 {
+		dst = s.appendPruned(dst)
 	}
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, s.purge), uint64(len(s.seen)))
 	for _, text := range slices.Sorted(maps.Keys(s.seen)) {
@@ -141,7 +151,7 @@ func (r *reading) series(p *seriesPlan, s *series) {
 	s.times = r.times()
 	n := len(s.times)
 	has := r.byte()
-	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has != want {
+	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has&7 != want || has > 31 || has&8 != 0 && !p.folds() || has&16 != 0 && !p.prunes() {
 		r.failed = true
 	}
 	if has&1 != 0 {
@@ -155,6 +165,12 @@ func (r *reading) series(p *seriesPlan, s *series) {
 		for i := range n {
 			s.texts = append(s.texts, s.shared(i, r.take(r.length())))
 		}
+	}
+	if has&8 != 0 {
+		r.pieces(p, s)
+	}
+	if has&16 != 0 {
+		r.pruned(s)
 	}
 	s.purge = r.varint()
 	for range r.length() {

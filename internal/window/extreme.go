@@ -13,7 +13,7 @@ type extremes struct {
 }
 
 func (e *extremes) add(s *series, i int) {
-	t, v := s.times[i], e.sign*s.nums[i]
+	t, v := s.times[i], e.of(s, i)
 	to := after(e.times, t)
 	for k := to; k < len(e.nums); k++ {
 		if e.nums[k] >= v {
@@ -25,6 +25,18 @@ func (e *extremes) add(s *series, i int) {
 		from--
 	}
 	e.times, e.nums = slices.Replace(e.times, from, to, t), slices.Replace(e.nums, from, to, v)
+}
+
+// of is the number that stands at a place of the series, or the greatest one of a piece.
+func (e *extremes) of(s *series, i int) float64 {
+	c := s.piece(i)
+	switch {
+	case c == nil:
+		return e.sign * s.nums[i]
+	case e.sign < 0:
+		return -c.low
+	}
+	return c.high
 }
 
 func (e *extremes) remove(s *series, i int) {

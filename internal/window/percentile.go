@@ -6,17 +6,29 @@ import (
 )
 
 // quantiles holds the numbers of a window in order, in blocks, so that a window of millions costs little more than one of thousands.
+// Of crowded parts it holds sketches instead.
 type quantiles struct {
 	blocks [][]float64 // none is empty
-	n      int
+	n      int         // numbers in blocks
+
+	bounds      []float64 // constants that the rule compares with
+	folded      int64     // numbers in pieces
+	below, upTo []int64   // of those, how many are less than each bound, and not more
+	ranks       *sketch   // of all numbers, nil while none is in a piece
 }
 
 // maxBlock is how many numbers a block holds before it is split.
 const maxBlock = 1024
 
 func (q *quantiles) add(s *series, i int) {
+	if c := s.piece(i); c != nil {
+		q.join(c, 1)
+		return
+	}
 	v := s.nums[i]
-	q.n++
+	if q.n++; q.ranks != nil {
+		q.ranks.add(v, 1)
+	}
 	if len(q.blocks) == 0 {
 		q.blocks = append(q.blocks, append(make([]float64, 0, 4), v))
 		return
@@ -32,7 +44,14 @@ func (q *quantiles) add(s *series, i int) {
 }
 
 func (q *quantiles) remove(s *series, i int) {
+	if c := s.piece(i); c != nil {
+		q.join(c, -1)
+		return
+	}
 	v := s.nums[i]
+	if q.ranks != nil {
+		q.ranks.add(v, -1)
+	}
 	b := q.block(v)
 	if b == len(q.blocks) {
 		return
@@ -58,12 +77,82 @@ func (q *quantiles) block(v float64) int {
 	return b
 }
 
+// sketch ranks all numbers that are there in a sketch, if that is not so already.
+func (q *quantiles) sketch() {
+	if q.ranks != nil {
+		return
+	}
+	q.ranks, q.below, q.upTo = &sketch{}, make([]int64, len(q.bounds)), make([]int64, len(q.bounds))
+	for _, block := range q.blocks {
+		for _, v := range block {
+			q.ranks.add(v, 1)
+		}
+	}
+}
+
+// join takes in the numbers of a piece, or takes them out for a negative sign.
+func (q *quantiles) join(c *piece, sign int64) {
+	q.sketch()
+	q.ranks.join(c.ranks, sign)
+	for i := range q.bounds {
+		q.below[i] += sign * c.below[i]
+		q.upTo[i] += sign * c.upTo[i]
+	}
+	if q.folded += sign * c.n; q.folded == 0 {
+		q.ranks = nil
+	}
+}
+
 // value is the least number that a share of quantile of all numbers does not exceed.
-func (q *quantiles) value(c *call, _ int) float64 {
-	if q.n == 0 {
+func (q *quantiles) value(c *call, n int) float64 {
+	if n == 0 {
 		return math.NaN()
 	}
-	at := min(max(int(math.Ceil(c.quantile*float64(q.n)-1e-9))-1, 0), q.n-1)
+	return q.ranked(c.place(n))
+}
+
+// about is value, of which nothing is known but a sketch.
+func (q *quantiles) about(c *call, n int) float64 {
+	q.sketch()
+	at := int64(c.place(n))
+	return q.bounded(at, q.ranks.at(at))
+}
+
+// place is how many of n numbers in order come before a percentile.
+func (c *call) place(n int) int {
+	return min(max(int(math.Ceil(c.quantile*float64(n)-1e-9))-1, 0), n-1)
+}
+
+// bounded is what a sketch says of the number at a place, put right where the bounds, which are counted, say more.
+func (q *quantiles) bounded(at int64, v float64) float64 {
+	for i, bound := range q.bounds {
+		switch {
+		case at < q.below[i]+int64(q.count(bound)):
+			v = min(v, math.Nextafter(bound, math.Inf(-1)))
+		case at < q.upTo[i]+int64(q.count(math.Nextafter(bound, math.Inf(1)))):
+			v = bound
+		default:
+			v = max(v, math.Nextafter(bound, math.Inf(1)))
+		}
+	}
+	return v
+}
+
+// count is how many of the numbers in blocks are less than v.
+func (q *quantiles) count(v float64) (n int) {
+	b := q.block(v)
+	for _, block := range q.blocks[:b] {
+		n += len(block)
+	}
+	if b < len(q.blocks) {
+		at, _ := slices.BinarySearch(q.blocks[b], v)
+		n += at
+	}
+	return n
+}
+
+// ranked is the number in blocks that has at numbers before it.
+func (q *quantiles) ranked(at int) float64 {
 	if at > q.n/2 { // the upper end is nearer
 		for b := len(q.blocks) - 1; ; b-- {
 			if from := q.n - at; from <= len(q.blocks[b]) {
@@ -82,7 +171,10 @@ func (q *quantiles) value(c *call, _ int) float64 {
 }
 
 func (q *quantiles) bytes() int {
-	n := 48 + 24*cap(q.blocks)
+	n := 128 + 24*cap(q.blocks)
+	if q.ranks != nil {
+		n += q.ranks.bytes() + 8*cap(q.below) + 8*cap(q.upTo)
+	}
 	for _, block := range q.blocks {
 		n += 8 * cap(block)
 	}

@@ -26,7 +26,7 @@ func TestManyNumbersAreRankedAsInOneList(t *testing.T) {
 		sorted := slices.Sorted(slices.Values(s.nums[lo : hi+1]))
 		for _, quantile := range []float64{0.01, 0.3, 0.5, 0.9, 0.99, 0.999} {
 			want := sorted[int(math.Ceil(quantile*float64(len(sorted))-1e-9))-1]
-			if got := q.value(&call{quantile: quantile}, 0); got != want {
+			if got := q.value(&call{quantile: quantile}, q.n); got != want {
 				t.Fatalf("p%v of %d numbers: %v, not %v", 100*quantile, len(sorted), got, want)
 			}
 		}

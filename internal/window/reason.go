@@ -42,6 +42,9 @@ func (p *Plan) compared(c *comparison, x *instant, holds bool) (value float64, t
 		limit = numberText(c.right.value(x), "", 1)
 	}
 	threshold, reason = c.op+" "+limit, numberText(value, c.limit, c.scale)
+	if of, ok := c.left.(*call); ok && of.about(x) {
+		reason = "about " + reason
+	}
 	if holds {
 		reason += " " + threshold
 	}

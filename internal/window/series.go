@@ -24,6 +24,10 @@ type seriesPlan struct {
 	keep    int64
 	spare   int  // how many more than those younger than keep are kept
 	ordered bool // events of one instant stand in their order
+
+	lag                     int64     // by how much the window of a call may be behind
+	summed, squared, ranked bool      // what is asked about the numbers: sums, sums of squares, percentiles
+	bounds                  []float64 // constants that percentiles are compared with
 }
 
 // series is the events of a group that one or more calls are about, in order.
@@ -32,6 +36,12 @@ type series struct {
 	nums   []float64
 	texts  []string
 	orders []Order
+	pieces []*piece // what stands for several events; nil if there are none
+	marked []int64  // ends of the parts that hold a piece, in order
+
+	pruned []prunedPart // by their ends
+
+	settled int // events at the front that were looked at when something was last folded or pruned
 	novelty
 }
 
@@ -56,6 +66,9 @@ func (s *series) add(p *seriesPlan, ev *Event) int {
 		s.texts = slices.Insert(s.texts, at, s.shared(at, text))
 	}
 	s.times = slices.Insert(s.times, at, ev.Time)
+	if s.pieces != nil {
+		s.pieces = slices.Insert(s.pieces, at, nil)
+	}
 	if p.ordered {
 		s.orders = slices.Insert(s.orders, at, ev.Order)
 	}
@@ -88,9 +101,8 @@ func (s *series) shared(at int, text []byte) string {
 	return string(text)
 }
 
-// forget drops events that no call will ask about after the watermark, and returns how many.
-func (s *series) forget(p *seriesPlan, remember, swept int64) int {
-	gone := after(s.times, swept-p.keep)
+// forget drops events that no call will ask about after the watermark: of those gone at the front. It returns how many it dropped.
+func (s *series) forget(p *seriesPlan, gone int, remember, swept int64) int {
 	if n := len(s.times); gone < n || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
 		gone -= p.spare
 	}
@@ -113,10 +125,33 @@ func (s *series) cut(n int) {
 	if s.orders != nil {
 		s.orders = slices.Delete(s.orders, 0, n)
 	}
+	s.settled = max(0, s.settled-n)
+	if s.pieces != nil {
+		s.cutPieces(n)
+	}
+}
+
+// cutPieces drops the pieces among the first n events.
+func (s *series) cutPieces(n int) {
+	s.pieces = slices.Delete(s.pieces, 0, n)
+	oldest := int64(Never)
+	if i := slices.IndexFunc(s.pieces, func(c *piece) bool { return c != nil }); i >= 0 {
+		oldest = s.times[i]
+	}
+	marked, _ := slices.BinarySearch(s.marked, oldest)
+	if s.marked = slices.Delete(s.marked, 0, marked); len(s.marked) == 0 {
+		s.pieces, s.marked = nil, nil
+	}
 }
 
 func (s *series) bytes() int {
-	n := 160 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + s.novelty.bytes()
+	n := 200 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + 8*cap(s.pieces) + 8*cap(s.marked) + s.novelty.bytes()
+	n += len(s.pruned) * (registers + 80)
+	for _, c := range s.pieces {
+		if c != nil {
+			n += c.bytes()
+		}
+	}
 	for i, text := range s.texts {
 		if i == 0 || s.texts[i-1] != text {
 			n += len(text)

@@ -1,7 +1,7 @@
 package window
 
-// A group in flood must not take all memory. A series holds at most so many events; beyond, the oldest quarter leaves the windows early, as if they were shorter.
-// Averages, ratios and percentiles hardly notice.
+// What is ahead of the watermark is held event by event, and so are texts that may change and the steps of a sequence. A group in flood must not take all memory with
+// them: a series holds at most so many events; beyond, the oldest quarter leaves the windows early, as if they were shorter.
 const (
 	maxTimes  = 1 << 22 // of a series that holds times alone
 	maxEvents = 1 << 19 // of any other
@@ -24,9 +24,7 @@ func (st *state) drop(p *Plan, series, n int) {
 		for i := range v.cursors {
 			if cur := &v.cursors[i]; p.calls[i].series == series {
 				for ; cur.lo < min(n, cur.hi); cur.lo++ {
-					if cur.acc != nil {
-						cur.acc.remove(s, cur.lo)
-					}
+					cur.leave(s, cur.lo)
 				}
 				cur.lo, cur.hi = max(cur.lo, n), max(cur.hi, n)
 			}

@@ -77,6 +77,9 @@ func (st *state) resolves(at int64) bool {
 // cut lets nothing count any more that came until at.
 func (st *state) cut(p *Plan, at int64) {
 	st.resets = append(st.resets, at)
+	for i := range st.done.cursors {
+		st.done.cursors[i].next = departure{} // a part ends here
+	}
 	st.seek(p, at)
 	if p.sequence != nil && st.ahead != nil {
 		st.ahead.chain = nil
@@ -168,7 +171,11 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
 		if cur.lo < cur.hi && leaving {
-			soon(s.times[cur.lo] + c.offset + p.window)
+			soon(st.leaves(p, c.series, cur) + c.offset + p.window)
+			if c.of == distinct && c.estimates(p, cur) {
+				_, end := st.part(p, st.from(p, c, st.done.at)+1)
+				soon(end + c.offset + p.window)
+			}
 		}
 		if c.offset > 0 {
 			soon(st.known + c.offset + p.window)
@@ -271,7 +278,7 @@ func (st *state) record(x *instant) {
 func (st *state) moves(p *Plan, at int64) bool {
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.done.cursors[i]
-		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && s.times[cur.lo] <= st.from(p, c, at) {
+		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && st.left(p, c.series, st.from(p, c, at)) > cur.lo {
 			return true
 		}
 	}
@@ -315,25 +322,42 @@ func (st *state) settle(p *Plan, swept int64) {
 	}
 	for i := range st.series {
 		s := &st.series[i]
-		if n := s.forget(&p.series[i], p.remember, swept); n > 0 {
+		if n := st.forget(p, i, swept); n > 0 {
 			st.done.forgotten(p, i, n)
 			if st.ahead != nil {
 				st.ahead.forgotten(p, i, n)
 			}
 		}
-		if p.series[i].kind == novel {
+		switch sp := &p.series[i]; {
+		case sp.kind == novel:
 			s.purgeSeen(p.remember, swept)
+		case sp.folds():
+			st.fold(p, i, swept)
+		case sp.prunes():
+			st.prune(p, i, swept)
 		}
 	}
 	for i := range st.history {
 		st.history[i].forget(&p.history[i], swept)
 	}
-	if n := after(st.resets, swept-p.retains); n > 0 {
+	if n := after(st.resets, swept-p.retains-p.part); n > 0 {
 		st.resets = slices.Delete(st.resets, 0, n)
 	}
 	if p.sequence != nil {
 		st.forgetSteps(p, swept)
 	}
+}
+
+// forget drops events of a series that no window will hold after the watermark. Of texts, whole parts: an estimate is about all of the part that it begins in.
+func (st *state) forget(p *Plan, series int, swept int64) int {
+	s, sp := &st.series[series], &p.series[series]
+	gone := st.left(p, series, swept-sp.keep)
+	if sp.prunes() {
+		begin, _ := st.part(p, swept-sp.keep+1)
+		gone = after(s.times, begin)
+		s.forgetPruned(begin)
+	}
+	return s.forget(sp, gone, p.remember, swept)
 }
 
 func (st *state) forgetSteps(p *Plan, swept int64) {
@@ -442,7 +466,11 @@ func (st *state) expires(p *Plan) int64 {
 	for i := range st.series {
 		s := &st.series[i]
 		if n := len(s.times); n > 0 {
-			at = max(at, s.times[n-1]+p.series[i].keep)
+			last := s.times[n-1]
+			if p.series[i].prunes() {
+				_, last = st.part(p, last)
+			}
+			at = max(at, last+p.series[i].keep)
 		}
 		if len(s.seen) > 0 && p.remember > 0 {
 			at = max(at, s.purge)

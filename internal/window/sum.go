@@ -11,16 +11,20 @@ type sums struct {
 	total, squares exact
 }
 
-func (s *sums) add(from *series, i int) { s.enter(from.nums[i], 1) }
+func (s *sums) add(from *series, i int) { s.enter(from, i, 1) }
 
-func (s *sums) remove(from *series, i int) { s.enter(from.nums[i], -1) }
+func (s *sums) remove(from *series, i int) { s.enter(from, i, -1) }
 
-func (s *sums) enter(v, sign float64) {
+func (s *sums) enter(from *series, i int, sign float64) {
+	if c := from.piece(i); c != nil {
+		s.total.join(c.total, sign)
+		s.squares.join(c.squares, sign)
+		return
+	}
+	v := from.nums[i]
 	s.total.add(sign * v)
 	if s.squared {
-		square := v * v
-		s.squares.add(sign * square)
-		s.squares.add(sign * math.FMA(v, v, -square))
+		s.squares.addSquare(v, sign)
 	}
 }
 
@@ -66,6 +70,20 @@ func (e *exact) add(v float64) {
 		kept = append(kept, v)
 	}
 	*e = kept
+}
+
+// addSquare adds the square of a number, which takes two to be exact.
+func (e *exact) addSquare(v, sign float64) {
+	square := v * v
+	e.add(sign * square)
+	e.add(sign * math.FMA(v, v, -square))
+}
+
+// join adds another sum, or subtracts it for a negative sign.
+func (e *exact) join(o exact, sign float64) {
+	for _, part := range o {
+		e.add(sign * part)
+	}
 }
 
 // round is the number nearest to the sum, halves to even.

@@ -10,7 +10,53 @@ type view struct {
 // cursor is the window of one call: events lo to hi of its series, and what they add up to.
 type cursor struct {
 	lo, hi int
+	folded int // events in pieces beyond one for each
+	calm   int // so many more events may enter before a part can be crowded
+	next   departure
 	acc    accumulator
+}
+
+// departure is when events of a part, after begin and until end, leave: if it is crowded, all with the last of them. The zero value is about no part.
+type departure struct {
+	begin, end, last int64
+	crowded          bool
+}
+
+// size is how many events there are in the window.
+func (cur *cursor) size() int { return cur.hi - cur.lo + cur.folded }
+
+func (cur *cursor) enter(s *series, i int) {
+	cur.folded += s.weight(i)
+	cur.calm--
+	if cur.acc != nil {
+		cur.acc.add(s, i)
+	}
+}
+
+// crowded says whether a part of the window is, as far as its events have entered.
+func (cur *cursor) crowded(p *Plan, st *state, series int) bool {
+	switch {
+	case cur.folded > 0:
+		return true
+	case cur.calm > 0 || cur.hi-cur.lo <= p.crowd:
+		return false
+	}
+	s, most := &st.series[series], 0
+	for at := cur.lo; at < cur.hi; {
+		_, end := st.part(p, s.times[at])
+		past := min(after(s.times, end), cur.hi)
+		most = max(most, past-at)
+		at = past
+	}
+	cur.calm = p.crowd - most
+	return most > p.crowd
+}
+
+func (cur *cursor) leave(s *series, i int) {
+	cur.folded -= s.weight(i)
+	if cur.acc != nil {
+		cur.acc.remove(s, i)
+	}
 }
 
 func (p *Plan) newView() *view {
@@ -31,17 +77,15 @@ func (v *view) seek(p *Plan, st *state, at int64) {
 		c := p.calls[i]
 		s, cur := &st.series[c.series], &v.cursors[i]
 		for cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset {
-			if cur.acc != nil {
-				cur.acc.add(s, cur.hi)
-			}
+			cur.enter(s, cur.hi)
 			cur.hi++
 		}
 		from := st.from(p, c, at)
-		for cur.lo < cur.hi && s.times[cur.lo] <= from {
-			if cur.acc != nil {
-				cur.acc.remove(s, cur.lo)
-			}
-			cur.lo++
+		if cur.lo == cur.hi || s.times[cur.lo] > from {
+			continue
+		}
+		for to := min(st.left(p, c.series, from), cur.hi); cur.lo < to; cur.lo++ {
+			cur.leave(s, cur.lo)
 		}
 	}
 }
@@ -61,13 +105,18 @@ func (st *state) from(p *Plan, c *call, at int64) int64 {
 func (v *view) start(p *Plan, st *state, at int64) {
 	v.at = at
 	for i := range v.cursors {
-		c, cur := p.calls[i], &v.cursors[i]
-		s := &st.series[c.series]
-		cur.lo, cur.hi, cur.acc = after(s.times, st.from(p, c, at)), after(s.times, at-c.offset), c.accumulate(p)
-		cur.lo = min(cur.lo, cur.hi)
-		for j := cur.lo; cur.acc != nil && j < cur.hi; j++ {
-			cur.acc.add(s, j)
-		}
+		v.place(p, st, i)
+	}
+}
+
+// place finds the window of a call again.
+func (v *view) place(p *Plan, st *state, i int) {
+	c, cur := p.calls[i], &v.cursors[i]
+	s := &st.series[c.series]
+	*cur = cursor{hi: after(s.times, v.at-c.offset), acc: c.accumulate(p)}
+	cur.lo = min(st.left(p, c.series, st.from(p, c, v.at)), cur.hi)
+	for j := cur.lo; (cur.acc != nil || s.pieces != nil) && j < cur.hi; j++ {
+		cur.enter(s, j)
 	}
 }
 
@@ -79,13 +128,20 @@ func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 			continue
 		}
 		cur.hi += by
+		cur.next = departure{}
 		switch {
 		case at < cur.lo:
 			cur.lo += by
+			if v, ok := cur.acc.(*values); ok {
+				v.union = nil // which is about the whole of the part that the window begins in
+			}
 		case c.of == changed:
 			v.recount(p, st, i)
-		case cur.acc != nil:
-			cur.acc.add(&st.series[series], at)
+		default:
+			cur.enter(&st.series[series], at)
+		}
+		if cur.lo > 0 && st.coarse(p, series) && st.left(p, series, st.from(p, c, v.at)) != cur.lo { // its part has become crowded, or lasts longer
+			v.place(p, st, i)
 		}
 	}
 }

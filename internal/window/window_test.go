@@ -79,6 +79,15 @@ func drawRule(t *rapid.T) string {
 	return text
 }
 
+// small draws a plan whose windows are kept as those of a group in flood: with few events in a part, or few different values.
+func small(t *rapid.T, p *Plan) {
+	if p.count == nil && rapid.IntRange(0, 2).Draw(t, "flood") > 0 {
+		p.part = rapid.SampledFrom([]int64{2, 3, 5}).Draw(t, "part") * second
+		p.crowd = rapid.SampledFrom([]int{1, 2, 4, crowd}).Draw(t, "crowd")
+		p.exactly = rapid.SampledFrom([]int{1, 2, exactly}).Draw(t, "exactly")
+	}
+}
+
 func ruleOf(t interface{ Fatal(...any) }, text string) *rule.Rule {
 	set, err := rule.Read("test.rules.yml", []byte("groups: [{name: g, lateness: 4s, rules: [{alert: A, "+text+"}]}]"))
 	if err != nil {
@@ -142,6 +151,7 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		if err != nil {
 			t.Skip(err)
 		}
+		small(t, p)
 		list := drawSamples(t, 24)
 		if r.Resolve.Match == nil {
 			for i := range list {
@@ -241,6 +251,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 		if !p.Eager() {
 			t.Fatal(when, "is not eager")
 		}
+		small(t, p)
 		list := drawSamples(t, 24)
 		for i := range list {
 			list[i].own = true
@@ -320,6 +331,7 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		small(t, p)
 		var got []string
 		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
 		g := p.NewGroup(0)

@@ -1,0 +1,116 @@
+package window
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var floodConditions = []string{
+	"distinct(u) > 4", "distinct(u) < 7", "distinct(u) == 3", "distinct(u, f:x) > 2", "distinct(u) > count() / 3", "distinct(u) > 5 and distinct(u) offset 6s <= 6", "sum(n) > 20", "avg(n) >= 2",
+	"stddev(n) > 2.3", "min(n) < 0", "max(n) <= 4", "first(n) > last(n)", "p50(n) > 1", "p90(n, f:x) <= 4", "p90(n) == 8", "p90(n) > 3 * p50(n)", "p90(n) <= 2 * p50(n)", "p90(n) < 4", "p50(n) >= 1", "count(f:x) / count() > 40%", "rate(f:y) > 0.3",
+	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9", "since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
+}
+
+// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace of the watermark, and wherever the state is saved and restored.
+func TestAFloodAgreesWithTheDefinition(t *testing.T) {
+	for seed := range uint64(25) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		for _, when := range floodConditions {
+			resolve := []string{"", ", resolve: 'f:z'"}[rng.IntN(2)]
+			r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'"+resolve)
+			p, err := Compile(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.part, p.crowd, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			list := flood(rng, r.Resolve.Match != nil)
+			d := define(r, p, list)
+			want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 90*second, second)
+			for range 2 {
+				f := flooded{p: p, lateness: 4 * second}
+				for _, s := range shuffled(rng, list, f.lateness) {
+					f.add(eventOf(p, r, &s), rng)
+				}
+				f.g.Sweep(p, 200*second, nil, f.each)
+				if diff := cmp.Diff(want, f.got); diff != "" {
+					t.Fatalf("seed %d: %s%s, parts of %ds, crowd %d, exactly %d (-want +got)\n%s", seed, when, resolve, p.part/second, p.crowd, p.exactly, diff)
+				}
+				if !p.known && !f.g.Empty() {
+					t.Fatal("a group without events is not empty")
+				}
+			}
+		}
+	}
+}
+
+// flooded is a group that lives through a flood, with its watermark and interruptions at any time.
+type flooded struct {
+	p                *Plan
+	g                *Group
+	newest, lateness int64
+	got              []string
+}
+
+func (f *flooded) each(e Edge) {
+	if !e.Recovered {
+		f.got = append(f.got, fmt.Sprint(e.At, e.True))
+	}
+}
+
+func (f *flooded) add(ev Event, rng *rand.Rand) {
+	if f.g == nil {
+		f.g, f.newest = f.p.NewGroup(ev.Time), math.MinInt64
+	}
+	f.g.Add(f.p, &ev)
+	f.newest = max(f.newest, ev.Time)
+	if rng.IntN(5) == 0 {
+		f.g.Eager(f.p)
+	}
+	if rng.IntN(8) == 0 {
+		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
+	}
+	if rng.IntN(20) == 0 {
+		data := f.g.Append(nil)
+		g, err := f.p.Decode(data)
+		if err != nil {
+			panic(err)
+		}
+		f.g = g
+		if again := f.g.Append(nil); !slices.Equal(data, again) {
+			panic("a group is not what it was when saved")
+		}
+	}
+}
+
+// shuffled puts events into an order in which each is less than the lateness out of place.
+func shuffled(rng *rand.Rand, list []sample, lateness int64) []sample {
+	list = slices.Clone(list)
+	arrival := map[Order]int64{}
+	for i := range list {
+		arrival[list[i].order] = list[i].at + rng.Int64N(lateness)
+	}
+	slices.SortStableFunc(list, func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) })
+	return list
+}
+
+// flood is many events in order of time, in waves.
+func flood(rng *rand.Rand, resolved bool) (list []sample) {
+	for at := range int64(horizon) {
+		for range []int{0, 0, 1, 3, 6}[(int(at)/7+rng.IntN(2))%5] {
+			s := sample{
+				at: at * second, order: Order{Offset: int64(len(list))}, own: true, kind: []string{"x", "y", ""}[rng.IntN(3)],
+				num: []float64{-2, 0, 0.997, 1, 1.003, 2, 2.5, 3.99, 4, 8, numberless}[rng.IntN(11)], user: []string{fmt.Sprint(rng.IntN(1 + int(at)%20))},
+			}
+			if resolved && rng.IntN(30) == 0 {
+				s.own, s.kind = false, "z"
+			}
+			list = append(list, s)
+		}
+	}
+	return list
+}

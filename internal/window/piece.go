@@ -1,0 +1,143 @@
+package window
+
+import (
+	"math"
+	"slices"
+)
+
+// piece is what the events of a part amount to, once they are no longer held one by one. It stands in its series at the time of the last of them.
+type piece struct {
+	n              int64
+	first          float64 // number of the first of them; of the last it is that of the series
+	low, high      float64
+	total, squares exact
+	below, upTo    []int64 // how many numbers are less than the bounds of the series, and not more
+	ranks          *sketch // nil if no percentile is asked for
+}
+
+// fold makes one piece of the events first to past, which may be pieces themselves.
+func (s *series) fold(p *seriesPlan, first, past int) {
+	whole := &piece{low: math.Inf(1), high: math.Inf(-1)}
+	if p.kind == numbers {
+		whole.first = s.firstNumber(first)
+		if p.ranked {
+			whole.ranks, whole.below, whole.upTo = &sketch{}, make([]int64, len(p.bounds)), make([]int64, len(p.bounds))
+		}
+	}
+	for i := first; i < past; i++ {
+		switch one := s.piece(i); {
+		case one != nil:
+			whole.join(one)
+		case p.kind == numbers:
+			whole.take(p, s.nums[i])
+		default:
+			whole.n++
+		}
+	}
+	s.times = slices.Delete(s.times, first, past-1)
+	if s.nums != nil {
+		s.nums = slices.Delete(s.nums, first, past-1)
+	}
+	if s.orders != nil {
+		s.orders = slices.Delete(s.orders, first, past-1)
+	}
+	if s.pieces == nil {
+		s.pieces = make([]*piece, len(s.times))
+	} else {
+		s.pieces = slices.Delete(s.pieces, first, past-1)
+	}
+	s.pieces[first] = whole
+}
+
+// take takes a number in.
+func (c *piece) take(p *seriesPlan, v float64) {
+	c.n++
+	c.low, c.high = min(c.low, v), max(c.high, v)
+	if p.summed {
+		c.total.add(v)
+	}
+	if p.squared {
+		c.squares.addSquare(v, 1)
+	}
+	if p.ranked {
+		c.ranks.add(v, 1)
+		for i, bound := range p.bounds {
+			c.below[i] += one(v < bound)
+			c.upTo[i] += one(v <= bound)
+		}
+	}
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// join takes in what another piece holds.
+func (c *piece) join(d *piece) {
+	c.n += d.n
+	c.low, c.high = min(c.low, d.low), max(c.high, d.high)
+	c.total.join(d.total, 1)
+	c.squares.join(d.squares, 1)
+	if d.ranks != nil {
+		c.ranks.join(d.ranks, 1)
+	}
+	for i := range d.below {
+		c.below[i] += d.below[i]
+		c.upTo[i] += d.upTo[i]
+	}
+}
+
+func (c *piece) bytes() int {
+	n := 144 + 8*(cap(c.total)+cap(c.squares)+cap(c.below)+cap(c.upTo))
+	if c.ranks != nil {
+		n += c.ranks.bytes()
+	}
+	return n
+}
+
+// piece is the piece that stands at a place of the series, nil where there is a single event.
+func (s *series) piece(i int) *piece {
+	if s.pieces == nil {
+		return nil
+	}
+	return s.pieces[i]
+}
+
+// weight is how many events stand at a place of the series beyond one.
+func (s *series) weight(i int) int {
+	if c := s.piece(i); c != nil {
+		return int(c.n) - 1
+	}
+	return 0
+}
+
+func (s *series) firstNumber(i int) float64 {
+	if c := s.piece(i); c != nil {
+		return c.first
+	}
+	return s.nums[i]
+}
+
+// holdsPiece says whether a part holds a piece, by its end.
+func (s *series) holdsPiece(end int64) bool {
+	_, found := slices.BinarySearch(s.marked, end)
+	return found
+}
+
+// mark notes that the part with that end holds a piece.
+func (s *series) mark(end int64) {
+	if at, found := slices.BinarySearch(s.marked, end); !found {
+		s.marked = slices.Insert(s.marked, at, end)
+	}
+}
+
+// clip gives back memory that a flood has taken.
+func (s *series) clip() {
+	if n := len(s.times); cap(s.times) > 4*n+64 {
+		s.times, s.nums, s.orders, s.pieces = slices.Clip(slices.Clone(s.times)), slices.Clone(s.nums), slices.Clone(s.orders), slices.Clone(s.pieces)
+		s.texts = slices.Clone(s.texts)
+	}
+}
