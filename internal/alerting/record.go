@@ -36,6 +36,16 @@ func (u *unit) grid(o *options) {
 	}
 }
 
+// TellRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine that has read nothing yet.
+func (e *Engine) TellRecorded(recorded func(models.Recorded)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.opts.recorded = recorded
+	for _, u := range e.program.Load().units {
+		u.grid(&e.opts)
+	}
+}
+
 // delay has the rules that read recorded values wait for them.
 func (p *program) delay(topic string) {
 	if topic == "" {

@@ -197,7 +197,7 @@ func (l live) run(f Factory, start time.Time, list []arrival, end time.Time) ([]
 		s.progress[i].End, s.progress[i].CaughtUp = s.progress[i].Next, true
 	}
 	s.engine.Advance(end, s.progress)
-	return s.alerts, nil
+	return s.said.alerts, nil
 }
 
 // behind evaluates records of the past at once, in runs of one partition, with more to come.

@@ -23,6 +23,11 @@ type Engine interface {
 	Restore(load func(each func(key, value []byte) error) error) error
 }
 
+// recorder is what tests that expect values of records ask of an engine besides: it tells the values, of an engine that has read nothing yet.
+type recorder interface {
+	TellRecorded(recorded func(models.Recorded))
+}
+
 // Factory makes an engine over the rules of a script, which passes its transitions to emit. Lateness is the smallest of its rules.
 type Factory struct {
 	New      func(emit func(models.Alert)) (Engine, error)
@@ -62,16 +67,16 @@ func (t *Test) run(file string, f Factory, o Options) []string {
 	if err != nil {
 		return []string{err.Error()}
 	}
-	alerts, err := t.simulate(f, list, false)
+	said, err := t.simulate(f, list, false)
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if failures := t.check(file, episodes(alerts)); len(failures) > 0 {
+	if failures := append(t.check(file, episodes(said.alerts)), t.checkRecords(file, said.values)...); len(failures) > 0 {
 		return failures
 	}
 	if o.Crash {
 		again, err := t.simulate(f, list, true)
-		if message := same(file, t.Line, "with a restart after each record", alerts, again, err); message != "" {
+		if message := same(file, t.Line, "with a restart after each record", said, again, err); message != "" {
 			return []string{message}
 		}
 	}
@@ -79,20 +84,29 @@ func (t *Test) run(file string, f Factory, o Options) []string {
 		order := shuffled(list, f.Lateness, rand.New(rand.NewPCG(o.Seed, uint64(n))))
 		again, err := t.simulate(f, order, false)
 		what := fmt.Sprintf("in order of arrival %d of seed %d", n+1, o.Seed)
-		if message := same(file, t.Line, what, alerts, again, err); message != "" {
+		if message := same(file, t.Line, what, said, again, err); message != "" {
 			return []string{message}
 		}
 	}
 	return nil
 }
 
-// same returns a message when the episodes of the second run are not those of the first.
-func same(file string, line int, what string, first, second []models.Alert, err error) string {
+// said is what an engine has said of a test.
+type said struct {
+	alerts []models.Alert
+	values []models.Recorded // of records, if the test expects any
+}
+
+// same returns a message when the episodes and values of the second run are not those of the first.
+func same(file string, line int, what string, first, second said, err error) string {
 	if err != nil {
 		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
 	}
-	if diff := cmp.Diff(outcomes(first), outcomes(second)); diff != "" {
+	if diff := cmp.Diff(outcomes(first.alerts), outcomes(second.alerts)); diff != "" {
 		return fmt.Sprintf("%s:%d: %s the alerts are others (- as written, + %s):\n%s", file, line, what, what, diff)
+	}
+	if diff := cmp.Diff(valueTexts(first.values), valueTexts(second.values)); diff != "" {
+		return fmt.Sprintf("%s:%d: %s the recorded values are others (- as written, + %s):\n%s", file, line, what, what, diff)
 	}
 	return ""
 }
@@ -118,14 +132,15 @@ type simulation struct {
 	scanner  models.Scanner
 	progress []models.Progress
 	state    map[string][]byte // what a crash leaves
-	alerts   []models.Alert
+	records  bool              // values of records are asked for
+	said     said
 }
 
 // simulate lets the records arrive one by one, the clock moving with them, and then the clock run on to the horizon.
-func (t *Test) simulate(f Factory, list []arrival, crash bool) ([]models.Alert, error) {
-	s := &simulation{factory: f, state: make(map[string][]byte)}
+func (t *Test) simulate(f Factory, list []arrival, crash bool) (said, error) {
+	s := &simulation{factory: f, state: make(map[string][]byte), records: t.expectsRecords()}
 	if err := s.start(); err != nil {
-		return nil, err
+		return said{}, err
 	}
 	s.watch(list)
 	s.engine.Advance(t.Start, s.progress)
@@ -133,25 +148,29 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) ([]models.Alert, 
 		a := &list[i]
 		s.engine.Advance(a.at, s.progress)
 		if err := s.record(a); err != nil {
-			return nil, fmt.Errorf("test %q: %w", t.Name, err)
+			return said{}, fmt.Errorf("test %q: %w", t.Name, err)
 		}
 		if !crash {
 			continue
 		}
 		if err := s.crash(i == 0); err != nil {
-			return nil, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
+			return said{}, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
 		}
 	}
 	s.engine.Advance(t.horizon(list, f.Lateness), s.progress)
-	return s.alerts, nil
+	return s.said, nil
 }
 
 func (s *simulation) start() (err error) {
-	s.engine, err = s.factory.New(func(a models.Alert) { s.alerts = append(s.alerts, a) })
-	if err == nil {
-		s.scanner = s.engine.NewScanner()
+	s.engine, err = s.factory.New(func(a models.Alert) { s.said.alerts = append(s.said.alerts, a) })
+	if err != nil {
+		return err
 	}
-	return err
+	s.scanner = s.engine.NewScanner()
+	if r, ok := s.engine.(recorder); ok && s.records {
+		r.TellRecorded(func(v models.Recorded) { s.said.values = append(s.said.values, v) })
+	}
+	return nil
 }
 
 // watch makes the progress of all partitions of the records: nothing is there yet, and that is known.
@@ -216,7 +235,7 @@ func (t *Test) horizon(list []arrival, lateness time.Duration) time.Time {
 		later(a.event)
 	}
 	for _, e := range t.Expect {
-		for _, d := range []*Duration{e.Fires, e.Resolves} {
+		for _, d := range []*Duration{e.Fires, e.Resolves, e.At} {
 			if d != nil {
 				later(t.Start.Add(time.Duration(*d)))
 			}

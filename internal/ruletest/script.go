@@ -63,14 +63,16 @@ type Log struct {
 	Partition int32          `yaml:"partition"`
 }
 
-// Expectation is an alert that has to fire.
+// Expectation is an alert that has to fire, or the value that a record has to have.
 type Expectation struct {
 	Alert    string            `yaml:"alert"`
+	Record   string            `yaml:"record"`   // instead of alert
+	At       *Duration         `yaml:"at"`       // of a record: after the start
 	Fires    *Duration         `yaml:"fires"`    // after the start; nil for any time
 	Resolves *Duration         `yaml:"resolves"` // after the start; nil for any time or never
 	Labels   map[string]string `yaml:"labels"`   // that the alert has, among others
 	Summary  string            `yaml:"summary"`  // of the annotation, with * for any text
-	Value    *float64          `yaml:"value"`
+	Value    *float64          `yaml:"value"`    // of a record without one: it has none then
 	Line     int               `yaml:"-"`
 }
 
@@ -159,8 +161,13 @@ func (s *Script) validate() error {
 			}
 		}
 		for _, e := range t.Expect {
-			if e.Alert == "" {
-				problem(e.Line, "the expectation names no alert")
+			switch {
+			case e.Alert == "" && e.Record == "":
+				problem(e.Line, "the expectation names no alert, and no record")
+			case e.Alert != "" && (e.Record != "" || e.At != nil):
+				problem(e.Line, "the expectation is about an alert; record and at are about a record")
+			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil || e.Summary != ""):
+				problem(e.Line, "the expectation is about a record, which has a value at an instant: write record, at and value")
 			}
 		}
 	}
