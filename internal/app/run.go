@@ -200,7 +200,7 @@ func (p *program) openServer() (err error) {
 	}
 	w := p.config.Web
 	o := web.Options{
-		Listener: p.listener, ConfigFile: string(w.ConfigFile), ExternalURL: p.config.Notify.ExternalURL, PProf: w.PProf, Version: Version(), Logger: p.logger, Gatherer: p.registry,
+		Listener: p.listener, ConfigFile: string(w.ConfigFile), ExternalURL: p.config.Notify.ExternalURL, PProf: w.PProf, Version: Version(), Logger: p.logger, Gatherer: p.registry, Registerer: p.registry,
 		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
 	}
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile

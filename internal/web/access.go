@@ -46,7 +46,7 @@ type access struct {
 	hosts    []string
 	local    bool // the listener is reachable from this machine alone
 	secure   bool
-	logins   *rate.Limiter
+	guesses  *guesses
 	writes   *rate.Limiter
 }
 
@@ -59,7 +59,7 @@ type tokenHash struct {
 const cookieName = "alert_engine"
 
 func newAccess(o Options) (access, error) {
-	a := access{open: Writer, readOnly: o.ReadOnly, key: make([]byte, 32), logins: rate.NewLimiter(1, 10), writes: rate.NewLimiter(50, 200)}
+	a := access{open: Writer, readOnly: o.ReadOnly, key: make([]byte, 32), guesses: newGuesses(o.Now, o.Registerer), writes: rate.NewLimiter(50, 200)}
 	rand.Read(a.key)
 	for _, t := range o.Tokens {
 		if len(t.Secret) < 8 {
@@ -83,6 +83,32 @@ func newAccess(o Options) (access, error) {
 		}
 	}
 	return a, nil
+}
+
+// presents says whether a request brings a token in a header, which may be a guess.
+func presents(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") || r.Header.Get("X-Alert-Engine-Token") != ""
+}
+
+// heed lets a request through to h unless it brings a token and its sender has guessed too often.
+func (a *access) heed(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(a.tokens) == 0 || !presents(r) {
+			h.ServeHTTP(w, r)
+			return
+		}
+		if a.refused(w, r) {
+			return
+		}
+		a.guesses.note(r, a.known(r))
+		h.ServeHTTP(w, r)
+	})
+}
+
+// known says whether a token of a request is ours. Where the web configuration has passwords, Authorization may be theirs.
+func (a *access) known(r *http.Request) bool {
+	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return max(a.roleOfToken(secret), a.roleOfToken(r.Header.Get("X-Alert-Engine-Token"))) > Anyone
 }
 
 // roleOf returns what the sender of a request may do.
@@ -178,7 +204,7 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src
 // guard is what every request passes before it is routed.
 func (s *Server) guard(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
-	next = origins.Handler(next)
+	next = s.access.heed(origins.Handler(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -198,11 +224,11 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // login exchanges a token for a cookie, so that a browser can present it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if !s.access.logins.Allow() {
-		http.Error(w, "too many attempts; wait a moment", http.StatusTooManyRequests)
+	if s.access.refused(w, r) {
 		return
 	}
 	role := s.access.roleOfToken(r.PostFormValue("token"))
+	s.access.guesses.note(r, role > Anyone)
 	if role == Anyone {
 		s.loginPage(w, r, "This token is not known here.", http.StatusUnauthorized)
 		return

@@ -39,8 +39,9 @@ type Options struct {
 	PProf       bool         // profiles under /debug/pprof
 	Version     string       // of the program
 	Logger      *slog.Logger
-	Gatherer    prometheus.Gatherer // of /metrics; the default one when nil
-	Now         func() time.Time    // time.Now when nil
+	Gatherer    prometheus.Gatherer   // of /metrics; the default one when nil
+	Registerer  prometheus.Registerer // of our own metrics; nil for none
+	Now         func() time.Time      // time.Now when nil
 
 	Live         []Check                     // what must hold for the process to be worth keeping
 	Ready        []Check                     // what must hold for alerts to be found and told

@@ -1,0 +1,115 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Whoever guesses a token may not go on for long: neither one client, nor many together; and who has shown a right token is not disturbed by the guesses of others.
+func TestGuesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, o := newFake(t)
+		o.Now = time.Now
+		o.Tokens = []Token{{readToken, Reader}, {writeToken, Writer}}
+		registry := prometheus.NewRegistry()
+		o.Registerer, o.Gatherer = registry, registry
+		s := newServer(t, o)
+		ask := func(client, header, token string) (int, http.Header) {
+			r := httptest.NewRequest("GET", "/api/v1/alerts", nil)
+			r.Host, r.RemoteAddr = "localhost:8080", client
+			if header == "Authorization" {
+				token = "Bearer " + token
+			}
+			r.Header.Set(header, token)
+			w := httptest.NewRecorder()
+			s.ServeHTTP(w, r)
+			return w.Code, w.Header()
+		}
+		f := func(what, client, header, token string, want int) {
+			t.Helper()
+			if code, _ := ask(client, header, token); code != want {
+				t.Errorf("%s: %s with %q is %d, not %d", what, client, token, code, want)
+			}
+		}
+		f("a good client", "192.0.2.1:999", "Authorization", readToken, 200)
+		for i := range guessesEach {
+			f("at first", fmt.Sprint("192.0.2.66:", 1000+i), []string{"Authorization", "X-Alert-Engine-Token"}[i%2], "guess-"+strconv.Itoa(i), 401)
+		}
+		code, header := ask("192.0.2.66:80", "Authorization", "guess")
+		if code != 429 || header.Get("Retry-After") != "5" {
+			t.Errorf("one guess too many is %d, and it may be tried again after %s s", code, header.Get("Retry-After"))
+		}
+		f("a right one after too many", "192.0.2.66:80", "Authorization", writeToken, 429)
+		f("without a token", "192.0.2.66:80", "X-Other", "x", 401)
+		f("another client", "192.0.2.67:80", "Authorization", readToken, 200)
+		time.Sleep(guessAgain)
+		f("after a while", "192.0.2.66:80", "Authorization", "guess", 401)
+		f("once more at once", "192.0.2.66:80", "Authorization", "guess", 429)
+
+		codes := map[int]int{}
+		for i := range 1000 { // in one network
+			code, _ := ask(fmt.Sprintf("[2001:db8::%x]:80", i), "Authorization", "guess")
+			codes[code]++
+		}
+		if codes[401] != guessesEach {
+			t.Errorf("a thousand guesses from one network are answered with %v", codes)
+		}
+		time.Sleep(time.Minute)
+		clear(codes)
+		for i := range 1000 { // and all over the world
+			code, _ := ask(fmt.Sprintf("198.51.%d.%d:80", i/250, i%250), "Authorization", "guess")
+			codes[code]++
+		}
+		if codes[401] != guessesAll {
+			t.Errorf("a thousand guesses from everywhere are answered with %v", codes)
+		}
+		f("a stranger meanwhile", "203.0.113.1:80", "Authorization", readToken, 429)
+		f("who was right before", "192.0.2.1:80", "Authorization", readToken, 200)
+		time.Sleep(time.Second)
+		f("a stranger later", "203.0.113.1:80", "Authorization", readToken, 200)
+
+		time.Sleep(time.Minute)
+		_, text := do(s, "GET", "/metrics", "", "Authorization", "Bearer "+readToken)
+		for result, want := range map[string]int{"wrong": guessesEach + 1 + guessesEach + guessesAll, "refused": 2 + 1 + 990 + 900 + 1} {
+			if line := fmt.Sprintf("alert_engine_web_guesses_total{result=%q} %d\n", result, want); !strings.Contains(text, line) {
+				t.Errorf("it was not counted: %s in\n%s", line, text)
+			}
+		}
+	})
+}
+
+// However many guess, what is remembered of them is bounded.
+func TestGuessersAreForgotten(t *testing.T) {
+	now := time.Unix(0, 0)
+	g := newGuesses(func() time.Time { return now }, nil)
+	for i := range 3 * maxGuessers {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&255, i&255)
+		g.note(r, false)
+		if i == 2*maxGuessers {
+			now = now.Add(time.Hour)
+		}
+		if len(g.clients) > maxGuessers+1 {
+			t.Fatalf("%d are remembered", len(g.clients))
+		}
+	}
+}
+
+// Without tokens there is nothing to guess, and headers of others are none of our business.
+func TestNothingToGuess(t *testing.T) {
+	_, o := newFake(t)
+	s := newServer(t, o)
+	for range 3 * guessesEach {
+		if code, text := do(s, "GET", "/api/v1/alerts", "", "Authorization", "Bearer "+strings.Repeat("x", 20)); code != 200 {
+			t.Fatalf("it is %d: %s", code, text)
+		}
+	}
+}
