@@ -35,6 +35,7 @@ type Engine struct {
 	seed    maphash.Seed
 	program atomic.Pointer[program]
 	scans   sync.Pool // of *scan
+	sample  sample    // of the records that were scanned
 	singles sync.Pool // of *scanner, for logs that come one by one
 
 	changing sync.Mutex // serialises changes of the rules

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
@@ -12,13 +13,15 @@ import (
 )
 
 // program is all rules of a set, compiled: one index over their matches and over every query that their conditions hold against single logs. Scanners share it;
-// it never changes.
+// only the plan of the index changes.
 type program struct {
 	set          *rule.Set
 	units        []*unit // those that others ask about with firing() before those that ask
 	suppressions []*suppression
-	match        *match.Program
-	refs         []ref // by query
+	match        atomic.Pointer[match.Program]
+	queries      []rule.Query
+	paths        []string // of the fields that units and suppressions ask for
+	refs         []ref    // by query
 	byName       map[string][]*unit
 	feeds        bool // some rule reads alerts
 }
@@ -55,11 +58,11 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 	}
 	p.units = inOrder(p.units)
 	p.delay(e.opts.recordedTopic)
-	return p, p.index(e.opts.clock)
+	return p, p.index(e.opts.clock, e.recent())
 }
 
 // index compiles the queries, and finds the places of the fields that units and suppressions ask for.
-func (p *program) index(clock func() int64) error {
+func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
 	var queries []rule.Query
 	var fields []string
 	for _, u := range p.units {
@@ -80,11 +83,12 @@ func (p *program) index(clock func() int64) error {
 			fields = append(fields, l.Fields...)
 		}
 	}
-	compiled, err := match.Compile(queries, match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock})
+	compiled, err := match.Compile(queries, match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock, Sample: sample})
 	if err != nil {
 		return err
 	}
-	p.match = compiled
+	p.match.Store(compiled)
+	p.queries, p.paths = queries, fields
 	for _, u := range p.units {
 		u.locate(compiled.Fields())
 	}

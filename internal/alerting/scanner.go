@@ -25,11 +25,13 @@ const (
 type scanner struct {
 	e        *Engine
 	p        *program
+	match    *match.Program
 	decoders map[string]*decode.Decoder
 	matcher  *match.Matcher
 	scan     *scan
 	ids      []int32
 	record   int
+	passed   int // records since the last that was kept as a sample
 	text     []byte
 	each     func(*decode.Log)
 	reject   func(decode.Reason, string)
@@ -57,6 +59,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 	s.follow()
 	if len(records) > 0 {
 		s.scan.partition = models.Partition{Topic: records[0].Topic, Partition: records[0].Partition}
+		s.passed = s.e.sample.offer(records, s.passed)
 		d := s.decoder(records[0].Topic)
 		for i := range records {
 			s.record = i
@@ -79,27 +82,34 @@ func (s *scanner) entry(e *models.LogEntry) *scan {
 	return done
 }
 
-// follow takes over the newest program.
+// follow takes over the newest program, and its newest plan.
 func (s *scanner) follow() {
-	if p := s.e.program.Load(); p != s.p {
+	p := s.e.program.Load()
+	if m := p.match.Load(); p != s.p || m != s.match {
 		if s.matcher != nil {
 			s.matcher.Flush()
 		}
-		s.p, s.matcher, s.decoders = p, p.match.NewMatcher(), make(map[string]*decode.Decoder)
+		s.p, s.match, s.matcher, s.decoders = p, m, m.NewMatcher(), make(map[string]*decode.Decoder)
 	}
 	s.scan.program = s.p
 }
 
-// decoder returns the decoder of a topic. A configuration that is wrong was refused long before; here it means that records are recognised by their bytes.
+// decoder returns the decoder of a topic.
 func (s *scanner) decoder(topic string) *decode.Decoder {
 	d := s.decoders[topic]
 	if d == nil {
-		var err error
-		if d, err = decode.New(s.e.opts.decode(topic), s.p.match.Fields()); err != nil {
-			s.e.opts.logger.Error("decode configuration is ignored", "topic", topic, "err", err)
-			d, _ = decode.New(decode.Config{}, s.p.match.Fields())
-		}
+		d = s.e.newDecoder(topic, s.match.Fields())
 		s.decoders[topic] = d
+	}
+	return d
+}
+
+// newDecoder returns a decoder for a topic. A configuration that is wrong was refused long before; here it means that records are recognised by their bytes.
+func (e *Engine) newDecoder(topic string, fields *decode.Fields) *decode.Decoder {
+	d, err := decode.New(e.opts.decode(topic), fields)
+	if err != nil {
+		e.opts.logger.Error("decode configuration is ignored", "topic", topic, "err", err)
+		d, _ = decode.New(decode.Config{}, fields)
 	}
 	return d
 }

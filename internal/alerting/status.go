@@ -165,7 +165,7 @@ func (e *Engine) Rules() []RuleStatus {
 			u.describe(&s)
 			s.Firing, s.Pending, s.Suppressed = e.phases(u)
 			s.State = u.stateOf(&s)
-			s.Cost = p.match.Cost(queries[u])
+			s.Cost = p.match.Load().Cost(queries[u])
 		}
 		list = append(list, s)
 	}
@@ -387,7 +387,7 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 		return nil, false
 	}
 	p := e.program.Load()
-	d, err := decode.New(e.opts.decode(record.Topic), p.match.Fields())
+	d, err := decode.New(e.opts.decode(record.Topic), p.match.Load().Fields())
 	if err != nil {
 		return nil, true
 	}

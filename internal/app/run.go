@@ -225,6 +225,7 @@ func (p *program) start(ctx context.Context) {
 	}
 	p.lives.start(ctx, "kafka", p.read)
 	p.lives.start(ctx, "past of new rules", p.warmUp.run)
+	p.lives.start(ctx, "plan of the rules", p.replan)
 	p.lives.start(ctx, "retention of topics", p.keeps.run)
 	if p.beside != nil {
 		p.lives.start(ctx, "shop", p.beside)

@@ -13,6 +13,13 @@ type counter struct{ candidates, matches, nanos atomic.Int64 }
 // work is what is known of the whole program.
 type work struct{ regexps, compared atomic.Int64 }
 
+// counts are what all matchers of a program have counted, and those of the programs over the same queries before it.
+type counts struct {
+	logs     atomic.Int64
+	counters []counter // by query
+	work     work
+}
+
 // tally is a matcher's own counting, added to the program's once in many logs, so that no two goroutines write to the same place for each log.
 type tally struct {
 	logs       int

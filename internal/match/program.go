@@ -2,7 +2,6 @@ package match
 
 import (
 	"slices"
-	"sync/atomic"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -16,6 +15,9 @@ type Options struct {
 	// Sample, when set, calls each for recent logs, decoded with the given fields; a few thousand are enough. How often a part of a query holds for them decides
 	// what is looked at first; it never decides what matches.
 	Sample func(fields *decode.Fields, each func(*decode.Log))
+
+	// Former, when set, is a program over the same queries; what it has counted is counted on.
+	Former *Program
 
 	// Now, when set, is a clock in nanoseconds. With it, one log in 512 is timed for Cost.
 	Now func() int64
@@ -41,9 +43,7 @@ type Program struct {
 	access  []extent // by predicate: its groups
 	always  extent   // the groups of the queries without a pivot
 
-	logs     atomic.Int64
-	counters []counter // by query
-	work     work
+	*counts
 }
 
 // node is a part of a query, its members standing together.
@@ -91,6 +91,9 @@ func compile(queries []rule.Query, fields *decode.Fields, opt Options, sample fu
 	plan := c.plan(exprs)
 	p := c.program(c.units(freqs), plan)
 	p.now = opt.Now
+	if opt.Former != nil {
+		p.counts = opt.Former.counts
+	}
 	return p, nil
 }
 
@@ -116,7 +119,7 @@ func appendPaths(paths []string, q rule.Query) []string {
 
 // program lays everything out for matching.
 func (c *compiler) program(units []*unit, queries []query) *Program {
-	p := &Program{fields: c.fields, preds: c.preds, units: units, queries: queries, counters: make([]counter, len(queries))}
+	p := &Program{fields: c.fields, preds: c.preds, units: units, queries: queries, counts: &counts{counters: make([]counter, len(queries))}}
 	p.levels = c.levelMarks()
 	for _, u := range units {
 		if u.field == decode.FieldMessage {

@@ -1,0 +1,139 @@
+package alerting
+
+import (
+	"bytes"
+	"sync"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// The index over the rules looks for the rarest part of each. Which that is only the logs can tell, and when the rules are read none may have gone by; then it is
+// guessed. A few of the records that are scanned are kept, and Replan plans by them. Whatever the plan is, the same rules match; it only costs less.
+
+const (
+	sampleSize   = 2048    // records that are kept
+	sampleBytes  = 8 << 10 // of a record that is
+	sampleEarly  = 32      // of so many records one is kept until there are enough,
+	sampleLate   = 512     // and of so many later
+	sampleEnough = 500     // records by which rules are planned at once when they change
+)
+
+// sample is what was kept of the records that were scanned: the last ones.
+type sample struct {
+	mu      sync.Mutex // guards what follows
+	records []models.Record
+	next    int // the oldest, once there are sampleSize
+	fresh   int // kept since the last plan
+}
+
+// offer keeps a few of some records, before which others were passed over, and returns how many now are.
+func (s *sample) offer(records []models.Record, passed int) int {
+	if passed+len(records) < sampleEarly {
+		return passed + len(records)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	every := sampleEarly
+	if len(s.records) == sampleSize {
+		every = sampleLate
+	}
+	for passed+len(records) >= every {
+		n := max(every-passed, 1)
+		s.keep(&records[n-1])
+		records, passed = records[n:], 0
+	}
+	return passed + len(records)
+}
+
+func (s *sample) keep(r *models.Record) {
+	if len(r.Value) > sampleBytes {
+		return
+	}
+	s.fresh++
+	if len(s.records) < sampleSize {
+		s.records = append(s.records, models.Record{Topic: r.Topic, Partition: r.Partition, Timestamp: r.Timestamp, Value: bytes.Clone(r.Value)})
+		return
+	}
+	old := &s.records[s.next]
+	old.Topic, old.Partition, old.Timestamp, old.Value = r.Topic, r.Partition, r.Timestamp, append(old.Value[:0], r.Value...)
+	s.next = (s.next + 1) % sampleSize
+}
+
+// size is how many records there are.
+func (s *sample) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
+}
+
+// due says whether the records are others than those of the last plan; it is then taken for granted that one is made.
+func (s *sample) due() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fresh < sampleSize {
+		return false
+	}
+	s.fresh = 0
+	return true
+}
+
+// copied returns the records, which scanners go on to overwrite.
+func (s *sample) copied() []models.Record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]models.Record, len(s.records))
+	for i, r := range s.records {
+		r.Value = bytes.Clone(r.Value)
+		list[i] = r
+	}
+	return list
+}
+
+// recent is what a plan is made by; nil when too little has gone by.
+func (e *Engine) recent() func(*decode.Fields, func(*decode.Log)) {
+	if e.sample.size() < sampleEnough {
+		return nil
+	}
+	records := e.sample.copied()
+	return func(fields *decode.Fields, each func(*decode.Log)) {
+		decoders := map[string]*decode.Decoder{}
+		for i := range records {
+			r := &records[i]
+			d := decoders[r.Topic]
+			if d == nil {
+				d = e.newDecoder(r.Topic, fields)
+				decoders[r.Topic] = d
+			}
+			if !safely(func() { d.Decode(r, each, nil) }) {
+				delete(decoders, r.Topic) // nobody knows what the panic left of it
+			}
+		}
+	}
+}
+
+// safely says whether f did not panic: a record that makes the decoder do so was rejected when it was scanned, and shall not end the program here.
+func safely(f func()) (ok bool) {
+	defer func() { ok = recover() == nil }()
+	f()
+	return
+}
+
+// Replan plans the index anew when other records have gone by than it was planned by, and says whether it did. That takes about as long as reading the rules does.
+// It may be called while logs are evaluated.
+func (e *Engine) Replan() (bool, error) {
+	if !e.sample.due() {
+		return false, nil
+	}
+	e.changing.Lock()
+	defer e.changing.Unlock()
+	p := e.program.Load()
+	former := p.match.Load()
+	m, err := match.Compile(p.queries, match.Options{Fields: p.paths, Lists: listsOf(p.set), Now: e.opts.clock, Sample: e.recent(), Former: former})
+	if err != nil {
+		return false, err
+	}
+	p.match.Store(m)
+	return true, nil
+}
