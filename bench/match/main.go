@@ -26,7 +26,7 @@ import (
 var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
-	only     = flag.String("only", "", "one part: core, sigma, groups, peers, consume")
+	only     = flag.String("only", "", "one part: core, sigma, workers, groups, peers, consume")
 	profile  = flag.String("profile", "", "write a CPU profile of mixed rules to this file, and measure nothing else")
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
@@ -48,7 +48,7 @@ func main() {
 	parts := []struct {
 		name string
 		run  func()
-	}{{"core", core}, {"sigma", sigma}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
+	}{{"core", core}, {"sigma", sigma}, {"workers", workers}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
 	for _, p := range parts {
 		if *only == "" || *only == p.name {
 			p.run()

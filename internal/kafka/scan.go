@@ -135,32 +135,39 @@ func modelRecord(r *kgo.Record) models.Record {
 	return m
 }
 
-// evaluate scans the batches with all workers, and applies the scans in their order.
-func (s *Source) evaluate(batches []batch) {
+// evaluate has batches scanned, and their chunks applied in order by the caller's goroutine. A batch is scanned by all workers, whatever partition it is of.
+func (w *workers) evaluate(batches []batch, apply func(*chunk)) {
 	var chunks []*chunk
 	for _, b := range batches {
-		chunks = s.workers.cut(b, chunks)
+		chunks = w.cut(b, chunks)
 	}
+	var feeding sync.WaitGroup
 	if len(chunks) == 1 { // the usual case when we are not behind: no need to wake another goroutine
 		c := chunks[0]
-		s.workers.inline = c.scan(s.engine, s.workers.inline)
+		w.inline = c.scan(w.engine, w.inline)
 		c.done <- struct{}{}
 	} else {
-		s.waiting.Go(func() {
+		feeding.Go(func() {
 			for _, c := range chunks {
-				s.workers.chunks <- c
+				w.chunks <- c
 			}
 		})
 	}
 	for _, c := range chunks {
 		<-c.done
-		s.apply(c)
+		apply(c)
 	}
+	feeding.Wait()
+	for _, c := range chunks {
+		w.give(c)
+	}
+}
+
+// evaluate scans the batches with all workers, and applies the scans in their order.
+func (s *Source) evaluate(batches []batch) {
+	s.workers.evaluate(batches, s.apply)
 	for _, b := range batches {
 		s.feed.done(b.part, b.next, nil, 0) // control records at the end
-	}
-	for _, c := range chunks {
-		s.workers.give(c)
 	}
 }
 
@@ -197,3 +204,27 @@ func (s *Source) replayed(p *partition) {
 	s.log.Info("state is rebuilt; going on where the group has committed", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next)
 	s.advance()
 }
+
+// Replay evaluates records from memory, as a Source does with what one poll brings. It exists to be measured: nobody else competes for the processors then.
+type Replay struct {
+	engine  Engine
+	workers *workers
+	part    *partition
+}
+
+// NewReplay starts goroutines that scan; Close ends them.
+func NewReplay(engine Engine, workers int) *Replay {
+	return &Replay{engine: engine, workers: newWorkers(engine, workers), part: &partition{replayUntil: -1}}
+}
+
+// Evaluate scans and applies the records of one partition.
+func (r *Replay) Evaluate(records []*kgo.Record) {
+	r.workers.evaluate([]batch{{part: r.part, records: records}}, func(c *chunk) {
+		for _, scan := range c.scans {
+			r.engine.Apply(scan)
+		}
+	})
+}
+
+// Close ends the goroutines, and waits for them.
+func (r *Replay) Close() { r.workers.close() }
