@@ -38,6 +38,7 @@ type Topic struct {
 	Partitions     int32         // 1 by default
 	RetentionBytes int64         // of each partition; 64 MiB by default, negative for no bound
 	Retention      time.Duration // 0 for no bound
+	Compact        bool          // keep the newest record of each key instead, and nothing by size or time
 }
 
 // User may connect with a SASL mechanism.
@@ -168,6 +169,9 @@ func (b *Broker) CreateTopic(t Topic) error {
 		t.RetentionBytes = defaultRetention
 	}
 	configs := map[string]string{}
+	if t.Compact {
+		configs["cleanup.policy"], t.RetentionBytes, t.Retention = "compact", -1, 0
+	}
 	if t.RetentionBytes > 0 {
 		// Whole segments are given back, so they have to be small against what is kept.
 		configs["retention.bytes"] = strconv.FormatInt(t.RetentionBytes, 10)

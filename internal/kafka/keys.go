@@ -1,0 +1,344 @@
+package kafka
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// KeysConfig says whose keys are kept.
+type KeysConfig struct {
+	Client  ClientConfig
+	Topic   string
+	Most    int           // keys; further ones are refused
+	Within  time.Duration // the topic is read to its end so soon after a broker has answered, or Run fails
+	Logger  *slog.Logger  // slog.Default() by default
+	Changed func()        // is called by Run when the keys are known, and when they are others
+}
+
+// Keys are the keys of a compacted topic, as they are now: a record adds its key, and one without a value, a tombstone, takes it away. The topic is read beside all
+// consumer groups, from its beginning. Any goroutine may ask for the keys while Run keeps them.
+type Keys struct {
+	cfg KeysConfig
+	log *slog.Logger
+
+	mu      sync.Mutex // guards what follows
+	keys    []string   // sorted
+	known   bool       // the topic was read to its end
+	refused int64      // records whose keys are too many or too long
+	problem error      // why the keys may not be those of now
+}
+
+const (
+	longestKey = 1024 // bytes
+	keysSlack  = 4    // so many times as many keys are held while the topic is read to its end, where some of them may be taken away
+	keysPoll   = time.Second
+	keysAgain  = 5 * time.Minute // after which it is looked whether the topic is still the one that is read
+	keysTries  = 5               // of finding a topic that may have been created just now
+)
+
+var (
+	errKeysAnew = errors.New("the topic is no longer as it was; reading it anew")
+	errKeysSlow = errors.New("it was not read to its end in time")
+)
+
+// NewKeys makes Keys that know nothing until they Run. Neither dials nor starts anything.
+func NewKeys(cfg KeysConfig) *Keys {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Changed == nil {
+		cfg.Changed = func() {}
+	}
+	return &Keys{cfg: cfg, log: cfg.Logger.With("topic", cfg.Topic)}
+}
+
+// Now returns the keys, which nobody may change, and whether they are known: the topic was read to its end.
+func (k *Keys) Now() (keys []string, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.keys, k.known
+}
+
+// Refused is how many records were refused, because their keys were too many or too long.
+func (k *Keys) Refused() int64 {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.refused
+}
+
+// Problem is why the keys are not known, or may not be those of now; nil for none.
+func (k *Keys) Problem() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.problem
+}
+
+// Run keeps the keys until ctx is done. Before they are known it fails with what nobody but an operator can mend: a topic that is not there or that we may not read,
+// or one that is too large to be read in time. A broker that cannot be reached is waited for. Once the keys are known it keeps those it has whatever happens.
+func (k *Keys) Run(ctx context.Context) error {
+	for missing, pauseFor := 0, 250*time.Millisecond; ; pauseFor = min(2*pauseFor, 10*time.Second) {
+		err := k.session(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		_, known := k.Now()
+		if errors.Is(err, kerr.UnknownTopicOrPartition) {
+			missing++
+		}
+		if !known && (fatal(err) || errors.Is(err, errKeysSlow) || missing == keysTries) {
+			return fmt.Errorf("read the keys of %s: %w", k.cfg.Topic, hinted(k.named(ctx, err)))
+		}
+		if !errors.Is(err, errKeysAnew) {
+			k.has(hinted(err))
+			k.log.Warn("the keys of a topic cannot be read; trying again", "error", hinted(err))
+		}
+		if !pause(ctx, pauseFor) {
+			return nil
+		}
+	}
+}
+
+// ReadKeys reads the keys of a topic as they are now. Refused is how many records were refused.
+func ReadKeys(ctx context.Context, cfg KeysConfig) (keys []string, refused int64, err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	cfg.Changed = stop
+	k := NewKeys(cfg)
+	if err := k.Run(ctx); err != nil {
+		return nil, 0, err
+	}
+	keys, known := k.Now()
+	if !known {
+		return nil, 0, fmt.Errorf("read the keys of %s: %w", cfg.Topic, cmp.Or(k.Problem(), context.Cause(ctx)))
+	}
+	return keys, k.Refused(), nil
+}
+
+// named says which other topic was meant, if this one is not there.
+func (k *Keys) named(ctx context.Context, err error) error {
+	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
+		return err
+	}
+	client, admin, dialled := k.dial()
+	if dialled != nil {
+		return err
+	}
+	defer client.Close()
+	return cmp.Or(unknownTopics(ctx, admin, []string{k.cfg.Topic}), err)
+}
+
+func (k *Keys) dial() (*kgo.Client, *kadm.Client, error) {
+	opts, err := k.cfg.Client.options(k.log)
+	if err != nil {
+		return nil, nil, err
+	}
+	client, err := kgo.NewClient(append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second))...)
+	if err != nil {
+		return nil, nil, err
+	}
+	return client, kadm.NewClient(client), nil
+}
+
+func (k *Keys) has(problem error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.problem = problem
+}
+
+// session reads the topic from its beginning, and goes on until something is wrong.
+func (k *Keys) session(ctx context.Context) error {
+	client, admin, err := k.dial()
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	s := &keysSession{k: k, client: client, admin: admin, keys: map[string]int{}, due: time.Now().Add(k.cfg.Within)}
+	if s.spans, err = s.list(ctx); err != nil {
+		return err
+	}
+	s.looked = time.Now()
+	from := map[string]map[int32]kgo.Offset{k.cfg.Topic: {}}
+	for p, at := range s.spans {
+		from[k.cfg.Topic][p.Partition] = kgo.NewOffset().At(at.next)
+	}
+	client.AddConsumePartitions(from)
+	for {
+		if err := s.step(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// keysSession is one reading of the topic. Its keys are its own until the topic was read to its end.
+type keysSession struct {
+	k       *Keys
+	client  *kgo.Client
+	admin   *kadm.Client
+	spans   map[models.Partition]span // where it stands, and where the partitions ended when it began
+	keys    map[string]int // when each was added
+	added   int
+	refused int64
+	keyless int64 // records without a key, which name no member
+	done    bool  // it has been read to that end
+	changed bool
+	due     time.Time // when it has to have been
+	looked  time.Time // when the partitions were last listed
+}
+
+// list asks where the partitions begin and end.
+func (s *keysSession) list(ctx context.Context) (map[models.Partition]span, error) {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	starts, err := s.admin.ListStartOffsets(ctx, s.k.cfg.Topic)
+	if err == nil {
+		err = starts.Error()
+	}
+	var ends kadm.ListedOffsets
+	if err == nil {
+		ends, err = s.admin.ListEndOffsets(ctx, s.k.cfg.Topic)
+	}
+	if err == nil {
+		err = ends.Error()
+	}
+	if err != nil {
+		return nil, err
+	}
+	spans := map[models.Partition]span{}
+	starts.Each(func(o kadm.ListedOffset) {
+		end, _ := ends.Lookup(o.Topic, o.Partition)
+		spans[models.Partition{Topic: o.Topic, Partition: o.Partition}] = span{o.Offset, end.Offset}
+	})
+	return spans, nil
+}
+
+// step takes what has come, and says so if the keys are others.
+func (s *keysSession) step(ctx context.Context) error {
+	if err := s.poll(ctx); err != nil {
+		return err
+	}
+	if !s.done {
+		s.done = !slices.ContainsFunc(slices.Collect(maps.Values(s.spans)), func(at span) bool { return at.next < at.end })
+		if s.changed = s.done; s.done {
+			s.trim()
+		}
+	}
+	if s.changed && s.done {
+		s.publish()
+	}
+	now := time.Now()
+	if _, known := s.k.Now(); !known && now.After(s.due) {
+		return errKeysSlow
+	}
+	if s.done && now.Sub(s.looked) >= keysAgain {
+		s.looked = now
+		return s.look(ctx)
+	}
+	return nil
+}
+
+func (s *keysSession) poll(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, keysPoll)
+	defer cancel()
+	fetches := s.client.PollRecords(ctx, 10_000)
+	fetches.EachError(func(topic string, partition int32, e error) {
+		if err == nil && !errors.Is(e, context.DeadlineExceeded) {
+			err = e
+		}
+	})
+	if err == nil {
+		fetches.EachRecord(s.take)
+	}
+	return err
+}
+
+func (s *keysSession) take(r *kgo.Record) {
+	p := models.Partition{Topic: r.Topic, Partition: r.Partition}
+	at := s.spans[p]
+	at.next = r.Offset + 1
+	s.spans[p] = at
+	key := string(r.Key)
+	_, there := s.keys[key]
+	most := s.k.cfg.Most
+	if !s.done {
+		most *= keysSlack
+	}
+	switch {
+	case r.Attrs.IsControl():
+	case key == "":
+		s.keyless++
+	case r.Value == nil:
+		s.changed = s.changed || there
+		delete(s.keys, key)
+	case there:
+	case len(s.keys) >= most || len(key) > longestKey:
+		s.refused++
+		s.changed = true
+	default:
+		s.added++
+		s.keys[key], s.changed = s.added, true
+	}
+}
+
+// trim refuses the keys that came last, if more are left at the end of the topic than there may be.
+func (s *keysSession) trim() {
+	over := len(s.keys) - s.k.cfg.Most
+	if over <= 0 {
+		return
+	}
+	byAge := slices.SortedFunc(maps.Keys(s.keys), func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) })
+	for _, key := range byAge[:over] {
+		delete(s.keys, key)
+	}
+	s.refused += int64(over)
+}
+
+// publish makes the keys of the session those that are known.
+func (s *keysSession) publish() {
+	s.changed = false
+	k := s.k
+	keys := slices.Sorted(maps.Keys(s.keys))
+	k.mu.Lock()
+	first, refusedBefore := !k.known, k.refused
+	k.keys, k.known, k.refused, k.problem = keys, true, s.refused, nil
+	k.mu.Unlock()
+	if first && s.keyless > 0 {
+		k.log.Warn("records without a key name nobody", "records", s.keyless)
+	}
+	if s.refused > 0 && refusedBefore == 0 {
+		k.log.Error("keys are refused: they are too many, or too long", "kept", len(keys), "most", k.cfg.Most, "longest", longestKey, "refused", s.refused)
+	}
+	k.cfg.Changed()
+}
+
+// look says whether the topic has to be read anew: it has other partitions or was created again, or there is room for what was refused.
+func (s *keysSession) look(ctx context.Context) error {
+	if s.refused > 0 && len(s.keys) < s.k.cfg.Most {
+		return errKeysAnew
+	}
+	spans, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	for p, at := range spans {
+		if before, ok := s.spans[p]; !ok || at.end < before.next {
+			return errKeysAnew
+		}
+	}
+	if len(spans) != len(s.spans) {
+		return errKeysAnew
+	}
+	return nil
+}
