@@ -25,6 +25,7 @@ type backtestCommand struct {
 	decode        decode.Config
 	old           []string
 	budget        string
+	lists         listFiles
 	in            io.Reader
 	out, progress io.Writer
 }
@@ -38,7 +39,8 @@ func backtestCommandOver(load ruleLoader) *cobra.Command {
 gzip or zstd, or those of a topic since a while ago, and shows for each rule how often it would have fired. Nobody is
 told, and a topic is read beside the engine, without a consumer group. A file is the source of every rule, whichever it
 names; with --corpus its lines name their topics. Time follows the logs; what would have followed
-the last one is not known, so alerts that are up then stay open.
+the last one is not known, so alerts that are up then stay open. Lists that are kept in topics are taken as they are
+now, or, of a file, as --list says.
 
 With --json it prints one transition a line instead, in event time; together with --diff those that the change of the
 rules adds or removes, as "diff" says of each.
@@ -50,6 +52,7 @@ It exits with 1 when --budget is exceeded.`,
   alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml
   alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml --json | jq 'select(.diff == "added")'
   alert-engine backtest rules/*.rules.yml --file app.log --budget 20/d
+  alert-engine backtest my.rules.yml --file app.log --list blocked=blocked-users.txt
   zcat app.log.gz | alert-engine backtest my.rules.yml --file -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
@@ -63,6 +66,7 @@ It exits with 1 when --budget is exceeded.`,
 	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition a line")
 	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes against these rule files")
 	cmd.Flags().StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
+	c.lists.addFlag(cmd)
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(24*time.Hour, "read the topic's logs of this long ago until now")
 	cmd.MarkFlagsOneRequired("file", "topic", "config")
@@ -132,6 +136,9 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 		return nil, err
 	}
 	rules.lookBack, rules.topics = true, c.file == ""
+	if err := c.giveLists(ctx, rules); err != nil {
+		return nil, err
+	}
 	const mostErrors = 5
 	rejected := 0
 	b := ruletest.Backtest{
@@ -161,6 +168,19 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n", rejected-mostErrors)
 	}
 	return report, err
+}
+
+// giveLists gives lists from topics their members.
+func (c *backtestCommand) giveLists(ctx context.Context, rules *loadedRules) (err error) {
+	if c.file != "" {
+		rules.set, err = c.lists.giveAll(rules.set)
+		return err
+	}
+	config, err := c.source.load()
+	if err == nil {
+		rules.set, err = c.lists.giveFrom(ctx, config, rules.set)
+	}
+	return err
 }
 
 // logs opens the file or the topic.

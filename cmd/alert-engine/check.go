@@ -10,6 +10,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // checkCommand is one run of check.
@@ -19,6 +20,7 @@ type checkCommand struct {
 	file          string
 	format        string
 	most          int
+	lists         listFiles
 	in            io.Reader
 	out, progress io.Writer
 }
@@ -55,6 +57,7 @@ to look at.`,
 	cmd.Flags().StringVar(&c.file, "against-file", "", "hold the rules against the logs of this file; - for the standard input")
 	cmd.Flags().IntVar(&c.most, "sample", 100_000, "look at no more records of the topics than this")
 	cmd.Flags().StringVar(&c.format, "format", "auto", "the format of every record of the file")
+	c.lists.addFlag(cmd)
 	c.source.addFlagsOf(cmd, brokerSettings...)
 	c.source.sinceFlag(24*time.Hour, "look at no logs of the topics that are older than this")
 	cmd.MarkFlagsMutuallyExclusive("against", "against-file")
@@ -62,7 +65,7 @@ to look at.`,
 }
 
 func (c *checkCommand) run(ctx context.Context, files []string) error {
-	logs, err := c.against()
+	logs, err := c.against(ctx)
 	if err != nil {
 		return err
 	}
@@ -78,7 +81,7 @@ func (c *checkCommand) run(ctx context.Context, files []string) error {
 }
 
 // against is the logs to hold the rules against, nil for none.
-func (c *checkCommand) against() (*app.Against, error) {
+func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 	if c.most <= 0 {
 		return nil, fmt.Errorf("--sample %d: a sample has at least one record", c.most)
 	}
@@ -103,6 +106,10 @@ func (c *checkCommand) against() (*app.Against, error) {
 		a.File = decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()})
 	default:
 		return nil, nil
+	}
+	a.Lists = c.lists.giveAll
+	if a.Config != nil {
+		a.Lists = func(set *rule.Set) (*rule.Set, error) { return c.lists.giveFrom(ctx, a.Config, set) }
 	}
 	return a, err
 }

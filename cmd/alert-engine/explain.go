@@ -21,6 +21,7 @@ type explainCommand struct {
 	load  ruleLoader
 	rules []string
 	event string
+	lists listFiles
 	out   io.Writer
 }
 
@@ -53,6 +54,7 @@ It exits with 0 when a rule matches, and with 1 when none does.`,
 	}
 	cmd.Flags().StringSliceVar(&c.rules, "rules", nil, "the rule files")
 	cmd.Flags().StringVarP(&c.event, "event", "e", "", "the log; - for the standard input")
+	c.lists.addFlag(cmd)
 	if err := cmd.MarkFlagRequired("event"); err != nil {
 		panic(err) // the flag is defined above
 	}
@@ -69,6 +71,9 @@ func (c *explainCommand) run(name string) error {
 	}
 	loaded, err := c.load(files)
 	if err != nil {
+		return err
+	}
+	if loaded.set, err = c.lists.giveAll(loaded.set); err != nil {
 		return err
 	}
 	matched, found := false, false

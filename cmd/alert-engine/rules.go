@@ -16,18 +16,26 @@ func loadRules(files []string) (*loadedRules, error) {
 		return nil, err
 	}
 	l := &loadedRules{set: set}
-	l.engines = ruletest.Factory{Lateness: lateness(set), New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode)}
-		if l.lookBack {
-			options = append(options, alerting.AtWatermark())
-		}
-		if !l.topics {
-			options = append(options, alerting.WithSources(withNone(set)))
-		}
-		e := alerting.NewEngine(options...)
-		return e, e.SetRules(set)
+	l.engines = ruletest.Factory{Lateness: lateness(set), New: l.engine, Lists: func(m ruletest.Members) (ruletest.Factory, error) {
+		with := *l
+		var err error
+		with.set, err = ruletest.WithMembers(l.set, m, ruletest.InTest+", or with --list %[1]s=FILE")
+		return ruletest.Factory{Lateness: l.engines.Lateness, New: with.engine}, err
 	}}
 	return l, nil
+}
+
+// engine makes an engine over the rules.
+func (l *loadedRules) engine(emit func(models.Alert)) (ruletest.Engine, error) {
+	options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode)}
+	if l.lookBack {
+		options = append(options, alerting.AtWatermark())
+	}
+	if !l.topics {
+		options = append(options, alerting.WithSources(withNone(l.set)))
+	}
+	e := alerting.NewEngine(options...)
+	return e, e.SetRules(l.set)
 }
 
 // withNone has every source that rules name read what has no topic as well, such as the lines of a file.

@@ -30,6 +30,7 @@ type ruleLoader func(files []string) (*loadedRules, error)
 type testCommand struct {
 	load    ruleLoader
 	options ruletest.Options
+	lists   listFiles
 	junit   string
 }
 
@@ -44,6 +45,8 @@ milliseconds.
 With --shuffle each test is repeated in as many other orders of arrival, in which no log comes later than the rules'
 lateness; with --crash it is repeated with an engine that is stopped and restored after each log. The alerts have to be
 the same.
+
+Lists that are kept in topics have the members that the script, or the test, gives them under lists, or --list does.
 
 It exits with 0 when all tests pass, and with 1 otherwise.`,
 		Example: `  alert-engine test payments_test.yml
@@ -71,6 +74,7 @@ A script:
 	cmd.Flags().IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test in this many other orders of arrival")
 	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "of the orders of --shuffle")
 	cmd.Flags().BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
+	c.lists.addFlag(cmd)
 	cmd.Flags().StringVar(&c.junit, "junit", "", "also write the results to this file, as build servers read them")
 	return cmd
 }
@@ -84,6 +88,9 @@ func (c *testCommand) run(out io.Writer, files []string) error {
 		}
 		rules, err := c.load(script.RuleFiles)
 		if err != nil {
+			return err
+		}
+		if rules.set, err = c.lists.give(rules.set); err != nil {
 			return err
 		}
 		results = append(results, script.Run(rules.engines, c.options)...)

@@ -21,13 +21,14 @@ import (
 
 // Against is the logs that Check holds rules against: the newest ones of the topics of a configuration, or those of a file.
 type Against struct {
-	Config   *Config                         // of topics
-	Since    time.Duration                   // no logs of topics are looked at that are older
-	Most     int                             // records of topics
-	File     iter.Seq2[decode.Sample, error] // nil for topics
-	Format   decode.Config                   // of a file
-	Progress func(records, of int)           // is called about every second; of is 0 when it is not known
-	Warn     func(error)                     // is told what could not be found out
+	Config   *Config                            // of topics
+	Since    time.Duration                      // no logs of topics are looked at that are older
+	Most     int                                // records of topics
+	File     iter.Seq2[decode.Sample, error]    // nil for topics
+	Format   decode.Config                      // of a file
+	Lists    func(*rule.Set) (*rule.Set, error) // gives lists from topics their members; nil leaves them empty
+	Progress func(records, of int)              // is called about every second; of is 0 when it is not known
+	Warn     func(error)                        // is told what could not be found out
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual way
 	told time.Time                                                            // when progress was last told
@@ -40,6 +41,12 @@ const sampleTime = 2 * time.Minute
 
 // look adds to what was found what the logs show. Its table is what the rules saw of them.
 func (a *Against) look(ctx context.Context, set *rule.Set, found []rule.Finding) ([]rule.Finding, func(io.Writer) error, error) {
+	if a.Lists != nil {
+		var err error
+		if set, err = a.Lists(set); err != nil {
+			return nil, nil, err
+		}
+	}
 	a.told = time.Now()
 	s, err := a.survey(ctx, set)
 	if err != nil {

@@ -119,6 +119,7 @@ type WebConfig struct {
 type LimitsConfig struct {
 	MaxAlertAge   time.Duration `yaml:"max_alert_age"`  // an alert found later than this after its event is recorded as historical, not notified
 	WarmUp        time.Duration `yaml:"warm_up"`        // how long a rule that is new may read its own past before it begins without
+	ListLoad      time.Duration `yaml:"list_load"`      // how soon a list that is kept in a topic has to be read to its end at the start
 	PollRecords   int           `yaml:"poll_records"`   // records taken from the client at once
 	Workers       int           `yaml:"workers"`        // goroutines that read and match; 0 for one per CPU
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"` // how long a stop waits for notifications under way
@@ -188,7 +189,7 @@ func DefaultConfig() Config {
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
-		Limits:  LimitsConfig{MaxAlertAge: time.Hour, WarmUp: 10 * time.Minute, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
+		Limits:  LimitsConfig{MaxAlertAge: time.Hour, WarmUp: 10 * time.Minute, ListLoad: 2 * time.Minute, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
 		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
@@ -337,6 +338,7 @@ func (c *Config) Validate() error {
 	wrong(c.Limits.Workers < 0, "limits.workers is negative")
 	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
 	wrong(c.Limits.WarmUp < 0, "limits.warm_up is negative")
+	wrong(c.Limits.ListLoad <= 0, "limits.list_load must be above zero")
 	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
 	wrong(c.Log.Format != "text" && c.Log.Format != "json", "log.format is %q; try text or json", c.Log.Format)
 	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.Text, b.Text) })

@@ -8,7 +8,7 @@ import (
 
 // reload reads the configuration again and swaps rules and routes, both or neither: everything that can be wrong is found before the first of them changes. Other
 // settings take effect with the next start.
-func (p *program) reload(context.Context) (err error) {
+func (p *program) reload(ctx context.Context) (err error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	defer func() { p.reloaded(err) }()
@@ -23,6 +23,9 @@ func (p *program) reload(context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if set, err = p.lists.prepare(ctx, set); err != nil {
+		return err
+	}
 	swapRoutes, err := p.notifier.Prepare(p.notifyOptions(c))
 	if err != nil {
 		return err
@@ -34,6 +37,7 @@ func (p *program) reload(context.Context) (err error) {
 	swapRoutes()
 	p.set.Store(set)
 	ring(p.keeps.bell)
+	ring(p.lists.bell)
 	if p.restartNeeded(c) {
 		p.logger.Warn("settings other than rules and notify have changed; they take effect with the next start")
 	}

@@ -40,6 +40,7 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 //
 //	warmUp     has new rules read their past           ▲ begins last, ends first
 //	source     reads Kafka, drives the state           │ then the last checkpoint is taken
+//	lists      follow topics that rules have lists of  │ known before the source reads the first log
 //	notifier   takes alerts from the outbox to people  │ then what is under way is told
 //	server     pages, health, metrics, API             │ then nobody is shown what is no longer true
 //	state      engine and store, as one                │
@@ -67,6 +68,7 @@ type program struct {
 	topics   *topics
 	warmUp   *warmUp
 	keeps    *retentions
+	lists    *lists
 	notifier *notify.Notifier
 	source   *kafka.Source
 	server   *web.Server
@@ -87,7 +89,8 @@ func newProgram(c *Config, t Terminal) *program {
 		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
-	p.metrics, p.topics, p.keeps = newMetrics(p.registry), &topics{p: p, made: map[string]bool{}}, newRetentions(p)
+	p.metrics, p.keeps, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
+	p.topics = &topics{p: p, made: map[string]bool{}}
 	return p
 }
 
@@ -223,7 +226,8 @@ func (p *program) start(ctx context.Context) {
 	if p.config.Kafka.RecordsTopic != "" {
 		p.lives.start(ctx, "recorded values", p.writeValues)
 	}
-	p.lives.start(ctx, "kafka", p.read)
+	p.lives.start(ctx, "lists", p.lists.run)
+	p.lives.start(ctx, "kafka", p.lists.before(p.read))
 	p.lives.start(ctx, "past of new rules", p.warmUp.run)
 	p.lives.start(ctx, "plan of the rules", p.replan)
 	p.lives.start(ctx, "retention of topics", p.keeps.run)

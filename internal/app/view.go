@@ -50,6 +50,8 @@ func (p *program) ready() []web.Check {
 			}
 			return nil
 		}},
+		{Name: "lists", Err: p.lists.unread},
+		{Name: "members of lists", Err: p.lists.stale, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
 		{Name: "state", Err: p.store.Alarm, Soft: true}, // alerts are found and told all the same
 		{Name: "clock", Err: p.source.Clock, Soft: true},
@@ -241,6 +243,10 @@ func (p *program) reader(topic string) kafka.ReaderConfig {
 
 // backtest evaluates rules over the topics since a time, with an engine of its own, and tells nobody.
 func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, values []string) (web.BacktestResult, error) {
+	set, _ = p.lists.fill(set)
+	for _, list := range set.Unknown() {
+		return web.BacktestResult{}, fmt.Errorf("list %s is kept in the topic %s, which is read when the rules are saved", list.Name, list.Topic)
+	}
 	o := p.reader("")
 	o.From = since
 	reader := kafka.NewReader(o)

@@ -188,7 +188,7 @@ type keysSession struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	spans   map[models.Partition]span // where it stands, and where the partitions ended when it began
-	keys    map[string]int // when each was added
+	keys    map[string]int            // when each was added
 	added   int
 	refused int64
 	keyless int64 // records without a key, which name no member

@@ -3,8 +3,6 @@ package rule
 import (
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -45,39 +43,6 @@ func (r *reader) resolveNames() {
 		if !slices.Contains(known, ref.name) {
 			r.errs = append(r.errs, &Error{ref.pos, fmt.Sprintf("%s %q is not defined", ref.kind, ref.name), suggest(ref.name, known, "")})
 		}
-	}
-}
-
-// lists reads named lists, whose values stand here or, one a line, in a file beside the rule file.
-func (r *reader) lists(n *yaml.Node) {
-	if n == nil {
-		return
-	}
-	for name, m := range r.mapping(n) {
-		if m.Kind == yaml.SequenceNode {
-			m = &yaml.Node{Kind: yaml.MappingNode, Line: m.Line, Column: m.Column, Content: []*yaml.Node{{Value: "values"}, m}}
-		}
-		v := r.mapping(m, "file", "values")
-		list := &List{Name: name, Values: r.texts(v["values"])}
-		if f := v["file"]; f != nil {
-			list.File = r.text(f)
-			if !filepath.IsAbs(list.File) {
-				list.File = filepath.Join(filepath.Dir(r.file), list.File)
-			}
-			data, err := os.ReadFile(list.File)
-			if err != nil {
-				r.fail(f, "", "%s", err)
-			}
-			for line := range strings.Lines(string(data)) {
-				if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-					list.Values = append(list.Values, line)
-				}
-			}
-		}
-		if r.set.Lists[name] != nil {
-			r.fail(m, "rename one", "list %q is defined twice", name)
-		}
-		r.set.Lists[name] = list
 	}
 }
 

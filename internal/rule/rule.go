@@ -122,7 +122,8 @@ type Suppression struct {
 type List struct {
 	Name   string
 	File   string
-	Values []string
+	Topic  string   // whose keys are the values, see WithMembers
+	Values []string // nil for those of a topic that nobody has given yet
 }
 
 // Interval decides whether an instant lies in a named time interval.

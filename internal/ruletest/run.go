@@ -3,6 +3,7 @@ package ruletest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -32,6 +33,10 @@ type recorder interface {
 type Factory struct {
 	New      func(emit func(models.Alert)) (Engine, error)
 	Lateness time.Duration
+
+	// Lists returns a factory over the same rules, some of whose lists have other members. Its error is that of a list that does not exist, or of one that has no
+	// members without being given some. Nil is for rules whose lists cannot change.
+	Lists func(Members) (Factory, error)
 }
 
 // Options say how tests are run.
@@ -55,14 +60,20 @@ func (s *Script) Run(f Factory, o Options) []Result {
 	for i := range s.Tests {
 		t := &s.Tests[i]
 		began := time.Now()
-		failures := t.run(s.File, f, o)
+		failures := t.run(s.File, s.Lists, f, o)
 		results = append(results, Result{s.File, t.Name, failures, time.Since(began)})
 	}
 	return results
 }
 
 // run runs a test as it is written, and then in the other ways that have to give the same.
-func (t *Test) run(file string, f Factory, o Options) []string {
+func (t *Test) run(file string, members Members, f Factory, o Options) []string {
+	if f.Lists != nil {
+		var err error
+		if f, err = f.Lists(t.members(members)); err != nil {
+			return []string{fmt.Sprintf("%s:%d: %s", file, t.Line, err)}
+		}
+	}
 	list, err := t.arrivals()
 	if err != nil {
 		return []string{err.Error()}
@@ -89,6 +100,14 @@ func (t *Test) run(file string, f Factory, o Options) []string {
 		}
 	}
 	return nil
+}
+
+// members are those of all lists that the script or the test gives.
+func (t *Test) members(all Members) Members {
+	members := Members{}
+	maps.Copy(members, all)
+	maps.Copy(members, t.Lists)
+	return members
 }
 
 // said is what an engine has said of a test.

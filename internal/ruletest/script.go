@@ -24,6 +24,8 @@ type Script struct {
 	RuleFiles []string  `yaml:"rule_files"` // relative to the script's directory
 	Tests     []Test    `yaml:"tests"`
 	Rules     rulesPart `yaml:",inline"`
+
+	Lists Members `yaml:"-"` // the members of lists in all tests, unless a test says otherwise; those of a rule file are its rules'
 }
 
 // rulesPart is what else stands in a rule file.
@@ -45,11 +47,15 @@ type rulesPart struct {
 type Test struct {
 	Name        string        `yaml:"name"`
 	Start       time.Time     `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
+	Lists       Members       `yaml:"lists"` // the members of lists, instead of those that they have
 	Logs        []Log         `yaml:"logs"`
 	Expect      []Expectation `yaml:"expect"`
 	NothingElse bool          `yaml:"nothing_else"` // no alert fires but those expected
 	Line        int           `yaml:"-"`
 }
+
+// Members are those of lists, by their names.
+type Members map[string][]string
 
 // Log is one log, or several of the same content at a constant interval.
 type Log struct {
@@ -110,6 +116,8 @@ func ReadScript(file string) (*Script, error) {
 	}
 	if !s.Rules.Groups.IsZero() {
 		s.RuleFiles = append(s.RuleFiles, file)
+	} else if err := s.Rules.Lists.Decode(&s.Lists); err != nil && !s.Rules.Lists.IsZero() {
+		return nil, fmt.Errorf("%s:%d: lists of a script are their members, as in lists: {blocked: [ann, bob]}: %w", file, s.Rules.Lists.Line, err)
 	}
 	return s, s.validate()
 }

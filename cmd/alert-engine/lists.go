@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+)
+
+// listFiles are the members of lists that are given with flags, NAME=FILE each.
+type listFiles []string
+
+func (l *listFiles) addFlag(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: the members of a list, one a line, instead of those that it has; repeat for more")
+}
+
+// members reads the files.
+func (l listFiles) members() (ruletest.Members, error) {
+	members := ruletest.Members{}
+	for _, given := range l {
+		name, file, ok := strings.Cut(given, "=")
+		if !ok || name == "" || file == "" {
+			return nil, fmt.Errorf("--list %s: write NAME=FILE", given)
+		}
+		values, err := rule.ReadMembers(file)
+		if err != nil {
+			return nil, fmt.Errorf("--list %s: %w", given, err)
+		}
+		members[name] = append(members[name], values...)
+	}
+	return members, nil
+}
+
+// give gives the lists of rules the members of the files, and leaves others as they are.
+func (l listFiles) give(set *rule.Set) (*rule.Set, error) {
+	members, err := l.members()
+	if err != nil {
+		return nil, err
+	}
+	with, err := set.WithMembers(members)
+	if err != nil {
+		return nil, fmt.Errorf("--list: %w", err)
+	}
+	return with, nil
+}
+
+// giveAll is give where no topic can be read: lists from topics need files.
+func (l listFiles) giveAll(set *rule.Set) (*rule.Set, error) {
+	with, err := l.give(set)
+	if err != nil {
+		return nil, err
+	}
+	return ruletest.WithMembers(with, nil, "give its members with --list %s=FILE")
+}
+
+// giveFrom is give where lists from topics are read as they are now, unless files are given.
+func (l listFiles) giveFrom(ctx context.Context, c *app.Config, set *rule.Set) (*rule.Set, error) {
+	with, err := l.give(set)
+	if err != nil {
+		return nil, err
+	}
+	return app.ReadLists(ctx, c, with)
+}
