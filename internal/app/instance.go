@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // instance is the name under which we are a static member of the consumer group, "" for a dynamic member. It is kept beside the state: whoever starts with this
@@ -38,6 +41,11 @@ func instance(c *Config) (string, error) {
 // alone says why this instance has to be the only one of its group, nil when it need not be.
 func (p *program) alone() error {
 	spread := p.set.Load().Spread(p.config.Kafka.RecordKey)
+	for _, r := range p.set.Load().Rules { // recorded values are on partitions by rule and all labels, whatever logs are by
+		if topic := p.config.Kafka.RecordsTopic; topic != "" && r.Mode != rule.Off && (r.Source == topic || slices.Contains(r.Sources, topic)) && !slices.Contains(spread, r) {
+			spread = append(spread, r)
+		}
+	}
 	if len(spread) == 0 {
 		return nil
 	}

@@ -289,6 +289,9 @@ func (q *recorded) write(ctx context.Context, some []value) {
 		attempt, cancel := context.WithTimeout(ctx, valueTimeout)
 		err := q.to.Write(attempt, records...)
 		cancel()
+		if err != nil && ctx.Err() != nil {
+			return // it was cut off by us
+		}
 		if q.attempted(len(some), err); err == nil {
 			q.wrote(some[len(some)-1].seq)
 			return
@@ -303,21 +306,34 @@ func (q *recorded) write(ctx context.Context, some []value) {
 
 // attempted notes how an attempt went.
 func (q *recorded) attempted(n int, err error) {
+	changed := q.note(err) // the log is written without the lock, for which the engine may wait
+	if err == nil {
+		q.metrics.written.Add(float64(n))
+	} else {
+		q.metrics.failures.Inc()
+	}
+	switch {
+	case !changed:
+	case err == nil:
+		q.logger.Info("the topic takes recorded values again", "topic", q.topic)
+	default:
+		q.logger.Warn("the topic does not take recorded values; they wait, and are tried again", "topic", q.topic, "error", err)
+	}
+}
+
+// note notes whether the topic takes values, and says whether that was otherwise before.
+func (q *recorded) note(err error) (changed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	failed := !q.failing.IsZero()
-	switch q.fault = err; {
+	q.fault = err
+	switch {
 	case err == nil:
-		q.metrics.written.Add(float64(n))
-		if q.failing = (time.Time{}); failed {
-			q.logger.Info("the topic takes recorded values again", "topic", q.topic)
-		}
-		return
+		q.failing = time.Time{}
 	case !failed:
 		q.failing = time.Now()
-		q.logger.Warn("the topic does not take recorded values; they wait, and are tried again", "topic", q.topic, "error", err)
 	}
-	q.metrics.failures.Inc()
+	return failed != (err != nil)
 }
 
 // alarm returns an error while values do not get to their topic.

@@ -35,6 +35,10 @@ receivers:
 		r := w.prepare("data")
 		c := r.config
 		c.Kafka.SASL = SASLConfig{Mechanism: user.Mechanism, Username: user.Name, Password: Secret(user.Password)}
+		c.Notify.File, c.Notify.KafkaTopic, c.Kafka.RecordsTopic = Path(filepath.Join(w.dir, "data", "alerts.jsonl")), "alerts", "values"
+		if err := os.MkdirAll(filepath.Join(w.dir, "data"), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		c.Web.Listen, c.Web.PProf, c.Web.Token, c.Web.ReadToken = "127.0.0.1:8080", true, mark+"-write", mark+"-read"
 		r.network.listen = w.network.Listen
 		r.begin()
@@ -68,6 +72,9 @@ receivers:
 		r.end()
 		if i := strings.Index(r.out.String(), mark); i >= 0 {
 			t.Errorf("the log says %q", r.out.String()[max(0, i-300):min(len(r.out.String()), i+60)])
+		}
+		if text, err := os.ReadFile(string(c.Notify.File)); err != nil || len(text) == 0 {
+			t.Errorf("the file of notifications has %d bytes, %v", len(text), err)
 		}
 		everyFile(t, r.dir, func(name string, _ fs.FileInfo) {
 			if text, _ := os.ReadFile(name); strings.Contains(string(text), mark) {

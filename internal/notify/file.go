@@ -142,16 +142,26 @@ func (f *file) write(text []byte) error {
 	if cutShort(out, size) { // by a crash
 		text = append([]byte("\n"), text...)
 	}
-	if _, err := out.Write(text); err != nil {
-		return errors.Join(err, out.Truncate(size))
+	n, err := out.Write(text)
+	if err == nil {
+		err = out.Sync()
 	}
-	if err := out.Sync(); err != nil {
-		return errors.Join(err, out.Truncate(size))
+	if err != nil {
+		return errors.Join(err, takeBack(out, size, n))
 	}
 	if size == 0 {
 		syncDirectory(filepath.Dir(f.name))
 	}
 	return nil
+}
+
+// takeBack takes back what was written, unless somebody has appended something since.
+func takeBack(f logFile, size int64, n int) error {
+	info, err := f.Stat()
+	if err != nil || info.Size() != size+int64(n) {
+		return err
+	}
+	return f.Truncate(size)
 }
 
 // cutShort says whether the last line of a file has no end.
