@@ -37,7 +37,8 @@ With --against it also holds the rules against the newest logs of a topic, which
 consumer group; with --against-file against those of a file. It says which fields no log has, and what they are called
 there; which rules no log matches; which groups have no end; and how many matches a minute each rule has to expect. Of a
 topic it also says which rules look back further than the topic keeps its logs. What it finds has names, by which a rule
-file silences it (lint_ignore), as with everything that is found without logs.
+file silences it (lint_ignore), as with everything that is found without logs. With the --config of several instances
+(record_key) it names the rules that they cannot share.
 
 It exits with 0 when the rules are good, 1 when there is an error, and, with --lint-fatal, 3 when there is only something
 to look at.`,
@@ -65,11 +66,19 @@ to look at.`,
 }
 
 func (c *checkCommand) run(ctx context.Context, files []string) error {
-	logs, err := c.against(ctx)
-	if err != nil {
+	var o app.CheckOptions
+	if c.source.config != "" {
+		config, err := c.source.load()
+		if err != nil {
+			return err
+		}
+		o.RecordKey = config.Kafka.RecordKey
+	}
+	var err error
+	if o.Logs, err = c.against(ctx); err != nil {
 		return err
 	}
-	switch v, err := app.Check(ctx, c.out, files, logs); {
+	switch v, err := app.Check(ctx, c.out, files, o); {
 	case err != nil:
 		return err
 	case v == app.CheckErrors:

@@ -31,7 +31,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 			c.Kafka.Brokers, c.Kafka.Topics = []string{brokerAddr}, []string{worldTopic}
 			sample.Config, sample.dial, sample.Warn = &c, w.network.DialContext, func(err error) { t.Error(err) }
 			var out strings.Builder
-			got, err := Check(w.t.Context(), &out, []string{file}, &sample)
+			got, err := Check(w.t.Context(), &out, []string{file}, CheckOptions{Logs: &sample})
 			text := strings.ReplaceAll(out.String(), file, "FILE")
 			if err != nil {
 				text += err.Error()
@@ -87,7 +87,7 @@ func TestCheckAgainstFile(t *testing.T) {
 		}
 		var out strings.Builder
 		a := Against{File: decode.ReadFile(file, decode.ReadOptions{Time: time.Now()})}
-		if _, err := Check(context.Background(), &out, []string{rules}, &a); err != nil {
+		if _, err := Check(context.Background(), &out, []string{rules}, CheckOptions{Logs: &a}); err != nil {
 			out.WriteString(err.Error())
 		}
 		if !like(out.String(), want) {

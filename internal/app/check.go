@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/match"
@@ -19,9 +20,15 @@ const (
 	CheckErrors             // the rules cannot be used
 )
 
+// CheckOptions is what rules are held against besides their own sense.
+type CheckOptions struct {
+	Logs      *Against // nil for none
+	RecordKey []string // by which producers put logs on partitions, for several instances; none for one instance
+}
+
 // Check reads rule files as Run would and prints every mistake with its place and a hint; or, if there is none, what is allowed but probably not meant. With logs to
 // hold the rules against it also prints what it finds there; that these cannot be read is an error of its own.
-func Check(ctx context.Context, out io.Writer, files []string, logs *Against) (CheckResult, error) {
+func Check(ctx context.Context, out io.Writer, files []string, o CheckOptions) (CheckResult, error) {
 	set, err := rule.Load(files...)
 	if err != nil {
 		fmt.Fprintln(out, err)
@@ -36,13 +43,30 @@ func Check(ctx context.Context, out io.Writer, files []string, logs *Against) (C
 		return CheckErrors, nil
 	}
 	found := append(rule.Lint(set), costly...)
+	found = append(found, spread(set, o.RecordKey)...)
 	var table func(io.Writer) error
-	if logs != nil {
-		if found, table, err = logs.look(ctx, set, found); err != nil {
+	if o.Logs != nil {
+		if found, table, err = o.Logs.look(ctx, set, found); err != nil {
 			return CheckErrors, err
 		}
 	}
 	return conclude(out, set, set.Heeded(found), table)
+}
+
+// spread finds the rules that several instances cannot share, if there are to be several.
+func spread(set *rule.Set, key []string) (found []rule.Finding) {
+	if len(key) == 0 {
+		return nil
+	}
+	fields := strings.Join(key, ", ")
+	for _, r := range set.Spread(key) {
+		found = append(found, rule.Finding{
+			Name: rule.SpreadGroups, Rule: r.ID(), Pos: set.Place(r, "by"),
+			Text: fmt.Sprintf("logs are put on partitions by %s, and what the rule looks at together may be on several, so it needs an instance that reads all of them", fields),
+			Hint: fmt.Sprintf("group by %s, or give it an instance of its own", fields),
+		})
+	}
+	return found
 }
 
 // conclude prints what was found, and the table of what the rules saw, if they saw something.

@@ -16,7 +16,7 @@ func TestCheck(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if got, err := Check(t.Context(), &out, []string{file}, nil); got != want || err != nil {
+		if got, err := Check(t.Context(), &out, []string{file}, CheckOptions{}); got != want || err != nil {
 			t.Errorf("%s: result %d, want %d; %v", text, got, want, err)
 		}
 		if got := strings.ReplaceAll(out.String(), file, "FILE"); got != output {
@@ -38,7 +38,23 @@ func TestCheck(t *testing.T) {
 // The demo's rules have nothing to look at.
 func TestCheckDemo(t *testing.T) {
 	var out strings.Builder
-	if got, err := Check(t.Context(), &out, []string{filepath.Join("demo", "shop.rules.yml")}, nil); got != CheckGood || err != nil {
+	if got, err := Check(t.Context(), &out, []string{filepath.Join("demo", "shop.rules.yml")}, CheckOptions{}); got != CheckGood || err != nil {
 		t.Errorf("result %d, %v:\n%s", got, err, out.String())
+	}
+}
+
+// With several instances, check names the rules that they cannot share.
+func TestCheckForSeveralInstances(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.rules.yml")
+	rules := "groups:\n- name: g\n  rules:\n  - {alert: A, match: 'level:error', by: [service, host]}\n  - {alert: B, match: 'level:warn', by: [host]}\n  - {alert: C, match: 'level:fatal', lint_ignore: [spread-groups]}\n"
+	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out strings.Builder
+	got, err := Check(t.Context(), &out, []string{file}, CheckOptions{RecordKey: []string{"service"}})
+	want := "FILE:5:41: logs are put on partitions by service, and what the rule looks at together may be on several, so it needs an instance that reads all of them; " +
+		"group by service, or give it an instance of its own (spread-groups)\nrules: 3, to look at: 1\n"
+	if text := strings.ReplaceAll(out.String(), file, "FILE"); got != CheckLints || err != nil || text != want {
+		t.Errorf("result %d, %v:\n%s", got, err, text)
 	}
 }

@@ -54,6 +54,9 @@ const (
 	WindowOverRetention = "window-over-retention"
 )
 
+// SpreadGroups is the lint of rules that several instances cannot share, which needs to be told by what logs are put on partitions.
+const SpreadGroups = "spread-groups"
+
 // Lints are the names of all lints, sorted.
 func Lints() []string {
 	return slices.Sorted(maps.Keys(names))
@@ -61,7 +64,7 @@ func Lints() []string {
 
 var names = func() map[string]bool {
 	names := map[string]bool{
-		NoAnchor: true, CostlyRegexp: true, UnknownField: true, NeverMatches: true, AbsentGroup: true, TooManyGroups: true, WindowOverRetention: true,
+		NoAnchor: true, CostlyRegexp: true, UnknownField: true, NeverMatches: true, AbsentGroup: true, TooManyGroups: true, WindowOverRetention: true, SpreadGroups: true,
 	}
 	for name := range lints {
 		names[name] = true
@@ -227,19 +230,46 @@ func (l *linter) unboundedGroup(r *Rule) {
 
 // duplicateRule: two rules that do the same page twice.
 func (l *linter) duplicateRule(r *Rule) {
-	if r.Match == nil && r.When == nil && r.Sequence == nil || r.MatchText == "" && r.Match != nil || len(r.Sequence) > 0 {
-		return // there is no text to compare
+	if r.Match == nil && r.When == nil && r.Sequence == nil {
+		return // nothing was asked for yet
 	}
-	key := fmt.Sprint(r.Record, r.Source, r.Sources, r.MatchText, "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active, r.Expect, r.Remember)
+	key := fmt.Sprint(r.Record, r.Source, r.Sources, spell(r.Match), "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active, r.Expect, r.Remember, r.Within)
+	for _, s := range r.Sequence {
+		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
+	}
 	if first := l.seen[key]; first != nil {
 		l.tell(r, "", "remove one, or make them differ", "rule %s asks for the same at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
 	}
 	l.seen[key] = r
 }
 
-// neverActive: hours of a rule that never come.
+// spell writes a query so that two that ask for the same in the same order are written alike, however they were spelled.
+func spell(q Query) string {
+	join := func(word string, of ...Query) string {
+		for _, member := range of {
+			word += spell(member)
+		}
+		return word + ")"
+	}
+	switch q := q.(type) {
+	case *And:
+		return join("and(", q.Of...)
+	case *Or:
+		return join("or(", q.Of...)
+	case *Not:
+		return join("not(", q.Of)
+	case *Leaf:
+		return fmt.Sprintf("(%q %d %q %t %v %v)", q.Field, q.Op, q.Text, q.Cased, q.Regexp, q.Range)
+	}
+	return ""
+}
+
+// neverActive: hours of a rule that never come, or that it excludes itself.
 func (l *linter) neverActive(r *Rule) {
 	for _, a := range r.Active {
+		if !a.Not && slices.Contains(r.Active, Activity{a.Interval, true}) {
+			l.tell(r, "active", "leave one of them out", "the rule is to be active in %q and outside it, which is never", a.Interval)
+		}
 		i, ok := l.set.Intervals[a.Interval].(interval)
 		if ok && !a.Not && !i.opens() {
 			l.tell(r, "active", "check its days, months and years", "the time interval %q never comes", a.Interval)

@@ -63,6 +63,7 @@ func TestLint(t *testing.T) {
 
 	f("match: a\nactive: [never]", `10:13: the time interval "never" never comes; check its days, months and years (never-active)`)
 	f("match: a\nactive: [office, not never]")
+	f("match: a\nactive: [office, not office]", `10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`)
 
 	f("when: new(x) > 0", "9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)")
 	f("when: new(x) > 0\nlearn: 1h\nremember: 30d")
@@ -83,10 +84,22 @@ func TestLint(t *testing.T) {
 	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
 }
 
-// Two rules that page for the same are one too many.
+// Two rules that page for the same are one too many, however they are spelled.
 func TestLintDuplicates(t *testing.T) {
-	got := lint(t, "  - {alert: A, match: x, when: count() > 1}\n  - {alert: B, match: x, when: count() > 1}\n  - {alert: C, match: x, when: count() > 2}\n")
-	if len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)" {
-		t.Errorf("got %q", got)
+	f := func(a, b string, duplicate bool) {
+		t.Helper()
+		got := lint(t, "  - {alert: A, "+a+"}\n  - {alert: B, "+b+"}\n")
+		if duplicate && (len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)") || !duplicate && len(got) > 0 {
+			t.Errorf("%s\n%s\ngot %q", a, b, got)
+		}
 	}
+	f("match: x, when: count() > 1", "match: x, when: count() > 1", true)
+	f("match: x, when: count() > 1", "match: x, when: count() > 2", false)
+	f("match: 'service:x level>=error'", "match: {service: x, level: error}", false)
+	f("match: 'service:x user:(a or b)'", "match: {service: x, user: [a, b]}", true)
+	f("match: 'service:x'", "match: 'service:=x'", false)
+	f("match: '/a+/'", "match: '/a+/i'", false)
+	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 1m, sequence: [{match: x}, {not: y}]", true)
+	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 1m, sequence: [{match: x}, {match: y}]", false)
+	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 2m, sequence: [{match: x}, {not: y}]", false)
 }

@@ -26,6 +26,30 @@ func (s *Set) Uses(r *Rule) []Use {
 	return u.list
 }
 
+// Wanted are the comparisons that help logs to match: those of match and of the steps of a sequence, but for what is negated.
+func Wanted(r *Rule) (list []*Leaf) {
+	var walk func(q Query)
+	walk = func(q Query) {
+		switch q := q.(type) {
+		case *And:
+			for _, of := range q.Of {
+				walk(of)
+			}
+		case *Or:
+			for _, of := range q.Of {
+				walk(of)
+			}
+		case *Leaf:
+			list = append(list, q)
+		}
+	}
+	walk(r.Match)
+	for _, s := range r.Sequence {
+		walk(s.Match)
+	}
+	return list
+}
+
 // uses collects.
 type uses struct{ list []Use }
 

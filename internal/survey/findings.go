@@ -55,7 +55,7 @@ func (s *Survey) unmatched(w *watched, tell func(name string, pos rule.Pos, hint
 		if len(w.steps) > 0 {
 			pos = s.set.Place(w.rule, "sequence")
 		}
-		tell(rule.NeverMatches, pos, moreHint, "none of %d logs matches", w.logs)
+		tell(rule.NeverMatches, pos, w.wholeHint(), "none of %d logs matches", w.logs)
 		return
 	}
 	for i, step := range w.steps {
@@ -63,6 +63,16 @@ func (s *Survey) unmatched(w *watched, tell func(name string, pos rule.Pos, hint
 			tell(rule.NeverMatches, s.set.Place(w.rule, "sequence"), moreHint, "none of %d logs matches step %d of the sequence", w.logs, i+1)
 		}
 	}
+}
+
+// wholeHint says that a field is compared with its whole value, where that may be what nobody meant.
+func (w *watched) wholeHint() string {
+	for _, o := range w.wholes {
+		if o.in != "" {
+			return fmt.Sprintf("%s:%s is the whole value, and there is %q; write %s:*%s* for a part of it", o.leaf.Field, o.leaf.Text, o.in, o.leaf.Field, o.leaf.Text)
+		}
+	}
+	return moreHint
 }
 
 // groups: labels that matches lack, so that all are one group, and labels of which nearly every match has its own.

@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -24,6 +25,11 @@ type Options struct {
 	File   bool                             // the records are a file's: every rule reads them, whichever topics it names, and their logs tell the time
 	Until  time.Time                        // when the sample of a topic ends: now
 }
+
+const (
+	leastWhole   = 3   // bytes of a text that is looked for within values
+	longestWhole = 100 // bytes of such a value
+)
 
 // Survey is rules, and what was seen of a sample.
 type Survey struct {
@@ -63,6 +69,15 @@ type watched struct {
 	grouped []int64 // by label: matches that have it
 	groups  map[uint64]bool
 	many    bool // there were more groups than its limit, after which none is counted
+	wholes  []whole
+}
+
+// whole is a text with which a rule compares the whole value of a field, and a longer value that the text is within.
+type whole struct {
+	leaf *rule.Leaf
+	id   decode.FieldID
+	text string // folded
+	in   string // "" for none
 }
 
 // use is a field that a rule asks for.
@@ -159,6 +174,11 @@ func (s *Survey) locate() {
 		for i := range w.uses {
 			w.uses[i].ids = ids(w.uses[i].Fields)
 		}
+		for _, leaf := range rule.Wanted(w.rule) {
+			if id, ok := s.program.Fields().ID(leaf.Field); ok && leaf.Op == rule.OpEqual && len(leaf.Text) >= leastWhole {
+				w.wholes = append(w.wholes, whole{leaf: leaf, id: id, text: strings.ToLower(leaf.Text)})
+			}
+		}
 		for _, label := range w.rule.By {
 			w.by = append(w.by, ids(label.Fields))
 		}
@@ -250,11 +270,29 @@ func (w *watched) look(s *Survey, l *decode.Log, number int) {
 		}
 	}
 	if !s.holds(w.query) {
+		w.almost(l)
 		return
 	}
 	w.matches++
 	s.current.matches[number]++
 	w.group(s, l)
+}
+
+// almost notes values that hold a text which the rule wants to be all of them, as long as nothing matches.
+func (w *watched) almost(l *decode.Log) {
+	if w.matches > 0 {
+		return
+	}
+	for i := range w.wholes {
+		o := &w.wholes[i]
+		if o.in != "" {
+			continue
+		}
+		v := l.Value(o.id)
+		if v.Kind == decode.String && len(v.Text) > len(o.text) && len(v.Text) <= longestWhole && strings.Contains(strings.ToLower(string(v.Text)), o.text) {
+			o.in = strings.ToValidUTF8(string(v.Text), "\ufffd")
+		}
+	}
 }
 
 // group notes the group of a log that matches.

@@ -55,7 +55,7 @@ func TestFindings(t *testing.T) {
 			if i%3 > 0 {
 				tenant = `,"tenant":"x"`
 			}
-			return fmt.Sprintf(`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},"url":{"path":"/a"},"note":null%s}`, []string{"ERROR", "INFO", "INFO"}[i%3], 200+300*(i%2), i, tenant)
+			return fmt.Sprintf(`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},"url":{"path":"/a"},"trace":"street-5","note":null%s}`, []string{"ERROR", "INFO", "INFO"}[i%3], 200+300*(i%2), i, tenant)
 		})
 		if got := found(s); !slices.Equal(got, want) {
 			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
@@ -72,6 +72,9 @@ func TestFindings(t *testing.T) {
 		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, look at more of them (unknown-field)`,
 		`4:71: no log of the sample has the field request; if such logs are rare, look at more of them (unknown-field)`)
 	f("{alert: A, match: '@blocked or timeout', by: [service]}", "4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)")
+	f("{alert: A, match: 'service:pa level:error path:a'}", `4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`)
+	f("{alert: A, match: 'timeout not trace:Tree'}", `4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`)
+	f("{alert: A, match: 'trace:Tree'}", `4:23: none of 3000 logs matches; trace:Tree is the whole value, and there is "street-5"; write trace:*Tree* for a part of it (never-matches)`)
 	f("{alert: A, when: 'count(timeout) > 0 and count(refused) > 0'}", "4:22: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)")
 	f("{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: refused}]}",
 		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, look at more of them (never-matches)")
