@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"regexp"
@@ -9,19 +10,25 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/PaesslerAG/gval"
+	"github.com/casbin/govaluate"
 	"github.com/cloudflare/ahocorasick"
+	coregx "github.com/coregx/ahocorasick"
 	"github.com/expr-lang/expr"
 	"github.com/expr-lang/expr/vm"
 	"github.com/google/cel-go/cel"
+	grafana "github.com/grafana/regexp"
+	"github.com/hashicorp/go-bexpr"
 	petar "github.com/petar-dambovaliev/aho-corasick"
 	"github.com/valyala/fastjson"
+	"github.com/wasilibs/go-re2"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// peers measures what else there is in Go: expression languages in a loop over the rules, regular expressions in a loop, libraries that search for many words at
-// once, and a fast JSON parser. All of them get the fields from our extraction, and the texts in lower case, once for each log; so what they are charged for is
+// peers measures what else there is in Go: expression languages in a loop over the rules, regular expressions of three packages in a loop, libraries that search
+// for many words at once, and a fast JSON parser. All of them get the fields from our extraction, and the texts in lower case, once for each log; so what they are charged for is
 // the least that they can be used for.
 func peers() {
 	logs, sample := kubernetesLogs(*logCount, 1), kubernetesLogs(4000, 2)
@@ -52,15 +59,22 @@ func peers() {
 		few := logs[:max(100, 20_000/n)]
 		versus(mixed, few, sample, "expr-lang/expr, a program for each rule", exprPeer(mixed))
 		versus(mixed, few, sample, "google/cel-go, a program for each rule", celPeer(mixed))
+		versus(mixed, few, sample, "PaesslerAG/gval, an expression for each rule", gvalPeer(mixed))
+		versus(mixed, few, sample, "casbin/govaluate, an expression for each rule", govaluatePeer(mixed))
 	}
 	for _, n := range sizes {
 		literals := literalRules(n)
 		few := logs[:max(100, min(len(logs), 200_000/n))]
 		if n <= 1000 {
-			versus(literals, few[:max(100, len(few)/10)], sample, "regexp, one for each rule", regexpPeer(literals))
+			some := few[:max(100, len(few)/10)]
+			versus(literals, some, sample, "regexp, one for each rule", regexpPeer(literals, compiled(regexp.MustCompile)))
+			versus(literals, some, sample, "grafana/regexp, one for each rule", regexpPeer(literals, compiled(grafana.MustCompile)))
+			versus(literals, some, sample, "wasilibs/go-re2, one for each rule", regexpPeer(literals, compiled(re2.MustCompile)))
+			versus(literals, some, sample, "hashicorp/go-bexpr, one for each rule", bexprPeer(literals))
 		}
 		versus(literals, logs[:2000], sample, "cloudflare/ahocorasick, lowered", cloudflarePeer(literals))
 		versus(literals, logs[:2000], sample, "petar-dambovaliev/aho-corasick", petarPeer(literals))
+		versus(literals, logs[:2000], sample, "coregx/ahocorasick, lowered", coregxPeer(literals))
 	}
 	ours := newEngine(mixedRules(1000), sample)
 	c = &contest{}
@@ -179,14 +193,66 @@ func celPeer(queries []rule.Query) peer {
 		check(err)
 	}
 	return func(f *facts) (found []int32) {
-		vars := map[string]any{
-			"Message": string(f.message), "Service": string(f.service), "Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
-			"Code": string(f.code), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status, "Duration": f.duration,
-		}
+		vars := f.variables()
 		for i, p := range programs {
 			v, _, err := p.Eval(vars)
 			check(err)
 			if v.Value().(bool) {
+				found = append(found, int32(i))
+			}
+		}
+		return found
+	}
+}
+
+// variables are the facts of a log as languages with a map of variables take them.
+func (f *facts) variables() map[string]any {
+	return map[string]any{
+		"Message": string(f.message), "Service": string(f.service), "Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
+		"Code": string(f.code), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status, "Duration": f.duration,
+	}
+}
+
+// texts is a function of two texts as these languages call it without reflection.
+func texts(f func(a, b string) bool) func(args ...any) (any, error) {
+	return func(args ...any) (any, error) { return f(args[0].(string), args[1].(string)), nil }
+}
+
+func gvalPeer(queries []rule.Query) peer {
+	language := gval.Full(gval.Function("contains", texts(strings.Contains)), gval.Function("startsWith", texts(strings.HasPrefix)), gval.Function("endsWith", texts(strings.HasSuffix)))
+	var programs []gval.Evaluable
+	for _, q := range queries {
+		p, err := language.NewEvaluable(source(q, dialectFunctions))
+		check(err)
+		programs = append(programs, p)
+	}
+	return func(f *facts) (found []int32) {
+		vars := f.variables()
+		for i, p := range programs {
+			ok, err := p.EvalBool(context.Background(), vars)
+			check(err)
+			if ok {
+				found = append(found, int32(i))
+			}
+		}
+		return found
+	}
+}
+
+func govaluatePeer(queries []rule.Query) peer {
+	functions := map[string]govaluate.ExpressionFunction{"contains": texts(strings.Contains), "startsWith": texts(strings.HasPrefix), "endsWith": texts(strings.HasSuffix)}
+	var programs []*govaluate.EvaluableExpression
+	for _, q := range queries {
+		p, err := govaluate.NewEvaluableExpressionWithFunctions(source(q, dialectFunctions), functions)
+		check(err)
+		programs = append(programs, p)
+	}
+	return func(f *facts) (found []int32) {
+		vars := govaluate.MapParameters(f.variables())
+		for i, p := range programs {
+			ok, err := p.Eval(vars)
+			check(err)
+			if ok.(bool) {
 				found = append(found, int32(i))
 			}
 		}
@@ -205,8 +271,13 @@ func infix(op string) func(a, b string) string {
 func method(name string) func(a, b string) string {
 	return func(a, b string) string { return a + "." + name + "(" + b + ")" }
 }
+func function(name string) func(a, b string) string {
+	return func(a, b string) string { return name + "(" + a + ", " + b + ")" }
+}
 
 var (
+	dialectFunctions = dialect{" && ", " || ", "!", function("contains"), function("startsWith"), function("endsWith"), infix("=~"), infix("==")}
+
 	dialectExpr = dialect{" and ", " or ", "not ", infix("contains"), infix("startsWith"), infix("endsWith"), infix("matches"), infix("==")}
 	dialectCEL  = dialect{" && ", " || ", "!", method("contains"), method("startsWith"), method("endsWith"), method("matches"), infix("==")}
 )
@@ -261,14 +332,42 @@ func literalTexts(queries []rule.Query) []string {
 	return texts
 }
 
-func regexpPeer(queries []rule.Query) peer {
-	var res []*regexp.Regexp
+// expression is what the packages of regular expressions have in common.
+type expression interface{ Match([]byte) bool }
+
+func compiled[E expression](compile func(string) E) func(string) expression {
+	return func(text string) expression { return compile(text) }
+}
+
+func regexpPeer(queries []rule.Query, compile func(string) expression) peer {
+	var res []expression
 	for _, t := range literalTexts(queries) {
-		res = append(res, regexp.MustCompile("(?i)"+regexp.QuoteMeta(t)))
+		res = append(res, compile("(?i)"+regexp.QuoteMeta(t)))
 	}
 	return func(f *facts) (found []int32) {
 		for i, re := range res {
 			if re.Match(f.message) {
+				found = append(found, int32(i))
+			}
+		}
+		return found
+	}
+}
+
+func bexprPeer(queries []rule.Query) peer {
+	type env struct{ Message string }
+	var evaluators []*bexpr.Evaluator
+	for _, t := range literalTexts(queries) {
+		e, err := bexpr.CreateEvaluator("Message contains " + strconv.Quote(t))
+		check(err)
+		evaluators = append(evaluators, e)
+	}
+	return func(f *facts) (found []int32) {
+		facts := env{string(f.message)}
+		for i, e := range evaluators {
+			ok, err := e.Evaluate(facts)
+			check(err)
+			if ok {
 				found = append(found, int32(i))
 			}
 		}
@@ -310,6 +409,18 @@ func petarPeer(queries []rule.Query) peer {
 		it := m.IterOverlapping(string(f.message))
 		for hit := it.Next(); hit != nil; hit = it.Next() {
 			found = append(found, rules[hit.Pattern()]...)
+		}
+		return found
+	}
+}
+
+func coregxPeer(queries []rule.Query) peer {
+	texts, rules := shared(queries)
+	m, err := coregx.NewBuilder().AddStrings(texts).Build()
+	check(err)
+	return func(f *facts) (found []int32) {
+		for _, hit := range m.FindAllOverlapping(f.message) {
+			found = append(found, rules[hit.PatternID]...)
 		}
 		return found
 	}
