@@ -1,0 +1,93 @@
+package kafka
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// What the group is told is never ahead of the checkpoint that covers it, however fast records come: whoever starts after a crash would take
+// the group's offset for one that an operator has set, and never read what lies between.
+func TestCommitsStayBehindCheckpoints(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := keeping{newNotebook()}
+		engine.alarming = true // each poll is checkpointed, and so committed
+		cluster := b.broker.Cluster()
+		var commits atomic.Int64
+		cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			commits.Add(1)
+			at := r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
+			if saved := engine.position(b, 0).Next; at > saved {
+				t.Errorf("%d was committed, and the checkpoint covers %d", at, saved)
+			}
+			return nil, nil, false
+		})
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who polls what is there already does not wait for those who commit
+		cfg := b.sourceConfig()
+		cfg.PollRecords = 1
+		_, r := started(b, cfg, engine)
+		for range 60 {
+			var records []*kgo.Record
+			for range 50 {
+				records = append(records, &kgo.Record{Topic: b.topic, Value: []byte("x")})
+			}
+			if err := b.client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		b.waitCommitted(0, 3000)
+		r.stop()
+		if commits.Load() < 50 {
+			t.Errorf("there were only %d commits", commits.Load())
+		}
+	})
+}
+
+// What is committed is what was read when the checkpoint was taken, and not what was read when the request goes out.
+func TestCommitIsTakenAtOnce(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		s, r := started(b, b.sourceConfig(), keeping{newNotebook()})
+		b.numbered(0, 0, 10)
+		b.waitCommitted(0, 10)
+		r.stop()
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // nobody sends before we wait
+
+		var told int64
+		cluster := b.broker.Cluster()
+		cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			told = r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
+			return nil, nil, false
+		})
+		if err := s.feed.open(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		f, name := s.feed, models.Partition{Topic: b.topic}
+		b.wait("the partition", func() bool { return s.Stats().Partitions != nil })
+		move := func(next int64) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.parts[name].next = next
+		}
+		var sending sync.WaitGroup
+		move(11)
+		f.commitSoon(context.Background(), &sending)
+		move(99)
+		sending.Wait()
+		if told != 11 {
+			t.Errorf("%d was committed, and 11 was read when the checkpoint was taken", told)
+		}
+		move(11)
+		f.close()
+	})
+}
