@@ -83,6 +83,7 @@ type partition struct {
 	next        int64     // offset of the first record that was not worked off yet
 	fetched     int64     // offset of the first record that was not fetched yet
 	epoch       int32     // leader epoch of the record before next
+	readEpoch   int32     // the epoch up to which records before next are those that were read, when they come once more because the client went back
 	committed   int64     // what the group holds; -1 when it holds nothing, unknown when we cannot tell
 	replayUntil int64     // records before it were worked off by an earlier run
 	end, start  int64     // of the log; end is the high watermark
@@ -338,7 +339,13 @@ func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
 		return b
 	}
 	b.next = max(p.fetched, records[len(records)-1].Offset+1)
-	plain := records[0].Offset >= p.fetched
+	for _, r := range records {
+		if p.fetched < p.next && r.Offset < p.next && r.LeaderEpoch > p.readEpoch {
+			f.backTo(p, r.Offset) // by a leader that came after those of what was read
+		}
+	}
+	from := max(p.fetched, p.next)
+	plain := records[0].Offset >= from
 	for _, r := range records {
 		plain = plain && !r.Attrs.IsControl()
 	}
@@ -346,7 +353,7 @@ func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
 		b.records = make([]*kgo.Record, 0, len(records))
 		for _, r := range records {
 			switch {
-			case r.Offset < p.fetched:
+			case r.Offset < from:
 				f.count.repeated.Add(1)
 			case !r.Attrs.IsControl():
 				b.records = append(b.records, r)

@@ -12,7 +12,7 @@ import (
 
 // What can be wrong with a partition, and what is done about it. Everything is counted and said; nothing stops the process, and nothing passes in silence.
 //
-//	the log was cut off behind us (data loss)   go on where the client found that it can; records may come twice
+//	the log was cut off behind us (data loss)   go on where the client found that it can, and leave out what we have read: what is new has a later leader
 //	a batch that expands beyond all measure     skip it: nobody meant it to be read
 //	a batch that is damaged                     fetch it again; if it still is, skip it, by what its header says of its end
 //	a batch of which the header is damaged      the partition is stuck for half a minute; then skip to where the log can be read again
@@ -91,14 +91,29 @@ func isBroken(err error) bool {
 	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kerr.CorruptMessage)
 }
 
-// dataLoss goes on where the client does.
+// dataLoss goes on where the client does. The client may have gone back further than the log was cut off, or nothing may be missing at all and the leader only does not know
+// its history; so what comes is held against the epoch of what was read. Until something new has come, or the log is known to end before what we have read, our position
+// stays: a crash in between would have what was read before count once more.
 func (f *feed) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count.errors.add("data_loss", 1)
-	f.log.Error("the broker has lost records that were read already; going on where the log goes on",
+	f.log.Error("the broker may have lost records that were read already; going on where the log goes on",
 		"topic", p.Topic, "partition", p.Partition.Partition, "read_to", loss.ConsumedTo, "resumed_at", loss.ResetTo)
-	p.next, p.fetched, p.epoch, p.pin = loss.ResetTo, loss.ResetTo, loss.ResetToEpoch, true
+	p.fetched, p.readEpoch, p.asked = loss.ResetTo, p.epoch, -1
+	if p.epoch < 0 { // nobody can tell
+		f.backTo(p, p.fetched)
+	}
+}
+
+// backTo goes back to an offset, from which on all records are others than those that were read. The caller holds mu.
+func (f *feed) backTo(p *partition, offset int64) {
+	if offset >= p.next {
+		return
+	}
+	f.log.Error("records that were read are lost, and others come in their place", "topic", p.Topic, "partition", p.Partition.Partition, "from", offset, "records", p.next-offset)
+	f.count.errors.add("replaced", 1)
+	p.next, p.pin = offset, true
 }
 
 // skip leaves out a batch that cannot be read.
@@ -203,6 +218,10 @@ func (f *feed) deleted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.parts {
+		if p.fetched < p.next && p.asked >= 0 && p.asked <= p.fetched { // it ends before what we have read
+			f.backTo(p, p.asked)
+			p.fetched, p.end = p.asked, p.asked
+		}
 		if p.next == p.fetched && p.next < p.start && quiet(p) {
 			f.expired(p, p.start)
 			p.pin = true

@@ -3,8 +3,11 @@ package kafka
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -347,6 +350,96 @@ func TestCheckpointBeyondTheEnd(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// A leader that does not know its history has the client believe that records are lost, and read again what it has read: it counts once.
+func TestLeaderWithoutHistory(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		cluster := b.broker.Cluster()
+		cluster.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+				topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+				topic.Topic = t.Topic
+				for _, p := range t.Partitions {
+					at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+					at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
+					topic.Partitions = append(topic.Partitions, at)
+				}
+				answer.Topics = append(answer.Topics, topic)
+			}
+			return answer, nil, true
+		})
+		engine := keeping{newNotebook()}
+		s, r := started(b, b.sourceConfig(), engine)
+		b.numbered(0, 0, 5)
+		b.waitSeen(engine.seen, offsets(0, 0, 5))
+		if err := cluster.MoveTopicPartition(b.topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("the client's belief that records are lost", func() bool { return s.Stats().Errors["data_loss"] > 0 })
+		b.wait("all of it, once more", func() bool { return s.Stats().Repeated == 5 })
+		b.wait("its end", func() bool { return engine.at(0).CaughtUp })
+		if p := engine.position(b, 0); p.Next != 5 {
+			t.Errorf("the position is %+v", p)
+		}
+		b.numbered(0, 5, 8)
+		b.waitSeen(engine.seen, offsets(0, 0, 8))
+		if stats := s.Stats(); stats.Errors["replaced"] != 0 || stats.Lag != 0 {
+			t.Errorf("stats are %+v", stats)
+		}
+		r.stop()
+	}, func(o *devbroker.Options) { o.Nodes = 2 })
+}
+
+// A leader whose log is shorter than what we have read, as after an unclean election: what comes in place of the lost records is evaluated, what was read before is not
+// once more, and the loss is counted and said. Until something comes in their place, the shorter log is read to its end, so that time goes on.
+func TestTruncatedLog(t *testing.T) {
+	dir := t.TempDir()
+	here, there := filepath.Join(dir, "now"), filepath.Join(dir, "then")
+	inBubble(t, 1, func(b *bed) {
+		restart := func(change func()) {
+			t.Helper()
+			b.broker.Close()
+			change()
+			var err error
+			if b.broker, err = devbroker.Start(b.options); err != nil {
+				t.Fatal(err)
+			}
+		}
+		engine := keeping{newNotebook()}
+		s, r := started(b, b.sourceConfig(), engine)
+		b.numbered(0, 0, 5)
+		b.waitCommitted(0, 5)
+		restart(func() {
+			if err := os.CopyFS(there, os.DirFS(here)); err != nil {
+				t.Fatal(err)
+			}
+		})
+		b.numbered(0, 5, 9) // will be lost
+		b.waitSeen(engine.seen, offsets(0, 0, 9))
+		restart(func() {
+			if err := errors.Join(os.RemoveAll(here), os.CopyFS(here, os.DirFS(there))); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if err := b.broker.Cluster().MoveTopicPartition(b.topic, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		b.wait("the loss", func() bool { return s.Stats().Errors["data_loss"] > 0 && s.Stats().Errors["replaced"] > 0 })
+		b.wait("the end of the shorter log", func() bool { return engine.at(0).CaughtUp && engine.at(0).Next == 5 })
+		b.numbered(0, 5, 12)
+		b.waitSeen(engine.seen, append(offsets(0, 0, 9), offsets(0, 5, 12)...))
+		b.waitCommitted(0, 12)
+		if stats := s.Stats(); stats.Lag != 0 || stats.Errors["replaced"] != 1 {
+			t.Errorf("stats are %+v", stats)
+		}
+		if !strings.Contains(b.logs.String(), "records that were read are lost") {
+			t.Error("nothing was said")
+		}
+		r.stop()
+	}, func(o *devbroker.Options) { o.Nodes, o.DataDir = 2, here })
 }
 
 // Lag is known while nothing is read, in records and in time.
