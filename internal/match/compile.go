@@ -250,8 +250,13 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		key = fmt.Sprint(l.Cased, l.Text)
 	case rule.OpRegexp:
 		p.kind, p.regexp = predRegexp, l.Regexp
-		if need := regexpNeed(l.Regexp.String()); need != nil {
-			p.need = c.set(at, need)
+		for i, need := range regexpNeeds(l.Regexp.String()) {
+			id := c.set(at, need)
+			if i == 0 {
+				p.need = id
+			} else {
+				p.also = append(p.also, id)
+			}
 		}
 		key = l.Regexp.String()
 	default:

@@ -2,6 +2,7 @@ package match
 
 import (
 	"regexp/syntax"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -84,18 +85,44 @@ func isAnything(re *syntax.Regexp) bool {
 	return re.Op == syntax.OpStar && (re.Sub[0].Op == syntax.OpAnyChar || re.Sub[0].Op == syntax.OpAnyCharNotNL) || re.Op == syntax.OpEmptyMatch
 }
 
-// regexpNeed returns literals, one of which every text has that the expression matches; nothing if there are no useful ones. They are compared without regard
-// to case even where the expression is not: that is coarser, never wrong.
-func regexpNeed(expr string) []literal {
+// regexpNeeds returns sets of literals, of each of which every text has one that the expression matches, the most useful set first; nothing if there are no
+// useful ones. They are compared without regard to case even where the expression is not: that is coarser, never wrong.
+func regexpNeeds(expr string) [][]literal {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil
 	}
-	var set []literal
-	for _, text := range needed(re.Simplify()) {
-		set = append(set, newLiteral(rule.OpContains, text, false))
+	all := allNeeded(re.Simplify())
+	slices.SortStableFunc(all, func(a, b []string) int { return usefulness(b) - usefulness(a) })
+	var sets [][]literal
+	for _, texts := range all[:min(len(all), maxNeeds)] {
+		var set []literal
+		for _, text := range texts {
+			set = append(set, newLiteral(rule.OpContains, text, false))
+		}
+		sets = append(sets, set)
 	}
-	return set
+	return sets
+}
+
+// maxNeeds is how many sets are asked for before an expression is run.
+const maxNeeds = 3
+
+// allNeeded returns what each part of an expression demands that stands behind another.
+func allNeeded(re *syntax.Regexp) (all [][]string) {
+	switch re.Op {
+	case syntax.OpCapture, syntax.OpPlus:
+		return allNeeded(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			all = append(all, allNeeded(sub)...)
+		}
+		return all
+	}
+	if texts := needed(re); texts != nil {
+		all = append(all, texts)
+	}
+	return all
 }
 
 const maxNeeded = 256 // alternatives

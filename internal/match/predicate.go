@@ -23,7 +23,8 @@ type predicate struct {
 	glob    []rune
 	cased   bool
 	regexp  *regexp.Regexp
-	need    int32 // a set without which glob or regexp cannot hold; none if there is none
+	need    int32   // a set without which glob or regexp cannot hold; none if there is none
+	also    []int32 // further ones
 
 	scanFrom int     // predSet: the length from which the scan looks for texts within values
 	lazily   bool    // the scan alone does not decide it
@@ -186,6 +187,11 @@ func (m *Matcher) ask(id int32) bool {
 	p := &m.p.preds[id]
 	if p.need != none && !m.holds(p.need) {
 		return false
+	}
+	for _, id := range p.also {
+		if !m.holds(id) {
+			return false
+		}
 	}
 	if p.place.field != textField {
 		v := m.value(p.place.field, p.place.lookup)
