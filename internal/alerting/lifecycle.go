@@ -178,7 +178,7 @@ func (l *life) rise(at int64, reason string) {
 
 // start begins the episode at an instant.
 func (l *life) start(at int64) {
-	l.g.alert.start, l.g.alert.base = at, l.g.win.Entered(at-l.u.plan.Span())
+	l.g.alert.start, l.g.alert.base = at, l.g.win.Before(l.u.plan, at)
 }
 
 // count is how many events the episode is about, up to an instant: those of the window in which the condition began to hold, and all since.

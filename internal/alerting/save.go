@@ -30,7 +30,7 @@ const (
 	keyNumber      = 'n'
 	keySuppression = 's'
 
-	formatVersion = 3
+	formatVersion = 4
 )
 
 // keeping is what the engine knows of the state that was saved.

@@ -64,7 +64,7 @@ func (c *call) value(x *instant) float64 {
 	}
 	switch c.of {
 	case first:
-		return s.firstNumber(cur.lo)
+		return s.first(x.p, cur.lo, cur.hi)
 	case last:
 		return s.nums[cur.hi-1]
 	case distinct:

@@ -408,6 +408,7 @@ func (c *compiler) finish(d direction) {
 		p.simple = p.simple && p.calls[i].accumulate(p) == nil
 	}
 	p.looks = p.lookedAt()
+	p.logs = seriesPlan{kind: times, filter: -1, field: -1, keep: p.Span()}
 	p.narrow(c.r)
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
-const version = 4
+const version = 5
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
@@ -55,7 +55,7 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 
 func (st *state) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, st.known)
-	dst = append(dst, bits(st.unjudged, st.recovered, st.ahead != nil, st.ahead != nil && st.ahead.chain != nil))
+	dst = append(dst, bits(st.unjudged, st.recovered, st.ahead != nil, st.ahead != nil && st.ahead.chain != nil, st.logs != nil))
 	dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)), int64(st.level))
 	if st.ahead != nil {
 		dst = binary.AppendVarint(dst, st.ahead.at)
@@ -70,6 +70,9 @@ func (st *state) append(dst []byte) []byte {
 	dst = appendOrders(appendTimes(dst, st.steps.times), st.steps.orders)
 	for _, b := range st.steps.bits {
 		dst = binary.AppendUvarint(dst, b)
+	}
+	if st.logs != nil {
+		dst = st.logs.append(dst)
 	}
 	return dst
 }
@@ -98,9 +101,15 @@ func (r *reading) state(p *Plan, swept int64) *state {
 	}
 	r.steps(&st.steps)
 	for i := range st.series {
-		st.markPieces(p, i)
+		st.markPieces(p, &st.series[i])
 	}
-	if r.failed || flags&4 != 0 != (st.ahead != nil) || st.credit < 0 || st.credit > maxCredit || st.level >= len(p.levels) {
+	if flags&16 != 0 {
+		st.logs = &series{}
+		r.series(&p.logs, st.logs)
+		st.markPieces(p, st.logs)
+		r.failed = r.failed || len(st.logs.times) == 0
+	}
+	if r.failed || flags&4 != 0 != (st.ahead != nil) || flags > 31 || st.credit < 0 || st.credit > maxCredit || st.level >= len(p.levels) {
 		r.failed = true
 		return st
 	}

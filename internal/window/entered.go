@@ -12,6 +12,9 @@ import (
 // Entered is how many events the group has had up to an instant. Of instants before the watermark less the window it knows too little.
 func (g *Group) Entered(at int64) int64 {
 	n := g.gone + int64(after(g.times, at))
+	if g.state != nil && g.state.logs != nil {
+		n += g.state.logs.count(after(g.state.logs.times, at))
+	}
 	if g.thinned {
 		for _, d := range g.state.thinned {
 			if d.at <= at {
@@ -20,6 +23,16 @@ func (g *Group) Entered(at int64) int64 {
 		}
 	}
 	return n
+}
+
+// Before is how many events the group had had that an alert which begins at an instant does not count: those before the span. Of very many events it is coarser,
+// see crowd.
+func (g *Group) Before(p *Plan, at int64) int64 {
+	if g.state == nil || g.state.logs == nil {
+		return g.Entered(at - p.Span())
+	}
+	logs := g.state.logs
+	return g.gone + logs.count(g.state.left(p, &p.logs, logs, at-p.Span()))
 }
 
 // Span is how far back from its beginning an alert counts events: the window or, of a sequence, the longest that it may take.
@@ -32,6 +45,9 @@ func (p *Plan) Span() int64 {
 
 // within is how many events there are in the window at an instant.
 func (g *Group) within(p *Plan, at int64) int {
+	if g.state != nil && g.state.logs != nil {
+		return int(g.Entered(at) - g.Before(p, at))
+	}
 	return after(g.times, at) - after(g.times, at-p.Span())
 }
 
@@ -54,17 +70,49 @@ func (g *Group) enter(p *Plan, ev *Event) {
 	if p.own >= 0 && ev.Bits>>p.own&1 == 0 || p.looks != 0 && p.looks&ev.Bits == 0 {
 		return
 	}
-	g.note(ev.Time)
-	if n := len(g.times); n > maxTimes {
-		g.cut(n / 4)
+	st := g.state
+	if st.logs == nil {
+		if g.note(ev.Time); len(g.times) > p.crowd {
+			st.logs, g.times = &series{times: g.times}, nil
+		}
+		return
+	}
+	st.logs.add(&p.logs, ev)
+	if n := len(st.logs.times); n > maxTimes {
+		g.cutLogs(n / 4)
+	}
+}
+
+// cutLogs drops the first n events, as they stand.
+func (g *Group) cutLogs(n int) {
+	logs := g.state.logs
+	g.gone += logs.count(n)
+	if logs.cut(n); len(logs.times) == 0 {
+		g.state.logs = nil
+	}
+}
+
+// forgetLogs is forget for the events of a group that has very many.
+func (g *Group) forgetLogs(p *Plan) {
+	st := g.state
+	switch n := st.left(p, &p.logs, st.logs, g.swept-p.Span()); {
+	case n == len(st.logs.times) || n >= (len(st.logs.times)+1)/2:
+		g.cutLogs(n)
+	}
+	if st.logs != nil {
+		st.fold(p, &p.logs, st.logs, g.swept)
 	}
 }
 
 // forget drops the times that no count begins after, once they are half of all, so that each time is moved no more than once.
 func (g *Group) forget(p *Plan) {
 	until := g.swept - p.Span()
-	if g.thinned {
+	switch {
+	case g.thinned:
 		g.settleThinned(until)
+	case g.state != nil && g.state.logs != nil:
+		g.forgetLogs(p)
+		return
 	}
 	switch n := after(g.times, until); {
 	case n == len(g.times):
@@ -86,8 +134,12 @@ func (g *Group) cut(n int) {
 
 // leaves is when the last of the times is dropped.
 func (g *Group) leaves(p *Plan) int64 {
-	if n := len(g.times); n > 0 {
-		return g.times[n-1] + p.Span()
+	times := g.times
+	if g.state != nil && g.state.logs != nil {
+		times = g.state.logs.times
+	}
+	if n := len(times); n > 0 {
+		return times[n-1] + p.Span()
 	}
 	return unswept
 }

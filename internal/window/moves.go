@@ -12,19 +12,14 @@ func (g *Group) Moves(p *Plan) int64 {
 			at = min(at, t)
 		}
 	}
-	if n := after(g.times, g.swept); n < len(g.times) {
-		soon(g.times[n])
-	}
-	if n := after(g.times, g.swept-p.Span()); n < len(g.times) {
-		soon(g.times[n] + p.Span())
-	}
+	g.moveOfLogs(p, soon)
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.done.cursors[i]
 		if cur.hi < len(s.times) {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
 		if cur.lo < cur.hi {
-			soon(s.times[cur.lo] + c.offset + p.window)
+			st.leaving(p, c, cur, soon)
 		}
 		if c.offset > 0 {
 			soon(st.known + c.offset + p.window)
@@ -36,8 +31,27 @@ func (g *Group) Moves(p *Plan) int64 {
 	return at
 }
 
+// moveOfLogs calls soon with the instants at which the next event enters, and the first one of the window leaves.
+func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
+	st := g.state
+	logs := st.logs
+	if logs == nil {
+		logs = &series{times: g.times}
+	}
+	if n := after(logs.times, g.swept); n < len(logs.times) {
+		soon(logs.times[n])
+	}
+	if n := st.left(p, &p.logs, logs, g.swept-p.Span()); n < len(logs.times) {
+		t := logs.times[n]
+		if d := st.departure(p, logs, t); logs.coarse(p, &p.logs) && d.crowded {
+			t = d.last
+		}
+		soon(t + p.Span())
+	}
+}
+
 // Late says whether an event has entered that came after its time was swept: what it changes, it changes from now on.
 func (g *Group) Late() bool { return g.late }
 
 // Holds is how many events of the group are in the window at the watermark.
-func (g *Group) Holds(p *Plan) int64 { return g.Entered(g.swept) - g.Entered(g.swept-p.Span()) }
+func (g *Group) Holds(p *Plan) int64 { return g.Entered(g.swept) - g.Before(p, g.swept) }

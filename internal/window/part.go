@@ -29,17 +29,15 @@ func (st *state) part(p *Plan, t int64) (from, to int64) {
 // folds says whether the events of a series may be folded into pieces.
 func (sp *seriesPlan) folds() bool { return sp.kind == numbers || sp.kind == times }
 
-// coarse says whether a series may have a crowded part.
-func (st *state) coarse(p *Plan, series int) bool {
-	s := &st.series[series]
-	return p.series[series].folds() && (s.pieces != nil || len(s.times) > p.crowd)
+// coarse says whether the series may have a crowded part.
+func (s *series) coarse(p *Plan, sp *seriesPlan) bool {
+	return sp.folds() && (s.pieces != nil || len(s.times) > p.crowd)
 }
 
 // left is how many events of a series are no longer in a window that begins after an instant.
-func (st *state) left(p *Plan, series int, from int64) int {
-	s := &st.series[series]
+func (st *state) left(p *Plan, sp *seriesPlan, s *series, from int64) int {
 	gone := after(s.times, from)
-	if gone == 0 || gone == len(s.times) || !st.coarse(p, series) {
+	if gone == 0 || gone == len(s.times) || !s.coarse(p, sp) {
 		return gone
 	}
 	begin, end := st.part(p, from)
@@ -53,15 +51,25 @@ func (st *state) left(p *Plan, series int, from int64) int {
 	return gone
 }
 
+// leaving calls soon with the instants at which a window of the sweep loses something.
+func (st *state) leaving(p *Plan, c *call, cur *cursor, soon func(int64)) {
+	soon(st.leaves(p, c.series, cur) + c.offset + p.window)
+	if c.of == distinct && c.estimates(p, cur) {
+		_, end := st.part(p, st.from(p, c, st.done.at)+1)
+		soon(end + c.offset + p.window)
+	}
+}
+
 // leaves is the time with which the first event of a window leaves it.
 func (st *state) leaves(p *Plan, series int, cur *cursor) int64 {
-	t := st.series[series].times[cur.lo]
-	if !st.coarse(p, series) {
+	s := &st.series[series]
+	t := s.times[cur.lo]
+	if !s.coarse(p, &p.series[series]) {
 		return t
 	}
 	d := cur.next
 	if t <= d.begin || t > d.end {
-		if d = st.departure(p, series, t); d.end <= st.done.at { // the part is over
+		if d = st.departure(p, s, t); d.end <= st.done.at { // the part is over
 			cur.next = d
 		}
 	}
@@ -72,8 +80,7 @@ func (st *state) leaves(p *Plan, series int, cur *cursor) int64 {
 }
 
 // departure is that of the part that an event is in.
-func (st *state) departure(p *Plan, series int, t int64) (d departure) {
-	s := &st.series[series]
+func (st *state) departure(p *Plan, s *series, t int64) (d departure) {
 	d.begin, d.end = st.part(p, t)
 	if past := after(s.times, d.end); past-after(s.times, d.begin) > p.crowd || s.holdsPiece(d.end) {
 		d.last, d.crowded = s.times[past-1], true
@@ -82,13 +89,11 @@ func (st *state) departure(p *Plan, series int, t int64) (d departure) {
 }
 
 // fold makes one piece of the events of every crowded part, as far as all windows have taken them in, once there are enough to make it worthwhile.
-func (st *state) fold(p *Plan, series int, swept int64) {
-	s, sp := &st.series[series], &p.series[series]
+func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded bool) {
 	upTo := after(s.times, swept-sp.lag)
 	if upTo-s.settled <= p.crowd {
-		return
+		return false
 	}
-	folded := false
 	for at := 0; at < upTo; {
 		begin, end := st.part(p, s.times[at])
 		first, past := after(s.times, begin), min(after(s.times, end), upTo)
@@ -102,13 +107,12 @@ func (st *state) fold(p *Plan, series int, swept int64) {
 	}
 	if s.settled = upTo; folded {
 		s.clip()
-		st.restart(p, series)
 	}
+	return folded
 }
 
 // markPieces notes which parts hold a piece.
-func (st *state) markPieces(p *Plan, series int) {
-	s := &st.series[series]
+func (st *state) markPieces(p *Plan, s *series) {
 	for i, c := range s.pieces {
 		if c != nil {
 			_, end := st.part(p, s.times[i])

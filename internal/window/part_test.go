@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -32,7 +33,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 			d := define(r, p, list)
 			want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 90*second, second)
 			for range 2 {
-				f := flooded{p: p, lateness: 4 * second}
+				f := flooded{p: p, lateness: 4 * second, still: resolve == "" && !p.gated && !strings.Contains(when, "since")}
 				for _, s := range shuffled(rng, list, f.lateness) {
 					f.add(eventOf(p, r, &s), rng)
 				}
@@ -48,11 +49,45 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 	}
 }
 
+// With events that come too late it does not matter either where the state is saved and restored.
+func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
+	for seed := range uint64(40) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		for _, when := range floodConditions {
+			r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'")
+			p, err := Compile(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.part, p.crowd, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			list := shuffled(rng, flood(rng, false), 15*second)
+			live := func(restore bool) []string {
+				f, pace := flooded{p: p, lateness: 4 * second}, rand.New(rand.NewPCG(seed, 3))
+				for _, s := range list {
+					f.take(eventOf(p, r, &s))
+					if pace.IntN(3) == 0 {
+						f.g.Sweep(p, f.newest-f.lateness, nil, f.each)
+					}
+					if restore {
+						f.restart()
+					}
+				}
+				f.g.Sweep(p, 200*second, nil, f.each)
+				return f.got
+			}
+			if diff := cmp.Diff(live(false), live(true)); diff != "" {
+				t.Fatalf("seed %d: %s, parts of %ds, crowd %d, exactly %d (-live +restored)\n%s", seed, when, p.part/second, p.crowd, p.exactly, diff)
+			}
+		}
+	}
+}
+
 // flooded is a group that lives through a flood, with its watermark and interruptions at any time.
 type flooded struct {
 	p                *Plan
 	g                *Group
 	newest, lateness int64
+	still            bool // only what enters and leaves makes a value another one
 	got              []string
 }
 
@@ -62,28 +97,41 @@ func (f *flooded) each(e Edge) {
 	}
 }
 
-func (f *flooded) add(ev Event, rng *rand.Rand) {
+func (f *flooded) take(ev Event) {
 	if f.g == nil {
 		f.g, f.newest = f.p.NewGroup(ev.Time), math.MinInt64
 	}
 	f.g.Add(f.p, &ev)
 	f.newest = max(f.newest, ev.Time)
+}
+
+// restart saves and restores the group.
+func (f *flooded) restart() {
+	data := f.g.Append(nil)
+	g, err := f.p.Decode(data)
+	if err != nil {
+		panic(err)
+	}
+	if again := g.Append(nil); !slices.Equal(data, again) {
+		panic("a group is not what it was when saved")
+	}
+	f.g = g
+}
+
+func (f *flooded) add(ev Event, rng *rand.Rand) {
+	f.take(ev)
 	if rng.IntN(5) == 0 {
 		f.g.Eager(f.p)
 	}
 	if rng.IntN(8) == 0 {
+		moves, value, held := f.g.Moves(f.p), f.g.Value(f.p, f.g.Swept()), f.g.Holds(f.p)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
+		if swept := f.g.Swept(); moves > swept && f.still && (held != f.g.Holds(f.p) || !same(value, f.g.Value(f.p, swept))) {
+			panic(fmt.Sprint(value, " became another value, but nothing moved"))
+		}
 	}
 	if rng.IntN(20) == 0 {
-		data := f.g.Append(nil)
-		g, err := f.p.Decode(data)
-		if err != nil {
-			panic(err)
-		}
-		f.g = g
-		if again := f.g.Append(nil); !slices.Equal(data, again) {
-			panic("a group is not what it was when saved")
-		}
+		f.restart()
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 // piece is what the events of a part amount to, once they are no longer held one by one. It stands in its series at the time of the last of them.
 type piece struct {
 	n              int64
-	first          float64 // number of the first of them; of the last it is that of the series
+	begin          int64   // time of the first of them,
+	order          Order   // its place, where that matters,
+	first          float64 // and its number; those of the last stand in the series
 	low, high      float64
 	total, squares exact
 	below, upTo    []int64 // how many numbers are less than the bounds of the series, and not more
@@ -19,15 +21,18 @@ type piece struct {
 func (s *series) fold(p *seriesPlan, first, past int) {
 	whole := &piece{low: math.Inf(1), high: math.Inf(-1)}
 	if p.kind == numbers {
-		whole.first = s.firstNumber(first)
 		if p.ranked {
 			whole.ranks, whole.below, whole.upTo = &sketch{}, make([]int64, len(p.bounds)), make([]int64, len(p.bounds))
 		}
 	}
+	whole.begin, whole.order, whole.first = s.opens(first)
 	for i := first; i < past; i++ {
 		switch one := s.piece(i); {
 		case one != nil:
 			whole.join(one)
+			if one.precedes(whole.begin, whole.order) {
+				whole.begin, whole.order, whole.first = one.begin, one.order, one.first
+			}
 		case p.kind == numbers:
 			whole.take(p, s.nums[i])
 		default:
@@ -114,11 +119,46 @@ func (s *series) weight(i int) int {
 	return 0
 }
 
-func (s *series) firstNumber(i int) float64 {
-	if c := s.piece(i); c != nil {
-		return c.first
+// count is how many events the first n places of the series stand for.
+func (s *series) count(n int) int64 {
+	total := int64(n)
+	for i := 0; s.pieces != nil && i < n; i++ {
+		total += int64(s.weight(i))
 	}
-	return s.nums[i]
+	return total
+}
+
+// opens is the first event that stands at a place of the series.
+func (s *series) opens(i int) (begin int64, order Order, first float64) {
+	if c := s.piece(i); c != nil {
+		return c.begin, c.order, c.first
+	}
+	if s.orders != nil {
+		order = s.orders[i]
+	}
+	if s.nums != nil {
+		first = s.nums[i]
+	}
+	return s.times[i], order, first
+}
+
+// precedes says whether the first event of the piece was before another one.
+func (c *piece) precedes(t int64, o Order) bool {
+	return c.begin < t || c.begin == t && c.order.Compare(o) < 0
+}
+
+// first is the number of the first event in a window. A late one may stand before a piece whose first event was earlier.
+func (s *series) first(p *Plan, lo, hi int) float64 {
+	t, order, first := s.opens(lo)
+	for i := lo; s.pieces != nil && i < hi && s.times[i] <= t+p.part; i++ {
+		if c := s.pieces[i]; c != nil {
+			if c.precedes(t, order) {
+				first = c.first
+			}
+			break
+		}
+	}
+	return first
 }
 
 // holdsPiece says whether a part holds a piece, by its end.

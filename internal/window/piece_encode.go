@@ -14,7 +14,10 @@ func (s *series) appendPieces(dst []byte) []byte {
 	before := -1
 	for i, c := range s.pieces {
 		if c != nil {
-			dst = c.append(binary.AppendUvarint(dst, uint64(i-before-1)))
+			if dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(i-before-1)), c.begin); s.orders != nil {
+				dst = appendOrders(dst, []Order{c.order})
+			}
+			dst = c.append(dst)
 			before = i
 		}
 	}
@@ -61,7 +64,13 @@ func (r *reading) pieces(p *seriesPlan, s *series) {
 }
 
 func (r *reading) piece(p *seriesPlan) *piece {
-	c := &piece{n: r.count()}
+	c := &piece{begin: r.time()}
+	if p.ordered {
+		if orders := r.orders(1); orders != nil {
+			c.order = orders[0]
+		}
+	}
+	c.n = r.count()
 	edges := r.floats(3)
 	c.first, c.low, c.high = edges[0], edges[1], edges[2]
 	c.total, c.squares = r.sum(), r.sum()

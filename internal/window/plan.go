@@ -23,9 +23,10 @@ type Plan struct {
 	series   []seriesPlan
 	history  []historyPlan
 	grid     int64
-	part     int64 // length of the parts of a window
-	crowd    int   // a part with more events is crowded
-	exactly  int   // so many different texts are counted exactly
+	part     int64      // length of the parts of a window
+	crowd    int        // a part with more events is crowded
+	logs     seriesPlan // of the events of a group, whatever is asked of them
+	exactly  int        // so many different texts are counted exactly
 	sequence *sequence
 	own      int // filter that tells events of the rule from those that only resolve it; -1 when all are its own
 	reset    int // filter of the events that resolve; -1 for none

@@ -20,6 +20,7 @@ type state struct {
 	recovered bool  // the resolve condition holds, and the condition does not
 	level     int   // of the last edge while the condition holds, as in Edge
 
+	logs    *series   // the events of the group, as far back as an alert counts, once they are too many for the times of the group
 	thinned []thinned // all that a counting rule has of this
 }
 
@@ -171,11 +172,7 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
 		if cur.lo < cur.hi && leaving {
-			soon(st.leaves(p, c.series, cur) + c.offset + p.window)
-			if c.of == distinct && c.estimates(p, cur) {
-				_, end := st.part(p, st.from(p, c, st.done.at)+1)
-				soon(end + c.offset + p.window)
-			}
+			st.leaving(p, c, cur, soon)
 		}
 		if c.offset > 0 {
 			soon(st.known + c.offset + p.window)
@@ -278,7 +275,7 @@ func (st *state) record(x *instant) {
 func (st *state) moves(p *Plan, at int64) bool {
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.done.cursors[i]
-		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && st.left(p, c.series, st.from(p, c, at)) > cur.lo {
+		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && st.left(p, &p.series[c.series], s, st.from(p, c, at)) > cur.lo {
 			return true
 		}
 	}
@@ -332,7 +329,9 @@ func (st *state) settle(p *Plan, swept int64) {
 		case sp.kind == novel:
 			s.purgeSeen(p.remember, swept)
 		case sp.folds():
-			st.fold(p, i, swept)
+			if st.fold(p, sp, s, swept) {
+				st.restart(p, i)
+			}
 		case sp.prunes():
 			st.prune(p, i, swept)
 		}
@@ -351,7 +350,7 @@ func (st *state) settle(p *Plan, swept int64) {
 // forget drops events of a series that no window will hold after the watermark. Of texts, whole parts: an estimate is about all of the part that it begins in.
 func (st *state) forget(p *Plan, series int, swept int64) int {
 	s, sp := &st.series[series], &p.series[series]
-	gone := st.left(p, series, swept-sp.keep)
+	gone := st.left(p, sp, s, swept-sp.keep)
 	if sp.prunes() {
 		begin, _ := st.part(p, swept-sp.keep+1)
 		gone = after(s.times, begin)
@@ -491,7 +490,7 @@ func (st *state) expires(p *Plan) int64 {
 }
 
 func (st *state) empty() bool {
-	if len(st.steps.times) > 0 || len(st.ends) > 0 || len(st.resets) > 0 {
+	if st.logs != nil || len(st.steps.times) > 0 || len(st.ends) > 0 || len(st.resets) > 0 {
 		return false
 	}
 	for i := range st.series {
@@ -511,6 +510,9 @@ func (st *state) bytes() int {
 	n := 200 + 8*(cap(st.ends)+cap(st.resets)) + 40*cap(st.steps.times)
 	for i := range st.series {
 		n += st.series[i].bytes()
+	}
+	if st.logs != nil {
+		n += st.logs.bytes()
 	}
 	for i := range st.history {
 		n += 48 + 16*cap(st.history[i].times)

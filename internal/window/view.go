@@ -84,7 +84,7 @@ func (v *view) seek(p *Plan, st *state, at int64) {
 		if cur.lo == cur.hi || s.times[cur.lo] > from {
 			continue
 		}
-		for to := min(st.left(p, c.series, from), cur.hi); cur.lo < to; cur.lo++ {
+		for to := min(st.left(p, &p.series[c.series], s, from), cur.hi); cur.lo < to; cur.lo++ {
 			cur.leave(s, cur.lo)
 		}
 	}
@@ -114,7 +114,7 @@ func (v *view) place(p *Plan, st *state, i int) {
 	c, cur := p.calls[i], &v.cursors[i]
 	s := &st.series[c.series]
 	*cur = cursor{hi: after(s.times, v.at-c.offset), acc: c.accumulate(p)}
-	cur.lo = min(st.left(p, c.series, st.from(p, c, v.at)), cur.hi)
+	cur.lo = min(st.left(p, &p.series[c.series], s, st.from(p, c, v.at)), cur.hi)
 	for j := cur.lo; (cur.acc != nil || s.pieces != nil) && j < cur.hi; j++ {
 		cur.enter(s, j)
 	}
@@ -140,7 +140,7 @@ func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 		default:
 			cur.enter(&st.series[series], at)
 		}
-		if cur.lo > 0 && st.coarse(p, series) && st.left(p, series, st.from(p, c, v.at)) != cur.lo { // its part has become crowded, or lasts longer
+		if s, sp := &st.series[series], &p.series[series]; cur.lo > 0 && s.coarse(p, sp) && st.left(p, sp, s, st.from(p, c, v.at)) != cur.lo { // its part has become crowded, or lasts longer
 			v.place(p, st, i)
 		}
 	}
