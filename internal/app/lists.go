@@ -243,16 +243,18 @@ func (l *lists) prepareOne(ctx context.Context, topic string) error {
 
 // unread says which list is not known yet; nil when all are.
 func (l *lists) unread() error {
-	for _, list := range l.p.set.Load().Unknown() {
-		l.mu.Lock()
-		f := l.followed[list.Topic]
-		l.mu.Unlock()
-		if f != nil && f.keys.Problem() != nil {
-			return fmt.Errorf("list %s: its topic %s cannot be read, and no log is evaluated before: %w", list.Name, list.Topic, f.keys.Problem())
-		}
-		return fmt.Errorf("list %s: its topic %s is not read to its end yet, and no log is evaluated before", list.Name, list.Topic)
+	unknown := l.p.set.Load().Unknown()
+	if len(unknown) == 0 {
+		return nil
 	}
-	return nil
+	list := unknown[0]
+	l.mu.Lock()
+	f := l.followed[list.Topic]
+	l.mu.Unlock()
+	if f != nil && f.keys.Problem() != nil {
+		return fmt.Errorf("list %s: its topic %s cannot be read, and no log is evaluated before: %w", list.Name, list.Topic, f.keys.Problem())
+	}
+	return fmt.Errorf("list %s: its topic %s is not read to its end yet, and no log is evaluated before", list.Name, list.Topic)
 }
 
 // stale says which list may not be what its topic says.

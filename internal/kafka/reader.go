@@ -71,9 +71,6 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	spans, err := r.spans(ctx, admin)
-	if errors.Is(err, kerr.UnknownTopicOrPartition) {
-		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
-	}
 	if err != nil {
 		return err
 	}
@@ -84,8 +81,16 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 	return err
 }
 
-// spans finds out where to begin and where to end.
+// spans finds out where to begin and where to end. Its error names topics that are not there.
 func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
+	spans, err := r.bounds(ctx, admin)
+	if errors.Is(err, kerr.UnknownTopicOrPartition) {
+		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
+	}
+	return spans, err
+}
+
+func (r *Reader) bounds(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
 	starts, err := admin.ListStartOffsets(ctx, r.cfg.Topics...)
 	if err == nil {
 		err = starts.Error()

@@ -88,10 +88,15 @@ func TestFollow(t *testing.T) {
 // A topic that does not exist is an error that names it.
 func TestReadNothing(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		for _, err := range NewReader(ReaderConfig{Client: b.clientConfig(), Topics: []string{"gone"}}).Records(context.Background()) {
-			if err == nil || !strings.Contains(err.Error(), "gone") {
+		reader := NewReader(ReaderConfig{Client: b.clientConfig(), Topics: []string{"aplication-logs"}})
+		const want = `topic "aplication-logs" does not exist; did you mean "application-logs"?`
+		for _, err := range reader.Records(context.Background()) {
+			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v", err)
 			}
+		}
+		if _, err := reader.Partitions(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("of its partitions: %v", err)
 		}
 	})
 }
