@@ -53,7 +53,7 @@ func TestClock(t *testing.T) {
 					c.tell(time.Now())
 				}
 			}
-			if off := c.at(time.Now()).Sub(time.Now()); (off - want).Abs() > 100*time.Millisecond {
+			if off := time.Until(c.at(time.Now())); (off - want).Abs() > 100*time.Millisecond {
 				t.Errorf("after %v we are %s ahead, not %s; the log:\n%s", events, off, want, b.logs)
 			}
 			if err := c.trouble(); (err == nil) != (trouble == "") || err != nil && !strings.Contains(err.Error(), trouble) {
@@ -109,7 +109,7 @@ func TestClockJumps(t *testing.T) {
 			t.Helper()
 			for range 30 {
 				time.Sleep(time.Second)
-				if off := engine.time().Sub(time.Now()); off > 0 || off < -3*time.Second {
+				if off := time.Until(engine.time()); off > 0 || off < -3*time.Second {
 					t.Fatalf("%s: the engine was told a time %s ahead", what, off)
 				}
 			}
@@ -156,7 +156,7 @@ func TestClockAtStart(t *testing.T) {
 			if took := time.Since(began); took > clockWait+10*time.Second || !written && old > clockDoubt && took < clockWait {
 				t.Errorf("it waited for %s", took)
 			}
-			if off := engine.time().Sub(time.Now()); (off - want).Abs() > 3*time.Second {
+			if off := time.Until(engine.time()); (off - want).Abs() > 3*time.Second {
 				t.Errorf("with a clock %s ahead and a log %s old the engine was told a time %s ahead; the log:\n%s", machine, old, off, b.logs)
 			}
 			if err := s.Clock(); (err != nil) != (machine != want) {
