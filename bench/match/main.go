@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -26,11 +27,17 @@ import (
 var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
-	only     = flag.String("only", "", "one part: core, sigma, workers, groups, peers, consume")
+	only     = flag.String("only", "", "some parts, with commas between them: core, sigma, workers, groups, peers, consume")
 	profile  = flag.String("profile", "", "write a CPU profile of mixed rules to this file, and measure nothing else")
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
 )
+
+// part is a part of the suite.
+type part struct {
+	name string
+	run  func()
+}
 
 var sizes = []int{10, 100, 1000, 10_000}
 
@@ -45,12 +52,15 @@ func main() {
 		return
 	}
 	fmt.Printf("# %s, %d CPUs, %s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOARCH)
-	parts := []struct {
-		name string
-		run  func()
-	}{{"core", core}, {"sigma", sigma}, {"workers", workers}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
+	parts := []part{{"core", core}, {"sigma", sigma}, {"workers", workers}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
+	wanted := strings.Split(*only, ",")
+	for _, name := range wanted {
+		if name != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
+			check(fmt.Errorf("-only %s: there is no such part", name))
+		}
+	}
 	for _, p := range parts {
-		if *only == "" || *only == p.name {
+		if *only == "" || slices.Contains(wanted, p.name) {
 			p.run()
 		}
 	}
