@@ -316,6 +316,18 @@ func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
 	}
 }
 
+func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
+	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    resolve: {match: say:fine}", 1))
+	for at := range 3 {
+		w.log(time.Duration(at)*time.Second, `"level":"ERROR","service":"a"`)
+	}
+	w.heard("1s shop/Errors{service=a} firing")
+	w.log(20*time.Second, `"level":"ERROR","service":"a","say":"fine"`)
+	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
+	w.time(40 * time.Second)
+	w.heard("20s shop/Errors{service=a} resolved")
+}
+
 // A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes by their identity.
 func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))

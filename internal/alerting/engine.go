@@ -51,6 +51,9 @@ type Engine struct {
 	event   window.Event
 	total   totals
 	kept    keeping
+	batons  map[owner]*baton    // of partitions that are read again until we are as far as who had them before
+	handing map[owner]bool      // partitions of whose alerts something was decided since the last HandOver
+	silent  bool                // nothing that is decided is told
 	numbers map[uint64]*numbers // by the fingerprint of the rule's ID, also of rules that are gone
 	late    lates
 	live    int   // groups of all rules
@@ -65,7 +68,7 @@ type totals struct {
 
 // NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and logs its alerts.
 func NewEngine(opts ...Option) *Engine {
-	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper(), numbers: make(map[uint64]*numbers)}
+	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper(), numbers: make(map[uint64]*numbers), batons: make(map[owner]*baton), handing: make(map[owner]bool)}
 	for _, o := range opts {
 		o(&e.opts)
 	}
@@ -150,6 +153,11 @@ func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.mu.Lock()
 	e.times.advance(now.UnixNano(), progress)
 	e.forsake()
+	for i := range progress {
+		if p := &progress[i]; !p.Replay {
+			e.receive(models.Partition{Topic: p.Topic, Partition: p.Partition})
+		}
+	}
 	e.move()
 	e.unlock()
 }
@@ -271,9 +279,9 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime, likely guess)
 func (l *life) eager() bool { return l.u.plan.Eager() && !l.e.opts.final }
 
 // postpones says whether an event that is in time cannot bring anything about earlier than the group is due: a condition that more events only make truer, and that
-// holds or was told to hold, can only hold for longer. It spares busy groups, which have alerts, a look at their whole window for each event.
+// holds or was told to hold, can only hold for longer, unless an event may end the alert. It spares busy groups, which have alerts, a look at their whole window for each event.
 func (l *life) postpones() bool {
-	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
+	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 && l.u.rule.Resolve.Match == nil && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.

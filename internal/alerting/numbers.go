@@ -62,6 +62,9 @@ func (n *numbers) expire(now uint32) {
 // enumerate gives the episode that begins a number.
 func (l *life) enumerate() {
 	l.g.episodes++
+	if l.e.mute(l.u.owner(l.number)) {
+		return // another member has given it one
+	}
 	l.u.numbers.set(l.g.key, numbered{l.g.episodes, l.u.now(), l.u.owner(l.number)})
 }
 

@@ -141,7 +141,7 @@ func (e *Engine) bury() {
 		at := instant(max(s.At, s.Start))
 		e.out = append(e.out, models.Alert{
 			ID: s.ID, Rule: s.Rule, Episode: s.Episode, State: models.AlertResolved, Reason: "the rule was changed or removed", Labels: s.Labels, Severity: s.Labels["severity"],
-			Value: s.Edge.Value, Threshold: s.Edge.Threshold, At: at, StartsAt: instant(s.Start), EndsAt: at, Count: s.Count,
+			Value: s.Edge.Value, Threshold: s.Edge.Threshold, At: at, StartsAt: instant(s.Start), EndsAt: at, Count: s.Count, Home: s.home,
 		})
 	}
 	e.kept.orphans = nil

@@ -36,8 +36,14 @@ const (
 // keeping is what the engine knows of the state that was saved.
 type keeping struct {
 	partitions map[models.Partition]bool
-	delete     [][]byte     // keys of what is gone
-	orphans    []savedAlert // alerts of rules that are gone, until it is told that they are over
+	delete     [][]byte // keys of what is gone
+	orphans    []orphan // alerts of rules that are gone, until it is told that they are over
+}
+
+// orphan is an alert whose rule is gone.
+type orphan struct {
+	savedAlert
+	home models.Partition
 }
 
 // gone notes that the state of rules and suppressions that a program no longer has is to be deleted.
@@ -392,7 +398,7 @@ func (r *restoring) each(key, value []byte) error {
 		if !known {
 			r.e.kept.delete = append(r.e.kept.delete, slices.Clone(key))
 			if kind == keyGroup {
-				r.orphan(value)
+				r.orphan(value, models.Partition{})
 			}
 			return nil
 		}
@@ -475,8 +481,8 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 	g.win = *win
 }
 
-// orphan notes an alert whose rule is no longer there.
-func (r *restoring) orphan(value []byte) {
+// orphan notes an alert whose rule is no longer there, and whose logs are on a partition, as far as that is known.
+func (r *restoring) orphan(value []byte, home models.Partition) {
 	in := reader{b: value}
 	flags := in.byte()
 	in.uvarint()
@@ -487,7 +493,7 @@ func (r *restoring) orphan(value []byte) {
 	var s savedAlert
 	in.decode(in.block(), &s)
 	if in.err == nil && s.Told == said && (s.Phase == up || s.Phase == muted) {
-		r.e.kept.orphans = append(r.e.kept.orphans, s)
+		r.e.kept.orphans = append(r.e.kept.orphans, orphan{s, home})
 	}
 }
 

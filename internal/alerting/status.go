@@ -229,7 +229,7 @@ func (e *Engine) Alerts() []models.Alert {
 		for number := range u.open {
 			l := e.at(u, number)
 			state, ok := l.state()
-			if !ok || !e.ours(u, number) {
+			if !ok || !e.ours(u, number) || e.mute(u.owner(number)) {
 				continue
 			}
 			a := l.alertNow(state, max(l.g.alert.fired, l.g.alert.start), l.g.alert.edge.Reason)

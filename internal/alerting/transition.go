@@ -43,6 +43,10 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 	}
 	a.shown = a.level
 	u.touch(l.number, l.g)
+	if l.e.mute(u.owner(l.number)) {
+		return
+	}
+	l.e.handing[u.owner(l.number)] = true
 	l.e.out = append(l.e.out, out)
 	if !a.early || !a.passed && !u.behind {
 		a.passed = a.early
@@ -64,7 +68,7 @@ func (l *life) alertNow(state models.AlertState, at int64, reason string) models
 	out := models.Alert{
 		ID: u.alertID(l.g), Rule: u.id, Episode: int64(l.g.episodes), State: state, Reason: reason,
 		Value: finite(a.edge.Value), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: l.count(at),
-		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow,
+		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow, Home: l.e.home(u, l.number),
 	}
 	if state == models.AlertResolved {
 		value, threshold := l.g.win.Deciding(u.plan, at)

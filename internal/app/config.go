@@ -43,9 +43,10 @@ type KafkaConfig struct {
 	MinBytes        int           `yaml:"min_bytes"`
 	MaxBytes        Size          `yaml:"max_bytes"`
 	MaxWait         time.Duration `yaml:"max_wait"`
-	RecordKey       []string      `yaml:"record_key,omitempty"`  // the fields by which producers put logs on partitions; several members share a topic only by rules that group by all of them
-	InstanceID      string        `yaml:"instance_id,omitempty"` // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
-	SessionTimeout  time.Duration `yaml:"session_timeout"`       // how long the group waits for a member that says nothing
+	RecordKey       []string      `yaml:"record_key,omitempty"`     // the fields by which producers put logs on partitions; several members share a topic only by rules that group by all of them
+	InstanceID      string        `yaml:"instance_id,omitempty"`    // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
+	HandoverTopic   string        `yaml:"handover_topic,omitempty"` // in which members that share topics leave for each other what they know; "" for the group's name and ".handover"
+	SessionTimeout  time.Duration `yaml:"session_timeout"`          // how long the group waits for a member that says nothing
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
 	RecordsTopic    string        `yaml:"records_topic,omitempty"` // gets the values of record rules; "" for /metrics alone
 	TLS             TLSConfig     `yaml:"tls,omitempty"`
@@ -306,6 +307,7 @@ func (c *Config) Validate() error {
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
 	wrong(k.SessionTimeout < time.Second, "kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual", k.SessionTimeout)
 	wrong(k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic), "kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever", k.DeadLetterTopic)
+	wrong(k.HandoverTopic != "" && slices.Contains(k.Topics, k.HandoverTopic), "kafka.handover_topic %q is also read; it holds what members tell each other, not logs", k.HandoverTopic)
 	wrong((k.TLS.CertFile == "") != (k.TLS.KeyFile == ""), "kafka.tls.cert_file and kafka.tls.key_file belong together")
 	c.validateSASL(wrong)
 	for i, f := range c.Formats {

@@ -23,6 +23,11 @@ func instance(c *Config) (string, error) {
 	default:
 		return c.Kafka.InstanceID, nil
 	}
+	return self(c)
+}
+
+// self is a name that is drawn once and belongs to the state beside it.
+func self(c *Config) (string, error) {
 	file := filepath.Join(string(c.DataDir), "instance-id")
 	text, err := os.ReadFile(file)
 	if err == nil && len(strings.TrimSpace(string(text))) > 0 {

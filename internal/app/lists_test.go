@@ -60,7 +60,7 @@ func TestListsFromTopics(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.visit("bob", "cid", "ann", "dan")
 		want(t, "after a change", w.notices(), "firing ann", "firing cid")
-		if n := len(r.program.state.firing()); n != 2 {
+		if n := len(r.program.state.Alerts()); n != 2 {
 			t.Errorf("%d alerts are up", n)
 		}
 		if err := r.program.lists.unread(); err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/internal/web"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Run reads logs and raises alerts until ctx is done. It returns at once, with nothing left half started, when what it was given cannot work. load reads the
@@ -145,6 +146,9 @@ func (p *program) openState(set *rule.Set) (err error) {
 		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock)}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
+		if err := p.openMembers(); err != nil {
+			return err
+		}
 	}
 	if topic != "" {
 		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
@@ -172,12 +176,18 @@ func (p *program) openState(set *rule.Set) (err error) {
 func (p *program) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
-	o.DataDir, o.Outbox, o.Firing = string(p.config.DataDir), p.store, p.state.firing()
+	o.DataDir, o.Outbox, o.Firing = string(p.config.DataDir), p.store, p.state.firing(models.Partition{})
 	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
+	if p.state.members != nil {
+		o.Share = p.state.members.handover.Put
+	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err
 	}
 	p.lives.onEnd(p.notifier.Close)
+	if p.state.members != nil {
+		p.state.members.notifier = p.notifier
+	}
 	return nil
 }
 
@@ -192,7 +202,11 @@ func (p *program) openSource() (err error) {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	p.source = kafka.NewSource(o, p.state)
+	if p.state.members == nil {
+		p.source = kafka.NewSource(o, p.state)
+		return nil
+	}
+	p.source = kafka.NewSource(o, sharedState{p.state, p.state.members})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,6 +23,7 @@ type state struct {
 	between func(read []models.Progress) // is called at each checkpoint, while the engine stands still exactly there; nil for nothing
 	read    []models.Progress            // how far that is
 	wanted  atomic.Bool                  // somebody waits for between
+	members *members                     // what there is between us and others of the group; nil when we share nothing
 
 	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
 	decided []models.Alert
@@ -33,6 +35,9 @@ type state struct {
 func (s *state) Advance(now time.Time, progress []models.Progress) {
 	s.read = append(s.read[:0], progress...)
 	s.Engine.Advance(now, progress)
+	if s.members != nil {
+		s.members.begin(progress)
+	}
 }
 
 // emit takes a transition from the engine.
@@ -87,13 +92,16 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 		c.Forget(storeSource(p))
 	}
 	c.Append(s.take()...)
-	if err := s.store.Commit(c); err != nil {
-		return err
+	err := s.store.Commit(c)
+	if err == nil {
+		s.mu.Lock()
+		s.saved = time.Now()
+		s.mu.Unlock()
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.saved = time.Now()
-	return nil
+	if s.members != nil {
+		err = errors.Join(err, s.members.share(positions))
+	}
+	return err
 }
 
 // settle notes on disk which values are on their topic, once no checkpoint will do so any more.
@@ -125,11 +133,11 @@ func (s *state) take() []models.Alert {
 	return decided
 }
 
-// firing are the alerts that fire now, for a notifier that starts.
-func (s *state) firing() []models.Alert {
+// firing are the alerts of a partition that fire now, or those that belong to none. Who was told of them is not known here; of the historical ones an earlier run knows.
+func (s *state) firing(home models.Partition) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.Alerts() {
-		if a.State == models.AlertFiring && forPeople(a) {
+		if a.State == models.AlertFiring && !a.Shadow && a.Home == home {
 			list = append(list, a)
 		}
 	}

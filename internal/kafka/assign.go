@@ -31,11 +31,13 @@ type claim struct {
 	low, high  int64                  // of the log
 	rewound    int64                  // where a partition without a position begins to replay; -1 when it does not
 	replays    bool                   // the engine rebuilds its state from what it reads again
+	handed     *models.Handover       // by another member; nil when it is ours still, or nobody hands over anything
 }
 
 // place is where reading begins, and why.
 type place struct {
 	next, replayUntil int64
+	floor             int64 // of what is committed
 	epoch             int32
 	pin               bool // to be committed at once
 	reason            string
@@ -50,6 +52,14 @@ func (c claim) decide() place {
 	switch {
 	case c.recreated():
 		p.next, p.pin, p.loud, p.reason = c.low, true, true, "the topic was deleted and created again since the last checkpoint; starting over"
+	case c.handed != nil && c.handed.Next <= c.high && !c.reset():
+		p.next, p.replayUntil, p.floor, p.reason = c.handed.Next, c.handed.Next, c.committed, "as another member has handed it over"
+		switch {
+		case pos != nil: // with a gap in what it reads, a window would be wrong
+			p.next = pos.Next
+		case c.rewound >= 0:
+			p.next = min(c.rewound, p.next)
+		}
 	case pos != nil && c.ours():
 		p.next, p.epoch, p.reason = pos.Next, pos.Epoch, "as the checkpoint says"
 		if c.committed > pos.Next {
@@ -76,6 +86,12 @@ func (c claim) decide() place {
 		p.next, p.reason = c.low, "a new group begins at the start"
 	}
 	return p.within(c.low, c.high)
+}
+
+// reset says whether somebody has moved the group's offset since the partition was handed over. Members commit no less than they have before, and whoever gives a
+// partition up no more than it leaves; but one that has crashed may have committed more.
+func (c claim) reset() bool {
+	return c.committed >= 0 && (c.committed < c.handed.Committed || c.handed.Final && c.committed > c.handed.Next)
 }
 
 // overtaken says whether another member has read the partition on since we gave it up.
@@ -162,6 +178,9 @@ func (f *feed) place(ctx context.Context, offsets map[string]map[int32]kgo.Offse
 	if err != nil {
 		return nil, err
 	}
+	if err := f.handed(ctx, claims); err != nil {
+		return nil, err
+	}
 	if err := f.rewindAll(ctx, claims); err != nil {
 		return nil, err
 	}
@@ -206,13 +225,33 @@ func (f *feed) claims(offsets map[string]map[int32]kgo.Offset, meta kadm.Metadat
 	return claims, nil
 }
 
+// handed asks what other members have left.
+func (f *feed) handed(ctx context.Context, claims map[models.Partition]*claim) error {
+	if f.claim == nil {
+		return nil
+	}
+	var at []models.SourcePosition
+	for name, c := range claims {
+		p := models.SourcePosition{Cluster: c.cluster, TopicID: c.id, Topic: name.Topic, Partition: name.Partition, Next: -1, Committed: c.committed}
+		if c.position != nil && !c.recreated() {
+			p.Next = c.position.Next
+		}
+		at = append(at, p)
+	}
+	handed, err := f.claim(ctx, at)
+	for name, h := range handed {
+		claims[name].handed = &h
+	}
+	return err
+}
+
 // take makes partitions of claims, and says how each was decided.
 func (f *feed) take(claims map[models.Partition]*claim) []*partition {
 	var parts []*partition
 	for name, c := range claims {
 		at := c.decide()
 		p := &partition{
-			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, pin: at.pin,
+			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committed: c.committed, replayUntil: at.replayUntil, floor: at.floor, pin: at.pin,
 			end: c.high, start: c.low, asked: -1, moved: time.Now(),
 		}
 		if at.loud {
@@ -238,8 +277,12 @@ func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim
 	}
 	last := map[models.Partition]int64{} // the last record that was worked off
 	for name, c := range claims {
-		if c.position == nil && c.committed > c.low && c.committed <= c.high {
-			last[name] = c.committed - 1
+		end := c.committed
+		if c.handed != nil {
+			end = c.handed.Next
+		}
+		if c.position == nil && end > c.low && end <= c.high {
+			last[name] = end - 1
 		}
 	}
 	if len(last) == 0 {
@@ -262,7 +305,7 @@ func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim
 		}
 		for name := range last {
 			if o, ok := listed.Lookup(name.Topic, name.Partition); ok && o.Err == nil && o.Offset >= 0 {
-				claims[name].rewound = min(o.Offset, claims[name].committed)
+				claims[name].rewound = min(o.Offset, last[name]+1)
 			}
 		}
 	}

@@ -48,6 +48,7 @@ type feed struct {
 	known   func(models.Partition, [16]byte) (models.SourcePosition, bool) // of the last checkpoint, best of this topic ID
 	rewind  time.Duration                                                  // how much of the past a partition without a position reads again
 	revoked func(ctx context.Context, parts []*partition, lost bool)
+	claim   func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error) // nil when nobody hands over anything
 
 	client *kgo.Client
 	admin  *kadm.Client
@@ -86,6 +87,7 @@ type partition struct {
 	readEpoch   int32     // the epoch up to which records before next are those that were read, when they come once more because the client went back
 	committed   int64     // what the group holds; -1 when it holds nothing, unknown when we cannot tell
 	replayUntil int64     // records before it were worked off by an earlier run
+	floor       int64     // what the group held when the partition was handed over to us: it is told of nothing less
 	end, start  int64     // of the log; end is the high watermark
 	asked       int64     // end, as of the last answered question for it; -1 before the first
 	endAsked    time.Time // when the question was asked whose answer is end; zero when a fetch brought it
@@ -455,6 +457,13 @@ func (f *feed) sorted() []*partition {
 	return slices.SortedFunc(maps.Values(f.parts), byPartition)
 }
 
+// ours are all partitions, in order.
+func (f *feed) ours() []*partition {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sorted()
+}
+
 func byPartition(a, b *partition) int {
 	if c := strings.Compare(a.Topic, b.Topic); c != 0 {
 		return c
@@ -494,7 +503,7 @@ func (f *feed) commit(ctx context.Context, parts []*partition) error {
 func uncommitted(parts []*partition) map[string]map[int32]kgo.EpochOffset {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range parts {
-		if (p.next == p.committed && !p.pin) || p.next < p.replayUntil {
+		if (p.next == p.committed && !p.pin) || p.next < max(p.replayUntil, p.floor) {
 			continue
 		}
 		if offsets[p.Topic] == nil {

@@ -69,11 +69,22 @@ type Checkpointer interface {
 	Rewind() time.Duration
 }
 
+// Sharer is an Engine that hands over what it knows of a partition to whoever gets it next. It is found by a type assertion.
+type Sharer interface {
+	// Claim is called when partitions were assigned to us, before anything is read of them. at are they, with the position up to which our own state goes, or Next -1.
+	// It returns how far others have come with those that they had since. What lies before that rebuilds state; whoever had them has told what was to be told.
+	Claim(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error)
+	// Yield is called when partitions are taken from us, after the checkpoint that covers them. Unless they are lost, others get them when it has returned. It is not called
+	// while Apply, Advance or Checkpoint are.
+	Yield(ctx context.Context, parts []models.Partition, lost bool) error
+}
+
 // Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied by one.
 type Source struct {
 	cfg    SourceConfig
 	engine Engine
 	keeper Checkpointer // the engine, or nil
+	sharer Sharer       // the engine, or nil
 	log    *slog.Logger
 	count  counters
 	feed   *feed
@@ -81,7 +92,7 @@ type Source struct {
 	workers *workers
 	letters *letters
 
-	mu       sync.Mutex // guards the engine against a revocation, which comes from another goroutine
+	mu       slowMutex // guards the engine against a revocation, which comes from another goroutine
 	progress []models.Progress
 	forget   []models.SourcePosition
 	recalled []models.SourcePosition // of the last run, and not assigned to us yet
@@ -93,6 +104,12 @@ type Source struct {
 	ended atomic.Pointer[error]
 }
 
+// slowMutex is a mutex that is held while others are waited for. It is a channel, since whoever waits for a sync.Mutex keeps fake time from passing.
+type slowMutex chan struct{}
+
+func (m slowMutex) Lock()   { m <- struct{}{} }
+func (m slowMutex) Unlock() { <-m }
+
 const (
 	checkpointEvery = time.Second
 	chunkRecords    = 512
@@ -101,14 +118,18 @@ const (
 // NewSource makes a source. It neither dials nor starts anything.
 func NewSource(cfg SourceConfig, engine Engine) *Source {
 	cfg.fill()
-	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger}
+	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(slowMutex, 1)}
 	s.keeper, _ = engine.(Checkpointer)
+	s.sharer, _ = engine.(Sharer)
 	s.feed = newFeed(feedConfig{
 		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: cfg.DeadLetterTopic, group: cfg.Group, instance: cfg.Instance, session: cfg.Session,
 		start:    cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
 	}, s.log, &s.count)
 	s.feed.revoked, s.feed.admit, s.feed.clock = s.revoked, s.admit, newClock(cfg.Clock, s.log)
+	if s.sharer != nil {
+		s.feed.claim = s.sharer.Claim
+	}
 	return s
 }
 
@@ -351,9 +372,26 @@ func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePos
 func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.checkpoint() && !lost {
+	if saved := s.checkpoint(); s.yield(ctx, parts, lost) && saved && !lost {
 		s.feed.commit(ctx, parts)
 	}
+}
+
+// yield hands partitions over, and returns whether that succeeded. Whoever gets them without goes on where we last left something, and decides once more what came since.
+func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool {
+	if s.sharer == nil || len(parts) == 0 {
+		return true
+	}
+	var names []models.Partition
+	for _, p := range parts {
+		names = append(names, p.Partition)
+	}
+	if err := s.sharer.Yield(ctx, names, lost); err != nil {
+		s.count.errors.add("handover", 1)
+		s.log.Error("partitions could not be handed over; what was told of them may be told once more", "group", s.cfg.Group, "error", err)
+		return false
+	}
+	return true
 }
 
 // finish takes the last checkpoint of a session, and commits. The client still is a member of the group, and rebalances wait.
@@ -363,7 +401,7 @@ func (s *Source) finish() {
 	defer s.mu.Unlock()
 	s.advance()
 	s.leaving = s.cfg.Alone != nil && s.cfg.Alone() == nil
-	if s.checkpoint() {
+	if saved := s.checkpoint(); s.yield(context.Background(), s.feed.ours(), false) && saved {
 		s.feed.commit(context.Background(), nil)
 	}
 	s.leaving = false

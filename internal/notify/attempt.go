@@ -14,19 +14,28 @@ import (
 
 // owing is Alertmanager's decision whether there is anything new for an integration, and ours: it compares with what the group's last notification said, which
 // forgets an alert that was silenced after it was told, and knows nothing of one that was over before the receiver could be reached.
+// What another member has told before us is noted as if we had.
 type owing struct {
 	book  *book
 	who   string
 	dedup notify.Stage
+	note  notify.Stage
 }
 
 // Exec implements notify.Stage.
 func (o owing) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
 	ctx, left, err := o.dedup.Exec(ctx, logger, alerts...)
+	if err == nil && len(left) > 0 && o.book.heardElsewhere(o.who, alerts) {
+		ctx, _, err = o.note.Exec(ctx, logger, alerts...)
+		return ctx, nil, err
+	}
 	if err != nil || len(left) > 0 {
 		return ctx, left, err
 	}
 	route, _ := notify.RouteID(ctx)
+	if o.book.fires(o.who, alerts) { // the log has it from an earlier episode, whose end another member has told
+		return notify.WithNotificationReason(ctx, notify.ReasonNewAlertsInGroup), alerts, nil
+	}
 	for _, a := range alerts {
 		if o.book.owed(route, o.who, a) {
 			return notify.WithNotificationReason(ctx, notify.ReasonNewResolvedAlerts), alerts, nil
@@ -46,7 +55,7 @@ type sender struct {
 
 // Notify implements notify.Notifier. An attempt outlives the end of the pipeline for as long as that waits for it.
 func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
-	if alerts = s.due(ctx, alerts); len(alerts) == 0 {
+	if alerts = s.due(ctx, s.l.n.book.mine(alerts)); len(alerts) == 0 {
 		return false, nil
 	}
 	ctx, cancel := s.outlive(ctx)

@@ -32,6 +32,8 @@ const (
 type told struct {
 	State models.AlertState `json:"state"` // firing or resolved; "" for nothing yet
 	At    time.Time         `json:"at"`
+
+	Elsewhere bool `json:"elsewhere,omitempty"` // by another member, and our notification log does not know
 }
 
 // record is what people are to know about the alert with one set of labels. What is exported outlives the process.
@@ -48,27 +50,33 @@ type record struct {
 	updated time.Time       // when it was handed over last; zero before the first time
 	settled map[string]bool // routes that are done with it, now that it is over
 	doubted time.Time       // when it is taken for over, because the engine does not know it; zero for not
+	rests   time.Time       // when it may be handed over next, after it was taken back
 }
 
 // book holds what people are to know. The loop of the notifier changes it and hands it over to Alertmanager, whose stages tell it what became of that.
 type book struct {
 	journal *journal
 	logger  *slog.Logger
-	limit   int // alerts handed over at most
+	limit   int   // alerts handed over at most
+	share   Share // passes on what other members have to know
 
 	mu       sync.Mutex // guards what follows
 	records  map[model.Fingerprint]*record
 	byID     map[string]*record
-	changed  map[*record]bool // those to be handed over
-	nextTime time.Time        // when all that fires is handed over anew
-	within   int              // records that were handed over
-	refused  int              // records that found no room the last time
-	strays   []*alert.Alert   // that are over, which a group does not know yet
-	moved    chan struct{}    // is closed when a record changes
+	changed  map[*record]bool          // those to be handed over
+	homes    map[models.Partition]bool // whose alerts are ours to tell, beside those without a home
+	nextTime time.Time                 // when all that fires is handed over anew
+	within   int                       // records that were handed over
+	refused  int                       // records that found no room the last time
+	strays   []*alert.Alert            // that are over, which a group does not know yet
+	moved    chan struct{}             // is closed when a record changes
 }
 
-func newBook(j *journal, logger *slog.Logger, limit int) *book {
-	return &book{journal: j, logger: logger, limit: limit, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}, moved: make(chan struct{})}
+func newBook(j *journal, logger *slog.Logger, limit int, share Share) *book {
+	if share == nil {
+		share = func(models.Partition, string, []byte) {}
+	}
+	return &book{journal: j, logger: logger, limit: limit, share: share, homes: map[models.Partition]bool{}, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}, moved: make(chan struct{})}
 }
 
 // movement returns a channel that is closed when a record changes.
@@ -94,7 +102,7 @@ func (b *book) restore(firing []models.Alert, now time.Time) {
 		if !known[r.Alert.ID] && len(r.Others) > 0 {
 			r.Alert, r.Others = r.Others[0], r.Others[1:]
 		}
-		if r.Firing && !known[r.Alert.ID] {
+		if r.Firing && !known[r.Alert.ID] && b.ours(r) {
 			r.doubted = now.Add(doubt)
 		}
 		b.add(r)
@@ -240,7 +248,7 @@ const unheard = "nobody was told that it fired"
 func (b *book) end(r *record, a models.Alert, now time.Time) {
 	r.Alert.State, r.Firing, r.Until, r.doubted = models.AlertResolved, false, now, time.Time{}
 	if a.State == models.AlertResolved {
-		a.Labels, a.Severity = r.Alert.Labels, r.Alert.Severity
+		a.Labels, a.Severity, a.Home = r.Alert.Labels, r.Alert.Severity, r.Alert.Home
 		if len(a.Annotations) == 0 { // it is over because its rule is gone, and with it what the rule had to say
 			a.Annotations, a.First, a.Last, a.Top, a.Source = r.Alert.Annotations, r.Alert.First, r.Alert.Last, r.Alert.Top, r.Alert.Source
 		}
@@ -259,7 +267,15 @@ func (b *book) isOver(a models.Alert, now time.Time) bool {
 // remember keeps the end of an alert in mind.
 func (b *book) remember(a models.Alert, until time.Time) {
 	if end, err := a.At.MarshalBinary(); err == nil {
-		b.journal.put("over/"+a.ID, end, until.Add(memory))
+		b.journal.put(sharedOver+a.ID, end, until.Add(memory))
+		b.pass(a.Home, sharedOver+a.ID, end)
+	}
+}
+
+// pass shares what is said of an alert of a partition that is ours.
+func (b *book) pass(home models.Partition, key string, value []byte) {
+	if b.homes[home] {
+		b.share(home, key, value)
 	}
 }
 
@@ -271,10 +287,15 @@ func (b *book) save(r *record) {
 		value, _ = json.Marshal(&one)
 	}
 	var expires time.Time
-	if !r.Firing {
+	switch {
+	case !b.ours(r):
+		expires = time.Now().Add(dormancy)
+	case !r.Firing:
 		expires = r.Until.Add(patience)
 	}
-	b.journal.put("alert/"+r.labels.Fingerprint().String(), value, expires)
+	key := sharedAlert + r.labels.Fingerprint().String()
+	b.journal.put(key, value, expires)
+	b.pass(r.Alert.Home, key, value)
 }
 
 // due returns what is to be handed over to Alertmanager now, and when to ask again.
@@ -287,7 +308,15 @@ func (b *book) due(now time.Time, external *url.URL) (list []*alert.Alert, next 
 	next, b.refused = b.nextTime, 0
 	list, b.strays = b.strays, nil
 	for _, r := range slices.SortedFunc(maps.Keys(b.changed), oldest) {
-		if at := r.updated.Add(spacing); !r.updated.IsZero() && now.Before(at) {
+		if !b.ours(r) {
+			delete(b.changed, r)
+			continue
+		}
+		at := r.rests
+		if !r.updated.IsZero() {
+			at = r.updated.Add(spacing)
+		}
+		if now.Before(at) {
 			next = earlier(next, at)
 			continue
 		}
@@ -313,6 +342,7 @@ func (b *book) renew(now time.Time) {
 	b.nextTime = now.Add(resend)
 	for _, r := range b.records {
 		switch {
+		case !b.ours(r): // and to be told by somebody else
 		case r.Firing && !r.doubted.IsZero() && !now.Before(r.doubted):
 			r.Alert.Reason = "the engine no longer knows it"
 			b.end(r, r.Alert, now)
@@ -326,9 +356,8 @@ func (b *book) renew(now time.Time) {
 
 func (b *book) handOver(r *record, now time.Time, external *url.URL) *alert.Alert {
 	r.updated = now
-	a := &alert.Alert{UpdatedAt: now, Alert: model.Alert{
-		Labels: r.labels, Annotations: annotations(r.Alert), StartsAt: r.Since, EndsAt: now.Add(lifetime), GeneratorURL: link(external, r.Alert.ID),
-	}}
+	a := &alert.Alert{UpdatedAt: now, Alert: modelAlert(r, now.Add(lifetime))}
+	a.GeneratorURL = link(external, r.Alert.ID)
 	switch {
 	case !r.Firing:
 		a.EndsAt = r.Until
@@ -338,13 +367,21 @@ func (b *book) handOver(r *record, now time.Time, external *url.URL) *alert.Aler
 	return a
 }
 
+func modelAlert(r *record, ends time.Time) model.Alert {
+	return model.Alert{Labels: r.labels, Annotations: annotations(r.Alert), StartsAt: r.Since, EndsAt: ends}
+}
+
 // current returns the alerts of a group without those that the group takes for firing although they have been over for a while. That is what remains when
 // Alertmanager took two changes of an alert in the wrong order; the group is set right with what is handed over next.
+// Nor does it return what another member is to tell.
 func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(alerts), func(a *alert.Alert) bool {
 		r := b.records[a.Fingerprint()]
+		if r != nil && !b.ours(r) {
+			return true
+		}
 		if a.Resolved() || r != nil && (r.Firing || b.changed[r] || now.Before(r.updated.Add(spacing))) {
 			return false
 		}
@@ -362,7 +399,7 @@ func (b *book) settle(settler string, settlers func(model.LabelSet) []string, al
 	defer b.mu.Unlock()
 	for _, a := range alerts {
 		r := b.records[a.Fingerprint()]
-		if r == nil || r.Firing || !a.Resolved() || route && !a.UpdatedAt.Equal(r.updated) {
+		if r == nil || !b.ours(r) || r.Firing || !a.Resolved() || route && !a.UpdatedAt.Equal(r.updated) {
 			continue
 		}
 		if r.settled == nil {
@@ -386,8 +423,14 @@ func covers(done map[string]bool, all []string) bool {
 }
 
 func (b *book) drop(r *record) {
+	b.pass(r.Alert.Home, sharedAlert+r.labels.Fingerprint().String(), nil)
+	b.forget(r)
+}
+
+// forget drops a record, of which others may know.
+func (b *book) forget(r *record) {
 	fp := r.labels.Fingerprint()
-	b.journal.remove("alert/" + fp.String())
+	b.journal.remove(sharedAlert + fp.String())
 	delete(b.records, fp)
 	delete(b.changed, r)
 	if b.byID[r.Alert.ID] == r {
@@ -407,13 +450,13 @@ func (b *book) sent(who string, a *alert.Alert) bool {
 		return false
 	}
 	what := stateOf(a)
-	if r.Told[who].State == what {
+	if last := r.Told[who]; last.State == what && !last.Elsewhere {
 		return false
 	}
 	if r.Told == nil {
 		r.Told = map[string]told{}
 	}
-	r.Told[who] = told{what, time.Now()}
+	r.Told[who] = told{State: what, At: time.Now()}
 	b.save(r)
 	return true
 }
@@ -479,9 +522,11 @@ func (b *book) counts() (firing, over int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.records {
-		if r.Firing {
+		switch {
+		case !b.ours(r):
+		case r.Firing:
 			firing++
-		} else {
+		default:
 			over++
 		}
 	}

@@ -19,6 +19,7 @@ func (n *Notifier) feed(ctx context.Context) {
 		timer.Reset(time.Until(next))
 		select {
 		case <-changed:
+		case <-n.woken:
 		case <-timer.C:
 		case <-ctx.Done():
 			return
@@ -28,6 +29,8 @@ func (n *Notifier) feed(ctx context.Context) {
 
 // enter enters the transitions of the outbox in the book.
 func (n *Notifier) enter() {
+	n.entering.Lock()
+	defer n.entering.Unlock()
 	now := time.Now()
 	for _, entry := range n.opts.Outbox.Pending() {
 		if entry.Seq <= n.taken {
@@ -40,9 +43,12 @@ func (n *Notifier) enter() {
 
 // acknowledge says that what was entered is ours to tell, once it is on disk.
 func (n *Notifier) acknowledge() {
-	if n.journal.flush() == nil && n.taken > n.acked {
-		n.opts.Outbox.Ack(n.taken)
-		n.acked = n.taken
+	n.entering.Lock()
+	taken := n.taken
+	n.entering.Unlock()
+	if n.journal.flush() == nil && taken > n.acked {
+		n.opts.Outbox.Ack(taken)
+		n.acked = taken
 	}
 }
 

@@ -92,6 +92,9 @@ func (b *book) forTarget(who string, now time.Time, all bool, posted map[model.F
 	defer b.mu.Unlock()
 	next = now.Add(resend)
 	for fp, r := range b.records {
+		if !b.ours(r) {
+			continue
+		}
 		fires := r.Firing || r.Told[who].State == ""
 		lead := posted[fp].Add(forwardLead)
 		switch {

@@ -88,7 +88,8 @@ type Options struct {
 
 	DataDir    string                // the memory of notifications and silences is in a directory of its own within it
 	Outbox     Outbox                //
-	Firing     []models.Alert        // the alerts that are up according to the engine, whose state was restored
+	Firing     []models.Alert        // the alerts that are up according to the engine, whose state was restored; those with a home come with Take
+	Share      Share                 // passes on what whoever gets a partition next has to know; nil when there is nobody else
 	Grace      time.Duration         // how long a stop waits for notifications under way; 10 s by default
 	MaxAlerts  int                   // that are handed to Alertmanager at once; 10,000 by default
 	Logger     *slog.Logger          // slog.Default() by default
@@ -142,7 +143,9 @@ type Notifier struct {
 	api         *api.API
 	handler     atomic.Pointer[http.Handler] // while Run works
 
-	taken, acked uint64 // sequence numbers of the last entries that were entered in the book, and acknowledged; Run's alone
+	woken        chan struct{} // there is something to hand over
+	entering     sync.Mutex    // guards taken
+	taken, acked uint64        // sequence numbers of the last entries that were entered in the book, and acknowledged; the latter is Run's alone
 
 	plan     atomic.Pointer[plan]
 	pipeline atomic.Pointer[pipeline]
@@ -158,15 +161,16 @@ func New(o Options) (*Notifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Notifier{opts: o, logger: o.Logger, recorder: eventrecorder.NopRecorder(), groups: marker.NewGroupMarker(), ledger: &ledger{}, registry: prometheus.NewRegistry()}
+	n := &Notifier{opts: o, logger: o.Logger, recorder: eventrecorder.NopRecorder(), groups: marker.NewGroupMarker(), ledger: &ledger{}, woken: make(chan struct{}, 1), registry: prometheus.NewRegistry()}
 	n.plan.Store(p)
 	if n.journal, err = openJournal(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
 		return nil, err
 	}
-	n.book = newBook(n.journal, o.Logger, o.MaxAlerts)
+	n.book = newBook(n.journal, o.Logger, o.MaxAlerts, o.Share)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
+	n.book.restore(o.Firing, time.Now())
 	return n, nil
 }
 
@@ -216,7 +220,6 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 		defer n.opts.Registerer.Unregister(n.registry)
 	}
 	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
-	n.book.restore(n.opts.Firing, time.Now())
 	n.recall()
 	n.enter()
 	n.handOver(time.Now())

@@ -192,7 +192,7 @@ func (l *pipeline) toIntegration(receiver string, in notify.Integration) notify.
 	recv := &nflogpb.Receiver{GroupName: receiver, Integration: in.Name(), Idx: uint32(in.Index())}
 	sender := notify.NewIntegration(&sender{l, who(receiver, in), receiver, in, escapers[in.Name()]}, always(true), in.Name(), in.Index(), receiver)
 	return notify.MultiStage{
-		owing{l.n.book, who(receiver, in), notify.NewDedupStage(&in, l.n.ledger, recv)},
+		owing{l.n.book, who(receiver, in), notify.NewDedupStage(&in, l.n.ledger, recv), notify.NewSetNotifiesStage(l.n.ledger, recv)},
 		notify.NewRetryStage(sender, receiver, l.n.notifying, l.n.recorder),
 		notify.NewSetNotifiesStage(l.n.ledger, recv),
 	}

@@ -37,6 +37,7 @@ type Alert struct {
 	Late        bool                  `json:"late,omitempty"`       // completed by a log that came later than the allowed lateness
 	Historical  bool                  `json:"historical,omitempty"` // was over, or too old, when it was found: recorded, not notified
 	Shadow      bool                  `json:"shadow,omitempty"`     // the rule runs in shadow: everything but the notification
+	Home        Partition             `json:"home,omitzero"`        // that holds all of its logs, when several members share the topics; the alert moves with it
 }
 
 // Line is a log line shown in an alert. Its strings are bounded in length and valid UTF-8, but otherwise as an attacker may have written them.

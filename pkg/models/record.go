@@ -61,8 +61,15 @@ type SourcePosition struct {
 
 // Partition names a partition of a topic.
 type Partition struct {
-	Topic     string
-	Partition int32
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+}
+
+// Handover is how far another member of the group has come with a partition that it had before us.
+type Handover struct {
+	Next      int64 // offset of the next record that it would have read
+	Committed int64 // what the group held by then; -1 when unknown
+	Final     bool  // it gave the partition up there, and has committed just that
 }
 
 // Scanner does the stateless half of evaluating records: it reads them and finds the rules that they match. One goroutine uses a Scanner at a time.

@@ -1,0 +1,148 @@
+package kafka
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// HandoverTopic is a compacted topic in which the members of a group leave for each other what whoever gets a partition next has to know of it. What is put of one
+// partition stands there in the order in which it was put. Any number of goroutines may use it.
+type HandoverTopic struct {
+	cfg     ClientConfig
+	topic   string
+	log     *slog.Logger
+	sparing *sparingLog
+	client  *kgo.Client
+}
+
+const (
+	handoverRecord  = 15 << 20 // bytes of one record, at most
+	handoverTimeout = 30 * time.Second
+)
+
+// NewHandoverTopic makes a handover topic. It dials when there is something to read or to write.
+func NewHandoverTopic(cfg ClientConfig, topic string, log *slog.Logger) (*HandoverTopic, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, fmt.Errorf("handover topic: %w", err)
+	}
+	opts, err := cfg.options(log)
+	if err != nil {
+		return nil, err
+	}
+	// All that is said of a partition is in one partition here, whatever their number, so it is read in the order in which it was said.
+	home := kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int {
+		return func(r *kgo.Record, n int) int {
+			h := fnv.New32a()
+			home, _, _ := cutHandoverKey(r.Key)
+			h.Write(handoverKey(home, ""))
+			return int(h.Sum32() % uint32(n))
+		}
+	})
+	opts = append(opts, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(home), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(handoverRecord+1<<20),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(500*time.Millisecond))
+	client, err := kgo.NewClient(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("handover topic: %w", err)
+	}
+	return &HandoverTopic{cfg: cfg, topic: topic, log: log, sparing: newSparingLog(log), client: client}, nil
+}
+
+// Put says something of a partition under a key, in place of what was said under it before; nil takes it back. It does not wait.
+func (h *HandoverTopic) Put(p models.Partition, key string, value []byte) {
+	if len(value) > handoverRecord {
+		h.sparing.error("size", "what is known of a partition is too large to be handed over", "topic", p.Topic, "partition", p.Partition, "bytes", len(value))
+		return
+	}
+	h.client.TryProduce(context.Background(), &kgo.Record{Key: handoverKey(p, key), Value: value}, func(_ *kgo.Record, err error) {
+		if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
+			h.sparing.error("put", "what another member would have to know cannot be left for it; after a crash it may be told once more", "topic", h.topic, "error", hinted(err))
+		}
+	})
+}
+
+// Flush waits until all that was put is there.
+func (h *HandoverTopic) Flush(ctx context.Context) error {
+	if err := h.client.Flush(ctx); err != nil {
+		return fmt.Errorf("write to handover topic %q: %w", h.topic, err)
+	}
+	return nil
+}
+
+// Read returns what was said of some partitions and not taken back, by key.
+func (h *HandoverTopic) Read(ctx context.Context, parts []models.Partition) (map[models.Partition]map[string][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, handoverTimeout)
+	defer cancel()
+	if err := h.create(ctx); err != nil {
+		return nil, err
+	}
+	said := map[models.Partition]map[string][]byte{}
+	for _, p := range parts {
+		said[p] = map[string][]byte{}
+	}
+	for r, err := range NewReader(ReaderConfig{Client: h.cfg, Topics: []string{h.topic}, Logger: h.log}).Records(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read handover topic: %w", err)
+		}
+		home, key, ok := cutHandoverKey(r.Key)
+		switch of := said[home]; {
+		case !ok || of == nil:
+		case len(r.Value) == 0:
+			delete(of, key)
+		default:
+			of[key] = bytes.Clone(r.Value)
+		}
+	}
+	return said, nil
+}
+
+// create makes sure that the topic is there.
+func (h *HandoverTopic) create(ctx context.Context) error {
+	text := func(s string) *string { return &s }
+	// Segments are small, since the one that is written to is never compacted, and whoever takes a partition over reads them all.
+	config := map[string]*string{"cleanup.policy": text("compact"), "segment.bytes": text("16777216"), "segment.ms": text("600000"),
+		"min.cleanable.dirty.ratio": text("0.1"), "max.message.bytes": text(fmt.Sprint(handoverRecord + 1<<20))}
+	admin := kadm.NewClient(h.client)
+	answer, err := admin.CreateTopic(ctx, 1, -1, config, h.topic)
+	if err == nil {
+		err = answer.Err
+	}
+	switch {
+	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
+		return nil
+	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
+		if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr != nil || meta.Topics[h.topic].Err != nil {
+			return fmt.Errorf("handover topic %q does not exist, and we may not create it: create it with cleanup.policy=compact, or allow CREATE on it", h.topic)
+		}
+		return nil
+	}
+	return fmt.Errorf("create handover topic %q: %w", h.topic, err)
+}
+
+// Close gives up what is not written yet.
+func (h *HandoverTopic) Close() { h.client.Close() }
+
+// handoverKey is the partition's number, its topic, a zero, which no topic has in its name, and the key.
+func handoverKey(p models.Partition, key string) []byte {
+	b := append(binary.BigEndian.AppendUint32(nil, uint32(p.Partition)), p.Topic...)
+	return append(append(b, 0), key...)
+}
+
+func cutHandoverKey(b []byte) (p models.Partition, key string, ok bool) {
+	if len(b) < 4 {
+		return p, "", false
+	}
+	topic, rest, ok := bytes.Cut(b[4:], []byte{0})
+	return models.Partition{Topic: string(topic), Partition: int32(binary.BigEndian.Uint32(b))}, string(rest), ok
+}
