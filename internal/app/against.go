@@ -127,6 +127,9 @@ func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
 	total := int64(0)
 	for _, p := range partitions {
 		total += min(o.Last, p.End-p.Next)
+		if p.End-p.Next <= o.Last && p.Next > 0 { // it goes back to that time, and beyond
+			s.Begin(models.Partition{Topic: p.Topic, Partition: p.Partition}, o.From)
+		}
 	}
 	if a.kept, err = kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...); err != nil {
 		a.Warn(err) // whoever may read a topic need not be allowed to see its settings

@@ -52,6 +52,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 			"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n", CheckLints,
 			"FILE:4:44: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*to look at: 2\n")
 		f(all, "  - {alert: A, macth: x}\n", CheckErrors, "FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n")
+		f(Against{Since: 31 * time.Second, Most: 1000}, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n30 logs in 30 records, *\ng/A   30       58 *") // since a time, before which there were others
 		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors, "[logs] has no logs of the last 1s; look further back with --since")
 	}, days)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,43 +33,84 @@ func put(b *bed, partition int32, keys ...string) {
 
 func compactTopic(o *devbroker.Options) { o.Topics[0].Compact = true }
 
+// kept runs Keys of the topic of a bed until the test stops them.
+func (b *bed) kept(most int) (k *Keys, changes *atomic.Int64, stop func()) {
+	changes = new(atomic.Int64)
+	k = NewKeys(KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: most, Within: time.Minute, Logger: b.logger(), Changed: func() { changes.Add(1) }})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error)
+	go func() { done <- k.Run(ctx) }()
+	return k, changes, func() {
+		cancel()
+		if err := <-done; err != nil {
+			b.t.Error(err)
+		}
+	}
+}
+
+// waitKeys waits until the keys are known to be these.
+func (b *bed) waitKeys(k *Keys, want ...string) {
+	b.t.Helper()
+	b.wait(fmt.Sprintf("that the keys are %v", want), func() bool {
+		keys, known := k.Now()
+		return known && slices.Equal(keys, want) && k.Problem() == nil
+	})
+}
+
 // The keys of a topic are what was written and not taken away since, from the moment on when it was read to its end, and soon after whenever something is written.
 func TestKeys(t *testing.T) {
-	inBubble(t, 2, func(b *bed) {
+	everywhere(t, 2, func(b *bed) {
 		put(b, 0, "ann", "bob", "cid", "-bob", "")
 		put(b, 1, "dan", "-nobody")
-		changes := 0
-		k := NewKeys(KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: 100, Within: time.Minute, Logger: b.logger(), Changed: func() { changes++ }})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- k.Run(ctx) }()
-		f := func(what string, want ...string) {
-			t.Helper()
-			time.Sleep(5 * time.Second)
-			if keys, known := k.Now(); !known || !slices.Equal(keys, want) || k.Problem() != nil {
-				t.Errorf("%s: %v (%v, %v), want %v", what, keys, known, k.Problem(), want)
-			}
+		k, changes, stop := b.kept(100)
+		b.waitKeys(k, "ann", "cid", "dan")
+		if n := changes.Load(); n != 1 {
+			t.Errorf("at the start %d changes are told", n)
 		}
-		f("at the start", "ann", "cid", "dan")
 		put(b, 1, "bob", "-dan", "bob")
-		f("while it runs", "ann", "bob", "cid")
-		before := changes
+		b.waitKeys(k, "ann", "bob", "cid")
+		b.moment()
+		before := changes.Load()
 		put(b, 0, "ann", "-nobody")
-		f("nothing new", "ann", "bob", "cid")
-		if changes != before {
-			t.Errorf("%d changes are told that are none", changes-before)
+		b.moment()
+		if n := changes.Load(); n != before {
+			t.Errorf("%d changes are told that are none", n-before)
 		}
-		time.Sleep(10 * time.Minute) // the broker compacts
-		put(b, 0, "-ann")
-		f("after a compaction", "bob", "cid")
 		stop()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
 		keys, refused, err := ReadKeys(context.Background(), KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: 100, Within: time.Minute, Logger: b.logger()})
-		if err != nil || refused != 0 || !slices.Equal(keys, []string{"bob", "cid"}) {
+		if err != nil || refused != 0 || !slices.Equal(keys, []string{"ann", "bob", "cid"}) {
 			t.Errorf("read once: %v, %d, %v", keys, refused, err)
 		}
+	})
+}
+
+// A topic that was compacted has the same keys, and one that was deleted and created again has those that it has now.
+func TestKeysOfACompactedTopic(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		put(b, 0, "ann", "bob", "-bob", "cid")
+		k, _, stop := b.kept(100)
+		b.waitKeys(k, "ann", "cid")
+		time.Sleep(2 * keysAgain) // the broker compacts
+		put(b, 0, "-ann")
+		b.waitKeys(k, "cid")
+		stop()
+		k, _, stop = b.kept(100)
+		b.waitKeys(k, "cid")
+		if _, err := b.admin.DeleteTopic(context.Background(), b.topic); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if keys, known := k.Now(); !known || !slices.Equal(keys, []string{"cid"}) {
+			t.Errorf("when the topic is gone the keys are %v", keys)
+		}
+		if err := b.broker.CreateTopic(devbroker.Topic{Name: b.topic, Compact: true}); err != nil {
+			t.Fatal(err)
+		}
+		b.client.Close()
+		b.open() // this one does not remember the topic that is gone
+		put(b, 0, "dan")
+		b.waitKeys(k, "dan")
+		stop()
 	}, compactTopic)
 }
 
@@ -79,21 +121,17 @@ func TestKeysAreBounded(t *testing.T) {
 			put(b, 0, fmt.Sprint("k", i))
 		}
 		put(b, 0, strings.Repeat("x", longestKey+1))
-		k := NewKeys(KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: 5, Within: time.Minute, Logger: b.logger()})
-		ctx, stop := context.WithCancel(context.Background())
-		done := make(chan error)
-		go func() { done <- k.Run(ctx) }()
-		time.Sleep(5 * time.Second)
-		if keys, _ := k.Now(); !slices.Equal(keys, []string{"k0", "k1", "k2", "k3", "k4"}) || k.Refused() != 3 {
-			t.Errorf("%v, %d refused", keys, k.Refused())
+		k, _, stop := b.kept(5)
+		b.waitKeys(k, "k0", "k1", "k2", "k3", "k4")
+		if k.Refused() != 3 {
+			t.Errorf("%d are refused", k.Refused())
 		}
 		put(b, 0, "-k0", "-k1")
-		time.Sleep(2 * keysAgain)
-		if keys, _ := k.Now(); !slices.Equal(keys, []string{"k2", "k3", "k4", "k5", "k6"}) || k.Refused() != 1 {
-			t.Errorf("when there is room: %v, %d refused", keys, k.Refused())
+		b.waitKeys(k, "k2", "k3", "k4", "k5", "k6")
+		if k.Refused() != 1 {
+			t.Errorf("when there is room %d are refused", k.Refused())
 		}
 		stop()
-		<-done
 	}, compactTopic)
 }
 

@@ -195,17 +195,24 @@ func (s *Survey) Add(r *models.Record) error {
 		}
 		s.decoders[r.Topic] = d
 	}
-	p := models.Partition{Topic: r.Topic, Partition: r.Partition}
-	if s.current = s.parts[p]; s.current == nil {
-		s.current = &part{topic: r.Topic, matches: make([]int64, len(s.watched))}
-		s.parts[p] = s.current
-	}
+	s.current = s.part(models.Partition{Topic: r.Topic, Partition: r.Partition})
 	if !s.o.File {
 		s.current.at(r.Timestamp)
 	}
 	s.Records++
 	d.Decode(r, s.log, func(decode.Reason, string) { s.Rejected++ })
 	return nil
+}
+
+// Begin says that the sample has all records of a partition since a time, and that there were others before. Without it the sample of the partition begins with its
+// first record, though nobody knows for how long there was none before.
+func (s *Survey) Begin(p models.Partition, at time.Time) { s.part(p).at(at) }
+
+func (s *Survey) part(p models.Partition) *part {
+	if s.parts[p] == nil {
+		s.parts[p] = &part{topic: p.Topic, matches: make([]int64, len(s.watched))}
+	}
+	return s.parts[p]
 }
 
 // at widens the time that was seen.

@@ -112,6 +112,16 @@ g/Errors     600      60          3
 g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
 `)
+	sparse := surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 2, log)
+	sparse.Begin(models.Partition{Topic: "logs", Partition: 0}, nine.Add(-90*time.Minute))
+	sparse.Begin(models.Partition{Topic: "logs", Partition: 1}, nine.Add(-90*time.Minute))
+	f("a topic with few logs", sparse, `2 logs in 2 records, 2026-01-05T09:00:00Z to 2026-01-05T09:00:01Z (1s)
+
+RULE         MATCHES  PER MINUTE  GROUPS
+g/Errors     2        0.02        2
+g/Elsewhere  no logs  -           -
+g/Rare       0        0           -
+`)
 	timed := func(i int) string {
 		return fmt.Sprintf(`{"timestamp":%q,`, nine.Add(time.Duration(i)*time.Minute).Format(time.RFC3339)) + log(i)[1:]
 	}
