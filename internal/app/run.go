@@ -57,6 +57,7 @@ type program struct {
 	started  func(pages string)                // is called when logs are about to be read
 	beside   func(ctx context.Context) error   // runs as long as the source does; nil for nothing
 	network  network                           // the real one, but for tests
+	disk     func() error                      // is called before state is to outlast a power cut; nil for nothing, but in tests
 	wall     func() time.Time                  // this machine's clock, by which the source tells the time; nil for time.Now, but in tests
 	terminal Terminal
 	logger   *slog.Logger
@@ -135,7 +136,7 @@ func (p *program) openListener() (err error) {
 
 // openState opens the store and restores the engine from it.
 func (p *program) openState(set *rule.Set) (err error) {
-	p.store, err = store.Open(filepath.Join(string(p.config.DataDir), "state"), store.Options{Logger: p.logger, Registerer: p.registry})
+	p.store, err = store.Open(filepath.Join(string(p.config.DataDir), "state"), store.Options{Logger: p.logger, Registerer: p.registry, Sync: p.disk})
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,17 @@
 package app
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
 // Whoever starts with an empty directory, because the old one was lost, reads again, silently, what windows need: nothing that was told is told again, and a window that
@@ -162,4 +166,107 @@ func TestReadTooLate(t *testing.T) {
 		}
 		r.end()
 	})
+}
+
+// A disk that takes ten seconds for each checkpoint makes alerts late by as much, and does nothing else: none is lost, none is told twice, whoever looks after the process
+// lets it live, and its partitions stay its own.
+func TestSlowDisk(t *testing.T) {
+	inWorld(t, 2, func(w *world) {
+		var slow atomic.Bool
+		r := w.start("data", func(p *program) {
+			p.disk = func() error {
+				if slow.Load() {
+					time.Sleep(10 * time.Second)
+				}
+				return nil
+			}
+		})
+		slow.Store(true)
+		var all []string
+		for i := range 6 {
+			name := fmt.Sprint("service-", i)
+			w.errors(int32(i%2), name, 11)
+			all = append(all, "firing "+name)
+		}
+		time.Sleep(25 * time.Second)
+		want(t, "with a slow disk", w.notices(), all...)
+		for range 5 {
+			time.Sleep(time.Minute)
+			if err := checkLive(r); err != nil || r.source.Health().State != kafka.Ready {
+				t.Errorf("health is %+v, %v", r.source.Health(), err)
+			}
+		}
+		if s := r.source.Stats(); s.Rebalances != 0 || s.Lag != 0 {
+			t.Errorf("the lag is %d after %d rebalances", s.Lag, s.Rebalances)
+		}
+		slow.Store(false) // fake time stands still while two wait for one disk
+		r.kill("copy")
+		r = w.start("copy")
+		time.Sleep(3 * time.Minute)
+		for i := range 6 {
+			all = append(all, fmt.Sprint("resolved service-", i))
+		}
+		want(t, "when all is over", w.notices(), all...)
+		r.end()
+	})
+}
+
+func checkLive(r *run) error {
+	for _, c := range r.live() {
+		if err := c.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A disk that is full while logs come in silences nobody: alerts go out, offsets stay where they are, and it is said. When there is room again all of it is saved; and
+// who is killed before reads it all once more, decides the same, and tells nobody twice.
+func TestFullDisk(t *testing.T) {
+	f := func(name string, killed bool) {
+		t.Helper()
+		inWorld(t, 1, func(w *world) {
+			var full atomic.Bool
+			r := w.start("data", func(p *program) {
+				p.disk = func() error {
+					if full.Load() {
+						return syscall.ENOSPC
+					}
+					return nil
+				}
+			})
+			w.errors(0, "before", 11)
+			time.Sleep(2 * time.Second)
+			committed := r.source.Stats().Partitions[0].Committed
+			full.Store(true)
+			w.errors(0, "pay", 11)
+			w.errors(0, "cart", 6)
+			want(t, name, w.notices(), "firing before", "firing pay")
+			time.Sleep(2 * time.Second)
+			if at := r.source.Stats().Partitions[0].Committed; at != committed {
+				t.Errorf("%s: offset %d was committed beyond %d", name, at, committed)
+			}
+			if err := checkOf(r, "state"); err == nil {
+				t.Errorf("%s: /readyz does not say that the disk is full", name)
+			}
+			if killed {
+				r.kill("copy")
+				r = w.start("copy")
+			} else {
+				full.Store(false)
+			}
+			w.errors(0, "cart", 5)
+			time.Sleep(3 * time.Minute)
+			want(t, name+", and later", w.notices(), "firing before", "firing cart", "firing pay", "resolved before", "resolved cart", "resolved pay")
+			if err := checkOf(r, "state"); err != nil {
+				t.Errorf("%s: with room again /readyz says %v", name, err)
+			}
+			if at := r.source.Stats().Partitions[0].Committed; at != 33 {
+				t.Errorf("%s: offset %d is committed in the end", name, at)
+			}
+			r.end()
+		})
+	}
+	f("a full disk", false)
+	f("a kill with a full disk", true)
 }

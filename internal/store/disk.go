@@ -27,7 +27,32 @@ type file interface {
 }
 
 // disk is the real filesystem.
-type disk struct{}
+type disk struct{ sync func() error }
+
+// synced is a file of a disk on which that is not all there is to it.
+type synced struct {
+	*os.File
+	before func() error
+}
+
+// Sync implements file.
+func (f synced) Sync() error {
+	if err := f.before(); err != nil {
+		return err
+	}
+	return f.File.Sync()
+}
+
+// file is what the store is given of a file.
+func (d disk) file(f *os.File, err error) (file, error) {
+	if err != nil {
+		return nil, err
+	}
+	if d.sync == nil {
+		return f, nil
+	}
+	return synced{f, d.sync}, nil
+}
 
 func (disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
 
@@ -55,11 +80,11 @@ func (disk) Open(name string) (io.ReadCloser, int64, error) {
 	return f, info.Size(), nil
 }
 
-func (disk) Create(name string) (file, error) {
-	return os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+func (d disk) Create(name string) (file, error) {
+	return d.file(os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600))
 }
 
-func (disk) Append(name string, at int64) (file, error) {
+func (d disk) Append(name string, at int64) (file, error) {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
@@ -68,7 +93,7 @@ func (disk) Append(name string, at int64) (file, error) {
 		f.Close()
 		return nil, err
 	}
-	return f, nil
+	return d.file(f, nil)
 }
 
 func (disk) Rename(from, to string) error { return os.Rename(from, to) }

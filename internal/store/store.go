@@ -38,6 +38,10 @@ type Options struct {
 	LogBytes    int64                 // logs smaller than this are never merged; 32 MiB by default
 	Logger      *slog.Logger          // slog.Default() by default
 	Registerer  prometheus.Registerer // nil for no metrics
+
+	// Sync is called each time before what was written is to outlast a power cut: it may take its time, and its error is that of the disk. It is there for tests of whoever
+	// lives with a disk that is slow or full; nil for nothing.
+	Sync func() error
 }
 
 func (o Options) withDefaults() Options {
@@ -86,7 +90,7 @@ type Store struct {
 // Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a directory that is locked by another process, damaged, or
 // written by a newer version of the program is refused with an error that says what to do.
 func Open(dir string, opts Options) (*Store, error) {
-	return open(dir, opts, disk{})
+	return open(dir, opts, disk{opts.Sync})
 }
 
 func open(dir string, opts Options, fs filesystem) (*Store, error) {
