@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -47,8 +48,11 @@ func TestHours(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
 		w.rules, w.recordKey = hoursRules, []string{"key"}
 		h := newHours(w, seed)
-		for range hoursChapters {
+		for i := range hoursChapters {
 			h.chapter()
+			if i == hoursAgain {
+				h.again()
+			}
 		}
 		h.last()
 		h.compare()
@@ -75,6 +79,19 @@ groups:
     when: count(status>=500) / count() > 30% and count() >= 10
     window: 20m
     by: [key]
+  - alert: Slow
+    match: event:query
+    when: p50(took) > 800 and count() >= 8
+    window: 15m
+    by: [key]
+  - alert: Takeover
+    sequence:
+    - {match: 'event:login_failed', times: 3}
+    - {match: 'event:login_ok'}
+    - {not: 'event:mfa_ok', within: 2m}
+    within: 10m
+    window: 5m
+    by: [key]
 `
 
 const (
@@ -82,15 +99,18 @@ const (
 	hoursChapter  = 2 * time.Hour
 	hoursStep     = 5 * time.Second // logs are written so often; below the lateness of the rules
 	hoursBeat     = time.Minute
+	hoursAgain    = 13               // the chapter in which the topic is created again
 	hoursQuiet    = 40 * time.Minute // by then whatever is over has resolved
 )
 
 // hoursLog is one log that some rule counts.
 type hoursLog struct {
 	at     time.Time
-	kind   string // Errors, Silent or Share
+	kind   string // Errors, Silent, Share, Slow or Takeover
 	key    string
-	failed bool
+	failed bool   // of Share
+	took   int    // of Slow
+	event  string // of Takeover
 }
 
 func (l *hoursLog) value() []byte {
@@ -100,6 +120,12 @@ func (l *hoursLog) value() []byte {
 		return fmt.Appendf(nil, `{"timestamp":%q,"level":"ERROR","service":"shop","key":%q,"message":"payment failed"}`, at, l.key)
 	case "Silent":
 		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"agent","key":%q,"event":"heartbeat","message":"alive"}`, at, l.key)
+	}
+	switch l.kind {
+	case "Slow":
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"db","key":%q,"event":"query","took":%d,"message":"SELECT"}`, at, l.key, l.took)
+	case "Takeover":
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"login","key":%q,"event":%q,"message":"somebody"}`, at, l.key, l.event)
 	}
 	status := 200
 	if l.failed {
@@ -125,13 +151,15 @@ type hours struct {
 	run     *run            // nil while nobody reads
 	dirs    int
 	ended   []string // directories of members that came and went
+
+	ahead atomic.Int64 // of this machine's clock
 }
 
 func newHours(w *world, seed uint64) *hours {
 	now := time.Now()
 	h := &hours{w: w, rand: rand.New(rand.NewPCG(seed, 0)), start: now, at: now, silence: map[string]time.Time{}}
 	h.answerEpochs()
-	h.run = w.start(h.dir())
+	h.begin()
 	return h
 }
 
@@ -197,7 +225,7 @@ func (h *hours) chapter() {
 // company has a second member join, work, and leave. What is decided stays the same, although it is decided by whoever has the partition at the time.
 func (h *hours) company() {
 	h.note("a second member joins")
-	other := h.w.start(fmt.Sprint("other-", len(h.ended)))
+	other := h.w.start(fmt.Sprint("other-", len(h.ended)), h.clock)
 	h.pass(3 * time.Minute)
 	if h.rand.IntN(2) == 0 {
 		h.note("the second member leaves")
@@ -210,6 +238,25 @@ func (h *hours) company() {
 	gone := fmt.Sprint("gone-", len(h.ended))
 	other.kill(gone)
 	h.ended = append(h.ended, filepath.Join(h.w.dir, gone))
+	h.pass(2 * time.Minute)
+}
+
+// again has the topic deleted and created again, once all of it was read: what is lost with it nobody could evaluate.
+func (h *hours) again() {
+	for h.run.source.Health().State != kafka.Ready || h.run.source.Lag() > 0 {
+		h.pass(hoursStep)
+	}
+	h.note("the topic is deleted and created again")
+	if err := h.w.broker.Cluster().DeleteTopic(worldTopic); err != nil {
+		h.w.t.Error(err)
+	}
+	for i := range h.written {
+		h.written[i].Store(0)
+	}
+	if err := h.w.broker.CreateTopic(devbroker.Topic{Name: worldTopic, Partitions: 4}); err != nil {
+		h.w.t.Error(err)
+	}
+	h.w.producer.PurgeTopicsFromClient(worldTopic)
 	h.pass(2 * time.Minute)
 }
 
@@ -236,7 +283,12 @@ func (h *hours) end() {
 
 func (h *hours) begin() {
 	h.note("start")
-	h.run = h.w.start(h.dir())
+	h.run = h.w.start(h.dir(), h.clock)
+}
+
+// clock gives a program a clock that can be wrong.
+func (h *hours) clock(p *program) {
+	p.wall = func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
 }
 
 // last lets all be over with a program in health.
@@ -259,7 +311,7 @@ func (h *hours) fault() (over func()) {
 		return cluster.Fault(kfake.Fault{Keys: keys, Topic: worldTopic, Err: err, Count: -1}).Remove
 	}
 	partition := h.rand.Int32N(4)
-	switch h.rand.IntN(10) {
+	switch h.rand.IntN(11) {
 	case 0:
 		h.note("the network is down")
 		h.run.link.cut()
@@ -293,16 +345,21 @@ func (h *hours) fault() (over func()) {
 	case 8:
 		h.note("the group's coordinator moves")
 		return cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: 3}).Remove
+	case 9:
+		ahead := []time.Duration{24 * time.Hour, -24 * time.Hour, time.Hour, -10 * time.Minute}[h.rand.IntN(4)]
+		h.note("this machine's clock jumps by %s", ahead)
+		h.ahead.Store(int64(ahead))
+		return func() { h.ahead.Store(0) }
 	}
 	return func() {}
 }
 
-// incidents draws bursts of errors, shares of failing requests, and silences, some just below what rules allow.
+// incidents draws bursts of errors, shares of failing requests, silences, slow queries, and logins, some just below what rules allow.
 func (h *hours) incidents(from, to time.Time, n int) {
 	for range n {
 		at := from.Add(h.between(0, to.Sub(from)))
 		key := fmt.Sprint("k", h.rand.IntN(8))
-		switch h.rand.IntN(3) {
+		switch h.rand.IntN(5) {
 		case 0:
 			over := h.between(10*time.Second, 12*time.Minute)
 			for range 8 + h.rand.IntN(10) {
@@ -315,7 +372,27 @@ func (h *hours) incidents(from, to time.Time, n int) {
 			}
 		case 2:
 			h.silence[fmt.Sprint("a", h.rand.IntN(4))] = at.Add(h.between(12*time.Minute, 30*time.Minute))
+		case 3:
+			over := h.between(time.Minute, 18*time.Minute)
+			for range 6 + h.rand.IntN(10) {
+				h.add(hoursLog{at: at.Add(h.between(0, over)), kind: "Slow", key: key, took: 300 + h.rand.IntN(1200)})
+			}
+		case 4:
+			h.logins(at, key)
 		}
+	}
+}
+
+// logins are some that fail, one that does not, and perhaps a second factor, some time later.
+func (h *hours) logins(at time.Time, key string) {
+	over := h.between(4*time.Minute, 11*time.Minute)
+	for range 2 + h.rand.IntN(4) {
+		h.add(hoursLog{at: at.Add(h.between(0, over)), kind: "Takeover", key: key, event: "login_failed"})
+	}
+	at = at.Add(h.between(over/2, over+time.Minute))
+	h.add(hoursLog{at: at, kind: "Takeover", key: key, event: "login_ok"})
+	if h.rand.IntN(2) == 0 {
+		h.add(hoursLog{at: at.Add(h.between(time.Second, 4*time.Minute)), kind: "Takeover", key: key, event: "mfa_ok"})
 	}
 }
 
@@ -490,11 +567,44 @@ func (h *hours) expected() []hoursEpisode {
 				}
 				return len(in) >= 10 && float64(failed)/float64(len(in)) > 0.3
 			})...)
+		case "Slow":
+			all = append(all, spans(logs, 15*time.Minute, time.Time{}, func(in []hoursLog) bool {
+				quick := 0
+				for _, l := range in {
+					if l.took <= 800 {
+						quick++
+					}
+				}
+				return len(in) >= 8 && 2*quick < len(in)
+			})...)
+		case "Takeover":
+			all = append(all, spans(takeovers(logs), 5*time.Minute, time.Time{}, func(in []hoursLog) bool { return len(in) > 0 })...)
 		case "Silent":
 			all = append(all, spans(logs, 15*time.Minute, logs[0].at.Add(15*time.Minute), func(in []hoursLog) bool { return len(in) == 0 })...)
 		}
 	}
 	return slices.DeleteFunc(all, func(e hoursEpisode) bool { return e.from.After(time.Now()) })
+}
+
+// takeovers are the instants at which a sequence was completed, as logs.
+func takeovers(logs []hoursLog) (out []hoursLog) {
+	for i, l := range logs {
+		var failed []time.Time
+		for _, before := range logs[:i] {
+			if before.event == "login_failed" {
+				failed = append(failed, before.at)
+			}
+		}
+		n := len(failed)
+		if l.event != "login_ok" || n < 3 || l.at.Sub(failed[n-3]) >= 10*time.Minute {
+			continue
+		}
+		if !slices.ContainsFunc(logs[i+1:], func(after hoursLog) bool { return after.event == "mfa_ok" && after.at.Before(l.at.Add(2*time.Minute)) }) {
+			out = append(out, hoursLog{at: l.at.Add(2 * time.Minute), kind: l.kind, key: l.key})
+		}
+	}
+	slices.SortFunc(out, func(a, b hoursLog) int { return a.at.Compare(b.at) })
+	return out
 }
 
 // spans looks at every instant at which a log enters or leaves the window.
