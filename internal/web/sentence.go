@@ -9,6 +9,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
 // sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is what he meant.
@@ -209,6 +210,9 @@ func comparisonWords(c *rule.Binary, word, logs string) string {
 	n, isNumber := c.Right.(*rule.Number)
 	if isCall && isNumber && call.Func == "count" && call.Offset == 0 {
 		return fmt.Sprintf("there are %s %s", countWords(c.Op, word, n), logsOf(call, logs))
+	}
+	if isCall && isNumber && call.Func == "distinct" && n.Value > window.Exactly {
+		word = "by estimate " + word
 	}
 	return fmt.Sprintf("%s is %s %s", conditionWords(c.Left, logs), word, conditionWords(c.Right, logs))
 }

@@ -34,6 +34,8 @@ func TestSentence(t *testing.T) {
 		`Fires when, within 5m (looked at every 30s), the 99th percentile of duration_ms is more than 800.`)
 	f(`match: 'not (a or b) user:@vips', when: 'distinct(user.name) > 50', window: 1h, active: [hours], suppressed_by: [deploy], mode: shadow`,
 		`Fires when, within 1h, the number of different values of user.name is more than 50. Only during hours. Muted during deploy. In shadow: nobody is told.`)
+	f(`match: 'event:login_failed', when: 'distinct(user.name) > 5000', window: 1h`,
+		`Fires when, within 1h, the number of different values of user.name is by estimate more than 5000.`)
 	f(`sequence: [{match: 'event:login_failed', times: 5}, {match: 'event:login_ok'}, {not: 'event:mfa_ok', within: 1m}], within: 5m, resolve: 1h`,
 		`Fires when, within 5m, 5 logs with event is "login_failed", then a log with event is "login_ok", then no log with event is "mfa_ok" within 1m. It is over when 1h has passed.`)
 	f(`match: x, when: 'count() > 3 * baseline(count(), 4w)', window: 1h, resolve: manual`,

@@ -82,6 +82,11 @@ func (c *call) estimates(p *Plan, cur *cursor) bool {
 	return len(cur.acc.(*values).counts) > p.exactly
 }
 
+// exceeds says of distinct whether the different values are surely more than a limit, because they are too many to be counted exactly.
+func (c *call) exceeds(x *instant, limit float64) bool {
+	return limit <= float64(x.p.exactly) && c.estimates(x.p, &x.v.cursors[c.index])
+}
+
 // about says whether the value of the call is an estimate.
 func (c *call) about(x *instant) bool {
 	switch cur := &x.v.cursors[c.index]; c.of {

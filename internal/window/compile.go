@@ -22,7 +22,7 @@ type compiler struct {
 func Compile(r *rule.Rule) (*Plan, error) {
 	c := &compiler{r, &Plan{window: int64(r.Window), text: shortDuration(r.Window), every: int64(r.Every), learn: int64(r.Learn), remember: int64(r.Remember), own: -1, reset: -1, match: r.Match, levels: r.Levels}, nil}
 	c.p.grid = gridOf(c.p.window)
-	c.p.part, c.p.crowd, c.p.exactly = max(c.p.window/parts, 1), crowd, exactly
+	c.p.part, c.p.crowd, c.p.exactly = max(c.p.window/parts, 1), crowd, Exactly
 	c.p.retains = c.p.window
 	if c.p.count = countingOf(r); c.p.count != nil {
 		c.p.eager, c.p.reads = r.For == 0, c.p.window
@@ -166,6 +166,11 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 	cmp := &comparison{op: of.Op, left: left, right: right}
 	if n, ok := of.Right.(*rule.Number); ok {
 		cmp.limit, cmp.scale = n.Text, scaleOf(n)
+	}
+	if of, ok := left.(*call); ok && of.of == distinct && of.offset == 0 {
+		if _, ok := right.(constant); ok {
+			cmp.many = of
+		}
 	}
 	c.ages(of, left, right)
 	c.bound(left, right)

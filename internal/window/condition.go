@@ -67,6 +67,7 @@ type comparison struct {
 	op          string
 	left, right expr
 	gated       bool   // holds of an empty window, and says nothing until the key was known for one
+	many        *call  // the left side if it counts different values, and the right one is a constant
 	limit       string // the right side as it was written, if it is a constant
 	scale       float64
 }
@@ -76,6 +77,9 @@ func (c *comparison) decider(*instant) *comparison { return c }
 func (c *comparison) holds(x *instant) bool {
 	if c.gated && !x.empty && x.at < x.g.state.known+x.p.window {
 		return false
+	}
+	if c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))) {
+		return compare(float64(x.p.exactly+1), c.op, c.right.value(x)) // it need not be known by how much
 	}
 	return compare(c.left.value(x), c.op, c.right.value(x))
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// exactly is how many different values a window is sure to count exactly. Beyond, it estimates them from sketches of its parts: of all values since the beginning
+// Exactly is how many different values a window is sure to count exactly. Beyond, it estimates them from sketches of its parts: of all values since the beginning
 // of the part that it begins in. The error of the estimate is 1.04 divided by the root of the number of registers, 1.6 %.
 const (
-	exactly   = 1024
+	Exactly   = 1024
 	precision = 12
 	registers = 1 << precision
 )
@@ -51,7 +51,7 @@ func (v *values) bytes() int {
 	return n
 }
 
-// different is how many different texts there are in the window. If that is an estimate, there are more than exactly, of which so many at least are held one by
+// different is how many different texts there are in the window. If that is an estimate, there are more than Exactly, of which so many at least are held one by
 // one: so a comparison with a number that is not greater is not in doubt.
 func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 	if len(v.counts) <= x.p.exactly {
@@ -66,7 +66,7 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 }
 
 // union is the sketch of all values since the beginning of a part. Estimating costs much more than inserting, so it is done only when a register has changed,
-// which becomes the rarer the more values there are: about 3,000 times while a window passes, however many events it holds.
+// which becomes the rarer the more values there are: some thousand times while a window passes, however many events it holds.
 type union struct {
 	begin    int64
 	sketch   *hyperloglog.Sketch

@@ -79,7 +79,7 @@ func (g *Group) enter(p *Plan, ev *Event) {
 	}
 	st.logs.add(&p.logs, ev)
 	if n := len(st.logs.times); n > maxTimes {
-		g.cutLogs(n / 4)
+		g.cutLogs(after(st.logs.times, st.logs.times[n/4]))
 	}
 }
 

@@ -91,7 +91,7 @@ func (st *state) departure(p *Plan, s *series, t int64) (d departure) {
 // fold makes one piece of the events of every crowded part, as far as all windows have taken them in, once there are enough to make it worthwhile.
 func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded bool) {
 	upTo := after(s.times, swept-sp.lag)
-	if upTo-s.settled <= p.crowd {
+	if s.hardly(upTo, p.crowd) {
 		return false
 	}
 	for at := 0; at < upTo; {
@@ -101,7 +101,7 @@ func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded b
 			s.fold(sp, first, past)
 			upTo -= past - first - 1
 			past, folded = first+1, true
-			s.mark(end)
+			s.mark(end, first)
 		}
 		at = past
 	}
@@ -111,12 +111,18 @@ func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded b
 	return folded
 }
 
+// hardly says whether too few events until a place are new to look at all of them again: the windows have to be placed anew then, with whatever is ahead.
+func (s *series) hardly(upTo, most int) bool {
+	return upTo-s.settled <= max(most, (len(s.times)-upTo)/2)
+}
+
 // markPieces notes which parts hold a piece.
 func (st *state) markPieces(p *Plan, s *series) {
+	s.marked = s.marked[:0]
 	for i, c := range s.pieces {
 		if c != nil {
 			_, end := st.part(p, s.times[i])
-			s.mark(end)
+			s.mark(end, i)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"math"
 	"slices"
 )
@@ -119,11 +120,13 @@ func (s *series) weight(i int) int {
 	return 0
 }
 
-// count is how many events the first n places of the series stand for.
+// count is how many events the first n places of the series stand for, of those with a time all or none.
 func (s *series) count(n int) int64 {
 	total := int64(n)
-	for i := 0; s.pieces != nil && i < n; i++ {
-		total += int64(s.weight(i))
+	for _, m := range s.marked {
+		if n > 0 && m.last <= s.times[n-1] {
+			total += m.more
+		}
 	}
 	return total
 }
@@ -161,17 +164,24 @@ func (s *series) first(p *Plan, lo, hi int) float64 {
 	return first
 }
 
+// mark is the part that a piece is in, by its end; where the piece stands, and for how many events beyond one.
+type mark struct{ end, last, more int64 }
+
+func (m mark) compare(end int64) int { return cmp.Compare(m.end, end) }
+
 // holdsPiece says whether a part holds a piece, by its end.
 func (s *series) holdsPiece(end int64) bool {
-	_, found := slices.BinarySearch(s.marked, end)
+	_, found := slices.BinarySearchFunc(s.marked, end, mark.compare)
 	return found
 }
 
-// mark notes that the part with that end holds a piece.
-func (s *series) mark(end int64) {
-	if at, found := slices.BinarySearch(s.marked, end); !found {
-		s.marked = slices.Insert(s.marked, at, end)
+// mark notes that the part with that end holds the piece at a place.
+func (s *series) mark(end int64, i int) {
+	at, found := slices.BinarySearchFunc(s.marked, end, mark.compare)
+	if !found {
+		s.marked = slices.Insert(s.marked, at, mark{end: end})
 	}
+	s.marked[at].last, s.marked[at].more = s.times[i], int64(s.weight(i))
 }
 
 // clip gives back memory that a flood has taken.

@@ -8,7 +8,7 @@ import (
 )
 
 // Of the events behind the watermark whose texts are counted, only the last one of each text can still matter; and only the newest of these, one more than
-// exactly, can decide whether the window holds more than so many. So these alone are held one by one. The texts of the others remain in a sketch of their part.
+// Exactly, can decide whether the window holds more than so many. So these alone are held one by one. The texts of the others remain in a sketch of their part.
 
 // prunedPart is the texts of events that were dropped from a part.
 type prunedPart struct {
@@ -23,7 +23,7 @@ func (sp *seriesPlan) prunes() bool { return sp.kind == texts && sp.spare == 0 }
 func (st *state) prune(p *Plan, series int, swept int64) {
 	s := &st.series[series]
 	upTo := after(s.times, swept-p.series[series].lag)
-	if upTo-s.settled <= 4*p.exactly {
+	if s.hardly(upTo, 4*p.exactly) {
 		return
 	}
 	keep, seen := make([]bool, upTo), make(map[string]bool, p.exactly)

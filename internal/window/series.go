@@ -37,7 +37,7 @@ type series struct {
 	texts  []string
 	orders []Order
 	pieces []*piece // what stands for several events; nil if there are none
-	marked []int64  // ends of the parts that hold a piece, in order
+	marked []mark   // the parts that hold a piece, in order
 
 	pruned []prunedPart // by their ends
 
@@ -138,14 +138,14 @@ func (s *series) cutPieces(n int) {
 	if i := slices.IndexFunc(s.pieces, func(c *piece) bool { return c != nil }); i >= 0 {
 		oldest = s.times[i]
 	}
-	marked, _ := slices.BinarySearch(s.marked, oldest)
+	marked, _ := slices.BinarySearchFunc(s.marked, oldest, mark.compare)
 	if s.marked = slices.Delete(s.marked, 0, marked); len(s.marked) == 0 {
 		s.pieces, s.marked = nil, nil
 	}
 }
 
 func (s *series) bytes() int {
-	n := 200 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + 8*cap(s.pieces) + 8*cap(s.marked) + s.novelty.bytes()
+	n := 200 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + 8*cap(s.pieces) + 24*cap(s.marked) + s.novelty.bytes()
 	n += len(s.pruned) * (registers + 80)
 	for _, c := range s.pieces {
 		if c != nil {

@@ -78,8 +78,14 @@ func (st *state) resolves(at int64) bool {
 // cut lets nothing count any more that came until at.
 func (st *state) cut(p *Plan, at int64) {
 	st.resets = append(st.resets, at)
+	for i := range st.series { // a part ends here
+		st.markPieces(p, &st.series[i])
+	}
+	if st.logs != nil {
+		st.markPieces(p, st.logs)
+	}
 	for i := range st.done.cursors {
-		st.done.cursors[i].next = departure{} // a part ends here
+		st.done.cursors[i].next = departure{}
 	}
 	st.seek(p, at)
 	if p.sequence != nil && st.ahead != nil {

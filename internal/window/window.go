@@ -12,7 +12,7 @@
 // An event at or before the watermark is late. It still enters the window and counts from the watermark on; what was already said is not taken back. An event so
 // old that it would have left is refused.
 //
-// Memory is bounded: of very many events of a group windows are kept in parts, see crowd, and very many different texts are estimated, see exactly. What is coarse
+// Memory is bounded: of very many events of a group windows are kept in parts, see crowd, and very many different texts are estimated, see Exactly. What is coarse
 // then is so whatever the order of arrival.
 //
 // Times are in nanoseconds since the Unix epoch. Nothing here reads a clock or starts a goroutine, and one goroutine uses a Group at a time. A number that is

@@ -84,7 +84,7 @@ func small(t *rapid.T, p *Plan) {
 	if p.count == nil && rapid.IntRange(0, 2).Draw(t, "flood") > 0 {
 		p.part = rapid.SampledFrom([]int64{2, 3, 5}).Draw(t, "part") * second
 		p.crowd = rapid.SampledFrom([]int{1, 2, 4, crowd}).Draw(t, "crowd")
-		p.exactly = rapid.SampledFrom([]int{1, 2, exactly}).Draw(t, "exactly")
+		p.exactly = rapid.SampledFrom([]int{1, 2, Exactly}).Draw(t, "exactly")
 	}
 }
 
