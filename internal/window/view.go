@@ -124,13 +124,17 @@ func (v *view) place(p *Plan, st *state, i int) {
 func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 	for i := range v.cursors {
 		c, cur := p.calls[i], &v.cursors[i]
-		if c.series != series || at >= cur.hi {
+		if c.series != series {
+			continue
+		}
+		past := by > 0 && at == cur.lo && st.series[series].times[at] <= st.from(p, c, v.at) // it has left the window before it came
+		if at >= cur.hi && !past {
 			continue
 		}
 		cur.hi += by
 		cur.next = departure{}
 		switch {
-		case at < cur.lo:
+		case at < cur.lo || past:
 			cur.lo += by
 			if v, ok := cur.acc.(*values); ok {
 				v.union = nil // which is about the whole of the part that the window begins in
