@@ -9,6 +9,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -72,6 +74,34 @@ func TestSASL(t *testing.T) {
 	}
 	f("PLAIN", "SCRAM-SHA-512", "hush", "check the SASL mechanism")
 	f("PLAIN", "", "", "SASL")
+}
+
+// A real Kafka says why it refuses somebody; the start ends with that at once, and with what to do, and is not tried again. KAFKA_SASL_BROKERS names a broker as
+// scripts/kafka/start.sh starts it.
+func TestSASLOfKafka(t *testing.T) {
+	brokers := os.Getenv("KAFKA_SASL_BROKERS")
+	if brokers == "" {
+		t.Skip("KAFKA_SASL_BROKERS names no broker")
+	}
+	f := func(mechanism, user, password, want string) {
+		t.Helper()
+		client := ClientConfig{Brokers: strings.Split(brokers, ","), SASL: SASL{Mechanism: mechanism, Username: user, Password: password}}
+		topic := fmt.Sprintf("sasl-%d", time.Now().UnixNano())
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		began := time.Now()
+		err := NewSource(SourceConfig{Client: client, Topics: []string{topic}, Group: topic, Logger: slog.New(slog.DiscardHandler)}, newNotebook()).Run(ctx)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "wrong-password") {
+			t.Errorf("%s as %s: got %v after %s, want %q", mechanism, user, err, time.Since(began), want)
+		}
+	}
+	for _, m := range []string{"PLAIN", "SCRAM-SHA-512"} {
+		f(m, "alert-engine", "wrong-password", "the broker refuses the credentials; check the SASL mechanism, user name and password")
+		f(m, "nobody", "wrong-password", "the broker refuses the credentials; check the SASL mechanism, user name and password")
+		f(m, "alert-engine", "right-password", "does not exist") // the topic: we are let in
+	}
+	f("SCRAM-SHA-256", "alert-engine", "right-password", "the broker does not know the SASL mechanism; try another")
+	f("", "", "", "check the SASL mechanism")
 }
 
 // Over TLS with a certificate authority of one's own, and with a certificate that proves who we are.
