@@ -182,31 +182,40 @@ func (c *compiler) plan(exprs []*expr) []query {
 // relieved is how much more often queries may be looked at for the sake of one unit less that has to be scanned for every log.
 const relieved = 0.3
 
-// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the unit is scanned only for the logs in which somebody asks.
+// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the unit is scanned only for the logs in which somebody asks. Units
+// of texts come first: one may also be exchanged for a number, which costs less to look at.
 func (c *compiler) relieve(queries []query) {
 	c.blocked = map[unitKey]bool{}
 	users := map[unitKey][]int32{}
+	texts := map[unitKey]int{} // 1 for units that have any
 	for i := range queries {
 		for _, id := range queries[i].pivot {
 			key := c.preds[id].unitKey()
+			if !c.preds[id].isNumber() {
+				texts[key] = 1
+			}
 			if list := users[key]; len(list) == 0 || list[len(list)-1] != int32(i) {
 				users[key] = append(list, int32(i))
 			}
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(users), func(a, b unitKey) int {
-		return cmp.Or(cmp.Compare(len(users[a]), len(users[b])), cmp.Compare(a, b))
+		return cmp.Or(texts[b]-texts[a], cmp.Compare(len(users[a]), len(users[b])), cmp.Compare(a, b))
 	})
 	for _, key := range keys {
 		c.blocked[key] = true
 		more := 0.0
+		opened := map[unitKey]bool{}
 		others := make([]query, len(users[key]))
 		for j, i := range users[key] {
 			set, freq, ok := c.pivot(queries[i].expr)
-			if !ok || !c.used(set, users) {
+			if !ok || !c.used(set, users, opened) || len(opened) > texts[key] {
 				more = math.Inf(1)
 			}
 			more += freq - queries[i].freq
+			if texts[key] == 1 && len(set) == 1 && c.preds[set[0]].kind == predRange {
+				more -= rangePenalty // a number is looked at once for all of them
+			}
 			others[j] = query{pivot: set, freq: freq}
 			if more > relieved {
 				break
@@ -219,15 +228,23 @@ func (c *compiler) relieve(queries []query) {
 		for j, i := range users[key] {
 			queries[i].pivot, queries[i].freq = others[j].pivot, others[j].freq
 		}
+		for other := range opened {
+			users[other] = users[key]
+		}
 	}
 }
 
-// used says whether all predicates are of units that are scanned for every log as it is.
-func (c *compiler) used(set []int32, users map[unitKey][]int32) bool {
+// used says whether all predicates are of units that are scanned for every log as it is, or of numbers, whose units it notes.
+func (c *compiler) used(set []int32, users map[unitKey][]int32, opened map[unitKey]bool) bool {
 	for _, id := range set {
-		if len(users[c.preds[id].unitKey()]) == 0 {
+		p := &c.preds[id]
+		if len(users[p.unitKey()]) > 0 {
+			continue
+		}
+		if !p.isNumber() {
 			return false
 		}
+		opened[p.unitKey()] = true
 	}
 	return true
 }

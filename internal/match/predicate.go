@@ -81,6 +81,9 @@ func (p *predicate) unitKey() unitKey {
 	return unitKey(field)
 }
 
+// isNumber says whether the predicate compares a number or the level.
+func (p *predicate) isNumber() bool { return p.kind == predRange || p.kind == predLevel }
+
 // shortest is the length of the shortest text that must be found within a value; whole values, beginnings and ends are found however short they are.
 func (p *predicate) shortest() int {
 	n := 1 << 30
