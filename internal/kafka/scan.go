@@ -217,9 +217,13 @@ func NewReplay(engine Engine, workers int) *Replay {
 	return &Replay{engine: engine, workers: newWorkers(engine, workers), part: &partition{replayUntil: -1}}
 }
 
-// Evaluate scans and applies the records of one partition.
-func (r *Replay) Evaluate(records []*kgo.Record) {
-	r.workers.evaluate([]batch{{part: r.part, records: records}}, func(c *chunk) {
+// Evaluate scans and applies the records of partitions.
+func (r *Replay) Evaluate(partitions ...[]*kgo.Record) {
+	batches := make([]batch, len(partitions))
+	for i, records := range partitions {
+		batches[i] = batch{part: r.part, records: records}
+	}
+	r.workers.evaluate(batches, func(c *chunk) {
 		for _, scan := range c.scans {
 			r.engine.Apply(scan)
 		}
