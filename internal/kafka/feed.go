@@ -95,6 +95,7 @@ type partition struct {
 	moved       time.Time // when next last moved
 	behind      time.Time // since when there is something to read, and next has not moved; zero for not
 	stuck       error     // why nothing comes; nil when all is well
+	torn        bool      // the log cannot be read at fetched: what comes next may be from behind the damage
 	pin         bool      // to be committed although nothing was read yet
 	handled     int64     // records since it is ours
 	worker      int       // who evaluates it, when there are several
@@ -340,6 +341,10 @@ func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
 	if len(records) == 0 {
 		return b
 	}
+	if first := records[0].Offset; p.torn && first > p.fetched {
+		f.leftOut(p, "corrupt", first, errors.New("the client has passed over it"))
+	}
+	p.torn = false
 	b.next = max(p.fetched, records[len(records)-1].Offset+1)
 	for _, r := range records {
 		if p.fetched < p.next && r.Offset < p.next && r.LeaderEpoch > p.readEpoch {

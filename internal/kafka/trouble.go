@@ -119,18 +119,25 @@ func (f *feed) backTo(p *partition, offset int64) {
 // skip leaves out a batch that cannot be read.
 func (f *feed) skip(p *partition, kind string, next int64, epoch int32, err error) {
 	f.mu.Lock()
-	n := next - p.next
-	if n < 0 {
-		n = 0
-	}
+	f.leftOut(p, kind, next, err)
+	f.mu.Unlock()
+	f.seek(p, next, epoch)
+}
+
+// leftOut counts and says that a batch is left out, and goes on behind it. The caller holds mu.
+func (f *feed) leftOut(p *partition, kind string, next int64, err error) {
+	n := max(next-p.next, 0)
 	f.count.errors.add(kind, 1)
 	f.count.lost.Add(n)
 	f.sparing.error(kind+" "+p.Topic, "a batch cannot be read and is left out",
 		"topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "records", n, "resumed_at", next, "error", err)
-	p.next, p.epoch, p.stuck, p.behind = max(p.next, next), -1, nil, time.Time{}
+	p.next, p.epoch, p.stuck, p.behind, p.torn = max(p.next, next), -1, nil, time.Time{}, false
 	p.fetched = p.next
-	f.mu.Unlock()
-	f.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: next}}})
+}
+
+// seek has the client fetch a partition from an offset on.
+func (f *feed) seek(p *partition, offset int64, epoch int32) {
+	f.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: offset}}})
 }
 
 // stick notes that nothing comes of a partition.
@@ -147,12 +154,14 @@ func (f *feed) stick(p *partition, kind string, err error) {
 func (f *feed) damaged(ctx context.Context, p *partition, err error) {
 	f.mu.Lock()
 	at, end := p.next, p.end
+	p.torn = p.torn || p.fetched == at
 	patient := p.behind.IsZero() || time.Since(p.behind) < stalledAfter
 	f.mu.Unlock()
 	answer, failed := bytesAt(ctx, f.client, p, at)
 	if failed == nil {
 		if _, ok := readable(answer, p, at); ok {
-			f.stick(p, "corrupt", err) // until it comes again
+			f.stick(p, "corrupt", err) // until it comes again, for which the client must not have passed over it
+			f.seek(p, at, -1)
 			return
 		}
 		end = max(end, answer.HighWatermark)
