@@ -106,9 +106,12 @@ func (l *life) dueValue(at int64) int64 {
 }
 
 // tellValue tells the value of a group from an instant on, or that it has none. What an earlier run has told is not told again: at the beginning of a replay windows
-// lack what was before.
+// lack what was before. So do those of a partition that came from another member, however far back it is read, for logs are found by the times of their records.
 func (l *life) tellValue(at int64, value float64) {
 	if l.e.replaying(l.u, l.number, at) {
+		return
+	}
+	if o := l.u.owner(l.number); o != nobody && at-l.u.plan.Span() < l.e.times.owners[o].since {
 		return
 	}
 	labels := l.u.alertLabels(l.g.key)

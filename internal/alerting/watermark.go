@@ -36,6 +36,7 @@ type partitionTime struct {
 	base     int64 // all logs up to here were read, but for disorder; it never goes back
 	reached  int64 // the highest time of a log
 	oldest   int64 // the lowest
+	since    int64 // in an engine that shares: times after it were read from their beginning; always for all
 	caughtUp bool
 	replay   bool
 	replayed int64 // the highest time of a log of the last replay
@@ -57,7 +58,7 @@ func newTimekeeper() timekeeper {
 func (t *timekeeper) partition(p models.Partition) *partitionTime {
 	pt := t.partitions[p]
 	if pt == nil {
-		pt = &partitionTime{base: always, reached: always, oldest: never, replayed: always, name: p}
+		pt = &partitionTime{base: always, reached: always, oldest: never, since: always, replayed: always, name: p}
 		t.partitions[p] = pt
 		t.enrol(pt)
 	}
@@ -69,6 +70,9 @@ func (t *timekeeper) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
 	if s.sampled > 0 {
 		pt.delays.note(max(s.sampledRecord, pt.base) - s.sampled)
+	}
+	if t.shared && pt.reached == always {
+		pt.since = s.newest
 	}
 	pt.reached, pt.oldest = max(pt.reached, s.newest), min(pt.oldest, s.oldest)
 	pt.logs += int64(s.logs)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -56,7 +57,11 @@ func TestHours(t *testing.T) {
 		}
 		h.last()
 		h.compare()
-	}, func(o *devbroker.Options) { o.Nodes = 3 })
+		h.compareValues()
+	}, func(o *devbroker.Options) {
+		o.Nodes = 3
+		o.Topics = append(o.Topics, devbroker.Topic{Name: "values", Partitions: 2})
+	})
 }
 
 const hoursRules = `version: 1
@@ -91,6 +96,11 @@ groups:
     - {not: 'event:mfa_ok', within: 2m}
     within: 10m
     window: 5m
+    by: [key]
+  - record: errors
+    match: level>=ERROR
+    when: count()
+    window: 10m
     by: [key]
 `
 
@@ -151,6 +161,7 @@ type hours struct {
 	run     *run            // nil while nobody reads
 	dirs    int
 	ended   []string // directories of members that came and went
+	moved   bool     // a partition went to another member
 
 	ahead atomic.Int64 // of this machine's clock
 }
@@ -162,6 +173,8 @@ func newHours(w *world, seed uint64) *hours {
 	h.begin()
 	return h
 }
+
+func recordHours(p *program) { p.config.Kafka.RecordsTopic = "values" }
 
 // answerEpochs answers where the epoch of a leader ended, as Kafka does: at the end of the log, as long as no later leader has written anything. The test's broker
 // says that it does not know, and the client then takes records for lost that are not.
@@ -225,7 +238,8 @@ func (h *hours) chapter() {
 // company has a second member join, work, and leave. What is decided stays the same, although it is decided by whoever has the partition at the time.
 func (h *hours) company() {
 	h.note("a second member joins")
-	other := h.w.start(fmt.Sprint("other-", len(h.ended)), h.clock)
+	h.moved = true
+	other := h.w.start(fmt.Sprint("other-", len(h.ended)), h.clock, recordHours)
 	h.pass(3 * time.Minute)
 	if h.rand.IntN(2) == 0 {
 		h.note("the second member leaves")
@@ -283,7 +297,7 @@ func (h *hours) end() {
 
 func (h *hours) begin() {
 	h.note("start")
-	h.run = h.w.start(h.dir(), h.clock)
+	h.run = h.w.start(h.dir(), h.clock, recordHours)
 }
 
 // clock gives a program a clock that can be wrong.
@@ -634,4 +648,78 @@ func spans(logs []hoursLog, window time.Duration, from time.Time, holds func(in 
 		}
 	}
 	return out
+}
+
+// compareValues holds the values that were recorded against the definition: at each second, how many errors there were in the ten minutes before. What is written
+// twice is the same.
+func (h *hours) compareValues() {
+	got := map[string]string{}
+	for _, r := range h.w.read("values") {
+		var v struct{ Value float64 }
+		if err := json.Unmarshal(r.Value, &v); err != nil && len(r.Value) > 0 {
+			h.w.t.Error(err)
+		}
+		text := fmt.Sprint(v.Value)
+		if len(r.Value) == 0 {
+			text = "gone"
+		}
+		at := fmt.Sprintf("%s %s", r.Key, r.Timestamp.UTC().Format("02 15:04:05"))
+		switch before := got[at]; {
+		case strings.Contains(at, "wrong"), !r.Timestamp.After(h.start.Add(11 * time.Minute)):
+		case before == "" || before == text || before == "0":
+			got[at] = text
+		case before != "gone" || text != "0": // the end is written as 0, and then as gone; both once more
+			h.w.t.Errorf("%s: written as %s, and as %s", at, before, text)
+		}
+	}
+	want := h.expectedValues()
+	h.w.t.Logf("%d values expected, %d recorded", len(want), len(got))
+	if len(want) < 200 {
+		h.w.t.Error("too little was recorded to show anything")
+	}
+	for at, text := range got {
+		if want[at] != text {
+			h.w.t.Errorf("extra: %s %s, want %q", at, text, want[at])
+		}
+	}
+	for at, text := range want {
+		if got[at] == "" && !h.moved { // whoever gets a partition tells nothing until its windows are whole
+			h.w.t.Errorf("missing: %s %s", at, text)
+		}
+	}
+}
+
+func (h *hours) expectedValues() map[string]string {
+	want := map[string]string{}
+	byKey := map[string][]time.Time{}
+	for _, l := range h.all {
+		if l.kind == "Errors" {
+			byKey[l.key] = append(byKey[l.key], l.at)
+		}
+	}
+	const window = 10 * time.Minute // of which a member that shares begins to tell when it has read as much
+	for key, times := range byKey {
+		count := func(at time.Time) (n int) {
+			for _, l := range times {
+				if !l.After(at) && l.After(at.Add(-window)) {
+					n++
+				}
+			}
+			return n
+		}
+		for _, l := range times {
+			for _, moves := range []time.Time{l, l.Add(window)} {
+				at := moves.Add(time.Second - 1).Truncate(time.Second)
+				before, now := count(at.Add(-time.Second)), count(at)
+				text := fmt.Sprint(now)
+				if now == 0 {
+					text = "gone"
+				}
+				if now != before && at.After(h.start.Add(window+time.Minute)) {
+					want[fmt.Sprintf("hours/errors{key=%q} %s", key, at.UTC().Format("02 15:04:05"))] = text
+				}
+			}
+		}
+	}
+	return want
 }
