@@ -389,11 +389,12 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	r := &rule.Rule{Window: 10 * time.Second, Remember: time.Minute}
-	r.When, _ = rule.ParseCondition("new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())")
+	r.When, _ = rule.ParseCondition("new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or distinct(u) > 2 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())")
 	general, err := Compile(r)
 	if err != nil {
 		f.Fatal(err)
 	}
+	general.part, general.crowd, general.exactly = 3*second, 2, 1
 	counting, _ := Compile(&rule.Rule{Window: 10 * time.Second})
 	steps := &rule.Rule{Window: 10 * time.Second, Within: 20 * time.Second, Sequence: []rule.Step{{Match: &rule.Leaf{Text: "x"}, Times: 2}, {Match: &rule.Leaf{Text: "z"}, Not: true}, {Match: &rule.Leaf{Text: "y"}}}}
 	sequence, err := Compile(steps)
@@ -403,7 +404,7 @@ func FuzzDecode(f *testing.F) {
 	for _, p := range []*Plan{general, counting, sequence} {
 		g := p.NewGroup(0)
 		for i := range int64(20) {
-			s := sample{at: i * second, order: Order{Offset: i}, own: true, kind: []string{"x", "y", "z"}[i%3], num: float64(i), user: []string{"a", "b"}}
+			s := sample{at: i * second, order: Order{Offset: i}, own: true, kind: []string{"x", "y", "z"}[i%3], num: float64(i), user: []string{"a", string(rune('b' + i))}}
 			g.Add(p, new(eventOf(p, r, &s)))
 		}
 		g.Sweep(p, 15*second, nil, func(Edge) {})
