@@ -144,7 +144,7 @@ func TestRecordsTopicThatTakesNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: 1m}\n"
 		r := w.start("data", func(p *program) {
-			p.config.Kafka.RecordsTopic = "values"
+			p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = "values", nil
 			var err error
 			if p.topics.producer, err = kafka.NewProducer(kafka.ClientConfig{Brokers: []string{"127.0.0.1:1"}, Dial: w.network.DialContext}, p.logger); err != nil {
 				t.Error(err)
