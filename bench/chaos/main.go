@@ -2,6 +2,7 @@
 //
 //	go -C bench run ./chaos                              200 kills in two million logs, about twenty minutes
 //	go -C bench run ./chaos -kills 20 -logs 100000       the short form
+//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   several members that share the topic
 //	go -C bench run ./chaos -unprotected                 loses its positions at each kill; this has to fail
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192     on a Kafka of your own instead of the embedded one
 //
@@ -45,6 +46,7 @@ type options struct {
 	brokers     string
 	cluster     string
 	proxied     int
+	members     int
 	unprotected bool
 	keep        bool
 }
@@ -60,10 +62,15 @@ func main() {
 	flag.StringVar(&o.brokers, "brokers", "", "a Kafka to use instead of the embedded one")
 	flag.StringVar(&o.cluster, "cluster", "", "directory of the real brokers, started by scripts/kafka/start.sh, that are killed as well")
 	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the network between them and the engine is cut")
+	flag.IntVar(&o.members, "members", 1, "that share the topic by the key of its records; what the receiver was told is compared as well then")
 	flag.BoolVar(&o.unprotected, "unprotected", false, "take away at each kill how far the engine's state goes")
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
-	if err := run(o); err != nil {
+	story := run
+	if o.members > 1 {
+		story = runCrew
+	}
+	if err := story(o); err != nil {
 		log.Fatal(err)
 	}
 }
@@ -109,7 +116,7 @@ func run(o options) (err error) {
 	}
 	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := newWorkload(o.seed, start, o.logs, o.rate)
-	m, err := newMember(dir, engineAddr, topic, hook.url, lateness)
+	m, err := newMember(dir, engineAddr, topic, hook.url, lateness, "[]")
 	if err != nil {
 		return err
 	}

@@ -27,9 +27,9 @@ type member struct {
 }
 
 // newMember builds alert-engine and writes its configuration.
-func newMember(dir, brokers, topic, hook string, lateness time.Duration) (*member, error) {
-	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v}\nrules: [chaos.rules.yml]\n"+
-		"notify: {alertmanager_config: alertmanager.yml}\n", brokers, topic, topic, sessionTimeout), map[string]string{
+func newMember(dir, brokers, topic, hook string, lateness time.Duration, recordKey string) (*member, error) {
+	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
+		"notify: {alertmanager_config: alertmanager.yml}\n", brokers, topic, topic, sessionTimeout, recordKey), map[string]string{
 		"alertmanager.yml": fmt.Sprintf("route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"+
 			"receivers: [{name: chaos, webhook_configs: [{url: %q}]}]\n", hook),
 		"chaos.rules.yml": fmt.Sprintf(rules, lateness),
@@ -107,8 +107,9 @@ func (m *member) end() {
 type webhook struct {
 	url string
 
-	mu   sync.Mutex // guards seen
+	mu   sync.Mutex // guards what follows
 	seen map[string]int
+	told []told
 }
 
 func startWebhook() (*webhook, error) {
@@ -125,8 +126,8 @@ func startWebhook() (*webhook, error) {
 func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	var body struct {
 		Alerts []struct {
-			Status string
-			Labels map[string]string
+			Status              string
+			Labels, Annotations map[string]string
 		}
 	}
 	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
@@ -136,6 +137,7 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
+		w.told = append(w.told, told{a.Annotations["alert_id"], a.Labels["alertname"] + " " + a.Labels["key"], a.Status})
 		w.seen[a.Labels["alertname"]+" "+a.Labels["key"]+" "+a.Status]++
 	}
 }

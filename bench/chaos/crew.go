@@ -1,0 +1,240 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
+)
+
+// crew is several members of one group that share the topic by the key of its records. Of those that are killed, half start again at once and have their partitions
+// back; the others stay away until their session is over and their partitions have gone to somebody else. What they have decided together is compared as that of one
+// is; and beside it what the receiver was told: of every alert that it is over, of no alert before it was, and of each as what it is.
+type crew struct {
+	members []*member
+	rand    *rand.Rand
+	absent  sync.WaitGroup
+
+	mu    sync.Mutex // guards away and fault
+	away  map[*member]bool
+	fault error
+}
+
+// runCrew is long for the same reason as run.
+func runCrew(o options) error {
+	dir, err := os.MkdirTemp("", "chaos-")
+	if err != nil {
+		return err
+	}
+	if !o.keep {
+		defer os.RemoveAll(dir)
+	}
+	log.Printf("seed %d, %d members, %d kills, %d logs, directory %s", o.seed, o.members, o.kills, o.logs, dir)
+	topic := fmt.Sprintf("chaos-%d", time.Now().UnixNano())
+	addr := o.brokers
+	if addr == "" {
+		broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: int32(o.partitions)}}})
+		if err != nil {
+			return err
+		}
+		defer broker.Close()
+		addr = broker.Addr()
+	} else if err := createTopic(addr, topic, o.partitions); err != nil {
+		return err
+	}
+	hook, err := startWebhook()
+	if err != nil {
+		return err
+	}
+	const lateness = 10 * time.Second
+	c := &crew{rand: rand.New(rand.NewPCG(o.seed, 1)), away: map[*member]bool{}}
+	for i := range o.members {
+		own := filepath.Join(dir, fmt.Sprint("member-", i))
+		if err := os.Mkdir(own, 0o755); err != nil {
+			return err
+		}
+		m, err := newMember(own, addr, topic, hook.url, lateness, "[key]")
+		if err != nil {
+			return err
+		}
+		if err := m.start(); err != nil {
+			return err
+		}
+		defer m.end()
+		c.members = append(c.members, m)
+	}
+	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
+	w := newWorkload(o.seed, start, o.logs, o.rate)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	produced := make(chan error, 1)
+	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
+	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
+	for i := range o.kills {
+		if !sleep(produced, time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(c.rand.Int64N(int64(gap))), &err) {
+			return fmt.Errorf("produce: %w", err)
+		}
+		if err := c.hurt(); err != nil {
+			return err
+		}
+	}
+	if err := <-produced; err != nil {
+		return fmt.Errorf("produce: %w", err)
+	}
+	c.absent.Wait()
+	if c.fault != nil {
+		return c.fault
+	}
+	log.Printf("all is written; waiting for the last windows")
+	time.Sleep(time.Until(w.end.Add(longest + lateness)))
+	var dirs []string
+	for _, m := range c.members {
+		if err := m.AwaitReady(time.Minute); err != nil {
+			return err
+		}
+	}
+	time.Sleep(longest + lateness)
+	for _, m := range c.members {
+		if err := m.stop(); err != nil {
+			return err
+		}
+		dirs = append(dirs, filepath.Join(m.Dir, "data", "state"))
+	}
+	decided, err := decisions(dirs...)
+	if err != nil {
+		return err
+	}
+	log.Printf("%d decisions were made by two members, alike", decided.again)
+	if err := compare(w.expected(), decided, hook.notified()); err != nil {
+		return err
+	}
+	return compareTold(decided, hook.told)
+}
+
+// hurt kills or stops one of the members that are there.
+func (c *crew) hurt() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	m := c.members[c.rand.IntN(len(c.members))]
+	for tries := 0; c.away[m]; tries++ {
+		if tries == 100 {
+			return c.fault // all are away, and that is trouble enough
+		}
+		m = c.members[c.rand.IntN(len(c.members))]
+	}
+	long := sessionTimeout + 2*time.Second
+	switch c.rand.IntN(5) {
+	case 0:
+		c.leave(m, func() error { return m.pause(long) })
+	case 1, 2:
+		if err := m.Kill(); err != nil {
+			return err
+		}
+		c.leave(m, func() error { time.Sleep(long); return m.start() })
+	default:
+		return m.kill()
+	}
+	return c.fault
+}
+
+// leave has a member be away for as long as f takes.
+func (c *crew) leave(m *member, f func() error) {
+	c.away[m] = true
+	c.absent.Go(func() {
+		err := f()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		delete(c.away, m)
+		if c.fault == nil {
+			c.fault = err
+		}
+	})
+}
+
+// told is one alert of one notification.
+type told struct{ id, what, status string }
+
+// byGroup are the alerts of each group of each rule, in their order.
+func (d decided) byGroup() map[string][]episode {
+	groups := map[string][]episode{}
+	for _, e := range d.byID {
+		groups[e.rule+" "+e.key] = append(groups[e.rule+" "+e.key], e)
+	}
+	for _, list := range groups {
+		slices.SortFunc(list, func(a, b episode) int { return cmp.Compare(a.number, b.number) })
+	}
+	return groups
+}
+
+// compareTold holds what the receiver was told against what was decided. To the receiver, alerts with the same labels are one: when one is over and the next one fires
+// before it could be told, as when a backlog is read after a kill, that goes on.
+func compareTold(got decided, list []told) error {
+	type heard struct{ firing, resolved int }
+	byID := map[string]*heard{}
+	var wrong []string
+	for _, one := range list {
+		h := byID[one.id]
+		if h == nil {
+			h = &heard{}
+			byID[one.id] = h
+		}
+		e, known := got.byID[one.id]
+		switch {
+		case !known:
+			wrong = append(wrong, fmt.Sprintf("%s is %s, and nobody has decided that", one.what, one.status))
+		case one.status == "firing":
+			h.firing++
+			if h.resolved > 0 {
+				wrong = append(wrong, fmt.Sprintf("%s was said to be over, and fires", describe(e)))
+			}
+		default:
+			h.resolved++
+			if e.unresolved {
+				wrong = append(wrong, fmt.Sprintf("%s is said to be over", describe(e)))
+			}
+		}
+	}
+	merged, onlyOver, repeated := 0, 0, 0
+	for _, list := range got.byGroup() {
+		up := "" // of which nobody was told that it is over: what comes next has gone on from there
+		for _, e := range list {
+			h := byID[e.id]
+			if h == nil {
+				h = &heard{}
+			}
+			repeated += max(0, h.firing-1) + max(0, h.resolved-1)
+			switch {
+			case up != "" && h.firing > 0:
+				wrong = append(wrong, up+" was not told to its end")
+			case up != "":
+				merged++
+			case h.firing == 0 && h.resolved > 0:
+				onlyOver++
+			case h.firing == 0:
+				wrong = append(wrong, describe(e)+" was not told")
+			}
+			if up = ""; h.resolved == 0 && !e.unresolved {
+				up = describe(e)
+			}
+		}
+		if up != "" {
+			wrong = append(wrong, up+" was not told to its end")
+		}
+	}
+	log.Printf("%d alerts told: %d that followed another closely told as one with it, %d only when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver, repeated, len(wrong))
+	for _, text := range wrong[:min(20, len(wrong))] {
+		log.Print(text)
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("the receiver was told otherwise than was decided")
+	}
+	return nil
+}
