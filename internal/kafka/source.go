@@ -99,6 +99,7 @@ type Source struct {
 	leaving  bool                    // the next checkpoint is the last, and other members read on
 	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
+	broken   bool // a panic has left the engine in the middle of something; nothing more is asked of it
 
 	step  atomic.Pointer[time.Time] // when the loop last came round; nil before Run
 	ended atomic.Pointer[error]
@@ -252,21 +253,29 @@ func (s *Source) session(ctx context.Context) error {
 	if err := s.feed.open(ctx); err != nil {
 		return err
 	}
-	defer s.feed.close()
+	defer s.unlessBroken(s.feed.close)
 	letters, err := openLetters(ctx, s.feed.client, s.cfg.DeadLetterTopic, s.cfg.DeadLetterFile, s.cfg.Version, &s.count, s.feed.sparing)
 	if err != nil {
 		return err
 	}
 	s.letters = letters
-	defer letters.close()
+	defer s.unlessBroken(letters.close)
 	probing, stop := context.WithCancel(ctx)
 	var probe sync.WaitGroup
 	probe.Go(func() { s.feed.probe(probing) })
-	defer probe.Wait()
+	defer s.unlessBroken(probe.Wait)
 	defer stop()
 	err = s.loop(ctx)
 	s.finish()
 	return err
+}
+
+// unlessBroken does what a session ends with, unless that is a panic. Leaving the group, for example, saves the engine's state, which would be half of something, and
+// might wait for ever for a lock that the panic has left behind. The process is to end at once, as after a kill, and the next one goes on from the last checkpoint.
+func (s *Source) unlessBroken(end func()) {
+	if !s.broken {
+		end()
+	}
 }
 
 // loop is the heart: poll, evaluate, tell the time, save.
@@ -289,6 +298,7 @@ func (s *Source) loop(ctx context.Context) error {
 func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.broken = true
 	changed := s.feed.took()
 	if changed {
 		s.advance()
@@ -311,6 +321,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 			s.feed.commitSoon(context.WithoutCancel(ctx), &s.waiting)
 		}
 	}
+	s.broken = false
 	return reopen
 }
 
@@ -372,6 +383,9 @@ func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePos
 func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.broken {
+		return
+	}
 	if saved := s.checkpoint(); s.yield(ctx, parts, lost) && saved && !lost {
 		s.feed.commit(ctx, parts)
 	}

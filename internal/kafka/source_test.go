@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -457,5 +458,54 @@ func TestStartErrors(t *testing.T) {
 			t.Error("nothing was said")
 		}
 		r.stop()
+	})
+}
+
+// panicking is an engine that panics in the middle of a record, and leaves its lock behind.
+type panicking struct {
+	keeping
+	broken *atomic.Bool
+	asked  *atomic.Int64 // for its state, after that
+}
+
+func (e panicking) Apply(s models.Scan) {
+	if slices.Contains(s.(*page).values, "0/1") {
+		e.broken.Store(true)
+		panic("what should not be is")
+	}
+	e.keeping.Apply(s)
+}
+
+func (e panicking) Checkpoint(positions, forget []models.SourcePosition) error {
+	if e.broken.Load() {
+		e.asked.Add(1)
+	}
+	return e.keeping.Checkpoint(positions, forget)
+}
+
+// A panic of the engine ends the process there and then: half of a state is not saved, nobody waits for it, and a rebalance that comes in between changes nothing.
+func TestPanicOfTheEngine(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		engine := panicking{keeping{newNotebook()}, new(atomic.Bool), new(atomic.Int64)}
+		s := NewSource(b.sourceConfig(), engine)
+		ended := make(chan any, 1)
+		go func() {
+			defer func() { ended <- recover() }() // which the program does not
+			_ = s.Run(b.t.Context())
+		}()
+		b.wait("an assignment", func() bool { return len(s.Stats().Partitions) > 0 })
+		b.produce(0, "good")
+		b.waitCommitted(0, 1)
+		b.produce(0, "second")
+		if p := <-ended; p != "what should not be is" {
+			t.Errorf("the source ended with %v", p)
+		}
+		s.feed.close() // which the end of the process does
+		if n := engine.asked.Load(); n > 0 {
+			t.Errorf("half of a state was saved %d times", n)
+		}
+		if at := b.committed(0); at != 1 {
+			t.Errorf("offset %d was committed", at)
+		}
 	})
 }
