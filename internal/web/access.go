@@ -97,11 +97,9 @@ func (a *access) heed(h http.Handler) http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
-		if a.refused(w, r) {
-			return
+		if !a.refused(w, r, func() bool { return a.known(r) }) {
+			h.ServeHTTP(w, r)
 		}
-		a.guesses.note(r, a.known(r))
-		h.ServeHTTP(w, r)
 	})
 }
 
@@ -224,11 +222,10 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // login exchanges a token for a cookie, so that a browser can present it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	if s.access.refused(w, r) {
+	token, role := r.PostFormValue("token"), Anyone // the whole body, which may be long in coming, before it is decided whether the token is looked at
+	if s.access.refused(w, r, func() bool { role = s.access.roleOfToken(token); return role > Anyone }) {
 		return
 	}
-	role := s.access.roleOfToken(r.PostFormValue("token"))
-	s.access.guesses.note(r, role > Anyone)
 	if role == Anyone {
 		s.loginPage(w, r, "This token is not known here.", http.StatusUnauthorized)
 		return

@@ -68,20 +68,29 @@ func clientOf(r *http.Request) netip.Prefix {
 	return p
 }
 
-// wait is how long a client has to wait before he may present a token; 0 for not at all.
-func (g *guesses) wait(r *http.Request) time.Duration {
+// try has a token looked at by right, and takes what became of it; unless the client has to wait, which is for so long. It is one step: of many that come at once, the
+// next is judged by what became of the one before.
+func (g *guesses) try(r *http.Request, right func() bool) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now, client := g.now(), g.clients[clientOf(r)]
+	now, at := g.now(), clientOf(r)
+	if wait := g.wait(at, now); wait > 0 {
+		g.counted.WithLabelValues("refused").Inc()
+		return wait
+	}
+	g.note(at, now, right())
+	return 0
+}
+
+// wait is how long a client has to wait before he may present a token; 0 for not at all.
+func (g *guesses) wait(at netip.Prefix, now time.Time) time.Duration {
+	client := g.clients[at]
 	wait := time.Duration(0)
 	if client != nil {
 		wait = untilOne(client.left, now)
 	}
 	if client == nil || !client.known {
 		wait = max(wait, untilOne(g.all, now))
-	}
-	if wait > 0 {
-		g.counted.WithLabelValues("refused").Inc()
 	}
 	return wait
 }
@@ -93,11 +102,8 @@ func untilOne(l *rate.Limiter, now time.Time) time.Duration {
 }
 
 // note takes what became of a token.
-func (g *guesses) note(r *http.Request, right bool) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	now := g.now()
-	client := g.client(clientOf(r), now)
+func (g *guesses) note(at netip.Prefix, now time.Time, right bool) {
+	client := g.client(at, now)
 	if right {
 		client.known = true
 		return
@@ -128,9 +134,9 @@ func (g *guesses) client(at netip.Prefix, now time.Time) *guesser {
 	return c
 }
 
-// refused answers a client that has to wait, and says whether it did.
-func (a *access) refused(w http.ResponseWriter, r *http.Request) bool {
-	wait := a.guesses.wait(r)
+// refused answers a client that has to wait, and says whether it did. If not, right has looked at the token.
+func (a *access) refused(w http.ResponseWriter, r *http.Request, right func() bool) bool {
+	wait := a.guesses.try(r, right)
 	if wait == 0 {
 		return false
 	}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -86,6 +87,43 @@ func TestGuesses(t *testing.T) {
 	})
 }
 
+// Logins that have all begun before the first token has come are no more guesses than others.
+func TestGuessesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, o := newFake(t)
+		o.Now = time.Now
+		o.Tokens = []Token{{writeToken, Writer}}
+		s := newServer(t, o)
+		come, codes := make(chan struct{}), make(chan int)
+		const many = 10 * guessesEach
+		for range many {
+			body, client := io.Pipe()
+			r := httptest.NewRequest("POST", "/login", body)
+			r.Host = "localhost:8080"
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			go func() {
+				<-come
+				io.WriteString(client, "token=guess")
+				client.Close()
+			}()
+			go func() {
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, r)
+				codes <- w.Code
+			}()
+		}
+		synctest.Wait()
+		close(come)
+		got := map[int]int{}
+		for range many {
+			got[<-codes]++
+		}
+		if got[401] != guessesEach || got[429] != many-guessesEach {
+			t.Errorf("%d guesses at once are answered with %v", many, got)
+		}
+	})
+}
+
 // However many guess, what is remembered of them is bounded.
 func TestGuessersAreForgotten(t *testing.T) {
 	now := time.Unix(0, 0)
@@ -93,7 +131,7 @@ func TestGuessersAreForgotten(t *testing.T) {
 	for i := range 3 * maxGuessers {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&255, i&255)
-		g.note(r, false)
+		g.try(r, func() bool { return false })
 		if i == 2*maxGuessers {
 			now = now.Add(time.Hour)
 		}
