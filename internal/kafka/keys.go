@@ -191,6 +191,7 @@ type keysSession struct {
 	keys    map[string]int            // when each was added
 	added   int
 	refused int64
+	crowded int64 // of the refused, those that found no room; no room helps a key that is too long
 	keyless int64 // records without a key, which name no member
 	done    bool  // it has been read to that end
 	changed bool
@@ -283,8 +284,12 @@ func (s *keysSession) take(r *kgo.Record) {
 		s.changed = s.changed || there
 		delete(s.keys, key)
 	case there:
-	case len(s.keys) >= most || len(key) > longestKey:
+	case len(key) > longestKey:
 		s.refused++
+		s.changed = true
+	case len(s.keys) >= most:
+		s.refused++
+		s.crowded++
 		s.changed = true
 	default:
 		s.added++
@@ -303,6 +308,7 @@ func (s *keysSession) trim() {
 		delete(s.keys, key)
 	}
 	s.refused += int64(over)
+	s.crowded += int64(over)
 }
 
 // publish makes the keys of the session those that are known.
@@ -323,9 +329,9 @@ func (s *keysSession) publish() {
 	k.cfg.Changed()
 }
 
-// look says whether the topic has to be read anew: it has other partitions or was created again, or there is room for what was refused.
+// look says whether the topic has to be read anew: it has other partitions or was created again, or there is room for what found none.
 func (s *keysSession) look(ctx context.Context) error {
-	if s.refused > 0 && len(s.keys) < s.k.cfg.Most {
+	if s.crowded > 0 && len(s.keys) < s.k.cfg.Most {
 		return errKeysAnew
 	}
 	spans, err := s.list(ctx)

@@ -114,14 +114,14 @@ func TestKeysOfACompactedTopic(t *testing.T) {
 	}, compactTopic)
 }
 
-// More keys than there may be are refused, and counted; those there are stay, and when there is room again the topic is read anew.
+// More keys than there may be are refused, and counted; those there are stay, and when there is room again the topic is read anew; but not for a key that is too long.
 func TestKeysAreBounded(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		for i := range 7 {
 			put(b, 0, fmt.Sprint("k", i))
 		}
 		put(b, 0, strings.Repeat("x", longestKey+1))
-		k, _, stop := b.kept(5)
+		k, changes, stop := b.kept(5)
 		b.waitKeys(k, "k0", "k1", "k2", "k3", "k4")
 		if k.Refused() != 3 {
 			t.Errorf("%d are refused", k.Refused())
@@ -130,6 +130,13 @@ func TestKeysAreBounded(t *testing.T) {
 		b.waitKeys(k, "k2", "k3", "k4", "k5", "k6")
 		if k.Refused() != 1 {
 			t.Errorf("when there is room %d are refused", k.Refused())
+		}
+		put(b, 0, "-k2")
+		b.waitKeys(k, "k3", "k4", "k5", "k6")
+		before := changes.Load()
+		time.Sleep(5 * keysAgain)
+		if n := changes.Load() - before; n != 0 {
+			t.Errorf("for a key that is too long the topic is read anew %d times", n)
 		}
 		stop()
 	}, compactTopic)
