@@ -10,7 +10,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// topics writes to topics of Kafka that are our own, and makes those that are not there when it first writes to them. It dials only if there is something to write.
+// topics writes to topics of Kafka that are our own, and makes those that are not there when it first writes to them, or that are gone since. It dials only if there is something to write.
 type topics struct {
 	p *program
 
@@ -35,7 +35,10 @@ func (t *topics) Write(ctx context.Context, records ...models.Record) error {
 	if err != nil {
 		return err
 	}
-	return w.Write(ctx, records...)
+	if err = w.Write(ctx, records...); kafka.IsGone(err) {
+		t.forget(records)
+	}
+	return err
 }
 
 func (t *topics) writer() (*kafka.Producer, error) {
@@ -73,6 +76,15 @@ func (t *topics) make(ctx context.Context, topic string) error {
 	defer t.mu.Unlock()
 	t.made[topic] = true
 	return nil
+}
+
+// forget has topics made anew, one of which was deleted; which one, the error does not say.
+func (t *topics) forget(records []models.Record) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range records {
+		delete(t.made, records[i].Topic)
+	}
 }
 
 // await makes a topic, and waits for brokers that cannot be reached. An error is one that waiting does not help.

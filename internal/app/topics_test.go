@@ -64,6 +64,31 @@ func TestTopicAndFileAreTold(t *testing.T) {
 	})
 }
 
+// A topic that is deleted while we run is made anew, and gets what comes then.
+func TestTopicIsMadeAnew(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data", func(p *program) { p.config.Notify.KafkaTopic = "alerts" })
+		w.errors(0, "pay", 11)
+		time.Sleep(5 * time.Second)
+		if n := len(w.read("alerts")); n != 1 {
+			t.Errorf("at first %d are told", n)
+		}
+		if err := w.broker.Cluster().DeleteTopic("alerts"); err != nil {
+			t.Fatal(err)
+		}
+		w.errors(0, "cart", 11)
+		time.Sleep(2 * time.Minute)
+		told := map[string]bool{}
+		for _, record := range w.read("alerts") {
+			told[string(record.Value)] = true
+		}
+		if !strings.Contains(fmt.Sprint(told), `"service":"cart"`) {
+			t.Errorf("after it was deleted %v is told", told)
+		}
+		r.end()
+	})
+}
+
 // A topic of alerts that is also read would be about itself.
 func TestTopicOfAlertsIsNotRead(t *testing.T) {
 	f := func(change func(c *Config), want string) {

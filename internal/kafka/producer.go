@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,6 +75,9 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	for range records {
 		select {
 		case err := <-done:
+			if IsGone(err) {
+				p.forget(records)
+			}
 			if err != nil {
 				return hintedWrite(err)
 			}
@@ -82,6 +86,17 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 		}
 	}
 	return nil
+}
+
+// forget has the client look anew for topics, one of which is gone. By itself it would take no topic of the same name for it that is created later.
+func (p *Producer) forget(records []models.Record) {
+	var topics []string
+	for _, r := range records {
+		if !slices.Contains(topics, r.Topic) {
+			topics = append(topics, r.Topic)
+		}
+	}
+	p.client.PurgeTopicsFromProducing(topics...)
 }
 
 // Create makes a topic with the brokers' defaults but for these settings, unless it is there.
@@ -96,10 +111,15 @@ func hintedWrite(err error) error {
 		return fmt.Errorf("%w; we may not write to the topic: allow WRITE and DESCRIBE on it", err)
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
 		return fmt.Errorf("%w; allow IDEMPOTENT_WRITE on the cluster", err)
-	case errors.Is(err, kerr.UnknownTopicOrPartition):
+	case IsGone(err):
 		return fmt.Errorf("%w; the topic does not exist: create it, or allow CREATE on it", err)
 	}
 	return hinted(err)
+}
+
+// IsGone says whether an error is that a topic is not there, or no longer: brokers know topics by name, newer ones by an ID.
+func IsGone(err error) bool {
+	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
 
 // Flush waits until everything is written, and returns the first error since the last call.
