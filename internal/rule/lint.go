@@ -264,10 +264,12 @@ func spell(q Query) string {
 	return ""
 }
 
-// neverActive: hours of a rule that never come, or that it excludes itself.
+// neverActive: hours of a rule that never come, or all of which it excludes itself.
 func (l *linter) neverActive(r *Rule) {
+	excluded := func(a Activity) bool { return slices.Contains(r.Active, Activity{a.Interval, true}) }
+	open := slices.ContainsFunc(r.Active, func(a Activity) bool { return !a.Not && !excluded(a) })
 	for _, a := range r.Active {
-		if !a.Not && slices.Contains(r.Active, Activity{a.Interval, true}) {
+		if !a.Not && !open && excluded(a) {
 			l.tell(r, "active", "leave one of them out", "the rule is to be active in %q and outside it, which is never", a.Interval)
 		}
 		i, ok := l.set.Intervals[a.Interval].(interval)

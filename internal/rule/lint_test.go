@@ -8,9 +8,9 @@ import (
 // lint reads a rule and returns what is found, without the file's name.
 func lint(t *testing.T, text string) []string {
 	t.Helper()
-	set, err := Read("a.yml", []byte(`time_intervals:
-- {name: office, time_intervals: [{weekdays: [monday], times: [{start_time: '09:00', end_time: '17:00'}]}]}
-- {name: never, time_intervals: [{months: [february], days_of_month: ['30']}]}
+	set, err := Read("a.yml", []byte(`time_intervals: [{name: saturday, time_intervals: [{weekdays: [saturday]}]},
+  {name: office, time_intervals: [{weekdays: [monday], times: [{start_time: '09:00', end_time: '17:00'}]}]},
+  {name: never, time_intervals: [{months: [february], days_of_month: ['30']}]}]
 lists: {hosts: [a, b]}
 groups:
 - name: g
@@ -64,6 +64,9 @@ func TestLint(t *testing.T) {
 	f("match: a\nactive: [never]", `10:13: the time interval "never" never comes; check its days, months and years (never-active)`)
 	f("match: a\nactive: [office, not never]")
 	f("match: a\nactive: [office, not office]", `10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`)
+	f("match: a\nactive: [office, saturday, not office]") // it is active on Saturdays
+	f("match: a\nactive: [office, saturday, not office, not saturday]", `10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
+		`10:13: the rule is to be active in "saturday" and outside it, which is never; leave one of them out (never-active)`)
 
 	f("when: new(x) > 0", "9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)")
 	f("when: new(x) > 0\nlearn: 1h\nremember: 30d")
