@@ -30,8 +30,12 @@ func (g *Group) Swept() int64 { return g.swept }
 
 // Newest is the time of the newest event that it keeps; 0 if there is none.
 func (g *Group) Newest() int64 {
-	if n := len(g.times); n > 0 {
-		return g.times[n-1]
+	times := g.times
+	if g.state != nil && g.state.logs != nil { // very many
+		times = g.state.logs.times
+	}
+	if n := len(times); n > 0 {
+		return times[n-1]
 	}
 	return 0
 }

@@ -127,6 +127,9 @@ func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 		if c.series != series {
 			continue
 		}
+		if t := st.series[series].times; cur.next.end != 0 && (by < 0 || t[at] > cur.next.begin && t[at] <= cur.next.end) {
+			cur.next = departure{} // the part may be crowded now, or leave later
+		}
 		past := by > 0 && at == cur.lo && st.series[series].times[at] <= st.from(p, c, v.at) // it has left the window before it came
 		if at >= cur.hi && !past {
 			continue
