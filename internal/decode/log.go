@@ -88,7 +88,7 @@ func (l *Log) Value(id FieldID) Value {
 	if l.shape != nil {
 		if at := l.shape.slots[id]; at >= 0 {
 			s := &l.root.spans[at]
-			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage && id != FieldContainer { // nearly always
+			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage && id != FieldContainer && !isTrace(id) { // nearly always
 				return Value{String, l.root.doc[s.start:s.end:s.end]}
 			}
 		} else if at == slotAbsent {

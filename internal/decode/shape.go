@@ -1,5 +1,7 @@
 package decode
 
+import "bytes"
+
 // shape is what was found out about the logs that have the same fields: which candidate each well-known field is read from. Programs write the same fields again
 // and again, so that the search among the candidates is done once for a shape, and not for every log.
 //
@@ -138,7 +140,7 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 		return Value{}, false
 	}
 	t := l.root.doc[s.start:s.end:s.end]
-	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' || id == FieldContainer && t[0] == '/' {
+	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' || id == FieldContainer && t[0] == '/' || isTrace(id) && bytes.IndexByte(t, '/') >= 0 {
 		return Value{}, false
 	}
 	return Value{s.kind, t}, true
@@ -146,7 +148,7 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 
 // quoted answers what the shape knows of a field whose text has escapes, as messages often have.
 func (l *Log) quoted(id FieldID) (v Value, ok bool) {
-	if l.shape == nil || l.shape.slots[id] < 0 || id == FieldContainer {
+	if l.shape == nil || l.shape.slots[id] < 0 || id == FieldContainer || isTrace(id) {
 		return Value{}, false
 	}
 	at := l.shape.slots[id]
@@ -194,3 +196,6 @@ func (w *words) of(text []byte) level {
 	}
 	return level{}
 }
+
+// isTrace says whether a field is an identity of a trace, of which a path is only the way there.
+func isTrace(id FieldID) bool { return id == FieldTraceID || id == FieldSpanID }
