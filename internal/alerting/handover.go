@@ -136,9 +136,9 @@ func (e *Engine) receive(p models.Partition) {
 		return
 	}
 	pt.base, pt.reached, pt.replayed = max(pt.base, b.Base), max(pt.reached, b.Reached), always
-	handed := make(map[uint64]*batonUnit)
+	handed, named := make(map[uint64]*batonUnit), make(map[string]*batonUnit)
 	for i := range b.Units {
-		handed[b.Units[i].Fingerprint] = &b.Units[i]
+		handed[b.Units[i].Fingerprint], named[b.Units[i].Rule] = &b.Units[i], &b.Units[i]
 	}
 	e.silent = true
 	for _, u := range e.program.Load().units {
@@ -150,6 +150,7 @@ func (e *Engine) receive(p models.Partition) {
 	delete(e.batons, pt.number)
 	for _, u := range e.program.Load().units {
 		if handed[u.fingerprint] == nil {
+			e.enumerateOn(u, pt.number, named[u.id])
 			e.tellUnheard(u, pt.number)
 		}
 		delete(handed, u.fingerprint)
@@ -183,7 +184,9 @@ func (e *Engine) receiveUnit(u *unit, owner owner, from *batonUnit) {
 			delete(u.open, number)
 			u.release(l.g)
 		}
-		l.g.episodes = u.numbers.last[l.g.key].episode
+		if last := u.numbers.last[l.g.key].episode; last > 0 || l.g.more != &none {
+			l.g.extend().episodes = last
+		}
 		l.schedule()
 		u.touch(number, l.g)
 	}
@@ -200,6 +203,25 @@ func (e *Engine) receiveUnit(u *unit, owner owner, from *batonUnit) {
 		u.touch(number, u.groups.at(number))
 		e.at(u, number).schedule()
 	}
+}
+
+// enumerateOn has the numbers of a rule that the other member does not have, or has otherwise, go on from those that were given there under its name.
+func (e *Engine) enumerateOn(u *unit, owner owner, from *batonUnit) {
+	before := make(map[string]uint32)
+	if from != nil {
+		for _, n := range from.Numbers {
+			before[string(n.Key)] = n.Episode
+			u.numbers.set(string(n.Key), numbered{n.Episode, n.At, owner})
+		}
+	}
+	u.groups.each(func(number uint32, g *group) {
+		if u.owner(number) != owner || g.episodes == 0 && before[g.key] == 0 {
+			return
+		}
+		g.extend().episodes += before[g.key]
+		u.numbers.set(g.key, numbered{g.episodes, u.now(), owner})
+		u.touch(number, g)
+	})
 }
 
 // tellUnheard tells of alerts of a partition that are up, and of which the other member knew nothing, since it does not have the rule.

@@ -116,3 +116,74 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 		}
 	}
 }
+
+// A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
+func TestNumbersGoOnWithAnotherMember(t *testing.T) {
+	set := rules(t, "{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: {first: 0, last: 0}}")
+	now, tp := monday, &topic{}
+	solo, a, b := newMember(set, tp), newMember(set, tp), newMember(set, tp)
+	for _, m := range []*member{solo, a} {
+		m.take(0)
+		m.take(1)
+	}
+	b.has = map[int32]int{}
+	write := func(errors, seconds int) {
+		for i := range seconds {
+			if i < errors {
+				tp.write(1, now, "s", "error")
+			}
+			now = now.Add(time.Second)
+			for _, m := range []*member{solo, a, b} {
+				m.advance(now)
+			}
+		}
+	}
+	write(4, 1204)
+	write(1, 2)
+	a.handTo(t, b, 1, int(a.next[1]), a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}))
+	write(0, 2)
+	write(4, 304)
+	if diff := cmp.Diff(decisions(solo), decisions(a, b)); diff != "" {
+		t.Errorf("one member, and two (-want +got)\n%s", diff)
+	}
+}
+
+// While a changed rule is rolled out, its partition goes from a member with the old rule to one with the new. The old alert is over, and the new one is another: nobody
+// hears that the alert which is up is over.
+func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
+	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
+	now, tp := monday, &topic{}
+	a, b := newMember(rules(t, fmt.Sprintf(rule, 2)), tp), newMember(rules(t, fmt.Sprintf(rule, 3)), tp)
+	a.take(0)
+	a.take(1)
+	write := func(seconds int) {
+		for range seconds {
+			tp.write(1, now, "s", "error")
+			now = now.Add(time.Second)
+			a.advance(now)
+			b.advance(now)
+		}
+	}
+	write(8)
+	a.handTo(t, b, 1, int(a.next[1]), a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}))
+	write(120)
+	up := b.engine.Alerts()
+	if len(up) != 1 || len(a.alerts) == 0 || up[0].ID == a.alerts[0].ID {
+		t.Fatalf("up are %+v, and were %+v", up, a.alerts)
+	}
+	for _, one := range b.alerts {
+		if one.State == models.AlertResolved && one.ID == up[0].ID {
+			t.Errorf("what is up was said to be over: %+v", one)
+		}
+	}
+}
+
+// rules reads rules of one group.
+func rules(t *testing.T, text string) *rule.Set {
+	t.Helper()
+	set, err := rule.Read("x.rules.yml", []byte("groups:\n- name: g\n  rules:\n  - "+text+"\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}

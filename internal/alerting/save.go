@@ -443,7 +443,8 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 	g := u.groups.at(number)
 	flags := in.byte()
 	if expected, episodes := flags&isExpected != 0, uint32(in.uvarint()); expected || episodes > 0 {
-		g.extend().expected, g.episodes = expected, episodes
+		more := g.extend()
+		more.expected, more.episodes = expected, episodes
 	}
 	u.sees(number, g, in.varint())
 	if flags&hasAlert != 0 {
