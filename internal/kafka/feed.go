@@ -579,6 +579,29 @@ func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	})
 }
 
+// expelled says whether the group has given us up. After a pause that was longer than the session, as of a process that was stopped or a machine that was suspended, we
+// would learn that some moments too late, and meanwhile speak for partitions that somebody else reads.
+func (f *feed) expelled(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
+	defer cancel()
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group = f.cfg.group
+	req.MemberID, req.Generation = f.client.GroupMetadata()
+	if f.cfg.instance != "" {
+		req.InstanceID = &f.cfg.instance
+	}
+	answer, err := req.RequestWith(ctx, f.client)
+	if err != nil {
+		return false // nobody answers: then others are not told of us either
+	}
+	switch kerr.ErrorForCode(answer.ErrorCode) {
+	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
+		f.log.Warn("we were away for longer than a session, and the group has given us up", "group", f.cfg.group)
+		return true
+	}
+	return false
+}
+
 // progress is how far all partitions were read, appended to list. Time is that of which we know that everything older has been read where CaughtUp says so.
 func (f *feed) progress(list []models.Progress) (time.Time, []models.Progress) {
 	f.mu.Lock()

@@ -74,8 +74,8 @@ type Sharer interface {
 	// Claim is called when partitions were assigned to us, before anything is read of them. at are they, with the position up to which our own state goes, or Next -1.
 	// It returns how far others have come with those that they had since. What lies before that rebuilds state; whoever had them has told what was to be told.
 	Claim(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error)
-	// Yield is called when partitions are taken from us, after the checkpoint that covers them. Unless they are lost, others get them when it has returned. It is not called
-	// while Apply, Advance or Checkpoint are.
+	// Yield is called when partitions are taken from us: after the checkpoint that covers them, or, when they are lost, without one, for others may have come further. Unless
+	// they are lost, others get them when it has returned. It is not called while Apply, Advance or Checkpoint are.
 	Yield(ctx context.Context, parts []models.Partition, lost bool) error
 }
 
@@ -99,7 +99,9 @@ type Source struct {
 	leaving  bool                    // the next checkpoint is the last, and other members read on
 	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
-	broken   bool // a panic has left the engine in the middle of something; nothing more is asked of it
+	awake    time.Time // when a round last ended
+	fenced   bool      // others may have our partitions; nothing of them is saved or left until that is known
+	broken   bool      // a panic has left the engine in the middle of something; nothing more is asked of it
 
 	step  atomic.Pointer[time.Time] // when the loop last came round; nil before Run
 	ended atomic.Pointer[error]
@@ -265,6 +267,7 @@ func (s *Source) session(ctx context.Context) error {
 	probe.Go(func() { s.feed.probe(probing) })
 	defer s.unlessBroken(probe.Wait)
 	defer stop()
+	s.awake = time.Now()
 	err = s.loop(ctx)
 	s.finish()
 	return err
@@ -301,6 +304,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.broken = true
 	changed := s.feed.took()
 	if changed {
+		s.fenced = false
 		s.advance()
 	}
 	s.evaluate(batches)
@@ -316,7 +320,11 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.feed.deleted()
 	s.feed.examine(ctx)
 	s.advance()
-	if changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent() {
+	if s.sharer != nil && time.Since(s.awake) >= s.cfg.Session {
+		s.fenced = s.feed.expelled(ctx)
+	}
+	s.awake = time.Now()
+	if !s.fenced && (changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent()) {
 		if s.checkpoint() {
 			s.feed.commitSoon(context.WithoutCancel(ctx), &s.waiting)
 		}
@@ -386,7 +394,12 @@ func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
 	if s.broken {
 		return
 	}
-	if saved := s.checkpoint(); s.yield(ctx, parts, lost) && saved && !lost {
+	if lost { // nothing of them is to be left for others any more, who may be further
+		s.yield(ctx, parts, true)
+		s.checkpoint()
+		return
+	}
+	if saved := s.checkpoint(); s.yield(ctx, parts, false) && saved {
 		s.feed.commit(ctx, parts)
 	}
 }

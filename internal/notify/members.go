@@ -44,7 +44,9 @@ func (n *Notifier) Enter() { n.enter() }
 
 // Leave tells what is still to be told of some partitions, as far as ctx allows, and then no more: another member may go on with them.
 func (n *Notifier) Leave(ctx context.Context, homes []models.Partition) {
-	n.enter()
+	if ctx.Err() == nil {
+		n.enter()
+	}
 	l := n.pipeline.Load()
 	for l != nil && ctx.Err() == nil && (n.book.untold(homes, time.Now()) || l.flushes.busy()) {
 		n.handOver(time.Now())
