@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -160,7 +161,10 @@ func (c *crew) leave(m *member, f func() error) {
 }
 
 // told is one alert of one notification.
-type told struct{ id, what, status string }
+type told struct {
+	at               time.Time // of the clock
+	id, what, status string
+}
 
 // byGroup are the alerts of each group of each rule, in their order.
 func (d decided) byGroup() map[string][]episode {
@@ -232,6 +236,11 @@ func compareTold(got decided, list []told) error {
 	log.Printf("%d alerts told: %d that followed another closely told as one with it, %d only when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver, repeated, len(wrong))
 	for _, text := range wrong[:min(20, len(wrong))] {
 		log.Print(text)
+		for _, one := range list {
+			if fields := strings.Fields(text); strings.HasSuffix(fields[0], "/"+strings.Fields(one.what)[0]) && strings.HasSuffix(one.what, " "+fields[1]) {
+				log.Printf("    told at %s: %s, %s", one.at.Format("15:04:05.000"), one.status, one.id)
+			}
+		}
 	}
 	if len(wrong) > 0 {
 		return fmt.Errorf("the receiver was told otherwise than was decided")

@@ -137,7 +137,7 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
-		w.told = append(w.told, told{a.Annotations["alert_id"], a.Labels["alertname"] + " " + a.Labels["key"], a.Status})
+		w.told = append(w.told, told{time.Now(), a.Annotations["alert_id"], a.Labels["alertname"] + " " + a.Labels["key"], a.Status})
 		w.seen[a.Labels["alertname"]+" "+a.Labels["key"]+" "+a.Status]++
 	}
 }
