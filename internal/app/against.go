@@ -137,10 +137,12 @@ func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
 	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))
 }
 
-// read looks at records. When the time for it is over, what was read is the sample.
+// read looks at records. When the time for it is over, what was read is the sample, which ends with it.
 func (a *Against) read(ctx context.Context, s *survey.Survey, records iter.Seq2[models.Record, error], total int) error {
 	for r, err := range records {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Records > 0 {
+			s.CutShort()
+			a.Warn(fmt.Errorf("the sample ends early, after %d of %d records, because reading takes longer than %s; look at fewer with --sample", s.Records, total, rule.Short(sampleTime)))
 			return nil
 		}
 		if err != nil {

@@ -7,10 +7,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/survey"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Held against a topic, a check says what no log has, and what to expect; what a rule ignores it does not say.
@@ -55,6 +59,42 @@ func TestCheckAgainstTopic(t *testing.T) {
 		f(Against{Since: 31 * time.Second, Most: 1000}, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n30 logs in 30 records, *\ng/A   30       58 *") // since a time, before which there were others
 		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors, "[logs] has no logs of the last 1s; look further back with --since")
 	}, days)
+}
+
+// When the time for reading is over, rates are of what was read, and it is said that this is not all.
+func TestCheckCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		set, err := rule.Read("a.yml", []byte("groups: [{name: g, rules: [{alert: A, match: 'level:error'}]}]"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		records := func(yield func(models.Record, error) bool) { // written one a minute, read one in ten seconds
+			for i := range 100 {
+				time.Sleep(10 * time.Second)
+				if !yield(models.Record{Topic: "logs", Timestamp: began.Add(time.Duration(i-1000) * time.Minute), Value: []byte(`{"level":"error"}`)}, nil) {
+					return
+				}
+			}
+		}
+		s, err := survey.New(set, survey.Options{Decode: func(string) decode.Config { return decode.Config{} }, Until: began})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		a := Against{Warn: func(err error) { fmt.Fprintln(&out, err) }}
+		ctx, stop := context.WithTimeout(t.Context(), sampleTime+time.Second)
+		defer stop()
+		if err := a.read(ctx, s, records, 100); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Write(&out); err != nil {
+			t.Fatal(err)
+		}
+		if want := "the sample ends early, after 12 of 100 records, because reading takes longer than 2m; look at fewer with --sample\n*g/A   12       1.09 *"; !like(out.String(), want) {
+			t.Errorf("it says\n%s\nwant\n%s", out.String(), want)
+		}
+	})
 }
 
 // like compares a text with a pattern in which * stands for any text.

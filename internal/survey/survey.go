@@ -208,6 +208,9 @@ func (s *Survey) Add(r *models.Record) error {
 // first record, though nobody knows for how long there was none before.
 func (s *Survey) Begin(p models.Partition, at time.Time) { s.part(p).at(at) }
 
+// CutShort says that the sample has ended before all was read: of each partition with its last record, and not now.
+func (s *Survey) CutShort() { s.o.Until = time.Time{} }
+
 func (s *Survey) part(p models.Partition) *part {
 	if s.parts[p] == nil {
 		s.parts[p] = &part{topic: p.Topic, matches: make([]int64, len(s.watched))}

@@ -112,6 +112,15 @@ g/Errors     600      60          3
 g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
 `)
+	cut := surveyed(t, rules, Options{Until: nine.Add(24 * time.Hour)}, 601, log)
+	cut.CutShort()
+	f("a topic that was not read to its end", cut, `601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T09:10:00Z (10m0s)
+
+RULE         MATCHES  PER MINUTE  GROUPS
+g/Errors     601      60          3
+g/Elsewhere  no logs  -           -
+g/Rare       1        0.10        -
+`)
 	sparse := surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 2, log)
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 0}, nine.Add(-90*time.Minute))
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 1}, nine.Add(-90*time.Minute))
