@@ -14,6 +14,7 @@ const (
 	namedLogs  = 10_000 // logs whose fields are all noted
 	namedEvery = 16     // after which it is one in so many
 	maxNames   = 10_000
+	maxName    = 256 // bytes of a name; no rule is likely to mean a longer one
 )
 
 // names are the fields that occur, and in how many of the logs that were looked at.
@@ -36,6 +37,9 @@ func (n names) add(l *decode.Log) {
 }
 
 func (n names) note(name string) {
+	if len(name) > maxName {
+		return
+	}
 	if _, known := n[name]; known || len(n) < maxNames {
 		n[name]++
 	}

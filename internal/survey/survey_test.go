@@ -150,6 +150,18 @@ g/Rare       0        -           -
 `)
 }
 
+// What logs have as names takes no more memory than names do.
+func TestNamesAreBounded(t *testing.T) {
+	n, long := names{}, strings.Repeat("x", maxName)
+	n.tree("", map[string]any{long: 1, long + "y": 1, "a": map[string]any{long: 1}})
+	for i := range maxNames {
+		n.note(fmt.Sprint(i))
+	}
+	if n[long] != 1 || n[long+"y"] != 0 || n["a."+long] != 0 || len(n) != maxNames {
+		t.Errorf("%d names; those of %d bytes and more occur %d, %d and %d times", len(n), maxName, n[long], n[long+"y"], n["a."+long])
+	}
+}
+
 // A name leads to the field that was meant, or to none.
 func TestNearest(t *testing.T) {
 	n := names{"http.response.code": 5, "user.name": 9, "service": 9, "duration_ms": 2, "kubernetes.labels.app": 1, "client_ip": 3, "peer.ip": 1}
