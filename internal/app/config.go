@@ -282,6 +282,14 @@ func (k KafkaConfig) patternFor(topic string) string {
 	return ""
 }
 
+// handover is the topic in which members leave for each other what they know, "" when they share nothing.
+func (k KafkaConfig) handover() string {
+	if k.HandoverTopic == "" && len(k.RecordKey) > 0 {
+		return k.Group + ".handover"
+	}
+	return k.HandoverTopic
+}
+
 // Mechanisms are the ways to authenticate to Kafka.
 var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"}
 
@@ -307,7 +315,7 @@ func (c *Config) Validate() error {
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
 	wrong(k.SessionTimeout < time.Second, "kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual", k.SessionTimeout)
 	wrong(k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic), "kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever", k.DeadLetterTopic)
-	wrong(k.HandoverTopic != "" && slices.Contains(k.Topics, k.HandoverTopic), "kafka.handover_topic %q is also read; it holds what members tell each other, not logs", k.HandoverTopic)
+	wrong(k.handover() != "" && slices.Contains(k.Topics, k.handover()), "kafka.handover_topic %q is also read; it holds what members tell each other, not logs", k.handover())
 	wrong((k.TLS.CertFile == "") != (k.TLS.KeyFile == ""), "kafka.tls.cert_file and kafka.tls.key_file belong together")
 	c.validateSASL(wrong)
 	for i, f := range c.Formats {
@@ -328,6 +336,9 @@ func (c *Config) Validate() error {
 	wrong(len(c.Notify.Alertmanagers) > 0 && (c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
 		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url")
 	wrong(k.RecordsTopic != "" && (k.RecordsTopic == k.DeadLetterTopic || k.RecordsTopic == c.Notify.KafkaTopic), "kafka.records_topic %q also gets something else; name another topic for one", k.RecordsTopic)
+	pattern := k.patternFor(k.RecordsTopic)
+	wrong(k.RecordsTopic != "" && pattern != "" && !slices.Contains(k.Topics, k.RecordsTopic),
+		"kafka.records_topic %q is also read, by the pattern %q; narrow the pattern, or name the topic in kafka.topics if rules are about recorded values", k.RecordsTopic, pattern)
 	t := c.Notify.KafkaTopic
 	wrong(t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""), "notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts", t)
 	wrong(t != "" && t == k.DeadLetterTopic, "notify.kafka_topic and kafka.dead_letter_topic are both %q; name another topic for one", t)

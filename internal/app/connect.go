@@ -24,6 +24,6 @@ func (c *Config) source() kafka.SourceConfig {
 	return kafka.SourceConfig{
 		Client: k.Client(), Topics: k.Topics, Patterns: k.TopicPatterns, Group: k.Group, Start: int64(k.Start),
 		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, Session: k.SessionTimeout, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
-		DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
+		Exclude: k.handover(), DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
 	}
 }

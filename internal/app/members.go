@@ -62,15 +62,11 @@ func (p *program) openMembers() error {
 	m := &members{state: p.state, taken: map[models.Partition]*taken{}}
 	o := p.config.source()
 	o.Client.Dial = p.network.dial
-	topic := p.config.Kafka.HandoverTopic
-	if topic == "" {
-		topic = p.config.Kafka.Group + ".handover"
-	}
 	var err error
 	if m.self, err = self(p.config); err != nil {
 		return err
 	}
-	if m.handover, err = kafka.NewHandoverTopic(o.Client, topic, p.logger); err != nil {
+	if m.handover, err = kafka.NewHandoverTopic(o.Client, p.config.Kafka.handover(), p.logger); err != nil {
 		return err
 	}
 	p.lives.onEnd(func() error { m.handover.Close(); return nil })

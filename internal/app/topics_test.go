@@ -89,12 +89,12 @@ func TestTopicIsMadeAnew(t *testing.T) {
 	})
 }
 
-// A topic of alerts that is also read would be about itself.
-func TestTopicOfAlertsIsNotRead(t *testing.T) {
+// What we write ourselves is not read as logs: alerts would be about themselves.
+func TestOurTopicsAreNotRead(t *testing.T) {
 	f := func(change func(c *Config), want string) {
 		t.Helper()
 		c := DefaultConfig()
-		c.Notify.KafkaTopic = "alerts"
+		c.Notify.KafkaTopic, c.Kafka.RecordsTopic, c.Kafka.RecordKey = "alerts", "values", []string{"service"}
 		change(&c)
 		if err := c.Validate(); (err == nil) != (want == "") || err != nil && !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -104,4 +104,13 @@ func TestTopicOfAlertsIsNotRead(t *testing.T) {
 	f(func(c *Config) { c.Kafka.Topics = []string{"logs", "alerts"} }, "also read")
 	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"^al"} }, "also read")
 	f(func(c *Config) { c.Kafka.DeadLetterTopic = "alerts" }, "name another")
+	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"^val"} }, `"values" is also read, by the pattern "^val"; narrow`)
+	f(func(c *Config) { c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"} }, "")
+	f(func(c *Config) { c.Kafka.Topics = []string{c.Kafka.handover()} }, `.handover" is also read`)
+	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"handover"} }, "")
+	c := DefaultConfig()
+	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{"service"}, []string{"."}
+	if got := c.source().Exclude; got != "shop.handover" {
+		t.Errorf("patterns do not mean %q", got)
+	}
 }

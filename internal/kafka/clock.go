@@ -212,7 +212,7 @@ func (f *feed) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	for _, p := range f.cfg.patterns {
 		expression := regexp.MustCompile(p) // it was validated
 		for name := range maps.Keys(f.existed) {
-			if expression.MatchString(name) && name != f.cfg.exclude && !slices.Contains(topics, name) {
+			if expression.MatchString(name) && !slices.Contains(f.cfg.exclude, name) && !slices.Contains(topics, name) {
 				topics = append(topics, name)
 			}
 		}

@@ -25,7 +25,7 @@ import (
 type feedConfig struct {
 	ClientConfig
 	topics, patterns  []string
-	exclude           string // a topic that patterns do not mean
+	exclude           []string // topics that patterns do not mean; "" for none
 	group, instance   string
 	session           time.Duration // 0 for the client's own default
 	start             int64
@@ -196,10 +196,11 @@ func (f *feed) options(opts []kgo.Opt) []kgo.Opt {
 		expressions = append(expressions, "^"+regexp.QuoteMeta(t)+"$")
 	}
 	opts = append(opts, kgo.ConsumeRegex(), kgo.ConsumeTopics(expressions...))
-	if f.cfg.exclude != "" {
-		opts = append(opts, kgo.ConsumeExcludeTopics("^"+regexp.QuoteMeta(f.cfg.exclude)+"$"))
+	var not []string
+	for _, t := range f.cfg.exclude {
+		not = append(not, "^"+regexp.QuoteMeta(t)+"$")
 	}
-	return opts
+	return append(opts, kgo.ConsumeExcludeTopics(not...))
 }
 
 // OnBrokerConnect notes whether brokers can be reached.

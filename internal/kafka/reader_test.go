@@ -101,17 +101,20 @@ func TestReadNothing(t *testing.T) {
 	})
 }
 
-// Topics are read by pattern, those too that appear later and but for the dead letters; and metrics tell of each partition.
+// Topics are read by pattern, those too that appear later and but for the dead letters and what else is excluded; and metrics tell of each partition.
 func TestPatterns(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		registry := prometheus.NewRegistry()
 		cfg := b.sourceConfig()
 		cfg.Topics, cfg.Patterns, cfg.DeadLetterTopic, cfg.Registerer, cfg.Start = nil, []string{"^application-.*"}, "application-dead", registry, StartEnd
+		cfg.Exclude = "application-handover"
 		engine := newNotebook()
 		s, r := started(b, cfg, engine)
 		b.waitCommitted(0, 0)
-		if err := b.broker.CreateTopic(devbroker.Topic{Name: "application-later"}); err != nil {
-			t.Fatal(err)
+		for _, name := range []string{"application-later", "application-handover"} {
+			if err := b.broker.CreateTopic(devbroker.Topic{Name: name}); err != nil {
+				t.Fatal(err)
+			}
 		}
 		b.produce(0, "first", "bad one")
 		b.topic = "application-later"

@@ -22,6 +22,7 @@ type SourceConfig struct {
 	Client   ClientConfig
 	Topics   []string
 	Patterns []string // regular expressions; topics that appear later are found within a minute
+	Exclude  string   // a topic that patterns do not mean, besides that of dead letters
 	Group    string
 	Instance string        // makes us a static member of the group, which keeps its partitions over a restart
 	Session  time.Duration // how long the group waits for a member that says nothing; 45 s by default
@@ -125,8 +126,8 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s.keeper, _ = engine.(Checkpointer)
 	s.sharer, _ = engine.(Sharer)
 	s.feed = newFeed(feedConfig{
-		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: cfg.DeadLetterTopic, group: cfg.Group, instance: cfg.Instance, session: cfg.Session,
-		start:    cfg.Start,
+		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: []string{cfg.DeadLetterTopic, cfg.Exclude},
+		group: cfg.Group, instance: cfg.Instance, session: cfg.Session, start: cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
 	}, s.log, &s.count)
 	s.feed.revoked, s.feed.admit, s.feed.clock = s.revoked, s.admit, newClock(cfg.Clock, s.log)
