@@ -13,6 +13,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
 )
 
@@ -86,11 +87,15 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 	if len(c.old) > 0 && c.file == "-" {
 		return errors.New("--diff reads the logs twice, so they have to be in a file")
 	}
-	report, err := c.backtest(ctx, files)
+	rules, old, err := c.read(ctx, files)
 	if err != nil {
 		return err
 	}
-	if err := c.print(ctx, report); err != nil {
+	report, err := c.backtest(ctx, rules)
+	if err != nil {
+		return err
+	}
+	if err := c.print(ctx, report, old); err != nil {
 		return err
 	}
 	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {
@@ -100,10 +105,27 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 	return nil
 }
 
-func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report) error {
+// read reads the rules, and those of --diff, nil for none.
+func (c *backtestCommand) read(ctx context.Context, files []string) (rules, old *loadedRules, err error) {
+	if rules, err = c.load(files); err != nil {
+		return nil, nil, err
+	}
+	if len(c.old) == 0 {
+		return rules, nil, c.giveLists(ctx, rules)
+	}
+	if old, err = c.load(c.old); err != nil {
+		return nil, nil, err
+	}
+	if err = c.giveLists(ctx, rules, old.set); err != nil {
+		return nil, nil, err
+	}
+	return rules, old, c.giveLists(ctx, old, rules.set)
+}
+
+func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report, old *loadedRules) error {
 	switch {
-	case len(c.old) > 0:
-		return c.printDiff(ctx, report)
+	case old != nil:
+		return c.printDiff(ctx, report, old)
 	case c.json:
 		return ruletest.WriteJSON(c.out, ruletest.Transitions(report.Alerts))
 	default:
@@ -111,8 +133,8 @@ func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report) er
 	}
 }
 
-func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report) error {
-	old, err := c.backtest(ctx, c.old)
+func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report, before *loadedRules) error {
+	old, err := c.backtest(ctx, before)
 	if err != nil {
 		return err
 	}
@@ -130,15 +152,8 @@ func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report
 }
 
 // backtest evaluates the logs with some rules.
-func (c *backtestCommand) backtest(ctx context.Context, files []string) (*ruletest.Report, error) {
-	rules, err := c.load(files)
-	if err != nil {
-		return nil, err
-	}
+func (c *backtestCommand) backtest(ctx context.Context, rules *loadedRules) (*ruletest.Report, error) {
 	rules.lookBack, rules.topics = true, c.file == ""
-	if err := c.giveLists(ctx, rules); err != nil {
-		return nil, err
-	}
 	const mostErrors = 5
 	rejected := 0
 	b := ruletest.Backtest{
@@ -170,15 +185,15 @@ func (c *backtestCommand) backtest(ctx context.Context, files []string) (*rulete
 	return report, err
 }
 
-// giveLists gives lists from topics their members.
-func (c *backtestCommand) giveLists(ctx context.Context, rules *loadedRules) (err error) {
+// giveLists gives lists from topics their members; others are the other rules of this run.
+func (c *backtestCommand) giveLists(ctx context.Context, rules *loadedRules, others ...*rule.Set) (err error) {
 	if c.file != "" {
-		rules.set, err = c.lists.giveAll(rules.set)
+		rules.set, err = c.lists.giveAll(rules.set, others...)
 		return err
 	}
 	config, err := c.source.load()
 	if err == nil {
-		rules.set, err = c.lists.giveFrom(ctx, config, rules.set)
+		rules.set, err = c.lists.giveFrom(ctx, config, rules.set, others...)
 	}
 	return err
 }

@@ -116,9 +116,11 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 	default:
 		return nil, nil
 	}
-	a.Lists = c.lists.giveAll
-	if a.Config != nil {
-		a.Lists = func(set *rule.Set) (*rule.Set, error) { return c.lists.giveFrom(ctx, a.Config, set) }
+	a.Lists = func(set *rule.Set) (*rule.Set, error) {
+		if a.Config != nil {
+			return c.lists.giveFrom(ctx, a.Config, set)
+		}
+		return c.lists.giveAll(set)
 	}
 	return a, err
 }

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -36,12 +38,15 @@ func (l listFiles) members() (ruletest.Members, error) {
 	return members, nil
 }
 
-// give gives the lists of rules the members of the files, and leaves others as they are.
-func (l listFiles) give(set *rule.Set) (*rule.Set, error) {
+// give gives the lists of rules the members of the files, and leaves others as they are. A list that these rules lack is an error, unless others of the run have it.
+func (l listFiles) give(set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
 	members, err := l.members()
 	if err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(members, func(name string, _ []string) bool {
+		return set.Lists[name] == nil && slices.ContainsFunc(others, func(other *rule.Set) bool { return other.Lists[name] != nil })
+	})
 	with, err := set.WithMembers(members)
 	if err != nil {
 		return nil, fmt.Errorf("--list: %w", err)
@@ -50,8 +55,8 @@ func (l listFiles) give(set *rule.Set) (*rule.Set, error) {
 }
 
 // giveAll is give where no topic can be read: lists from topics need files.
-func (l listFiles) giveAll(set *rule.Set) (*rule.Set, error) {
-	with, err := l.give(set)
+func (l listFiles) giveAll(set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
+	with, err := l.give(set, others...)
 	if err != nil {
 		return nil, err
 	}
@@ -59,8 +64,8 @@ func (l listFiles) giveAll(set *rule.Set) (*rule.Set, error) {
 }
 
 // giveFrom is give where lists from topics are read as they are now, unless files are given.
-func (l listFiles) giveFrom(ctx context.Context, c *app.Config, set *rule.Set) (*rule.Set, error) {
-	with, err := l.give(set)
+func (l listFiles) giveFrom(ctx context.Context, c *app.Config, set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
+	with, err := l.give(set, others...)
 	if err != nil {
 		return nil, err
 	}

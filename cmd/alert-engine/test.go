@@ -80,20 +80,13 @@ A script:
 }
 
 func (c *testCommand) run(out io.Writer, files []string) error {
+	scripts, rules, err := c.read(files)
+	if err != nil {
+		return err
+	}
 	var results []ruletest.Result
-	for _, file := range files {
-		script, err := ruletest.ReadScript(file)
-		if err != nil {
-			return err
-		}
-		rules, err := c.load(script.RuleFiles)
-		if err != nil {
-			return err
-		}
-		if rules.set, err = c.lists.give(rules.set); err != nil {
-			return err
-		}
-		results = append(results, script.Run(rules.engines, c.options)...)
+	for i, script := range scripts {
+		results = append(results, script.Run(rules[i].engines, c.options)...)
 	}
 	failed := c.report(out, results)
 	if c.junit != "" {
@@ -109,6 +102,28 @@ func (c *testCommand) run(out io.Writer, files []string) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// read reads scripts and the rules of each.
+func (c *testCommand) read(files []string) (scripts []*ruletest.Script, rules []*loadedRules, err error) {
+	var sets []*rule.Set
+	for _, file := range files {
+		script, err := ruletest.ReadScript(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		loaded, err := c.load(script.RuleFiles)
+		if err != nil {
+			return nil, nil, err
+		}
+		scripts, rules, sets = append(scripts, script), append(rules, loaded), append(sets, loaded.set)
+	}
+	for _, loaded := range rules {
+		if loaded.set, err = c.lists.give(loaded.set, sets...); err != nil {
+			return nil, nil, err
+		}
+	}
+	return scripts, rules, nil
 }
 
 // report prints the results, and returns how many tests have failed.
