@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -113,6 +114,8 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 		a.File = decode.Read(c.in, "standard input", decode.ReadOptions{Time: time.Now()})
 	case c.file != "":
 		a.File = decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()})
+	case len(c.lists) > 0:
+		return nil, errors.New("--list is for --against and --against-file: without logs, nothing is compared with a list")
 	default:
 		return nil, nil
 	}
