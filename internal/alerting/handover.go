@@ -14,7 +14,8 @@ import (
 
 // baton is what is handed over of a partition.
 type baton struct {
-	Base    int64       `json:"base"` // event time up to which the partition was read
+	Format  int         `json:"format"` // of the groups
+	Base    int64       `json:"base"`   // event time up to which the partition was read
 	Reached int64       `json:"reached"`
 	Units   []batonUnit `json:"units"`
 }
@@ -67,7 +68,7 @@ func (e *Engine) HandOver(p models.Partition) []byte {
 		return nil
 	}
 	delete(e.handing, pt.number)
-	b := baton{Base: pt.base, Reached: pt.reached}
+	b := baton{Format: formatVersion, Base: pt.base, Reached: pt.reached}
 	size := 0
 	for _, u := range e.program.Load().units {
 		if u.warming || u.readsAlerts {
@@ -117,6 +118,12 @@ func (e *Engine) TakeOver(p models.Partition, handed []byte) error {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if b.Format != formatVersion { // as while a new version is rolled out: positions and numbers are the same in all of them
+		e.opts.logger.Warn("another member has left its state in another format; alerts that are up may be told once more", "topic", p.Topic, "partition", p.Partition, "format", b.Format, "ours", formatVersion)
+		for i := range b.Units {
+			b.Units[i].Fingerprint, b.Units[i].Groups = 0, nil
+		}
+	}
 	e.batons[e.times.partition(p).number] = b
 	return nil
 }

@@ -1,6 +1,7 @@
 package alerting_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -186,4 +187,33 @@ func rules(t *testing.T, text string) *rule.Set {
 		t.Fatal(err)
 	}
 	return set
+}
+
+// While a new version is rolled out, a member may be handed a partition in a format that it does not know: its numbers go on, and no group is misread.
+func TestHandoverOfAnotherFormat(t *testing.T) {
+	set := rules(t, "{alert: Same, match: say:error, when: count() > 2, window: 10m, by: [service]}")
+	now, tp := monday, &topic{}
+	a, b := newMember(set, tp), newMember(set, tp)
+	a.take(0)
+	a.take(1)
+	write := func(seconds int) {
+		for range seconds {
+			tp.write(1, now, "s", "error")
+			now = now.Add(time.Second)
+			a.advance(now)
+			b.advance(now)
+		}
+	}
+	write(8)
+	baton := a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1})
+	other := bytes.Replace(baton, []byte(`"format":`), []byte(`"format":9`), 1)
+	if bytes.Equal(other, baton) {
+		t.Fatal("there is no format in what is handed over")
+	}
+	a.handTo(t, b, 1, int(a.next[1]), other)
+	write(120)
+	up := b.engine.Alerts()
+	if len(up) != 1 || up[0].State != models.AlertFiring || up[0].Episode != 2 {
+		t.Errorf("up are %+v", up)
+	}
 }

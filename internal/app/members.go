@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"sync"
 	"time"
 
@@ -124,6 +125,9 @@ func (m *members) begin(progress []models.Progress) {
 // share leaves for others what they have to know, after a checkpoint. It returns when that is written which must be before offsets are committed.
 func (m *members) share(positions []models.SourcePosition) error {
 	m.notifier.Enter() // and with it passes on what there is to tell
+	if m.handover.Behind() {
+		return errors.New("the handover topic takes nothing; what was decided waits for it")
+	}
 	urgent := m.put(positions)
 	if len(urgent) == 0 {
 		return nil

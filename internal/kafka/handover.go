@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,10 +26,13 @@ type HandoverTopic struct {
 	log     *slog.Logger
 	sparing *sparingLog
 	client  *kgo.Client
+	failed  atomic.Pointer[error] // of something that was put since the last Flush
+	late    atomic.Bool           // the last Flush did not live to see the end
 }
 
 const (
 	handoverRecord  = 15 << 20 // bytes of one record, at most
+	handoverWaiting = 64 << 20 // bytes that may wait to be written
 	handoverTimeout = 30 * time.Second
 )
 
@@ -51,7 +55,7 @@ func NewHandoverTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Handov
 		}
 	})
 	opts = append(opts, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(home), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(handoverRecord+1<<20),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(100_000), kgo.MetadataMinAge(500*time.Millisecond))
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(100_000), kgo.MaxBufferedBytes(handoverWaiting), kgo.MetadataMinAge(500*time.Millisecond))
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("handover topic: %w", err)
@@ -59,7 +63,8 @@ func NewHandoverTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Handov
 	return &HandoverTopic{cfg: cfg, topic: topic, log: log, sparing: newSparingLog(log), client: client}, nil
 }
 
-// Put says something of a partition under a key, in place of what was said under it before; nil takes it back. It does not wait.
+// Put says something of a partition under a key, in place of what was said under it before; nil takes it back. It does not wait; Flush tells whether it is there. What is
+// too large for a record is left out for good, and said: offsets that waited for it would wait for ever.
 func (h *HandoverTopic) Put(p models.Partition, key string, value []byte) {
 	if len(value) > handoverRecord {
 		h.sparing.error("size", "what is known of a partition is too large to be handed over", "topic", p.Topic, "partition", p.Partition, "bytes", len(value))
@@ -67,18 +72,29 @@ func (h *HandoverTopic) Put(p models.Partition, key string, value []byte) {
 	}
 	h.client.TryProduce(context.Background(), &kgo.Record{Key: handoverKey(p, key), Value: value}, func(_ *kgo.Record, err error) {
 		if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
+			if !errors.Is(err, kerr.MessageTooLarge) && !errors.Is(err, kerr.RecordListTooLarge) {
+				h.failed.Store(&err)
+			}
 			h.sparing.error("put", "what another member would have to know cannot be left for it; after a crash it may be told once more", "topic", h.topic, "error", hinted(err))
 		}
 	})
 }
 
-// Flush waits until all that was put is there.
+// Flush waits until all that was put is there, and returns an error when not all of it is.
 func (h *HandoverTopic) Flush(ctx context.Context) error {
-	if err := h.client.Flush(ctx); err != nil {
-		return fmt.Errorf("write to handover topic %q: %w", h.topic, err)
+	err := h.client.Flush(ctx)
+	h.late.Store(err != nil)
+	if failed := h.failed.Swap(nil); err == nil && failed != nil {
+		err = *failed
+	}
+	if err != nil {
+		return fmt.Errorf("write to handover topic %q: %w", h.topic, hinted(err))
 	}
 	return nil
 }
+
+// Behind says that the topic takes nothing: the last Flush ended too early, and what it waited for still waits. More is not to be put then, it would only pile up.
+func (h *HandoverTopic) Behind() bool { return h.late.Load() && h.client.BufferedProduceRecords() > 0 }
 
 // Read returns what was said of some partitions and not taken back, by key.
 func (h *HandoverTopic) Read(ctx context.Context, parts []models.Partition) (map[models.Partition]map[string][]byte, error) {
@@ -114,20 +130,25 @@ func (h *HandoverTopic) create(ctx context.Context) error {
 	config := map[string]*string{"cleanup.policy": text("compact"), "segment.bytes": text("16777216"), "segment.ms": text("600000"),
 		"min.cleanable.dirty.ratio": text("0.1"), "max.message.bytes": text(fmt.Sprint(handoverRecord + 1<<20))}
 	admin := kadm.NewClient(h.client)
-	answer, err := admin.CreateTopic(ctx, 1, -1, config, h.topic)
-	if err == nil {
-		err = answer.Err
-	}
-	switch {
-	case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
-		return nil
-	case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
-		if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr != nil || meta.Topics[h.topic].Err != nil {
-			return fmt.Errorf("handover topic %q does not exist, and we may not create it: create it with cleanup.policy=compact, or allow CREATE on it", h.topic)
+	try := func(config map[string]*string) error {
+		answer, err := admin.CreateTopic(ctx, 1, -1, config, h.topic)
+		if err == nil {
+			err = answer.Err
 		}
+		return err
+	}
+	err := try(config)
+	if errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) { // as of clusters that somebody else runs
+		h.sparing.warn("create", "the cluster does not allow the handover topic all of its settings; what is large may not be left there", "topic", h.topic, "error", err)
+		err = try(map[string]*string{"cleanup.policy": text("compact")})
+	}
+	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil
 	}
-	return fmt.Errorf("create handover topic %q: %w", h.topic, err)
+	if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr == nil && meta.Topics.Has(h.topic) && meta.Topics[h.topic].Err == nil {
+		return nil
+	}
+	return fmt.Errorf("handover topic %q does not exist, and cannot be created: %w; create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it", h.topic, err, handoverRecord+1<<20)
 }
 
 // Close gives up what is not written yet.
