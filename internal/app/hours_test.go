@@ -61,7 +61,7 @@ func TestHours(t *testing.T) {
 	}, func(o *devbroker.Options) {
 		o.Nodes = 3
 		o.Topics = append(o.Topics, devbroker.Topic{Name: "values", Partitions: 2})
-	})
+	}, func(o *devbroker.Options) { o.CompactEvery = 10 * time.Minute }) // days would be spent on it
 }
 
 const hoursRules = `version: 1

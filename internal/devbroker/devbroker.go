@@ -28,6 +28,8 @@ type Options struct {
 	Nodes   int     // brokers of the cluster; 1 by default. Further ones listen on the ports that follow, or on free ones
 	Users   []User  // who may connect; everybody by default
 
+	CompactEvery time.Duration // how often topics let go of what they need not keep; 10 seconds by default
+
 	TLS    *tls.Config                                         // nil for plain connections
 	Listen func(network, address string) (net.Listener, error) // net.Listen by default
 }
@@ -90,7 +92,10 @@ func Start(o Options) (*Broker, error) {
 		cluster.Close()
 		return nil, err
 	}
-	go b.compact()
+	if o.CompactEvery == 0 {
+		o.CompactEvery = compactEvery
+	}
+	go b.compact(o.CompactEvery)
 	return b, nil
 }
 
@@ -187,9 +192,9 @@ func (b *Broker) CreateTopic(t Topic) error {
 }
 
 // compact lets go of what topics need not keep. kfake itself does so once an hour, which is too late for its memory.
-func (b *Broker) compact() {
+func (b *Broker) compact(every time.Duration) {
 	defer close(b.done)
-	ticker := time.NewTicker(compactEvery)
+	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	for {
 		select {
