@@ -12,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
 // crew is several members of one group that share the topic by the key of its records. Of those that are killed, half start again at once and have their partitions
@@ -39,18 +37,11 @@ func runCrew(o options) error {
 		defer os.RemoveAll(dir)
 	}
 	log.Printf("seed %d, %d members, %d kills, %d logs, directory %s", o.seed, o.members, o.kills, o.logs, dir)
-	topic := fmt.Sprintf("chaos-%d", time.Now().UnixNano())
-	addr := o.brokers
-	if addr == "" {
-		broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: int32(o.partitions)}}})
-		if err != nil {
-			return err
-		}
-		defer broker.Close()
-		addr = broker.Addr()
-	} else if err := createTopic(addr, topic, o.partitions); err != nil {
+	addr, topic, closeBroker, err := o.makeTopic()
+	if err != nil {
 		return err
 	}
+	defer closeBroker()
 	hook, err := startWebhook()
 	if err != nil {
 		return err

@@ -85,18 +85,11 @@ func run(o options) (err error) {
 		defer os.RemoveAll(dir)
 	}
 	log.Printf("seed %d, %d kills, %d logs, directory %s", o.seed, o.kills, o.logs, dir)
-	addr := o.brokers
-	topic := fmt.Sprintf("chaos-%d", time.Now().UnixNano())
-	if addr == "" {
-		broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: int32(o.partitions)}}})
-		if err != nil {
-			return err
-		}
-		defer broker.Close()
-		addr = broker.Addr()
-	} else if err := createTopic(addr, topic, o.partitions); err != nil {
+	addr, topic, closeBroker, err := o.makeTopic()
+	if err != nil {
 		return err
 	}
+	defer closeBroker()
 	var brokers cluster
 	lateness := 10 * time.Second // a machine that is busy otherwise writes logs late
 	if o.cluster != "" {
@@ -189,6 +182,19 @@ func sleep(produced chan error, d time.Duration, err *error) bool {
 		produced <- *err
 		return *err == nil
 	}
+}
+
+// makeTopic makes a topic on the brokers that were named, or on an embedded one, which closeBroker ends.
+func (o options) makeTopic() (addr, topic string, closeBroker func(), err error) {
+	topic = fmt.Sprintf("chaos-%d", time.Now().UnixNano())
+	if o.brokers != "" {
+		return o.brokers, topic, func() {}, createTopic(o.brokers, topic, o.partitions)
+	}
+	broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: int32(o.partitions)}}})
+	if err != nil {
+		return "", "", nil, err
+	}
+	return broker.Addr(), topic, func() { broker.Close() }, nil
 }
 
 func createTopic(addr, topic string, partitions int) error {

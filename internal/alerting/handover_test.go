@@ -157,17 +157,9 @@ func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	a, b := newMember(rules(t, fmt.Sprintf(rule, 2)), tp), newMember(rules(t, fmt.Sprintf(rule, 3)), tp)
 	a.take(0)
 	a.take(1)
-	write := func(seconds int) {
-		for range seconds {
-			tp.write(1, now, "s", "error")
-			now = now.Add(time.Second)
-			a.advance(now)
-			b.advance(now)
-		}
-	}
-	write(8)
+	now = errorsFor(8, now, tp, a, b)
 	a.handTo(t, b, 1, int(a.next[1]), a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}))
-	write(120)
+	errorsFor(120, now, tp, a, b)
 	up := b.engine.Alerts()
 	if len(up) != 1 || len(a.alerts) == 0 || up[0].ID == a.alerts[0].ID {
 		t.Fatalf("up are %+v, and were %+v", up, a.alerts)
@@ -177,6 +169,18 @@ func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 			t.Errorf("what is up was said to be over: %+v", one)
 		}
 	}
+}
+
+// errorsFor writes an error each second, and returns what time it is then.
+func errorsFor(seconds int, now time.Time, tp *topic, members ...*member) time.Time {
+	for range seconds {
+		tp.write(1, now, "s", "error")
+		now = now.Add(time.Second)
+		for _, m := range members {
+			m.advance(now)
+		}
+	}
+	return now
 }
 
 // rules reads rules of one group.
@@ -196,22 +200,14 @@ func TestHandoverOfAnotherFormat(t *testing.T) {
 	a, b := newMember(set, tp), newMember(set, tp)
 	a.take(0)
 	a.take(1)
-	write := func(seconds int) {
-		for range seconds {
-			tp.write(1, now, "s", "error")
-			now = now.Add(time.Second)
-			a.advance(now)
-			b.advance(now)
-		}
-	}
-	write(8)
+	now = errorsFor(8, now, tp, a, b)
 	baton := a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1})
 	other := bytes.Replace(baton, []byte(`"format":`), []byte(`"format":9`), 1)
 	if bytes.Equal(other, baton) {
 		t.Fatal("there is no format in what is handed over")
 	}
 	a.handTo(t, b, 1, int(a.next[1]), other)
-	write(120)
+	errorsFor(120, now, tp, a, b)
 	up := b.engine.Alerts()
 	if len(up) != 1 || up[0].State != models.AlertFiring || up[0].Episode != 2 {
 		t.Errorf("up are %+v", up)
