@@ -25,6 +25,7 @@ func (e *Engine) adopt(p *program) {
 	old := e.program.Load()
 	p.byName = make(map[string][]*unit)
 	for _, u := range p.units {
+		u.numbers = e.numbersOf(u.id)
 		p.byName[u.rule.Name] = append(p.byName[u.rule.Name], u)
 		p.feeds = p.feeds || u.readsAlerts
 		for _, name := range u.rule.SuppressedBy {

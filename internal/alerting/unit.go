@@ -86,7 +86,7 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, numbers: e.numbersOf(r.ID()), asks: make(map[string]bool)}
+	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, asks: make(map[string]bool)}
 	for _, name := range plan.Alerts() {
 		u.asks[name] = true
 	}
