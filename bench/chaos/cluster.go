@@ -21,7 +21,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// cluster is a real Kafka that scripts/kafka/start.sh has started, with proxies before its brokers if it was started to be reached by them.
+// cluster is a real Kafka that scripts/kafka/start.sh has started, with proxies before its brokers
+// if it was started to be reached by them.
 type cluster struct {
 	dir     string
 	proxies []*toxiproxy.Proxy
@@ -29,11 +30,21 @@ type cluster struct {
 	cuts    int
 }
 
-// openProxies starts a proxy before each broker, where the script has the brokers send their clients: at the port that proxied names for the first one.
+// openProxies starts a proxy before each broker, where the script has the brokers send their
+// clients: at the port that proxied names for the first one.
 func (c *cluster) openProxies(proxied, brokers int) (addrs []string, err error) {
-	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	server := toxiproxy.NewServer(
+		toxiproxy.NewMetricsContainer(prometheus.NewRegistry()),
+		zerolog.Nop(),
+	)
 	for i := range brokers {
-		listen, upstream := net.JoinHostPort("127.0.0.1", strconv.Itoa(proxied+i)), net.JoinHostPort("127.0.0.1", strconv.Itoa(proxied+100+i))
+		listen, upstream := net.JoinHostPort(
+			"127.0.0.1",
+			strconv.Itoa(proxied+i),
+		), net.JoinHostPort(
+			"127.0.0.1",
+			strconv.Itoa(proxied+100+i),
+		)
 		p := toxiproxy.NewProxy(server, fmt.Sprintf("broker-%d", i+1), listen, upstream)
 		if err := p.Start(); err != nil {
 			return nil, fmt.Errorf("proxy before broker %d: %w", i+1, err)
@@ -44,8 +55,9 @@ func (c *cluster) openProxies(proxied, brokers int) (addrs []string, err error) 
 	return addrs, nil
 }
 
-// trouble kills a broker every 30 seconds and starts it again, and every few seconds cuts the network between the engine and some brokers, until ctx is done. The
-// broker that is also the controller of the cluster is left alone.
+// trouble kills a broker every 30 seconds and starts it again, and every few seconds cuts the
+// network between the engine and some brokers, until ctx is done. The broker that is also the
+// controller of the cluster is left alone.
 func (c *cluster) trouble(ctx context.Context, r *rand.Rand) error {
 	kill, cut := time.NewTicker(30*time.Second), time.NewTicker(7*time.Second)
 	defer kill.Stop()
@@ -83,7 +95,12 @@ func (c *cluster) exists(node int) bool {
 func (c *cluster) restart(node int) error {
 	text, err := os.ReadFile(c.pidFile(node))
 	if err != nil {
-		return fmt.Errorf("broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers, three of them?", node, err, c.dir)
+		return fmt.Errorf(
+			"broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers, three of them?",
+			node,
+			err,
+			c.dir,
+		)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	if err != nil {
@@ -112,7 +129,8 @@ func (c *cluster) restart(node int) error {
 	return os.WriteFile(c.pidFile(node), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
 }
 
-// cut makes the network bad for some seconds: all connections are closed and none is opened, or bytes vanish, or everything takes half a second.
+// cut makes the network bad for some seconds: all connections are closed and none is opened, or
+// bytes vanish, or everything takes half a second.
 func (c *cluster) cut(ctx context.Context, r *rand.Rand) error {
 	if len(c.proxies) == 0 {
 		return nil
@@ -127,10 +145,18 @@ func (c *cluster) cut(ctx context.Context, r *rand.Rand) error {
 		case 0:
 			p.Stop()
 		case 1:
-			_, err := p.Toxics.AddToxicJson(strings.NewReader(`{"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}}`))
+			_, err := p.Toxics.AddToxicJson(
+				strings.NewReader(
+					`{"type": "timeout", "stream": "downstream", "attributes": {"timeout": 0}}`,
+				),
+			)
 			errs = append(errs, err)
 		case 2:
-			_, err := p.Toxics.AddToxicJson(strings.NewReader(`{"type": "latency", "stream": "upstream", "attributes": {"latency": 500, "jitter": 200}}`))
+			_, err := p.Toxics.AddToxicJson(
+				strings.NewReader(
+					`{"type": "latency", "stream": "upstream", "attributes": {"latency": 500, "jitter": 200}}`,
+				),
+			)
 			errs = append(errs, err)
 		}
 	}

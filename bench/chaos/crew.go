@@ -14,9 +14,11 @@ import (
 	"time"
 )
 
-// crew is several members of one group that share the topic by the key of its records. Of those that are killed, half start again at once and have their partitions
-// back; the others stay away until their session is over and their partitions have gone to somebody else. What they have decided together is compared as that of one
-// is; and beside it what the receiver was told: of every alert that it is over, of no alert before it was, and of each as what it is.
+// crew is several members of one group that share the topic by the key of its records. Of those
+// that are killed, half start again at once and have their partitions back; the others stay away
+// until their session is over and their partitions have gone to somebody else. What they have
+// decided together is compared as that of one is; and beside it what the receiver was told: of
+// every alert that it is over, of no alert before it was, and of each as what it is.
 type crew struct {
 	members []*member
 	rand    *rand.Rand
@@ -36,7 +38,14 @@ func runCrew(o options) error {
 	if !o.keep {
 		defer os.RemoveAll(dir)
 	}
-	log.Printf("seed %d, %d members, %d kills, %d logs, directory %s", o.seed, o.members, o.kills, o.logs, dir)
+	log.Printf(
+		"seed %d, %d members, %d kills, %d logs, directory %s",
+		o.seed,
+		o.members,
+		o.kills,
+		o.logs,
+		dir,
+	)
 	addr, topic, closeBroker, err := o.makeTopic()
 	if err != nil {
 		return err
@@ -71,7 +80,15 @@ func runCrew(o options) error {
 	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
 	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
 	for i := range o.kills {
-		if !sleep(produced, time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(c.rand.Int64N(int64(gap))), &err) {
+		if !sleep(
+			produced,
+			time.Until(
+				start.Add(time.Duration(i+1)*gap),
+			)-gap/2+time.Duration(
+				c.rand.Int64N(int64(gap)),
+			),
+			&err,
+		) {
 			return fmt.Errorf("produce: %w", err)
 		}
 		if err := c.hurt(); err != nil {
@@ -169,8 +186,9 @@ func (d decided) byGroup() map[string][]episode {
 	return groups
 }
 
-// compareTold holds what the receiver was told against what was decided. To the receiver, alerts with the same labels are one: when one is over and the next one fires
-// before it could be told, as when a backlog is read after a kill, that goes on.
+// compareTold holds what the receiver was told against what was decided. To the receiver, alerts
+// with the same labels are one: when one is over and the next one fires before it could be told, as
+// when a backlog is read after a kill, that goes on.
 func compareTold(got decided, list []told) error {
 	type heard struct{ firing, resolved int }
 	byID := map[string]*heard{}
@@ -184,7 +202,10 @@ func compareTold(got decided, list []told) error {
 		e, known := got.byID[one.id]
 		switch {
 		case !known:
-			wrong = append(wrong, fmt.Sprintf("%s is %s, and nobody has decided that", one.what, one.status))
+			wrong = append(
+				wrong,
+				fmt.Sprintf("%s is %s, and nobody has decided that", one.what, one.status),
+			)
 		case one.status == "firing":
 			h.firing++
 			if h.resolved > 0 {
@@ -224,12 +245,28 @@ func compareTold(got decided, list []told) error {
 			wrong = append(wrong, up+" was not told to its end")
 		}
 	}
-	log.Printf("%d alerts told: %d that followed another closely told as one with it, %d only when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver, repeated, len(wrong))
+	log.Printf(
+		"%d alerts told: %d that followed another closely told as one with it, %d only when they were over, %d notifications repeated, %d wrong",
+		len(byID),
+		merged,
+		onlyOver,
+		repeated,
+		len(wrong),
+	)
 	for _, text := range wrong[:min(20, len(wrong))] {
 		log.Print(text)
 		for _, one := range list {
-			if fields := strings.Fields(text); strings.HasSuffix(fields[0], "/"+strings.Fields(one.what)[0]) && strings.HasSuffix(one.what, " "+fields[1]) {
-				log.Printf("    told at %s: %s, %s", one.at.Format("15:04:05.000"), one.status, one.id)
+			if fields := strings.Fields(text); strings.HasSuffix(
+				fields[0],
+				"/"+strings.Fields(one.what)[0],
+			) &&
+				strings.HasSuffix(one.what, " "+fields[1]) {
+				log.Printf(
+					"    told at %s: %s, %s",
+					one.at.Format("15:04:05.000"),
+					one.status,
+					one.id,
+				)
 			}
 		}
 	}

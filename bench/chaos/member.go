@@ -27,13 +27,31 @@ type member struct {
 }
 
 // newMember builds alert-engine and writes its configuration.
-func newMember(dir, brokers, topic, hook string, lateness time.Duration, recordKey string) (*member, error) {
-	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
-		"notify: {alertmanager_config: alertmanager.yml}\n", brokers, topic, topic, sessionTimeout, recordKey), map[string]string{
-		"alertmanager.yml": fmt.Sprintf("route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"+
-			"receivers: [{name: chaos, webhook_configs: [{url: %q}]}]\n", hook),
-		"chaos.rules.yml": fmt.Sprintf(rules, lateness),
-	})
+func newMember(
+	dir, brokers, topic, hook string,
+	lateness time.Duration,
+	recordKey string,
+) (*member, error) {
+	engine, err := proc.Build(
+		dir,
+		fmt.Sprintf(
+			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
+				"notify: {alertmanager_config: alertmanager.yml}\n",
+			brokers,
+			topic,
+			topic,
+			sessionTimeout,
+			recordKey,
+		),
+		map[string]string{
+			"alertmanager.yml": fmt.Sprintf(
+				"route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"+
+					"receivers: [{name: chaos, webhook_configs: [{url: %q}]}]\n",
+				hook,
+			),
+			"chaos.rules.yml": fmt.Sprintf(rules, lateness),
+		},
+	)
 	return &member{Engine: engine}, err
 }
 
@@ -55,7 +73,8 @@ func (m *member) kill() error {
 	return m.start()
 }
 
-// forgetPositions leaves the engine its state and takes away how far the state goes, so that it reads a window's worth of logs on top of it again.
+// forgetPositions leaves the engine its state and takes away how far the state goes, so that it
+// reads a window's worth of logs on top of it again.
 func (m *member) forgetPositions() error {
 	s, err := store.Open(filepath.Join(m.Dir, "data", "state"), store.Options{})
 	if err != nil {
@@ -137,7 +156,15 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
-		w.told = append(w.told, told{time.Now(), a.Annotations["alert_id"], a.Labels["alertname"] + " " + a.Labels["key"], a.Status})
+		w.told = append(
+			w.told,
+			told{
+				time.Now(),
+				a.Annotations["alert_id"],
+				a.Labels["alertname"] + " " + a.Labels["key"],
+				a.Status,
+			},
+		)
 		w.seen[a.Labels["alertname"]+" "+a.Labels["key"]+" "+a.Status]++
 	}
 }

@@ -1,10 +1,13 @@
-// Command decode measures what reading logs costs beyond consuming their records, as a table of ratios.
+// Command decode measures what reading logs costs beyond consuming their records, as a table of
+// ratios.
 //
 //	go -C bench run ./decode
 //
-// A broker runs in a process of its own, so that its work is not counted. Each row consumes the same topic of eight partitions again and is measured by the CPU
-// time of the whole process, garbage collection and all; the rows take turns and the least of each is kept, for whatever disturbs a machine disturbs all of them.
-// Producers send batches of 16 KiB, the default of Kafka's own; one topic has batches of a megabyte, in which raw consumption is cheapest.
+// A broker runs in a process of its own, so that its work is not counted. Each row consumes the
+// same topic of eight partitions again and is measured by the CPU time of the whole process,
+// garbage collection and all; the rows take turns and the least of each is kept, for whatever
+// disturbs a machine disturbs all of them. Producers send batches of 16 KiB, the default of Kafka's
+// own; one topic has batches of a megabyte, in which raw consumption is cheapest.
 package main
 
 import (
@@ -36,7 +39,11 @@ func main() {
 	rounds := flag.Int("rounds", 5, "how often each row is measured")
 	only := flag.String("only", "", "one part: memory, kafka")
 	broker := flag.Bool("broker", false, "be the broker, until the standard input ends")
-	profile := flag.String("cpuprofile", "", "write a CPU profile of the extraction to this file, and measure nothing else")
+	profile := flag.String(
+		"cpuprofile",
+		"",
+		"write a CPU profile of the extraction to this file, and measure nothing else",
+	)
 	flag.Parse()
 	if *broker {
 		runBroker()
@@ -61,7 +68,11 @@ func main() {
 
 // runBroker says its address and serves until the parent is gone.
 func runBroker() {
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, kinds...), kfake.SeedTopics(partitions, large))
+	c, err := kfake.NewCluster(
+		kfake.NumBrokers(1),
+		kfake.SeedTopics(partitions, kinds...),
+		kfake.SeedTopics(partitions, large),
+	)
 	check(err)
 	defer c.Close()
 	fmt.Println(c.ListenAddrs()[0])
@@ -120,7 +131,8 @@ func newDecoder() (*decode.Decoder, int) {
 	return d, fields.Len()
 }
 
-// reader returns a function that decodes a record and asks for the well-known fields, the eight of rules, the severity and the time.
+// reader returns a function that decodes a record and asks for the well-known fields, the eight of
+// rules, the severity and the time.
 func reader() func(*models.Record) {
 	d, n := newDecoder()
 	each := func(l *decode.Log) {
@@ -180,18 +192,27 @@ func extract(rounds int) {
 		}},
 	}
 	d, _ := newDecoder()
-	rows = append(rows[:1:1], append([]*row{{name: "the extractor alone, the same 20 fields", run: func() int {
-		for _, doc := range docs {
-			d.Extract(doc)
-		}
-		return n
-	}}}, rows[1:]...)...)
+	rows = append(
+		rows[:1:1],
+		append([]*row{{name: "the extractor alone, the same 20 fields", run: func() int {
+			for _, doc := range docs {
+				d.Extract(doc)
+			}
+			return n
+		}}}, rows[1:]...)...)
 	measure(rows, rounds)
 	fmt.Printf("## In memory: JSON of a Kubernetes container, %d bytes a log\n\n", len(docs[0]))
 	fmt.Println("| reader | ns/log | MB/s | against fastjson | allocations/log |")
 	fmt.Println("|---|---:|---:|---:|---:|")
 	for _, r := range rows {
-		fmt.Printf("| %s | %.0f | %.0f | %.2fx | %.2f |\n", r.name, r.ns, float64(len(docs[0]))/r.ns*1000, rows[0].ns/r.ns, r.allocs)
+		fmt.Printf(
+			"| %s | %.0f | %.0f | %.2fx | %.2f |\n",
+			r.name,
+			r.ns,
+			float64(len(docs[0]))/r.ns*1000,
+			rows[0].ns/r.ns,
+			r.allocs,
+		)
 	}
 	fmt.Println()
 }
@@ -208,14 +229,19 @@ func consume(records, rounds int) {
 	for _, kind := range append(kinds[:1:1], append([]string{large}, kinds[1:]...)...) {
 		read := reader()
 		rec := models.Record{Topic: kind}
-		rows = append(rows,
-			&row{name: kind + ": franz-go, raw", run: func() int { return drain(addr, kind, records, func(*kgo.Record) {}) }},
+		rows = append(
+			rows,
+			&row{
+				name: kind + ": franz-go, raw",
+				run:  func() int { return drain(addr, kind, records, func(*kgo.Record) {}) },
+			},
 			&row{name: kind + ": and decode", run: func() int {
 				return drain(addr, kind, records, func(r *kgo.Record) {
 					rec.Offset, rec.Timestamp, rec.Value = r.Offset, r.Timestamp, r.Value
 					read(&rec)
 				})
-			}})
+			}},
+		)
 		if kind == "json" {
 			rows = append(rows, &row{name: "json: and encoding/json into a map", run: func() int {
 				return drain(addr, kind, records, func(r *kgo.Record) {
@@ -241,7 +267,14 @@ func consume(records, rounds int) {
 		if strings.HasSuffix(what, "raw") {
 			raw = r.ns
 		}
-		fmt.Printf("| %s | %d | %.0f | %.2f | %.2f |\n", r.name, len(line(strings.TrimSuffix(kind, large[4:]), 0)), r.ns, r.ns/raw, r.allocs)
+		fmt.Printf(
+			"| %s | %d | %.0f | %.2f | %.2f |\n",
+			r.name,
+			len(line(strings.TrimSuffix(kind, large[4:]), 0)),
+			r.ns,
+			r.ns/raw,
+			r.allocs,
+		)
 	}
 }
 
@@ -265,19 +298,33 @@ func startBroker() (addr string, stop func()) {
 }
 
 func produce(addr, topic, kind string, batch int32, records int) {
-	c, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(20*time.Millisecond),
-		kgo.ProducerBatchMaxBytes(batch), kgo.MaxBufferedRecords(100_000))
+	c, err := kgo.NewClient(
+		kgo.SeedBrokers(addr),
+		kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(20*time.Millisecond),
+		kgo.ProducerBatchMaxBytes(batch),
+		kgo.MaxBufferedRecords(100_000),
+	)
 	check(err)
 	defer c.Close()
 	for i := range records {
-		c.Produce(context.Background(), &kgo.Record{Value: []byte(line(kind, i)), Timestamp: baseTime}, func(_ *kgo.Record, err error) { check(err) })
+		c.Produce(
+			context.Background(),
+			&kgo.Record{Value: []byte(line(kind, i)), Timestamp: baseTime},
+			func(_ *kgo.Record, err error) { check(err) },
+		)
 	}
 	check(c.Flush(context.Background()))
 }
 
 // drain consumes a topic from its start.
 func drain(addr, kind string, records int, f func(*kgo.Record)) int {
-	c, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(kind), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	c, err := kgo.NewClient(
+		kgo.SeedBrokers(addr),
+		kgo.ConsumeTopics(kind),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	)
 	check(err)
 	defer c.Close()
 	n := 0

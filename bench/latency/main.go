@@ -1,10 +1,13 @@
-// Command latency measures how long it takes from producing a log to the arrival of its alert at a webhook, through the whole program: an embedded Kafka and the
-// webhook in this process, alert-engine in its own, as somebody would run it.
+// Command latency measures how long it takes from producing a log to the arrival of its alert at a
+// webhook, through the whole program: an embedded Kafka and the webhook in this process,
+// alert-engine in its own, as somebody would run it.
 //
 //	go -C bench run ./latency
 //
-// Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries the time at which the log was produced, and the webhook holds
-// that against its clock. The first seconds are not counted. Memory is the resident set of alert-engine's process, at rest before the first log and afterwards.
+// Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries
+// the time at which the log was produced, and the webhook holds that against its clock. The first
+// seconds are not counted. Memory is the resident set of alert-engine's process, at rest before the
+// first log and afterwards.
 package main
 
 import (
@@ -49,7 +52,12 @@ func measure(rate float64, rules int, length time.Duration) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: 4}}})
+	broker, err := devbroker.Start(
+		devbroker.Options{
+			Addr:   "127.0.0.1:0",
+			Topics: []devbroker.Topic{{Name: topic, Partitions: 4}},
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -78,9 +86,24 @@ func measure(rate float64, rules int, length time.Duration) error {
 	return nil
 }
 
-func report(rate float64, rules int, length time.Duration, sent int, delays []time.Duration, atRest, after int, before string) {
+func report(
+	rate float64,
+	rules int,
+	length time.Duration,
+	sent int,
+	delays []time.Duration,
+	atRest, after int,
+	before string,
+) {
 	fmt.Printf("before: %s; after: %s\n", before, proc.Machine())
-	fmt.Printf("%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n", rate, rules, length, sent, len(delays))
+	fmt.Printf(
+		"%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n",
+		rate,
+		rules,
+		length,
+		sent,
+		len(delays),
+	)
 	if len(delays) == 0 {
 		return
 	}
@@ -88,13 +111,25 @@ func report(rate float64, rules int, length time.Duration, sent int, delays []ti
 	at := func(q float64) time.Duration {
 		return delays[int(q*float64(len(delays)-1))].Round(10 * time.Microsecond)
 	}
-	fmt.Printf("produce to webhook: median %v, 90%% %v, 99%% %v, longest %v\n", at(0.5), at(0.9), at(0.99), at(1))
+	fmt.Printf(
+		"produce to webhook: median %v, 90%% %v, 99%% %v, longest %v\n",
+		at(0.5),
+		at(0.9),
+		at(0.99),
+		at(1),
+	)
 	fmt.Printf("resident memory: %d MB at rest, %d MB afterwards\n", atRest, after)
 }
 
-// produce writes ordinary logs at the given rate, and among them ten a second that raise an alert. It returns how many of those are to be counted.
+// produce writes ordinary logs at the given rate, and among them ten a second that raise an alert.
+// It returns how many of those are to be counted.
 func produce(broker string, rate float64, length time.Duration) (int, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0))
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(broker),
+		kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(0),
+	)
 	if err != nil {
 		return 0, err
 	}
@@ -108,15 +143,31 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 			break
 		}
 		for _, l := range shop.Until(tick) {
-			client.Produce(ctx, &kgo.Record{Key: []byte(l.Pod), Value: l.Value, Timestamp: l.Time, Headers: []kgo.RecordHeader{{Key: "service", Value: []byte(l.Service)}}}, nil)
+			client.Produce(
+				ctx,
+				&kgo.Record{
+					Key:       []byte(l.Pod),
+					Value:     l.Value,
+					Timestamp: l.Time,
+					Headers:   []kgo.RecordHeader{{Key: "service", Value: []byte(l.Service)}},
+				},
+				nil,
+			)
 		}
 		if int(tick.Sub(start)/(100*time.Millisecond)) <= probes {
 			continue
 		}
 		probes++
 		now := time.Now()
-		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d","probe_id":"p%d","sent":"%d","counted":"%t"}`,
-			now.UTC().Format(time.RFC3339Nano), probes, probes, now.UnixNano(), tick.Sub(start) > warmUp)
+		value := fmt.Sprintf(
+			`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d","probe_id":"p%d","sent":"%d","counted":"%t"}`,
+			now.UTC().
+				Format(time.RFC3339Nano),
+			probes,
+			probes,
+			now.UnixNano(),
+			tick.Sub(start) > warmUp,
+		)
 		client.Produce(ctx, &kgo.Record{Value: []byte(value), Timestamp: now}, nil)
 		if tick.Sub(start) > warmUp {
 			counted++
@@ -162,7 +213,8 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	for _, a := range body.Alerts {
 		id, _, _ := strings.Cut(a.Annotations["summary"], " ")
 		sent, err := strconv.ParseInt(id, 10, 64)
-		if _, twice := w.seen[a.Labels["probe_id"]]; err != nil || twice || a.Status != "firing" || !strings.HasSuffix(a.Annotations["summary"], "true") {
+		if _, twice := w.seen[a.Labels["probe_id"]]; err != nil || twice || a.Status != "firing" ||
+			!strings.HasSuffix(a.Annotations["summary"], "true") {
 			continue
 		}
 		w.seen[a.Labels["probe_id"]] = now.Sub(time.Unix(0, sent))
@@ -186,14 +238,25 @@ func (w *webhook) wait(n int, patience time.Duration) {
 	}
 }
 
-// startEngine builds alert-engine and starts it with its own configuration; it returns once the program is ready.
+// startEngine builds alert-engine and starts it with its own configuration; it returns once the
+// program is ready.
 func startEngine(dir, broker, hook string, rules int) (*proc.Engine, error) {
-	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: {level: warn}\n", broker, topic),
+	engine, err := proc.Build(
+		dir,
+		fmt.Sprintf(
+			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: {level: warn}\n",
+			broker,
+			topic,
+		),
 		map[string]string{
-			"alertmanager.yml": fmt.Sprintf("route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
-				"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n", hook),
+			"alertmanager.yml": fmt.Sprintf(
+				"route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
+					"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n",
+				hook,
+			),
 			"bench.rules.yml": ruleFile(rules),
-		})
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -226,7 +289,12 @@ groups:
 		`(timeout or "connection refused") shard:%d`, `path:/api/v%d/* duration_ms>800`, `kubernetes.pod_name:worker-%d-* not level:DEBUG`, `user:u%d event:login_failed`,
 	}
 	for i := range n - 1 {
-		fmt.Fprintf(&b, "  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: 5m\n    by: [service]\n", i, fmt.Sprintf(kinds[i%len(kinds)], i))
+		fmt.Fprintf(
+			&b,
+			"  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: 5m\n    by: [service]\n",
+			i,
+			fmt.Sprintf(kinds[i%len(kinds)], i),
+		)
 	}
 	return b.String()
 }

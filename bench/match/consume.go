@@ -15,7 +15,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// The broker is Kafka's protocol in memory, in a process of its own, so that what it costs is not counted.
+// The broker is Kafka's protocol in memory, in a process of its own, so that what it costs is not
+// counted.
 
 const (
 	topic      = "logs"
@@ -31,8 +32,8 @@ func runBroker() {
 	bufio.NewReader(os.Stdin).ReadByte()
 }
 
-// consume measures what it costs to read records and count their bytes, and to do with them what the program does: decode and match them, and count what matched in
-// the windows of its rule.
+// consume measures what it costs to read records and count their bytes, and to do with them what
+// the program does: decode and match them, and count what matched in the windows of its rule.
 func consume() {
 	self, err := os.Executable()
 	check(err)
@@ -52,7 +53,11 @@ func consume() {
 	logs := kubernetesLogs(*logCount, 1)
 	const repeat = 10
 	total := repeat * len(logs)
-	fmt.Printf("## Consuming %d records, lz4, batches of 16 KiB, %d partitions, broker in another process; CPU time of the whole process\n\n", total, partitions)
+	fmt.Printf(
+		"## Consuming %d records, lz4, batches of 16 KiB, %d partitions, broker in another process; CPU time of the whole process\n\n",
+		total,
+		partitions,
+	)
 	fill(addrs, topic, logs, repeat)
 
 	r := newReplay(runtime.NumCPU(), logs)
@@ -68,28 +73,50 @@ func consume() {
 		}))
 		whole = min(whole, drain(addrs, topic, total, r.Evaluate))
 	}
-	fmt.Printf("raw consume %.0f ns a record; with decoding, 1,000 mixed rules and their windows %.0f ns\n", raw, whole)
+	fmt.Printf(
+		"raw consume %.0f ns a record; with decoding, 1,000 mixed rules and their windows %.0f ns\n",
+		raw,
+		whole,
+	)
 	verdict("consume, decode, match and windows over raw consume", whole/raw, "<=", 2.0)
 	fmt.Println()
 }
 
 func fill(addrs []string, topic string, logs [][]byte, repeat int) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.ProducerLinger(20*time.Millisecond), kgo.ProducerBatchMaxBytes(16<<10), kgo.MaxBufferedRecords(100_000), kgo.DisableIdempotentWrite())
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(addrs...),
+		kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(
+			20*time.Millisecond,
+		),
+		kgo.ProducerBatchMaxBytes(16<<10),
+		kgo.MaxBufferedRecords(100_000),
+		kgo.DisableIdempotentWrite(),
+	)
 	check(err)
 	defer client.Close()
 	ctx := context.Background()
 	for range repeat {
 		for _, b := range logs {
-			client.Produce(ctx, &kgo.Record{Value: b}, func(_ *kgo.Record, err error) { check(err) })
+			client.Produce(
+				ctx,
+				&kgo.Record{Value: b},
+				func(_ *kgo.Record, err error) { check(err) },
+			)
 		}
 	}
 	check(client.Flush(ctx))
 }
 
-// drain consumes n records, hands on what each poll brings by partition, and returns what each cost in nanoseconds of CPU time.
+// drain consumes n records, hands on what each poll brings by partition, and returns what each cost
+// in nanoseconds of CPU time.
 func drain(addrs []string, topic string, n int, handle func(partitions ...[]*kgo.Record)) float64 {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(addrs...),
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	)
 	check(err)
 	defer client.Close()
 	runtime.GC()

@@ -8,7 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// threadCPU is the CPU time of the calling thread, which must be locked to its goroutine. The clock on the wall would say how busy the machine is.
+// threadCPU is the CPU time of the calling thread, which must be locked to its goroutine. The clock
+// on the wall would say how busy the machine is.
 func threadCPU() time.Duration { return clock(unix.CLOCK_THREAD_CPUTIME_ID) }
 
 // processCPU is the CPU time of the whole process, garbage collection and all.
@@ -22,10 +23,12 @@ func clock(id int32) time.Duration {
 	return time.Duration(t.Nano())
 }
 
-// enough is how long one measurement lasts: clocks of CPU time may advance in steps of ten milliseconds.
+// enough is how long one measurement lasts: clocks of CPU time may advance in steps of ten
+// milliseconds.
 const enough = 150 * time.Millisecond
 
-// contest measures several functions in turn, again and again, and keeps for each the least time: what disturbs a machine disturbs all of them.
+// contest measures several functions in turn, again and again, and keeps for each the least time:
+// what disturbs a machine disturbs all of them.
 type contest struct{ entries []*entry }
 
 type entry struct {

@@ -26,13 +26,18 @@ groups:
 `
 )
 
-// groups measures the state of a million live groups of one rule, in the engine itself: what each takes, key and all, and what it costs to apply a hit to one of
-// them, and to move time on after each poll. Hits come in random order; reading and matching the logs is not counted.
+// groups measures the state of a million live groups of one rule, in the engine itself: what each
+// takes, key and all, and what it costs to apply a hit to one of them, and to move time on after
+// each poll. Hits come in random order; reading and matching the logs is not counted.
 func groups() {
 	set, err := rule.Read("groups.rules.yml", []byte(groupRules))
 	check(err)
 	before := heap()
-	engine := alerting.NewEngine(alerting.WithRules(set), alerting.WithMaxGroups(2*groupCount), alerting.WithEmit(func(models.Alert) {}))
+	engine := alerting.NewEngine(
+		alerting.WithRules(set),
+		alerting.WithMaxGroups(2*groupCount),
+		alerting.WithEmit(func(models.Alert) {}),
+	)
 	scanner := engine.NewScanner()
 	start := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	order := rand.New(rand.NewPCG(7, 7))
@@ -43,8 +48,18 @@ func groups() {
 			hosts = hosts[len(chunk):]
 			records := make([]models.Record, len(chunk))
 			for i, h := range chunk {
-				value := fmt.Appendf(nil, `{"timestamp":"%s","level":"error","message":"disk failure","host":"host-%07d.example"}`, at.Format(time.RFC3339Nano), h)
-				records[i] = models.Record{Topic: "logs", Offset: offset, Timestamp: at, Value: value}
+				value := fmt.Appendf(
+					nil,
+					`{"timestamp":"%s","level":"error","message":"disk failure","host":"host-%07d.example"}`,
+					at.Format(time.RFC3339Nano),
+					h,
+				)
+				records[i] = models.Record{
+					Topic:     "logs",
+					Offset:    offset,
+					Timestamp: at,
+					Value:     value,
+				}
 				offset++
 				at = at.Add(10 * time.Microsecond)
 			}
@@ -52,7 +67,10 @@ func groups() {
 			began := threadCPU()
 			engine.Apply(scan)
 			if offset%groupPoll < groupChunk {
-				engine.Advance(at, []models.Progress{{Topic: "logs", Next: offset, End: groupCount * 100}})
+				engine.Advance(
+					at,
+					[]models.Progress{{Topic: "logs", Next: offset, End: groupCount * 100}},
+				)
 			}
 			spent += threadCPU() - began
 		}
@@ -79,9 +97,23 @@ func groups() {
 	fmt.Printf("a new group %.0f ns; a hit on one of them %.0f ns\n", created, updated)
 	verdict("bytes a group, key and first hit included", bytes, "<=", 160)
 	verdict("million hits a second", 1000/updated, ">=", 3)
-	verdict("milliseconds of the longest Advance while all of them end", float64(pause)/1e6, "<=", 5)
-	verdict("seconds until all are restored from disk, by the clock on the wall", restart.Seconds(), "<=", 3)
-	fmt.Printf("a checkpoint after a hit on every tenth of them: %.0f ms by the clock on the wall, %.1f MB\n", float64(saving)/1e6, float64(written)/1e6)
+	verdict(
+		"milliseconds of the longest Advance while all of them end",
+		float64(pause)/1e6,
+		"<=",
+		5,
+	)
+	verdict(
+		"seconds until all are restored from disk, by the clock on the wall",
+		restart.Seconds(),
+		"<=",
+		3,
+	)
+	fmt.Printf(
+		"a checkpoint after a hit on every tenth of them: %.0f ms by the clock on the wall, %.1f MB\n",
+		float64(saving)/1e6,
+		float64(written)/1e6,
+	)
 	fmt.Println()
 }
 
@@ -90,9 +122,13 @@ func fade(engine *alerting.Engine, now time.Time, next int64) (longest time.Dura
 	for engine.Stats().Groups > 0 {
 		now = now.Add(time.Second)
 		began := threadCPU()
-		engine.Advance(now, []models.Progress{{Topic: "logs", Next: next, End: next, CaughtUp: true}})
+		engine.Advance(
+			now,
+			[]models.Progress{{Topic: "logs", Next: next, End: next, CaughtUp: true}},
+		)
 		longest = max(longest, threadCPU()-began)
-		engine.Save(false, func(_, _ []byte) {}, func([]byte) {}) // as the program does every second
+		// as the program does every second
+		engine.Save(false, func(_, _ []byte) {}, func([]byte) {})
 	}
 	return longest
 }

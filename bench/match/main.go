@@ -2,8 +2,10 @@
 //
 //	go -C bench run ./match
 //
-// All numbers are CPU time, of one thread where not said otherwise, and the least of several rounds that take turns; trust the ratios. The workload is generated
-// and described in workload.go, windows.go and groups.go. Peers get the same logs and equivalent rules, and what they find is compared with what we find.
+// All numbers are CPU time, of one thread where not said otherwise, and the least of several rounds
+// that take turns; trust the ratios. The workload is generated and described in workload.go,
+// windows.go and groups.go. Peers get the same logs and equivalent rules, and what they find is
+// compared with what we find.
 package main
 
 import (
@@ -27,8 +29,16 @@ import (
 var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
-	only     = flag.String("only", "", "some parts, with commas between them: core, sigma, workers, groups, peers, consume")
-	profile  = flag.String("profile", "", "write a CPU profile of mixed rules to this file, and measure nothing else")
+	only     = flag.String(
+		"only",
+		"",
+		"some parts, with commas between them: core, sigma, workers, groups, peers, consume",
+	)
+	profile = flag.String(
+		"profile",
+		"",
+		"write a CPU profile of mixed rules to this file, and measure nothing else",
+	)
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
 )
@@ -52,7 +62,14 @@ func main() {
 		return
 	}
 	fmt.Printf("# %s, %d CPUs, %s\n\n", runtime.Version(), runtime.NumCPU(), runtime.GOARCH)
-	parts := []part{{"core", core}, {"sigma", sigma}, {"workers", workers}, {"groups", groups}, {"peers", peers}, {"consume", consume}}
+	parts := []part{
+		{"core", core},
+		{"sigma", sigma},
+		{"workers", workers},
+		{"groups", groups},
+		{"peers", peers},
+		{"consume", consume},
+	}
 	wanted := strings.Split(*only, ",")
 	for _, name := range wanted {
 		if name != "" && !slices.ContainsFunc(parts, func(p part) bool { return p.name == name }) {
@@ -94,12 +111,15 @@ func newEngine(queries []rule.Query, sample [][]byte) *engine {
 	runtime.LockOSThread()
 	start := processCPU()
 	var err error
-	e.program, err = match.Compile(queries, match.Options{Sample: func(fields *decode.Fields, each func(*decode.Log)) {
-		d := newDecoder(fields)
-		for _, b := range sample {
-			d.Decode(&models.Record{Value: b}, each, reject)
-		}
-	}})
+	e.program, err = match.Compile(
+		queries,
+		match.Options{Sample: func(fields *decode.Fields, each func(*decode.Log)) {
+			d := newDecoder(fields)
+			for _, b := range sample {
+				d.Decode(&models.Record{Value: b}, each, reject)
+			}
+		}},
+	)
 	e.compile = processCPU() - start
 	runtime.UnlockOSThread()
 	check(err)
@@ -167,7 +187,17 @@ func extraction(fields *decode.Fields, paths []string) func(logs [][]byte) {
 	}
 }
 
-var mixedPaths = []string{"message", "stack", "service", "namespace", "kubernetes.pod_name", "path", "status", "duration_ms", "error_code"}
+var mixedPaths = []string{
+	"message",
+	"stack",
+	"service",
+	"namespace",
+	"kubernetes.pod_name",
+	"path",
+	"status",
+	"duration_ms",
+	"error_code",
+}
 
 // entryJSON is what a program in Go would decode a log to.
 type entryJSON struct {
@@ -204,7 +234,8 @@ var sets = []struct {
 	limit float64 // of the cost of 10,000 over 10
 }{{"mixed", mixedRules, 2.0}, {"literal", literalRules, 1.4}, {"equality", equalityRules, 1.7}}
 
-// core measures our own side: extraction, matching by set and size, the naive loop, compilation, allocation and two workers.
+// core measures our own side: extraction, matching by set and size, the naive loop, compilation,
+// allocation and two workers.
 func core() {
 	logs, sample := kubernetesLogs(*logCount, 1), kubernetesLogs(4000, 2)
 	fmt.Printf("## Kubernetes logs: %d of %d bytes on average\n\n", len(logs), size(logs)/len(logs))
@@ -220,21 +251,32 @@ func core() {
 		for _, n := range sizes {
 			e := newEngine(s.rules(n), sample)
 			engines[s.name] = append(engines[s.name], e)
-			entries[s.name] = append(entries[s.name], c.add(s.name, len(logs), func() { e.run(logs) }))
+			entries[s.name] = append(
+				entries[s.name],
+				c.add(s.name, len(logs), func() { e.run(logs) }),
+			)
 		}
 	}
 	loop := newNaive(mixedRules(1000), mixed.program.Fields())
 	loopLogs, loopDecoder := logs[:200], newDecoder(mixed.program.Fields())
 	naiveEntry := c.add("naive", len(loopLogs), func() {
 		for _, b := range loopLogs {
-			loopDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) { loop.match(log, nil) }, reject)
+			loopDecoder.Decode(
+				&models.Record{Value: b},
+				func(log *decode.Log) { loop.match(log, nil) },
+				reject,
+			)
 		}
 	})
 	words := newNaive(literalRules(1000), engines["literal"][2].program.Fields())
 	wordsDecoder := newDecoder(engines["literal"][2].program.Fields())
 	wordsEntry := c.add("naive, literals", len(loopLogs), func() {
 		for _, b := range loopLogs {
-			wordsDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) { words.match(log, nil) }, reject)
+			wordsDecoder.Decode(
+				&models.Record{Value: b},
+				func(log *decode.Log) { words.match(log, nil) },
+				reject,
+			)
 		}
 	})
 	defined := mixedRules(1000)
@@ -249,7 +291,12 @@ func core() {
 	})
 	c.hold(*rounds)
 
-	fmt.Printf("extraction of %d fields %.0f ns; encoding/json %.0f ns\n\n", len(mixedPaths), floor.best, std.best)
+	fmt.Printf(
+		"extraction of %d fields %.0f ns; encoding/json %.0f ns\n\n",
+		len(mixedPaths),
+		floor.best,
+		std.best,
+	)
 	fmt.Printf("%-10s", "ns/log")
 	for _, n := range sizes {
 		fmt.Printf("%9d", n)
@@ -262,15 +309,25 @@ func core() {
 			fmt.Printf("%9.0f", e.best)
 		}
 		last := engines[s.name][len(sizes)-1]
-		fmt.Printf("%9.2fx %7.1fx %8.2fs %7.1fMB %7.2f%%\n", es[len(es)-1].best/es[0].best, s.limit, last.compile.Seconds(), float64(last.memory)/1e6,
-			100*last.rate())
+		fmt.Printf(
+			"%9.2fx %7.1fx %8.2fs %7.1fMB %7.2f%%\n",
+			es[len(es)-1].best/es[0].best,
+			s.limit,
+			last.compile.Seconds(),
+			float64(last.memory)/1e6,
+			100*last.rate(),
+		)
 	}
 	thousand := entries["mixed"][2].best
 	fmt.Println()
 	verdict("1,000 mixed rules over extraction alone", thousand/floor.best, "<=", 2.0)
 	verdict("encoding/json over 1,000 mixed rules", std.best/thousand, ">=", 8)
 	verdict("naive loop over 1,000 mixed rules", naiveEntry.best/thousand, ">=", 300)
-	fmt.Printf("naive loop over 1,000 literal rules %.0f; match.Eval in a loop over 1,000 mixed rules %.0f\n", wordsEntry.best/entries["literal"][2].best, evalEntry.best/thousand)
+	fmt.Printf(
+		"naive loop over 1,000 literal rules %.0f; match.Eval in a loop over 1,000 mixed rules %.0f\n",
+		wordsEntry.best/entries["literal"][2].best,
+		evalEntry.best/thousand,
+	)
 	verdict("allocations per log without a match", allocations(mixed, logs), "<=", 0)
 	compare(mixed, loop, logs[:2000])
 	twoWorkers(sample, logs)
@@ -330,11 +387,18 @@ func compare(e *engine, loop *naive, logs [][]byte) {
 			}
 		}, reject)
 	}
-	fmt.Printf("%-60s %10d of %d logs, %d matches\n", "differences from the naive loop", wrong, len(logs), found)
+	fmt.Printf(
+		"%-60s %10d of %d logs, %d matches\n",
+		"differences from the naive loop",
+		wrong,
+		len(logs),
+		found,
+	)
 }
 
-// twoWorkers compares two workers that share a program with one. A machine that others use makes the wall clock useless, so the CPU time that each log costs
-// is compared: what it does not rise by is gained by the second worker.
+// twoWorkers compares two workers that share a program with one. A machine that others use makes
+// the wall clock useless, so the CPU time that each log costs is compared: what it does not rise by
+// is gained by the second worker.
 func twoWorkers(sample, logs [][]byte) {
 	first := newEngine(mixedRules(1000), sample)
 	work := func(e *engine) float64 {
@@ -374,14 +438,29 @@ func sigma() {
 	floor := c.add("extract", len(events), func() { extract(events) })
 	ours := c.add("sigma", len(events), func() { e.run(events) })
 	c.hold(*rounds)
-	fmt.Printf("## Windows-like events: %d bytes on average, %d rules shaped like detection rules\n\n", size(events)/len(events), len(queries))
-	fmt.Printf("extraction %.0f ns; extraction and matching %.0f ns; compiled in %.2f s, %.1f MB; %.2f matches an event\n", floor.best, ours.best, e.compile.Seconds(),
-		float64(e.memory)/1e6, e.rate())
+	fmt.Printf(
+		"## Windows-like events: %d bytes on average, %d rules shaped like detection rules\n\n",
+		size(events)/len(events),
+		len(queries),
+	)
+	fmt.Printf(
+		"extraction %.0f ns; extraction and matching %.0f ns; compiled in %.2f s, %.1f MB; %.2f matches an event\n",
+		floor.best,
+		ours.best,
+		e.compile.Seconds(),
+		float64(e.memory)/1e6,
+		e.rate(),
+	)
 	verdict("events per second on one core", 1e9/ours.best, ">=", 200_000)
 	verdict("of the raw extraction speed", floor.best/ours.best, ">=", 0.05)
 	e.matcher.Flush()
 	w := e.program.Work()
-	fmt.Printf("expressions run per event %.2f; texts compared %.2f; most texts behind one window %d\n", float64(w.Regexps)/float64(w.Logs), float64(w.Compared)/float64(w.Logs), w.Longest)
+	fmt.Printf(
+		"expressions run per event %.2f; texts compared %.2f; most texts behind one window %d\n",
+		float64(w.Regexps)/float64(w.Logs),
+		float64(w.Compared)/float64(w.Logs),
+		w.Longest,
+	)
 	compare(e, newNaive(queries, e.program.Fields()), events[:300])
 	fmt.Println()
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// naive is the loop that everybody writes first, written well: each rule is asked in turn, fields are numbers, and each text is lowered once for each log.
+// naive is the loop that everybody writes first, written well: each rule is asked in turn, fields
+// are numbers, and each text is lowered once for each log.
 type naive struct {
 	rules  []test
 	lower  [][]byte
@@ -87,7 +88,8 @@ func naiveTest(q rule.Query, fields *decode.Fields) test {
 		return func(n *naive) bool { return !of(n) }
 	}
 	l := q.(*rule.Leaf)
-	id, _ := fields.ID(l.Field) // the field "" is the message: these logs have one, and no stack trace
+	// the field "" is the message: these logs have one, and no stack trace
+	id, _ := fields.ID(l.Field)
 	text := []byte(strings.ToLower(l.Text))
 	switch l.Op {
 	case rule.OpContains:

@@ -27,13 +27,22 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// peers measures what else there is in Go: expression languages in a loop over the rules, regular expressions of three packages in a loop, libraries that search
-// for many words at once, and a fast JSON parser. All of them get the fields from our extraction, and the texts in lower case, once for each log; so what they are charged for is
-// the least that they can be used for.
+// peers measures what else there is in Go: expression languages in a loop over the rules, regular
+// expressions of three packages in a loop, libraries that search for many words at once, and a fast
+// JSON parser. All of them get the fields from our extraction, and the texts in lower case, once
+// for each log; so what they are charged for is the least that they can be used for.
 func peers() {
 	logs, sample := kubernetesLogs(*logCount, 1), kubernetesLogs(4000, 2)
 	fmt.Printf("## Peers: the same logs and equivalent rules; extraction is included\n\n")
-	fmt.Printf("%-44s %8s %12s %12s %9s %12s\n", "", "rules", "ns/log", "ours", "ratio", "differences")
+	fmt.Printf(
+		"%-44s %8s %12s %12s %9s %12s\n",
+		"",
+		"rules",
+		"ns/log",
+		"ours",
+		"ratio",
+		"differences",
+	)
 
 	parser := fastjson.Parser{}
 	c := &contest{}
@@ -60,19 +69,55 @@ func peers() {
 		versus(mixed, few, sample, "expr-lang/expr, a program for each rule", exprPeer(mixed))
 		versus(mixed, few, sample, "google/cel-go, a program for each rule", celPeer(mixed))
 		versus(mixed, few, sample, "PaesslerAG/gval, an expression for each rule", gvalPeer(mixed))
-		versus(mixed, few, sample, "casbin/govaluate, an expression for each rule", govaluatePeer(mixed))
+		versus(
+			mixed,
+			few,
+			sample,
+			"casbin/govaluate, an expression for each rule",
+			govaluatePeer(mixed),
+		)
 	}
 	for _, n := range sizes {
 		literals := literalRules(n)
 		few := logs[:max(100, min(len(logs), 200_000/n))]
 		if n <= 1000 {
 			some := few[:max(100, len(few)/10)]
-			versus(literals, some, sample, "regexp, one for each rule", regexpPeer(literals, compiled(regexp.MustCompile)))
-			versus(literals, some, sample, "grafana/regexp, one for each rule", regexpPeer(literals, compiled(grafana.MustCompile)))
-			versus(literals, some, sample, "wasilibs/go-re2, one for each rule", regexpPeer(literals, compiled(re2.MustCompile)))
-			versus(literals, some, sample, "hashicorp/go-bexpr, one for each rule", bexprPeer(literals))
+			versus(
+				literals,
+				some,
+				sample,
+				"regexp, one for each rule",
+				regexpPeer(literals, compiled(regexp.MustCompile)),
+			)
+			versus(
+				literals,
+				some,
+				sample,
+				"grafana/regexp, one for each rule",
+				regexpPeer(literals, compiled(grafana.MustCompile)),
+			)
+			versus(
+				literals,
+				some,
+				sample,
+				"wasilibs/go-re2, one for each rule",
+				regexpPeer(literals, compiled(re2.MustCompile)),
+			)
+			versus(
+				literals,
+				some,
+				sample,
+				"hashicorp/go-bexpr, one for each rule",
+				bexprPeer(literals),
+			)
 		}
-		versus(literals, logs[:2000], sample, "cloudflare/ahocorasick, lowered", cloudflarePeer(literals))
+		versus(
+			literals,
+			logs[:2000],
+			sample,
+			"cloudflare/ahocorasick, lowered",
+			cloudflarePeer(literals),
+		)
 		versus(literals, logs[:2000], sample, "petar-dambovaliev/aho-corasick", petarPeer(literals))
 		versus(literals, logs[:2000], sample, "coregx/ahocorasick, lowered", coregxPeer(literals))
 	}
@@ -80,8 +125,17 @@ func peers() {
 	c = &contest{}
 	all := c.add("ours", len(logs), func() { ours.run(logs) })
 	c.hold(*rounds)
-	fmt.Printf("%-44s %8s %12.0f %12.0f %8.2fx\n", "valyala/fastjson, parse and nine fields only", "none", fast.best, all.best, fast.best/all.best)
-	fmt.Println("\nNot measured, for they could not be had as modules: quamina (quamina.net/go/quamina) and the Sigma engines bradleyjkemp/sigma-go,")
+	fmt.Printf(
+		"%-44s %8s %12.0f %12.0f %8.2fx\n",
+		"valyala/fastjson, parse and nine fields only",
+		"none",
+		fast.best,
+		all.best,
+		fast.best/all.best,
+	)
+	fmt.Println(
+		"\nNot measured, for they could not be had as modules: quamina (quamina.net/go/quamina) and the Sigma engines bradleyjkemp/sigma-go,",
+	)
 	fmt.Println("markuskont/go-sigma-rule-engine and runreveal/sigmalite.")
 	fmt.Println()
 }
@@ -146,7 +200,15 @@ func versus(queries []rule.Query, logs, sample [][]byte, name string, p peer) {
 		}
 		i++
 	})
-	fmt.Printf("%-44s %8d %12.0f %12.0f %8.1fx %12d\n", name, len(queries), theirs.best, ours.best, theirs.best/ours.best, differences)
+	fmt.Printf(
+		"%-44s %8d %12.0f %12.0f %8.1fx %12d\n",
+		name,
+		len(queries),
+		theirs.best,
+		ours.best,
+		theirs.best/ours.best,
+		differences,
+	)
 }
 
 func exprPeer(queries []rule.Query) peer {
@@ -164,7 +226,18 @@ func exprPeer(queries []rule.Query) peer {
 	}
 	machine := vm.VM{}
 	return func(f *facts) (found []int32) {
-		e := env{string(f.message), string(f.service), string(f.namespace), string(f.pod), string(f.path), string(f.code), f.hasCode, f.severity, f.status, f.duration}
+		e := env{
+			string(f.message),
+			string(f.service),
+			string(f.namespace),
+			string(f.pod),
+			string(f.path),
+			string(f.code),
+			f.hasCode,
+			f.severity,
+			f.status,
+			f.duration,
+		}
 		for i, p := range programs {
 			ok, err := machine.Run(p, e)
 			check(err)
@@ -182,7 +255,13 @@ func celPeer(queries []rule.Query) peer {
 	for _, t := range texts {
 		opts = append(opts, cel.Variable(t, cel.StringType))
 	}
-	opts = append(opts, cel.Variable("HasCode", cel.BoolType), cel.Variable("Severity", cel.IntType), cel.Variable("Status", cel.DoubleType), cel.Variable("Duration", cel.DoubleType))
+	opts = append(
+		opts,
+		cel.Variable("HasCode", cel.BoolType),
+		cel.Variable("Severity", cel.IntType),
+		cel.Variable("Status", cel.DoubleType),
+		cel.Variable("Duration", cel.DoubleType),
+	)
 	environment, err := cel.NewEnv(opts...)
 	check(err)
 	programs := make([]cel.Program, len(queries))
@@ -208,8 +287,12 @@ func celPeer(queries []rule.Query) peer {
 // variables are the facts of a log as languages with a map of variables take them.
 func (f *facts) variables() map[string]any {
 	return map[string]any{
-		"Message": string(f.message), "Service": string(f.service), "Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
-		"Code": string(f.code), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status, "Duration": f.duration,
+		"Message": string(
+			f.message,
+		), "Service": string(f.service), "Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
+		"Code": string(
+			f.code,
+		), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status, "Duration": f.duration,
 	}
 }
 
@@ -219,7 +302,11 @@ func texts(f func(a, b string) bool) func(args ...any) (any, error) {
 }
 
 func gvalPeer(queries []rule.Query) peer {
-	language := gval.Full(gval.Function("contains", texts(strings.Contains)), gval.Function("startsWith", texts(strings.HasPrefix)), gval.Function("endsWith", texts(strings.HasSuffix)))
+	language := gval.Full(
+		gval.Function("contains", texts(strings.Contains)),
+		gval.Function("startsWith", texts(strings.HasPrefix)),
+		gval.Function("endsWith", texts(strings.HasSuffix)),
+	)
 	var programs []gval.Evaluable
 	for _, q := range queries {
 		p, err := language.NewEvaluable(source(q, dialectFunctions))
@@ -240,10 +327,17 @@ func gvalPeer(queries []rule.Query) peer {
 }
 
 func govaluatePeer(queries []rule.Query) peer {
-	functions := map[string]govaluate.ExpressionFunction{"contains": texts(strings.Contains), "startsWith": texts(strings.HasPrefix), "endsWith": texts(strings.HasSuffix)}
+	functions := map[string]govaluate.ExpressionFunction{
+		"contains":   texts(strings.Contains),
+		"startsWith": texts(strings.HasPrefix),
+		"endsWith":   texts(strings.HasSuffix),
+	}
 	var programs []*govaluate.EvaluableExpression
 	for _, q := range queries {
-		p, err := govaluate.NewEvaluableExpressionWithFunctions(source(q, dialectFunctions), functions)
+		p, err := govaluate.NewEvaluableExpressionWithFunctions(
+			source(q, dialectFunctions),
+			functions,
+		)
 		check(err)
 		programs = append(programs, p)
 	}
@@ -276,10 +370,37 @@ func function(name string) func(a, b string) string {
 }
 
 var (
-	dialectFunctions = dialect{" && ", " || ", "!", function("contains"), function("startsWith"), function("endsWith"), infix("=~"), infix("==")}
+	dialectFunctions = dialect{
+		" && ",
+		" || ",
+		"!",
+		function("contains"),
+		function("startsWith"),
+		function("endsWith"),
+		infix("=~"),
+		infix("=="),
+	}
 
-	dialectExpr = dialect{" and ", " or ", "not ", infix("contains"), infix("startsWith"), infix("endsWith"), infix("matches"), infix("==")}
-	dialectCEL  = dialect{" && ", " || ", "!", method("contains"), method("startsWith"), method("endsWith"), method("matches"), infix("==")}
+	dialectExpr = dialect{
+		" and ",
+		" or ",
+		"not ",
+		infix("contains"),
+		infix("startsWith"),
+		infix("endsWith"),
+		infix("matches"),
+		infix("=="),
+	}
+	dialectCEL = dialect{
+		" && ",
+		" || ",
+		"!",
+		method("contains"),
+		method("startsWith"),
+		method("endsWith"),
+		method("matches"),
+		infix("=="),
+	}
 )
 
 // source writes a query in another language.
@@ -375,7 +496,8 @@ func bexprPeer(queries []rule.Query) peer {
 	}
 }
 
-// shared lists, for each different text, the rules that have it: libraries report one of equal words only.
+// shared lists, for each different text, the rules that have it: libraries report one of equal
+// words only.
 func shared(queries []rule.Query) (texts []string, rules [][]int32) {
 	place := map[string]int{}
 	for i, t := range literalTexts(queries) {
@@ -403,7 +525,13 @@ func cloudflarePeer(queries []rule.Query) peer {
 
 func petarPeer(queries []rule.Query) peer {
 	texts, rules := shared(queries)
-	b := petar.NewAhoCorasickBuilder(petar.Opts{AsciiCaseInsensitive: true, MatchKind: petar.StandardMatch, DFA: len(texts) <= 1000})
+	b := petar.NewAhoCorasickBuilder(
+		petar.Opts{
+			AsciiCaseInsensitive: true,
+			MatchKind:            petar.StandardMatch,
+			DFA:                  len(texts) <= 1000,
+		},
+	)
 	m := b.Build(texts)
 	return func(f *facts) (found []int32) {
 		it := m.IterOverlapping(string(f.message))

@@ -38,7 +38,8 @@ func (d *disk) remove() {
 	check(os.RemoveAll(d.dir))
 }
 
-// checkpoint saves what has changed, and returns how long that took and how much was written. The state cannot be changed meanwhile.
+// checkpoint saves what has changed, and returns how long that took and how much was written. The
+// state cannot be changed meanwhile.
 func (d *disk) checkpoint(engine *alerting.Engine) (took time.Duration, bytes int) {
 	began := time.Now()
 	c := d.store.Begin()
@@ -48,12 +49,17 @@ func (d *disk) checkpoint(engine *alerting.Engine) (took time.Duration, bytes in
 	return time.Since(began), bytes
 }
 
-// restart opens the directory anew and restores an engine from it. It returns how long that took: from then on logs are evaluated.
+// restart opens the directory anew and restores an engine from it. It returns how long that took:
+// from then on logs are evaluated.
 func (d *disk) restart(set *rule.Set) time.Duration {
 	check(d.store.Close())
 	began := time.Now()
 	d.open()
-	engine := alerting.NewEngine(alerting.WithRules(set), alerting.WithMaxGroups(2*groupCount), alerting.WithEmit(func(models.Alert) {}))
+	engine := alerting.NewEngine(
+		alerting.WithRules(set),
+		alerting.WithMaxGroups(2*groupCount),
+		alerting.WithEmit(func(models.Alert) {}),
+	)
 	check(engine.Restore(d.store.Load))
 	took := time.Since(began)
 	defer runtime.KeepAlive(engine)

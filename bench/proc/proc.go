@@ -1,4 +1,5 @@
-// Package proc runs alert-engine in a process of its own, as somebody would who has just built it, for the benchmarks that measure the whole program.
+// Package proc runs alert-engine in a process of its own, as somebody would who has just built it,
+// for the benchmarks that measure the whole program.
 package proc
 
 import (
@@ -25,14 +26,17 @@ type Engine struct {
 	log *os.File
 }
 
-// Build builds alert-engine from the sources beside the benchmarks, and writes its files: alert-engine.yml, to which where the pages and the state are is added,
-// and whatever that names.
+// Build builds alert-engine from the sources beside the benchmarks, and writes its files:
+// alert-engine.yml, to which where the pages and the state are is added, and whatever that names.
 func Build(dir, config string, files map[string]string) (*Engine, error) {
 	e := &Engine{Dir: dir, bin: filepath.Join(dir, "alert-engine")}
 	build := exec.Command("go", "build", "-o", e.bin, "./cmd/alert-engine")
 	build.Dir, build.Stderr = "..", os.Stderr
 	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("build alert-engine: %w; benchmarks are run from the directory bench", err)
+		return nil, fmt.Errorf(
+			"build alert-engine: %w; benchmarks are run from the directory bench",
+			err,
+		)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -43,7 +47,12 @@ func Build(dir, config string, files map[string]string) (*Engine, error) {
 	if e.log, err = os.Create(filepath.Join(dir, "log.txt")); err != nil {
 		return nil, err
 	}
-	all := map[string]string{"alert-engine.yml": config + fmt.Sprintf("data_dir: data\nweb: {listen: %q, pprof: true}\n", e.Listen)}
+	all := map[string]string{
+		"alert-engine.yml": config + fmt.Sprintf(
+			"data_dir: data\nweb: {listen: %q, pprof: true}\n",
+			e.Listen,
+		),
+	}
 	for name, text := range files {
 		all[name] = text
 	}
@@ -88,7 +97,11 @@ func (e *Engine) Signal(s os.Signal) error { return e.cmd.Process.Signal(s) }
 // Kill ends the process with no chance to say anything.
 func (e *Engine) Kill() error {
 	if err := e.cmd.Process.Kill(); err != nil {
-		return fmt.Errorf("kill alert-engine, which seems to have ended by itself: %w; see %s", err, e.log.Name())
+		return fmt.Errorf(
+			"kill alert-engine, which seems to have ended by itself: %w; see %s",
+			err,
+			e.log.Name(),
+		)
 	}
 	e.cmd.Wait()
 	return nil
@@ -133,5 +146,9 @@ func Machine() string {
 	if err != nil {
 		return fmt.Sprintf("%d CPUs", runtime.NumCPU())
 	}
-	return fmt.Sprintf("%d CPUs, load average %s", runtime.NumCPU(), strings.Fields(string(text))[0])
+	return fmt.Sprintf(
+		"%d CPUs, load average %s",
+		runtime.NumCPU(),
+		strings.Fields(string(text))[0],
+	)
 }

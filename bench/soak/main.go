@@ -1,10 +1,13 @@
-// Command soak lets alert-engine run under load for half an hour, with groups that come and go, and fails when its memory, its goroutines or its files keep growing.
+// Command soak lets alert-engine run under load for half an hour, with groups that come and go, and
+// fails when its memory, its goroutines or its files keep growing.
 //
 //	go -C bench run ./soak
 //	go -C bench run ./soak -for 5m
 //
-// Logs are produced at a steady rate to an embedded Kafka in this process. Of every group a few logs come within some seconds, and then never again; so after a
-// minute as many groups are forgotten as are new. Some become alerts. The engine runs in a process of its own and is measured every ten seconds.
+// Logs are produced at a steady rate to an embedded Kafka in this process. Of every group a few
+// logs come within some seconds, and then never again; so after a minute as many groups are
+// forgotten as are new. Some become alerts. The engine runs in a process of its own and is measured
+// every ten seconds.
 package main
 
 import (
@@ -83,7 +86,14 @@ func soak(rate, groups int, length time.Duration) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	broker, err := devbroker.Start(devbroker.Options{Addr: "127.0.0.1:0", Topics: []devbroker.Topic{{Name: topic, Partitions: partitions, RetentionBytes: 32 << 20}}})
+	broker, err := devbroker.Start(
+		devbroker.Options{
+			Addr: "127.0.0.1:0",
+			Topics: []devbroker.Topic{
+				{Name: topic, Partitions: partitions, RetentionBytes: 32 << 20},
+			},
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -97,8 +107,16 @@ func soak(rate, groups int, length time.Duration) error {
 		io.Copy(io.Discard, r.Body)
 		notified.Add(1)
 	}))
-	engine, err := proc.Build(dir, fmt.Sprintf("kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [soak.rules.yml]\nnotify: {webhook_url: 'http://%s'}\nlog: {level: warn}\n", broker.Addr(), topic, hook.Addr()),
-		map[string]string{"soak.rules.yml": rules})
+	engine, err := proc.Build(
+		dir,
+		fmt.Sprintf(
+			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [soak.rules.yml]\nnotify: {webhook_url: 'http://%s'}\nlog: {level: warn}\n",
+			broker.Addr(),
+			topic,
+			hook.Addr(),
+		),
+		map[string]string{"soak.rules.yml": rules},
+	)
 	if err != nil {
 		return err
 	}
@@ -122,7 +140,12 @@ func soak(rate, groups int, length time.Duration) error {
 			}
 			all = append(all, s)
 			if len(all)%6 == 0 {
-				log.Printf("%v: %v, %d notifications", time.Duration(len(all))*10*time.Second, s, notified.Load())
+				log.Printf(
+					"%v: %v, %d notifications",
+					time.Duration(len(all))*10*time.Second,
+					s,
+					notified.Load(),
+				)
 			}
 		case <-ctx.Done():
 		}
@@ -138,10 +161,17 @@ func soak(rate, groups int, length time.Duration) error {
 	return judge(all)
 }
 
-// produce writes logs at a steady rate. A group's logs come within a few seconds; groups replace each other so that as many as asked for are within a window.
+// produce writes logs at a steady rate. A group's logs come within a few seconds; groups replace
+// each other so that as many as asked for are within a window.
 func produce(ctx context.Context, addr string, rate, groups int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(10*time.Millisecond),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxBufferedRecords(50_000))
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(addr),
+		kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.ProducerLinger(10*time.Millisecond),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MaxBufferedRecords(50_000),
+	)
 	if err != nil {
 		return err
 	}
@@ -152,7 +182,20 @@ func produce(ctx context.Context, addr string, rate, groups int) error {
 		due := int(time.Since(start).Seconds() * float64(rate))
 		for ; sent < due; sent++ {
 			now := time.Now()
-			client.Produce(ctx, &kgo.Record{Value: line(now, sent, int(now.Sub(start).Seconds()*float64(perSecond)), perSecond), Timestamp: now, Partition: int32(sent % partitions)}, nil)
+			client.Produce(
+				ctx,
+				&kgo.Record{
+					Value: line(
+						now,
+						sent,
+						int(now.Sub(start).Seconds()*float64(perSecond)),
+						perSecond,
+					),
+					Timestamp: now,
+					Partition: int32(sent % partitions),
+				},
+				nil,
+			)
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
@@ -164,13 +207,35 @@ func line(now time.Time, i, newest, perSecond int) []byte {
 	at := now.UTC().Format(time.RFC3339Nano)
 	switch i % 10 {
 	case 0, 1:
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"ERROR","service":"shop","request_id":"r%d","message":"request failed with a timeout"}`, at, newest-(i*7919)%(3*perSecond))
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"ERROR","service":"shop","request_id":"r%d","message":"request failed with a timeout"}`,
+			at,
+			newest-(i*7919)%(3*perSecond),
+		)
 	case 2:
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"checkout","pod":"checkout-%d","duration_ms":%d,"message":"order placed"}`, at, i/10%50, i*31%1000)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"INFO","service":"checkout","pod":"checkout-%d","duration_ms":%d,"message":"order placed"}`,
+			at,
+			i/10%50,
+			i*31%1000,
+		)
 	case 3:
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"WARN","service":"login","event":"login_failed","tenant":"t%d","user":"u%d","message":"login failed"}`, at, i/10%20, i*31%5000)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"WARN","service":"login","event":"login_failed","tenant":"t%d","user":"u%d","message":"login failed"}`,
+			at,
+			i/10%20,
+			i*31%5000,
+		)
 	}
-	return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"shop","kubernetes":{"namespace_name":"prod","container_name":"shop"},"message":"GET /cart/%d 200 in 12 ms"}`, at, i)
+	return fmt.Appendf(
+		nil,
+		`{"timestamp":%q,"level":"INFO","service":"shop","kubernetes":{"namespace_name":"prod","container_name":"shop"},"message":"GET /cart/%d 200 in 12 ms"}`,
+		at,
+		i,
+	)
 }
 
 // sample is what the engine takes at an instant.
@@ -180,7 +245,14 @@ type sample struct {
 }
 
 func (s sample) String() string {
-	return fmt.Sprintf("%d MB resident, %d goroutines, %d MB on disk, %.0f groups, lag %.0f", s.resident, s.goroutines, s.fileMB, s.groups, s.lag)
+	return fmt.Sprintf(
+		"%d MB resident, %d goroutines, %d MB on disk, %.0f groups, lag %.0f",
+		s.resident,
+		s.goroutines,
+		s.fileMB,
+		s.groups,
+		s.lag,
+	)
 }
 
 func measure(engine *proc.Engine) (sample, error) {
@@ -207,20 +279,24 @@ func measure(engine *proc.Engine) (sample, error) {
 			s.lag += v
 		}
 	}
-	err = filepath.WalkDir(filepath.Join(engine.Dir, "data"), func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil // a file may go while we look
-		}
-		if info, err := d.Info(); err == nil {
-			s.fileMB += int(info.Size() >> 10)
-		}
-		return nil
-	})
+	err = filepath.WalkDir(
+		filepath.Join(engine.Dir, "data"),
+		func(_ string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return nil // a file may go while we look
+			}
+			if info, err := d.Info(); err == nil {
+				s.fileMB += int(info.Size() >> 10)
+			}
+			return nil
+		},
+	)
 	s.fileMB >>= 10
 	return s, err
 }
 
-// judge holds the last third against the second: what levels off is not larger there by more than a tenth and a little.
+// judge holds the last third against the second: what levels off is not larger there by more than a
+// tenth and a little.
 func judge(all []sample) error {
 	third := len(all) / 3
 	if third < 3 {

@@ -62,11 +62,13 @@ It exits with 1 when --budget is exceeded.`,
 		},
 	}
 	cmd.Flags().StringVar(&c.file, "file", "", "the file of logs; - for the standard input")
-	cmd.Flags().BoolVar(&c.corpus, "corpus", false, "each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
+	cmd.Flags().
+		BoolVar(&c.corpus, "corpus", false, "each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
 	cmd.Flags().StringVar(&c.decode.Format, "format", "auto", "the format of every record")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition a line")
 	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes against these rule files")
-	cmd.Flags().StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
+	cmd.Flags().
+		StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
 	c.lists.addFlag(cmd)
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(24*time.Hour, "read the topic's logs of this long ago until now")
@@ -99,14 +101,23 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 		return err
 	}
 	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {
-		fmt.Fprintf(c.progress, "alert-engine: %d alerts in %s are over the budget of %s\n", report.Fired(), report.Span().Round(time.Second), budget)
+		fmt.Fprintf(
+			c.progress,
+			"alert-engine: %d alerts in %s are over the budget of %s\n",
+			report.Fired(),
+			report.Span().Round(time.Second),
+			budget,
+		)
 		return exitCode(1)
 	}
 	return nil
 }
 
 // read reads the rules, and those of --diff, nil for none.
-func (c *backtestCommand) read(ctx context.Context, files []string) (rules, old *loadedRules, err error) {
+func (c *backtestCommand) read(
+	ctx context.Context,
+	files []string,
+) (rules, old *loadedRules, err error) {
 	if rules, err = c.load(files); err != nil {
 		return nil, nil, err
 	}
@@ -122,7 +133,11 @@ func (c *backtestCommand) read(ctx context.Context, files []string) (rules, old 
 	return rules, old, c.giveLists(ctx, old, rules.set)
 }
 
-func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report, old *loadedRules) error {
+func (c *backtestCommand) print(
+	ctx context.Context,
+	report *ruletest.Report,
+	old *loadedRules,
+) error {
 	switch {
 	case old != nil:
 		return c.printDiff(ctx, report, old)
@@ -133,12 +148,19 @@ func (c *backtestCommand) print(ctx context.Context, report *ruletest.Report, ol
 	}
 }
 
-func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report, before *loadedRules) error {
+func (c *backtestCommand) printDiff(
+	ctx context.Context,
+	report *ruletest.Report,
+	before *loadedRules,
+) error {
 	old, err := c.backtest(ctx, before)
 	if err != nil {
 		return err
 	}
-	changes := ruletest.Compare(ruletest.Transitions(old.Alerts), ruletest.Transitions(report.Alerts))
+	changes := ruletest.Compare(
+		ruletest.Transitions(old.Alerts),
+		ruletest.Transitions(report.Alerts),
+	)
 	if c.json {
 		return ruletest.WriteJSON(c.out, changes)
 	}
@@ -147,12 +169,21 @@ func (c *backtestCommand) printDiff(ctx context.Context, report *ruletest.Report
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(c.out, "%d alerts before, %d after, %d transitions changed\n", old.Fired(), report.Fired(), len(changes))
+	_, err = fmt.Fprintf(
+		c.out,
+		"%d alerts before, %d after, %d transitions changed\n",
+		old.Fired(),
+		report.Fired(),
+		len(changes),
+	)
 	return err
 }
 
 // backtest evaluates the logs with some rules.
-func (c *backtestCommand) backtest(ctx context.Context, rules *loadedRules) (*ruletest.Report, error) {
+func (c *backtestCommand) backtest(
+	ctx context.Context,
+	rules *loadedRules,
+) (*ruletest.Report, error) {
 	rules.lookBack, rules.topics = true, c.file == ""
 	const mostErrors = 5
 	rejected := 0
@@ -180,13 +211,21 @@ func (c *backtestCommand) backtest(ctx context.Context, rules *loadedRules) (*ru
 	}
 	report, err := b.Run(ctx, logs)
 	if rejected > mostErrors {
-		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n", rejected-mostErrors)
+		fmt.Fprintf(
+			c.progress,
+			"alert-engine: %d more records cannot be read\n",
+			rejected-mostErrors,
+		)
 	}
 	return report, err
 }
 
 // giveLists gives lists from topics their members; others are the other rules of this run.
-func (c *backtestCommand) giveLists(ctx context.Context, rules *loadedRules, others ...*rule.Set) (err error) {
+func (c *backtestCommand) giveLists(
+	ctx context.Context,
+	rules *loadedRules,
+	others ...*rule.Set,
+) (err error) {
 	if c.file != "" {
 		rules.set, err = c.lists.giveAll(rules.set, others...)
 		return err
@@ -199,7 +238,11 @@ func (c *backtestCommand) giveLists(ctx context.Context, rules *loadedRules, oth
 }
 
 // logs opens the file or the topic.
-func (c *backtestCommand) logs(ctx context.Context, b *ruletest.Backtest, rules *loadedRules) (iter.Seq2[decode.Sample, error], error) {
+func (c *backtestCommand) logs(
+	ctx context.Context,
+	b *ruletest.Backtest,
+	rules *loadedRules,
+) (iter.Seq2[decode.Sample, error], error) {
 	if c.file != "" {
 		rules.decode = func(string) decode.Config { return c.decode }
 		return c.samples()
@@ -216,10 +259,15 @@ func (c *backtestCommand) logs(ctx context.Context, b *ruletest.Backtest, rules 
 	return kafka.Samples(reader.Records(ctx)), nil
 }
 
-// samples opens the file. Records that do not say when they were written were so no later than the file.
+// samples opens the file. Records that do not say when they were written were so no later than the
+// file.
 func (c *backtestCommand) samples() (iter.Seq2[decode.Sample, error], error) {
 	if c.file == "-" {
-		return decode.Read(c.in, "standard input", decode.ReadOptions{Time: time.Now(), Corpus: c.corpus}), nil
+		return decode.Read(
+			c.in,
+			"standard input",
+			decode.ReadOptions{Time: time.Now(), Corpus: c.corpus},
+		), nil
 	}
 	info, err := os.Stat(c.file)
 	if err != nil {

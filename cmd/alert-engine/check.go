@@ -54,10 +54,14 @@ to look at.`,
 			return c.run(cmd.Context(), files)
 		},
 	}
-	cmd.Flags().BoolVar(&c.lintFatal, "lint-fatal", false, "exit with 3 when there is something to look at")
-	cmd.Flags().StringSliceVar(&c.source.topics, "against", nil, "hold the rules against the newest logs of this topic; repeat for more")
-	cmd.Flags().StringVar(&c.file, "against-file", "", "hold the rules against the logs of this file; - for the standard input")
-	cmd.Flags().IntVar(&c.most, "sample", 100_000, "look at no more records of the topics than this")
+	cmd.Flags().
+		BoolVar(&c.lintFatal, "lint-fatal", false, "exit with 3 when there is something to look at")
+	cmd.Flags().
+		StringSliceVar(&c.source.topics, "against", nil, "hold the rules against the newest logs of this topic; repeat for more")
+	cmd.Flags().
+		StringVar(&c.file, "against-file", "", "hold the rules against the logs of this file; - for the standard input")
+	cmd.Flags().
+		IntVar(&c.most, "sample", 100_000, "look at no more records of the topics than this")
 	cmd.Flags().StringVar(&c.format, "format", "auto", "the format of every record of the file")
 	c.lists.addFlag(cmd)
 	c.source.addFlagsOf(cmd, brokerSettings...)
@@ -115,7 +119,9 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 	case c.file != "":
 		a.File = decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()})
 	case len(c.lists) > 0:
-		return nil, errors.New("--list is for --against and --against-file: without logs, nothing is compared with a list")
+		return nil, errors.New(
+			"--list is for --against and --against-file: without logs, nothing is compared with a list",
+		)
 	default:
 		return nil, nil
 	}

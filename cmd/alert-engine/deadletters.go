@@ -56,15 +56,25 @@ func newDeadLettersListCommand() *cobra.Command {
 						return err
 					}
 				default:
-					fmt.Fprintf(cmd.OutOrStdout(), "%s/%d@%d  %s  %s: %s\n    %.200s\n", l.Topic, l.Partition, l.Offset, l.Timestamp.UTC().Format("2006-01-02T15:04:05Z"), l.Reason,
-						oneLine(l.Detail), oneLine(string(l.Value)))
+					fmt.Fprintf(
+						cmd.OutOrStdout(),
+						"%s/%d@%d  %s  %s: %s\n    %.200s\n",
+						l.Topic,
+						l.Partition,
+						l.Offset,
+						l.Timestamp.UTC().Format("2006-01-02T15:04:05Z"),
+						l.Reason,
+						oneLine(l.Detail),
+						oneLine(string(l.Value)),
+					)
 				}
 			}
 			return nil
 		},
 	}
 	c.addFlags(cmd)
-	cmd.Flags().BoolVar(&c.json, "json", false, "print each as JSON, whole, with its bytes in base64")
+	cmd.Flags().
+		BoolVar(&c.json, "json", false, "print each as JSON, whole, with its bytes in base64")
 	return cmd
 }
 
@@ -84,7 +94,10 @@ more.`,
 			if err != nil {
 				return err
 			}
-			n, err := letters.Replay(cmd.Context(), func(l kafka.DeadLetter) bool { return c.reason == "" || l.Reason == c.reason })
+			n, err := letters.Replay(
+				cmd.Context(),
+				func(l kafka.DeadLetter) bool { return c.reason == "" || l.Reason == c.reason },
+			)
 			fmt.Fprintf(cmd.OutOrStdout(), "%d records were written back\n", n)
 			return err
 		},
@@ -95,7 +108,8 @@ more.`,
 
 func (c *deadLettersCommand) addFlags(cmd *cobra.Command) {
 	c.source.addFlags(cmd)
-	cmd.Flags().StringVar(&c.topic, "dead-letter-topic", "", "the topic; by default the one of the configuration")
+	cmd.Flags().
+		StringVar(&c.topic, "dead-letter-topic", "", "the topic; by default the one of the configuration")
 	cmd.Flags().StringVar(&c.reason, "reason", "", "only those with this reason")
 }
 
@@ -108,7 +122,13 @@ func (c *deadLettersCommand) letters() (kafka.DeadLetters, error) {
 		c.topic = config.Kafka.DeadLetterTopic
 	}
 	if c.topic == "" {
-		return kafka.DeadLetters{}, errors.New("no dead-letter topic is configured; name it with --dead-letter-topic, or kafka.dead_letter_topic in the file given with --config")
+		return kafka.DeadLetters{}, errors.New(
+			"no dead-letter topic is configured; name it with --dead-letter-topic, or kafka.dead_letter_topic in the file given with --config",
+		)
 	}
-	return kafka.DeadLetters{Client: config.Kafka.Client(), Topic: c.topic, Logger: slog.New(slog.DiscardHandler)}, nil
+	return kafka.DeadLetters{
+		Client: config.Kafka.Client(),
+		Topic:  c.topic,
+		Logger: slog.New(slog.DiscardHandler),
+	}, nil
 }

@@ -46,12 +46,17 @@ and is answered with one line a record: {"id", "format", "entries": [...], "drop
 			return c.run(name, cmd.InOrStdin())
 		},
 	}
-	cmd.Flags().StringVar(&c.cfg.Format, "format", "auto", "the format of every record: "+strings.Join(decode.Formats(), ", "))
+	cmd.Flags().
+		StringVar(&c.cfg.Format, "format", "auto", "the format of every record: "+strings.Join(decode.Formats(), ", "))
 	cmd.Flags().StringVar(&c.cfg.TimeZone, "time-zone", "UTC", "the zone of times that name none")
-	cmd.Flags().StringVar(&c.cfg.DefaultLevel, "default-level", "", "the level of logs that name none (UNKNOWN)")
-	cmd.Flags().StringVar(&c.cfg.Pattern, "pattern", "", "a regular expression whose named groups are the fields of a line of text")
-	cmd.Flags().StringVar(&c.recordTime, "record-time", "", "the time at which the records were written, for logs that name none (the file's own, or now)")
-	cmd.Flags().BoolVar(&c.corpus, "corpus", false, "each line describes a record, and is answered with a line")
+	cmd.Flags().
+		StringVar(&c.cfg.DefaultLevel, "default-level", "", "the level of logs that name none (UNKNOWN)")
+	cmd.Flags().
+		StringVar(&c.cfg.Pattern, "pattern", "", "a regular expression whose named groups are the fields of a line of text")
+	cmd.Flags().
+		StringVar(&c.recordTime, "record-time", "", "the time at which the records were written, for logs that name none (the file's own, or now)")
+	cmd.Flags().
+		BoolVar(&c.corpus, "corpus", false, "each line describes a record, and is answered with a line")
 	cmd.Flags().BoolVar(&c.verbose, "verbose", false, "say where each well-known field was read")
 	return cmd
 }
@@ -93,7 +98,11 @@ func (c *decodeCommand) run(name string, stdin io.Reader) error {
 		return err
 	}
 	c.decoders = map[string]*decode.Decoder{}
-	options := decode.ReadOptions{Time: at, Corpus: c.corpus, Whole: c.cfg.Format == "otlp_proto" && !c.corpus}
+	options := decode.ReadOptions{
+		Time:   at,
+		Corpus: c.corpus,
+		Whole:  c.cfg.Format == "otlp_proto" && !c.corpus,
+	}
 	out := json.NewEncoder(c.out)
 	out.SetEscapeHTML(false)
 	for s, err := range c.samples(name, stdin, options) {
@@ -116,19 +125,27 @@ func (c *decodeCommand) run(name string, stdin io.Reader) error {
 	return nil
 }
 
-func (c *decodeCommand) samples(name string, stdin io.Reader, o decode.ReadOptions) iter.Seq2[decode.Sample, error] {
+func (c *decodeCommand) samples(
+	name string,
+	stdin io.Reader,
+	o decode.ReadOptions,
+) iter.Seq2[decode.Sample, error] {
 	if name == "-" {
 		return decode.Read(stdin, "standard input", o)
 	}
 	return decode.ReadFile(name, o)
 }
 
-// time is the time that records without one have: as asked for, or the file's own, so that reading it tomorrow gives the same logs as today.
+// time is the time that records without one have: as asked for, or the file's own, so that reading
+// it tomorrow gives the same logs as today.
 func (c *decodeCommand) time(name string) (time.Time, error) {
 	if c.recordTime != "" {
 		at, err := time.Parse(time.RFC3339Nano, c.recordTime)
 		if err != nil {
-			return at, fmt.Errorf("--record-time %q is no time; write it like 2026-05-04T10:11:12Z", c.recordTime)
+			return at, fmt.Errorf(
+				"--record-time %q is no time; write it like 2026-05-04T10:11:12Z",
+				c.recordTime,
+			)
 		}
 		return at, nil
 	}
@@ -142,7 +159,8 @@ func (c *decodeCommand) time(name string) (time.Time, error) {
 	return info.ModTime(), nil
 }
 
-// decoder returns the decoder for a record. A corpus may say that a record is in protobuf, which its bytes do not tell.
+// decoder returns the decoder for a record. A corpus may say that a record is in protobuf, which
+// its bytes do not tell.
 func (c *decodeCommand) decoder(format string) (*decode.Decoder, error) {
 	cfg := c.cfg
 	if (cfg.Format == "auto" || cfg.Format == "") && format == "otlp_proto" {

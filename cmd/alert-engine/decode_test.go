@@ -32,7 +32,13 @@ func runDecode(t *testing.T, stdin string, args ...string) (out, errs string, co
 // "What does the engine make of my log?"
 func TestDecodeCommand(t *testing.T) {
 	const record = `{"level":"error","ts":1777889472.345,"msg":"payment failed","order":9007199254740993}`
-	out, errs, code := runDecode(t, record+"\n\nE0504 10:11:12.162098   17963 main.go:36] boom\n", "--record-time", "2026-05-04T10:11:20Z", "--verbose")
+	out, errs, code := runDecode(
+		t,
+		record+"\n\nE0504 10:11:12.162098   17963 main.go:36] boom\n",
+		"--record-time",
+		"2026-05-04T10:11:20Z",
+		"--verbose",
+	)
 	for _, want := range []string{
 		`"timestamp":"2026-05-04T10:11:12.345Z","timestamp_source":"ts","level":"ERROR","severity":17,"message":"payment failed"`,
 		`"fields":{"order":9007199254740993}`, `"format":"json"`, `"sources":{"level":"level","message":"msg","timestamp":"ts"}`,
@@ -50,16 +56,21 @@ func TestDecodeCommand(t *testing.T) {
 // "Is everything on this topic JSON?"
 func TestDecodeCommandRefuses(t *testing.T) {
 	out, errs, code := runDecode(t, "{\"message\":\"a\"}\nplain <text>\n", "--format", "json", "-")
-	if strings.Count(out, "\n") != 1 || !strings.Contains(errs, "line 2: refused: invalid_json: ") || code != 1 {
+	if strings.Count(out, "\n") != 1 ||
+		!strings.Contains(errs, "line 2: refused: invalid_json: ") ||
+		code != 1 {
 		t.Errorf("%s%s exit %d", out, errs, code)
 	}
-	if _, errs, code := runDecode(t, "", "--format", "jsno"); code != 1 || !strings.Contains(errs, "it is one of auto, json") {
+	if _, errs, code := runDecode(t, "", "--format", "jsno"); code != 1 ||
+		!strings.Contains(errs, "it is one of auto, json") {
 		t.Errorf("%s exit %d", errs, code)
 	}
-	if _, errs, code := runDecode(t, "", "--record-time", "yesterday"); code != 1 || !strings.Contains(errs, "write it like 2026-") {
+	if _, errs, code := runDecode(t, "", "--record-time", "yesterday"); code != 1 ||
+		!strings.Contains(errs, "write it like 2026-") {
 		t.Errorf("%s exit %d", errs, code)
 	}
-	if _, errs, code := runDecode(t, "", filepath.Join(t.TempDir(), "absent.log")); code != 1 || !strings.Contains(errs, "absent.log") {
+	if _, errs, code := runDecode(t, "", filepath.Join(t.TempDir(), "absent.log")); code != 1 ||
+		!strings.Contains(errs, "absent.log") {
 		t.Errorf("%s exit %d", errs, code)
 	}
 }

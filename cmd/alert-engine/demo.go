@@ -22,7 +22,11 @@ be installed, and nothing is left behind when it stops.`,
     echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b 127.0.0.1:19092 -t shop-logs -P`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return app.Demo(cmd.Context(), o, app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()})
+			return app.Demo(
+				cmd.Context(),
+				o,
+				app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()},
+			)
 		},
 	}
 	f := cmd.Flags()
@@ -30,7 +34,12 @@ be installed, and nothing is left behind when it stops.`,
 	f.Float64Var(&o.Rate, "rate", o.Rate, "logs a second")
 	f.DurationVar(&o.Duration, "duration", o.Duration, "stop after this long; 0 for until stopped")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "of the shop's chance; the same seed shows the same logs")
-	f.BoolVar(&o.BrokerOnly, "broker-only", o.BrokerOnly, "start only the Kafka, for an engine and logs of your own")
+	f.BoolVar(
+		&o.BrokerOnly,
+		"broker-only",
+		o.BrokerOnly,
+		"start only the Kafka, for an engine and logs of your own",
+	)
 	f.StringVar(&o.Broker, "broker", o.Broker, "address of the Kafka")
 	f.StringVar(&o.Listen, "listen", o.Listen, "address of pages, metrics and API")
 	f.StringSliceVar(&o.Rules, "rules", o.Rules, "rule files of your own instead of the shop's")

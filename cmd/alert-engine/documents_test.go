@@ -10,7 +10,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-var invocation = regexp.MustCompile("(?m)(?:^|[|`\\s])(?:go run \\./cmd/)?alert-engine ((?:run|demo|check|test|backtest|explain|decode|deadletters|version|[a-z]+ -)[^|`\\n]*)")
+var invocation = regexp.MustCompile(
+	"(?m)(?:^|[|`\\s])(?:go run \\./cmd/)?alert-engine ((?:run|demo|check|test|backtest|explain|decode|deadletters|version|[a-z]+ -)[^|`\\n]*)",
+)
 
 // Every command that a document or a help text shows exists, with every flag that it is given.
 func TestDocumentedCommandsExist(t *testing.T) {
@@ -60,8 +62,15 @@ func checkInvocation(t *testing.T, where, line string) {
 	for _, w := range words {
 		name, ok := strings.CutPrefix(w, "--")
 		name, _, _ = strings.Cut(strings.TrimRight(name, ",.;)"), "=")
-		if ok && name != "help" && cmd.Flags().Lookup(name) == nil && cmd.InheritedFlags().Lookup(name) == nil {
-			t.Errorf("%s: alert-engine %s: %s has no flag --%s", where, line, cmd.CommandPath(), name)
+		if ok && name != "help" && cmd.Flags().Lookup(name) == nil &&
+			cmd.InheritedFlags().Lookup(name) == nil {
+			t.Errorf(
+				"%s: alert-engine %s: %s has no flag --%s",
+				where,
+				line,
+				cmd.CommandPath(),
+				name,
+			)
 		}
 	}
 }

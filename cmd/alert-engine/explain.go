@@ -65,7 +65,10 @@ func (c *explainCommand) run(name string) error {
 	files, all := c.rules, false
 	if len(files) == 0 {
 		if _, err := os.Stat(name); err != nil {
-			return fmt.Errorf("explain %s: name the rule files with --rules, or give a rule file instead of a rule", name)
+			return fmt.Errorf(
+				"explain %s: name the rule files with --rules, or give a rule file instead of a rule",
+				name,
+			)
 		}
 		files, all = []string{name}, true
 	}
@@ -147,7 +150,10 @@ func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.
 		return err
 	}
 	engine.Apply(engine.NewScanner().Scan([]models.Record{record}))
-	engine.Advance(record.Timestamp, []models.Progress{{Topic: record.Topic, Next: 1, End: 1, CaughtUp: true}})
+	engine.Advance(
+		record.Timestamp,
+		[]models.Progress{{Topic: record.Topic, Next: 1, End: 1, CaughtUp: true}},
+	)
 	for _, a := range decided {
 		if a.Rule == r.ID() {
 			fmt.Fprintf(c.out, "  alone it makes the alert %s: %s\n", a.State, a.Reason)

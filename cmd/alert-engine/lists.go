@@ -18,7 +18,8 @@ import (
 type listFiles []string
 
 func (l *listFiles) addFlag(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: the members of a list, one a line, instead of those that it has; repeat for more")
+	cmd.Flags().
+		StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: the members of a list, one a line, instead of those that it has; repeat for more")
 }
 
 // members reads the files.
@@ -38,14 +39,19 @@ func (l listFiles) members() (ruletest.Members, error) {
 	return members, nil
 }
 
-// give gives the lists of rules the members of the files, and leaves others as they are. A list that these rules lack is an error, unless others of the run have it.
+// give gives the lists of rules the members of the files, and leaves others as they are. A list
+// that these rules lack is an error, unless others of the run have it.
 func (l listFiles) give(set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
 	members, err := l.members()
 	if err != nil {
 		return nil, err
 	}
 	maps.DeleteFunc(members, func(name string, _ []string) bool {
-		return set.Lists[name] == nil && slices.ContainsFunc(others, func(other *rule.Set) bool { return other.Lists[name] != nil })
+		return set.Lists[name] == nil &&
+			slices.ContainsFunc(
+				others,
+				func(other *rule.Set) bool { return other.Lists[name] != nil },
+			)
 	})
 	with, err := set.WithMembers(members)
 	if err != nil {
@@ -64,7 +70,12 @@ func (l listFiles) giveAll(set *rule.Set, others ...*rule.Set) (*rule.Set, error
 }
 
 // giveFrom is give where lists from topics are read as they are now, unless files are given.
-func (l listFiles) giveFrom(ctx context.Context, c *app.Config, set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
+func (l listFiles) giveFrom(
+	ctx context.Context,
+	c *app.Config,
+	set *rule.Set,
+	others ...*rule.Set,
+) (*rule.Set, error) {
 	with, err := l.give(set, others...)
 	if err != nil {
 		return nil, err

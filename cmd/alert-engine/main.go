@@ -1,4 +1,5 @@
-// Command alert-engine raises alerts from logs on Kafka topics. Each of its commands is a file of this package.
+// Command alert-engine raises alerts from logs on Kafka topics. Each of its commands is a file of
+// this package.
 package main
 
 import (
@@ -16,7 +17,8 @@ import (
 )
 
 func main() {
-	// The first signal asks for a clean stop; a second one ends the program in the system's own way, unless it comes with the first, as timeout(1) sends it.
+	// The first signal asks for a clean stop; a second one ends the program in the system's own
+	// way, unless it comes with the first, as timeout(1) sends it.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, func() { time.AfterFunc(time.Second, stop) })
 	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -64,8 +66,19 @@ when something is wrong and when it is over. It needs no index and no database: 
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
-	cmd.AddCommand(newDemoCommand(), newRunCommand(), newCheckCommand(), testCommandOver(loadRules), backtestCommandOver(loadRules), explainCommandOver(loadRules),
-		newDecodeCommand(), newTailCommand(), newStatCommand(), newDeadLettersCommand(), newVersionCommand())
+	cmd.AddCommand(
+		newDemoCommand(),
+		newRunCommand(),
+		newCheckCommand(),
+		testCommandOver(loadRules),
+		backtestCommandOver(loadRules),
+		explainCommandOver(loadRules),
+		newDecodeCommand(),
+		newTailCommand(),
+		newStatCommand(),
+		newDeadLettersCommand(),
+		newVersionCommand(),
+	)
 	for _, c := range cmd.Commands() {
 		if fits := c.Args; fits != nil {
 			c.Args = func(c *cobra.Command, args []string) error { return hintedArgs(c, fits(c, args)) }
@@ -74,7 +87,8 @@ when something is wrong and when it is over. It needs no index and no database: 
 	return cmd
 }
 
-// hintedArgs says where it stands how a command is used that was called with too few arguments, or too many.
+// hintedArgs says where it stands how a command is used that was called with too few arguments, or
+// too many.
 func hintedArgs(c *cobra.Command, err error) error {
 	if err == nil {
 		return nil

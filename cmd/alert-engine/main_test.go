@@ -54,7 +54,8 @@ func TestCommands(t *testing.T) {
 				}
 				ts.Fatalf("nobody listens on %s", args[0])
 			},
-			// hangup COMMAND sends SIGHUP to the processes in the background that run a command of the program.
+			// hangup COMMAND sends SIGHUP to the processes in the background that run a command of
+			// the program.
 			"hangup": func(ts *testscript.TestScript, neg bool, args []string) {
 				for _, c := range ts.BackgroundCmds() {
 					if c != nil && slices.Contains(c.Args, args[0]) {
@@ -82,18 +83,29 @@ func TestCommands(t *testing.T) {
 					ts.Fatalf("POST %s: %s, want %s", args[0], text, args[1])
 				}
 			},
-			// produce ADDRESS TOPIC FILE writes each line of a file to a topic, and a record that nobody can read.
+			// produce ADDRESS TOPIC FILE writes each line of a file to a topic, and a record that
+			// nobody can read.
 			"produce": func(ts *testscript.TestScript, neg bool, args []string) {
-				p, err := kafka.NewProducer(kafka.ClientConfig{Brokers: args[:1]}, slog.New(slog.DiscardHandler))
+				p, err := kafka.NewProducer(
+					kafka.ClientConfig{Brokers: args[:1]},
+					slog.New(slog.DiscardHandler),
+				)
 				ts.Check(err)
 				defer p.Close()
 				for line := range strings.Lines(ts.ReadFile(args[2])) {
-					p.Produce(context.Background(), models.Record{Topic: args[1], Value: []byte(strings.TrimSpace(line))})
+					p.Produce(
+						context.Background(),
+						models.Record{Topic: args[1], Value: []byte(strings.TrimSpace(line))},
+					)
 				}
-				p.Produce(context.Background(), models.Record{Topic: args[1], Value: []byte{0, 0, 0, 0, 42, 6, 1, 2}})
+				p.Produce(
+					context.Background(),
+					models.Record{Topic: args[1], Value: []byte{0, 0, 0, 0, 42, 6, 1, 2}},
+				)
 				ts.Check(p.Flush(context.Background()))
 			},
-			// occupy VAR takes a port of this machine until the script ends, and says its address in VAR.
+			// occupy VAR takes a port of this machine until the script ends, and says its address
+			// in VAR.
 			"occupy": func(ts *testscript.TestScript, neg bool, args []string) {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				ts.Check(err)

@@ -16,18 +16,30 @@ func loadRules(files []string) (*loadedRules, error) {
 		return nil, err
 	}
 	l := &loadedRules{set: set}
-	l.engines = ruletest.Factory{Lateness: lateness(set), New: l.engine, Lists: func(m ruletest.Members) (ruletest.Factory, error) {
-		with := *l
-		var err error
-		with.set, err = ruletest.WithMembers(l.set, m, ruletest.InTest+", or with --list %[1]s=FILE")
-		return ruletest.Factory{Lateness: l.engines.Lateness, New: with.engine}, err
-	}}
+	l.engines = ruletest.Factory{
+		Lateness: lateness(set),
+		New:      l.engine,
+		Lists: func(m ruletest.Members) (ruletest.Factory, error) {
+			with := *l
+			var err error
+			with.set, err = ruletest.WithMembers(
+				l.set,
+				m,
+				ruletest.InTest+", or with --list %[1]s=FILE",
+			)
+			return ruletest.Factory{Lateness: l.engines.Lateness, New: with.engine}, err
+		},
+	}
 	return l, nil
 }
 
 // engine makes an engine over the rules.
 func (l *loadedRules) engine(emit func(models.Alert)) (ruletest.Engine, error) {
-	options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(l.decode)}
+	options := []alerting.Option{
+		alerting.WithRules(&rule.Set{}),
+		alerting.WithEmit(emit),
+		alerting.WithDecode(l.decode),
+	}
 	if l.lookBack {
 		options = append(options, alerting.AtWatermark())
 	}
@@ -38,7 +50,8 @@ func (l *loadedRules) engine(emit func(models.Alert)) (ruletest.Engine, error) {
 	return e, e.SetRules(l.set)
 }
 
-// withNone has every source that rules name read what has no topic as well, such as the lines of a file.
+// withNone has every source that rules name read what has no topic as well, such as the lines of a
+// file.
 func withNone(set *rule.Set) map[string][]string {
 	sources := make(map[string][]string)
 	for _, r := range set.Rules {

@@ -40,11 +40,17 @@ SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes n
 				cmd.OutOrStdout().Write(text)
 				return err
 			}
-			return app.Run(cmd.Context(), c, app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()}, load)
+			return app.Run(
+				cmd.Context(),
+				c,
+				app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()},
+				load,
+			)
 		},
 	}
 	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file")
-	cmd.Flags().BoolVar(&printConfig, "print-config", false, "print the configuration in effect, secrets hidden, and exit")
+	cmd.Flags().
+		BoolVar(&printConfig, "print-config", false, "print the configuration in effect, secrets hidden, and exit")
 	addSettings(cmd)
 	return cmd
 }

@@ -79,7 +79,8 @@ func (c *statCommand) count(l *decode.Log) error {
 	return nil
 }
 
-// print lists for each value how many logs its windows have: those with the most in any window first.
+// print lists for each value how many logs its windows have: those with the most in any window
+// first.
 func (c *statCommand) print(out io.Writer) error {
 	type row struct {
 		key    string
@@ -99,13 +100,27 @@ func (c *statCommand) print(out io.Writer) error {
 		rows = append(rows, r)
 	}
 	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(b.counts[windows-1], a.counts[windows-1]), cmp.Compare(a.key, b.key))
+		return cmp.Or(
+			cmp.Compare(b.counts[windows-1], a.counts[windows-1]),
+			cmp.Compare(a.key, b.key),
+		)
 	})
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s\tlogs\twindows with any\tmedian\t90%%\t99%%\tmost\n", cmp.Or(c.by, "query"))
 	for _, r := range rows {
 		at := func(q float64) int { return r.counts[int(q*float64(windows-1))] }
-		fmt.Fprintf(w, "%s\t%d\t%d of %d\t%d\t%d\t%d\t%d\n", oneLine(cmp.Or(r.key, "absent")), r.total, r.busy, windows, at(0.5), at(0.9), at(0.99), r.counts[windows-1])
+		fmt.Fprintf(
+			w,
+			"%s\t%d\t%d of %d\t%d\t%d\t%d\t%d\n",
+			oneLine(cmp.Or(r.key, "absent")),
+			r.total,
+			r.busy,
+			windows,
+			at(0.5),
+			at(0.9),
+			at(0.99),
+			r.counts[windows-1],
+		)
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "nothing matches")

@@ -79,7 +79,14 @@ func (c *tailCommand) show(e models.LogEntry) error {
 	if message == "" {
 		message = e.Raw
 	}
-	_, err := fmt.Fprintf(c.out, "%s %-5s %s %s\n", e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"), e.Level, e.Service, oneLine(message))
+	_, err := fmt.Fprintf(
+		c.out,
+		"%s %-5s %s %s\n",
+		e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"),
+		e.Level,
+		e.Service,
+		oneLine(message),
+	)
 	return err
 }
 

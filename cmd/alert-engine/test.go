@@ -66,16 +66,22 @@ A script:
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if c.options.Shuffle < 0 {
-				return fmt.Errorf("--shuffle %d: a number of orders cannot be negative", c.options.Shuffle)
+				return fmt.Errorf(
+					"--shuffle %d: a number of orders cannot be negative",
+					c.options.Shuffle,
+				)
 			}
 			return c.run(cmd.OutOrStdout(), files)
 		},
 	}
-	cmd.Flags().IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test in this many other orders of arrival")
+	cmd.Flags().
+		IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test in this many other orders of arrival")
 	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "of the orders of --shuffle")
-	cmd.Flags().BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
+	cmd.Flags().
+		BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
 	c.lists.addFlag(cmd)
-	cmd.Flags().StringVar(&c.junit, "junit", "", "also write the results to this file, as build servers read them")
+	cmd.Flags().
+		StringVar(&c.junit, "junit", "", "also write the results to this file, as build servers read them")
 	return cmd
 }
 
@@ -105,7 +111,9 @@ func (c *testCommand) run(out io.Writer, files []string) error {
 }
 
 // read reads scripts and the rules of each.
-func (c *testCommand) read(files []string) (scripts []*ruletest.Script, rules []*loadedRules, err error) {
+func (c *testCommand) read(
+	files []string,
+) (scripts []*ruletest.Script, rules []*loadedRules, err error) {
 	var sets []*rule.Set
 	for _, file := range files {
 		script, err := ruletest.ReadScript(file)
@@ -116,7 +124,16 @@ func (c *testCommand) read(files []string) (scripts []*ruletest.Script, rules []
 		if err != nil {
 			return nil, nil, err
 		}
-		scripts, rules, sets = append(scripts, script), append(rules, loaded), append(sets, loaded.set)
+		scripts, rules, sets = append(
+			scripts,
+			script,
+		), append(
+			rules,
+			loaded,
+		), append(
+			sets,
+			loaded.set,
+		)
 	}
 	for _, loaded := range rules {
 		if loaded.set, err = c.lists.give(loaded.set, sets...); err != nil {
@@ -141,7 +158,12 @@ func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed i
 	}
 	fmt.Fprintf(out, "%d tests, %d failed", len(results), failed)
 	if c.options.Shuffle > 0 {
-		fmt.Fprintf(out, "; each also in %d other orders of seed %d", c.options.Shuffle, c.options.Seed)
+		fmt.Fprintf(
+			out,
+			"; each also in %d other orders of seed %d",
+			c.options.Shuffle,
+			c.options.Seed,
+		)
 	}
 	if c.options.Crash {
 		fmt.Fprint(out, "; each also with a restart after each log")

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// anyMatch is an engine that fires for every error, and never resolves: enough for what the commands make of an engine.
+// anyMatch is an engine that fires for every error, and never resolves: enough for what the
+// commands make of an engine.
 type anyMatch struct{ emit func(models.Alert) }
 
 type anyMatchScan struct{ logs []models.LogEntry }
@@ -35,7 +36,11 @@ func (anyMatch) Scan(records []models.Record) models.Scan {
 	}
 	var scan anyMatchScan
 	for i := range records {
-		d.Decode(&records[i], func(l *decode.Log) { scan.logs = append(scan.logs, l.Entry()) }, func(decode.Reason, string) {})
+		d.Decode(
+			&records[i],
+			func(l *decode.Log) { scan.logs = append(scan.logs, l.Entry()) },
+			func(decode.Reason, string) {},
+		)
 	}
 	return scan
 }
@@ -43,8 +48,17 @@ func (anyMatch) Scan(records []models.Record) models.Scan {
 func (e anyMatch) Apply(scan models.Scan) {
 	for _, l := range scan.(anyMatchScan).logs {
 		if l.Level == "ERROR" {
-			e.emit(models.Alert{ID: l.Timestamp.String(), Rule: "shop/Errors", State: models.AlertFiring, At: l.Timestamp, Value: 1, Reason: "1 > 0 in 5m",
-				Labels: map[string]string{"alertname": "Errors", "service": l.Service}})
+			e.emit(
+				models.Alert{
+					ID:     l.Timestamp.String(),
+					Rule:   "shop/Errors",
+					State:  models.AlertFiring,
+					At:     l.Timestamp,
+					Value:  1,
+					Reason: "1 > 0 in 5m",
+					Labels: map[string]string{"alertname": "Errors", "service": l.Service},
+				},
+			)
 		}
 	}
 }
@@ -58,16 +72,32 @@ func loadAnyMatch([]string) (*loadedRules, error) {
 		&rule.Leaf{Field: "level", Op: rule.OpEqual, Text: "error"},
 		&rule.Leaf{Field: "service", Op: rule.OpPrefix, Text: "pay"},
 	}}
-	errorsRule := &rule.Rule{Name: "Errors", Group: "shop", Match: match, WhenText: "count() > 0", Window: 5 * time.Minute,
-		By: []rule.Label{{Name: "service", Fields: []string{"app", "service"}}}, Pos: rule.Pos{File: "shop.rules.yml", Line: 3}}
+	errorsRule := &rule.Rule{
+		Name:     "Errors",
+		Group:    "shop",
+		Match:    match,
+		WhenText: "count() > 0",
+		Window:   5 * time.Minute,
+		By: []rule.Label{
+			{Name: "service", Fields: []string{"app", "service"}},
+		},
+		Pos: rule.Pos{File: "shop.rules.yml", Line: 3},
+	}
 	return &loadedRules{
-		set:     &rule.Set{Rules: []*rule.Rule{errorsRule}},
-		engines: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) { return anyMatch{emit}, nil }, Lateness: time.Second},
+		set: &rule.Set{Rules: []*rule.Rule{errorsRule}},
+		engines: ruletest.Factory{
+			New:      func(emit func(models.Alert)) (ruletest.Engine, error) { return anyMatch{emit}, nil },
+			Lateness: time.Second,
+		},
 	}, nil
 }
 
 // runCommand runs a command, and returns what it printed and how it ended.
-func runCommand(cmd *cobra.Command, stdin string, args ...string) (out, progress string, err error) {
+func runCommand(
+	cmd *cobra.Command,
+	stdin string,
+	args ...string,
+) (out, progress string, err error) {
 	var o, p bytes.Buffer
 	cmd.SetArgs(args)
 	cmd.SetIn(strings.NewReader(stdin))
@@ -100,7 +130,18 @@ tests:
 func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 	file := writeFile(t, "shop_test.yml", script)
 	junit := filepath.Join(t.TempDir(), "report.xml")
-	out, _, err := runCommand(testCommandOver(loadAnyMatch), "", "--shuffle", "3", "--seed", "5", "--crash", "--junit", junit, file)
+	out, _, err := runCommand(
+		testCommandOver(loadAnyMatch),
+		"",
+		"--shuffle",
+		"3",
+		"--seed",
+		"5",
+		"--crash",
+		"--junit",
+		junit,
+		file,
+	)
 	if err != exitCode(1) {
 		t.Errorf("ends with %v", err)
 	}
@@ -113,11 +154,13 @@ func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 			t.Errorf("output lacks %q:\n%s", want, out)
 		}
 	}
-	if report, err := os.ReadFile(junit); err != nil || !strings.Contains(string(report), `tests="2" failures="1"`) {
+	if report, err := os.ReadFile(junit); err != nil ||
+		!strings.Contains(string(report), `tests="2" failures="1"`) {
 		t.Errorf("report %s, %v", report, err)
 	}
 	good, _, _ := strings.Cut(script, "- name: two")
-	if out, _, err := runCommand(testCommandOver(loadAnyMatch), "", writeFile(t, "good_test.yml", good)); err != nil || !strings.HasSuffix(out, "1 tests, 0 failed\n") {
+	if out, _, err := runCommand(testCommandOver(loadAnyMatch), "", writeFile(t, "good_test.yml", good)); err != nil ||
+		!strings.HasSuffix(out, "1 tests, 0 failed\n") {
 		t.Errorf("good script: %v\n%s", err, out)
 	}
 }

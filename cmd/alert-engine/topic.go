@@ -14,7 +14,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
-// topicSource is where commands read that look at a topic beside the engine: without a consumer group, and so without a trace.
+// topicSource is where commands read that look at a topic beside the engine: without a consumer
+// group, and so without a trace.
 type topicSource struct {
 	cmd    *cobra.Command
 	config string
@@ -24,7 +25,14 @@ type topicSource struct {
 }
 
 // brokerSettings are the settings that say how to reach a topic.
-var brokerSettings = []string{"brokers", "sasl-mechanism", "sasl-username", "sasl-password-file", "tls", "tls-ca-file"}
+var brokerSettings = []string{
+	"brokers",
+	"sasl-mechanism",
+	"sasl-username",
+	"sasl-password-file",
+	"tls",
+	"tls-ca-file",
+}
 
 // addFlags adds the flags that say where to read.
 func (s *topicSource) addFlags(cmd *cobra.Command) {
@@ -34,7 +42,8 @@ func (s *topicSource) addFlags(cmd *cobra.Command) {
 func (s *topicSource) addFlagsOf(cmd *cobra.Command, names ...string) {
 	s.cmd = cmd
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVarP(&s.config, "config", "c", "", "configuration file of run, for brokers, topic and credentials")
+	cmd.Flags().
+		StringVarP(&s.config, "config", "c", "", "configuration file of run, for brokers, topic and credentials")
 	addSettings(cmd, names...)
 }
 
@@ -49,7 +58,12 @@ func (s *topicSource) load() (*app.Config, error) {
 
 // reader reads the topics of a configuration since the time that was asked for.
 func (s *topicSource) reader(c *app.Config) *kafka.Reader {
-	o := kafka.ReaderConfig{Client: c.Kafka.Client(), Topics: c.Kafka.Topics, Follow: s.follow, Logger: slog.New(slog.DiscardHandler)}
+	o := kafka.ReaderConfig{
+		Client: c.Kafka.Client(),
+		Topics: c.Kafka.Topics,
+		Follow: s.follow,
+		Logger: slog.New(slog.DiscardHandler),
+	}
 	if s.since > 0 {
 		o.From = time.Now().Add(-s.since)
 	}
@@ -87,7 +101,8 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 	return nil
 }
 
-// duration is a flag for a length of time that, unlike the flag package's own, knows days and weeks.
+// duration is a flag for a length of time that, unlike the flag package's own, knows days and
+// weeks.
 type duration time.Duration
 
 // String writes it as it is read.

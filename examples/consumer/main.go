@@ -1,5 +1,6 @@
-// Consumer is the smallest program that consumes logs and evaluates them: one message after the other, with the rules that alerting.NewEngine brings along, whose alerts go
-// to the log. It needs a Kafka on this machine with the topic application-logs, and runs until it is killed.
+// Consumer is the smallest program that consumes logs and evaluates them: one message after the
+// other, with the rules that alerting.NewEngine brings along, whose alerts go to the log. It needs
+// a Kafka on this machine with the topic application-logs, and runs until it is killed.
 package main
 
 import (

@@ -1,5 +1,6 @@
-// Processor evaluates logs like examples/consumer, tries again what fails, counts, and says every half minute how it is. It needs a Kafka on this machine with the topic
-// application-logs, and runs until it is killed.
+// Processor evaluates logs like examples/consumer, tries again what fails, counts, and says every
+// half minute how it is. It needs a Kafka on this machine with the topic application-logs, and runs
+// until it is killed.
 package main
 
 import (

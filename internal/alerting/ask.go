@@ -6,7 +6,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// firing is a stretch in which an alert was up, kept for a while for the rules whose condition asks about it.
+// firing is a stretch in which an alert was up, kept for a while for the rules whose condition asks
+// about it.
 type firing struct {
 	key      string
 	from, to int64
@@ -21,7 +22,8 @@ type environment struct {
 	g *group
 }
 
-// Firing says whether an alert of that name was up at an instant, for the labels that both rules have in common.
+// Firing says whether an alert of that name was up at an instant, for the labels that both rules
+// have in common.
 func (v environment) Firing(name string, at int64) bool {
 	found := false
 	v.each(name, func(from, to int64) {
@@ -61,7 +63,8 @@ func (v environment) each(name string, f func(from, to int64)) {
 	}
 }
 
-// shares returns a function that says whether a group of another rule has the values of this group in all labels that both rules have.
+// shares returns a function that says whether a group of another rule has the values of this group
+// in all labels that both rules have.
 func (v environment) shares(other *unit) func(key string) bool {
 	own := v.u.groupLabels(v.g.key)
 	var common []string

@@ -36,7 +36,8 @@ func newWorld(t *testing.T, rules string, opts ...alerting.Option) *world {
 }
 
 func (w *world) start(set *rule.Set, opts ...alerting.Option) {
-	w.engine = alerting.NewEngine(append([]alerting.Option{alerting.WithRules(set), alerting.WithEmit(w.hear)}, opts...)...)
+	w.engine = alerting.NewEngine(
+		append([]alerting.Option{alerting.WithRules(set), alerting.WithEmit(w.hear)}, opts...)...)
 }
 
 func (w *world) hear(a models.Alert) {
@@ -52,7 +53,17 @@ func (w *world) hear(a models.Alert) {
 		flags += " late"
 	}
 	delete(a.Labels, "alertname")
-	w.said = append(w.said, fmt.Sprintf("%s %s%s %s%s", a.At.Sub(monday), a.Rule, strings.TrimPrefix(labelsText(a.Labels), "{}"), a.State, flags))
+	w.said = append(
+		w.said,
+		fmt.Sprintf(
+			"%s %s%s %s%s",
+			a.At.Sub(monday),
+			a.Rule,
+			strings.TrimPrefix(labelsText(a.Labels), "{}"),
+			a.State,
+			flags,
+		),
+	)
 }
 
 // log evaluates a log of so long after the start, and says that there are no more.
@@ -64,13 +75,19 @@ func (w *world) log(after time.Duration, fields string) {
 
 func (w *world) put(event, record time.Time, fields string) {
 	value := fmt.Sprintf(`{"timestamp":%q,%s}`, event.Format(time.RFC3339Nano), fields)
-	w.engine.Apply(w.engine.NewScanner().Scan([]models.Record{{Topic: "logs", Offset: w.next, Timestamp: record, Value: []byte(value)}}))
+	w.engine.Apply(
+		w.engine.NewScanner().
+			Scan([]models.Record{{Topic: "logs", Offset: w.next, Timestamp: record, Value: []byte(value)}}),
+	)
 	w.next++
 }
 
 // time tells that it is so long after the start, and that everything was read.
 func (w *world) time(after time.Duration) {
-	w.engine.Advance(monday.Add(after), []models.Progress{{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true}})
+	w.engine.Advance(
+		monday.Add(after),
+		[]models.Progress{{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true}},
+	)
 }
 
 // heard compares what was said since the last time.
@@ -83,7 +100,11 @@ func (w *world) heard(want ...string) {
 }
 
 func (w *world) save(full bool) {
-	w.engine.Save(full, func(key, value []byte) { w.state[string(key)] = bytes.Clone(value) }, func(key []byte) { delete(w.state, string(key)) })
+	w.engine.Save(
+		full,
+		func(key, value []byte) { w.state[string(key)] = bytes.Clone(value) },
+		func(key []byte) { delete(w.state, string(key)) },
+	)
 }
 
 func (w *world) restore() {
@@ -127,19 +148,25 @@ func TestAnAlertShowsWhatItIsAbout(t *testing.T) {
 	if got := a.Annotations["broken"]; !strings.Contains(got, "the template of broken failed") {
 		t.Errorf("broken %q", got)
 	}
-	if len(a.First) != 1 || a.First[0].Message != "first" || a.First[0].Fields["code"] != "17" || len(a.Last) != 2 || a.Last[1].Position.Offset != 1 {
+	if len(a.First) != 1 || a.First[0].Message != "first" || a.First[0].Fields["code"] != "17" ||
+		len(a.Last) != 2 ||
+		a.Last[1].Position.Offset != 1 {
 		t.Errorf("first %+v, last %+v", a.First, a.Last)
 	}
 	if diff := cmp.Diff([]models.TopValue{{Value: "17", Count: 1}, {Value: "18", Count: 1}}, a.Top["code"]); diff != "" {
 		t.Error(diff)
 	}
-	if a.Count != 2 || a.Value != 2 || a.Threshold != ">= 2" || a.Episode != 1 || !a.StartsAt.Equal(monday.Add(time.Second)) || a.Source != "test.rules.yml:5" {
+	if a.Count != 2 || a.Value != 2 || a.Threshold != ">= 2" || a.Episode != 1 ||
+		!a.StartsAt.Equal(monday.Add(time.Second)) ||
+		a.Source != "test.rules.yml:5" {
 		t.Errorf("%+v", a)
 	}
 	w.log(2*time.Second, `"level":"ERROR","service":"a","message":"third","code":18`)
 	w.time(10 * time.Minute)
 	w.heard("5m1s shop/Errors{service=a} resolved")
-	if r := w.alerts[1]; r.ID != a.ID || r.Count != 3 || !r.EndsAt.Equal(monday.Add(301*time.Second)) || r.Last[1].Message != "third" {
+	if r := w.alerts[1]; r.ID != a.ID || r.Count != 3 ||
+		!r.EndsAt.Equal(monday.Add(301*time.Second)) ||
+		r.Last[1].Message != "third" {
 		t.Errorf("%+v", r)
 	}
 	w.log(20*time.Minute, `"level":"ERROR","service":"a","message":"fourth"`)
@@ -156,7 +183,10 @@ func TestWithoutAnAnswerFromKafkaTimeStandsStill(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.heard("0s shop/Errors{service=a} firing")
 	for minute := range 30 {
-		w.engine.Advance(monday.Add(time.Duration(minute)*time.Minute), []models.Progress{{Topic: "logs", Next: 2, End: 2}})
+		w.engine.Advance(
+			monday.Add(time.Duration(minute)*time.Minute),
+			[]models.Progress{{Topic: "logs", Next: 2, End: 2}},
+		)
 	}
 	w.heard()
 	w.time(30 * time.Minute)
@@ -168,7 +198,13 @@ func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	both := func(after time.Duration, caughtUp bool) {
-		w.engine.Advance(monday.Add(after), []models.Progress{{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true}, {Topic: "logs", Partition: 1, End: 9, CaughtUp: caughtUp}})
+		w.engine.Advance(
+			monday.Add(after),
+			[]models.Progress{
+				{Topic: "logs", Next: w.next, End: w.next, CaughtUp: true},
+				{Topic: "logs", Partition: 1, End: 9, CaughtUp: caughtUp},
+			},
+		)
 	}
 	both(time.Hour, false)
 	w.heard("0s shop/Errors{service=a} firing")
@@ -177,7 +213,15 @@ func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
 }
 
 func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
-	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    keep_firing_for: 12h", 1)+"  - {alert: Short, match: level>=ERROR, window: 1m}\n")
+	w := newWorld(
+		t,
+		strings.Replace(
+			errorRules,
+			"window: 5m",
+			"window: 5m\n    keep_firing_for: 12h",
+			1,
+		)+"  - {alert: Short, match: level>=ERROR, window: 1m}\n",
+	)
 	w.engine.Advance(monday.Add(10*time.Hour), []models.Progress{{Topic: "logs", End: 2}})
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
@@ -191,7 +235,10 @@ func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
 func TestAReplayRebuildsStateAndTellsNothing(t *testing.T) {
 	w := newWorld(t, errorRules)
 	replay := func(is bool) {
-		w.engine.Advance(monday.Add(time.Minute), []models.Progress{{Topic: "logs", Next: w.next, End: 3, Replay: is}})
+		w.engine.Advance(
+			monday.Add(time.Minute),
+			[]models.Progress{{Topic: "logs", Next: w.next, End: 3, Replay: is}},
+		)
 	}
 	replay(true)
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
@@ -217,7 +264,18 @@ func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
 	}
 	var late []string
 	for _, l := range w.engine.Late() {
-		late = append(late, fmt.Sprintf("%s of %s, %v behind, %v allowed, counted: %v, at %d", l.Line.Level, l.Rule, l.Behind, l.Allowed, l.Counted, l.Line.Position.Offset))
+		late = append(
+			late,
+			fmt.Sprintf(
+				"%s of %s, %v behind, %v allowed, counted: %v, at %d",
+				l.Line.Level,
+				l.Rule,
+				l.Behind,
+				l.Allowed,
+				l.Counted,
+				l.Line.Position.Offset,
+			),
+		)
 	}
 	if diff := cmp.Diff([]string{
 		"ERROR of shop/Errors, 1h2m1s behind, 10s allowed, counted: false, at 2",
@@ -233,7 +291,8 @@ func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
 	for range 98 {
 		w.put(monday.Add(-300*time.Millisecond), monday, `"level":"INFO"`)
 	}
-	w.put(monday.Add(-time.Minute-1), monday.Add(-time.Minute), `"level":"INFO"`) // its record was written long ago, but is only seen now
+	// its record was written long ago, but is only seen now
+	w.put(monday.Add(-time.Minute-1), monday.Add(-time.Minute), `"level":"INFO"`)
 	w.put(monday.Add(-4*time.Second), monday, `"level":"INFO"`)
 	d := w.engine.Watermarks()[0].Delays
 	for part, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 5 * time.Second, 1: 2 * time.Minute} {
@@ -255,7 +314,11 @@ func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
 		t.Errorf("summary %q", got)
 	}
 	old := w.engine.NewScanner()
-	scan := old.Scan([]models.Record{{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)}})
+	scan := old.Scan(
+		[]models.Record{
+			{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)},
+		},
+	)
 	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))); err != nil {
 		t.Fatal(err)
 	}
@@ -317,7 +380,10 @@ func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
 }
 
 func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
-	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    resolve: {match: say:fine}", 1))
+	w := newWorld(
+		t,
+		strings.Replace(errorRules, "window: 5m", "window: 5m\n    resolve: {match: say:fine}", 1),
+	)
 	for at := range 3 {
 		w.log(time.Duration(at)*time.Second, `"level":"ERROR","service":"a"`)
 	}
@@ -328,7 +394,8 @@ func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
 	w.heard("20s shop/Errors{service=a} resolved")
 }
 
-// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes by their identity.
+// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken
+// for one that it had before, by whoever goes by their identity.
 func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
@@ -370,7 +437,12 @@ func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 			firing[a.ID], over[a.ID] = true, a.State == models.AlertResolved
 		}
 		if len(firing) != 10 || w.alerts[len(w.alerts)-1].Episode != 10 {
-			t.Errorf("%s: %d alerts, the last is number %d", how, len(firing), w.alerts[len(w.alerts)-1].Episode)
+			t.Errorf(
+				"%s: %d alerts, the last is number %d",
+				how,
+				len(firing),
+				w.alerts[len(w.alerts)-1].Episode,
+			)
 		}
 		for id := range firing {
 			if !over[id] {
@@ -385,17 +457,32 @@ func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
 	for _, service := range []string{"a", "b", "c", "d", "a"} {
 		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
 	}
-	w.heard("0s shop/Errors{rule=shop/Errors,severity=warning} firing", "0s shop/Errors{service=a} firing")
+	w.heard(
+		"0s shop/Errors{rule=shop/Errors,severity=warning} firing",
+		"0s shop/Errors{service=a} firing",
+	)
 	w.time(time.Hour)
-	w.heard("5m0s shop/Errors{service=a} resolved", "59m50s shop/Errors{rule=shop/Errors,severity=warning} resolved")
+	w.heard(
+		"5m0s shop/Errors{service=a} resolved",
+		"59m50s shop/Errors{rule=shop/Errors,severity=warning} resolved",
+	)
 }
 
 func TestAShadowIsMarkedAndARuleThatIsOffSaysNothing(t *testing.T) {
-	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    mode: shadow", 1)+"  - {alert: Off, match: level>=ERROR, mode: off}\n")
+	w := newWorld(
+		t,
+		strings.Replace(
+			errorRules,
+			"window: 5m",
+			"window: 5m\n    mode: shadow",
+			1,
+		)+"  - {alert: Off, match: level>=ERROR, mode: off}\n",
+	)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.heard("0s shop/Errors{service=a} firing shadow")
-	if list := w.engine.Rules(); len(list) != 2 || list[0].State != "firing" || list[1].State != "off" {
+	if list := w.engine.Rules(); len(list) != 2 || list[0].State != "firing" ||
+		list[1].State != "off" {
 		t.Errorf("%+v", list)
 	}
 }
@@ -416,13 +503,21 @@ func TestRulesOverAlerts(t *testing.T) {
 	w.heard("1m0s shop/Errors{service=b} firing", "1m0s shop/ManyServicesFail firing")
 	w.time(time.Hour)
 	slices.Sort(w.said[:2])
-	w.heard("5m0s shop/Errors{service=a} resolved", "5m0s shop/Errors{service=b} resolved", "10m0s shop/ManyServicesFail resolved")
+	w.heard(
+		"5m0s shop/Errors{service=a} resolved",
+		"5m0s shop/Errors{service=b} resolved",
+		"10m0s shop/ManyServicesFail resolved",
+	)
 }
 
 func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
 	rules := strings.Replace(errorRules, "alert: Errors", "alert: Errors\n    source: payments", 1)
 	record := func(topic string) models.Record {
-		return models.Record{Topic: topic, Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)}
+		return models.Record{
+			Topic:     topic,
+			Timestamp: monday,
+			Value:     []byte(`{"level":"ERROR","service":"a"}`),
+		}
 	}
 	f := func(topic string, want int64, opts ...alerting.Option) {
 		t.Helper()
@@ -434,8 +529,16 @@ func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
 	}
 	f("payments", 1)
 	f("logs", 0)
-	f("pay-logs", 1, alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}))
-	f("payments", 0, alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}))
+	f(
+		"pay-logs",
+		1,
+		alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}),
+	)
+	f(
+		"payments",
+		0,
+		alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}),
+	)
 }
 
 func TestAnAlertResolvedByHandStaysSo(t *testing.T) {
@@ -459,7 +562,13 @@ func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
 	e := alerting.NewEngine(alerting.WithEmit(func(a models.Alert) { said = append(said, a) }))
 	logs := make([]models.LogEntry, 12)
 	for i := range logs {
-		logs[i] = models.LogEntry{Timestamp: monday.Add(time.Duration(i) * time.Second), Level: "ERROR", Severity: 17, Service: "payment", Message: "boom"}
+		logs[i] = models.LogEntry{
+			Timestamp: monday.Add(time.Duration(i) * time.Second),
+			Level:     "ERROR",
+			Severity:  17,
+			Service:   "payment",
+			Message:   "boom",
+		}
 	}
 	if err := e.EvaluateBatch(t.Context(), logs[:6]); err != nil {
 		t.Fatal(err)
@@ -467,11 +576,22 @@ func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
 	for _, l := range logs[6:] {
 		e.EvaluateLog(l)
 	}
-	e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Minute), Level: "FATAL", Severity: 21, Service: "payment", Message: "gone"})
+	e.EvaluateLog(
+		models.LogEntry{
+			Timestamp: monday.Add(time.Minute),
+			Level:     "FATAL",
+			Severity:  21,
+			Service:   "payment",
+			Message:   "gone",
+		},
+	)
 	e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Hour), Level: "INFO", Message: "well"})
 	var got []string
 	for _, a := range said {
-		got = append(got, fmt.Sprint(a.State, " ", a.Labels["alertname"], " ", a.Annotations["summary"]))
+		got = append(
+			got,
+			fmt.Sprint(a.State, " ", a.Labels["alertname"], " ", a.Annotations["summary"]),
+		)
 	}
 	want := []string{
 		"firing ServiceErrors 11 errors of payment in 5 minutes", "firing FatalLog payment logs a fatal error",
@@ -496,20 +616,31 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
 	g, ok := w.engine.Group("shop/Errors", map[string]string{"service": "a", "other": "x"})
-	if !ok || !g.Known || g.Value != 2 || g.State != models.AlertFiring || g.Threshold != ">= 2" || g.Episodes != 1 || !g.Holds {
+	if !ok || !g.Known || g.Value != 2 || g.State != models.AlertFiring || g.Threshold != ">= 2" ||
+		g.Episodes != 1 ||
+		!g.Holds {
 		t.Errorf("group %+v, %v", g, ok)
 	}
-	list, ok := w.engine.Explain("Errors", models.Record{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"INFO","service":"a"}`)})
+	list, ok := w.engine.Explain(
+		"Errors",
+		models.Record{
+			Topic:     "logs",
+			Timestamp: monday,
+			Value:     []byte(`{"level":"INFO","service":"a"}`),
+		},
+	)
 	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 || !list[0].Reads {
 		t.Errorf("explanation %+v, %v", list, ok)
 	}
-	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID || a[0].State != models.AlertFiring {
+	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID ||
+		a[0].State != models.AlertFiring {
 		t.Errorf("alerts %+v", a)
 	}
 	if p := w.engine.Series(w.alerts[0].ID); len(p) == 0 || p[len(p)-1].Value != 2 {
 		t.Errorf("series %+v", p)
 	}
-	if m := w.engine.Watermarks(); len(m) != 1 || !m[0].CaughtUp || m[0].Logs != 2 || !m[0].Time.Equal(monday.Add(time.Minute)) {
+	if m := w.engine.Watermarks(); len(m) != 1 || !m[0].CaughtUp || m[0].Logs != 2 ||
+		!m[0].Time.Equal(monday.Add(time.Minute)) {
 		t.Errorf("watermarks %+v", m)
 	}
 	if w.engine.LongestWindow() != 5*time.Minute+10*time.Second {
@@ -521,7 +652,8 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 	}
 }
 
-// What comes while an alert is up is looked at when it is over: the next episode then fires at once, from its very beginning.
+// What comes while an alert is up is looked at when it is over: the next episode then fires at
+// once, from its very beginning.
 func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
@@ -529,19 +661,35 @@ func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	}
 	w.time(20 * time.Second)
 	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
-	w.heard("1s shop/Errors{service=a} firing", "10s shop/Errors{service=a} resolved", "13s shop/Errors{service=a} firing")
+	w.heard(
+		"1s shop/Errors{service=a} firing",
+		"10s shop/Errors{service=a} resolved",
+		"13s shop/Errors{service=a} firing",
+	)
 }
 
 // Everything that may be used by many goroutines is, at once; the race detector watches.
 func TestManyUseAnEngineAtOnce(t *testing.T) {
 	set := readRules(t, errorRules)
 	var told atomic.Int64
-	e := alerting.NewEngine(alerting.WithRules(set), alerting.WithRegisterer(prometheus.NewRegistry()), alerting.WithEmit(func(models.Alert) { told.Add(1) }))
+	e := alerting.NewEngine(
+		alerting.WithRules(set),
+		alerting.WithRegisterer(prometheus.NewRegistry()),
+		alerting.WithEmit(func(models.Alert) { told.Add(1) }),
+	)
 	var all sync.WaitGroup
 	for n := range 4 {
 		all.Go(func() {
 			for i := range 300 {
-				e.EvaluateLog(models.LogEntry{Timestamp: monday.Add(time.Duration(i) * time.Second), Level: "ERROR", Severity: 17, Service: fmt.Sprint(n), Message: "m"})
+				e.EvaluateLog(
+					models.LogEntry{
+						Timestamp: monday.Add(time.Duration(i) * time.Second),
+						Level:     "ERROR",
+						Severity:  17,
+						Service:   fmt.Sprint(n),
+						Message:   "m",
+					},
+				)
 			}
 		})
 	}
@@ -583,7 +731,8 @@ groups:
 	}
 	for _, f := range families {
 		if f.GetName() == "shop_slowest_ms" {
-			if m := f.GetMetric(); len(m) != 1 || m[0].GetGauge().GetValue() != 17 || m[0].GetLabel()[0].GetValue() != "a" {
+			if m := f.GetMetric(); len(m) != 1 || m[0].GetGauge().GetValue() != 17 ||
+				m[0].GetLabel()[0].GetValue() != "a" {
 				t.Errorf("%v", f)
 			}
 			return
@@ -598,7 +747,10 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.save(true)
 	restore := func(change func(key, value []byte) []byte) error {
-		e := alerting.NewEngine(alerting.WithRules(readRules(t, errorRules)), alerting.WithEmit(func(models.Alert) {}))
+		e := alerting.NewEngine(
+			alerting.WithRules(readRules(t, errorRules)),
+			alerting.WithEmit(func(models.Alert) {}),
+		)
 		return e.Restore(func(each func(key, value []byte) error) error {
 			for key, value := range w.state {
 				if err := each([]byte(key), change([]byte(key), bytes.Clone(value))); err != nil {
@@ -633,22 +785,32 @@ func TestADamagedStateIsRefused(t *testing.T) {
 }
 
 func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
-	w := newWorld(t, "groups:\n- name: g\n  rules:\n  - {alert: Silent, when: count() == 0, window: 5m}\n")
+	w := newWorld(
+		t,
+		"groups:\n- name: g\n  rules:\n  - {alert: Silent, when: count() == 0, window: 5m}\n",
+	)
 	w.log(0, `"host":"a"`)
 	w.time(6 * time.Minute)
 	w.put(monday.Add(3*time.Minute), monday.Add(6*time.Minute), `"host":"a"`)
 	w.time(7 * time.Minute)
-	if last := w.alerts[len(w.alerts)-1]; len(w.alerts) != 2 || last.State != models.AlertResolved || last.Reason != "late data" || last.Value != 1 {
+	if last := w.alerts[len(w.alerts)-1]; len(w.alerts) != 2 ||
+		last.State != models.AlertResolved ||
+		last.Reason != "late data" ||
+		last.Value != 1 {
 		t.Errorf("said %q, at last %+v", w.said, last)
 	}
 }
 
-// What a catch-up finds too late to be told is told when all is read, if it still holds, also when nothing has happened to it since.
+// What a catch-up finds too late to be told is told when all is read, if it still holds, also when
+// nothing has happened to it since.
 func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {
 		w.put(monday.Add(at), monday.Add(at), `"level":"ERROR","service":"a"`)
-		w.engine.Advance(monday.Add(3*time.Hour), []models.Progress{{Topic: "logs", Next: w.next, End: 10}})
+		w.engine.Advance(
+			monday.Add(3*time.Hour),
+			[]models.Progress{{Topic: "logs", Next: w.next, End: 10}},
+		)
 	}
 	w.heard("1s shop/Errors{service=a} firing historical")
 	for range 3 {

@@ -22,8 +22,18 @@ func BenchmarkLogs(b *testing.B) {
 				b.StopTimer()
 				for j := range records {
 					at = at.Add(time.Millisecond)
-					records[j] = models.Record{Topic: "logs", Offset: int64(n), Timestamp: at, Value: fmt.Appendf(nil,
-						`{"timestamp":%q,"level":%q,"user":"user-%06d","service":"checkout","message":"something has happened to somebody"}`, at.Format(time.RFC3339Nano), level(n), n*7919%users)}
+					records[j] = models.Record{
+						Topic:     "logs",
+						Offset:    int64(n),
+						Timestamp: at,
+						Value: fmt.Appendf(
+							nil,
+							`{"timestamp":%q,"level":%q,"user":"user-%06d","service":"checkout","message":"something has happened to somebody"}`,
+							at.Format(time.RFC3339Nano),
+							level(n),
+							n*7919%users,
+						),
+					}
 					n++
 				}
 				b.StartTimer()

@@ -6,10 +6,12 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// calendar is the hours in which a rule is active. Time intervals are given to the minute, so within a minute nothing changes.
+// calendar is the hours in which a rule is active. Time intervals are given to the minute, so
+// within a minute nothing changes.
 type calendar struct {
 	of []activity
-	// The stretch that was found last, in which nothing changes; most questions are about the same one. The engine's lock guards it.
+	// The stretch that was found last, in which nothing changes; most questions are about the same
+	// one. The engine's lock guards it.
 	cache *stretch
 }
 
@@ -25,7 +27,8 @@ type stretch struct {
 
 const minute = int64(time.Minute)
 
-// farthest is how far ahead the next change is looked for; beyond it, the question is asked again then.
+// farthest is how far ahead the next change is looked for; beyond it, the question is asked again
+// then.
 const farthest = 26 * 60 * minute
 
 func newCalendar(set *rule.Set, list []rule.Activity) calendar {
@@ -38,7 +41,8 @@ func newCalendar(set *rule.Set, list []rule.Activity) calendar {
 	return c
 }
 
-// active says whether the rule is active at an instant: within one of the intervals that it names, if it names any, and in none of those it excludes.
+// active says whether the rule is active at an instant: within one of the intervals that it names,
+// if it names any, and in none of those it excludes.
 func (c *calendar) active(at int64) bool {
 	if len(c.of) == 0 {
 		return true
@@ -46,7 +50,8 @@ func (c *calendar) active(at int64) bool {
 	return c.stretch(at).active
 }
 
-// change is the first instant after at, at which the rule may begin or cease to be active; never for a rule that always is.
+// change is the first instant after at, at which the rule may begin or cease to be active; never
+// for a rule that always is.
 func (c *calendar) change(at int64) int64 {
 	if len(c.of) == 0 {
 		return never

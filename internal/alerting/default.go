@@ -9,7 +9,8 @@ import (
 //go:embed default.rules.yml
 var defaultRules []byte
 
-// DefaultRules are the rules of an engine that is given none: more than ten errors of a service within five minutes, and any fatal log.
+// DefaultRules are the rules of an engine that is given none: more than ten errors of a service
+// within five minutes, and any fatal log.
 func DefaultRules() *rule.Set {
 	set, err := rule.Read("default.rules.yml", defaultRules)
 	if err != nil {

@@ -11,11 +11,14 @@ var DelayBounds = [...]time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 24 * time.Hour,
 }
 
-// Delays are how long after their time logs are seen, by class; the last class is of those beyond all bounds. A log's delay is the time from the one that it bears
-// to the later of the one that its record bears, and the one that its partition had come to: so it is right while the clock moves the partition and, for as
-// long as that tells anything, in a backlog. It is what a rule's lateness has to cover.
+// Delays are how long after their time logs are seen, by class; the last class is of those beyond
+// all bounds. A log's delay is the time from the one that it bears to the later of the one that its
+// record bears, and the one that its partition had come to: so it is right while the clock moves
+// the partition and, for as long as that tells anything, in a backlog. It is what a rule's lateness
+// has to cover.
 //
-// One log of each scan is measured. After so many thousand all counts are halved, so that what was true last week fades.
+// One log of each scan is measured. After so many thousand all counts are halved, so that what was
+// true last week fades.
 type Delays [len(DelayBounds) + 1]int64
 
 const delaysFade = 1 << 14
@@ -50,7 +53,8 @@ func (d *Delays) Count() int64 {
 	return n
 }
 
-// Within is the bound below which such a part of the delays lies, or false when there are none, or it lies beyond all bounds.
+// Within is the bound below which such a part of the delays lies, or false when there are none, or
+// it lies beyond all bounds.
 func (d *Delays) Within(part float64) (time.Duration, bool) {
 	want, n := int64(math.Ceil(part*float64(d.Count()))), int64(0)
 	for i, bound := range DelayBounds {

@@ -1,7 +1,7 @@
 package alerting
 
-// dueHeap orders the groups of a unit by when they next have to be looked at. Most groups of a counting rule never are: only those stand in it whose truth can
-// change by time passing.
+// dueHeap orders the groups of a unit by when they next have to be looked at. Most groups of a
+// counting rule never are: only those stand in it whose truth can change by time passing.
 type dueHeap struct {
 	table   *table
 	numbers []uint32

@@ -1,17 +1,23 @@
 // Package alerting decides when logs amount to an alert, and when it is over.
 //
-// An Engine has two halves. Its scanners read records and find the rules that they match; they share nothing that changes, so there are as many of them as there
-// are processors, and a log that matches nothing costs no more than being looked at. What matches is a hit. Apply puts hits into the window of their rule and
-// group, and Advance tells how far time has come; these two are the only ways to change the engine's state, which is therefore a fold of the logs: the same logs
-// give the same alerts with the same identities, in whatever batches they come, out of order as far as a rule's lateness allows, read as they are written or hours
-// later at full speed, with or without a restart in between.
+// An Engine has two halves. Its scanners read records and find the rules that they match; they
+// share nothing that changes, so there are as many of them as there are processors, and a log that
+// matches nothing costs no more than being looked at. What matches is a hit. Apply puts hits into
+// the window of their rule and group, and Advance tells how far time has come; these two are the
+// only ways to change the engine's state, which is therefore a fold of the logs: the same logs give
+// the same alerts with the same identities, in whatever batches they come, out of order as far as a
+// rule's lateness allows, read as they are written or hours later at full speed, with or without a
+// restart in between.
 //
-// Two ways lead to an alert. A condition that more logs can only make truer, such as count() > 10, fires with the log that completes it. Everything else, and the
-// end of every alert, is decided at the watermark: the event time before which nothing more is expected. It follows the logs while they are behind, and the clock
-// where Kafka itself says that there are none left; so neither a backlog nor a broker that is away is mistaken for silence.
+// Two ways lead to an alert. A condition that more logs can only make truer, such as count() > 10,
+// fires with the log that completes it. Everything else, and the end of every alert, is decided at
+// the watermark: the event time before which nothing more is expected. It follows the logs while
+// they are behind, and the clock where Kafka itself says that there are none left; so neither a
+// backlog nor a broker that is away is mistaken for silence.
 //
-// What is decided is a transition, a models.Alert, which goes to whoever was named by WithEmit. The engine reads no clock, starts no goroutine, does no input and
-// output, and keeps nothing on disk: Save and Restore pass its state to whoever does.
+// What is decided is a transition, a models.Alert, which goes to whoever was named by WithEmit. The
+// engine reads no clock, starts no goroutine, does no input and output, and keeps nothing on disk:
+// Save and Restore pass its state to whoever does.
 package alerting
 
 import (
@@ -28,8 +34,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Engine evaluates logs against rules. EvaluateLog, EvaluateBatch, NewScanner and everything that only reads may be used by any number of goroutines. Apply,
-// Advance, Save and Restore are for one: whoever owns the order of the logs.
+// Engine evaluates logs against rules. EvaluateLog, EvaluateBatch, NewScanner and everything that
+// only reads may be used by any number of goroutines. Apply, Advance, Save and Restore are for one:
+// whoever owns the order of the logs.
 type Engine struct {
 	opts    options
 	seed    maphash.Seed
@@ -39,20 +46,23 @@ type Engine struct {
 	singles sync.Pool // of *scanner, for logs that come one by one
 
 	changing sync.Mutex // serialises changes of the rules
-	telling  sync.Mutex // keeps transitions in order while they are told; taken before mu is released
+	// keeps transitions in order while they are told; taken before mu is released
+	telling sync.Mutex
 
-	mu      sync.Mutex // guards what follows
-	times   timekeeper
-	out     []models.Alert // decided, and not told yet
-	fed     []models.Alert // decided, and not yet passed on to the rules that read alerts
-	life    life           // scratch
-	warm    warmer         // scratch
-	feed    *scanner
-	event   window.Event
-	total   totals
-	kept    keeping
-	batons  map[owner]*baton    // of partitions that are read again until we are as far as who had them before
-	handing map[owner]bool      // partitions of whose alerts something was decided since the last HandOver
+	mu    sync.Mutex // guards what follows
+	times timekeeper
+	out   []models.Alert // decided, and not told yet
+	fed   []models.Alert // decided, and not yet passed on to the rules that read alerts
+	life  life           // scratch
+	warm  warmer         // scratch
+	feed  *scanner
+	event window.Event
+	total totals
+	kept  keeping
+	// of partitions that are read again until we are as far as who had them before
+	batons map[owner]*baton
+	// partitions of whose alerts something was decided since the last HandOver
+	handing map[owner]bool
 	silent  bool                // nothing that is decided is told
 	numbers map[uint64]*numbers // by the fingerprint of the rule's ID, also of rules that are gone
 	late    lates
@@ -66,9 +76,16 @@ type totals struct {
 	logs, rejected, dropped, absurd, hits int64
 }
 
-// NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and logs its alerts.
+// NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and
+// logs its alerts.
 func NewEngine(opts ...Option) *Engine {
-	e := &Engine{seed: maphash.MakeSeed(), times: newTimekeeper(), numbers: make(map[uint64]*numbers), batons: make(map[owner]*baton), handing: make(map[owner]bool)}
+	e := &Engine{
+		seed:    maphash.MakeSeed(),
+		times:   newTimekeeper(),
+		numbers: make(map[uint64]*numbers),
+		batons:  make(map[owner]*baton),
+		handing: make(map[owner]bool),
+	}
 	for _, o := range opts {
 		o(&e.opts)
 	}
@@ -139,7 +156,8 @@ func (e *Engine) moveAlone() {
 	e.move()
 }
 
-// Apply applies a scan of one of the engine's scanners: those of a partition in the order of their offsets. The scan is gone afterwards.
+// Apply applies a scan of one of the engine's scanners: those of a partition in the order of their
+// offsets. The scan is gone afterwards.
 func (e *Engine) Apply(s models.Scan) {
 	sc := s.(*scan)
 	e.mu.Lock()
@@ -148,7 +166,8 @@ func (e *Engine) Apply(s models.Scan) {
 	e.release(sc)
 }
 
-// Advance tells the time, and how far partitions were read. A partition that is not spoken of stands still, and holds back those who read it for a minute.
+// Advance tells the time, and how far partitions were read. A partition that is not spoken of
+// stands still, and holds back those who read it for a minute.
 func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.mu.Lock()
 	e.times.advance(now.UnixNano(), progress)
@@ -171,7 +190,8 @@ func (e *Engine) LongestWindow() time.Duration {
 	return longest
 }
 
-// unlock releases the state, and tells what was decided. It is told without the lock, so that whoever is told may read the engine.
+// unlock releases the state, and tells what was decided. It is told without the lock, so that
+// whoever is told may read the engine.
 func (e *Engine) unlock() {
 	out := e.takeOut()
 	if len(out) == 0 {
@@ -244,7 +264,8 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime, likely guess)
 		u.own(number, pt.number)
 	}
 	l := e.at(u, number)
-	if lag := watermark - l.g.win.Swept(); watermark != always && lag > 0 && (h.time <= watermark || lag > int64(u.plan.Retention())/2) {
+	if lag := watermark - l.g.win.Swept(); watermark != always && lag > 0 &&
+		(h.time <= watermark || lag > int64(u.plan.Retention())/2) {
 		l.sweep(watermark)
 	}
 	arrival := l.g.win.Add(u.plan, e.eventOf(sc, h))
@@ -278,22 +299,35 @@ func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime, likely guess)
 // eager says whether the alert fires with the log that completes its condition.
 func (l *life) eager() bool { return l.u.plan.Eager() && !l.e.opts.final }
 
-// postpones says whether an event that is in time cannot bring anything about earlier than the group is due: a condition that more events only make truer, and that
-// holds or was told to hold, can only hold for longer, unless an event may end the alert. It spares busy groups, which have alerts, a look at their whole window for each event.
+// postpones says whether an event that is in time cannot bring anything about earlier than the
+// group is due: a condition that more events only make truer, and that holds or was told to hold,
+// can only hold for longer, unless an event may end the alert. It spares busy groups, which have
+// alerts, a look at their whole window for each event.
 func (l *life) postpones() bool {
-	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 && l.u.rule.Resolve.Match == nil && l.g.due != never && (l.g.win.True() || l.g.alert != nil && l.g.alert.early)
+	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 &&
+		l.u.rule.Resolve.Match == nil &&
+		l.g.due != never &&
+		(l.g.win.True() || l.g.alert != nil && l.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
 func (e *Engine) eventOf(sc *scan, h *hit) *window.Event {
 	ev := &e.event
 	ev.Time, ev.Bits, ev.Values = h.time, h.bits, ev.Values[:0]
-	ev.Order = window.Order{Topic: sc.topicNumber(), Partition: sc.partition.Partition, Offset: h.offset, Index: h.index}
+	ev.Order = window.Order{
+		Topic:     sc.topicNumber(),
+		Partition: sc.partition.Partition,
+		Offset:    h.offset,
+		Index:     h.index,
+	}
 	for _, v := range sc.values[h.values.from:h.values.to] {
 		out := window.Value{Kind: v.kind, Num: v.num}
 		if v.kind == window.List {
 			for _, member := range sc.members[v.from:v.to] {
-				out.List = append(out.List, window.Value{Kind: member.kind, Num: member.num, Text: sc.bytes(member.span)})
+				out.List = append(
+					out.List,
+					window.Value{Kind: member.kind, Num: member.num, Text: sc.bytes(member.span)},
+				)
 			}
 		} else {
 			out.Text = sc.bytes(v.span)
@@ -337,7 +371,8 @@ func (u *unit) touch(number uint32, g *group) {
 	}
 }
 
-// begin notes when a rule began to look: with the first log, or the first time that was told. From then on the keys that must exist are known.
+// begin notes when a rule began to look: with the first log, or the first time that was told. From
+// then on the keys that must exist are known.
 func (e *Engine) begin(u *unit, at int64) {
 	if u.start != always || at == always || at == never {
 		return
@@ -455,8 +490,9 @@ func (e *Engine) decideDue(u *unit, owner owner) {
 // fadesPerMove is how many groups are dropped at once that have faded: some milliseconds.
 const fadesPerMove = 1024
 
-// fade drops groups that have faded, at most so many: that of a million together must not hold up what is to be told. What is late to be dropped makes no difference,
-// for a log of such a group has it dropped before.
+// fade drops groups that have faded, at most so many: that of a million together must not hold up
+// what is to be told. What is late to be dropped makes no difference, for a log of such a group has
+// it dropped before.
 func (e *Engine) fade(u *unit, most int) (dropped int) {
 	for i := range u.fading {
 		for watermark := e.watermark(u, owner(i)); dropped < most; dropped++ {
@@ -480,7 +516,8 @@ func (e *Engine) decide(u *unit, number uint32) {
 	u.touch(number, l.g)
 	over := l.forgetting(watermark)
 	l.sweep(watermark)
-	if over || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() { // what was learnt is not to be learnt again
+	// what was learnt is not to be learnt again
+	if over || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() {
 		u.drop(number)
 		e.live--
 		return
@@ -525,8 +562,8 @@ func (l *life) schedule() {
 	l.u.setDue(l.number, due, fades)
 }
 
-// scheduleEarlier moves a group forward if need be, but not back: where it then is due too early, it is looked at once in vain, which is cheaper than moving it
-// with every event.
+// scheduleEarlier moves a group forward if need be, but not back: where it then is due too early,
+// it is looked at once in vain, which is cheaper than moving it with every event.
 func (l *life) scheduleEarlier() {
 	if due, fades := l.due(); due < l.g.due || l.g.fades && !fades {
 		l.u.setDue(l.number, due, fades)

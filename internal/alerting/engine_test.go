@@ -19,9 +19,12 @@ func factory(t testing.TB, set *rule.Set) ruletest.Factory {
 	for _, r := range set.Rules {
 		lateness = min(lateness, r.Lateness)
 	}
-	return ruletest.Factory{Lateness: lateness, New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		return alerting.NewEngine(alerting.WithRules(set), alerting.WithEmit(emit)), nil
-	}}
+	return ruletest.Factory{
+		Lateness: lateness,
+		New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+			return alerting.NewEngine(alerting.WithRules(set), alerting.WithEmit(emit)), nil
+		},
+	}
 }
 
 func readRules(t testing.TB, text string) *rule.Set {
@@ -33,7 +36,8 @@ func readRules(t testing.TB, text string) *rule.Set {
 	return set
 }
 
-// Every script of this directory holds as it is written, in other orders of arrival, and with a restart after each log.
+// Every script of this directory holds as it is written, in other orders of arrival, and with a
+// restart after each log.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*_test.yml")
 	if err != nil || len(files) == 0 {

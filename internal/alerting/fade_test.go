@@ -8,19 +8,26 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A million groups that end together hold up nothing that is to be told; that they are still there makes no difference.
+// A million groups that end together hold up nothing that is to be told; that they are still there
+// makes no difference.
 func TestGroupsFadeAFewAtATime(t *testing.T) {
 	const users = 3 * fadesPerMove
 	var told []string
-	e := NewEngine(WithRules(read(t, countErrors)), WithMaxGroups(users+1), WithEmit(func(a models.Alert) {
-		told = append(told, fmt.Sprint(a.State, " ", a.Labels["user"], " ", a.Count))
-	}))
+	e := NewEngine(
+		WithRules(read(t, countErrors)),
+		WithMaxGroups(users+1),
+		WithEmit(func(a models.Alert) {
+			told = append(told, fmt.Sprint(a.State, " ", a.Labels["user"], " ", a.Count))
+		}),
+	)
 	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	s, next := e.NewScanner(), int64(0)
 	fail := func(user string, n int) {
 		for range n {
 			value := fmt.Appendf(nil, `{"level":"ERROR","user":%q}`, user)
-			e.Apply(s.Scan([]models.Record{{Topic: "logs", Offset: next, Timestamp: at, Value: value}}))
+			e.Apply(
+				s.Scan([]models.Record{{Topic: "logs", Offset: next, Timestamp: at, Value: value}}),
+			)
 			next++
 		}
 	}
@@ -40,7 +47,8 @@ func TestGroupsFadeAFewAtATime(t *testing.T) {
 		fail(fmt.Sprintf("u%05d", i), 10)
 	}
 	for i := range fadesPerMove {
-		fail(fmt.Sprintf("new%05d", i), 1) // for which there is room only without those that have faded
+		// for which there is room only without those that have faded
+		fail(fmt.Sprintf("new%05d", i), 1)
 	}
 	for range 4 {
 		advance()

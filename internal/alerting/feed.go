@@ -8,11 +8,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertsTopic is the topic of the logs that alerts are to rules with source alerts. No topic of Kafka can be called so.
+// alertsTopic is the topic of the logs that alerts are to rules with source alerts. No topic of
+// Kafka can be called so.
 const alertsTopic = "/alerts"
 
-// feedAlerts passes the transitions that were decided since the last time to the rules that read alerts. Transitions of such rules are not passed on: an alert about
-// alerts about alerts would have no end.
+// feedAlerts passes the transitions that were decided since the last time to the rules that read
+// alerts. Transitions of such rules are not passed on: an alert about alerts about alerts would
+// have no end.
 func (e *Engine) feedAlerts() {
 	for i := 0; i < len(e.fed); i++ { // which may grow meanwhile
 		a := &e.fed[i]
@@ -31,15 +33,20 @@ func (e *Engine) feedAlerts() {
 	e.fed = e.fed[:0]
 }
 
-// entryOf is a transition as a log: its labels are fields, beside alertname, state, rule, value and reason; the message is the summary.
+// entryOf is a transition as a log: its labels are fields, beside alertname, state, rule, value and
+// reason; the message is the summary.
 func entryOf(a *models.Alert) models.LogEntry {
 	fields := make(map[string]any, len(a.Labels)+8)
 	for name, value := range a.Labels {
 		fields[name] = value
 	}
 	maps.Copy(fields, map[string]any{
-		"state": string(a.State), "rule": a.Rule, "episode": json.Number(strconv.FormatInt(a.Episode, 10)), "reason": a.Reason,
-		"value": json.Number(strconv.FormatFloat(a.Value, 'g', -1, 64)), "historical": a.Historical, "alert_id": a.ID,
+		"state": string(
+			a.State,
+		), "rule": a.Rule, "episode": json.Number(strconv.FormatInt(a.Episode, 10)), "reason": a.Reason,
+		"value": json.Number(
+			strconv.FormatFloat(a.Value, 'g', -1, 64),
+		), "historical": a.Historical, "alert_id": a.ID,
 	})
 	entry := models.LogEntry{
 		Timestamp: a.At, TimestampSource: "at", Level: "INFO", Severity: 9, Message: a.Annotations["summary"], Service: a.Labels["service"], Namespace: a.Labels["namespace"],

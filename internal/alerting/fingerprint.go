@@ -12,8 +12,10 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// fingerprint identifies a rule together with what it means. A rule that means something else than before is another one: its windows would hold what it never
-// asked for. What only people read (annotations, samples, top values, its place in the file) does not count, and neither does its limit.
+// fingerprint identifies a rule together with what it means. A rule that means something else than
+// before is another one: its windows would hold what it never asked for. What only people read
+// (annotations, samples, top values, its place in the file) does not count, and neither does its
+// limit.
 func fingerprint(r *rule.Rule) uint64 {
 	c := *r
 	c.Annotations, c.Samples, c.Top, c.Limit, c.Pos, c.MatchText, c.WhenText, c.LintIgnore = nil, rule.Samples{}, nil, 0, rule.Pos{}, "", "", nil
@@ -63,7 +65,10 @@ func fingerprintValue(h hash.Hash64, v reflect.Value) {
 		}
 	case reflect.Map:
 		keys := v.MapKeys()
-		slices.SortFunc(keys, func(a, b reflect.Value) int { return compareText(a.String(), b.String()) })
+		slices.SortFunc(
+			keys,
+			func(a, b reflect.Value) int { return compareText(a.String(), b.String()) },
+		)
 		word(uint64(len(keys)))
 		for _, k := range keys {
 			text(k.String())

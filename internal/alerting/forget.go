@@ -2,14 +2,17 @@ package alerting
 
 import "slices"
 
-// A rule that waits for silence has to know whose: a key is known from its first event on, for as long after its last one as the rule remembers it. A host that was
-// taken down for good is not silent for ever. Keys that are expected are always known.
+// A rule that waits for silence has to know whose: a key is known from its first event on, for as
+// long after its last one as the rule remembers it. A host that was taken down for good is not
+// silent for ever. Keys that are expected are always known.
 
-// gap is a silence in the middle of a group's events that is longer than its key is remembered: the key was forgotten, and came back. It is decided when the
-// watermark comes there, since an event that is out of order may still fill it.
+// gap is a silence in the middle of a group's events that is longer than its key is remembered: the
+// key was forgotten, and came back. It is decided when the watermark comes there, since an event
+// that is out of order may still fill it.
 type gap struct{ last, again int64 }
 
-// sees notes when the newest event of a group was, where its window may not know it for long enough.
+// sees notes when the newest event of a group was, where its window may not know it for long
+// enough.
 func (u *unit) sees(number uint32, g *group, at int64) {
 	if g.more != &none {
 		g.seen = max(g.seen, at)
@@ -51,7 +54,8 @@ func (u *unit) keepGaps(number uint32, list []gap) {
 	u.gaps[number] = list
 }
 
-// forgets is when the key of a group is next forgotten, if no further event comes. Groups that are not about silence have nothing to forget.
+// forgets is when the key of a group is next forgotten, if no further event comes. Groups that are
+// not about silence have nothing to forget.
 func (l *life) forgets() int64 {
 	if !l.u.plan.Known() || l.g.expected {
 		return never

@@ -7,8 +7,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// group is one group of one rule. There may be millions, nearly all of them with a few events and no alert, so what only few need stands behind a pointer. It is a
-// line and a half of the processor's caches; chunks of groups begin with a line, so no group is on more than two.
+// group is one group of one rule. There may be millions, nearly all of them with a few events and
+// no alert, so what only few need stands behind a pointer. It is a line and a half of the
+// processor's caches; chunks of groups begin with a line, so no group is on more than two.
 type group struct {
 	key   string
 	win   window.Group
@@ -62,7 +63,8 @@ const (
 	shownTop   = 5
 )
 
-// add counts a value. When there are too many, the rarest gives its place, and its count, to the new one: so nothing frequent is ever lost.
+// add counts a value. When there are too many, the rarest gives its place, and its count, to the
+// new one: so nothing frequent is ever lost.
 func (c *counts) add(value []byte) {
 	rarest := 0
 	for i := range *c {
@@ -130,7 +132,8 @@ func (s *samples) keep(u *unit, sc *scan, h *hit, fields []value) {
 	s.last = append(s.last, sc.materialise(u, h, fields))
 }
 
-// forget drops what is older than anything that a condition looks at, as long as there is no alert that is about it.
+// forget drops what is older than anything that a condition looks at, as long as there is no alert
+// that is about it.
 func (s *samples) forget(before int64) {
 	if s.newest <= before {
 		*s = samples{counted: s.counted, first: s.first[:0], last: s.last[:0]}
@@ -145,8 +148,15 @@ func (s *samples) forget(before int64) {
 func (s *scan) materialise(u *unit, h *hit, fields []value) models.Line {
 	l := &s.lines[h.line]
 	out := models.Line{
-		Time: instant(l.time), Level: string(s.bytes(l.level)), Service: string(s.bytes(l.service)), Message: string(s.bytes(l.message)),
-		Position: models.Position{Topic: s.partition.Topic, Partition: s.partition.Partition, Offset: l.offset, Index: l.index},
+		Time: instant(
+			l.time,
+		), Level: string(s.bytes(l.level)), Service: string(s.bytes(l.service)), Message: string(s.bytes(l.message)),
+		Position: models.Position{
+			Topic:     s.partition.Topic,
+			Partition: s.partition.Partition,
+			Offset:    l.offset,
+			Index:     l.index,
+		},
 	}
 	for i, v := range fields {
 		if v.kind != window.Absent {

@@ -7,10 +7,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A partition that goes to another member takes its alerts with it: HandOver says all that is to be known of them, and TakeOver has the engine of whoever gets the
-// partition go on from there. Of groups without an alert nothing is handed over, unless their rule knows more than its window holds: their windows are filled by reading again
-// what lies before the point of handover, and as long as that lasts nothing is decided that anybody hears of. When it is reached, the groups handed over become what they were at the other member, numbers of episodes
-// go on from its, and what it had decided by the time that had passed there is not decided again.
+// A partition that goes to another member takes its alerts with it: HandOver says all that is to be
+// known of them, and TakeOver has the engine of whoever gets the partition go on from there. Of
+// groups without an alert nothing is handed over, unless their rule knows more than its window
+// holds: their windows are filled by reading again what lies before the point of handover, and as
+// long as that lasts nothing is decided that anybody hears of. When it is reached, the groups
+// handed over become what they were at the other member, numbers of episodes go on from its, and
+// what it had decided by the time that had passed there is not decided again.
 
 // baton is what is handed over of a partition.
 type baton struct {
@@ -59,7 +62,8 @@ func (e *Engine) Decided(p models.Partition) bool {
 	return e.handing[e.times.partition(p).number]
 }
 
-// HandOver returns what another member has to know to go on with a partition exactly where we are. It is nil while we are not as far as who had it before us.
+// HandOver returns what another member has to know to go on with a partition exactly where we are.
+// It is nil while we are not as far as who had it before us.
 func (e *Engine) HandOver(p models.Partition) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -74,10 +78,17 @@ func (e *Engine) HandOver(p models.Partition) []byte {
 		if u.warming || u.readsAlerts {
 			continue
 		}
-		one := batonUnit{Rule: u.id, Fingerprint: u.fingerprint, Watermark: e.watermark(u, pt.number)}
+		one := batonUnit{
+			Rule:        u.id,
+			Fingerprint: u.fingerprint,
+			Watermark:   e.watermark(u, pt.number),
+		}
 		hand := func(number uint32, g *group) {
 			if u.owner(number) == pt.number {
-				one.Groups = append(one.Groups, batonGroup{[]byte(g.key), u.append(nil, number, g, &e.times)})
+				one.Groups = append(
+					one.Groups,
+					batonGroup{[]byte(g.key), u.append(nil, number, g, &e.times)},
+				)
 				size += len(g.key) + len(one.Groups[len(one.Groups)-1].Value)
 			}
 		}
@@ -104,22 +115,42 @@ func (e *Engine) HandOver(p models.Partition) []byte {
 // mostRemembered is how many bytes of groups without an alert are handed over, at most.
 const mostRemembered = 8 << 20
 
-// remembers says whether the groups of a rule know more than their window holds: reading that again does not make them what they were.
+// remembers says whether the groups of a rule know more than their window holds: reading that again
+// does not make them what they were.
 func (u *unit) remembers() bool {
 	r := u.rule
-	return u.plan.Known() || r.Remember > 0 || r.Learn > 0 || len(r.Sequence) > 0 || r.Resolve.Match != nil || r.Resolve.When != nil
+	return u.plan.Known() || r.Remember > 0 || r.Learn > 0 || len(r.Sequence) > 0 ||
+		r.Resolve.Match != nil ||
+		r.Resolve.When != nil
 }
 
-// TakeOver has the engine go on with a partition, from which nothing was read yet, where another member has handed it over. It may be called beside Apply and Advance.
+// TakeOver has the engine go on with a partition, from which nothing was read yet, where another
+// member has handed it over. It may be called beside Apply and Advance.
 func (e *Engine) TakeOver(p models.Partition, handed []byte) error {
 	b := &baton{}
 	if err := json.Unmarshal(handed, b); err != nil {
-		return fmt.Errorf("what another member has left of %s/%d cannot be read: %w", p.Topic, p.Partition, err)
+		return fmt.Errorf(
+			"what another member has left of %s/%d cannot be read: %w",
+			p.Topic,
+			p.Partition,
+			err,
+		)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if b.Format != formatVersion { // as while a new version is rolled out: positions and numbers are the same in all of them
-		e.opts.logger.Warn("another member has left its state in another format; alerts that are up may be told once more", "topic", p.Topic, "partition", p.Partition, "format", b.Format, "ours", formatVersion)
+	// as while a new version is rolled out: positions and numbers are the same in all of them
+	if b.Format != formatVersion {
+		e.opts.logger.Warn(
+			"another member has left its state in another format; alerts that are up may be told once more",
+			"topic",
+			p.Topic,
+			"partition",
+			p.Partition,
+			"format",
+			b.Format,
+			"ours",
+			formatVersion,
+		)
 		for i := range b.Units {
 			b.Units[i].Fingerprint, b.Units[i].Groups = 0, nil
 		}
@@ -212,7 +243,8 @@ func (e *Engine) receiveUnit(u *unit, owner owner, from *batonUnit) {
 	}
 }
 
-// enumerateOn has the numbers of a rule that the other member does not have, or has otherwise, go on from those that were given there under its name.
+// enumerateOn has the numbers of a rule that the other member does not have, or has otherwise, go
+// on from those that were given there under its name.
 func (e *Engine) enumerateOn(u *unit, owner owner, from *batonUnit) {
 	before := make(map[string]uint32)
 	if from != nil {
@@ -231,13 +263,18 @@ func (e *Engine) enumerateOn(u *unit, owner owner, from *batonUnit) {
 	})
 }
 
-// tellUnheard tells of alerts of a partition that are up, and of which the other member knew nothing, since it does not have the rule.
+// tellUnheard tells of alerts of a partition that are up, and of which the other member knew
+// nothing, since it does not have the rule.
 func (e *Engine) tellUnheard(u *unit, owner owner) {
 	for number := range u.open {
 		l := e.at(u, number)
 		if a := l.g.alert; u.owner(number) == owner && a.phase == up && a.told == replayed {
 			a.told = nothing
-			l.tell(models.AlertFiring, max(a.at, a.fired, l.watermark()), a.edge.Reason+"; up since before the rule was read")
+			l.tell(
+				models.AlertFiring,
+				max(a.at, a.fired, l.watermark()),
+				a.edge.Reason+"; up since before the rule was read",
+			)
 		}
 	}
 }

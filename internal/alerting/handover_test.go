@@ -27,7 +27,8 @@ const handoverRules = sharedRules + `
     levels: {info: '> 2', warning: '> 4'}
 `
 
-// handTo gives a partition to another member: to one that was there before, or to a new one, which fills its windows first.
+// handTo gives a partition to another member: to one that was there before, or to a new one, which
+// fills its windows first.
 func (m *member) handTo(t *testing.T, to *member, p int32, at int, baton []byte) {
 	t.Helper()
 	m.give(p)
@@ -49,15 +50,37 @@ func (m *member) handTo(t *testing.T, to *member, p int32, at int, baton []byte)
 func decisions(members ...*member) (list []string) {
 	for _, m := range members {
 		for _, a := range m.alerts {
-			list = append(list, fmt.Sprint(a.At.Sub(monday), " ", a.Labels["alertname"], " ", a.Labels["service"], " #", a.Episode, " ", a.State, " ", a.ID, a.StartsAt, a.EndsAt, a.Count, a.Value, a.Historical, a.Severity))
+			list = append(
+				list,
+				fmt.Sprint(
+					a.At.Sub(monday),
+					" ",
+					a.Labels["alertname"],
+					" ",
+					a.Labels["service"],
+					" #",
+					a.Episode,
+					" ",
+					a.State,
+					" ",
+					a.ID,
+					a.StartsAt,
+					a.EndsAt,
+					a.Count,
+					a.Value,
+					a.Historical,
+					a.Severity,
+				),
+			)
 		}
 	}
 	slices.Sort(list)
 	return list
 }
 
-// A partition goes from member to member, also to such as have never had it, and others crash after something was decided that nobody was left: together they decide
-// what one decides that has it all the time, with the same identities, times and counts, and nothing twice.
+// A partition goes from member to member, also to such as have never had it, and others crash after
+// something was decided that nobody was left: together they decide what one decides that has it all
+// the time, with the same identities, times and counts, and nothing twice.
 func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
 	if err != nil {
@@ -79,7 +102,12 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 			now = now.Add(time.Second)
 			for s := range 3 {
 				for range max(0, rng.IntN(12)-9) {
-					tp.write(1, now, fmt.Sprint("s", s), []string{"beat", "beat", "error", "error", "error", "fine"}[rng.IntN(6)])
+					tp.write(
+						1,
+						now,
+						fmt.Sprint("s", s),
+						[]string{"beat", "beat", "error", "error", "error", "fine"}[rng.IntN(6)],
+					)
 				}
 			}
 			if now.Sub(monday)%(7*time.Minute) > 4*time.Minute {
@@ -120,7 +148,10 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 
 // A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
 func TestNumbersGoOnWithAnotherMember(t *testing.T) {
-	set := rules(t, "{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: {first: 0, last: 0}}")
+	set := rules(
+		t,
+		"{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: {first: 0, last: 0}}",
+	)
 	now, tp := monday, &topic{}
 	solo, a, b := newMember(set, tp), newMember(set, tp), newMember(set, tp)
 	for _, m := range []*member{solo, a} {
@@ -141,7 +172,13 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 	write(4, 1204)
 	write(1, 2)
-	a.handTo(t, b, 1, int(a.next[1]), a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}))
+	a.handTo(
+		t,
+		b,
+		1,
+		int(a.next[1]),
+		a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}),
+	)
 	write(0, 2)
 	write(4, 304)
 	if diff := cmp.Diff(decisions(solo), decisions(a, b)); diff != "" {
@@ -149,16 +186,29 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 }
 
-// While a changed rule is rolled out, its partition goes from a member with the old rule to one with the new. The old alert is over, and the new one is another: nobody
-// hears that the alert which is up is over.
+// While a changed rule is rolled out, its partition goes from a member with the old rule to one
+// with the new. The old alert is over, and the new one is another: nobody hears that the alert
+// which is up is over.
 func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
-	a, b := newMember(rules(t, fmt.Sprintf(rule, 2)), tp), newMember(rules(t, fmt.Sprintf(rule, 3)), tp)
+	a, b := newMember(
+		rules(t, fmt.Sprintf(rule, 2)),
+		tp,
+	), newMember(
+		rules(t, fmt.Sprintf(rule, 3)),
+		tp,
+	)
 	a.take(0)
 	a.take(1)
 	now = errorsFor(8, now, tp, a, b)
-	a.handTo(t, b, 1, int(a.next[1]), a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}))
+	a.handTo(
+		t,
+		b,
+		1,
+		int(a.next[1]),
+		a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}),
+	)
 	errorsFor(120, now, tp, a, b)
 	up := b.engine.Alerts()
 	if len(up) != 1 || len(a.alerts) == 0 || up[0].ID == a.alerts[0].ID {
@@ -193,9 +243,13 @@ func rules(t *testing.T, text string) *rule.Set {
 	return set
 }
 
-// While a new version is rolled out, a member may be handed a partition in a format that it does not know: its numbers go on, and no group is misread.
+// While a new version is rolled out, a member may be handed a partition in a format that it does
+// not know: its numbers go on, and no group is misread.
 func TestHandoverOfAnotherFormat(t *testing.T) {
-	set := rules(t, "{alert: Same, match: say:error, when: count() > 2, window: 10m, by: [service]}")
+	set := rules(
+		t,
+		"{alert: Same, match: say:error, when: count() > 2, window: 10m, by: [service]}",
+	)
 	now, tp := monday, &topic{}
 	a, b := newMember(set, tp), newMember(set, tp)
 	a.take(0)

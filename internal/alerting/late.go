@@ -9,17 +9,20 @@ import (
 
 // Late is a match that came later than its rule's lateness allows.
 type Late struct {
-	Rule    string        `json:"rule"`
-	Behind  time.Duration `json:"behind"`  // how far it lay before the time that the rule's partitions had come to
+	Rule string `json:"rule"`
+	// how far it lay before the time that the rule's partitions had come to
+	Behind  time.Duration `json:"behind"`
 	Allowed time.Duration `json:"allowed"` // the rule's lateness
-	Counted bool          `json:"counted"` // it still lay in the window; it may have brought about an alert, but late
-	Line    models.Line   `json:"line"`    // without texts where the rule shows none
+	// it still lay in the window; it may have brought about an alert, but late
+	Counted bool        `json:"counted"`
+	Line    models.Line `json:"line"` // without texts where the rule shows none
 }
 
 // keptLate is how many are kept for people to see who is late, and by how much.
 const keptLate = 8
 
-// lates are the newest late matches. A log that is late may be one of millions, so noting one copies texts into memory that is there already.
+// lates are the newest late matches. A log that is late may be one of millions, so noting one
+// copies texts into memory that is there already.
 type lates struct {
 	ring [keptLate]late
 	n    int // ever noted
@@ -36,7 +39,15 @@ func (ls *lates) note(u *unit, sc *scan, h *hit, counted bool) {
 	ls.n++
 	at.Late = Late{
 		Rule: u.id, Behind: time.Duration(u.watermark + u.lateness() - h.time), Allowed: u.rule.Lateness, Counted: counted,
-		Line: models.Line{Time: instant(h.time), Position: models.Position{Topic: sc.partition.Topic, Partition: sc.partition.Partition, Offset: h.offset, Index: int(h.index)}},
+		Line: models.Line{
+			Time: instant(h.time),
+			Position: models.Position{
+				Topic:     sc.partition.Topic,
+				Partition: sc.partition.Partition,
+				Offset:    h.offset,
+				Index:     int(h.index),
+			},
+		},
 	}
 	at.text, at.level, at.service, at.message = at.text[:0], 0, 0, 0
 	if h.line < 0 {
@@ -59,7 +70,13 @@ func (e *Engine) Late() []Late {
 	for i := e.late.n - 1; i >= max(e.late.n-keptLate, 0); i-- {
 		l := &e.late.ring[i%keptLate]
 		one := l.Late
-		one.Line.Level, one.Line.Service, one.Line.Message = string(l.text[:l.level]), string(l.text[l.level:l.service]), string(l.text[l.service:l.message])
+		one.Line.Level, one.Line.Service, one.Line.Message = string(
+			l.text[:l.level],
+		), string(
+			l.text[l.level:l.service],
+		), string(
+			l.text[l.service:l.message],
+		)
 		list = append(list, one)
 	}
 	return slices.Clip(list)

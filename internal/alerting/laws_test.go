@@ -32,15 +32,38 @@ func story(seed uint64, n int) []models.Record {
 		if rng.IntN(20) == 0 {
 			at = at.Add(time.Duration(rng.Int64N(int64(20 * time.Minute))))
 		}
-		value := fmt.Sprintf(`{"timestamp":%q,"service":"s%d","say":%q,"actor":"u%d","message":"m"}`, at.Format(time.RFC3339Nano), rng.IntN(3), says[rng.IntN(len(says))], rng.IntN(2))
+		value := fmt.Sprintf(
+			`{"timestamp":%q,"service":"s%d","say":%q,"actor":"u%d","message":"m"}`,
+			at.Format(time.RFC3339Nano),
+			rng.IntN(3),
+			says[rng.IntN(len(says))],
+			rng.IntN(2),
+		)
 		switch rng.IntN(40) {
 		case 0:
-			value = fmt.Sprintf(`{"timestamp":%q,"service":"s%d","event":"deploy_start"}`, at.Format(time.RFC3339Nano), rng.IntN(3))
+			value = fmt.Sprintf(
+				`{"timestamp":%q,"service":"s%d","event":"deploy_start"}`,
+				at.Format(time.RFC3339Nano),
+				rng.IntN(3),
+			)
 		case 1:
-			value = fmt.Sprintf(`{"timestamp":%q,"service":"s%d","event":"deploy_end"}`, at.Format(time.RFC3339Nano), rng.IntN(3))
+			value = fmt.Sprintf(
+				`{"timestamp":%q,"service":"s%d","event":"deploy_end"}`,
+				at.Format(time.RFC3339Nano),
+				rng.IntN(3),
+			)
 		}
 		p := int32(rng.IntN(2))
-		records = append(records, models.Record{Topic: "logs", Partition: p, Offset: next[p], Timestamp: at, Value: []byte(value)})
+		records = append(
+			records,
+			models.Record{
+				Topic:     "logs",
+				Partition: p,
+				Offset:    next[p],
+				Timestamp: at,
+				Value:     []byte(value),
+			},
+		)
 		next[p]++
 	}
 	return records
@@ -62,13 +85,26 @@ func newPlay(set *rule.Set, opts ...alerting.Option) *play {
 }
 
 func (p *play) start(set *rule.Set) {
-	opts := []alerting.Option{alerting.WithRules(set), alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }), alerting.WithMaxAlertAge(1000 * time.Hour)}
+	opts := []alerting.Option{
+		alerting.WithRules(set),
+		alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }),
+		alerting.WithMaxAlertAge(1000 * time.Hour),
+	}
 	p.engine = alerting.NewEngine(append(opts, p.opts...)...)
 }
 
 func (p *play) progress(caughtUp bool) (list []models.Progress) {
 	for _, n := range []int32{0, 1} {
-		list = append(list, models.Progress{Topic: "logs", Partition: n, Next: p.next[n], End: p.next[n], CaughtUp: caughtUp})
+		list = append(
+			list,
+			models.Progress{
+				Topic:     "logs",
+				Partition: n,
+				Next:      p.next[n],
+				End:       p.next[n],
+				CaughtUp:  caughtUp,
+			},
+		)
 	}
 	return list
 }
@@ -104,7 +140,11 @@ func (p *play) goOn(set *rule.Set, records []models.Record, restart int) {
 }
 
 func (p *play) crash(set *rule.Set, full bool) {
-	p.engine.Save(full, func(key, value []byte) { p.state[string(key)] = bytes.Clone(value) }, func(key []byte) { delete(p.state, string(key)) })
+	p.engine.Save(
+		full,
+		func(key, value []byte) { p.state[string(key)] = bytes.Clone(value) },
+		func(key []byte) { delete(p.state, string(key)) },
+	)
 	p.start(set)
 	err := p.engine.Restore(func(each func(key, value []byte) error) error {
 		for key, value := range p.state {
@@ -119,7 +159,8 @@ func (p *play) crash(set *rule.Set, full bool) {
 	}
 }
 
-// backlog reads a story at full speed, partition by partition, in chunks, and tells the time when all is read, or after every so many chunks.
+// backlog reads a story at full speed, partition by partition, in chunks, and tells the time when
+// all is read, or after every so many chunks.
 func (p *play) backlog(records []models.Record, chunk, advance int) {
 	p.read(records, chunk, advance)
 	p.engine.Advance(records[len(records)-1].Timestamp.Add(3*time.Hour), p.progress(true))
@@ -165,7 +206,21 @@ func outcomes(alerts []models.Alert) []string {
 		if at, ok := resolved[id]; ok {
 			end = fmt.Sprint(at.Format(time.RFC3339Nano), " after ", a.Count, " logs")
 		}
-		list = append(list, fmt.Sprint(a.Rule, labelsText(a.Labels), " #", a.Episode, " ", id[:6], " from ", a.StartsAt.Format(time.RFC3339Nano), " until ", end))
+		list = append(
+			list,
+			fmt.Sprint(
+				a.Rule,
+				labelsText(a.Labels),
+				" #",
+				a.Episode,
+				" ",
+				id[:6],
+				" from ",
+				a.StartsAt.Format(time.RFC3339Nano),
+				" until ",
+				end,
+			),
+		)
 	}
 	slices.Sort(list)
 	return list
@@ -179,7 +234,8 @@ func labelsText(labels map[string]string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// The same logs give the same alerts with the same identities, however they are read: as they are written, out of order, with restarts, or at full speed.
+// The same logs give the same alerts with the same identities, however they are read: as they are
+// written, out of order, with restarts, or at full speed.
 func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {

@@ -7,27 +7,31 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alert is what a group has when its condition holds or lately held: one episode, from the instant at which the condition began to hold to the one at which the
-// alert is over. All of its times are event times.
+// alert is what a group has when its condition holds or lately held: one episode, from the instant
+// at which the condition began to hold to the one at which the alert is over. All of its times are
+// event times.
 type alert struct {
 	phase   phase
-	raw     bool  // the condition holds
-	holds   bool  // and the rule is active, and nothing has resolved the alert since
-	blocked bool  // resolved while the condition held: it has to cease before the next episode
-	passed  bool  // fired early, and the rules that read alerts know
-	early   bool  // fired with the event that completed the condition; the watermark has not come there yet
-	told    told  // what people may have heard of it
-	late    bool  // brought about by a late event
-	at      int64 // the lifecycle is decided up to here
-	start   int64
-	fired   int64
-	fell    int64
-	edge    window.Edge // that made the condition hold
-	base    int64       // the events of the group before the first window that made the condition hold: all others count
-	level   int         // of the rule's levels, from 1; 0 for none
-	shown   int         // the level that was last told
-	labels  map[string]string
-	points  []Point
+	raw     bool // the condition holds
+	holds   bool // and the rule is active, and nothing has resolved the alert since
+	blocked bool // resolved while the condition held: it has to cease before the next episode
+	passed  bool // fired early, and the rules that read alerts know
+	// fired with the event that completed the condition; the watermark has not come there yet
+	early bool
+	told  told  // what people may have heard of it
+	late  bool  // brought about by a late event
+	at    int64 // the lifecycle is decided up to here
+	start int64
+	fired int64
+	fell  int64
+	edge  window.Edge // that made the condition hold
+	// the events of the group before the first window that made the condition hold: all others
+	// count
+	base   int64
+	level  int // of the rule's levels, from 1; 0 for none
+	shown  int // the level that was last told
+	labels map[string]string
+	points []Point
 }
 
 // phase is how far an episode has come.
@@ -50,8 +54,10 @@ const (
 	said
 )
 
-// life moves the alert of one group through event time. What happens at one instant happens in this order: a change of truth, then what time alone brings about;
-// so a gap of exactly keep_firing_for is bridged, and a condition that holds for exactly as long as the rule demands, and ceases then, has not held longer.
+// life moves the alert of one group through event time. What happens at one instant happens in this
+// order: a change of truth, then what time alone brings about; so a gap of exactly keep_firing_for
+// is bridged, and a condition that holds for exactly as long as the rule demands, and ceases then,
+// has not held longer.
 type life struct {
 	e      *Engine
 	each   func(window.Edge)
@@ -87,7 +93,8 @@ func (l *life) edge(ed window.Edge) {
 	}
 	l.judge(ed.At, reason)
 	if a.phase == up && a.holds && a.level != a.shown {
-		l.tell(models.AlertFiring, ed.At, ed.Reason) // it is still the same alert, but a better or a worse one
+		// it is still the same alert, but a better or a worse one
+		l.tell(models.AlertFiring, ed.At, ed.Reason)
 	}
 }
 
@@ -98,8 +105,9 @@ func (l *life) begin() *alert {
 	return l.g.alert
 }
 
-// early fires an alert with the event that completes its condition, before the watermark has come there. What mutes it must be known by then, so during a backlog,
-// in which the log that begins a suppression may still wait in another partition, such a rule waits for the watermark.
+// early fires an alert with the event that completes its condition, before the watermark has come
+// there. What mutes it must be known by then, so during a backlog, in which the log that begins a
+// suppression may still wait in another partition, such a rule waits for the watermark.
 func (l *life) early(ed window.Edge) {
 	if !l.u.calendar.active(ed.At) || len(l.u.mutedBy) > 0 && l.u.behind {
 		return
@@ -112,8 +120,8 @@ func (l *life) early(ed window.Edge) {
 	a.at = l.g.win.Swept() // the life up to here is still to be decided
 }
 
-// confirm takes over the start of an episode that fired early, now that it is final. Logs that were out of order, or in which the rule was not active yet, may have
-// moved it.
+// confirm takes over the start of an episode that fired early, now that it is final. Logs that were
+// out of order, or in which the rule was not active yet, may have moved it.
 func (l *life) confirm(at int64, reason string) {
 	a := l.g.alert
 	moved := at != a.start
@@ -181,7 +189,8 @@ func (l *life) start(at int64) {
 	l.g.alert.start, l.g.alert.base = at, l.g.win.Before(l.u.plan, at)
 }
 
-// count is how many events the episode is about, up to an instant: those of the window in which the condition began to hold, and all since.
+// count is how many events the episode is about, up to an instant: those of the window in which the
+// condition began to hold, and all since.
 func (l *life) count(at int64) int64 { return l.g.win.Entered(at) - l.g.alert.base }
 
 func (l *life) fire(at int64, reason string) {
@@ -268,7 +277,8 @@ func (l *life) next() int64 {
 	return next
 }
 
-// lingers says whether the alert is up although its condition has ceased to hold, for as long as the rule says.
+// lingers says whether the alert is up although its condition has ceased to hold, for as long as
+// the rule says.
 func (l *life) lingers() bool {
 	a := l.g.alert
 	return (a.phase == up || a.phase == muted) && !a.holds && !a.early && l.u.keep() != never
@@ -298,13 +308,19 @@ func (l *life) tick(at int64) {
 	l.judge(at, a.edge.Reason)
 }
 
-// due is when the group next has to be looked at, and whether nothing but its end is to be expected then.
+// due is when the group next has to be looked at, and whether nothing but its end is to be expected
+// then.
 func (l *life) due() (at int64, fades bool) {
 	at, fades = l.g.win.Next(l.u.plan)
 	if l.u.recorded {
 		return l.dueValue(at), false
 	}
-	return min(at, l.next(), l.forgets()), fades && l.g.alert == nil && !l.u.plan.Known() && len(l.u.asks) == 0
+	return min(
+			at,
+			l.next(),
+			l.forgets(),
+		), fades && l.g.alert == nil && !l.u.plan.Known() &&
+			len(l.u.asks) == 0
 }
 
 func reasonOr(reason, otherwise string) string {

@@ -7,8 +7,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// refusals is what is known of the groups that a rule was not given, because it has as many as it may. Those it has go on as before; which groups a rule watches
-// must never be a matter of chance.
+// refusals is what is known of the groups that a rule was not given, because it has as many as it
+// may. Those it has go on as before; which groups a rule watches must never be a matter of chance.
 type refusals struct {
 	count    int64 // since the engine was made
 	first    int64 // event time of the first one of the present shortage
@@ -48,10 +48,12 @@ func (e *Engine) room(u *unit) bool {
 	return false
 }
 
-// settleRefusals ends the alert about refused groups when there is room again, and none was refused for as long as the rule looks back.
+// settleRefusals ends the alert about refused groups when there is room again, and none was refused
+// for as long as the rule looks back.
 func (e *Engine) settleRefusals(u *unit) {
 	r := &u.refused
-	if r.first == 0 || u.groups.live >= u.rule.Limit || u.watermark < r.last+int64(u.plan.Retention()) {
+	if r.first == 0 || u.groups.live >= u.rule.Limit ||
+		u.watermark < r.last+int64(u.plan.Retention()) {
 		return
 	}
 	e.out = append(e.out, e.limitAlert(u, models.AlertResolved, u.watermark))
@@ -62,16 +64,34 @@ func (e *Engine) settleRefusals(u *unit) {
 func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.Alert {
 	r := &u.refused
 	a := models.Alert{
-		ID: alertID(u.id, limitKey, uint64(r.episodes)), Rule: u.id, Episode: int64(r.episodes), State: state,
-		Reason: fmt.Sprintf("the rule has %d groups, its limit: logs of further groups raise no alert", u.groups.live), Value: float64(u.groups.live),
-		Threshold: fmt.Sprintf(">= %d", u.rule.Limit), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(u.rule.Pos), Severity: "warning",
-		Labels: map[string]string{"alertname": groupLimitAlert, "rule": u.id, "severity": "warning"}, Shadow: u.rule.Mode == rule.Shadow,
+		ID: alertID(
+			u.id,
+			limitKey,
+			uint64(r.episodes),
+		), Rule: u.id, Episode: int64(r.episodes), State: state,
+		Reason: fmt.Sprintf(
+			"the rule has %d groups, its limit: logs of further groups raise no alert",
+			u.groups.live,
+		), Value: float64(u.groups.live),
+		Threshold: fmt.Sprintf(
+			">= %d",
+			u.rule.Limit,
+		), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(u.rule.Pos), Severity: "warning",
+		Labels: map[string]string{
+			"alertname": groupLimitAlert,
+			"rule":      u.id,
+			"severity":  "warning",
+		}, Shadow: u.rule.Mode == rule.Shadow,
 	}
 	if state == models.AlertResolved {
 		a.EndsAt, a.Reason = a.At, "there is room for further groups again"
 	}
 	a.Annotations = map[string]string{
-		"summary":     fmt.Sprintf("Rule %s has reached its limit of %d groups", u.id, u.rule.Limit),
+		"summary": fmt.Sprintf(
+			"Rule %s has reached its limit of %d groups",
+			u.id,
+			u.rule.Limit,
+		),
 		"description": "Groups that exist are watched as before; new ones are refused. Group by a field with fewer values, narrow the match, or raise limit.",
 	}
 	return a

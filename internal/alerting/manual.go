@@ -1,6 +1,7 @@
 package alerting
 
-// Resolve ends an alert by hand. It is false when no such alert is up. While its condition still holds, the group has no further alert until it has ceased to.
+// Resolve ends an alert by hand. It is false when no such alert is up. While its condition still
+// holds, the group has no further alert until it has ceased to.
 func (e *Engine) Resolve(alertID, reason string) bool {
 	e.mu.Lock()
 	defer e.unlock()

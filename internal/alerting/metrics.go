@@ -6,7 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// collector reads the engine's counters when it is asked, so that nothing is paid for them while logs are evaluated.
+// collector reads the engine's counters when it is asked, so that nothing is paid for them while
+// logs are evaluated.
 type collector struct{ e *Engine }
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
@@ -14,24 +15,54 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descLogs      = desc("logs_total", "Logs that were evaluated.")
-	descRejected  = desc("rejected_total", "Records, or logs within them, that could not be read.")
-	descAbsurd    = desc("absurd_times_total", "Logs whose time lay so far ahead of their record that the record's was taken.")
-	descTime      = desc("event_time_seconds", "Event time up to which a partition was read.", "topic", "partition")
-	descBehind    = desc("event_time_behind_seconds", "How far the event time of a partition is behind the clock.", "topic", "partition")
-	descMatches   = desc("rule_matches_total", "Logs that matched a rule.", "rule")
-	descLate      = desc("rule_late_total", "Matches that came later than the rule's lateness allows.", "rule")
-	descTooLate   = desc("rule_too_late_total", "Late matches that had left the window, and counted for nothing.", "rule")
-	descFired     = desc("rule_fired_total", "Alerts that fired.", "rule")
-	descAlerts    = desc("rule_alerts", "Alerts that are up.", "rule", "state")
-	descGroups    = desc("rule_groups", "Groups that a rule watches.", "rule")
-	descRefused   = desc("rule_refused_total", "Logs of groups beyond a rule's limit.", "rule")
-	descMemory    = desc("rule_memory_bytes", "Memory of a rule's groups, about.", "rule")
-	descWarming   = desc("rule_warming", "Whether a rule reads its own past, and does not fire yet.", "rule")
-	descWatermark = desc("rule_watermark_seconds", "Event time before which a rule expects nothing more.", "rule")
+	descLogs     = desc("logs_total", "Logs that were evaluated.")
+	descRejected = desc("rejected_total", "Records, or logs within them, that could not be read.")
+	descAbsurd   = desc(
+		"absurd_times_total",
+		"Logs whose time lay so far ahead of their record that the record's was taken.",
+	)
+	descTime = desc(
+		"event_time_seconds",
+		"Event time up to which a partition was read.",
+		"topic",
+		"partition",
+	)
+	descBehind = desc(
+		"event_time_behind_seconds",
+		"How far the event time of a partition is behind the clock.",
+		"topic",
+		"partition",
+	)
+	descMatches = desc("rule_matches_total", "Logs that matched a rule.", "rule")
+	descLate    = desc(
+		"rule_late_total",
+		"Matches that came later than the rule's lateness allows.",
+		"rule",
+	)
+	descTooLate = desc(
+		"rule_too_late_total",
+		"Late matches that had left the window, and counted for nothing.",
+		"rule",
+	)
+	descFired   = desc("rule_fired_total", "Alerts that fired.", "rule")
+	descAlerts  = desc("rule_alerts", "Alerts that are up.", "rule", "state")
+	descGroups  = desc("rule_groups", "Groups that a rule watches.", "rule")
+	descRefused = desc("rule_refused_total", "Logs of groups beyond a rule's limit.", "rule")
+	descMemory  = desc("rule_memory_bytes", "Memory of a rule's groups, about.", "rule")
+	descWarming = desc(
+		"rule_warming",
+		"Whether a rule reads its own past, and does not fire yet.",
+		"rule",
+	)
+	descWatermark = desc(
+		"rule_watermark_seconds",
+		"Event time before which a rule expects nothing more.",
+		"rule",
+	)
 )
 
-// Describe describes the metrics that do not depend on the rules. Records have names of their own, so the collector is an unchecked one.
+// Describe describes the metrics that do not depend on the rules. Records have names of their own,
+// so the collector is an unchecked one.
 func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect reads the counters.

@@ -7,9 +7,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// An alert is known by its rule, its group and the number of its episode. So no number may be given twice: not by a group that is dropped and comes back, and not by
-// a rule that was changed, or removed and added again, although all else that it has seen is void. The last number of each group therefore stands beside the state of
-// the rules, under the rule's name.
+// An alert is known by its rule, its group and the number of its episode. So no number may be given
+// twice: not by a group that is dropped and comes back, and not by a rule that was changed, or
+// removed and added again, although all else that it has seen is void. The last number of each
+// group therefore stands beside the state of the rules, under the rule's name.
 
 // numbers are the last numbers of the groups of one rule that ever had an episode.
 type numbers struct {
@@ -17,7 +18,8 @@ type numbers struct {
 	changed map[string]bool     // keys, since the last save
 }
 
-// numbered is the number of the last episode of a group, when that began, to the second, and the partition of its logs.
+// numbered is the number of the last episode of a group, when that began, to the second, and the
+// partition of its logs.
 type numbered struct {
 	episode, at uint32
 	owner       owner
@@ -41,7 +43,8 @@ func (e *Engine) numbersAt(hash uint64) *numbers {
 	return n
 }
 
-// set notes the number that a group has come to. When there are many, those are forgotten that have had no episode for a month.
+// set notes the number that a group has come to. When there are many, those are forgotten that have
+// had no episode for a month.
 func (n *numbers) set(key string, last numbered) {
 	n.last[key], n.changed[key] = last, true
 	if len(n.last) >= manyNumbered && len(n.last)%checkNumbered == 0 {
@@ -71,7 +74,8 @@ func (l *life) enumerate() {
 // now is the time of the rule in seconds.
 func (u *unit) now() uint32 { return uint32(max(u.watermark, 0) / 1e9) }
 
-// goOn has the numbers of a rule whose past was read elsewhere, where they began with 1, go on from those that it has had before.
+// goOn has the numbers of a rule whose past was read elsewhere, where they began with 1, go on from
+// those that it has had before.
 func (u *unit) goOn(past *numbers) {
 	for key, last := range past.last {
 		last.episode += u.numbers.last[key].episode

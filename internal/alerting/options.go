@@ -33,16 +33,20 @@ type options struct {
 	recordedTopic string
 }
 
-// WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml. NewEngine panics when they do not compile: compile rules that come
-// from people with SetRules, which returns an error.
+// WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml.
+// NewEngine panics when they do not compile: compile rules that come from people with SetRules,
+// which returns an error.
 func WithRules(set *rule.Set) Option { return func(o *options) { o.rules = set } }
 
-// WithEmit sets what is told of every transition, one at a time and in order. It may read the engine, but not feed it. Without it transitions are logged.
+// WithEmit sets what is told of every transition, one at a time and in order. It may read the
+// engine, but not feed it. Without it transitions are logged.
 func WithEmit(emit func(models.Alert)) Option { return func(o *options) { o.emit = emit } }
 
-// WithRecorded sets what is told of the values of record rules, one at a time, those of a group in order. It is called while the engine evaluates, so it must not use
-// the engine, and must not wait. Topic is where the values go, "" for none: rules read it only if they name it as their source, wait for values as long as these may
-// take, and have no values there themselves, so that nothing goes round.
+// WithRecorded sets what is told of the values of record rules, one at a time, those of a group in
+// order. It is called while the engine evaluates, so it must not use the engine, and must not wait.
+// Topic is where the values go, "" for none: rules read it only if they name it as their source,
+// wait for values as long as these may take, and have no values there themselves, so that nothing
+// goes round.
 func WithRecorded(topic string, recorded func(models.Recorded)) Option {
 	return func(o *options) { o.recorded, o.recordedTopic = recorded, topic }
 }
@@ -55,30 +59,42 @@ func WithDecode(config func(topic string) decode.Config) Option {
 	return func(o *options) { o.decode = config }
 }
 
-// WithSources maps the names of sources that rules use to topics. The name of a source that is not among them is the name of its topic.
-func WithSources(topics map[string][]string) Option { return func(o *options) { o.sources = topics } }
+// WithSources maps the names of sources that rules use to topics. The name of a source that is not
+// among them is the name of its topic.
+func WithSources(
+	topics map[string][]string,
+) Option {
+	return func(o *options) { o.sources = topics }
+}
 
-// WithMaxAlertAge sets the age from which a transition that is found late, during a catch-up, is historical: recorded, but not told. It is an hour by default.
+// WithMaxAlertAge sets the age from which a transition that is found late, during a catch-up, is
+// historical: recorded, but not told. It is an hour by default.
 func WithMaxAlertAge(d time.Duration) Option { return func(o *options) { o.maxAlertAge = d } }
 
 // WithRegisterer registers the engine's metrics.
 func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { o.registerer = r } }
 
-// WithClock gives a clock in nanoseconds by which the cost of queries is sampled; it decides nothing.
+// WithClock gives a clock in nanoseconds by which the cost of queries is sampled; it decides
+// nothing.
 func WithClock(now func() int64) Option { return func(o *options) { o.clock = now } }
 
-// WithWarming has rules wait that come later or change, until they are given their past: see Scratch. Without it they begin at once, and know nothing.
+// WithWarming has rules wait that come later or change, until they are given their past: see
+// Scratch. Without it they begin at once, and know nothing.
 func WithWarming() Option { return func(o *options) { o.warming = true } }
 
-// WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a limit of its own besides.
+// WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a
+// limit of its own besides.
 func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 
-// WithShared says that other engines read other partitions of the same topics, and that all logs of a group are on one partition. Advance is then told of all of the
-// engine's partitions and of no others; what belongs to a partition that was given up stands still until it is back.
+// WithShared says that other engines read other partitions of the same topics, and that all logs of
+// a group are on one partition. Advance is then told of all of the engine's partitions and of no
+// others; what belongs to a partition that was given up stands still until it is back.
 func WithShared() Option { return func(o *options) { o.shared = true } }
 
-// AtWatermark has everything decided at the watermark, and nothing with the log that completes it. The alerts and their times are the same, and what is told of
-// them does not depend on the order of the logs: it is for those who look back. Where the logs end nothing is late any more, so the watermark is the time itself.
+// AtWatermark has everything decided at the watermark, and nothing with the log that completes it.
+// The alerts and their times are the same, and what is told of them does not depend on the order of
+// the logs: it is for those who look back. Where the logs end nothing is late any more, so the
+// watermark is the time itself.
 func AtWatermark() Option { return func(o *options) { o.final = true } }
 
 func (o *options) withDefaults() {
@@ -108,6 +124,20 @@ func logAlert(l *slog.Logger) func(models.Alert) {
 		if a.State != models.AlertFiring && a.State != models.AlertResolved || a.Historical {
 			return
 		}
-		l.Warn("alert", "state", a.State, "rule", a.Rule, "labels", a.Labels, "reason", a.Reason, "summary", a.Annotations["summary"], "at", a.At)
+		l.Warn(
+			"alert",
+			"state",
+			a.State,
+			"rule",
+			a.Rule,
+			"labels",
+			a.Labels,
+			"reason",
+			a.Reason,
+			"summary",
+			a.Annotations["summary"],
+			"at",
+			a.At,
+		)
 	}
 }

@@ -8,25 +8,33 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A rule that is new knows nothing: its window is empty though the logs that would fill it lie in the topic. With WithWarming such a rule waits, and whoever feeds
-// the engine has a scratch engine, which has the rules that wait and nothing else, read those logs beside it. When both have read exactly as far, Adopt moves what
-// the scratch engine has seen into the engine, and the rules are live: each log has counted once, before the move there and after it here.
+// A rule that is new knows nothing: its window is empty though the logs that would fill it lie in
+// the topic. With WithWarming such a rule waits, and whoever feeds the engine has a scratch engine,
+// which has the rules that wait and nothing else, read those logs beside it. When both have read
+// exactly as far, Adopt moves what the scratch engine has seen into the engine, and the rules are
+// live: each log has counted once, before the move there and after it here.
 //
-// The engine has to stand still meanwhile: no scan that was made before the rules came may be applied after the move, for it says nothing of them.
+// The engine has to stand still meanwhile: no scan that was made before the rules came may be
+// applied after the move, for it says nothing of them.
 
 // deepest is how far back a rule reads at most.
 const deepest = 28 * 24 * time.Hour
 
 // reach is how far back logs matter to a unit that is new.
 func (u *unit) reach() time.Duration {
-	return min(max(u.plan.Retention(), u.rule.Remember)+u.rule.For+time.Duration(u.lateness()), deepest)
+	return min(
+		max(u.plan.Retention(), u.rule.Remember)+u.rule.For+time.Duration(u.lateness()),
+		deepest,
+	)
 }
 
-// LookBack is how far back the logs lie that a rule asks for: those of its window or sequence, those that it compares them with, and those that it learns from. It
-// is 0 for a rule that does not compile, and for one whose logs are the transitions of others, which have no past in a topic.
+// LookBack is how far back the logs lie that a rule asks for: those of its window or sequence,
+// those that it compares them with, and those that it learns from. It is 0 for a rule that does not
+// compile, and for one whose logs are the transitions of others, which have no past in a topic.
 func LookBack(r *rule.Rule) time.Duration {
 	c := *r
-	c.Resolve.After = 0 // for which a sequence counts that was completed, not for which it is looked for
+	// for which a sequence counts that was completed, not for which it is looked for
+	c.Resolve.After = 0
 	plan, err := window.Compile(conditionOf(&c))
 	if err != nil || r.Source == alertsSource {
 		return 0
@@ -54,7 +62,8 @@ func (e *Engine) RuleIDs() []string {
 	return ids
 }
 
-// Scratch makes an engine of the rules that wait for their past, and says how much of it they need; nil when none waits. What it decides is told nobody.
+// Scratch makes an engine of the rules that wait for their past, and says how much of it they need;
+// nil when none waits. What it decides is told nobody.
 func (e *Engine) Scratch() (*Engine, time.Duration) {
 	e.mu.Lock()
 	p := e.program.Load()
@@ -78,7 +87,8 @@ func (e *Engine) Scratch() (*Engine, time.Duration) {
 	}), past
 }
 
-// Awaits says whether the rules that wait are exactly those of a scratch engine, which a further change of the rules may have left behind.
+// Awaits says whether the rules that wait are exactly those of a scratch engine, which a further
+// change of the rules may have left behind.
 func (e *Engine) Awaits(scratch *Engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -99,9 +109,11 @@ func (e *Engine) byFingerprint() map[uint64]*unit {
 	return units
 }
 
-// Adopt moves what the rules of a scratch engine have seen to the same rules here, which wait for it, and has them go live. Both have read exactly the same logs of
-// every partition. What was decided of the past stays untold, but what still holds is told now, as by a rule that fires. The scratch engine is gone afterwards. Why is
-// what kept it from reading all of the past, if something did.
+// Adopt moves what the rules of a scratch engine have seen to the same rules here, which wait for
+// it, and has them go live. Both have read exactly the same logs of every partition. What was
+// decided of the past stays untold, but what still holds is told now, as by a rule that fires. The
+// scratch engine is gone afterwards. Why is what kept it from reading all of the past, if something
+// did.
 func (e *Engine) Adopt(scratch *Engine, why string) {
 	e.mu.Lock()
 	scratch.mu.Lock()
@@ -119,8 +131,9 @@ func (e *Engine) Adopt(scratch *Engine, why string) {
 	e.unlock()
 }
 
-// warmed has a unit go live with the past, none of which was ever saved, so that all of it is marked to be. An alert that is up was told nobody; if people are not to
-// hear of it yet, because the engine itself is in the past, they will be reminded of it when all is read.
+// warmed has a unit go live with the past, none of which was ever saved, so that all of it is
+// marked to be. An alert that is up was told nobody; if people are not to hear of it yet, because
+// the engine itself is in the past, they will be reminded of it when all is read.
 func (e *Engine) warmed(u *unit, past *unit, owners []owner) {
 	u.state = past.state
 	if len(owners) > 0 {
@@ -145,8 +158,9 @@ func (e *Engine) warmed(u *unit, past *unit, owners []owner) {
 	e.tellValues(u, false)
 }
 
-// GoLive has the rules of a scratch engine begin without their past, or all that wait when it is nil. Why is part of their status until they have a past of their own;
-// it is empty when there is none to miss.
+// GoLive has the rules of a scratch engine begin without their past, or all that wait when it is
+// nil. Why is part of their status until they have a past of their own; it is empty when there is
+// none to miss.
 func (e *Engine) GoLive(scratch *Engine, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -157,8 +171,9 @@ func (e *Engine) GoLive(scratch *Engine, why string) {
 	}
 }
 
-// follow takes over how far time has come elsewhere, and which partitions are ours. Whatever is decided up to there belongs to the past. When the first log was is
-// not taken over: the rules have only looked since they began to read.
+// follow takes over how far time has come elsewhere, and which partitions are ours. Whatever is
+// decided up to there belongs to the past. When the first log was is not taken over: the rules have
+// only looked since they began to read.
 func (t *timekeeper) follow(other *timekeeper) {
 	t.now, t.advanced = other.now, other.advanced
 	for p, from := range other.partitions {

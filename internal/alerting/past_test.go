@@ -14,14 +14,18 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Rules that come in the midst of the logs, and read what was before, decide from then on what they would have decided had they been there from the beginning. Of
-// what was over by then nobody hears.
+// Rules that come in the midst of the logs, and read what was before, decide from then on what they
+// would have decided had they been there from the beginning. Of what was over by then nobody hears.
 func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool { return r.Source == "alerts" }) // their past is in no topic
+	// their past is in no topic
+	set.Rules = slices.DeleteFunc(
+		set.Rules,
+		func(r *rule.Rule) bool { return r.Source == "alerts" },
+	)
 	for seed := range uint64(3) {
 		records := story(seed, 250)
 		for _, k := range []int{1, 40, 125, 200, 245} {
@@ -32,7 +36,9 @@ func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 				over[a.ID] = a.State == models.AlertResolved
 			}
 			first.live(set, records[k:], 0)
-			want := outcomes(slices.DeleteFunc(first.alerts, func(a models.Alert) bool { return over[a.ID] }))
+			want := outcomes(
+				slices.DeleteFunc(first.alerts, func(a models.Alert) bool { return over[a.ID] }),
+			)
 
 			p := newPlay(set)
 			p.startWithout(set)
@@ -44,7 +50,12 @@ func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 			p.readPast(t, records[:k])
 			p.live(set, records[k:], 0)
 			if diff := cmp.Diff(want, outcomes(p.alerts)); diff != "" {
-				t.Fatalf("seed %d, rules that come after %d logs (-there from the beginning +so):\n%s", seed, k, diff)
+				t.Fatalf(
+					"seed %d, rules that come after %d logs (-there from the beginning +so):\n%s",
+					seed,
+					k,
+					diff,
+				)
 			}
 		}
 	}
@@ -54,8 +65,12 @@ func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 func (p *play) startWithout(set *rule.Set) {
 	none := *set
 	none.Rules = nil
-	p.engine = alerting.NewEngine(alerting.WithRules(&none), alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }), alerting.WithMaxAlertAge(1000*time.Hour),
-		alerting.WithWarming())
+	p.engine = alerting.NewEngine(
+		alerting.WithRules(&none),
+		alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }),
+		alerting.WithMaxAlertAge(1000*time.Hour),
+		alerting.WithWarming(),
+	)
 }
 
 // readPast has the rules that wait read the past from a backlog, and go live.
@@ -69,7 +84,8 @@ func (p *play) readPast(t *testing.T, records []models.Record) {
 	p.engine.Adopt(scratch, "")
 }
 
-// A rule that waits for its past is not saved, so it waits again after a restart; one that was given its past does not.
+// A rule that waits for its past is not saved, so it waits again after a restart; one that was
+// given its past does not.
 func TestARestartKnowsWhoWaits(t *testing.T) {
 	set := readRules(t, errorRules)
 	w := &world{t: t, state: map[string][]byte{}}
@@ -103,7 +119,8 @@ func TestARestartKnowsWhoWaits(t *testing.T) {
 	}
 }
 
-// Rules that go live while the engine is far behind, or reads once more what an earlier run has read, tell of what holds when that is over.
+// Rules that go live while the engine is far behind, or reads once more what an earlier run has
+// read, tell of what holds when that is over.
 func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f := func(replay bool, then ...string) {
 		t.Helper()
@@ -118,7 +135,10 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 			for _, at := range []time.Duration{0, time.Second, time.Minute} {
 				engine.put(monday.Add(at), monday.Add(at), `"level":"ERROR","service":"a"`)
 			}
-			engine.engine.Advance(monday.Add(3*time.Hour), []models.Progress{{Topic: "logs", Next: 3, End: 10, Replay: replay}})
+			engine.engine.Advance(
+				monday.Add(3*time.Hour),
+				[]models.Progress{{Topic: "logs", Next: 3, End: 10, Replay: replay}},
+			)
 		}
 		w.engine.Adopt(scratch, "")
 		w.heard(then...)
@@ -129,20 +149,31 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f(true)
 }
 
-// In an engine that shares its topics, what a new rule has read of a partition stands still when that goes to another member.
+// In an engine that shares its topics, what a new rule has read of a partition stands still when
+// that goes to another member.
 func TestThePastBelongsToItsPartition(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithWarming(), alerting.WithShared())
 	feed := func(engine *alerting.Engine, partition int32) {
-		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"s%d"}`, monday.Format(time.RFC3339Nano), partition)
+		value := fmt.Sprintf(
+			`{"timestamp":%q,"level":"ERROR","service":"s%d"}`,
+			monday.Format(time.RFC3339Nano),
+			partition,
+		)
 		for i := range int64(2) {
-			engine.Apply(engine.NewScanner().Scan([]models.Record{{Topic: "logs", Partition: partition, Offset: i, Timestamp: monday, Value: []byte(value)}}))
+			engine.Apply(
+				engine.NewScanner().
+					Scan([]models.Record{{Topic: "logs", Partition: partition, Offset: i, Timestamp: monday, Value: []byte(value)}}),
+			)
 		}
 	}
 	now := func(after time.Duration, partitions ...int32) {
 		var list []models.Progress
 		for _, p := range partitions {
-			list = append(list, models.Progress{Topic: "logs", Partition: p, Next: 2, End: 2, CaughtUp: true})
+			list = append(
+				list,
+				models.Progress{Topic: "logs", Partition: p, Next: 2, End: 2, CaughtUp: true},
+			)
 		}
 		w.engine.Advance(monday.Add(after), list)
 	}
@@ -156,12 +187,17 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	}
 	now(time.Minute, 0, 1, 2)
 	w.engine.Adopt(scratch, "") // their order at one instant is that of their IDs
-	w.heard("50s shop/Errors{service=s0} firing", "50s shop/Errors{service=s2} firing", "50s shop/Errors{service=s1} firing")
+	w.heard(
+		"50s shop/Errors{service=s0} firing",
+		"50s shop/Errors{service=s2} firing",
+		"50s shop/Errors{service=s1} firing",
+	)
 	now(10*time.Minute, 0)
 	w.heard("5m0s shop/Errors{service=s0} resolved")
 }
 
-// A rule that is changed reads its past, in which it has alerts that the rule before it had too. They are others, and go by other numbers.
+// A rule that is changed reads its past, in which it has alerts that the rule before it had too.
+// They are others, and go by other numbers.
 func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithWarming())
@@ -186,7 +222,8 @@ func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
 	w.heard("0s shop/Errors{service=a} resolved", "0s shop/Errors{service=a} firing")
 	w.time(10 * time.Minute)
 	w.heard("5m0s shop/Errors{service=a} resolved")
-	if a := w.alerts; a[0].ID != a[1].ID || a[1].ID == a[2].ID || a[2].ID != a[3].ID || a[3].Episode != 2 {
+	if a := w.alerts; a[0].ID != a[1].ID || a[1].ID == a[2].ID || a[2].ID != a[3].ID ||
+		a[3].Episode != 2 {
 		t.Errorf("alerts %+v", a)
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// program is all rules of a set, compiled: one index over their matches and over every query that their conditions hold against single logs. Scanners share it;
-// only the plan of the index changes.
+// program is all rules of a set, compiled: one index over their matches and over every query that
+// their conditions hold against single logs. Scanners share it; only the plan of the index changes.
 type program struct {
 	set          *rule.Set
 	units        []*unit // those that others ask about with firing() before those that ask
@@ -30,7 +30,9 @@ type program struct {
 type ref struct {
 	unit        *unit        // one of the two
 	suppression *suppression // is nil
-	role        int          // of a unit: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for its end
+	// of a unit: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for
+	// its end
+	role int
 }
 
 const roleMatch = -1
@@ -45,7 +47,10 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 		}
 		u, err := e.newUnit(set, r)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s:%d: rule %s: %w", r.Pos.File, r.Pos.Line, r.ID(), err))
+			errs = append(
+				errs,
+				fmt.Errorf("%s:%d: rule %s: %w", r.Pos.File, r.Pos.Line, r.ID(), err),
+			)
 			continue
 		}
 		p.units = append(p.units, u)
@@ -61,7 +66,8 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 	return p, p.index(e.opts.clock, e.recent())
 }
 
-// index compiles the queries, and finds the places of the fields that units and suppressions ask for.
+// index compiles the queries, and finds the places of the fields that units and suppressions ask
+// for.
 func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
 	var queries []rule.Query
 	var fields []string
@@ -69,7 +75,8 @@ func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*de
 		matches := u.query()
 		queries, p.refs = append(queries, matches), append(p.refs, ref{unit: u, role: roleMatch})
 		for i, q := range u.plan.Filters() {
-			if matches != nil { // it is only asked of logs that match, so it may be looked for where they are
+			// it is only asked of logs that match, so it may be looked for where they are
+			if matches != nil {
 				q = &rule.And{Of: []rule.Query{matches, q}}
 			}
 			queries, p.refs = append(queries, q), append(p.refs, ref{unit: u, role: i})
@@ -83,7 +90,10 @@ func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*de
 			fields = append(fields, l.Fields...)
 		}
 	}
-	compiled, err := match.Compile(queries, match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock, Sample: sample})
+	compiled, err := match.Compile(
+		queries,
+		match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock, Sample: sample},
+	)
 	if err != nil {
 		return err
 	}
@@ -140,8 +150,9 @@ func locateFields(paths []string, fields *decode.Fields) []decode.FieldID {
 	return ids
 }
 
-// inOrder sorts units so that those whose alerts others ask about come first, and those that read alerts last. Units that ask about each other stay as they are:
-// one of them then sees the other as it was at the last watermark.
+// inOrder sorts units so that those whose alerts others ask about come first, and those that read
+// alerts last. Units that ask about each other stay as they are: one of them then sees the other as
+// it was at the last watermark.
 func inOrder(units []*unit) []*unit {
 	byName := make(map[string][]*unit)
 	for _, u := range units {

@@ -11,32 +11,38 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A record rule has a value for each of its groups. Whoever was named by WithRecorded is told of it at the instants of a grid: multiples of every, or whole seconds.
-// A value is that of the logs up to its instant, all of which are there when the watermark has reached it. So the values, and their instants, are a function of the
-// logs, like alerts.
+// A record rule has a value for each of its groups. Whoever was named by WithRecorded is told of it
+// at the instants of a grid: multiples of every, or whole seconds. A value is that of the logs up
+// to its instant, all of which are there when the watermark has reached it. So the values, and
+// their instants, are a function of the logs, like alerts.
 //
-// With every, a group has a value at each step as long as its window holds logs; without, when it is another one than a second before. When the window has run empty
-// the last value is that of nothing, such as the 0 of a count, and then it is told that the group has no value any more.
+// With every, a group has a value at each step as long as its window holds logs; without, when it
+// is another one than a second before. When the window has run empty the last value is that of
+// nothing, such as the 0 of a count, and then it is told that the group has no value any more.
 //
-// To be exact the window of such a group is swept from one instant of the grid to the next, and never in between: so where it stands, its value is that of the instant
-// before, and nothing but the window has to be kept.
+// To be exact the window of such a group is swept from one instant of the grid to the next, and
+// never in between: so where it stands, its value is that of the instant before, and nothing but
+// the window has to be kept.
 
 // recordStep is the grid of a record without every.
 const recordStep = int64(time.Second)
 
-// recordedDelay is how long after its instant a value may be read from the topic, at most, beyond the lateness of its rule: it waits for a checkpoint, and is written.
+// recordedDelay is how long after its instant a value may be read from the topic, at most, beyond
+// the lateness of its rule: it waits for a checkpoint, and is written.
 const recordedDelay = 5 * time.Second
 
 // grid prepares a unit whose values are told.
 func (u *unit) grid(o *options) {
 	u.except = o.recordedTopic
-	u.recorded = o.recorded != nil && u.rule.Record && u.rule.Mode != rule.Shadow && (o.recordedTopic == "" || !u.topics[o.recordedTopic])
+	u.recorded = o.recorded != nil && u.rule.Record && u.rule.Mode != rule.Shadow &&
+		(o.recordedTopic == "" || !u.topics[o.recordedTopic])
 	if u.step = int64(u.rule.Every); u.step == 0 {
 		u.step = recordStep
 	}
 }
 
-// TellRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine that has read nothing yet.
+// TellRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine
+// that has read nothing yet.
 func (e *Engine) TellRecorded(recorded func(models.Recorded)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -80,7 +86,8 @@ func (l *life) record(upTo int64) {
 				l.tellValue(at, math.NaN())
 			}
 		case holds == 0:
-		case defined(value) && (l.u.rule.Every > 0 || held == 0 || late || value != before), !defined(value) && held > 0 && defined(before):
+		case defined(value) && (l.u.rule.Every > 0 || held == 0 || late || value != before),
+			!defined(value) && held > 0 && defined(before):
 			l.tellValue(at, value)
 		}
 	}
@@ -92,7 +99,8 @@ func (l *life) valueNow() float64 { return l.g.win.Value(l.u.plan, l.g.win.Swept
 
 func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// nextValue is the next instant of the grid at which there may be something to tell, as far as is known now; or never.
+// nextValue is the next instant of the grid at which there may be something to tell, as far as is
+// known now; or never.
 func (l *life) nextValue() int64 {
 	if l.u.rule.Every > 0 && l.g.win.Holds(l.u.plan) > 0 {
 		return floor(l.g.win.Swept(), l.u.step) + l.u.step
@@ -100,13 +108,16 @@ func (l *life) nextValue() int64 {
 	return ceil(l.g.win.Moves(l.u.plan), l.u.step)
 }
 
-// dueValue is when a group whose values are told next has to be looked at, given when its window has to be.
+// dueValue is when a group whose values are told next has to be looked at, given when its window
+// has to be.
 func (l *life) dueValue(at int64) int64 {
 	return min(l.nextValue(), l.forgets(), ceil(min(at, l.next()), l.u.step))
 }
 
-// tellValue tells the value of a group from an instant on, or that it has none. What an earlier run has told is not told again: at the beginning of a replay windows
-// lack what was before. So do those of a partition that came from another member, however far back it is read, for logs are found by the times of their records.
+// tellValue tells the value of a group from an instant on, or that it has none. What an earlier run
+// has told is not told again: at the beginning of a replay windows lack what was before. So do
+// those of a partition that came from another member, however far back it is read, for logs are
+// found by the times of their records.
 func (l *life) tellValue(at int64, value float64) {
 	if l.e.replaying(l.u, l.number, at) {
 		return
@@ -116,7 +127,13 @@ func (l *life) tellValue(at int64, value float64) {
 	}
 	labels := l.u.alertLabels(l.g.key)
 	delete(labels, "alertname")
-	out := models.Recorded{Rule: l.u.id, Record: l.u.rule.Name, Labels: labels, At: instant(at), Value: value}
+	out := models.Recorded{
+		Rule:   l.u.id,
+		Record: l.u.rule.Name,
+		Labels: labels,
+		At:     instant(at),
+		Value:  value,
+	}
 	if !defined(value) {
 		out.Value, out.Gone = 0, true
 	}
@@ -141,7 +158,8 @@ func (e *Engine) tellValues(u *unit, gone bool) {
 	})
 }
 
-// floor is the greatest multiple of step not after t, ceil the least not before; never is on every grid.
+// floor is the greatest multiple of step not after t, ceil the least not before; never is on every
+// grid.
 func floor(t, step int64) int64 {
 	if r := t % step; r < 0 {
 		return t - r - step

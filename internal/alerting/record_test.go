@@ -35,7 +35,8 @@ type reading struct {
 	took    float64 // NaN for none
 }
 
-// readings are random logs, out of order by less than the lateness; they are also returned as records in the order in which they arrive.
+// readings are random logs, out of order by less than the lateness; they are also returned as
+// records in the order in which they arrive.
 func readings(seed uint64, n int) (list []reading, records []models.Record) {
 	rng := rand.New(rand.NewPCG(seed, 7))
 	at := monday.Add(time.Duration(rng.IntN(100_000)) * time.Millisecond)
@@ -53,19 +54,36 @@ func readings(seed uint64, n int) (list []reading, records []models.Record) {
 			at = at.Truncate(time.Second) // an instant of the grid
 		}
 		r := reading{at, fmt.Sprintf("s%d", rng.IntN(2)), rng.IntN(2) == 0, math.NaN()}
-		fields := fmt.Sprintf(`"timestamp":%q,"service":%q,"say":%q`, at.Format(time.RFC3339Nano), r.service, map[bool]string{true: "now", false: "later"}[r.now])
+		fields := fmt.Sprintf(
+			`"timestamp":%q,"service":%q,"say":%q`,
+			at.Format(time.RFC3339Nano),
+			r.service,
+			map[bool]string{true: "now", false: "later"}[r.now],
+		)
 		if rng.IntN(3) > 0 {
 			r.took = float64(rng.IntN(5))
 			fields += fmt.Sprintf(`,"took":%v`, r.took)
 		}
 		list = append(list, r)
-		arrivals = append(arrivals, arrival{at.Add(time.Duration(rng.IntN(9_000)) * time.Millisecond), "{" + fields + "}"})
+		arrivals = append(
+			arrivals,
+			arrival{at.Add(time.Duration(rng.IntN(9_000)) * time.Millisecond), "{" + fields + "}"},
+		)
 	}
 	slices.SortStableFunc(arrivals, func(a, b arrival) int { return a.at.Compare(b.at) })
 	next := map[int32]int64{}
 	for _, a := range arrivals {
 		p := int32(rng.IntN(2))
-		records = append(records, models.Record{Topic: "logs", Partition: p, Offset: next[p], Timestamp: a.at, Value: []byte(a.value)})
+		records = append(
+			records,
+			models.Record{
+				Topic:     "logs",
+				Partition: p,
+				Offset:    next[p],
+				Timestamp: a.at,
+				Value:     []byte(a.value),
+			},
+		)
 		next[p]++
 	}
 	return list, records
@@ -93,17 +111,40 @@ func define(list []reading, until time.Time) (told []string) {
 		return s
 	}
 	records := []record{
-		{"errors", time.Minute, 0, true, func(l []reading) (int, float64) { return len(l), float64(len(l)) }},
+		{
+			"errors",
+			time.Minute,
+			0,
+			true,
+			func(l []reading) (int, float64) { return len(l), float64(len(l)) },
+		},
 		{"share", 90 * time.Second, 0, true, func(l []reading) (int, float64) {
-			return len(l), float64(len(only(l, func(r reading) bool { return r.now }))) / float64(len(l))
+			return len(
+					l,
+				), float64(
+					len(only(l, func(r reading) bool { return r.now })),
+				) / float64(
+					len(l),
+				)
 		}},
 		{"slowest", 2 * time.Minute, 0, true, func(l []reading) (int, float64) {
 			if l = only(l, timed); len(l) == 0 {
 				return 0, math.NaN()
 			}
-			return len(l), slices.MaxFunc(l, func(a, b reading) int { return int(a.took - b.took) }).took
+			return len(
+					l,
+				), slices.MaxFunc(
+					l,
+					func(a, b reading) int { return int(a.took - b.took) },
+				).took
 		}},
-		{"work", time.Minute, 20 * time.Second, true, func(l []reading) (int, float64) { return len(l), sum(l) }},
+		{
+			"work",
+			time.Minute,
+			20 * time.Second,
+			true,
+			func(l []reading) (int, float64) { return len(l), sum(l) },
+		},
 		{"mean", 5 * time.Minute, time.Minute, false, func(l []reading) (int, float64) {
 			l = only(l, timed)
 			return len(l), sum(l) / float64(len(l)) // sum of none is none
@@ -119,13 +160,18 @@ func define(list []reading, until time.Time) (told []string) {
 			held, before := 0, math.NaN()
 			for at := list[0].at.Truncate(step); !at.After(until); at = at.Add(step) {
 				holds, value := r.of(only(list, func(l reading) bool {
-					return (g == "" || l.service == g) && !l.at.After(at) && l.at.After(at.Add(-r.window))
+					return (g == "" || l.service == g) && !l.at.After(at) &&
+						l.at.After(at.Add(-r.window))
 				}))
 				tell := func(what string) {
-					told = append(told, fmt.Sprintf("%s %s %s %s", r.name, g, at.Format(time.TimeOnly), what))
+					told = append(
+						told,
+						fmt.Sprintf("%s %s %s %s", r.name, g, at.Format(time.TimeOnly), what),
+					)
 				}
 				known, knew := !math.IsNaN(value), held > 0 && !math.IsNaN(before)
-				if known && (holds > 0 && (r.every > 0 || held == 0 || value != before) || holds == 0 && held > 0) {
+				if known &&
+					(holds > 0 && (r.every > 0 || held == 0 || value != before) || holds == 0 && held > 0) {
 					tell(fmt.Sprint(value))
 				}
 				if holds == 0 && held > 0 && (known || knew) || holds > 0 && !known && knew {
@@ -150,10 +196,17 @@ func toldOf(r models.Recorded) string {
 	if r.Gone {
 		what = "gone"
 	}
-	return fmt.Sprintf("%s %s %s %s", r.Record, r.Labels["service"], r.At.Format(time.TimeOnly), what)
+	return fmt.Sprintf(
+		"%s %s %s %s",
+		r.Record,
+		r.Labels["service"],
+		r.At.Format(time.TimeOnly),
+		what,
+	)
 }
 
-// Values are those of the definition, at the instants of the definition, however the logs are read: as they are written, out of order, with restarts, or at full speed.
+// Values are those of the definition, at the instants of the definition, however the logs are read:
+// as they are written, out of order, with restarts, or at full speed.
 func TestRecordedValues(t *testing.T) {
 	set := readRules(t, recordRules)
 	for seed := range uint64(3) {
@@ -169,7 +222,15 @@ func TestRecordedValues(t *testing.T) {
 		}
 		for _, way := range slices.Sorted(maps.Keys(ways)) {
 			var told []string
-			ways[way](newPlay(set, alerting.WithRecorded("", func(r models.Recorded) { told = append(told, toldOf(r)) })))
+			ways[way](
+				newPlay(
+					set,
+					alerting.WithRecorded(
+						"",
+						func(r models.Recorded) { told = append(told, toldOf(r)) },
+					),
+				),
+			)
 			slices.SortStableFunc(told, byStart)
 			if diff := cmp.Diff(want, told); diff != "" {
 				t.Fatalf("seed %d, %s (-as defined +so):\n%s", seed, way, diff)
@@ -196,7 +257,10 @@ func recorder(t *testing.T, rules, topic string, opts ...alerting.Option) *world
 		if r.Gone {
 			value = "gone"
 		}
-		w.said = append(w.said, fmt.Sprintf("%s %s%s %s", r.At.Sub(monday), r.Rule, labelsText(r.Labels), value))
+		w.said = append(
+			w.said,
+			fmt.Sprintf("%s %s%s %s", r.At.Sub(monday), r.Rule, labelsText(r.Labels), value),
+		)
 	}))...)
 	return w
 }
@@ -226,11 +290,15 @@ func TestAValueThatALateLogChangesIsToldAnew(t *testing.T) {
 	w.heard("51s shop/errors{service=a,team=shop} 2")
 }
 
-// Windows lack what was before the beginning of a replay, so what they hold there is nobody's value.
+// Windows lack what was before the beginning of a replay, so what they hold there is nobody's
+// value.
 func TestAReplayRecordsNothing(t *testing.T) {
 	w := recorder(t, countRules, "")
 	replay := func(is bool) {
-		w.engine.Advance(monday.Add(time.Minute), []models.Progress{{Topic: "logs", Next: w.next, End: 9, Replay: is}})
+		w.engine.Advance(
+			monday.Add(time.Minute),
+			[]models.Progress{{Topic: "logs", Next: w.next, End: 9, Replay: is}},
+		)
 	}
 	replay(true)
 	for i := range 3 {
@@ -256,7 +324,8 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 	w.heard("50s shop/errors{service=a,team=shop} gone")
 }
 
-// A record that is new has the values that it would have, had it been there, from when it has read its past.
+// A record that is new has the values that it would have, had it been there, from when it has read
+// its past.
 func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
 	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "", alerting.WithWarming())
 	w.engine.GoLive(nil, "")
@@ -276,7 +345,11 @@ func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
 	w.engine.Adopt(scratch, "")
 	w.heard("50s shop/errors{service=a,team=shop} 2")
 	w.time(time.Hour)
-	w.heard("5m0s shop/errors{service=a,team=shop} 1", "5m5s shop/errors{service=a,team=shop} 0", "5m5s shop/errors{service=a,team=shop} gone")
+	w.heard(
+		"5m0s shop/errors{service=a,team=shop} 1",
+		"5m5s shop/errors{service=a,team=shop} 0",
+		"5m5s shop/errors{service=a,team=shop} gone",
+	)
 }
 
 func TestAShadowRecordsNothing(t *testing.T) {
@@ -296,28 +369,52 @@ const overRecordsRules = countRules + `
   - {alert: Many, match: 'record:errors value>=2', by: [service]}
 `
 
-// Only rules that name the topic of values read it, they wait for as long as values may take, and what they record stays out of it: so nothing goes round.
+// Only rules that name the topic of values read it, they wait for as long as values may take, and
+// what they record stays out of it: so nothing goes round.
 func TestRulesOverRecordedValues(t *testing.T) {
 	w := recorder(t, overRecordsRules, "values")
 	var alerts []string
-	w.engine = alerting.NewEngine(alerting.WithRules(readRules(t, overRecordsRules)), alerting.WithEmit(func(a models.Alert) {
-		alerts = append(alerts, fmt.Sprintf("%s %s %s %v", a.At.Sub(monday), a.Rule, a.State, a.Late))
-	}), alerting.WithRecorded("values", func(r models.Recorded) {
-		w.said = append(w.said, fmt.Sprintf("%s %s %v", r.At.Sub(monday), r.Rule, r.Value))
-	}))
+	w.engine = alerting.NewEngine(
+		alerting.WithRules(readRules(t, overRecordsRules)),
+		alerting.WithEmit(func(a models.Alert) {
+			alerts = append(
+				alerts,
+				fmt.Sprintf("%s %s %s %v", a.At.Sub(monday), a.Rule, a.State, a.Late),
+			)
+		}),
+		alerting.WithRecorded("values", func(r models.Recorded) {
+			w.said = append(w.said, fmt.Sprintf("%s %s %v", r.At.Sub(monday), r.Rule, r.Value))
+		}),
+	)
 	next := map[string]int64{}
 	read := func(topic string, event, at time.Duration, fields string) {
-		value := fmt.Sprintf(`{"timestamp":%q,%s}`, monday.Add(event).Format(time.RFC3339Nano), fields)
-		w.engine.Apply(w.engine.NewScanner().Scan([]models.Record{{Topic: topic, Offset: next[topic], Timestamp: monday.Add(event), Value: []byte(value)}}))
+		value := fmt.Sprintf(
+			`{"timestamp":%q,%s}`,
+			monday.Add(event).Format(time.RFC3339Nano),
+			fields,
+		)
+		w.engine.Apply(
+			w.engine.NewScanner().
+				Scan([]models.Record{{Topic: topic, Offset: next[topic], Timestamp: monday.Add(event), Value: []byte(value)}}),
+		)
 		next[topic]++
-		w.engine.Advance(monday.Add(at), []models.Progress{{Topic: "logs", Next: next["logs"], End: next["logs"], CaughtUp: true}, {Topic: "values", Next: next["values"], End: next["values"], CaughtUp: true}})
+		w.engine.Advance(
+			monday.Add(at),
+			[]models.Progress{
+				{Topic: "logs", Next: next["logs"], End: next["logs"], CaughtUp: true},
+				{Topic: "values", Next: next["values"], End: next["values"], CaughtUp: true},
+			},
+		)
 	}
 	read("logs", 0, 0, `"level":"ERROR","service":"a"`)
 	read("logs", 0, time.Second, `"level":"ERROR","service":"a"`)
 	read("logs", 12*time.Second, 12*time.Second, `"level":"INFO"`)
 	w.heard("0s shop/errors 2", "0s shop/all 2")
 	read("values", 0, 13*time.Second, `"record":"errors","value":2,"service":"a"`)
-	w.engine.Advance(monday.Add(time.Minute), []models.Progress{{Topic: "logs", CaughtUp: true}, {Topic: "values", CaughtUp: true}})
+	w.engine.Advance(
+		monday.Add(time.Minute),
+		[]models.Progress{{Topic: "logs", CaughtUp: true}, {Topic: "values", CaughtUp: true}},
+	)
 	w.heard()
 	if diff := cmp.Diff([]string{"0s over/Many firing false"}, alerts); diff != "" {
 		t.Errorf("(-want +told)\n%s", diff)

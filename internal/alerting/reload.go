@@ -5,8 +5,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// SetRules replaces the rules. Rules that mean the same as before keep what they have seen; others begin anew, and alerts of those that are gone are over. After an
-// error everything is as it was. It may be called while logs are evaluated.
+// SetRules replaces the rules. Rules that mean the same as before keep what they have seen; others
+// begin anew, and alerts of those that are gone are over. After an error everything is as it was.
+// It may be called while logs are evaluated.
 func (e *Engine) SetRules(set *rule.Set) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
@@ -20,7 +21,8 @@ func (e *Engine) SetRules(set *rule.Set) error {
 	return nil
 }
 
-// adopt makes a program the one that counts, and moves on to it what the rules have seen that are still the same.
+// adopt makes a program the one that counts, and moves on to it what the rules have seen that are
+// still the same.
 func (e *Engine) adopt(p *program) {
 	old := e.program.Load()
 	p.byName = make(map[string][]*unit)
@@ -100,22 +102,29 @@ func (e *Engine) retire(u *unit) {
 	e.tellValues(u, true)
 }
 
-// remind tells of alerts again that were too old to be told when they were found, but are still up now that the logs are read to their end: nobody has heard of them.
+// remind tells of alerts again that were too old to be told when they were found, but are still up
+// now that the logs are read to their end: nobody has heard of them.
 func (e *Engine) remind(u *unit, d domain) {
-	if !u.unheard || !d.caughtUp || d.replay || e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
+	if !u.unheard || !d.caughtUp || d.replay ||
+		e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
 		return
 	}
 	u.unheard = false
 	for number := range u.open {
 		l := e.at(u, number)
 		if a := l.g.alert; a.phase == up && a.told == recorded && e.ours(u, number) {
-			l.tell(models.AlertFiring, max(a.at, a.fired, l.watermark()), a.edge.Reason+"; up since before it could be told")
+			l.tell(
+				models.AlertFiring,
+				max(a.at, a.fired, l.watermark()),
+				a.edge.Reason+"; up since before it could be told",
+			)
 		}
 	}
 }
 
-// replaying says whether what a unit decides of a group at an instant was decided by an earlier run. What time brings about is decided when logs have been read,
-// so a replay that has just ended is not over for what lies before its end.
+// replaying says whether what a unit decides of a group at an instant was decided by an earlier
+// run. What time brings about is decided when logs have been read, so a replay that has just ended
+// is not over for what lies before its end.
 func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
 	if owner := u.owner(number); owner != nobody {
 		pt := e.times.owners[owner]
@@ -123,7 +132,8 @@ func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
 	}
 	replayed := int64(never)
 	for p, pt := range e.times.partitions {
-		if u.topics != nil && !u.topics[p.Topic] || u.topics == nil && u.except != "" && p.Topic == u.except {
+		if u.topics != nil && !u.topics[p.Topic] ||
+			u.topics == nil && u.except != "" && p.Topic == u.except {
 			continue
 		}
 		if pt.replay {
@@ -136,7 +146,8 @@ func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
 	return replayed != never && at <= replayed-u.lateness()
 }
 
-// bury tells that the alerts are over whose rules were changed or removed while the engine was away.
+// bury tells that the alerts are over whose rules were changed or removed while the engine was
+// away.
 func (e *Engine) bury() {
 	for _, s := range e.kept.orphans {
 		at := instant(max(s.At, s.Start))

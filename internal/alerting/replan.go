@@ -9,8 +9,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The index over the rules looks for the rarest part of each. Which that is only the logs can tell, and when the rules are read none may have gone by; then it is
-// guessed. A few of the records that are scanned are kept, and Replan plans by them. Whatever the plan is, the same rules match; it only costs less.
+// The index over the rules looks for the rarest part of each. Which that is only the logs can tell,
+// and when the rules are read none may have gone by; then it is guessed. A few of the records that
+// are scanned are kept, and Replan plans by them. Whatever the plan is, the same rules match; it
+// only costs less.
 
 const (
 	sampleSize   = 2048    // records that are kept
@@ -28,7 +30,8 @@ type sample struct {
 	fresh   int // kept since the last plan
 }
 
-// offer keeps a few of some records, before which others were passed over, and returns how many now are.
+// offer keeps a few of some records, before which others were passed over, and returns how many now
+// are.
 func (s *sample) offer(records []models.Record, passed int) int {
 	if passed+len(records) < sampleEarly {
 		return passed + len(records)
@@ -53,11 +56,21 @@ func (s *sample) keep(r *models.Record) {
 	}
 	s.fresh++
 	if len(s.records) < sampleSize {
-		s.records = append(s.records, models.Record{Topic: r.Topic, Partition: r.Partition, Timestamp: r.Timestamp, Value: bytes.Clone(r.Value)})
+		s.records = append(
+			s.records,
+			models.Record{
+				Topic:     r.Topic,
+				Partition: r.Partition,
+				Timestamp: r.Timestamp,
+				Value:     bytes.Clone(r.Value),
+			},
+		)
 		return
 	}
 	old := &s.records[s.next]
-	old.Topic, old.Partition, old.Timestamp, old.Value = r.Topic, r.Partition, r.Timestamp, append(old.Value[:0], r.Value...)
+	old.Topic, old.Partition, old.Timestamp, old.Value = r.Topic, r.Partition, r.Timestamp, append(
+		old.Value[:0],
+		r.Value...)
 	s.next = (s.next + 1) % sampleSize
 }
 
@@ -68,7 +81,8 @@ func (s *sample) size() int {
 	return len(s.records)
 }
 
-// due says whether the records are others than those of the last plan; it is then taken for granted that one is made.
+// due says whether the records are others than those of the last plan; it is then taken for granted
+// that one is made.
 func (s *sample) due() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,15 +127,17 @@ func (e *Engine) recent() func(*decode.Fields, func(*decode.Log)) {
 	}
 }
 
-// safely says whether f did not panic: a record that makes the decoder do so was rejected when it was scanned, and shall not end the program here.
+// safely says whether f did not panic: a record that makes the decoder do so was rejected when it
+// was scanned, and shall not end the program here.
 func safely(f func()) (ok bool) {
 	defer func() { ok = recover() == nil }()
 	f()
 	return
 }
 
-// Replan plans the index anew when other records have gone by than it was planned by, and says whether it did. That takes about as long as reading the rules does.
-// It may be called while logs are evaluated.
+// Replan plans the index anew when other records have gone by than it was planned by, and says
+// whether it did. That takes about as long as reading the rules does. It may be called while logs
+// are evaluated.
 func (e *Engine) Replan() (bool, error) {
 	if !e.sample.due() {
 		return false, nil
@@ -130,7 +146,16 @@ func (e *Engine) Replan() (bool, error) {
 	defer e.changing.Unlock()
 	p := e.program.Load()
 	former := p.match.Load()
-	m, err := match.Compile(p.queries, match.Options{Fields: p.paths, Lists: listsOf(p.set), Now: e.opts.clock, Sample: e.recent(), Former: former})
+	m, err := match.Compile(
+		p.queries,
+		match.Options{
+			Fields: p.paths,
+			Lists:  listsOf(p.set),
+			Now:    e.opts.clock,
+			Sample: e.recent(),
+			Former: former,
+		},
+	)
 	if err != nil {
 		return false, err
 	}

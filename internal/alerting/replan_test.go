@@ -11,7 +11,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// "The index looks for what is rare in my logs": it is planned by logs that went by, the same rules match, and what was counted is counted on.
+// "The index looks for what is rare in my logs": it is planned by logs that went by, the same rules
+// match, and what was counted is counted on.
 func TestReplan(t *testing.T) {
 	set, err := rule.Read("plan.rules.yml", []byte(`
 version: 1
@@ -34,8 +35,19 @@ groups:
 					service = "payment"
 				}
 				at := start.Add(time.Duration(offset) * time.Millisecond)
-				value := fmt.Appendf(nil, `{"timestamp":"%s","level":"info","message":"connection %d","service":"%s"}`, at.Format(time.RFC3339Nano), offset, service)
-				records[i] = models.Record{Topic: "logs", Offset: offset, Timestamp: at, Value: value}
+				value := fmt.Appendf(
+					nil,
+					`{"timestamp":"%s","level":"info","message":"connection %d","service":"%s"}`,
+					at.Format(time.RFC3339Nano),
+					offset,
+					service,
+				)
+				records[i] = models.Record{
+					Topic:     "logs",
+					Offset:    offset,
+					Timestamp: at,
+					Value:     value,
+				}
 				offset++
 			}
 			e.Apply(scanner.Scan(records))
@@ -44,7 +56,10 @@ groups:
 	var seen [2][]models.Alert
 	for run, planned := range []bool{false, true} {
 		offset = 0
-		e := NewEngine(WithRules(set), WithEmit(func(a models.Alert) { seen[run] = append(seen[run], a) }))
+		e := NewEngine(
+			WithRules(set),
+			WithEmit(func(a models.Alert) { seen[run] = append(seen[run], a) }),
+		)
 		scanner := e.NewScanner()
 		read(e, scanner, 130)
 		if planned {
@@ -56,7 +71,10 @@ groups:
 			}
 		}
 		read(e, scanner, 130)
-		e.Advance(start.Add(time.Hour), []models.Progress{{Topic: "logs", Next: offset, End: offset, CaughtUp: true}})
+		e.Advance(
+			start.Add(time.Hour),
+			[]models.Progress{{Topic: "logs", Next: offset, End: offset, CaughtUp: true}},
+		)
 		cost := e.Rules()[0].Cost
 		if want := `service is "payment"`; planned != (cost.Pivot == want) {
 			t.Errorf("planned %v: it looks for %s", planned, cost.Pivot)

@@ -20,8 +20,9 @@ import (
 //	n name key                   the number of the last episode of a group
 //	s suppression key            a suppression
 //
-// Rules and suppressions are known by the fingerprints of what they mean, eight bytes; so the state of a rule that was changed is left alone, and removed; but numbers go
-// by the fingerprint of its name.
+// Rules and suppressions are known by the fingerprints of what they mean, eight bytes; so the state
+// of a rule that was changed is left alone, and removed; but numbers go by the fingerprint of its
+// name.
 const (
 	keyVersion     = 'v'
 	keyPartition   = 'p'
@@ -46,7 +47,8 @@ type orphan struct {
 	home models.Partition
 }
 
-// gone notes that the state of rules and suppressions that a program no longer has is to be deleted.
+// gone notes that the state of rules and suppressions that a program no longer has is to be
+// deleted.
 func (k *keeping) gone(old, p *program) {
 	var kept []uint64
 	for _, u := range p.units {
@@ -57,13 +59,18 @@ func (k *keeping) gone(old, p *program) {
 			continue
 		}
 		k.delete = append(k.delete, idKey(keyUnit, u.fingerprint, ""))
-		u.groups.each(func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, g.key)) })
+		u.groups.each(
+			func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, g.key)) },
+		)
 		for _, key := range u.removed {
 			k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, key))
 		}
 	}
 	for _, s := range old.suppressions {
-		if !slices.ContainsFunc(p.suppressions, func(n *suppression) bool { return n.fingerprint == s.fingerprint }) {
+		if !slices.ContainsFunc(
+			p.suppressions,
+			func(n *suppression) bool { return n.fingerprint == s.fingerprint },
+		) {
 			for key := range s.marks {
 				k.delete = append(k.delete, idKey(keySuppression, s.fingerprint, key))
 			}
@@ -76,8 +83,9 @@ func idKey(kind byte, id uint64, key string) []byte {
 	return append(b, key...)
 }
 
-// Save passes the state to put: all of it, or what has changed since the last call, with del for what is gone. The slices are valid during the call. It is to be
-// called between Apply and Advance, never beside them.
+// Save passes the state to put: all of it, or what has changed since the last call, with del for
+// what is gone. The slices are valid during the call. It is to be called between Apply and Advance,
+// never beside them.
 func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byte)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -119,7 +127,9 @@ func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte
 }
 
 func partitionKey(p models.Partition) []byte {
-	return append(binary.BigEndian.AppendUint32([]byte{keyPartition}, uint32(p.Partition)), p.Topic...)
+	return append(
+		binary.BigEndian.AppendUint32([]byte{keyPartition}, uint32(p.Partition)),
+		p.Topic...)
 }
 
 func (s *suppression) save(full bool, put func(key, value []byte), del func(key []byte)) {
@@ -162,7 +172,12 @@ type savedUnit struct {
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
-func (u *unit) save(times *timekeeper, full bool, put func(key, value []byte), del func(key []byte)) {
+func (u *unit) save(
+	times *timekeeper,
+	full bool,
+	put func(key, value []byte),
+	del func(key []byte),
+) {
 	u.saveGroups(times, full, put, del)
 	if !full && !u.changed {
 		return
@@ -179,7 +194,12 @@ func (u *unit) save(times *timekeeper, full bool, put func(key, value []byte), d
 	put(idKey(keyUnit, u.fingerprint, ""), encode(s))
 }
 
-func (u *unit) saveGroups(times *timekeeper, full bool, put func(key, value []byte), del func(key []byte)) {
+func (u *unit) saveGroups(
+	times *timekeeper,
+	full bool,
+	put func(key, value []byte),
+	del func(key []byte),
+) {
 	for _, key := range u.removed {
 		if _, again := u.groups.find([]byte(key)); !again {
 			del(idKey(keyGroup, u.fingerprint, key))
@@ -230,11 +250,12 @@ type savedAlert struct {
 	Level   int               `json:"level,omitempty"`
 	Shown   int               `json:"shown,omitempty"`
 	Labels  map[string]string `json:"labels,omitempty"`
-	Rule    string            `json:"rule"` // this, and what follows, for an alert whose rule is gone when it is restored
-	ID      string            `json:"id"`
-	Episode int64             `json:"episode"`
-	Count   int64             `json:"count"`
-	Points  []Point           `json:"points,omitempty"`
+	// this, and what follows, for an alert whose rule is gone when it is restored
+	Rule    string  `json:"rule"`
+	ID      string  `json:"id"`
+	Episode int64   `json:"episode"`
+	Count   int64   `json:"count"`
+	Points  []Point `json:"points,omitempty"`
 }
 
 type savedEdge struct {
@@ -260,7 +281,8 @@ const (
 	hasOwner
 )
 
-// append appends a group: flags, episodes, when it was last seen, what few groups have, and the window.
+// append appends a group: flags, episodes, when it was last seen, what few groups have, and the
+// window.
 func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []byte {
 	flags := byte(0)
 	if g.alert != nil {
@@ -307,7 +329,12 @@ func (u *unit) saved(g *group) savedAlert {
 	a := g.alert
 	return savedAlert{
 		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passed, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
-		Edge: savedEdge{a.edge.At, finite(a.edge.Value), a.edge.Threshold, a.edge.Reason}, Base: a.base, Level: a.level, Shown: a.shown, Labels: a.labels,
+		Edge: savedEdge{
+			a.edge.At,
+			finite(a.edge.Value),
+			a.edge.Threshold,
+			a.edge.Reason,
+		}, Base: a.base, Level: a.level, Shown: a.shown, Labels: a.labels,
 		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Count: g.win.Entered(never) - a.base, Points: a.points,
 	}
 }
@@ -315,7 +342,13 @@ func (u *unit) saved(g *group) savedAlert {
 func (s savedAlert) alert() *alert {
 	return &alert{
 		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passed: s.Passed, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
-		edge: window.Edge{At: s.Edge.At, True: true, Value: s.Edge.Value, Threshold: s.Edge.Threshold, Reason: s.Edge.Reason},
+		edge: window.Edge{
+			At:        s.Edge.At,
+			True:      true,
+			Value:     s.Edge.Value,
+			Threshold: s.Edge.Threshold,
+			Reason:    s.Edge.Reason,
+		},
 		base: s.Base, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
 	}
 }
@@ -332,13 +365,18 @@ func encode(v any) []byte {
 	return b
 }
 
-// Restore takes over a state that Save has passed on; load passes its keys and values to each, in any order. The engine is new. What belongs to rules that are no
-// longer there, or mean something else now, is deleted with the next Save, and their alerts are over.
+// Restore takes over a state that Save has passed on; load passes its keys and values to each, in
+// any order. The engine is new. What belongs to rules that are no longer there, or mean something
+// else now, is deleted with the next Save, and their alerts are over.
 func (e *Engine) Restore(load func(each func(key, value []byte) error) error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := e.program.Load()
-	r := &restoring{e: e, units: make(map[uint64]*unit), suppressions: make(map[uint64]*suppression)}
+	r := &restoring{
+		e:            e,
+		units:        make(map[uint64]*unit),
+		suppressions: make(map[uint64]*suppression),
+	}
 	for _, u := range p.units {
 		r.units[u.fingerprint] = u
 	}
@@ -372,13 +410,20 @@ func (r *restoring) each(key, value []byte) error {
 	switch kind := key[0]; kind {
 	case keyVersion:
 		if len(value) != 1 || value[0] != formatVersion {
-			return fmt.Errorf("the state is of format %v, and this program knows %d: use the version that wrote it, or start with an empty data directory", value, formatVersion)
+			return fmt.Errorf(
+				"the state is of format %v, and this program knows %d: use the version that wrote it, or start with an empty data directory",
+				value,
+				formatVersion,
+			)
 		}
 	case keyPartition:
 		if len(key) < 5 {
 			return errDamaged
 		}
-		p := models.Partition{Topic: string(key[5:]), Partition: int32(binary.BigEndian.Uint32(key[1:]))}
+		p := models.Partition{
+			Topic:     string(key[5:]),
+			Partition: int32(binary.BigEndian.Uint32(key[1:])),
+		}
 		pt := r.e.times.partition(p)
 		pt.base, pt.reached, pt.oldest, pt.logs, pt.late = in.varint(), in.varint(), in.varint(), in.varint(), in.varint()
 		if r.e.kept.partitions == nil {
@@ -426,7 +471,12 @@ func (u *unit) restore(in *reader) {
 	in.decode(in.b, &s)
 	u.warming = false
 	u.base, u.watermark, u.start, u.matches, u.lastMatch, u.fired = s.Base, s.Watermark, s.Start, s.Matches, s.LastMatch, s.Fired
-	u.refused = refusals{count: s.Refused, first: s.Shortage[0], last: s.Shortage[1], episodes: s.Shortages}
+	u.refused = refusals{
+		count:    s.Refused,
+		first:    s.Shortage[0],
+		last:     s.Shortage[1],
+		episodes: s.Shortages,
+	}
 	for _, p := range s.Past {
 		if i := int(p[0]); i < len(s.PastKeys) {
 			u.past = append(u.past, firing{string(s.PastKeys[i]), p[1], p[2]})
@@ -482,7 +532,8 @@ func (r *restoring) group(u *unit, key string, in *reader) {
 	g.win = *win
 }
 
-// orphan notes an alert whose rule is no longer there, and whose logs are on a partition, as far as that is known.
+// orphan notes an alert whose rule is no longer there, and whose logs are on a partition, as far as
+// that is known.
 func (r *restoring) orphan(value []byte, home models.Partition) {
 	in := reader{b: value}
 	flags := in.byte()

@@ -20,8 +20,9 @@ const (
 	keptText   = 1 << 20     // scratch beyond this is given back
 )
 
-// scanner is the stateless half of the engine: it reads records and finds the rules that they match. It shares nothing that changes, so every worker has one.
-// What matches nothing leaves no trace but its time.
+// scanner is the stateless half of the engine: it reads records and finds the rules that they
+// match. It shares nothing that changes, so every worker has one. What matches nothing leaves no
+// trace but its time.
 type scanner struct {
 	e        *Engine
 	p        *program
@@ -37,7 +38,8 @@ type scanner struct {
 	reject   func(decode.Reason, string)
 }
 
-// NewScanner returns a scanner for one goroutine. It follows the rules: each scan is of the newest ones.
+// NewScanner returns a scanner for one goroutine. It follows the rules: each scan is of the newest
+// ones.
 func (e *Engine) NewScanner() models.Scanner { return e.newScanner() }
 
 func (e *Engine) newScanner() *scanner {
@@ -48,7 +50,10 @@ func (e *Engine) newScanner() *scanner {
 			s.scan.dropped++
 			return
 		}
-		s.scan.rejected = append(s.scan.rejected, models.Rejection{Record: s.record, Reason: string(reason), Detail: detail})
+		s.scan.rejected = append(
+			s.scan.rejected,
+			models.Rejection{Record: s.record, Reason: string(reason), Detail: detail},
+		)
 	}
 	return s
 }
@@ -58,7 +63,10 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 	s.scan = s.e.scans.Get().(*scan)
 	s.follow()
 	if len(records) > 0 {
-		s.scan.partition = models.Partition{Topic: records[0].Topic, Partition: records[0].Partition}
+		s.scan.partition = models.Partition{
+			Topic:     records[0].Topic,
+			Partition: records[0].Partition,
+		}
 		s.passed = s.e.sample.offer(records, s.passed)
 		d := s.decoder(records[0].Topic)
 		for i := range records {
@@ -104,7 +112,8 @@ func (s *scanner) decoder(topic string) *decode.Decoder {
 	return d
 }
 
-// newDecoder returns a decoder for a topic. A configuration that is wrong was refused long before; here it means that records are recognised by their bytes.
+// newDecoder returns a decoder for a topic. A configuration that is wrong was refused long before;
+// here it means that records are recognised by their bytes.
 func (e *Engine) newDecoder(topic string, fields *decode.Fields) *decode.Decoder {
 	d, err := decode.New(e.opts.decode(topic), fields)
 	if err != nil {
@@ -146,8 +155,8 @@ func (s *scanner) log(l *decode.Log) {
 	}
 }
 
-// time is the log's event time. It also moves the partition's: by what the broker or the producer has seen of time, so that one clock that is ahead does not make
-// the logs of all others late.
+// time is the log's event time. It also moves the partition's: by what the broker or the producer
+// has seen of time, so that one clock that is ahead does not make the logs of all others late.
 func (s *scanner) time(l *decode.Log) int64 {
 	at, record := l.Time(), l.RecordTime()
 	reached := at
@@ -203,8 +212,9 @@ func (s *scanner) mark(l *decode.Log, at int64, r ref) {
 	sc.marks = append(sc.marks, m)
 }
 
-// appendKey appends the group key: each label's value, preceded by its length. A label whose fields the log lacks has an empty value: a log without a service is
-// a group of its own rather than none, since losing an alert would be worse.
+// appendKey appends the group key: each label's value, preceded by its length. A label whose fields
+// the log lacks has an empty value: a log without a service is a group of its own rather than none,
+// since losing an alert would be worse.
 func (s *scanner) appendKey(dst []byte, l *decode.Log, by []byLabel) []byte {
 	for _, label := range by {
 		s.text = s.text[:0]
@@ -278,12 +288,22 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 	if l.Value(message).Kind <= decode.Null {
 		message = decode.FieldRaw
 	}
-	ln.level, ln.service, ln.message = keep(decode.FieldLevel, maxField), keep(decode.FieldService, maxField), keep(message, maxMessage)
+	ln.level, ln.service, ln.message = keep(
+		decode.FieldLevel,
+		maxField,
+	), keep(
+		decode.FieldService,
+		maxField,
+	), keep(
+		message,
+		maxMessage,
+	)
 	sc.lines = append(sc.lines, ln)
 	return int32(len(sc.lines) - 1)
 }
 
-// scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs no allocation once it has grown.
+// scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs
+// no allocation once it has grown.
 type scan struct {
 	program       *program
 	partition     models.Partition
@@ -365,7 +385,17 @@ func (s *scan) recycle() bool {
 	}
 	clear(s.hits)
 	clear(s.marks)
-	*s = scan{newest: math.MinInt64, oldest: math.MaxInt64, rejected: s.rejected[:0], hits: s.hits[:0], marks: s.marks[:0], values: s.values[:0], members: s.members[:0], lines: s.lines[:0], text: s.text[:0]}
+	*s = scan{
+		newest:   math.MinInt64,
+		oldest:   math.MaxInt64,
+		rejected: s.rejected[:0],
+		hits:     s.hits[:0],
+		marks:    s.marks[:0],
+		values:   s.values[:0],
+		members:  s.members[:0],
+		lines:    s.lines[:0],
+		text:     s.text[:0],
+	}
 	return true
 }
 

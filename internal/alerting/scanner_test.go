@@ -38,7 +38,9 @@ func TestScanningAllocatesNothing(t *testing.T) {
 	s := e.NewScanner()
 	f := func(text string, most float64) {
 		t.Helper()
-		records := []models.Record{{Topic: "logs", Timestamp: time.Unix(1_700_000_000, 0), Value: []byte(text)}}
+		records := []models.Record{
+			{Topic: "logs", Timestamp: time.Unix(1_700_000_000, 0), Value: []byte(text)},
+		}
 		for range 20 {
 			e.Apply(s.Scan(records))
 		}
@@ -54,10 +56,19 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	f := func(ahead time.Duration, absurd int, at time.Time) {
 		t.Helper()
-		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","user":"ann"}`, now.Add(ahead).Format(time.RFC3339))
+		value := fmt.Sprintf(
+			`{"timestamp":%q,"level":"ERROR","user":"ann"}`,
+			now.Add(ahead).Format(time.RFC3339),
+		)
 		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now, Value: []byte(value)}}).(*scan)
 		if sc.absurd != absurd || sc.hits[0].time != at.UnixNano() || sc.newest > now.UnixNano() {
-			t.Errorf("%s ahead: absurd %d, at %v, newest %v", ahead, sc.absurd, instant(sc.hits[0].time), instant(sc.newest))
+			t.Errorf(
+				"%s ahead: absurd %d, at %v, newest %v",
+				ahead,
+				sc.absurd,
+				instant(sc.hits[0].time),
+				instant(sc.newest),
+			)
 		}
 	}
 	f(-time.Hour, 0, now.Add(-time.Hour))
@@ -67,7 +78,8 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 
 func TestWhatCannotBeReadIsPassedOn(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
-	sc := e.NewScanner().Scan([]models.Record{{Topic: "logs", Value: []byte{0, 0, 0, 0, 7, 1, 2}}, {Topic: "logs", Value: nil}, {Topic: "logs", Value: []byte("plain")}})
+	sc := e.NewScanner().
+		Scan([]models.Record{{Topic: "logs", Value: []byte{0, 0, 0, 0, 7, 1, 2}}, {Topic: "logs", Value: nil}, {Topic: "logs", Value: []byte("plain")}})
 	if r := sc.Rejected(); len(r) != 1 || r[0].Record != 0 || sc.Logs() != 1 {
 		t.Errorf("rejected %+v, %d logs", r, sc.Logs())
 	}
@@ -100,7 +112,12 @@ func TestMemoryOfGroups(t *testing.T) {
 	records := make([]models.Record, 500)
 	for i := 0; i < n; i += len(records) {
 		for j := range records {
-			records[j] = models.Record{Topic: "logs", Offset: int64(i + j), Timestamp: at, Value: fmt.Appendf(nil, `{"level":"ERROR","user":"user-%08d"}`, i+j)}
+			records[j] = models.Record{
+				Topic:     "logs",
+				Offset:    int64(i + j),
+				Timestamp: at,
+				Value:     fmt.Appendf(nil, `{"level":"ERROR","user":"user-%08d"}`, i+j),
+			}
 		}
 		e.Apply(s.Scan(records))
 	}

@@ -1,9 +1,11 @@
 package alerting
 
-// Several engines may share topics, each reading some of the partitions, if all logs of a group are on one of them. A partition may move from one to another at any
-// time, and come back, perhaps within seconds; whoever gets it goes on where its own state of the partition ends. So each group follows the time of the partition
-// that its logs come from, and where that was given up nothing happens: a window does not run empty because somebody else reads on. The alerts of such groups are
-// no longer shown, since somebody else has them, but they are not over.
+// Several engines may share topics, each reading some of the partitions, if all logs of a group are
+// on one of them. A partition may move from one to another at any time, and come back, perhaps
+// within seconds; whoever gets it goes on where its own state of the partition ends. So each group
+// follows the time of the partition that its logs come from, and where that was given up nothing
+// happens: a window does not run empty because somebody else reads on. The alerts of such groups
+// are no longer shown, since somebody else has them, but they are not over.
 
 // owner is the number of the partition that the logs of a group come from.
 type owner uint16
@@ -42,7 +44,13 @@ func (u *unit) own(number uint32, owner owner) {
 		u.owners = append(u.owners, nobody)
 	}
 	for int(owner) >= len(u.due) {
-		u.due, u.fading = append(u.due, dueHeap{table: &u.groups}), append(u.fading, dueHeap{table: &u.groups})
+		u.due, u.fading = append(
+			u.due,
+			dueHeap{table: &u.groups},
+		), append(
+			u.fading,
+			dueHeap{table: &u.groups},
+		)
 	}
 	g := u.groups.at(number)
 	due, fades := g.due, g.fades
@@ -76,7 +84,8 @@ func (u *unit) setDue(number uint32, due int64, fades bool) {
 	u.heap(number, fades).set(number, due)
 }
 
-// watermark is the instant before which a unit expects nothing more of the groups of a partition; always when nothing is known.
+// watermark is the instant before which a unit expects nothing more of the groups of a partition;
+// always when nothing is known.
 func (e *Engine) watermark(u *unit, owner owner) int64 {
 	if owner == nobody {
 		return u.watermark
@@ -91,13 +100,15 @@ func (e *Engine) watermark(u *unit, owner owner) int64 {
 // watermark is that of the group.
 func (l *life) watermark() int64 { return l.e.watermark(l.u, l.u.owner(l.number)) }
 
-// ours says whether the partition of a group is ours to read. Before it was said which are, all are.
+// ours says whether the partition of a group is ours to read. Before it was said which are, all
+// are.
 func (e *Engine) ours(u *unit, number uint32) bool {
 	owner := u.owner(number)
 	return owner == nobody || !e.times.advanced || e.times.owners[owner].ours
 }
 
-// forsake drops what belongs to partitions that were given up for longer than any rule remembers a key: they are not coming back, and nothing of them is to be told.
+// forsake drops what belongs to partitions that were given up for longer than any rule remembers a
+// key: they are not coming back, and nothing of them is to be told.
 func (e *Engine) forsake() {
 	if !e.opts.shared {
 		return

@@ -30,8 +30,24 @@ type topic [2][]models.Record
 
 func (tp *topic) write(partition int32, at time.Time, service, say string) {
 	list := &tp[partition]
-	value := fmt.Appendf(nil, `{"timestamp":%q,"service":%q,"say":%q,"n":%d,"message":"m"}`, at.Format(time.RFC3339Nano), service, say, len(*list))
-	*list = append(*list, models.Record{Topic: "logs", Partition: partition, Offset: int64(len(*list)), Timestamp: at, Value: value})
+	value := fmt.Appendf(
+		nil,
+		`{"timestamp":%q,"service":%q,"say":%q,"n":%d,"message":"m"}`,
+		at.Format(time.RFC3339Nano),
+		service,
+		say,
+		len(*list),
+	)
+	*list = append(
+		*list,
+		models.Record{
+			Topic:     "logs",
+			Partition: partition,
+			Offset:    int64(len(*list)),
+			Timestamp: at,
+			Value:     value,
+		},
+	)
 }
 
 // member is an engine that shares the topic.
@@ -46,7 +62,8 @@ func newMember(set *rule.Set, tp *topic) *member {
 	return m
 }
 
-// advance reads everything that the member's partitions have, and tells the time: first of all which partitions these are.
+// advance reads everything that the member's partitions have, and tells the time: first of all
+// which partitions these are.
 func (m *member) advance(now time.Time) {
 	m.engine.Advance(now, m.progress())
 	for n, until := range m.has {
@@ -62,7 +79,17 @@ func (m *member) advance(now time.Time) {
 func (m *member) progress() (list []models.Progress) {
 	for n, until := range m.has {
 		end := int64(len(m.topic[n]))
-		list = append(list, models.Progress{Topic: "logs", Partition: n, Next: m.next[n], End: end, CaughtUp: m.next[n] == end, Replay: m.next[n] < int64(until)})
+		list = append(
+			list,
+			models.Progress{
+				Topic:     "logs",
+				Partition: n,
+				Next:      m.next[n],
+				End:       end,
+				CaughtUp:  m.next[n] == end,
+				Replay:    m.next[n] < int64(until),
+			},
+		)
 	}
 	return list
 }
@@ -78,7 +105,10 @@ func (m *member) give(partitions ...int32) {
 func (m *member) heard() (list []string) {
 	for _, a := range m.alerts {
 		if !a.Historical && (a.State == models.AlertFiring || a.State == models.AlertResolved) {
-			list = append(list, fmt.Sprint(a.State, " ", a.Labels["alertname"], " ", a.Labels["service"]))
+			list = append(
+				list,
+				fmt.Sprint(a.State, " ", a.Labels["alertname"], " ", a.Labels["service"]),
+			)
 		}
 	}
 	slices.Sort(list)
@@ -95,7 +125,8 @@ func (m *member) shows() (list []string) {
 	return list
 }
 
-// "A partition moves to another member and back. Is anybody told that the alert is over, while it is not?"
+// "A partition moves to another member and back. Is anybody told that the alert is over, while it
+// is not?"
 func TestAPartitionThatWasGivenUpStandsStill(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(sharedRules))
 	if err != nil {
@@ -158,7 +189,14 @@ func TestAPartitionThatWasGivenUpStandsStill(t *testing.T) {
 			a.advance(now)
 			b.advance(now)
 		}
-		want := append(slices.Clone(firing), "firing Silent broken", "firing Silent quiet", "resolved Errors broken", "resolved Lasting broken", "resolved Many broken")
+		want := append(
+			slices.Clone(firing),
+			"firing Silent broken",
+			"firing Silent quiet",
+			"resolved Errors broken",
+			"resolved Lasting broken",
+			"resolved Many broken",
+		)
 		same("A at the end", a.heard(), want...)
 		same("B at the end", b.heard())
 		if groups := b.engine.Stats().Groups; groups != 4 {

@@ -13,13 +13,16 @@ import (
 
 // RuleStatus is how a rule does.
 type RuleStatus struct {
-	ID         string        `json:"id"`
-	Name       string        `json:"name"`
-	Group      string        `json:"group"`
-	Place      string        `json:"place"` // file:line
-	Mode       string        `json:"mode"`
-	State      string        `json:"state"`          // firing, pending, suppressed or inactive; unknown when it waits for silence and nothing can be read; warming while its past is read; off
-	Cold       string        `json:"cold,omitempty"` // why it knows nothing of its past, as long as that matters
+	ID    string `json:"id"`
+	Name  string `json:"name"`
+	Group string `json:"group"`
+	Place string `json:"place"` // file:line
+	Mode  string `json:"mode"`
+	// firing, pending, suppressed or inactive; unknown when it waits for silence and nothing can be
+	// read; warming while its past is read; off
+	State string `json:"state"`
+	// why it knows nothing of its past, as long as that matters
+	Cold       string        `json:"cold,omitempty"`
 	Match      string        `json:"match"`
 	When       string        `json:"when"`
 	Window     time.Duration `json:"window"`
@@ -48,11 +51,12 @@ type WatermarkStatus struct {
 	Partition int32     `json:"partition"`
 	Time      time.Time `json:"time,omitzero"`    // what was read up to here, but for disorder
 	Reached   time.Time `json:"reached,omitzero"` // event time of the newest log
-	CaughtUp  bool      `json:"caught_up"`        // the clock moves it, since there is nothing left to read
-	Replay    bool      `json:"replay"`
-	Logs      int64     `json:"logs"`
-	Late      int64     `json:"late"` // matches that came later than their rule allows
-	Delays    Delays    `json:"delays"`
+	// the clock moves it, since there is nothing left to read
+	CaughtUp bool   `json:"caught_up"`
+	Replay   bool   `json:"replay"`
+	Logs     int64  `json:"logs"`
+	Late     int64  `json:"late"` // matches that came later than their rule allows
+	Delays   Delays `json:"delays"`
 }
 
 // GroupStatus is what a rule knows of a group.
@@ -196,7 +200,8 @@ func (u *unit) stateOf(s *RuleStatus) string {
 	return "inactive"
 }
 
-// memory is about how much a unit holds. It looks at a part of the groups, so that asking costs little.
+// memory is about how much a unit holds. It looks at a part of the groups, so that asking costs
+// little.
 func (u *unit) memory() int {
 	const looked = 256
 	seen, sum := 0, 0
@@ -242,7 +247,11 @@ func (e *Engine) Alerts() []models.Alert {
 		}
 	}
 	slices.SortFunc(list, func(a, b models.Alert) int {
-		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(
+			b.StartsAt.Compare(a.StartsAt),
+			cmp.Compare(a.Rule, b.Rule),
+			cmp.Compare(a.ID, b.ID),
+		)
 	})
 	return list
 }
@@ -285,7 +294,13 @@ func (e *Engine) Stats() Stats {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := &e.total
-	s := Stats{Logs: t.logs, Rejected: t.rejected, Hits: t.hits, Absurd: t.absurd, Now: instant(e.times.now)}
+	s := Stats{
+		Logs:     t.logs,
+		Rejected: t.rejected,
+		Hits:     t.hits,
+		Absurd:   t.absurd,
+		Now:      instant(e.times.now),
+	}
 	slowest := int64(never)
 	for _, u := range e.program.Load().units {
 		firing, waiting, suppressed := e.phases(u)
@@ -308,7 +323,8 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
-// Group returns what a rule knows of the group that some labels select; labels that the rule does not group by are ignored. It is false when there is no such rule.
+// Group returns what a rule knows of the group that some labels select; labels that the rule does
+// not group by are ignored. It is false when there is no such rule.
 func (e *Engine) Group(ruleID string, labels map[string]string) (GroupStatus, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -358,7 +374,11 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 	}
 	l := e.at(u, number)
 	g := l.g
-	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(g.episodes), g.expected, groupBytes+len(g.key)+g.win.Bytes()
+	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(
+		g.episodes,
+	), g.expected, groupBytes+len(
+		g.key,
+	)+g.win.Bytes()
 	if newest := g.newest(); newest > 0 {
 		s.Seen = time.Unix(0, newest).UTC()
 	}
@@ -370,7 +390,8 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 	return s
 }
 
-// Explanation is why a rule takes notice of a log, or does not, and what it knows of the log's group.
+// Explanation is why a rule takes notice of a log, or does not, and what it knows of the log's
+// group.
 type Explanation struct {
 	Rule  string      `json:"rule"`
 	Reads bool        `json:"reads"` // the rule reads the log's topic
@@ -395,12 +416,21 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 	s := &scanner{}
 	d.Decode(&record, func(l *decode.Log) {
 		key := string(s.appendKey(nil, l, u.by))
-		list = append(list, Explanation{Rule: u.id, Reads: u.reads(record.Topic), Match: match.Explain(u.rule.Match, l, listsOf(p.set)), Group: e.group(u, key)})
+		list = append(
+			list,
+			Explanation{
+				Rule:  u.id,
+				Reads: u.reads(record.Topic),
+				Match: match.Explain(u.rule.Match, l, listsOf(p.set)),
+				Group: e.group(u, key),
+			},
+		)
 	}, nil)
 	return list, true
 }
 
-// Series returns the values of an alert's condition over time, as far as they are known: while it is up, one every ten seconds.
+// Series returns the values of an alert's condition over time, as far as they are known: while it
+// is up, one every ten seconds.
 func (e *Engine) Series(alertID string) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()

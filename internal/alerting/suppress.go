@@ -6,8 +6,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// suppression mutes rules from one log to another. Like everything else it goes by event time: an alert that fires between the two is muted, whenever their logs
-// arrive; only what was told before they did stays told.
+// suppression mutes rules from one log to another. Like everything else it goes by event time: an
+// alert that fires between the two is muted, whenever their logs arrive; only what was told before
+// they did stays told.
 type suppression struct {
 	rule        *rule.Suppression
 	fingerprint uint64
@@ -21,12 +22,17 @@ type muting struct {
 	dirty map[string]bool
 }
 
-// marks are the times of the logs that begin and end a suppression, in order. Which end belongs to which start is worked out when it is asked for, so that the
-// order in which they arrive does not matter.
+// marks are the times of the logs that begin and end a suppression, in order. Which end belongs to
+// which start is worked out when it is asked for, so that the order in which they arrive does not
+// matter.
 type marks struct{ starts, ends []int64 }
 
 func newSuppression(s *rule.Suppression) *suppression {
-	return &suppression{rule: s, fingerprint: fingerprintOf(*s), muting: &muting{marks: make(map[string]*marks), dirty: make(map[string]bool)}}
+	return &suppression{
+		rule:        s,
+		fingerprint: fingerprintOf(*s),
+		muting:      &muting{marks: make(map[string]*marks), dirty: make(map[string]bool)},
+	}
 }
 
 const maxMarks = 100 // of a key that are remembered
@@ -50,8 +56,8 @@ func (s *suppression) mark(key string, at int64, end bool) {
 	}
 }
 
-// until is when the suppression ends that is on at an instant; always when none is. Each start mutes until after the first end that follows it, and never for
-// longer than max.
+// until is when the suppression ends that is on at an instant; always when none is. Each start
+// mutes until after the first end that follows it, and never for longer than max.
 func (s *suppression) until(key string, at int64) int64 {
 	until := int64(always)
 	m := s.marks[key]
@@ -90,8 +96,9 @@ func (s *suppression) forget(before int64) {
 	}
 }
 
-// suppressed returns the suppression that mutes a group at an instant, and until when; until is not after at when none does. A suppression without labels mutes
-// every group; one with labels those that have the same values.
+// suppressed returns the suppression that mutes a group at an instant, and until when; until is not
+// after at when none does. A suppression without labels mutes every group; one with labels those
+// that have the same values.
 func (e *Engine) suppressed(u *unit, key string, at int64) (name string, until int64) {
 	until = always
 	for _, s := range u.mutedBy {
@@ -106,7 +113,8 @@ func (e *Engine) suppressed(u *unit, key string, at int64) (name string, until i
 	return name, until
 }
 
-// keyFor is the key under which a suppression knows a group of a unit; none when the alert has not all of its labels.
+// keyFor is the key under which a suppression knows a group of a unit; none when the alert has not
+// all of its labels.
 func (s *suppression) keyFor(u *unit, key string) (string, bool) {
 	if len(s.rule.By) == 0 {
 		return "", true

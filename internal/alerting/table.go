@@ -2,8 +2,9 @@ package alerting
 
 import "hash/maphash"
 
-// table finds the groups of a unit by their keys: open addressing over numbers, and the groups themselves in chunks that never move. It costs 8 bytes a group
-// beside the group, where a map of strings costs 40.
+// table finds the groups of a unit by their keys: open addressing over numbers, and the groups
+// themselves in chunks that never move. It costs 8 bytes a group beside the group, where a map of
+// strings costs 40.
 type table struct {
 	seed   maphash.Seed
 	slots  []slot // a power of two
@@ -14,7 +15,8 @@ type table struct {
 	next   uint32   // the number after the highest that was ever given
 }
 
-// slot holds the number of a group, from 1, in its lower 24 bits, and a part of its key's hash in the upper 8.
+// slot holds the number of a group, from 1, in its lower 24 bits, and a part of its key's hash in
+// the upper 8.
 type slot uint32
 
 const (
@@ -94,7 +96,8 @@ func (t *table) grow() {
 	}
 }
 
-// remove forgets a group. What follows it in its run of slots moves up, so that no marks of removed groups are left to be skipped.
+// remove forgets a group. What follows it in its run of slots moves up, so that no marks of removed
+// groups are left to be skipped.
 func (t *table) remove(number uint32) {
 	mask := uint32(len(t.slots) - 1)
 	i := t.home(maphash.String(t.seed, t.at(number).key))
@@ -114,7 +117,8 @@ func (t *table) remove(number uint32) {
 	t.free = append(t.free, number)
 }
 
-// each calls f for every group, in the order of their numbers. f may remove the group it is called for.
+// each calls f for every group, in the order of their numbers. f may remove the group it is called
+// for.
 func (t *table) each(f func(number uint32, g *group)) {
 	for number := range t.next {
 		if g := t.at(number); g.live {

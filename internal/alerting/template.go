@@ -31,12 +31,16 @@ type text struct {
 func newText(name, source string) text {
 	t := text{name: name, constant: source}
 	if strings.Contains(source, "{{") {
-		t.template, t.err = template.New(name).Funcs(functions).Option("missingkey=zero").Parse(source)
+		t.template, t.err = template.New(name).
+			Funcs(functions).
+			Option("missingkey=zero").
+			Parse(source)
 	}
 	return t
 }
 
-// expand executes the template. One that fails yields a text that says so: what is wrong with a text about an alert must not keep the alert from people.
+// expand executes the template. One that fails yields a text that says so: what is wrong with a
+// text about an alert must not keep the alert from people.
 func (t *text) expand(data *templateData) string {
 	if t.err == nil && t.template == nil {
 		return t.constant
@@ -47,7 +51,11 @@ func (t *text) expand(data *templateData) string {
 		err = t.template.Execute(&out, data)
 	}
 	if err != nil && !errors.Is(err, errTooLong) {
-		return fmt.Sprintf("the template of %s failed: %s", t.name, strings.TrimPrefix(err.Error(), "template: "))
+		return fmt.Sprintf(
+			"the template of %s failed: %s",
+			t.name,
+			strings.TrimPrefix(err.Error(), "template: "),
+		)
 	}
 	return strings.ToValidUTF8(out.String(), "\uFFFD")
 }
@@ -97,7 +105,8 @@ func (n number) String() string {
 	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
-// lines are the lines that an alert shows. The methods answer for the first of them, or with nothing, so that {{ .Last.Message }} needs no test.
+// lines are the lines that an alert shows. The methods answer for the first of them, or with
+// nothing, so that {{ .Last.Message }} needs no test.
 type lines []models.Line
 
 // Message is the message of the first line.
@@ -127,7 +136,8 @@ func (l lines) line() models.Line {
 
 var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
 
-// unknownFields executes templates for an alert that says nothing, and reports what they ask for that no alert has. What else fails may be due to the nothing.
+// unknownFields executes templates for an alert that says nothing, and reports what they ask for
+// that no alert has. What else fails may be due to the nothing.
 func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs rule.Errors) {
 	sample := &templateData{Labels: map[string]string{}, First: lines{{}}, Last: lines{{}}}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {

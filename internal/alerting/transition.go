@@ -38,7 +38,8 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 	case models.AlertResolved:
 		u.resolved++
 		if a.told == said && !replay {
-			out.Historical = false // whoever heard that it fires is to hear that it is over, however late
+			// whoever heard that it fires is to hear that it is over, however late
+			out.Historical = false
 		}
 	}
 	a.shown = a.level
@@ -54,8 +55,8 @@ func (l *life) tell(state models.AlertState, at int64, reason string) {
 	}
 }
 
-// feed passes a transition on to the rules that read alerts. What fires early is passed on once: at once, or during a backlog when it is confirmed, since only then is
-// its time known.
+// feed passes a transition on to the rules that read alerts. What fires early is passed on once: at
+// once, or during a backlog when it is confirmed, since only then is its time known.
 func (l *life) feed(out models.Alert) {
 	if l.e.program.Load().feeds && !l.u.readsAlerts {
 		l.e.fed = append(l.e.fed, out)
@@ -67,8 +68,12 @@ func (l *life) alertNow(state models.AlertState, at int64, reason string) models
 	a, u := l.g.alert, l.u
 	out := models.Alert{
 		ID: u.alertID(l.g), Rule: u.id, Episode: int64(l.g.episodes), State: state, Reason: reason,
-		Value: finite(a.edge.Value), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: l.count(at),
-		Source: place(u.rule.Pos), Late: a.late, Shadow: u.rule.Mode == rule.Shadow, Home: l.e.home(u, l.number),
+		Value: finite(
+			a.edge.Value,
+		), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: l.count(at),
+		Source: place(
+			u.rule.Pos,
+		), Late: a.late, Shadow: u.rule.Mode == rule.Shadow, Home: l.e.home(u, l.number),
 	}
 	if state == models.AlertResolved {
 		value, threshold := l.g.win.Deciding(u.plan, at)
@@ -112,12 +117,18 @@ func (u *unit) annotate(a *models.Alert) map[string]string {
 	return out
 }
 
-// alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name. Logs cannot take a label from the rule's author but by the
-// rule's own by.
+// alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name.
+// Logs cannot take a label from the rule's author but by the rule's own by.
 func (u *unit) alertLabels(key string) map[string]string {
 	group := u.groupLabels(key)
 	labels := make(map[string]string, len(group)+len(u.labels)+1)
-	data := &templateData{Rule: u.id, Group: u.rule.Group, Name: u.rule.Name, Labels: group, Window: u.rule.Window}
+	data := &templateData{
+		Rule:   u.id,
+		Group:  u.rule.Group,
+		Name:   u.rule.Name,
+		Labels: group,
+		Window: u.rule.Window,
+	}
 	for i := range u.labels {
 		t := &u.labels[i]
 		labels[t.name] = t.expand(data)
@@ -127,7 +138,8 @@ func (u *unit) alertLabels(key string) map[string]string {
 	return labels
 }
 
-// alertID identifies an episode of a group of a rule: the same in every run over the same logs, and nothing else's.
+// alertID identifies an episode of a group of a rule: the same in every run over the same logs, and
+// nothing else's.
 func (u *unit) alertID(g *group) string {
 	return alertID(u.id, g.key, uint64(g.episodes))
 }
@@ -177,8 +189,8 @@ func (e *Engine) takeOut() []models.Alert {
 	return out
 }
 
-// sortTransitions sorts by event time, but leaves those of one alert in the order in which they were decided: what fires early may be found to have begun, and ended,
-// before.
+// sortTransitions sorts by event time, but leaves those of one alert in the order in which they
+// were decided: what fires early may be found to have begun, and ended, before.
 func sortTransitions(out []models.Alert) {
 	if len(out) < 2 {
 		return
@@ -197,7 +209,11 @@ func sortTransitions(out []models.Alert) {
 		list[i] = placed{at, out[i]}
 	}
 	slices.SortStableFunc(list, func(a, b placed) int {
-		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.alert.Rule, b.alert.Rule), cmp.Compare(a.alert.ID, b.alert.ID))
+		return cmp.Or(
+			a.at.Compare(b.at),
+			cmp.Compare(a.alert.Rule, b.alert.Rule),
+			cmp.Compare(a.alert.ID, b.alert.ID),
+		)
 	})
 	for i := range list {
 		out[i] = list[i].alert

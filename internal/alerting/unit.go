@@ -12,8 +12,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// unit is a rule at work: what is compiled of it, and the state of its groups. The compiled part is made anew with every set of rules; the state moves on to the
-// next unit of the same rule.
+// unit is a rule at work: what is compiled of it, and the state of its groups. The compiled part is
+// made anew with every set of rules; the state moves on to the next unit of the same rule.
 type unit struct {
 	rule        *rule.Rule
 	id          string
@@ -25,8 +25,9 @@ type unit struct {
 	asks        map[string]bool // the names of the alerts that its condition asks about
 	by          []byLabel
 	fields      []decode.FieldID // whose values events carry
-	shown       []decode.FieldID // whose values only people see: those of samples, then those of top
-	lines       int              // that an alert shows at most
+	// whose values only people see: those of samples, then those of top
+	shown       []decode.FieldID
+	lines       int // that an alert shows at most
 	labels      []text
 	annotations []text
 	calendar    calendar
@@ -47,23 +48,26 @@ type unit struct {
 
 // state is what a rule has seen. The engine's lock guards it.
 type state struct {
-	groups    table
-	fading    []dueHeap        // the same, of groups that only fade
-	due       []dueHeap        // by owner; one alone when nobody else reads our topics
-	owners    []owner          // of groups, by number; none when nobody else reads our topics
-	seen      map[uint32]int64 // when the newest event of a group was, for rules that wait for silence
-	gaps      map[uint32][]gap // silences that were longer than a key is remembered, and are not decided yet
-	dirty     []uint32         // chunks with groups that were changed since the last save
-	removed   []string         // keys of groups that are gone since then
-	changed   bool             // the state itself was changed
-	open      map[uint32]bool  // groups with an alert
-	base      int64            // event time that the logs of the rule have reached; it never goes back
-	watermark int64            // the same less the lateness: nothing older is expected
-	start     int64            // when the rule began to look; always before that
-	sampled   int              // groups that keep lines although they have no alert
-	warming   bool             // its past is being read; until then its logs do not count
-	cold      string           // why it began without its past
-	unheard   bool             // some alert is up that was too old to be told when it was found
+	groups table
+	fading []dueHeap // the same, of groups that only fade
+	due    []dueHeap // by owner; one alone when nobody else reads our topics
+	owners []owner   // of groups, by number; none when nobody else reads our topics
+	// when the newest event of a group was, for rules that wait for silence
+	seen map[uint32]int64
+	// silences that were longer than a key is remembered, and are not decided yet
+	gaps    map[uint32][]gap
+	dirty   []uint32        // chunks with groups that were changed since the last save
+	removed []string        // keys of groups that are gone since then
+	changed bool            // the state itself was changed
+	open    map[uint32]bool // groups with an alert
+	// event time that the logs of the rule have reached; it never goes back
+	base      int64
+	watermark int64  // the same less the lateness: nothing older is expected
+	start     int64  // when the rule began to look; always before that
+	sampled   int    // groups that keep lines although they have no alert
+	warming   bool   // its past is being read; until then its logs do not count
+	cold      string // why it began without its past
+	unheard   bool   // some alert is up that was too old to be told when it was found
 	refused   refusals
 	past      []firing // recent alerts that are over, for rules that ask
 	values    *spread  // nil unless they are noted
@@ -86,7 +90,13 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	if err != nil {
 		return nil, err
 	}
-	u := &unit{rule: r, id: r.ID(), fingerprint: fingerprint(r), plan: plan, asks: make(map[string]bool)}
+	u := &unit{
+		rule:        r,
+		id:          r.ID(),
+		fingerprint: fingerprint(r),
+		plan:        plan,
+		asks:        make(map[string]bool),
+	}
 	for _, name := range plan.Alerts() {
 		u.asks[name] = true
 	}
@@ -113,20 +123,23 @@ func (e *Engine) newUnit(set *rule.Set, r *rule.Rule) (*unit, error) {
 	return u, nil
 }
 
-// Compiles says what a rule's condition asks for that cannot be computed, as a *rule.Error, or what its templates ask for that alerts do not have, as
-// rule.Errors; nil if nothing.
+// Compiles says what a rule's condition asks for that cannot be computed, as a *rule.Error, or what
+// its templates ask for that alerts do not have, as rule.Errors; nil if nothing.
 func Compiles(r *rule.Rule) error {
 	if _, err := window.Compile(conditionOf(r)); err != nil {
 		return err
 	}
-	if errs := append(unknownFields(r, "label", r.Labels), unknownFields(r, "annotation", r.Annotations)...); len(errs) > 0 {
+	if errs := append(unknownFields(r, "label", r.Labels), unknownFields(r, "annotation", r.Annotations)...); len(
+		errs,
+	) > 0 {
 		return errs
 	}
 	return nil
 }
 
-// conditionOf is the rule as its window sees it: a sequence that was completed counts for as long as the rule takes to resolve, and a record, whose when is a number,
-// is a condition that holds whenever the number is defined.
+// conditionOf is the rule as its window sees it: a sequence that was completed counts for as long
+// as the rule takes to resolve, and a record, whose when is a number, is a condition that holds
+// whenever the number is defined.
 func conditionOf(r *rule.Rule) *rule.Rule {
 	c := *r
 	if len(r.Sequence) > 0 && r.Resolve.After > 0 {
@@ -143,7 +156,15 @@ func conditionOf(r *rule.Rule) *rule.Rule {
 }
 
 func newState(seed maphash.Seed) *state {
-	s := &state{groups: newTable(seed), open: make(map[uint32]bool), seen: make(map[uint32]int64), gaps: make(map[uint32][]gap), base: always, watermark: always, start: always}
+	s := &state{
+		groups:    newTable(seed),
+		open:      make(map[uint32]bool),
+		seen:      make(map[uint32]int64),
+		gaps:      make(map[uint32][]gap),
+		base:      always,
+		watermark: always,
+		start:     always,
+	}
 	s.due, s.fading = []dueHeap{{table: &s.groups}}, []dueHeap{{table: &s.groups}}
 	return s
 }
@@ -178,7 +199,8 @@ func (u *unit) reads(topic string) bool {
 	if u.readsAlerts {
 		return topic == alertsTopic
 	}
-	return u.topics == nil && topic != alertsTopic && (topic != u.except || topic == "") || u.topics[topic]
+	return u.topics == nil && topic != alertsTopic && (topic != u.except || topic == "") ||
+		u.topics[topic]
 }
 
 // query is the one of the logs that are events of the rule.
@@ -213,7 +235,8 @@ func (u *unit) current() *unit {
 	return u
 }
 
-// keeps is how long a key is known after its last event: when the rule does not say, a week, and for a record as long as the window holds it.
+// keeps is how long a key is known after its last event: when the rule does not say, a week, and
+// for a record as long as the window holds it.
 func (u *unit) keeps() int64 {
 	switch {
 	case u.rule.Remember > 0:
@@ -283,7 +306,8 @@ func keyOf(values []string) string {
 	return string(key)
 }
 
-// keep is how long an alert stays up after its condition ceased to hold; never when it waits for something else.
+// keep is how long an alert stays up after its condition ceased to hold; never when it waits for
+// something else.
 func (u *unit) keep() int64 {
 	switch r := &u.rule.Resolve; {
 	case r.Manual || r.After == 0 && (r.Match != nil || r.When != nil):

@@ -1,8 +1,9 @@
 package alerting
 
-// Values notes what values the conditions of some rules have: after every match of a rule, that of the match's group. Whoever chooses a threshold wants to know
-// what it has to tell apart. Each rule keeps some two thousand of them, evenly spread over all matches; counts beyond some thousands are known too low, since a
-// group keeps no more logs than its condition asks for.
+// Values notes what values the conditions of some rules have: after every match of a rule, that of
+// the match's group. Whoever chooses a threshold wants to know what it has to tell apart. Each rule
+// keeps some two thousand of them, evenly spread over all matches; counts beyond some thousands are
+// known too low, since a group keeps no more logs than its condition asks for.
 type Values struct{ rules map[string]*spread }
 
 const maxValues = 2048
@@ -43,7 +44,8 @@ func (v *Values) Of(id string) []float64 {
 	return nil
 }
 
-// WithValues has values noted. It is for backtests: some conditions have to be computed anew for each value.
+// WithValues has values noted. It is for backtests: some conditions have to be computed anew for
+// each value.
 func WithValues(v *Values) Option { return func(o *options) { o.values = v } }
 
 func (l *life) noteValue(at int64) {

@@ -7,17 +7,18 @@ const (
 	warmAbove = 10_000 // groups of a unit; fewer of them are in the processor's caches anyway
 )
 
-// warmer touches the groups of several hits before they are applied one by one. Of a million groups nothing is in the processor's caches, and a hit would wait for
-// its slot, then for its group, then for the key and the times; touched side by side, those of many hits are waited for at once. It decides nothing: it leaves a
-// guess at the group of each hit.
+// warmer touches the groups of several hits before they are applied one by one. Of a million groups
+// nothing is in the processor's caches, and a hit would wait for its slot, then for its group, then
+// for the key and the times; touched side by side, those of many hits are waited for at once. It
+// decides nothing: it leaves a guess at the group of each hit.
 type warmer struct {
 	guesses [warmHits]guess
 	units   [warmHits]*unit
 	touched uint64 // of everything that was looked at, so that looking is not optimised away
 }
 
-// guess is the number of the group that a hit is likely to belong to, if it was looked for at all. It has to be compared with the key, for much may have happened
-// since.
+// guess is the number of the group that a hit is likely to belong to, if it was looked for at all.
+// It has to be compared with the key, for much may have happened since.
 type guess struct {
 	hash   uint64
 	number uint32
@@ -34,7 +35,10 @@ func (w *warmer) warm(sc *scan, hits []hit) {
 			w.units[i], w.guesses[i] = nil, guess{}
 			continue
 		}
-		w.units[i], w.guesses[i] = u, guess{hash: maphash.Bytes(u.groups.seed, sc.bytes(hits[i].key)), looked: true}
+		w.units[i], w.guesses[i] = u, guess{
+			hash:   maphash.Bytes(u.groups.seed, sc.bytes(hits[i].key)),
+			looked: true,
+		}
 		touched += uint64(u.groups.slots[u.groups.home(w.guesses[i].hash)])
 	}
 	for i := range hits {

@@ -9,7 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// However many groups there are, each hit comes to its own: every host that fails twice fires once, and no other does.
+// However many groups there are, each hit comes to its own: every host that fails twice fires once,
+// and no other does.
 func TestManyGroups(t *testing.T) {
 	set, err := rule.Read("r.yml", []byte(`
 version: 1
@@ -36,8 +37,21 @@ groups:
 			if pass == 1 && i%3 != 0 {
 				continue
 			}
-			value := fmt.Appendf(nil, `{"timestamp":%q,"level":"error","message":"x","host":"h%d"}`, at.Format(time.RFC3339), i)
-			records = append(records, models.Record{Topic: "t", Offset: int64(pass*hosts + i), Timestamp: at, Value: value})
+			value := fmt.Appendf(
+				nil,
+				`{"timestamp":%q,"level":"error","message":"x","host":"h%d"}`,
+				at.Format(time.RFC3339),
+				i,
+			)
+			records = append(
+				records,
+				models.Record{
+					Topic:     "t",
+					Offset:    int64(pass*hosts + i),
+					Timestamp: at,
+					Value:     value,
+				},
+			)
 		}
 		e.Apply(s.Scan(records))
 	}

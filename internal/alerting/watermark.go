@@ -12,14 +12,19 @@ const (
 	never  = math.MaxInt64
 	always = math.MinInt64
 
-	goneAfter  = int64(60e9) // a partition that is no longer spoken of holds time back for so long: it may be a broker that is away
-	quietAfter = 4096        // logs of other partitions, after which one that is fed log by log no longer holds time back
+	// a partition that is no longer spoken of holds time back for so long: it may be a broker that
+	// is away
+	goneAfter = int64(60e9)
+	// logs of other partitions, after which one that is fed log by log no longer holds time back
+	quietAfter = 4096
 )
 
 // timekeeper knows how far event time has come in every partition.
 //
-// While a partition is behind, its time is that of its logs: what the clock says has no meaning for a backlog. When it is read to its end, and Kafka itself says
-// so, its time is the clock's: that nobody has written anything is then known, and not guessed from silence. Without an answer from Kafka neither moves it.
+// While a partition is behind, its time is that of its logs: what the clock says has no meaning for
+// a backlog. When it is read to its end, and Kafka itself says so, its time is the clock's: that
+// nobody has written anything is then known, and not guessed from silence. Without an answer from
+// Kafka neither moves it.
 type timekeeper struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
@@ -33,18 +38,20 @@ type timekeeper struct {
 
 // partitionTime is how far event time has come in one partition.
 type partitionTime struct {
-	base     int64 // all logs up to here were read, but for disorder; it never goes back
-	reached  int64 // the highest time of a log
-	oldest   int64 // the lowest
-	since    int64 // in an engine that shares: times after it were read from their beginning; always for all
+	base    int64 // all logs up to here were read, but for disorder; it never goes back
+	reached int64 // the highest time of a log
+	oldest  int64 // the lowest
+	// in an engine that shares: times after it were read from their beginning; always for all
+	since    int64
 	caughtUp bool
 	replay   bool
 	replayed int64 // the highest time of a log of the last replay
-	direct   int64 // the number of the last log that came alone; 0 when progress is told of the partition
-	seen     int64 // the clock's time at which progress was last told
-	logs     int64
-	late     int64
-	delays   Delays
+	// the number of the last log that came alone; 0 when progress is told of the partition
+	direct int64
+	seen   int64 // the clock's time at which progress was last told
+	logs   int64
+	late   int64
+	delays Delays
 
 	name   models.Partition
 	number owner
@@ -58,7 +65,14 @@ func newTimekeeper() timekeeper {
 func (t *timekeeper) partition(p models.Partition) *partitionTime {
 	pt := t.partitions[p]
 	if pt == nil {
-		pt = &partitionTime{base: always, reached: always, oldest: never, since: always, replayed: always, name: p}
+		pt = &partitionTime{
+			base:     always,
+			reached:  always,
+			oldest:   never,
+			since:    always,
+			replayed: always,
+			name:     p,
+		}
 		t.partitions[p] = pt
 		t.enrol(pt)
 	}
@@ -79,7 +93,8 @@ func (t *timekeeper) observe(s *scan) *partitionTime {
 	return pt
 }
 
-// advance moves the partitions that progress is told of. What is no longer spoken of is forgotten after a while.
+// advance moves the partitions that progress is told of. What is no longer spoken of is forgotten
+// after a while.
 func (t *timekeeper) advance(now int64, progress []models.Progress) {
 	t.now, t.advanced = max(t.now, now), true
 	for _, pt := range t.partitions {
@@ -103,7 +118,8 @@ func (t *timekeeper) advance(now int64, progress []models.Progress) {
 	}
 	t.progressed = t.progressed || len(progress) > 0
 	if len(progress) == 0 && !t.progressed && !t.shared {
-		for _, pt := range t.partitions { // an engine that is fed log by log is told the time by its owner
+		// an engine that is fed log by log is told the time by its owner
+		for _, pt := range t.partitions {
 			pt.base = max(pt.base, now)
 		}
 	}
@@ -126,7 +142,8 @@ func (t *timekeeper) alone(pt *partitionTime, logs int) {
 
 // holds says whether a partition holds back the time of those who read it.
 func (t *timekeeper) holds(pt *partitionTime) bool {
-	return (pt.ours || !t.shared) && pt.direct == 0 || pt.direct > 0 && t.entries-pt.direct < quietAfter
+	return (pt.ours || !t.shared) && pt.direct == 0 ||
+		pt.direct > 0 && t.entries-pt.direct < quietAfter
 }
 
 // domain is the partitions that some units read, and the time that all of them have reached.
@@ -169,7 +186,9 @@ func topicsKey(topics map[string]bool) string {
 func (t *timekeeper) domain(topics map[string]bool) domain {
 	d := domain{topics: topics, base: never, oldest: never, caughtUp: true}
 	for p, pt := range t.partitions {
-		if topics != nil && !topics[p.Topic] || topics == nil && t.except != "" && p.Topic == t.except || !t.holds(pt) {
+		if topics != nil && !topics[p.Topic] ||
+			topics == nil && t.except != "" && p.Topic == t.except ||
+			!t.holds(pt) {
 			continue
 		}
 		d.known = true

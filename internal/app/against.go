@@ -19,28 +19,38 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Against is the logs that Check holds rules against: the newest ones of the topics of a configuration, or those of a file.
+// Against is the logs that Check holds rules against: the newest ones of the topics of a
+// configuration, or those of a file.
 type Against struct {
-	Config   *Config                            // of topics
-	Since    time.Duration                      // no logs of topics are looked at that are older
-	Most     int                                // records of topics
-	File     iter.Seq2[decode.Sample, error]    // nil for topics
-	Format   decode.Config                      // of a file
-	Lists    func(*rule.Set) (*rule.Set, error) // gives lists from topics their members; nil leaves them empty
-	Progress func(records, of int)              // is called about every second; of is 0 when it is not known
-	Warn     func(error)                        // is told what could not be found out
+	Config *Config                         // of topics
+	Since  time.Duration                   // no logs of topics are looked at that are older
+	Most   int                             // records of topics
+	File   iter.Seq2[decode.Sample, error] // nil for topics
+	Format decode.Config                   // of a file
+	// gives lists from topics their members; nil leaves them empty
+	Lists func(*rule.Set) (*rule.Set, error)
+	// is called about every second; of is 0 when it is not known
+	Progress func(records, of int)
+	Warn     func(error) // is told what could not be found out
 
-	dial func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual way
-	told time.Time                                                            // when progress was last told
-	kept map[string]kafka.Retention                                           // by topic
-	bad  error                                                                // the first line of a file that could not be read
+	// nil for the usual way
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// when progress was last told
+	told time.Time
+	kept map[string]kafka.Retention // by topic
+	// the first line of a file that could not be read
+	bad error
 }
 
 // sampleTime bounds how long a topic is read, whatever else is said of the sample.
 const sampleTime = 2 * time.Minute
 
 // look adds to what was found what the logs show. Its table is what the rules saw of them.
-func (a *Against) look(ctx context.Context, set *rule.Set, found []rule.Finding) ([]rule.Finding, func(io.Writer) error, error) {
+func (a *Against) look(
+	ctx context.Context,
+	set *rule.Set,
+	found []rule.Finding,
+) ([]rule.Finding, func(io.Writer) error, error) {
 	if a.Lists != nil {
 		var err error
 		if set, err = a.Lists(set); err != nil {
@@ -52,15 +62,23 @@ func (a *Against) look(ctx context.Context, set *rule.Set, found []rule.Finding)
 	if err != nil {
 		return nil, nil, err
 	}
-	fresh := slices.DeleteFunc(s.Findings(), func(f rule.Finding) bool { // what is known without logs is said once
-		return slices.ContainsFunc(found, func(known rule.Finding) bool { return known.Name == f.Name && known.Rule == f.Rule })
+	// what is known without logs is said once
+	fresh := slices.DeleteFunc(s.Findings(), func(f rule.Finding) bool {
+		return slices.ContainsFunc(
+			found,
+			func(known rule.Finding) bool { return known.Name == f.Name && known.Rule == f.Rule },
+		)
 	})
-	return slices.Concat(found, fresh, overRetention(set, a.kept, time.Now())), func(w io.Writer) error {
-		fmt.Fprintln(w)
-		err := s.Write(w)
-		fmt.Fprintln(w)
-		return err
-	}, nil
+	return slices.Concat(
+			found,
+			fresh,
+			overRetention(set, a.kept, time.Now()),
+		), func(w io.Writer) error {
+			fmt.Fprintln(w)
+			err := s.Write(w)
+			fmt.Fprintln(w)
+			return err
+		}, nil
 }
 
 // survey holds the rules against the logs.
@@ -88,7 +106,11 @@ func (a *Against) empty(s *survey.Survey) error {
 	case a.File != nil:
 		return errors.Join(errors.New("the file has no logs"), a.bad)
 	}
-	return fmt.Errorf("%v has no logs of the last %s; look further back with --since", a.Config.Kafka.Topics, rule.Short(a.Since))
+	return fmt.Errorf(
+		"%v has no logs of the last %s; look further back with --since",
+		a.Config.Kafka.Topics,
+		rule.Short(a.Since),
+	)
 }
 
 // ofFile takes the records of a file.
@@ -117,7 +139,13 @@ func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
 	ctx, stop := context.WithTimeout(ctx, sampleTime)
 	defer stop()
 	k := a.Config.Kafka
-	o := kafka.ReaderConfig{Client: k.Client(), Topics: k.Topics, From: time.Now().Add(-a.Since), Last: int64(a.Most), Logger: slog.New(slog.DiscardHandler)}
+	o := kafka.ReaderConfig{
+		Client: k.Client(),
+		Topics: k.Topics,
+		From:   time.Now().Add(-a.Since),
+		Last:   int64(a.Most),
+		Logger: slog.New(slog.DiscardHandler),
+	}
 	o.Client.Dial = a.dial
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
 	if err != nil {
@@ -137,12 +165,25 @@ func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
 	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))
 }
 
-// read looks at records. When the time for it is over, what was read is the sample, which ends with it.
-func (a *Against) read(ctx context.Context, s *survey.Survey, records iter.Seq2[models.Record, error], total int) error {
+// read looks at records. When the time for it is over, what was read is the sample, which ends with
+// it.
+func (a *Against) read(
+	ctx context.Context,
+	s *survey.Survey,
+	records iter.Seq2[models.Record, error],
+	total int,
+) error {
 	for r, err := range records {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) && s.Records > 0 {
 			s.CutShort()
-			a.Warn(fmt.Errorf("the sample ends early, after %d of %d records, because reading takes longer than %s; look at fewer with --sample", s.Records, total, rule.Short(sampleTime)))
+			a.Warn(
+				fmt.Errorf(
+					"the sample ends early, after %d of %d records, because reading takes longer than %s; look at fewer with --sample",
+					s.Records,
+					total,
+					rule.Short(sampleTime),
+				),
+			)
 			return nil
 		}
 		if err != nil {

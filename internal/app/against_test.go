@@ -17,12 +17,19 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Held against a topic, a check says what no log has, and what to expect; what a rule ignores it does not say.
+// Held against a topic, a check says what no log has, and what to expect; what a rule ignores it
+// does not say.
 func TestCheckAgainstTopic(t *testing.T) {
 	days := func(o *devbroker.Options) { o.Topics[0].Retention = 72 * time.Hour }
 	inWorld(t, 3, func(w *world) {
 		for i := range 60 {
-			w.produce(int32(i%3), fmt.Sprintf(`{"level":"ERROR","service":"pay","http":{"status":500},"user":{"id":%d}}`, i))
+			w.produce(
+				int32(i%3),
+				fmt.Sprintf(
+					`{"level":"ERROR","service":"pay","http":{"status":500},"user":{"id":%d}}`,
+					i,
+				),
+			)
 			time.Sleep(time.Second)
 		}
 		f := func(sample Against, rules string, want CheckResult, output string) {
@@ -41,43 +48,108 @@ func TestCheckAgainstTopic(t *testing.T) {
 				text += err.Error()
 			}
 			if got != want || !like(text, output) {
-				t.Errorf("%s: result %d, want %d; it says\n%s\nwant\n%s", rules, got, want, text, output)
+				t.Errorf(
+					"%s: result %d, want %d; it says\n%s\nwant\n%s",
+					rules,
+					got,
+					want,
+					text,
+					output,
+				)
 			}
 		}
 		all := Against{Since: time.Hour, Most: 1000}
-		f(all, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\nrules: 1, to look at: 0\n")
+		f(
+			all,
+			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
+			CheckGood,
+			"\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\nrules: 1, to look at: 0\n",
+		)
 		few := Against{Since: time.Hour, Most: 12}
-		f(few, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n12 logs in 12 records, *\ng/A   12       6*  1\n\nrules: 1, to look at: 0\n")
-		f(all, "  - {alert: A, match: 'servce:pay', window: 8d}\n", CheckLints, "FILE:4:23: none of 60 logs matches; if such logs are rare, look at more of them (never-matches)\n"+
-			"FILE:4:24: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
-			"FILE:4:45: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*to look at: 3\n")
-		f(all, "  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, never-matches, window-over-retention]}\n", CheckGood, "*to look at: 0\n")
-		f(all, "  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
-			"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n", CheckLints,
-			"FILE:4:44: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*to look at: 2\n")
-		f(all, "  - {alert: A, macth: x}\n", CheckErrors, "FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n")
-		f(Against{Since: 31 * time.Second, Most: 1000}, "  - {alert: A, match: 'level>=ERROR', by: [service]}\n", CheckGood, "\n30 logs in 30 records, *\ng/A   30       58 *") // since a time, before which there were others
-		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors, "[logs] has no logs of the last 1s; look further back with --since")
+		f(
+			few,
+			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
+			CheckGood,
+			"\n12 logs in 12 records, *\ng/A   12       6*  1\n\nrules: 1, to look at: 0\n",
+		)
+		f(
+			all,
+			"  - {alert: A, match: 'servce:pay', window: 8d}\n",
+			CheckLints,
+			"FILE:4:23: none of 60 logs matches; if such logs are rare, look at more of them (never-matches)\n"+
+				"FILE:4:24: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
+				"FILE:4:45: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*to look at: 3\n",
+		)
+		f(
+			all,
+			"  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, never-matches, window-over-retention]}\n",
+			CheckGood,
+			"*to look at: 0\n",
+		)
+		f(
+			all,
+			"  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
+				"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n",
+			CheckLints,
+			"FILE:4:44: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*to look at: 2\n",
+		)
+		f(
+			all,
+			"  - {alert: A, macth: x}\n",
+			CheckErrors,
+			"FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n",
+		)
+		// since a time, before which there were others
+		f(
+			Against{Since: 31 * time.Second, Most: 1000},
+			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
+			CheckGood,
+			"\n30 logs in 30 records, *\ng/A   30       58 *",
+		)
+		f(
+			Against{Since: time.Second, Most: 10},
+			"  - {alert: A}\n",
+			CheckErrors,
+			"[logs] has no logs of the last 1s; look further back with --since",
+		)
 	}, days)
 }
 
-// When the time for reading is over, rates are of what was read, and it is said that this is not all.
+// When the time for reading is over, rates are of what was read, and it is said that this is not
+// all.
 func TestCheckCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		set, err := rule.Read("a.yml", []byte("groups: [{name: g, rules: [{alert: A, match: 'level:error'}]}]"))
+		set, err := rule.Read(
+			"a.yml",
+			[]byte("groups: [{name: g, rules: [{alert: A, match: 'level:error'}]}]"),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		records := func(yield func(models.Record, error) bool) { // written one a minute, read one in ten seconds
+		// written one a minute, read one in ten seconds
+		records := func(yield func(models.Record, error) bool) {
 			for i := range 100 {
 				time.Sleep(10 * time.Second)
-				if !yield(models.Record{Topic: "logs", Timestamp: began.Add(time.Duration(i-1000) * time.Minute), Value: []byte(`{"level":"error"}`)}, nil) {
+				if !yield(
+					models.Record{
+						Topic:     "logs",
+						Timestamp: began.Add(time.Duration(i-1000) * time.Minute),
+						Value:     []byte(`{"level":"error"}`),
+					},
+					nil,
+				) {
 					return
 				}
 			}
 		}
-		s, err := survey.New(set, survey.Options{Decode: func(string) decode.Config { return decode.Config{} }, Until: began})
+		s, err := survey.New(
+			set,
+			survey.Options{
+				Decode: func(string) decode.Config { return decode.Config{} },
+				Until:  began,
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +163,10 @@ func TestCheckCutShort(t *testing.T) {
 		if err := s.Write(&out); err != nil {
 			t.Fatal(err)
 		}
-		if want := "the sample ends early, after 12 of 100 records, because reading takes longer than 2m; look at fewer with --sample\n*g/A   12       1.09 *"; !like(out.String(), want) {
+		if want := "the sample ends early, after 12 of 100 records, because reading takes longer than 2m; look at fewer with --sample\n*g/A   12       1.09 *"; !like(
+			out.String(),
+			want,
+		) {
 			t.Errorf("it says\n%s\nwant\n%s", out.String(), want)
 		}
 	})
@@ -112,7 +187,8 @@ func like(text, pattern string) bool {
 	return found && text == ""
 }
 
-// A file that is not there, or has no logs, is an error; one of which some lines cannot be read is a sample of the others.
+// A file that is not there, or has no logs, is an error; one of which some lines cannot be read is
+// a sample of the others.
 func TestCheckAgainstFile(t *testing.T) {
 	rules := filepath.Join(t.TempDir(), "a.rules.yml")
 	if err := os.WriteFile(rules, []byte("groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]\n"), 0o600); err != nil {
@@ -137,6 +213,12 @@ func TestCheckAgainstFile(t *testing.T) {
 	}
 	f("", "open *: no such file or directory")
 	f("\n", "none of 1 records can be read as logs; name their format")
-	f("{\"level\":\"ERROR\"}\n", "\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\nrules: 1, to look at: 0\n")
-	f("{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n", "\n1 logs in 2 records (1 unreadable)*")
+	f(
+		"{\"level\":\"ERROR\"}\n",
+		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\nrules: 1, to look at: 0\n",
+	)
+	f(
+		"{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n",
+		"\n1 logs in 2 records (1 unreadable)*",
+	)
 }

@@ -22,13 +22,20 @@ const (
 
 // CheckOptions is what rules are held against besides their own sense.
 type CheckOptions struct {
-	Logs      *Against // nil for none
-	RecordKey []string // by which producers put logs on partitions, for several instances; none for one instance
+	Logs *Against // nil for none
+	// by which producers put logs on partitions, for several instances; none for one instance
+	RecordKey []string
 }
 
-// Check reads rule files as Run would and prints every mistake with its place and a hint; or, if there is none, what is allowed but probably not meant. With logs to
-// hold the rules against it also prints what it finds there; that these cannot be read is an error of its own.
-func Check(ctx context.Context, out io.Writer, files []string, o CheckOptions) (CheckResult, error) {
+// Check reads rule files as Run would and prints every mistake with its place and a hint; or, if
+// there is none, what is allowed but probably not meant. With logs to hold the rules against it
+// also prints what it finds there; that these cannot be read is an error of its own.
+func Check(
+	ctx context.Context,
+	out io.Writer,
+	files []string,
+	o CheckOptions,
+) (CheckResult, error) {
 	set, err := rule.Load(files...)
 	if err != nil {
 		fmt.Fprintln(out, err)
@@ -62,7 +69,10 @@ func spread(set *rule.Set, key []string) (found []rule.Finding) {
 	for _, r := range set.Spread(key) {
 		found = append(found, rule.Finding{
 			Name: rule.SpreadGroups, Rule: r.ID(), Pos: set.Place(r, "by"),
-			Text: fmt.Sprintf("logs are put on partitions by %s, and what the rule looks at together may be on several, so it needs an instance that reads all of them", fields),
+			Text: fmt.Sprintf(
+				"logs are put on partitions by %s, and what the rule looks at together may be on several, so it needs an instance that reads all of them",
+				fields,
+			),
 			Hint: fmt.Sprintf("group by %s, or give it an instance of its own", fields),
 		})
 	}
@@ -70,7 +80,12 @@ func spread(set *rule.Set, key []string) (found []rule.Finding) {
 }
 
 // conclude prints what was found, and the table of what the rules saw, if they saw something.
-func conclude(out io.Writer, set *rule.Set, found []rule.Finding, table func(io.Writer) error) (CheckResult, error) {
+func conclude(
+	out io.Writer,
+	set *rule.Set,
+	found []rule.Finding,
+	table func(io.Writer) error,
+) (CheckResult, error) {
 	for _, f := range found {
 		fmt.Fprintln(out, f)
 	}

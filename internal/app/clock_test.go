@@ -18,11 +18,18 @@ const clockRules = errorRules + `  - {alert: Silent, match: 'event:heartbeat', w
 
 const day = 24 * time.Hour
 
-// at writes an error of a service, or a sign of life, as somebody whose clock is so far ahead of the world's.
+// at writes an error of a service, or a sign of life, as somebody whose clock is so far ahead of
+// the world's.
 func (w *world) at(ahead time.Duration, kind, service string) {
 	w.t.Helper()
 	now := time.Now().Add(ahead)
-	value := fmt.Sprintf(`{"timestamp":%q,"level":%q,"event":%q,"service":%q,"message":"hello"}`, now.UTC().Format(time.RFC3339Nano), kind, kind, service)
+	value := fmt.Sprintf(
+		`{"timestamp":%q,"level":%q,"event":%q,"service":%q,"message":"hello"}`,
+		now.UTC().Format(time.RFC3339Nano),
+		kind,
+		kind,
+		service,
+	)
 	if err := w.producer.ProduceSync(w.t.Context(), &kgo.Record{Timestamp: now, Value: []byte(value)}).FirstErr(); err != nil {
 		w.t.Error(err)
 	}
@@ -42,8 +49,9 @@ func (w *world) trouble(ahead time.Duration, service string) {
 	}
 }
 
-// The clock of this machine jumps by a day, forward or back, while the program runs: no alert is false, none is missing, none comes late, none is over too soon; and
-// what falls silent meanwhile is reported when it is time.
+// The clock of this machine jumps by a day, forward or back, while the program runs: no alert is
+// false, none is missing, none comes late, none is over too soon; and what falls silent meanwhile
+// is reported when it is time.
 func TestClockJumps(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		var ahead atomic.Int64
@@ -93,8 +101,10 @@ func checkOf(r *run, name string) error {
 	return nil
 }
 
-// A program that runs under a clock that is a day ahead from its start, and once more when the clock is right: time goes by the logs, so the second run finds nothing
-// late, and goes on with what was up; and what fires once more is told once more, although the first run has noted that it told of it a day from now.
+// A program that runs under a clock that is a day ahead from its start, and once more when the
+// clock is right: time goes by the logs, so the second run finds nothing late, and goes on with
+// what was up; and what fires once more is told once more, although the first run has noted that it
+// told of it a day from now.
 func TestClockAheadBeforeRestart(t *testing.T) {
 	dir := t.TempDir()
 	broker := func(o *devbroker.Options) { o.DataDir = filepath.Join(dir, "broker") }
@@ -120,7 +130,14 @@ func TestClockAheadBeforeRestart(t *testing.T) {
 			w.at(-day, "ERROR", "pay")
 		}
 		time.Sleep(5 * time.Second)
-		want(t, "under a clock a day ahead", w.notices(), "firing before", "firing pay", "resolved before")
+		want(
+			t,
+			"under a clock a day ahead",
+			w.notices(),
+			"firing before",
+			"firing pay",
+			"resolved before",
+		)
 		if n := r.state.Stats().Late; n != 0 {
 			t.Errorf("under a clock a day ahead %d logs were late", n)
 		}
@@ -130,9 +147,25 @@ func TestClockAheadBeforeRestart(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		r := begin(w, 0)
 		w.trouble(0, "after")
-		want(t, "when the clock is right", w.notices(), "firing after", "resolved after", "resolved pay")
+		want(
+			t,
+			"when the clock is right",
+			w.notices(),
+			"firing after",
+			"resolved after",
+			"resolved pay",
+		)
 		w.trouble(0, "pay")
-		want(t, "of what fires once more", w.notices(), "firing after", "firing pay", "resolved after", "resolved pay", "resolved pay")
+		want(
+			t,
+			"of what fires once more",
+			w.notices(),
+			"firing after",
+			"firing pay",
+			"resolved after",
+			"resolved pay",
+			"resolved pay",
+		)
 		if n := r.state.Stats().Late; n != 0 {
 			t.Errorf("when the clock is right %d logs are late", n)
 		}

@@ -18,11 +18,13 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Config is everything that an operator decides. DefaultConfig says what holds where he decides nothing.
+// Config is everything that an operator decides. DefaultConfig says what holds where he decides
+// nothing.
 type Config struct {
-	Kafka   KafkaConfig    `yaml:"kafka"`
-	Formats []FormatConfig `yaml:"formats,omitempty"` // the first whose topic matches counts; topics without one are detected record by record
-	Rules   []Path         `yaml:"rules"`             // files and globs
+	Kafka KafkaConfig `yaml:"kafka"`
+	// the first whose topic matches counts; topics without one are detected record by record
+	Formats []FormatConfig `yaml:"formats,omitempty"`
+	Rules   []Path         `yaml:"rules"` // files and globs
 	Notify  NotifyConfig   `yaml:"notify"`
 	Web     WebConfig      `yaml:"web"`
 	DataDir Path           `yaml:"data_dir"`
@@ -34,23 +36,33 @@ type Config struct {
 
 // KafkaConfig says where the logs are and how to read them.
 type KafkaConfig struct {
-	Brokers         []string      `yaml:"brokers"`
-	Topics          []string      `yaml:"topics"`
-	TopicPatterns   []string      `yaml:"topic_patterns,omitempty"` // regular expressions; topics that appear later are found
-	Group           string        `yaml:"group"`
-	ClientID        string        `yaml:"client_id"`
-	Start           Start         `yaml:"start"` // where a group without commits begins: start, end, or an offset
-	MinBytes        int           `yaml:"min_bytes"`
-	MaxBytes        Size          `yaml:"max_bytes"`
-	MaxWait         time.Duration `yaml:"max_wait"`
-	RecordKey       []string      `yaml:"record_key,omitempty"`     // the fields by which producers put logs on partitions; several members share a topic only by rules that group by all of them
-	InstanceID      string        `yaml:"instance_id,omitempty"`    // of a static member; "" for one that is drawn once and kept in the data directory, "none" for a dynamic member
-	HandoverTopic   string        `yaml:"handover_topic,omitempty"` // in which members that share topics leave for each other what they know; "" for the group's name and ".handover"
-	SessionTimeout  time.Duration `yaml:"session_timeout"`          // how long the group waits for a member that says nothing
+	Brokers []string `yaml:"brokers"`
+	Topics  []string `yaml:"topics"`
+	// regular expressions; topics that appear later are found
+	TopicPatterns []string `yaml:"topic_patterns,omitempty"`
+	Group         string   `yaml:"group"`
+	ClientID      string   `yaml:"client_id"`
+	// where a group without commits begins: start, end, or an offset
+	Start    Start         `yaml:"start"`
+	MinBytes int           `yaml:"min_bytes"`
+	MaxBytes Size          `yaml:"max_bytes"`
+	MaxWait  time.Duration `yaml:"max_wait"`
+	// the fields by which producers put logs on partitions; several members share a topic only by
+	// rules that group by all of them
+	RecordKey []string `yaml:"record_key,omitempty"`
+	// of a static member; "" for one that is drawn once and kept in the data directory, "none" for
+	// a dynamic member
+	InstanceID string `yaml:"instance_id,omitempty"`
+	// in which members that share topics leave for each other what they know; "" for the group's
+	// name and ".handover"
+	HandoverTopic string `yaml:"handover_topic,omitempty"`
+	// how long the group waits for a member that says nothing
+	SessionTimeout  time.Duration `yaml:"session_timeout"`
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
-	RecordsTopic    string        `yaml:"records_topic,omitempty"` // gets the values of record rules; "" for /metrics alone
-	TLS             TLSConfig     `yaml:"tls,omitempty"`
-	SASL            SASLConfig    `yaml:"sasl,omitempty"`
+	// gets the values of record rules; "" for /metrics alone
+	RecordsTopic string     `yaml:"records_topic,omitempty"`
+	TLS          TLSConfig  `yaml:"tls,omitempty"`
+	SASL         SASLConfig `yaml:"sasl,omitempty"`
 }
 
 // TLSConfig encrypts connections and, with a certificate, proves who we are.
@@ -68,13 +80,15 @@ func (t TLSConfig) On() bool { return t.Enabled || t.CAFile != "" || t.CertFile 
 
 // SASLConfig says who we are.
 type SASLConfig struct {
-	Mechanism    string    `yaml:"mechanism,omitempty"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM
-	Username     string    `yaml:"username,omitempty"`
-	Password     Secret    `yaml:"password,omitempty"`
-	PasswordFile Path      `yaml:"password_file,omitempty"`
-	Token        Secret    `yaml:"token,omitempty"`
-	TokenFile    Path      `yaml:"token_file,omitempty"` // read again whenever we authenticate, so a token may be renewed in place
-	AWS          AWSConfig `yaml:"aws,omitempty"`
+	// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM
+	Mechanism    string `yaml:"mechanism,omitempty"`
+	Username     string `yaml:"username,omitempty"`
+	Password     Secret `yaml:"password,omitempty"`
+	PasswordFile Path   `yaml:"password_file,omitempty"`
+	Token        Secret `yaml:"token,omitempty"`
+	// read again whenever we authenticate, so a token may be renewed in place
+	TokenFile Path      `yaml:"token_file,omitempty"`
+	AWS       AWSConfig `yaml:"aws,omitempty"`
 }
 
 // AWSConfig holds credentials for MSK; where they are empty, AWS's own environment variables count.
@@ -90,40 +104,52 @@ type FormatConfig struct {
 	decode.Config `yaml:",inline"`
 }
 
-// NotifyConfig says how people hear of alerts. With nothing in it, alerts are printed to the terminal.
+// NotifyConfig says how people hear of alerts. With nothing in it, alerts are printed to the
+// terminal.
 type NotifyConfig struct {
-	AlertmanagerConfig Path     `yaml:"alertmanager_config,omitempty"` // a normal alertmanager.yml: routes, receivers, inhibition, templates
-	WebhookURL         Secret   `yaml:"webhook_url,omitempty"`
-	SlackURL           Secret   `yaml:"slack_url,omitempty"`
-	SlackChannel       string   `yaml:"slack_channel,omitempty"`
-	Alertmanagers      []string `yaml:"alertmanagers,omitempty"` // base URLs of Alertmanagers of your own
-	Terminal           bool     `yaml:"terminal,omitempty"`
-	File               Path     `yaml:"file,omitempty"`         // gets a line of JSON for each notification of an alert
-	KafkaTopic         string   `yaml:"kafka_topic,omitempty"`  // gets a record for each notification of an alert
-	ExternalURL        string   `yaml:"external_url,omitempty"` // under which people reach our pages; for links in notifications
+	// a normal alertmanager.yml: routes, receivers, inhibition, templates
+	AlertmanagerConfig Path   `yaml:"alertmanager_config,omitempty"`
+	WebhookURL         Secret `yaml:"webhook_url,omitempty"`
+	SlackURL           Secret `yaml:"slack_url,omitempty"`
+	SlackChannel       string `yaml:"slack_channel,omitempty"`
+	// base URLs of Alertmanagers of your own
+	Alertmanagers []string `yaml:"alertmanagers,omitempty"`
+	Terminal      bool     `yaml:"terminal,omitempty"`
+	// gets a line of JSON for each notification of an alert
+	File Path `yaml:"file,omitempty"`
+	// gets a record for each notification of an alert
+	KafkaTopic string `yaml:"kafka_topic,omitempty"`
+	// under which people reach our pages; for links in notifications
+	ExternalURL string `yaml:"external_url,omitempty"`
 }
 
 // WebConfig says where pages, metrics and the API are served.
 type WebConfig struct {
-	Listen        string   `yaml:"listen"` // "" serves nothing
-	ConfigFile    Path     `yaml:"config_file,omitempty"`
-	Token         Secret   `yaml:"token,omitempty"` // demanded of whoever changes something
-	TokenFile     Path     `yaml:"token_file,omitempty"`
-	ReadToken     Secret   `yaml:"read_token,omitempty"` // demanded of whoever looks at something
-	ReadTokenFile Path     `yaml:"read_token_file,omitempty"`
-	ReadOnly      bool     `yaml:"read_only,omitempty"` // nobody changes anything
-	Hosts         []string `yaml:"hosts,omitempty"`     // names of pages on loopback, besides this machine's
-	PProf         bool     `yaml:"pprof,omitempty"`
+	Listen        string `yaml:"listen"` // "" serves nothing
+	ConfigFile    Path   `yaml:"config_file,omitempty"`
+	Token         Secret `yaml:"token,omitempty"` // demanded of whoever changes something
+	TokenFile     Path   `yaml:"token_file,omitempty"`
+	ReadToken     Secret `yaml:"read_token,omitempty"` // demanded of whoever looks at something
+	ReadTokenFile Path   `yaml:"read_token_file,omitempty"`
+	ReadOnly      bool   `yaml:"read_only,omitempty"` // nobody changes anything
+	// names of pages on loopback, besides this machine's
+	Hosts []string `yaml:"hosts,omitempty"`
+	PProf bool     `yaml:"pprof,omitempty"`
 }
 
 // LimitsConfig bounds what logs and rules may make the program do.
 type LimitsConfig struct {
-	MaxAlertAge   time.Duration `yaml:"max_alert_age"`  // an alert found later than this after its event is recorded as historical, not notified
-	WarmUp        time.Duration `yaml:"warm_up"`        // how long a rule that is new may read its own past before it begins without
-	ListLoad      time.Duration `yaml:"list_load"`      // how soon a list that is kept in a topic has to be read to its end at the start
-	PollRecords   int           `yaml:"poll_records"`   // records taken from the client at once
-	Workers       int           `yaml:"workers"`        // goroutines that read and match; 0 for one per CPU
-	ShutdownGrace time.Duration `yaml:"shutdown_grace"` // how long a stop waits for notifications under way
+	// an alert found later than this after its event is recorded as historical, not notified
+	MaxAlertAge time.Duration `yaml:"max_alert_age"`
+	// how long a rule that is new may read its own past before it begins without
+	WarmUp time.Duration `yaml:"warm_up"`
+	// how soon a list that is kept in a topic has to be read to its end at the start
+	ListLoad    time.Duration `yaml:"list_load"`
+	PollRecords int           `yaml:"poll_records"` // records taken from the client at once
+	// goroutines that read and match; 0 for one per CPU
+	Workers int `yaml:"workers"`
+	// how long a stop waits for notifications under way
+	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
 }
 
 // LogConfig says what the program says about itself, on standard error.
@@ -172,7 +198,8 @@ func (s Start) String() string {
 // MarshalYAML writes the start as it is read.
 func (s Start) MarshalYAML() (any, error) { return s.String(), nil }
 
-// DefaultConfig returns the configuration of someone who decides nothing: a broker on this machine, alerts on the terminal, pages for this machine alone.
+// DefaultConfig returns the configuration of someone who decides nothing: a broker on this machine,
+// alerts on the terminal, pages for this machine alone.
 func DefaultConfig() Config {
 	return Config{
 		Kafka: KafkaConfig{
@@ -181,7 +208,8 @@ func DefaultConfig() Config {
 			Group:    "log-monitoring-group",
 			ClientID: "alert-engine",
 			Start:    StartEnd,
-			// One byte, unlike the library's 10 KB: waiting for more costs half a second of delay on a quiet topic and saves about a hundredth of a core.
+			// One byte, unlike the library's 10 KB: waiting for more costs half a second of delay
+			// on a quiet topic and saves about a hundredth of a core.
 			MinBytes: 1,
 			MaxBytes: 10 << 20,
 			MaxWait:  time.Second,
@@ -190,19 +218,33 @@ func DefaultConfig() Config {
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
-		Limits:  LimitsConfig{MaxAlertAge: time.Hour, WarmUp: 10 * time.Minute, ListLoad: 2 * time.Minute, PollRecords: 20_000, ShutdownGrace: 10 * time.Second},
-		Log:     LogConfig{Level: slog.LevelInfo, Format: "text"},
+		Limits: LimitsConfig{
+			MaxAlertAge:   time.Hour,
+			WarmUp:        10 * time.Minute,
+			ListLoad:      2 * time.Minute,
+			PollRecords:   20_000,
+			ShutdownGrace: 10 * time.Second,
+		},
+		Log: LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
 }
 
-// LoadConfig returns the defaults as changed by the file, if one is named, then by the environment, then by the flags, a map from a Setting's name to its values.
-// Every problem of a source is reported at once.
-func LoadConfig(file string, getenv func(string) string, flags map[string][]string) (*Config, error) {
+// LoadConfig returns the defaults as changed by the file, if one is named, then by the environment,
+// then by the flags, a map from a Setting's name to its values. Every problem of a source is
+// reported at once.
+func LoadConfig(
+	file string,
+	getenv func(string) string,
+	flags map[string][]string,
+) (*Config, error) {
 	c := DefaultConfig()
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, Problem{Text: "read configuration: " + err.Error(), Hint: "name the file with --config"}
+			return nil, Problem{
+				Text: "read configuration: " + err.Error(),
+				Hint: "name the file with --config",
+			}
 		}
 		if err := readStrict(file, text, getenv, &c); err != nil {
 			return nil, err
@@ -282,7 +324,8 @@ func (k KafkaConfig) patternFor(topic string) string {
 	return ""
 }
 
-// handover is the topic in which members leave for each other what they know, "" when they share nothing.
+// handover is the topic in which members leave for each other what they know, "" when they share
+// nothing.
 func (k KafkaConfig) handover() string {
 	if k.HandoverTopic == "" && len(k.RecordKey) > 0 {
 		return k.Group + ".handover"
@@ -293,7 +336,8 @@ func (k KafkaConfig) handover() string {
 // Mechanisms are the ways to authenticate to Kafka.
 var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"}
 
-// Validate returns all that is wrong with values that could be read, nil when nothing is. It touches neither network nor files. It is long because it is a list.
+// Validate returns all that is wrong with values that could be read, nil when nothing is. It
+// touches neither network nor files. It is long because it is a list.
 func (c *Config) Validate() error {
 	var ps Problems
 	wrong := func(bad bool, format string, args ...any) {
@@ -305,22 +349,55 @@ func (c *Config) Validate() error {
 	wrong(len(k.Brokers) == 0, "kafka.brokers is empty; name at least one, such as localhost:9092")
 	for _, b := range k.Brokers {
 		_, port, err := net.SplitHostPort(b)
-		wrong(err != nil || port == "", "kafka.brokers: %q is no host:port; try %s:9092", b, orText(strings.TrimSuffix(b, ":"), "localhost"))
+		wrong(
+			err != nil || port == "",
+			"kafka.brokers: %q is no host:port; try %s:9092",
+			b,
+			orText(strings.TrimSuffix(b, ":"), "localhost"),
+		)
 	}
-	wrong(len(k.Topics)+len(k.TopicPatterns) == 0, "kafka.topics and kafka.topic_patterns are empty; name at least one topic")
+	wrong(
+		len(k.Topics)+len(k.TopicPatterns) == 0,
+		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
+	)
 	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
 	wrong(k.Group == "", "kafka.group is empty; a group is needed to remember how far it has read")
 	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
-	wrong(int64(k.MinBytes) > int64(k.MaxBytes), "kafka.min_bytes is %d, more than kafka.max_bytes, %d", k.MinBytes, k.MaxBytes)
+	wrong(
+		int64(k.MinBytes) > int64(k.MaxBytes),
+		"kafka.min_bytes is %d, more than kafka.max_bytes, %d",
+		k.MinBytes,
+		k.MaxBytes,
+	)
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
-	wrong(k.SessionTimeout < time.Second, "kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual", k.SessionTimeout)
-	wrong(k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic), "kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever", k.DeadLetterTopic)
-	wrong(k.handover() != "" && slices.Contains(k.Topics, k.handover()), "kafka.handover_topic %q is also read; it holds what members tell each other, not logs", k.handover())
-	wrong((k.TLS.CertFile == "") != (k.TLS.KeyFile == ""), "kafka.tls.cert_file and kafka.tls.key_file belong together")
+	wrong(
+		k.SessionTimeout < time.Second,
+		"kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual",
+		k.SessionTimeout,
+	)
+	wrong(
+		k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic),
+		"kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever",
+		k.DeadLetterTopic,
+	)
+	wrong(
+		k.handover() != "" && slices.Contains(k.Topics, k.handover()),
+		"kafka.handover_topic %q is also read; it holds what members tell each other, not logs",
+		k.handover(),
+	)
+	wrong(
+		(k.TLS.CertFile == "") != (k.TLS.KeyFile == ""),
+		"kafka.tls.cert_file and kafka.tls.key_file belong together",
+	)
 	c.validateSASL(wrong)
 	for i, f := range c.Formats {
 		_, err := filepath.Match(f.Topic, "")
-		wrong(f.Topic == "" || err != nil, "formats[%d].topic: %q is no topic name or glob", i, f.Topic)
+		wrong(
+			f.Topic == "" || err != nil,
+			"formats[%d].topic: %q is no topic name or glob",
+			i,
+			f.Topic,
+		)
 		if err := f.Validate(); err != nil {
 			wrong(true, "formats[%d]: %v", i, err)
 		}
@@ -329,31 +406,69 @@ func (c *Config) Validate() error {
 		wrong(text != "" && !isURL(text), "%s is no http or https URL", name)
 	}
 	for _, u := range c.Notify.Alertmanagers {
-		wrong(!isURL(u), "notify.alertmanagers: %q is no http or https URL; try http://alertmanager:9093", u)
+		wrong(
+			!isURL(u),
+			"notify.alertmanagers: %q is no http or https URL; try http://alertmanager:9093",
+			u,
+		)
 	}
-	wrong(c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file")
-	wrong(len(c.Notify.Alertmanagers) > 0 && (c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url")
-	wrong(k.RecordsTopic != "" && (k.RecordsTopic == k.DeadLetterTopic || k.RecordsTopic == c.Notify.KafkaTopic), "kafka.records_topic %q also gets something else; name another topic for one", k.RecordsTopic)
+	wrong(
+		c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
+		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file",
+	)
+	wrong(
+		len(c.Notify.Alertmanagers) > 0 &&
+			(c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
+		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url",
+	)
+	wrong(
+		k.RecordsTopic != "" &&
+			(k.RecordsTopic == k.DeadLetterTopic || k.RecordsTopic == c.Notify.KafkaTopic),
+		"kafka.records_topic %q also gets something else; name another topic for one",
+		k.RecordsTopic,
+	)
 	pattern := k.patternFor(k.RecordsTopic)
-	wrong(k.RecordsTopic != "" && pattern != "" && !slices.Contains(k.Topics, k.RecordsTopic),
-		"kafka.records_topic %q is also read, by the pattern %q; narrow the pattern, or name the topic in kafka.topics if rules are about recorded values", k.RecordsTopic, pattern)
+	wrong(
+		k.RecordsTopic != "" && pattern != "" && !slices.Contains(k.Topics, k.RecordsTopic),
+		"kafka.records_topic %q is also read, by the pattern %q; narrow the pattern, or name the topic in kafka.topics if rules are about recorded values",
+		k.RecordsTopic,
+		pattern,
+	)
 	t := c.Notify.KafkaTopic
-	wrong(t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""), "notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts", t)
-	wrong(t != "" && t == k.DeadLetterTopic, "notify.kafka_topic and kafka.dead_letter_topic are both %q; name another topic for one", t)
+	wrong(
+		t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""),
+		"notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts",
+		t,
+	)
+	wrong(
+		t != "" && t == k.DeadLetterTopic,
+		"notify.kafka_topic and kafka.dead_letter_topic are both %q; name another topic for one",
+		t,
+	)
 	if c.Web.Listen != "" {
 		_, _, err := net.SplitHostPort(c.Web.Listen)
-		wrong(err != nil, "web.listen: %q is no host:port; try 127.0.0.1:8080 or :8080", c.Web.Listen)
+		wrong(
+			err != nil,
+			"web.listen: %q is no host:port; try 127.0.0.1:8080 or :8080",
+			c.Web.Listen,
+		)
 	}
 	wrong(c.DataDir == "", "data_dir is empty; state needs a directory to survive a restart")
-	wrong(c.Limits.PollRecords < 1, "limits.poll_records is %d; it must be at least 1", c.Limits.PollRecords)
+	wrong(
+		c.Limits.PollRecords < 1,
+		"limits.poll_records is %d; it must be at least 1",
+		c.Limits.PollRecords,
+	)
 	wrong(c.Limits.Workers < 0, "limits.workers is negative")
 	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
 	wrong(c.Limits.WarmUp < 0, "limits.warm_up is negative")
 	wrong(c.Limits.ListLoad <= 0, "limits.list_load must be above zero")
 	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
-	wrong(c.Log.Format != "text" && c.Log.Format != "json", "log.format is %q; try text or json", c.Log.Format)
+	wrong(
+		c.Log.Format != "text" && c.Log.Format != "json",
+		"log.format is %q; try text or json",
+		c.Log.Format,
+	)
 	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.Text, b.Text) })
 	return ps.err()
 }
@@ -366,15 +481,30 @@ func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
 		wrong(given, "kafka.sasl has credentials but no mechanism; try SCRAM-SHA-512")
 	case "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512":
 		wrong(s.Username == "", "kafka.sasl.username is empty; %s needs one", s.Mechanism)
-		wrong(s.Password == "", "kafka.sasl.password is empty; %s needs one, best as password_file or ${VARIABLE}", s.Mechanism)
+		wrong(
+			s.Password == "",
+			"kafka.sasl.password is empty; %s needs one, best as password_file or ${VARIABLE}",
+			s.Mechanism,
+		)
 	case "OAUTHBEARER":
-		wrong((s.Token == "") == (s.TokenFile == ""), "kafka.sasl: OAUTHBEARER needs one of token and token_file")
+		wrong(
+			(s.Token == "") == (s.TokenFile == ""),
+			"kafka.sasl: OAUTHBEARER needs one of token and token_file",
+		)
 	case "AWS_MSK_IAM":
-		wrong((s.AWS.AccessKey == "") != (s.AWS.SecretKey == ""), "kafka.sasl.aws.access_key and secret_key belong together")
+		wrong(
+			(s.AWS.AccessKey == "") != (s.AWS.SecretKey == ""),
+			"kafka.sasl.aws.access_key and secret_key belong together",
+		)
 		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM is spoken over TLS only")
 	default:
 		near := similar(strings.ToLower(s.Mechanism), lower(Mechanisms))
-		wrong(true, "kafka.sasl.mechanism %q is unknown; try %s", s.Mechanism, orText(strings.ToUpper(near), strings.Join(Mechanisms, ", ")))
+		wrong(
+			true,
+			"kafka.sasl.mechanism %q is unknown; try %s",
+			s.Mechanism,
+			orText(strings.ToUpper(near), strings.Join(Mechanisms, ", ")),
+		)
 	}
 }
 

@@ -113,19 +113,44 @@ func TestConfigProblems(t *testing.T) {
 		}
 	}
 	f("kafka:\n  broker: [a:1]\n", `c.yml:2:3: unknown key "kafka.broker"; did you mean "brokers"?`)
-	f("wbe:\n  listen: :80\ndatadir: x\n", `c.yml:1:1: unknown key "wbe"; did you mean "web"?`, `c.yml:3:1: unknown key "datadir"; did you mean "data_dir"?`)
+	f(
+		"wbe:\n  listen: :80\ndatadir: x\n",
+		`c.yml:1:1: unknown key "wbe"; did you mean "web"?`,
+		`c.yml:3:1: unknown key "datadir"; did you mean "data_dir"?`,
+	)
 	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known here: format, level`)
-	f("log:\n  level: info\n  level: warn\n", `c.yml:3:3: "log.level" stands twice; it stands in line 2 already`)
-	f("kafka:\n  max_wait: 5\n", `c.yml:2:13: kafka.max_wait: duration "5" has no unit; try "5s" or "5m"`)
-	f("kafka:\n  max_wait: soon\n", `c.yml:2:13: kafka.max_wait: "soon" is no duration; try 30s, 5m, 12h or 7d`)
-	f("kafka: {max_bytes: much}\n", `c.yml:1:20: kafka.max_bytes: "much" is no size; try 64KB or 10MB`)
-	f("kafka: {start: yesterday}\n", `c.yml:1:16: kafka.start: "yesterday" is no starting place; try start, end, or an offset`)
+	f(
+		"log:\n  level: info\n  level: warn\n",
+		`c.yml:3:3: "log.level" stands twice; it stands in line 2 already`,
+	)
+	f(
+		"kafka:\n  max_wait: 5\n",
+		`c.yml:2:13: kafka.max_wait: duration "5" has no unit; try "5s" or "5m"`,
+	)
+	f(
+		"kafka:\n  max_wait: soon\n",
+		`c.yml:2:13: kafka.max_wait: "soon" is no duration; try 30s, 5m, 12h or 7d`,
+	)
+	f(
+		"kafka: {max_bytes: much}\n",
+		`c.yml:1:20: kafka.max_bytes: "much" is no size; try 64KB or 10MB`,
+	)
+	f(
+		"kafka: {start: yesterday}\n",
+		`c.yml:1:16: kafka.start: "yesterday" is no starting place; try start, end, or an offset`,
+	)
 	f("kafka: [a]\n", `c.yml:1:8: kafka: a map is wanted, not a list`)
-	f("web: {pprof: perhaps}\n", `c.yml:1:14: web.pprof: "perhaps" is not true or false; write true or false`)
+	f(
+		"web: {pprof: perhaps}\n",
+		`c.yml:1:14: web.pprof: "perhaps" is not true or false; write true or false`,
+	)
 	f("web: {token: '${NOT_SET}'}\n", `c.yml:1:14: environment variable NOT_SET is not set`)
 	f("web: {token_file: /gone}\n", `c.yml: web.token_file: open /gone: no such file or directory`)
 	f("a: b: c\n", `c.yml: mapping values are not allowed in this context`)
-	f("kafka: {sasl: {mechanism: SCRAM-SHA-521, username: a}}\n", `c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; try SCRAM-SHA-512`)
+	f(
+		"kafka: {sasl: {mechanism: SCRAM-SHA-521, username: a}}\n",
+		`c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; try SCRAM-SHA-512`,
+	)
 	f("kafka: {brokers: [localhost], topics: []}\n",
 		`c.yml: kafka.brokers: "localhost" is no host:port; try localhost:9092`,
 		`c.yml: kafka.topics and kafka.topic_patterns are empty; name at least one topic`)
@@ -138,7 +163,11 @@ func TestConfigPrecedence(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"ALERT_ENGINE_GROUP": "env", "ALERT_ENGINE_TOPIC": "a,b"}
-	c, err := LoadConfig(file, func(k string) string { return env[k] }, map[string][]string{"topic": {"flag"}, "rules": {"x.yml"}})
+	c, err := LoadConfig(
+		file,
+		func(k string) string { return env[k] },
+		map[string][]string{"topic": {"flag"}, "rules": {"x.yml"}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,12 +206,22 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadConfig(file, func(k string) string { return map[string]string{"HOOK": "hush-env"}[k] }, nil)
+	c, err := LoadConfig(
+		file,
+		func(k string) string { return map[string]string{"HOOK": "hush-env"}[k] },
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := []Secret{c.Kafka.SASL.Password, c.Notify.SlackURL, c.Web.Token}; !cmp.Equal(got, []Secret{"hush-file", "https://example.com/hush-env", "hush-plain"}) {
-		t.Errorf("secrets were read as %q", []string{string(got[0]), string(got[1]), string(got[2])})
+	if got := []Secret{c.Kafka.SASL.Password, c.Notify.SlackURL, c.Web.Token}; !cmp.Equal(
+		got,
+		[]Secret{"hush-file", "https://example.com/hush-env", "hush-plain"},
+	) {
+		t.Errorf(
+			"secrets were read as %q",
+			[]string{string(got[0]), string(got[1]), string(got[2])},
+		)
 	}
 	shown, err := c.YAML()
 	if err != nil {
@@ -195,7 +234,8 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 	if err := readStrict("shown.yml", shown, noEnv, &back); err != nil {
 		t.Error(err)
 	}
-	if back.Kafka.MaxWait != 2*time.Second || back.Kafka.MaxBytes != 64<<10 || back.Kafka.Start != StartEnd {
+	if back.Kafka.MaxWait != 2*time.Second || back.Kafka.MaxBytes != 64<<10 ||
+		back.Kafka.Start != StartEnd {
 		t.Errorf("read back as %+v", back.Kafka)
 	}
 }

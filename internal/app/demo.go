@@ -37,10 +37,15 @@ func DefaultDemoOptions() DemoOptions {
 	return DemoOptions{Rate: 300, Seed: 1, Broker: "127.0.0.1:19092", Listen: "127.0.0.1:8080"}
 }
 
-// Demo is Run against a Kafka in this process, to which an invented shop writes its logs. Nothing is left behind when it stops.
+// Demo is Run against a Kafka in this process, to which an invented shop writes its logs. Nothing
+// is left behind when it stops.
 func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	if !(o.Rate > 0 && o.Rate <= maxDemoRate) {
-		return fmt.Errorf("--rate: %v logs a second cannot be written; try 300, and at most %d", o.Rate, maxDemoRate)
+		return fmt.Errorf(
+			"--rate: %v logs a second cannot be written; try 300, and at most %d",
+			o.Rate,
+			maxDemoRate,
+		)
 	}
 	if o.Duration < 0 {
 		return fmt.Errorf("--duration: %s is negative; try 30s, or 0 for until stopped", o.Duration)
@@ -54,7 +59,12 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 		return err
 	}
 	// What is kept of the logs is enough to look back for a while, and bounds the demo's memory.
-	broker, err := devbroker.Start(devbroker.Options{Addr: o.Broker, Topics: []devbroker.Topic{{Name: demoTopic, Partitions: 4, RetentionBytes: 16 << 20}}})
+	broker, err := devbroker.Start(
+		devbroker.Options{
+			Addr:   o.Broker,
+			Topics: []devbroker.Topic{{Name: demoTopic, Partitions: 4, RetentionBytes: 16 << 20}},
+		},
+	)
 	if err != nil {
 		return portHint(err, "--broker 127.0.0.1:0")
 	}
@@ -115,7 +125,11 @@ func (o DemoOptions) ruleFile(name string) ([]byte, error) {
 // config is that of a run against the demo's Kafka.
 func (o DemoOptions) config(broker, dir string) *Config {
 	c := DefaultConfig()
-	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Group, c.Kafka.Start = []string{broker}, []string{demoTopic}, "alert-engine-demo", StartBeginning
+	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Group, c.Kafka.Start = []string{
+		broker,
+	}, []string{
+		demoTopic,
+	}, "alert-engine-demo", StartBeginning
 	c.Kafka.DeadLetterTopic = deadTopic
 	c.Notify.Terminal, c.Notify.WebhookURL = true, Secret(o.WebhookURL)
 	c.Web.Listen, c.DataDir = o.Listen, Path(dir)
@@ -128,12 +142,16 @@ func (o DemoOptions) config(broker, dir string) *Config {
 // deadTopic is where the demo's records go that cannot be read.
 const deadTopic = demoTopic + "-dead"
 
-// brokenRecord is what an old agent writes now and then: compressed, and cut off, so nobody can read it.
+// brokenRecord is what an old agent writes now and then: compressed, and cut off, so nobody can
+// read it.
 var brokenRecord = []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaH\xcd\xc9\xc9")
 
 // write lets the shop write its logs until ctx is done.
 func (o DemoOptions) write(ctx context.Context, broker string) error {
-	w, err := kafka.NewProducer(kafka.ClientConfig{Brokers: []string{broker}}, slog.New(slog.DiscardHandler))
+	w, err := kafka.NewProducer(
+		kafka.ClientConfig{Brokers: []string{broker}},
+		slog.New(slog.DiscardHandler),
+	)
 	if err != nil {
 		return err
 	}
@@ -151,7 +169,15 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 				w.Produce(ctx, l.record())
 			}
 			if now.After(broken) {
-				w.Produce(ctx, models.Record{Topic: demoTopic, Timestamp: now, Key: []byte("old-agent"), Value: brokenRecord})
+				w.Produce(
+					ctx,
+					models.Record{
+						Topic:     demoTopic,
+						Timestamp: now,
+						Key:       []byte("old-agent"),
+						Value:     brokenRecord,
+					},
+				)
 				broken = now.Add(time.Minute)
 			}
 		}
@@ -159,13 +185,27 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 }
 
 func (o DemoOptions) introduceBroker(t Terminal, broker string) {
-	fmt.Fprintf(t.Out, "A Kafka runs in this process until you stop it: %s, topic %s\n", broker, demoTopic)
-	fmt.Fprintf(t.Out, "  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n", broker, demoTopic)
+	fmt.Fprintf(
+		t.Out,
+		"A Kafka runs in this process until you stop it: %s, topic %s\n",
+		broker,
+		demoTopic,
+	)
+	fmt.Fprintf(
+		t.Out,
+		"  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n",
+		broker,
+		demoTopic,
+	)
 	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker))
 }
 
 func (o DemoOptions) introduce(t Terminal, broker, pages string) {
-	fmt.Fprintf(t.Out, "A web shop writes about %.0f logs a second to a Kafka in this process. Now and then one of its services gets into trouble.\n", o.Rate)
+	fmt.Fprintf(
+		t.Out,
+		"A web shop writes about %.0f logs a second to a Kafka in this process. Now and then one of its services gets into trouble.\n",
+		o.Rate,
+	)
 	if pages != "" {
 		fmt.Fprintf(t.Out, "  pages   %s\n", pages)
 	}
@@ -179,10 +219,19 @@ func (o DemoOptions) farewell(t Terminal, p *program) {
 	for _, r := range p.state.Rules() {
 		fired += r.Fired
 	}
-	fmt.Fprintf(t.Out, "\nStopped. Logs read: %d; alerts fired: %d.\n", p.source.Stats().Logs, fired)
+	fmt.Fprintf(
+		t.Out,
+		"\nStopped. Logs read: %d; alerts fired: %d.\n",
+		p.source.Stats().Logs,
+		fired,
+	)
 }
 
 // kcat is the command that writes a log of one's own.
 func kcat(broker string) string {
-	return fmt.Sprintf(`echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b %s -t %s -P`, broker, demoTopic)
+	return fmt.Sprintf(
+		`echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b %s -t %s -P`,
+		broker,
+		demoTopic,
+	)
 }

@@ -27,16 +27,23 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-var hoursSeed = flag.Uint64("hours.seed", 4, "of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
+var hoursSeed = flag.Uint64(
+	"hours.seed",
+	4,
+	"of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins",
+)
 
-// Two days of logs in which everything goes wrong that can: whatever happens to the program, it decides what somebody decides who reads the whole log once, nothing
-// else, and nothing twice; and whoever heard that an alert fires hears that it is over.
+// Two days of logs in which everything goes wrong that can: whatever happens to the program, it
+// decides what somebody decides who reads the whole log once, nothing else, and nothing twice; and
+// whoever heard that an alert fires hears that it is over.
 //
-// The program is at work in some minutes of each hour, and what was written meanwhile is a backlog then: an hour of an idle program costs seconds, and tells nothing.
+// The program is at work in some minutes of each hour, and what was written meanwhile is a backlog
+// then: an hour of an idle program costs seconds, and tells nothing.
 //
 //	ALERT_ENGINE_SEED=7 go test ./internal/app -run TestHours -v
 //
-// has other logs and other faults; with -v they are listed, and so is what the program said of them.
+// has other logs and other faults; with -v they are listed, and so is what the program said of
+// them.
 func TestHours(t *testing.T) {
 	seed := *hoursSeed
 	if text := os.Getenv("ALERT_ENGINE_SEED"); text != "" {
@@ -65,7 +72,8 @@ func TestHours(t *testing.T) {
 	}, func(o *devbroker.Options) {
 		o.Nodes = 3
 		o.Topics = append(o.Topics, devbroker.Topic{Name: "values", Partitions: 2})
-	}, func(o *devbroker.Options) { o.CompactEvery = 10 * time.Minute }) // days would be spent on it
+		// days would be spent on it
+	}, func(o *devbroker.Options) { o.CompactEvery = 10 * time.Minute })
 }
 
 const hoursRules = `version: 1
@@ -131,21 +139,49 @@ func (l *hoursLog) value() []byte {
 	at := l.at.UTC().Format(time.RFC3339Nano)
 	switch l.kind {
 	case "Errors":
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"ERROR","service":"shop","key":%q,"message":"payment failed"}`, at, l.key)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"ERROR","service":"shop","key":%q,"message":"payment failed"}`,
+			at,
+			l.key,
+		)
 	case "Silent":
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"agent","key":%q,"event":"heartbeat","message":"alive"}`, at, l.key)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"INFO","service":"agent","key":%q,"event":"heartbeat","message":"alive"}`,
+			at,
+			l.key,
+		)
 	}
 	switch l.kind {
 	case "Slow":
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"db","key":%q,"event":"query","took":%d,"message":"SELECT"}`, at, l.key, l.took)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"INFO","service":"db","key":%q,"event":"query","took":%d,"message":"SELECT"}`,
+			at,
+			l.key,
+			l.took,
+		)
 	case "Takeover":
-		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"login","key":%q,"event":%q,"message":"somebody"}`, at, l.key, l.event)
+		return fmt.Appendf(
+			nil,
+			`{"timestamp":%q,"level":"INFO","service":"login","key":%q,"event":%q,"message":"somebody"}`,
+			at,
+			l.key,
+			l.event,
+		)
 	}
 	status := 200
 	if l.failed {
 		status = 503
 	}
-	return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"shop","key":%q,"event":"request","status":%d,"message":"GET /cart"}`, at, l.key, status)
+	return fmt.Appendf(
+		nil,
+		`{"timestamp":%q,"level":"INFO","service":"shop","key":%q,"event":"request","status":%d,"message":"GET /cart"}`,
+		at,
+		l.key,
+		status,
+	)
 }
 
 // partition is where producers put the logs of a key.
@@ -172,7 +208,13 @@ type hours struct {
 
 func newHours(w *world, seed uint64) *hours {
 	now := time.Now()
-	h := &hours{w: w, rand: rand.New(rand.NewPCG(seed, 0)), start: now, at: now, silence: map[string]time.Time{}}
+	h := &hours{
+		w:       w,
+		rand:    rand.New(rand.NewPCG(seed, 0)),
+		start:   now,
+		at:      now,
+		silence: map[string]time.Time{},
+	}
 	h.answerEpochs()
 	h.begin()
 	return h
@@ -180,24 +222,26 @@ func newHours(w *world, seed uint64) *hours {
 
 func recordHours(p *program) { p.config.Kafka.RecordsTopic = "values" }
 
-// answerEpochs answers where the epoch of a leader ended, as Kafka does: at the end of the log, as long as no later leader has written anything. The test's broker
-// says that it does not know, and the client then takes records for lost that are not.
+// answerEpochs answers where the epoch of a leader ended, as Kafka does: at the end of the log, as
+// long as no later leader has written anything. The test's broker says that it does not know, and
+// the client then takes records for lost that are not.
 func (h *hours) answerEpochs() {
-	h.w.broker.Cluster().ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-		h.w.broker.Cluster().KeepControl()
-		answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-		for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
-			topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-			topic.Topic = t.Topic
-			for _, p := range t.Partitions {
-				end := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-				end.Partition, end.LeaderEpoch, end.EndOffset = p.Partition, p.LeaderEpoch, h.written[p.Partition].Load()
-				topic.Partitions = append(topic.Partitions, end)
+	h.w.broker.Cluster().
+		ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+			h.w.broker.Cluster().KeepControl()
+			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+				topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+				topic.Topic = t.Topic
+				for _, p := range t.Partitions {
+					end := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+					end.Partition, end.LeaderEpoch, end.EndOffset = p.Partition, p.LeaderEpoch, h.written[p.Partition].Load()
+					topic.Partitions = append(topic.Partitions, end)
+				}
+				answer.Topics = append(answer.Topics, topic)
 			}
-			answer.Topics = append(answer.Topics, topic)
-		}
-		return answer, nil, true
-	})
+			return answer, nil, true
+		})
 }
 
 func (h *hours) dir() string { return fmt.Sprint("data-", h.dirs) }
@@ -212,7 +256,8 @@ func (h *hours) note(format string, args ...any) {
 	h.w.t.Logf("%8s  %s", time.Since(h.start).Truncate(time.Second), fmt.Sprintf(format, args...))
 }
 
-// chapter is two hours: some minutes of work with a fault, an end of the program of some kind, and hours that nobody reads.
+// chapter is two hours: some minutes of work with a fault, an end of the program of some kind, and
+// hours that nobody reads.
 func (h *hours) chapter() {
 	begin := time.Now()
 	h.incidents(begin, begin.Add(hoursChapter-hoursQuiet), 4)
@@ -239,7 +284,8 @@ func (h *hours) chapter() {
 	h.begin()
 }
 
-// company has a second member join, work, and leave. What is decided stays the same, although it is decided by whoever has the partition at the time.
+// company has a second member join, work, and leave. What is decided stays the same, although it is
+// decided by whoever has the partition at the time.
 func (h *hours) company() {
 	h.note("a second member joins")
 	h.moved = true
@@ -259,7 +305,8 @@ func (h *hours) company() {
 	h.pass(2 * time.Minute)
 }
 
-// again has the topic deleted and created again, once all of it was read: what is lost with it nobody could evaluate.
+// again has the topic deleted and created again, once all of it was read: what is lost with it
+// nobody could evaluate.
 func (h *hours) again() {
 	for h.run.source.Health().State != kafka.Ready || h.run.source.Lag() > 0 {
 		h.pass(hoursStep)
@@ -358,11 +405,19 @@ func (h *hours) fault() (over func()) {
 		return func() { h.w.refuseAll(nil) }
 	case 7:
 		h.note("the receiver answers 429, slowly")
-		h.w.refuseAll(func() (int, time.Duration) { return http.StatusTooManyRequests, 3 * time.Second })
+		h.w.refuseAll(
+			func() (int, time.Duration) { return http.StatusTooManyRequests, 3 * time.Second },
+		)
 		return func() { h.w.refuseAll(nil) }
 	case 8:
 		h.note("the group's coordinator moves")
-		return cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit}, Err: kerr.NotCoordinator, Count: 3}).Remove
+		return cluster.Fault(
+			kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.Heartbeat, kmsg.OffsetCommit},
+				Err:   kerr.NotCoordinator,
+				Count: 3,
+			},
+		).Remove
 	case 9:
 		ahead := []time.Duration{24 * time.Hour, -24 * time.Hour, time.Hour, -10 * time.Minute}[h.rand.IntN(4)]
 		h.note("this machine's clock jumps by %s", ahead)
@@ -372,7 +427,8 @@ func (h *hours) fault() (over func()) {
 	return func() {}
 }
 
-// incidents draws bursts of errors, shares of failing requests, silences, slow queries, and logins, some just below what rules allow.
+// incidents draws bursts of errors, shares of failing requests, silences, slow queries, and logins,
+// some just below what rules allow.
 func (h *hours) incidents(from, to time.Time, n int) {
 	for range n {
 		at := from.Add(h.between(0, to.Sub(from)))
@@ -386,14 +442,30 @@ func (h *hours) incidents(from, to time.Time, n int) {
 		case 1:
 			over := h.between(time.Minute, 20*time.Minute)
 			for i := range 15 + h.rand.IntN(10) {
-				h.add(hoursLog{at: at.Add(h.between(0, over)), kind: "Share", key: key, failed: i < 3 || h.rand.IntN(3) == 0})
+				h.add(
+					hoursLog{
+						at:     at.Add(h.between(0, over)),
+						kind:   "Share",
+						key:    key,
+						failed: i < 3 || h.rand.IntN(3) == 0,
+					},
+				)
 			}
 		case 2:
-			h.silence[fmt.Sprint("a", h.rand.IntN(4))] = at.Add(h.between(12*time.Minute, 30*time.Minute))
+			h.silence[fmt.Sprint("a", h.rand.IntN(4))] = at.Add(
+				h.between(12*time.Minute, 30*time.Minute),
+			)
 		case 3:
 			over := h.between(time.Minute, 18*time.Minute)
 			for range 6 + h.rand.IntN(10) {
-				h.add(hoursLog{at: at.Add(h.between(0, over)), kind: "Slow", key: key, took: 300 + h.rand.IntN(1200)})
+				h.add(
+					hoursLog{
+						at:   at.Add(h.between(0, over)),
+						kind: "Slow",
+						key:  key,
+						took: 300 + h.rand.IntN(1200),
+					},
+				)
 			}
 		case 4:
 			h.logins(at, key)
@@ -405,16 +477,31 @@ func (h *hours) incidents(from, to time.Time, n int) {
 func (h *hours) logins(at time.Time, key string) {
 	over := h.between(4*time.Minute, 11*time.Minute)
 	for range 2 + h.rand.IntN(4) {
-		h.add(hoursLog{at: at.Add(h.between(0, over)), kind: "Takeover", key: key, event: "login_failed"})
+		h.add(
+			hoursLog{
+				at:    at.Add(h.between(0, over)),
+				kind:  "Takeover",
+				key:   key,
+				event: "login_failed",
+			},
+		)
 	}
 	at = at.Add(h.between(over/2, over+time.Minute))
 	h.add(hoursLog{at: at, kind: "Takeover", key: key, event: "login_ok"})
 	if h.rand.IntN(2) == 0 {
-		h.add(hoursLog{at: at.Add(h.between(time.Second, 4*time.Minute)), kind: "Takeover", key: key, event: "mfa_ok"})
+		h.add(
+			hoursLog{
+				at:    at.Add(h.between(time.Second, 4*time.Minute)),
+				kind:  "Takeover",
+				key:   key,
+				event: "mfa_ok",
+			},
+		)
 	}
 }
 
-// beats has agents give a sign of life each minute, but where one is to be silent: it falls silent within the half hour before it speaks again.
+// beats has agents give a sign of life each minute, but where one is to be silent: it falls silent
+// within the half hour before it speaks again.
 func (h *hours) beats(from, to time.Time) {
 	for k := range 4 {
 		key := fmt.Sprint("a", k)
@@ -430,16 +517,25 @@ func (h *hours) beats(from, to time.Time) {
 
 func (h *hours) add(l hoursLog) {
 	h.all = append(h.all, l)
-	at, _ := slices.BinarySearchFunc(h.todo, l, func(a, b hoursLog) int { return a.at.Compare(b.at) })
+	at, _ := slices.BinarySearchFunc(
+		h.todo,
+		l,
+		func(a, b hoursLog) int { return a.at.Compare(b.at) },
+	)
 	h.todo = slices.Insert(h.todo, at, l)
 }
 
-// wrongClocks writes logs of hosts whose clocks are a day ahead or behind. What is said of those hosts is of no account, but nobody else is to suffer.
+// wrongClocks writes logs of hosts whose clocks are a day ahead or behind. What is said of those
+// hosts is of no account, but nobody else is to suffer.
 func (h *hours) wrongClocks(now time.Time) {
 	h.note("clocks a day ahead and a day behind")
 	for i := range 12 {
 		for _, off := range []time.Duration{24 * time.Hour, -24 * time.Hour} {
-			l := hoursLog{at: now.Add(off + time.Duration(i)*time.Second), kind: "Errors", key: fmt.Sprint("wrong", i%4)}
+			l := hoursLog{
+				at:   now.Add(off + time.Duration(i)*time.Second),
+				kind: "Errors",
+				key:  fmt.Sprint("wrong", i%4),
+			}
 			h.write([]hoursLog{l})
 		}
 	}
@@ -465,11 +561,15 @@ func (h *hours) pass(d time.Duration) {
 func (h *hours) write(logs []hoursLog) {
 	for i := range logs {
 		h.written[logs[i].partition()].Add(1)
-		h.w.producer.Produce(context.Background(), &kgo.Record{Partition: logs[i].partition(), Value: logs[i].value()}, func(_ *kgo.Record, err error) {
-			if err != nil {
-				h.w.t.Error(err)
-			}
-		})
+		h.w.producer.Produce(
+			context.Background(),
+			&kgo.Record{Partition: logs[i].partition(), Value: logs[i].value()},
+			func(_ *kgo.Record, err error) {
+				if err != nil {
+					h.w.t.Error(err)
+				}
+			},
+		)
 	}
 	if err := h.w.producer.Flush(context.Background()); err != nil {
 		h.w.t.Error(err)
@@ -483,7 +583,13 @@ type hoursEpisode struct {
 }
 
 func (e hoursEpisode) String() string {
-	return fmt.Sprintf("%s %s %s - %s", e.rule, e.key, e.from.UTC().Format("02 15:04:05.000"), e.to.UTC().Format("02 15:04:05.000"))
+	return fmt.Sprintf(
+		"%s %s %s - %s",
+		e.rule,
+		e.key,
+		e.from.UTC().Format("02 15:04:05.000"),
+		e.to.UTC().Format("02 15:04:05.000"),
+	)
 }
 
 // compare holds what was decided and told against the evaluator that reads everything once.
@@ -491,7 +597,13 @@ func (h *hours) compare() {
 	t := h.w.t
 	got, twice := h.decided()
 	want := h.expected()
-	t.Logf("%d logs, %d alerts expected, %d decided, %d notifications", len(h.all), len(want), len(got), len(h.w.received))
+	t.Logf(
+		"%d logs, %d alerts expected, %d decided, %d notifications",
+		len(h.all),
+		len(want),
+		len(got),
+		len(h.w.received),
+	)
 	if len(want) < 20 || len(h.w.received) < 10 {
 		t.Errorf("too little has happened to show anything")
 	}
@@ -537,7 +649,10 @@ func (h *hours) decided() (episodes []hoursEpisode, twice []string) {
 			}
 			id := fmt.Sprint(a.ID, a.State, a.At, a.StartsAt)
 			if seen[id] {
-				twice = append(twice, fmt.Sprintf("%s %s of %s at %s", a.Rule, a.State, a.Labels["key"], a.At))
+				twice = append(
+					twice,
+					fmt.Sprintf("%s %s of %s at %s", a.Rule, a.State, a.Labels["key"], a.At),
+				)
 			}
 			seen[id] = true
 			e := byID[a.ID]
@@ -574,7 +689,14 @@ func (h *hours) expected() []hoursEpisode {
 		slices.SortStableFunc(logs, func(a, b hoursLog) int { return a.at.Compare(b.at) })
 		switch group[0] {
 		case "Errors":
-			all = append(all, spans(logs, 10*time.Minute, time.Time{}, func(in []hoursLog) bool { return len(in) > 10 })...)
+			all = append(
+				all,
+				spans(
+					logs,
+					10*time.Minute,
+					time.Time{},
+					func(in []hoursLog) bool { return len(in) > 10 },
+				)...)
 		case "Share":
 			all = append(all, spans(logs, 20*time.Minute, time.Time{}, func(in []hoursLog) bool {
 				failed := 0
@@ -596,9 +718,23 @@ func (h *hours) expected() []hoursEpisode {
 				return len(in) >= 8 && 2*quick < len(in)
 			})...)
 		case "Takeover":
-			all = append(all, spans(takeovers(logs), 5*time.Minute, time.Time{}, func(in []hoursLog) bool { return len(in) > 0 })...)
+			all = append(
+				all,
+				spans(
+					takeovers(logs),
+					5*time.Minute,
+					time.Time{},
+					func(in []hoursLog) bool { return len(in) > 0 },
+				)...)
 		case "Silent":
-			all = append(all, spans(logs, 15*time.Minute, logs[0].at.Add(15*time.Minute), func(in []hoursLog) bool { return len(in) == 0 })...)
+			all = append(
+				all,
+				spans(
+					logs,
+					15*time.Minute,
+					logs[0].at.Add(15*time.Minute),
+					func(in []hoursLog) bool { return len(in) == 0 },
+				)...)
 		}
 	}
 	return slices.DeleteFunc(all, func(e hoursEpisode) bool { return e.from.After(time.Now()) })
@@ -617,7 +753,10 @@ func takeovers(logs []hoursLog) (out []hoursLog) {
 		if l.event != "login_ok" || n < 3 || l.at.Sub(failed[n-3]) >= 10*time.Minute {
 			continue
 		}
-		if !slices.ContainsFunc(logs[i+1:], func(after hoursLog) bool { return after.event == "mfa_ok" && after.at.Before(l.at.Add(2*time.Minute)) }) {
+		if !slices.ContainsFunc(
+			logs[i+1:],
+			func(after hoursLog) bool { return after.event == "mfa_ok" && after.at.Before(l.at.Add(2*time.Minute)) },
+		) {
 			out = append(out, hoursLog{at: l.at.Add(2 * time.Minute), kind: l.kind, key: l.key})
 		}
 	}
@@ -626,7 +765,12 @@ func takeovers(logs []hoursLog) (out []hoursLog) {
 }
 
 // spans looks at every instant at which a log enters or leaves the window.
-func spans(logs []hoursLog, window time.Duration, from time.Time, holds func(in []hoursLog) bool) []hoursEpisode {
+func spans(
+	logs []hoursLog,
+	window time.Duration,
+	from time.Time,
+	holds func(in []hoursLog) bool,
+) []hoursEpisode {
 	var instants []time.Time
 	for _, l := range logs {
 		instants = append(instants, l.at, l.at.Add(window))
@@ -654,8 +798,8 @@ func spans(logs []hoursLog, window time.Duration, from time.Time, holds func(in 
 	return out
 }
 
-// compareValues holds the values that were recorded against the definition: at each second, how many errors there were in the ten minutes before. What is written
-// twice is the same.
+// compareValues holds the values that were recorded against the definition: at each second, how
+// many errors there were in the ten minutes before. What is written twice is the same.
 func (h *hours) compareValues() {
 	got := map[string]string{}
 	for _, r := range h.w.read("values") {
@@ -672,7 +816,8 @@ func (h *hours) compareValues() {
 		case strings.Contains(at, "wrong"), !r.Timestamp.After(h.start.Add(11 * time.Minute)):
 		case before == "" || before == text || before == "0":
 			got[at] = text
-		case before != "gone" || text != "0": // the end is written as 0, and then as gone; both once more
+		// the end is written as 0, and then as gone; both once more
+		case before != "gone" || text != "0":
 			h.w.t.Errorf("%s: written as %s, and as %s", at, before, text)
 		}
 	}
@@ -687,7 +832,8 @@ func (h *hours) compareValues() {
 		}
 	}
 	for at, text := range want {
-		if got[at] == "" && !h.moved { // whoever gets a partition tells nothing until its windows are whole
+		// whoever gets a partition tells nothing until its windows are whole
+		if got[at] == "" && !h.moved {
 			h.w.t.Errorf("missing: %s %s", at, text)
 		}
 	}
@@ -701,7 +847,8 @@ func (h *hours) expectedValues() map[string]string {
 			byKey[l.key] = append(byKey[l.key], l.at)
 		}
 	}
-	const window = 10 * time.Minute // of which a member that shares begins to tell when it has read as much
+	// of which a member that shares begins to tell when it has read as much
+	const window = 10 * time.Minute
 	for key, times := range byKey {
 		count := func(at time.Time) (n int) {
 			for _, l := range times {

@@ -11,13 +11,20 @@ import (
 	"testing"
 )
 
-// layers are the packages from the top down. A package imports only from rows below its own, so that each part can be understood, tested and replaced without
-// those above it; those of one row do not know each other.
+// layers are the packages from the top down. A package imports only from rows below its own, so
+// that each part can be understood, tested and replaced without those above it; those of one row do
+// not know each other.
 var layers = [][]string{
 	{"cmd/alert-engine", "examples/consumer", "examples/processor"},
 	{"internal/app"},
 	{"internal/ruletest", "internal/web"},
-	{"internal/alerting", "internal/survey", "internal/kafka", "internal/notify", "internal/devbroker"},
+	{
+		"internal/alerting",
+		"internal/survey",
+		"internal/kafka",
+		"internal/notify",
+		"internal/devbroker",
+	},
 	{"internal/match", "internal/window", "internal/store"},
 	{"internal/rule"},
 	{"internal/decode"},
@@ -26,7 +33,8 @@ var layers = [][]string{
 
 // exclusive are the imports that are one package's own affair.
 var exclusive = map[string][]string{
-	"github.com/prometheus/alertmanager":     {"internal/notify", "internal/rule"}, // rule: timeinterval alone, whose syntax rule files share
+	// rule: timeinterval alone, whose syntax rule files share
+	"github.com/prometheus/alertmanager":     {"internal/notify", "internal/rule"},
 	"github.com/twmb/franz-go/pkg/kfake":     {"internal/devbroker"},
 	"github.com/twmb/franz-go/pkg/kgo":       {"internal/kafka"},
 	"github.com/twmb/franz-go/pkg/kadm":      {"internal/kafka"},
@@ -34,8 +42,16 @@ var exclusive = map[string][]string{
 	"github.com/prometheus/exporter-toolkit": {"internal/web"},
 }
 
-// clockless are the packages that start no goroutine and read no clock: time is an argument, so live, replay and test are the same code.
-var clockless = []string{"internal/decode", "internal/rule", "internal/match", "internal/window", "internal/alerting", "internal/survey"}
+// clockless are the packages that start no goroutine and read no clock: time is an argument, so
+// live, replay and test are the same code.
+var clockless = []string{
+	"internal/decode",
+	"internal/rule",
+	"internal/match",
+	"internal/window",
+	"internal/alerting",
+	"internal/survey",
+}
 
 // Imports only point down, and what concerns one package stays in it.
 func TestImports(t *testing.T) {
@@ -54,13 +70,20 @@ func TestImports(t *testing.T) {
 		}
 		for _, imp := range imports {
 			if ours, ok := strings.CutPrefix(imp, module); ok {
-				if l, known := layer[topLevel(ours)]; topLevel(ours) != pkg && (!known || l <= own) {
+				if l, known := layer[topLevel(ours)]; topLevel(ours) != pkg &&
+					(!known || l <= own) {
 					t.Errorf("%s imports %s, which is not below %s", file, ours, pkg)
 				}
 			}
 			for prefix, owners := range exclusive {
-				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) && !slices.Contains(owners, pkg) {
-					t.Errorf("%s imports %s, which is the affair of %s", file, imp, strings.Join(owners, ", "))
+				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) &&
+					!slices.Contains(owners, pkg) {
+					t.Errorf(
+						"%s imports %s, which is the affair of %s",
+						file,
+						imp,
+						strings.Join(owners, ", "),
+					)
 				}
 			}
 		}
@@ -69,7 +92,14 @@ func TestImports(t *testing.T) {
 
 // The core reads no clock and starts no goroutine.
 func TestCoreIsClockless(t *testing.T) {
-	forbidden := []string{"time.Now(", "time.Since(", "time.After(", "time.NewTimer(", "time.NewTicker(", "time.Sleep("}
+	forbidden := []string{
+		"time.Now(",
+		"time.Since(",
+		"time.After(",
+		"time.NewTimer(",
+		"time.NewTicker(",
+		"time.Sleep(",
+	}
 	eachSource(t, func(pkg, file, text string) {
 		if !slices.Contains(clockless, pkg) {
 			return
@@ -78,7 +108,12 @@ func TestCoreIsClockless(t *testing.T) {
 			code, _, _ := strings.Cut(line, "//")
 			for _, word := range forbidden {
 				if strings.Contains(code, word) {
-					t.Errorf("%s:%d: %s reads the clock; take the time as an argument", file, i+1, strings.TrimSuffix(word, "("))
+					t.Errorf(
+						"%s:%d: %s reads the clock; take the time as an argument",
+						file,
+						i+1,
+						strings.TrimSuffix(word, "("),
+					)
 				}
 			}
 			if strings.HasPrefix(strings.TrimSpace(code), "go ") {
@@ -113,7 +148,8 @@ func eachSource(t *testing.T, f func(pkg, file, text string)) {
 		if err != nil {
 			return err
 		}
-		if _, err := fs.Stat(root, path.Join(file, "go.mod")); d.IsDir() && file != "." && (err == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+		if _, err := fs.Stat(root, path.Join(file, "go.mod")); d.IsDir() && file != "." &&
+			(err == nil || strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
 			return fs.SkipDir // another module, or none
 		}
 		if d.IsDir() || path.Ext(file) != ".go" || strings.HasSuffix(file, "_test.go") {
@@ -128,7 +164,8 @@ func eachSource(t *testing.T, f func(pkg, file, text string)) {
 	}
 }
 
-// topLevel is the package that a directory belongs to: helpers in directories below a package are part of it.
+// topLevel is the package that a directory belongs to: helpers in directories below a package are
+// part of it.
 func topLevel(dir string) string {
 	parts := strings.SplitN(dir, "/", 3)
 	return path.Join(parts[:min(2, len(parts))]...)

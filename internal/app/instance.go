@@ -13,8 +13,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// instance is the name under which we are a static member of the consumer group, "" for a dynamic member. It is kept beside the state: whoever starts with this
-// state takes over the partitions of whoever had it before, at once, and does not wait until the group has given that one up.
+// instance is the name under which we are a static member of the consumer group, "" for a dynamic
+// member. It is kept beside the state: whoever starts with this state takes over the partitions of
+// whoever had it before, at once, and does not wait until the group has given that one up.
 func instance(c *Config) (string, error) {
 	switch c.Kafka.InstanceID {
 	case "":
@@ -46,8 +47,11 @@ func self(c *Config) (string, error) {
 // alone says why this instance has to be the only one of its group, nil when it need not be.
 func (p *program) alone() error {
 	spread := p.set.Load().Spread(p.config.Kafka.RecordKey)
-	for _, r := range p.set.Load().Rules { // recorded values are on partitions by rule and all labels, whatever logs are by
-		if topic := p.config.Kafka.RecordsTopic; topic != "" && r.Mode != rule.Off && (r.Source == topic || slices.Contains(r.Sources, topic)) && !slices.Contains(spread, r) {
+	// recorded values are on partitions by rule and all labels, whatever logs are by
+	for _, r := range p.set.Load().Rules {
+		if topic := p.config.Kafka.RecordsTopic; topic != "" && r.Mode != rule.Off &&
+			(r.Source == topic || slices.Contains(r.Sources, topic)) &&
+			!slices.Contains(spread, r) {
 			spread = append(spread, r)
 		}
 	}
@@ -61,6 +65,8 @@ func (p *program) alone() error {
 	if more := len(spread) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("%d others", more))
 	}
-	return fmt.Errorf("logs of one group may be on several partitions, by rule %s; kafka.record_key names the fields by which logs are put on partitions, and rules have to group by all of them",
-		strings.Join(names, ", "))
+	return fmt.Errorf(
+		"logs of one group may be on several partitions, by rule %s; kafka.record_key names the fields by which logs are put on partitions, and rules have to group by all of them",
+		strings.Join(names, ", "),
+	)
 }

@@ -38,7 +38,8 @@ func TestInstance(t *testing.T) {
 	}
 }
 
-// Values of one service may be on several partitions, even if its logs are not: who has rules about values is alone.
+// Values of one service may be on several partitions, even if its logs are not: who has rules about
+// values is alone.
 func TestRulesOverRecordedValuesAreAlone(t *testing.T) {
 	c := DefaultConfig()
 	c.Kafka.RecordKey, c.Kafka.RecordsTopic = []string{"service"}, "values"
@@ -50,7 +51,8 @@ func TestRulesOverRecordedValuesAreAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.set.Store(set)
-		if err := p.alone(); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+		if err := p.alone(); (err == nil) != (want == "") ||
+			err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("alone because %v, want %q", err, want)
 		}
 	}

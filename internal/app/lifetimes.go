@@ -6,8 +6,9 @@ import (
 	"fmt"
 )
 
-// lifetimes are the parts that run and the things that are open, in the order in which they began. They end in reverse: each part has stopped before anything
-// that began before it, and that it may rely on, is asked to. One goroutine uses it.
+// lifetimes are the parts that run and the things that are open, in the order in which they began.
+// They end in reverse: each part has stopped before anything that began before it, and that it may
+// rely on, is asked to. One goroutine uses it.
 type lifetimes struct {
 	ends   []func() error
 	failed chan error
@@ -15,9 +16,11 @@ type lifetimes struct {
 
 func newLifetimes() *lifetimes { return &lifetimes{failed: make(chan error, 1)} }
 
-// start runs a part until it is its turn to end. A part that ends before, with an error or without, ends the program.
+// start runs a part until it is its turn to end. A part that ends before, with an error or without,
+// ends the program.
 func (l *lifetimes) start(ctx context.Context, name string, run func(context.Context) error) {
-	// The part's context outlives ctx, the program's: what ends all parts at once would cut off the source from the store it has to write to.
+	// The part's context outlives ctx, the program's: what ends all parts at once would cut off the
+	// source from the store it has to write to.
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan error, 1)
 	go func() {

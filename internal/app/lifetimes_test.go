@@ -34,14 +34,24 @@ func TestLifetimesEndInReverse(t *testing.T) {
 	})
 }
 
-// A part that fails ends the program, which says which one it was and what else went wrong while it stopped.
+// A part that fails ends the program, which says which one it was and what else went wrong while it
+// stopped.
 func TestLifetimesFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLifetimes()
-		l.start(t.Context(), "notify", func(ctx context.Context) error { <-ctx.Done(); return errors.New("half a batch is left") })
-		l.start(t.Context(), "source", func(context.Context) error { return errors.New("access denied") })
+		l.start(
+			t.Context(),
+			"notify",
+			func(ctx context.Context) error { <-ctx.Done(); return errors.New("half a batch is left") },
+		)
+		l.start(
+			t.Context(),
+			"source",
+			func(context.Context) error { return errors.New("access denied") },
+		)
 		err := errors.Join(l.wait(t.Context()), l.end())
-		if want := "source: access denied\nnotify: half a batch is left"; err == nil || strings.TrimSpace(err.Error()) != want {
+		if want := "source: access denied\nnotify: half a batch is left"; err == nil ||
+			strings.TrimSpace(err.Error()) != want {
 			t.Errorf("got %v, want %s", err, want)
 		}
 	})

@@ -14,9 +14,10 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// lists keeps the lists whose members are the keys of topics as they are. They are read beside the source: at the start to their ends, before the source reads the
-// first log, and after that for as long as the rules name them. Whenever members have changed, the rules are swapped for the same rules with other lists, which
-// is what a reload does as well; so windows and alerts stay.
+// lists keeps the lists whose members are the keys of topics as they are. They are read beside the
+// source: at the start to their ends, before the source reads the first log, and after that for as
+// long as the rules name them. Whenever members have changed, the rules are swapped for the same
+// rules with other lists, which is what a reload does as well; so windows and alerts stay.
 type lists struct {
 	p    *program
 	bell chan struct{} // rules or members have changed
@@ -24,7 +25,8 @@ type lists struct {
 
 	mu       sync.Mutex // guards what follows
 	followed map[string]*followedList
-	prepared map[string][]string // members that a reload has read, by topic, until the list that it brings is known
+	// members that a reload has read, by topic, until the list that it brings is known
+	prepared map[string][]string
 }
 
 // followedList is a topic that is read.
@@ -41,12 +43,19 @@ const (
 )
 
 func newLists(p *program) *lists {
-	l := &lists{p: p, bell: make(chan struct{}, 1), read: make(chan struct{}), followed: map[string]*followedList{}, prepared: map[string][]string{}}
+	l := &lists{
+		p:        p,
+		bell:     make(chan struct{}, 1),
+		read:     make(chan struct{}),
+		followed: map[string]*followedList{},
+		prepared: map[string][]string{},
+	}
 	ring(l.bell)
 	return l
 }
 
-// run keeps the lists until ctx is done. It fails when one of them cannot be read at the start and nobody but an operator can help.
+// run keeps the lists until ctx is done. It fails when one of them cannot be read at the start and
+// nobody but an operator can help.
 func (l *lists) run(ctx context.Context) error {
 	defer l.stopAll()
 	failed := make(chan error)
@@ -91,7 +100,8 @@ func (l *lists) before(run func(context.Context) error) func(context.Context) er
 	}
 }
 
-// follow begins to read the topics that the rules name, and ends to read those that they no longer do.
+// follow begins to read the topics that the rules name, and ends to read those that they no longer
+// do.
 func (l *lists) follow(ctx context.Context, failed chan error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -123,8 +133,15 @@ func (l *lists) begin(ctx context.Context, topic string, failed chan error) *fol
 			select {
 			case <-ctx.Done():
 				return
-			case <-l.read: // a reload brought the list, and it was there a moment ago: the logs go on
-				l.p.logger.Error("a list cannot be read; trying again", "topic", topic, "error", err)
+			// a reload brought the list, and it was there a moment ago: the logs go on
+			case <-l.read:
+				l.p.logger.Error(
+					"a list cannot be read; trying again",
+					"topic",
+					topic,
+					"error",
+					err,
+				)
 				pauseFor(ctx, time.Minute)
 			default:
 				select {
@@ -148,7 +165,13 @@ func (l *lists) stopAll() {
 }
 
 func keysOf(c *Config, topic string, log *slog.Logger) kafka.KeysConfig {
-	return kafka.KeysConfig{Client: c.Kafka.Client(), Topic: topic, Most: rule.MostMembers, Within: c.Limits.ListLoad, Logger: log}
+	return kafka.KeysConfig{
+		Client: c.Kafka.Client(),
+		Topic:  topic,
+		Most:   rule.MostMembers,
+		Within: c.Limits.ListLoad,
+		Logger: log,
+	}
 }
 
 // members are those of a topic, and whether they are known.
@@ -165,11 +188,13 @@ func (l *lists) members(topic string) ([]string, bool) {
 	return keys, known
 }
 
-// fill gives the lists of rules the members that are known, and says whether any are others than they had.
+// fill gives the lists of rules the members that are known, and says whether any are others than
+// they had.
 func (l *lists) fill(set *rule.Set) (filled *rule.Set, changed bool) {
 	given := map[string][]string{}
 	for _, list := range set.TopicLists() {
-		if keys, known := l.members(list.Topic); known && (list.Values == nil || !slices.Equal(keys, list.Values)) {
+		if keys, known := l.members(list.Topic); known &&
+			(list.Values == nil || !slices.Equal(keys, list.Values)) {
 			given[list.Name] = keys
 		}
 	}
@@ -192,7 +217,11 @@ func (l *lists) apply() {
 		return
 	}
 	if err := l.p.state.SetRules(set); err != nil {
-		l.p.logger.Error("lists have changed, and the rules cannot be compiled with them", "error", err)
+		l.p.logger.Error(
+			"lists have changed, and the rules cannot be compiled with them",
+			"error",
+			err,
+		)
 		return
 	}
 	l.p.set.Store(set)
@@ -212,7 +241,8 @@ func (l *lists) refused(topic string) int64 {
 	return 0
 }
 
-// prepare reads the topics that new rules bring, so that they have their lists with the first log that they see. A list that cannot be read refuses the reload.
+// prepare reads the topics that new rules bring, so that they have their lists with the first log
+// that they see. A list that cannot be read refuses the reload.
 func (l *lists) prepare(ctx context.Context, set *rule.Set) (*rule.Set, error) {
 	for _, list := range set.TopicLists() {
 		if _, known := l.members(list.Topic); known {
@@ -227,7 +257,11 @@ func (l *lists) prepare(ctx context.Context, set *rule.Set) (*rule.Set, error) {
 }
 
 func (l *lists) prepareOne(ctx context.Context, topic string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, listsPrepare, errors.New("it was not read to its end in time"))
+	ctx, cancel := context.WithTimeoutCause(
+		ctx,
+		listsPrepare,
+		errors.New("it was not read to its end in time"),
+	)
 	defer cancel()
 	o := keysOf(l.p.config, topic, l.p.logger)
 	o.Client.Dial = l.p.network.dial
@@ -252,9 +286,18 @@ func (l *lists) unread() error {
 	f := l.followed[list.Topic]
 	l.mu.Unlock()
 	if f != nil && f.keys.Problem() != nil {
-		return fmt.Errorf("list %s: its topic %s cannot be read, and no log is evaluated before: %w", list.Name, list.Topic, f.keys.Problem())
+		return fmt.Errorf(
+			"list %s: its topic %s cannot be read, and no log is evaluated before: %w",
+			list.Name,
+			list.Topic,
+			f.keys.Problem(),
+		)
 	}
-	return fmt.Errorf("list %s: its topic %s is not read to its end yet, and no log is evaluated before", list.Name, list.Topic)
+	return fmt.Errorf(
+		"list %s: its topic %s is not read to its end yet, and no log is evaluated before",
+		list.Name,
+		list.Topic,
+	)
 }
 
 // stale says which list may not be what its topic says.
@@ -268,22 +311,39 @@ func (l *lists) stale() error {
 			errs = append(errs, fmt.Errorf("topic %s: %w", topic, f.keys.Problem()))
 		}
 		if n := f.keys.Refused(); n > 0 {
-			errs = append(errs, fmt.Errorf("topic %s: %d members were refused: a list has %d at most, each of 1 KiB at most", topic, n, rule.MostMembers))
+			errs = append(
+				errs,
+				fmt.Errorf(
+					"topic %s: %d members were refused: a list has %d at most, each of 1 KiB at most",
+					topic,
+					n,
+					rule.MostMembers,
+				),
+			)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// ReadLists gives the lists of rules that are kept in topics the members that they have now, unless they have some.
+// ReadLists gives the lists of rules that are kept in topics the members that they have now, unless
+// they have some.
 func ReadLists(ctx context.Context, c *Config, set *rule.Set) (*rule.Set, error) {
 	given := map[string][]string{}
 	for _, list := range set.Unknown() {
-		keys, refused, err := kafka.ReadKeys(ctx, keysOf(c, list.Topic, slog.New(slog.DiscardHandler)))
+		keys, refused, err := kafka.ReadKeys(
+			ctx,
+			keysOf(c, list.Topic, slog.New(slog.DiscardHandler)),
+		)
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", list.Name, err)
 		case refused > 0:
-			return nil, fmt.Errorf("list %s: topic %s has more than %d keys, or some of more than 1 KiB", list.Name, list.Topic, rule.MostMembers)
+			return nil, fmt.Errorf(
+				"list %s: topic %s has more than %d keys, or some of more than 1 KiB",
+				list.Name,
+				list.Topic,
+				rule.MostMembers,
+			)
 		}
 		given[list.Name] = keys
 	}

@@ -22,7 +22,10 @@ groups:
 `
 
 func withBlocked(o *devbroker.Options) {
-	o.Topics = append(o.Topics, devbroker.Topic{Name: "blocked-users", Partitions: 2, Compact: true})
+	o.Topics = append(
+		o.Topics,
+		devbroker.Topic{Name: "blocked-users", Partitions: 2, Compact: true},
+	)
 }
 
 // block writes members to the topic of the list, or takes those away that begin with a minus.
@@ -43,12 +46,20 @@ func (w *world) block(users ...string) {
 func (w *world) visit(users ...string) {
 	w.t.Helper()
 	for _, user := range users {
-		w.produce(0, fmt.Sprintf(`{"timestamp":%q,"user":%q,"message":"hello"}`, time.Now().UTC().Format(time.RFC3339Nano), user))
+		w.produce(
+			0,
+			fmt.Sprintf(
+				`{"timestamp":%q,"user":%q,"message":"hello"}`,
+				time.Now().UTC().Format(time.RFC3339Nano),
+				user,
+			),
+		)
 	}
 	time.Sleep(5 * time.Second)
 }
 
-// A list is read from its topic before the first log is evaluated, and what is written there counts from then on, without a restart and without losing what is up.
+// A list is read from its topic before the first log is evaluated, and what is written there counts
+// from then on, without a restart and without losing what is up.
 func TestListsFromTopics(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = listRules
@@ -88,13 +99,18 @@ func TestListsFromTopics(t *testing.T) {
 	}, withBlocked)
 }
 
-// A list that a reload brings is there with its first log; one that is not there refuses the reload, and nothing changes.
+// A list that a reload brings is there with its first log; one that is not there refuses the
+// reload, and nothing changes.
 func TestReloadBringsLists(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.block("ann")
 		r := w.start("data")
 		w.rules = strings.Replace(listRules, "blocked-users", "blocked-user", 1)
-		if err := r.program.reload(w.t.Context()); err == nil || !strings.Contains(err.Error(), `list blocked: read the keys of blocked-user: topic "blocked-user" does not exist; did you mean "blocked-users"?`) {
+		if err := r.program.reload(w.t.Context()); err == nil ||
+			!strings.Contains(
+				err.Error(),
+				`list blocked: read the keys of blocked-user: topic "blocked-user" does not exist; did you mean "blocked-users"?`,
+			) {
 			t.Errorf("the reload ends with %v", err)
 		}
 		if name := r.program.set.Load().Rules[0].Name; name != "Errors" {
@@ -113,7 +129,9 @@ func TestReloadBringsLists(t *testing.T) {
 
 // Commands that look at a topic take the lists of rules as they are in theirs.
 func TestReadLists(t *testing.T) {
-	broker, err := devbroker.Start(devbroker.Options{Topics: []devbroker.Topic{{Name: "blocked-users", Compact: true}}})
+	broker, err := devbroker.Start(
+		devbroker.Options{Topics: []devbroker.Topic{{Name: "blocked-users", Compact: true}}},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,13 +166,18 @@ func TestReadLists(t *testing.T) {
 	f(strings.Replace(listRules, "{topic: blocked-users}", "[bob]", 1), "[bob]")
 }
 
-// While the topic of a list cannot be read no log is evaluated, and that is said; a topic that is not there ends the start.
+// While the topic of a list cannot be read no log is evaluated, and that is said; a topic that is
+// not there ends the start.
 func TestListsThatCannotBeRead(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = listRules
 		r := w.prepare("data")
 		err := r.program.run(w.t.Context())
-		if err == nil || !strings.Contains(err.Error(), `lists: read the keys of blocked-users: topic "blocked-users" does not exist`) {
+		if err == nil ||
+			!strings.Contains(
+				err.Error(),
+				`lists: read the keys of blocked-users: topic "blocked-users" does not exist`,
+			) {
 			t.Errorf("it ends with %v", err)
 		}
 	})
@@ -172,7 +195,10 @@ func TestListsThatCannotBeRead(t *testing.T) {
 				why = err.Error()
 			}
 		}
-		if !strings.HasPrefix(why, "list blocked: its topic blocked-users cannot be read, and no log is evaluated before: ") {
+		if !strings.HasPrefix(
+			why,
+			"list blocked: its topic blocked-users cannot be read, and no log is evaluated before: ",
+		) {
 			t.Errorf("ready says %q", why)
 		}
 		r.link.mend()

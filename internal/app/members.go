@@ -12,11 +12,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// members is what there is between us and the other members of our group. Whoever has a partition leaves in the handover topic, for whoever gets it next, what the
-// engine has to know to go on exactly there (alerting.Engine.HandOver), and what the notifier has told to whom (notify.Share). The first is written in one record,
-// together with the position up to which it goes: when something was decided, before offsets are committed; else every few seconds; and when the partition is given up.
-// So after a crash, too, whoever gets the partition goes on at a point up to which all that was decided is known, and decides again, with the same identities, what came
-// after it; of that it knows who was told.
+// members is what there is between us and the other members of our group. Whoever has a partition
+// leaves in the handover topic, for whoever gets it next, what the engine has to know to go on
+// exactly there (alerting.Engine.HandOver), and what the notifier has told to whom (notify.Share).
+// The first is written in one record, together with the position up to which it goes: when
+// something was decided, before offsets are committed; else every few seconds; and when the
+// partition is given up. So after a crash, too, whoever gets the partition goes on at a point up to
+// which all that was decided is known, and decides again, with the same identities, what came after
+// it; of that it knows who was told.
 type members struct {
 	state    *state
 	notifier *notify.Notifier
@@ -29,8 +32,9 @@ type members struct {
 
 // taken is a partition that was assigned to us.
 type taken struct {
-	begun  bool          // we are as far as whoever had it before us, and it is ours to tell
-	shared notify.Shared // what that one has left for the notifier; nil when nobody had it since we did
+	begun bool // we are as far as whoever had it before us, and it is ours to tell
+	// what that one has left for the notifier; nil when nobody had it since we did
+	shared notify.Shared
 	at     models.SourcePosition
 	left   time.Time // when something was last left for others
 	urgent bool      // something is to be left with the next checkpoint
@@ -50,7 +54,8 @@ type left struct {
 const (
 	leftKey    = "engine" // in the handover topic
 	leaveEvery = 10 * time.Second
-	leaveGrace = 5 * time.Second // for telling what is under way when partitions are taken from us, and again for what we leave
+	// for telling what is under way when partitions are taken from us, and again for what we leave
+	leaveGrace = 5 * time.Second
 )
 
 // sharedState is the state of a program that shares its topics.
@@ -76,7 +81,10 @@ func (p *program) openMembers() error {
 }
 
 // Claim implements kafka.Sharer.
-func (m *members) Claim(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error) {
+func (m *members) Claim(
+	ctx context.Context,
+	at []models.SourcePosition,
+) (map[models.Partition]models.Handover, error) {
 	var names []models.Partition
 	for _, p := range at {
 		names = append(names, models.Partition{Topic: p.Topic, Partition: p.Partition})
@@ -92,7 +100,9 @@ func (m *members) Claim(ctx context.Context, at []models.SourcePosition) (map[mo
 		t := &taken{at: at[i], urgent: true}
 		m.taken[name] = t
 		l := &left{}
-		if text := said[name][leftKey]; text == nil || json.Unmarshal(text, l) != nil || l.Cluster != at[i].Cluster || string(l.TopicID) != string(at[i].TopicID[:]) {
+		if text := said[name][leftKey]; text == nil || json.Unmarshal(text, l) != nil ||
+			l.Cluster != at[i].Cluster ||
+			string(l.TopicID) != string(at[i].TopicID[:]) {
 			continue
 		}
 		if l.By == m.self && at[i].Next >= l.Next {
@@ -104,12 +114,17 @@ func (m *members) Claim(ctx context.Context, at []models.SourcePosition) (map[mo
 				return nil, err
 			}
 		}
-		handed[name] = models.Handover{Next: max(l.Next, at[i].Next), Committed: l.Committed, Final: l.Final}
+		handed[name] = models.Handover{
+			Next:      max(l.Next, at[i].Next),
+			Committed: l.Committed,
+			Final:     l.Final,
+		}
 	}
 	return handed, nil
 }
 
-// begin has the notifier go on with partitions that are read as far as whoever had them before us has read them.
+// begin has the notifier go on with partitions that are read as far as whoever had them before us
+// has read them.
 func (m *members) begin(progress []models.Progress) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +137,8 @@ func (m *members) begin(progress []models.Progress) {
 	}
 }
 
-// share leaves for others what they have to know, after a checkpoint. It returns when that is written which must be before offsets are committed.
+// share leaves for others what they have to know, after a checkpoint. It returns when that is
+// written which must be before offsets are committed.
 func (m *members) share(positions []models.SourcePosition) error {
 	m.notifier.Enter() // and with it passes on what there is to tell
 	if m.handover.Behind() {
@@ -154,7 +170,8 @@ func (m *members) put(positions []models.SourcePosition) (urgent []*taken) {
 			continue
 		}
 		decided := m.state.Decided(name)
-		if t.urgent = t.urgent || decided; t.urgent || time.Since(t.left) >= leaveEvery && p.Next != t.at.Next {
+		if t.urgent = t.urgent || decided; t.urgent ||
+			time.Since(t.left) >= leaveEvery && p.Next != t.at.Next {
 			if t.urgent {
 				urgent = append(urgent, t)
 			}
@@ -170,7 +187,17 @@ func (m *members) leave(name models.Partition, t *taken, at models.SourcePositio
 	if engine == nil {
 		return
 	}
-	text, err := json.Marshal(left{By: m.self, Cluster: at.Cluster, TopicID: at.TopicID[:], Next: at.Next, Committed: at.Committed, Final: final, Engine: engine})
+	text, err := json.Marshal(
+		left{
+			By:        m.self,
+			Cluster:   at.Cluster,
+			TopicID:   at.TopicID[:],
+			Next:      at.Next,
+			Committed: at.Committed,
+			Final:     final,
+			Engine:    engine,
+		},
+	)
 	if err == nil {
 		m.handover.Put(name, leftKey, text)
 	}
@@ -207,7 +234,8 @@ func (m *members) begun(parts []models.Partition) (ours []models.Partition) {
 	return ours
 }
 
-// giveUp leaves for others what they have to know of partitions that are no longer ours, unless they may be theirs already.
+// giveUp leaves for others what they have to know of partitions that are no longer ours, unless
+// they may be theirs already.
 func (m *members) giveUp(parts []models.Partition, lost bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// told is what the webhook heard of each service, in order, with a mark where a resolve does not have the identity of what fired before it.
+// told is what the webhook heard of each service, in order, with a mark where a resolve does not
+// have the identity of what fired before it.
 func (w *world) told() (list []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -29,7 +30,8 @@ func (w *world) told() (list []string) {
 	return list
 }
 
-// fourErrors has four services, each on a partition of its own, log an error every four seconds for some minutes.
+// fourErrors has four services, each on a partition of its own, log an error every four seconds for
+// some minutes.
 func (w *world) fourErrors(minutes int) {
 	for range minutes * 15 {
 		for p := range int32(4) {
@@ -46,7 +48,8 @@ func everyService(heard string) (list []string) {
 	return list
 }
 
-// An alert goes on with whoever has its partition, in whatever way that changes hands: it is told once that it fires, and once that it is over, and as the same alert.
+// An alert goes on with whoever has its partition, in whatever way that changes hands: it is told
+// once that it fires, and once that it is over, and as the same alert.
 func TestAlertsAreToldOnceByWhoeverHasThem(t *testing.T) {
 	for how, move := range map[string]func(w *world) (stop func()){
 		"a new member joins": func(w *world) func() {
@@ -98,21 +101,32 @@ func TestAlertsAreToldOnceByWhoeverHasThem(t *testing.T) {
 			want(t, how+", when they are over", w.told(), everyService(" firing resolved")...)
 			w.fourErrors(1)
 			time.Sleep(3 * time.Minute)
-			want(t, how+", once more", w.told(), everyService(" firing resolved firing resolved")...)
+			want(
+				t,
+				how+", once more",
+				w.told(),
+				everyService(" firing resolved firing resolved")...)
 			stop()
-			want(t, how+", after all", w.told(), everyService(" firing resolved firing resolved")...)
+			want(
+				t,
+				how+", after all",
+				w.told(),
+				everyService(" firing resolved firing resolved")...)
 		})
 	}
 }
 
-// What a member has decided and could not tell, because the receiver was away, is told by whoever gets the partition: that something fires, and that it is over.
+// What a member has decided and could not tell, because the receiver was away, is told by whoever
+// gets the partition: that something fires, and that it is over.
 func TestWhatAMemberCouldNotTellAnotherTells(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, 4, func(w *world) {
 			a := w.start("a")
 			w.errors(0, "over", 11)
 			time.Sleep(2 * time.Second)
-			w.refuseAll(func() (int, time.Duration) { return http.StatusServiceUnavailable, time.Second })
+			w.refuseAll(
+				func() (int, time.Duration) { return http.StatusServiceUnavailable, time.Second },
+			)
 			time.Sleep(3 * time.Minute)
 			w.errors(1, "brief", 11)
 			time.Sleep(3 * time.Minute)
@@ -130,17 +144,29 @@ func TestWhatAMemberCouldNotTellAnotherTells(t *testing.T) {
 			b.end()
 			up := "up firing resolved"
 			if killed {
-				up = "up resolved" // it is over by the time at which the group gives up who was killed
+				// it is over by the time at which the group gives up who was killed
+				up = "up resolved"
 			}
-			want(t, fmt.Sprintf("killed %v", killed), w.told(), "brief resolved", "over firing resolved", up)
+			want(
+				t,
+				fmt.Sprintf("killed %v", killed),
+				w.told(),
+				"brief resolved",
+				"over firing resolved",
+				up,
+			)
 		})
 	}
 }
 
-// With several alerts in one notification, those of another member are not said to be over when ours are, nor told again with them.
+// With several alerts in one notification, those of another member are not said to be over when
+// ours are, nor told again with them.
 func TestGroupsOfSeveralMembers(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
-		w.routes(strings.NewReplacer("'...'", "alertname", "group_wait: 0s", "group_wait: 2s").Replace(everyAlert))
+		w.routes(
+			strings.NewReplacer("'...'", "alertname", "group_wait: 0s", "group_wait: 2s").
+				Replace(everyAlert),
+		)
 		a := w.start("a")
 		w.fourErrors(2)
 		b := w.start("b")
@@ -170,8 +196,9 @@ func (r *run) partitions() (list []int32) {
 	return list
 }
 
-// A member that is killed and starts again within the session timeout, under the name that it keeps beside its state, has its partitions back at once; one without a name
-// waits until the group has given the former one up.
+// A member that is killed and starts again within the session timeout, under the name that it keeps
+// beside its state, has its partitions back at once; one without a name waits until the group has
+// given the former one up.
 func TestAMemberThatComesBackInTimeHasItsPartitions(t *testing.T) {
 	for _, name := range []string{"", "none"} {
 		inWorld(t, 4, func(w *world) {
@@ -184,8 +211,16 @@ func TestAMemberThatComesBackInTimeHasItsPartitions(t *testing.T) {
 			}
 			a.kill("again")
 			a = w.start("again", named) // ten seconds; the session lasts 45
-			if back := slices.Equal(a.partitions(), before); back != (name == "") || !slices.Equal(b.partitions(), others) {
-				t.Errorf("under the name %q it has %v instead of %v, and the other %v instead of %v", name, a.partitions(), before, b.partitions(), others)
+			if back := slices.Equal(a.partitions(), before); back != (name == "") ||
+				!slices.Equal(b.partitions(), others) {
+				t.Errorf(
+					"under the name %q it has %v instead of %v, and the other %v instead of %v",
+					name,
+					a.partitions(),
+					before,
+					b.partitions(),
+					others,
+				)
 			}
 			if name == "" {
 				for p := range int32(4) {

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// limitMemory tells the garbage collector how much memory there is, so that it works harder before the system kills the process: nine tenths of what the process's
-// control group allows. GOMEMLIMIT, where it is set, has decided that already.
+// limitMemory tells the garbage collector how much memory there is, so that it works harder before
+// the system kills the process: nine tenths of what the process's control group allows. GOMEMLIMIT,
+// where it is set, has decided that already.
 func limitMemory(logger *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -38,7 +39,8 @@ func groupLimit(readFile func(string) ([]byte, error)) (int64, bool) {
 		if err != nil {
 			continue
 		}
-		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && n > 0 {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil &&
+			n > 0 {
 			least = min(least, n)
 		}
 	}

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// In a container with a limit the program stays below it instead of being killed; without one it is not limited.
+// In a container with a limit the program stays below it instead of being killed; without one it is
+// not limited.
 func TestMemoryLimit(t *testing.T) {
 	f := func(files map[string]string, want int64, wantOK bool) {
 		t.Helper()
@@ -21,9 +22,20 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	f(map[string]string{"/sys/fs/cgroup/memory.max": "536870912\n"}, 512<<20, true)
 	f(map[string]string{"/sys/fs/cgroup/memory.max": "max\n"}, 0, false)
-	f(map[string]string{"/proc/self/cgroup": "0::/system.slice/a.service\n", "/sys/fs/cgroup/memory.max": "max\n",
-		"/sys/fs/cgroup/system.slice/a.service/memory.max": "268435456\n"}, 256<<20, true)
-	f(map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0, false)
+	f(
+		map[string]string{
+			"/proc/self/cgroup":                                "0::/system.slice/a.service\n",
+			"/sys/fs/cgroup/memory.max":                        "max\n",
+			"/sys/fs/cgroup/system.slice/a.service/memory.max": "268435456\n",
+		},
+		256<<20,
+		true,
+	)
+	f(
+		map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"},
+		0,
+		false,
+	)
 	f(map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "1073741824\n"}, 1<<30, true)
 	f(nil, 0, false)
 }

@@ -27,7 +27,13 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		}),
 	}
 	m.reloadGood.Set(1)
-	m.listMembers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "alert_engine_list_members", Help: "Members of lists that are kept in topics."}, []string{"list"})
+	m.listMembers = prometheus.NewGaugeVec(
+		prometheus.GaugeOpts{
+			Name: "alert_engine_list_members",
+			Help: "Members of lists that are kept in topics.",
+		},
+		[]string{"list"},
+	)
 	m.listRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_list_refused", Help: "Records of such topics whose keys were refused, because they were too many or too long.",
 	}, []string{"list"})
@@ -36,6 +42,14 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, info, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	r.MustRegister(
+		m.reloads,
+		m.reloadGood,
+		m.listMembers,
+		m.listRefused,
+		info,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }

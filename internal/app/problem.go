@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Problem is something wrong with what the user wrote: where it stands, what it is, and what would be right.
+// Problem is something wrong with what the user wrote: where it stands, what it is, and what would
+// be right.
 type Problem struct {
 	File         string
 	Line, Column int // counted from 1; 0 when the problem has no place in the file
@@ -50,18 +51,21 @@ func (ps Problems) err() error {
 	return ps
 }
 
-// similar returns the candidate that a typing mistake would most likely have meant, or "" when none is close.
+// similar returns the candidate that a typing mistake would most likely have meant, or "" when none
+// is close.
 func similar(word string, candidates []string) string {
 	best, bestDistance := "", 1+len(word)/3
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(word), c); d <= bestDistance && (best == "" || d < bestDistance) {
+		if d := distance(strings.ToLower(word), c); d <= bestDistance &&
+			(best == "" || d < bestDistance) {
 			best, bestDistance = c, d
 		}
 	}
 	return best
 }
 
-// distance is the number of letters to insert, delete, change or swap with their neighbour to make a into b.
+// distance is the number of letters to insert, delete, change or swap with their neighbour to make
+// a into b.
 func distance(a, b string) int {
 	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
 	before, last, row := rows[0], rows[1], rows[2]

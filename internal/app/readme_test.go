@@ -11,7 +11,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// The README shows what the demo prints: how it introduces itself, and alerts of rules that it ships with, at the places where they stand.
+// The README shows what the demo prints: how it introduces itself, and alerts of rules that it
+// ships with, at the places where they stand.
 func TestReadmeShowsTheDemo(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
@@ -33,7 +34,8 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	for _, r := range set.Rules {
 		places[r.Name] = r.Pos.Line
 	}
-	shown := regexp.MustCompile(`(?s)FIRING +\w+  (\w+)  .*?shop\.rules\.yml:(\d+)\)`).FindAllSubmatch(text, -1)
+	shown := regexp.MustCompile(`(?s)FIRING +\w+  (\w+)  .*?shop\.rules\.yml:(\d+)\)`).
+		FindAllSubmatch(text, -1)
 	if len(shown) == 0 {
 		t.Error("README.md shows no alert")
 	}

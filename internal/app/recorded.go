@@ -20,12 +20,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// recorded takes the values of record rules to their topic, on the way that alerts take to people: what the engine decides goes to disk with the state that knows of
-// it and the positions they cover, in one transaction, and only then to Kafka. So a value is neither lost in a crash nor decided anew; it may be written twice, with
-// the same key, content and time.
+// recorded takes the values of record rules to their topic, on the way that alerts take to people:
+// what the engine decides goes to disk with the state that knows of it and the positions they
+// cover, in one transaction, and only then to Kafka. So a value is neither lost in a crash nor
+// decided anew; it may be written twice, with the same key, content and time.
 //
-// Nothing waits for the topic. Values that it does not take wait on disk, up to a bound; beyond that the oldest go that a newer one of the same group has overtaken,
-// then the oldest of all, and they are counted.
+// Nothing waits for the topic. Values that it does not take wait on disk, up to a bound; beyond
+// that the oldest go that a newer one of the same group has overtaken, then the oldest of all, and
+// they are counted.
 type recorded struct {
 	topic   string // "" for none
 	to      *topics
@@ -67,7 +69,14 @@ const (
 )
 
 func newRecorded(topic string, to *topics, logger *slog.Logger, r prometheus.Registerer) *recorded {
-	q := &recorded{topic: topic, to: to, logger: logger, bound: maxRecordedBytes, next: 1, changed: make(chan struct{})}
+	q := &recorded{
+		topic:   topic,
+		to:      to,
+		logger:  logger,
+		bound:   maxRecordedBytes,
+		next:    1,
+		changed: make(chan struct{}),
+	}
 	q.metrics = newRecordedMetrics(r, q)
 	return q
 }
@@ -90,7 +99,8 @@ func (q *recorded) take(r models.Recorded) {
 
 func (v *value) size() int { return len(v.whose) + len(v.text) + valueOverhead }
 
-// recordedKey says whose value it is: the rule and the labels. It is that of the record on the topic, which may therefore be compacted.
+// recordedKey says whose value it is: the rule and the labels. It is that of the record on the
+// topic, which may therefore be compacted.
 func recordedKey(r models.Recorded) string {
 	b := append([]byte(r.Rule), '{')
 	for i, name := range slices.Sorted(maps.Keys(r.Labels)) {
@@ -103,10 +113,16 @@ func recordedKey(r models.Recorded) string {
 	return string(append(b, '}'))
 }
 
-// recordedValue is the log that a value is: its labels are fields of it, so that rules can be about them. A label that has the name of one of our own fields gives way.
+// recordedValue is the log that a value is: its labels are fields of it, so that rules can be about
+// them. A label that has the name of one of our own fields gives way.
 func recordedValue(r models.Recorded) []byte {
 	fields := map[string]any{}
-	own := map[string]any{"timestamp": r.At.UTC().Format(time.RFC3339Nano), "record": r.Record, "rule": r.Rule, "value": r.Value}
+	own := map[string]any{
+		"timestamp": r.At.UTC().Format(time.RFC3339Nano),
+		"record":    r.Record,
+		"rule":      r.Rule,
+		"value":     r.Value,
+	}
 	for name, text := range r.Labels {
 		if own[name] != nil {
 			name = "label_" + name
@@ -182,8 +198,8 @@ func (v *value) parse(b []byte) error {
 
 func (v *value) key() []byte { return binary.BigEndian.AppendUint64([]byte{keyRecorded}, v.seq) }
 
-// save puts what waits into a checkpoint: all of it, or what came since the last one. The engine has saved its state before, so whatever was decided by then is known
-// to that.
+// save puts what waits into a checkpoint: all of it, or what came since the last one. The engine
+// has saved its state before, so whatever was decided by then is known to that.
 func (q *recorded) save(full bool, put func(key, value []byte), del func(key []byte)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -203,7 +219,8 @@ func (q *recorded) save(full bool, put func(key, value []byte), del func(key []b
 	}
 }
 
-// release lets what was saved be written. After a checkpoint that failed it is written all the same, as alerts are told.
+// release lets what was saved be written. After a checkpoint that failed it is written all the
+// same, as alerts are told.
 func (q *recorded) release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -211,8 +228,11 @@ func (q *recorded) release() {
 	q.changed = make(chan struct{})
 }
 
-// restoring keeps the values among what is loaded, and passes on the rest. Without a topic they are dropped.
-func (q *recorded) restoring(load func(each func(key, value []byte) error) error) func(each func(key, value []byte) error) error {
+// restoring keeps the values among what is loaded, and passes on the rest. Without a topic they are
+// dropped.
+func (q *recorded) restoring(
+	load func(each func(key, value []byte) error) error,
+) func(each func(key, value []byte) error) error {
 	return func(each func(key, value []byte) error) error {
 		err := load(func(key, text []byte) error {
 			if len(key) != 9 || key[0] != keyRecorded {
@@ -283,7 +303,12 @@ func (q *recorded) run(ctx context.Context, grace time.Duration) error {
 func (q *recorded) write(ctx context.Context, some []value) {
 	records := make([]models.Record, len(some))
 	for i, v := range some {
-		records[i] = models.Record{Topic: q.topic, Key: []byte(v.whose), Value: v.text, Timestamp: time.Unix(0, v.at)}
+		records[i] = models.Record{
+			Topic:     q.topic,
+			Key:       []byte(v.whose),
+			Value:     v.text,
+			Timestamp: time.Unix(0, v.at),
+		}
 	}
 	for pause := time.Second; ; pause = min(2*pause, valueBackoff) {
 		attempt, cancel := context.WithTimeout(ctx, valueTimeout)
@@ -317,7 +342,13 @@ func (q *recorded) attempted(n int, err error) {
 	case err == nil:
 		q.logger.Info("the topic takes recorded values again", "topic", q.topic)
 	default:
-		q.logger.Warn("the topic does not take recorded values; they wait, and are tried again", "topic", q.topic, "error", err)
+		q.logger.Warn(
+			"the topic does not take recorded values; they wait, and are tried again",
+			"topic",
+			q.topic,
+			"error",
+			err,
+		)
 	}
 }
 
@@ -342,7 +373,12 @@ func (q *recorded) alarm() error {
 	defer q.mu.Unlock()
 	switch {
 	case q.dropped > 0 && q.bytes > q.bound/2:
-		return fmt.Errorf("topic %q takes no recorded values, and %d were dropped: %w", q.topic, q.dropped, q.fault)
+		return fmt.Errorf(
+			"topic %q takes no recorded values, and %d were dropped: %w",
+			q.topic,
+			q.dropped,
+			q.fault,
+		)
 	case !q.failing.IsZero() && time.Since(q.failing) >= valueAlarm:
 		return fmt.Errorf("topic %q takes no recorded values: %w", q.topic, q.fault)
 	}
@@ -357,18 +393,34 @@ type recordedMetrics struct {
 
 func newRecordedMetrics(r prometheus.Registerer, q *recorded) *recordedMetrics {
 	m := &recordedMetrics{
-		written:  prometheus.NewCounter(prometheus.CounterOpts{Name: "alert_engine_recorded_values_written_total", Help: "Values of record rules that their topic has taken."}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "alert_engine_recorded_values_failures_total", Help: "Attempts to write values of record rules that failed; they are made again."}),
+		written: prometheus.NewCounter(
+			prometheus.CounterOpts{
+				Name: "alert_engine_recorded_values_written_total",
+				Help: "Values of record rules that their topic has taken.",
+			},
+		),
+		failures: prometheus.NewCounter(
+			prometheus.CounterOpts{
+				Name: "alert_engine_recorded_values_failures_total",
+				Help: "Attempts to write values of record rules that failed; they are made again.",
+			},
+		),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_engine_recorded_values_dropped_total",
 			Help: "Values of record rules that were dropped because too many waited: overtaken by a newer one of their group, or just the oldest.",
 		}, []string{"reason"}),
 	}
-	waiting := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "alert_engine_recorded_values_waiting_bytes", Help: "Size of the values of record rules that wait for their topic."}, func() float64 {
-		q.mu.Lock()
-		defer q.mu.Unlock()
-		return float64(q.bytes)
-	})
+	waiting := prometheus.NewGaugeFunc(
+		prometheus.GaugeOpts{
+			Name: "alert_engine_recorded_values_waiting_bytes",
+			Help: "Size of the values of record rules that wait for their topic.",
+		},
+		func() float64 {
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			return float64(q.bytes)
+		},
+	)
 	if q.topic != "" {
 		r.MustRegister(m.written, m.failures, m.dropped, waiting)
 	}

@@ -32,11 +32,15 @@ groups:
 `
 
 func withRecords(p *program) {
-	p.config.Kafka.Topics, p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = []string{worldTopic, "values"}, "values", nil
+	p.config.Kafka.Topics, p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = []string{
+		worldTopic,
+		"values",
+	}, "values", nil
 }
 
-// table is what a compacted topic keeps, and history what was ever written, in order: of each key the values and their times. A value that was written twice is there
-// once, but not one that was written otherwise.
+// table is what a compacted topic keeps, and history what was ever written, in order: of each key
+// the values and their times. A value that was written twice is there once, but not one that was
+// written otherwise.
 func table(t *testing.T, records []*kgo.Record) (table map[string]string, history []string) {
 	t.Helper()
 	table = map[string]string{}
@@ -54,7 +58,12 @@ func table(t *testing.T, records []*kgo.Record) (table map[string]string, histor
 		} else {
 			table[string(r.Key)] = fmt.Sprint(v.Value)
 		}
-		text := fmt.Sprintf("%s %s %s", r.Key, r.Timestamp.Format(time.TimeOnly), table[string(r.Key)])
+		text := fmt.Sprintf(
+			"%s %s %s",
+			r.Key,
+			r.Timestamp.Format(time.TimeOnly),
+			table[string(r.Key)],
+		)
 		when := fmt.Sprintf("%s %d %v", r.Key, r.Timestamp.UnixNano(), len(r.Value) == 0)
 		if before, ok := told[when]; ok && before != string(r.Value) {
 			t.Errorf("%s is written as %s, and as %s", when, before, r.Value)
@@ -67,7 +76,8 @@ func table(t *testing.T, records []*kgo.Record) (table map[string]string, histor
 	return table, history
 }
 
-// The values of a record rule are on a topic, of which rules can be about them: ten errors are no alert, eleven are.
+// The values of a record rule are on a topic, of which rules can be about them: ten errors are no
+// alert, eleven are.
 func TestRulesOverRecordedValues(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		w.rules = recordRules
@@ -76,7 +86,8 @@ func TestRulesOverRecordedValues(t *testing.T) {
 		w.errors(0, "cart", 3)
 		time.Sleep(20 * time.Second)
 		got, _ := table(t, w.read("values"))
-		if got[`shop/errors{service="pay"}`] != "10" || got[`shop/errors{service="cart"}`] != "3" || len(got) != 2 {
+		if got[`shop/errors{service="pay"}`] != "10" || got[`shop/errors{service="cart"}`] != "3" ||
+			len(got) != 2 {
 			t.Errorf("the topic has %v", got)
 		}
 		want(t, "of ten errors", w.notices())
@@ -135,11 +146,16 @@ func TestRecordedValuesSurvive(t *testing.T) {
 		t.Errorf("%d values tell little", len(expected))
 	}
 	if !slices.Equal(got, expected) {
-		t.Errorf("with trouble\n%s\nwithout\n%s", strings.Join(got, "\n"), strings.Join(expected, "\n"))
+		t.Errorf(
+			"with trouble\n%s\nwithout\n%s",
+			strings.Join(got, "\n"),
+			strings.Join(expected, "\n"),
+		)
 	}
 }
 
-// A topic that takes no values holds up neither logs nor alerts, and is said; values wait meanwhile.
+// A topic that takes no values holds up neither logs nor alerts, and is said; values wait
+// meanwhile.
 func TestRecordsTopicThatTakesNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: 1m}\n"
@@ -156,7 +172,8 @@ func TestRecordsTopicThatTakesNone(t *testing.T) {
 		if lag := r.source.Lag(); lag != 0 {
 			t.Errorf("%d logs wait for the topic", lag)
 		}
-		if err := r.state.values.alarm(); err == nil || !strings.Contains(err.Error(), `topic "values" takes no recorded values`) {
+		if err := r.state.values.alarm(); err == nil ||
+			!strings.Contains(err.Error(), `topic "values" takes no recorded values`) {
 			t.Errorf("alarm: %v", err)
 		}
 		if some, _ := r.state.values.batch(); len(some) < 3 {
@@ -170,14 +187,24 @@ func TestRecordsTopicThatTakesNone(t *testing.T) {
 }
 
 func recordOf(service string, at int, v float64) models.Recorded {
-	return models.Recorded{Rule: "shop/errors", Record: "errors", Labels: map[string]string{"service": service}, At: time.Unix(int64(at), 0), Value: v}
+	return models.Recorded{
+		Rule:   "shop/errors",
+		Record: "errors",
+		Labels: map[string]string{"service": service},
+		At:     time.Unix(int64(at), 0),
+		Value:  v,
+	}
 }
 
 // state is the disk of a queue.
 type disk map[string][]byte
 
 func (d disk) save(q *recorded, full bool) {
-	q.save(full, func(key, value []byte) { d[string(key)] = value }, func(key []byte) { delete(d, string(key)) })
+	q.save(
+		full,
+		func(key, value []byte) { d[string(key)] = value },
+		func(key []byte) { delete(d, string(key)) },
+	)
 	q.release()
 }
 
@@ -190,7 +217,8 @@ func (d disk) load(each func(key, value []byte) error) error {
 	return nil
 }
 
-// Values wait on disk until they were written, and are found there after a crash, in their order; those that were written are not.
+// Values wait on disk until they were written, and are found there after a crash, in their order;
+// those that were written are not.
 func TestRecordedValuesWaitOnDisk(t *testing.T) {
 	d := disk{"g": []byte("of the engine")}
 	q := newRecorded("values", nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
@@ -202,7 +230,14 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 	for i := range 5 {
 		q.take(recordOf("a", 2+i, float64(2+i)))
 	}
-	q.take(models.Recorded{Rule: "shop/errors", Labels: map[string]string{"service": "a"}, At: time.Unix(9, 0), Gone: true})
+	q.take(
+		models.Recorded{
+			Rule:   "shop/errors",
+			Labels: map[string]string{"service": "a"},
+			At:     time.Unix(9, 0),
+			Gone:   true,
+		},
+	)
 	d.save(q, false)
 	some, _ := q.batch()
 	q.wrote(some[1].seq)
@@ -210,7 +245,8 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 
 	q = newRecorded("values", nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	var others int
-	if err := q.restoring(d.load)(func(key, value []byte) error { others++; return nil }); err != nil || others != 1 {
+	if err := q.restoring(d.load)(func(key, value []byte) error { others++; return nil }); err != nil ||
+		others != 1 {
 		t.Errorf("%d keys for the engine, %v", others, err)
 	}
 	some, _ = q.batch()
@@ -219,18 +255,37 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d %s", v.whose, v.at/1e9, v.text))
 	}
 	value := func(n int) string {
-		return fmt.Sprintf(`shop/errors{service="a"} %d {"record":"errors","rule":"shop/errors","service":"a","timestamp":"1970-01-01T00:00:0%dZ","value":%d}`, n, n, n)
+		return fmt.Sprintf(
+			`shop/errors{service="a"} %d {"record":"errors","rule":"shop/errors","service":"a","timestamp":"1970-01-01T00:00:0%dZ","value":%d}`,
+			n,
+			n,
+			n,
+		)
 	}
-	want(t, "after a crash", got, value(3), value(4), value(5), value(6), `shop/errors{service="a"} 9 `)
+	want(
+		t,
+		"after a crash",
+		got,
+		value(3),
+		value(4),
+		value(5),
+		value(6),
+		`shop/errors{service="a"} 9 `,
+	)
 	q.wrote(some[4].seq)
 	full := disk{}
 	full.save(q, true)
 	if len(full) != 0 || q.bytes != 0 {
-		t.Errorf("%d values are on disk, %d bytes wait, though all were written", len(full), q.bytes)
+		t.Errorf(
+			"%d values are on disk, %d bytes wait, though all were written",
+			len(full),
+			q.bytes,
+		)
 	}
 }
 
-// When too much waits, values go first that newer ones of their group have overtaken, then the oldest, and each is counted.
+// When too much waits, values go first that newer ones of their group have overtaken, then the
+// oldest, and each is counted.
 func TestRecordedValuesAreBounded(t *testing.T) {
 	q := newRecorded("values", nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	d := disk{}
@@ -256,15 +311,21 @@ func TestRecordedValuesAreBounded(t *testing.T) {
 	}
 }
 
-// A label cannot take the place of the value, whatever it is called, and text from logs ends neither key nor line.
+// A label cannot take the place of the value, whatever it is called, and text from logs ends
+// neither key nor line.
 func TestRecordedValueIsOneLog(t *testing.T) {
 	r := recordOf("a\"b\n\u2028\xff", 1, 0.5)
 	r.Labels["value"], r.Labels["timestamp"] = "1000", "now"
 	text := string(recordedValue(r))
-	if wanted := `{"label_timestamp":"now","label_value":"1000","record":"errors","rule":"shop/errors","service":"a\"b\n\u2028` + "\ufffd" + `","timestamp":"1970-01-01T00:00:01Z","value":0.5}`; strings.ReplaceAll(text, `\ufffd`, "\ufffd") != wanted {
+	if wanted := `{"label_timestamp":"now","label_value":"1000","record":"errors","rule":"shop/errors","service":"a\"b\n\u2028` + "\ufffd" + `","timestamp":"1970-01-01T00:00:01Z","value":0.5}`; strings.ReplaceAll(
+		text,
+		`\ufffd`,
+		"\ufffd",
+	) != wanted {
 		t.Errorf("got  %s\nwant %s", text, wanted)
 	}
-	if key := recordedKey(r); strings.ContainsAny(key, "\n") || !utf8.ValidString(key) || key != `shop/errors{service="a\"b\n\u2028\xff",timestamp="now",value="1000"}` {
+	if key := recordedKey(r); strings.ContainsAny(key, "\n") || !utf8.ValidString(key) ||
+		key != `shop/errors{service="a\"b\n\u2028\xff",timestamp="now",value="1000"}` {
 		t.Errorf("key %s", key)
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"errors"
 )
 
-// reload reads the configuration again and swaps rules and routes, both or neither: everything that can be wrong is found before the first of them changes. Other
-// settings take effect with the next start.
+// reload reads the configuration again and swaps rules and routes, both or neither: everything that
+// can be wrong is found before the first of them changes. Other settings take effect with the next
+// start.
 func (p *program) reload(ctx context.Context) (err error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
@@ -39,7 +40,9 @@ func (p *program) reload(ctx context.Context) (err error) {
 	ring(p.keeps.bell)
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {
-		p.logger.Warn("settings other than rules and notify have changed; they take effect with the next start")
+		p.logger.Warn(
+			"settings other than rules and notify have changed; they take effect with the next start",
+		)
 	}
 	return nil
 }
@@ -57,7 +60,8 @@ func (p *program) reloaded(err error) {
 	p.logger.Info("reloaded", "rules", len(p.set.Load().Rules))
 }
 
-// restartNeeded says whether a configuration differs from the one in effect in what cannot be swapped.
+// restartNeeded says whether a configuration differs from the one in effect in what cannot be
+// swapped.
 func (p *program) restartNeeded(c *Config) bool {
 	before, after := *p.config, *c
 	after.Rules, after.Notify = before.Rules, before.Notify

@@ -22,7 +22,11 @@ func (p *program) replan(ctx context.Context) error {
 		wait = planFirst
 		done, err := p.state.Replan()
 		if err != nil {
-			p.logger.Error("the rules could not be planned by what the logs hold; they go on as they are", "err", err)
+			p.logger.Error(
+				"the rules could not be planned by what the logs hold; they go on as they are",
+				"err",
+				err,
+			)
 		}
 		if done {
 			wait = planNext

@@ -15,9 +15,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// overRetention finds the rules that look further back than a topic keeps its logs. They work, as long as the state is there: but one that is new begins with less
-// of the past than it asks for, and what a lost directory knew cannot be read again.
-func overRetention(set *rule.Set, kept map[string]kafka.Retention, now time.Time) (found []rule.Finding) {
+// overRetention finds the rules that look further back than a topic keeps its logs. They work, as
+// long as the state is there: but one that is new begins with less of the past than it asks for,
+// and what a lost directory knew cannot be read again.
+func overRetention(
+	set *rule.Set,
+	kept map[string]kafka.Retention,
+	now time.Time,
+) (found []rule.Finding) {
 	for _, r := range set.Rules {
 		back := alerting.LookBack(r)
 		if r.Mode == rule.Off || back == 0 {
@@ -28,7 +33,13 @@ func overRetention(set *rule.Set, kept map[string]kafka.Retention, now time.Time
 			if limited && keeps < back {
 				found = append(found, rule.Finding{
 					Name: rule.WindowOverRetention, Rule: r.ID(), Pos: set.Place(r, looksBackBy(r, back)),
-					Text: fmt.Sprintf("the rule looks back %s, and %s keeps %s (%s): when it is new it begins with less", days(back), topic, days(keeps), setting),
+					Text: fmt.Sprintf(
+						"the rule looks back %s, and %s keeps %s (%s): when it is new it begins with less",
+						days(back),
+						topic,
+						days(keeps),
+						setting,
+					),
 					Hint: "look back less, or have the topic keep more",
 				})
 				break
@@ -80,7 +91,8 @@ func days(d time.Duration) string {
 	return strings.TrimSuffix(fmt.Sprintf("%dd%s", d/day, rest), "0s")
 }
 
-// retentions keeps watch over rules that look back further than their topics keep the logs: it says so in the log, and on the pages.
+// retentions keeps watch over rules that look back further than their topics keep the logs: it says
+// so in the log, and on the pages.
 type retentions struct {
 	p     *program
 	bell  chan struct{} // rules have changed
@@ -114,7 +126,8 @@ func (r *retentions) run(ctx context.Context) error {
 	}
 }
 
-// look asks the brokers. Whoever may not ask, or gets no answer, does not know, which is no reason to worry anybody.
+// look asks the brokers. Whoever may not ask, or gets no answer, does not know, which is no reason
+// to worry anybody.
 func (r *retentions) look(ctx context.Context) {
 	var err error
 	for range retentionTries {
@@ -144,7 +157,19 @@ func (r *retentions) lookOnce(ctx context.Context) error {
 	set, short := r.p.set.Load(), map[string]string{}
 	for _, f := range set.Heeded(overRetention(set, kept, time.Now())) {
 		if short[f.Rule] = f.Text; r.of(f.Rule) != f.Text {
-			r.p.logger.Warn("a rule looks back further than its topic keeps its logs", "rule", f.Rule, "file", f.Pos.File, "line", f.Pos.Line, "why", f.Text, "hint", f.Hint)
+			r.p.logger.Warn(
+				"a rule looks back further than its topic keeps its logs",
+				"rule",
+				f.Rule,
+				"file",
+				f.Pos.File,
+				"line",
+				f.Pos.Line,
+				"why",
+				f.Text,
+				"hint",
+				f.Hint,
+			)
 		}
 	}
 	r.short.Store(&short)

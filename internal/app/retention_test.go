@@ -8,13 +8,15 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
-// A rule that looks back further than its topic keeps the logs is said when the program starts, until it is changed; and what is fine is not spoken of.
+// A rule that looks back further than its topic keeps the logs is said when the program starts,
+// until it is changed; and what is fine is not spoken of.
 func TestRunSaysWhatTheTopicDoesNotKeep(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules += "  - {alert: Long, match: 'level:error', when: count() > 3, window: 4d, by: [service]}\n"
 		r := w.start("data")
 		const why = "the rule looks back 4d, and logs keeps 3d (retention.ms): when it is new it begins with less"
-		if text := r.out.String(); strings.Count(text, why) != 1 || strings.Contains(text, "shop/Errors looks") {
+		if text := r.out.String(); strings.Count(text, why) != 1 ||
+			strings.Contains(text, "shop/Errors looks") {
 			t.Errorf("it says\n%s", text)
 		}
 		view := &rulesView{program: r.program, rates: rates{start: time.Now()}}

@@ -8,12 +8,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// ownRules is the directory of the rules that are written on the pages. They are rule files like any others, but for who writes them.
+// ownRules is the directory of the rules that are written on the pages. They are rule files like
+// any others, but for who writes them.
 func (c *Config) ownRules() string { return filepath.Join(string(c.DataDir), "rules") }
 
 // ownRuleFiles are the files in that directory; none when there is none.
 func (c *Config) ownRuleFiles() []string {
-	files, _ := filepath.Glob(filepath.Join(c.ownRules(), "*.rules.yml")) // the pattern is well formed, unless the directory's name makes it none
+	// the pattern is well formed, unless the directory's name makes it none
+	files, _ := filepath.Glob(filepath.Join(c.ownRules(), "*.rules.yml"))
 	return files
 }
 
@@ -21,7 +23,11 @@ func (c *Config) ownRuleFiles() []string {
 func loadRules(c *Config) (*rule.Set, error) {
 	own := c.ownRuleFiles()
 	if len(c.Rules)+len(own) == 0 {
-		return nil, Problem{File: c.file, Text: "there are no rules", Hint: "name files with --rules"}
+		return nil, Problem{
+			File: c.file,
+			Text: "there are no rules",
+			Hint: "name files with --rules",
+		}
 	}
 	files := make([]string, len(c.Rules))
 	for i, file := range c.Rules {

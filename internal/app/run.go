@@ -27,8 +27,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Run reads logs and raises alerts until ctx is done. It returns at once, with nothing left half started, when what it was given cannot work. load reads the
-// configuration again when a reload is asked for.
+// Run reads logs and raises alerts until ctx is done. It returns at once, with nothing left half
+// started, when what it was given cannot work. load reads the configuration again when a reload is
+// asked for.
 func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error)) error {
 	p := newProgram(c, t)
 	p.load, p.hangups = load, make(chan os.Signal, 1)
@@ -37,7 +38,8 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 	return p.run(ctx)
 }
 
-// program is one run. Its parts stand on each other; each begins when what it stands on is ready, and ends before that does:
+// program is one run. Its parts stand on each other; each begins when what it stands on is ready,
+// and ends before that does:
 //
 //	warmUp     has new rules read their past           ▲ begins last, ends first
 //	source     reads Kafka, drives the state           │ then the last checkpoint is taken
@@ -47,18 +49,22 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 //	state      engine and store, as one                │
 //	store      windows, alerts, positions, outbox      │ begins first, ends last
 //
-// What can be wrong with rules, routes, the port and the directory is found before the first of them begins to work.
+// What can be wrong with rules, routes, the port and the directory is found before the first of
+// them begins to work.
 type program struct {
-	config   *Config
-	load     func() (*Config, error)           // for a reload; nil when there is nothing to load
-	hangups  chan os.Signal                    // each asks for a reload
-	rules    func(*Config) (*rule.Set, error)  // loadRules, but for the demo
-	ruleFile func(name string) ([]byte, error) // the text of a rule file, for the pages; nil for the file itself
-	started  func(pages string)                // is called when logs are about to be read
-	beside   func(ctx context.Context) error   // runs as long as the source does; nil for nothing
-	network  network                           // the real one, but for tests
-	disk     func() error                      // is called before state is to outlast a power cut; nil for nothing, but in tests
-	wall     func() time.Time                  // this machine's clock, by which the source tells the time; nil for time.Now, but in tests
+	config  *Config
+	load    func() (*Config, error)          // for a reload; nil when there is nothing to load
+	hangups chan os.Signal                   // each asks for a reload
+	rules   func(*Config) (*rule.Set, error) // loadRules, but for the demo
+	// the text of a rule file, for the pages; nil for the file itself
+	ruleFile func(name string) ([]byte, error)
+	started  func(pages string)              // is called when logs are about to be read
+	beside   func(ctx context.Context) error // runs as long as the source does; nil for nothing
+	network  network                         // the real one, but for tests
+	// is called before state is to outlast a power cut; nil for nothing, but in tests
+	disk func() error
+	// this machine's clock, by which the source tells the time; nil for time.Now, but in tests
+	wall     func() time.Time
 	terminal Terminal
 	logger   *slog.Logger
 	registry *prometheus.Registry
@@ -82,7 +88,8 @@ type program struct {
 
 // network is how the program listens and connects; tests have one without ports.
 type network struct {
-	dial   func(ctx context.Context, network, address string) (net.Conn, error) // nil for the usual way
+	// nil for the usual way
+	dial   func(ctx context.Context, network, address string) (net.Conn, error)
 	listen func(network, address string) (net.Listener, error)
 }
 
@@ -108,7 +115,8 @@ func (p *program) run(ctx context.Context) (err error) {
 	return p.lives.wait(ctx)
 }
 
-// open makes all parts, from the bottom up; each says what is wrong with what it was given. None of them works yet.
+// open makes all parts, from the bottom up; each says what is wrong with what it was given. None of
+// them works yet.
 func (p *program) open() error {
 	set, err := p.rules(p.config)
 	if err != nil {
@@ -122,7 +130,8 @@ func (p *program) open() error {
 	return nil
 }
 
-// openListener takes the port of the pages first: two programs of one configuration do not get as far as to quarrel about the data directory.
+// openListener takes the port of the pages first: two programs of one configuration do not get as
+// far as to quarrel about the data directory.
 func (p *program) openListener() (err error) {
 	if p.config.Web.Listen == "" {
 		return nil
@@ -136,15 +145,27 @@ func (p *program) openListener() (err error) {
 
 // openState opens the store and restores the engine from it.
 func (p *program) openState(set *rule.Set) (err error) {
-	p.store, err = store.Open(filepath.Join(string(p.config.DataDir), "state"), store.Options{Logger: p.logger, Registerer: p.registry, Sync: p.disk})
+	p.store, err = store.Open(
+		filepath.Join(string(p.config.DataDir), "state"),
+		store.Options{Logger: p.logger, Registerer: p.registry, Sync: p.disk},
+	)
 	if err != nil {
 		return err
 	}
 	p.lives.onEnd(p.store.Close)
 	topic := p.config.Kafka.RecordsTopic
 	p.state = &state{store: p.store, values: newRecorded(topic, p.topics, p.logger, p.registry)}
-	options := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(p.state.emit), alerting.WithLogger(p.logger), alerting.WithRegisterer(p.registry),
-		alerting.WithDecode(p.config.Format), alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge), alerting.WithClock(clock)}
+	options := []alerting.Option{
+		alerting.WithRules(&rule.Set{}),
+		alerting.WithEmit(p.state.emit),
+		alerting.WithLogger(p.logger),
+		alerting.WithRegisterer(p.registry),
+		alerting.WithDecode(
+			p.config.Format,
+		),
+		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
+		alerting.WithClock(clock),
+	}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
 		if err := p.openMembers(); err != nil {
@@ -166,18 +187,24 @@ func (p *program) openState(set *rule.Set) (err error) {
 		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
 	}
 	if len(p.store.Positions()) == 0 {
-		p.state.GoLive(nil, "") // nothing was read yet: the rules' past is what the source begins with
+		// nothing was read yet: the rules' past is what the source begins with
+		p.state.GoLive(nil, "")
 	}
 	p.warmUp = newWarmUp(p)
 	p.state.between = p.warmUp.meet
 	return nil
 }
 
-// openNotifier checks routes and receivers, and tells the notifier what fires, before it can send anything: else it would say that all of it is over.
+// openNotifier checks routes and receivers, and tells the notifier what fires, before it can send
+// anything: else it would say that all of it is over.
 func (p *program) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
-	o.DataDir, o.Outbox, o.Firing = string(p.config.DataDir), p.store, p.state.firing(models.Partition{})
+	o.DataDir, o.Outbox, o.Firing = string(
+		p.config.DataDir,
+	), p.store, p.state.firing(
+		models.Partition{},
+	)
 	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
 	if p.state.members != nil {
 		o.Share = p.state.members.handover.Put
@@ -192,7 +219,8 @@ func (p *program) openNotifier() (err error) {
 	return nil
 }
 
-// openSource makes the source. What is wrong with topics and credentials is known when it has asked the brokers, which it does when it begins to work.
+// openSource makes the source. What is wrong with topics and credentials is known when it has asked
+// the brokers, which it does when it begins to work.
 func (p *program) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
@@ -254,7 +282,8 @@ func (p *program) start(ctx context.Context) {
 	}
 }
 
-// writeValues writes the values of record rules to their topic. When it ends the source has taken its last checkpoint.
+// writeValues writes the values of record rules to their topic. When it ends the source has taken
+// its last checkpoint.
 func (p *program) writeValues(ctx context.Context) error {
 	if err := p.state.values.run(ctx, p.config.Limits.ShutdownGrace); err != nil {
 		return err
@@ -266,20 +295,31 @@ func (p *program) writeValues(ctx context.Context) error {
 func (p *program) read(ctx context.Context) error {
 	if topic := p.config.Kafka.RecordsTopic; slices.Contains(p.config.Kafka.Topics, topic) {
 		if err := p.topics.await(ctx, topic); err != nil {
-			p.logger.Error("the topic of recorded values cannot be made", "topic", topic, "error", err)
+			p.logger.Error(
+				"the topic of recorded values cannot be made",
+				"topic",
+				topic,
+				"error",
+				err,
+			)
 		}
 	}
 	return p.source.Run(ctx)
 }
 
-// notifyOptions say whom to tell. Whoever names nobody reads his alerts on the terminal: silence would look like a system without trouble.
+// notifyOptions say whom to tell. Whoever names nobody reads his alerts on the terminal: silence
+// would look like a system without trouble.
 func (p *program) notifyOptions(c *Config) notify.Options {
 	n := c.Notify
 	o := notify.Options{
-		AlertmanagerConfig: string(n.AlertmanagerConfig), WebhookURL: string(n.WebhookURL), SlackURL: string(n.SlackURL), SlackChannel: n.SlackChannel,
+		AlertmanagerConfig: string(
+			n.AlertmanagerConfig,
+		), WebhookURL: string(n.WebhookURL), SlackURL: string(n.SlackURL), SlackChannel: n.SlackChannel,
 		Alertmanagers: n.Alertmanagers, ExternalURL: cmp.Or(n.ExternalURL, p.pages()), File: string(n.File), Topic: n.KafkaTopic, Writer: p.topics,
 	}
-	if n.Terminal || o.AlertmanagerConfig+o.WebhookURL+o.SlackURL+o.File+o.Topic == "" && len(o.Alertmanagers) == 0 {
+	if n.Terminal ||
+		o.AlertmanagerConfig+o.WebhookURL+o.SlackURL+o.File+o.Topic == "" &&
+			len(o.Alertmanagers) == 0 {
 		o.Terminal = p.terminal.Out
 	}
 	return o

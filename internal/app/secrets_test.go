@@ -16,26 +16,40 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
-// mark begins every secret of the test, so that a single search finds any of them wherever it should not be.
+// mark begins every secret of the test, so that a single search finds any of them wherever it
+// should not be.
 const mark = "s3cr3t"
 
-// A secret that the program was given is in nothing that it says: no log, no page, no answer of an API, no profile, no message; also while receivers and brokers refuse
-// what it sends, which is when programs quote what they have sent.
+// A secret that the program was given is in nothing that it says: no log, no page, no answer of an
+// API, no profile, no message; also while receivers and brokers refuse what it sends, which is when
+// programs quote what they have sent.
 func TestSecretsAreSaidNowhere(t *testing.T) {
 	user := devbroker.User{Mechanism: "PLAIN", Name: "engine", Password: mark + "-sasl"}
 	inWorld(t, 1, func(w *world) {
-		w.routes(fmt.Sprintf(`global: {slack_api_url: 'http://%[1]s/%[2]s-slack', smtp_smarthost: '%[1]s', smtp_from: a@b.example, smtp_auth_username: a, smtp_auth_password: %[2]s-smtp}
+		w.routes(
+			fmt.Sprintf(
+				`global: {slack_api_url: 'http://%[1]s/%[2]s-slack', smtp_smarthost: '%[1]s', smtp_from: a@b.example, smtp_auth_username: a, smtp_auth_password: %[2]s-smtp}
 route: {receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s}
 receivers:
 - name: hook
   webhook_configs: [{url: 'http://%[1]s/%[2]s-path?key=%[2]s-query', http_config: {authorization: {credentials: %[2]s-bearer}}}]
   slack_configs: [{channel: x}]
   pagerduty_configs: [{routing_key: %[2]s-pagerduty, url: 'http://%[1]s/pd'}]
-`, hookAddr, mark))
+`,
+				hookAddr,
+				mark,
+			),
+		)
 		r := w.prepare("data")
 		c := r.config
-		c.Kafka.SASL = SASLConfig{Mechanism: user.Mechanism, Username: user.Name, Password: Secret(user.Password)}
-		c.Notify.File, c.Notify.KafkaTopic, c.Kafka.RecordsTopic = Path(filepath.Join(w.dir, "data", "alerts.jsonl")), "alerts", "values"
+		c.Kafka.SASL = SASLConfig{
+			Mechanism: user.Mechanism,
+			Username:  user.Name,
+			Password:  Secret(user.Password),
+		}
+		c.Notify.File, c.Notify.KafkaTopic, c.Kafka.RecordsTopic = Path(
+			filepath.Join(w.dir, "data", "alerts.jsonl"),
+		), "alerts", "values"
 		if err := os.MkdirAll(filepath.Join(w.dir, "data"), 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +63,11 @@ receivers:
 			t.Error(err)
 		}
 
-		client := &http.Client{Transport: &http.Transport{DialContext: w.network.DialContext}, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		client := &http.Client{
+			Transport:     &http.Transport{DialContext: w.network.DialContext},
+			Timeout:       time.Minute,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
 		defer client.CloseIdleConnections()
 		for _, path := range append(documented(t), "/", "/rules", "/rules/edit", "/rules/view/shop/Errors", "/explore", "/silences", "/engine", "/metrics", "/healthz", "/readyz", "/nothing",
 			"/api/v2/status", "/api/v2/receivers", "/api/v2/alerts", "/api/v2/alerts/groups", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1") {
@@ -58,7 +76,8 @@ receivers:
 				if i := strings.Index(body, mark); i >= 0 {
 					t.Errorf("%s says %q", path, body[max(0, i-100):min(len(body), i+60)])
 				}
-				if token == mark+"-write" && code >= 500 && code != http.StatusServiceUnavailable && code != http.StatusNotImplemented {
+				if token == mark+"-write" && code >= 500 && code != http.StatusServiceUnavailable &&
+					code != http.StatusNotImplemented {
 					t.Errorf("%s is %d: %.200s", path, code, body)
 				}
 			}
@@ -66,12 +85,18 @@ receivers:
 		if text, err := r.config.YAML(); err != nil || strings.Contains(string(text), mark) {
 			t.Errorf("the printed configuration has secrets: %v\n%s", err, text)
 		}
-		if text := fmt.Sprintf("%v %+v %#v", *r.config, *r.config, *r.config); strings.Contains(text, mark) {
+		if text := fmt.Sprintf("%v %+v %#v", *r.config, *r.config, *r.config); strings.Contains(
+			text,
+			mark,
+		) {
 			t.Error("a configuration in a message or a panic has secrets")
 		}
 		r.end()
 		if i := strings.Index(r.out.String(), mark); i >= 0 {
-			t.Errorf("the log says %q", r.out.String()[max(0, i-300):min(len(r.out.String()), i+60)])
+			t.Errorf(
+				"the log says %q",
+				r.out.String()[max(0, i-300):min(len(r.out.String()), i+60)],
+			)
 		}
 		if text, err := os.ReadFile(string(c.Notify.File)); err != nil || len(text) == 0 {
 			t.Errorf("the file of notifications has %d bytes, %v", len(text), err)
@@ -88,7 +113,11 @@ receivers:
 func TestRefusedPasswordIsNotSaid(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.prepare("data")
-		r.config.Kafka.SASL = SASLConfig{Mechanism: "PLAIN", Username: "engine", Password: mark + "-wrong"}
+		r.config.Kafka.SASL = SASLConfig{
+			Mechanism: "PLAIN",
+			Username:  "engine",
+			Password:  mark + "-wrong",
+		}
 		err := r.program.run(w.t.Context())
 		if err == nil || strings.Contains(err.Error()+r.out.String(), mark) {
 			t.Errorf("it ends with %v and says\n%s", err, r.out.String())
@@ -108,7 +137,8 @@ func documented(t *testing.T) []string {
 	}
 	var paths []string
 	for _, m := range pathOfDocument.FindAllStringSubmatch(string(text), -1) {
-		if !strings.Contains(m[1], "events") && !strings.Contains(m[1], "tail") { // these go on for ever
+		// these go on for ever
+		if !strings.Contains(m[1], "events") && !strings.Contains(m[1], "tail") {
 			paths = append(paths, strings.NewReplacer("{id}", "x", "{name}", "x").Replace(m[1]))
 		}
 	}
@@ -120,7 +150,12 @@ func documented(t *testing.T) []string {
 
 func answerOf(t *testing.T, client *http.Client, path, token string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(context.Background(), "GET", "http://127.0.0.1:8080"+path, nil)
+	request, err := http.NewRequestWithContext(
+		context.Background(),
+		"GET",
+		"http://127.0.0.1:8080"+path,
+		nil,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,8 +176,8 @@ func answerOf(t *testing.T, client *http.Client, path, token string) (int, strin
 	return answer.StatusCode, string(body)
 }
 
-// The program runs with a file system that is read-only but for its data directory, as a user without rights: it writes nowhere else, and nobody else can read what
-// it keeps.
+// The program runs with a file system that is read-only but for its data directory, as a user
+// without rights: it writes nowhere else, and nobody else can read what it keeps.
 func TestWritesInItsDirectoryAlone(t *testing.T) {
 	elsewhere := t.TempDir()
 	before := snapshotOf(t, elsewhere)

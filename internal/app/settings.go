@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Setting is one of the essentials that can also be given as a flag or in the environment, where a whole file would be too much.
+// Setting is one of the essentials that can also be given as a flag or in the environment, where a
+// whole file would be too much.
 type Setting struct {
 	Name string // of the flag
 	Help string
@@ -22,38 +23,112 @@ func (s Setting) Env() string {
 
 // Settings are the essentials, in the order in which help lists them.
 var Settings = []Setting{
-	many("brokers", "Kafka brokers, host:port", func(c *Config) *[]string { return &c.Kafka.Brokers }),
-	{Name: "topic", Help: "topic to read; repeat for more", Many: true, set: func(c *Config, v []string) error {
-		c.Kafka.Topics, c.Kafka.TopicPatterns = v, nil
-		return nil
-	}},
-	{Name: "topic-pattern", Help: "regular expression of topics to read", Many: true, set: func(c *Config, v []string) error {
-		// Whoever names patterns alone does not mean the default topic as well.
-		if len(c.Kafka.Topics) == 1 && c.Kafka.Topics[0] == DefaultConfig().Kafka.Topics[0] {
-			c.Kafka.Topics = nil
-		}
-		c.Kafka.TopicPatterns = v
-		return nil
-	}},
+	many(
+		"brokers",
+		"Kafka brokers, host:port",
+		func(c *Config) *[]string { return &c.Kafka.Brokers },
+	),
+	{
+		Name: "topic",
+		Help: "topic to read; repeat for more",
+		Many: true,
+		set: func(c *Config, v []string) error {
+			c.Kafka.Topics, c.Kafka.TopicPatterns = v, nil
+			return nil
+		},
+	},
+	{
+		Name: "topic-pattern",
+		Help: "regular expression of topics to read",
+		Many: true,
+		set: func(c *Config, v []string) error {
+			// Whoever names patterns alone does not mean the default topic as well.
+			if len(c.Kafka.Topics) == 1 && c.Kafka.Topics[0] == DefaultConfig().Kafka.Topics[0] {
+				c.Kafka.Topics = nil
+			}
+			c.Kafka.TopicPatterns = v
+			return nil
+		},
+	},
 	text("group", "consumer group", func(c *Config) *string { return &c.Kafka.Group }),
-	{Name: "start", Help: "where a new group begins: start, end or an offset", set: func(c *Config, v []string) error {
-		return c.Kafka.Start.UnmarshalText([]byte(v[0]))
-	}},
-	text("sasl-mechanism", "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM", func(c *Config) *string { return &c.Kafka.SASL.Mechanism }),
-	text("sasl-username", "user name for Kafka", func(c *Config) *string { return &c.Kafka.SASL.Username }),
-	text("sasl-password-file", "file that holds the password for Kafka", func(c *Config) *Path { return &c.Kafka.SASL.PasswordFile }),
+	{
+		Name: "start",
+		Help: "where a new group begins: start, end or an offset",
+		set: func(c *Config, v []string) error {
+			return c.Kafka.Start.UnmarshalText([]byte(v[0]))
+		},
+	},
+	text(
+		"sasl-mechanism",
+		"PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
+		func(c *Config) *string { return &c.Kafka.SASL.Mechanism },
+	),
+	text(
+		"sasl-username",
+		"user name for Kafka",
+		func(c *Config) *string { return &c.Kafka.SASL.Username },
+	),
+	text(
+		"sasl-password-file",
+		"file that holds the password for Kafka",
+		func(c *Config) *Path { return &c.Kafka.SASL.PasswordFile },
+	),
 	boolean("tls", "speak TLS to Kafka", func(c *Config) *bool { return &c.Kafka.TLS.Enabled }),
-	text("tls-ca-file", "certificates that the brokers' are checked against", func(c *Config) *Path { return &c.Kafka.TLS.CAFile }),
-	many("rules", "rule files, also globs; repeat for more", func(c *Config) *[]Path { return &c.Rules }),
-	text("alertmanager-config", "a normal alertmanager.yml that says who receives what", func(c *Config) *Path { return &c.Notify.AlertmanagerConfig }),
-	text("webhook-url", "URL that alerts are posted to, as Alertmanager does", func(c *Config) *Secret { return &c.Notify.WebhookURL }),
-	text("slack-url", "Slack incoming webhook", func(c *Config) *Secret { return &c.Notify.SlackURL }),
-	many("alertmanager", "URL of an Alertmanager of your own; repeat for more", func(c *Config) *[]string { return &c.Notify.Alertmanagers }),
-	boolean("terminal", "print alerts to the terminal, too", func(c *Config) *bool { return &c.Notify.Terminal }),
-	text("external-url", "URL under which people reach these pages", func(c *Config) *string { return &c.Notify.ExternalURL }),
-	text("listen", "address of pages, metrics and API; - for none", func(c *Config) *string { return &c.Web.Listen }),
-	text("web-config-file", "TLS and passwords for the pages, in the format of Prometheus", func(c *Config) *Path { return &c.Web.ConfigFile }),
-	boolean("pprof", "serve profiles under /debug/pprof", func(c *Config) *bool { return &c.Web.PProf }),
+	text(
+		"tls-ca-file",
+		"certificates that the brokers' are checked against",
+		func(c *Config) *Path { return &c.Kafka.TLS.CAFile },
+	),
+	many(
+		"rules",
+		"rule files, also globs; repeat for more",
+		func(c *Config) *[]Path { return &c.Rules },
+	),
+	text(
+		"alertmanager-config",
+		"a normal alertmanager.yml that says who receives what",
+		func(c *Config) *Path { return &c.Notify.AlertmanagerConfig },
+	),
+	text(
+		"webhook-url",
+		"URL that alerts are posted to, as Alertmanager does",
+		func(c *Config) *Secret { return &c.Notify.WebhookURL },
+	),
+	text(
+		"slack-url",
+		"Slack incoming webhook",
+		func(c *Config) *Secret { return &c.Notify.SlackURL },
+	),
+	many(
+		"alertmanager",
+		"URL of an Alertmanager of your own; repeat for more",
+		func(c *Config) *[]string { return &c.Notify.Alertmanagers },
+	),
+	boolean(
+		"terminal",
+		"print alerts to the terminal, too",
+		func(c *Config) *bool { return &c.Notify.Terminal },
+	),
+	text(
+		"external-url",
+		"URL under which people reach these pages",
+		func(c *Config) *string { return &c.Notify.ExternalURL },
+	),
+	text(
+		"listen",
+		"address of pages, metrics and API; - for none",
+		func(c *Config) *string { return &c.Web.Listen },
+	),
+	text(
+		"web-config-file",
+		"TLS and passwords for the pages, in the format of Prometheus",
+		func(c *Config) *Path { return &c.Web.ConfigFile },
+	),
+	boolean(
+		"pprof",
+		"serve profiles under /debug/pprof",
+		func(c *Config) *bool { return &c.Web.PProf },
+	),
 	text("data-dir", "directory for state", func(c *Config) *Path { return &c.DataDir }),
 	{Name: "log-level", Help: "debug, info, warn or error", set: func(c *Config, v []string) error {
 		if err := c.Log.Level.UnmarshalText([]byte(v[0])); err != nil {

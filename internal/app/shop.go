@@ -10,11 +10,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Shop writes the logs of an invented web shop for the demo: eight services, each in the format that a real one of its kind would use, going about their business
-// while every so often one of them gets into trouble and recovers.
+// Shop writes the logs of an invented web shop for the demo: eight services, each in the format
+// that a real one of its kind would use, going about their business while every so often one of
+// them gets into trouble and recovers.
 //
-// Everything is decided by the seed and by the times given, so two shops with the same seed write the same logs. Trouble comes at a fixed pace on top of the
-// ordinary traffic: rules that notice it at 300 logs a second notice it at 30 and at 30,000, too.
+// Everything is decided by the seed and by the times given, so two shops with the same seed write
+// the same logs. Trouble comes at a fixed pace on top of the ordinary traffic: rules that notice it
+// at 300 logs a second notice it at 30 and at 30,000, too.
 type Shop struct {
 	rng     *rand.Rand
 	start   time.Time
@@ -33,9 +35,16 @@ type ShopLog struct {
 	Value   []byte
 }
 
-// record is the log as it stands on the topic. A forwarder says in a header which service it belongs to, since an access log does not.
+// record is the log as it stands on the topic. A forwarder says in a header which service it
+// belongs to, since an access log does not.
 func (l ShopLog) record() models.Record {
-	return models.Record{Topic: demoTopic, Timestamp: l.Time, Key: []byte(l.Pod), Value: l.Value, Headers: []models.Header{{Key: "service", Value: []byte(l.Service)}}}
+	return models.Record{
+		Topic:     demoTopic,
+		Timestamp: l.Time,
+		Key:       []byte(l.Pod),
+		Value:     l.Value,
+		Headers:   []models.Header{{Key: "service", Value: []byte(l.Service)}},
+	}
 }
 
 // stream is a series of logs with exponentially distributed gaps.
@@ -58,26 +67,68 @@ type incident struct {
 const round = 4 * time.Minute
 
 var incidents = []incident{
-	{"a provider that rejects payments", 2 * time.Second, 10 * time.Second, "payment-service", func(s *Shop, l *line) {
-		l.level, l.message = "ERROR", fmt.Sprintf("payment declined by provider: gateway returned %d for order %d", 502+s.rng.IntN(2), 70000+s.rng.IntN(9000))
-		l.add("provider", "acme-pay").add("amount_cents", 500+s.rng.IntN(20000)).add("exception.class", "com.shop.payment.GatewayException")
-	}},
-	{"a database that refuses connections", 50 * time.Second, 15 * time.Second, "order-service", func(s *Shop, l *line) {
-		l.level, l.message = "ERROR", fmt.Sprintf("dial tcp 10.4.0.12:5432: connect: connection refused (attempt %d)", 1+s.rng.IntN(5))
-		l.add("dependency", "postgres-orders").add("pool", "primary")
-	}},
-	{"a checkout that became slow", 105 * time.Second, 15 * time.Second, "checkout-service", func(s *Shop, l *line) {
-		l.level, l.message = "WARN", "checkout completed slowly"
-		l.duration = 900 + s.rng.IntN(2500)
-		l.add("cart_items", 1+s.rng.IntN(9))
-	}},
-	{"somebody who guesses passwords", 160 * time.Second, 10 * time.Second, "auth-service", func(s *Shop, l *line) {
-		l.level, l.message = "WARN", "login failed: unauthorized access for user "+pick(s, users)
-		l.add("event", "login_failed").add("source_ip", "203.0.113.77")
-	}},
-	{"a storefront without its back end", 205 * time.Second, 12 * time.Second, "storefront", func(s *Shop, l *line) {
-		l.status, l.duration = 502+s.rng.IntN(3), 30000
-	}},
+	{
+		"a provider that rejects payments",
+		2 * time.Second,
+		10 * time.Second,
+		"payment-service",
+		func(s *Shop, l *line) {
+			l.level, l.message = "ERROR", fmt.Sprintf(
+				"payment declined by provider: gateway returned %d for order %d",
+				502+s.rng.IntN(2),
+				70000+s.rng.IntN(9000),
+			)
+			l.add("provider", "acme-pay").
+				add("amount_cents", 500+s.rng.IntN(20000)).
+				add("exception.class", "com.shop.payment.GatewayException")
+		},
+	},
+	{
+		"a database that refuses connections",
+		50 * time.Second,
+		15 * time.Second,
+		"order-service",
+		func(s *Shop, l *line) {
+			l.level, l.message = "ERROR", fmt.Sprintf(
+				"dial tcp 10.4.0.12:5432: connect: connection refused (attempt %d)",
+				1+s.rng.IntN(5),
+			)
+			l.add("dependency", "postgres-orders").add("pool", "primary")
+		},
+	},
+	{
+		"a checkout that became slow",
+		105 * time.Second,
+		15 * time.Second,
+		"checkout-service",
+		func(s *Shop, l *line) {
+			l.level, l.message = "WARN", "checkout completed slowly"
+			l.duration = 900 + s.rng.IntN(2500)
+			l.add("cart_items", 1+s.rng.IntN(9))
+		},
+	},
+	{
+		"somebody who guesses passwords",
+		160 * time.Second,
+		10 * time.Second,
+		"auth-service",
+		func(s *Shop, l *line) {
+			l.level, l.message = "WARN", "login failed: unauthorized access for user "+pick(
+				s,
+				users,
+			)
+			l.add("event", "login_failed").add("source_ip", "203.0.113.77")
+		},
+	},
+	{
+		"a storefront without its back end",
+		205 * time.Second,
+		12 * time.Second,
+		"storefront",
+		func(s *Shop, l *line) {
+			l.status, l.duration = 502+s.rng.IntN(3), 30000
+		},
+	},
 }
 
 // service is a member of the shop: how often it logs, in which format, and what.
@@ -89,35 +140,94 @@ type service struct {
 	line   func(s *Shop, l *line)
 }
 
-var users = []string{"ada", "grace", "edsger", "barbara", "donald", "frances", "ken", "margaret", "niklaus", "radia"}
+var users = []string{
+	"ada",
+	"grace",
+	"edsger",
+	"barbara",
+	"donald",
+	"frances",
+	"ken",
+	"margaret",
+	"niklaus",
+	"radia",
+}
 
 var services = []service{
-	{"storefront", 35, []string{"storefront-7d9f8-x2lqp", "storefront-7d9f8-mm4zt"}, nginx, func(s *Shop, l *line) {
-		l.status, l.duration = pick(s, []int{200, 200, 200, 200, 200, 200, 304, 302, 404}), 3+s.rng.IntN(80)
-	}},
-	{"checkout-service", 15, []string{"checkout-service-6c4b9-h8v2k", "checkout-service-6c4b9-q7rjs"}, ecs, func(s *Shop, l *line) {
-		l.message = pick(s, []string{"checkout completed", "cart priced", "coupon applied", "shipping options computed"})
-		l.duration = 40 + s.rng.IntN(200)
-		l.add("cart_items", 1+s.rng.IntN(9))
-	}},
-	{"payment-service", 12, []string{"payment-service-5f7d4-abcde", "payment-service-5f7d4-zyx98"}, viaq, func(s *Shop, l *line) {
-		l.message = fmt.Sprintf("payment authorized for order %d", 70000+s.rng.IntN(9000))
-		l.add("provider", pick(s, []string{"acme-pay", "globex"})).add("amount_cents", 500+s.rng.IntN(20000))
-		l.duration = 60 + s.rng.IntN(240)
-	}},
-	{"order-service", 12, []string{"order-service-84d6f-kk2ws", "order-service-84d6f-p0d7n"}, zap, func(s *Shop, l *line) {
-		l.message = pick(s, []string{"order created", "order paid", "order handed to the warehouse", "order confirmed by mail"})
-		l.add("order_id", 70000+s.rng.IntN(9000))
-		l.duration = 5 + s.rng.IntN(60)
-	}},
+	{
+		"storefront",
+		35,
+		[]string{"storefront-7d9f8-x2lqp", "storefront-7d9f8-mm4zt"},
+		nginx,
+		func(s *Shop, l *line) {
+			l.status, l.duration = pick(
+				s,
+				[]int{200, 200, 200, 200, 200, 200, 304, 302, 404},
+			), 3+s.rng.IntN(
+				80,
+			)
+		},
+	},
+	{
+		"checkout-service",
+		15,
+		[]string{"checkout-service-6c4b9-h8v2k", "checkout-service-6c4b9-q7rjs"},
+		ecs,
+		func(s *Shop, l *line) {
+			l.message = pick(
+				s,
+				[]string{
+					"checkout completed",
+					"cart priced",
+					"coupon applied",
+					"shipping options computed",
+				},
+			)
+			l.duration = 40 + s.rng.IntN(200)
+			l.add("cart_items", 1+s.rng.IntN(9))
+		},
+	},
+	{
+		"payment-service",
+		12,
+		[]string{"payment-service-5f7d4-abcde", "payment-service-5f7d4-zyx98"},
+		viaq,
+		func(s *Shop, l *line) {
+			l.message = fmt.Sprintf("payment authorized for order %d", 70000+s.rng.IntN(9000))
+			l.add("provider", pick(s, []string{"acme-pay", "globex"})).
+				add("amount_cents", 500+s.rng.IntN(20000))
+			l.duration = 60 + s.rng.IntN(240)
+		},
+	},
+	{
+		"order-service",
+		12,
+		[]string{"order-service-84d6f-kk2ws", "order-service-84d6f-p0d7n"},
+		zap,
+		func(s *Shop, l *line) {
+			l.message = pick(
+				s,
+				[]string{
+					"order created",
+					"order paid",
+					"order handed to the warehouse",
+					"order confirmed by mail",
+				},
+			)
+			l.add("order_id", 70000+s.rng.IntN(9000))
+			l.duration = 5 + s.rng.IntN(60)
+		},
+	},
 	{"inventory", 12, []string{"inventory-9b8c7-77fgh"}, logfmt, func(s *Shop, l *line) {
 		l.message = pick(s, []string{"stock reserved", "stock released", "stock level read"})
-		l.add("sku", fmt.Sprintf("SKU-%05d", s.rng.IntN(90000))).add("warehouse", pick(s, []string{"ams", "lyon", "graz"}))
+		l.add("sku", fmt.Sprintf("SKU-%05d", s.rng.IntN(90000))).
+			add("warehouse", pick(s, []string{"ams", "lyon", "graz"}))
 		l.duration = 1 + s.rng.IntN(20)
 	}},
 	{"auth-service", 8, []string{"auth-service-6667d-t5bbn"}, logfmt, func(s *Shop, l *line) {
 		l.message = pick(s, []string{"login succeeded", "token refreshed", "session ended"})
-		l.add("user", pick(s, users)).add("source_ip", fmt.Sprintf("198.51.100.%d", s.rng.IntN(250)))
+		l.add("user", pick(s, users)).
+			add("source_ip", fmt.Sprintf("198.51.100.%d", s.rng.IntN(250)))
 	}},
 	{"mailer", 4, []string{"mailer-55c9f-d2vx7"}, zap, func(s *Shop, l *line) {
 		if s.rng.IntN(40) == 0 {
@@ -128,16 +238,27 @@ var services = []service{
 		l.add("template", pick(s, []string{"welcome", "receipt", "shipped"}))
 	}},
 	{"autoscaler", 2, []string{"autoscaler-0"}, klog, func(s *Shop, l *line) {
-		l.message = pick(s, []string{"Computed desired replicas", "Reconciled", "Metrics refreshed"})
-		l.add("target", pick(s, []string{"storefront", "checkout-service", "inventory"})).add("replicas", 2+s.rng.IntN(6))
+		l.message = pick(
+			s,
+			[]string{"Computed desired replicas", "Reconciled", "Metrics refreshed"},
+		)
+		l.add("target", pick(s, []string{"storefront", "checkout-service", "inventory"})).
+			add("replicas", 2+s.rng.IntN(6))
 	}},
 }
 
 // NewShop opens a shop at start, which writes about rate logs a second when all is well.
 func NewShop(seed uint64, start time.Time, rate float64) *Shop {
-	s := &Shop{rng: rand.New(rand.NewPCG(seed, 0x5409)), start: start, streams: []stream{{rate: rate, next: start}}}
+	s := &Shop{
+		rng:     rand.New(rand.NewPCG(seed, 0x5409)),
+		start:   start,
+		streams: []stream{{rate: rate, next: start}},
+	}
 	for i := range incidents {
-		s.streams = append(s.streams, stream{rate: 25, next: start.Add(incidents[i].from), incident: &incidents[i]})
+		s.streams = append(
+			s.streams,
+			stream{rate: 25, next: start.Add(incidents[i].from), incident: &incidents[i]},
+		)
 	}
 	return s
 }
@@ -178,8 +299,20 @@ func (s *Shop) write(at time.Time, in *incident) ShopLog {
 		svc = serviceNamed(in.service)
 	}
 	s.request++
-	l := line{time: at.UTC(), level: "INFO", service: svc.name, pod: pick(s, svc.pods), client: fmt.Sprintf("192.0.2.%d", s.rng.IntN(250)),
-		trace: fmt.Sprintf("%016x%016x", s.rng.Uint64(), s.rng.Uint64()), path: pick(s, paths), number: s.request}
+	l := line{
+		time:    at.UTC(),
+		level:   "INFO",
+		service: svc.name,
+		pod:     pick(s, svc.pods),
+		client:  fmt.Sprintf("192.0.2.%d", s.rng.IntN(250)),
+		trace: fmt.Sprintf(
+			"%016x%016x",
+			s.rng.Uint64(),
+			s.rng.Uint64(),
+		),
+		path:   pick(s, paths),
+		number: s.request,
+	}
 	if in != nil {
 		in.line(s, &l)
 	} else {
@@ -213,7 +346,16 @@ func serviceNamed(name string) *service {
 
 func pick[T any](s *Shop, from []T) T { return from[s.rng.IntN(len(from))] }
 
-var paths = []string{"/", "/products/espresso-machine", "/products/grinder", "/cart", "/checkout", "/search?q=filter+paper", "/static/app.js", "/api/stock"}
+var paths = []string{
+	"/",
+	"/products/espresso-machine",
+	"/products/grinder",
+	"/cart",
+	"/checkout",
+	"/search?q=filter+paper",
+	"/static/app.js",
+	"/api/stock",
+}
 
 // line is a log before it has a format.
 type line struct {
@@ -252,31 +394,73 @@ func (l *line) object(fields ...field) string {
 // viaq is what OpenShift's log forwarder sends for a container.
 func viaq(l *line) string {
 	return l.object(
-		field{"@timestamp", l.time.Format(time.RFC3339Nano)}, field{"level", strings.ToLower(l.level)}, field{"message", l.message},
-		field{"hostname", "worker-3.shop.example"}, field{"log_type", "application"}, field{"log_source", "container"},
-		field{"kubernetes", map[string]any{"namespace_name": "shop", "pod_name": l.pod, "container_name": l.service,
-			"labels": map[string]string{"app_kubernetes_io_name": l.service}}})
+		field{
+			"@timestamp",
+			l.time.Format(time.RFC3339Nano),
+		},
+		field{"level", strings.ToLower(l.level)},
+		field{"message", l.message},
+		field{
+			"hostname",
+			"worker-3.shop.example",
+		},
+		field{"log_type", "application"},
+		field{"log_source", "container"},
+		field{
+			"kubernetes",
+			map[string]any{"namespace_name": "shop", "pod_name": l.pod, "container_name": l.service,
+				"labels": map[string]string{"app_kubernetes_io_name": l.service}},
+		},
+	)
 }
 
 // ecs is what an ECS logger writes for a Java service.
 func ecs(l *line) string {
 	return l.object(
-		field{"@timestamp", l.time.Format("2006-01-02T15:04:05.000Z")}, field{"log.level", l.level}, field{"message", l.message}, field{"ecs.version", "1.2.0"},
-		field{"service.name", l.service}, field{"trace.id", l.trace}, field{"process.thread.name", "http-nio-8080-exec-4"}, field{"log.logger", "com.shop.CheckoutController"},
-		field{"host", map[string]string{"name": l.pod}})
+		field{
+			"@timestamp",
+			l.time.Format("2006-01-02T15:04:05.000Z"),
+		},
+		field{"log.level", l.level},
+		field{"message", l.message},
+		field{"ecs.version", "1.2.0"},
+		field{
+			"service.name",
+			l.service,
+		},
+		field{"trace.id", l.trace},
+		field{"process.thread.name", "http-nio-8080-exec-4"},
+		field{"log.logger", "com.shop.CheckoutController"},
+		field{"host", map[string]string{"name": l.pod}},
+	)
 }
 
 // zap is what Go's zap writes in production.
 func zap(l *line) string {
 	return l.object(
-		field{"ts", json.Number(fmt.Sprintf("%.6f", float64(l.time.UnixMicro())/1e6))}, field{"level", strings.ToLower(l.level)}, field{"msg", l.message},
-		field{"caller", "orders/store.go:118"}, field{"service", l.service}, field{"host", l.pod})
+		field{
+			"ts",
+			json.Number(fmt.Sprintf("%.6f", float64(l.time.UnixMicro())/1e6)),
+		},
+		field{"level", strings.ToLower(l.level)},
+		field{"msg", l.message},
+		field{"caller", "orders/store.go:118"},
+		field{"service", l.service},
+		field{"host", l.pod},
+	)
 }
 
 // logfmt is what many a Go service writes.
 func logfmt(l *line) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "ts=%s level=%s service=%s msg=%q", l.time.Format("2006-01-02T15:04:05.000Z"), strings.ToLower(l.level), l.service, l.message)
+	fmt.Fprintf(
+		&b,
+		"ts=%s level=%s service=%s msg=%q",
+		l.time.Format("2006-01-02T15:04:05.000Z"),
+		strings.ToLower(l.level),
+		l.service,
+		l.message,
+	)
 	for _, f := range l.fields {
 		fmt.Fprintf(&b, " %s=%v", f.key, f.value)
 	}
@@ -288,14 +472,26 @@ func logfmt(l *line) string {
 
 // nginx is the combined access log.
 func nginx(l *line) string {
-	return fmt.Sprintf(`%s - - [%s] "GET %s HTTP/1.1" %d %d "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`,
-		l.client, l.time.Format("02/Jan/2006:15:04:05 -0700"), l.path, l.status, 180+l.number%9000)
+	return fmt.Sprintf(
+		`%s - - [%s] "GET %s HTTP/1.1" %d %d "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`,
+		l.client,
+		l.time.Format("02/Jan/2006:15:04:05 -0700"),
+		l.path,
+		l.status,
+		180+l.number%9000,
+	)
 }
 
 // klog is what Kubernetes' own components write.
 func klog(l *line) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s%s       1 horizontal.go:212] %q", l.level[:1], l.time.Format("0102 15:04:05.000000"), l.message)
+	fmt.Fprintf(
+		&b,
+		"%s%s       1 horizontal.go:212] %q",
+		l.level[:1],
+		l.time.Format("0102 15:04:05.000000"),
+		l.message,
+	)
 	for _, f := range l.fields {
 		fmt.Fprintf(&b, " %s=%q", f.key, fmt.Sprint(f.value))
 	}

@@ -36,7 +36,8 @@ func TestShopIsDeterministic(t *testing.T) {
 }
 
 func same(a, b ShopLog) bool {
-	return a.Time.Equal(b.Time) && a.Service == b.Service && a.Pod == b.Pod && bytes.Equal(a.Value, b.Value)
+	return a.Time.Equal(b.Time) && a.Service == b.Service && a.Pod == b.Pod &&
+		bytes.Equal(a.Value, b.Value)
 }
 
 // The demo writes as much as I ask for, in the order in which it happens.
@@ -52,11 +53,20 @@ func TestShopRate(t *testing.T) {
 }
 
 func trouble(l ShopLog) bool {
-	return slices.ContainsFunc([]string{`"error"`, "connection refused", "checkout completed slowly", "login_failed", `HTTP/1.1" 50`},
-		func(s string) bool { return bytes.Contains(l.Value, []byte(s)) })
+	return slices.ContainsFunc(
+		[]string{
+			`"error"`,
+			"connection refused",
+			"checkout completed slowly",
+			"login_failed",
+			`HTTP/1.1" 50`,
+		},
+		func(s string) bool { return bytes.Contains(l.Value, []byte(s)) },
+	)
 }
 
-// The first trouble begins within seconds, more follows about every minute, each is followed by quiet, and all comes again.
+// The first trouble begins within seconds, more follows about every minute, each is followed by
+// quiet, and all comes again.
 func TestShopIncidents(t *testing.T) {
 	var got []string
 	last := map[string]time.Duration{}
@@ -92,7 +102,9 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 			understood++
 			e := log.Entry()
 			formats[log.Format()] = true
-			if e.Service != l.Service || e.Message == "" || e.Timestamp.Sub(l.Time).Abs() > time.Second || (e.Severity == 0) != (l.Service == "storefront") {
+			if e.Service != l.Service || e.Message == "" ||
+				e.Timestamp.Sub(l.Time).Abs() > time.Second ||
+				(e.Severity == 0) != (l.Service == "storefront") {
 				t.Errorf("%s\nwas read as %+v", l.Value, e)
 			}
 		}, func(reason decode.Reason, detail string) { t.Errorf("%s: %s: %s", l.Value, reason, detail) })
@@ -108,7 +120,8 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 	}
 }
 
-// In every round of the demo each of its rules fires, within seconds of the trouble, and is resolved before the next trouble.
+// In every round of the demo each of its rules fires, within seconds of the trouble, and is
+// resolved before the next trouble.
 func TestShopRulesFire(t *testing.T) {
 	set, err := rule.Read("shop.rules.yml", shopRules)
 	if err != nil {
@@ -117,7 +130,15 @@ func TestShopRulesFire(t *testing.T) {
 	var got []string
 	e := alerting.NewEngine(alerting.WithRules(set), alerting.WithEmit(func(a models.Alert) {
 		if a.State == models.AlertFiring || a.State == models.AlertResolved {
-			got = append(got, fmt.Sprintf("%s %s %s", a.At.Sub(opening).Truncate(5*time.Second), a.State, strings.TrimPrefix(a.Rule, "shop/")))
+			got = append(
+				got,
+				fmt.Sprintf(
+					"%s %s %s",
+					a.At.Sub(opening).Truncate(5*time.Second),
+					a.State,
+					strings.TrimPrefix(a.Rule, "shop/"),
+				),
+			)
 		}
 	}))
 	scanner, shop, next := e.NewScanner(), NewShop(1, opening, 100), int64(0)

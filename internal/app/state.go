@@ -11,19 +11,23 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// state is the engine together with the disk: what the source drives. It keeps what the engine decides until the next checkpoint, which takes the engine's state,
-// the positions it covers, and those decisions to disk in one transaction. So a crash at any instant repeats work and neither loses nor repeats an alert.
+// state is the engine together with the disk: what the source drives. It keeps what the engine
+// decides until the next checkpoint, which takes the engine's state, the positions it covers, and
+// those decisions to disk in one transaction. So a crash at any instant repeats work and neither
+// loses nor repeats an alert.
 //
-// A checkpoint that fails, as on a full disk, hands its decisions to the outbox all the same: people are told, offsets are not committed, and the next checkpoint
-// covers both.
+// A checkpoint that fails, as on a full disk, hands its decisions to the outbox all the same:
+// people are told, offsets are not committed, and the next checkpoint covers both.
 type state struct {
 	*alerting.Engine
-	store   *store.Store
-	values  *recorded                    // of record rules
-	between func(read []models.Progress) // is called at each checkpoint, while the engine stands still exactly there; nil for nothing
-	read    []models.Progress            // how far that is
-	wanted  atomic.Bool                  // somebody waits for between
-	members *members                     // what there is between us and others of the group; nil when we share nothing
+	store  *store.Store
+	values *recorded // of record rules
+	// is called at each checkpoint, while the engine stands still exactly there; nil for nothing
+	between func(read []models.Progress)
+	read    []models.Progress // how far that is
+	wanted  atomic.Bool       // somebody waits for between
+	// what there is between us and others of the group; nil when we share nothing
+	members *members
 
 	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
 	decided []models.Alert
@@ -50,10 +54,12 @@ func (s *state) emit(a models.Alert) {
 
 // forPeople says whether somebody is to hear of a transition.
 func forPeople(a models.Alert) bool {
-	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical && !a.Shadow
+	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical &&
+		!a.Shadow
 }
 
-// Urgent says whether a decision waits that people are to hear of before the second is over, or somebody for the next checkpoint.
+// Urgent says whether a decision waits that people are to hear of before the second is over, or
+// somebody for the next checkpoint.
 func (s *state) Urgent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,8 +81,9 @@ func (s *state) Positions() []models.SourcePosition {
 	return list
 }
 
-// Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands still but for a reload, which may decide something
-// meanwhile. So what was decided is taken last: told twice, under the same ID, is better than saved as told and lost.
+// Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands
+// still but for a reload, which may decide something meanwhile. So what was decided is taken last:
+// told twice, under the same ID, is better than saved as told and lost.
 func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
@@ -86,7 +93,10 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	s.values.save(c.Full(), c.Put, c.Delete)
 	defer s.values.release()
 	for _, p := range positions {
-		c.SetPosition(storeSource(p), store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left})
+		c.SetPosition(
+			storeSource(p),
+			store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left},
+		)
 	}
 	for _, p := range forget {
 		c.Forget(storeSource(p))
@@ -122,7 +132,12 @@ func (s *state) checkpointed() time.Time {
 }
 
 func storeSource(p models.SourcePosition) store.Source {
-	return store.Source{Cluster: p.Cluster, TopicID: p.TopicID, Topic: p.Topic, Partition: p.Partition}
+	return store.Source{
+		Cluster:   p.Cluster,
+		TopicID:   p.TopicID,
+		Topic:     p.Topic,
+		Partition: p.Partition,
+	}
 }
 
 func (s *state) take() []models.Alert {
@@ -133,7 +148,8 @@ func (s *state) take() []models.Alert {
 	return decided
 }
 
-// firing are the alerts of a partition that fire now, or those that belong to none. Who was told of them is not known here; of the historical ones an earlier run knows.
+// firing are the alerts of a partition that fire now, or those that belong to none. Who was told of
+// them is not known here; of the historical ones an earlier run knows.
 func (s *state) firing(home models.Partition) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.Alerts() {

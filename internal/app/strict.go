@@ -16,8 +16,9 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Secret is a value that is never shown. In a file it may be written as ${VARIABLE}, which is then read from the environment; no other value is substituted, so
-// a dollar sign elsewhere is a dollar sign.
+// Secret is a value that is never shown. In a file it may be written as ${VARIABLE}, which is then
+// read from the environment; no other value is substituted, so a dollar sign elsewhere is a dollar
+// sign.
 type Secret string
 
 // String hides the secret.
@@ -34,7 +35,8 @@ func (s Secret) GoString() string { return strconv.Quote(s.String()) }
 // MarshalYAML hides the secret.
 func (s Secret) MarshalYAML() (any, error) { return s.String(), nil }
 
-// Path is a path of a file or directory, or a glob. In a file it is relative to that file's directory and is resolved when it is read.
+// Path is a path of a file or directory, or a glob. In a file it is relative to that file's
+// directory and is resolved when it is read.
 type Path string
 
 // Size is a number of bytes, written as 512, 64KB or 10MB (powers of 1024).
@@ -89,15 +91,17 @@ func ParseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// strict fills Go values from YAML. Unlike the YAML package's own decoder it knows the column of everything, it collects all problems instead of stopping at the
-// first, a key that nobody knows is a problem, and a value is read in the notation its type calls for.
+// strict fills Go values from YAML. Unlike the YAML package's own decoder it knows the column of
+// everything, it collects all problems instead of stopping at the first, a key that nobody knows is
+// a problem, and a value is read in the notation its type calls for.
 type strict struct {
 	file     string
 	getenv   func(string) string
 	problems Problems
 }
 
-// readStrict fills v, a pointer to a struct with yaml tags, from a document. Values the document does not name keep what they have.
+// readStrict fills v, a pointer to a struct with yaml tags, from a document. Values the document
+// does not name keep what they have.
 func readStrict(file string, text []byte, getenv func(string) string, v any) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
@@ -112,12 +116,22 @@ func readStrict(file string, text []byte, getenv func(string) string, v any) err
 }
 
 func (d *strict) problem(n *yaml.Node, hint, format string, args ...any) {
-	d.problems = append(d.problems, Problem{File: d.file, Line: n.Line, Column: n.Column, Text: fmt.Sprintf(format, args...), Hint: hint})
+	d.problems = append(
+		d.problems,
+		Problem{
+			File:   d.file,
+			Line:   n.Line,
+			Column: n.Column,
+			Text:   fmt.Sprintf(format, args...),
+			Hint:   hint,
+		},
+	)
 }
 
 var textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 
-// value reads a node into v; path names the node for people. It is long because it is one list of kinds.
+// value reads a node into v; path names the node for people. It is long because it is one list of
+// kinds.
 func (d *strict) value(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
@@ -196,7 +210,11 @@ func (d *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		}
 		v.SetFloat(f)
 	default:
-		panic("app: the configuration has a value of kind " + v.Kind().String() + ", which nobody taught to be read")
+		panic(
+			"app: the configuration has a value of kind " + v.Kind().
+				String() +
+				", which nobody taught to be read",
+		)
 	}
 }
 
@@ -218,7 +236,8 @@ func kindOf(n *yaml.Node) string {
 	return "single value"
 }
 
-// object reads a map into a struct by its yaml tags; members of inline structs count as the struct's own.
+// object reads a map into a struct by its yaml tags; members of inline structs count as the
+// struct's own.
 func (d *strict) object(n *yaml.Node, v reflect.Value, path string) {
 	if n.Kind != yaml.MappingNode {
 		d.problem(n, "", "%s: a map is wanted, not a %s", orText(path, "the file"), kindOf(n))
@@ -231,7 +250,12 @@ func (d *strict) object(n *yaml.Node, v reflect.Value, path string) {
 		key, val := n.Content[i], n.Content[i+1]
 		member := join(path, key.Value)
 		if line, twice := seen[key.Value]; twice {
-			d.problem(key, fmt.Sprintf("it stands in line %d already", line), "%q stands twice", member)
+			d.problem(
+				key,
+				fmt.Sprintf("it stands in line %d already", line),
+				"%q stands twice",
+				member,
+			)
 			continue
 		}
 		seen[key.Value] = key.Line
@@ -299,7 +323,8 @@ func (d *strict) list(n *yaml.Node, v reflect.Value, path string) {
 
 var variable = regexp.MustCompile(`\$\{([^}]*)\}`)
 
-// expand resolves ${VARIABLE} in a secret. An unset variable is a problem rather than an empty password.
+// expand resolves ${VARIABLE} in a secret. An unset variable is a problem rather than an empty
+// password.
 func (d *strict) expand(n *yaml.Node) string {
 	return variable.ReplaceAllStringFunc(n.Value, func(s string) string {
 		name := s[2 : len(s)-1]

@@ -6,7 +6,8 @@ import (
 	"runtime/debug"
 )
 
-// Terminal is where the program talks to people: alerts and what they asked for on Out, what it says about itself on Err.
+// Terminal is where the program talks to people: alerts and what they asked for on Out, what it
+// says about itself on Err.
 type Terminal struct {
 	Out, Err io.Writer
 }

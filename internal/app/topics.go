@@ -10,7 +10,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// topics writes to topics of Kafka that are our own, and makes those that are not there when it first writes to them, or that are gone since. It dials only if there is something to write.
+// topics writes to topics of Kafka that are our own, and makes those that are not there when it
+// first writes to them, or that are gone since. It dials only if there is something to write.
 type topics struct {
 	p *program
 
@@ -19,7 +20,8 @@ type topics struct {
 	made     map[string]bool
 }
 
-// compacted is how a topic is made that is not there: of each key it keeps the newest record, and of all of them as many as the brokers' retention says.
+// compacted is how a topic is made that is not there: of each key it keeps the newest record, and
+// of all of them as many as the brokers' retention says.
 var compacted = map[string]string{"cleanup.policy": "compact,delete"}
 
 // Write implements notify.Writer.
@@ -87,7 +89,8 @@ func (t *topics) forget(records []models.Record) {
 	}
 }
 
-// await makes a topic, and waits for brokers that cannot be reached. An error is one that waiting does not help.
+// await makes a topic, and waits for brokers that cannot be reached. An error is one that waiting
+// does not help.
 func (t *topics) await(ctx context.Context, topic string) error {
 	for {
 		err := t.make(ctx, topic)

@@ -16,7 +16,12 @@ import (
 // read returns the records of a topic, in the order of its partitions.
 func (w *world) read(topic string) (list []*kgo.Record) {
 	w.t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(brokerAddr), kgo.Dialer(w.network.DialContext), kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	c, err := kgo.NewClient(
+		kgo.SeedBrokers(brokerAddr),
+		kgo.Dialer(w.network.DialContext),
+		kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+	)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -51,7 +56,8 @@ func TestTopicAndFileAreTold(t *testing.T) {
 				State   string
 				Labels  map[string]string
 			}
-			if err := json.Unmarshal(record.Value, &n); err != nil || string(record.Key) != n.AlertID {
+			if err := json.Unmarshal(record.Value, &n); err != nil ||
+				string(record.Key) != n.AlertID {
 				t.Errorf("%s: %s: %v", record.Key, record.Value, err)
 			}
 			told = append(told, n.State+" "+n.Labels["service"])
@@ -94,9 +100,12 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 	f := func(change func(c *Config), want string) {
 		t.Helper()
 		c := DefaultConfig()
-		c.Notify.KafkaTopic, c.Kafka.RecordsTopic, c.Kafka.RecordKey = "alerts", "values", []string{"service"}
+		c.Notify.KafkaTopic, c.Kafka.RecordsTopic, c.Kafka.RecordKey = "alerts", "values", []string{
+			"service",
+		}
 		change(&c)
-		if err := c.Validate(); (err == nil) != (want == "") || err != nil && !strings.Contains(fmt.Sprint(err), want) {
+		if err := c.Validate(); (err == nil) != (want == "") ||
+			err != nil && !strings.Contains(fmt.Sprint(err), want) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
@@ -104,12 +113,22 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 	f(func(c *Config) { c.Kafka.Topics = []string{"logs", "alerts"} }, "also read")
 	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"^al"} }, "also read")
 	f(func(c *Config) { c.Kafka.DeadLetterTopic = "alerts" }, "name another")
-	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"^val"} }, `"values" is also read, by the pattern "^val"; narrow`)
-	f(func(c *Config) { c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"} }, "")
+	f(
+		func(c *Config) { c.Kafka.TopicPatterns = []string{"^val"} },
+		`"values" is also read, by the pattern "^val"; narrow`,
+	)
+	f(
+		func(c *Config) { c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"} },
+		"",
+	)
 	f(func(c *Config) { c.Kafka.Topics = []string{c.Kafka.handover()} }, `.handover" is also read`)
 	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"handover"} }, "")
 	c := DefaultConfig()
-	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{"service"}, []string{"."}
+	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{
+		"service",
+	}, []string{
+		".",
+	}
 	if got := c.source().Exclude; got != "shop.handover" {
 		t.Errorf("patterns do not mean %q", got)
 	}

@@ -14,12 +14,20 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
-// Whoever starts with an empty directory, because the old one was lost, reads again, silently, what windows need: nothing that was told is told again, and a window that
-// was half full goes on where it was. Who was told of what is lost as well, so nobody hears of the end of an alert that was up then; but a program that shares its topics
-// has left that for others, and finds it itself.
+// Whoever starts with an empty directory, because the old one was lost, reads again, silently, what
+// windows need: nothing that was told is told again, and a window that was half full goes on where
+// it was. Who was told of what is lost as well, so nobody hears of the end of an alert that was up
+// then; but a program that shares its topics has left that for others, and finds it itself.
 func TestDirectoryLostAtStart(t *testing.T) {
 	testDirectoryLostAtStart(t, nil, "firing cart", "firing pay", "resolved cart")
-	testDirectoryLostAtStart(t, []string{"service"}, "firing cart", "firing pay", "resolved cart", "resolved pay")
+	testDirectoryLostAtStart(
+		t,
+		[]string{"service"},
+		"firing cart",
+		"firing pay",
+		"resolved cart",
+		"resolved pay",
+	)
 }
 
 func testDirectoryLostAtStart(t *testing.T, recordKey []string, after ...string) {
@@ -60,7 +68,17 @@ func TestDirectoryLostWhileRunning(t *testing.T) {
 		r = w.start("data")
 		w.errors(0, "stock", 11)
 		time.Sleep(2 * time.Minute)
-		want(t, "of the program after it", w.notices(), "firing cart", "firing pay", "firing stock", "resolved cart", "resolved pay", "resolved stock")
+		want(
+			t,
+			"of the program after it",
+			w.notices(),
+			"firing cart",
+			"firing pay",
+			"firing stock",
+			"resolved cart",
+			"resolved pay",
+			"resolved stock",
+		)
 		r.end()
 	})
 }
@@ -79,7 +97,8 @@ func TestDirectoryThatIsNone(t *testing.T) {
 	})
 }
 
-// State that does not read back as it was written is refused, with what to do; a file that a crash has cut short is not damage.
+// State that does not read back as it was written is refused, with what to do; a file that a crash
+// has cut short is not damage.
 func TestDamagedState(t *testing.T) {
 	f := func(change func(name string, text []byte) []byte, refused bool) {
 		t.Helper()
@@ -98,7 +117,8 @@ func TestDamagedState(t *testing.T) {
 				}
 			}
 			if refused {
-				if err := w.prepare("data").program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), "move the directory away") {
+				if err := w.prepare("data").program.run(w.t.Context()); err == nil ||
+					!strings.Contains(err.Error(), "move the directory away") {
 					t.Errorf("it ends with %v", err)
 				}
 				return
@@ -106,7 +126,15 @@ func TestDamagedState(t *testing.T) {
 			r = w.start("data")
 			w.errors(0, "cart", 11)
 			time.Sleep(2 * time.Minute)
-			want(t, "after the crash", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+			want(
+				t,
+				"after the crash",
+				w.notices(),
+				"firing cart",
+				"firing pay",
+				"resolved cart",
+				"resolved pay",
+			)
 			r.end()
 		})
 	}
@@ -124,7 +152,8 @@ func TestDamagedState(t *testing.T) {
 	}, false)
 }
 
-// Logs of a topic that was deleted and created again are read from its beginning, and what they amount to is told.
+// Logs of a topic that was deleted and created again are read from its beginning, and what they
+// amount to is told.
 func TestTopicCreatedAgain(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
@@ -147,7 +176,8 @@ func TestTopicCreatedAgain(t *testing.T) {
 	})
 }
 
-// Logs that retention has deleted before they were read are counted, and those behind them are read.
+// Logs that retention has deleted before they were read are counted, and those behind them are
+// read.
 func TestReadTooLate(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
@@ -160,7 +190,15 @@ func TestReadTooLate(t *testing.T) {
 		r = w.start("data")
 		w.errors(0, "cart", 11)
 		time.Sleep(2 * time.Minute)
-		want(t, "after the loss", w.notices(), "firing cart", "firing pay", "resolved cart", "resolved pay")
+		want(
+			t,
+			"after the loss",
+			w.notices(),
+			"firing cart",
+			"firing pay",
+			"resolved cart",
+			"resolved pay",
+		)
 		if !strings.Contains(r.out.String(), "records before offset 22 are deleted") {
 			t.Errorf("nothing was said of it:\n%s", r.out.String())
 		}
@@ -168,8 +206,9 @@ func TestReadTooLate(t *testing.T) {
 	})
 }
 
-// A disk that takes ten seconds for each checkpoint makes alerts late by as much, and does nothing else: none is lost, none is told twice, whoever looks after the process
-// lets it live, and its partitions stay its own.
+// A disk that takes ten seconds for each checkpoint makes alerts late by as much, and does nothing
+// else: none is lost, none is told twice, whoever looks after the process lets it live, and its
+// partitions stay its own.
 func TestSlowDisk(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		var slow atomic.Bool
@@ -220,8 +259,9 @@ func checkLive(r *run) error {
 	return nil
 }
 
-// A disk that is full while logs come in silences nobody: alerts go out, offsets stay where they are, and it is said. When there is room again all of it is saved; and
-// who is killed before reads it all once more, decides the same, and tells nobody twice.
+// A disk that is full while logs come in silences nobody: alerts go out, offsets stay where they
+// are, and it is said. When there is room again all of it is saved; and who is killed before reads
+// it all once more, decides the same, and tells nobody twice.
 func TestFullDisk(t *testing.T) {
 	f := func(name string, killed bool) {
 		t.Helper()
@@ -257,7 +297,17 @@ func TestFullDisk(t *testing.T) {
 			}
 			w.errors(0, "cart", 5)
 			time.Sleep(3 * time.Minute)
-			want(t, name+", and later", w.notices(), "firing before", "firing cart", "firing pay", "resolved before", "resolved cart", "resolved pay")
+			want(
+				t,
+				name+", and later",
+				w.notices(),
+				"firing before",
+				"firing cart",
+				"firing pay",
+				"resolved before",
+				"resolved cart",
+				"resolved pay",
+			)
 			if err := checkOf(r, "state"); err != nil {
 				t.Errorf("%s: with room again /readyz says %v", name, err)
 			}

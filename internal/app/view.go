@@ -21,17 +21,30 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// show gives the pages what they show. The parts do not know each other, so each view translates what one of them knows into what the pages ask for.
+// show gives the pages what they show. The parts do not know each other, so each view translates
+// what one of them knows into what the pages ask for.
 func (p *program) show(o *web.Options) {
 	now := time.Now()
-	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{p}, &rulesView{program: p, rates: rates{start: now}}, &engineView{program: p, started: now, rates: rates{start: now}}, notifierView{p.notifier}
+	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{
+		p,
+	}, &rulesView{
+		program: p,
+		rates:   rates{start: now},
+	}, &engineView{
+		program: p,
+		started: now,
+		rates:   rates{start: now},
+	}, notifierView{
+		p.notifier,
+	}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = lettersView{p}
 	}
 }
 
-// live is what must hold for the process to be worth keeping: that it goes on reading, or waiting for a Kafka to come back.
+// live is what must hold for the process to be worth keeping: that it goes on reading, or waiting
+// for a Kafka to come back.
 func (p *program) live() []web.Check {
 	return []web.Check{{Name: "kafka", Err: func() error {
 		if h := p.source.Health(); h.State == kafka.Dead {
@@ -57,7 +70,10 @@ func (p *program) ready() []web.Check {
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
 	if p.config.Kafka.RecordsTopic != "" {
-		list = append(list, web.Check{Name: "recorded values", Err: p.state.values.alarm, Soft: true})
+		list = append(
+			list,
+			web.Check{Name: "recorded values", Err: p.state.values.alarm, Soft: true},
+		)
 	}
 	return list
 }
@@ -96,13 +112,25 @@ func (v *rulesView) Status() []web.RuleStatus {
 	now := time.Now()
 	list := make([]web.RuleStatus, 0, len(v.set.Load().Rules))
 	for _, r := range v.state.Rules() {
-		s := web.RuleStatus{ID: r.ID, Matches: r.Matches, PerMinute: 60 * v.rates.of(r.ID, r.Matches, now), LastMatch: r.LastMatch, Groups: r.Groups, Bytes: int64(r.Memory), Cost: r.Cost.NanosPerLog}
+		s := web.RuleStatus{
+			ID:        r.ID,
+			Matches:   r.Matches,
+			PerMinute: 60 * v.rates.of(r.ID, r.Matches, now),
+			LastMatch: r.LastMatch,
+			Groups:    r.Groups,
+			Bytes:     int64(r.Memory),
+			Cost:      r.Cost.NanosPerLog,
+		}
 		s.Warming, s.Error = r.State == "warming", v.keeps.of(r.ID)
 		if r.Cold != "" {
 			s.Error = "it began without its past: " + r.Cold
 		}
 		if r.Refused > 0 {
-			s.Error = fmt.Sprintf("it has as many groups as its limit allows, %d; %d logs of others did not count", r.Limit, r.Refused)
+			s.Error = fmt.Sprintf(
+				"it has as many groups as its limit allows, %d; %d logs of others did not count",
+				r.Limit,
+				r.Refused,
+			)
 		}
 		list = append(list, s)
 	}
@@ -134,10 +162,27 @@ func (v *engineView) Status() web.EngineStatus {
 		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
 	}
 	for _, u := range read.Unread {
-		s.Bad = append(s.Bad, web.BadRecord{Position: u.Position, Reason: u.Reason, Detail: u.Detail, Sample: web.Excerpt(u.Sample)})
+		s.Bad = append(
+			s.Bad,
+			web.BadRecord{
+				Position: u.Position,
+				Reason:   u.Reason,
+				Detail:   u.Detail,
+				Sample:   web.Excerpt(u.Sample),
+			},
+		)
 	}
 	for _, l := range v.state.Late() {
-		s.LateSample = append(s.LateSample, web.LateLog{Rule: l.Rule, Behind: l.Behind, Allowed: l.Allowed, Counted: l.Counted, Line: l.Line})
+		s.LateSample = append(
+			s.LateSample,
+			web.LateLog{
+				Rule:    l.Rule,
+				Behind:  l.Behind,
+				Allowed: l.Allowed,
+				Counted: l.Counted,
+				Line:    l.Line,
+			},
+		)
 	}
 	var delays alerting.Delays
 	reached := map[models.Partition]alerting.WatermarkStatus{}
@@ -146,13 +191,20 @@ func (v *engineView) Status() web.EngineStatus {
 		reached[models.Partition{Topic: w.Topic, Partition: w.Partition}] = w
 	}
 	for _, at := range read.Partitions {
-		s.Partitions = append(s.Partitions, partitionStatus(at, reached[models.Partition{Topic: at.Topic, Partition: at.Partition}]))
+		s.Partitions = append(
+			s.Partitions,
+			partitionStatus(
+				at,
+				reached[models.Partition{Topic: at.Topic, Partition: at.Partition}],
+			),
+		)
 	}
 	s.Delay = delayStatus(delays)
 	return s
 }
 
-// delayStatus says what lateness the delays suggest: what covers 999 of 1000, and never less than a second, for clocks differ by as much.
+// delayStatus says what lateness the delays suggest: what covers 999 of 1000, and never less than a
+// second, for clocks differ by as much.
 func delayStatus(d alerting.Delays) web.DelayStatus {
 	var s web.DelayStatus
 	for i, n := range d {
@@ -179,7 +231,17 @@ func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.Pa
 		state = "caught up"
 	}
 	delay, _ := w.Delays.Within(0.99)
-	return web.PartitionStatus{Topic: at.Topic, Partition: at.Partition, Next: at.Next, End: at.HighWatermark, Lag: at.Lag, Behind: at.LagTime, Watermark: w.Time, State: state, Delay: delay}
+	return web.PartitionStatus{
+		Topic:     at.Topic,
+		Partition: at.Partition,
+		Next:      at.Next,
+		End:       at.HighWatermark,
+		Lag:       at.Lag,
+		Behind:    at.LagTime,
+		Watermark: w.Time,
+		State:     state,
+		Delay:     delay,
+	}
 }
 
 // notifierView shows what was told.
@@ -189,7 +251,17 @@ func (v notifierView) Deliveries(id string) []web.Delivery { return deliveries(v
 
 func (v notifierView) Status() web.NotifierStatus {
 	s := v.n.Status()
-	return web.NotifierStatus{Waiting: s.Waiting, Sent: s.Sent, Failed: s.Failed, Receivers: slices.DeleteFunc(slices.Clone(s.Receivers), func(name string) bool { return name == nobody }), Problem: s.Problem, Recent: deliveries(s.Recent)}
+	return web.NotifierStatus{
+		Waiting: s.Waiting,
+		Sent:    s.Sent,
+		Failed:  s.Failed,
+		Receivers: slices.DeleteFunc(
+			slices.Clone(s.Receivers),
+			func(name string) bool { return name == nobody },
+		),
+		Problem: s.Problem,
+		Recent:  deliveries(s.Recent),
+	}
 }
 
 // nobody is the receiver of alerts that no route takes. That it is told nothing is no news.
@@ -201,7 +273,17 @@ func deliveries(list []notify.Delivery) []web.Delivery {
 		if d.Receiver == nobody && !d.Sent {
 			continue
 		}
-		out = append(out, web.Delivery{At: d.At, State: d.State, Receiver: d.Receiver, Integration: d.Integration, Sent: d.Sent, Detail: d.Detail})
+		out = append(
+			out,
+			web.Delivery{
+				At:          d.At,
+				State:       d.State,
+				Receiver:    d.Receiver,
+				Integration: d.Integration,
+				Sent:        d.Sent,
+				Detail:      d.Detail,
+			},
+		)
 	}
 	return out
 }
@@ -226,14 +308,20 @@ func (v logsView) Records(ctx context.Context, from web.From) iter.Seq2[models.R
 	o := v.p.reader(from.Topic)
 	o.From, o.Follow = from.Time, from.Follow
 	if from.At {
-		o.Offsets = map[models.Partition]int64{{Topic: from.Topic, Partition: from.Partition}: from.Offset}
+		o.Offsets = map[models.Partition]int64{
+			{Topic: from.Topic, Partition: from.Partition}: from.Offset,
+		}
 	}
 	return kafka.NewReader(o).Records(ctx)
 }
 
 // reader reads one topic, or all that the engine reads, without a group.
 func (p *program) reader(topic string) kafka.ReaderConfig {
-	o := kafka.ReaderConfig{Client: p.config.Kafka.Client(), Topics: logsView{p}.Topics(), Logger: p.logger}
+	o := kafka.ReaderConfig{
+		Client: p.config.Kafka.Client(),
+		Topics: logsView{p}.Topics(),
+		Logger: p.logger,
+	}
 	o.Client.Dial = p.network.dial
 	if topic != "" {
 		o.Topics = []string{topic}
@@ -241,11 +329,21 @@ func (p *program) reader(topic string) kafka.ReaderConfig {
 	return o
 }
 
-// backtest evaluates rules over the topics since a time, with an engine of its own, and tells nobody.
-func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, values []string) (web.BacktestResult, error) {
+// backtest evaluates rules over the topics since a time, with an engine of its own, and tells
+// nobody.
+func (p *program) backtest(
+	ctx context.Context,
+	set *rule.Set,
+	since time.Time,
+	values []string,
+) (web.BacktestResult, error) {
 	set, _ = p.lists.fill(set)
 	for _, list := range set.Unknown() {
-		return web.BacktestResult{}, fmt.Errorf("list %s is kept in the topic %s, which is read when the rules are saved", list.Name, list.Topic)
+		return web.BacktestResult{}, fmt.Errorf(
+			"list %s is kept in the topic %s, which is read when the rules are saved",
+			list.Name,
+			list.Topic,
+		)
 	}
 	o := p.reader("")
 	o.From = since
@@ -255,15 +353,34 @@ func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, 
 		return web.BacktestResult{}, err
 	}
 	noted := alerting.NewValues(values...)
-	b := ruletest.Backtest{Partitions: partitions, Rejected: func(error) {}, Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-		e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit), alerting.WithDecode(p.config.Format), alerting.WithLogger(slog.New(slog.DiscardHandler)), alerting.WithValues(noted), alerting.AtWatermark())
-		return e, e.SetRules(set)
-	}}}
+	b := ruletest.Backtest{
+		Partitions: partitions,
+		Rejected:   func(error) {},
+		Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+			e := alerting.NewEngine(
+				alerting.WithRules(&rule.Set{}),
+				alerting.WithEmit(emit),
+				alerting.WithDecode(p.config.Format),
+				alerting.WithLogger(slog.New(slog.DiscardHandler)),
+				alerting.WithValues(noted),
+				alerting.AtWatermark(),
+			)
+			return e, e.SetRules(set)
+		}},
+	}
 	report, err := b.Run(ctx, kafka.Samples(reader.Records(ctx)))
 	if err != nil {
 		return web.BacktestResult{}, err
 	}
-	result := web.BacktestResult{Values: map[string][]float64{}, Records: report.Records, Logs: report.Logs, From: report.From, To: report.To, Alerts: report.Alerts, Truncated: report.Truncated}
+	result := web.BacktestResult{
+		Values:    map[string][]float64{},
+		Records:   report.Records,
+		Logs:      report.Logs,
+		From:      report.From,
+		To:        report.To,
+		Alerts:    report.Alerts,
+		Truncated: report.Truncated,
+	}
 	for _, id := range values {
 		result.Values[id] = noted.Of(id)
 	}
@@ -274,7 +391,11 @@ func (p *program) backtest(ctx context.Context, set *rule.Set, since time.Time, 
 type lettersView struct{ p *program }
 
 func (v lettersView) letters() kafka.DeadLetters {
-	d := kafka.DeadLetters{Client: v.p.config.Kafka.Client(), Topic: v.p.config.Kafka.DeadLetterTopic, Logger: v.p.logger}
+	d := kafka.DeadLetters{
+		Client: v.p.config.Kafka.Client(),
+		Topic:  v.p.config.Kafka.DeadLetterTopic,
+		Logger: v.p.logger,
+	}
 	d.Client.Dial = v.p.network.dial
 	return d
 }
@@ -286,7 +407,18 @@ func (v lettersView) List(ctx context.Context, most int) ([]web.DeadLetter, erro
 			return nil, err
 		}
 		origin := models.Position{Topic: l.Topic, Partition: l.Partition, Offset: l.Offset}
-		list = append(list, web.DeadLetter{At: origin, Origin: origin, Time: l.Timestamp, Reason: l.Reason, Detail: l.Detail, Value: l.Value, Replayed: l.Attempts > 1})
+		list = append(
+			list,
+			web.DeadLetter{
+				At:       origin,
+				Origin:   origin,
+				Time:     l.Timestamp,
+				Reason:   l.Reason,
+				Detail:   l.Detail,
+				Value:    l.Value,
+				Replayed: l.Attempts > 1,
+			},
+		)
 		if len(list) > 2*most {
 			list = slices.Delete(list, 0, most)
 		}
@@ -300,12 +432,18 @@ func (v lettersView) Replay(ctx context.Context, at models.Position) error {
 		return l.Topic == at.Topic && l.Partition == at.Partition && l.Offset == at.Offset
 	})
 	if err == nil && n == 0 {
-		err = fmt.Errorf("there is no dead letter of %s/%d at %d", at.Topic, at.Partition, at.Offset)
+		err = fmt.Errorf(
+			"there is no dead letter of %s/%d at %d",
+			at.Topic,
+			at.Partition,
+			at.Offset,
+		)
 	}
 	return err
 }
 
-// rates are how fast some counters move: over the time between two looks that lie at least ten seconds apart.
+// rates are how fast some counters move: over the time between two looks that lie at least ten
+// seconds apart.
 type rates struct {
 	start time.Time // when all counters were zero
 

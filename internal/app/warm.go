@@ -14,17 +14,21 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// warmUp has rules that are new read their own past from the topics before they go live, so that they know what they would know had they been there before.
+// warmUp has rules that are new read their own past from the topics before they go live, so that
+// they know what they would know had they been there before.
 //
-// A scratch engine with these rules alone reads beside the source, from as far back as they look up to where the source has come, and again what the source has read
-// meanwhile. When hardly anything is left, it waits for the next checkpoint, for which the engine stands still between two polls: there it reads the few records up to
-// the very offsets that the engine has applied, and the engine adopts what it has seen. So no log counts twice, and none is missed.
+// A scratch engine with these rules alone reads beside the source, from as far back as they look up
+// to where the source has come, and again what the source has read meanwhile. When hardly anything
+// is left, it waits for the next checkpoint, for which the engine stands still between two polls:
+// there it reads the few records up to the very offsets that the engine has applied, and the engine
+// adopts what it has seen. So no log counts twice, and none is missed.
 type warmUp struct {
 	p    *program
 	bell chan struct{} // rules have changed
 
-	mu      sync.Mutex // guards what follows
-	reached offsets    // how far the engine has read, as of the last checkpoint; nil before the first
+	mu sync.Mutex // guards what follows
+	// how far the engine has read, as of the last checkpoint; nil before the first
+	reached offsets
 	moved   chan struct{}
 	current *reading // under way
 	waiting *reading // for the next checkpoint
@@ -51,7 +55,8 @@ type reading struct {
 }
 
 const (
-	nearlyThere  = 20_000          // records that may be left to be read while the engine stands still
+	// records that may be left to be read while the engine stands still
+	nearlyThere  = 20_000
 	standStill   = 5 * time.Second // for which it does at most
 	warmSlack    = time.Minute     // by which records may be older than their logs
 	warmBatch    = 512
@@ -100,7 +105,8 @@ func (w *warmUp) run(ctx context.Context) error {
 	}
 }
 
-// warm has the rules that wait now go live, with their past or without. It is false when none waits, or ctx is done.
+// warm has the rules that wait now go live, with their past or without. It is false when none
+// waits, or ctx is done.
 func (w *warmUp) warm(ctx context.Context) bool {
 	scratch, past := w.p.state.Scratch()
 	if scratch == nil {
@@ -112,14 +118,28 @@ func (w *warmUp) warm(ctx context.Context) bool {
 	}
 	log := w.p.logger.With("rules", scratch.RuleIDs())
 	log.Info("rules that are new read their past", "back", past)
-	err := w.read(ctx, &reading{p: w.p, scratch: scratch}, w.p.config.Limits.WarmUp, w.since(begin, past))
+	err := w.read(
+		ctx,
+		&reading{p: w.p, scratch: scratch},
+		w.p.config.Limits.WarmUp,
+		w.since(begin, past),
+	)
 	if ctx.Err() == nil && err != nil && !errors.Is(err, errAnew) {
-		log.Error("rules could not read their past; they begin with what was logged since they came", "error", err)
+		log.Error(
+			"rules could not read their past; they begin with what was logged since they came",
+			"error",
+			err,
+		)
 		scratch, _ = w.p.state.Scratch()
 		if scratch == nil {
 			return false
 		}
-		err = w.read(ctx, &reading{p: w.p, scratch: scratch, why: err.Error(), next: begin}, max(w.p.config.Limits.WarmUp/10, time.Second), time.Time{})
+		err = w.read(
+			ctx,
+			&reading{p: w.p, scratch: scratch, why: err.Error(), next: begin},
+			max(w.p.config.Limits.WarmUp/10, time.Second),
+			time.Time{},
+		)
 	}
 	if ctx.Err() != nil {
 		return false
@@ -148,11 +168,14 @@ func (w *warmUp) where(ctx context.Context) offsets {
 	}
 }
 
-// since is the time of the first records that matter: so long before the time that the engine has reached, which may be far behind the clock.
+// since is the time of the first records that matter: so long before the time that the engine has
+// reached, which may be far behind the clock.
 func (w *warmUp) since(reached offsets, past time.Duration) time.Time {
 	at := time.Now()
 	for _, s := range w.p.state.Watermarks() {
-		if _, ours := reached[models.Partition{Topic: s.Topic, Partition: s.Partition}]; ours && !s.Time.IsZero() && s.Time.Before(at) {
+		if _, ours := reached[models.Partition{Topic: s.Topic, Partition: s.Partition}]; ours &&
+			!s.Time.IsZero() &&
+			s.Time.Before(at) {
 			at = s.Time
 		}
 	}
@@ -160,7 +183,12 @@ func (w *warmUp) since(reached offsets, past time.Duration) time.Time {
 }
 
 // read reads until the engine has adopted what was read, or the time for it is over.
-func (w *warmUp) read(ctx context.Context, r *reading, limit time.Duration, from time.Time) (err error) {
+func (w *warmUp) read(
+	ctx context.Context,
+	r *reading,
+	limit time.Duration,
+	from time.Time,
+) (err error) {
 	timed, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
 	defer stop()
 	r.ctx, r.cancel = context.WithCancelCause(timed)
@@ -174,7 +202,15 @@ func (w *warmUp) read(ctx context.Context, r *reading, limit time.Duration, from
 	if err := w.approach(r, from); err != nil {
 		return err
 	}
-	w.p.logger.Info("rules that were new are live", "rules", r.scratch.RuleIDs(), "records", r.records, "took", time.Since(began))
+	w.p.logger.Info(
+		"rules that were new are live",
+		"rules",
+		r.scratch.RuleIDs(),
+		"records",
+		r.records,
+		"took",
+		time.Since(began),
+	)
 	return nil
 }
 
@@ -184,7 +220,8 @@ func (w *warmUp) over(r *reading) {
 	w.current, w.waiting = nil, nil
 }
 
-// approach reads up to where the engine has come, again and again, until the rest is so short that the engine may wait for it.
+// approach reads up to where the engine has come, again and again, until the rest is so short that
+// the engine may wait for it.
 func (w *warmUp) approach(r *reading, from time.Time) error {
 	for failures := 0; ; {
 		err := r.to(r.ctx, w.where(r.ctx), from)
@@ -231,7 +268,8 @@ func (w *warmUp) offer(r *reading) error {
 	return <-r.done
 }
 
-// meet is called while the engine stands still. The reading that waits reads up to the same offsets, and the engine adopts it.
+// meet is called while the engine stands still. The reading that waits reads up to the same
+// offsets, and the engine adopts it.
 func (w *warmUp) meet(read []models.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -271,7 +309,8 @@ func (o offsets) before(end offsets) int64 {
 	return n
 }
 
-// follows says whether offsets are of the same partitions as earlier ones, and none of them before those.
+// follows says whether offsets are of the same partitions as earlier ones, and none of them before
+// those.
 func (o offsets) follows(earlier offsets) bool {
 	for p, at := range earlier {
 		if end, ok := o[p]; !ok || end < at {
@@ -281,7 +320,8 @@ func (o offsets) follows(earlier offsets) bool {
 	return len(o) == len(earlier)
 }
 
-// to reads up to some offsets: on from where it stands, or from a time when it has not begun. After an error it stands where it has come.
+// to reads up to some offsets: on from where it stands, or from a time when it has not begun. After
+// an error it stands where it has come.
 func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -307,7 +347,8 @@ func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
 			r.apply()
 			return err
 		}
-		if n := len(r.batch); n == warmBatch || n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
+		if n := len(r.batch); n == warmBatch ||
+			n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
 			if r.apply(); ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -357,10 +398,16 @@ func (r *reading) apply() {
 	}
 	p := models.Partition{Topic: last.Topic, Partition: last.Partition}
 	r.next[p] = last.Offset + 1
-	i := slices.IndexFunc(r.progress, func(at models.Progress) bool { return at.Topic == p.Topic && at.Partition == p.Partition })
+	i := slices.IndexFunc(
+		r.progress,
+		func(at models.Progress) bool { return at.Topic == p.Topic && at.Partition == p.Partition },
+	)
 	if i < 0 {
 		i = len(r.progress)
-		r.progress = append(r.progress, models.Progress{Topic: p.Topic, Partition: p.Partition, Replay: true})
+		r.progress = append(
+			r.progress,
+			models.Progress{Topic: p.Topic, Partition: p.Partition, Replay: true},
+		)
 	}
 	r.progress[i].Next = last.Offset + 1
 	r.scratch.Advance(r.now, r.progress)
@@ -368,7 +415,15 @@ func (r *reading) apply() {
 	r.batch = r.batch[:0]
 	if time.Since(r.told) >= tellEvery {
 		r.told = time.Now()
-		r.p.logger.Info("rules that are new read their past", "rules", r.scratch.RuleIDs(), "records", r.records, "at", last.Timestamp)
+		r.p.logger.Info(
+			"rules that are new read their past",
+			"rules",
+			r.scratch.RuleIDs(),
+			"records",
+			r.records,
+			"at",
+			last.Timestamp,
+		)
 	}
 }
 

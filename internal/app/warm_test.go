@@ -27,7 +27,8 @@ const tenMinutes = `  - {alert: Many, match: level>=ERROR, when: count() > 10, w
 // warmTime is ample for a rule to read its past when nothing is in its way.
 const warmTime = 5 * time.Second
 
-// A rule that comes with a reload knows what was logged before it came: eight logs and three more are eleven, and neither ten nor twelve.
+// A rule that comes with a reload knows what was logged before it came: eight logs and three more
+// are eleven, and neither ten nor twelve.
 func TestNewRuleKnowsItsPast(t *testing.T) {
 	inWorld(t, 3, func(w *world) {
 		w.rules = quietRules
@@ -56,7 +57,8 @@ func TestNewRuleTellsWhatHolds(t *testing.T) {
 		w.errors(0, "old", 11)
 		time.Sleep(9 * time.Minute)
 		w.errors(0, "pay", 11)
-		time.Sleep(90 * time.Second) // the old ones are out of the window, but not out of what is read
+		// the old ones are out of the window, but not out of what is read
+		time.Sleep(90 * time.Second)
 		w.reload(r, quietRules+strings.Replace(tenMinutes, "{", "{for: 1m, ", 1))
 		time.Sleep(warmTime)
 		want(t, "when it has read its past", w.notices(), "firing pay")
@@ -75,7 +77,10 @@ func TestNewRuleHasLearnt(t *testing.T) {
 			w.errors(0, []string{"pay", "cart"}[i%2], 1)
 			time.Sleep(time.Minute)
 		}
-		w.reload(r, quietRules+"  - {alert: New, match: level>=ERROR, when: new(service) > 0, learn: 1h, annotations: {summary: new}}\n")
+		w.reload(
+			r,
+			quietRules+"  - {alert: New, match: level>=ERROR, when: new(service) > 0, learn: 1h, annotations: {summary: new}}\n",
+		)
 		time.Sleep(warmTime)
 		w.errors(0, "pay", 1)
 		w.errors(0, "cart", 1)
@@ -89,7 +94,8 @@ func TestNewRuleHasLearnt(t *testing.T) {
 	})
 }
 
-// While logs pour in on all partitions, none of them counts twice and none is missed when rules go live.
+// While logs pour in on all partitions, none of them counts twice and none is missed when rules go
+// live.
 func TestHandOverIsExact(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
 		w.rules = quietRules
@@ -100,8 +106,15 @@ func TestHandOverIsExact(t *testing.T) {
 		}
 		for i := range 5 { // each reload adds a rule in the midst of them
 			time.Sleep(2100 * time.Millisecond)
-			w.reload(r, w.rules+fmt.Sprintf("  - {alert: All%d, match: level>=ERROR, when: count() >= 200, window: 10m, by: [service]}\n"+
-				"  - {alert: TooMany%d, match: level>=ERROR, when: count() > 200, window: 10m, by: [service]}\n", i, i))
+			w.reload(
+				r,
+				w.rules+fmt.Sprintf(
+					"  - {alert: All%d, match: level>=ERROR, when: count() >= 200, window: 10m, by: [service]}\n"+
+						"  - {alert: TooMany%d, match: level>=ERROR, when: count() > 200, window: 10m, by: [service]}\n",
+					i,
+					i,
+				),
+			)
 		}
 		for range 4 {
 			<-done
@@ -120,7 +133,8 @@ func TestHandOverIsExact(t *testing.T) {
 	})
 }
 
-// While a rule reads its past the others go on, people see that it does not fire yet, and nothing of what is logged meanwhile is missed.
+// While a rule reads its past the others go on, people see that it does not fire yet, and nothing
+// of what is logged meanwhile is missed.
 func TestWhileWarming(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.prepare("data")
@@ -136,7 +150,15 @@ func TestWhileWarming(t *testing.T) {
 		want(t, "alerts", w.fired(), "Errors cart", "Errors pay")
 		hang.Store(false)
 		time.Sleep(time.Minute)
-		want(t, "alerts once it has read its past", w.fired(), "Errors cart", "Errors pay", "Many cart", "Many pay")
+		want(
+			t,
+			"alerts once it has read its past",
+			w.fired(),
+			"Errors cart",
+			"Errors pay",
+			"Many cart",
+			"Many pay",
+		)
 		r.end()
 	})
 }
@@ -195,7 +217,10 @@ func TestPastCannotBeRead(t *testing.T) {
 		w.reload(r, quietRules+tenMinutes)
 		time.Sleep(time.Minute)
 		want(t, "states", r.states(), "Many inactive", "Never inactive")
-		if status := (&rulesView{program: r.program}).Status(); !strings.Contains(status[1].Error, "without its past: it took longer") {
+		if status := (&rulesView{program: r.program}).Status(); !strings.Contains(
+			status[1].Error,
+			"without its past: it took longer",
+		) {
 			t.Errorf("the status says %q", status[1].Error)
 		}
 		if !strings.Contains(r.out.String(), "rules could not read their past") {
@@ -242,7 +267,8 @@ func (r *run) states() []string {
 	return list
 }
 
-// hang returns a switch with which new connections of the program to Kafka are not answered; those that it has go on.
+// hang returns a switch with which new connections of the program to Kafka are not answered; those
+// that it has go on.
 func (r *run) hang() *atomic.Bool {
 	var hangs atomic.Bool
 	dial := r.program.network.dial

@@ -19,7 +19,8 @@ func TestRecordToWebhook(t *testing.T) {
 		before := time.Now()
 		w.errors(0, "pay", 1)
 		want(t, "after eleven", w.notices(), "firing pay")
-		if n := w.last(); n.at.Sub(before) > 50*time.Millisecond || n.summary != "11 errors of pay" {
+		if n := w.last(); n.at.Sub(before) > 50*time.Millisecond ||
+			n.summary != "11 errors of pay" {
 			t.Errorf("%q after %v", n.summary, n.at.Sub(before))
 		}
 		time.Sleep(3 * time.Minute)
@@ -45,16 +46,33 @@ func TestRestart(t *testing.T) {
 		w.errors(1, "mail", 5)
 		r = w.start("b")
 		time.Sleep(4 * time.Minute) // the group gives up whoever was killed after a while
-		want(t, "when all is over", w.notices(), "firing cart", "firing mail", "firing pay", "firing stock",
-			"resolved cart", "resolved mail", "resolved pay", "resolved stock")
+		want(
+			t,
+			"when all is over",
+			w.notices(),
+			"firing cart",
+			"firing mail",
+			"firing pay",
+			"firing stock",
+			"resolved cart",
+			"resolved mail",
+			"resolved pay",
+			"resolved stock",
+		)
 		r.end()
 	})
 }
 
-// An alert is not over because the partition that it is about goes to another member: the one that lost it says nothing, and the one that has it goes on.
+// An alert is not over because the partition that it is about goes to another member: the one that
+// lost it says nothing, and the one that has it goes on.
 func TestAlertsMoveWithTheirPartitions(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
-		firing := []string{"firing service-0", "firing service-1", "firing service-2", "firing service-3"}
+		firing := []string{
+			"firing service-0",
+			"firing service-1",
+			"firing service-2",
+			"firing service-3",
+		}
 		trouble := func(minutes int) {
 			for range minutes * 15 { // one error of each service every four seconds
 				for p := range int32(4) {
@@ -69,14 +87,25 @@ func TestAlertsMoveWithTheirPartitions(t *testing.T) {
 		b := w.start("b")
 		trouble(5)
 		want(t, "with two members", w.notices(), firing...)
-		if shown := len(a.state.Alerts()) + len(b.state.Alerts()); shown != 4 || len(a.state.Alerts()) != 2 {
+		if shown := len(a.state.Alerts()) + len(b.state.Alerts()); shown != 4 ||
+			len(a.state.Alerts()) != 2 {
 			t.Errorf("the members show %d alerts, one of them %d", shown, len(a.state.Alerts()))
 		}
 		b.end()
 		trouble(3)
 		want(t, "when the second has gone", w.notices(), firing...)
 		time.Sleep(3 * time.Minute)
-		want(t, "when all is over", w.notices(), append(firing, "resolved service-0", "resolved service-1", "resolved service-2", "resolved service-3")...)
+		want(
+			t,
+			"when all is over",
+			w.notices(),
+			append(
+				firing,
+				"resolved service-0",
+				"resolved service-1",
+				"resolved service-2",
+				"resolved service-3",
+			)...)
 		a.end()
 	})
 }
@@ -89,7 +118,12 @@ func TestTwoMembers(t *testing.T) {
 		for p := range int32(4) {
 			w.errors(p, "service-"+string('0'+p), 11)
 		}
-		all := []string{"firing service-0", "firing service-1", "firing service-2", "firing service-3"}
+		all := []string{
+			"firing service-0",
+			"firing service-1",
+			"firing service-2",
+			"firing service-3",
+		}
 		want(t, "with two members", w.notices(), all...)
 		a.end()
 		time.Sleep(30 * time.Second)
@@ -116,7 +150,10 @@ func TestPoison(t *testing.T) {
 		r := w.start("data")
 		for i := range 11 {
 			w.errors(0, "pay", 1)
-			w.produce(0, []string{`{"level":`, "\x00\xff\xfe", "", strings.Repeat("[", 100_000), `{"timestamp":"9999-01-01T00:00:00Z","level":"ERROR","service":"future"}`}[i%5])
+			w.produce(
+				0,
+				[]string{`{"level":`, "\x00\xff\xfe", "", strings.Repeat("[", 100_000), `{"timestamp":"9999-01-01T00:00:00Z","level":"ERROR","service":"future"}`}[i%5],
+			)
 		}
 		want(t, "among poison", w.notices(), "firing pay")
 		r.end()
@@ -127,7 +164,9 @@ func TestPoison(t *testing.T) {
 func TestSlowReceiver(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
-		w.refuseAll(func() (int, time.Duration) { return http.StatusServiceUnavailable, 5 * time.Second })
+		w.refuseAll(
+			func() (int, time.Duration) { return http.StatusServiceUnavailable, 5 * time.Second },
+		)
 		w.errors(0, "pay", 11)
 		w.errors(0, "cart", 11)
 		time.Sleep(20 * time.Second)
@@ -145,13 +184,15 @@ func TestSlowReceiver(t *testing.T) {
 	})
 }
 
-// New rules take effect while logs flow; what the others have counted is not forgotten, and a broken file changes nothing.
+// New rules take effect while logs flow; what the others have counted is not forgotten, and a
+// broken file changes nothing.
 func TestReload(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
 		w.errors(0, "pay", 6)
 		w.rules = "version: 1\ngroups: nonsense\n"
-		if err := r.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "test.rules.yml:2:9") {
+		if err := r.reload(t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "test.rules.yml:2:9") {
 			t.Errorf("a broken file: %v", err)
 		}
 		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: any}}\n"
@@ -210,7 +251,8 @@ func TestRefused(t *testing.T) {
 		inWorld(t, 1, func(w *world) {
 			r := w.prepare("data")
 			change(r.config)
-			if err := r.program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), want) {
+			if err := r.program.run(w.t.Context()); err == nil ||
+				!strings.Contains(err.Error(), want) {
 				t.Errorf("ends with %v, want %s", err, want)
 			}
 		})
@@ -223,7 +265,8 @@ func TestRefused(t *testing.T) {
 func TestDirectoryInUse(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
-		if err := w.prepare("data").program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), "state") {
+		if err := w.prepare("data").program.run(w.t.Context()); err == nil ||
+			!strings.Contains(err.Error(), "state") {
 			t.Errorf("the second program ends with %v", err)
 		}
 		r.end()

@@ -25,8 +25,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// world is what surrounds the program in its tests: a Kafka and a webhook on a network without ports, in a bubble of fake time, where hours pass as soon as
-// everybody waits for them. All that is within the program is real.
+// world is what surrounds the program in its tests: a Kafka and a webhook on a network without
+// ports, in a bubble of fake time, where hours pass as soon as everybody waits for them. All that
+// is within the program is real.
 type world struct {
 	t        *testing.T
 	network  *kfake.VirtualNetwork
@@ -39,7 +40,8 @@ type world struct {
 
 	mu       sync.Mutex // guards what follows
 	received []notice
-	refuse   func() (status int, delay time.Duration) // what the webhook does; nil to accept at once
+	// what the webhook does; nil to accept at once
+	refuse func() (status int, delay time.Duration)
 }
 
 // notice is one alert of one notification.
@@ -75,16 +77,38 @@ receivers: [{name: hook, webhook_configs: [{url: 'http://` + hookAddr + `'}]}]
 `
 
 // inWorld runs a test in a world of its own, whose broker may be changed.
-func inWorld(t *testing.T, partitions int32, test func(w *world), change ...func(o *devbroker.Options)) {
+func inWorld(
+	t *testing.T,
+	partitions int32,
+	test func(w *world),
+	change ...func(o *devbroker.Options),
+) {
 	inWorldOf(t, t.TempDir(), partitions, test, change...)
 }
 
-// inWorldOf runs a test in a world on a directory, which may be that of an earlier world. Each world begins at the same instant.
-func inWorldOf(t *testing.T, dir string, partitions int32, test func(w *world), change ...func(o *devbroker.Options)) {
+// inWorldOf runs a test in a world on a directory, which may be that of an earlier world. Each
+// world begins at the same instant.
+func inWorldOf(
+	t *testing.T,
+	dir string,
+	partitions int32,
+	test func(w *world),
+	change ...func(o *devbroker.Options),
+) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{t: t, network: &kfake.VirtualNetwork{}, dir: dir, rules: errorRules, recordKey: []string{"service"}}
+		w := &world{
+			t:         t,
+			network:   &kfake.VirtualNetwork{},
+			dir:       dir,
+			rules:     errorRules,
+			recordKey: []string{"service"},
+		}
 		w.routes(everyAlert)
-		o := devbroker.Options{Addr: brokerAddr, Listen: w.network.Listen, Topics: []devbroker.Topic{{Name: worldTopic, Partitions: partitions}}}
+		o := devbroker.Options{
+			Addr:   brokerAddr,
+			Listen: w.network.Listen,
+			Topics: []devbroker.Topic{{Name: worldTopic, Partitions: partitions}},
+		}
 		for _, change := range change {
 			change(&o)
 		}
@@ -95,7 +119,13 @@ func inWorldOf(t *testing.T, dir string, partitions int32, test func(w *world), 
 		}
 		defer w.broker.Close()
 		defer w.serveHook()()
-		opts := []kgo.Opt{kgo.SeedBrokers(brokerAddr), kgo.Dialer(w.network.DialContext), kgo.DefaultProduceTopic(worldTopic), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0)}
+		opts := []kgo.Opt{
+			kgo.SeedBrokers(brokerAddr),
+			kgo.Dialer(w.network.DialContext),
+			kgo.DefaultProduceTopic(worldTopic),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()),
+			kgo.ProducerLinger(0),
+		}
 		for _, u := range o.Users {
 			opts = append(opts, kgo.SASL(plain.Auth{User: u.Name, Pass: u.Password}.AsMechanism()))
 		}
@@ -144,7 +174,16 @@ func (w *world) hook(rw http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
-		w.received = append(w.received, notice{time.Now(), a.Status, a.Labels, a.Annotations["summary"], a.Annotations["alert_id"]})
+		w.received = append(
+			w.received,
+			notice{
+				time.Now(),
+				a.Status,
+				a.Labels,
+				a.Annotations["summary"],
+				a.Annotations["alert_id"],
+			},
+		)
 	}
 }
 
@@ -155,7 +194,8 @@ func (w *world) refuseAll(f func() (int, time.Duration)) {
 	w.refuse = f
 }
 
-// notices are what the webhook got: "firing a" or "resolved a", where a is the service of the alert.
+// notices are what the webhook got: "firing a" or "resolved a", where a is the service of the
+// alert.
 func (w *world) notices() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -178,7 +218,14 @@ func (w *world) last() notice {
 func (w *world) errors(partition int32, service string, n int) {
 	w.t.Helper()
 	for range n {
-		w.produce(partition, fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":%q,"message":"boom"}`, time.Now().UTC().Format(time.RFC3339Nano), service))
+		w.produce(
+			partition,
+			fmt.Sprintf(
+				`{"timestamp":%q,"level":"ERROR","service":%q,"message":"boom"}`,
+				time.Now().UTC().Format(time.RFC3339Nano),
+				service,
+			),
+		)
 		time.Sleep(100 * time.Millisecond)
 	}
 }
@@ -209,7 +256,8 @@ func (w *world) routes(text string) {
 	}
 }
 
-// start starts a program on a directory of the world, after some changes to it, and returns when it is at work.
+// start starts a program on a directory of the world, after some changes to it, and returns when it
+// is at work.
 func (w *world) start(name string, change ...func(*program)) *run {
 	r := w.prepare(name)
 	for _, c := range change {
@@ -236,11 +284,24 @@ func (r *run) begin() {
 
 // prepare makes a program on a directory of the world.
 func (w *world) prepare(name string) *run {
-	r := &run{w: w, dir: filepath.Join(w.dir, name), link: &link{network: w.network}, done: make(chan error, 1)}
+	r := &run{
+		w:    w,
+		dir:  filepath.Join(w.dir, name),
+		link: &link{network: w.network},
+		done: make(chan error, 1),
+	}
 	c := DefaultConfig()
-	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Start = []string{brokerAddr}, []string{worldTopic}, StartBeginning
+	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Start = []string{
+		brokerAddr,
+	}, []string{
+		worldTopic,
+	}, StartBeginning
 	c.Kafka.RecordKey = w.recordKey
-	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(filepath.Join(w.dir, "alertmanager.yml")), Path(r.dir), ""
+	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(
+		filepath.Join(w.dir, "alertmanager.yml"),
+	), Path(
+		r.dir,
+	), ""
 	r.program = newProgram(&c, Terminal{Out: &r.out, Err: &r.out})
 	r.program.network.dial = r.link.dial
 	r.program.rules = func(*Config) (*rule.Set, error) { return rule.Read("test.rules.yml", []byte(w.rules)) }
@@ -257,7 +318,8 @@ func (r *run) end() {
 	}
 }
 
-// kill returns the directory as it was at an instant from which on the program could do nothing more: as after a power cut.
+// kill returns the directory as it was at an instant from which on the program could do nothing
+// more: as after a power cut.
 func (r *run) kill(as string) {
 	r.w.t.Helper()
 	r.link.cut()

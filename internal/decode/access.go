@@ -2,7 +2,8 @@ package decode
 
 import "bytes"
 
-// appendAccess rewrites a line of an access log in the common or combined format. The whole line is the message; its parts are fields.
+// appendAccess rewrites a line of an access log in the common or combined format. The whole line is
+// the message; its parts are fields.
 //
 //	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
 func appendAccess(dst, b []byte) ([]byte, bool) {
@@ -84,7 +85,8 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 //	[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 503 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"
 func appendEnvoy(dst, b []byte) ([]byte, bool) {
 	end := bytes.IndexByte(b[:min(len(b), 40)], ']')
-	if end < 20 || len(b) < end+3 || b[end+1] != ' ' || b[end+2] != '"' || bytes.IndexByte(b, '\n') >= 0 {
+	if end < 20 || len(b) < end+3 || b[end+1] != ' ' || b[end+2] != '"' ||
+		bytes.IndexByte(b, '\n') >= 0 {
 		return dst, false
 	}
 	if _, n := (clock{}).iso(b[1:end]); n != end-1 {
@@ -95,7 +97,8 @@ func appendEnvoy(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	status, tail, _ := bytes.Cut(bytes.TrimPrefix(b[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 && len(status) != 1 || digits(status) != len(status) || status[0] == '0' && len(status) != 1 {
+	if len(status) != 3 && len(status) != 1 || digits(status) != len(status) ||
+		status[0] == '0' && len(status) != 1 {
 		return dst, false
 	}
 	dst = appendMember(dst, "message", b)

@@ -69,7 +69,8 @@ func (d *Decoder) connect(doc []byte, payload span) {
 	}
 }
 
-// loki emits the lines of a push to Loki, and says whether it is one. A stream's labels belong to each of its lines.
+// loki emits the lines of a push to Loki, and says whether it is one. A stream's labels belong to
+// each of its lines.
 func (d *Decoder) loki(streams []byte) bool {
 	is := false
 	count := 0
@@ -112,7 +113,11 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 		at, t := member(entry, []byte("ts"))
 		text, m := member(entry, []byte("line"))
 		if m.kind == String {
-			d.built = appendMember(append(d.built[:0], '{'), "message", appendText(nil, text, m.flags))
+			d.built = appendMember(
+				append(d.built[:0], '{'),
+				"message",
+				appendText(nil, text, m.flags),
+			)
 			if t.kind == String {
 				d.built = appendMember(d.built, "timestamp", appendText(nil, at, t.flags))
 			}
@@ -146,7 +151,8 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 	d.emitBuilt("loki", entry)
 }
 
-// appendSelector rewrites labels as Prometheus writes them, {app="checkout",level="error"}, into an object.
+// appendSelector rewrites labels as Prometheus writes them, {app="checkout",level="error"}, into an
+// object.
 func appendSelector(dst, labels []byte) []byte {
 	dst = append(dst, '{')
 	labels = bytes.Trim(labels, "{} ")

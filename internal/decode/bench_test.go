@@ -15,7 +15,16 @@ const kubernetesJSON = `{"@timestamp":"2026-05-04T10:11:12.345678Z","level":"err
 	`"order":{"id":"A-10045","amount":129.90},"user":{"id":"u-7"},"status":502,"duration_ms":845}`
 
 // benchPaths are eight fields of rules, of which five are in the log.
-var benchPaths = []string{"order.id", "order.amount", "user.id", "status", "duration_ms", "http.route", "error.code", "region"}
+var benchPaths = []string{
+	"order.id",
+	"order.amount",
+	"user.id",
+	"status",
+	"duration_ms",
+	"http.route",
+	"error.code",
+	"region",
+}
 
 var benchLines = map[string]string{
 	"json":   kubernetesJSON,
@@ -64,7 +73,10 @@ func BenchmarkDecode(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			d := newBenchDecoder(b)
 			each, reject := readAll(d), func(Reason, string) {}
-			rec := &models.Record{Timestamp: time.UnixMilli(1777889480000), Value: []byte(benchLines[name])}
+			rec := &models.Record{
+				Timestamp: time.UnixMilli(1777889480000),
+				Value:     []byte(benchLines[name]),
+			}
 			b.SetBytes(int64(len(rec.Value)))
 			b.ReportAllocs()
 			for b.Loop() {

@@ -27,7 +27,8 @@ func decodeOne(d *Decoder, value []byte) (logs int, reasons []Reason) {
 	return logs, reasons
 }
 
-// "Somebody sends us monsters": a record of any size and shape costs memory in proportion to its size at most, and nothing that stays.
+// "Somebody sends us monsters": a record of any size and shape costs memory in proportion to its
+// size at most, and nothing that stays.
 func TestMonsters(t *testing.T) {
 	keys := &strings.Builder{}
 	for i := range 100_000 {
@@ -119,7 +120,15 @@ func TestUnpack(t *testing.T) {
 		"snappy of Java": func(b []byte) []byte {
 			block := s2.EncodeSnappy(nil, b)
 			out := append([]byte("\x82SNAPPY\x00"), 0, 0, 0, 1, 0, 0, 0, 1)
-			return append(append(out, byte(len(block)>>24), byte(len(block)>>16), byte(len(block)>>8), byte(len(block))), block...)
+			return append(
+				append(
+					out,
+					byte(len(block)>>24),
+					byte(len(block)>>16),
+					byte(len(block)>>8),
+					byte(len(block)),
+				),
+				block...)
 		},
 	}
 	d := newBenchDecoder(t)
@@ -138,7 +147,11 @@ func TestUnpack(t *testing.T) {
 		}
 		f(name+" twice", pack(pack([]byte(kubernetesJSON))), "1 []")
 		f(name+" bomb", pack(make([]byte, 64<<20)), "0 [decompression_bomb]")
-		f(name+" damaged", pack([]byte(strings.Repeat(kubernetesJSON, 3)))[:120], "0 [corrupt_compression]")
+		f(
+			name+" damaged",
+			pack([]byte(strings.Repeat(kubernetesJSON, 3)))[:120],
+			"0 [corrupt_compression]",
+		)
 	}
 }
 
@@ -151,7 +164,11 @@ func TestHeld(t *testing.T) {
 			t.Fatal(err)
 		}
 		got := ""
-		d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) { got += l.Format() + " " }, func(r Reason, _ string) { got += string(r) + " " })
+		d.Decode(
+			&models.Record{Value: []byte(value)},
+			func(l *Log) { got += l.Format() + " " },
+			func(r Reason, _ string) { got += string(r) + " " },
+		)
 		if strings.TrimSpace(got) != want {
 			t.Errorf("%s %q: %s, want %s", format, value, got, want)
 		}
@@ -187,21 +204,55 @@ func TestConfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		d.Decode(&models.Record{Timestamp: time.UnixMilli(1777889480000), Value: []byte(value)}, func(l *Log) {
-			got := fmt.Sprintf("%s %s %s %q", time.Unix(0, l.Time()).UTC().Format(time.RFC3339), l.Value(FieldLevel).Text, l.Value(FieldService).Text, l.Value(FieldMessage).Text)
-			if got != want {
-				t.Errorf("%s, want %s", got, want)
-			}
-		}, nil)
+		d.Decode(
+			&models.Record{Timestamp: time.UnixMilli(1777889480000), Value: []byte(value)},
+			func(l *Log) {
+				got := fmt.Sprintf(
+					"%s %s %s %q",
+					time.Unix(0, l.Time()).UTC().Format(time.RFC3339),
+					l.Value(FieldLevel).Text,
+					l.Value(FieldService).Text,
+					l.Value(FieldMessage).Text,
+				)
+				if got != want {
+					t.Errorf("%s, want %s", got, want)
+				}
+			},
+			nil,
+		)
 	}
-	own := map[string][]string{"service": {"meta.team"}, "level": {"meta.how_bad"}, "message": {"what"}, "timestamp": {"meta.at"}}
-	f(Config{Fields: own, TimeFormats: []string{"02-01-2006 15h04"}}, `{"meta":{"team":"pay","how_bad":"crit","at":"04-05-2026 10h11"},"what":"boom","message":"m","service":"s"}`,
-		`2026-05-04T10:11:00Z CRITICAL pay "boom"`)
+	own := map[string][]string{
+		"service":   {"meta.team"},
+		"level":     {"meta.how_bad"},
+		"message":   {"what"},
+		"timestamp": {"meta.at"},
+	}
+	f(
+		Config{Fields: own, TimeFormats: []string{"02-01-2006 15h04"}},
+		`{"meta":{"team":"pay","how_bad":"crit","at":"04-05-2026 10h11"},"what":"boom","message":"m","service":"s"}`,
+		`2026-05-04T10:11:00Z CRITICAL pay "boom"`,
+	)
 	f(Config{Fields: own}, `{"message":"m","service":"s"}`, `2026-05-04T10:11:20Z UNKNOWN s "m"`)
-	f(Config{Fields: own, Only: []string{"service"}}, `{"message":"m","service":"s"}`, `2026-05-04T10:11:20Z UNKNOWN  "m"`)
-	f(Config{DefaultLevel: "info", TimeZone: "Europe/Berlin"}, `{"message":"m","time":"2026-05-04 12:11:12"}`, `2026-05-04T10:11:12Z INFO  "m"`)
-	f(Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`}, `pay|E|boom`, `2026-05-04T10:11:20Z ERROR pay "boom"`)
-	f(Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`}, `something else`, `2026-05-04T10:11:20Z UNKNOWN  "something else"`)
+	f(
+		Config{Fields: own, Only: []string{"service"}},
+		`{"message":"m","service":"s"}`,
+		`2026-05-04T10:11:20Z UNKNOWN  "m"`,
+	)
+	f(
+		Config{DefaultLevel: "info", TimeZone: "Europe/Berlin"},
+		`{"message":"m","time":"2026-05-04 12:11:12"}`,
+		`2026-05-04T10:11:12Z INFO  "m"`,
+	)
+	f(
+		Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`},
+		`pay|E|boom`,
+		`2026-05-04T10:11:20Z ERROR pay "boom"`,
+	)
+	f(
+		Config{Pattern: `^(?P<service>\w+)\|(?P<level>\w+)\|(?P<message>.*)$`},
+		`something else`,
+		`2026-05-04T10:11:20Z UNKNOWN  "something else"`,
+	)
 
 	for cfg, want := range map[string]Config{
 		"is not known":        {Format: "jsno"},
@@ -237,7 +288,8 @@ func TestEach(t *testing.T) {
 	f(Array, `["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","b"]`, "4:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")
 }
 
-// A name and its aliases are one field; a name that means something else in some program is its own.
+// A name and its aliases are one field; a name that means something else in some program is its
+// own.
 func TestCanonical(t *testing.T) {
 	f := func(path, want string) {
 		t.Helper()
@@ -271,7 +323,8 @@ func TestCanonical(t *testing.T) {
 	}
 }
 
-// What rules ask of many kinds of logs is found under the name that each kind has for it; the log's own spelling of the name comes first.
+// What rules ask of many kinds of logs is found under the name that each kind has for it; the log's
+// own spelling of the name comes first.
 func TestCommonFields(t *testing.T) {
 	f := func(text, path, want string) {
 		t.Helper()
@@ -310,7 +363,11 @@ func TestCommonFields(t *testing.T) {
 	f(`{"http":{"request":{"method":"GET"}}}`, "method", "GET")
 	f(`{"username":"ann"}`, "user.name", "ann")
 	f(`{"remote_addr":"10.0.0.1"}`, "source_ip", "10.0.0.1")
-	f(`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`, "source_ip", "203.0.113.9")
+	f(
+		`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`,
+		"source_ip",
+		"203.0.113.9",
+	)
 	f(`{"latency_ms":7}`, "duration_ms", "7")
 }
 

@@ -2,8 +2,9 @@ package decode
 
 import "slices"
 
-// The candidates of a well-known field are the paths at which it stands in the records of one dialect or another. They are tried in order and the first that is
-// not empty wins. A path is a literal dotted key or nested; where a record has both, the literal one counts.
+// The candidates of a well-known field are the paths at which it stands in the records of one
+// dialect or another. They are tried in order and the first that is not empty wins. A path is a
+// literal dotted key or nested; where a record has both, the literal one counts.
 
 var textCandidates = [FieldWellKnown][]string{
 	FieldMessage: {
@@ -49,13 +50,23 @@ var textCandidates = [FieldWellKnown][]string{
 	FieldLogType:   {"log_type"},
 }
 
-// labelCandidates are the labels that name the service when no field of its own does, and labelObjects the objects in which a record may keep its labels.
+// labelCandidates are the labels that name the service when no field of its own does, and
+// labelObjects the objects in which a record may keep its labels.
 var (
-	labelCandidates = []string{"app.kubernetes.io/name", "app", "k8s-app", "service", "k8s-pod/app.kubernetes.io/name", "k8s-pod/app", "k8s-pod/k8s-app"}
-	labelObjects    = []string{"kubernetes.labels", "kubernetes.pod_labels", "labels"}
+	labelCandidates = []string{
+		"app.kubernetes.io/name",
+		"app",
+		"k8s-app",
+		"service",
+		"k8s-pod/app.kubernetes.io/name",
+		"k8s-pod/app",
+		"k8s-pod/k8s-app",
+	}
+	labelObjects = []string{"kubernetes.labels", "kubernetes.pod_labels", "labels"}
 )
 
-// timeCandidates are the paths of the time. Some need no mention of their unit, for numbers tell it by their magnitude.
+// timeCandidates are the paths of the time. Some need no mention of their unit, for numbers tell it
+// by their magnitude.
 var timeCandidates = []string{
 	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime", "eventTime", "start_time", "datetime", "DATE",
 	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "observedTimeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
@@ -70,28 +81,58 @@ type levelCandidate struct {
 }
 
 var levelCandidates = []levelCandidate{
-	{"severityNumber", scaleOTel}, {"SeverityNumber", scaleOTel}, {"severity_number", scaleOTel}, {"levelno", scalePython},
-	{"level.name", scaleAny}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
-	{"severity_text", scaleAny}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny}, {"levelname", scaleAny},
-	{"LogLevel", scaleAny}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny}, {"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
-	{"record.level.no", scalePython}, {"syslog_severity", scaleSyslog}, {"syslog.severity.code", scaleSyslog}, {"_level_name", scaleAny},
-	{"Level", scaleAny}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny}, {"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
+	{
+		"severityNumber",
+		scaleOTel,
+	}, {"SeverityNumber", scaleOTel}, {"severity_number", scaleOTel}, {"levelno", scalePython},
+	{
+		"level.name",
+		scaleAny,
+	}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
+	{
+		"severity_text",
+		scaleAny,
+	}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny}, {"levelname", scaleAny},
+	{
+		"LogLevel",
+		scaleAny,
+	}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny}, {"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
+	{
+		"record.level.no",
+		scalePython,
+	}, {"syslog_severity", scaleSyslog}, {"syslog.severity.code", scaleSyslog}, {"_level_name", scaleAny},
+	{
+		"Level",
+		scaleAny,
+	}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny}, {"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
 	{"metadata.level", scaleAny}, {"pri", scalePriority},
 }
 
-// weakLevels are paths at which other things than levels stand more often: only a word or number that is known as a level counts there.
-var weakLevels = []levelCandidate{{"priority", scaleSyslog}, {"label", scaleAny}, {"prio", scaleSyslog}}
+// weakLevels are paths at which other things than levels stand more often: only a word or number
+// that is known as a level counts there.
+var weakLevels = []levelCandidate{
+	{"priority", scaleSyslog},
+	{"label", scaleAny},
+	{"prio", scaleSyslog},
+}
 
 // sideFields are the other fields of a LogEntry.
 var sideFields = map[string][]string{
-	"timestamp":               {"timestamp", "@timestamp", "time", "ts", "@t"},
-	"kubernetes.container_id": {"kubernetes.container_id", "kubernetes.docker_id", "docker.container_id", "container.id", "container_id"},
-	"kubernetes.pod_ip":       {"kubernetes.pod_ip", "kubernetes.pod.ip", "k8s.pod.ip"},
-	"kubernetes.pod_owner":    {"kubernetes.pod_owner"},
+	"timestamp": {"timestamp", "@timestamp", "time", "ts", "@t"},
+	"kubernetes.container_id": {
+		"kubernetes.container_id",
+		"kubernetes.docker_id",
+		"docker.container_id",
+		"container.id",
+		"container_id",
+	},
+	"kubernetes.pod_ip":    {"kubernetes.pod_ip", "kubernetes.pod.ip", "k8s.pod.ip"},
+	"kubernetes.pod_owner": {"kubernetes.pod_owner"},
 }
 
-// commonFields are fields that an entry has no place for and that logs of many kinds have under names of their own. Only whoever asks for one pays for it. Most of
-// these names are no aliases: a rule that writes status means the status of whatever the log is about.
+// commonFields are fields that an entry has no place for and that logs of many kinds have under
+// names of their own. Only whoever asks for one pays for it. Most of these names are no aliases: a
+// rule that writes status means the status of whatever the log is about.
 var commonFields = map[string][]string{
 	"http.status": {
 		"http.status", "http.response.status_code", "http.status_code", "http.response.status", "http.statusCode", "http_status", "http_status_code", "httpRequest.status",
@@ -121,29 +162,34 @@ var commonFields = map[string][]string{
 
 // hints are slots that say of what shape a record is, or that hold a part of it.
 type hints struct {
-	structured, jsonPayload, protoPayload, fields, event slot // objects that belong to the log itself
-	bigAttributes, bigResource, resourceAttributes       slot // the columns of OpenTelemetry's exporters to databases
-	logAttributes, properties, flatLabels, ddtags        slot
-	bigProperties, resources, attributes                 slot
-	parsed, processed, items, kind                       slot // what a shipper parsed, under a key of its own; a list of audit events
+	// objects that belong to the log itself
+	structured, jsonPayload, protoPayload, fields, event slot
+	// the columns of OpenTelemetry's exporters to databases
+	bigAttributes, bigResource, resourceAttributes slot
+	logAttributes, properties, flatLabels, ddtags  slot
+	bigProperties, resources, attributes           slot
+	// what a shipper parsed, under a key of its own; a list of audit events
+	parsed, processed, items, kind slot
 
-	resourceLogs, streams, bigRecords, records, logEvents, schema, payload slot // batches and envelopes
+	// batches and envelopes
+	resourceLogs, streams, bigRecords, records, logEvents, schema, payload slot
 
-	template, rendered, clefTime, clefID          slot // Serilog
-	renderings, bigTemplate                       slot
-	eventID, channel, resourceID, bigLevel        slot // Windows and Azure
-	created, levelName                            slot // Python
-	ident, pri                                    slot // syslog, as Fluentd and Fluent Bit have it
-	name, pid, hostname, level                    slot // pino and bunyan
-	shortMessage, version                         slot // GELF
-	mongoTime, mongoSeverity                      slot
-	ddsource, status, ddservice                   slot
-	auditID, auditLevel                           slot       // Kubernetes audit
-	instants                                      [3][2]slot // seconds and nanoseconds apart: log4j2, and Google's two ways
-	eventSource, eventName                        slot       // CloudTrail
-	syslogTag                                     slot       // rsyslog
-	partialMessage, partialID                     slot       // Docker
-	sourcetype, time, atTimestamp                 slot       // Splunk HEC
+	template, rendered, clefTime, clefID   slot // Serilog
+	renderings, bigTemplate                slot
+	eventID, channel, resourceID, bigLevel slot // Windows and Azure
+	created, levelName                     slot // Python
+	ident, pri                             slot // syslog, as Fluentd and Fluent Bit have it
+	name, pid, hostname, level             slot // pino and bunyan
+	shortMessage, version                  slot // GELF
+	mongoTime, mongoSeverity               slot
+	ddsource, status, ddservice            slot
+	auditID, auditLevel                    slot // Kubernetes audit
+	// seconds and nanoseconds apart: log4j2, and Google's two ways
+	instants                                      [3][2]slot
+	eventSource, eventName                        slot // CloudTrail
+	syslogTag                                     slot // rsyslog
+	partialMessage, partialID                     slot // Docker
+	sourcetype, time, atTimestamp                 slot // Splunk HEC
 	severity, severityText, bigSeverityText       slot
 	journalMessage, messageType, message, logText slot
 }
@@ -262,17 +308,65 @@ func (p *fieldPlan) addHints() {
 	one := func(path string) slot { return p.add(path, false)[0] }
 	nested := func(path string) slot { s := p.add(path, false); return s[len(s)-1] }
 	h := &p.hints
-	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one("structured"), one("jsonPayload"), one("protoPayload"), one("fields"), one("event")
-	h.bigAttributes, h.bigResource, h.resourceAttributes = one("Attributes"), one("Resource"), one("ResourceAttributes")
+	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one(
+		"structured",
+	), one(
+		"jsonPayload",
+	), one(
+		"protoPayload",
+	), one(
+		"fields",
+	), one(
+		"event",
+	)
+	h.bigAttributes, h.bigResource, h.resourceAttributes = one(
+		"Attributes",
+	), one(
+		"Resource",
+	), one(
+		"ResourceAttributes",
+	)
 	h.logAttributes, h.properties, h.ddtags = one("LogAttributes"), one("properties"), one("ddtags")
 	h.flatLabels = nested("kubernetes.flat_labels")
-	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"), one("streams"), one("Records"), one("records"), one("logEvents")
+	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one(
+		"resourceLogs",
+	), one(
+		"streams",
+	), one(
+		"Records",
+	), one(
+		"records",
+	), one(
+		"logEvents",
+	)
 	h.schema, h.payload = one("schema"), one("payload")
-	h.bigProperties, h.resources, h.attributes = one("Properties"), one("resources"), one("attributes")
-	h.parsed, h.processed, h.items, h.kind = one("json"), one("log_processed"), one("items"), one("kind")
+	h.bigProperties, h.resources, h.attributes = one(
+		"Properties",
+	), one(
+		"resources",
+	), one(
+		"attributes",
+	)
+	h.parsed, h.processed, h.items, h.kind = one(
+		"json",
+	), one(
+		"log_processed",
+	), one(
+		"items",
+	), one(
+		"kind",
+	)
 	h.template, h.rendered, h.clefTime, h.clefID = one("@mt"), one("@m"), one("@t"), one("@i")
 	h.renderings, h.bigTemplate = one("@r"), one("MessageTemplate")
-	h.eventID, h.channel, h.resourceID, h.bigLevel = one("EventID"), one("Channel"), one("resourceId"), one("Level")
+	h.eventID, h.channel, h.resourceID, h.bigLevel = one(
+		"EventID",
+	), one(
+		"Channel",
+	), one(
+		"resourceId",
+	), one(
+		"Level",
+	)
 	h.created, h.levelName = one("created"), one("levelname")
 	h.ident, h.pri = one("ident"), one("pri")
 	h.name, h.pid, h.hostname, h.level = one("name"), one("pid"), one("hostname"), one("level")
@@ -289,8 +383,22 @@ func (p *fieldPlan) addHints() {
 	h.syslogTag = one("syslogtag")
 	h.partialMessage, h.partialID = one("partial_message"), one("partial_id")
 	h.sourcetype, h.time, h.atTimestamp = one("sourcetype"), one("time"), one("@timestamp")
-	h.severity, h.severityText, h.bigSeverityText = one("severity"), one("severityText"), one("SeverityText")
-	h.journalMessage, h.messageType, h.message, h.logText = one("MESSAGE"), one("messageType"), one("message"), one("log")
+	h.severity, h.severityText, h.bigSeverityText = one(
+		"severity",
+	), one(
+		"severityText",
+	), one(
+		"SeverityText",
+	)
+	h.journalMessage, h.messageType, h.message, h.logText = one(
+		"MESSAGE",
+	), one(
+		"messageType",
+	), one(
+		"message",
+	), one(
+		"log",
+	)
 	for _, object := range []string{"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels"} {
 		p.labels = append(p.labels, p.choose([]string{object}, false))
 	}

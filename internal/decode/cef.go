@@ -2,7 +2,8 @@ package decode
 
 import "bytes"
 
-// appendCEF rewrites an event in ArcSight's Common Event Format: seven fields between bars, then keys and values. The name is the message.
+// appendCEF rewrites an event in ArcSight's Common Event Format: seven fields between bars, then
+// keys and values. The name is the message.
 //
 //	CEF:0|Acme|Firewall|1.2|100|worm successfully stopped|10|src=10.0.0.1 msg=a \= b
 func appendCEF(dst, b []byte, h header) ([]byte, bool) {
@@ -87,7 +88,8 @@ func threatLevel(severity []byte) string {
 	return "UNKNOWN"
 }
 
-// pairs calls f for each key and value of a CEF extension. A value may have blanks in it: it ends before the next word that is followed by an equals sign.
+// pairs calls f for each key and value of a CEF extension. A value may have blanks in it: it ends
+// before the next word that is followed by an equals sign.
 func pairs(b []byte, f func(key, value []byte)) {
 	b = bytes.TrimSpace(b)
 	for len(b) > 0 {
@@ -121,7 +123,8 @@ func pairs(b []byte, f func(key, value []byte)) {
 
 func isKeyByte(c byte) bool { return isWord(c) || c == '.' || c == '-' || c == '[' || c == ']' }
 
-// appendLEEF rewrites an event in QRadar's Log Event Extended Format. Version 2 names the character between the pairs, version 1 has a tab.
+// appendLEEF rewrites an event in QRadar's Log Event Extended Format. Version 2 names the character
+// between the pairs, version 1 has a tab.
 //
 //	LEEF:2.0|Acme|IDS|4.0|41|^|src=10.0.0.1^sev=8^devTime=2026-05-04T10:11:12.345Z
 func appendLEEF(dst, b []byte, h header) ([]byte, bool) {
@@ -171,7 +174,8 @@ func appendLEEF(dst, b []byte, h header) ([]byte, bool) {
 	return appendBytes(dst, "host", h.host), true
 }
 
-// leefDelimiter reads a delimiter that may be written as the hexadecimal number of its character: x09, 0x5e.
+// leefDelimiter reads a delimiter that may be written as the hexadecimal number of its character:
+// x09, 0x5e.
 func leefDelimiter(named []byte) []byte {
 	if i := bytes.IndexByte(named, 'x'); i >= 0 && i <= 1 && len(named) > i+1 {
 		padded := append(bytes.Repeat([]byte("0"), max(0, 4-len(named[i+1:]))), named[i+1:]...)

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// charset turns what is not in UTF-8 into it, and cuts a byte order mark off. Latin-1 stays: it is told from UTF-8 only where a text is asked for, and its bytes
-// are replaced there.
+// charset turns what is not in UTF-8 into it, and cuts a byte order mark off. Latin-1 stays: it is
+// told from UTF-8 only where a text is asked for, and its bytes are replaced there.
 func (d *Decoder) charset(b []byte, depth int) []byte {
 	if rest, ok := bytes.CutPrefix(b, []byte("\xef\xbb\xbf")); ok {
 		return rest
@@ -32,7 +32,8 @@ func (d *Decoder) charset(b []byte, depth int) []byte {
 	return text
 }
 
-// utf16Order tells UTF-16 by its byte order mark, or by the zero bytes of its first four characters where it has none.
+// utf16Order tells UTF-16 by its byte order mark, or by the zero bytes of its first four characters
+// where it has none.
 func utf16Order(b []byte) (binary.ByteOrder, []byte) {
 	if len(b) < 2 {
 		return nil, nil

@@ -8,18 +8,26 @@ import (
 	"time"
 )
 
-// Config says how records of a topic are read. The zero Config detects the format of each record and reads what is known of every dialect.
+// Config says how records of a topic are read. The zero Config detects the format of each record
+// and reads what is known of every dialect.
 //
-// An in-house format needs configuration, not code: Fields says where the well-known fields stand in it, Pattern cuts its lines of text into fields, and
-// TimeFormats spells its times.
+// An in-house format needs configuration, not code: Fields says where the well-known fields stand
+// in it, Pattern cuts its lines of text into fields, and TimeFormats spells its times.
 type Config struct {
-	Format       string              `yaml:"format"`        // "auto" or "" to detect; else the name of a format, to which every record is held
-	Fields       map[string][]string `yaml:"fields"`        // by canonical path: paths that are tried before the known ones
-	Only         []string            `yaml:"only"`          // canonical paths for which nothing but Fields is tried
-	Pattern      string              `yaml:"pattern"`       // a regular expression whose named groups are the fields of a line of text
-	TimeFormats  []string            `yaml:"time_formats"`  // further times, as Go spells them: "02-01-2006 15h04"
-	TimeZone     string              `yaml:"time_zone"`     // of times that name none; UTC by default
-	DefaultLevel string              `yaml:"default_level"` // of logs that name none; UNKNOWN by default
+	// "auto" or "" to detect; else the name of a format, to which every record is held
+	Format string `yaml:"format"`
+	// by canonical path: paths that are tried before the known ones
+	Fields map[string][]string `yaml:"fields"`
+	// canonical paths for which nothing but Fields is tried
+	Only []string `yaml:"only"`
+	// a regular expression whose named groups are the fields of a line of text
+	Pattern string `yaml:"pattern"`
+	// further times, as Go spells them: "02-01-2006 15h04"
+	TimeFormats []string `yaml:"time_formats"`
+	// of times that name none; UTC by default
+	TimeZone string `yaml:"time_zone"`
+	// of logs that name none; UNKNOWN by default
+	DefaultLevel string `yaml:"default_level"`
 }
 
 // Formats are the names that Config.Format may have.
@@ -50,7 +58,11 @@ func (c Config) compile() (compiled, error) {
 		out.format = "auto"
 	}
 	if !slices.Contains(Formats(), out.format) {
-		return out, fmt.Errorf("format %q is not known; it is one of %s", c.Format, strings.Join(Formats(), ", "))
+		return out, fmt.Errorf(
+			"format %q is not known; it is one of %s",
+			c.Format,
+			strings.Join(Formats(), ", "),
+		)
 	}
 	var err error
 	if c.Pattern != "" {
@@ -58,7 +70,10 @@ func (c Config) compile() (compiled, error) {
 			return out, fmt.Errorf("pattern: %w", err)
 		}
 		if strings.Join(out.pattern.SubexpNames(), "") == "" {
-			return out, fmt.Errorf("pattern %q names no field; name its groups, as in (?P<message>.*)", c.Pattern)
+			return out, fmt.Errorf(
+				"pattern %q names no field; name its groups, as in (?P<message>.*)",
+				c.Pattern,
+			)
 		}
 	}
 	if out.zone, err = time.LoadLocation(c.TimeZone); err != nil {
@@ -75,7 +90,11 @@ func (c Config) compile() (compiled, error) {
 	}
 	for name := range c.Fields {
 		if Canonical(name) != name {
-			return out, fmt.Errorf("fields: %s is another name of %s; write that", name, Canonical(name))
+			return out, fmt.Errorf(
+				"fields: %s is another name of %s; write that",
+				name,
+				Canonical(name),
+			)
 		}
 	}
 	return out, nil

@@ -2,7 +2,8 @@ package decode
 
 import "bytes"
 
-// appendCRI rewrites a line as container runtimes keep it on disk: time, stream, a tag that is F for a full line and P for a part, and the text.
+// appendCRI rewrites a line as container runtimes keep it on disk: time, stream, a tag that is F
+// for a full line and P for a part, and the text.
 //
 //	2026-05-04T10:11:12.345678901Z stderr F payment failed
 func appendCRI(dst, b []byte) ([]byte, bool) {
@@ -15,7 +16,8 @@ func appendCRI(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	tag, text, _ := bytes.Cut(rest, []byte(" "))
-	if _, n := (clock{}).iso(at); n != len(at) || len(tag) == 0 || tag[0] != 'F' && tag[0] != 'P' || len(tag) > 1 && tag[1] != ':' {
+	if _, n := (clock{}).iso(at); n != len(at) || len(tag) == 0 || tag[0] != 'F' && tag[0] != 'P' ||
+		len(tag) > 1 && tag[1] != ':' {
 		return dst, false
 	}
 	dst = appendMember(dst, "logtag", tag)

@@ -1,16 +1,23 @@
-// Package decode reads log records: any format met on a topic, one pass over the bytes, and only the fields that somebody asks for.
+// Package decode reads log records: any format met on a topic, one pass over the bytes, and only
+// the fields that somebody asks for.
 //
-// A Decoder turns a record into logs. It takes off what the transport put around them (compression, byte order marks, a schema registry's frame), tells the
-// format by the first bytes, cuts batches into logs, and finds in each log the fields of a Fields set. A log in JSON, the usual case, is read where it lies:
-// nothing is copied, no tree is built, nothing is allocated. Every other format is rewritten into one object in the decoder's own memory and read like one, so
-// that all formats have the same fields, paths and rules of precedence.
+// A Decoder turns a record into logs. It takes off what the transport put around them (compression,
+// byte order marks, a schema registry's frame), tells the format by the first bytes, cuts batches
+// into logs, and finds in each log the fields of a Fields set. A log in JSON, the usual case, is
+// read where it lies: nothing is copied, no tree is built, nothing is allocated. Every other format
+// is rewritten into one object in the decoder's own memory and read like one, so that all formats
+// have the same fields, paths and rules of precedence.
 //
-// Programs disagree on how to call things. The message is message, msg, log, body, and a dozen more; the level is a word, or a number on one of six scales. Each
-// well-known field has a list of candidates, of which the first that is not empty wins; the lists can be extended by configuration.
+// Programs disagree on how to call things. The message is message, msg, log, body, and a dozen
+// more; the level is a word, or a number on one of six scales. Each well-known field has a list of
+// candidates, of which the first that is not empty wins; the lists can be extended by
+// configuration.
 //
-// Nothing is lost to its format. What cannot be parsed is a log of plain text, unless the configuration holds the topic to a format; what is no text either is
-// rejected with a reason. JSON is read leniently: inside a value that nobody asked for, only strings and brackets are looked at, and control characters within
-// strings are accepted. With the format "json" records are held to the letter of the standard.
+// Nothing is lost to its format. What cannot be parsed is a log of plain text, unless the
+// configuration holds the topic to a format; what is no text either is rejected with a reason. JSON
+// is read leniently: inside a value that nobody asked for, only strings and brackets are looked at,
+// and control characters within strings are accepted. With the format "json" records are held to
+// the letter of the standard.
 package decode
 
 import (
@@ -29,9 +36,10 @@ const (
 	maxWrapped  = 4       // compression within quotes within compression
 	maxMembers  = 1 << 20 // logs of one record
 	keptScratch = 1 << 20 // scratch memory that outgrew this is given back after the record
-	smallValue  = 8 << 10 // a record of this size makes no scratch memory outgrow what is kept, whatever it expands to
-	asking      = 64      // paths that were looked up without being asked for, and are remembered
-	maxDetail   = 200     // bytes of a rejection's detail
+	// a record of this size makes no scratch memory outgrow what is kept, whatever it expands to
+	smallValue = 8 << 10
+	asking     = 64  // paths that were looked up without being asked for, and are remembered
+	maxDetail  = 200 // bytes of a rejection's detail
 )
 
 // Decoder reads records. It has scratch of its own: one goroutine uses it at a time.
@@ -90,19 +98,35 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}
-	d := &Decoder{cfg: cfg, fields: fields, plan: newFieldPlan(cfg, fields), set: set, defaultLevel: set.level, auto: set.format == "auto", asked: map[string]asked{}}
+	d := &Decoder{
+		cfg:          cfg,
+		fields:       fields,
+		plan:         newFieldPlan(cfg, fields),
+		set:          set,
+		defaultLevel: set.level,
+		auto:         set.format == "auto",
+		asked:        map[string]asked{},
+	}
 	d.root = newExtractor(d.plan.plan)
 	d.rootOnly[0] = d.root
 	d.log = Log{
 		d: d, root: d.root,
-		stamps: make([]uint32, fields.Len()), values: make([]Value, fields.Len()), from: make([]source, fields.Len()),
+		stamps: make(
+			[]uint32,
+			fields.Len(),
+		), values: make([]Value, fields.Len()), from: make([]source, fields.Len()),
 	}
 	return d, nil
 }
 
-// Decode reads a record and calls each for every log in it, none included. What cannot be read is reported to reject, which may be called beside each: one bad
-// member of a batch does not spoil the others. The record is not kept after Decode returns.
-func (d *Decoder) Decode(rec *models.Record, each func(*Log), reject func(reason Reason, detail string)) {
+// Decode reads a record and calls each for every log in it, none included. What cannot be read is
+// reported to reject, which may be called beside each: one bad member of a batch does not spoil the
+// others. The record is not kept after Decode returns.
+func (d *Decoder) Decode(
+	rec *models.Record,
+	each func(*Log),
+	reject func(reason Reason, detail string),
+) {
 	d.begin(rec, each, reject)
 	switch {
 	case rec.Value == nil:
@@ -113,7 +137,8 @@ func (d *Decoder) Decode(rec *models.Record, each func(*Log), reject func(reason
 	d.end()
 }
 
-// Entry presents a LogEntry as a Log, valid until the next call. It reads as the entry's JSON would, except that raw is the entry's Raw when it has one.
+// Entry presents a LogEntry as a Log, valid until the next call. It reads as the entry's JSON
+// would, except that raw is the entry's Raw when it has one.
 func (d *Decoder) Entry(e *models.LogEntry) *Log {
 	d.begin(nil, nil, nil)
 	l := &d.log
@@ -165,7 +190,8 @@ func (d *Decoder) end() {
 
 // value reads the bytes of a record, or what was wrapped in them.
 func (d *Decoder) value(b []byte, depth int) {
-	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 { // nearly always
+	// nearly always
+	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 {
 		if n := d.root.read(b); n > 0 && skipBlank(b, n) == len(b) && !d.root.parts {
 			d.prepare("json", b[:n])
 			d.emit()
@@ -226,10 +252,12 @@ func trim(b []byte) []byte {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == 0 || c == '\t' || c == '\r' }
 
-// isProtobuf says whether the record's headers announce OTLP in protobuf, which its bytes do not tell safely.
+// isProtobuf says whether the record's headers announce OTLP in protobuf, which its bytes do not
+// tell safely.
 func (d *Decoder) isProtobuf() bool {
 	t := d.log.header("content-type")
-	return len(t) > 0 && (bytes.Equal(t, []byte("application/x-protobuf")) || bytes.Equal(t, []byte("application/protobuf")))
+	return len(t) > 0 &&
+		(bytes.Equal(t, []byte("application/x-protobuf")) || bytes.Equal(t, []byte("application/protobuf")))
 }
 
 func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[' || b[0] == '"') }
@@ -256,7 +284,15 @@ func (d *Decoder) held(b []byte, depth int) {
 	switch name := d.set.format; name {
 	case "text":
 		d.text(b)
-	case "json", "ndjson", "otlp_json", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect":
+	case "json",
+		"ndjson",
+		"otlp_json",
+		"loki",
+		"hec",
+		"cloudtrail",
+		"cloudwatch",
+		"azure",
+		"connect":
 		if !startsJSON(b) || !strictJSON(b) || !d.json(b, depth) {
 			d.refuse(InvalidJSON, "the record is not JSON: "+clip(b))
 		}
@@ -270,7 +306,8 @@ func (d *Decoder) held(b []byte, depth int) {
 	}
 }
 
-// strictJSON says whether b is one JSON value, or several objects one after the other, to the letter of the standard.
+// strictJSON says whether b is one JSON value, or several objects one after the other, to the
+// letter of the standard.
 func strictJSON(b []byte) bool {
 	if json.Valid(b) {
 		return b[0] != '"' || startsJSON(bytes.TrimSpace(unquote(b)))
@@ -374,7 +411,10 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.shape = nil
 	if !l.root.parts {
 		l.shape = d.shapeOf()
-		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil && !l.shape.partial && l.closedMessage() { // nearly always
+		// nearly always
+		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
+			!l.shape.partial &&
+			l.closedMessage() {
 			return
 		}
 	}
@@ -448,5 +488,6 @@ func (d *Decoder) customTime(t []byte) (int64, bool) {
 	return 0, false
 }
 
-// Extract runs the one pass over an object and does nothing with what it finds. It exists to be measured.
+// Extract runs the one pass over an object and does nothing with what it finds. It exists to be
+// measured.
 func (d *Decoder) Extract(object []byte) bool { return d.root.read(object) > 0 }

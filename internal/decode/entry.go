@@ -16,8 +16,9 @@ const (
 	maxEntryDepth  = 64     // objects within objects; what lies deeper is kept as a text of JSON
 )
 
-// Entry builds the full LogEntry, which owns its memory. Fields holds what has no place elsewhere in the entry, with the objects that belong to the log merged
-// into one; the inner of two equal keys wins.
+// Entry builds the full LogEntry, which owns its memory. Fields holds what has no place elsewhere
+// in the entry, with the objects that belong to the log merged into one; the inner of two equal
+// keys wins.
 func (l *Log) Entry() models.LogEntry {
 	text := func(id FieldID) string { return string(l.Value(id).Text) }
 	e := models.LogEntry{
@@ -52,17 +53,20 @@ func (l *Log) Entry() models.LogEntry {
 	if h := l.d.plan.hints.hostname; l.root.has.has(h) {
 		e.Hostname = string(l.scalar(l.root, l.root.spans[h]).Text)
 	}
-	if e.Namespace != "" && e.Kubernetes.PodName == "" && e.Kubernetes.ContainerName == "" && !l.inKubernetes() {
+	if e.Namespace != "" && e.Kubernetes.PodName == "" && e.Kubernetes.ContainerName == "" &&
+		!l.inKubernetes() {
 		e.Kubernetes.NamespaceName = ""
 	}
 	e.Fields = l.otherFields(&e)
 	return e
 }
 
-// namesNoLevel says whether the log is an object without anything that could name a level. A level of which nothing can be made is UNKNOWN, and so is that of text.
+// namesNoLevel says whether the log is an object without anything that could name a level. A level
+// of which nothing can be made is UNKNOWN, and so is that of text.
 func (l *Log) namesNoLevel() bool {
 	l.findLevel()
-	if raw := trim(l.raw); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault || l.d.cfg.DefaultLevel != "" {
+	if raw := trim(l.raw); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault ||
+		l.d.cfg.DefaultLevel != "" {
 		return false
 	}
 	for _, layers := range [][]*extractor{{l.root}, l.over, l.under} {
@@ -78,7 +82,8 @@ func (l *Log) namesNoLevel() bool {
 // inKubernetes says whether the namespace was read from a place that only Kubernetes logs have.
 func (l *Log) inKubernetes() bool {
 	from := l.Source(FieldNamespace)
-	return strings.HasPrefix(from, "kubernetes") || strings.HasPrefix(from, "k8s") || from == "namespace_name"
+	return strings.HasPrefix(from, "kubernetes") || strings.HasPrefix(from, "k8s") ||
+		from == "namespace_name"
 }
 
 func validString(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
@@ -105,7 +110,9 @@ func (l *Log) stringMap(candidates []choice) map[string]string {
 			all := map[string]string{}
 			members(v.Text, func(key []byte, flags uint8, s span) bool {
 				if s.kind != Null {
-					all[string(appendText(nil, key, flags))] = string(appendText(nil, v.Text[s.start:s.end], s.flags))
+					all[string(appendText(nil, key, flags))] = string(
+						appendText(nil, v.Text[s.start:s.end], s.flags),
+					)
 				}
 				return len(all) < maxEntryFields
 			})
@@ -153,7 +160,8 @@ func (c *collector) collect(into map[string]any, x *extractor, e *models.LogEntr
 	c.object(into, x.doc, 0, 0)
 }
 
-// object adds the members of an object of a node. It says whether any was left out for having a place elsewhere.
+// object adds the members of an object of a node. It says whether any was left out for having a
+// place elsewhere.
 func (c *collector) object(into map[string]any, doc []byte, at int32, depth int) (used bool) {
 	p := c.l.d.plan
 	gelf := at == 0 && c.x.has.has(p.hints.shortMessage)
@@ -163,7 +171,8 @@ func (c *collector) object(into map[string]any, doc []byte, at int32, depth int)
 		if at >= 0 {
 			e, exact = p.resolve(at, name)
 		}
-		if e.slot != noSlot && c.used.has(e.slot) && (exact || c.x.spans[e.slot].flags&folded != 0) {
+		if e.slot != noSlot && c.used.has(e.slot) &&
+			(exact || c.x.spans[e.slot].flags&folded != 0) {
 			used = true
 			return true
 		}
@@ -219,8 +228,9 @@ func (c *collector) value(doc []byte, s span, depth int) any {
 	return string(appendText(nil, t, s.flags))
 }
 
-// usedSlots are the slots of a layer whose values have a place of their own in the entry. A value that stands under a name that is no alias of that place is
-// kept among the fields as well, so that a rule on that name finds it.
+// usedSlots are the slots of a layer whose values have a place of their own in the entry. A value
+// that stands under a name that is no alias of that place is kept among the fields as well, so that
+// a rule on that name finds it.
 func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 	p, h := l.d.plan, &l.d.plan.hints
 	used := newBitset(p.slots)
@@ -240,12 +250,15 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 			if id == FieldMessage && s.kind == Object {
 				return at != h.logText && at != h.event || l.opened(x, at)
 			}
-			alias := Canonical(p.paths[at]) == canonicalNames[id] || id == FieldMessage && source(at) == l.source(id)
+			alias := Canonical(p.paths[at]) == canonicalNames[id] ||
+				id == FieldMessage && source(at) == l.source(id)
 			return alias && id != FieldStack && (s.kind == Null || l.sameText(id, x, s, want))
 		})
 	}
 	take(&p.level, func(s span, at slot) bool {
-		return Canonical(p.paths[at]) == "level" && (s.kind == Null || s.kind != Object && string(l.readLevel(x, at).word) == e.Level) || at == h.severity && s.kind == Number
+		return Canonical(p.paths[at]) == "level" &&
+			(s.kind == Null || s.kind != Object && string(l.readLevel(x, at).word) == e.Level) ||
+			at == h.severity && s.kind == Number
 	})
 	take(&p.time, func(s span, at slot) bool {
 		if p.paths[at] == l.timeFrom {
@@ -279,7 +292,8 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 			used.set(parts[1])
 		}
 	}
-	if x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] && x.spans[h.message].kind == String {
+	if x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] &&
+		x.spans[h.message].kind == String {
 		s := x.spans[h.message]
 		if v := l.valueOf(x, s).Text; len(v) > 0 && opens(v) {
 			used.set(h.message)
@@ -306,7 +320,8 @@ func (l *Log) sameText(id FieldID, x *extractor, s span, want []byte) bool {
 		return s.kind == String // empty
 	}
 	if id == FieldMessage {
-		return s.kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.kind == Array || strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
+		return s.kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.kind == Array ||
+			strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
 	}
 	return s.kind != Array && string(v.Text) == string(want)
 }
@@ -374,7 +389,8 @@ func appendStringMap(b []byte, key string, m map[string]string) []byte {
 	return append(b, '}')
 }
 
-// appendTree appends a value of an entry's Fields. Members stand in the order of their keys, so that equal entries have equal texts.
+// appendTree appends a value of an entry's Fields. Members stand in the order of their keys, so
+// that equal entries have equal texts.
 func appendTree(b []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:

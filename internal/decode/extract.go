@@ -6,12 +6,16 @@ import (
 	"slices"
 )
 
-// extractor finds the values of a plan in one object, in one pass over its bytes, and keeps where they are.
+// extractor finds the values of a plan in one object, in one pass over its bytes, and keeps where
+// they are.
 //
-// Programs write the same keys in the same order, so that what stands between two values, `","level":"` for example, is nearly always what stood there before.
-// The extractor remembers it as a step that leads from the key of the one value to the key of the next. When one of the two steps that were taken last fits, a few
-// comparisons of words replace the search for punctuation, blanks, quotes and the end of the key, its hash and its lookup; that is what makes the pass fast.
-// Where no step fits, the same bytes are read by the book, and a step is made of them. Nothing but speed depends on what was remembered.
+// Programs write the same keys in the same order, so that what stands between two values,
+// `","level":"` for example, is nearly always what stood there before. The extractor remembers it
+// as a step that leads from the key of the one value to the key of the next. When one of the two
+// steps that were taken last fits, a few comparisons of words replace the search for punctuation,
+// blanks, quotes and the end of the key, its hash and its lookup; that is what makes the pass fast.
+// Where no step fits, the same bytes are read by the book, and a step is made of them. Nothing but
+// speed depends on what was remembered.
 type extractor struct {
 	plan  *plan
 	doc   []byte
@@ -84,18 +88,27 @@ type place struct {
 }
 
 const (
-	maxKnown   = 512     // keys remembered by node; whoever writes more has invented them for the occasion
-	maxNext    = 16      // steps remembered by key
-	maxSteps   = 4096    // and in all
-	maxStep    = 256     // bytes of a step that is remembered
-	relearnAll = 1 << 16 // unknown keys and steps after which a full memory is given up, for the writers may have changed
+	// keys remembered by node; whoever writes more has invented them for the occasion
+	maxKnown = 512
+	maxNext  = 16   // steps remembered by key
+	maxSteps = 4096 // and in all
+	maxStep  = 256  // bytes of a step that is remembered
+	// unknown keys and steps after which a full memory is given up, for the writers may have
+	// changed
+	relearnAll = 1 << 16
 )
 
 // noStep fits nowhere.
 var noStep = &step{size: 1 << 30, words: [3]uint64{1}}
 
 func newExtractor(p *plan) *extractor {
-	x := &extractor{plan: p, has: newBitset(p.slots), spans: make([]span, p.slots), seen: make([]uint32, len(p.nodes)), opened: make([]int32, len(p.nodes))}
+	x := &extractor{
+		plan:   p,
+		has:    newBitset(p.slots),
+		spans:  make([]span, p.slots),
+		seen:   make([]uint32, len(p.nodes)),
+		opened: make([]int32, len(p.nodes)),
+	}
 	x.forget()
 	return x
 }
@@ -139,7 +152,15 @@ func (x *extractor) place(s slot) place {
 
 func (x *extractor) newMove(node int32, at int, leave bool) move {
 	s := x.plan.nodes[node].slot
-	return move{node, int32(at), leave, &x.seen[node], &x.opened[node], x.place(s), s != noSlot && x.plan.isPart(s)}
+	return move{
+		node,
+		int32(at),
+		leave,
+		&x.seen[node],
+		&x.opened[node],
+		x.place(s),
+		s != noSlot && x.plan.isPart(s),
+	}
 }
 
 // reset makes the extractor that of an empty object.
@@ -149,8 +170,10 @@ func (x *extractor) reset() {
 	clear(x.has)
 }
 
-// read extracts the object that begins at b[0] and returns the index behind it, or broken, or cut. What was found before the object broke stays. It is one long
-// function because it is the hot loop of the whole engine: the comparison of a step and the search for the end of a string stand in it by hand.
+// read extracts the object that begins at b[0] and returns the index behind it, or broken, or cut.
+// What was found before the object broke stays. It is one long function because it is the hot loop
+// of the whole engine: the comparison of a step and the search for the end of a string stand in it
+// by hand.
 func (x *extractor) read(b []byte) int {
 	x.begin(b)
 	k, i := x.start, 0
@@ -201,14 +224,16 @@ func (x *extractor) read(b []byte) int {
 					break
 				}
 				v, w := word(b[i:i+8:i+8]), word(b[i+8:i+16:i+16])
-				seen |= v | w // and with it what comes behind the text: that it is wide is but a warning
+				// and with it what comes behind the text: that it is wide is but a warning
+				seen |= v | w
 				first, second := endBytes(v), endBytes(w)
 				if first|second == 0 {
 					i += 16
 					continue
 				}
 				n := bits.TrailingZeros64(first)
-				i += (n + bits.TrailingZeros64(second)&-(n>>6)) >> 3 // n is 64 when there is nothing in the first word
+				// n is 64 when there is nothing in the first word
+				i += (n + bits.TrailingZeros64(second)&-(n>>6)) >> 3
 				if b[i] == '"' {
 					break
 				}
@@ -240,7 +265,8 @@ func (x *extractor) begin(b []byte) {
 		x.has[i] = 0
 	}
 	x.parts = false
-	if x.parse++; x.parse == 0 { // after four billion documents, an object of an old one might be taken for one of this
+	// after four billion documents, an object of an old one might be taken for one of this
+	if x.parse++; x.parse == 0 {
 		clear(x.seen)
 		x.parse = 1
 	}
@@ -249,8 +275,10 @@ func (x *extractor) begin(b []byte) {
 	}
 }
 
-// lead goes from behind the value of a key to the next value: by a step that is remembered, or by the book. For a string, the index it returns is that of the
-// first byte behind the quote. At the end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key and what is wrong.
+// lead goes from behind the value of a key to the next value: by a step that is remembered, or by
+// the book. For a string, the index it returns is that of the first byte behind the quote. At the
+// end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key
+// and what is wrong.
 func (x *extractor) lead(k *key, b []byte, i int) (*key, int, bool) {
 	s := k.next
 	if !s.fits(b, i) {
@@ -301,17 +329,21 @@ func scanOther(b []byte, i int) (int, Kind) {
 	return i, kind
 }
 
-// word is eight bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], it is a single instruction.
+// word is eight bytes. Where it is known to the compiler that they are there, and written as
+// b[i:i+8:i+8], it is a single instruction.
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 
-// endBytes has bits set where there is a quote or a backslash among eight bytes; the lowest of them is the first byte's.
+// endBytes has bits set where there is a quote or a backslash among eight bytes; the lowest of them
+// is the first byte's.
 func endBytes(w uint64) uint64 {
-	return ((w ^ quotes - ones) | (w ^ slashes - ones)) &^ w & tops // the characters' own top bits are clear, so ^w has those of ^(w^quotes)
+	// the characters' own top bits are clear, so ^w has those of ^(w^quotes)
+	return ((w ^ quotes - ones) | (w ^ slashes - ones)) &^ w & tops
 }
 
 // fits says whether the step stands at b[i].
 func (s *step) fits(b []byte, i int) bool {
-	return i+s.size <= len(b) && string(b[i:i+s.size]) == s.text && (s.isString || s.leads(b, i+s.size))
+	return i+s.size <= len(b) && string(b[i:i+s.size]) == s.text &&
+		(s.isString || s.leads(b, i+s.size))
 }
 
 // ends says whether the step stands at b[i], when its first 24 bytes do.
@@ -322,9 +354,11 @@ func (s *step) ends(b []byte, i int) bool {
 	return s.isString || s.leads(b, i+s.size)
 }
 
-// leads says whether, behind a step that ends with a colon, there is a value of the kind that the step leads to: no blank, no string, no object to be entered.
+// leads says whether, behind a step that ends with a colon, there is a value of the kind that the
+// step leads to: no blank, no string, no object to be entered.
 func (s *step) leads(b []byte, i int) bool {
-	return s.to == nil || i < len(b) && b[i] > ' ' && b[i] != '"' && (b[i] != '{' || s.to.child == 0)
+	return s.to == nil ||
+		i < len(b) && b[i] > ' ' && b[i] != '"' && (b[i] != '{' || s.to.child == 0)
 }
 
 // other finds another step than the next that stands at b[i], nil for none.
@@ -359,7 +393,8 @@ func (x *extractor) move(moves []move, i int32) {
 	}
 }
 
-// put keeps a value. The last of several equal keys wins; but a key in another spelling never wins over the exact one.
+// put keeps a value. The last of several equal keys wins; but a key in another spelling never wins
+// over the exact one.
 func (x *extractor) put(k *key, v span) {
 	if !k.exact {
 		if x.has.has(k.slot) && x.spans[k.slot].flags&folded == 0 {
@@ -372,11 +407,14 @@ func (x *extractor) put(k *key, v span) {
 	x.parts = x.parts || k.part
 }
 
-// again forgets what was found in the object of a key that is met for the second time: its second value replaces the first one whole, not member by member.
+// again forgets what was found in the object of a key that is met for the second time: its second
+// value replaces the first one whole, not member by member.
 func (x *extractor) again(node int32) { x.has.remove(x.plan.nodes[node].below) }
 
-// between reads by the book what stands between the value of a key and the next one: from the quote that ends a string, or from behind any other value, to the
-// first byte of the next. At the end of the object it returns no key, and the index behind it; when the bytes are not JSON, no key and what is wrong.
+// between reads by the book what stands between the value of a key and the next one: from the quote
+// that ends a string, or from behind any other value, to the first byte of the next. At the end of
+// the object it returns no key, and the index behind it; when the bytes are not JSON, no key and
+// what is wrong.
 func (x *extractor) between(from *key, b []byte, i int) (*key, int) {
 	x.moves = x.moves[:0]
 	begin, at, first := i, from.node, from == x.start
@@ -476,7 +514,8 @@ func (x *extractor) unlearned(text []byte, flags uint8, at int32) *key {
 	return k
 }
 
-// learn remembers the step from a key to another. One that leads to a stranger would lead astray the next time.
+// learn remembers the step from a key to another. One that leads to a stranger would lead astray
+// the next time.
 func (x *extractor) learn(from, to *key, text []byte) {
 	if to != nil && to.text == "" && to == &x.strangers[to.node] {
 		return
@@ -485,7 +524,13 @@ func (x *extractor) learn(from, to *key, text []byte) {
 		x.unknown++
 		return
 	}
-	s := &step{size: len(text), to: to, isString: to != nil && text[len(text)-1] == '"', text: string(text), moves: slices.Clone(x.moves)}
+	s := &step{
+		size:     len(text),
+		to:       to,
+		isString: to != nil && text[len(text)-1] == '"',
+		text:     string(text),
+		moves:    slices.Clone(x.moves),
+	}
 	var b [24]byte
 	copy(b[:], text)
 	for i := range s.words {

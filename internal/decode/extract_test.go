@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// "Our pods write the same keys in any order": what was remembered of one document never shows in another, and there is a bound to it.
+// "Our pods write the same keys in any order": what was remembered of one document never shows in
+// another, and there is a bound to it.
 func TestExtractShuffled(t *testing.T) {
 	members := []string{
 		`"a":"x"`, `"a" : "y z"`, `"b":17`, `"b": null`, `"b":"seven"`, `"c":{"d":"1","e":{"f":true}}`, `"c":{"e":{"f":"long enough for two words and more"}}`, `"c":{ }`,
@@ -23,7 +24,12 @@ func TestExtractShuffled(t *testing.T) {
 		out = fmt.Sprint(x.read([]byte(doc)))
 		for _, s := range slots {
 			if x.has.has(s) {
-				out += fmt.Sprintf(" %d=%d %q", s, x.spans[s].flags&^wide, doc[x.spans[s].start:x.spans[s].end])
+				out += fmt.Sprintf(
+					" %d=%d %q",
+					s,
+					x.spans[s].flags&^wide,
+					doc[x.spans[s].start:x.spans[s].end],
+				)
 			}
 		}
 		return out

@@ -8,8 +8,9 @@ type FieldID int32
 // The well-known fields stand first in every Fields, in this order.
 const (
 	FieldMessage FieldID = iota
-	FieldStack           // a stack trace: exception.stacktrace, stack_trace, error.stack_trace, @x, ...
-	FieldLevel           // the canonical word; compare severities with Log.Severity
+	// a stack trace: exception.stacktrace, stack_trace, error.stack_trace, @x, ...
+	FieldStack
+	FieldLevel // the canonical word; compare severities with Log.Severity
 	FieldService
 	FieldNamespace
 	FieldPod
@@ -29,8 +30,9 @@ var canonicalNames = [FieldWellKnown]string{
 	"log_source", "log_type", "raw",
 }
 
-// aliases are the other names of the canonical paths. A name that programs also use for something else, such as app, name or event, is no alias: a rule that
-// writes it means the record's own field of that name.
+// aliases are the other names of the canonical paths. A name that programs also use for something
+// else, such as app, name or event, is no alias: a rule that writes it means the record's own field
+// of that name.
 var aliases = map[string]string{
 	"msg": "message", "log": "message", "MESSAGE": "message", "body": "message", "Body": "message", "@message": "message", "@m": "message",
 	"formattedMessage": "message", "RenderedMessage": "message", "short_message": "message", "textPayload": "message", "Message": "message",
@@ -77,8 +79,9 @@ var aliases = map[string]string{
 	"exception.type": "exception.class", "exception.exception_class": "exception.class", "exception_class": "exception.class",
 }
 
-// Canonical returns the path under which a field is known: "service" for "service.name", "kubernetes.pod_name" for "pod", and the path itself for most. A path
-// that begins with "fields." is the record's own and is nobody's alias.
+// Canonical returns the path under which a field is known: "service" for "service.name",
+// "kubernetes.pod_name" for "pod", and the path itself for most. A path that begins with "fields."
+// is the record's own and is nobody's alias.
 func Canonical(path string) string {
 	if c, ok := aliases[path]; ok {
 		return c
@@ -86,13 +89,15 @@ func Canonical(path string) string {
 	return path
 }
 
-// Fields is the set of fields that somebody asks for: the well-known ones, and others by dotted path. It is immutable and may be shared.
+// Fields is the set of fields that somebody asks for: the well-known ones, and others by dotted
+// path. It is immutable and may be shared.
 type Fields struct {
 	paths []string
 	ids   map[string]FieldID
 }
 
-// NewFields returns the set of the well-known fields and the given paths. A path and its aliases (service.name for service, and so on) are one field.
+// NewFields returns the set of the well-known fields and the given paths. A path and its aliases
+// (service.name for service, and so on) are one field.
 func NewFields(paths ...string) *Fields {
 	f := &Fields{ids: make(map[string]FieldID, len(paths)+int(FieldWellKnown))}
 	for _, name := range canonicalNames {
@@ -124,7 +129,8 @@ func (f *Fields) Path(id FieldID) string { return f.paths[id] }
 // Len is the number of fields.
 func (f *Fields) Len() int { return len(f.paths) }
 
-// spellings are the paths at which a field that is not well known may stand in a record, the likeliest first.
+// spellings are the paths at which a field that is not well known may stand in a record, the
+// likeliest first.
 func spellings(path string) []string {
 	if own, ok := strings.CutPrefix(path, "fields."); ok && own != "" {
 		return []string{path, own}
@@ -137,7 +143,12 @@ func spellings(path string) []string {
 	}
 	for _, kind := range []string{"labels", "annotations"} {
 		if key, ok := strings.CutPrefix(path, "kubernetes."+kind+"."); ok && key != "" {
-			return []string{path, "kubernetes.pod_" + kind + "." + key, "k8s.pod." + kind + "." + key, "k8s.pod." + kind[:len(kind)-1] + "." + key}
+			return []string{
+				path,
+				"kubernetes.pod_" + kind + "." + key,
+				"k8s.pod." + kind + "." + key,
+				"k8s.pod." + kind[:len(kind)-1] + "." + key,
+			}
 		}
 	}
 	return []string{path}

@@ -12,7 +12,17 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-var fuzzPaths = []string{"a", "b", "a.b", "a.b.c", "b.c", "log.level", "kubernetes.labels.app.kubernetes.io/name", "user.name", "x.y.z.w"}
+var fuzzPaths = []string{
+	"a",
+	"b",
+	"a.b",
+	"a.b.c",
+	"b.c",
+	"log.level",
+	"kubernetes.labels.app.kubernetes.io/name",
+	"user.name",
+	"x.y.z.w",
+}
 
 func seeds(f *testing.F) {
 	for _, file := range []string{"formats.jsonl", "more.jsonl", "dialects.jsonl"} {
@@ -28,8 +38,8 @@ func seeds(f *testing.F) {
 	f.Add([]byte(`{"a":` + strings.Repeat("[", 300) + strings.Repeat("]", 300) + `,"b":1e5}`))
 }
 
-// The one pass over the bytes finds what encoding/json finds, whatever the keys, duplicates, escapes and bytes are; and it takes every document that encoding/json
-// takes.
+// The one pass over the bytes finds what encoding/json finds, whatever the keys, duplicates,
+// escapes and bytes are; and it takes every document that encoding/json takes.
 func FuzzExtract(f *testing.F) {
 	seeds(f)
 	p := newPlan()
@@ -120,7 +130,8 @@ func plain(doc []byte, s span) any {
 	return v
 }
 
-// Whatever the bytes are, a record yields logs or a reason, a log reads alike in all ways, and its entry is valid JSON that reads the same again.
+// Whatever the bytes are, a record yields logs or a reason, a log reads alike in all ways, and its
+// entry is valid JSON that reads the same again.
 func FuzzDecode(f *testing.F) {
 	seeds(f)
 	fields := NewFields(fuzzPaths...)
@@ -167,11 +178,22 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 		l.stamp++
 		for id, want := range first {
 			if v := l.Value(id); string(v.Text) != want {
-				t.Fatalf("%s is %q by its shape and %q when searched", fields.Path(id), want, v.Text)
+				t.Fatalf(
+					"%s is %q by its shape and %q when searched",
+					fields.Path(id),
+					want,
+					v.Text,
+				)
 			}
 		}
 		if l.Time() != at || l.Severity() != severity {
-			t.Fatalf("time %d and severity %d by their shape, %d and %d when searched", at, severity, l.Time(), l.Severity())
+			t.Fatalf(
+				"time %d and severity %d by their shape, %d and %d when searched",
+				at,
+				severity,
+				l.Time(),
+				l.Severity(),
+			)
 		}
 	}
 	e := l.Entry()
@@ -180,10 +202,18 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 		t.Fatalf("the entry is no JSON: %v", err)
 	}
 	back := again.Entry(&e)
-	if back.Time() != l.Time() && l.Time() > earliest && l.RecordTime() > earliest && back.TimeSource() != l.TimeSource() {
-		t.Fatalf("time is %d (%s), and %d (%s) when read again", l.Time(), l.TimeSource(), back.Time(), back.TimeSource())
+	if back.Time() != l.Time() && l.Time() > earliest && l.RecordTime() > earliest &&
+		back.TimeSource() != l.TimeSource() {
+		t.Fatalf(
+			"time is %d (%s), and %d (%s) when read again",
+			l.Time(),
+			l.TimeSource(),
+			back.Time(),
+			back.TimeSource(),
+		)
 	}
-	if got := string(back.Value(FieldService).Text); e.Service != "" && strings.TrimSpace(got) != strings.TrimSpace(e.Service) {
+	if got := string(back.Value(FieldService).Text); e.Service != "" &&
+		strings.TrimSpace(got) != strings.TrimSpace(e.Service) {
 		t.Fatalf("service is %q, and %q when read again", e.Service, got)
 	}
 }
@@ -233,7 +263,8 @@ func FuzzTime(f *testing.F) {
 		c := clock{record: 1777889480 * int64(time.Second)}
 		got, ok := c.read([]byte(s))
 		want, err := time.Parse(time.RFC3339Nano, s)
-		if err != nil || want.Year() < 1700 || want.Year() > 2200 || strings.TrimSpace(s) != s || len(s) > 35 {
+		if err != nil || want.Year() < 1700 || want.Year() > 2200 || strings.TrimSpace(s) != s ||
+			len(s) > 35 {
 			return
 		}
 		if !ok || got != want.UnixNano() {

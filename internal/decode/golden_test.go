@@ -15,8 +15,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// sample is a line of a golden file: a record, and the logs that it must become. A key of an expected log must be equal; "~key" must be contained, "!key" must be
-// empty or absent.
+// sample is a line of a golden file: a record, and the logs that it must become. A key of an
+// expected log must be equal; "~key" must be contained, "!key" must be empty or absent.
 type sample struct {
 	ID          string            `json:"id"`
 	Format      string            `json:"format"`
@@ -68,7 +68,8 @@ func readSamples(t testing.TB, name string) []sample {
 	return all
 }
 
-// "Whatever my programs write, I see the same fields": each golden record becomes its logs, read field by field and as a whole entry.
+// "Whatever my programs write, I see the same fields": each golden record becomes its logs, read
+// field by field and as a whole entry.
 func TestGolden(t *testing.T) {
 	for _, file := range []string{"formats.jsonl", "more.jsonl", "dialects.jsonl"} {
 		for _, s := range readSamples(t, file) {
@@ -109,8 +110,15 @@ func (s *sample) run(t *testing.T) {
 		e := l.Entry()
 		back := again.Entry(&e)
 		checkValues(t, want, back, d.fields)
-		if back.Time() != l.Time() || back.Severity() != l.Severity() || back.Position() != l.Position() {
-			t.Errorf("read again from its entry: time %d severity %d, want %d %d", back.Time(), back.Severity(), l.Time(), l.Severity())
+		if back.Time() != l.Time() || back.Severity() != l.Severity() ||
+			back.Position() != l.Position() {
+			t.Errorf(
+				"read again from its entry: time %d severity %d, want %d %d",
+				back.Time(),
+				back.Severity(),
+				l.Time(),
+				l.Severity(),
+			)
 		}
 	}, func(reason Reason, detail string) {
 		if reason.Drop() {
@@ -123,7 +131,13 @@ func (s *sample) run(t *testing.T) {
 		t.Errorf("%d logs, want %d", got, len(s.Expect))
 	}
 	if strings.Join(drops, ",") != s.ExpectDrop || strings.Join(errors, ",") != s.ExpectError {
-		t.Errorf("dropped %q, refused %q; want %q and %q", drops, errors, s.ExpectDrop, s.ExpectError)
+		t.Errorf(
+			"dropped %q, refused %q; want %q and %q",
+			drops,
+			errors,
+			s.ExpectDrop,
+			s.ExpectError,
+		)
 	}
 }
 
@@ -205,7 +219,12 @@ func checkValues(t *testing.T, want map[string]any, l *Log, fields *Fields) {
 		case bare == "timestamp":
 			at, err := time.Parse(time.RFC3339Nano, w.(string))
 			if err != nil || l.Time() != at.UnixNano() {
-				t.Errorf("time is %v, want %v (%s)", time.Unix(0, l.Time()).UTC(), w, l.TimeSource())
+				t.Errorf(
+					"time is %v, want %v (%s)",
+					time.Unix(0, l.Time()).UTC(),
+					w,
+					l.TimeSource(),
+				)
 			}
 		case bare == "timestamp_source":
 			if l.TimeSource() != w {
@@ -262,7 +281,8 @@ func checkPaths(t *testing.T, prefix string, want any, l *Log, fields *Fields) {
 	}
 	for how, v := range map[string]Value{"Value": l.Value(id), "Lookup": l.Lookup(prefix)} {
 		if string(v.Text) != expect {
-			if Canonical(prefix) != prefix { // an alias stands for another field; the record's own is asked for as such
+			// an alias stands for another field; the record's own is asked for as such
+			if Canonical(prefix) != prefix {
 				v = l.Lookup("fields." + prefix)
 				if string(v.Text) == expect {
 					continue
@@ -273,9 +293,14 @@ func checkPaths(t *testing.T, prefix string, want any, l *Log, fields *Fields) {
 	}
 }
 
-// What a decoder has learnt from one log never changes what it reads in another: all samples through one decoder, in three orders, are what each is alone.
+// What a decoder has learnt from one log never changes what it reads in another: all samples
+// through one decoder, in three orders, are what each is alone.
 func TestLearning(t *testing.T) {
-	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"), readSamples(t, "dialects.jsonl"))
+	samples := slices.Concat(
+		readSamples(t, "formats.jsonl"),
+		readSamples(t, "more.jsonl"),
+		readSamples(t, "dialects.jsonl"),
+	)
 	fields := NewFields("order", "user.id", "status", "kubernetes.labels.app", "fields.msg")
 	read := func(d *Decoder, s *sample) (out string) {
 		d.Decode(s.record(t), func(l *Log) {

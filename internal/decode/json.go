@@ -2,7 +2,8 @@ package decode
 
 import "bytes"
 
-// json reads a value that begins like JSON, and says whether it is. The logs of a value that is not are not emitted.
+// json reads a value that begins like JSON, and says whether it is. The logs of a value that is not
+// are not emitted.
 func (d *Decoder) json(b []byte, depth int) bool {
 	switch b[0] {
 	case '"':
@@ -68,7 +69,8 @@ func (d *Decoder) objects(b []byte) bool {
 	}
 }
 
-// nextObject skips what stands between objects: blanks, and the record separator of JSON text sequences.
+// nextObject skips what stands between objects: blanks, and the record separator of JSON text
+// sequences.
 func nextObject(b []byte, i int) int {
 	for i < len(b) && (b[i] <= ' ' || b[i] == ',') {
 		i++
@@ -76,7 +78,8 @@ func nextObject(b []byte, i int) int {
 	return i
 }
 
-// lines reads lines of JSON of which some are damaged. It wants most lines to be objects; otherwise the value is a text that happens to begin with a brace.
+// lines reads lines of JSON of which some are damaged. It wants most lines to be objects; otherwise
+// the value is a text that happens to begin with a brace.
 func (d *Decoder) lines(b []byte) bool {
 	good, bad := 0, 0
 	for line := range bytes.SplitSeq(b, []byte("\n")) {
@@ -105,14 +108,18 @@ func (d *Decoder) lines(b []byte) bool {
 	return true
 }
 
-// array reads an array of logs. A member that is none is refused and the others are kept. An array without any object is no batch but a text.
+// array reads an array of logs. A member that is none is refused and the others are kept. An array
+// without any object is no batch but a text.
 func (d *Decoder) array(b []byte) bool {
 	if i := skipBlank(b, 1); i < len(b) && b[i] == ']' && skipBlank(b, i+1) == len(b) {
 		d.refuse(EmptyBatch, "the array is empty")
 		return true
 	}
 	objects := false
-	if n := elements(b, func(s span) bool { objects = s.kind == Object; return !objects }); !objects && n < 0 && !bytes.Contains(b, []byte(`{"`)) || !objects && n > 0 {
+	if n := elements(b, func(s span) bool { objects = s.kind == Object; return !objects }); !objects &&
+		n < 0 &&
+		!bytes.Contains(b, []byte(`{"`)) ||
+		!objects && n > 0 {
 		return false
 	}
 	if d.pair(b) {
@@ -167,7 +174,8 @@ func (d *Decoder) pair(b []byte) bool {
 	return true
 }
 
-// element reads a member of an array and returns its length, negative when it is no log, 0 when its end cannot be found.
+// element reads a member of an array and returns its length, negative when it is no log, 0 when its
+// end cannot be found.
 func (d *Decoder) element(b []byte) int {
 	if b[0] == '{' {
 		if n := d.root.read(b); n > 0 {
@@ -188,7 +196,8 @@ func (d *Decoder) element(b []byte) int {
 	return n
 }
 
-// object emits the logs of the object that the root has just read: itself, unless it is the envelope of others.
+// object emits the logs of the object that the root has just read: itself, unless it is the
+// envelope of others.
 func (d *Decoder) object(doc []byte, format string) {
 	if d.envelope == nil && d.resource == nil && d.opened(doc) {
 		return
@@ -235,7 +244,8 @@ func holdsObjects(array []byte) bool {
 	return i < len(array) && array[i] == '{'
 }
 
-// repaired reads an object that was cut off, as a shipper does at its size limit: what is open is closed, and the log has the fields up to the cut.
+// repaired reads an object that was cut off, as a shipper does at its size limit: what is open is
+// closed, and the log has the fields up to the cut.
 func (d *Decoder) repaired(b []byte) bool {
 	if b[0] != '{' || d.root.read(b) != cut {
 		return false
@@ -253,7 +263,8 @@ func (d *Decoder) repaired(b []byte) bool {
 // maxOpen is how many open brackets a cut is mended below.
 const maxOpen = 1000
 
-// appendClosed appends a cut-off document with everything closed that is open at its end. A member without its value is null.
+// appendClosed appends a cut-off document with everything closed that is open at its end. A member
+// without its value is null.
 func appendClosed(dst, b []byte) ([]byte, bool) {
 	var open []byte
 	last, inKey := byte(0), false // the last byte that was no blank and in no string
@@ -263,7 +274,13 @@ func appendClosed(dst, b []byte) ([]byte, bool) {
 			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
 			e, _ := scanString(b, i+1)
 			if e < 0 {
-				return closeAll(append(append(dst, cutEscape(b)...), '"'), open, inKey), len(open) > 0
+				return closeAll(
+						append(append(dst, cutEscape(b)...), '"'),
+						open,
+						inKey,
+					), len(
+						open,
+					) > 0
 			}
 			i, last = e, '"'
 		case '{', '[':
@@ -325,7 +342,8 @@ func cutEscape(b []byte) []byte {
 	return b[:i]
 }
 
-// appendMember appends a member to the object that is being built: a comma unless it is the first, the key, and a text.
+// appendMember appends a member to the object that is being built: a comma unless it is the first,
+// the key, and a text.
 func appendMember(b []byte, key string, text []byte) []byte {
 	b = appendKey(b, key)
 	return appendQuoted(b, text)
@@ -340,7 +358,8 @@ func appendKey(b []byte, key string) []byte {
 	return append(b, ':')
 }
 
-// appendMembers appends the members of an object to the one that is being built, except those under one key.
+// appendMembers appends the members of an object to the one that is being built, except those under
+// one key.
 func appendMembers(dst, object []byte, except string) []byte {
 	members(object, func(key []byte, _ uint8, v span) bool {
 		if string(key) == except {

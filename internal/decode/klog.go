@@ -2,8 +2,9 @@ package decode
 
 import "bytes"
 
-// appendKlog rewrites a line of klog and glog: a letter for the level, month and day, the time, a thread, the place in the source, and the text, which may be a
-// quoted message with pairs behind it.
+// appendKlog rewrites a line of klog and glog: a letter for the level, month and day, the time, a
+// thread, the place in the source, and the text, which may be a quoted message with pairs behind
+// it.
 //
 //	E0504 10:11:12.162098   17963 main.go:36] "payment failed" err="card declined"
 func appendKlog(dst, b []byte) ([]byte, bool) {

@@ -109,7 +109,8 @@ func (l *Log) pushUnder(doc []byte) bool {
 	return true
 }
 
-// pool keeps the extractors of layers from one log to the next: each has learnt the keys of its place.
+// pool keeps the extractors of layers from one log to the next: each has learnt the keys of its
+// place.
 type pool []*extractor
 
 func (p *pool) at(i int, plan *fieldPlan) *extractor {
@@ -125,8 +126,9 @@ func whole(x *extractor, doc []byte) bool {
 	return n > 0 && skipBlank(doc, n) == len(doc)
 }
 
-// openMessage adds the object that the message is, or holds as text, and the one in that one's message. A message may be JSON, a line of logfmt or klog, or
-// either with the prefix of a container runtime.
+// openMessage adds the object that the message is, or holds as text, and the one in that one's
+// message. A message may be JSON, a line of logfmt or klog, or either with the prefix of a
+// container runtime.
 func (l *Log) openMessage() {
 	d := l.d
 	for range maxLayers {
@@ -147,7 +149,8 @@ func (l *Log) openMessage() {
 			if !l.pushOver(x.doc[s.start:s.end]) {
 				return
 			}
-			if top := l.over[len(l.over)-1]; at == d.plan.hints.logText || at == d.plan.hints.event {
+			if top := l.over[len(l.over)-1]; at == d.plan.hints.logText ||
+				at == d.plan.hints.event {
 				if _, at := l.messageOf(top); at == noSlot {
 					l.over = l.over[:len(l.over)-1]
 					return
@@ -190,7 +193,8 @@ func (l *Log) closedMessage() bool {
 	return s.kind == String && s.end-s.start > 5 && !opens(l.root.doc[s.start:s.end])
 }
 
-// opens says at a glance whether a message may hold fields of its own. It sees the string as it stands in the document, with its escapes.
+// opens says at a glance whether a message may hold fields of its own. It sees the string as it
+// stands in the document, with its escapes.
 func opens(t []byte) bool {
 	switch c := t[0]; {
 	case c == '{', c == ' ', c == '\\':

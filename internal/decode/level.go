@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// level is how bad a log is: a canonical upper-case word, and the severity number that OpenTelemetry gives it; rules compare the number. The zero level is
-// that of a log that says nothing about it.
+// level is how bad a log is: a canonical upper-case word, and the severity number that
+// OpenTelemetry gives it; rules compare the number. The zero level is that of a log that says
+// nothing about it.
 type level struct {
 	word     []byte // shared, or in the decoder's arena: never written to
 	severity int
@@ -28,8 +29,9 @@ var (
 	levelEmergency = newLevel("EMERGENCY", 21)
 )
 
-// ParseLevel returns the canonical word and the severity number of a level as a log or a person spells it: "err" is ERROR and 17. A word that is not known is
-// returned in upper case with severity 0; no word at all is UNKNOWN.
+// ParseLevel returns the canonical word and the severity number of a level as a log or a person
+// spells it: "err" is ERROR and 17. A word that is not known is returned in upper case with
+// severity 0; no word at all is UNKNOWN.
 func ParseLevel(word string) (canonical string, severity int) {
 	l, _ := wordLevel(nil, []byte(word))
 	return string(l.word), l.severity
@@ -40,10 +42,12 @@ func (l level) explicit() bool {
 	return l.word != nil && (l.severity != 0 || string(l.word) != "UNKNOWN")
 }
 
-// weak says whether a level may be a shipper's default, which gives way to the one that the application wrote.
+// weak says whether a level may be a shipper's default, which gives way to the one that the
+// application wrote.
 func (l level) weak() bool { return !l.explicit() || string(l.word) == "INFO" }
 
-// wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena is returned.
+// wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena
+// is returned.
 func wordLevel(arena, word []byte) (level, []byte) {
 	for len(word) > 0 && isAround(word[0]) {
 		word = word[1:]
@@ -139,15 +143,17 @@ func severityLevel(n int) level {
 type scale uint8
 
 const (
-	scaleAny      scale = iota // a key that every library uses its own way: told by the magnitude
-	scaleSyslog                // 0 is the worst, 7 debug
-	scalePython                // 10 to 50: 30 is a warning
-	scaleLogback               // 5000 to 40000
-	scaleOTel                  // 1 to 24
-	scaleInsights              // 0 to 4, from verbose to critical, as Azure's Application Insights has it
-	scaleWindows               // 1 to 5, from critical to verbose
-	scalePriority              // a priority of syslog, facility and severity in one
-	scaleSeverity              // a number under the key "severity": Google's 100 to 800, OpenTelemetry's, or syslog's
+	scaleAny     scale = iota // a key that every library uses its own way: told by the magnitude
+	scaleSyslog               // 0 is the worst, 7 debug
+	scalePython               // 10 to 50: 30 is a warning
+	scaleLogback              // 5000 to 40000
+	scaleOTel                 // 1 to 24
+	// 0 to 4, from verbose to critical, as Azure's Application Insights has it
+	scaleInsights
+	scaleWindows  // 1 to 5, from critical to verbose
+	scalePriority // a priority of syslog, facility and severity in one
+	// a number under the key "severity": Google's 100 to 800, OpenTelemetry's, or syslog's
+	scaleSeverity
 )
 
 // numberLevel is the level of a number on a scale.
@@ -193,7 +199,18 @@ func numberLevel(s scale, n int) level {
 
 // syslogLevel is the level of a syslog severity. ViaQ adds two.
 func syslogLevel(n int) level {
-	scale := [...]level{levelEmergency, levelAlert, levelCritical, levelError, levelWarn, levelNotice, levelInfo, levelDebug, levelTrace, levelUnknown}
+	scale := [...]level{
+		levelEmergency,
+		levelAlert,
+		levelCritical,
+		levelError,
+		levelWarn,
+		levelNotice,
+		levelInfo,
+		levelDebug,
+		levelTrace,
+		levelUnknown,
+	}
 	if n < 0 || n >= len(scale) {
 		return levelUnknown
 	}
@@ -218,7 +235,8 @@ func pythonLevel(n int) level {
 	return levelUnknown
 }
 
-// stepLevel is for scales that go up from trace below the first step in even steps: debug, info, warn, error, fatal.
+// stepLevel is for scales that go up from trace below the first step in even steps: debug, info,
+// warn, error, fatal.
 func stepLevel(n, step int) level {
 	scale := [...]level{levelTrace, levelDebug, levelInfo, levelWarn, levelError, levelFatal}
 	return scale[min(max(n/step, 0), len(scale)-1)]
@@ -255,7 +273,17 @@ func monologLevel(n int) level {
 
 // googleLevel is the level of a severity of Google Cloud Logging.
 func googleLevel(n int) level {
-	scale := [...]level{levelUnknown, levelDebug, levelInfo, levelNotice, levelWarn, levelError, levelCritical, levelAlert, levelEmergency}
+	scale := [...]level{
+		levelUnknown,
+		levelDebug,
+		levelInfo,
+		levelNotice,
+		levelWarn,
+		levelError,
+		levelCritical,
+		levelAlert,
+		levelEmergency,
+	}
 	return scale[min(n/100, len(scale)-1)]
 }
 
@@ -287,11 +315,13 @@ func cefLevel(n int) level {
 	return levelInfo
 }
 
-// nearText is how far into a text its level is looked for. Beyond, an upper-case ERROR is more often about an error than one.
+// nearText is how far into a text its level is looked for. Beyond, an upper-case ERROR is more
+// often about an error than one.
 const nearText = 64
 
-// textLevel finds the level in a line of text: the first whole upper-case level word near its start, or a level word in any case alone in brackets, as web
-// servers write it. "Terror" is no error.
+// textLevel finds the level in a line of text: the first whole upper-case level word near its
+// start, or a level word in any case alone in brackets, as web servers write it. "Terror" is no
+// error.
 func textLevel(text []byte) level {
 	if l := consoleLevel(text); l.word != nil {
 		return l
@@ -306,7 +336,8 @@ func textLevel(text []byte) level {
 			i++
 		}
 		word := text[start:i]
-		if len(word) < 3 || len(word) > 13 || start > 1 && text[start-1] == '-' && isWord(text[start-2]) {
+		if len(word) < 3 || len(word) > 13 ||
+			start > 1 && text[start-1] == '-' && isWord(text[start-2]) {
 			continue
 		}
 		if isUpper(word) {
@@ -314,7 +345,8 @@ func textLevel(text []byte) level {
 				return l
 			}
 		}
-		if start > 0 && i < len(text) && text[i] == ']' && (text[start-1] == '[' || text[start-1] == ':') {
+		if start > 0 && i < len(text) && text[i] == ']' &&
+			(text[start-1] == '[' || text[start-1] == ':') {
 			if l := textWord(strings.ToUpper(string(word))); l.word != nil {
 				return l
 			}
@@ -333,7 +365,8 @@ func consoleLevel(text []byte) level {
 	}
 	line, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
 	line = bytes.TrimSpace(line)
-	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' || bytes.IndexByte(line, ' ') >= 0 {
+	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' ||
+		bytes.IndexByte(line, ' ') >= 0 {
 		return level{}
 	}
 	switch string(text[:4]) {
@@ -353,7 +386,8 @@ func consoleLevel(text []byte) level {
 	return level{}
 }
 
-// textWord is the level that a word has when it stands in a text, where fewer words are unmistakable.
+// textWord is the level that a word has when it stands in a text, where fewer words are
+// unmistakable.
 func textWord(word string) level {
 	switch word {
 	case "TRACE", "FINEST", "FINER", "VERBOSE":

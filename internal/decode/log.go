@@ -20,14 +20,16 @@ const (
 	Object
 )
 
-// Value is the value of a field. Text is the text of a string with its escapes resolved, the digits of a number as they were written, true or false, or the JSON
-// of an array or object. It is valid until the decoder that made it reads the next log.
+// Value is the value of a field. Text is the text of a string with its escapes resolved, the digits
+// of a number as they were written, true or false, or the JSON of an array or object. It is valid
+// until the decoder that made it reads the next log.
 type Value struct {
 	Kind Kind
 	Text []byte
 }
 
-// Each calls f for the value itself, or for every member of an array (also of arrays within it), until f returns false. Null members are skipped.
+// Each calls f for the value itself, or for every member of an array (also of arrays within it),
+// until f returns false. Null members are skipped.
 func (v Value) Each(f func(Value) bool) { v.each(f) }
 
 func (v Value) each(f func(Value) bool) bool {
@@ -49,12 +51,14 @@ func (v Value) each(f func(Value) bool) bool {
 	return f(v)
 }
 
-// Log is a log as a decoder found it: lazily, with the fields that somebody asked for. It belongs to its decoder and is valid until the decoder reads the next
-// one; Entry makes a copy that lasts.
+// Log is a log as a decoder found it: lazily, with the fields that somebody asked for. It belongs
+// to its decoder and is valid until the decoder reads the next one; Entry makes a copy that lasts.
 //
-// A log is read in layers. The root is the record's own object. Above it lie the objects that the application wrote into it, such as JSON in the message: they
-// answer first for what the application knows best, the message and its own fields. Below it lie the objects that belong to it more loosely, such as the
-// envelope of a batch: they answer last. What the platform knows better than the application, time and place, is asked of the root first.
+// A log is read in layers. The root is the record's own object. Above it lie the objects that the
+// application wrote into it, such as JSON in the message: they answer first for what the
+// application knows best, the message and its own fields. Below it lie the objects that belong to
+// it more loosely, such as the envelope of a batch: they answer last. What the platform knows
+// better than the application, time and place, is asked of the root first.
 type Log struct {
 	d      *Decoder
 	rec    *models.Record
@@ -88,7 +92,10 @@ func (l *Log) Value(id FieldID) Value {
 	if l.shape != nil {
 		if at := l.shape.slots[id]; at >= 0 {
 			s := &l.root.spans[at]
-			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage && id != FieldContainer && !isTrace(id) { // nearly always
+			// nearly always
+			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage &&
+				id != FieldContainer &&
+				!isTrace(id) {
 				return Value{String, l.root.doc[s.start:s.end:s.end]}
 			}
 		} else if at == slotAbsent {
@@ -122,14 +129,20 @@ func (l *Log) value(id FieldID) Value {
 	return v
 }
 
-// Lookup finds any field by its dotted path, asked for beforehand or not. It is for templates and explanations: it may read the record again.
+// Lookup finds any field by its dotted path, asked for beforehand or not. It is for templates and
+// explanations: it may read the record again.
 func (l *Log) Lookup(path string) Value {
 	path = Canonical(path)
 	if id, ok := l.d.fields.ID(path); ok && path != "timestamp" {
 		return l.Value(id)
 	}
 	if path == "timestamp" {
-		return Value{String, l.d.keep(func(b []byte) []byte { return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano) })}
+		return Value{
+			String,
+			l.d.keep(
+				func(b []byte) []byte { return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano) },
+			),
+		}
 	}
 	x, c := l.d.ask(path)
 	var null Value
@@ -161,13 +174,15 @@ func (l *Log) Time() int64 {
 	return l.time
 }
 
-// TimeSource is where the time was read: the path of its field, "text" for the start of the text, or "kafka" for the record's timestamp.
+// TimeSource is where the time was read: the path of its field, "text" for the start of the text,
+// or "kafka" for the record's timestamp.
 func (l *Log) TimeSource() string {
 	l.findTime()
 	return l.timeFrom
 }
 
-// Source is where a field was read, for people: the path as the record spells it, or a word such as "text" or "header". It is empty for a field that is absent.
+// Source is where a field was read, for people: the path as the record spells it, or a word such as
+// "text" or "header". It is empty for a field that is absent.
 func (l *Log) Source(id FieldID) string {
 	if l.Value(id).Kind == Absent {
 		return ""
@@ -221,13 +236,19 @@ func (l *Log) Position() models.Position {
 	if l.rec == nil {
 		return l.pos
 	}
-	return models.Position{Topic: l.rec.Topic, Partition: l.rec.Partition, Offset: l.rec.Offset, Index: l.index}
+	return models.Position{
+		Topic:     l.rec.Topic,
+		Partition: l.rec.Partition,
+		Offset:    l.rec.Offset,
+		Index:     l.index,
+	}
 }
 
 // Format names the format that the log was read as.
 func (l *Log) Format() string { return l.format }
 
-// applicationFirst lists the layers in the order in which the application's own fields are looked for.
+// applicationFirst lists the layers in the order in which the application's own fields are looked
+// for.
 func (l *Log) applicationFirst() []*extractor {
 	if len(l.over)+len(l.under) == 0 {
 		return l.d.rootOnly[:]
@@ -276,7 +297,8 @@ func (l *Log) find(id FieldID) Value {
 	return l.findAny(id)
 }
 
-// findAny finds a field that is not well known: of whatever kind it is, null only when no layer knows better.
+// findAny finds a field that is not well known: of whatever kind it is, null only when no layer
+// knows better.
 func (l *Log) findAny(id FieldID) Value {
 	c := &l.d.plan.fields[id]
 	if len(l.over) == 0 && len(l.under) == 0 {
@@ -327,7 +349,8 @@ func (l *Log) valueOf(x *extractor, s span) Value {
 	return Value{String, l.d.resolved(t, s.flags)}
 }
 
-// findText finds a field that is a text. Empty texts, nulls and objects are passed over, and an array counts for its first text.
+// findText finds a field that is a text. Empty texts, nulls and objects are passed over, and an
+// array counts for its first text.
 func (l *Log) findText(id FieldID, layers []*extractor) Value {
 	c := &l.d.plan.fields[id]
 	for _, x := range layers {
@@ -361,7 +384,8 @@ func (l *Log) textOf(x *extractor, c *choice) (Value, slot) {
 	return Value{}, noSlot
 }
 
-// scalar is a span as a text, Absent when it is none. A number is text here: a service may be called 7.
+// scalar is a span as a text, Absent when it is none. A number is text here: a service may be
+// called 7.
 func (l *Log) scalar(x *extractor, s span) Value {
 	switch s.kind {
 	case String, Number, Bool:
@@ -383,7 +407,8 @@ func (l *Log) scalar(x *extractor, s span) Value {
 	return Value{}
 }
 
-// findService finds the service: what the log says, else the labels, the record's headers, and the container last.
+// findService finds the service: what the log says, else the labels, the record's headers, and the
+// container last.
 func (l *Log) findService() Value {
 	p, h := l.d.plan, &l.d.plan.hints
 	for _, x := range l.applicationFirst() {
@@ -393,7 +418,8 @@ func (l *Log) findService() Value {
 		}
 		at := noSlot
 		switch {
-		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && (x.has.has(h.level) || x.has.has(h.time)): // pino and bunyan
+		// pino and bunyan
+		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && (x.has.has(h.level) || x.has.has(h.time)):
 			at = h.name
 		case x.has.has(h.ident) && (x.has.has(h.pri) || x.has.has(h.pid)):
 			at = h.ident
@@ -471,7 +497,8 @@ func (l *Log) findTrace(id FieldID) Value {
 	return Value{String, h[36:52]}
 }
 
-// findTime finds the event time: the first readable and plausible one of the log, the start of its text, or the record's own.
+// findTime finds the event time: the first readable and plausible one of the log, the start of its
+// text, or the record's own.
 func (l *Log) findTime() {
 	if l.timeSeen {
 		return
@@ -525,7 +552,8 @@ func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
 			bad = bad || x.spans[s].kind > Null
 		}
 	}
-	if h := &p.hints; x.has.has(h.created) && x.has.has(h.levelName) { // Python's; elsewhere the word is about something else
+	// Python's; elsewhere the word is about something else
+	if h := &p.hints; x.has.has(h.created) && x.has.has(h.levelName) {
 		if t, ok := l.readTime(x, h.created); ok {
 			return t, "created", false
 		}
@@ -565,21 +593,26 @@ func (l *Log) readTime(x *extractor, at slot) (int64, bool) {
 	return t, ok && l.clock.plausible(t)
 }
 
-// lineStart is where a time may stand in a text: at the start, or behind the two fields that an access log has before it.
+// lineStart is where a time may stand in a text: at the start, or behind the two fields that an
+// access log has before it.
 func (l *Log) lineStart() []byte {
 	t := l.Value(FieldMessage).Text
-	if len(t) > 30 && t[1] == ',' && t[2] == ' ' && t[3] == '[' { // Ruby: E, [2026-05-04T10:11:12.345678 #1] ERROR -- cart: boom
+	// Ruby: E, [2026-05-04T10:11:12.345678 #1] ERROR -- cart: boom
+	if len(t) > 30 && t[1] == ',' && t[2] == ' ' && t[3] == '[' {
 		return t[3:]
 	}
 	if l.isText {
-		if i := bytes.IndexByte(t[:min(len(t), 256)], '['); i > 0 && len(t) > i+20 && t[i+3] == '/' && t[i+7] == '/' {
+		if i := bytes.IndexByte(t[:min(len(t), 256)], '['); i > 0 && len(t) > i+20 &&
+			t[i+3] == '/' &&
+			t[i+7] == '/' {
 			return t[i:]
 		}
 	}
 	return t
 }
 
-// findLevel finds how bad the log is. An inner level counts when the outer one may be a shipper's guess; without either, the text is looked at.
+// findLevel finds how bad the log is. An inner level counts when the outer one may be a shipper's
+// guess; without either, the text is looked at.
 func (l *Log) findLevel() {
 	if l.levelSeen {
 		return
@@ -654,18 +687,22 @@ func (l *Log) levelOf(x *extractor) (level, slot) {
 	if x.has.has(h.status) && x.has.has(h.ddsource) {
 		return l.readWord(x, h.status), h.status
 	}
-	if found.word == nil && x.has.has(h.clefTime) && (x.has.has(h.template) || x.has.has(h.rendered) || x.has.has(h.clefID)) {
+	if found.word == nil && x.has.has(h.clefTime) &&
+		(x.has.has(h.template) || x.has.has(h.rendered) || x.has.has(h.clefID)) {
 		return levelInfo, h.clefTime // CLEF leaves out the level of an information
 	}
 	return found, at
 }
 
-// refine lets the number beside a word say more than the word, when both mean the same: OTLP's severity text beside its number, and a LogEntry's own.
+// refine lets the number beside a word say more than the word, when both mean the same: OTLP's
+// severity text beside its number, and a LogEntry's own.
 func (l *Log) refine(x *extractor, found level, at slot) level {
 	h := &l.d.plan.hints
-	if at == h.level && found.severity > 0 && x.has.has(h.severity) && x.spans[h.severity].kind == Number {
+	if at == h.level && found.severity > 0 && x.has.has(h.severity) &&
+		x.spans[h.severity].kind == Number {
 		s := x.spans[h.severity]
-		if n, ok := smallNumber(x.doc[s.start:s.end]); ok && n > 0 && n <= 24 && (n-1)/4 == (found.severity-1)/4 {
+		if n, ok := smallNumber(x.doc[s.start:s.end]); ok && n > 0 && n <= 24 &&
+			(n-1)/4 == (found.severity-1)/4 {
 			found.severity = n
 		}
 	}
@@ -699,7 +736,8 @@ func (l *Log) readLevel(x *extractor, at slot) level {
 			if scale == scaleAny && x.has.has(h.shortMessage) {
 				scale = scaleSyslog
 			}
-			if at == h.bigLevel && (x.has.has(h.eventID) || x.has.has(h.channel) || x.has.has(h.resourceID)) {
+			if at == h.bigLevel &&
+				(x.has.has(h.eventID) || x.has.has(h.channel) || x.has.has(h.resourceID)) {
 				scale = scaleWindows
 			}
 			if l.d.plan.weak.has(at) && numberLevel(scale, n).severity == 0 {
@@ -735,7 +773,8 @@ func (l *Log) word(text []byte) level {
 	return v
 }
 
-// isAuditLevel says whether a word is one of the Kubernetes audit policy's, which say how much is recorded and nothing about how bad it is.
+// isAuditLevel says whether a word is one of the Kubernetes audit policy's, which say how much is
+// recorded and nothing about how bad it is.
 func isAuditLevel(word []byte) bool {
 	switch string(word) {
 	case "None", "Metadata", "Request", "RequestResponse":

@@ -6,8 +6,9 @@ import "bytes"
 //
 //	time="2026-05-04T10:11:12Z" level=warning msg="payment slow" order=A-1
 //
-// Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must be a level or a message; unless the topic is held to logfmt,
-// where a word by itself is a key that is true.
+// Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must
+// be a level or a message; unless the topic is held to logfmt, where a word by itself is a key that
+// is true.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	pairs, telling := 0, false
 	for i := 0; ; {
@@ -34,7 +35,8 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		}
 		telling = telling || isTelling(key)
 		var ok bool
-		if bytes.HasPrefix(b[i+1:], []byte("audit(")) { // the Linux audit daemon has pairs of its own, in which msg is the time
+		// the Linux audit daemon has pairs of its own, in which msg is the time
+		if bytes.HasPrefix(b[i+1:], []byte("audit(")) {
 			return dst, false
 		}
 		if dst, i, ok = appendPair(dst, key, b, i+1); !ok {
@@ -65,7 +67,8 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 	return appendQuoted(dst, b[start:i]), i, true
 }
 
-// appendPlainPairs appends pairs, of which there may be none, and says whether there was nothing else.
+// appendPlainPairs appends pairs, of which there may be none, and says whether there was nothing
+// else.
 func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
@@ -91,7 +94,16 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 // isTelling says whether a key is one of those that only a log has.
 func isTelling(key []byte) bool {
 	switch string(key) {
-	case "level", "lvl", "msg", "message", "severity", "loglevel", "log_level", "log.level", "error", "err":
+	case "level",
+		"lvl",
+		"msg",
+		"message",
+		"severity",
+		"loglevel",
+		"log_level",
+		"log.level",
+		"error",
+		"err":
 		return true
 	}
 	return false

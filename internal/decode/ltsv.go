@@ -6,9 +6,11 @@ import "bytes"
 //
 //	time:2026-05-04T10:11:12+00:00	level:error	message:payment failed	host:web-1
 //
-// Unless the topic is held to the format, there must be three of them at least, one of which only a log has.
+// Unless the topic is held to the format, there must be three of them at least, one of which only a
+// log has.
 func appendLTSV(dst, b []byte, held bool) ([]byte, bool) {
-	if bytes.IndexByte(b, '\n') >= 0 || !held && bytes.Count(b[:min(len(b), 4096)], []byte("\t")) < 2 {
+	if bytes.IndexByte(b, '\n') >= 0 ||
+		!held && bytes.Count(b[:min(len(b), 4096)], []byte("\t")) < 2 {
 		return dst, false
 	}
 	pairs, telling := 0, false

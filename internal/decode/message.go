@@ -33,8 +33,8 @@ func (l *Log) findMessage() Value {
 	return Value{}
 }
 
-// messageOf finds the span of the message in one layer. Objects under the keys log and event are messages only where there is no other: ECS keeps facts about
-// the log there.
+// messageOf finds the span of the message in one layer. Objects under the keys log and event are
+// messages only where there is no other: ECS keeps facts about the log there.
 func (l *Log) messageOf(x *extractor) (span, slot) {
 	p := l.d.plan
 	c := &p.fields[FieldMessage]
@@ -75,7 +75,8 @@ func isMessage(s span) bool {
 	return s.kind > Null && s.end > s.start && !(s.kind == Array && s.end-s.start <= 2)
 }
 
-// tidy cuts what is no part of a message: one newline at the end, and, where there can be any, the codes that colour a terminal.
+// tidy cuts what is no part of a message: one newline at the end, and, where there can be any, the
+// codes that colour a terminal.
 func (l *Log) tidy(t []byte, codes bool) []byte {
 	if n := len(t); n > 0 && t[n-1] == '\n' {
 		t = t[:n-1]
@@ -112,7 +113,8 @@ func appendPlain(dst, t []byte) []byte {
 	}
 }
 
-// journalBytes is a MESSAGE that journald wrote as an array of bytes because it is no UTF-8. An array of anything else is one of texts, of which v is the first.
+// journalBytes is a MESSAGE that journald wrote as an array of bytes because it is no UTF-8. An
+// array of anything else is one of texts, of which v is the first.
 func (l *Log) journalBytes(x *extractor, s span, v Value) Value {
 	whole := true
 	text := l.d.keep(func(b []byte) []byte {
@@ -143,7 +145,8 @@ func (l *Log) rendered(x *extractor) []byte {
 	h := &l.d.plan.hints
 	at, event := h.template, x.doc
 	if !x.has.has(at) {
-		if at = h.bigTemplate; x.has.has(h.bigProperties) && x.spans[h.bigProperties].kind == Object {
+		if at = h.bigTemplate; x.has.has(h.bigProperties) &&
+			x.spans[h.bigProperties].kind == Object {
 			event = x.doc[x.spans[h.bigProperties].start:x.spans[h.bigProperties].end]
 		}
 	}
@@ -156,16 +159,22 @@ func (l *Log) rendered(x *extractor) []byte {
 	}
 	var formatted [][]byte
 	if x.has.has(h.renderings) && x.spans[h.renderings].kind == Array {
-		Value{Array, x.doc[x.spans[h.renderings].start:x.spans[h.renderings].end]}.Each(func(v Value) bool {
-			formatted = append(formatted, v.Text)
-			return true
-		})
+		Value{
+			Array,
+			x.doc[x.spans[h.renderings].start:x.spans[h.renderings].end],
+		}.Each(
+			func(v Value) bool {
+				formatted = append(formatted, v.Text)
+				return true
+			},
+		)
 	}
 	return l.d.keep(func(b []byte) []byte { return appendRendered(b, template, event, formatted) })
 }
 
-// appendRendered puts the properties of an event into the holes of its template: {Name}, {@Name}, {Name,10:F2}. Holes with a format take the texts that were
-// formatted by the program, where it sent them. A hole without property stays as it is.
+// appendRendered puts the properties of an event into the holes of its template: {Name}, {@Name},
+// {Name,10:F2}. Holes with a format take the texts that were formatted by the program, where it
+// sent them. A hole without property stays as it is.
 func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 	for len(template) > 0 {
 		i := bytes.IndexAny(template, "{}")

@@ -3,7 +3,8 @@ package decode
 // maxAnyDepth is how deep a value of OpenTelemetry's data model may nest; deeper parts are null.
 const maxAnyDepth = 64
 
-// otlpJSON emits the log records of an export request in OTLP's JSON. A log has three layers: the record, its resource, and its attributes.
+// otlpJSON emits the log records of an export request in OTLP's JSON. A log has three layers: the
+// record, its resource, and its attributes.
 func (d *Decoder) otlpJSON(resourceLogs []byte) {
 	count := 0
 	elements(resourceLogs, func(s span) bool {
@@ -154,7 +155,8 @@ func appendAny(dst, any []byte, depth int) []byte {
 			dst = appendAnyArray(dst, value, v.kind, depth+1)
 		case "kvlistValue":
 			dst = append(dst, '{')
-			if list, s := member(value, []byte("values")); v.kind == Object && s.kind == Array && depth < maxAnyDepth {
+			if list, s := member(value, []byte("values")); v.kind == Object && s.kind == Array &&
+				depth < maxAnyDepth {
 				dst = appendPairs(dst, list, depth+1)
 			}
 			dst = append(dst, '}')

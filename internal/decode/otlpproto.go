@@ -8,9 +8,10 @@ import (
 	"strconv"
 )
 
-// otlpProto emits the log records of an export request in OTLP's protobuf, and says whether the bytes are one. It checks the whole message first, strictly enough
-// that no text is mistaken for it. Senders write fields in whatever order they like, the resource behind the logs it belongs to for example, so each message
-// is gone through once for each kind of field that is wanted.
+// otlpProto emits the log records of an export request in OTLP's protobuf, and says whether the
+// bytes are one. It checks the whole message first, strictly enough that no text is mistaken for
+// it. Senders write fields in whatever order they like, the resource behind the logs it belongs to
+// for example, so each message is gone through once for each kind of field that is wanted.
 func (d *Decoder) otlpProto(b []byte) bool {
 	records, ok := checkLogs(b)
 	if !ok {
@@ -95,7 +96,11 @@ func (d *Decoder) protoLogRecord(record, scope []byte) {
 	})
 	d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), record, 6), '}')
 	// Nobody can search the bytes of a protobuf: raw is the same log as JSON.
-	d.raw = append(append(append(append(append(d.raw[:0], b...), `,"attributes":`...), d.shared...), `,"resource":`...), d.shared2...)
+	d.raw = append(
+		append(
+			append(append(append(d.raw[:0], b...), `,"attributes":`...), d.shared...),
+			`,"resource":`...),
+		d.shared2...)
 	if len(b) == 1 {
 		d.raw = append(append(d.raw[:0], `{"attributes":`...), d.shared...)
 		d.raw = append(append(d.raw, `,"resource":`...), d.shared2...)
@@ -228,7 +233,8 @@ type protoField struct {
 	bytes  []byte
 }
 
-// protoFields calls f for each field of a message, until f returns false, and says whether the message is well formed so far.
+// protoFields calls f for each field of a message, until f returns false, and says whether the
+// message is well formed so far.
 func protoFields(b []byte, f func(protoField) bool) bool {
 	for len(b) > 0 {
 		tag, n := binary.Uvarint(b)
@@ -269,7 +275,8 @@ func protoFields(b []byte, f func(protoField) bool) bool {
 	return true
 }
 
-// wires are the fields of a message and their wire types. A message with any other field is another message.
+// wires are the fields of a message and their wire types. A message with any other field is another
+// message.
 type wires map[uint64]uint8
 
 var (
@@ -300,7 +307,11 @@ func checkLogs(b []byte) (records int, ok bool) {
 					case 2:
 						return f.value <= 24
 					case 6:
-						return checkMessage(f.bytes, keyValueWires, func(protoField) bool { return true })
+						return checkMessage(
+							f.bytes,
+							keyValueWires,
+							func(protoField) bool { return true },
+						)
 					case 9:
 						return len(f.bytes) == 16 || len(f.bytes) == 0
 					case 10:

@@ -11,8 +11,9 @@ type slot int32
 
 const noSlot slot = -1
 
-// plan is what an extractor looks for: a tree of keys, in which every path of interest is spelled in all the ways in which records spell it, nested or as a
-// literal dotted key, each spelling with a slot of its own. It is immutable and shared by the extractors of a decoder.
+// plan is what an extractor looks for: a tree of keys, in which every path of interest is spelled
+// in all the ways in which records spell it, nested or as a literal dotted key, each spelling with
+// a slot of its own. It is immutable and shared by the extractors of a decoder.
 type plan struct {
 	nodes []node
 	slots int
@@ -24,9 +25,10 @@ type node struct {
 	parent int32
 	slot   slot // of the object itself
 	edges  map[string]edge
-	loose  map[string]slot // keys by a coarser spelling: folded to lower case, or a label's with . and / as _
-	labels bool            // the object holds Kubernetes labels
-	below  bitset          // the slots of everything under the node
+	// keys by a coarser spelling: folded to lower case, or a label's with . and / as _
+	loose  map[string]slot
+	labels bool   // the object holds Kubernetes labels
+	below  bitset // the slots of everything under the node
 }
 
 // edge is where a key leads: to a value of interest, to an object in which there are some, or both.
@@ -39,8 +41,8 @@ func newPlan() *plan {
 	return &plan{nodes: []node{{edges: map[string]edge{}, loose: map[string]slot{}}}}
 }
 
-// add asks for a path and returns the slots of its spellings, the most literal first: a literal dotted key beats a nested one. Keys of fold paths are
-// recognised in any case.
+// add asks for a path and returns the slots of its spellings, the most literal first: a literal
+// dotted key beats a nested one. Keys of fold paths are recognised in any case.
 func (p *plan) add(path string, fold bool) []slot {
 	if head, label, ok := cutLabel(path); ok {
 		return p.spell(nil, 0, append(strings.Split(head, "."), label), fold)
@@ -48,7 +50,8 @@ func (p *plan) add(path string, fold bool) []slot {
 	return p.spell(nil, 0, strings.Split(path, "."), fold)
 }
 
-// maxSegments is how many segments a path may have for every spelling between the literal and the nested one to be looked for; there are 2^(n-1) of them.
+// maxSegments is how many segments a path may have for every spelling between the literal and the
+// nested one to be looked for; there are 2^(n-1) of them.
 const maxSegments = 5
 
 func (p *plan) spell(slots []slot, at int32, segs []string, fold bool) []slot {
@@ -88,7 +91,8 @@ func (p *plan) leaf(at int32, key string, fold bool) slot {
 	return e.slot
 }
 
-// loosen records the first claim to a coarse spelling; candidates are added in order, so the likeliest has it.
+// loosen records the first claim to a coarse spelling; candidates are added in order, so the
+// likeliest has it.
 func loosen(m map[string]slot, key string, s slot) {
 	if _, taken := m[key]; !taken {
 		m[key] = s
@@ -102,7 +106,15 @@ func (p *plan) child(at int32, key string) int32 {
 	}
 	if e.child == 0 {
 		e.child = int32(len(p.nodes))
-		p.nodes = append(p.nodes, node{parent: at, edges: map[string]edge{}, loose: map[string]slot{}, labels: isLabels(key)})
+		p.nodes = append(
+			p.nodes,
+			node{
+				parent: at,
+				edges:  map[string]edge{},
+				loose:  map[string]slot{},
+				labels: isLabels(key),
+			},
+		)
 		p.nodes[at].edges[key] = e
 	}
 	return e.child
@@ -130,8 +142,9 @@ func (p *plan) finish() {
 	fill(0)
 }
 
-// resolve finds where a key of a node leads. An inexact answer is a spelling of the key that the path does not have: another case, a dedotted label, the
-// underscore that GELF puts before its additional fields, or the second @ with which CLEF escapes one.
+// resolve finds where a key of a node leads. An inexact answer is a spelling of the key that the
+// path does not have: another case, a dedotted label, the underscore that GELF puts before its
+// additional fields, or the second @ with which CLEF escapes one.
 func (p *plan) resolve(at int32, key string) (e edge, exact bool) {
 	n := &p.nodes[at]
 	if e, ok := n.edges[key]; ok {
@@ -157,13 +170,16 @@ func (p *plan) resolve(at int32, key string) (e edge, exact bool) {
 	return edge{slot: noSlot}, true
 }
 
-// isLabels says whether an object of this name holds Kubernetes labels or annotations, whose keys writers dedot in ways of their own.
+// isLabels says whether an object of this name holds Kubernetes labels or annotations, whose keys
+// writers dedot in ways of their own.
 func isLabels(key string) bool {
 	key = key[strings.LastIndexByte(key, '.')+1:]
-	return key == "labels" || key == "annotations" || strings.HasSuffix(key, "_labels") || strings.HasSuffix(key, "_annotations")
+	return key == "labels" || key == "annotations" || strings.HasSuffix(key, "_labels") ||
+		strings.HasSuffix(key, "_annotations")
 }
 
-// cutLabel splits a path that names one label in an object of labels. The label's own dots separate nothing.
+// cutLabel splits a path that names one label in an object of labels. The label's own dots separate
+// nothing.
 func cutLabel(path string) (head, label string, ok bool) {
 	at := 0
 	for seg := range strings.SplitSeq(path, ".") {

@@ -19,29 +19,35 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// maxLine is the longest line of a file that is taken for a record. Brokers refuse larger ones long before.
+// maxLine is the longest line of a file that is taken for a record. Brokers refuse larger ones long
+// before.
 const maxLine = 64 << 20
 
 // ReadOptions say how a file of records is read. The zero ReadOptions read one record a line.
 type ReadOptions struct {
-	Topic  string    // of the records that name none
-	Time   time.Time // of the records that have none
-	Corpus bool      // each line describes a record, as a golden file does: {"id", "format", "topic", "key", "headers", "ts_ms", "value" or "value_b64"}
-	Whole  bool      // the file is a single record, as a file of protobuf must be
+	Topic string    // of the records that name none
+	Time  time.Time // of the records that have none
+	// each line describes a record, as a golden file does: {"id", "format", "topic", "key",
+	// "headers", "ts_ms", "value" or "value_b64"}
+	Corpus bool
+	Whole  bool // the file is a single record, as a file of protobuf must be
 }
 
 // Sample is a record of a file.
 type Sample struct {
 	models.Record
-	ID     string // the line's own name, in a corpus
-	Format string // the format that the line says it is in, in a corpus; for people, and for formats that cannot be told by their bytes
-	Line   int    // counted from 1
-	Timed  bool   // the record has a time of its own
+	ID string // the line's own name, in a corpus
+	// the format that the line says it is in, in a corpus; for people, and for formats that cannot
+	// be told by their bytes
+	Format string
+	Line   int  // counted from 1
+	Timed  bool // the record has a time of its own
 }
 
-// ReadFile reads the records of a file, or of the standard input for "-". The file may be compressed with gzip or zstd. Offsets count lines from 0. Each record
-// owns its memory. A line that cannot be read yields an error that names it, and the next line is read all the same; an error of the file is the last thing that
-// is yielded.
+// ReadFile reads the records of a file, or of the standard input for "-". The file may be
+// compressed with gzip or zstd. Offsets count lines from 0. Each record owns its memory. A line
+// that cannot be read yields an error that names it, and the next line is read all the same; an
+// error of the file is the last thing that is yielded.
 func ReadFile(name string, o ReadOptions) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		if name == "-" {
@@ -76,7 +82,13 @@ func Read(r io.Reader, name string, o ReadOptions) iter.Seq2[Sample, error] {
 		}
 		if o.Whole {
 			value, err := io.ReadAll(io.LimitReader(r, maxLine))
-			yield(Sample{Record: models.Record{Topic: o.Topic, Timestamp: o.Time, Value: value}, Line: 1}, err)
+			yield(
+				Sample{
+					Record: models.Record{Topic: o.Topic, Timestamp: o.Time, Value: value},
+					Line:   1,
+				},
+				err,
+			)
 			return
 		}
 		for n := 1; ; n++ {
@@ -91,7 +103,15 @@ func Read(r io.Reader, name string, o ReadOptions) iter.Seq2[Sample, error] {
 				}
 				return
 			}
-			s := Sample{Line: n, Record: models.Record{Topic: o.Topic, Offset: int64(n - 1), Timestamp: o.Time, Value: line}}
+			s := Sample{
+				Line: n,
+				Record: models.Record{
+					Topic:     o.Topic,
+					Offset:    int64(n - 1),
+					Timestamp: o.Time,
+					Value:     line,
+				},
+			}
 			if o.Corpus {
 				if len(bytes.TrimSpace(line)) == 0 {
 					continue

@@ -53,7 +53,8 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// A line of a corpus describes its record; one that cannot be read is named, and the next is read all the same.
+// A line of a corpus describes its record; one that cannot be read is named, and the next is read
+// all the same.
 func TestReadCorpus(t *testing.T) {
 	const text = `{"id":"a","format":"zap","ts_ms":5,"headers":{"service":"x"},"key":"k","topic":"t","value":"hello"}
 oops
@@ -65,7 +66,10 @@ oops
 			got = append(got, err.Error()[:9])
 			continue
 		}
-		got = append(got, fmt.Sprintf("%s %s %q %v %d", s.ID, s.Key, s.Value, s.Value == nil, len(s.Headers)))
+		got = append(
+			got,
+			fmt.Sprintf("%s %s %q %v %d", s.ID, s.Key, s.Value, s.Value == nil, len(s.Headers)),
+		)
 	}
 	want := `a k "hello" false 1|corpus:2:|b  "\x00\x01" false 0|c  "" true 0`
 	if strings.Join(got, "|") != want {

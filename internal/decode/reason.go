@@ -1,25 +1,30 @@
 package decode
 
-// Reason is why a record, or one member of a batch, yields no log: a short constant word, fit for a metric's label.
+// Reason is why a record, or one member of a batch, yields no log: a short constant word, fit for a
+// metric's label.
 type Reason string
 
 const (
-	Tombstone  Reason = "tombstone"   // no value at all: the record deletes a key of a compacted topic
+	// no value at all: the record deletes a key of a compacted topic
+	Tombstone  Reason = "tombstone"
 	Empty      Reason = "empty"       // a value without content
 	EmptyBatch Reason = "empty_batch" // a batch of no logs
-	Control    Reason = "control"     // a message of the transport to itself, such as CloudWatch's test of a subscription
+	// a message of the transport to itself, such as CloudWatch's test of a subscription
+	Control Reason = "control"
 
-	InvalidJSON    Reason = "invalid_json"        // not JSON, where the format demands it
-	InvalidMember  Reason = "invalid_member"      // a member of a batch that is no log
-	InvalidFormat  Reason = "invalid_format"      // not of the format to which the records are held
-	Schema         Reason = "schema"              // Avro or protobuf, framed for a schema registry
-	Binary         Reason = "binary"              // neither text nor a binary format that is known
-	Bomb           Reason = "decompression_bomb"  // more than a record may expand to
-	Corrupt        Reason = "corrupt_compression" // compressed, but the bytes are damaged
-	TooManyMembers Reason = "too_many_members"    // the rest of a batch of more logs than a record may hold
+	InvalidJSON   Reason = "invalid_json"        // not JSON, where the format demands it
+	InvalidMember Reason = "invalid_member"      // a member of a batch that is no log
+	InvalidFormat Reason = "invalid_format"      // not of the format to which the records are held
+	Schema        Reason = "schema"              // Avro or protobuf, framed for a schema registry
+	Binary        Reason = "binary"              // neither text nor a binary format that is known
+	Bomb          Reason = "decompression_bomb"  // more than a record may expand to
+	Corrupt       Reason = "corrupt_compression" // compressed, but the bytes are damaged
+	// the rest of a batch of more logs than a record may hold
+	TooManyMembers Reason = "too_many_members"
 )
 
-// Drop says that nothing is wrong: there was no log in the record. Any other reason is an error, and the record is worth keeping for whoever looks into it.
+// Drop says that nothing is wrong: there was no log in the record. Any other reason is an error,
+// and the record is worth keeping for whoever looks into it.
 func (r Reason) Drop() bool {
 	switch r {
 	case Tombstone, Empty, EmptyBatch, Control:
@@ -32,10 +37,11 @@ func (r Reason) Drop() bool {
 type Notice uint8
 
 const (
-	NoticeTime      Notice = iota // the time was unreadable, absurd or in the future: the record's was taken
-	NoticeRepaired                // JSON that was cut off: read up to the cut
-	NoticePartial                 // a part of a line that a container runtime split
-	NoticeFieldsCut               // an entry had more fields than are copied
+	// the time was unreadable, absurd or in the future: the record's was taken
+	NoticeTime      Notice = iota
+	NoticeRepaired         // JSON that was cut off: read up to the cut
+	NoticePartial          // a part of a line that a container runtime split
+	NoticeFieldsCut        // an entry had more fields than are copied
 	noticeCount
 )
 

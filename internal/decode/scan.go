@@ -13,11 +13,12 @@ const (
 	cut    = -2 // the bytes end within a value
 )
 
-// maxDigits is the longest number that is taken for one. A longer one is kept as text: nothing in a log is counted with five hundred digits, and whoever turns
-// them into a number pays for each.
+// maxDigits is the longest number that is taken for one. A longer one is kept as text: nothing in a
+// log is counted with five hundred digits, and whoever turns them into a number pays for each.
 const maxDigits = 512
 
-// A word of eight bytes is searched at once: (w^pattern - ones) &^ (w^pattern) & tops has its lowest bit set in the first byte that equals the pattern.
+// A word of eight bytes is searched at once: (w^pattern - ones) &^ (w^pattern) & tops has its
+// lowest bit set in the first byte that equals the pattern.
 const (
 	ones    = 0x0101010101010101
 	tops    = 0x8080808080808080
@@ -96,8 +97,9 @@ func wideness(seen uint64) uint8 {
 	return 0
 }
 
-// skipContainer returns the index behind the bracket that closes the container whose opening bracket, open, was just read. It looks at strings and brackets
-// only, needs no stack however deep the container is, and checks the pairing of the innermost 64 brackets.
+// skipContainer returns the index behind the bracket that closes the container whose opening
+// bracket, open, was just read. It looks at strings and brackets only, needs no stack however deep
+// the container is, and checks the pairing of the innermost 64 brackets.
 func skipContainer(b []byte, i int, open byte) int {
 	depth, shape := 1, uint64(open>>5&1) // '[' is 0x5b, '{' is 0x7b: the bit tells them apart
 	for i < len(b) {
@@ -131,7 +133,9 @@ func scanScalar(b []byte, i int) (end int, kind Kind) {
 	if i >= 0 && i <= len(b)-8 {
 		w := word(b[i : i+8 : i+8])
 		n := bits.TrailingZeros64(notDigits(w)) >> 3
-		if c := byte(w >> (8 * uint(n&7))); n&7 != 0 && (c == ',' || c == '}') && (n == 1 || byte(w) != '0') { // most numbers
+		// most numbers
+		if c := byte(w >> (8 * uint(n&7))); n&7 != 0 && (c == ',' || c == '}') &&
+			(n == 1 || byte(w) != '0') {
 			return i + n, Number
 		}
 	}
@@ -149,13 +153,15 @@ func scanScalar(b []byte, i int) (end int, kind Kind) {
 	return i, kind
 }
 
-// notDigits has bits set where there is anything but a digit among eight bytes; the lowest of them is the first byte's.
+// notDigits has bits set where there is anything but a digit among eight bytes; the lowest of them
+// is the first byte's.
 func notDigits(w uint64) uint64 {
 	w ^= ones * '0'
 	return (w + ones*(0x80-10) | w) & tops
 }
 
-// scalarKind tells numbers from literals. What JSON does not know but writers of JSON write, NaN and Infinity, is text.
+// scalarKind tells numbers from literals. What JSON does not know but writers of JSON write, NaN
+// and Infinity, is text.
 func scalarKind(t []byte) Kind {
 	if len(t) == 0 {
 		return Absent
@@ -260,7 +266,8 @@ func scanValue(b []byte, i int) (int, span) {
 	return e, span{int32(i), int32(e), kind, 0}
 }
 
-// members calls f for each member of the object that begins at b[0], until f returns false, and returns the index behind the object.
+// members calls f for each member of the object that begins at b[0], until f returns false, and
+// returns the index behind the object.
 func members(b []byte, f func(key []byte, keyFlags uint8, v span) bool) int {
 	i := skipBlank(b, 1)
 	if i < len(b) && b[i] == '}' {
@@ -308,7 +315,8 @@ func members(b []byte, f func(key []byte, keyFlags uint8, v span) bool) int {
 	}
 }
 
-// elements calls f for each element of the array that begins at b[0], until f returns false, and returns the index behind the array.
+// elements calls f for each element of the array that begins at b[0], until f returns false, and
+// returns the index behind the array.
 func elements(b []byte, f func(v span) bool) int {
 	i := skipBlank(b, 1)
 	if i < len(b) && b[i] == ']' {
@@ -337,7 +345,8 @@ func elements(b []byte, f func(v span) bool) int {
 	}
 }
 
-// appendText appends the text of a string: escapes resolved, and whatever is no UTF-8 replaced by U+FFFD.
+// appendText appends the text of a string: escapes resolved, and whatever is no UTF-8 replaced by
+// U+FFFD.
 func appendText(dst, s []byte, flags uint8) []byte {
 	if flags&escaped == 0 {
 		if flags&wide == 0 || utf8.Valid(s) {
@@ -365,7 +374,8 @@ func appendText(dst, s []byte, flags uint8) []byte {
 	return dst
 }
 
-// appendEscape resolves the escape that begins at s[i] and returns the index behind it. An escape that JSON does not know stands for the character itself.
+// appendEscape resolves the escape that begins at s[i] and returns the index behind it. An escape
+// that JSON does not know stands for the character itself.
 func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	if i+1 >= len(s) {
 		return append(dst, '\\'), len(s)
@@ -398,7 +408,8 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 		}
 		return utf8.AppendRune(dst, utf8.RuneError), i + 6
 	default:
-		if c >= utf8.RuneSelf { // a rune of several bytes: it is copied, and checked, with the text that follows
+		// a rune of several bytes: it is copied, and checked, with the text that follows
+		if c >= utf8.RuneSelf {
 			return dst, i + 1
 		}
 		return append(dst, c), i + 2
@@ -442,7 +453,8 @@ func appendValid(dst, s []byte) []byte {
 	return dst
 }
 
-// plainRun is the length of a start of s in which nothing needs an escape. It stops early rather than look at single bytes.
+// plainRun is the length of a start of s in which nothing needs an escape. It stops early rather
+// than look at single bytes.
 func plainRun(s []byte) int {
 	i := 0
 	for i >= 0 && i <= len(s)-8 {

@@ -2,11 +2,13 @@ package decode
 
 import "bytes"
 
-// shape is what was found out about the logs that have the same fields: which candidate each well-known field is read from. Programs write the same fields again
-// and again, so that the search among the candidates is done once for a shape, and not for every log.
+// shape is what was found out about the logs that have the same fields: which candidate each
+// well-known field is read from. Programs write the same fields again and again, so that the search
+// among the candidates is done once for a shape, and not for every log.
 //
-// A shape knows which fields are there, not what is in them. It names a candidate only where no better one is there at all; that the candidate is a plain text
-// in this log too is looked at each time, and if it is not, the search is done as if there were no shape.
+// A shape knows which fields are there, not what is in them. It names a candidate only where no
+// better one is there at all; that the candidate is a plain text in this log too is looked at each
+// time, and if it is not, the search is done as if there were no shape.
 type shape struct {
 	has   bitset
 	slots []slot // by FieldID
@@ -26,7 +28,8 @@ const (
 // shapeCount is how many shapes are remembered; each takes about a kilobyte.
 const shapeCount = 32
 
-// shapeOf returns the shape of the object that the root has just read. A shape that was not met before, or was forgotten, knows nothing yet.
+// shapeOf returns the shape of the object that the root has just read. A shape that was not met
+// before, or was forgotten, knows nothing yet.
 func (d *Decoder) shapeOf() *shape {
 	if s := d.lastShape; s != nil && s.same(d.root.has) {
 		return s
@@ -51,7 +54,9 @@ func (d *Decoder) shapeOf() *shape {
 	s.level = slotUnknown
 	h := &d.plan.hints
 	s.partial = s.has.has(h.partialMessage) || s.has.has(h.partialID)
-	if n, only := d.plan.level.present(s.has); n == 1 && !s.has.has(h.auditID) && !s.has.has(h.auditLevel) && d.plan.scales[only] == scaleAny {
+	if n, only := d.plan.level.present(s.has); n == 1 && !s.has.has(h.auditID) &&
+		!s.has.has(h.auditLevel) &&
+		d.plan.scales[only] == scaleAny {
 		s.level = only
 	}
 	return s
@@ -91,7 +96,8 @@ func (l *Log) learn(id FieldID, v Value) {
 	case FieldRaw, FieldLevel:
 		return
 	case FieldMessage:
-		if v.Kind == String && !l.root.has.has(h.syslogTag) && !l.root.has.has(h.template) && first != h.journalMessage {
+		if v.Kind == String && !l.root.has.has(h.syslogTag) && !l.root.has.has(h.template) &&
+			first != h.journalMessage {
 			s = first
 		}
 	case FieldService:
@@ -116,7 +122,8 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = slotAbsent
 		}
 	}
-	if s >= 0 && v.Kind != Absent && s != slot(l.from[id]) { // a better candidate is there but empty in this log
+	// a better candidate is there but empty in this log
+	if s >= 0 && v.Kind != Absent && s != slot(l.from[id]) {
 		s = slotUnknown
 	}
 	l.shape.slots[id] = s
@@ -125,22 +132,28 @@ func (l *Log) learn(id FieldID, v Value) {
 // nobody says whether nothing that could name the service is there.
 func (l *Log) nobody() bool {
 	p, has := l.d.plan, l.root.has
-	return firstPresent(&p.serviceLabels, has) == slotUnknown && firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
-		!has.has(p.hints.name) && !has.has(p.hints.eventSource)
+	return firstPresent(&p.serviceLabels, has) == slotUnknown &&
+		firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
+		!has.has(p.hints.name) &&
+		!has.has(p.hints.eventSource)
 }
 
 // known answers what the shape knows of a field; ok is false where it must be searched.
 func (l *Log) known(id FieldID) (v Value, ok bool) {
 	at := l.shape.slots[id]
 	if at < 0 {
-		return Value{}, at == slotAbsent || at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
+		return Value{}, at == slotAbsent ||
+			at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
 	}
 	s := &l.root.spans[at]
-	if s.flags&(escaped|wide) != 0 || s.kind != String && (s.kind != Number || id < FieldWellKnown) {
+	if s.flags&(escaped|wide) != 0 ||
+		s.kind != String && (s.kind != Number || id < FieldWellKnown) {
 		return Value{}, false
 	}
 	t := l.root.doc[s.start:s.end:s.end]
-	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' || id == FieldContainer && t[0] == '/' || isTrace(id) && bytes.IndexByte(t, '/') >= 0 {
+	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' ||
+		id == FieldContainer && t[0] == '/' ||
+		isTrace(id) && bytes.IndexByte(t, '/') >= 0 {
 		return Value{}, false
 	}
 	return Value{s.kind, t}, true

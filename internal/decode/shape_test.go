@@ -7,15 +7,24 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What a log has does not depend on the logs that were read before it: an identity of a trace is what stands behind the last slash, the first time and every other time.
+// What a log has does not depend on the logs that were read before it: an identity of a trace is
+// what stands behind the last slash, the first time and every other time.
 func TestTracesOfAShape(t *testing.T) {
 	d, err := New(Config{}, NewFields("message"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	read := func(doc string) (trace string) {
-		record := models.Record{Topic: "logs", Timestamp: time.Unix(1_767_600_000, 0), Value: []byte(doc)}
-		d.Decode(&record, func(l *Log) { trace = string(l.Value(FieldTraceID).Text) }, func(reason Reason, detail string) { t.Errorf("%s: %s", reason, detail) })
+		record := models.Record{
+			Topic:     "logs",
+			Timestamp: time.Unix(1_767_600_000, 0),
+			Value:     []byte(doc),
+		}
+		d.Decode(
+			&record,
+			func(l *Log) { trace = string(l.Value(FieldTraceID).Text) },
+			func(reason Reason, detail string) { t.Errorf("%s: %s", reason, detail) },
+		)
 		return trace
 	}
 	for range 3 {

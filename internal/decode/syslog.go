@@ -12,8 +12,9 @@ type header struct {
 	host  []byte
 }
 
-// appendSyslog rewrites a line of syslog: RFC 5424, its predecessor in all the shapes that RFC 3164 found in the wild, and the latter as daemons write it to files,
-// without a priority. The line may have the count of its bytes before it, as on a stream.
+// appendSyslog rewrites a line of syslog: RFC 5424, its predecessor in all the shapes that RFC 3164
+// found in the wild, and the latter as daemons write it to files, without a priority. The line may
+// have the count of its bytes before it, as on a stream.
 //
 //	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
@@ -42,7 +43,8 @@ func appendSyslog(dst, b []byte) (out []byte, name string, ok bool) {
 	return append3164(dst, rest, priority, h)
 }
 
-// append5424 appends the fields behind the version: time, host, application, process and message ID, structured data, and the text.
+// append5424 appends the fields behind the version: time, host, application, process and message
+// ID, structured data, and the text.
 func append5424(dst, b []byte, priority int, h header) ([]byte, bool) {
 	var field [5][]byte
 	for i := range field {
@@ -153,10 +155,12 @@ func unslash(t []byte) []byte {
 	return out
 }
 
-// append3164 appends the fields behind a priority: time, host and tag where they are there, and the text.
+// append3164 appends the fields behind a priority: time, host and tag where they are there, and the
+// text.
 func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
 	b = bytes.TrimLeft(b, " ")
-	if n := digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' { // Cisco's sequence number
+	// Cisco's sequence number
+	if n := digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' {
 		b = b[n+2:]
 	}
 	b = bytes.TrimLeft(b, " *")
@@ -224,9 +228,11 @@ func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 	return app, pid, bytes.TrimPrefix(b[i+1:], []byte(" ")), true
 }
 
-// isHost says whether a word can be the name or address of a machine, and is not the tag that follows it.
+// isHost says whether a word can be the name or address of a machine, and is not the tag that
+// follows it.
 func isHost(word []byte) bool {
-	if len(word) == 0 || len(word) > 255 || word[len(word)-1] == ':' || word[len(word)-1] == ']' || word[0] == '%' {
+	if len(word) == 0 || len(word) > 255 || word[len(word)-1] == ':' || word[len(word)-1] == ']' ||
+		word[0] == '%' {
 		return false
 	}
 	for _, c := range word {
@@ -237,7 +243,8 @@ func isHost(word []byte) bool {
 	return true
 }
 
-// appendBareSyslog rewrites a line of a syslog file. It must have time, host and tag, or it is a text with a time.
+// appendBareSyslog rewrites a line of a syslog file. It must have time, host and tag, or it is a
+// text with a time.
 func appendBareSyslog(dst, b []byte) ([]byte, string, bool) {
 	if month(b) == 0 || len(b) < 20 {
 		return dst, "", false

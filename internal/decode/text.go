@@ -35,8 +35,9 @@ type winner struct {
 	format    format
 }
 
-// formatted reads a line in whichever format it is, and says whether it is in one. The formats exclude each other, so the order in which they are tried matters
-// for speed only: the one of the partition's previous record is first.
+// formatted reads a line in whichever format it is, and says whether it is in one. The formats
+// exclude each other, so the order in which they are tried matters for speed only: the one of the
+// partition's previous record is first.
 func (d *Decoder) formatted(b []byte) bool {
 	last := &d.last[d.rec.Partition&15]
 	if last.partition != d.rec.Partition || last.topic != d.rec.Topic {
@@ -86,7 +87,8 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	return ok
 }
 
-// rewritten rewrites the text of a message into an object, when it is in one of the formats that programs write into messages.
+// rewritten rewrites the text of a message into an object, when it is in one of the formats that
+// programs write into messages.
 func (d *Decoder) rewritten(dst, text []byte) ([]byte, bool) {
 	start := append(dst, '{')
 	if dst, ok := appendCRI(start, text); ok {
@@ -101,9 +103,12 @@ func (d *Decoder) rewritten(dst, text []byte) ([]byte, bool) {
 	return dst, false
 }
 
-// binaryReason says why bytes that are in no known format are no text either, or nothing. A stray control character or Latin-1 does not make a text binary.
+// binaryReason says why bytes that are in no known format are no text either, or nothing. A stray
+// control character or Latin-1 does not make a text binary.
 func binaryReason(b []byte) (Reason, string) {
-	if len(b) > 1 && (b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) && !utf8.Valid(b) {
+	if len(b) > 1 &&
+		(b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) &&
+		!utf8.Valid(b) {
 		return Binary, "the value looks like MessagePack"
 	}
 	sample := b[:min(len(b), 1024)]
@@ -131,7 +136,8 @@ func binaryReason(b []byte) (Reason, string) {
 func isPlain(t []byte) bool {
 	for len(t) >= 8 {
 		w := binary.LittleEndian.Uint64(t)
-		if (w|(w-blanks)&^w)&tops != 0 { // a control character, which may be a tab, or a byte beyond ASCII
+		// a control character, which may be a tab, or a byte beyond ASCII
+		if (w|(w-blanks)&^w)&tops != 0 {
 			break
 		}
 		t = t[8:]

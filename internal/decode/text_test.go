@@ -6,7 +6,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Partitions in different formats do not take each other's turn, and what was found of one record never decides the next.
+// Partitions in different formats do not take each other's turn, and what was found of one record
+// never decides the next.
 func TestFormatByPartition(t *testing.T) {
 	d, err := New(Config{}, NewFields())
 	if err != nil {
@@ -14,11 +15,15 @@ func TestFormatByPartition(t *testing.T) {
 	}
 	f := func(partition int32, line, want string) {
 		t.Helper()
-		d.Decode(&models.Record{Topic: "t", Partition: partition, Value: []byte(line)}, func(l *Log) {
-			if l.Format() != want {
-				t.Errorf("%q is %s, want %s", line, l.Format(), want)
-			}
-		}, nil)
+		d.Decode(
+			&models.Record{Topic: "t", Partition: partition, Value: []byte(line)},
+			func(l *Log) {
+				if l.Format() != want {
+					t.Errorf("%q is %s, want %s", line, l.Format(), want)
+				}
+			},
+			nil,
+		)
 	}
 	const logfmt, syslog = `level=error msg="payment failed"`, `<34>May  4 10:11:12 mymachine su[230]: failed`
 	f(1, logfmt, "logfmt")

@@ -7,8 +7,9 @@ import (
 )
 
 const (
-	day      = 24 * int64(time.Hour)
-	maxAhead = 5 * int64(time.Minute) // further ahead of its record's time, a time is a broken clock's
+	day = 24 * int64(time.Hour)
+	// further ahead of its record's time, a time is a broken clock's
+	maxAhead = 5 * int64(time.Minute)
 
 	// earliest is 1980: anything before is a zero, or a clock that was never set.
 	earliest = 315532800 * int64(time.Second)
@@ -25,16 +26,19 @@ func (c clock) plausible(t int64) bool {
 	return t >= earliest && (c.record <= 0 || t <= c.record+maxAhead)
 }
 
-// today remembers the last day on which a log was written, for the next one was most likely written on the same.
+// today remembers the last day on which a log was written, for the next one was most likely written
+// on the same.
 type today struct {
 	date  [10]byte // 2026-05-04
 	start int64
 }
 
-// read reads the time that nearly all logs have, 2026-05-04T10:11:12.345Z, on the day that is remembered.
+// read reads the time that nearly all logs have, 2026-05-04T10:11:12.345Z, on the day that is
+// remembered.
 func (d *today) read(t []byte) (int64, bool) {
 	n := len(t) - 1
-	if n < 19 || n > 29 || t[n] != 'Z' || t[10] != 'T' || t[13] != ':' || t[16] != ':' || string(t[:10]) != string(d.date[:]) {
+	if n < 19 || n > 29 || t[n] != 'Z' || t[10] != 'T' || t[13] != ':' || t[16] != ':' ||
+		string(t[:10]) != string(d.date[:]) {
 		return 0, false
 	}
 	h1, h2, m1, m2, s1, s2 := t[11]-'0', t[12]-'0', t[14]-'0', t[15]-'0', t[17]-'0', t[18]-'0'
@@ -87,8 +91,9 @@ func (c clock) read(t []byte) (int64, bool) {
 	return ns, true
 }
 
-// prefix reads the time at the start of a text, in whatever format people write it, and returns how many bytes it takes, 0 for none. Numbers of seconds are
-// not times here: a text may begin with any number.
+// prefix reads the time at the start of a text, in whatever format people write it, and returns how
+// many bytes it takes, 0 for none. Numbers of seconds are not times here: a text may begin with any
+// number.
 func (c clock) prefix(t []byte) (ns int64, n int) {
 	if len(t) < 8 {
 		return 0, 0
@@ -122,8 +127,9 @@ type civil struct {
 	zoned                                  bool
 }
 
-// iso reads 2026-05-04T10:11:12.345Z and its relatives: blank or underscore for the T, slashes or dots for the dashes, comma for the dot, seconds left out, a zone
-// of hours or of a word, or none; and 20260504T101112Z.
+// iso reads 2026-05-04T10:11:12.345Z and its relatives: blank or underscore for the T, slashes or
+// dots for the dashes, comma for the dot, seconds left out, a zone of hours or of a word, or none;
+// and 20260504T101112Z.
 func (c clock) iso(t []byte) (int64, int) {
 	v := civil{}
 	i := 0
@@ -161,12 +167,14 @@ func (c clock) iso(t []byte) (int64, int) {
 	return c.instant(v, v.zone(t, i))
 }
 
-// dayFirst reads 04/May/2026:10:11:12 +0000, the common log format, and 04 May 2026 10:11:12; and klog's 0504 10:11:12.1.
+// dayFirst reads 04/May/2026:10:11:12 +0000, the common log format, and 04 May 2026 10:11:12; and
+// klog's 0504 10:11:12.1.
 func (c clock) dayFirst(t []byte) (int64, int) {
 	n := digits(t[:min(len(t), 5)])
 	if n == 4 && len(t) > 5 && t[4] == ' ' {
 		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
-		return c.instant(v, v.clock(t, 5)) // no zone and no year: instant is reached with what clock filled in
+		// no zone and no year: instant is reached with what clock filled in
+		return c.instant(v, v.clock(t, 5))
 	}
 	if n != 1 && n != 2 {
 		return 0, 0
@@ -190,7 +198,8 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 	return c.instant(v, v.zone(t, i))
 }
 
-// named reads times that begin with the name of a day or month: May  4 10:11:12, Mon May  4 10:11:12.345 2026, Mon, 04 May 2026 10:11:12 GMT.
+// named reads times that begin with the name of a day or month: May 4 10:11:12, Mon May 4
+// 10:11:12.345 2026, Mon, 04 May 2026 10:11:12 GMT.
 func (c clock) named(t []byte) (int64, int) {
 	i := 0
 	if isWeekday(t) {
@@ -224,19 +233,22 @@ func (c clock) named(t []byte) (int64, int) {
 	}
 	v.day = number(t[i : i+n])
 	i += n + 1
-	if i+5 < len(t) && digits(t[i:i+4]) == 4 && t[i+4] == ' ' { // Cisco writes the year before the clock
+	// Cisco writes the year before the clock
+	if i+5 < len(t) && digits(t[i:i+4]) == 4 && t[i+4] == ' ' {
 		v.year = number(t[i : i+4])
 		i += 5
 	}
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0
 	}
-	if v.year < 0 && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 && (i+5 == len(t) || t[i+5]-'0' > 9) {
+	if v.year < 0 && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 &&
+		(i+5 == len(t) || t[i+5]-'0' > 9) {
 		v.year = number(t[i+1 : i+5])
 		i += 5
 	}
 	i = v.zone(t, i)
-	if v.year < 0 && v.zoned && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 { // date(1) writes the year behind the zone
+	// date(1) writes the year behind the zone
+	if v.year < 0 && v.zoned && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 {
 		v.year = number(t[i+1 : i+5])
 		i += 5
 	}
@@ -328,14 +340,16 @@ func (v *civil) zone(t []byte, i int) int {
 	return i
 }
 
-// zones are the zones that are known by their letters: those of RFC 822, and others that mean only one thing. Hours east of UTC.
+// zones are the zones that are known by their letters: those of RFC 822, and others that mean only
+// one thing. Hours east of UTC.
 var zones = map[string]int{
 	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7,
 	"WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }
 
-// instant turns a civil time that took n bytes into nanoseconds since 1970. A year that was left out is the record's, or the one before or after it when that
-// brings the time nearer to the record's.
+// instant turns a civil time that took n bytes into nanoseconds since 1970. A year that was left
+// out is the record's, or the one before or after it when that brings the time nearer to the
+// record's.
 func (c clock) instant(v civil, n int) (int64, int) {
 	if n == 0 || v.month < 1 || v.month > 12 || v.hour > 24 || v.min > 59 || v.sec > 60 {
 		return 0, 0
@@ -373,7 +387,8 @@ func (c clock) nanos(v civil) int64 {
 	return bounded(secs, int64(v.nano))
 }
 
-// bounded keeps a time that does not fit into 64 bits of nanoseconds at the bound, where it is not plausible.
+// bounded keeps a time that does not fit into 64 bits of nanoseconds at the bound, where it is not
+// plausible.
 func bounded(secs, nano int64) int64 {
 	if secs > math.MaxInt64/int64(time.Second)-1 {
 		return math.MaxInt64
@@ -384,7 +399,8 @@ func bounded(secs, nano int64) int64 {
 	return secs*int64(time.Second) + nano
 }
 
-// daysSince1970 counts days in the Gregorian calendar, by years that begin in March so that the leap day comes last.
+// daysSince1970 counts days in the Gregorian calendar, by years that begin in March so that the
+// leap day comes last.
 func daysSince1970(y, m, d int) int64 {
 	if m <= 2 {
 		y--
@@ -464,8 +480,9 @@ func isWeekday(t []byte) bool {
 	return false
 }
 
-// epoch reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart by its magnitude. It works on the decimal digits, for a
-// float64 loses the nanoseconds: 1777889472345678901, "1777889472.345678" and 1.777889472345e+09 are all exact.
+// epoch reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart
+// by its magnitude. It works on the decimal digits, for a float64 loses the nanoseconds:
+// 1777889472345678901, "1777889472.345678" and 1.777889472345e+09 are all exact.
 func epoch(t []byte) (int64, bool) {
 	var buf [40]byte
 	mantissa := buf[:0]

@@ -13,7 +13,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 )
 
-// A record may expand to maxUnpacked bytes and maxRatio times its size, whichever is less; but small ones always to minUnpacked.
+// A record may expand to maxUnpacked bytes and maxRatio times its size, whichever is less; but
+// small ones always to minUnpacked.
 const (
 	maxUnpacked = 16 << 20
 	maxRatio    = 100
@@ -38,10 +39,15 @@ type unpacker struct {
 
 var errBomb = errors.New("expands beyond the limit")
 
-// unpack decompresses a value that is compressed within the record. The result is valid until the next value at this depth.
-func (d *Decoder) unpack(b []byte, depth int) (out []byte, packed bool, reason Reason, detail string) {
-	if len(b) < 4 || b[0]-' ' < 0x5f && b[0] != magicZstd[0] || !bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) && !bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
-		!bytes.HasPrefix(b, magicXerial) {
+// unpack decompresses a value that is compressed within the record. The result is valid until the
+// next value at this depth.
+func (d *Decoder) unpack(
+	b []byte,
+	depth int,
+) (out []byte, packed bool, reason Reason, detail string) {
+	if len(b) < 4 || b[0]-' ' < 0x5f && b[0] != magicZstd[0] ||
+		!bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) && !bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
+			!bytes.HasPrefix(b, magicXerial) {
 		return b, false, "", ""
 	}
 	if depth >= maxWrapped {
@@ -80,7 +86,8 @@ func (u *unpacker) expand(dst, b []byte, limit int) ([]byte, error) {
 			return dst, nil
 		}
 		if err != nil {
-			if errors.Is(err, zstd.ErrWindowSizeExceeded) || errors.Is(err, zstd.ErrDecoderSizeExceeded) {
+			if errors.Is(err, zstd.ErrWindowSizeExceeded) ||
+				errors.Is(err, zstd.ErrDecoderSizeExceeded) {
 				err = errBomb
 			}
 			return dst, err
@@ -99,7 +106,12 @@ func (u *unpacker) reader(b []byte) (io.Reader, error) {
 		return u.gzip, u.gzip.Reset(src)
 	case bytes.HasPrefix(b, magicZstd):
 		if u.zstd == nil {
-			z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxUnpacked), zstd.WithDecoderLowmem(true))
+			z, err := zstd.NewReader(
+				nil,
+				zstd.WithDecoderConcurrency(1),
+				zstd.WithDecoderMaxWindow(maxUnpacked),
+				zstd.WithDecoderLowmem(true),
+			)
 			if err != nil {
 				return nil, err
 			}
@@ -120,13 +132,15 @@ func (u *unpacker) reader(b []byte) (io.Reader, error) {
 	return u.s2, nil
 }
 
-// rawSnappy expands a block of snappy without a frame. Nothing marks it, so it must hold JSON to be taken for one.
+// rawSnappy expands a block of snappy without a frame. Nothing marks it, so it must hold JSON to be
+// taken for one.
 func (d *Decoder) rawSnappy(b []byte, depth int) ([]byte, bool) {
 	if len(b) < 8 || depth >= maxWrapped || isPlain(b[:8]) || b[0] == 0 {
 		return nil, false
 	}
 	n, err := s2.DecodedLen(b)
-	if err != nil || n < 2 || n > min(maxUnpacked, max(len(b)*maxRatio, minUnpacked)) || n < len(b)/2 {
+	if err != nil || n < 2 || n > min(maxUnpacked, max(len(b)*maxRatio, minUnpacked)) ||
+		n < len(b)/2 {
 		return nil, false
 	}
 	out, err := s2.Decode(nil, b)

@@ -1,11 +1,14 @@
-// Package devbroker runs a Kafka within the process, for the demo and for tests. It is kfake, a broker made for testing, behind guards that make it fit to be left
-// running on somebody's machine: a stray or hostile client can neither take the process down nor make it allocate without bound, and topics keep no more than they
-// are told to. It listens on the loopback interface unless it is told otherwise.
+// Package devbroker runs a Kafka within the process, for the demo and for tests. It is kfake, a
+// broker made for testing, behind guards that make it fit to be left running on somebody's machine:
+// a stray or hostile client can neither take the process down nor make it allocate without bound,
+// and topics keep no more than they are told to. It listens on the loopback interface unless it is
+// told otherwise.
 //
-// What is produced is kept in memory, and with a data directory on disk as well. It is no database: there is one node, no replication, and no promise beyond what
-// a demo needs.
+// What is produced is kept in memory, and with a data directory on disk as well. It is no database:
+// there is one node, no replication, and no promise beyond what a demo needs.
 //
-// In a testing/synctest bubble, give Options.Listen the Listen method of a kfake.VirtualNetwork, and the clients its DialContext.
+// In a testing/synctest bubble, give Options.Listen the Listen method of a kfake.VirtualNetwork,
+// and the clients its DialContext.
 package devbroker
 
 import (
@@ -22,13 +25,17 @@ import (
 
 // Options say what to start. The zero Options start an empty broker on a free port of this machine.
 type Options struct {
-	Addr    string  // where to listen; 127.0.0.1:0, any free port, by default
-	Topics  []Topic // topics to create; those that a data directory holds already are left as they are
-	DataDir string  // where to keep what is produced; "" keeps it in memory alone
-	Nodes   int     // brokers of the cluster; 1 by default. Further ones listen on the ports that follow, or on free ones
-	Users   []User  // who may connect; everybody by default
+	Addr string // where to listen; 127.0.0.1:0, any free port, by default
+	// topics to create; those that a data directory holds already are left as they are
+	Topics  []Topic
+	DataDir string // where to keep what is produced; "" keeps it in memory alone
+	// brokers of the cluster; 1 by default. Further ones listen on the ports that follow, or on
+	// free ones
+	Nodes int
+	Users []User // who may connect; everybody by default
 
-	CompactEvery time.Duration // how often topics let go of what they need not keep; 10 seconds by default
+	// how often topics let go of what they need not keep; 10 seconds by default
+	CompactEvery time.Duration
 
 	TLS    *tls.Config                                         // nil for plain connections
 	Listen func(network, address string) (net.Listener, error) // net.Listen by default
@@ -40,7 +47,8 @@ type Topic struct {
 	Partitions     int32         // 1 by default
 	RetentionBytes int64         // of each partition; 64 MiB by default, negative for no bound
 	Retention      time.Duration // 0 for no bound
-	Compact        bool          // keep the newest record of each key instead, and nothing by size or time
+	// keep the newest record of each key instead, and nothing by size or time
+	Compact bool
 }
 
 // User may connect with a SASL mechanism.
@@ -119,8 +127,11 @@ func (o *Options) cluster(host string, port int) []kfake.Opt {
 	}
 	opts := []kfake.Opt{
 		kfake.ClusterID("devbroker"), kfake.DefaultNumPartitions(1), kfake.Ports(ports...),
-		kfake.ListenFn(func(network, address string) (net.Listener, error) { return o.listen(network, host, address) }),
-		// A consumer that was killed is noticed soon: the default of a real broker would keep a demo waiting for most of a minute.
+		kfake.ListenFn(
+			func(network, address string) (net.Listener, error) { return o.listen(network, host, address) },
+		),
+		// A consumer that was killed is noticed soon: the default of a real broker would keep a
+		// demo waiting for most of a minute.
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
 	}
 	if o.DataDir != "" {
@@ -135,7 +146,8 @@ func (o *Options) cluster(host string, port int) []kfake.Opt {
 	return opts
 }
 
-// listen opens a listener behind the guard. kfake names an address on 127.0.0.1, of which only the port counts.
+// listen opens a listener behind the guard. kfake names an address on 127.0.0.1, of which only the
+// port counts.
 func (o *Options) listen(network, host, address string) (net.Listener, error) {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -191,7 +203,8 @@ func (b *Broker) CreateTopic(t Topic) error {
 	return nil
 }
 
-// compact lets go of what topics need not keep. kfake itself does so once an hour, which is too late for its memory.
+// compact lets go of what topics need not keep. kfake itself does so once an hour, which is too
+// late for its memory.
 func (b *Broker) compact(every time.Duration) {
 	defer close(b.done)
 	ticker := time.NewTicker(every)

@@ -29,7 +29,12 @@ func start(t *testing.T, o Options) *Broker {
 // produce writes values to partition 0 of a topic.
 func produce(t *testing.T, topic string, values []string, opts ...kgo.Opt) {
 	t.Helper()
-	client, err := kgo.NewClient(append(opts, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	client, err := kgo.NewClient(
+		append(
+			opts,
+			kgo.DefaultProduceTopic(topic),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +83,13 @@ func TestProduceAndConsume(t *testing.T) {
 func TestVirtualNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
-		b, err := Start(Options{Addr: "127.0.0.1:9092", Listen: network.Listen, Topics: []Topic{{Name: "logs"}}})
+		b, err := Start(
+			Options{
+				Addr:   "127.0.0.1:9092",
+				Listen: network.Listen,
+				Topics: []Topic{{Name: "logs"}},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +111,8 @@ func TestInUse(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	for _, addr := range []string{"localhost", "localhost:kafka"} {
-		if _, err := Start(Options{Addr: addr}); err == nil || errors.As(err, &inUse) || !strings.Contains(err.Error(), "try ") {
+		if _, err := Start(Options{Addr: addr}); err == nil || errors.As(err, &inUse) ||
+			!strings.Contains(err.Error(), "try ") {
 			t.Errorf("%s: %v", addr, err)
 		}
 	}
@@ -123,7 +135,13 @@ func TestDataDir(t *testing.T) {
 func TestRetention(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
-		b, err := Start(Options{Addr: "127.0.0.1:9092", Listen: network.Listen, Topics: []Topic{{Name: "logs", RetentionBytes: 100_000}}})
+		b, err := Start(
+			Options{
+				Addr:   "127.0.0.1:9092",
+				Listen: network.Listen,
+				Topics: []Topic{{Name: "logs", RetentionBytes: 100_000}},
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,10 +150,18 @@ func TestRetention(t *testing.T) {
 		for i := range values {
 			values[i] = fmt.Sprintf("%010000d", i)
 		}
-		produce(t, "logs", values, kgo.SeedBrokers(b.Addr()), kgo.Dialer(network.DialContext), kgo.ProducerBatchCompression(kgo.NoCompression()))
+		produce(
+			t,
+			"logs",
+			values,
+			kgo.SeedBrokers(b.Addr()),
+			kgo.Dialer(network.DialContext),
+			kgo.ProducerBatchCompression(kgo.NoCompression()),
+		)
 		time.Sleep(compactEvery + time.Second)
 		p := b.Cluster().PartitionInfo("logs", 0)
-		if kept := p.HighWatermark - p.LogStartOffset; p.HighWatermark != 100 || kept < 5 || kept > 11 {
+		if kept := p.HighWatermark - p.LogStartOffset; p.HighWatermark != 100 || kept < 5 ||
+			kept > 11 {
 			t.Errorf("%d records are kept of %d", kept, p.HighWatermark)
 		}
 	})
@@ -173,7 +199,8 @@ func TestGuard(t *testing.T) {
 		defer c.Close()
 		c.SetDeadline(time.Now().Add(10 * time.Second))
 		io.WriteString(c, sent)
-		if n, err := c.Read(make([]byte, 1)); err == nil || n > 0 || errors.Is(err, context.DeadlineExceeded) {
+		if n, err := c.Read(make([]byte, 1)); err == nil || n > 0 ||
+			errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: the connection was not closed: %d bytes, %v", what, n, err)
 		} else if nerr, ok := err.(net.Error); ok && nerr.Timeout() {
 			t.Errorf("%s: the connection stayed open", what)

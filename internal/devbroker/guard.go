@@ -9,12 +9,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// kfake trusts its clients: a request with a key that it does not know panics, and the length that a peer announces is allocated before a byte of it has come. So
-// every frame is judged by its first eight bytes (length, key and version of the request) before kfake sees any of it, and what is no Kafka request, such as
-// a browser's, ends its connection.
+// kfake trusts its clients: a request with a key that it does not know panics, and the length that
+// a peer announces is allocated before a byte of it has come. So every frame is judged by its first
+// eight bytes (length, key and version of the request) before kfake sees any of it, and what is no
+// Kafka request, such as a browser's, ends its connection.
 
 const (
-	// maxFrame is far more than a client of a demo sends at once; a client's default for a batch is 1 MiB.
+	// maxFrame is far more than a client of a demo sends at once; a client's default for a batch is
+	// 1 MiB.
 	maxFrame = 16 << 20
 	header   = 8
 
@@ -73,7 +75,11 @@ func (c *conn) next() error {
 		}
 	}
 	size := binary.BigEndian.Uint32(c.head[:4])
-	key, version := int16(binary.BigEndian.Uint16(c.head[4:])), int16(binary.BigEndian.Uint16(c.head[6:]))
+	key, version := int16(
+		binary.BigEndian.Uint16(c.head[4:]),
+	), int16(
+		binary.BigEndian.Uint16(c.head[6:]),
+	)
 	if size < header || size > maxFrame {
 		return fmt.Errorf("%w: a frame of %d bytes", errFrame, size)
 	}

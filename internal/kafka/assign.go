@@ -21,17 +21,20 @@ const (
 
 // claim is all that decides where the reading of a partition begins.
 type claim struct {
-	id         [16]byte
-	cluster    string
-	committed  int64                  // -1 for nothing
-	position   *models.SourcePosition // of the last checkpoint, or as we left it; nil when there is none
-	groupKnows bool                   // the group has committed offsets of the topic
-	newTopic   bool                   // the topic was created after we began
-	start      int64                  // the option
-	low, high  int64                  // of the log
-	rewound    int64                  // where a partition without a position begins to replay; -1 when it does not
-	replays    bool                   // the engine rebuilds its state from what it reads again
-	handed     *models.Handover       // by another member; nil when it is ours still, or nobody hands over anything
+	id        [16]byte
+	cluster   string
+	committed int64 // -1 for nothing
+	// of the last checkpoint, or as we left it; nil when there is none
+	position   *models.SourcePosition
+	groupKnows bool  // the group has committed offsets of the topic
+	newTopic   bool  // the topic was created after we began
+	start      int64 // the option
+	low, high  int64 // of the log
+	// where a partition without a position begins to replay; -1 when it does not
+	rewound int64
+	replays bool // the engine rebuilds its state from what it reads again
+	// by another member; nil when it is ours still, or nobody hands over anything
+	handed *models.Handover
 }
 
 // place is where reading begins, and why.
@@ -44,8 +47,9 @@ type place struct {
 	loud              bool // somebody should know
 }
 
-// decide says where reading begins. Positions of a checkpoint win over committed offsets, because state is only right together with them; but an operator who has
-// reset the group is obeyed, and a topic that was created again has nothing in common with the one we knew.
+// decide says where reading begins. Positions of a checkpoint win over committed offsets, because
+// state is only right together with them; but an operator who has reset the group is obeyed, and a
+// topic that was created again has nothing in common with the one we knew.
 func (c claim) decide() place {
 	p := place{epoch: -1, replayUntil: -1}
 	pos := c.position
@@ -67,7 +71,8 @@ func (c claim) decide() place {
 		}
 	case pos != nil && c.overtaken():
 		p.next, p.reason = c.committed, "another member has read on"
-		if c.replays { // with a gap in what it reads, an alert that is up all the time would be over in between
+		// with a gap in what it reads, an alert that is up all the time would be over in between
+		if c.replays {
 			p.next, p.replayUntil = pos.Next, c.committed
 		}
 	case pos != nil:
@@ -88,10 +93,12 @@ func (c claim) decide() place {
 	return p.within(c.low, c.high)
 }
 
-// reset says whether somebody has moved the group's offset since the partition was handed over. Members commit no less than they have before, and whoever gives a
-// partition up no more than it leaves; but one that has crashed may have committed more.
+// reset says whether somebody has moved the group's offset since the partition was handed over.
+// Members commit no less than they have before, and whoever gives a partition up no more than it
+// leaves; but one that has crashed may have committed more.
 func (c claim) reset() bool {
-	return c.committed >= 0 && (c.committed < c.handed.Committed || c.handed.Final && c.committed > c.handed.Next)
+	return c.committed >= 0 &&
+		(c.committed < c.handed.Committed || c.handed.Final && c.committed > c.handed.Next)
 }
 
 // overtaken says whether another member has read the partition on since we gave it up.
@@ -103,16 +110,20 @@ func (c claim) overtaken() bool {
 // recreated says whether the position is of another topic, or another cluster, of the same name.
 func (c claim) recreated() bool {
 	pos, none := c.position, [16]byte{}
-	return pos != nil && (pos.TopicID != c.id && pos.TopicID != none && c.id != none || pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
+	return pos != nil &&
+		(pos.TopicID != c.id && pos.TopicID != none && c.id != none || pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
 }
 
-// ours says whether the group holds what we committed. Between a checkpoint and its commit the group holds what the checkpoint calls Committed.
+// ours says whether the group holds what we committed. Between a checkpoint and its commit the
+// group holds what the checkpoint calls Committed.
 func (c claim) ours() bool {
 	pos := c.position
 	switch {
 	case c.committed == -1 || c.committed == pos.Next || c.committed == pos.Committed:
 		return true
-	case pos.Committed == -1: // unknown when the checkpoint was taken: a commit was under way, which can only have been for less
+	// unknown when the checkpoint was taken: a commit was under way, which can only have been for
+	// less
+	case pos.Committed == -1:
 		return c.committed < pos.Next
 	}
 	return false
@@ -126,21 +137,32 @@ func (p place) within(low, high int64) place {
 		p.loud = p.loud || p.next > 0
 		p.next, p.epoch = low, -1
 	case p.next > high:
-		p.reason += fmt.Sprintf("; but the log ends at offset %d: records were lost, or the topic is another", high)
+		p.reason += fmt.Sprintf(
+			"; but the log ends at offset %d: records were lost, or the topic is another",
+			high,
+		)
 		p.next, p.epoch, p.loud = high, -1, true
 	}
 	return p
 }
 
 // assign decides where partitions that were assigned to us begin. An error has the group try again.
-func (f *feed) assign(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (f *feed) assign(
+	ctx context.Context,
+	offsets map[string]map[int32]kgo.Offset,
+) (map[string]map[int32]kgo.Offset, error) {
 	if len(offsets) == 0 {
 		return offsets, nil
 	}
 	parts, err := f.place(ctx, offsets)
 	if err != nil {
 		f.count.errors.add("assign", 1)
-		f.sparing.warn("assign", "where to begin could not be found out; trying again", "error", hinted(err))
+		f.sparing.warn(
+			"assign",
+			"where to begin could not be found out; trying again",
+			"error",
+			hinted(err),
+		)
 		return nil, err
 	}
 	f.mu.Lock()
@@ -156,7 +178,10 @@ func (f *feed) assign(ctx context.Context, offsets map[string]map[int32]kgo.Offs
 }
 
 // place looks up what a claim needs to know of each partition, and decides.
-func (f *feed) place(ctx context.Context, offsets map[string]map[int32]kgo.Offset) ([]*partition, error) {
+func (f *feed) place(
+	ctx context.Context,
+	offsets map[string]map[int32]kgo.Offset,
+) ([]*partition, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	var topics []string
@@ -187,7 +212,12 @@ func (f *feed) place(ctx context.Context, offsets map[string]map[int32]kgo.Offse
 	return f.take(claims), nil
 }
 
-func (f *feed) claims(offsets map[string]map[int32]kgo.Offset, meta kadm.Metadata, low, high kadm.ListedOffsets, group kadm.OffsetResponses) (map[models.Partition]*claim, error) {
+func (f *feed) claims(
+	offsets map[string]map[int32]kgo.Offset,
+	meta kadm.Metadata,
+	low, high kadm.ListedOffsets,
+	group kadm.OffsetResponses,
+) (map[models.Partition]*claim, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	claims := map[models.Partition]*claim{}
@@ -232,7 +262,14 @@ func (f *feed) handed(ctx context.Context, claims map[models.Partition]*claim) e
 	}
 	var at []models.SourcePosition
 	for name, c := range claims {
-		p := models.SourcePosition{Cluster: c.cluster, TopicID: c.id, Topic: name.Topic, Partition: name.Partition, Next: -1, Committed: c.committed}
+		p := models.SourcePosition{
+			Cluster:   c.cluster,
+			TopicID:   c.id,
+			Topic:     name.Topic,
+			Partition: name.Partition,
+			Next:      -1,
+			Committed: c.committed,
+		}
 		if c.position != nil && !c.recreated() {
 			p.Next = c.position.Next
 		}
@@ -256,9 +293,29 @@ func (f *feed) take(claims map[models.Partition]*claim) []*partition {
 		}
 		if at.loud {
 			f.count.errors.add("reset", 1)
-			f.log.Warn("reading does not go on where it ended: "+at.reason, "topic", name.Topic, "partition", name.Partition, "offset", at.next, "committed", c.committed)
+			f.log.Warn(
+				"reading does not go on where it ended: "+at.reason,
+				"topic",
+				name.Topic,
+				"partition",
+				name.Partition,
+				"offset",
+				at.next,
+				"committed",
+				c.committed,
+			)
 			if c.position != nil {
-				f.log.Warn("the position was", "topic", name.Topic, "partition", name.Partition, "offset", c.position.Next, "committed", c.position.Committed)
+				f.log.Warn(
+					"the position was",
+					"topic",
+					name.Topic,
+					"partition",
+					name.Partition,
+					"offset",
+					c.position.Next,
+					"committed",
+					c.position.Committed,
+				)
 			}
 		} else {
 			f.log.Debug("partition assigned: "+at.reason, "topic", name.Topic, "partition", name.Partition, "offset", at.next, "committed", c.committed)
@@ -270,7 +327,8 @@ func (f *feed) take(claims map[models.Partition]*claim) []*partition {
 	return parts
 }
 
-// rewindAll finds where partitions begin that have a committed offset but no position: state is rebuilt from what the time before the commit brought.
+// rewindAll finds where partitions begin that have a committed offset but no position: state is
+// rebuilt from what the time before the commit brought.
 func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim) error {
 	if f.rewind <= 0 {
 		return nil
@@ -304,7 +362,8 @@ func (f *feed) rewindAll(ctx context.Context, claims map[models.Partition]*claim
 			return err
 		}
 		for name := range last {
-			if o, ok := listed.Lookup(name.Topic, name.Partition); ok && o.Err == nil && o.Offset >= 0 {
+			if o, ok := listed.Lookup(name.Topic, name.Partition); ok && o.Err == nil &&
+				o.Offset >= 0 {
 				claims[name].rewound = min(o.Offset, last[name]+1)
 			}
 		}

@@ -11,7 +11,13 @@ import (
 func TestDecide(t *testing.T) {
 	old, now := [16]byte{1}, [16]byte{2}
 	at := func(next, committed int64) *models.SourcePosition {
-		return &models.SourcePosition{TopicID: now, Cluster: "c", Next: next, Committed: committed, Epoch: 3}
+		return &models.SourcePosition{
+			TopicID:   now,
+			Cluster:   "c",
+			Next:      next,
+			Committed: committed,
+			Epoch:     3,
+		}
 	}
 	given := func(p *models.SourcePosition) *models.SourcePosition { p.Left = true; return p }
 	f := func(what string, c claim, next, replayUntil int64, loud bool) {
@@ -22,15 +28,40 @@ func TestDecide(t *testing.T) {
 		c.cluster, c.high = "c", 1000
 		p := c.decide()
 		if p.next != next || p.replayUntil != replayUntil || p.loud != loud || p.reason == "" {
-			t.Errorf("%s: begins at %d, replays until %d, loud %v (%s)", what, p.next, p.replayUntil, p.loud, p.reason)
+			t.Errorf(
+				"%s: begins at %d, replays until %d, loud %v (%s)",
+				what,
+				p.next,
+				p.replayUntil,
+				p.loud,
+				p.reason,
+			)
 		}
 	}
 	f("nothing is known", claim{committed: -1, rewound: -1, low: 5}, 5, -1, false)
 	f("new group at the end", claim{committed: -1, rewound: -1, start: StartEnd}, 1000, -1, false)
 	f("new group at an offset", claim{committed: -1, rewound: -1, start: 70}, 70, -1, false)
-	f("new group at an offset that is gone", claim{committed: -1, rewound: -1, start: 70, low: 100}, 100, -1, true)
-	f("new partition, though at the end", claim{committed: -1, rewound: -1, start: StartEnd, groupKnows: true}, 0, -1, false)
-	f("new topic, though at the end", claim{committed: -1, rewound: -1, start: StartEnd, newTopic: true}, 0, -1, false)
+	f(
+		"new group at an offset that is gone",
+		claim{committed: -1, rewound: -1, start: 70, low: 100},
+		100,
+		-1,
+		true,
+	)
+	f(
+		"new partition, though at the end",
+		claim{committed: -1, rewound: -1, start: StartEnd, groupKnows: true},
+		0,
+		-1,
+		false,
+	)
+	f(
+		"new topic, though at the end",
+		claim{committed: -1, rewound: -1, start: StartEnd, newTopic: true},
+		0,
+		-1,
+		false,
+	)
 	f("committed", claim{committed: 50, rewound: -1}, 50, -1, false)
 	f("committed to zero", claim{committed: 0, rewound: -1, start: StartEnd}, 0, -1, false)
 	f("committed, rewound", claim{committed: 50, rewound: 20}, 20, 50, false)
@@ -38,22 +69,98 @@ func TestDecide(t *testing.T) {
 	f("committed beyond the end", claim{committed: 2000, rewound: -1}, 1000, -1, true)
 	f("committed before the beginning", claim{committed: 50, rewound: -1, low: 60}, 60, -1, true)
 	f("checkpoint and commit agree", claim{committed: 50, position: at(50, 40)}, 50, -1, false)
-	f("crash between checkpoint and commit", claim{committed: 40, position: at(50, 40)}, 50, -1, false)
+	f(
+		"crash between checkpoint and commit",
+		claim{committed: 40, position: at(50, 40)},
+		50,
+		-1,
+		false,
+	)
 	f("the group has forgotten", claim{committed: -1, position: at(50, 40)}, 50, -1, false)
 	f("reset back", claim{committed: 10, position: at(50, 40)}, 10, -1, true)
-	f("reset back by less than a second's work", claim{committed: 45, position: at(50, 40)}, 45, -1, true)
+	f(
+		"reset back by less than a second's work",
+		claim{committed: 45, position: at(50, 40)},
+		45,
+		-1,
+		true,
+	)
 	f("reset forth", claim{committed: 90, position: at(50, 40)}, 90, -1, true)
-	f("crash while a commit was under way", claim{committed: 45, position: at(50, -1)}, 50, -1, false)
+	f(
+		"crash while a commit was under way",
+		claim{committed: 45, position: at(50, -1)},
+		50,
+		-1,
+		false,
+	)
 	f("reset forth after such a crash", claim{committed: 60, position: at(50, -1)}, 60, -1, true)
 	f("crash during a replay", claim{committed: 50, position: at(30, 50)}, 30, 50, false)
-	f("the checkpoint is beyond the end", claim{committed: 2000, position: at(2000, 2000)}, 1000, -1, true)
-	f("we gave it up, nobody read it since", claim{committed: 50, position: given(at(50, 50))}, 50, -1, false)
-	f("we gave it up, another has read on", claim{committed: 90, rewound: -1, position: given(at(50, 50))}, 90, -1, false)
-	f("and we have to know what it read", claim{committed: 90, rewound: -1, replays: true, position: given(at(50, 50))}, 50, 90, false)
-	f("we gave it up, and it was reset", claim{committed: 10, position: given(at(50, 50))}, 10, -1, true)
-	f("created again", claim{committed: -1, position: &models.SourcePosition{TopicID: old, Cluster: "c", Next: 50}, start: StartEnd}, 0, -1, true)
-	f("another cluster", claim{committed: 50, position: &models.SourcePosition{TopicID: now, Cluster: "other", Next: 50}}, 0, -1, true)
-	f("a broker without topic IDs", claim{committed: 50, position: &models.SourcePosition{Cluster: "c", Next: 50, Committed: 50}}, 50, -1, false)
+	f(
+		"the checkpoint is beyond the end",
+		claim{committed: 2000, position: at(2000, 2000)},
+		1000,
+		-1,
+		true,
+	)
+	f(
+		"we gave it up, nobody read it since",
+		claim{committed: 50, position: given(at(50, 50))},
+		50,
+		-1,
+		false,
+	)
+	f(
+		"we gave it up, another has read on",
+		claim{committed: 90, rewound: -1, position: given(at(50, 50))},
+		90,
+		-1,
+		false,
+	)
+	f(
+		"and we have to know what it read",
+		claim{committed: 90, rewound: -1, replays: true, position: given(at(50, 50))},
+		50,
+		90,
+		false,
+	)
+	f(
+		"we gave it up, and it was reset",
+		claim{committed: 10, position: given(at(50, 50))},
+		10,
+		-1,
+		true,
+	)
+	f(
+		"created again",
+		claim{
+			committed: -1,
+			position:  &models.SourcePosition{TopicID: old, Cluster: "c", Next: 50},
+			start:     StartEnd,
+		},
+		0,
+		-1,
+		true,
+	)
+	f(
+		"another cluster",
+		claim{
+			committed: 50,
+			position:  &models.SourcePosition{TopicID: now, Cluster: "other", Next: 50},
+		},
+		0,
+		-1,
+		true,
+	)
+	f(
+		"a broker without topic IDs",
+		claim{
+			committed: 50,
+			position:  &models.SourcePosition{Cluster: "c", Next: 50, Committed: 50},
+		},
+		50,
+		-1,
+		false,
+	)
 	if p := (claim{committed: -1, rewound: -1, start: StartEnd, high: 7}).decide(); !p.pin {
 		t.Error("the end is not pinned")
 	}

@@ -12,8 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// bytesAt fetches what the log holds from the batch on that has an offset, without the client's help, which gives up where bytes are damaged.
-func bytesAt(ctx context.Context, client *kgo.Client, p *partition, offset int64) (*kmsg.FetchResponseTopicPartition, error) {
+// bytesAt fetches what the log holds from the batch on that has an offset, without the client's
+// help, which gives up where bytes are damaged.
+func bytesAt(
+	ctx context.Context,
+	client *kgo.Client,
+	p *partition,
+	offset int64,
+) (*kmsg.FetchResponseTopicPartition, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	leader, _, err := client.PartitionLeader(p.Topic, p.Partition.Partition)
@@ -38,16 +44,27 @@ func bytesAt(ctx context.Context, client *kgo.Client, p *partition, offset int64
 	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
 		return nil, errors.New("the broker's answer is not of what was asked")
 	}
-	return &answer.Topics[0].Partitions[0], kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
+	return &answer.Topics[0].Partitions[0], kerr.ErrorForCode(
+		answer.Topics[0].Partitions[0].ErrorCode,
+	)
 }
 
-// readable says whether the first batch of an answer can be read, as the client would, and where it begins. One that expands beyond all measure can: it is dealt with
-// when its turn comes.
-func readable(answer *kmsg.FetchResponseTopicPartition, p *partition, offset int64) (first int64, ok bool) {
+// readable says whether the first batch of an answer can be read, as the client would, and where it
+// begins. One that expands beyond all measure can: it is dealt with when its turn comes.
+func readable(
+	answer *kmsg.FetchResponseTopicPartition,
+	p *partition,
+	offset int64,
+) (first int64, ok bool) {
 	if len(answer.RecordBatches) < 8 {
 		return 0, false
 	}
-	o := kgo.ProcessFetchPartitionOpts{KeepControlRecords: true, Topic: p.Topic, Partition: p.Partition.Partition, Offset: offset}
+	o := kgo.ProcessFetchPartitionOpts{
+		KeepControlRecords: true,
+		Topic:              p.Topic,
+		Partition:          p.Partition.Partition,
+		Offset:             offset,
+	}
 	fetched, next := kgo.ProcessFetchPartition(o, answer, kgo.DefaultDecompressor(), nil)
 	if next <= offset || fetched.Err != nil && len(fetched.Records) == 0 {
 		return 0, false
@@ -55,8 +72,14 @@ func readable(answer *kmsg.FetchResponseTopicPartition, p *partition, offset int
 	return int64(binary.BigEndian.Uint64(answer.RecordBatches)), true
 }
 
-// beyond returns the first offset after a damaged one at which the log can be read again. Batches are of any length, so it looks further and further, and then closes in.
-func beyond(ctx context.Context, client *kgo.Client, p *partition, damaged, end int64) (int64, bool) {
+// beyond returns the first offset after a damaged one at which the log can be read again. Batches
+// are of any length, so it looks further and further, and then closes in.
+func beyond(
+	ctx context.Context,
+	client *kgo.Client,
+	p *partition,
+	damaged, end int64,
+) (int64, bool) {
 	low, high := damaged, int64(-1)
 	for step := int64(1); high < 0; step *= 2 {
 		at := min(damaged+step, end-1)
@@ -82,7 +105,12 @@ func beyond(ctx context.Context, client *kgo.Client, p *partition, damaged, end 
 	return high, true
 }
 
-func batchAt(ctx context.Context, client *kgo.Client, p *partition, offset int64) (first int64, ok bool) {
+func batchAt(
+	ctx context.Context,
+	client *kgo.Client,
+	p *partition,
+	offset int64,
+) (first int64, ok bool) {
 	answer, err := bytesAt(ctx, client, p, offset)
 	if err != nil {
 		return 0, false
@@ -90,12 +118,17 @@ func batchAt(ctx context.Context, client *kgo.Client, p *partition, offset int64
 	return readable(answer, p, offset)
 }
 
-// endOf walks the batches to the one that holds the offset. A batch begins with its first offset (8 bytes), its length after this field (4), the leader epoch (4), the
-// format (1), which is 2, a checksum (4), attributes (2), and its last offset relative to the first (4).
+// endOf walks the batches to the one that holds the offset. A batch begins with its first offset (8
+// bytes), its length after this field (4), the leader epoch (4), the format (1), which is 2, a
+// checksum (4), attributes (2), and its last offset relative to the first (4).
 func endOf(batches []byte, offset int64) (int64, bool) {
 	const head = 27
 	for len(batches) >= head && batches[16] == 2 {
-		first, length := int64(binary.BigEndian.Uint64(batches)), int64(int32(binary.BigEndian.Uint32(batches[8:])))
+		first, length := int64(
+			binary.BigEndian.Uint64(batches),
+		), int64(
+			int32(binary.BigEndian.Uint32(batches[8:])),
+		)
 		end := first + int64(int32(binary.BigEndian.Uint32(batches[23:]))) + 1
 		if first < 0 || end <= first || length < head-12 {
 			return 0, false

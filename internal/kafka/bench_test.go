@@ -43,17 +43,32 @@ const benchRecords = 200_000
 
 // BenchmarkSource reads a backlog of small JSON logs from a broker in the same process.
 func BenchmarkSource(b *testing.B) {
-	broker, err := devbroker.Start(devbroker.Options{Topics: []devbroker.Topic{{Name: "logs", RetentionBytes: -1}}})
+	broker, err := devbroker.Start(
+		devbroker.Options{Topics: []devbroker.Topic{{Name: "logs", RetentionBytes: -1}}},
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer broker.Close()
-	client, err := kgo.NewClient(kgo.SeedBrokers(broker.Addr()), kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.DefaultProduceTopic("logs"))
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(broker.Addr()),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
+		kgo.DefaultProduceTopic("logs"),
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
 	for i := range benchRecords {
-		client.Produce(context.Background(), kgo.StringRecord(fmt.Sprintf(`{"timestamp":"2026-01-02T03:04:05Z","level":"INFO","service":"shop","message":"order %d handed to the warehouse"}`, i)), nil)
+		client.Produce(
+			context.Background(),
+			kgo.StringRecord(
+				fmt.Sprintf(
+					`{"timestamp":"2026-01-02T03:04:05Z","level":"INFO","service":"shop","message":"order %d handed to the warehouse"}`,
+					i,
+				),
+			),
+			nil,
+		)
 	}
 	if err := client.Flush(context.Background()); err != nil {
 		b.Fatal(err)
@@ -62,7 +77,9 @@ func BenchmarkSource(b *testing.B) {
 	for b.Loop() {
 		engine := nothing{make(chan struct{}, 1)}
 		s := NewSource(SourceConfig{
-			Client: ClientConfig{Brokers: []string{broker.Addr()}}, Topics: []string{"logs"}, Group: fmt.Sprint("g", b.Elapsed()), Logger: slog.New(slog.DiscardHandler),
+			Client: ClientConfig{
+				Brokers: []string{broker.Addr()},
+			}, Topics: []string{"logs"}, Group: fmt.Sprint("g", b.Elapsed()), Logger: slog.New(slog.DiscardHandler),
 		}, engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// breaker keeps workers from an engine that goes on failing. While it is open nobody evaluates; after a pause, which doubles up to half a minute, one worker may try.
+// breaker keeps workers from an engine that goes on failing. While it is open nobody evaluates;
+// after a pause, which doubles up to half a minute, one worker may try.
 type breaker struct {
 	log  *slog.Logger
 	base time.Duration
@@ -26,7 +27,11 @@ const (
 )
 
 func newBreaker(base time.Duration, log *slog.Logger) *breaker {
-	return &breaker{log: log, base: min(max(base, minPause), maxPause), changed: make(chan struct{})}
+	return &breaker{
+		log:     log,
+		base:    min(max(base, minPause), maxPause),
+		changed: make(chan struct{}),
+	}
 }
 
 // reason is why it is open; nil when it is closed.
@@ -36,8 +41,9 @@ func (b *breaker) reason() error {
 	return b.err
 }
 
-// enter waits until the worker may evaluate, and says whether that is a mere try. Not ok means that the worker has something else to do: it is to stop, or the
-// partition of its first message is being given up. An open breaker does not hold up a stop.
+// enter waits until the worker may evaluate, and says whether that is a mere try. Not ok means that
+// the worker has something else to do: it is to stop, or the partition of its first message is
+// being given up. An open breaker does not hold up a stop.
 func (b *breaker) enter(w *worker) (probing, ok bool) {
 	for {
 		b.mu.Lock()
@@ -92,7 +98,11 @@ func (b *breaker) failed(err error) {
 	defer b.mu.Unlock()
 	if b.err == nil {
 		b.since, b.pause = time.Now(), b.base
-		b.log.Warn("the alert engine goes on failing; consumption pauses until it is well, and nothing is lost", "error", err)
+		b.log.Warn(
+			"the alert engine goes on failing; consumption pauses until it is well, and nothing is lost",
+			"error",
+			err,
+		)
 	}
 	b.err, b.until, b.probing = err, time.Now().Add(b.pause), false
 	b.pause = min(2*b.pause, maxPause)
@@ -106,7 +116,11 @@ func (b *breaker) succeeded() {
 	if b.err == nil {
 		return
 	}
-	b.log.Info("the alert engine is well again; consumption goes on", "after", time.Since(b.since).Round(time.Millisecond))
+	b.log.Info(
+		"the alert engine is well again; consumption goes on",
+		"after",
+		time.Since(b.since).Round(time.Millisecond),
+	)
 	b.err, b.probing = nil, false
 	b.change()
 }

@@ -17,8 +17,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// check returns once a broker has answered and has all topics. What nobody but an operator can mend is an error that says how: refused credentials, a topic that is
-// not there. A broker that cannot be reached is waited for, and reported; and so is all else once everything was well.
+// check returns once a broker has answered and has all topics. What nobody but an operator can mend
+// is an error that says how: refused credentials, a topic that is not there. A broker that cannot
+// be reached is waited for, and reported; and so is all else once everything was well.
 func (f *feed) check(ctx context.Context) error {
 	backoff, refused, missing := 250*time.Millisecond, 0, 0
 	for {
@@ -38,7 +39,12 @@ func (f *feed) check(ctx context.Context) error {
 			}
 			if f.opened {
 				f.has("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
-				f.sparing.warn("gone", "topics are gone; waiting for them to come back", "topics", strings.Join(unknown, ","))
+				f.sparing.warn(
+					"gone",
+					"topics are gone; waiting for them to come back",
+					"topics",
+					strings.Join(unknown, ","),
+				)
 			}
 		case fatal(err) && !f.opened:
 			return hinted(err)
@@ -49,7 +55,14 @@ func (f *feed) check(ctx context.Context) error {
 				}
 			}
 			f.has("connect", err)
-			f.sparing.warn("connect", "no broker answers; trying again", "brokers", strings.Join(f.cfg.Brokers, ","), "error", hinted(err))
+			f.sparing.warn(
+				"connect",
+				"no broker answers; trying again",
+				"brokers",
+				strings.Join(f.cfg.Brokers, ","),
+				"error",
+				hinted(err),
+			)
 		}
 		if !pause(ctx, backoff) {
 			return ctx.Err()
@@ -104,7 +117,8 @@ func (f *feed) metadata(ctx context.Context) (kadm.Metadata, error) {
 	return f.admin.Metadata(ctx, f.cfg.topics...)
 }
 
-// unknownTopics is an error that names topics that are not there, and what else is; nil when they are there after all.
+// unknownTopics is an error that names topics that are not there, and what else is; nil when they
+// are there after all.
 func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -135,7 +149,11 @@ func didYouMean(topic string, there []string) string {
 	}
 	slices.Sort(there)
 	if len(there) > 5 {
-		return fmt.Sprintf("; create it first, or read one of the %d others, such as %s", len(there), strings.Join(there[:5], ", "))
+		return fmt.Sprintf(
+			"; create it first, or read one of the %d others, such as %s",
+			len(there),
+			strings.Join(there[:5], ", "),
+		)
 	}
 	return "; create it first, or read one of " + strings.Join(there, ", ")
 }
@@ -171,10 +189,13 @@ func fatal(err error) bool {
 			return true
 		}
 	}
-	return certificate(err) || strings.Contains(err.Error(), "no AWS credentials") || strings.Contains(err.Error(), "read token:") || refusedMechanism(err)
+	return certificate(err) || strings.Contains(err.Error(), "no AWS credentials") ||
+		strings.Contains(err.Error(), "read token:") ||
+		refusedMechanism(err)
 }
 
-// refusedMechanism says whether the broker does not speak our SASL mechanism; the client has no type for that.
+// refusedMechanism says whether the broker does not speak our SASL mechanism; the client has no
+// type for that.
 func refusedMechanism(err error) bool { return strings.Contains(err.Error(), "mechanism") }
 
 func certificate(err error) bool {
@@ -184,10 +205,14 @@ func certificate(err error) bool {
 	var header tls.RecordHeaderError
 	var alert tls.AlertError
 	var verify *tls.CertificateVerificationError
-	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) || errors.As(err, &header) || errors.As(err, &alert) || errors.As(err, &verify)
+	return errors.As(err, &unknown) || errors.As(err, &host) || errors.As(err, &invalid) ||
+		errors.As(err, &header) ||
+		errors.As(err, &alert) ||
+		errors.As(err, &verify)
 }
 
-// closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also when it is about to stop.
+// closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also
+// when it is about to stop.
 func closed(err error) bool {
 	var eof *kgo.ErrFirstReadEOF
 	return errors.As(err, &eof) || errors.Is(err, io.EOF)

@@ -27,7 +27,8 @@ type ClientConfig struct {
 	TLS      TLS
 	SASL     SASL
 
-	// Dial opens connections instead of a net.Dialer, in tests. TLS is then the dialer's own affair.
+	// Dial opens connections instead of a net.Dialer, in tests. TLS is then the dialer's own
+	// affair.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 	decompress int // that a batch may expand to; maxDecompress unless a test says otherwise
@@ -35,9 +36,10 @@ type ClientConfig struct {
 
 // TLS encrypts connections and, with a certificate, proves who we are.
 type TLS struct {
-	Enabled            bool   `json:"enabled,omitempty"` // naming any file below enables it too
-	CAFile             string `json:"ca_file,omitempty"`
-	CertFile           string `json:"cert_file,omitempty"` // this and the key are read again for every connection, so they may be renewed in place
+	Enabled bool   `json:"enabled,omitempty"` // naming any file below enables it too
+	CAFile  string `json:"ca_file,omitempty"`
+	// this and the key are read again for every connection, so they may be renewed in place
+	CertFile           string `json:"cert_file,omitempty"`
 	KeyFile            string `json:"key_file,omitempty"`
 	ServerName         string `json:"server_name,omitempty"`
 	InsecureSkipVerify bool   `json:"insecure_skip_verify,omitempty"`
@@ -45,19 +47,23 @@ type TLS struct {
 
 // SASL says who we are.
 type SASL struct {
-	Mechanism string `json:"mechanism,omitempty"` // PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; "" for none
+	// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; "" for none
+	Mechanism string `json:"mechanism,omitempty"`
 	Username  string `json:"username,omitempty"`
 	Password  string `json:"password,omitempty"`
 	Token     string `json:"token,omitempty"`
-	TokenFile string `json:"token_file,omitempty"` // read again whenever we authenticate, so a token may be renewed in place
+	// read again whenever we authenticate, so a token may be renewed in place
+	TokenFile string `json:"token_file,omitempty"`
 
-	// For AWS_MSK_IAM. Where AccessKey is empty, AWS_ACCESS_KEY_ID and its relatives in the environment count.
+	// For AWS_MSK_IAM. Where AccessKey is empty, AWS_ACCESS_KEY_ID and its relatives in the
+	// environment count.
 	AccessKey    string `json:"access_key,omitempty"`
 	SecretKey    string `json:"secret_key,omitempty"`
 	SessionToken string `json:"session_token,omitempty"`
 }
 
-// maxDecompress bounds what one batch may expand to: a batch of zeros of the permitted size would otherwise become a gigabyte.
+// maxDecompress bounds what one batch may expand to: a batch of zeros of the permitted size would
+// otherwise become a gigabyte.
 const maxDecompress = 128 << 20
 
 // options are those that every client has.
@@ -71,7 +77,8 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 		most = maxDecompress
 	}
 	opts := []kgo.Opt{
-		kgo.SeedBrokers(c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}), kgo.DisableClientMetrics(),
+		kgo.SeedBrokers(
+			c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}), kgo.DisableClientMetrics(),
 		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second),
 	}
 	if c.Dial != nil {
@@ -96,7 +103,10 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 func (c ClientConfig) validate() error {
 	var errs []error
 	if len(c.Brokers) == 0 {
-		errs = append(errs, errors.New("brokers is empty; name at least one, such as localhost:9092"))
+		errs = append(
+			errs,
+			errors.New("brokers is empty; name at least one, such as localhost:9092"),
+		)
 	}
 	for _, b := range c.Brokers {
 		if strings.TrimSpace(b) == "" {
@@ -110,7 +120,11 @@ func (t TLS) on() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" 
 
 // config reads the files, so that what is wrong with them is said before anything is dialled.
 func (t TLS) config() (*tls.Config, error) {
-	config := &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
+	config := &tls.Config{
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify,
+		MinVersion:         tls.VersionTLS12,
+	}
 	if t.CAFile != "" {
 		text, err := os.ReadFile(t.CAFile)
 		if err != nil {
@@ -150,7 +164,10 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	case "AWS_MSK_IAM":
 		return aws.ManagedStreamingIAM(s.aws), nil
 	}
-	return nil, fmt.Errorf("SASL mechanism %q is unknown; try PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM", s.Mechanism)
+	return nil, fmt.Errorf(
+		"SASL mechanism %q is unknown; try PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
+		s.Mechanism,
+	)
 }
 
 func (s SASL) oauth(context.Context) (oauth.Auth, error) {
@@ -167,15 +184,22 @@ func (s SASL) oauth(context.Context) (oauth.Auth, error) {
 func (s SASL) aws(context.Context) (aws.Auth, error) {
 	auth := aws.Auth{AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken}
 	if auth.AccessKey == "" {
-		auth = aws.Auth{AccessKey: os.Getenv("AWS_ACCESS_KEY_ID"), SecretKey: os.Getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: os.Getenv("AWS_SESSION_TOKEN")}
+		auth = aws.Auth{
+			AccessKey:    os.Getenv("AWS_ACCESS_KEY_ID"),
+			SecretKey:    os.Getenv("AWS_SECRET_ACCESS_KEY"),
+			SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
+		}
 	}
 	if auth.AccessKey == "" || auth.SecretKey == "" {
-		return auth, errors.New("no AWS credentials; give access_key and secret_key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+		return auth, errors.New(
+			"no AWS credentials; give access_key and secret_key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+		)
 	}
 	return auth, nil
 }
 
-// clientLog passes on what the client says about itself. Whatever matters is said by us, once, so this is for those who debug.
+// clientLog passes on what the client says about itself. Whatever matters is said by us, once, so
+// this is for those who debug.
 type clientLog struct{ log *slog.Logger }
 
 // Level asks the client for its warnings, and for all it has to say while somebody debugs.

@@ -15,12 +15,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// clock tells rules what time it is. Where all logs are read, time passes by it; so if it were a day ahead but once, all windows would end, whatever is silent would be
-// reported, and the logs of a whole day would be late.
+// clock tells rules what time it is. Where all logs are read, time passes by it; so if it were a
+// day ahead but once, all windows would end, whatever is silent would be reported, and the logs of
+// a whole day would be late.
 //
-// Therefore it is not the machine's clock alone. It goes on with the time that has really passed, which no setting of the clock changes, and follows the machine's
-// clock only as far as that is set by a trifle. When the machine's clock jumps, or is far from what the logs say at the start, somebody else decides who is right:
-// the timestamps of records that are written at this moment.
+// Therefore it is not the machine's clock alone. It goes on with the time that has really passed,
+// which no setting of the clock changes, and follows the machine's clock only as far as that is set
+// by a trifle. When the machine's clock jumps, or is far from what the logs say at the start,
+// somebody else decides who is right: the timestamps of records that are written at this moment.
 //
 //	the machine's clock jumps, logs do not      the jump is left out
 //	the logs agree with where it jumped to      time had stood still, as in a machine that was suspended: the clock is followed
@@ -43,7 +45,8 @@ type clock struct {
 	against time.Time     // since when records contradict us; zero for not
 	number  int           // of them
 	reach   time.Duration // how far the newest of them is ahead of us
-	ahead   time.Duration // how far records are ahead of the machine's clock, beyond all doubt; 0 for not
+	// how far records are ahead of the machine's clock, beyond all doubt; 0 for not
+	ahead time.Duration
 }
 
 const (
@@ -81,7 +84,8 @@ func (c *clock) tell(instant time.Time) time.Time {
 	return now
 }
 
-// look compares the machine's clock with the time that has passed. It is called about once a second.
+// look compares the machine's clock with the time that has passed. It is called about once a
+// second.
 func (c *clock) look() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +100,13 @@ func (c *clock) look() {
 	case by.Abs() > clockStep:
 		c.jumps++
 		c.off, c.against = off, time.Time{}
-		c.log.Error("this machine's clock has jumped; time goes on without it until the logs agree with it, or it comes back", "by", by, "ahead", off)
+		c.log.Error(
+			"this machine's clock has jumped; time goes on without it until the logs agree with it, or it comes back",
+			"by",
+			by,
+			"ahead",
+			off,
+		)
 	default:
 		c.off = off
 	}
@@ -115,7 +125,9 @@ func (c *clock) witness(written time.Time) {
 	switch {
 	case c.off != 0 && (ahead-c.off).Abs() < ahead.Abs():
 		ahead = c.off // it agrees with the machine's clock
-	case ahead >= -clockDoubt || c.sure: // it agrees with us, is ahead of us and of the machine's clock, or is an old log that somebody writes once more
+	// it agrees with us, is ahead of us and of the machine's clock, or is an old log that somebody
+	// writes once more
+	case ahead >= -clockDoubt || c.sure:
 		c.against = time.Time{}
 		c.sure = c.sure || c.off == 0 && ahead.Abs() <= clockDoubt
 		return
@@ -157,13 +169,25 @@ func (c *clock) trouble() error {
 	left := c.told.Sub(c.atLocked(time.Now()))
 	switch {
 	case c.off > 0:
-		return fmt.Errorf("this machine's clock is %s ahead of the time by which rules go on; set it right", c.off.Round(time.Second))
+		return fmt.Errorf(
+			"this machine's clock is %s ahead of the time by which rules go on; set it right",
+			c.off.Round(time.Second),
+		)
 	case c.off < 0:
-		return fmt.Errorf("this machine's clock is %s behind the time by which rules go on; set it right", -c.off.Round(time.Second))
+		return fmt.Errorf(
+			"this machine's clock is %s behind the time by which rules go on; set it right",
+			-c.off.Round(time.Second),
+		)
 	case c.ahead > 0:
-		return fmt.Errorf("logs that are written now bear times %s ahead of this machine's clock; set right whichever is wrong", c.ahead.Round(time.Second))
+		return fmt.Errorf(
+			"logs that are written now bear times %s ahead of this machine's clock; set right whichever is wrong",
+			c.ahead.Round(time.Second),
+		)
 	case left > clockStep:
-		return fmt.Errorf("time had come to %s before this machine's clock was set back; logs are late until then", c.told.UTC().Format(time.RFC3339))
+		return fmt.Errorf(
+			"time had come to %s before this machine's clock was set back; logs are late until then",
+			c.told.UTC().Format(time.RFC3339),
+		)
 	}
 	return nil
 }
@@ -180,8 +204,9 @@ func (c *clock) stats() clockStats {
 	return clockStats{c.off, c.jumps}
 }
 
-// checkClock asks the logs whether the machine's clock may be right, before anything is read. If the newest of all is older than an hour, either nobody has written
-// anything for so long, or the clock is ahead; the next log tells, if one comes soon.
+// checkClock asks the logs whether the machine's clock may be right, before anything is read. If
+// the newest of all is older than an hour, either nobody has written anything for so long, or the
+// clock is ahead; the next log tells, if one comes soon.
 func (f *feed) checkClock(ctx context.Context) {
 	ends, err := f.ends(ctx)
 	newest := f.newest(ctx, ends, nil)
@@ -189,7 +214,13 @@ func (f *feed) checkClock(ctx context.Context) {
 	if err != nil || newest.IsZero() || age <= clockDoubt {
 		return
 	}
-	f.log.Warn("by this machine's clock the newest log is old; waiting for one that is written now, in case the clock is wrong", "age", age.Round(time.Second), "at_most", clockWait)
+	f.log.Warn(
+		"by this machine's clock the newest log is old; waiting for one that is written now, in case the clock is wrong",
+		"age",
+		age.Round(time.Second),
+		"at_most",
+		clockWait,
+	)
 	for end := time.Now().Add(clockWait); time.Now().Before(end) && pause(ctx, time.Second); {
 		now, err := f.ends(ctx)
 		if err != nil {
@@ -212,7 +243,8 @@ func (f *feed) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	for _, p := range f.cfg.patterns {
 		expression := regexp.MustCompile(p) // it was validated
 		for name := range maps.Keys(f.existed) {
-			if expression.MatchString(name) && !slices.Contains(f.cfg.exclude, name) && !slices.Contains(topics, name) {
+			if expression.MatchString(name) && !slices.Contains(f.cfg.exclude, name) &&
+				!slices.Contains(topics, name) {
 				topics = append(topics, name)
 			}
 		}
@@ -224,7 +256,8 @@ func (f *feed) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	return f.admin.ListEndOffsets(ctx, topics...)
 }
 
-// newest is the highest timestamp of the last records of all partitions, or of those only that have grown since; zero when there is none, or it cannot be read.
+// newest is the highest timestamp of the last records of all partitions, or of those only that have
+// grown since; zero when there is none, or it cannot be read.
 func (f *feed) newest(ctx context.Context, ends, since kadm.ListedOffsets) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -28,7 +28,8 @@ func (c *wrongClock) now() time.Time {
 
 const day = 24 * time.Hour
 
-// Whoever is right, the clock or the logs, is found out by those who write at this moment; in doubt, time goes on as it has passed.
+// Whoever is right, the clock or the logs, is found out by those who write at this moment; in
+// doubt, time goes on as it has passed.
 func TestClock(t *testing.T) {
 	type event struct {
 		set     time.Duration // the machine's clock is so far ahead from here on
@@ -54,9 +55,16 @@ func TestClock(t *testing.T) {
 				}
 			}
 			if off := time.Until(c.at(time.Now())); (off - want).Abs() > 100*time.Millisecond {
-				t.Errorf("after %v we are %s ahead, not %s; the log:\n%s", events, off, want, b.logs)
+				t.Errorf(
+					"after %v we are %s ahead, not %s; the log:\n%s",
+					events,
+					off,
+					want,
+					b.logs,
+				)
 			}
-			if err := c.trouble(); (err == nil) != (trouble == "") || err != nil && !strings.Contains(err.Error(), trouble) {
+			if err := c.trouble(); (err == nil) != (trouble == "") ||
+				err != nil && !strings.Contains(err.Error(), trouble) {
 				t.Errorf("the trouble is %v, not %q", err, trouble)
 			}
 			if s := c.stats(); s.jumps != jumps {
@@ -90,14 +98,16 @@ func TestClock(t *testing.T) {
 	f(-day, "24h0m0s ahead of this machine's clock", 0, -day, busy(-day))
 	f(0, "", 1, -day, busy(-day), busy(0))
 
-	// A producer whose clock is wrong decides nothing as long as there is another, and one that is ahead never.
+	// A producer whose clock is wrong decides nothing as long as there is another, and one that is
+	// ahead never.
 	f(0, "24h0m0s ahead of this machine's clock", 0, 0, event{records: true, ahead: day})
 	f(0, "", 0, 0, event{records: true, ahead: -day}, busy(0))
 	f(0, "", 0, 0, busy(0), event{records: true, ahead: -day})
 	f(-day, "24h0m0s ahead of the time", 0, 0, event{records: true, ahead: -day})
 }
 
-// The engine is told a time that the machine's clock does not move: forward or back, it passes as it passes.
+// The engine is told a time that the machine's clock does not move: forward or back, it passes as
+// it passes.
 func TestClockJumps(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		var machine wrongClock
@@ -135,7 +145,8 @@ func TestClockJumps(t *testing.T) {
 	})
 }
 
-// A start under a clock that is a day ahead goes by the logs, as soon as one is written; on a topic that nobody writes to, it waits a moment, and believes the clock.
+// A start under a clock that is a day ahead goes by the logs, as soon as one is written; on a topic
+// that nobody writes to, it waits a moment, and believes the clock.
 func TestClockAtStart(t *testing.T) {
 	f := func(machine time.Duration, old time.Duration, written bool, want time.Duration) {
 		t.Helper()
@@ -153,11 +164,18 @@ func TestClockAtStart(t *testing.T) {
 				b.produce(0, "a new one")
 			}
 			b.wait("its time", func() bool { return engine.at(1).CaughtUp })
-			if took := time.Since(began); took > clockWait+10*time.Second || !written && old > clockDoubt && took < clockWait {
+			if took := time.Since(began); took > clockWait+10*time.Second ||
+				!written && old > clockDoubt && took < clockWait {
 				t.Errorf("it waited for %s", took)
 			}
 			if off := time.Until(engine.time()); (off - want).Abs() > 3*time.Second {
-				t.Errorf("with a clock %s ahead and a log %s old the engine was told a time %s ahead; the log:\n%s", machine, old, off, b.logs)
+				t.Errorf(
+					"with a clock %s ahead and a log %s old the engine was told a time %s ahead; the log:\n%s",
+					machine,
+					old,
+					off,
+					b.logs,
+				)
 			}
 			if err := s.Clock(); (err != nil) != (machine != want) {
 				t.Errorf("the trouble is %v", err)

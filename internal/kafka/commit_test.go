@@ -14,24 +14,29 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What the group is told is never ahead of the checkpoint that covers it, however fast records come: whoever starts after a crash would take
-// the group's offset for one that an operator has set, and never read what lies between.
+// What the group is told is never ahead of the checkpoint that covers it, however fast records
+// come: whoever starts after a crash would take the group's offset for one that an operator has
+// set, and never read what lies between.
 func TestCommitsStayBehindCheckpoints(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
 		engine.alarming = true // each poll is checkpointed, and so committed
 		cluster := b.broker.Cluster()
 		var commits atomic.Int64
-		cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			commits.Add(1)
-			at := r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
-			if saved := engine.position(b, 0).Next; at > saved {
-				t.Errorf("%d was committed, and the checkpoint covers %d", at, saved)
-			}
-			return nil, nil, false
-		})
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // who polls what is there already does not wait for those who commit
+		cluster.ControlKey(
+			kmsg.OffsetCommit.Int16(),
+			func(r kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				commits.Add(1)
+				at := r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
+				if saved := engine.position(b, 0).Next; at > saved {
+					t.Errorf("%d was committed, and the checkpoint covers %d", at, saved)
+				}
+				return nil, nil, false
+			},
+		)
+		// who polls what is there already does not wait for those who commit
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 		cfg := b.sourceConfig()
 		cfg.PollRecords = 1
 		_, r := started(b, cfg, engine)
@@ -53,7 +58,8 @@ func TestCommitsStayBehindCheckpoints(t *testing.T) {
 	})
 }
 
-// What is committed is what was read when the checkpoint was taken, and not what was read when the request goes out.
+// What is committed is what was read when the checkpoint was taken, and not what was read when the
+// request goes out.
 func TestCommitIsTakenAtOnce(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		s, r := started(b, b.sourceConfig(), keeping{newNotebook()})
@@ -64,11 +70,14 @@ func TestCommitIsTakenAtOnce(t *testing.T) {
 
 		var told int64
 		cluster := b.broker.Cluster()
-		cluster.ControlKey(kmsg.OffsetCommit.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			told = r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
-			return nil, nil, false
-		})
+		cluster.ControlKey(
+			kmsg.OffsetCommit.Int16(),
+			func(r kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				told = r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
+				return nil, nil, false
+			},
+		)
 		if err := s.feed.open(context.Background()); err != nil {
 			t.Fatal(err)
 		}

@@ -17,30 +17,38 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// AlertEngine evaluates logs. ConsumerGroup calls it from several goroutines. A panic counts as a failure, and the log is evaluated again.
+// AlertEngine evaluates logs. ConsumerGroup calls it from several goroutines. A panic counts as a
+// failure, and the log is evaluated again.
 type AlertEngine interface {
 	EvaluateLog(logEntry models.LogEntry)
 }
 
-// BatchEngine is an AlertEngine that takes several logs at once, and can say that it failed; then all of them are evaluated again. It is found by a type assertion.
+// BatchEngine is an AlertEngine that takes several logs at once, and can say that it failed; then
+// all of them are evaluated again. It is found by a type assertion.
 type BatchEngine interface {
 	EvaluateBatch(ctx context.Context, entries []models.LogEntry) error
 }
 
-// ConsumerConfig says what to consume. Durations are written like "1s" in JSON and YAML; a number is nanoseconds.
+// ConsumerConfig says what to consume. Durations are written like "1s" in JSON and YAML; a number
+// is nanoseconds.
 type ConsumerConfig struct {
-	Brokers     []string      `json:"brokers"`      // Kafka broker addresses
-	Topic       string        `json:"topic"`        // Topic to consume from
-	GroupID     string        `json:"group_id"`     // Consumer group ID
-	MinBytes    int           `json:"min_bytes"`    // Minimum bytes to fetch; 0 for 1
-	MaxBytes    int           `json:"max_bytes"`    // Maximum bytes to fetch; 0 for 10 MB
-	MaxWait     time.Duration `json:"max_wait"`     // Maximum wait time; 0 for 1 second
-	StartOffset int64         `json:"start_offset"` // Starting offset of a group that has committed none: 0 or -2 for the start, -1 for the end, else the offset itself
+	Brokers  []string      `json:"brokers"`   // Kafka broker addresses
+	Topic    string        `json:"topic"`     // Topic to consume from
+	GroupID  string        `json:"group_id"`  // Consumer group ID
+	MinBytes int           `json:"min_bytes"` // Minimum bytes to fetch; 0 for 1
+	MaxBytes int           `json:"max_bytes"` // Maximum bytes to fetch; 0 for 10 MB
+	MaxWait  time.Duration `json:"max_wait"`  // Maximum wait time; 0 for 1 second
+	// Starting offset of a group that has committed none: 0 or -2 for the start, -1 for the end,
+	// else the offset itself
+	StartOffset int64 `json:"start_offset"`
 
-	DeadLetterTopic string `json:"dead_letter_topic,omitempty"` // where messages go that cannot be read or evaluated; they are only counted when it is empty
-	Format          string `json:"format,omitempty"`            // one of decode.Formats to which messages are held; each is recognised by itself when it is empty
-	TLS             TLS    `json:"tls,omitzero"`
-	SASL            SASL   `json:"sasl,omitzero"`
+	// where messages go that cannot be read or evaluated; they are only counted when it is empty
+	DeadLetterTopic string `json:"dead_letter_topic,omitempty"`
+	// one of decode.Formats to which messages are held; each is recognised by itself when it is
+	// empty
+	Format string `json:"format,omitempty"`
+	TLS    TLS    `json:"tls,omitzero"`
+	SASL   SASL   `json:"sasl,omitzero"`
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -48,7 +56,9 @@ type ConsumerConfig struct {
 // DefaultConsumerConfig returns the configuration of someone with a broker on his own machine.
 func DefaultConsumerConfig() ConsumerConfig {
 	return ConsumerConfig{
-		Brokers: []string{"localhost:9092"}, Topic: "application-logs", GroupID: "log-monitoring-group",
+		Brokers: []string{
+			"localhost:9092",
+		}, Topic: "application-logs", GroupID: "log-monitoring-group",
 		MinBytes: 10 << 10, MaxBytes: 10 << 20, MaxWait: time.Second, StartOffset: StartBeginning,
 	}
 }
@@ -65,27 +75,57 @@ func (c ConsumerConfig) problems() []error {
 	}
 	wrong(len(c.Brokers) == 0, "brokers is empty; name at least one, such as localhost:9092")
 	for _, b := range c.Brokers {
-		wrong(!isAddress(b), "brokers has the address %q; write host:port, such as localhost:9092", b)
+		wrong(
+			!isAddress(b),
+			"brokers has the address %q; write host:port, such as localhost:9092",
+			b,
+		)
 	}
 	wrong(c.Topic == "", "topic is empty")
-	wrong(c.Topic != "" && !isTopic(c.Topic), "topic %q is no name for a topic; there are letters, digits, '.', '_' and '-' in it, at most 249", c.Topic)
+	wrong(
+		c.Topic != "" && !isTopic(c.Topic),
+		"topic %q is no name for a topic; there are letters, digits, '.', '_' and '-' in it, at most 249",
+		c.Topic,
+	)
 	wrong(c.GroupID == "", "group_id is empty; a group is needed to remember how far it has read")
 	wrong(c.MinBytes < 0, "min_bytes is %d; it must not be negative", c.MinBytes)
 	wrong(c.MaxBytes < 0, "max_bytes is %d; it must not be negative", c.MaxBytes)
 	wrong(c.MaxBytes > 1<<30, "max_bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
-	wrong(c.MaxBytes >= 0 && c.MinBytes > c.filled().MaxBytes, "min_bytes is %d, more than max_bytes, %d", c.MinBytes, c.filled().MaxBytes)
+	wrong(
+		c.MaxBytes >= 0 && c.MinBytes > c.filled().MaxBytes,
+		"min_bytes is %d, more than max_bytes, %d",
+		c.MinBytes,
+		c.filled().MaxBytes,
+	)
 	wrong(c.MaxWait < 0, "max_wait is %s; it must not be negative", c.MaxWait)
-	wrong(c.StartOffset < StartBeginning, "start_offset is %d; it must be -2 (start), -1 (end), or an offset", c.StartOffset)
-	wrong(c.DeadLetterTopic != "" && !isTopic(c.DeadLetterTopic), "dead_letter_topic %q is no name for a topic", c.DeadLetterTopic)
-	wrong(c.DeadLetterTopic != "" && c.DeadLetterTopic == c.Topic, "dead_letter_topic is the topic itself; what cannot be read would go round for ever")
-	wrong(c.Format != "" && !slices.Contains(decode.Formats(), c.Format), "format %q is unknown; try one of %v", c.Format, decode.Formats())
+	wrong(
+		c.StartOffset < StartBeginning,
+		"start_offset is %d; it must be -2 (start), -1 (end), or an offset",
+		c.StartOffset,
+	)
+	wrong(
+		c.DeadLetterTopic != "" && !isTopic(c.DeadLetterTopic),
+		"dead_letter_topic %q is no name for a topic",
+		c.DeadLetterTopic,
+	)
+	wrong(
+		c.DeadLetterTopic != "" && c.DeadLetterTopic == c.Topic,
+		"dead_letter_topic is the topic itself; what cannot be read would go round for ever",
+	)
+	wrong(
+		c.Format != "" && !slices.Contains(decode.Formats(), c.Format),
+		"format %q is unknown; try one of %v",
+		c.Format,
+		decode.Formats(),
+	)
 	if _, err := c.SASL.mechanism(); err != nil {
 		errs = append(errs, err)
 	}
 	return errs
 }
 
-// isAddress says whether a broker may be there: a host, with a port or without one, for which the client takes 9092.
+// isAddress says whether a broker may be there: a host, with a port or without one, for which the
+// client takes 9092.
 func isAddress(broker string) bool {
 	if net.ParseIP(strings.Trim(broker, "[]")) != nil {
 		return true
@@ -95,12 +135,17 @@ func isAddress(broker string) bool {
 		host, port = broker, "9092"
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
-	return err == nil && n > 0 && host != "" && !strings.ContainsAny(host, " \t/,") && (!strings.Contains(host, ":") || net.ParseIP(host) != nil)
+	return err == nil && n > 0 && host != "" && !strings.ContainsAny(host, " \t/,") &&
+		(!strings.Contains(host, ":") || net.ParseIP(host) != nil)
 }
 
 // isTopic says whether Kafka allows the name.
 func isTopic(name string) bool {
-	return len(name) <= 249 && name != "." && name != ".." && strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") == ""
+	return len(name) <= 249 && name != "." && name != ".." &&
+		strings.Trim(
+			name,
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+		) == ""
 }
 
 // filled has values where zero stands for a default.
@@ -144,15 +189,23 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, how manner) *Consume
 	c := &Consumer{config: config, engine: engine, how: how, log: slog.Default()}
 	config = config.filled()
 	c.feed = newFeed(feedConfig{
-		ClientConfig: ClientConfig{Brokers: config.Brokers, TLS: config.TLS, SASL: config.SASL, Dial: config.dial},
-		topics:       []string{config.Topic}, group: config.GroupID, start: config.StartOffset, minBytes: config.MinBytes, maxByte: config.MaxBytes, maxWait: config.MaxWait,
+		ClientConfig: ClientConfig{
+			Brokers: config.Brokers,
+			TLS:     config.TLS,
+			SASL:    config.SASL,
+			Dial:    config.dial,
+		},
+		topics: []string{
+			config.Topic,
+		}, group: config.GroupID, start: config.StartOffset, minBytes: config.MinBytes, maxByte: config.MaxBytes, maxWait: config.MaxWait,
 	}, c.log, &c.count)
 	c.work = newPump(c.feed, how)
 	return c
 }
 
-// Start consumes until ctx is done or Close is called, finishes what it has begun, and returns nil. A wrong configuration is an error before anything is dialled;
-// so is what only an operator can mend, such as a topic that does not exist. A broker that cannot be reached is waited for.
+// Start consumes until ctx is done or Close is called, finishes what it has begun, and returns nil.
+// A wrong configuration is an error before anything is dialled; so is what only an operator can
+// mend, such as a topic that does not exist. A broker that cannot be reached is waited for.
 func (c *Consumer) Start(ctx context.Context) error { return c.run(ctx, c.engine, c.how) }
 
 // run is one run in some manner, on behalf of the consumer or of a processor that has it.
@@ -176,8 +229,11 @@ func (c *Consumer) run(ctx context.Context, engine AlertEngine, how manner) erro
 	return err
 }
 
-// begin notes that a run has begun, unless another one is under way. After Close there is nothing to be done: then done is nil.
-func (c *Consumer) begin(parent context.Context) (ctx context.Context, done chan struct{}, err error) {
+// begin notes that a run has begun, unless another one is under way. After Close there is nothing
+// to be done: then done is nil.
+func (c *Consumer) begin(
+	parent context.Context,
+) (ctx context.Context, done chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -217,8 +273,9 @@ func (c *Consumer) Close() error {
 // GetStats returns what was consumed so far, and how much there is still to consume.
 func (c *Consumer) GetStats() Stats { return c.feed.stats() }
 
-// HealthCheck says whether the consumer does its work: it runs, brokers answer, the engine takes what it is given, and it keeps up. It is false before the start and
-// after the end, and becomes true again when what was wrong is over.
+// HealthCheck says whether the consumer does its work: it runs, brokers answer, the engine takes
+// what it is given, and it keeps up. It is false before the start and after the end, and becomes
+// true again when what was wrong is over.
 func (c *Consumer) HealthCheck() bool { return len(c.ailments()) == 0 }
 
 // ailments are the reasons why the consumer is not healthy.
@@ -246,14 +303,21 @@ type MessageProcessor struct {
 	how      manner
 }
 
-// NewMessageProcessor makes a processor of batches of so many messages; a batch that is not full is evaluated when the interval is over.
-func NewMessageProcessor(consumer *Consumer, batchSize int, flushInterval time.Duration, alertEngine AlertEngine) *MessageProcessor {
+// NewMessageProcessor makes a processor of batches of so many messages; a batch that is not full is
+// evaluated when the interval is over.
+func NewMessageProcessor(
+	consumer *Consumer,
+	batchSize int,
+	flushInterval time.Duration,
+	alertEngine AlertEngine,
+) *MessageProcessor {
 	how := defaultManner()
 	how.batch, how.flush = batchSize, flushInterval
 	return &MessageProcessor{consumer, alertEngine, how}
 }
 
-// ProcessBatch evaluates batch after batch until ctx is done or the consumer is closed, evaluates what is left, and returns nil. Errors are those of Consumer.Start.
+// ProcessBatch evaluates batch after batch until ctx is done or the consumer is closed, evaluates
+// what is left, and returns nil. Errors are those of Consumer.Start.
 func (p *MessageProcessor) ProcessBatch(ctx context.Context) error {
 	if p.consumer == nil {
 		return errors.New("kafka message processor: the consumer is nil")
@@ -261,12 +325,17 @@ func (p *MessageProcessor) ProcessBatch(ctx context.Context) error {
 	return p.consumer.run(ctx, p.engine, p.how)
 }
 
-// ConsumerGroup evaluates the logs of a topic with several workers, each of which has partitions of its own: one client, whose place in the group is that of one
-// member, so that further processes share the partitions fairly.
+// ConsumerGroup evaluates the logs of a topic with several workers, each of which has partitions of
+// its own: one client, whose place in the group is that of one member, so that further processes
+// share the partitions fairly.
 type ConsumerGroup struct{ consumer *Consumer }
 
 // NewConsumerGroup makes a group of so many workers.
-func NewConsumerGroup(config ConsumerConfig, alertEngine AlertEngine, consumerCount int) *ConsumerGroup {
+func NewConsumerGroup(
+	config ConsumerConfig,
+	alertEngine AlertEngine,
+	consumerCount int,
+) *ConsumerGroup {
 	how := defaultManner()
 	how.workers = consumerCount
 	return &ConsumerGroup{newConsumer(config, alertEngine, how)}
@@ -281,7 +350,8 @@ func (g *ConsumerGroup) Close() error { return g.consumer.Close() }
 // HealthCheck says whether the group does its work, as Consumer.HealthCheck does.
 func (g *ConsumerGroup) HealthCheck() bool { return g.consumer.HealthCheck() }
 
-// GetGroupStats returns for each worker what it has consumed, and its partitions with how much there is still to consume.
+// GetGroupStats returns for each worker what it has consumed, and its partitions with how much
+// there is still to consume.
 func (g *ConsumerGroup) GetGroupStats() []Stats { return g.consumer.work.stats() }
 
 // UnmarshalJSON reads a configuration; what it does not say stays as it is.

@@ -159,7 +159,8 @@ func TestConsumer(t *testing.T) {
 	})
 }
 
-// Messages in a batch are evaluated when it is full, when the first has waited long enough, and when the processor stops.
+// Messages in a batch are evaluated when it is full, when the first has waited long enough, and
+// when the processor stops.
 func TestMessageProcessor(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		engine := &jury{}
@@ -215,7 +216,8 @@ func TestConsumerGroup(t *testing.T) {
 	})
 }
 
-// Two processes with a consumer each share the partitions, and no message is lost when one of them comes or goes.
+// Two processes with a consumer each share the partitions, and no message is lost when one of them
+// comes or goes.
 func TestConsumersRebalance(t *testing.T) {
 	everywhere(t, 4, func(b *bed) {
 		engine := &judge{}
@@ -241,19 +243,24 @@ func TestRetry(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		engine := &judge{}
 		times := 0
-		engine.fail(func(l models.LogEntry) bool { times++; return l.Message == "m2" && times <= 4 })
+		engine.fail(
+			func(l models.LogEntry) bool { times++; return l.Message == "m2" && times <= 4 },
+		)
 		p := newLogProcessor(b.processorConfig(), engine)
 		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 5)
 		b.waitSeen(engine.seen, named(0, 5))
-		if m := p.GetMetrics(); m.MessagesProcessed != 5 || m.MessagesFailure != 0 || m.ErrorRate != 0 || m.LastProcessed.IsZero() {
+		if m := p.GetMetrics(); m.MessagesProcessed != 5 || m.MessagesFailure != 0 ||
+			m.ErrorRate != 0 ||
+			m.LastProcessed.IsZero() {
 			t.Errorf("metrics are %+v", m)
 		}
 		r.stop()
 	})
 }
 
-// A failure that stays opens the breaker: consumption pauses, health says so, and when the engine is well everything is evaluated.
+// A failure that stays opens the breaker: consumption pauses, health says so, and when the engine
+// is well everything is evaluated.
 func TestBreaker(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
 		engine := &judge{}
@@ -262,7 +269,10 @@ func TestBreaker(t *testing.T) {
 		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 20)
 		b.numbered(1, 20, 40)
-		b.wait("the breaker's opening", func() bool { return p.consumer.work.breaker.reason() != nil })
+		b.wait(
+			"the breaker's opening",
+			func() bool { return p.consumer.work.breaker.reason() != nil },
+		)
 		for range 10 {
 			b.moment()
 		}
@@ -273,7 +283,11 @@ func TestBreaker(t *testing.T) {
 			t.Error("it is healthy")
 		}
 		if b.committed(0) > 0 || b.committed(1) > 0 {
-			t.Errorf("committed to %d and %d, though nothing was evaluated", b.committed(0), b.committed(1))
+			t.Errorf(
+				"committed to %d and %d, though nothing was evaluated",
+				b.committed(0),
+				b.committed(1),
+			)
 		}
 		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 || m.ErrorRate != 1 {
 			t.Errorf("metrics are %+v", m)
@@ -295,7 +309,10 @@ func TestStopWhileFailing(t *testing.T) {
 		p := newLogProcessor(b.processorConfig(), engine)
 		r := begun(b, p.consumer, p.ProcessLogs)
 		b.numbered(0, 0, 5)
-		b.wait("the breaker's opening", func() bool { return p.consumer.work.breaker.reason() != nil })
+		b.wait(
+			"the breaker's opening",
+			func() bool { return p.consumer.work.breaker.reason() != nil },
+		)
 		began := time.Now()
 		r.stop()
 		if took := time.Since(began); took > 3*time.Second {
@@ -309,7 +326,8 @@ func TestStopWhileFailing(t *testing.T) {
 	})
 }
 
-// One message that the engine refuses for ever does not stop the others: it goes to the dead letters. So do those that cannot be read.
+// One message that the engine refuses for ever does not stop the others: it goes to the dead
+// letters. So do those that cannot be read.
 func TestPoison(t *testing.T) {
 	type ill interface {
 		AlertEngine
@@ -367,7 +385,8 @@ func TestErrorRate(t *testing.T) {
 		}
 		b.wait("all messages", func() bool { return p.GetStats().Messages == 20 })
 		b.moment()
-		if m := p.GetMetrics(); m.ErrorRate != 0.75 || m.MessagesFailure != 15 || m.MessagesProcessed != 5 {
+		if m := p.GetMetrics(); m.ErrorRate != 0.75 || m.MessagesFailure != 15 ||
+			m.MessagesProcessed != 5 {
 			t.Errorf("metrics are %+v", m)
 		}
 		if p.HealthCheck() {
@@ -383,7 +402,8 @@ func TestErrorRate(t *testing.T) {
 	})
 }
 
-// All that is wrong with a configuration is said at once, by the first call that can, and nothing is dialled.
+// All that is wrong with a configuration is said at once, by the first call that can, and nothing
+// is dialled.
 func TestInvalidConfig(t *testing.T) {
 	bad := ConsumerConfig{MinBytes: 10, MaxBytes: 5, MaxWait: -1, StartOffset: -3}
 	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is empty\ngroup_id is empty; a group is needed to remember how far it has read\n" +
@@ -397,14 +417,32 @@ func TestInvalidConfig(t *testing.T) {
 	ctx := t.Context()
 	f("Start", NewConsumer(bad, &judge{}).Start(ctx), want)
 	f("Start", NewConsumer(DefaultConsumerConfig(), nil).Start(ctx), "the alert engine is nil")
-	f("group", NewConsumerGroup(bad, &judge{}, 0).Start(ctx), want+"\nthe number of consumers is 0; it must be at least 1")
+	f(
+		"group",
+		NewConsumerGroup(bad, &judge{}, 0).Start(ctx),
+		want+"\nthe number of consumers is 0; it must be at least 1",
+	)
 	f("group", NewConsumerGroup(bad, &judge{}, -1).Start(ctx), "the number of consumers is -1")
-	f("messages", NewMessageProcessor(NewConsumer(bad, nil), 0, 0, &judge{}).ProcessBatch(ctx), want+"\nbatch_size is 0; it must be at least 1\nflush_interval is 0s; it must be above zero")
-	f("logs", NewLogProcessor(nil, "", &judge{}).ProcessLogs(ctx), "brokers is empty; name at least one, such as localhost:9092\ntopic is empty")
+	f(
+		"messages",
+		NewMessageProcessor(NewConsumer(bad, nil), 0, 0, &judge{}).ProcessBatch(ctx),
+		want+"\nbatch_size is 0; it must be at least 1\nflush_interval is 0s; it must be above zero",
+	)
+	f(
+		"logs",
+		NewLogProcessor(nil, "", &judge{}).ProcessLogs(ctx),
+		"brokers is empty; name at least one, such as localhost:9092\ntopic is empty",
+	)
 	f("batches", NewBatchLogProcessor(nil, "", &judge{}).ProcessBatch(ctx), "topic is empty")
-	factory := NewProcessorFactory(ProcessorConfig{ConsumerConfig: bad, RetryAttempts: -1, RetryDelay: -1, FlushInterval: -1})
+	factory := NewProcessorFactory(
+		ProcessorConfig{ConsumerConfig: bad, RetryAttempts: -1, RetryDelay: -1, FlushInterval: -1},
+	)
 	_, err := factory.CreateProcessor(nil, "", nil)
-	f("CreateProcessor", err, want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must not be negative\nthe alert engine is nil")
+	f(
+		"CreateProcessor",
+		err,
+		want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must not be negative\nthe alert engine is nil",
+	)
 	_, err = factory.CreateBatchProcessor(nil, "", nil)
 	f("CreateBatchProcessor", err, want)
 	defaults := NewProcessorFactory(DefaultProcessorConfig())
@@ -415,7 +453,14 @@ func TestInvalidConfig(t *testing.T) {
 	}
 	for _, broker := range []string{"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "kafka://a:1", "a:1,b:1"} {
 		_, err := defaults.CreateProcessor([]string{"a:1", broker}, "a topic", &judge{})
-		f(broker, err, fmt.Sprintf("brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is no name for a topic", broker))
+		f(
+			broker,
+			err,
+			fmt.Sprintf(
+				"brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is no name for a topic",
+				broker,
+			),
+		)
 	}
 }
 
@@ -428,8 +473,16 @@ func TestConfigText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := ProcessorConfig{
-		ConsumerConfig: ConsumerConfig{Brokers: []string{"a:1", "b:2"}, Topic: "t", GroupID: "g", MinBytes: 1, MaxBytes: 2, MaxWait: 500 * time.Millisecond, StartOffset: -1},
-		BatchSize:      7, FlushInterval: 10 * time.Second, RetryAttempts: 2, RetryDelay: 250 * time.Millisecond, EnableMetrics: true,
+		ConsumerConfig: ConsumerConfig{
+			Brokers:     []string{"a:1", "b:2"},
+			Topic:       "t",
+			GroupID:     "g",
+			MinBytes:    1,
+			MaxBytes:    2,
+			MaxWait:     500 * time.Millisecond,
+			StartOffset: -1,
+		},
+		BatchSize: 7, FlushInterval: 10 * time.Second, RetryAttempts: 2, RetryDelay: 250 * time.Millisecond, EnableMetrics: true,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v", c)
@@ -457,7 +510,8 @@ func TestConfigText(t *testing.T) {
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("over the defaults: got %+v", c)
 	}
-	if err := json.Unmarshal([]byte(`{"max_wait":"soon"}`), &ConsumerConfig{}); err == nil || !strings.Contains(err.Error(), `"soon" is no duration`) {
+	if err := json.Unmarshal([]byte(`{"max_wait":"soon"}`), &ConsumerConfig{}); err == nil ||
+		!strings.Contains(err.Error(), `"soon" is no duration`) {
 		t.Errorf("got %v", err)
 	}
 }

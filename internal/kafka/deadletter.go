@@ -24,8 +24,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// DeadLetter is a record that could not be read or evaluated, and why. On a dead-letter topic the record's key, value and headers are as they were, and the rest
-// stands in further headers, each beginning with dlq.
+// DeadLetter is a record that could not be read or evaluated, and why. On a dead-letter topic the
+// record's key, value and headers are as they were, and the rest stands in further headers, each
+// beginning with dlq.
 type DeadLetter struct {
 	Topic     string          `json:"topic"`
 	Partition int32           `json:"partition"`
@@ -56,14 +57,23 @@ func (d *DeadLetter) record(topic string) *kgo.Record {
 		{"topic", d.Topic}, {"partition", strconv.Itoa(int(d.Partition))}, {"offset", strconv.FormatInt(d.Offset, 10)},
 		{"timestamp", d.Timestamp.UTC().Format(time.RFC3339Nano)}, {"reason", d.Reason}, {"detail", d.Detail}, {"attempts", strconv.Itoa(d.Attempts)}, {"version", d.Version},
 	} {
-		r.Headers = append(r.Headers, kgo.RecordHeader{Key: letterPrefix + h[0], Value: []byte(h[1])})
+		r.Headers = append(
+			r.Headers,
+			kgo.RecordHeader{Key: letterPrefix + h[0], Value: []byte(h[1])},
+		)
 	}
 	return r
 }
 
 // letterOf reads a record of a dead-letter topic. What another program wrote there has no reason.
 func letterOf(r *models.Record) DeadLetter {
-	d := DeadLetter{Timestamp: r.Timestamp, Key: slices.Clone(r.Key), Value: slices.Clone(r.Value), Partition: -1, Offset: -1}
+	d := DeadLetter{
+		Timestamp: r.Timestamp,
+		Key:       slices.Clone(r.Key),
+		Value:     slices.Clone(r.Value),
+		Partition: -1,
+		Offset:    -1,
+	}
 	for _, h := range r.Headers {
 		name, ours := strings.CutPrefix(h.Key, letterPrefix)
 		value := string(h.Value)
@@ -94,7 +104,8 @@ func letterOf(r *models.Record) DeadLetter {
 	return d
 }
 
-// newLetter makes a letter of a record. One that was a letter before, and was replayed, has had its attempts.
+// newLetter makes a letter of a record. One that was a letter before, and was replayed, has had its
+// attempts.
 func newLetter(r *kgo.Record, reason, detail, version string, attempts int) DeadLetter {
 	m := modelRecord(r)
 	old := letterOf(&m)
@@ -104,7 +115,8 @@ func newLetter(r *kgo.Record, reason, detail, version string, attempts int) Dead
 	}
 }
 
-// letters keeps what cannot be read. A letter that cannot be written is counted and said; it never holds up what can be read.
+// letters keeps what cannot be read. A letter that cannot be written is counted and said; it never
+// holds up what can be read.
 type letters struct {
 	client  *kgo.Client
 	topic   string
@@ -118,8 +130,15 @@ type letters struct {
 	size int64
 }
 
-// openLetters makes the topic if it is not there, or opens the file. With neither, rejections are only counted and logged.
-func openLetters(ctx context.Context, client *kgo.Client, topic, file, version string, count *counters, sparing *sparingLog) (*letters, error) {
+// openLetters makes the topic if it is not there, or opens the file. With neither, rejections are
+// only counted and logged.
+func openLetters(
+	ctx context.Context,
+	client *kgo.Client,
+	topic, file, version string,
+	count *counters,
+	sparing *sparingLog,
+) (*letters, error) {
 	l := &letters{client: client, topic: topic, version: version, count: count, sparing: sparing}
 	if topic != "" {
 		if err := createTopic(ctx, client, topic, nil); err != nil {
@@ -142,7 +161,12 @@ func openLetters(ctx context.Context, client *kgo.Client, topic, file, version s
 }
 
 // createTopic makes a topic unless it is there.
-func createTopic(ctx context.Context, client *kgo.Client, topic string, settings map[string]string) error {
+func createTopic(
+	ctx context.Context,
+	client *kgo.Client,
+	topic string,
+	settings map[string]string,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
 	configs := make(map[string]*string, len(settings))
@@ -153,13 +177,18 @@ func createTopic(ctx context.Context, client *kgo.Client, topic string, settings
 	if err == nil {
 		err = answer.Err
 	}
-	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) && !errors.Is(err, kerr.TopicAuthorizationFailed) && !errors.Is(err, kerr.ClusterAuthorizationFailed) {
+	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) &&
+		!errors.Is(err, kerr.TopicAuthorizationFailed) &&
+		!errors.Is(err, kerr.ClusterAuthorizationFailed) {
 		return fmt.Errorf("create it: %w", hinted(err))
 	}
-	if errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) {
+	if errors.Is(err, kerr.TopicAuthorizationFailed) ||
+		errors.Is(err, kerr.ClusterAuthorizationFailed) {
 		meta, metaErr := kadm.NewClient(client).Metadata(ctx, topic)
 		if metaErr != nil || meta.Topics[topic].Err != nil {
-			return errors.New("it does not exist, and we may not create it: create it, or allow CREATE on it")
+			return errors.New(
+				"it does not exist, and we may not create it: create it, or allow CREATE on it",
+			)
 		}
 	}
 	return nil
@@ -186,8 +215,20 @@ func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 			continue
 		}
 		l.count.unread.note(record, r)
-		l.sparing.warn("rejected "+r.Reason, "a record cannot be read",
-			"topic", record.Topic, "partition", record.Partition, "offset", record.Offset, "reason", r.Reason, "detail", r.Detail)
+		l.sparing.warn(
+			"rejected "+r.Reason,
+			"a record cannot be read",
+			"topic",
+			record.Topic,
+			"partition",
+			record.Partition,
+			"offset",
+			record.Offset,
+			"reason",
+			r.Reason,
+			"detail",
+			r.Detail,
+		)
 		if !kept {
 			l.keep(newLetter(record, r.Reason, r.Detail, l.version, 1))
 		}
@@ -199,7 +240,11 @@ func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 func (l *letters) keep(d DeadLetter) {
 	switch {
 	case l.topic != "":
-		l.client.TryProduce(context.Background(), d.record(l.topic), func(_ *kgo.Record, err error) { l.wrote(err) })
+		l.client.TryProduce(
+			context.Background(),
+			d.record(l.topic),
+			func(_ *kgo.Record, err error) { l.wrote(err) },
+		)
 	case l.file != nil:
 		l.wrote(l.write(d))
 	}
@@ -228,7 +273,8 @@ func (l *letters) wrote(err error) {
 	l.sparing.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
 }
 
-// flush brings letters to safety before offsets are committed that go beyond them; but it does not wait long.
+// flush brings letters to safety before offsets are committed that go beyond them; but it does not
+// wait long.
 func (l *letters) flush() {
 	if l.topic != "" && l.client.BufferedProduceRecords() > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), letterFlushTime)
@@ -241,7 +287,14 @@ func (l *letters) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.out.Flush(); err != nil {
-		l.sparing.error("unkept", "dead letters could not be written", "file", l.file.Name(), "error", err)
+		l.sparing.error(
+			"unkept",
+			"dead letters could not be written",
+			"file",
+			l.file.Name(),
+			"error",
+			err,
+		)
 		l.out.Reset(l.file)
 	}
 }
@@ -261,13 +314,16 @@ type DeadLetters struct {
 	Logger *slog.Logger // slog.Default() by default
 }
 
-// List yields the letters that are there now, oldest first within each partition of a topic. An error is the last thing that is yielded.
+// List yields the letters that are there now, oldest first within each partition of a topic. An
+// error is the last thing that is yielded.
 func (d DeadLetters) List(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	if d.File != "" {
 		return d.listFile
 	}
 	return func(yield func(DeadLetter, error) bool) {
-		reader := NewReader(ReaderConfig{Client: d.Client, Topics: []string{d.Topic}, Logger: d.Logger})
+		reader := NewReader(
+			ReaderConfig{Client: d.Client, Topics: []string{d.Topic}, Logger: d.Logger},
+		)
 		for r, err := range reader.Records(ctx) {
 			if err != nil {
 				yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
@@ -291,7 +347,8 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 	for {
 		var l DeadLetter
 		err := decoder.Decode(&l)
-		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) { // the last one was not written to its end
+		// the last one was not written to its end
+		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			return
 		}
 		if err != nil {
@@ -307,15 +364,17 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 // replayTimeout is how long one letter may take to be written.
 const replayTimeout = 30 * time.Second
 
-// Replay writes those letters that are wanted back to the topics they came from, with their headers and timestamps, and returns how many. They stay among the dead
-// letters as well; one that cannot be read again comes back with one attempt more.
+// Replay writes those letters that are wanted back to the topics they came from, with their headers
+// and timestamps, and returns how many. They stay among the dead letters as well; one that cannot
+// be read again comes back with one attempt more.
 func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
 	p, err := NewProducer(d.Client, d.Logger)
 	if err != nil {
 		return 0, err
 	}
 	defer p.Close()
-	var again []DeadLetter // all of them first: a letter that comes back meanwhile is not replayed twice
+	// all of them first: a letter that comes back meanwhile is not replayed twice
+	var again []DeadLetter
 	for l, err := range d.List(ctx) {
 		if err != nil {
 			return 0, err
@@ -333,7 +392,13 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 		err := p.client.ProduceSync(limited, record).FirstErr()
 		cancel()
 		if err != nil {
-			return i, fmt.Errorf("replay dead letter %s/%d at %d: %w", l.Topic, l.Partition, l.Offset, hinted(err))
+			return i, fmt.Errorf(
+				"replay dead letter %s/%d at %d: %w",
+				l.Topic,
+				l.Partition,
+				l.Offset,
+				hinted(err),
+			)
 		}
 	}
 	return len(again), nil

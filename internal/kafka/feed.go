@@ -33,11 +33,13 @@ type feedConfig struct {
 	maxWait           time.Duration
 }
 
-// feed is a member of a consumer group: it joins, knows for each partition how far it was read, fetched and committed, and decides what each trouble of a partition
-// means. Source and the mission's consumers differ only in what they do with the records.
+// feed is a member of a consumer group: it joins, knows for each partition how far it was read,
+// fetched and committed, and decides what each trouble of a partition means. Source and the
+// mission's consumers differ only in what they do with the records.
 //
-// The loop of its owner polls, works off what the poll returned, and then allows a rebalance; revoked is called only between those, so whatever it does excludes the
-// loop. When a topic was created again, the client has to begin afresh, and the owner opens the feed again.
+// The loop of its owner polls, works off what the poll returned, and then allows a rebalance;
+// revoked is called only between those, so whatever it does excludes the loop. When a topic was
+// created again, the client has to begin afresh, and the owner opens the feed again.
 type feed struct {
 	cfg     feedConfig
 	log     *slog.Logger
@@ -45,10 +47,13 @@ type feed struct {
 	count   *counters
 	clock   *clock
 
-	known   func(models.Partition, [16]byte) (models.SourcePosition, bool) // of the last checkpoint, best of this topic ID
-	rewind  time.Duration                                                  // how much of the past a partition without a position reads again
+	// of the last checkpoint, best of this topic ID
+	known func(models.Partition, [16]byte) (models.SourcePosition, bool)
+	// how much of the past a partition without a position reads again
+	rewind  time.Duration
 	revoked func(ctx context.Context, parts []*partition, lost bool)
-	claim   func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error) // nil when nobody hands over anything
+	// nil when nobody hands over anything
+	claim func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error)
 
 	client *kgo.Client
 	admin  *kadm.Client
@@ -56,15 +61,19 @@ type feed struct {
 	onlyErrors bool      // the last poll brought nothing else; the loop's own
 	examined   time.Time // when it was last looked why nothing comes; the loop's own
 
-	mu       sync.Mutex // guards all below, and the partitions' fields
-	parts    map[models.Partition]*partition
-	gone     map[models.Partition]models.SourcePosition // partitions that were ours, as we left them
-	forget   []models.SourcePosition                    // positions of topics that no longer exist
-	admit    func(context.Context) error                // is asked before the first join
-	all      int                                        // partitions of our topics, ours or others', as of the last answer
-	members  int                                        // of the group, as of the last answer; 0 when there was none
-	opened   bool                                       // all was well once
-	existed  map[string]bool                            // topics that were there when we began; nil before that is known
+	mu    sync.Mutex // guards all below, and the partitions' fields
+	parts map[models.Partition]*partition
+	// partitions that were ours, as we left them
+	gone   map[models.Partition]models.SourcePosition
+	forget []models.SourcePosition     // positions of topics that no longer exist
+	admit  func(context.Context) error // is asked before the first join
+	// partitions of our topics, ours or others', as of the last answer
+	all int
+	// of the group, as of the last answer; 0 when there was none
+	members int
+	opened  bool // all was well once
+	// topics that were there when we began; nil before that is known
+	existed  map[string]bool
 	cluster  string
 	joined   bool // partitions were assigned since the start, or none to us
 	changed  bool // partitions came or went since the loop last looked
@@ -73,34 +82,42 @@ type feed struct {
 	network  error // why the last attempt to connect failed; nil when it did not
 	netSince time.Time
 	trouble  map[string]problem // by what it concerns
-	probed   time.Time          // when the last answered question for the ends of the partitions was asked
-	asked    int                // questions without an answer since
+	// when the last answered question for the ends of the partitions was asked
+	probed time.Time
+	asked  int // questions without an answer since
 }
 
 // partition is what is known of a partition that is ours.
 type partition struct {
 	models.Partition
-	id          [16]byte
-	next        int64     // offset of the first record that was not worked off yet
-	fetched     int64     // offset of the first record that was not fetched yet
-	epoch       int32     // leader epoch of the record before next
-	readEpoch   int32     // the epoch up to which records before next are those that were read, when they come once more because the client went back
-	committed   int64     // what the group holds; -1 when it holds nothing, unknown when we cannot tell
-	replayUntil int64     // records before it were worked off by an earlier run
-	floor       int64     // what the group held when the partition was handed over to us: it is told of nothing less
-	end, start  int64     // of the log; end is the high watermark
-	asked       int64     // end, as of the last answered question for it; -1 before the first
-	endAsked    time.Time // when the question was asked whose answer is end; zero when a fetch brought it
-	last        time.Time // timestamp of the last record
-	moved       time.Time // when next last moved
-	behind      time.Time // since when there is something to read, and next has not moved; zero for not
-	stuck       error     // why nothing comes; nil when all is well
-	torn        bool      // the log cannot be read at fetched: what comes next may be from behind the damage
-	pin         bool      // to be committed although nothing was read yet
-	handled     int64     // records since it is ours
-	worker      int       // who evaluates it, when there are several
-	given       bool      // it is being given up: what was not evaluated yet is not to be
-	queued      int       // messages that somebody still has to evaluate
+	id      [16]byte
+	next    int64 // offset of the first record that was not worked off yet
+	fetched int64 // offset of the first record that was not fetched yet
+	epoch   int32 // leader epoch of the record before next
+	// the epoch up to which records before next are those that were read, when they come once more
+	// because the client went back
+	readEpoch int32
+	// what the group holds; -1 when it holds nothing, unknown when we cannot tell
+	committed   int64
+	replayUntil int64 // records before it were worked off by an earlier run
+	// what the group held when the partition was handed over to us: it is told of nothing less
+	floor      int64
+	end, start int64 // of the log; end is the high watermark
+	asked      int64 // end, as of the last answered question for it; -1 before the first
+	// when the question was asked whose answer is end; zero when a fetch brought it
+	endAsked time.Time
+	last     time.Time // timestamp of the last record
+	moved    time.Time // when next last moved
+	// since when there is something to read, and next has not moved; zero for not
+	behind time.Time
+	stuck  error // why nothing comes; nil when all is well
+	// the log cannot be read at fetched: what comes next may be from behind the damage
+	torn    bool
+	pin     bool  // to be committed although nothing was read yet
+	handled int64 // records since it is ours
+	worker  int   // who evaluates it, when there are several
+	given   bool  // it is being given up: what was not evaluated yet is not to be
+	queued  int   // messages that somebody still has to evaluate
 }
 
 // unknown is a committed offset of which we cannot tell what it is.
@@ -123,15 +140,18 @@ func newFeed(cfg feedConfig, log *slog.Logger, count *counters) *feed {
 	}
 }
 
-// open returns once a broker has answered and all topics are there, with a client that joins the group. It retries while no broker can be reached.
+// open returns once a broker has answered and all topics are there, with a client that joins the
+// group. It retries while no broker can be reached.
 func (f *feed) open(ctx context.Context) error {
 	opts, err := f.cfg.options(f.log)
 	if err != nil {
 		return err
 	}
-	// Questions are asked by a client of their own: joining begins with the client, and must not before all is known to be well.
-	// It does not keep answers for long: a topic that was created just now would else stay unknown for some seconds.
-	side, err := kgo.NewClient(append(slices.Clip(opts), kgo.WithHooks(f), kgo.MetadataMinAge(500*time.Millisecond))...)
+	// Questions are asked by a client of their own: joining begins with the client, and must not
+	// before all is known to be well. It does not keep answers for long: a topic that was created
+	// just now would else stay unknown for some seconds.
+	side, err := kgo.NewClient(
+		append(slices.Clip(opts), kgo.WithHooks(f), kgo.MetadataMinAge(500*time.Millisecond))...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
@@ -154,15 +174,22 @@ func (f *feed) open(ctx context.Context) error {
 	return nil
 }
 
-// close leaves the group. The client leaves by itself only as a dynamic member; a static one would keep its partitions until its session is over, and nobody would
-// read them until then. Whoever is stopped cleanly gives them up; who was killed finds them again under its name.
+// close leaves the group. The client leaves by itself only as a dynamic member; a static one would
+// keep its partitions until its session is over, and nobody would read them until then. Whoever is
+// stopped cleanly gives them up; who was killed finds them again under its name.
 func (f *feed) close() {
 	f.client.CloseAllowingRebalance()
 	if f.cfg.instance != "" {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		if _, err := f.admin.LeaveGroup(ctx, kadm.LeaveGroup(f.cfg.group).InstanceIDs(f.cfg.instance).Reason("stopped")); err != nil {
-			f.log.Warn("the group was not left; our partitions wait until the session is over", "group", f.cfg.group, "error", err)
+			f.log.Warn(
+				"the group was not left; our partitions wait until the session is over",
+				"group",
+				f.cfg.group,
+				"error",
+				err,
+			)
 		}
 	}
 	f.admin.Close()
@@ -170,23 +197,51 @@ func (f *feed) close() {
 
 // options are those of a member of the group.
 func (f *feed) options(opts []kgo.Opt) []kgo.Opt {
-	opts = append(slices.Clip(opts),
-		kgo.ConsumerGroup(f.cfg.group), kgo.Balancers(kgo.CooperativeStickyBalancer()), kgo.DisableAutoCommit(), kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsRevoked(func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { f.release(ctx, lost, false) }),
-		kgo.OnPartitionsLost(func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { f.release(ctx, lost, true) }),
-		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { f.join() }),
-		kgo.AdjustFetchOffsetsFn(f.assign), kgo.WithHooks(f),
-		kgo.FetchMinBytes(int32(f.cfg.minBytes)), kgo.FetchMaxBytes(int32(f.cfg.maxByte)), kgo.FetchMaxWait(f.cfg.maxWait),
-		// A partition's share of a fetch stays small, so that one fetch of many partitions does not hold them all at full size in memory.
-		kgo.FetchMaxPartitionBytes(int32(min(f.cfg.maxByte, 1<<20))), kgo.BrokerMaxReadBytes(int32(max(100<<20, min(2*f.cfg.maxByte, 1<<30)))),
-		// The commit markers of transactions are records too: without them the end of a partition would never be reached.
-		kgo.KeepControlRecords(), kgo.MetadataMaxAge(time.Minute), kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute)),
+	opts = append(
+		slices.Clip(opts),
+		kgo.ConsumerGroup(
+			f.cfg.group,
+		),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsRevoked(
+			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { f.release(ctx, lost, false) },
+		),
+		kgo.OnPartitionsLost(
+			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { f.release(ctx, lost, true) },
+		),
+		kgo.OnPartitionsAssigned(
+			func(context.Context, *kgo.Client, map[string][]int32) { f.join() },
+		),
+		kgo.AdjustFetchOffsetsFn(f.assign),
+		kgo.WithHooks(f),
+		kgo.FetchMinBytes(
+			int32(f.cfg.minBytes),
+		),
+		kgo.FetchMaxBytes(int32(f.cfg.maxByte)),
+		kgo.FetchMaxWait(f.cfg.maxWait),
+		// A partition's share of a fetch stays small, so that one fetch of many partitions does not
+		// hold them all at full size in memory.
+		kgo.FetchMaxPartitionBytes(
+			int32(min(f.cfg.maxByte, 1<<20)),
+		),
+		kgo.BrokerMaxReadBytes(int32(max(100<<20, min(2*f.cfg.maxByte, 1<<30)))),
+		// The commit markers of transactions are records too: without them the end of a partition
+		// would never be reached.
+		kgo.KeepControlRecords(),
+		kgo.MetadataMaxAge(time.Minute),
+		kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute)),
 	)
 	if f.cfg.instance != "" {
 		opts = append(opts, kgo.InstanceID(f.cfg.instance))
 	}
 	if f.cfg.session > 0 {
-		opts = append(opts, kgo.SessionTimeout(f.cfg.session), kgo.HeartbeatInterval(min(3*time.Second, f.cfg.session/3)))
+		opts = append(
+			opts,
+			kgo.SessionTimeout(f.cfg.session),
+			kgo.HeartbeatInterval(min(3*time.Second, f.cfg.session/3)),
+		)
 	}
 	if len(f.cfg.patterns) == 0 {
 		return append(opts, kgo.ConsumeTopics(f.cfg.topics...))
@@ -223,15 +278,24 @@ func (f *feed) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.C
 // OnGroupManageError notes why the group let us go.
 func (f *feed) OnGroupManageError(err error) {
 	f.count.errors.add("group", 1)
-	f.sparing.warn("group", "left the consumer group, joining again", "group", f.cfg.group, "error", hinted(err))
+	f.sparing.warn(
+		"group",
+		"left the consumer group, joining again",
+		"group",
+		f.cfg.group,
+		"error",
+		hinted(err),
+	)
 }
 
-// poll returns what was fetched, at most max records. An error is fatal, or errReopen. Rebalances wait from here on until allow is called.
+// poll returns what was fetched, at most max records. An error is fatal, or errReopen. Rebalances
+// wait from here on until allow is called.
 func (f *feed) poll(ctx context.Context, wait time.Duration, max int) ([]batch, error) {
 	pollCtx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if f.onlyErrors {
-		// A broker that refuses answers at once, and the client asks again at once: nobody would ever rest.
+		// A broker that refuses answers at once, and the client asks again at once: nobody would
+		// ever rest.
 		pause(ctx, errorPause)
 	}
 	f.mu.Lock()
@@ -251,7 +315,8 @@ const errorPause = 250 * time.Millisecond
 // hasErrors says whether fetches hold errors other than the end of the poll.
 func hasErrors(fetches kgo.Fetches) (found bool) {
 	fetches.EachError(func(_ string, _ int32, err error) {
-		found = found || !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
+		found = found ||
+			!errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled)
 	})
 	return found
 }
@@ -302,7 +367,9 @@ func (f *feed) sort(fetches kgo.Fetches) ([]batch, error) {
 			p.stuck = nil
 			f.watermarks(p, &t.FetchPartition)
 		}
-		if n := len(t.Records); n > 0 && fresh && p.asked >= 0 && t.Records[n-1].Offset >= p.asked && t.Records[n-1].Timestamp.After(live) {
+		if n := len(t.Records); n > 0 && fresh && p.asked >= 0 &&
+			t.Records[n-1].Offset >= p.asked &&
+			t.Records[n-1].Timestamp.After(live) {
 			live = t.Records[n-1].Timestamp // it was not there a moment ago
 		}
 		if len(t.Records) > 0 || t.Err != nil {
@@ -315,7 +382,8 @@ func (f *feed) sort(fetches kgo.Fetches) ([]batch, error) {
 	return batches, fatal
 }
 
-// watermarks notes what a fetch says about the log, and that records may have been deleted before we came to read them.
+// watermarks notes what a fetch says about the log, and that records may have been deleted before
+// we came to read them.
 func (f *feed) watermarks(p *partition, t *kgo.FetchPartition) {
 	p.end, p.endAsked = t.HighWatermark, time.Time{}
 	p.start = t.LogStartOffset
@@ -328,15 +396,26 @@ func (f *feed) watermarks(p *partition, t *kgo.FetchPartition) {
 func (f *feed) expired(p *partition, start int64) {
 	f.count.lost.Add(start - p.fetched)
 	f.count.errors.add("expired", 1)
-	f.sparing.error("expired "+p.Topic, "records were deleted before they were read; the topic's retention is shorter than the lag",
-		"topic", p.Topic, "partition", p.Partition.Partition, "records", start-p.fetched, "resumed_at", start)
+	f.sparing.error(
+		"expired "+p.Topic,
+		"records were deleted before they were read; the topic's retention is shorter than the lag",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"records",
+		start-p.fetched,
+		"resumed_at",
+		start,
+	)
 	if p.next == p.fetched { // else what was fetched before is worked off first
 		p.next, p.epoch = start, -1
 	}
 	p.fetched = start
 }
 
-// batch drops what is no log: records that were worked off already, which come again when the client had to go back, and control records.
+// batch drops what is no log: records that were worked off already, which come again when the
+// client had to go back, and control records.
 func (f *feed) batch(p *partition, records []*kgo.Record, err error) batch {
 	b := batch{part: p, records: records, next: p.fetched, err: err}
 	if len(records) == 0 {
@@ -411,7 +490,15 @@ func (f *feed) release(ctx context.Context, lost map[string][]int32, fenced bool
 		return
 	}
 	slices.SortFunc(parts, byPartition)
-	f.log.Info("partitions were taken from us", "group", f.cfg.group, "partitions", names(parts), "lost", fenced)
+	f.log.Info(
+		"partitions were taken from us",
+		"group",
+		f.cfg.group,
+		"partitions",
+		names(parts),
+		"lost",
+		fenced,
+	)
 	f.revoked(ctx, parts, fenced)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -421,8 +508,9 @@ func (f *feed) release(ctx context.Context, lost map[string][]int32, fenced bool
 	f.changed = true
 }
 
-// part gives a partition up. What was read of it stays part of the state, so its position is kept: whoever gets the partition back goes on there, or where another
-// member has read on to. The caller holds mu.
+// part gives a partition up. What was read of it stays part of the state, so its position is kept:
+// whoever gets the partition back goes on there, or where another member has read on to. The caller
+// holds mu.
 func (f *feed) part(p *partition) {
 	at := f.position(p)
 	at.Left = true
@@ -494,7 +582,8 @@ func names(parts []*partition) string {
 // commitTimeout bounds a commit: other members that take their time over a rebalance hold it up.
 const commitTimeout = 10 * time.Second
 
-// commit tells the group how far the partitions were read, and returns when it knows. Partitions that replay what the group has counted as read stay where they are.
+// commit tells the group how far the partitions were read, and returns when it knows. Partitions
+// that replay what the group has counted as read stay where they are.
 func (f *feed) commit(ctx context.Context, parts []*partition) error {
 	f.mu.Lock()
 	if parts == nil {
@@ -505,7 +594,8 @@ func (f *feed) commit(ctx context.Context, parts []*partition) error {
 	return f.send(ctx, offsets)
 }
 
-// uncommitted are the offsets that the group is to be told of partitions, as they stand now. They are taken under the feed's lock, and are on their way then.
+// uncommitted are the offsets that the group is to be told of partitions, as they stand now. They
+// are taken under the feed's lock, and are on their way then.
 func uncommitted(parts []*partition) map[string]map[int32]kgo.EpochOffset {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range parts {
@@ -529,22 +619,36 @@ func (f *feed) send(ctx context.Context, offsets map[string]map[int32]kgo.EpochO
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	var failed error
-	f.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
-		failed = err
-		if err == nil {
-			failed = f.committed(offsets, answer)
-		}
-	})
+	f.client.CommitOffsetsSync(
+		ctx,
+		offsets,
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+			failed = err
+			if err == nil {
+				failed = f.committed(offsets, answer)
+			}
+		},
+	)
 	f.count.commits.Add(1)
 	if failed != nil {
 		f.count.errors.add("commit", 1)
-		f.sparing.warn("commit", "offsets could not be committed; they will be with the next commit", "group", f.cfg.group, "error", failed)
+		f.sparing.warn(
+			"commit",
+			"offsets could not be committed; they will be with the next commit",
+			"group",
+			f.cfg.group,
+			"error",
+			failed,
+		)
 	}
 	return failed
 }
 
 // committed notes what the group now holds.
-func (f *feed) committed(offsets map[string]map[int32]kgo.EpochOffset, answer *kmsg.OffsetCommitResponse) error {
+func (f *feed) committed(
+	offsets map[string]map[int32]kgo.EpochOffset,
+	answer *kmsg.OffsetCommitResponse,
+) error {
 	var errs []error
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -562,8 +666,9 @@ func (f *feed) committed(offsets map[string]map[int32]kgo.EpochOffset, answer *k
 	return errors.Join(errs...)
 }
 
-// commitSoon commits without waiting, unless a commit is under way. What is committed is what was read when it is called: by the time the group is told, more was read,
-// which no checkpoint covers yet, and whoever crashed then would never read it again.
+// commitSoon commits without waiting, unless a commit is under way. What is committed is what was
+// read when it is called: by the time the group is told, more was read, which no checkpoint covers
+// yet, and whoever crashed then would never read it again.
 func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -580,8 +685,9 @@ func (f *feed) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	})
 }
 
-// expelled says whether the group has given us up. After a pause that was longer than the session, as of a process that was stopped or a machine that was suspended, we
-// would learn that some moments too late, and meanwhile speak for partitions that somebody else reads.
+// expelled says whether the group has given us up. After a pause that was longer than the session,
+// as of a process that was stopped or a machine that was suspended, we would learn that some
+// moments too late, and meanwhile speak for partitions that somebody else reads.
 func (f *feed) expelled(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -597,13 +703,18 @@ func (f *feed) expelled(ctx context.Context) bool {
 	}
 	switch kerr.ErrorForCode(answer.ErrorCode) {
 	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
-		f.log.Warn("we were away for longer than a session, and the group has given us up", "group", f.cfg.group)
+		f.log.Warn(
+			"we were away for longer than a session, and the group has given us up",
+			"group",
+			f.cfg.group,
+		)
 		return true
 	}
 	return false
 }
 
-// progress is how far all partitions were read, appended to list. Time is that of which we know that everything older has been read where CaughtUp says so.
+// progress is how far all partitions were read, appended to list. Time is that of which we know
+// that everything older has been read where CaughtUp says so.
 func (f *feed) progress(list []models.Progress) (time.Time, []models.Progress) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -616,8 +727,9 @@ func (f *feed) progress(list []models.Progress) (time.Time, []models.Progress) {
 	for _, p := range f.sorted() {
 		list = append(list, models.Progress{
 			Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, End: max(p.end, p.next),
-			CaughtUp: fresh && p.next == p.end && p.endAsked.Equal(f.probed) && !p.moved.After(p.endAsked),
-			Replay:   p.next < p.replayUntil,
+			CaughtUp: fresh && p.next == p.end && p.endAsked.Equal(f.probed) &&
+				!p.moved.After(p.endAsked),
+			Replay: p.next < p.replayUntil,
 		})
 	}
 	return f.clock.tell(now), list

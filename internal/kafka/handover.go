@@ -18,8 +18,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// HandoverTopic is a compacted topic in which the members of a group leave for each other what whoever gets a partition next has to know of it. What is put of one
-// partition stands there in the order in which it was put. Any number of goroutines may use it.
+// HandoverTopic is a compacted topic in which the members of a group leave for each other what
+// whoever gets a partition next has to know of it. What is put of one partition stands there in the
+// order in which it was put. Any number of goroutines may use it.
 type HandoverTopic struct {
 	cfg     ClientConfig
 	topic   string
@@ -45,7 +46,8 @@ func NewHandoverTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Handov
 	if err != nil {
 		return nil, err
 	}
-	// All that is said of a partition is in one partition here, whatever their number, so it is read in the order in which it was said.
+	// All that is said of a partition is in one partition here, whatever their number, so it is
+	// read in the order in which it was said.
 	home := kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int {
 		return func(r *kgo.Record, n int) int {
 			h := fnv.New32a()
@@ -54,30 +56,70 @@ func NewHandoverTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Handov
 			return int(h.Sum32() % uint32(n))
 		}
 	})
-	opts = append(opts, kgo.DefaultProduceTopic(topic), kgo.RecordPartitioner(home), kgo.ProducerLinger(0), kgo.ProducerBatchMaxBytes(handoverRecord+1<<20),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.MaxBufferedRecords(100_000), kgo.MaxBufferedBytes(handoverWaiting), kgo.MetadataMinAge(500*time.Millisecond))
+	opts = append(
+		opts,
+		kgo.DefaultProduceTopic(topic),
+		kgo.RecordPartitioner(home),
+		kgo.ProducerLinger(0),
+		kgo.ProducerBatchMaxBytes(handoverRecord+1<<20),
+		kgo.ProducerBatchCompression(
+			kgo.Lz4Compression(),
+			kgo.NoCompression(),
+		),
+		kgo.MaxBufferedRecords(100_000),
+		kgo.MaxBufferedBytes(handoverWaiting),
+		kgo.MetadataMinAge(500*time.Millisecond),
+	)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("handover topic: %w", err)
 	}
-	return &HandoverTopic{cfg: cfg, topic: topic, log: log, sparing: newSparingLog(log), client: client}, nil
+	return &HandoverTopic{
+		cfg:     cfg,
+		topic:   topic,
+		log:     log,
+		sparing: newSparingLog(log),
+		client:  client,
+	}, nil
 }
 
-// Put says something of a partition under a key, in place of what was said under it before; nil takes it back. It does not wait; Flush tells whether it is there. What is
-// too large for a record is left out for good, and said: offsets that waited for it would wait for ever.
+// Put says something of a partition under a key, in place of what was said under it before; nil
+// takes it back. It does not wait; Flush tells whether it is there. What is too large for a record
+// is left out for good, and said: offsets that waited for it would wait for ever.
 func (h *HandoverTopic) Put(p models.Partition, key string, value []byte) {
 	if len(value) > handoverRecord {
-		h.sparing.error("size", "what is known of a partition is too large to be handed over", "topic", p.Topic, "partition", p.Partition, "bytes", len(value))
+		h.sparing.error(
+			"size",
+			"what is known of a partition is too large to be handed over",
+			"topic",
+			p.Topic,
+			"partition",
+			p.Partition,
+			"bytes",
+			len(value),
+		)
 		return
 	}
-	h.client.TryProduce(context.Background(), &kgo.Record{Key: handoverKey(p, key), Value: value}, func(_ *kgo.Record, err error) {
-		if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
-			if !errors.Is(err, kerr.MessageTooLarge) && !errors.Is(err, kerr.RecordListTooLarge) {
-				h.failed.Store(&err)
+	h.client.TryProduce(
+		context.Background(),
+		&kgo.Record{Key: handoverKey(p, key), Value: value},
+		func(_ *kgo.Record, err error) {
+			if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
+				if !errors.Is(err, kerr.MessageTooLarge) &&
+					!errors.Is(err, kerr.RecordListTooLarge) {
+					h.failed.Store(&err)
+				}
+				h.sparing.error(
+					"put",
+					"what another member would have to know cannot be left for it; after a crash it may be told once more",
+					"topic",
+					h.topic,
+					"error",
+					hinted(err),
+				)
 			}
-			h.sparing.error("put", "what another member would have to know cannot be left for it; after a crash it may be told once more", "topic", h.topic, "error", hinted(err))
-		}
-	})
+		},
+	)
 }
 
 // Flush waits until all that was put is there, and returns an error when not all of it is.
@@ -93,11 +135,15 @@ func (h *HandoverTopic) Flush(ctx context.Context) error {
 	return nil
 }
 
-// Behind says that the topic takes nothing: the last Flush ended too early, and what it waited for still waits. More is not to be put then, it would only pile up.
+// Behind says that the topic takes nothing: the last Flush ended too early, and what it waited for
+// still waits. More is not to be put then, it would only pile up.
 func (h *HandoverTopic) Behind() bool { return h.late.Load() && h.client.BufferedProduceRecords() > 0 }
 
 // Read returns what was said of some partitions and not taken back, by key.
-func (h *HandoverTopic) Read(ctx context.Context, parts []models.Partition) (map[models.Partition]map[string][]byte, error) {
+func (h *HandoverTopic) Read(
+	ctx context.Context,
+	parts []models.Partition,
+) (map[models.Partition]map[string][]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, handoverTimeout)
 	defer cancel()
 	if err := h.create(ctx); err != nil {
@@ -126,9 +172,17 @@ func (h *HandoverTopic) Read(ctx context.Context, parts []models.Partition) (map
 // create makes sure that the topic is there.
 func (h *HandoverTopic) create(ctx context.Context) error {
 	text := func(s string) *string { return &s }
-	// Segments are small, since the one that is written to is never compacted, and whoever takes a partition over reads them all.
-	config := map[string]*string{"cleanup.policy": text("compact"), "segment.bytes": text("16777216"), "segment.ms": text("600000"),
-		"min.cleanable.dirty.ratio": text("0.1"), "max.message.bytes": text(fmt.Sprint(handoverRecord + 1<<20))}
+	// Segments are small, since the one that is written to is never compacted, and whoever takes a
+	// partition over reads them all.
+	config := map[string]*string{
+		"cleanup.policy": text("compact"),
+		"segment.bytes":  text("16777216"),
+		"segment.ms":     text("600000"),
+		"min.cleanable.dirty.ratio": text(
+			"0.1",
+		),
+		"max.message.bytes": text(fmt.Sprint(handoverRecord + 1<<20)),
+	}
 	admin := kadm.NewClient(h.client)
 	try := func(config map[string]*string) error {
 		answer, err := admin.CreateTopic(ctx, 1, -1, config, h.topic)
@@ -138,23 +192,38 @@ func (h *HandoverTopic) create(ctx context.Context) error {
 		return err
 	}
 	err := try(config)
-	if errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) { // as of clusters that somebody else runs
-		h.sparing.warn("create", "the cluster does not allow the handover topic all of its settings; what is large may not be left there", "topic", h.topic, "error", err)
+	// as of clusters that somebody else runs
+	if errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
+		h.sparing.warn(
+			"create",
+			"the cluster does not allow the handover topic all of its settings; what is large may not be left there",
+			"topic",
+			h.topic,
+			"error",
+			err,
+		)
 		err = try(map[string]*string{"cleanup.policy": text("compact")})
 	}
 	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil
 	}
-	if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr == nil && meta.Topics.Has(h.topic) && meta.Topics[h.topic].Err == nil {
+	if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr == nil && meta.Topics.Has(h.topic) &&
+		meta.Topics[h.topic].Err == nil {
 		return nil
 	}
-	return fmt.Errorf("handover topic %q does not exist, and cannot be created: %w; create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it", h.topic, err, handoverRecord+1<<20)
+	return fmt.Errorf(
+		"handover topic %q does not exist, and cannot be created: %w; create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it",
+		h.topic,
+		err,
+		handoverRecord+1<<20,
+	)
 }
 
 // Close gives up what is not written yet.
 func (h *HandoverTopic) Close() { h.client.Close() }
 
-// handoverKey is the partition's number, its topic, a zero, which no topic has in its name, and the key.
+// handoverKey is the partition's number, its topic, a zero, which no topic has in its name, and the
+// key.
 func handoverKey(p models.Partition, key string) []byte {
 	b := append(binary.BigEndian.AppendUint32(nil, uint32(p.Partition)), p.Topic...)
 	return append(append(b, 0), key...)
@@ -165,5 +234,10 @@ func cutHandoverKey(b []byte) (p models.Partition, key string, ok bool) {
 		return p, "", false
 	}
 	topic, rest, ok := bytes.Cut(b[4:], []byte{0})
-	return models.Partition{Topic: string(topic), Partition: int32(binary.BigEndian.Uint32(b))}, string(rest), ok
+	return models.Partition{
+			Topic:     string(topic),
+			Partition: int32(binary.BigEndian.Uint32(b)),
+		}, string(
+			rest,
+		), ok
 }

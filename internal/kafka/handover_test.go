@@ -35,7 +35,8 @@ func refusing(b *bed, with **kerr.Error) {
 	})
 }
 
-// What cannot be left for others holds up the offsets, which would otherwise say that it was. What is too large for ever does not.
+// What cannot be left for others holds up the offsets, which would otherwise say that it was. What
+// is too large for ever does not.
 func TestHandoverThatFails(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		h, err := NewHandoverTopic(b.clientConfig(), "handover", b.logger())
@@ -44,7 +45,8 @@ func TestHandoverThatFails(t *testing.T) {
 		}
 		defer h.Close()
 		home := models.Partition{Topic: b.topic}
-		if _, err := h.Read(b.t.Context(), []models.Partition{home}); err != nil { // which makes the topic
+		// which makes the topic
+		if _, err := h.Read(b.t.Context(), []models.Partition{home}); err != nil {
 			t.Fatal(err)
 		}
 		var with *kerr.Error
@@ -59,7 +61,8 @@ func TestHandoverThatFails(t *testing.T) {
 			t.Errorf("at first: %v, behind %v", err, h.Behind())
 		}
 		with = kerr.TopicAuthorizationFailed
-		if err := flush(); err == nil || !strings.Contains(err.Error(), "TOPIC_AUTHORIZATION_FAILED") {
+		if err := flush(); err == nil ||
+			!strings.Contains(err.Error(), "TOPIC_AUTHORIZATION_FAILED") {
 			t.Errorf("without rights: %v", err)
 		}
 		with = kerr.MessageTooLarge

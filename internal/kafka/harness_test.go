@@ -36,7 +36,8 @@ type bed struct {
 	logs    *journal
 }
 
-// everywhere runs a test against the embedded broker in fake time, and once more against a real one when KAFKA_BROKERS names it.
+// everywhere runs a test against the embedded broker in fake time, and once more against a real one
+// when KAFKA_BROKERS names it.
 func everywhere(t *testing.T, partitions int32, test func(b *bed)) {
 	t.Helper()
 	t.Run("kfake", func(t *testing.T) { inBubble(t, partitions, test) })
@@ -56,13 +57,28 @@ func everywhere(t *testing.T, partitions int32, test func(b *bed)) {
 }
 
 // inBubble runs a test against a broker of its own in fake time.
-func inBubble(t *testing.T, partitions int32, test func(b *bed), settings ...func(*devbroker.Options)) {
+func inBubble(
+	t *testing.T,
+	partitions int32,
+	test func(b *bed),
+	settings ...func(*devbroker.Options),
+) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		var network kfake.VirtualNetwork
-		b := &bed{t: t, brokers: []string{"127.0.0.1:9092"}, topic: "application-logs", group: "g", dial: network.DialContext}
+		b := &bed{
+			t:       t,
+			brokers: []string{"127.0.0.1:9092"},
+			topic:   "application-logs",
+			group:   "g",
+			dial:    network.DialContext,
+		}
 		var err error
-		b.options = devbroker.Options{Addr: b.brokers[0], Listen: network.Listen, Topics: []devbroker.Topic{{Name: b.topic, Partitions: partitions, RetentionBytes: -1}}}
+		b.options = devbroker.Options{
+			Addr:   b.brokers[0],
+			Listen: network.Listen,
+			Topics: []devbroker.Topic{{Name: b.topic, Partitions: partitions, RetentionBytes: -1}},
+		}
 		for _, set := range settings {
 			set(&b.options)
 		}
@@ -83,7 +99,11 @@ func (b *bed) open() {
 	old := slog.Default()
 	slog.SetDefault(b.logger()) // constructors of the mission take no logger
 	b.t.Cleanup(func() { slog.SetDefault(old) })
-	opts := []kgo.Opt{kgo.SeedBrokers(b.brokers...), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MetadataMinAge(100 * time.Millisecond), kgo.ProducerLinger(0),
+	opts := []kgo.Opt{
+		kgo.SeedBrokers(b.brokers...),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.MetadataMinAge(100 * time.Millisecond),
+		kgo.ProducerLinger(0),
 		kgo.ProducerBatchCompression(kgo.NoCompression()),
 	}
 	if b.dial != nil {
@@ -104,7 +124,13 @@ func (b *bed) logger() *slog.Logger {
 
 // sourceConfig is that of a member of the group.
 func (b *bed) sourceConfig() SourceConfig {
-	return SourceConfig{Client: b.clientConfig(), Topics: []string{b.topic}, Group: b.group, Logger: b.logger(), Workers: 2}
+	return SourceConfig{
+		Client:  b.clientConfig(),
+		Topics:  []string{b.topic},
+		Group:   b.group,
+		Logger:  b.logger(),
+		Workers: 2,
+	}
 }
 
 // wait waits until something holds. In fake time it has an hour, else a minute.
@@ -123,7 +149,8 @@ func (b *bed) wait(what string, holds func() bool) {
 	}
 }
 
-// waitSeen waits until something has seen what it is to see, and a moment longer for what it is not to see.
+// waitSeen waits until something has seen what it is to see, and a moment longer for what it is not
+// to see.
 func (b *bed) waitSeen(seen func() []string, want []string) {
 	b.t.Helper()
 	b.wait("seeing everything", func() bool { return len(seen()) >= len(want) })
@@ -143,7 +170,10 @@ func (b *bed) moment() {
 // waitCommitted waits until the group has committed a partition.
 func (b *bed) waitCommitted(partition int32, want int64) {
 	b.t.Helper()
-	b.wait(fmt.Sprintf("partition %d committed to %d", partition, want), func() bool { return b.committed(partition) == want })
+	b.wait(
+		fmt.Sprintf("partition %d committed to %d", partition, want),
+		func() bool { return b.committed(partition) == want },
+	)
 }
 
 // produce writes values to a partition.
@@ -265,7 +295,11 @@ type notebook struct {
 }
 
 func newNotebook() *notebook {
-	return &notebook{replayed: map[string]bool{}, replaying: map[models.Partition]bool{}, positions: map[models.Partition]models.SourcePosition{}}
+	return &notebook{
+		replayed:  map[string]bool{},
+		replaying: map[models.Partition]bool{},
+		positions: map[models.Partition]models.SourcePosition{},
+	}
 }
 
 type page struct {
@@ -287,7 +321,10 @@ func (noter) Scan(records []models.Record) models.Scan {
 		case strings.HasPrefix(v, "poison"):
 			panic("poison")
 		case strings.HasPrefix(v, "bad"):
-			p.rejected = append(p.rejected, models.Rejection{Record: i, Reason: "invalid_json", Detail: "it is " + v})
+			p.rejected = append(
+				p.rejected,
+				models.Rejection{Record: i, Reason: "invalid_json", Detail: "it is " + v},
+			)
 		default:
 			p.values = append(p.values, fmt.Sprintf("%d/%d", r.Partition, r.Offset))
 		}
@@ -383,7 +420,11 @@ func (k keeping) crash() keeping {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := newNotebook()
-	next.values, next.positions, next.rewind = slices.Clone(k.saved), maps.Clone(k.positions), k.rewind
+	next.values, next.positions, next.rewind = slices.Clone(
+		k.saved,
+	), maps.Clone(
+		k.positions,
+	), k.rewind
 	return keeping{next}
 }
 

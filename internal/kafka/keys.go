@@ -20,16 +20,18 @@ import (
 
 // KeysConfig says whose keys are kept.
 type KeysConfig struct {
-	Client  ClientConfig
-	Topic   string
-	Most    int           // keys; further ones are refused
-	Within  time.Duration // the topic is read to its end so soon after a broker has answered, or Run fails
-	Logger  *slog.Logger  // slog.Default() by default
-	Changed func()        // is called by Run when the keys are known, and when they are others
+	Client ClientConfig
+	Topic  string
+	Most   int // keys; further ones are refused
+	// the topic is read to its end so soon after a broker has answered, or Run fails
+	Within  time.Duration
+	Logger  *slog.Logger // slog.Default() by default
+	Changed func()       // is called by Run when the keys are known, and when they are others
 }
 
-// Keys are the keys of a compacted topic, as they are now: a record adds its key, and one without a value, a tombstone, takes it away. The topic is read beside all
-// consumer groups, from its beginning. Any goroutine may ask for the keys while Run keeps them.
+// Keys are the keys of a compacted topic, as they are now: a record adds its key, and one without a
+// value, a tombstone, takes it away. The topic is read beside all consumer groups, from its
+// beginning. Any goroutine may ask for the keys while Run keeps them.
 type Keys struct {
 	cfg KeysConfig
 	log *slog.Logger
@@ -43,10 +45,13 @@ type Keys struct {
 
 const (
 	longestKey = 1024 // bytes
-	keysSlack  = 4    // so many times as many keys are held while the topic is read to its end, where some of them may be taken away
-	keysPoll   = time.Second
-	keysAgain  = 5 * time.Minute // after which it is looked whether the topic is still the one that is read
-	keysTries  = 5               // of finding a topic that may have been created just now
+	// so many times as many keys are held while the topic is read to its end, where some of them
+	// may be taken away
+	keysSlack = 4
+	keysPoll  = time.Second
+	// after which it is looked whether the topic is still the one that is read
+	keysAgain = 5 * time.Minute
+	keysTries = 5 // of finding a topic that may have been created just now
 )
 
 var (
@@ -65,7 +70,8 @@ func NewKeys(cfg KeysConfig) *Keys {
 	return &Keys{cfg: cfg, log: cfg.Logger.With("topic", cfg.Topic)}
 }
 
-// Now returns the keys, which nobody may change, and whether they are known: the topic was read to its end.
+// Now returns the keys, which nobody may change, and whether they are known: the topic was read to
+// its end.
 func (k *Keys) Now() (keys []string, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -86,8 +92,10 @@ func (k *Keys) Problem() error {
 	return k.problem
 }
 
-// Run keeps the keys until ctx is done. Before they are known it fails with what nobody but an operator can mend: a topic that is not there or that we may not read,
-// or one that is too large to be read in time. A broker that cannot be reached is waited for. Once the keys are known it keeps those it has whatever happens.
+// Run keeps the keys until ctx is done. Before they are known it fails with what nobody but an
+// operator can mend: a topic that is not there or that we may not read, or one that is too large to
+// be read in time. A broker that cannot be reached is waited for. Once the keys are known it keeps
+// those it has whatever happens.
 func (k *Keys) Run(ctx context.Context) error {
 	for missing, pauseFor := 0, 250*time.Millisecond; ; pauseFor = min(2*pauseFor, 10*time.Second) {
 		err := k.session(ctx)
@@ -122,7 +130,11 @@ func ReadKeys(ctx context.Context, cfg KeysConfig) (keys []string, refused int64
 	}
 	keys, known := k.Now()
 	if !known {
-		return nil, 0, fmt.Errorf("read the keys of %s: %w", cfg.Topic, cmp.Or(k.Problem(), context.Cause(ctx)))
+		return nil, 0, fmt.Errorf(
+			"read the keys of %s: %w",
+			cfg.Topic,
+			cmp.Or(k.Problem(), context.Cause(ctx)),
+		)
 	}
 	return keys, k.Refused(), nil
 }
@@ -145,7 +157,8 @@ func (k *Keys) dial() (*kgo.Client, *kadm.Client, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := kgo.NewClient(append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second))...)
+	client, err := kgo.NewClient(
+		append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second))...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -165,7 +178,13 @@ func (k *Keys) session(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	s := &keysSession{k: k, client: client, admin: admin, keys: map[string]int{}, due: time.Now().Add(k.cfg.Within)}
+	s := &keysSession{
+		k:      k,
+		client: client,
+		admin:  admin,
+		keys:   map[string]int{},
+		due:    time.Now().Add(k.cfg.Within),
+	}
 	if s.spans, err = s.list(ctx); err != nil {
 		return err
 	}
@@ -182,13 +201,15 @@ func (k *Keys) session(ctx context.Context) error {
 	}
 }
 
-// keysSession is one reading of the topic. Its keys are its own until the topic was read to its end.
+// keysSession is one reading of the topic. Its keys are its own until the topic was read to its
+// end.
 type keysSession struct {
-	k       *Keys
-	client  *kgo.Client
-	admin   *kadm.Client
-	spans   map[models.Partition]span // where it stands, and where the partitions ended when it began
-	keys    map[string]int            // when each was added
+	k      *Keys
+	client *kgo.Client
+	admin  *kadm.Client
+	// where it stands, and where the partitions ended when it began
+	spans   map[models.Partition]span
+	keys    map[string]int // when each was added
 	added   int
 	refused int64
 	crowded int64 // of the refused, those that found no room; no room helps a key that is too long
@@ -231,7 +252,10 @@ func (s *keysSession) step(ctx context.Context) error {
 		return err
 	}
 	if !s.done {
-		s.done = !slices.ContainsFunc(slices.Collect(maps.Values(s.spans)), func(at span) bool { return at.next < at.end })
+		s.done = !slices.ContainsFunc(
+			slices.Collect(maps.Values(s.spans)),
+			func(at span) bool { return at.next < at.end },
+		)
 		if s.changed = s.done; s.done {
 			s.trim()
 		}
@@ -303,7 +327,10 @@ func (s *keysSession) trim() {
 	if over <= 0 {
 		return
 	}
-	byAge := slices.SortedFunc(maps.Keys(s.keys), func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) })
+	byAge := slices.SortedFunc(
+		maps.Keys(s.keys),
+		func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) },
+	)
 	for _, key := range byAge[:over] {
 		delete(s.keys, key)
 	}
@@ -324,12 +351,23 @@ func (s *keysSession) publish() {
 		k.log.Warn("records without a key name nobody", "records", s.keyless)
 	}
 	if s.refused > 0 && refusedBefore == 0 {
-		k.log.Error("keys are refused: they are too many, or too long", "kept", len(keys), "most", k.cfg.Most, "longest", longestKey, "refused", s.refused)
+		k.log.Error(
+			"keys are refused: they are too many, or too long",
+			"kept",
+			len(keys),
+			"most",
+			k.cfg.Most,
+			"longest",
+			longestKey,
+			"refused",
+			s.refused,
+		)
 	}
 	k.cfg.Changed()
 }
 
-// look says whether the topic has to be read anew: it has other partitions or was created again, or there is room for what found none.
+// look says whether the topic has to be read anew: it has other partitions or was created again, or
+// there is room for what found none.
 func (s *keysSession) look(ctx context.Context) error {
 	if s.crowded > 0 && len(s.keys) < s.k.cfg.Most {
 		return errKeysAnew

@@ -36,7 +36,16 @@ func compactTopic(o *devbroker.Options) { o.Topics[0].Compact = true }
 // kept runs Keys of the topic of a bed until the test stops them.
 func (b *bed) kept(most int) (k *Keys, changes *atomic.Int64, stop func()) {
 	changes = new(atomic.Int64)
-	k = NewKeys(KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: most, Within: time.Minute, Logger: b.logger(), Changed: func() { changes.Add(1) }})
+	k = NewKeys(
+		KeysConfig{
+			Client:  b.clientConfig(),
+			Topic:   b.topic,
+			Most:    most,
+			Within:  time.Minute,
+			Logger:  b.logger(),
+			Changed: func() { changes.Add(1) },
+		},
+	)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- k.Run(ctx) }()
@@ -57,7 +66,8 @@ func (b *bed) waitKeys(k *Keys, want ...string) {
 	})
 }
 
-// The keys of a topic are what was written and not taken away since, from the moment on when it was read to its end, and soon after whenever something is written.
+// The keys of a topic are what was written and not taken away since, from the moment on when it was
+// read to its end, and soon after whenever something is written.
 func TestKeys(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
 		put(b, 0, "ann", "bob", "cid", "-bob", "")
@@ -77,14 +87,24 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%d changes are told that are none", n-before)
 		}
 		stop()
-		keys, refused, err := ReadKeys(context.Background(), KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: 100, Within: time.Minute, Logger: b.logger()})
+		keys, refused, err := ReadKeys(
+			context.Background(),
+			KeysConfig{
+				Client: b.clientConfig(),
+				Topic:  b.topic,
+				Most:   100,
+				Within: time.Minute,
+				Logger: b.logger(),
+			},
+		)
 		if err != nil || refused != 0 || !slices.Equal(keys, []string{"ann", "bob", "cid"}) {
 			t.Errorf("read once: %v, %d, %v", keys, refused, err)
 		}
 	})
 }
 
-// A topic that was compacted has the same keys, and one that was deleted and created again has those that it has now.
+// A topic that was compacted has the same keys, and one that was deleted and created again has
+// those that it has now.
 func TestKeysOfACompactedTopic(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		put(b, 0, "ann", "bob", "-bob", "cid")
@@ -114,7 +134,8 @@ func TestKeysOfACompactedTopic(t *testing.T) {
 	}, compactTopic)
 }
 
-// More keys than there may be are refused, and counted; those there are stay, and when there is room again the topic is read anew; but not for a key that is too long.
+// More keys than there may be are refused, and counted; those there are stay, and when there is
+// room again the topic is read anew; but not for a key that is too long.
 func TestKeysAreBounded(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		for i := range 7 {
@@ -142,15 +163,26 @@ func TestKeysAreBounded(t *testing.T) {
 	}, compactTopic)
 }
 
-// A topic that is not there ends the reading with what was meant; a broker that is away is waited for; and an empty topic is read to its end.
+// A topic that is not there ends the reading with what was meant; a broker that is away is waited
+// for; and an empty topic is read to its end.
 func TestKeysThatCannotBeRead(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		cfg := KeysConfig{Client: b.clientConfig(), Topic: b.topic, Most: 5, Within: time.Minute, Logger: b.logger()}
+		cfg := KeysConfig{
+			Client: b.clientConfig(),
+			Topic:  b.topic,
+			Most:   5,
+			Within: time.Minute,
+			Logger: b.logger(),
+		}
 		if keys, _, err := ReadKeys(context.Background(), cfg); err != nil || len(keys) > 0 {
 			t.Errorf("of an empty topic: %v, %v", keys, err)
 		}
 		cfg.Topic = "aplication-logs"
-		if err := NewKeys(cfg).Run(context.Background()); err == nil || !strings.Contains(err.Error(), `topic "aplication-logs" does not exist; did you mean "application-logs"?`) {
+		if err := NewKeys(cfg).Run(context.Background()); err == nil ||
+			!strings.Contains(
+				err.Error(),
+				`topic "aplication-logs" does not exist; did you mean "application-logs"?`,
+			) {
 			t.Errorf("of a topic that is not there: %v", err)
 		}
 		cfg.Client.Brokers = []string{"127.0.0.1:9"}
@@ -161,7 +193,11 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 			t.Errorf("of a broker that is away: %v", err)
 		}
 		if _, known := k.Now(); known || k.Problem() == nil {
-			t.Errorf("of a broker that is away it is known %v, with the problem %v", known, k.Problem())
+			t.Errorf(
+				"of a broker that is away it is known %v, with the problem %v",
+				known,
+				k.Problem(),
+			)
 		}
 		if _, _, err := ReadKeys(ctx, cfg); err == nil {
 			t.Error("they are read of a broker that is away")

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// sparingLog logs what may repeat for every record: of each kind the first few, and then one a minute that says how many were left out.
+// sparingLog logs what may repeat for every record: of each kind the first few, and then one a
+// minute that says how many were left out.
 type sparingLog struct {
 	log *slog.Logger
 

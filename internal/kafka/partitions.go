@@ -31,7 +31,10 @@ func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 	}
 	list := make([]models.Progress, 0, len(spans))
 	for p, s := range spans {
-		list = append(list, models.Progress{Topic: p.Topic, Partition: p.Partition, Next: s.next, End: s.end})
+		list = append(
+			list,
+			models.Progress{Topic: p.Topic, Partition: p.Partition, Next: s.next, End: s.end},
+		)
 	}
 	slices.SortFunc(list, func(a, b models.Progress) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
@@ -43,7 +46,13 @@ func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 func Samples(records iter.Seq2[models.Record, error]) iter.Seq2[decode.Sample, error] {
 	return func(yield func(decode.Sample, error) bool) {
 		for r, err := range records {
-			r.Key, r.Value, r.Headers = slices.Clone(r.Key), slices.Clone(r.Value), slices.Clone(r.Headers)
+			r.Key, r.Value, r.Headers = slices.Clone(
+				r.Key,
+			), slices.Clone(
+				r.Value,
+			), slices.Clone(
+				r.Headers,
+			)
 			for i := range r.Headers {
 				r.Headers[i].Value = slices.Clone(r.Headers[i].Value)
 			}

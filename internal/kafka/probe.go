@@ -16,8 +16,9 @@ const (
 	countEvery = 10 // questions for ends, after which the members of the group are counted
 )
 
-// probe asks once a second where the partitions end, until ctx is done. The client says nothing of fetches that brought no record, so this is how we know that there
-// is none; and lag is right even while nothing can be fetched.
+// probe asks once a second where the partitions end, until ctx is done. The client says nothing of
+// fetches that brought no record, so this is how we know that there is none; and lag is right even
+// while nothing can be fetched.
 func (f *feed) probe(ctx context.Context) {
 	ticker := time.NewTicker(probeEvery)
 	defer ticker.Stop()
@@ -34,7 +35,8 @@ func (f *feed) probe(ctx context.Context) {
 	}
 }
 
-// ask asks for the ends of all partitions, and where something does not add up also for their beginnings.
+// ask asks for the ends of all partitions, and where something does not add up also for their
+// beginnings.
 func (f *feed) ask(ctx context.Context) {
 	f.clock.look()
 	asked := time.Now()
@@ -67,7 +69,8 @@ func (f *feed) countMembers(ctx context.Context) {
 	f.mu.Unlock()
 }
 
-// toAsk returns the topics of our partitions, and whether a partition has not moved although its log goes on: its records may have been deleted.
+// toAsk returns the topics of our partitions, and whether a partition has not moved although its
+// log goes on: its records may have been deleted.
 func (f *feed) toAsk() (topics []string, odd bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -8,14 +8,16 @@ import (
 	"time"
 )
 
-// ProcessorConfig says what to consume, and how to evaluate it. Durations are written like "1s" in JSON and YAML; a number is nanoseconds.
+// ProcessorConfig says what to consume, and how to evaluate it. Durations are written like "1s" in
+// JSON and YAML; a number is nanoseconds.
 type ProcessorConfig struct {
 	ConsumerConfig ConsumerConfig `json:"consumer_config"` // Base consumer config
 	BatchSize      int            `json:"batch_size"`      // Batch processing size
 	FlushInterval  time.Duration  `json:"flush_interval"`  // Batch flush interval; 0 for 5 seconds
 	RetryAttempts  int            `json:"retry_attempts"`  // Max retry attempts
-	RetryDelay     time.Duration  `json:"retry_delay"`     // Base retry delay, which doubles with each attempt
-	EnableMetrics  bool           `json:"enable_metrics"`  // Enable metrics collection
+	// Base retry delay, which doubles with each attempt
+	RetryDelay    time.Duration `json:"retry_delay"`
+	EnableMetrics bool          `json:"enable_metrics"` // Enable metrics collection
 }
 
 // DefaultProcessorConfig returns the configuration of someone with a broker on his own machine.
@@ -32,29 +34,40 @@ func (c ProcessorConfig) Validate() error {
 
 // manner is how messages are evaluated in batches of the given size.
 func (c ProcessorConfig) manner(batch int) manner {
-	m := manner{batch: batch, flush: c.FlushInterval, workers: 1, retries: c.RetryAttempts, delay: c.RetryDelay, metrics: c.EnableMetrics}
+	m := manner{
+		batch:   batch,
+		flush:   c.FlushInterval,
+		workers: 1,
+		retries: c.RetryAttempts,
+		delay:   c.RetryDelay,
+		metrics: c.EnableMetrics,
+	}
 	if m.flush == 0 {
 		m.flush = 5 * time.Second
 	}
 	return m
 }
 
-// ProcessorMetrics is what a processor has done. Invalid messages count as failed, as do those that the engine would not take while it took others.
+// ProcessorMetrics is what a processor has done. Invalid messages count as failed, as do those that
+// the engine would not take while it took others.
 type ProcessorMetrics struct {
 	MessagesProcessed int64         // Total messages processed
 	MessagesFailure   int64         // Total failed messages
 	ProcessingTime    time.Duration // Average processing time
 	LastProcessed     time.Time     // Last processed message timestamp
-	ErrorRate         float64       // Current error rate (0.0-1.0), over the last thousand messages of five minutes
+	// Current error rate (0.0-1.0), over the last thousand messages of five minutes
+	ErrorRate float64
 }
 
-// LogProcessor evaluates the logs of a topic one message after the other, tries again what fails, and counts.
+// LogProcessor evaluates the logs of a topic one message after the other, tries again what fails,
+// and counts.
 type LogProcessor struct {
 	consumer *Consumer
 	config   ProcessorConfig
 }
 
-// NewLogProcessor makes a processor with the default configuration, which does nothing before ProcessLogs.
+// NewLogProcessor makes a processor with the default configuration, which does nothing before
+// ProcessLogs.
 func NewLogProcessor(brokers []string, topic string, alertEngine AlertEngine) *LogProcessor {
 	return newLogProcessor(DefaultProcessorConfig().of(brokers, topic), alertEngine)
 }
@@ -69,7 +82,8 @@ func newLogProcessor(config ProcessorConfig, engine AlertEngine) *LogProcessor {
 	return &LogProcessor{newConsumer(config.ConsumerConfig, engine, config.manner(1)), config}
 }
 
-// ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are those of Consumer.Start.
+// ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are those
+// of Consumer.Start.
 func (p *LogProcessor) ProcessLogs(ctx context.Context) error { return p.consumer.Start(ctx) }
 
 // GetMetrics returns what was done so far; nothing is counted when the configuration says so.
@@ -87,17 +101,25 @@ func (p *LogProcessor) Stop() error { return p.consumer.Close() }
 // BatchLogProcessor evaluates the logs of a topic in batches, tries again what fails, and counts.
 type BatchLogProcessor struct{ consumer *Consumer }
 
-// NewBatchLogProcessor makes a processor with the default configuration, which does nothing before ProcessBatch.
-func NewBatchLogProcessor(brokers []string, topic string, alertEngine AlertEngine) *BatchLogProcessor {
+// NewBatchLogProcessor makes a processor with the default configuration, which does nothing before
+// ProcessBatch.
+func NewBatchLogProcessor(
+	brokers []string,
+	topic string,
+	alertEngine AlertEngine,
+) *BatchLogProcessor {
 	return newBatchLogProcessor(DefaultProcessorConfig().of(brokers, topic), alertEngine)
 }
 
 func newBatchLogProcessor(config ProcessorConfig, engine AlertEngine) *BatchLogProcessor {
-	return &BatchLogProcessor{newConsumer(config.ConsumerConfig, engine, config.manner(config.BatchSize))}
+	return &BatchLogProcessor{
+		newConsumer(config.ConsumerConfig, engine, config.manner(config.BatchSize)),
+	}
 }
 
-// ProcessBatch evaluates batch after batch until ctx is done or Stop is called, evaluates what is left, and returns nil. A batch is evaluated when it is full, or when
-// its first message has waited for the flush interval. Errors are those of Consumer.Start.
+// ProcessBatch evaluates batch after batch until ctx is done or Stop is called, evaluates what is
+// left, and returns nil. A batch is evaluated when it is full, or when its first message has waited
+// for the flush interval. Errors are those of Consumer.Start.
 func (p *BatchLogProcessor) ProcessBatch(ctx context.Context) error { return p.consumer.Start(ctx) }
 
 // GetMetrics returns what was done so far; nothing is counted when the configuration says so.
@@ -116,10 +138,19 @@ func (p *BatchLogProcessor) Stop() error { return p.consumer.Close() }
 type ProcessorFactory struct{ config ProcessorConfig }
 
 // NewProcessorFactory makes a factory.
-func NewProcessorFactory(config ProcessorConfig) *ProcessorFactory { return &ProcessorFactory{config} }
+func NewProcessorFactory(
+	config ProcessorConfig,
+) *ProcessorFactory {
+	return &ProcessorFactory{config}
+}
 
-// CreateProcessor makes a processor of single messages. The brokers and the topic take the place of those in the configuration; a wrong configuration is an error.
-func (f *ProcessorFactory) CreateProcessor(brokers []string, topic string, alertEngine AlertEngine) (*LogProcessor, error) {
+// CreateProcessor makes a processor of single messages. The brokers and the topic take the place of
+// those in the configuration; a wrong configuration is an error.
+func (f *ProcessorFactory) CreateProcessor(
+	brokers []string,
+	topic string,
+	alertEngine AlertEngine,
+) (*LogProcessor, error) {
 	config, err := f.check(brokers, topic, alertEngine)
 	if err != nil {
 		return nil, err
@@ -127,8 +158,13 @@ func (f *ProcessorFactory) CreateProcessor(brokers []string, topic string, alert
 	return newLogProcessor(config, alertEngine), nil
 }
 
-// CreateBatchProcessor makes a processor of batches. The brokers and the topic take the place of those in the configuration; a wrong configuration is an error.
-func (f *ProcessorFactory) CreateBatchProcessor(brokers []string, topic string, alertEngine AlertEngine) (*BatchLogProcessor, error) {
+// CreateBatchProcessor makes a processor of batches. The brokers and the topic take the place of
+// those in the configuration; a wrong configuration is an error.
+func (f *ProcessorFactory) CreateBatchProcessor(
+	brokers []string,
+	topic string,
+	alertEngine AlertEngine,
+) (*BatchLogProcessor, error) {
 	config, err := f.check(brokers, topic, alertEngine)
 	if err != nil {
 		return nil, err
@@ -136,7 +172,11 @@ func (f *ProcessorFactory) CreateBatchProcessor(brokers []string, topic string, 
 	return newBatchLogProcessor(config, alertEngine), nil
 }
 
-func (f *ProcessorFactory) check(brokers []string, topic string, engine AlertEngine) (ProcessorConfig, error) {
+func (f *ProcessorFactory) check(
+	brokers []string,
+	topic string,
+	engine AlertEngine,
+) (ProcessorConfig, error) {
 	config := f.config.of(brokers, topic)
 	err := config.Validate()
 	if engine == nil {

@@ -15,8 +15,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Producer writes records: those of a demo, dead letters that are replayed, and what the program has to say on topics. Any number of goroutines may use it, but whoever
-// uses Flush is told the errors of all that use Produce.
+// Producer writes records: those of a demo, dead letters that are replayed, and what the program
+// has to say on topics. Any number of goroutines may use it, but whoever uses Flush is told the
+// errors of all that use Produce.
 type Producer struct {
 	client *kgo.Client
 
@@ -36,9 +37,14 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A short linger makes batches that are worth compressing, and the records of a key stay in order. There is no timeout for a record: the client would count it from
-	// the record's own timestamp, so that what was written a minute ago could never be written again.
-	opts = append(opts, kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()), kgo.ProducerLinger(5*time.Millisecond))
+	// A short linger makes batches that are worth compressing, and the records of a key stay in
+	// order. There is no timeout for a record: the client would count it from the record's own
+	// timestamp, so that what was written a minute ago could never be written again.
+	opts = append(
+		opts,
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerLinger(5*time.Millisecond),
+	)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
@@ -46,7 +52,8 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	return &Producer{client: client}, nil
 }
 
-// Produce writes a record in the background; its memory must not change until Flush has returned. It waits while too much is under way. Errors are returned by Flush.
+// Produce writes a record in the background; its memory must not change until Flush has returned.
+// It waits while too much is under way. Errors are returned by Flush.
 func (p *Producer) Produce(ctx context.Context, r models.Record) {
 	p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
 		p.mu.Lock()
@@ -65,8 +72,9 @@ func produced(r models.Record) *kgo.Record {
 	return record
 }
 
-// Write writes records, and returns when the brokers have all of them, or with the first error, or when ctx ends; then some of them may be there. Records of a key
-// stay in order, also those of one call after another.
+// Write writes records, and returns when the brokers have all of them, or with the first error, or
+// when ctx ends; then some of them may be there. Records of a key stay in order, also those of one
+// call after another.
 func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	done := make(chan error, len(records))
 	for _, r := range records {
@@ -88,7 +96,8 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	return nil
 }
 
-// forget has the client look anew for topics, one of which is gone. By itself it would take no topic of the same name for it that is created later.
+// forget has the client look anew for topics, one of which is gone. By itself it would take no
+// topic of the same name for it that is created later.
 func (p *Producer) forget(records []models.Record) {
 	var topics []string
 	for _, r := range records {
@@ -117,7 +126,8 @@ func hintedWrite(err error) error {
 	return hinted(err)
 }
 
-// IsGone says whether an error is that a topic is not there, or no longer: brokers know topics by name, newer ones by an ID.
+// IsGone says whether an error is that a topic is not there, or no longer: brokers know topics by
+// name, newer ones by an ID.
 func IsGone(err error) bool {
 	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }

@@ -42,13 +42,16 @@ func (m manner) problems() []error {
 }
 
 const (
-	pumpPoll   = 2000             // records taken from the client at once
-	pumpRoom   = 2 * pumpPoll     // messages that may wait for workers before polling pauses; the client still belongs to the group then
+	pumpPoll = 2000 // records taken from the client at once
+	// messages that may wait for workers before polling pauses; the client still belongs to the
+	// group then
+	pumpRoom   = 2 * pumpPoll
 	pumpGrace  = 10 * time.Second // that a stop waits for messages that were fetched already
 	revokeWait = 15 * time.Second // that a rebalance waits for the message that is being evaluated
 )
 
-// pump carries messages from a feed to workers. Each partition belongs to one worker, so its messages are evaluated in order; offsets follow what was evaluated.
+// pump carries messages from a feed to workers. Each partition belongs to one worker, so its
+// messages are evaluated in order; offsets follow what was evaluated.
 type pump struct {
 	feed *feed
 	how  manner
@@ -89,7 +92,12 @@ func (p *pump) makeWorkers(n int) []*worker {
 }
 
 // run pumps until ctx is done.
-func (p *pump) run(ctx context.Context, engine AlertEngine, how manner, config ConsumerConfig) error {
+func (p *pump) run(
+	ctx context.Context,
+	engine AlertEngine,
+	how manner,
+	config ConsumerConfig,
+) error {
 	p.how = how
 	abort, giveUp := context.WithCancel(context.WithoutCancel(ctx))
 	defer giveUp()
@@ -104,18 +112,31 @@ func (p *pump) run(ctx context.Context, engine AlertEngine, how manner, config C
 		if !errors.Is(err, errReopen) {
 			return err
 		}
-		p.feed.log.Warn("a topic was deleted or created again; joining the group afresh", "group", p.feed.cfg.group)
+		p.feed.log.Warn(
+			"a topic was deleted or created again; joining the group afresh",
+			"group",
+			p.feed.cfg.group,
+		)
 		pause(ctx, time.Second)
 	}
 }
 
-// session is one life of the client. It is one story: begin in order, pump, end in the reverse order.
+// session is one life of the client. It is one story: begin in order, pump, end in the reverse
+// order.
 func (p *pump) session(ctx context.Context, giveUp context.CancelFunc, deadLetters string) error {
 	if err := p.feed.open(ctx); err != nil {
 		return err
 	}
 	defer p.feed.close()
-	letters, err := openLetters(ctx, p.feed.client, deadLetters, "", "", p.feed.count, p.feed.sparing)
+	letters, err := openLetters(
+		ctx,
+		p.feed.client,
+		deadLetters,
+		"",
+		"",
+		p.feed.count,
+		p.feed.sparing,
+	)
 	if err != nil {
 		return err
 	}
@@ -200,7 +221,8 @@ func (p *pump) wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// decide decides the errors of partitions for which nobody has anything to evaluate any more, and returns the others.
+// decide decides the errors of partitions for which nobody has anything to evaluate any more, and
+// returns the others.
 func (p *pump) decide(ctx context.Context, failed []batch, err error) ([]batch, error) {
 	var left []batch
 	for _, b := range failed {
@@ -240,7 +262,8 @@ func (p *pump) dispatch(b batch) {
 	w.put(messages)
 }
 
-// workerOf returns the partition's worker: at its first message, the one with the fewest partitions.
+// workerOf returns the partition's worker: at its first message, the one with the fewest
+// partitions.
 func (p *pump) workerOf(part *partition) int {
 	p.feed.mu.Lock()
 	defer p.feed.mu.Unlock()
@@ -275,7 +298,8 @@ func (p *pump) finished(part *partition, n int) {
 	}
 }
 
-// revoked takes back what was not evaluated yet of partitions that are taken from us, waits for what is being evaluated, and commits.
+// revoked takes back what was not evaluated yet of partitions that are taken from us, waits for
+// what is being evaluated, and commits.
 func (p *pump) revoked(ctx context.Context, parts []*partition, lost bool) {
 	p.feed.mu.Lock()
 	for _, part := range parts {
@@ -356,7 +380,15 @@ func (p *pump) ailments() []string {
 	defer p.feed.mu.Unlock()
 	for _, part := range p.feed.sorted() {
 		if part.next < part.end && part.start < part.end && time.Since(part.moved) > stalled {
-			list = append(list, fmt.Sprintf("nothing of %s/%d was evaluated for %s", part.Topic, part.Partition.Partition, time.Since(part.moved).Round(time.Second)))
+			list = append(
+				list,
+				fmt.Sprintf(
+					"nothing of %s/%d was evaluated for %s",
+					part.Topic,
+					part.Partition.Partition,
+					time.Since(part.moved).Round(time.Second),
+				),
+			)
 		}
 	}
 	return list

@@ -16,20 +16,28 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ReaderConfig says what a Reader reads. Of From and Offsets, at most one is given; of Until, Ends and Follow, too.
+// ReaderConfig says what a Reader reads. Of From and Offsets, at most one is given; of Until, Ends
+// and Follow, too.
 type ReaderConfig struct {
-	Client  ClientConfig
-	Topics  []string
-	From    time.Time                  // begin with the first records that are not older; zero for the beginning of the log
-	Until   time.Time                  // end before the first records of each partition that are not older; zero for the end of the log
+	Client ClientConfig
+	Topics []string
+	// begin with the first records that are not older; zero for the beginning of the log
+	From time.Time
+	// end before the first records of each partition that are not older; zero for the end of the
+	// log
+	Until   time.Time
 	Offsets map[models.Partition]int64 // begin there; partitions that are not named are not read
-	Ends    map[models.Partition]int64 // end before there; partitions that are not named are not read
-	Last    int64                      // begin no more records than so many before the end of each partition; without Offsets
-	Follow  bool                       // do not end at the end of the log; from there on if nothing else is said
-	Logger  *slog.Logger               // slog.Default() by default
+	// end before there; partitions that are not named are not read
+	Ends map[models.Partition]int64
+	// begin no more records than so many before the end of each partition; without Offsets
+	Last int64
+	// do not end at the end of the log; from there on if nothing else is said
+	Follow bool
+	Logger *slog.Logger // slog.Default() by default
 }
 
-// Reader reads topics beside all consumer groups: for backtests, for a look back, and to show what is coming in.
+// Reader reads topics beside all consumer groups: for backtests, for a look back, and to show what
+// is coming in.
 type Reader struct{ cfg ReaderConfig }
 
 // NewReader makes a reader. It neither dials nor starts anything.
@@ -43,8 +51,9 @@ func NewReader(cfg ReaderConfig) *Reader {
 // span is the part of a partition that is to be read.
 type span struct{ next, end int64 }
 
-// Records yields the records, in order within each partition, up to what was the end when it was called; or, when following, until ctx is done. Each record is valid
-// until the next one. An error is the last thing that is yielded; the end of ctx is one, except when following.
+// Records yields the records, in order within each partition, up to what was the end when it was
+// called; or, when following, until ctx is done. Each record is valid until the next one. An error
+// is the last thing that is yielded; the end of ctx is one, except when following.
 func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
 	return func(yield func(models.Record, error) bool) {
 		err := r.read(ctx, func(m models.Record) bool { return yield(m, nil) })
@@ -64,7 +73,14 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 	if err != nil {
 		return err
 	}
-	client, err := kgo.NewClient(append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second), kgo.FetchMaxBytes(10<<20), kgo.FetchMaxPartitionBytes(1<<20))...)
+	client, err := kgo.NewClient(
+		append(
+			opts,
+			kgo.KeepControlRecords(),
+			kgo.FetchMaxWait(time.Second),
+			kgo.FetchMaxBytes(10<<20),
+			kgo.FetchMaxPartitionBytes(1<<20),
+		)...)
 	if err != nil {
 		return err
 	}
@@ -90,7 +106,10 @@ func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Part
 	return spans, err
 }
 
-func (r *Reader) bounds(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
+func (r *Reader) bounds(
+	ctx context.Context,
+	admin *kadm.Client,
+) (map[models.Partition]span, error) {
 	starts, err := admin.ListStartOffsets(ctx, r.cfg.Topics...)
 	if err == nil {
 		err = starts.Error()
@@ -138,8 +157,13 @@ func (r *Reader) bounds(ctx context.Context, admin *kadm.Client) (map[models.Par
 	return spans, nil
 }
 
-// at lists the offsets of the first records that are not older than a time, or the ends where there is none, or no time.
-func (r *Reader) at(ctx context.Context, admin *kadm.Client, at time.Time) (kadm.ListedOffsets, error) {
+// at lists the offsets of the first records that are not older than a time, or the ends where there
+// is none, or no time.
+func (r *Reader) at(
+	ctx context.Context,
+	admin *kadm.Client,
+	at time.Time,
+) (kadm.ListedOffsets, error) {
 	if at.IsZero() {
 		listed, err := admin.ListEndOffsets(ctx, r.cfg.Topics...)
 		if err == nil {
@@ -154,7 +178,12 @@ func (r *Reader) at(ctx context.Context, admin *kadm.Client, at time.Time) (kadm
 	return listed, err
 }
 
-func (r *Reader) consume(ctx context.Context, client *kgo.Client, spans map[models.Partition]span, yield func(models.Record) bool) error {
+func (r *Reader) consume(
+	ctx context.Context,
+	client *kgo.Client,
+	spans map[models.Partition]span,
+	yield func(models.Record) bool,
+) error {
 	if len(spans) == 0 && !r.cfg.Follow {
 		return nil
 	}
@@ -211,8 +240,14 @@ func firstError(fetches kgo.Fetches) (first error) {
 	return first
 }
 
-// timesAt returns the timestamps of the records at the given offsets, or of the first ones after those.
-func timesAt(ctx context.Context, cfg ClientConfig, log *slog.Logger, offsets map[models.Partition]int64) (map[models.Partition]time.Time, error) {
+// timesAt returns the timestamps of the records at the given offsets, or of the first ones after
+// those.
+func timesAt(
+	ctx context.Context,
+	cfg ClientConfig,
+	log *slog.Logger,
+	offsets map[models.Partition]int64,
+) (map[models.Partition]time.Time, error) {
 	topics := map[string]bool{}
 	config := ReaderConfig{Client: cfg, Offsets: offsets, Logger: log}
 	for p := range offsets {

@@ -28,7 +28,8 @@ func read(b *bed, cfg ReaderConfig) []string {
 	return list
 }
 
-// A topic is read from a time, an offset, or so many records before its end, up to where it ends now; and it leaves no trace in any group.
+// A topic is read from a time, an offset, or so many records before its end, up to where it ends
+// now; and it leaves no trace in any group.
 func TestReader(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
 		began := time.Now().Add(-time.Hour)
@@ -38,22 +39,51 @@ func TestReader(t *testing.T) {
 		b.produceAt(1, began.Add(3*time.Minute), "other")
 		f := func(what string, cfg ReaderConfig, want []string) {
 			t.Helper()
-			if got := read(b, cfg); !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(want))) {
+			if got := read(b, cfg); !slices.Equal(
+				slices.Sorted(slices.Values(got)),
+				slices.Sorted(slices.Values(want)),
+			) {
 				t.Errorf("%s: got %v, want %v", what, got, want)
 			}
 		}
 		f("everything", ReaderConfig{}, append(offsets(0, 0, 10), "1/0"))
 		f("from a time", ReaderConfig{From: began.Add(5 * time.Minute)}, offsets(0, 5, 10))
-		f("a span of time", ReaderConfig{From: began.Add(2 * time.Minute), Until: began.Add(5 * time.Minute)}, append(offsets(0, 2, 5), "1/0"))
-		f("from an offset", ReaderConfig{Offsets: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 7}}, offsets(0, 7, 10))
-		f("up to offsets", ReaderConfig{Ends: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 3}}, offsets(0, 0, 3))
+		f(
+			"a span of time",
+			ReaderConfig{From: began.Add(2 * time.Minute), Until: began.Add(5 * time.Minute)},
+			append(offsets(0, 2, 5), "1/0"),
+		)
+		f(
+			"from an offset",
+			ReaderConfig{Offsets: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 7}},
+			offsets(0, 7, 10),
+		)
+		f(
+			"up to offsets",
+			ReaderConfig{Ends: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 3}},
+			offsets(0, 0, 3),
+		)
 		f("between offsets", ReaderConfig{
-			Offsets: map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 4, {Topic: b.topic, Partition: 1}: 1},
-			Ends:    map[models.Partition]int64{{Topic: b.topic, Partition: 0}: 6, {Topic: b.topic, Partition: 1}: 1},
+			Offsets: map[models.Partition]int64{
+				{Topic: b.topic, Partition: 0}: 4,
+				{Topic: b.topic, Partition: 1}: 1,
+			},
+			Ends: map[models.Partition]int64{
+				{Topic: b.topic, Partition: 0}: 6,
+				{Topic: b.topic, Partition: 1}: 1,
+			},
 		}, offsets(0, 4, 6))
 		f("the last ones", ReaderConfig{Last: 2}, append(offsets(0, 8, 10), "1/0"))
-		f("the last ones of a span", ReaderConfig{Last: 7, From: began.Add(5 * time.Minute)}, offsets(0, 5, 10))
-		f("the last ones of a longer span", ReaderConfig{Last: 2, From: began.Add(3 * time.Minute)}, append(offsets(0, 8, 10), "1/0"))
+		f(
+			"the last ones of a span",
+			ReaderConfig{Last: 7, From: began.Add(5 * time.Minute)},
+			offsets(0, 5, 10),
+		)
+		f(
+			"the last ones of a longer span",
+			ReaderConfig{Last: 2, From: began.Add(3 * time.Minute)},
+			append(offsets(0, 8, 10), "1/0"),
+		)
 		f("from a time to come", ReaderConfig{From: time.Now().Add(time.Hour)}, nil)
 		groups, err := b.admin.ListGroups(context.Background())
 		if _, there := groups[b.group]; there || err != nil {
@@ -88,25 +118,31 @@ func TestFollow(t *testing.T) {
 // A topic that does not exist is an error that names it.
 func TestReadNothing(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		reader := NewReader(ReaderConfig{Client: b.clientConfig(), Topics: []string{"aplication-logs"}})
+		reader := NewReader(
+			ReaderConfig{Client: b.clientConfig(), Topics: []string{"aplication-logs"}},
+		)
 		const want = `topic "aplication-logs" does not exist; did you mean "application-logs"?`
 		for _, err := range reader.Records(context.Background()) {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v", err)
 			}
 		}
-		if _, err := reader.Partitions(context.Background()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := reader.Partitions(context.Background()); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("of its partitions: %v", err)
 		}
 	})
 }
 
-// Topics are read by pattern, those too that appear later and but for the dead letters and what else is excluded; and metrics tell of each partition.
+// Topics are read by pattern, those too that appear later and but for the dead letters and what
+// else is excluded; and metrics tell of each partition.
 func TestPatterns(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		registry := prometheus.NewRegistry()
 		cfg := b.sourceConfig()
-		cfg.Topics, cfg.Patterns, cfg.DeadLetterTopic, cfg.Registerer, cfg.Start = nil, []string{"^application-.*"}, "application-dead", registry, StartEnd
+		cfg.Topics, cfg.Patterns, cfg.DeadLetterTopic, cfg.Registerer, cfg.Start = nil, []string{
+			"^application-.*",
+		}, "application-dead", registry, StartEnd
 		cfg.Exclude = "application-handover"
 		engine := newNotebook()
 		s, r := started(b, cfg, engine)
@@ -160,12 +196,16 @@ func TestStaticMember(t *testing.T) {
 		again := newNotebook()
 		s1, r1 := started(b, cfg("one"), again)
 		b.moment()
-		if one, two := s1.Stats().Partitions, s2.Stats().Partitions; len(one) != 1 || len(two) != 1 {
+		if one, two := s1.Stats().Partitions, s2.Stats().Partitions; len(one) != 1 ||
+			len(two) != 1 {
 			t.Errorf("partitions are %+v and %+v", one, two)
 		}
 		b.numbered(0, 0, 3)
 		b.numbered(1, 0, 3)
-		b.waitSeen(func() []string { return append(again.seen(), second.seen()...) }, append(offsets(0, 0, 3), offsets(1, 0, 3)...))
+		b.waitSeen(
+			func() []string { return append(again.seen(), second.seen()...) },
+			append(offsets(0, 0, 3), offsets(1, 0, 3)...),
+		)
 		r1.stop()
 		r2.stop()
 	})

@@ -84,11 +84,18 @@ func TestDocumentedTypes(t *testing.T) {
 				t.Fatal(err)
 			}
 			got, ok := our.FieldByName(f.Names[0].Name)
-			if name := strings.TrimPrefix(got.Type.String(), "kafka."); !ok || name != text.String() {
+			if name := strings.TrimPrefix(got.Type.String(), "kafka."); !ok ||
+				name != text.String() {
 				t.Errorf("%s.%s is %s, documented as %s", spec.Name, f.Names[0], name, &text)
 			}
 			if f.Tag != nil && "`"+string(got.Tag)+"`" != f.Tag.Value {
-				t.Errorf("%s.%s has the tag %s, documented as %s", spec.Name, f.Names[0], got.Tag, f.Tag.Value)
+				t.Errorf(
+					"%s.%s has the tag %s, documented as %s",
+					spec.Name,
+					f.Names[0],
+					got.Tag,
+					f.Tag.Value,
+				)
 			}
 		}
 	}
@@ -105,7 +112,9 @@ func TestDocumentedUsage(t *testing.T) {
 	}
 	examples := squeeze(string(text))
 	for _, s := range snippets(t) {
-		if strings.HasPrefix(s, "package ") || strings.HasPrefix(s, "type ") || strings.HasPrefix(s, "func ") || strings.HasPrefix(s, "// Default") {
+		if strings.HasPrefix(s, "package ") || strings.HasPrefix(s, "type ") ||
+			strings.HasPrefix(s, "func ") ||
+			strings.HasPrefix(s, "// Default") {
 			continue
 		}
 		if !strings.Contains(examples, squeeze(s)) {
@@ -126,7 +135,9 @@ func TestDocumentedFunctions(t *testing.T) {
 		_ func(ProcessorConfig) *ProcessorFactory               = NewProcessorFactory
 	)
 	want := ConsumerConfig{
-		Brokers: []string{"localhost:9092"}, Topic: "application-logs", GroupID: "log-monitoring-group", MinBytes: 10 * 1024, MaxBytes: 10 * 1024 * 1024, MaxWait: time.Second,
+		Brokers: []string{
+			"localhost:9092",
+		}, Topic: "application-logs", GroupID: "log-monitoring-group", MinBytes: 10 * 1024, MaxBytes: 10 * 1024 * 1024, MaxWait: time.Second,
 		StartOffset: -2,
 	}
 	if got := DefaultConsumerConfig(); !reflect.DeepEqual(got, want) {

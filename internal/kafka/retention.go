@@ -16,12 +16,15 @@ import (
 
 // Retention is how long a topic keeps its records.
 type Retention struct {
-	Time   time.Duration // retention.ms; 0 when time deletes nothing
-	Bytes  int64         // retention.bytes of each partition; 0 when size deletes nothing
-	Oldest time.Time     // of a topic that deletes by size and has deleted: the oldest record of the partition that goes back least; zero otherwise
+	Time  time.Duration // retention.ms; 0 when time deletes nothing
+	Bytes int64         // retention.bytes of each partition; 0 when size deletes nothing
+	// of a topic that deletes by size and has deleted: the oldest record of the partition that goes
+	// back least; zero otherwise
+	Oldest time.Time
 }
 
-// Keeps is how far back the records of the topic go at least, and by which setting; false when nothing limits that, or nobody knows yet.
+// Keeps is how far back the records of the topic go at least, and by which setting; false when
+// nothing limits that, or nobody knows yet.
 func (r Retention) Keeps(now time.Time) (back time.Duration, setting string, limited bool) {
 	if r.Time > 0 {
 		back, setting, limited = r.Time, "retention.ms", true
@@ -32,8 +35,14 @@ func (r Retention) Keeps(now time.Time) (back time.Duration, setting string, lim
 	return back, setting, limited
 }
 
-// Retentions asks the brokers how long they keep the records of topics. Whoever asks has to be allowed DESCRIBE_CONFIGS on them.
-func Retentions(ctx context.Context, cfg ClientConfig, log *slog.Logger, topics ...string) (map[string]Retention, error) {
+// Retentions asks the brokers how long they keep the records of topics. Whoever asks has to be
+// allowed DESCRIBE_CONFIGS on them.
+func Retentions(
+	ctx context.Context,
+	cfg ClientConfig,
+	log *slog.Logger,
+	topics ...string,
+) (map[string]Retention, error) {
 	opts, err := cfg.options(log)
 	if err != nil {
 		return nil, err
@@ -80,8 +89,15 @@ func retentionOf(configs []kadm.Config) (r Retention) {
 	return r
 }
 
-// oldest is the time of the oldest record of the partition that goes back least, among those that have deleted records.
-func oldest(ctx context.Context, cfg ClientConfig, log *slog.Logger, admin *kadm.Client, topic string) (least time.Time, err error) {
+// oldest is the time of the oldest record of the partition that goes back least, among those that
+// have deleted records.
+func oldest(
+	ctx context.Context,
+	cfg ClientConfig,
+	log *slog.Logger,
+	admin *kadm.Client,
+	topic string,
+) (least time.Time, err error) {
 	starts, err := admin.ListStartOffsets(ctx, topic)
 	if err == nil {
 		err = starts.Error()
@@ -95,7 +111,8 @@ func oldest(ctx context.Context, cfg ClientConfig, log *slog.Logger, admin *kadm
 	}
 	firsts := map[models.Partition]int64{}
 	starts.Each(func(o kadm.ListedOffset) {
-		if end, ok := ends.Lookup(o.Topic, o.Partition); ok && o.Offset > 0 && o.Offset < end.Offset {
+		if end, ok := ends.Lookup(o.Topic, o.Partition); ok && o.Offset > 0 &&
+			o.Offset < end.Offset {
 			firsts[models.Partition{Topic: o.Topic, Partition: o.Partition}] = o.Offset
 		}
 	})

@@ -23,7 +23,12 @@ func TestRetention(t *testing.T) {
 		}
 		keeps := func(topic string) string {
 			t.Helper()
-			kept, err := Retentions(context.Background(), b.clientConfig(), slog.New(slog.DiscardHandler), topic)
+			kept, err := Retentions(
+				context.Background(),
+				b.clientConfig(),
+				slog.New(slog.DiscardHandler),
+				topic,
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -48,7 +53,8 @@ func TestRetention(t *testing.T) {
 		if got := keeps("small"); !strings.HasSuffix(got, " retention.bytes true") {
 			t.Errorf("a topic that is full keeps %s", got)
 		}
-		if _, err := Retentions(context.Background(), b.clientConfig(), slog.New(slog.DiscardHandler), "gone"); err == nil || !strings.Contains(err.Error(), "gone") {
+		if _, err := Retentions(context.Background(), b.clientConfig(), slog.New(slog.DiscardHandler), "gone"); err == nil ||
+			!strings.Contains(err.Error(), "gone") {
 			t.Errorf("of a topic that is not there: %v", err)
 		}
 	})

@@ -85,8 +85,9 @@ func (w *workers) give(c *chunk) {
 	w.free = append(w.free, c)
 }
 
-// scan scans the chunk, and returns the scanner to be used next. A record that makes the scanner panic is rejected, and the others are scanned one by one with a new
-// scanner, for nobody knows what the panic left of the old one.
+// scan scans the chunk, and returns the scanner to be used next. A record that makes the scanner
+// panic is rejected, and the others are scanned one by one with a new scanner, for nobody knows
+// what the panic left of the old one.
 func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	c.records = c.records[:0]
 	for _, r := range c.from {
@@ -101,7 +102,10 @@ func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	for i := range c.records {
 		s, err := scanSafely(scanner, c.records[i:i+1])
 		if err != nil {
-			c.poison = append(c.poison, models.Rejection{Record: i, Reason: "panic", Detail: err.Error()})
+			c.poison = append(
+				c.poison,
+				models.Rejection{Record: i, Reason: "panic", Detail: err.Error()},
+			)
 			scanner = engine.NewScanner()
 			continue
 		}
@@ -125,7 +129,14 @@ func scanSafely(scanner models.Scanner, records []models.Record) (s models.Scan,
 
 // modelRecord is a record as the engine knows it. It aliases the client's memory.
 func modelRecord(r *kgo.Record) models.Record {
-	m := models.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: r.Key, Value: r.Value}
+	m := models.Record{
+		Topic:     r.Topic,
+		Partition: r.Partition,
+		Offset:    r.Offset,
+		Timestamp: r.Timestamp,
+		Key:       r.Key,
+		Value:     r.Value,
+	}
 	if len(r.Headers) > 0 {
 		m.Headers = make([]models.Header, len(r.Headers))
 		for i, h := range r.Headers {
@@ -135,14 +146,16 @@ func modelRecord(r *kgo.Record) models.Record {
 	return m
 }
 
-// evaluate has batches scanned, and their chunks applied in order by the caller's goroutine. A batch is scanned by all workers, whatever partition it is of.
+// evaluate has batches scanned, and their chunks applied in order by the caller's goroutine. A
+// batch is scanned by all workers, whatever partition it is of.
 func (w *workers) evaluate(batches []batch, apply func(*chunk)) {
 	var chunks []*chunk
 	for _, b := range batches {
 		chunks = w.cut(b, chunks)
 	}
 	var feeding sync.WaitGroup
-	if len(chunks) == 1 { // the usual case when we are not behind: no need to wake another goroutine
+	// the usual case when we are not behind: no need to wake another goroutine
+	if len(chunks) == 1 {
 		c := chunks[0]
 		w.inline = c.scan(w.engine, w.inline)
 		c.done <- struct{}{}
@@ -201,11 +214,20 @@ func (s *Source) replayed(p *partition) {
 	s.feed.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
 	s.feed.mu.Unlock()
-	s.log.Info("state is rebuilt; going on where the group has committed", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next)
+	s.log.Info(
+		"state is rebuilt; going on where the group has committed",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"offset",
+		p.next,
+	)
 	s.advance()
 }
 
-// Replay evaluates records from memory, as a Source does with what one poll brings. It exists to be measured: nobody else competes for the processors then.
+// Replay evaluates records from memory, as a Source does with what one poll brings. It exists to be
+// measured: nobody else competes for the processors then.
 type Replay struct {
 	engine  Engine
 	workers *workers
@@ -214,7 +236,11 @@ type Replay struct {
 
 // NewReplay starts goroutines that scan; Close ends them.
 func NewReplay(engine Engine, workers int) *Replay {
-	return &Replay{engine: engine, workers: newWorkers(engine, workers), part: &partition{replayUntil: -1}}
+	return &Replay{
+		engine:  engine,
+		workers: newWorkers(engine, workers),
+		part:    &partition{replayUntil: -1},
+	}
 }
 
 // Evaluate scans and applies the records of partitions.

@@ -25,7 +25,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
-// join runs a source for a moment against a broker, and returns the error it ends with by itself; "" when it gets its partitions.
+// join runs a source for a moment against a broker, and returns the error it ends with by itself;
+// "" when it gets its partitions.
 func join(t *testing.T, o devbroker.Options, client ClientConfig) string {
 	t.Helper()
 	o.Topics = []devbroker.Topic{{Name: "logs"}}
@@ -36,7 +37,10 @@ func join(t *testing.T, o devbroker.Options, client ClientConfig) string {
 	defer broker.Close()
 	client.Brokers = []string{broker.Addr()}
 	b := &bed{t: t, logs: &journal{}}
-	s := NewSource(SourceConfig{Client: client, Topics: []string{"logs"}, Group: "g", Logger: b.logger()}, newNotebook())
+	s := NewSource(
+		SourceConfig{Client: client, Topics: []string{"logs"}, Group: "g", Logger: b.logger()},
+		newNotebook(),
+	)
 	r := run(t, s.Run)
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -55,14 +59,26 @@ func join(t *testing.T, o devbroker.Options, client ClientConfig) string {
 	return ""
 }
 
-// The right password lets us in; the wrong one, a mechanism that the broker does not know, or none at all end the run at once, with what to do.
+// The right password lets us in; the wrong one, a mechanism that the broker does not know, or none
+// at all end the run at once, with what to do.
 func TestSASL(t *testing.T) {
 	f := func(mechanism, tried, password, want string) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			var network kfake.VirtualNetwork
-			o := devbroker.Options{Addr: "127.0.0.1:9092", Listen: network.Listen, Users: []devbroker.User{{Mechanism: mechanism, Name: "me", Password: "hush"}}}
-			got := join(t, o, ClientConfig{Dial: network.DialContext, SASL: SASL{Mechanism: tried, Username: "me", Password: password}})
+			o := devbroker.Options{
+				Addr:   "127.0.0.1:9092",
+				Listen: network.Listen,
+				Users:  []devbroker.User{{Mechanism: mechanism, Name: "me", Password: "hush"}},
+			}
+			got := join(
+				t,
+				o,
+				ClientConfig{
+					Dial: network.DialContext,
+					SASL: SASL{Mechanism: tried, Username: "me", Password: password},
+				},
+			)
 			if want == "" && got != "" || !strings.Contains(got, want) {
 				t.Errorf("%s, tried %s: got %q, want %q", mechanism, tried, got, want)
 			}
@@ -76,8 +92,8 @@ func TestSASL(t *testing.T) {
 	f("PLAIN", "", "", "SASL")
 }
 
-// A real Kafka says why it refuses somebody; the start ends with that at once, and with what to do, and is not tried again. KAFKA_SASL_BROKERS names a broker as
-// scripts/kafka/start.sh starts it.
+// A real Kafka says why it refuses somebody; the start ends with that at once, and with what to do,
+// and is not tried again. KAFKA_SASL_BROKERS names a broker as scripts/kafka/start.sh starts it.
 func TestSASLOfKafka(t *testing.T) {
 	brokers := os.Getenv("KAFKA_SASL_BROKERS")
 	if brokers == "" {
@@ -85,26 +101,61 @@ func TestSASLOfKafka(t *testing.T) {
 	}
 	f := func(mechanism, user, password, want string) {
 		t.Helper()
-		client := ClientConfig{Brokers: strings.Split(brokers, ","), SASL: SASL{Mechanism: mechanism, Username: user, Password: password}}
+		client := ClientConfig{
+			Brokers: strings.Split(brokers, ","),
+			SASL:    SASL{Mechanism: mechanism, Username: user, Password: password},
+		}
 		topic := fmt.Sprintf("sasl-%d", time.Now().UnixNano())
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		began := time.Now()
-		err := NewSource(SourceConfig{Client: client, Topics: []string{topic}, Group: topic, Logger: slog.New(slog.DiscardHandler)}, newNotebook()).Run(ctx)
-		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "wrong-password") {
-			t.Errorf("%s as %s: got %v after %s, want %q", mechanism, user, err, time.Since(began), want)
+		err := NewSource(
+			SourceConfig{
+				Client: client,
+				Topics: []string{topic},
+				Group:  topic,
+				Logger: slog.New(slog.DiscardHandler),
+			},
+			newNotebook(),
+		).Run(ctx)
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "wrong-password") {
+			t.Errorf(
+				"%s as %s: got %v after %s, want %q",
+				mechanism,
+				user,
+				err,
+				time.Since(began),
+				want,
+			)
 		}
 	}
 	for _, m := range []string{"PLAIN", "SCRAM-SHA-512"} {
-		f(m, "alert-engine", "wrong-password", "the broker refuses the credentials; check the SASL mechanism, user name and password")
-		f(m, "nobody", "wrong-password", "the broker refuses the credentials; check the SASL mechanism, user name and password")
+		f(
+			m,
+			"alert-engine",
+			"wrong-password",
+			"the broker refuses the credentials; check the SASL mechanism, user name and password",
+		)
+		f(
+			m,
+			"nobody",
+			"wrong-password",
+			"the broker refuses the credentials; check the SASL mechanism, user name and password",
+		)
 		f(m, "alert-engine", "right-password", "does not exist") // the topic: we are let in
 	}
-	f("SCRAM-SHA-256", "alert-engine", "right-password", "the broker does not know the SASL mechanism; try another")
+	f(
+		"SCRAM-SHA-256",
+		"alert-engine",
+		"right-password",
+		"the broker does not know the SASL mechanism; try another",
+	)
 	f("", "", "", "check the SASL mechanism")
 }
 
-// Over TLS with a certificate authority of one's own, and with a certificate that proves who we are.
+// Over TLS with a certificate authority of one's own, and with a certificate that proves who we
+// are.
 func TestTLS(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -118,34 +169,75 @@ func TestTLS(t *testing.T) {
 	authorities := x509.NewCertPool()
 	authorities.AddCert(ca)
 	server := func(auth tls.ClientAuthType) devbroker.Options {
-		return devbroker.Options{TLS: &tls.Config{Certificates: []tls.Certificate{pair}, ClientCAs: authorities, ClientAuth: auth}}
+		return devbroker.Options{
+			TLS: &tls.Config{
+				Certificates: []tls.Certificate{pair},
+				ClientCAs:    authorities,
+				ClientAuth:   auth,
+			},
+		}
 	}
 	f := func(what string, o devbroker.Options, c TLS, want string) {
 		t.Helper()
-		if got := join(t, o, ClientConfig{TLS: c}); want == "" && got != "" || !strings.Contains(got, want) {
+		if got := join(t, o, ClientConfig{TLS: c}); want == "" && got != "" ||
+			!strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", what, got, want)
 		}
 	}
 	f("its authority", server(tls.NoClientCert), TLS{CAFile: file("ca.pem")}, "")
 	f("no check", server(tls.NoClientCert), TLS{Enabled: true, InsecureSkipVerify: true}, "")
-	f("mutual", server(tls.RequireAndVerifyClientCert), TLS{CAFile: file("ca.pem"), CertFile: file("client.pem"), KeyFile: file("client.key")}, "")
-	f("unknown authority", server(tls.NoClientCert), TLS{Enabled: true}, "the TLS connection is refused; check the CA, the client certificate and the server name")
-	f("another name", server(tls.NoClientCert), TLS{CAFile: file("ca.pem"), ServerName: "kafka.example"}, "check the CA, the client certificate and the server name")
+	f(
+		"mutual",
+		server(tls.RequireAndVerifyClientCert),
+		TLS{CAFile: file("ca.pem"), CertFile: file("client.pem"), KeyFile: file("client.key")},
+		"",
+	)
+	f(
+		"unknown authority",
+		server(tls.NoClientCert),
+		TLS{Enabled: true},
+		"the TLS connection is refused; check the CA, the client certificate and the server name",
+	)
+	f(
+		"another name",
+		server(tls.NoClientCert),
+		TLS{CAFile: file("ca.pem"), ServerName: "kafka.example"},
+		"check the CA, the client certificate and the server name",
+	)
 	f("no file", server(tls.NoClientCert), TLS{CAFile: file("gone.pem")}, "read CA certificates")
-	f("no certificate in it", server(tls.NoClientCert), TLS{CAFile: file("ca.key")}, "holds no certificate in PEM")
-	f("half a pair", server(tls.NoClientCert), TLS{CertFile: file("client.pem")}, "read client certificate")
+	f(
+		"no certificate in it",
+		server(tls.NoClientCert),
+		TLS{CAFile: file("ca.key")},
+		"holds no certificate in PEM",
+	)
+	f(
+		"half a pair",
+		server(tls.NoClientCert),
+		TLS{CertFile: file("client.pem")},
+		"read client certificate",
+	)
 }
 
 // certificateFor writes a certificate and its key, signed by an authority or by itself.
-func certificateFor(t *testing.T, name string, ca *x509.Certificate, caKey *ecdsa.PrivateKey) (*x509.Certificate, *ecdsa.PrivateKey) {
+func certificateFor(
+	t *testing.T,
+	name string,
+	ca *x509.Certificate,
+	caKey *ecdsa.PrivateKey,
+) (*x509.Certificate, *ecdsa.PrivateKey) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: filepath.Base(name)}, NotBefore: time.Now().Add(-time.Hour),
-		NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca == nil, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(
+			time.Now().UnixNano(),
+		), Subject: pkix.Name{CommonName: filepath.Base(name)}, NotBefore: time.Now().Add(-time.Hour),
+		NotAfter: time.Now().
+			Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca == nil, BasicConstraintsValid: true,
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 	if ca == nil {
@@ -194,10 +286,13 @@ func TestCredentials(t *testing.T) {
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	if got, err := (SASL{}).aws(context.Background()); err != nil || got.AccessKey != "key" || got.SecretKey != "secret" {
+	if got, err := (SASL{}).aws(context.Background()); err != nil || got.AccessKey != "key" ||
+		got.SecretKey != "secret" {
 		t.Errorf("from the environment: %+v, %v", got, err)
 	}
-	if got, err := (SASL{AccessKey: "a", SecretKey: "b", SessionToken: "c"}).aws(context.Background()); err != nil || got.AccessKey != "a" || got.SessionToken != "c" {
+	if got, err := (SASL{AccessKey: "a", SecretKey: "b", SessionToken: "c"}).aws(context.Background()); err != nil ||
+		got.AccessKey != "a" ||
+		got.SessionToken != "c" {
 		t.Errorf("from the configuration: %+v, %v", got, err)
 	}
 	for _, m := range []string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"} {

@@ -9,11 +9,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Members of a group each read some of the partitions. An engine whose groups of logs are spread over partitions would count a part of each in every member, and all
-// of them would be wrong. SourceConfig.Alone says whether the engine is of that kind; then no member joins that would not be alone, and whoever finds itself in
-// company all the same, because two started at the same instant, says so instead of being silently wrong.
+// Members of a group each read some of the partitions. An engine whose groups of logs are spread
+// over partitions would count a part of each in every member, and all of them would be wrong.
+// SourceConfig.Alone says whether the engine is of that kind; then no member joins that would not
+// be alone, and whoever finds itself in company all the same, because two started at the same
+// instant, says so instead of being silently wrong.
 
-// admit refuses to join a group that others are in, when the engine has to be alone. It also has the clock checked, by which the engine is told the time.
+// admit refuses to join a group that others are in, when the engine has to be alone. It also has
+// the clock checked, by which the engine is told the time.
 func (s *Source) admit(ctx context.Context) error {
 	if err := s.alone(ctx); err != nil {
 		return err
@@ -32,12 +35,22 @@ func (s *Source) alone(ctx context.Context) error {
 	}
 	groups, err := s.feed.admin.DescribeGroups(ctx, s.cfg.Group)
 	if err != nil {
-		s.log.Warn("it could not be found out whether others read for the group", "group", s.cfg.Group, "error", err)
+		s.log.Warn(
+			"it could not be found out whether others read for the group",
+			"group",
+			s.cfg.Group,
+			"error",
+			err,
+		)
 		return nil
 	}
 	if others := s.others(groups[s.cfg.Group].Members); len(others) > 0 {
-		return fmt.Errorf("group %q has another member, %s, and we would have to be alone: %w; stop the other one, or wait until its session is over if it was killed",
-			s.cfg.Group, strings.Join(others, ", "), why)
+		return fmt.Errorf(
+			"group %q has another member, %s, and we would have to be alone: %w; stop the other one, or wait until its session is over if it was killed",
+			s.cfg.Group,
+			strings.Join(others, ", "),
+			why,
+		)
 	}
 	return nil
 }
@@ -56,13 +69,19 @@ func (s *Source) others(members []kadm.DescribedGroupMember) []string {
 	return names
 }
 
-// company is an error while others read partitions of our topics although the engine has to be alone.
+// company is an error while others read partitions of our topics although the engine has to be
+// alone.
 func (s *Source) company() error {
 	if s.cfg.Alone == nil || s.feed.whole() {
 		return nil
 	}
 	if why := s.cfg.Alone(); why != nil {
-		return errors.Join(errors.New("other members of the group read partitions of our topics, so that counts are wrong"), why)
+		return errors.Join(
+			errors.New(
+				"other members of the group read partitions of our topics, so that counts are wrong",
+			),
+			why,
+		)
 	}
 	return nil
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// "I stop one of two instances for an upgrade, and start it again. What the other has read meanwhile is no reset, but what my state lacks."
+// "I stop one of two instances for an upgrade, and start it again. What the other has read
+// meanwhile is no reset, but what my state lacks."
 func TestStoppedAmongOthers(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		f := func(alone func() error, left bool) {
@@ -38,7 +39,8 @@ func TestStoppedAmongOthers(t *testing.T) {
 	})
 }
 
-// "My rules group by what is spread over partitions. A second instance must not make the counts of the first one wrong."
+// "My rules group by what is spread over partitions. A second instance must not make the counts of
+// the first one wrong."
 func TestAlone(t *testing.T) {
 	inBubble(t, 4, func(b *bed) {
 		alone := b.sourceConfig()
@@ -52,7 +54,8 @@ func TestAlone(t *testing.T) {
 		second := alone
 		second.Instance = "second"
 		err := NewSource(second, keeping{newNotebook()}).Run(context.Background())
-		if err == nil || !strings.Contains(err.Error(), "first") || !strings.Contains(err.Error(), "shop/Errors is spread") {
+		if err == nil || !strings.Contains(err.Error(), "first") ||
+			!strings.Contains(err.Error(), "shop/Errors is spread") {
 			t.Errorf("the second may join: %v", err)
 		}
 		time.Sleep(5 * time.Second)
@@ -60,12 +63,14 @@ func TestAlone(t *testing.T) {
 			t.Errorf("the first has %d partitions after the second was refused", n)
 		}
 
-		// Whoever does not ask, or asked at the same instant, joins; then the first is not right any more, and says so.
+		// Whoever does not ask, or asked at the same instant, joins; then the first is not right
+		// any more, and says so.
 		rude := alone
 		rude.Instance, rude.Alone = "rude", nil
 		_, r2 := started(b, rude, keeping{newNotebook()})
 		time.Sleep(20 * time.Second)
-		if h := s1.Health(); h.State != Degraded || !strings.Contains(strings.Join(h.Problems, " "), "other members") {
+		if h := s1.Health(); h.State != Degraded ||
+			!strings.Contains(strings.Join(h.Problems, " "), "other members") {
 			t.Errorf("in company, the first is %v", h)
 		}
 		r2.stop()
@@ -77,7 +82,8 @@ func TestAlone(t *testing.T) {
 	})
 }
 
-// sharing is an engine that shares its topics, and notes what it is asked for. Its next Apply takes a while.
+// sharing is an engine that shares its topics, and notes what it is asked for. Its next Apply takes
+// a while.
 type sharing struct {
 	keeping
 	mu    sync.Mutex
@@ -105,7 +111,10 @@ func (e *sharing) Checkpoint(positions, forget []models.SourcePosition) error {
 	return e.keeping.Checkpoint(positions, forget)
 }
 
-func (e *sharing) Claim(context.Context, []models.SourcePosition) (map[models.Partition]models.Handover, error) {
+func (e *sharing) Claim(
+	context.Context,
+	[]models.SourcePosition,
+) (map[models.Partition]models.Handover, error) {
 	return nil, nil
 }
 
@@ -114,21 +123,22 @@ func (e *sharing) Yield(_ context.Context, _ []models.Partition, lost bool) erro
 	return nil
 }
 
-// "I suspend a virtual machine, and another member goes on with its partitions. What the first one knows of them when it wakes up is not to be left over what the other
-// one has left since."
+// "I suspend a virtual machine, and another member goes on with its partitions. What the first one
+// knows of them when it wakes up is not to be left over what the other one has left since."
 func TestAwakeTooLate(t *testing.T) {
 	f := func(expelled bool, want string) {
 		inBubble(t, 1, func(b *bed) {
 			var given atomic.Bool
-			b.broker.Cluster().ControlKey(kmsg.Heartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-				b.broker.Cluster().KeepControl()
-				if !given.Load() {
-					return nil, nil, false
-				}
-				answer := r.ResponseKind().(*kmsg.HeartbeatResponse)
-				answer.ErrorCode = kerr.UnknownMemberID.Code
-				return answer, nil, true
-			})
+			b.broker.Cluster().
+				ControlKey(kmsg.Heartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+					b.broker.Cluster().KeepControl()
+					if !given.Load() {
+						return nil, nil, false
+					}
+					answer := r.ResponseKind().(*kmsg.HeartbeatResponse)
+					answer.ErrorCode = kerr.UnknownMemberID.Code
+					return answer, nil, true
+				})
 			engine := &sharing{keeping: keeping{newNotebook()}}
 			_, r := started(b, b.sourceConfig(), engine)
 			b.produce(0, "good")

@@ -24,10 +24,16 @@ type SourceConfig struct {
 	Patterns []string // regular expressions; topics that appear later are found within a minute
 	Exclude  string   // a topic that patterns do not mean, besides that of dead letters
 	Group    string
-	Instance string        // makes us a static member of the group, which keeps its partitions over a restart
-	Session  time.Duration // how long the group waits for a member that says nothing; 45 s by default
-	Alone    func() error  // nil, or an error that says why the engine cannot share its topics with other members of the group; nil for an engine that always can
-	Start    int64         // where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an offset
+	// makes us a static member of the group, which keeps its partitions over a restart
+	Instance string
+	// how long the group waits for a member that says nothing; 45 s by default
+	Session time.Duration
+	// nil, or an error that says why the engine cannot share its topics with other members of the
+	// group; nil for an engine that always can
+	Alone func() error
+	// where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an
+	// offset
+	Start int64
 
 	MinBytes int           // that a fetch waits for; 1 by default
 	MaxBytes int           // of a fetch; 10 MiB by default
@@ -46,23 +52,27 @@ type SourceConfig struct {
 	Registerer prometheus.Registerer // nil for no metrics
 }
 
-// Engine evaluates records. Scanners are used by many goroutines, each by one at a time; the other methods by one goroutine at a time.
+// Engine evaluates records. Scanners are used by many goroutines, each by one at a time; the other
+// methods by one goroutine at a time.
 type Engine interface {
 	NewScanner() models.Scanner
 	// Apply takes the scans of each partition in the order of their offsets.
 	Apply(models.Scan)
-	// Advance tells the time, and how far all partitions were read. It is called after each poll and at least once a second. Before records are applied that
-	// rebuild state, and before the first that does not, it says so.
+	// Advance tells the time, and how far all partitions were read. It is called after each poll
+	// and at least once a second. Before records are applied that rebuild state, and before the
+	// first that does not, it says so.
 	Advance(now time.Time, progress []models.Progress)
 }
 
-// Checkpointer is an Engine that keeps its state together with the positions that it covers. It is found by a type assertion. Its methods are called by one
-// goroutine at a time, and not while Apply or Advance are.
+// Checkpointer is an Engine that keeps its state together with the positions that it covers. It is
+// found by a type assertion. Its methods are called by one goroutine at a time, and not while Apply
+// or Advance are.
 type Checkpointer interface {
 	// Positions are those of the last checkpoint. It is called once, before anything else.
 	Positions() []models.SourcePosition
-	// Checkpoint makes state and positions durable before it returns; then offsets are committed. Positions to forget are of topics
-	// that no longer exist; those of partitions that others read now are kept, and marked as left.
+	// Checkpoint makes state and positions durable before it returns; then offsets are committed.
+	// Positions to forget are of topics that no longer exist; those of partitions that others read
+	// now are kept, and marked as left.
 	Checkpoint(positions, forget []models.SourcePosition) error
 	// Urgent says that something waits that should not wait for the next second.
 	Urgent() bool
@@ -70,17 +80,26 @@ type Checkpointer interface {
 	Rewind() time.Duration
 }
 
-// Sharer is an Engine that hands over what it knows of a partition to whoever gets it next. It is found by a type assertion.
+// Sharer is an Engine that hands over what it knows of a partition to whoever gets it next. It is
+// found by a type assertion.
 type Sharer interface {
-	// Claim is called when partitions were assigned to us, before anything is read of them. at are they, with the position up to which our own state goes, or Next -1.
-	// It returns how far others have come with those that they had since. What lies before that rebuilds state; whoever had them has told what was to be told.
-	Claim(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.Handover, error)
-	// Yield is called when partitions are taken from us: after the checkpoint that covers them, or, when they are lost, without one, for others may have come further. Unless
-	// they are lost, others get them when it has returned. It is not called while Apply, Advance or Checkpoint are.
+	// Claim is called when partitions were assigned to us, before anything is read of them. at are
+	// they, with the position up to which our own state goes, or Next -1. It returns how far others
+	// have come with those that they had since. What lies before that rebuilds state; whoever had
+	// them has told what was to be told.
+	Claim(
+		ctx context.Context,
+		at []models.SourcePosition,
+	) (map[models.Partition]models.Handover, error)
+	// Yield is called when partitions are taken from us: after the checkpoint that covers them, or,
+	// when they are lost, without one, for others may have come further. Unless they are lost,
+	// others get them when it has returned. It is not called while Apply, Advance or Checkpoint
+	// are.
 	Yield(ctx context.Context, parts []models.Partition, lost bool) error
 }
 
-// Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied by one.
+// Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied
+// by one.
 type Source struct {
 	cfg    SourceConfig
 	engine Engine
@@ -101,14 +120,17 @@ type Source struct {
 	saved    time.Time               // when the last checkpoint was taken
 	waiting  sync.WaitGroup
 	awake    time.Time // when a round last ended
-	fenced   bool      // others may have our partitions; nothing of them is saved or left until that is known
-	broken   bool      // a panic has left the engine in the middle of something; nothing more is asked of it
+	// others may have our partitions; nothing of them is saved or left until that is known
+	fenced bool
+	// a panic has left the engine in the middle of something; nothing more is asked of it
+	broken bool
 
 	step  atomic.Pointer[time.Time] // when the loop last came round; nil before Run
 	ended atomic.Pointer[error]
 }
 
-// slowMutex is a mutex that is held while others are waited for. It is a channel, since whoever waits for a sync.Mutex keeps fake time from passing.
+// slowMutex is a mutex that is held while others are waited for. It is a channel, since whoever
+// waits for a sync.Mutex keeps fake time from passing.
 type slowMutex chan struct{}
 
 func (m slowMutex) Lock()   { m <- struct{}{} }
@@ -170,27 +192,56 @@ func (c SourceConfig) Validate() error {
 			errs = append(errs, fmt.Errorf(format, args...))
 		}
 	}
-	wrong(len(c.Topics)+len(c.Patterns) == 0, "topics and patterns are empty; name at least one topic")
+	wrong(
+		len(c.Topics)+len(c.Patterns) == 0,
+		"topics and patterns are empty; name at least one topic",
+	)
 	wrong(slices.Contains(c.Topics, ""), "topics has an empty name")
 	for _, p := range c.Patterns {
 		_, err := regexp.Compile(p)
 		wrong(err != nil, "pattern %q: %v", p, err)
 	}
 	wrong(c.Group == "", "group is empty")
-	wrong(c.Start < StartBeginning, "start is %d; it must be -2 (start), -1 (end), or an offset", c.Start)
+	wrong(
+		c.Start < StartBeginning,
+		"start is %d; it must be -2 (start), -1 (end), or an offset",
+		c.Start,
+	)
 	wrong(c.MinBytes < 1, "min bytes is %d; it must be at least 1", c.MinBytes)
-	wrong(c.MinBytes > c.MaxBytes, "min bytes is %d, more than max bytes, %d", c.MinBytes, c.MaxBytes)
+	wrong(
+		c.MinBytes > c.MaxBytes,
+		"min bytes is %d, more than max bytes, %d",
+		c.MinBytes,
+		c.MaxBytes,
+	)
 	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
 	wrong(c.MaxWait < 0, "max wait is negative")
-	wrong(c.Session < time.Second, "session timeout is %v; it must be at least 1s, and brokers demand 6s by default", c.Session)
-	wrong(c.PollRecords < 1 || c.Workers < 1, "poll records is %d and workers is %d; both must be at least 1", c.PollRecords, c.Workers)
-	wrong(c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic), "dead letter topic %q is also read; what cannot be read would go round for ever", c.DeadLetterTopic)
-	wrong(c.DeadLetterTopic != "" && c.DeadLetterFile != "", "dead letters go to a topic or to a file, not to both")
+	wrong(
+		c.Session < time.Second,
+		"session timeout is %v; it must be at least 1s, and brokers demand 6s by default",
+		c.Session,
+	)
+	wrong(
+		c.PollRecords < 1 || c.Workers < 1,
+		"poll records is %d and workers is %d; both must be at least 1",
+		c.PollRecords,
+		c.Workers,
+	)
+	wrong(
+		c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic),
+		"dead letter topic %q is also read; what cannot be read would go round for ever",
+		c.DeadLetterTopic,
+	)
+	wrong(
+		c.DeadLetterTopic != "" && c.DeadLetterFile != "",
+		"dead letters go to a topic or to a file, not to both",
+	)
 	return errors.Join(errs...)
 }
 
-// Run reads until ctx is done, and then takes a last checkpoint and returns nil. Any other end is an error: a wrong configuration, a topic that does not exist,
-// credentials that are refused. A broker that cannot be reached is waited for.
+// Run reads until ctx is done, and then takes a last checkpoint and returns nil. Any other end is
+// an error: a wrong configuration, a topic that does not exist, credentials that are refused. A
+// broker that cannot be reached is waited for.
 func (s *Source) Run(ctx context.Context) (err error) {
 	defer func() { s.ended.Store(&err) }()
 	if err := s.cfg.Validate(); err != nil {
@@ -214,7 +265,11 @@ func (s *Source) Run(ctx context.Context) (err error) {
 		case !errors.Is(err, errReopen):
 			return err
 		}
-		s.log.Warn("a topic was deleted or created again; joining the group afresh", "group", s.cfg.Group)
+		s.log.Warn(
+			"a topic was deleted or created again; joining the group afresh",
+			"group",
+			s.cfg.Group,
+		)
 		pause(ctx, time.Second)
 	}
 }
@@ -257,7 +312,15 @@ func (s *Source) session(ctx context.Context) error {
 		return err
 	}
 	defer s.unlessBroken(s.feed.close)
-	letters, err := openLetters(ctx, s.feed.client, s.cfg.DeadLetterTopic, s.cfg.DeadLetterFile, s.cfg.Version, &s.count, s.feed.sparing)
+	letters, err := openLetters(
+		ctx,
+		s.feed.client,
+		s.cfg.DeadLetterTopic,
+		s.cfg.DeadLetterFile,
+		s.cfg.Version,
+		&s.count,
+		s.feed.sparing,
+	)
 	if err != nil {
 		return err
 	}
@@ -274,8 +337,10 @@ func (s *Source) session(ctx context.Context) error {
 	return err
 }
 
-// unlessBroken does what a session ends with, unless that is a panic. Leaving the group, for example, saves the engine's state, which would be half of something, and
-// might wait for ever for a lock that the panic has left behind. The process is to end at once, as after a kill, and the next one goes on from the last checkpoint.
+// unlessBroken does what a session ends with, unless that is a panic. Leaving the group, for
+// example, saves the engine's state, which would be half of something, and might wait for ever for
+// a lock that the panic has left behind. The process is to end at once, as after a kill, and the
+// next one goes on from the last checkpoint.
 func (s *Source) unlessBroken(end func()) {
 	if !s.broken {
 		end()
@@ -325,7 +390,8 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.fenced = s.feed.expelled(ctx)
 	}
 	s.awake = time.Now()
-	if !s.fenced && (changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent()) {
+	if !s.fenced &&
+		(changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent()) {
 		if s.checkpoint() {
 			s.feed.commitSoon(context.WithoutCancel(ctx), &s.waiting)
 		}
@@ -357,7 +423,12 @@ func (s *Source) checkpoint() bool {
 	if err := s.keeper.Checkpoint(positions, forget); err != nil {
 		s.count.errors.add("checkpoint", 1)
 		s.feed.has("checkpoint", err)
-		s.feed.sparing.error("checkpoint", "no checkpoint could be taken; offsets stay where they are", "error", err)
+		s.feed.sparing.error(
+			"checkpoint",
+			"no checkpoint could be taken; offsets stay where they are",
+			"error",
+			err,
+		)
 		return false
 	}
 	s.forget = nil
@@ -365,7 +436,8 @@ func (s *Source) checkpoint() bool {
 	return true
 }
 
-// unclaimed are the positions of the last run that were not assigned to us yet. State covers them too.
+// unclaimed are the positions of the last run that were not assigned to us yet. State covers them
+// too.
 func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
 	s.recalled = slices.DeleteFunc(s.recalled, func(old models.SourcePosition) bool {
 		same := func(p models.SourcePosition) bool { return p.Topic == old.Topic && p.Partition == old.Partition }
@@ -374,7 +446,8 @@ func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.S
 	return s.recalled
 }
 
-// forgotten are the positions that the next checkpoint is to drop: those of topics that no longer exist.
+// forgotten are the positions that the next checkpoint is to drop: those of topics that no longer
+// exist.
 func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
 	s.feed.mu.Lock()
 	s.forget = append(s.forget, s.feed.forget...)
@@ -382,13 +455,16 @@ func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePos
 	s.feed.mu.Unlock()
 	s.forget = slices.DeleteFunc(s.forget, func(old models.SourcePosition) bool {
 		return slices.ContainsFunc(positions, func(p models.SourcePosition) bool {
-			return p.Topic == old.Topic && p.Partition == old.Partition && p.TopicID == old.TopicID && p.Cluster == old.Cluster
+			return p.Topic == old.Topic && p.Partition == old.Partition &&
+				p.TopicID == old.TopicID &&
+				p.Cluster == old.Cluster
 		})
 	})
 	return s.forget
 }
 
-// revoked finishes with partitions that are taken from us. Those that are lost cannot be committed: somebody else may have them already.
+// revoked finishes with partitions that are taken from us. Those that are lost cannot be committed:
+// somebody else may have them already.
 func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -405,7 +481,8 @@ func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
 	}
 }
 
-// yield hands partitions over, and returns whether that succeeded. Whoever gets them without goes on where we last left something, and decides once more what came since.
+// yield hands partitions over, and returns whether that succeeded. Whoever gets them without goes
+// on where we last left something, and decides once more what came since.
 func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool {
 	if s.sharer == nil || len(parts) == 0 {
 		return true
@@ -416,13 +493,20 @@ func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool 
 	}
 	if err := s.sharer.Yield(ctx, names, lost); err != nil {
 		s.count.errors.add("handover", 1)
-		s.log.Error("partitions could not be handed over; what was told of them may be told once more", "group", s.cfg.Group, "error", err)
+		s.log.Error(
+			"partitions could not be handed over; what was told of them may be told once more",
+			"group",
+			s.cfg.Group,
+			"error",
+			err,
+		)
 		return false
 	}
 	return true
 }
 
-// finish takes the last checkpoint of a session, and commits. The client still is a member of the group, and rebalances wait.
+// finish takes the last checkpoint of a session, and commits. The client still is a member of the
+// group, and rebalances wait.
 func (s *Source) finish() {
 	s.waiting.Wait() // a commit under way would leave what the group holds unknown
 	s.mu.Lock()

@@ -16,7 +16,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Records are evaluated in order, counted, and committed; and the engine hears when nothing more is there.
+// Records are evaluated in order, counted, and committed; and the engine hears when nothing more is
+// there.
 func TestSource(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
 		engine := newNotebook()
@@ -57,14 +58,16 @@ func started(b *bed, cfg SourceConfig, engine Engine) (*Source, *running) {
 	return s, r
 }
 
-// After a kill, state and positions of the last checkpoint are taken up, and every record is evaluated exactly once.
+// After a kill, state and positions of the last checkpoint are taken up, and every record is
+// evaluated exactly once.
 func TestKillAndRestart(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
 		_, r := started(b, b.sourceConfig(), engine)
 		b.numbered(0, 0, 5)
 		b.waitCommitted(0, 5)
-		engine.fails(errors.New("killed")) // from here on nothing is saved, and so nothing committed
+		// from here on nothing is saved, and so nothing committed
+		engine.fails(errors.New("killed"))
 		b.numbered(0, 5, 8)
 		b.waitSeen(engine.seen, offsets(0, 0, 8))
 		r.stop()
@@ -110,7 +113,8 @@ func with(p models.SourcePosition, committed int64) models.SourcePosition {
 	return p
 }
 
-// What was given up and is got back goes on where the state ends, also by the next process after a kill; what another member has read meanwhile is read silently.
+// What was given up and is got back goes on where the state ends, also by the next process after a
+// kill; what another member has read meanwhile is read silently.
 func TestLeftAndBack(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		f := func(committed int64, left bool, want []string, silent int) {
@@ -119,7 +123,14 @@ func TestLeftAndBack(t *testing.T) {
 			engine := keeping{newNotebook()}
 			engine.rewind = time.Hour
 			id := b.topicID()
-			engine.positions[models.Partition{Topic: b.topic}] = models.SourcePosition{TopicID: id, Topic: b.topic, Next: 6, Committed: 5, Epoch: -1, Left: left}
+			engine.positions[models.Partition{Topic: b.topic}] = models.SourcePosition{
+				TopicID:   id,
+				Topic:     b.topic,
+				Next:      6,
+				Committed: 5,
+				Epoch:     -1,
+				Left:      left,
+			}
 			_, r := started(b, b.sourceConfig(), engine)
 			time.Sleep(10 * time.Second)
 			wantSeen(t, engine.seen(), want)
@@ -162,12 +173,16 @@ func TestOperatorResets(t *testing.T) {
 		b.reset(0, 15)
 		engine = engine.crash()
 		_, r = started(b, b.sourceConfig(), engine)
-		b.waitSeen(engine.seen, append(append(offsets(0, 0, 10), offsets(0, 7, 10)...), offsets(0, 15, 20)...))
+		b.waitSeen(
+			engine.seen,
+			append(append(offsets(0, 0, 10), offsets(0, 7, 10)...), offsets(0, 15, 20)...),
+		)
 		r.stop()
 	})
 }
 
-// Without a checkpoint, what state needs is read again silently, up to what the group has committed.
+// Without a checkpoint, what state needs is read again silently, up to what the group has
+// committed.
 func TestRewind(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		began := time.Now().Add(-12 * time.Hour) // the downtime since does not matter
@@ -196,7 +211,8 @@ func TestRewind(t *testing.T) {
 	})
 }
 
-// A new group begins where it is told to. The end is the end as it was at the first start, however early that start ended.
+// A new group begins where it is told to. The end is the end as it was at the first start, however
+// early that start ended.
 func TestStart(t *testing.T) {
 	f := func(start int64, first, second []string) {
 		t.Helper()
@@ -224,7 +240,8 @@ func TestStart(t *testing.T) {
 	f(3, offsets(0, 3, 5), offsets(0, 5, 7))
 }
 
-// A partition without a commit, in a group that has commits, is a new one and is read from its beginning.
+// A partition without a commit, in a group that has commits, is a new one and is read from its
+// beginning.
 func TestNewPartition(t *testing.T) {
 	inBubble(t, 1, func(b *bed) { // a real client would take a minute to find it
 		cfg := b.sourceConfig()
@@ -261,7 +278,10 @@ func TestRecreatedTopic(t *testing.T) {
 		}
 		b.recreate()
 		b.numbered(0, 0, 3)
-		b.waitSeen(engine.seen, append(append(offsets(0, 0, 5), offsets(0, 0, 2)...), offsets(0, 0, 3)...))
+		b.waitSeen(
+			engine.seen,
+			append(append(offsets(0, 0, 5), offsets(0, 0, 2)...), offsets(0, 0, 3)...),
+		)
 		if engine.forgot() == 0 {
 			t.Error("the position of the topic that is gone was not forgotten")
 		}
@@ -282,7 +302,8 @@ func (b *bed) recreate() {
 	})
 }
 
-// Two members share the partitions; what one gives up the other takes up, and no record is evaluated twice.
+// Two members share the partitions; what one gives up the other takes up, and no record is
+// evaluated twice.
 func TestRebalance(t *testing.T) {
 	everywhere(t, 4, func(b *bed) {
 		first, second := keeping{newNotebook()}, keeping{newNotebook()}
@@ -313,12 +334,16 @@ func TestRebalance(t *testing.T) {
 			}
 		}
 		if left != 2 {
-			t.Errorf("the positions say that %d partitions were given up, want the two that the second member got", left)
+			t.Errorf(
+				"the positions say that %d partitions were given up, want the two that the second member got",
+				left,
+			)
 		}
 	})
 }
 
-// What cannot be read goes to the dead letters with its circumstances, and comes back when it is replayed.
+// What cannot be read goes to the dead letters with its circumstances, and comes back when it is
+// replayed.
 func TestDeadLetters(t *testing.T) {
 	f := func(set func(b *bed, c *SourceConfig), where func(b *bed) DeadLetters) {
 		t.Helper()
@@ -329,17 +354,24 @@ func TestDeadLetters(t *testing.T) {
 			engine := newNotebook()
 			s, r := started(b, cfg, engine)
 			b.produce(0, "good")
-			b.produceAt(0, time.Now().Add(-time.Hour), "bad one") // a client may think that so old a record can no longer be written
+			// a client may think that so old a record can no longer be written
+			b.produceAt(0, time.Now().Add(-time.Hour), "bad one")
 			b.produce(0, "poisonous", "good")
 			b.waitSeen(engine.seen, []string{"0/0", "0/3"})
 			b.waitCommitted(0, 4)
 			stats := s.Stats()
-			if stats.Rejected["invalid_json"] != 1 || stats.Rejected["panic"] != 1 || stats.DeadLetters != 2 || stats.LostDeadLetters != 0 || stats.Lag != 0 {
+			if stats.Rejected["invalid_json"] != 1 || stats.Rejected["panic"] != 1 ||
+				stats.DeadLetters != 2 ||
+				stats.LostDeadLetters != 0 ||
+				stats.Lag != 0 {
 				t.Errorf("stats are %+v", stats)
 			}
 			var unread []string
 			for _, u := range stats.Unread {
-				unread = append(unread, fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason, u.Sample))
+				unread = append(
+					unread,
+					fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason, u.Sample),
+				)
 			}
 			if got := strings.Join(unread, "; "); got != `2 panic "poisonous"; 1 invalid_json "bad one"` {
 				t.Errorf("unread are %s", got)
@@ -359,25 +391,39 @@ func TestDeadLetters(t *testing.T) {
 			if len(list) != 2 {
 				t.Fatalf("there are %d dead letters", len(list))
 			}
-			if l := list[0]; l.Topic != b.topic || l.Offset != 1 || string(l.Value) != "bad one" || l.Reason != "invalid_json" || l.Attempts != 1 || l.Version != "v1" || l.Timestamp.IsZero() {
+			if l := list[0]; l.Topic != b.topic || l.Offset != 1 || string(l.Value) != "bad one" ||
+				l.Reason != "invalid_json" ||
+				l.Attempts != 1 ||
+				l.Version != "v1" ||
+				l.Timestamp.IsZero() {
 				t.Errorf("the first is %+v", l)
 			}
-			n, err := dead.Replay(context.Background(), func(l DeadLetter) bool { return l.Reason == "invalid_json" })
+			n, err := dead.Replay(
+				context.Background(),
+				func(l DeadLetter) bool { return l.Reason == "invalid_json" },
+			)
 			if n != 1 || err != nil {
 				t.Errorf("replayed %d: %v", n, err)
 			}
 			b.waitCommitted(0, 5)
 			list = letters()
-			if l := list[len(list)-1]; len(list) != 3 || l.Offset != 4 || l.Attempts != 2 || string(l.Value) != "bad one" {
+			if l := list[len(list)-1]; len(list) != 3 || l.Offset != 4 || l.Attempts != 2 ||
+				string(l.Value) != "bad one" {
 				t.Errorf("after the replay there are %d, the last is %+v", len(list), l)
 			}
 			r.stop()
 		})
 	}
-	f(func(b *bed, c *SourceConfig) { c.DeadLetterTopic = b.topic + "-dead" }, func(b *bed) DeadLetters { return DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"} })
+	f(
+		func(b *bed, c *SourceConfig) { c.DeadLetterTopic = b.topic + "-dead" },
+		func(b *bed) DeadLetters { return DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"} },
+	)
 	dir := t.TempDir()
 	file := func(b *bed) string { return filepath.Join(dir, b.topic) }
-	f(func(b *bed, c *SourceConfig) { c.DeadLetterFile = file(b) }, func(b *bed) DeadLetters { return DeadLetters{Client: b.clientConfig(), File: file(b)} })
+	f(
+		func(b *bed, c *SourceConfig) { c.DeadLetterFile = file(b) },
+		func(b *bed) DeadLetters { return DeadLetters{Client: b.clientConfig(), File: file(b)} },
+	)
 }
 
 // What somebody waits for is checkpointed at once.
@@ -398,7 +444,8 @@ func TestUrgent(t *testing.T) {
 	})
 }
 
-// Records that were deleted before they were read are counted, and reading goes on; also when nothing is left and nothing new comes.
+// Records that were deleted before they were read are counted, and reading goes on; also when
+// nothing is left and nothing new comes.
 func TestDeletedRecords(t *testing.T) {
 	f := func(to int64) {
 		t.Helper()
@@ -428,7 +475,8 @@ func TestDeletedRecords(t *testing.T) {
 	f(10)
 }
 
-// What only an operator can mend is an error that says how; a broker that is not there is waited for.
+// What only an operator can mend is an error that says how; a broker that is not there is waited
+// for.
 func TestStartErrors(t *testing.T) {
 	f := func(change func(c *SourceConfig), want string) {
 		t.Helper()
@@ -437,14 +485,24 @@ func TestStartErrors(t *testing.T) {
 			change(&cfg)
 			ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 			defer cancel()
-			if err := NewSource(cfg, newNotebook()).Run(ctx); err == nil || !strings.Contains(err.Error(), want) {
+			if err := NewSource(cfg, newNotebook()).Run(ctx); err == nil ||
+				!strings.Contains(err.Error(), want) {
 				t.Errorf("got %v, want %q", err, want)
 			}
 		})
 	}
-	f(func(c *SourceConfig) { c.Topics = []string{"aplication-logs"} }, `topic "aplication-logs" does not exist; did you mean "application-logs"?`)
-	f(func(c *SourceConfig) { c.Topics = []string{"zzz"} }, `topic "zzz" does not exist; create it first, or read one of application-logs`)
-	f(func(c *SourceConfig) { c.Client.Brokers, c.Group, c.Topics = nil, "", nil }, "brokers is empty; name at least one, such as localhost:9092\ntopics and patterns are empty; name at least one topic\ngroup is empty")
+	f(
+		func(c *SourceConfig) { c.Topics = []string{"aplication-logs"} },
+		`topic "aplication-logs" does not exist; did you mean "application-logs"?`,
+	)
+	f(
+		func(c *SourceConfig) { c.Topics = []string{"zzz"} },
+		`topic "zzz" does not exist; create it first, or read one of application-logs`,
+	)
+	f(
+		func(c *SourceConfig) { c.Client.Brokers, c.Group, c.Topics = nil, "", nil },
+		"brokers is empty; name at least one, such as localhost:9092\ntopics and patterns are empty; name at least one topic\ngroup is empty",
+	)
 	inBubble(t, 1, func(b *bed) {
 		cfg := b.sourceConfig()
 		cfg.Client.Brokers = []string{"127.0.0.1:9999"}
@@ -483,7 +541,8 @@ func (e panicking) Checkpoint(positions, forget []models.SourcePosition) error {
 	return e.keeping.Checkpoint(positions, forget)
 }
 
-// A panic of the engine ends the process there and then: half of a state is not saved, nobody waits for it, and a rebalance that comes in between changes nothing.
+// A panic of the engine ends the process there and then: half of a state is not saved, nobody waits
+// for it, and a rebalance that comes in between changes nothing.
 func TestPanicOfTheEngine(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := panicking{keeping{newNotebook()}, new(atomic.Bool), new(atomic.Int64)}

@@ -11,32 +11,39 @@ import (
 
 // Stats is what a consumer has done, and how far it is behind. Counts only grow.
 type Stats struct {
-	Messages        int64            `json:"messages"` // records that were evaluated
-	Bytes           int64            `json:"bytes"`    // of their values
-	Logs            int64            `json:"logs"`     // that were in them
-	Rejected        map[string]int64 `json:"rejected"` // records, or logs within them, that could not be read, by reason
-	Unread          []Unread         `json:"unread"`   // the newest of them; newest first
+	Messages int64 `json:"messages"` // records that were evaluated
+	Bytes    int64 `json:"bytes"`    // of their values
+	Logs     int64 `json:"logs"`     // that were in them
+	// records, or logs within them, that could not be read, by reason
+	Rejected        map[string]int64 `json:"rejected"`
+	Unread          []Unread         `json:"unread"` // the newest of them; newest first
 	DeadLetters     int64            `json:"dead_letters"`
 	LostDeadLetters int64            `json:"lost_dead_letters"` // that could not be written
-	Lost            int64            `json:"lost"`              // records that were never seen: deleted before they were read, or unreadable for the client
-	Repeated        int64            `json:"repeated"`          // records that came again and were left out
-	Rebalances      int64            `json:"rebalances"`
-	Commits         int64            `json:"commits"`
-	Errors          map[string]int64 `json:"errors"` // by kind
+	// records that were never seen: deleted before they were read, or unreadable for the client
+	Lost int64 `json:"lost"`
+	// records that came again and were left out
+	Repeated   int64            `json:"repeated"`
+	Rebalances int64            `json:"rebalances"`
+	Commits    int64            `json:"commits"`
+	Errors     map[string]int64 `json:"errors"` // by kind
 
-	Members    int              `json:"members"`  // of the group, as of some seconds ago; 0 for unknown
-	Lag        int64            `json:"lag"`      // records that are there and not evaluated yet
-	LagTime    time.Duration    `json:"lag_time"` // age of the last record evaluated, in the partition that is furthest behind; 0 where there is no lag
+	// of the group, as of some seconds ago; 0 for unknown
+	Members int   `json:"members"`
+	Lag     int64 `json:"lag"` // records that are there and not evaluated yet
+	// age of the last record evaluated, in the partition that is furthest behind; 0 where there is
+	// no lag
+	LagTime    time.Duration    `json:"lag_time"`
 	Partitions []PartitionStats `json:"partitions"`
 }
 
 // PartitionStats is how far one partition was read.
 type PartitionStats struct {
-	Topic         string        `json:"topic"`
-	Partition     int32         `json:"partition"`
-	Next          int64         `json:"next"`           // offset of the next record to be evaluated
-	Committed     int64         `json:"committed"`      // by the group; -1 for nothing, or unknown
-	Start         int64         `json:"start"`          // offset of the oldest record that is still there
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Next      int64  `json:"next"`      // offset of the next record to be evaluated
+	Committed int64  `json:"committed"` // by the group; -1 for nothing, or unknown
+	// offset of the oldest record that is still there
+	Start         int64         `json:"start"`
 	HighWatermark int64         `json:"high_watermark"` // offset after the newest
 	Lag           int64         `json:"lag"`
 	LagTime       time.Duration `json:"lag_time"`
@@ -68,7 +75,10 @@ func (f *feed) stats() Stats {
 func (p *partition) stats(c *clock) PartitionStats {
 	s := PartitionStats{
 		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committed, -1), Start: p.start, HighWatermark: p.end,
-		Lag: max(p.end-max(p.next, p.start), 0), Replay: p.next < p.replayUntil, Messages: p.handled, Last: p.last,
+		Lag: max(
+			p.end-max(p.next, p.start),
+			0,
+		), Replay: p.next < p.replayUntil, Messages: p.handled, Last: p.last,
 	}
 	if s.Lag > 0 && !p.last.IsZero() {
 		s.LagTime = max(c.at(time.Now()).Sub(p.last), 0)
@@ -90,12 +100,16 @@ type Health struct {
 // HealthState is one word for it.
 type HealthState string
 
-// The states of health. Lag is none of them: a process that is behind must not be killed for it, for then it would be behind even further.
+// The states of health. Lag is none of them: a process that is behind must not be killed for it,
+// for then it would be behind even further.
 const (
-	Starting HealthState = "starting" // no broker has answered yet, or the group has not given us our partitions
+	// no broker has answered yet, or the group has not given us our partitions
+	Starting HealthState = "starting"
 	Ready    HealthState = "ready"
-	Degraded HealthState = "degraded" // at work, but something is wrong that needs attention or will pass
-	Dead     HealthState = "dead"     // it has ended, or has not come round for so long that only a restart helps
+	// at work, but something is wrong that needs attention or will pass
+	Degraded HealthState = "degraded"
+	// it has ended, or has not come round for so long that only a restart helps
+	Dead HealthState = "dead"
 )
 
 const (
@@ -112,7 +126,8 @@ func (f *feed) health() Health {
 	for _, what := range slices.Sorted(maps.Keys(f.trouble)) {
 		h.Problems = append(h.Problems, f.trouble[what].err.Error())
 	}
-	if f.network != nil && time.Since(f.netSince) > tolerate && len(h.Problems) == 0 && (f.asked > 0 || len(f.parts) == 0) {
+	if f.network != nil && time.Since(f.netSince) > tolerate && len(h.Problems) == 0 &&
+		(f.asked > 0 || len(f.parts) == 0) {
 		h.Problems = append(h.Problems, f.network.Error())
 	}
 	if f.asked >= unansweredMax && len(h.Problems) == 0 {
@@ -120,7 +135,10 @@ func (f *feed) health() Health {
 	}
 	for _, p := range f.sorted() {
 		if p.stuck != nil {
-			h.Problems = append(h.Problems, fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition.Partition, p.stuck))
+			h.Problems = append(
+				h.Problems,
+				fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition.Partition, p.stuck),
+			)
 		}
 	}
 	if len(h.Problems) > 0 {
@@ -152,34 +170,120 @@ func (s *Source) Health() Health {
 		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
 	}
 	if step := s.step.Load(); step != nil && h.State != Starting && time.Since(*step) > deadAfter {
-		return Health{State: Dead, Problems: []string{fmt.Sprintf("nothing was polled for %s", time.Since(*step).Round(time.Second))}}
+		return Health{
+			State: Dead,
+			Problems: []string{
+				fmt.Sprintf("nothing was polled for %s", time.Since(*step).Round(time.Second)),
+			},
+		}
 	}
 	return h
 }
 
-// Clock returns an error while this machine's clock is not to be trusted, and rules therefore go on without it. It may be called at any time.
+// Clock returns an error while this machine's clock is not to be trusted, and rules therefore go on
+// without it. It may be called at any time.
 func (s *Source) Clock() error { return s.feed.clock.trouble() }
 
 // sourceMetrics are the metrics of a source, read when they are asked for.
 type sourceMetrics struct{ s *Source }
 
 var (
-	metricMessages   = prometheus.NewDesc("alert_engine_kafka_messages_total", "Records that were evaluated.", nil, nil)
-	metricBytes      = prometheus.NewDesc("alert_engine_kafka_bytes_total", "Bytes of the values of records that were evaluated.", nil, nil)
-	metricLogs       = prometheus.NewDesc("alert_engine_kafka_logs_total", "Logs that were in the records.", nil, nil)
-	metricRejected   = prometheus.NewDesc("alert_engine_kafka_rejected_total", "Records, or logs within them, that could not be read.", []string{"reason"}, nil)
-	metricLetters    = prometheus.NewDesc("alert_engine_kafka_dead_letters_total", "Dead letters, by whether they could be written.", []string{"result"}, nil)
-	metricLost       = prometheus.NewDesc("alert_engine_kafka_lost_total", "Records that were never seen: deleted before they were read, or unreadable.", nil, nil)
-	metricRebalances = prometheus.NewDesc("alert_engine_kafka_rebalances_total", "Rebalances of the consumer group.", nil, nil)
-	metricCommits    = prometheus.NewDesc("alert_engine_kafka_commits_total", "Commits of offsets.", nil, nil)
-	metricErrors     = prometheus.NewDesc("alert_engine_kafka_errors_total", "Errors, by kind.", []string{"kind"}, nil)
-	metricLag        = prometheus.NewDesc("alert_engine_kafka_consumer_lag", "Records that are there and were not evaluated yet.", []string{"topic", "partition"}, nil)
-	metricLagTime    = prometheus.NewDesc("alert_engine_kafka_consumer_lag_seconds", "Age of the last record evaluated; 0 where there is no lag.", []string{"topic", "partition"}, nil)
-	metricPosition   = prometheus.NewDesc("alert_engine_kafka_position", "Offset of the next record to be evaluated.", []string{"topic", "partition"}, nil)
-	metricEnd        = prometheus.NewDesc("alert_engine_kafka_high_watermark", "Offset after the newest record.", []string{"topic", "partition"}, nil)
-	metricJumps      = prometheus.NewDesc("alert_engine_kafka_clock_jumps_total", "Times that this machine's clock has jumped.", nil, nil)
-	metricAhead      = prometheus.NewDesc("alert_engine_kafka_clock_ahead_seconds", "How far this machine's clock is ahead of the time by which rules go on; 0 while it is trusted.", nil, nil)
-	metricStuck      = prometheus.NewDesc("alert_engine_kafka_partition_stuck", "1 while a partition cannot be read.", []string{"topic", "partition"}, nil)
+	metricMessages = prometheus.NewDesc(
+		"alert_engine_kafka_messages_total",
+		"Records that were evaluated.",
+		nil,
+		nil,
+	)
+	metricBytes = prometheus.NewDesc(
+		"alert_engine_kafka_bytes_total",
+		"Bytes of the values of records that were evaluated.",
+		nil,
+		nil,
+	)
+	metricLogs = prometheus.NewDesc(
+		"alert_engine_kafka_logs_total",
+		"Logs that were in the records.",
+		nil,
+		nil,
+	)
+	metricRejected = prometheus.NewDesc(
+		"alert_engine_kafka_rejected_total",
+		"Records, or logs within them, that could not be read.",
+		[]string{"reason"},
+		nil,
+	)
+	metricLetters = prometheus.NewDesc(
+		"alert_engine_kafka_dead_letters_total",
+		"Dead letters, by whether they could be written.",
+		[]string{"result"},
+		nil,
+	)
+	metricLost = prometheus.NewDesc(
+		"alert_engine_kafka_lost_total",
+		"Records that were never seen: deleted before they were read, or unreadable.",
+		nil,
+		nil,
+	)
+	metricRebalances = prometheus.NewDesc(
+		"alert_engine_kafka_rebalances_total",
+		"Rebalances of the consumer group.",
+		nil,
+		nil,
+	)
+	metricCommits = prometheus.NewDesc(
+		"alert_engine_kafka_commits_total",
+		"Commits of offsets.",
+		nil,
+		nil,
+	)
+	metricErrors = prometheus.NewDesc(
+		"alert_engine_kafka_errors_total",
+		"Errors, by kind.",
+		[]string{"kind"},
+		nil,
+	)
+	metricLag = prometheus.NewDesc(
+		"alert_engine_kafka_consumer_lag",
+		"Records that are there and were not evaluated yet.",
+		[]string{"topic", "partition"},
+		nil,
+	)
+	metricLagTime = prometheus.NewDesc(
+		"alert_engine_kafka_consumer_lag_seconds",
+		"Age of the last record evaluated; 0 where there is no lag.",
+		[]string{"topic", "partition"},
+		nil,
+	)
+	metricPosition = prometheus.NewDesc(
+		"alert_engine_kafka_position",
+		"Offset of the next record to be evaluated.",
+		[]string{"topic", "partition"},
+		nil,
+	)
+	metricEnd = prometheus.NewDesc(
+		"alert_engine_kafka_high_watermark",
+		"Offset after the newest record.",
+		[]string{"topic", "partition"},
+		nil,
+	)
+	metricJumps = prometheus.NewDesc(
+		"alert_engine_kafka_clock_jumps_total",
+		"Times that this machine's clock has jumped.",
+		nil,
+		nil,
+	)
+	metricAhead = prometheus.NewDesc(
+		"alert_engine_kafka_clock_ahead_seconds",
+		"How far this machine's clock is ahead of the time by which rules go on; 0 while it is trusted.",
+		nil,
+		nil,
+	)
+	metricStuck = prometheus.NewDesc(
+		"alert_engine_kafka_partition_stuck",
+		"1 while a partition cannot be read.",
+		[]string{"topic", "partition"},
+		nil,
+	)
 )
 
 // Describe lists the metrics.

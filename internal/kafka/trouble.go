@@ -10,7 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What can be wrong with a partition, and what is done about it. Everything is counted and said; nothing stops the process, and nothing passes in silence.
+// What can be wrong with a partition, and what is done about it. Everything is counted and said;
+// nothing stops the process, and nothing passes in silence.
 //
 //	the log was cut off behind us (data loss)   go on where the client found that it can, and leave out what we have read: what is new has a later leader
 //	a batch that expands beyond all measure     skip it: nobody meant it to be read
@@ -38,7 +39,8 @@ func (f *feed) clientError(err error) error {
 	return nil
 }
 
-// groupError decides why the group would not have us. Before it ever had us, missing rights are the operator's to grant. The caller holds mu.
+// groupError decides why the group would not have us. Before it ever had us, missing rights are the
+// operator's to grant. The caller holds mu.
 func (f *feed) groupError(err error) error {
 	if !f.joined && fatal(err) {
 		return hinted(err)
@@ -47,7 +49,8 @@ func (f *feed) groupError(err error) error {
 	return nil
 }
 
-// foreignError decides an error of a partition that is not ours, such as that of a topic before it is assigned.
+// foreignError decides an error of a partition that is not ours, such as that of a topic before it
+// is assigned.
 func (f *feed) foreignError(topic string, n int32, err error) error {
 	var session *kgo.ErrGroupSession
 	switch {
@@ -59,7 +62,16 @@ func (f *feed) foreignError(topic string, n int32, err error) error {
 		return hinted(fmt.Errorf("topic %q: %w", topic, err))
 	}
 	f.count.errors.add("partition", 1)
-	f.sparing.warn("partition "+topic, "a partition cannot be read", "topic", topic, "partition", n, "error", hinted(err))
+	f.sparing.warn(
+		"partition "+topic,
+		"a partition cannot be read",
+		"topic",
+		topic,
+		"partition",
+		n,
+		"error",
+		hinted(err),
+	)
 	return nil
 }
 
@@ -85,33 +97,58 @@ func (f *feed) decide(ctx context.Context, p *partition, err error) error {
 	return nil
 }
 
-// isBroken says whether an error may be that of damaged bytes: it is neither an answer of the broker nor of the network.
+// isBroken says whether an error may be that of damaged bytes: it is neither an answer of the
+// broker nor of the network.
 func isBroken(err error) bool {
 	var answer *kerr.Error
-	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, kerr.CorruptMessage)
+	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) &&
+		!errors.Is(err, context.DeadlineExceeded) ||
+		errors.Is(err, kerr.CorruptMessage)
 }
 
-// dataLoss goes on where the client does. The client may have gone back further than the log was cut off, or nothing may be missing at all and the leader only does not know
-// its history; so what comes is held against the epoch of what was read. Until something new has come, or the log is known to end before what we have read, our position
-// stays: a crash in between would have what was read before count once more.
+// dataLoss goes on where the client does. The client may have gone back further than the log was
+// cut off, or nothing may be missing at all and the leader only does not know its history; so what
+// comes is held against the epoch of what was read. Until something new has come, or the log is
+// known to end before what we have read, our position stays: a crash in between would have what was
+// read before count once more.
 func (f *feed) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.count.errors.add("data_loss", 1)
-	f.log.Error("the broker may have lost records that were read already; going on where the log goes on",
-		"topic", p.Topic, "partition", p.Partition.Partition, "read_to", loss.ConsumedTo, "resumed_at", loss.ResetTo)
+	f.log.Error(
+		"the broker may have lost records that were read already; going on where the log goes on",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"read_to",
+		loss.ConsumedTo,
+		"resumed_at",
+		loss.ResetTo,
+	)
 	p.fetched, p.readEpoch, p.asked = loss.ResetTo, p.epoch, -1
 	if p.epoch < 0 { // nobody can tell
 		f.backTo(p, p.fetched)
 	}
 }
 
-// backTo goes back to an offset, from which on all records are others than those that were read. The caller holds mu.
+// backTo goes back to an offset, from which on all records are others than those that were read.
+// The caller holds mu.
 func (f *feed) backTo(p *partition, offset int64) {
 	if offset >= p.next {
 		return
 	}
-	f.log.Error("records that were read are lost, and others come in their place", "topic", p.Topic, "partition", p.Partition.Partition, "from", offset, "records", p.next-offset)
+	f.log.Error(
+		"records that were read are lost, and others come in their place",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"from",
+		offset,
+		"records",
+		p.next-offset,
+	)
 	f.count.errors.add("replaced", 1)
 	p.next, p.pin = offset, true
 }
@@ -129,15 +166,33 @@ func (f *feed) leftOut(p *partition, kind string, next int64, err error) {
 	n := max(next-p.next, 0)
 	f.count.errors.add(kind, 1)
 	f.count.lost.Add(n)
-	f.sparing.error(kind+" "+p.Topic, "a batch cannot be read and is left out",
-		"topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "records", n, "resumed_at", next, "error", err)
+	f.sparing.error(
+		kind+" "+p.Topic,
+		"a batch cannot be read and is left out",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"offset",
+		p.next,
+		"records",
+		n,
+		"resumed_at",
+		next,
+		"error",
+		err,
+	)
 	p.next, p.epoch, p.stuck, p.behind, p.torn = max(p.next, next), -1, nil, time.Time{}, false
 	p.fetched = p.next
 }
 
 // seek has the client fetch a partition from an offset on.
 func (f *feed) seek(p *partition, offset int64, epoch int32) {
-	f.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: offset}}})
+	f.client.SetOffsets(
+		map[string]map[int32]kgo.EpochOffset{
+			p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: offset}},
+		},
+	)
 }
 
 // stick notes that nothing comes of a partition.
@@ -146,11 +201,23 @@ func (f *feed) stick(p *partition, kind string, err error) {
 	defer f.mu.Unlock()
 	f.count.errors.add(kind, 1)
 	p.stuck = hinted(err)
-	f.sparing.error("stuck "+p.Topic, "a partition cannot be read", "topic", p.Topic, "partition", p.Partition.Partition, "offset", p.next, "error", p.stuck)
+	f.sparing.error(
+		"stuck "+p.Topic,
+		"a partition cannot be read",
+		"topic",
+		p.Topic,
+		"partition",
+		p.Partition.Partition,
+		"offset",
+		p.next,
+		"error",
+		p.stuck,
+	)
 }
 
-// damaged skips a batch that is damaged in the log, and not only on its way to us. The end of a batch is what its header tells, or, if that is damaged as well, where
-// the log can be read again. For the latter it waits a little: a leader that moves may have a log that is whole.
+// damaged skips a batch that is damaged in the log, and not only on its way to us. The end of a
+// batch is what its header tells, or, if that is damaged as well, where the log can be read again.
+// For the latter it waits a little: a leader that moves may have a log that is whole.
 func (f *feed) damaged(ctx context.Context, p *partition, err error) {
 	f.mu.Lock()
 	at, end := p.next, p.end
@@ -160,7 +227,8 @@ func (f *feed) damaged(ctx context.Context, p *partition, err error) {
 	answer, failed := bytesAt(ctx, f.client, p, at)
 	if failed == nil {
 		if _, ok := readable(answer, p, at); ok {
-			f.stick(p, "corrupt", err) // until it comes again, for which the client must not have passed over it
+			// until it comes again, for which the client must not have passed over it
+			f.stick(p, "corrupt", err)
 			f.seek(p, at, -1)
 			return
 		}
@@ -176,7 +244,15 @@ func (f *feed) damaged(ctx context.Context, p *partition, err error) {
 			return
 		}
 	}
-	f.stick(p, "corrupt", fmt.Errorf("the log is damaged at offset %d, and nothing behind it can be read yet: %w", at, err))
+	f.stick(
+		p,
+		"corrupt",
+		fmt.Errorf(
+			"the log is damaged at offset %d, and nothing behind it can be read yet: %w",
+			at,
+			err,
+		),
+	)
 }
 
 const (
@@ -184,8 +260,9 @@ const (
 	examineEvery = 10 * time.Second
 )
 
-// examine finds out why nothing comes of partitions of which there is something. The client says nothing of errors that it takes for passing, such as that of a leader
-// whose log is damaged, even if they never pass; and of a batch whose length is damaged it says nothing at all.
+// examine finds out why nothing comes of partitions of which there is something. The client says
+// nothing of errors that it takes for passing, such as that of a leader whose log is damaged, even
+// if they never pass; and of a batch whose length is damaged it says nothing at all.
 func (f *feed) examine(ctx context.Context) {
 	if time.Since(f.examined) < examineEvery || f.client.BufferedFetchRecords() > 0 {
 		return
@@ -206,20 +283,25 @@ func (f *feed) examine(ctx context.Context) {
 	}
 }
 
-// stalled are the partitions that have something, of which nothing has come for a while, although brokers answer.
+// stalled are the partitions that have something, of which nothing has come for a while, although
+// brokers answer.
 func (f *feed) stalled() []*partition {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var list []*partition
 	for _, p := range f.sorted() {
-		if time.Since(f.probed) <= probeFresh && p.next == p.fetched && p.next < p.end && p.next >= p.start && !p.behind.IsZero() && time.Since(p.behind) > stalledAfter {
+		if time.Since(f.probed) <= probeFresh && p.next == p.fetched && p.next < p.end &&
+			p.next >= p.start &&
+			!p.behind.IsZero() &&
+			time.Since(p.behind) > stalledAfter {
 			list = append(list, p)
 		}
 	}
 	return list
 }
 
-// deleted goes on at the beginning of logs of which what we were to read next was deleted while nothing new came. What the client still holds is read first.
+// deleted goes on at the beginning of logs of which what we were to read next was deleted while
+// nothing new came. What the client still holds is read first.
 func (f *feed) deleted() {
 	if f.client.BufferedFetchRecords() > 0 {
 		return
@@ -227,7 +309,8 @@ func (f *feed) deleted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.parts {
-		if p.fetched < p.next && p.asked >= 0 && p.asked <= p.fetched { // it ends before what we have read
+		// it ends before what we have read
+		if p.fetched < p.next && p.asked >= 0 && p.asked <= p.fetched {
 			f.backTo(p, p.asked)
 			p.fetched, p.end = p.asked, p.asked
 		}

@@ -68,7 +68,8 @@ type headless struct {
 	to     byte
 }
 
-// Of a batch with one short record, without compression: the header has 61 bytes, and six more of the record come before its value.
+// Of a batch with one short record, without compression: the header has 61 bytes, and six more of
+// the record come before its value.
 const (
 	headerLength = 61 + 6 - 8  // the first byte of the batch's length
 	headerMagic  = 61 + 6 - 16 // of its format
@@ -89,7 +90,8 @@ func (c headless) Read(p []byte) (int, error) {
 	}
 }
 
-// A batch of which even the header is damaged holds up its partition for half a minute, which health says, and is then left out: it ends where the log can be read again.
+// A batch of which even the header is damaged holds up its partition for half a minute, which
+// health says, and is then left out: it ends where the log can be read again.
 func TestDamagedHeader(t *testing.T) {
 	f := func(name string, before int, to byte, wait bool, damaged int) {
 		t.Helper()
@@ -109,12 +111,18 @@ func TestDamagedHeader(t *testing.T) {
 			b.wait("the first", func() bool { return len(engine.seen()) == 1 })
 			if wait {
 				b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
-				if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text, "application-logs/0") {
+				if text := strings.Join(s.Health().Problems, ""); !strings.Contains(
+					text,
+					"application-logs/0",
+				) {
 					t.Errorf("%s: the trouble is %s", name, text)
 				}
 				time.Sleep(2 * time.Minute)
 				if s.Stats().Lost != 0 {
-					t.Errorf("%s: something was left out although nothing is known to be behind it", name)
+					t.Errorf(
+						"%s: something was left out although nothing is known to be behind it",
+						name,
+					)
 				}
 			}
 			b.produce(0, "good", "better")
@@ -140,7 +148,8 @@ func TestDamagedHeader(t *testing.T) {
 	f("many of them", headerMagic, 9, true, 21)
 }
 
-// A broker that finds its own log damaged answers so, and the client says nothing of it: the partition is stuck, which is said, and goes on behind what is damaged.
+// A broker that finds its own log damaged answers so, and the client says nothing of it: the
+// partition is stuck, which is said, and goes on behind what is damaged.
 func TestBrokerWithDamagedLog(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		b.numbered(0, 0, 40)
@@ -167,7 +176,10 @@ func TestBrokerWithDamagedLog(t *testing.T) {
 		})
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
-		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded || s.Stats().Lost > 0 })
+		b.wait(
+			"a sign of the trouble",
+			func() bool { return s.Health().State == Degraded || s.Stats().Lost > 0 },
+		)
 		b.waitSeen(engine.seen, offsets(0, 13, 40))
 		if stats := s.Stats(); stats.Lost != 13 || stats.Errors["corrupt"] == 0 {
 			t.Errorf("stats are %+v", stats)
@@ -176,15 +188,20 @@ func TestBrokerWithDamagedLog(t *testing.T) {
 	})
 }
 
-// A partition whose leader goes on answering with an error is said to be stuck, although the client takes the error for passing.
+// A partition whose leader goes on answering with an error is said to be stuck, although the client
+// takes the error for passing.
 func TestStalledPartition(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
-		fault := b.broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.KafkaStorageError, Count: -1})
+		fault := b.broker.Cluster().
+			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.KafkaStorageError, Count: -1})
 		b.numbered(0, 0, 3)
 		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
-		if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text, "KAFKA_STORAGE_ERROR") {
+		if text := strings.Join(s.Health().Problems, ""); !strings.Contains(
+			text,
+			"KAFKA_STORAGE_ERROR",
+		) {
 			t.Errorf("the trouble is %s", text)
 		}
 		fault.Remove()
@@ -234,7 +251,12 @@ func TestBomb(t *testing.T) {
 	f := func(last bool) {
 		t.Helper()
 		inBubble(t, 1, func(b *bed) {
-			bomber, err := kgo.NewClient(kgo.SeedBrokers(b.brokers...), kgo.Dialer(b.dial), kgo.ProducerBatchMaxBytes(8<<20), kgo.ProducerBatchCompression(kgo.GzipCompression()))
+			bomber, err := kgo.NewClient(
+				kgo.SeedBrokers(b.brokers...),
+				kgo.Dialer(b.dial),
+				kgo.ProducerBatchMaxBytes(8<<20),
+				kgo.ProducerBatchCompression(kgo.GzipCompression()),
+			)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -264,7 +286,8 @@ func TestBomb(t *testing.T) {
 	f(true)
 }
 
-// A broker that goes away and comes back: health says so while it is away, and everything is read afterwards.
+// A broker that goes away and comes back: health says so while it is away, and everything is read
+// afterwards.
 func TestBrokerRestart(t *testing.T) {
 	dir := t.TempDir()
 	inBubble(t, 2, func(b *bed) {
@@ -294,7 +317,8 @@ func TestFailingCommits(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
-		fault := b.broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownServerError, Count: -1})
+		fault := b.broker.Cluster().
+			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownServerError, Count: -1})
 		b.numbered(0, 0, 5)
 		b.waitSeen(engine.seen, offsets(0, 0, 5))
 		if n := b.committed(0); n == 5 {
@@ -309,18 +333,22 @@ func TestFailingCommits(t *testing.T) {
 	})
 }
 
-// Missing rights end a run that never had them, with what to do; later they only make the partition stuck, until they are back.
+// Missing rights end a run that never had them, with what to do; later they only make the partition
+// stuck, until they are back.
 func TestRights(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		fault := b.broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		fault := b.broker.Cluster().
+			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
 		err := NewSource(b.sourceConfig(), newNotebook()).Run(context.Background())
-		if err == nil || !strings.Contains(err.Error(), "we may not use the consumer group; allow READ on it") {
+		if err == nil ||
+			!strings.Contains(err.Error(), "we may not use the consumer group; allow READ on it") {
 			t.Errorf("got %v", err)
 		}
 		fault.Remove()
 		engine := newNotebook()
 		s, r := started(b, b.sourceConfig(), engine)
-		fault = b.broker.Cluster().Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		fault = b.broker.Cluster().
+			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
 		b.numbered(0, 0, 3)
 		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
 		fault.Remove()
@@ -352,25 +380,29 @@ func TestCheckpointBeyondTheEnd(t *testing.T) {
 	})
 }
 
-// A leader that does not know its history has the client believe that records are lost, and read again what it has read: it counts once.
+// A leader that does not know its history has the client believe that records are lost, and read
+// again what it has read: it counts once.
 func TestLeaderWithoutHistory(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		cluster := b.broker.Cluster()
-		cluster.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
-				topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-				topic.Topic = t.Topic
-				for _, p := range t.Partitions {
-					at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-					at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
-					topic.Partitions = append(topic.Partitions, at)
+		cluster.ControlKey(
+			kmsg.OffsetForLeaderEpoch.Int16(),
+			func(r kmsg.Request) (kmsg.Response, error, bool) {
+				cluster.KeepControl()
+				answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+				for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+					topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+					topic.Topic = t.Topic
+					for _, p := range t.Partitions {
+						at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+						at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
+						topic.Partitions = append(topic.Partitions, at)
+					}
+					answer.Topics = append(answer.Topics, topic)
 				}
-				answer.Topics = append(answer.Topics, topic)
-			}
-			return answer, nil, true
-		})
+				return answer, nil, true
+			},
+		)
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
 		b.numbered(0, 0, 5)
@@ -378,7 +410,10 @@ func TestLeaderWithoutHistory(t *testing.T) {
 		if err := cluster.MoveTopicPartition(b.topic, 0, 1); err != nil {
 			t.Fatal(err)
 		}
-		b.wait("the client's belief that records are lost", func() bool { return s.Stats().Errors["data_loss"] > 0 })
+		b.wait(
+			"the client's belief that records are lost",
+			func() bool { return s.Stats().Errors["data_loss"] > 0 },
+		)
 		b.wait("all of it, once more", func() bool { return s.Stats().Repeated == 5 })
 		b.wait("its end", func() bool { return engine.at(0).CaughtUp })
 		if p := engine.position(b, 0); p.Next != 5 {
@@ -393,8 +428,10 @@ func TestLeaderWithoutHistory(t *testing.T) {
 	}, func(o *devbroker.Options) { o.Nodes = 2 })
 }
 
-// A leader whose log is shorter than what we have read, as after an unclean election: what comes in place of the lost records is evaluated, what was read before is not
-// once more, and the loss is counted and said. Until something comes in their place, the shorter log is read to its end, so that time goes on.
+// A leader whose log is shorter than what we have read, as after an unclean election: what comes in
+// place of the lost records is evaluated, what was read before is not once more, and the loss is
+// counted and said. Until something comes in their place, the shorter log is read to its end, so
+// that time goes on.
 func TestTruncatedLog(t *testing.T) {
 	dir := t.TempDir()
 	here, there := filepath.Join(dir, "now"), filepath.Join(dir, "then")
@@ -427,8 +464,14 @@ func TestTruncatedLog(t *testing.T) {
 		if err := b.broker.Cluster().MoveTopicPartition(b.topic, 0, 1); err != nil {
 			t.Fatal(err)
 		}
-		b.wait("the loss", func() bool { return s.Stats().Errors["data_loss"] > 0 && s.Stats().Errors["replaced"] > 0 })
-		b.wait("the end of the shorter log", func() bool { return engine.at(0).CaughtUp && engine.at(0).Next == 5 })
+		b.wait(
+			"the loss",
+			func() bool { return s.Stats().Errors["data_loss"] > 0 && s.Stats().Errors["replaced"] > 0 },
+		)
+		b.wait(
+			"the end of the shorter log",
+			func() bool { return engine.at(0).CaughtUp && engine.at(0).Next == 5 },
+		)
 		b.numbered(0, 5, 12)
 		b.waitSeen(engine.seen, append(offsets(0, 0, 9), offsets(0, 5, 12)...))
 		b.waitCommitted(0, 12)
@@ -454,7 +497,8 @@ func TestLag(t *testing.T) {
 		<-time.After(time.Minute)
 		b.numbered(0, 1, 11)
 		<-time.After(2 * time.Minute)
-		if s := p.GetStats(); s.Lag != 10 || s.LagTime < 3*time.Minute || s.LagTime > 4*time.Minute {
+		if s := p.GetStats(); s.Lag != 10 || s.LagTime < 3*time.Minute ||
+			s.LagTime > 4*time.Minute {
 			t.Errorf("lag is %d, %s", s.Lag, s.LagTime)
 		}
 		engine.fail(nil)

@@ -22,8 +22,9 @@ const (
 	unreadSample = 300 // bytes
 )
 
-// unread keeps the newest records that could not be read, for people to see what is wrong without looking for dead letters. It is touched only when something is
-// rejected, and then copies a few hundred bytes into memory that it has already: a topic full of nonsense costs no garbage.
+// unread keeps the newest records that could not be read, for people to see what is wrong without
+// looking for dead letters. It is touched only when something is rejected, and then copies a few
+// hundred bytes into memory that it has already: a topic full of nonsense costs no garbage.
 type unread struct {
 	mu   sync.Mutex // guards what follows
 	ring [keptUnread]Unread
@@ -36,7 +37,11 @@ func (u *unread) note(r *kgo.Record, rejected models.Rejection) {
 	at := &u.ring[u.n%keptUnread]
 	u.n++
 	*at = Unread{
-		Position: models.Position{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset}, Reason: rejected.Reason, Detail: rejected.Detail,
+		Position: models.Position{
+			Topic:     r.Topic,
+			Partition: r.Partition,
+			Offset:    r.Offset,
+		}, Reason: rejected.Reason, Detail: rejected.Detail,
 		Sample: append(at.Sample[:0], r.Value[:min(len(r.Value), unreadSample)]...),
 	}
 }

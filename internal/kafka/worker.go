@@ -16,9 +16,11 @@ type entries = []models.LogEntry
 
 // worker evaluates the messages of some partitions, in order, singly or in batches.
 //
-// What fails is tried again with pauses that double. When that does not help, the breaker opens: all workers pause, nothing is lost, and one message is tried now and
-// then until the engine takes it. Should the engine refuse one message for long, the next ones are tried in its place; if it takes one of those, and then still refuses
-// the first, the message is at fault, not the engine, and goes to the dead letters.
+// What fails is tried again with pauses that double. When that does not help, the breaker opens:
+// all workers pause, nothing is lost, and one message is tried now and then until the engine takes
+// it. Should the engine refuse one message for long, the next ones are tried in its place; if it
+// takes one of those, and then still refuses the first, the message is at fault, not the engine,
+// and goes to the dead letters.
 type worker struct {
 	pump     *pump
 	decoder  *decode.Decoder
@@ -136,9 +138,16 @@ func (w *worker) decode(m *message) {
 	var rejected []models.Rejection
 	err := safely(func() error {
 		r := modelRecord(m.record)
-		w.decoder.Decode(&r, func(l *decode.Log) { m.entries = append(m.entries, l.Entry()) }, func(reason decode.Reason, detail string) {
-			rejected = append(rejected, models.Rejection{Reason: string(reason), Detail: detail})
-		})
+		w.decoder.Decode(
+			&r,
+			func(l *decode.Log) { m.entries = append(m.entries, l.Entry()) },
+			func(reason decode.Reason, detail string) {
+				rejected = append(
+					rejected,
+					models.Rejection{Reason: string(reason), Detail: detail},
+				)
+			},
+		)
 		return nil
 	})
 	if err != nil {
@@ -153,7 +162,8 @@ func (w *worker) decode(m *message) {
 	w.pump.feed.count.bytes.Add(int64(len(m.record.Value)))
 }
 
-// dropGiven drops pending messages of partitions that are being given up. They were not evaluated, or will be once more by whoever has the partition next.
+// dropGiven drops pending messages of partitions that are being given up. They were not evaluated,
+// or will be once more by whoever has the partition next.
 func (w *worker) dropGiven() {
 	kept := w.pending[:0]
 	for _, m := range w.pending {
@@ -187,7 +197,8 @@ func (w *worker) flush() {
 	}
 }
 
-// dropAll lets go of everything when there is no time left. It is not committed, so nothing is lost.
+// dropAll lets go of everything when there is no time left. It is not committed, so nothing is
+// lost.
 func (w *worker) dropAll() {
 	for _, m := range w.pending {
 		w.pump.finished(m.part, 1)
@@ -198,7 +209,8 @@ func (w *worker) dropAll() {
 	}
 }
 
-// first evaluates the first of the pending messages, or another one in its place to find out what is at fault. It returns false when there is no time left.
+// first evaluates the first of the pending messages, or another one in its place to find out what
+// is at fault. It returns false when there is no time left.
 func (w *worker) first() bool {
 	w.dropGiven()
 	if len(w.pending) == 0 {
@@ -233,14 +245,16 @@ func (w *worker) first() bool {
 		w.shift()
 		w.done(m, took)
 	default:
-		// Either the first message is at fault, or the engine has just got well: the first message's next attempts tell.
+		// Either the first message is at fault, or the engine has just got well: the first
+		// message's next attempts tell.
 		breaker.succeeded()
 		candidate.evaluated, m.others = true, true
 	}
 	return true
 }
 
-// candidate is the message to be tried: the first, unless it has failed so often that another one is to tell whether it is at fault.
+// candidate is the message to be tried: the first, unless it has failed so often that another one
+// is to tell whether it is at fault.
 func (w *worker) candidate() *message {
 	m := w.pending[0]
 	if m.rounds < poisonRounds || m.others {
@@ -267,7 +281,8 @@ func (w *worker) shift() {
 	w.pending = w.pending[1:]
 }
 
-// attempt has the engine evaluate messages, several times if need be, and returns how long the last time took.
+// attempt has the engine evaluate messages, several times if need be, and returns how long the last
+// time took.
 func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
@@ -281,14 +296,22 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 		if once || try >= w.pump.how.retries {
 			return 0, err
 		}
-		w.pump.feed.sparing.warn("retry", "the alert engine fails; trying again", "attempt", try+1, "error", err)
+		w.pump.feed.sparing.warn(
+			"retry",
+			"the alert engine fails; trying again",
+			"attempt",
+			try+1,
+			"error",
+			err,
+		)
 		if !w.sleep(backoff(w.pump.how.delay, try), messages[0].part) {
 			return 0, errGivenUp
 		}
 	}
 }
 
-// evaluate has the engine evaluate messages once. Single logs that were evaluated are not evaluated again when a later one fails.
+// evaluate has the engine evaluate messages once. Single logs that were evaluated are not evaluated
+// again when a later one fails.
 func (w *worker) evaluate(messages []*message) error {
 	r := &w.pump.job
 	if r.batches != nil {
@@ -323,7 +346,8 @@ func safely(f func() error) (err error) {
 	return f()
 }
 
-// backoff is the pause after an attempt: it doubles each time, and varies by half, so that many who fail together do not come back together.
+// backoff is the pause after an attempt: it doubles each time, and varies by half, so that many who
+// fail together do not come back together.
 func backoff(base time.Duration, try int) time.Duration {
 	d := min(base<<min(try, 16), 30*time.Second)
 	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
@@ -366,9 +390,22 @@ func (w *worker) done(m *message, took time.Duration) {
 // poison gives a message up that the engine refuses while it takes others.
 func (w *worker) poison(m *message, err error) {
 	w.pump.feed.count.errors.add("refused", 1)
-	w.pump.feed.sparing.error("refused", "the alert engine refuses a message but takes others; it is left out",
-		"topic", m.part.Topic, "partition", m.part.Partition.Partition, "offset", m.record.Offset, "attempts", m.tries, "error", err)
-	w.pump.job.letters.Load().keep(newLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
+	w.pump.feed.sparing.error(
+		"refused",
+		"the alert engine refuses a message but takes others; it is left out",
+		"topic",
+		m.part.Topic,
+		"partition",
+		m.part.Partition.Partition,
+		"offset",
+		m.record.Offset,
+		"attempts",
+		m.tries,
+		"error",
+		err,
+	)
+	w.pump.job.letters.Load().
+		keep(newLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
 	m.invalid = true
 	w.done(m, 0)
 }
@@ -448,7 +485,11 @@ func (o *outcomes) rateLocked() (float64, int) {
 func (o *outcomes) metrics() ProcessorMetrics {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	m := ProcessorMetrics{MessagesProcessed: o.processed, MessagesFailure: o.failure, LastProcessed: o.last}
+	m := ProcessorMetrics{
+		MessagesProcessed: o.processed,
+		MessagesFailure:   o.failure,
+		LastProcessed:     o.last,
+	}
 	if o.processed > 0 {
 		m.ProcessingTime = o.took / time.Duration(o.processed)
 	}

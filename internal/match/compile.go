@@ -61,8 +61,9 @@ func (c *compiler) compile(q rule.Query, negated bool) *expr {
 	return e.tidy()
 }
 
-// gather adds the members of a conjunction or disjunction to e, those of nested ones of the same kind included. Text leaves of one field that are alternatives
-// of each other become one set: under "or" as they are, under "and" when they are negated.
+// gather adds the members of a conjunction or disjunction to e, those of nested ones of the same
+// kind included. Text leaves of one field that are alternatives of each other become one set: under
+// "or" as they are, under "and" when they are negated.
 func (c *compiler) gather(e *expr, q rule.Query, negated bool) {
 	sets := map[place][]literal{}
 	var order []place
@@ -113,7 +114,8 @@ func predExpr(id int32, negated bool) *expr {
 	return &expr{op: opPred, pred: id}
 }
 
-// tidy drops what changes nothing: members that always or never hold, repeated ones, and the node itself when it has a single member.
+// tidy drops what changes nothing: members that always or never hold, repeated ones, and the node
+// itself when it has a single member.
 func (e *expr) tidy() *expr {
 	other := opAnd + opOr - e.op
 	var of []*expr
@@ -184,11 +186,15 @@ func (c *compiler) literals(l *rule.Leaf) []literal {
 	return nil
 }
 
-// equals are the literals of an equality: the text, and if it is a number every other spelling of it.
+// equals are the literals of an equality: the text, and if it is a number every other spelling of
+// it.
 func equals(dst []literal, text string, cased bool) []literal {
 	dst = append(dst, newLiteral(rule.OpEqual, text, cased))
 	if isNumber(text) {
-		dst = append(dst, literal{text: appendCanonical(nil, []byte(text)), op: rule.OpEqual, numeric: true})
+		dst = append(
+			dst,
+			literal{text: appendCanonical(nil, []byte(text)), op: rule.OpEqual, numeric: true},
+		)
 	}
 	return dst
 }
@@ -262,7 +268,8 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 	default:
 		c.fail(l, "operator %d is unknown", l.Op)
 	}
-	p.lazily = p.kind == predRange || p.kind == predNetwork || p.kind == predGlob || p.kind == predRegexp
+	p.lazily = p.kind == predRange || p.kind == predNetwork || p.kind == predGlob ||
+		p.kind == predRegexp
 	return predExpr(c.predicate(fmt.Sprintf("%d %d %s", p.kind, at.field, key), p), negated)
 }
 
@@ -276,7 +283,10 @@ func (c *compiler) set(at place, members []literal) int32 {
 		slices.Sort(keys)
 		keys = slices.Compact(keys)
 	}
-	return c.predicate(fmt.Sprintf("%d %d ", predSet, at.field)+strings.Join(keys, "\xff\xff"), predicate{kind: predSet, place: at, members: members, need: none, scanFrom: minShort})
+	return c.predicate(
+		fmt.Sprintf("%d %d ", predSet, at.field)+strings.Join(keys, "\xff\xff"),
+		predicate{kind: predSet, place: at, members: members, need: none, scanFrom: minShort},
+	)
 }
 
 func (c *compiler) predicate(key string, p predicate) int32 {

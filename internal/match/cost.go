@@ -13,14 +13,16 @@ type counter struct{ candidates, matches, nanos atomic.Int64 }
 // work is what is known of the whole program.
 type work struct{ regexps, compared atomic.Int64 }
 
-// counts are what all matchers of a program have counted, and those of the programs over the same queries before it.
+// counts are what all matchers of a program have counted, and those of the programs over the same
+// queries before it.
 type counts struct {
 	logs     atomic.Int64
 	counters []counter // by query
 	work     work
 }
 
-// tally is a matcher's own counting, added to the program's once in many logs, so that no two goroutines write to the same place for each log.
+// tally is a matcher's own counting, added to the program's once in many logs, so that no two
+// goroutines write to the same place for each log.
 type tally struct {
 	logs       int
 	timing     bool
@@ -61,7 +63,8 @@ func (m *Matcher) count(matches []int32) {
 	}
 }
 
-// Flush adds what the matcher counted to the program's counters. It happens by itself from time to time; call it before the matcher is dropped.
+// Flush adds what the matcher counted to the program's counters. It happens by itself from time to
+// time; call it before the matcher is dropped.
 func (m *Matcher) Flush() {
 	p, t := m.p, &m.tally
 	p.logs.Add(int64(t.logs))
@@ -88,12 +91,15 @@ func (m *Matcher) Flush() {
 
 // Cost is what a query costs, and why.
 type Cost struct {
-	Pivot       string  `json:"pivot"`          // what must hold for the query to be looked at; "" if it is looked at for every log
-	Expected    float64 `json:"expected"`       // the share of logs for which it was expected to be looked at
-	Logs        int64   `json:"logs"`           // matched so far by the program
-	Candidates  int64   `json:"candidates"`     // of these, those for which the query was looked at
-	Matches     int64   `json:"matches"`        // and those for which it held
-	NanosPerLog float64 `json:"nanos_per_log"`  // time spent on the query alone, averaged over all logs; 0 without a clock
+	// what must hold for the query to be looked at; "" if it is looked at for every log
+	Pivot string `json:"pivot"`
+	// the share of logs for which it was expected to be looked at
+	Expected   float64 `json:"expected"`
+	Logs       int64   `json:"logs"`       // matched so far by the program
+	Candidates int64   `json:"candidates"` // of these, those for which the query was looked at
+	Matches    int64   `json:"matches"`    // and those for which it held
+	// time spent on the query alone, averaged over all logs; 0 without a clock
+	NanosPerLog float64 `json:"nanos_per_log"`
 	Regexps     int     `json:"regexps"`        // regular expressions in the query
 	Unfiltered  int     `json:"unfiltered"`     // of these, those that no literal spares
 	Hint        string  `json:"hint,omitempty"` // how the query can be made cheaper
@@ -124,11 +130,17 @@ func (p *Program) Cost(i int) Cost {
 	case q.always && len(q.expr.of) == 0 && q.expr.op >= opAnd:
 		cost.Hint = "it holds for every log; if that is not meant, name a field or a word"
 	case q.always && cost.Unfiltered > 0:
-		cost.Hint = fmt.Sprintf("the regular expression /%s/ runs for every log: no text of three characters is in all that it matches; add such a text, or a field, beside it", cost.HintSubject)
+		cost.Hint = fmt.Sprintf(
+			"the regular expression /%s/ runs for every log: no text of three characters is in all that it matches; add such a text, or a field, beside it",
+			cost.HintSubject,
+		)
 	case q.always:
 		cost.Hint = "nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there"
 	case cost.Unfiltered > 0:
-		cost.Hint = fmt.Sprintf("no text of three characters is in all that the regular expression /%s/ matches, so it runs whenever the rest of the query holds", cost.HintSubject)
+		cost.Hint = fmt.Sprintf(
+			"no text of three characters is in all that the regular expression /%s/ matches, so it runs whenever the rest of the query holds",
+			cost.HintSubject,
+		)
 	}
 	return cost
 }
@@ -138,7 +150,9 @@ type Work struct {
 	Logs     int64 // matched
 	Regexps  int64 // regular expressions run
 	Compared int64 // texts compared because one of their windows was met
-	Longest  int   // the most texts that share a window: what a log made to be expensive can cause to be compared at each place
+	// the most texts that share a window: what a log made to be expensive can cause to be compared
+	// at each place
+	Longest int
 }
 
 // Work reports on the program, over all matchers.

@@ -13,13 +13,16 @@ import (
 func TestPivotIsMeasured(t *testing.T) {
 	q := &rule.And{Of: []rule.Query{whole("service", "payment"), has("", "connection")}}
 	pivot := func(sample string) string {
-		p, err := Compile([]rule.Query{q}, Options{Sample: func(fields *decode.Fields, each func(*decode.Log)) {
-			records := make([][]byte, 500)
-			for i := range records {
-				records[i] = []byte(sample)
-			}
-			decoded(t, fields, records, each)
-		}})
+		p, err := Compile(
+			[]rule.Query{q},
+			Options{Sample: func(fields *decode.Fields, each func(*decode.Log)) {
+				records := make([][]byte, 500)
+				for i := range records {
+					records[i] = []byte(sample)
+				}
+				decoded(t, fields, records, each)
+			}},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +53,10 @@ func TestHints(t *testing.T) {
 	f(re("(?i)timeout after [0-9]+"), "")
 	f(re("(timeout|refused|denied)"), "")
 	f(re("[0-9]+ms"), "/[0-9]+ms/ runs for every log")
-	f(&rule.And{Of: []rule.Query{has("", "timeout"), re("[0-9]+ms")}}, "whenever the rest of the query holds")
+	f(
+		&rule.And{Of: []rule.Query{has("", "timeout"), re("[0-9]+ms")}},
+		"whenever the rest of the query holds",
+	)
 	f(&rule.Not{Of: has("", "timeout")}, "looked at for every log: add a field")
 	f(has("", "x"), "looked at for every log: add a field")
 	f(nil, "holds for every log")
@@ -69,15 +75,19 @@ func TestCost(t *testing.T) {
 	m := p.NewMatcher()
 	records := make([][]byte, 2*timeEvery)
 	for i := range records {
-		records[i] = []byte(`{"message":"connection refused","service":"` + []string{"payment", "cart"}[i%2] + `"}`)
+		records[i] = []byte(
+			`{"message":"connection refused","service":"` + []string{"payment", "cart"}[i%2] + `"}`,
+		)
 	}
 	decoded(t, p.Fields(), records, func(log *decode.Log) { m.Match(log, nil) })
 	m.Flush()
 	c := p.Cost(0)
-	if c.Logs != 2*timeEvery || c.Candidates != 2*timeEvery || c.Matches != timeEvery || c.Pivot != `text contains "refused"` {
+	if c.Logs != 2*timeEvery || c.Candidates != 2*timeEvery || c.Matches != timeEvery ||
+		c.Pivot != `text contains "refused"` {
 		t.Errorf("got %+v", c)
 	}
-	if c.NanosPerLog != 50 { // every 512th log is timed, the first one of them after 512: one of two
+	// every 512th log is timed, the first one of them after 512: one of two
+	if c.NanosPerLog != 50 {
 		t.Errorf("%v ns per log", c.NanosPerLog)
 	}
 	if c := p.Cost(1); c.Candidates != 0 || c.Logs != 2*timeEvery {

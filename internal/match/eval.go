@@ -11,7 +11,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// Lists finds the members of a named list; ok is false when there is no list of that name. A nil Lists knows none.
+// Lists finds the members of a named list; ok is false when there is no list of that name. A nil
+// Lists knows none.
 type Lists func(name string) (members []string, ok bool)
 
 // source is what the matcher asks of a log; decode.Log is one.
@@ -21,7 +22,8 @@ type source interface {
 	Severity() int
 }
 
-// Eval says whether a query holds for a log. It is the definition of what queries mean, written to be read: a Program gives the same answers faster.
+// Eval says whether a query holds for a log. It is the definition of what queries mean, written to
+// be read: a Program gives the same answers faster.
 //
 //   - A nil query always holds.
 //   - A leaf whose field is absent or null is false; a Not over it is true.
@@ -80,7 +82,8 @@ func evalLeaf(l *rule.Leaf, log source, lists Lists) bool {
 	return false
 }
 
-// leafValues are the values that a leaf compares. They are copies: one value may be overwritten when the next is looked up.
+// leafValues are the values that a leaf compares. They are copies: one value may be overwritten
+// when the next is looked up.
 func leafValues(l *rule.Leaf, log source) []decode.Value {
 	look := func(path string) decode.Value {
 		v := log.Lookup(path)
@@ -207,7 +210,8 @@ func equalRune(a, b rune) bool {
 	return false
 }
 
-// globText matches a whole value with a pattern: * is any run of characters, ? any one, and \ makes the next character ordinary.
+// globText matches a whole value with a pattern: * is any run of characters, ? any one, and \ makes
+// the next character ordinary.
 func globText(v []byte, pattern []rune, cased bool) bool {
 	for i := 0; i < len(pattern); i++ {
 		want := pattern[i]

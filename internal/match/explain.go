@@ -13,8 +13,9 @@ import (
 
 // Tree says of a query and all its parts whether they hold for a log, and why.
 type Tree struct {
-	Pass  bool   `json:"pass"`
-	What  string `json:"what"`            // "all of", "any of", "not", or the leaf as a rule would write it
+	Pass bool `json:"pass"`
+	// "all of", "any of", "not", or the leaf as a rule would write it
+	What  string `json:"what"`
 	Value string `json:"value,omitempty"` // of a leaf: what the log has, bounded in length
 	Of    []Tree `json:"of,omitempty"`
 }
@@ -80,7 +81,10 @@ func Describe(l *rule.Leaf) string {
 	case rule.OpExists:
 		return field + ":*"
 	case rule.OpRange:
-		return field + rangeText(l.Range, func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) })
+		return field + rangeText(
+			l.Range,
+			func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) },
+		)
 	case rule.OpLevel:
 		return "level" + rangeText(l.Range, severityText)
 	case rule.OpCIDR:

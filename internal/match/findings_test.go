@@ -8,7 +8,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// "Which of my rules are dear, and what do I do about it?" Fine rules are passed over, the others named by their number.
+// "Which of my rules are dear, and what do I do about it?" Fine rules are passed over, the others
+// named by their number.
 func TestFindings(t *testing.T) {
 	re := func(expr string) rule.Query { return &rule.Leaf{Op: rule.OpRegexp, Regexp: regexp.MustCompile(expr)} }
 	queries := []rule.Query{
@@ -33,7 +34,8 @@ func TestFindings(t *testing.T) {
 	}
 	for i, w := range want {
 		g := got[i]
-		if g.Query != w.Query || g.Kind != w.Kind || g.Subject != w.Subject || !strings.Contains(g.Hint, w.Hint) {
+		if g.Query != w.Query || g.Kind != w.Kind || g.Subject != w.Subject ||
+			!strings.Contains(g.Hint, w.Hint) {
 			t.Errorf("got %+v, want %+v", g, w)
 		}
 	}

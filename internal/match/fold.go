@@ -5,9 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// Text that is compared without regard to case is compared in its folded form, in which every rune is replaced by the representative of those that are equal to
-// it under Unicode simple folding: the lower-case letter for ASCII letters and for what folds to them (K for Kelvin, ſ), the smallest rune otherwise. A value
-// of ASCII bytes is never rewritten for that: it is compared in place, with letters lowered on the way.
+// Text that is compared without regard to case is compared in its folded form, in which every rune
+// is replaced by the representative of those that are equal to it under Unicode simple folding: the
+// lower-case letter for ASCII letters and for what folds to them (K for Kelvin, ſ), the smallest
+// rune otherwise. A value of ASCII bytes is never rewritten for that: it is compared in place, with
+// letters lowered on the way.
 
 // lowFolds are the representatives of the runes that take one or two bytes.
 var lowFolds = func() (t [0x800]uint16) {
@@ -22,7 +24,8 @@ func foldRune(r rune) rune {
 	if uint32(r) < uint32(len(lowFolds)) {
 		return rune(lowFolds[r])
 	}
-	if r >= 0x2E80 && r < 0xA640 || r >= 0xAC00 && r < 0xFB00 { // the scripts of East Asia have no case
+	// the scripts of East Asia have no case
+	if r >= 0x2E80 && r < 0xA640 || r >= 0xAC00 && r < 0xFB00 {
 		return r
 	}
 	return slowFold(r)
@@ -79,7 +82,8 @@ const (
 	wordCase = 0x2020202020202020 // and in eight
 )
 
-// equalFold compares a value of ASCII bytes, or a folded one, with a folded text of the same length.
+// equalFold compares a value of ASCII bytes, or a folded one, with a folded text of the same
+// length.
 func equalFold(b, folded []byte) bool {
 	if len(b) != len(folded) {
 		return false

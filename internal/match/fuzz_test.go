@@ -20,8 +20,14 @@ func (c *bytesChooser) below(n int) int {
 
 // No record and no rules make the program disagree with Eval.
 func FuzzProgram(f *testing.F) {
-	f.Add([]byte{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9}, []byte(`{"message":"connection refused","service":"payment","tags":["k",7]}`))
-	f.Add([]byte{2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5, 9, 0, 4, 5}, []byte("\u212aernel panic \xff at 10.1.2.3"))
+	f.Add(
+		[]byte{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9},
+		[]byte(`{"message":"connection refused","service":"payment","tags":["k",7]}`),
+	)
+	f.Add(
+		[]byte{2, 7, 1, 8, 2, 8, 1, 8, 2, 8, 4, 5, 9, 0, 4, 5},
+		[]byte("\u212aernel panic \xff at 10.1.2.3"),
+	)
 	f.Fuzz(func(t *testing.T, choices, record []byte) {
 		c := &bytesChooser{choices}
 		var queries []rule.Query

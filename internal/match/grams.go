@@ -5,12 +5,16 @@ import (
 	"math/bits"
 )
 
-// grams finds where in a value literals may begin. Every literal of five bytes or more is represented by as many consecutive windows of four bytes as the scan
-// takes steps at once, those that are rarest in the traffic: whichever way the steps fall, one of them is met. A bitmap of the windows' hashes decides nearly
-// always that there is nothing here. What it lets through is looked up by the window and the four bytes behind it, or before it where the literal ends with it,
-// so that of the many literals that share a window hardly one is compared in vain. The cost hardly depends on the number of literals.
+// grams finds where in a value literals may begin. Every literal of five bytes or more is
+// represented by as many consecutive windows of four bytes as the scan takes steps at once, those
+// that are rarest in the traffic: whichever way the steps fall, one of them is met. A bitmap of the
+// windows' hashes decides nearly always that there is nothing here. What it lets through is looked
+// up by the window and the four bytes behind it, or before it where the literal ends with it, so
+// that of the many literals that share a window hardly one is compared in vain. The cost hardly
+// depends on the number of literals.
 //
-// Literals of three and four bytes have a filter of their own, with windows of three bytes at every place.
+// Literals of three and four bytes have a filter of their own, with windows of three bytes at every
+// place.
 type grams struct {
 	size   int // of a window: 3 or 4
 	stride int
@@ -137,7 +141,8 @@ func (g *grams) key(b []byte, i int, l look) uint64 {
 	return uint64(g.window(b, i))
 }
 
-// crowded is how many literals may share a key before another window is looked for, however frequent: no text shall be made of windows that thousands share.
+// crowded is how many literals may share a key before another window is looked for, however
+// frequent: no text shall be made of windows that thousands share.
 const crowded = 24
 
 // rarest is where in a literal its windows are rarest.
@@ -185,11 +190,13 @@ func (g *grams) scan(m *Matcher, s *scan, b []byte) {
 	}
 }
 
-// word and half are eight and four bytes. Where it is known to the compiler that they are there, and written as b[i:i+8:i+8], they are a single instruction.
+// word and half are eight and four bytes. Where it is known to the compiler that they are there,
+// and written as b[i:i+8:i+8], they are a single instruction.
 func word(b []byte) uint64 { return binary.LittleEndian.Uint64(b) }
 func half(b []byte) uint32 { return binary.LittleEndian.Uint32(b) }
 
-// The scans are written out for each bitmap, because a shift by a constant lets the compiler see that no index is out of bounds.
+// The scans are written out for each bitmap, because a shift by a constant lets the compiler see
+// that no index is out of bounds.
 
 func (g *grams) scan2small(m *Matcher, s *scan, b []byte) {
 	set := g.small
@@ -305,7 +312,8 @@ func (g *grams) scan3(m *Matcher, s *scan, b []byte) {
 //go:noinline
 func (g *grams) hit(m *Matcher, s *scan, b []byte, i int) {
 	for l := lookAlone; l < looks; l++ {
-		if g.looks>>l&1 == 0 || l == lookAhead && i > len(b)-8 || l == lookBehind && (i < 4 || i > len(b)-4) {
+		if g.looks>>l&1 == 0 || l == lookAhead && i > len(b)-8 ||
+			l == lookBehind && (i < 4 || i > len(b)-4) {
 			continue
 		}
 		for _, c := range g.starts.find(g.key(b, i, l)) {

@@ -2,7 +2,8 @@ package match
 
 import "github.com/log-monitoring/alert-engine/internal/rule"
 
-// Lint finds the queries that cost much because nothing in them must be there. It completes rule.Lint.
+// Lint finds the queries that cost much because nothing in them must be there. It completes
+// rule.Lint.
 func Lint(set *rule.Set) ([]rule.Finding, error) {
 	var queries []rule.Query
 	type place struct {
@@ -45,7 +46,15 @@ func Lint(set *rule.Set) ([]rule.Finding, error) {
 			name = rule.CostlyRegexp
 		}
 		r := places[i].rule
-		found = append(found, rule.Finding{Name: name, Rule: r.ID(), Pos: set.Place(r, places[i].key), Text: cost.Hint})
+		found = append(
+			found,
+			rule.Finding{
+				Name: name,
+				Rule: r.ID(),
+				Pos:  set.Place(r, places[i].key),
+				Text: cost.Hint,
+			},
+		)
 	}
 	return set.Heeded(found), nil
 }

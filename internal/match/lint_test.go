@@ -12,7 +12,10 @@ import (
 func TestLint(t *testing.T) {
 	f := func(text string, want ...string) {
 		t.Helper()
-		set, err := rule.Read("a.yml", []byte("groups:\n- name: g\n  rules:\n  - alert: A\n    "+text+"\n"))
+		set, err := rule.Read(
+			"a.yml",
+			[]byte("groups:\n- name: g\n  rules:\n  - alert: A\n    "+text+"\n"),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

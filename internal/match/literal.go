@@ -34,7 +34,8 @@ func (l *literal) key() string {
 	return string(flags) + string(l.text)
 }
 
-// is says whether a part of a value is the literal. Unless it is cased, the part is ASCII or folded.
+// is says whether a part of a value is the literal. Unless it is cased, the part is ASCII or
+// folded.
 func (l *literal) is(part []byte) bool {
 	if l.cased {
 		return string(part) == string(l.text)
@@ -42,7 +43,8 @@ func (l *literal) is(part []byte) bool {
 	return equalFold(part, l.text)
 }
 
-// in says whether the literal holds for a whole value; folded is the value itself when that is ASCII, else its folded form.
+// in says whether the literal holds for a whole value; folded is the value itself when that is
+// ASCII, else its folded form.
 func (l *literal) in(value, folded []byte) bool {
 	v := folded
 	if l.cased {

@@ -8,10 +8,12 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// What a regular expression or a wildcard pattern demands is found by literals first: some are nothing but literals and become a set of them; of the others, a
-// set is found without which they cannot match.
+// What a regular expression or a wildcard pattern demands is found by literals first: some are
+// nothing but literals and become a set of them; of the others, a set is found without which they
+// cannot match.
 
-// regexpSet returns literals, any of which holds exactly where the expression matches; or nothing if it is more than that.
+// regexpSet returns literals, any of which holds exactly where the expression matches; or nothing
+// if it is more than that.
 func regexpSet(expr string) []literal {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -75,18 +77,24 @@ func wholeSet(re *syntax.Regexp) []literal {
 				return nil
 			}
 		}
-		return []literal{newLiteral(rule.OpContains, string(re.Rune), re.Flags&syntax.FoldCase == 0)}
+		return []literal{
+			newLiteral(rule.OpContains, string(re.Rune), re.Flags&syntax.FoldCase == 0),
+		}
 	}
 	return nil
 }
 
-// isAnything says of an expression that it matches no matter what, so that at the open end of an expression it says nothing.
+// isAnything says of an expression that it matches no matter what, so that at the open end of an
+// expression it says nothing.
 func isAnything(re *syntax.Regexp) bool {
-	return re.Op == syntax.OpStar && (re.Sub[0].Op == syntax.OpAnyChar || re.Sub[0].Op == syntax.OpAnyCharNotNL) || re.Op == syntax.OpEmptyMatch
+	return re.Op == syntax.OpStar &&
+		(re.Sub[0].Op == syntax.OpAnyChar || re.Sub[0].Op == syntax.OpAnyCharNotNL) ||
+		re.Op == syntax.OpEmptyMatch
 }
 
-// regexpNeeds returns sets of literals, of each of which every text has one that the expression matches, the most useful set first; nothing if there are no
-// useful ones. They are compared without regard to case even where the expression is not: that is coarser, never wrong.
+// regexpNeeds returns sets of literals, of each of which every text has one that the expression
+// matches, the most useful set first; nothing if there are no useful ones. They are compared
+// without regard to case even where the expression is not: that is coarser, never wrong.
 func regexpNeeds(expr string) [][]literal {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
@@ -172,7 +180,8 @@ func usefulness(texts []string) int {
 	return 10*shortest - len(texts)
 }
 
-// globSet returns the one literal that a wildcard pattern amounts to, if it does, and otherwise literals that it needs.
+// globSet returns the one literal that a wildcard pattern amounts to, if it does, and otherwise
+// literals that it needs.
 func globSet(pattern string, cased bool) (whole, need []literal) {
 	var segs []string
 	var stars []bool // whether a star stands before the segment; the last one: behind all

@@ -59,14 +59,23 @@ func TestMeaning(t *testing.T) {
 	f(leaf("", rule.OpContains, "\u212aernel"), `{"message":"Kernel"}`, true)
 	f(leaf("", rule.OpContains, "congress"), `{"message":"Congreſs"}`, true)
 	f(leaf("user", rule.OpEqual, "ΣΊΣΥΦΟΣ"), `{"user":"σίσυφος"}`, true)
-	f(leaf("user", rule.OpEqual, "straße"), `{"user":"STRASSE"}`, false) // that would be full folding
+	// that would be full folding
+	f(leaf("user", rule.OpEqual, "straße"), `{"user":"STRASSE"}`, false)
 	f(leaf("user", rule.OpSuffix, "É"), `{"user":"caf\u00e9"}`, true)
 
 	// The texts: message and stack trace, and the record only when there is no message.
-	f(leaf("", rule.OpContains, "NullPointer"), `{"message":"x","stack_trace":"java.lang.NullPointerException"}`, true)
+	f(
+		leaf("", rule.OpContains, "NullPointer"),
+		`{"message":"x","stack_trace":"java.lang.NullPointerException"}`,
+		true,
+	)
 	f(leaf("", rule.OpContains, "payment"), `{"message":"x","service":"payment"}`, false)
 	f(leaf("", rule.OpContains, "payment"), `{"service":"payment"}`, true)
-	f(leaf("message", rule.OpContains, "NullPointer"), `{"message":"x","stack_trace":"java.lang.NullPointerException"}`, false)
+	f(
+		leaf("message", rule.OpContains, "NullPointer"),
+		`{"message":"x","stack_trace":"java.lang.NullPointerException"}`,
+		false,
+	)
 
 	// Any member of an array will do, and null is absent.
 	f(leaf("tags", rule.OpEqual, "b"), `{"tags":["a",["B"]]}`, true)
@@ -79,7 +88,11 @@ func TestMeaning(t *testing.T) {
 	f(leaf("status", rule.OpEqual, "2e2"), `{"status":200}`, true)
 	f(leaf("status", rule.OpEqual, "200"), `{"status":"200.0"}`, false)
 	f(leaf("ok", rule.OpEqual, "TRUE"), `{"ok":true}`, true)
-	f(&rule.Leaf{Field: "took", Op: rule.OpRange, Range: rule.Range{Min: 200, Max: 300}}, `{"took":"0.25s"}`, true)
+	f(
+		&rule.Leaf{Field: "took", Op: rule.OpRange, Range: rule.Range{Min: 200, Max: 300}},
+		`{"took":"0.25s"}`,
+		true,
+	)
 
 	f(leaf("path", rule.OpGlob, "/api/*/items?"), `{"path":"/API/v1/orders/items7"}`, true)
 	f(leaf("path", rule.OpGlob, `/a\*b`), `{"path":"/a*b"}`, true)
@@ -89,10 +102,15 @@ func TestMeaning(t *testing.T) {
 	f(leaf("ip", rule.OpCIDR, "10.0.0.0/8"), `{"ip":"11.0.0.1"}`, false)
 	f(leaf("program", rule.OpList, "few"), `{"program":"CMD.exe"}`, true)
 	f(leaf("program", rule.OpList, "none"), `{"program":"CMD.exe"}`, false)
-	f(&rule.Leaf{Op: rule.OpLevel, Range: rule.Range{Min: 0, Max: 100}}, `{"message":"no level here"}`, false)
+	f(
+		&rule.Leaf{Op: rule.OpLevel, Range: rule.Range{Min: 0, Max: 100}},
+		`{"message":"no level here"}`,
+		false,
+	)
 }
 
-// Thousands of texts are found wherever they stand, also those of the same beginning, at every offset and in every case.
+// Thousands of texts are found wherever they stand, also those of the same beginning, at every
+// offset and in every case.
 func TestManyTexts(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	word := func() string {
@@ -138,7 +156,8 @@ func TestManyTexts(t *testing.T) {
 			text := string(log.Value(decode.FieldMessage).Text)
 			var want []int32
 			for i, s := range texts {
-				if strings.Contains(text, s) || i%7 != 0 && strings.Contains(strings.ToLower(text), strings.ToLower(s)) {
+				if strings.Contains(text, s) ||
+					i%7 != 0 && strings.Contains(strings.ToLower(text), strings.ToLower(s)) {
 					want = append(want, int32(i))
 				}
 			}
@@ -158,13 +177,28 @@ func TestNoAllocation(t *testing.T) {
 	var queries []rule.Query
 	for i := range 300 {
 		word := fmt.Sprintf("absent word %d", i)
-		queries = append(queries,
+		queries = append(
+			queries,
 			&rule.And{Of: []rule.Query{whole("service", "payment"), level(17), has("", word)}},
-			&rule.And{Of: []rule.Query{has("", "refused"), &rule.Not{Of: whole("service", "payment")}}},
-			&rule.Leaf{Op: rule.OpRegexp, Regexp: regexp.MustCompile(fmt.Sprintf(`declined \d+ %d times`, i))},
+			&rule.And{
+				Of: []rule.Query{has("", "refused"), &rule.Not{Of: whole("service", "payment")}},
+			},
+			&rule.Leaf{
+				Op:     rule.OpRegexp,
+				Regexp: regexp.MustCompile(fmt.Sprintf(`declined \d+ %d times`, i)),
+			},
 			&rule.Leaf{Field: "ip", Op: rule.OpCIDR, Text: fmt.Sprintf("11.%d.0.0/16", i%256)},
 			&rule.Leaf{Field: "tags", Op: rule.OpEqual, Text: word},
-			&rule.And{Of: []rule.Query{&rule.Leaf{Field: "took", Op: rule.OpRange, Range: rule.Range{Min: float64(5000 + i), Max: math.Inf(1)}}, whole("service", "payment")}},
+			&rule.And{
+				Of: []rule.Query{
+					&rule.Leaf{
+						Field: "took",
+						Op:    rule.OpRange,
+						Range: rule.Range{Min: float64(5000 + i), Max: math.Inf(1)},
+					},
+					whole("service", "payment"),
+				},
+			},
 		)
 	}
 	p, err := Compile(queries, Options{})
@@ -178,7 +212,8 @@ func TestNoAllocation(t *testing.T) {
 		`{"message":"Verbindung abgelehnt: straße refused","level":"ERROR","service":"payment","took":"250ms","status":200.0}`,
 	} {
 		decoded(t, p.Fields(), [][]byte{[]byte(record)}, func(log *decode.Log) {
-			if n := testing.AllocsPerRun(100, func() { ids = m.Match(log, ids[:0]) }); n != 0 || len(ids) != 0 {
+			if n := testing.AllocsPerRun(100, func() { ids = m.Match(log, ids[:0]) }); n != 0 ||
+				len(ids) != 0 {
 				t.Errorf("%s: %v allocations, %d matches", record, n, len(ids))
 			}
 		})
@@ -205,7 +240,12 @@ func TestMatchersShareProgram(t *testing.T) {
 	for i := range results {
 		wg.Go(func() {
 			m := p.NewMatcher()
-			decoded(t, p.Fields(), records, func(log *decode.Log) { results[i] = append(m.Match(log, results[i]), -1) })
+			decoded(
+				t,
+				p.Fields(),
+				records,
+				func(log *decode.Log) { results[i] = append(m.Match(log, results[i]), -1) },
+			)
 			m.Flush()
 		})
 	}
@@ -226,7 +266,8 @@ func TestMatchersShareProgram(t *testing.T) {
 	}
 }
 
-// What was known of an old log is not taken for the present one when the numbers of logs begin anew.
+// What was known of an old log is not taken for the present one when the numbers of logs begin
+// anew.
 func TestNumbersBeginAnew(t *testing.T) {
 	p, err := Compile([]rule.Query{has("", "needle"), &rule.Not{Of: has("", "needle")}}, Options{})
 	if err != nil {
@@ -235,12 +276,17 @@ func TestNumbersBeginAnew(t *testing.T) {
 	m := p.NewMatcher()
 	m.yes = math.MaxUint32 - 8
 	n := 0
-	decoded(t, p.Fields(), bytes.Split(bytes.Repeat([]byte("needle in hay\nonly hay\n"), 8), []byte("\n"))[:16], func(log *decode.Log) {
-		if got, want := m.Match(log, nil), []int32{int32(n % 2)}; !slices.Equal(got, want) {
-			t.Errorf("log %d: got %v, want %v", n, got, want)
-		}
-		n++
-	})
+	decoded(
+		t,
+		p.Fields(),
+		bytes.Split(bytes.Repeat([]byte("needle in hay\nonly hay\n"), 8), []byte("\n"))[:16],
+		func(log *decode.Log) {
+			if got, want := m.Match(log, nil), []int32{int32(n % 2)}; !slices.Equal(got, want) {
+				t.Errorf("log %d: got %v, want %v", n, got, want)
+			}
+			n++
+		},
+	)
 	if n != 16 || m.yes > 100 {
 		t.Errorf("%d logs, number %d", n, m.yes)
 	}
@@ -251,12 +297,19 @@ func TestCompileErrors(t *testing.T) {
 	f := func(l *rule.Leaf, want string) {
 		t.Helper()
 		l.Pos = rule.Pos{File: "a.yml", Line: 3, Column: 7}
-		if _, err := Compile([]rule.Query{l}, Options{Lists: findList}); err == nil || err.Error() != "compile queries: a.yml:3:7: "+want {
+		if _, err := Compile([]rule.Query{l}, Options{Lists: findList}); err == nil ||
+			err.Error() != "compile queries: a.yml:3:7: "+want {
 			t.Errorf("got %v", err)
 		}
 	}
-	f(&rule.Leaf{Field: "user", Op: rule.OpList, Text: "blocked"}, `there is no list "blocked"; define it under lists`)
-	f(&rule.Leaf{Field: "ip", Op: rule.OpCIDR, Text: "10.0.0.0/64"}, `"10.0.0.0/64" is no IP network; write it as 10.0.0.0/8`)
+	f(
+		&rule.Leaf{Field: "user", Op: rule.OpList, Text: "blocked"},
+		`there is no list "blocked"; define it under lists`,
+	)
+	f(
+		&rule.Leaf{Field: "ip", Op: rule.OpCIDR, Text: "10.0.0.0/64"},
+		`"10.0.0.0/64" is no IP network; write it as 10.0.0.0/8`,
+	)
 }
 
 func TestExplain(t *testing.T) {
@@ -265,7 +318,11 @@ func TestExplain(t *testing.T) {
 		level(17),
 		&rule.Or{Of: []rule.Query{has("", "refused"), has("", "timeout")}},
 		&rule.Not{Of: &rule.Leaf{Field: "path", Op: rule.OpPrefix, Text: "/health"}},
-		&rule.Leaf{Field: "took", Op: rule.OpRange, Range: rule.Range{Min: 100, Max: 200, OpenMin: true}},
+		&rule.Leaf{
+			Field: "took",
+			Op:    rule.OpRange,
+			Range: rule.Range{Min: 100, Max: 200, OpenMin: true},
+		},
 	}}
 	record := `{"message":"connection refused","level":"ERROR","service":"payment","took":"250ms"}`
 	decoded(t, decode.NewFields(), [][]byte{[]byte(record)}, func(log *decode.Log) {

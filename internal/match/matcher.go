@@ -11,7 +11,8 @@ type Matcher struct {
 	p   *Program
 	log source
 
-	// state says of each predicate what is known of it for the present log: yes, yes-1 for no, anything older for nothing. So nothing is cleared between logs.
+	// state says of each predicate what is known of it for the present log: yes, yes-1 for no,
+	// anything older for nothing. So nothing is cleared between logs.
 	state  []uint32
 	yes    uint32   // of the present log: odd, and greater than any before
 	seen   []uint32 // by query: the log for which it was last looked at
@@ -32,7 +33,13 @@ type Matcher struct {
 
 // NewMatcher returns a matcher for one goroutine.
 func (p *Program) NewMatcher() *Matcher {
-	m := &Matcher{p: p, state: make([]uint32, len(p.preds)), seen: make([]uint32, len(p.queries)), late: make([]uint32, len(p.units)+1), yes: 1}
+	m := &Matcher{
+		p:     p,
+		state: make([]uint32, len(p.preds)),
+		seen:  make([]uint32, len(p.queries)),
+		late:  make([]uint32, len(p.units)+1),
+		yes:   1,
+	}
 	m.scanMember = func(v decode.Value) bool {
 		m.scanScalar(m.scan.unit, v, m.scan.scope)
 		return true
@@ -45,7 +52,8 @@ func (p *Program) NewMatcher() *Matcher {
 	return m
 }
 
-// Match appends the numbers of the queries that hold for a log, in ascending order. The log must come from a decoder that was made with the program's Fields.
+// Match appends the numbers of the queries that hold for a log, in ascending order. The log must
+// come from a decoder that was made with the program's Fields.
 func (m *Matcher) Match(log *decode.Log, dst []int32) []int32 { return m.match(log, dst) }
 
 func (m *Matcher) match(log source, dst []int32) []int32 {
@@ -128,7 +136,8 @@ func (m *Matcher) scanned(id int32) bool {
 	return m.state[id] == m.yes
 }
 
-// scanTexts scans the message and the stack trace, and the record where it is wanted or stands for the message.
+// scanTexts scans the message and the stack trace, and the record where it is wanted or stands for
+// the message.
 func (m *Matcher) scanTexts(u *unit) {
 	raw := u.used & scopeRaw
 	if u.used&(scopeText|scopeMessage) != 0 {

@@ -8,8 +8,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// ParseNumber reads a number with or without a unit: durations in milliseconds (ns, us, ms, s, m, min, h, d, w), sizes in bytes (B, kB, MB, ... by 1000, KiB,
-// MiB, ... by 1024), and percent as the plain number. Blanks may stand around the text and before the unit. It does not allocate.
+// ParseNumber reads a number with or without a unit: durations in milliseconds (ns, us, ms, s, m,
+// min, h, d, w), sizes in bytes (B, kB, MB, ... by 1000, KiB, MiB, ... by 1024), and percent as the
+// plain number. Blanks may stand around the text and before the unit. It does not allocate.
 func ParseNumber(text []byte) (float64, bool) {
 	for len(text) > 0 && text[0] == ' ' {
 		text = text[1:]
@@ -58,9 +59,27 @@ func numberLen(t []byte) int {
 	return i
 }
 
-var tens = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+var tens = [...]float64{
+	1,
+	1e1,
+	1e2,
+	1e3,
+	1e4,
+	1e5,
+	1e6,
+	1e7,
+	1e8,
+	1e9,
+	1e10,
+	1e11,
+	1e12,
+	1e13,
+	1e14,
+	1e15,
+}
 
-// parseFloat is strconv.ParseFloat for plain decimal numbers; short ones, which are nearly all, need no more than a division that is exact.
+// parseFloat is strconv.ParseFloat for plain decimal numbers; short ones, which are nearly all,
+// need no more than a division that is exact.
 func parseFloat(t []byte) (float64, bool) {
 	if len(t) == 0 {
 		return 0, false
@@ -210,7 +229,8 @@ func leadingDigits(t string) int {
 	return n
 }
 
-// plainDigits is how many digits of an integer are written out in its canonical spelling; beyond, it is mantissa and exponent.
+// plainDigits is how many digits of an integer are written out in its canonical spelling; beyond,
+// it is mantissa and exponent.
 const plainDigits = 32
 
 // isCanonical says whether a JSON number is its own canonical spelling, as integers are.
@@ -226,7 +246,8 @@ func isCanonical(t []byte) bool {
 	return true
 }
 
-// appendCanonical appends the one spelling that all JSON numbers of the same value share: an integer's digits, or mantissa and exponent.
+// appendCanonical appends the one spelling that all JSON numbers of the same value share: an
+// integer's digits, or mantissa and exponent.
 func appendCanonical(dst, t []byte) []byte {
 	if isCanonical(t) {
 		return append(dst, t...)
@@ -273,7 +294,8 @@ func appendCanonical(dst, t []byte) []byte {
 	return strconv.AppendInt(append(dst, 'e'), int64(exp), 10)
 }
 
-// parseAddr reads an IP address, with or without a port, from a value. Nothing is allocated for what is plainly no address.
+// parseAddr reads an IP address, with or without a port, from a value. Nothing is allocated for
+// what is plainly no address.
 func parseAddr(t []byte) (netip.Addr, bool) {
 	if len(t) < 2 || len(t) > 64 {
 		return netip.Addr{}, false

@@ -50,7 +50,8 @@ func TestParseNumber(t *testing.T) {
 	bad("10.1.2.3")
 }
 
-// A number is equal to itself in any spelling, and to no other number, however many digits they share.
+// A number is equal to itself in any spelling, and to no other number, however many digits they
+// share.
 func TestCanonicalNumbers(t *testing.T) {
 	same := func(in ...string) {
 		t.Helper()
@@ -64,12 +65,17 @@ func TestCanonicalNumbers(t *testing.T) {
 	same("0", "-0", "0.0", "0e5", "-0.00")
 	same("-1.5", "-1.50", "-15e-1")
 	same("1e40", "10000000000000000000000000000000000000000", "10e39")
-	if a, b := appendCanonical(nil, []byte("9007199254740993")), appendCanonical(nil, []byte("9007199254740992.0")); string(a) == string(b) {
+	if a, b := appendCanonical(nil, []byte("9007199254740993")), appendCanonical(nil, []byte("9007199254740992.0")); string(
+		a,
+	) == string(
+		b,
+	) {
 		t.Errorf("both are %s", a)
 	}
 }
 
-// The short way to read a float gives what strconv gives, and addresses are read as netip reads them.
+// The short way to read a float gives what strconv gives, and addresses are read as netip reads
+// them.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"1.25", "0.1", "123456789012345", "99999999999999.9", "1e5", "-7", "10.1.2.3", "010.1.2.3", "10.1.2.3:80", "[fe80::1%eth0]:80", "::ffff:10.1.2.3", "fe80::1"} {
 		f.Add(s)

@@ -9,9 +9,11 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Planning decides how each query is found. Its pivot is a set of predicates, one of which must hold for the query to hold; the query is looked at only for logs
-// in which one of them does. Of all such sets the one is chosen that holds most rarely, as measured on a sample of logs. Up to two further predicates that must
-// hold are its guards, asked before the query itself is. A bad choice costs time, never a match.
+// Planning decides how each query is found. Its pivot is a set of predicates, one of which must
+// hold for the query to hold; the query is looked at only for logs in which one of them does. Of
+// all such sets the one is chosen that holds most rarely, as measured on a sample of logs. Up to
+// two further predicates that must hold are its guards, asked before the query itself is. A bad
+// choice costs time, never a match.
 
 // query is a query and how it is found.
 type query struct {
@@ -22,16 +24,19 @@ type query struct {
 	freq   float64 // of the pivot
 }
 
-// weights of a choice, in the same unit as frequencies: what it costs each log that the scan must also look for something of the kind.
+// weights of a choice, in the same unit as frequencies: what it costs each log that the scan must
+// also look for something of the kind.
 const (
 	shortPenalty = 0.02 // windows of three bytes at every place
 	rangePenalty = 0.01 // a value parsed as a number or an address
 )
 
-// rareEnough is how rarely a text must occur for the scan to look for it although no query depends on it: it then answers those that ask in no time.
+// rareEnough is how rarely a text must occur for the scan to look for it although no query depends
+// on it: it then answers those that ask in no time.
 const rareEnough = 0.005
 
-// measure sets how often each predicate holds, and counts the windows of the texts that were looked at.
+// measure sets how often each predicate holds, and counts the windows of the texts that were looked
+// at.
 func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*gramFreq {
 	for i := range c.preds {
 		p := &c.preds[i]
@@ -93,7 +98,8 @@ func (c *compiler) derive() {
 	}
 }
 
-// pivot returns the cheapest set of predicates, one of which holds whenever e does; ok is false when there is none.
+// pivot returns the cheapest set of predicates, one of which holds whenever e does; ok is false
+// when there is none.
 func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 	switch e.op {
 	case opPred:
@@ -179,11 +185,13 @@ func (c *compiler) plan(exprs []*expr) []query {
 	return queries
 }
 
-// relieved is how much more often queries may be looked at for the sake of one unit less that has to be scanned for every log.
+// relieved is how much more often queries may be looked at for the sake of one unit less that has
+// to be scanned for every log.
 const relieved = 0.3
 
-// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the unit is scanned only for the logs in which somebody asks. Units
-// of texts come first: one may also be exchanged for a number, which costs less to look at.
+// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the
+// unit is scanned only for the logs in which somebody asks. Units of texts come first: one may also
+// be exchanged for a number, which costs less to look at.
 func (c *compiler) relieve(queries []query) {
 	c.blocked = map[unitKey]bool{}
 	users := map[unitKey][]int32{}
@@ -200,7 +208,11 @@ func (c *compiler) relieve(queries []query) {
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(users), func(a, b unitKey) int {
-		return cmp.Or(texts[b]-texts[a], cmp.Compare(len(users[a]), len(users[b])), cmp.Compare(a, b))
+		return cmp.Or(
+			texts[b]-texts[a],
+			cmp.Compare(len(users[a]), len(users[b])),
+			cmp.Compare(a, b),
+		)
 	})
 	for _, key := range keys {
 		c.blocked[key] = true
@@ -234,7 +246,8 @@ func (c *compiler) relieve(queries []query) {
 	}
 }
 
-// used says whether all predicates are of units that are scanned for every log as it is, or of numbers, whose units it notes.
+// used says whether all predicates are of units that are scanned for every log as it is, or of
+// numbers, whose units it notes.
 func (c *compiler) used(set []int32, users map[unitKey][]int32, opened map[unitKey]bool) bool {
 	for _, id := range set {
 		p := &c.preds[id]
@@ -249,7 +262,8 @@ func (c *compiler) used(set []int32, users map[unitKey][]int32, opened map[unitK
 	return true
 }
 
-// guard chooses the two rarest predicates beside the pivot that must hold and that the scan decides.
+// guard chooses the two rarest predicates beside the pivot that must hold and that the scan
+// decides.
 func (c *compiler) guard(q *query) {
 	if q.expr.op != opAnd {
 		return
@@ -276,7 +290,8 @@ func (c *compiler) guard(q *query) {
 	}
 }
 
-// arrange puts the members of an expression into the order in which they are asked: what is cheap and decides most first.
+// arrange puts the members of an expression into the order in which they are asked: what is cheap
+// and decides most first.
 func (c *compiler) arrange(e *expr) {
 	for _, sub := range e.of {
 		c.arrange(sub)

@@ -9,8 +9,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// predicate is a question about one field, asked by one query or by many. Most are answered by the scan of the field, which marks them when they are true;
-// the others are answered when a query asks, once for each log.
+// predicate is a question about one field, asked by one query or by many. Most are answered by the
+// scan of the field, which marks them when they are true; the others are answered when a query
+// asks, once for each log.
 type predicate struct {
 	kind  predKind
 	place place
@@ -84,7 +85,8 @@ func (p *predicate) unitKey() unitKey {
 // isNumber says whether the predicate compares a number or the level.
 func (p *predicate) isNumber() bool { return p.kind == predRange || p.kind == predLevel }
 
-// shortest is the length of the shortest text that must be found within a value; whole values, beginnings and ends are found however short they are.
+// shortest is the length of the shortest text that must be found within a value; whole values,
+// beginnings and ends are found however short they are.
 func (p *predicate) shortest() int {
 	n := 1 << 30
 	for i := range p.members {

@@ -12,8 +12,9 @@ type Options struct {
 	Fields []string // further paths that rules want to read: group keys, aggregated fields
 	Lists  Lists    // the lists that OpList leaves name
 
-	// Sample, when set, calls each for recent logs, decoded with the given fields; a few thousand are enough. How often a part of a query holds for them decides
-	// what is looked at first; it never decides what matches.
+	// Sample, when set, calls each for recent logs, decoded with the given fields; a few thousand
+	// are enough. How often a part of a query holds for them decides what is looked at first; it
+	// never decides what matches.
 	Sample func(fields *decode.Fields, each func(*decode.Log))
 
 	// Former, when set, is a program over the same queries; what it has counted is counted on.
@@ -23,7 +24,8 @@ type Options struct {
 	Now func() int64
 }
 
-// Program is all queries, compiled into one. Only its counters change; any number of goroutines may share it.
+// Program is all queries, compiled into one. Only its counters change; any number of goroutines may
+// share it.
 type Program struct {
 	fields *decode.Fields
 	now    func() int64
@@ -32,8 +34,12 @@ type Program struct {
 	units  []*unit
 	text   *unit // the unit of message, stack trace and record, among units
 	levels [25][]int32
-	early  []int32 // the units that are scanned for every log; the others are scanned when somebody asks for one of their predicates
-	lateOf []int32 // by predicate: its unit, if that is scanned late, else none; the level counts as the unit behind the last
+	// the units that are scanned for every log; the others are scanned when somebody asks for one
+	// of their predicates
+	early []int32
+	// by predicate: its unit, if that is scanned late, else none; the level counts as the unit
+	// behind the last
+	lateOf []int32
 
 	queries []query
 	nodes   []node
@@ -63,8 +69,8 @@ type extent struct{ from, to int32 }
 
 type entry struct{ query, guard int32 }
 
-// Compile builds one program over all queries; query i is reported as i. A nil query holds for every log. It takes about 20 microseconds a query, and does not
-// keep the sample.
+// Compile builds one program over all queries; query i is reported as i. A nil query holds for
+// every log. It takes about 20 microseconds a query, and does not keep the sample.
 func Compile(queries []rule.Query, opt Options) (*Program, error) {
 	paths := append([]string(nil), opt.Fields...)
 	for _, q := range queries {
@@ -78,7 +84,12 @@ func Compile(queries []rule.Query, opt Options) (*Program, error) {
 	return compile(queries, fields, opt, sample)
 }
 
-func compile(queries []rule.Query, fields *decode.Fields, opt Options, sample func(each func(source))) (*Program, error) {
+func compile(
+	queries []rule.Query,
+	fields *decode.Fields,
+	opt Options,
+	sample func(each func(source)),
+) (*Program, error) {
 	c := &compiler{fields: fields, lists: opt.Lists, ids: map[string]int32{}}
 	exprs := make([]*expr, len(queries))
 	for i, q := range queries {
@@ -119,7 +130,13 @@ func appendPaths(paths []string, q rule.Query) []string {
 
 // program lays everything out for matching.
 func (c *compiler) program(units []*unit, queries []query) *Program {
-	p := &Program{fields: c.fields, preds: c.preds, units: units, queries: queries, counts: &counts{counters: make([]counter, len(queries))}}
+	p := &Program{
+		fields:  c.fields,
+		preds:   c.preds,
+		units:   units,
+		queries: queries,
+		counts:  &counts{counters: make([]counter, len(queries))},
+	}
 	p.levels = c.levelMarks()
 	for _, u := range units {
 		if u.field == decode.FieldMessage {
@@ -147,7 +164,8 @@ func (c *compiler) program(units []*unit, queries []query) *Program {
 	return p
 }
 
-// schedule tells the units on which some query pivots from those that can wait until they are asked for.
+// schedule tells the units on which some query pivots from those that can wait until they are asked
+// for.
 func (p *Program) schedule() {
 	unitOf := map[decode.FieldID]int32{}
 	for i, u := range p.units {
@@ -202,9 +220,13 @@ func (p *Program) fill(at int32, e *expr) {
 	}
 }
 
-// group lays out the queries of one pivot by their first guard, so that it is asked once for all of them.
+// group lays out the queries of one pivot by their first guard, so that it is asked once for all of
+// them.
 func (p *Program) group(list []int32) extent {
-	slices.SortStableFunc(list, func(a, b int32) int { return int(p.queries[a].guards[0] - p.queries[b].guards[0]) })
+	slices.SortStableFunc(
+		list,
+		func(a, b int32) int { return int(p.queries[a].guards[0] - p.queries[b].guards[0]) },
+	)
 	x := extent{from: int32(len(p.groups))}
 	for i, id := range list {
 		q := &p.queries[id]

@@ -17,7 +17,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// chooser makes the choices of the random generators: rapid, so that failures shrink, or a seeded source, so that there can be many of them.
+// chooser makes the choices of the random generators: rapid, so that failures shrink, or a seeded
+// source, so that there can be many of them.
 type chooser interface {
 	below(n int) int // in [0, n)
 }
@@ -39,14 +40,47 @@ var (
 		"powershell.exe", "connection refused", "connection", " refused by peer", "kernel", "\u212aernel", "10.1.2.3", "10.1.", "fe80::1", "200", "200.0", "2e2", "-0", "250ms", "5 MB",
 		"7", "0.5", "*", "?", "\\", "\"", "x", "xx", "xxxxx", "xyxyxyxyxyxy", " ", "disk full on /dev/sda1", "user=root", "true", "null", "straße", "STRASSE", "İ", "ı", "i", "I",
 	}
-	paths  = []string{"", "message", "stack", "raw", "service", "level", "host", "status", "a", "a.b", "tags", "duration", "ip", "nothing", "timestamp"}
-	logged = []string{"message", "stack_trace", "service", "level", "host", "status", "a", "tags", "duration", "ip", "timestamp", "a.b"}
-	exprs  = []string{
+	paths = []string{
+		"",
+		"message",
+		"stack",
+		"raw",
+		"service",
+		"level",
+		"host",
+		"status",
+		"a",
+		"a.b",
+		"tags",
+		"duration",
+		"ip",
+		"nothing",
+		"timestamp",
+	}
+	logged = []string{
+		"message",
+		"stack_trace",
+		"service",
+		"level",
+		"host",
+		"status",
+		"a",
+		"tags",
+		"duration",
+		"ip",
+		"timestamp",
+		"a.b",
+	}
+	exprs = []string{
 		"timeout", "(?i)timeout", "(?i)kernel", "time(out)?s?", "(refused|reset|denied)", "^connection", "exe$", "^timeout$", `\d+ms`, `(?i)err.*refused`, ".*full.*", "[Tt]imeout", "x{5}",
 		"(?:)", "(?s)^.*k", "a|b|", "(?i)straße", "\ufffd", "(?m)^time", "K", "conn.{0,8}ion refused", "^(cmd|powershell)\\.exe$", "σ", "(?i)σ+",
 	}
 	numbers   = []float64{math.Inf(-1), -1, 0, 0.5, 5, 7, 200, 250, 400, 5e6, math.Inf(1)}
-	testLists = map[string][]string{"none": nil, "few": {"cmd.exe", "7", "200", "10.1.2.3"}, "many": words}
+	testLists = map[string][]string{
+		"none": nil,
+		"few":  {"cmd.exe", "7", "200", "10.1.2.3"},
+		"many": words,
+	}
 )
 
 func findList(name string) ([]string, bool) {
@@ -70,10 +104,19 @@ func randomQuery(c chooser, depth int) rule.Query {
 	case 0:
 		return &rule.Not{Of: randomQuery(c, depth-1)}
 	case 1: // an or-list over one field
-		field, op := pick(c, paths), pick(c, []rule.Op{rule.OpContains, rule.OpEqual, rule.OpSuffix, rule.OpPrefix})
+		field, op := pick(
+			c,
+			paths,
+		), pick(
+			c,
+			[]rule.Op{rule.OpContains, rule.OpEqual, rule.OpSuffix, rule.OpPrefix},
+		)
 		or := &rule.Or{}
 		for range c.below(8) {
-			or.Of = append(or.Of, &rule.Leaf{Field: field, Op: op, Text: randomText(c), Cased: c.below(4) == 0})
+			or.Of = append(
+				or.Of,
+				&rule.Leaf{Field: field, Op: op, Text: randomText(c), Cased: c.below(4) == 0},
+			)
 		}
 		return or
 	case 2, 3, 4:
@@ -91,7 +134,11 @@ func randomQuery(c chooser, depth int) rule.Query {
 }
 
 func randomLeaf(c chooser) *rule.Leaf {
-	l := &rule.Leaf{Field: pick(c, paths), Op: rule.Op(c.below(int(rule.OpList) + 1)), Cased: c.below(4) == 0}
+	l := &rule.Leaf{
+		Field: pick(c, paths),
+		Op:    rule.Op(c.below(int(rule.OpList) + 1)),
+		Cased: c.below(4) == 0,
+	}
 	switch l.Op {
 	case rule.OpContains, rule.OpPrefix, rule.OpSuffix, rule.OpEqual:
 		l.Text = randomText(c)
@@ -105,7 +152,12 @@ func randomLeaf(c chooser) *rule.Leaf {
 	case rule.OpRegexp:
 		l.Regexp = regexp.MustCompile(pick(c, exprs))
 	case rule.OpRange, rule.OpLevel:
-		l.Range = rule.Range{Min: pick(c, numbers), Max: pick(c, numbers), OpenMin: c.below(2) == 0, OpenMax: c.below(2) == 0}
+		l.Range = rule.Range{
+			Min:     pick(c, numbers),
+			Max:     pick(c, numbers),
+			OpenMin: c.below(2) == 0,
+			OpenMax: c.below(2) == 0,
+		}
 		if l.Op == rule.OpLevel {
 			l.Range.Min, l.Range.Max = float64(c.below(25)), float64(c.below(30))
 		}
@@ -124,7 +176,25 @@ func randomValue(c chooser, depth int) any {
 	case 1:
 		return c.below(2) == 0
 	case 2, 3:
-		return json.RawMessage(pick(c, []string{"7", "200", "200.0", "2e2", "-0", "0.5", "5E+0", "1e400", "123456789012345678901234567890123456789012", "12345678901234567890123456789012345678901.20e1", "250", "-7"}))
+		return json.RawMessage(
+			pick(
+				c,
+				[]string{
+					"7",
+					"200",
+					"200.0",
+					"2e2",
+					"-0",
+					"0.5",
+					"5E+0",
+					"1e400",
+					"123456789012345678901234567890123456789012",
+					"12345678901234567890123456789012345678901.20e1",
+					"250",
+					"-7",
+				},
+			),
+		)
 	case 4:
 		if depth > 0 {
 			var list []any
@@ -169,7 +239,12 @@ func decoded(t testing.TB, fields *decode.Fields, records [][]byte, each func(*d
 		t.Fatal(err)
 	}
 	for i, b := range records {
-		rec := models.Record{Topic: "logs", Offset: int64(i), Timestamp: time.Unix(1_800_000_000, 0), Value: b}
+		rec := models.Record{
+			Topic:     "logs",
+			Offset:    int64(i),
+			Timestamp: time.Unix(1_800_000_000, 0),
+			Value:     b,
+		}
 		d.Decode(&rec, each, func(decode.Reason, string) {})
 	}
 }
@@ -198,14 +273,21 @@ func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 		}
 		for i, q := range queries {
 			if slices.Contains(got, int32(i)) != slices.Contains(want, int32(i)) {
-				t.Fatalf("record %s\nquery %d: the program says %v, but\n%s", log.Value(decode.FieldRaw).Text, i, slices.Contains(got, int32(i)), Explain(q, log, findList))
+				t.Fatalf(
+					"record %s\nquery %d: the program says %v, but\n%s",
+					log.Value(decode.FieldRaw).Text,
+					i,
+					slices.Contains(got, int32(i)),
+					Explain(q, log, findList),
+				)
 			}
 		}
 		t.Fatalf("order: got %v, want %v", got, want)
 	})
 }
 
-// A program says of every query and every log what Eval says, however many queries there are, with a sample and without one.
+// A program says of every query and every log what Eval says, however many queries there are, with
+// a sample and without one.
 func TestProgramAgreesWithEval(t *testing.T) {
 	for _, size := range []int{1, 3, 10, 50, 300, 2000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

@@ -4,8 +4,8 @@ import "encoding/binary"
 
 const mix = 0x9E3779B97F4A7C15
 
-// table maps keys of 64 bits to lists of literals. Its keys are known when it is built; whatever a log holds cannot make a search in it longer than the longest
-// run of them.
+// table maps keys of 64 bits to lists of literals. Its keys are known when it is built; whatever a
+// log holds cannot make a search in it longer than the longest run of them.
 type table struct {
 	slots []tableSlot
 	shift uint8
@@ -64,7 +64,8 @@ func (t *table) longest() int {
 func word8(b []byte) uint64 { return binary.LittleEndian.Uint64(b) | wordCase }
 func word4(b []byte) uint64 { return uint64(binary.LittleEndian.Uint32(b) | gramCase) }
 
-// The first and last bytes of values are looked up by classes of length, the longest first. Four bytes alone would not do: on them, every program ends in .exe.
+// The first and last bytes of values are looked up by classes of length, the longest first. Four
+// bytes alone would not do: on them, every program ends in .exe.
 var anchorLengths = [...]int{1, 2, 3, 4, 8, 12}
 
 func anchorClass(n int) int {
@@ -75,7 +76,8 @@ func anchorClass(n int) int {
 	return c
 }
 
-// anchorKey is the key of the first or last bytes of a class. Both cases of a letter have the same key, and so have some other characters.
+// anchorKey is the key of the first or last bytes of a class. Both cases of a letter have the same
+// key, and so have some other characters.
 func anchorKey(b []byte, class int, suffix bool) uint64 {
 	n := anchorLengths[class]
 	if suffix {

@@ -8,19 +8,22 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// scope tells apart the leaves that one unit serves. Message, stack trace and record share a unit, so that a message is read once for the leaves that mean the
-// message and for those that mean any text.
+// scope tells apart the leaves that one unit serves. Message, stack trace and record share a unit,
+// so that a message is read once for the leaves that mean the message and for those that mean any
+// text.
 type scope uint8
 
 const (
-	scopeText scope = 1 << iota // the field "": message, or the record in its place, and stack trace
+	// the field "": message, or the record in its place, and stack trace
+	scopeText scope = 1 << iota
 	scopeMessage
 	scopeStack
 	scopeRaw
 	scopeOwn = scopeText // of every other unit
 )
 
-// unit finds, in the values of one field, everything that is looked for there at once. It is immutable.
+// unit finds, in the values of one field, everything that is looked for there at once. It is
+// immutable.
 type unit struct {
 	field  decode.FieldID
 	lookup string // the path, where the field must be asked for by name
@@ -49,7 +52,8 @@ type anchorEnd struct {
 	op          rule.Op
 }
 
-// check is what is known of a literal among the anchors before it is touched: its length, and four bytes of it at its other end.
+// check is what is known of a literal among the anchors before it is touched: its length, and four
+// bytes of it at its other end.
 type check struct {
 	window uint32
 	n      int32
@@ -128,7 +132,8 @@ func (b *unitBuilder) literal(l literal, m mark) {
 	b.pending[id] = append(b.pending[id], m)
 }
 
-// minGram is the length from which a literal is found by the filter of four-byte windows, and minShort that from which the other filter finds it.
+// minGram is the length from which a literal is found by the filter of four-byte windows, and
+// minShort that from which the other filter finds it.
 const (
 	minGram  = 5
 	minShort = 3
@@ -215,7 +220,8 @@ type scan struct {
 	mode    mode
 }
 
-// mode says which literals can be compared with the bytes at hand: the value as it is, or folded, or both at once where that is the same.
+// mode says which literals can be compared with the bytes at hand: the value as it is, or folded,
+// or both at once where that is the same.
 type mode uint8
 
 const (
@@ -307,7 +313,8 @@ func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
 	}
 }
 
-// scanWide looks at a value with bytes beyond ASCII: at its folded form for most literals, and at itself for the cased ones.
+// scanWide looks at a value with bytes beyond ASCII: at its folded form for most literals, and at
+// itself for the cased ones.
 func (m *Matcher) scanWide(s *scan, v []byte) {
 	if s.unit.folded {
 		m.folded = appendFold(m.folded[:0], v)
@@ -361,7 +368,8 @@ func (m *Matcher) scanText(s *scan, b []byte) {
 func (m *Matcher) scanEqual(s *scan, b []byte) {
 	u := s.unit
 	for _, id := range u.anchors.find(equalKey(b)) {
-		if l := &u.lits[id]; l.op == rule.OpEqual && l.numeric == s.numeric && s.wants(l) && l.is(b) {
+		if l := &u.lits[id]; l.op == rule.OpEqual && l.numeric == s.numeric && s.wants(l) &&
+			l.is(b) {
 			m.found(s, id)
 		}
 	}

@@ -15,7 +15,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What a notification may show of one alert. Logs are of any length; a receiver that refuses a message for its size would never hear of the alert.
+// What a notification may show of one alert. Logs are of any length; a receiver that refuses a
+// message for its size would never hear of the alert.
 const (
 	maxLabel      = 512
 	maxAnnotation = 4 << 10
@@ -24,7 +25,8 @@ const (
 	maxTop        = 5
 )
 
-// labels are the labels of an alert as receivers see them: valid, bounded, and without empty ones, which Alertmanager takes for absent. They say who an alert is.
+// labels are the labels of an alert as receivers see them: valid, bounded, and without empty ones,
+// which Alertmanager takes for absent. They say who an alert is.
 func labels(a models.Alert) model.LabelSet {
 	set := make(model.LabelSet, len(a.Labels)+1)
 	for name, value := range a.Labels {
@@ -42,7 +44,8 @@ func labels(a models.Alert) model.LabelSet {
 	return set
 }
 
-// annotations tell people about an alert: what the rule says, and what the engine knows. Where the rule has an annotation of the same name, it counts.
+// annotations tell people about an alert: what the rule says, and what the engine knows. Where the
+// rule has an annotation of the same name, it counts.
 func annotations(a models.Alert) model.LabelSet {
 	set := model.LabelSet{}
 	add := func(name, value string) {
@@ -81,7 +84,8 @@ func annotations(a models.Alert) model.LabelSet {
 	return set
 }
 
-// number is a value as people write it: with few digits, and without an exponent where none is needed.
+// number is a value as people write it: with few digits, and without an exponent where none is
+// needed.
 func number(v float64) string {
 	if v == float64(int64(v)) {
 		return strconv.FormatInt(int64(v), 10)

@@ -32,7 +32,11 @@ func (n *Notifier) serve() (err error) {
 	return nil
 }
 
-func (n *Notifier) groupsNow(ctx context.Context, routes func(*dispatch.Route) bool, alerts func(*alert.Alert, time.Time) bool) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
+func (n *Notifier) groupsNow(
+	ctx context.Context,
+	routes func(*dispatch.Route) bool,
+	alerts func(*alert.Alert, time.Time) bool,
+) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
 	l := n.pipeline.Load()
 	if l == nil {
 		return nil, nil, errors.New("notifications have not started yet")
@@ -40,7 +44,8 @@ func (n *Notifier) groupsNow(ctx context.Context, routes func(*dispatch.Route) b
 	return l.dispatcher.Groups(ctx, routes, alerts)
 }
 
-// Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages. Alerts are read-only there: they come from logs.
+// Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages.
+// Alerts are read-only there: they come from logs.
 func (n *Notifier) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		handler := n.handler.Load()

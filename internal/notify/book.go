@@ -20,12 +20,21 @@ import (
 )
 
 const (
-	spacing  = 250 * time.Millisecond // between two changes of one alert: Alertmanager takes alerts in with several goroutines, which may swap what comes back to back
-	resend   = time.Minute            // a firing alert is handed over anew this often, so that it goes on to fire
-	lifetime = 30 * 24 * time.Hour    // for which an alert holds unless it is handed over anew; far beyond any flush, and any jump of the clock, or it would seem resolved
-	doubt    = 5 * time.Minute        // for which an alert from before a restart holds that the engine does not know as firing
-	patience = 48 * time.Hour         // for which an alert that is over is tried to be told; more than a clock is likely to jump
-	memory   = 72 * time.Hour         // for which an alert that is over is remembered, so that a transition read again tells nothing again
+	// between two changes of one alert: Alertmanager takes alerts in with several goroutines, which
+	// may swap what comes back to back
+	spacing = 250 * time.Millisecond
+	// a firing alert is handed over anew this often, so that it goes on to fire
+	resend = time.Minute
+	// for which an alert holds unless it is handed over anew; far beyond any flush, and any jump of
+	// the clock, or it would seem resolved
+	lifetime = 30 * 24 * time.Hour
+	// for which an alert from before a restart holds that the engine does not know as firing
+	doubt = 5 * time.Minute
+	// for which an alert that is over is tried to be told; more than a clock is likely to jump
+	patience = 48 * time.Hour
+	// for which an alert that is over is remembered, so that a transition read again tells nothing
+	// again
+	memory = 72 * time.Hour
 )
 
 // told is what an integration was last told of an alert, and when.
@@ -33,27 +42,33 @@ type told struct {
 	State models.AlertState `json:"state"` // firing or resolved; "" for nothing yet
 	At    time.Time         `json:"at"`
 
-	Elsewhere bool `json:"elsewhere,omitempty"` // by another member, and our notification log does not know
+	// by another member, and our notification log does not know
+	Elsewhere bool `json:"elsewhere,omitempty"`
 }
 
-// record is what people are to know about the alert with one set of labels. What is exported outlives the process.
+// record is what people are to know about the alert with one set of labels. What is exported
+// outlives the process.
 type record struct {
 	Alert  models.Alert    `json:"alert"`  // the transition that counts
 	Firing bool            `json:"firing"` // or over, and perhaps not everybody knows yet
 	Since  time.Time       `json:"since"`  // by our clock, unlike the times in Alert
 	Until  time.Time       `json:"until,omitzero"`
-	Told   map[string]told `json:"told,omitempty"`   // by integration
-	Muted  map[string]bool `json:"muted,omitempty"`  // by route: whether it was muted there when its turn came last while it fired
-	Others []models.Alert  `json:"others,omitempty"` // of other rules, that fire with the same labels: for people it is one alert
+	Told   map[string]told `json:"told,omitempty"` // by integration
+	// by route: whether it was muted there when its turn came last while it fired
+	Muted map[string]bool `json:"muted,omitempty"`
+	// of other rules, that fire with the same labels: for people it is one alert
+	Others []models.Alert `json:"others,omitempty"`
 
 	labels  model.LabelSet
 	updated time.Time       // when it was handed over last; zero before the first time
 	settled map[string]bool // routes that are done with it, now that it is over
-	doubted time.Time       // when it is taken for over, because the engine does not know it; zero for not
-	rests   time.Time       // when it may be handed over next, after it was taken back
+	// when it is taken for over, because the engine does not know it; zero for not
+	doubted time.Time
+	rests   time.Time // when it may be handed over next, after it was taken back
 }
 
-// book holds what people are to know. The loop of the notifier changes it and hands it over to Alertmanager, whose stages tell it what became of that.
+// book holds what people are to know. The loop of the notifier changes it and hands it over to
+// Alertmanager, whose stages tell it what became of that.
 type book struct {
 	journal *journal
 	logger  *slog.Logger
@@ -76,7 +91,17 @@ func newBook(j *journal, logger *slog.Logger, limit int, share Share) *book {
 	if share == nil {
 		share = func(models.Partition, string, []byte) {}
 	}
-	return &book{journal: j, logger: logger, limit: limit, share: share, homes: map[models.Partition]bool{}, records: map[model.Fingerprint]*record{}, byID: map[string]*record{}, changed: map[*record]bool{}, moved: make(chan struct{})}
+	return &book{
+		journal: j,
+		logger:  logger,
+		limit:   limit,
+		share:   share,
+		homes:   map[models.Partition]bool{},
+		records: map[model.Fingerprint]*record{},
+		byID:    map[string]*record{},
+		changed: map[*record]bool{},
+		moved:   make(chan struct{}),
+	}
 }
 
 // movement returns a channel that is closed when a record changes.
@@ -86,7 +111,8 @@ func (b *book) movement() <-chan struct{} {
 	return b.moved
 }
 
-// restore reads what was known before a restart. firing are the alerts that the engine knows now: what it does not know is doubted, and over after a while.
+// restore reads what was known before a restart. firing are the alerts that the engine knows now:
+// what it does not know is doubted, and over after a while.
 func (b *book) restore(firing []models.Alert, now time.Time) {
 	known := map[string]bool{}
 	for _, a := range firing {
@@ -95,7 +121,11 @@ func (b *book) restore(firing []models.Alert, now time.Time) {
 	b.journal.each("alert/", now, func(key string, value []byte) {
 		r := &record{}
 		if err := json.Unmarshal(value, r); err != nil {
-			b.logger.Error("an alert from before the restart cannot be read; it is told again if it still fires", "error", err)
+			b.logger.Error(
+				"an alert from before the restart cannot be read; it is told again if it still fires",
+				"error",
+				err,
+			)
 			return
 		}
 		r.Others = slices.DeleteFunc(r.Others, func(a models.Alert) bool { return !known[a.ID] })
@@ -174,7 +204,8 @@ func (r *record) withdraw(id string) {
 	r.Others = slices.DeleteFunc(r.Others, func(a models.Alert) bool { return a.ID == id })
 }
 
-// confirm notes that the engine knows that an alert fires, even though nobody is to be told: it reads once more what an earlier run told.
+// confirm notes that the engine knows that an alert fires, even though nobody is to be told: it
+// reads once more what an earlier run told.
 func (b *book) confirm(a models.Alert) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -200,7 +231,8 @@ func (b *book) change(r *record) {
 	b.moved = make(chan struct{})
 }
 
-// again makes a record that was over, or was of another alert with the same labels, one of this alert.
+// again makes a record that was over, or was of another alert with the same labels, one of this
+// alert.
 func (b *book) again(r *record, a models.Alert, now time.Time) {
 	if !r.Firing {
 		b.remember(r.Alert, r.Until)
@@ -249,7 +281,8 @@ func (b *book) end(r *record, a models.Alert, now time.Time) {
 	r.Alert.State, r.Firing, r.Until, r.doubted = models.AlertResolved, false, now, time.Time{}
 	if a.State == models.AlertResolved {
 		a.Labels, a.Severity, a.Home = r.Alert.Labels, r.Alert.Severity, r.Alert.Home
-		if len(a.Annotations) == 0 { // it is over because its rule is gone, and with it what the rule had to say
+		// it is over because its rule is gone, and with it what the rule had to say
+		if len(a.Annotations) == 0 {
 			a.Annotations, a.First, a.Last, a.Top, a.Source = r.Alert.Annotations, r.Alert.First, r.Alert.Last, r.Alert.Top, r.Alert.Source
 		}
 		r.Alert = a
@@ -257,7 +290,8 @@ func (b *book) end(r *record, a models.Alert, now time.Time) {
 	b.change(r)
 }
 
-// isOver says whether the end of the alert was told, at or after this transition. IDs are of episodes and do not come back, except after state was lost.
+// isOver says whether the end of the alert was told, at or after this transition. IDs are of
+// episodes and do not come back, except after state was lost.
 func (b *book) isOver(a models.Alert, now time.Time) bool {
 	var end time.Time
 	b.journal.get("over/"+a.ID, now, func(value []byte) { _ = end.UnmarshalBinary(value) })
@@ -334,7 +368,11 @@ func (b *book) due(now time.Time, external *url.URL) (list []*alert.Alert, next 
 }
 
 func oldest(a, b *record) int {
-	return cmp.Or(a.Since.Compare(b.Since), a.Alert.At.Compare(b.Alert.At), strings.Compare(a.Alert.ID, b.Alert.ID))
+	return cmp.Or(
+		a.Since.Compare(b.Since),
+		a.Alert.At.Compare(b.Alert.At),
+		strings.Compare(a.Alert.ID, b.Alert.ID),
+	)
 }
 
 // renew has all that fires handed over anew, and ends what is doubted.
@@ -368,12 +406,18 @@ func (b *book) handOver(r *record, now time.Time, external *url.URL) *alert.Aler
 }
 
 func modelAlert(r *record, ends time.Time) model.Alert {
-	return model.Alert{Labels: r.labels, Annotations: annotations(r.Alert), StartsAt: r.Since, EndsAt: ends}
+	return model.Alert{
+		Labels:      r.labels,
+		Annotations: annotations(r.Alert),
+		StartsAt:    r.Since,
+		EndsAt:      ends,
+	}
 }
 
-// current returns the alerts of a group without those that the group takes for firing although they have been over for a while. That is what remains when
-// Alertmanager took two changes of an alert in the wrong order; the group is set right with what is handed over next.
-// Nor does it return what another member is to tell.
+// current returns the alerts of a group without those that the group takes for firing although they
+// have been over for a while. That is what remains when Alertmanager took two changes of an alert
+// in the wrong order; the group is set right with what is handed over next. Nor does it return what
+// another member is to tell.
 func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -382,7 +426,8 @@ func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
 		if r != nil && !b.ours(r) {
 			return true
 		}
-		if a.Resolved() || r != nil && (r.Firing || b.changed[r] || now.Before(r.updated.Add(spacing))) {
+		if a.Resolved() ||
+			r != nil && (r.Firing || b.changed[r] || now.Before(r.updated.Add(spacing))) {
 			return false
 		}
 		stray := *a
@@ -392,14 +437,21 @@ func (b *book) current(alerts []*alert.Alert, now time.Time) []*alert.Alert {
 	})
 }
 
-// settle notes that a settler, a route or an Alertmanager, is done with alerts that are over. When all its settlers are, the alert is history. A route is only done
-// with what was handed over to it last.
-func (b *book) settle(settler string, settlers func(model.LabelSet) []string, alerts []*alert.Alert, route bool) {
+// settle notes that a settler, a route or an Alertmanager, is done with alerts that are over. When
+// all its settlers are, the alert is history. A route is only done with what was handed over to it
+// last.
+func (b *book) settle(
+	settler string,
+	settlers func(model.LabelSet) []string,
+	alerts []*alert.Alert,
+	route bool,
+) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range alerts {
 		r := b.records[a.Fingerprint()]
-		if r == nil || !b.ours(r) || r.Firing || !a.Resolved() || route && !a.UpdatedAt.Equal(r.updated) {
+		if r == nil || !b.ours(r) || r.Firing || !a.Resolved() ||
+			route && !a.UpdatedAt.Equal(r.updated) {
 			continue
 		}
 		if r.settled == nil {
@@ -484,12 +536,14 @@ func (b *book) heard(who string, a *alert.Alert) bool {
 	return r != nil && r.Told[who].State == models.AlertFiring
 }
 
-// owed says whether an integration must yet be told that an alert is over: it was told that it fires, or missed it.
+// owed says whether an integration must yet be told that an alert is over: it was told that it
+// fires, or missed it.
 func (b *book) owed(routeID, who string, a *alert.Alert) bool {
 	return a.Resolved() && (b.heard(who, a) || b.missed(routeID, who, a))
 }
 
-// missed says whether an alert is over of which an integration was not told in time, while nothing muted it.
+// missed says whether an alert is over of which an integration was not told in time, while nothing
+// muted it.
 func (b *book) missed(routeID, who string, a *alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -514,7 +568,11 @@ func (b *book) alarm() error {
 	if b.refused == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d alerts wait, because %d fire already: nobody is told of them until others are over; silence does not help, a rule with fewer groups does", b.refused, b.limit)
+	return fmt.Errorf(
+		"%d alerts wait, because %d fire already: nobody is told of them until others are over; silence does not help, a rule with fewer groups does",
+		b.refused,
+		b.limit,
+	)
 }
 
 // counts are the alerts that fire, and those over of which somebody is still to be told.

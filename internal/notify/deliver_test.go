@@ -17,7 +17,14 @@ import (
 func details(n *Notifier, id string) []string {
 	var list []string
 	for _, d := range n.Deliveries(id) {
-		list = append(list, strings.TrimSpace(string(d.State)+" "+d.Receiver+" "+map[bool]string{true: "sent", false: "not sent"}[d.Sent]+" "+d.Detail))
+		list = append(
+			list,
+			strings.TrimSpace(
+				string(
+					d.State,
+				)+" "+d.Receiver+" "+map[bool]string{true: "sent", false: "not sent"}[d.Sent]+" "+d.Detail,
+			),
+		)
 	}
 	return list
 }
@@ -36,7 +43,8 @@ func expectDetails(t *testing.T, n *Notifier, id string, want ...string) {
 	}
 }
 
-// A receiver that answers 500 or 429 is tried again, less and less often, and gets the alert when it is back.
+// A receiver that answers 500 or 429 is tried again, less and less often, and gets the alert when
+// it is back.
 func TestRetries(t *testing.T) {
 	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
 		synctest.Test(t, func(t *testing.T) {
@@ -51,7 +59,8 @@ func TestRetries(t *testing.T) {
 			a := episode("Errors", "a", 1)
 			l.outbox.add(a)
 			after(59 * time.Second)
-			if status == http.StatusTooManyRequests { // Alertmanager gives up what a client did wrong until the group's next turn
+			// Alertmanager gives up what a client did wrong until the group's next turn
+			if status == http.StatusTooManyRequests {
 				after(5 * time.Minute)
 			}
 			expect(t, "when it is back", w.sites["hook"].told(), "firing Errors a")
@@ -227,7 +236,13 @@ func TestSeverityMoves(t *testing.T) {
 		b.At = time.Now()
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, resolved Errors a")
+		expect(
+			t,
+			"told",
+			w.sites["hook"].told(),
+			"firing Errors a",
+			"firing Errors a, resolved Errors a",
+		)
 		l.outbox.add(a, b) // once more
 		after(2 * time.Minute)
 		expect(t, "told", w.sites["hook"].told())
@@ -254,8 +269,18 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, resolved Errors a")
-		if text := string(w.sites["hook"].last()); !strings.Contains(text, `"severity":"critical"`) || !strings.Contains(text, "goes on with severity critical") {
+		expect(
+			t,
+			"told",
+			w.sites["hook"].told(),
+			"firing Errors a",
+			"firing Errors a, resolved Errors a",
+		)
+		if text := string(w.sites["hook"].last()); !strings.Contains(
+			text,
+			`"severity":"critical"`,
+		) ||
+			!strings.Contains(text, "goes on with severity critical") {
 			t.Error(text)
 		}
 		end := over(b) // the rule was removed while the program was away
@@ -269,12 +294,25 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 	})
 }
 
-// What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is kept.
+// What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is
+// kept.
 func TestUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		old, shadow, muted := episode("Old", "", 1), episode("Shadow", "", 1), episode("Muted", "", 1)
+		old, shadow, muted := episode(
+			"Old",
+			"",
+			1,
+		), episode(
+			"Shadow",
+			"",
+			1,
+		), episode(
+			"Muted",
+			"",
+			1,
+		)
 		old.Historical, shadow.Shadow = true, true
 		muted.State, muted.Reason = "suppressed", "deploy until 12:00"
 		l.outbox.add(old, shadow, muted)
@@ -282,7 +320,13 @@ func TestUntold(t *testing.T) {
 		l.outbox.add(over(old), over(shadow))
 		after(5 * time.Minute)
 		expect(t, "told", w.sites["hook"].told())
-		expectDetails(t, l.n, old.ID, "firing  not sent it was over or too old", "resolved  not sent nobody was told that it fired")
+		expectDetails(
+			t,
+			l.n,
+			old.ID,
+			"firing  not sent it was over or too old",
+			"resolved  not sent nobody was told that it fired",
+		)
 		expectDetails(t, l.n, shadow.ID, "shadow", "nobody was told")
 		expectDetails(t, l.n, muted.ID, "suppressed  not sent suppressed: deploy until 12:00")
 		fired := muted
@@ -309,7 +353,8 @@ func TestHistoricalEnd(t *testing.T) {
 	})
 }
 
-// While too many alerts fire, those that were told before keep their place, the others wait, and we say so.
+// While too many alerts fire, those that were told before keep their place, the others wait, and we
+// say so.
 func TestTooManyAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -321,13 +366,25 @@ func TestTooManyAlerts(t *testing.T) {
 		after(2 * time.Second)
 		l.outbox.add(c)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "firing Errors a, firing Errors b")
+		expect(
+			t,
+			"told",
+			w.sites["hook"].told(),
+			"firing Errors a",
+			"firing Errors a, firing Errors b",
+		)
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
 			t.Errorf("Health: %v", err)
 		}
 		l.outbox.add(over(a))
 		after(4 * time.Minute)
-		expect(t, "when there is room", w.sites["hook"].told(), "resolved Errors a, firing Errors b", "firing Errors b, firing Errors c")
+		expect(
+			t,
+			"when there is room",
+			w.sites["hook"].told(),
+			"resolved Errors a, firing Errors b",
+			"firing Errors b, firing Errors c",
+		)
 		if err := l.n.Health(); err != nil {
 			t.Errorf("Health: %v", err)
 		}
@@ -339,7 +396,11 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		reg := prometheus.NewRegistry()
-		l := start(t, w, Options{WebhookURL: "http://hook/x", Registerer: reg, Terminal: io.Discard})
+		l := start(
+			t,
+			w,
+			Options{WebhookURL: "http://hook/x", Registerer: reg, Terminal: io.Discard},
+		)
 		l.outbox.add(episode("Errors", "a", 1))
 		after(time.Second)
 		families, err := reg.Gather()
@@ -378,7 +439,8 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
-// An alert that one route mutes and another tells is over for those who heard of it, and for nobody else.
+// An alert that one route mutes and another tells is over for those who heard of it, and for nobody
+// else.
 func TestMutedOnOneRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "day", "any")

@@ -13,12 +13,14 @@ import (
 
 // Delivery is an attempt to tell a receiver of an alert, or the reason why it was not told.
 type Delivery struct {
-	At          time.Time         `json:"at"`                    // of the last attempt, when several had the same answer
-	State       models.AlertState `json:"state"`                 // what there was to tell
-	Receiver    string            `json:"receiver"`              // as in the configuration; "" when it was decided before any was chosen
-	Integration string            `json:"integration,omitempty"` // slack[0], webhook[1]
-	Sent        bool              `json:"sent"`
-	Detail      string            `json:"detail,omitempty"` // the answer, the error, or why not
+	// of the last attempt, when several had the same answer
+	At    time.Time         `json:"at"`
+	State models.AlertState `json:"state"` // what there was to tell
+	// as in the configuration; "" when it was decided before any was chosen
+	Receiver    string `json:"receiver"`
+	Integration string `json:"integration,omitempty"` // slack[0], webhook[1]
+	Sent        bool   `json:"sent"`
+	Detail      string `json:"detail,omitempty"` // the answer, the error, or why not
 }
 
 // What is kept of deliveries: enough for the page of an alert, for the alerts of some days.
@@ -106,7 +108,8 @@ func (d *deliveries) last() []Delivery {
 	return slices.Clone(d.recent)
 }
 
-// Deliveries returns what was told of an alert to whom and with which answer, and what was not and why, oldest first. The last ones are kept, in memory.
+// Deliveries returns what was told of an alert to whom and with which answer, and what was not and
+// why, oldest first. The last ones are kept, in memory.
 func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
 
 // recall notes what was told before a restart, of the alerts that are still in the book.
@@ -116,7 +119,17 @@ func (n *Notifier) recall() {
 	for _, r := range n.book.records {
 		for _, who := range slices.SortedFunc(maps.Keys(r.Told), func(a, b string) int { return r.Told[a].At.Compare(r.Told[b].At) }) {
 			receiver, integration, _ := strings.Cut(who, "/")
-			n.deliveries.add(r.Alert.ID, Delivery{At: r.Told[who].At, State: r.Told[who].State, Receiver: receiver, Integration: integration, Sent: true, Detail: "accepted, before the restart"})
+			n.deliveries.add(
+				r.Alert.ID,
+				Delivery{
+					At:          r.Told[who].At,
+					State:       r.Told[who].State,
+					Receiver:    receiver,
+					Integration: integration,
+					Sent:        true,
+					Detail:      "accepted, before the restart",
+				},
+			)
 		}
 	}
 }

@@ -21,10 +21,18 @@ func TestEscape(t *testing.T) {
 	f("plain text, 5 > 4 & 3", "plain text, 5 &gt; 4 & 3", "plain text, 5 > 4 & 3")
 	f("<!channel> <@U1>", "&lt;!channel&gt; &lt;@U1&gt;", "<!channel> <\u200b@U1>")
 	f("<http://evil|http://good>", "&lt;http://evil|http://good&gt;", "<http://evil|http://good>")
-	f("@Everyone me@here.example", "@\u200bEveryone me@\u200bhere.example", "@\u200bEveryone me@\u200bhere.example")
+	f(
+		"@Everyone me@here.example",
+		"@\u200bEveryone me@\u200bhere.example",
+		"@\u200bEveryone me@\u200bhere.example",
+	)
 	f("a ``` b", "a ''' b", "a ``` b")
 	f("left\u202eright\u200b\x1b[31m", "leftright[31m", "leftright[31m")
-	f("zwei\nZeilen\tund Umlaute: äöü 漢字 🙂", "zwei\nZeilen\tund Umlaute: äöü 漢字 🙂", "zwei\nZeilen\tund Umlaute: äöü 漢字 🙂")
+	f(
+		"zwei\nZeilen\tund Umlaute: äöü 漢字 🙂",
+		"zwei\nZeilen\tund Umlaute: äöü 漢字 🙂",
+		"zwei\nZeilen\tund Umlaute: äöü 漢字 🙂",
+	)
 }
 
 // Whatever is in a log, what is passed on is valid, bounded, and without control characters.

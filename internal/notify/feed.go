@@ -52,14 +52,18 @@ func (n *Notifier) acknowledge() {
 	}
 }
 
-// enterOne enters a transition in the book, if it is one that people are to hear of, and notes why not, if not.
+// enterOne enters a transition in the book, if it is one that people are to hear of, and notes why
+// not, if not.
 func (n *Notifier) enterOne(a models.Alert, now time.Time) {
 	reason, detail := n.decide(a, now)
 	if reason != "" {
 		n.metrics.untold.WithLabelValues(reason).Inc()
 	}
 	if detail != "" && (detail != unheard || n.deliveries.knows(a.ID)) {
-		n.deliveries.add(a.ID, Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)})
+		n.deliveries.add(
+			a.ID,
+			Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)},
+		)
 	}
 }
 
@@ -98,7 +102,8 @@ func (n *Notifier) handOver(now time.Time) time.Time {
 	return next
 }
 
-// drain tells what is left when the program ends, as far as Options.Grace allows. What it does not allow is told after the next start.
+// drain tells what is left when the program ends, as far as Options.Grace allows. What it does not
+// allow is told after the next start.
 func (n *Notifier) drain() {
 	ctx, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
 	defer cancel()

@@ -16,11 +16,13 @@ import (
 
 // file tells a file: one line of JSON for each notification of an alert, only ever appended.
 //
-// A line counts as told when the disk has it. Those who wait for the disk at the same time share one write and one sync, so a storm of alerts costs few of them. A
-// disk that is full or stuck holds up nobody else: the attempt fails and is made again, less and less often; what was written in part is taken back, so every line
-// is whole.
+// A line counts as told when the disk has it. Those who wait for the disk at the same time share
+// one write and one sync, so a storm of alerts costs few of them. A disk that is full or stuck
+// holds up nobody else: the attempt fails and is made again, less and less often; what was written
+// in part is taken back, so every line is whole.
 //
-// The file is opened for each write, by its name. So whoever rotates it renames it, and that is all.
+// The file is opened for each write, by its name. So whoever rotates it renames it, and that is
+// all.
 type file struct {
 	name string
 	open func(name string) (logFile, error)
@@ -52,10 +54,14 @@ func openLog(name string) (logFile, error) {
 	return os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
 }
 
-// check says what is wrong with the name of the file, as far as that can be known before something is written. A disk that is full may have room by then.
+// check says what is wrong with the name of the file, as far as that can be known before something
+// is written. A disk that is full may have room by then.
 func (f *file) check() error {
 	if info, err := os.Stat(f.name); err == nil && !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is no regular file; name one that notifications can be appended to", f.name)
+		return fmt.Errorf(
+			"%s is no regular file; name one that notifications can be appended to",
+			f.name,
+		)
 	}
 	out, err := f.open(f.name)
 	if err == nil {
@@ -64,7 +70,10 @@ func (f *file) check() error {
 	if errors.Is(err, syscall.ENOSPC) {
 		return nil
 	}
-	return fmt.Errorf("the file of notifications cannot be opened: %w; make its directory, and let us write there", err)
+	return fmt.Errorf(
+		"the file of notifications cannot be opened: %w; make its directory, and let us write there",
+		err,
+	)
 }
 
 // Notify implements notify.Notifier. Whoever waits for the disk waits no longer than ctx allows.
@@ -99,7 +108,8 @@ func (f *file) enqueue(l *parcel) {
 	}
 }
 
-// withdraw drops lines that are not being written yet: they are brought anew, and must not pile up meanwhile.
+// withdraw drops lines that are not being written yet: they are brought anew, and must not pile up
+// meanwhile.
 func (f *file) withdraw(l *parcel) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -127,7 +137,8 @@ func (f *file) take() []*parcel {
 	return list
 }
 
-// write appends lines, and waits for the disk. After an error the file is as it was, as far as the disk allows.
+// write appends lines, and waits for the disk. After an error the file is as it was, as far as the
+// disk allows.
 func (f *file) write(text []byte) error {
 	out, err := f.open(f.name)
 	if err != nil {

@@ -38,7 +38,8 @@ func read(t *testing.T, name string) (told []string) {
 	return told
 }
 
-// A file has a line for each alert that fires, at once, and one when it is over, whoever else is told. Nobody but its owner may read it.
+// A file has a line for each alert that fires, at once, and one when it is over, whoever else is
+// told. Nobody but its owner may read it.
 func TestFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -52,7 +53,14 @@ func TestFile(t *testing.T) {
 		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b")
 		l.outbox.add(over(a))
 		after(5 * time.Second)
-		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b", "resolved Errors a")
+		expect(
+			t,
+			"the file",
+			read(t, name),
+			"firing Errors a",
+			"firing Errors b",
+			"resolved Errors a",
+		)
 		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode is %v, %v", info.Mode(), err)
@@ -85,7 +93,8 @@ func TestFileIsRotated(t *testing.T) {
 	})
 }
 
-// While the file cannot be written everybody else hears of alerts, it is said that the file does not, and it has all of them when it can be written again.
+// While the file cannot be written everybody else hears of alerts, it is said that the file does
+// not, and it has all of them when it can be written again.
 func TestFileIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -105,7 +114,8 @@ func TestFileIsAway(t *testing.T) {
 		if n := len(l.outbox.Pending()); n != 0 {
 			t.Errorf("%d transitions wait for the file", n)
 		}
-		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "file/file[0] has failed") {
+		if err := l.n.Health(); err == nil ||
+			!strings.Contains(err.Error(), "file/file[0] has failed") {
 			t.Errorf("Health: %v", err)
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -123,13 +133,15 @@ func TestFileIsAway(t *testing.T) {
 func TestFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	for name, want := range map[string]string{dir: "no regular file", filepath.Join(dir, "no", "alerts.jsonl"): "make its directory"} {
-		if _, err := newPlan(Options{File: name}.withDefaults()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := newPlan(Options{File: name}.withDefaults()); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
 	}
 }
 
-// Logs written by attackers are in the file without anything that a terminal would obey, on one line, and bounded.
+// Logs written by attackers are in the file without anything that a terminal would obey, on one
+// line, and bounded.
 func TestHostileTextInFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "alerts.jsonl")
@@ -188,7 +200,9 @@ func (f disk) Sync() error {
 }
 
 func named(name string) *alert.Alert {
-	return &alert.Alert{Alert: model.Alert{Labels: model.LabelSet{"alertname": model.LabelValue(name)}}}
+	return &alert.Alert{
+		Alert: model.Alert{Labels: model.LabelSet{"alertname": model.LabelValue(name)}},
+	}
 }
 
 // A disk that is full leaves no part of a line behind, and takes the line when it has room.
@@ -216,12 +230,14 @@ func TestLineCutShort(t *testing.T) {
 		t.Error(err)
 	}
 	text, _ := os.ReadFile(f.name)
-	if before, _, _ := strings.Cut(string(text), "\n"); before != `{"id":"ab` || strings.Count(string(text), "\n") != 2 {
+	if before, _, _ := strings.Cut(string(text), "\n"); before != `{"id":"ab` ||
+		strings.Count(string(text), "\n") != 2 {
 		t.Errorf("%q", text)
 	}
 }
 
-// While the disk is stuck nobody waits longer than he may, nothing piles up, and those who wait together share one sync.
+// While the disk is stuck nobody waits longer than he may, nothing piles up, and those who wait
+// together share one sync.
 func TestStuckDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diskFaults{room: -1, stuck: make(chan struct{})}
@@ -250,7 +266,8 @@ func TestStuckDisk(t *testing.T) {
 		synctest.Wait()
 		close(d.stuck)
 		all.Wait()
-		if told := read(t, f.name); len(told) < 101 || !slices.Contains(told, "firing 199 ") || d.syncs > 3 {
+		if told := read(t, f.name); len(told) < 101 || !slices.Contains(told, "firing 199 ") ||
+			d.syncs > 3 {
 			t.Errorf("%d lines with %d syncs", len(told), d.syncs)
 		}
 	})

@@ -22,12 +22,17 @@ import (
 const (
 	forwardBatch   = 100              // alerts of one request
 	forwardTimeout = 30 * time.Second // for one request
-	forwardHold    = 10 * time.Minute // for which a forwarded alert holds unless it is posted anew, once a minute; then Alertmanager takes it for over
-	forwardLead    = time.Minute      // between the posts that an alert fires and that it is over; within their group_wait, Alertmanagers would tell neither
-	forwardBackoff = time.Minute      // at most, between two attempts
+	// for which a forwarded alert holds unless it is posted anew, once a minute; then Alertmanager
+	// takes it for over
+	forwardHold = 10 * time.Minute
+	// between the posts that an alert fires and that it is over; within their group_wait,
+	// Alertmanagers would tell neither
+	forwardLead    = time.Minute
+	forwardBackoff = time.Minute // at most, between two attempts
 )
 
-// target is an Alertmanager of the user's own, which is posted what fires and what is over, and does the rest.
+// target is an Alertmanager of the user's own, which is posted what fires and what is over, and
+// does the rest.
 type target struct {
 	base   *url.URL
 	who    string
@@ -39,18 +44,29 @@ func newTargets(o Options) ([]*target, error) {
 	for _, text := range o.Alertmanagers {
 		u, err := url.Parse(text)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-			return nil, fmt.Errorf("alertmanager %q is no http or https URL; try http://alertmanager:9093", text)
+			return nil, fmt.Errorf(
+				"alertmanager %q is no http or https URL; try http://alertmanager:9093",
+				text,
+			)
 		}
 		transport := http.DefaultTransport.(*http.Transport).Clone()
 		if o.Dial != nil {
 			transport.DialContext = o.Dial
 		}
-		list = append(list, &target{base: u, who: "alertmanager/" + u.Host + strings.TrimRight(u.Path, "/"), client: &http.Client{Transport: transport, Timeout: forwardTimeout}})
+		list = append(
+			list,
+			&target{
+				base:   u,
+				who:    "alertmanager/" + u.Host + strings.TrimRight(u.Path, "/"),
+				client: &http.Client{Transport: transport, Timeout: forwardTimeout},
+			},
+		)
 	}
 	return list, nil
 }
 
-// forward posts to a target until the pipeline stops. What the target does not take is tried again, less and less often; nothing waits for that.
+// forward posts to a target until the pipeline stops. What the target does not take is tried again,
+// less and less often; nothing waits for that.
 func (n *Notifier) forward(l *pipeline, t *target) {
 	ctx := l.attempts
 	defer t.client.CloseIdleConnections()
@@ -85,9 +101,15 @@ func waitFor(ctx context.Context, moved <-chan struct{}, d time.Duration) {
 	}
 }
 
-// forTarget returns what a target is to be posted now, and when there may be more even if nothing changes. What was over before the target knew of it is posted as
-// firing first, since an Alertmanager tells nobody of the end of what it did not know.
-func (b *book) forTarget(who string, now time.Time, all bool, posted map[model.Fingerprint]time.Time) (list []*alert.Alert, next time.Time) {
+// forTarget returns what a target is to be posted now, and when there may be more even if nothing
+// changes. What was over before the target knew of it is posted as firing first, since an
+// Alertmanager tells nobody of the end of what it did not know.
+func (b *book) forTarget(
+	who string,
+	now time.Time,
+	all bool,
+	posted map[model.Fingerprint]time.Time,
+) (list []*alert.Alert, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	next = now.Add(resend)
@@ -98,7 +120,8 @@ func (b *book) forTarget(who string, now time.Time, all bool, posted map[model.F
 		fires := r.Firing || r.Told[who].State == ""
 		lead := posted[fp].Add(forwardLead)
 		switch {
-		case r.Told[who].State == models.AlertResolved && !r.Firing, r.Told[who].State == models.AlertFiring && r.Firing && !all:
+		case r.Told[who].State == models.AlertResolved && !r.Firing,
+			r.Told[who].State == models.AlertFiring && r.Firing && !all:
 			continue
 		case !fires && now.Before(lead):
 			next = earlier(next, lead)
@@ -117,19 +140,31 @@ func (b *book) forTarget(who string, now time.Time, all bool, posted map[model.F
 }
 
 // post posts alerts, in batches.
-func (n *Notifier) post(l *pipeline, t *target, list []*alert.Alert, posted map[model.Fingerprint]time.Time) error {
+func (n *Notifier) post(
+	l *pipeline,
+	t *target,
+	list []*alert.Alert,
+	posted map[model.Fingerprint]time.Time,
+) error {
 	for batch := range slices.Chunk(list, forwardBatch) {
 		began := time.Now()
 		refused, err := t.post(l.attempts, batch, l.external)
 		if l.attempts.Err() != nil && err != nil {
 			return err
 		}
-		n.attempted(attempt{who: t.who, receiver: t.who, integration: "alertmanager", again: true}, batch, time.Since(began), err)
+		n.attempted(
+			attempt{who: t.who, receiver: t.who, integration: "alertmanager", again: true},
+			batch,
+			time.Since(began),
+			err,
+		)
 		if err != nil && !refused {
 			return err
 		}
 		for _, a := range batch {
-			n.book.sent(t.who, a) // also what was refused: Alertmanager has taken the others of the batch, and would refuse this one again
+			// also what was refused: Alertmanager has taken the others of the batch, and would
+			// refuse this one again
+			n.book.sent(t.who, a)
 			if a.Resolved() {
 				delete(posted, a.Fingerprint())
 			} else if posted[a.Fingerprint()].IsZero() {
@@ -143,7 +178,11 @@ func (n *Notifier) post(l *pipeline, t *target, list []*alert.Alert, posted map[
 }
 
 // post sends one request. refused says that the Alertmanager found something wrong with an alert.
-func (t *target) post(ctx context.Context, batch []*alert.Alert, external *url.URL) (refused bool, err error) {
+func (t *target) post(
+	ctx context.Context,
+	batch []*alert.Alert,
+	external *url.URL,
+) (refused bool, err error) {
 	type object struct {
 		Labels       model.LabelSet `json:"labels"`
 		Annotations  model.LabelSet `json:"annotations"`
@@ -153,13 +192,27 @@ func (t *target) post(ctx context.Context, batch []*alert.Alert, external *url.U
 	}
 	var objects []object
 	for _, a := range batch {
-		objects = append(objects, object{a.Labels, a.Annotations, a.StartsAt, a.EndsAt, link(external, string(a.Annotations["alert_id"]))})
+		objects = append(
+			objects,
+			object{
+				a.Labels,
+				a.Annotations,
+				a.StartsAt,
+				a.EndsAt,
+				link(external, string(a.Annotations["alert_id"])),
+			},
+		)
 	}
 	body, err := json.Marshal(objects)
 	if err != nil {
 		return false, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, t.base.JoinPath("api/v2/alerts").String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		http.MethodPost,
+		t.base.JoinPath("api/v2/alerts").String(),
+		bytes.NewReader(body),
+	)
 	if err != nil {
 		return false, err
 	}
@@ -174,5 +227,9 @@ func (t *target) post(ctx context.Context, batch []*alert.Alert, external *url.U
 		return false, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxLine))
-	return resp.StatusCode == http.StatusBadRequest, fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(text)))
+	return resp.StatusCode == http.StatusBadRequest, fmt.Errorf(
+		"%s: %s",
+		resp.Status,
+		strings.TrimSpace(string(text)),
+	)
 }

@@ -43,7 +43,8 @@ func (s *site) posts() []string {
 	return list
 }
 
-// The user's own Alertmanagers are posted what fires, again once a minute, and what is over until they have taken it.
+// The user's own Alertmanagers are posted what fires, again once a minute, and what is over until
+// they have taken it.
 func TestForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "one", "two")
@@ -54,7 +55,11 @@ func TestForward(t *testing.T) {
 			}
 			return http.StatusServiceUnavailable
 		}
-		l := start(t, w, Options{Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"}})
+		l := start(
+			t,
+			w,
+			Options{Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"}},
+		)
 		a := episode("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Second)
@@ -74,7 +79,8 @@ func TestForward(t *testing.T) {
 		after(2 * time.Second)
 		expect(t, "when it is over", w.sites["one"].posts(), "resolved Errors a")
 		expect(t, "the one that is down", w.sites["two"].posts())
-		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "two:9093/prefix has failed") {
+		if err := l.n.Health(); err == nil ||
+			!strings.Contains(err.Error(), "two:9093/prefix has failed") {
 			t.Errorf("Health: %v", err)
 		}
 		up.Store(true)

@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Health returns an error while people may not hear of alerts: a receiver has failed for a minute, too many alerts fire, or the disk does not take what was told.
+// Health returns an error while people may not hear of alerts: a receiver has failed for a minute,
+// too many alerts fire, or the disk does not take what was told.
 func (n *Notifier) Health() error {
 	errs := []error{n.book.alarm(), n.journal.err()}
 	n.receivers.mu.Lock()
@@ -17,7 +18,15 @@ func (n *Notifier) Health() error {
 	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
 		s := n.receivers.state[who]
 		if since := time.Since(s.failing); !s.failing.IsZero() && since >= failureAfter {
-			errs = append(errs, fmt.Errorf("receiver %s has failed for %s: %s", who, since.Round(time.Second), s.detail))
+			errs = append(
+				errs,
+				fmt.Errorf(
+					"receiver %s has failed for %s: %s",
+					who,
+					since.Round(time.Second),
+					s.detail,
+				),
+			)
 		}
 	}
 	return errors.Join(errs...)

@@ -14,13 +14,15 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/store"
 )
 
-// journal remembers, in a directory of its own, whatever must outlive the process: what is to be told, what was told to whom, and silences. It is a map from keys
-// to values that are on disk when flush returns. Goroutines that flush at the same time share one write.
+// journal remembers, in a directory of its own, whatever must outlive the process: what is to be
+// told, what was told to whom, and silences. It is a map from keys to values that are on disk when
+// flush returns. Goroutines that flush at the same time share one write.
 type journal struct {
 	store  *store.Store
 	logger *slog.Logger
 
-	committing sync.Mutex // one commit at a time; those who wait for it mostly find their change in it
+	// one commit at a time; those who wait for it mostly find their change in it
+	committing sync.Mutex
 
 	mu    sync.Mutex // guards what follows; never held during I/O
 	live  map[string]kept
@@ -36,13 +38,19 @@ type kept struct {
 	expires time.Time // zero for never
 }
 
-// openJournal opens the directory, or makes it. A directory that is damaged is put aside, loudly: to start without silences and perhaps to repeat a notification is
-// better than to tell nobody.
+// openJournal opens the directory, or makes it. A directory that is damaged is put aside, loudly:
+// to start without silences and perhaps to repeat a notification is better than to tell nobody.
 func openJournal(dir string, logger *slog.Logger, now time.Time) (*journal, error) {
 	s, err := store.Open(dir, store.Options{Logger: logger, History: -1})
 	if err != nil && store.IsDamage(err) {
 		aside := fmt.Sprintf("%s.damaged-%d", strings.TrimRight(dir, "/"), now.UnixNano())
-		logger.Error("the memory of notifications is damaged and was put aside: silences are gone, and what is firing may be told once more", "error", err, "kept_as", aside)
+		logger.Error(
+			"the memory of notifications is damaged and was put aside: silences are gone, and what is firing may be told once more",
+			"error",
+			err,
+			"kept_as",
+			aside,
+		)
 		if err := os.Rename(dir, aside); err != nil {
 			return nil, fmt.Errorf("put damaged directory aside: %w", err)
 		}
@@ -127,7 +135,8 @@ func (j *journal) expire(now time.Time) {
 	}
 }
 
-// shrink forgets, of the keys with a prefix, those that expire first, until there are no more than most.
+// shrink forgets, of the keys with a prefix, those that expire first, until there are no more than
+// most.
 func (j *journal) shrink(prefix string, most int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -140,14 +149,18 @@ func (j *journal) shrink(prefix string, most int) {
 	if len(keys) <= most {
 		return
 	}
-	slices.SortFunc(keys, func(a, b string) int { return j.live[a].expires.Compare(j.live[b].expires) })
+	slices.SortFunc(
+		keys,
+		func(a, b string) int { return j.live[a].expires.Compare(j.live[b].expires) },
+	)
 	for _, key := range keys[:len(keys)-most] {
 		delete(j.live, key)
 		j.change(key)
 	}
 }
 
-// flush returns when all changes made before it was called are on disk. After an error they are tried again with the next flush.
+// flush returns when all changes made before it was called are on disk. After an error they are
+// tried again with the next flush.
 func (j *journal) flush() error {
 	j.mu.Lock()
 	want := j.seq
@@ -165,7 +178,11 @@ func (j *journal) flush() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err != nil && j.fault == nil {
-		j.logger.Error("what was told cannot be written to disk; a crash now would repeat it", "error", err)
+		j.logger.Error(
+			"what was told cannot be written to disk; a crash now would repeat it",
+			"error",
+			err,
+		)
 	}
 	if j.fault = err; err == nil {
 		j.saved = taken
@@ -173,7 +190,8 @@ func (j *journal) flush() error {
 	return err
 }
 
-// collect makes a checkpoint of what has changed. When it is a full one, as at first and after an error, it holds everything.
+// collect makes a checkpoint of what has changed. When it is a full one, as at first and after an
+// error, it holds everything.
 func (j *journal) collect() (c *store.Checkpoint, taken uint64) {
 	c = j.store.Begin()
 	if c.Full() {

@@ -13,8 +13,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Whatever happens (a receiver that comes and goes, kills at any instant, an outbox that brings up to ten transitions once more after one) nothing is told twice,
-// and in the end everybody knows what is so: what fires was told to fire, and what is over, to be over.
+// Whatever happens (a receiver that comes and goes, kills at any instant, an outbox that brings up
+// to ten transitions once more after one) nothing is told twice, and in the end everybody knows
+// what is so: what fires was told to fire, and what is over, to be over.
 func TestLaw(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -77,7 +78,11 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			}
 			down.Store(rng.IntN(3) == 0)
 			dir = disk
-			l = start(t, w, Options{AlertmanagerConfig: file, DataDir: dir, Outbox: again, Firing: firing})
+			l = start(
+				t,
+				w,
+				Options{AlertmanagerConfig: file, DataDir: dir, Outbox: again, Firing: firing},
+			)
 		}
 		after(time.Duration(rng.Int64N(int64(40 * time.Second))))
 	}
@@ -100,7 +105,13 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			want = "firing"
 		}
 		if state[g] != want {
-			t.Errorf("alert %s is %s, but was last told to be %q; all that was told: %q", g, want, state[g], heard)
+			t.Errorf(
+				"alert %s is %s, but was last told to be %q; all that was told: %q",
+				g,
+				want,
+				state[g],
+				heard,
+			)
 		}
 	}
 	if firing, over := l.n.book.counts(); firing != len(up) || over != 0 {

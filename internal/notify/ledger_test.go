@@ -8,7 +8,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What was told under a clock that was a day ahead is over and told anew when the clock is right: what was noted a day from now does not stand in the way.
+// What was told under a clock that was a day ahead is over and told anew when the clock is right:
+// what was noted a day from now does not stand in the way.
 func TestClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	var a models.Alert
@@ -25,13 +26,23 @@ func TestClockSetBack(t *testing.T) {
 	for range 2 { // what replaces the note of a day ahead is on disk as well
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, "hook")
-			l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}})
+			l := start(
+				t,
+				w,
+				Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}},
+			)
 			l.outbox.add(over(a))
 			after(10 * time.Minute)
 			a = episode("Errors", "a", a.Episode+1)
 			l.outbox.add(a)
 			after(10 * time.Minute)
-			expect(t, "with the right clock", w.sites["hook"].told(), "resolved Errors a", "firing Errors a")
+			expect(
+				t,
+				"with the right clock",
+				w.sites["hook"].told(),
+				"resolved Errors a",
+				"firing Errors a",
+			)
 			l.stop()
 		})
 	}

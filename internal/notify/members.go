@@ -13,24 +13,31 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Several members of a consumer group may share topics. An alert is then told by the member that has the partition of its logs, its home, and by no other: alerts
-// whose home we do not have stay in the book, but nothing of them is handed to Alertmanager. What the book says of an alert is shared as it changes, so whoever gets the
-// partition next knows who was told what. Take begins with a partition, and Leave ends with it: its alerts go from Alertmanager in silence, for they are not over.
+// Several members of a consumer group may share topics. An alert is then told by the member that
+// has the partition of its logs, its home, and by no other: alerts whose home we do not have stay
+// in the book, but nothing of them is handed to Alertmanager. What the book says of an alert is
+// shared as it changes, so whoever gets the partition next knows who was told what. Take begins
+// with a partition, and Leave ends with it: its alerts go from Alertmanager in silence, for they
+// are not over.
 
-// Shared is what the members of a group know of a partition's alerts: the entries of the book that whoever had it before has shared, by key.
+// Shared is what the members of a group know of a partition's alerts: the entries of the book that
+// whoever had it before has shared, by key.
 type Shared map[string][]byte
 
-// Share passes on, under a key, what whoever gets a partition next has to know; nil takes it back. It must not block.
+// Share passes on, under a key, what whoever gets a partition next has to know; nil takes it back.
+// It must not block.
 type Share func(home models.Partition, key string, value []byte)
 
 const (
 	sharedAlert = "alert/"
 	sharedOver  = "over/"
-	dormancy    = 7 * 24 * time.Hour // for which an alert is remembered that somebody else may be telling
+	// for which an alert is remembered that somebody else may be telling
+	dormancy = 7 * 24 * time.Hour
 )
 
-// Take has the alerts of a partition be ours to tell. firing are those that are up according to the engine, the historical ones among them are known to people. shared is
-// what another member has left of them; nil when nobody has had the partition since we had it last.
+// Take has the alerts of a partition be ours to tell. firing are those that are up according to the
+// engine, the historical ones among them are known to people. shared is what another member has
+// left of them; nil when nobody has had the partition since we had it last.
 func (n *Notifier) Take(home models.Partition, firing []models.Alert, shared Shared) {
 	n.book.take(home, firing, shared, time.Now())
 	select {
@@ -42,7 +49,8 @@ func (n *Notifier) Take(home models.Partition, firing []models.Alert, shared Sha
 // Enter takes in at once what the outbox has. Whoever is left a partition then finds it shared.
 func (n *Notifier) Enter() { n.enter() }
 
-// Leave tells what is still to be told of some partitions, as far as ctx allows, and then no more: another member may go on with them.
+// Leave tells what is still to be told of some partitions, as far as ctx allows, and then no more:
+// another member may go on with them.
 func (n *Notifier) Leave(ctx context.Context, homes []models.Partition) {
 	if ctx.Err() == nil {
 		n.enter()
@@ -79,7 +87,8 @@ func (b *book) leave(homes []models.Partition, now time.Time) {
 	}
 }
 
-// withhold has Alertmanager forget an alert. It hears that the alert is over, and the first of our stages keeps that from going any further.
+// withhold has Alertmanager forget an alert. It hears that the alert is over, and the first of our
+// stages keeps that from going any further.
 func (b *book) withhold(r *record, now time.Time) {
 	delete(b.changed, r)
 	if r.updated.IsZero() {
@@ -90,12 +99,14 @@ func (b *book) withhold(r *record, now time.Time) {
 	r.updated, r.settled, r.rests = time.Time{}, nil, now.Add(spacing)
 }
 
-// untold says whether an alert of some partitions is about to be told. What waits for its group's turn is told by whoever has the partition then.
+// untold says whether an alert of some partitions is about to be told. What waits for its group's
+// turn is told by whoever has the partition then.
 func (b *book) untold(homes []models.Partition, now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, r := range b.records {
-		if b.ours(r) && slices.Contains(homes, r.Alert.Home) && (b.changed[r] || len(r.Told) == 0 && now.Before(r.updated.Add(2*spacing))) {
+		if b.ours(r) && slices.Contains(homes, r.Alert.Home) &&
+			(b.changed[r] || len(r.Told) == 0 && now.Before(r.updated.Add(2*spacing))) {
 			return true
 		}
 	}
@@ -151,7 +162,11 @@ func (b *book) replace(home models.Partition, shared Shared) {
 		case strings.HasPrefix(key, sharedAlert):
 			r := &record{}
 			if err := json.Unmarshal(value, r); err != nil {
-				b.logger.Error("what another member has left of an alert cannot be read; it is told again if it still fires", "error", err)
+				b.logger.Error(
+					"what another member has left of an alert cannot be read; it is told again if it still fires",
+					"error",
+					err,
+				)
 				continue
 			}
 			for who, last := range r.Told {
@@ -163,7 +178,8 @@ func (b *book) replace(home models.Partition, shared Shared) {
 	}
 }
 
-// heardElsewhere says whether a receiver was told by another member what there is to tell it of all these alerts, and notes that we know.
+// heardElsewhere says whether a receiver was told by another member what there is to tell it of all
+// these alerts, and notes that we know.
 func (b *book) heardElsewhere(who string, alerts []*alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -184,7 +200,8 @@ func (b *book) heardElsewhere(who string, alerts []*alert.Alert) bool {
 	return elsewhere
 }
 
-// fires says whether some alert fires of which an integration was not told, and which is not muted on the way there.
+// fires says whether some alert fires of which an integration was not told, and which is not muted
+// on the way there.
 func (b *book) fires(who string, alerts []*alert.Alert) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -15,7 +15,8 @@ import (
 	"github.com/prometheus/alertmanager/silence"
 )
 
-// muting notes what a stage of Alertmanager's holds back, and lets those through that are over and of which the receiver heard the beginning.
+// muting notes what a stage of Alertmanager's holds back, and lets those through that are over and
+// of which the receiver heard the beginning.
 type muting struct {
 	l            *pipeline
 	receiver     string
@@ -25,7 +26,11 @@ type muting struct {
 }
 
 // Exec implements notify.Stage.
-func (m muting) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+func (m muting) Exec(
+	ctx context.Context,
+	logger *slog.Logger,
+	alerts ...*alert.Alert,
+) (context.Context, []*alert.Alert, error) {
 	ctx, left, err := m.stage.Exec(ctx, logger, alerts...)
 	if err != nil || len(left) == len(alerts) {
 		return ctx, left, err
@@ -42,7 +47,15 @@ func (m muting) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.
 			continue
 		}
 		m.l.n.book.mute(route, a, true)
-		m.l.n.deliveries.add(m.l.n.book.id(a.Fingerprint()), Delivery{At: time.Now(), State: stateOf(a), Receiver: m.receiver, Detail: m.why(ctx, a)})
+		m.l.n.deliveries.add(
+			m.l.n.book.id(a.Fingerprint()),
+			Delivery{
+				At:       time.Now(),
+				State:    stateOf(a),
+				Receiver: m.receiver,
+				Detail:   m.why(ctx, a),
+			},
+		)
 	}
 	return ctx, through, nil
 }
@@ -64,7 +77,13 @@ func (n *Notifier) silencedBy(ctx context.Context, a *alert.Alert) string {
 		if err != nil {
 			continue // expired and gone since
 		}
-		why = fmt.Sprintf("silenced by %s until %s: %s (%s)", clean(s.CreatedBy, maxLabel), stamp(s.EndsAt.AsTime()), clean(s.Comment, maxLabel), id)
+		why = fmt.Sprintf(
+			"silenced by %s until %s: %s (%s)",
+			clean(s.CreatedBy, maxLabel),
+			stamp(s.EndsAt.AsTime()),
+			clean(s.Comment, maxLabel),
+			id,
+		)
 	}
 	return why
 }

@@ -1,39 +1,53 @@
-// Package notify tells people of alerts. It takes transitions from the outbox and gives them to Alertmanager's own packages, assembled within this process:
-// routes, groups, inhibition, mute times, silences, templates and receivers, by a normal alertmanager.yml, or by a webhook or Slack URL alone. It can also post to
-// Alertmanagers of the user's own, and beside any of these print to a terminal, append to a file, or write to a topic of Kafka.
+// Package notify tells people of alerts. It takes transitions from the outbox and gives them to
+// Alertmanager's own packages, assembled within this process: routes, groups, inhibition, mute
+// times, silences, templates and receivers, by a normal alertmanager.yml, or by a webhook or Slack
+// URL alone. It can also post to Alertmanagers of the user's own, and beside any of these print to
+// a terminal, append to a file, or write to a topic of Kafka.
 //
 //	outbox ──► book ──► provider ──► dispatcher ──► inhibition, times, silences ──► anything new? ──► attempts ──► receivers
 //	            │                                                                       ▲   │             │
 //	            └────────────── journal (disk): book, notification log, silences ───────┴───┴─────────────┘
 //
-// The book says what people are to know: for each set of labels, whether it fires, and which receiver was told what. It is on disk before a transition is
-// acknowledged to the outbox, and from it everything else follows: the loop of Run hands the book's changes to Alertmanager, and firing alerts once a minute anew.
-// Nothing that evaluates logs ever waits for this package, and within it no receiver waits for another.
+// The book says what people are to know: for each set of labels, whether it fires, and which
+// receiver was told what. It is on disk before a transition is acknowledged to the outbox, and from
+// it everything else follows: the loop of Run hands the book's changes to Alertmanager, and firing
+// alerts once a minute anew. Nothing that evaluates logs ever waits for this package, and within it
+// no receiver waits for another.
 //
 // # What is promised
 //
-// An alert is told at least once, and as a rule exactly once. A process that is killed at any instant continues where it was: what fires, what is over but not told,
-// who was told what, and silences are all on disk as they change, and what the outbox brings up once more is recognised. A notification is sent twice only when the
-// receiver took it and we do not know: its answer was lost or came too late, or a kill came within the milliseconds between the answer and our note of it, or the
-// disk took no notes, which Health says.
+// An alert is told at least once, and as a rule exactly once. A process that is killed at any
+// instant continues where it was: what fires, what is over but not told, who was told what, and
+// silences are all on disk as they change, and what the outbox brings up once more is recognised. A
+// notification is sent twice only when the receiver took it and we do not know: its answer was lost
+// or came too late, or a kill came within the milliseconds between the answer and our note of it,
+// or the disk took no notes, which Health says.
 //
-// Whoever hears that an alert fires hears that it is over, even if it was silenced meanwhile, or the rule is gone. Whoever could not be told before it was over, since
-// the receiver was down or the group's turn had not come, is told that it is over, with all there is to know, even with send_resolved: false.
-// Whoever did not hear because it was silenced, inhibited or out of hours, hears nothing of its end either. What is historical or of a shadow rule, pending or
-// suppressed, is not told at all. A silence that ends over a firing alert has it told at the group's next turn, a minute later at most by default.
+// Whoever hears that an alert fires hears that it is over, even if it was silenced meanwhile, or
+// the rule is gone. Whoever could not be told before it was over, since the receiver was down or
+// the group's turn had not come, is told that it is over, with all there is to know, even with
+// send_resolved: false. Whoever did not hear because it was silenced, inhibited or out of hours,
+// hears nothing of its end either. What is historical or of a shadow rule, pending or suppressed,
+// is not told at all. A silence that ends over a firing alert has it told at the group's next turn,
+// a minute later at most by default.
 //
-// The first notification of a group leaves at once, unlike Alertmanager's own default of 30 seconds; what follows is batched by group_interval, a minute by
-// default. Receivers that fail are tried again by Alertmanager's stages, less and less often, until they have it.
+// The first notification of a group leaves at once, unlike Alertmanager's own default of 30
+// seconds; what follows is batched by group_interval, a minute by default. Receivers that fail are
+// tried again by Alertmanager's stages, less and less often, until they have it.
 //
 // # What an alert looks like from outside
 //
-// Alertmanager knows an alert by its labels, and so do receivers: episodes of one group of one rule are one alert to them, and alerts of two rules with the same
-// labels as well. StartsAt and EndsAt are times of our clock, since an old StartsAt would defeat grouping; event times are annotations, as are value, threshold,
-// reason, count, lines, topic, partition, offset, rule and alert_id, the ID of the episode. PagerDuty's dedup key, and that of other ticketing receivers, is
-// Alertmanager's hash of the group key: with group_by: ['...'] it is that of the alert, and stays the same in its next episode, which opens a new incident because
-// the resolve closed the former one. A group with several alerts is one incident.
+// Alertmanager knows an alert by its labels, and so do receivers: episodes of one group of one rule
+// are one alert to them, and alerts of two rules with the same labels as well. StartsAt and EndsAt
+// are times of our clock, since an old StartsAt would defeat grouping; event times are annotations,
+// as are value, threshold, reason, count, lines, topic, partition, offset, rule and alert_id, the
+// ID of the episode. PagerDuty's dedup key, and that of other ticketing receivers, is
+// Alertmanager's hash of the group key: with group_by: ['...'] it is that of the alert, and stays
+// the same in its next episode, which opens a new incident because the resolve closed the former
+// one. A group with several alerts is one incident.
 //
-// All text is made valid and bounded here, and escaped for each receiver that gives meaning to what it holds, since logs are written by attackers.
+// All text is made valid and bounded here, and escaped for each receiver that gives meaning to what
+// it holds, since logs are written by attackers.
 package notify
 
 import (
@@ -65,15 +79,16 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Outbox holds the transitions that are yet to be told, in the order in which they were decided. store.Store is one.
+// Outbox holds the transitions that are yet to be told, in the order in which they were decided.
+// store.Store is one.
 type Outbox interface {
 	Pending() []store.Entry
 	Changed() <-chan struct{}
 	Ack(seq uint64)
 }
 
-// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and Alertmanagers exclude each other; Terminal,
-// File and Topic go with any.
+// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and
+// Alertmanagers exclude each other; Terminal, File and Topic go with any.
 type Options struct {
 	AlertmanagerConfig string    // a normal alertmanager.yml
 	WebhookURL         string    // gets Alertmanager's webhook JSON
@@ -86,16 +101,22 @@ type Options struct {
 	Writer             Writer    // writes to the topic
 	ExternalURL        string    // under which people reach our pages
 
-	DataDir    string                // the memory of notifications and silences is in a directory of its own within it
-	Outbox     Outbox                //
-	Firing     []models.Alert        // the alerts that are up according to the engine, whose state was restored; those with a home come with Take
-	Share      Share                 // passes on what whoever gets a partition next has to know; nil when there is nobody else
-	Grace      time.Duration         // how long a stop waits for notifications under way; 10 s by default
+	// the memory of notifications and silences is in a directory of its own within it
+	DataDir string
+	Outbox  Outbox //
+	// the alerts that are up according to the engine, whose state was restored; those with a home
+	// come with Take
+	Firing []models.Alert
+	// passes on what whoever gets a partition next has to know; nil when there is nobody else
+	Share Share
+	// how long a stop waits for notifications under way; 10 s by default
+	Grace      time.Duration
 	MaxAlerts  int                   // that are handed to Alertmanager at once; 10,000 by default
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 
-	Dial func(ctx context.Context, network, address string) (net.Conn, error) // how receivers are reached; nil for the network
+	// how receivers are reached; nil for the network
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
 func (o Options) withDefaults() Options {
@@ -112,7 +133,8 @@ func (o Options) withDefaults() Options {
 }
 
 const (
-	retention    = 120 * time.Hour  // of what was notified, and of silences that are over; Alertmanager's
+	// of what was notified, and of silences that are over; Alertmanager's
+	retention    = 120 * time.Hour
 	housekeeping = 15 * time.Minute // between two times that what is too old is dropped
 	apiTimeout   = 30 * time.Second
 	maxSilences  = 10_000
@@ -122,7 +144,8 @@ const (
 	failureAfter = time.Minute     // of failing, a receiver makes us unhealthy
 )
 
-// Notifier tells people. New makes it, Run has it work; the other methods may be called by any number of goroutines at any time.
+// Notifier tells people. New makes it, Run has it work; the other methods may be called by any
+// number of goroutines at any time.
 type Notifier struct {
 	opts        Options
 	logger      *slog.Logger
@@ -143,9 +166,11 @@ type Notifier struct {
 	api         *api.API
 	handler     atomic.Pointer[http.Handler] // while Run works
 
-	woken        chan struct{} // there is something to hand over
-	entering     sync.Mutex    // guards taken
-	taken, acked uint64        // sequence numbers of the last entries that were entered in the book, and acknowledged; the latter is Run's alone
+	woken    chan struct{} // there is something to hand over
+	entering sync.Mutex    // guards taken
+	// sequence numbers of the last entries that were entered in the book, and acknowledged; the
+	// latter is Run's alone
+	taken, acked uint64
 
 	plan     atomic.Pointer[plan]
 	pipeline atomic.Pointer[pipeline]
@@ -154,14 +179,23 @@ type Notifier struct {
 	closing  sync.Once
 }
 
-// New checks whom to tell, and opens the memory of what was told. Nothing is told before Run. Whoever does not call Run calls Close.
+// New checks whom to tell, and opens the memory of what was told. Nothing is told before Run.
+// Whoever does not call Run calls Close.
 func New(o Options) (*Notifier, error) {
 	o = o.withDefaults()
 	p, err := newPlan(o)
 	if err != nil {
 		return nil, err
 	}
-	n := &Notifier{opts: o, logger: o.Logger, recorder: eventrecorder.NopRecorder(), groups: marker.NewGroupMarker(), ledger: &ledger{}, woken: make(chan struct{}, 1), registry: prometheus.NewRegistry()}
+	n := &Notifier{
+		opts:     o,
+		logger:   o.Logger,
+		recorder: eventrecorder.NopRecorder(),
+		groups:   marker.NewGroupMarker(),
+		ledger:   &ledger{},
+		woken:    make(chan struct{}, 1),
+		registry: prometheus.NewRegistry(),
+	}
 	n.plan.Store(p)
 	if n.journal, err = openJournal(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
 		return nil, err
@@ -174,8 +208,8 @@ func New(o Options) (*Notifier, error) {
 	return n, nil
 }
 
-// open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are one collector to the outside, since Alertmanager panics
-// when what it registers is there already.
+// open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are
+// one collector to the outside, since Alertmanager panics when what it registers is there already.
 func (n *Notifier) open() (err error) {
 	n.metrics = newMetrics(n.registry, n.book)
 	n.notifying = notify.NewMetrics(n.registry, featurecontrol.NoopFlags{})
@@ -183,8 +217,19 @@ func (n *Notifier) open() (err error) {
 	if n.ledger.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger, Metrics: n.registry}); err != nil {
 		return err
 	}
-	limits := silence.Limits{MaxSilences: func() int { return maxSilences }, MaxSilenceSizeBytes: func() int { return maxSilence }}
-	n.silences, err = silence.New(silence.Options{Retention: retention, Limits: limits, Logger: n.logger, Metrics: n.registry, EventRecorder: n.recorder})
+	limits := silence.Limits{
+		MaxSilences:         func() int { return maxSilences },
+		MaxSilenceSizeBytes: func() int { return maxSilence },
+	}
+	n.silences, err = silence.New(
+		silence.Options{
+			Retention:     retention,
+			Limits:        limits,
+			Logger:        n.logger,
+			Metrics:       n.registry,
+			EventRecorder: n.recorder,
+		},
+	)
 	if err != nil {
 		return err
 	}
@@ -199,7 +244,8 @@ func (n *Notifier) Close() (err error) {
 	return err
 }
 
-// Run tells people until ctx is done, and then for as long as Options.Grace what is under way. It is called once.
+// Run tells people until ctx is done, and then for as long as Options.Grace what is under way. It
+// is called once.
 func (n *Notifier) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	var helpers sync.WaitGroup
@@ -219,7 +265,8 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 		}
 		defer n.opts.Registerer.Unregister(n.registry)
 	}
-	// Everything that fires is handed over before the first notification may leave, with what the outbox has to say about it.
+	// Everything that fires is handed over before the first notification may leave, with what the
+	// outbox has to say about it.
 	n.recall()
 	n.enter()
 	n.handOver(time.Now())
@@ -260,8 +307,8 @@ func (n *Notifier) end() {
 	n.alerts.Close()
 }
 
-// Prepare checks other receivers and routes, of which it takes the options that say whom to tell. apply, which cannot fail, has them used from then on; unless it
-// is called, nothing changes.
+// Prepare checks other receivers and routes, of which it takes the options that say whom to tell.
+// apply, which cannot fail, has them used from then on; unless it is called, nothing changes.
 func (n *Notifier) Prepare(o Options) (apply func(), err error) {
 	o.Logger, o.Dial = n.logger, n.opts.Dial
 	p, err := newPlan(o)

@@ -73,9 +73,10 @@ type world struct {
 
 // site is a receiver: what it got, and what it answers.
 type site struct {
-	conns  chan net.Conn
-	ids    bool            // what was told names the alert's ID
-	answer func(n int) int // status of the n-th request, from 1; 0 for no answer until the client goes
+	conns chan net.Conn
+	ids   bool // what was told names the alert's ID
+	// status of the n-th request, from 1; 0 for no answer until the client goes
+	answer func(n int) int
 
 	mu   sync.Mutex
 	got  []string // what was told, one entry a message
@@ -277,10 +278,26 @@ func after(d time.Duration) {
 func episode(name, g string, number int64) models.Alert {
 	now := time.Now()
 	return models.Alert{
-		ID: fmt.Sprintf("%s-%s-%d", name, g, number), Rule: "rules/" + name, Episode: number, State: models.AlertFiring, Reason: "11 > 10 in 5m",
-		Labels: map[string]string{"alertname": name, "g": g}, Annotations: map[string]string{"summary": "much of " + name},
+		ID: fmt.Sprintf(
+			"%s-%s-%d",
+			name,
+			g,
+			number,
+		), Rule: "rules/" + name, Episode: number, State: models.AlertFiring, Reason: "11 > 10 in 5m",
+		Labels: map[string]string{
+			"alertname": name,
+			"g":         g,
+		}, Annotations: map[string]string{"summary": "much of " + name},
 		Value: 11, Threshold: "> 10", At: now.Add(-time.Minute), StartsAt: now.Add(-5 * time.Minute), Count: 11, Source: "shop.rules.yml:7",
-		Last: []models.Line{{Time: now.Add(-time.Minute), Level: "ERROR", Service: "shop", Message: "card declined", Position: models.Position{Topic: "logs", Partition: 3, Offset: 42}}},
+		Last: []models.Line{
+			{
+				Time:     now.Add(-time.Minute),
+				Level:    "ERROR",
+				Service:  "shop",
+				Message:  "card declined",
+				Position: models.Position{Topic: "logs", Partition: 3, Offset: 42},
+			},
+		},
 	}
 }
 
@@ -296,7 +313,8 @@ func expect(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// The first alert of a group is told at once, those that follow at the group's interval, and each is told to be over.
+// The first alert of a group is told at once, those that follow at the group's interval, and each
+// is told to be over.
 func TestFirstAtOnceThenBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

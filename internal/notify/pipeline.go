@@ -43,7 +43,11 @@ func newPlan(o Options) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{conf: conf, receivers: map[string][]notify.Integration{}, intervals: map[string][]timeinterval.TimeInterval{}}
+	p := &plan{
+		conf:      conf,
+		receivers: map[string][]notify.Integration{},
+		intervals: map[string][]timeinterval.TimeInterval{},
+	}
 	if p.external, err = externalURL(o.ExternalURL); err != nil {
 		return nil, err
 	}
@@ -88,7 +92,10 @@ func (p *plan) build(o Options) error {
 		}
 		list, err := receiver.BuildReceiverIntegrations(r, p.tmpl, o.Logger, dial...)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: receiver %q: %w", o.AlertmanagerConfig, r.Name, err))
+			errs = append(
+				errs,
+				fmt.Errorf("%s: receiver %q: %w", o.AlertmanagerConfig, r.Name, err),
+			)
 		}
 		if to := o.beside(r.Name); to != nil {
 			list = append(list, notify.NewIntegration(to, always(true), r.Name, 0, r.Name))
@@ -129,11 +136,28 @@ type pipeline struct {
 	flushes  gate
 }
 
-// startPipeline puts a plan to work. Alerts must have been handed over before, or groups that were notified before a restart would seem resolved.
+// startPipeline puts a plan to work. Alerts must have been handed over before, or groups that were
+// notified before a restart would seem resolved.
 func (n *Notifier) startPipeline(p *plan) *pipeline {
-	l := &pipeline{plan: p, n: n, inhibitor: inhibit.NewInhibitor(n.alerts, p.conf.InhibitRules, n.logger, n.recorder)}
+	l := &pipeline{
+		plan:      p,
+		n:         n,
+		inhibitor: inhibit.NewInhibitor(n.alerts, p.conf.InhibitRules, n.logger, n.recorder),
+	}
 	l.attempts, l.giveUp = context.WithCancel(context.Background())
-	l.dispatcher = dispatch.NewDispatcher(n.alerts, p.routes, l.stages(), n.groups, atLeast, 30*time.Second, nil, n.logger, n.recorder, n.dispatching, p.tmpl)
+	l.dispatcher = dispatch.NewDispatcher(
+		n.alerts,
+		p.routes,
+		l.stages(),
+		n.groups,
+		atLeast,
+		30*time.Second,
+		nil,
+		n.logger,
+		n.recorder,
+		n.dispatching,
+		p.tmpl,
+	)
 	// The inhibitor knows what fires before anything is notified that it would inhibit.
 	l.running.Go(l.inhibitor.Run)
 	l.inhibitor.WaitForLoading()
@@ -148,8 +172,9 @@ func (n *Notifier) startPipeline(p *plan) *pipeline {
 // atLeast is how long a flush may take, given its group interval.
 func atLeast(d time.Duration) time.Duration { return max(d, notify.MinTimeout) }
 
-// stop ends the pipeline. Attempts under way may end within grace, since a receiver that is cut off may have taken the message, and would get it again; whatever
-// waits to be tried again ends at once, and is told after the next start.
+// stop ends the pipeline. Attempts under way may end within grace, since a receiver that is cut off
+// may have taken the message, and would get it again; whatever waits to be tried again ends at
+// once, and is told after the next start.
 func (l *pipeline) stop(grace time.Duration) {
 	l.dispatcher.Stop()
 	l.inhibitor.Stop()
@@ -160,8 +185,9 @@ func (l *pipeline) stop(grace time.Duration) {
 	l.running.Wait()
 }
 
-// stages are Alertmanager's, in its order, with ours between them that note what happens and why. A resolve of which the receiver heard the beginning passes
-// all that mutes: whoever acknowledged an alert wants to hear that it is over.
+// stages are Alertmanager's, in its order, with ours between them that note what happens and why. A
+// resolve of which the receiver heard the beginning passes all that mutes: whoever acknowledged an
+// alert wants to hear that it is over.
 func (l *pipeline) stages() notify.Stage {
 	n, intervener := l.n, timeinterval.NewIntervener(l.intervals)
 	routing := notify.RoutingStage{}
@@ -178,8 +204,14 @@ func (l *pipeline) stages() notify.Stage {
 		}
 		routing[name] = notify.MultiStage{
 			mute(notify.NewMuteStage(l.inhibitor, n.notifying), n.inhibitedBy),
-			mute(notify.NewTimeActiveStage(intervener, n.groups, n.notifying), n.mutedBy("outside the active time intervals")),
-			mute(notify.NewTimeMuteStage(intervener, n.groups, n.notifying), n.mutedBy("mute time interval")),
+			mute(
+				notify.NewTimeActiveStage(intervener, n.groups, n.notifying),
+				n.mutedBy("outside the active time intervals"),
+			),
+			mute(
+				notify.NewTimeMuteStage(intervener, n.groups, n.notifying),
+				n.mutedBy("mute time interval"),
+			),
 			mute(notify.NewMuteStage(n.silencer, n.notifying), n.silencedBy),
 			notify.StageFunc(l.unmuted),
 			fanout,
@@ -190,19 +222,43 @@ func (l *pipeline) stages() notify.Stage {
 
 func (l *pipeline) toIntegration(receiver string, in notify.Integration) notify.Stage {
 	recv := &nflogpb.Receiver{GroupName: receiver, Integration: in.Name(), Idx: uint32(in.Index())}
-	sender := notify.NewIntegration(&sender{l, who(receiver, in), receiver, in, escapers[in.Name()]}, always(true), in.Name(), in.Index(), receiver)
+	sender := notify.NewIntegration(
+		&sender{l, who(receiver, in), receiver, in, escapers[in.Name()]},
+		always(true),
+		in.Name(),
+		in.Index(),
+		receiver,
+	)
 	return notify.MultiStage{
-		owing{l.n.book, who(receiver, in), notify.NewDedupStage(&in, l.n.ledger, recv), notify.NewSetNotifiesStage(l.n.ledger, recv)},
+		owing{
+			l.n.book,
+			who(receiver, in),
+			notify.NewDedupStage(&in, l.n.ledger, recv),
+			notify.NewSetNotifiesStage(l.n.ledger, recv),
+		},
 		notify.NewRetryStage(sender, receiver, l.n.notifying, l.n.recorder),
 		notify.NewSetNotifiesStage(l.n.ledger, recv),
 	}
 }
 
-// toNobody notes that a receiver without integrations tells nobody, which is how one says in Alertmanager that something is not to be told.
-func (l *pipeline) toNobody(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+// toNobody notes that a receiver without integrations tells nobody, which is how one says in
+// Alertmanager that something is not to be told.
+func (l *pipeline) toNobody(
+	ctx context.Context,
+	_ *slog.Logger,
+	alerts ...*alert.Alert,
+) (context.Context, []*alert.Alert, error) {
 	name, _ := notify.ReceiverName(ctx)
 	for _, a := range alerts {
-		l.n.deliveries.add(l.n.book.id(a.Fingerprint()), Delivery{At: time.Now(), State: stateOf(a), Receiver: name, Detail: "this receiver sends nothing"})
+		l.n.deliveries.add(
+			l.n.book.id(a.Fingerprint()),
+			Delivery{
+				At:       time.Now(),
+				State:    stateOf(a),
+				Receiver: name,
+				Detail:   "this receiver sends nothing",
+			},
+		)
 	}
 	return ctx, alerts, nil
 }
@@ -217,7 +273,11 @@ type flush struct {
 }
 
 // Exec implements notify.Stage.
-func (f flush) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+func (f flush) Exec(
+	ctx context.Context,
+	logger *slog.Logger,
+	alerts ...*alert.Alert,
+) (context.Context, []*alert.Alert, error) {
 	if !f.l.flushes.enter() {
 		return ctx, nil, context.Canceled
 	}
@@ -231,7 +291,11 @@ func (f flush) Exec(ctx context.Context, logger *slog.Logger, alerts ...*alert.A
 }
 
 // unmuted notes that nothing muted these alerts.
-func (l *pipeline) unmuted(ctx context.Context, _ *slog.Logger, alerts ...*alert.Alert) (context.Context, []*alert.Alert, error) {
+func (l *pipeline) unmuted(
+	ctx context.Context,
+	_ *slog.Logger,
+	alerts ...*alert.Alert,
+) (context.Context, []*alert.Alert, error) {
 	route, _ := notify.RouteID(ctx)
 	for _, a := range alerts {
 		l.n.book.mute(route, a, false)

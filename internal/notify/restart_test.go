@@ -40,7 +40,8 @@ func killed(t *testing.T, dir string) string {
 	return copied
 }
 
-// After a kill, what was told is not told again, even if the outbox has it once more; what was not told is.
+// After a kill, what was told is not told again, even if the outbox has it once more; what was not
+// told is.
 func TestKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -51,14 +52,30 @@ func TestKill(t *testing.T) {
 		after(2 * time.Minute)
 		l.outbox.add(over(a), b)
 		after(2 * time.Minute)
-		expect(t, "before the kill", w.sites["hook"].told(), "firing Errors a", "firing Other b", "resolved Errors a")
+		expect(
+			t,
+			"before the kill",
+			w.sites["hook"].told(),
+			"firing Errors a",
+			"firing Other b",
+			"resolved Errors a",
+		)
 		disk := killed(t, dir)
 		l.stop()
 		w.sites["hook"].told()
 
 		again := newOutbox()
 		again.add(a, over(a), b) // acknowledged, but the kill came before that was on disk
-		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Outbox: again, Firing: []models.Alert{b}})
+		l = start(
+			t,
+			w,
+			Options{
+				WebhookURL: "http://hook/x",
+				DataDir:    disk,
+				Outbox:     again,
+				Firing:     []models.Alert{b},
+			},
+		)
 		after(10 * time.Minute)
 		expect(t, "after the kill", w.sites["hook"].told())
 		expectDetails(t, l.n, b.ID, "firing default sent accepted, before the restart")
@@ -71,7 +88,8 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// An alert that was acknowledged but not told when the process was killed is told after the restart, and so is its end.
+// An alert that was acknowledged but not told when the process was killed is told after the
+// restart, and so is its end.
 func TestKillBeforeDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -97,11 +115,18 @@ func TestKillBeforeDelivery(t *testing.T) {
 		up.Store(true)
 		start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a}})
 		after(time.Second)
-		expect(t, "after the kill", slices.Sorted(slices.Values(w.sites["hook"].told())), "firing Errors a", "resolved Other b")
+		expect(
+			t,
+			"after the kill",
+			slices.Sorted(slices.Values(w.sites["hook"].told())),
+			"firing Errors a",
+			"resolved Other b",
+		)
 	})
 }
 
-// What fires is restored before anything is told: no group seems resolved after a restart, and what the engine no longer knows is over only after a while.
+// What fires is restored before anything is told: no group seems resolved after a restart, and what
+// the engine no longer knows is over only after a while.
 func TestRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -114,7 +139,13 @@ func TestRestored(t *testing.T) {
 		l.outbox.add(b)
 		after(2 * time.Minute)
 		l.stop()
-		expect(t, "before", w.sites["hook"].told(), "firing Errors a", "firing Errors a, firing Errors b")
+		expect(
+			t,
+			"before",
+			w.sites["hook"].told(),
+			"firing Errors a",
+			"firing Errors a, firing Errors b",
+		)
 
 		after(time.Hour)
 		o.Firing = []models.Alert{a}
@@ -122,7 +153,12 @@ func TestRestored(t *testing.T) {
 		after(4 * time.Minute)
 		expect(t, "after the restart", w.sites["hook"].told())
 		after(5 * time.Minute)
-		expect(t, "when doubt is over", w.sites["hook"].told(), "firing Errors a, resolved Errors b")
+		expect(
+			t,
+			"when doubt is over",
+			w.sites["hook"].told(),
+			"firing Errors a, resolved Errors b",
+		)
 	})
 }
 
@@ -137,7 +173,8 @@ func TestMemoryLost(t *testing.T) {
 	})
 }
 
-// A memory that is damaged is put aside, loudly; one that was cut short by a crash loses no more than the last change.
+// A memory that is damaged is put aside, loudly; one that was cut short by a crash loses no more
+// than the last change.
 func TestDamage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -151,7 +188,11 @@ func TestDamage(t *testing.T) {
 		w.sites["hook"].told()
 		cut := killed(t, dir)
 		appendTo(t, newestFile(t, cut, "log-*"), "half a frame")
-		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: cut, Firing: []models.Alert{a}})
+		l = start(
+			t,
+			w,
+			Options{WebhookURL: "http://hook/x", DataDir: cut, Firing: []models.Alert{a}},
+		)
 		after(2 * time.Minute)
 		expect(t, "after a crash in the middle of a write", w.sites["hook"].told())
 		if text := l.log.String(); !strings.Contains(text, "dropped") {
@@ -168,7 +209,11 @@ func TestDamage(t *testing.T) {
 		if err := os.WriteFile(snapshot, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}})
+		l = start(
+			t,
+			w,
+			Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}},
+		)
 		after(time.Second)
 		expect(t, "after damage", w.sites["hook"].told(), "firing Errors a")
 		if text := l.log.String(); !strings.Contains(text, "damaged") {
@@ -237,7 +282,8 @@ func TestStopIsBounded(t *testing.T) {
 	})
 }
 
-// After its state was lost, the engine reads once more what it read before, silently. What it finds to fire, and was told, goes on to fire.
+// After its state was lost, the engine reads once more what it read before, silently. What it finds
+// to fire, and was told, goes on to fire.
 func TestStateLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -262,7 +308,8 @@ func TestStateLost(t *testing.T) {
 	})
 }
 
-// A disk that does not take what was told is an alarm; nothing is acknowledged, nobody is told the same again and again, and alerts are told as before.
+// A disk that does not take what was told is an alarm; nothing is acknowledged, nobody is told the
+// same again and again, and alerts are told as before.
 func TestDiskFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -287,7 +334,8 @@ func TestDiskFails(t *testing.T) {
 	})
 }
 
-// Two rules whose alerts have the same labels are one alert for people, which is over when both are.
+// Two rules whose alerts have the same labels are one alert for people, which is over when both
+// are.
 func TestSameLabels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

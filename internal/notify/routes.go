@@ -27,8 +27,8 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 )
 
-// nobodyReceiver is the one without integrations. The others are told each alert on its own, beside whatever else is configured: one prints, one appends to a file,
-// one writes to a topic.
+// nobodyReceiver is the one without integrations. The others are told each alert on its own, beside
+// whatever else is configured: one prints, one appends to a file, one writes to a topic.
 const (
 	nobodyReceiver   = "nobody"
 	terminalReceiver = "terminal"
@@ -63,29 +63,62 @@ func (o Options) check() error {
 	return newFile(o.File).check()
 }
 
-// loadRoutes makes Alertmanager's configuration of the options, whichever kind they are. Its root route is ours: below it stand terminal, file and topic, as
-// far as there are such, and the routes that were asked for, so that one does not change the group keys of the other, under which is stored who was told what.
+// loadRoutes makes Alertmanager's configuration of the options, whichever kind they are. Its root
+// route is ours: below it stand terminal, file and topic, as far as there are such, and the routes
+// that were asked for, so that one does not change the group keys of the other, under which is
+// stored who was told what.
 func loadRoutes(o Options) (*config.Config, error) {
 	initCompat()
-	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" || len(o.Alertmanagers) > 0 && o.AlertmanagerConfig+o.WebhookURL+o.SlackURL != "" {
-		return nil, errors.New("an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own exclude each other; drop all but one")
+	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" ||
+		len(o.Alertmanagers) > 0 && o.AlertmanagerConfig+o.WebhookURL+o.SlackURL != "" {
+		return nil, errors.New(
+			"an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own exclude each other; drop all but one",
+		)
 	}
 	conf, err := routesFor(o)
 	if err != nil {
 		return nil, err
 	}
-	zero, minute, repeat := model.Duration(0), model.Duration(time.Minute), model.Duration(4*time.Hour)
-	root := &config.Route{Receiver: conf.Route.Receiver, GroupWait: &zero, GroupInterval: &minute, RepeatInterval: &repeat}
+	zero, minute, repeat := model.Duration(
+		0,
+	), model.Duration(
+		time.Minute,
+	), model.Duration(
+		4*time.Hour,
+	)
+	root := &config.Route{
+		Receiver:       conf.Route.Receiver,
+		GroupWait:      &zero,
+		GroupInterval:  &minute,
+		RepeatInterval: &repeat,
+	}
 	for _, name := range besides {
 		if o.beside(name) == nil {
 			continue
 		}
-		if slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool { return r.Name == name }) {
-			return nil, fmt.Errorf("%s: receiver %q has the name of the one that we have beside yours; rename it", o.AlertmanagerConfig, name)
+		if slices.ContainsFunc(
+			conf.Receivers,
+			func(r config.Receiver) bool { return r.Name == name },
+		) {
+			return nil, fmt.Errorf(
+				"%s: receiver %q has the name of the one that we have beside yours; rename it",
+				o.AlertmanagerConfig,
+				name,
+			)
 		}
 		second, never := model.Duration(time.Second), model.Duration(365*24*time.Hour)
 		conf.Receivers = append(conf.Receivers, config.Receiver{Name: name})
-		root.Routes = append(root.Routes, &config.Route{Receiver: name, GroupByStr: []string{"..."}, GroupByAll: true, GroupInterval: &second, RepeatInterval: &never, Continue: true})
+		root.Routes = append(
+			root.Routes,
+			&config.Route{
+				Receiver:       name,
+				GroupByStr:     []string{"..."},
+				GroupByAll:     true,
+				GroupInterval:  &second,
+				RepeatInterval: &never,
+				Continue:       true,
+			},
+		)
 	}
 	root.Routes = append(root.Routes, conf.Route)
 	conf.Route = root
@@ -93,7 +126,9 @@ func loadRoutes(o Options) (*config.Config, error) {
 }
 
 // initCompat chooses Alertmanager's syntax of matchers, once, before any is read.
-var initCompat = sync.OnceFunc(func() { compat.InitFromFlags(promslog.NewNopLogger(), featurecontrol.NoopFlags{}) })
+var initCompat = sync.OnceFunc(
+	func() { compat.InitFromFlags(promslog.NewNopLogger(), featurecontrol.NoopFlags{}) },
+)
 
 func routesFor(o Options) (*config.Config, error) {
 	if o.AlertmanagerConfig != "" {
@@ -116,7 +151,14 @@ func builtIn(o Options) map[string]any {
 	receiver := object{"name": nobodyReceiver}
 	if o.WebhookURL != "" {
 		receiver["name"] = "default"
-		receiver["webhook_configs"] = []object{{"url": o.WebhookURL, "send_resolved": true, "timeout": "30s", "max_alerts": maxWebhook}}
+		receiver["webhook_configs"] = []object{
+			{
+				"url":           o.WebhookURL,
+				"send_resolved": true,
+				"timeout":       "30s",
+				"max_alerts":    maxWebhook,
+			},
+		}
 	}
 	if o.SlackURL != "" {
 		receiver["name"] = "default"
@@ -127,15 +169,20 @@ func builtIn(o Options) map[string]any {
 		}}
 	}
 	return object{
-		"route":     object{"receiver": receiver["name"], "group_by": []string{model.AlertNameLabel}},
+		"route": object{
+			"receiver": receiver["name"],
+			"group_by": []string{model.AlertNameLabel},
+		},
 		"receivers": []object{receiver},
 	}
 }
 
-// maxWebhook is how many alerts a message to the webhook holds at most. It says how many it leaves out.
+// maxWebhook is how many alerts a message to the webhook holds at most. It says how many it leaves
+// out.
 const maxWebhook = 500
 
-// templates are those of the built-in Slack message; a configuration file may use them too. They are bounded, since Slack refuses what is too long.
+// templates are those of the built-in Slack message; a configuration file may use them too. They
+// are bounded, since Slack refuses what is too long.
 const templates = `
 {{ define "alert-engine.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ .GroupLabels.SortedPairs.Values | join " " | printf "%.200s" }}{{ end }}
 {{ define "alert-engine.text" }}{{ range $i, $alert := .Alerts }}{{ if lt $i 10 }}{{ template "alert-engine.alert" $alert }}{{ end }}{{ end }}{{ if gt (len .Alerts) 10 }}{{ len .Alerts }} alerts in all, of which ten are shown{{ end }}{{ end }}
@@ -154,7 +201,11 @@ func loadFile(name string) (*config.Config, error) {
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return nil, fmt.Errorf("%s: Alertmanager configuration is missing or cannot be read: %w", name, err)
+		return nil, fmt.Errorf(
+			"%s: Alertmanager configuration is missing or cannot be read: %w",
+			name,
+			err,
+		)
 	}
 	conf, err := config.LoadFile(name)
 	if err != nil {
@@ -172,7 +223,8 @@ var yamlLine = regexp.MustCompile(`line (\d+): (.*)`)
 // quoted finds the name that an error is about.
 var quoted = regexp.MustCompile(`"([^"]+)"`)
 
-// placed says where in the file the problem stands, a line for each, as far as the error lets us know.
+// placed says where in the file the problem stands, a line for each, as far as the error lets us
+// know.
 func placed(name string, text []byte, err error) error {
 	if found := yamlLine.FindAllStringSubmatch(err.Error(), -1); found != nil {
 		var errs []error
@@ -191,7 +243,10 @@ func placed(name string, text []byte, err error) error {
 
 // hints are what can be done about errors that do not say so themselves.
 var hints = []struct{ in, hint string }{
-	{"not found in type", "check its spelling and indentation against Alertmanager's documentation"},
+	{
+		"not found in type",
+		"check its spelling and indentation against Alertmanager's documentation",
+	},
 	{"undefined receiver", "define it under receivers"},
 	{"no route provided", "add a route with a receiver"},
 	{"undefined time interval", "define it under time_intervals"},
@@ -220,7 +275,8 @@ func lineWith(text []byte, word string) int {
 	return 0
 }
 
-// fileKey finds files that hold secrets, such as api_url_file. Alertmanager reads them only when it notifies, when it is too late to find them missing.
+// fileKey finds files that hold secrets, such as api_url_file. Alertmanager reads them only when it
+// notifies, when it is too late to find them missing.
 var fileKey = regexp.MustCompile(`^\s*(?:-\s+)?(\w+_file):\s*(.+?)\s*$`)
 
 func checkFiles(name string, text []byte) error {
@@ -236,7 +292,16 @@ func checkFiles(name string, text []byte) error {
 			file = filepath.Join(filepath.Dir(name), file)
 		}
 		if _, err := os.Stat(file); err != nil {
-			errs = append(errs, fmt.Errorf("%s:%s: %s %s cannot be read; put the secret there, or correct the path", name, strconv.Itoa(n), m[1], file))
+			errs = append(
+				errs,
+				fmt.Errorf(
+					"%s:%s: %s %s cannot be read; put the secret there, or correct the path",
+					name,
+					strconv.Itoa(n),
+					m[1],
+					file,
+				),
+			)
 		}
 	}
 	return errors.Join(errs...)
@@ -246,7 +311,10 @@ func checkFiles(name string, text []byte) error {
 func externalURL(text string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(text, "http://localhost:8080"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf("external URL %q is no http or https URL; try http://alerts.example.com", text)
+		return nil, fmt.Errorf(
+			"external URL %q is no http or https URL; try http://alerts.example.com",
+			text,
+		)
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, nil

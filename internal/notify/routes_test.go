@@ -22,29 +22,49 @@ func TestConfigErrors(t *testing.T) {
 			return
 		}
 		for _, part := range want {
-			if got := strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", ""); !strings.Contains(got, part) {
+			if got := strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", ""); !strings.Contains(
+				got,
+				part,
+			) {
 				t.Errorf("got %q, want %q", got, part)
 			}
 		}
 	}
 	f("", "alertmanager.yml: no route provided in config; add a route")
-	f("route: {receiver: a}\nreceivers:\n- name: a\n  webhok_configs: []\ntemplate: []\n",
-		"alertmanager.yml:4: field webhok_configs not found", "alertmanager.yml:5: field template not found", "check its spelling")
-	f("route: {receiver: a}\nreceivers: [{name: b}]\n", `alertmanager.yml:1: undefined receiver "a" used in route; define it under receivers`)
-	f("route: {receiver: a, group_wait: 30}\nreceivers: [{name: a}]\n", `alertmanager.yml:1: not a valid duration string: "30"; write a number with a unit, such as "30s" or "5m"`)
+	f(
+		"route: {receiver: a}\nreceivers:\n- name: a\n  webhok_configs: []\ntemplate: []\n",
+		"alertmanager.yml:4: field webhok_configs not found",
+		"alertmanager.yml:5: field template not found",
+		"check its spelling",
+	)
+	f(
+		"route: {receiver: a}\nreceivers: [{name: b}]\n",
+		`alertmanager.yml:1: undefined receiver "a" used in route; define it under receivers`,
+	)
+	f(
+		"route: {receiver: a, group_wait: 30}\nreceivers: [{name: a}]\n",
+		`alertmanager.yml:1: not a valid duration string: "30"; write a number with a unit, such as "30s" or "5m"`,
+	)
 	f("route:\n  receiver: a\n\tgroup_wait: 1s\n", "alertmanager.yml:")
-	f("route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs:\n  - api_url_file: gone.txt\n    channel: x\n", "alertmanager.yml:5: api_url_file gone.txt cannot be read")
+	f(
+		"route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs:\n  - api_url_file: gone.txt\n    channel: x\n",
+		"alertmanager.yml:5: api_url_file gone.txt cannot be read",
+	)
 }
 
 // A file that is not there is named.
 func TestConfigMissing(t *testing.T) {
-	_, err := New(Options{AlertmanagerConfig: "gone.yml", DataDir: t.TempDir(), Outbox: newOutbox()})
-	if err == nil || err.Error() != "gone.yml: Alertmanager configuration is missing or cannot be read: no such file or directory" {
+	_, err := New(
+		Options{AlertmanagerConfig: "gone.yml", DataDir: t.TempDir(), Outbox: newOutbox()},
+	)
+	if err == nil ||
+		err.Error() != "gone.yml: Alertmanager configuration is missing or cannot be read: no such file or directory" {
 		t.Errorf("got %v", err)
 	}
 }
 
-// Receivers and routes change while alerts fire: new receivers are told, old ones nothing again, and an error changes nothing.
+// Receivers and routes change while alerts fire: new receivers are told, old ones nothing again,
+// and an error changes nothing.
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "new")
@@ -129,7 +149,25 @@ func TestFollowOn(t *testing.T) {
 // An annotation says what receivers and pages need to know of an alert.
 func TestAnnotations(t *testing.T) {
 	a := episode("Errors", "a", 1)
-	a.At, a.StartsAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC), time.Date(2026, 1, 5, 8, 55, 0, 0, time.UTC)
+	a.At, a.StartsAt = time.Date(
+		2026,
+		1,
+		5,
+		9,
+		0,
+		0,
+		0,
+		time.UTC,
+	), time.Date(
+		2026,
+		1,
+		5,
+		8,
+		55,
+		0,
+		0,
+		time.UTC,
+	)
 	a.Top = map[string][]models.TopValue{"path": {{Value: "/pay", Count: 7}}}
 	got := annotations(a)
 	for name, want := range map[string]string{

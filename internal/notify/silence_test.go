@@ -36,7 +36,9 @@ func (l *life) call(method, path string, body any) (int, string) {
 func (l *life) silence(name, value string, d time.Duration) (id string) {
 	l.t.Helper()
 	code, body := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
-		"matchers": []map[string]any{{"name": name, "value": value, "isRegex": false, "isEqual": true}},
+		"matchers": []map[string]any{
+			{"name": name, "value": value, "isRegex": false, "isEqual": true},
+		},
 		"startsAt": time.Now(), "endsAt": time.Now().Add(d), "createdBy": "ann", "comment": "known",
 	})
 	var answer struct{ SilenceID string }
@@ -56,35 +58,60 @@ func TestSilence(t *testing.T) {
 		l.outbox.add(a)
 		after(5 * time.Minute)
 		expect(t, "while silenced", w.sites["hook"].told())
-		expectDetails(t, l.n, a.ID, "firing default not sent silenced by ann until 2000-01-01T00:10:00Z: known")
+		expectDetails(
+			t,
+			l.n,
+			a.ID,
+			"firing default not sent silenced by ann until 2000-01-01T00:10:00Z: known",
+		)
 		after(6 * time.Minute)
 		expect(t, "when the silence is over", w.sites["hook"].told(), "firing Errors a")
 	})
 }
 
-// Whoever heard that an alert fires hears that it is over, silenced since or not; whoever did not, does not.
+// Whoever heard that an alert fires hears that it is over, silenced since or not; whoever did not,
+// does not.
 func TestResolveAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		told, untold, other := episode("Errors", "a", 1), episode("Errors", "b", 1), episode("Errors", "c", 1)
+		told, untold, other := episode(
+			"Errors",
+			"a",
+			1,
+		), episode(
+			"Errors",
+			"b",
+			1,
+		), episode(
+			"Errors",
+			"c",
+			1,
+		)
 		l.silence("g", "b", time.Hour)
 		l.outbox.add(told, untold)
 		after(2 * time.Minute)
 		expect(t, "at first", w.sites["hook"].told(), "firing Errors a")
 		l.silence("g", "a", time.Hour)
-		l.outbox.add(other) // a notification without the silenced one: Alertmanager forgets that it was told
+		// a notification without the silenced one: Alertmanager forgets that it was told
+		l.outbox.add(other)
 		after(2 * time.Minute)
 		expect(t, "after the silence", w.sites["hook"].told(), "firing Errors c")
 		l.outbox.add(over(told), over(untold))
 		after(2 * time.Minute)
-		expect(t, "when they are over", w.sites["hook"].told(), "resolved Errors a, firing Errors c")
+		expect(
+			t,
+			"when they are over",
+			w.sites["hook"].told(),
+			"resolved Errors a, firing Errors c",
+		)
 		after(2 * time.Hour)
 		expect(t, "when the silences are over", w.sites["hook"].told())
 	})
 }
 
-// What was silenced as long as it fired stays untold when the silence ends before it is over is noticed.
+// What was silenced as long as it fired stays untold when the silence ends before it is over is
+// noticed.
 func TestOverWhileSilenced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -109,14 +136,19 @@ func TestSilenceSurvives(t *testing.T) {
 		dir := t.TempDir()
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
 		kept, ended := l.silence("g", "a", 19*time.Hour), l.silence("g", "b", 24*time.Hour)
-		after(time.Second) // Alertmanager takes a change of a silence for older when it comes at the same instant
+		// Alertmanager takes a change of a silence for older when it comes at the same instant
+		after(time.Second)
 		if code, body := l.call(http.MethodDelete, "/api/v2/silence/"+ended, nil); code != http.StatusOK {
 			t.Fatalf("expire: %d %s", code, body)
 		}
 		disk := killed(t, dir)
 		l.stop()
 		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
-		l = start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a, b}})
+		l = start(
+			t,
+			w,
+			Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a, b}},
+		)
 		after(time.Minute)
 		expect(t, "told", w.sites["hook"].told(), "firing Other b")
 		_, body := l.call(http.MethodGet, "/api/v2/silence/"+kept, nil)
@@ -151,7 +183,19 @@ inhibit_rules: [{source_matchers: ['alertname="Down"'], target_matchers: ['alert
 time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]}]
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
-		down, errs, nightly := episode("Down", "a", 1), episode("Errors", "a", 1), episode("Nightly", "a", 1)
+		down, errs, nightly := episode(
+			"Down",
+			"a",
+			1,
+		), episode(
+			"Errors",
+			"a",
+			1,
+		), episode(
+			"Nightly",
+			"a",
+			1,
+		)
 		l.outbox.add(down)
 		after(time.Second)
 		l.outbox.add(errs, nightly)
@@ -172,7 +216,8 @@ func TestAPI(t *testing.T) {
 		f := func(path, want string) {
 			t.Helper()
 			code, body := l.call(http.MethodGet, path, nil)
-			if code != http.StatusOK || !strings.Contains(body, want) || strings.Contains(body, "secret-token") {
+			if code != http.StatusOK || !strings.Contains(body, want) ||
+				strings.Contains(body, "secret-token") {
 				t.Errorf("GET %s: %d %s", path, code, body)
 			}
 		}
@@ -187,7 +232,9 @@ func TestAPI(t *testing.T) {
 		}
 		long := strings.Repeat("x", maxSilence)
 		code, _ := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
-			"matchers": []map[string]any{{"name": "g", "value": long, "isRegex": false}}, "startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour), "createdBy": "x", "comment": "x",
+			"matchers": []map[string]any{
+				{"name": "g", "value": long, "isRegex": false},
+			}, "startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour), "createdBy": "x", "comment": "x",
 		})
 		if code == http.StatusOK {
 			t.Error("a silence of any size is accepted")
@@ -215,24 +262,38 @@ func TestClient(t *testing.T) {
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
 		l.outbox.add(episode("Errors", "a", 1), episode("Other", "b", 1))
 		after(time.Second)
-		runtime := httptransport.NewWithClient("localhost", "/api/v2", []string{"http"}, &http.Client{Transport: handlerTransport{l.n.Handler()}})
+		runtime := httptransport.NewWithClient(
+			"localhost",
+			"/api/v2",
+			[]string{"http"},
+			&http.Client{Transport: handlerTransport{l.n.Handler()}},
+		)
 		c := client.New(runtime, strfmt.Default)
 		alerts, err := c.Alert.GetAlerts(alert.NewGetAlertsParams().WithFilter([]string{`g="a"`}))
-		if err != nil || len(alerts.Payload) != 1 || alerts.Payload[0].Annotations["value"] != "11" {
+		if err != nil || len(alerts.Payload) != 1 ||
+			alerts.Payload[0].Annotations["value"] != "11" {
 			t.Fatalf("alerts: %v, %v", alerts, err)
 		}
 		name, value, equal, comment, by := "g", "a", true, "known", "ann"
 		regex := false
 		starts, ends := strfmt.DateTime(time.Now()), strfmt.DateTime(time.Now().Add(time.Hour))
-		made, err := c.Silence.PostSilences(silence.NewPostSilencesParams().WithSilence(&models2.PostableSilence{Silence: models2.Silence{
-			Matchers: models2.Matchers{{Name: &name, Value: &value, IsEqual: &equal, IsRegex: &regex}}, Comment: &comment, CreatedBy: &by, StartsAt: &starts, EndsAt: &ends,
-		}}))
+		made, err := c.Silence.PostSilences(
+			silence.NewPostSilencesParams().
+				WithSilence(&models2.PostableSilence{Silence: models2.Silence{
+					Matchers: models2.Matchers{
+						{Name: &name, Value: &value, IsEqual: &equal, IsRegex: &regex},
+					}, Comment: &comment, CreatedBy: &by, StartsAt: &starts, EndsAt: &ends,
+				}}),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
 		silenced := true
-		alerts, err = c.Alert.GetAlerts(alert.NewGetAlertsParams().WithSilenced(&silenced).WithFilter([]string{`g="a"`}))
-		if err != nil || len(alerts.Payload) != 1 || *alerts.Payload[0].Status.State != "suppressed" {
+		alerts, err = c.Alert.GetAlerts(
+			alert.NewGetAlertsParams().WithSilenced(&silenced).WithFilter([]string{`g="a"`}),
+		)
+		if err != nil || len(alerts.Payload) != 1 ||
+			*alerts.Payload[0].Status.State != "suppressed" {
 			t.Fatalf("silenced alerts: %v, %v", alerts, err)
 		}
 		after(time.Second)

@@ -36,7 +36,8 @@ func newTerminal(out io.Writer) *terminal {
 	return t
 }
 
-// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on; whoever waits for that waits no longer than ctx allows.
+// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on;
+// whoever waits for that waits no longer than ctx allows.
 func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
 	var b strings.Builder
 	for _, a := range alerts {
@@ -74,17 +75,35 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	if severity := oneLine(string(a.Labels["severity"])); severity != "" {
 		parts = append(parts, severity)
 	}
-	fmt.Fprintln(b, strings.Join(append(parts, bold(t.colour, oneLine(a.Name())), others(a.Labels)), "  "))
+	fmt.Fprintln(
+		b,
+		strings.Join(append(parts, bold(t.colour, oneLine(a.Name())), others(a.Labels)), "  "),
+	)
 	const indent = "          "
 	if text := get("summary"); text != "" {
 		fmt.Fprintf(b, "%s%s\n", indent, text)
 	}
 	facts := get("reason")
-	if threshold := get("threshold"); threshold != "" && !a.Resolved() && !strings.Contains(facts, threshold) {
-		facts = strings.TrimPrefix(fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold), "; ")
+	if threshold := get("threshold"); threshold != "" && !a.Resolved() &&
+		!strings.Contains(facts, threshold) {
+		facts = strings.TrimPrefix(
+			fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold),
+			"; ",
+		)
 	}
-	started, _, _ := strings.Cut(strings.TrimSuffix(strings.Replace(get("started_at"), "T", " ", 1), "Z"), ".")
-	fmt.Fprintf(b, "%s%s (%s logs, since %s, %s)\n", indent, facts, get("count"), started, get("source"))
+	started, _, _ := strings.Cut(
+		strings.TrimSuffix(strings.Replace(get("started_at"), "T", " ", 1), "Z"),
+		".",
+	)
+	fmt.Fprintf(
+		b,
+		"%s%s (%s logs, since %s, %s)\n",
+		indent,
+		facts,
+		get("count"),
+		started,
+		get("source"),
+	)
 	if a.Resolved() {
 		return
 	}

@@ -58,16 +58,30 @@ func hostile() models.Alert {
 	return a
 }
 
-// Logs written by attackers reach the terminal without anything it would obey, and other receivers as valid and bounded text.
+// Logs written by attackers reach the terminal without anything it would obey, and other receivers
+// as valid and bounded text.
 func TestHostileText(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "slack")
 		var out bytes.Buffer
-		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x", SlackURL: "http://slack/x", SlackChannel: "#alerts"})
+		l := start(
+			t,
+			w,
+			Options{
+				Terminal:     &locked{w: &out},
+				WebhookURL:   "http://hook/x",
+				SlackURL:     "http://slack/x",
+				SlackChannel: "#alerts",
+			},
+		)
 		l.outbox.add(hostile())
 		after(time.Second)
 		if n := w.sites["hook"].attempts(); n != 1 || len(w.sites["hook"].last()) > 32<<10 {
-			t.Errorf("the webhook got %d messages, the last of %d bytes", n, len(w.sites["hook"].last()))
+			t.Errorf(
+				"the webhook got %d messages, the last of %d bytes",
+				n,
+				len(w.sites["hook"].last()),
+			)
 		}
 		for _, forbidden := range []string{"\x1b", "\x07", "\u202e", "\r", "\nFIRING  Forged"} {
 			if strings.Contains(out.String(), forbidden) {
@@ -86,12 +100,17 @@ func TestHostileText(t *testing.T) {
 	})
 }
 
-// A terminal that is stuck, such as one that was paused, delays neither other receivers nor the stop beyond its grace.
+// A terminal that is stuck, such as one that was paused, delays neither other receivers nor the
+// stop beyond its grace.
 func TestStuckTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		r, stuck := io.Pipe()
-		l := start(t, w, Options{Terminal: stuck, WebhookURL: "http://hook/x", Grace: 2 * time.Second})
+		l := start(
+			t,
+			w,
+			Options{Terminal: stuck, WebhookURL: "http://hook/x", Grace: 2 * time.Second},
+		)
 		l.outbox.add(episode("Errors", "a", 1))
 		after(time.Second)
 		l.outbox.add(episode("Other", "b", 1))
@@ -122,7 +141,9 @@ func TestLargeGroup(t *testing.T) {
 		for _, name := range []string{"hook", "slack"} {
 			bodies, _ := w.sites[name].requests()
 			for i, body := range bodies {
-				if limit := map[string]int{"hook": 4 << 20, "slack": 16 << 10}[name]; len(body) > limit {
+				if limit := map[string]int{"hook": 4 << 20, "slack": 16 << 10}[name]; len(
+					body,
+				) > limit {
 					t.Errorf("message %d to %s has %d bytes", i, name, len(body))
 				}
 			}

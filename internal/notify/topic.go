@@ -16,7 +16,8 @@ type Writer interface {
 // notificationID is the header with the ID of a notification. One that was told twice has the same.
 const notificationID = "notification_id"
 
-// topic tells a topic of Kafka: one record for each alert, keyed by the alert's ID, so that a compacted topic keeps how each alert ended.
+// topic tells a topic of Kafka: one record for each alert, keyed by the alert's ID, so that a
+// compacted topic keeps how each alert ended.
 type topic struct {
 	name string
 	to   Writer

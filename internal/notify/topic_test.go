@@ -45,10 +45,16 @@ func (l *topicLog) told(t *testing.T) (told, ids []string) {
 	defer l.mu.Unlock()
 	for _, r := range l.records {
 		var n notification
-		if err := json.Unmarshal(r.Value, &n); err != nil || r.Topic != "alerts" || len(r.Headers) != 1 || string(r.Headers[0].Value) != n.ID || r.Headers[0].Key != notificationID {
+		if err := json.Unmarshal(r.Value, &n); err != nil || r.Topic != "alerts" ||
+			len(r.Headers) != 1 ||
+			string(r.Headers[0].Value) != n.ID ||
+			r.Headers[0].Key != notificationID {
 			t.Errorf("%+v: %v", r, err)
 		}
-		told = append(told, strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Key, n.State, n.Labels["severity"])))
+		told = append(
+			told,
+			strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Key, n.State, n.Labels["severity"])),
+		)
 		ids = append(ids, n.ID)
 	}
 	l.records = nil
@@ -68,7 +74,14 @@ func TestTopic(t *testing.T) {
 		l.outbox.add(over(a))
 		after(5 * time.Second)
 		told, ids := kafka.told(t)
-		expect(t, "the topic", told, "Errors-a-1 firing", "Errors-b-1 firing", "Errors-a-1 resolved")
+		expect(
+			t,
+			"the topic",
+			told,
+			"Errors-a-1 firing",
+			"Errors-b-1 firing",
+			"Errors-a-1 resolved",
+		)
 		if slices.Sort(ids); len(slices.Compact(ids)) != 3 {
 			t.Errorf("IDs of different notifications: %q", ids)
 		}
@@ -100,7 +113,8 @@ func TestTopicIsToldTwice(t *testing.T) {
 	})
 }
 
-// An alert that becomes worse and better is over once, when it is: whoever follows its ID never takes it for over before.
+// An alert that becomes worse and better is over once, when it is: whoever follows its ID never
+// takes it for over before.
 func TestTopicFollowsSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
@@ -115,7 +129,15 @@ func TestTopicFollowsSeverity(t *testing.T) {
 		l.outbox.add(over(a))
 		after(time.Minute)
 		told, ids := kafka.told(t)
-		expect(t, "the topic", told, "Errors-a-1 firing warning", "Errors-a-1 firing critical", "Errors-a-1 firing warning", "Errors-a-1 resolved warning")
+		expect(
+			t,
+			"the topic",
+			told,
+			"Errors-a-1 firing warning",
+			"Errors-a-1 firing critical",
+			"Errors-a-1 firing warning",
+			"Errors-a-1 resolved warning",
+		)
 		if slices.Sort(ids); len(slices.Compact(ids)) != 4 {
 			t.Errorf("IDs of different notifications: %q", ids)
 		}

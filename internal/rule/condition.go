@@ -2,8 +2,9 @@ package rule
 
 import "time"
 
-// A Condition is the tree of a when expression. Comparisons and logic yield truth, everything else numbers. An undefined number (an empty aggregate, a
-// division by zero) makes the comparison it stands in false.
+// A Condition is the tree of a when expression. Comparisons and logic yield truth, everything else
+// numbers. An undefined number (an empty aggregate, a division by zero) makes the comparison it
+// stands in false.
 type Condition interface{ isCondition() }
 
 // Number is a constant; durations are in seconds, percentages in fractions, sizes in bytes.
@@ -26,8 +27,12 @@ type Unary struct {
 
 // Call is a function over the window of a group.
 type Call struct {
-	Func     string        // count, rate, sum, avg, min, max, stddev, percentile, distinct, first, last, new, changed, since, firing, baseline, zscore
-	Field    string        // canonical path of the field, for the functions that take one; "@template" is the masked message
+	// count, rate, sum, avg, min, max, stddev, percentile, distinct, first, last, new, changed,
+	// since, firing, baseline, zscore
+	Func string
+	// canonical path of the field, for the functions that take one; "@template" is the masked
+	// message
+	Field    string
 	Quantile float64       // percentile only: 0.99 for p99
 	Filter   Query         // nil when there is none
 	Alert    string        // firing only

@@ -25,7 +25,8 @@ func (f Finding) String() string {
 	return (&Error{f.Pos, f.Text, f.Hint}).Error() + " (" + f.Name + ")"
 }
 
-// lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so match.Lint finds them; some need logs.
+// lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so
+// match.Lint finds them; some need logs.
 var lints = map[string]func(*linter, *Rule){
 	"no-minimum":       (*linter).noMinimum,
 	"short-for":        (*linter).shortFor,
@@ -46,15 +47,19 @@ const (
 
 // The lints that a look at the logs finds, or at their topics.
 const (
-	UnknownField        = "unknown-field"   // no log has a field that the rule asks for
-	NeverMatches        = "never-matches"   // no log matches the rule, or a step of its sequence
-	AbsentGroup         = "absent-group"    // no log that matches has a label by which the rule groups
-	TooManyGroups       = "too-many-groups" // the logs have more groups than the rule's limit
-	UnboundedGroup      = "unbounded-group" // and of these nearly every log its own; a rule that names a field which is known for that is told without a look
+	UnknownField = "unknown-field" // no log has a field that the rule asks for
+	NeverMatches = "never-matches" // no log matches the rule, or a step of its sequence
+	// no log that matches has a label by which the rule groups
+	AbsentGroup   = "absent-group"
+	TooManyGroups = "too-many-groups" // the logs have more groups than the rule's limit
+	// and of these nearly every log its own; a rule that names a field which is known for that is
+	// told without a look
+	UnboundedGroup      = "unbounded-group"
 	WindowOverRetention = "window-over-retention"
 )
 
-// SpreadGroups is the lint of rules that several instances cannot share, which needs to be told by what logs are put on partitions.
+// SpreadGroups is the lint of rules that several instances cannot share, which needs to be told by
+// what logs are put on partitions.
 const SpreadGroups = "spread-groups"
 
 // Lints are the names of all lints, sorted.
@@ -87,15 +92,23 @@ func Lint(set *Set) []Finding {
 // Heeded is the findings that their rules do not ignore, in the order of the files.
 func (s *Set) Heeded(found []Finding) []Finding {
 	found = slices.DeleteFunc(found, func(f Finding) bool {
-		return slices.ContainsFunc(s.Rules, func(r *Rule) bool { return r.ID() == f.Rule && slices.Contains(r.LintIgnore, f.Name) })
+		return slices.ContainsFunc(
+			s.Rules,
+			func(r *Rule) bool { return r.ID() == f.Rule && slices.Contains(r.LintIgnore, f.Name) },
+		)
 	})
 	slices.SortStableFunc(found, func(a, b Finding) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+		return cmp.Or(
+			cmp.Compare(a.Pos.File, b.Pos.File),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column),
+		)
 	})
 	return found
 }
 
-// Place is where the value of a key of a rule stands, and where the rule does if it has no such key.
+// Place is where the value of a key of a rule stands, and where the rule does if it has no such
+// key.
 func (s *Set) Place(r *Rule, key string) Pos {
 	if pos, ok := s.places[r][key]; ok {
 		return pos
@@ -133,7 +146,10 @@ func calls(c Condition) (list []*Call) {
 }
 
 func has(c Condition, funcs ...string) bool {
-	return slices.ContainsFunc(calls(c), func(call *Call) bool { return slices.Contains(funcs, call.Func) })
+	return slices.ContainsFunc(
+		calls(c),
+		func(call *Call) bool { return slices.Contains(funcs, call.Func) },
+	)
 }
 
 // comparisons are the comparisons that a condition joins.
@@ -150,7 +166,8 @@ func comparisons(c Condition) (list []*Binary) {
 	return nil
 }
 
-// noMinimum: one error among two logs is half of them, and the 99th percentile of three values is the highest.
+// noMinimum: one error among two logs is half of them, and the 99th percentile of three values is
+// the highest.
 func (l *linter) noMinimum(r *Rule) {
 	if r.Record {
 		return
@@ -158,7 +175,10 @@ func (l *linter) noMinimum(r *Rule) {
 	what := ""
 	for _, b := range comparisons(r.When) {
 		for _, side := range []Condition{b.Left, b.Right} {
-			if call, ok := side.(*Call); ok && (b.Op == ">=" || b.Op == ">" || b.Op == "<" || b.Op == "<=") && isNumber(b) && call.Func == "count" {
+			if call, ok := side.(*Call); ok &&
+				(b.Op == ">=" || b.Op == ">" || b.Op == "<" || b.Op == "<=") &&
+				isNumber(b) &&
+				call.Func == "count" {
 				return // so many logs it takes
 			}
 			if what == "" && divides(side) {
@@ -169,7 +189,13 @@ func (l *linter) noMinimum(r *Rule) {
 		}
 	}
 	if what != "" {
-		l.tell(r, "when", "add a minimum, as in: and count() >= 100", "%s of very few logs means little", what)
+		l.tell(
+			r,
+			"when",
+			"add a minimum, as in: and count() >= 100",
+			"%s of very few logs means little",
+			what,
+		)
 	}
 }
 
@@ -188,20 +214,29 @@ func divides(c Condition) bool {
 	return b.Op == "/" && !constant || divides(b.Left) || divides(b.Right)
 }
 
-// shortFor: what is decided at the watermark is known no earlier than the lateness, so a shorter for neither delays nor filters much.
+// shortFor: what is decided at the watermark is known no earlier than the lateness, so a shorter
+// for neither delays nor filters much.
 func (l *linter) shortFor(r *Rule) {
 	if r.For > 0 && r.For < r.Lateness {
-		l.tell(r, "for", "make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
-			"for of %s is shorter than the lateness of %s, by which the alert is delayed anyway", Short(r.For), Short(r.Lateness))
+		l.tell(
+			r,
+			"for",
+			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
+			"for of %s is shorter than the lateness of %s, by which the alert is delayed anyway",
+			Short(r.For),
+			Short(r.Lateness),
+		)
 	}
 }
 
-// Absence says whether a rule can hold without a single log: if one of its comparisons asks for little of a count.
+// Absence says whether a rule can hold without a single log: if one of its comparisons asks for
+// little of a count.
 func (r *Rule) Absence() bool {
 	return slices.ContainsFunc(comparisons(r.When), func(b *Binary) bool {
 		call, ok := b.Left.(*Call)
 		limit, constant := b.Right.(*Number)
-		return ok && constant && (call.Func == "count" || call.Func == "rate" || call.Func == "distinct") &&
+		return ok && constant &&
+			(call.Func == "count" || call.Func == "rate" || call.Func == "distinct") &&
 			(b.Op == "<" && limit.Value > 0 || b.Op == "<=" || b.Op == "==" && limit.Value == 0)
 	})
 }
@@ -209,20 +244,51 @@ func (r *Rule) Absence() bool {
 // absenceKeys: what was never seen cannot be missed.
 func (l *linter) absenceKeys(r *Rule) {
 	if r.Absence() && len(r.By) > 0 && r.Expect == "" && r.Remember == 0 {
-		l.tell(r, "when", "add expect: {from: '@list'}, or remember: 7d, or leave by out", "absence is noticed only for groups that are known, and none is expected or remembered")
+		l.tell(
+			r,
+			"when",
+			"add expect: {from: '@list'}, or remember: 7d, or leave by out",
+			"absence is noticed only for groups that are known, and none is expected or remembered",
+		)
 	}
 }
 
 // unbounded are fields that have a new value in nearly every log.
-var unbounded = []string{"message", "raw", "stack", "timestamp", "trace_id", "span_id", "kubernetes.container_id", "request_id", "requestId", "correlation_id", "correlationId",
-	"session_id", "sessionId", "uuid", "id", "event_id", "transaction_id", "offset", "duration", "duration_ms"}
+var unbounded = []string{
+	"message",
+	"raw",
+	"stack",
+	"timestamp",
+	"trace_id",
+	"span_id",
+	"kubernetes.container_id",
+	"request_id",
+	"requestId",
+	"correlation_id",
+	"correlationId",
+	"session_id",
+	"sessionId",
+	"uuid",
+	"id",
+	"event_id",
+	"transaction_id",
+	"offset",
+	"duration",
+	"duration_ms",
+}
 
 // unboundedGroup: a group for each log counts to one.
 func (l *linter) unboundedGroup(r *Rule) {
 	for _, label := range r.By {
 		for _, f := range label.Fields {
 			if slices.Contains(unbounded, f) {
-				l.tell(r, "by", "group by something that a person could list, such as a service or a host; distinct("+f+") counts values", "nearly every log has its own %s, so each would be a group of its own", f)
+				l.tell(
+					r,
+					"by",
+					"group by something that a person could list, such as a service or a host; distinct("+f+") counts values",
+					"nearly every log has its own %s, so each would be a group of its own",
+					f,
+				)
 			}
 		}
 	}
@@ -233,17 +299,42 @@ func (l *linter) duplicateRule(r *Rule) {
 	if r.Match == nil && r.When == nil && r.Sequence == nil {
 		return // nothing was asked for yet
 	}
-	key := fmt.Sprint(r.Record, r.Source, r.Sources, spell(r.Match), "|", r.WhenText, "|", r.Window, r.Every, r.By, r.For, r.Active, r.Expect, r.Remember, r.Within)
+	key := fmt.Sprint(
+		r.Record,
+		r.Source,
+		r.Sources,
+		spell(r.Match),
+		"|",
+		r.WhenText,
+		"|",
+		r.Window,
+		r.Every,
+		r.By,
+		r.For,
+		r.Active,
+		r.Expect,
+		r.Remember,
+		r.Within,
+	)
 	for _, s := range r.Sequence {
 		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
 	}
 	if first := l.seen[key]; first != nil {
-		l.tell(r, "", "remove one, or make them differ", "rule %s asks for the same at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
+		l.tell(
+			r,
+			"",
+			"remove one, or make them differ",
+			"rule %s asks for the same at %s:%d",
+			first.ID(),
+			first.Pos.File,
+			first.Pos.Line,
+		)
 	}
 	l.seen[key] = r
 }
 
-// spell writes a query so that two that ask for the same in the same order are written alike, however they were spelled.
+// spell writes a query so that two that ask for the same in the same order are written alike,
+// however they were spelled.
 func spell(q Query) string {
 	join := func(word string, of ...Query) string {
 		for _, member := range of {
@@ -270,16 +361,29 @@ func (l *linter) neverActive(r *Rule) {
 	open := slices.ContainsFunc(r.Active, func(a Activity) bool { return !a.Not && !excluded(a) })
 	for _, a := range r.Active {
 		if !a.Not && !open && excluded(a) {
-			l.tell(r, "active", "leave one of them out", "the rule is to be active in %q and outside it, which is never", a.Interval)
+			l.tell(
+				r,
+				"active",
+				"leave one of them out",
+				"the rule is to be active in %q and outside it, which is never",
+				a.Interval,
+			)
 		}
 		i, ok := l.set.Intervals[a.Interval].(interval)
 		if ok && !a.Not && !i.opens() {
-			l.tell(r, "active", "check its days, months and years", "the time interval %q never comes", a.Interval)
+			l.tell(
+				r,
+				"active",
+				"check its days, months and years",
+				"the time interval %q never comes",
+				a.Interval,
+			)
 		}
 	}
 }
 
-// opens says whether there is an instant within the interval from 2020 to 2050: for one of its members, a day that fits, and an hour.
+// opens says whether there is an instant within the interval from 2020 to 2050: for one of its
+// members, a day that fits, and an hour.
 func (i interval) opens() bool {
 	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool {
 		hours := timeinterval.TimeInterval{Times: one.Times, Location: one.Location}
@@ -303,7 +407,12 @@ func (i interval) opens() bool {
 // noLearn: in the first hour every value is new.
 func (l *linter) noLearn(r *Rule) {
 	if has(r.When, "new") && r.Learn == 0 {
-		l.tell(r, "when", "add learn: 24h", "until it has learned what is usual, new() fires for every value")
+		l.tell(
+			r,
+			"when",
+			"add learn: 24h",
+			"until it has learned what is usual, new() fires for every value",
+		)
 	}
 }
 
@@ -316,9 +425,19 @@ func (l *linter) noEffect(r *Rule) {
 		}
 	}
 	f(!has(r.When, "new"), "learn", "", "only new() learns")
-	f(!has(r.When, "new", "changed") && !r.Absence(), "remember", "", "only new(), changed() and absence remember")
+	f(
+		!has(r.When, "new", "changed") && !r.Absence(),
+		"remember",
+		"",
+		"only new(), changed() and absence remember",
+	)
 	f(!r.Absence(), "expect", "", "only absence is noticed for groups that are expected")
-	f(len(r.Sequence) > 0 && r.Resolve.After > 0, "window", "", "a sequence counts for as long as resolve says")
+	f(
+		len(r.Sequence) > 0 && r.Resolve.After > 0,
+		"window",
+		"",
+		"a sequence counts for as long as resolve says",
+	)
 	f(len(r.Sequence) > 0, "every", "", "a sequence has no window")
 	f(r.Resolve.Manual, "keep_firing_for", "", "it resolves by hand alone")
 }
@@ -328,7 +447,13 @@ func (l *linter) foreignOperator(r *Rule) {
 	look := func(q Query) {
 		eachLeaf(q, func(leaf *Leaf) {
 			if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
-				l.tellAt(r, leaf.Pos, "a list holds texts and mappings; write the query as match: '...', or the field as a mapping", "this searches messages for the text %q", leaf.Text)
+				l.tellAt(
+					r,
+					leaf.Pos,
+					"a list holds texts and mappings; write the query as match: '...', or the field as a mapping",
+					"this searches messages for the text %q",
+					leaf.Text,
+				)
 				return
 			}
 			if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
@@ -336,9 +461,25 @@ func (l *linter) foreignOperator(r *Rule) {
 			}
 			switch name, value, given := strings.Cut(leaf.Text, "="); {
 			case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
-				l.tellAt(r, leaf.Pos, "operators are and, or, not, field:value, field>5; or quote it", "this searches messages for the text %q", leaf.Text)
+				l.tellAt(
+					r,
+					leaf.Pos,
+					"operators are and, or, not, field:value, field>5; or quote it",
+					"this searches messages for the text %q",
+					leaf.Text,
+				)
 			case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
-				l.tellAt(r, leaf.Pos, fmt.Sprintf("write %s:%s to compare the field, or quote it", strings.TrimRight(name, "!~"), strings.TrimLeft(value, "=~")), "this searches messages for the text %q", leaf.Text)
+				l.tellAt(
+					r,
+					leaf.Pos,
+					fmt.Sprintf(
+						"write %s:%s to compare the field, or quote it",
+						strings.TrimRight(name, "!~"),
+						strings.TrimLeft(value, "=~"),
+					),
+					"this searches messages for the text %q",
+					leaf.Text,
+				)
 			}
 		})
 	}

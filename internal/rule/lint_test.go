@@ -8,14 +8,17 @@ import (
 // lint reads a rule and returns what is found, without the file's name.
 func lint(t *testing.T, text string) []string {
 	t.Helper()
-	set, err := Read("a.yml", []byte(`time_intervals: [{name: saturday, time_intervals: [{weekdays: [saturday]}]},
+	set, err := Read(
+		"a.yml",
+		[]byte(`time_intervals: [{name: saturday, time_intervals: [{weekdays: [saturday]}]},
   {name: office, time_intervals: [{weekdays: [monday], times: [{start_time: '09:00', end_time: '17:00'}]}]},
   {name: never, time_intervals: [{months: [february], days_of_month: ['30']}]}]
 lists: {hosts: [a, b]}
 groups:
 - name: g
   rules:
-`+text))
+`+text),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,9 +35,24 @@ func TestLint(t *testing.T) {
 		t.Helper()
 		got := lint(t, "  - alert: A\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+			t.Errorf(
+				"%s\ngot  %s\nwant %s",
+				rule,
+				strings.Join(got, "\n     "),
+				strings.Join(want, "\n     "),
+			)
 		}
-		ignored := lint(t, "  - alert: A\n    lint_ignore: ["+strings.Join(Lints(), ", ")+"]\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
+		ignored := lint(
+			t,
+			"  - alert: A\n    lint_ignore: ["+strings.Join(
+				Lints(),
+				", ",
+			)+"]\n    "+strings.ReplaceAll(
+				rule,
+				"\n",
+				"\n    ",
+			)+"\n",
+		)
 		if len(ignored) > 0 {
 			t.Errorf("%s\nthough ignored: %s", rule, ignored)
 		}
@@ -44,10 +62,16 @@ func TestLint(t *testing.T) {
 	f("when: count(a) / count() > 5% and count() < count(b)", ratio)
 	f("when: count(a) / count() > 5% and count() >= 200")
 	f("when: count() / 60 > 5")
-	f("when: 100 < p99(took)", "9:11: a percentile of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)")
+	f(
+		"when: 100 < p99(took)",
+		"9:11: a percentile of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)",
+	)
 
-	f("match: a\nfor: 5s", "10:10: for of 5s is shorter than the lateness of 10s, by which the alert is delayed anyway; "+
-		"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)")
+	f(
+		"match: a\nfor: 5s",
+		"10:10: for of 5s is shorter than the lateness of 10s, by which the alert is delayed anyway; "+
+			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)",
+	)
 	f("match: a\nfor: 10s")
 
 	absence := "9:11: absence is noticed only for groups that are known, and none is expected or remembered; add expect: {from: '@list'}, or remember: 7d, or leave by out (absence-keys)"
@@ -58,32 +82,71 @@ func TestLint(t *testing.T) {
 	f("when: count() == 0")
 	f("when: count() > 0\nby: [host]")
 
-	f("match: a\nby: [service, 'x=trace_id|host']", "10:9: nearly every log has its own trace_id, so each would be a group of its own; "+
-		"group by something that a person could list, such as a service or a host; distinct(trace_id) counts values (unbounded-group)")
+	f(
+		"match: a\nby: [service, 'x=trace_id|host']",
+		"10:9: nearly every log has its own trace_id, so each would be a group of its own; "+
+			"group by something that a person could list, such as a service or a host; distinct(trace_id) counts values (unbounded-group)",
+	)
 
-	f("match: a\nactive: [never]", `10:13: the time interval "never" never comes; check its days, months and years (never-active)`)
+	f(
+		"match: a\nactive: [never]",
+		`10:13: the time interval "never" never comes; check its days, months and years (never-active)`,
+	)
 	f("match: a\nactive: [office, not never]")
-	f("match: a\nactive: [office, not office]", `10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`)
+	f(
+		"match: a\nactive: [office, not office]",
+		`10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
+	)
 	f("match: a\nactive: [office, saturday, not office]") // it is active on Saturdays
-	f("match: a\nactive: [office, saturday, not office, not saturday]", `10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
-		`10:13: the rule is to be active in "saturday" and outside it, which is never; leave one of them out (never-active)`)
+	f(
+		"match: a\nactive: [office, saturday, not office, not saturday]",
+		`10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
+		`10:13: the rule is to be active in "saturday" and outside it, which is never; leave one of them out (never-active)`,
+	)
 
-	f("when: new(x) > 0", "9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)")
+	f(
+		"when: new(x) > 0",
+		"9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)",
+	)
 	f("when: new(x) > 0\nlearn: 1h\nremember: 30d")
 
 	f("match: a\nlearn: 1h", "10:12: learn has no effect: only new() learns (no-effect)")
-	f("match: a\nremember: 1h", "10:15: remember has no effect: only new(), changed() and absence remember (no-effect)")
-	f("match: a\nby: [host]\nexpect: {from: '@hosts'}", "11:13: expect has no effect: only absence is noticed for groups that are expected (no-effect)")
+	f(
+		"match: a\nremember: 1h",
+		"10:15: remember has no effect: only new(), changed() and absence remember (no-effect)",
+	)
+	f(
+		"match: a\nby: [host]\nexpect: {from: '@hosts'}",
+		"11:13: expect has no effect: only absence is noticed for groups that are expected (no-effect)",
+	)
 	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m")
-	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m\nresolve: 1h", "11:13: window has no effect: a sequence counts for as long as resolve says (no-effect)")
-	f("match: a\nresolve: manual\nkeep_firing_for: 1m", "11:22: keep_firing_for has no effect: it resolves by hand alone (no-effect)")
+	f(
+		"sequence: [{match: a}]\nwithin: 1m\nwindow: 5m\nresolve: 1h",
+		"11:13: window has no effect: a sequence counts for as long as resolve says (no-effect)",
+	)
+	f(
+		"match: a\nresolve: manual\nkeep_firing_for: 1m",
+		"11:22: keep_firing_for has no effect: it resolves by hand alone (no-effect)",
+	)
 
-	f("match: 'a && b'", `9:15: this searches messages for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`)
-	f("match: 'service=~pay'", `9:13: this searches messages for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`)
-	f("match: 'a'\nwhen: count(status=500) > 1", `10:17: this searches messages for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`)
+	f(
+		"match: 'a && b'",
+		`9:15: this searches messages for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`,
+	)
+	f(
+		"match: 'service=~pay'",
+		`9:13: this searches messages for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`,
+	)
+	f(
+		"match: 'a'\nwhen: count(status=500) > 1",
+		`10:17: this searches messages for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`,
+	)
 	f("match: 'service:=pay a:b path:/x?y=z'")
-	f("match: [disk full, 'service:pay level>=ERROR']", `9:24: this searches messages for the text "service:pay level>=ERROR"; `+
-		"a list holds texts and mappings; write the query as match: '...', or the field as a mapping (foreign-operator)")
+	f(
+		"match: [disk full, 'service:pay level>=ERROR']",
+		`9:24: this searches messages for the text "service:pay level>=ERROR"; `+
+			"a list holds texts and mappings; write the query as match: '...', or the field as a mapping (foreign-operator)",
+	)
 	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
 }
 
@@ -92,7 +155,9 @@ func TestLintDuplicates(t *testing.T) {
 	f := func(a, b string, duplicate bool) {
 		t.Helper()
 		got := lint(t, "  - {alert: A, "+a+"}\n  - {alert: B, "+b+"}\n")
-		if duplicate && (len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)") || !duplicate && len(got) > 0 {
+		if duplicate &&
+			(len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)") ||
+			!duplicate && len(got) > 0 {
 			t.Errorf("%s\n%s\ngot %q", a, b, got)
 		}
 	}
@@ -102,7 +167,19 @@ func TestLintDuplicates(t *testing.T) {
 	f("match: 'service:x user:(a or b)'", "match: {service: x, user: [a, b]}", true)
 	f("match: 'service:x'", "match: 'service:=x'", false)
 	f("match: '/a+/'", "match: '/a+/i'", false)
-	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 1m, sequence: [{match: x}, {not: y}]", true)
-	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 1m, sequence: [{match: x}, {match: y}]", false)
-	f("within: 1m, sequence: [{match: x}, {not: y}]", "within: 2m, sequence: [{match: x}, {not: y}]", false)
+	f(
+		"within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 1m, sequence: [{match: x}, {not: y}]",
+		true,
+	)
+	f(
+		"within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 1m, sequence: [{match: x}, {match: y}]",
+		false,
+	)
+	f(
+		"within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 2m, sequence: [{match: x}, {not: y}]",
+		false,
+	)
 }

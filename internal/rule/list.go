@@ -11,17 +11,24 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// MostMembers is how many members a list from a topic may have. A list is compiled into the index of the rules, so one that never ends would cost all of them.
+// MostMembers is how many members a list from a topic may have. A list is compiled into the index
+// of the rules, so one that never ends would cost all of them.
 const MostMembers = 100_000
 
-// lists reads named lists, whose values stand here, or one a line in a file beside the rule file, or are the keys of a topic.
+// lists reads named lists, whose values stand here, or one a line in a file beside the rule file,
+// or are the keys of a topic.
 func (r *reader) lists(n *yaml.Node) {
 	if n == nil {
 		return
 	}
 	for name, m := range r.mapping(n) {
 		if m.Kind == yaml.SequenceNode {
-			m = &yaml.Node{Kind: yaml.MappingNode, Line: m.Line, Column: m.Column, Content: []*yaml.Node{{Value: "values"}, m}}
+			m = &yaml.Node{
+				Kind:    yaml.MappingNode,
+				Line:    m.Line,
+				Column:  m.Column,
+				Content: []*yaml.Node{{Value: "values"}, m},
+			}
 		}
 		v := r.mapping(m, "file", "values", "topic")
 		list := &List{Name: name, Values: r.texts(v["values"])}
@@ -54,7 +61,8 @@ func (r *reader) listFile(list *List, n *yaml.Node) {
 	list.Values = append(list.Values, values...)
 }
 
-// ReadMembers reads the members of a list from a file: one a line, but for empty lines and those that begin with #.
+// ReadMembers reads the members of a list from a file: one a line, but for empty lines and those
+// that begin with #.
 func ReadMembers(file string) (values []string, err error) {
 	data, err := os.ReadFile(file)
 	for line := range strings.Lines(string(data)) {
@@ -65,15 +73,19 @@ func ReadMembers(file string) (values []string, err error) {
 	return values, err
 }
 
-// WithMembers returns the set with other members of some lists, by their names. The rules are the same ones. It is how lists from topics get their members, and
-// how tests give members of their own to any list.
+// WithMembers returns the set with other members of some lists, by their names. The rules are the
+// same ones. It is how lists from topics get their members, and how tests give members of their own
+// to any list.
 func (s *Set) WithMembers(members map[string][]string) (*Set, error) {
 	with := *s
 	with.Lists = maps.Clone(s.Lists)
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		list := s.Lists[name]
 		if list == nil {
-			return nil, &Error{Problem: fmt.Sprintf("list %q is not defined", name), Hint: suggest(name, slices.Sorted(maps.Keys(s.Lists)), "")}
+			return nil, &Error{
+				Problem: fmt.Sprintf("list %q is not defined", name),
+				Hint:    suggest(name, slices.Sorted(maps.Keys(s.Lists)), ""),
+			}
 		}
 		other := *list
 		other.Values = slices.Clone(members[name])

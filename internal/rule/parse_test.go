@@ -58,28 +58,48 @@ func TestParseQuery(t *testing.T) {
 	}
 	f(`a b or not c`, "or(and(~ a, ~ b), not(~ c))")
 	f(`-a "b \"c"`, `and(not(~ a), ~ b "c)`)
-	f(`host:payment* path:*x path:a*b user:Ann`, "and(host ^ payment, path $ x, path glob a*b, user = Ann)")
-	f(`user:=Ann user:("a b" or c) user:*`, "and(user =cased Ann, or(user = a b, user = c), user exists)")
-	f(`level>=WARN level:error level<FATAL`, "and(level in [13 +Inf], level in [17 20], level in [-Inf 21))")
-	f(`size>5KB took:250ms..1s took>=-5`, "and(size in (5000 +Inf], took in [250 1000], took in [-5 +Inf])")
-	f(`ip:10.0.0.0/8 user:@blocked path:/health* x:/a b/i`, "and(ip cidr 10.0.0.0/8, user list blocked, path ^ /health, x re (?i)a b)")
+	f(
+		`host:payment* path:*x path:a*b user:Ann`,
+		"and(host ^ payment, path $ x, path glob a*b, user = Ann)",
+	)
+	f(
+		`user:=Ann user:("a b" or c) user:*`,
+		"and(user =cased Ann, or(user = a b, user = c), user exists)",
+	)
+	f(
+		`level>=WARN level:error level<FATAL`,
+		"and(level in [13 +Inf], level in [17 20], level in [-Inf 21))",
+	)
+	f(
+		`size>5KB took:250ms..1s took>=-5`,
+		"and(size in (5000 +Inf], took in [250 1000], took in [-5 +Inf])",
+	)
+	f(
+		`ip:10.0.0.0/8 user:@blocked path:/health* x:/a b/i`,
+		"and(ip cidr 10.0.0.0/8, user list blocked, path ^ /health, x re (?i)a b)",
+	)
 	f(`message:foo android`, "and(message ~ foo, ~ android)")
 }
 
 // A condition binds as arithmetic does everywhere.
 func TestParseCondition(t *testing.T) {
-	c, err := ParseCondition(`count(http.status>=500) / count() > 5% and not p99.9(duration_ms, path:"/a,b") offset 1w <= 1 + 2 * 3`)
+	c, err := ParseCondition(
+		`count(http.status>=500) / count() > 5% and not p99.9(duration_ms, path:"/a,b") offset 1w <= 1 + 2 * 3`,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
 	and := c.(*Binary)
 	ratio := and.Left.(*Binary)
-	if and.Op != "and" || ratio.Op != ">" || ratio.Left.(*Binary).Op != "/" || ratio.Right.(*Number).Value != 0.05 {
+	if and.Op != "and" || ratio.Op != ">" || ratio.Left.(*Binary).Op != "/" ||
+		ratio.Right.(*Number).Value != 0.05 {
 		t.Errorf("ratio is read as %+v", ratio)
 	}
 	low := and.Right.(*Unary).Of.(*Binary)
 	call := low.Left.(*Call)
-	if call.Func != "percentile" || call.Quantile < 0.9989 || call.Quantile > 0.9991 || call.Offset != 7*24*time.Hour || show(call.Filter) != "path = /a,b" {
+	if call.Func != "percentile" || call.Quantile < 0.9989 || call.Quantile > 0.9991 ||
+		call.Offset != 7*24*time.Hour ||
+		show(call.Filter) != "path = /a,b" {
 		t.Errorf("percentile is read as %+v", call)
 	}
 	if sum := low.Right.(*Binary); sum.Op != "+" || sum.Right.(*Binary).Op != "*" {

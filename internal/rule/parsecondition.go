@@ -11,7 +11,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line 1.
+// ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line
+// 1.
 func ParseCondition(text string) (Condition, error) { return parseCondition(text, false) }
 
 // parseCondition reads a condition, or a number when that is what is asked for.
@@ -27,7 +28,11 @@ func parseCondition(text string, number bool) (Condition, error) {
 	}
 	switch {
 	case isTruth(c) && number:
-		return nil, p.fail(0, "a record is a number, and this is a comparison", "write its left side alone, as in count()")
+		return nil, p.fail(
+			0,
+			"a record is a number, and this is a comparison",
+			"write its left side alone, as in count()",
+		)
 	case !isTruth(c) && !number:
 		return nil, p.fail(0, "the condition is a number", "compare it, as in count() > 10")
 	}
@@ -47,8 +52,9 @@ func isTruth(c Condition) bool {
 	return false
 }
 
-// inFieldUnits gives constants that are held against the values of a field the unit in which fields are read: a duration is in milliseconds there, and a
-// percentage is the plain number, as in a query.
+// inFieldUnits gives constants that are held against the values of a field the unit in which fields
+// are read: a duration is in milliseconds there, and a percentage is the plain number, as in a
+// query.
 func inFieldUnits(left, right Condition) (Condition, Condition) {
 	if n, ok := right.(*Number); ok && ofField(left) {
 		return left, fieldUnit(n)
@@ -96,8 +102,15 @@ func leftSide(c Condition) Condition {
 
 type conditionParser struct{ queryParser }
 
-// precedence lists the operators from the loosest to the tightest; "not" stands between and and the comparisons.
-var precedence = [][]string{{"or"}, {"and"}, {"==", "!=", "<=", ">=", "<", ">"}, {"+", "-"}, {"*", "/"}}
+// precedence lists the operators from the loosest to the tightest; "not" stands between and and the
+// comparisons.
+var precedence = [][]string{
+	{"or"},
+	{"and"},
+	{"==", "!=", "<=", ">=", "<", ">"},
+	{"+", "-"},
+	{"*", "/"},
+}
 
 func (p *conditionParser) operator(ops []string) string {
 	p.space()
@@ -145,7 +158,11 @@ func (p *conditionParser) binary(level, depth int) (Condition, error) {
 		}
 		if truth := level < 2; isTruth(left) != truth || isTruth(right) != truth {
 			if truth {
-				return nil, p.fail(at, op+" joins comparisons, not numbers", "compare both sides, as in count() > 10 and rate() > 1")
+				return nil, p.fail(
+					at,
+					op+" joins comparisons, not numbers",
+					"compare both sides, as in count() > 10 and rate() > 1",
+				)
 			}
 			return nil, p.fail(at, op+" needs a number on both sides", "join comparisons with and")
 		}
@@ -192,10 +209,18 @@ func (p *conditionParser) operand(depth int) (Condition, error) {
 	name := p.word("+-*/<>=!,")
 	p.space()
 	if name == "" {
-		return nil, p.fail(at, "a number is missing here", "write one, such as 10, or a function, such as count()")
+		return nil, p.fail(
+			at,
+			"a number is missing here",
+			"write one, such as 10, or a function, such as count()",
+		)
 	}
 	if p.i == len(p.text) || p.text[p.i] != '(' {
-		return nil, p.fail(at, fmt.Sprintf("%q is neither a number nor a function", name), "functions are called as in count()")
+		return nil, p.fail(
+			at,
+			fmt.Sprintf("%q is neither a number nor a function", name),
+			"functions are called as in count()",
+		)
 	}
 	return p.call(name, at, depth)
 }
@@ -206,7 +231,11 @@ func (p *conditionParser) number() (Condition, error) {
 	text := p.word("+-*/<>=!,")
 	value, ok := ParseNumber([]byte(text))
 	if !ok {
-		return nil, p.fail(at, fmt.Sprintf("%q is not a number", text), "numbers are like 5, 250ms, 5MB or 5%")
+		return nil, p.fail(
+			at,
+			fmt.Sprintf("%q is not a number", text),
+			"numbers are like 5, 250ms, 5MB or 5%",
+		)
 	}
 	switch unit := strings.TrimLeft(text, "0123456789."); unit {
 	case "%":
@@ -219,15 +248,28 @@ func (p *conditionParser) number() (Condition, error) {
 
 var percentile = regexp.MustCompile(`^p(\d{1,2}(\.\d+)?)$`)
 
-// functions says what each function takes, whether a field and how many arguments at most, and whether it can be asked about the past, by offset or baseline.
+// functions says what each function takes, whether a field and how many arguments at most, and
+// whether it can be asked about the past, by offset or baseline.
 var functions = map[string]struct {
 	field bool
 	most  int
 	past  bool
 }{
-	"count": {false, 1, true}, "rate": {false, 1, true}, "since": {false, 1, false}, "firing": {false, 1, false}, "baseline": {false, 2, false},
-	"zscore": {false, 2, false}, "sum": {true, 2, true}, "avg": {true, 2, true}, "min": {true, 2, true}, "max": {true, 2, true}, "stddev": {true, 2, true},
-	"percentile": {true, 2, true}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, 2, false},
+	"count": {
+		false,
+		1,
+		true,
+	}, "rate": {false, 1, true}, "since": {false, 1, false}, "firing": {false, 1, false}, "baseline": {false, 2, false},
+	"zscore": {
+		false,
+		2,
+		false,
+	}, "sum": {true, 2, true}, "avg": {true, 2, true}, "min": {true, 2, true}, "max": {true, 2, true}, "stddev": {true, 2, true},
+	"percentile": {
+		true,
+		2,
+		true,
+	}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, 2, false},
 	"changed": {true, 1, false},
 }
 
@@ -239,21 +281,33 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 	}
 	f, known := functions[c.Func]
 	if !known || name == "percentile" {
-		return nil, p.fail(at, fmt.Sprintf("unknown function %q", name), suggest(name, functionNames(), "known are "+strings.Join(functionNames(), ", ")))
+		return nil, p.fail(
+			at,
+			fmt.Sprintf("unknown function %q", name),
+			suggest(name, functionNames(), "known are "+strings.Join(functionNames(), ", ")),
+		)
 	}
 	args, err := p.arguments()
 	if err != nil {
 		return nil, err
 	}
 	if len(args) > f.most {
-		return nil, p.fail(args[f.most].at, fmt.Sprintf("%s takes at most %d argument(s)", name, f.most), "")
+		return nil, p.fail(
+			args[f.most].at,
+			fmt.Sprintf("%s takes at most %d argument(s)", name, f.most),
+			"",
+		)
 	}
 	if f.field {
 		if len(args) == 0 {
 			return nil, p.fail(at, name+" needs a field", "as in "+name+"(duration_ms)")
 		}
 		if strings.ContainsAny(args[0].text, " \t:<>=\"()") {
-			return nil, p.fail(args[0].at, fmt.Sprintf("%q is not a field", args[0].text), "write "+name+"(field, filter)")
+			return nil, p.fail(
+				args[0].at,
+				fmt.Sprintf("%q is not a field", args[0].text),
+				"write "+name+"(field, filter)",
+			)
 		}
 		c.Field, args = decode.Canonical(args[0].text), args[1:]
 	}
@@ -279,7 +333,11 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 	}
 	if p.keyword("offset") {
 		if !f.past {
-			return nil, p.fail(at, name+" has no offset", "offset goes with count, rate and the aggregates, as in count() offset 1w")
+			return nil, p.fail(
+				at,
+				name+" has no offset",
+				"offset goes with count, rate and the aggregates, as in count() offset 1w",
+			)
 		}
 		p.space()
 		at := p.i
@@ -295,13 +353,16 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 	if len(args) == 0 {
 		return p.fail(at, c.Func+" needs an aggregate", "as in "+c.Func+"(count(), 4w)")
 	}
-	inner := &conditionParser{queryParser{text: p.text[:args[0].at+len(args[0].text)], i: args[0].at}}
+	inner := &conditionParser{
+		queryParser{text: p.text[:args[0].at+len(args[0].text)], i: args[0].at},
+	}
 	of, err := inner.binary(0, depth+1)
 	if err != nil {
 		return err
 	}
 	inner.space()
-	if agg, ok := of.(*Call); inner.i < len(inner.text) || !ok || !functions[agg.Func].past || agg.Offset != 0 {
+	if agg, ok := of.(*Call); inner.i < len(inner.text) || !ok || !functions[agg.Func].past ||
+		agg.Offset != 0 {
 		return p.fail(args[0].at, c.Func+" needs one aggregate", "as in "+c.Func+"(count(), 4w)")
 	}
 	c.Of = of
@@ -318,13 +379,15 @@ type argument struct {
 	at   int
 }
 
-// arguments splits what stands in parentheses at its commas, but not inside quotes, inner parentheses or regular expressions.
+// arguments splits what stands in parentheses at its commas, but not inside quotes, inner
+// parentheses or regular expressions.
 func (p *conditionParser) arguments() ([]argument, error) {
 	open, start, depth := p.i, p.i+1, 0
 	var args []argument
 	for p.i < len(p.text) {
 		switch c := p.text[p.i]; {
-		case c == '"', c == '/' && strings.IndexByte(":( ", p.text[p.i-1]) >= 0 && strings.IndexByte(p.text[p.i+1:], '/') >= 0:
+		case c == '"',
+			c == '/' && strings.IndexByte(":( ", p.text[p.i-1]) >= 0 && strings.IndexByte(p.text[p.i+1:], '/') >= 0:
 			if _, err := p.quoted(c); err != nil {
 				return nil, err
 			}
@@ -398,7 +461,8 @@ func functionNames() []string {
 	return names
 }
 
-// suggest is a hint that names the known word nearest to what was written, or other when none is near.
+// suggest is a hint that names the known word nearest to what was written, or other when none is
+// near.
 func suggest(word string, known []string, other string) string {
 	best, least := "", 3
 	for _, k := range known {

@@ -14,7 +14,8 @@ import (
 // maxDepth bounds the nesting of queries and conditions.
 const maxDepth = 100
 
-// ParseQuery reads a query as it is typed into a search box. Positions in the tree count bytes from column 1 of line 1.
+// ParseQuery reads a query as it is typed into a search box. Positions in the tree count bytes from
+// column 1 of line 1.
 func ParseQuery(text string) (Query, error) {
 	p := &queryParser{text: text}
 	q, err := p.or("", 0)
@@ -112,7 +113,8 @@ func (p *queryParser) not(field string, depth int) (Query, error) {
 	if p.end() {
 		return nil, p.fail(p.i, "a search term is missing here", "")
 	}
-	minus := p.text[p.i] == '-' && p.i+1 < len(p.text) && strings.IndexByte(" \t)", p.text[p.i+1]) < 0
+	minus := p.text[p.i] == '-' && p.i+1 < len(p.text) &&
+		strings.IndexByte(" \t)", p.text[p.i+1]) < 0
 	if field != "" && minus && p.i+1 < len(p.text) && p.text[p.i+1] >= '0' && p.text[p.i+1] <= '9' {
 		minus = false // a negative number among values
 	}
@@ -129,7 +131,11 @@ func (p *queryParser) not(field string, depth int) (Query, error) {
 	at := p.i
 	for _, word := range []string{"and", "or"} {
 		if p.keyword(word) {
-			return nil, p.fail(at, fmt.Sprintf("%q joins two terms, and one is missing", word), "put it in double quotes to search for the word")
+			return nil, p.fail(
+				at,
+				fmt.Sprintf("%q joins two terms, and one is missing", word),
+				"put it in double quotes to search for the word",
+			)
 		}
 	}
 	return p.primary(field, depth)
@@ -203,7 +209,8 @@ func (p *queryParser) quoted(delim byte) (string, error) {
 			p.i++
 			return b.String(), nil
 		}
-		if c == '\\' && p.i+1 < len(p.text) && (p.text[p.i+1] == delim || delim == '"' && p.text[p.i+1] == '\\') {
+		if c == '\\' && p.i+1 < len(p.text) &&
+			(p.text[p.i+1] == delim || delim == '"' && p.text[p.i+1] == '\\') {
 			p.i++
 			c = p.text[p.i]
 		}
@@ -223,7 +230,11 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	}
 	start := p.i
 	if p.i == len(p.text) {
-		return nil, p.fail(p.i, fmt.Sprintf("a value for %s is missing", field), "write "+field+":* for any value")
+		return nil, p.fail(
+			p.i,
+			fmt.Sprintf("a value for %s is missing", field),
+			"write "+field+":* for any value",
+		)
 	}
 	leaf := &Leaf{Field: field, Pos: Pos{Line: 1, Column: at + 1}}
 	switch {
@@ -252,7 +263,11 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	}
 	text := p.word("")
 	if text == "" {
-		return nil, p.fail(start, fmt.Sprintf("a value for %s is missing", field), "write "+field+":* for any value, with no space after the operator")
+		return nil, p.fail(
+			start,
+			fmt.Sprintf("a value for %s is missing", field),
+			"write "+field+":* for any value, with no space after the operator",
+		)
 	}
 	switch op {
 	case "":
@@ -264,7 +279,8 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	return compareLeaf(leaf, op, text, start)
 }
 
-// regexp reads /re/ or /re/i. In a field, something like /a/b that goes on after its flags is a path.
+// regexp reads /re/ or /re/i. In a field, something like /a/b that goes on after its flags is a
+// path.
 func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	start := p.i
 	text, err := p.quoted('/')
@@ -274,7 +290,11 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	flags := p.word("")
 	if flags != "" && flags != "i" {
 		if leaf.Field == "" {
-			return nil, p.fail(start, fmt.Sprintf("unknown flag %q after a regular expression", flags), `only i is known; a path goes in double quotes`)
+			return nil, p.fail(
+				start,
+				fmt.Sprintf("unknown flag %q after a regular expression", flags),
+				`only i is known; a path goes in double quotes`,
+			)
 		}
 		p.i = start
 		return fieldLeaf(leaf, p.word(""), start)
@@ -292,7 +312,12 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 
 func isText(field string) bool {
 	switch field {
-	case "", "message", "raw", "stack_trace", decode.Canonical("stack_trace"), decode.Canonical("stacktrace"):
+	case "",
+		"message",
+		"raw",
+		"stack_trace",
+		decode.Canonical("stack_trace"),
+		decode.Canonical("stacktrace"):
 		return true
 	}
 	return false
@@ -370,7 +395,11 @@ func fieldLeaf(leaf *Leaf, text string, at int) (Query, error) {
 		h, okHigh := ParseNumber([]byte(high))
 		if okLow && okHigh {
 			if l > h {
-				return nil, &syntaxError{at, fmt.Sprintf("range %s is empty", text), "write the smaller bound first"}
+				return nil, &syntaxError{
+					at,
+					fmt.Sprintf("range %s is empty", text),
+					"write the smaller bound first",
+				}
 			}
 			leaf.Op, leaf.Range = OpRange, Range{Min: l, Max: h}
 			return leaf, nil
@@ -396,7 +425,11 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 			low, high, ok = float64(base), float64(base+3), true
 		}
 		if !ok {
-			return nil, &syntaxError{at, fmt.Sprintf("unknown level %q", text), "levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL"}
+			return nil, &syntaxError{
+				at,
+				fmt.Sprintf("unknown level %q", text),
+				"levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL",
+			}
 		}
 	} else {
 		low, ok = ParseNumber([]byte(text))
@@ -421,7 +454,8 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 	return leaf, nil
 }
 
-// ParseNumber reads a number with its unit: durations in milliseconds, sizes in bytes, percentages as the plain number.
+// ParseNumber reads a number with its unit: durations in milliseconds, sizes in bytes, percentages
+// as the plain number.
 func ParseNumber(text []byte) (float64, bool) {
 	n := len(text)
 	for n > 0 && (text[n-1] < '0' || text[n-1] > '9') && text[n-1] != '.' {

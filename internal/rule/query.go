@@ -18,10 +18,15 @@ type Not struct{ Of Query }
 
 // Leaf compares one field with one value.
 type Leaf struct {
-	Field  string // canonical dotted path, see decode.Canonical; "" for the text fields: the message and a stack trace, or the whole record when it has no message
-	Op     Op
-	Text   string         // OpContains, OpPrefix, OpSuffix, OpEqual, OpGlob, OpCIDR, OpList (the list's name)
-	Cased  bool           // the text operators tell upper from lower case; otherwise they compare by Unicode simple folding
+	// canonical dotted path, see decode.Canonical; "" for the text fields: the message and a stack
+	// trace, or the whole record when it has no message
+	Field string
+	Op    Op
+	// OpContains, OpPrefix, OpSuffix, OpEqual, OpGlob, OpCIDR, OpList (the list's name)
+	Text string
+	// the text operators tell upper from lower case; otherwise they compare by Unicode simple
+	// folding
+	Cased  bool
 	Regexp *regexp.Regexp // OpRegexp
 	Range  Range          // OpRange, OpLevel
 	Pos    Pos
@@ -35,13 +40,16 @@ const (
 	OpPrefix             // the value begins with Text
 	OpSuffix             // the value ends with Text
 	OpEqual              // the value is Text
-	OpGlob               // the whole value matches Text, in which * stands for any run of characters and ? for one; \ escapes
-	OpRegexp             // Regexp matches somewhere in the value
-	OpExists             // the field is present and not null
-	OpRange              // the value is a number within Range; units in the record ("250ms") are understood
-	OpLevel              // the severity number is within Range
-	OpCIDR               // the value is an IP address within the network Text
-	OpList               // the value is a member of the list Text
+	// the whole value matches Text, in which * stands for any run of characters and ? for one; \
+	// escapes
+	OpGlob
+	OpRegexp // Regexp matches somewhere in the value
+	OpExists // the field is present and not null
+	// the value is a number within Range; units in the record ("250ms") are understood
+	OpRange
+	OpLevel // the severity number is within Range
+	OpCIDR  // the value is an IP address within the network Text
+	OpList  // the value is a member of the list Text
 )
 
 // Range is an interval of numbers. Infinite bounds are open ends.

@@ -20,18 +20,28 @@ import (
 
 const maxFile = 4 << 20
 
-// Load reads rule files. A name may be a pattern, or a directory, whose *.rules.yml files are read. The error is Errors with all mistakes of all files.
+// Load reads rule files. A name may be a pattern, or a directory, whose *.rules.yml files are read.
+// The error is Errors with all mistakes of all files.
 func Load(names ...string) (*Set, error) {
 	r := newReader()
 	for _, name := range names {
 		files, err := ruleFiles(name)
 		if err != nil || len(files) == 0 {
-			r.errs = append(r.errs, &Error{Pos: Pos{File: name}, Problem: "no rule file is found here"})
+			r.errs = append(
+				r.errs,
+				&Error{Pos: Pos{File: name}, Problem: "no rule file is found here"},
+			)
 		}
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			if err != nil {
-				r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "rule file is missing or cannot be read: " + reason(err)})
+				r.errs = append(
+					r.errs,
+					&Error{
+						Pos:     Pos{File: file},
+						Problem: "rule file is missing or cannot be read: " + reason(err),
+					},
+				)
 				continue
 			}
 			r.read(file, data)
@@ -40,7 +50,8 @@ func Load(names ...string) (*Set, error) {
 	return r.finish()
 }
 
-// ruleFiles are the files that a name stands for: those of a directory, those that fit a pattern, or the one that it names, be it there or not.
+// ruleFiles are the files that a name stands for: those of a directory, those that fit a pattern,
+// or the one that it names, be it there or not.
 func ruleFiles(name string) ([]string, error) {
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		return filepath.Glob(filepath.Join(name, "*.rules.yml"))
@@ -92,14 +103,26 @@ type reader struct {
 }
 
 func newReader() *reader {
-	return &reader{set: &Set{Lists: map[string]*List{}, Intervals: map[string]Interval{}, places: map[*Rule]map[string]Pos{}, keywords: map[*Leaf]bool{}}, seen: map[string]Pos{}}
+	return &reader{
+		set: &Set{
+			Lists:     map[string]*List{},
+			Intervals: map[string]Interval{},
+			places:    map[*Rule]map[string]Pos{},
+			keywords:  map[*Leaf]bool{},
+		},
+		seen: map[string]Pos{},
+	}
 }
 
 func (r *reader) finish() (*Set, error) {
 	r.resolveNames()
 	if len(r.errs) > 0 {
 		slices.SortStableFunc(r.errs, func(a, b *Error) int {
-			return cmp.Or(cmp.Compare(slices.Index(r.files, a.Pos.File), slices.Index(r.files, b.Pos.File)), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+			return cmp.Or(
+				cmp.Compare(slices.Index(r.files, a.Pos.File), slices.Index(r.files, b.Pos.File)),
+				cmp.Compare(a.Pos.Line, b.Pos.Line),
+				cmp.Compare(a.Pos.Column, b.Pos.Column),
+			)
 		})
 		return nil, r.errs
 	}
@@ -109,7 +132,10 @@ func (r *reader) finish() (*Set, error) {
 func (r *reader) pos(n *yaml.Node) Pos { return Pos{r.file, n.Line, n.Column} }
 
 func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
-	r.errs = append(r.errs, &Error{Pos: r.pos(n), Problem: fmt.Sprintf(format, args...), Hint: hint})
+	r.errs = append(
+		r.errs,
+		&Error{Pos: r.pos(n), Problem: fmt.Sprintf(format, args...), Hint: hint},
+	)
 }
 
 // inherited are the settings that a file gives to its groups, and a group to its rules.
@@ -118,14 +144,21 @@ var inherited = []string{"source", "lateness", "window", "samples", "labels", "l
 func (r *reader) read(file string, data []byte) {
 	r.file, r.files = file, append(r.files, file)
 	if len(data) > maxFile {
-		r.errs = append(r.errs, &Error{Pos: Pos{File: file}, Problem: "file is larger than 4 MiB", Hint: "split it"})
+		r.errs = append(
+			r.errs,
+			&Error{Pos: Pos{File: file}, Problem: "file is larger than 4 MiB", Hint: "split it"},
+		)
 		return
 	}
 	root := r.parse(data)
 	if root == nil {
 		return
 	}
-	top := r.mapping(root, append([]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"}, inherited...)...)
+	top := r.mapping(
+		root,
+		append(
+			[]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"},
+			inherited...)...)
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
@@ -133,7 +166,14 @@ func (r *reader) read(file string, data []byte) {
 	r.lists(top["lists"])
 	r.suppressions(top["suppressions"])
 	r.sequence(top["tests"]) // which ruletest reads
-	base := r.inherit(top, Rule{Window: 5 * time.Minute, Lateness: 10 * time.Second, Samples: Samples{First: 1, Last: 1}})
+	base := r.inherit(
+		top,
+		Rule{
+			Window:   5 * time.Minute,
+			Lateness: 10 * time.Second,
+			Samples:  Samples{First: 1, Last: 1},
+		},
+	)
 	for _, g := range r.sequence(top["groups"]) {
 		r.group(g, base)
 	}
@@ -161,17 +201,23 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	return v
 }
 
-// limit reads how many groups a rule may have. None is no rule, and whoever writes 0 may as well mean that there is no limit, which nobody can keep.
+// limit reads how many groups a rule may have. None is no rule, and whoever writes 0 may as well
+// mean that there is no limit, which nobody can keep.
 func (r *reader) limit(n *yaml.Node) int {
 	before := len(r.errs)
 	v := r.number(n, 10_000)
 	if v == 0 && len(r.errs) == before {
-		r.fail(n, "write how many groups it may have at most, or leave limit out for 10,000", "limit is 0, so the rule could have no group")
+		r.fail(
+			n,
+			"write how many groups it may have at most, or leave limit out for 10,000",
+			"limit is 0, so the rule could have no group",
+		)
 	}
 	return v
 }
 
-// inherit reads the settings that are inherited. Labels and ignored lints are added to those of base.
+// inherit reads the settings that are inherited. Labels and ignored lints are added to those of
+// base.
 func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if n := m["source"]; n != nil {
 		names := []*yaml.Node{n}
@@ -196,7 +242,11 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	}
 	if s := m["samples"]; s != nil {
 		v := r.mapping(s, "first", "last", "fields")
-		base.Samples = Samples{r.number(v["first"], base.Samples.First), r.number(v["last"], base.Samples.Last), canonical(r.texts(v["fields"]))}
+		base.Samples = Samples{
+			r.number(v["first"], base.Samples.First),
+			r.number(v["last"], base.Samples.Last),
+			canonical(r.texts(v["fields"])),
+		}
 	}
 	labels := maps.Clone(base.Labels)
 	if labels == nil {
@@ -208,7 +258,12 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	base.LintIgnore = slices.Clone(base.LintIgnore)
 	for _, n := range r.sequence(m["lint_ignore"]) {
 		if name := r.text(n); !slices.Contains(Lints(), name) {
-			r.fail(n, suggest(name, Lints(), "known are "+strings.Join(Lints(), ", ")), "unknown lint %q", name)
+			r.fail(
+				n,
+				suggest(name, Lints(), "known are "+strings.Join(Lints(), ", ")),
+				"unknown lint %q",
+				name,
+			)
 		} else {
 			base.LintIgnore = append(base.LintIgnore, name)
 		}
@@ -227,8 +282,32 @@ func (r *reader) group(n *yaml.Node, base Rule) {
 	}
 }
 
-var ruleKeys = append([]string{"alert", "record", "uid", "match", "when", "every", "by", "sequence", "within", "for", "keep_firing_for", "resolve", "levels",
-	"active", "suppressed_by", "expect", "learn", "remember", "mode", "top", "limit", "annotations"}, inherited...)
+var ruleKeys = append(
+	[]string{
+		"alert",
+		"record",
+		"uid",
+		"match",
+		"when",
+		"every",
+		"by",
+		"sequence",
+		"within",
+		"for",
+		"keep_firing_for",
+		"resolve",
+		"levels",
+		"active",
+		"suppressed_by",
+		"expect",
+		"learn",
+		"remember",
+		"mode",
+		"top",
+		"limit",
+		"annotations",
+	},
+	inherited...)
 
 // rule reads one rule, key by key, and keeps it if there was no mistake.
 func (r *reader) rule(n *yaml.Node, base Rule) {
@@ -244,12 +323,27 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 		rule.When, rule.WhenText = r.condition(m["when"], rule.Record)
 	}
 	rule.Sequence, rule.Within = r.steps(m["sequence"]), r.duration(m["within"], 0)
-	rule.Every, rule.For, rule.KeepFiringFor = r.duration(m["every"], 0), r.duration(m["for"], 0), r.duration(m["keep_firing_for"], 0)
+	rule.Every, rule.For, rule.KeepFiringFor = r.duration(
+		m["every"],
+		0,
+	), r.duration(
+		m["for"],
+		0,
+	), r.duration(
+		m["keep_firing_for"],
+		0,
+	)
 	rule.Learn, rule.Remember = r.duration(m["learn"], 0), r.duration(m["remember"], 0)
 	rule.By = r.labels(m["by"])
 	rule.Resolve = r.resolve(m["resolve"])
 	rule.Levels = r.levels(m["levels"], rule.When)
-	rule.Active, rule.SuppressedBy, rule.Expect = r.active(m["active"]), r.suppressedBy(m["suppressed_by"]), r.expect(m["expect"])
+	rule.Active, rule.SuppressedBy, rule.Expect = r.active(
+		m["active"],
+	), r.suppressedBy(
+		m["suppressed_by"],
+	), r.expect(
+		m["expect"],
+	)
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
 		if rule.Mode = Mode(r.text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
@@ -266,7 +360,8 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	}
 }
 
-// name reads what a rule is called; tell is false when its keys could not be read, so that the name may be among them.
+// name reads what a rule is called; tell is false when its keys could not be read, so that the name
+// may be among them.
 func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bool) {
 	rule.Name = r.text(m["alert"])
 	if m["record"] != nil {
@@ -291,12 +386,37 @@ func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 			r.fail(m[key], hint, "%s", problem)
 		}
 	}
-	f(rule.Every > rule.Window, "every", "every is longer than the window, so logs between two windows would be missed", "")
+	f(
+		rule.Every > rule.Window,
+		"every",
+		"every is longer than the window, so logs between two windows would be missed",
+		"",
+	)
 	f(m["within"] == nil, "sequence", "sequence has no within", "add within: 5m beside it")
-	f(m["sequence"] == nil, "within", "within has no sequence", "the length of a window is written window: 5m")
-	f(m["when"] != nil, "sequence", "a rule has either when or sequence", "make two rules of it, and join them with firing(Name)")
-	f(m["when"] == nil && !rule.Record, "levels", "levels need a when whose number they judge", "add when: count() > 0")
-	f(len(rule.By) != 1, "expect", "expect needs a rule with one label in by, whose values the list holds", "add by: [host]")
+	f(
+		m["sequence"] == nil,
+		"within",
+		"within has no sequence",
+		"the length of a window is written window: 5m",
+	)
+	f(
+		m["when"] != nil,
+		"sequence",
+		"a rule has either when or sequence",
+		"make two rules of it, and join them with firing(Name)",
+	)
+	f(
+		m["when"] == nil && !rule.Record,
+		"levels",
+		"levels need a when whose number they judge",
+		"add when: count() > 0",
+	)
+	f(
+		len(rule.By) != 1,
+		"expect",
+		"expect needs a rule with one label in by, whose values the list holds",
+		"add by: [host]",
+	)
 	if !rule.Record {
 		return
 	}
@@ -332,7 +452,10 @@ func (r *reader) labels(n *yaml.Node) []Label {
 		if !given {
 			fields = name
 		}
-		l := Label{strings.TrimSpace(name), canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|"))}
+		l := Label{
+			strings.TrimSpace(name),
+			canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|")),
+		}
 		if l.Name == "" || slices.Contains(l.Fields, "") {
 			r.fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)
 		}
@@ -363,7 +486,11 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 	}
 	m := r.mapping(n, "when", "match", "or_after")
 	if len(n.Content) == 0 {
-		r.fail(n, "write 1h, a query, {when: ...}, {match: ..., or_after: 30m} or manual", "resolve is empty")
+		r.fail(
+			n,
+			"write 1h, a query, {when: ...}, {match: ..., or_after: 30m} or manual",
+			"resolve is empty",
+		)
 	}
 	if m["when"] != nil {
 		res.When, _ = r.condition(m["when"], false)
@@ -387,7 +514,8 @@ func (r *reader) templates(n *yaml.Node) {
 	}
 }
 
-// stubs are the names of the functions that templates may call; whoever executes them brings the functions.
+// stubs are the names of the functions that templates may call; whoever executes them brings the
+// functions.
 var stubs = func() template.FuncMap {
 	m := template.FuncMap{}
 	for _, name := range []string{"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower", "title", "join"} {
@@ -443,7 +571,8 @@ func (r *reader) syntax(n *yaml.Node, err error) {
 	r.errs = append(r.errs, &Error{r.inside(n, e.at), e.problem, e.hint})
 }
 
-// inside is the place of a byte of a scalar. In a block, or one with escapes, it is the place of the scalar or close to it.
+// inside is the place of a byte of a scalar. In a block, or one with escapes, it is the place of
+// the scalar or close to it.
 func (r *reader) inside(n *yaml.Node, at int) Pos {
 	pos := r.pos(n)
 	switch {

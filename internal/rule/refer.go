@@ -41,7 +41,14 @@ func (r *reader) resolveNames() {
 			}
 		}
 		if !slices.Contains(known, ref.name) {
-			r.errs = append(r.errs, &Error{ref.pos, fmt.Sprintf("%s %q is not defined", ref.kind, ref.name), suggest(ref.name, known, "")})
+			r.errs = append(
+				r.errs,
+				&Error{
+					ref.pos,
+					fmt.Sprintf("%s %q is not defined", ref.kind, ref.name),
+					suggest(ref.name, known, ""),
+				},
+			)
 		}
 	}
 }
@@ -50,7 +57,10 @@ func (r *reader) resolveNames() {
 type interval []timeinterval.TimeInterval
 
 func (i interval) Contains(t time.Time) bool {
-	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool { return one.ContainsTime(t) })
+	return slices.ContainsFunc(
+		i,
+		func(one timeinterval.TimeInterval) bool { return one.ContainsTime(t) },
+	)
 }
 
 // intervals reads time_intervals, which are written as in Alertmanager's configuration.
@@ -91,9 +101,17 @@ func (r *reader) active(n *yaml.Node) (list []Activity) {
 func (r *reader) steps(n *yaml.Node) (steps []Step) {
 	for _, m := range r.sequence(n) {
 		v := r.mapping(m, "match", "times", "not", "within")
-		s := Step{Times: r.number(v["times"], 1), Within: r.duration(v["within"], 0), Not: v["not"] != nil}
+		s := Step{
+			Times:  r.number(v["times"], 1),
+			Within: r.duration(v["within"], 0),
+			Not:    v["not"] != nil,
+		}
 		if s.Times == 0 || s.Not && v["times"] != nil {
-			r.fail(v["times"], "leave times out", "a step has to happen at least once, and what must not happen is not counted")
+			r.fail(
+				v["times"],
+				"leave times out",
+				"a step has to happen at least once, and what must not happen is not counted",
+			)
 		}
 		if s.Not && len(steps) == 0 {
 			r.fail(v["not"], "begin with match", "a sequence begins with something that happens")
@@ -125,7 +143,8 @@ func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 		c, err := ParseCondition("0 " + r.text(m))
 		b, _ := c.(*Binary)
 		if b != nil {
-			if limit, ok := b.Right.(*Number); ok && err == nil && strings.Contains("<= >= == !=", b.Op) {
+			if limit, ok := b.Right.(*Number); ok && err == nil &&
+				strings.Contains("<= >= == !=", b.Op) {
 				if ofField(leftSide(when)) {
 					limit = fieldUnit(limit)
 				}
@@ -166,12 +185,21 @@ func (r *reader) expect(n *yaml.Node) string {
 func (r *reader) suppressions(n *yaml.Node) {
 	for _, m := range r.sequence(n) {
 		v := r.mapping(m, "name", "start", "end", "by", "max", "after")
-		s := &Suppression{Name: r.text(v["name"]), By: r.labels(v["by"]), Max: r.duration(v["max"], 0), After: r.duration(v["after"], 0), Pos: r.pos(m)}
+		s := &Suppression{
+			Name:  r.text(v["name"]),
+			By:    r.labels(v["by"]),
+			Max:   r.duration(v["max"], 0),
+			After: r.duration(v["after"], 0),
+			Pos:   r.pos(m),
+		}
 		if s.Name == "" || v["start"] == nil || v["end"] == nil || s.Max == 0 {
 			r.fail(m, "", "a suppression needs name, start, end and max")
 			continue
 		}
-		if slices.ContainsFunc(r.set.Suppressions, func(other *Suppression) bool { return other.Name == s.Name }) {
+		if slices.ContainsFunc(
+			r.set.Suppressions,
+			func(other *Suppression) bool { return other.Name == s.Name },
+		) {
 			r.fail(m, "rename one", "suppression %q is defined twice", s.Name)
 		}
 		s.Start, _ = r.query(v["start"])

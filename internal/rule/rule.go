@@ -1,4 +1,5 @@
-// Package rule reads rules: what to match, when matches amount to an alert, and what the alert says.
+// Package rule reads rules: what to match, when matches amount to an alert, and what the alert
+// says.
 package rule
 
 import "time"
@@ -10,8 +11,9 @@ type Set struct {
 	Lists        map[string]*List
 	Intervals    map[string]Interval
 
-	places   map[*Rule]map[string]Pos // where the values of a rule's keys stand
-	keywords map[*Leaf]bool           // the leaves that are texts of lists, which may have been meant as queries
+	places map[*Rule]map[string]Pos // where the values of a rule's keys stand
+	// the leaves that are texts of lists, which may have been meant as queries
+	keywords map[*Leaf]bool
 }
 
 // Rule is one alert or record rule.
@@ -46,9 +48,10 @@ type Rule struct {
 	Top           []string // canonical paths
 	Limit         int      // groups; 10,000 by default
 	Labels        map[string]string
-	LintIgnore    []string          // lints that are not to speak of this rule
-	Annotations   map[string]string // Go templates, parsed when read, so that execution alone can fail
-	Pos           Pos
+	LintIgnore    []string // lints that are not to speak of this rule
+	// Go templates, parsed when read, so that execution alone can fail
+	Annotations map[string]string
+	Pos         Pos
 }
 
 // ID is the rule's identity in alerts, state and metrics.
@@ -59,7 +62,8 @@ func (r *Rule) ID() string {
 	return r.Group + "/" + r.Name
 }
 
-// Label is one member of a group key: the alert label, and the fields that may hold its value; the first present one wins.
+// Label is one member of a group key: the alert label, and the fields that may hold its value; the
+// first present one wins.
 type Label struct {
 	Name   string
 	Fields []string
@@ -81,7 +85,8 @@ type Resolve struct {
 	Manual bool
 }
 
-// Level is a severity that an alert has while its value satisfies Op Value. The last level that holds wins.
+// Level is a severity that an alert has while its value satisfies Op Value. The last level that
+// holds wins.
 type Level struct {
 	Severity string
 	Op       string

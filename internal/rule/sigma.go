@@ -11,9 +11,23 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-var modifiers = []string{"contains", "startswith", "endswith", "all", "re", "cidr", "cased", "exists", "gt", "gte", "lt", "lte"}
+var modifiers = []string{
+	"contains",
+	"startswith",
+	"endswith",
+	"all",
+	"re",
+	"cidr",
+	"cased",
+	"exists",
+	"gt",
+	"gte",
+	"lt",
+	"lte",
+}
 
-// alternatives reads a list, one of whose members must hold, as in Sigma: each is a mapping of fields, or a keyword, a text that must occur.
+// alternatives reads a list, one of whose members must hold, as in Sigma: each is a mapping of
+// fields, or a keyword, a text that must occur.
 func (r *reader) alternatives(n *yaml.Node) Query {
 	if len(n.Content) == 0 {
 		r.fail(n, "leave the key out to match every log", "match is empty")
@@ -35,7 +49,11 @@ func (r *reader) alternatives(n *yaml.Node) Query {
 // keyword reads a text that must occur, with wildcards; nil when it was reported.
 func (r *reader) keyword(n *yaml.Node) Query {
 	if n.Kind != yaml.ScalarNode {
-		r.fail(n, "write texts, and mappings of fields, one below the other", "a list of lists is no query")
+		r.fail(
+			n,
+			"write texts, and mappings of fields, one below the other",
+			"a list of lists is no query",
+		)
 		return nil
 	}
 	if !r.whole(n, "write a text that must occur") {
@@ -47,7 +65,8 @@ func (r *reader) keyword(n *yaml.Node) Query {
 	return leaf
 }
 
-// sigma reads a mapping of field|modifier to a value or a list of values, as in Sigma: all fields must hold, and one of each list.
+// sigma reads a mapping of field|modifier to a value or a list of values, as in Sigma: all fields
+// must hold, and one of each list.
 func (r *reader) sigma(n *yaml.Node) Query {
 	and := &And{}
 	values := r.mapping(n)
@@ -59,14 +78,20 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		if value == nil {
 			continue // reported
 		}
-		if value.Tag == "!!null" && value.Value == "" && strings.ContainsAny(key.Value, ": <>=\"()") {
+		if value.Tag == "!!null" && value.Value == "" &&
+			strings.ContainsAny(key.Value, ": <>=\"()") {
 			r.fail(key, quoteHint, "YAML takes the braces for a mapping, and this text for its key")
 			continue
 		}
 		parts := strings.Split(key.Value, "|")
 		for _, mod := range parts[1:] {
 			if !slices.Contains(modifiers, mod) {
-				r.fail(key, suggest(mod, modifiers, "known are "+strings.Join(modifiers, ", ")), "unknown modifier %q", mod)
+				r.fail(
+					key,
+					suggest(mod, modifiers, "known are "+strings.Join(modifiers, ", ")),
+					"unknown modifier %q",
+					mod,
+				)
 			}
 		}
 		members := []*yaml.Node{value}
@@ -75,7 +100,8 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		}
 		var of []Query
 		for _, m := range members {
-			if parts[0] == "" && len(parts) <= 2 && (len(parts) == 1 || parts[1] == "all") { // '|all': [keywords]
+			// '|all': [keywords]
+			if parts[0] == "" && len(parts) <= 2 && (len(parts) == 1 || parts[1] == "all") {
 				if q := r.keyword(m); q != nil {
 					of = append(of, q)
 				}
@@ -146,7 +172,12 @@ func (r *reader) modified(leaf *Leaf, mods []string, n *yaml.Node) Query {
 			}
 			return leaf
 		case "gt", "gte", "lt", "lte":
-			q, err := compareLeaf(leaf, map[string]string{"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[mod], text, 0)
+			q, err := compareLeaf(
+				leaf,
+				map[string]string{"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}[mod],
+				text,
+				0,
+			)
 			if err != nil {
 				r.syntax(n, err)
 				return nil

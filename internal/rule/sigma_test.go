@@ -2,11 +2,15 @@ package rule
 
 import "testing"
 
-// A map and a list of them are other spellings of a query: all fields of a map must hold, and one member of a list.
+// A map and a list of them are other spellings of a query: all fields of a map must hold, and one
+// member of a list.
 func TestMapsAndLists(t *testing.T) {
 	f := func(match, query string) {
 		t.Helper()
-		set, err := Read("a.yml", []byte("groups: [{name: g, rules: [{alert: A, match: "+match+"}]}] # a comment"))
+		set, err := Read(
+			"a.yml",
+			[]byte("groups: [{name: g, rules: [{alert: A, match: "+match+"}]}] # a comment"),
+		)
 		if err != nil {
 			t.Errorf("%s: %s", match, err)
 			return
@@ -20,7 +24,10 @@ func TestMapsAndLists(t *testing.T) {
 		}
 	}
 	f("{service: pay, level: [ERROR, FATAL]}", "service:pay level:(ERROR or FATAL)")
-	f("[{service: pay, path|startswith: /a}, {service: cart}]", "(service:pay path:/a*) or service:cart")
+	f(
+		"[{service: pay, path|startswith: /a}, {service: cart}]",
+		"(service:pay path:/a*) or service:cart",
+	)
 	f("[{service: [pay, cart]}]", "service:pay or service:cart")
 	f("[connection refused, time*out, x]", `"connection refused" or time*out or x`)
 	f("['a:b', '@x', '1..2']", `"a:b" or "@x" or "1..2"`)

@@ -6,9 +6,10 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Spread returns the rules whose groups may have logs on several partitions, when logs are put on partitions by the fields of a key: those that do not group by all
-// of these fields, those that look at other alerts or at suppressions that do not, and
-// those that expect keys: a key of which no log was ever seen is on no partition. Without a record key every rule is.
+// Spread returns the rules whose groups may have logs on several partitions, when logs are put on
+// partitions by the fields of a key: those that do not group by all of these fields, those that
+// look at other alerts or at suppressions that do not, and those that expect keys: a key of which
+// no log was ever seen is on no partition. Without a record key every rule is.
 func (s *Set) Spread(key []string) []*Rule {
 	muted := map[string]bool{}
 	for _, m := range s.Suppressions {
@@ -16,7 +17,8 @@ func (s *Set) Spread(key []string) []*Rule {
 	}
 	var spread []*Rule
 	for _, r := range s.Rules {
-		if r.Mode != Off && (!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
+		if r.Mode != Off &&
+			(!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
 			spread = append(spread, r)
 		}
 	}
@@ -27,7 +29,10 @@ func (s *Set) Spread(key []string) []*Rule {
 func covers(by []Label, key []string) bool {
 	for _, field := range key {
 		field = decode.Canonical(field)
-		if !slices.ContainsFunc(by, func(l Label) bool { return len(l.Fields) == 1 && l.Fields[0] == field }) {
+		if !slices.ContainsFunc(
+			by,
+			func(l Label) bool { return len(l.Fields) == 1 && l.Fields[0] == field },
+		) {
 			return false
 		}
 	}

@@ -8,7 +8,8 @@ type Use struct {
 	Pos    Pos
 }
 
-// Uses are the fields that a rule asks of logs, each where it stands first. What every log has is not among them: its time, its text and the whole of it.
+// Uses are the fields that a rule asks of logs, each where it stands first. What every log has is
+// not among them: its time, its text and the whole of it.
 func (s *Set) Uses(r *Rule) []Use {
 	u := uses{}
 	u.query(r.Match, s.Place(r, "match"))
@@ -26,7 +27,8 @@ func (s *Set) Uses(r *Rule) []Use {
 	return u.list
 }
 
-// Wanted are the comparisons that help logs to match: those of match and of the steps of a sequence, but for what is negated.
+// Wanted are the comparisons that help logs to match: those of match and of the steps of a
+// sequence, but for what is negated.
 func Wanted(r *Rule) (list []*Leaf) {
 	var walk func(q Query)
 	walk = func(q Query) {
@@ -59,7 +61,10 @@ func (u *uses) add(pos Pos, fields ...string) {
 			return
 		}
 	}
-	if !slices.ContainsFunc(u.list, func(other Use) bool { return slices.Equal(other.Fields, fields) }) {
+	if !slices.ContainsFunc(
+		u.list,
+		func(other Use) bool { return slices.Equal(other.Fields, fields) },
+	) {
 		u.list = append(u.list, Use{fields, pos})
 	}
 }

@@ -11,8 +11,9 @@ import (
 
 const quoteHint = "wrap the whole query in single quotes"
 
-// parse reads the text of a file as YAML. What YAML cannot read because a query was not quoted is reported at its place; the rest of the file is read as if it
-// had been, so that its other mistakes are found as well.
+// parse reads the text of a file as YAML. What YAML cannot read because a query was not quoted is
+// reported at its place; the rest of the file is read as if it had been, so that its other mistakes
+// are found as well.
 func (r *reader) parse(data []byte) *yaml.Node {
 	var doc yaml.Node
 	err := yaml.Unmarshal(data, &doc)
@@ -54,7 +55,8 @@ var (
 	quotedWhole = regexp.MustCompile(`^("([^"\\]|\\.)*"|'([^']|'')*')\s*(#.*)?$`)
 )
 
-// quoteQueries puts single quotes around the queries that stand on lines of their own and that YAML does not read as texts, and says where they stand.
+// quoteQueries puts single quotes around the queries that stand on lines of their own and that YAML
+// does not read as texts, and says where they stand.
 func quoteQueries(text string) (string, []Pos) {
 	lines := strings.Split(text, "\n")
 	var places []Pos
@@ -172,13 +174,19 @@ func (r *reader) pairs(n *yaml.Node) map[string]string {
 	return pairs
 }
 
-// whole reports a scalar that is empty, with the given hint, or of which YAML has silently taken a part away.
+// whole reports a scalar that is empty, with the given hint, or of which YAML has silently taken a
+// part away.
 func (r *reader) whole(n *yaml.Node, hint string) bool {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 		r.fail(n, quoteHint, "a text is expected here")
 	case n.Style == 0 && n.LineComment != "":
-		r.fail(n, quoteHint+", or put the comment on its own line", "YAML takes %q for a comment", n.LineComment)
+		r.fail(
+			n,
+			quoteHint+", or put the comment on its own line",
+			"YAML takes %q for a comment",
+			n.LineComment,
+		)
 	case strings.TrimSpace(n.Value) == "":
 		r.fail(n, hint, "the text is empty")
 	default:

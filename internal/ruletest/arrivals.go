@@ -16,7 +16,8 @@ type arrival struct {
 	record models.Record
 }
 
-// arrivals are the records of a test in the order in which they arrive, each partition with offsets from 0.
+// arrivals are the records of a test in the order in which they arrive, each partition with offsets
+// from 0.
 func (t *Test) arrivals() ([]arrival, error) {
 	var list []arrival
 	for i := range t.Logs {
@@ -25,12 +26,22 @@ func (t *Test) arrivals() ([]arrival, error) {
 			event := t.Start.Add(time.Duration(l.At) + time.Duration(n)*time.Duration(l.Every))
 			value, err := l.value(event)
 			if err != nil {
-				return nil, fmt.Errorf("log %d of test %q cannot be written as JSON: %w", i+1, t.Name, err)
+				return nil, fmt.Errorf(
+					"log %d of test %q cannot be written as JSON: %w",
+					i+1,
+					t.Name,
+					err,
+				)
 			}
 			list = append(list, arrival{
-				at:     event.Add(time.Duration(l.Delay)),
-				event:  event,
-				record: models.Record{Topic: l.Topic, Partition: l.Partition, Timestamp: event, Value: value},
+				at:    event.Add(time.Duration(l.Delay)),
+				event: event,
+				record: models.Record{
+					Topic:     l.Topic,
+					Partition: l.Partition,
+					Timestamp: event,
+					Value:     value,
+				},
 			})
 		}
 	}
@@ -38,8 +49,8 @@ func (t *Test) arrivals() ([]arrival, error) {
 	return list, nil
 }
 
-// shuffled delays each record at random, so that none comes later than the lateness after its event time. Records that a script makes later than that stay
-// where they are.
+// shuffled delays each record at random, so that none comes later than the lateness after its event
+// time. Records that a script makes later than that stay where they are.
 func shuffled(list []arrival, lateness time.Duration, rng *rand.Rand) []arrival {
 	list = slices.Clone(list)
 	for i := range list {

@@ -15,12 +15,15 @@ import (
 // chunk is how many records are scanned at once.
 const chunk = 512
 
-// Backtest evaluates records as a catch-up would, with time that follows the data alone, and returns what the rules would have raised. At the end of the
-// records time stands at the newest log: what the rules would have decided after it is not known.
+// Backtest evaluates records as a catch-up would, with time that follows the data alone, and
+// returns what the rules would have raised. At the end of the records time stands at the newest
+// log: what the rules would have decided after it is not known.
 //
-// The records of a file have no times of their own but those of their logs, so the time of a record is that of its first log, unless it lies in the future of the
-// file; a record whose logs have none has the time of the one before, and those at the beginning that of the first one that has. A file whose logs are mostly from
-// its future was written by a clock that differs from theirs, and they are believed. The records of a topic have offsets and times, and keep them.
+// The records of a file have no times of their own but those of their logs, so the time of a record
+// is that of its first log, unless it lies in the future of the file; a record whose logs have none
+// has the time of the one before, and those at the beginning that of the first one that has. A file
+// whose logs are mostly from its future was written by a clock that differs from theirs, and they
+// are believed. The records of a topic have offsets and times, and keep them.
 type Backtest struct {
 	Factory  Factory
 	Rules    []string                           // IDs of the rules to report on
@@ -28,18 +31,29 @@ type Backtest struct {
 	Rejected func(error)                        // is told what could not be read
 	Progress func(records int, until time.Time) // is called every 100,000 records
 
-	// Partitions are those of a topic, as they begin (Next) and end (End); nil for a file. Time does not pass any of them before its records were read.
+	// Partitions are those of a topic, as they begin (Next) and end (End); nil for a file. Time
+	// does not pass any of them before its records were read.
 	Partitions []models.Progress
 }
 
 // Run evaluates the records. When ctx ends before they do, the report says so.
-func (b Backtest) Run(ctx context.Context, samples iter.Seq2[decode.Sample, error]) (*Report, error) {
+func (b Backtest) Run(
+	ctx context.Context,
+	samples iter.Seq2[decode.Sample, error],
+) (*Report, error) {
 	decoder, err := decode.New(b.Decode, decode.NewFields())
 	if err != nil {
 		return nil, err
 	}
-	r := &backtestRun{Backtest: b, decoder: decoder, partitions: make(map[models.Partition]*models.Progress), offsets: make(map[models.Partition]int64)}
-	r.engine, err = b.Factory.New(func(a models.Alert) { r.report.Alerts = append(r.report.Alerts, a) })
+	r := &backtestRun{
+		Backtest:   b,
+		decoder:    decoder,
+		partitions: make(map[models.Partition]*models.Progress),
+		offsets:    make(map[models.Partition]int64),
+	}
+	r.engine, err = b.Factory.New(
+		func(a models.Alert) { r.report.Alerts = append(r.report.Alerts, a) },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -67,12 +81,13 @@ func (b Backtest) Run(ctx context.Context, samples iter.Seq2[decode.Sample, erro
 // backtestRun is one run of a backtest.
 type backtestRun struct {
 	Backtest
-	engine     Engine
-	scanner    models.Scanner
-	decoder    *decode.Decoder
-	opening    []decode.Sample // of a file, held back until there are enough to tell its time
-	opened     bool
-	clock      time.Time       // that of the file, if its logs belie the one that it was said to have
+	engine  Engine
+	scanner models.Scanner
+	decoder *decode.Decoder
+	opening []decode.Sample // of a file, held back until there are enough to tell its time
+	opened  bool
+	// that of the file, if its logs belie the one that it was said to have
+	clock      time.Time
 	batch      []models.Record // of one partition, not scanned yet
 	last       time.Time       // of the last record
 	now        time.Time       // of the newest record
@@ -97,7 +112,8 @@ func (r *backtestRun) take(s decode.Sample) {
 	}
 }
 
-// open finds out what time it was when the file began, and evaluates the records that waited for that.
+// open finds out what time it was when the file began, and evaluates the records that waited for
+// that.
 func (r *backtestRun) open() {
 	if r.opened {
 		return
@@ -127,7 +143,8 @@ func (r *backtestRun) open() {
 
 // ownTimes are the times that the logs of a record have of their own, whatever they are.
 func (r *backtestRun) ownTimes(record models.Record) (times []time.Time) {
-	record.Timestamp = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) // so that none is taken to be from its future
+	// so that none is taken to be from its future
+	record.Timestamp = time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)
 	r.decoder.Decode(&record, func(l *decode.Log) {
 		if l.TimeSource() != "kafka" {
 			times = append(times, time.Unix(0, l.Time()).UTC())
@@ -146,7 +163,8 @@ func (r *backtestRun) add(s decode.Sample) {
 		s.Offset = r.offsets[p]
 		r.offsets[p]++
 	}
-	if n := len(r.batch); n == chunk || n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
+	if n := len(r.batch); n == chunk ||
+		n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
 		r.apply()
 	}
 	r.batch = append(r.batch, s.Record)
@@ -194,7 +212,9 @@ func (r *backtestRun) apply() {
 	r.report.Logs += scan.Logs()
 	for _, rejection := range scan.Rejected() {
 		record := r.batch[rejection.Record]
-		r.reject(fmt.Errorf("record %d: %s: %s", record.Offset+1, rejection.Reason, rejection.Detail))
+		r.reject(
+			fmt.Errorf("record %d: %s: %s", record.Offset+1, rejection.Reason, rejection.Detail),
+		)
 	}
 	r.engine.Apply(scan)
 	last := r.batch[len(r.batch)-1]
@@ -204,7 +224,8 @@ func (r *backtestRun) apply() {
 	}
 	r.partitions[p].Next = last.Offset + 1
 	if r.Partitions == nil {
-		r.partitions[p].End = last.Offset + 2 // there is more to come, as far as the engine knows: so its time follows the logs
+		// there is more to come, as far as the engine knows: so its time follows the logs
+		r.partitions[p].End = last.Offset + 2
 	}
 	if last.Timestamp.After(r.now) {
 		r.now = last.Timestamp

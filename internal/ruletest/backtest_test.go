@@ -18,8 +18,19 @@ import (
 func backtestOf(t *testing.T, f Factory, lines string) *Report {
 	t.Helper()
 	var rejected []error
-	b := Backtest{Factory: f, Rules: []string{"shop/Quiet", "shop/Errors"}, Rejected: func(err error) { rejected = append(rejected, err) }}
-	r, err := b.Run(context.Background(), decode.Read(strings.NewReader(lines), "lines", decode.ReadOptions{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}))
+	b := Backtest{
+		Factory:  f,
+		Rules:    []string{"shop/Quiet", "shop/Errors"},
+		Rejected: func(err error) { rejected = append(rejected, err) },
+	}
+	r, err := b.Run(
+		context.Background(),
+		decode.Read(
+			strings.NewReader(lines),
+			"lines",
+			decode.ReadOptions{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +43,12 @@ func backtestOf(t *testing.T, f Factory, lines string) *Report {
 func errorLines(service string, start time.Time, every time.Duration, n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(&b, `{"timestamp":%q,"service":%q,"level":"ERROR","message":"boom"}`+"\n", start.Add(time.Duration(i)*every).Format(time.RFC3339Nano), service)
+		fmt.Fprintf(
+			&b,
+			`{"timestamp":%q,"service":%q,"level":"ERROR","message":"boom"}`+"\n",
+			start.Add(time.Duration(i)*every).Format(time.RFC3339Nano),
+			service,
+		)
 	}
 	return b.String()
 }
@@ -40,7 +56,22 @@ func errorLines(service string, start time.Time, every time.Duration, n int) str
 var monday = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 func TestABacktestShowsWhatTheRulesWouldHaveRaised(t *testing.T) {
-	lines := errorLines("a", monday, time.Second, 15) + errorLines("b", monday.Add(time.Hour), time.Second, 11) + errorLines("a", monday.Add(2*time.Hour), time.Second, 12) + "\n"
+	lines := errorLines(
+		"a",
+		monday,
+		time.Second,
+		15,
+	) + errorLines(
+		"b",
+		monday.Add(time.Hour),
+		time.Second,
+		11,
+	) + errorLines(
+		"a",
+		monday.Add(2*time.Hour),
+		time.Second,
+		12,
+	) + "\n"
 	r := backtestOf(t, counting(sound), lines)
 	var table bytes.Buffer
 	if err := r.Write(&table); err != nil {
@@ -94,14 +125,35 @@ func TestABacktestEndsWhenItIsInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	b := Backtest{Factory: counting(sound), Rejected: func(error) {}}
-	r, err := b.Run(ctx, decode.Read(strings.NewReader(errorLines("a", monday, time.Second, 11)), "lines", decode.ReadOptions{Time: monday.AddDate(1, 0, 0)}))
+	r, err := b.Run(
+		ctx,
+		decode.Read(
+			strings.NewReader(errorLines("a", monday, time.Second, 11)),
+			"lines",
+			decode.ReadOptions{Time: monday.AddDate(1, 0, 0)},
+		),
+	)
 	if err != nil || !r.Truncated || r.Records != 1 {
 		t.Errorf("report %+v, %v", r, err)
 	}
 }
 
 func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
-	r := backtestOf(t, counting(sound), errorLines("a", monday, time.Second, 2)+errorLines("a", monday.AddDate(50, 0, 0), time.Second, 1))
+	r := backtestOf(
+		t,
+		counting(sound),
+		errorLines(
+			"a",
+			monday,
+			time.Second,
+			2,
+		)+errorLines(
+			"a",
+			monday.AddDate(50, 0, 0),
+			time.Second,
+			1,
+		),
+	)
 	if got := r.Span(); got != time.Second {
 		t.Errorf("span %s", got)
 	}
@@ -109,15 +161,32 @@ func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
 
 func TestADiffShowsWhatAChangeOfRulesAddsAndRemoves(t *testing.T) {
 	at := func(minute int, state models.AlertState) Transition {
-		return Transition{Rule: "r", State: state, At: monday.Add(time.Duration(minute) * time.Minute)}
+		return Transition{
+			Rule:  "r",
+			State: state,
+			At:    monday.Add(time.Duration(minute) * time.Minute),
+		}
 	}
-	before := []Transition{at(1, models.AlertFiring), at(2, models.AlertResolved), at(3, models.AlertFiring)}
-	after := []Transition{at(1, models.AlertFiring), at(1, models.AlertFiring), at(4, models.AlertResolved), at(3, models.AlertFiring)}
+	before := []Transition{
+		at(1, models.AlertFiring),
+		at(2, models.AlertResolved),
+		at(3, models.AlertFiring),
+	}
+	after := []Transition{
+		at(1, models.AlertFiring),
+		at(1, models.AlertFiring),
+		at(4, models.AlertResolved),
+		at(3, models.AlertFiring),
+	}
 	var got []string
 	for _, c := range Compare(before, after) {
 		got = append(got, c.String())
 	}
-	want := []string{"+ 2026-01-05T09:01:00Z firing   r {}", "- 2026-01-05T09:02:00Z resolved r {}", "+ 2026-01-05T09:04:00Z resolved r {}"}
+	want := []string{
+		"+ 2026-01-05T09:01:00Z firing   r {}",
+		"- 2026-01-05T09:02:00Z resolved r {}",
+		"+ 2026-01-05T09:04:00Z resolved r {}",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -134,7 +203,14 @@ func TestBudgets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := b.Exceeded(alerts, within); got != want {
-			t.Errorf("%d alerts in %s, budget %s: exceeded %v, want %v", alerts, within, b, got, want)
+			t.Errorf(
+				"%d alerts in %s, budget %s: exceeded %v, want %v",
+				alerts,
+				within,
+				b,
+				got,
+				want,
+			)
 		}
 	}
 	day := 24 * time.Hour
@@ -153,17 +229,47 @@ func TestBudgets(t *testing.T) {
 }
 
 func TestLinesWithoutATimeAtTheBeginningOfAFileHaveThatOfTheFirstThatHasOne(t *testing.T) {
-	r := backtestOf(t, counting(sound), "starting\nsettings: none\n"+errorLines("a", monday, time.Second, 11)+errorLines("a", monday.Add(time.Hour), time.Second, 600))
+	r := backtestOf(
+		t,
+		counting(sound),
+		"starting\nsettings: none\n"+errorLines(
+			"a",
+			monday,
+			time.Second,
+			11,
+		)+errorLines(
+			"a",
+			monday.Add(time.Hour),
+			time.Second,
+			600,
+		),
+	)
 	if !r.From.Equal(monday) || !r.To.Equal(monday.Add(time.Hour+599*time.Second)) {
 		t.Errorf("from %s to %s", r.From, r.To)
 	}
-	if list := Transitions(r.Alerts); len(list) != 3 || !list[0].At.Equal(monday.Add(10*time.Second)) || !list[1].At.Equal(monday.Add(5*time.Minute)) {
+	if list := Transitions(r.Alerts); len(list) != 3 ||
+		!list[0].At.Equal(monday.Add(10*time.Second)) ||
+		!list[1].At.Equal(monday.Add(5*time.Minute)) {
 		t.Errorf("transitions %v", list)
 	}
 }
 
 func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) {
-	r := backtestOf(t, counting(sound), errorLines("a", monday.AddDate(50, 0, 0), time.Second, 1)+errorLines("a", monday, time.Second, 20))
+	r := backtestOf(
+		t,
+		counting(sound),
+		errorLines(
+			"a",
+			monday.AddDate(50, 0, 0),
+			time.Second,
+			1,
+		)+errorLines(
+			"a",
+			monday,
+			time.Second,
+			20,
+		),
+	)
 	if got := r.Span(); got != 19*time.Second {
 		t.Errorf("span %s", got)
 	}
@@ -171,7 +277,21 @@ func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) 
 
 func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
 	later := monday.AddDate(3, 0, 0)
-	r := backtestOf(t, counting(sound), errorLines("a", later, time.Second, 20)+errorLines("a", later.AddDate(40, 0, 0), time.Second, 1))
+	r := backtestOf(
+		t,
+		counting(sound),
+		errorLines(
+			"a",
+			later,
+			time.Second,
+			20,
+		)+errorLines(
+			"a",
+			later.AddDate(40, 0, 0),
+			time.Second,
+			1,
+		),
+	)
 	if !r.From.Equal(later) || r.Span() != 19*time.Second {
 		t.Errorf("from %s, %s", r.From, r.Span())
 	}
@@ -180,14 +300,26 @@ func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
 func TestTheRecordsOfACorpusKeepTheirTimes(t *testing.T) {
 	var lines strings.Builder
 	for i := range 11 {
-		fmt.Fprintf(&lines, `{"ts_ms":%d,"value":"{\"service\":\"a\",\"level\":\"ERROR\"}"}`+"\n", monday.Add(time.Duration(i)*time.Second).UnixMilli())
+		fmt.Fprintf(
+			&lines,
+			`{"ts_ms":%d,"value":"{\"service\":\"a\",\"level\":\"ERROR\"}"}`+"\n",
+			monday.Add(time.Duration(i)*time.Second).UnixMilli(),
+		)
 	}
 	b := Backtest{Factory: counting(sound), Rejected: func(err error) { t.Error(err) }}
-	r, err := b.Run(context.Background(), decode.Read(strings.NewReader(lines.String()), "lines", decode.ReadOptions{Time: monday.AddDate(1, 0, 0), Corpus: true}))
+	r, err := b.Run(
+		context.Background(),
+		decode.Read(
+			strings.NewReader(lines.String()),
+			"lines",
+			decode.ReadOptions{Time: monday.AddDate(1, 0, 0), Corpus: true},
+		),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if list := Transitions(r.Alerts); len(list) != 1 || !list[0].At.Equal(monday.Add(10*time.Second)) {
+	if list := Transitions(r.Alerts); len(list) != 1 ||
+		!list[0].At.Equal(monday.Add(10*time.Second)) {
 		t.Errorf("transitions %v", list)
 	}
 }
@@ -196,9 +328,18 @@ func TestNobodyHearsTheEndOfWhatNeverFired(t *testing.T) {
 	at := func(id string, state models.AlertState) models.Alert {
 		return models.Alert{ID: id, State: state, At: monday}
 	}
-	list := Transitions([]models.Alert{at("a", models.AlertPending), at("a", models.AlertResolved), at("b", models.AlertSuppressed), at("b", models.AlertResolved),
-		at("c", models.AlertFiring), at("c", models.AlertResolved)})
-	if len(list) != 2 || list[0].State != models.AlertFiring || list[1].State != models.AlertResolved {
+	list := Transitions(
+		[]models.Alert{
+			at("a", models.AlertPending),
+			at("a", models.AlertResolved),
+			at("b", models.AlertSuppressed),
+			at("b", models.AlertResolved),
+			at("c", models.AlertFiring),
+			at("c", models.AlertResolved),
+		},
+	)
+	if len(list) != 2 || list[0].State != models.AlertFiring ||
+		list[1].State != models.AlertResolved {
 		t.Errorf("transitions %v", list)
 	}
 }

@@ -19,13 +19,16 @@ func ParseBudget(text string) (Budget, error) {
 	per, known := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[strings.TrimSpace(unit)]
 	alerts, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
 	if !known || err != nil || !(alerts >= 0) {
-		return Budget{}, fmt.Errorf("budget %q is not a number of alerts per hour, day or week; write it like 20/d", text)
+		return Budget{}, fmt.Errorf(
+			"budget %q is not a number of alerts per hour, day or week; write it like 20/d",
+			text,
+		)
 	}
 	return Budget{alerts, per}, nil
 }
 
-// Exceeded says whether that many alerts within that time are too many. Less than one period counts as a whole one, so that a short file is not held to a
-// fraction of an alert.
+// Exceeded says whether that many alerts within that time are too many. Less than one period counts
+// as a whole one, so that a short file is not held to a fraction of an alert.
 func (b Budget) Exceeded(alerts int, within time.Duration) bool {
 	periods := max(1, within.Seconds()/b.Per.Seconds())
 	return float64(alerts) > b.Alerts*periods

@@ -17,7 +17,8 @@ const (
 	threshold = 10
 )
 
-// counter is the smallest engine that is worth a test: more than ten errors of a service within five minutes. Its flaws are those that tests have to find.
+// counter is the smallest engine that is worth a test: more than ten errors of a service within
+// five minutes. Its flaws are those that tests have to find.
 type counter struct {
 	emit    func(models.Alert)
 	state   map[string]*counted
@@ -64,9 +65,16 @@ func (c *counter) NewScanner() models.Scanner {
 func (s scanner) Scan(records []models.Record) models.Scan {
 	scan := &countedScan{}
 	for i := range records {
-		s.d.Decode(&records[i], func(l *decode.Log) { scan.logs = append(scan.logs, l.Entry()) }, func(reason decode.Reason, detail string) {
-			scan.rejected = append(scan.rejected, models.Rejection{Record: i, Reason: string(reason), Detail: detail})
-		})
+		s.d.Decode(
+			&records[i],
+			func(l *decode.Log) { scan.logs = append(scan.logs, l.Entry()) },
+			func(reason decode.Reason, detail string) {
+				scan.rejected = append(
+					scan.rejected,
+					models.Rejection{Record: i, Reason: string(reason), Detail: detail},
+				)
+			},
+		)
 	}
 	return scan
 }
@@ -118,7 +126,10 @@ func (c *counter) fire(l models.LogEntry, g *counted) {
 		}
 		g.Episodes++
 		g.Up = &models.Alert{
-			ID: fmt.Sprint(l.Service, g.Episodes), Rule: "shop/Errors", Episode: g.Episodes, State: models.AlertFiring, Reason: "11 > 10 in 5m",
+			ID: fmt.Sprint(
+				l.Service,
+				g.Episodes,
+			), Rule: "shop/Errors", Episode: g.Episodes, State: models.AlertFiring, Reason: "11 > 10 in 5m",
 			Labels:      map[string]string{"alertname": "Errors", "service": l.Service},
 			Annotations: map[string]string{"summary": "11 errors of " + l.Service},
 			Value:       threshold + 1, At: g.Times[i], StartsAt: g.Times[i], First: []models.Line{{Message: l.Message}},

@@ -11,29 +11,44 @@ import (
 
 // EngineFactory makes the engines that run in production, over some rules.
 func EngineFactory(set *rule.Set, options ...alerting.Option) Factory {
-	return Factory{Lateness: smallestLateness(set), New: func(emit func(models.Alert)) (Engine, error) {
-		e := alerting.NewEngine(append([]alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit)}, options...)...)
-		if err := e.SetRules(set); err != nil {
-			return nil, err
-		}
-		return e, nil
-	}, Lists: func(m Members) (Factory, error) {
-		with, err := WithMembers(set, m, InTest)
-		return EngineFactory(with, options...), err
-	}}
+	return Factory{
+		Lateness: smallestLateness(set),
+		New: func(emit func(models.Alert)) (Engine, error) {
+			e := alerting.NewEngine(
+				append(
+					[]alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit)},
+					options...)...)
+			if err := e.SetRules(set); err != nil {
+				return nil, err
+			}
+			return e, nil
+		},
+		Lists: func(m Members) (Factory, error) {
+			with, err := WithMembers(set, m, InTest)
+			return EngineFactory(with, options...), err
+		},
+	}
 }
 
 // InTest is how a list gets members in a test; %s is its name.
 const InTest = "give its members in the test, as in lists: {%s: [ann, bob]}"
 
-// WithMembers returns rules whose lists have the given members. A list from a topic that has none then is an error; hint says of its name, %s, how it gets some.
+// WithMembers returns rules whose lists have the given members. A list from a topic that has none
+// then is an error; hint says of its name, %s, how it gets some.
 func WithMembers(set *rule.Set, m Members, hint string) (*rule.Set, error) {
 	with, err := set.WithMembers(m)
 	if err != nil {
 		return set, err
 	}
 	if unknown := with.Unknown(); len(unknown) > 0 {
-		return set, &rule.Error{Problem: fmt.Sprintf("list %q is kept in the topic %s, which is not read here", unknown[0].Name, unknown[0].Topic), Hint: fmt.Sprintf(hint, unknown[0].Name)}
+		return set, &rule.Error{
+			Problem: fmt.Sprintf(
+				"list %q is kept in the topic %s, which is not read here",
+				unknown[0].Name,
+				unknown[0].Topic,
+			),
+			Hint: fmt.Sprintf(hint, unknown[0].Name),
+		}
 	}
 	return with, nil
 }

@@ -25,7 +25,8 @@ func TestExamplesAreChecked(t *testing.T) {
 	}
 }
 
-// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any order of arrival and through crashes.
+// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any
+// order of arrival and through crashes.
 func TestExamplesFire(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	if err != nil || len(files) != 5 {
@@ -41,7 +42,8 @@ func TestExamplesFire(t *testing.T) {
 	}
 }
 
-// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual says.
+// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual
+// says.
 func TestExamplesAgreeWithTheOracle(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	for _, file := range files {
@@ -68,12 +70,22 @@ func TestExamplesAgreeWithTheOracle(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, want := range test.Expect {
-				if !slices.ContainsFunc(got, func(s spell) bool { return want.foretold(test.Start, s) }) {
+				if !slices.ContainsFunc(
+					got,
+					func(s spell) bool { return want.foretold(test.Start, s) },
+				) {
 					t.Errorf("%s: %s: %s is not among %v", file, test.Name, want.Alert, got)
 				}
 			}
 			if test.NothingElse && len(got) != len(test.Expect) {
-				t.Errorf("%s: %s: %d alerts, want %d: %v", file, test.Name, len(got), len(test.Expect), got)
+				t.Errorf(
+					"%s: %s: %d alerts, want %d: %v",
+					file,
+					test.Name,
+					len(got),
+					len(test.Expect),
+					got,
+				)
 			}
 		}
 	}
@@ -82,5 +94,6 @@ func TestExamplesAgreeWithTheOracle(t *testing.T) {
 // foretold says whether a spell is what is expected.
 func (want *Expectation) foretold(start time.Time, s spell) bool {
 	at := func(d *Duration, ns int64) bool { return d == nil || start.Add(time.Duration(*d)).UnixNano() == ns }
-	return strings.HasSuffix(s.rule, "/"+want.Alert) && at(want.Fires, s.fired) && at(want.Resolves, s.resolved)
+	return strings.HasSuffix(s.rule, "/"+want.Alert) && at(want.Fires, s.fired) &&
+		at(want.Resolves, s.resolved)
 }

@@ -40,7 +40,8 @@ func episodes(alerts []models.Alert) []*episode {
 	return list
 }
 
-// check compares the episodes with what the test expects, and returns a message for each difference.
+// check compares the episodes with what the test expects, and returns a message for each
+// difference.
 func (t *Test) check(file string, list []*episode) (failures []string) {
 	free := slices.Clone(list)
 	for i := range t.Expect {
@@ -48,10 +49,17 @@ func (t *Test) check(file string, list []*episode) (failures []string) {
 		if want.Record != "" {
 			continue
 		}
-		match := slices.IndexFunc(free, func(e *episode) bool { return len(want.differences(t.Start, e)) == 0 })
+		match := slices.IndexFunc(
+			free,
+			func(e *episode) bool { return len(want.differences(t.Start, e)) == 0 },
+		)
 		if match < 0 {
-			failures = append(failures, fmt.Sprintf("%s:%d: %s", file, want.Line, want.missing(t.Start, free)))
-			match = want.nearest(t.Start, free) // which is not reported once more, as something else
+			failures = append(
+				failures,
+				fmt.Sprintf("%s:%d: %s", file, want.Line, want.missing(t.Start, free)),
+			)
+			// which is not reported once more, as something else
+			match = want.nearest(t.Start, free)
 		}
 		if match >= 0 {
 			free = slices.Delete(free, match, match+1)
@@ -59,13 +67,22 @@ func (t *Test) check(file string, list []*episode) (failures []string) {
 	}
 	if t.NothingElse {
 		for _, e := range free {
-			failures = append(failures, fmt.Sprintf("%s:%d: nothing else should fire, but this does: %s", file, t.Line, e.text(t.Start)))
+			failures = append(
+				failures,
+				fmt.Sprintf(
+					"%s:%d: nothing else should fire, but this does: %s",
+					file,
+					t.Line,
+					e.text(t.Start),
+				),
+			)
 		}
 	}
 	return failures
 }
 
-// differences says in what an episode is not what was expected; nothing for a match. The name comes first.
+// differences says in what an episode is not what was expected; nothing for a match. The name comes
+// first.
 func (want *Expectation) differences(start time.Time, e *episode) (list []string) {
 	differs := func(what string, want, got any) {
 		list = append(list, fmt.Sprintf("%s: want %v, got %v", what, want, got))
@@ -88,7 +105,8 @@ func (want *Expectation) differences(start time.Time, e *episode) (list []string
 			differs("label "+name, fmt.Sprintf("%q", value), fmt.Sprintf("%q", got))
 		}
 	}
-	if got := e.fired.Annotations["summary"]; want.Summary != "" && !globMatches(want.Summary, got) {
+	if got := e.fired.Annotations["summary"]; want.Summary != "" &&
+		!globMatches(want.Summary, got) {
 		differs("summary", fmt.Sprintf("%q", want.Summary), fmt.Sprintf("%q", got))
 	}
 	if want.Value != nil && !near(*want.Value, e.fired.Value) {
@@ -114,7 +132,12 @@ func (want *Expectation) nearest(start time.Time, list []*episode) int {
 // missing says what came instead of what was expected.
 func (want *Expectation) missing(start time.Time, list []*episode) string {
 	if i := want.nearest(start, list); i >= 0 {
-		return fmt.Sprintf("alert %s differs: %s\n    it is: %s", want.Alert, strings.Join(want.differences(start, list[i]), "; "), list[i].text(start))
+		return fmt.Sprintf(
+			"alert %s differs: %s\n    it is: %s",
+			want.Alert,
+			strings.Join(want.differences(start, list[i]), "; "),
+			list[i].text(start),
+		)
 	}
 	if len(list) == 0 {
 		return fmt.Sprintf("alert %s should fire, but nothing does", want.Alert)
@@ -123,7 +146,11 @@ func (want *Expectation) missing(start time.Time, list []*episode) string {
 	for _, e := range list {
 		others = append(others, "\n    "+e.text(start))
 	}
-	return fmt.Sprintf("alert %s should fire, but only these do:%s", want.Alert, strings.Join(others, ""))
+	return fmt.Sprintf(
+		"alert %s should fire, but only these do:%s",
+		want.Alert,
+		strings.Join(others, ""),
+	)
 }
 
 // text is the episode on one line, as an expectation would be written.
@@ -136,8 +163,16 @@ func (e *episode) text(start time.Time) string {
 	if name == "" {
 		name = e.fired.Rule
 	}
-	return fmt.Sprintf("{alert: %s, fires: %s%s, labels: %s, summary: %q, value: %g} (%s)", name, e.fired.At.Sub(start), resolves, labelText(e.fired.Labels),
-		e.fired.Annotations["summary"], e.fired.Value, e.fired.Reason)
+	return fmt.Sprintf(
+		"{alert: %s, fires: %s%s, labels: %s, summary: %q, value: %g} (%s)",
+		name,
+		e.fired.At.Sub(start),
+		resolves,
+		labelText(e.fired.Labels),
+		e.fired.Annotations["summary"],
+		e.fired.Value,
+		e.fired.Reason,
+	)
 }
 
 // globMatches is true when the text is the pattern, in which * stands for any text.

@@ -10,7 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// flood is more logs of a group than windows hold one by one, and more values than they count exactly, in waves.
+// flood is more logs of a group than windows hold one by one, and more values than they count
+// exactly, in waves.
 var flood = scenario{
 	rules: `
   - {alert: ManyUsers, match: 'user:*', when: 'distinct(user) > 3000', window: 1m}
@@ -24,14 +25,23 @@ var flood = scenario{
 		for wave := range 3 {
 			at, slow := 200*wave, float64(wave+1)
 			for range 5000 {
-				m.log(at+1+m.IntN(2), "user", fmt.Sprint("u", m.IntN(2000*(1+wave))), "took", math.Round(100*slow*math.Exp(m.NormFloat64())), "level", m.one("error", "info", "info", "info"))
+				m.log(
+					at+1+m.IntN(2),
+					"user",
+					fmt.Sprint("u", m.IntN(2000*(1+wave))),
+					"took",
+					math.Round(100*slow*math.Exp(m.NormFloat64())),
+					"level",
+					m.one("error", "info", "info", "info"),
+				)
 			}
 			m.burst(at, 120, 300, "user", "ann", "took", 250)
 		}
 	},
 }
 
-// What is folded, pruned and estimated does not depend on the order in which logs come, on how many are read at once, or on restarts.
+// What is folded, pruned and estimated does not depend on the order in which logs come, on how many
+// are read at once, or on restarts.
 func TestAFloodHasTheSameAlertsInAnyOrder(t *testing.T) {
 	set, test := flood.read(t, 1)
 	factory := EngineFactory(set)

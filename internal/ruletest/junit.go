@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// WriteJUnit writes results as build servers read them: one suite for each file, one case for each test.
+// WriteJUnit writes results as build servers read them: one suite for each file, one case for each
+// test.
 func WriteJUnit(w io.Writer, results []Result) error {
 	type failure struct {
 		Message string `xml:"message,attr"`
@@ -38,7 +39,11 @@ func WriteJUnit(w io.Writer, results []Result) error {
 			suites[r.File] = s
 			all.Suites = append(all.Suites, s)
 		}
-		c := testCase{Name: r.Name, ClassName: r.File, Seconds: fmt.Sprintf("%.3f", r.Took.Round(time.Millisecond).Seconds())}
+		c := testCase{
+			Name:      r.Name,
+			ClassName: r.File,
+			Seconds:   fmt.Sprintf("%.3f", r.Took.Round(time.Millisecond).Seconds()),
+		}
 		s.Tests++
 		if len(r.Failures) > 0 {
 			s.Failures++

@@ -14,7 +14,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// scenario is some rules, and logs that are made to bring them near their limits, in another way for each seed.
+// scenario is some rules, and logs that are made to bring them near their limits, in another way
+// for each seed.
 type scenario struct {
 	name    string
 	rules   string // the rules of a group, or a whole file
@@ -56,8 +57,9 @@ func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
 const seeds = 4
 
-// The engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is below the lateness, with a restart after each log, and about a
-// backlog that is read at full speed.
+// The engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is
+// below the lateness, with a restart after each log, and about a backlog that is read at full
+// speed.
 func TestLaws(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {
@@ -101,7 +103,8 @@ func (s scenario) check(t *testing.T, seed uint64) int {
 		if err != nil {
 			t.Fatalf("seed %d, %s: %v", seed, what, err)
 		}
-		if diff := cmp.Diff(spellTexts(set, want, what), spellTexts(set, told(alerts), what)); diff != "" && !t.Failed() {
+		if diff := cmp.Diff(spellTexts(set, want, what), spellTexts(set, told(alerts), what)); diff != "" &&
+			!t.Failed() {
 			t.Errorf("seed %d, %s (-oracle +engine):\n%s%s", seed, what, diff, history(list))
 		}
 	}
@@ -112,7 +115,8 @@ func (s scenario) check(t *testing.T, seed uint64) int {
 		same(what, alerts, err)
 	}
 	run(asWritten, list, live{})
-	run("restarted again and again", list, live{crash: 1 + 6*min(1, int(seed))}) // after each log, for the first seed
+	// after each log, for the first seed
+	run("restarted again and again", list, live{crash: 1 + 6*min(1, int(seed))})
 	run("as a backlog at once", list, live{backlog: len(list)})
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for n := range 50 {
@@ -166,12 +170,19 @@ func (s scenario) end(list []arrival) time.Time {
 
 // live is a way of living through logs.
 type live struct {
-	crash   int // the engine is stopped and restored after so many records; 0 for never
-	backlog int // records that are read at once, by an engine that is behind until the end; 0 for one at a time, at the log end
+	crash int // the engine is stopped and restored after so many records; 0 for never
+	// records that are read at once, by an engine that is behind until the end; 0 for one at a
+	// time, at the log end
+	backlog int
 }
 
 // run returns the transitions.
-func (l live) run(f Factory, start time.Time, list []arrival, end time.Time) ([]models.Alert, error) {
+func (l live) run(
+	f Factory,
+	start time.Time,
+	list []arrival,
+	end time.Time,
+) ([]models.Alert, error) {
 	s := &simulation{factory: f, state: make(map[string][]byte)}
 	if err := s.start(); err != nil {
 		return nil, err
@@ -243,9 +254,19 @@ func told(alerts []models.Alert) (list []spell) {
 					labels[name] = value
 				}
 			}
-			list = append(list, spell{rule: a.Rule, labels: labels, fired: a.At.UnixNano(), resolved: farFuture, early: int(a.Count)})
+			list = append(
+				list,
+				spell{
+					rule:     a.Rule,
+					labels:   labels,
+					fired:    a.At.UnixNano(),
+					resolved: farFuture,
+					early:    int(a.Count),
+				},
+			)
 		}
-		list[i].start, list[i].resolved = a.StartsAt.UnixNano(), farFuture // whoever hears last that it fires believes so
+		// whoever hears last that it fires believes so
+		list[i].start, list[i].resolved = a.StartsAt.UnixNano(), farFuture
 		if a.State == models.AlertResolved {
 			list[i].resolved, list[i].logs = a.At.UnixNano(), int(a.Count)
 		}
@@ -253,9 +274,11 @@ func told(alerts []models.Alert) (list []spell) {
 	return list
 }
 
-// spellTexts writes spells to be compared. Where logs are out of order, or many are read at once, an eager alert may fire before it is known when it was due, and
-// where time alone makes a condition hold as well, or the logs are alerts, before it is known that it was due already: then only what the newest transition says of its start counts.
-// Likewise an alert that fires with a log may not know of others of the same instant.
+// spellTexts writes spells to be compared. Where logs are out of order, or many are read at once,
+// an eager alert may fire before it is known when it was due, and where time alone makes a
+// condition hold as well, or the logs are alerts, before it is known that it was due already: then
+// only what the newest transition says of its start counts. Likewise an alert that fires with a log
+// may not know of others of the same instant.
 func spellTexts(set *rule.Set, list []spell, what string) (texts []string) {
 	for _, s := range list {
 		at := slices.IndexFunc(set.Rules, func(r *rule.Rule) bool { return r.ID() == s.rule })
@@ -275,7 +298,10 @@ func spellTexts(set *rule.Set, list []spell, what string) (texts []string) {
 const asWritten = "in order"
 
 func timeAlone(c rule.Condition) bool {
-	return slices.ContainsFunc(callsOf(c), func(call *rule.Call) bool { return call.Offset > 0 || call.Of != nil })
+	return slices.ContainsFunc(
+		callsOf(c),
+		func(call *rule.Call) bool { return call.Offset > 0 || call.Of != nil },
+	)
 }
 
 // history shows the logs of a failure.

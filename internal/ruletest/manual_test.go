@@ -15,7 +15,8 @@ import (
 
 var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```")
 
-// Every example of the manual is read, compiled, and without anything to look at; and its tests pass, in any order and through crashes.
+// Every example of the manual is read, compiled, and without anything to look at; and its tests
+// pass, in any order and through crashes.
 func TestManualExamples(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "RULES.md"))
 	if err != nil {
@@ -26,7 +27,8 @@ func TestManualExamples(t *testing.T) {
 		block := string(text[m[2]:m[3]])
 		line := 1 + strings.Count(string(text[:m[2]]), "\n")
 		name := fmt.Sprintf("block%d.yml", i)
-		if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# ") && strings.HasSuffix(first, ".yml") {
+		if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# ") &&
+			strings.HasSuffix(first, ".yml") {
 			name = first[2:]
 		}
 		if strings.HasPrefix(block, "- ") {

@@ -17,8 +17,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// oracle evaluates rules over a whole log that lies before it, from the definitions of RULES.md and as simply as possible: at every instant at which anything
-// could change it counts everything anew. It knows no watermark, no order of arrival and no state, so it is the second opinion on an engine that knows them all.
+// oracle evaluates rules over a whole log that lies before it, from the definitions of RULES.md and
+// as simply as possible: at every instant at which anything could change it counts everything anew.
+// It knows no watermark, no order of arrival and no state, so it is the second opinion on an engine
+// that knows them all.
 type oracle struct {
 	set        *rule.Set
 	logs       []*seenLog // in the order of their times, and of their places where times are equal
@@ -41,12 +43,15 @@ type seenValue struct {
 	numeric bool
 }
 
-// spell is an alert that fired: its condition began to hold at start, people heard of it at fired, and that it is over at resolved.
+// spell is an alert that fired: its condition began to hold at start, people heard of it at fired,
+// and that it is over at resolved.
 type spell struct {
-	rule                   string
-	labels                 map[string]string // without those of the rule itself
-	start, fired, resolved int64             // resolved is farFuture for an alert that is up at the end
-	early, logs            int               // how many logs it was about when it fired, and at its end
+	rule   string
+	labels map[string]string // without those of the rule itself
+	// resolved is farFuture for an alert that is up at the end
+	start, fired, resolved int64
+	// how many logs it was about when it fired, and at its end
+	early, logs int
 }
 
 const farFuture = math.MaxInt64
@@ -55,15 +60,31 @@ const farFuture = math.MaxInt64
 func (s spell) String() string {
 	resolved := "stays up"
 	if s.resolved != farFuture {
-		resolved = fmt.Sprintf("resolved %s after %d", time.Unix(0, s.resolved).UTC().Format(time.RFC3339Nano), s.logs)
+		resolved = fmt.Sprintf(
+			"resolved %s after %d",
+			time.Unix(0, s.resolved).UTC().Format(time.RFC3339Nano),
+			s.logs,
+		)
 	}
-	return fmt.Sprintf("%s %s from %s, fired %s with %d, %s", s.rule, labelText(s.labels), time.Unix(0, s.start).UTC().Format(time.RFC3339Nano),
-		time.Unix(0, s.fired).UTC().Format(time.RFC3339Nano), s.early, resolved)
+	return fmt.Sprintf(
+		"%s %s from %s, fired %s with %d, %s",
+		s.rule,
+		labelText(s.labels),
+		time.Unix(0, s.start).UTC().Format(time.RFC3339Nano),
+		time.Unix(0, s.fired).UTC().Format(time.RFC3339Nano),
+		s.early,
+		resolved,
+	)
 }
 
 // foretell returns the spells of all rules over some records.
 func foretell(set *rule.Set, records []models.Record, start, end time.Time) ([]spell, error) {
-	o := &oracle{set: set, start: start.UnixNano(), end: end.UnixNano(), episodes: map[string][]spell{}}
+	o := &oracle{
+		set:      set,
+		start:    start.UnixNano(),
+		end:      end.UnixNano(),
+		episodes: map[string][]spell{},
+	}
 	if err := o.read(records); err != nil {
 		return nil, err
 	}
@@ -73,7 +94,8 @@ func foretell(set *rule.Set, records []models.Record, start, end time.Time) ([]s
 		n := len(left)
 		left = slices.DeleteFunc(left, func(r *rule.Rule) bool {
 			if slices.ContainsFunc(left, func(other *rule.Rule) bool {
-				return other != r && (asksFor(r.When, other.Name) || r.Source == "alerts" && other.Source != "alerts")
+				return other != r &&
+					(asksFor(r.When, other.Name) || r.Source == "alerts" && other.Source != "alerts")
 			}) {
 				return false // the other rule comes first
 			}
@@ -107,12 +129,20 @@ func (o *oracle) about(spells []spell) (oracle, error) {
 		if at == farFuture {
 			return nil
 		}
-		fields := map[string]any{"timestamp": time.Unix(0, at).UTC().Format(time.RFC3339Nano), "state": state, "alertname": s.rule[strings.Index(s.rule, "/")+1:], "message": "m"}
+		fields := map[string]any{
+			"timestamp": time.Unix(0, at).UTC().Format(time.RFC3339Nano),
+			"state":     state,
+			"alertname": s.rule[strings.Index(s.rule, "/")+1:],
+			"message":   "m",
+		}
 		for name, value := range s.labels {
 			fields[name] = value
 		}
 		value, err := json.Marshal(fields)
-		records = append(records, models.Record{Topic: "alerts", Timestamp: time.Unix(0, at), Value: value})
+		records = append(
+			records,
+			models.Record{Topic: "alerts", Timestamp: time.Unix(0, at), Value: value},
+		)
 		return err
 	}
 	for _, s := range spells {
@@ -125,7 +155,10 @@ func (o *oracle) about(spells []spell) (oracle, error) {
 }
 
 func asksFor(c rule.Condition, alert string) bool {
-	return slices.ContainsFunc(callsOf(c), func(call *rule.Call) bool { return call.Func == "firing" && call.Alert == alert })
+	return slices.ContainsFunc(
+		callsOf(c),
+		func(call *rule.Call) bool { return call.Func == "firing" && call.Alert == alert },
+	)
 }
 
 func callsOf(c rule.Condition) []*rule.Call {
@@ -174,18 +207,29 @@ func (o *oracle) read(records []models.Record) error {
 	lists := func(name string) ([]string, bool) { return o.set.Lists[name].Values, true }
 	for i := range records {
 		d.Decode(&records[i], func(l *decode.Log) {
-			seen := &seenLog{at: l.Time(), topic: records[i].Topic, holds: map[rule.Query]bool{nil: true}, value: map[string]seenValue{}}
+			seen := &seenLog{
+				at:    l.Time(),
+				topic: records[i].Topic,
+				holds: map[rule.Query]bool{nil: true},
+				value: map[string]seenValue{},
+			}
 			for _, q := range queries {
 				seen.holds[q] = match.Eval(q, l, lists)
 			}
 			for _, p := range paths {
 				seen.value[p] = valueSeen(l.Lookup(p))
 			}
-			seen.value["@template"] = seenValue{text: masked(string(l.Lookup("message").Text)), present: true}
+			seen.value["@template"] = seenValue{
+				text:    masked(string(l.Lookup("message").Text)),
+				present: true,
+			}
 			o.logs = append(o.logs, seen)
 		}, func(reason decode.Reason, detail string) { err = fmt.Errorf("record %d: %s: %s", i, reason, detail) })
 	}
-	slices.SortStableFunc(o.logs, func(a, b *seenLog) int { return int(max(-1, min(1, a.at-b.at))) })
+	slices.SortStableFunc(
+		o.logs,
+		func(a, b *seenLog) int { return int(max(-1, min(1, a.at-b.at))) },
+	)
 	return err
 }
 
@@ -212,7 +256,9 @@ type subject struct {
 	related  []*seenLog // those, and the ones that resolve it
 	known    int64      // since when the group is known
 	expected bool
-	reset    int64 // the last time that a log resolved it while its condition held: what came before counts no more
+	// the last time that a log resolved it while its condition held: what came before counts no
+	// more
+	reset int64
 }
 
 // rule returns the spells of a rule, group by group.
@@ -221,7 +267,13 @@ func (o *oracle) rule(r *rule.Rule) (all []spell) {
 	group := func(labels map[string]string, known int64) *subject {
 		key := labelText(labels)
 		if groups[key] == nil {
-			groups[key] = &subject{oracle: o, r: r, labels: labels, known: known, reset: math.MinInt64}
+			groups[key] = &subject{
+				oracle: o,
+				r:      r,
+				labels: labels,
+				known:  known,
+				reset:  math.MinInt64,
+			}
 		}
 		return groups[key]
 	}
@@ -237,7 +289,9 @@ func (o *oracle) rule(r *rule.Rule) (all []spell) {
 		if r.Source != "" && r.Source != l.topic && !slices.Contains(r.Sources, l.topic) {
 			continue
 		}
-		matched, resolves := l.holds[r.Match] && matters(r, l), r.Resolve.Match != nil && l.holds[r.Resolve.Match]
+		matched, resolves := l.holds[r.Match] &&
+			matters(r, l), r.Resolve.Match != nil &&
+			l.holds[r.Resolve.Match]
 		if !matched && !resolves {
 			continue
 		}
@@ -253,7 +307,8 @@ func (o *oracle) rule(r *rule.Rule) (all []spell) {
 	return all
 }
 
-// matters says whether any part of the condition looks at a log; one that none looks at does not make its group known.
+// matters says whether any part of the condition looks at a log; one that none looks at does not
+// make its group known.
 func matters(r *rule.Rule, l *seenLog) bool {
 	if r.When == nil && len(r.Sequence) == 0 {
 		return true
@@ -280,11 +335,19 @@ func labelsOf(by []rule.Label, l *seenLog) map[string]string {
 	return labels
 }
 
-// instants are all at which anything about the group may change, in order: each log, and each log later by any duration that the rule speaks of. Those at which
-// nothing changes do no harm.
+// instants are all at which anything about the group may change, in order: each log, and each log
+// later by any duration that the rule speaks of. Those at which nothing changes do no harm.
 func (s *subject) instants() []int64 {
 	r := s.r
-	delays := map[int64]bool{0: true, int64(r.Window): true, int64(r.Resolve.After): true, int64(r.Within): true, int64(r.Learn): true, int64(r.Remember): true, 1: true}
+	delays := map[int64]bool{
+		0:                      true,
+		int64(r.Window):        true,
+		int64(r.Resolve.After): true,
+		int64(r.Within):        true,
+		int64(r.Learn):         true,
+		int64(r.Remember):      true,
+		1:                      true,
+	}
 	speak := func(c rule.Condition) {
 		for _, call := range callsOf(c) {
 			delays[int64(call.Offset)], delays[int64(call.Offset+r.Window)] = true, true
@@ -337,7 +400,8 @@ func (s *subject) instants() []int64 {
 	return slices.DeleteFunc(sorted, func(t int64) bool { return t < s.start || t > s.end })
 }
 
-// grid is the distance of the windows whose past is remembered for days: a divisor of a day, at most a quarter of the window, and a minute at least.
+// grid is the distance of the windows whose past is remembered for days: a divisor of a day, at
+// most a quarter of the window, and a minute at least.
 func grid(r *rule.Rule) int64 {
 	g := time.Minute
 	for _, m := range []time.Duration{2, 5, 10, 15, 30, 60} {
@@ -351,7 +415,10 @@ func grid(r *rule.Rule) int64 {
 const oneDay = 24 * time.Hour
 
 func asksForDays(c rule.Condition) bool {
-	return slices.ContainsFunc(callsOf(c), func(call *rule.Call) bool { return call.Offset >= oneDay || call.Of != nil })
+	return slices.ContainsFunc(
+		callsOf(c),
+		func(call *rule.Call) bool { return call.Offset >= oneDay || call.Of != nil },
+	)
 }
 
 func numbersOf(c rule.Condition) []float64 {
@@ -366,9 +433,11 @@ func numbersOf(c rule.Condition) []float64 {
 	return nil
 }
 
-// stay is how long an alert stays up after its condition ceased to hold, and farFuture when it waits for something else.
+// stay is how long an alert stays up after its condition ceased to hold, and farFuture when it
+// waits for something else.
 func stay(r *rule.Rule) int64 {
-	if r.Resolve.Manual || r.Resolve.After == 0 && (r.Resolve.Match != nil || r.Resolve.When != nil) {
+	if r.Resolve.Manual ||
+		r.Resolve.After == 0 && (r.Resolve.Match != nil || r.Resolve.When != nil) {
 		return farFuture
 	}
 	if len(r.Sequence) > 0 {
@@ -439,12 +508,14 @@ func (s *subject) spells() (list []spell) {
 	return list
 }
 
-// tally is how many logs an alert is about up to an instant: those of the window in which its condition began to hold, and all since.
+// tally is how many logs an alert is about up to an instant: those of the window in which its
+// condition began to hold, and all since.
 func (s *subject) tally(now spell, at int64) int {
 	span := s.r.Window
 	if len(s.r.Sequence) > 0 {
 		span = s.r.Within
-		for n := len(s.r.Sequence); s.r.Sequence[n-1].Not; n-- { // after the last step it waits for what must not happen
+		// after the last step it waits for what must not happen
+		for n := len(s.r.Sequence); s.r.Sequence[n-1].Not; n-- {
 			span = max(span, s.r.Within+time.Duration(s.within(s.r.Sequence[n-1])))
 		}
 	}
@@ -470,10 +541,14 @@ func (s *subject) withDelays(instants []int64) []int64 {
 			}
 		}
 	}
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(times)), func(t int64) bool { return t < s.start || t > s.end })
+	return slices.DeleteFunc(
+		slices.Sorted(maps.Keys(times)),
+		func(t int64) bool { return t < s.start || t > s.end },
+	)
 }
 
-// holds says whether the condition holds at an instant; with every, what it said at the last multiple.
+// holds says whether the condition holds at an instant; with every, what it said at the last
+// multiple.
 func (s *subject) holds(at int64) bool {
 	if s.r.Every > 0 {
 		at -= at % int64(s.r.Every)
@@ -492,7 +567,8 @@ func (s *subject) holds(at int64) bool {
 	return s.truth(s.r.When, at)
 }
 
-// since is the instant since which the group is known without a break: a group that was forgotten is known anew.
+// since is the instant since which the group is known without a break: a group that was forgotten
+// is known anew.
 func (s *subject) since(at int64) int64 {
 	known := s.known
 	if s.expected || !s.absence() || len(s.events) == 0 {
@@ -546,7 +622,8 @@ func (s *subject) active(at int64) bool {
 	return within || !named
 }
 
-// suppressed says whether a suppression mutes the group: since a log that starts it, until after the first log that ends it, and no longer than max.
+// suppressed says whether a suppression mutes the group: since a log that starts it, until after
+// the first log that ends it, and no longer than max.
 func (s *subject) suppressed(at int64) bool {
 	for _, sup := range s.set.Suppressions {
 		if !slices.Contains(s.r.SuppressedBy, sup.Name) {
@@ -617,7 +694,8 @@ func (s *subject) last(logs []*seenLog, at int64) *seenLog {
 	return in[len(in)-1]
 }
 
-// sequence says whether the steps were completed within the time for which that counts: the window, or what resolve says.
+// sequence says whether the steps were completed within the time for which that counts: the window,
+// or what resolve says.
 func (s *subject) sequence(at int64) bool {
 	counts := int64(s.r.Window)
 	if s.r.Resolve.After > 0 {
@@ -625,10 +703,14 @@ func (s *subject) sequence(at int64) bool {
 	}
 	fresh := *s
 	fresh.events = between(s.events, s.reset, farFuture)
-	return slices.ContainsFunc(fresh.completions(), func(t int64) bool { return t > max(at-counts, s.reset) && t <= at })
+	return slices.ContainsFunc(
+		fresh.completions(),
+		func(t int64) bool { return t > max(at-counts, s.reset) && t <= at },
+	)
 }
 
-// completions are the instants at which the steps of the rule are completed, in whichever way its events are chosen.
+// completions are the instants at which the steps of the rule are completed, in whichever way its
+// events are chosen.
 func (s *subject) completions() (times []int64) {
 	steps, quiet := s.r.Sequence, int64(0)
 	var not []rule.Step
@@ -640,7 +722,10 @@ func (s *subject) completions() (times []int64) {
 		if start := s.begun(steps, i); start == math.MinInt64 || e.at-start >= int64(s.r.Within) {
 			continue
 		}
-		if !slices.ContainsFunc(not, func(step rule.Step) bool { return s.happens(step.Match, i+1, e.at+s.within(step)) }) {
+		if !slices.ContainsFunc(
+			not,
+			func(step rule.Step) bool { return s.happens(step.Match, i+1, e.at+s.within(step)) },
+		) {
 			times = append(times, e.at+quiet)
 		}
 	}
@@ -664,7 +749,8 @@ func (s *subject) happens(q rule.Query, i int, before int64) bool {
 	return false
 }
 
-// begun is the latest instant at which steps may have begun that event i completes; the beginning of time when it completes none.
+// begun is the latest instant at which steps may have begun that event i completes; the beginning
+// of time when it completes none.
 func (s *subject) begun(steps []rule.Step, i int) int64 {
 	var not []rule.Step
 	n := len(steps) - 1
@@ -695,7 +781,8 @@ func (s *subject) begun(steps []rule.Step, i int) int64 {
 		}
 		prevented := slices.ContainsFunc(not, func(no rule.Step) bool {
 			for j := before + 1; j < i; j++ {
-				if s.events[j].holds[no.Match] && s.events[j].at < s.events[before].at+s.within(no) {
+				if s.events[j].holds[no.Match] &&
+					s.events[j].at < s.events[before].at+s.within(no) {
 					return true
 				}
 			}
@@ -746,11 +833,13 @@ func (s *subject) truth(c rule.Condition, at int64) bool {
 // windowed says whether a condition looks at the window at all.
 func windowed(c rule.Condition) bool {
 	return slices.ContainsFunc(callsOf(c), func(call *rule.Call) bool {
-		return call.Of == nil && call.Offset < oneDay && call.Func != "since" && call.Func != "firing"
+		return call.Of == nil && call.Offset < oneDay && call.Func != "since" &&
+			call.Func != "firing"
 	})
 }
 
-// silent says whether a comparison holds of a group in which nothing ever happened, while there was plenty in the past that it may be held against.
+// silent says whether a comparison holds of a group in which nothing ever happened, while there was
+// plenty in the past that it may be held against.
 func silent(c *rule.Binary) bool {
 	var number func(c rule.Condition) float64
 	number = func(c rule.Condition) float64 {
@@ -818,7 +907,10 @@ func (s *subject) call(c *rule.Call, at int64) (float64, bool) {
 		all = s.window(at)
 	}
 	in := slices.DeleteFunc(slices.Clone(all), func(l *seenLog) bool { return !l.holds[c.Filter] })
-	present := slices.DeleteFunc(slices.Clone(in), func(l *seenLog) bool { return !l.value[c.Field].present })
+	present := slices.DeleteFunc(
+		slices.Clone(in),
+		func(l *seenLog) bool { return !l.value[c.Field].present },
+	)
 	var numbers []float64
 	for _, l := range present {
 		if v := l.value[c.Field]; v.numeric {
@@ -863,7 +955,13 @@ func (s *subject) call(c *rule.Call, at int64) (float64, bool) {
 		}
 		return float64(len(different)), true
 	case "since":
-		last := s.last(slices.DeleteFunc(slices.Clone(s.events), func(l *seenLog) bool { return !l.holds[c.Filter] }), at)
+		last := s.last(
+			slices.DeleteFunc(
+				slices.Clone(s.events),
+				func(l *seenLog) bool { return !l.holds[c.Filter] },
+			),
+			at,
+		)
 		switch {
 		case last != nil:
 			return float64(at-last.at) / 1e9, true
@@ -899,8 +997,9 @@ func deviation(numbers []float64) float64 {
 	return math.Sqrt(squares / float64(len(numbers)))
 }
 
-// news is how many values were seen for the first time within the window, after the time of learning; a value that was not seen for as long as it is remembered
-// is seen for the first time again.
+// news is how many values were seen for the first time within the window, after the time of
+// learning; a value that was not seen for as long as it is remembered is seen for the first time
+// again.
 func (s *subject) news(c *rule.Call, at int64) float64 {
 	fresh := map[string]bool{}
 	seen := map[string]int64{}
@@ -911,7 +1010,8 @@ func (s *subject) news(c *rule.Call, at int64) float64 {
 		}
 		last, known := seen[v.text]
 		forgotten := s.r.Remember > 0 && known && l.at-last > int64(s.r.Remember)
-		if (!known || forgotten) && l.at >= s.known+int64(s.r.Learn) && l.at > at-int64(s.r.Window) {
+		if (!known || forgotten) && l.at >= s.known+int64(s.r.Learn) &&
+			l.at > at-int64(s.r.Window) {
 			fresh[v.text] = true
 		}
 		seen[v.text] = l.at
@@ -935,7 +1035,8 @@ func (s *subject) changes(c *rule.Call, at int64) (n float64) {
 	return n
 }
 
-// past is the median, or the distance from the mean in deviations, of the same window on earlier days of the same kind. Of fewer than three days nothing is said.
+// past is the median, or the distance from the mean in deviations, of the same window on earlier
+// days of the same kind. Of fewer than three days nothing is said.
 func (s *subject) past(c *rule.Call, at int64) (float64, bool) {
 	span := c.Span
 	if span == 0 {

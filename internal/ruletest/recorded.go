@@ -14,7 +14,8 @@ func (t *Test) expectsRecords() bool {
 	return slices.ContainsFunc(t.Expect, func(e Expectation) bool { return e.Record != "" })
 }
 
-// checkRecords compares the values of records with what the test expects, and returns a message for each difference.
+// checkRecords compares the values of records with what the test expects, and returns a message for
+// each difference.
 func (t *Test) checkRecords(file string, values []models.Recorded) (failures []string) {
 	for i := range t.Expect {
 		want := &t.Expect[i]
@@ -23,7 +24,12 @@ func (t *Test) checkRecords(file string, values []models.Recorded) (failures []s
 		}
 		at := time.Duration(*want.At)
 		held := want.held(values, t.Start.Add(at))
-		if want.Value == nil && len(held) == 0 || want.Value != nil && slices.ContainsFunc(held, func(v models.Recorded) bool { return near(*want.Value, v.Value) }) {
+		if want.Value == nil && len(held) == 0 ||
+			want.Value != nil &&
+				slices.ContainsFunc(
+					held,
+					func(v models.Recorded) bool { return near(*want.Value, v.Value) },
+				) {
 			continue
 		}
 		wanted, got := "no value", "it has none"
@@ -33,17 +39,31 @@ func (t *Test) checkRecords(file string, values []models.Recorded) (failures []s
 		if len(held) > 0 {
 			got = "it is " + strings.Join(amounts(held), ", ")
 		}
-		failures = append(failures, fmt.Sprintf("%s:%d: record %s %s at %s: want %s, but %s", file, want.Line, want.Record, labelText(want.Labels), at, wanted, got))
+		failures = append(
+			failures,
+			fmt.Sprintf(
+				"%s:%d: record %s %s at %s: want %s, but %s",
+				file,
+				want.Line,
+				want.Record,
+				labelText(want.Labels),
+				at,
+				wanted,
+				got,
+			),
+		)
 	}
 	return failures
 }
 
-// held are the values that groups with the labels have at an instant: the last that each was told to have by then.
+// held are the values that groups with the labels have at an instant: the last that each was told
+// to have by then.
 func (want *Expectation) held(values []models.Recorded, at time.Time) []models.Recorded {
 	last := map[string]models.Recorded{}
 	var groups []string
 	for _, v := range values {
-		if want.Record != v.Record && want.Record != v.Rule || v.At.After(at) || !includes(v.Labels, want.Labels) {
+		if want.Record != v.Record && want.Record != v.Rule || v.At.After(at) ||
+			!includes(v.Labels, want.Labels) {
 			continue
 		}
 		group := v.Rule + labelText(v.Labels)
@@ -80,7 +100,8 @@ func amounts(values []models.Recorded) []string {
 	return list
 }
 
-// valueTexts are values for a comparison: those of a group in their order, the groups in that of their names.
+// valueTexts are values for a comparison: those of a group in their order, the groups in that of
+// their names.
 func valueTexts(values []models.Recorded) []string {
 	values = slices.Clone(values)
 	slices.SortStableFunc(values, func(a, b models.Recorded) int {
@@ -92,7 +113,16 @@ func valueTexts(values []models.Recorded) []string {
 		if v.Gone {
 			amount = "gone"
 		}
-		list = append(list, fmt.Sprintf("%s%s %s %s", v.Rule, labelText(v.Labels), v.At.UTC().Format(time.RFC3339Nano), amount))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"%s%s %s %s",
+				v.Rule,
+				labelText(v.Labels),
+				v.At.UTC().Format(time.RFC3339Nano),
+				amount,
+			),
+		)
 	}
 	return list
 }

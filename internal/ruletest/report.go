@@ -36,7 +36,8 @@ type RuleReport struct {
 // span is a stretch of time in which an alert was up.
 type span struct{ from, to time.Time }
 
-// summarise builds the reports of the rules that are given; a rule that never fired has one as well.
+// summarise builds the reports of the rules that are given; a rule that never fired has one as
+// well.
 func (r *Report) summarise(rules []string) {
 	for _, name := range rules {
 		r.Rules = append(r.Rules, r.ofRule(name))
@@ -129,8 +130,19 @@ func (r *Report) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "RULE\tALERTS\tPER DAY\tGROUPS\tFIRST\tLAST\tUP FOR\tOPEN\tSAMPLE")
 	for _, rule := range r.Rules {
-		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n", rule.Rule, rule.Alerts, r.perDay(rule.Alerts), rule.Groups, stamp(rule.First), stamp(rule.Last),
-			rule.Paging.Round(time.Second), rule.Open, printable(rule.Sample, 60))
+		fmt.Fprintf(
+			table,
+			"%s\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n",
+			rule.Rule,
+			rule.Alerts,
+			r.perDay(rule.Alerts),
+			rule.Groups,
+			stamp(rule.First),
+			stamp(rule.Last),
+			rule.Paging.Round(time.Second),
+			rule.Open,
+			printable(rule.Sample, 60),
+		)
 	}
 	return table.Flush()
 }

@@ -18,24 +18,28 @@ type Engine interface {
 	Apply(models.Scan)
 	// Advance tells the time, and how far the partitions were read.
 	Advance(now time.Time, progress []models.Progress)
-	// Save passes the state to put: all of it, or what has changed since the last call, with del for what is gone.
+	// Save passes the state to put: all of it, or what has changed since the last call, with del
+	// for what is gone.
 	Save(full bool, put func(key, value []byte), del func(key []byte))
 	// Restore takes over a state, which load passes to each; the engine is new.
 	Restore(load func(each func(key, value []byte) error) error) error
 }
 
-// recorder is what tests that expect values of records ask of an engine besides: it tells the values, of an engine that has read nothing yet.
+// recorder is what tests that expect values of records ask of an engine besides: it tells the
+// values, of an engine that has read nothing yet.
 type recorder interface {
 	TellRecorded(recorded func(models.Recorded))
 }
 
-// Factory makes an engine over the rules of a script, which passes its transitions to emit. Lateness is the smallest of its rules.
+// Factory makes an engine over the rules of a script, which passes its transitions to emit.
+// Lateness is the smallest of its rules.
 type Factory struct {
 	New      func(emit func(models.Alert)) (Engine, error)
 	Lateness time.Duration
 
-	// Lists returns a factory over the same rules, some of whose lists have other members. Its error is that of a list that does not exist, or of one that has no
-	// members without being given some. Nil is for rules whose lists cannot change.
+	// Lists returns a factory over the same rules, some of whose lists have other members. Its
+	// error is that of a list that does not exist, or of one that has no members without being
+	// given some. Nil is for rules whose lists cannot change.
 	Lists func(Members) (Factory, error)
 }
 
@@ -82,7 +86,9 @@ func (t *Test) run(file string, members Members, f Factory, o Options) []string 
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if failures := append(t.check(file, episodes(said.alerts)), t.checkRecords(file, said.values)...); len(failures) > 0 {
+	if failures := append(t.check(file, episodes(said.alerts)), t.checkRecords(file, said.values)...); len(
+		failures,
+	) > 0 {
 		return failures
 	}
 	if o.Crash {
@@ -122,16 +128,31 @@ func same(file string, line int, what string, first, second said, err error) str
 		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
 	}
 	if diff := cmp.Diff(outcomes(first.alerts), outcomes(second.alerts)); diff != "" {
-		return fmt.Sprintf("%s:%d: %s the alerts are others (- as written, + %s):\n%s", file, line, what, what, diff)
+		return fmt.Sprintf(
+			"%s:%d: %s the alerts are others (- as written, + %s):\n%s",
+			file,
+			line,
+			what,
+			what,
+			diff,
+		)
 	}
 	if diff := cmp.Diff(valueTexts(first.values), valueTexts(second.values)); diff != "" {
-		return fmt.Sprintf("%s:%d: %s the recorded values are others (- as written, + %s):\n%s", file, line, what, what, diff)
+		return fmt.Sprintf(
+			"%s:%d: %s the recorded values are others (- as written, + %s):\n%s",
+			file,
+			line,
+			what,
+			what,
+			diff,
+		)
 	}
 	return ""
 }
 
-// outcomes are the episodes as people are told of them. When an alert fires eagerly its start can still move while logs are out of order; where it counts is
-// the start that the newest transition gives.
+// outcomes are the episodes as people are told of them. When an alert fires eagerly its start can
+// still move while logs are out of order; where it counts is the start that the newest transition
+// gives.
 func outcomes(alerts []models.Alert) []string {
 	var list []string
 	for _, e := range episodes(alerts) {
@@ -139,7 +160,16 @@ func outcomes(alerts []models.Alert) []string {
 		if e.resolved != nil {
 			resolved = "resolved " + e.resolved.At.UTC().Format(time.RFC3339Nano)
 		}
-		list = append(list, fmt.Sprintf("%s %s from %s, %s", e.fired.Rule, labelText(e.fired.Labels), e.last.StartsAt.UTC().Format(time.RFC3339Nano), resolved))
+		list = append(
+			list,
+			fmt.Sprintf(
+				"%s %s from %s, %s",
+				e.fired.Rule,
+				labelText(e.fired.Labels),
+				e.last.StartsAt.UTC().Format(time.RFC3339Nano),
+				resolved,
+			),
+		)
 	}
 	return list
 }
@@ -155,7 +185,8 @@ type simulation struct {
 	said     said
 }
 
-// simulate lets the records arrive one by one, the clock moving with them, and then the clock run on to the horizon.
+// simulate lets the records arrive one by one, the clock moving with them, and then the clock run
+// on to the horizon.
 func (t *Test) simulate(f Factory, list []arrival, crash bool) (said, error) {
 	s := &simulation{factory: f, state: make(map[string][]byte), records: t.expectsRecords()}
 	if err := s.start(); err != nil {
@@ -192,14 +223,18 @@ func (s *simulation) start() (err error) {
 	return nil
 }
 
-// watch makes the progress of all partitions of the records: nothing is there yet, and that is known.
+// watch makes the progress of all partitions of the records: nothing is there yet, and that is
+// known.
 func (s *simulation) watch(list []arrival) {
 	seen := make(map[models.Partition]bool)
 	for i := range list {
 		r := &list[i].record
 		if p := (models.Partition{Topic: r.Topic, Partition: r.Partition}); !seen[p] {
 			seen[p] = true
-			s.progress = append(s.progress, models.Progress{Topic: p.Topic, Partition: p.Partition, CaughtUp: true})
+			s.progress = append(
+				s.progress,
+				models.Progress{Topic: p.Topic, Partition: p.Partition, CaughtUp: true},
+			)
 		}
 	}
 }

@@ -48,7 +48,9 @@ func TestASoundEnginePassesInAnyOrderAndThroughCrashes(t *testing.T) {
 	if len(s.Tests) != 3 || s.RuleFiles[0] != filepath.Join("testdata", "errors.rules.yml") {
 		t.Errorf("script: %d tests, rules %q", len(s.Tests), s.RuleFiles)
 	}
-	if list := failures(s.Run(counting(sound), Options{Shuffle: 200, Seed: 1, Crash: true})); len(list) > 0 {
+	if list := failures(s.Run(counting(sound), Options{Shuffle: 200, Seed: 1, Crash: true})); len(
+		list,
+	) > 0 {
 		t.Errorf("failures: %s", strings.Join(list, "\n"))
 	}
 }
@@ -76,7 +78,8 @@ func TestCrashingFindsAnEngineThatForgets(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := failures(s.Run(counting(func(c *counter) { c.forgets = true }), Options{Crash: true}))
-	if len(list) != 2 || !strings.Contains(list[0], "with a restart after each record the alerts are others") {
+	if len(list) != 2 ||
+		!strings.Contains(list[0], "with a restart after each record the alerts are others") {
 		t.Errorf("failures: %q", list)
 	}
 }
@@ -95,15 +98,32 @@ tests:
 		}
 	}
 	is := `{alert: Errors, fires: 3m20s, resolves: 5m0s, labels: {service="a"}, summary: "11 errors of a", value: 11} (11 > 10 in 5m)`
-	f(`  expect: [{alert: Errors, fires: 200s, resolves: 5m, labels: {service: a}, summary: '11*of *', value: 11}]`, "")
+	f(
+		`  expect: [{alert: Errors, fires: 200s, resolves: 5m, labels: {service: a}, summary: '11*of *', value: 11}]`,
+		"",
+	)
 	f(`  expect: [{alert: shop/Errors}]`, "")
 	open := strings.Replace(is, ", resolves: 5m0s", "", 1)
-	f(`  expect: [{alert: Errors, fires: 1m, labels: {service: b}, summary: '12*', value: 3}]`,
-		`a_test.yml:5: alert Errors differs: fires: want 1m0s, got 3m20s; label service: want "b", got "a"; summary: want "12*", got "11 errors of a"; value: want 3, got 11`+"\n    it is: "+open)
-	f(`  expect: [{alert: Errors, resolves: 6m}]`, "a_test.yml:5: alert Errors differs: resolves: want 6m0s, got 5m0s\n    it is: "+is)
-	f(`  expect: [{alert: Errors, resolves: 4m}]`, "a_test.yml:5: alert Errors differs: resolves: want 4m0s, got never\n    it is: "+open)
-	f(`  expect: [{alert: Other}]`, "a_test.yml:5: alert Other should fire, but only these do:\n    "+open)
-	f(`  expect: [{alert: Errors}, {alert: Errors}]`, "a_test.yml:5: alert Errors should fire, but nothing does")
+	f(
+		`  expect: [{alert: Errors, fires: 1m, labels: {service: b}, summary: '12*', value: 3}]`,
+		`a_test.yml:5: alert Errors differs: fires: want 1m0s, got 3m20s; label service: want "b", got "a"; summary: want "12*", got "11 errors of a"; value: want 3, got 11`+"\n    it is: "+open,
+	)
+	f(
+		`  expect: [{alert: Errors, resolves: 6m}]`,
+		"a_test.yml:5: alert Errors differs: resolves: want 6m0s, got 5m0s\n    it is: "+is,
+	)
+	f(
+		`  expect: [{alert: Errors, resolves: 4m}]`,
+		"a_test.yml:5: alert Errors differs: resolves: want 4m0s, got never\n    it is: "+open,
+	)
+	f(
+		`  expect: [{alert: Other}]`,
+		"a_test.yml:5: alert Other should fire, but only these do:\n    "+open,
+	)
+	f(
+		`  expect: [{alert: Errors}, {alert: Errors}]`,
+		"a_test.yml:5: alert Errors should fire, but nothing does",
+	)
 	f(`  nothing_else: true`, "a_test.yml:3: nothing else should fire, but this does: "+open)
 }
 
@@ -118,10 +138,22 @@ func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
 	f("tests: []", "a_test.yml:1: there are no tests")
 	f("tests:\n- name: a\n  expct: []\n", "line 3: field expct not found")
 	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n", "line 4: field fire not found")
-	f("tests:\n- name: a\n  expect:\n  - {alert: A, fires: 3x}\n", `line 4: "3x" is no duration; write it like 90s`)
-	f("tests:\n- name: a\n  logs: [{at: 0s, text: x}]\n", `a_test.yml:2: the test "a" expects nothing, so it cannot fail`)
-	f("tests:\n- name: a\n  logs: [{at: 0s}]\n  nothing_else: true\n", `a_test.yml:2: log 1 of test "a" has to have either log or text`)
-	f("tests:\n- name: a\n  expect: [{fires: 1s}]\n", "a_test.yml:3: the expectation names no alert")
+	f(
+		"tests:\n- name: a\n  expect:\n  - {alert: A, fires: 3x}\n",
+		`line 4: "3x" is no duration; write it like 90s`,
+	)
+	f(
+		"tests:\n- name: a\n  logs: [{at: 0s, text: x}]\n",
+		`a_test.yml:2: the test "a" expects nothing, so it cannot fail`,
+	)
+	f(
+		"tests:\n- name: a\n  logs: [{at: 0s}]\n  nothing_else: true\n",
+		`a_test.yml:2: log 1 of test "a" has to have either log or text`,
+	)
+	f(
+		"tests:\n- name: a\n  expect: [{fires: 1s}]\n",
+		"a_test.yml:3: the expectation names no alert",
+	)
 }
 
 func TestALogThatCannotBeReadFailsTheTest(t *testing.T) {

@@ -10,7 +10,15 @@ var scenarios = []scenario{
   - {alert: A, match: 'level>=ERROR', when: count() > 4, window: 1m, by: [service]}`,
 		logs: func(m *maker) {
 			for range 8 {
-				m.burst(m.IntN(600), 70, 3+m.IntN(6), "level", m.one("ERROR", "ERROR", "INFO"), "service", m.one("a", "b"))
+				m.burst(
+					m.IntN(600),
+					70,
+					3+m.IntN(6),
+					"level",
+					m.one("ERROR", "ERROR", "INFO"),
+					"service",
+					m.one("a", "b"),
+				)
 			}
 		}},
 	{name: "keyword", rules: `
@@ -71,7 +79,15 @@ groups:
   - {alert: C, when: sum(size) > 5MB, window: 1m}`,
 		logs: func(m *maker) {
 			for range 40 {
-				m.log(m.IntN(900), "took", m.one("400ms", "0.65s", "100ms"), "used", m.one("80%", "84.9%", "60%", "85%"), "size", m.one("1MB", "900KB", "3MB"))
+				m.log(
+					m.IntN(900),
+					"took",
+					m.one("400ms", "0.65s", "100ms"),
+					"used",
+					m.one("80%", "84.9%", "60%", "85%"),
+					"size",
+					m.one("1MB", "900KB", "3MB"),
+				)
 			}
 		}},
 	{name: "percentile of hopping windows", rules: `
@@ -86,7 +102,17 @@ groups:
   - {alert: B, when: sum(bytes) >= 1000, window: 30s}`,
 		logs: func(m *maker) {
 			for range 60 {
-				m.log(m.IntN(600), "cpu", 60+m.IntN(35), "service", m.one("a", "b"), "message", m.one("pool exhausted", "load"), "bytes", m.IntN(400))
+				m.log(
+					m.IntN(600),
+					"cpu",
+					60+m.IntN(35),
+					"service",
+					m.one("a", "b"),
+					"message",
+					m.one("pool exhausted", "load"),
+					"bytes",
+					m.IntN(400),
+				)
 			}
 		}},
 	{name: "minimum", rules: `
@@ -107,14 +133,30 @@ groups:
   - {alert: A, match: 'event:locked', when: distinct(user) > 3, window: 1m, by: [realm]}`,
 		logs: func(m *maker) {
 			for range 90 {
-				m.log(m.IntN(900), "event", "locked", "user", m.one("a", "b", "c", "d", "e", "f"), "realm", m.one("x", "y"))
+				m.log(
+					m.IntN(900),
+					"event",
+					"locked",
+					"user",
+					m.one("a", "b", "c", "d", "e", "f"),
+					"realm",
+					m.one("x", "y"),
+				)
 			}
 		}},
 	{name: "new templates", rules: `
   - {alert: A, when: 'new(@template, level:error) >= 1', window: 2m, learn: 2m}`,
 		logs: func(m *maker) {
 			for i := range 40 {
-				m.log(m.IntN(900), "level", m.one("ERROR", "INFO"), "message", m.one("order 17", "order 4711", `no column "x"`, `no column "y"`, "down", "up"), "n", i)
+				m.log(
+					m.IntN(900),
+					"level",
+					m.one("ERROR", "INFO"),
+					"message",
+					m.one("order 17", "order 4711", `no column "x"`, `no column "y"`, "down", "up"),
+					"n",
+					i,
+				)
 			}
 		}},
 	{name: "changes", ordered: true, rules: `
@@ -153,14 +195,26 @@ groups:
 		logs: func(m *maker) {
 			for i := range 80 {
 				field := []string{"user.name", "actor"}[i%2]
-				m.log(m.IntN(1500), "event", m.one("failed", "failed", "ok"), field, m.one("ann", "bob"))
+				m.log(
+					m.IntN(1500),
+					"event",
+					m.one("failed", "failed", "ok"),
+					field,
+					m.one("ann", "bob"),
+				)
 			}
 		}},
 	{name: "sequence with an absence at its end", ordered: true, rules: `
   - {alert: A, by: [user], within: 2m, sequence: [{match: 'event:failed', times: 2}, {match: 'event:ok'}, {not: 'event:mfa', within: 20s}], resolve: 5m}`,
 		logs: func(m *maker) {
 			for range 70 {
-				m.log(m.IntN(2400), "event", m.one("failed", "failed", "ok", "mfa"), "user", m.one("ann", "bob"))
+				m.log(
+					m.IntN(2400),
+					"event",
+					m.one("failed", "failed", "ok", "mfa"),
+					"user",
+					m.one("ann", "bob"),
+				)
 			}
 		}},
 	{name: "sequence with an absence within", ordered: true, rules: `
@@ -174,10 +228,20 @@ groups:
   - {alert: A, when: 'count(service:a "connection refused") > 0 and count(service:b "connection refused") > 0', window: 30s}`,
 		logs: func(m *maker) {
 			for range 40 {
-				m.log(m.IntN(1200), "service", m.one("a", "b"), "message", m.one("connection refused", "fine"))
+				m.log(
+					m.IntN(1200),
+					"service",
+					m.one("a", "b"),
+					"message",
+					m.one("connection refused", "fine"),
+				)
 			}
 		}},
-	{name: "hours", start: time.Date(2026, 1, 5, 8, 50, 0, 0, time.UTC), tail: 12 * time.Hour, rules: `
+	{
+		name:  "hours",
+		start: time.Date(2026, 1, 5, 8, 50, 0, 0, time.UTC),
+		tail:  12 * time.Hour,
+		rules: `
 time_intervals:
 - {name: office, time_intervals: [{weekdays: ['monday:friday'], times: [{start_time: '09:00', end_time: '09:30'}, {start_time: '10:00', end_time: '17:00'}]}]}
 - {name: lunch, time_intervals: [{times: [{start_time: '10:20', end_time: '10:30'}]}]}
@@ -185,7 +249,8 @@ groups:
 - name: g
   rules:
   - {alert: A, match: 'level:error', when: count() > 2, window: 3m, active: [office, not lunch]}`,
-		logs: func(m *maker) { m.burst(0, 7200, 130, "level", "ERROR") }},
+		logs: func(m *maker) { m.burst(0, 7200, 130, "level", "ERROR") },
+	},
 	{name: "suppression", rules: `
 suppressions: [{name: deploy, start: 'event:begun', end: 'event:done', by: [service], max: 10m, after: 1m}]
 groups:
@@ -271,7 +336,15 @@ groups:
 				m.log(m.IntN(1800), "event", "down", "service", m.one("a", "b"))
 			}
 			for range 80 {
-				m.log(m.IntN(1800), "level", "ERROR", "service", m.one("a", "b"), "host", m.one("x", "y"))
+				m.log(
+					m.IntN(1800),
+					"level",
+					"ERROR",
+					"service",
+					m.one("a", "b"),
+					"host",
+					m.one("x", "y"),
+				)
 			}
 		}},
 	{name: "or, and not", rules: `
@@ -289,7 +362,15 @@ groups:
   - {alert: A, match: {service|startswith: pay, message|contains: [refused, timeout], user: '@vip'}, when: count() > 1, window: 1m, by: [user]}`,
 		logs: func(m *maker) {
 			for range 80 {
-				m.log(m.IntN(900), "service", m.one("payment", "pay", "shop"), "message", m.one("Connection Refused", "a timeout", "ok"), "user", m.one("ann", "bob", "eve"))
+				m.log(
+					m.IntN(900),
+					"service",
+					m.one("payment", "pay", "shop"),
+					"message",
+					m.one("Connection Refused", "a timeout", "ok"),
+					"user",
+					m.one("ann", "bob", "eve"),
+				)
 			}
 		}},
 	{name: "two sources", rules: `
@@ -307,7 +388,13 @@ groups:
   - {alert: A, match: 'class:*', when: new(class) > 0, window: 1m, by: [service], learn: 5m, remember: 10m}`,
 		logs: func(m *maker) {
 			for range 60 {
-				m.log(m.IntN(2400), "class", m.one("a", "b", "c", "d", "e", "f", "g"), "service", m.one("a", "b"))
+				m.log(
+					m.IntN(2400),
+					"class",
+					m.one("a", "b", "c", "d", "e", "f", "g"),
+					"service",
+					m.one("a", "b"),
+				)
 			}
 		}},
 	{name: "silence of hosts that are remembered", rules: `
@@ -344,7 +431,15 @@ groups:
   - {alert: Both, match: 'state:firing', when: distinct(alertname) > 1, window: 1m, by: [service]}`,
 		logs: func(m *maker) {
 			for range 150 {
-				m.log(m.IntN(2400), "event", m.one("slow", "ok"), "level", m.one("ERROR", "INFO"), "service", m.one("a", "b"))
+				m.log(
+					m.IntN(2400),
+					"event",
+					m.one("slow", "ok"),
+					"level",
+					m.one("ERROR", "INFO"),
+					"service",
+					m.one("a", "b"),
+				)
 			}
 		}},
 }

@@ -1,7 +1,9 @@
-// Package ruletest shows what rules do, with the engine that runs in production and without Kafka: scripts say which logs arrive when, and which alerts have to
-// come of them; a backtest says which alerts the logs of a file would have raised.
+// Package ruletest shows what rules do, with the engine that runs in production and without Kafka:
+// scripts say which logs arrive when, and which alerts have to come of them; a backtest says which
+// alerts the logs of a file would have raised.
 //
-// All times are event times. A script's clock starts when it says and moves with its logs, so hours pass in milliseconds; a backtest has no clock but its logs.
+// All times are event times. A script's clock starts when it says and moves with its logs, so hours
+// pass in milliseconds; a backtest has no clock but its logs.
 package ruletest
 
 import (
@@ -18,14 +20,17 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Script is a file of tests; or a rule file that has its tests with it, which are about its own rules.
+// Script is a file of tests; or a rule file that has its tests with it, which are about its own
+// rules.
 type Script struct {
 	File      string    `yaml:"-"`
 	RuleFiles []string  `yaml:"rule_files"` // relative to the script's directory
 	Tests     []Test    `yaml:"tests"`
 	Rules     rulesPart `yaml:",inline"`
 
-	Lists Members `yaml:"-"` // the members of lists in all tests, unless a test says otherwise; those of a rule file are its rules'
+	// the members of lists in all tests, unless a test says otherwise; those of a rule file are its
+	// rules'
+	Lists Members `yaml:"-"`
 }
 
 // rulesPart is what else stands in a rule file.
@@ -45,9 +50,10 @@ type rulesPart struct {
 
 // Test is some logs, and the alerts that have to come of them.
 type Test struct {
-	Name        string        `yaml:"name"`
-	Start       time.Time     `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
-	Lists       Members       `yaml:"lists"` // the members of lists, instead of those that they have
+	Name  string    `yaml:"name"`
+	Start time.Time `yaml:"start"` // 2026-01-05T09:00:00Z, a Monday, by default
+	// the members of lists, instead of those that they have
+	Lists       Members       `yaml:"lists"`
 	Logs        []Log         `yaml:"logs"`
 	Expect      []Expectation `yaml:"expect"`
 	NothingElse bool          `yaml:"nothing_else"` // no alert fires but those expected
@@ -59,12 +65,13 @@ type Members map[string][]string
 
 // Log is one log, or several of the same content at a constant interval.
 type Log struct {
-	At        Duration       `yaml:"at"` // event time of the first, after the start
-	Every     Duration       `yaml:"every"`
-	Times     int            `yaml:"times"`
-	Delay     Duration       `yaml:"delay"` // how much later than its event time it arrives
-	Log       map[string]any `yaml:"log"`   // written as JSON, with its event time as timestamp unless it has one
-	Text      string         `yaml:"text"`  // written as it is; its event time is the record's
+	At    Duration `yaml:"at"` // event time of the first, after the start
+	Every Duration `yaml:"every"`
+	Times int      `yaml:"times"`
+	Delay Duration `yaml:"delay"` // how much later than its event time it arrives
+	// written as JSON, with its event time as timestamp unless it has one
+	Log       map[string]any `yaml:"log"`
+	Text      string         `yaml:"text"` // written as it is; its event time is the record's
 	Topic     string         `yaml:"topic"`
 	Partition int32          `yaml:"partition"`
 }
@@ -88,7 +95,11 @@ type Duration time.Duration
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
 	parsed, err := model.ParseDuration(node.Value)
 	if err != nil {
-		return fmt.Errorf("line %d: %q is no duration; write it like 90s, 5m or 2h30m", node.Line, node.Value)
+		return fmt.Errorf(
+			"line %d: %q is no duration; write it like 90s, 5m or 2h30m",
+			node.Line,
+			node.Value,
+		)
 	}
 	*d = Duration(parsed)
 	return nil
@@ -158,14 +169,23 @@ func (s *Script) validate() error {
 			t.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 		}
 		if len(t.Expect) == 0 && !t.NothingElse {
-			problem(t.Line, "the test %q expects nothing, so it cannot fail; add expect, or nothing_else: true", t.Name)
+			problem(
+				t.Line,
+				"the test %q expects nothing, so it cannot fail; add expect, or nothing_else: true",
+				t.Name,
+			)
 		}
 		for j, l := range t.Logs {
 			if (l.Log == nil) == (l.Text == "") {
 				problem(t.Line, "log %d of test %q has to have either log or text", j+1, t.Name)
 			}
 			if l.Times < 0 || l.Times > 1 && l.Every < 0 {
-				problem(t.Line, "log %d of test %q comes a negative number of times, or backwards", j+1, t.Name)
+				problem(
+					t.Line,
+					"log %d of test %q comes a negative number of times, or backwards",
+					j+1,
+					t.Name,
+				)
 			}
 		}
 		for _, e := range t.Expect {
@@ -173,9 +193,15 @@ func (s *Script) validate() error {
 			case e.Alert == "" && e.Record == "":
 				problem(e.Line, "the expectation names no alert, and no record")
 			case e.Alert != "" && (e.Record != "" || e.At != nil):
-				problem(e.Line, "the expectation is about an alert; record and at are about a record")
+				problem(
+					e.Line,
+					"the expectation is about an alert; record and at are about a record",
+				)
 			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil || e.Summary != ""):
-				problem(e.Line, "the expectation is about a record, which has a value at an instant: write record, at and value")
+				problem(
+					e.Line,
+					"the expectation is about a record, which has a value at an instant: write record, at and value",
+				)
 			}
 		}
 	}

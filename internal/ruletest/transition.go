@@ -25,7 +25,8 @@ type Transition struct {
 	Reason string            `json:"reason"`
 }
 
-// Transitions keeps of the alerts those that people would hear of, that they fire and that those which fired are resolved, sorted by time, rule, labels and state, so that the same logs and rules
+// Transitions keeps of the alerts those that people would hear of, that they fire and that those
+// which fired are resolved, sorted by time, rule, labels and state, so that the same logs and rules
 // give the same list.
 func Transitions(alerts []models.Alert) []Transition {
 	var list []Transition
@@ -37,7 +38,14 @@ func Transitions(alerts []models.Alert) []Transition {
 		case a.State != models.AlertResolved || !fired[a.ID]:
 			continue // pending, or suppressed, or over before anybody heard of it
 		}
-		t := Transition{Rule: a.Rule, Labels: a.Labels, State: a.State, At: a.At.UTC(), Value: a.Value, Reason: a.Reason}
+		t := Transition{
+			Rule:   a.Rule,
+			Labels: a.Labels,
+			State:  a.State,
+			At:     a.At.UTC(),
+			Value:  a.Value,
+			Reason: a.Reason,
+		}
 		if math.IsNaN(t.Value) || math.IsInf(t.Value, 0) {
 			t.Value = 0 // JSON has no such numbers, and the reason says it in words
 		}
@@ -48,12 +56,23 @@ func Transitions(alerts []models.Alert) []Transition {
 }
 
 func (t Transition) compare(u Transition) int {
-	return cmp.Or(t.At.Compare(u.At), cmp.Compare(t.Rule, u.Rule), cmp.Compare(labelText(t.Labels), labelText(u.Labels)), cmp.Compare(t.State, u.State))
+	return cmp.Or(
+		t.At.Compare(u.At),
+		cmp.Compare(t.Rule, u.Rule),
+		cmp.Compare(labelText(t.Labels), labelText(u.Labels)),
+		cmp.Compare(t.State, u.State),
+	)
 }
 
 // String is the transition without its value and reason.
 func (t Transition) String() string {
-	return fmt.Sprintf("%s %-8s %s %s", t.At.UTC().Format(time.RFC3339Nano), t.State, t.Rule, labelText(t.Labels))
+	return fmt.Sprintf(
+		"%s %-8s %s %s",
+		t.At.UTC().Format(time.RFC3339Nano),
+		t.State,
+		t.Rule,
+		labelText(t.Labels),
+	)
 }
 
 // WriteJSON writes one transition, or one change, a line.
@@ -85,8 +104,9 @@ type Change struct {
 	Transition
 }
 
-// Compare returns what differs between the transitions of two versions of the rules, in the order of time. Values and reasons are not compared: an alert that
-// fires and resolves when it did is the same alert.
+// Compare returns what differs between the transitions of two versions of the rules, in the order
+// of time. Values and reasons are not compared: an alert that fires and resolves when it did is the
+// same alert.
 func Compare(before, after []Transition) []Change {
 	count := make(map[string]int)
 	for _, t := range before {

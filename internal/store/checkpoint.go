@@ -8,8 +8,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Source is where logs come from: a partition of a topic. The IDs tell a topic from another of the same name, in another cluster or after it was deleted and
-// created again; such a topic has no position here, and starts over.
+// Source is where logs come from: a partition of a topic. The IDs tell a topic from another of the
+// same name, in another cluster or after it was deleted and created again; such a topic has no
+// position here, and starts over.
 type Source struct {
 	Cluster   string   // cluster ID
 	TopicID   [16]byte // topic ID
@@ -19,8 +20,10 @@ type Source struct {
 
 // Position is how far a source was read.
 type Position struct {
-	Next      int64 // offset of the next record to be read; all before it are part of the state
-	Committed int64 // offset the consumer group held when the checkpoint was taken; any other than this and Next was set by an operator. -1 when unknown
+	Next int64 // offset of the next record to be read; all before it are part of the state
+	// offset the consumer group held when the checkpoint was taken; any other than this and Next
+	// was set by an operator. -1 when unknown
+	Committed int64
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
 	Left      bool  // another member may have read on since
 }
@@ -41,15 +44,18 @@ func (c *Checkpoint) reset(full bool) {
 // Full says whether the checkpoint has to hold everything.
 func (c *Checkpoint) Full() bool { return c.full }
 
-// SetFull makes the checkpoint a full one: state and positions that are not in it will be gone. What was put before is dropped.
+// SetFull makes the checkpoint a full one: state and positions that are not in it will be gone.
+// What was put before is dropped.
 func (c *Checkpoint) SetFull() { c.full, c.body = true, c.body[:0] }
 
-// Put sets a key. Both slices are copied. Of several values of one key the last one counts; but in a full checkpoint every key is put once.
+// Put sets a key. Both slices are copied. Of several values of one key the last one counts; but in
+// a full checkpoint every key is put once.
 func (c *Checkpoint) Put(key, value []byte) {
 	c.body = appendRecord(c.body, opPut, key, value)
 }
 
-// Delete removes a key, if it is there. The slice is copied. In a full checkpoint there is nothing to remove.
+// Delete removes a key, if it is there. The slice is copied. In a full checkpoint there is nothing
+// to remove.
 func (c *Checkpoint) Delete(key []byte) {
 	if c.full {
 		return
@@ -112,7 +118,8 @@ const (
 	opNext     op = 'N' // sequence number that the next alert gets
 )
 
-// record is one entry of a frame: op, length of the key, key, length of the value, value. The lengths are uvarints.
+// record is one entry of a frame: op, length of the key, key, length of the value, value. The
+// lengths are uvarints.
 type record struct {
 	op         op
 	key, value []byte
@@ -194,12 +201,22 @@ func parsePosition(b []byte) (p Position, err error) {
 		}
 		fields[i], b = v, b[used:]
 	}
-	return Position{Next: fields[0], Committed: fields[1], Epoch: int32(fields[2]), Left: fields[3] != 0}, nil
+	return Position{
+		Next:      fields[0],
+		Committed: fields[1],
+		Epoch:     int32(fields[2]),
+		Left:      fields[3] != 0,
+	}, nil
 }
 
 func appendPositions(dst []byte, positions map[Source]Position) []byte {
 	for source, position := range positions {
-		dst = appendRecord(dst, opPosition, appendSource(nil, source), appendPosition(nil, position))
+		dst = appendRecord(
+			dst,
+			opPosition,
+			appendSource(nil, source),
+			appendPosition(nil, position),
+		)
 	}
 	return dst
 }

@@ -8,7 +8,8 @@ import (
 	"syscall"
 )
 
-// filesystem is what the store asks of the operating system. Tests put one in its place that fails and forgets.
+// filesystem is what the store asks of the operating system. Tests put one in its place that fails
+// and forgets.
 type filesystem interface {
 	MkdirAll(dir string) error
 	Lock(dir string) (unlock func() error, err error)
@@ -116,4 +117,6 @@ func isFull(err error) bool     { return errors.Is(err, syscall.ENOSPC) }
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
 
 // errLocked is the error of a directory that another process uses.
-var errLocked = errors.New("the directory is in use by another process: stop that one, or give each its own directory")
+var errLocked = errors.New(
+	"the directory is in use by another process: stop that one, or give each its own directory",
+)

@@ -14,7 +14,8 @@ import (
 
 var errCrash = errors.New("crashed")
 
-// memory is a filesystem that can crash, or fail for a while, at any of its operations, and that knows what a disk would hold after a power cut.
+// memory is a filesystem that can crash, or fail for a while, at any of its operations, and that
+// knows what a disk would hold after a power cut.
 type memory struct {
 	mu       sync.Mutex
 	names    map[string]*memoryFile // as processes see them
@@ -59,7 +60,8 @@ func (m *memory) killed() *memory {
 	return image
 }
 
-// unplugged returns what may be on the disk after a power cut: what was synced, and of the rest as much as chance wills.
+// unplugged returns what may be on the disk after a power cut: what was synced, and of the rest as
+// much as chance wills.
 func (m *memory) unplugged(rng *rand.Rand) *memory {
 	image := newMemory()
 	names := maps.Clone(m.lasting)

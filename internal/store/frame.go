@@ -15,8 +15,8 @@ import (
 //	header  magic (16) | version (4) | kind (4) | number (8) | salt (4) | checksum of all before (4)
 //	frame   checksum of all after (4) | length of the payload (4) | number of the commit, its highest bit set in the last frame of the commit (8) | payload
 //
-// A payload is a run of records, all of them state (puts and deletes) or none. The frame checksum starts from the file's random salt: nobody who writes logs
-// can forge a frame within a value.
+// A payload is a run of records, all of them state (puts and deletes) or none. The frame checksum
+// starts from the file's random salt: nobody who writes logs can forge a frame within a value.
 const (
 	magic       = "alert-engine ckp"
 	version     = 1
@@ -51,8 +51,12 @@ type damage struct {
 }
 
 func (d *damage) Error() string {
-	return fmt.Sprintf("%s is damaged at byte %d: %s; move the directory away to start without it: the engine then reads the logs of the longest window again, and may repeat alerts of that time",
-		d.file, d.offset, d.what)
+	return fmt.Sprintf(
+		"%s is damaged at byte %d: %s; move the directory away to start without it: the engine then reads the logs of the longest window again, and may repeat alerts of that time",
+		d.file,
+		d.offset,
+		d.what,
+	)
 }
 
 // writer writes the frames of one commit.
@@ -91,7 +95,8 @@ func (w *writer) put(op op, key, value []byte) error {
 	return w.flushFrame(false)
 }
 
-// flushFrame writes the records that were put. The final frame of a commit is written even if it is empty.
+// flushFrame writes the records that were put. The final frame of a commit is written even if it is
+// empty.
 func (w *writer) flushFrame(final bool) error {
 	if len(w.buf) == 0 && !final {
 		return nil
@@ -139,8 +144,9 @@ type reader struct {
 // errTorn says that the file ends, or stops making sense, where a frame should be.
 var errTorn = errors.New("file is cut short")
 
-// newReader reads the header. It returns errTorn for a file that holds no more than a header, and not a whole one: a header is on disk before anything is
-// written behind it, so that is what a crash leaves, while a bad header in a longer file is damage.
+// newReader reads the header. It returns errTorn for a file that holds no more than a header, and
+// not a whole one: a header is on disk before anything is written behind it, so that is what a
+// crash leaves, while a bad header in a longer file is damage.
 func newReader(name string, in io.Reader, size int64, kind kind, number uint64) (*reader, error) {
 	r := &reader{name: name, in: bufio.NewReaderSize(in, 64<<10), size: size}
 	var h [headerSize]byte
@@ -154,13 +160,18 @@ func newReader(name string, in io.Reader, size int64, kind kind, number uint64) 
 		return nil, r.badHeader("it does not begin as a checkpoint does")
 	}
 	if v := binary.LittleEndian.Uint32(h[16:]); v > version {
-		return nil, fmt.Errorf("%s has format %d, and this program reads formats up to %d: it was written by a newer version; run that version, or move the directory away to start without it",
-			name, v, version)
+		return nil, fmt.Errorf(
+			"%s has format %d, and this program reads formats up to %d: it was written by a newer version; run that version, or move the directory away to start without it",
+			name,
+			v,
+			version,
+		)
 	}
 	if binary.LittleEndian.Uint32(h[36:]) != crc32.Checksum(h[:36], castagnoli) {
 		return nil, r.badHeader("the checksum of its header is wrong")
 	}
-	if binary.LittleEndian.Uint32(h[20:]) != uint32(kind) || binary.LittleEndian.Uint64(h[24:]) != number {
+	if binary.LittleEndian.Uint32(h[20:]) != uint32(kind) ||
+		binary.LittleEndian.Uint64(h[24:]) != number {
 		return nil, &damage{name, 0, "it is another file than its name says"}
 	}
 	r.salt = binary.LittleEndian.Uint32(h[32:])
@@ -174,7 +185,8 @@ func (r *reader) badHeader(what string) error {
 	return &damage{r.name, 0, what}
 }
 
-// next returns the next frame. The payload is valid until the following call. It returns io.EOF at the end of the file, and errTorn where no whole frame is.
+// next returns the next frame. The payload is valid until the following call. It returns io.EOF at
+// the end of the file, and errTorn where no whole frame is.
 func (r *reader) next() (commit uint64, final bool, payload []byte, err error) {
 	if r.offset == r.size {
 		return 0, false, nil, io.EOF
@@ -209,8 +221,9 @@ func torn(err error) error {
 	return err
 }
 
-// laterCommit says whether b holds a whole frame of a commit beyond the given one. Every commit is on disk before the next begins: where the frames of a commit
-// do not read back although a later commit is there, it was not a crash that did it.
+// laterCommit says whether b holds a whole frame of a commit beyond the given one. Every commit is
+// on disk before the next begins: where the frames of a commit do not read back although a later
+// commit is there, it was not a crash that did it.
 func laterCommit(b []byte, salt uint32, commit uint64) bool {
 	for ; len(b) >= frameHeader; b = b[1:] {
 		length := int64(binary.LittleEndian.Uint32(b[4:]))
@@ -218,7 +231,13 @@ func laterCommit(b []byte, salt uint32, commit uint64) bool {
 		if number <= commit || number > commit+1<<32 || length > int64(len(b)-frameHeader) {
 			continue
 		}
-		if binary.LittleEndian.Uint32(b) == checksum(salt, b[4:frameHeader], b[frameHeader:frameHeader+length]) {
+		if binary.LittleEndian.Uint32(
+			b,
+		) == checksum(
+			salt,
+			b[4:frameHeader],
+			b[frameHeader:frameHeader+length],
+		) {
 			return true
 		}
 	}

@@ -5,14 +5,23 @@ import (
 	"syscall"
 )
 
-// lockFile opens a file that nobody else can open until unlock is called or the process ends, however it ends.
+// lockFile opens a file that nobody else can open until unlock is called or the process ends,
+// however it ends.
 func lockFile(name string) (unlock func() error, err error) {
 	path, err := syscall.UTF16PtrFromString(name)
 	if err != nil {
 		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
 	}
 	const shareNothing, sharingViolation = 0, syscall.Errno(32)
-	handle, err := syscall.CreateFile(path, syscall.GENERIC_WRITE, shareNothing, nil, syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	handle, err := syscall.CreateFile(
+		path,
+		syscall.GENERIC_WRITE,
+		shareNothing,
+		nil,
+		syscall.OPEN_ALWAYS,
+		syscall.FILE_ATTRIBUTE_NORMAL,
+		0,
+	)
 	if err == sharingViolation {
 		return nil, errLocked
 	}

@@ -13,8 +13,9 @@ type merged struct {
 	err    error
 }
 
-// mergeIfDue starts a merge when none is running and the logs have grown to half of the snapshot. What is read at start so stays within one and a half times
-// the live state and what commits add during one merge, and all in all each byte of state is written about three times.
+// mergeIfDue starts a merge when none is running and the logs have grown to half of the snapshot.
+// What is read at start so stays within one and a half times the live state and what commits add
+// during one merge, and all in all each byte of state is written about three times.
 func (s *Store) mergeIfDue() {
 	select {
 	case m := <-s.merging:
@@ -37,7 +38,13 @@ func (s *Store) merge() {
 	s.merging = make(chan merged, 1)
 	go func(done chan<- merged) {
 		size, err := writeSnapshot(s.fs, s.dir, last, commit, meta, func(w *writer) error {
-			return readState(s.fs, s.dir, base, last, func(key, value []byte) error { return w.put(opPut, key, value) })
+			return readState(
+				s.fs,
+				s.dir,
+				base,
+				last,
+				func(key, value []byte) error { return w.put(opPut, key, value) },
+			)
 		})
 		if err == nil {
 			removeBefore(s.fs, s.dir, last, s.opts.Logger)
@@ -53,20 +60,25 @@ func (s *Store) awaitMerge() {
 	}
 }
 
-// mergeEnded takes note of the outcome. After a failure the files stay as they were, and the next merge, when the logs have grown as much again, covers them.
+// mergeEnded takes note of the outcome. After a failure the files stay as they were, and the next
+// merge, when the logs have grown as much again, covers them.
 func (s *Store) mergeEnded(m merged) {
 	s.merging = nil
 	s.mergeErr = m.err
 	s.metrics.merged(m.err)
 	if m.err != nil {
-		s.opts.Logger.Error("merge of checkpoint logs failed, it will be tried again", "error", m.err)
+		s.opts.Logger.Error(
+			"merge of checkpoint logs failed, it will be tried again",
+			"error",
+			m.err,
+		)
 		return
 	}
 	s.snapshot, s.snapshotSize = m.number, m.size
 }
 
-// Load calls each with every key of the last committed checkpoint and its value, in no particular order. The slices are valid during the call; an error ends
-// the loading and is returned.
+// Load calls each with every key of the last committed checkpoint and its value, in no particular
+// order. The slices are valid during the call; an error ends the loading and is returned.
 func (s *Store) Load(each func(key, value []byte) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -84,9 +96,15 @@ func (s *Store) Load(each func(key, value []byte) error) error {
 	return nil
 }
 
-// readState reads the state of a snapshot and the logs after it, up to the last one given. It goes over the logs first, to learn which of their records count;
-// so memory is needed for the keys that the logs hold, not for all.
-func readState(fs filesystem, dir string, snapshot, last uint64, each func(key, value []byte) error) error {
+// readState reads the state of a snapshot and the logs after it, up to the last one given. It goes
+// over the logs first, to learn which of their records count; so memory is needed for the keys that
+// the logs hold, not for all.
+func readState(
+	fs filesystem,
+	dir string,
+	snapshot, last uint64,
+	each func(key, value []byte) error,
+) error {
 	latest := make(map[string]uint32)
 	var n uint32
 	logs := func(visit func(record) error) error {
@@ -125,7 +143,13 @@ func readState(fs filesystem, dir string, snapshot, last uint64, each func(key, 
 }
 
 // readRecords visits the state records of one file that was verified before.
-func readRecords(fs filesystem, dir string, kind kind, number uint64, visit func(record) error) error {
+func readRecords(
+	fs filesystem,
+	dir string,
+	kind kind,
+	number uint64,
+	visit func(record) error,
+) error {
 	name := filepath.Join(dir, kind.name(number))
 	in, size, err := fs.Open(name)
 	if err != nil {

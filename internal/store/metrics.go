@@ -60,7 +60,16 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 }
 
 func (m *metrics) all() []prometheus.Collector {
-	return []prometheus.Collector{m.commits, m.merges, m.duration, m.written, m.size, m.pending, m.bytes, m.lost}
+	return []prometheus.Collector{
+		m.commits,
+		m.merges,
+		m.duration,
+		m.written,
+		m.size,
+		m.pending,
+		m.bytes,
+		m.lost,
+	}
 }
 
 func (m *metrics) unregister(reg prometheus.Registerer) {

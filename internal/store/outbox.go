@@ -18,25 +18,27 @@ type Entry struct {
 	Alert models.Alert
 }
 
-// outbox holds the transitions that wait for delivery, and the last ones that were delivered. It has a lock of its own, so that who delivers never waits for
-// the disk.
+// outbox holds the transitions that wait for delivery, and the last ones that were delivered. It
+// has a lock of its own, so that who delivers never waits for the disk.
 type outbox struct {
 	metrics  *metrics
 	maxBytes int64
 	history  int
 
-	mu       sync.Mutex // guards what follows
-	entries  []entry    // ordered by sequence number: first the delivered ones, then those that wait
-	waiting  int        // index of the first entry that waits
-	bytes    int64      // of the entries that wait
-	next     uint64     // sequence number of the next entry
-	acked    uint64     // everything up to here was delivered
-	dropped  uint64     // since the store was opened
-	savedSeq uint64     // entries up to here are on disk
-	savedAck uint64     // value of acked that is on disk
+	mu sync.Mutex // guards what follows
+	// ordered by sequence number: first the delivered ones, then those that wait
+	entries  []entry
+	waiting  int    // index of the first entry that waits
+	bytes    int64  // of the entries that wait
+	next     uint64 // sequence number of the next entry
+	acked    uint64 // everything up to here was delivered
+	dropped  uint64 // since the store was opened
+	savedSeq uint64 // entries up to here are on disk
+	savedAck uint64 // value of acked that is on disk
 	changed  chan struct{}
 
-	pendingSeq, pendingAck uint64 // what savedSeq and savedAck become when the commit that is being written succeeds
+	// what savedSeq and savedAck become when the commit that is being written succeeds
+	pendingSeq, pendingAck uint64
 }
 
 type entry struct {
@@ -45,27 +47,36 @@ type entry struct {
 }
 
 func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
-	return &outbox{metrics: m, maxBytes: maxBytes, history: max(history, 0), next: 1, changed: make(chan struct{})}
+	return &outbox{
+		metrics:  m,
+		maxBytes: maxBytes,
+		history:  max(history, 0),
+		next:     1,
+		changed:  make(chan struct{}),
+	}
 }
 
 // Pending returns the transitions that wait for delivery, oldest first.
 func (s *Store) Pending() []Entry { return s.outbox.pending() }
 
-// Changed returns a channel that is closed when the next transition enters the outbox. Whoever waits takes the channel first, and then looks at Pending.
+// Changed returns a channel that is closed when the next transition enters the outbox. Whoever
+// waits takes the channel first, and then looks at Pending.
 func (s *Store) Changed() <-chan struct{} {
 	s.outbox.mu.Lock()
 	defer s.outbox.mu.Unlock()
 	return s.outbox.changed
 }
 
-// Ack says that all transitions up to and including this sequence number were delivered. It is written with the next commit, or when the store is closed; a
-// crash before that has them delivered again.
+// Ack says that all transitions up to and including this sequence number were delivered. It is
+// written with the next commit, or when the store is closed; a crash before that has them delivered
+// again.
 func (s *Store) Ack(seq uint64) { s.outbox.ack(seq) }
 
 // History returns the last transitions, delivered or not, newest last.
 func (s *Store) History() []models.Alert { return s.outbox.all() }
 
-// Alarm returns an error while something needs the attention of people: the last commit or merge failed, or the outbox is nearly full or has lost transitions.
+// Alarm returns an error while something needs the attention of people: the last commit or merge
+// failed, or the outbox is nearly full or has lost transitions.
 func (s *Store) Alarm() error {
 	s.mu.Lock()
 	failed, mergeErr := s.full && s.commits > 0, s.mergeErr
@@ -146,7 +157,8 @@ func (o *outbox) append(alerts []models.Alert) error {
 	return nil
 }
 
-// encodeAlert encodes an alert. JSON has no infinite and undefined numbers; a value of that kind is left out, since the reason says it in words.
+// encodeAlert encodes an alert. JSON has no infinite and undefined numbers; a value of that kind is
+// left out, since the reason says it in words.
 func encodeAlert(alert models.Alert) ([]byte, error) {
 	if math.IsNaN(alert.Value) || math.IsInf(alert.Value, 0) {
 		alert.Value = 0
@@ -159,7 +171,8 @@ func (o *outbox) add(e entry) {
 	o.bytes += int64(len(e.data))
 }
 
-// shrink brings the waiting entries within their bound: first go those that a later transition of the same alert has overtaken, then the oldest.
+// shrink brings the waiting entries within their bound: first go those that a later transition of
+// the same alert has overtaken, then the oldest.
 func (o *outbox) shrink() {
 	if o.bytes <= o.maxBytes {
 		return
@@ -192,10 +205,18 @@ func (o *outbox) alarm() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.dropped > 0 {
-		return fmt.Errorf("%d alert transitions were dropped undelivered, because more than %d bytes of them were waiting", o.dropped, o.maxBytes)
+		return fmt.Errorf(
+			"%d alert transitions were dropped undelivered, because more than %d bytes of them were waiting",
+			o.dropped,
+			o.maxBytes,
+		)
 	}
 	if o.bytes > o.maxBytes/10*8 {
-		return fmt.Errorf("%d bytes of alert transitions wait for delivery; beyond %d the oldest will be dropped", o.bytes, o.maxBytes)
+		return fmt.Errorf(
+			"%d bytes of alert transitions wait for delivery; beyond %d the oldest will be dropped",
+			o.bytes,
+			o.maxBytes,
+		)
 	}
 	return nil
 }
@@ -228,7 +249,8 @@ func (o *outbox) appendAll(dst []byte) []byte {
 	return appendRecord(dst, opNext, seqKey(o.next), nil)
 }
 
-// saving notes what the commit that is being written holds. When it fails, the next one is a full commit, which holds everything.
+// saving notes what the commit that is being written holds. When it fails, the next one is a full
+// commit, which holds everything.
 func (o *outbox) saving() { o.pendingSeq, o.pendingAck = o.next-1, o.acked }
 
 // saved notes that what was encoded last is on disk.

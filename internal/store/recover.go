@@ -14,7 +14,8 @@ import (
 
 const temporarySuffix = ".tmp"
 
-// recover reads what is in the directory: everything is verified, and all but the state is kept in memory.
+// recover reads what is in the directory: everything is verified, and all but the state is kept in
+// memory.
 func (s *Store) recover() error {
 	snapshots, logs, err := s.list()
 	if err != nil {
@@ -38,7 +39,8 @@ func (s *Store) recover() error {
 	return nil
 }
 
-// list returns the numbers of the files in the directory, and removes those that never became whole.
+// list returns the numbers of the files in the directory, and removes those that never became
+// whole.
 func (s *Store) list() (snapshots, logs []uint64, err error) {
 	names, err := s.fs.ReadDir(s.dir)
 	if err != nil {
@@ -67,12 +69,17 @@ func fileNumber(name string, kind kind) (uint64, bool) {
 	return n, err == nil && kind.name(n) == name
 }
 
-// neverCommitted is the case of a directory without a snapshot: the first commit writes one, so there cannot be logs.
+// neverCommitted is the case of a directory without a snapshot: the first commit writes one, so
+// there cannot be logs.
 func (s *Store) neverCommitted(logs []uint64) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	return &damage{filepath.Join(s.dir, logKind.name(logs[0])), 0, "the snapshot that it continues is missing"}
+	return &damage{
+		filepath.Join(s.dir, logKind.name(logs[0])),
+		0,
+		"the snapshot that it continues is missing",
+	}
 }
 
 func (s *Store) recoverSnapshot() error {
@@ -115,7 +122,11 @@ func (s *Store) recoverLogs(logs []uint64) error {
 		}
 		name := filepath.Join(s.dir, logKind.name(number))
 		if number != s.log {
-			return &damage{filepath.Join(s.dir, logKind.name(s.log)), 0, "it is missing, although later logs are there"}
+			return &damage{
+				filepath.Join(s.dir, logKind.name(s.log)),
+				0,
+				"it is missing, although later logs are there",
+			}
 		}
 		end, size, err := s.recoverLog(name, number)
 		if err != nil {
@@ -123,7 +134,11 @@ func (s *Store) recoverLogs(logs []uint64) error {
 		}
 		last := i == len(logs)-1
 		if !last && end != size {
-			return &damage{name, end, "a frame does not match its checksum, although later logs are there"}
+			return &damage{
+				name,
+				end,
+				"a frame does not match its checksum, although later logs are there",
+			}
 		}
 		s.logSize += end
 		if last {
@@ -134,10 +149,19 @@ func (s *Store) recoverLogs(logs []uint64) error {
 	return nil
 }
 
-// continueLog makes the last log the one that commits are appended to, cut behind its last whole commit.
+// continueLog makes the last log the one that commits are appended to, cut behind its last whole
+// commit.
 func (s *Store) continueLog(name string, end, size int64) error {
 	if end != size {
-		s.opts.Logger.Warn("the last checkpoint was not written completely and is dropped; the one before it counts", "file", name, "commit", s.commits, "dropped_bytes", size-end)
+		s.opts.Logger.Warn(
+			"the last checkpoint was not written completely and is dropped; the one before it counts",
+			"file",
+			name,
+			"commit",
+			s.commits,
+			"dropped_bytes",
+			size-end,
+		)
 	}
 	if end == 0 {
 		return s.fs.Remove(name)
@@ -174,7 +198,11 @@ func (s *Store) recoverLog(name string, number uint64) (end, size int64, err err
 			return 0, 0, err
 		}
 		if commit != s.commits+1 {
-			return 0, 0, &damage{name, r.offset, fmt.Sprintf("commit %d follows commit %d", commit, s.commits)}
+			return 0, 0, &damage{
+				name,
+				r.offset,
+				fmt.Sprintf("commit %d follows commit %d", commit, s.commits),
+			}
 		}
 		if !isState(payload) {
 			meta = append(meta, payload...)
@@ -204,7 +232,11 @@ func (s *Store) isCrash(r *reader, name string) error {
 		return err
 	}
 	if laterCommit(rest, r.salt, s.commits+1) {
-		return &damage{name, r.offset, "a frame does not match its checksum, although later commits are there"}
+		return &damage{
+			name,
+			r.offset,
+			"a frame does not match its checksum, although later commits are there",
+		}
 	}
 	return nil
 }
@@ -263,8 +295,8 @@ func (s *Store) recoverPosition(r record) error {
 	return err
 }
 
-// removeBefore removes the files that the snapshot with the given number makes needless. Files that cannot be removed only take room; they are tried again when
-// the directory is opened next.
+// removeBefore removes the files that the snapshot with the given number makes needless. Files that
+// cannot be removed only take room; they are tried again when the directory is opened next.
 func removeBefore(fs filesystem, dir string, snapshot uint64, logger *slog.Logger) {
 	names, err := fs.ReadDir(dir)
 	for _, name := range names {
@@ -279,7 +311,8 @@ func removeBefore(fs filesystem, dir string, snapshot uint64, logger *slog.Logge
 	}
 }
 
-// IsDamage says whether Open refused a directory because it does not read back as it was written. Whoever can do without what is in it may move it away.
+// IsDamage says whether Open refused a directory because it does not read back as it was written.
+// Whoever can do without what is in it may move it away.
 func IsDamage(err error) bool {
 	var d *damage
 	return errors.As(err, &d)

@@ -5,13 +5,21 @@ import (
 	"path/filepath"
 )
 
-// writeSnapshot writes a full checkpoint as a new snapshot, which makes all files before it needless.
+// writeSnapshot writes a full checkpoint as a new snapshot, which makes all files before it
+// needless.
 func (s *Store) writeSnapshot(c *Checkpoint, positions map[Source]Position) (int64, error) {
 	s.awaitMerge()
 	number := s.log
-	size, err := writeSnapshot(s.fs, s.dir, number, s.commits, s.meta(positions), func(w *writer) error {
-		return w.state(c)
-	})
+	size, err := writeSnapshot(
+		s.fs,
+		s.dir,
+		number,
+		s.commits,
+		s.meta(positions),
+		func(w *writer) error {
+			return w.state(c)
+		},
+	)
 	if err != nil {
 		return size, err
 	}
@@ -32,7 +40,13 @@ func (s *Store) meta(positions map[Source]Position) []byte {
 }
 
 // writeSnapshot writes a snapshot that appears under its name only when it is whole and on disk.
-func writeSnapshot(fs filesystem, dir string, number, commit uint64, meta []byte, state func(*writer) error) (int64, error) {
+func writeSnapshot(
+	fs filesystem,
+	dir string,
+	number, commit uint64,
+	meta []byte,
+	state func(*writer) error,
+) (int64, error) {
 	name := filepath.Join(dir, snapshotKind.name(number))
 	temporary := name + temporarySuffix
 	f, err := fs.Create(temporary)

@@ -1,6 +1,8 @@
-// Package store keeps checkpoints of the engine on local disk: its state as keys and values, the source positions that the state covers, and the outbox of
-// alert transitions that are still to be delivered. The three change together or not at all, so that a kill at any instant leaves a state to continue from:
-// the logs after the positions are read again, give the same transitions with the same IDs, and nothing is lost or decided twice.
+// Package store keeps checkpoints of the engine on local disk: its state as keys and values, the
+// source positions that the state covers, and the outbox of alert transitions that are still to be
+// delivered. The three change together or not at all, so that a kill at any instant leaves a state
+// to continue from: the logs after the positions are read again, give the same transitions with the
+// same IDs, and nothing is lost or decided twice.
 //
 // A directory holds one snapshot and the logs written since:
 //
@@ -9,15 +11,21 @@
 //	log-0000000000000008       the commits since, one after another
 //	log-0000000000000009
 //
-// A commit appends what has changed to the newest log and waits until the disk has it. When the logs have grown to a good part of the snapshot, a goroutine
-// merges them into the next snapshot while commits go on in a new log; the engine never has to save a million groups for that. A full commit writes a snapshot
-// at once. A snapshot appears under its name only when it is whole; of the newest log, a commit cut short by a crash is dropped when the directory is opened.
-// Anything else that does not read back as it was written is damage, and damage is refused: a state that is wrong in silence would be worse than none.
+// A commit appends what has changed to the newest log and waits until the disk has it. When the
+// logs have grown to a good part of the snapshot, a goroutine merges them into the next snapshot
+// while commits go on in a new log; the engine never has to save a million groups for that. A full
+// commit writes a snapshot at once. A snapshot appears under its name only when it is whole; of the
+// newest log, a commit cut short by a crash is dropped when the directory is opened. Anything else
+// that does not read back as it was written is damage, and damage is refused: a state that is wrong
+// in silence would be worse than none.
 //
-// Why not an embedded database: checkpoints are written every second and read once, whole, at start. With a million groups of 100 bytes of which a tenth change
-// between two commits, a B+tree (bbolt 1.5) rewrites nearly all its pages: 237 MB and 1.1 s a commit. An LSM tree (pebble 2.1) writes 20 MB in about 0.3 s, but
-// brings indexes and caches for reads that never happen, and thirty modules, one of them an error reporting service's. What is here writes 14 MB in 0.08 s, about
-// three times that with merges, loads the million in 0.7 s, and is small enough to be tested with a crash at each of its operations.
+// Why not an embedded database: checkpoints are written every second and read once, whole, at
+// start. With a million groups of 100 bytes of which a tenth change between two commits, a B+tree
+// (bbolt 1.5) rewrites nearly all its pages: 237 MB and 1.1 s a commit. An LSM tree (pebble 2.1)
+// writes 20 MB in about 0.3 s, but brings indexes and caches for reads that never happen, and
+// thirty modules, one of them an error reporting service's. What is here writes 14 MB in 0.08 s,
+// about three times that with merges, loads the million in 0.7 s, and is small enough to be tested
+// with a crash at each of its operations.
 package store
 
 import (
@@ -33,14 +41,17 @@ import (
 
 // Options are the settings of a store. The zero value is usable.
 type Options struct {
-	OutboxBytes int64                 // transitions that wait for delivery are kept up to this size; 64 MiB by default
-	History     int                   // delivered transitions that are kept for people; 1,000 by default, negative for none
-	LogBytes    int64                 // logs smaller than this are never merged; 32 MiB by default
-	Logger      *slog.Logger          // slog.Default() by default
-	Registerer  prometheus.Registerer // nil for no metrics
+	// transitions that wait for delivery are kept up to this size; 64 MiB by default
+	OutboxBytes int64
+	// delivered transitions that are kept for people; 1,000 by default, negative for none
+	History    int
+	LogBytes   int64                 // logs smaller than this are never merged; 32 MiB by default
+	Logger     *slog.Logger          // slog.Default() by default
+	Registerer prometheus.Registerer // nil for no metrics
 
-	// Sync is called each time before what was written is to outlast a power cut: it may take its time, and its error is that of the disk. It is there for tests of whoever
-	// lives with a disk that is slow or full; nil for nothing.
+	// Sync is called each time before what was written is to outlast a power cut: it may take its
+	// time, and its error is that of the disk. It is there for tests of whoever lives with a disk
+	// that is slow or full; nil for nothing.
 	Sync func() error
 }
 
@@ -60,8 +71,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit and Load; the other methods may be called by any number of goroutines
-// meanwhile, and those of the outbox (Pending, Changed, Ack, History) never wait for the disk.
+// Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit and Load;
+// the other methods may be called by any number of goroutines meanwhile, and those of the outbox
+// (Pending, Changed, Ack, History) never wait for the disk.
 type Store struct {
 	dir     string
 	fs      filesystem
@@ -87,8 +99,9 @@ type Store struct {
 	mergeErr     error
 }
 
-// Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a directory that is locked by another process, damaged, or
-// written by a newer version of the program is refused with an error that says what to do.
+// Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a
+// directory that is locked by another process, damaged, or written by a newer version of the
+// program is refused with an error that says what to do.
 func Open(dir string, opts Options) (*Store, error) {
 	return open(dir, opts, disk{opts.Sync})
 }
@@ -127,10 +140,12 @@ func (s *Store) Empty() bool {
 	return s.commits == 0
 }
 
-// Begin returns an empty checkpoint to be filled and committed. It is reused: only one is in use at a time.
+// Begin returns an empty checkpoint to be filled and committed. It is reused: only one is in use at
+// a time.
 //
-// When its Full method says so, the checkpoint has to hold all state and all positions, because what is on disk cannot be built upon: nothing was committed
-// yet, or the last commit failed. The caller may also make any checkpoint full, for example after its rules have changed.
+// When its Full method says so, the checkpoint has to hold all state and all positions, because
+// what is on disk cannot be built upon: nothing was committed yet, or the last commit failed. The
+// caller may also make any checkpoint full, for example after its rules have changed.
 func (s *Store) Begin() *Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,11 +153,13 @@ func (s *Store) Begin() *Checkpoint {
 	return &s.checkpoint
 }
 
-// Commit writes the checkpoint and returns when the disk has it. The alerts appended to it then are in the outbox.
+// Commit writes the checkpoint and returns when the disk has it. The alerts appended to it then are
+// in the outbox.
 //
-// After an error, disk and positions are as they were before, and the next checkpoint has to be a full one, which then covers the failed one as well. Only the
-// alerts enter the outbox even so: that the disk is full is no reason to tell nobody. They are written with the next commit that succeeds; until then a crash
-// repeats them.
+// After an error, disk and positions are as they were before, and the next checkpoint has to be a
+// full one, which then covers the failed one as well. Only the alerts enter the outbox even so:
+// that the disk is full is no reason to tell nobody. They are written with the next commit that
+// succeeds; until then a crash repeats them.
 func (s *Store) Commit(c *Checkpoint) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -150,7 +167,9 @@ func (s *Store) Commit(c *Checkpoint) error {
 		return errors.New("commit checkpoint: store is closed")
 	}
 	if s.full && !c.full {
-		return errors.New("commit checkpoint: it has to be a full one, since nothing was committed yet or the last commit failed")
+		return errors.New(
+			"commit checkpoint: it has to be a full one, since nothing was committed yet or the last commit failed",
+		)
 	}
 	began := time.Now()
 	written, err := s.commit(c)
@@ -194,7 +213,8 @@ func (s *Store) Positions() map[Source]Position {
 	return positions
 }
 
-// Close waits for a running merge, writes the acknowledgements that no commit has written yet, and gives the directory up. State that was not committed is lost.
+// Close waits for a running merge, writes the acknowledgements that no commit has written yet, and
+// gives the directory up. State that was not committed is lost.
 func (s *Store) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -224,9 +244,16 @@ func (s *Store) Close() error {
 func hint(err error, dir string) error {
 	switch {
 	case isFull(err):
-		return fmt.Errorf("%w; make room on the disk of %s, and the next checkpoint succeeds (no log is lost meanwhile, but a restart repeats work)", err, dir)
+		return fmt.Errorf(
+			"%w; make room on the disk of %s, and the next checkpoint succeeds (no log is lost meanwhile, but a restart repeats work)",
+			err,
+			dir,
+		)
 	case isReadOnly(err) || errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w; the data directory has to be writable for this user: mount a volume there, or configure another directory", err)
+		return fmt.Errorf(
+			"%w; the data directory has to be writable for this user: mount a volume there, or configure another directory",
+			err,
+		)
 	default:
 		return err
 	}

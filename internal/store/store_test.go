@@ -63,7 +63,11 @@ type life struct {
 }
 
 func newLife(s *Store) *life {
-	return &life{store: s, want: content{State: map[string]string{}, Positions: map[Source]Position{}}, rng: rand.New(rand.NewPCG(1, 2))}
+	return &life{
+		store: s,
+		want:  content{State: map[string]string{}, Positions: map[Source]Position{}},
+		rng:   rand.New(rand.NewPCG(1, 2)),
+	}
 }
 
 // commit changes some keys, moves a position, raises an alert, and acknowledges now and then.
@@ -81,7 +85,12 @@ func (l *life) commit() error {
 		l.want.State[key] = value
 		c.Put([]byte(key), []byte(value))
 	}
-	source := Source{Cluster: "c", TopicID: [16]byte{7}, Topic: "logs", Partition: int32(l.rng.IntN(3))}
+	source := Source{
+		Cluster:   "c",
+		TopicID:   [16]byte{7},
+		Topic:     "logs",
+		Partition: int32(l.rng.IntN(3)),
+	}
 	position := Position{Next: int64(l.step), Committed: -1, Epoch: 4}
 	l.want.Positions[source] = position
 	c.SetPosition(source, position)
@@ -146,8 +155,9 @@ func TestWhatIsCommittedIsThereAfterARestart(t *testing.T) {
 	}
 }
 
-// aLife runs the life that the crash tests look at, up to its end or the first error, and returns what the store should hold after each commit that succeeded,
-// and what it should hold if the failed one counts.
+// aLife runs the life that the crash tests look at, up to its end or the first error, and returns
+// what the store should hold after each commit that succeeded, and what it should hold if the
+// failed one counts.
 func aLife(fs filesystem) (commits []content, failed *content) {
 	s, err := open("d", Options{Logger: quiet, LogBytes: 500}, fs)
 	if err != nil {
@@ -201,8 +211,8 @@ func TestAKillOrPowerCutAtAnyInstantLeavesAStateToContinueFrom(t *testing.T) {
 	}
 }
 
-// continues opens an image, wants it to hold one of the contents allowed, and goes on from there. Acknowledgements may be lost: only deliveries count that the
-// image knows of.
+// continues opens an image, wants it to hold one of the contents allowed, and goes on from there.
+// Acknowledgements may be lost: only deliveries count that the image knows of.
 func continues(t *testing.T, what string, image *memory, allowed []content) {
 	t.Helper()
 	s, err := open("d", Options{Logger: quiet, LogBytes: 500}, image)
@@ -211,7 +221,8 @@ func continues(t *testing.T, what string, image *memory, allowed []content) {
 	}
 	got := contentOf(t, s)
 	if !slices.ContainsFunc(allowed, func(want content) bool {
-		return maps.Equal(got.State, want.State) && maps.Equal(got.Positions, want.Positions) && endsWith(got.Pending, want.Pending)
+		return maps.Equal(got.State, want.State) && maps.Equal(got.Positions, want.Positions) &&
+			endsWith(got.Pending, want.Pending)
 	}) {
 		t.Fatalf("%s: %s", what, cmp.Diff(allowed, []content{got}))
 	}
@@ -235,7 +246,8 @@ func endsWith(list, end []string) bool {
 	return len(list) >= len(end) && slices.Equal(list[len(list)-len(end):], end)
 }
 
-// aHistory returns a filesystem with a snapshot and a log of several commits, and what they hold: before the last commit, and after.
+// aHistory returns a filesystem with a snapshot and a log of several commits, and what they hold:
+// before the last commit, and after.
 func aHistory(t *testing.T) (fs *memory, before, after content) {
 	t.Helper()
 	fs = newMemory()
@@ -309,7 +321,8 @@ func TestADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
 				continue
 			}
 			_, err := open("d", Options{Logger: quiet}, image)
-			if err == nil || !strings.Contains(err.Error(), "move the directory away") || !strings.Contains(err.Error(), name) {
+			if err == nil || !strings.Contains(err.Error(), "move the directory away") ||
+				!strings.Contains(err.Error(), name) {
 				t.Fatalf("%s changed at byte %d: error %v", name, at, err)
 			}
 		}
@@ -320,7 +333,8 @@ func TestADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
 		}
 		image := fs.killed()
 		delete(image.names, name)
-		if _, err := open("d", Options{}, image); err == nil || !strings.Contains(err.Error(), "snapshot that it continues is missing") {
+		if _, err := open("d", Options{}, image); err == nil ||
+			!strings.Contains(err.Error(), "snapshot that it continues is missing") {
 			t.Errorf("missing snapshot: %v", err)
 		}
 	}
@@ -346,7 +360,9 @@ func TestTwoProcessesCannotShareADirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, Options{}); err == nil || !strings.Contains(err.Error(), "in use by another process") || !strings.Contains(err.Error(), dir) {
+	if _, err := Open(dir, Options{}); err == nil ||
+		!strings.Contains(err.Error(), "in use by another process") ||
+		!strings.Contains(err.Error(), dir) {
 		t.Errorf("second Open: %v", err)
 	}
 	first.Close()
@@ -360,7 +376,8 @@ func TestTwoProcessesCannotShareADirectory(t *testing.T) {
 func TestAReadOnlyDirectoryIsRefusedWithWhatToDo(t *testing.T) {
 	fs := newMemory()
 	fs.readOnly = syscall.EROFS
-	if _, err := open("d", Options{}, fs); err == nil || !strings.Contains(err.Error(), "has to be writable") {
+	if _, err := open("d", Options{}, fs); err == nil ||
+		!strings.Contains(err.Error(), "has to be writable") {
 		t.Errorf("Open: %v", err)
 	}
 }
@@ -399,7 +416,12 @@ func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
 				got = append(got, e.Alert.ID)
 			}
 			if diff := cmp.Diff(l.want.Pending, got); diff != "" {
-				t.Fatalf("disk full at operation %d, commit %d: pending (-want +got):\n%s", n, l.step, diff)
+				t.Fatalf(
+					"disk full at operation %d, commit %d: pending (-want +got):\n%s",
+					n,
+					l.step,
+					diff,
+				)
 			}
 		}
 		if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {
@@ -435,7 +457,11 @@ func TestAFullCheckpointReplacesEverythingButTheOutbox(t *testing.T) {
 	if err := s.Commit(c); err != nil {
 		t.Fatal(err)
 	}
-	want := content{State: map[string]string{"new": "1"}, Positions: map[Source]Position{}, Pending: l.want.Pending}
+	want := content{
+		State:     map[string]string{"new": "1"},
+		Positions: map[Source]Position{},
+		Pending:   l.want.Pending,
+	}
 	if diff := cmp.Diff(want, contentOf(t, s)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -516,7 +542,8 @@ func TestTheOutboxKeepsWithinItsBoundAndSaysWhatItDropped(t *testing.T) {
 	check("bacdef", 1) // the older transition of a was overtaken
 	add("g", "h")
 	check("cdefgh", 3)
-	if err := s.Alarm(); err == nil || !strings.Contains(err.Error(), "3 alert transitions were dropped") {
+	if err := s.Alarm(); err == nil ||
+		!strings.Contains(err.Error(), "3 alert transitions were dropped") {
 		t.Errorf("alarm: %v", err)
 	}
 	s.Ack(s.Pending()[3].Seq)

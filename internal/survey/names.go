@@ -56,8 +56,8 @@ func (n names) tree(prefix string, fields map[string]any) {
 	}
 }
 
-// nearest is the field that a name was most likely meant for, "" when none is near: one that differs in its spelling alone, or whose last part is the same, or that
-// differs in few letters.
+// nearest is the field that a name was most likely meant for, "" when none is near: one that
+// differs in its spelling alone, or whose last part is the same, or that differs in few letters.
 func (n names) nearest(name string) string {
 	best, least := "", 100
 	for _, other := range slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) }) {

@@ -1,8 +1,10 @@
-// Package survey holds rules against a sample of the logs that they are to read, and says what no rule file can show by itself: fields that no log has, rules that no
-// log matches, groups without end, and how many matches a minute are to be expected.
+// Package survey holds rules against a sample of the logs that they are to read, and says what no
+// rule file can show by itself: fields that no log has, rules that no log matches, groups without
+// end, and how many matches a minute are to be expected.
 //
-// It counts and judges nothing else: whether a rule would fire is what a backtest says. What it finds are findings like those of lints, with names by which a rule
-// ignores them. One goroutine uses a Survey at a time.
+// It counts and judges nothing else: whether a rule would fire is what a backtest says. What it
+// finds are findings like those of lints, with names by which a rule ignores them. One goroutine
+// uses a Survey at a time.
 package survey
 
 import (
@@ -22,8 +24,10 @@ import (
 // Options say what the sample is.
 type Options struct {
 	Decode func(topic string) decode.Config // how records of a topic are read
-	File   bool                             // the records are a file's: every rule reads them, whichever topics it names, and their logs tell the time
-	Until  time.Time                        // when the sample of a topic ends: now
+	// the records are a file's: every rule reads them, whichever topics it names, and their logs
+	// tell the time
+	File  bool
+	Until time.Time // when the sample of a topic ends: now
 }
 
 const (
@@ -72,7 +76,8 @@ type watched struct {
 	wholes  []whole
 }
 
-// whole is a text with which a rule compares the whole value of a field, and a longer value that the text is within.
+// whole is a text with which a rule compares the whole value of a field, and a longer value that
+// the text is within.
 type whole struct {
 	leaf *rule.Leaf
 	id   decode.FieldID
@@ -89,7 +94,14 @@ type use struct {
 
 // New prepares a survey of the rules that read topics and are not off.
 func New(set *rule.Set, o Options) (*Survey, error) {
-	s := &Survey{set: set, o: o, decoders: map[string]*decode.Decoder{}, names: names{}, parts: map[models.Partition]*part{}, seed: maphash.MakeSeed()}
+	s := &Survey{
+		set:      set,
+		o:        o,
+		decoders: map[string]*decode.Decoder{},
+		names:    names{},
+		parts:    map[models.Partition]*part{},
+		seed:     maphash.MakeSeed(),
+	}
 	var queries []rule.Query
 	var fields []string
 	add := func(q rule.Query) int {
@@ -104,7 +116,13 @@ func New(set *rule.Set, o Options) (*Survey, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := &watched{rule: r, query: add(q), groups: map[uint64]bool{}, stepped: make([]int64, len(r.Sequence)), grouped: make([]int64, len(r.By))}
+		w := &watched{
+			rule:    r,
+			query:   add(q),
+			groups:  map[uint64]bool{},
+			stepped: make([]int64, len(r.Sequence)),
+			grouped: make([]int64, len(r.By)),
+		}
 		for _, step := range r.Sequence {
 			at := -1
 			if !step.Not {
@@ -119,13 +137,16 @@ func New(set *rule.Set, o Options) (*Survey, error) {
 		s.watched = append(s.watched, w)
 	}
 	var err error
-	s.program, err = match.Compile(queries, match.Options{Fields: fields, Lists: func(name string) ([]string, bool) {
-		l, ok := set.Lists[name]
-		if !ok {
-			return nil, false
-		}
-		return l.Values, true
-	}})
+	s.program, err = match.Compile(
+		queries,
+		match.Options{Fields: fields, Lists: func(name string) ([]string, bool) {
+			l, ok := set.Lists[name]
+			if !ok {
+				return nil, false
+			}
+			return l.Values, true
+		}},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +155,8 @@ func New(set *rule.Set, o Options) (*Survey, error) {
 	return s, nil
 }
 
-// query is the one whose matches count: the rule's own, or what its condition or its sequence asks for.
+// query is the one whose matches count: the rule's own, or what its condition or its sequence asks
+// for.
 func query(r *rule.Rule) (rule.Query, error) {
 	if r.Match != nil {
 		return r.Match, nil
@@ -175,8 +197,12 @@ func (s *Survey) locate() {
 			w.uses[i].ids = ids(w.uses[i].Fields)
 		}
 		for _, leaf := range rule.Wanted(w.rule) {
-			if id, ok := s.program.Fields().ID(leaf.Field); ok && leaf.Op == rule.OpEqual && len(leaf.Text) >= leastWhole {
-				w.wholes = append(w.wholes, whole{leaf: leaf, id: id, text: strings.ToLower(leaf.Text)})
+			if id, ok := s.program.Fields().ID(leaf.Field); ok && leaf.Op == rule.OpEqual &&
+				len(leaf.Text) >= leastWhole {
+				w.wholes = append(
+					w.wholes,
+					whole{leaf: leaf, id: id, text: strings.ToLower(leaf.Text)},
+				)
 			}
 		}
 		for _, label := range w.rule.By {
@@ -204,11 +230,13 @@ func (s *Survey) Add(r *models.Record) error {
 	return nil
 }
 
-// Begin says that the sample has all records of a partition since a time, and that there were others before. Without it the sample of the partition begins with its
-// first record, though nobody knows for how long there was none before.
+// Begin says that the sample has all records of a partition since a time, and that there were
+// others before. Without it the sample of the partition begins with its first record, though nobody
+// knows for how long there was none before.
 func (s *Survey) Begin(p models.Partition, at time.Time) { s.part(p).at(at) }
 
-// CutShort says that the sample has ended before all was read: of each partition with its last record, and not now.
+// CutShort says that the sample has ended before all was read: of each partition with its last
+// record, and not now.
 func (s *Survey) CutShort() { s.o.Until = time.Time{} }
 
 func (s *Survey) part(p models.Partition) *part {
@@ -271,7 +299,10 @@ func (w *watched) look(s *Survey, l *decode.Log, number int) {
 	w.logs++
 	for i := range w.uses {
 		if u := &w.uses[i]; !u.seen {
-			u.seen = slices.ContainsFunc(u.ids, func(id decode.FieldID) bool { return present(l, id) })
+			u.seen = slices.ContainsFunc(
+				u.ids,
+				func(id decode.FieldID) bool { return present(l, id) },
+			)
 		}
 	}
 	for i, step := range w.steps {
@@ -288,7 +319,8 @@ func (w *watched) look(s *Survey, l *decode.Log, number int) {
 	w.group(s, l)
 }
 
-// almost notes values that hold a text which the rule wants to be all of them, as long as nothing matches.
+// almost notes values that hold a text which the rule wants to be all of them, as long as nothing
+// matches.
 func (w *watched) almost(l *decode.Log) {
 	if w.matches > 0 {
 		return
@@ -299,7 +331,8 @@ func (w *watched) almost(l *decode.Log) {
 			continue
 		}
 		v := l.Value(o.id)
-		if v.Kind == decode.String && len(v.Text) > len(o.text) && len(v.Text) <= longestWhole && strings.Contains(strings.ToLower(string(v.Text)), o.text) {
+		if v.Kind == decode.String && len(v.Text) > len(o.text) && len(v.Text) <= longestWhole &&
+			strings.Contains(strings.ToLower(string(v.Text)), o.text) {
 			o.in = strings.ToValidUTF8(string(v.Text), "\ufffd")
 		}
 	}
@@ -354,7 +387,8 @@ func (s *Survey) perMinute(number int) (sum float64, known bool) {
 	return sum, known
 }
 
-// Findings are what is probably not meant, in the order of the files; what a rule ignores is among them.
+// Findings are what is probably not meant, in the order of the files; what a rule ignores is among
+// them.
 func (s *Survey) Findings() []rule.Finding {
 	var found []rule.Finding
 	for _, w := range s.watched {
@@ -363,7 +397,11 @@ func (s *Survey) Findings() []rule.Finding {
 		}
 	}
 	slices.SortStableFunc(found, func(a, b rule.Finding) int {
-		return cmp.Or(cmp.Compare(a.Pos.File, b.Pos.File), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column))
+		return cmp.Or(
+			cmp.Compare(a.Pos.File, b.Pos.File),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column),
+		)
 	})
 	return found
 }

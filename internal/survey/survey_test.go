@@ -14,7 +14,8 @@ import (
 
 var nine = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-// surveyed holds rules, which begin in line 4, against some logs, one a second; f gives the text of each.
+// surveyed holds rules, which begin in line 4, against some logs, one a second; f gives the text of
+// each.
 func surveyed(t *testing.T, rules string, o Options, logs int, f func(i int) string) *Survey {
 	t.Helper()
 	set, err := rule.Read("a.yml", []byte("groups:\n- name: g\n  rules:\n"+rules))
@@ -31,7 +32,12 @@ func surveyed(t *testing.T, rules string, o Options, logs int, f func(i int) str
 		if o.File {
 			at = nine.Add(24 * time.Hour) // when it was read
 		}
-		r := models.Record{Topic: "logs", Partition: int32(i % 2), Timestamp: at, Value: []byte(f(i))}
+		r := models.Record{
+			Topic:     "logs",
+			Partition: int32(i % 2),
+			Timestamp: at,
+			Value:     []byte(f(i)),
+		}
 		if err := s.Add(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -55,43 +61,90 @@ func TestFindings(t *testing.T) {
 			if i%3 > 0 {
 				tenant = `,"tenant":"x"`
 			}
-			return fmt.Sprintf(`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},"url":{"path":"/a"},"trace":"street-5","note":null%s}`, []string{"ERROR", "INFO", "INFO"}[i%3], 200+300*(i%2), i, tenant)
+			return fmt.Sprintf(
+				`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},"url":{"path":"/a"},"trace":"street-5","note":null%s}`,
+				[]string{"ERROR", "INFO", "INFO"}[i%3],
+				200+300*(i%2),
+				i,
+				tenant,
+			)
 		})
 		if got := found(s); !slices.Equal(got, want) {
-			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "), strings.Join(want, "\n     "))
+			t.Errorf(
+				"%s\ngot  %s\nwant %s",
+				rule,
+				strings.Join(got, "\n     "),
+				strings.Join(want, "\n     "),
+			)
 		}
 	}
 	f("{alert: A, match: 'level>=ERROR', by: [service], top: [url.path]}")
 	f("{alert: A, match: 'http.status>=500 service.name:pay'}") // by another name of the field
-	f("{alert: A, match: 'servce:x or level>=ERROR'}", `4:24: no log of the sample has the field servce; did you mean "service"? (unknown-field)`)
-	f("{alert: A, match: 'not path.url:x'}", `4:28: no log of the sample has the field path.url; if such logs are rare, look at more of them (unknown-field)`)
-	f("{alert: A, when: 'avg(usr.id, note:x) > 3', match: 'level>=ERROR'}",
+	f(
+		"{alert: A, match: 'servce:x or level>=ERROR'}",
+		`4:24: no log of the sample has the field servce; did you mean "service"? (unknown-field)`,
+	)
+	f(
+		"{alert: A, match: 'not path.url:x'}",
+		`4:28: no log of the sample has the field path.url; if such logs are rare, look at more of them (unknown-field)`,
+	)
+	f(
+		"{alert: A, when: 'avg(usr.id, note:x) > 3', match: 'level>=ERROR'}",
 		`4:23: no log of the sample has the field usr.id; did you mean "user.id"? (unknown-field)`,
-		`4:35: no log of the sample has the field note; if such logs are rare, look at more of them (unknown-field)`)
-	f("{alert: A, match: 'level>=ERROR', by: ['who=usr|actor'], samples: {fields: [request]}}",
+		`4:35: no log of the sample has the field note; if such logs are rare, look at more of them (unknown-field)`,
+	)
+	f(
+		"{alert: A, match: 'level>=ERROR', by: ['who=usr|actor'], samples: {fields: [request]}}",
 		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, look at more of them (unknown-field)`,
-		`4:71: no log of the sample has the field request; if such logs are rare, look at more of them (unknown-field)`)
-	f("{alert: A, match: '@blocked or timeout', by: [service]}", "4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)")
-	f("{alert: A, match: 'service:pa level:error path:a'}", `4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`)
-	f("{alert: A, match: 'timeout not trace:Tree'}", `4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`)
-	f("{alert: A, match: 'trace:Tree'}", `4:23: none of 3000 logs matches; trace:Tree is the whole value, and there is "street-5"; write trace:*Tree* for a part of it (never-matches)`)
-	f("{alert: A, when: 'count(timeout) > 0 and count(refused) > 0'}", "4:22: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)")
-	f("{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: refused}]}",
-		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, look at more of them (never-matches)")
+		`4:71: no log of the sample has the field request; if such logs are rare, look at more of them (unknown-field)`,
+	)
+	f(
+		"{alert: A, match: '@blocked or timeout', by: [service]}",
+		"4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)",
+	)
+	f(
+		"{alert: A, match: 'service:pa level:error path:a'}",
+		`4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`,
+	)
+	f(
+		"{alert: A, match: 'timeout not trace:Tree'}",
+		`4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`,
+	)
+	f(
+		"{alert: A, match: 'trace:Tree'}",
+		`4:23: none of 3000 logs matches; trace:Tree is the whole value, and there is "street-5"; write trace:*Tree* for a part of it (never-matches)`,
+	)
+	f(
+		"{alert: A, when: 'count(timeout) > 0 and count(refused) > 0'}",
+		"4:22: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)",
+	)
+	f(
+		"{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: refused}]}",
+		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, look at more of them (never-matches)",
+	)
 	f("{alert: A, match: 'level>=ERROR', resolve: timeout}")
-	f("{alert: A, match: 'level>=ERROR', by: [tenant]}",
-		"4:43: none of the 1000 logs that match has the field tenant, so all of them are one group; group by a field that these logs have (absent-group)")
+	f(
+		"{alert: A, match: 'level>=ERROR', by: [tenant]}",
+		"4:43: none of the 1000 logs that match has the field tenant, so all of them are one group; group by a field that these logs have (absent-group)",
+	)
 	f("{alert: A, match: 'level:INFO', by: [tenant]}")
-	f("{alert: A, match: 'level>=ERROR', by: [service, user.id], limit: 999}", "4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups would be refused; "+
-		"group by something that a person could list, such as a service or a host, or raise limit (too-many-groups)")
-	f("{alert: A, match: 'level>=ERROR', by: [user.id]}", "4:43: 1000 logs that match have 1000 groups, so nearly every log is a group of its own; "+
-		"group by something that a person could list, such as a service or a host (unbounded-group)")
+	f(
+		"{alert: A, match: 'level>=ERROR', by: [service, user.id], limit: 999}",
+		"4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups would be refused; "+
+			"group by something that a person could list, such as a service or a host, or raise limit (too-many-groups)",
+	)
+	f(
+		"{alert: A, match: 'level>=ERROR', by: [user.id]}",
+		"4:43: 1000 logs that match have 1000 groups, so nearly every log is a group of its own; "+
+			"group by something that a person could list, such as a service or a host (unbounded-group)",
+	)
 	f("{alert: A, match: 'timeout', mode: 'off'}")
 	f("{alert: A, match: 'timeout', source: alerts}")
 	f("{record: r, when: count()}")
 }
 
-// The table says how many matches a minute are to be expected: of each partition by its own time, until now.
+// The table says how many matches a minute are to be expected: of each partition by its own time,
+// until now.
 func TestTable(t *testing.T) {
 	rules := "  - {alert: Errors, match: 'level>=ERROR', by: [service]}\n  - {alert: Elsewhere, match: timeout, source: audit}\n  - {alert: Rare, match: 'n:7', when: count() > 1}\n"
 	log := func(i int) string { return fmt.Sprintf(`{"level":"ERROR","service":"s%d","n":%d}`, i%3, i) }
@@ -105,42 +158,61 @@ func TestTable(t *testing.T) {
 			t.Errorf("%s\ngot\n%s\nwant\n%s", what, out.String(), want)
 		}
 	}
-	f("a topic", surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 600, log), `600 logs in 600 records, 2026-01-05T09:00:00Z to 2026-01-05T09:09:59Z (9m59s)
+	f(
+		"a topic",
+		surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 600, log),
+		`600 logs in 600 records, 2026-01-05T09:00:00Z to 2026-01-05T09:09:59Z (9m59s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     600      60          3
 g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
-`)
+`,
+	)
 	cut := surveyed(t, rules, Options{Until: nine.Add(24 * time.Hour)}, 601, log)
 	cut.CutShort()
-	f("a topic that was not read to its end", cut, `601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T09:10:00Z (10m0s)
+	f(
+		"a topic that was not read to its end",
+		cut,
+		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T09:10:00Z (10m0s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     601      60          3
 g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
-`)
+`,
+	)
 	sparse := surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 2, log)
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 0}, nine.Add(-90*time.Minute))
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 1}, nine.Add(-90*time.Minute))
-	f("a topic with few logs", sparse, `2 logs in 2 records, 2026-01-05T09:00:00Z to 2026-01-05T09:00:01Z (1s)
+	f(
+		"a topic with few logs",
+		sparse,
+		`2 logs in 2 records, 2026-01-05T09:00:00Z to 2026-01-05T09:00:01Z (1s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     2        0.02        2
 g/Elsewhere  no logs  -           -
 g/Rare       0        0           -
-`)
+`,
+	)
 	timed := func(i int) string {
-		return fmt.Sprintf(`{"timestamp":%q,`, nine.Add(time.Duration(i)*time.Minute).Format(time.RFC3339)) + log(i)[1:]
+		return fmt.Sprintf(
+			`{"timestamp":%q,`,
+			nine.Add(time.Duration(i)*time.Minute).Format(time.RFC3339),
+		) + log(i)[1:]
 	}
-	f("a file", surveyed(t, rules, Options{File: true}, 601, timed), `601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T19:00:00Z (10h0m0s)
+	f(
+		"a file",
+		surveyed(t, rules, Options{File: true}, 601, timed),
+		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T19:00:00Z (10h0m0s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     601      1.00        3
 g/Elsewhere  0        0           -
 g/Rare       1        <0.01       -
-`)
+`,
+	)
 	f("a file without times", surveyed(t, rules, Options{File: true}, 2, log), `2 logs in 2 records
 
 RULE         MATCHES  PER MINUTE  GROUPS
@@ -158,13 +230,28 @@ func TestNamesAreBounded(t *testing.T) {
 		n.note(fmt.Sprint(i))
 	}
 	if n[long] != 1 || n[long+"y"] != 0 || n["a."+long] != 0 || len(n) != maxNames {
-		t.Errorf("%d names; those of %d bytes and more occur %d, %d and %d times", len(n), maxName, n[long], n[long+"y"], n["a."+long])
+		t.Errorf(
+			"%d names; those of %d bytes and more occur %d, %d and %d times",
+			len(n),
+			maxName,
+			n[long],
+			n[long+"y"],
+			n["a."+long],
+		)
 	}
 }
 
 // A name leads to the field that was meant, or to none.
 func TestNearest(t *testing.T) {
-	n := names{"http.response.code": 5, "user.name": 9, "service": 9, "duration_ms": 2, "kubernetes.labels.app": 1, "client_ip": 3, "peer.ip": 1}
+	n := names{
+		"http.response.code":    5,
+		"user.name":             9,
+		"service":               9,
+		"duration_ms":           2,
+		"kubernetes.labels.app": 1,
+		"client_ip":             3,
+		"peer.ip":               1,
+	}
 	f := func(name, want string) {
 		t.Helper()
 		if got := n.nearest(name); got != want {

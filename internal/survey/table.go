@@ -14,7 +14,13 @@ func (s *Survey) Write(w io.Writer) error {
 		fmt.Fprintf(w, " (%d unreadable)", s.Rejected)
 	}
 	if !s.From.IsZero() {
-		fmt.Fprintf(w, ", %s to %s (%s)", s.From.Format(time.RFC3339), s.To.Format(time.RFC3339), s.To.Sub(s.From).Round(time.Second))
+		fmt.Fprintf(
+			w,
+			", %s to %s (%s)",
+			s.From.Format(time.RFC3339),
+			s.To.Format(time.RFC3339),
+			s.To.Sub(s.From).Round(time.Second),
+		)
 	}
 	fmt.Fprint(w, "\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -36,8 +36,9 @@ type Token struct {
 	Role   Role // Reader or Writer
 }
 
-// access decides who may do what. Without a token for reading, everybody may read; without any token, everybody may write, too: then it is the listener, on
-// loopback or behind the passwords of the web configuration, that keeps others out.
+// access decides who may do what. Without a token for reading, everybody may read; without any
+// token, everybody may write, too: then it is the listener, on loopback or behind the passwords of
+// the web configuration, that keeps others out.
 type access struct {
 	tokens   []tokenHash
 	open     Role // what somebody without a token may do
@@ -50,7 +51,8 @@ type access struct {
 	writes   *rate.Limiter
 }
 
-// tokenHash is a token that cannot be read from memory by accident, and whose comparison says nothing by its duration.
+// tokenHash is a token that cannot be read from memory by accident, and whose comparison says
+// nothing by its duration.
 type tokenHash struct {
 	sum  [sha256.Size]byte
 	role Role
@@ -59,11 +61,19 @@ type tokenHash struct {
 const cookieName = "alert_engine"
 
 func newAccess(o Options) (access, error) {
-	a := access{open: Writer, readOnly: o.ReadOnly, key: make([]byte, 32), guesses: newGuesses(o.Now, o.Registerer), writes: rate.NewLimiter(50, 200)}
+	a := access{
+		open:     Writer,
+		readOnly: o.ReadOnly,
+		key:      make([]byte, 32),
+		guesses:  newGuesses(o.Now, o.Registerer),
+		writes:   rate.NewLimiter(50, 200),
+	}
 	rand.Read(a.key)
 	for _, t := range o.Tokens {
 		if len(t.Secret) < 8 {
-			return a, errors.New("a token for the pages is shorter than 8 characters and could be guessed")
+			return a, errors.New(
+				"a token for the pages is shorter than 8 characters and could be guessed",
+			)
 		}
 		if t.Role != Reader && t.Role != Writer {
 			return a, fmt.Errorf("a token for the pages has the role %d, which is none", t.Role)
@@ -87,7 +97,8 @@ func newAccess(o Options) (access, error) {
 
 // presents says whether a request brings a token in a header, which may be a guess.
 func presents(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") || r.Header.Get("X-Alert-Engine-Token") != ""
+	return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") ||
+		r.Header.Get("X-Alert-Engine-Token") != ""
 }
 
 // heed lets a request through to h unless it brings a token and its sender has guessed too often.
@@ -103,7 +114,8 @@ func (a *access) heed(h http.Handler) http.Handler {
 	})
 }
 
-// known says whether a token of a request is ours. Where the web configuration has passwords, Authorization may be theirs.
+// known says whether a token of a request is ours. Where the web configuration has passwords,
+// Authorization may be theirs.
 func (a *access) known(r *http.Request) bool {
 	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return max(a.roleOfToken(secret), a.roleOfToken(r.Header.Get("X-Alert-Engine-Token"))) > Anyone
@@ -161,7 +173,12 @@ func (a *access) require(role Role, h http.Handler) http.Handler {
 		case role == Writer && writes && a.readOnly:
 			a.refuse(w, r, http.StatusForbidden, "this server is read-only")
 		case a.roleOf(r) < role:
-			a.refuse(w, r, http.StatusUnauthorized, "a token is needed for this; send it as Authorization: Bearer")
+			a.refuse(
+				w,
+				r,
+				http.StatusUnauthorized,
+				"a token is needed for this; send it as Authorization: Bearer",
+			)
 		case role == Writer && writes && !a.writes.Allow():
 			w.Header().Set("Retry-After", "1")
 			a.refuse(w, r, http.StatusTooManyRequests, "too many changes at once")
@@ -175,15 +192,21 @@ func (a *access) refuse(w http.ResponseWriter, r *http.Request, status int, text
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		if r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/html") {
-			http.Redirect(w, r, "/login?to="+url.QueryEscape(r.URL.RequestURI()), http.StatusSeeOther)
+			http.Redirect(
+				w,
+				r,
+				"/login?to="+url.QueryEscape(r.URL.RequestURI()),
+				http.StatusSeeOther,
+			)
 			return
 		}
 	}
 	writeError(w, &apiError{status, text})
 }
 
-// knownHost protects a server that trusts whoever reaches it from pages whose name was made to point to it. Only browsers are deceived that way, and only loopback is
-// trusted without a word; elsewhere names are the operator's affair.
+// knownHost protects a server that trusts whoever reaches it from pages whose name was made to
+// point to it. Only browsers are deceived that way, and only loopback is trusted without a word;
+// elsewhere names are the operator's affair.
 func (a *access) knownHost(r *http.Request) bool {
 	if !a.local {
 		return true
@@ -193,7 +216,9 @@ func (a *access) knownHost(r *http.Request) bool {
 		host = h
 	}
 	host = strings.ToLower(strings.Trim(host, "[]"))
-	return host == "localhost" || strings.HasSuffix(host, ".localhost") || net.ParseIP(host) != nil || slices.Contains(a.hosts, host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") ||
+		net.ParseIP(host) != nil ||
+		slices.Contains(a.hosts, host)
 }
 
 // policy is what browsers may do with our pages: run our script, show our style, and talk to us.
@@ -212,7 +237,13 @@ func (s *Server) guard(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Cache-Control", "no-store")
 		if !s.access.knownHost(r) {
-			writeError(w, &apiError{http.StatusMisdirectedRequest, "the pages are not known under this name; add it to the external URL"})
+			writeError(
+				w,
+				&apiError{
+					http.StatusMisdirectedRequest,
+					"the pages are not known under this name; add it to the external URL",
+				},
+			)
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
@@ -222,22 +253,41 @@ func (s *Server) guard(next http.Handler) http.Handler {
 
 // login exchanges a token for a cookie, so that a browser can present it.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	token, role := r.PostFormValue("token"), Anyone // the whole body, which may be long in coming, before it is decided whether the token is looked at
-	if s.access.refused(w, r, func() bool { role = s.access.roleOfToken(token); return role > Anyone }) {
+	// the whole body, which may be long in coming, before it is decided whether the token is looked
+	// at
+	token, role := r.PostFormValue("token"), Anyone
+	if s.access.refused(
+		w,
+		r,
+		func() bool { role = s.access.roleOfToken(token); return role > Anyone },
+	) {
 		return
 	}
 	if role == Anyone {
 		s.loginPage(w, r, "This token is not known here.", http.StatusUnauthorized)
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: s.access.cookie(role), Path: "/", HttpOnly: true, Secure: s.access.secure || r.TLS != nil,
-		SameSite: http.SameSiteStrictMode, Expires: s.Now().Add(30 * 24 * time.Hour)})
+	http.SetCookie(
+		w,
+		&http.Cookie{
+			Name:     cookieName,
+			Value:    s.access.cookie(role),
+			Path:     "/",
+			HttpOnly: true,
+			Secure:   s.access.secure || r.TLS != nil,
+			SameSite: http.SameSiteStrictMode,
+			Expires:  s.Now().Add(30 * 24 * time.Hour),
+		},
+	)
 	http.Redirect(w, r, localPath(r.PostFormValue("to")), http.StatusSeeOther)
 }
 
 // localPath is a path of ours, whatever was given.
 func localPath(to string) string {
-	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n\t") {
+	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" ||
+		!strings.HasPrefix(to, "/") ||
+		strings.HasPrefix(to, "//") ||
+		strings.ContainsAny(to, "\\\r\n\t") {
 		return "/"
 	}
 	return to

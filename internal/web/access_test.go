@@ -51,7 +51,8 @@ func TestWriteTokenAlone(t *testing.T) {
 	_, o := newFake(t)
 	o.Tokens = []Token{{writeToken, Writer}}
 	s := newServer(t, o)
-	if code, text := do(s, "GET", "/", ""); code != 200 || strings.Contains(text, "data-act=\"ack\"") {
+	if code, text := do(s, "GET", "/", ""); code != 200 ||
+		strings.Contains(text, "data-act=\"ack\"") {
 		t.Errorf("the page is %d, and offers what may not be done", code)
 	}
 	if code, _ := do(s, "POST", "/-/reload", ""); code != 401 {
@@ -69,23 +70,43 @@ func TestLogin(t *testing.T) {
 	if code != 303 || header.Get("Location") != "/login?to=%2Frules%3Fsort%3Dcost" {
 		t.Errorf("the page is %d, to %s", code, header.Get("Location"))
 	}
-	if code, text := do(s, "POST", "/login", "token=wrong-token", form...); code != 401 || !strings.Contains(text, "not known here") {
+	if code, text := do(s, "POST", "/login", "token=wrong-token", form...); code != 401 ||
+		!strings.Contains(text, "not known here") {
 		t.Errorf("a wrong token is %d", code)
 	}
-	code, _, header = exchange(s, "POST", "/login", url.Values{"token": {writeToken}, "to": {"/rules?sort=cost"}}.Encode(), form...)
+	code, _, header = exchange(
+		s,
+		"POST",
+		"/login",
+		url.Values{"token": {writeToken}, "to": {"/rules?sort=cost"}}.Encode(),
+		form...)
 	cookie := header.Get("Set-Cookie")
-	if code != 303 || header.Get("Location") != "/rules?sort=cost" || !strings.Contains(cookie, "HttpOnly; SameSite=Strict") || strings.Contains(cookie, writeToken) {
-		t.Errorf("the right token is %d, to %s, with the cookie %s", code, header.Get("Location"), cookie)
+	if code != 303 || header.Get("Location") != "/rules?sort=cost" ||
+		!strings.Contains(cookie, "HttpOnly; SameSite=Strict") ||
+		strings.Contains(cookie, writeToken) {
+		t.Errorf(
+			"the right token is %d, to %s, with the cookie %s",
+			code,
+			header.Get("Location"),
+			cookie,
+		)
 	}
 	pair, _, _ := strings.Cut(cookie, ";")
-	if code, text := do(s, "GET", "/", "", "Cookie", pair); code != 200 || !strings.Contains(text, `data-act="ack"`) || strings.Contains(text, writeToken) {
+	if code, text := do(s, "GET", "/", "", "Cookie", pair); code != 200 ||
+		!strings.Contains(text, `data-act="ack"`) ||
+		strings.Contains(text, writeToken) {
 		t.Errorf("with the cookie the page is %d", code)
 	}
 	if code, _ := do(s, "GET", "/", "", "Cookie", strings.Replace(pair, "writer.", "reader.", 1)); code != 401 {
 		t.Errorf("with a forged cookie the page is %d", code)
 	}
 	for _, to := range []string{"https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "evil"} {
-		_, _, header = exchange(s, "POST", "/login", url.Values{"token": {readToken}, "to": {to}}.Encode(), form...)
+		_, _, header = exchange(
+			s,
+			"POST",
+			"/login",
+			url.Values{"token": {readToken}, "to": {to}}.Encode(),
+			form...)
 		if header.Get("Location") != "/" {
 			t.Errorf("after the login it leads to %q", header.Get("Location"))
 		}
@@ -119,13 +140,17 @@ func TestReadOnly(t *testing.T) {
 		t.Errorf("a silence through Alertmanager's API is %d", code)
 	}
 	for _, path := range []string{"/", "/alerts/a1", "/silences", "/engine", "/rules/edit"} {
-		if code, text := do(s, "GET", path, ""); code != 200 || strings.Contains(text, `method="post" action="/alerts`) || strings.Contains(text, "data-act=\"replay\"") || strings.Contains(text, `value="live"`) {
+		if code, text := do(s, "GET", path, ""); code != 200 ||
+			strings.Contains(text, `method="post" action="/alerts`) ||
+			strings.Contains(text, "data-act=\"replay\"") ||
+			strings.Contains(text, `value="live"`) {
 			t.Errorf("%s is %d, or offers a change", path, code)
 		}
 	}
 }
 
-// A page of somebody else can have a browser send requests here, but not change anything, and it cannot read the answer.
+// A page of somebody else can have a browser send requests here, but not change anything, and it
+// cannot read the answer.
 func TestOtherOrigins(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -141,7 +166,9 @@ func TestOtherOrigins(t *testing.T) {
 		t.Errorf("our own page may not: %d", code)
 	}
 	for _, path := range []string{"/api/v2/alerts", "/api/v1/alerts", "/"} {
-		if _, _, header := exchange(s, "GET", path, "", "Origin", "https://evil.example"); header.Get("Access-Control-Allow-Origin") != "" {
+		if _, _, header := exchange(s, "GET", path, "", "Origin", "https://evil.example"); header.Get(
+			"Access-Control-Allow-Origin",
+		) != "" {
 			t.Errorf("GET %s may be read by %s", path, header.Get("Access-Control-Allow-Origin"))
 		}
 	}
@@ -177,7 +204,10 @@ func TestHeaders(t *testing.T) {
 	s := newServer(t, o)
 	for _, path := range []string{"/", "/rules", "/nothing", "/api/v1/alerts", "/healthz", "/api/v2/alerts"} {
 		_, _, h := exchange(s, "GET", path, "")
-		if p := h.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") || !strings.Contains(p, "script-src 'self';") || strings.Contains(p, "unsafe") || !strings.Contains(p, "frame-ancestors 'none'") {
+		if p := h.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") ||
+			!strings.Contains(p, "script-src 'self';") ||
+			strings.Contains(p, "unsafe") ||
+			!strings.Contains(p, "frame-ancestors 'none'") {
 			t.Errorf("%s: the policy is %q", path, p)
 		}
 		if h.Get("X-Content-Type-Options") != "nosniff" {
@@ -218,7 +248,8 @@ func TestLimits(t *testing.T) {
 
 // A token that can be guessed is refused at the start.
 func TestShortToken(t *testing.T) {
-	if _, err := New(Options{Tokens: []Token{{"short", Writer}}}); err == nil || strings.Contains(err.Error(), "short\"") {
+	if _, err := New(Options{Tokens: []Token{{"short", Writer}}}); err == nil ||
+		strings.Contains(err.Error(), "short\"") {
 		t.Errorf("the error is %v", err)
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertmanager passes requests on to Alertmanager's API. It answers any origin that asks; ours is nobody else's affair, so it is not told of one.
+// alertmanager passes requests on to Alertmanager's API. It answers any origin that asks; ours is
+// nobody else's affair, so it is not told of one.
 func (s *Server) alertmanager() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
@@ -54,7 +55,8 @@ type matcher struct {
 	re *regexp.Regexp // of Value, compiled once
 }
 
-// compile prepares a matcher to be held against many alerts. One whose expression is broken matches nothing.
+// compile prepares a matcher to be held against many alerts. One whose expression is broken matches
+// nothing.
 func (m *matcher) compile() {
 	if m.IsRegex {
 		m.re, _ = regexp.Compile("^(?s:" + m.Value + ")$")
@@ -79,15 +81,21 @@ func (s silence) matches(labels map[string]string) bool {
 	return !slices.ContainsFunc(s.Matchers, func(m matcher) bool { return !m.matches(labels) })
 }
 
-var matcherSyntax = regexp.MustCompile(`^\s*([\p{L}_:][\p{L}\p{N}_:.]*)\s*(=~|!~|!=|=)\s*(?s:(.*))$`)
+var matcherSyntax = regexp.MustCompile(
+	`^\s*([\p{L}_:][\p{L}\p{N}_:.]*)\s*(=~|!~|!=|=)\s*(?s:(.*))$`,
+)
 
-// parseMatchers reads matchers, one a line or separated by commas outside quotes: service="payment", host=~web.*
+// parseMatchers reads matchers, one a line or separated by commas outside quotes:
+// service="payment", host=~web.*
 func parseMatchers(text string) ([]matcher, error) {
 	var list []matcher
 	for _, part := range splitMatchers(text) {
 		m := matcherSyntax.FindStringSubmatch(part)
 		if m == nil {
-			return nil, badRequest("%q is no matcher; write label=value, label!=value, label=~regexp or label!~regexp", shorten(80, part))
+			return nil, badRequest(
+				"%q is no matcher; write label=value, label!=value, label=~regexp or label!~regexp",
+				shorten(80, part),
+			)
 		}
 		value := strings.TrimSpace(m[3])
 		if len(value) > 1 && value[0] == '"' {
@@ -95,7 +103,12 @@ func parseMatchers(text string) ([]matcher, error) {
 				return nil, badRequest("%q has a broken quotation", shorten(80, part))
 			}
 		}
-		one := matcher{Name: m[1], Value: value, IsRegex: strings.HasSuffix(m[2], "~"), IsEqual: m[2][0] == '='}
+		one := matcher{
+			Name:    m[1],
+			Value:   value,
+			IsRegex: strings.HasSuffix(m[2], "~"),
+			IsEqual: m[2][0] == '=',
+		}
 		if one.compile(); one.IsRegex && one.re == nil {
 			return nil, badRequest("%q is no regular expression", shorten(80, value))
 		}
@@ -151,7 +164,12 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://localhost/api/v2"+path, bytes.NewReader(text))
+	req, err := http.NewRequestWithContext(
+		ctx,
+		method,
+		"http://localhost/api/v2"+path,
+		bytes.NewReader(text),
+	)
 	if err != nil {
 		return err
 	}
@@ -160,7 +178,10 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	a := answer{header: http.Header{}, status: http.StatusOK}
 	s.Alertmanager.ServeHTTP(&a, req)
 	if a.status >= 300 {
-		return &apiError{a.status, shorten(500, strings.Trim(strings.TrimSpace(a.body.String()), `"`))}
+		return &apiError{
+			a.status,
+			shorten(500, strings.Trim(strings.TrimSpace(a.body.String()), `"`)),
+		}
 	}
 	if v == nil {
 		return nil
@@ -215,7 +236,16 @@ func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, 
 
 // inhibited are the alerts that another alert mutes.
 func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
-	return s.idsOf(ctx, url.Values{"active": {"false"}, "silenced": {"false"}, "unprocessed": {"false"}, "muted": {"false"}, "inhibited": {"true"}})
+	return s.idsOf(
+		ctx,
+		url.Values{
+			"active":      {"false"},
+			"silenced":    {"false"},
+			"unprocessed": {"false"},
+			"muted":       {"false"},
+			"inhibited":   {"true"},
+		},
+	)
 }
 
 // routedTo are the alerts that a receiver is told of.
@@ -246,12 +276,22 @@ func (s *Server) expireSilence(ctx context.Context, id string) error {
 	return s.ask(ctx, http.MethodDelete, "/silence/"+url.PathEscape(id), nil, nil)
 }
 
-// An acknowledgement is a silence for one alert that ends when the alert does. Its comment carries the alert's ID.
+// An acknowledgement is a silence for one alert that ends when the alert does. Its comment carries
+// the alert's ID.
 const ackMark = "acknowledged alert "
 
 // ack silences one alert until it is over.
-func (s *Server) ack(ctx context.Context, a models.Alert, by, comment string) (id string, err error) {
-	one := silence{StartsAt: s.Now(), EndsAt: s.Now().Add(7 * 24 * time.Hour), CreatedBy: by, Comment: ackMark + a.ID}
+func (s *Server) ack(
+	ctx context.Context,
+	a models.Alert,
+	by, comment string,
+) (id string, err error) {
+	one := silence{
+		StartsAt:  s.Now(),
+		EndsAt:    s.Now().Add(7 * 24 * time.Hour),
+		CreatedBy: by,
+		Comment:   ackMark + a.ID,
+	}
 	if comment != "" {
 		one.Comment += ": " + comment
 	}
@@ -300,7 +340,8 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, map[string]string{"silence": id})
 }
 
-// expireAcks ends acknowledgements of alerts that are over, so that the next episode is heard again, until ctx ends.
+// expireAcks ends acknowledgements of alerts that are over, so that the next episode is heard
+// again, until ctx ends.
 func (s *Server) expireAcks(ctx context.Context) {
 	if s.Alertmanager == nil || s.Alerts == nil {
 		return

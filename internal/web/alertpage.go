@@ -49,7 +49,12 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d := alertData{alertDetail: detail, Row: rowOf(detail.Alert, silences), Chart: alertChart(detail, s.Now()), Firing: detail.Alert.State == models.AlertFiring}
+	d := alertData{
+		alertDetail: detail,
+		Row:         rowOf(detail.Alert, silences),
+		Chart:       alertChart(detail, s.Now()),
+		Firing:      detail.Alert.State == models.AlertFiring,
+	}
 	d.Timeline = timeline(detail)
 	d.Alert.Value = valueNow(detail.Alert, detail.Series)
 	d.Similar = s.earlier(detail.Alert, 8)
@@ -58,7 +63,12 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 		one := s.ruleDetail(found, s.ruleStatus()[found.ID()])
 		d.Rule, d.Query = &one, found.MatchText
 	}
-	v := view{Title: oneLine(80, detail.Alert.Labels["alertname"]), Page: "now", Data: d, MayWrite: s.access.mayWrite(r)}
+	v := view{
+		Title:    oneLine(80, detail.Alert.Labels["alertname"]),
+		Page:     "now",
+		Data:     d,
+		MayWrite: s.access.mayWrite(r),
+	}
 	if r.Header.Get("X-Part") != "" {
 		return s.renderPart(w, "alert", "alert", v)
 	}

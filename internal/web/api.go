@@ -40,7 +40,8 @@ func badRequest(format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// apiRoutes are the routes of our own API and of the parts of Prometheus' that Grafana and others read.
+// apiRoutes are the routes of our own API and of the parts of Prometheus' that Grafana and others
+// read.
 func (s *Server) apiRoutes() []route {
 	return []route{
 		{"GET /api/v1/openapi.yaml", Reader, http.HandlerFunc(serveOpenAPI)},
@@ -95,7 +96,9 @@ func writeError(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(`{"error":"the answer cannot be written as JSON"}`)
+		status, text = http.StatusInternalServerError, []byte(
+			`{"error":"the answer cannot be written as JSON"}`,
+		)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -148,7 +151,10 @@ func (s *Server) ago(text string, otherwise time.Duration) (time.Time, error) {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 {
-		return time.Time{}, badRequest("since: %q is neither a duration, such as 15m or 2d, nor a time, such as 2026-01-05T09:00:00Z", text)
+		return time.Time{}, badRequest(
+			"since: %q is neither a duration, such as 15m or 2d, nor a time, such as 2026-01-05T09:00:00Z",
+			text,
+		)
 	}
 	return s.Now().Add(-d), nil
 }
@@ -259,7 +265,10 @@ func (s *Server) eachLog(e event, each func(*decode.Log)) error {
 	var rejected error
 	record := models.Record{Topic: e.Topic, Timestamp: s.Now(), Value: []byte(e.Event)}
 	decoder.Decode(&record, each, func(reason decode.Reason, detail string) {
-		rejected = &apiError{http.StatusUnprocessableEntity, fmt.Sprintf("the event cannot be read: %s: %s", reason, detail)}
+		rejected = &apiError{
+			http.StatusUnprocessableEntity,
+			fmt.Sprintf("the event cannot be read: %s: %s", reason, detail),
+		}
 	})
 	return rejected
 }
@@ -355,7 +364,16 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition, "offset", at.Offset)
+	s.audit(
+		r,
+		"dead letter replayed",
+		"topic",
+		at.Topic,
+		"partition",
+		at.Partition,
+		"offset",
+		at.Offset,
+	)
 	return ok(w, map[string]bool{"replayed": true})
 }
 

@@ -88,7 +88,13 @@ func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
 	return &set, nil
 }
 
-func (s *Server) backtest(ctx context.Context, w http.ResponseWriter, set *rule.Set, since time.Time, values []string) (BacktestResult, error) {
+func (s *Server) backtest(
+	ctx context.Context,
+	w http.ResponseWriter,
+	set *rule.Set,
+	since time.Time,
+	values []string,
+) (BacktestResult, error) {
 	if s.Backtest == nil {
 		return BacktestResult{}, missing("a backtest over the topics")
 	}
@@ -97,18 +103,30 @@ func (s *Server) backtest(ctx context.Context, w http.ResponseWriter, set *rule.
 		return BacktestResult{}, err
 	}
 	defer free()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second)) // a recorder in a test has no deadline
+	// a recorder in a test has no deadline
+	_ = http.NewResponseController(w).
+		SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second))
 	ctx, cancel := context.WithTimeout(ctx, backtestTime)
 	defer cancel()
 	result, err := s.Backtest(ctx, set, since, values)
 	if err != nil {
-		return BacktestResult{}, &apiError{http.StatusBadGateway, "the backtest failed: " + err.Error()}
+		return BacktestResult{}, &apiError{
+			http.StatusBadGateway,
+			"the backtest failed: " + err.Error(),
+		}
 	}
 	return result, nil
 }
 
 func report(set *rule.Set, result BacktestResult, since, now time.Time) backtestReport {
-	rep := backtestReport{Records: result.Records, Logs: result.Logs, From: result.From, To: result.To, Truncated: result.Truncated, Rules: []backtestedRule{}}
+	rep := backtestReport{
+		Records:   result.Records,
+		Logs:      result.Logs,
+		From:      result.From,
+		To:        result.To,
+		Truncated: result.Truncated,
+		Rules:     []backtestedRule{},
+	}
 	if rep.From.IsZero() {
 		rep.From, rep.To = since, now
 	}
@@ -133,7 +151,8 @@ func report(set *rule.Set, result BacktestResult, since, now time.Time) backtest
 	return rep
 }
 
-// episodes pairs transitions to episodes, by rule and in the order of their beginning. An alert that fires again under its ID goes on.
+// episodes pairs transitions to episodes, by rule and in the order of their beginning. An alert
+// that fires again under its ID goes on.
 func episodes(transitions []models.Alert) map[string][]episode {
 	byRule := map[string][]episode{}
 	open := map[string]int{} // ID to its place in the rule's list
@@ -142,14 +161,20 @@ func episodes(transitions []models.Alert) map[string][]episode {
 		switch {
 		case a.State == models.AlertFiring && !up:
 			open[a.ID] = len(byRule[a.Rule])
-			byRule[a.Rule] = append(byRule[a.Rule], episode{ID: a.ID, Labels: a.Labels, From: a.At, Value: a.Value, Reason: a.Reason})
+			byRule[a.Rule] = append(
+				byRule[a.Rule],
+				episode{ID: a.ID, Labels: a.Labels, From: a.At, Value: a.Value, Reason: a.Reason},
+			)
 		case a.State == models.AlertResolved && up:
 			byRule[a.Rule][i].To = a.At
 			delete(open, a.ID)
 		}
 	}
 	for _, list := range byRule {
-		slices.SortFunc(list, func(a, b episode) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) })
+		slices.SortFunc(
+			list,
+			func(a, b episode) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) },
+		)
 	}
 	return byRule
 }

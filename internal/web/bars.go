@@ -24,7 +24,8 @@ type bar struct {
 	X, Y, W, H float64
 }
 
-// newBarChart gives each bar its place. Heights go by the square root, so that what is rare is seen beside what is common: of a distribution, the tail is what matters.
+// newBarChart gives each bar its place. Heights go by the square root, so that what is rare is seen
+// beside what is common: of a distribution, the tail is what matters.
 func newBarChart(bars []bar) barChart {
 	c := barChart{Width: 480, Height: 132, Base: 110, Mark: -1, Bars: bars, Empty: len(bars) == 0}
 	most := int64(1)

@@ -11,8 +11,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// chart is a graph as the paths of an SVG, which a template draws. It is made here and not in the browser, so it is there with the page, is the same everywhere, and
-// needs no library.
+// chart is a graph as the paths of an SVG, which a template draws. It is made here and not in the
+// browser, so it is there with the page, is the same everywhere, and needs no library.
 type chart struct {
 	Width, Height float64
 	Line          string  // path of the value
@@ -97,7 +97,14 @@ func spark(points []Point, now time.Time) chart {
 	if first := points[0].At; first.After(from) {
 		from = first
 	}
-	p := plot{from: from, to: latest(now, points), left: 1, right: c.Width - 1, top: 3, bottom: c.Height - 2}
+	p := plot{
+		from:   from,
+		to:     latest(now, points),
+		left:   1,
+		right:  c.Width - 1,
+		top:    3,
+		bottom: c.Height - 2,
+	}
 	p.low, p.high = bounds(points, math.NaN())
 	points = append(points[:len(points):len(points)], Point{p.to, points[len(points)-1].Value})
 	c.Line = p.path(points, true)
@@ -122,7 +129,8 @@ func since(points []Point, from time.Time) []Point {
 	return points[max(len(points)-1, 0):]
 }
 
-// bounds are the least and the greatest of some values and of the threshold, with zero as the floor of what is never negative.
+// bounds are the least and the greatest of some values and of the threshold, with zero as the floor
+// of what is never negative.
 func bounds(points []Point, threshold float64) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	see := func(v float64) {
@@ -146,7 +154,9 @@ func bounds(points []Point, threshold float64) (low, high float64) {
 	return low, high + (high-low)*0.08
 }
 
-var thresholdNumber = regexp.MustCompile(`^\s*(?:>=|<=|==|!=|>|<)?\s*(-?[0-9.]+(?:e[+-]?[0-9]+)?)\s*(%?)`)
+var thresholdNumber = regexp.MustCompile(
+	`^\s*(?:>=|<=|==|!=|>|<)?\s*(-?[0-9.]+(?:e[+-]?[0-9]+)?)\s*(%?)`,
+)
 
 // thresholdValue reads the number of a threshold such as "> 10"; NaN when it has none.
 func thresholdValue(text string) float64 {
@@ -164,7 +174,8 @@ func thresholdValue(text string) float64 {
 	return v
 }
 
-// alertChart is the graph of an alert: its value against the threshold, over the times at which it was pending and firing.
+// alertChart is the graph of an alert: its value against the threshold, over the times at which it
+// was pending and firing.
 func alertChart(d alertDetail, now time.Time) chart {
 	c := chart{Width: 960, Height: 240, Threshold: -1}
 	points := d.Series
@@ -217,13 +228,41 @@ func (p plot) bands(transitions []models.Alert, end time.Time) []band {
 			continue
 		}
 		x := p.x(a.At)
-		list = append(list, band{x, math.Max(1.5, p.x(until)-x), string(a.State), fmt.Sprintf("%s since %s", a.State, a.At.UTC().Format("15:04:05"))})
+		list = append(
+			list,
+			band{
+				x,
+				math.Max(1.5, p.x(until)-x),
+				string(a.State),
+				fmt.Sprintf("%s since %s", a.State, a.At.UTC().Format("15:04:05")),
+			},
+		)
 	}
 	return list
 }
 
-var steps = []time.Duration{time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 5 * time.Minute, 10 * time.Minute,
-	15 * time.Minute, 30 * time.Minute, time.Hour, 2 * time.Hour, 3 * time.Hour, 6 * time.Hour, 12 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}
+var steps = []time.Duration{
+	time.Second,
+	2 * time.Second,
+	5 * time.Second,
+	10 * time.Second,
+	15 * time.Second,
+	30 * time.Second,
+	time.Minute,
+	2 * time.Minute,
+	5 * time.Minute,
+	10 * time.Minute,
+	15 * time.Minute,
+	30 * time.Minute,
+	time.Hour,
+	2 * time.Hour,
+	3 * time.Hour,
+	6 * time.Hour,
+	12 * time.Hour,
+	24 * time.Hour,
+	48 * time.Hour,
+	7 * 24 * time.Hour,
+}
 
 // timeTicks are round instants, so many at most.
 func (p plot) timeTicks(most int) []tickMark {
@@ -282,7 +321,14 @@ func (p plot) readings(points []Point) string {
 	var b strings.Builder
 	for i := 0; i < len(points); i += every {
 		if v := points[i]; !math.IsNaN(v.Value) {
-			fmt.Fprintf(&b, "%.1f,%.1f,%s,%s;", p.x(v.At), p.y(v.Value), v.At.UTC().Format("15:04:05"), humanFloat(v.Value))
+			fmt.Fprintf(
+				&b,
+				"%.1f,%.1f,%s,%s;",
+				p.x(v.At),
+				p.y(v.Value),
+				v.At.UTC().Format("15:04:05"),
+				humanFloat(v.Value),
+			)
 		}
 	}
 	return b.String()

@@ -9,22 +9,28 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A chart shows the value as steps, the threshold where it is, and when the alert was pending and firing.
+// A chart shows the value as steps, the threshold where it is, and when the alert was pending and
+// firing.
 func TestAlertChart(t *testing.T) {
 	at := func(s int) time.Time { return noon.Add(time.Duration(s-100) * time.Second) }
 	d := alertDetail{
-		Alert:       models.Alert{State: models.AlertFiring, Threshold: "> 10"},
-		Transitions: []models.Alert{{State: models.AlertPending, At: at(50)}, {State: models.AlertFiring, At: at(60)}},
-		Series:      []Point{{at(0), 0}, {at(50), 20}, {at(100), 10}},
+		Alert: models.Alert{State: models.AlertFiring, Threshold: "> 10"},
+		Transitions: []models.Alert{
+			{State: models.AlertPending, At: at(50)},
+			{State: models.AlertFiring, At: at(60)},
+		},
+		Series: []Point{{at(0), 0}, {at(50), 20}, {at(100), 10}},
 	}
 	c := alertChart(d, noon)
-	if c.Empty || !strings.HasPrefix(c.Line, "M") || strings.Count(c.Line, "V") != 3 || c.ThresholdText != "> 10" {
+	if c.Empty || !strings.HasPrefix(c.Line, "M") || strings.Count(c.Line, "V") != 3 ||
+		c.ThresholdText != "> 10" {
 		t.Errorf("the chart is %+v", c)
 	}
 	if c.Threshold < 14 || c.Threshold > 214 {
 		t.Errorf("the threshold is at %v", c.Threshold)
 	}
-	if len(c.Bands) != 2 || c.Bands[0].Class != "pending" || c.Bands[1].Class != "firing" || c.Bands[1].X+c.Bands[1].Width < 940 {
+	if len(c.Bands) != 2 || c.Bands[0].Class != "pending" || c.Bands[1].Class != "firing" ||
+		c.Bands[1].X+c.Bands[1].Width < 940 {
 		t.Errorf("the bands are %+v", c.Bands)
 	}
 	if len(c.Ticks) < 3 || len(c.Rows) < 2 {
@@ -47,7 +53,8 @@ func TestOddCharts(t *testing.T) {
 			points = append(points, Point{noon.Add(time.Duration(i) * time.Minute), v})
 		}
 		for _, c := range []chart{spark(points, noon.Add(time.Hour)), alertChart(alertDetail{Series: points, Alert: models.Alert{Threshold: "> 1"}}, noon.Add(time.Hour))} {
-			if text := c.Line + c.Area; strings.Contains(text, "NaN") || strings.Contains(text, "Inf") {
+			if text := c.Line + c.Area; strings.Contains(text, "NaN") ||
+				strings.Contains(text, "Inf") {
 				t.Errorf("%v draws %s", values, text)
 			}
 		}

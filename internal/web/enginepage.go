@@ -40,7 +40,11 @@ type checked struct {
 const mostPartitions = 64
 
 func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
-	d := engineData{Missing: s.Engine == nil, DeadKnown: s.DeadLetters != nil, Done: r.FormValue("done") == "replayed"}
+	d := engineData{
+		Missing:   s.Engine == nil,
+		DeadKnown: s.DeadLetters != nil,
+		Done:      r.FormValue("done") == "replayed",
+	}
 	if s.Engine != nil {
 		d.Engine = s.Engine.Status()
 	}
@@ -49,14 +53,21 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		d.Lag += max(p.Lag, 0)
 	}
 	slices.SortStableFunc(d.Partitions, func(a, b PartitionStatus) int {
-		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return cmp.Or(
+			cmp.Compare(b.Lag, a.Lag),
+			cmp.Compare(a.Topic, b.Topic),
+			cmp.Compare(a.Partition, b.Partition),
+		)
 	})
 	if len(d.Partitions) > mostPartitions {
 		d.More = len(d.Partitions) - mostPartitions
 		d.Partitions = d.Partitions[:mostPartitions]
 	}
 	for _, reason := range slices.Sorted(maps.Keys(d.Engine.Invalid)) {
-		d.Invalid = append(d.Invalid, models.TopValue{Value: reason, Count: d.Engine.Invalid[reason]})
+		d.Invalid = append(
+			d.Invalid,
+			models.TopValue{Value: reason, Count: d.Engine.Invalid[reason]},
+		)
 	}
 	if s.Notifier != nil {
 		n := s.Notifier.Status()
@@ -98,7 +109,8 @@ func (s *Server) checked() []checked {
 	return list
 }
 
-// delayChart draws how long after their time logs are seen: from the shortest delay that there was to the longest.
+// delayChart draws how long after their time logs are seen: from the shortest delay that there was
+// to the longest.
 func delayChart(d DelayStatus) barChart {
 	none := func(c DelayCount) bool { return c.Logs == 0 }
 	counts := d.Counts
@@ -114,7 +126,10 @@ func delayChart(d DelayStatus) barChart {
 		if c.Within > 0 {
 			name = duration(c.Within)
 		}
-		bars = append(bars, bar{Name: name, N: c.Logs, Title: fmt.Sprintf("%s: %s", name, humanNumber(c.Logs))})
+		bars = append(
+			bars,
+			bar{Name: name, N: c.Logs, Title: fmt.Sprintf("%s: %s", name, humanNumber(c.Logs))},
+		)
 	}
 	return newBarChart(bars)
 }
@@ -132,9 +147,16 @@ func (s *Server) costliest(most int) []RuleStatus {
 	if s.Rules == nil {
 		return nil
 	}
-	list := slices.DeleteFunc(slices.Clone(s.Rules.Status()), func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 })
+	list := slices.DeleteFunc(
+		slices.Clone(s.Rules.Status()),
+		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
+	)
 	slices.SortFunc(list, func(a, b RuleStatus) int {
-		return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(b.Bytes, a.Bytes), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(
+			cmp.Compare(b.Cost, a.Cost),
+			cmp.Compare(b.Bytes, a.Bytes),
+			cmp.Compare(a.ID, b.ID),
+		)
 	})
 	return list[:min(most, len(list))]
 }
@@ -150,6 +172,15 @@ func (s *Server) replayForm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition, "offset", at.Offset)
+	s.audit(
+		r,
+		"dead letter replayed",
+		"topic",
+		at.Topic,
+		"partition",
+		at.Partition,
+		"offset",
+		at.Offset,
+	)
 	return back(w, r, "/engine?done=replayed#dead")
 }

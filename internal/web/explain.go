@@ -9,7 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// explained says why a rule matches a log or does not, and what it knows of the group that the log falls into.
+// explained says why a rule matches a log or does not, and what it knows of the group that the log
+// falls into.
 type explained struct {
 	Rule   string            `json:"rule"`
 	Match  match.Tree        `json:"match"`
@@ -21,7 +22,11 @@ type explained struct {
 func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
 	list := []explained{}
 	err := s.eachLog(e, func(l *decode.Log) {
-		one := explained{Rule: r.ID(), Match: match.Explain(r.Match, l, s.lists()), Labels: groupOf(r, l)}
+		one := explained{
+			Rule:   r.ID(),
+			Match:  match.Explain(r.Match, l, s.lists()),
+			Labels: groupOf(r, l),
+		}
 		if s.Groups != nil {
 			if g, ok := s.Groups.Group(r.ID(), one.Labels); ok {
 				one.Group = &g

@@ -30,7 +30,11 @@ var sinceChoices = []string{"5m", "15m", "1h", "6h", "24h", "7d"}
 func (exploreData) Choices() []string { return sinceChoices }
 
 func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
-	d := exploreData{Query: r.FormValue("q"), Since: r.FormValue("since"), Topic: r.FormValue("topic")}
+	d := exploreData{
+		Query: r.FormValue("q"),
+		Since: r.FormValue("since"),
+		Topic: r.FormValue("topic"),
+	}
 	if d.Since == "" {
 		d.Since = "15m"
 	}
@@ -81,7 +85,14 @@ func (d *exploreData) drawBars() {
 		}
 		tall := max(1.5, height*float64(n)/float64(most))
 		from := d.Found.From.Add(time.Duration(i) * step)
-		d.Bars = append(d.Bars, band{X: float64(i) * width / bars, Width: tall, Title: fmt.Sprintf("%s: %s", from.UTC().Format("15:04:05"), humanNumber(n))})
+		d.Bars = append(
+			d.Bars,
+			band{
+				X:     float64(i) * width / bars,
+				Width: tall,
+				Title: fmt.Sprintf("%s: %s", from.UTC().Format("15:04:05"), humanNumber(n)),
+			},
+		)
 	}
 	d.Ticks = plot{from: d.Found.From, to: d.Found.To, left: 0, right: width}.timeTicks(8)
 }
@@ -99,7 +110,12 @@ func (s *Server) around(r *http.Request, d *exploreData, q *search) error {
 	ctx, cancel := context.WithTimeout(r.Context(), lookTime)
 	defer cancel()
 	counts := fieldCounts{}
-	from := From{Topic: at.Topic, Partition: at.Partition, Offset: max(0, at.Offset-aroundLines), At: true}
+	from := From{
+		Topic:     at.Topic,
+		Partition: at.Partition,
+		Offset:    max(0, at.Offset-aroundLines),
+		At:        true,
+	}
 	read, err := q.run(ctx, from, func(e models.LogEntry) bool {
 		if e.Position.Offset > at.Offset+aroundLines {
 			return false
@@ -122,10 +138,16 @@ func (s *Server) around(r *http.Request, d *exploreData, q *search) error {
 func positionOf(r *http.Request) (models.Position, error) {
 	at := models.Position{Topic: r.FormValue("topic")}
 	if _, err := fmt.Sscan(r.FormValue("partition"), &at.Partition); err != nil {
-		return at, badRequest("partition: %q is no number", shorten(40, visible(r.FormValue("partition"))))
+		return at, badRequest(
+			"partition: %q is no number",
+			shorten(40, visible(r.FormValue("partition"))),
+		)
 	}
 	if _, err := fmt.Sscan(r.FormValue("offset"), &at.Offset); err != nil {
-		return at, badRequest("offset: %q is no number", shorten(40, visible(r.FormValue("offset"))))
+		return at, badRequest(
+			"offset: %q is no number",
+			shorten(40, visible(r.FormValue("offset"))),
+		)
 	}
 	return at, nil
 }

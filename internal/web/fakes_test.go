@@ -66,7 +66,17 @@ func (f fakeRules) Status() []RuleStatus { return f.status }
 
 func (f *fake) Group(rule string, labels map[string]string) (GroupStatus, bool) {
 	known := labels["service"] != "payment-unknown"
-	return GroupStatus{Known: known, State: models.AlertFiring, Holds: true, Value: 11, Threshold: "> 10", Reason: f.history[0].Reason, Episodes: 3, Seen: noon.Add(-time.Minute), Watermark: noon}, rule == "payments/PaymentErrors"
+	return GroupStatus{
+		Known:     known,
+		State:     models.AlertFiring,
+		Holds:     true,
+		Value:     11,
+		Threshold: "> 10",
+		Reason:    f.history[0].Reason,
+		Episodes:  3,
+		Seen:      noon.Add(-time.Minute),
+		Watermark: noon,
+	}, rule == "payments/PaymentErrors"
 }
 
 type fakeEngine struct{ *fake }
@@ -107,7 +117,8 @@ func (f *fake) Decode(string) decode.Config { return decode.Config{} }
 func (f *fake) Records(ctx context.Context, from From) iter.Seq2[models.Record, error] {
 	return func(yield func(models.Record, error) bool) {
 		for _, r := range f.records {
-			if from.At && (r.Partition != from.Partition || r.Offset < from.Offset) || !from.At && !from.Follow && r.Timestamp.Before(from.Time) {
+			if from.At && (r.Partition != from.Partition || r.Offset < from.Offset) ||
+				!from.At && !from.Follow && r.Timestamp.Before(from.Time) {
 				continue
 			}
 			if !yield(r, nil) {
@@ -123,7 +134,12 @@ func (f *fake) Records(ctx context.Context, from From) iter.Seq2[models.Record, 
 	}
 }
 
-func (f *fake) backtest(_ context.Context, set *rule.Set, _ time.Time, _ []string) (BacktestResult, error) {
+func (f *fake) backtest(
+	_ context.Context,
+	set *rule.Set,
+	_ time.Time,
+	_ []string,
+) (BacktestResult, error) {
 	return f.backtested, nil
 }
 
@@ -169,8 +185,15 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/api/v2/alerts":
 		list := []map[string]any{}
 		for _, a := range f.current {
-			if r.FormValue("inhibited") == "true" == f.inhibits[a.ID] && (r.FormValue("receiver") == "" || r.FormValue("receiver") == "default") {
-				list = append(list, map[string]any{"labels": a.Labels, "annotations": map[string]string{"alert_id": a.ID}})
+			if r.FormValue("inhibited") == "true" == f.inhibits[a.ID] &&
+				(r.FormValue("receiver") == "" || r.FormValue("receiver") == "default") {
+				list = append(
+					list,
+					map[string]any{
+						"labels":      a.Labels,
+						"annotations": map[string]string{"alert_id": a.ID},
+					},
+				)
 			}
 		}
 		writeJSON(w, http.StatusOK, list)
@@ -200,7 +223,8 @@ groups:
         labels: {severity: warning}
 `
 
-// newFake returns a fake with two rules and one alert that fires, and the options of a server over it.
+// newFake returns a fake with two rules and one alert that fires, and the options of a server over
+// it.
 func newFake(t testing.TB) (*fake, Options) {
 	t.Helper()
 	dir := t.TempDir()
@@ -208,7 +232,11 @@ func newFake(t testing.TB) (*fake, Options) {
 	if err := os.WriteFile(file, []byte(fileRules), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f := &fake{series: map[string][]Point{}, deliveries: map[string][]Delivery{}, silences: []silence{}}
+	f := &fake{
+		series:     map[string][]Point{},
+		deliveries: map[string][]Delivery{},
+		silences:   []silence{},
+	}
 	f.load = func() (*rule.Set, error) {
 		names := []string{file}
 		if paths, _ := filepath.Glob(filepath.Join(own, "*.rules.yml")); len(paths) > 0 {
@@ -219,39 +247,188 @@ func newFake(t testing.TB) (*fake, Options) {
 	if err := f.reload(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f.status = []RuleStatus{{ID: "payments/PaymentErrors", Matches: 42, PerMinute: 3.5, LastMatch: noon.Add(-time.Minute), Groups: 2, Bytes: 2048, Cost: 12}}
-	f.engine = EngineStatus{Started: noon.Add(-time.Hour), Brokers: []string{"kafka:9092"}, Group: "g", Members: 1, Connected: true, Records: 1000, Logs: 1200, PerSecond: 321, Late: 2,
-		Invalid: map[string]int64{"invalid_json": 3}, Bad: []BadRecord{{Position: models.Position{Topic: "logs", Offset: 5}, Reason: "invalid_json", Detail: "unexpected end", Sample: `{"a":`}},
-		LateSample: []LateLog{{Rule: "payments/PaymentErrors", Behind: 90 * time.Second, Allowed: 10 * time.Second, Line: models.Line{Time: noon.Add(-90 * time.Second), Message: "declined long ago", Position: models.Position{Topic: "logs", Offset: 3}}}},
-		Delay:      DelayStatus{Counts: []DelayCount{{Within: 100e6}, {Within: 250e6, Logs: 80}, {Within: 500e6, Logs: 15}, {Within: 1e9}, {Within: 2e9, Logs: 5}, {}}, P50: 250e6, P99: 2e9, Lateness: 2e9},
-		Partitions: []PartitionStatus{{Topic: "logs", Next: 100, End: 103, Lag: 3, Watermark: noon.Add(-10 * time.Second), State: "reading"}}}
+	f.status = []RuleStatus{
+		{
+			ID:        "payments/PaymentErrors",
+			Matches:   42,
+			PerMinute: 3.5,
+			LastMatch: noon.Add(-time.Minute),
+			Groups:    2,
+			Bytes:     2048,
+			Cost:      12,
+		},
+	}
+	f.engine = EngineStatus{
+		Started:   noon.Add(-time.Hour),
+		Brokers:   []string{"kafka:9092"},
+		Group:     "g",
+		Members:   1,
+		Connected: true,
+		Records:   1000,
+		Logs:      1200,
+		PerSecond: 321,
+		Late:      2,
+		Invalid: map[string]int64{
+			"invalid_json": 3,
+		},
+		Bad: []BadRecord{
+			{
+				Position: models.Position{Topic: "logs", Offset: 5},
+				Reason:   "invalid_json",
+				Detail:   "unexpected end",
+				Sample:   `{"a":`,
+			},
+		},
+		LateSample: []LateLog{
+			{
+				Rule:    "payments/PaymentErrors",
+				Behind:  90 * time.Second,
+				Allowed: 10 * time.Second,
+				Line: models.Line{
+					Time:     noon.Add(-90 * time.Second),
+					Message:  "declined long ago",
+					Position: models.Position{Topic: "logs", Offset: 3},
+				},
+			},
+		},
+		Delay: DelayStatus{
+			Counts: []DelayCount{
+				{Within: 100e6},
+				{Within: 250e6, Logs: 80},
+				{Within: 500e6, Logs: 15},
+				{Within: 1e9},
+				{Within: 2e9, Logs: 5},
+				{},
+			},
+			P50:      250e6,
+			P99:      2e9,
+			Lateness: 2e9,
+		},
+		Partitions: []PartitionStatus{
+			{
+				Topic:     "logs",
+				Next:      100,
+				End:       103,
+				Lag:       3,
+				Watermark: noon.Add(-10 * time.Second),
+				State:     "reading",
+			},
+		},
+	}
 	for i := range 30 {
-		text := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"payment-service","message":"declined %d","order":{"id":%d}}`, noon.Add(time.Duration(i-30)*time.Second).Format(time.RFC3339), i, i)
-		f.records = append(f.records, models.Record{Topic: "logs", Offset: int64(i), Timestamp: noon.Add(time.Duration(i-30) * time.Second), Value: []byte(text)})
+		text := fmt.Sprintf(
+			`{"timestamp":%q,"level":"ERROR","service":"payment-service","message":"declined %d","order":{"id":%d}}`,
+			noon.Add(time.Duration(i-30)*time.Second).Format(time.RFC3339),
+			i,
+			i,
+		)
+		f.records = append(
+			f.records,
+			models.Record{
+				Topic:     "logs",
+				Offset:    int64(i),
+				Timestamp: noon.Add(time.Duration(i-30) * time.Second),
+				Value:     []byte(text),
+			},
+		)
 	}
 	f.fire("a1", "payment-service")
-	f.dead = []DeadLetter{{At: models.Position{Topic: "dead", Offset: 1}, Origin: models.Position{Topic: "logs", Offset: 5}, Time: noon, Reason: "invalid_json", Value: []byte(`{"a":`)}}
-	o := Options{Version: "v1", Now: func() time.Time { return noon }, Gatherer: prometheus.NewRegistry(), Reload: f.reload, Alertmanager: f, Alerts: f, Rules: fakeRules{f}, Groups: f, RulesDir: own,
-		Engine: fakeEngine{f}, Logs: f, Backtest: f.backtest, Notifier: fakeNotifier{f}, DeadLetters: f}
+	f.dead = []DeadLetter{
+		{
+			At:     models.Position{Topic: "dead", Offset: 1},
+			Origin: models.Position{Topic: "logs", Offset: 5},
+			Time:   noon,
+			Reason: "invalid_json",
+			Value:  []byte(`{"a":`),
+		},
+	}
+	o := Options{
+		Version:      "v1",
+		Now:          func() time.Time { return noon },
+		Gatherer:     prometheus.NewRegistry(),
+		Reload:       f.reload,
+		Alertmanager: f,
+		Alerts:       f,
+		Rules:        fakeRules{f},
+		Groups:       f,
+		RulesDir:     own,
+		Engine: fakeEngine{
+			f,
+		},
+		Logs:        f,
+		Backtest:    f.backtest,
+		Notifier:    fakeNotifier{f},
+		DeadLetters: f,
+	}
 	return f, o
 }
 
 // fire adds an alert that was pending and fires.
 func (f *fake) fire(id, service string) {
-	a := models.Alert{ID: id, Rule: "payments/PaymentErrors", Episode: 1, State: models.AlertPending, Reason: "6 of 11 in 5m", Severity: "page",
-		Labels: map[string]string{"alertname": "PaymentErrors", "service": service, "severity": "page"}, Annotations: map[string]string{"summary": "11 errors of " + service},
-		Value: 6, Threshold: "> 10", At: noon.Add(-3 * time.Minute), StartsAt: noon.Add(-3 * time.Minute), Count: 6, Source: "payments.rules.yml:6"}
+	a := models.Alert{
+		ID:       id,
+		Rule:     "payments/PaymentErrors",
+		Episode:  1,
+		State:    models.AlertPending,
+		Reason:   "6 of 11 in 5m",
+		Severity: "page",
+		Labels: map[string]string{
+			"alertname": "PaymentErrors",
+			"service":   service,
+			"severity":  "page",
+		},
+		Annotations: map[string]string{"summary": "11 errors of " + service},
+		Value:       6,
+		Threshold:   "> 10",
+		At:          noon.Add(-3 * time.Minute),
+		StartsAt:    noon.Add(-3 * time.Minute),
+		Count:       6,
+		Source:      "payments.rules.yml:6",
+	}
 	f.history = append(f.history, a)
-	a.State, a.At, a.Value, a.Count, a.Reason = models.AlertFiring, noon.Add(-2*time.Minute), 11, 11, "11 > 10 in 5m"
-	a.First = []models.Line{{Time: noon.Add(-3 * time.Minute), Level: "ERROR", Service: service, Message: "declined by provider", Position: models.Position{Topic: "logs", Offset: 7}}}
-	a.Last = []models.Line{{Time: noon.Add(-2 * time.Minute), Level: "ERROR", Service: service, Message: "declined once more", Fields: map[string]string{"order.id": "7"}, Position: models.Position{Topic: "logs", Offset: 17}}}
-	a.Top = map[string][]models.TopValue{"path": {{Value: "/pay", Count: 9}, {Value: "/refund", Count: 2}}}
+	a.State, a.At, a.Value, a.Count, a.Reason = models.AlertFiring, noon.Add(
+		-2*time.Minute,
+	), 11, 11, "11 > 10 in 5m"
+	a.First = []models.Line{
+		{
+			Time:     noon.Add(-3 * time.Minute),
+			Level:    "ERROR",
+			Service:  service,
+			Message:  "declined by provider",
+			Position: models.Position{Topic: "logs", Offset: 7},
+		},
+	}
+	a.Last = []models.Line{
+		{
+			Time:     noon.Add(-2 * time.Minute),
+			Level:    "ERROR",
+			Service:  service,
+			Message:  "declined once more",
+			Fields:   map[string]string{"order.id": "7"},
+			Position: models.Position{Topic: "logs", Offset: 17},
+		},
+	}
+	a.Top = map[string][]models.TopValue{
+		"path": {{Value: "/pay", Count: 9}, {Value: "/refund", Count: 2}},
+	}
 	f.history = append(f.history, a)
 	f.current = append(f.current, a)
 	for i := range 20 {
-		f.series[id] = append(f.series[id], Point{noon.Add(time.Duration(i-20) * 10 * time.Second), float64(i)})
+		f.series[id] = append(
+			f.series[id],
+			Point{noon.Add(time.Duration(i-20) * 10 * time.Second), float64(i)},
+		)
 	}
-	f.deliveries[id] = []Delivery{{At: noon.Add(-2 * time.Minute), State: models.AlertFiring, Receiver: "default", Integration: "webhook", Sent: true, Detail: "200 OK"}}
+	f.deliveries[id] = []Delivery{
+		{
+			At:          noon.Add(-2 * time.Minute),
+			State:       models.AlertFiring,
+			Receiver:    "default",
+			Integration: "webhook",
+			Sent:        true,
+			Detail:      "200 OK",
+		},
+	}
 }
 
 func newServer(t testing.TB, o Options) *Server {
@@ -269,7 +446,11 @@ func do(s http.Handler, method, path, body string, headers ...string) (int, stri
 	return status, text
 }
 
-func exchange(s http.Handler, method, path, body string, headers ...string) (int, string, http.Header) {
+func exchange(
+	s http.Handler,
+	method, path, body string,
+	headers ...string,
+) (int, string, http.Header) {
 	r := httptest.NewRequest(method, path, strings.NewReader(body))
 	r.Host = "localhost:8080"
 	for i := 0; i+1 < len(headers); i += 2 {

@@ -11,14 +11,16 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertFilter picks alerts by a query of the match language over their labels: service:payment* severity:page. A word alone is searched in labels, summary and reason.
+// alertFilter picks alerts by a query of the match language over their labels: service:payment*
+// severity:page. A word alone is searched in labels, summary and reason.
 type alertFilter struct {
 	query   rule.Query
 	lists   match.Lists
 	decoder *decode.Decoder
 }
 
-// severityField is what the severity of an alert is called in the log it is made into: there, severity is another name of the level.
+// severityField is what the severity of an alert is called in the log it is made into: there,
+// severity is another name of the level.
 const severityField = "alert_severity"
 
 var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
@@ -56,6 +58,10 @@ func (f *alertFilter) keeps(a models.Alert) bool {
 		value, _ = json.Marshal(doc)
 	}
 	kept := false
-	f.decoder.Decode(&models.Record{Value: value}, func(l *decode.Log) { kept = kept || match.Eval(f.query, l, f.lists) }, func(decode.Reason, string) {})
+	f.decoder.Decode(
+		&models.Record{Value: value},
+		func(l *decode.Log) { kept = kept || match.Eval(f.query, l, f.lists) },
+		func(decode.Reason, string) {},
+	)
 	return kept
 }

@@ -13,9 +13,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// guesses bounds how often somebody may present a token that is not known, in a header or at the login. Whoever has used up his guesses is refused before his next token is
-// looked at, be it right or wrong, or he would learn which. A client that has shown a right token is not disturbed by what others guess; all others share a bound, for an
-// attacker may have many addresses.
+// guesses bounds how often somebody may present a token that is not known, in a header or at the
+// login. Whoever has used up his guesses is refused before his next token is looked at, be it right
+// or wrong, or he would learn which. A client that has shown a right token is not disturbed by what
+// others guess; all others share a bound, for an attacker may have many addresses.
 type guesses struct {
 	now     func() time.Time
 	counted *prometheus.CounterVec
@@ -54,7 +55,8 @@ func newGuesses(now func() time.Time, r prometheus.Registerer) *guesses {
 	return g
 }
 
-// clientOf tells clients apart by their address, and those of IPv6 by their network, which has more addresses than anybody can count.
+// clientOf tells clients apart by their address, and those of IPv6 by their network, which has more
+// addresses than anybody can count.
 func clientOf(r *http.Request) netip.Prefix {
 	at, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -68,8 +70,9 @@ func clientOf(r *http.Request) netip.Prefix {
 	return p
 }
 
-// try has a token looked at by right, and takes what became of it; unless the client has to wait, which is for so long. It is one step: of many that come at once, the
-// next is judged by what became of the one before.
+// try has a token looked at by right, and takes what became of it; unless the client has to wait,
+// which is for so long. It is one step: of many that come at once, the next is judged by what
+// became of the one before.
 func (g *guesses) try(r *http.Request, right func() bool) time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -113,8 +116,8 @@ func (g *guesses) note(at netip.Prefix, now time.Time, right bool) {
 	g.all.AllowN(now, 1)
 }
 
-// client returns what is known of a client. When there are too many, those are forgotten who have not guessed lately; and if all have, the newest is not told apart
-// from others of his kind.
+// client returns what is known of a client. When there are too many, those are forgotten who have
+// not guessed lately; and if all have, the newest is not told apart from others of his kind.
 func (g *guesses) client(at netip.Prefix, now time.Time) *guesser {
 	if c := g.clients[at]; c != nil {
 		return c
@@ -134,7 +137,8 @@ func (g *guesses) client(at netip.Prefix, now time.Time) *guesser {
 	return c
 }
 
-// refused answers a client that has to wait, and says whether it did. If not, right has looked at the token.
+// refused answers a client that has to wait, and says whether it did. If not, right has looked at
+// the token.
 func (a *access) refused(w http.ResponseWriter, r *http.Request, right func() bool) bool {
 	wait := a.guesses.try(r, right)
 	if wait == 0 {

@@ -14,7 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Whoever guesses a token may not go on for long: neither one client, nor many together; and who has shown a right token is not disturbed by the guesses of others.
+// Whoever guesses a token may not go on for long: neither one client, nor many together; and who
+// has shown a right token is not disturbed by the guesses of others.
 func TestGuesses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, o := newFake(t)
@@ -42,11 +43,21 @@ func TestGuesses(t *testing.T) {
 		}
 		f("a good client", "192.0.2.1:999", "Authorization", readToken, 200)
 		for i := range guessesEach {
-			f("at first", fmt.Sprint("192.0.2.66:", 1000+i), []string{"Authorization", "X-Alert-Engine-Token"}[i%2], "guess-"+strconv.Itoa(i), 401)
+			f(
+				"at first",
+				fmt.Sprint("192.0.2.66:", 1000+i),
+				[]string{"Authorization", "X-Alert-Engine-Token"}[i%2],
+				"guess-"+strconv.Itoa(i),
+				401,
+			)
 		}
 		code, header := ask("192.0.2.66:80", "Authorization", "guess")
 		if code != 429 || header.Get("Retry-After") != "5" {
-			t.Errorf("one guess too many is %d, and it may be tried again after %s s", code, header.Get("Retry-After"))
+			t.Errorf(
+				"one guess too many is %d, and it may be tried again after %s s",
+				code,
+				header.Get("Retry-After"),
+			)
 		}
 		f("a right one after too many", "192.0.2.66:80", "Authorization", writeToken, 429)
 		f("without a token", "192.0.2.66:80", "X-Other", "x", 401)
@@ -80,7 +91,10 @@ func TestGuesses(t *testing.T) {
 		time.Sleep(time.Minute)
 		_, text := do(s, "GET", "/metrics", "", "Authorization", "Bearer "+readToken)
 		for result, want := range map[string]int{"wrong": guessesEach + 1 + guessesEach + guessesAll, "refused": 2 + 1 + 990 + 900 + 1} {
-			if line := fmt.Sprintf("alert_engine_web_guesses_total{result=%q} %d\n", result, want); !strings.Contains(text, line) {
+			if line := fmt.Sprintf("alert_engine_web_guesses_total{result=%q} %d\n", result, want); !strings.Contains(
+				text,
+				line,
+			) {
 				t.Errorf("it was not counted: %s in\n%s", line, text)
 			}
 		}

@@ -45,7 +45,14 @@ func hostileServer(t *testing.T, text string) *Server {
 	for i := range 300 {
 		labels[fmt.Sprintf("label_%d_%.20s", i, text)] = short
 	}
-	line := models.Line{Time: noon, Level: text, Service: text, Message: text, Fields: map[string]string{text: text}, Position: models.Position{Topic: topic, Partition: 1, Offset: 2}}
+	line := models.Line{
+		Time:     noon,
+		Level:    text,
+		Service:  text,
+		Message:  text,
+		Fields:   map[string]string{text: text},
+		Position: models.Position{Topic: topic, Partition: 1, Offset: 2},
+	}
 	for _, list := range []*[]models.Alert{&f.current, &f.history} {
 		for i := range *list {
 			a := &(*list)[i]
@@ -58,25 +65,76 @@ func hostileServer(t *testing.T, text string) *Server {
 	}
 	f.current = append(f.current, f.current[0])
 	f.current[1].ID, f.current[1].State = "a2", models.AlertSuppressed
-	f.deliveries["a1"] = []Delivery{{At: noon, State: "firing", Receiver: text, Integration: text, Detail: text}}
-	f.dead = []DeadLetter{{At: models.Position{Topic: topic}, Origin: models.Position{Topic: topic}, Time: noon, Reason: text, Detail: text, Value: []byte(text)}}
-	f.engine.Bad = []BadRecord{{Position: models.Position{Topic: topic}, Reason: text, Detail: text, Sample: text}}
+	f.deliveries["a1"] = []Delivery{
+		{At: noon, State: "firing", Receiver: text, Integration: text, Detail: text},
+	}
+	f.dead = []DeadLetter{
+		{
+			At:     models.Position{Topic: topic},
+			Origin: models.Position{Topic: topic},
+			Time:   noon,
+			Reason: text,
+			Detail: text,
+			Value:  []byte(text),
+		},
+	}
+	f.engine.Bad = []BadRecord{
+		{Position: models.Position{Topic: topic}, Reason: text, Detail: text, Sample: text},
+	}
 	f.engine.LateSample, f.engine.Problem = []LateLog{{Rule: text, Line: line}}, text
 	f.engine.Invalid = map[string]int64{text: 1}
 	f.status[0].Error = text
-	f.silences = []silence{{ID: "s", Matchers: []matcher{{Name: "service", Value: short, IsEqual: true}}, StartsAt: noon, EndsAt: noon, CreatedBy: short, Comment: short}}
+	f.silences = []silence{
+		{
+			ID:        "s",
+			Matchers:  []matcher{{Name: "service", Value: short, IsEqual: true}},
+			StartsAt:  noon,
+			EndsAt:    noon,
+			CreatedBy: short,
+			Comment:   short,
+		},
+	}
 	f.silences[0].Status = &struct {
 		State string `json:"state"`
 	}{"active"}
-	f.records = []models.Record{{Topic: "logs", Timestamp: noon.Add(-1), Value: []byte(text)}, {Topic: "logs", Offset: 1, Timestamp: noon.Add(-1), Value: fmt.Appendf(nil, `{"level":"ERROR","message":%q,%q:%q}`, text[:min(len(text), 100)], text[:min(len(text), 100)], text)}}
+	f.records = []models.Record{
+		{Topic: "logs", Timestamp: noon.Add(-1), Value: []byte(text)},
+		{
+			Topic:     "logs",
+			Offset:    1,
+			Timestamp: noon.Add(-1),
+			Value: fmt.Appendf(
+				nil,
+				`{"level":"ERROR","message":%q,%q:%q}`,
+				text[:min(len(text), 100)],
+				text[:min(len(text), 100)],
+				text,
+			),
+		},
+	}
 	f.backtested = BacktestResult{Alerts: f.history, From: noon.Add(-3600e9), To: noon}
 	return newServer(t, o)
 }
 
-// Whatever a log says, no page gets an element, an attribute or a link from it, and nothing in it hides or commands.
+// Whatever a log says, no page gets an element, an attribute or a link from it, and nothing in it
+// hides or commands.
 func TestHostileLogs(t *testing.T) {
-	pages := []string{"/", "/?state=muted", "/?open=firing+payments/PaymentErrors", "/alerts/a1", "/alerts/a2", "/rules", "/rules/view/payments/PaymentErrors", "/explore", "/explore?q=message:*", "/silences", "/silences?alert=a1",
-		"/engine", "/rules/edit", "/nothing"}
+	pages := []string{
+		"/",
+		"/?state=muted",
+		"/?open=firing+payments/PaymentErrors",
+		"/alerts/a1",
+		"/alerts/a2",
+		"/rules",
+		"/rules/view/payments/PaymentErrors",
+		"/explore",
+		"/explore?q=message:*",
+		"/silences",
+		"/silences?alert=a1",
+		"/engine",
+		"/rules/edit",
+		"/nothing",
+	}
 	for name, text := range hostile {
 		t.Run(name, func(t *testing.T) {
 			s := hostileServer(t, text)
@@ -87,14 +145,27 @@ func TestHostileLogs(t *testing.T) {
 				}
 				inspect(t, path, body)
 			}
-			code, body := do(s, "POST", "/rules/backtest", "rule=payments/PaymentErrors", "Content-Type", "application/x-www-form-urlencoded")
+			code, body := do(
+				s,
+				"POST",
+				"/rules/backtest",
+				"rule=payments/PaymentErrors",
+				"Content-Type",
+				"application/x-www-form-urlencoded",
+			)
 			if code != http.StatusOK {
 				t.Errorf("the backtest is %d: %.300s", code, body)
 			}
 			inspect(t, "backtest", body)
 			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors", "event", text)
 			inspect(t, "explain", body)
-			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors", "event", fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text))
+			_, _, body = post(
+				t,
+				s,
+				"/rules/view/payments/PaymentErrors",
+				"event",
+				fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text),
+			)
 			inspect(t, "explain", body)
 		})
 	}
@@ -118,7 +189,16 @@ func TestHostileRequests(t *testing.T) {
 			inspect(t, path, body)
 		}
 		form := "name=x&do=live&text=" + q
-		_, body := do(s, "POST", "/rules/edit", form, "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")
+		_, body := do(
+			s,
+			"POST",
+			"/rules/edit",
+			form,
+			"Content-Type",
+			"application/x-www-form-urlencoded",
+			"Accept",
+			"text/html",
+		)
 		inspect(t, "the editor", body)
 	}
 }
@@ -160,7 +240,8 @@ func inspect(t *testing.T, path, body string) {
 	}
 }
 
-// commands says whether a character hides something or commands whoever shows it. Thin spaces between digits are our own.
+// commands says whether a character hides something or commands whoever shows it. Thin spaces
+// between digits are our own.
 func commands(c rune) bool {
 	return c < ' ' && c != '\n' && c != '\t' || c == 0x7f || hidden(c)
 }
@@ -192,7 +273,9 @@ func inspectTag(t *testing.T, path string, token html.Token) {
 // A terminal that shows what the API says of health is commanded by no log.
 func TestHostileHealth(t *testing.T) {
 	_, o := newFake(t)
-	o.Ready = []Check{{Name: "kafka", Err: func() error { return fmt.Errorf("record %s", "\x1b[2J\u202e") }}}
+	o.Ready = []Check{
+		{Name: "kafka", Err: func() error { return fmt.Errorf("record %s", "\x1b[2J\u202e") }},
+	}
 	if _, text := do(newServer(t, o), "GET", "/readyz", ""); text != "kafka: record ␛[2J⟨U+202E⟩\n" {
 		t.Errorf("it says %q", text)
 	}

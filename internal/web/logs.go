@@ -42,9 +42,13 @@ func (s *Server) newSearch(text string) (*search, error) {
 	return q, nil
 }
 
-// run calls each for every log that matches, with whether it can go on, until there are no more records, ctx ends, or each returns false. It returns how many logs
-// were read.
-func (q *search) run(ctx context.Context, from From, each func(models.LogEntry) bool) (read int, err error) {
+// run calls each for every log that matches, with whether it can go on, until there are no more
+// records, ctx ends, or each returns false. It returns how many logs were read.
+func (q *search) run(
+	ctx context.Context,
+	from From,
+	each func(models.LogEntry) bool,
+) (read int, err error) {
 	for record, err := range q.logs.Records(ctx, from) {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -86,7 +90,14 @@ const (
 
 // lineOf is a log as a page shows it.
 func lineOf(e models.LogEntry) models.Line {
-	l := models.Line{Time: e.Timestamp, Level: e.Level, Service: e.Service, Message: shorten(maxMessage, e.Message), Fields: map[string]string{}, Position: e.Position}
+	l := models.Line{
+		Time:     e.Timestamp,
+		Level:    e.Level,
+		Service:  e.Service,
+		Message:  shorten(maxMessage, e.Message),
+		Fields:   map[string]string{},
+		Position: e.Position,
+	}
 	if l.Message == "" {
 		l.Message = shorten(maxMessage, e.Raw)
 	}
@@ -152,7 +163,13 @@ const bars = 60
 
 // lookBack reads from a time to the end, for a few seconds at most.
 func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (found, error) {
-	f := found{From: from.Time, To: s.Now(), Lines: []models.Line{}, Fields: []fieldCount{}, Bars: make([]int, bars)}
+	f := found{
+		From:   from.Time,
+		To:     s.Now(),
+		Lines:  []models.Line{},
+		Fields: []fieldCount{},
+		Bars:   make([]int, bars),
+	}
 	limited, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	counts := fieldCounts{}
@@ -233,7 +250,11 @@ func (c fieldCounts) list() []fieldCount {
 	}
 	rank := map[string]int{"level": -2, "service": -1}
 	slices.SortFunc(list, func(a, b fieldCount) int {
-		return cmp.Or(cmp.Compare(rank[a.Field], rank[b.Field]), cmp.Compare(b.Logs, a.Logs), cmp.Compare(a.Field, b.Field))
+		return cmp.Or(
+			cmp.Compare(rank[a.Field], rank[b.Field]),
+			cmp.Compare(b.Logs, a.Logs),
+			cmp.Compare(a.Field, b.Field),
+		)
 	})
 	return list[:min(40, len(list))]
 }
@@ -244,7 +265,14 @@ func take(pool chan struct{}, what string) (free func(), err error) {
 	case pool <- struct{}{}:
 		return func() { <-pool }, nil
 	default:
-		return nil, &apiError{http.StatusTooManyRequests, fmt.Sprintf("%d %s are under way already; try again when one has ended", cap(pool), what)}
+		return nil, &apiError{
+			http.StatusTooManyRequests,
+			fmt.Sprintf(
+				"%d %s are under way already; try again when one has ended",
+				cap(pool),
+				what,
+			),
+		}
 	}
 }
 
@@ -282,7 +310,8 @@ func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
 // tailLimit is how many lines a second a tail sends; of more, the rest is counted.
 const tailLimit = 100
 
-// getTail streams logs that match, as they come: an event "line" for each, and once a second "count" with how many matched and were read.
+// getTail streams logs that match, as they come: an event "line" for each, and once a second
+// "count" with how many matched and were read.
 func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
 	q, err := s.newSearch(r.FormValue("query"))
 	if err != nil {
@@ -321,7 +350,8 @@ type tail struct {
 	matched int
 }
 
-// line never waits: a browser that is slower than the topic sees a part of it, and how much there was.
+// line never waits: a browser that is slower than the topic sees a part of it, and how much there
+// was.
 func (t *tail) line(e models.LogEntry) bool {
 	t.mu.Lock()
 	t.matched++
@@ -357,7 +387,8 @@ func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
 		case l, open := <-t.sent:
 			if !open {
 				if t.err != nil {
-					_ = out.send("problem", map[string]string{"error": t.err.Error()}) // the stream ends here either way
+					// the stream ends here either way
+					_ = out.send("problem", map[string]string{"error": t.err.Error()})
 				}
 				return nil
 			}
@@ -384,7 +415,8 @@ func (s *Server) stream(w http.ResponseWriter) (*stream, error) {
 }
 
 func (o *stream) flush() error {
-	if err := o.control.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := o.control.SetWriteDeadline(time.Now().Add(20 * time.Second)); err != nil &&
+		!errors.Is(err, http.ErrNotSupported) {
 		return err
 	}
 	return o.control.Flush()
@@ -417,5 +449,12 @@ func showLine(l models.Line) shownLine {
 	for name, value := range l.Fields {
 		fields[visible(name)] = visible(value)
 	}
-	return shownLine{l.Time.UTC().Format("15:04:05.000"), visible(l.Level), visible(l.Service), visible(l.Message), fields, offsetLink(l.Position)}
+	return shownLine{
+		l.Time.UTC().Format("15:04:05.000"),
+		visible(l.Level),
+		visible(l.Service),
+		visible(l.Message),
+		fields,
+		offsetLink(l.Position),
+	}
 }

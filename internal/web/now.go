@@ -68,7 +68,12 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(w, "now", "alerts", view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()})
+		return s.renderPart(
+			w,
+			"now",
+			"alerts",
+			view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()},
+		)
 	}
 	title := "Nothing is wrong"
 	if n := data.Counts["firing"]; n > 0 {
@@ -79,8 +84,14 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) now(r *http.Request) (nowData, error) {
-	d := nowData{Filter: r.FormValue("filter"), Receiver: r.FormValue("receiver"), Matchers: r.FormValue("matchers"), State: r.FormValue("state"), Expanded: r.FormValue("open"),
-		Counts: map[string]int{}}
+	d := nowData{
+		Filter:   r.FormValue("filter"),
+		Receiver: r.FormValue("receiver"),
+		Matchers: r.FormValue("matchers"),
+		State:    r.FormValue("state"),
+		Expanded: r.FormValue("open"),
+		Counts:   map[string]int{},
+	}
 	rows, err := s.nowRows(r.Context(), &d)
 	if err != nil {
 		return d, err
@@ -95,7 +106,12 @@ func (s *Server) now(r *http.Request) (nowData, error) {
 		key := row.shown + " " + row.Rule
 		g := groups[key]
 		if g == nil {
-			g = &alertGroup{Key: key, Rule: row.Rule, Name: row.Labels["alertname"], State: row.shown}
+			g = &alertGroup{
+				Key:   key,
+				Rule:  row.Rule,
+				Name:  row.Labels["alertname"],
+				State: row.shown,
+			}
 			groups[key] = g
 		}
 		g.Rows = append(g.Rows, row)
@@ -105,8 +121,15 @@ func (s *Server) now(r *http.Request) (nowData, error) {
 		d.Groups = append(d.Groups, *g)
 	}
 	slices.SortFunc(d.Groups, func(a, b alertGroup) int {
-		return cmp.Or(cmp.Compare(stateOrder[a.State], stateOrder[b.State]), cmp.Compare(severityOrder[severityClass(a.Severity)], severityOrder[severityClass(b.Severity)]),
-			b.Newest.Compare(a.Newest), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(
+			cmp.Compare(stateOrder[a.State], stateOrder[b.State]),
+			cmp.Compare(
+				severityOrder[severityClass(a.Severity)],
+				severityOrder[severityClass(b.Severity)],
+			),
+			b.Newest.Compare(a.Newest),
+			cmp.Compare(a.Key, b.Key),
+		)
 	})
 	d.Recent = s.recentlyEnded(5)
 	return d, nil
@@ -169,7 +192,11 @@ func rowOf(a models.Alert, active []silence) alertRow {
 		row.shown, row.Muted = "muted", "the rule runs in shadow"
 	}
 	if by := silencedBy(active, a.Labels); len(by) > 0 && row.shown == "firing" {
-		row.shown, row.Muted = "muted", fmt.Sprintf("silenced by %s: %s", by[0].CreatedBy, by[0].Comment)
+		row.shown, row.Muted = "muted", fmt.Sprintf(
+			"silenced by %s: %s",
+			by[0].CreatedBy,
+			by[0].Comment,
+		)
 		if ackOf(by[0]) == a.ID {
 			row.Acked, row.Muted = true, "acknowledged by "+by[0].CreatedBy
 		}
@@ -185,7 +212,14 @@ func rowOf(a models.Alert, active []silence) alertRow {
 // finish sorts a group, cuts it to what is shown, and draws only that.
 func (s *Server) finish(g *alertGroup, expanded string) {
 	slices.SortFunc(g.Rows, func(a, b alertRow) int {
-		return cmp.Or(cmp.Compare(severityOrder[severityClass(a.Severity)], severityOrder[severityClass(b.Severity)]), b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
+		return cmp.Or(
+			cmp.Compare(
+				severityOrder[severityClass(a.Severity)],
+				severityOrder[severityClass(b.Severity)],
+			),
+			b.StartsAt.Compare(a.StartsAt),
+			cmp.Compare(a.ID, b.ID),
+		)
 	})
 	g.Count, g.Severity, g.Newest = len(g.Rows), g.Rows[0].Severity, g.Rows[0].StartsAt
 	if g.Name == "" {
@@ -243,7 +277,8 @@ func (s *Server) recentlyEnded(most int) []models.Alert {
 	return list
 }
 
-// changes tells a page, by server-sent events, that something it may show has changed. How often is bounded, so a storm of alerts is drawn once a second.
+// changes tells a page, by server-sent events, that something it may show has changed. How often is
+// bounded, so a storm of alerts is drawn once a second.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	free, err := take(s.streams, "streams")
 	if err != nil {
@@ -258,7 +293,8 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	defer tick.Stop()
 	var last uint64
 	for beat := 0; ; beat++ {
-		// Values, lines and the engine's health move without a transition, so a page is drawn again every few seconds anyway.
+		// Values, lines and the engine's health move without a transition, so a page is drawn again
+		// every few seconds anyway.
 		if now := s.pulse.value(s.fingerprint); now != last || beat%10 == 0 {
 			last = now
 			if out.send("change", s.topBarText()) != nil {

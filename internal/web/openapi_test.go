@@ -41,7 +41,8 @@ func TestDocumentListsRoutes(t *testing.T) {
 	s := newServer(t, Options{})
 	for _, r := range s.routes() {
 		method, path, _ := strings.Cut(strings.ReplaceAll(r.pattern, "{id...}", "{id}"), " ")
-		if !strings.HasPrefix(path, "/api/v1/") && path != "/metrics" && path != "/-/reload" && !strings.HasSuffix(path, "z") {
+		if !strings.HasPrefix(path, "/api/v1/") && path != "/metrics" && path != "/-/reload" &&
+			!strings.HasSuffix(path, "z") {
 			continue
 		}
 		if !listed[method+" "+path] {
@@ -67,7 +68,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 		r.Host = "localhost"
 		r.URL.Scheme, r.URL.Host = "", ""
 		r.Header.Set("Content-Type", "application/json")
-		if strings.Contains(path, "validate") || method == http.MethodPut && !strings.HasSuffix(path, "mode") {
+		if strings.Contains(path, "validate") ||
+			method == http.MethodPut && !strings.HasSuffix(path, "mode") {
 			r.Header.Set("Content-Type", "application/yaml")
 		}
 		route, params, err := router.FindRoute(r)
@@ -76,7 +78,15 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			return
 		}
 		answered[method+" "+route.Path] = true
-		input := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}}
+		input := &openapi3filter.RequestValidationInput{
+			Request:    r,
+			PathParams: params,
+			Route:      route,
+			Options: &openapi3filter.Options{
+				AuthenticationFunc:    openapi3filter.NoopAuthenticationFunc,
+				IncludeResponseStatus: true,
+			},
+		}
 		if err := openapi3filter.ValidateRequest(t.Context(), input); err != nil && status < 300 {
 			t.Errorf("%s %s: the request is not as documented: %v", method, path, err)
 		}
@@ -85,7 +95,12 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 			t.Errorf("%s %s is %d, not %d: %.300s", method, path, code, status, answer)
 			return
 		}
-		output := &openapi3filter.ResponseValidationInput{RequestValidationInput: input, Status: code, Header: header, Options: input.Options}
+		output := &openapi3filter.ResponseValidationInput{
+			RequestValidationInput: input,
+			Status:                 code,
+			Header:                 header,
+			Options:                input.Options,
+		}
 		output.SetBodyBytes([]byte(answer))
 		if err := openapi3filter.ValidateResponse(t.Context(), output); err != nil {
 			t.Errorf("%s %s: the answer is not as documented: %v", method, path, err)
@@ -121,7 +136,12 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	f("DELETE", "/api/v1/rulefiles/mine", "", 404)
 	f("POST", "/api/v1/validate", text, 200)
 	f("POST", "/api/v1/validate", "nonsense: 1", 200)
-	f("POST", "/api/v1/explain", `{"rule":"payments/PaymentErrors","event":"{\"level\":\"ERROR\",\"service\":\"payment-service\"}"}`, 200)
+	f(
+		"POST",
+		"/api/v1/explain",
+		`{"rule":"payments/PaymentErrors","event":"{\"level\":\"ERROR\",\"service\":\"payment-service\"}"}`,
+		200,
+	)
 	f("POST", "/api/v1/explain", `{"rule":"gone","event":"x"}`, 404)
 	f("POST", "/api/v1/decode", `{"event":"level=error msg=boom"}`, 200)
 	f("POST", "/api/v1/decode", `{"event":5}`, 400)

@@ -61,7 +61,9 @@ func newPages(now func() time.Time) (pages, error) {
 		}
 		return links[name], nil
 	}
-	layout, err := template.New("layout").Funcs(funcs).ParseFS(ui, "ui/layout.html", "ui/parts.html")
+	layout, err := template.New("layout").
+		Funcs(funcs).
+		ParseFS(ui, "ui/layout.html", "ui/parts.html")
 	if err != nil {
 		return p, err
 	}
@@ -79,7 +81,11 @@ func newPages(now func() time.Time) (pages, error) {
 	return p, nil
 }
 
-var kinds = map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+var kinds = map[string]string{
+	".css": "text/css; charset=utf-8",
+	".js":  "text/javascript; charset=utf-8",
+	".svg": "image/svg+xml",
+}
 
 // view is what every page is given.
 type view struct {
@@ -128,12 +134,24 @@ func (s *Server) pageRoutes() []route {
 		{"GET /engine", Reader, page(s.enginePage)},
 		{"POST /engine/replay", Writer, page(s.replayForm)},
 		{"GET /changes", Reader, s.api(s.changes)},
-		{"GET /login", Anyone, page(func(w http.ResponseWriter, r *http.Request) error { s.loginPage(w, r, "", http.StatusOK); return nil })},
+		{
+			"GET /login",
+			Anyone,
+			page(
+				func(w http.ResponseWriter, r *http.Request) error { s.loginPage(w, r, "", http.StatusOK); return nil },
+			),
+		},
 		{"POST /login", Anyone, http.HandlerFunc(s.login)},
 		{"POST /logout", Anyone, http.HandlerFunc(s.logout)},
 		{"GET /static/{hash}/{name}", Anyone, http.HandlerFunc(s.static)},
 		{"GET /favicon.ico", Anyone, http.HandlerFunc(s.favicon)},
-		{"/", Anyone, page(func(http.ResponseWriter, *http.Request) error { return notFound("there is no such page") })},
+		{
+			"/",
+			Anyone,
+			page(
+				func(http.ResponseWriter, *http.Request) error { return notFound("there is no such page") },
+			),
+		},
 	}
 }
 
@@ -156,7 +174,8 @@ func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Han
 	})
 }
 
-// render writes a page. It is made whole before its first byte is sent, so that a mistake in a template is an error and not half a page.
+// render writes a page. It is made whole before its first byte is sent, so that a mistake in a
+// template is an error and not half a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	v.MayWrite, v.ReadOnly, v.Version = s.access.mayWrite(r), s.ReadOnly, s.Version
 	_, err := r.Cookie(cookieName)
@@ -181,7 +200,8 @@ func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) 
 	return nil
 }
 
-// writeHTML writes a page that holds no hidden character wherever its text came from: what templates make visible by themselves is only what they also cut.
+// writeHTML writes a page that holds no hidden character wherever its text came from: what
+// templates make visible by themselves is only what they also cut.
 func writeHTML(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
@@ -243,7 +263,13 @@ func (s *Server) favicon(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {
-	s.render(w, r, status, "login", view{Title: "Log in", Error: problem, Data: localPath(r.FormValue("to"))})
+	s.render(
+		w,
+		r,
+		status,
+		"login",
+		view{Title: "Log in", Error: problem, Data: localPath(r.FormValue("to"))},
+	)
 }
 
 // back sends the browser to a page after something was changed.
@@ -384,7 +410,8 @@ func humanFloat(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
-// humanValue writes a value as the threshold it is held against is written: in percent, when that is.
+// humanValue writes a value as the threshold it is held against is written: in percent, when that
+// is.
 func humanValue(v float64, threshold string) string {
 	if strings.HasSuffix(strings.TrimSpace(threshold), "%") {
 		return humanFloat(math.Round(v*10000)/100) + "%"
@@ -407,7 +434,8 @@ func humanBytes(n int64) string {
 // label is a label of an alert, for people.
 type label struct{ Name, Value string }
 
-// shownLabels are the labels that tell one alert of a rule from another: without the name and severity, which are shown beside them.
+// shownLabels are the labels that tell one alert of a rule from another: without the name and
+// severity, which are shown beside them.
 func shownLabels(labels map[string]string) []label {
 	var list []label
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
@@ -432,7 +460,12 @@ func offsetLink(p models.Position) string {
 	if p.Topic == "" {
 		return ""
 	}
-	return fmt.Sprintf("/explore?topic=%s&partition=%d&offset=%d", url.QueryEscape(shorten(249, p.Topic)), p.Partition, p.Offset)
+	return fmt.Sprintf(
+		"/explore?topic=%s&partition=%d&offset=%d",
+		url.QueryEscape(shorten(249, p.Topic)),
+		p.Partition,
+		p.Offset,
+	)
 }
 
 // severityClass is one of five classes, whatever people call their severities.

@@ -31,22 +31,52 @@ func see(t *testing.T, s http.Handler, path string, want ...string) string {
 }
 
 // post sends a form and returns where it leads.
-func post(t *testing.T, s http.Handler, path string, pairs ...string) (status int, to, body string) {
+func post(
+	t *testing.T,
+	s http.Handler,
+	path string,
+	pairs ...string,
+) (status int, to, body string) {
 	t.Helper()
 	form := url.Values{}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	status, body, header := exchange(s, "POST", path, form.Encode(), "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")
+	status, body, header := exchange(
+		s,
+		"POST",
+		path,
+		form.Encode(),
+		"Content-Type",
+		"application/x-www-form-urlencoded",
+		"Accept",
+		"text/html",
+	)
 	return status, header.Get("Location"), body
 }
 
-// What is wrong stands on the first page, with its value, its newest line, and how long it has been so.
+// What is wrong stands on the first page, with its value, its newest line, and how long it has been
+// so.
 func TestNow(t *testing.T) {
 	f, o := newFake(t)
 	f.fire("a2", "payment-worker")
 	s := newServer(t, o)
-	see(t, s, "/", "(2) firing", "PaymentErrors", "11 errors of payment-service", "payment-worker", "<b>19</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "keeping up", "321")
+	see(
+		t,
+		s,
+		"/",
+		"(2) firing",
+		"PaymentErrors",
+		"11 errors of payment-service",
+		"payment-worker",
+		"<b>19</b>",
+		"&gt; 10",
+		"declined once more",
+		"2 alerts",
+		"3m",
+		"keeping up",
+		"321",
+	)
 	see(t, s, "/?filter=service:payment-w*", "payment-worker", "!payment-service")
 	see(t, s, "/?filter=severity:page", "payment-worker", "payment-service")
 	see(t, s, "/?filter=not+severity:page", "No alert fits")
@@ -54,7 +84,13 @@ func TestNow(t *testing.T) {
 	see(t, s, "/?state=pending", "No alert fits")
 	see(t, s, "/?receiver=default", "payment-service", "of the receiver <b>default</b>")
 	see(t, s, "/?receiver=other", "!11 errors", "of the receiver <b>other</b>")
-	see(t, s, "/?matchers="+url.QueryEscape(`{service=~".*worker"}`), "payment-worker", "!payment-service")
+	see(
+		t,
+		s,
+		"/?matchers="+url.QueryEscape(`{service=~".*worker"}`),
+		"payment-worker",
+		"!payment-service",
+	)
 	if part := see(t, s, "/", "<html"); !strings.Contains(part, "data-live") {
 		t.Error("nothing on the page is live")
 	}
@@ -71,7 +107,8 @@ func TestMuted(t *testing.T) {
 	f.inhibits = map[string]bool{"a2": true}
 	s := newServer(t, o)
 	see(t, s, "/?state=muted", "payment-worker", "inhibited by another alert", "!payment-service")
-	if status, to, body := post(t, s, "/alerts/a1/ack", "by", "ada", "to", "/"); status != 303 || to != "/" {
+	if status, to, body := post(t, s, "/alerts/a1/ack", "by", "ada", "to", "/"); status != 303 ||
+		to != "/" {
 		t.Fatalf("the acknowledgement is %d %s %s", status, to, body)
 	}
 	see(t, s, "/?state=muted", "acknowledged by ada")
@@ -116,15 +153,37 @@ func TestNothingIsWrong(t *testing.T) {
 // All there is to know about an alert stands on its page.
 func TestAlertPage(t *testing.T) {
 	f, o := newFake(t)
-	f.deliveries["a1"] = append(f.deliveries["a1"], Delivery{At: noon, State: models.AlertFiring, Receiver: "pager", Detail: "silenced"})
+	f.deliveries["a1"] = append(
+		f.deliveries["a1"],
+		Delivery{At: noon, State: models.AlertFiring, Receiver: "pager", Detail: "silenced"},
+	)
 	before := f.history[1]
 	before.ID, before.At = "a0", noon.Add(-time.Hour)
 	f.history = append([]models.Alert{before}, f.history...)
 	s := newServer(t, o)
-	see(t, s, "/alerts/a1", "11 errors of payment-service", `class="chart"`, "11 &gt; 10 in 5m", "declined by provider", "declined once more", "order.id", "/refund",
-		"/explore?topic=logs&amp;partition=0&amp;offset=17", "told default", "200 OK", "not told: pager", "silenced", `href="/alerts/a0"`, "when: count() &gt; 10", "For each service: fires when")
+	see(
+		t,
+		s,
+		"/alerts/a1",
+		"11 errors of payment-service",
+		`class="chart"`,
+		"11 &gt; 10 in 5m",
+		"declined by provider",
+		"declined once more",
+		"order.id",
+		"/refund",
+		"/explore?topic=logs&amp;partition=0&amp;offset=17",
+		"told default",
+		"200 OK",
+		"not told: pager",
+		"silenced",
+		`href="/alerts/a0"`,
+		"when: count() &gt; 10",
+		"For each service: fires when",
+	)
 	see(t, s, "/alerts/a0", "11:00:00")
-	if code, body := do(s, "GET", "/alerts/gone", "", "Accept", "text/html"); code != 404 || !strings.Contains(body, "no alert") {
+	if code, body := do(s, "GET", "/alerts/gone", "", "Accept", "text/html"); code != 404 ||
+		!strings.Contains(body, "no alert") {
 		t.Errorf("an alert that is not there is %d", code)
 	}
 }
@@ -133,7 +192,17 @@ func TestAlertPage(t *testing.T) {
 func TestRulesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	body := see(t, s, "/rules", "2 rules", "<b>1</b> firing", "1 without a match yet", "3.5", "count() == 0 [10m]", "never")
+	body := see(
+		t,
+		s,
+		"/rules",
+		"2 rules",
+		"<b>1</b> firing",
+		"1 without a match yet",
+		"3.5",
+		"count() == 0 [10m]",
+		"never",
+	)
 	if strings.Index(body, "PaymentErrors</a>") > strings.Index(body, "NobodyLogsIn</a>") {
 		t.Error("a rule that fires stands below one that does not")
 	}
@@ -142,16 +211,41 @@ func TestRulesPage(t *testing.T) {
 	f.status[0].Warming = true
 	see(t, s, "/rules/view/payments/PaymentErrors", "It reads its own past")
 	f.status[0].Warming = false
-	see(t, s, "/rules/view/payments/PaymentErrors", "!It reads its own past", "not changed here", "match: &#39;service:payment* level&gt;=ERROR", "!NobodyLogsIn", "Copy to edit", `href="/alerts/a1"`)
-	see(t, s, "/rules/edit?copy=payments/PaymentErrors", "      - alert: PaymentErrors\n", "        match:")
+	see(
+		t,
+		s,
+		"/rules/view/payments/PaymentErrors",
+		"!It reads its own past",
+		"not changed here",
+		"match: &#39;service:payment* level&gt;=ERROR",
+		"!NobodyLogsIn",
+		"Copy to edit",
+		`href="/alerts/a1"`,
+	)
+	see(
+		t,
+		s,
+		"/rules/edit?copy=payments/PaymentErrors",
+		"      - alert: PaymentErrors\n",
+		"        match:",
+	)
 }
 
 // A rule is written as a file of its own, tried, and made live; what is refused changes nothing.
 func TestEditor(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	see(t, s, "/rules/edit?match="+url.QueryEscape("it's service:x"), "match: &#39;it&#39;&#39;s service:x&#39;")
-	text := strings.ReplaceAll(newRuleText("service:shop", "", s), "mode: shadow", "mode: live  # for now")
+	see(
+		t,
+		s,
+		"/rules/edit?match="+url.QueryEscape("it's service:x"),
+		"match: &#39;it&#39;&#39;s service:x&#39;",
+	)
+	text := strings.ReplaceAll(
+		newRuleText("service:shop", "", s),
+		"mode: shadow",
+		"mode: live  # for now",
+	)
 	status, to, body := post(t, s, "/rules/edit", "name", "shop", "text", text, "do", "shadow")
 	if status != 303 || to != "/rules/edit?name=shop&done=shadow" {
 		t.Fatalf("saving is %d %s %.500s", status, to, body)
@@ -177,7 +271,8 @@ func TestEditor(t *testing.T) {
 	if _, err := s.ruleByID("mine/MyAlert"); err != nil {
 		t.Error("the rule is gone")
 	}
-	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "text", string(before), "do", "live"); status != 303 || !strings.HasSuffix(to, "done=live") {
+	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "text", string(before), "do", "live"); status != 303 ||
+		!strings.HasSuffix(to, "done=live") {
 		t.Errorf("making it live is %d, to %s", status, to)
 	}
 	if r, _ := s.ruleByID("mine/MyAlert"); r.Mode != rule.Live {
@@ -189,7 +284,9 @@ func TestEditor(t *testing.T) {
 			t.Errorf("the name %q is %d", name, status)
 		}
 	}
-	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "do", "delete"); status != 303 || to != "/rules" || len(f.set.Rules) != 2 {
+	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "do", "delete"); status != 303 ||
+		to != "/rules" ||
+		len(f.set.Rules) != 2 {
 		t.Errorf("removing it is %d, to %s, and leaves %d rules", status, to, len(f.set.Rules))
 	}
 	if _, err := os.Stat(path); err == nil {
@@ -197,7 +294,8 @@ func TestEditor(t *testing.T) {
 	}
 }
 
-// A log that is pasted on a rule's page is held against it part by part, and its group's state is said.
+// A log that is pasted on a rule's page is held against it part by part, and its group's state is
+// said.
 func TestExplainOnThePage(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -206,13 +304,30 @@ func TestExplainOnThePage(t *testing.T) {
 		_, _, body := post(t, s, "/rules/view/payments/PaymentErrors", "event", event)
 		for _, want := range wants {
 			if !strings.Contains(body, want) {
-				t.Errorf("%s: %q is missing in %s", event, want, body[strings.Index(body, `id="explain"`):])
+				t.Errorf(
+					"%s: %q is missing in %s",
+					event,
+					want,
+					body[strings.Index(body, `id="explain"`):],
+				)
 			}
 		}
 	}
-	f(`{"level":"INFO","service":"payment-api","path":"/pay"}`, "takes no notice of it", `<li class="pass"><b>PASS</b> <span>service begins with &#34;payment&#34;</span>`, `<li class="fail"><b>FAIL</b> <span>level&gt;=ERROR`, "payment-api",
-		"<b>firing</b>: the condition holds", "its value is <b>11</b>, the threshold &gt; 10", "It has had 3 alerts.")
-	f(`{"level":"ERROR","service":"payment-unknown"}`, "The rule takes notice of it", "knows nothing of this group now")
+	f(
+		`{"level":"INFO","service":"payment-api","path":"/pay"}`,
+		"takes no notice of it",
+		`<li class="pass"><b>PASS</b> <span>service begins with &#34;payment&#34;</span>`,
+		`<li class="fail"><b>FAIL</b> <span>level&gt;=ERROR`,
+		"payment-api",
+		"<b>firing</b>: the condition holds",
+		"its value is <b>11</b>, the threshold &gt; 10",
+		"It has had 3 alerts.",
+	)
+	f(
+		`{"level":"ERROR","service":"payment-unknown"}`,
+		"The rule takes notice of it",
+		"knows nothing of this group now",
+	)
 	f("", "There is no log to explain")
 	see(t, s, "/rules/view/payments/PaymentErrors", `name="event"`, "!class=\"explained\"")
 }
@@ -225,7 +340,12 @@ func TestBacktestPart(t *testing.T) {
 	if !strings.Contains(body, "would <b>not</b> have alerted") {
 		t.Errorf("it says %.300s", body)
 	}
-	f.backtested = BacktestResult{Logs: 5000, From: noon.Add(-24 * time.Hour), To: noon, Alerts: f.history}
+	f.backtested = BacktestResult{
+		Logs:   5000,
+		From:   noon.Add(-24 * time.Hour),
+		To:     noon,
+		Alerts: f.history,
+	}
 	_, _, body = post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors", "since", "24h")
 	for _, want := range []string{"Over the last 24 hours this would have alerted <b>1 time</b>", "1 still up", `class="band firing"`, "5\u202f000 logs"} {
 		if !strings.Contains(body, want) {
@@ -238,10 +358,28 @@ func TestBacktestPart(t *testing.T) {
 func TestExplore(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	see(t, s, "/explore?q="+url.QueryEscape("level>=ERROR declined"), "<b>30</b> of 30 logs", "declined 29", "order.id", `data-add-value="payment-service"`, `class="bar"`, "match=level%3e%3dERROR%20declined")
+	see(
+		t,
+		s,
+		"/explore?q="+url.QueryEscape("level>=ERROR declined"),
+		"<b>30</b> of 30 logs",
+		"declined 29",
+		"order.id",
+		`data-add-value="payment-service"`,
+		`class="bar"`,
+		"match=level%3e%3dERROR%20declined",
+	)
 	see(t, s, "/explore?q=nothing", "<b>0</b> of 30 logs", "No line matches")
 	see(t, s, "/explore?q=(", `role="alert"`)
-	see(t, s, "/explore?topic=logs&partition=0&offset=28", "Around offset <b>28</b>", `class="here"`, "declined 3<", "declined 29<")
+	see(
+		t,
+		s,
+		"/explore?topic=logs&partition=0&offset=28",
+		"Around offset <b>28</b>",
+		`class="here"`,
+		"declined 3<",
+		"declined 29<",
+	)
 	see(t, s, "/explore?topic=logs&partition=x&offset=28", "is no number")
 }
 
@@ -250,23 +388,39 @@ func TestSilencesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
 	see(t, s, "/silences", "Nothing is silenced")
-	see(t, s, "/silences?alert=a1", `service=&#34;payment-service&#34;`, "Mutes <b>1 alert</b> that is up now; in the last day it would have muted <b>1</b>")
-	if _, body := do(s, "GET", "/silences/preview?matchers=service%3D~pay.%2A", ""); !strings.Contains(body, "Mutes <b>1 alert</b>") {
+	see(
+		t,
+		s,
+		"/silences?alert=a1",
+		`service=&#34;payment-service&#34;`,
+		"Mutes <b>1 alert</b> that is up now; in the last day it would have muted <b>1</b>",
+	)
+	if _, body := do(s, "GET", "/silences/preview?matchers=service%3D~pay.%2A", ""); !strings.Contains(
+		body,
+		"Mutes <b>1 alert</b>",
+	) {
 		t.Errorf("the preview is %s", body)
 	}
-	if _, body := do(s, "GET", "/silences/preview?matchers=nonsense", ""); !strings.Contains(body, "is no matcher") {
+	if _, body := do(s, "GET", "/silences/preview?matchers=nonsense", ""); !strings.Contains(
+		body,
+		"is no matcher",
+	) {
 		t.Errorf("the preview of nonsense is %s", body)
 	}
-	if status, to, body := post(t, s, "/silences", "matchers", "alertname=PaymentErrors\nservice=~\"pay,.*|payment.*\"", "for", "2h", "by", "ada", "comment", "known"); status != 303 || to != "/silences" {
+	if status, to, body := post(t, s, "/silences", "matchers", "alertname=PaymentErrors\nservice=~\"pay,.*|payment.*\"", "for", "2h", "by", "ada", "comment", "known"); status != 303 ||
+		to != "/silences" {
 		t.Fatalf("making one is %d %s %s", status, to, body)
 	}
 	one := f.silences[0]
-	if one.EndsAt.Sub(one.StartsAt) != 2*time.Hour || len(one.Matchers) != 2 || one.Matchers[1].Value != "pay,.*|payment.*" || !one.Matchers[1].IsRegex {
+	if one.EndsAt.Sub(one.StartsAt) != 2*time.Hour || len(one.Matchers) != 2 ||
+		one.Matchers[1].Value != "pay,.*|payment.*" ||
+		!one.Matchers[1].IsRegex {
 		t.Errorf("it is %+v", one)
 	}
 	see(t, s, "/silences", "known", "by ada", "mutes 1 alert", "ends in 2h 0m")
 	see(t, s, "/?state=muted", "silenced by ada: known")
-	if status, _, _ := post(t, s, "/silences/"+one.ID+"/expire"); status != 303 || f.silences[0].State() != "expired" {
+	if status, _, _ := post(t, s, "/silences/"+one.ID+"/expire"); status != 303 ||
+		f.silences[0].State() != "expired" {
 		t.Errorf("ending it is %d, and it is %s", status, f.silences[0].State())
 	}
 	for _, bad := range [][]string{{"matchers", "", "for", "2h"}, {"matchers", "a=b", "for", "long"}, {"matchers", "a=b", "for", "-2h"}, {"matchers", "a=~(", "for", "2h"}, {"matchers", "a=b", "for", "900d"}} {
@@ -278,7 +432,13 @@ func TestSilencesPage(t *testing.T) {
 
 // A silence that is made from an alert mutes it, whatever its labels hold.
 func TestMatchersOfAlert(t *testing.T) {
-	labels := map[string]string{"alertname": "A", "a": `quote " and \ and, comma`, "b": "line\nend", "c": "bidi\u202e\x1b", "d": "{x}=~.*"}
+	labels := map[string]string{
+		"alertname": "A",
+		"a":         `quote " and \ and, comma`,
+		"b":         "line\nend",
+		"c":         "bidi\u202e\x1b",
+		"d":         "{x}=~.*",
+	}
 	list, err := parseMatchers(matchersOf(labels))
 	if err != nil {
 		t.Fatal(err)
@@ -296,7 +456,16 @@ func TestCalendar(t *testing.T) {
 	f, o := newFake(t)
 	f.set.Intervals = map[string]rule.Interval{"mornings": daily{8, 11}, "middays": daily{11, 14}}
 	s := newServer(t, o)
-	see(t, s, "/silences", "mornings", "begins in 20h 0m", "middays", "ends in 2h 0m", `class="band on"`)
+	see(
+		t,
+		s,
+		"/silences",
+		"mornings",
+		"begins in 20h 0m",
+		"middays",
+		"ends in 2h 0m",
+		`class="band on"`,
+	)
 }
 
 // daily is an interval of hours of every day.
@@ -312,8 +481,27 @@ func TestEnginePage(t *testing.T) {
 	f.dead[0].Value = []byte("\x1f\x8b\x08\x00\xff")
 	see(t, s, "/engine", "<code>1f 8b 08 00 ff</code>")
 	f.dead[0].Value = []byte(`{"a":`)
-	see(t, s, "/engine", "logs/0", "invalid_json", "!unexpected end", "the disk is full", "PaymentErrors", "12 ns", "kafka:9092", "1m30s behind", "allows 10s", "declined long ago", "99 of 100 within 2s", "<title>250ms: 80</title>", `data-act="replay"`, "told default")
-	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 || !f.dead[0].Replayed {
+	see(
+		t,
+		s,
+		"/engine",
+		"logs/0",
+		"invalid_json",
+		"!unexpected end",
+		"the disk is full",
+		"PaymentErrors",
+		"12 ns",
+		"kafka:9092",
+		"1m30s behind",
+		"allows 10s",
+		"declined long ago",
+		"99 of 100 within 2s",
+		"<title>250ms: 80</title>",
+		`data-act="replay"`,
+		"told default",
+	)
+	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 ||
+		!f.dead[0].Replayed {
 		t.Errorf("a replay is %d, to %s", status, to)
 	}
 	see(t, s, "/engine?done=replayed", "once more", ">replayed<")
@@ -321,7 +509,13 @@ func TestEnginePage(t *testing.T) {
 		t.Errorf("a replay of nothing is %d", status)
 	}
 	f.dead = nil // where no dead letter says it, the engine's own samples do
-	see(t, s, "/engine", "unexpected end", `href="/explore?topic=logs&amp;partition=0&amp;offset=5"`)
+	see(
+		t,
+		s,
+		"/engine",
+		"unexpected end",
+		`href="/explore?topic=logs&amp;partition=0&amp;offset=5"`,
+	)
 }
 
 // A thousand alerts and five thousand rules are shown as quickly as few.
@@ -333,7 +527,12 @@ func TestManyAlertsAndRules(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("version: 1\ngroups:\n- name: many\n  rules:\n")
 	for i := range 5000 {
-		fmt.Fprintf(&text, "  - {alert: Rule%d, match: 'service:service-%d level>=ERROR', when: count() > 10}\n", i, i)
+		fmt.Fprintf(
+			&text,
+			"  - {alert: Rule%d, match: 'service:service-%d level>=ERROR', when: count() > 10}\n",
+			i,
+			i,
+		)
 	}
 	set, err := rule.Read("many.rules.yml", []byte(text.String()))
 	if err != nil {

@@ -54,7 +54,13 @@ func promAlertOf(a models.Alert) promAlert {
 	if a.State == models.AlertPending {
 		state = "pending"
 	}
-	return promAlert{a.Labels, a.Annotations, state, a.StartsAt, strconv.FormatFloat(a.Value, 'e', -1, 64)}
+	return promAlert{
+		a.Labels,
+		a.Annotations,
+		state,
+		a.StartsAt,
+		strconv.FormatFloat(a.Value, 'e', -1, 64),
+	}
 }
 
 func (s *Server) prometheusAlerts(w http.ResponseWriter, _ *http.Request) error {
@@ -90,13 +96,19 @@ func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 	groups := []*promGroup{}
 	index := map[[2]string]*promGroup{}
 	for _, one := range s.ruleSet().Rules {
-		if kind := r.FormValue("type"); kind == "alert" && one.Record || kind == "record" && !one.Record {
+		if kind := r.FormValue("type"); kind == "alert" && one.Record ||
+			kind == "record" && !one.Record {
 			continue
 		}
 		key := [2]string{one.Pos.File, one.Group}
 		g := index[key]
 		if g == nil {
-			g = &promGroup{Name: one.Group, File: one.Pos.File, Rules: []promRule{}, LastEvaluation: s.Now()}
+			g = &promGroup{
+				Name:           one.Group,
+				File:           one.Pos.File,
+				Rules:          []promRule{},
+				LastEvaluation: s.Now(),
+			}
 			index[key] = g
 			groups = append(groups, g)
 		}
@@ -106,8 +118,21 @@ func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) promRule(r *rule.Rule, status RuleStatus, alerts []promAlert) promRule {
-	p := promRule{Name: r.Name, Query: queryText(r), Duration: r.For.Seconds(), KeepFiringFor: r.KeepFiringFor.Seconds(), Labels: r.Labels,
-		Annotations: r.Annotations, Alerts: alerts, Health: "ok", LastError: status.Error, EvaluationTime: status.Cost / 1e9, LastEvaluation: s.Now(), Type: "alerting", State: "inactive"}
+	p := promRule{
+		Name:           r.Name,
+		Query:          queryText(r),
+		Duration:       r.For.Seconds(),
+		KeepFiringFor:  r.KeepFiringFor.Seconds(),
+		Labels:         r.Labels,
+		Annotations:    r.Annotations,
+		Alerts:         alerts,
+		Health:         "ok",
+		LastError:      status.Error,
+		EvaluationTime: status.Cost / 1e9,
+		LastEvaluation: s.Now(),
+		Type:           "alerting",
+		State:          "inactive",
+	}
 	if p.Alerts == nil {
 		p.Alerts = []promAlert{}
 	}
@@ -132,7 +157,10 @@ func queryText(r *rule.Rule) string {
 		text = "(match)"
 	}
 	if r.WhenText != "" {
-		return strings.TrimPrefix(fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration(r.Window)), " | ")
+		return strings.TrimPrefix(
+			fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration(r.Window)),
+			" | ",
+		)
 	}
 	return text
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// ruleFiles are the rule files that are written here: one directory of our own, whose files are ordinary rule files. All other rules belong to whoever wrote their
-// files and are only shown.
+// ruleFiles are the rule files that are written here: one directory of our own, whose files are
+// ordinary rule files. All other rules belong to whoever wrote their files and are only shown.
 type ruleFiles struct {
 	dir string
 	mu  sync.Mutex // guards the directory against two writers
@@ -49,7 +49,10 @@ func (f *ruleFiles) path(name string) (string, error) {
 		return "", missing("a directory for rules that are written here")
 	}
 	if !ruleFileName.MatchString(name) {
-		return "", badRequest("%q is no name for a rule file; use letters, digits, - and _", shorten(80, visible(name)))
+		return "", badRequest(
+			"%q is no name for a rule file; use letters, digits, - and _",
+			shorten(80, visible(name)),
+		)
 	}
 	return filepath.Join(f.dir, name+ruleSuffix), nil
 }
@@ -75,8 +78,14 @@ func (f *ruleFiles) read(name string) (string, error) {
 	return string(text), err
 }
 
-// replace writes a file of ours, or removes it when text is nil, and has the rules read again. When they are refused, the file is as before.
-func (f *ruleFiles) replace(ctx context.Context, name string, text []byte, reload func(context.Context) error) error {
+// replace writes a file of ours, or removes it when text is nil, and has the rules read again. When
+// they are refused, the file is as before.
+func (f *ruleFiles) replace(
+	ctx context.Context,
+	name string,
+	text []byte,
+	reload func(context.Context) error,
+) error {
 	path, err := f.path(name)
 	if err != nil {
 		return err
@@ -97,7 +106,10 @@ func (f *ruleFiles) replace(ctx context.Context, name string, text []byte, reloa
 		return fmt.Errorf("write rule file: %w", err)
 	}
 	if err := reload(ctx); err != nil {
-		return errors.Join(&apiError{http.StatusUnprocessableEntity, err.Error()}, write(path, before))
+		return errors.Join(
+			&apiError{http.StatusUnprocessableEntity, err.Error()},
+			write(path, before),
+		)
 	}
 	return nil
 }
@@ -237,10 +249,14 @@ func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
 	return s.saveRules(w, r, changed)
 }
 
-// setMode returns the text of a rule file with the mode of all its rules set; comments stay where they are.
+// setMode returns the text of a rule file with the mode of all its rules set; comments stay where
+// they are.
 func setMode(text string, mode rule.Mode) (string, error) {
 	if mode != rule.Live && mode != rule.Shadow && mode != rule.Off {
-		return "", badRequest("%q is no mode; modes are live, shadow and off", shorten(80, string(mode)))
+		return "", badRequest(
+			"%q is no mode; modes are live, shadow and off",
+			shorten(80, string(mode)),
+		)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
@@ -292,22 +308,33 @@ func children(n *yaml.Node) []*yaml.Node {
 
 // ruleDetail is a rule for people.
 type ruleDetail struct {
-	ID       string     `json:"id"`
-	Name     string     `json:"name"`
-	Group    string     `json:"group"`
-	Mode     rule.Mode  `json:"mode"`
-	Sentence string     `json:"sentence"` // what it does, in one sentence
-	File     string     `json:"file"`
-	Line     int        `json:"line"`
-	ReadOnly bool       `json:"read_only"`
-	Text     string     `json:"text"` // as it is written in its file; "" when the file cannot be read
-	Status   RuleStatus `json:"status"`
+	ID       string    `json:"id"`
+	Name     string    `json:"name"`
+	Group    string    `json:"group"`
+	Mode     rule.Mode `json:"mode"`
+	Sentence string    `json:"sentence"` // what it does, in one sentence
+	File     string    `json:"file"`
+	Line     int       `json:"line"`
+	ReadOnly bool      `json:"read_only"`
+	// as it is written in its file; "" when the file cannot be read
+	Text   string     `json:"text"`
+	Status RuleStatus `json:"status"`
 }
 
 func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
 	status.ID = r.ID()
-	return ruleDetail{ID: r.ID(), Name: r.Name, Group: r.Group, Mode: r.Mode, Sentence: sentence(r), File: r.Pos.File, Line: r.Pos.Line,
-		ReadOnly: s.files.own(r.Pos.File) == "", Text: s.ruleText(r.Pos), Status: status}
+	return ruleDetail{
+		ID:       r.ID(),
+		Name:     r.Name,
+		Group:    r.Group,
+		Mode:     r.Mode,
+		Sentence: sentence(r),
+		File:     r.Pos.File,
+		Line:     r.Pos.Line,
+		ReadOnly: s.files.own(r.Pos.File) == "",
+		Text:     s.ruleText(r.Pos),
+		Status:   status,
+	}
 }
 
 func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
@@ -318,7 +345,8 @@ func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, s.ruleDetail(found, s.ruleStatus()[found.ID()]))
 }
 
-// ruleText cuts a rule out of its file: from the line where it begins to the line where something begins that stands no deeper.
+// ruleText cuts a rule out of its file: from the line where it begins to the line where something
+// begins that stands no deeper.
 func (s *Server) ruleText(pos rule.Pos) string {
 	if pos.Line < 1 {
 		return ""
@@ -380,8 +408,9 @@ type reading struct {
 type ruleRead struct {
 	ID       string `json:"id"`
 	Sentence string `json:"sentence"`
-	Query    string `json:"query"` // that its logs match, as written; "" when it has none or is written as a map
-	Mode     string `json:"mode"`
+	// that its logs match, as written; "" when it has none or is written as a map
+	Query string `json:"query"`
+	Mode  string `json:"mode"`
 }
 
 func readRules(text string) (reading, *rule.Set) {
@@ -389,7 +418,10 @@ func readRules(text string) (reading, *rule.Set) {
 	set, err := rule.Read("", []byte(text))
 	if errs, is := errors.AsType[rule.Errors](err); is {
 		for _, e := range errs {
-			out.Problems = append(out.Problems, problem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint})
+			out.Problems = append(
+				out.Problems,
+				problem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint},
+			)
 		}
 		return out, nil
 	}

@@ -51,7 +51,11 @@ type hour struct {
 const mostRules = 200
 
 func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
-	d := rulesData{Filter: r.FormValue("filter"), Sort: r.FormValue("sort"), CanAdd: s.files.dir != ""}
+	d := rulesData{
+		Filter: r.FormValue("filter"),
+		Sort:   r.FormValue("sort"),
+		CanAdd: s.files.dir != "",
+	}
 	status, now := s.ruleStatus(), s.Now()
 	up := map[string][]models.Alert{}
 	for _, a := range s.current() {
@@ -72,7 +76,10 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 			d.Never++
 		}
 		text := strings.ToLower(row.ID + " " + row.Query + " " + string(row.Mode) + " " + row.State)
-		if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(text, word) }) {
+		if !slices.ContainsFunc(
+			words,
+			func(word string) bool { return !strings.Contains(text, word) },
+		) {
 			d.Rows = append(d.Rows, row)
 		}
 	}
@@ -93,8 +100,19 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Alert) ruleRow {
-	row := ruleRow{ID: one.ID(), Name: one.Name, Group: one.Group, Mode: one.Mode, Record: one.Record, State: "quiet", Severity: one.Labels["severity"], Query: queryText(one),
-		Status: status, Up: len(alerts), Own: s.files.own(one.Pos.File) != ""}
+	row := ruleRow{
+		ID:       one.ID(),
+		Name:     one.Name,
+		Group:    one.Group,
+		Mode:     one.Mode,
+		Record:   one.Record,
+		State:    "quiet",
+		Severity: one.Labels["severity"],
+		Query:    queryText(one),
+		Status:   status,
+		Up:       len(alerts),
+		Own:      s.files.own(one.Pos.File) != "",
+	}
 	for _, a := range alerts {
 		if a.State == models.AlertFiring {
 			row.State = "firing"
@@ -129,7 +147,8 @@ func sortRules(rows []ruleRow, by string) {
 	})
 }
 
-// lastDay says in which of the last 24 hours a rule had an alert that fired, and how many there were.
+// lastDay says in which of the last 24 hours a rule had an alert that fired, and how many there
+// were.
 func lastDay(list []episode, now time.Time) (day []hour, fired int) {
 	begin := now.Truncate(time.Hour).Add(-23 * time.Hour)
 	for i := range 24 {
@@ -170,7 +189,12 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 
 		Explain explainData
 	}
-	d := ruleData{ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]), Rule: found, Own: s.files.own(found.Pos.File), Explain: s.explainForm(r, found)}
+	d := ruleData{
+		ruleDetail: s.ruleDetail(found, s.ruleStatus()[found.ID()]),
+		Rule:       found,
+		Own:        s.files.own(found.Pos.File),
+		Explain:    s.explainForm(r, found),
+	}
 	for _, a := range s.current() {
 		if a.Rule == found.ID() && len(d.Alerts) < 100 {
 			d.Alerts = append(d.Alerts, a)
@@ -228,12 +252,17 @@ func freeName(files []RuleFile, name string) string {
 	return name
 }
 
-// newRuleText is where a new rule begins: with a query that was tried out, or a copy of a rule in force.
+// newRuleText is where a new rule begins: with a query that was tried out, or a copy of a rule in
+// force.
 func newRuleText(match, of string, s *Server) string {
 	if of != "" {
 		if r, err := s.ruleByID(of); err == nil {
 			if text := s.ruleText(r.Pos); text != "" {
-				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " + strings.ReplaceAll(text, "\n", "\n      ") + "\n"
+				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " + strings.ReplaceAll(
+					text,
+					"\n",
+					"\n      ",
+				) + "\n"
 			}
 		}
 	}
@@ -257,7 +286,13 @@ groups:
 `
 }
 
-func (s *Server) showEditor(w http.ResponseWriter, r *http.Request, status int, d editorData, problem string) {
+func (s *Server) showEditor(
+	w http.ResponseWriter,
+	r *http.Request,
+	status int,
+	d editorData,
+	problem string,
+) {
 	d.Reading, _ = readRules(d.Text)
 	d.Mode = modeOf(d.Reading)
 	d.Path = filepath.Join(filepath.Base(s.files.dir), d.Name+ruleSuffix)
@@ -282,7 +317,11 @@ func modeOf(read reading) string {
 
 // editorForm saves, or removes, a rule file of ours.
 func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
-	d := editorData{Name: r.PostFormValue("name"), Text: strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"), CanSave: true}
+	d := editorData{
+		Name:    r.PostFormValue("name"),
+		Text:    strings.ReplaceAll(r.PostFormValue("text"), "\r\n", "\n"),
+		CanSave: true,
+	}
 	refuse := func(err error) error {
 		status := http.StatusInternalServerError
 		if e, is := err.(*apiError); is {
@@ -359,7 +398,15 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 				to = rep.To
 			}
 			x := p.x(e.From)
-			row.Bands = append(row.Bands, band{x, max(2, p.x(to)-x), "firing", e.From.UTC().Format("15:04:05") + " " + e.Reason})
+			row.Bands = append(
+				row.Bands,
+				band{
+					x,
+					max(2, p.x(to)-x),
+					"firing",
+					e.From.UTC().Format("15:04:05") + " " + e.Reason,
+				},
+			)
 		}
 		data.Rows = append(data.Rows, row)
 	}

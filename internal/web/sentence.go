@@ -12,7 +12,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is what he meant.
+// sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is
+// what he meant.
 func sentence(r *rule.Rule) string {
 	var b strings.Builder
 	each := "Fires"
@@ -26,18 +27,37 @@ func sentence(r *rule.Rule) string {
 	logs := queryWords(r.Match)
 	switch {
 	case len(r.Sequence) > 0:
-		fmt.Fprintf(&b, "%s when, within %s, %s", each, duration(r.Within), sequenceWords(r.Sequence))
+		fmt.Fprintf(
+			&b,
+			"%s when, within %s, %s",
+			each,
+			duration(r.Within),
+			sequenceWords(r.Sequence),
+		)
 	case r.When == nil:
 		fmt.Fprintf(&b, "%s as soon as there is a log %s", each, logs)
 	default:
-		fmt.Fprintf(&b, "%s when, within %s, %s", each, windowWords(r), conditionWords(r.When, logs))
+		fmt.Fprintf(
+			&b,
+			"%s when, within %s, %s",
+			each,
+			windowWords(r),
+			conditionWords(r.When, logs),
+		)
 	}
 	if r.For > 0 {
 		fmt.Fprintf(&b, ", and that holds for %s", duration(r.For))
 	}
 	text := b.String() + "."
 	if r.Record {
-		return strings.Replace(strings.Replace(text, "Fires", "Records a value", 1), "fires", "records a value", 1) + modeWords(r)
+		return strings.Replace(
+			strings.Replace(text, "Fires", "Records a value", 1),
+			"fires",
+			"records a value",
+			1,
+		) + modeWords(
+			r,
+		)
 	}
 	return text + resolveWords(r) + modeWords(r)
 }
@@ -161,7 +181,8 @@ func clauses(qs []rule.Query) []string {
 	return list
 }
 
-// leafWords says what a leaf asks for. How a text is compared is said, because text fields are searched and others compared as a whole.
+// leafWords says what a leaf asks for. How a text is compared is said, because text fields are
+// searched and others compared as a whole.
 func leafWords(l *rule.Leaf) string {
 	if l.Field == "" && l.Op == rule.OpContains {
 		return fmt.Sprintf("%q in the message", l.Text)
@@ -170,7 +191,8 @@ func leafWords(l *rule.Leaf) string {
 	case rule.OpExists:
 		return "any " + l.Field
 	case rule.OpLevel:
-		return strings.NewReplacer("level>=", "level at least ", "level<=", "level at most ", "level=", "level ").Replace(match.Describe(l))
+		return strings.NewReplacer("level>=", "level at least ", "level<=", "level at most ", "level=", "level ").
+			Replace(match.Describe(l))
 	case rule.OpCIDR:
 		return fmt.Sprintf("%s within %s", l.Field, l.Text)
 	case rule.OpList:
@@ -179,7 +201,14 @@ func leafWords(l *rule.Leaf) string {
 	return match.Describe(l)
 }
 
-var comparisons = map[string]string{">": "more than", ">=": "at least", "<": "less than", "<=": "at most", "==": "exactly", "!=": "other than"}
+var comparisons = map[string]string{
+	">":  "more than",
+	">=": "at least",
+	"<":  "less than",
+	"<=": "at most",
+	"==": "exactly",
+	"!=": "other than",
+}
 
 // conditionWords describes a condition over logs that are described by logs.
 func conditionWords(c rule.Condition, logs string) string {
@@ -214,7 +243,12 @@ func comparisonWords(c *rule.Binary, word, logs string) string {
 	if isCall && isNumber && call.Func == "distinct" && n.Value > window.Exactly {
 		word = "by estimate " + word
 	}
-	return fmt.Sprintf("%s is %s %s", conditionWords(c.Left, logs), word, conditionWords(c.Right, logs))
+	return fmt.Sprintf(
+		"%s is %s %s",
+		conditionWords(c.Left, logs),
+		word,
+		conditionWords(c.Right, logs),
+	)
 }
 
 func countWords(op, word string, n *rule.Number) string {
@@ -234,8 +268,19 @@ func logsOf(c *rule.Call, logs string) string {
 	return "logs " + logs
 }
 
-var aggregates = map[string]string{"rate": "the rate per second of", "sum": "the sum of", "avg": "the average of", "min": "the least", "max": "the greatest", "stddev": "the spread of",
-	"distinct": "the number of different values of", "first": "the first", "last": "the last", "new": "the number of never seen values of", "changed": "the number of changes of"}
+var aggregates = map[string]string{
+	"rate":     "the rate per second of",
+	"sum":      "the sum of",
+	"avg":      "the average of",
+	"min":      "the least",
+	"max":      "the greatest",
+	"stddev":   "the spread of",
+	"distinct": "the number of different values of",
+	"first":    "the first",
+	"last":     "the last",
+	"new":      "the number of never seen values of",
+	"changed":  "the number of changes of",
+}
 
 func callWords(c *rule.Call, logs string) string {
 	text := ""

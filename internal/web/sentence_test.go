@@ -13,7 +13,12 @@ import (
 func TestSentence(t *testing.T) {
 	f := func(yaml, want string) {
 		t.Helper()
-		set, err := rule.Read("", []byte("version: 1\nlists: {vips: {values: [a]}}\ntime_intervals: [{name: hours, time_intervals: [{weekdays: ['monday']}]}]\nsuppressions: [{name: deploy, start: 'event:start', end: 'event:end', max: 30m}]\ngroups:\n- name: g\n  rules:\n  - {alert: A, "+yaml+"}\n"))
+		set, err := rule.Read(
+			"",
+			[]byte(
+				"version: 1\nlists: {vips: {values: [a]}}\ntime_intervals: [{name: hours, time_intervals: [{weekdays: ['monday']}]}]\nsuppressions: [{name: deploy, start: 'event:start', end: 'event:end', max: 30m}]\ngroups:\n- name: g\n  rules:\n  - {alert: A, "+yaml+"}\n",
+			),
+		)
 		if err != nil {
 			t.Errorf("%s: %v", yaml, err)
 			return
@@ -22,24 +27,40 @@ func TestSentence(t *testing.T) {
 			t.Errorf("%s\nreads %s\nnot   %s", yaml, got, want)
 		}
 	}
-	f(`match: 'level>=ERROR', when: 'count() > 10', window: 5m, by: [service]`,
-		`For each service: fires when, within 5m, there are more than 10 logs with level at least ERROR.`)
-	f(`match: '"security breach" or "unauthorized access"', by: [service], window: 15m`,
-		`For each service: fires as soon as there is a log with "security breach" in the message or "unauthorized access" in the message. It is over after 15m without one.`)
+	f(
+		`match: 'level>=ERROR', when: 'count() > 10', window: 5m, by: [service]`,
+		`For each service: fires when, within 5m, there are more than 10 logs with level at least ERROR.`,
+	)
+	f(
+		`match: '"security breach" or "unauthorized access"', by: [service], window: 15m`,
+		`For each service: fires as soon as there is a log with "security breach" in the message or "unauthorized access" in the message. It is over after 15m without one.`,
+	)
 	f(`when: 'count() == 0', window: 10m, by: [host], remember: 7d`,
 		`For each host: fires when, within 10m, there are no logs of any kind.`)
-	f(`match: 'service:checkout* http.status:*', when: 'count(http.status>=500) / count() > 5% and count() >= 200', window: 5m, for: 2m, keep_firing_for: 5m`,
-		`Fires when, within 5m, the number of logs with http.status>=500 / the number of logs with service begins with "checkout" and any http.status is more than 5% and there are at least 200 logs with service begins with "checkout" and any http.status, and that holds for 2m. It is over when that has not held for 5m.`)
-	f(`match: 'path:/pay', when: 'p99(duration_ms) > 800', window: 5m, every: 30s`,
-		`Fires when, within 5m (looked at every 30s), the 99th percentile of duration_ms is more than 800.`)
-	f(`match: 'not (a or b) user:@vips', when: 'distinct(user.name) > 50', window: 1h, active: [hours], suppressed_by: [deploy], mode: shadow`,
-		`Fires when, within 1h, the number of different values of user.name is more than 50. Only during hours. Muted during deploy. In shadow: nobody is told.`)
-	f(`match: 'event:login_failed', when: 'distinct(user.name) > 5000', window: 1h`,
-		`Fires when, within 1h, the number of different values of user.name is by estimate more than 5000.`)
-	f(`sequence: [{match: 'event:login_failed', times: 5}, {match: 'event:login_ok'}, {not: 'event:mfa_ok', within: 1m}], within: 5m, resolve: 1h`,
-		`Fires when, within 5m, 5 logs with event is "login_failed", then a log with event is "login_ok", then no log with event is "mfa_ok" within 1m. It is over when 1h has passed.`)
-	f(`match: x, when: 'count() > 3 * baseline(count(), 4w)', window: 1h, resolve: manual`,
-		`Fires when, within 1h, the number of logs with "x" in the message is more than 3 * what is usual at this time of day for the number of logs with "x" in the message. It stays up until somebody ends it.`)
+	f(
+		`match: 'service:checkout* http.status:*', when: 'count(http.status>=500) / count() > 5% and count() >= 200', window: 5m, for: 2m, keep_firing_for: 5m`,
+		`Fires when, within 5m, the number of logs with http.status>=500 / the number of logs with service begins with "checkout" and any http.status is more than 5% and there are at least 200 logs with service begins with "checkout" and any http.status, and that holds for 2m. It is over when that has not held for 5m.`,
+	)
+	f(
+		`match: 'path:/pay', when: 'p99(duration_ms) > 800', window: 5m, every: 30s`,
+		`Fires when, within 5m (looked at every 30s), the 99th percentile of duration_ms is more than 800.`,
+	)
+	f(
+		`match: 'not (a or b) user:@vips', when: 'distinct(user.name) > 50', window: 1h, active: [hours], suppressed_by: [deploy], mode: shadow`,
+		`Fires when, within 1h, the number of different values of user.name is more than 50. Only during hours. Muted during deploy. In shadow: nobody is told.`,
+	)
+	f(
+		`match: 'event:login_failed', when: 'distinct(user.name) > 5000', window: 1h`,
+		`Fires when, within 1h, the number of different values of user.name is by estimate more than 5000.`,
+	)
+	f(
+		`sequence: [{match: 'event:login_failed', times: 5}, {match: 'event:login_ok'}, {not: 'event:mfa_ok', within: 1m}], within: 5m, resolve: 1h`,
+		`Fires when, within 5m, 5 logs with event is "login_failed", then a log with event is "login_ok", then no log with event is "mfa_ok" within 1m. It is over when 1h has passed.`,
+	)
+	f(
+		`match: x, when: 'count() > 3 * baseline(count(), 4w)', window: 1h, resolve: manual`,
+		`Fires when, within 1h, the number of logs with "x" in the message is more than 3 * what is usual at this time of day for the number of logs with "x" in the message. It stays up until somebody ends it.`,
+	)
 }
 
 // Every condition of the language has words.
@@ -51,7 +72,9 @@ func TestConditionWords(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}
-		if words := conditionWords(c, "of any kind"); words == "" || strings.Contains(words, "  ") || strings.HasPrefix(words, " ") {
+		if words := conditionWords(c, "of any kind"); words == "" ||
+			strings.Contains(words, "  ") ||
+			strings.HasPrefix(words, " ") {
 			t.Errorf("%s reads %q", text, words)
 		}
 	}

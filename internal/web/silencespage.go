@@ -112,7 +112,8 @@ func matchersOf(labels map[string]string) string {
 	return strings.Join(lines, "\n")
 }
 
-// matcherOf means one value of a label. A value that hides something is written as an expression that shows it, so that it can be looked at and sent back as it is.
+// matcherOf means one value of a label. A value that hides something is written as an expression
+// that shows it, so that it can be looked at and sent back as it is.
 func matcherOf(name, value string) matcher {
 	if visible(value) == value && !strings.ContainsAny(value, "\n\t") {
 		return matcher{Name: name, Value: value, IsEqual: true}
@@ -150,7 +151,19 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 				began = t
 			case !in && !began.IsZero():
 				x := p.x(began)
-				row.Bands = append(row.Bands, band{x, p.x(t) - x, "on", fmt.Sprintf("%s to %s", began.UTC().Format("Mon 15:04"), t.UTC().Format("Mon 15:04"))})
+				row.Bands = append(
+					row.Bands,
+					band{
+						x,
+						p.x(t) - x,
+						"on",
+						fmt.Sprintf(
+							"%s to %s",
+							began.UTC().Format("Mon 15:04"),
+							t.UTC().Format("Mon 15:04"),
+						),
+					},
+				)
 				began = time.Time{}
 			}
 		}
@@ -163,7 +176,8 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 	return rows, days
 }
 
-// preview says what a silence with these matchers would mute now, and would have muted in the last day.
+// preview says what a silence with these matchers would mute now, and would have muted in the last
+// day.
 func (s *Server) preview(text string) previewData {
 	if strings.TrimSpace(text) == "" {
 		return previewData{}
@@ -185,7 +199,8 @@ func (s *Server) preview(text string) previewData {
 	}
 	seen := map[string]bool{}
 	for _, a := range s.Alerts.History() {
-		if a.State == models.AlertFiring && !seen[a.ID] && a.At.After(s.Now().Add(-24*time.Hour)) && one.matches(a.Labels) {
+		if a.State == models.AlertFiring && !seen[a.ID] && a.At.After(s.Now().Add(-24*time.Hour)) &&
+			one.matches(a.Labels) {
 			seen[a.ID] = true
 		}
 	}
@@ -206,7 +221,13 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	one := silence{Matchers: matchers, StartsAt: s.Now(), EndsAt: s.Now().Add(length), CreatedBy: r.PostFormValue("by"), Comment: r.PostFormValue("comment")}
+	one := silence{
+		Matchers:  matchers,
+		StartsAt:  s.Now(),
+		EndsAt:    s.Now().Add(length),
+		CreatedBy: r.PostFormValue("by"),
+		Comment:   r.PostFormValue("comment"),
+	}
 	if one.CreatedBy == "" {
 		one.CreatedBy = "somebody"
 	}
@@ -225,12 +246,16 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 func silenceLength(text string) (time.Duration, error) {
 	text = strings.TrimSpace(text)
 	var days int
-	if n, _ := fmt.Sscanf(text, "%dd", &days); n == 1 && days > 0 && days <= 366 && text == fmt.Sprintf("%dd", days) {
+	if n, _ := fmt.Sscanf(text, "%dd", &days); n == 1 && days > 0 && days <= 366 &&
+		text == fmt.Sprintf("%dd", days) {
 		return time.Duration(days) * 24 * time.Hour, nil
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil || d <= 0 || d > 366*24*time.Hour {
-		return 0, badRequest("%q is no length for a silence; write 30m, 2h or 3d", shorten(40, text))
+		return 0, badRequest(
+			"%q is no length for a silence; write 30m, 2h or 3d",
+			shorten(40, text),
+		)
 	}
 	return d, nil
 }

@@ -10,11 +10,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Alerts are the alerts that the engine knows. What its methods return belongs to the caller, but is not to be changed within.
+// Alerts are the alerts that the engine knows. What its methods return belongs to the caller, but
+// is not to be changed within.
 type Alerts interface {
-	Current() []models.Alert  // the newest transition of each alert that is not over
-	History() []models.Alert  // the transitions that are kept, oldest first
-	Series(id string) []Point // the value that an alert's rule held against its threshold, over the time that is kept; oldest first
+	Current() []models.Alert // the newest transition of each alert that is not over
+	History() []models.Alert // the transitions that are kept, oldest first
+	// the value that an alert's rule held against its threshold, over the time that is kept; oldest
+	// first
+	Series(id string) []Point
 }
 
 // Point is a value at an instant of event time.
@@ -36,15 +39,17 @@ type RuleStatus struct {
 	PerMinute float64   `json:"per_minute"` // matches, of late
 	LastMatch time.Time `json:"last_match,omitzero"`
 	Groups    int       `json:"groups"`
-	Bytes     int64     `json:"bytes"`           // of state
-	Cost      float64   `json:"cost_ns"`         // CPU per log that is read, estimated, in nanoseconds
-	Warming   bool      `json:"warming"`         // reads its own past before it may fire
-	Error     string    `json:"error,omitempty"` // why it does not work as it should
+	Bytes     int64     `json:"bytes"` // of state
+	// CPU per log that is read, estimated, in nanoseconds
+	Cost    float64 `json:"cost_ns"`
+	Warming bool    `json:"warming"`         // reads its own past before it may fire
+	Error   string  `json:"error,omitempty"` // why it does not work as it should
 }
 
 // Groups is what rules know of their groups.
 type Groups interface {
-	Group(rule string, labels map[string]string) (GroupStatus, bool) // false when there is no such rule
+	// false when there is no such rule
+	Group(rule string, labels map[string]string) (GroupStatus, bool)
 }
 
 // GroupStatus is what a rule knows of a group.
@@ -66,16 +71,17 @@ type Engine interface{ Status() EngineStatus }
 
 // EngineStatus is how the reading goes. Numbers count since the program started.
 type EngineStatus struct {
-	Started    time.Time         `json:"started"`
-	Brokers    []string          `json:"brokers"`
-	Group      string            `json:"group"`
-	Members    int               `json:"members,omitempty"` // of the group; 0 for unknown
-	Connected  bool              `json:"connected"`         // brokers answer
-	Problem    string            `json:"problem,omitempty"`
-	Records    int64             `json:"records"`
-	Logs       int64             `json:"logs"`
-	PerSecond  float64           `json:"per_second"`            // logs, of late
-	Late       int64             `json:"late"`                  // matches that came later than their rule allows
+	Started   time.Time `json:"started"`
+	Brokers   []string  `json:"brokers"`
+	Group     string    `json:"group"`
+	Members   int       `json:"members,omitempty"` // of the group; 0 for unknown
+	Connected bool      `json:"connected"`         // brokers answer
+	Problem   string    `json:"problem,omitempty"`
+	Records   int64     `json:"records"`
+	Logs      int64     `json:"logs"`
+	PerSecond float64   `json:"per_second"` // logs, of late
+	// matches that came later than their rule allows
+	Late       int64             `json:"late"`
 	LateSample []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
 	Delay      DelayStatus       `json:"delay"`
 	Invalid    map[string]int64  `json:"invalid"`       // by reason
@@ -88,13 +94,15 @@ type EngineStatus struct {
 
 // PartitionStatus is how far one partition has been read.
 type PartitionStatus struct {
-	Topic     string        `json:"topic"`
-	Partition int32         `json:"partition"`
-	Next      int64         `json:"next"`
-	End       int64         `json:"end"`
-	Lag       int64         `json:"lag"`
-	Behind    time.Duration `json:"behind_ns"`          // how old the newest log that was read is, when there is more to read
-	Watermark time.Time     `json:"watermark,omitzero"` // event time up to which everything is decided
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Next      int64  `json:"next"`
+	End       int64  `json:"end"`
+	Lag       int64  `json:"lag"`
+	// how old the newest log that was read is, when there is more to read
+	Behind time.Duration `json:"behind_ns"`
+	// event time up to which everything is decided
+	Watermark time.Time     `json:"watermark,omitzero"`
 	State     string        `json:"state"`              // reading, caught up, stuck
 	Delay     time.Duration `json:"delay_ns,omitempty"` // of 99 of 100 logs; 0 for unknown
 }
@@ -110,10 +118,11 @@ type LateLog struct {
 
 // DelayStatus is how long after their time logs are seen, as far as some of them tell.
 type DelayStatus struct {
-	Counts   []DelayCount  `json:"counts"` // by ascending bound
-	P50      time.Duration `json:"p50_ns"`
-	P99      time.Duration `json:"p99_ns"`
-	Lateness time.Duration `json:"lateness_ns"` // what a rule would have to allow for as good as all of them; 0 for unknown
+	Counts []DelayCount  `json:"counts"` // by ascending bound
+	P50    time.Duration `json:"p50_ns"`
+	P99    time.Duration `json:"p99_ns"`
+	// what a rule would have to allow for as good as all of them; 0 for unknown
+	Lateness time.Duration `json:"lateness_ns"`
 }
 
 // DelayCount is how many logs were seen within a time, and not within the one before.
@@ -137,7 +146,8 @@ type Logs interface {
 	Records(ctx context.Context, from From) iter.Seq2[models.Record, error]
 }
 
-// From says which records to read. Without Follow the reading ends where the partitions ended when it began.
+// From says which records to read. Without Follow the reading ends where the partitions ended when
+// it began.
 type From struct {
 	Topic     string    // "" for all that the engine reads
 	Time      time.Time // records written at or after it; zero for only those to come
@@ -147,9 +157,9 @@ type From struct {
 	Follow    bool
 }
 
-// Backtest evaluates rules over the logs on the topics since a time, without telling anybody, and returns what it found. When ctx ends first, the result covers
-// what was read until then and says so.
-// Of some rules, whose IDs are given, the values of their conditions are wanted.
+// Backtest evaluates rules over the logs on the topics since a time, without telling anybody, and
+// returns what it found. When ctx ends first, the result covers what was read until then and says
+// so. Of some rules, whose IDs are given, the values of their conditions are wanted.
 type Backtest func(ctx context.Context, set *rule.Set, since time.Time, values []string) (BacktestResult, error)
 
 // BacktestResult is what rules would have done.
@@ -161,7 +171,8 @@ type BacktestResult struct {
 	Alerts    []models.Alert `json:"alerts"` // every transition, in order
 	Truncated bool           `json:"truncated,omitempty"`
 
-	Values map[string][]float64 `json:"-"` // that a rule's condition had, after as good as evenly many of its matches
+	// that a rule's condition had, after as good as evenly many of its matches
+	Values map[string][]float64 `json:"-"`
 }
 
 // Notifier is what tells people.
@@ -193,7 +204,8 @@ type NotifierStatus struct {
 // DeadLetters are the records that could not be read and were put aside.
 type DeadLetters interface {
 	List(ctx context.Context, most int) ([]DeadLetter, error) // newest first
-	Replay(ctx context.Context, at models.Position) error     // writes the record to the topic it came from once more
+	// writes the record to the topic it came from once more
+	Replay(ctx context.Context, at models.Position) error
 }
 
 // DeadLetter is a record that was put aside.

@@ -17,11 +17,13 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// A threshold is chosen by what it tells apart. A backtest therefore evaluates, in the same run over the topic, variants of a rule that differ only in their
-// threshold, so that the page can say of each how many alerts there would have been: by the engine itself, not by a guess from values, for windows, groups and for
-// count as well.
+// A threshold is chosen by what it tells apart. A backtest therefore evaluates, in the same run
+// over the topic, variants of a rule that differ only in their threshold, so that the page can say
+// of each how many alerts there would have been: by the engine itself, not by a guess from values,
+// for windows, groups and for count as well.
 
-// mostVaried is the number of rules of a text that are varied. Each costs as much as some fifteen rules.
+// mostVaried is the number of rules of a text that are varied. Each costs as much as some fifteen
+// rules.
 const mostVaried = 2
 
 // thresholds are the variants of a rule.
@@ -35,15 +37,18 @@ type thresholds struct {
 
 var numberAndUnit = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([^0-9.]*)$`)
 
-// vary returns the variants of a rule whose condition holds one aggregate against a constant, or nil.
+// vary returns the variants of a rule whose condition holds one aggregate against a constant, or
+// nil.
 func vary(r *rule.Rule) *thresholds {
 	b, _ := r.When.(*rule.Binary)
-	if b == nil || len(r.Levels) > 0 || len(r.Sequence) > 0 || r.Record || !slices.Contains([]string{">", ">=", "<", "<="}, b.Op) {
+	if b == nil || len(r.Levels) > 0 || len(r.Sequence) > 0 || r.Record ||
+		!slices.Contains([]string{">", ">=", "<", "<="}, b.Op) {
 		return nil
 	}
 	call, _ := b.Left.(*rule.Call)
 	number, _ := b.Right.(*rule.Number)
-	if call == nil || number == nil || !strings.HasSuffix(strings.TrimSpace(r.WhenText), number.Text) {
+	if call == nil || number == nil ||
+		!strings.HasSuffix(strings.TrimSpace(r.WhenText), number.Text) {
 		return nil
 	}
 	parts := numberAndUnit.FindStringSubmatch(number.Text)
@@ -53,7 +58,15 @@ func vary(r *rule.Rule) *thresholds {
 	t := &thresholds{of: r, op: b.Op, number: number}
 	for _, n := range around(parts[1], parts[2], number.Value) {
 		one := *r
-		one.Name, one.UID = fmt.Sprintf("%s %d", r.Name, len(t.rules)), fmt.Sprintf("%s\x00%d", r.ID(), len(t.rules))
+		one.Name, one.UID = fmt.Sprintf(
+			"%s %d",
+			r.Name,
+			len(t.rules),
+		), fmt.Sprintf(
+			"%s\x00%d",
+			r.ID(),
+			len(t.rules),
+		)
 		one.When = &rule.Binary{Op: b.Op, Left: b.Left, Right: n}
 		one.Labels, one.Annotations, one.Samples, one.Top = nil, nil, rule.Samples{}, nil
 		t.numbers, t.rules = append(t.numbers, n), append(t.rules, &one)
@@ -64,7 +77,24 @@ func vary(r *rule.Rule) *thresholds {
 // around are numbers from a tenth of one to ten times as much, written as it is.
 func around(text, unit string, value float64) []*rule.Number {
 	written, _ := strconv.ParseFloat(text, 64)
-	factors, scale := []float64{0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 0.85, 1, 1.2, 1.5, 2, 3, 4, 5, 7, 10}, written
+	factors, scale := []float64{
+		0.1,
+		0.15,
+		0.2,
+		0.3,
+		0.5,
+		0.7,
+		0.85,
+		1,
+		1.2,
+		1.5,
+		2,
+		3,
+		4,
+		5,
+		7,
+		10,
+	}, written
 	ratio := value / written
 	if written == 0 {
 		factors, scale, ratio = []float64{0, 1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 70, 100}, 1, 1
@@ -81,7 +111,10 @@ func around(text, unit string, value float64) []*rule.Number {
 			n = written // to the last digit
 		}
 		if len(list) == 0 || n*ratio > list[len(list)-1].Value {
-			list = append(list, &rule.Number{Value: n * ratio, Text: strconv.FormatFloat(n, 'f', -1, 64) + unit})
+			list = append(
+				list,
+				&rule.Number{Value: n * ratio, Text: strconv.FormatFloat(n, 'f', -1, 64) + unit},
+			)
 		}
 	}
 	return list
@@ -112,8 +145,14 @@ func (s slider) Data() (string, error) {
 	return string(text), err
 }
 
-// backtestVaried is a backtest of some rules and of variants of theirs. The function it returns draws what is known of a rule's values and thresholds.
-func (s *Server) backtestVaried(ctx context.Context, w http.ResponseWriter, set *rule.Set, since time.Time) (BacktestResult, func(id string) (barChart, *slider), error) {
+// backtestVaried is a backtest of some rules and of variants of theirs. The function it returns
+// draws what is known of a rule's values and thresholds.
+func (s *Server) backtestVaried(
+	ctx context.Context,
+	w http.ResponseWriter,
+	set *rule.Set,
+	since time.Time,
+) (BacktestResult, func(id string) (barChart, *slider), error) {
 	wider := *set
 	wider.Rules = slices.Clone(set.Rules)
 	varied, ids := map[string]*thresholds{}, []string{}
@@ -140,7 +179,13 @@ func (s *Server) backtestVaried(ctx context.Context, w http.ResponseWriter, set 
 
 // slide counts the alerts of each variant.
 func (t *thresholds) slide(all map[string][]episode, x func(float64) float64) *slider {
-	s := &slider{Name: t.of.ID(), Op: t.op, When: strings.TrimSpace(t.of.WhenText), Text: t.number.Text, Line: t.of.Pos.Line}
+	s := &slider{
+		Name: t.of.ID(),
+		Op:   t.op,
+		When: strings.TrimSpace(t.of.WhenText),
+		Text: t.number.Text,
+		Line: t.of.Pos.Line,
+	}
 	for i, r := range t.rules {
 		one := stop{Text: t.numbers[i].Text, At: math.Round(x(t.numbers[i].Value)*10) / 10}
 		groups := map[string]bool{}
@@ -166,7 +211,8 @@ func groupText(labels map[string]string) string {
 
 const mostBars = 30
 
-// valueChart is how often a rule's condition had which value, and a function that places a value in it. A threshold is drawn unless it is NaN.
+// valueChart is how often a rule's condition had which value, and a function that places a value in
+// it. A threshold is drawn unless it is NaN.
 func valueChart(values []float64, op string, threshold float64) (barChart, func(float64) float64) {
 	if len(values) == 0 {
 		return barChart{Empty: true, Mark: -1}, func(float64) float64 { return 0 }
@@ -180,7 +226,8 @@ func valueChart(values []float64, op string, threshold float64) (barChart, func(
 	}
 	step := (high - low) / mostBars
 	if !slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) }) {
-		step = max(math.Ceil((high-low+1)/mostBars), 1) // whole numbers, so that no bar has room for one more of them than its neighbour
+		// whole numbers, so that no bar has room for one more of them than its neighbour
+		step = max(math.Ceil((high-low+1)/mostBars), 1)
 	}
 	if step <= 0 {
 		step = 1

@@ -15,11 +15,29 @@ import (
 // evaluated is a backtest of some records by the real engine.
 func evaluated(records []models.Record) Backtest {
 	return func(_ context.Context, set *rule.Set, _ time.Time, values []string) (BacktestResult, error) {
-		result := BacktestResult{From: noon.Add(-time.Minute), To: noon, Values: map[string][]float64{}}
+		result := BacktestResult{
+			From:   noon.Add(-time.Minute),
+			To:     noon,
+			Values: map[string][]float64{},
+		}
 		noted := alerting.NewValues(values...)
-		e := alerting.NewEngine(alerting.WithRules(set), alerting.WithValues(noted), alerting.WithEmit(func(a models.Alert) { result.Alerts = append(result.Alerts, a) }))
+		e := alerting.NewEngine(
+			alerting.WithRules(set),
+			alerting.WithValues(noted),
+			alerting.WithEmit(func(a models.Alert) { result.Alerts = append(result.Alerts, a) }),
+		)
 		e.Apply(e.NewScanner().Scan(records))
-		e.Advance(noon, []models.Progress{{Topic: "logs", Next: int64(len(records)), End: int64(len(records)), CaughtUp: true}})
+		e.Advance(
+			noon,
+			[]models.Progress{
+				{
+					Topic:    "logs",
+					Next:     int64(len(records)),
+					End:      int64(len(records)),
+					CaughtUp: true,
+				},
+			},
+		)
 		for _, id := range values {
 			result.Values[id] = noted.Of(id)
 		}
@@ -27,7 +45,8 @@ func evaluated(records []models.Record) Backtest {
 	}
 }
 
-// The editor says of other thresholds how many alerts they would have made, and shows which values a threshold has to tell apart.
+// The editor says of other thresholds how many alerts they would have made, and shows which values
+// a threshold has to tell apart.
 func TestThresholds(t *testing.T) {
 	f, o := newFake(t)
 	o.Backtest = evaluated(f.records)
@@ -47,11 +66,17 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// Thresholds are varied where a condition is one number held against another, in the unit in which it is written.
+// Thresholds are varied where a condition is one number held against another, in the unit in which
+// it is written.
 func TestVary(t *testing.T) {
 	f := func(when, want string) {
 		t.Helper()
-		set, err := rule.Read("x", []byte("version: 1\ngroups:\n  - name: g\n    rules:\n      - alert: A\n        match: 'a:*'\n        when: '"+when+"'\n"))
+		set, err := rule.Read(
+			"x",
+			[]byte(
+				"version: 1\ngroups:\n  - name: g\n    rules:\n      - alert: A\n        match: 'a:*'\n        when: '"+when+"'\n",
+			),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -70,7 +95,10 @@ func TestVary(t *testing.T) {
 	}
 	f("count() > 10", "1 2 3 5 7 9 10 12 15 20 30 40 50 70 100")
 	f("count() > 0", "0 1 2 3 5 7 10 15 20 30 50 70 100")
-	f("p99(a) >= 250ms", "25ms 37.5ms 50ms 75ms 125ms 175ms 212ms 250ms 300ms 375ms 500ms 750ms 1000ms 1250ms 1750ms 2500ms")
+	f(
+		"p99(a) >= 250ms",
+		"25ms 37.5ms 50ms 75ms 125ms 175ms 212ms 250ms 300ms 375ms 500ms 750ms 1000ms 1250ms 1750ms 2500ms",
+	)
 	f("avg(a) < 1.5", "0.15 0.225 0.3 0.45 0.75 1.05 1.27 1.5 1.8 2.25 3 4.5 6 7.5 10.5 15")
 	f("count() > 10 and sum(a) > 3", "")
 	f("count() == 0", "")
@@ -88,7 +116,8 @@ func TestValueChart(t *testing.T) {
 				t.Errorf("a bar is out of place: %+v", b)
 			}
 		}
-		if int(n) != len(values) || c.Mark < 0 || c.Mark > c.Width || len(c.Bars) > mostBars+1 || x(threshold) != c.Mark {
+		if int(n) != len(values) || c.Mark < 0 || c.Mark > c.Width || len(c.Bars) > mostBars+1 ||
+			x(threshold) != c.Mark {
 			t.Errorf("%v, %v: %+v", values, threshold, c)
 		}
 	}

@@ -1,15 +1,20 @@
 // Package web serves what people and other programs look at: pages, health, metrics, and the APIs.
 //
-// A Server is made of Options, in which the program hands over what it can show: alerts, rules, the state of the engine, the logs themselves. Everything but the
-// listener may be missing; what is missing is said on the page that would show it. The package declares the little that it asks of the other parts (sources.go),
-// and never reaches into them.
+// A Server is made of Options, in which the program hands over what it can show: alerts, rules, the
+// state of the engine, the logs themselves. Everything but the listener may be missing; what is
+// missing is said on the page that would show it. The package declares the little that it asks of
+// the other parts (sources.go), and never reaches into them.
 //
-// Pages are made here and not in the browser: a request renders HTML from embedded templates, graphs are SVG, and a small script of our own replaces the parts of a
-// page that have changed when the server says so. Nothing is loaded from elsewhere, there is no build step, and without the script all pages can still be read.
+// Pages are made here and not in the browser: a request renders HTML from embedded templates,
+// graphs are SVG, and a small script of our own replaces the parts of a page that have changed when
+// the server says so. Nothing is loaded from elsewhere, there is no build step, and without the
+// script all pages can still be read.
 //
-// Whatever comes from a log was written by whoever wrote the log. It reaches a page only through html/template, with control and bidirectional characters made
-// visible before (visible.go), under a content security policy that runs no script and no style but our own. Requests that change something must come from our own
-// pages or from outside a browser, with a token when one is configured (access.go).
+// Whatever comes from a log was written by whoever wrote the log. It reaches a page only through
+// html/template, with control and bidirectional characters made visible before (visible.go), under
+// a content security policy that runs no script and no style but our own. Requests that change
+// something must come from our own pages or from outside a browser, with a token when one is
+// configured (access.go).
 package web
 
 import (
@@ -30,29 +35,34 @@ import (
 
 // Options are what a Server is made of. Only Listener is required.
 type Options struct {
-	Listener    net.Listener // open already, so that whoever opened it knows the address and can say that it is taken
-	ConfigFile  string       // TLS and passwords, as Prometheus has them; "" for neither
-	ExternalURL string       // under which people reach the pages; "" when it is not known
-	Hosts       []string     // names under which the pages may be asked for, besides this machine's and ExternalURL's; matters on loopback only
-	Tokens      []Token      // with none, whoever reaches the listener may do everything
-	ReadOnly    bool         // nobody may change anything
-	PProf       bool         // profiles under /debug/pprof
-	Version     string       // of the program
-	Logger      *slog.Logger
-	Gatherer    prometheus.Gatherer   // of /metrics; the default one when nil
-	Registerer  prometheus.Registerer // of our own metrics; nil for none
-	Now         func() time.Time      // time.Now when nil
+	// open already, so that whoever opened it knows the address and can say that it is taken
+	Listener    net.Listener
+	ConfigFile  string // TLS and passwords, as Prometheus has them; "" for neither
+	ExternalURL string // under which people reach the pages; "" when it is not known
+	// names under which the pages may be asked for, besides this machine's and ExternalURL's;
+	// matters on loopback only
+	Hosts      []string
+	Tokens     []Token // with none, whoever reaches the listener may do everything
+	ReadOnly   bool    // nobody may change anything
+	PProf      bool    // profiles under /debug/pprof
+	Version    string  // of the program
+	Logger     *slog.Logger
+	Gatherer   prometheus.Gatherer   // of /metrics; the default one when nil
+	Registerer prometheus.Registerer // of our own metrics; nil for none
+	Now        func() time.Time      // time.Now when nil
 
 	Live         []Check                     // what must hold for the process to be worth keeping
 	Ready        []Check                     // what must hold for alerts to be found and told
 	Reload       func(context.Context) error // reads rules and routes again
 	Alertmanager http.Handler                // Alertmanager's API, with paths from /api/v2 on
 
-	Alerts      Alerts
-	Rules       Rules
-	Groups      Groups
-	RulesDir    string                            // where rules that are written here are kept, as files; "" for none
-	RuleFile    func(name string) ([]byte, error) // the text of a rule file, by the name that its rules' positions have; os.ReadFile when nil
+	Alerts Alerts
+	Rules  Rules
+	Groups Groups
+	// where rules that are written here are kept, as files; "" for none
+	RulesDir string
+	// the text of a rule file, by the name that its rules' positions have; os.ReadFile when nil
+	RuleFile    func(name string) ([]byte, error)
 	Engine      Engine
 	Logs        Logs
 	Backtest    Backtest
@@ -98,7 +108,12 @@ func New(o Options) (*Server, error) {
 			return nil, fmt.Errorf("read web configuration %s: %w", o.ConfigFile, err)
 		}
 	}
-	s := &Server{Options: o, stopping: make(chan struct{}), heavy: make(chan struct{}, maxHeavy), streams: make(chan struct{}, maxStreams)}
+	s := &Server{
+		Options:  o,
+		stopping: make(chan struct{}),
+		heavy:    make(chan struct{}, maxHeavy),
+		streams:  make(chan struct{}, maxStreams),
+	}
 	var err error
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
@@ -111,10 +126,12 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one request, without the passwords of the configuration file, which belong to the listener.
+// ServeHTTP answers one request, without the passwords of the configuration file, which belong to
+// the listener.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run serves until ctx ends; then it ends all streams, waits a moment for requests under way, and returns.
+// Run serves until ctx ends; then it ends all streams, waits a moment for requests under way, and
+// returns.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s,
@@ -128,7 +145,12 @@ func (s *Server) Run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() {
 		none := slog.New(slog.DiscardHandler) // it says on every start that TLS is off
-		err := toolkit.Serve(s.Listener, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile}, none)
+		err := toolkit.Serve(
+			s.Listener,
+			server,
+			&toolkit.FlagConfig{WebConfigFile: &s.ConfigFile},
+			none,
+		)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}
@@ -166,7 +188,16 @@ func (s *Server) routes() []route {
 	routes := []route{
 		{"GET /healthz", Anyone, checks(s.Live)},
 		{"GET /readyz", Anyone, checks(s.Ready)},
-		{"GET /metrics", Reader, promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn)})},
+		{
+			"GET /metrics",
+			Reader,
+			promhttp.HandlerFor(
+				s.Gatherer,
+				promhttp.HandlerOpts{
+					ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+				},
+			),
+		},
 		{"POST /-/reload", Writer, s.api(s.reload)},
 		{"GET /-/healthy", Anyone, checks(s.Live)}, // as Prometheus and Alertmanager call them
 		{"GET /-/ready", Anyone, checks(s.Ready)},
@@ -197,7 +228,8 @@ func (s *Server) mux() http.Handler {
 // unbounded lets a handler write for longer than other requests may.
 func unbounded(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // a recorder in a test has no deadline
+		// a recorder in a test has no deadline
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
 		h(w, r)
 	})
 }

@@ -16,7 +16,10 @@ import (
 func TestHealth(t *testing.T) {
 	var kafka, disk error
 	_, o := newFake(t)
-	o.Ready = []Check{{Name: "kafka", Err: func() error { return kafka }}, {Name: "state", Err: func() error { return disk }, Soft: true}}
+	o.Ready = []Check{
+		{Name: "kafka", Err: func() error { return kafka }},
+		{Name: "state", Err: func() error { return disk }, Soft: true},
+	}
 	s := newServer(t, o)
 	f := func(path string, status int, body string) {
 		t.Helper()
@@ -41,7 +44,8 @@ func TestEmptyServer(t *testing.T) {
 		if !given {
 			continue
 		}
-		path = strings.NewReplacer("{id}", "x", "{id...}", "x", "{name}", "x", "{hash}", "x", "{$}", "").Replace(path)
+		path = strings.NewReplacer("{id}", "x", "{id...}", "x", "{name}", "x", "{hash}", "x", "{$}", "").
+			Replace(path)
 		if path == "/changes" || path == "/api/v1/tail" {
 			continue // streams
 		}
@@ -57,14 +61,16 @@ func TestReload(t *testing.T) {
 	var problem error
 	o.Reload = func(context.Context) error { return problem }
 	s := newServer(t, o)
-	if code, _ := do(s, "GET", "/-/reload", ""); code != http.StatusNotFound && code != http.StatusMethodNotAllowed {
+	if code, _ := do(s, "GET", "/-/reload", ""); code != http.StatusNotFound &&
+		code != http.StatusMethodNotAllowed {
 		t.Errorf("GET is %d", code)
 	}
 	if code, _ := do(s, "POST", "/-/reload", ""); code != 200 {
 		t.Errorf("POST is %d", code)
 	}
 	problem = errors.New("x.yml:1:1: broken")
-	if code, text := do(s, "POST", "/-/reload", ""); code != 422 || !strings.Contains(text, "x.yml:1:1: broken") {
+	if code, text := do(s, "POST", "/-/reload", ""); code != 422 ||
+		!strings.Contains(text, "x.yml:1:1: broken") {
 		t.Errorf("POST of broken rules is %d %s", code, text)
 	}
 }
@@ -133,7 +139,12 @@ func TestPasswords(t *testing.T) {
 		password string
 		status   int
 	}{{"", 401}, {"wrong", 401}, {"hush", 200}} {
-		req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+o.Listener.Addr().String()+"/api/v1/rules", nil)
+		req, _ := http.NewRequestWithContext(
+			ctx,
+			"GET",
+			"http://"+o.Listener.Addr().String()+"/api/v1/rules",
+			nil,
+		)
 		if c.password != "" {
 			req.SetBasicAuth("ada", c.password)
 		}

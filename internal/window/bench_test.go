@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// BenchmarkConditions is what an event costs in a busy group: a thousand events a second over five minutes, swept ten times a second.
+// BenchmarkConditions is what an event costs in a busy group: a thousand events a second over five
+// minutes, swept ten times a second.
 func BenchmarkConditions(b *testing.B) {
 	for _, when := range []string{
 		"count() > 1000000", "count(f:x) > 1000000", "count(f:x) / count() > 90% and count() >= 10", "distinct(u) > 1000000", "avg(n) > 1000", "max(n) > 1000", "p99(n) > 1000 and count() >= 10",
@@ -21,7 +22,11 @@ func BenchmarkConditions(b *testing.B) {
 			}
 			events := make([]Event, 10_000)
 			for i := range events {
-				s := sample{num: float64(i*7919%1000) / 3, kind: []string{"x", "y"}[i%2], user: []string{fmt.Sprint("user", i*7919%5000)}}
+				s := sample{
+					num:  float64(i*7919%1000) / 3,
+					kind: []string{"x", "y"}[i%2],
+					user: []string{fmt.Sprint("user", i*7919%5000)},
+				}
 				events[i] = eventOf(p, r, &s)
 			}
 			g := p.NewGroup(0)
@@ -48,7 +53,8 @@ func BenchmarkConditions(b *testing.B) {
 	}
 }
 
-// BenchmarkFlood is what an event costs in a group in which every part of the window is crowded and every value is another one.
+// BenchmarkFlood is what an event costs in a group in which every part of the window is crowded and
+// every value is another one.
 func BenchmarkFlood(b *testing.B) {
 	for _, when := range []string{"distinct(u) > 50", "distinct(u) > 1000000", "distinct(u) > count() / 2 and count() > 10", "p99(n) > 100000", "p99(n) > 100000 * p50(n)"} {
 		b.Run(when, func(b *testing.B) {
@@ -59,7 +65,12 @@ func BenchmarkFlood(b *testing.B) {
 			}
 			g, i := p.NewGroup(0), 0
 			add := func() {
-				s := sample{at: int64(i) * int64(time.Millisecond) / 10, order: Order{Offset: int64(i)}, num: float64(i * 7919 % 100_003), user: []string{fmt.Sprint("user", i)}}
+				s := sample{
+					at:    int64(i) * int64(time.Millisecond) / 10,
+					order: Order{Offset: int64(i)},
+					num:   float64(i * 7919 % 100_003),
+					user:  []string{fmt.Sprint("user", i)},
+				}
 				g.Add(p, new(eventOf(p, r, &s)))
 				g.Eager(p)
 				if i++; i%1000 == 0 {
@@ -78,8 +89,9 @@ func BenchmarkFlood(b *testing.B) {
 	}
 }
 
-// BenchmarkMillionGroups is a counting rule with a million live groups, in a slab as an engine keeps them, with four events each. Finding the group of a key is the
-// engine's affair and not counted, but every update goes to another place in memory.
+// BenchmarkMillionGroups is a counting rule with a million live groups, in a slab as an engine
+// keeps them, with four events each. Finding the group of a key is the engine's affair and not
+// counted, but every update goes to another place in memory.
 func BenchmarkMillionGroups(b *testing.B) {
 	const groups = 1_000_000
 	p := planOf(b, "when: count() > 10, window: 5m")

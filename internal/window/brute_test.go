@@ -25,7 +25,8 @@ type sample struct {
 // numberless says that a sample has no number.
 var numberless = math.NaN()
 
-// definition computes conditions from what they mean: over the whole list of events, from the beginning, at every instant that is asked about.
+// definition computes conditions from what they mean: over the whole list of events, from the
+// beginning, at every instant that is asked about.
 type definition struct {
 	r      *rule.Rule
 	p      *Plan
@@ -40,7 +41,13 @@ type definition struct {
 }
 
 func define(r *rule.Rule, p *Plan, events []sample) *definition {
-	d := &definition{r: r, p: p, events: slices.Clone(events), known: math.MaxInt64, isKnow: p.known}
+	d := &definition{
+		r:      r,
+		p:      p,
+		events: slices.Clone(events),
+		known:  math.MaxInt64,
+		isKnow: p.known,
+	}
 	slices.SortFunc(d.events, func(a, b sample) int {
 		if a.at != b.at {
 			return int(min(max(a.at-b.at, -1), 1))
@@ -60,7 +67,8 @@ func matches(q rule.Query, e *sample) bool {
 	return q.(*rule.Leaf).Text == e.kind
 }
 
-// window is the events of a call at an instant. Those of a crowded part leave together with the last of them.
+// window is the events of a call at an instant. Those of a crowded part leave together with the
+// last of them.
 func (d *definition) window(c *rule.Call, at int64) (in []sample) {
 	return d.within(c, at, at-int64(c.Offset)-int64(d.r.Window), c.Func != "distinct")
 }
@@ -69,7 +77,8 @@ func (d *definition) window(c *rule.Call, at int64) (in []sample) {
 func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sample) {
 	var all []sample
 	for _, e := range d.events {
-		if e.own && e.at <= at-int64(c.Offset) && e.from <= at && matches(c.Filter, &e) && d.has(c, &e) {
+		if e.own && e.at <= at-int64(c.Offset) && e.from <= at && matches(c.Filter, &e) &&
+			d.has(c, &e) {
 			all = append(all, e)
 		}
 	}
@@ -87,7 +96,8 @@ func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sa
 	return in
 }
 
-// part is the events of the part of the window that an instant is in; parts end where a log resolved, too.
+// part is the events of the part of the window that an instant is in; parts end where a log
+// resolved, too.
 func (d *definition) part(all []sample, at int64) []sample {
 	from := floor(at-1, d.p.part)
 	to := from + d.p.part
@@ -148,7 +158,11 @@ func (d *definition) reset(at int64, c *rule.Call) int64 {
 
 // resolves says whether an event resolves at an instant.
 func (d *definition) resolves(at int64) bool {
-	return d.r.Resolve.Match != nil && slices.ContainsFunc(d.events, func(e sample) bool { return e.at == at && matches(d.r.Resolve.Match, &e) })
+	return d.r.Resolve.Match != nil &&
+		slices.ContainsFunc(
+			d.events,
+			func(e sample) bool { return e.at == at && matches(d.r.Resolve.Match, &e) },
+		)
 }
 
 func (d *definition) number(of rule.Condition, at int64) float64 {
@@ -241,7 +255,10 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 		return math.Sqrt(squares / n)
 	case "percentile":
 		slices.Sort(nums)
-		if slices.ContainsFunc(in, func(e sample) bool { return len(d.part(in, e.at)) > d.p.crowd }) {
+		if slices.ContainsFunc(
+			in,
+			func(e sample) bool { return len(d.part(in, e.at)) > d.p.crowd },
+		) {
 			return d.ranked(c, nums)
 		}
 		for _, v := range nums { // the least that a share of all does not exceed
@@ -253,7 +270,8 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 	panic(c.Func)
 }
 
-// ranked is what a sketch says of a percentile, and on which side it is of the constants that it is compared with.
+// ranked is what a sketch says of a percentile, and on which side it is of the constants that it is
+// compared with.
 func (d *definition) ranked(c *rule.Call, nums []float64) float64 {
 	k := &sketch{}
 	for _, v := range nums {
@@ -263,7 +281,8 @@ func (d *definition) ranked(c *rule.Call, nums []float64) float64 {
 	about, exact := k.at(int64(at)), nums[at]
 	for i := range d.p.series {
 		s := &d.p.series[i]
-		if !s.ranked || s.filter >= 0 != (c.Filter != nil) || c.Filter != nil && d.p.filters[s.filter] != c.Filter {
+		if !s.ranked || s.filter >= 0 != (c.Filter != nil) ||
+			c.Filter != nil && d.p.filters[s.filter] != c.Filter {
 			continue
 		}
 		for _, bound := range s.bounds {
@@ -299,7 +318,8 @@ func (d *definition) fresh(c *rule.Call, at int64) float64 {
 		for _, u := range e.user {
 			before, seen := lastSeen[u]
 			if !seen || d.r.Remember > 0 && e.at-before > int64(d.r.Remember) {
-				if e.at > at-int64(d.r.Window) && e.at > d.reset(at, c) && e.at >= d.known+int64(d.r.Learn) {
+				if e.at > at-int64(d.r.Window) && e.at > d.reset(at, c) &&
+					e.at >= d.known+int64(d.r.Learn) {
 					n++
 				}
 			}
@@ -377,7 +397,8 @@ func (d *definition) raw(of rule.Condition, at int64) bool {
 	panic("no truth")
 }
 
-// gated says that a condition about the window holds of an empty one, and the key is not yet known for one.
+// gated says that a condition about the window holds of an empty one, and the key is not yet known
+// for one.
 func (d *definition) gated(of rule.Condition, at int64) bool {
 	if at >= d.known+int64(d.r.Window) || !strings.Contains(asks(of), "window") {
 		return false

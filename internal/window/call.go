@@ -82,7 +82,8 @@ func (c *call) estimates(p *Plan, cur *cursor) bool {
 	return len(cur.acc.(*values).counts) > p.exactly
 }
 
-// exceeds says of distinct whether the different values are surely more than a limit, because they are too many to be counted exactly.
+// exceeds says of distinct whether the different values are surely more than a limit, because they
+// are too many to be counted exactly.
 func (c *call) exceeds(x *instant, limit float64) bool {
 	return limit <= float64(x.p.exactly) && c.estimates(x.p, &x.v.cursors[c.index])
 }
@@ -98,7 +99,8 @@ func (c *call) about(x *instant) bool {
 	return false
 }
 
-// age is the time since the last event. If the condition may hold without any, none means: since the key is known.
+// age is the time since the last event. If the condition may hold without any, none means: since
+// the key is known.
 func (c *call) age(x *instant, s *series, cur *cursor) float64 {
 	last := int64(unswept)
 	if cur.hi > 0 {
@@ -120,13 +122,19 @@ func (c *call) ofNothing(x *instant) float64 {
 		return x.past
 	case c.of == since:
 		return math.Inf(1)
-	case c.of == count, c.of == rate, c.of == distinct, c.of == fresh, c.of == changed, c.of == completed:
+	case c.of == count,
+		c.of == rate,
+		c.of == distinct,
+		c.of == fresh,
+		c.of == changed,
+		c.of == completed:
 		return 0
 	}
 	return math.NaN()
 }
 
-// accumulate returns what adds up the events in the window of the call, or nil when their number is enough.
+// accumulate returns what adds up the events in the window of the call, or nil when their number is
+// enough.
 func (c *call) accumulate(p *Plan) accumulator {
 	switch c.of {
 	case sum, avg, stddev:
@@ -143,7 +151,8 @@ func (c *call) accumulate(p *Plan) accumulator {
 	return nil
 }
 
-// accumulator holds an aggregate of the events i of a series that are in a window. Events enter in any order, and leave in the order of their times.
+// accumulator holds an aggregate of the events i of a series that are in a window. Events enter in
+// any order, and leave in the order of their times.
 type accumulator interface {
 	add(s *series, i int)
 	remove(s *series, i int)

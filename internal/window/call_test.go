@@ -23,7 +23,8 @@ func valuesOf(t *testing.T, call string) valueTable {
 	return valueTable{t, p}
 }
 
-// at adds events such as 3x:250ms (an x at 3 s whose field is 250ms), and compares the value at an instant in seconds.
+// at adds events such as 3x:250ms (an x at 3 s whose field is 250ms), and compares the value at an
+// instant in seconds.
 func (v valueTable) at(second float64, events string, want float64) {
 	v.t.Helper()
 	g := v.p.NewGroup(0)
@@ -42,7 +43,8 @@ func (v valueTable) at(second float64, events string, want float64) {
 		ev.Values = []Value{textual(text)}
 		g.Add(v.p, &ev)
 	}
-	if got := g.Value(v.p, int64(second*1e9)); got != want && !(math.IsNaN(got) && math.IsNaN(want)) {
+	if got := g.Value(v.p, int64(second*1e9)); got != want &&
+		!(math.IsNaN(got) && math.IsNaN(want)) {
 		v.t.Errorf("%s at %v: %v, not %v", events, second, got, want)
 	}
 }
@@ -107,7 +109,11 @@ func TestStandardDeviation(t *testing.T) {
 	v := valuesOf(t, "stddev(n)")
 	v.at(9, "1:2 2:4 3:4 4:4 5:5 6:5 7:7 8:9", 2)
 	v.at(9, "1:1e9 2:1e9", 0)
-	v.at(9, "1:1000000002 2:1000000004 3:1000000004 4:1000000004 5:1000000005 6:1000000005 7:1000000007 8:1000000009", 2)
+	v.at(
+		9,
+		"1:1000000002 2:1000000004 3:1000000004 4:1000000004 5:1000000005 6:1000000005 7:1000000007 8:1000000009",
+		2,
+	)
 	v.at(9, "1", undefined)
 }
 

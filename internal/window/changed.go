@@ -1,6 +1,7 @@
 package window
 
-// changes counts the events of a window whose text is not that of the event before, which may have left the window already, but is not forgotten.
+// changes counts the events of a window whose text is not that of the event before, which may have
+// left the window already, but is not forgotten.
 type changes struct {
 	remember int64
 	n        int
@@ -19,7 +20,8 @@ func (c *changes) remove(s *series, i int) {
 }
 
 func (c *changes) changed(s *series, i int) bool {
-	return i > 0 && s.texts[i-1] != s.texts[i] && (c.remember == 0 || s.times[i]-s.times[i-1] <= c.remember)
+	return i > 0 && s.texts[i-1] != s.texts[i] &&
+		(c.remember == 0 || s.times[i]-s.times[i-1] <= c.remember)
 }
 
 func (c *changes) value(*call, int) float64 { return float64(c.n) }

@@ -18,9 +18,24 @@ type compiler struct {
 	err *rule.Error
 }
 
-// Compile reads what a rule says about truth: match, when, window, every, sequence, resolve, levels, learn and remember. Its error is a *rule.Error.
+// Compile reads what a rule says about truth: match, when, window, every, sequence, resolve,
+// levels, learn and remember. Its error is a *rule.Error.
 func Compile(r *rule.Rule) (*Plan, error) {
-	c := &compiler{r, &Plan{window: int64(r.Window), text: shortDuration(r.Window), every: int64(r.Every), learn: int64(r.Learn), remember: int64(r.Remember), own: -1, reset: -1, match: r.Match, levels: r.Levels}, nil}
+	c := &compiler{
+		r,
+		&Plan{
+			window:   int64(r.Window),
+			text:     shortDuration(r.Window),
+			every:    int64(r.Every),
+			learn:    int64(r.Learn),
+			remember: int64(r.Remember),
+			own:      -1,
+			reset:    -1,
+			match:    r.Match,
+			levels:   r.Levels,
+		},
+		nil,
+	}
 	c.p.grid = gridOf(c.p.window)
 	c.p.part, c.p.crowd, c.p.exactly = max(c.p.window/parts, 1), crowd, Exactly
 	c.p.retains = c.p.window
@@ -81,7 +96,10 @@ func (c *compiler) condition() direction {
 		return c.sequence()
 	case c.r.When == nil:
 		c.p.any = true
-		return c.truthInto(&c.p.when, &rule.Binary{Op: ">", Left: &rule.Call{Func: "count"}, Right: &rule.Number{Text: "0"}})
+		return c.truthInto(
+			&c.p.when,
+			&rule.Binary{Op: ">", Left: &rule.Call{Func: "count"}, Right: &rule.Number{Text: "0"}},
+		)
 	}
 	return c.truthInto(&c.p.when, c.r.When)
 }
@@ -91,7 +109,10 @@ func (c *compiler) sequence() direction {
 		c.err = err
 		return direction{}
 	}
-	c.p.series = append(c.p.series, seriesPlan{kind: derived, filter: -1, field: -1, keep: c.p.window})
+	c.p.series = append(
+		c.p.series,
+		seriesPlan{kind: derived, filter: -1, field: -1, keep: c.p.window},
+	)
 	c.p.calls = append(c.p.calls, &call{of: completed})
 	c.p.when = &comparison{op: ">", left: c.p.calls[0], right: constant(0), limit: "0"}
 	whole := c.p.sequence
@@ -183,19 +204,28 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 	return cmp, d
 }
 
-// ages notes the constant that an age is compared with. Time alone makes an age grow, so the instants at which it passes the constant have to be known.
+// ages notes the constant that an age is compared with. Time alone makes an age grow, so the
+// instants at which it passes the constant have to be known.
 func (c *compiler) ages(of *rule.Binary, left, right expr) {
 	for _, side := range [][2]any{{of.Left, right}, {of.Right, left}} {
 		written, _ := side[0].(*rule.Call)
 		limit, isConstant := side[1].(constant)
 		if written == nil || written.Func != "since" || c.err != nil {
 			if containsSince(side[0].(rule.Condition)) {
-				c.fail(c.r.Pos, "as in since(event:deploy_end) > 1h", "since can only be compared with a constant")
+				c.fail(
+					c.r.Pos,
+					"as in since(event:deploy_end) > 1h",
+					"since can only be compared with a constant",
+				)
 			}
 			continue
 		}
 		if !isConstant {
-			c.fail(written.Pos, "as in since(event:deploy_end) > 1h", "since can only be compared with a constant")
+			c.fail(
+				written.Pos,
+				"as in since(event:deploy_end) > 1h",
+				"since can only be compared with a constant",
+			)
 			continue
 		}
 		age := int64(min(max(float64(limit)*1e9, 0), float64(100*365*day)))
@@ -210,7 +240,8 @@ func (c *compiler) ages(of *rule.Binary, left, right expr) {
 	}
 }
 
-// bound notes the constant that a percentile is compared with, and the levels, so that they are decided exactly.
+// bound notes the constant that a percentile is compared with, and the levels, so that they are
+// decided exactly.
 func (c *compiler) bound(of, by expr) {
 	ranked, isCall := of.(*call)
 	limit, isConstant := by.(constant)
@@ -290,7 +321,13 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 		inner := *of
 		inner.Offset = 0
 		e, d := c.call(&inner)
-		return &earlier{c.history(e, int64(of.Offset)), int64(of.Offset)}, direction{positive: d.positive, partial: true}
+		return &earlier{
+				c.history(e, int64(of.Offset)),
+				int64(of.Offset),
+			}, direction{
+				positive: d.positive,
+				partial:  true,
+			}
 	}
 	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset)}
 	made.series = c.series(of, f, made.offset+c.p.window)
@@ -317,7 +354,8 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.kind = novel
 	default:
 		want.kind, want.ordered = numbers, f == first || f == last
-		want.summed, want.squared, want.ranked = f == sum || f == avg || f == stddev, f == stddev, f == percentile
+		want.summed, want.squared, want.ranked = f == sum || f == avg ||
+			f == stddev, f == stddev, f == percentile
 	}
 	if of.Field != "" {
 		want.field = c.field(of.Field)
@@ -326,9 +364,21 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.filter = c.filter(of.Filter)
 	}
 	for i := range c.p.series {
-		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field && s.filter == want.filter && s.spare == want.spare {
-			s.keep, s.lag, s.ordered = max(s.keep, want.keep), max(s.lag, want.lag), s.ordered || want.ordered
-			s.summed, s.squared, s.ranked = s.summed || want.summed, s.squared || want.squared, s.ranked || want.ranked
+		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field &&
+			s.filter == want.filter &&
+			s.spare == want.spare {
+			s.keep, s.lag, s.ordered = max(
+				s.keep,
+				want.keep,
+			), max(
+				s.lag,
+				want.lag,
+			), s.ordered ||
+				want.ordered
+			s.summed, s.squared, s.ranked = s.summed ||
+				want.summed, s.squared ||
+				want.squared, s.ranked ||
+				want.ranked
 			return i
 		}
 	}
@@ -365,7 +415,13 @@ func (c *compiler) past(of *rule.Call) (expr, direction) {
 		span = defaultSpan
 	}
 	if span < minDays*24*time.Hour {
-		c.fail(of.Pos, "as in "+of.Func+"(count(), 4w)", "%s needs %d days at least", of.Func, minDays)
+		c.fail(
+			of.Pos,
+			"as in "+of.Func+"(count(), 4w)",
+			"%s needs %d days at least",
+			of.Func,
+			minDays,
+		)
 	}
 	inner, d := c.number(of.Of)
 	b := &past{history: c.history(inner, int64(span)), span: int64(span)}
@@ -417,7 +473,8 @@ func (c *compiler) finish(d direction) {
 	p.narrow(c.r)
 }
 
-// lookedAt are the filters of the events that some part of the condition looks at, 0 if some part looks at every event.
+// lookedAt are the filters of the events that some part of the condition looks at, 0 if some part
+// looks at every event.
 func (p *Plan) lookedAt() (filters uint64) {
 	for i := range p.series {
 		switch s := &p.series[i]; {
@@ -434,7 +491,8 @@ func (p *Plan) lookedAt() (filters uint64) {
 	return filters
 }
 
-// narrow finds which logs matter: if every call asks for a filter, those alone that satisfy one of them. Where absence counts, any log makes its key known.
+// narrow finds which logs matter: if every call asks for a filter, those alone that satisfy one of
+// them. Where absence counts, any log makes its key known.
 func (p *Plan) narrow(r *rule.Rule) {
 	var of []rule.Query
 	for _, s := range p.series {

@@ -51,7 +51,8 @@ func TestWhatIsDecidedEarlyAndWhatHoldsOfNothing(t *testing.T) {
 	f("when: 'zscore(count(), 4w) < -3'", false, true)
 	f("when: 'zscore(count(), 4w) > 3'", true, false)
 	f("when: 'count() > 3 * count() offset 1h'", true, false)
-	f("when: 'count() > 3 * count() offset 1s'", false, false) // the window of a second ago is still open
+	// the window of a second ago is still open
+	f("when: 'count() > 3 * count() offset 1s'", false, false)
 	f("when: 'count() < 50% * count() offset 1w'", false, true)
 	f("when: 'count() > 10 and since(f:x) < 5m'", true, false)
 	f("when: 'count() > 10 and since(f:x) > 5m'", false, false)
@@ -69,15 +70,25 @@ func TestWhatCannotBeCompiledIsSaid(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	f("when: 'since(f:x) > count()'", "since can only be compared with a constant; as in since(event:deploy_end) > 1h")
+	f(
+		"when: 'since(f:x) > count()'",
+		"since can only be compared with a constant; as in since(event:deploy_end) > 1h",
+	)
 	f("when: '2 * since(f:x) > 5m'", "since can only be compared with a constant")
-	f("when: 'count() > baseline(count(), 2d)'", "baseline needs 3 days at least; as in baseline(count(), 4w)")
-	f("when: '"+strings.Repeat("count(f:x) > 1 and ", 64)+"count(f:y) > 1'", "condition has more than 64 filters; make two rules of it")
+	f(
+		"when: 'count() > baseline(count(), 2d)'",
+		"baseline needs 3 days at least; as in baseline(count(), 4w)",
+	)
+	f(
+		"when: '"+strings.Repeat("count(f:x) > 1 and ", 64)+"count(f:y) > 1'",
+		"condition has more than 64 filters; make two rules of it",
+	)
 }
 
 func TestANumberIsNoCondition(t *testing.T) {
 	for _, number := range []rule.Condition{&rule.Call{Func: "count"}, &rule.Binary{Op: "+", Left: &rule.Number{}, Right: &rule.Number{}}, &rule.Number{}} {
-		if _, err := Compile(&rule.Rule{When: number}); err == nil || !strings.Contains(err.Error(), "the condition is a number") {
+		if _, err := Compile(&rule.Rule{When: number}); err == nil ||
+			!strings.Contains(err.Error(), "the condition is a number") {
 			t.Errorf("%#v: %v", number, err)
 		}
 	}
@@ -138,11 +149,17 @@ func TestRetentionIsHowFarBackEventsMatter(t *testing.T) {
 	f("window: 5m, when: 'count() > 3 * baseline(count(), 3w)'", 21*24*time.Hour)
 	f("window: 5m, when: 'new(u) > 0', learn: 24h", 24*time.Hour)
 	f("window: 5m, when: 'count() > 0 and since(f:x) > 2h'", 2*time.Hour)
-	f("window: 5m, within: 10m, sequence: [{match: 'f:x'}, {not: 'f:y', within: 3m}]", 18*time.Minute)
+	f(
+		"window: 5m, within: 10m, sequence: [{match: 'f:x'}, {not: 'f:y', within: 3m}]",
+		18*time.Minute,
+	)
 }
 
 func TestFiltersStandInTheirOrder(t *testing.T) {
-	r := ruleOf(t, "match: 'f:a', when: 'count(f:x) / count(f:y) > 1 and distinct(u) > 1 and avg(n, f:z) > 1', resolve: 'f:r'")
+	r := ruleOf(
+		t,
+		"match: 'f:a', when: 'count(f:x) / count(f:y) > 1 and distinct(u) > 1 and avg(n, f:z) > 1', resolve: 'f:r'",
+	)
 	p, err := Compile(r)
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +168,8 @@ func TestFiltersStandInTheirOrder(t *testing.T) {
 	for _, q := range p.Filters() {
 		texts = append(texts, show(q))
 	}
-	if want := []string{"r", "a", "x", "y", "z"}; !slices.Equal(texts, want) || !slices.Equal(p.Fields(), []string{"u", "n"}) {
+	if want := []string{"r", "a", "x", "y", "z"}; !slices.Equal(texts, want) ||
+		!slices.Equal(p.Fields(), []string{"u", "n"}) {
 		t.Error(texts, p.Fields())
 	}
 }

@@ -8,7 +8,8 @@ type expr interface{ value(x *instant) float64 }
 // truth is what a condition amounts to at an instant.
 type truth interface {
 	holds(x *instant) bool
-	// decider is the comparison because of which it holds or does not: the leftmost that would do alone.
+	// decider is the comparison because of which it holds or does not: the leftmost that would do
+	// alone.
 	decider(x *instant) *comparison
 }
 
@@ -24,9 +25,11 @@ type instant struct {
 	past  float64 // and this is what every aggregate of the past was
 }
 
-// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what was before.
+// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what was
+// before.
 func mayHoldOfNothing(p *Plan, t truth) bool {
-	return t.holds(&instant{p: p, empty: true}) || t.holds(&instant{p: p, empty: true, past: plenty})
+	return t.holds(&instant{p: p, empty: true}) ||
+		t.holds(&instant{p: p, empty: true, past: plenty})
 }
 
 // plenty is more than any aggregate will be.
@@ -66,10 +69,11 @@ func (a *arithmetic) value(x *instant) float64 {
 type comparison struct {
 	op          string
 	left, right expr
-	gated       bool   // holds of an empty window, and says nothing until the key was known for one
-	many        *call  // the left side if it counts different values, and the right one is a constant
-	limit       string // the right side as it was written, if it is a constant
-	scale       float64
+	gated       bool // holds of an empty window, and says nothing until the key was known for one
+	// the left side if it counts different values, and the right one is a constant
+	many  *call
+	limit string // the right side as it was written, if it is a constant
+	scale float64
 }
 
 func (c *comparison) decider(*instant) *comparison { return c }
@@ -79,7 +83,8 @@ func (c *comparison) holds(x *instant) bool {
 		return false
 	}
 	if c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))) {
-		return compare(float64(x.p.exactly+1), c.op, c.right.value(x)) // it need not be known by how much
+		// it need not be known by how much
+		return compare(float64(x.p.exactly+1), c.op, c.right.value(x))
 	}
 	return compare(c.left.value(x), c.op, c.right.value(x))
 }

@@ -7,8 +7,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// counting is the condition that the window holds n events or more, which most rules are about. It is decided from the times alone, so it needs no more state
-// than them: the window holds n at T if the n-th newest time not after T is still inside.
+// counting is the condition that the window holds n events or more, which most rules are about. It
+// is decided from the times alone, so it needs no more state than them: the window holds n at T if
+// the n-th newest time not after T is still inside.
 type counting struct {
 	n     int
 	shown *rule.Binary // nil for any match
@@ -16,7 +17,8 @@ type counting struct {
 
 // countingOf is the counting that a rule amounts to, or nil.
 func countingOf(r *rule.Rule) *counting {
-	if r.Every > 0 || len(r.Sequence) > 0 || r.Resolve.Match != nil || r.Resolve.When != nil || len(r.Levels) > 0 {
+	if r.Every > 0 || len(r.Sequence) > 0 || r.Resolve.Match != nil || r.Resolve.When != nil ||
+		len(r.Levels) > 0 {
 		return nil
 	}
 	if r.When == nil {
@@ -28,7 +30,10 @@ func countingOf(r *rule.Rule) *counting {
 	}
 	call, _ := b.Left.(*rule.Call)
 	limit, _ := b.Right.(*rule.Number)
-	if call == nil || limit == nil || call.Func != "count" || call.Filter != nil || call.Offset != 0 || limit.Value < 0 || limit.Value > 1e6 {
+	if call == nil || limit == nil || call.Func != "count" || call.Filter != nil ||
+		call.Offset != 0 ||
+		limit.Value < 0 ||
+		limit.Value > 1e6 {
 		return nil
 	}
 	n := int(limit.Value) // the least whole number that satisfies the comparison
@@ -44,7 +49,8 @@ func countingOf(r *rule.Rule) *counting {
 	return &counting{n, b}
 }
 
-// enters is the first instant from from on at which the window holds n times, or Never. The times are in order.
+// enters is the first instant from from on at which the window holds n times, or Never. The times
+// are in order.
 func (c *counting) enters(times []int64, window, from int64) int64 {
 	if c.holds(times, window, from) {
 		return from
@@ -83,8 +89,9 @@ func after(times []int64, at int64) int {
 // thinAbove is how many times a group of a counting rule may hold before it is thinned.
 const thinAbove = 4096
 
-// thin drops times that can never decide, whatever else arrives. Of each half window it keeps the first n and the last n: a window covers whole halves, the end
-// of one and the beginning of another, and each of these holds n or as many as before.
+// thin drops times that can never decide, whatever else arrives. Of each half window it keeps the
+// first n and the last n: a window covers whole halves, the end of one and the beginning of
+// another, and each of these holds n or as many as before.
 func (c *counting) thin(times []int64, window int64, dropped func(times []int64)) []int64 {
 	half, kept := max(window/2, 1), times[:0]
 	for len(times) > 0 {
@@ -125,7 +132,11 @@ func (g *Group) eagerCount(p *Plan) (Edge, bool) {
 	if touched >= len(g.times) || len(g.times) < p.count.n {
 		return Edge{}, false
 	}
-	at := p.count.enters(g.times[max(0, touched-p.count.n+1):], p.window, max(g.swept+1, g.times[touched]))
+	at := p.count.enters(
+		g.times[max(0, touched-p.count.n+1):],
+		p.window,
+		max(g.swept+1, g.times[touched]),
+	)
 	if at == Never {
 		return Edge{}, false
 	}

@@ -15,7 +15,10 @@ import (
 // planOf compiles a rule that stands in a file as such.
 func planOf(t testing.TB, text string) *Plan {
 	t.Helper()
-	set, err := rule.Read("test.rules.yml", []byte("groups: [{name: g, rules: [{alert: A, "+text+"}]}]"))
+	set, err := rule.Read(
+		"test.rules.yml",
+		[]byte("groups: [{name: g, rules: [{alert: A, "+text+"}]}]"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +70,15 @@ func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
 	}
 	g.Add(p, &Event{Time: 40 * second})
 	got, ok := g.Eager(p)
-	want := Edge{At: 60 * second, True: true, Value: 3, Threshold: ">= 3", Reason: "3 >= 3 in 5m", Count: 3, Level: -1}
+	want := Edge{
+		At:        60 * second,
+		True:      true,
+		Value:     3,
+		Threshold: ">= 3",
+		Reason:    "3 >= 3 in 5m",
+		Count:     3,
+		Level:     -1,
+	}
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
 		t.Error(ok, diff)
 	}
@@ -92,7 +103,16 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	}
 	sweep(200)
 	want := []Edge{
-		{At: 130*second + 1, True: true, Late: true, Value: 2, Threshold: "> 1", Reason: "2 > 1 in 1m", Count: 2, Level: -1},
+		{
+			At:        130*second + 1,
+			True:      true,
+			Late:      true,
+			Value:     2,
+			Threshold: "> 1",
+			Reason:    "2 > 1 in 1m",
+			Count:     2,
+			Level:     -1,
+		},
 		{At: 160 * second, Value: 1, Threshold: "> 1", Reason: "1 in 1m", Count: 1, Level: -1},
 	}
 	if diff := cmp.Diff(want, edges); diff != "" {
@@ -109,7 +129,12 @@ func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
 	g := p.NewGroup(0)
 	g.Add(p, &Event{Time: 0})
 	g.Add(p, &Event{Time: 600 * second})
-	g.Sweep(p, 5000*second, nil, func(e Edge) { reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason) })
+	g.Sweep(
+		p,
+		5000*second,
+		nil,
+		func(e Edge) { reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason) },
+	)
 	if want := []string{"0s 1 in 15m", "25m0s quiet for 15m"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q", reasons)
 	}
@@ -117,7 +142,10 @@ func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
 
 func TestCountingAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		n, window := rapid.IntRange(1, 5).Draw(t, "least"), rapid.Int64Range(1, 12).Draw(t, "window")
+		n, window := rapid.IntRange(1, 5).
+			Draw(t, "least"),
+			rapid.Int64Range(1, 12).
+				Draw(t, "window")
 		r := ruleOf(t, fmt.Sprintf("match: boom, window: %ds, when: count() >= %d", window, n))
 		p, _ := Compile(r)
 		lateness := 4 * second
@@ -193,7 +221,12 @@ func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
 		t.Errorf("it takes %d bytes", g.Bytes())
 	}
 	var edges []int64
-	g.Sweep(p, 1000*second, nil, func(e Edge) { edges = append(edges, e.At/int64(time.Millisecond)) })
+	g.Sweep(
+		p,
+		1000*second,
+		nil,
+		func(e Edge) { edges = append(edges, e.At/int64(time.Millisecond)) },
+	)
 	if want := []int64{10, 499_989}; !slices.Equal(edges, want) {
 		t.Errorf("edges at %d, not %d", edges, want)
 	}

@@ -1,13 +1,15 @@
 package window
 
-// direction is how a number, or the truth of a condition, moves as events are added to the window. At most one of rising, falling and mixed is set.
+// direction is how a number, or the truth of a condition, moves as events are added to the window.
+// At most one of rising, falling and mixed is set.
 type direction struct {
 	rising, falling bool
 	mixed           bool // it may move either way
 	partial         bool // it may be undefined
 	positive        bool // it is never negative
 	windowed        bool // it depends on the events of a window at all
-	steady          bool // it moves only as events enter or leave; time alone, and the past, do nothing
+	// it moves only as events enter or leave; time alone, and the past, do nothing
+	steady bool
 }
 
 // directionOf is the direction of a function.
@@ -35,7 +37,12 @@ func (d direction) flipped() direction {
 
 // joined is the direction of an arithmetic operation.
 func (d direction) joined(op string, e direction) direction {
-	j := direction{windowed: d.windowed || e.windowed, steady: d.steady && e.steady, mixed: d.mixed || e.mixed, partial: d.partial || e.partial || op == "/"}
+	j := direction{
+		windowed: d.windowed || e.windowed,
+		steady:   d.steady && e.steady,
+		mixed:    d.mixed || e.mixed,
+		partial:  d.partial || e.partial || op == "/",
+	}
 	if op == "-" {
 		e = e.flipped()
 	}
@@ -60,7 +67,8 @@ func (d direction) joined(op string, e direction) direction {
 	return j
 }
 
-// compared is the direction of the truth of a comparison. A number that becomes defined may make any comparison true.
+// compared is the direction of the truth of a comparison. A number that becomes defined may make
+// any comparison true.
 func (d direction) compared(op string, e direction) direction {
 	diff := d.joined("-", e)
 	c := direction{windowed: diff.windowed, steady: diff.steady}

@@ -7,15 +7,17 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Exactly is how many different values a window is sure to count exactly. Beyond, it estimates them from sketches of its parts: of all values since the beginning
-// of the part that it begins in. The error of the estimate is 1.04 divided by the root of the number of registers, 1.6 %.
+// Exactly is how many different values a window is sure to count exactly. Beyond, it estimates them
+// from sketches of its parts: of all values since the beginning of the part that it begins in. The
+// error of the estimate is 1.04 divided by the root of the number of registers, 1.6 %.
 const (
 	Exactly   = 1024
 	precision = 12
 	registers = 1 << precision
 )
 
-// values counts how often each text is in a window, of those that are held one by one, which is all of them while they are few.
+// values counts how often each text is in a window, of those that are held one by one, which is all
+// of them while they are few.
 type values struct {
 	counts map[string]int32
 	union  *union // of all that the estimate is about; nil while there is none
@@ -51,8 +53,9 @@ func (v *values) bytes() int {
 	return n
 }
 
-// different is how many different texts there are in the window. If that is an estimate, there are more than Exactly, of which so many at least are held one by
-// one: so a comparison with a number that is not greater is not in doubt.
+// different is how many different texts there are in the window. If that is an estimate, there are
+// more than Exactly, of which so many at least are held one by one: so a comparison with a number
+// that is not greater is not in doubt.
 func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 	if len(v.counts) <= x.p.exactly {
 		v.union = nil
@@ -65,8 +68,9 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 	return max(v.union.size(), float64(x.p.exactly+1))
 }
 
-// union is the sketch of all values since the beginning of a part. Estimating costs much more than inserting, so it is done only when a register has changed,
-// which becomes the rarer the more values there are: some thousand times while a window passes, however many events it holds.
+// union is the sketch of all values since the beginning of a part. Estimating costs much more than
+// inserting, so it is done only when a register has changed, which becomes the rarer the more
+// values there are: some thousand times while a window passes, however many events it holds.
 type union struct {
 	begin    int64
 	sketch   *hyperloglog.Sketch
@@ -112,7 +116,8 @@ func (u *union) size() float64 {
 	return u.estimate
 }
 
-// newSketch is a sketch that holds its registers from the beginning: the sparse form of the library says something else of the same values.
+// newSketch is a sketch that holds its registers from the beginning: the sparse form of the library
+// says something else of the same values.
 func newSketch() *hyperloglog.Sketch {
 	s, _ := hyperloglog.NewSketch(precision, false) // the error is about the precision
 	return s

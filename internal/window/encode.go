@@ -36,7 +36,14 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 		return nil, errCorrupt
 	}
 	flags := r.byte()
-	g := &Group{swept: r.time(), gone: r.count(), times: r.times(), up: flags&1 != 0, late: flags&2 != 0, thinned: flags&4 != 0}
+	g := &Group{
+		swept:   r.time(),
+		gone:    r.count(),
+		times:   r.times(),
+		up:      flags&1 != 0,
+		late:    flags&2 != 0,
+		thinned: flags&4 != 0,
+	}
 	switch {
 	case p.count == nil:
 		g.state = r.state(p, g.swept)
@@ -55,8 +62,20 @@ func (p *Plan) Decode(data []byte) (*Group, error) {
 
 func (st *state) append(dst []byte) []byte {
 	dst = binary.AppendVarint(dst, st.known)
-	dst = append(dst, bits(st.unjudged, st.recovered, st.ahead != nil, st.ahead != nil && st.ahead.chain != nil, st.logs != nil))
-	dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)), int64(st.level))
+	dst = append(
+		dst,
+		bits(
+			st.unjudged,
+			st.recovered,
+			st.ahead != nil,
+			st.ahead != nil && st.ahead.chain != nil,
+			st.logs != nil,
+		),
+	)
+	dst = binary.AppendVarint(
+		binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)),
+		int64(st.level),
+	)
 	if st.ahead != nil {
 		dst = binary.AppendVarint(dst, st.ahead.at)
 	}
@@ -109,7 +128,9 @@ func (r *reading) state(p *Plan, swept int64) *state {
 		st.markPieces(p, st.logs)
 		r.failed = r.failed || len(st.logs.times) == 0
 	}
-	if r.failed || flags&4 != 0 != (st.ahead != nil) || flags > 31 || st.credit < 0 || st.credit > maxCredit || st.level >= len(p.levels) {
+	if r.failed || flags&4 != 0 != (st.ahead != nil) || flags > 31 || st.credit < 0 ||
+		st.credit > maxCredit ||
+		st.level >= len(p.levels) {
 		r.failed = true
 		return st
 	}
@@ -135,7 +156,16 @@ func (st *state) place(p *Plan, swept, ahead int64, chained bool) {
 
 func (s *series) append(dst []byte) []byte {
 	dst = appendTimes(dst, s.times)
-	dst = append(dst, bits(len(s.nums) > 0, len(s.texts) > 0, len(s.orders) > 0, s.pieces != nil, len(s.pruned) > 0))
+	dst = append(
+		dst,
+		bits(
+			len(s.nums) > 0,
+			len(s.texts) > 0,
+			len(s.orders) > 0,
+			s.pieces != nil,
+			len(s.pruned) > 0,
+		),
+	)
 	dst = appendOrders(appendNumbers(dst, s.nums), s.orders)
 	for _, text := range s.texts {
 		dst = appendText(dst, text)
@@ -160,7 +190,10 @@ func (r *reading) series(p *seriesPlan, s *series) {
 	s.times = r.times()
 	n := len(s.times)
 	has := r.byte()
-	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has&7 != want || has > 31 || has&8 != 0 && !p.folds() || has&16 != 0 && !p.prunes() {
+	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has&7 != want ||
+		has > 31 ||
+		has&8 != 0 && !p.folds() ||
+		has&16 != 0 && !p.prunes() {
 		r.failed = true
 	}
 	if has&1 != 0 {
@@ -251,7 +284,10 @@ func (r *reading) numbers(n int) []float64 {
 func appendOrders(dst []byte, orders []Order) []byte {
 	for _, o := range orders {
 		dst = binary.AppendUvarint(dst, uint64(o.Topic))
-		dst = binary.AppendVarint(binary.AppendVarint(binary.AppendVarint(dst, int64(o.Partition)), o.Offset), int64(o.Index))
+		dst = binary.AppendVarint(
+			binary.AppendVarint(binary.AppendVarint(dst, int64(o.Partition)), o.Offset),
+			int64(o.Index),
+		)
 	}
 	return dst
 }
@@ -268,7 +304,10 @@ func (r *reading) orders(n int) []Order {
 			size = -1
 		}
 		r.take(size)
-		orders = append(orders, Order{uint32(topic), int32(r.varint()), r.varint(), int32(r.varint())})
+		orders = append(
+			orders,
+			Order{uint32(topic), int32(r.varint()), r.varint(), int32(r.varint())},
+		)
 	}
 	return orders
 }

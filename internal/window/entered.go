@@ -6,10 +6,12 @@ import (
 	"slices"
 )
 
-// How many logs an alert is about does not depend on when they came. So a group can tell how many events it has had up to any instant of which it may still be
-// asked: those whose times it keeps, and the number of those before. What an alert counts is the difference between two instants.
+// How many logs an alert is about does not depend on when they came. So a group can tell how many
+// events it has had up to any instant of which it may still be asked: those whose times it keeps,
+// and the number of those before. What an alert counts is the difference between two instants.
 
-// Entered is how many events the group has had up to an instant. Of instants before the watermark less the window it knows too little.
+// Entered is how many events the group has had up to an instant. Of instants before the watermark
+// less the window it knows too little.
 func (g *Group) Entered(at int64) int64 {
 	n := g.gone + int64(after(g.times, at))
 	if g.state != nil && g.state.logs != nil {
@@ -25,8 +27,8 @@ func (g *Group) Entered(at int64) int64 {
 	return n
 }
 
-// Before is how many events the group had had that an alert which begins at an instant does not count: those before the span. Of very many events it is coarser,
-// see crowd.
+// Before is how many events the group had had that an alert which begins at an instant does not
+// count: those before the span. Of very many events it is coarser, see crowd.
 func (g *Group) Before(p *Plan, at int64) int64 {
 	if g.state == nil || g.state.logs == nil {
 		return g.Entered(at - p.Span())
@@ -35,7 +37,8 @@ func (g *Group) Before(p *Plan, at int64) int64 {
 	return g.gone + logs.count(g.state.left(p, &p.logs, logs, at-p.Span()))
 }
 
-// Span is how far back from its beginning an alert counts events: the window or, of a sequence, the longest that it may take.
+// Span is how far back from its beginning an alert counts events: the window or, of a sequence, the
+// longest that it may take.
 func (p *Plan) Span() int64 {
 	if p.sequence != nil {
 		return p.sequence.keep()
@@ -54,7 +57,8 @@ func (g *Group) within(p *Plan, at int64) int {
 // note puts a time among the others, and returns its place.
 func (g *Group) note(t int64) int {
 	at := after(g.times, t)
-	if n := len(g.times); n == cap(g.times) && n < 16 { // nearly all groups are small, and there may be millions
+	// nearly all groups are small, and there may be millions
+	if n := len(g.times); n == cap(g.times) && n < 16 {
 		g.times = append(make([]int64, 0, n+min(max(n, 1), 2)), g.times...)
 	}
 	if at == len(g.times) {
@@ -65,7 +69,8 @@ func (g *Group) note(t int64) int {
 	return at
 }
 
-// enter counts an event of a rule that is more than counting, if any part of its condition looks at it.
+// enter counts an event of a rule that is more than counting, if any part of its condition looks at
+// it.
 func (g *Group) enter(p *Plan, ev *Event) {
 	if p.own >= 0 && ev.Bits>>p.own&1 == 0 || p.looks != 0 && p.looks&ev.Bits == 0 {
 		return
@@ -104,7 +109,8 @@ func (g *Group) forgetLogs(p *Plan) {
 	}
 }
 
-// forget drops the times that no count begins after, once they are half of all, so that each time is moved no more than once.
+// forget drops the times that no count begins after, once they are half of all, so that each time
+// is moved no more than once.
 func (g *Group) forget(p *Plan) {
 	until := g.swept - p.Span()
 	switch {
@@ -127,7 +133,8 @@ func (g *Group) forget(p *Plan) {
 func (g *Group) cut(n int) {
 	g.gone += int64(n)
 	g.times = append(g.times[:0], g.times[n:]...)
-	if g.touched != math.MaxInt32 { // what came while an alert was open is looked at when it is over
+	// what came while an alert was open is looked at when it is over
+	if g.touched != math.MaxInt32 {
 		g.touched = max(0, g.touched-int32(n))
 	}
 }
@@ -144,11 +151,13 @@ func (g *Group) leaves(p *Plan) int64 {
 	return unswept
 }
 
-// thinned is events that a counting rule dropped because they decide nothing: how many, and the instant from which on they count.
+// thinned is events that a counting rule dropped because they decide nothing: how many, and the
+// instant from which on they count.
 type thinned struct{ at, n int64 }
 
-// dropped takes note of events that are dropped: those of the first instant, at which an alert may begin, and all others at the instant of the last, since it can
-// neither begin nor end between them.
+// dropped takes note of events that are dropped: those of the first instant, at which an alert may
+// begin, and all others at the instant of the last, since it can neither begin nor end between
+// them.
 func (g *Group) dropped(times []int64) {
 	if !g.thinned {
 		g.state, g.thinned = &state{}, true

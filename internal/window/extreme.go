@@ -5,7 +5,8 @@ import (
 	"slices"
 )
 
-// extremes holds the greatest number of a window, or with a negative sign the least: those numbers that are greater than every later one, in the order of time.
+// extremes holds the greatest number of a window, or with a negative sign the least: those numbers
+// that are greater than every later one, in the order of time.
 type extremes struct {
 	sign  float64
 	times []int64

@@ -13,8 +13,15 @@ import (
 
 const million = 1_000_000
 
-// pour adds n events to a group, one each millisecond, with a watermark ten seconds behind, and calls at now and then.
-func pour(t testing.TB, n int, when string, of func(i int) (user string, num float64), at func(p *Plan, g *Group, i int)) {
+// pour adds n events to a group, one each millisecond, with a watermark ten seconds behind, and
+// calls at now and then.
+func pour(
+	t testing.TB,
+	n int,
+	when string,
+	of func(i int) (user string, num float64),
+	at func(p *Plan, g *Group, i int),
+) {
 	r := ruleOf(t, "match: a, window: 5m, when: '"+when+"'")
 	p, err := Compile(r)
 	if err != nil {
@@ -22,7 +29,12 @@ func pour(t testing.TB, n int, when string, of func(i int) (user string, num flo
 	}
 	g := p.NewGroup(0)
 	for i := range n {
-		s := sample{at: int64(i) * second / 1000, order: Order{Offset: int64(i)}, kind: []string{"x", "y"}[i%2], num: numberless}
+		s := sample{
+			at:    int64(i) * second / 1000,
+			order: Order{Offset: int64(i)},
+			kind:  []string{"x", "y"}[i%2],
+			num:   numberless,
+		}
 		user, num := of(i)
 		if s.num = num; user != "" {
 			s.user = []string{user}
@@ -39,26 +51,33 @@ func pour(t testing.TB, n int, when string, of func(i int) (user string, num flo
 
 func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 	squares, n := 0.0, 0.0
-	pour(t, million, "distinct(u) > 2000000", func(i int) (string, float64) { return fmt.Sprint("user-", i*7919), 0 }, func(p *Plan, g *Group, i int) {
-		if got := g.Bytes(); got > 4<<20 {
-			t.Fatalf("%d bytes after %d events", got, i)
-		}
-		at := int64(i) * second / 1000
-		got := g.Value(p, at)
-		least := float64(min(i+1, 300_000))
-		most := min(float64(i+1), least*(1+1.0/parts))
-		if got < least*0.94 || got > most*1.06 {
-			t.Errorf("at %d: %v of %v to %v values", i, got, least, most)
-		}
-		truth := min(float64(i+1), 300_000+float64((i+1)%10_000))
-		squares, n = squares+(got/truth-1)*(got/truth-1), n+1
-	})
+	pour(
+		t,
+		million,
+		"distinct(u) > 2000000",
+		func(i int) (string, float64) { return fmt.Sprint("user-", i*7919), 0 },
+		func(p *Plan, g *Group, i int) {
+			if got := g.Bytes(); got > 4<<20 {
+				t.Fatalf("%d bytes after %d events", got, i)
+			}
+			at := int64(i) * second / 1000
+			got := g.Value(p, at)
+			least := float64(min(i+1, 300_000))
+			most := min(float64(i+1), least*(1+1.0/parts))
+			if got < least*0.94 || got > most*1.06 {
+				t.Errorf("at %d: %v of %v to %v values", i, got, least, most)
+			}
+			truth := min(float64(i+1), 300_000+float64((i+1)%10_000))
+			squares, n = squares+(got/truth-1)*(got/truth-1), n+1
+		},
+	)
 	if off := math.Sqrt(squares / n); off > 2*1.04/math.Sqrt(registers) {
 		t.Errorf("standard error is %v", off)
 	}
 }
 
-// With a threshold that is not greater than what is counted exactly, the decision is exact however many values there are, and whoever comes when.
+// With a threshold that is not greater than what is counted exactly, the decision is exact however
+// many values there are, and whoever comes when.
 func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 3s, when: 'distinct(u) > 900'")
 	p, err := Compile(r)
@@ -72,7 +91,16 @@ func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
 		if wave := i / 1000 % 10; wave > 4 && rng.IntN(20) > 0 {
 			continue
 		}
-		list = append(list, sample{at: at, order: Order{Offset: int64(i)}, own: true, num: numberless, user: []string{fmt.Sprint(rng.IntN(1_000_000) >> rng.IntN(12))}})
+		list = append(
+			list,
+			sample{
+				at:    at,
+				order: Order{Offset: int64(i)},
+				own:   true,
+				num:   numberless,
+				user:  []string{fmt.Sprint(rng.IntN(1_000_000) >> rng.IntN(12))},
+			},
+		)
 	}
 	var want []string
 	last, up := map[string]int64{}, false
@@ -116,25 +144,32 @@ func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
 		nums = append(nums, math.Round(math.Exp(rng.NormFloat64()*2+4)*100)/100)
 		return "", nums[len(nums)-1]
 	}
-	pour(t, 400_000, "p99(n) > 2 * p50(n) and avg(n) > 0 and stddev(n) > 0 and max(n) > 0 and count(f:x) > 0 and first(n) > 0", of, func(p *Plan, g *Group, i int) {
-		if got := g.Bytes(); got > 4<<20 {
-			t.Fatalf("%d bytes after %d events", got, i)
-		}
-		at := int64(i) * second / 1000
-		x := g.instant(p, at)
-		in := nums[max(0, i+1-300_000):]
-		if i >= 300_000 {
-			in = nums[(i-300_000)/10_000*10_000+1:] // the part that is leaving is there as a whole
-		}
-		sorted := slices.Sorted(slices.Values(in))
-		for _, c := range p.calls {
-			if c.of != percentile {
-				continue
+	pour(
+		t,
+		400_000,
+		"p99(n) > 2 * p50(n) and avg(n) > 0 and stddev(n) > 0 and max(n) > 0 and count(f:x) > 0 and first(n) > 0",
+		of,
+		func(p *Plan, g *Group, i int) {
+			if got := g.Bytes(); got > 4<<20 {
+				t.Fatalf("%d bytes after %d events", got, i)
 			}
-			want := sorted[c.place(len(sorted))]
-			if got := c.value(x); math.Abs(got-want) > accuracy*want {
-				t.Errorf("at %d: p%v is %v, not %v", i, 100*c.quantile, got, want)
+			at := int64(i) * second / 1000
+			x := g.instant(p, at)
+			in := nums[max(0, i+1-300_000):]
+			if i >= 300_000 {
+				// the part that is leaving is there as a whole
+				in = nums[(i-300_000)/10_000*10_000+1:]
 			}
-		}
-	})
+			sorted := slices.Sorted(slices.Values(in))
+			for _, c := range p.calls {
+				if c.of != percentile {
+					continue
+				}
+				want := sorted[c.place(len(sorted))]
+				if got := c.value(x); math.Abs(got-want) > accuracy*want {
+					t.Errorf("at %d: p%v is %v, not %v", i, 100*c.quantile, got, want)
+				}
+			}
+		},
+	)
 }

@@ -2,7 +2,8 @@ package window
 
 import "math"
 
-// Group is the state of one group of one rule. Its plan, which it does not hold, is given to every method.
+// Group is the state of one group of one rule. Its plan, which it does not hold, is given to every
+// method.
 type Group struct {
 	swept   int64   // truth is final up to here
 	times   []int64 // of the events, in order, as far back as an alert counts
@@ -14,8 +15,9 @@ type Group struct {
 	thinned bool    // of a counting rule: times are fewer than there were
 }
 
-// NewGroup returns the state of a group whose key is known since an instant: that of its first event, or an earlier one, such as the start of a rule that expects
-// the key. Sweep it to the watermark before the first event is added, so that it can tell what is late.
+// NewGroup returns the state of a group whose key is known since an instant: that of its first
+// event, or an earlier one, such as the start of a rule that expects the key. Sweep it to the
+// watermark before the first event is added, so that it can tell what is late.
 func (p *Plan) NewGroup(known int64) *Group {
 	g := &Group{swept: unswept, touched: math.MaxInt32}
 	if p.count == nil {
@@ -62,9 +64,10 @@ func (g *Group) Add(p *Plan, ev *Event) Arrival {
 	return Late
 }
 
-// Eager says whether, for what is known now, the condition holds at an instant that is not yet swept, and yields the first one that it finds. It is to be asked
-// after Add, as long as no alert is open. It is cheap when the answer is no: then it may miss an instant between events that arrived out of order, which Sweep
-// finds. Of a plan that is not eager the answer is always no.
+// Eager says whether, for what is known now, the condition holds at an instant that is not yet
+// swept, and yields the first one that it finds. It is to be asked after Add, as long as no alert
+// is open. It is cheap when the answer is no: then it may miss an instant between events that
+// arrived out of order, which Sweep finds. Of a plan that is not eager the answer is always no.
 func (g *Group) Eager(p *Plan) (Edge, bool) {
 	switch {
 	case !p.eager:
@@ -75,7 +78,8 @@ func (g *Group) Eager(p *Plan) (Edge, bool) {
 	return g.eager(p)
 }
 
-// Sweep advances to the watermark, and yields every change of truth after the last one, in order. Then it forgets.
+// Sweep advances to the watermark, and yields every change of truth after the last one, in order.
+// Then it forgets.
 func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 	if upTo > g.swept {
 		g.Decide(p, upTo, env, each)
@@ -83,7 +87,8 @@ func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 	}
 }
 
-// Decide is Sweep without the end: until Forget, Entered still knows of every instant since the watermark before.
+// Decide is Sweep without the end: until Forget, Entered still knows of every instant since the
+// watermark before.
 func (g *Group) Decide(p *Plan, upTo int64, env Env, each func(Edge)) {
 	switch {
 	case upTo <= g.swept:
@@ -102,8 +107,9 @@ func (g *Group) Forget(p *Plan) {
 	g.forget(p)
 }
 
-// Due is the first instant at which Sweep may yield an edge, or at which the group may have become empty; Never if there is none before another event is added.
-// A condition that asks about another alert is also due whenever that changes.
+// Due is the first instant at which Sweep may yield an edge, or at which the group may have become
+// empty; Never if there is none before another event is added. A condition that asks about another
+// alert is also due whenever that changes.
 func (g *Group) Due(p *Plan) int64 {
 	at, _ := g.Next(p)
 	return at
@@ -123,8 +129,8 @@ func (g *Group) Next(p *Plan) (at int64, fades bool) {
 	return Never, false
 }
 
-// Value is the left side of the deciding comparison at an instant, for graphs and explanations; NaN when it is undefined. Of instants before the watermark less
-// the window it knows too little.
+// Value is the left side of the deciding comparison at an instant, for graphs and explanations; NaN
+// when it is undefined. Of instants before the watermark less the window it knows too little.
 func (g *Group) Value(p *Plan, at int64) float64 {
 	if p.count != nil {
 		return float64(after(g.times, at) - after(g.times, at-p.window))
@@ -162,7 +168,8 @@ func (g *Group) instant(p *Plan, at int64) *instant {
 	return &instant{p: p, g: g, v: v, at: at}
 }
 
-// Empty says that the group holds nothing that a new one would not: it may be dropped, unless the plan is Known and the key is still to be watched.
+// Empty says that the group holds nothing that a new one would not: it may be dropped, unless the
+// plan is Known and the key is still to be watched.
 func (g *Group) Empty() bool {
 	return !g.up && !g.late && len(g.times) == 0 && (g.state == nil || g.thinned || g.state.empty())
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// historyPlan is an aggregate whose past is kept: its value at every step of a grid, as far back as it is asked for. Events would be too many to keep for weeks.
+// historyPlan is an aggregate whose past is kept: its value at every step of a grid, as far back as
+// it is asked for. Events would be too many to keep for weeks.
 type historyPlan struct {
 	of      expr
 	ofEmpty float64 // its value when there are no events; not stored
@@ -21,7 +22,8 @@ type history struct {
 
 const day = int64(24 * time.Hour)
 
-// gridOf is the step of the grid for a window: a divisor of a day and at most a quarter of the window, but no finer than a minute.
+// gridOf is the step of the grid for a window: a divisor of a day and at most a quarter of the
+// window, but no finer than a minute.
 func gridOf(window int64) int64 {
 	step := time.Minute
 	for _, d := range []time.Duration{2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour} {
@@ -34,7 +36,8 @@ func gridOf(window int64) int64 {
 
 // record notes the value at a step of the grid.
 func (h *history) record(p *historyPlan, x *instant) {
-	if v := p.of.value(x); !same(v, p.ofEmpty) && math.Abs(v) < maxNumber && (len(h.times) == 0 || h.times[len(h.times)-1] < x.at) {
+	if v := p.of.value(x); !same(v, p.ofEmpty) && math.Abs(v) < maxNumber &&
+		(len(h.times) == 0 || h.times[len(h.times)-1] < x.at) {
 		h.times, h.values = append(h.times, x.at), append(h.values, v)
 	}
 }
@@ -72,7 +75,8 @@ func (e *earlier) value(x *instant) float64 {
 	return x.g.state.history[e.history].at(&x.p.history[e.history], at)
 }
 
-// past is what an aggregate amounted to at the same time of earlier days of the same kind, working days or weekends by UTC, within a span.
+// past is what an aggregate amounted to at the same time of earlier days of the same kind, working
+// days or weekends by UTC, within a span.
 type past struct {
 	history int
 	span    int64
@@ -118,7 +122,8 @@ func (b *past) values(x *instant, values []float64) []float64 {
 	return values
 }
 
-// zscore is by how many standard deviations the aggregate now differs from the mean of the past; undefined if the past never varied.
+// zscore is by how many standard deviations the aggregate now differs from the mean of the past;
+// undefined if the past never varied.
 func (b *past) zscore(x *instant, values []float64) float64 {
 	var total, squares float64
 	for _, v := range values {

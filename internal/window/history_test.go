@@ -73,8 +73,21 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 		start := monday + int64(rapid.IntRange(0, 6).Draw(t, "weekday"))*day
 		var list []sample
 		for i := range rapid.IntRange(10, 50).Draw(t, "events") {
-			at := int64(rapid.IntRange(0, 7).Draw(t, "day"))*day + int64(rapid.IntRange(0, 20).Draw(t, "at"))*5*minute
-			list = append(list, sample{at: start + at, order: Order{Offset: int64(i)}, own: true, num: float64(i % 5), kind: []string{"x", "y"}[i%2]})
+			at := int64(
+				rapid.IntRange(0, 7).Draw(t, "day"),
+			)*day + int64(
+				rapid.IntRange(0, 20).Draw(t, "at"),
+			)*5*minute
+			list = append(
+				list,
+				sample{
+					at:    start + at,
+					order: Order{Offset: int64(i)},
+					own:   true,
+					num:   float64(i % 5),
+					kind:  []string{"x", "y"}[i%2],
+				},
+			)
 		}
 		slices.SortFunc(list, func(a, b sample) int { return int(min(max(a.at-b.at, -1), 1)) })
 		var got []string
@@ -106,7 +119,10 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 }
 
 func TestABaselineSaysNothingBeforeThreeDaysAreKnown(t *testing.T) {
-	r := ruleOf(t, "match: boom, window: 1h, when: 'count() > 3 * baseline(count(), 4w) and count() >= 4'")
+	r := ruleOf(
+		t,
+		"match: boom, window: 1h, when: 'count() > 3 * baseline(count(), 4w) and count() >= 4'",
+	)
 	p, err := Compile(r)
 	if err != nil {
 		t.Fatal(err)

@@ -1,7 +1,9 @@
 package window
 
-// Moves is the first instant after the watermark at which the number that the condition is about may become another one, because something enters or leaves a window;
-// Never if there is none before another event is added. It is for rules that are no mere counting. What time alone changes, an age, does not count.
+// Moves is the first instant after the watermark at which the number that the condition is about
+// may become another one, because something enters or leaves a window; Never if there is none
+// before another event is added. It is for rules that are no mere counting. What time alone
+// changes, an age, does not count.
 func (g *Group) Moves(p *Plan) int64 {
 	if g.late {
 		return g.swept + 1
@@ -31,7 +33,8 @@ func (g *Group) Moves(p *Plan) int64 {
 	return at
 }
 
-// moveOfLogs calls soon with the instants at which the next event enters, and the first one of the window leaves.
+// moveOfLogs calls soon with the instants at which the next event enters, and the first one of the
+// window leaves.
 func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
 	st := g.state
 	logs := st.logs
@@ -50,7 +53,8 @@ func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
 	}
 }
 
-// Late says whether an event has entered that came after its time was swept: what it changes, it changes from now on.
+// Late says whether an event has entered that came after its time was swept: what it changes, it
+// changes from now on.
 func (g *Group) Late() bool { return g.late }
 
 // Holds is how many events of the group are in the window at the watermark.

@@ -5,9 +5,10 @@ import (
 	"slices"
 )
 
-// novelty remembers which texts a group has seen, and when. A text that was not seen for longer than remember is forgotten, and new when it comes again; so what
-// is kept of it are the stretches of time without such a gap, and it was new at the beginning of each. They depend on the set of events alone, not on the order
-// in which they arrive.
+// novelty remembers which texts a group has seen, and when. A text that was not seen for longer
+// than remember is forgotten, and new when it comes again; so what is kept of it are the stretches
+// of time without such a gap, and it was new at the beginning of each. They depend on the set of
+// events alone, not on the order in which they arrive.
 type novelty struct {
 	seen  map[string][]stretch
 	purge int64 // when to look for forgotten texts next
@@ -19,7 +20,8 @@ type stretch struct{ first, last int64 }
 // maxSeen is how many texts a group remembers. Beyond, those not seen for longest are forgotten.
 const maxSeen = 100_000
 
-// see takes in that a text was seen at t. It returns the beginnings of stretches that are no more, and the one that came about, if any.
+// see takes in that a text was seen at t. It returns the beginnings of stretches that are no more,
+// and the one that came about, if any.
 func (n *novelty) see(text string, t, remember int64) (gone []int64, begun int64, changed bool) {
 	if n.seen == nil {
 		n.seen = map[string][]stretch{}
@@ -44,7 +46,8 @@ func (n *novelty) see(text string, t, remember int64) (gone []int64, begun int64
 	return gone, merged.first, true
 }
 
-// addNovel takes in an event of a field's values; the times of a novel series are the beginnings of stretches.
+// addNovel takes in an event of a field's values; the times of a novel series are the beginnings of
+// stretches.
 func (s *series) addNovel(p *Plan, sp *seriesPlan, ev *Event, moved func(at, by int)) {
 	if sp.filter >= 0 && ev.Bits>>sp.filter&1 == 0 {
 		return
@@ -79,7 +82,9 @@ func (n *novelty) purgeSeen(remember, swept int64) {
 	}
 	n.purge = swept + remember/8
 	for text, stretches := range n.seen {
-		if kept := slices.DeleteFunc(stretches, func(s stretch) bool { return s.last+remember < swept }); len(kept) > 0 {
+		if kept := slices.DeleteFunc(stretches, func(s stretch) bool { return s.last+remember < swept }); len(
+			kept,
+		) > 0 {
 			n.seen[text] = kept
 		} else {
 			delete(n.seen, text)

@@ -27,10 +27,22 @@ func TestAValueIsNewOnce(t *testing.T) {
 			if len(events) > 0 {
 				events = events[1:]
 			}
-			g.Add(p, &Event{Time: at * second, Order: Order{Offset: int64(i)}, Values: []Value{textual(value)}})
+			g.Add(
+				p,
+				&Event{
+					Time:   at * second,
+					Order:  Order{Offset: int64(i)},
+					Values: []Value{textual(value)},
+				},
+			)
 		}
 		var got []string
-		g.Sweep(p, 1000*second, nil, func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True)) })
+		g.Sweep(
+			p,
+			1000*second,
+			nil,
+			func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True)) },
+		)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", rest, diff)
 		}

@@ -1,18 +1,23 @@
 package window
 
-// A window that holds very many events is kept in parts: the stretches of a thirtieth of its length that end at multiples of that length. A part that holds more
-// events than crowd is crowded, and what the window says of it is coarser: each of its events enters with its own time, but they all leave together, a window after
-// the last of them. So the window is longer than it should be, by less than a part, as long as a crowded one is leaving it; a part that is not crowded is exact.
+// A window that holds very many events is kept in parts: the stretches of a thirtieth of its length
+// that end at multiples of that length. A part that holds more events than crowd is crowded, and
+// what the window says of it is coarser: each of its events enters with its own time, but they all
+// leave together, a window after the last of them. So the window is longer than it should be, by
+// less than a part, as long as a crowded one is leaving it; a part that is not crowded is exact.
 //
-// Whether a part is crowded, and when its last event was, depends on the events alone. So does every answer, whether the events of a part are still held one by
-// one or were folded into a piece, which happens behind the watermark and changes nothing but the memory that they take. Only what folds is kept so: numbers, and
-// times that are counted. Texts are bounded in another way, see prune.
+// Whether a part is crowded, and when its last event was, depends on the events alone. So does
+// every answer, whether the events of a part are still held one by one or were folded into a piece,
+// which happens behind the watermark and changes nothing but the memory that they take. Only what
+// folds is kept so: numbers, and times that are counted. Texts are bounded in another way, see
+// prune.
 const (
 	parts = 30
 	crowd = 4096
 )
 
-// part is the part of a window that an instant is in: after from, until to. Where a log resolved, a part ends, for what came before counts no more.
+// part is the part of a window that an instant is in: after from, until to. Where a log resolved, a
+// part ends, for what came before counts no more.
 func (st *state) part(p *Plan, t int64) (from, to int64) {
 	from = floor(t-1, p.part)
 	to = from + p.part
@@ -82,13 +87,15 @@ func (st *state) leaves(p *Plan, series int, cur *cursor) int64 {
 // departure is that of the part that an event is in.
 func (st *state) departure(p *Plan, s *series, t int64) (d departure) {
 	d.begin, d.end = st.part(p, t)
-	if past := after(s.times, d.end); past-after(s.times, d.begin) > p.crowd || s.holdsPiece(d.end) {
+	if past := after(s.times, d.end); past-after(s.times, d.begin) > p.crowd ||
+		s.holdsPiece(d.end) {
 		d.last, d.crowded = s.times[past-1], true
 	}
 	return d
 }
 
-// fold makes one piece of the events of every crowded part, as far as all windows have taken them in, once there are enough to make it worthwhile.
+// fold makes one piece of the events of every crowded part, as far as all windows have taken them
+// in, once there are enough to make it worthwhile.
 func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded bool) {
 	upTo := after(s.times, swept-sp.lag)
 	if s.hardly(upTo, p.crowd) {
@@ -111,7 +118,8 @@ func (st *state) fold(p *Plan, sp *seriesPlan, s *series, swept int64) (folded b
 	return folded
 }
 
-// hardly says whether too few events until a place are new to look at all of them again: the windows have to be placed anew then, with whatever is ahead.
+// hardly says whether too few events until a place are new to look at all of them again: the
+// windows have to be placed anew then, with whatever is ahead.
 func (s *series) hardly(upTo, most int) bool {
 	return upTo-s.settled <= max(most, (len(s.times)-upTo)/2)
 }

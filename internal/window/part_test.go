@@ -17,7 +17,8 @@ var floodConditions = []string{
 	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9", "since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
 }
 
-// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace of the watermark, and wherever the state is saved and restored.
+// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace
+// of the watermark, and wherever the state is saved and restored.
 func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -33,13 +34,26 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 			d := define(r, p, list)
 			want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 90*second, second)
 			for range 2 {
-				f := flooded{p: p, lateness: 4 * second, still: resolve == "" && !p.gated && !strings.Contains(when, "since")}
+				f := flooded{
+					p:        p,
+					lateness: 4 * second,
+					still:    resolve == "" && !p.gated && !strings.Contains(when, "since"),
+				}
 				for _, s := range shuffled(rng, list, f.lateness) {
 					f.add(eventOf(p, r, &s), rng)
 				}
 				f.g.Sweep(p, 200*second, nil, f.each)
 				if diff := cmp.Diff(want, f.got); diff != "" {
-					t.Fatalf("seed %d: %s%s, parts of %ds, crowd %d, exactly %d (-want +got)\n%s", seed, when, resolve, p.part/second, p.crowd, p.exactly, diff)
+					t.Fatalf(
+						"seed %d: %s%s, parts of %ds, crowd %d, exactly %d (-want +got)\n%s",
+						seed,
+						when,
+						resolve,
+						p.part/second,
+						p.crowd,
+						p.exactly,
+						diff,
+					)
 				}
 				if !p.known && !f.g.Empty() {
 					t.Fatal("a group without events is not empty")
@@ -77,7 +91,15 @@ func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
 				return f.got
 			}
 			if diff := cmp.Diff(live(false), live(true)); diff != "" {
-				t.Fatalf("seed %d: %s, parts of %ds, crowd %d, exactly %d (-live +restored)\n%s", seed, when, p.part/second, p.crowd, p.exactly, diff)
+				t.Fatalf(
+					"seed %d: %s, parts of %ds, crowd %d, exactly %d (-live +restored)\n%s",
+					seed,
+					when,
+					p.part/second,
+					p.crowd,
+					p.exactly,
+					diff,
+				)
 			}
 		}
 	}
@@ -127,7 +149,8 @@ func (f *flooded) add(ev Event, rng *rand.Rand) {
 	if rng.IntN(8) == 0 {
 		moves, value, held := f.g.Moves(f.p), f.g.Value(f.p, f.g.Swept()), f.g.Holds(f.p)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
-		if swept := f.g.Swept(); moves > swept && f.still && (held != f.g.Holds(f.p) || !same(value, f.g.Value(f.p, swept))) {
+		if swept := f.g.Swept(); moves > swept && f.still &&
+			(held != f.g.Holds(f.p) || !same(value, f.g.Value(f.p, swept))) {
 			panic(fmt.Sprint(value, " became another value, but nothing moved"))
 		}
 	}
@@ -143,7 +166,10 @@ func shuffled(rng *rand.Rand, list []sample, lateness int64) []sample {
 	for i := range list {
 		arrival[list[i].order] = list[i].at + rng.Int64N(lateness)
 	}
-	slices.SortStableFunc(list, func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) })
+	slices.SortStableFunc(
+		list,
+		func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) },
+	)
 	return list
 }
 

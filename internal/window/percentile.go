@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// quantiles holds the numbers of a window in order, in blocks, so that a window of millions costs little more than one of thousands.
-// Of crowded parts it holds sketches instead.
+// quantiles holds the numbers of a window in order, in blocks, so that a window of millions costs
+// little more than one of thousands. Of crowded parts it holds sketches instead.
 type quantiles struct {
 	blocks [][]float64 // none is empty
 	n      int         // numbers in blocks
@@ -123,7 +123,8 @@ func (c *call) place(n int) int {
 	return min(max(int(math.Ceil(c.quantile*float64(n)-1e-9))-1, 0), n-1)
 }
 
-// bounded is what a sketch says of the number at a place, put right where the bounds, which are counted, say more.
+// bounded is what a sketch says of the number at a place, put right where the bounds, which are
+// counted, say more.
 func (q *quantiles) bounded(at int64, v float64) float64 {
 	for i, bound := range q.bounds {
 		switch {

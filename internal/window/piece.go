@@ -6,7 +6,8 @@ import (
 	"slices"
 )
 
-// piece is what the events of a part amount to, once they are no longer held one by one. It stands in its series at the time of the last of them.
+// piece is what the events of a part amount to, once they are no longer held one by one. It stands
+// in its series at the time of the last of them.
 type piece struct {
 	n              int64
 	begin          int64   // time of the first of them,
@@ -23,7 +24,13 @@ func (s *series) fold(p *seriesPlan, first, past int) {
 	whole := &piece{low: math.Inf(1), high: math.Inf(-1)}
 	if p.kind == numbers {
 		if p.ranked {
-			whole.ranks, whole.below, whole.upTo = &sketch{}, make([]int64, len(p.bounds)), make([]int64, len(p.bounds))
+			whole.ranks, whole.below, whole.upTo = &sketch{}, make(
+				[]int64,
+				len(p.bounds),
+			), make(
+				[]int64,
+				len(p.bounds),
+			)
 		}
 	}
 	whole.begin, whole.order, whole.first = s.opens(first)
@@ -120,7 +127,8 @@ func (s *series) weight(i int) int {
 	return 0
 }
 
-// count is how many events the first n places of the series stand for, of those with a time all or none.
+// count is how many events the first n places of the series stand for, of those with a time all or
+// none.
 func (s *series) count(n int) int64 {
 	total := int64(n)
 	for _, m := range s.marked {
@@ -150,7 +158,8 @@ func (c *piece) precedes(t int64, o Order) bool {
 	return c.begin < t || c.begin == t && c.order.Compare(o) < 0
 }
 
-// first is the number of the first event in a window. A late one may stand before a piece whose first event was earlier.
+// first is the number of the first event in a window. A late one may stand before a piece whose
+// first event was earlier.
 func (s *series) first(p *Plan, lo, hi int) float64 {
 	t, order, first := s.opens(lo)
 	for i := lo; s.pieces != nil && i < hi && s.times[i] <= t+p.part; i++ {
@@ -164,7 +173,8 @@ func (s *series) first(p *Plan, lo, hi int) float64 {
 	return first
 }
 
-// mark is the part that a piece is in, by its end; where the piece stands, and for how many events beyond one.
+// mark is the part that a piece is in, by its end; where the piece stands, and for how many events
+// beyond one.
 type mark struct{ end, last, more int64 }
 
 func (m mark) compare(end int64) int { return cmp.Compare(m.end, end) }
@@ -187,7 +197,15 @@ func (s *series) mark(end int64, i int) {
 // clip gives back memory that a flood has taken.
 func (s *series) clip() {
 	if n := len(s.times); cap(s.times) > 4*n+64 {
-		s.times, s.nums, s.orders, s.pieces = slices.Clip(slices.Clone(s.times)), slices.Clone(s.nums), slices.Clone(s.orders), slices.Clone(s.pieces)
+		s.times, s.nums, s.orders, s.pieces = slices.Clip(
+			slices.Clone(s.times),
+		), slices.Clone(
+			s.nums,
+		), slices.Clone(
+			s.orders,
+		), slices.Clone(
+			s.pieces,
+		)
 		s.texts = slices.Clone(s.texts)
 	}
 }

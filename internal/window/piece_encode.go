@@ -44,7 +44,9 @@ func (b *bins) append(dst []byte) []byte {
 	n := 0
 	b.each(func(int, float64) { n++ })
 	dst = binary.AppendUvarint(dst, uint64(n))
-	b.each(func(bin int, n float64) { dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(bin)), uint64(n)) })
+	b.each(
+		func(bin int, n float64) { dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(bin)), uint64(n)) },
+	)
 	return dst
 }
 
@@ -116,7 +118,9 @@ func (r *reading) floats(n int) []float64 {
 	nums := make([]float64, n)
 	data := r.take(8 * n)
 	for i := range len(data) / 8 {
-		if nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])); math.IsNaN(nums[i]) {
+		if nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])); math.IsNaN(
+			nums[i],
+		) {
 			r.failed = true
 		}
 	}
@@ -126,7 +130,9 @@ func (r *reading) floats(n int) []float64 {
 func (s *series) appendPruned(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(len(s.pruned)))
 	for i := range s.pruned {
-		dst = append(binary.AppendVarint(dst, s.pruned[i].last), rawRegisters(s.pruned[i].values)...)
+		dst = append(
+			binary.AppendVarint(dst, s.pruned[i].last),
+			rawRegisters(s.pruned[i].values)...)
 	}
 	return dst
 }
@@ -135,7 +141,10 @@ func (r *reading) pruned(s *series) {
 	header := rawHeader()
 	for n := r.length(); n > 0 && !r.failed; n-- {
 		one := prunedPart{r.time(), newSketch()}
-		if one.values.UnmarshalBinary(append(header[:len(header):len(header)], r.take(registers)...)) != nil || len(s.pruned) > 0 && one.last <= s.pruned[len(s.pruned)-1].last {
+		if one.values.UnmarshalBinary(
+			append(header[:len(header):len(header)], r.take(registers)...),
+		) != nil ||
+			len(s.pruned) > 0 && one.last <= s.pruned[len(s.pruned)-1].last {
 			r.failed = true
 			return
 		}

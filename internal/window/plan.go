@@ -28,8 +28,9 @@ type Plan struct {
 	logs     seriesPlan // of the events of a group, whatever is asked of them
 	exactly  int        // so many different texts are counted exactly
 	sequence *sequence
-	own      int // filter that tells events of the rule from those that only resolve it; -1 when all are its own
-	reset    int // filter of the events that resolve; -1 for none
+	// filter that tells events of the rule from those that only resolve it; -1 when all are its own
+	own   int
+	reset int // filter of the events that resolve; -1 for none
 
 	match   rule.Query
 	filters []rule.Query
@@ -37,31 +38,36 @@ type Plan struct {
 	alerts  []string
 
 	eager, known bool
-	gated        bool   // something is undefined until the key was known for a window
-	steady       bool   // while it does not hold, only an event can make it hold
-	simple       bool   // every window is known from its place in the series alone
-	looks        uint64 // filters of which an event satisfies one that any part of the condition looks at; 0 for all events
-	retains      int64  // how long events are kept
-	reads        int64  // how far back events matter
+	gated        bool // something is undefined until the key was known for a window
+	steady       bool // while it does not hold, only an event can make it hold
+	simple       bool // every window is known from its place in the series alone
+	// filters of which an event satisfies one that any part of the condition looks at; 0 for all
+	// events
+	looks   uint64
+	retains int64 // how long events are kept
+	reads   int64 // how far back events matter
 }
 
-// Match selects the logs that are events of the rule. It is narrower than the rule's own where only some of its matches matter, and wider where logs that resolve
-// are events too.
+// Match selects the logs that are events of the rule. It is narrower than the rule's own where only
+// some of its matches matter, and wider where logs that resolve are events too.
 func (p *Plan) Match() rule.Query { return p.match }
 
 // Filters are the queries whose truth each event carries in its bits.
 func (p *Plan) Filters() []rule.Query { return p.filters }
 
-// Fields are the canonical paths of the fields whose values each event carries; "@template" is the masked message, see Mask.
+// Fields are the canonical paths of the fields whose values each event carries; "@template" is the
+// masked message, see Mask.
 func (p *Plan) Fields() []string { return p.fields }
 
 // Alerts are the names of the alerts that the condition asks Env about.
 func (p *Plan) Alerts() []string { return p.alerts }
 
-// Eager says that more events can only make the condition truer, and that it need not last: so it is decided with the event that completes it.
+// Eager says that more events can only make the condition truer, and that it need not last: so it
+// is decided with the event that completes it.
 func (p *Plan) Eager() bool { return p.eager }
 
-// Known says that the condition may hold without events, so that groups live on while their key is known.
+// Known says that the condition may hold without events, so that groups live on while their key is
+// known.
 func (p *Plan) Known() bool { return p.known }
 
 // Retention is how far back events matter.

@@ -7,8 +7,10 @@ import (
 	"github.com/axiomhq/hyperloglog"
 )
 
-// Of the events behind the watermark whose texts are counted, only the last one of each text can still matter; and only the newest of these, one more than
-// Exactly, can decide whether the window holds more than so many. So these alone are held one by one. The texts of the others remain in a sketch of their part.
+// Of the events behind the watermark whose texts are counted, only the last one of each text can
+// still matter; and only the newest of these, one more than Exactly, can decide whether the window
+// holds more than so many. So these alone are held one by one. The texts of the others remain in a
+// sketch of their part.
 
 // prunedPart is the texts of events that were dropped from a part.
 type prunedPart struct {
@@ -19,7 +21,8 @@ type prunedPart struct {
 // prunes says whether a series holds only what can decide.
 func (sp *seriesPlan) prunes() bool { return sp.kind == texts && sp.spare == 0 }
 
-// prune drops what cannot decide, as far as all windows have taken it in, once there is enough of it.
+// prune drops what cannot decide, as far as all windows have taken it in, once there is enough of
+// it.
 func (st *state) prune(p *Plan, series int, swept int64) {
 	s := &st.series[series]
 	upTo := after(s.times, swept-p.series[series].lag)
@@ -54,9 +57,14 @@ func (st *state) prune(p *Plan, series int, swept int64) {
 	st.restart(p, series)
 }
 
-// drop remembers the texts of an event that is no longer held, of the part from begin to end. Events are dropped from a part in any order.
+// drop remembers the texts of an event that is no longer held, of the part from begin to end.
+// Events are dropped from a part in any order.
 func (s *series) drop(begin, end, t int64, texts string) {
-	at, _ := slices.BinarySearchFunc(s.pruned, begin+1, func(d prunedPart, t int64) int { return cmp.Compare(d.last, t) })
+	at, _ := slices.BinarySearchFunc(
+		s.pruned,
+		begin+1,
+		func(d prunedPart, t int64) int { return cmp.Compare(d.last, t) },
+	)
 	if at == len(s.pruned) || s.pruned[at].last > end {
 		s.pruned = slices.Insert(s.pruned, at, prunedPart{t, newSketch()})
 	}

@@ -13,7 +13,14 @@ const completedReason = "sequence completed"
 
 // tell is the edge at an instant: what decided, and why the truth is as it is.
 func (p *Plan) tell(x *instant, holds bool) Edge {
-	e := Edge{At: x.at, True: holds, Value: math.NaN(), Level: -1, Count: int64(x.g.within(p, x.at)), Reason: "condition no longer holds"}
+	e := Edge{
+		At:     x.at,
+		True:   holds,
+		Value:  math.NaN(),
+		Level:  -1,
+		Count:  int64(x.g.within(p, x.at)),
+		Reason: "condition no longer holds",
+	}
 	if holds {
 		e.Reason = "condition holds"
 	}
@@ -35,7 +42,11 @@ func (p *Plan) tell(x *instant, holds bool) Edge {
 }
 
 // compared is the left side of a comparison, what it is held against, and both in words.
-func (p *Plan) compared(c *comparison, x *instant, holds bool) (value float64, threshold, reason string) {
+func (p *Plan) compared(
+	c *comparison,
+	x *instant,
+	holds bool,
+) (value float64, threshold, reason string) {
 	value = c.left.value(x)
 	limit := c.limit
 	if limit == "" {
@@ -75,7 +86,8 @@ func levelOf(levels []rule.Level, value float64) int {
 
 const durations = " ns us µs ms s m min h d w "
 
-// numberText writes a number for people, in the unit of what it is held against. Scale is by what it differs from a number that is written in that unit.
+// numberText writes a number for people, in the unit of what it is held against. Scale is by what
+// it differs from a number that is written in that unit.
 func numberText(v float64, limit string, scale float64) string {
 	unit := strings.TrimLeft(limit, "0123456789.")
 	switch {
@@ -91,8 +103,9 @@ func numberText(v float64, limit string, scale float64) string {
 	return plain(v)
 }
 
-// scaleOf is what a constant has to be multiplied with to be what rule.ParseNumber reads in its text: a condition has durations in seconds, and percentages as
-// fractions, unless they are about a field.
+// scaleOf is what a constant has to be multiplied with to be what rule.ParseNumber reads in its
+// text: a condition has durations in seconds, and percentages as fractions, unless they are about a
+// field.
 func scaleOf(n *rule.Number) float64 {
 	if written, ok := rule.ParseNumber([]byte(n.Text)); ok && n.Value != 0 {
 		return written / n.Value

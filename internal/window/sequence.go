@@ -6,9 +6,10 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// sequence is the compiled steps of a rule. An instance of it is one choice of events: for every step as many as it asks for, in order, all after the events of
-// the step before, the first and the last of them less than within apart. It completes with the last event of its last step or, if the sequence ends in what must
-// not happen, when the time for that is over.
+// sequence is the compiled steps of a rule. An instance of it is one choice of events: for every
+// step as many as it asks for, in order, all after the events of the step before, the first and the
+// last of them less than within apart. It completes with the last event of its last step or, if the
+// sequence ends in what must not happen, when the time for that is over.
 type sequence struct {
 	within int64
 	steps  []step
@@ -40,7 +41,11 @@ func (p *Plan) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.
 		}
 		switch {
 		case s.Not && i == 0:
-			return &rule.Error{Pos: r.Pos, Problem: "a sequence cannot begin with not", Hint: "begin with what happens first"}
+			return &rule.Error{
+				Pos:     r.Pos,
+				Problem: "a sequence cannot begin with not",
+				Hint:    "begin with what happens first",
+			}
 		case s.Not:
 			nots = append(nots, absence{filter(s.Match), within})
 		default:
@@ -86,7 +91,19 @@ func (h *happenings) add(ev *Event) int {
 	for at > 0 && h.times[at-1] == ev.Time && ev.Order.Compare(h.orders[at-1]) < 0 {
 		at--
 	}
-	h.times, h.orders, h.bits = slices.Insert(h.times, at, ev.Time), slices.Insert(h.orders, at, ev.Order), slices.Insert(h.bits, at, ev.Bits)
+	h.times, h.orders, h.bits = slices.Insert(
+		h.times,
+		at,
+		ev.Time,
+	), slices.Insert(
+		h.orders,
+		at,
+		ev.Order,
+	), slices.Insert(
+		h.bits,
+		at,
+		ev.Bits,
+	)
 	return at
 }
 
@@ -100,7 +117,19 @@ func (h *happenings) forget(until int64) int {
 }
 
 func (h *happenings) cut(n int) {
-	h.times, h.orders, h.bits = slices.Delete(h.times, 0, n), slices.Delete(h.orders, 0, n), slices.Delete(h.bits, 0, n)
+	h.times, h.orders, h.bits = slices.Delete(
+		h.times,
+		0,
+		n,
+	), slices.Delete(
+		h.orders,
+		0,
+		n,
+	), slices.Delete(
+		h.bits,
+		0,
+		n,
+	)
 }
 
 // chain is how far the instances of a sequence have come. It takes the happenings in order.
@@ -117,7 +146,8 @@ type chain struct {
 // moment is a happening: its time and its place among all.
 type moment struct{ time, place int64 }
 
-// end is the completion of a step, and the latest time at which an instance that completes it so can have begun.
+// end is the completion of a step, and the latest time at which an instance that completes it so
+// can have begun.
 type end struct {
 	moment
 	start int64
@@ -142,7 +172,8 @@ func (c *chain) seek(q *sequence, h *happenings, resets []int64, at int64, each 
 	c.decide(q, at, each)
 }
 
-// reset forgets everything at the last reset not after at. What happens at that very instant belongs to what is over.
+// reset forgets everything at the last reset not after at. What happens at that very instant
+// belongs to what is over.
 func (c *chain) reset(resets []int64, at int64) {
 	if n := after(resets, at); n > 0 && resets[n-1] > c.cleared {
 		*c = chain{hi: c.hi, taken: c.taken, cleared: resets[n-1]}
@@ -160,11 +191,20 @@ func (c *chain) decide(q *sequence, at int64, each func(at int64)) {
 // take takes one happening, and says whether it completes the last step.
 func (c *chain) take(q *sequence, m moment, bits uint64) bool {
 	if c.hits == nil {
-		c.hits, c.ends, c.nots = make([][]moment, len(q.steps)), make([][]end, len(q.steps)), map[int][]moment{}
+		c.hits, c.ends, c.nots = make(
+			[][]moment,
+			len(q.steps),
+		), make(
+			[][]end,
+			len(q.steps),
+		), map[int][]moment{}
 	}
 	for _, n := range q.final {
 		if bits>>n.filter&1 != 0 {
-			c.pending = slices.DeleteFunc(c.pending, func(p moment) bool { return m.time < p.time+n.within })
+			c.pending = slices.DeleteFunc(
+				c.pending,
+				func(p moment) bool { return m.time < p.time+n.within },
+			)
 		}
 	}
 	whole := false
@@ -180,7 +220,8 @@ func (c *chain) take(q *sequence, m moment, bits uint64) bool {
 	}
 	for i := range q.steps {
 		for _, n := range q.steps[i].nots {
-			if list := c.nots[n.filter]; bits>>n.filter&1 != 0 && (len(list) == 0 || list[len(list)-1] != m) {
+			if list := c.nots[n.filter]; bits>>n.filter&1 != 0 &&
+				(len(list) == 0 || list[len(list)-1] != m) {
 				c.nots[n.filter] = append(young(list, m.time-q.within), m)
 			}
 		}
@@ -188,7 +229,8 @@ func (c *chain) take(q *sequence, m moment, bits uint64) bool {
 	return whole
 }
 
-// step says whether step i may end with the moment, and when an instance that ends it so can have begun at the latest.
+// step says whether step i may end with the moment, and when an instance that ends it so can have
+// begun at the latest.
 func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
 	s, hits := &q.steps[i], c.hits[i]
 	if len(hits) < s.times {
@@ -215,7 +257,11 @@ func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
 func (c *chain) prevented(s *step, e moment) bool {
 	for _, n := range s.nots {
 		list := c.nots[n.filter]
-		i, _ := slices.BinarySearchFunc(list, e.place+1, func(m moment, place int64) int { return int(min(max(m.place-place, -1), 1)) })
+		i, _ := slices.BinarySearchFunc(
+			list,
+			e.place+1,
+			func(m moment, place int64) int { return int(min(max(m.place-place, -1), 1)) },
+		)
 		if i < len(list) && list[i].time < e.time+n.within {
 			return true
 		}

@@ -22,7 +22,12 @@ func happen(t *testing.T, p *Plan, r *rule.Rule, words string) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s := sample{at: int64(at) * second, order: Order{Offset: int64(i)}, own: true, kind: strings.TrimLeft(word, "0123456789")}
+		s := sample{
+			at:    int64(at) * second,
+			order: Order{Offset: int64(i)},
+			own:   true,
+			kind:  strings.TrimLeft(word, "0123456789"),
+		}
 		g.Add(p, new(eventOf(p, r, &s)))
 	}
 	var edges []string
@@ -63,7 +68,9 @@ func TestSequences(t *testing.T) {
 	f("1x 3y", "3 13")
 	f("1x 2z 3y", "")
 	f("1x 2z 3x 4y", "4 14")
-	given("within: 20s, sequence: [{match: 'f:x', times: 2}, {match: 'f:y'}, {not: 'f:z', within: 5s}]")
+	given(
+		"within: 20s, sequence: [{match: 'f:x', times: 2}, {match: 'f:y'}, {not: 'f:z', within: 5s}]",
+	)
 	f("1x 2x 3y", "8 18")
 	f("1x 2x 3y 7z", "")
 	f("7z 3y 2x 1x", "")
@@ -81,7 +88,8 @@ func TestASequenceFiresWithItsLastStep(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := p.NewGroup(0)
-	for i, s := range []sample{{at: 5, kind: "y"}, {at: 1, kind: "x"}, {at: 3, kind: "x"}} { // the last to arrive is not the last to happen
+	// the last to arrive is not the last to happen
+	for i, s := range []sample{{at: 5, kind: "y"}, {at: 1, kind: "x"}, {at: 3, kind: "x"}} {
 		s.at, s.order, s.own = s.at*second, Order{Offset: int64(i)}, true
 		g.Add(p, new(eventOf(p, r, &s)))
 		e, found := g.Eager(p)
@@ -116,11 +124,16 @@ func (d *definition) complete() (times []int64) {
 		}
 		s := steps[step]
 		for last := end + 1; last < len(d.events); last++ {
-			if !matches(s.Match, &d.events[last]) || step > 0 && d.events[last].at-d.events[end].at >= int64(s.Within) || step > 0 && d.happens(nots[step], end, last) {
+			if !matches(s.Match, &d.events[last]) ||
+				step > 0 && d.events[last].at-d.events[end].at >= int64(s.Within) ||
+				step > 0 && d.happens(nots[step], end, last) {
 				continue
 			}
-			for begin := end + 1; begin <= last; begin++ { // as many as are asked for, the first at begin
-				if n := d.among(s.Match, begin, last); !matches(s.Match, &d.events[begin]) || n < s.Times || s.Times == 1 && begin != last {
+			// as many as are asked for, the first at begin
+			for begin := end + 1; begin <= last; begin++ {
+				if n := d.among(s.Match, begin, last); !matches(s.Match, &d.events[begin]) ||
+					n < s.Times ||
+					s.Times == 1 && begin != last {
 					continue
 				}
 				from := start
@@ -176,7 +189,9 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 		var steps []string
 		for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
 			kind := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "kind")
-			step := "{match: 'f:" + kind + "', times: " + fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "times"))
+			step := "{match: 'f:" + kind + "', times: " + fmt.Sprint(
+				rapid.IntRange(1, 3).Draw(t, "times"),
+			)
 			if i > 0 && rapid.IntRange(0, 2).Draw(t, "not") == 0 {
 				step = "{not: 'f:" + kind + "'"
 			}
@@ -185,7 +200,14 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 			}
 			steps = append(steps, step+"}")
 		}
-		r := ruleOf(t, fmt.Sprintf("window: 5s, within: %ds, sequence: [%s]", rapid.IntRange(3, 20).Draw(t, "within"), strings.Join(steps, ", ")))
+		r := ruleOf(
+			t,
+			fmt.Sprintf(
+				"window: 5s, within: %ds, sequence: [%s]",
+				rapid.IntRange(3, 20).Draw(t, "within"),
+				strings.Join(steps, ", "),
+			),
+		)
 		p, err := Compile(r)
 		if err != nil {
 			t.Fatal(err)
@@ -231,7 +253,10 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 		d.known = 0
 		completions := d.complete()
 		want := d.edges(func(at int64) bool {
-			return slices.ContainsFunc(completions, func(c int64) bool { return c <= at && at < c+5*second })
+			return slices.ContainsFunc(
+				completions,
+				func(c int64) bool { return c <= at && at < c+5*second },
+			)
 		}, 100*second, second)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s\n%s", steps, diff)

@@ -25,8 +25,9 @@ type seriesPlan struct {
 	spare   int  // how many more than those younger than keep are kept
 	ordered bool // events of one instant stand in their order
 
-	lag                     int64     // by how much the window of a call may be behind
-	summed, squared, ranked bool      // what is asked about the numbers: sums, sums of squares, percentiles
+	lag int64 // by how much the window of a call may be behind
+	// what is asked about the numbers: sums, sums of squares, percentiles
+	summed, squared, ranked bool
 	bounds                  []float64 // constants that percentiles are compared with
 }
 
@@ -101,7 +102,8 @@ func (s *series) shared(at int, text []byte) string {
 	return string(text)
 }
 
-// forget drops events that no call will ask about after the watermark: of those gone at the front. It returns how many it dropped.
+// forget drops events that no call will ask about after the watermark: of those gone at the front.
+// It returns how many it dropped.
 func (s *series) forget(p *seriesPlan, gone int, remember, swept int64) int {
 	if n := len(s.times); gone < n || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
 		gone -= p.spare
@@ -145,7 +147,19 @@ func (s *series) cutPieces(n int) {
 }
 
 func (s *series) bytes() int {
-	n := 200 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders) + 8*cap(s.pieces) + 24*cap(s.marked) + s.novelty.bytes()
+	n := 200 + 8*cap(
+		s.times,
+	) + 8*cap(
+		s.nums,
+	) + 16*cap(
+		s.texts,
+	) + 24*cap(
+		s.orders,
+	) + 8*cap(
+		s.pieces,
+	) + 24*cap(
+		s.marked,
+	) + s.novelty.bytes()
 	n += len(s.pruned) * (registers + 80)
 	for _, c := range s.pieces {
 		if c != nil {

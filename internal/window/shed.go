@@ -1,7 +1,8 @@
 package window
 
-// What is ahead of the watermark is held event by event, and so are texts that may change and the steps of a sequence. A group in flood must not take all memory with
-// them: a series holds at most so many events; beyond, the oldest quarter leaves the windows early, as if they were shorter.
+// What is ahead of the watermark is held event by event, and so are texts that may change and the
+// steps of a sequence. A group in flood must not take all memory with them: a series holds at most
+// so many events; beyond, the oldest quarter leaves the windows early, as if they were shorter.
 const (
 	maxTimes  = 1 << 22 // of a series that holds times alone
 	maxEvents = 1 << 19 // of any other

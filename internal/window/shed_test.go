@@ -25,7 +25,8 @@ func TestAGroupInFloodDropsItsOldestEvents(t *testing.T) {
 	}
 	g.Sweep(p, 5000*second, nil, func(Edge) {})
 	for i := range g.state.done.cursors {
-		if cur := &g.state.done.cursors[i]; cur.lo != cur.hi || len(g.state.series[p.calls[i].series].times) > 0 {
+		if cur := &g.state.done.cursors[i]; cur.lo != cur.hi ||
+			len(g.state.series[p.calls[i].series].times) > 0 {
 			t.Errorf("window %d is not empty: %+v", i, cur)
 		}
 	}

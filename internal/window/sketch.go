@@ -7,10 +7,12 @@ import (
 	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
-// accuracy is by how much a percentile of a window with crowded parts may be off, in relation to its value.
+// accuracy is by how much a percentile of a window with crowded parts may be off, in relation to
+// its value.
 const accuracy = 0.01
 
-// Numbers nearer to zero than tiny are ranked as zeros, and those beyond huge as huge; so a sketch has no more than some thousand bins.
+// Numbers nearer to zero than tiny are ranked as zeros, and those beyond huge as huge; so a sketch
+// has no more than some thousand bins.
 const (
 	tiny = 1e-9
 	huge = 1e18
@@ -18,8 +20,9 @@ const (
 
 var scale, _ = mapping.NewLogarithmicMapping(accuracy) // the error is about a constant
 
-// sketch ranks numbers: a DDSketch whose numbers may leave again. It counts how many are in each of the bins, whose bounds are fixed; so what it says depends on
-// the numbers alone, not on the order in which they come or sketches are joined.
+// sketch ranks numbers: a DDSketch whose numbers may leave again. It counts how many are in each of
+// the bins, whose bounds are fixed; so what it says depends on the numbers alone, not on the order
+// in which they come or sketches are joined.
 type sketch struct {
 	above, under bins // numbers above zero, and under it by their magnitude
 	zeros        int64

@@ -20,12 +20,20 @@ type state struct {
 	recovered bool  // the resolve condition holds, and the condition does not
 	level     int   // of the last edge while the condition holds, as in Edge
 
-	logs    *series   // the events of the group, as far back as an alert counts, once they are too many for the times of the group
+	// the events of the group, as far back as an alert counts, once they are too many for the times
+	// of the group
+	logs    *series
 	thinned []thinned // all that a counting rule has of this
 }
 
 func (p *Plan) newState() *state {
-	st := &state{series: make([]series, len(p.series)), history: make([]history, len(p.history)), done: p.newView(), owed: Never, level: -1}
+	st := &state{
+		series:  make([]series, len(p.series)),
+		history: make([]history, len(p.history)),
+		done:    p.newView(),
+		owed:    Never,
+		level:   -1,
+	}
 	switch {
 	case p.eager && p.sequence != nil:
 		st.ahead = &view{at: unswept} // only the chain is looked at
@@ -93,7 +101,8 @@ func (st *state) cut(p *Plan, at int64) {
 	}
 }
 
-// Eager may go through the window again for an event that arrived out of order, but on average through no more than so many events for each one added.
+// Eager may go through the window again for an event that arrived out of order, but on average
+// through no more than so many events for each one added.
 const (
 	creditPerEvent = 64
 	maxCredit      = 1 << 16
@@ -106,7 +115,8 @@ func (st *state) moved(p *Plan, series, at, by int) {
 	}
 }
 
-// addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain is made again.
+// addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain
+// is made again.
 func (st *state) addStep(p *Plan, ev *Event, late bool) {
 	at := st.steps.add(ev)
 	if st.ahead != nil && (late || st.ahead.chain != nil && at < st.ahead.chain.hi) {
@@ -129,7 +139,13 @@ func (st *state) rechain(p *Plan) {
 // chain advances the chain of the sweep to at. What completes becomes an event of the first series.
 func (st *state) chain(p *Plan, at int64) {
 	s := &st.series[0]
-	st.done.chain.seek(p.sequence, &st.steps, st.resets, at, func(t int64) { s.times = append(s.times, t) })
+	st.done.chain.seek(
+		p.sequence,
+		&st.steps,
+		st.resets,
+		at,
+		func(t int64) { s.times = append(s.times, t) },
+	)
 }
 
 // seek moves the windows of the sweep to at.
@@ -160,7 +176,8 @@ func (g *Group) next(p *Plan, env Env) int64 {
 	return at
 }
 
-// change is the first instant after swept at which truth may change. What leaves is of no interest if leaving cannot make the condition hold.
+// change is the first instant after swept at which truth may change. What leaves is of no interest
+// if leaving cannot make the condition hold.
 func (g *Group) change(p *Plan, env Env) int64 {
 	if g.late {
 		return g.swept + 1
@@ -205,7 +222,8 @@ func (g *Group) change(p *Plan, env Env) int64 {
 	return at
 }
 
-// looked says whether Eager has looked at every instant after swept, and the condition holds at none of them.
+// looked says whether Eager has looked at every instant after swept, and the condition holds at
+// none of them.
 func (g *Group) looked(p *Plan) bool {
 	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known && g.state.owed == Never
 }
@@ -238,7 +256,8 @@ func (st *state) nextStep(p *Plan, soon func(int64)) {
 // remembers says whether the past of some aggregate is not that of an empty window, or will not be.
 func (st *state) remembers(p *Plan, swept int64) bool {
 	for i := range st.history {
-		if n := len(st.history[i].times); n > 0 && st.history[i].times[n-1]+p.history[i].keep > swept {
+		if n := len(st.history[i].times); n > 0 &&
+			st.history[i].times[n-1]+p.history[i].keep > swept {
 			return true
 		}
 	}
@@ -281,7 +300,8 @@ func (st *state) record(x *instant) {
 func (st *state) moves(p *Plan, at int64) bool {
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.done.cursors[i]
-		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset || cur.lo < cur.hi && st.left(p, &p.series[c.series], s, st.from(p, c, at)) > cur.lo {
+		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset ||
+			cur.lo < cur.hi && st.left(p, &p.series[c.series], s, st.from(p, c, at)) > cur.lo {
 			return true
 		}
 	}
@@ -353,7 +373,8 @@ func (st *state) settle(p *Plan, swept int64) {
 	}
 }
 
-// forget drops events of a series that no window will hold after the watermark. Of texts, whole parts: an estimate is about all of the part that it begins in.
+// forget drops events of a series that no window will hold after the watermark. Of texts, whole
+// parts: an estimate is about all of the part that it begins in.
 func (st *state) forget(p *Plan, series int, swept int64) int {
 	s, sp := &st.series[series], &p.series[series]
 	gone := st.left(p, sp, s, swept-sp.keep)
@@ -388,7 +409,16 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 		if p.sequence != nil {
 			if st.completes(p, at) {
 				st.owed = Never
-				return Edge{At: at, True: true, Late: g.late, Value: 1, Threshold: "> 0", Reason: completedReason, Count: int64(g.within(p, at)), Level: -1}, true
+				return Edge{
+					At:        at,
+					True:      true,
+					Late:      g.late,
+					Value:     1,
+					Threshold: "> 0",
+					Reason:    completedReason,
+					Count:     int64(g.within(p, at)),
+					Level:     -1,
+				}, true
 			}
 			continue
 		}
@@ -406,8 +436,9 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 	return Edge{}, false
 }
 
-// comeFrom brings the view ahead before from, or, if that would cost more than there is credit for, leaves it where it is, so that only the newest events are
-// looked at. It returns where to look first, and whether that is all that is owed.
+// comeFrom brings the view ahead before from, or, if that would cost more than there is credit for,
+// leaves it where it is, so that only the newest events are looked at. It returns where to look
+// first, and whether that is all that is owed.
 func (st *state) comeFrom(p *Plan, from int64) (at int64, whole bool) {
 	v := st.ahead
 	if p.sequence != nil {
@@ -447,7 +478,13 @@ func (st *state) comeFromChain(from int64) (at int64, whole bool) {
 func (st *state) completes(p *Plan, at int64) bool {
 	found := false
 	st.ahead.at = at
-	st.ahead.chain.seek(p.sequence, &st.steps, st.resets, at, func(t int64) { found = found || t == at })
+	st.ahead.chain.seek(
+		p.sequence,
+		&st.steps,
+		st.resets,
+		at,
+		func(t int64) { found = found || t == at },
+	)
 	return found
 }
 
@@ -465,7 +502,8 @@ func (st *state) entry(p *Plan, at int64) int64 {
 	return next
 }
 
-// expires is the instant at which nothing is left to remember, or at which to see whether something is.
+// expires is the instant at which nothing is left to remember, or at which to see whether something
+// is.
 func (st *state) expires(p *Plan) int64 {
 	at := int64(unswept)
 	for i := range st.series {

@@ -5,7 +5,8 @@ import (
 	"math/big"
 )
 
-// sums adds up numbers and, if asked, their squares. It is exact: what has left leaves no trace, and the order of adding has no influence.
+// sums adds up numbers and, if asked, their squares. It is exact: what has left leaves no trace,
+// and the order of adding has no influence.
 type sums struct {
 	squared        bool
 	total, squares exact
@@ -28,7 +29,8 @@ func (s *sums) enter(from *series, i int, sign float64) {
 	}
 }
 
-// value is the sum, the average or the population's standard deviation of n numbers; there is one at least but for the sum.
+// value is the sum, the average or the population's standard deviation of n numbers; there is one
+// at least but for the sum.
 func (s *sums) value(c *call, n int) float64 {
 	switch {
 	case n == 0:
@@ -51,7 +53,8 @@ func (s *sums) deviation(n int) float64 {
 
 func (s *sums) bytes() int { return 64 + 8*cap(s.total) + 8*cap(s.squares) }
 
-// exact is a sum without rounding: numbers of increasing magnitude that do not overlap (Shewchuk, 1997).
+// exact is a sum without rounding: numbers of increasing magnitude that do not overlap (Shewchuk,
+// 1997).
 type exact []float64
 
 func (e *exact) add(v float64) {

@@ -12,7 +12,8 @@ import (
 type Value struct {
 	Kind Kind
 	Num  float64 // of a Number
-	Text []byte  // of a Text, and of a Number that was read from one; may be reused once the event is added
+	// of a Text, and of a Number that was read from one; may be reused once the event is added
+	Text []byte
 	List []Value // of a List
 }
 
@@ -26,8 +27,9 @@ const (
 	List // several of them
 )
 
-// ValueOf is a field of a log as a condition sees it. Texts that read as a number with a unit are numbers as well, on the scale of rule.ParseNumber, which is that
-// of the constants that fields are compared with. It aliases v.
+// ValueOf is a field of a log as a condition sees it. Texts that read as a number with a unit are
+// numbers as well, on the scale of rule.ParseNumber, which is that of the constants that fields are
+// compared with. It aliases v.
 func ValueOf(v decode.Value) Value {
 	switch v.Kind {
 	case decode.Absent, decode.Null, decode.Object:
@@ -47,7 +49,8 @@ func ValueOf(v decode.Value) Value {
 	return Value{Kind: Text, Text: v.Text}
 }
 
-// numeric reads a number with or without a unit. Most texts are none, and show it by their first byte or their length.
+// numeric reads a number with or without a unit. Most texts are none, and show it by their first
+// byte or their length.
 func numeric(text []byte) (float64, bool) {
 	if len(text) == 0 || len(text) > 40 || text[0] > '9' {
 		return 0, false

@@ -1,6 +1,7 @@
 package window
 
-// view is a position in event time and the windows of all calls there. A group has one at the watermark and, if its plan is eager, one at the newest event.
+// view is a position in event time and the windows of all calls there. A group has one at the
+// watermark and, if its plan is eager, one at the newest event.
 type view struct {
 	at      int64
 	cursors []cursor
@@ -16,7 +17,8 @@ type cursor struct {
 	acc    accumulator
 }
 
-// departure is when events of a part, after begin and until end, leave: if it is crowded, all with the last of them. The zero value is about no part.
+// departure is when events of a part, after begin and until end, leave: if it is crowded, all with
+// the last of them. The zero value is about no part.
 type departure struct {
 	begin, end, last int64
 	crowded          bool
@@ -101,7 +103,8 @@ func (st *state) from(p *Plan, c *call, at int64) int64 {
 	return from
 }
 
-// start places the windows at at, from nothing. Windows whose events are merely counted are placed by search.
+// start places the windows at at, from nothing. Windows whose events are merely counted are placed
+// by search.
 func (v *view) start(p *Plan, st *state, at int64) {
 	v.at = at
 	for i := range v.cursors {
@@ -127,10 +130,12 @@ func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 		if c.series != series {
 			continue
 		}
-		if t := st.series[series].times; cur.next.end != 0 && (by < 0 || t[at] > cur.next.begin && t[at] <= cur.next.end) {
+		if t := st.series[series].times; cur.next.end != 0 &&
+			(by < 0 || t[at] > cur.next.begin && t[at] <= cur.next.end) {
 			cur.next = departure{} // the part may be crowded now, or leave later
 		}
-		past := by > 0 && at == cur.lo && st.series[series].times[at] <= st.from(p, c, v.at) // it has left the window before it came
+		// it has left the window before it came
+		past := by > 0 && at == cur.lo && st.series[series].times[at] <= st.from(p, c, v.at)
 		if at >= cur.hi && !past {
 			continue
 		}
@@ -147,7 +152,9 @@ func (v *view) inserted(p *Plan, st *state, series, at, by int) {
 		default:
 			cur.enter(&st.series[series], at)
 		}
-		if s, sp := &st.series[series], &p.series[series]; cur.lo > 0 && s.coarse(p, sp) && st.left(p, sp, s, st.from(p, c, v.at)) != cur.lo { // its part has become crowded, or lasts longer
+		// its part has become crowded, or lasts longer
+		if s, sp := &st.series[series], &p.series[series]; cur.lo > 0 && s.coarse(p, sp) &&
+			st.left(p, sp, s, st.from(p, c, v.at)) != cur.lo {
 			v.place(p, st, i)
 		}
 	}

@@ -1,22 +1,29 @@
 // Package window says when the condition of a rule holds for one group of logs, over event time.
 //
-// A Plan is the compiled condition of one rule, shared by all of its groups; a Group is what one group has seen. A window of length w at the instant T holds the
-// events with T-w < t <= T, so an event enters with its own time and leaves exactly w later, and all events of one instant enter before the condition is judged.
-// What is asked is therefore never "does it hold now" but "when does it begin and cease to hold": an answer that depends on the times of the events alone, not on
+// A Plan is the compiled condition of one rule, shared by all of its groups; a Group is what one
+// group has seen. A window of length w at the instant T holds the events with T-w < t <= T, so an
+// event enters with its own time and leaves exactly w later, and all events of one instant enter
+// before the condition is judged. What is asked is therefore never "does it hold now" but "when
+// does it begin and cease to hold": an answer that depends on the times of the events alone, not on
 // the order or the batches in which they arrive.
 //
-// There are two ways to ask. Sweep is final: it advances to the watermark, before which nothing more is expected, and yields every change of truth on the way.
-// Eager is early: for conditions that more events can only make truer, it says at once that the event just added completes one, without waiting for the
-// watermark. What Eager says, Sweep confirms later, at the same or an earlier time.
+// There are two ways to ask. Sweep is final: it advances to the watermark, before which nothing
+// more is expected, and yields every change of truth on the way. Eager is early: for conditions
+// that more events can only make truer, it says at once that the event just added completes one,
+// without waiting for the watermark. What Eager says, Sweep confirms later, at the same or an
+// earlier time.
 //
-// An event at or before the watermark is late. It still enters the window and counts from the watermark on; what was already said is not taken back. An event so
-// old that it would have left is refused.
+// An event at or before the watermark is late. It still enters the window and counts from the
+// watermark on; what was already said is not taken back. An event so old that it would have left is
+// refused.
 //
-// Memory is bounded: of very many events of a group windows are kept in parts, see crowd, and very many different texts are estimated, see Exactly. What is coarse
-// then is so whatever the order of arrival.
+// Memory is bounded: of very many events of a group windows are kept in parts, see crowd, and very
+// many different texts are estimated, see Exactly. What is coarse then is so whatever the order of
+// arrival.
 //
-// Times are in nanoseconds since the Unix epoch. Nothing here reads a clock or starts a goroutine, and one goroutine uses a Group at a time. A number that is
-// undefined (an empty aggregate, a division by zero) makes the comparison it stands in false.
+// Times are in nanoseconds since the Unix epoch. Nothing here reads a clock or starts a goroutine,
+// and one goroutine uses a Group at a time. A number that is undefined (an empty aggregate, a
+// division by zero) makes the comparison it stands in false.
 package window
 
 import (
@@ -27,7 +34,8 @@ import (
 // Never is later than any event.
 const Never = math.MaxInt64
 
-// unswept is the watermark of a group that was never swept; far from the end of the range, so that windows can be subtracted from it.
+// unswept is the watermark of a group that was never swept; far from the end of the range, so that
+// windows can be subtracted from it.
 const unswept = math.MinInt64 / 2
 
 // Event is one log of a group, reduced to what the condition asks of it.
@@ -38,7 +46,8 @@ type Event struct {
 	Values []Value // Values[i] is that of Plan.Fields()[i]; the group copies what it keeps
 }
 
-// Order decides between events of one instant: the place of the log in its source. Topic is any number that is the same in every run.
+// Order decides between events of one instant: the place of the log in its source. Topic is any
+// number that is the same in every run.
 type Order struct {
 	Topic     uint32
 	Partition int32
@@ -48,7 +57,12 @@ type Order struct {
 
 // Compare orders places.
 func (o Order) Compare(p Order) int {
-	return cmp.Or(cmp.Compare(o.Topic, p.Topic), cmp.Compare(o.Partition, p.Partition), cmp.Compare(o.Offset, p.Offset), cmp.Compare(o.Index, p.Index))
+	return cmp.Or(
+		cmp.Compare(o.Topic, p.Topic),
+		cmp.Compare(o.Partition, p.Partition),
+		cmp.Compare(o.Offset, p.Offset),
+		cmp.Compare(o.Index, p.Index),
+	)
 }
 
 // Arrival is what became of an event.
@@ -62,15 +76,19 @@ const (
 
 // Edge is a change of truth.
 type Edge struct {
-	At        int64   // when it happens
-	True      bool    // the condition begins to hold; otherwise it ceases
-	Recovered bool    // not a change of truth: the rule's resolve query was met, or its resolve condition begins to hold while the condition does not
+	At   int64 // when it happens
+	True bool  // the condition begins to hold; otherwise it ceases
+	// not a change of truth: the rule's resolve query was met, or its resolve condition begins to
+	// hold while the condition does not
+	Recovered bool
 	Late      bool    // a late event brought it about
 	Value     float64 // left side of the comparison that decided; NaN when it is undefined
 	Threshold string  // what it was held against: "> 10"
 	Reason    string  // for people: "11 > 10 in 5m"
 	Count     int64   // events of the group in the window, or in the time that a sequence may take
-	Level     int     // the last of the rule's levels that the value satisfies, -1 for none; when it moves while the condition holds, that is an edge too
+	// the last of the rule's levels that the value satisfies, -1 for none; when it moves while the
+	// condition holds, that is an edge too
+	Level int
 }
 
 // Env is what a condition may ask of the world beyond its group. It knows whose group asks.

@@ -47,20 +47,44 @@ func drawNumber(t *rapid.T, depth int) string {
 func drawTruth(t *rapid.T, depth int) string {
 	switch rapid.IntRange(0, 2+2*depth).Draw(t, "truth") {
 	case 0:
-		return "since(f:" + rapid.SampledFrom([]string{"x", "y"}).Draw(t, "f") + ") " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "=="}).Draw(t, "op") + " " +
-			rapid.SampledFrom([]string{"3s", "9s"}).Draw(t, "age")
+		return "since(f:" + rapid.SampledFrom([]string{"x", "y"}).
+			Draw(t, "f") +
+			") " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "=="}).
+			Draw(t, "op") +
+			" " +
+			rapid.SampledFrom([]string{"3s", "9s"}).
+				Draw(t, "age")
 	case 3:
 		return "not (" + drawTruth(t, depth-1) + ")"
 	case 4:
-		return "(" + drawTruth(t, depth-1) + " " + rapid.SampledFrom([]string{"and", "or"}).Draw(t, "join") + " " + drawTruth(t, depth-1) + ")"
+		return "(" + drawTruth(
+			t,
+			depth-1,
+		) + " " + rapid.SampledFrom([]string{"and", "or"}).
+			Draw(t, "join") +
+			" " + drawTruth(
+			t,
+			depth-1,
+		) + ")"
 	}
 	depthOf := rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "depth")
-	return drawNumber(t, depthOf) + " " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "==", "!="}).Draw(t, "op") + " " + drawNumber(t, rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "depth"))
+	return drawNumber(
+		t,
+		depthOf,
+	) + " " + rapid.SampledFrom([]string{"<", "<=", ">", ">=", "==", "!="}).
+		Draw(t, "op") +
+		" " + drawNumber(
+		t,
+		rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "depth"),
+	)
 }
 
 // drawRule draws a rule and its text.
 func drawRule(t *rapid.T) string {
-	text := fmt.Sprintf("match: boom, window: %ds", rapid.SampledFrom([]int{5, 10, 20}).Draw(t, "window"))
+	text := fmt.Sprintf(
+		"match: boom, window: %ds",
+		rapid.SampledFrom([]int{5, 10, 20}).Draw(t, "window"),
+	)
 	if rapid.IntRange(0, 7).Draw(t, "when") > 0 {
 		text += ", when: '" + drawTruth(t, 2) + "'"
 	}
@@ -79,7 +103,8 @@ func drawRule(t *rapid.T) string {
 	return text
 }
 
-// small draws a plan whose windows are kept as those of a group in flood: with few events in a part, or few different values.
+// small draws a plan whose windows are kept as those of a group in flood: with few events in a
+// part, or few different values.
 func small(t *rapid.T, p *Plan) {
 	if p.count == nil && rapid.IntRange(0, 2).Draw(t, "flood") > 0 {
 		p.part = rapid.SampledFrom([]int64{2, 3, 5}).Draw(t, "part") * second
@@ -89,7 +114,10 @@ func small(t *rapid.T, p *Plan) {
 }
 
 func ruleOf(t interface{ Fatal(...any) }, text string) *rule.Rule {
-	set, err := rule.Read("test.rules.yml", []byte("groups: [{name: g, lateness: 4s, rules: [{alert: A, "+text+"}]}]"))
+	set, err := rule.Read(
+		"test.rules.yml",
+		[]byte("groups: [{name: g, lateness: 4s, rules: [{alert: A, "+text+"}]}]"),
+	)
 	if err != nil {
 		t.Fatal(text, err)
 	}
@@ -132,7 +160,8 @@ func entered(list []sample, at int64) (n int64) {
 	return n
 }
 
-// before is how many events have left a window that begins after an instant; those of a crowded part leave together.
+// before is how many events have left a window that begins after an instant; those of a crowded
+// part leave together.
 func before(p *Plan, list []sample, at int64) (n int64) {
 	for i := range list {
 		begin := floor(list[i].at-1, p.part)
@@ -156,11 +185,15 @@ func arrive(t *rapid.T, list []sample, lateness int64) []sample {
 	for i := range list {
 		arrival[list[i].order] = list[i].at + rapid.Int64Range(0, lateness-1).Draw(t, "delay")
 	}
-	slices.SortStableFunc(list, func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) })
+	slices.SortStableFunc(
+		list,
+		func(a, b sample) int { return int(min(max(arrival[a.order]-arrival[b.order], -1), 1)) },
+	)
 	return list
 }
 
-// Whatever the condition and whatever the order of arrival, the sweep finds what the definition says, also over saving and restoring.
+// Whatever the condition and whatever the order of arrival, the sweep finds what the definition
+// says, also over saving and restoring.
 func TestSweepAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := ruleOf(t, drawRule(t))
@@ -177,7 +210,10 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		}
 		lateness := 4 * second
 		restore := rapid.IntRange(0, 3).Draw(t, "restore")
-		seen := slices.DeleteFunc(ownOnly(r, list), func(s sample) bool { return !s.own || !looksAt(p, eventOf(p, r, &s)) })
+		seen := slices.DeleteFunc(
+			ownOnly(r, list),
+			func(s sample) bool { return !s.own || !looksAt(p, eventOf(p, r, &s)) },
+		)
 		var got []string
 		var g *Group
 		each := func(e Edge) {
@@ -187,8 +223,16 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 			if r.Resolve.Match != nil && p.crowd != crowd {
 				return // parts end where a log resolves, but the count does not
 			}
-			if before := before(p, seen, e.At-p.window); e.Count != entered(seen, e.At)-before || g.Entered(e.At) != entered(seen, e.At) || g.Before(p, e.At) != before {
-				t.Fatalf("%d events until %d, not %d; %d in the window", g.Entered(e.At), e.At, entered(seen, e.At), e.Count)
+			if before := before(p, seen, e.At-p.window); e.Count != entered(seen, e.At)-before ||
+				g.Entered(e.At) != entered(seen, e.At) ||
+				g.Before(p, e.At) != before {
+				t.Fatalf(
+					"%d events until %d, not %d; %d in the window",
+					g.Entered(e.At),
+					e.At,
+					entered(seen, e.At),
+					e.Count,
+				)
 			}
 		}
 		newest := int64(math.MinInt64)
@@ -240,7 +284,10 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s\n%s", r.WhenText, diff)
 		}
-		if !p.Known() && !strings.Contains(r.WhenText, "new(") && !strings.Contains(r.WhenText, "changed(") && !g.Empty() && !g.True() {
+		if !p.Known() && !strings.Contains(r.WhenText, "new(") &&
+			!strings.Contains(r.WhenText, "changed(") &&
+			!g.Empty() &&
+			!g.True() {
 			t.Fatal("a group without events is not empty")
 		}
 	})
@@ -256,7 +303,8 @@ func ownOnly(r *rule.Rule, list []sample) (own []sample) {
 	return own
 }
 
-// What Eager says holds, for the events so far; and with the event that completes a condition in order it says so at once.
+// What Eager says holds, for the events so far; and with the event that completes a condition in
+// order it says so at once.
 func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -331,14 +379,16 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			t.Fatalf("%s\n%s", when, diff)
 		}
 		for _, at := range said {
-			if !strings.Contains(when, "new") && !d.truth(r.When, at) { // a value may turn out to be older, but is new then
+			// a value may turn out to be older, but is new then
+			if !strings.Contains(when, "new") && !d.truth(r.When, at) {
 				t.Fatalf("%s: what was said of %d is not confirmed", when, at)
 			}
 		}
 	})
 }
 
-// An event that comes later than it may counts from the watermark on; what was said before stays said.
+// An event that comes later than it may counts from the watermark on; what was said before stays
+// said.
 func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -352,7 +402,9 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		small(t, p)
-		p.crowd = crowd // what has left a part is not there any more to make it crowded, see TestLateEventsInAFloodSurviveARestart
+		// what has left a part is not there any more to make it crowded, see
+		// TestLateEventsInAFloodSurviveARestart
+		p.crowd = crowd
 		var got []string
 		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
 		g := p.NewGroup(0)
@@ -389,14 +441,24 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 
 func FuzzDecode(f *testing.F) {
 	r := &rule.Rule{Window: 10 * time.Second, Remember: time.Minute}
-	r.When, _ = rule.ParseCondition("new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or distinct(u) > 2 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())")
+	r.When, _ = rule.ParseCondition(
+		"new(u) > 0 and avg(n) > 1 and changed(u) > 0 or p90(n) > 3 or distinct(u) > 2 or count() < 3 or first(n) > 2 or count() > 3 * baseline(count())",
+	)
 	general, err := Compile(r)
 	if err != nil {
 		f.Fatal(err)
 	}
 	general.part, general.crowd, general.exactly = 3*second, 2, 1
 	counting, _ := Compile(&rule.Rule{Window: 10 * time.Second})
-	steps := &rule.Rule{Window: 10 * time.Second, Within: 20 * time.Second, Sequence: []rule.Step{{Match: &rule.Leaf{Text: "x"}, Times: 2}, {Match: &rule.Leaf{Text: "z"}, Not: true}, {Match: &rule.Leaf{Text: "y"}}}}
+	steps := &rule.Rule{
+		Window: 10 * time.Second,
+		Within: 20 * time.Second,
+		Sequence: []rule.Step{
+			{Match: &rule.Leaf{Text: "x"}, Times: 2},
+			{Match: &rule.Leaf{Text: "z"}, Not: true},
+			{Match: &rule.Leaf{Text: "y"}},
+		},
+	}
 	sequence, err := Compile(steps)
 	if err != nil {
 		f.Fatal(err)
@@ -404,7 +466,14 @@ func FuzzDecode(f *testing.F) {
 	for _, p := range []*Plan{general, counting, sequence} {
 		g := p.NewGroup(0)
 		for i := range int64(20) {
-			s := sample{at: i * second, order: Order{Offset: i}, own: true, kind: []string{"x", "y", "z"}[i%3], num: float64(i), user: []string{"a", string(rune('b' + i))}}
+			s := sample{
+				at:    i * second,
+				order: Order{Offset: i},
+				own:   true,
+				kind:  []string{"x", "y", "z"}[i%3],
+				num:   float64(i),
+				user:  []string{"a", string(rune('b' + i))},
+			}
 			g.Add(p, new(eventOf(p, r, &s)))
 		}
 		g.Sweep(p, 15*second, nil, func(Edge) {})
@@ -432,5 +501,9 @@ func FuzzDecode(f *testing.F) {
 
 // looksAt says whether any call of a condition is about an event.
 func looksAt(p *Plan, ev Event) bool {
-	return len(p.series) == 0 || slices.ContainsFunc(p.series, func(s seriesPlan) bool { return s.filter < 0 || ev.Bits>>s.filter&1 != 0 })
+	return len(p.series) == 0 ||
+		slices.ContainsFunc(
+			p.series,
+			func(s seriesPlan) bool { return s.filter < 0 || ev.Bits>>s.filter&1 != 0 },
+		)
 }

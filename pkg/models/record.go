@@ -2,7 +2,8 @@ package models
 
 import "time"
 
-// Position identifies one log: the topic, partition and offset of its record, and its place among the logs of that record.
+// Position identifies one log: the topic, partition and offset of its record, and its place among
+// the logs of that record.
 type Position struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
@@ -10,8 +11,9 @@ type Position struct {
 	Index     int    `json:"index,omitempty"`
 }
 
-// Record is a Kafka record as it was delivered. Key, Value and the header values may alias a buffer of the client that is reused after the poll in which the
-// record was delivered: whoever keeps a part of them longer copies it.
+// Record is a Kafka record as it was delivered. Key, Value and the header values may alias a buffer
+// of the client that is reused after the poll in which the record was delivered: whoever keeps a
+// part of them longer copies it.
 type Record struct {
 	Topic     string
 	Partition int32
@@ -28,26 +30,33 @@ type Header struct {
 	Value []byte
 }
 
-// Rejection says that a record, or one log within it, could not be read. Rejected records go to the dead letters.
+// Rejection says that a record, or one log within it, could not be read. Rejected records go to the
+// dead letters.
 type Rejection struct {
 	Record int    // index in the slice of records that was scanned
 	Reason string // a short constant word for metrics, such as "invalid_json"
 	Detail string // for people; bounded and free of control characters
 }
 
-// Progress says how far the reading of one partition has come. An engine that waits for time to pass needs it: only where Next has reached End does the
-// absence of a log mean that nobody wrote one.
+// Progress says how far the reading of one partition has come. An engine that waits for time to
+// pass needs it: only where Next has reached End does the absence of a log mean that nobody wrote
+// one.
 type Progress struct {
 	Topic     string
 	Partition int32
 	Next      int64 // the offset of the next record to be read; everything before it was evaluated
 	End       int64 // the partition's high watermark, as of the last fetch answer
-	CaughtUp  bool  // Next == End, confirmed by a fetch answer that was received after the last record was evaluated
-	Replay    bool  // what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is not told again
+	// Next == End, confirmed by a fetch answer that was received after the last record was
+	// evaluated
+	CaughtUp bool
+	// what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is
+	// not told again
+	Replay bool
 }
 
-// SourcePosition is how far a partition of one incarnation of a topic was read. Cluster and TopicID tell a topic from another of the same name, in another cluster
-// or after it was deleted and created again.
+// SourcePosition is how far a partition of one incarnation of a topic was read. Cluster and TopicID
+// tell a topic from another of the same name, in another cluster or after it was deleted and
+// created again.
 type SourcePosition struct {
 	Cluster   string
 	TopicID   [16]byte
@@ -56,7 +65,9 @@ type SourcePosition struct {
 	Next      int64 // offset of the next record to be read
 	Committed int64 // what the consumer group held when the position was taken; -1 when unknown
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
-	Left      bool  // the partition was given up then, and another member may have read on since; what was read before is part of the state all the same
+	// the partition was given up then, and another member may have read on since; what was read
+	// before is part of the state all the same
+	Left bool
 }
 
 // Partition names a partition of a topic.
@@ -72,13 +83,16 @@ type Handover struct {
 	Final     bool  // it gave the partition up there, and has committed just that
 }
 
-// Scanner does the stateless half of evaluating records: it reads them and finds the rules that they match. One goroutine uses a Scanner at a time.
+// Scanner does the stateless half of evaluating records: it reads them and finds the rules that
+// they match. One goroutine uses a Scanner at a time.
 type Scanner interface {
-	// Scan reads records of one partition, in offset order. Neither the result nor anything the engine keeps aliases the records.
+	// Scan reads records of one partition, in offset order. Neither the result nor anything the
+	// engine keeps aliases the records.
 	Scan(records []Record) Scan
 }
 
-// Scan is the result of scanning some records, to be applied by the engine that made the scanner, in offset order.
+// Scan is the result of scanning some records, to be applied by the engine that made the scanner,
+// in offset order.
 type Scan interface {
 	// Logs is the number of logs that were read.
 	Logs() int
