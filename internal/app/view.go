@@ -121,7 +121,7 @@ func (v *rulesView) Status() []web.RuleStatus {
 			Bytes:     int64(r.Memory),
 			Cost:      r.Cost.NanosPerLog,
 		}
-		s.Warming, s.Error = r.State == "warming", v.keeps.of(r.ID)
+		s.Backfilling, s.Error = r.State == "warming", v.keeps.of(r.ID)
 		if r.Cold != "" {
 			s.Error = "it began without its past: " + r.Cold
 		}
@@ -158,13 +158,13 @@ func (v *engineView) Status() web.EngineStatus {
 	read, engine, health := v.source.Stats(), v.state.Stats(), v.source.Health()
 	s := web.EngineStatus{
 		Started: v.started, Brokers: v.config.Kafka.Brokers, Group: v.config.Kafka.Group, Members: read.Members, Connected: health.State == kafka.Ready, Problem: strings.Join(health.Problems, "; "),
-		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Invalid: read.Rejected,
+		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Rejected: read.Rejected,
 		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
 	}
 	for _, u := range read.Unread {
-		s.Bad = append(
-			s.Bad,
-			web.BadRecord{
+		s.RejectedSample = append(
+			s.RejectedSample,
+			web.RejectedRecord{
 				Position: u.Position,
 				Reason:   u.Reason,
 				Detail:   u.Detail,

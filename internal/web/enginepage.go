@@ -17,7 +17,7 @@ type engineData struct {
 	Missing    bool
 	Engine     EngineStatus
 	Lag        int64
-	Invalid    []models.TopValue
+	Rejected   []models.TopValue
 	Notifier   *NotifierStatus
 	Recent     []Delivery // newest first
 	Dead       []DeadLetter
@@ -63,10 +63,10 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		d.More = len(d.Partitions) - mostPartitions
 		d.Partitions = d.Partitions[:mostPartitions]
 	}
-	for _, reason := range slices.Sorted(maps.Keys(d.Engine.Invalid)) {
-		d.Invalid = append(
-			d.Invalid,
-			models.TopValue{Value: reason, Count: d.Engine.Invalid[reason]},
+	for _, reason := range slices.Sorted(maps.Keys(d.Engine.Rejected)) {
+		d.Rejected = append(
+			d.Rejected,
+			models.TopValue{Value: reason, Count: d.Engine.Rejected[reason]},
 		)
 	}
 	if s.Notifier != nil {

@@ -268,10 +268,10 @@ func newFake(t testing.TB) (*fake, Options) {
 		Logs:      1200,
 		PerSecond: 321,
 		Late:      2,
-		Invalid: map[string]int64{
+		Rejected: map[string]int64{
 			"invalid_json": 3,
 		},
-		Bad: []BadRecord{
+		RejectedSample: []RejectedRecord{
 			{
 				Position: models.Position{Topic: "logs", Offset: 5},
 				Reason:   "invalid_json",

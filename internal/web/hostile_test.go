@@ -78,11 +78,11 @@ func hostileServer(t *testing.T, text string) *Server {
 			Value:  []byte(text),
 		},
 	}
-	f.engine.Bad = []BadRecord{
+	f.engine.RejectedSample = []RejectedRecord{
 		{Position: models.Position{Topic: topic}, Reason: text, Detail: text, Sample: text},
 	}
 	f.engine.LateSample, f.engine.Problem = []LateLog{{Rule: text, Line: line}}, text
-	f.engine.Invalid = map[string]int64{text: 1}
+	f.engine.Rejected = map[string]int64{text: 1}
 	f.status[0].Error = text
 	f.silences = []silence{
 		{

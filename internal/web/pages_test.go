@@ -208,9 +208,9 @@ func TestRulesPage(t *testing.T) {
 	}
 	see(t, s, "/rules?filter=nobody", "NobodyLogsIn", "!PaymentErrors</a>")
 	see(t, s, "/rules?filter=gone", "No rule fits")
-	f.status[0].Warming = true
+	f.status[0].Backfilling = true
 	see(t, s, "/rules/view/payments/PaymentErrors", "It reads its own past")
-	f.status[0].Warming = false
+	f.status[0].Backfilling = false
 	see(
 		t,
 		s,

@@ -41,9 +41,9 @@ type RuleStatus struct {
 	Groups    int       `json:"groups"`
 	Bytes     int64     `json:"bytes"` // of state
 	// CPU per log that is read, estimated, in nanoseconds
-	Cost    float64 `json:"cost_ns"`
-	Warming bool    `json:"warming"`         // reads its own past before it may fire
-	Error   string  `json:"error,omitempty"` // why it does not work as it should
+	Cost        float64 `json:"cost_ns"`
+	Backfilling bool    `json:"backfilling"`     // reads its own past before it may fire
+	Error       string  `json:"error,omitempty"` // why it does not work as it should
 }
 
 // Groups is what rules know of their groups.
@@ -81,15 +81,15 @@ type EngineStatus struct {
 	Logs      int64     `json:"logs"`
 	PerSecond float64   `json:"per_second"` // logs, of late
 	// matches that came later than their rule allows
-	Late       int64             `json:"late"`
-	LateSample []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
-	Delay      DelayStatus       `json:"delay"`
-	Invalid    map[string]int64  `json:"invalid"`       // by reason
-	Bad        []BadRecord       `json:"bad,omitempty"` // the newest; newest first
-	Partitions []PartitionStatus `json:"partitions"`
-	Checkpoint time.Time         `json:"checkpoint,omitzero"` // the last one
-	StateBytes int64             `json:"state_bytes"`
-	Outbox     int               `json:"outbox"` // transitions that wait to be told
+	Late           int64             `json:"late"`
+	LateSample     []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
+	Delay          DelayStatus       `json:"delay"`
+	Rejected       map[string]int64  `json:"rejected"`                  // by reason
+	RejectedSample []RejectedRecord  `json:"rejected_sample,omitempty"` // the newest; newest first
+	Partitions     []PartitionStatus `json:"partitions"`
+	Checkpoint     time.Time         `json:"checkpoint,omitzero"` // the last one
+	StateBytes     int64             `json:"state_bytes"`
+	Outbox         int               `json:"outbox"` // transitions that wait to be told
 }
 
 // PartitionStatus is how far one partition has been read.
@@ -131,8 +131,8 @@ type DelayCount struct {
 	Logs   int64         `json:"logs"`
 }
 
-// BadRecord is a record that could not be read.
-type BadRecord struct {
+// RejectedRecord is a record that could not be read.
+type RejectedRecord struct {
 	Position models.Position `json:"position"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail"`
