@@ -15,41 +15,57 @@ import (
 
 var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```")
 
-// Every example of the manual is read, compiled, and without anything to look at; and its tests
-// pass, in any order and through crashes.
-func TestManualExamples(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join("..", "..", "RULES.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	for i, m := range yamlBlock.FindAllStringSubmatchIndex(string(text), -1) {
-		block := string(text[m[2]:m[3]])
-		line := 1 + strings.Count(string(text[:m[2]]), "\n")
-		name := fmt.Sprintf("block%d.yml", i)
-		if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# ") &&
-			strings.HasSuffix(first, ".yml") {
-			name = first[2:]
-		}
-		if strings.HasPrefix(block, "- ") {
-			block = "groups:\n- name: g\n  rules:\n  " + strings.ReplaceAll(block, "\n", "\n  ")
-		}
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+// manual returns the pages of the manual: RULES.md and those it leads to.
+func manual(t *testing.T) []string {
+	t.Helper()
+	var pages []string
+	for _, pattern := range []string{"RULES.md", "docs/reference/*.md", "docs/howto/*.md", "docs/*.md"} {
+		found, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
+		if err != nil {
 			t.Fatal(err)
 		}
-		isScript := strings.Contains(block, "\nrule_files:")
-		if !isScript {
-			if set, err := rule.Load(file); err != nil {
-				t.Errorf("RULES.md:%d: %v", line, err)
-				continue
-			} else if err := compiles(set); err != nil {
-				t.Errorf("RULES.md:%d: %v", line, err)
-			}
+		pages = append(pages, found...)
+	}
+	return pages
+}
+
+// Every example of the manual is a complete file: it compiles without a warning, and its tests
+// pass, in any order and through crashes. Files with a name stay for the rest of their page.
+func TestManualExamples(t *testing.T) {
+	for _, page := range manual(t) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if isScript || strings.Contains(block, "\ntests:") {
-			for _, failure := range runScript(t, file) {
-				t.Errorf("RULES.md:%d: %s", line, failure)
+		dir := t.TempDir()
+		for i, m := range yamlBlock.FindAllStringSubmatchIndex(string(text), -1) {
+			block := string(text[m[2]:m[3]])
+			if !strings.Contains(block, "groups:") && !strings.Contains(block, "rule_files:") {
+				continue // another kind of file
+			}
+			place := fmt.Sprintf("%s:%d", page, 1+strings.Count(string(text[:m[2]]), "\n"))
+			name := fmt.Sprintf("block%d.yml", i)
+			if first, _, _ := strings.Cut(block, "\n"); strings.HasPrefix(first, "# ") &&
+				strings.HasSuffix(first, ".yml") {
+				name = first[2:]
+			}
+			file := filepath.Join(dir, name)
+			if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			isScript := strings.Contains(block, "\nrule_files:")
+			if !isScript {
+				if set, err := rule.Load(file); err != nil {
+					t.Errorf("%s: %v", place, err)
+					continue
+				} else if err := compiles(set); err != nil {
+					t.Errorf("%s: %v", place, err)
+				}
+			}
+			if isScript || strings.Contains(block, "\ntests:") {
+				for _, failure := range runScript(t, file) {
+					t.Errorf("%s: %s", place, failure)
+				}
 			}
 		}
 	}
@@ -84,11 +100,14 @@ func runScript(t *testing.T, file string) []string {
 
 // The manual names every lint, and the rule for each of the fifty needs.
 func TestManualIsComplete(t *testing.T) {
-	data, err := os.ReadFile(filepath.Join("..", "..", "RULES.md"))
-	if err != nil {
-		t.Fatal(err)
+	var text string
+	for _, page := range manual(t) {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(data)
 	}
-	text := string(data)
 	for _, name := range rule.Lints() {
 		if !strings.Contains(text, "\n| `"+name+"` |") {
 			t.Errorf("lint %s is not described", name)
