@@ -14,8 +14,8 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/logprofile"
 	"github.com/log-monitoring/alert-engine/internal/rule"
-	"github.com/log-monitoring/alert-engine/internal/survey"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -58,7 +58,7 @@ func (a *Against) look(
 		}
 	}
 	a.told = time.Now()
-	s, err := a.survey(ctx, set)
+	s, err := a.profile(ctx, set)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -81,14 +81,14 @@ func (a *Against) look(
 		}, nil
 }
 
-// survey holds the rules against the logs.
-func (a *Against) survey(ctx context.Context, set *rule.Set) (s *survey.Survey, err error) {
+// profile evaluates the rules on the sample.
+func (a *Against) profile(ctx context.Context, set *rule.Set) (s *logprofile.Profile, err error) {
 	if a.File != nil {
-		if s, err = survey.New(set, survey.Options{Decode: func(string) decode.Config { return a.Format }, File: true}); err == nil {
+		if s, err = logprofile.New(set, logprofile.Options{Decode: func(string) decode.Config { return a.Format }, File: true}); err == nil {
 			err = a.ofFile(ctx, s)
 		}
 	} else {
-		if s, err = survey.New(set, survey.Options{Decode: a.Config.Format, Until: time.Now()}); err == nil {
+		if s, err = logprofile.New(set, logprofile.Options{Decode: a.Config.Format, Until: time.Now()}); err == nil {
 			err = a.ofTopics(ctx, s)
 		}
 	}
@@ -99,7 +99,7 @@ func (a *Against) survey(ctx context.Context, set *rule.Set) (s *survey.Survey, 
 }
 
 // empty says why nothing can be said.
-func (a *Against) empty(s *survey.Survey) error {
+func (a *Against) empty(s *logprofile.Profile) error {
 	switch {
 	case s.Rejected > 0:
 		return fmt.Errorf("none of %d records can be read as logs; name their format", s.Records)
@@ -114,7 +114,7 @@ func (a *Against) empty(s *survey.Survey) error {
 }
 
 // ofFile takes the records of a file.
-func (a *Against) ofFile(ctx context.Context, s *survey.Survey) error {
+func (a *Against) ofFile(ctx context.Context, s *logprofile.Profile) error {
 	for sample, err := range a.File {
 		switch {
 		case err != nil && sample.Line == 0:
@@ -135,7 +135,7 @@ func (a *Against) ofFile(ctx context.Context, s *survey.Survey) error {
 }
 
 // ofTopics takes the newest records of all topics, of each partition as many.
-func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
+func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err error) {
 	ctx, stop := context.WithTimeout(ctx, sampleTime)
 	defer stop()
 	k := a.Config.Kafka
@@ -169,7 +169,7 @@ func (a *Against) ofTopics(ctx context.Context, s *survey.Survey) (err error) {
 // it.
 func (a *Against) read(
 	ctx context.Context,
-	s *survey.Survey,
+	s *logprofile.Profile,
 	records iter.Seq2[models.Record, error],
 	total int,
 ) error {

@@ -12,8 +12,8 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/internal/logprofile"
 	"github.com/log-monitoring/alert-engine/internal/rule"
-	"github.com/log-monitoring/alert-engine/internal/survey"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -76,7 +76,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 			all,
 			"  - {alert: A, match: 'servce:pay', window: 8d}\n",
 			CheckLints,
-			"FILE:4:23: none of 60 logs matches; if such logs are rare, look at more of them (never-matches)\n"+
+			"FILE:4:23: none of 60 logs matches; if such logs are rare, use a larger sample (never-matches)\n"+
 				"FILE:4:24: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
 				"FILE:4:45: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*to look at: 3\n",
 		)
@@ -143,9 +143,9 @@ func TestCheckCutShort(t *testing.T) {
 				}
 			}
 		}
-		s, err := survey.New(
+		s, err := logprofile.New(
 			set,
-			survey.Options{
+			logprofile.Options{
 				Decode: func(string) decode.Config { return decode.Config{} },
 				Until:  began,
 			},

@@ -20,7 +20,7 @@ var layers = [][]string{
 	{"internal/ruletest", "internal/web"},
 	{
 		"internal/alerting",
-		"internal/survey",
+		"internal/logprofile",
 		"internal/kafka",
 		"internal/notify",
 		"internal/devbroker",
@@ -50,7 +50,7 @@ var clockless = []string{
 	"internal/match",
 	"internal/window",
 	"internal/alerting",
-	"internal/survey",
+	"internal/logprofile",
 }
 
 // Imports only point down, and what concerns one package stays in it.

@@ -1,4 +1,4 @@
-package survey
+package logprofile
 
 import (
 	"fmt"
@@ -14,9 +14,9 @@ import (
 
 var nine = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-// surveyed holds rules, which begin in line 4, against some logs, one a second; f gives the text of
-// each.
-func surveyed(t *testing.T, rules string, o Options, logs int, f func(i int) string) *Survey {
+// profiled profiles rules, which begin in line 4, with some logs, one a second; f returns the text
+// of each.
+func profiled(t *testing.T, rules string, o Options, logs int, f func(i int) string) *Profile {
 	t.Helper()
 	set, err := rule.Read("a.yml", []byte("groups:\n- name: g\n  rules:\n"+rules))
 	if err != nil {
@@ -45,18 +45,18 @@ func surveyed(t *testing.T, rules string, o Options, logs int, f func(i int) str
 	return s
 }
 
-func found(s *Survey) (list []string) {
+func found(s *Profile) (list []string) {
 	for _, f := range s.Findings() {
 		list = append(list, strings.TrimPrefix(f.String(), "a.yml:"))
 	}
 	return list
 }
 
-// What logs show of a rule is told at its place; what they bear out is not.
+// Findings have the place of the text in the rule file that they are about.
 func TestFindings(t *testing.T) {
 	f := func(rule string, want ...string) {
 		t.Helper()
-		s := surveyed(t, "  - "+rule+"\n", Options{File: true}, 3000, func(i int) string {
+		s := profiled(t, "  - "+rule+"\n", Options{File: true}, 3000, func(i int) string {
 			tenant := ""
 			if i%3 > 0 {
 				tenant = `,"tenant":"x"`
@@ -86,29 +86,29 @@ func TestFindings(t *testing.T) {
 	)
 	f(
 		"{alert: A, match: 'not path.url:x'}",
-		`4:28: no log of the sample has the field path.url; if such logs are rare, look at more of them (unknown-field)`,
+		`4:28: no log of the sample has the field path.url; if such logs are rare, use a larger sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, when: 'avg(usr.id, note:x) > 3', match: 'level>=ERROR'}",
 		`4:23: no log of the sample has the field usr.id; did you mean "user.id"? (unknown-field)`,
-		`4:35: no log of the sample has the field note; if such logs are rare, look at more of them (unknown-field)`,
+		`4:35: no log of the sample has the field note; if such logs are rare, use a larger sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, match: 'level>=ERROR', by: ['who=usr|actor'], samples: {fields: [request]}}",
-		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, look at more of them (unknown-field)`,
-		`4:71: no log of the sample has the field request; if such logs are rare, look at more of them (unknown-field)`,
+		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, use a larger sample (unknown-field)`,
+		`4:71: no log of the sample has the field request; if such logs are rare, use a larger sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, match: '@blocked or timeout', by: [service]}",
-		"4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)",
+		"4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)",
 	)
 	f(
 		"{alert: A, match: 'service:pa level:error path:a'}",
-		`4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`,
+		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)`,
 	)
 	f(
 		"{alert: A, match: 'timeout not trace:Tree'}",
-		`4:23: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)`,
+		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)`,
 	)
 	f(
 		"{alert: A, match: 'trace:Tree'}",
@@ -116,11 +116,11 @@ func TestFindings(t *testing.T) {
 	)
 	f(
 		"{alert: A, when: 'count(timeout) > 0 and count(refused) > 0'}",
-		"4:22: none of 3000 logs matches; if such logs are rare, look at more of them (never-matches)",
+		"4:22: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)",
 	)
 	f(
 		"{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: refused}]}",
-		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, look at more of them (never-matches)",
+		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, use a larger sample (never-matches)",
 	)
 	f("{alert: A, match: 'level>=ERROR', resolve: timeout}")
 	f(
@@ -130,25 +130,24 @@ func TestFindings(t *testing.T) {
 	f("{alert: A, match: 'level:INFO', by: [tenant]}")
 	f(
 		"{alert: A, match: 'level>=ERROR', by: [service, user.id], limit: 999}",
-		"4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups would be refused; "+
-			"group by something that a person could list, such as a service or a host, or raise limit (too-many-groups)",
+		"4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups are refused; "+
+			"group by a field with few values, such as a service or a host, or raise limit (too-many-groups)",
 	)
 	f(
 		"{alert: A, match: 'level>=ERROR', by: [user.id]}",
-		"4:43: 1000 logs that match have 1000 groups, so nearly every log is a group of its own; "+
-			"group by something that a person could list, such as a service or a host (unbounded-group)",
+		"4:43: 1000 logs that match have 1000 groups, nearly every log is a group of its own; "+
+			"group by a field with few values, such as a service or a host (unbounded-group)",
 	)
 	f("{alert: A, match: 'timeout', mode: 'off'}")
 	f("{alert: A, match: 'timeout', source: alerts}")
 	f("{record: r, when: count()}")
 }
 
-// The table says how many matches a minute are to be expected: of each partition by its own time,
-// until now.
+// The table shows the expected matches a minute, of each partition by its own time until now.
 func TestTable(t *testing.T) {
 	rules := "  - {alert: Errors, match: 'level>=ERROR', by: [service]}\n  - {alert: Elsewhere, match: timeout, source: audit}\n  - {alert: Rare, match: 'n:7', when: count() > 1}\n"
 	log := func(i int) string { return fmt.Sprintf(`{"level":"ERROR","service":"s%d","n":%d}`, i%3, i) }
-	f := func(what string, s *Survey, want string) {
+	f := func(what string, s *Profile, want string) {
 		t.Helper()
 		var out strings.Builder
 		if err := s.Write(&out); err != nil {
@@ -160,7 +159,7 @@ func TestTable(t *testing.T) {
 	}
 	f(
 		"a topic",
-		surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 600, log),
+		profiled(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 600, log),
 		`600 logs in 600 records, 2026-01-05T09:00:00Z to 2026-01-05T09:09:59Z (9m59s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
@@ -169,7 +168,7 @@ g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
 `,
 	)
-	cut := surveyed(t, rules, Options{Until: nine.Add(24 * time.Hour)}, 601, log)
+	cut := profiled(t, rules, Options{Until: nine.Add(24 * time.Hour)}, 601, log)
 	cut.CutShort()
 	f(
 		"a topic that was not read to its end",
@@ -182,7 +181,7 @@ g/Elsewhere  no logs  -           -
 g/Rare       1        0.10        -
 `,
 	)
-	sparse := surveyed(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 2, log)
+	sparse := profiled(t, rules, Options{Until: nine.Add(10 * time.Minute)}, 2, log)
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 0}, nine.Add(-90*time.Minute))
 	sparse.Begin(models.Partition{Topic: "logs", Partition: 1}, nine.Add(-90*time.Minute))
 	f(
@@ -204,7 +203,7 @@ g/Rare       0        0           -
 	}
 	f(
 		"a file",
-		surveyed(t, rules, Options{File: true}, 601, timed),
+		profiled(t, rules, Options{File: true}, 601, timed),
 		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T19:00:00Z (10h0m0s)
 
 RULE         MATCHES  PER MINUTE  GROUPS
@@ -213,7 +212,7 @@ g/Elsewhere  0        0           -
 g/Rare       1        <0.01       -
 `,
 	)
-	f("a file without times", surveyed(t, rules, Options{File: true}, 2, log), `2 logs in 2 records
+	f("a file without times", profiled(t, rules, Options{File: true}, 2, log), `2 logs in 2 records
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     2        -           2
@@ -222,9 +221,9 @@ g/Rare       0        -           -
 `)
 }
 
-// What logs have as names takes no more memory than names do.
+// Long and numerous field names take bounded memory.
 func TestNamesAreBounded(t *testing.T) {
-	n, long := names{}, strings.Repeat("x", maxName)
+	n, long := fieldNames{}, strings.Repeat("x", maxName)
 	n.tree("", map[string]any{long: 1, long + "y": 1, "a": map[string]any{long: 1}})
 	for i := range maxNames {
 		n.note(fmt.Sprint(i))
@@ -241,9 +240,9 @@ func TestNamesAreBounded(t *testing.T) {
 	}
 }
 
-// A name leads to the field that was meant, or to none.
+// The nearest field name is found, or none.
 func TestNearest(t *testing.T) {
-	n := names{
+	n := fieldNames{
 		"http.response.code":    5,
 		"user.name":             9,
 		"service":               9,

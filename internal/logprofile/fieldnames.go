@@ -1,4 +1,4 @@
-package survey
+package logprofile
 
 import (
 	"cmp"
@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	namedLogs  = 10_000 // logs whose fields are all noted
-	namedEvery = 16     // after which it is one in so many
+	namedLogs  = 10_000 // the first logs, all of whose fields are counted
+	namedEvery = 16     // after that, one log in 16
 	maxNames   = 10_000
-	maxName    = 256 // bytes of a name; no rule is likely to mean a longer one
+	maxName    = 256 // bytes; longer names are not counted
 )
 
-// names are the fields that occur, and in how many of the logs that were looked at.
-type names map[string]int
+// fieldNames counts the logs that have a field, by its path.
+type fieldNames map[string]int
 
-func (n names) add(l *decode.Log) {
+func (n fieldNames) add(l *decode.Log) {
 	e := l.Entry()
 	for name, value := range map[string]string{
 		"message": e.Message, "service": e.Service, "namespace": e.Namespace, "host": e.Host, "kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID,
@@ -36,7 +36,7 @@ func (n names) add(l *decode.Log) {
 	n.tree("", e.Fields)
 }
 
-func (n names) note(name string) {
+func (n fieldNames) note(name string) {
 	if len(name) > maxName {
 		return
 	}
@@ -45,8 +45,8 @@ func (n names) note(name string) {
 	}
 }
 
-// tree notes the fields of an object by their paths.
-func (n names) tree(prefix string, fields map[string]any) {
+// tree counts the fields of an object by their paths.
+func (n fieldNames) tree(prefix string, fields map[string]any) {
 	for key, value := range fields {
 		if below, ok := value.(map[string]any); ok && len(below) > 0 {
 			n.tree(prefix+key+".", below)
@@ -56,20 +56,20 @@ func (n names) tree(prefix string, fields map[string]any) {
 	}
 }
 
-// nearest is the field that a name was most likely meant for, "" when none is near: one that
-// differs in its spelling alone, or whose last part is the same, or that differs in few letters.
-func (n names) nearest(name string) string {
+// nearest returns the existing field that is most like a name, "" for none: one that differs only
+// in case and separators, has the same last part, or differs in few letters.
+func (n fieldNames) nearest(name string) string {
 	best, least := "", 100
 	for _, other := range slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) }) {
-		if d := far(name, other); d < least && other != name {
+		if d := distance(name, other); d < least && other != name {
 			best, least = other, d
 		}
 	}
 	return best
 }
 
-// far is how little two names have to do with each other; 100 for nothing.
-func far(a, b string) int {
+// distance rates how different two names are, from 0 to 100.
+func distance(a, b string) int {
 	x, y := letters(a), letters(b)
 	switch short := min(len(x), len(y)); {
 	case x == y:
@@ -87,7 +87,7 @@ func far(a, b string) int {
 	return 100
 }
 
-// letters is a name without what only separates its parts.
+// letters returns a name in lower case without separators.
 func letters(name string) string {
 	return strings.Map(func(r rune) rune {
 		if strings.ContainsRune("._-@/ ", r) {

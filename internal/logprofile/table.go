@@ -1,4 +1,4 @@
-package survey
+package logprofile
 
 import (
 	"fmt"
@@ -7,31 +7,31 @@ import (
 	"time"
 )
 
-// Write writes what the rules saw as a table.
-func (s *Survey) Write(w io.Writer) error {
-	fmt.Fprintf(w, "%d logs in %d records", s.Logs, s.Records)
-	if s.Rejected > 0 {
-		fmt.Fprintf(w, " (%d unreadable)", s.Rejected)
+// Write writes the matches of each rule as a table.
+func (p *Profile) Write(w io.Writer) error {
+	fmt.Fprintf(w, "%d logs in %d records", p.Logs, p.Records)
+	if p.Rejected > 0 {
+		fmt.Fprintf(w, " (%d unreadable)", p.Rejected)
 	}
-	if !s.From.IsZero() {
+	if !p.From.IsZero() {
 		fmt.Fprintf(
 			w,
 			", %s to %s (%s)",
-			s.From.Format(time.RFC3339),
-			s.To.Format(time.RFC3339),
-			s.To.Sub(s.From).Round(time.Second),
+			p.From.Format(time.RFC3339),
+			p.To.Format(time.RFC3339),
+			p.To.Sub(p.From).Round(time.Second),
 		)
 	}
 	fmt.Fprint(w, "\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "RULE\tMATCHES\tPER MINUTE\tGROUPS")
-	for i, r := range s.watched {
+	for i, r := range p.rules {
 		if r.logs == 0 {
 			fmt.Fprintf(table, "%s\tno logs\t-\t-\n", r.rule.ID())
 			continue
 		}
 		rate := "-"
-		if n, known := s.perMinute(i); known {
+		if n, known := p.perMinute(i); known {
 			rate = perMinute(n)
 		}
 		fmt.Fprintf(table, "%s\t%d\t%s\t%s\n", r.rule.ID(), r.matches, rate, r.groupText())
@@ -39,7 +39,7 @@ func (s *Survey) Write(w io.Writer) error {
 	return table.Flush()
 }
 
-// perMinute writes a rate with as many digits as say something.
+// perMinute formats a rate with significant digits.
 func perMinute(n float64) string {
 	switch {
 	case n == 0:
@@ -52,11 +52,11 @@ func perMinute(n float64) string {
 	return fmt.Sprintf("%.0f", n)
 }
 
-func (w *watched) groupText() string {
+func (w *ruleProfile) groupText() string {
 	switch {
 	case len(w.by) == 0:
 		return "-"
-	case w.many:
+	case w.overLimit:
 		return fmt.Sprintf(">%d", w.rule.Limit)
 	}
 	return fmt.Sprint(len(w.groups))
