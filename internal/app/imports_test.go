@@ -28,7 +28,7 @@ var layers = [][]string{
 	{"internal/match", "internal/window", "internal/store"},
 	{"internal/rule"},
 	{"internal/decode"},
-	{"pkg/models"},
+	{"internal/jsonscan", "pkg/models"},
 }
 
 // exclusive are the imports that are one package's own affair.
@@ -45,6 +45,7 @@ var exclusive = map[string][]string{
 // clockless are the packages that start no goroutine and read no clock: time is an argument, so
 // live, replay and test are the same code.
 var clockless = []string{
+	"internal/jsonscan",
 	"internal/decode",
 	"internal/rule",
 	"internal/match",

@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // appendAccess rewrites a line of an access log in the common or combined format. The whole line is
 // the message; its parts are fields.
@@ -43,7 +47,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	status, tail, _ := bytes.Cut(bytes.TrimPrefix(rest[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 || digits(status) != 3 || status[0] == '0' {
+	if len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' {
 		return dst, false
 	}
 	client, user, _ := bytes.Cut(b[:open-1], []byte(" "))
@@ -61,7 +65,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	dst = appendBytes(dst, "protocol", protocol)
 	dst = append(appendKey(dst, "status"), status...)
 	size, tail, _ := bytes.Cut(tail, []byte(" "))
-	if n := digits(size); n > 0 && n == len(size) && isNumber(size) {
+	if n := jsonscan.Digits(size); n > 0 && n == len(size) && jsonscan.IsNumber(size) {
 		dst = append(appendKey(dst, "bytes"), size...)
 	}
 	for _, key := range [...]string{"referer", "user_agent"} {
@@ -97,7 +101,7 @@ func appendEnvoy(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	status, tail, _ := bytes.Cut(bytes.TrimPrefix(b[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 && len(status) != 1 || digits(status) != len(status) ||
+	if len(status) != 3 && len(status) != 1 || jsonscan.Digits(status) != len(status) ||
 		status[0] == '0' && len(status) != 1 {
 		return dst, false
 	}

@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // appendAudit rewrites a record of the Linux audit daemon. The whole line is the message; its pairs
 // are fields, those within msg='...' included.
@@ -20,7 +24,7 @@ func appendAudit(dst, b []byte) ([]byte, bool) {
 	rest, ok = bytes.CutPrefix(rest, []byte("msg=audit("))
 	stamp, rest, closed := bytes.Cut(rest, []byte(")"))
 	at, serial, found := bytes.Cut(stamp, []byte(":"))
-	if !ok || !closed || !found || !isNumber(at) || len(kind) == 0 {
+	if !ok || !closed || !found || !jsonscan.IsNumber(at) || len(kind) == 0 {
 		return dst, false
 	}
 	dst = appendMember(dst, "message", b)

@@ -1,18 +1,22 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // batch emits the members of a list; what else the envelope says belongs to each of them.
 func (d *Decoder) batch(doc, list []byte, key, format string) {
 	d.shared = append(appendMembers(append(d.shared[:0], '{'), doc, key), '}')
 	envelope := d.extractor(&d.envelopeKept)
-	envelope.read(d.shared)
+	envelope.Read(d.shared)
 	d.envelope = envelope
 	count := 0
-	elements(list, func(s span) bool {
+	jsonscan.Elements(list, func(s jsonscan.Span) bool {
 		count++
-		member := list[s.start:s.end]
-		if s.kind != Object || d.root.read(member) < 0 {
+		member := list[s.Start:s.End]
+		if s.Kind != Object || d.root.Read(member) < 0 {
 			d.refuse(InvalidMember, "one of several logs is not one: "+clip(member))
 			return true
 		}
@@ -26,18 +30,18 @@ func (d *Decoder) batch(doc, list []byte, key, format string) {
 }
 
 // extractor returns an extractor that is kept from one batch to the next.
-func (d *Decoder) extractor(kept **extractor) *extractor {
+func (d *Decoder) extractor(kept **jsonscan.Extractor) *jsonscan.Extractor {
 	if *kept == nil {
-		*kept = newExtractor(d.plan.plan)
+		*kept = jsonscan.NewExtractor(d.plan.Plan)
 	}
 	return *kept
 }
 
 // cloudWatch emits the events of a subscription of CloudWatch Logs.
 func (d *Decoder) cloudWatch(doc, events []byte) {
-	if h := &d.plan.hints; d.root.has.has(h.messageType) {
-		s := d.root.spans[h.messageType]
-		if string(doc[s.start:s.end]) == "CONTROL_MESSAGE" {
+	if h := &d.plan.hints; d.root.Has.Has(h.messageType) {
+		s := d.root.Spans[h.messageType]
+		if string(doc[s.Start:s.End]) == "CONTROL_MESSAGE" {
 			d.refuse(Control, "a test of the subscription")
 			return
 		}
@@ -46,15 +50,15 @@ func (d *Decoder) cloudWatch(doc, events []byte) {
 }
 
 // connect emits the payload of a Kafka Connect envelope.
-func (d *Decoder) connect(doc []byte, payload span) {
-	value := doc[payload.start:payload.end]
-	switch payload.kind {
+func (d *Decoder) connect(doc []byte, payload jsonscan.Span) {
+	value := doc[payload.Start:payload.End]
+	switch payload.Kind {
 	case Object:
-		d.root.read(value)
+		d.root.Read(value)
 		d.prepare("connect", value)
 		d.emit()
 	case String:
-		d.wrapped[maxWrapped+1] = appendText(d.wrapped[maxWrapped+1][:0], value, payload.flags)
+		d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], value, payload.Flags)
 		text := d.wrapped[maxWrapped+1]
 		if len(text) > 0 && text[0] == '{' && whole(d.root, text) {
 			d.prepare("connect", text)
@@ -74,29 +78,29 @@ func (d *Decoder) connect(doc []byte, payload span) {
 func (d *Decoder) loki(streams []byte) bool {
 	is := false
 	count := 0
-	elements(streams, func(s span) bool {
-		if s.kind != Object {
+	jsonscan.Elements(streams, func(s jsonscan.Span) bool {
+		if s.Kind != Object {
 			return true
 		}
-		stream := streams[s.start:s.end]
+		stream := streams[s.Start:s.End]
 		labels, l := member(stream, []byte("stream"))
 		values, v := member(stream, []byte("values"))
-		if l.kind == Absent { // as it was pushed before Loki 1.0
+		if l.Kind == Absent { // as it was pushed before Loki 1.0
 			labels, l = member(stream, []byte("labels"))
 			values, v = member(stream, []byte("entries"))
-			d.shared = appendSelector(d.shared[:0], appendText(nil, labels, l.flags))
-			labels, l.kind = d.shared, Object
+			d.shared = appendSelector(d.shared[:0], jsonscan.AppendText(nil, labels, l.Flags))
+			labels, l.Kind = d.shared, Object
 		}
-		if l.kind != Object || v.kind != Array {
+		if l.Kind != Object || v.Kind != Array {
 			return true
 		}
 		is = true
 		envelope := d.extractor(&d.envelopeKept)
-		envelope.read(labels)
+		envelope.Read(labels)
 		d.envelope = envelope
-		elements(values, func(s span) bool {
+		jsonscan.Elements(values, func(s jsonscan.Span) bool {
 			count++
-			d.lokiLine(values[s.start:s.end], s.kind)
+			d.lokiLine(values[s.Start:s.End], s.Kind)
 			return true
 		})
 		return true
@@ -112,14 +116,14 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 	if kind == Object {
 		at, t := member(entry, []byte("ts"))
 		text, m := member(entry, []byte("line"))
-		if m.kind == String {
+		if m.Kind == String {
 			d.built = appendMember(
 				append(d.built[:0], '{'),
 				"message",
-				appendText(nil, text, m.flags),
+				jsonscan.AppendText(nil, text, m.Flags),
 			)
-			if t.kind == String {
-				d.built = appendMember(d.built, "timestamp", appendText(nil, at, t.flags))
+			if t.Kind == String {
+				d.built = appendMember(d.built, "timestamp", jsonscan.AppendText(nil, at, t.Flags))
 			}
 			d.emitBuilt("loki", entry)
 			return
@@ -131,14 +135,14 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 	}
 	b := append(d.built[:0], '{')
 	i := 0
-	elements(entry, func(s span) bool {
+	jsonscan.Elements(entry, func(s jsonscan.Span) bool {
 		switch {
-		case i == 0 && (s.kind == String || s.kind == Number):
+		case i == 0 && (s.Kind == String || s.Kind == Number):
 			b = appendSpan(appendKey(b, "timestamp"), entry, s)
-		case i == 1 && s.kind == String:
+		case i == 1 && s.Kind == String:
 			b = appendSpan(appendKey(b, "message"), entry, s)
-		case i == 2 && s.kind == Object:
-			b = appendMembers(b, entry[s.start:s.end], "")
+		case i == 2 && s.Kind == Object:
+			b = appendMembers(b, entry[s.Start:s.End], "")
 		}
 		i++
 		return i < 3

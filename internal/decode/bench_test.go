@@ -93,7 +93,7 @@ func BenchmarkExtract(b *testing.B) {
 	b.SetBytes(int64(len(doc)))
 	b.ReportAllocs()
 	for b.Loop() {
-		d.root.read(doc)
+		d.root.Read(doc)
 	}
 }
 

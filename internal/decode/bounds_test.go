@@ -15,6 +15,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // decodeOne reads a record, and returns what came of it.
@@ -375,7 +377,7 @@ func TestCommonFields(t *testing.T) {
 func TestAppendQuoted(t *testing.T) {
 	f := func(in string) {
 		t.Helper()
-		b := appendQuoted(nil, []byte(in))
+		b := jsonscan.AppendQuoted(nil, []byte(in))
 		var out string
 		if err := json.Unmarshal(b, &out); err != nil || out != in {
 			t.Errorf("%q became %s: %v", in, b, err)

@@ -1,6 +1,10 @@
 package decode
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // The candidates of a well-known field are the paths at which it stands in the records of one
 // dialect or another. They are tried in order and the first that is not empty wins. A path is a
@@ -163,59 +167,59 @@ var commonFields = map[string][]string{
 // hints are slots that say of what shape a record is, or that hold a part of it.
 type hints struct {
 	// objects that belong to the log itself
-	structured, jsonPayload, protoPayload, fields, event slot
+	structured, jsonPayload, protoPayload, fields, event jsonscan.Slot
 	// the columns of OpenTelemetry's exporters to databases
-	bigAttributes, bigResource, resourceAttributes slot
-	logAttributes, properties, flatLabels, ddtags  slot
-	bigProperties, resources, attributes           slot
+	bigAttributes, bigResource, resourceAttributes jsonscan.Slot
+	logAttributes, properties, flatLabels, ddtags  jsonscan.Slot
+	bigProperties, resources, attributes           jsonscan.Slot
 	// what a shipper parsed, under a key of its own; a list of audit events
-	parsed, processed, items, kind slot
+	parsed, processed, items, kind jsonscan.Slot
 
 	// batches and envelopes
-	resourceLogs, streams, bigRecords, records, logEvents, schema, payload slot
+	resourceLogs, streams, bigRecords, records, logEvents, schema, payload jsonscan.Slot
 
-	template, rendered, clefTime, clefID   slot // Serilog
-	renderings, bigTemplate                slot
-	eventID, channel, resourceID, bigLevel slot // Windows and Azure
-	created, levelName                     slot // Python
-	ident, pri                             slot // syslog, as Fluentd and Fluent Bit have it
-	name, pid, hostname, level             slot // pino and bunyan
-	shortMessage, version                  slot // GELF
-	mongoTime, mongoSeverity               slot
-	ddsource, status, ddservice            slot
-	auditID, auditLevel                    slot // Kubernetes audit
+	template, rendered, clefTime, clefID   jsonscan.Slot // Serilog
+	renderings, bigTemplate                jsonscan.Slot
+	eventID, channel, resourceID, bigLevel jsonscan.Slot // Windows and Azure
+	created, levelName                     jsonscan.Slot // Python
+	ident, pri                             jsonscan.Slot // syslog, as Fluentd and Fluent Bit have it
+	name, pid, hostname, level             jsonscan.Slot // pino and bunyan
+	shortMessage, version                  jsonscan.Slot // GELF
+	mongoTime, mongoSeverity               jsonscan.Slot
+	ddsource, status, ddservice            jsonscan.Slot
+	auditID, auditLevel                    jsonscan.Slot // Kubernetes audit
 	// seconds and nanoseconds apart: log4j2, and Google's two ways
-	instants                                      [3][2]slot
-	eventSource, eventName                        slot // CloudTrail
-	syslogTag                                     slot // rsyslog
-	partialMessage, partialID                     slot // Docker
-	sourcetype, time, atTimestamp                 slot // Splunk HEC
-	severity, severityText, bigSeverityText       slot
-	journalMessage, messageType, message, logText slot
+	instants                                      [3][2]jsonscan.Slot
+	eventSource, eventName                        jsonscan.Slot // CloudTrail
+	syslogTag                                     jsonscan.Slot // rsyslog
+	partialMessage, partialID                     jsonscan.Slot // Docker
+	sourcetype, time, atTimestamp                 jsonscan.Slot // Splunk HEC
+	severity, severityText, bigSeverityText       jsonscan.Slot
+	journalMessage, messageType, message, logText jsonscan.Slot
 }
 
 // fieldPlan is a plan and what its slots mean for a decoder.
 type fieldPlan struct {
-	*plan
-	paths  []string // by slot: how the path is spelled
-	fields []choice // by FieldID
-	time   choice
-	level  choice
+	*jsonscan.Plan
+	paths  []string          // by slot: how the path is spelled
+	fields []jsonscan.Choice // by FieldID
+	time   jsonscan.Choice
+	level  jsonscan.Choice
 
-	serviceLabels choice
-	scales        []scale // by slot
-	weak          bitset  // the slots of weak levels
+	serviceLabels jsonscan.Choice
+	scales        []scale         // by slot
+	weak          jsonscan.Bitset // the slots of weak levels
 	hints         hints
-	sides         map[string]choice
-	labels        []choice // objects of labels, by likelihood
-	annos         []choice
+	sides         map[string]jsonscan.Choice
+	labels        []jsonscan.Choice // objects of labels, by likelihood
+	annos         []jsonscan.Choice
 }
 
 // newFieldPlan compiles what a decoder looks for.
 func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
-	p := &fieldPlan{plan: newPlan(), sides: map[string]choice{}}
+	p := &fieldPlan{Plan: jsonscan.NewPlan(), sides: map[string]jsonscan.Choice{}}
 	p.addHints() // first, so that the slots of shapes lie close together
-	p.fields = make([]choice, fields.Len())
+	p.fields = make([]jsonscan.Choice, fields.Len())
 	for id, candidates := range textCandidates {
 		name := canonicalNames[id]
 		candidates = cfg.candidates(name, candidates)
@@ -231,30 +235,30 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 		path := fields.Path(id)
 		p.fields[id] = p.choose(cfg.candidates(path, spellings(path)), false)
 	}
-	p.finish()
-	p.parts = newBitset(p.slots)
+	p.Finish()
+	p.Parts = jsonscan.NewBitset(p.Slots)
 	h := &p.hints
-	for _, s := range []slot{
+	for _, s := range []jsonscan.Slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
 		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
 	} {
-		p.parts.set(s)
+		p.Parts.Set(s)
 	}
-	p.name()
+	p.paths = p.Paths()
 	return p
 }
 
-func (p *fieldPlan) choose(candidates []string, fold bool) choice {
-	var slots []slot
+func (p *fieldPlan) choose(candidates []string, fold bool) jsonscan.Choice {
+	var slots []jsonscan.Slot
 	for _, path := range candidates {
-		for _, s := range p.add(path, fold) {
+		for _, s := range p.Add(path, fold) {
 			if !slices.Contains(slots, s) {
 				slots = append(slots, s)
 			}
 		}
 	}
-	return newChoice(slots)
+	return jsonscan.NewChoice(slots)
 }
 
 func (p *fieldPlan) addServiceLabels(cfg Config) {
@@ -279,25 +283,25 @@ func (p *fieldPlan) addLevels(cfg Config) {
 	if !slices.Contains(cfg.Only, "level") {
 		list = append(append(list, levelCandidates...), weakLevels...)
 	}
-	var slots []slot
-	scales := map[slot]scale{}
+	var slots []jsonscan.Slot
+	scales := map[jsonscan.Slot]scale{}
 	for _, c := range list {
-		for _, s := range p.add(c.path, true) {
+		for _, s := range p.Add(c.path, true) {
 			if _, ok := scales[s]; !ok {
 				scales[s] = c.scale
 				slots = append(slots, s)
 			}
 		}
 	}
-	p.level = newChoice(slots)
+	p.level = jsonscan.NewChoice(slots)
 	p.fields[FieldLevel] = p.level
-	var weak []slot
+	var weak []jsonscan.Slot
 	for _, c := range weakLevels {
-		weak = append(weak, p.add(c.path, true)...)
+		weak = append(weak, p.Add(c.path, true)...)
 	}
-	p.scales, p.weak = make([]scale, p.slots), newBitset(p.slots)
+	p.scales, p.weak = make([]scale, p.Slots), jsonscan.NewBitset(p.Slots)
 	for _, s := range weak {
-		p.weak.set(s)
+		p.weak.Set(s)
 	}
 	for s, scale := range scales {
 		p.scales[s] = scale
@@ -305,8 +309,8 @@ func (p *fieldPlan) addLevels(cfg Config) {
 }
 
 func (p *fieldPlan) addHints() {
-	one := func(path string) slot { return p.add(path, false)[0] }
-	nested := func(path string) slot { s := p.add(path, false); return s[len(s)-1] }
+	one := func(path string) jsonscan.Slot { return p.Add(path, false)[0] }
+	nested := func(path string) jsonscan.Slot { s := p.Add(path, false); return s[len(s)-1] }
 	h := &p.hints
 	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one(
 		"structured",
@@ -374,7 +378,7 @@ func (p *fieldPlan) addHints() {
 	h.mongoTime, h.mongoSeverity = nested("t.$date"), one("s")
 	h.ddsource, h.status, h.ddservice = one("ddsource"), one("status"), one("service")
 	h.auditID, h.auditLevel = one("auditID"), one("k8s_audit_level")
-	h.instants = [3][2]slot{
+	h.instants = [3][2]jsonscan.Slot{
 		{nested("instant.epochSecond"), nested("instant.nanoOfSecond")},
 		{nested("timestamp.seconds"), nested("timestamp.nanos")},
 		{one("timestampSeconds"), one("timestampNanos")},
@@ -405,21 +409,4 @@ func (p *fieldPlan) addHints() {
 	for _, object := range []string{"kubernetes.annotations", "kubernetes.pod_annotations"} {
 		p.annos = append(p.annos, p.choose([]string{object}, false))
 	}
-}
-
-// name notes how the path of each slot is spelled.
-func (p *fieldPlan) name() {
-	p.paths = make([]string, p.slots)
-	var walk func(at int32, prefix string)
-	walk = func(at int32, prefix string) {
-		for key, e := range p.nodes[at].edges {
-			if e.slot != noSlot {
-				p.paths[e.slot] = prefix + key
-			}
-			if e.child != 0 {
-				walk(e.child, prefix+key+".")
-			}
-		}
-	}
-	walk(0, "")
 }

@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // appendCEF rewrites an event in ArcSight's Common Event Format: seven fields between bars, then
 // keys and values. The name is the message.
@@ -179,7 +183,7 @@ func appendLEEF(dst, b []byte, h header) ([]byte, bool) {
 func leefDelimiter(named []byte) []byte {
 	if i := bytes.IndexByte(named, 'x'); i >= 0 && i <= 1 && len(named) > i+1 {
 		padded := append(bytes.Repeat([]byte("0"), max(0, 4-len(named[i+1:]))), named[i+1:]...)
-		if r, ok := hex4(padded, 0); ok {
+		if r, ok := jsonscan.Hex4(padded, 0); ok {
 			return []byte(string(r))
 		}
 	}

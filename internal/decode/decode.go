@@ -29,6 +29,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 const (
@@ -58,15 +60,15 @@ type Decoder struct {
 	shapes [shapeCount]shape
 
 	lastShape *shape
-	root      *extractor
+	root      *jsonscan.Extractor
 	overs     pool
 	unders    pool
-	order     []*extractor
-	rootOnly  [1]*extractor
-	envelope  *extractor // what the members of a batch have in common; nil outside one
-	resource  *extractor // of OpenTelemetry's, likewise
+	order     []*jsonscan.Extractor
+	rootOnly  [1]*jsonscan.Extractor
+	envelope  *jsonscan.Extractor // what the members of a batch have in common; nil outside one
+	resource  *jsonscan.Extractor // of OpenTelemetry's, likewise
 
-	envelopeKept, resourceKept *extractor
+	envelopeKept, resourceKept *jsonscan.Extractor
 
 	asked map[string]asked
 
@@ -88,8 +90,8 @@ type Decoder struct {
 
 // asked is a path that was looked up without being asked for beforehand.
 type asked struct {
-	x *extractor
-	c choice
+	x *jsonscan.Extractor
+	c jsonscan.Choice
 }
 
 // New returns a decoder that finds the given fields.
@@ -107,7 +109,7 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 		auto:         set.format == "auto",
 		asked:        map[string]asked{},
 	}
-	d.root = newExtractor(d.plan.plan)
+	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
 	d.log = Log{
 		d: d, root: d.root,
@@ -146,7 +148,7 @@ func (d *Decoder) Entry(e *models.LogEntry) *Log {
 		l.clock.record = e.Timestamp.UnixNano()
 	}
 	d.built = appendEntry(d.built[:0], e)
-	d.root.read(d.built)
+	d.root.Read(d.built)
 	d.prepare("entry", d.built)
 	if e.Raw != "" {
 		l.raw = d.keep(func(b []byte) []byte { return append(b, e.Raw...) })
@@ -192,7 +194,7 @@ func (d *Decoder) end() {
 func (d *Decoder) value(b []byte, depth int) {
 	// nearly always
 	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 {
-		if n := d.root.read(b); n > 0 && skipBlank(b, n) == len(b) && !d.root.parts {
+		if n := d.root.Read(b); n > 0 && jsonscan.SkipBlank(b, n) == len(b) && !d.root.Parts {
 			d.prepare("json", b[:n])
 			d.emit()
 			return
@@ -313,21 +315,21 @@ func strictJSON(b []byte) bool {
 		return b[0] != '"' || startsJSON(bytes.TrimSpace(unquote(b)))
 	}
 	for len(b) > 0 {
-		e, v := scanValue(b, 0)
-		if e < 0 || v.kind != Object || !json.Valid(b[:e]) {
+		e, v := jsonscan.ScanValue(b, 0)
+		if e < 0 || v.Kind != Object || !json.Valid(b[:e]) {
 			return false
 		}
-		b = b[skipBlank(b, e):]
+		b = b[jsonscan.SkipBlank(b, e):]
 	}
 	return true
 }
 
 func unquote(b []byte) []byte {
-	e, flags := scanString(b, 1)
+	e, flags := jsonscan.ScanString(b, 1)
 	if e < 0 {
 		return nil
 	}
-	return appendText(nil, b[1:e], flags)
+	return jsonscan.AppendText(nil, b[1:e], flags)
 }
 
 // refuse reports what yields no log.
@@ -339,7 +341,7 @@ func (d *Decoder) refuse(reason Reason, detail string) {
 
 // clean makes a text fit to be shown: bounded, valid and without control characters.
 func clean(s string) string {
-	b := appendValid(nil, []byte(s[:min(len(s), maxDetail)]))
+	b := jsonscan.AppendValid(nil, []byte(s[:min(len(s), maxDetail)]))
 	for i, c := range b {
 		if c < ' ' || c == 0x7f {
 			b[i] = ' '
@@ -355,7 +357,7 @@ func (d *Decoder) text(b []byte) {
 	if d.set.pattern != nil && d.patterned(b) {
 		return
 	}
-	d.root.reset()
+	d.root.Reset()
 	l := &d.log
 	d.prepare("text", b)
 	l.isText = true
@@ -388,7 +390,7 @@ func (d *Decoder) patterned(b []byte) bool {
 // emitBuilt emits the log that was rewritten into d.built, less its closing brace.
 func (d *Decoder) emitBuilt(format string, raw []byte) {
 	d.built = append(d.built, '}')
-	d.root.read(d.built)
+	d.root.Read(d.built)
 	d.prepare(format, raw)
 	d.emit()
 }
@@ -409,7 +411,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
 	l.index = d.index
 	l.shape = nil
-	if !l.root.parts {
+	if !l.root.Parts {
 		l.shape = d.shapeOf()
 		// nearly always
 		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
@@ -447,33 +449,33 @@ func (d *Decoder) keep(f func([]byte) []byte) []byte {
 
 // resolved puts the text of a string into the arena, unless it may stay where it is.
 func (d *Decoder) resolved(t []byte, flags uint8) []byte {
-	if flags&escaped == 0 && (flags&wide == 0 || utf8.Valid(t)) {
+	if flags&jsonscan.Escaped == 0 && (flags&jsonscan.Wide == 0 || utf8.Valid(t)) {
 		return t
 	}
 	start := len(d.arena)
-	d.arena = appendText(d.arena, t, flags)
+	d.arena = jsonscan.AppendText(d.arena, t, flags)
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
 // ask returns an extractor for a path that was not asked for beforehand.
-func (d *Decoder) ask(path string) (*extractor, choice) {
+func (d *Decoder) ask(path string) (*jsonscan.Extractor, jsonscan.Choice) {
 	if a, ok := d.asked[path]; ok {
 		return a.x, a.c
 	}
 	if len(d.asked) >= asking {
 		clear(d.asked)
 	}
-	p := newPlan()
-	var slots []slot
+	p := jsonscan.NewPlan()
+	var slots []jsonscan.Slot
 	for _, s := range spellings(path) {
-		for _, at := range p.add(s, false) {
+		for _, at := range p.Add(s, false) {
 			if !slices.Contains(slots, at) {
 				slots = append(slots, at)
 			}
 		}
 	}
-	p.finish()
-	a := asked{newExtractor(p), newChoice(slots)}
+	p.Finish()
+	a := asked{jsonscan.NewExtractor(p), jsonscan.NewChoice(slots)}
 	d.asked[path] = a
 	return a.x, a.c
 }
@@ -490,4 +492,4 @@ func (d *Decoder) customTime(t []byte) (int64, bool) {
 
 // Extract runs the one pass over an object and does nothing with what it finds. It exists to be
 // measured.
-func (d *Decoder) Extract(object []byte) bool { return d.root.read(object) > 0 }
+func (d *Decoder) Extract(object []byte) bool { return d.root.Read(object) > 0 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 const (
@@ -50,8 +52,8 @@ func (l *Log) Entry() models.LogEntry {
 	if l.namesNoLevel() {
 		e.Level = ""
 	}
-	if h := l.d.plan.hints.hostname; l.root.has.has(h) {
-		e.Hostname = string(l.scalar(l.root, l.root.spans[h]).Text)
+	if h := l.d.plan.hints.hostname; l.root.Has.Has(h) {
+		e.Hostname = string(l.scalar(l.root, l.root.Spans[h]).Text)
 	}
 	if e.Namespace != "" && e.Kubernetes.PodName == "" && e.Kubernetes.ContainerName == "" &&
 		!l.inKubernetes() {
@@ -69,9 +71,9 @@ func (l *Log) namesNoLevel() bool {
 		l.d.cfg.DefaultLevel != "" {
 		return false
 	}
-	for _, layers := range [][]*extractor{{l.root}, l.over, l.under} {
+	for _, layers := range [][]*jsonscan.Extractor{{l.root}, l.over, l.under} {
 		for _, x := range layers {
-			if n, _ := l.d.plan.level.present(x.has); n > 0 {
+			if n, _ := l.d.plan.level.Present(x.Has); n > 0 {
 				return false
 			}
 		}
@@ -92,7 +94,7 @@ func validString(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFF
 func (l *Log) side(path string) string {
 	c := l.d.plan.sides[path]
 	for _, x := range l.platformFirst() {
-		if v, at := l.textOf(x, &c); at != noSlot {
+		if v, at := l.textOf(x, &c); at != jsonscan.NoSlot {
 			return string(v.Text)
 		}
 	}
@@ -100,18 +102,18 @@ func (l *Log) side(path string) string {
 }
 
 // stringMap is the first object of some candidates, its values as texts.
-func (l *Log) stringMap(candidates []choice) map[string]string {
+func (l *Log) stringMap(candidates []jsonscan.Choice) map[string]string {
 	for _, c := range candidates {
 		for _, x := range l.platformFirst() {
 			v, at := l.anyOf(x, &c)
-			if at == noSlot || v.Kind != Object {
+			if at == jsonscan.NoSlot || v.Kind != Object {
 				continue
 			}
 			all := map[string]string{}
-			members(v.Text, func(key []byte, flags uint8, s span) bool {
-				if s.kind != Null {
-					all[string(appendText(nil, key, flags))] = string(
-						appendText(nil, v.Text[s.start:s.end], s.flags),
+			jsonscan.Members(v.Text, func(key []byte, flags uint8, s jsonscan.Span) bool {
+				if s.Kind != Null {
+					all[string(jsonscan.AppendText(nil, key, flags))] = string(
+						jsonscan.AppendText(nil, v.Text[s.Start:s.End], s.Flags),
 					)
 				}
 				return len(all) < maxEntryFields
@@ -147,32 +149,32 @@ func (l *Log) otherFields(e *models.LogEntry) map[string]any {
 // collector builds the tree of the fields that are left.
 type collector struct {
 	l    *Log
-	x    *extractor
+	x    *jsonscan.Extractor
 	left int
-	used bitset
+	used jsonscan.Bitset
 }
 
-func (c *collector) collect(into map[string]any, x *extractor, e *models.LogEntry) {
-	if x.doc == nil {
+func (c *collector) collect(into map[string]any, x *jsonscan.Extractor, e *models.LogEntry) {
+	if x.Doc == nil {
 		return
 	}
 	c.x, c.used = x, c.l.usedSlots(x, e)
-	c.object(into, x.doc, 0, 0)
+	c.object(into, x.Doc, 0, 0)
 }
 
 // object adds the members of an object of a node. It says whether any was left out for having a
 // place elsewhere.
 func (c *collector) object(into map[string]any, doc []byte, at int32, depth int) (used bool) {
 	p := c.l.d.plan
-	gelf := at == 0 && c.x.has.has(p.hints.shortMessage)
-	members(doc, func(key []byte, flags uint8, s span) bool {
-		name := string(appendText(nil, key, flags))
-		e, exact := edge{slot: noSlot}, true
+	gelf := at == 0 && c.x.Has.Has(p.hints.shortMessage)
+	jsonscan.Members(doc, func(key []byte, flags uint8, s jsonscan.Span) bool {
+		name := string(jsonscan.AppendText(nil, key, flags))
+		e, exact := jsonscan.Edge{Slot: jsonscan.NoSlot}, true
 		if at >= 0 {
-			e, exact = p.resolve(at, name)
+			e, exact = p.Resolve(at, name)
 		}
-		if e.slot != noSlot && c.used.has(e.slot) &&
-			(exact || c.x.spans[e.slot].flags&folded != 0) {
+		if e.Slot != jsonscan.NoSlot && c.used.Has(e.Slot) &&
+			(exact || c.x.Spans[e.Slot].Flags&jsonscan.Folded != 0) {
 			used = true
 			return true
 		}
@@ -182,9 +184,9 @@ func (c *collector) object(into map[string]any, doc []byte, at int32, depth int)
 		if at == 0 && (strings.HasPrefix(name, "@@") || gelf && strings.HasPrefix(name, "_")) {
 			name = name[1:]
 		}
-		if s.kind == Object && e.child != 0 {
+		if s.Kind == Object && e.Child != 0 {
 			below := map[string]any{}
-			if c.object(below, doc[s.start:s.end], e.child, depth+1) && len(below) == 0 {
+			if c.object(below, doc[s.Start:s.End], e.Child, depth+1) && len(below) == 0 {
 				delete(into, name)
 				return true
 			}
@@ -197,9 +199,9 @@ func (c *collector) object(into map[string]any, doc []byte, at int32, depth int)
 	return used
 }
 
-func (c *collector) value(doc []byte, s span, depth int) any {
-	t := doc[s.start:s.end]
-	switch s.kind {
+func (c *collector) value(doc []byte, s jsonscan.Span, depth int) any {
+	t := doc[s.Start:s.End]
+	switch s.Kind {
 	case Null:
 		return nil
 	case Bool:
@@ -210,13 +212,13 @@ func (c *collector) value(doc []byte, s span, depth int) any {
 		if depth > maxEntryDepth {
 			return validString(t)
 		}
-		if s.kind == Object {
+		if s.Kind == Object {
 			below := map[string]any{}
 			c.object(below, t, -1, depth)
 			return below
 		}
 		list := []any{}
-		elements(t, func(s span) bool {
+		jsonscan.Elements(t, func(s jsonscan.Span) bool {
 			if c.left--; c.left < 0 {
 				return false
 			}
@@ -225,19 +227,19 @@ func (c *collector) value(doc []byte, s span, depth int) any {
 		})
 		return list
 	}
-	return string(appendText(nil, t, s.flags))
+	return string(jsonscan.AppendText(nil, t, s.Flags))
 }
 
 // usedSlots are the slots of a layer whose values have a place of their own in the entry. A value
 // that stands under a name that is no alias of that place is kept among the fields as well, so that
 // a rule on that name finds it.
-func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
+func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bitset {
 	p, h := l.d.plan, &l.d.plan.hints
-	used := newBitset(p.slots)
-	take := func(c *choice, f func(s span, at slot) bool) {
-		for _, at := range c.slots {
-			if x.has.has(at) && f(x.spans[at], at) {
-				used.set(at)
+	used := jsonscan.NewBitset(p.Slots)
+	take := func(c *jsonscan.Choice, f func(s jsonscan.Span, at jsonscan.Slot) bool) {
+		for _, at := range c.Slots {
+			if x.Has.Has(at) && f(x.Spans[at], at) {
+				used.Set(at)
 			}
 		}
 	}
@@ -246,21 +248,21 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 			continue
 		}
 		want := l.Value(id).Text
-		take(&p.fields[id], func(s span, at slot) bool {
-			if id == FieldMessage && s.kind == Object {
+		take(&p.fields[id], func(s jsonscan.Span, at jsonscan.Slot) bool {
+			if id == FieldMessage && s.Kind == Object {
 				return at != h.logText && at != h.event || l.opened(x, at)
 			}
 			alias := Canonical(p.paths[at]) == canonicalNames[id] ||
 				id == FieldMessage && source(at) == l.source(id)
-			return alias && id != FieldStack && (s.kind == Null || l.sameText(id, x, s, want))
+			return alias && id != FieldStack && (s.Kind == Null || l.sameText(id, x, s, want))
 		})
 	}
-	take(&p.level, func(s span, at slot) bool {
+	take(&p.level, func(s jsonscan.Span, at jsonscan.Slot) bool {
 		return Canonical(p.paths[at]) == "level" &&
-			(s.kind == Null || s.kind != Object && string(l.readLevel(x, at).word) == e.Level) ||
-			at == h.severity && s.kind == Number
+			(s.Kind == Null || s.Kind != Object && string(l.readLevel(x, at).word) == e.Level) ||
+			at == h.severity && s.Kind == Number
 	})
-	take(&p.time, func(s span, at slot) bool {
+	take(&p.time, func(s jsonscan.Span, at jsonscan.Slot) bool {
 		if p.paths[at] == l.timeFrom {
 			return true
 		}
@@ -269,44 +271,44 @@ func (l *Log) usedSlots(x *extractor, e *models.LogEntry) bitset {
 	})
 	for path, c := range p.sides {
 		if path != "timestamp" {
-			take(&c, func(_ span, at slot) bool { return p.paths[at] == path })
+			take(&c, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.paths[at] == path })
 		}
 	}
 	for _, c := range append(slices.Clone(p.labels), p.annos...) {
-		take(&c, func(s span, _ slot) bool { return s.kind == Object })
+		take(&c, func(s jsonscan.Span, _ jsonscan.Slot) bool { return s.Kind == Object })
 	}
-	for _, at := range [...]slot{h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes} {
-		if x == l.root && x.has.has(at) && x.spans[at].kind == Object {
-			used.set(at)
+	for _, at := range [...]jsonscan.Slot{h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes} {
+		if x == l.root && x.Has.Has(at) && x.Spans[at].Kind == Object {
+			used.Set(at)
 		}
 	}
-	if x == l.root && x.has.has(h.event) && x.spans[h.event].kind == Object && l.format == "hec" {
-		used.set(h.event)
+	if x == l.root && x.Has.Has(h.event) && x.Spans[h.event].Kind == Object && l.format == "hec" {
+		used.Set(h.event)
 	}
-	if x.has.has(h.flatLabels) {
-		used.set(h.flatLabels)
+	if x.Has.Has(h.flatLabels) {
+		used.Set(h.flatLabels)
 	}
 	for _, parts := range h.instants {
-		if x.has.has(parts[0]) && p.paths[parts[0]] == l.timeFrom {
-			used.set(parts[0])
-			used.set(parts[1])
+		if x.Has.Has(parts[0]) && p.paths[parts[0]] == l.timeFrom {
+			used.Set(parts[0])
+			used.Set(parts[1])
 		}
 	}
-	if x.has.has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] &&
-		x.spans[h.message].kind == String {
-		s := x.spans[h.message]
+	if x.Has.Has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] &&
+		x.Spans[h.message].Kind == String {
+		s := x.Spans[h.message]
 		if v := l.valueOf(x, s).Text; len(v) > 0 && opens(v) {
-			used.set(h.message)
+			used.Set(h.message)
 		}
 	}
 	return used
 }
 
 // opened says whether the object in a slot is one of the layers above.
-func (l *Log) opened(x *extractor, at slot) bool {
-	s := x.spans[at]
+func (l *Log) opened(x *jsonscan.Extractor, at jsonscan.Slot) bool {
+	s := x.Spans[at]
 	for _, over := range l.over {
-		if len(over.doc) == int(s.end-s.start) && &over.doc[0] == &x.doc[s.start] {
+		if len(over.Doc) == int(s.End-s.Start) && &over.Doc[0] == &x.Doc[s.Start] {
 			return true
 		}
 	}
@@ -314,16 +316,16 @@ func (l *Log) opened(x *extractor, at slot) bool {
 }
 
 // sameText says whether a span says what the entry already says in another place.
-func (l *Log) sameText(id FieldID, x *extractor, s span, want []byte) bool {
+func (l *Log) sameText(id FieldID, x *jsonscan.Extractor, s jsonscan.Span, want []byte) bool {
 	v := l.scalar(x, s)
 	if v.Kind == Absent {
-		return s.kind == String // empty
+		return s.Kind == String // empty
 	}
 	if id == FieldMessage {
-		return s.kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.kind == Array ||
+		return s.Kind != Array && string(l.tidy(v.Text, true)) == string(want) || s.Kind == Array ||
 			strings.TrimSpace(string(v.Text)) == strings.TrimSpace(string(want))
 	}
-	return s.kind != Array && string(v.Text) == string(want)
+	return s.Kind != Array && string(v.Text) == string(want)
 }
 
 // appendEntry appends an entry as JSON.
@@ -396,12 +398,12 @@ func appendTree(b []byte, v any) []byte {
 	case nil:
 		return append(b, "null"...)
 	case string:
-		return appendQuoted(b, []byte(v))
+		return jsonscan.AppendQuoted(b, []byte(v))
 	case bool:
 		return strconv.AppendBool(b, v)
 	case json.Number:
-		if !isNumber([]byte(v)) {
-			return appendQuoted(b, []byte(v))
+		if !jsonscan.IsNumber([]byte(v)) {
+			return jsonscan.AppendQuoted(b, []byte(v))
 		}
 		return append(b, v...)
 	case float64:

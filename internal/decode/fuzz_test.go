@@ -10,6 +10,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 var fuzzPaths = []string{
@@ -42,20 +44,20 @@ func seeds(f *testing.F) {
 // escapes and bytes are; and it takes every document that encoding/json takes.
 func FuzzExtract(f *testing.F) {
 	seeds(f)
-	p := newPlan()
-	slots := make([][]slot, len(fuzzPaths))
+	p := jsonscan.NewPlan()
+	slots := make([][]jsonscan.Slot, len(fuzzPaths))
 	for i, path := range fuzzPaths {
-		slots[i] = p.add(path, false)
+		slots[i] = p.Add(path, false)
 	}
-	p.finish()
-	x := newExtractor(p)
+	p.Finish()
+	x := jsonscan.NewExtractor(p)
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		doc = bytes.TrimSpace(doc)
-		n := x.read(doc)
+		n := x.Read(doc)
 		if !json.Valid(doc) || doc[0] != '{' {
 			return
 		}
-		if n < 0 || skipBlank(doc, n) != len(doc) {
+		if n < 0 || jsonscan.SkipBlank(doc, n) != len(doc) {
 			t.Fatalf("refused: %d", n)
 		}
 		var tree map[string]any
@@ -70,11 +72,11 @@ func FuzzExtract(f *testing.F) {
 			}
 			var got any
 			for _, s := range slots[i] {
-				if x.has.has(s) {
-					if x.spans[s].flags&folded != 0 {
+				if x.Has.Has(s) {
+					if x.Spans[s].Flags&jsonscan.Folded != 0 {
 						return // found under a looser spelling, which encoding/json does not know
 					}
-					got = plain(doc, x.spans[s])
+					got = plain(doc, x.Spans[s])
 					break
 				}
 			}
@@ -109,9 +111,9 @@ func look(tree map[string]any, segs []string) any {
 }
 
 // plain is a span as encoding/json would have it.
-func plain(doc []byte, s span) any {
-	t := doc[s.start:s.end]
-	switch s.kind {
+func plain(doc []byte, s jsonscan.Span) any {
+	t := doc[s.Start:s.End]
+	switch s.Kind {
 	case Null:
 		return "null"
 	case Bool:
@@ -119,7 +121,7 @@ func plain(doc []byte, s span) any {
 	case Number:
 		return json.Number(t)
 	case String:
-		return string(appendText(nil, t, s.flags))
+		return string(jsonscan.AppendText(nil, t, s.Flags))
 	}
 	var v any
 	d := json.NewDecoder(bytes.NewReader(t))
@@ -238,16 +240,16 @@ func FuzzLines(f *testing.F) {
 // A document that is cut anywhere can be closed again.
 func FuzzRepair(f *testing.F) {
 	seeds(f)
-	p := newPlan()
-	p.finish()
-	x := newExtractor(p)
+	p := jsonscan.NewPlan()
+	p.Finish()
+	x := jsonscan.NewExtractor(p)
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		if len(doc) == 0 || doc[0] != '{' || !json.Valid(doc) || len(doc) > 4096 {
 			return
 		}
 		for i := 1; i < len(doc); i += 1 + len(doc)/64 {
 			closed, ok := appendClosed(nil, doc[:i])
-			if x.read(doc[:i]) == cut && (!ok || !whole(x, closed)) {
+			if x.Read(doc[:i]) == jsonscan.Cut && (!ok || !whole(x, closed)) {
 				t.Fatalf("cut at %q, closed as %q", doc[:i], closed)
 			}
 		}

@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // json reads a value that begins like JSON, and says whether it is. The logs of a value that is not
 // are not emitted.
@@ -16,11 +20,11 @@ func (d *Decoder) json(b []byte, depth int) bool {
 
 // quoted reads a JSON string that holds a log, as OpenTelemetry's raw encoding writes it.
 func (d *Decoder) quoted(b []byte, depth int) bool {
-	e, flags := scanString(b, 1)
-	if e < 0 || skipBlank(b, e+1) != len(b) || depth >= maxWrapped {
+	e, flags := jsonscan.ScanString(b, 1)
+	if e < 0 || jsonscan.SkipBlank(b, e+1) != len(b) || depth >= maxWrapped {
 		return false
 	}
-	d.wrapped[depth+1] = appendText(d.wrapped[depth+1][:0], b[1:e], flags)
+	d.wrapped[depth+1] = jsonscan.AppendText(d.wrapped[depth+1][:0], b[1:e], flags)
 	text := trim(d.wrapped[depth+1])
 	if len(text) == 0 {
 		d.refuse(Empty, "the value is an empty string")
@@ -35,15 +39,15 @@ func (d *Decoder) quoted(b []byte, depth int) bool {
 
 // objects reads one object, or several one after the other, with or without newlines between them.
 func (d *Decoder) objects(b []byte) bool {
-	n := d.root.read(b)
+	n := d.root.Read(b)
 	if n < 0 {
 		return d.lines(b)
 	}
-	if skipBlank(b, n) == len(b) {
+	if jsonscan.SkipBlank(b, n) == len(b) {
 		d.object(b[:n], "json")
 		return true
 	}
-	if b[skipBlank(b, n)] != '{' {
+	if b[jsonscan.SkipBlank(b, n)] != '{' {
 		return d.lines(b)
 	}
 	for refused := false; ; {
@@ -65,7 +69,7 @@ func (d *Decoder) objects(b []byte) bool {
 		if len(b) == 0 {
 			return true
 		}
-		n = d.root.read(b)
+		n = d.root.Read(b)
 	}
 }
 
@@ -111,12 +115,12 @@ func (d *Decoder) lines(b []byte) bool {
 // array reads an array of logs. A member that is none is refused and the others are kept. An array
 // without any object is no batch but a text.
 func (d *Decoder) array(b []byte) bool {
-	if i := skipBlank(b, 1); i < len(b) && b[i] == ']' && skipBlank(b, i+1) == len(b) {
+	if i := jsonscan.SkipBlank(b, 1); i < len(b) && b[i] == ']' && jsonscan.SkipBlank(b, i+1) == len(b) {
 		d.refuse(EmptyBatch, "the array is empty")
 		return true
 	}
 	objects := false
-	if n := elements(b, func(s span) bool { objects = s.kind == Object; return !objects }); !objects &&
+	if n := jsonscan.Elements(b, func(s jsonscan.Span) bool { objects = s.Kind == Object; return !objects }); !objects &&
 		n < 0 &&
 		!bytes.Contains(b, []byte(`{"`)) ||
 		!objects && n > 0 {
@@ -127,7 +131,7 @@ func (d *Decoder) array(b []byte) bool {
 	}
 	var refused []string
 	emitted := d.index
-	i := skipBlank(b, 1)
+	i := jsonscan.SkipBlank(b, 1)
 	for i < len(b) && b[i] != ']' {
 		n := d.element(b[i:])
 		if n <= 0 {
@@ -136,9 +140,9 @@ func (d *Decoder) array(b []byte) bool {
 				break
 			}
 		}
-		i = skipBlank(b, i+n)
+		i = jsonscan.SkipBlank(b, i+n)
 		if i < len(b) && b[i] == ',' {
-			i = skipBlank(b, i+1)
+			i = jsonscan.SkipBlank(b, i+1)
 		}
 	}
 	if d.index == emitted {
@@ -155,20 +159,20 @@ func (d *Decoder) array(b []byte) bool {
 
 // pair reads a time and an object, which is an event as Fluentd and Fluent Bit pass it on.
 func (d *Decoder) pair(b []byte) bool {
-	var parts [2]span
+	var parts [2]jsonscan.Span
 	n := 0
-	end := elements(b, func(s span) bool {
+	end := jsonscan.Elements(b, func(s jsonscan.Span) bool {
 		if n < 2 {
 			parts[n] = s
 		}
 		n++
 		return n < 3
 	})
-	if end < 0 || n != 2 || parts[0].kind != Number || parts[1].kind != Object {
+	if end < 0 || n != 2 || parts[0].Kind != Number || parts[1].Kind != Object {
 		return false
 	}
-	object := b[parts[1].start:parts[1].end]
-	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[parts[0].start:parts[0].end]...)
+	object := b[parts[1].Start:parts[1].End]
+	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[parts[0].Start:parts[0].End]...)
 	d.built = appendMembers(d.built, object, "")
 	d.emitBuilt("json", object)
 	return true
@@ -178,20 +182,20 @@ func (d *Decoder) pair(b []byte) bool {
 // end cannot be found.
 func (d *Decoder) element(b []byte) int {
 	if b[0] == '{' {
-		if n := d.root.read(b); n > 0 {
+		if n := d.root.Read(b); n > 0 {
 			d.object(b[:n], "json")
 			return n
 		}
-		return -max(skipContainer(b, 1, '{'), 0)
+		return -max(jsonscan.SkipContainer(b, 1, '{'), 0)
 	}
-	n, s := scanValue(b, 0)
+	n, s := jsonscan.ScanValue(b, 0)
 	if n < 0 {
 		return -max(bytes.IndexAny(b, ",]"), 0)
 	}
-	if s.kind != String || s.end == s.start {
+	if s.Kind != String || s.End == s.Start {
 		return -n
 	}
-	d.wrapped[maxWrapped+1] = appendText(d.wrapped[maxWrapped+1][:0], b[s.start:s.end], s.flags)
+	d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], b[s.Start:s.End], s.Flags)
 	d.text(d.wrapped[maxWrapped+1])
 	return n
 }
@@ -209,14 +213,14 @@ func (d *Decoder) object(doc []byte, format string) {
 // opened emits the logs in an envelope, and says whether the object is one.
 func (d *Decoder) opened(doc []byte) bool {
 	x, h := d.root, &d.plan.hints
-	if !x.parts {
+	if !x.Parts {
 		return false
 	}
-	list := func(s slot) []byte {
-		if !x.has.has(s) || x.spans[s].kind != Array {
+	list := func(s jsonscan.Slot) []byte {
+		if !x.Has.Has(s) || x.Spans[s].Kind != Array {
 			return nil
 		}
-		return doc[x.spans[s].start:x.spans[s].end]
+		return doc[x.Spans[s].Start:x.Spans[s].End]
 	}
 	switch {
 	case list(h.resourceLogs) != nil:
@@ -226,12 +230,12 @@ func (d *Decoder) opened(doc []byte) bool {
 		d.batch(doc, list(h.bigRecords), "Records", "cloudtrail")
 	case holdsObjects(list(h.records)):
 		d.batch(doc, list(h.records), "records", "azure")
-	case holdsObjects(list(h.items)) && x.has.has(h.kind) && string(doc[x.spans[h.kind].start:x.spans[h.kind].end]) == "EventList":
+	case holdsObjects(list(h.items)) && x.Has.Has(h.kind) && string(doc[x.Spans[h.kind].Start:x.Spans[h.kind].End]) == "EventList":
 		d.batch(doc, list(h.items), "items", "json")
 	case list(h.logEvents) != nil:
 		d.cloudWatch(doc, list(h.logEvents))
-	case x.has.has(h.payload) && x.has.has(h.schema) && !x.has.has(h.message):
-		d.connect(doc, x.spans[h.payload])
+	case x.Has.Has(h.payload) && x.Has.Has(h.schema) && !x.Has.Has(h.message):
+		d.connect(doc, x.Spans[h.payload])
 	default:
 		return false
 	}
@@ -240,14 +244,14 @@ func (d *Decoder) opened(doc []byte) bool {
 }
 
 func holdsObjects(array []byte) bool {
-	i := skipBlank(array, 1)
+	i := jsonscan.SkipBlank(array, 1)
 	return i < len(array) && array[i] == '{'
 }
 
 // repaired reads an object that was cut off, as a shipper does at its size limit: what is open is
 // closed, and the log has the fields up to the cut.
 func (d *Decoder) repaired(b []byte) bool {
-	if b[0] != '{' || d.root.read(b) != cut {
+	if b[0] != '{' || d.root.Read(b) != jsonscan.Cut {
 		return false
 	}
 	var ok bool
@@ -272,7 +276,7 @@ func appendClosed(dst, b []byte) ([]byte, bool) {
 		switch c := b[i]; c {
 		case '"':
 			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
-			e, _ := scanString(b, i+1)
+			e, _ := jsonscan.ScanString(b, i+1)
 			if e < 0 {
 				return closeAll(
 						append(append(dst, cutEscape(b)...), '"'),
@@ -346,7 +350,7 @@ func cutEscape(b []byte) []byte {
 // the key, and a text.
 func appendMember(b []byte, key string, text []byte) []byte {
 	b = appendKey(b, key)
-	return appendQuoted(b, text)
+	return jsonscan.AppendQuoted(b, text)
 }
 
 // appendKey appends the key of a member, ready for its value.
@@ -354,14 +358,14 @@ func appendKey(b []byte, key string) []byte {
 	if n := len(b); n > 0 && b[n-1] != '{' {
 		b = append(b, ',')
 	}
-	b = appendQuoted(b, []byte(key))
+	b = jsonscan.AppendQuoted(b, []byte(key))
 	return append(b, ':')
 }
 
 // appendMembers appends the members of an object to the one that is being built, except those under
 // one key.
 func appendMembers(dst, object []byte, except string) []byte {
-	members(object, func(key []byte, _ uint8, v span) bool {
+	jsonscan.Members(object, func(key []byte, _ uint8, v jsonscan.Span) bool {
 		if string(key) == except {
 			return true
 		}
@@ -376,9 +380,9 @@ func appendMembers(dst, object []byte, except string) []byte {
 }
 
 // appendSpan appends a value as it stands in its document.
-func appendSpan(dst, doc []byte, v span) []byte {
-	if v.kind == String && v.start > 0 && doc[v.start-1] == '"' {
-		return append(dst, doc[v.start-1:v.end+1]...)
+func appendSpan(dst, doc []byte, v jsonscan.Span) []byte {
+	if v.Kind == String && v.Start > 0 && doc[v.Start-1] == '"' {
+		return append(dst, doc[v.Start-1:v.End+1]...)
 	}
-	return append(dst, doc[v.start:v.end]...)
+	return append(dst, doc[v.Start:v.End]...)
 }

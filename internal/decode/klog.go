@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // appendKlog rewrites a line of klog and glog: a letter for the level, month and day, the time, a
 // thread, the place in the source, and the text, which may be a quoted message with pairs behind
@@ -11,7 +15,7 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 	if len(b) < 24 {
 		return dst, false
 	}
-	day := digits(b[1:10]) // 0504, or 20260504 as newer versions of glog have it
+	day := jsonscan.Digits(b[1:10]) // 0504, or 20260504 as newer versions of glog have it
 	if day != 4 && day != 8 || b[1+day] != ' ' {
 		return dst, false
 	}
@@ -29,14 +33,14 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 	dst = appendMember(dst, "level", b[:1])
 	dst = appendMember(dst, "timestamp", b[1:n])
 	thread, caller, ok := bytes.Cut(bytes.TrimSpace(b[n:end]), []byte(" "))
-	if !ok || digits(thread) != len(thread) {
+	if !ok || jsonscan.Digits(thread) != len(thread) {
 		return dst, false
 	}
 	dst = appendMember(dst, "pid", thread)
 	dst = appendMember(dst, "caller", bytes.TrimSpace(caller))
 	text := b[end+2:]
 	if len(text) > 0 && text[0] == '"' {
-		if e, _ := scanString(text, 1); e > 0 {
+		if e, _ := jsonscan.ScanString(text, 1); e > 0 {
 			rest := bytes.TrimSpace(text[e+1:])
 			if out, pairs, ok := appendPlainPairs(dst, rest); ok && (pairs > 0 || len(rest) == 0) {
 				out = appendKey(out, "message")

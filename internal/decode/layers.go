@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // addLayers finds the objects that belong to the log besides its root.
 func (l *Log) addLayers() {
@@ -12,13 +16,13 @@ func (l *Log) addLayers() {
 	if d.envelope != nil {
 		l.under = append(l.under, d.envelope)
 	}
-	if d.root.parts {
+	if d.root.Parts {
 		l.addParts()
 	}
 	if l.shape == nil || !l.closedMessage() {
 		l.openMessage()
 	}
-	if d.root.has.has(d.plan.hints.partialMessage) || d.root.has.has(d.plan.hints.partialID) {
+	if d.root.Has.Has(d.plan.hints.partialMessage) || d.root.Has.Has(d.plan.hints.partialID) {
 		d.notice(NoticePartial)
 	}
 }
@@ -26,48 +30,48 @@ func (l *Log) addLayers() {
 // addParts adds the objects within the root that programs put their fields into.
 func (l *Log) addParts() {
 	x, h := l.root, &l.d.plan.hints
-	for _, s := range [...]slot{h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed} {
-		if x.has.has(s) && x.spans[s].kind == Object {
-			l.pushOver(x.doc[x.spans[s].start:x.spans[s].end])
+	for _, s := range [...]jsonscan.Slot{h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed} {
+		if x.Has.Has(s) && x.Spans[s].Kind == Object {
+			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
 		}
 	}
-	if x.has.has(h.event) && x.spans[h.event].kind == Object && l.isHEC(x) {
+	if x.Has.Has(h.event) && x.Spans[h.event].Kind == Object && l.isHEC(x) {
 		l.format = "hec"
-		l.pushOver(x.doc[x.spans[h.event].start:x.spans[h.event].end])
+		l.pushOver(x.Doc[x.Spans[h.event].Start:x.Spans[h.event].End])
 	}
-	for _, s := range [...]slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes} {
-		if !x.has.has(s) {
+	for _, s := range [...]jsonscan.Slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes} {
+		if !x.Has.Has(s) {
 			continue
 		}
-		switch v := x.spans[s]; v.kind {
+		switch v := x.Spans[s]; v.Kind {
 		case Object:
-			l.pushUnder(x.doc[v.start:v.end])
+			l.pushUnder(x.Doc[v.Start:v.End])
 		case String: // Azure writes properties as a string of JSON
-			if v.end > v.start && x.doc[v.start] == '{' {
-				l.d.inner[0] = appendText(l.d.inner[0][:0], x.doc[v.start:v.end], v.flags)
+			if v.End > v.Start && x.Doc[v.Start] == '{' {
+				l.d.inner[0] = jsonscan.AppendText(l.d.inner[0][:0], x.Doc[v.Start:v.End], v.Flags)
 				l.pushUnder(l.d.inner[0])
 			}
 		}
 	}
-	if x.has.has(h.flatLabels) && x.spans[h.flatLabels].kind == Array {
-		l.pushFlatLabels(x.spans[h.flatLabels])
+	if x.Has.Has(h.flatLabels) && x.Spans[h.flatLabels].Kind == Array {
+		l.pushFlatLabels(x.Spans[h.flatLabels])
 	}
-	if x.has.has(h.ddtags) && x.spans[h.ddtags].kind == String && x.has.has(h.ddsource) {
-		l.pushTags(l.valueOf(x, x.spans[h.ddtags]).Text)
+	if x.Has.Has(h.ddtags) && x.Spans[h.ddtags].Kind == String && x.Has.Has(h.ddsource) {
+		l.pushTags(l.valueOf(x, x.Spans[h.ddtags]).Text)
 	}
 }
 
 // isHEC says whether an object is an event as Splunk's HTTP collector takes it.
-func (l *Log) isHEC(x *extractor) bool {
+func (l *Log) isHEC(x *jsonscan.Extractor) bool {
 	h := &l.d.plan.hints
-	return !x.has.has(h.atTimestamp) && (x.has.has(h.time) || x.has.has(h.sourcetype))
+	return !x.Has.Has(h.atTimestamp) && (x.Has.Has(h.time) || x.Has.Has(h.sourcetype))
 }
 
 // pushFlatLabels adds the labels that Fluentd wrote as an array of "app=checkout".
-func (l *Log) pushFlatLabels(s span) {
+func (l *Log) pushFlatLabels(s jsonscan.Span) {
 	d := l.d
 	b := append(d.inner[maxLayers+4][:0], `{"kubernetes":{"labels":{`...)
-	Value{Array, l.root.doc[s.start:s.end]}.Each(func(v Value) bool {
+	Value{Array, l.root.Doc[s.Start:s.End]}.Each(func(v Value) bool {
 		if key, value, ok := bytes.Cut(v.Text, []byte("=")); ok {
 			b = appendMember(b, string(key), value)
 		}
@@ -111,19 +115,19 @@ func (l *Log) pushUnder(doc []byte) bool {
 
 // pool keeps the extractors of layers from one log to the next: each has learnt the keys of its
 // place.
-type pool []*extractor
+type pool []*jsonscan.Extractor
 
-func (p *pool) at(i int, plan *fieldPlan) *extractor {
+func (p *pool) at(i int, plan *fieldPlan) *jsonscan.Extractor {
 	for len(*p) <= i {
-		*p = append(*p, newExtractor(plan.plan))
+		*p = append(*p, jsonscan.NewExtractor(plan.Plan))
 	}
 	return (*p)[i]
 }
 
 // whole reads an object and says whether the document is that object and nothing else.
-func whole(x *extractor, doc []byte) bool {
-	n := x.read(doc)
-	return n > 0 && skipBlank(doc, n) == len(doc)
+func whole(x *jsonscan.Extractor, doc []byte) bool {
+	n := x.Read(doc)
+	return n > 0 && jsonscan.SkipBlank(doc, n) == len(doc)
 }
 
 // openMessage adds the object that the message is, or holds as text, and the one in that one's
@@ -137,28 +141,28 @@ func (l *Log) openMessage() {
 			x = l.over[n-1]
 		}
 		s, at := l.messageOf(x)
-		for i := len(l.under) - l.ownUnder; at == noSlot && x == l.root && i < len(l.under); i++ {
+		for i := len(l.under) - l.ownUnder; at == jsonscan.NoSlot && x == l.root && i < len(l.under); i++ {
 			x = l.under[i]
 			s, at = l.messageOf(x)
 		}
-		if at == noSlot {
+		if at == jsonscan.NoSlot {
 			return
 		}
 		switch {
-		case s.kind == Object:
-			if !l.pushOver(x.doc[s.start:s.end]) {
+		case s.Kind == Object:
+			if !l.pushOver(x.Doc[s.Start:s.End]) {
 				return
 			}
 			if top := l.over[len(l.over)-1]; at == d.plan.hints.logText ||
 				at == d.plan.hints.event {
-				if _, at := l.messageOf(top); at == noSlot {
+				if _, at := l.messageOf(top); at == jsonscan.NoSlot {
 					l.over = l.over[:len(l.over)-1]
 					return
 				}
 			}
-		case s.kind != String || s.end-s.start < 5:
+		case s.Kind != String || s.End-s.Start < 5:
 			return
-		case !opens(x.doc[s.start:s.end]):
+		case !opens(x.Doc[s.Start:s.End]):
 			return
 		default:
 			n := len(l.over) + 1
@@ -189,8 +193,8 @@ func (l *Log) closedMessage() bool {
 	if at < 0 {
 		return false
 	}
-	s := &l.root.spans[at]
-	return s.kind == String && s.end-s.start > 5 && !opens(l.root.doc[s.start:s.end])
+	s := &l.root.Spans[at]
+	return s.Kind == String && s.End-s.Start > 5 && !opens(l.root.Doc[s.Start:s.End])
 }
 
 // opens says at a glance whether a message may hold fields of its own. It sees the string as it
@@ -202,7 +206,7 @@ func opens(t []byte) bool {
 	case c-'0' <= 9: // the time of a container runtime's line
 		return len(t) > 30 && t[4] == '-' && t[10] == 'T'
 	case c == 'I' || c == 'W' || c == 'E' || c == 'F':
-		if digits(t[1:5]) == 4 {
+		if jsonscan.Digits(t[1:5]) == 4 {
 			return true
 		}
 	}

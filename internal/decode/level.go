@@ -3,6 +3,8 @@ package decode
 import (
 	"bytes"
 	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // level is how bad a log is: a canonical upper-case word, and the severity number that
@@ -71,7 +73,7 @@ func wordLevel(arena, word []byte) (level, []byte) {
 		}
 	}
 	start := len(arena)
-	arena = appendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
+	arena = jsonscan.AppendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
 	return level{word: arena[start:len(arena):len(arena)]}, arena
 }
 
@@ -112,7 +114,7 @@ func knownLevel(word string) level {
 // offsetLevel reads the levels of log/slog between its named ones: ERROR+4 is four above ERROR.
 func offsetLevel(low []byte) level {
 	i := bytes.IndexAny(low, "+-")
-	if i < 0 || digits(low[i+1:]) != len(low)-i-1 || len(low)-i-1 == 0 || len(low)-i > 3 {
+	if i < 0 || jsonscan.Digits(low[i+1:]) != len(low)-i-1 || len(low)-i-1 == 0 || len(low)-i > 3 {
 		return level{}
 	}
 	base := knownLevel(string(low[:i]))
@@ -432,7 +434,7 @@ func smallNumber(t []byte) (int, bool) {
 	if neg {
 		t = t[1:]
 	}
-	n := digits(t)
+	n := jsonscan.Digits(t)
 	if n == 0 || n > 9 {
 		return 0, false
 	}

@@ -5,19 +5,21 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // Kind is the kind of a value.
-type Kind uint8
+type Kind = jsonscan.Kind
 
 const (
-	Absent Kind = iota
-	Null
-	Bool
-	Number
-	String
-	Array
-	Object
+	Absent = jsonscan.Absent
+	Null   = jsonscan.Null
+	Bool   = jsonscan.Bool
+	Number = jsonscan.Number
+	String = jsonscan.String
+	Array  = jsonscan.Array
+	Object = jsonscan.Object
 )
 
 // Value is the value of a field. Text is the text of a string with its escapes resolved, the digits
@@ -38,12 +40,12 @@ func (v Value) each(f func(Value) bool) bool {
 		return true
 	case Array:
 		more := true
-		elements(v.Text, func(s span) bool {
-			text := v.Text[s.start:s.end]
-			if s.flags != 0 {
-				text = appendText(nil, text, s.flags)
+		jsonscan.Elements(v.Text, func(s jsonscan.Span) bool {
+			text := v.Text[s.Start:s.End]
+			if s.Flags != 0 {
+				text = jsonscan.AppendText(nil, text, s.Flags)
 			}
-			more = Value{s.kind, text}.each(f)
+			more = Value{s.Kind, text}.each(f)
 			return more
 		})
 		return more
@@ -70,8 +72,8 @@ type Log struct {
 	text   []byte // of a log that is no object
 	isText bool
 
-	root        *extractor
-	over, under []*extractor
+	root        *jsonscan.Extractor
+	over, under []*jsonscan.Extractor
 	ownUnder    int // of the layers below, how many the log itself brought
 
 	stamp  uint32 // of this log; a cached value with another stamp is an older log's
@@ -91,12 +93,12 @@ type Log struct {
 func (l *Log) Value(id FieldID) Value {
 	if l.shape != nil {
 		if at := l.shape.slots[id]; at >= 0 {
-			s := &l.root.spans[at]
+			s := &l.root.Spans[at]
 			// nearly always
-			if s.kind == String && s.flags == 0 && s.end > s.start && id != FieldMessage &&
+			if s.Kind == String && s.Flags == 0 && s.End > s.Start && id != FieldMessage &&
 				id != FieldContainer &&
 				!isTrace(id) {
-				return Value{String, l.root.doc[s.start:s.end:s.end]}
+				return Value{String, l.root.Doc[s.Start:s.End:s.End]}
 			}
 		} else if at == slotAbsent {
 			return Value{}
@@ -147,10 +149,10 @@ func (l *Log) Lookup(path string) Value {
 	x, c := l.d.ask(path)
 	var null Value
 	for _, layer := range l.applicationFirst() {
-		if layer.doc == nil {
+		if layer.Doc == nil {
 			continue
 		}
-		x.read(layer.doc)
+		x.Read(layer.Doc)
 		if v, _ := l.anyOf(x, &c); v.Kind > Null {
 			return v
 		} else if v.Kind == Null {
@@ -249,7 +251,7 @@ func (l *Log) Format() string { return l.format }
 
 // applicationFirst lists the layers in the order in which the application's own fields are looked
 // for.
-func (l *Log) applicationFirst() []*extractor {
+func (l *Log) applicationFirst() []*jsonscan.Extractor {
 	if len(l.over)+len(l.under) == 0 {
 		return l.d.rootOnly[:]
 	}
@@ -264,7 +266,7 @@ func (l *Log) applicationFirst() []*extractor {
 }
 
 // platformFirst lists the layers in the order in which time and place are looked for.
-func (l *Log) platformFirst() []*extractor {
+func (l *Log) platformFirst() []*jsonscan.Extractor {
 	if len(l.over)+len(l.under) == 0 {
 		return l.d.rootOnly[:]
 	}
@@ -321,40 +323,40 @@ func (l *Log) findAny(id FieldID) Value {
 	return null
 }
 
-func (l *Log) anyOf(x *extractor, c *choice) (Value, slot) {
-	n, s := c.present(x.has)
+func (l *Log) anyOf(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsonscan.Slot) {
+	n, s := c.Present(x.Has)
 	if n == 0 {
-		return Value{}, noSlot
+		return Value{}, jsonscan.NoSlot
 	}
 	if n > 1 {
-		for _, s = range c.slots {
-			if x.has.has(s) {
+		for _, s = range c.Slots {
+			if x.Has.Has(s) {
 				break
 			}
 		}
 	}
-	return l.valueOf(x, x.spans[s]), s
+	return l.valueOf(x, x.Spans[s]), s
 }
 
-func (l *Log) note(id FieldID, s slot) {
+func (l *Log) note(id FieldID, s jsonscan.Slot) {
 	l.from[id] = source(s)
 }
 
 // valueOf is the value of a span, with its text as Value promises it.
-func (l *Log) valueOf(x *extractor, s span) Value {
-	t := x.doc[s.start:s.end]
-	if s.flags&(escaped|wide) == 0 || s.kind != String {
-		return Value{s.kind, t}
+func (l *Log) valueOf(x *jsonscan.Extractor, s jsonscan.Span) Value {
+	t := x.Doc[s.Start:s.End]
+	if s.Flags&(jsonscan.Escaped|jsonscan.Wide) == 0 || s.Kind != String {
+		return Value{s.Kind, t}
 	}
-	return Value{String, l.d.resolved(t, s.flags)}
+	return Value{String, l.d.resolved(t, s.Flags)}
 }
 
 // findText finds a field that is a text. Empty texts, nulls and objects are passed over, and an
 // array counts for its first text.
-func (l *Log) findText(id FieldID, layers []*extractor) Value {
+func (l *Log) findText(id FieldID, layers []*jsonscan.Extractor) Value {
 	c := &l.d.plan.fields[id]
 	for _, x := range layers {
-		if v, at := l.textOf(x, c); at != noSlot {
+		if v, at := l.textOf(x, c); at != jsonscan.NoSlot {
 			l.note(id, at)
 			return v
 		}
@@ -362,40 +364,40 @@ func (l *Log) findText(id FieldID, layers []*extractor) Value {
 	return Value{}
 }
 
-func (l *Log) textOf(x *extractor, c *choice) (Value, slot) {
-	n, only := c.present(x.has)
+func (l *Log) textOf(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsonscan.Slot) {
+	n, only := c.Present(x.Has)
 	if n == 0 {
-		return Value{}, noSlot
+		return Value{}, jsonscan.NoSlot
 	}
 	if n == 1 {
-		if v := l.scalar(x, x.spans[only]); v.Kind != Absent {
+		if v := l.scalar(x, x.Spans[only]); v.Kind != Absent {
 			return v, only
 		}
-		return Value{}, noSlot
+		return Value{}, jsonscan.NoSlot
 	}
-	for _, s := range c.slots {
-		if !x.has.has(s) {
+	for _, s := range c.Slots {
+		if !x.Has.Has(s) {
 			continue
 		}
-		if v := l.scalar(x, x.spans[s]); v.Kind != Absent {
+		if v := l.scalar(x, x.Spans[s]); v.Kind != Absent {
 			return v, s
 		}
 	}
-	return Value{}, noSlot
+	return Value{}, jsonscan.NoSlot
 }
 
 // scalar is a span as a text, Absent when it is none. A number is text here: a service may be
 // called 7.
-func (l *Log) scalar(x *extractor, s span) Value {
-	switch s.kind {
+func (l *Log) scalar(x *jsonscan.Extractor, s jsonscan.Span) Value {
+	switch s.Kind {
 	case String, Number, Bool:
-		if s.start == s.end {
+		if s.Start == s.End {
 			return Value{}
 		}
 		return Value{String, l.valueOf(x, s).Text}
 	case Array:
 		first := Value{}
-		Value{Array, x.doc[s.start:s.end]}.Each(func(v Value) bool {
+		Value{Array, x.Doc[s.Start:s.End]}.Each(func(v Value) bool {
 			if v.Kind == Object || len(v.Text) == 0 {
 				return true
 			}
@@ -412,29 +414,29 @@ func (l *Log) scalar(x *extractor, s span) Value {
 func (l *Log) findService() Value {
 	p, h := l.d.plan, &l.d.plan.hints
 	for _, x := range l.applicationFirst() {
-		if v, at := l.textOf(x, &p.fields[FieldService]); at != noSlot {
+		if v, at := l.textOf(x, &p.fields[FieldService]); at != jsonscan.NoSlot {
 			l.note(FieldService, at)
 			return v
 		}
-		at := noSlot
+		at := jsonscan.NoSlot
 		switch {
 		// pino and bunyan
-		case x.has.has(h.name) && x.has.has(h.pid) && x.has.has(h.hostname) && (x.has.has(h.level) || x.has.has(h.time)):
+		case x.Has.Has(h.name) && x.Has.Has(h.pid) && x.Has.Has(h.hostname) && (x.Has.Has(h.level) || x.Has.Has(h.time)):
 			at = h.name
-		case x.has.has(h.ident) && (x.has.has(h.pri) || x.has.has(h.pid)):
+		case x.Has.Has(h.ident) && (x.Has.Has(h.pri) || x.Has.Has(h.pid)):
 			at = h.ident
-		case x.has.has(h.eventSource) && x.has.has(h.eventName): // CloudTrail
+		case x.Has.Has(h.eventSource) && x.Has.Has(h.eventName): // CloudTrail
 			at = h.eventSource
 		}
-		if at != noSlot {
-			if v := l.scalar(x, x.spans[at]); v.Kind != Absent {
+		if at != jsonscan.NoSlot {
+			if v := l.scalar(x, x.Spans[at]); v.Kind != Absent {
 				l.note(FieldService, at)
 				return v
 			}
 		}
 	}
 	for _, x := range l.applicationFirst() {
-		if v, at := l.textOf(x, &p.serviceLabels); at != noSlot {
+		if v, at := l.textOf(x, &p.serviceLabels); at != jsonscan.NoSlot {
 			l.note(FieldService, at)
 			return v
 		}
@@ -505,8 +507,8 @@ func (l *Log) findTime() {
 	}
 	l.timeSeen = true
 	if l.shape != nil && l.shape.time >= 0 {
-		if s := &l.root.spans[l.shape.time]; s.kind == String {
-			if t, ok := l.d.today.read(l.root.doc[s.start:s.end]); ok && l.clock.plausible(t) {
+		if s := &l.root.Spans[l.shape.time]; s.Kind == String {
+			if t, ok := l.d.today.read(l.root.Doc[s.Start:s.End]); ok && l.clock.plausible(t) {
 				l.time, l.timeFrom = t, l.d.plan.paths[l.shape.time]
 				return
 			}
@@ -534,37 +536,37 @@ func (l *Log) findTime() {
 }
 
 // timeOf finds the time in one layer; bad says that there was one that cannot be.
-func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
+func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 	p := l.d.plan
-	if n, only := p.time.present(x.has); n == 1 {
+	if n, only := p.time.Present(x.Has); n == 1 {
 		if t, ok := l.readTime(x, only); ok {
 			return t, p.paths[only], false
 		}
-		bad = x.spans[only].kind > Null
+		bad = x.Spans[only].Kind > Null
 	} else if n > 1 {
-		for _, s := range p.time.slots {
-			if !x.has.has(s) {
+		for _, s := range p.time.Slots {
+			if !x.Has.Has(s) {
 				continue
 			}
 			if t, ok := l.readTime(x, s); ok {
 				return t, p.paths[s], false
 			}
-			bad = bad || x.spans[s].kind > Null
+			bad = bad || x.Spans[s].Kind > Null
 		}
 	}
 	// Python's; elsewhere the word is about something else
-	if h := &p.hints; x.has.has(h.created) && x.has.has(h.levelName) {
+	if h := &p.hints; x.Has.Has(h.created) && x.Has.Has(h.levelName) {
 		if t, ok := l.readTime(x, h.created); ok {
 			return t, "created", false
 		}
 	}
 	for _, parts := range p.hints.instants {
-		if !x.has.has(parts[0]) {
+		if !x.Has.Has(parts[0]) {
 			continue
 		}
 		if t, ok := l.readTime(x, parts[0]); ok {
-			if n := x.spans[parts[1]]; x.has.has(parts[1]) && n.kind == Number {
-				nano, _ := smallNumber(x.doc[n.start:n.end])
+			if n := x.Spans[parts[1]]; x.Has.Has(parts[1]) && n.Kind == Number {
+				nano, _ := smallNumber(x.Doc[n.Start:n.End])
 				t += int64(nano)
 			}
 			return t, p.paths[parts[0]], false
@@ -573,9 +575,9 @@ func (l *Log) timeOf(x *extractor) (t int64, from string, bad bool) {
 	return 0, "", bad
 }
 
-func (l *Log) readTime(x *extractor, at slot) (int64, bool) {
-	s := x.spans[at]
-	if s.kind != String && s.kind != Number && s.kind != Array {
+func (l *Log) readTime(x *jsonscan.Extractor, at jsonscan.Slot) (int64, bool) {
+	s := x.Spans[at]
+	if s.Kind != String && s.Kind != Number && s.Kind != Array {
 		return 0, false
 	}
 	v := l.scalar(x, s)
@@ -619,8 +621,8 @@ func (l *Log) findLevel() {
 	}
 	l.levelSeen = true
 	if l.shape != nil && l.shape.level >= 0 {
-		if s := &l.root.spans[l.shape.level]; s.kind == String && s.flags == 0 {
-			if v := l.d.words.of(l.root.doc[s.start:s.end]); v.word != nil {
+		if s := &l.root.Spans[l.shape.level]; s.Kind == String && s.Flags == 0 {
+			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.word != nil {
 				l.level, l.from[FieldLevel] = v, source(l.shape.level)
 				return
 			}
@@ -639,7 +641,7 @@ func (l *Log) findLevel() {
 		}
 	}
 	l.from[FieldLevel] = fromDefault
-	if at != noSlot {
+	if at != jsonscan.NoSlot {
 		l.note(FieldLevel, at)
 	}
 	if !outer.explicit() {
@@ -655,16 +657,16 @@ func (l *Log) findLevel() {
 }
 
 // levelOf finds the level in one layer. The zero level means that it has none.
-func (l *Log) levelOf(x *extractor) (level, slot) {
+func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	p, h := l.d.plan, &l.d.plan.hints
-	n, only := p.level.present(x.has)
+	n, only := p.level.Present(x.Has)
 	var found level
-	at := noSlot
+	at := jsonscan.NoSlot
 	if n == 1 {
 		found, at = l.readLevel(x, only), only
 	} else if n > 1 {
-		for _, s := range p.level.slots {
-			if !x.has.has(s) {
+		for _, s := range p.level.Slots {
+			if !x.Has.Has(s) {
 				continue
 			}
 			if v := l.readLevel(x, s); v.word != nil {
@@ -681,14 +683,14 @@ func (l *Log) levelOf(x *extractor) (level, slot) {
 	if found.word != nil && found.explicit() {
 		return found, at
 	}
-	if x.has.has(h.mongoSeverity) && x.has.has(h.mongoTime) {
+	if x.Has.Has(h.mongoSeverity) && x.Has.Has(h.mongoTime) {
 		return l.readWord(x, h.mongoSeverity), h.mongoSeverity
 	}
-	if x.has.has(h.status) && x.has.has(h.ddsource) {
+	if x.Has.Has(h.status) && x.Has.Has(h.ddsource) {
 		return l.readWord(x, h.status), h.status
 	}
-	if found.word == nil && x.has.has(h.clefTime) &&
-		(x.has.has(h.template) || x.has.has(h.rendered) || x.has.has(h.clefID)) {
+	if found.word == nil && x.Has.Has(h.clefTime) &&
+		(x.Has.Has(h.template) || x.Has.Has(h.rendered) || x.Has.Has(h.clefID)) {
 		return levelInfo, h.clefTime // CLEF leaves out the level of an information
 	}
 	return found, at
@@ -696,19 +698,19 @@ func (l *Log) levelOf(x *extractor) (level, slot) {
 
 // refine lets the number beside a word say more than the word, when both mean the same: OTLP's
 // severity text beside its number, and a LogEntry's own.
-func (l *Log) refine(x *extractor, found level, at slot) level {
+func (l *Log) refine(x *jsonscan.Extractor, found level, at jsonscan.Slot) level {
 	h := &l.d.plan.hints
-	if at == h.level && found.severity > 0 && x.has.has(h.severity) &&
-		x.spans[h.severity].kind == Number {
-		s := x.spans[h.severity]
-		if n, ok := smallNumber(x.doc[s.start:s.end]); ok && n > 0 && n <= 24 &&
+	if at == h.level && found.severity > 0 && x.Has.Has(h.severity) &&
+		x.Spans[h.severity].Kind == Number {
+		s := x.Spans[h.severity]
+		if n, ok := smallNumber(x.Doc[s.Start:s.End]); ok && n > 0 && n <= 24 &&
 			(n-1)/4 == (found.severity-1)/4 {
 			found.severity = n
 		}
 	}
-	if at != noSlot && l.d.plan.scales[at] == scaleOTel {
-		for _, s := range [...]slot{h.severityText, h.bigSeverityText} {
-			if !x.has.has(s) {
+	if at != jsonscan.NoSlot && l.d.plan.scales[at] == scaleOTel {
+		for _, s := range [...]jsonscan.Slot{h.severityText, h.bigSeverityText} {
+			if !x.Has.Has(s) {
 				continue
 			}
 			if w := l.readWord(x, s); w.severity > 0 && (w.severity-1)/4 == (found.severity-1)/4 {
@@ -720,10 +722,10 @@ func (l *Log) refine(x *extractor, found level, at slot) level {
 }
 
 // readLevel reads the level that stands in a slot, word or number.
-func (l *Log) readLevel(x *extractor, at slot) level {
-	s := x.spans[at]
+func (l *Log) readLevel(x *jsonscan.Extractor, at jsonscan.Slot) level {
+	s := x.Spans[at]
 	h := &l.d.plan.hints
-	if s.kind == Object || s.kind == Null {
+	if s.Kind == Object || s.Kind == Null {
 		return level{}
 	}
 	v := l.scalar(x, s)
@@ -733,34 +735,34 @@ func (l *Log) readLevel(x *extractor, at slot) level {
 	if len(v.Text) > 0 && (v.Text[0]-'0' <= 9 || v.Text[0] == '-') {
 		if n, ok := smallNumber(v.Text); ok {
 			scale := l.d.plan.scales[at]
-			if scale == scaleAny && x.has.has(h.shortMessage) {
+			if scale == scaleAny && x.Has.Has(h.shortMessage) {
 				scale = scaleSyslog
 			}
 			if at == h.bigLevel &&
-				(x.has.has(h.eventID) || x.has.has(h.channel) || x.has.has(h.resourceID)) {
+				(x.Has.Has(h.eventID) || x.Has.Has(h.channel) || x.Has.Has(h.resourceID)) {
 				scale = scaleWindows
 			}
-			if l.d.plan.weak.has(at) && numberLevel(scale, n).severity == 0 {
+			if l.d.plan.weak.Has(at) && numberLevel(scale, n).severity == 0 {
 				return level{}
 			}
 			return numberLevel(scale, n)
 		}
 	}
-	if at == h.level && (x.has.has(h.auditID) || x.has.has(h.auditLevel)) && isAuditLevel(v.Text) {
+	if at == h.level && (x.Has.Has(h.auditID) || x.Has.Has(h.auditLevel)) && isAuditLevel(v.Text) {
 		return levelUnknown
 	}
 	if n, ok := bytes.CutPrefix(v.Text, []byte("SEVERITY_NUMBER_")); ok {
 		return otelName(n)
 	}
 	word := l.word(v.Text)
-	if l.d.plan.weak.has(at) && word.severity == 0 {
+	if l.d.plan.weak.Has(at) && word.severity == 0 {
 		return level{}
 	}
 	return word
 }
 
-func (l *Log) readWord(x *extractor, at slot) level {
-	v := l.scalar(x, x.spans[at])
+func (l *Log) readWord(x *jsonscan.Extractor, at jsonscan.Slot) level {
+	v := l.scalar(x, x.Spans[at])
 	if v.Kind == Absent {
 		return level{}
 	}

@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // appendLogfmt rewrites a line of logfmt: key=value pairs, values in quotes where they must be.
 //
@@ -54,7 +58,7 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 	}
 	dst = appendKey(dst, string(key))
 	if i < len(b) && b[i] == '"' {
-		e, _ := scanString(b, i+1)
+		e, _ := jsonscan.ScanString(b, i+1)
 		if e < 0 || e+1 < len(b) && b[e+1] > ' ' {
 			return dst, 0, false
 		}
@@ -64,7 +68,7 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 	for i < len(b) && b[i] > ' ' {
 		i++
 	}
-	return appendQuoted(dst, b[start:i]), i, true
+	return jsonscan.AppendQuoted(dst, b[start:i]), i, true
 }
 
 // appendPlainPairs appends pairs, of which there may be none, and says whether there was nothing

@@ -1,78 +1,82 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // findMessage finds the text of the log.
 func (l *Log) findMessage() Value {
 	if l.isText {
 		l.from[FieldMessage] = fromText
-		return Value{String, l.d.resolved(l.tidy(l.text, true), wide)}
+		return Value{String, l.d.resolved(l.tidy(l.text, true), jsonscan.Wide)}
 	}
 	for _, x := range l.applicationFirst() {
 		s, at := l.messageOf(x)
-		if at == noSlot {
+		if at == jsonscan.NoSlot {
 			if t := l.rendered(x); t != nil {
 				l.from[FieldMessage] = fromTemplate
 				return Value{String, t}
 			}
 			continue
 		}
-		if s.kind == Object {
+		if s.Kind == Object {
 			continue // it is a layer of its own
 		}
 		v := l.scalar(x, s)
-		if at == l.d.plan.hints.journalMessage && s.kind == Array {
+		if at == l.d.plan.hints.journalMessage && s.Kind == Array {
 			v = l.journalBytes(x, s, v)
 		}
 		l.note(FieldMessage, at)
-		if x.has.has(l.d.plan.hints.syslogTag) {
+		if x.Has.Has(l.d.plan.hints.syslogTag) {
 			v.Text = bytes.TrimPrefix(v.Text, []byte(" "))
 		}
-		return Value{String, l.tidy(v.Text, s.flags&escaped != 0)}
+		return Value{String, l.tidy(v.Text, s.Flags&jsonscan.Escaped != 0)}
 	}
 	return Value{}
 }
 
 // messageOf finds the span of the message in one layer. Objects under the keys log and event are
 // messages only where there is no other: ECS keeps facts about the log there.
-func (l *Log) messageOf(x *extractor) (span, slot) {
+func (l *Log) messageOf(x *jsonscan.Extractor) (jsonscan.Span, jsonscan.Slot) {
 	p := l.d.plan
 	c := &p.fields[FieldMessage]
-	n, only := c.present(x.has)
+	n, only := c.Present(x.Has)
 	if n == 0 {
-		return span{}, noSlot
+		return jsonscan.Span{}, jsonscan.NoSlot
 	}
 	if n == 1 {
-		if s := x.spans[only]; isMessage(s) {
+		if s := x.Spans[only]; isMessage(s) {
 			return s, only
 		}
-		return span{}, noSlot
+		return jsonscan.Span{}, jsonscan.NoSlot
 	}
-	rest := noSlot
-	for _, at := range c.slots {
-		if !x.has.has(at) {
+	rest := jsonscan.NoSlot
+	for _, at := range c.Slots {
+		if !x.Has.Has(at) {
 			continue
 		}
-		s := x.spans[at]
+		s := x.Spans[at]
 		if !isMessage(s) {
 			continue
 		}
-		if s.kind == Object && (at == p.hints.logText || at == p.hints.event) {
-			if rest == noSlot {
+		if s.Kind == Object && (at == p.hints.logText || at == p.hints.event) {
+			if rest == jsonscan.NoSlot {
 				rest = at
 			}
 			continue
 		}
 		return s, at
 	}
-	if rest != noSlot {
-		return x.spans[rest], rest
+	if rest != jsonscan.NoSlot {
+		return x.Spans[rest], rest
 	}
-	return span{}, noSlot
+	return jsonscan.Span{}, jsonscan.NoSlot
 }
 
-func isMessage(s span) bool {
-	return s.kind > Null && s.end > s.start && !(s.kind == Array && s.end-s.start <= 2)
+func isMessage(s jsonscan.Span) bool {
+	return s.Kind > Null && s.End > s.Start && !(s.Kind == Array && s.End-s.Start <= 2)
 }
 
 // tidy cuts what is no part of a message: one newline at the end, and, where there can be any, the
@@ -115,10 +119,10 @@ func appendPlain(dst, t []byte) []byte {
 
 // journalBytes is a MESSAGE that journald wrote as an array of bytes because it is no UTF-8. An
 // array of anything else is one of texts, of which v is the first.
-func (l *Log) journalBytes(x *extractor, s span, v Value) Value {
+func (l *Log) journalBytes(x *jsonscan.Extractor, s jsonscan.Span, v Value) Value {
 	whole := true
 	text := l.d.keep(func(b []byte) []byte {
-		return appendText(b, bytesOf(x.doc[s.start:s.end], &whole), wide)
+		return jsonscan.AppendText(b, bytesOf(x.Doc[s.Start:s.End], &whole), jsonscan.Wide)
 	})
 	if !whole {
 		return v
@@ -128,9 +132,9 @@ func (l *Log) journalBytes(x *extractor, s span, v Value) Value {
 
 func bytesOf(array []byte, whole *bool) []byte {
 	text := make([]byte, 0, len(array)/3)
-	elements(array, func(s span) bool {
-		n, ok := smallNumber(array[s.start:s.end])
-		if !ok || s.kind != Number || n < 0 || n > 255 {
+	jsonscan.Elements(array, func(s jsonscan.Span) bool {
+		n, ok := smallNumber(array[s.Start:s.End])
+		if !ok || s.Kind != Number || n < 0 || n > 255 {
 			*whole = false
 			return false
 		}
@@ -141,27 +145,27 @@ func bytesOf(array []byte, whole *bool) []byte {
 }
 
 // rendered is the message of a Serilog event that carries its template only, or nil.
-func (l *Log) rendered(x *extractor) []byte {
+func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
-	at, event := h.template, x.doc
-	if !x.has.has(at) {
-		if at = h.bigTemplate; x.has.has(h.bigProperties) &&
-			x.spans[h.bigProperties].kind == Object {
-			event = x.doc[x.spans[h.bigProperties].start:x.spans[h.bigProperties].end]
+	at, event := h.template, x.Doc
+	if !x.Has.Has(at) {
+		if at = h.bigTemplate; x.Has.Has(h.bigProperties) &&
+			x.Spans[h.bigProperties].Kind == Object {
+			event = x.Doc[x.Spans[h.bigProperties].Start:x.Spans[h.bigProperties].End]
 		}
 	}
-	if !x.has.has(at) || x.spans[at].kind != String {
+	if !x.Has.Has(at) || x.Spans[at].Kind != String {
 		return nil
 	}
-	template := l.valueOf(x, x.spans[at]).Text
+	template := l.valueOf(x, x.Spans[at]).Text
 	if bytes.IndexByte(template, '{') < 0 {
 		return l.tidy(template, false)
 	}
 	var formatted [][]byte
-	if x.has.has(h.renderings) && x.spans[h.renderings].kind == Array {
+	if x.Has.Has(h.renderings) && x.Spans[h.renderings].Kind == Array {
 		Value{
 			Array,
-			x.doc[x.spans[h.renderings].start:x.spans[h.renderings].end],
+			x.Doc[x.Spans[h.renderings].Start:x.Spans[h.renderings].End],
 		}.Each(
 			func(v Value) bool {
 				formatted = append(formatted, v.Text)
@@ -201,8 +205,8 @@ func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 		}
 		if len(formatted) > 0 && bytes.IndexByte(hole, ':') >= 0 {
 			dst, formatted = append(dst, formatted[0]...), formatted[1:]
-		} else if v, s := member(event, name); s.kind != Absent {
-			dst = appendText(dst, v, s.flags)
+		} else if v, s := member(event, name); s.Kind != Absent {
+			dst = jsonscan.AppendText(dst, v, s.Flags)
 		} else {
 			dst = append(dst, template[i:i+end+1]...)
 		}
@@ -212,12 +216,12 @@ func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 }
 
 // member finds a member of an object by its name, the last of several.
-func member(object, name []byte) (value []byte, found span) {
-	members(object, func(key []byte, _ uint8, v span) bool {
+func member(object, name []byte) (value []byte, found jsonscan.Span) {
+	jsonscan.Members(object, func(key []byte, _ uint8, v jsonscan.Span) bool {
 		if bytes.Equal(key, name) {
 			found = v
 		}
 		return true
 	})
-	return object[found.start:found.end], found
+	return object[found.Start:found.End], found
 }

@@ -1,5 +1,9 @@
 package decode
 
+import (
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
 // maxAnyDepth is how deep a value of OpenTelemetry's data model may nest; deeper parts are null.
 const maxAnyDepth = 64
 
@@ -7,27 +11,27 @@ const maxAnyDepth = 64
 // record, its resource, and its attributes.
 func (d *Decoder) otlpJSON(resourceLogs []byte) {
 	count := 0
-	elements(resourceLogs, func(s span) bool {
-		if s.kind != Object {
+	jsonscan.Elements(resourceLogs, func(s jsonscan.Span) bool {
+		if s.Kind != Object {
 			d.refuse(InvalidMember, "one of several resources is not one")
 			return true
 		}
-		group := resourceLogs[s.start:s.end]
+		group := resourceLogs[s.Start:s.End]
 		d.shared2 = append(d.shared2[:0], '{')
-		if r, s := member(group, []byte("resource")); s.kind == Object {
+		if r, s := member(group, []byte("resource")); s.Kind == Object {
 			d.shared2 = appendAttributes(d.shared2, r)
 		}
 		d.shared2 = append(d.shared2, '}')
 		d.resource = d.extractor(&d.resourceKept)
-		d.resource.read(d.shared2)
+		d.resource.Read(d.shared2)
 		for _, key := range []string{"scopeLogs", "instrumentationLibraryLogs"} {
 			scopes, s := member(group, []byte(key))
-			if s.kind != Array {
+			if s.Kind != Array {
 				continue
 			}
-			elements(scopes, func(s span) bool {
-				if s.kind == Object {
-					count += d.otlpScope(scopes[s.start:s.end])
+			jsonscan.Elements(scopes, func(s jsonscan.Span) bool {
+				if s.Kind == Object {
+					count += d.otlpScope(scopes[s.Start:s.End])
 				}
 				return true
 			})
@@ -41,23 +45,23 @@ func (d *Decoder) otlpJSON(resourceLogs []byte) {
 
 func (d *Decoder) otlpScope(group []byte) (count int) {
 	var scope []byte
-	if v, s := member(group, []byte("scope")); s.kind == Object {
-		if name, s := member(v, []byte("name")); s.kind == String && len(name) > 0 {
-			scope = appendText(nil, name, s.flags)
+	if v, s := member(group, []byte("scope")); s.Kind == Object {
+		if name, s := member(v, []byte("name")); s.Kind == String && len(name) > 0 {
+			scope = jsonscan.AppendText(nil, name, s.Flags)
 		}
 	}
 	for _, key := range []string{"logRecords", "logs"} {
 		records, s := member(group, []byte(key))
-		if s.kind != Array {
+		if s.Kind != Array {
 			continue
 		}
-		elements(records, func(s span) bool {
+		jsonscan.Elements(records, func(s jsonscan.Span) bool {
 			count++
-			if s.kind != Object {
+			if s.Kind != Object {
 				d.refuse(InvalidMember, "one of several log records is not one")
 				return true
 			}
-			d.otlpRecord(records[s.start:s.end], scope)
+			d.otlpRecord(records[s.Start:s.End], scope)
 			return true
 		})
 	}
@@ -67,11 +71,11 @@ func (d *Decoder) otlpScope(group []byte) (count int) {
 func (d *Decoder) otlpRecord(record, scope []byte) {
 	b := append(d.built[:0], '{')
 	attributes := append(d.shared[:0], '{')
-	members(record, func(key []byte, _ uint8, v span) bool {
-		value := record[v.start:v.end]
+	jsonscan.Members(record, func(key []byte, _ uint8, v jsonscan.Span) bool {
+		value := record[v.Start:v.End]
 		switch string(key) {
 		case "body":
-			if v.kind == Object {
+			if v.Kind == Object {
 				b = appendAny(appendKey(b, "body"), value, 0)
 			}
 		case "attributes":
@@ -82,7 +86,7 @@ func (d *Decoder) otlpRecord(record, scope []byte) {
 				b = appendSpan(appendKey(b, "severityNumber"), record, v)
 			}
 		default:
-			if v.kind != Null && len(value) > 0 && string(value) != "0" {
+			if v.Kind != Null && len(value) > 0 && string(value) != "0" {
 				b = appendSpan(appendKey(b, string(key)), record, v)
 			}
 		}
@@ -99,35 +103,35 @@ func (d *Decoder) finishOTLP(b, scope []byte, format string, raw []byte) {
 	}
 	d.built = b
 	d.envelope = d.extractor(&d.envelopeKept)
-	d.envelope.read(d.shared)
+	d.envelope.Read(d.shared)
 	d.emitBuilt(format, raw)
 }
 
 // appendAttributes appends the attributes of a holder, a list of keys and values, as members.
 func appendAttributes(dst, holder []byte) []byte {
 	list, s := member(holder, []byte("attributes"))
-	if s.kind != Array {
+	if s.Kind != Array {
 		return dst
 	}
 	return appendPairs(dst, list, 0)
 }
 
 func appendPairs(dst, list []byte, depth int) []byte {
-	elements(list, func(s span) bool {
-		if s.kind != Object {
+	jsonscan.Elements(list, func(s jsonscan.Span) bool {
+		if s.Kind != Object {
 			return true
 		}
-		pair := list[s.start:s.end]
+		pair := list[s.Start:s.End]
 		key, k := member(pair, []byte("key"))
 		value, v := member(pair, []byte("value"))
-		if k.kind != String {
+		if k.Kind != String {
 			return true
 		}
 		if n := len(dst); n > 0 && dst[n-1] != '{' {
 			dst = append(dst, ',')
 		}
 		dst = append(append(append(dst, '"'), key...), '"', ':')
-		if v.kind != Object {
+		if v.Kind != Object {
 			dst = append(dst, "null"...)
 			return true
 		}
@@ -140,22 +144,22 @@ func appendPairs(dst, list []byte, depth int) []byte {
 // appendAny appends a value of OpenTelemetry's data model, {"stringValue": "x"}, as plain JSON.
 func appendAny(dst, any []byte, depth int) []byte {
 	start := len(dst)
-	members(any, func(key []byte, _ uint8, v span) bool {
-		value := any[v.start:v.end]
+	jsonscan.Members(any, func(key []byte, _ uint8, v jsonscan.Span) bool {
+		value := any[v.Start:v.End]
 		switch string(key) {
 		case "stringValue", "boolValue", "bytesValue":
 			dst = appendSpan(dst, any, v)
 		case "intValue", "doubleValue": // 64-bit integers are strings in OTLP's JSON
-			if v.kind == String && !isNumber(value) {
+			if v.Kind == String && !jsonscan.IsNumber(value) {
 				dst = appendSpan(dst, any, v)
 			} else {
 				dst = append(dst, value...)
 			}
 		case "arrayValue":
-			dst = appendAnyArray(dst, value, v.kind, depth+1)
+			dst = appendAnyArray(dst, value, v.Kind, depth+1)
 		case "kvlistValue":
 			dst = append(dst, '{')
-			if list, s := member(value, []byte("values")); v.kind == Object && s.kind == Array &&
+			if list, s := member(value, []byte("values")); v.Kind == Object && s.Kind == Array &&
 				depth < maxAnyDepth {
 				dst = appendPairs(dst, list, depth+1)
 			}
@@ -177,18 +181,18 @@ func appendAnyArray(dst, holder []byte, kind Kind, depth int) []byte {
 		return append(dst, ']')
 	}
 	list, s := member(holder, []byte("values"))
-	if s.kind == Array {
+	if s.Kind == Array {
 		first := true
-		elements(list, func(s span) bool {
+		jsonscan.Elements(list, func(s jsonscan.Span) bool {
 			if !first {
 				dst = append(dst, ',')
 			}
 			first = false
-			if s.kind != Object {
+			if s.Kind != Object {
 				dst = append(dst, "null"...)
 				return true
 			}
-			dst = appendAny(dst, list[s.start:s.end], depth)
+			dst = appendAny(dst, list[s.Start:s.End], depth)
 			return true
 		})
 	}

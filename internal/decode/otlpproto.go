@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"math"
 	"strconv"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // otlpProto emits the log records of an export request in OTLP's protobuf, and says whether the
@@ -39,7 +41,7 @@ func (d *Decoder) protoResourceLogs(b []byte) {
 	})
 	d.shared2 = append(d.shared2, '}')
 	d.resource = d.extractor(&d.resourceKept)
-	d.resource.read(d.shared2)
+	d.resource.Read(d.shared2)
 	protoFields(b, func(f protoField) bool {
 		if f.number == 2 {
 			d.protoScopeLogs(f.bytes)
@@ -162,7 +164,7 @@ func appendProtoAny(dst, any []byte, depth int) []byte {
 		dst = dst[:start] // of several, the last counts
 		switch f.number {
 		case 1:
-			dst = appendQuoted(dst, f.bytes)
+			dst = jsonscan.AppendQuoted(dst, f.bytes)
 		case 2:
 			dst = strconv.AppendBool(dst, f.value != 0)
 		case 3:

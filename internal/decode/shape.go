@@ -1,6 +1,10 @@
 package decode
 
-import "bytes"
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
 
 // shape is what was found out about the logs that have the same fields: which candidate each
 // well-known field is read from. Programs write the same fields again and again, so that the search
@@ -10,19 +14,19 @@ import "bytes"
 // better one is there at all; that the candidate is a plain text in this log too is looked at each
 // time, and if it is not, the search is done as if there were no shape.
 type shape struct {
-	has   bitset
-	slots []slot // by FieldID
-	time  slot
-	level slot
+	has   jsonscan.Bitset
+	slots []jsonscan.Slot // by FieldID
+	time  jsonscan.Slot
+	level jsonscan.Slot
 
 	partial bool // it has the marks of a line that was split
 }
 
 // What a shape says of a field besides a slot.
 const (
-	slotUnknown    slot = -1 // search
-	slotAbsent     slot = -2
-	slotHeaderOnly slot = -3 // not in the log; perhaps in the headers of its record
+	slotUnknown    jsonscan.Slot = -1 // search
+	slotAbsent     jsonscan.Slot = -2
+	slotHeaderOnly jsonscan.Slot = -3 // not in the log; perhaps in the headers of its record
 )
 
 // shapeCount is how many shapes are remembered; each takes about a kilobyte.
@@ -31,38 +35,38 @@ const shapeCount = 32
 // shapeOf returns the shape of the object that the root has just read. A shape that was not met
 // before, or was forgotten, knows nothing yet.
 func (d *Decoder) shapeOf() *shape {
-	if s := d.lastShape; s != nil && s.same(d.root.has) {
+	if s := d.lastShape; s != nil && s.same(d.root.Has) {
 		return s
 	}
 	hash := uint64(0)
-	for _, w := range d.root.has {
+	for _, w := range d.root.Has {
 		hash = (hash ^ w) * 0x9E3779B97F4A7C15
 	}
 	s := &d.shapes[hash>>59]
 	d.lastShape = s
 	if s.has == nil {
-		s.has = newBitset(d.plan.slots)
-		s.slots = make([]slot, d.fields.Len())
-	} else if s.same(d.root.has) {
+		s.has = jsonscan.NewBitset(d.plan.Slots)
+		s.slots = make([]jsonscan.Slot, d.fields.Len())
+	} else if s.same(d.root.Has) {
 		return s
 	}
-	copy(s.has, d.root.has)
+	copy(s.has, d.root.Has)
 	for i := range s.slots {
 		s.slots[i] = slotUnknown
 	}
 	s.time = firstPresent(&d.plan.time, s.has)
 	s.level = slotUnknown
 	h := &d.plan.hints
-	s.partial = s.has.has(h.partialMessage) || s.has.has(h.partialID)
-	if n, only := d.plan.level.present(s.has); n == 1 && !s.has.has(h.auditID) &&
-		!s.has.has(h.auditLevel) &&
+	s.partial = s.has.Has(h.partialMessage) || s.has.Has(h.partialID)
+	if n, only := d.plan.level.Present(s.has); n == 1 && !s.has.Has(h.auditID) &&
+		!s.has.Has(h.auditLevel) &&
 		d.plan.scales[only] == scaleAny {
 		s.level = only
 	}
 	return s
 }
 
-func (s *shape) same(has bitset) bool {
+func (s *shape) same(has jsonscan.Bitset) bool {
 	diff := uint64(0)
 	for i, w := range s.has[:len(has)] {
 		diff |= has[i] ^ w
@@ -71,15 +75,15 @@ func (s *shape) same(has bitset) bool {
 }
 
 // firstPresent is the best candidate that is there, or slotUnknown.
-func firstPresent(c *choice, has bitset) slot {
-	if n, only := c.present(has); n < 2 {
+func firstPresent(c *jsonscan.Choice, has jsonscan.Bitset) jsonscan.Slot {
+	if n, only := c.Present(has); n < 2 {
 		if n == 0 {
 			return slotUnknown
 		}
 		return only
 	}
-	for _, s := range c.slots {
-		if has.has(s) {
+	for _, s := range c.Slots {
+		if has.Has(s) {
 			return s
 		}
 	}
@@ -91,12 +95,12 @@ func (l *Log) learn(id FieldID, v Value) {
 	p, h := l.d.plan, &l.d.plan.hints
 	s := slotUnknown
 	c := &p.fields[id]
-	first := firstPresent(c, l.root.has)
+	first := firstPresent(c, l.root.Has)
 	switch id {
 	case FieldRaw, FieldLevel:
 		return
 	case FieldMessage:
-		if v.Kind == String && !l.root.has.has(h.syslogTag) && !l.root.has.has(h.template) &&
+		if v.Kind == String && !l.root.Has.Has(h.syslogTag) && !l.root.Has.Has(h.template) &&
 			first != h.journalMessage {
 			s = first
 		}
@@ -104,8 +108,8 @@ func (l *Log) learn(id FieldID, v Value) {
 		switch {
 		case first != slotUnknown:
 			s = first
-		case v.Kind != Absent && l.from[id] >= 0 && slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.has) && !l.root.has.has(h.name) && !l.root.has.has(h.eventSource):
-			s = slot(l.from[id])
+		case v.Kind != Absent && l.from[id] >= 0 && jsonscan.Slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.Has) && !l.root.Has.Has(h.name) && !l.root.Has.Has(h.eventSource):
+			s = jsonscan.Slot(l.from[id])
 		case v.Kind == Absent && l.nobody():
 			s = slotHeaderOnly
 		}
@@ -123,7 +127,7 @@ func (l *Log) learn(id FieldID, v Value) {
 		}
 	}
 	// a better candidate is there but empty in this log
-	if s >= 0 && v.Kind != Absent && s != slot(l.from[id]) {
+	if s >= 0 && v.Kind != Absent && s != jsonscan.Slot(l.from[id]) {
 		s = slotUnknown
 	}
 	l.shape.slots[id] = s
@@ -131,11 +135,11 @@ func (l *Log) learn(id FieldID, v Value) {
 
 // nobody says whether nothing that could name the service is there.
 func (l *Log) nobody() bool {
-	p, has := l.d.plan, l.root.has
+	p, has := l.d.plan, l.root.Has
 	return firstPresent(&p.serviceLabels, has) == slotUnknown &&
 		firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
-		!has.has(p.hints.name) &&
-		!has.has(p.hints.eventSource)
+		!has.Has(p.hints.name) &&
+		!has.Has(p.hints.eventSource)
 }
 
 // known answers what the shape knows of a field; ok is false where it must be searched.
@@ -145,18 +149,18 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 		return Value{}, at == slotAbsent ||
 			at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
 	}
-	s := &l.root.spans[at]
-	if s.flags&(escaped|wide) != 0 ||
-		s.kind != String && (s.kind != Number || id < FieldWellKnown) {
+	s := &l.root.Spans[at]
+	if s.Flags&(jsonscan.Escaped|jsonscan.Wide) != 0 ||
+		s.Kind != String && (s.Kind != Number || id < FieldWellKnown) {
 		return Value{}, false
 	}
-	t := l.root.doc[s.start:s.end:s.end]
+	t := l.root.Doc[s.Start:s.End:s.End]
 	if len(t) == 0 || id == FieldMessage && t[len(t)-1] == '\n' ||
 		id == FieldContainer && t[0] == '/' ||
 		isTrace(id) && bytes.IndexByte(t, '/') >= 0 {
 		return Value{}, false
 	}
-	return Value{s.kind, t}, true
+	return Value{s.Kind, t}, true
 }
 
 // quoted answers what the shape knows of a field whose text has escapes, as messages often have.
@@ -165,11 +169,11 @@ func (l *Log) quoted(id FieldID) (v Value, ok bool) {
 		return Value{}, false
 	}
 	at := l.shape.slots[id]
-	s := &l.root.spans[at]
-	if s.kind != String || s.flags&escaped == 0 {
+	s := &l.root.Spans[at]
+	if s.Kind != String || s.Flags&jsonscan.Escaped == 0 {
 		return Value{}, false
 	}
-	t := l.d.resolved(l.root.doc[s.start:s.end], s.flags)
+	t := l.d.resolved(l.root.Doc[s.Start:s.End], s.Flags)
 	if id == FieldMessage {
 		t = l.tidy(t, true)
 	}

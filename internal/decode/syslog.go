@@ -3,6 +3,8 @@ package decode
 import (
 	"bytes"
 	"strconv"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // header is what stood before a message within the line of another format.
@@ -19,13 +21,13 @@ type header struct {
 //	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
 func appendSyslog(dst, b []byte) (out []byte, name string, ok bool) {
-	if n := digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' && b[n+1] == '<' {
+	if n := jsonscan.Digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' && b[n+1] == '<' {
 		b = b[n+1:]
 	}
 	if len(b) == 0 || b[0] != '<' {
 		return appendBareSyslog(dst, b)
 	}
-	n := digits(b[1:min(len(b), 5)])
+	n := jsonscan.Digits(b[1:min(len(b), 5)])
 	if n == 0 || n > 3 || n+1 >= len(b) || b[n+1] != '>' {
 		return dst, "", false
 	}
@@ -160,7 +162,7 @@ func unslash(t []byte) []byte {
 func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
 	b = bytes.TrimLeft(b, " ")
 	// Cisco's sequence number
-	if n := digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' {
+	if n := jsonscan.Digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' {
 		b = b[n+2:]
 	}
 	b = bytes.TrimLeft(b, " *")

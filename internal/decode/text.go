@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // format is one of the formats of a line that is no JSON.
@@ -137,7 +139,7 @@ func isPlain(t []byte) bool {
 	for len(t) >= 8 {
 		w := binary.LittleEndian.Uint64(t)
 		// a control character, which may be a tab, or a byte beyond ASCII
-		if (w|(w-blanks)&^w)&tops != 0 {
+		if (w|(w-jsonscan.Blanks)&^w)&jsonscan.Tops != 0 {
 			break
 		}
 		t = t[8:]

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"math"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 const (
@@ -133,12 +135,12 @@ type civil struct {
 func (c clock) iso(t []byte) (int64, int) {
 	v := civil{}
 	i := 0
-	switch digits(t[:min(len(t), 15)]) {
+	switch jsonscan.Digits(t[:min(len(t), 15)]) {
 	case 4:
 		if len(t) < 16 || t[4] != '-' && t[4] != '/' && t[4] != '.' || t[7] != t[4] {
 			return 0, 0
 		}
-		if digits(t[5:7]) != 2 || digits(t[8:10]) != 2 {
+		if jsonscan.Digits(t[5:7]) != 2 || jsonscan.Digits(t[8:10]) != 2 {
 			return 0, 0
 		}
 		v.year, v.month, v.day = number(t[:4]), number(t[5:7]), number(t[8:10])
@@ -152,7 +154,7 @@ func (c clock) iso(t []byte) (int64, int) {
 		}
 		v.year, v.month, v.day = number(t[:4]), number(t[4:6]), number(t[6:8])
 		i = 8
-		if digits(t[9:15]) == 6 {
+		if jsonscan.Digits(t[9:15]) == 6 {
 			v.hour, v.min, v.sec = number(t[9:11]), number(t[11:13]), number(t[13:15])
 			i = v.fraction(t, 15)
 			i = v.zone(t, i)
@@ -170,7 +172,7 @@ func (c clock) iso(t []byte) (int64, int) {
 // dayFirst reads 04/May/2026:10:11:12 +0000, the common log format, and 04 May 2026 10:11:12; and
 // klog's 0504 10:11:12.1.
 func (c clock) dayFirst(t []byte) (int64, int) {
-	n := digits(t[:min(len(t), 5)])
+	n := jsonscan.Digits(t[:min(len(t), 5)])
 	if n == 4 && len(t) > 5 && t[4] == ' ' {
 		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
 		// no zone and no year: instant is reached with what clock filled in
@@ -184,7 +186,7 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 	if len(t) < i+8 || t[n] != '/' && t[n] != ' ' && t[n] != '-' {
 		return 0, 0
 	}
-	if v.month = month(t[i:]); v.month == 0 || t[i+3] != t[n] || digits(t[i+4:i+8]) != 4 {
+	if v.month = month(t[i:]); v.month == 0 || t[i+3] != t[n] || jsonscan.Digits(t[i+4:i+8]) != 4 {
 		return 0, 0
 	}
 	v.year = number(t[i+4 : i+8])
@@ -227,28 +229,28 @@ func (c clock) named(t []byte) (int64, int) {
 	for i < len(t) && t[i] == ' ' {
 		i++
 	}
-	n := digits(t[i:min(len(t), i+3)])
+	n := jsonscan.Digits(t[i:min(len(t), i+3)])
 	if n != 1 && n != 2 || i+n >= len(t) || t[i+n] != ' ' {
 		return 0, 0
 	}
 	v.day = number(t[i : i+n])
 	i += n + 1
 	// Cisco writes the year before the clock
-	if i+5 < len(t) && digits(t[i:i+4]) == 4 && t[i+4] == ' ' {
+	if i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && t[i+4] == ' ' {
 		v.year = number(t[i : i+4])
 		i += 5
 	}
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0
 	}
-	if v.year < 0 && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 &&
+	if v.year < 0 && i+5 <= len(t) && t[i] == ' ' && jsonscan.Digits(t[i+1:i+5]) == 4 &&
 		(i+5 == len(t) || t[i+5]-'0' > 9) {
 		v.year = number(t[i+1 : i+5])
 		i += 5
 	}
 	i = v.zone(t, i)
 	// date(1) writes the year behind the zone
-	if v.year < 0 && v.zoned && i+5 <= len(t) && t[i] == ' ' && digits(t[i+1:i+5]) == 4 {
+	if v.year < 0 && v.zoned && i+5 <= len(t) && t[i] == ' ' && jsonscan.Digits(t[i+1:i+5]) == 4 {
 		v.year = number(t[i+1 : i+5])
 		i += 5
 	}
@@ -257,13 +259,13 @@ func (c clock) named(t []byte) (int64, int) {
 
 // clock reads 10:11:12.345 at t[i] and returns the index behind it, 0 for none.
 func (v *civil) clock(t []byte, i int) int {
-	n := digits(t[min(i, len(t)):min(len(t), i+2)])
-	if n == 0 || i+n+3 > len(t) || t[i+n] != ':' || digits(t[i+n+1:i+n+3]) != 2 {
+	n := jsonscan.Digits(t[min(i, len(t)):min(len(t), i+2)])
+	if n == 0 || i+n+3 > len(t) || t[i+n] != ':' || jsonscan.Digits(t[i+n+1:i+n+3]) != 2 {
 		return 0
 	}
 	v.hour, v.min = number(t[i:i+n]), number(t[i+n+1:i+n+3])
 	i += n + 3
-	if i+3 > len(t) || t[i] != ':' || digits(t[i+1:i+3]) != 2 {
+	if i+3 > len(t) || t[i] != ':' || jsonscan.Digits(t[i+1:i+3]) != 2 {
 		return i
 	}
 	v.sec = number(t[i+1 : i+3])
@@ -275,7 +277,7 @@ func (v *civil) fraction(t []byte, i int) int {
 	if i+1 >= len(t) || t[i] != '.' && t[i] != ',' && t[i] != ':' {
 		return i
 	}
-	n := digits(t[i+1:])
+	n := jsonscan.Digits(t[i+1:])
 	if n == 0 || t[i] == ':' && n != 3 && n != 6 {
 		return i
 	}
@@ -305,12 +307,12 @@ func (v *civil) zone(t []byte, i int) int {
 		return j + 1
 	case c == '+' || c == '-':
 		k := j + 1
-		n := digits(t[k:min(len(t), k+5)])
+		n := jsonscan.Digits(t[k:min(len(t), k+5)])
 		switch {
 		case n == 4:
 			v.offset = number(t[k:k+2])*3600 + number(t[k+2:k+4])*60
 			k += 4
-		case n == 2 && k+5 <= len(t) && t[k+2] == ':' && digits(t[k+3:k+5]) == 2:
+		case n == 2 && k+5 <= len(t) && t[k+2] == ':' && jsonscan.Digits(t[k+3:k+5]) == 2:
 			v.offset = number(t[k:k+2])*3600 + number(t[k+3:k+5])*60
 			k += 5
 		case n == 2:

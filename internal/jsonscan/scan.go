@@ -1,4 +1,4 @@
-package decode
+package jsonscan
 
 import (
 	"bytes"
@@ -7,50 +7,64 @@ import (
 	"unicode/utf8"
 )
 
-// What the scanning functions answer instead of an index.
+// Kind is the kind of a value.
+type Kind uint8
+
 const (
-	broken = -1 // the bytes are not JSON
-	cut    = -2 // the bytes end within a value
+	Absent Kind = iota
+	Null
+	Bool
+	Number
+	String
+	Array
+	Object
 )
 
-// maxDigits is the longest number that is taken for one. A longer one is kept as text: nothing in a
-// log is counted with five hundred digits, and whoever turns them into a number pays for each.
+// Results of the scanning functions that are not an index.
+const (
+	Broken = -1 // the bytes are not JSON
+	Cut    = -2 // the bytes end within a value
+)
+
+// maxDigits is the length of the longest number. A longer one is text, because converting it to a
+// number is expensive and of no use.
 const maxDigits = 512
 
-// A word of eight bytes is searched at once: (w^pattern - ones) &^ (w^pattern) & tops has its
-// lowest bit set in the first byte that equals the pattern.
+// Eight bytes are searched at once: (w^pattern - ones) &^ (w^pattern) & tops has its lowest bit in
+// the first byte that equals the pattern.
 const (
 	ones    = 0x0101010101010101
-	tops    = 0x8080808080808080
+	Tops    = 0x8080808080808080
 	quotes  = 0x2222222222222222
 	slashes = 0x5c5c5c5c5c5c5c5c
-	blanks  = 0x2020202020202020
+	Blanks  = 0x2020202020202020
 )
 
-// What a span says about its bytes.
+// Flags of a span.
 const (
-	escaped = 1 << iota // there are escapes to be resolved
-	wide                // there are bytes beyond ASCII, valid or not
-	folded              // the key was spelled otherwise than the path; an exact spelling beats it
+	Escaped = 1 << iota // has escapes
+	Wide                // may have bytes beyond ASCII, valid UTF-8 or not
+	Folded              // the key matched in another spelling; an exact key replaces it
 )
 
-// span is a value in a document: a string without its quotes, anything else as it stands.
-type span struct {
-	start, end int32
-	kind       Kind
-	flags      uint8
+// Span is the position of a value in a document: a string without its quotes, any other value as it
+// is written.
+type Span struct {
+	Start, End int32
+	Kind       Kind
+	Flags      uint8
 }
 
-// skipBlank returns the index of the first byte that is no white space, at i or after it.
-func skipBlank(b []byte, i int) int {
+// SkipBlank returns the index of the first byte at or after i that is not white space.
+func SkipBlank(b []byte, i int) int {
 	for i < len(b) && b[i] <= ' ' && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
 		i++
 	}
 	return i
 }
 
-// scanString finds the quote that ends the string whose first byte is b[i].
-func scanString(b []byte, i int) (end int, flags uint8) {
+// ScanString returns the index of the quote that ends the string whose first byte is b[i].
+func ScanString(b []byte, i int) (end int, flags uint8) {
 	var seen uint64
 	for i >= 0 && i <= len(b)-8 {
 		w := word(b[i : i+8 : i+8])
@@ -66,7 +80,7 @@ func scanString(b []byte, i int) (end int, flags uint8) {
 		if b[i] == '"' {
 			return i, flags | wideness(seen)
 		}
-		flags |= escaped
+		flags |= Escaped
 		if i+1 < len(b) {
 			seen |= uint64(b[i+1])
 		}
@@ -77,7 +91,7 @@ func scanString(b []byte, i int) (end int, flags uint8) {
 		case '"':
 			return i, flags | wideness(seen)
 		case '\\':
-			flags |= escaped
+			flags |= Escaped
 			i++
 			if i < len(b) {
 				seen |= uint64(b[i])
@@ -87,25 +101,25 @@ func scanString(b []byte, i int) (end int, flags uint8) {
 		}
 		i++
 	}
-	return cut, flags
+	return Cut, flags
 }
 
 func wideness(seen uint64) uint8 {
-	if seen&tops != 0 {
-		return wide
+	if seen&Tops != 0 {
+		return Wide
 	}
 	return 0
 }
 
-// skipContainer returns the index behind the bracket that closes the container whose opening
-// bracket, open, was just read. It looks at strings and brackets only, needs no stack however deep
-// the container is, and checks the pairing of the innermost 64 brackets.
-func skipContainer(b []byte, i int, open byte) int {
+// SkipContainer returns the index after the bracket that closes the container whose opening bracket,
+// open, was just read. It reads strings and brackets only, needs no stack at any depth, and checks
+// that the innermost 64 brackets pair.
+func SkipContainer(b []byte, i int, open byte) int {
 	depth, shape := 1, uint64(open>>5&1) // '[' is 0x5b, '{' is 0x7b: the bit tells them apart
 	for i < len(b) {
 		switch c := b[i]; c {
 		case '"':
-			e, _ := scanString(b, i+1)
+			e, _ := ScanString(b, i+1)
 			if e < 0 {
 				return e
 			}
@@ -115,7 +129,7 @@ func skipContainer(b []byte, i int, open byte) int {
 			shape = shape<<1 | uint64(c>>5&1)
 		case '}', ']':
 			if depth <= 64 && shape&1 != uint64(c>>5&1) {
-				return broken
+				return Broken
 			}
 			depth--
 			shape >>= 1
@@ -125,10 +139,10 @@ func skipContainer(b []byte, i int, open byte) int {
 		}
 		i++
 	}
-	return cut
+	return Cut
 }
 
-// scanScalar reads the number or literal that begins at b[i].
+// scanScalar reads the number or literal at b[i].
 func scanScalar(b []byte, i int) (end int, kind Kind) {
 	if i >= 0 && i <= len(b)-8 {
 		w := word(b[i : i+8 : i+8])
@@ -146,22 +160,22 @@ func scanScalar(b []byte, i int) (end int, kind Kind) {
 	kind = scalarKind(b[s:i])
 	if kind == Absent {
 		if i == len(b) {
-			return cut, Absent
+			return Cut, Absent
 		}
-		return broken, Absent
+		return Broken, Absent
 	}
 	return i, kind
 }
 
-// notDigits has bits set where there is anything but a digit among eight bytes; the lowest of them
-// is the first byte's.
+// notDigits sets a bit in each of eight bytes that is not a digit. The lowest bit that is set belongs
+// to the first such byte.
 func notDigits(w uint64) uint64 {
 	w ^= ones * '0'
-	return (w + ones*(0x80-10) | w) & tops
+	return (w + ones*(0x80-10) | w) & Tops
 }
 
-// scalarKind tells numbers from literals. What JSON does not know but writers of JSON write, NaN
-// and Infinity, is text.
+// scalarKind returns the kind of a number or literal. NaN and Infinity, which some writers of JSON
+// emit, are strings.
 func scalarKind(t []byte) Kind {
 	if len(t) == 0 {
 		return Absent
@@ -183,7 +197,7 @@ func scalarKind(t []byte) Kind {
 		}
 		return Absent
 	}
-	if isNumber(t) {
+	if IsNumber(t) {
 		if len(t) > maxDigits {
 			return String
 		}
@@ -195,20 +209,20 @@ func scalarKind(t []byte) Kind {
 	return Absent
 }
 
-// isNumber says whether t is a number as JSON spells it.
-func isNumber(t []byte) bool {
+// IsNumber reports whether t is a number in JSON syntax.
+func IsNumber(t []byte) bool {
 	i := 0
 	if i < len(t) && t[i] == '-' {
 		i++
 	}
-	switch n := digits(t[i:]); {
+	switch n := Digits(t[i:]); {
 	case n == 0, n > 1 && t[i] == '0':
 		return false
 	default:
 		i += n
 	}
 	if i < len(t) && t[i] == '.' {
-		n := digits(t[i+1:])
+		n := Digits(t[i+1:])
 		if n == 0 {
 			return false
 		}
@@ -219,7 +233,7 @@ func isNumber(t []byte) bool {
 		if i < len(t) && (t[i] == '+' || t[i] == '-') {
 			i++
 		}
-		n := digits(t[i:])
+		n := Digits(t[i:])
 		if n == 0 {
 			return false
 		}
@@ -228,7 +242,8 @@ func isNumber(t []byte) bool {
 	return i == len(t)
 }
 
-func digits(t []byte) int {
+// Digits returns how many digits t begins with.
+func Digits(t []byte) int {
 	n := 0
 	for n < len(t) && t[n]-'0' <= 9 {
 		n++
@@ -236,73 +251,73 @@ func digits(t []byte) int {
 	return n
 }
 
-// scanValue reads any value that begins at b[i], and returns the index behind it.
-func scanValue(b []byte, i int) (int, span) {
+// ScanValue reads the value at b[i] and returns the index after it.
+func ScanValue(b []byte, i int) (int, Span) {
 	if i >= len(b) {
-		return cut, span{}
+		return Cut, Span{}
 	}
 	switch b[i] {
 	case '"':
-		e, f := scanString(b, i+1)
+		e, f := ScanString(b, i+1)
 		if e < 0 {
-			return e, span{}
+			return e, Span{}
 		}
-		return e + 1, span{int32(i + 1), int32(e), String, f}
+		return e + 1, Span{int32(i + 1), int32(e), String, f}
 	case '{', '[':
 		kind := Object
 		if b[i] == '[' {
 			kind = Array
 		}
-		e := skipContainer(b, i+1, b[i])
+		e := SkipContainer(b, i+1, b[i])
 		if e < 0 {
-			return e, span{}
+			return e, Span{}
 		}
-		return e, span{int32(i), int32(e), kind, 0}
+		return e, Span{int32(i), int32(e), kind, 0}
 	}
 	e, kind := scanScalar(b, i)
 	if e < 0 {
-		return e, span{}
+		return e, Span{}
 	}
-	return e, span{int32(i), int32(e), kind, 0}
+	return e, Span{int32(i), int32(e), kind, 0}
 }
 
-// members calls f for each member of the object that begins at b[0], until f returns false, and
-// returns the index behind the object.
-func members(b []byte, f func(key []byte, keyFlags uint8, v span) bool) int {
-	i := skipBlank(b, 1)
+// Members calls f for each member of the object at b[0] until f returns false, and returns the
+// index after the object.
+func Members(b []byte, f func(key []byte, keyFlags uint8, v Span) bool) int {
+	i := SkipBlank(b, 1)
 	if i < len(b) && b[i] == '}' {
 		return i + 1
 	}
 	for {
-		i = skipBlank(b, i)
+		i = SkipBlank(b, i)
 		if i >= len(b) {
-			return cut
+			return Cut
 		}
 		if b[i] != '"' {
-			return broken
+			return Broken
 		}
 		ks := i + 1
-		ke, kf := scanString(b, ks)
+		ke, kf := ScanString(b, ks)
 		if ke < 0 {
 			return ke
 		}
-		i = skipBlank(b, ke+1)
+		i = SkipBlank(b, ke+1)
 		if i >= len(b) {
-			return cut
+			return Cut
 		}
 		if b[i] != ':' {
-			return broken
+			return Broken
 		}
-		e, v := scanValue(b, skipBlank(b, i+1))
+		e, v := ScanValue(b, SkipBlank(b, i+1))
 		if e < 0 {
 			return e
 		}
 		if !f(b[ks:ke], kf, v) {
 			return e
 		}
-		i = skipBlank(b, e)
+		i = SkipBlank(b, e)
 		if i >= len(b) {
-			return cut
+			return Cut
 		}
 		switch b[i] {
 		case ',':
@@ -310,29 +325,29 @@ func members(b []byte, f func(key []byte, keyFlags uint8, v span) bool) int {
 		case '}':
 			return i + 1
 		default:
-			return broken
+			return Broken
 		}
 	}
 }
 
-// elements calls f for each element of the array that begins at b[0], until f returns false, and
-// returns the index behind the array.
-func elements(b []byte, f func(v span) bool) int {
-	i := skipBlank(b, 1)
+// Elements calls f for each element of the array at b[0] until f returns false, and returns the
+// index after the array.
+func Elements(b []byte, f func(v Span) bool) int {
+	i := SkipBlank(b, 1)
 	if i < len(b) && b[i] == ']' {
 		return i + 1
 	}
 	for {
-		e, v := scanValue(b, skipBlank(b, i))
+		e, v := ScanValue(b, SkipBlank(b, i))
 		if e < 0 {
 			return e
 		}
 		if !f(v) {
 			return e
 		}
-		i = skipBlank(b, e)
+		i = SkipBlank(b, e)
 		if i >= len(b) {
-			return cut
+			return Cut
 		}
 		switch b[i] {
 		case ',':
@@ -340,19 +355,19 @@ func elements(b []byte, f func(v span) bool) int {
 		case ']':
 			return i + 1
 		default:
-			return broken
+			return Broken
 		}
 	}
 }
 
-// appendText appends the text of a string: escapes resolved, and whatever is no UTF-8 replaced by
+// AppendText appends the text of a string, with escapes resolved and invalid UTF-8 replaced by
 // U+FFFD.
-func appendText(dst, s []byte, flags uint8) []byte {
-	if flags&escaped == 0 {
-		if flags&wide == 0 || utf8.Valid(s) {
+func AppendText(dst, s []byte, flags uint8) []byte {
+	if flags&Escaped == 0 {
+		if flags&Wide == 0 || utf8.Valid(s) {
 			return append(dst, s...)
 		}
-		return appendValid(dst, s)
+		return AppendValid(dst, s)
 	}
 	for len(s) > 0 {
 		n := bytes.IndexByte(s, '\\')
@@ -360,10 +375,10 @@ func appendText(dst, s []byte, flags uint8) []byte {
 		if n >= 0 {
 			plain = s[:n]
 		}
-		if flags&wide == 0 {
+		if flags&Wide == 0 {
 			dst = append(dst, plain...)
 		} else {
-			dst = appendValid(dst, plain)
+			dst = AppendValid(dst, plain)
 		}
 		if n < 0 {
 			break
@@ -374,8 +389,8 @@ func appendText(dst, s []byte, flags uint8) []byte {
 	return dst
 }
 
-// appendEscape resolves the escape that begins at s[i] and returns the index behind it. An escape
-// that JSON does not know stands for the character itself.
+// appendEscape resolves the escape at s[i] and returns the index after it. An escape that JSON does
+// not define stands for the character itself.
 func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	if i+1 >= len(s) {
 		return append(dst, '\\'), len(s)
@@ -392,7 +407,7 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	case 'f':
 		return append(dst, '\f'), i + 2
 	case 'u':
-		r, ok := hex4(s, i+2)
+		r, ok := Hex4(s, i+2)
 		if !ok {
 			return append(dst, 'u'), i + 2
 		}
@@ -400,7 +415,7 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 			return utf8.AppendRune(dst, r), i + 6
 		}
 		if i+7 < len(s) && s[i+6] == '\\' && s[i+7] == 'u' {
-			if low, ok := hex4(s, i+8); ok {
+			if low, ok := Hex4(s, i+8); ok {
 				if pair := utf16.DecodeRune(r, low); pair != utf8.RuneError {
 					return utf8.AppendRune(dst, pair), i + 12
 				}
@@ -416,7 +431,8 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	}
 }
 
-func hex4(s []byte, i int) (rune, bool) {
+// Hex4 reads four hexadecimal digits at s[i].
+func Hex4(s []byte, i int) (rune, bool) {
 	if i+4 > len(s) {
 		return 0, false
 	}
@@ -434,8 +450,8 @@ func hex4(s []byte, i int) (rune, bool) {
 	return r, true
 }
 
-// appendValid appends s with every byte that is no UTF-8 replaced by U+FFFD, as encoding/json does.
-func appendValid(dst, s []byte) []byte {
+// AppendValid appends s with each invalid byte replaced by U+FFFD, as encoding/json does.
+func AppendValid(dst, s []byte) []byte {
 	for len(s) > 0 {
 		n := 0
 		for n < len(s) && s[n] < utf8.RuneSelf {
@@ -453,14 +469,13 @@ func appendValid(dst, s []byte) []byte {
 	return dst
 }
 
-// plainRun is the length of a start of s in which nothing needs an escape. It stops early rather
-// than look at single bytes.
+// plainRun returns the length of a prefix of s in which no byte needs an escape. It may stop early.
 func plainRun(s []byte) int {
 	i := 0
 	for i >= 0 && i <= len(s)-8 {
 		w := word(s[i : i+8 : i+8])
 		q, b := w^quotes, w^slashes
-		if ((q-ones)&^q|(b-ones)&^b|(w-blanks)&^w)&tops != 0 {
+		if ((q-ones)&^q|(b-ones)&^b|(w-Blanks)&^w)&Tops != 0 {
 			break
 		}
 		i += 8
@@ -468,8 +483,8 @@ func plainRun(s []byte) int {
 	return i
 }
 
-// appendQuoted appends s as a JSON string.
-func appendQuoted(dst, s []byte) []byte {
+// AppendQuoted appends s as a JSON string.
+func AppendQuoted(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
 	from := 0

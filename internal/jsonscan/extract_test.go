@@ -1,4 +1,4 @@
-package decode
+package jsonscan
 
 import (
 	"fmt"
@@ -7,35 +7,35 @@ import (
 	"testing"
 )
 
-// "Our pods write the same keys in any order": what was remembered of one document never shows in
-// another, and there is a bound to it.
+// "Our pods write the same keys in any order": learning from one document never changes the result
+// of another, and its memory is bounded.
 func TestExtractShuffled(t *testing.T) {
 	members := []string{
 		`"a":"x"`, `"a" : "y z"`, `"b":17`, `"b": null`, `"b":"seven"`, `"c":{"d":"1","e":{"f":true}}`, `"c":{"e":{"f":"long enough for two words and more"}}`, `"c":{ }`,
 		`"c":[{"d":2}]`, `"c.d":"literal"`, `"c":"none"`, "\"g\"\t:\n\"\\\"quoted\\\"\"", `"h":{"skipped":[1,{"a":"no"}]}`, `"i":"0123456789"`, `"i":"01234567\"9"`, `"i":"Größe 012"`,
 	}
-	p := newPlan()
-	var slots []slot
+	p := NewPlan()
+	var slots []Slot
 	for _, path := range []string{"a", "b", "c", "c.d", "c.e.f", "g", "i"} {
-		slots = append(slots, p.add(path, false)...)
+		slots = append(slots, p.Add(path, false)...)
 	}
-	p.finish()
-	found := func(x *extractor, doc string) (out string) {
-		out = fmt.Sprint(x.read([]byte(doc)))
+	p.Finish()
+	found := func(x *Extractor, doc string) (out string) {
+		out = fmt.Sprint(x.Read([]byte(doc)))
 		for _, s := range slots {
-			if x.has.has(s) {
+			if x.Has.Has(s) {
 				out += fmt.Sprintf(
 					" %d=%d %q",
 					s,
-					x.spans[s].flags&^wide,
-					doc[x.spans[s].start:x.spans[s].end],
+					x.Spans[s].Flags&^Wide,
+					doc[x.Spans[s].Start:x.Spans[s].End],
 				)
 			}
 		}
 		return out
 	}
 	r := rand.New(rand.NewPCG(1, 1))
-	shared := newExtractor(p)
+	shared := NewExtractor(p)
 	for range 20_000 {
 		picked := make([]string, r.IntN(8))
 		for i := range picked {
@@ -45,11 +45,11 @@ func TestExtractShuffled(t *testing.T) {
 		if r.IntN(4) == 0 {
 			doc = doc[:r.IntN(len(doc)+1)]
 		}
-		if got, want := found(shared, doc), found(newExtractor(p), doc); got != want {
+		if got, want := found(shared, doc), found(NewExtractor(p), doc); got != want {
 			t.Fatalf("%s\nis %s\nand alone %s", doc, got, want)
 		}
 	}
-	if shared.steps > maxSteps {
-		t.Errorf("%d steps are remembered", shared.steps)
+	if shared.transitions > maxTransitions {
+		t.Errorf("%d transitions are kept", shared.transitions)
 	}
 }
