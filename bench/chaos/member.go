@@ -83,7 +83,7 @@ func (m *member) forgetPositions() error {
 	c := s.Begin()
 	if !c.Full() { // else nothing was saved yet
 		for source := range s.Positions() {
-			c.Forget(source)
+			c.Release(source)
 		}
 		err = s.Commit(c)
 	}

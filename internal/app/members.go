@@ -14,7 +14,7 @@ import (
 
 // members is what there is between us and the other members of our group. Whoever has a partition
 // leaves in the handover topic, for whoever gets it next, what the engine has to know to go on
-// exactly there (alerting.Engine.HandOver), and what the notifier has told to whom (notify.Share).
+// exactly there (alerting.Engine.HandOver), and what the notifier has told to whom (notify.Publish).
 // The first is written in one record, together with the position up to which it goes: when
 // something was decided, before offsets are committed; else every few seconds; and when the
 // partition is given up. So after a crash, too, whoever gets the partition goes on at a point up to
@@ -34,7 +34,7 @@ type members struct {
 type taken struct {
 	begun bool // we are as far as whoever had it before us, and it is ours to tell
 	// what that one has left for the notifier; nil when nobody had it since we did
-	shared notify.Shared
+	shared notify.Changelog
 	at     models.SourcePosition
 	left   time.Time // when something was last left for others
 	urgent bool      // something is to be left with the next checkpoint
@@ -131,7 +131,7 @@ func (m *members) begin(progress []models.Progress) {
 	for _, p := range progress {
 		name := models.Partition{Topic: p.Topic, Partition: p.Partition}
 		if t := m.taken[name]; t != nil && !t.begun && !p.Replay {
-			m.notifier.Take(name, m.state.firing(name), t.shared)
+			m.notifier.Acquire(name, m.state.firing(name), t.shared)
 			t.begun, t.shared = true, nil
 		}
 	}
@@ -140,7 +140,7 @@ func (m *members) begin(progress []models.Progress) {
 // share leaves for others what they have to know, after a checkpoint. It returns when that is
 // written which must be before offsets are committed.
 func (m *members) share(positions []models.SourcePosition) error {
-	m.notifier.Enter() // and with it passes on what there is to tell
+	m.notifier.DrainOutbox() // and with it passes on what there is to tell
 	if m.handover.Behind() {
 		return errors.New("the handover topic takes nothing; what was decided waits for it")
 	}
@@ -214,7 +214,7 @@ func (m *members) Yield(ctx context.Context, parts []models.Partition, lost bool
 	if lost {
 		stop()
 	}
-	m.notifier.Leave(telling, ours)
+	m.notifier.Release(telling, ours)
 	m.giveUp(parts, lost)
 	if lost {
 		return nil

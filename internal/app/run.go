@@ -207,7 +207,7 @@ func (p *program) openNotifier() (err error) {
 	)
 	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
 	if p.state.members != nil {
-		o.Share = p.state.members.handover.Put
+		o.Publish = p.state.members.handover.Put
 	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err

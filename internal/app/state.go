@@ -99,7 +99,7 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 		)
 	}
 	for _, p := range forget {
-		c.Forget(storeSource(p))
+		c.Release(storeSource(p))
 	}
 	c.Append(s.take()...)
 	err := s.store.Commit(c)

@@ -66,7 +66,7 @@ func (p *program) ready() []web.Check {
 		{Name: "lists", Err: p.lists.unread},
 		{Name: "members of lists", Err: p.lists.stale, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
-		{Name: "state", Err: p.store.Alarm, Soft: true}, // alerts are found and told all the same
+		{Name: "state", Err: p.store.Health, Soft: true}, // alerts are found and told all the same
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
 	if p.config.Kafka.RecordsTopic != "" {

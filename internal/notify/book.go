@@ -72,8 +72,8 @@ type record struct {
 type book struct {
 	journal *journal
 	logger  *slog.Logger
-	limit   int   // alerts handed over at most
-	share   Share // passes on what other members have to know
+	limit   int     // alerts handed over at most
+	share   Publish // passes on what other members have to know
 
 	mu       sync.Mutex // guards what follows
 	records  map[model.Fingerprint]*record
@@ -87,7 +87,7 @@ type book struct {
 	moved    chan struct{}             // is closed when a record changes
 }
 
-func newBook(j *journal, logger *slog.Logger, limit int, share Share) *book {
+func newBook(j *journal, logger *slog.Logger, limit int, share Publish) *book {
 	if share == nil {
 		share = func(models.Partition, string, []byte) {}
 	}

@@ -42,7 +42,7 @@ type kept struct {
 // to start without silences and perhaps to repeat a notification is better than to tell nobody.
 func openJournal(dir string, logger *slog.Logger, now time.Time) (*journal, error) {
 	s, err := store.Open(dir, store.Options{Logger: logger, History: -1})
-	if err != nil && store.IsDamage(err) {
+	if err != nil && store.IsCorrupt(err) {
 		aside := fmt.Sprintf("%s.damaged-%d", strings.TrimRight(dir, "/"), now.UnixNano())
 		logger.Error(
 			"the memory of notifications is damaged and was put aside: silences are gone, and what is firing may be told once more",

@@ -20,13 +20,13 @@ import (
 // with a partition, and Leave ends with it: its alerts go from Alertmanager in silence, for they
 // are not over.
 
-// Shared is what the members of a group know of a partition's alerts: the entries of the book that
+// Changelog is what the members of a group know of a partition's alerts: the entries of the book that
 // whoever had it before has shared, by key.
-type Shared map[string][]byte
+type Changelog map[string][]byte
 
-// Share passes on, under a key, what whoever gets a partition next has to know; nil takes it back.
+// Publish passes on, under a key, what whoever gets a partition next has to know; nil takes it back.
 // It must not block.
-type Share func(home models.Partition, key string, value []byte)
+type Publish func(home models.Partition, key string, value []byte)
 
 const (
 	sharedAlert = "alert/"
@@ -35,10 +35,10 @@ const (
 	dormancy = 7 * 24 * time.Hour
 )
 
-// Take has the alerts of a partition be ours to tell. firing are those that are up according to the
+// Acquire has the alerts of a partition be ours to tell. firing are those that are up according to the
 // engine, the historical ones among them are known to people. shared is what another member has
 // left of them; nil when nobody has had the partition since we had it last.
-func (n *Notifier) Take(home models.Partition, firing []models.Alert, shared Shared) {
+func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, shared Changelog) {
 	n.book.take(home, firing, shared, time.Now())
 	select {
 	case n.woken <- struct{}{}:
@@ -46,12 +46,12 @@ func (n *Notifier) Take(home models.Partition, firing []models.Alert, shared Sha
 	}
 }
 
-// Enter takes in at once what the outbox has. Whoever is left a partition then finds it shared.
-func (n *Notifier) Enter() { n.enter() }
+// DrainOutbox takes in at once what the outbox has. Whoever is left a partition then finds it shared.
+func (n *Notifier) DrainOutbox() { n.enter() }
 
-// Leave tells what is still to be told of some partitions, as far as ctx allows, and then no more:
+// Release tells what is still to be told of some partitions, as far as ctx allows, and then no more:
 // another member may go on with them.
-func (n *Notifier) Leave(ctx context.Context, homes []models.Partition) {
+func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
 	if ctx.Err() == nil {
 		n.enter()
 	}
@@ -114,7 +114,7 @@ func (b *book) untold(homes []models.Partition, now time.Time) bool {
 }
 
 // take goes on with a partition.
-func (b *book) take(home models.Partition, firing []models.Alert, shared Shared, now time.Time) {
+func (b *book) take(home models.Partition, firing []models.Alert, shared Changelog, now time.Time) {
 	b.mu.Lock()
 	b.homes[home] = true
 	if shared != nil {
@@ -144,7 +144,7 @@ func (b *book) take(home models.Partition, firing []models.Alert, shared Shared,
 }
 
 // replace makes what the book says of a partition what another member has left of it.
-func (b *book) replace(home models.Partition, shared Shared) {
+func (b *book) replace(home models.Partition, shared Changelog) {
 	for _, r := range slices.Collect(maps.Values(b.records)) {
 		if r.Alert.Home == home {
 			b.forget(r)

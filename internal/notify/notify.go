@@ -108,7 +108,7 @@ type Options struct {
 	// come with Take
 	Firing []models.Alert
 	// passes on what whoever gets a partition next has to know; nil when there is nobody else
-	Share Share
+	Publish Publish
 	// how long a stop waits for notifications under way; 10 s by default
 	Grace      time.Duration
 	MaxAlerts  int                   // that are handed to Alertmanager at once; 10,000 by default
@@ -200,7 +200,7 @@ func New(o Options) (*Notifier, error) {
 	if n.journal, err = openJournal(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
 		return nil, err
 	}
-	n.book = newBook(n.journal, o.Logger, o.MaxAlerts, o.Share)
+	n.book = newBook(n.journal, o.Logger, o.MaxAlerts, o.Publish)
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}

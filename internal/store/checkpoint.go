@@ -33,7 +33,7 @@ type Checkpoint struct {
 	full      bool
 	body      []byte // encoded puts and deletes
 	positions map[Source]Position
-	forgotten map[Source]bool
+	released  map[Source]bool
 	alerts    []models.Alert
 }
 
@@ -69,15 +69,15 @@ func (c *Checkpoint) SetPosition(source Source, position Position) {
 		c.positions = make(map[Source]Position)
 	}
 	c.positions[source] = position
-	delete(c.forgotten, source)
+	delete(c.released, source)
 }
 
-// Forget removes the position of a source, for example one that another member reads now.
-func (c *Checkpoint) Forget(source Source) {
-	if c.forgotten == nil {
-		c.forgotten = make(map[Source]bool)
+// Release removes the position of a source, for example one that another member reads now.
+func (c *Checkpoint) Release(source Source) {
+	if c.released == nil {
+		c.released = make(map[Source]bool)
 	}
-	c.forgotten[source] = true
+	c.released[source] = true
 	delete(c.positions, source)
 }
 
@@ -91,7 +91,7 @@ func (c *Checkpoint) Size() int { return len(c.body) }
 
 // applyTo returns the positions after the checkpoint; it does not change those before.
 func (c *Checkpoint) applyTo(before map[Source]Position) map[Source]Position {
-	if len(c.positions) == 0 && len(c.forgotten) == 0 && !c.full {
+	if len(c.positions) == 0 && len(c.released) == 0 && !c.full {
 		return before
 	}
 	after := make(map[Source]Position, len(before)+len(c.positions))
@@ -99,7 +99,7 @@ func (c *Checkpoint) applyTo(before map[Source]Position) map[Source]Position {
 		maps.Copy(after, before)
 	}
 	maps.Copy(after, c.positions)
-	for source := range c.forgotten {
+	for source := range c.released {
 		delete(after, source)
 	}
 	return after
@@ -112,7 +112,7 @@ const (
 	opPut      op = 'P' // key, value
 	opDelete   op = 'D' // key
 	opPosition op = 'O' // source, position
-	opForget   op = 'F' // source
+	opRelease  op = 'F' // source
 	opAlert    op = 'A' // sequence number, alert as JSON
 	opAck      op = 'K' // sequence number: everything up to it is delivered
 	opNext     op = 'N' // sequence number that the next alert gets

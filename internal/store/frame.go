@@ -43,14 +43,14 @@ func (k kind) name(number uint64) string {
 	return fmt.Sprintf("log-%016d", number)
 }
 
-// damage is the error of a file that does not read back as it was written.
-type damage struct {
+// corruption is the error of a file that does not read back as it was written.
+type corruption struct {
 	file   string
 	offset int64
 	what   string
 }
 
-func (d *damage) Error() string {
+func (d *corruption) Error() string {
 	return fmt.Sprintf(
 		"%s is damaged at byte %d: %s; move the directory away to start without it: the engine then reads the logs of the longest window again, and may repeat alerts of that time",
 		d.file,
@@ -172,7 +172,7 @@ func newReader(name string, in io.Reader, size int64, kind kind, number uint64) 
 	}
 	if binary.LittleEndian.Uint32(h[20:]) != uint32(kind) ||
 		binary.LittleEndian.Uint64(h[24:]) != number {
-		return nil, &damage{name, 0, "it is another file than its name says"}
+		return nil, &corruption{name, 0, "it is another file than its name says"}
 	}
 	r.salt = binary.LittleEndian.Uint32(h[32:])
 	return r, nil
@@ -182,7 +182,7 @@ func (r *reader) badHeader(what string) error {
 	if r.size <= headerSize {
 		return errTorn
 	}
-	return &damage{r.name, 0, what}
+	return &corruption{r.name, 0, what}
 }
 
 // next returns the next frame. The payload is valid until the following call. It returns io.EOF at

@@ -166,7 +166,7 @@ func readRecords(
 			return nil
 		}
 		if err == errTorn {
-			return &damage{name, r.offset, "a frame does not match its checksum"}
+			return &corruption{name, r.offset, "a frame does not match its checksum"}
 		}
 		if err != nil {
 			return err
@@ -188,7 +188,7 @@ func eachRecord(name string, offset int64, payload []byte, visit func(record) er
 	for len(payload) > 0 {
 		r, rest, err := nextRecord(payload)
 		if err != nil {
-			return &damage{name, offset, err.Error()}
+			return &corruption{name, offset, err.Error()}
 		}
 		if err := visit(r); err != nil {
 			return err

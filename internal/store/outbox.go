@@ -75,9 +75,9 @@ func (s *Store) Ack(seq uint64) { s.outbox.ack(seq) }
 // History returns the last transitions, delivered or not, newest last.
 func (s *Store) History() []models.Alert { return s.outbox.all() }
 
-// Alarm returns an error while something needs the attention of people: the last commit or merge
+// Health returns an error while something needs the attention of people: the last commit or merge
 // failed, or the outbox is nearly full or has lost transitions.
-func (s *Store) Alarm() error {
+func (s *Store) Health() error {
 	s.mu.Lock()
 	failed, mergeErr := s.full && s.commits > 0, s.mergeErr
 	s.mu.Unlock()

@@ -75,7 +75,7 @@ func (s *Store) neverCommitted(logs []uint64) error {
 	if len(logs) == 0 {
 		return nil
 	}
-	return &damage{
+	return &corruption{
 		filepath.Join(s.dir, logKind.name(logs[0])),
 		0,
 		"the snapshot that it continues is missing",
@@ -86,7 +86,7 @@ func (s *Store) recoverSnapshot() error {
 	name := filepath.Join(s.dir, snapshotKind.name(s.snapshot))
 	r, closeFile, err := s.openReader(name, snapshotKind, s.snapshot)
 	if err == errTorn {
-		return &damage{name, 0, "it is cut short"}
+		return &corruption{name, 0, "it is cut short"}
 	}
 	if err != nil {
 		return err
@@ -97,7 +97,7 @@ func (s *Store) recoverSnapshot() error {
 		commit, final, payload, err := r.next()
 		switch {
 		case err == io.EOF || err == errTorn:
-			return &damage{name, r.offset, "a frame does not match its checksum, or is missing"}
+			return &corruption{name, r.offset, "a frame does not match its checksum, or is missing"}
 		case err != nil:
 			return err
 		}
@@ -106,7 +106,7 @@ func (s *Store) recoverSnapshot() error {
 			return err
 		}
 		if final && r.offset != r.size {
-			return &damage{name, r.offset, "it goes on after its end"}
+			return &corruption{name, r.offset, "it goes on after its end"}
 		}
 		if final {
 			return nil
@@ -122,7 +122,7 @@ func (s *Store) recoverLogs(logs []uint64) error {
 		}
 		name := filepath.Join(s.dir, logKind.name(number))
 		if number != s.log {
-			return &damage{
+			return &corruption{
 				filepath.Join(s.dir, logKind.name(s.log)),
 				0,
 				"it is missing, although later logs are there",
@@ -134,7 +134,7 @@ func (s *Store) recoverLogs(logs []uint64) error {
 		}
 		last := i == len(logs)-1
 		if !last && end != size {
-			return &damage{
+			return &corruption{
 				name,
 				end,
 				"a frame does not match its checksum, although later logs are there",
@@ -198,7 +198,7 @@ func (s *Store) recoverLog(name string, number uint64) (end, size int64, err err
 			return 0, 0, err
 		}
 		if commit != s.commits+1 {
-			return 0, 0, &damage{
+			return 0, 0, &corruption{
 				name,
 				r.offset,
 				fmt.Sprintf("commit %d follows commit %d", commit, s.commits),
@@ -232,7 +232,7 @@ func (s *Store) isCrash(r *reader, name string) error {
 		return err
 	}
 	if laterCommit(rest, r.salt, s.commits+1) {
-		return &damage{
+		return &corruption{
 			name,
 			r.offset,
 			"a frame does not match its checksum, although later commits are there",
@@ -261,7 +261,7 @@ func (s *Store) recoverFrame(r *reader, payload []byte) error {
 	}
 	return eachRecord(r.name, r.offset, payload, func(rec record) error {
 		if err := s.recoverRecord(rec); err != nil {
-			return &damage{r.name, r.offset, err.Error()}
+			return &corruption{r.name, r.offset, err.Error()}
 		}
 		return nil
 	})
@@ -269,7 +269,7 @@ func (s *Store) recoverFrame(r *reader, payload []byte) error {
 
 func (s *Store) recoverRecord(r record) error {
 	switch r.op {
-	case opPosition, opForget:
+	case opPosition, opRelease:
 		return s.recoverPosition(r)
 	case opAlert, opAck, opNext:
 		seq, used := binary.Uvarint(r.key)
@@ -287,7 +287,7 @@ func (s *Store) recoverPosition(r record) error {
 	if err != nil {
 		return err
 	}
-	if r.op == opForget {
+	if r.op == opRelease {
 		delete(s.positions, source)
 		return nil
 	}
@@ -311,9 +311,9 @@ func removeBefore(fs filesystem, dir string, snapshot uint64, logger *slog.Logge
 	}
 }
 
-// IsDamage says whether Open refused a directory because it does not read back as it was written.
+// IsCorrupt says whether Open refused a directory because it does not read back as it was written.
 // Whoever can do without what is in it may move it away.
-func IsDamage(err error) bool {
-	var d *damage
+func IsCorrupt(err error) bool {
+	var d *corruption
 	return errors.As(err, &d)
 }

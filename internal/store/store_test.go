@@ -404,7 +404,7 @@ func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
 				if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "make room") {
 					t.Fatalf("Commit: %v", err)
 				}
-				if s.Alarm() == nil {
+				if s.Health() == nil {
 					t.Fatal("no alarm after a failed commit")
 				}
 				if !s.Begin().Full() {
@@ -427,8 +427,8 @@ func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
 		if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {
 			t.Fatalf("disk full at operation %d, %d failures (-want +got):\n%s", n, failures, diff)
 		}
-		if s.Alarm() != nil {
-			t.Errorf("disk full at operation %d: alarm stays: %v", n, s.Alarm())
+		if s.Health() != nil {
+			t.Errorf("disk full at operation %d: alarm stays: %v", n, s.Health())
 		}
 		s.Close()
 		if s, err = open("d", Options{Logger: quiet}, fs); err != nil {
@@ -484,7 +484,7 @@ func TestAForgottenSourceStartsOver(t *testing.T) {
 		t.Error("a recreated topic has the position of the one before")
 	}
 	c = s.Begin()
-	c.Forget(kept)
+	c.Release(kept)
 	if err := s.Commit(c); err != nil {
 		t.Fatal(err)
 	}
@@ -531,18 +531,18 @@ func TestTheOutboxKeepsWithinItsBoundAndSaysWhatItDropped(t *testing.T) {
 		t.Error("Changed did not wake")
 	}
 	check("abac", 0)
-	if s.Alarm() != nil {
-		t.Errorf("alarm with room left: %v", s.Alarm())
+	if s.Health() != nil {
+		t.Errorf("alarm with room left: %v", s.Health())
 	}
 	add("d")
-	if err := s.Alarm(); err == nil || !strings.Contains(err.Error(), "will be dropped") {
+	if err := s.Health(); err == nil || !strings.Contains(err.Error(), "will be dropped") {
 		t.Errorf("alarm near the bound: %v", err)
 	}
 	add("e", "f")
 	check("bacdef", 1) // the older transition of a was overtaken
 	add("g", "h")
 	check("cdefgh", 3)
-	if err := s.Alarm(); err == nil ||
+	if err := s.Health(); err == nil ||
 		!strings.Contains(err.Error(), "3 alert transitions were dropped") {
 		t.Errorf("alarm: %v", err)
 	}

@@ -43,8 +43,8 @@ func (s *Store) writeLog(c *Checkpoint, _ map[Source]Position) (int64, error) {
 // changedMeta encodes what is not state, as a log needs it: what has changed.
 func (s *Store) changedMeta(c *Checkpoint) []byte {
 	meta := appendPositions(nil, c.positions)
-	for source := range c.forgotten {
-		meta = appendRecord(meta, opForget, appendSource(nil, source), nil)
+	for source := range c.released {
+		meta = appendRecord(meta, opRelease, appendSource(nil, source), nil)
 	}
 	return s.outbox.appendUnsaved(meta)
 }
