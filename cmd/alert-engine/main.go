@@ -77,6 +77,7 @@ when something is wrong and when it is over. It needs no index and no database: 
 		newTailCommand(),
 		newStatCommand(),
 		newDeadLettersCommand(),
+		newHealthCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

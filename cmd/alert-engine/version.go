@@ -15,14 +15,12 @@ func newVersionCommand() *cobra.Command {
 		Short: "Say which version this is",
 		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			fmt.Fprintf(
-				cmd.OutOrStdout(),
-				"alert-engine %s (%s, %s/%s)\n",
-				app.Version(),
-				runtime.Version(),
-				runtime.GOOS,
-				runtime.GOARCH,
-			)
+			out := cmd.OutOrStdout()
+			fmt.Fprintf(out, "alert-engine %s (%s, %s/%s)\n",
+				app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			if commit, date := app.Commit(); commit != "" {
+				fmt.Fprintf(out, "commit %s of %s\n", commit, date)
+			}
 		},
 	}
 }
