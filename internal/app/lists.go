@@ -32,7 +32,7 @@ type lists struct {
 // followedList is a topic that is read.
 type followedList struct {
 	topic string
-	keys  *kafka.Keys
+	keys  *kafka.KeyTable
 	stop  context.CancelFunc
 	done  chan struct{}
 }
@@ -123,8 +123,8 @@ func (l *lists) follow(ctx context.Context, failed chan error) {
 
 func (l *lists) begin(ctx context.Context, topic string, failed chan error) *followedList {
 	o := keysOf(l.p.config, topic, l.p.logger)
-	o.Client.Dial, o.Changed = l.p.network.dial, func() { ring(l.bell) }
-	f := &followedList{topic: topic, keys: kafka.NewKeys(o), done: make(chan struct{})}
+	o.Client.Dial, o.OnChange = l.p.network.dial, func() { ring(l.bell) }
+	f := &followedList{topic: topic, keys: kafka.NewKeyTable(o), done: make(chan struct{})}
 	ctx, f.stop = context.WithCancel(ctx)
 	go func() {
 		defer close(f.done)
@@ -164,13 +164,13 @@ func (l *lists) stopAll() {
 	}
 }
 
-func keysOf(c *Config, topic string, log *slog.Logger) kafka.KeysConfig {
-	return kafka.KeysConfig{
-		Client: c.Kafka.Client(),
-		Topic:  topic,
-		Most:   rule.MostMembers,
-		Within: c.Limits.ListLoad,
-		Logger: log,
+func keysOf(c *Config, topic string, log *slog.Logger) kafka.KeyTableConfig {
+	return kafka.KeyTableConfig{
+		Client:      c.Kafka.Client(),
+		Topic:       topic,
+		MaxKeys:     rule.MostMembers,
+		LoadTimeout: c.Limits.ListLoad,
+		Logger:      log,
 	}
 }
 
@@ -179,7 +179,7 @@ func (l *lists) members(topic string) ([]string, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.followed[topic]; f != nil {
-		if keys, known := f.keys.Now(); known {
+		if keys, known := f.keys.Keys(); known {
 			delete(l.prepared, topic)
 			return keys, true
 		}
@@ -236,7 +236,7 @@ func (l *lists) refused(topic string) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if f := l.followed[topic]; f != nil {
-		return f.keys.Refused()
+		return f.keys.Rejected()
 	}
 	return 0
 }
@@ -265,7 +265,7 @@ func (l *lists) prepareOne(ctx context.Context, topic string) error {
 	defer cancel()
 	o := keysOf(l.p.config, topic, l.p.logger)
 	o.Client.Dial = l.p.network.dial
-	keys, _, err := kafka.ReadKeys(ctx, o)
+	keys, _, err := kafka.ReadKeyTable(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -285,12 +285,12 @@ func (l *lists) unread() error {
 	l.mu.Lock()
 	f := l.followed[list.Topic]
 	l.mu.Unlock()
-	if f != nil && f.keys.Problem() != nil {
+	if f != nil && f.keys.Err() != nil {
 		return fmt.Errorf(
 			"list %s: its topic %s cannot be read, and no log is evaluated before: %w",
 			list.Name,
 			list.Topic,
-			f.keys.Problem(),
+			f.keys.Err(),
 		)
 	}
 	return fmt.Errorf(
@@ -307,10 +307,10 @@ func (l *lists) stale() error {
 	var errs []error
 	for _, topic := range slices.Sorted(maps.Keys(l.followed)) {
 		f := l.followed[topic]
-		if _, known := f.keys.Now(); known && f.keys.Problem() != nil {
-			errs = append(errs, fmt.Errorf("topic %s: %w", topic, f.keys.Problem()))
+		if _, known := f.keys.Keys(); known && f.keys.Err() != nil {
+			errs = append(errs, fmt.Errorf("topic %s: %w", topic, f.keys.Err()))
 		}
-		if n := f.keys.Refused(); n > 0 {
+		if n := f.keys.Rejected(); n > 0 {
 			errs = append(
 				errs,
 				fmt.Errorf(
@@ -330,7 +330,7 @@ func (l *lists) stale() error {
 func ReadLists(ctx context.Context, c *Config, set *rule.Set) (*rule.Set, error) {
 	given := map[string][]string{}
 	for _, list := range set.Unknown() {
-		keys, refused, err := kafka.ReadKeys(
+		keys, refused, err := kafka.ReadKeyTable(
 			ctx,
 			keysOf(c, list.Topic, slog.New(slog.DiscardHandler)),
 		)

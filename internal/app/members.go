@@ -23,7 +23,7 @@ import (
 type members struct {
 	state    *state
 	notifier *notify.Notifier
-	handover *kafka.HandoverTopic
+	handover *kafka.ChangelogTopic
 	self     string // the name of our state, by which we know what we have left ourselves
 
 	mu    sync.Mutex                  // guards what follows
@@ -72,7 +72,7 @@ func (p *program) openMembers() error {
 	if m.self, err = self(p.config); err != nil {
 		return err
 	}
-	if m.handover, err = kafka.NewHandoverTopic(o.Client, p.config.Kafka.handover(), p.logger); err != nil {
+	if m.handover, err = kafka.NewChangelogTopic(o.Client, p.config.Kafka.handover(), p.logger); err != nil {
 		return err
 	}
 	p.lives.onEnd(func() error { m.handover.Close(); return nil })
@@ -80,11 +80,13 @@ func (p *program) openMembers() error {
 	return nil
 }
 
-// Claim implements kafka.Sharer.
-func (m *members) Claim(
+var _ kafka.StateSharer = (*members)(nil)
+
+// Acquire implements kafka.StateSharer.
+func (m *members) Acquire(
 	ctx context.Context,
 	at []models.SourcePosition,
-) (map[models.Partition]models.Handover, error) {
+) (map[models.Partition]models.AcquiredPosition, error) {
 	var names []models.Partition
 	for _, p := range at {
 		names = append(names, models.Partition{Topic: p.Topic, Partition: p.Partition})
@@ -93,7 +95,7 @@ func (m *members) Claim(
 	if err != nil {
 		return nil, err
 	}
-	handed := map[models.Partition]models.Handover{}
+	handed := map[models.Partition]models.AcquiredPosition{}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, name := range names {
@@ -114,7 +116,7 @@ func (m *members) Claim(
 				return nil, err
 			}
 		}
-		handed[name] = models.Handover{
+		handed[name] = models.AcquiredPosition{
 			Next:      max(l.Next, at[i].Next),
 			Committed: l.Committed,
 			Final:     l.Final,
@@ -141,7 +143,7 @@ func (m *members) begin(progress []models.Progress) {
 // written which must be before offsets are committed.
 func (m *members) share(positions []models.SourcePosition) error {
 	m.notifier.DrainOutbox() // and with it passes on what there is to tell
-	if m.handover.Behind() {
+	if m.handover.Stalled() {
 		return errors.New("the handover topic takes nothing; what was decided waits for it")
 	}
 	urgent := m.put(positions)
@@ -204,8 +206,8 @@ func (m *members) leave(name models.Partition, t *taken, at models.SourcePositio
 	t.left = time.Now()
 }
 
-// Yield implements kafka.Sharer.
-func (m *members) Yield(ctx context.Context, parts []models.Partition, lost bool) error {
+// Release implements kafka.StateSharer.
+func (m *members) Release(ctx context.Context, parts []models.Partition, lost bool) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*leaveGrace)
 	defer cancel()
 	ours := m.begun(parts)

@@ -29,7 +29,7 @@ func overRetention(
 			continue
 		}
 		for _, topic := range readBy(r, kept) {
-			keeps, setting, limited := kept[topic].Keeps(now)
+			keeps, setting, limited := kept[topic].Limit(now)
 			if limited && keeps < back {
 				found = append(found, rule.Finding{
 					Name: rule.WindowOverRetention, Rule: r.ID(), Pos: set.Place(r, looksBackBy(r, back)),

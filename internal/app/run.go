@@ -224,8 +224,8 @@ func (p *program) openNotifier() (err error) {
 func (p *program) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
-	o.Alone, o.Clock = p.alone, p.wall
-	if o.Instance, err = instance(p.config); err != nil {
+	o.Exclusive, o.Clock = p.alone, p.wall
+	if o.InstanceID, err = instance(p.config); err != nil {
 		return err
 	}
 	if err := o.Validate(); err != nil {

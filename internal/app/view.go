@@ -161,7 +161,7 @@ func (v *engineView) Status() web.EngineStatus {
 		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Rejected: read.Rejected,
 		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
 	}
-	for _, u := range read.Unread {
+	for _, u := range read.RecentRejections {
 		s.RejectedSample = append(
 			s.RejectedSample,
 			web.RejectedRecord{

@@ -20,121 +20,121 @@ func TestDecide(t *testing.T) {
 		}
 	}
 	given := func(p *models.SourcePosition) *models.SourcePosition { p.Left = true; return p }
-	f := func(what string, c claim, next, replayUntil int64, loud bool) {
+	f := func(what string, c startInput, next, replayUntil int64, loud bool) {
 		t.Helper()
 		if c.id == ([16]byte{}) {
 			c.id = now
 		}
 		c.cluster, c.high = "c", 1000
-		p := c.decide()
-		if p.next != next || p.replayUntil != replayUntil || p.loud != loud || p.reason == "" {
+		p := c.resolve()
+		if p.next != next || p.replayUntil != replayUntil || p.warn != loud || p.reason == "" {
 			t.Errorf(
 				"%s: begins at %d, replays until %d, loud %v (%s)",
 				what,
 				p.next,
 				p.replayUntil,
-				p.loud,
+				p.warn,
 				p.reason,
 			)
 		}
 	}
-	f("nothing is known", claim{committed: -1, rewound: -1, low: 5}, 5, -1, false)
-	f("new group at the end", claim{committed: -1, rewound: -1, start: StartEnd}, 1000, -1, false)
-	f("new group at an offset", claim{committed: -1, rewound: -1, start: 70}, 70, -1, false)
+	f("nothing is known", startInput{committed: -1, rewind: -1, low: 5}, 5, -1, false)
+	f("new group at the end", startInput{committed: -1, rewind: -1, start: StartEnd}, 1000, -1, false)
+	f("new group at an offset", startInput{committed: -1, rewind: -1, start: 70}, 70, -1, false)
 	f(
 		"new group at an offset that is gone",
-		claim{committed: -1, rewound: -1, start: 70, low: 100},
+		startInput{committed: -1, rewind: -1, start: 70, low: 100},
 		100,
 		-1,
 		true,
 	)
 	f(
 		"new partition, though at the end",
-		claim{committed: -1, rewound: -1, start: StartEnd, groupKnows: true},
+		startInput{committed: -1, rewind: -1, start: StartEnd, groupHasOffsets: true},
 		0,
 		-1,
 		false,
 	)
 	f(
 		"new topic, though at the end",
-		claim{committed: -1, rewound: -1, start: StartEnd, newTopic: true},
+		startInput{committed: -1, rewind: -1, start: StartEnd, newTopic: true},
 		0,
 		-1,
 		false,
 	)
-	f("committed", claim{committed: 50, rewound: -1}, 50, -1, false)
-	f("committed to zero", claim{committed: 0, rewound: -1, start: StartEnd}, 0, -1, false)
-	f("committed, rewound", claim{committed: 50, rewound: 20}, 20, 50, false)
-	f("committed, nothing to rewind to", claim{committed: 50, rewound: 50}, 50, -1, false)
-	f("committed beyond the end", claim{committed: 2000, rewound: -1}, 1000, -1, true)
-	f("committed before the beginning", claim{committed: 50, rewound: -1, low: 60}, 60, -1, true)
-	f("checkpoint and commit agree", claim{committed: 50, position: at(50, 40)}, 50, -1, false)
+	f("committed", startInput{committed: 50, rewind: -1}, 50, -1, false)
+	f("committed to zero", startInput{committed: 0, rewind: -1, start: StartEnd}, 0, -1, false)
+	f("committed, rewound", startInput{committed: 50, rewind: 20}, 20, 50, false)
+	f("committed, nothing to rewind to", startInput{committed: 50, rewind: 50}, 50, -1, false)
+	f("committed beyond the end", startInput{committed: 2000, rewind: -1}, 1000, -1, true)
+	f("committed before the beginning", startInput{committed: 50, rewind: -1, low: 60}, 60, -1, true)
+	f("checkpoint and commit agree", startInput{committed: 50, saved: at(50, 40)}, 50, -1, false)
 	f(
 		"crash between checkpoint and commit",
-		claim{committed: 40, position: at(50, 40)},
+		startInput{committed: 40, saved: at(50, 40)},
 		50,
 		-1,
 		false,
 	)
-	f("the group has forgotten", claim{committed: -1, position: at(50, 40)}, 50, -1, false)
-	f("reset back", claim{committed: 10, position: at(50, 40)}, 10, -1, true)
+	f("the group has forgotten", startInput{committed: -1, saved: at(50, 40)}, 50, -1, false)
+	f("reset back", startInput{committed: 10, saved: at(50, 40)}, 10, -1, true)
 	f(
 		"reset back by less than a second's work",
-		claim{committed: 45, position: at(50, 40)},
+		startInput{committed: 45, saved: at(50, 40)},
 		45,
 		-1,
 		true,
 	)
-	f("reset forth", claim{committed: 90, position: at(50, 40)}, 90, -1, true)
+	f("reset forth", startInput{committed: 90, saved: at(50, 40)}, 90, -1, true)
 	f(
 		"crash while a commit was under way",
-		claim{committed: 45, position: at(50, -1)},
+		startInput{committed: 45, saved: at(50, -1)},
 		50,
 		-1,
 		false,
 	)
-	f("reset forth after such a crash", claim{committed: 60, position: at(50, -1)}, 60, -1, true)
-	f("crash during a replay", claim{committed: 50, position: at(30, 50)}, 30, 50, false)
+	f("reset forth after such a crash", startInput{committed: 60, saved: at(50, -1)}, 60, -1, true)
+	f("crash during a replay", startInput{committed: 50, saved: at(30, 50)}, 30, 50, false)
 	f(
 		"the checkpoint is beyond the end",
-		claim{committed: 2000, position: at(2000, 2000)},
+		startInput{committed: 2000, saved: at(2000, 2000)},
 		1000,
 		-1,
 		true,
 	)
 	f(
 		"we gave it up, nobody read it since",
-		claim{committed: 50, position: given(at(50, 50))},
+		startInput{committed: 50, saved: given(at(50, 50))},
 		50,
 		-1,
 		false,
 	)
 	f(
 		"we gave it up, another has read on",
-		claim{committed: 90, rewound: -1, position: given(at(50, 50))},
+		startInput{committed: 90, rewind: -1, saved: given(at(50, 50))},
 		90,
 		-1,
 		false,
 	)
 	f(
 		"and we have to know what it read",
-		claim{committed: 90, rewound: -1, replays: true, position: given(at(50, 50))},
+		startInput{committed: 90, rewind: -1, rebuildsState: true, saved: given(at(50, 50))},
 		50,
 		90,
 		false,
 	)
 	f(
 		"we gave it up, and it was reset",
-		claim{committed: 10, position: given(at(50, 50))},
+		startInput{committed: 10, saved: given(at(50, 50))},
 		10,
 		-1,
 		true,
 	)
 	f(
 		"created again",
-		claim{
+		startInput{
 			committed: -1,
-			position:  &models.SourcePosition{TopicID: old, Cluster: "c", Next: 50},
+			saved:     &models.SourcePosition{TopicID: old, Cluster: "c", Next: 50},
 			start:     StartEnd,
 		},
 		0,
@@ -143,9 +143,9 @@ func TestDecide(t *testing.T) {
 	)
 	f(
 		"another cluster",
-		claim{
+		startInput{
 			committed: 50,
-			position:  &models.SourcePosition{TopicID: now, Cluster: "other", Next: 50},
+			saved:     &models.SourcePosition{TopicID: now, Cluster: "other", Next: 50},
 		},
 		0,
 		-1,
@@ -153,15 +153,15 @@ func TestDecide(t *testing.T) {
 	)
 	f(
 		"a broker without topic IDs",
-		claim{
+		startInput{
 			committed: 50,
-			position:  &models.SourcePosition{Cluster: "c", Next: 50, Committed: 50},
+			saved:     &models.SourcePosition{Cluster: "c", Next: 50, Committed: 50},
 		},
 		50,
 		-1,
 		false,
 	)
-	if p := (claim{committed: -1, rewound: -1, start: StartEnd, high: 7}).decide(); !p.pin {
+	if p := (startInput{committed: -1, rewind: -1, start: StartEnd, high: 7}).resolve(); !p.pin {
 		t.Error("the end is not pinned")
 	}
 }
@@ -175,7 +175,7 @@ func TestEndOf(t *testing.T) {
 	}
 	f := func(what, batches string, offset, want int64, found bool) {
 		t.Helper()
-		end, ok := endOf([]byte(batches), offset)
+		end, ok := batchEnd([]byte(batches), offset)
 		if ok != found || ok && end != want {
 			t.Errorf("%s: got %d, %v", what, end, ok)
 		}

@@ -20,51 +20,51 @@ import (
 // check returns once a broker has answered and has all topics. What nobody but an operator can mend
 // is an error that says how: refused credentials, a topic that is not there. A broker that cannot
 // be reached is waited for, and reported; and so is all else once everything was well.
-func (f *feed) check(ctx context.Context) error {
+func (g *groupConsumer) check(ctx context.Context) error {
 	backoff, refused, missing := 250*time.Millisecond, 0, 0
 	for {
-		unknown, err := f.checkOnce(ctx)
+		unknown, err := g.checkOnce(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err == nil && len(unknown) == 0:
-			f.solved("connect")
+			g.clearProblem("connect")
 			return nil
 		case err == nil:
 			// A topic that was created just now is not known to all brokers yet.
-			if missing++; missing >= 5 && !f.opened {
-				if err := unknownTopics(ctx, f.admin, unknown); err != nil {
+			if missing++; missing >= 5 && !g.everOpened {
+				if err := unknownTopics(ctx, g.admin, unknown); err != nil {
 					return err
 				}
 			}
-			if f.opened {
-				f.has("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
-				f.sparing.warn(
+			if g.everOpened {
+				g.setProblem("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
+				g.limited.warn(
 					"gone",
 					"topics are gone; waiting for them to come back",
 					"topics",
 					strings.Join(unknown, ","),
 				)
 			}
-		case fatal(err) && !f.opened:
-			return hinted(err)
+		case needsOperator(err) && !g.everOpened:
+			return withHint(err)
 		default:
-			if closed(err) && !f.opened {
+			if isDisconnect(err) && !g.everOpened {
 				if refused++; refused == 5 {
-					return hinted(err)
+					return withHint(err)
 				}
 			}
-			f.has("connect", err)
-			f.sparing.warn(
+			g.setProblem("connect", err)
+			g.limited.warn(
 				"connect",
 				"no broker answers; trying again",
 				"brokers",
-				strings.Join(f.cfg.Brokers, ","),
+				strings.Join(g.cfg.Brokers, ","),
 				"error",
-				hinted(err),
+				withHint(err),
 			)
 		}
-		if !pause(ctx, backoff) {
+		if !sleep(ctx, backoff) {
 			return ctx.Err()
 		}
 		backoff = min(2*backoff, 5*time.Second)
@@ -72,19 +72,19 @@ func (f *feed) check(ctx context.Context) error {
 }
 
 // checkOnce returns the topics that are not there.
-func (f *feed) checkOnce(ctx context.Context) (unknown []string, err error) {
+func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	meta, err := f.metadata(ctx)
+	meta, err := g.metadata(ctx)
 	if err != nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if f.network != nil && (errors.Is(err, context.DeadlineExceeded) || fatal(f.network)) {
-			return nil, f.network
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.networkErr != nil && (errors.Is(err, context.DeadlineExceeded) || needsOperator(g.networkErr)) {
+			return nil, g.networkErr
 		}
 		return nil, err
 	}
-	for _, t := range f.cfg.topics {
+	for _, t := range g.cfg.topics {
 		switch err := meta.Topics[t].Err; {
 		case errors.Is(err, kerr.UnknownTopicOrPartition):
 			unknown = append(unknown, t)
@@ -97,24 +97,24 @@ func (f *feed) checkOnce(ctx context.Context) (unknown []string, err error) {
 	if len(unknown) > 0 {
 		return unknown, nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.cluster = meta.Cluster
-	if f.existed == nil {
-		f.existed = map[string]bool{}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cluster = meta.Cluster
+	if g.initialTopics == nil {
+		g.initialTopics = map[string]bool{}
 		for name := range meta.Topics {
-			f.existed[name] = true
+			g.initialTopics[name] = true
 		}
 	}
 	return nil, nil
 }
 
 // metadata is that of our topics, and of all topics when some are named by a pattern.
-func (f *feed) metadata(ctx context.Context) (kadm.Metadata, error) {
-	if len(f.cfg.patterns) > 0 {
-		return f.admin.Metadata(ctx)
+func (g *groupConsumer) metadata(ctx context.Context) (kadm.Metadata, error) {
+	if len(g.cfg.patterns) > 0 {
+		return g.admin.Metadata(ctx)
 	}
-	return f.admin.Metadata(ctx, f.cfg.topics...)
+	return g.admin.Metadata(ctx, g.cfg.topics...)
 }
 
 // unknownTopics is an error that names topics that are not there, and what else is; nil when they
@@ -180,7 +180,7 @@ func distance(a, b string) int {
 }
 
 // fatal says whether only an operator can mend what is wrong.
-func fatal(err error) bool {
+func needsOperator(err error) bool {
 	for _, e := range []error{
 		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
 		kerr.ClusterAuthorizationFailed, kerr.InvalidTopicException, kerr.InvalidGroupID,
@@ -213,13 +213,13 @@ func certificate(err error) bool {
 
 // closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also
 // when it is about to stop.
-func closed(err error) bool {
+func isDisconnect(err error) bool {
 	var eof *kgo.ErrFirstReadEOF
 	return errors.As(err, &eof) || errors.Is(err, io.EOF)
 }
 
 // hinted adds to an error what to do about it.
-func hinted(err error) error {
+func withHint(err error) error {
 	hint := ""
 	var header tls.RecordHeaderError
 	switch {
@@ -249,7 +249,7 @@ func hinted(err error) error {
 }
 
 // pause waits, and returns false when ctx ends first.
-func pause(ctx context.Context, d time.Duration) bool {
+func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -261,22 +261,22 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // has notes a problem until it is solved.
-func (f *feed) has(what string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.hasLocked(what, err)
+func (g *groupConsumer) setProblem(what string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.setProblemLocked(what, err)
 }
 
-func (f *feed) hasLocked(what string, err error) {
+func (g *groupConsumer) setProblemLocked(what string, err error) {
 	since := time.Now()
-	if old, ok := f.trouble[what]; ok {
+	if old, ok := g.problems[what]; ok {
 		since = old.since
 	}
-	f.trouble[what] = problem{err, since}
+	g.problems[what] = problem{err, since}
 }
 
-func (f *feed) solved(what string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.trouble, what)
+func (g *groupConsumer) clearProblem(what string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.problems, what)
 }

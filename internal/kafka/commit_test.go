@@ -78,10 +78,10 @@ func TestCommitIsTakenAtOnce(t *testing.T) {
 				return nil, nil, false
 			},
 		)
-		if err := s.feed.open(context.Background()); err != nil {
+		if err := s.group.open(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		f, name := s.feed, models.Partition{Topic: b.topic}
+		f, name := s.group, models.Partition{Topic: b.topic}
 		b.wait("the partition", func() bool { return s.Stats().Partitions != nil })
 		move := func(next int64) {
 			f.mu.Lock()

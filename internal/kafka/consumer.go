@@ -164,31 +164,31 @@ func (c ConsumerConfig) filled() ConsumerConfig {
 
 // Consumer evaluates the logs of a topic, one message after the other.
 type Consumer struct {
-	config ConsumerConfig
-	engine AlertEngine
-	how    manner
-	log    *slog.Logger
-	count  counters
-	feed   *feed
-	work   *pump
+	config     ConsumerConfig
+	engine     AlertEngine
+	opts       processOptions
+	log        *slog.Logger
+	counters   counters
+	group      *groupConsumer
+	dispatcher *dispatcher
 
 	mu      sync.Mutex // guards what follows
 	cancel  context.CancelFunc
 	done    chan struct{} // closed when the current run is over; nil when there is none
 	closed  bool
-	outcome error // of the last run
+	lastErr error // of the last run
 	ran     bool
 }
 
 // NewConsumer makes a consumer, which does nothing before Start.
 func NewConsumer(config ConsumerConfig, alertEngine AlertEngine) *Consumer {
-	return newConsumer(config, alertEngine, defaultManner())
+	return newConsumer(config, alertEngine, defaultProcessOptions())
 }
 
-func newConsumer(config ConsumerConfig, engine AlertEngine, how manner) *Consumer {
-	c := &Consumer{config: config, engine: engine, how: how, log: slog.Default()}
+func newConsumer(config ConsumerConfig, engine AlertEngine, opts processOptions) *Consumer {
+	c := &Consumer{config: config, engine: engine, opts: opts, log: slog.Default()}
 	config = config.filled()
-	c.feed = newFeed(feedConfig{
+	c.group = newGroupConsumer(groupConfig{
 		ClientConfig: ClientConfig{
 			Brokers: config.Brokers,
 			TLS:     config.TLS,
@@ -198,30 +198,30 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, how manner) *Consume
 		topics: []string{
 			config.Topic,
 		}, group: config.GroupID, start: config.StartOffset, minBytes: config.MinBytes, maxByte: config.MaxBytes, maxWait: config.MaxWait,
-	}, c.log, &c.count)
-	c.work = newPump(c.feed, how)
+	}, c.log, &c.counters)
+	c.dispatcher = newDispatcher(c.group, opts)
 	return c
 }
 
 // Start consumes until ctx is done or Close is called, finishes what it has begun, and returns nil.
 // A wrong configuration is an error before anything is dialled; so is what only an operator can
 // mend, such as a topic that does not exist. A broker that cannot be reached is waited for.
-func (c *Consumer) Start(ctx context.Context) error { return c.run(ctx, c.engine, c.how) }
+func (c *Consumer) Start(ctx context.Context) error { return c.run(ctx, c.engine, c.opts) }
 
 // run is one run in some manner, on behalf of the consumer or of a processor that has it.
-func (c *Consumer) run(ctx context.Context, engine AlertEngine, how manner) error {
+func (c *Consumer) run(ctx context.Context, engine AlertEngine, opts processOptions) error {
 	errs := c.config.problems()
 	if engine == nil {
 		errs = append(errs, errors.New("the alert engine is nil"))
 	}
-	if err := errors.Join(append(errs, how.problems()...)...); err != nil {
+	if err := errors.Join(append(errs, opts.validate()...)...); err != nil {
 		return fmt.Errorf("kafka consumer: %w", err)
 	}
 	ctx, done, err := c.begin(ctx)
 	if err != nil || done == nil {
 		return err
 	}
-	err = c.work.run(ctx, engine, how, c.config)
+	err = c.dispatcher.run(ctx, engine, opts, c.config)
 	if ctx.Err() != nil {
 		err = nil
 	}
@@ -251,7 +251,7 @@ func (c *Consumer) end(done chan struct{}, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.cancel()
-	c.outcome, c.done = err, nil
+	c.lastErr, c.done = err, nil
 	close(done)
 }
 
@@ -271,17 +271,17 @@ func (c *Consumer) Close() error {
 }
 
 // GetStats returns what was consumed so far, and how much there is still to consume.
-func (c *Consumer) GetStats() Stats { return c.feed.stats() }
+func (c *Consumer) GetStats() Stats { return c.group.stats() }
 
 // HealthCheck says whether the consumer does its work: it runs, brokers answer, the engine takes
 // what it is given, and it keeps up. It is false before the start and after the end, and becomes
 // true again when what was wrong is over.
-func (c *Consumer) HealthCheck() bool { return len(c.ailments()) == 0 }
+func (c *Consumer) HealthCheck() bool { return len(c.healthProblems()) == 0 }
 
 // ailments are the reasons why the consumer is not healthy.
-func (c *Consumer) ailments() []string {
+func (c *Consumer) healthProblems() []string {
 	c.mu.Lock()
-	running, outcome := c.done != nil, c.outcome
+	running, outcome := c.done != nil, c.lastErr
 	c.mu.Unlock()
 	switch {
 	case !running && outcome != nil:
@@ -289,18 +289,18 @@ func (c *Consumer) ailments() []string {
 	case !running:
 		return []string{"it is not running"}
 	}
-	h := c.feed.health()
+	h := c.group.health()
 	if h.State == Starting && len(h.Problems) == 0 {
 		h.Problems = []string{"it has not joined its group yet"}
 	}
-	return append(h.Problems, c.work.ailments()...)
+	return append(h.Problems, c.dispatcher.healthProblems()...)
 }
 
 // MessageProcessor evaluates the logs of a consumer's topic in batches.
 type MessageProcessor struct {
 	consumer *Consumer
 	engine   AlertEngine
-	how      manner
+	opts     processOptions
 }
 
 // NewMessageProcessor makes a processor of batches of so many messages; a batch that is not full is
@@ -311,9 +311,9 @@ func NewMessageProcessor(
 	flushInterval time.Duration,
 	alertEngine AlertEngine,
 ) *MessageProcessor {
-	how := defaultManner()
-	how.batch, how.flush = batchSize, flushInterval
-	return &MessageProcessor{consumer, alertEngine, how}
+	opts := defaultProcessOptions()
+	opts.batch, opts.flush = batchSize, flushInterval
+	return &MessageProcessor{consumer, alertEngine, opts}
 }
 
 // ProcessBatch evaluates batch after batch until ctx is done or the consumer is closed, evaluates
@@ -322,7 +322,7 @@ func (p *MessageProcessor) ProcessBatch(ctx context.Context) error {
 	if p.consumer == nil {
 		return errors.New("kafka message processor: the consumer is nil")
 	}
-	return p.consumer.run(ctx, p.engine, p.how)
+	return p.consumer.run(ctx, p.engine, p.opts)
 }
 
 // ConsumerGroup evaluates the logs of a topic with several workers, each of which has partitions of
@@ -336,9 +336,9 @@ func NewConsumerGroup(
 	alertEngine AlertEngine,
 	consumerCount int,
 ) *ConsumerGroup {
-	how := defaultManner()
-	how.workers = consumerCount
-	return &ConsumerGroup{newConsumer(config, alertEngine, how)}
+	opts := defaultProcessOptions()
+	opts.workers = consumerCount
+	return &ConsumerGroup{newConsumer(config, alertEngine, opts)}
 }
 
 // Start consumes as Consumer.Start does.
@@ -352,7 +352,7 @@ func (g *ConsumerGroup) HealthCheck() bool { return g.consumer.HealthCheck() }
 
 // GetGroupStats returns for each worker what it has consumed, and its partitions with how much
 // there is still to consume.
-func (g *ConsumerGroup) GetGroupStats() []Stats { return g.consumer.work.stats() }
+func (g *ConsumerGroup) GetGroupStats() []Stats { return g.consumer.dispatcher.stats() }
 
 // UnmarshalJSON reads a configuration; what it does not say stays as it is.
 func (c *ConsumerConfig) UnmarshalJSON(text []byte) error {

@@ -131,7 +131,7 @@ func TestConsumer(t *testing.T) {
 			t.Errorf("stats are %+v", s)
 		}
 		if !c.HealthCheck() {
-			t.Errorf("it is not healthy: %v", c.ailments())
+			t.Errorf("it is not healthy: %v", c.healthProblems())
 		}
 		if err := c.Start(context.Background()); err == nil {
 			t.Error("it was started twice")
@@ -271,7 +271,7 @@ func TestBreaker(t *testing.T) {
 		b.numbered(1, 20, 40)
 		b.wait(
 			"the breaker's opening",
-			func() bool { return p.consumer.work.breaker.reason() != nil },
+			func() bool { return p.consumer.dispatcher.breaker.reason() != nil },
 		)
 		for range 10 {
 			b.moment()
@@ -311,7 +311,7 @@ func TestStopWhileFailing(t *testing.T) {
 		b.numbered(0, 0, 5)
 		b.wait(
 			"the breaker's opening",
-			func() bool { return p.consumer.work.breaker.reason() != nil },
+			func() bool { return p.consumer.dispatcher.breaker.reason() != nil },
 		)
 		began := time.Now()
 		r.stop()
@@ -396,7 +396,7 @@ func TestErrorRate(t *testing.T) {
 		b.wait("all messages", func() bool { return p.GetStats().Messages == 60 })
 		b.moment()
 		if m := p.GetMetrics(); m.ErrorRate != 0.25 || !p.HealthCheck() {
-			t.Errorf("metrics are %+v, ailments %v", m, p.consumer.ailments())
+			t.Errorf("metrics are %+v, ailments %v", m, p.consumer.healthProblems())
 		}
 		r.stop()
 	})

@@ -42,9 +42,9 @@ type DeadLetter struct {
 }
 
 const (
-	letterPrefix    = "dlq."
-	maxLetterFile   = 256 << 20
-	letterFlushTime = time.Second
+	deadLetterPrefix       = "dlq."
+	maxDeadLetterFile      = 256 << 20
+	deadLetterFlushTimeout = time.Second
 )
 
 // record is the letter as it stands on a dead-letter topic.
@@ -59,14 +59,14 @@ func (d *DeadLetter) record(topic string) *kgo.Record {
 	} {
 		r.Headers = append(
 			r.Headers,
-			kgo.RecordHeader{Key: letterPrefix + h[0], Value: []byte(h[1])},
+			kgo.RecordHeader{Key: deadLetterPrefix + h[0], Value: []byte(h[1])},
 		)
 	}
 	return r
 }
 
 // letterOf reads a record of a dead-letter topic. What another program wrote there has no reason.
-func letterOf(r *models.Record) DeadLetter {
+func parseDeadLetter(r *models.Record) DeadLetter {
 	d := DeadLetter{
 		Timestamp: r.Timestamp,
 		Key:       slices.Clone(r.Key),
@@ -75,7 +75,7 @@ func letterOf(r *models.Record) DeadLetter {
 		Offset:    -1,
 	}
 	for _, h := range r.Headers {
-		name, ours := strings.CutPrefix(h.Key, letterPrefix)
+		name, ours := strings.CutPrefix(h.Key, deadLetterPrefix)
 		value := string(h.Value)
 		switch {
 		case !ours:
@@ -106,9 +106,9 @@ func letterOf(r *models.Record) DeadLetter {
 
 // newLetter makes a letter of a record. One that was a letter before, and was replayed, has had its
 // attempts.
-func newLetter(r *kgo.Record, reason, detail, version string, attempts int) DeadLetter {
+func newDeadLetter(r *kgo.Record, reason, detail, version string, attempts int) DeadLetter {
 	m := modelRecord(r)
-	old := letterOf(&m)
+	old := parseDeadLetter(&m)
 	return DeadLetter{
 		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: old.Key, Value: old.Value, Headers: old.Headers,
 		Reason: reason, Detail: detail, Attempts: old.Attempts + attempts, Version: version,
@@ -117,12 +117,12 @@ func newLetter(r *kgo.Record, reason, detail, version string, attempts int) Dead
 
 // letters keeps what cannot be read. A letter that cannot be written is counted and said; it never
 // holds up what can be read.
-type letters struct {
-	client  *kgo.Client
-	topic   string
-	version string
-	count   *counters
-	sparing *sparingLog
+type deadLetterWriter struct {
+	client   *kgo.Client
+	topic    string
+	version  string
+	counters *counters
+	limited  *rateLimitedLogger
 
 	mu   sync.Mutex // guards the file
 	file *os.File
@@ -132,14 +132,14 @@ type letters struct {
 
 // openLetters makes the topic if it is not there, or opens the file. With neither, rejections are
 // only counted and logged.
-func openLetters(
+func openDeadLetters(
 	ctx context.Context,
 	client *kgo.Client,
 	topic, file, version string,
 	count *counters,
-	sparing *sparingLog,
-) (*letters, error) {
-	l := &letters{client: client, topic: topic, version: version, count: count, sparing: sparing}
+	sparing *rateLimitedLogger,
+) (*deadLetterWriter, error) {
+	l := &deadLetterWriter{client: client, topic: topic, version: version, counters: count, limited: sparing}
 	if topic != "" {
 		if err := createTopic(ctx, client, topic, nil); err != nil {
 			return l, fmt.Errorf("dead letter topic %q: %w", topic, err)
@@ -180,7 +180,7 @@ func createTopic(
 	if err != nil && !errors.Is(err, kerr.TopicAlreadyExists) &&
 		!errors.Is(err, kerr.TopicAuthorizationFailed) &&
 		!errors.Is(err, kerr.ClusterAuthorizationFailed) {
-		return fmt.Errorf("create it: %w", hinted(err))
+		return fmt.Errorf("create it: %w", withHint(err))
 	}
 	if errors.Is(err, kerr.TopicAuthorizationFailed) ||
 		errors.Is(err, kerr.ClusterAuthorizationFailed) {
@@ -195,7 +195,7 @@ func createTopic(
 }
 
 // reject counts what a scan has rejected, logs some of it, and keeps the records.
-func (l *letters) reject(records []*kgo.Record, rejected []models.Rejection) {
+func (l *deadLetterWriter) reject(records []*kgo.Record, rejected []models.Rejection) {
 	for len(rejected) > 0 {
 		n := 1
 		for n < len(rejected) && rejected[n].Record == rejected[0].Record {
@@ -207,15 +207,15 @@ func (l *letters) reject(records []*kgo.Record, rejected []models.Rejection) {
 }
 
 // rejectOne counts what was rejected of one record, and keeps the record, once.
-func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
+func (l *deadLetterWriter) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 	kept := false
 	for _, r := range rejected {
-		l.count.rejected.add(r.Reason, 1)
+		l.counters.rejected.add(r.Reason, 1)
 		if decode.Reason(r.Reason).Drop() {
 			continue
 		}
-		l.count.unread.note(record, r)
-		l.sparing.warn(
+		l.counters.recent.note(record, r)
+		l.limited.warn(
 			"rejected "+r.Reason,
 			"a record cannot be read",
 			"topic",
@@ -230,54 +230,54 @@ func (l *letters) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 			r.Detail,
 		)
 		if !kept {
-			l.keep(newLetter(record, r.Reason, r.Detail, l.version, 1))
+			l.write(newDeadLetter(record, r.Reason, r.Detail, l.version, 1))
 		}
 		kept = true
 	}
 }
 
 // keep writes a letter.
-func (l *letters) keep(d DeadLetter) {
+func (l *deadLetterWriter) write(d DeadLetter) {
 	switch {
 	case l.topic != "":
 		l.client.TryProduce(
 			context.Background(),
 			d.record(l.topic),
-			func(_ *kgo.Record, err error) { l.wrote(err) },
+			func(_ *kgo.Record, err error) { l.count(err) },
 		)
 	case l.file != nil:
-		l.wrote(l.write(d))
+		l.count(l.writeFile(d))
 	}
 }
 
-func (l *letters) write(d DeadLetter) error {
+func (l *deadLetterWriter) writeFile(d DeadLetter) error {
 	line, err := json.Marshal(d)
 	if err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.size += int64(len(line)) + 1; l.size > maxLetterFile {
-		return fmt.Errorf("%s has grown to %d MiB; move it away", l.file.Name(), maxLetterFile>>20)
+	if l.size += int64(len(line)) + 1; l.size > maxDeadLetterFile {
+		return fmt.Errorf("%s has grown to %d MiB; move it away", l.file.Name(), maxDeadLetterFile>>20)
 	}
 	_, err = l.out.Write(append(line, '\n'))
 	return err
 }
 
-func (l *letters) wrote(err error) {
+func (l *deadLetterWriter) count(err error) {
 	if err == nil {
-		l.count.kept.Add(1)
+		l.counters.deadLettersWritten.Add(1)
 		return
 	}
-	l.count.unkept.Add(1)
-	l.sparing.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
+	l.counters.deadLettersLost.Add(1)
+	l.limited.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
 }
 
 // flush brings letters to safety before offsets are committed that go beyond them; but it does not
 // wait long.
-func (l *letters) flush() {
+func (l *deadLetterWriter) flush() {
 	if l.topic != "" && l.client.BufferedProduceRecords() > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), letterFlushTime)
+		ctx, cancel := context.WithTimeout(context.Background(), deadLetterFlushTimeout)
 		defer cancel()
 		l.client.Flush(ctx)
 	}
@@ -287,7 +287,7 @@ func (l *letters) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.out.Flush(); err != nil {
-		l.sparing.error(
+		l.limited.error(
 			"unkept",
 			"dead letters could not be written",
 			"file",
@@ -299,7 +299,7 @@ func (l *letters) flush() {
 	}
 }
 
-func (l *letters) close() {
+func (l *deadLetterWriter) close() {
 	l.flush()
 	if l.file != nil {
 		l.file.Close()
@@ -329,7 +329,7 @@ func (d DeadLetters) List(ctx context.Context) iter.Seq2[DeadLetter, error] {
 				yield(DeadLetter{}, fmt.Errorf("list dead letters: %w", err))
 				return
 			}
-			if !yield(letterOf(&r), nil) {
+			if !yield(parseDeadLetter(&r), nil) {
 				return
 			}
 		}
@@ -386,7 +386,7 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 	for i, l := range again {
 		record := l.record(l.Topic)
 		record.Headers = slices.DeleteFunc(record.Headers, func(h kgo.RecordHeader) bool {
-			return strings.HasPrefix(h.Key, letterPrefix) && h.Key != letterPrefix+"attempts"
+			return strings.HasPrefix(h.Key, deadLetterPrefix) && h.Key != deadLetterPrefix+"attempts"
 		})
 		limited, cancel := context.WithTimeout(ctx, replayTimeout)
 		err := p.client.ProduceSync(limited, record).FirstErr()
@@ -397,7 +397,7 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 				l.Topic,
 				l.Partition,
 				l.Offset,
-				hinted(err),
+				withHint(err),
 			)
 		}
 	}

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	probeEvery = time.Second
-	probeFresh = 3 * time.Second // older answers say nothing about now
+	probeInterval = time.Second
+	probeFresh    = 3 * time.Second // older answers say nothing about now
 
-	countEvery = 10 // questions for ends, after which the members of the group are counted
+	memberCountEvery = 10 // questions for ends, after which the members of the group are counted
 )
 
 // probe asks once a second where the partitions end, until ctx is done. The client says nothing of
 // fetches that brought no record, so this is how we know that there is none; and lag is right even
 // while nothing can be fetched.
-func (f *feed) probe(ctx context.Context) {
-	ticker := time.NewTicker(probeEvery)
+func (g *groupConsumer) probe(ctx context.Context) {
+	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
-		f.ask(ctx)
-		if n%countEvery == 0 {
-			f.countMembers(ctx)
+		g.probeOnce(ctx)
+		if n%memberCountEvery == 0 {
+			g.countMembers(ctx)
 		}
 		select {
 		case <-ctx.Done():
@@ -37,68 +37,68 @@ func (f *feed) probe(ctx context.Context) {
 
 // ask asks for the ends of all partitions, and where something does not add up also for their
 // beginnings.
-func (f *feed) ask(ctx context.Context) {
-	f.clock.look()
+func (g *groupConsumer) probeOnce(ctx context.Context) {
+	g.clock.check()
 	asked := time.Now()
-	topics, odd := f.toAsk()
+	topics, odd := g.probeTargets()
 	if len(topics) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	ends, err := f.admin.ListEndOffsets(ctx, topics...)
+	ends, err := g.admin.ListEndOffsets(ctx, topics...)
 	var starts kadm.ListedOffsets
 	if err == nil && odd {
-		starts, err = f.admin.ListStartOffsets(ctx, topics...)
+		starts, err = g.admin.ListStartOffsets(ctx, topics...)
 	}
-	f.answer(asked, ends, starts, err)
-	f.wake()
+	g.recordProbe(asked, ends, starts, err)
+	g.wake()
 }
 
 // countMembers asks how many the group has. Whoever may not know, or gets no answer, does not know.
-func (f *feed) countMembers(ctx context.Context) {
+func (g *groupConsumer) countMembers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	groups, err := f.admin.DescribeGroups(ctx, f.cfg.group)
+	groups, err := g.admin.DescribeGroups(ctx, g.cfg.group)
 	n := 0
-	if group := groups[f.cfg.group]; err == nil && group.Err == nil {
+	if group := groups[g.cfg.group]; err == nil && group.Err == nil {
 		n = len(group.Members)
 	}
-	f.mu.Lock()
-	f.members = n
-	f.mu.Unlock()
+	g.mu.Lock()
+	g.memberCount = n
+	g.mu.Unlock()
 }
 
 // toAsk returns the topics of our partitions, and whether a partition has not moved although its
 // log goes on: its records may have been deleted.
-func (f *feed) toAsk() (topics []string, odd bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (g *groupConsumer) probeTargets() (topics []string, odd bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	names := map[string]bool{}
-	for name, p := range f.parts {
+	for name, p := range g.parts {
 		names[name.Topic] = true
-		odd = odd || p.next < p.end && quiet(p)
+		odd = odd || p.next < p.end && isIdle(p)
 	}
 	return slices.Sorted(maps.Keys(names)), odd
 }
 
-func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOffsets, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if err != nil && len(ends) == 0 {
-		f.asked++
+		g.unansweredProbes++
 		return
 	}
-	f.probed, f.asked, f.all = asked, 0, 0
-	ends.Each(func(kadm.ListedOffset) { f.all++ })
-	for name, p := range f.parts {
+	g.lastProbe, g.unansweredProbes, g.topicPartitions = asked, 0, 0
+	ends.Each(func(kadm.ListedOffset) { g.topicPartitions++ })
+	for name, p := range g.parts {
 		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil {
-			p.asked = e.Offset
+			p.probedEnd = e.Offset
 			if e.Offset >= p.next {
-				p.end, p.endAsked = e.Offset, asked
+				p.end, p.endProbedAt = e.Offset, asked
 			}
-			if p.behind.IsZero() && p.next < p.end {
-				p.behind = asked
+			if p.laggingSince.IsZero() && p.next < p.end {
+				p.laggingSince = asked
 			}
 		}
 		if s, ok := starts.Lookup(name.Topic, name.Partition); ok && s.Err == nil && s.Offset >= 0 {
@@ -108,4 +108,4 @@ func (f *feed) answer(asked time.Time, ends, starts kadm.ListedOffsets, err erro
 }
 
 // quiet says whether a partition has not moved for longer than a fetch takes.
-func quiet(p *partition) bool { return time.Since(p.moved) > 2*probeEvery }
+func isIdle(p *partition) bool { return time.Since(p.lastMoved) > 2*probeInterval }

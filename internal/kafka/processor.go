@@ -29,12 +29,12 @@ func DefaultProcessorConfig() ProcessorConfig {
 
 // Validate returns all that is wrong with the configuration.
 func (c ProcessorConfig) Validate() error {
-	return errors.Join(append(c.ConsumerConfig.problems(), c.manner(c.BatchSize).problems()...)...)
+	return errors.Join(append(c.ConsumerConfig.problems(), c.processOptions(c.BatchSize).validate()...)...)
 }
 
 // manner is how messages are evaluated in batches of the given size.
-func (c ProcessorConfig) manner(batch int) manner {
-	m := manner{
+func (c ProcessorConfig) processOptions(batch int) processOptions {
+	m := processOptions{
 		batch:   batch,
 		flush:   c.FlushInterval,
 		workers: 1,
@@ -69,17 +69,17 @@ type LogProcessor struct {
 // NewLogProcessor makes a processor with the default configuration, which does nothing before
 // ProcessLogs.
 func NewLogProcessor(brokers []string, topic string, alertEngine AlertEngine) *LogProcessor {
-	return newLogProcessor(DefaultProcessorConfig().of(brokers, topic), alertEngine)
+	return newLogProcessor(DefaultProcessorConfig().withTopic(brokers, topic), alertEngine)
 }
 
 // of is the configuration for another topic.
-func (c ProcessorConfig) of(brokers []string, topic string) ProcessorConfig {
+func (c ProcessorConfig) withTopic(brokers []string, topic string) ProcessorConfig {
 	c.ConsumerConfig.Brokers, c.ConsumerConfig.Topic = brokers, topic
 	return c
 }
 
 func newLogProcessor(config ProcessorConfig, engine AlertEngine) *LogProcessor {
-	return &LogProcessor{newConsumer(config.ConsumerConfig, engine, config.manner(1)), config}
+	return &LogProcessor{newConsumer(config.ConsumerConfig, engine, config.processOptions(1)), config}
 }
 
 // ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are those
@@ -87,7 +87,7 @@ func newLogProcessor(config ProcessorConfig, engine AlertEngine) *LogProcessor {
 func (p *LogProcessor) ProcessLogs(ctx context.Context) error { return p.consumer.Start(ctx) }
 
 // GetMetrics returns what was done so far; nothing is counted when the configuration says so.
-func (p *LogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.work.metrics() }
+func (p *LogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.dispatcher.metrics() }
 
 // GetStats returns what was consumed so far, and how much there is still to consume.
 func (p *LogProcessor) GetStats() Stats { return p.consumer.GetStats() }
@@ -108,12 +108,12 @@ func NewBatchLogProcessor(
 	topic string,
 	alertEngine AlertEngine,
 ) *BatchLogProcessor {
-	return newBatchLogProcessor(DefaultProcessorConfig().of(brokers, topic), alertEngine)
+	return newBatchLogProcessor(DefaultProcessorConfig().withTopic(brokers, topic), alertEngine)
 }
 
 func newBatchLogProcessor(config ProcessorConfig, engine AlertEngine) *BatchLogProcessor {
 	return &BatchLogProcessor{
-		newConsumer(config.ConsumerConfig, engine, config.manner(config.BatchSize)),
+		newConsumer(config.ConsumerConfig, engine, config.processOptions(config.BatchSize)),
 	}
 }
 
@@ -123,7 +123,7 @@ func newBatchLogProcessor(config ProcessorConfig, engine AlertEngine) *BatchLogP
 func (p *BatchLogProcessor) ProcessBatch(ctx context.Context) error { return p.consumer.Start(ctx) }
 
 // GetMetrics returns what was done so far; nothing is counted when the configuration says so.
-func (p *BatchLogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.work.metrics() }
+func (p *BatchLogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.dispatcher.metrics() }
 
 // GetStats returns what was consumed so far, and how much there is still to consume.
 func (p *BatchLogProcessor) GetStats() Stats { return p.consumer.GetStats() }
@@ -177,7 +177,7 @@ func (f *ProcessorFactory) check(
 	topic string,
 	engine AlertEngine,
 ) (ProcessorConfig, error) {
-	config := f.config.of(brokers, topic)
+	config := f.config.withTopic(brokers, topic)
 	err := config.Validate()
 	if engine == nil {
 		err = errors.Join(err, errors.New("the alert engine is nil"))

@@ -87,7 +87,7 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 				p.forget(records)
 			}
 			if err != nil {
-				return hintedWrite(err)
+				return withWriteHint(err)
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -114,7 +114,7 @@ func (p *Producer) Create(ctx context.Context, topic string, settings map[string
 }
 
 // hintedWrite adds what can be done about an error of writing.
-func hintedWrite(err error) error {
+func withWriteHint(err error) error {
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return fmt.Errorf("%w; we may not write to the topic: allow WRITE and DESCRIBE on it", err)
@@ -123,7 +123,7 @@ func hintedWrite(err error) error {
 	case IsGone(err):
 		return fmt.Errorf("%w; the topic does not exist: create it, or allow CREATE on it", err)
 	}
-	return hinted(err)
+	return withHint(err)
 }
 
 // IsGone says whether an error is that a topic is not there, or no longer: brokers know topics by

@@ -58,7 +58,7 @@ func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
 	return func(yield func(models.Record, error) bool) {
 		err := r.read(ctx, func(m models.Record) bool { return yield(m, nil) })
 		if err != nil && !(r.cfg.Follow && ctx.Err() != nil) {
-			yield(models.Record{}, fmt.Errorf("read %v: %w", r.cfg.Topics, hinted(err)))
+			yield(models.Record{}, fmt.Errorf("read %v: %w", r.cfg.Topics, withHint(err)))
 		}
 	}
 }
@@ -99,14 +99,14 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 
 // spans finds out where to begin and where to end. Its error names topics that are not there.
 func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
-	spans, err := r.bounds(ctx, admin)
+	spans, err := r.listBounds(ctx, admin)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
 	}
 	return spans, err
 }
 
-func (r *Reader) bounds(
+func (r *Reader) listBounds(
 	ctx context.Context,
 	admin *kadm.Client,
 ) (map[models.Partition]span, error) {
@@ -117,11 +117,11 @@ func (r *Reader) bounds(
 	if err != nil {
 		return nil, err
 	}
-	ends, err := r.at(ctx, admin, r.cfg.Until)
+	ends, err := r.offsetsAt(ctx, admin, r.cfg.Until)
 	if err != nil {
 		return nil, err
 	}
-	from, err := r.at(ctx, admin, r.cfg.From)
+	from, err := r.offsetsAt(ctx, admin, r.cfg.From)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +159,7 @@ func (r *Reader) bounds(
 
 // at lists the offsets of the first records that are not older than a time, or the ends where there
 // is none, or no time.
-func (r *Reader) at(
+func (r *Reader) offsetsAt(
 	ctx context.Context,
 	admin *kadm.Client,
 	at time.Time,

@@ -185,7 +185,7 @@ func TestStaticMember(t *testing.T) {
 		first, second := newNotebook(), newNotebook()
 		cfg := func(name string) SourceConfig {
 			c := b.sourceConfig()
-			c.Instance = name
+			c.InstanceID = name
 			return c
 		}
 		_, r1 := started(b, cfg("one"), first)

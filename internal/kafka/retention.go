@@ -25,7 +25,7 @@ type Retention struct {
 
 // Keeps is how far back the records of the topic go at least, and by which setting; false when
 // nothing limits that, or nobody knows yet.
-func (r Retention) Keeps(now time.Time) (back time.Duration, setting string, limited bool) {
+func (r Retention) Limit(now time.Time) (back time.Duration, setting string, limited bool) {
 	if r.Time > 0 {
 		back, setting, limited = r.Time, "retention.ms", true
 	}
@@ -55,12 +55,12 @@ func Retentions(
 	admin := kadm.NewClient(client)
 	described, err := admin.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the retention of %v: %w", topics, hinted(err))
+		return nil, fmt.Errorf("ask for the retention of %v: %w", topics, withHint(err))
 	}
 	kept := map[string]Retention{}
 	for _, topic := range described {
 		if topic.Err != nil {
-			return nil, fmt.Errorf("ask for the retention of %s: %w", topic.Name, hinted(topic.Err))
+			return nil, fmt.Errorf("ask for the retention of %s: %w", topic.Name, withHint(topic.Err))
 		}
 		r := retentionOf(topic.Configs)
 		if r.Bytes > 0 {
@@ -107,7 +107,7 @@ func oldest(
 		ends, err = admin.ListEndOffsets(ctx, topic)
 	}
 	if err != nil {
-		return least, fmt.Errorf("ask where %s begins: %w", topic, hinted(err))
+		return least, fmt.Errorf("ask where %s begins: %w", topic, withHint(err))
 	}
 	firsts := map[models.Partition]int64{}
 	starts.Each(func(o kadm.ListedOffset) {

@@ -32,7 +32,7 @@ func TestRetention(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			back, setting, limited := kept[topic].Keeps(time.Now())
+			back, setting, limited := kept[topic].Limit(time.Now())
 			return fmt.Sprint(back.Round(time.Hour), " ", setting, " ", limited)
 		}
 		f := func(topic, want string) {

@@ -269,7 +269,7 @@ func certificateFor(
 func TestCredentials(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	s := SASL{Mechanism: "OAUTHBEARER", TokenFile: file}
-	if _, err := s.oauth(context.Background()); err == nil || !fatal(err) {
+	if _, err := s.oauth(context.Background()); err == nil || !needsOperator(err) {
 		t.Errorf("without a file: %v", err)
 	}
 	for _, token := range []string{"first", "second"} {
@@ -281,7 +281,7 @@ func TestCredentials(t *testing.T) {
 		}
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
-	if _, err := (SASL{}).aws(context.Background()); err == nil || !fatal(err) {
+	if _, err := (SASL{}).aws(context.Background()); err == nil || !needsOperator(err) {
 		t.Errorf("without AWS credentials: %v", err)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "key")

@@ -25,12 +25,12 @@ type SourceConfig struct {
 	Exclude  string   // a topic that patterns do not mean, besides that of dead letters
 	Group    string
 	// makes us a static member of the group, which keeps its partitions over a restart
-	Instance string
+	InstanceID string
 	// how long the group waits for a member that says nothing; 45 s by default
-	Session time.Duration
+	SessionTimeout time.Duration
 	// nil, or an error that says why the engine cannot share its topics with other members of the
 	// group; nil for an engine that always can
-	Alone func() error
+	Exclusive func() error
 	// where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an
 	// offset
 	Start int64
@@ -82,79 +82,79 @@ type Checkpointer interface {
 
 // Sharer is an Engine that hands over what it knows of a partition to whoever gets it next. It is
 // found by a type assertion.
-type Sharer interface {
+type StateSharer interface {
 	// Claim is called when partitions were assigned to us, before anything is read of them. at are
 	// they, with the position up to which our own state goes, or Next -1. It returns how far others
 	// have come with those that they had since. What lies before that rebuilds state; whoever had
 	// them has told what was to be told.
-	Claim(
+	Acquire(
 		ctx context.Context,
 		at []models.SourcePosition,
-	) (map[models.Partition]models.Handover, error)
+	) (map[models.Partition]models.AcquiredPosition, error)
 	// Yield is called when partitions are taken from us: after the checkpoint that covers them, or,
 	// when they are lost, without one, for others may have come further. Unless they are lost,
 	// others get them when it has returned. It is not called while Apply, Advance or Checkpoint
 	// are.
-	Yield(ctx context.Context, parts []models.Partition, lost bool) error
+	Release(ctx context.Context, parts []models.Partition, lost bool) error
 }
 
 // Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied
 // by one.
 type Source struct {
-	cfg    SourceConfig
-	engine Engine
-	keeper Checkpointer // the engine, or nil
-	sharer Sharer       // the engine, or nil
-	log    *slog.Logger
-	count  counters
-	feed   *feed
+	cfg          SourceConfig
+	engine       Engine
+	checkpointer Checkpointer // the engine, or nil
+	sharer       StateSharer  // the engine, or nil
+	log          *slog.Logger
+	counters     counters
+	group        *groupConsumer
 
-	workers *workers
-	letters *letters
+	scanPool    *scanPool
+	deadLetters *deadLetterWriter
 
-	mu       slowMutex // guards the engine against a revocation, which comes from another goroutine
-	progress []models.Progress
-	forget   []models.SourcePosition
-	recalled []models.SourcePosition // of the last run, and not assigned to us yet
-	leaving  bool                    // the next checkpoint is the last, and other members read on
-	saved    time.Time               // when the last checkpoint was taken
-	waiting  sync.WaitGroup
-	awake    time.Time // when a round last ended
+	mu             chanMutex // guards the engine against a revocation, which comes from another goroutine
+	progress       []models.Progress
+	forget         []models.SourcePosition
+	restored       []models.SourcePosition // of the last run, and not assigned to us yet
+	leaving        bool                    // the next checkpoint is the last, and other members read on
+	lastCheckpoint time.Time               // when the last checkpoint was taken
+	commits        sync.WaitGroup
+	lastRound      time.Time // when a round last ended
 	// others may have our partitions; nothing of them is saved or left until that is known
 	fenced bool
 	// a panic has left the engine in the middle of something; nothing more is asked of it
 	broken bool
 
-	step  atomic.Pointer[time.Time] // when the loop last came round; nil before Run
-	ended atomic.Pointer[error]
+	lastLoop atomic.Pointer[time.Time] // when the loop last came round; nil before Run
+	ended    atomic.Pointer[error]
 }
 
 // slowMutex is a mutex that is held while others are waited for. It is a channel, since whoever
 // waits for a sync.Mutex keeps fake time from passing.
-type slowMutex chan struct{}
+type chanMutex chan struct{}
 
-func (m slowMutex) Lock()   { m <- struct{}{} }
-func (m slowMutex) Unlock() { <-m }
+func (m chanMutex) Lock()   { m <- struct{}{} }
+func (m chanMutex) Unlock() { <-m }
 
 const (
-	checkpointEvery = time.Second
-	chunkRecords    = 512
+	checkpointInterval = time.Second
+	chunkRecords       = 512
 )
 
 // NewSource makes a source. It neither dials nor starts anything.
 func NewSource(cfg SourceConfig, engine Engine) *Source {
 	cfg.fill()
-	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(slowMutex, 1)}
-	s.keeper, _ = engine.(Checkpointer)
-	s.sharer, _ = engine.(Sharer)
-	s.feed = newFeed(feedConfig{
+	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(chanMutex, 1)}
+	s.checkpointer, _ = engine.(Checkpointer)
+	s.sharer, _ = engine.(StateSharer)
+	s.group = newGroupConsumer(groupConfig{
 		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: []string{cfg.DeadLetterTopic, cfg.Exclude},
-		group: cfg.Group, instance: cfg.Instance, session: cfg.Session, start: cfg.Start,
+		group: cfg.Group, instance: cfg.InstanceID, session: cfg.SessionTimeout, start: cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
-	}, s.log, &s.count)
-	s.feed.revoked, s.feed.admit, s.feed.clock = s.revoked, s.admit, newClock(cfg.Clock, s.log)
+	}, s.log, &s.counters)
+	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin, newClockGuard(cfg.Clock, s.log)
 	if s.sharer != nil {
-		s.feed.claim = s.sharer.Claim
+		s.group.acquire = s.sharer.Acquire
 	}
 	return s
 }
@@ -169,8 +169,8 @@ func (c *SourceConfig) fill() {
 	if c.MaxWait == 0 {
 		c.MaxWait = time.Second
 	}
-	if c.Session == 0 {
-		c.Session = 45 * time.Second
+	if c.SessionTimeout == 0 {
+		c.SessionTimeout = 45 * time.Second
 	}
 	if c.PollRecords == 0 {
 		c.PollRecords = 20_000
@@ -217,9 +217,9 @@ func (c SourceConfig) Validate() error {
 	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
 	wrong(c.MaxWait < 0, "max wait is negative")
 	wrong(
-		c.Session < time.Second,
+		c.SessionTimeout < time.Second,
 		"session timeout is %v; it must be at least 1s, and brokers demand 6s by default",
-		c.Session,
+		c.SessionTimeout,
 	)
 	wrong(
 		c.PollRecords < 1 || c.Workers < 1,
@@ -253,11 +253,11 @@ func (s *Source) Run(ctx context.Context) (err error) {
 		}
 		defer s.cfg.Registerer.Unregister(sourceMetrics{s})
 	}
-	s.recall()
-	s.workers = newWorkers(s.engine, s.cfg.Workers)
-	defer s.workers.close()
+	s.loadPositions()
+	s.scanPool = newScanPool(s.engine, s.cfg.Workers)
+	defer s.scanPool.close()
 	for {
-		s.stepped()
+		s.markLoop()
 		err := s.session(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -270,29 +270,29 @@ func (s *Source) Run(ctx context.Context) (err error) {
 			"group",
 			s.cfg.Group,
 		)
-		pause(ctx, time.Second)
+		sleep(ctx, time.Second)
 	}
 }
 
 // stepped notes that the loop has come round.
-func (s *Source) stepped() {
+func (s *Source) markLoop() {
 	now := time.Now()
-	s.step.Store(&now)
+	s.lastLoop.Store(&now)
 }
 
 // recall asks the engine how far its state goes.
-func (s *Source) recall() {
-	if s.keeper == nil {
+func (s *Source) loadPositions() {
+	if s.checkpointer == nil {
 		return
 	}
 	positions := map[models.Partition][]models.SourcePosition{}
-	s.recalled = s.keeper.Positions()
-	for _, p := range s.recalled {
+	s.restored = s.checkpointer.Positions()
+	for _, p := range s.restored {
 		name := models.Partition{Topic: p.Topic, Partition: p.Partition}
 		positions[name] = append(positions[name], p)
 	}
-	s.feed.rewind = s.keeper.Rewind()
-	s.feed.known = func(name models.Partition, id [16]byte) (models.SourcePosition, bool) {
+	s.group.rewind = s.checkpointer.Rewind()
+	s.group.restoredPosition = func(name models.Partition, id [16]byte) (models.SourcePosition, bool) {
 		list := positions[name]
 		for _, p := range list {
 			if p.TopicID == id {
@@ -308,30 +308,30 @@ func (s *Source) recall() {
 
 // session is one life of the client.
 func (s *Source) session(ctx context.Context) error {
-	if err := s.feed.open(ctx); err != nil {
+	if err := s.group.open(ctx); err != nil {
 		return err
 	}
-	defer s.unlessBroken(s.feed.close)
-	letters, err := openLetters(
+	defer s.unlessBroken(s.group.close)
+	letters, err := openDeadLetters(
 		ctx,
-		s.feed.client,
+		s.group.client,
 		s.cfg.DeadLetterTopic,
 		s.cfg.DeadLetterFile,
 		s.cfg.Version,
-		&s.count,
-		s.feed.sparing,
+		&s.counters,
+		s.group.limited,
 	)
 	if err != nil {
 		return err
 	}
-	s.letters = letters
+	s.deadLetters = letters
 	defer s.unlessBroken(letters.close)
 	probing, stop := context.WithCancel(ctx)
 	var probe sync.WaitGroup
-	probe.Go(func() { s.feed.probe(probing) })
+	probe.Go(func() { s.group.probe(probing) })
 	defer s.unlessBroken(probe.Wait)
 	defer stop()
-	s.awake = time.Now()
+	s.lastRound = time.Now()
 	err = s.loop(ctx)
 	s.finish()
 	return err
@@ -350,15 +350,15 @@ func (s *Source) unlessBroken(end func()) {
 // loop is the heart: poll, evaluate, tell the time, save.
 func (s *Source) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
-		batches, err := s.feed.poll(ctx, checkpointEvery, s.cfg.PollRecords)
-		s.stepped()
+		batches, err := s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
+		s.markLoop()
 		if e := s.round(ctx, batches); err == nil {
 			err = e
 		}
 		if err != nil {
 			return err // rebalances go on waiting: the caller still has to finish
 		}
-		s.feed.allow()
+		s.group.allowRebalance()
 	}
 	return nil
 }
@@ -368,7 +368,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.broken = true
-	changed := s.feed.took()
+	changed := s.group.takeAssignmentChange()
 	if changed {
 		s.fenced = false
 		s.advance()
@@ -379,21 +379,21 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		if b.err == nil {
 			continue
 		}
-		if err := s.feed.decide(ctx, b.part, b.err); err != nil {
+		if err := s.group.handlePartitionError(ctx, b.part, b.err); err != nil {
 			reopen = err
 		}
 	}
-	s.feed.deleted()
-	s.feed.examine(ctx)
+	s.group.skipDeleted()
+	s.group.diagnoseStalled(ctx)
 	s.advance()
-	if s.sharer != nil && time.Since(s.awake) >= s.cfg.Session {
-		s.fenced = s.feed.expelled(ctx)
+	if s.sharer != nil && time.Since(s.lastRound) >= s.cfg.SessionTimeout {
+		s.fenced = s.group.removedFromGroup(ctx)
 	}
-	s.awake = time.Now()
+	s.lastRound = time.Now()
 	if !s.fenced &&
-		(changed || time.Since(s.saved) >= checkpointEvery || s.keeper != nil && s.keeper.Urgent()) {
+		(changed || time.Since(s.lastCheckpoint) >= checkpointInterval || s.checkpointer != nil && s.checkpointer.Urgent()) {
 		if s.checkpoint() {
-			s.feed.commitSoon(context.WithoutCancel(ctx), &s.waiting)
+			s.group.commitSoon(context.WithoutCancel(ctx), &s.commits)
 		}
 	}
 	s.broken = false
@@ -403,27 +403,27 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 // advance tells the engine the time.
 func (s *Source) advance() {
 	var now time.Time
-	now, s.progress = s.feed.progress(s.progress)
+	now, s.progress = s.group.progress(s.progress)
 	s.engine.Advance(now, s.progress)
 }
 
 // checkpoint returns whether offsets may be committed.
 func (s *Source) checkpoint() bool {
-	s.saved = time.Now()
-	s.letters.flush()
-	if s.keeper == nil {
+	s.lastCheckpoint = time.Now()
+	s.deadLetters.flush()
+	if s.checkpointer == nil {
 		return true
 	}
-	positions := append(s.feed.positions(nil), s.feed.left()...)
+	positions := append(s.group.positions(nil), s.group.releasedPositions()...)
 	forget := s.forgotten(positions)
 	positions = append(positions, s.unclaimed(positions, forget)...)
 	for i := range positions {
 		positions[i].Left = positions[i].Left || s.leaving
 	}
-	if err := s.keeper.Checkpoint(positions, forget); err != nil {
-		s.count.errors.add("checkpoint", 1)
-		s.feed.has("checkpoint", err)
-		s.feed.sparing.error(
+	if err := s.checkpointer.Checkpoint(positions, forget); err != nil {
+		s.counters.errors.add("checkpoint", 1)
+		s.group.setProblem("checkpoint", err)
+		s.group.limited.error(
 			"checkpoint",
 			"no checkpoint could be taken; offsets stay where they are",
 			"error",
@@ -432,27 +432,27 @@ func (s *Source) checkpoint() bool {
 		return false
 	}
 	s.forget = nil
-	s.feed.solved("checkpoint")
+	s.group.clearProblem("checkpoint")
 	return true
 }
 
 // unclaimed are the positions of the last run that were not assigned to us yet. State covers them
 // too.
 func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
-	s.recalled = slices.DeleteFunc(s.recalled, func(old models.SourcePosition) bool {
+	s.restored = slices.DeleteFunc(s.restored, func(old models.SourcePosition) bool {
 		same := func(p models.SourcePosition) bool { return p.Topic == old.Topic && p.Partition == old.Partition }
 		return slices.ContainsFunc(positions, same) || slices.ContainsFunc(forget, same)
 	})
-	return s.recalled
+	return s.restored
 }
 
 // forgotten are the positions that the next checkpoint is to drop: those of topics that no longer
 // exist.
 func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
-	s.feed.mu.Lock()
-	s.forget = append(s.forget, s.feed.forget...)
-	s.feed.forget = nil
-	s.feed.mu.Unlock()
+	s.group.mu.Lock()
+	s.forget = append(s.forget, s.group.forget...)
+	s.group.forget = nil
+	s.group.mu.Unlock()
 	s.forget = slices.DeleteFunc(s.forget, func(old models.SourcePosition) bool {
 		return slices.ContainsFunc(positions, func(p models.SourcePosition) bool {
 			return p.Topic == old.Topic && p.Partition == old.Partition &&
@@ -465,25 +465,25 @@ func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePos
 
 // revoked finishes with partitions that are taken from us. Those that are lost cannot be committed:
 // somebody else may have them already.
-func (s *Source) revoked(ctx context.Context, parts []*partition, lost bool) {
+func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken {
 		return
 	}
 	if lost { // nothing of them is to be left for others any more, who may be further
-		s.yield(ctx, parts, true)
+		s.releaseState(ctx, parts, true)
 		s.checkpoint()
 		return
 	}
-	if saved := s.checkpoint(); s.yield(ctx, parts, false) && saved {
-		s.feed.commit(ctx, parts)
+	if saved := s.checkpoint(); s.releaseState(ctx, parts, false) && saved {
+		s.group.commit(ctx, parts)
 	}
 }
 
 // yield hands partitions over, and returns whether that succeeded. Whoever gets them without goes
 // on where we last left something, and decides once more what came since.
-func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool {
+func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool) bool {
 	if s.sharer == nil || len(parts) == 0 {
 		return true
 	}
@@ -491,8 +491,8 @@ func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool 
 	for _, p := range parts {
 		names = append(names, p.Partition)
 	}
-	if err := s.sharer.Yield(ctx, names, lost); err != nil {
-		s.count.errors.add("handover", 1)
+	if err := s.sharer.Release(ctx, names, lost); err != nil {
+		s.counters.errors.add("handover", 1)
 		s.log.Error(
 			"partitions could not be handed over; what was told of them may be told once more",
 			"group",
@@ -508,14 +508,14 @@ func (s *Source) yield(ctx context.Context, parts []*partition, lost bool) bool 
 // finish takes the last checkpoint of a session, and commits. The client still is a member of the
 // group, and rebalances wait.
 func (s *Source) finish() {
-	s.waiting.Wait() // a commit under way would leave what the group holds unknown
+	s.commits.Wait() // a commit under way would leave what the group holds unknown
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance()
-	s.leaving = s.cfg.Alone != nil && s.cfg.Alone() == nil
-	if saved := s.checkpoint(); s.yield(context.Background(), s.feed.ours(), false) && saved {
-		s.feed.commit(context.Background(), nil)
+	s.leaving = s.cfg.Exclusive != nil && s.cfg.Exclusive() == nil
+	if saved := s.checkpoint(); s.releaseState(context.Background(), s.group.assigned(), false) && saved {
+		s.group.commit(context.Background(), nil)
 	}
 	s.leaving = false
-	s.feed.leave()
+	s.group.releaseAll()
 }

@@ -367,7 +367,7 @@ func TestDeadLetters(t *testing.T) {
 				t.Errorf("stats are %+v", stats)
 			}
 			var unread []string
-			for _, u := range stats.Unread {
+			for _, u := range stats.RecentRejections {
 				unread = append(
 					unread,
 					fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason, u.Sample),
@@ -559,7 +559,7 @@ func TestPanicOfTheEngine(t *testing.T) {
 		if p := <-ended; p != "what should not be is" {
 			t.Errorf("the source ended with %v", p)
 		}
-		s.feed.close() // which the end of the process does
+		s.group.close() // which the end of the process does
 		if n := engine.asked.Load(); n > 0 {
 			t.Errorf("half of a state was saved %d times", n)
 		}

@@ -15,10 +15,10 @@ type Stats struct {
 	Bytes    int64 `json:"bytes"`    // of their values
 	Logs     int64 `json:"logs"`     // that were in them
 	// records, or logs within them, that could not be read, by reason
-	Rejected        map[string]int64 `json:"rejected"`
-	Unread          []Unread         `json:"unread"` // the newest of them; newest first
-	DeadLetters     int64            `json:"dead_letters"`
-	LostDeadLetters int64            `json:"lost_dead_letters"` // that could not be written
+	Rejected         map[string]int64 `json:"rejected"`
+	RecentRejections []RejectedRecord `json:"unread"` // the newest of them; newest first
+	DeadLetters      int64            `json:"dead_letters"`
+	LostDeadLetters  int64            `json:"lost_dead_letters"` // that could not be written
 	// records that were never seen: deleted before they were read, or unreadable for the client
 	Lost int64 `json:"lost"`
 	// records that came again and were left out
@@ -54,17 +54,17 @@ type PartitionStats struct {
 }
 
 // stats reads the counters and the partitions.
-func (f *feed) stats() Stats {
-	c := f.count
+func (g *groupConsumer) stats() Stats {
+	c := g.counters
 	s := Stats{
-		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.all(), Unread: c.unread.all(), DeadLetters: c.kept.Load(), LostDeadLetters: c.unkept.Load(),
-		Lost: c.lost.Load(), Repeated: c.repeated.Load(), Rebalances: c.rebalances.Load(), Commits: c.commits.Load(), Errors: c.errors.all(),
+		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.snapshot(), RecentRejections: c.recent.all(), DeadLetters: c.deadLettersWritten.Load(), LostDeadLetters: c.deadLettersLost.Load(),
+		Lost: c.lost.Load(), Repeated: c.repeated.Load(), Rebalances: c.rebalances.Load(), Commits: c.commits.Load(), Errors: c.errors.snapshot(),
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	s.Members = f.members
-	for _, p := range f.sorted() {
-		ps := p.stats(f.clock)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.Members = g.memberCount
+	for _, p := range g.sorted() {
+		ps := p.stats(g.clock)
 		s.Partitions = append(s.Partitions, ps)
 		s.Lag += ps.Lag
 		s.LagTime = max(s.LagTime, ps.LagTime)
@@ -72,18 +72,18 @@ func (f *feed) stats() Stats {
 	return s
 }
 
-func (p *partition) stats(c *clock) PartitionStats {
+func (p *partition) stats(c *clockGuard) PartitionStats {
 	s := PartitionStats{
-		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committed, -1), Start: p.start, HighWatermark: p.end,
+		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committedOffset, -1), Start: p.start, HighWatermark: p.end,
 		Lag: max(
 			p.end-max(p.next, p.start),
 			0,
-		), Replay: p.next < p.replayUntil, Messages: p.handled, Last: p.last,
+		), Replay: p.next < p.replayUntil, Messages: p.processed, Last: p.lastTime,
 	}
-	if s.Lag > 0 && !p.last.IsZero() {
-		s.LagTime = max(c.at(time.Now()).Sub(p.last), 0)
+	if s.Lag > 0 && !p.lastTime.IsZero() {
+		s.LagTime = max(c.at(time.Now()).Sub(p.lastTime), 0)
 	} else if s.Lag > 0 {
-		s.LagTime = time.Since(p.moved) // nothing was read yet
+		s.LagTime = time.Since(p.lastMoved) // nothing was read yet
 	}
 	if p.stuck != nil {
 		s.Stuck = p.stuck.Error()
@@ -113,27 +113,27 @@ const (
 )
 
 const (
-	deadAfter     = 2 * time.Minute  // the loop did not come round
-	tolerate      = 10 * time.Second // a broker that is restarted is no problem yet
-	unansweredMax = 5
+	loopTimeout         = 2 * time.Minute  // the loop did not come round
+	networkGrace        = 10 * time.Second // a broker that is restarted is no problem yet
+	maxUnansweredProbes = 5
 )
 
 // health looks at the partitions, the network and what else is known to be wrong.
-func (f *feed) health() Health {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (g *groupConsumer) health() Health {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	h := Health{State: Ready}
-	for _, what := range slices.Sorted(maps.Keys(f.trouble)) {
-		h.Problems = append(h.Problems, f.trouble[what].err.Error())
+	for _, what := range slices.Sorted(maps.Keys(g.problems)) {
+		h.Problems = append(h.Problems, g.problems[what].err.Error())
 	}
-	if f.network != nil && time.Since(f.netSince) > tolerate && len(h.Problems) == 0 &&
-		(f.asked > 0 || len(f.parts) == 0) {
-		h.Problems = append(h.Problems, f.network.Error())
+	if g.networkErr != nil && time.Since(g.networkSince) > networkGrace && len(h.Problems) == 0 &&
+		(g.unansweredProbes > 0 || len(g.parts) == 0) {
+		h.Problems = append(h.Problems, g.networkErr.Error())
 	}
-	if f.asked >= unansweredMax && len(h.Problems) == 0 {
+	if g.unansweredProbes >= maxUnansweredProbes && len(h.Problems) == 0 {
 		h.Problems = append(h.Problems, "brokers do not answer")
 	}
-	for _, p := range f.sorted() {
+	for _, p := range g.sorted() {
 		if p.stuck != nil {
 			h.Problems = append(
 				h.Problems,
@@ -144,17 +144,17 @@ func (f *feed) health() Health {
 	if len(h.Problems) > 0 {
 		h.State = Degraded
 	}
-	if !f.joined {
+	if !g.joined {
 		h.State = Starting
 	}
 	return h
 }
 
 // Stats may be called at any time.
-func (s *Source) Stats() Stats { return s.feed.stats() }
+func (s *Source) Stats() Stats { return s.group.stats() }
 
 // Lag is how many records there are that were not evaluated yet.
-func (s *Source) Lag() int64 { return s.feed.stats().Lag }
+func (s *Source) Lag() int64 { return s.group.stats().Lag }
 
 // Health may be called at any time.
 func (s *Source) Health() Health {
@@ -165,11 +165,11 @@ func (s *Source) Health() Health {
 		}
 		return h
 	}
-	h := s.feed.health()
-	if err := s.company(); err != nil {
+	h := s.group.health()
+	if err := s.sharedPartitionsError(); err != nil {
 		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
 	}
-	if step := s.step.Load(); step != nil && h.State != Starting && time.Since(*step) > deadAfter {
+	if step := s.lastLoop.Load(); step != nil && h.State != Starting && time.Since(*step) > loopTimeout {
 		return Health{
 			State: Dead,
 			Problems: []string{
@@ -182,7 +182,7 @@ func (s *Source) Health() Health {
 
 // Clock returns an error while this machine's clock is not to be trusted, and rules therefore go on
 // without it. It may be called at any time.
-func (s *Source) Clock() error { return s.feed.clock.trouble() }
+func (s *Source) Clock() error { return s.group.clock.problem() }
 
 // sourceMetrics are the metrics of a source, read when they are asked for.
 type sourceMetrics struct{ s *Source }
@@ -212,7 +212,7 @@ var (
 		[]string{"reason"},
 		nil,
 	)
-	metricLetters = prometheus.NewDesc(
+	metricDeadLetters = prometheus.NewDesc(
 		"alert_engine_kafka_dead_letters_total",
 		"Dead letters, by whether they could be written.",
 		[]string{"result"},
@@ -289,7 +289,7 @@ var (
 // Describe lists the metrics.
 func (m sourceMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		metricMessages, metricBytes, metricLogs, metricRejected, metricLetters, metricLost, metricRebalances, metricCommits, metricErrors,
+		metricMessages, metricBytes, metricLogs, metricRejected, metricDeadLetters, metricLost, metricRebalances, metricCommits, metricErrors,
 		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricJumps, metricAhead,
 	} {
 		ch <- d
@@ -308,11 +308,11 @@ func (m sourceMetrics) Collect(ch chan<- prometheus.Metric) {
 	count(metricLost, s.Lost)
 	count(metricRebalances, s.Rebalances)
 	count(metricCommits, s.Commits)
-	clock := m.s.feed.clock.stats()
+	clock := m.s.group.clock.stats()
 	count(metricJumps, clock.jumps)
 	ch <- prometheus.MustNewConstMetric(metricAhead, prometheus.GaugeValue, clock.ahead.Seconds())
-	count(metricLetters, s.DeadLetters, "written")
-	count(metricLetters, s.LostDeadLetters, "lost")
+	count(metricDeadLetters, s.DeadLetters, "written")
+	count(metricDeadLetters, s.LostDeadLetters, "lost")
 	for reason, n := range s.Rejected {
 		count(metricRejected, n, reason)
 	}

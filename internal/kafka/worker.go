@@ -22,31 +22,31 @@ type entries = []models.LogEntry
 // takes one of those, and then still refuses the first, the message is at fault, not the engine,
 // and goes to the dead letters.
 type worker struct {
-	pump     *pump
-	decoder  *decode.Decoder
-	pending  []*message   // to be evaluated together
-	messages atomic.Int64 // worked off
+	dispatcher *dispatcher
+	decoder    *decode.Decoder
+	pending    []*message   // to be evaluated together
+	messages   atomic.Int64 // worked off
 
 	mu    sync.Mutex // guards queue
 	queue []*message
-	bell  chan struct{} // something has changed
+	wake  chan struct{} // something has changed
 }
 
 // poisonRounds is how often a message has to fail before it is suspected rather than the engine.
-const poisonRounds = 3
+const suspectRounds = 3
 
-var errGivenUp = errors.New("given up")
+var errInterrupted = errors.New("given up")
 
 func (w *worker) put(messages []*message) {
 	w.mu.Lock()
 	w.queue = append(w.queue, messages...)
 	w.mu.Unlock()
-	w.ring()
+	w.signal()
 }
 
-func (w *worker) ring() {
+func (w *worker) signal() {
 	select {
-	case w.bell <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 }
@@ -67,19 +67,19 @@ func (w *worker) pop() *message {
 }
 
 // takeBack drops what waits of partitions that are being given up.
-func (w *worker) takeBack() {
+func (w *worker) dropQueuedRevoked() {
 	w.mu.Lock()
 	var kept []*message
 	for _, m := range w.queue {
-		if w.pump.given(m.part) {
-			w.pump.finished(m.part, 1)
+		if w.dispatcher.isRevoking(m.part) {
+			w.dispatcher.finished(m.part, 1)
 			continue
 		}
 		kept = append(kept, m)
 	}
 	w.queue = kept
 	w.mu.Unlock()
-	w.ring()
+	w.signal()
 }
 
 // run evaluates messages until no more come.
@@ -88,21 +88,21 @@ func (w *worker) run() {
 	var timer *time.Timer
 	for {
 		if m := w.pop(); m != nil {
-			if w.add(m); len(w.pending) == 1 && w.pump.how.batch > 1 {
-				timer = time.NewTimer(w.pump.how.flush)
+			if w.add(m); len(w.pending) == 1 && w.dispatcher.opts.batch > 1 {
+				timer = time.NewTimer(w.dispatcher.opts.flush)
 				deadline = timer.C
 			}
-			if len(w.pending) < w.pump.how.batch {
+			if len(w.pending) < w.dispatcher.opts.batch {
 				continue
 			}
 			w.flush()
 		} else {
 			select {
-			case <-w.bell:
-				w.dropGiven()
+			case <-w.wake:
+				w.dropPendingRevoked()
 			case <-deadline:
 				w.flush()
-			case <-w.pump.job.drain:
+			case <-w.dispatcher.current.drain:
 				if m := w.pop(); m != nil { // it came with the last poll
 					w.add(m)
 					continue
@@ -120,8 +120,8 @@ func (w *worker) run() {
 
 // add reads a message into logs and puts it among the pending ones.
 func (w *worker) add(m *message) {
-	if w.decode(m); w.pump.given(m.part) {
-		w.pump.finished(m.part, 1)
+	if w.decode(m); w.dispatcher.isRevoking(m.part) {
+		w.dispatcher.finished(m.part, 1)
 		return
 	}
 	w.pending = append(w.pending, m)
@@ -133,7 +133,7 @@ func (w *worker) decode(m *message) {
 		return
 	}
 	if w.decoder == nil {
-		w.decoder, _ = newDecoder(w.pump.job.format) // the format was checked
+		w.decoder, _ = newDecoder(w.dispatcher.current.format) // the format was checked
 	}
 	var rejected []models.Rejection
 	err := safely(func() error {
@@ -157,18 +157,18 @@ func (w *worker) decode(m *message) {
 	for _, r := range rejected {
 		m.invalid = m.invalid || !decode.Reason(r.Reason).Drop()
 	}
-	w.pump.job.letters.Load().rejectOne(m.record, rejected)
-	w.pump.feed.count.logs.Add(int64(len(m.entries)))
-	w.pump.feed.count.bytes.Add(int64(len(m.record.Value)))
+	w.dispatcher.current.deadLetters.Load().rejectOne(m.record, rejected)
+	w.dispatcher.group.counters.logs.Add(int64(len(m.entries)))
+	w.dispatcher.group.counters.bytes.Add(int64(len(m.record.Value)))
 }
 
 // dropGiven drops pending messages of partitions that are being given up. They were not evaluated,
 // or will be once more by whoever has the partition next.
-func (w *worker) dropGiven() {
+func (w *worker) dropPendingRevoked() {
 	kept := w.pending[:0]
 	for _, m := range w.pending {
-		if w.pump.given(m.part) {
-			w.pump.finished(m.part, 1)
+		if w.dispatcher.isRevoking(m.part) {
+			w.dispatcher.finished(m.part, 1)
 			continue
 		}
 		kept = append(kept, m)
@@ -179,8 +179,8 @@ func (w *worker) dropGiven() {
 
 // flush evaluates what is pending: all at once, and when that fails one by one.
 func (w *worker) flush() {
-	w.dropGiven()
-	if len(w.pending) > 1 && w.pump.breaker.reason() == nil {
+	w.dropPendingRevoked()
+	if len(w.pending) > 1 && w.dispatcher.breaker.reason() == nil {
 		if took, err := w.attempt(w.pending, false); err == nil {
 			for _, m := range w.pending {
 				w.done(m, took/time.Duration(len(w.pending)))
@@ -190,7 +190,7 @@ func (w *worker) flush() {
 		}
 	}
 	for len(w.pending) > 0 {
-		if !w.first() {
+		if !w.evaluateFirst() {
 			w.dropAll()
 			return
 		}
@@ -201,63 +201,63 @@ func (w *worker) flush() {
 // lost.
 func (w *worker) dropAll() {
 	for _, m := range w.pending {
-		w.pump.finished(m.part, 1)
+		w.dispatcher.finished(m.part, 1)
 	}
 	w.pending = w.pending[:0]
 	for m := w.pop(); m != nil; m = w.pop() {
-		w.pump.finished(m.part, 1)
+		w.dispatcher.finished(m.part, 1)
 	}
 }
 
 // first evaluates the first of the pending messages, or another one in its place to find out what
 // is at fault. It returns false when there is no time left.
-func (w *worker) first() bool {
-	w.dropGiven()
+func (w *worker) evaluateFirst() bool {
+	w.dropPendingRevoked()
 	if len(w.pending) == 0 {
 		return true
 	}
 	m := w.pending[0]
 	if m.evaluated || len(m.entries) == 0 {
-		w.shift()
+		w.dropFirst()
 		w.done(m, 0)
 		return true
 	}
-	breaker := w.pump.breaker
+	breaker := w.dispatcher.breaker
 	probing, ok := breaker.enter(w)
 	if !ok {
-		return w.pump.given(m.part)
+		return w.dispatcher.isRevoking(m.part)
 	}
-	candidate := w.candidate()
+	candidate := w.nextCandidate()
 	took, err := w.attempt([]*message{candidate}, probing)
 	switch {
-	case errors.Is(err, errGivenUp):
+	case errors.Is(err, errInterrupted):
 		breaker.leave(probing)
-		return w.pump.given(m.part)
-	case err != nil && candidate.others:
-		w.shift()
-		w.poison(m, err)
+		return w.dispatcher.isRevoking(m.part)
+	case err != nil && candidate.othersSucceeded:
+		w.dropFirst()
+		w.rejectMessage(m, err)
 	case err != nil:
-		candidate.rounds++
-		w.pump.out.add(w.pump.how, outcome{failed: true, round: true})
+		candidate.failedRounds++
+		w.dispatcher.results.add(w.dispatcher.opts, outcome{failed: true, round: true})
 		breaker.failed(err)
 	case candidate == m:
 		breaker.succeeded()
-		w.shift()
+		w.dropFirst()
 		w.done(m, took)
 	default:
 		// Either the first message is at fault, or the engine has just got well: the first
 		// message's next attempts tell.
 		breaker.succeeded()
-		candidate.evaluated, m.others = true, true
+		candidate.evaluated, m.othersSucceeded = true, true
 	}
 	return true
 }
 
 // candidate is the message to be tried: the first, unless it has failed so often that another one
 // is to tell whether it is at fault.
-func (w *worker) candidate() *message {
+func (w *worker) nextCandidate() *message {
 	m := w.pending[0]
-	if m.rounds < poisonRounds || m.others {
+	if m.failedRounds < suspectRounds || m.othersSucceeded {
 		return m
 	}
 	for len(w.pending) < 4 {
@@ -269,14 +269,14 @@ func (w *worker) candidate() *message {
 	}
 	best := m
 	for _, other := range w.pending[1:] {
-		if other.rounds < best.rounds && len(other.entries) > 0 && !other.evaluated {
+		if other.failedRounds < best.failedRounds && len(other.entries) > 0 && !other.evaluated {
 			best = other
 		}
 	}
 	return best
 }
 
-func (w *worker) shift() {
+func (w *worker) dropFirst() {
 	w.pending[0] = nil
 	w.pending = w.pending[1:]
 }
@@ -293,10 +293,10 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 		if err == nil {
 			return time.Since(began), nil
 		}
-		if once || try >= w.pump.how.retries {
+		if once || try >= w.dispatcher.opts.retries {
 			return 0, err
 		}
-		w.pump.feed.sparing.warn(
+		w.dispatcher.group.limited.warn(
 			"retry",
 			"the alert engine fails; trying again",
 			"attempt",
@@ -304,8 +304,8 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 			"error",
 			err,
 		)
-		if !w.sleep(backoff(w.pump.how.delay, try), messages[0].part) {
-			return 0, errGivenUp
+		if !w.sleep(backoff(w.dispatcher.opts.delay, try), messages[0].part) {
+			return 0, errInterrupted
 		}
 	}
 }
@@ -313,7 +313,7 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 // evaluate has the engine evaluate messages once. Single logs that were evaluated are not evaluated
 // again when a later one fails.
 func (w *worker) evaluate(messages []*message) error {
-	r := &w.pump.job
+	r := &w.dispatcher.current
 	if r.batches != nil {
 		all := messages[0].entries
 		if len(messages) > 1 {
@@ -328,8 +328,8 @@ func (w *worker) evaluate(messages []*message) error {
 		return safely(func() error { return r.batches.EvaluateBatch(r.abort, all) })
 	}
 	for _, m := range messages {
-		for ; m.at < len(m.entries); m.at++ {
-			if err := safely(func() error { r.engine.EvaluateLog(m.entries[m.at]); return nil }); err != nil {
+		for ; m.evaluatedEntries < len(m.entries); m.evaluatedEntries++ {
+			if err := safely(func() error { r.engine.EvaluateLog(m.entries[m.evaluatedEntries]); return nil }); err != nil {
 				return err
 			}
 		}
@@ -361,12 +361,12 @@ func (w *worker) sleep(d time.Duration, part *partition) bool {
 		select {
 		case <-timer.C:
 			return true
-		case <-w.pump.job.abort.Done():
+		case <-w.dispatcher.current.abort.Done():
 			return false
-		case <-w.pump.job.drain:
+		case <-w.dispatcher.current.drain:
 			return false // the next run tries again
-		case <-w.bell:
-			if w.pump.given(part) {
+		case <-w.wake:
+			if w.dispatcher.isRevoking(part) {
 				return false
 			}
 		}
@@ -379,18 +379,18 @@ func (w *worker) done(m *message, took time.Duration) {
 	if m.record == nil {
 		n = 0
 	}
-	w.pump.feed.done(m.part, m.next, m.record, n)
-	w.pump.finished(m.part, 1)
+	w.dispatcher.group.advance(m.part, m.next, m.record, n)
+	w.dispatcher.finished(m.part, 1)
 	w.messages.Add(int64(n))
 	if n == 1 && (len(m.entries) > 0 || m.invalid) {
-		w.pump.out.add(w.pump.how, outcome{failed: m.invalid, took: took})
+		w.dispatcher.results.add(w.dispatcher.opts, outcome{failed: m.invalid, took: took})
 	}
 }
 
 // poison gives a message up that the engine refuses while it takes others.
-func (w *worker) poison(m *message, err error) {
-	w.pump.feed.count.errors.add("refused", 1)
-	w.pump.feed.sparing.error(
+func (w *worker) rejectMessage(m *message, err error) {
+	w.dispatcher.group.counters.errors.add("refused", 1)
+	w.dispatcher.group.limited.error(
 		"refused",
 		"the alert engine refuses a message but takes others; it is left out",
 		"topic",
@@ -404,8 +404,8 @@ func (w *worker) poison(m *message, err error) {
 		"error",
 		err,
 	)
-	w.pump.job.letters.Load().
-		keep(newLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
+	w.dispatcher.current.deadLetters.Load().
+		write(newDeadLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
 	m.invalid = true
 	w.done(m, 0)
 }
@@ -435,7 +435,7 @@ const (
 	recentTime  = 5 * time.Minute
 )
 
-func (o *outcomes) add(how manner, out outcome) {
+func (o *outcomes) add(opts processOptions, out outcome) {
 	out.at = time.Now()
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -445,8 +445,8 @@ func (o *outcomes) add(how manner, out outcome) {
 		o.recent[o.next] = out
 	}
 	o.next = (o.next + 1) % recentCount
-	o.counting = how.metrics
-	if out.round || !how.metrics {
+	o.counting = opts.metrics
+	if out.round || !opts.metrics {
 		return
 	}
 	o.last = out.at

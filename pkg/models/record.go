@@ -76,8 +76,8 @@ type Partition struct {
 	Partition int32  `json:"partition"`
 }
 
-// Handover is how far another member of the group has come with a partition that it had before us.
-type Handover struct {
+// AcquiredPosition is how far the previous owner of a partition has decided it.
+type AcquiredPosition struct {
 	Next      int64 // offset of the next record that it would have read
 	Committed int64 // what the group held by then; -1 when unknown
 	Final     bool  // it gave the partition up there, and has committed just that

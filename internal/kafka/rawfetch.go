@@ -14,7 +14,7 @@ import (
 
 // bytesAt fetches what the log holds from the batch on that has an offset, without the client's
 // help, which gives up where bytes are damaged.
-func bytesAt(
+func fetchRaw(
 	ctx context.Context,
 	client *kgo.Client,
 	p *partition,
@@ -51,7 +51,7 @@ func bytesAt(
 
 // readable says whether the first batch of an answer can be read, as the client would, and where it
 // begins. One that expands beyond all measure can: it is dealt with when its turn comes.
-func readable(
+func firstBatch(
 	answer *kmsg.FetchResponseTopicPartition,
 	p *partition,
 	offset int64,
@@ -74,7 +74,7 @@ func readable(
 
 // beyond returns the first offset after a damaged one at which the log can be read again. Batches
 // are of any length, so it looks further and further, and then closes in.
-func beyond(
+func nextReadable(
 	ctx context.Context,
 	client *kgo.Client,
 	p *partition,
@@ -86,7 +86,7 @@ func beyond(
 		if at <= low {
 			return 0, false // there is nothing up to the end
 		}
-		if first, ok := batchAt(ctx, client, p, at); ok && first > low {
+		if first, ok := readableBatchAt(ctx, client, p, at); ok && first > low {
 			high = first
 		} else if ctx.Err() != nil {
 			return 0, false
@@ -96,7 +96,7 @@ func beyond(
 	}
 	for low+1 < high {
 		middle := low + (high-low)/2
-		if first, ok := batchAt(ctx, client, p, middle); ok && first > low {
+		if first, ok := readableBatchAt(ctx, client, p, middle); ok && first > low {
 			high = first
 		} else {
 			low = middle
@@ -105,23 +105,23 @@ func beyond(
 	return high, true
 }
 
-func batchAt(
+func readableBatchAt(
 	ctx context.Context,
 	client *kgo.Client,
 	p *partition,
 	offset int64,
 ) (first int64, ok bool) {
-	answer, err := bytesAt(ctx, client, p, offset)
+	answer, err := fetchRaw(ctx, client, p, offset)
 	if err != nil {
 		return 0, false
 	}
-	return readable(answer, p, offset)
+	return firstBatch(answer, p, offset)
 }
 
 // endOf walks the batches to the one that holds the offset. A batch begins with its first offset (8
 // bytes), its length after this field (4), the leader epoch (4), the format (1), which is 2, a
 // checksum (4), attributes (2), and its last offset relative to the first (4).
-func endOf(batches []byte, offset int64) (int64, bool) {
+func batchEnd(batches []byte, offset int64) (int64, bool) {
 	const head = 27
 	for len(batches) >= head && batches[16] == 2 {
 		first, length := int64(

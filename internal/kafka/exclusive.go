@@ -17,23 +17,23 @@ import (
 
 // admit refuses to join a group that others are in, when the engine has to be alone. It also has
 // the clock checked, by which the engine is told the time.
-func (s *Source) admit(ctx context.Context) error {
-	if err := s.alone(ctx); err != nil {
+func (s *Source) beforeJoin(ctx context.Context) error {
+	if err := s.checkExclusive(ctx); err != nil {
 		return err
 	}
-	s.feed.checkClock(ctx)
+	s.group.checkClock(ctx)
 	return ctx.Err()
 }
 
-func (s *Source) alone(ctx context.Context) error {
-	if s.cfg.Alone == nil {
+func (s *Source) checkExclusive(ctx context.Context) error {
+	if s.cfg.Exclusive == nil {
 		return nil
 	}
-	why := s.cfg.Alone()
+	why := s.cfg.Exclusive()
 	if why == nil {
 		return nil
 	}
-	groups, err := s.feed.admin.DescribeGroups(ctx, s.cfg.Group)
+	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
 	if err != nil {
 		s.log.Warn(
 			"it could not be found out whether others read for the group",
@@ -44,7 +44,7 @@ func (s *Source) alone(ctx context.Context) error {
 		)
 		return nil
 	}
-	if others := s.others(groups[s.cfg.Group].Members); len(others) > 0 {
+	if others := s.otherMembers(groups[s.cfg.Group].Members); len(others) > 0 {
 		return fmt.Errorf(
 			"group %q has another member, %s, and we would have to be alone: %w; stop the other one, or wait until its session is over if it was killed",
 			s.cfg.Group,
@@ -56,13 +56,13 @@ func (s *Source) alone(ctx context.Context) error {
 }
 
 // others are the members of the group that we are not.
-func (s *Source) others(members []kadm.DescribedGroupMember) []string {
+func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	var names []string
 	for _, m := range members {
 		switch {
 		case m.InstanceID == nil:
 			names = append(names, m.MemberID+" of "+m.ClientHost)
-		case *m.InstanceID != s.cfg.Instance:
+		case *m.InstanceID != s.cfg.InstanceID:
 			names = append(names, *m.InstanceID+" of "+m.ClientHost)
 		}
 	}
@@ -71,11 +71,11 @@ func (s *Source) others(members []kadm.DescribedGroupMember) []string {
 
 // company is an error while others read partitions of our topics although the engine has to be
 // alone.
-func (s *Source) company() error {
-	if s.cfg.Alone == nil || s.feed.whole() {
+func (s *Source) sharedPartitionsError() error {
+	if s.cfg.Exclusive == nil || s.group.hasAllPartitions() {
 		return nil
 	}
-	if why := s.cfg.Alone(); why != nil {
+	if why := s.cfg.Exclusive(); why != nil {
 		return errors.Join(
 			errors.New(
 				"other members of the group read partitions of our topics, so that counts are wrong",
@@ -87,8 +87,8 @@ func (s *Source) company() error {
 }
 
 // whole says whether all partitions of our topics are ours, or none yet.
-func (f *feed) whole() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.parts) == 0 || len(f.parts) >= f.all
+func (g *groupConsumer) hasAllPartitions() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.parts) == 0 || len(g.parts) >= g.topicPartitions
 }

@@ -11,27 +11,27 @@ import (
 
 // chunk is a run of records of one partition, to be scanned by one goroutine.
 type chunk struct {
-	part    *partition
-	from    []*kgo.Record
-	records []models.Record
-	scans   []models.Scan // one, unless a record made the scanner panic
-	poison  []models.Rejection
-	replay  bool  // all of its records were evaluated by an earlier run
-	next    int64 // the offset after it; the last chunk of a batch counts control records as well
-	done    chan struct{}
+	partition    *partition
+	kafkaRecords []*kgo.Record
+	records      []models.Record
+	scans        []models.Scan // one, unless a record made the scanner panic
+	rejected     []models.Rejection
+	replay       bool  // all of its records were evaluated by an earlier run
+	next         int64 // the offset after it; the last chunk of a batch counts control records as well
+	done         chan struct{}
 }
 
 // workers scan chunks.
-type workers struct {
-	engine  Engine
-	inline  models.Scanner
-	chunks  chan *chunk
-	running sync.WaitGroup
-	free    []*chunk
+type scanPool struct {
+	engine        Engine
+	inlineScanner models.Scanner
+	chunks        chan *chunk
+	running       sync.WaitGroup
+	free          []*chunk
 }
 
-func newWorkers(engine Engine, n int) *workers {
-	w := &workers{engine: engine, inline: engine.NewScanner(), chunks: make(chan *chunk, 2*n)}
+func newScanPool(engine Engine, n int) *scanPool {
+	w := &scanPool{engine: engine, inlineScanner: engine.NewScanner(), chunks: make(chan *chunk, 2*n)}
 	for range n {
 		w.running.Go(func() {
 			scanner := engine.NewScanner()
@@ -44,13 +44,13 @@ func newWorkers(engine Engine, n int) *workers {
 	return w
 }
 
-func (w *workers) close() {
+func (w *scanPool) close() {
 	close(w.chunks)
 	w.running.Wait()
 }
 
 // cut cuts a batch into chunks. None holds both records that are replayed and records that are not.
-func (w *workers) cut(b batch, into []*chunk) []*chunk {
+func (w *scanPool) cut(b batch, into []*chunk) []*chunk {
 	for records := b.records; len(records) > 0; {
 		n := min(len(records), chunkRecords)
 		replay := records[0].Offset < b.part.replayUntil
@@ -60,15 +60,15 @@ func (w *workers) cut(b batch, into []*chunk) []*chunk {
 				break
 			}
 		}
-		c := w.take()
-		c.part, c.from, c.replay = b.part, records[:n], replay
+		c := w.newChunk()
+		c.partition, c.kafkaRecords, c.replay = b.part, records[:n], replay
 		c.next = records[n-1].Offset + 1
 		into, records = append(into, c), records[n:]
 	}
 	return into
 }
 
-func (w *workers) take() *chunk {
+func (w *scanPool) newChunk() *chunk {
 	if n := len(w.free); n > 0 {
 		c := w.free[n-1]
 		w.free = w.free[:n-1]
@@ -78,10 +78,10 @@ func (w *workers) take() *chunk {
 }
 
 // give takes a chunk back, which keeps its memory but no record.
-func (w *workers) give(c *chunk) {
+func (w *scanPool) recycle(c *chunk) {
 	clear(c.records)
 	clear(c.scans)
-	*c = chunk{records: c.records[:0], scans: c.scans[:0], poison: c.poison[:0], done: c.done}
+	*c = chunk{records: c.records[:0], scans: c.scans[:0], rejected: c.rejected[:0], done: c.done}
 	w.free = append(w.free, c)
 }
 
@@ -90,7 +90,7 @@ func (w *workers) give(c *chunk) {
 // what the panic left of the old one.
 func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	c.records = c.records[:0]
-	for _, r := range c.from {
+	for _, r := range c.kafkaRecords {
 		c.records = append(c.records, modelRecord(r))
 	}
 	s, err := scanSafely(scanner, c.records)
@@ -102,8 +102,8 @@ func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	for i := range c.records {
 		s, err := scanSafely(scanner, c.records[i:i+1])
 		if err != nil {
-			c.poison = append(
-				c.poison,
+			c.rejected = append(
+				c.rejected,
 				models.Rejection{Record: i, Reason: "panic", Detail: err.Error()},
 			)
 			scanner = engine.NewScanner()
@@ -111,7 +111,7 @@ func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 		}
 		for _, r := range s.Rejected() {
 			r.Record += i
-			c.poison = append(c.poison, r)
+			c.rejected = append(c.rejected, r)
 		}
 		c.scans = append(c.scans, s)
 	}
@@ -148,7 +148,7 @@ func modelRecord(r *kgo.Record) models.Record {
 
 // evaluate has batches scanned, and their chunks applied in order by the caller's goroutine. A
 // batch is scanned by all workers, whatever partition it is of.
-func (w *workers) evaluate(batches []batch, apply func(*chunk)) {
+func (w *scanPool) evaluate(batches []batch, apply func(*chunk)) {
 	var chunks []*chunk
 	for _, b := range batches {
 		chunks = w.cut(b, chunks)
@@ -157,7 +157,7 @@ func (w *workers) evaluate(batches []batch, apply func(*chunk)) {
 	// the usual case when we are not behind: no need to wake another goroutine
 	if len(chunks) == 1 {
 		c := chunks[0]
-		w.inline = c.scan(w.engine, w.inline)
+		w.inlineScanner = c.scan(w.engine, w.inlineScanner)
 		c.done <- struct{}{}
 	} else {
 		feeding.Go(func() {
@@ -172,22 +172,22 @@ func (w *workers) evaluate(batches []batch, apply func(*chunk)) {
 	}
 	feeding.Wait()
 	for _, c := range chunks {
-		w.give(c)
+		w.recycle(c)
 	}
 }
 
 // evaluate scans the batches with all workers, and applies the scans in their order.
 func (s *Source) evaluate(batches []batch) {
-	s.workers.evaluate(batches, s.apply)
+	s.scanPool.evaluate(batches, s.apply)
 	for _, b := range batches {
-		s.feed.done(b.part, b.next, nil, 0) // control records at the end
+		s.group.advance(b.part, b.next, nil, 0) // control records at the end
 	}
 }
 
 // apply hands one chunk's scans to the engine.
 func (s *Source) apply(c *chunk) {
-	if !c.replay && c.part.replayUntil >= 0 && c.from[0].Offset >= c.part.replayUntil {
-		s.replayed(c.part)
+	if !c.replay && c.partition.replayUntil >= 0 && c.kafkaRecords[0].Offset >= c.partition.replayUntil {
+		s.replayed(c.partition)
 	}
 	logs, bytes := 0, 0
 	for _, scan := range c.scans {
@@ -196,24 +196,24 @@ func (s *Source) apply(c *chunk) {
 	for i := range c.records {
 		bytes += len(c.records[i].Value)
 	}
-	if len(c.poison) == 0 && len(c.scans) == 1 {
-		s.letters.reject(c.from, c.scans[0].Rejected())
+	if len(c.rejected) == 0 && len(c.scans) == 1 {
+		s.deadLetters.reject(c.kafkaRecords, c.scans[0].Rejected())
 	} else {
-		s.letters.reject(c.from, c.poison)
+		s.deadLetters.reject(c.kafkaRecords, c.rejected)
 	}
 	for _, scan := range c.scans {
 		s.engine.Apply(scan)
 	}
-	s.count.logs.Add(int64(logs))
-	s.count.bytes.Add(int64(bytes))
-	s.feed.done(c.part, c.next, c.from[len(c.from)-1], len(c.from))
+	s.counters.logs.Add(int64(logs))
+	s.counters.bytes.Add(int64(bytes))
+	s.group.advance(c.partition, c.next, c.kafkaRecords[len(c.kafkaRecords)-1], len(c.kafkaRecords))
 }
 
 // replayed tells the engine that a partition's replay is over, before the first record that is new.
 func (s *Source) replayed(p *partition) {
-	s.feed.mu.Lock()
+	s.group.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
-	s.feed.mu.Unlock()
+	s.group.mu.Unlock()
 	s.log.Info(
 		"state is rebuilt; going on where the group has committed",
 		"topic",
@@ -230,7 +230,7 @@ func (s *Source) replayed(p *partition) {
 // measured: nobody else competes for the processors then.
 type Replay struct {
 	engine  Engine
-	workers *workers
+	workers *scanPool
 	part    *partition
 }
 
@@ -238,7 +238,7 @@ type Replay struct {
 func NewReplay(engine Engine, workers int) *Replay {
 	return &Replay{
 		engine:  engine,
-		workers: newWorkers(engine, workers),
+		workers: newScanPool(engine, workers),
 		part:    &partition{replayUntil: -1},
 	}
 }

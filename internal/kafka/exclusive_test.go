@@ -23,7 +23,7 @@ func TestStoppedAmongOthers(t *testing.T) {
 		f := func(alone func() error, left bool) {
 			t.Helper()
 			cfg := b.sourceConfig()
-			cfg.Alone = alone
+			cfg.Exclusive = alone
 			engine := keeping{newNotebook()}
 			_, r := started(b, cfg, engine)
 			time.Sleep(5 * time.Second)
@@ -44,7 +44,7 @@ func TestStoppedAmongOthers(t *testing.T) {
 func TestAlone(t *testing.T) {
 	inBubble(t, 4, func(b *bed) {
 		alone := b.sourceConfig()
-		alone.Instance, alone.Alone = "first", func() error { return errors.New("rule shop/Errors is spread") }
+		alone.InstanceID, alone.Exclusive = "first", func() error { return errors.New("rule shop/Errors is spread") }
 		s1, r1 := started(b, alone, keeping{newNotebook()})
 		time.Sleep(5 * time.Second)
 		if h := s1.Health(); h.State != Ready {
@@ -52,7 +52,7 @@ func TestAlone(t *testing.T) {
 		}
 
 		second := alone
-		second.Instance = "second"
+		second.InstanceID = "second"
 		err := NewSource(second, keeping{newNotebook()}).Run(context.Background())
 		if err == nil || !strings.Contains(err.Error(), "first") ||
 			!strings.Contains(err.Error(), "shop/Errors is spread") {
@@ -66,7 +66,7 @@ func TestAlone(t *testing.T) {
 		// Whoever does not ask, or asked at the same instant, joins; then the first is not right
 		// any more, and says so.
 		rude := alone
-		rude.Instance, rude.Alone = "rude", nil
+		rude.InstanceID, rude.Exclusive = "rude", nil
 		_, r2 := started(b, rude, keeping{newNotebook()})
 		time.Sleep(20 * time.Second)
 		if h := s1.Health(); h.State != Degraded ||
@@ -111,14 +111,14 @@ func (e *sharing) Checkpoint(positions, forget []models.SourcePosition) error {
 	return e.keeping.Checkpoint(positions, forget)
 }
 
-func (e *sharing) Claim(
+func (e *sharing) Acquire(
 	context.Context,
 	[]models.SourcePosition,
-) (map[models.Partition]models.Handover, error) {
+) (map[models.Partition]models.AcquiredPosition, error) {
 	return nil, nil
 }
 
-func (e *sharing) Yield(_ context.Context, _ []models.Partition, lost bool) error {
+func (e *sharing) Release(_ context.Context, _ []models.Partition, lost bool) error {
 	e.note(fmt.Sprint("yield, lost ", lost))
 	return nil
 }

@@ -34,16 +34,16 @@ func put(b *bed, partition int32, keys ...string) {
 func compactTopic(o *devbroker.Options) { o.Topics[0].Compact = true }
 
 // kept runs Keys of the topic of a bed until the test stops them.
-func (b *bed) kept(most int) (k *Keys, changes *atomic.Int64, stop func()) {
+func (b *bed) kept(most int) (k *KeyTable, changes *atomic.Int64, stop func()) {
 	changes = new(atomic.Int64)
-	k = NewKeys(
-		KeysConfig{
-			Client:  b.clientConfig(),
-			Topic:   b.topic,
-			Most:    most,
-			Within:  time.Minute,
-			Logger:  b.logger(),
-			Changed: func() { changes.Add(1) },
+	k = NewKeyTable(
+		KeyTableConfig{
+			Client:      b.clientConfig(),
+			Topic:       b.topic,
+			MaxKeys:     most,
+			LoadTimeout: time.Minute,
+			Logger:      b.logger(),
+			OnChange:    func() { changes.Add(1) },
 		},
 	)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,11 +58,11 @@ func (b *bed) kept(most int) (k *Keys, changes *atomic.Int64, stop func()) {
 }
 
 // waitKeys waits until the keys are known to be these.
-func (b *bed) waitKeys(k *Keys, want ...string) {
+func (b *bed) waitKeys(k *KeyTable, want ...string) {
 	b.t.Helper()
 	b.wait(fmt.Sprintf("that the keys are %v", want), func() bool {
-		keys, known := k.Now()
-		return known && slices.Equal(keys, want) && k.Problem() == nil
+		keys, known := k.Keys()
+		return known && slices.Equal(keys, want) && k.Err() == nil
 	})
 }
 
@@ -87,14 +87,14 @@ func TestKeys(t *testing.T) {
 			t.Errorf("%d changes are told that are none", n-before)
 		}
 		stop()
-		keys, refused, err := ReadKeys(
+		keys, refused, err := ReadKeyTable(
 			context.Background(),
-			KeysConfig{
-				Client: b.clientConfig(),
-				Topic:  b.topic,
-				Most:   100,
-				Within: time.Minute,
-				Logger: b.logger(),
+			KeyTableConfig{
+				Client:      b.clientConfig(),
+				Topic:       b.topic,
+				MaxKeys:     100,
+				LoadTimeout: time.Minute,
+				Logger:      b.logger(),
 			},
 		)
 		if err != nil || refused != 0 || !slices.Equal(keys, []string{"ann", "bob", "cid"}) {
@@ -110,7 +110,7 @@ func TestKeysOfACompactedTopic(t *testing.T) {
 		put(b, 0, "ann", "bob", "-bob", "cid")
 		k, _, stop := b.kept(100)
 		b.waitKeys(k, "ann", "cid")
-		time.Sleep(2 * keysAgain) // the broker compacts
+		time.Sleep(2 * tableCheckInterval) // the broker compacts
 		put(b, 0, "-ann")
 		b.waitKeys(k, "cid")
 		stop()
@@ -120,7 +120,7 @@ func TestKeysOfACompactedTopic(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if keys, known := k.Now(); !known || !slices.Equal(keys, []string{"cid"}) {
+		if keys, known := k.Keys(); !known || !slices.Equal(keys, []string{"cid"}) {
 			t.Errorf("when the topic is gone the keys are %v", keys)
 		}
 		if err := b.broker.CreateTopic(devbroker.Topic{Name: b.topic, Compact: true}); err != nil {
@@ -141,21 +141,21 @@ func TestKeysAreBounded(t *testing.T) {
 		for i := range 7 {
 			put(b, 0, fmt.Sprint("k", i))
 		}
-		put(b, 0, strings.Repeat("x", longestKey+1))
+		put(b, 0, strings.Repeat("x", maxKeyBytes+1))
 		k, changes, stop := b.kept(5)
 		b.waitKeys(k, "k0", "k1", "k2", "k3", "k4")
-		if k.Refused() != 3 {
-			t.Errorf("%d are refused", k.Refused())
+		if k.Rejected() != 3 {
+			t.Errorf("%d are refused", k.Rejected())
 		}
 		put(b, 0, "-k0", "-k1")
 		b.waitKeys(k, "k2", "k3", "k4", "k5", "k6")
-		if k.Refused() != 1 {
-			t.Errorf("when there is room %d are refused", k.Refused())
+		if k.Rejected() != 1 {
+			t.Errorf("when there is room %d are refused", k.Rejected())
 		}
 		put(b, 0, "-k2")
 		b.waitKeys(k, "k3", "k4", "k5", "k6")
 		before := changes.Load()
-		time.Sleep(5 * keysAgain)
+		time.Sleep(5 * tableCheckInterval)
 		if n := changes.Load() - before; n != 0 {
 			t.Errorf("for a key that is too long the topic is read anew %d times", n)
 		}
@@ -167,18 +167,18 @@ func TestKeysAreBounded(t *testing.T) {
 // for; and an empty topic is read to its end.
 func TestKeysThatCannotBeRead(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		cfg := KeysConfig{
-			Client: b.clientConfig(),
-			Topic:  b.topic,
-			Most:   5,
-			Within: time.Minute,
-			Logger: b.logger(),
+		cfg := KeyTableConfig{
+			Client:      b.clientConfig(),
+			Topic:       b.topic,
+			MaxKeys:     5,
+			LoadTimeout: time.Minute,
+			Logger:      b.logger(),
 		}
-		if keys, _, err := ReadKeys(context.Background(), cfg); err != nil || len(keys) > 0 {
+		if keys, _, err := ReadKeyTable(context.Background(), cfg); err != nil || len(keys) > 0 {
 			t.Errorf("of an empty topic: %v, %v", keys, err)
 		}
 		cfg.Topic = "aplication-logs"
-		if err := NewKeys(cfg).Run(context.Background()); err == nil ||
+		if err := NewKeyTable(cfg).Run(context.Background()); err == nil ||
 			!strings.Contains(
 				err.Error(),
 				`topic "aplication-logs" does not exist; did you mean "application-logs"?`,
@@ -188,18 +188,18 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 		cfg.Client.Brokers = []string{"127.0.0.1:9"}
 		ctx, stop := context.WithTimeout(context.Background(), 5*time.Minute)
 		defer stop()
-		k := NewKeys(cfg)
+		k := NewKeyTable(cfg)
 		if err := k.Run(ctx); err != nil {
 			t.Errorf("of a broker that is away: %v", err)
 		}
-		if _, known := k.Now(); known || k.Problem() == nil {
+		if _, known := k.Keys(); known || k.Err() == nil {
 			t.Errorf(
 				"of a broker that is away it is known %v, with the problem %v",
 				known,
-				k.Problem(),
+				k.Err(),
 			)
 		}
-		if _, _, err := ReadKeys(ctx, cfg); err == nil {
+		if _, _, err := ReadKeyTable(ctx, cfg); err == nil {
 			t.Error("they are read of a broker that is away")
 		}
 	})

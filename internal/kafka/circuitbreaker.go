@@ -8,17 +8,17 @@ import (
 
 // breaker keeps workers from an engine that goes on failing. While it is open nobody evaluates;
 // after a pause, which doubles up to half a minute, one worker may try.
-type breaker struct {
+type circuitBreaker struct {
 	log  *slog.Logger
 	base time.Duration
 
-	mu      sync.Mutex    // guards all below
-	err     error         // why it is open; nil when it is closed
-	until   time.Time     // nobody tries before
-	pause   time.Duration // the next one
-	probing bool          // somebody tries
-	since   time.Time     // it is open
-	changed chan struct{} // closed at the next change
+	mu        sync.Mutex    // guards all below
+	err       error         // why it is open; nil when it is closed
+	until     time.Time     // nobody tries before
+	pause     time.Duration // the next one
+	probing   bool          // somebody tries
+	openSince time.Time     // it is open
+	changed   chan struct{} // closed at the next change
 }
 
 const (
@@ -26,8 +26,8 @@ const (
 	maxPause = 30 * time.Second
 )
 
-func newBreaker(base time.Duration, log *slog.Logger) *breaker {
-	return &breaker{
+func newCircuitBreaker(base time.Duration, log *slog.Logger) *circuitBreaker {
+	return &circuitBreaker{
 		log:     log,
 		base:    min(max(base, minPause), maxPause),
 		changed: make(chan struct{}),
@@ -35,7 +35,7 @@ func newBreaker(base time.Duration, log *slog.Logger) *breaker {
 }
 
 // reason is why it is open; nil when it is closed.
-func (b *breaker) reason() error {
+func (b *circuitBreaker) reason() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
@@ -44,13 +44,13 @@ func (b *breaker) reason() error {
 // enter waits until the worker may evaluate, and says whether that is a mere try. Not ok means that
 // the worker has something else to do: it is to stop, or the partition of its first message is
 // being given up. An open breaker does not hold up a stop.
-func (b *breaker) enter(w *worker) (probing, ok bool) {
+func (b *circuitBreaker) enter(w *worker) (probing, ok bool) {
 	for {
 		b.mu.Lock()
 		if b.err == nil {
 			b.mu.Unlock()
 			select {
-			case <-w.pump.job.abort.Done():
+			case <-w.dispatcher.current.abort.Done():
 				return false, false
 			default:
 				return false, true
@@ -69,22 +69,22 @@ func (b *breaker) enter(w *worker) (probing, ok bool) {
 	}
 }
 
-func (b *breaker) await(w *worker, d time.Duration, changed chan struct{}) bool {
+func (b *circuitBreaker) await(w *worker, d time.Duration, changed chan struct{}) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-changed:
-	case <-w.pump.job.drain:
+	case <-w.dispatcher.current.drain:
 		return false
-	case <-w.bell:
-		return !w.pump.given(w.pending[0].part)
+	case <-w.wake:
+		return !w.dispatcher.isRevoking(w.pending[0].part)
 	}
 	return true
 }
 
 // leave ends a try without a result.
-func (b *breaker) leave(probing bool) {
+func (b *circuitBreaker) leave(probing bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if probing {
@@ -93,11 +93,11 @@ func (b *breaker) leave(probing bool) {
 }
 
 // failed opens the breaker, or keeps it open for longer.
-func (b *breaker) failed(err error) {
+func (b *circuitBreaker) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
-		b.since, b.pause = time.Now(), b.base
+		b.openSince, b.pause = time.Now(), b.base
 		b.log.Warn(
 			"the alert engine goes on failing; consumption pauses until it is well, and nothing is lost",
 			"error",
@@ -106,11 +106,11 @@ func (b *breaker) failed(err error) {
 	}
 	b.err, b.until, b.probing = err, time.Now().Add(b.pause), false
 	b.pause = min(2*b.pause, maxPause)
-	b.change()
+	b.notifyLocked()
 }
 
 // succeeded closes the breaker.
-func (b *breaker) succeeded() {
+func (b *circuitBreaker) succeeded() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
@@ -119,13 +119,13 @@ func (b *breaker) succeeded() {
 	b.log.Info(
 		"the alert engine is well again; consumption goes on",
 		"after",
-		time.Since(b.since).Round(time.Millisecond),
+		time.Since(b.openSince).Round(time.Millisecond),
 	)
 	b.err, b.probing = nil, false
-	b.change()
+	b.notifyLocked()
 }
 
-func (b *breaker) change() {
+func (b *circuitBreaker) notifyLocked() {
 	close(b.changed)
 	b.changed = make(chan struct{})
 }

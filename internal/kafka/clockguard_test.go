@@ -42,16 +42,16 @@ func TestClock(t *testing.T) {
 			b := &bed{t: t, logs: &journal{}}
 			var machine wrongClock
 			machine.set(begin)
-			c := newClock(machine.now, b.logger())
+			c := newClockGuard(machine.now, b.logger())
 			for _, e := range events {
 				machine.set(e.set)
 				for range 60 {
 					time.Sleep(time.Second)
-					c.look()
+					c.check()
 					if e.records {
-						c.witness(time.Now().Add(e.ahead - 20*time.Millisecond))
+						c.observe(time.Now().Add(e.ahead - 20*time.Millisecond))
 					}
-					c.tell(time.Now())
+					c.report(time.Now())
 				}
 			}
 			if off := time.Until(c.at(time.Now())); (off - want).Abs() > 100*time.Millisecond {
@@ -63,7 +63,7 @@ func TestClock(t *testing.T) {
 					b.logs,
 				)
 			}
-			if err := c.trouble(); (err == nil) != (trouble == "") ||
+			if err := c.problem(); (err == nil) != (trouble == "") ||
 				err != nil && !strings.Contains(err.Error(), trouble) {
 				t.Errorf("the trouble is %v, not %q", err, trouble)
 			}
@@ -164,8 +164,8 @@ func TestClockAtStart(t *testing.T) {
 				b.produce(0, "a new one")
 			}
 			b.wait("its time", func() bool { return engine.at(1).CaughtUp })
-			if took := time.Since(began); took > clockWait+10*time.Second ||
-				!written && old > clockDoubt && took < clockWait {
+			if took := time.Since(began); took > clockStartWait+10*time.Second ||
+				!written && old > clockMaxDeviation && took < clockStartWait {
 				t.Errorf("it waited for %s", took)
 			}
 			if off := time.Until(engine.time()); (off - want).Abs() > 3*time.Second {

@@ -24,7 +24,7 @@ import (
 //	anything else                               the partition is stuck until records come again
 
 // clientError decides an error of the client itself. The caller holds mu.
-func (f *feed) clientError(err error) error {
+func (g *groupConsumer) clientError(err error) error {
 	var session *kgo.ErrGroupSession
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
@@ -32,37 +32,37 @@ func (f *feed) clientError(err error) error {
 	case errors.Is(err, kgo.ErrClientClosed):
 		return err
 	case errors.As(err, &session):
-		return f.groupError(err)
+		return g.groupError(err)
 	}
-	f.count.errors.add("client", 1)
-	f.sparing.warn("client", "the Kafka client has a problem", "error", err)
+	g.counters.errors.add("client", 1)
+	g.limited.warn("client", "the Kafka client has a problem", "error", err)
 	return nil
 }
 
 // groupError decides why the group would not have us. Before it ever had us, missing rights are the
 // operator's to grant. The caller holds mu.
-func (f *feed) groupError(err error) error {
-	if !f.joined && fatal(err) {
-		return hinted(err)
+func (g *groupConsumer) groupError(err error) error {
+	if !g.joined && needsOperator(err) {
+		return withHint(err)
 	}
-	f.hasLocked("group", hinted(err))
+	g.setProblemLocked("group", withHint(err))
 	return nil
 }
 
 // foreignError decides an error of a partition that is not ours, such as that of a topic before it
 // is assigned.
-func (f *feed) foreignError(topic string, n int32, err error) error {
+func (g *groupConsumer) foreignError(topic string, n int32, err error) error {
 	var session *kgo.ErrGroupSession
 	switch {
 	case errors.As(err, &session):
-		return f.groupError(err)
+		return g.groupError(err)
 	case errors.Is(err, kerr.UnknownTopicID):
 		return errReopen
-	case errors.Is(err, kerr.TopicAuthorizationFailed) && !f.joined:
-		return hinted(fmt.Errorf("topic %q: %w", topic, err))
+	case errors.Is(err, kerr.TopicAuthorizationFailed) && !g.joined:
+		return withHint(fmt.Errorf("topic %q: %w", topic, err))
 	}
-	f.count.errors.add("partition", 1)
-	f.sparing.warn(
+	g.counters.errors.add("partition", 1)
+	g.limited.warn(
 		"partition "+topic,
 		"a partition cannot be read",
 		"topic",
@@ -70,36 +70,36 @@ func (f *feed) foreignError(topic string, n int32, err error) error {
 		"partition",
 		n,
 		"error",
-		hinted(err),
+		withHint(err),
 	)
 	return nil
 }
 
 // decide decides the error of a partition of ours, after the records before it were worked off.
-func (f *feed) decide(ctx context.Context, p *partition, err error) error {
+func (g *groupConsumer) handlePartitionError(ctx context.Context, p *partition, err error) error {
 	var loss *kgo.ErrDataLoss
 	var bomb *kgo.ErrDecompressTooLarge
 	switch {
 	case errors.As(err, &loss):
-		f.dataLoss(p, loss)
+		g.dataLoss(p, loss)
 	case errors.As(err, &bomb):
-		f.skip(p, "bomb", bomb.NextOffset, bomb.Epoch, err)
+		g.skip(p, "bomb", bomb.NextOffset, bomb.Epoch, err)
 	case errors.Is(err, kerr.UnknownTopicID):
-		f.count.errors.add("recreated", 1)
+		g.counters.errors.add("recreated", 1)
 		return errReopen
 	case kerr.IsRetriable(err):
-		f.stick(p, "retriable", err)
-	case isBroken(err):
-		f.damaged(ctx, p, err)
+		g.markStuck(p, "retriable", err)
+	case isDamage(err):
+		g.handleDamage(ctx, p, err)
 	default:
-		f.stick(p, "other", err)
+		g.markStuck(p, "other", err)
 	}
 	return nil
 }
 
 // isBroken says whether an error may be that of damaged bytes: it is neither an answer of the
 // broker nor of the network.
-func isBroken(err error) bool {
+func isDamage(err error) bool {
 	var answer *kerr.Error
 	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) &&
 		!errors.Is(err, context.DeadlineExceeded) ||
@@ -111,11 +111,11 @@ func isBroken(err error) bool {
 // comes is held against the epoch of what was read. Until something new has come, or the log is
 // known to end before what we have read, our position stays: a crash in between would have what was
 // read before count once more.
-func (f *feed) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count.errors.add("data_loss", 1)
-	f.log.Error(
+func (g *groupConsumer) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.counters.errors.add("data_loss", 1)
+	g.log.Error(
 		"the broker may have lost records that were read already; going on where the log goes on",
 		"topic",
 		p.Topic,
@@ -126,19 +126,19 @@ func (f *feed) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 		"resumed_at",
 		loss.ResetTo,
 	)
-	p.fetched, p.readEpoch, p.asked = loss.ResetTo, p.epoch, -1
+	p.fetched, p.readEpoch, p.probedEnd = loss.ResetTo, p.epoch, -1
 	if p.epoch < 0 { // nobody can tell
-		f.backTo(p, p.fetched)
+		g.rewindTo(p, p.fetched)
 	}
 }
 
 // backTo goes back to an offset, from which on all records are others than those that were read.
 // The caller holds mu.
-func (f *feed) backTo(p *partition, offset int64) {
+func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 	if offset >= p.next {
 		return
 	}
-	f.log.Error(
+	g.log.Error(
 		"records that were read are lost, and others come in their place",
 		"topic",
 		p.Topic,
@@ -149,24 +149,24 @@ func (f *feed) backTo(p *partition, offset int64) {
 		"records",
 		p.next-offset,
 	)
-	f.count.errors.add("replaced", 1)
+	g.counters.errors.add("replaced", 1)
 	p.next, p.pin = offset, true
 }
 
 // skip leaves out a batch that cannot be read.
-func (f *feed) skip(p *partition, kind string, next int64, epoch int32, err error) {
-	f.mu.Lock()
-	f.leftOut(p, kind, next, err)
-	f.mu.Unlock()
-	f.seek(p, next, epoch)
+func (g *groupConsumer) skip(p *partition, kind string, next int64, epoch int32, err error) {
+	g.mu.Lock()
+	g.skipLocked(p, kind, next, err)
+	g.mu.Unlock()
+	g.seek(p, next, epoch)
 }
 
 // leftOut counts and says that a batch is left out, and goes on behind it. The caller holds mu.
-func (f *feed) leftOut(p *partition, kind string, next int64, err error) {
+func (g *groupConsumer) skipLocked(p *partition, kind string, next int64, err error) {
 	n := max(next-p.next, 0)
-	f.count.errors.add(kind, 1)
-	f.count.lost.Add(n)
-	f.sparing.error(
+	g.counters.errors.add(kind, 1)
+	g.counters.lost.Add(n)
+	g.limited.error(
 		kind+" "+p.Topic,
 		"a batch cannot be read and is left out",
 		"topic",
@@ -182,13 +182,13 @@ func (f *feed) leftOut(p *partition, kind string, next int64, err error) {
 		"error",
 		err,
 	)
-	p.next, p.epoch, p.stuck, p.behind, p.torn = max(p.next, next), -1, nil, time.Time{}, false
+	p.next, p.epoch, p.stuck, p.laggingSince, p.damaged = max(p.next, next), -1, nil, time.Time{}, false
 	p.fetched = p.next
 }
 
 // seek has the client fetch a partition from an offset on.
-func (f *feed) seek(p *partition, offset int64, epoch int32) {
-	f.client.SetOffsets(
+func (g *groupConsumer) seek(p *partition, offset int64, epoch int32) {
+	g.client.SetOffsets(
 		map[string]map[int32]kgo.EpochOffset{
 			p.Topic: {p.Partition.Partition: {Epoch: epoch, Offset: offset}},
 		},
@@ -196,12 +196,12 @@ func (f *feed) seek(p *partition, offset int64, epoch int32) {
 }
 
 // stick notes that nothing comes of a partition.
-func (f *feed) stick(p *partition, kind string, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.count.errors.add(kind, 1)
-	p.stuck = hinted(err)
-	f.sparing.error(
+func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.counters.errors.add(kind, 1)
+	p.stuck = withHint(err)
+	g.limited.error(
 		"stuck "+p.Topic,
 		"a partition cannot be read",
 		"topic",
@@ -218,33 +218,33 @@ func (f *feed) stick(p *partition, kind string, err error) {
 // damaged skips a batch that is damaged in the log, and not only on its way to us. The end of a
 // batch is what its header tells, or, if that is damaged as well, where the log can be read again.
 // For the latter it waits a little: a leader that moves may have a log that is whole.
-func (f *feed) damaged(ctx context.Context, p *partition, err error) {
-	f.mu.Lock()
+func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err error) {
+	g.mu.Lock()
 	at, end := p.next, p.end
-	p.torn = p.torn || p.fetched == at
-	patient := p.behind.IsZero() || time.Since(p.behind) < stalledAfter
-	f.mu.Unlock()
-	answer, failed := bytesAt(ctx, f.client, p, at)
+	p.damaged = p.damaged || p.fetched == at
+	patient := p.laggingSince.IsZero() || time.Since(p.laggingSince) < stalledAfter
+	g.mu.Unlock()
+	answer, failed := fetchRaw(ctx, g.client, p, at)
 	if failed == nil {
-		if _, ok := readable(answer, p, at); ok {
+		if _, ok := firstBatch(answer, p, at); ok {
 			// until it comes again, for which the client must not have passed over it
-			f.stick(p, "corrupt", err)
-			f.seek(p, at, -1)
+			g.markStuck(p, "corrupt", err)
+			g.seek(p, at, -1)
 			return
 		}
 		end = max(end, answer.HighWatermark)
-		if next, ok := endOf(answer.RecordBatches, at); ok && next <= end {
-			f.skip(p, "corrupt", next, -1, err)
+		if next, ok := batchEnd(answer.RecordBatches, at); ok && next <= end {
+			g.skip(p, "corrupt", next, -1, err)
 			return
 		}
 	}
 	if !patient && (failed == nil || errors.Is(failed, kerr.CorruptMessage)) {
-		if next, ok := beyond(ctx, f.client, p, at, end); ok {
-			f.skip(p, "corrupt", next, -1, err)
+		if next, ok := nextReadable(ctx, g.client, p, at, end); ok {
+			g.skip(p, "corrupt", next, -1, err)
 			return
 		}
 	}
-	f.stick(
+	g.markStuck(
 		p,
 		"corrupt",
 		fmt.Errorf(
@@ -263,37 +263,37 @@ const (
 // examine finds out why nothing comes of partitions of which there is something. The client says
 // nothing of errors that it takes for passing, such as that of a leader whose log is damaged, even
 // if they never pass; and of a batch whose length is damaged it says nothing at all.
-func (f *feed) examine(ctx context.Context) {
-	if time.Since(f.examined) < examineEvery || f.client.BufferedFetchRecords() > 0 {
+func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
+	if time.Since(g.lastDiagnosis) < examineEvery || g.client.BufferedFetchRecords() > 0 {
 		return
 	}
-	f.examined = time.Now()
-	for _, p := range f.stalled() {
-		answer, err := bytesAt(ctx, f.client, p, p.next)
+	g.lastDiagnosis = time.Now()
+	for _, p := range g.stalledPartitions() {
+		answer, err := fetchRaw(ctx, g.client, p, p.next)
 		if err == nil {
-			if _, ok := readable(answer, p, p.next); ok {
+			if _, ok := firstBatch(answer, p, p.next); ok {
 				continue // somebody else is slow
 			}
 			err = errors.New("its bytes make no batch")
 		} else if !errors.Is(err, kerr.CorruptMessage) {
-			f.stick(p, "stalled", err)
+			g.markStuck(p, "stalled", err)
 			continue
 		}
-		f.damaged(ctx, p, err)
+		g.handleDamage(ctx, p, err)
 	}
 }
 
 // stalled are the partitions that have something, of which nothing has come for a while, although
 // brokers answer.
-func (f *feed) stalled() []*partition {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (g *groupConsumer) stalledPartitions() []*partition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var list []*partition
-	for _, p := range f.sorted() {
-		if time.Since(f.probed) <= probeFresh && p.next == p.fetched && p.next < p.end &&
+	for _, p := range g.sorted() {
+		if time.Since(g.lastProbe) <= probeFresh && p.next == p.fetched && p.next < p.end &&
 			p.next >= p.start &&
-			!p.behind.IsZero() &&
-			time.Since(p.behind) > stalledAfter {
+			!p.laggingSince.IsZero() &&
+			time.Since(p.laggingSince) > stalledAfter {
 			list = append(list, p)
 		}
 	}
@@ -302,20 +302,20 @@ func (f *feed) stalled() []*partition {
 
 // deleted goes on at the beginning of logs of which what we were to read next was deleted while
 // nothing new came. What the client still holds is read first.
-func (f *feed) deleted() {
-	if f.client.BufferedFetchRecords() > 0 {
+func (g *groupConsumer) skipDeleted() {
+	if g.client.BufferedFetchRecords() > 0 {
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, p := range f.parts {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.parts {
 		// it ends before what we have read
-		if p.fetched < p.next && p.asked >= 0 && p.asked <= p.fetched {
-			f.backTo(p, p.asked)
-			p.fetched, p.end = p.asked, p.asked
+		if p.fetched < p.next && p.probedEnd >= 0 && p.probedEnd <= p.fetched {
+			g.rewindTo(p, p.probedEnd)
+			p.fetched, p.end = p.probedEnd, p.probedEnd
 		}
-		if p.next == p.fetched && p.next < p.start && quiet(p) {
-			f.expired(p, p.start)
+		if p.next == p.fetched && p.next < p.start && isIdle(p) {
+			g.recordsDeleted(p, p.start)
 			p.pin = true
 		}
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // Unread is a record, or a log within it, that could not be read.
-type Unread struct {
+type RejectedRecord struct {
 	Position models.Position `json:"position"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail,omitempty"`
@@ -18,41 +18,41 @@ type Unread struct {
 }
 
 const (
-	keptUnread   = 8
-	unreadSample = 300 // bytes
+	maxRecentRejections = 8
+	rejectionSample     = 300 // bytes
 )
 
 // unread keeps the newest records that could not be read, for people to see what is wrong without
 // looking for dead letters. It is touched only when something is rejected, and then copies a few
 // hundred bytes into memory that it has already: a topic full of nonsense costs no garbage.
-type unread struct {
+type rejectionRing struct {
 	mu   sync.Mutex // guards what follows
-	ring [keptUnread]Unread
+	ring [maxRecentRejections]RejectedRecord
 	n    int // ever noted
 }
 
-func (u *unread) note(r *kgo.Record, rejected models.Rejection) {
+func (u *rejectionRing) note(r *kgo.Record, rejected models.Rejection) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	at := &u.ring[u.n%keptUnread]
+	at := &u.ring[u.n%maxRecentRejections]
 	u.n++
-	*at = Unread{
+	*at = RejectedRecord{
 		Position: models.Position{
 			Topic:     r.Topic,
 			Partition: r.Partition,
 			Offset:    r.Offset,
 		}, Reason: rejected.Reason, Detail: rejected.Detail,
-		Sample: append(at.Sample[:0], r.Value[:min(len(r.Value), unreadSample)]...),
+		Sample: append(at.Sample[:0], r.Value[:min(len(r.Value), rejectionSample)]...),
 	}
 }
 
 // all returns them, newest first. The caller owns them.
-func (u *unread) all() []Unread {
+func (u *rejectionRing) all() []RejectedRecord {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	var list []Unread
-	for i := u.n - 1; i >= max(u.n-keptUnread, 0); i-- {
-		one := u.ring[i%keptUnread]
+	var list []RejectedRecord
+	for i := u.n - 1; i >= max(u.n-maxRecentRejections, 0); i-- {
+		one := u.ring[i%maxRecentRejections]
 		one.Sample = slices.Clone(one.Sample)
 		list = append(list, one)
 	}

@@ -39,7 +39,7 @@ func refusing(b *bed, with **kerr.Error) {
 // is too large for ever does not.
 func TestHandoverThatFails(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		h, err := NewHandoverTopic(b.clientConfig(), "handover", b.logger())
+		h, err := NewChangelogTopic(b.clientConfig(), "handover", b.logger())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,8 +57,8 @@ func TestHandoverThatFails(t *testing.T) {
 			h.Put(home, "engine", []byte("state"))
 			return h.Flush(ctx)
 		}
-		if err := flush(); err != nil || h.Behind() {
-			t.Errorf("at first: %v, behind %v", err, h.Behind())
+		if err := flush(); err != nil || h.Stalled() {
+			t.Errorf("at first: %v, behind %v", err, h.Stalled())
 		}
 		with = kerr.TopicAuthorizationFailed
 		if err := flush(); err == nil ||
@@ -70,11 +70,11 @@ func TestHandoverThatFails(t *testing.T) {
 			t.Errorf("what is too large holds up offsets: %v", err)
 		}
 		with = kerr.NotEnoughReplicas
-		if err := flush(); err == nil || !h.Behind() {
-			t.Errorf("while replicas are away: %v, behind %v", err, h.Behind())
+		if err := flush(); err == nil || !h.Stalled() {
+			t.Errorf("while replicas are away: %v, behind %v", err, h.Stalled())
 		}
 		with = nil
-		b.wait("what was put", func() bool { return !h.Behind() })
+		b.wait("what was put", func() bool { return !h.Stalled() })
 		if err := flush(); err != nil {
 			t.Errorf("in the end: %v", err)
 		}

@@ -9,53 +9,53 @@ import (
 
 // sparingLog logs what may repeat for every record: of each kind the first few, and then one a
 // minute that says how many were left out.
-type sparingLog struct {
+type rateLimitedLogger struct {
 	log *slog.Logger
 
 	mu    sync.Mutex // guards kinds
-	kinds map[string]*said
+	kinds map[string]*logState
 }
 
-type said struct {
+type logState struct {
 	since   time.Time
 	count   int
 	omitted int64
 }
 
 const (
-	sayEvery = time.Minute
-	sayFirst = 3
-	maxKinds = 1000
+	logInterval = time.Minute
+	logBurst    = 3
+	maxLogKinds = 1000
 )
 
-func newSparingLog(log *slog.Logger) *sparingLog {
-	return &sparingLog{log: log, kinds: map[string]*said{}}
+func newRateLimitedLogger(log *slog.Logger) *rateLimitedLogger {
+	return &rateLimitedLogger{log: log, kinds: map[string]*logState{}}
 }
 
 // warn logs a message of a kind, or counts it.
-func (l *sparingLog) warn(kind, message string, facts ...any) {
-	l.say(slog.LevelWarn, kind, message, facts)
+func (l *rateLimitedLogger) warn(kind, message string, facts ...any) {
+	l.logAt(slog.LevelWarn, kind, message, facts)
 }
 
 // error logs a message of a kind, or counts it.
-func (l *sparingLog) error(kind, message string, facts ...any) {
-	l.say(slog.LevelError, kind, message, facts)
+func (l *rateLimitedLogger) error(kind, message string, facts ...any) {
+	l.logAt(slog.LevelError, kind, message, facts)
 }
 
-func (l *sparingLog) say(level slog.Level, kind, message string, facts []any) {
+func (l *rateLimitedLogger) logAt(level slog.Level, kind, message string, facts []any) {
 	l.mu.Lock()
 	s := l.kinds[kind]
 	if s == nil {
-		if len(l.kinds) >= maxKinds {
+		if len(l.kinds) >= maxLogKinds {
 			clear(l.kinds)
 		}
-		s = &said{since: time.Now()}
+		s = &logState{since: time.Now()}
 		l.kinds[kind] = s
 	}
-	if time.Since(s.since) >= sayEvery {
+	if time.Since(s.since) >= logInterval {
 		s.since, s.count = time.Now(), 0
 	}
-	if s.count++; s.count > sayFirst {
+	if s.count++; s.count > logBurst {
 		s.omitted++
 		l.mu.Unlock()
 		return
