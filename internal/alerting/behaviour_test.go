@@ -394,8 +394,9 @@ func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
 	w.heard("20s shop/Errors{service=a} resolved")
 }
 
-// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken
-// for one that it had before, by whoever goes by their identity.
+// TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule rule that is changed, or removed and added
+// again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes
+// by their identity.
 func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
@@ -629,7 +630,7 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 			Value:     []byte(`{"level":"INFO","service":"a"}`),
 		},
 	)
-	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 || !list[0].Reads {
+	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 || !list[0].ReadsTopic {
 		t.Errorf("explanation %+v, %v", list, ok)
 	}
 	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID ||
@@ -652,8 +653,8 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 	}
 }
 
-// What comes while an alert is up is looked at when it is over: the next episode then fires at
-// once, from its very beginning.
+// TestTheNextEpisodeIsFoundWhenTheLastOneIsOver comes while an alert is up is looked at when it is
+// over: the next episode then fires at once, from its very beginning.
 func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
@@ -668,7 +669,8 @@ func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	)
 }
 
-// Everything that may be used by many goroutines is, at once; the race detector watches.
+// TestManyUseAnEngineAtOnce that may be used by many goroutines is, at once; the race detector
+// watches.
 func TestManyUseAnEngineAtOnce(t *testing.T) {
 	set := readRules(t, errorRules)
 	var told atomic.Int64
@@ -801,8 +803,8 @@ func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
 	}
 }
 
-// What a catch-up finds too late to be told is told when all is read, if it still holds, also when
-// nothing has happened to it since.
+// TestWhatStillHoldsIsToldWhenAllIsRead a catch-up finds too late to be told is told when all is
+// read, if it still holds, also when nothing has happened to it since.
 func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {

@@ -9,33 +9,33 @@ import (
 // calendar is the hours in which a rule is active. Time intervals are given to the minute, so
 // within a minute nothing changes.
 type calendar struct {
-	of []activity
+	of []namedInterval
 	// The stretch that was found last, in which nothing changes; most questions are about the same
 	// one. The engine's lock guards it.
-	cache *stretch
+	cache *hoursSpan
 }
 
-type activity struct {
+type namedInterval struct {
 	interval rule.Interval
 	not      bool
 }
 
-type stretch struct {
+type hoursSpan struct {
 	from, to int64
 	active   bool
 }
 
 const minute = int64(time.Minute)
 
-// farthest is how far ahead the next change is looked for; beyond it, the question is asked again
-// then.
-const farthest = 26 * 60 * minute
+// maxHoursSpan is how far ahead the next change is looked for; beyond it, the question is asked
+// again then.
+const maxHoursSpan = 26 * 60 * minute
 
 func newCalendar(set *rule.Set, list []rule.Activity) calendar {
-	c := calendar{cache: &stretch{}}
+	c := calendar{cache: &hoursSpan{}}
 	for _, a := range list {
 		if interval := set.Intervals[a.Interval]; interval != nil {
-			c.of = append(c.of, activity{interval, a.Not})
+			c.of = append(c.of, namedInterval{interval, a.Not})
 		}
 	}
 	return c
@@ -59,13 +59,13 @@ func (c *calendar) change(at int64) int64 {
 	return c.stretch(at).to
 }
 
-func (c *calendar) stretch(at int64) stretch {
+func (c *calendar) stretch(at int64) hoursSpan {
 	if at >= c.cache.from && at < c.cache.to {
 		return *c.cache
 	}
 	from := at - at%minute
-	s := stretch{from: from, to: from + minute, active: c.contains(from)}
-	for s.to < from+farthest && c.contains(s.to) == s.active {
+	s := hoursSpan{from: from, to: from + minute, active: c.contains(from)}
+	for s.to < from+maxHoursSpan && c.contains(s.to) == s.active {
 		s.to += minute
 	}
 	*c.cache = s

@@ -40,62 +40,63 @@ import (
 type Engine struct {
 	opts    options
 	seed    maphash.Seed
-	program atomic.Pointer[program]
+	ruleSet atomic.Pointer[ruleSet]
 	scans   sync.Pool // of *scan
 	sample  sample    // of the records that were scanned
 	singles sync.Pool // of *scanner, for logs that come one by one
 
 	changing sync.Mutex // serialises changes of the rules
-	// keeps transitions in order while they are told; taken before mu is released
-	telling sync.Mutex
+	// keyLifetime transitions in order while they are told; taken before mu is released
+	emitting sync.Mutex
 
-	mu    sync.Mutex // guards what follows
-	times timekeeper
-	out   []models.Alert // decided, and not told yet
-	fed   []models.Alert // decided, and not yet passed on to the rules that read alerts
-	life  life           // scratch
-	warm  warmer         // scratch
-	feed  *scanner
-	event window.Event
-	total totals
-	kept  keeping
+	mu           sync.Mutex // guards what follows
+	watermarks   watermarks
+	transitions  []models.Alert // decided, and not told yet
+	alertLogs    []models.Alert // decided, and not yet passed on to the rules that read alerts
+	machine      machine        // scratch
+	prefetch     prefetcher     // scratch
+	alertScanner *scanner
+	event        window.Event
+	total        totals
+	persisted    persistedKeys
 	// of partitions that are read again until we are as far as who had them before
-	batons map[owner]*baton
-	// partitions of whose alerts something was decided since the last HandOver
-	handing map[owner]bool
-	silent  bool                // nothing that is decided is told
-	numbers map[uint64]*numbers // by the fingerprint of the rule's ID, also of rules that are gone
-	late    lates
-	live    int   // groups of all rules
-	fades   int   // groups that may still be dropped in this move
-	step    int64 // event time at which logs that come one by one last moved time
+	inFlight map[partitionID]*inFlightState
+	// partitions of whose alerts something was decided since the last InFlightState
+	changedPartitions map[partitionID]bool
+	discard           bool // nothing that is decided is told
+	// by the fingerprint of the rule's ID, also of rules that are gone
+	counters    map[uint64]*episodeCounters
+	late        lateLog
+	live        int   // groups of all rules
+	expirations int   // groups that may still be dropped in this move
+	step        int64 // event time at which logs that come one by one last moved time
 }
 
 // totals are what is told of the engine as a whole.
 type totals struct {
-	logs, rejected, dropped, absurd, hits int64
+	logs, rejected, dropped, futureTimes, hits int64
 }
 
 // NewEngine makes an engine. Without options it has a few rules of its own, see DefaultRules, and
 // logs its alerts.
 func NewEngine(opts ...Option) *Engine {
 	e := &Engine{
-		seed:    maphash.MakeSeed(),
-		times:   newTimekeeper(),
-		numbers: make(map[uint64]*numbers),
-		batons:  make(map[owner]*baton),
-		handing: make(map[owner]bool),
+		seed:              maphash.MakeSeed(),
+		watermarks:        newWatermarks(),
+		counters:          make(map[uint64]*episodeCounters),
+		inFlight:          make(map[partitionID]*inFlightState),
+		changedPartitions: make(map[partitionID]bool),
 	}
 	for _, o := range opts {
 		o(&e.opts)
 	}
 	e.opts.withDefaults()
-	e.times.shared, e.times.except = e.opts.shared, e.opts.recordedTopic
+	e.watermarks.shared, e.watermarks.except = e.opts.shared, e.opts.recordedTopic
 	e.scans.New = func() any { return newScan() }
 	e.singles.New = func() any { return e.newScanner() }
-	e.life.e = e
-	e.life.each = e.life.edge
-	e.feed = e.newScanner()
+	e.machine.e = e
+	e.machine.onEdge = e.machine.edge
+	e.alertScanner = e.newScanner()
 	p, err := e.compile(e.opts.rules)
 	if err != nil {
 		panic(fmt.Sprintf("alerting: %v", err))
@@ -136,24 +137,24 @@ func (e *Engine) evaluate(logs []models.LogEntry) {
 	e.mu.Lock()
 	for _, sc := range scans {
 		e.apply(sc)
-		e.times.alone(e.times.partition(sc.partition), sc.logs)
+		e.watermarks.alone(e.watermarks.partition(sc.partition), sc.logs)
 	}
-	e.moveAlone()
-	e.unlock()
+	e.advanceAlone()
+	e.unlockAndEmit()
 	for _, sc := range scans {
 		e.release(sc)
 	}
 }
 
-// moveAlone moves time after logs that came one by one, once in a second of event time.
-func (e *Engine) moveAlone() {
-	at := e.times.domain(nil).base
+// advanceAlone moves time after logs that came one by one, once in a second of event time.
+func (e *Engine) advanceAlone() {
+	at := e.watermarks.progressOf(nil).base
 	if at == always || at < e.step+int64(time.Second) {
 		return
 	}
 	e.step = at
-	e.times.now = max(e.times.now, at)
-	e.move()
+	e.watermarks.now = max(e.watermarks.now, at)
+	e.advance()
 }
 
 // Apply applies a scan of one of the engine's scanners: those of a partition in the order of their
@@ -162,7 +163,7 @@ func (e *Engine) Apply(s models.Scan) {
 	sc := s.(*scan)
 	e.mu.Lock()
 	e.apply(sc)
-	e.unlock()
+	e.unlockAndEmit()
 	e.release(sc)
 }
 
@@ -170,40 +171,40 @@ func (e *Engine) Apply(s models.Scan) {
 // stands still, and holds back those who read it for a minute.
 func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.mu.Lock()
-	e.times.advance(now.UnixNano(), progress)
-	e.forsake()
+	e.watermarks.advance(now.UnixNano(), progress)
+	e.evictPartitions()
 	for i := range progress {
 		if p := &progress[i]; !p.Replay {
-			e.receive(models.Partition{Topic: p.Topic, Partition: p.Partition})
+			e.restoreInFlight(models.Partition{Topic: p.Topic, Partition: p.Partition})
 		}
 	}
-	e.move()
-	e.unlock()
+	e.advance()
+	e.unlockAndEmit()
 }
 
 // LongestWindow is how far back the logs matter that some rule looks at.
 func (e *Engine) LongestWindow() time.Duration {
 	longest := time.Duration(0)
-	for _, u := range e.program.Load().units {
-		longest = max(longest, u.plan.Retention()+u.rule.For+time.Duration(u.lateness()))
+	for _, rs := range e.ruleSet.Load().rules {
+		longest = max(longest, rs.condition.Lookback()+rs.rule.For+time.Duration(rs.lateness()))
 	}
 	return longest
 }
 
-// unlock releases the state, and tells what was decided. It is told without the lock, so that
-// whoever is told may read the engine.
-func (e *Engine) unlock() {
-	out := e.takeOut()
+// unlockAndEmit releases the state, and tells what was decided. It is told without the lock, so
+// that whoever is told may read the engine.
+func (e *Engine) unlockAndEmit() {
+	out := e.takeTransitions()
 	if len(out) == 0 {
 		e.mu.Unlock()
 		return
 	}
-	e.telling.Lock()
+	e.emitting.Lock()
 	e.mu.Unlock()
 	for i := range out {
 		e.opts.emit(out[i])
 	}
-	e.telling.Unlock()
+	e.emitting.Unlock()
 }
 
 func (e *Engine) release(sc *scan) {
@@ -217,97 +218,97 @@ func (e *Engine) apply(sc *scan) {
 	e.total.logs += int64(sc.logs)
 	e.total.rejected += int64(len(sc.rejected))
 	e.total.dropped += int64(sc.dropped)
-	e.total.absurd += int64(sc.absurd)
+	e.total.futureTimes += int64(sc.futureTimes)
 	e.total.hits += int64(len(sc.hits))
 	if sc.logs == 0 {
 		return
 	}
-	pt := e.times.observe(sc)
-	for i := range sc.marks {
-		m := &sc.marks[i]
-		m.suppression.mark(string(sc.bytes(m.key)), m.time, m.end)
+	pt := e.watermarks.observe(sc)
+	for i := range sc.suppressionHits {
+		m := &sc.suppressionHits[i]
+		m.suppression.note(string(sc.bytes(m.key)), m.time, m.end)
 		e.wake(m.suppression)
 	}
 	for i := range sc.hits {
-		if i%warmHits == 0 {
-			e.warm.warm(sc, sc.hits[i:min(i+warmHits, len(sc.hits))])
+		if i%prefetchHits == 0 {
+			e.prefetch.prefetch(sc, sc.hits[i:min(i+prefetchHits, len(sc.hits))])
 		}
-		if u := sc.hits[i].unit.current(); u != nil && !u.warming {
-			e.hit(u, sc, &sc.hits[i], pt, e.warm.guesses[i%warmHits])
+		if rs := sc.hits[i].rule.current(); rs != nil && !rs.backfilling {
+			e.hit(rs, sc, &sc.hits[i], pt, e.prefetch.found[i%prefetchHits])
 		}
 	}
 }
 
 // hit puts one hit into its group.
-func (e *Engine) hit(u *unit, sc *scan, h *hit, pt *partitionTime, likely guess) {
-	u.matches++
-	u.lastMatch = max(u.lastMatch, h.time)
-	e.begin(u, pt.oldest)
-	watermark := e.watermark(u, pt.number)
+func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely prefetched) {
+	rs.matches++
+	rs.lastMatch = max(rs.lastMatch, h.time)
+	e.startRule(rs, pt.oldest)
+	watermark := e.watermark(rs, pt.number)
 	late := watermark != always && h.time <= watermark
 	if late {
-		u.late++
+		rs.late++
 		pt.late++
 	}
-	number, ok := u.groups.group(sc.bytes(h.key), likely)
-	if ok && u.groups.at(number).due <= watermark { // it has faded, and waits to be dropped
-		e.decide(u, number)
-		number, ok = u.groups.find(sc.bytes(h.key))
+	number, ok := rs.groups.group(sc.bytes(h.key), likely)
+	if ok && rs.groups.at(number).due <= watermark { // it has expired, and waits to be dropped
+		e.decide(rs, number)
+		number, ok = rs.groups.find(sc.bytes(h.key))
 	}
 	if !ok {
-		if !e.room(u) {
+		if !e.room(rs) {
 			return
 		}
-		number = e.newGroup(u, string(sc.bytes(h.key)), h.time, pt.number)
+		number = e.newGroup(rs, string(sc.bytes(h.key)), h.time, pt.number)
 	}
 	if e.opts.shared {
-		u.own(number, pt.number)
+		rs.setOwner(number, pt.number)
 	}
-	l := e.at(u, number)
-	if lag := watermark - l.g.win.Swept(); watermark != always && lag > 0 &&
-		(h.time <= watermark || lag > int64(u.plan.Retention())/2) {
-		l.sweep(watermark)
+	m := e.at(rs, number)
+	if lag := watermark - m.g.win.SweptTo(); watermark != always && lag > 0 &&
+		(h.time <= watermark || lag > int64(rs.condition.Lookback())/2) {
+		m.sweep(watermark)
 	}
-	arrival := l.g.win.Add(u.plan, e.eventOf(sc, h))
+	arrival := m.g.win.Add(rs.condition, e.eventOf(sc, h))
 	if late {
-		e.late.note(u, sc, h, arrival != window.Refused)
+		e.late.note(rs, sc, h, arrival != window.TooLate)
 	}
-	if arrival == window.Refused {
-		u.tooLate++
+	if arrival == window.TooLate {
+		rs.tooLate++
 		return
 	}
-	u.sees(number, l.g, h.time)
-	if u.values != nil {
-		l.noteValue(h.time)
+	rs.noteSeen(number, m.g, h.time)
+	if rs.values != nil {
+		m.sampleValue(h.time)
 	}
 	var ed window.Edge
 	fires := false
-	if l.g.alert == nil && l.eager() {
-		ed, fires = l.g.win.Eager(u.plan)
+	if m.g.alert == nil && m.firesEarly() {
+		ed, fires = m.g.win.Eager(rs.condition)
 	}
-	u.sample(l.g, sc, h, fires)
+	rs.sample(m.g, sc, h, fires)
 	if fires {
-		l.early(ed)
+		m.fireEarly(ed)
 	}
-	u.touch(number, l.g)
-	if arrival == window.InTime && !fires && l.postpones() {
+	rs.touch(number, m.g)
+	if arrival == window.OnTime && !fires && m.postpones() {
 		return
 	}
-	l.scheduleEarlier()
+	m.scheduleEarlier()
 }
 
-// eager says whether the alert fires with the log that completes its condition.
-func (l *life) eager() bool { return l.u.plan.Eager() && !l.e.opts.final }
+// firesEarly says whether the alert fires with the log that completes its condition.
+func (m *machine) firesEarly() bool { return m.u.condition.FiresEarly() && !m.e.opts.atWatermark }
 
 // postpones says whether an event that is in time cannot bring anything about earlier than the
 // group is due: a condition that more events only make truer, and that holds or was told to hold,
 // can only hold for longer, unless an event may end the alert. It spares busy groups, which have
 // alerts, a look at their whole window for each event.
-func (l *life) postpones() bool {
-	return l.eager() && !l.u.recorded && len(l.u.rule.Levels) == 0 &&
-		l.u.rule.Resolve.Match == nil &&
-		l.g.due != never &&
-		(l.g.win.True() || l.g.alert != nil && l.g.alert.early)
+func (m *machine) postpones() bool {
+	return m.firesEarly() && !m.u.recorded && len(m.u.rule.Levels) == 0 &&
+		m.u.rule.Resolve.Match == nil &&
+		m.g.due != never &&
+		(m.g.win.Holds() || m.g.alert != nil && m.g.alert.early)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
@@ -338,264 +339,265 @@ func (e *Engine) eventOf(sc *scan, h *hit) *window.Event {
 }
 
 // at points the scratch life at a group.
-func (e *Engine) at(u *unit, number uint32) *life {
-	e.life.u, e.life.number, e.life.g = u, number, u.groups.at(number)
-	return &e.life
+func (e *Engine) at(rs *ruleState, number uint32) *machine {
+	e.machine.u, e.machine.number, e.machine.g = rs, number, rs.groups.at(number)
+	return &e.machine
 }
 
 // newGroup makes a group whose key is known since an instant, and whose logs are on a partition.
-func (e *Engine) newGroup(u *unit, key string, known int64, owner owner) uint32 {
-	number := u.groups.add(key)
+func (e *Engine) newGroup(rs *ruleState, key string, known int64, owner partitionID) uint32 {
+	number := rs.groups.add(key)
 	e.live++
-	g := u.groups.at(number)
-	g.win = *u.plan.NewGroup(known)
-	if last := u.numbers.last[key].episode; last > 0 {
+	g := rs.groups.at(number)
+	g.win = *rs.condition.NewGroup(known)
+	if last := rs.counters.last[key].episode; last > 0 {
 		g.extend().episodes = last
 	}
-	u.own(number, owner)
-	if watermark := e.watermark(u, owner); watermark != always {
-		e.at(u, number).sweep(watermark)
+	rs.setOwner(number, owner)
+	if watermark := e.watermark(rs, owner); watermark != always {
+		e.at(rs, number).sweep(watermark)
 	}
 	return number
 }
 
 // touch notes that a group is to be saved.
-func (u *unit) touch(number uint32, g *group) {
+func (rs *ruleState) touch(number uint32, g *group) {
 	if g.dirty {
 		return
 	}
 	g.dirty = true
-	if chunk := number / chunkGroups; !u.groups.dirty[chunk] {
-		u.groups.dirty[chunk] = true
-		u.dirty = append(u.dirty, chunk)
+	if chunk := number / chunkGroups; !rs.groups.dirty[chunk] {
+		rs.groups.dirty[chunk] = true
+		rs.dirty = append(rs.dirty, chunk)
 	}
 }
 
-// begin notes when a rule began to look: with the first log, or the first time that was told. From
-// then on the keys that must exist are known.
-func (e *Engine) begin(u *unit, at int64) {
-	if u.start != always || at == always || at == never {
+// startRule notes when a rule began to look: with the first log, or the first time that was told.
+// From then on the keys that must exist are known.
+func (e *Engine) startRule(rs *ruleState, at int64) {
+	if rs.started != always || at == always || at == never {
 		return
 	}
-	u.start, u.changed = at, true
-	e.expect(u, at)
+	rs.started, rs.changed = at, true
+	e.expect(rs, at)
 }
 
 // expect makes the groups that must exist since an instant, whether a log of them was seen or not.
-func (e *Engine) expect(u *unit, since int64) {
-	if !u.plan.Known() {
+func (e *Engine) expect(rs *ruleState, since int64) {
+	if !rs.condition.HoldsEmpty() {
 		return
 	}
 	keys := make(map[string]bool)
-	if len(u.by) == 0 {
+	if len(rs.by) == 0 {
 		keys[""] = true
 	}
-	if len(u.by) == 1 {
-		for _, v := range u.expected {
+	if len(rs.by) == 1 {
+		for _, v := range rs.expected {
 			keys[keyOf([]string{v})] = true
 		}
 	}
-	u.groups.each(func(_ uint32, g *group) {
+	rs.groups.each(func(_ uint32, g *group) {
 		if g.expected && !keys[g.key] {
 			g.expected = false
 		}
 	}) // the list may be shorter than it was
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
-		number, ok := u.groups.find([]byte(key))
+		number, ok := rs.groups.find([]byte(key))
 		if !ok {
-			number = e.newGroup(u, key, since, nobody)
+			number = e.newGroup(rs, key, since, noPartition)
 		}
-		l := e.at(u, number)
-		l.g.extend().expected = true
-		l.schedule()
-		u.touch(number, l.g)
+		m := e.at(rs, number)
+		m.g.extend().expected = true
+		m.schedule()
+		rs.touch(number, m.g)
 	}
 }
 
-// move moves every rule to the time that its partitions have reached.
-func (e *Engine) move() {
-	e.bury()
-	e.fades = fadesPerMove
-	domains := e.times.domains()
+// advance moves every rule to the time that its partitions have reached.
+func (e *Engine) advance() {
+	e.resolveOrphans()
+	e.expirations = expirationsPerAdvance
+	domains := e.watermarks.progressCache()
 	slowest := int64(never)
-	for _, u := range e.program.Load().units {
-		if u.warming {
+	for _, rs := range e.ruleSet.Load().rules {
+		if rs.backfilling {
 			continue
 		}
-		if u.readsAlerts {
-			e.feedAlerts()
-			e.moveTo(u, slowest, e.times.domain(nil))
+		if rs.readsAlerts {
+			e.evaluateAlerts()
+			e.advanceRule(rs, slowest, e.watermarks.progressOf(nil))
 			continue
 		}
-		d := domains(u)
+		d := domains(rs)
 		if d.known {
-			lateness := u.lateness()
-			if e.opts.final && d.caughtUp {
+			lateness := rs.lateness()
+			if e.opts.atWatermark && d.caughtUp {
 				lateness = 0
 			}
-			e.moveTo(u, d.base-lateness, d)
-			slowest = min(slowest, u.watermark, d.base-u.lateness())
+			e.advanceRule(rs, d.base-lateness, d)
+			slowest = min(slowest, rs.watermark, d.base-rs.lateness())
 		}
-		u.behind = !d.known || !d.caughtUp
+		rs.behind = !d.known || !d.caughtUp
 	}
 	if slowest != never && slowest != always {
-		for _, s := range e.program.Load().suppressions {
-			s.forget(slowest)
+		for _, s := range e.ruleSet.Load().suppressions {
+			s.expire(slowest)
 		}
 	}
 }
 
-// moveTo moves one rule's watermark, and decides what it reaches.
-func (e *Engine) moveTo(u *unit, watermark int64, d domain) {
+// advanceRule moves one rule's watermark, and decides what it reaches.
+func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	if d.base == always || watermark == never {
 		return
 	}
-	e.begin(u, min(d.oldest, d.base))
-	for name := range u.asks {
-		for _, other := range e.named(name) {
-			if other != u && !other.warming {
+	e.startRule(rs, min(d.oldest, d.base))
+	for name := range rs.observes {
+		for _, other := range e.rulesNamed(name) {
+			if other != rs && !other.backfilling {
 				watermark = min(watermark, other.watermark)
 			}
 		}
 	}
-	if watermark > u.watermark {
-		u.watermark, u.changed = watermark, true
+	if watermark > rs.watermark {
+		rs.watermark, rs.changed = watermark, true
 	}
-	if u.watermark == always {
+	if rs.watermark == always {
 		return
 	}
-	if len(u.asks) > 0 {
-		u.groups.each(func(number uint32, _ *group) { e.decide(u, number) })
+	if len(rs.observes) > 0 {
+		rs.groups.each(func(number uint32, _ *group) { e.decide(rs, number) })
 	}
-	for i := range u.due {
-		e.decideDue(u, owner(i))
+	for i := range rs.timers {
+		e.decideDue(rs, partitionID(i))
 	}
-	e.fades -= e.fade(u, e.fades)
-	e.remind(u, d)
-	e.settleRefusals(u)
+	e.expirations -= e.expireGroups(rs, e.expirations)
+	e.notifyDeferred(rs, d)
+	e.resolveRefusals(rs)
 }
 
 // decideDue decides what is due in the groups of a partition.
-func (e *Engine) decideDue(u *unit, owner owner) {
-	watermark := e.watermark(u, owner)
+func (e *Engine) decideDue(rs *ruleState, owner partitionID) {
+	watermark := e.watermark(rs, owner)
 	for {
-		number, due := u.due[owner].first()
+		number, due := rs.timers[owner].first()
 		if due > watermark {
 			return
 		}
-		e.decide(u, number)
+		e.decide(rs, number)
 	}
 }
 
-// fadesPerMove is how many groups are dropped at once that have faded: some milliseconds.
-const fadesPerMove = 1024
+// expirationsPerAdvance is how many groups are dropped at once that have expired: some
+// milliseconds.
+const expirationsPerAdvance = 1024
 
-// fade drops groups that have faded, at most so many: that of a million together must not hold up
-// what is to be told. What is late to be dropped makes no difference, for a log of such a group has
-// it dropped before.
-func (e *Engine) fade(u *unit, most int) (dropped int) {
-	for i := range u.fading {
-		for watermark := e.watermark(u, owner(i)); dropped < most; dropped++ {
-			number, due := u.fading[i].first()
+// expireGroups drops groups that have expired, at most so many: that of a million together must not
+// hold up what is to be told. What is late to be dropped makes no difference, for a log of such a
+// group has it dropped before.
+func (e *Engine) expireGroups(rs *ruleState, most int) (dropped int) {
+	for i := range rs.expiring {
+		for watermark := e.watermark(rs, partitionID(i)); dropped < most; dropped++ {
+			number, due := rs.expiring[i].first()
 			if due > watermark {
 				break
 			}
-			e.decide(u, number)
+			e.decide(rs, number)
 		}
 	}
 	return dropped
 }
 
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
-func (e *Engine) decide(u *unit, number uint32) {
-	l := e.at(u, number)
-	watermark := l.watermark()
+func (e *Engine) decide(rs *ruleState, number uint32) {
+	m := e.at(rs, number)
+	watermark := m.watermark()
 	if watermark == always {
 		return
 	}
-	u.touch(number, l.g)
-	over := l.forgetting(watermark)
-	l.sweep(watermark)
+	rs.touch(number, m.g)
+	over := m.expireKey(watermark)
+	m.sweep(watermark)
 	// what was learnt is not to be learnt again
-	if over || !u.plan.Known() && u.rule.Learn == 0 && l.g.alert == nil && l.g.win.Empty() {
-		u.drop(number)
+	if over || !rs.condition.HoldsEmpty() && rs.rule.Learn == 0 && m.g.alert == nil && m.g.win.Empty() {
+		rs.drop(number)
 		e.live--
 		return
 	}
-	if l.g.alert == nil && l.eager() {
-		if ed, ok := l.g.win.Eager(u.plan); ok {
-			l.early(ed)
+	if m.g.alert == nil && m.firesEarly() {
+		if ed, ok := m.g.win.Eager(rs.condition); ok {
+			m.fireEarly(ed)
 		}
 	}
-	l.schedule()
+	m.schedule()
 }
 
 // sweep decides the group's life up to an instant before which nothing more is expected.
-func (l *life) sweep(upTo int64) {
-	if l.u.recorded {
-		l.record(upTo)
+func (m *machine) sweep(upTo int64) {
+	if m.u.recorded {
+		m.record(upTo)
 		return
 	}
-	l.sweepTo(upTo)
+	m.sweepTo(upTo)
 }
 
-func (l *life) sweepTo(upTo int64) {
-	win := &l.g.win
-	before := win.Swept()
-	win.Decide(l.u.plan, upTo, environment{l.e, l.u, l.g}, l.each)
-	l.run(upTo)
-	if win.Swept() > before {
-		win.Forget(l.u.plan)
+func (m *machine) sweepTo(upTo int64) {
+	win := &m.g.win
+	before := win.SweptTo()
+	win.Decide(m.u.condition, upTo, environment{m.e, m.u, m.g}, m.onEdge)
+	m.runTimers(upTo)
+	if win.SweptTo() > before {
+		win.Forget(m.u.condition)
 	}
-	if a := l.g.alert; a != nil {
-		a.at = max(a.at, upTo)
-		l.plot(upTo)
+	if a := m.g.alert; a != nil {
+		a.decidedTo = max(a.decidedTo, upTo)
+		m.addPoint(upTo)
 	}
 }
 
 // schedule puts the group where it is due.
-func (l *life) schedule() {
-	due, fades := l.due()
+func (m *machine) schedule() {
+	due, fades := m.nextDue()
 	if due != never {
-		due = max(due, l.watermark()+1) // everything before was decided
+		due = max(due, m.watermark()+1) // everything before was decided
 	}
-	l.u.setDue(l.number, due, fades)
+	m.u.setTimer(m.number, due, fades)
 }
 
 // scheduleEarlier moves a group forward if need be, but not back: where it then is due too early,
 // it is looked at once in vain, which is cheaper than moving it with every event.
-func (l *life) scheduleEarlier() {
-	if due, fades := l.due(); due < l.g.due || l.g.fades && !fades {
-		l.u.setDue(l.number, due, fades)
+func (m *machine) scheduleEarlier() {
+	if due, fades := m.nextDue(); due < m.g.due || m.g.expires && !fades {
+		m.u.setTimer(m.number, due, fades)
 	}
 }
 
 // drop removes a group.
-func (u *unit) drop(number uint32) {
-	g := u.groups.at(number)
-	u.setDue(number, never, false)
-	u.own(number, nobody)
-	delete(u.open, number)
-	delete(u.seen, number)
-	delete(u.gaps, number)
+func (rs *ruleState) drop(number uint32) {
+	g := rs.groups.at(number)
+	rs.setTimer(number, never, false)
+	rs.setOwner(number, noPartition)
+	delete(rs.alerts, number)
+	delete(rs.lastSeen, number)
+	delete(rs.gaps, number)
 	if g.samples != nil && g.samples.counted {
-		u.sampled--
+		rs.sampled--
 	}
-	u.removed = append(u.removed, g.key)
-	u.groups.remove(number)
+	rs.removed = append(rs.removed, g.key)
+	rs.groups.remove(number)
 }
 
 // wake has the groups that a suppression mutes looked at again.
 func (e *Engine) wake(s *suppression) {
-	for _, u := range e.program.Load().units {
-		for _, by := range u.mutedBy {
-			if by.muting != s.muting {
+	for _, rs := range e.ruleSet.Load().rules {
+		for _, by := range rs.suppressedBy {
+			if by.suppressionState != s.suppressionState {
 				continue
 			}
-			for number := range u.open {
-				if l := e.at(u, number); l.g.alert.phase == muted {
-					due, _ := l.due()
-					u.setDue(number, min(l.g.due, max(due, l.watermark()+1)), false)
+			for number := range rs.alerts {
+				if m := e.at(rs, number); m.g.alert.phase == suppressed {
+					due, _ := m.nextDue()
+					rs.setTimer(number, min(m.g.due, max(due, m.watermark()+1)), false)
 				}
 			}
 		}

@@ -11,14 +11,14 @@ import (
 // no alert, so what only few need stands behind a pointer. It is a line and a half of the
 // processor's caches; chunks of groups begin with a line, so no group is on more than two.
 type group struct {
-	key   string
-	win   window.Group
-	*more       // &none until something is put there, see extend
-	due   int64 // when it next has to be looked at
-	pos   int32 // in the heap of what is due; -1 when it is not
-	live  bool
-	dirty bool
-	fades bool // it stands among those that only fade
+	key     string
+	win     window.Group
+	*more         // &none until something is put there, see extend
+	due     int64 // when it next has to be looked at
+	pos     int32 // in the heap of what is due; -1 when it is not
+	live    bool
+	dirty   bool
+	expires bool // it stands among those that only expire
 }
 
 // more is what few groups have.
@@ -83,28 +83,28 @@ func (c *counts) add(value []byte) {
 }
 
 // sample keeps what an alert of the group may show of an event.
-func (u *unit) sample(g *group, sc *scan, h *hit, fires bool) {
+func (rs *ruleState) sample(g *group, sc *scan, h *hit, fires bool) {
 	if h.line < 0 && h.shown.from == h.shown.to {
 		return
 	}
 	if g.samples == nil {
 		if g.alert == nil && !fires {
-			if u.sampled >= maxSampled {
+			if rs.sampled >= maxSampled {
 				return
 			}
-			u.sampled++
+			rs.sampled++
 		}
 		g.extend().samples = &samples{counted: g.alert == nil && !fires}
 	}
 	s := g.samples
 	if g.alert == nil {
-		s.forget(h.time - int64(u.plan.Retention()))
+		s.forget(h.time - int64(rs.condition.Lookback()))
 	}
 	s.newest = max(s.newest, h.time)
 	shown := sc.values[h.shown.from:h.shown.to]
-	fields := u.rule.Samples.Fields
+	fields := rs.rule.Samples.Fields
 	if h.line >= 0 {
-		s.keep(u, sc, h, shown[:len(fields)])
+		s.keep(rs, sc, h, shown[:len(fields)])
 	}
 	for i, v := range shown[len(fields):] {
 		if len(s.top) <= i {
@@ -117,10 +117,10 @@ func (u *unit) sample(g *group, sc *scan, h *hit, fires bool) {
 }
 
 // keep puts a line among the first or the last ones, if it belongs there.
-func (s *samples) keep(u *unit, sc *scan, h *hit, fields []value) {
-	n := u.rule.Samples
+func (s *samples) keep(rs *ruleState, sc *scan, h *hit, fields []value) {
+	n := rs.rule.Samples
 	if len(s.first) < n.First {
-		s.first = append(s.first, sc.materialise(u, h, fields))
+		s.first = append(s.first, sc.line(rs, h, fields))
 	}
 	if n.Last == 0 {
 		return
@@ -129,7 +129,7 @@ func (s *samples) keep(u *unit, sc *scan, h *hit, fields []value) {
 		copy(s.last, s.last[1:])
 		s.last = s.last[:n.Last-1]
 	}
-	s.last = append(s.last, sc.materialise(u, h, fields))
+	s.last = append(s.last, sc.line(rs, h, fields))
 }
 
 // forget drops what is older than anything that a condition looks at, as long as there is no alert
@@ -144,8 +144,8 @@ func (s *samples) forget(before int64) {
 	}
 }
 
-// materialise makes the line of a hit, which owns its memory.
-func (s *scan) materialise(u *unit, h *hit, fields []value) models.Line {
+// line makes the line of a hit, which owns its memory.
+func (s *scan) line(rs *ruleState, h *hit, fields []value) models.Line {
 	l := &s.lines[h.line]
 	out := models.Line{
 		Time: instant(
@@ -163,14 +163,15 @@ func (s *scan) materialise(u *unit, h *hit, fields []value) models.Line {
 			if out.Fields == nil {
 				out.Fields = make(map[string]string, len(fields))
 			}
-			out.Fields[u.rule.Samples.Fields[i]] = string(s.bytes(v.span))
+			out.Fields[rs.rule.Samples.Fields[i]] = string(s.bytes(v.span))
 		}
 	}
 	return out
 }
 
-// release gives up what a group keeps for an alert that is over, unless the rule has room for it.
-func (u *unit) release(g *group) {
+// releaseSamples gives up what a group keeps for an alert that is over, unless the rule has room
+// for it.
+func (rs *ruleState) releaseSamples(g *group) {
 	if g.samples != nil && !g.samples.counted {
 		g.samples = nil
 	}

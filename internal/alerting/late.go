@@ -21,9 +21,9 @@ type Late struct {
 // keptLate is how many are kept for people to see who is late, and by how much.
 const keptLate = 8
 
-// lates are the newest late matches. A log that is late may be one of millions, so noting one
+// lateLog are the newest late matches. A log that is late may be one of millions, so noting one
 // copies texts into memory that is there already.
-type lates struct {
+type lateLog struct {
 	ring [keptLate]late
 	n    int // ever noted
 }
@@ -34,11 +34,11 @@ type late struct {
 	level, service, message int // where each ends in text
 }
 
-func (ls *lates) note(u *unit, sc *scan, h *hit, counted bool) {
+func (ls *lateLog) note(rs *ruleState, sc *scan, h *hit, counted bool) {
 	at := &ls.ring[ls.n%keptLate]
 	ls.n++
 	at.Late = Late{
-		Rule: u.id, Behind: time.Duration(u.watermark + u.lateness() - h.time), Allowed: u.rule.Lateness, Counted: counted,
+		Rule: rs.id, Behind: time.Duration(rs.watermark + rs.lateness() - h.time), Allowed: rs.rule.Lateness, Counted: counted,
 		Line: models.Line{
 			Time: instant(h.time),
 			Position: models.Position{

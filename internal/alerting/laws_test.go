@@ -234,8 +234,8 @@ func labelsText(labels map[string]string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// The same logs give the same alerts with the same identities, however they are read: as they are
-// written, out of order, with restarts, or at full speed.
+// TestHowLogsAreReadChangesNothing same logs give the same alerts with the same identities, however
+// they are read: as they are written, out of order, with restarts, or at full speed.
 func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
@@ -266,5 +266,5 @@ func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	}
 }
 
-// An engine that counts by arrival would fail here.
+// _ engine that counts by arrival would fail here.
 var _ ruletest.Engine = (*alerting.Engine)(nil)

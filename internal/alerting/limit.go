@@ -16,8 +16,9 @@ type refusals struct {
 	episodes uint32
 }
 
-// fadesForRoom is how many groups of each rule are dropped that have faded when there is no room.
-const fadesForRoom = 64
+// expirationsForRoom is how many groups of each rule are dropped that have expired when there is no
+// room.
+const expirationsForRoom = 64
 
 const (
 	groupLimitAlert = "AlertEngineGroupLimit"
@@ -25,63 +26,63 @@ const (
 )
 
 // room says whether a rule may have another group, and counts it when it may not.
-func (e *Engine) room(u *unit) bool {
-	full := func() bool { return u.groups.live >= u.limit() || e.live >= e.opts.maxGroups }
+func (e *Engine) room(rs *ruleState) bool {
+	full := func() bool { return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups }
 	if full() {
-		for _, other := range e.program.Load().units {
-			e.fade(other, fadesForRoom)
+		for _, other := range e.ruleSet.Load().rules {
+			e.expireGroups(other, expirationsForRoom)
 		}
 	}
 	if !full() {
 		return true
 	}
-	r := &u.refused
+	r := &rs.refused
 	r.count++
-	r.last = u.lastMatch
+	r.last = rs.lastMatch
 	if r.first == 0 {
-		r.first = u.lastMatch
-		r.episodes = max(r.episodes, u.numbers.last[limitKey].episode) + 1
-		u.numbers.set(limitKey, numbered{r.episodes, u.now(), nobody})
-		u.changed = true
-		e.out = append(e.out, e.limitAlert(u, models.AlertFiring, r.first))
+		r.first = rs.lastMatch
+		r.episodes = max(r.episodes, rs.counters.last[limitKey].episode) + 1
+		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now(), noPartition})
+		rs.changed = true
+		e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertFiring, r.first))
 	}
 	return false
 }
 
-// settleRefusals ends the alert about refused groups when there is room again, and none was refused
-// for as long as the rule looks back.
-func (e *Engine) settleRefusals(u *unit) {
-	r := &u.refused
-	if r.first == 0 || u.groups.live >= u.rule.Limit ||
-		u.watermark < r.last+int64(u.plan.Retention()) {
+// resolveRefusals ends the alert about refused groups when there is room again, and none was
+// refused for as long as the rule looks back.
+func (e *Engine) resolveRefusals(rs *ruleState) {
+	r := &rs.refused
+	if r.first == 0 || rs.groups.live >= rs.rule.Limit ||
+		rs.watermark < r.last+int64(rs.condition.Lookback()) {
 		return
 	}
-	e.out = append(e.out, e.limitAlert(u, models.AlertResolved, u.watermark))
-	r.first, u.changed = 0, true
+	e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertResolved, rs.watermark))
+	r.first, rs.changed = 0, true
 }
 
 // limitAlert is the alert about refused groups: one for the rule, however many they are.
-func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.Alert {
-	r := &u.refused
+func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) models.Alert {
+	r := &rs.refused
 	a := models.Alert{
 		ID: alertID(
-			u.id,
+			rs.id,
 			limitKey,
 			uint64(r.episodes),
-		), Rule: u.id, Episode: int64(r.episodes), State: state,
+		), Rule: rs.id, Episode: int64(r.episodes), State: state,
 		Reason: fmt.Sprintf(
 			"the rule has %d groups, its limit: logs of further groups raise no alert",
-			u.groups.live,
-		), Value: float64(u.groups.live),
+			rs.groups.live,
+		), Value: float64(rs.groups.live),
 		Threshold: fmt.Sprintf(
 			">= %d",
-			u.rule.Limit,
-		), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(u.rule.Pos), Severity: "warning",
+			rs.rule.Limit,
+		), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(rs.rule.Pos), Severity: "warning",
 		Labels: map[string]string{
 			"alertname": groupLimitAlert,
-			"rule":      u.id,
+			"rule":      rs.id,
 			"severity":  "warning",
-		}, Shadow: u.rule.Mode == rule.Shadow,
+		}, Shadow: rs.rule.Mode == rule.Shadow,
 	}
 	if state == models.AlertResolved {
 		a.EndsAt, a.Reason = a.At, "there is room for further groups again"
@@ -89,8 +90,8 @@ func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.A
 	a.Annotations = map[string]string{
 		"summary": fmt.Sprintf(
 			"Rule %s has reached its limit of %d groups",
-			u.id,
-			u.rule.Limit,
+			rs.id,
+			rs.rule.Limit,
 		),
 		"description": "Groups that exist are watched as before; new ones are refused. Group by a field with fewer values, narrow the match, or raise limit.",
 	}
@@ -98,9 +99,9 @@ func (e *Engine) limitAlert(u *unit, state models.AlertState, at int64) models.A
 }
 
 // limit is how many groups the rule may have.
-func (u *unit) limit() int {
-	if u.rule.Limit == 0 {
+func (rs *ruleState) limit() int {
+	if rs.rule.Limit == 0 {
 		return maxGroups
 	}
-	return min(u.rule.Limit, maxGroups)
+	return min(rs.rule.Limit, maxGroups)
 }

@@ -15,48 +15,48 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descLogs     = desc("logs_total", "Logs that were evaluated.")
-	descRejected = desc("rejected_total", "Records, or logs within them, that could not be read.")
-	descAbsurd   = desc(
-		"absurd_times_total",
-		"Logs whose time lay so far ahead of their record that the record's was taken.",
+	descLogs        = desc("logs_total", "Logs evaluated.")
+	descRejected    = desc("rejected_total", "Records or logs that could not be decoded.")
+	descFutureTimes = desc(
+		"future_times_total",
+		"Logs with a time too far ahead of their record; the time of the record was used.",
 	)
 	descTime = desc(
 		"event_time_seconds",
-		"Event time up to which a partition was read.",
+		"Event time of a partition.",
 		"topic",
 		"partition",
 	)
 	descBehind = desc(
 		"event_time_behind_seconds",
-		"How far the event time of a partition is behind the clock.",
+		"Delay of the event time of a partition behind the clock.",
 		"topic",
 		"partition",
 	)
 	descMatches = desc("rule_matches_total", "Logs that matched a rule.", "rule")
 	descLate    = desc(
 		"rule_late_total",
-		"Matches that came later than the rule's lateness allows.",
+		"Matches later than the lateness of the rule.",
 		"rule",
 	)
 	descTooLate = desc(
 		"rule_too_late_total",
-		"Late matches that had left the window, and counted for nothing.",
+		"Late matches older than the window, not counted.",
 		"rule",
 	)
-	descFired   = desc("rule_fired_total", "Alerts that fired.", "rule")
-	descAlerts  = desc("rule_alerts", "Alerts that are up.", "rule", "state")
-	descGroups  = desc("rule_groups", "Groups that a rule watches.", "rule")
-	descRefused = desc("rule_refused_total", "Logs of groups beyond a rule's limit.", "rule")
-	descMemory  = desc("rule_memory_bytes", "Memory of a rule's groups, about.", "rule")
-	descWarming = desc(
-		"rule_warming",
-		"Whether a rule reads its own past, and does not fire yet.",
+	descFired       = desc("rule_fired_total", "Alerts fired.", "rule")
+	descAlerts      = desc("rule_alerts", "Active alerts by state.", "rule", "state")
+	descGroups      = desc("rule_groups", "Groups of a rule.", "rule")
+	descRefused     = desc("rule_refused_total", "Logs of groups refused because of the limit of the rule.", "rule")
+	descMemory      = desc("rule_memory_bytes", "Approximate memory of the groups of a rule.", "rule")
+	descBackfilling = desc(
+		"rule_backfilling",
+		"1 while a rule reads past logs and does not fire yet.",
 		"rule",
 	)
 	descWatermark = desc(
 		"rule_watermark_seconds",
-		"Event time before which a rule expects nothing more.",
+		"Watermark of a rule in event time.",
 		"rule",
 	)
 )
@@ -78,37 +78,37 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	}
 	count(descLogs, float64(e.total.logs))
 	count(descRejected, float64(e.total.rejected))
-	count(descAbsurd, float64(e.total.absurd))
-	for p, pt := range e.times.partitions {
+	count(descFutureTimes, float64(e.total.futureTimes))
+	for p, pt := range e.watermarks.partitions {
 		if pt.base == always {
 			continue
 		}
 		n := strconv.Itoa(int(p.Partition))
 		gauge(descTime, float64(pt.base)/1e9, p.Topic, n)
-		gauge(descBehind, float64(max(e.times.now-pt.base, 0))/1e9, p.Topic, n)
+		gauge(descBehind, float64(max(e.watermarks.now-pt.base, 0))/1e9, p.Topic, n)
 	}
-	for _, u := range e.program.Load().units {
-		firing, waiting, suppressed := e.phases(u)
-		count(descMatches, float64(u.matches), u.id)
-		count(descLate, float64(u.late), u.id)
-		count(descTooLate, float64(u.tooLate), u.id)
-		count(descFired, float64(u.fired), u.id)
-		count(descRefused, float64(u.refused.count), u.id)
-		gauge(descAlerts, float64(firing), u.id, "firing")
-		gauge(descAlerts, float64(waiting), u.id, "pending")
-		gauge(descAlerts, float64(suppressed), u.id, "suppressed")
-		gauge(descGroups, float64(u.groups.live), u.id)
-		gauge(descMemory, float64(u.memory()), u.id)
-		warming := 0.0
-		if u.warming {
-			warming = 1
+	for _, rs := range e.ruleSet.Load().rules {
+		firing, waiting, suppressed := e.phases(rs)
+		count(descMatches, float64(rs.matches), rs.id)
+		count(descLate, float64(rs.late), rs.id)
+		count(descTooLate, float64(rs.tooLate), rs.id)
+		count(descFired, float64(rs.fired), rs.id)
+		count(descRefused, float64(rs.refused.count), rs.id)
+		gauge(descAlerts, float64(firing), rs.id, "firing")
+		gauge(descAlerts, float64(waiting), rs.id, "pending")
+		gauge(descAlerts, float64(suppressed), rs.id, "suppressed")
+		gauge(descGroups, float64(rs.groups.live), rs.id)
+		gauge(descMemory, float64(rs.memory()), rs.id)
+		backfilling := 0.0
+		if rs.backfilling {
+			backfilling = 1
 		}
-		gauge(descWarming, warming, u.id)
-		if u.watermark != always {
-			gauge(descWatermark, float64(u.watermark)/1e9, u.id)
+		gauge(descBackfilling, backfilling, rs.id)
+		if rs.watermark != always {
+			gauge(descWatermark, float64(rs.watermark)/1e9, rs.id)
 		}
-		if u.rule.Record {
-			e.collectRecord(u, gauge)
+		if rs.rule.Record {
+			e.collectRecord(rs, gauge)
 		}
 	}
 }

@@ -26,8 +26,8 @@ type options struct {
 	maxGroups   int
 	values      *Values
 	shared      bool
-	final       bool
-	warming     bool
+	atWatermark bool
+	backfill    bool
 
 	recorded      func(models.Recorded)
 	recordedTopic string
@@ -78,9 +78,9 @@ func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { 
 // nothing.
 func WithClock(now func() int64) Option { return func(o *options) { o.clock = now } }
 
-// WithWarming has rules wait that come later or change, until they are given their past: see
-// Scratch. Without it they begin at once, and know nothing.
-func WithWarming() Option { return func(o *options) { o.warming = true } }
+// WithBackfill has rules wait that come later or change, until they are given their past: see
+// BackfillEngine. Without it they begin at once, and know nothing.
+func WithBackfill() Option { return func(o *options) { o.backfill = true } }
 
 // WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a
 // limit of its own besides.
@@ -95,7 +95,7 @@ func WithShared() Option { return func(o *options) { o.shared = true } }
 // The alerts and their times are the same, and what is told of them does not depend on the order of
 // the logs: it is for those who look back. Where the logs end nothing is late any more, so the
 // watermark is the time itself.
-func AtWatermark() Option { return func(o *options) { o.final = true } }
+func AtWatermark() Option { return func(o *options) { o.atWatermark = true } }
 
 func (o *options) withDefaults() {
 	if o.logger == nil {

@@ -12,9 +12,9 @@ import (
 )
 
 // A record rule has a value for each of its groups. Whoever was named by WithRecorded is told of it
-// at the instants of a grid: multiples of every, or whole seconds. A value is that of the logs up
-// to its instant, all of which are there when the watermark has reached it. So the values, and
-// their instants, are a function of the logs, like alerts.
+// decidedTo the instants of a grid: multiples of every, or whole seconds. A value is that of the
+// logs up to its instant, all of which are there when the watermark has reached it. So the values,
+// and their instants, are a function of the logs, like alerts.
 //
 // With every, a group has a value at each step as long as its window holds logs; without, when it
 // is another one than a second before. When the window has run empty the last value is that of
@@ -31,105 +31,105 @@ const recordStep = int64(time.Second)
 // the lateness of its rule: it waits for a checkpoint, and is written.
 const recordedDelay = 5 * time.Second
 
-// grid prepares a unit whose values are told.
-func (u *unit) grid(o *options) {
-	u.except = o.recordedTopic
-	u.recorded = o.recorded != nil && u.rule.Record && u.rule.Mode != rule.Shadow &&
-		(o.recordedTopic == "" || !u.topics[o.recordedTopic])
-	if u.step = int64(u.rule.Every); u.step == 0 {
-		u.step = recordStep
+// setRecordGrid prepares a rule whose values are told.
+func (rs *ruleState) setRecordGrid(o *options) {
+	rs.excludedTopic = o.recordedTopic
+	rs.recorded = o.recorded != nil && rs.rule.Record && rs.rule.Mode != rule.Shadow &&
+		(o.recordedTopic == "" || !rs.topics[o.recordedTopic])
+	if rs.step = int64(rs.rule.Every); rs.step == 0 {
+		rs.step = recordStep
 	}
 }
 
-// TellRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine
+// SetRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine
 // that has read nothing yet.
-func (e *Engine) TellRecorded(recorded func(models.Recorded)) {
+func (e *Engine) SetRecorded(recorded func(models.Recorded)) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.opts.recorded = recorded
-	for _, u := range e.program.Load().units {
-		u.grid(&e.opts)
+	for _, rs := range e.ruleSet.Load().rules {
+		rs.setRecordGrid(&e.opts)
 	}
 }
 
-// delay has the rules that read recorded values wait for them.
-func (p *program) delay(topic string) {
+// delayReaders has the rules that read recorded values wait for them.
+func (p *ruleSet) delayReaders(topic string) {
 	if topic == "" {
 		return
 	}
 	most := time.Duration(0)
-	for _, u := range p.units {
-		if u.recorded {
-			most = max(most, u.rule.Lateness)
+	for _, rs := range p.rules {
+		if rs.recorded {
+			most = max(most, rs.rule.Lateness)
 		}
 	}
-	for _, u := range p.units {
-		if u.topics[topic] {
-			u.delay = most + recordedDelay
+	for _, rs := range p.rules {
+		if rs.topics[topic] {
+			rs.extraLateness = most + recordedDelay
 		}
 	}
 }
 
 // record sweeps a group to the last instant of the grid up to an instant, and tells its values.
-func (l *life) record(upTo int64) {
-	upTo = floor(upTo, l.u.step)
-	for at := l.nextValue(); at <= upTo; at = l.nextValue() {
-		held, before, late := l.g.win.Holds(l.u.plan), l.valueNow(), l.g.win.Late()
-		l.sweepTo(at)
-		holds, value := l.g.win.Holds(l.u.plan), l.valueNow()
+func (m *machine) record(upTo int64) {
+	upTo = floor(upTo, m.u.step)
+	for at := m.nextValue(); at <= upTo; at = m.nextValue() {
+		held, before, late := m.g.win.Events(m.u.condition), m.valueNow(), m.g.win.Late()
+		m.sweepTo(at)
+		holds, value := m.g.win.Events(m.u.condition), m.valueNow()
 		switch {
 		case holds == 0 && (held > 0 || late):
 			if defined(value) {
-				l.tellValue(at, value)
+				m.recordValue(at, value)
 			}
 			if defined(value) || defined(before) || late {
-				l.tellValue(at, math.NaN())
+				m.recordValue(at, math.NaN())
 			}
 		case holds == 0:
-		case defined(value) && (l.u.rule.Every > 0 || held == 0 || late || value != before),
+		case defined(value) && (m.u.rule.Every > 0 || held == 0 || late || value != before),
 			!defined(value) && held > 0 && defined(before):
-			l.tellValue(at, value)
+			m.recordValue(at, value)
 		}
 	}
-	l.sweepTo(upTo)
+	m.sweepTo(upTo)
 }
 
 // valueNow is the value where the window stands.
-func (l *life) valueNow() float64 { return l.g.win.Value(l.u.plan, l.g.win.Swept()) }
+func (m *machine) valueNow() float64 { return m.g.win.Value(m.u.condition, m.g.win.SweptTo()) }
 
 func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // nextValue is the next instant of the grid at which there may be something to tell, as far as is
 // known now; or never.
-func (l *life) nextValue() int64 {
-	if l.u.rule.Every > 0 && l.g.win.Holds(l.u.plan) > 0 {
-		return floor(l.g.win.Swept(), l.u.step) + l.u.step
+func (m *machine) nextValue() int64 {
+	if m.u.rule.Every > 0 && m.g.win.Events(m.u.condition) > 0 {
+		return floor(m.g.win.SweptTo(), m.u.step) + m.u.step
 	}
-	return ceil(l.g.win.Moves(l.u.plan), l.u.step)
+	return ceil(m.g.win.NextValueChange(m.u.condition), m.u.step)
 }
 
 // dueValue is when a group whose values are told next has to be looked at, given when its window
 // has to be.
-func (l *life) dueValue(at int64) int64 {
-	return min(l.nextValue(), l.forgets(), ceil(min(at, l.next()), l.u.step))
+func (m *machine) dueValue(at int64) int64 {
+	return min(m.nextValue(), m.keyExpiresAt(), ceil(min(at, m.nextTimer()), m.u.step))
 }
 
-// tellValue tells the value of a group from an instant on, or that it has none. What an earlier run
-// has told is not told again: at the beginning of a replay windows lack what was before. So do
+// recordValue tells the value of a group from an instant on, or that it has none. What an earlier
+// run has told is not told again: at the beginning of a replay windows lack what was before. So do
 // those of a partition that came from another member, however far back it is read, for logs are
 // found by the times of their records.
-func (l *life) tellValue(at int64, value float64) {
-	if l.e.replaying(l.u, l.number, at) {
+func (m *machine) recordValue(at int64, value float64) {
+	if m.e.replaying(m.u, m.number, at) {
 		return
 	}
-	if o := l.u.owner(l.number); o != nobody && at-l.u.plan.Span() < l.e.times.owners[o].since {
+	if o := m.u.owner(m.number); o != noPartition && at-m.u.condition.Span() < m.e.watermarks.byID[o].since {
 		return
 	}
-	labels := l.u.alertLabels(l.g.key)
+	labels := m.u.alertLabels(m.g.key)
 	delete(labels, "alertname")
 	out := models.Recorded{
-		Rule:   l.u.id,
-		Record: l.u.rule.Name,
+		Rule:   m.u.id,
+		Record: m.u.rule.Name,
 		Labels: labels,
 		At:     instant(at),
 		Value:  value,
@@ -137,29 +137,29 @@ func (l *life) tellValue(at int64, value float64) {
 	if !defined(value) {
 		out.Value, out.Gone = 0, true
 	}
-	l.e.opts.recorded(out)
+	m.e.opts.recorded(out)
 }
 
-// tellValues tells the values of all groups of a unit as they stand, or that they are gone.
-func (e *Engine) tellValues(u *unit, gone bool) {
-	if !u.recorded {
+// recordValues tells the values of all groups of a rule as they stand, or that they are gone.
+func (e *Engine) recordValues(rs *ruleState, gone bool) {
+	if !rs.recorded {
 		return
 	}
-	u.groups.each(func(number uint32, g *group) {
-		l := e.at(u, number)
-		if g.win.Holds(u.plan) == 0 {
+	rs.groups.each(func(number uint32, g *group) {
+		m := e.at(rs, number)
+		if g.win.Events(rs.condition) == 0 {
 			return
 		}
-		value := l.valueNow()
+		value := m.valueNow()
 		if gone {
 			value = math.NaN()
 		}
-		l.tellValue(g.win.Swept(), value)
+		m.recordValue(g.win.SweptTo(), value)
 	})
 }
 
 // floor is the greatest multiple of step not after t, ceil the least not before; never is on every
-// grid.
+// setRecordGrid.
 func floor(t, step int64) int64 {
 	if r := t % step; r < 0 {
 		return t - r - step
@@ -176,25 +176,25 @@ func ceil(t, step int64) int64 {
 }
 
 // collectRecord exposes the value of each group of a record rule, at the watermark.
-func (e *Engine) collectRecord(u *unit, gauge func(*prometheus.Desc, float64, ...string)) {
-	if u.watermark == always {
+func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float64, ...string)) {
+	if rs.watermark == always {
 		return
 	}
-	names := make([]string, len(u.by))
-	for i, l := range u.by {
+	names := make([]string, len(rs.by))
+	for i, l := range rs.by {
 		names[i] = metricName(l.name)
 	}
-	d := prometheus.NewDesc(metricName(u.rule.Name), "Recorded by rule "+u.id+".", names, nil)
-	u.groups.each(func(number uint32, g *group) {
-		if !e.ours(u, number) {
+	d := prometheus.NewDesc(metricName(rs.rule.Name), "Recorded by rule "+rs.id+".", names, nil)
+	rs.groups.each(func(number uint32, g *group) {
+		if !e.ours(rs, number) {
 			return
 		}
-		labels := u.groupLabels(g.key)
-		values := make([]string, len(u.by))
-		for i, l := range u.by {
+		labels := rs.groupLabels(g.key)
+		values := make([]string, len(rs.by))
+		for i, l := range rs.by {
 			values[i] = labels[l.name]
 		}
-		gauge(d, g.win.Value(u.plan, u.watermark), values...)
+		gauge(d, g.win.Value(rs.condition, rs.watermark), values...)
 	})
 }
 

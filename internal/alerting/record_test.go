@@ -205,8 +205,8 @@ func toldOf(r models.Recorded) string {
 	)
 }
 
-// Values are those of the definition, at the instants of the definition, however the logs are read:
-// as they are written, out of order, with restarts, or at full speed.
+// TestRecordedValues are those of the definition, at the instants of the definition, however the
+// logs are read: as they are written, out of order, with restarts, or at full speed.
 func TestRecordedValues(t *testing.T) {
 	set := readRules(t, recordRules)
 	for seed := range uint64(3) {
@@ -290,8 +290,8 @@ func TestAValueThatALateLogChangesIsToldAnew(t *testing.T) {
 	w.heard("51s shop/errors{service=a,team=shop} 2")
 }
 
-// Windows lack what was before the beginning of a replay, so what they hold there is nobody's
-// value.
+// TestAReplayRecordsNothing lack what was before the beginning of a replay, so what they hold there
+// is nobody's value.
 func TestAReplayRecordsNothing(t *testing.T) {
 	w := recorder(t, countRules, "")
 	replay := func(is bool) {
@@ -324,11 +324,11 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 	w.heard("50s shop/errors{service=a,team=shop} gone")
 }
 
-// A record that is new has the values that it would have, had it been there, from when it has read
-// its past.
+// TestARecordThatIsNewKnowsItsPast record that is new has the values that it would have, had it
+// been there, from when it has read its past.
 func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
-	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "", alerting.WithWarming())
-	w.engine.GoLive(nil, "")
+	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "", alerting.WithBackfill())
+	w.engine.SkipBackfill(nil, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(5*time.Second, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
@@ -337,12 +337,12 @@ func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.said = nil
-	scratch, _ := w.engine.Scratch()
+	scratch, _ := w.engine.BackfillEngine()
 	past := &world{t: t, engine: scratch}
 	past.log(0, `"level":"ERROR","service":"a"`)
 	past.log(5*time.Second, `"level":"ERROR","service":"a"`)
 	past.time(time.Minute)
-	w.engine.Adopt(scratch, "")
+	w.engine.FinishBackfill(scratch, "")
 	w.heard("50s shop/errors{service=a,team=shop} 2")
 	w.time(time.Hour)
 	w.heard(
@@ -369,8 +369,8 @@ const overRecordsRules = countRules + `
   - {alert: Many, match: 'record:errors value>=2', by: [service]}
 `
 
-// Only rules that name the topic of values read it, they wait for as long as values may take, and
-// what they record stays out of it: so nothing goes round.
+// TestRulesOverRecordedValues rules that name the topic of values read it, they wait for as long as
+// values may take, and what they record stays out of it: so nothing goes round.
 func TestRulesOverRecordedValues(t *testing.T) {
 	w := recorder(t, overRecordsRules, "values")
 	var alerts []string

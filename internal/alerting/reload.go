@@ -6,8 +6,8 @@ import (
 )
 
 // SetRules replaces the rules. Rules that mean the same as before keep what they have seen; others
-// begin anew, and alerts of those that are gone are over. After an error everything is as it was.
-// It may be called while logs are evaluated.
+// startRule anew, and alerts of those that are gone are over. After an error everything is as it
+// was. It may be called while logs are evaluated.
 func (e *Engine) SetRules(set *rule.Set) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
@@ -17,23 +17,23 @@ func (e *Engine) SetRules(set *rule.Set) error {
 	}
 	e.mu.Lock()
 	e.adopt(p)
-	e.unlock()
+	e.unlockAndEmit()
 	return nil
 }
 
 // adopt makes a program the one that counts, and moves on to it what the rules have seen that are
 // still the same.
-func (e *Engine) adopt(p *program) {
-	old := e.program.Load()
-	p.byName = make(map[string][]*unit)
-	for _, u := range p.units {
-		u.numbers = e.numbersOf(u.id)
-		p.byName[u.rule.Name] = append(p.byName[u.rule.Name], u)
-		p.feeds = p.feeds || u.readsAlerts
-		for _, name := range u.rule.SuppressedBy {
+func (e *Engine) adopt(p *ruleSet) {
+	old := e.ruleSet.Load()
+	p.byName = make(map[string][]*ruleState)
+	for _, rs := range p.rules {
+		rs.counters = e.countersOf(rs.id)
+		p.byName[rs.rule.Name] = append(p.byName[rs.rule.Name], rs)
+		p.readsAlerts = p.readsAlerts || rs.readsAlerts
+		for _, name := range rs.rule.SuppressedBy {
 			for _, s := range p.suppressions {
 				if s.rule.Name == name {
-					u.mutedBy = append(u.mutedBy, s)
+					rs.suppressedBy = append(rs.suppressedBy, s)
 				}
 			}
 		}
@@ -41,99 +41,99 @@ func (e *Engine) adopt(p *program) {
 	if old != nil {
 		e.inherit(old, p)
 	}
-	for _, u := range p.units {
-		for name := range u.asks {
+	for _, rs := range p.rules {
+		for name := range rs.observes {
 			for _, other := range p.byName[name] {
-				other.asked = true
+				other.observed = true
 			}
 		}
 	}
-	e.program.Store(p)
+	e.ruleSet.Store(p)
 	e.live = 0
-	for _, u := range p.units {
-		e.live += u.groups.live
+	for _, rs := range p.rules {
+		e.live += rs.groups.live
 	}
-	for _, u := range p.units {
-		if u.start != always {
-			e.expect(u, max(u.base, u.start))
+	for _, rs := range p.rules {
+		if rs.started != always {
+			e.expect(rs, max(rs.base, rs.started))
 		}
 	}
 }
 
 // inherit moves the state of rules and suppressions on.
-func (e *Engine) inherit(old, p *program) {
-	units := make(map[uint64]*unit)
-	for _, u := range p.units {
-		units[u.fingerprint] = u
+func (e *Engine) inherit(old, p *ruleSet) {
+	units := make(map[uint64]*ruleState)
+	for _, rs := range p.rules {
+		units[rs.fingerprint] = rs
 	}
-	for _, u := range old.units {
-		u.retired = true
-		if next := units[u.fingerprint]; next != nil {
-			next.state, u.successor = u.state, next
-			delete(units, u.fingerprint)
+	for _, rs := range old.rules {
+		rs.retired = true
+		if next := units[rs.fingerprint]; next != nil {
+			next.state, rs.successor = rs.state, next
+			delete(units, rs.fingerprint)
 			continue
 		}
-		e.retire(u)
+		e.resolveRemoved(rs)
 	}
-	for _, u := range units {
-		u.warming = e.opts.warming && !u.readsAlerts
+	for _, rs := range units {
+		rs.backfilling = e.opts.backfill && !rs.readsAlerts
 	}
 	for _, s := range p.suppressions {
 		for _, before := range old.suppressions {
 			if before.fingerprint == s.fingerprint {
-				s.muting = before.muting
+				s.suppressionState = before.suppressionState
 			}
 		}
 	}
-	e.kept.gone(old, p)
-	e.expireNumbers(p)
+	e.persisted.deleteRemoved(old, p)
+	e.expireCounters(p)
 }
 
-// retire ends the alerts and values of a rule that is gone.
-func (e *Engine) retire(u *unit) {
-	for number := range u.open {
-		l := e.at(u, number)
-		if l.g.alert.phase != idle {
-			at := max(l.g.alert.at, l.g.alert.start)
-			l.g.alert.raw = false
-			l.resolve(at, "the rule was changed or removed")
+// resolveRemoved ends the alerts and values of a rule that is gone.
+func (e *Engine) resolveRemoved(rs *ruleState) {
+	for number := range rs.alerts {
+		m := e.at(rs, number)
+		if m.g.alert.phase != idle {
+			at := max(m.g.alert.decidedTo, m.g.alert.startsAt)
+			m.g.alert.conditionHolds = false
+			m.resolve(at, "the rule was changed or removed")
 		}
 	}
-	e.tellValues(u, true)
+	e.recordValues(rs, true)
 }
 
-// remind tells of alerts again that were too old to be told when they were found, but are still up
-// now that the logs are read to their end: nobody has heard of them.
-func (e *Engine) remind(u *unit, d domain) {
-	if !u.unheard || !d.caughtUp || d.replay ||
-		e.times.now-u.watermark > int64(e.opts.maxAlertAge) {
+// notifyDeferred tells of alerts again that were too old to be told when they were found, but are
+// still up now that the logs are read to their end: nobody has heard of them.
+func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
+	if !rs.deferred || !d.caughtUp || d.replay ||
+		e.watermarks.now-rs.watermark > int64(e.opts.maxAlertAge) {
 		return
 	}
-	u.unheard = false
-	for number := range u.open {
-		l := e.at(u, number)
-		if a := l.g.alert; a.phase == up && a.told == recorded && e.ours(u, number) {
-			l.tell(
+	rs.deferred = false
+	for number := range rs.alerts {
+		m := e.at(rs, number)
+		if a := m.g.alert; a.phase == firing && a.notified == tooOld && e.ours(rs, number) {
+			m.transition(
 				models.AlertFiring,
-				max(a.at, a.fired, l.watermark()),
-				a.edge.Reason+"; up since before it could be told",
+				max(a.decidedTo, a.firedAt, m.watermark()),
+				a.edge.Reason+"; firing since before it could be notified",
 			)
 		}
 	}
 }
 
-// replaying says whether what a unit decides of a group at an instant was decided by an earlier
+// replaying says whether what a rule decides of a group at an instant was decided by an earlier
 // run. What time brings about is decided when logs have been read, so a replay that has just ended
 // is not over for what lies before its end.
-func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
-	if owner := u.owner(number); owner != nobody {
-		pt := e.times.owners[owner]
-		return pt.replay || pt.replayed != always && at <= pt.replayed-u.lateness()
+func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
+	if owner := rs.owner(number); owner != noPartition {
+		pt := e.watermarks.byID[owner]
+		return pt.replay || pt.replayed != always && at <= pt.replayed-rs.lateness()
 	}
 	replayed := int64(never)
-	for p, pt := range e.times.partitions {
-		if u.topics != nil && !u.topics[p.Topic] ||
-			u.topics == nil && u.except != "" && p.Topic == u.except {
+	for p, pt := range e.watermarks.partitions {
+		if rs.topics != nil && !rs.topics[p.Topic] ||
+			rs.topics == nil && rs.excludedTopic != "" && p.Topic == rs.excludedTopic {
 			continue
 		}
 		if pt.replay {
@@ -143,18 +143,18 @@ func (e *Engine) replaying(u *unit, number uint32, at int64) bool {
 			replayed = min(replayed, pt.replayed)
 		}
 	}
-	return replayed != never && at <= replayed-u.lateness()
+	return replayed != never && at <= replayed-rs.lateness()
 }
 
-// bury tells that the alerts are over whose rules were changed or removed while the engine was
-// away.
-func (e *Engine) bury() {
-	for _, s := range e.kept.orphans {
+// resolveOrphans tells that the alerts are over whose rules were changed or removed while the
+// engine was away.
+func (e *Engine) resolveOrphans() {
+	for _, s := range e.persisted.orphans {
 		at := instant(max(s.At, s.Start))
-		e.out = append(e.out, models.Alert{
+		e.transitions = append(e.transitions, models.Alert{
 			ID: s.ID, Rule: s.Rule, Episode: s.Episode, State: models.AlertResolved, Reason: "the rule was changed or removed", Labels: s.Labels, Severity: s.Labels["severity"],
 			Value: s.Edge.Value, Threshold: s.Edge.Threshold, At: at, StartsAt: instant(s.Start), EndsAt: at, Count: s.Count, Home: s.home,
 		})
 	}
-	e.kept.orphans = nil
+	e.persisted.orphans = nil
 }

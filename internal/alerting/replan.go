@@ -144,7 +144,7 @@ func (e *Engine) Replan() (bool, error) {
 	}
 	e.changing.Lock()
 	defer e.changing.Unlock()
-	p := e.program.Load()
+	p := e.ruleSet.Load()
 	former := p.match.Load()
 	m, err := match.Compile(
 		p.queries,

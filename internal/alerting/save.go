@@ -26,16 +26,16 @@ import (
 const (
 	keyVersion     = 'v'
 	keyPartition   = 'p'
-	keyUnit        = 'u'
+	keyRule        = 'u'
 	keyGroup       = 'g'
-	keyNumber      = 'n'
+	keyCounter     = 'n'
 	keySuppression = 's'
 
 	formatVersion = 4
 )
 
-// keeping is what the engine knows of the state that was saved.
-type keeping struct {
+// persistedKeys is what the engine knows of the state that was saved.
+type persistedKeys struct {
 	partitions map[models.Partition]bool
 	delete     [][]byte // keys of what is gone
 	orphans    []orphan // alerts of rules that are gone, until it is told that they are over
@@ -47,23 +47,23 @@ type orphan struct {
 	home models.Partition
 }
 
-// gone notes that the state of rules and suppressions that a program no longer has is to be
-// deleted.
-func (k *keeping) gone(old, p *program) {
+// deleteRemoved notes that the state of rules and suppressions that a program no longer has is to
+// be deleted.
+func (k *persistedKeys) deleteRemoved(old, p *ruleSet) {
 	var kept []uint64
-	for _, u := range p.units {
-		kept = append(kept, u.fingerprint)
+	for _, rs := range p.rules {
+		kept = append(kept, rs.fingerprint)
 	}
-	for _, u := range old.units {
-		if slices.Contains(kept, u.fingerprint) {
+	for _, rs := range old.rules {
+		if slices.Contains(kept, rs.fingerprint) {
 			continue
 		}
-		k.delete = append(k.delete, idKey(keyUnit, u.fingerprint, ""))
-		u.groups.each(
-			func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, g.key)) },
+		k.delete = append(k.delete, idKey(keyRule, rs.fingerprint, ""))
+		rs.groups.each(
+			func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, g.key)) },
 		)
-		for _, key := range u.removed {
-			k.delete = append(k.delete, idKey(keyGroup, u.fingerprint, key))
+		for _, key := range rs.removed {
+			k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, key))
 		}
 	}
 	for _, s := range old.suppressions {
@@ -71,7 +71,7 @@ func (k *keeping) gone(old, p *program) {
 			p.suppressions,
 			func(n *suppression) bool { return n.fingerprint == s.fingerprint },
 		) {
-			for key := range s.marks {
+			for key := range s.times {
 				k.delete = append(k.delete, idKey(keySuppression, s.fingerprint, key))
 			}
 		}
@@ -90,18 +90,18 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	put([]byte{keyVersion}, []byte{formatVersion})
-	for _, key := range e.kept.delete {
+	for _, key := range e.persisted.delete {
 		del(key)
 	}
-	e.kept.delete = nil
+	e.persisted.delete = nil
 	e.savePartitions(put, del)
-	e.saveNumbers(full, put, del)
-	p := e.program.Load()
-	for _, u := range p.units {
-		if u.warming {
+	e.saveCounters(full, put, del)
+	p := e.ruleSet.Load()
+	for _, rs := range p.rules {
+		if rs.backfilling {
 			continue // after a restart it is to be found new again
 		}
-		u.save(&e.times, full, put, del)
+		rs.save(&e.watermarks, full, put, del)
 	}
 	for _, s := range p.suppressions {
 		s.save(full, put, del)
@@ -109,14 +109,14 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 }
 
 func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte)) {
-	for p := range e.kept.partitions {
-		if e.times.partitions[p] == nil {
+	for p := range e.persisted.partitions {
+		if e.watermarks.partitions[p] == nil {
 			del(partitionKey(p))
 		}
 	}
-	e.kept.partitions = make(map[models.Partition]bool, len(e.times.partitions))
-	for p, pt := range e.times.partitions {
-		e.kept.partitions[p] = true
+	e.persisted.partitions = make(map[models.Partition]bool, len(e.watermarks.partitions))
+	for p, pt := range e.watermarks.partitions {
+		e.persisted.partitions[p] = true
 		b := binary.AppendVarint(nil, pt.base)
 		b = binary.AppendVarint(b, pt.reached)
 		b = binary.AppendVarint(b, pt.oldest)
@@ -133,7 +133,7 @@ func partitionKey(p models.Partition) []byte {
 }
 
 func (s *suppression) save(full bool, put func(key, value []byte), del func(key []byte)) {
-	for key, m := range s.marks {
+	for key, m := range s.times {
 		if !full && !s.dirty[key] {
 			continue
 		}
@@ -141,7 +141,7 @@ func (s *suppression) save(full bool, put func(key, value []byte), del func(key 
 		put(idKey(keySuppression, s.fingerprint, key), appendTimes(b, m.ends))
 	}
 	for key := range s.dirty {
-		if s.marks[key] == nil {
+		if s.times[key] == nil {
 			del(idKey(keySuppression, s.fingerprint, key))
 		}
 	}
@@ -156,14 +156,14 @@ func appendTimes(b []byte, times []int64) []byte {
 	return b
 }
 
-// savedUnit is what is kept of a rule besides its groups.
-type savedUnit struct {
+// savedRule is what is kept of a rule besides its groups.
+type savedRule struct {
 	Rule      string     `json:"rule"` // for people who look at the state
 	Base      int64      `json:"base"`
 	Watermark int64      `json:"watermark"`
 	Start     int64      `json:"start"`
-	Past      [][3]int64 `json:"past,omitempty"` // number in PastKeys, from, to
-	PastKeys  [][]byte   `json:"past_keys,omitempty"`
+	Spans     [][3]int64 `json:"past,omitempty"` // number in PastKeys, from, to
+	SpanKeys  [][]byte   `json:"past_keys,omitempty"`
 	Matches   int64      `json:"matches"`
 	LastMatch int64      `json:"last_match"`
 	Fired     int64      `json:"fired"`
@@ -172,63 +172,63 @@ type savedUnit struct {
 	Shortages uint32     `json:"shortages,omitempty"`
 }
 
-func (u *unit) save(
-	times *timekeeper,
+func (rs *ruleState) save(
+	times *watermarks,
 	full bool,
 	put func(key, value []byte),
 	del func(key []byte),
 ) {
-	u.saveGroups(times, full, put, del)
-	if !full && !u.changed {
+	rs.saveGroups(times, full, put, del)
+	if !full && !rs.changed {
 		return
 	}
-	u.changed = false
-	s := savedUnit{
-		Rule: u.id, Base: u.base, Watermark: u.watermark, Start: u.start, Matches: u.matches, LastMatch: u.lastMatch, Fired: u.fired,
-		Refused: u.refused.count, Shortage: [2]int64{u.refused.first, u.refused.last}, Shortages: u.refused.episodes,
+	rs.changed = false
+	s := savedRule{
+		Rule: rs.id, Base: rs.base, Watermark: rs.watermark, Start: rs.started, Matches: rs.matches, LastMatch: rs.lastMatch, Fired: rs.fired,
+		Refused: rs.refused.count, Shortage: [2]int64{rs.refused.first, rs.refused.last}, Shortages: rs.refused.episodes,
 	}
-	for i, f := range u.past {
-		s.Past = append(s.Past, [3]int64{int64(i), f.from, f.to})
-		s.PastKeys = append(s.PastKeys, []byte(f.key))
+	for i, f := range rs.firingSpans {
+		s.Spans = append(s.Spans, [3]int64{int64(i), f.from, f.to})
+		s.SpanKeys = append(s.SpanKeys, []byte(f.key))
 	}
-	put(idKey(keyUnit, u.fingerprint, ""), encode(s))
+	put(idKey(keyRule, rs.fingerprint, ""), encode(s))
 }
 
-func (u *unit) saveGroups(
-	times *timekeeper,
+func (rs *ruleState) saveGroups(
+	times *watermarks,
 	full bool,
 	put func(key, value []byte),
 	del func(key []byte),
 ) {
-	for _, key := range u.removed {
-		if _, again := u.groups.find([]byte(key)); !again {
-			del(idKey(keyGroup, u.fingerprint, key))
+	for _, key := range rs.removed {
+		if _, again := rs.groups.find([]byte(key)); !again {
+			del(idKey(keyGroup, rs.fingerprint, key))
 		}
 	}
-	u.removed = nil
+	rs.removed = nil
 	var key, value []byte
 	save := func(number uint32, g *group) {
 		g.dirty = false
-		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), u.fingerprint)
+		key = binary.BigEndian.AppendUint64(append(key[:0], keyGroup), rs.fingerprint)
 		key = append(key, g.key...)
-		value = u.append(value[:0], number, g, times)
+		value = rs.appendGroup(value[:0], number, g, times)
 		put(key, value)
 	}
 	if full {
-		u.groups.each(save)
+		rs.groups.each(save)
 	} else {
-		for _, chunk := range u.dirty {
-			for i := range u.groups.chunks[chunk] {
-				if g := &u.groups.chunks[chunk][i]; g.live && g.dirty {
+		for _, chunk := range rs.dirty {
+			for i := range rs.groups.chunks[chunk] {
+				if g := &rs.groups.chunks[chunk][i]; g.live && g.dirty {
 					save(chunk*chunkGroups+uint32(i), g)
 				}
 			}
 		}
 	}
-	for _, chunk := range u.dirty {
-		u.groups.dirty[chunk] = false
+	for _, chunk := range rs.dirty {
+		rs.groups.dirty[chunk] = false
 	}
-	u.dirty = u.dirty[:0]
+	rs.dirty = rs.dirty[:0]
 }
 
 // savedAlert is what is kept of an alert, and of the lines that it shows.
@@ -239,7 +239,7 @@ type savedAlert struct {
 	Blocked bool              `json:"blocked,omitempty"`
 	Early   bool              `json:"early,omitempty"`
 	Passed  bool              `json:"passed,omitempty"`
-	Told    told              `json:"told"`
+	Told    notification      `json:"told"`
 	Late    bool              `json:"late,omitempty"`
 	At      int64             `json:"at"`
 	Start   int64             `json:"start"`
@@ -281,9 +281,9 @@ const (
 	hasOwner
 )
 
-// append appends a group: flags, episodes, when it was last seen, what few groups have, and the
-// window.
-func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []byte {
+// appendGroup appends a group: flags, episodes, when it was last seen, what few groups have, and
+// the window.
+func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *watermarks) []byte {
 	flags := byte(0)
 	if g.alert != nil {
 		flags |= hasAlert
@@ -294,23 +294,23 @@ func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []by
 	if g.expected {
 		flags |= isExpected
 	}
-	gaps := u.gaps[number]
+	gaps := rs.gaps[number]
 	if len(gaps) > 0 {
 		flags |= hasGaps
 	}
-	owner := u.owner(number)
-	if owner != nobody {
+	owner := rs.owner(number)
+	if owner != noPartition {
 		flags |= hasOwner
 	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(g.episodes))
-	if exact, ok := u.seen[number]; ok {
+	if exact, ok := rs.lastSeen[number]; ok {
 		b = binary.AppendVarint(b, exact)
 	} else {
 		b = binary.AppendVarint(b, g.newest())
 	}
 	if g.alert != nil {
-		b = appendBlock(b, encode(u.saved(g)))
+		b = appendBlock(b, encode(rs.savedAlert(g)))
 	}
 	if s := g.samples; s != nil {
 		b = appendBlock(b, encode(savedSamples{s.first, s.last, s.top, s.newest, s.counted}))
@@ -325,31 +325,31 @@ func (u *unit) append(b []byte, number uint32, g *group, times *timekeeper) []by
 	return g.win.Append(b)
 }
 
-func (u *unit) saved(g *group) savedAlert {
+func (rs *ruleState) savedAlert(g *group) savedAlert {
 	a := g.alert
 	return savedAlert{
-		Phase: a.phase, Raw: a.raw, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passed, Told: a.told, Late: a.late, At: a.at, Start: a.start, Fired: a.fired, Fell: a.fell,
+		Phase: a.phase, Raw: a.conditionHolds, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passedOn, Told: a.notified, Late: a.late, At: a.decidedTo, Start: a.startsAt, Fired: a.firedAt, Fell: a.fellAt,
 		Edge: savedEdge{
 			a.edge.At,
 			finite(a.edge.Value),
 			a.edge.Threshold,
 			a.edge.Reason,
-		}, Base: a.base, Level: a.level, Shown: a.shown, Labels: a.labels,
-		Rule: u.id, ID: u.alertID(g), Episode: int64(g.episodes), Count: g.win.Entered(never) - a.base, Points: a.points,
+		}, Base: a.countFrom, Level: a.level, Shown: a.notifiedLevel, Labels: a.labels,
+		Rule: rs.id, ID: rs.alertID(g), Episode: int64(g.episodes), Count: g.win.Entered(never) - a.countFrom, Points: a.points,
 	}
 }
 
 func (s savedAlert) alert() *alert {
 	return &alert{
-		phase: s.Phase, raw: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passed: s.Passed, told: s.Told, late: s.Late, at: s.At, start: s.Start, fired: s.Fired, fell: s.Fell,
+		phase: s.Phase, conditionHolds: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passedOn: s.Passed, notified: s.Told, late: s.Late, decidedTo: s.At, startsAt: s.Start, firedAt: s.Fired, fellAt: s.Fell,
 		edge: window.Edge{
 			At:        s.Edge.At,
-			True:      true,
+			Holds:     true,
 			Value:     s.Edge.Value,
 			Threshold: s.Edge.Threshold,
 			Reason:    s.Edge.Reason,
 		},
-		base: s.Base, level: s.Level, shown: s.Shown, labels: s.Labels, points: s.Points,
+		countFrom: s.Base, level: s.Level, notifiedLevel: s.Shown, labels: s.Labels, points: s.Points,
 	}
 }
 
@@ -371,14 +371,14 @@ func encode(v any) []byte {
 func (e *Engine) Restore(load func(each func(key, value []byte) error) error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.program.Load()
+	p := e.ruleSet.Load()
 	r := &restoring{
 		e:            e,
-		units:        make(map[uint64]*unit),
+		units:        make(map[uint64]*ruleState),
 		suppressions: make(map[uint64]*suppression),
 	}
-	for _, u := range p.units {
-		r.units[u.fingerprint] = u
+	for _, rs := range p.rules {
+		r.units[rs.fingerprint] = rs
 	}
 	for _, s := range p.suppressions {
 		r.suppressions[s.fingerprint] = s
@@ -386,10 +386,10 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 	if err := load(r.each); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	for _, u := range p.units {
-		u.groups.each(func(number uint32, _ *group) { e.at(u, number).schedule() })
-		if u.start != always {
-			e.expect(u, max(u.base, u.start)) // keys that were added to the list meanwhile
+	for _, rs := range p.rules {
+		rs.groups.each(func(number uint32, _ *group) { e.at(rs, number).schedule() })
+		if rs.started != always {
+			e.expect(rs, max(rs.base, rs.started)) // keys that were added to the list meanwhile
 		}
 	}
 	return nil
@@ -398,7 +398,7 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 // restoring is one run of Restore.
 type restoring struct {
 	e            *Engine
-	units        map[uint64]*unit
+	units        map[uint64]*ruleState
 	suppressions map[uint64]*suppression
 }
 
@@ -424,24 +424,24 @@ func (r *restoring) each(key, value []byte) error {
 			Topic:     string(key[5:]),
 			Partition: int32(binary.BigEndian.Uint32(key[1:])),
 		}
-		pt := r.e.times.partition(p)
+		pt := r.e.watermarks.partition(p)
 		pt.base, pt.reached, pt.oldest, pt.logs, pt.late = in.varint(), in.varint(), in.varint(), in.varint(), in.varint()
-		if r.e.kept.partitions == nil {
-			r.e.kept.partitions = make(map[models.Partition]bool)
+		if r.e.persisted.partitions == nil {
+			r.e.persisted.partitions = make(map[models.Partition]bool)
 		}
-		r.e.kept.partitions[p] = true
+		r.e.persisted.partitions[p] = true
 	default:
 		if len(key) < 9 {
 			return errDamaged
 		}
 		id, rest := binary.BigEndian.Uint64(key[1:]), string(key[9:])
-		if kind == keyNumber {
-			r.e.numbersAt(id).last[rest] = r.e.times.readNumbered(&in)
+		if kind == keyCounter {
+			r.e.countersAt(id).last[rest] = r.e.watermarks.readCounter(&in)
 			break
 		}
 		known := r.units[id] != nil || r.suppressions[id] != nil
 		if !known {
-			r.e.kept.delete = append(r.e.kept.delete, slices.Clone(key))
+			r.e.persisted.delete = append(r.e.persisted.delete, slices.Clone(key))
 			if kind == keyGroup {
 				r.orphan(value, models.Partition{})
 			}
@@ -454,80 +454,80 @@ func (r *restoring) each(key, value []byte) error {
 
 // owned takes over what belongs to a rule or a suppression.
 func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
-	u := r.units[id]
+	rs := r.units[id]
 	switch {
 	case kind == keySuppression && r.suppressions[id] != nil:
-		r.suppressions[id].marks[key] = &marks{starts: in.times(), ends: in.times()}
-	case u == nil:
-	case kind == keyUnit:
-		u.restore(in)
+		r.suppressions[id].times[key] = &suppressionTimes{starts: in.times(), ends: in.times()}
+	case rs == nil:
+	case kind == keyRule:
+		rs.restore(in)
 	case kind == keyGroup:
-		r.group(u, key, in)
+		r.group(rs, key, in)
 	}
 }
 
-func (u *unit) restore(in *reader) {
-	var s savedUnit
+func (rs *ruleState) restore(in *reader) {
+	var s savedRule
 	in.decode(in.b, &s)
-	u.warming = false
-	u.base, u.watermark, u.start, u.matches, u.lastMatch, u.fired = s.Base, s.Watermark, s.Start, s.Matches, s.LastMatch, s.Fired
-	u.refused = refusals{
+	rs.backfilling = false
+	rs.base, rs.watermark, rs.started, rs.matches, rs.lastMatch, rs.fired = s.Base, s.Watermark, s.Start, s.Matches, s.LastMatch, s.Fired
+	rs.refused = refusals{
 		count:    s.Refused,
 		first:    s.Shortage[0],
 		last:     s.Shortage[1],
 		episodes: s.Shortages,
 	}
-	for _, p := range s.Past {
-		if i := int(p[0]); i < len(s.PastKeys) {
-			u.past = append(u.past, firing{string(s.PastKeys[i]), p[1], p[2]})
+	for _, p := range s.Spans {
+		if i := int(p[0]); i < len(s.SpanKeys) {
+			rs.firingSpans = append(rs.firingSpans, firingSpan{string(s.SpanKeys[i]), p[1], p[2]})
 		}
 	}
 }
 
-func (r *restoring) group(u *unit, key string, in *reader) {
-	number, ok := u.groups.find([]byte(key))
+func (r *restoring) group(rs *ruleState, key string, in *reader) {
+	number, ok := rs.groups.find([]byte(key))
 	if !ok {
-		number = u.groups.add(strings.Clone(key))
+		number = rs.groups.add(strings.Clone(key))
 		r.e.live++
 	}
-	g := u.groups.at(number)
+	g := rs.groups.at(number)
 	flags := in.byte()
 	if expected, episodes := flags&isExpected != 0, uint32(in.uvarint()); expected || episodes > 0 {
 		more := g.extend()
 		more.expected, more.episodes = expected, episodes
 	}
-	u.sees(number, g, in.varint())
+	rs.noteSeen(number, g, in.varint())
 	if flags&hasAlert != 0 {
 		var s savedAlert
 		in.decode(in.block(), &s)
 		g.extend().alert = s.alert()
-		u.open[number], u.unheard = true, true
+		rs.alerts[number], rs.deferred = true, true
 	}
 	if flags&hasSamples != 0 {
 		var s savedSamples
 		in.decode(in.block(), &s)
 		g.extend().samples = &samples{s.Counted, s.First, s.Last, s.Top, s.Newest}
 		if s.Counted {
-			u.sampled++
+			rs.sampled++
 		}
 	}
 	if flags&hasGaps != 0 {
 		for n := min(in.uvarint(), uint64(len(in.b))); n > 0; n-- {
-			u.gaps[number] = append(u.gaps[number], gap{in.varint(), in.varint()})
+			rs.gaps[number] = append(rs.gaps[number], gap{in.varint(), in.varint()})
 		}
 	}
 	if flags&hasOwner != 0 {
 		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
-		u.own(number, r.e.times.partition(p).number)
+		rs.setOwner(number, r.e.watermarks.partition(p).number)
 	}
 	if in.err != nil {
-		g.win = *u.plan.NewGroup(0)
+		g.win = *rs.condition.NewGroup(0)
 		return
 	}
-	win, err := u.plan.Decode(in.b)
+	win, err := rs.condition.Decode(in.b)
 	if err != nil {
-		in.err = fmt.Errorf("a group of rule %s: %w", u.id, err)
-		win = u.plan.NewGroup(0)
+		in.err = fmt.Errorf("a group of rule %s: %w", rs.id, err)
+		win = rs.condition.NewGroup(0)
 	}
 	g.win = *win
 }
@@ -544,8 +544,8 @@ func (r *restoring) orphan(value []byte, home models.Partition) {
 	}
 	var s savedAlert
 	in.decode(in.block(), &s)
-	if in.err == nil && s.Told == said && (s.Phase == up || s.Phase == muted) {
-		r.e.kept.orphans = append(r.e.kept.orphans, orphan{s, home})
+	if in.err == nil && s.Told == wasNotified && (s.Phase == firing || s.Phase == suppressed) {
+		r.e.persisted.orphans = append(r.e.persisted.orphans, orphan{s, home})
 	}
 }
 

@@ -25,7 +25,7 @@ const (
 // trace but its time.
 type scanner struct {
 	e        *Engine
-	p        *program
+	rules    *ruleSet
 	match    *match.Program
 	decoders map[string]*decode.Decoder
 	matcher  *match.Matcher
@@ -92,14 +92,14 @@ func (s *scanner) entry(e *models.LogEntry) *scan {
 
 // follow takes over the newest program, and its newest plan.
 func (s *scanner) follow() {
-	p := s.e.program.Load()
-	if m := p.match.Load(); p != s.p || m != s.match {
+	p := s.e.ruleSet.Load()
+	if m := p.match.Load(); p != s.rules || m != s.match {
 		if s.matcher != nil {
 			s.matcher.Flush()
 		}
-		s.p, s.match, s.matcher, s.decoders = p, m, m.NewMatcher(), make(map[string]*decode.Decoder)
+		s.rules, s.match, s.matcher, s.decoders = p, m, m.NewMatcher(), make(map[string]*decode.Decoder)
 	}
-	s.scan.program = s.p
+	s.scan.rules = s.rules
 }
 
 // decoder returns the decoder of a topic.
@@ -134,7 +134,7 @@ func (s *scanner) log(l *decode.Log) {
 	line := int32(-1)
 	topic := s.scan.partition.Topic
 	for i := 0; i < len(s.ids); {
-		r := s.p.refs[s.ids[i]]
+		r := s.rules.queryOwners[s.ids[i]]
 		if r.suppression != nil {
 			s.mark(l, at, r)
 			i++
@@ -142,15 +142,15 @@ func (s *scanner) log(l *decode.Log) {
 		}
 		var bits uint64
 		matched := false
-		for ; i < len(s.ids) && s.p.refs[s.ids[i]].unit == r.unit; i++ {
-			if role := s.p.refs[s.ids[i]].role; role == roleMatch {
+		for ; i < len(s.ids) && s.rules.queryOwners[s.ids[i]].rule == r.rule; i++ {
+			if role := s.rules.queryOwners[s.ids[i]].role; role == roleMatch {
 				matched = true
 			} else {
 				bits |= 1 << role
 			}
 		}
-		if matched && r.unit.reads(topic) {
-			line = s.hit(l, at, r.unit, bits, line)
+		if matched && r.rule.reads(topic) {
+			line = s.hit(l, at, r.rule, bits, line)
 		}
 	}
 }
@@ -162,7 +162,7 @@ func (s *scanner) time(l *decode.Log) int64 {
 	reached := at
 	if record > 0 {
 		if at > record+maxAhead {
-			s.scan.absurd++
+			s.scan.futureTimes++
 			at = record
 		}
 		reached = min(at, record)
@@ -175,24 +175,24 @@ func (s *scanner) time(l *decode.Log) int64 {
 	return at
 }
 
-// hit notes that a log matters to a unit.
-func (s *scanner) hit(l *decode.Log, at int64, u *unit, bits uint64, line int32) int32 {
+// hit notes that a log matters to a rule.
+func (s *scanner) hit(l *decode.Log, at int64, rs *ruleState, bits uint64, line int32) int32 {
 	sc := s.scan
 	pos := l.Position()
-	h := hit{unit: u, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
+	h := hit{rule: rs, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
 	h.key.from = len(sc.text)
-	sc.text = s.appendKey(sc.text, l, u.by)
+	sc.text = s.appendKey(sc.text, l, rs.by)
 	h.key.to = len(sc.text)
 	h.values.from = len(sc.values)
-	for _, id := range u.fields {
+	for _, id := range rs.fields {
 		sc.values = append(sc.values, s.value(l, id))
 	}
 	h.values.to = len(sc.values)
-	for _, id := range u.shown {
+	for _, id := range rs.shownFields {
 		sc.values = append(sc.values, s.value(l, id))
 	}
 	h.shown.from, h.shown.to = h.values.to, len(sc.values)
-	if u.lines > 0 {
+	if rs.maxLines > 0 {
 		if line < 0 {
 			line = s.line(l, at)
 		}
@@ -203,13 +203,13 @@ func (s *scanner) hit(l *decode.Log, at int64, u *unit, bits uint64, line int32)
 }
 
 // mark notes that a log begins or ends a suppression.
-func (s *scanner) mark(l *decode.Log, at int64, r ref) {
+func (s *scanner) mark(l *decode.Log, at int64, r queryOwner) {
 	sc := s.scan
-	m := mark{suppression: r.suppression, time: at, end: r.role == 1}
+	m := suppressionHit{suppression: r.suppression, time: at, end: r.role == 1}
 	m.key.from = len(sc.text)
 	sc.text = s.appendKey(sc.text, l, r.suppression.by)
 	m.key.to = len(sc.text)
-	sc.marks = append(sc.marks, m)
+	sc.suppressionHits = append(sc.suppressionHits, m)
 }
 
 // appendKey appends the group key: each label's value, preceded by its length. A label whose fields
@@ -305,41 +305,41 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 // scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs
 // no allocation once it has grown.
 type scan struct {
-	program       *program
-	partition     models.Partition
-	logs          int
-	dropped       int
-	absurd        int
-	newest        int64 // event time that the partition has reached
-	oldest        int64
-	sampled       int64 // the first log's time; 0 when it has none of its own
-	sampledRecord int64 // its record's; 0 when unknown
-	rejected      []models.Rejection
-	hits          []hit
-	marks         []mark
-	values        []value
-	members       []value // of lists
-	lines         []line
-	text          []byte
+	rules           *ruleSet
+	partition       models.Partition
+	logs            int
+	dropped         int
+	futureTimes     int
+	newest          int64 // event time that the partition has reached
+	oldest          int64
+	sampled         int64 // the first log's time; 0 when it has none of its own
+	sampledRecord   int64 // its record's; 0 when unknown
+	rejected        []models.Rejection
+	hits            []hit
+	suppressionHits []suppressionHit
+	values          []value
+	members         []value // of lists
+	lines           []line
+	text            []byte
 }
 
 type span struct{ from, to int }
 
-// hit is one log that matters to one unit.
+// hit is one log that matters to one rule.
 type hit struct {
-	unit   *unit
+	rule   *ruleState
 	time   int64
 	offset int64
 	index  int32
-	line   int32 // -1 when the unit shows none
+	line   int32 // -1 when the rule shows none
 	bits   uint64
 	key    span
 	values span // in scan.values: what the condition looks at
 	shown  span // in scan.values: what only people see
 }
 
-// mark is a log that begins or ends a suppression.
-type mark struct {
+// suppressionHit is a log that begins or ends a suppression.
+type suppressionHit struct {
 	suppression *suppression
 	time        int64
 	end         bool
@@ -384,17 +384,17 @@ func (s *scan) recycle() bool {
 		return false
 	}
 	clear(s.hits)
-	clear(s.marks)
+	clear(s.suppressionHits)
 	*s = scan{
-		newest:   math.MinInt64,
-		oldest:   math.MaxInt64,
-		rejected: s.rejected[:0],
-		hits:     s.hits[:0],
-		marks:    s.marks[:0],
-		values:   s.values[:0],
-		members:  s.members[:0],
-		lines:    s.lines[:0],
-		text:     s.text[:0],
+		newest:          math.MinInt64,
+		oldest:          math.MaxInt64,
+		rejected:        s.rejected[:0],
+		hits:            s.hits[:0],
+		suppressionHits: s.suppressionHits[:0],
+		values:          s.values[:0],
+		members:         s.members[:0],
+		lines:           s.lines[:0],
+		text:            s.text[:0],
 	}
 	return true
 }

@@ -32,7 +32,8 @@ groups:
     limit: 2000000
 `
 
-// A log that matches nothing costs no allocation, and neither does a hit of a group that exists.
+// TestScanningAllocatesNothing log that matches nothing costs no allocation, and neither does a hit
+// of a group that exists.
 func TestScanningAllocatesNothing(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
 	s := e.NewScanner()
@@ -61,11 +62,11 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 			now.Add(ahead).Format(time.RFC3339),
 		)
 		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now, Value: []byte(value)}}).(*scan)
-		if sc.absurd != absurd || sc.hits[0].time != at.UnixNano() || sc.newest > now.UnixNano() {
+		if sc.futureTimes != absurd || sc.hits[0].time != at.UnixNano() || sc.newest > now.UnixNano() {
 			t.Errorf(
 				"%s ahead: absurd %d, at %v, newest %v",
 				ahead,
-				sc.absurd,
+				sc.futureTimes,
 				instant(sc.hits[0].time),
 				instant(sc.newest),
 			)
@@ -100,7 +101,7 @@ func TestTextsOfAttackersAreBoundedAndValid(t *testing.T) {
 	f(strings.Repeat("é", 5), 4, "éé…")
 }
 
-// Groups of a counting rule take 160 bytes each, with their keys.
+// TestMemoryOfGroups of a counting rule take 160 bytes each, with their keys.
 func TestMemoryOfGroups(t *testing.T) {
 	const n = 390_000 // before the tables grow, which is neither their best nor their worst
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))

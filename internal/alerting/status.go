@@ -19,30 +19,31 @@ type RuleStatus struct {
 	Place string `json:"place"` // file:line
 	Mode  string `json:"mode"`
 	// firing, pending, suppressed or inactive; unknown when it waits for silence and nothing can be
-	// read; warming while its past is read; off
+	// read; backfilling while it reads its past; off
 	State string `json:"state"`
 	// why it knows nothing of its past, as long as that matters
-	Cold       string        `json:"cold,omitempty"`
-	Match      string        `json:"match"`
-	When       string        `json:"when"`
-	Window     time.Duration `json:"window"`
-	By         []string      `json:"by"`
-	Eager      bool          `json:"eager"` // fires with the log that completes its condition
-	Record     bool          `json:"record"`
-	Groups     int           `json:"groups"`
-	Limit      int           `json:"limit"`
-	Refused    int64         `json:"refused"` // logs of groups beyond the limit
-	Matches    int64         `json:"matches"`
-	Late       int64         `json:"late"`     // matches that came later than the lateness allows
-	TooLate    int64         `json:"too_late"` // of these, those that counted for nothing
-	Fired      int64         `json:"fired"`
-	Firing     int           `json:"firing"`
-	Pending    int           `json:"pending"`
-	Suppressed int           `json:"suppressed"`
-	LastMatch  time.Time     `json:"last_match,omitzero"`
-	Watermark  time.Time     `json:"watermark,omitzero"`
-	Memory     int           `json:"memory"` // bytes, about
-	Cost       match.Cost    `json:"cost"`   // of finding its logs
+	BackfillError string        `json:"backfill_error,omitempty"`
+	Match         string        `json:"match"`
+	When          string        `json:"when"`
+	Window        time.Duration `json:"window"`
+	By            []string      `json:"by"`
+	// fires with the log that completes its condition
+	FiresEarly bool       `json:"fires_early"`
+	Record     bool       `json:"record"`
+	Groups     int        `json:"groups"`
+	Limit      int        `json:"limit"`
+	Refused    int64      `json:"refused"` // logs of groups beyond the limit
+	Matches    int64      `json:"matches"`
+	Late       int64      `json:"late"`     // matches that came later than the lateness allows
+	TooLate    int64      `json:"too_late"` // of these, those that counted for nothing
+	Fired      int64      `json:"fired"`
+	Firing     int        `json:"firing"`
+	Pending    int        `json:"pending"`
+	Suppressed int        `json:"suppressed"`
+	LastMatch  time.Time  `json:"last_match,omitzero"`
+	Watermark  time.Time  `json:"watermark,omitzero"`
+	Memory     int        `json:"memory"` // bytes, about
+	Cost       match.Cost `json:"cost"`   // of finding its logs
 }
 
 // WatermarkStatus is how far time has come in a partition.
@@ -79,22 +80,23 @@ type GroupStatus struct {
 
 // Stats is how the engine does.
 type Stats struct {
-	Logs       int64         `json:"logs"`
-	Rejected   int64         `json:"rejected"`
-	Hits       int64         `json:"hits"`
-	Absurd     int64         `json:"absurd"` // logs whose time lay too far ahead of their record
-	Late       int64         `json:"late"`
-	TooLate    int64         `json:"too_late"`
-	Refused    int64         `json:"refused"`
-	Rules      int           `json:"rules"`
-	Groups     int           `json:"groups"`
-	Firing     int           `json:"firing"`
-	Pending    int           `json:"pending"`
-	Suppressed int           `json:"suppressed"`
-	Memory     int           `json:"memory"`
-	Now        time.Time     `json:"now,omitzero"`       // the time that was last told
-	Watermark  time.Time     `json:"watermark,omitzero"` // of the slowest rule
-	Behind     time.Duration `json:"behind"`             // how far that lies before now
+	Logs     int64 `json:"logs"`
+	Rejected int64 `json:"rejected"`
+	Hits     int64 `json:"hits"`
+	// logs whose time lay too far ahead of their record
+	FutureTimes int64         `json:"future_times"`
+	Late        int64         `json:"late"`
+	TooLate     int64         `json:"too_late"`
+	Refused     int64         `json:"refused"`
+	Rules       int           `json:"rules"`
+	Groups      int           `json:"groups"`
+	Firing      int           `json:"firing"`
+	Pending     int           `json:"pending"`
+	Suppressed  int           `json:"suppressed"`
+	Memory      int           `json:"memory"`
+	Now         time.Time     `json:"now,omitzero"`       // the time that was last told
+	Watermark   time.Time     `json:"watermark,omitzero"` // of the slowest rule
+	Behind      time.Duration `json:"behind"`             // how far that lies before now
 }
 
 // Point is the value of a condition at an instant.
@@ -108,9 +110,9 @@ const (
 	maxPoints = 360
 )
 
-// plot keeps the value of an alert for its graph.
-func (l *life) plot(at int64) {
-	a := l.g.alert
+// addPoint keeps the value of an alert for its graph.
+func (m *machine) addPoint(at int64) {
+	a := m.g.alert
 	if a.phase == idle {
 		return
 	}
@@ -120,40 +122,40 @@ func (l *life) plot(at int64) {
 	if len(a.points) >= maxPoints {
 		a.points = slices.Delete(a.points, 0, maxPoints/2)
 	}
-	a.points = append(a.points, Point{at, finite(l.g.win.Value(l.u.plan, at))})
+	a.points = append(a.points, Point{at, finite(m.g.win.Value(m.u.condition, at))})
 }
 
-// phases counts a unit's alerts.
-func (e *Engine) phases(u *unit) (firing, waiting, suppressed int) {
-	for number := range u.open {
-		if !e.ours(u, number) {
+// phases counts a rule's alerts.
+func (e *Engine) phases(rs *ruleState) (up, waiting, silenced int) {
+	for number := range rs.alerts {
+		if !e.ours(rs, number) {
 			continue
 		}
-		switch u.groups.at(number).alert.phase {
-		case up:
-			firing++
+		switch rs.groups.at(number).alert.phase {
+		case firing:
+			up++
 		case pending:
 			waiting++
-		case muted:
-			suppressed++
+		case suppressed:
+			silenced++
 		}
 	}
-	return firing, waiting, suppressed
+	return up, waiting, silenced
 }
 
 // Rules returns how every rule does, in the order of the files.
 func (e *Engine) Rules() []RuleStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.program.Load()
-	units := make(map[*rule.Rule]*unit, len(p.units))
-	for _, u := range p.units {
-		units[u.rule] = u
+	p := e.ruleSet.Load()
+	units := make(map[*rule.Rule]*ruleState, len(p.rules))
+	for _, rs := range p.rules {
+		units[rs.rule] = rs
 	}
-	queries := make(map[*unit]int, len(p.units))
-	for i, r := range p.refs {
-		if r.unit != nil && r.role == roleMatch {
-			queries[r.unit] = i
+	queries := make(map[*ruleState]int, len(p.rules))
+	for i, r := range p.queryOwners {
+		if r.rule != nil && r.role == roleMatch {
+			queries[r.rule] = i
 		}
 	}
 	list := make([]RuleStatus, 0, len(p.set.Rules))
@@ -165,30 +167,30 @@ func (e *Engine) Rules() []RuleStatus {
 		for _, l := range r.By {
 			s.By = append(s.By, l.Name)
 		}
-		if u := units[r]; u != nil {
-			u.describe(&s)
-			s.Firing, s.Pending, s.Suppressed = e.phases(u)
-			s.State = u.stateOf(&s)
-			s.Cost = p.match.Load().Cost(queries[u])
+		if rs := units[r]; rs != nil {
+			rs.describe(&s)
+			s.Firing, s.Pending, s.Suppressed = e.phases(rs)
+			s.State = rs.stateOf(&s)
+			s.Cost = p.match.Load().Cost(queries[rs])
 		}
 		list = append(list, s)
 	}
 	return list
 }
 
-func (u *unit) describe(s *RuleStatus) {
-	s.Eager, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = u.plan.Eager(), u.groups.live, u.refused.count, u.matches, u.late, u.tooLate, u.fired
-	s.LastMatch, s.Watermark, s.Memory = instant(u.lastMatch), instant(u.watermark), u.memory()
-	if u.cold != "" && u.watermark < u.start+int64(u.reach()) {
-		s.Cold = u.cold
+func (rs *ruleState) describe(s *RuleStatus) {
+	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.condition.FiresEarly(), rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
+	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), instant(rs.watermark), rs.memory()
+	if rs.backfillError != "" && rs.watermark < rs.started+int64(rs.backfillSpan()) {
+		s.BackfillError = rs.backfillError
 	}
 }
 
-func (u *unit) stateOf(s *RuleStatus) string {
+func (rs *ruleState) stateOf(s *RuleStatus) string {
 	switch {
-	case u.warming:
-		return "warming"
-	case u.plan.Known() && u.behind:
+	case rs.backfilling:
+		return "backfilling"
+	case rs.condition.HoldsEmpty() && rs.behind:
 		return string(models.AlertUnknown)
 	case s.Firing > 0:
 		return string(models.AlertFiring)
@@ -200,13 +202,13 @@ func (u *unit) stateOf(s *RuleStatus) string {
 	return "inactive"
 }
 
-// memory is about how much a unit holds. It looks at a part of the groups, so that asking costs
+// memory is about how much a rule holds. It looks at a part of the groups, so that asking costs
 // little.
-func (u *unit) memory() int {
+func (rs *ruleState) memory() int {
 	const looked = 256
 	seen, sum := 0, 0
-	for number := range u.groups.next {
-		if g := u.groups.at(number); g.live {
+	for number := range rs.groups.next {
+		if g := rs.groups.at(number); g.live {
 			sum += len(g.key) + g.win.Bytes()
 			if seen++; seen == looked {
 				break
@@ -214,12 +216,12 @@ func (u *unit) memory() int {
 		}
 	}
 	if seen > 0 {
-		sum = sum / seen * u.groups.live
+		sum = sum / seen * rs.groups.live
 	}
-	for i := range u.due {
-		sum += (cap(u.due[i].numbers) + cap(u.fading[i].numbers)) * 4
+	for i := range rs.timers {
+		sum += (cap(rs.timers[i].numbers) + cap(rs.expiring[i].numbers)) * 4
 	}
-	return sum + u.groups.bytes() + 2*cap(u.owners)
+	return sum + rs.groups.bytes() + 2*cap(rs.owners)
 }
 
 // Alerts returns the alerts that are pending, firing or suppressed, the newest first.
@@ -227,23 +229,23 @@ func (e *Engine) Alerts() []models.Alert {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []models.Alert
-	for _, u := range e.program.Load().units {
-		if u.rule.Record {
+	for _, rs := range e.ruleSet.Load().rules {
+		if rs.rule.Record {
 			continue
 		}
-		for number := range u.open {
-			l := e.at(u, number)
-			state, ok := l.state()
-			if !ok || !e.ours(u, number) || e.mute(u.owner(number)) {
+		for number := range rs.alerts {
+			m := e.at(rs, number)
+			state, ok := m.state()
+			if !ok || !e.ours(rs, number) || e.discards(rs.owner(number)) {
 				continue
 			}
-			a := l.alertNow(state, max(l.g.alert.fired, l.g.alert.start), l.g.alert.edge.Reason)
-			a.Count = l.count(never) // whatever was seen so far
-			a.Historical = l.g.alert.told == recorded || l.g.alert.told == replayed
+			a := m.alertNow(state, max(m.g.alert.firedAt, m.g.alert.startsAt), m.g.alert.edge.Reason)
+			a.Count = m.count(never) // whatever was seen so far
+			a.Historical = m.g.alert.notified == tooOld || m.g.alert.notified == notifiedEarlier
 			list = append(list, a)
 		}
-		if u.refused.first != 0 {
-			list = append(list, e.limitAlert(u, models.AlertFiring, u.refused.first))
+		if rs.refused.first != 0 {
+			list = append(list, e.limitAlert(rs, models.AlertFiring, rs.refused.first))
 		}
 	}
 	slices.SortFunc(list, func(a, b models.Alert) int {
@@ -257,17 +259,17 @@ func (e *Engine) Alerts() []models.Alert {
 }
 
 // state is that of the group's alert, if it has an episode.
-func (l *life) state() (models.AlertState, bool) {
-	a := l.g.alert
+func (m *machine) state() (models.AlertState, bool) {
+	a := m.g.alert
 	if a == nil {
 		return "", false
 	}
 	switch a.phase {
 	case pending:
 		return models.AlertPending, true
-	case up:
+	case firing:
 		return models.AlertFiring, true
-	case muted:
+	case suppressed:
 		return models.AlertSuppressed, true
 	}
 	return "", false
@@ -277,8 +279,8 @@ func (l *life) state() (models.AlertState, bool) {
 func (e *Engine) Watermarks() []WatermarkStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	list := make([]WatermarkStatus, 0, len(e.times.partitions))
-	for p, pt := range e.times.partitions {
+	list := make([]WatermarkStatus, 0, len(e.watermarks.partitions))
+	for p, pt := range e.watermarks.partitions {
 		list = append(list, WatermarkStatus{
 			Topic: p.Topic, Partition: p.Partition, Time: instant(pt.base), Reached: instant(pt.reached), CaughtUp: pt.caughtUp, Replay: pt.replay, Logs: pt.logs, Late: pt.late, Delays: pt.delays,
 		})
@@ -295,30 +297,30 @@ func (e *Engine) Stats() Stats {
 	defer e.mu.Unlock()
 	t := &e.total
 	s := Stats{
-		Logs:     t.logs,
-		Rejected: t.rejected,
-		Hits:     t.hits,
-		Absurd:   t.absurd,
-		Now:      instant(e.times.now),
+		Logs:        t.logs,
+		Rejected:    t.rejected,
+		Hits:        t.hits,
+		FutureTimes: t.futureTimes,
+		Now:         instant(e.watermarks.now),
 	}
 	slowest := int64(never)
-	for _, u := range e.program.Load().units {
-		firing, waiting, suppressed := e.phases(u)
+	for _, rs := range e.ruleSet.Load().rules {
+		firing, waiting, suppressed := e.phases(rs)
 		s.Rules++
-		s.Groups += u.groups.live
-		s.Late += u.late
-		s.TooLate += u.tooLate
-		s.Refused += u.refused.count
+		s.Groups += rs.groups.live
+		s.Late += rs.late
+		s.TooLate += rs.tooLate
+		s.Refused += rs.refused.count
 		s.Firing += firing
 		s.Pending += waiting
 		s.Suppressed += suppressed
-		s.Memory += u.memory()
-		if u.watermark != always {
-			slowest = min(slowest, u.watermark)
+		s.Memory += rs.memory()
+		if rs.watermark != always {
+			slowest = min(slowest, rs.watermark)
 		}
 	}
 	if slowest != never {
-		s.Watermark, s.Behind = instant(slowest), time.Duration(e.times.now-slowest)
+		s.Watermark, s.Behind = instant(slowest), time.Duration(e.watermarks.now-slowest)
 	}
 	return s
 }
@@ -328,52 +330,52 @@ func (e *Engine) Stats() Stats {
 func (e *Engine) Group(ruleID string, labels map[string]string) (GroupStatus, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	u := e.unit(ruleID)
-	if u == nil {
+	rs := e.ruleByID(ruleID)
+	if rs == nil {
 		return GroupStatus{}, false
 	}
-	values := make([]string, len(u.by))
-	for i, l := range u.by {
+	values := make([]string, len(rs.by))
+	for i, l := range rs.by {
 		values[i] = labels[l.name]
 	}
-	return e.group(u, keyOf(values)), true
+	return e.group(rs, keyOf(values)), true
 }
 
 // Groups returns what a rule knows of its groups, at most so many of them.
 func (e *Engine) Groups(ruleID string, most int) []GroupStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	u := e.unit(ruleID)
-	if u == nil {
+	rs := e.ruleByID(ruleID)
+	if rs == nil {
 		return nil
 	}
 	var list []GroupStatus
-	for number := range u.groups.next {
-		if g := u.groups.at(number); g.live && len(list) < most {
-			list = append(list, e.group(u, g.key))
+	for number := range rs.groups.next {
+		if g := rs.groups.at(number); g.live && len(list) < most {
+			list = append(list, e.group(rs, g.key))
 		}
 	}
 	return list
 }
 
-func (e *Engine) unit(id string) *unit {
-	for _, u := range e.program.Load().units {
-		if u.id == id || u.rule.Name == id {
-			return u
+func (e *Engine) ruleByID(id string) *ruleState {
+	for _, rs := range e.ruleSet.Load().rules {
+		if rs.id == id || rs.rule.Name == id {
+			return rs
 		}
 	}
 	return nil
 }
 
-func (e *Engine) group(u *unit, key string) GroupStatus {
-	s := GroupStatus{Rule: u.id, Labels: u.groupLabels(key), Watermark: instant(u.watermark)}
-	number, ok := u.groups.find([]byte(key))
+func (e *Engine) group(rs *ruleState, key string) GroupStatus {
+	s := GroupStatus{Rule: rs.id, Labels: rs.groupLabels(key), Watermark: instant(rs.watermark)}
+	number, ok := rs.groups.find([]byte(key))
 	if !ok {
-		s.Episodes = int64(u.numbers.last[key].episode)
+		s.Episodes = int64(rs.counters.last[key].episode)
 		return s
 	}
-	l := e.at(u, number)
-	g := l.g
+	m := e.at(rs, number)
+	g := m.g
 	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(
 		g.episodes,
 	), g.expected, groupBytes+len(
@@ -382,10 +384,10 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 	if newest := g.newest(); newest > 0 {
 		s.Seen = time.Unix(0, newest).UTC()
 	}
-	s.State, _ = l.state()
-	s.Holds, s.Value = g.win.True(), finite(g.win.Value(u.plan, max(l.watermark(), g.newest())))
+	s.State, _ = m.state()
+	s.Holds, s.Value = g.win.Holds(), finite(g.win.Value(rs.condition, max(m.watermark(), g.newest())))
 	if a := g.alert; a != nil {
-		s.Threshold, s.Reason, s.Since = a.edge.Threshold, a.edge.Reason, instant(a.start)
+		s.Threshold, s.Reason, s.Since = a.edge.Threshold, a.edge.Reason, instant(a.startsAt)
 	}
 	return s
 }
@@ -393,21 +395,21 @@ func (e *Engine) group(u *unit, key string) GroupStatus {
 // Explanation is why a rule takes notice of a log, or does not, and what it knows of the log's
 // group.
 type Explanation struct {
-	Rule  string      `json:"rule"`
-	Reads bool        `json:"reads"` // the rule reads the log's topic
-	Match match.Tree  `json:"match"`
-	Group GroupStatus `json:"group"`
+	Rule       string      `json:"rule"`
+	ReadsTopic bool        `json:"reads"` // the rule reads the log's topic
+	Match      match.Tree  `json:"match"`
+	Group      GroupStatus `json:"group"`
 }
 
 // Explain explains every log of a record for a rule. It is false when there is no such rule.
 func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	u := e.unit(ruleID)
-	if u == nil {
+	rs := e.ruleByID(ruleID)
+	if rs == nil {
 		return nil, false
 	}
-	p := e.program.Load()
+	p := e.ruleSet.Load()
 	d, err := decode.New(e.opts.decode(record.Topic), p.match.Load().Fields())
 	if err != nil {
 		return nil, true
@@ -415,14 +417,14 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 	var list []Explanation
 	s := &scanner{}
 	d.Decode(&record, func(l *decode.Log) {
-		key := string(s.appendKey(nil, l, u.by))
+		key := string(s.appendKey(nil, l, rs.by))
 		list = append(
 			list,
 			Explanation{
-				Rule:  u.id,
-				Reads: u.reads(record.Topic),
-				Match: match.Explain(u.rule.Match, l, listsOf(p.set)),
-				Group: e.group(u, key),
+				Rule:       rs.id,
+				ReadsTopic: rs.reads(record.Topic),
+				Match:      match.Explain(rs.rule.Match, l, listsOf(p.set)),
+				Group:      e.group(rs, key),
 			},
 		)
 	}, nil)
@@ -434,9 +436,9 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 func (e *Engine) Series(alertID string) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, u := range e.program.Load().units {
-		for number := range u.open {
-			if g := u.groups.at(number); u.alertID(g) == alertID {
+	for _, rs := range e.ruleSet.Load().rules {
+		for number := range rs.alerts {
+			if g := rs.groups.at(number); rs.alertID(g) == alertID {
 				return slices.Clone(g.alert.points)
 			}
 		}

@@ -13,36 +13,36 @@ type suppression struct {
 	rule        *rule.Suppression
 	fingerprint uint64
 	by          []byLabel
-	*muting
+	*suppressionState
 }
 
-// muting is what a suppression has seen, by key.
-type muting struct {
-	marks map[string]*marks
+// suppressionState is what a suppression has seen, by key.
+type suppressionState struct {
+	times map[string]*suppressionTimes
 	dirty map[string]bool
 }
 
-// marks are the times of the logs that begin and end a suppression, in order. Which end belongs to
-// which start is worked out when it is asked for, so that the order in which they arrive does not
-// matter.
-type marks struct{ starts, ends []int64 }
+// suppressionTimes are the times of the logs that begin and end a suppression, in order. Which end
+// belongs to which start is worked out when it is asked for, so that the order in which they arrive
+// does not matter.
+type suppressionTimes struct{ starts, ends []int64 }
 
 func newSuppression(s *rule.Suppression) *suppression {
 	return &suppression{
-		rule:        s,
-		fingerprint: fingerprintOf(*s),
-		muting:      &muting{marks: make(map[string]*marks), dirty: make(map[string]bool)},
+		rule:             s,
+		fingerprint:      fingerprintOf(*s),
+		suppressionState: &suppressionState{times: make(map[string]*suppressionTimes), dirty: make(map[string]bool)},
 	}
 }
 
-const maxMarks = 100 // of a key that are remembered
+const maxSuppressionTimes = 100 // of a key that are remembered
 
-// mark takes in a log that begins or ends the suppression.
-func (s *suppression) mark(key string, at int64, end bool) {
-	m := s.marks[key]
+// note takes in a log that begins or ends the suppression.
+func (s *suppression) note(key string, at int64, end bool) {
+	m := s.times[key]
 	if m == nil {
-		m = &marks{}
-		s.marks[key] = m
+		m = &suppressionTimes{}
+		s.times[key] = m
 	}
 	s.dirty[key] = true
 	list := &m.starts
@@ -51,8 +51,8 @@ func (s *suppression) mark(key string, at int64, end bool) {
 	}
 	i, _ := slices.BinarySearch(*list, at)
 	*list = slices.Insert(*list, i, at)
-	if n := len(*list); n > maxMarks {
-		*list = slices.Delete(*list, 0, n-maxMarks)
+	if n := len(*list); n > maxSuppressionTimes {
+		*list = slices.Delete(*list, 0, n-maxSuppressionTimes)
 	}
 }
 
@@ -60,7 +60,7 @@ func (s *suppression) mark(key string, at int64, end bool) {
 // mutes until after the first end that follows it, and never for longer than max.
 func (s *suppression) until(key string, at int64) int64 {
 	until := int64(always)
-	m := s.marks[key]
+	m := s.times[key]
 	if m == nil {
 		return until
 	}
@@ -79,10 +79,10 @@ func (s *suppression) until(key string, at int64) int64 {
 	return until
 }
 
-// forget drops what can no longer mute anything at or after an instant.
-func (s *suppression) forget(before int64) {
+// expire drops what can no longer mute anything at or after an instant.
+func (s *suppression) expire(before int64) {
 	before -= int64(s.rule.Max) + int64(s.rule.After)
-	for key, m := range s.marks {
+	for key, m := range s.times {
 		i, _ := slices.BinarySearch(m.starts, before)
 		j, _ := slices.BinarySearch(m.ends, before)
 		if i+j == 0 {
@@ -91,7 +91,7 @@ func (s *suppression) forget(before int64) {
 		m.starts, m.ends = slices.Delete(m.starts, 0, i), slices.Delete(m.ends, 0, j)
 		s.dirty[key] = true
 		if len(m.starts)+len(m.ends) == 0 {
-			delete(s.marks, key)
+			delete(s.times, key)
 		}
 	}
 }
@@ -99,10 +99,10 @@ func (s *suppression) forget(before int64) {
 // suppressed returns the suppression that mutes a group at an instant, and until when; until is not
 // after at when none does. A suppression without labels mutes every group; one with labels those
 // that have the same values.
-func (e *Engine) suppressed(u *unit, key string, at int64) (name string, until int64) {
+func (e *Engine) suppressed(rs *ruleState, key string, at int64) (name string, until int64) {
 	until = always
-	for _, s := range u.mutedBy {
-		k, ok := s.keyFor(u, key)
+	for _, s := range rs.suppressedBy {
+		k, ok := s.keyFor(rs, key)
 		if !ok {
 			continue
 		}
@@ -113,18 +113,18 @@ func (e *Engine) suppressed(u *unit, key string, at int64) (name string, until i
 	return name, until
 }
 
-// keyFor is the key under which a suppression knows a group of a unit; none when the alert has not
+// keyFor is the key under which a suppression knows a group of a rule; none when the alert has not
 // all of its labels.
-func (s *suppression) keyFor(u *unit, key string) (string, bool) {
+func (s *suppression) keyFor(rs *ruleState, key string) (string, bool) {
 	if len(s.rule.By) == 0 {
 		return "", true
 	}
-	labels := u.groupLabels(key)
+	labels := rs.groupLabels(key)
 	values := make([]string, len(s.rule.By))
 	for i, l := range s.rule.By {
 		v, ok := labels[l.Name]
 		if !ok {
-			v, ok = u.rule.Labels[l.Name]
+			v, ok = rs.rule.Labels[l.Name]
 		}
 		if !ok {
 			return "", false

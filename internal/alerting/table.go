@@ -2,7 +2,7 @@ package alerting
 
 import "hash/maphash"
 
-// table finds the groups of a unit by their keys: open addressing over numbers, and the groups
+// table finds the groups of a rule by their keys: open addressing over numbers, and the groups
 // themselves in chunks that never move. It costs 8 bytes a group beside the group, where a map of
 // strings costs 40.
 type table struct {

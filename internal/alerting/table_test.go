@@ -7,11 +7,11 @@ import (
 	"testing"
 )
 
-// A table agrees with a map, whatever is added and removed.
+// TestTableIsAMap table agrees with a map, whatever is added and removed.
 func TestTableIsAMap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	table, want := newTable(maphash.MakeSeed()), map[string]uint32{}
-	heap := dueHeap{table: &table}
+	heap := timerHeap{table: &table}
 	for range 50_000 {
 		key := fmt.Sprint(rng.IntN(600))
 		number, ok := table.find([]byte(key))

@@ -20,16 +20,16 @@ import (
 
 const maxAnnotation = 4096 // bytes of an annotation
 
-// text is a label or annotation of a rule: constant, or a template.
-type text struct {
+// textTemplate is a label or annotation of a rule: constant, or a template.
+type textTemplate struct {
 	name     string
 	constant string
 	template *template.Template
 	err      error
 }
 
-func newText(name, source string) text {
-	t := text{name: name, constant: source}
+func newTextTemplate(name, source string) textTemplate {
+	t := textTemplate{name: name, constant: source}
 	if strings.Contains(source, "{{") {
 		t.template, t.err = template.New(name).
 			Funcs(functions).
@@ -41,7 +41,7 @@ func newText(name, source string) text {
 
 // expand executes the template. One that fails yields a text that says so: what is wrong with a
 // text about an alert must not keep the alert from people.
-func (t *text) expand(data *templateData) string {
+func (t *textTemplate) expand(data *templateData) string {
 	if t.err == nil && t.template == nil {
 		return t.constant
 	}
@@ -141,7 +141,7 @@ var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
 func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs rule.Errors) {
 	sample := &templateData{Labels: map[string]string{}, First: lines{{}}, Last: lines{{}}}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
-		t := newText(name, templates[name])
+		t := newTextTemplate(name, templates[name])
 		if t.template == nil || t.err != nil {
 			continue
 		}

@@ -14,104 +14,104 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// tell makes a transition of the group's alert, and notes what people have heard of it.
-func (l *life) tell(state models.AlertState, at int64, reason string) {
-	a, u := l.g.alert, l.u
-	if u.rule.Record {
+// transition makes a transition of the group's alert, and notes what people have heard of it.
+func (m *machine) transition(state models.AlertState, at int64, reason string) {
+	a, rs := m.g.alert, m.u
+	if rs.rule.Record {
 		return
 	}
-	age := l.e.times.now - at
-	replay := l.e.replaying(u, l.number, at)
-	out := l.alertNow(state, at, reason)
-	out.Historical = replay || age > int64(l.e.opts.maxAlertAge)
+	age := m.e.watermarks.now - at
+	replay := m.e.replaying(rs, m.number, at)
+	out := m.alertNow(state, at, reason)
+	out.Historical = replay || age > int64(m.e.opts.maxAlertAge)
 	switch state {
 	case models.AlertFiring:
-		u.fired++
+		rs.fired++
 		switch {
 		case !out.Historical:
-			a.told = said
+			a.notified = wasNotified
 		case replay:
-			a.told = max(a.told, replayed)
+			a.notified = max(a.notified, notifiedEarlier)
 		default:
-			a.told, u.unheard = max(a.told, recorded), true
+			a.notified, rs.deferred = max(a.notified, tooOld), true
 		}
 	case models.AlertResolved:
-		u.resolved++
-		if a.told == said && !replay {
+		rs.resolved++
+		if a.notified == wasNotified && !replay {
 			// whoever heard that it fires is to hear that it is over, however late
 			out.Historical = false
 		}
 	}
-	a.shown = a.level
-	u.touch(l.number, l.g)
-	if l.e.mute(u.owner(l.number)) {
+	a.notifiedLevel = a.level
+	rs.touch(m.number, m.g)
+	if m.e.discards(rs.owner(m.number)) {
 		return
 	}
-	l.e.handing[u.owner(l.number)] = true
-	l.e.out = append(l.e.out, out)
-	if !a.early || !a.passed && !u.behind {
-		a.passed = a.early
-		l.feed(out)
+	m.e.changedPartitions[rs.owner(m.number)] = true
+	m.e.transitions = append(m.e.transitions, out)
+	if !a.early || !a.passedOn && !rs.behind {
+		a.passedOn = a.early
+		m.passOn(out)
 	}
 }
 
-// feed passes a transition on to the rules that read alerts. What fires early is passed on once: at
-// once, or during a backlog when it is confirmed, since only then is its time known.
-func (l *life) feed(out models.Alert) {
-	if l.e.program.Load().feeds && !l.u.readsAlerts {
-		l.e.fed = append(l.e.fed, out)
+// passOn passes a transition on to the rules that read alerts. What fires early is passed on once:
+// at once, or during a backlog when it is confirmed, since only then is its time known.
+func (m *machine) passOn(out models.Alert) {
+	if m.e.ruleSet.Load().readsAlerts && !m.u.readsAlerts {
+		m.e.alertLogs = append(m.e.alertLogs, out)
 	}
 }
 
 // alertNow is the alert of a group as it stands.
-func (l *life) alertNow(state models.AlertState, at int64, reason string) models.Alert {
-	a, u := l.g.alert, l.u
+func (m *machine) alertNow(state models.AlertState, at int64, reason string) models.Alert {
+	a, rs := m.g.alert, m.u
 	out := models.Alert{
-		ID: u.alertID(l.g), Rule: u.id, Episode: int64(l.g.episodes), State: state, Reason: reason,
+		ID: rs.alertID(m.g), Rule: rs.id, Episode: int64(m.g.episodes), State: state, Reason: reason,
 		Value: finite(
 			a.edge.Value,
-		), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.start), Count: l.count(at),
+		), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.startsAt), Count: m.count(at),
 		Source: place(
-			u.rule.Pos,
-		), Late: a.late, Shadow: u.rule.Mode == rule.Shadow, Home: l.e.home(u, l.number),
+			rs.rule.Pos,
+		), Late: a.late, Shadow: rs.rule.Mode == rule.Shadow, Home: m.e.home(rs, m.number),
 	}
 	if state == models.AlertResolved {
-		value, threshold := l.g.win.Deciding(u.plan, at)
+		value, threshold := m.g.win.DecidingValue(rs.condition, at)
 		out.Value, out.Threshold = finite(value), cmp.Or(threshold, out.Threshold)
-		out.EndsAt = instant(a.fell)
-		if a.holds || a.fell < a.start {
+		out.EndsAt = instant(a.fellAt)
+		if a.holds || a.fellAt < a.startsAt {
 			out.EndsAt = instant(at)
 		}
 	}
-	if s := l.g.samples; s != nil {
+	if s := m.g.samples; s != nil {
 		out.First, out.Last = slices.Clone(s.first), slices.Clone(s.last)
-		out.Top = s.shownTop(u.rule.Top)
+		out.Top = s.shownTop(rs.rule.Top)
 	}
 	if a.labels == nil {
-		a.labels = u.alertLabels(l.g.key)
+		a.labels = rs.alertLabels(m.g.key)
 	}
 	out.Labels = a.labels
 	if a.level > 0 {
 		out.Labels = maps.Clone(a.labels)
-		out.Labels["severity"] = u.rule.Levels[a.level-1].Severity
+		out.Labels["severity"] = rs.rule.Levels[a.level-1].Severity
 	}
 	out.Severity = out.Labels["severity"]
-	out.Annotations = u.annotate(&out)
+	out.Annotations = rs.annotate(&out)
 	return out
 }
 
 // annotate executes the rule's annotations for an alert.
-func (u *unit) annotate(a *models.Alert) map[string]string {
-	if len(u.annotations) == 0 {
+func (rs *ruleState) annotate(a *models.Alert) map[string]string {
+	if len(rs.annotations) == 0 {
 		return nil
 	}
 	data := &templateData{
-		Rule: a.Rule, Group: u.rule.Group, Name: u.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
-		Threshold: a.Threshold, Count: a.Count, Window: u.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
+		Rule: a.Rule, Group: rs.rule.Group, Name: rs.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
+		Threshold: a.Threshold, Count: a.Count, Window: rs.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
 	}
-	out := make(map[string]string, len(u.annotations))
-	for i := range u.annotations {
-		t := &u.annotations[i]
+	out := make(map[string]string, len(rs.annotations))
+	for i := range rs.annotations {
+		t := &rs.annotations[i]
 		out[t.name] = t.expand(data)
 	}
 	return out
@@ -119,29 +119,29 @@ func (u *unit) annotate(a *models.Alert) map[string]string {
 
 // alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name.
 // Logs cannot take a label from the rule's author but by the rule's own by.
-func (u *unit) alertLabels(key string) map[string]string {
-	group := u.groupLabels(key)
-	labels := make(map[string]string, len(group)+len(u.labels)+1)
+func (rs *ruleState) alertLabels(key string) map[string]string {
+	group := rs.groupLabels(key)
+	labels := make(map[string]string, len(group)+len(rs.labels)+1)
 	data := &templateData{
-		Rule:   u.id,
-		Group:  u.rule.Group,
-		Name:   u.rule.Name,
+		Rule:   rs.id,
+		Group:  rs.rule.Group,
+		Name:   rs.rule.Name,
 		Labels: group,
-		Window: u.rule.Window,
+		Window: rs.rule.Window,
 	}
-	for i := range u.labels {
-		t := &u.labels[i]
+	for i := range rs.labels {
+		t := &rs.labels[i]
 		labels[t.name] = t.expand(data)
 	}
 	maps.Copy(labels, group)
-	labels["alertname"] = u.rule.Name
+	labels["alertname"] = rs.rule.Name
 	return labels
 }
 
 // alertID identifies an episode of a group of a rule: the same in every run over the same logs, and
 // nothing else's.
-func (u *unit) alertID(g *group) string {
-	return alertID(u.id, g.key, uint64(g.episodes))
+func (rs *ruleState) alertID(g *group) string {
+	return alertID(rs.id, g.key, uint64(g.episodes))
 }
 
 func alertID(rule, key string, episode uint64) string {
@@ -180,11 +180,11 @@ func (s *samples) shownTop(fields []string) map[string][]models.TopValue {
 	return top
 }
 
-// takeOut takes what was decided since the last time, in the order of event time.
-func (e *Engine) takeOut() []models.Alert {
-	e.feedAlerts()
-	out := e.out
-	e.out = nil
+// takeTransitions takes what was decided since the last time, in the order of event time.
+func (e *Engine) takeTransitions() []models.Alert {
+	e.evaluateAlerts()
+	out := e.transitions
+	e.transitions = nil
 	sortTransitions(out)
 	return out
 }

@@ -2,21 +2,21 @@ package alerting
 
 // Values notes what values the conditions of some rules have: after every match of a rule, that of
 // the match's group. Whoever chooses a threshold wants to know what it has to tell apart. Each rule
-// keeps some two thousand of them, evenly spread over all matches; counts beyond some thousands are
-// known too low, since a group keeps no more logs than its condition asks for.
-type Values struct{ rules map[string]*spread }
+// keyLifetime some two thousand of them, evenly spread over all matches; counts beyond some
+// thousands are known too low, since a group keeps no more logs than its condition asks for.
+type Values struct{ rules map[string]*valueSample }
 
 const maxValues = 2048
 
-// spread is every so manieth of a sequence whose end is not known.
-type spread struct {
+// valueSample is every so manieth of a sequence whose end is not known.
+type valueSample struct {
 	list  []float64
 	every int
 	seen  int
 }
 
 // next says whether the next one is to be kept. When there is no room, every other one makes some.
-func (s *spread) next() bool {
+func (s *valueSample) next() bool {
 	if len(s.list) == maxValues {
 		for i := range maxValues / 2 {
 			s.list[i] = s.list[2*i+1]
@@ -29,9 +29,9 @@ func (s *spread) next() bool {
 
 // NewValues notes the values of rules, by their IDs.
 func NewValues(ids ...string) *Values {
-	v := &Values{rules: make(map[string]*spread)}
+	v := &Values{rules: make(map[string]*valueSample)}
 	for _, id := range ids {
-		v.rules[id] = &spread{every: 1}
+		v.rules[id] = &valueSample{every: 1}
 	}
 	return v
 }
@@ -45,12 +45,12 @@ func (v *Values) Of(id string) []float64 {
 }
 
 // WithValues has values noted. It is for backtests: some conditions have to be computed anew for
-// each value.
+// onEdge value.
 func WithValues(v *Values) Option { return func(o *options) { o.values = v } }
 
-func (l *life) noteValue(at int64) {
-	if s := l.u.values; s.next() {
-		if v := l.g.win.Value(l.u.plan, at); v == v {
+func (m *machine) sampleValue(at int64) {
+	if s := m.u.values; s.next() {
+		if v := m.g.win.Value(m.u.condition, at); v == v {
 			s.list = append(s.list, v)
 		}
 	}

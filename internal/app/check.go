@@ -105,7 +105,7 @@ func conclude(
 func compiles(out io.Writer, set *rule.Set) bool {
 	good := true
 	for _, r := range set.Rules {
-		if err := alerting.Compiles(r); err != nil {
+		if err := alerting.CheckCompiles(r); err != nil {
 			fmt.Fprintln(out, err)
 			good = false
 		}

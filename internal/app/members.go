@@ -14,7 +14,7 @@ import (
 
 // members is what there is between us and the other members of our group. Whoever has a partition
 // leaves in the handover topic, for whoever gets it next, what the engine has to know to go on
-// exactly there (alerting.Engine.HandOver), and what the notifier has told to whom (notify.Publish).
+// exactly there (alerting.Engine.InFlightState), and what the notifier has told to whom (notify.Publish).
 // The first is written in one record, together with the position up to which it goes: when
 // something was decided, before offsets are committed; else every few seconds; and when the
 // partition is given up. So after a crash, too, whoever gets the partition goes on at a point up to
@@ -112,7 +112,7 @@ func (m *members) Acquire(
 		}
 		t.shared = said[name]
 		if at[i].Next <= l.Next {
-			if err := m.state.TakeOver(name, l.Engine); err != nil {
+			if err := m.state.RestoreInFlight(name, l.Engine); err != nil {
 				return nil, err
 			}
 		}
@@ -171,7 +171,7 @@ func (m *members) put(positions []models.SourcePosition) (urgent []*taken) {
 		if t == nil || !t.begun {
 			continue
 		}
-		decided := m.state.Decided(name)
+		decided := m.state.PartitionChanged(name)
 		if t.urgent = t.urgent || decided; t.urgent ||
 			time.Since(t.left) >= leaveEvery && p.Next != t.at.Next {
 			if t.urgent {
@@ -185,7 +185,7 @@ func (m *members) put(positions []models.SourcePosition) (urgent []*taken) {
 }
 
 func (m *members) leave(name models.Partition, t *taken, at models.SourcePosition, final bool) {
-	engine := m.state.HandOver(name)
+	engine := m.state.InFlightState(name)
 	if engine == nil {
 		return
 	}
@@ -245,7 +245,7 @@ func (m *members) giveUp(parts []models.Partition, lost bool) {
 		if t := m.taken[name]; t != nil && t.begun && !lost {
 			m.leave(name, t, t.at, true)
 		}
-		m.state.Forgo(name)
+		m.state.CancelRestore(name)
 		delete(m.taken, name)
 	}
 }

@@ -24,7 +24,7 @@ func overRetention(
 	now time.Time,
 ) (found []rule.Finding) {
 	for _, r := range set.Rules {
-		back := alerting.LookBack(r)
+		back := alerting.Lookback(r)
 		if r.Mode == rule.Off || back == 0 {
 			continue
 		}

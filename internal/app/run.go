@@ -176,7 +176,7 @@ func (p *program) openState(set *rule.Set) (err error) {
 		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
 	}
 	if p.config.Limits.WarmUp > 0 {
-		options = append(options, alerting.WithWarming())
+		options = append(options, alerting.WithBackfill())
 	}
 	p.state.Engine = alerting.NewEngine(options...)
 	if err := p.state.SetRules(set); err != nil {
@@ -188,7 +188,7 @@ func (p *program) openState(set *rule.Set) (err error) {
 	}
 	if len(p.store.Positions()) == 0 {
 		// nothing was read yet: the rules' past is what the source begins with
-		p.state.GoLive(nil, "")
+		p.state.SkipBackfill(nil, "")
 	}
 	p.warmUp = newWarmUp(p)
 	p.state.between = p.warmUp.meet

@@ -121,9 +121,9 @@ func (v *rulesView) Status() []web.RuleStatus {
 			Bytes:     int64(r.Memory),
 			Cost:      r.Cost.NanosPerLog,
 		}
-		s.Backfilling, s.Error = r.State == "warming", v.keeps.of(r.ID)
-		if r.Cold != "" {
-			s.Error = "it began without its past: " + r.Cold
+		s.Backfilling, s.Error = r.State == "backfilling", v.keeps.of(r.ID)
+		if r.BackfillError != "" {
+			s.Error = "it began without its past: " + r.BackfillError
 		}
 		if r.Refused > 0 {
 			s.Error = fmt.Sprintf(

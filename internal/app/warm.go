@@ -79,7 +79,7 @@ func newWarmUp(p *program) *warmUp {
 func (w *warmUp) changed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if r := w.current; r != nil && !w.p.state.Awaits(r.scratch) {
+	if r := w.current; r != nil && !w.p.state.BackfillCurrent(r.scratch) {
 		r.cancel(errAnew)
 	}
 	ring(w.bell)
@@ -108,7 +108,7 @@ func (w *warmUp) run(ctx context.Context) error {
 // warm has the rules that wait now go live, with their past or without. It is false when none
 // waits, or ctx is done.
 func (w *warmUp) warm(ctx context.Context) bool {
-	scratch, past := w.p.state.Scratch()
+	scratch, past := w.p.state.BackfillEngine()
 	if scratch == nil {
 		return false
 	}
@@ -130,7 +130,7 @@ func (w *warmUp) warm(ctx context.Context) bool {
 			"error",
 			err,
 		)
-		scratch, _ = w.p.state.Scratch()
+		scratch, _ = w.p.state.BackfillEngine()
 		if scratch == nil {
 			return false
 		}
@@ -146,7 +146,7 @@ func (w *warmUp) warm(ctx context.Context) bool {
 	}
 	if err != nil && !errors.Is(err, errAnew) {
 		log.Error("rules begin without what was logged since they came", "error", err)
-		w.p.state.GoLive(scratch, err.Error())
+		w.p.state.SkipBackfill(scratch, err.Error())
 	}
 	return true
 }
@@ -296,7 +296,7 @@ func (r *reading) finish(end offsets) error {
 	if err := r.to(ctx, end, time.Time{}); err != nil {
 		return err
 	}
-	r.p.state.Adopt(r.scratch, r.why)
+	r.p.state.FinishBackfill(r.scratch, r.why)
 	return nil
 }
 

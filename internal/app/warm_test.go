@@ -144,7 +144,7 @@ func TestWhileWarming(t *testing.T) {
 		hang.Store(true)
 		w.reload(r, errorRules+tenMinutes)
 		time.Sleep(3 * warmTime)
-		want(t, "states", r.states(), "Errors inactive", "Many warming")
+		want(t, "states", r.states(), "Errors inactive", "Many backfilling")
 		w.errors(0, "pay", 1)
 		w.errors(0, "cart", 11)
 		want(t, "alerts", w.fired(), "Errors cart", "Errors pay")
@@ -174,7 +174,7 @@ func TestStopWhileWarming(t *testing.T) {
 		hang.Store(true)
 		w.reload(r, quietRules+tenMinutes)
 		time.Sleep(warmTime)
-		want(t, "states", r.states(), "Many warming", "Never inactive")
+		want(t, "states", r.states(), "Many backfilling", "Never inactive")
 		before := time.Now()
 		r.end()
 		if took := time.Since(before); took > time.Second {

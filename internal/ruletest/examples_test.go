@@ -11,7 +11,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The fifty needs are fifty rules, with nothing to look at.
+// TestExamplesAreChecked fifty needs are fifty rules, with nothing to look at.
 func TestExamplesAreChecked(t *testing.T) {
 	set, err := rule.Load(filepath.Join("..", "..", "examples", "rules"))
 	if err != nil {
@@ -25,7 +25,7 @@ func TestExamplesAreChecked(t *testing.T) {
 	}
 }
 
-// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any
+// TestExamplesFire each of the fifty needs there are logs that fire its rule and near misses that do not, in any
 // order of arrival and through crashes.
 func TestExamplesFire(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
@@ -42,7 +42,7 @@ func TestExamplesFire(t *testing.T) {
 	}
 }
 
-// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual
+// TestExamplesAgreeWithTheOracle scripts of the fifty hold for the oracle as well, so what they expect is what the manual
 // says.
 func TestExamplesAgreeWithTheOracle(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))

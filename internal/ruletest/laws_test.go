@@ -57,7 +57,7 @@ func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
 const seeds = 4
 
-// The engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is
+// TestLaws engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is
 // below the lateness, with a restart after each log, and about a backlog that is read at full
 // speed.
 func TestLaws(t *testing.T) {
@@ -211,7 +211,7 @@ func (l live) run(
 		s.progress[i].End, s.progress[i].CaughtUp = s.progress[i].Next, true
 	}
 	s.engine.Advance(end, s.progress)
-	return s.said.alerts, nil
+	return s.outcome.alerts, nil
 }
 
 // behind evaluates records of the past at once, in runs of one partition, with more to come.

@@ -25,10 +25,10 @@ type Engine interface {
 	Restore(load func(each func(key, value []byte) error) error) error
 }
 
-// recorder is what tests that expect values of records ask of an engine besides: it tells the
+// recordTarget is what tests that expect values of records ask of an engine besides: it tells the
 // values, of an engine that has read nothing yet.
-type recorder interface {
-	TellRecorded(recorded func(models.Recorded))
+type recordTarget interface {
+	SetRecorded(recorded func(models.Recorded))
 }
 
 // Factory makes an engine over the rules of a script, which passes its transitions to emit.
@@ -116,14 +116,14 @@ func (t *Test) members(all Members) Members {
 	return members
 }
 
-// said is what an engine has said of a test.
-type said struct {
+// outcome is what an engine has said of a test.
+type outcome struct {
 	alerts []models.Alert
 	values []models.Recorded // of records, if the test expects any
 }
 
 // same returns a message when the episodes and values of the second run are not those of the first.
-func same(file string, line int, what string, first, second said, err error) string {
+func same(file string, line int, what string, first, second outcome, err error) string {
 	if err != nil {
 		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
 	}
@@ -182,15 +182,15 @@ type simulation struct {
 	progress []models.Progress
 	state    map[string][]byte // what a crash leaves
 	records  bool              // values of records are asked for
-	said     said
+	outcome  outcome
 }
 
 // simulate lets the records arrive one by one, the clock moving with them, and then the clock run
 // on to the horizon.
-func (t *Test) simulate(f Factory, list []arrival, crash bool) (said, error) {
+func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) {
 	s := &simulation{factory: f, state: make(map[string][]byte), records: t.expectsRecords()}
 	if err := s.start(); err != nil {
-		return said{}, err
+		return outcome{}, err
 	}
 	s.watch(list)
 	s.engine.Advance(t.Start, s.progress)
@@ -198,27 +198,27 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (said, error) {
 		a := &list[i]
 		s.engine.Advance(a.at, s.progress)
 		if err := s.record(a); err != nil {
-			return said{}, fmt.Errorf("test %q: %w", t.Name, err)
+			return outcome{}, fmt.Errorf("test %q: %w", t.Name, err)
 		}
 		if !crash {
 			continue
 		}
 		if err := s.crash(i == 0); err != nil {
-			return said{}, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
+			return outcome{}, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
 		}
 	}
 	s.engine.Advance(t.horizon(list, f.Lateness), s.progress)
-	return s.said, nil
+	return s.outcome, nil
 }
 
 func (s *simulation) start() (err error) {
-	s.engine, err = s.factory.New(func(a models.Alert) { s.said.alerts = append(s.said.alerts, a) })
+	s.engine, err = s.factory.New(func(a models.Alert) { s.outcome.alerts = append(s.outcome.alerts, a) })
 	if err != nil {
 		return err
 	}
 	s.scanner = s.engine.NewScanner()
-	if r, ok := s.engine.(recorder); ok && s.records {
-		r.TellRecorded(func(v models.Recorded) { s.said.values = append(s.said.values, v) })
+	if r, ok := s.engine.(recordTarget); ok && s.records {
+		r.SetRecorded(func(v models.Recorded) { s.outcome.values = append(s.outcome.values, v) })
 	}
 	return nil
 }

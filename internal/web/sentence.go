@@ -240,7 +240,7 @@ func comparisonWords(c *rule.Binary, word, logs string) string {
 	if isCall && isNumber && call.Func == "count" && call.Offset == 0 {
 		return fmt.Sprintf("there are %s %s", countWords(c.Op, word, n), logsOf(call, logs))
 	}
-	if isCall && isNumber && call.Func == "distinct" && n.Value > window.Exactly {
+	if isCall && isNumber && call.Func == "distinct" && n.Value > window.ExactDistinct {
 		word = "by estimate " + word
 	}
 	return fmt.Sprintf(

@@ -53,8 +53,8 @@ func BenchmarkConditions(b *testing.B) {
 	}
 }
 
-// BenchmarkFlood is what an event costs in a group in which every part of the window is crowded and
-// every value is another one.
+// BenchmarkFlood is what an event costs in a group in which every pane of the window is high-volume
+// and every value is another one.
 func BenchmarkFlood(b *testing.B) {
 	for _, when := range []string{"distinct(u) > 50", "distinct(u) > 1000000", "distinct(u) > count() / 2 and count() > 10", "p99(n) > 100000", "p99(n) > 100000 * p50(n)"} {
 		b.Run(when, func(b *testing.B) {
@@ -107,7 +107,7 @@ func BenchmarkMillionGroups(b *testing.B) {
 	add := func(i int) {
 		now += step
 		g := &slab[i*524_287%groups]
-		if g.Due(p) <= now-10*second || now-g.Swept() > 300*second {
+		if g.Due(p) <= now-10*second || now-g.SweptTo() > 300*second {
 			g.Sweep(p, now-10*second, nil, func(Edge) {})
 		}
 		g.Add(p, &Event{Time: now})

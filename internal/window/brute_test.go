@@ -29,7 +29,7 @@ var numberless = math.NaN()
 // beginning, at every instant that is asked about.
 type definition struct {
 	r      *rule.Rule
-	p      *Plan
+	p      *Condition
 	events []sample // in order
 	known  int64
 	isKnow bool // the condition may hold without events
@@ -40,7 +40,7 @@ type definition struct {
 	before  float64
 }
 
-func define(r *rule.Rule, p *Plan, events []sample) *definition {
+func define(r *rule.Rule, p *Condition, events []sample) *definition {
 	d := &definition{
 		r:      r,
 		p:      p,
@@ -67,7 +67,7 @@ func matches(q rule.Query, e *sample) bool {
 	return q.(*rule.Leaf).Text == e.kind
 }
 
-// window is the events of a call at an instant. Those of a crowded part leave together with the
+// window is the events of a call at an instant. Those of a high-volume pane leave together with the
 // last of them.
 func (d *definition) window(c *rule.Call, at int64) (in []sample) {
 	return d.within(c, at, at-int64(c.Offset)-int64(d.r.Window), c.Func != "distinct")
@@ -84,8 +84,8 @@ func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sa
 	}
 	for _, e := range all {
 		leaves := e.at
-		if coarse && len(all) > d.p.crowd {
-			if part := d.part(all, e.at); len(part) > d.p.crowd {
+		if coarse && len(all) > d.p.paneLimit {
+			if part := d.part(all, e.at); len(part) > d.p.paneLimit {
 				leaves = part[len(part)-1].at
 			}
 		}
@@ -96,11 +96,11 @@ func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sa
 	return in
 }
 
-// part is the events of the part of the window that an instant is in; parts end where a log
+// part is the events of the pane of the window that an instant is in; panes end where a log
 // resolved, too.
 func (d *definition) part(all []sample, at int64) []sample {
-	from := floor(at-1, d.p.part)
-	to := from + d.p.part
+	from := floor(at-1, d.p.paneLength)
+	to := from + d.p.paneLength
 	for _, cut := range d.cuts {
 		if cut < at {
 			from = max(from, cut)
@@ -113,11 +113,11 @@ func (d *definition) part(all []sample, at int64) []sample {
 	return all[first:past]
 }
 
-// about is what sketches say of the values since the part began in which the window begins.
+// about is what sketches say of the values since the pane began in which the window begins.
 func (d *definition) about(c *rule.Call, at int64) float64 {
 	from := max(at-int64(c.Offset)-int64(d.r.Window), d.reset(at, c))
 	s := newSketch()
-	for _, e := range d.within(c, at, max(floor(from, d.p.part), d.lastCut(from)), false) {
+	for _, e := range d.within(c, at, max(floor(from, d.p.paneLength), d.lastCut(from)), false) {
 		for _, u := range e.user {
 			s.InsertHash(hashOf(u))
 		}
@@ -257,7 +257,7 @@ func (d *definition) call(c *rule.Call, at int64) float64 {
 		slices.Sort(nums)
 		if slices.ContainsFunc(
 			in,
-			func(e sample) bool { return len(d.part(in, e.at)) > d.p.crowd },
+			func(e sample) bool { return len(d.part(in, e.at)) > d.p.paneLimit },
 		) {
 			return d.ranked(c, nums)
 		}

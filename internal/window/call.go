@@ -17,7 +17,7 @@ const (
 	distinct
 	first
 	last
-	fresh // new
+	newValues // new
 	changed
 	since
 	completed // sequences
@@ -25,14 +25,14 @@ const (
 
 var functions = map[string]function{
 	"count": count, "rate": rate, "sum": sum, "avg": avg, "min": least, "max": most, "stddev": stddev, "percentile": percentile, "distinct": distinct,
-	"first": first, "last": last, "new": fresh, "changed": changed, "since": since,
+	"first": first, "last": last, "new": newValues, "changed": changed, "since": since,
 }
 
 // call is an aggregate over the window of a series, or over the same window some time before.
 type call struct {
 	of       function
-	index    int // in Plan.calls
-	series   int // in Plan.series
+	index    int // in Condition.calls
+	series   int // in Condition.series
 	quantile float64
 	offset   int64
 	limits   []int64 // since: the ages that comparisons ask about
@@ -52,7 +52,7 @@ func (c *call) value(x *instant) float64 {
 		return n
 	case rate:
 		return n / (float64(x.p.window) / 1e9)
-	case fresh:
+	case newValues:
 		learnt := after(s.times, x.g.state.known+x.p.learn-1)
 		return float64(max(0, cur.hi-max(cur.lo, learnt)))
 	case since:
@@ -70,7 +70,7 @@ func (c *call) value(x *instant) float64 {
 	case distinct:
 		return cur.acc.(*values).different(x, c, cur)
 	case percentile:
-		if cur.crowded(x.p, x.g.state, c.series) {
+		if cur.highVolume(x.p, x.g.state, c.series) {
 			return cur.acc.(*quantiles).about(c, cur.size())
 		}
 	}
@@ -78,7 +78,7 @@ func (c *call) value(x *instant) float64 {
 }
 
 // estimates says of distinct whether the different texts are too many to be counted exactly.
-func (c *call) estimates(p *Plan, cur *cursor) bool {
+func (c *call) estimates(p *Condition, cur *cursor) bool {
 	return len(cur.acc.(*values).counts) > p.exactly
 }
 
@@ -94,7 +94,7 @@ func (c *call) about(x *instant) bool {
 	case distinct:
 		return c.estimates(x.p, cur)
 	case percentile:
-		return cur.crowded(x.p, x.g.state, c.series)
+		return cur.highVolume(x.p, x.g.state, c.series)
 	}
 	return false
 }
@@ -125,7 +125,7 @@ func (c *call) ofNothing(x *instant) float64 {
 	case c.of == count,
 		c.of == rate,
 		c.of == distinct,
-		c.of == fresh,
+		c.of == newValues,
 		c.of == changed,
 		c.of == completed:
 		return 0
@@ -135,7 +135,7 @@ func (c *call) ofNothing(x *instant) float64 {
 
 // accumulate returns what adds up the events in the window of the call, or nil when their number is
 // enough.
-func (c *call) accumulate(p *Plan) accumulator {
+func (c *call) accumulate(p *Condition) accumulator {
 	switch c.of {
 	case sum, avg, stddev:
 		return &sums{squared: c.of == stddev}

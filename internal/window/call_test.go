@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// values is a table of what a function yields over a window of ten seconds.
+// valueTable is a table of what a function yields over a window of ten seconds.
 type valueTable struct {
 	t *testing.T
-	p *Plan
+	p *Condition
 }
 
 func valuesOf(t *testing.T, call string) valueTable {

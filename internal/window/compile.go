@@ -11,33 +11,33 @@ import (
 
 const maxFilters = 64
 
-// compiler turns the condition of a rule into a plan.
+// compiler turns the condition of a rule into a condition.
 type compiler struct {
 	r   *rule.Rule
-	p   *Plan
+	p   *Condition
 	err *rule.Error
 }
 
 // Compile reads what a rule says about truth: match, when, window, every, sequence, resolve,
 // levels, learn and remember. Its error is a *rule.Error.
-func Compile(r *rule.Rule) (*Plan, error) {
+func Compile(r *rule.Rule) (*Condition, error) {
 	c := &compiler{
 		r,
-		&Plan{
-			window:   int64(r.Window),
-			text:     shortDuration(r.Window),
-			every:    int64(r.Every),
-			learn:    int64(r.Learn),
-			remember: int64(r.Remember),
-			own:      -1,
-			reset:    -1,
-			match:    r.Match,
-			levels:   r.Levels,
+		&Condition{
+			window:        int64(r.Window),
+			text:          shortDuration(r.Window),
+			every:         int64(r.Every),
+			learn:         int64(r.Learn),
+			remember:      int64(r.Remember),
+			ownFilter:     -1,
+			resolveFilter: -1,
+			match:         r.Match,
+			levels:        r.Levels,
 		},
 		nil,
 	}
 	c.p.grid = gridOf(c.p.window)
-	c.p.part, c.p.crowd, c.p.exactly = max(c.p.window/parts, 1), crowd, Exactly
+	c.p.paneLength, c.p.paneLimit, c.p.exactly = max(c.p.window/panes, 1), paneLimit, ExactDistinct
 	c.p.retains = c.p.window
 	if c.p.count = countingOf(r); c.p.count != nil {
 		c.p.eager, c.p.reads = r.For == 0, c.p.window
@@ -68,9 +68,9 @@ func (c *compiler) resolve() {
 	if c.r.Resolve.Match == nil {
 		return
 	}
-	c.p.reset = c.filter(c.r.Resolve.Match)
+	c.p.resolveFilter = c.filter(c.r.Resolve.Match)
 	if c.r.Match != nil {
-		c.p.own = c.filter(c.r.Match)
+		c.p.ownFilter = c.filter(c.r.Match)
 	}
 }
 
@@ -111,7 +111,7 @@ func (c *compiler) sequence() direction {
 	}
 	c.p.series = append(
 		c.p.series,
-		seriesPlan{kind: derived, filter: -1, field: -1, keep: c.p.window},
+		seriesSpec{kind: derived, filter: -1, field: -1, keep: c.p.window},
 	)
 	c.p.calls = append(c.p.calls, &call{of: completed})
 	c.p.when = &comparison{op: ">", left: c.p.calls[0], right: constant(0), limit: "0"}
@@ -161,17 +161,17 @@ func (c *compiler) not(of *rule.Unary) (truth, direction) {
 	inner, d := c.truth(of.Of)
 	ungate(inner) // it is the whole that says nothing yet
 	n := &negation{of: inner}
-	n.gated = c.err == nil && d.windowed && mayHoldOfNothing(c.p, n)
-	c.p.gated = c.p.gated || n.gated
+	n.undefinedAtFirst = c.err == nil && d.windowed && mayHoldOfNothing(c.p, n)
+	c.p.undefinedAtFirst = c.p.undefinedAtFirst || n.undefinedAtFirst
 	return n, d.flipped()
 }
 
 func ungate(t truth) {
 	switch t := t.(type) {
 	case *comparison:
-		t.gated = false
+		t.undefinedAtFirst = false
 	case *negation:
-		t.gated = false
+		t.undefinedAtFirst = false
 	case *conjunction:
 		ungate(t.left)
 		ungate(t.right)
@@ -198,8 +198,8 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 	c.bound(right, left)
 	d := l.compared(of.Op, r)
 	if c.err == nil {
-		cmp.gated = d.windowed && mayHoldOfNothing(c.p, cmp)
-		c.p.gated = c.p.gated || cmp.gated
+		cmp.undefinedAtFirst = d.windowed && mayHoldOfNothing(c.p, cmp)
+		c.p.undefinedAtFirst = c.p.undefinedAtFirst || cmp.undefinedAtFirst
 	}
 	return cmp, d
 }
@@ -314,7 +314,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 		c.fail(of.Pos, "", "unknown function %q", of.Func)
 		return constant(0), direction{}
 	}
-	if of.Offset > 0 && (f == since || f == fresh || f == changed) {
+	if of.Offset > 0 && (f == since || f == newValues || f == changed) {
 		c.fail(of.Pos, "", "%s has no offset", of.Func)
 	}
 	if of.Offset >= 24*time.Hour {
@@ -343,14 +343,14 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 
 // series is the series that a call is about. Calls about the same events share it.
 func (c *compiler) series(of *rule.Call, f function, keep int64) int {
-	want := seriesPlan{filter: -1, field: -1, keep: keep, lag: int64(of.Offset)}
+	want := seriesSpec{filter: -1, field: -1, keep: keep, lag: int64(of.Offset)}
 	switch f {
 	case count, rate, since:
 	case distinct:
 		want.kind = texts
 	case changed:
 		want.kind, want.spare, want.ordered = texts, 1, true
-	case fresh:
+	case newValues:
 		want.kind = novel
 	default:
 		want.kind, want.ordered = numbers, f == first || f == last
@@ -399,7 +399,7 @@ func (c *compiler) field(path string) int {
 // history is the place where the past of an aggregate is kept.
 func (c *compiler) history(of expr, keep int64) int {
 	empty := of.value(&instant{p: c.p, empty: true})
-	c.p.history = append(c.p.history, historyPlan{of, empty, keep + c.p.grid + c.p.window})
+	c.p.history = append(c.p.history, historySpec{of, empty, keep + c.p.grid + c.p.window})
 	return len(c.p.history) - 1
 }
 
@@ -424,7 +424,7 @@ func (c *compiler) past(of *rule.Call) (expr, direction) {
 		)
 	}
 	inner, d := c.number(of.Of)
-	b := &past{history: c.history(inner, int64(span)), span: int64(span)}
+	b := &baseline{history: c.history(inner, int64(span)), span: int64(span)}
 	if of.Func == "zscore" {
 		b.score, d.positive, d.steady, d.partial = inner, false, false, true
 		return b, d
@@ -447,7 +447,7 @@ func containsHistory(of rule.Condition) bool {
 // finish draws what follows from the whole.
 func (c *compiler) finish(d direction) {
 	p := c.p
-	p.steady = d.rising && d.steady && p.reset < 0 && len(p.levels) == 0
+	p.steady = d.rising && d.steady && p.resolveFilter < 0 && len(p.levels) == 0
 	if c.r.Resolve.When != nil {
 		c.truthInto(&p.recovery, c.r.Resolve.When)
 		p.steady = false
@@ -468,14 +468,14 @@ func (c *compiler) finish(d direction) {
 	for i := range p.calls {
 		p.simple = p.simple && p.calls[i].accumulate(p) == nil
 	}
-	p.looks = p.lookedAt()
-	p.logs = seriesPlan{kind: times, filter: -1, field: -1, keep: p.Span()}
+	p.lookedAt = p.lookedAtFilters()
+	p.logs = seriesSpec{kind: times, filter: -1, field: -1, keep: p.Span()}
 	p.narrow(c.r)
 }
 
-// lookedAt are the filters of the events that some part of the condition looks at, 0 if some part
-// looks at every event.
-func (p *Plan) lookedAt() (filters uint64) {
+// lookedAtFilters are the filters of the events that some part of the condition looks at, 0 if some
+// part lookedAtFilters at every event.
+func (p *Condition) lookedAtFilters() (filters uint64) {
 	for i := range p.series {
 		switch s := &p.series[i]; {
 		case s.kind == derived:
@@ -493,7 +493,7 @@ func (p *Plan) lookedAt() (filters uint64) {
 
 // narrow finds which logs matter: if every call asks for a filter, those alone that satisfy one of
 // them. Where absence counts, any log makes its key known.
-func (p *Plan) narrow(r *rule.Rule) {
+func (p *Condition) narrow(r *rule.Rule) {
 	var of []rule.Query
 	for _, s := range p.series {
 		if s.kind == derived {
@@ -518,7 +518,7 @@ func (p *Plan) narrow(r *rule.Rule) {
 	case len(of) > 0:
 		p.match = &rule.Or{Of: of}
 	}
-	if p.reset >= 0 && p.match != nil {
+	if p.resolveFilter >= 0 && p.match != nil {
 		p.match = &rule.Or{Of: []rule.Query{p.match, r.Resolve.Match}}
 	}
 }

@@ -17,8 +17,8 @@ func TestWhatIsDecidedEarlyAndWhatHoldsOfNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if p.Eager() != eager || p.Known() != known {
-			t.Errorf("%s: eager %v, known %v", text, p.Eager(), p.Known())
+		if p.FiresEarly() != eager || p.HoldsEmpty() != known {
+			t.Errorf("%s: eager %v, known %v", text, p.FiresEarly(), p.HoldsEmpty())
 		}
 	}
 	f("window: 5m", true, false)
@@ -139,7 +139,7 @@ func TestRetentionIsHowFarBackEventsMatter(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := p.Retention(); got < want || got > want+want/10+time.Second {
+		if got := p.Lookback(); got < want || got > want+want/10+time.Second {
 			t.Errorf("%s: %v", text, got)
 		}
 	}

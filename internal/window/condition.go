@@ -1,146 +1,74 @@
 package window
 
-import "math"
+import (
+	"time"
 
-// expr is a number that a condition computes at an instant; NaN when it is undefined.
-type expr interface{ value(x *instant) float64 }
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
 
-// truth is what a condition amounts to at an instant.
-type truth interface {
-	holds(x *instant) bool
-	// decider is the comparison because of which it holds or does not: the leftmost that would do
-	// alone.
-	decider(x *instant) *comparison
+// Condition is the compiled condition of one rule. It is immutable and shared by all groups.
+type Condition struct {
+	window   int64
+	text     string // of the window, for people: "5m"
+	every    int64  // truth changes only at multiples of it; 0 for any time
+	learn    int64
+	remember int64
+	count    *counting // the condition if it is no more than that; the following is then not used
+
+	any        bool // no when: any match
+	when       truth
+	recovery   truth // resolve.when, nil for none
+	levels     []rule.Level
+	calls      []*call
+	series     []seriesSpec
+	history    []historySpec
+	grid       int64
+	paneLength int64      // length of the panes of a window
+	paneLimit  int        // a pane with more events is high-volume
+	logs       seriesSpec // of the events of a group, whatever is asked of them
+	exactly    int        // so many different texts are counted exactly
+	sequence   *sequence
+	// filter that tells events of the rule from those that only resolve it; -1 when all are its own
+	ownFilter     int
+	resolveFilter int // filter of the events that resolve; -1 for none
+
+	match   rule.Query
+	filters []rule.Query
+	fields  []string
+	alerts  []string
+
+	eager, known     bool
+	undefinedAtFirst bool // something is undefined until the key was known for a window
+	steady           bool // while it does not hold, only an event can make it hold
+	simple           bool // every window is known from its place in the series alone
+	// filters of which an event satisfies one that any part of the condition looks at; 0 for all
+	// events
+	lookedAt uint64
+	retains  int64 // how long events are kept
+	reads    int64 // how far back events matter
 }
 
-// instant is a group at one instant.
-type instant struct {
-	p   *Plan
-	g   *Group
-	v   *view
-	at  int64
-	env Env
+// Match selects the logs that are events of the rule. It is narrower than the rule's own where only
+// some of its matches matter, and wider where logs that resolve are events too.
+func (p *Condition) Match() rule.Query { return p.match }
 
-	empty bool    // there is no group: nothing was ever seen,
-	past  float64 // and this is what every aggregate of the past was
-}
+// Filters are the queries whose truth each event carries in its bits.
+func (p *Condition) Filters() []rule.Query { return p.filters }
 
-// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what was
-// before.
-func mayHoldOfNothing(p *Plan, t truth) bool {
-	return t.holds(&instant{p: p, empty: true}) ||
-		t.holds(&instant{p: p, empty: true, past: plenty})
-}
+// Fields are the canonical paths of the fields whose values each event carries; "@template" is the
+// masked message, see Mask.
+func (p *Condition) Fields() []string { return p.fields }
 
-// plenty is more than any aggregate will be.
-const plenty = 1e12
+// Alerts are the names of the alerts that the condition asks Env about.
+func (p *Condition) Alerts() []string { return p.alerts }
 
-type constant float64
+// FiresEarly says that more events can only make the condition truer, and that it need not last: so
+// it is decided with the event that completes it.
+func (p *Condition) FiresEarly() bool { return p.eager }
 
-func (c constant) value(*instant) float64 { return float64(c) }
+// HoldsEmpty says that the condition may hold without events, so that groups live on while their
+// key is known.
+func (p *Condition) HoldsEmpty() bool { return p.known }
 
-type negative struct{ of expr }
-
-func (n negative) value(x *instant) float64 { return -n.of.value(x) }
-
-// arithmetic joins numbers; a division by zero is undefined.
-type arithmetic struct {
-	op          string
-	left, right expr
-}
-
-func (a *arithmetic) value(x *instant) float64 {
-	left, right := a.left.value(x), a.right.value(x)
-	switch a.op {
-	case "+":
-		return left + right
-	case "-":
-		return left - right
-	case "*":
-		return left * right
-	}
-	if right == 0 {
-		return math.NaN()
-	}
-	return left / right
-}
-
-// comparison holds when both of its sides are defined and compare as asked.
-type comparison struct {
-	op          string
-	left, right expr
-	gated       bool // holds of an empty window, and says nothing until the key was known for one
-	// the left side if it counts different values, and the right one is a constant
-	many  *call
-	limit string // the right side as it was written, if it is a constant
-	scale float64
-}
-
-func (c *comparison) decider(*instant) *comparison { return c }
-
-func (c *comparison) holds(x *instant) bool {
-	if c.gated && !x.empty && x.at < x.g.state.known+x.p.window {
-		return false
-	}
-	if c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))) {
-		// it need not be known by how much
-		return compare(float64(x.p.exactly+1), c.op, c.right.value(x))
-	}
-	return compare(c.left.value(x), c.op, c.right.value(x))
-}
-
-func compare(left float64, op string, right float64) bool {
-	switch op {
-	case ">":
-		return left > right
-	case ">=":
-		return left >= right
-	case "<":
-		return left < right
-	case "<=":
-		return left <= right
-	case "==":
-		return left == right
-	}
-	return left < right || left > right
-}
-
-type conjunction struct{ left, right truth }
-
-func (c *conjunction) holds(x *instant) bool { return c.left.holds(x) && c.right.holds(x) }
-
-func (c *conjunction) decider(x *instant) *comparison {
-	if c.left.holds(x) && !c.right.holds(x) {
-		return c.right.decider(x)
-	}
-	return c.left.decider(x)
-}
-
-type disjunction struct{ left, right truth }
-
-func (d *disjunction) holds(x *instant) bool { return d.left.holds(x) || d.right.holds(x) }
-
-func (d *disjunction) decider(x *instant) *comparison {
-	if !d.left.holds(x) && d.right.holds(x) {
-		return d.right.decider(x)
-	}
-	return d.left.decider(x)
-}
-
-type negation struct {
-	of    truth
-	gated bool
-}
-
-func (n *negation) decider(x *instant) *comparison { return n.of.decider(x) }
-
-func (n *negation) holds(x *instant) bool {
-	return !(n.gated && !x.empty && x.at < x.g.state.known+x.p.window) && !n.of.holds(x)
-}
-
-// firing holds while another alert fires.
-type firing struct{ alert string }
-
-func (f *firing) decider(*instant) *comparison { return nil }
-
-func (f *firing) holds(x *instant) bool { return x.env != nil && x.env.Firing(f.alert, x.at) }
+// Lookback is how far back events matter.
+func (p *Condition) Lookback() time.Duration { return time.Duration(p.reads) }

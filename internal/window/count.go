@@ -117,7 +117,7 @@ func floor(t, step int64) int64 {
 	}
 }
 
-func (g *Group) insert(p *Plan, t int64) {
+func (g *Group) insert(p *Condition, t int64) {
 	at := g.note(t)
 	g.touched = min(g.touched, int32(at))
 	if len(g.times) > thinAbove+8*p.count.n {
@@ -126,7 +126,7 @@ func (g *Group) insert(p *Plan, t int64) {
 }
 
 // eagerCount looks at the runs of n times of which a new one is part.
-func (g *Group) eagerCount(p *Plan) (Edge, bool) {
+func (g *Group) eagerCount(p *Condition) (Edge, bool) {
 	touched := int(g.touched)
 	g.touched = math.MaxInt32
 	if touched >= len(g.times) || len(g.times) < p.count.n {
@@ -143,7 +143,7 @@ func (g *Group) eagerCount(p *Plan) (Edge, bool) {
 	return g.countEdge(p, at, true), true
 }
 
-func (g *Group) sweepCount(p *Plan, upTo int64, each func(Edge)) {
+func (g *Group) sweepCount(p *Condition, upTo int64, each func(Edge)) {
 	for at := g.changeCount(p); at <= upTo; at = g.changeCount(p) {
 		g.late = g.late && at == g.swept+1
 		g.swept, g.up = at, !g.up
@@ -154,22 +154,22 @@ func (g *Group) sweepCount(p *Plan, upTo int64, each func(Edge)) {
 }
 
 // changeCount is the first instant after swept at which truth changes, or Never.
-func (g *Group) changeCount(p *Plan) int64 {
+func (g *Group) changeCount(p *Condition) int64 {
 	if g.up {
 		return p.count.leaves(g.times, p.window, g.swept)
 	}
 	return p.count.enters(g.times, p.window, g.swept+1)
 }
 
-func (g *Group) countEdge(p *Plan, at int64, holds bool) Edge {
+func (g *Group) countEdge(p *Condition, at int64, holds bool) Edge {
 	n := g.within(p, at)
-	e := Edge{At: at, True: holds, Late: g.late, Value: float64(n), Count: int64(n), Level: -1}
-	e.Threshold, e.Reason = p.count.tell(p, n, holds)
+	e := Edge{At: at, Holds: holds, Late: g.late, Value: float64(n), Count: int64(n), Level: -1}
+	e.Threshold, e.Reason = p.count.describe(p, n, holds)
 	return e
 }
 
 // dueCount is the next change or, when there is none, the instant at which the last event has left.
-func (g *Group) dueCount(p *Plan) (at int64, fades bool) {
+func (g *Group) dueCount(p *Condition) (at int64, fades bool) {
 	switch {
 	case g.late:
 		return g.swept + 1, false

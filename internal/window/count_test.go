@@ -13,7 +13,7 @@ import (
 )
 
 // planOf compiles a rule that stands in a file as such.
-func planOf(t testing.TB, text string) *Plan {
+func planOf(t testing.TB, text string) *Condition {
 	t.Helper()
 	set, err := rule.Read(
 		"test.rules.yml",
@@ -32,7 +32,7 @@ func planOf(t testing.TB, text string) *Plan {
 const second = int64(time.Second)
 
 // edgesOf adds events at seconds, sweeps, and says when truth changed, in seconds.
-func edgesOf(p *Plan, times ...int64) (up []int64) {
+func edgesOf(p *Condition, times ...int64) (up []int64) {
 	g := p.NewGroup(times[0] * second)
 	for _, at := range times {
 		g.Add(p, &Event{Time: at * second})
@@ -72,7 +72,7 @@ func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
 	got, ok := g.Eager(p)
 	want := Edge{
 		At:        60 * second,
-		True:      true,
+		Holds:     true,
 		Value:     3,
 		Threshold: ">= 3",
 		Reason:    "3 >= 3 in 5m",
@@ -98,14 +98,14 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	if e, ok := g.Eager(p); !ok || e.At != 130*second+1 || !e.Late {
 		t.Error(e, ok)
 	}
-	if got := g.Add(p, &Event{Time: 70 * second}); got != Refused {
+	if got := g.Add(p, &Event{Time: 70 * second}); got != TooLate {
 		t.Error("an event that has left is", got)
 	}
 	sweep(200)
 	want := []Edge{
 		{
 			At:        130*second + 1,
-			True:      true,
+			Holds:     true,
 			Late:      true,
 			Value:     2,
 			Threshold: "> 1",
@@ -155,9 +155,9 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		g.Sweep(p, -lateness, nil, nil)
 		newest := int64(0)
 		each := func(e Edge) {
-			got = append(got, fmt.Sprint(e.At, e.True))
+			got = append(got, fmt.Sprint(e.At, e.Holds))
 			for _, at := range []int64{e.At, e.At - p.Span()} {
-				if had := g.Entered(at); (e.True || at == e.At) && had != entered(list, at) {
+				if had := g.Entered(at); (e.Holds || at == e.At) && had != entered(list, at) {
 					t.Fatalf("at %d there were %d events, not %d", at, entered(list, at), had)
 				}
 			}
@@ -166,16 +166,16 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		open := false
 		for _, s := range arrive(t, list, lateness) {
 			s.own = true
-			if g.Add(p, new(eventOf(p, r, &s))) != InTime {
+			if g.Add(p, new(eventOf(p, r, &s))) != OnTime {
 				t.Fatal("late")
 			}
 			so = append(so, s)
 			d := define(r, p, so)
 			e, found := g.Eager(p)
-			if found && (e.At <= g.Swept() || !d.truth(r.When, e.At)) {
+			if found && (e.At <= g.SweptTo() || !d.truth(r.When, e.At)) {
 				t.Fatalf("it does not hold at %d", e.At)
 			}
-			for at := max(s.at, g.Swept()+1); at < s.at+window*second && !found; at += second {
+			for at := max(s.at, g.SweptTo()+1); at < s.at+window*second && !found; at += second {
 				if d.truth(r.When, at) {
 					t.Fatalf("holds at %d with the event at %d, but is not found", at, s.at)
 				}

@@ -16,7 +16,7 @@ type direction struct {
 func directionOf(f function) direction {
 	d := direction{windowed: true, steady: true}
 	switch f {
-	case count, rate, distinct, fresh:
+	case count, rate, distinct, newValues:
 		d.rising, d.positive = true, true
 	case most:
 		d.rising, d.partial = true, true

@@ -7,13 +7,14 @@ import (
 	"github.com/cespare/xxhash/v2"
 )
 
-// Exactly is how many different values a window is sure to count exactly. Beyond, it estimates them
-// from sketches of its parts: of all values since the beginning of the part that it begins in. The
-// error of the estimate is 1.04 divided by the root of the number of registers, 1.6 %.
+// ExactDistinct is how many different values a window is sure to count exactly. Beyond, it
+// estimates them from sketches of its panes: of all values since the beginning of the pane that it
+// begins in. The error of the estimate is 1.04 divided by the root of the number of registers, 1.6
+// %.
 const (
-	Exactly   = 1024
-	precision = 12
-	registers = 1 << precision
+	ExactDistinct = 1024
+	precision     = 12
+	registers     = 1 << precision
 )
 
 // values counts how often each text is in a window, of those that are held one by one, which is all
@@ -61,14 +62,14 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 		v.union = nil
 		return float64(len(v.counts))
 	}
-	begin, _ := x.g.state.part(x.p, x.g.state.from(x.p, c, x.at)+1)
+	begin, _ := x.g.state.pane(x.p, x.g.state.from(x.p, c, x.at)+1)
 	if v.union == nil || v.union.begin != begin {
 		v.union = x.g.state.series[c.series].unite(begin, cur.hi)
 	}
 	return max(v.union.size(), float64(x.p.exactly+1))
 }
 
-// union is the sketch of all values since the beginning of a part. Estimating costs much more than
+// union is the sketch of all values since the beginning of a pane. Estimating costs much more than
 // inserting, so it is done only when a register has changed, which becomes the rarer the more
 // values there are: some thousand times while a window passes, however many events it holds.
 type union struct {
@@ -79,7 +80,7 @@ type union struct {
 	changed  bool
 }
 
-// unite makes the union of all texts of the series since a part began, until place hi.
+// unite makes the union of all texts of the series since a pane began, until place hi.
 func (s *series) unite(begin int64, hi int) *union {
 	u := &union{begin: begin, sketch: newSketch(), changed: true}
 	for i := range s.pruned {

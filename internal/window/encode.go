@@ -13,7 +13,7 @@ const version = 5
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
-// Append appends the group to dst, for Decode with the same plan.
+// Append appends the group to dst, for Decode with the same condition.
 func (g *Group) Append(dst []byte) []byte {
 	dst = append(dst, version, g.flags())
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, g.swept), uint64(g.gone))
@@ -30,7 +30,7 @@ func (g *Group) Append(dst []byte) []byte {
 func (g *Group) flags() byte { return bits(g.up, g.late, g.thinned) }
 
 // Decode reads a group that Append wrote.
-func (p *Plan) Decode(data []byte) (*Group, error) {
+func (p *Condition) Decode(data []byte) (*Group, error) {
 	r := &reading{data: data}
 	if r.byte() != version {
 		return nil, errCorrupt
@@ -65,21 +65,21 @@ func (st *state) append(dst []byte) []byte {
 	dst = append(
 		dst,
 		bits(
-			st.unjudged,
+			st.evaluationDue,
 			st.recovered,
-			st.ahead != nil,
-			st.ahead != nil && st.ahead.chain != nil,
+			st.early != nil,
+			st.early != nil && st.early.chain != nil,
 			st.logs != nil,
 		),
 	)
 	dst = binary.AppendVarint(
-		binary.AppendVarint(binary.AppendVarint(dst, st.owed), int64(st.credit)),
+		binary.AppendVarint(binary.AppendVarint(dst, st.earlyFrom), int64(st.credit)),
 		int64(st.level),
 	)
-	if st.ahead != nil {
-		dst = binary.AppendVarint(dst, st.ahead.at)
+	if st.early != nil {
+		dst = binary.AppendVarint(dst, st.early.at)
 	}
-	dst = appendTimes(appendTimes(dst, st.ends), st.resets)
+	dst = appendTimes(appendTimes(dst, st.resolveTimes), st.resets)
 	for i := range st.series {
 		dst = st.series[i].append(dst)
 	}
@@ -96,17 +96,17 @@ func (st *state) append(dst []byte) []byte {
 	return dst
 }
 
-func (r *reading) state(p *Plan, swept int64) *state {
+func (r *reading) state(p *Condition, swept int64) *state {
 	st := p.newState()
 	st.known = r.time()
 	flags := r.byte()
-	st.unjudged, st.recovered = flags&1 != 0, flags&2 != 0
-	st.owed, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
+	st.evaluationDue, st.recovered = flags&1 != 0, flags&2 != 0
+	st.earlyFrom, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
 	ahead := int64(unswept)
-	if st.ahead != nil {
+	if st.early != nil {
 		ahead = r.time()
 	}
-	st.ends, st.resets = r.times(), r.times()
+	st.resolveTimes, st.resets = r.times(), r.times()
 	for i := range st.series {
 		s := &st.series[i]
 		r.series(&p.series[i], s)
@@ -120,15 +120,15 @@ func (r *reading) state(p *Plan, swept int64) *state {
 	}
 	r.steps(&st.steps)
 	for i := range st.series {
-		st.markPieces(p, &st.series[i])
+		st.rebuildFoldedPanes(p, &st.series[i])
 	}
 	if flags&16 != 0 {
 		st.logs = &series{}
 		r.series(&p.logs, st.logs)
-		st.markPieces(p, st.logs)
+		st.rebuildFoldedPanes(p, st.logs)
 		r.failed = r.failed || len(st.logs.times) == 0
 	}
-	if r.failed || flags&4 != 0 != (st.ahead != nil) || flags > 31 || st.credit < 0 ||
+	if r.failed || flags&4 != 0 != (st.early != nil) || flags > 31 || st.credit < 0 ||
 		st.credit > maxCredit ||
 		st.level >= len(p.levels) {
 		r.failed = true
@@ -139,18 +139,18 @@ func (r *reading) state(p *Plan, swept int64) *state {
 }
 
 // place finds again where the views were.
-func (st *state) place(p *Plan, swept, ahead int64, chained bool) {
-	st.done.start(p, st, swept)
+func (st *state) place(p *Condition, swept, ahead int64, chained bool) {
+	st.final.start(p, st, swept)
 	if p.sequence != nil {
-		st.done.chain.seek(p.sequence, &st.steps, st.resets, swept, func(int64) {})
+		st.final.chain.seek(p.sequence, &st.steps, st.resets, swept, func(int64) {})
 	}
-	if st.ahead == nil {
+	if st.early == nil {
 		return
 	}
-	st.ahead.start(p, st, ahead)
-	if st.ahead.chain = nil; chained {
-		st.ahead.chain = st.done.chain.clone()
-		st.ahead.chain.seek(p.sequence, &st.steps, st.resets, ahead, func(int64) {})
+	st.early.start(p, st, ahead)
+	if st.early.chain = nil; chained {
+		st.early.chain = st.final.chain.clone()
+		st.early.chain.seek(p.sequence, &st.steps, st.resets, ahead, func(int64) {})
 	}
 }
 
@@ -162,7 +162,7 @@ func (s *series) append(dst []byte) []byte {
 			len(s.nums) > 0,
 			len(s.texts) > 0,
 			len(s.orders) > 0,
-			s.pieces != nil,
+			s.aggregates != nil,
 			len(s.pruned) > 0,
 		),
 	)
@@ -170,8 +170,8 @@ func (s *series) append(dst []byte) []byte {
 	for _, text := range s.texts {
 		dst = appendText(dst, text)
 	}
-	if s.pieces != nil {
-		dst = s.appendPieces(dst)
+	if s.aggregates != nil {
+		dst = s.appendAggregates(dst)
 	}
 	if len(s.pruned) > 0 {
 		dst = s.appendPruned(dst)
@@ -186,7 +186,7 @@ func (s *series) append(dst []byte) []byte {
 	return dst
 }
 
-func (r *reading) series(p *seriesPlan, s *series) {
+func (r *reading) series(p *seriesSpec, s *series) {
 	s.times = r.times()
 	n := len(s.times)
 	has := r.byte()
@@ -209,7 +209,7 @@ func (r *reading) series(p *seriesPlan, s *series) {
 		}
 	}
 	if has&8 != 0 {
-		r.pieces(p, s)
+		r.aggregates(p, s)
 	}
 	if has&16 != 0 {
 		r.pruned(s)
@@ -232,7 +232,7 @@ func (r *reading) series(p *seriesPlan, s *series) {
 	}
 }
 
-func (r *reading) steps(h *happenings) {
+func (r *reading) steps(h *stepEvents) {
 	h.times = r.times()
 	h.orders = r.orders(len(h.times))
 	for range h.times {

@@ -27,9 +27,9 @@ func (g *Group) Entered(at int64) int64 {
 	return n
 }
 
-// Before is how many events the group had had that an alert which begins at an instant does not
-// count: those before the span. Of very many events it is coarser, see crowd.
-func (g *Group) Before(p *Plan, at int64) int64 {
+// EnteredBefore is how many events the group had had that an alert which begins at an instant does
+// not count: those before the span. Of very many events it is coarser, see crowd.
+func (g *Group) EnteredBefore(p *Condition, at int64) int64 {
 	if g.state == nil || g.state.logs == nil {
 		return g.Entered(at - p.Span())
 	}
@@ -39,7 +39,7 @@ func (g *Group) Before(p *Plan, at int64) int64 {
 
 // Span is how far back from its beginning an alert counts events: the window or, of a sequence, the
 // longest that it may take.
-func (p *Plan) Span() int64 {
+func (p *Condition) Span() int64 {
 	if p.sequence != nil {
 		return p.sequence.keep()
 	}
@@ -47,9 +47,9 @@ func (p *Plan) Span() int64 {
 }
 
 // within is how many events there are in the window at an instant.
-func (g *Group) within(p *Plan, at int64) int {
+func (g *Group) within(p *Condition, at int64) int {
 	if g.state != nil && g.state.logs != nil {
-		return int(g.Entered(at) - g.Before(p, at))
+		return int(g.Entered(at) - g.EnteredBefore(p, at))
 	}
 	return after(g.times, at) - after(g.times, at-p.Span())
 }
@@ -71,13 +71,13 @@ func (g *Group) note(t int64) int {
 
 // enter counts an event of a rule that is more than counting, if any part of its condition looks at
 // it.
-func (g *Group) enter(p *Plan, ev *Event) {
-	if p.own >= 0 && ev.Bits>>p.own&1 == 0 || p.looks != 0 && p.looks&ev.Bits == 0 {
+func (g *Group) enter(p *Condition, ev *Event) {
+	if p.ownFilter >= 0 && ev.Bits>>p.ownFilter&1 == 0 || p.lookedAt != 0 && p.lookedAt&ev.Bits == 0 {
 		return
 	}
 	st := g.state
 	if st.logs == nil {
-		if g.note(ev.Time); len(g.times) > p.crowd {
+		if g.note(ev.Time); len(g.times) > p.paneLimit {
 			st.logs, g.times = &series{times: g.times}, nil
 		}
 		return
@@ -98,7 +98,7 @@ func (g *Group) cutLogs(n int) {
 }
 
 // forgetLogs is forget for the events of a group that has very many.
-func (g *Group) forgetLogs(p *Plan) {
+func (g *Group) forgetLogs(p *Condition) {
 	st := g.state
 	switch n := st.left(p, &p.logs, st.logs, g.swept-p.Span()); {
 	case n == len(st.logs.times) || n >= (len(st.logs.times)+1)/2:
@@ -111,11 +111,11 @@ func (g *Group) forgetLogs(p *Plan) {
 
 // forget drops the times that no count begins after, once they are half of all, so that each time
 // is moved no more than once.
-func (g *Group) forget(p *Plan) {
+func (g *Group) forget(p *Condition) {
 	until := g.swept - p.Span()
 	switch {
 	case g.thinned:
-		g.settleThinned(until)
+		g.compactThinned(until)
 	case g.state != nil && g.state.logs != nil:
 		g.forgetLogs(p)
 		return
@@ -140,7 +140,7 @@ func (g *Group) cut(n int) {
 }
 
 // leaves is when the last of the times is dropped.
-func (g *Group) leaves(p *Plan) int64 {
+func (g *Group) leaves(p *Condition) int64 {
 	times := g.times
 	if g.state != nil && g.state.logs != nil {
 		times = g.state.logs.times
@@ -169,7 +169,7 @@ func (g *Group) dropped(times []int64) {
 	}
 }
 
-func (g *Group) settleThinned(until int64) {
+func (g *Group) compactThinned(until int64) {
 	g.state.thinned = slices.DeleteFunc(g.state.thinned, func(d thinned) bool {
 		if d.at > until {
 			return false

@@ -28,9 +28,9 @@ func (e *extremes) add(s *series, i int) {
 	e.times, e.nums = slices.Replace(e.times, from, to, t), slices.Replace(e.nums, from, to, v)
 }
 
-// of is the number that stands at a place of the series, or the greatest one of a piece.
+// of is the number that stands at a place of the series, or the greatest one of a aggregate.
 func (e *extremes) of(s *series, i int) float64 {
-	c := s.piece(i)
+	c := s.aggregate(i)
 	switch {
 	case c == nil:
 		return e.sign * s.nums[i]

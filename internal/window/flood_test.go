@@ -20,7 +20,7 @@ func pour(
 	n int,
 	when string,
 	of func(i int) (user string, num float64),
-	at func(p *Plan, g *Group, i int),
+	at func(p *Condition, g *Group, i int),
 ) {
 	r := ruleOf(t, "match: a, window: 5m, when: '"+when+"'")
 	p, err := Compile(r)
@@ -56,14 +56,14 @@ func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 		million,
 		"distinct(u) > 2000000",
 		func(i int) (string, float64) { return fmt.Sprint("user-", i*7919), 0 },
-		func(p *Plan, g *Group, i int) {
+		func(p *Condition, g *Group, i int) {
 			if got := g.Bytes(); got > 4<<20 {
 				t.Fatalf("%d bytes after %d events", got, i)
 			}
 			at := int64(i) * second / 1000
 			got := g.Value(p, at)
 			least := float64(min(i+1, 300_000))
-			most := min(float64(i+1), least*(1+1.0/parts))
+			most := min(float64(i+1), least*(1+1.0/panes))
 			if got < least*0.94 || got > most*1.06 {
 				t.Errorf("at %d: %v of %v to %v values", i, got, least, most)
 			}
@@ -76,8 +76,8 @@ func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 	}
 }
 
-// With a threshold that is not greater than what is counted exactly, the decision is exact however
-// many values there are, and whoever comes when.
+// TestASmallThresholdOfManyValuesIsExact a threshold that is not greater than what is counted
+// exactly, the decision is exact however many values there are, and whoever comes when.
 func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 3s, when: 'distinct(u) > 900'")
 	p, err := Compile(r)
@@ -149,7 +149,7 @@ func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
 		400_000,
 		"p99(n) > 2 * p50(n) and avg(n) > 0 and stddev(n) > 0 and max(n) > 0 and count(f:x) > 0 and first(n) > 0",
 		of,
-		func(p *Plan, g *Group, i int) {
+		func(p *Condition, g *Group, i int) {
 			if got := g.Bytes(); got > 4<<20 {
 				t.Fatalf("%d bytes after %d events", got, i)
 			}
@@ -157,7 +157,7 @@ func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
 			x := g.instant(p, at)
 			in := nums[max(0, i+1-300_000):]
 			if i >= 300_000 {
-				// the part that is leaving is there as a whole
+				// the pane that is leaving is there as a whole
 				in = nums[(i-300_000)/10_000*10_000+1:]
 			}
 			sorted := slices.Sorted(slices.Values(in))

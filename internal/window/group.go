@@ -2,8 +2,8 @@ package window
 
 import "math"
 
-// Group is the state of one group of one rule. Its plan, which it does not hold, is given to every
-// method.
+// Group is the state of one group of one rule. Its condition, which it does not hold, is given to
+// every method.
 type Group struct {
 	swept   int64   // truth is final up to here
 	times   []int64 // of the events, in order, as far back as an alert counts
@@ -18,7 +18,7 @@ type Group struct {
 // NewGroup returns the state of a group whose key is known since an instant: that of its first
 // event, or an earlier one, such as the start of a rule that expects the key. Sweep it to the
 // watermark before the first event is added, so that it can tell what is late.
-func (p *Plan) NewGroup(known int64) *Group {
+func (p *Condition) NewGroup(known int64) *Group {
 	g := &Group{swept: unswept, touched: math.MaxInt32}
 	if p.count == nil {
 		g.state = p.newState()
@@ -27,8 +27,8 @@ func (p *Plan) NewGroup(known int64) *Group {
 	return g
 }
 
-// Swept is the instant up to which truth is final.
-func (g *Group) Swept() int64 { return g.swept }
+// SweptTo is the instant up to which truth is final.
+func (g *Group) SweptTo() int64 { return g.swept }
 
 // Newest is the time of the newest event that it keeps; 0 if there is none.
 func (g *Group) Newest() int64 {
@@ -42,13 +42,13 @@ func (g *Group) Newest() int64 {
 	return 0
 }
 
-// True is the truth at the instant up to which it is final.
-func (g *Group) True() bool { return g.up }
+// Holds is the truth at the instant up to which it is final.
+func (g *Group) Holds() bool { return g.up }
 
 // Add takes an event in. It keeps neither the event nor anything that it refers to.
-func (g *Group) Add(p *Plan, ev *Event) Arrival {
+func (g *Group) Add(p *Condition, ev *Event) Arrival {
 	if ev.Time+p.retains <= g.swept+1 {
-		return Refused
+		return TooLate
 	}
 	late := ev.Time <= g.swept
 	if p.count != nil {
@@ -58,7 +58,7 @@ func (g *Group) Add(p *Plan, ev *Event) Arrival {
 		g.enter(p, ev)
 	}
 	if !late {
-		return InTime
+		return OnTime
 	}
 	g.late = true
 	return Late
@@ -67,8 +67,9 @@ func (g *Group) Add(p *Plan, ev *Event) Arrival {
 // Eager says whether, for what is known now, the condition holds at an instant that is not yet
 // swept, and yields the first one that it finds. It is to be asked after Add, as long as no alert
 // is open. It is cheap when the answer is no: then it may miss an instant between events that
-// arrived out of order, which Sweep finds. Of a plan that is not eager the answer is always no.
-func (g *Group) Eager(p *Plan) (Edge, bool) {
+// arrived out of order, which Sweep finds. Of a condition that is not eager the answer is always
+// no.
+func (g *Group) Eager(p *Condition) (Edge, bool) {
 	switch {
 	case !p.eager:
 		return Edge{}, false
@@ -80,7 +81,7 @@ func (g *Group) Eager(p *Plan) (Edge, bool) {
 
 // Sweep advances to the watermark, and yields every change of truth after the last one, in order.
 // Then it forgets.
-func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
+func (g *Group) Sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
 	if upTo > g.swept {
 		g.Decide(p, upTo, env, each)
 		g.Forget(p)
@@ -89,7 +90,7 @@ func (g *Group) Sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
 
 // Decide is Sweep without the end: until Forget, Entered still knows of every instant since the
 // watermark before.
-func (g *Group) Decide(p *Plan, upTo int64, env Env, each func(Edge)) {
+func (g *Group) Decide(p *Condition, upTo int64, env Env, each func(Edge)) {
 	switch {
 	case upTo <= g.swept:
 	case p.count != nil:
@@ -100,9 +101,9 @@ func (g *Group) Decide(p *Plan, upTo int64, env Env, each func(Edge)) {
 }
 
 // Forget drops what does not matter after the watermark.
-func (g *Group) Forget(p *Plan) {
+func (g *Group) Forget(p *Condition) {
 	if p.count == nil {
-		g.state.settle(p, g.swept)
+		g.state.compact(p, g.swept)
 	}
 	g.forget(p)
 }
@@ -110,13 +111,13 @@ func (g *Group) Forget(p *Plan) {
 // Due is the first instant at which Sweep may yield an edge, or at which the group may have become
 // empty; Never if there is none before another event is added. A condition that asks about another
 // alert is also due whenever that changes.
-func (g *Group) Due(p *Plan) int64 {
+func (g *Group) Due(p *Condition) int64 {
 	at, _ := g.Next(p)
 	return at
 }
 
 // Next is Due, and says whether nothing can change then: the group only fades.
-func (g *Group) Next(p *Plan) (at int64, fades bool) {
+func (g *Group) Next(p *Condition) (at int64, fades bool) {
 	if p.count != nil {
 		return g.dueCount(p)
 	}
@@ -131,7 +132,7 @@ func (g *Group) Next(p *Plan) (at int64, fades bool) {
 
 // Value is the left side of the deciding comparison at an instant, for graphs and explanations; NaN
 // when it is undefined. Of instants before the watermark less the window it knows too little.
-func (g *Group) Value(p *Plan, at int64) float64 {
+func (g *Group) Value(p *Condition, at int64) float64 {
 	if p.count != nil {
 		return float64(after(g.times, at) - after(g.times, at-p.window))
 	}
@@ -142,11 +143,11 @@ func (g *Group) Value(p *Plan, at int64) float64 {
 	return math.NaN()
 }
 
-// Deciding is Value, and what it is held against.
-func (g *Group) Deciding(p *Plan, at int64) (value float64, threshold string) {
+// DecidingValue is Value, and what it is held against.
+func (g *Group) DecidingValue(p *Condition, at int64) (value float64, threshold string) {
 	if p.count != nil {
 		n := g.within(p, at)
-		threshold, _ = p.count.tell(p, n, true)
+		threshold, _ = p.count.describe(p, n, true)
 		return float64(n), threshold
 	}
 	x := g.instant(p, at)
@@ -159,8 +160,8 @@ func (g *Group) Deciding(p *Plan, at int64) (value float64, threshold string) {
 }
 
 // instant places the windows at an instant, by those of the sweep if they stand there.
-func (g *Group) instant(p *Plan, at int64) *instant {
-	v := g.state.done
+func (g *Group) instant(p *Condition, at int64) *instant {
+	v := g.state.final
 	if at < v.at || g.state.moves(p, at) {
 		v = p.newView()
 		v.start(p, g.state, at)
@@ -169,7 +170,7 @@ func (g *Group) instant(p *Plan, at int64) *instant {
 }
 
 // Empty says that the group holds nothing that a new one would not: it may be dropped, unless the
-// plan is Known and the key is still to be watched.
+// condition is Known and the key is still to be watched.
 func (g *Group) Empty() bool {
 	return !g.up && !g.late && len(g.times) == 0 && (g.state == nil || g.thinned || g.state.empty())
 }

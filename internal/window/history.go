@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// historyPlan is an aggregate whose past is kept: its value at every step of a grid, as far back as
+// historySpec is an aggregate whose past is kept: its value at every step of a grid, as far back as
 // it is asked for. Events would be too many to keep for weeks.
-type historyPlan struct {
+type historySpec struct {
 	of      expr
 	ofEmpty float64 // its value when there are no events; not stored
 	keep    int64
@@ -35,7 +35,7 @@ func gridOf(window int64) int64 {
 }
 
 // record notes the value at a step of the grid.
-func (h *history) record(p *historyPlan, x *instant) {
+func (h *history) record(p *historySpec, x *instant) {
 	if v := p.of.value(x); !same(v, p.ofEmpty) && math.Abs(v) < maxNumber &&
 		(len(h.times) == 0 || h.times[len(h.times)-1] < x.at) {
 		h.times, h.values = append(h.times, x.at), append(h.values, v)
@@ -45,14 +45,14 @@ func (h *history) record(p *historyPlan, x *instant) {
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
 // at is the value at a step of the grid.
-func (h *history) at(p *historyPlan, at int64) float64 {
+func (h *history) at(p *historySpec, at int64) float64 {
 	if i, found := slices.BinarySearch(h.times, at); found {
 		return h.values[i]
 	}
 	return p.ofEmpty
 }
 
-func (h *history) forget(p *historyPlan, swept int64) {
+func (h *history) forget(p *historySpec, swept int64) {
 	if gone := after(h.times, swept-p.keep); gone > len(h.times)/2 {
 		h.times, h.values = slices.Delete(h.times, 0, gone), slices.Delete(h.values, 0, gone)
 	}
@@ -75,9 +75,9 @@ func (e *earlier) value(x *instant) float64 {
 	return x.g.state.history[e.history].at(&x.p.history[e.history], at)
 }
 
-// past is what an aggregate amounted to at the same time of earlier days of the same kind, working
-// days or weekends by UTC, within a span.
-type past struct {
+// baseline is what an aggregate amounted to at the same time of earlier days of the same kind,
+// working days or weekends by UTC, within a span.
+type baseline struct {
 	history int
 	span    int64
 	score   expr // zscore: the aggregate now, which is held against the past
@@ -86,7 +86,7 @@ type past struct {
 // minDays is how many earlier days there must be before anything is said.
 const minDays = 3
 
-func (b *past) value(x *instant) float64 {
+func (b *baseline) value(x *instant) float64 {
 	if x.empty {
 		if b.score != nil {
 			return -x.past
@@ -108,7 +108,7 @@ func (b *past) value(x *instant) float64 {
 	return values[middle]
 }
 
-func (b *past) values(x *instant, values []float64) []float64 {
+func (b *baseline) values(x *instant, values []float64) []float64 {
 	now := floor(x.at, x.p.grid)
 	if now-day > x.g.swept {
 		return nil // yesterday is not noted yet: a backlog is being read
@@ -124,7 +124,7 @@ func (b *past) values(x *instant, values []float64) []float64 {
 
 // zscore is by how many standard deviations the aggregate now differs from the mean of the past;
 // undefined if the past never varied.
-func (b *past) zscore(x *instant, values []float64) float64 {
+func (b *baseline) zscore(x *instant, values []float64) float64 {
 	var total, squares float64
 	for _, v := range values {
 		total += v

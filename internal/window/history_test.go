@@ -92,7 +92,7 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 		slices.SortFunc(list, func(a, b sample) int { return int(min(max(a.at-b.at, -1), 1)) })
 		var got []string
 		g := p.NewGroup(list[0].at)
-		each := func(e Edge) { got = append(got, fmt.Sprint(e.At-start, e.True)) }
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At-start, e.Holds)) }
 		for i, s := range list {
 			g.Add(p, new(eventOf(p, r, &s)))
 			g.Sweep(p, s.at-1, nil, each)
@@ -127,8 +127,8 @@ func TestABaselineSaysNothingBeforeThreeDaysAreKnown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !p.Eager() || p.Retention() < 28*24*time.Hour {
-		t.Error("eager:", p.Eager(), "retention:", p.Retention())
+	if !p.FiresEarly() || p.Lookback() < 28*24*time.Hour {
+		t.Error("eager:", p.FiresEarly(), "retention:", p.Lookback())
 	}
 	fires := func(days int) bool {
 		g := p.NewGroup(monday)

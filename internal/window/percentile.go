@@ -6,22 +6,22 @@ import (
 )
 
 // quantiles holds the numbers of a window in order, in blocks, so that a window of millions costs
-// little more than one of thousands. Of crowded parts it holds sketches instead.
+// little more than one of thousands. Of high-volume panes it holds sketches instead.
 type quantiles struct {
 	blocks [][]float64 // none is empty
 	n      int         // numbers in blocks
 
 	bounds      []float64 // constants that the rule compares with
-	folded      int64     // numbers in pieces
+	folded      int64     // numbers in aggregates
 	below, upTo []int64   // of those, how many are less than each bound, and not more
-	ranks       *sketch   // of all numbers, nil while none is in a piece
+	ranks       *sketch   // of all numbers, nil while none is in a aggregate
 }
 
 // maxBlock is how many numbers a block holds before it is split.
 const maxBlock = 1024
 
 func (q *quantiles) add(s *series, i int) {
-	if c := s.piece(i); c != nil {
+	if c := s.aggregate(i); c != nil {
 		q.join(c, 1)
 		return
 	}
@@ -44,7 +44,7 @@ func (q *quantiles) add(s *series, i int) {
 }
 
 func (q *quantiles) remove(s *series, i int) {
-	if c := s.piece(i); c != nil {
+	if c := s.aggregate(i); c != nil {
 		q.join(c, -1)
 		return
 	}
@@ -90,8 +90,8 @@ func (q *quantiles) sketch() {
 	}
 }
 
-// join takes in the numbers of a piece, or takes them out for a negative sign.
-func (q *quantiles) join(c *piece, sign int64) {
+// join takes in the numbers of a aggregate, or takes them out for a negative sign.
+func (q *quantiles) join(c *paneAggregate, sign int64) {
 	q.sketch()
 	q.ranks.join(c.ranks, sign)
 	for i := range q.bounds {

@@ -12,18 +12,18 @@ import (
 // holds more than so many. So these alone are held one by one. The texts of the others remain in a
 // sketch of their part.
 
-// prunedPart is the texts of events that were dropped from a part.
-type prunedPart struct {
+// prunedPane is the texts of events that were dropped from a pane.
+type prunedPane struct {
 	last   int64 // time of the last of them
 	values *hyperloglog.Sketch
 }
 
 // prunes says whether a series holds only what can decide.
-func (sp *seriesPlan) prunes() bool { return sp.kind == texts && sp.spare == 0 }
+func (sp *seriesSpec) prunes() bool { return sp.kind == texts && sp.spare == 0 }
 
 // prune drops what cannot decide, as far as all windows have taken it in, once there is enough of
 // it.
-func (st *state) prune(p *Plan, series int, swept int64) {
+func (st *state) prune(p *Condition, series int, swept int64) {
 	s := &st.series[series]
 	upTo := after(s.times, swept-p.series[series].lag)
 	if s.hardly(upTo, 4*p.exactly) {
@@ -36,7 +36,7 @@ func (st *state) prune(p *Plan, series int, swept int64) {
 		switch {
 		case !fresh:
 		case full:
-			begin, end := st.part(p, s.times[i])
+			begin, end := st.pane(p, s.times[i])
 			s.drop(begin, end, s.times[i], s.texts[i])
 		default:
 			keep[i] = true
@@ -57,22 +57,22 @@ func (st *state) prune(p *Plan, series int, swept int64) {
 	st.restart(p, series)
 }
 
-// drop remembers the texts of an event that is no longer held, of the part from begin to end.
-// Events are dropped from a part in any order.
+// drop remembers the texts of an event that is no longer held, of the pane from begin to end.
+// Events are dropped from a pane in any order.
 func (s *series) drop(begin, end, t int64, texts string) {
 	at, _ := slices.BinarySearchFunc(
 		s.pruned,
 		begin+1,
-		func(d prunedPart, t int64) int { return cmp.Compare(d.last, t) },
+		func(d prunedPane, t int64) int { return cmp.Compare(d.last, t) },
 	)
 	if at == len(s.pruned) || s.pruned[at].last > end {
-		s.pruned = slices.Insert(s.pruned, at, prunedPart{t, newSketch()})
+		s.pruned = slices.Insert(s.pruned, at, prunedPane{t, newSketch()})
 	}
 	s.pruned[at].last = max(s.pruned[at].last, t)
 	members(texts, func(text string) { s.pruned[at].values.InsertHash(hashOf(text)) })
 }
 
-// forgetPruned drops the parts that ended until an instant.
+// forgetPruned drops the panes that ended until an instant.
 func (s *series) forgetPruned(until int64) {
-	s.pruned = slices.DeleteFunc(s.pruned, func(d prunedPart) bool { return d.last <= until })
+	s.pruned = slices.DeleteFunc(s.pruned, func(d prunedPane) bool { return d.last <= until })
 }

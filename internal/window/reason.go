@@ -11,11 +11,11 @@ import (
 
 const completedReason = "sequence completed"
 
-// tell is the edge at an instant: what decided, and why the truth is as it is.
-func (p *Plan) tell(x *instant, holds bool) Edge {
+// edge is the edge at an instant: what decided, and why the truth is as it is.
+func (p *Condition) edge(x *instant, holds bool) Edge {
 	e := Edge{
 		At:     x.at,
-		True:   holds,
+		Holds:  holds,
 		Value:  math.NaN(),
 		Level:  -1,
 		Count:  int64(x.g.within(p, x.at)),
@@ -42,7 +42,7 @@ func (p *Plan) tell(x *instant, holds bool) Edge {
 }
 
 // compared is the left side of a comparison, what it is held against, and both in words.
-func (p *Plan) compared(
+func (p *Condition) compared(
 	c *comparison,
 	x *instant,
 	holds bool,
@@ -63,7 +63,7 @@ func (p *Plan) compared(
 }
 
 // whyRecovered says what resolved: a log, or the condition for it.
-func (p *Plan) whyRecovered(x *instant, reset bool) string {
+func (p *Condition) whyRecovered(x *instant, reset bool) string {
 	if reset {
 		return "resolved by a log"
 	}
@@ -125,8 +125,8 @@ func plain(v float64) string {
 	return strconv.FormatFloat(rounded, 'f', -1, 64)
 }
 
-// tell says what n was held against, and why the truth is as it is.
-func (c *counting) tell(p *Plan, n int, holds bool) (threshold, reason string) {
+// describe says what n was held against, and why the truth is as it is.
+func (c *counting) describe(p *Condition, n int, holds bool) (threshold, reason string) {
 	if c.shown == nil {
 		if holds {
 			return "> 0", strconv.Itoa(n) + " in " + p.text

@@ -31,7 +31,7 @@ type absence struct {
 	within int64
 }
 
-func (p *Plan) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.Error {
+func (p *Condition) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.Error {
 	q := &sequence{within: int64(r.Within)}
 	var nots []absence
 	for i, s := range r.Sequence {
@@ -78,15 +78,15 @@ func (q *sequence) filters() (all uint64) {
 	return all
 }
 
-// happenings is the events of a group that are steps of the sequence, in order.
-type happenings struct {
+// stepEvents is the events of a group that are steps of the sequence, in order.
+type stepEvents struct {
 	times  []int64
 	orders []Order
 	bits   []uint64
 }
 
 // add takes an event in, and returns its place.
-func (h *happenings) add(ev *Event) int {
+func (h *stepEvents) add(ev *Event) int {
 	at := after(h.times, ev.Time)
 	for at > 0 && h.times[at-1] == ev.Time && ev.Order.Compare(h.orders[at-1]) < 0 {
 		at--
@@ -107,7 +107,7 @@ func (h *happenings) add(ev *Event) int {
 	return at
 }
 
-func (h *happenings) forget(until int64) int {
+func (h *stepEvents) forget(until int64) int {
 	gone := after(h.times, until)
 	if gone < (len(h.times)+1)/2 {
 		return 0
@@ -116,7 +116,7 @@ func (h *happenings) forget(until int64) int {
 	return gone
 }
 
-func (h *happenings) cut(n int) {
+func (h *stepEvents) cut(n int) {
 	h.times, h.orders, h.bits = slices.Delete(
 		h.times,
 		0,
@@ -136,31 +136,31 @@ func (h *happenings) cut(n int) {
 type chain struct {
 	hi      int   // happenings taken
 	taken   int64 // happenings taken ever: the place of the next one
-	hits    [][]moment
+	hits    [][]stepEvent
 	ends    [][]end
-	nots    map[int][]moment // by filter
-	pending []moment         // instances that wait for what must not happen
-	cleared int64            // the last reset passed
+	nots    map[int][]stepEvent // by filter
+	pending []stepEvent         // instances that wait for what must not happen
+	cleared int64               // the last reset passed
 }
 
-// moment is a happening: its time and its place among all.
-type moment struct{ time, place int64 }
+// stepEvent is a happening: its time and its place among all.
+type stepEvent struct{ time, place int64 }
 
 // end is the completion of a step, and the latest time at which an instance that completes it so
 // can have begun.
 type end struct {
-	moment
+	stepEvent
 	start int64
 }
 
 // seek takes all happenings until at, and calls each with the time at which an instance completes.
-func (c *chain) seek(q *sequence, h *happenings, resets []int64, at int64, each func(at int64)) {
+func (c *chain) seek(q *sequence, h *stepEvents, resets []int64, at int64, each func(at int64)) {
 	for c.hi < len(h.times) && h.times[c.hi] <= at {
 		c.reset(resets, h.times[c.hi])
 		c.decide(q, h.times[c.hi], each)
-		if h.times[c.hi] != c.cleared && c.take(q, moment{h.times[c.hi], c.taken}, h.bits[c.hi]) {
+		if h.times[c.hi] != c.cleared && c.take(q, stepEvent{h.times[c.hi], c.taken}, h.bits[c.hi]) {
 			if q.decide > 0 {
-				c.pending = append(c.pending, moment{h.times[c.hi], c.taken})
+				c.pending = append(c.pending, stepEvent{h.times[c.hi], c.taken})
 			} else {
 				each(h.times[c.hi])
 			}
@@ -189,21 +189,21 @@ func (c *chain) decide(q *sequence, at int64, each func(at int64)) {
 }
 
 // take takes one happening, and says whether it completes the last step.
-func (c *chain) take(q *sequence, m moment, bits uint64) bool {
+func (c *chain) take(q *sequence, m stepEvent, bits uint64) bool {
 	if c.hits == nil {
 		c.hits, c.ends, c.nots = make(
-			[][]moment,
+			[][]stepEvent,
 			len(q.steps),
 		), make(
 			[][]end,
 			len(q.steps),
-		), map[int][]moment{}
+		), map[int][]stepEvent{}
 	}
 	for _, n := range q.final {
 		if bits>>n.filter&1 != 0 {
 			c.pending = slices.DeleteFunc(
 				c.pending,
-				func(p moment) bool { return m.time < p.time+n.within },
+				func(p stepEvent) bool { return m.time < p.time+n.within },
 			)
 		}
 	}
@@ -231,7 +231,7 @@ func (c *chain) take(q *sequence, m moment, bits uint64) bool {
 
 // step says whether step i may end with the moment, and when an instance that ends it so can have
 // begun at the latest.
-func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
+func (c *chain) step(q *sequence, i int, m stepEvent) (start int64, ok bool) {
 	s, hits := &q.steps[i], c.hits[i]
 	if len(hits) < s.times {
 		return 0, false
@@ -246,7 +246,7 @@ func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
 		if e.time <= start || m.time-e.time >= s.within {
 			break // it cannot have begun later than it ended
 		}
-		if e.place < first.place && !c.prevented(s, e.moment) {
+		if e.place < first.place && !c.prevented(s, e.stepEvent) {
 			start = max(start, e.start)
 		}
 	}
@@ -254,13 +254,13 @@ func (c *chain) step(q *sequence, i int, m moment) (start int64, ok bool) {
 }
 
 // prevented says whether something happened after the end of a step that must not have.
-func (c *chain) prevented(s *step, e moment) bool {
+func (c *chain) prevented(s *step, e stepEvent) bool {
 	for _, n := range s.nots {
 		list := c.nots[n.filter]
 		i, _ := slices.BinarySearchFunc(
 			list,
 			e.place+1,
-			func(m moment, place int64) int { return int(min(max(m.place-place, -1), 1)) },
+			func(m stepEvent, place int64) int { return int(min(max(m.place-place, -1), 1)) },
 		)
 		if i < len(list) && list[i].time < e.time+n.within {
 			return true
@@ -269,7 +269,7 @@ func (c *chain) prevented(s *step, e moment) bool {
 	return false
 }
 
-func young(list []moment, after int64) []moment {
+func young(list []stepEvent, after int64) []stepEvent {
 	n := 0
 	for n < len(list) && list[n].time <= after {
 		n++
@@ -288,7 +288,7 @@ func youngEnds(list []end, after int64) []end {
 func (c *chain) clone() *chain {
 	d := *c
 	d.pending = slices.Clone(c.pending)
-	d.hits, d.ends = make([][]moment, len(c.hits)), make([][]end, len(c.ends))
+	d.hits, d.ends = make([][]stepEvent, len(c.hits)), make([][]end, len(c.ends))
 	if c.hits == nil {
 		d.hits, d.ends = nil, nil
 		return &d
@@ -296,7 +296,7 @@ func (c *chain) clone() *chain {
 	for i := range c.hits {
 		d.hits[i], d.ends[i] = slices.Clone(c.hits[i]), slices.Clone(c.ends[i])
 	}
-	d.nots = make(map[int][]moment, len(c.nots))
+	d.nots = make(map[int][]stepEvent, len(c.nots))
 	for filter, list := range c.nots {
 		d.nots[filter] = slices.Clone(list)
 	}

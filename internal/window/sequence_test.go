@@ -14,7 +14,7 @@ import (
 )
 
 // happen adds events such as "3x" (an x at 3 s), sweeps, and says when truth changed, in seconds.
-func happen(t *testing.T, p *Plan, r *rule.Rule, words string) string {
+func happen(t *testing.T, p *Condition, r *rule.Rule, words string) string {
 	t.Helper()
 	g := p.NewGroup(0)
 	for i, word := range strings.Fields(words) {
@@ -37,7 +37,7 @@ func happen(t *testing.T, p *Plan, r *rule.Rule, words string) string {
 
 func TestSequences(t *testing.T) {
 	var r *rule.Rule
-	var p *Plan
+	var p *Condition
 	given := func(text string) {
 		t.Helper()
 		r = ruleOf(t, "window: 10s, "+text)
@@ -76,7 +76,7 @@ func TestSequences(t *testing.T) {
 	f("7z 3y 2x 1x", "")
 	f("1x 2x 3y 8z", "8 18") // when it is over it is over
 	f("1x 2x 3y 4z 6y", "11 21")
-	if p.Eager() {
+	if p.FiresEarly() {
 		t.Error("what must not happen can only be known at the watermark")
 	}
 }
@@ -217,24 +217,24 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 			list[i].own, list[i].at = true, list[i].at/3/second*second
 		}
 		var got []string
-		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.Holds)) }
 		lateness, newest := 4*second, int64(0)
 		g := p.NewGroup(0)
 		g.Sweep(p, -lateness, nil, each)
 		var so []sample
 		var before []int64
 		for _, s := range arrive(t, list, lateness) {
-			if g.Add(p, new(eventOf(p, r, &s))) != InTime {
+			if g.Add(p, new(eventOf(p, r, &s))) != OnTime {
 				t.Fatal("late")
 			}
 			so = append(so, s)
 			e, found := g.Eager(p)
 			done := define(r, p, so).complete()
-			if found && (!p.Eager() || e.At <= g.Swept() || !slices.Contains(done, e.At)) {
+			if found && (!p.FiresEarly() || e.At <= g.SweptTo() || !slices.Contains(done, e.At)) {
 				t.Fatalf("eager: %+v, but completions are at %d", e, done)
 			}
-			completed := func(c int64) bool { return c > g.Swept() && !slices.Contains(before, c) }
-			if p.Eager() && !found && slices.ContainsFunc(done, completed) {
+			completed := func(c int64) bool { return c > g.SweptTo() && !slices.Contains(before, c) }
+			if p.FiresEarly() && !found && slices.ContainsFunc(done, completed) {
 				t.Fatalf("an instance has completed, at one of %d, but is not found", done)
 			}
 			before = done

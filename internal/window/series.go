@@ -16,11 +16,12 @@ const (
 	derived      // nothing; its events come about in the sweep
 )
 
-// series says which events of a rule a series holds: those that satisfy a filter and have a field.
-type seriesPlan struct {
+// seriesSpec says which events of a rule a series holds: those that satisfy a filter and have a
+// field.
+type seriesSpec struct {
 	kind    kind
-	filter  int // in Plan.filters, -1 for none
-	field   int // in Plan.fields, -1 for none
+	filter  int // in Condition.filters, -1 for none
+	field   int // in Condition.fields, -1 for none
 	keep    int64
 	spare   int  // how many more than those younger than keep are kept
 	ordered bool // events of one instant stand in their order
@@ -33,21 +34,21 @@ type seriesPlan struct {
 
 // series is the events of a group that one or more calls are about, in order.
 type series struct {
-	times  []int64
-	nums   []float64
-	texts  []string
-	orders []Order
-	pieces []*piece // what stands for several events; nil if there are none
-	marked []mark   // the parts that hold a piece, in order
+	times       []int64
+	nums        []float64
+	texts       []string
+	orders      []Order
+	aggregates  []*paneAggregate // what stands for several events; nil if there are none
+	foldedPanes []foldedPane     // the panes that hold a aggregate, in order
 
-	pruned []prunedPart // by their ends
+	pruned []prunedPane // by their ends
 
 	settled int // events at the front that were looked at when something was last folded or pruned
 	novelty
 }
 
 // add takes an event in, and returns its place, or -1 if the series does not hold it.
-func (s *series) add(p *seriesPlan, ev *Event) int {
+func (s *series) add(p *seriesSpec, ev *Event) int {
 	if p.kind == derived || p.filter >= 0 && ev.Bits>>p.filter&1 == 0 {
 		return -1
 	}
@@ -67,8 +68,8 @@ func (s *series) add(p *seriesPlan, ev *Event) int {
 		s.texts = slices.Insert(s.texts, at, s.shared(at, text))
 	}
 	s.times = slices.Insert(s.times, at, ev.Time)
-	if s.pieces != nil {
-		s.pieces = slices.Insert(s.pieces, at, nil)
+	if s.aggregates != nil {
+		s.aggregates = slices.Insert(s.aggregates, at, nil)
 	}
 	if p.ordered {
 		s.orders = slices.Insert(s.orders, at, ev.Order)
@@ -84,7 +85,7 @@ func (ev *Event) value(field int) Value {
 	return Value{}
 }
 
-func (s *series) place(p *seriesPlan, ev *Event) int {
+func (s *series) place(p *seriesSpec, ev *Event) int {
 	at := after(s.times, ev.Time)
 	for p.ordered && at > 0 && s.times[at-1] == ev.Time && ev.Order.Compare(s.orders[at-1]) < 0 {
 		at--
@@ -104,7 +105,7 @@ func (s *series) shared(at int, text []byte) string {
 
 // forget drops events that no call will ask about after the watermark: of those gone at the front.
 // It returns how many it dropped.
-func (s *series) forget(p *seriesPlan, gone int, remember, swept int64) int {
+func (s *series) forget(p *seriesSpec, gone int, remember, swept int64) int {
 	if n := len(s.times); gone < n || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
 		gone -= p.spare
 	}
@@ -128,21 +129,21 @@ func (s *series) cut(n int) {
 		s.orders = slices.Delete(s.orders, 0, n)
 	}
 	s.settled = max(0, s.settled-n)
-	if s.pieces != nil {
-		s.cutPieces(n)
+	if s.aggregates != nil {
+		s.cutAggregates(n)
 	}
 }
 
-// cutPieces drops the pieces among the first n events.
-func (s *series) cutPieces(n int) {
-	s.pieces = slices.Delete(s.pieces, 0, n)
+// cutAggregates drops the aggregates among the first n events.
+func (s *series) cutAggregates(n int) {
+	s.aggregates = slices.Delete(s.aggregates, 0, n)
 	oldest := int64(Never)
-	if i := slices.IndexFunc(s.pieces, func(c *piece) bool { return c != nil }); i >= 0 {
+	if i := slices.IndexFunc(s.aggregates, func(c *paneAggregate) bool { return c != nil }); i >= 0 {
 		oldest = s.times[i]
 	}
-	marked, _ := slices.BinarySearchFunc(s.marked, oldest, mark.compare)
-	if s.marked = slices.Delete(s.marked, 0, marked); len(s.marked) == 0 {
-		s.pieces, s.marked = nil, nil
+	marked, _ := slices.BinarySearchFunc(s.foldedPanes, oldest, foldedPane.compare)
+	if s.foldedPanes = slices.Delete(s.foldedPanes, 0, marked); len(s.foldedPanes) == 0 {
+		s.aggregates, s.foldedPanes = nil, nil
 	}
 }
 
@@ -156,12 +157,12 @@ func (s *series) bytes() int {
 	) + 24*cap(
 		s.orders,
 	) + 8*cap(
-		s.pieces,
+		s.aggregates,
 	) + 24*cap(
-		s.marked,
+		s.foldedPanes,
 	) + s.novelty.bytes()
 	n += len(s.pruned) * (registers + 80)
-	for _, c := range s.pieces {
+	for _, c := range s.aggregates {
 		if c != nil {
 			n += c.bytes()
 		}

@@ -7,8 +7,8 @@ import (
 	"github.com/DataDog/sketches-go/ddsketch/store"
 )
 
-// accuracy is by how much a percentile of a window with crowded parts may be off, in relation to
-// its value.
+// accuracy is by how much a percentile of a window with high-volume panes may be off, in relation
+// to its value.
 const accuracy = 0.01
 
 // Numbers nearer to zero than tiny are ranked as zeros, and those beyond huge as huge; so a sketch

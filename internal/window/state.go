@@ -4,21 +4,21 @@ import "slices"
 
 // state is what a group of any but a counting rule has seen, and where its windows stand.
 type state struct {
-	known   int64 // since when the key is known
-	series  []series
-	history []history
-	steps   happenings
-	ends    []int64 // when events resolve, beyond where the sweep was
-	resets  []int64 // when one did while the condition held: what came before counts no more
+	known        int64 // since when the key is known
+	series       []series
+	history      []history
+	steps        stepEvents
+	resolveTimes []int64 // when events resolve, beyond where the sweep was
+	resets       []int64 // when one did while the condition held: what came before counts no more
 
-	done  *view // at the watermark or before
-	ahead *view // of an eager plan: where Eager looked last
+	final *view // at the watermark or before
+	early *view // of an eager condition: where Eager looked last
 
-	owed      int64 // the first event that Eager has not looked at
-	credit    int   // events that Eager may go through again
-	unjudged  bool  // something has happened since the last multiple of every
-	recovered bool  // the resolve condition holds, and the condition does not
-	level     int   // of the last edge while the condition holds, as in Edge
+	earlyFrom     int64 // the first event that Eager has not looked at
+	credit        int   // events that Eager may go through again
+	evaluationDue bool  // something has happened since the last multiple of every
+	recovered     bool  // the resolve condition holds, and the condition does not
+	level         int   // of the last edge while the condition holds, as in Edge
 
 	// the events of the group, as far back as an alert counts, once they are too many for the times
 	// of the group
@@ -26,30 +26,30 @@ type state struct {
 	thinned []thinned // all that a counting rule has of this
 }
 
-func (p *Plan) newState() *state {
+func (p *Condition) newState() *state {
 	st := &state{
-		series:  make([]series, len(p.series)),
-		history: make([]history, len(p.history)),
-		done:    p.newView(),
-		owed:    Never,
-		level:   -1,
+		series:    make([]series, len(p.series)),
+		history:   make([]history, len(p.history)),
+		final:     p.newView(),
+		earlyFrom: Never,
+		level:     -1,
 	}
 	switch {
 	case p.eager && p.sequence != nil:
-		st.ahead = &view{at: unswept} // only the chain is looked at
+		st.early = &view{at: unswept} // only the chain is looked at
 	case p.eager:
-		st.ahead = p.newView()
+		st.early = p.newView()
 	}
 	return st
 }
 
 // add takes an event in, which is late if the group was swept beyond it.
-func (st *state) add(p *Plan, ev *Event, late bool) {
+func (st *state) add(p *Condition, ev *Event, late bool) {
 	st.known = min(st.known, ev.Time)
-	if p.reset >= 0 && ev.Bits>>p.reset&1 != 0 {
-		st.addEnd(ev.Time, late)
+	if p.resolveFilter >= 0 && ev.Bits>>p.resolveFilter&1 != 0 {
+		st.addResolve(ev.Time, late)
 	}
-	if p.own >= 0 && ev.Bits>>p.own&1 == 0 {
+	if p.ownFilter >= 0 && ev.Bits>>p.ownFilter&1 == 0 {
 		return
 	}
 	for i := range p.series {
@@ -57,70 +57,70 @@ func (st *state) add(p *Plan, ev *Event, late bool) {
 			st.series[i].addNovel(p, sp, ev, func(at, by int) { st.moved(p, i, at, by) })
 		} else if at := st.series[i].add(sp, ev); at >= 0 {
 			st.moved(p, i, at, 1)
-			st.shed(p, i)
+			st.dropOldest(p, i)
 		}
 	}
 	if p.sequence != nil {
 		st.addStep(p, ev, late)
-		st.shedSteps()
+		st.dropOldestSteps()
 	}
-	st.owed = min(st.owed, ev.Time)
+	st.earlyFrom = min(st.earlyFrom, ev.Time)
 	st.credit = min(st.credit+creditPerEvent, maxCredit)
 }
 
-// addEnd takes in that an event resolves. One that is late counts from the watermark on.
-func (st *state) addEnd(t int64, late bool) {
+// addResolve takes in that an event resolves. One that is late counts from the watermark on.
+func (st *state) addResolve(t int64, late bool) {
 	if late {
-		t = st.done.at + 1
+		t = st.final.at + 1
 	}
-	st.ends = slices.Insert(st.ends, after(st.ends, t), t)
+	st.resolveTimes = slices.Insert(st.resolveTimes, after(st.resolveTimes, t), t)
 }
 
 // resolves says whether an event resolves at an instant, and forgets it.
 func (st *state) resolves(at int64) bool {
-	n := after(st.ends, at)
-	st.ends = slices.Delete(st.ends, 0, n)
+	n := after(st.resolveTimes, at)
+	st.resolveTimes = slices.Delete(st.resolveTimes, 0, n)
 	return n > 0
 }
 
 // cut lets nothing count any more that came until at.
-func (st *state) cut(p *Plan, at int64) {
+func (st *state) cut(p *Condition, at int64) {
 	st.resets = append(st.resets, at)
-	for i := range st.series { // a part ends here
-		st.markPieces(p, &st.series[i])
+	for i := range st.series { // a pane ends here
+		st.rebuildFoldedPanes(p, &st.series[i])
 	}
 	if st.logs != nil {
-		st.markPieces(p, st.logs)
+		st.rebuildFoldedPanes(p, st.logs)
 	}
-	for i := range st.done.cursors {
-		st.done.cursors[i].next = departure{}
+	for i := range st.final.cursors {
+		st.final.cursors[i].next = departure{}
 	}
 	st.seek(p, at)
-	if p.sequence != nil && st.ahead != nil {
-		st.ahead.chain = nil
+	if p.sequence != nil && st.early != nil {
+		st.early.chain = nil
 	}
 }
 
-// Eager may go through the window again for an event that arrived out of order, but on average
+// FiresEarly may go through the window again for an event that arrived out of order, but on average
 // through no more than so many events for each one added.
 const (
 	creditPerEvent = 64
 	maxCredit      = 1 << 16
 )
 
-func (st *state) moved(p *Plan, series, at, by int) {
-	st.done.inserted(p, st, series, at, by)
-	if st.ahead != nil {
-		st.ahead.inserted(p, st, series, at, by)
+func (st *state) moved(p *Condition, series, at, by int) {
+	st.final.inserted(p, st, series, at, by)
+	if st.early != nil {
+		st.early.inserted(p, st, series, at, by)
 	}
 }
 
 // addStep takes a step of a sequence in. Where it comes too late for the chain of steps, the chain
 // is made again.
-func (st *state) addStep(p *Plan, ev *Event, late bool) {
+func (st *state) addStep(p *Condition, ev *Event, late bool) {
 	at := st.steps.add(ev)
-	if st.ahead != nil && (late || st.ahead.chain != nil && at < st.ahead.chain.hi) {
-		st.ahead.chain = nil
+	if st.early != nil && (late || st.early.chain != nil && at < st.early.chain.hi) {
+		st.early.chain = nil
 	}
 	if late {
 		st.rechain(p)
@@ -128,18 +128,18 @@ func (st *state) addStep(p *Plan, ev *Event, late bool) {
 }
 
 // rechain goes through the steps again, until where the sweep was.
-func (st *state) rechain(p *Plan) {
+func (st *state) rechain(p *Condition) {
 	s := &st.series[0]
 	s.times = s.times[:0]
-	st.done.chain = &chain{cleared: unswept}
-	st.chain(p, st.done.at)
-	st.done.start(p, st, st.done.at)
+	st.final.chain = &chain{cleared: unswept}
+	st.chain(p, st.final.at)
+	st.final.start(p, st, st.final.at)
 }
 
 // chain advances the chain of the sweep to at. What completes becomes an event of the first series.
-func (st *state) chain(p *Plan, at int64) {
+func (st *state) chain(p *Condition, at int64) {
 	s := &st.series[0]
-	st.done.chain.seek(
+	st.final.chain.seek(
 		p.sequence,
 		&st.steps,
 		st.resets,
@@ -149,26 +149,26 @@ func (st *state) chain(p *Plan, at int64) {
 }
 
 // seek moves the windows of the sweep to at.
-func (st *state) seek(p *Plan, at int64) {
+func (st *state) seek(p *Condition, at int64) {
 	if p.sequence != nil {
 		st.chain(p, at)
 	}
-	st.done.seek(p, st, at)
+	st.final.seek(p, st, at)
 }
 
 // next is the first instant after swept at which the sweep has something to do.
-func (g *Group) next(p *Plan, env Env) int64 {
+func (g *Group) next(p *Condition, env Env) int64 {
 	st, at := g.state, g.change(p, env)
 	if p.every > 0 {
-		if st.unjudged {
+		if st.evaluationDue {
 			at = min(at, g.swept+1)
 		}
 		if at != Never {
 			at = floor(at-1, p.every) + p.every
 		}
 	}
-	if len(st.ends) > 0 {
-		at = min(at, st.ends[0])
+	if len(st.resolveTimes) > 0 {
+		at = min(at, st.resolveTimes[0])
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
 		at = min(at, floor(max(g.swept, st.known), p.grid)+p.grid)
@@ -178,7 +178,7 @@ func (g *Group) next(p *Plan, env Env) int64 {
 
 // change is the first instant after swept at which truth may change. What leaves is of no interest
 // if leaving cannot make the condition hold.
-func (g *Group) change(p *Plan, env Env) int64 {
+func (g *Group) change(p *Condition, env Env) int64 {
 	if g.late {
 		return g.swept + 1
 	}
@@ -188,9 +188,9 @@ func (g *Group) change(p *Plan, env Env) int64 {
 			at = min(at, t)
 		}
 	}
-	leaving, looked := g.up || !p.steady, g.looked(p)
+	leaving, looked := g.up || !p.steady, g.lookedEarly(p)
 	for i, c := range p.calls {
-		s, cur := &st.series[c.series], &st.done.cursors[i]
+		s, cur := &st.series[c.series], &st.final.cursors[i]
 		if cur.hi < len(s.times) && !looked {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
@@ -208,7 +208,7 @@ func (g *Group) change(p *Plan, env Env) int64 {
 	if !looked {
 		soon(st.known)
 	}
-	if p.gated {
+	if p.undefinedAtFirst {
 		soon(st.known + p.window)
 	}
 	for _, alert := range p.alerts {
@@ -222,14 +222,14 @@ func (g *Group) change(p *Plan, env Env) int64 {
 	return at
 }
 
-// looked says whether Eager has looked at every instant after swept, and the condition holds at
-// none of them.
-func (g *Group) looked(p *Plan) bool {
-	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known && g.state.owed == Never
+// lookedEarly says whether Eager has looked at every instant after swept, and the condition holds
+// at none of them.
+func (g *Group) lookedEarly(p *Condition) bool {
+	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known && g.state.earlyFrom == Never
 }
 
 // ages calls soon with the instants at which an age passes what it is compared with.
-func (g *Group) ages(p *Plan, c *call, cur *cursor, soon func(int64)) {
+func (g *Group) ages(p *Condition, c *call, cur *cursor, soon func(int64)) {
 	st, last := g.state, int64(unswept)
 	if cur.hi > 0 {
 		last = st.series[c.series].times[cur.hi-1]
@@ -243,8 +243,8 @@ func (g *Group) ages(p *Plan, c *call, cur *cursor, soon func(int64)) {
 	}
 }
 
-func (st *state) nextStep(p *Plan, soon func(int64)) {
-	c := st.done.chain
+func (st *state) nextStep(p *Condition, soon func(int64)) {
+	c := st.final.chain
 	if c.hi < len(st.steps.times) {
 		soon(st.steps.times[c.hi])
 	}
@@ -254,15 +254,15 @@ func (st *state) nextStep(p *Plan, soon func(int64)) {
 }
 
 // remembers says whether the past of some aggregate is not that of an empty window, or will not be.
-func (st *state) remembers(p *Plan, swept int64) bool {
+func (st *state) remembers(p *Condition, swept int64) bool {
 	for i := range st.history {
 		if n := len(st.history[i].times); n > 0 &&
 			st.history[i].times[n-1]+p.history[i].keep > swept {
 			return true
 		}
 	}
-	for i := range st.done.cursors {
-		if cur := &st.done.cursors[i]; cur.lo < cur.hi {
+	for i := range st.final.cursors {
+		if cur := &st.final.cursors[i]; cur.lo < cur.hi {
 			return true
 		}
 	}
@@ -270,23 +270,23 @@ func (st *state) remembers(p *Plan, swept int64) bool {
 }
 
 // sweep advances to the watermark.
-func (g *Group) sweep(p *Plan, upTo int64, env Env, each func(Edge)) {
+func (g *Group) sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
 	st := g.state
 	for at := g.next(p, env); at <= upTo; at = g.next(p, env) {
 		late, reset := g.late, st.resolves(at)
 		judged := p.every == 0 || at%p.every == 0
-		st.unjudged = !judged && (st.unjudged || g.change(p, env) <= at)
+		st.evaluationDue = !judged && (st.evaluationDue || g.change(p, env) <= at)
 		st.seek(p, at)
 		g.swept, g.late = at, false
-		x := &instant{p: p, g: g, v: st.done, at: at, env: env}
+		x := &instant{p: p, g: g, v: st.final, at: at, env: env}
 		if len(p.history) > 0 && at%p.grid == 0 {
 			st.record(x)
 		}
 		if judged || reset {
-			g.judge(x, late, reset, each)
+			g.evaluate(x, late, reset, each)
 		}
 	}
-	st.unjudged = p.every > 0 && (st.unjudged || g.change(p, env) <= upTo)
+	st.evaluationDue = p.every > 0 && (st.evaluationDue || g.change(p, env) <= upTo)
 	g.swept, g.late = upTo, false
 }
 
@@ -297,9 +297,9 @@ func (st *state) record(x *instant) {
 }
 
 // moves says whether a window of the sweep is another one at an instant at or after it.
-func (st *state) moves(p *Plan, at int64) bool {
+func (st *state) moves(p *Condition, at int64) bool {
 	for i, c := range p.calls {
-		s, cur := &st.series[c.series], &st.done.cursors[i]
+		s, cur := &st.series[c.series], &st.final.cursors[i]
 		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset ||
 			cur.lo < cur.hi && st.left(p, &p.series[c.series], s, st.from(p, c, at)) > cur.lo {
 			return true
@@ -308,8 +308,8 @@ func (st *state) moves(p *Plan, at int64) bool {
 	return false
 }
 
-// judge says what has changed at the instant.
-func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
+// evaluate says what has changed at the instant.
+func (g *Group) evaluate(x *instant, late, reset bool, each func(Edge)) {
 	st, p := g.state, x.p
 	holds, judged := g.up, p.every == 0 || x.at%p.every == 0
 	if judged {
@@ -318,18 +318,18 @@ func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
 	if reset && holds {
 		st.cut(p, x.at)
 		holds = judged && p.when.holds(x)
-		st.unjudged = st.unjudged || !judged
+		st.evaluationDue = st.evaluationDue || !judged
 	}
 	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
 	level := -1
 	if holds != g.up || reset || recovered != st.recovered || holds && len(p.levels) > 0 {
-		e := p.tell(x, holds)
+		e := p.edge(x, holds)
 		e.Late, level = late, e.Level
 		if holds != g.up || holds && level != st.level {
 			each(e)
 		}
 		if reset || recovered && !st.recovered {
-			e.Recovered, e.True = true, false
+			e.Resolves, e.Holds = true, false
 			e.Reason = p.whyRecovered(x, reset)
 			each(e)
 		}
@@ -337,18 +337,18 @@ func (g *Group) judge(x *instant, late, reset bool, each func(Edge)) {
 	g.up, st.recovered, st.level = holds, recovered, level
 }
 
-// settle drops what no longer matters once everything until swept is said.
-func (st *state) settle(p *Plan, swept int64) {
+// compact drops what no longer matters once everything until swept is said.
+func (st *state) compact(p *Condition, swept int64) {
 	st.seek(p, swept)
-	if st.ahead != nil && st.ahead.at < swept {
-		st.ahead.seek(p, st, swept)
+	if st.early != nil && st.early.at < swept {
+		st.early.seek(p, st, swept)
 	}
 	for i := range st.series {
 		s := &st.series[i]
 		if n := st.forget(p, i, swept); n > 0 {
-			st.done.forgotten(p, i, n)
-			if st.ahead != nil {
-				st.ahead.forgotten(p, i, n)
+			st.final.forgotten(p, i, n)
+			if st.early != nil {
+				st.early.forgotten(p, i, n)
 			}
 		}
 		switch sp := &p.series[i]; {
@@ -365,7 +365,7 @@ func (st *state) settle(p *Plan, swept int64) {
 	for i := range st.history {
 		st.history[i].forget(&p.history[i], swept)
 	}
-	if n := after(st.resets, swept-p.retains-p.part); n > 0 {
+	if n := after(st.resets, swept-p.retains-p.paneLength); n > 0 {
 		st.resets = slices.Delete(st.resets, 0, n)
 	}
 	if p.sequence != nil {
@@ -374,44 +374,44 @@ func (st *state) settle(p *Plan, swept int64) {
 }
 
 // forget drops events of a series that no window will hold after the watermark. Of texts, whole
-// parts: an estimate is about all of the part that it begins in.
-func (st *state) forget(p *Plan, series int, swept int64) int {
+// panes: an estimate is about all of the pane that it begins in.
+func (st *state) forget(p *Condition, series int, swept int64) int {
 	s, sp := &st.series[series], &p.series[series]
 	gone := st.left(p, sp, s, swept-sp.keep)
 	if sp.prunes() {
-		begin, _ := st.part(p, swept-sp.keep+1)
+		begin, _ := st.pane(p, swept-sp.keep+1)
 		gone = after(s.times, begin)
 		s.forgetPruned(begin)
 	}
 	return s.forget(sp, gone, p.remember, swept)
 }
 
-func (st *state) forgetSteps(p *Plan, swept int64) {
+func (st *state) forgetSteps(p *Condition, swept int64) {
 	n := st.steps.forget(swept - p.retains)
-	st.done.chain.hi -= n
-	if st.ahead == nil || st.ahead.chain == nil {
+	st.final.chain.hi -= n
+	if st.early == nil || st.early.chain == nil {
 		return
 	}
-	if st.ahead.chain.hi -= n; st.ahead.chain.hi < 0 {
-		st.ahead.chain = nil
+	if st.early.chain.hi -= n; st.early.chain.hi < 0 {
+		st.early.chain = nil
 	}
 }
 
 // eager looks at the instants from the first event that was not looked at until the newest.
-func (g *Group) eager(p *Plan) (Edge, bool) {
+func (g *Group) eager(p *Condition) (Edge, bool) {
 	st := g.state
-	if st.owed == Never {
+	if st.earlyFrom == Never {
 		return Edge{}, false
 	}
-	from := max(st.owed, g.swept+1)
+	from := max(st.earlyFrom, g.swept+1)
 	at, whole := st.comeFrom(p, from)
 	for ; at != Never; at = st.entry(p, at) {
 		if p.sequence != nil {
 			if st.completes(p, at) {
-				st.owed = Never
+				st.earlyFrom = Never
 				return Edge{
 					At:        at,
-					True:      true,
+					Holds:     true,
 					Late:      g.late,
 					Value:     1,
 					Threshold: "> 0",
@@ -422,16 +422,16 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 			}
 			continue
 		}
-		st.ahead.seek(p, st, at)
-		if x := (&instant{p: p, g: g, v: st.ahead, at: at}); p.when.holds(x) {
-			e := p.tell(x, true)
+		st.early.seek(p, st, at)
+		if x := (&instant{p: p, g: g, v: st.early, at: at}); p.when.holds(x) {
+			e := p.edge(x, true)
 			e.Late = g.late && at == g.swept+1
-			st.owed = at // what comes after is to be looked at once this is over
+			st.earlyFrom = at // what comes after is to be looked at once this is over
 			return e, true
 		}
 	}
 	if whole {
-		st.owed = Never
+		st.earlyFrom = Never
 	}
 	return Edge{}, false
 }
@@ -439,8 +439,8 @@ func (g *Group) eager(p *Plan) (Edge, bool) {
 // comeFrom brings the view ahead before from, or, if that would cost more than there is credit for,
 // leaves it where it is, so that only the newest events are looked at. It returns where to look
 // first, and whether that is all that is owed.
-func (st *state) comeFrom(p *Plan, from int64) (at int64, whole bool) {
-	v := st.ahead
+func (st *state) comeFrom(p *Condition, from int64) (at int64, whole bool) {
+	v := st.early
 	if p.sequence != nil {
 		return st.comeFromChain(from)
 	}
@@ -462,23 +462,23 @@ func (st *state) comeFrom(p *Plan, from int64) (at int64, whole bool) {
 }
 
 func (st *state) comeFromChain(from int64) (at int64, whole bool) {
-	v := st.ahead
+	v := st.early
 	if v.chain == nil || v.at > from {
-		if cost := len(st.steps.times) - st.done.chain.hi; cost > st.credit {
+		if cost := len(st.steps.times) - st.final.chain.hi; cost > st.credit {
 			return Never, false
 		} else {
 			st.credit -= cost
 		}
-		v.chain, v.at = st.done.chain.clone(), st.done.at
+		v.chain, v.at = st.final.chain.clone(), st.final.at
 	}
 	return from, true
 }
 
 // completes says whether an instance of the sequence completes at an instant.
-func (st *state) completes(p *Plan, at int64) bool {
+func (st *state) completes(p *Condition, at int64) bool {
 	found := false
-	st.ahead.at = at
-	st.ahead.chain.seek(
+	st.early.at = at
+	st.early.chain.seek(
 		p.sequence,
 		&st.steps,
 		st.resets,
@@ -489,7 +489,7 @@ func (st *state) completes(p *Plan, at int64) bool {
 }
 
 // entry is the first instant after at at which an event enters.
-func (st *state) entry(p *Plan, at int64) int64 {
+func (st *state) entry(p *Condition, at int64) int64 {
 	next := int64(Never)
 	for i := range st.series {
 		if n := after(st.series[i].times, at); n < len(st.series[i].times) {
@@ -504,14 +504,14 @@ func (st *state) entry(p *Plan, at int64) int64 {
 
 // expires is the instant at which nothing is left to remember, or at which to see whether something
 // is.
-func (st *state) expires(p *Plan) int64 {
+func (st *state) expires(p *Condition) int64 {
 	at := int64(unswept)
 	for i := range st.series {
 		s := &st.series[i]
 		if n := len(s.times); n > 0 {
 			last := s.times[n-1]
 			if p.series[i].prunes() {
-				_, last = st.part(p, last)
+				_, last = st.pane(p, last)
 			}
 			at = max(at, last+p.series[i].keep)
 		}
@@ -534,7 +534,7 @@ func (st *state) expires(p *Plan) int64 {
 }
 
 func (st *state) empty() bool {
-	if st.logs != nil || len(st.steps.times) > 0 || len(st.ends) > 0 || len(st.resets) > 0 {
+	if st.logs != nil || len(st.steps.times) > 0 || len(st.resolveTimes) > 0 || len(st.resets) > 0 {
 		return false
 	}
 	for i := range st.series {
@@ -551,7 +551,7 @@ func (st *state) empty() bool {
 }
 
 func (st *state) bytes() int {
-	n := 200 + 8*(cap(st.ends)+cap(st.resets)) + 40*cap(st.steps.times)
+	n := 200 + 8*(cap(st.resolveTimes)+cap(st.resets)) + 40*cap(st.steps.times)
 	for i := range st.series {
 		n += st.series[i].bytes()
 	}
@@ -561,7 +561,7 @@ func (st *state) bytes() int {
 	for i := range st.history {
 		n += 48 + 16*cap(st.history[i].times)
 	}
-	for _, v := range []*view{st.done, st.ahead} {
+	for _, v := range []*view{st.final, st.early} {
 		if v == nil {
 			continue
 		}

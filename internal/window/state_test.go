@@ -20,8 +20,8 @@ func story(t *testing.T, text, events string, env Env) []string {
 	g := p.NewGroup(0)
 	var got []string
 	each := func(e Edge) {
-		word := map[bool]string{true: "up", false: "down"}[e.True]
-		if e.Recovered {
+		word := map[bool]string{true: "up", false: "down"}[e.Holds]
+		if e.Resolves {
 			word = "recovered"
 		}
 		if e.Level >= 0 {

@@ -17,7 +17,7 @@ func (s *sums) add(from *series, i int) { s.enter(from, i, 1) }
 func (s *sums) remove(from *series, i int) { s.enter(from, i, -1) }
 
 func (s *sums) enter(from *series, i int, sign float64) {
-	if c := from.piece(i); c != nil {
+	if c := from.aggregate(i); c != nil {
 		s.total.join(c.total, sign)
 		s.squares.join(c.squares, sign)
 		return

@@ -1,8 +1,8 @@
 // Package window says when the condition of a rule holds for one group of logs, over event time.
 //
-// A Plan is the compiled condition of one rule, shared by all of its groups; a Group is what one
-// group has seen. A window of length w at the instant T holds the events with T-w < t <= T, so an
-// event enters with its own time and leaves exactly w later, and all events of one instant enter
+// A Condition is the compiled condition of one rule, shared by all of its groups; a Group is what
+// one group has seen. A window of length w at the instant T holds the events with T-w < t <= T, so
+// an event enters with its own time and leaves exactly w later, and all events of one instant enter
 // before the condition is judged. What is asked is therefore never "does it hold now" but "when
 // does it begin and cease to hold": an answer that depends on the times of the events alone, not on
 // the order or the batches in which they arrive.
@@ -17,7 +17,7 @@
 // watermark on; what was already said is not taken back. An event so old that it would have left is
 // refused.
 //
-// Memory is bounded: of very many events of a group windows are kept in parts, see crowd, and very
+// Memory is bounded: of very many events of a group windows are kept in panes, see crowd, and very
 // many different texts are estimated, see Exactly. What is coarse then is so whatever the order of
 // arrival.
 //
@@ -42,8 +42,8 @@ const unswept = math.MinInt64 / 2
 type Event struct {
 	Time   int64
 	Order  Order
-	Bits   uint64  // bit i is the truth of Plan.Filters()[i]
-	Values []Value // Values[i] is that of Plan.Fields()[i]; the group copies what it keeps
+	Bits   uint64  // bit i is the truth of Condition.Filters()[i]
+	Values []Value // Values[i] is that of Condition.Fields()[i]; the group copies what it keeps
 }
 
 // Order decides between events of one instant: the place of the log in its source. Topic is any
@@ -69,18 +69,18 @@ func (o Order) Compare(p Order) int {
 type Arrival uint8
 
 const (
-	InTime  Arrival = iota
+	OnTime  Arrival = iota
 	Late            // at or before the watermark: counts from the watermark on
-	Refused         // so old that it would have left every window
+	TooLate         // so old that it would have left every window
 )
 
 // Edge is a change of truth.
 type Edge struct {
-	At   int64 // when it happens
-	True bool  // the condition begins to hold; otherwise it ceases
+	At    int64 // when it happens
+	Holds bool  // the condition begins to hold; otherwise it ceases
 	// not a change of truth: the rule's resolve query was met, or its resolve condition begins to
 	// hold while the condition does not
-	Recovered bool
+	Resolves  bool
 	Late      bool    // a late event brought it about
 	Value     float64 // left side of the comparison that decided; NaN when it is undefined
 	Threshold string  // what it was held against: "> 10"

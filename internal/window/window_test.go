@@ -103,13 +103,13 @@ func drawRule(t *rapid.T) string {
 	return text
 }
 
-// small draws a plan whose windows are kept as those of a group in flood: with few events in a
-// part, or few different values.
-func small(t *rapid.T, p *Plan) {
+// small draws a condition whose windows are kept as those of a group in flood: with few events in a
+// paneLength, or few different values.
+func small(t *rapid.T, p *Condition) {
 	if p.count == nil && rapid.IntRange(0, 2).Draw(t, "flood") > 0 {
-		p.part = rapid.SampledFrom([]int64{2, 3, 5}).Draw(t, "part") * second
-		p.crowd = rapid.SampledFrom([]int{1, 2, 4, crowd}).Draw(t, "crowd")
-		p.exactly = rapid.SampledFrom([]int{1, 2, Exactly}).Draw(t, "exactly")
+		p.paneLength = rapid.SampledFrom([]int64{2, 3, 5}).Draw(t, "part") * second
+		p.paneLimit = rapid.SampledFrom([]int{1, 2, 4, paneLimit}).Draw(t, "crowd")
+		p.exactly = rapid.SampledFrom([]int{1, 2, ExactDistinct}).Draw(t, "exactly")
 	}
 }
 
@@ -125,7 +125,7 @@ func ruleOf(t interface{ Fatal(...any) }, text string) *rule.Rule {
 }
 
 // eventOf is a sample as the engine would hand it in.
-func eventOf(p *Plan, r *rule.Rule, s *sample) Event {
+func eventOf(p *Condition, r *rule.Rule, s *sample) Event {
 	ev := Event{Time: s.at, Order: s.order}
 	for i, q := range p.Filters() {
 		if q == r.Match && s.own || q != r.Match && matches(q, s) {
@@ -160,15 +160,15 @@ func entered(list []sample, at int64) (n int64) {
 	return n
 }
 
-// before is how many events have left a window that begins after an instant; those of a crowded
-// part leave together.
-func before(p *Plan, list []sample, at int64) (n int64) {
+// before is how many events have left a window that begins after an instant; those of a high-volume
+// paneLength leave together.
+func before(p *Condition, list []sample, at int64) (n int64) {
 	for i := range list {
-		begin := floor(list[i].at-1, p.part)
+		begin := floor(list[i].at-1, p.paneLength)
 		leaves := list[i].at
-		if entered(list, begin+p.part)-entered(list, begin) > int64(p.crowd) {
+		if entered(list, begin+p.paneLength)-entered(list, begin) > int64(p.paneLimit) {
 			for j := range list {
-				if list[j].at <= begin+p.part {
+				if list[j].at <= begin+p.paneLength {
 					leaves = max(leaves, list[j].at)
 				}
 			}
@@ -192,8 +192,8 @@ func arrive(t *rapid.T, list []sample, lateness int64) []sample {
 	return list
 }
 
-// Whatever the condition and whatever the order of arrival, the sweep finds what the definition
-// says, also over saving and restoring.
+// TestSweepAgreesWithTheDefinition the condition and whatever the order of arrival, the sweep finds
+// what the definition says, also over saving and restoring.
 func TestSweepAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := ruleOf(t, drawRule(t))
@@ -217,15 +217,15 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		var got []string
 		var g *Group
 		each := func(e Edge) {
-			if !e.Recovered {
-				got = append(got, fmt.Sprint(e.At, e.True))
+			if !e.Resolves {
+				got = append(got, fmt.Sprint(e.At, e.Holds))
 			}
-			if r.Resolve.Match != nil && p.crowd != crowd {
-				return // parts end where a log resolves, but the count does not
+			if r.Resolve.Match != nil && p.paneLimit != paneLimit {
+				return // panes end where a log resolves, but the count does not
 			}
 			if before := before(p, seen, e.At-p.window); e.Count != entered(seen, e.At)-before ||
 				g.Entered(e.At) != entered(seen, e.At) ||
-				g.Before(p, e.At) != before {
+				g.EnteredBefore(p, e.At) != before {
 				t.Fatalf(
 					"%d events until %d, not %d; %d in the window",
 					g.Entered(e.At),
@@ -242,7 +242,7 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 					g = p.NewGroup(s.at)
 					g.Sweep(p, max(newest, unswept+lateness)-lateness, nil, each)
 				}
-				if a := g.Add(p, new(eventOf(p, r, &s))); a != InTime {
+				if a := g.Add(p, new(eventOf(p, r, &s))); a != OnTime {
 					t.Fatal("in time, but", a)
 				}
 			}
@@ -284,10 +284,10 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s\n%s", r.WhenText, diff)
 		}
-		if !p.Known() && !strings.Contains(r.WhenText, "new(") &&
+		if !p.HoldsEmpty() && !strings.Contains(r.WhenText, "new(") &&
 			!strings.Contains(r.WhenText, "changed(") &&
 			!g.Empty() &&
-			!g.True() {
+			!g.Holds() {
 			t.Fatal("a group without events is not empty")
 		}
 	})
@@ -303,8 +303,8 @@ func ownOnly(r *rule.Rule, list []sample) (own []sample) {
 	return own
 }
 
-// What Eager says holds, for the events so far; and with the event that completes a condition in
-// order it says so at once.
+// TestEagerAgreesWithTheDefinition Eager says holds, for the events so far; and with the event that
+// completes a condition in order it says so at once.
 func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -316,7 +316,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !p.Eager() {
+		if !p.FiresEarly() {
 			t.Fatal(when, "is not eager")
 		}
 		small(t, p)
@@ -330,7 +330,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 		newest := int64(math.MinInt64)
 		var said []int64
 		var got []string
-		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.Holds)) }
 		opened := int64(Never)
 		sweep := func() {
 			due, before := g.Due(p), len(got)
@@ -346,7 +346,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			so = append(so, s)
 			d := define(r, p, so)
 			newest = max(newest, s.at)
-			if g.Swept() >= opened && !g.True() {
+			if g.SweptTo() >= opened && !g.Holds() {
 				opened = Never
 			}
 			if opened != Never { // nobody asks while an alert is open
@@ -357,8 +357,8 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			if found && rapid.Bool().Draw(t, "open") {
 				opened = e.At
 			}
-			if found && (e.At <= g.Swept() || !d.truth(r.When, e.At)) {
-				t.Fatalf("%s: at %d, swept to %d, it does not hold", when, e.At, g.Swept())
+			if found && (e.At <= g.SweptTo() || !d.truth(r.When, e.At)) {
+				t.Fatalf("%s: at %d, swept to %d, it does not hold", when, e.At, g.SweptTo())
 			}
 			if s.at == newest && !found && d.truth(r.When, s.at) {
 				t.Fatalf("%s: holds with the event at %d, but is not found", when, s.at)
@@ -387,8 +387,8 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	})
 }
 
-// An event that comes later than it may counts from the watermark on; what was said before stays
-// said.
+// TestLateEventsCountFromTheWatermarkOn event that comes later than it may counts from the
+// watermark on; what was said before stays said.
 func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -402,20 +402,20 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 			t.Fatal(err)
 		}
 		small(t, p)
-		// what has left a part is not there any more to make it crowded, see
+		// what has left a pane is not there any more to make it high-volume, see
 		// TestLateEventsInAFloodSurviveARestart
-		p.crowd = crowd
+		p.paneLimit = paneLimit
 		var got []string
-		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.True)) }
+		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.Holds)) }
 		g := p.NewGroup(0)
 		g.Sweep(p, -second, nil, each)
 		newest := int64(0)
 		var taken []sample
 		for _, s := range arrive(t, drawSamples(t, 24), 15*second) {
-			s.own, s.from = true, g.Swept()+1
-			if arrival := g.Add(p, new(eventOf(p, r, &s))); arrival != Refused {
+			s.own, s.from = true, g.SweptTo()+1
+			if arrival := g.Add(p, new(eventOf(p, r, &s))); arrival != TooLate {
 				taken = append(taken, s)
-			} else if s.at+int64(p.Retention()) > g.Swept()+1 {
+			} else if s.at+int64(p.Lookback()) > g.SweptTo()+1 {
 				t.Fatal("an event that still matters is refused")
 			}
 			g.Eager(p)
@@ -448,7 +448,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	general.part, general.crowd, general.exactly = 3*second, 2, 1
+	general.paneLength, general.paneLimit, general.exactly = 3*second, 2, 1
 	counting, _ := Compile(&rule.Rule{Window: 10 * time.Second})
 	steps := &rule.Rule{
 		Window: 10 * time.Second,
@@ -463,7 +463,7 @@ func FuzzDecode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, p := range []*Plan{general, counting, sequence} {
+	for _, p := range []*Condition{general, counting, sequence} {
 		g := p.NewGroup(0)
 		for i := range int64(20) {
 			s := sample{
@@ -480,7 +480,7 @@ func FuzzDecode(f *testing.F) {
 		f.Add(g.Append(nil))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, p := range []*Plan{general, counting, sequence} {
+		for _, p := range []*Condition{general, counting, sequence} {
 			g, err := p.Decode(data)
 			if err != nil {
 				continue
@@ -490,7 +490,7 @@ func FuzzDecode(f *testing.F) {
 			g.Eager(p)
 			n := 0
 			for at := g.Due(p); at != Never && n < 100; at, n = g.Due(p), n+1 {
-				g.Sweep(p, max(at, g.Swept()+1), nil, func(Edge) {})
+				g.Sweep(p, max(at, g.SweptTo()+1), nil, func(Edge) {})
 			}
 			if _, err := p.Decode(g.Append(nil)); err != nil {
 				t.Fatal("what was read cannot be written and read again:", err)
@@ -500,10 +500,10 @@ func FuzzDecode(f *testing.F) {
 }
 
 // looksAt says whether any call of a condition is about an event.
-func looksAt(p *Plan, ev Event) bool {
+func looksAt(p *Condition, ev Event) bool {
 	return len(p.series) == 0 ||
 		slices.ContainsFunc(
 			p.series,
-			func(s seriesPlan) bool { return s.filter < 0 || ev.Bits>>s.filter&1 != 0 },
+			func(s seriesSpec) bool { return s.filter < 0 || ev.Bits>>s.filter&1 != 0 },
 		)
 }

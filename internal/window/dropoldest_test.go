@@ -17,15 +17,15 @@ func TestAGroupInFloodDropsItsOldestEvents(t *testing.T) {
 		t.Error("it holds", n)
 	}
 	g.Sweep(p, maxEvents*2000, nil, func(Edge) {})
-	if n := len(g.state.series[0].times); n > crowd {
+	if n := len(g.state.series[0].times); n > paneLimit {
 		t.Error("it still holds", n)
 	}
 	if got := g.Value(p, maxEvents*2000); got < 4.49 || got > 4.51 {
 		t.Error("average is", got)
 	}
 	g.Sweep(p, 5000*second, nil, func(Edge) {})
-	for i := range g.state.done.cursors {
-		if cur := &g.state.done.cursors[i]; cur.lo != cur.hi ||
+	for i := range g.state.final.cursors {
+		if cur := &g.state.final.cursors[i]; cur.lo != cur.hi ||
 			len(g.state.series[p.calls[i].series].times) > 0 {
 			t.Errorf("window %d is not empty: %+v", i, cur)
 		}

@@ -12,25 +12,25 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// program is all rules of a set, compiled: one index over their matches and over every query that
+// ruleSet is all rules of a set, compiled: one index over their matches and over every query that
 // their conditions hold against single logs. Scanners share it; only the plan of the index changes.
-type program struct {
+type ruleSet struct {
 	set          *rule.Set
-	units        []*unit // those that others ask about with firing() before those that ask
+	rules        []*ruleState // those that others ask about with firing() before those that ask
 	suppressions []*suppression
 	match        atomic.Pointer[match.Program]
 	queries      []rule.Query
-	paths        []string // of the fields that units and suppressions ask for
-	refs         []ref    // by query
-	byName       map[string][]*unit
-	feeds        bool // some rule reads alerts
+	paths        []string     // of the fields that rules and suppressions ask for
+	queryOwners  []queryOwner // by query
+	byName       map[string][]*ruleState
+	readsAlerts  bool // some rule reads alerts
 }
 
-// ref says whose query one is, and which of it.
-type ref struct {
-	unit        *unit        // one of the two
+// queryOwner says whose query one is, and which of it.
+type queryOwner struct {
+	rule        *ruleState   // one of the two
 	suppression *suppression // is nil
-	// of a unit: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for
+	// of a rule: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for
 	// its end
 	role int
 }
@@ -38,14 +38,14 @@ type ref struct {
 const roleMatch = -1
 
 // compile compiles a set. The error names every rule that cannot be.
-func (e *Engine) compile(set *rule.Set) (*program, error) {
-	p := &program{set: set}
+func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
+	p := &ruleSet{set: set}
 	var errs []error
 	for _, r := range set.Rules {
 		if r.Mode == rule.Off {
 			continue
 		}
-		u, err := e.newUnit(set, r)
+		rs, err := e.newRule(set, r)
 		if err != nil {
 			errs = append(
 				errs,
@@ -53,7 +53,7 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 			)
 			continue
 		}
-		p.units = append(p.units, u)
+		p.rules = append(p.rules, rs)
 	}
 	for _, s := range set.Suppressions {
 		p.suppressions = append(p.suppressions, newSuppression(s))
@@ -61,31 +61,31 @@ func (e *Engine) compile(set *rule.Set) (*program, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	p.units = inOrder(p.units)
-	p.delay(e.opts.recordedTopic)
+	p.rules = inOrder(p.rules)
+	p.delayReaders(e.opts.recordedTopic)
 	return p, p.index(e.opts.clock, e.recent())
 }
 
-// index compiles the queries, and finds the places of the fields that units and suppressions ask
+// index compiles the queries, and finds the places of the fields that rules and suppressions ask
 // for.
-func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
+func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
 	var queries []rule.Query
 	var fields []string
-	for _, u := range p.units {
-		matches := u.query()
-		queries, p.refs = append(queries, matches), append(p.refs, ref{unit: u, role: roleMatch})
-		for i, q := range u.plan.Filters() {
+	for _, rs := range p.rules {
+		matches := rs.query()
+		queries, p.queryOwners = append(queries, matches), append(p.queryOwners, queryOwner{rule: rs, role: roleMatch})
+		for i, q := range rs.condition.Filters() {
 			// it is only asked of logs that match, so it may be looked for where they are
 			if matches != nil {
 				q = &rule.And{Of: []rule.Query{matches, q}}
 			}
-			queries, p.refs = append(queries, q), append(p.refs, ref{unit: u, role: i})
+			queries, p.queryOwners = append(queries, q), append(p.queryOwners, queryOwner{rule: rs, role: i})
 		}
-		fields = append(fields, u.paths()...)
+		fields = append(fields, rs.fieldPaths()...)
 	}
 	for _, s := range p.suppressions {
 		queries = append(queries, s.rule.Start, s.rule.End)
-		p.refs = append(p.refs, ref{suppression: s, role: 0}, ref{suppression: s, role: 1})
+		p.queryOwners = append(p.queryOwners, queryOwner{suppression: s, role: 0}, queryOwner{suppression: s, role: 1})
 		for _, l := range s.rule.By {
 			fields = append(fields, l.Fields...)
 		}
@@ -99,11 +99,11 @@ func (p *program) index(clock func() int64, sample func(*decode.Fields, func(*de
 	}
 	p.match.Store(compiled)
 	p.queries, p.paths = queries, fields
-	for _, u := range p.units {
-		u.locate(compiled.Fields())
+	for _, rs := range p.rules {
+		rs.locateFields(compiled.Fields())
 	}
 	for _, s := range p.suppressions {
-		s.by = locateLabels(s.rule.By, compiled.Fields())
+		s.by = labelFields(s.rule.By, compiled.Fields())
 	}
 	return nil
 }
@@ -124,10 +124,10 @@ type byLabel struct {
 	fields []decode.FieldID
 }
 
-func locateLabels(by []rule.Label, fields *decode.Fields) []byLabel {
+func labelFields(by []rule.Label, fields *decode.Fields) []byLabel {
 	located := make([]byLabel, len(by))
 	for i, l := range by {
-		located[i] = byLabel{l.Name, locateFields(l.Fields, fields)}
+		located[i] = byLabel{l.Name, fieldIDs(l.Fields, fields)}
 	}
 	return located
 }
@@ -138,7 +138,7 @@ const templateField = "@template"
 // masked stands for the field "@template", which no log has.
 const masked decode.FieldID = -1
 
-func locateFields(paths []string, fields *decode.Fields) []decode.FieldID {
+func fieldIDs(paths []string, fields *decode.Fields) []decode.FieldID {
 	ids := make([]decode.FieldID, len(paths))
 	for i, path := range paths {
 		if path == templateField {
@@ -150,33 +150,33 @@ func locateFields(paths []string, fields *decode.Fields) []decode.FieldID {
 	return ids
 }
 
-// inOrder sorts units so that those whose alerts others ask about come first, and those that read
+// inOrder sorts rules so that those whose alerts others ask about come first, and those that read
 // alerts last. Units that ask about each other stay as they are: one of them then sees the other as
 // it was at the last watermark.
-func inOrder(units []*unit) []*unit {
-	byName := make(map[string][]*unit)
-	for _, u := range units {
-		byName[u.rule.Name] = append(byName[u.rule.Name], u)
+func inOrder(units []*ruleState) []*ruleState {
+	byName := make(map[string][]*ruleState)
+	for _, rs := range units {
+		byName[rs.rule.Name] = append(byName[rs.rule.Name], rs)
 	}
-	var sorted []*unit
-	visited := make(map[*unit]bool)
-	var visit func(u *unit)
-	visit = func(u *unit) {
-		if visited[u] {
+	var sorted []*ruleState
+	visited := make(map[*ruleState]bool)
+	var visit func(rs *ruleState)
+	visit = func(rs *ruleState) {
+		if visited[rs] {
 			return
 		}
-		visited[u] = true
-		for _, name := range slices.Sorted(maps.Keys(u.asks)) {
+		visited[rs] = true
+		for _, name := range slices.Sorted(maps.Keys(rs.observes)) {
 			for _, other := range byName[name] {
 				visit(other)
 			}
 		}
-		sorted = append(sorted, u)
+		sorted = append(sorted, rs)
 	}
-	for _, u := range units {
-		visit(u)
+	for _, rs := range units {
+		visit(rs)
 	}
-	slices.SortStableFunc(sorted, func(a, b *unit) int {
+	slices.SortStableFunc(sorted, func(a, b *ruleState) int {
 		switch {
 		case a.readsAlerts == b.readsAlerts:
 			return 0

@@ -41,7 +41,7 @@ func TestAValueIsNewOnce(t *testing.T) {
 			p,
 			1000*second,
 			nil,
-			func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True)) },
+			func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.Holds)) },
 		)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", rest, diff)
@@ -62,7 +62,7 @@ func TestALateEventMayMakeAValueOlderButNotNewAgain(t *testing.T) {
 	p, _ := Compile(r)
 	g := p.NewGroup(0)
 	var got []string
-	each := func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.True, e.Late)) }
+	each := func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.Holds, e.Late)) }
 	g.Add(p, &Event{Time: 20 * second, Values: []Value{textual("a")}})
 	g.Sweep(p, 25*second, nil, each)
 	if a := g.Add(p, &Event{Time: 17 * second, Values: []Value{textual("a")}}); a != Late {

@@ -17,8 +17,8 @@ var floodConditions = []string{
 	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9", "since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
 }
 
-// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace
-// of the watermark, and wherever the state is saved and restored.
+// TestAFloodAgreesWithTheDefinition a flood, too, what the sweep finds is what is defined, whatever
+// the order of arrival, the pace of the watermark, and wherever the state is saved and restored.
 func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -29,7 +29,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.part, p.crowd, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			p.paneLength, p.paneLimit, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
 			list := flood(rng, r.Resolve.Match != nil)
 			d := define(r, p, list)
 			want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 90*second, second)
@@ -37,7 +37,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 				f := flooded{
 					p:        p,
 					lateness: 4 * second,
-					still:    resolve == "" && !p.gated && !strings.Contains(when, "since"),
+					still:    resolve == "" && !p.undefinedAtFirst && !strings.Contains(when, "since"),
 				}
 				for _, s := range shuffled(rng, list, f.lateness) {
 					f.add(eventOf(p, r, &s), rng)
@@ -49,8 +49,8 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 						seed,
 						when,
 						resolve,
-						p.part/second,
-						p.crowd,
+						p.paneLength/second,
+						p.paneLimit,
 						p.exactly,
 						diff,
 					)
@@ -63,7 +63,8 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 	}
 }
 
-// With events that come too late it does not matter either where the state is saved and restored.
+// TestLateEventsInAFloodSurviveARestart events that come too late it does not matter either where
+// the state is saved and restored.
 func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
 	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 2))
@@ -74,7 +75,7 @@ func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.part, p.crowd, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			p.paneLength, p.paneLimit, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
 			list := shuffled(rng, flood(rng, false), disorder)
 			live := func(restore bool) []string {
 				f, pace := flooded{p: p, lateness: 4 * second}, rand.New(rand.NewPCG(seed, 3))
@@ -95,8 +96,8 @@ func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
 					"seed %d: %s, parts of %ds, crowd %d, exactly %d (-live +restored)\n%s",
 					seed,
 					when,
-					p.part/second,
-					p.crowd,
+					p.paneLength/second,
+					p.paneLimit,
 					p.exactly,
 					diff,
 				)
@@ -107,7 +108,7 @@ func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
 
 // flooded is a group that lives through a flood, with its watermark and interruptions at any time.
 type flooded struct {
-	p                *Plan
+	p                *Condition
 	g                *Group
 	newest, lateness int64
 	still            bool // only what enters and leaves makes a value another one
@@ -115,8 +116,8 @@ type flooded struct {
 }
 
 func (f *flooded) each(e Edge) {
-	if !e.Recovered {
-		f.got = append(f.got, fmt.Sprint(e.At, e.True))
+	if !e.Resolves {
+		f.got = append(f.got, fmt.Sprint(e.At, e.Holds))
 	}
 }
 
@@ -147,10 +148,10 @@ func (f *flooded) add(ev Event, rng *rand.Rand) {
 		f.g.Eager(f.p)
 	}
 	if rng.IntN(8) == 0 {
-		moves, value, held := f.g.Moves(f.p), f.g.Value(f.p, f.g.Swept()), f.g.Holds(f.p)
+		moves, value, held := f.g.NextValueChange(f.p), f.g.Value(f.p, f.g.SweptTo()), f.g.Events(f.p)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
-		if swept := f.g.Swept(); moves > swept && f.still &&
-			(held != f.g.Holds(f.p) || !same(value, f.g.Value(f.p, swept))) {
+		if swept := f.g.SweptTo(); moves > swept && f.still &&
+			(held != f.g.Events(f.p) || !same(value, f.g.Value(f.p, swept))) {
 			panic(fmt.Sprint(value, " became another value, but nothing moved"))
 		}
 	}

@@ -6,20 +6,20 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// firing is a stretch in which an alert was up, kept for a while for the rules whose condition asks
-// about it.
-type firing struct {
+// firingSpan is a stretch in which an alert was up, kept for a while for the rules whose condition
+// asks about it.
+type firingSpan struct {
 	key      string
 	from, to int64
 }
 
-const maxPast = 10_000 // stretches of a rule that are kept
+const maxFiringSpans = 10_000 // stretches of a rule that are kept
 
 // environment is what the condition of one group may ask of the rest of the world.
 type environment struct {
-	e *Engine
-	u *unit
-	g *group
+	engine *Engine
+	u      *ruleState
+	g      *group
 }
 
 // Firing says whether an alert of that name was up at an instant, for the labels that both rules
@@ -48,14 +48,14 @@ func (v environment) Change(name string, after int64) int64 {
 
 // each calls f for every stretch in which an alert of that name was up, or is.
 func (v environment) each(name string, f func(from, to int64)) {
-	for _, other := range v.e.named(name) {
+	for _, other := range v.engine.rulesNamed(name) {
 		shares := v.shares(other)
-		for number := range other.open {
-			if g := other.groups.at(number); g.alert.phase == up && shares(g.key) {
-				f(g.alert.fired, never)
+		for number := range other.alerts {
+			if g := other.groups.at(number); g.alert.phase == firing && shares(g.key) {
+				f(g.alert.firedAt, never)
 			}
 		}
-		for _, p := range other.past {
+		for _, p := range other.firingSpans {
 			if shares(p.key) {
 				f(p.from, p.to)
 			}
@@ -65,7 +65,7 @@ func (v environment) each(name string, f func(from, to int64)) {
 
 // shares returns a function that says whether a group of another rule has the values of this group
 // in all labels that both rules have.
-func (v environment) shares(other *unit) func(key string) bool {
+func (v environment) shares(other *ruleState) func(key string) bool {
 	own := v.u.groupLabels(v.g.key)
 	var common []string
 	for _, l := range other.rule.By {
@@ -84,19 +84,19 @@ func (v environment) shares(other *unit) func(key string) bool {
 	}
 }
 
-// named are the rules of a name.
-func (e *Engine) named(name string) []*unit { return e.program.Load().byName[name] }
+// rulesNamed are the rules of a name.
+func (e *Engine) rulesNamed(name string) []*ruleState { return e.ruleSet.Load().byName[name] }
 
-// remember keeps the stretch of an alert that is over, if a rule asks about it.
-func (u *unit) remember(g *group, to int64) {
-	if !u.asked {
+// keepFiringSpan keeps the stretch of an alert that is over, if a rule asks about it.
+func (rs *ruleState) keepFiringSpan(g *group, to int64) {
+	if !rs.observed {
 		return
 	}
-	u.past = append(u.past, firing{g.key, g.alert.fired, to})
-	before := u.watermark - int64(u.plan.Retention()) - 24*60*minute
-	u.past = slices.DeleteFunc(u.past, func(f firing) bool { return f.to < before })
-	if n := len(u.past); n > maxPast {
-		u.past = slices.Delete(u.past, 0, n-maxPast)
+	rs.firingSpans = append(rs.firingSpans, firingSpan{g.key, g.alert.firedAt, to})
+	before := rs.watermark - int64(rs.condition.Lookback()) - 24*60*minute
+	rs.firingSpans = slices.DeleteFunc(rs.firingSpans, func(f firingSpan) bool { return f.to < before })
+	if n := len(rs.firingSpans); n > maxFiringSpans {
+		rs.firingSpans = slices.Delete(rs.firingSpans, 0, n-maxFiringSpans)
 	}
-	u.changed = true
+	rs.changed = true
 }

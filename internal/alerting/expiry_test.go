@@ -8,10 +8,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A million groups that end together hold up nothing that is to be told; that they are still there
-// makes no difference.
+// TestGroupsFadeAFewAtATime million groups that end together hold up nothing that is to be told;
+// that they are still there makes no difference.
 func TestGroupsFadeAFewAtATime(t *testing.T) {
-	const users = 3 * fadesPerMove
+	const users = 3 * expirationsPerAdvance
 	var told []string
 	e := NewEngine(
 		WithRules(read(t, countErrors)),
@@ -40,20 +40,20 @@ func TestGroupsFadeAFewAtATime(t *testing.T) {
 	fail("noisy", 11)
 	at = at.Add(time.Hour)
 	advance()
-	if n := e.Stats().Groups; n != users+1-1-fadesPerMove && n != users+1-fadesPerMove {
+	if n := e.Stats().Groups; n != users+1-1-expirationsPerAdvance && n != users+1-expirationsPerAdvance {
 		t.Errorf("after one move there are %d groups", n)
 	}
-	for i := users - 100; i < users; i++ { // all of which have faded, be they there or not
+	for i := users - 100; i < users; i++ { // all of which have expired, be they there or not
 		fail(fmt.Sprintf("u%05d", i), 10)
 	}
-	for i := range fadesPerMove {
-		// for which there is room only without those that have faded
+	for i := range expirationsPerAdvance {
+		// for which there is room only without those that have expired
 		fail(fmt.Sprintf("new%05d", i), 1)
 	}
 	for range 4 {
 		advance()
 	}
-	if n := e.Stats().Groups; n != 100+fadesPerMove {
+	if n := e.Stats().Groups; n != 100+expirationsPerAdvance {
 		t.Errorf("in the end there are %d groups", n)
 	}
 	if got := fmt.Sprint(told); got != "[firing noisy 11 resolved noisy 11]" {

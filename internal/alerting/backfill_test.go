@@ -14,8 +14,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Rules that come in the midst of the logs, and read what was before, decide from then on what they
-// would have decided had they been there from the beginning. Of what was over by then nobody hears.
+// TestRulesThatComeLaterKnowTheirPast that come in the midst of the logs, and read what was before,
+// decide from then on what they would have decided had they been there from the beginning. Of what
+// was over by then nobody hears.
 func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
@@ -69,48 +70,48 @@ func (p *play) startWithout(set *rule.Set) {
 		alerting.WithRules(&none),
 		alerting.WithEmit(func(a models.Alert) { p.alerts = append(p.alerts, a) }),
 		alerting.WithMaxAlertAge(1000*time.Hour),
-		alerting.WithWarming(),
+		alerting.WithBackfill(),
 	)
 }
 
 // readPast has the rules that wait read the past from a backlog, and go live.
 func (p *play) readPast(t *testing.T, records []models.Record) {
-	scratch, _ := p.engine.Scratch()
-	if scratch == nil || !p.engine.Awaits(scratch) {
+	scratch, _ := p.engine.BackfillEngine()
+	if scratch == nil || !p.engine.BackfillCurrent(scratch) {
 		t.Fatal("no rule waits")
 	}
 	past := &play{engine: scratch, next: map[int32]int64{0: 0, 1: 0}}
 	past.read(records, 7, 1)
-	p.engine.Adopt(scratch, "")
+	p.engine.FinishBackfill(scratch, "")
 }
 
-// A rule that waits for its past is not saved, so it waits again after a restart; one that was
-// given its past does not.
+// TestARestartKnowsWhoWaits rule that waits for its past is not saved, so it waits again after a
+// restart; one that was given its past does not.
 func TestARestartKnowsWhoWaits(t *testing.T) {
 	set := readRules(t, errorRules)
 	w := &world{t: t, state: map[string][]byte{}}
-	w.start(&rule.Set{}, alerting.WithWarming())
+	w.start(&rule.Set{}, alerting.WithBackfill())
 	if err := w.engine.SetRules(set); err != nil {
 		t.Fatal(err)
 	}
 	w.log(0, `"level":"ERROR","service":"a"`)
 	again := func() string {
 		w.save(true)
-		w.start(&rule.Set{}, alerting.WithWarming())
+		w.start(&rule.Set{}, alerting.WithBackfill())
 		if err := w.engine.SetRules(set); err != nil {
 			t.Fatal(err)
 		}
 		w.restore()
 		return w.engine.Rules()[0].State
 	}
-	if got := again(); got != "warming" {
+	if got := again(); got != "backfilling" {
 		t.Errorf("the rule is %s after a restart while it waits", got)
 	}
-	scratch, past := w.engine.Scratch()
+	scratch, past := w.engine.BackfillEngine()
 	if past < 5*time.Minute {
 		t.Errorf("it reads %v back", past)
 	}
-	w.engine.Adopt(scratch, "")
+	w.engine.FinishBackfill(scratch, "")
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
 	w.log(2*time.Second, `"level":"ERROR","service":"a"`)
 	w.heard("2s shop/Errors{service=a} firing")
@@ -119,17 +120,17 @@ func TestARestartKnowsWhoWaits(t *testing.T) {
 	}
 }
 
-// Rules that go live while the engine is far behind, or reads once more what an earlier run has
-// read, tell of what holds when that is over.
+// TestWhatHoldsIsToldWhenAllIsRead that go live while the engine is far behind, or reads once more
+// what an earlier run has read, tell of what holds when that is over.
 func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f := func(replay bool, then ...string) {
 		t.Helper()
 		w := &world{t: t}
-		w.start(&rule.Set{}, alerting.WithWarming())
+		w.start(&rule.Set{}, alerting.WithBackfill())
 		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))); err != nil {
 			t.Fatal(err)
 		}
-		scratch, _ := w.engine.Scratch()
+		scratch, _ := w.engine.BackfillEngine()
 		past := &world{t: t, engine: scratch}
 		for _, engine := range []*world{w, past} {
 			for _, at := range []time.Duration{0, time.Second, time.Minute} {
@@ -140,7 +141,7 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 				[]models.Progress{{Topic: "logs", Next: 3, End: 10, Replay: replay}},
 			)
 		}
-		w.engine.Adopt(scratch, "")
+		w.engine.FinishBackfill(scratch, "")
 		w.heard(then...)
 		w.time(3 * time.Hour)
 		w.heard("2h59m50s shop/Errors{service=a} firing")
@@ -149,11 +150,11 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f(true)
 }
 
-// In an engine that shares its topics, what a new rule has read of a partition stands still when
-// that goes to another member.
+// TestThePastBelongsToItsPartition an engine that shares its topics, what a new rule has read of a
+// partition stands still when that goes to another member.
 func TestThePastBelongsToItsPartition(t *testing.T) {
 	w := &world{t: t}
-	w.start(&rule.Set{}, alerting.WithWarming(), alerting.WithShared())
+	w.start(&rule.Set{}, alerting.WithBackfill(), alerting.WithShared())
 	feed := func(engine *alerting.Engine, partition int32) {
 		value := fmt.Sprintf(
 			`{"timestamp":%q,"level":"ERROR","service":"s%d"}`,
@@ -180,13 +181,13 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	if err := w.engine.SetRules(readRules(t, errorRules)); err != nil {
 		t.Fatal(err)
 	}
-	scratch, _ := w.engine.Scratch()
+	scratch, _ := w.engine.BackfillEngine()
 	for _, p := range []int32{0, 1, 2} {
 		feed(scratch, p)
 		feed(w.engine, 2-p)
 	}
 	now(time.Minute, 0, 1, 2)
-	w.engine.Adopt(scratch, "") // their order at one instant is that of their IDs
+	w.engine.FinishBackfill(scratch, "") // their order at one instant is that of their IDs
 	w.heard(
 		"50s shop/Errors{service=s0} firing",
 		"50s shop/Errors{service=s2} firing",
@@ -196,22 +197,22 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	w.heard("5m0s shop/Errors{service=s0} resolved")
 }
 
-// A rule that is changed reads its past, in which it has alerts that the rule before it had too.
-// They are others, and go by other numbers.
+// TestAlertsOfThePastAreNumberedOn rule that is changed reads its past, in which it has alerts that
+// the rule before it had too. They are others, and go by other numbers.
 func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
 	w := &world{t: t}
-	w.start(&rule.Set{}, alerting.WithWarming())
+	w.start(&rule.Set{}, alerting.WithBackfill())
 	change := func(threshold string, logs int) {
 		t.Helper()
 		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", threshold, 1))); err != nil {
 			t.Fatal(err)
 		}
-		scratch, _ := w.engine.Scratch()
+		scratch, _ := w.engine.BackfillEngine()
 		past := &world{t: t, engine: scratch}
 		for range logs {
 			past.log(0, `"level":"ERROR","service":"a"`)
 		}
-		w.engine.Adopt(scratch, "")
+		w.engine.FinishBackfill(scratch, "")
 	}
 	change(">= 2", 0)
 	for range 4 {

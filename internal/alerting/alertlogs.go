@@ -12,25 +12,25 @@ import (
 // Kafka can be called so.
 const alertsTopic = "/alerts"
 
-// feedAlerts passes the transitions that were decided since the last time to the rules that read
-// alerts. Transitions of such rules are not passed on: an alert about alerts about alerts would
-// have no end.
-func (e *Engine) feedAlerts() {
-	for i := 0; i < len(e.fed); i++ { // which may grow meanwhile
-		a := &e.fed[i]
+// evaluateAlerts passes the transitions that were decided since the last time to the rules that
+// read alerts. Transitions of such rules are not passed on: an alert about alerts about alerts
+// would have no end.
+func (e *Engine) evaluateAlerts() {
+	for i := 0; i < len(e.alertLogs); i++ { // which may grow meanwhile
+		a := &e.alertLogs[i]
 		if a.Shadow {
 			continue
 		}
 		entry := entryOf(a)
-		sc := e.feed.entry(&entry)
+		sc := e.alertScanner.entry(&entry)
 		for j := range sc.hits {
-			if u := sc.hits[j].unit.current(); u != nil {
-				e.hit(u, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, guess{})
+			if rs := sc.hits[j].rule.current(); rs != nil {
+				e.hit(rs, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, prefetched{})
 			}
 		}
 		e.release(sc)
 	}
-	e.fed = e.fed[:0]
+	e.alertLogs = e.alertLogs[:0]
 }
 
 // entryOf is a transition as a log: its labels are fields, beside alertname, state, rule, value and

@@ -1,10 +1,10 @@
 package window
 
-// Moves is the first instant after the watermark at which the number that the condition is about
-// may become another one, because something enters or leaves a window; Never if there is none
-// before another event is added. It is for rules that are no mere counting. What time alone
+// NextValueChange is the first instant after the watermark at which the number that the condition
+// is about may become another one, because something enters or leaves a window; Never if there is
+// none before another event is added. It is for rules that are no mere counting. What time alone
 // changes, an age, does not count.
-func (g *Group) Moves(p *Plan) int64 {
+func (g *Group) NextValueChange(p *Condition) int64 {
 	if g.late {
 		return g.swept + 1
 	}
@@ -16,7 +16,7 @@ func (g *Group) Moves(p *Plan) int64 {
 	}
 	g.moveOfLogs(p, soon)
 	for i, c := range p.calls {
-		s, cur := &st.series[c.series], &st.done.cursors[i]
+		s, cur := &st.series[c.series], &st.final.cursors[i]
 		if cur.hi < len(s.times) {
 			soon(max(s.times[cur.hi]+c.offset, g.swept+1))
 		}
@@ -35,7 +35,7 @@ func (g *Group) Moves(p *Plan) int64 {
 
 // moveOfLogs calls soon with the instants at which the next event enters, and the first one of the
 // window leaves.
-func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
+func (g *Group) moveOfLogs(p *Condition, soon func(int64)) {
 	st := g.state
 	logs := st.logs
 	if logs == nil {
@@ -46,7 +46,7 @@ func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
 	}
 	if n := st.left(p, &p.logs, logs, g.swept-p.Span()); n < len(logs.times) {
 		t := logs.times[n]
-		if d := st.departure(p, logs, t); logs.coarse(p, &p.logs) && d.crowded {
+		if d := st.departure(p, logs, t); logs.coarse(p, &p.logs) && d.highVolume {
 			t = d.last
 		}
 		soon(t + p.Span())
@@ -57,5 +57,5 @@ func (g *Group) moveOfLogs(p *Plan, soon func(int64)) {
 // changes from now on.
 func (g *Group) Late() bool { return g.late }
 
-// Holds is how many events of the group are in the window at the watermark.
-func (g *Group) Holds(p *Plan) int64 { return g.Entered(g.swept) - g.Before(p, g.swept) }
+// Events is how many events of the group are in the window at the watermark.
+func (g *Group) Events(p *Condition) int64 { return g.Entered(g.swept) - g.EnteredBefore(p, g.swept) }

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// piece is what the events of a part amount to, once they are no longer held one by one. It stands
-// in its series at the time of the last of them.
-type piece struct {
+// paneAggregate is what the events of a pane amount to, once they are no longer held one by one. It
+// stands in its series at the time of the last of them.
+type paneAggregate struct {
 	n              int64
 	begin          int64   // time of the first of them,
 	order          Order   // its place, where that matters,
@@ -19,9 +19,9 @@ type piece struct {
 	ranks          *sketch // nil if no percentile is asked for
 }
 
-// fold makes one piece of the events first to past, which may be pieces themselves.
-func (s *series) fold(p *seriesPlan, first, past int) {
-	whole := &piece{low: math.Inf(1), high: math.Inf(-1)}
+// fold makes one aggregate of the events first to past, which may be aggregates themselves.
+func (s *series) fold(p *seriesSpec, first, past int) {
+	whole := &paneAggregate{low: math.Inf(1), high: math.Inf(-1)}
 	if p.kind == numbers {
 		if p.ranked {
 			whole.ranks, whole.below, whole.upTo = &sketch{}, make(
@@ -35,7 +35,7 @@ func (s *series) fold(p *seriesPlan, first, past int) {
 	}
 	whole.begin, whole.order, whole.first = s.opens(first)
 	for i := first; i < past; i++ {
-		switch one := s.piece(i); {
+		switch one := s.aggregate(i); {
 		case one != nil:
 			whole.join(one)
 			if one.precedes(whole.begin, whole.order) {
@@ -54,16 +54,16 @@ func (s *series) fold(p *seriesPlan, first, past int) {
 	if s.orders != nil {
 		s.orders = slices.Delete(s.orders, first, past-1)
 	}
-	if s.pieces == nil {
-		s.pieces = make([]*piece, len(s.times))
+	if s.aggregates == nil {
+		s.aggregates = make([]*paneAggregate, len(s.times))
 	} else {
-		s.pieces = slices.Delete(s.pieces, first, past-1)
+		s.aggregates = slices.Delete(s.aggregates, first, past-1)
 	}
-	s.pieces[first] = whole
+	s.aggregates[first] = whole
 }
 
 // take takes a number in.
-func (c *piece) take(p *seriesPlan, v float64) {
+func (c *paneAggregate) take(p *seriesSpec, v float64) {
 	c.n++
 	c.low, c.high = min(c.low, v), max(c.high, v)
 	if p.summed {
@@ -88,8 +88,8 @@ func one(yes bool) int64 {
 	return 0
 }
 
-// join takes in what another piece holds.
-func (c *piece) join(d *piece) {
+// join takes in what another aggregate holds.
+func (c *paneAggregate) join(d *paneAggregate) {
 	c.n += d.n
 	c.low, c.high = min(c.low, d.low), max(c.high, d.high)
 	c.total.join(d.total, 1)
@@ -103,7 +103,7 @@ func (c *piece) join(d *piece) {
 	}
 }
 
-func (c *piece) bytes() int {
+func (c *paneAggregate) bytes() int {
 	n := 144 + 8*(cap(c.total)+cap(c.squares)+cap(c.below)+cap(c.upTo))
 	if c.ranks != nil {
 		n += c.ranks.bytes()
@@ -111,17 +111,18 @@ func (c *piece) bytes() int {
 	return n
 }
 
-// piece is the piece that stands at a place of the series, nil where there is a single event.
-func (s *series) piece(i int) *piece {
-	if s.pieces == nil {
+// aggregate is the aggregate that stands at a place of the series, nil where there is a single
+// event.
+func (s *series) aggregate(i int) *paneAggregate {
+	if s.aggregates == nil {
 		return nil
 	}
-	return s.pieces[i]
+	return s.aggregates[i]
 }
 
 // weight is how many events stand at a place of the series beyond one.
 func (s *series) weight(i int) int {
-	if c := s.piece(i); c != nil {
+	if c := s.aggregate(i); c != nil {
 		return int(c.n) - 1
 	}
 	return 0
@@ -131,7 +132,7 @@ func (s *series) weight(i int) int {
 // none.
 func (s *series) count(n int) int64 {
 	total := int64(n)
-	for _, m := range s.marked {
+	for _, m := range s.foldedPanes {
 		if n > 0 && m.last <= s.times[n-1] {
 			total += m.more
 		}
@@ -141,7 +142,7 @@ func (s *series) count(n int) int64 {
 
 // opens is the first event that stands at a place of the series.
 func (s *series) opens(i int) (begin int64, order Order, first float64) {
-	if c := s.piece(i); c != nil {
+	if c := s.aggregate(i); c != nil {
 		return c.begin, c.order, c.first
 	}
 	if s.orders != nil {
@@ -153,17 +154,17 @@ func (s *series) opens(i int) (begin int64, order Order, first float64) {
 	return s.times[i], order, first
 }
 
-// precedes says whether the first event of the piece was before another one.
-func (c *piece) precedes(t int64, o Order) bool {
+// precedes says whether the first event of the aggregate was before another one.
+func (c *paneAggregate) precedes(t int64, o Order) bool {
 	return c.begin < t || c.begin == t && c.order.Compare(o) < 0
 }
 
-// first is the number of the first event in a window. A late one may stand before a piece whose
+// first is the number of the first event in a window. A late one may stand before a aggregate whose
 // first event was earlier.
-func (s *series) first(p *Plan, lo, hi int) float64 {
+func (s *series) first(p *Condition, lo, hi int) float64 {
 	t, order, first := s.opens(lo)
-	for i := lo; s.pieces != nil && i < hi && s.times[i] <= t+p.part; i++ {
-		if c := s.pieces[i]; c != nil {
+	for i := lo; s.aggregates != nil && i < hi && s.times[i] <= t+p.paneLength; i++ {
+		if c := s.aggregates[i]; c != nil {
 			if c.precedes(t, order) {
 				first = c.first
 			}
@@ -173,38 +174,38 @@ func (s *series) first(p *Plan, lo, hi int) float64 {
 	return first
 }
 
-// mark is the part that a piece is in, by its end; where the piece stands, and for how many events
-// beyond one.
-type mark struct{ end, last, more int64 }
+// foldedPane is the pane that a aggregate is in, by its end; where the aggregate stands, and for
+// how many events beyond one.
+type foldedPane struct{ end, last, more int64 }
 
-func (m mark) compare(end int64) int { return cmp.Compare(m.end, end) }
+func (m foldedPane) compare(end int64) int { return cmp.Compare(m.end, end) }
 
-// holdsPiece says whether a part holds a piece, by its end.
-func (s *series) holdsPiece(end int64) bool {
-	_, found := slices.BinarySearchFunc(s.marked, end, mark.compare)
+// hasAggregate says whether a pane holds a aggregate, by its end.
+func (s *series) hasAggregate(end int64) bool {
+	_, found := slices.BinarySearchFunc(s.foldedPanes, end, foldedPane.compare)
 	return found
 }
 
-// mark notes that the part with that end holds the piece at a place.
-func (s *series) mark(end int64, i int) {
-	at, found := slices.BinarySearchFunc(s.marked, end, mark.compare)
+// addFoldedPane notes that the pane with that end holds the aggregate at a place.
+func (s *series) addFoldedPane(end int64, i int) {
+	at, found := slices.BinarySearchFunc(s.foldedPanes, end, foldedPane.compare)
 	if !found {
-		s.marked = slices.Insert(s.marked, at, mark{end: end})
+		s.foldedPanes = slices.Insert(s.foldedPanes, at, foldedPane{end: end})
 	}
-	s.marked[at].last, s.marked[at].more = s.times[i], int64(s.weight(i))
+	s.foldedPanes[at].last, s.foldedPanes[at].more = s.times[i], int64(s.weight(i))
 }
 
 // clip gives back memory that a flood has taken.
 func (s *series) clip() {
 	if n := len(s.times); cap(s.times) > 4*n+64 {
-		s.times, s.nums, s.orders, s.pieces = slices.Clip(
+		s.times, s.nums, s.orders, s.aggregates = slices.Clip(
 			slices.Clone(s.times),
 		), slices.Clone(
 			s.nums,
 		), slices.Clone(
 			s.orders,
 		), slices.Clone(
-			s.pieces,
+			s.aggregates,
 		)
 		s.texts = slices.Clone(s.texts)
 	}

@@ -9,8 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// However many groups there are, each hit comes to its own: every host that fails twice fires once,
-// and no other does.
+// TestManyGroups many groups there are, each hit comes to its own: every host that fails twice
+// fires once, and no other does.
 func TestManyGroups(t *testing.T) {
 	set, err := rule.Read("r.yml", []byte(`
 version: 1
@@ -28,7 +28,7 @@ groups:
 			fired[a.Labels["host"]]++
 		}
 	}))
-	const hosts = 3 * warmAbove / 2
+	const hosts = 3 * prefetchAbove / 2
 	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	s := e.NewScanner()
 	for pass := range 2 {

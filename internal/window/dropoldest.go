@@ -8,7 +8,7 @@ const (
 	maxEvents = 1 << 19 // of any other
 )
 
-func (st *state) shed(p *Plan, series int) {
+func (st *state) dropOldest(p *Condition, series int) {
 	s := &st.series[series]
 	if n := len(s.times); n > maxTimes || n > maxEvents && p.series[series].kind != times {
 		st.drop(p, series, n/4)
@@ -16,9 +16,9 @@ func (st *state) shed(p *Plan, series int) {
 }
 
 // drop takes the first n events out of a series and out of all windows.
-func (st *state) drop(p *Plan, series, n int) {
+func (st *state) drop(p *Condition, series, n int) {
 	s := &st.series[series]
-	for _, v := range []*view{st.done, st.ahead} {
+	for _, v := range []*view{st.final, st.early} {
 		if v == nil {
 			continue
 		}
@@ -35,15 +35,15 @@ func (st *state) drop(p *Plan, series, n int) {
 	s.cut(n)
 }
 
-// shedSteps drops the oldest quarter of the steps of a sequence.
-func (st *state) shedSteps() {
+// dropOldestSteps drops the oldest quarter of the steps of a sequence.
+func (st *state) dropOldestSteps() {
 	n := len(st.steps.times) / 4
 	if len(st.steps.times) <= maxEvents {
 		return
 	}
 	st.steps.cut(n)
-	st.done.chain.hi = max(0, st.done.chain.hi-n)
-	if st.ahead != nil {
-		st.ahead.chain = nil
+	st.final.chain.hi = max(0, st.final.chain.hi-n)
+	if st.early != nil {
+		st.early.chain = nil
 	}
 }

@@ -41,7 +41,7 @@ func (m *member) handTo(t *testing.T, to *member, p int32, at int, baton []byte)
 		since := to.topic[p][at-1].Timestamp.Add(-to.engine.LongestWindow())
 		to.next[p] = int64(sort.Search(at, func(i int) bool { return !to.topic[p][i].Timestamp.Before(since) }))
 	}
-	if err := to.engine.TakeOver(models.Partition{Topic: "logs", Partition: p}, baton); err != nil {
+	if err := to.engine.RestoreInFlight(models.Partition{Topic: "logs", Partition: p}, baton); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -78,9 +78,10 @@ func decisions(members ...*member) (list []string) {
 	return list
 }
 
-// A partition goes from member to member, also to such as have never had it, and others crash after
-// something was decided that nobody was left: together they decide what one decides that has it all
-// the time, with the same identities, times and counts, and nothing twice.
+// TestAlertsGoOnWhereAnotherMemberHandsThemOver partition goes from member to member, also to such
+// as have never had it, and others crash after something was decided that nobody was left: together
+// they decide what one decides that has it all the time, with the same identities, times and
+// counts, and nothing twice.
 func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
 	if err != nil {
@@ -126,7 +127,7 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 				to = newMember(set, tp)
 				all = append(all, to)
 			}
-			owner.handTo(t, to, 1, int(owner.next[1]), owner.engine.HandOver(name))
+			owner.handTo(t, to, 1, int(owner.next[1]), owner.engine.InFlightState(name))
 			owner = to
 		}
 		for range 60 {
@@ -146,7 +147,8 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	}
 }
 
-// A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
+// TestNumbersGoOnWithAnotherMember group whose last alert is long over, and keeps no lines, is
+// numbered on by whoever gets it.
 func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	set := rules(
 		t,
@@ -177,7 +179,7 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 		b,
 		1,
 		int(a.next[1]),
-		a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}),
+		a.engine.InFlightState(models.Partition{Topic: "logs", Partition: 1}),
 	)
 	write(0, 2)
 	write(4, 304)
@@ -186,9 +188,9 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 }
 
-// While a changed rule is rolled out, its partition goes from a member with the old rule to one
-// with the new. The old alert is over, and the new one is another: nobody hears that the alert
-// which is up is over.
+// TestAChangedRuleIsAnotherAlertWithAnotherMember a changed rule is rolled out, its partition goes
+// from a member with the old rule to one with the new. The old alert is over, and the new one is
+// another: nobody hears that the alert which is up is over.
 func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
@@ -207,7 +209,7 @@ func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 		b,
 		1,
 		int(a.next[1]),
-		a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1}),
+		a.engine.InFlightState(models.Partition{Topic: "logs", Partition: 1}),
 	)
 	errorsFor(120, now, tp, a, b)
 	up := b.engine.Alerts()
@@ -243,8 +245,8 @@ func rules(t *testing.T, text string) *rule.Set {
 	return set
 }
 
-// While a new version is rolled out, a member may be handed a partition in a format that it does
-// not know: its numbers go on, and no group is misread.
+// TestHandoverOfAnotherFormat a new version is rolled out, a member may be handed a partition in a
+// format that it does not know: its numbers go on, and no group is misread.
 func TestHandoverOfAnotherFormat(t *testing.T) {
 	set := rules(
 		t,
@@ -255,7 +257,7 @@ func TestHandoverOfAnotherFormat(t *testing.T) {
 	a.take(0)
 	a.take(1)
 	now = errorsFor(8, now, tp, a, b)
-	baton := a.engine.HandOver(models.Partition{Topic: "logs", Partition: 1})
+	baton := a.engine.InFlightState(models.Partition{Topic: "logs", Partition: 1})
 	other := bytes.Replace(baton, []byte(`"format":`), []byte(`"format":9`), 1)
 	if bytes.Equal(other, baton) {
 		t.Fatal("there is no format in what is handed over")

@@ -19,13 +19,13 @@ const (
 	quietAfter = 4096
 )
 
-// timekeeper knows how far event time has come in every partition.
+// watermarks knows how far event time has come in every partition.
 //
 // While a partition is behind, its time is that of its logs: what the clock says has no meaning for
 // a backlog. When it is read to its end, and Kafka itself says so, its time is the clock's: that
-// nobody has written anything is then known, and not guessed from silence. Without an answer from
-// Kafka neither moves it.
-type timekeeper struct {
+// noPartition has written anything is then known, and not guessed from silence. Without an answer
+// from Kafka neither moves it.
+type watermarks struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
 	entries    int64            // logs that came one by one
@@ -33,7 +33,7 @@ type timekeeper struct {
 	except     string           // a topic that only those read who name it
 	shared     bool             // others read partitions of our topics
 	advanced   bool             // Advance was called, so it is known which partitions are ours
-	owners     []*partitionTime // by number, in an engine that shares
+	byID       []*partitionTime // by number, in an engine that shares
 }
 
 // partitionTime is how far event time has come in one partition.
@@ -54,15 +54,15 @@ type partitionTime struct {
 	delays Delays
 
 	name   models.Partition
-	number owner
+	number partitionID
 	ours   bool // progress was told of it the last time
 }
 
-func newTimekeeper() timekeeper {
-	return timekeeper{partitions: make(map[models.Partition]*partitionTime)}
+func newWatermarks() watermarks {
+	return watermarks{partitions: make(map[models.Partition]*partitionTime)}
 }
 
-func (t *timekeeper) partition(p models.Partition) *partitionTime {
+func (t *watermarks) partition(p models.Partition) *partitionTime {
 	pt := t.partitions[p]
 	if pt == nil {
 		pt = &partitionTime{
@@ -74,13 +74,13 @@ func (t *timekeeper) partition(p models.Partition) *partitionTime {
 			name:     p,
 		}
 		t.partitions[p] = pt
-		t.enrol(pt)
+		t.register(pt)
 	}
 	return pt
 }
 
 // observe takes over what a scan saw of a partition's time.
-func (t *timekeeper) observe(s *scan) *partitionTime {
+func (t *watermarks) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
 	if s.sampled > 0 {
 		pt.delays.note(max(s.sampledRecord, pt.base) - s.sampled)
@@ -95,7 +95,7 @@ func (t *timekeeper) observe(s *scan) *partitionTime {
 
 // advance moves the partitions that progress is told of. What is no longer spoken of is forgotten
 // after a while.
-func (t *timekeeper) advance(now int64, progress []models.Progress) {
+func (t *watermarks) advance(now int64, progress []models.Progress) {
 	t.now, t.advanced = max(t.now, now), true
 	for _, pt := range t.partitions {
 		pt.ours = false
@@ -114,7 +114,7 @@ func (t *timekeeper) advance(now int64, progress []models.Progress) {
 		}
 	}
 	if t.shared {
-		t.release()
+		t.releasePartitions()
 	}
 	t.progressed = t.progressed || len(progress) > 0
 	if len(progress) == 0 && !t.progressed && !t.shared {
@@ -134,20 +134,21 @@ func (t *timekeeper) advance(now int64, progress []models.Progress) {
 }
 
 // alone moves a partition whose logs come one by one.
-func (t *timekeeper) alone(pt *partitionTime, logs int) {
+func (t *watermarks) alone(pt *partitionTime, logs int) {
 	t.entries += int64(logs)
 	pt.direct = t.entries
 	pt.base = max(pt.base, pt.reached)
 }
 
-// holds says whether a partition holds back the time of those who read it.
-func (t *timekeeper) holds(pt *partitionTime) bool {
+// holdsBack says whether a partition holds back the time of those who read it.
+func (t *watermarks) holdsBack(pt *partitionTime) bool {
 	return (pt.ours || !t.shared) && pt.direct == 0 ||
 		pt.direct > 0 && t.entries-pt.direct < quietAfter
 }
 
-// domain is the partitions that some units read, and the time that all of them have reached.
-type domain struct {
+// topicsProgress is the partitions that some rules read, and the time that all of them have
+// reached.
+type topicsProgress struct {
 	topics   map[string]bool // nil for all
 	base     int64           // always when nothing is known
 	oldest   int64
@@ -156,21 +157,22 @@ type domain struct {
 	known    bool
 }
 
-// domains returns a function that finds the domain of a unit; units of the same topics share it.
-func (t *timekeeper) domains() func(u *unit) domain {
-	found := make(map[string]domain)
-	return func(u *unit) domain {
-		d, ok := found[u.domain]
+// progressCache returns a function that finds the domain of a rule; rules of the same topics share
+// it.
+func (t *watermarks) progressCache() func(rs *ruleState) topicsProgress {
+	found := make(map[string]topicsProgress)
+	return func(rs *ruleState) topicsProgress {
+		d, ok := found[rs.topicsID]
 		if !ok {
-			d = t.domain(u.topics)
-			found[u.domain] = d
+			d = t.progressOf(rs.topics)
+			found[rs.topicsID] = d
 		}
 		return d
 	}
 }
 
-// topicsKey tells sets of topics apart.
-func topicsKey(topics map[string]bool) string {
+// topicsID tells sets of topics apart.
+func topicsID(topics map[string]bool) string {
 	if topics == nil {
 		return "*"
 	}
@@ -182,13 +184,14 @@ func topicsKey(topics map[string]bool) string {
 	return strings.Join(names, "\x00")
 }
 
-// domain works out how far the partitions of some topics have come: as far as the slowest of them.
-func (t *timekeeper) domain(topics map[string]bool) domain {
-	d := domain{topics: topics, base: never, oldest: never, caughtUp: true}
+// progressOf works out how far the partitions of some topics have come: as far as the slowest of
+// them.
+func (t *watermarks) progressOf(topics map[string]bool) topicsProgress {
+	d := topicsProgress{topics: topics, base: never, oldest: never, caughtUp: true}
 	for p, pt := range t.partitions {
 		if topics != nil && !topics[p.Topic] ||
 			topics == nil && t.except != "" && p.Topic == t.except ||
-			!t.holds(pt) {
+			!t.holdsBack(pt) {
 			continue
 		}
 		d.known = true

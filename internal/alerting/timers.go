@@ -1,14 +1,14 @@
 package alerting
 
-// dueHeap orders the groups of a unit by when they next have to be looked at. Most groups of a
+// timerHeap orders the groups of a rule by when they next have to be looked at. Most groups of a
 // counting rule never are: only those stand in it whose truth can change by time passing.
-type dueHeap struct {
+type timerHeap struct {
 	table   *table
 	numbers []uint32
 }
 
 // set puts a group at its place, moves it, or takes it out when it is due never.
-func (h *dueHeap) set(number uint32, due int64) {
+func (h *timerHeap) set(number uint32, due int64) {
 	g := h.table.at(number)
 	if g.due == due {
 		return
@@ -30,16 +30,16 @@ func (h *dueHeap) set(number uint32, due int64) {
 }
 
 // first is the group that is due first, and when; never when there is none.
-func (h *dueHeap) first() (number uint32, due int64) {
+func (h *timerHeap) first() (number uint32, due int64) {
 	if len(h.numbers) == 0 {
 		return 0, never
 	}
 	return h.numbers[0], h.due(0)
 }
 
-func (h *dueHeap) due(i int) int64 { return h.table.at(h.numbers[i]).due }
+func (h *timerHeap) due(i int) int64 { return h.table.at(h.numbers[i]).due }
 
-func (h *dueHeap) take(i int) {
+func (h *timerHeap) take(i int) {
 	last := len(h.numbers) - 1
 	h.swap(i, last)
 	h.table.at(h.numbers[last]).pos = -1
@@ -50,13 +50,13 @@ func (h *dueHeap) take(i int) {
 	}
 }
 
-func (h *dueHeap) swap(i, j int) {
+func (h *timerHeap) swap(i, j int) {
 	h.numbers[i], h.numbers[j] = h.numbers[j], h.numbers[i]
 	h.table.at(h.numbers[i]).pos = int32(i)
 	h.table.at(h.numbers[j]).pos = int32(j)
 }
 
-func (h *dueHeap) up(i int) {
+func (h *timerHeap) up(i int) {
 	for i > 0 {
 		parent := (i - 1) / 2
 		if h.due(parent) <= h.due(i) {
@@ -67,7 +67,7 @@ func (h *dueHeap) up(i int) {
 	}
 }
 
-func (h *dueHeap) down(i int) {
+func (h *timerHeap) down(i int) {
 	for {
 		child := 2*i + 1
 		if child >= len(h.numbers) {

@@ -48,7 +48,7 @@ func (n *novelty) see(text string, t, remember int64) (gone []int64, begun int64
 
 // addNovel takes in an event of a field's values; the times of a novel series are the beginnings of
 // stretches.
-func (s *series) addNovel(p *Plan, sp *seriesPlan, ev *Event, moved func(at, by int)) {
+func (s *series) addNovel(p *Condition, sp *seriesSpec, ev *Event, moved func(at, by int)) {
 	if sp.filter >= 0 && ev.Bits>>sp.filter&1 == 0 {
 		return
 	}
@@ -92,7 +92,7 @@ func (n *novelty) purgeSeen(remember, swept int64) {
 	}
 }
 
-// evict forgets the tenth part that was not seen for longest.
+// evict forgets the tenth pane that was not seen for longest.
 func (n *novelty) evict() {
 	age := func(text string) int64 { return n.seen[text][len(n.seen[text])-1].last }
 	texts := slices.SortedFunc(maps.Keys(n.seen), func(a, b string) int {

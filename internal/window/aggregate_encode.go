@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-func (s *series) appendPieces(dst []byte) []byte {
+func (s *series) appendAggregates(dst []byte) []byte {
 	n := 0
-	for _, c := range s.pieces {
+	for _, c := range s.aggregates {
 		n += int(one(c != nil))
 	}
 	dst = binary.AppendUvarint(dst, uint64(n))
 	before := -1
-	for i, c := range s.pieces {
+	for i, c := range s.aggregates {
 		if c != nil {
 			if dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(i-before-1)), c.begin); s.orders != nil {
 				dst = appendOrders(dst, []Order{c.order})
@@ -24,7 +24,7 @@ func (s *series) appendPieces(dst []byte) []byte {
 	return dst
 }
 
-func (c *piece) append(dst []byte) []byte {
+func (c *paneAggregate) append(dst []byte) []byte {
 	dst = binary.AppendUvarint(dst, uint64(c.n))
 	dst = appendNumbers(dst, []float64{c.first, c.low, c.high})
 	for _, sum := range []exact{c.total, c.squares} {
@@ -50,23 +50,23 @@ func (b *bins) append(dst []byte) []byte {
 	return dst
 }
 
-func (r *reading) pieces(p *seriesPlan, s *series) {
-	s.pieces = make([]*piece, len(s.times))
+func (r *reading) aggregates(p *seriesSpec, s *series) {
+	s.aggregates = make([]*paneAggregate, len(s.times))
 	at := -1
 	for n := r.length(); n > 0 && !r.failed; n-- {
 		if at += 1 + int(min(r.count(), int64(len(s.times)))); at >= len(s.times) {
 			r.failed = true
 			return
 		}
-		s.pieces[at] = r.piece(p)
+		s.aggregates[at] = r.piece(p)
 	}
 	if at < 0 {
 		r.failed = true
 	}
 }
 
-func (r *reading) piece(p *seriesPlan) *piece {
-	c := &piece{begin: r.time()}
+func (r *reading) piece(p *seriesSpec) *paneAggregate {
+	c := &paneAggregate{begin: r.time()}
 	if p.ordered {
 		if orders := r.orders(1); orders != nil {
 			c.order = orders[0]
@@ -140,7 +140,7 @@ func (s *series) appendPruned(dst []byte) []byte {
 func (r *reading) pruned(s *series) {
 	header := rawHeader()
 	for n := r.length(); n > 0 && !r.failed; n-- {
-		one := prunedPart{r.time(), newSketch()}
+		one := prunedPane{r.time(), newSketch()}
 		if one.values.UnmarshalBinary(
 			append(header[:len(header):len(header)], r.take(registers)...),
 		) != nil ||

@@ -1,0 +1,195 @@
+package alerting
+
+import (
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A rule that is new knows nothing: its window is empty though the logs that would fill it lie in
+// the topic. With WithBackfill such a rule waits, and whoever feeds the engine has a backfill
+// engine, which has the rules that wait and nothing else, read those logs beside it. When both have
+// read exactly as far, Adopt moves what the backfill engine has seen into the engine, and the rules
+// are live: each log has counted once, before the move there and after it here.
+//
+// The engine has to stand still meanwhile: no scan that was made before the rules came may be
+// applied after the move, for it says nothing of them.
+
+// maxBackfill is how far back a rule reads at most.
+const maxBackfill = 28 * 24 * time.Hour
+
+// backfillSpan is how far back logs matter to a rule that is new.
+func (rs *ruleState) backfillSpan() time.Duration {
+	return min(
+		max(rs.condition.Lookback(), rs.rule.Remember)+rs.rule.For+time.Duration(rs.lateness()),
+		maxBackfill,
+	)
+}
+
+// Lookback is how far back the logs lie that a rule asks for: those of its window or sequence,
+// those that it compares them with, and those that it learns from. It is 0 for a rule that does not
+// compile, and for one whose logs are the transitions of others, which have no past in a topic.
+func Lookback(r *rule.Rule) time.Duration {
+	c := *r
+	// for which a sequence counts that was completed, not for which it is looked for
+	c.Resolve.After = 0
+	plan, err := window.Compile(conditionOf(&c))
+	if err != nil || r.Source == alertsSource {
+		return 0
+	}
+	return plan.Lookback()
+}
+
+// backfilling are the rules that wait for their past.
+func (p *ruleSet) backfilling() []*ruleState {
+	var list []*ruleState
+	for _, rs := range p.rules {
+		if rs.backfilling {
+			list = append(list, rs)
+		}
+	}
+	return list
+}
+
+// RuleIDs are the IDs of all rules that are not off.
+func (e *Engine) RuleIDs() []string {
+	var ids []string
+	for _, rs := range e.ruleSet.Load().rules {
+		ids = append(ids, rs.id)
+	}
+	return ids
+}
+
+// BackfillEngine makes an engine of the rules that wait for their past, and says how much of it
+// they need; nil when none waits. What it decides is told nobody.
+func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
+	e.mu.Lock()
+	p := e.ruleSet.Load()
+	waiting := p.backfilling()
+	e.mu.Unlock()
+	if len(waiting) == 0 {
+		return nil, 0
+	}
+	set := *p.set
+	set.Rules = nil
+	past := time.Duration(0)
+	for _, rs := range waiting {
+		set.Rules, past = append(set.Rules, rs.rule), max(past, rs.backfillSpan())
+	}
+	return NewEngine(func(o *options) {
+		*o = e.opts
+		o.rules, o.registerer, o.backfill, o.emit = &set, nil, false, func(models.Alert) {}
+		if o.recorded != nil {
+			o.recorded = func(models.Recorded) {}
+		}
+	}), past
+}
+
+// BackfillCurrent says whether the rules that wait are exactly those of a backfill engine, which a
+// further change of the rules may have left behind.
+func (e *Engine) BackfillCurrent(scratch *Engine) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	waiting, has := e.ruleSet.Load().backfilling(), scratch.byFingerprint()
+	for _, rs := range waiting {
+		if has[rs.fingerprint] == nil {
+			return false
+		}
+	}
+	return len(waiting) == len(has)
+}
+
+func (e *Engine) byFingerprint() map[uint64]*ruleState {
+	units := make(map[uint64]*ruleState)
+	for _, rs := range e.ruleSet.Load().rules {
+		units[rs.fingerprint] = rs
+	}
+	return units
+}
+
+// FinishBackfill moves what the rules of a backfill engine have seen to the same rules here, which
+// wait for it, and has them go live. Both have read exactly the same logs of every partition. What
+// was decided of the past stays untold, but what still holds is told now, as by a rule that fires.
+// The backfill engine is gone afterwards. Why is what kept it from reading all of the past, if
+// something did.
+func (e *Engine) FinishBackfill(scratch *Engine, why string) {
+	e.mu.Lock()
+	scratch.mu.Lock()
+	scratch.watermarks.follow(&e.watermarks)
+	scratch.advance()
+	seen := scratch.byFingerprint()
+	owners := e.watermarks.translated(&scratch.watermarks)
+	scratch.mu.Unlock()
+	for _, rs := range e.ruleSet.Load().backfilling() {
+		if past := seen[rs.fingerprint]; past != nil {
+			e.finishRule(rs, past, owners)
+			rs.backfillError = why
+		}
+	}
+	e.unlockAndEmit()
+}
+
+// finishRule has a rule go live with the past, none of which was ever saved, so that all of it is
+// marked to be. An alert that is up was told nobody; if people are not to hear of it yet, because
+// the engine itself is in the past, they will be reminded of it when all is read.
+func (e *Engine) finishRule(rs *ruleState, past *ruleState, owners []partitionID) {
+	rs.state = past.state
+	if len(owners) > 0 {
+		rs.groups.each(func(number uint32, _ *group) { rs.setOwner(number, owners[rs.owner(number)]) })
+	}
+	rs.continueCounters(past.counters)
+	rs.changed = true
+	e.live += rs.groups.live
+	for number := range rs.alerts {
+		m := e.at(rs, number)
+		a := m.g.alert
+		at := max(a.decidedTo, a.firedAt, m.watermark())
+		switch {
+		case a.phase != firing:
+		case e.replaying(rs, number, at):
+			a.notified, rs.deferred = tooOld, true
+		default:
+			a.notified = notNotified
+			m.transition(models.AlertFiring, at, a.edge.Reason+"; firing since before the rule was loaded")
+		}
+	}
+	e.recordValues(rs, false)
+}
+
+// SkipBackfill has the rules of a backfill engine begin without their past, or all that wait when
+// it is nil. Why is part of their status until they have a past of their own; it is empty when
+// there is none to miss.
+func (e *Engine) SkipBackfill(scratch *Engine, why string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, rs := range e.ruleSet.Load().backfilling() {
+		if scratch == nil || scratch.byFingerprint()[rs.fingerprint] != nil {
+			rs.backfilling, rs.backfillError = false, why
+		}
+	}
+}
+
+// follow takes over how far time has come elsewhere, and which partitions are ours. Whatever is
+// decided up to there belongs to the past. When the first log was is not taken over: the rules have
+// only looked since they began to read.
+func (t *watermarks) follow(other *watermarks) {
+	t.now, t.advanced = other.now, other.advanced
+	for p, from := range other.partitions {
+		pt := t.partition(p)
+		pt.base, pt.reached = max(pt.base, from.base), max(pt.reached, from.reached)
+		pt.caughtUp, pt.replay, pt.direct, pt.ours = from.caughtUp, true, 0, from.ours
+	}
+}
+
+// translated are the numbers that partitions have here, by those that they have elsewhere.
+func (t *watermarks) translated(elsewhere *watermarks) []partitionID {
+	numbers := make([]partitionID, len(elsewhere.byID))
+	for i, pt := range elsewhere.byID {
+		if pt != nil {
+			numbers[i] = t.partition(pt.name).number
+		}
+	}
+	return numbers
+}

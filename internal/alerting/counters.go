@@ -1,0 +1,137 @@
+package alerting
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// An alert is known by its rule, its group and the number of its episode. So no number may be given
+// twice: not by a group that is dropped and comes back, and not by a rule that was changed, or
+// removed and added again, although all else that it has seen is void. The last number of each
+// group therefore stands beside the state of the rules, under the rule's name.
+
+// episodeCounters are the last numbers of the groups of one rule that ever had an episode.
+type episodeCounters struct {
+	last    map[string]episodeCounter // by key
+	changed map[string]bool           // keys, since the last save
+}
+
+// episodeCounter is the number of the last episode of a group, when that began, to the second, and
+// the partition of its logs.
+type episodeCounter struct {
+	episode, at uint32
+	owner       partitionID
+}
+
+const (
+	manyCounters    = 10_000         // groups of a rule: from so many on the oldest are forgotten
+	counterLifetime = 30 * 24 * 3600 // when they are older than so many seconds
+	expireEvery     = 1024           // once in so many
+)
+
+// countersOf are those of the rule with an ID.
+func (e *Engine) countersOf(id string) *episodeCounters { return e.countersAt(fingerprintOf(id)) }
+
+func (e *Engine) countersAt(hash uint64) *episodeCounters {
+	n := e.counters[hash]
+	if n == nil {
+		n = &episodeCounters{last: make(map[string]episodeCounter), changed: make(map[string]bool)}
+		e.counters[hash] = n
+	}
+	return n
+}
+
+// set notes the number that a group has come to. When there are many, those are forgotten that have
+// had no episode for a month.
+func (n *episodeCounters) set(key string, last episodeCounter) {
+	n.last[key], n.changed[key] = last, true
+	if len(n.last) >= manyCounters && len(n.last)%expireEvery == 0 {
+		n.expire(last.at)
+	}
+}
+
+// expire forgets what is too old at an instant.
+func (n *episodeCounters) expire(now uint32) {
+	for key, old := range n.last {
+		if old.at+counterLifetime < now {
+			delete(n.last, key)
+			n.changed[key] = true
+		}
+	}
+}
+
+// nextEpisode gives the episode that begins a number.
+func (m *machine) nextEpisode() {
+	m.g.episodes++
+	if m.e.discards(m.u.owner(m.number)) {
+		return // another member has given it one
+	}
+	m.u.counters.set(m.g.key, episodeCounter{m.g.episodes, m.u.now(), m.u.owner(m.number)})
+}
+
+// now is the time of the rule in seconds.
+func (rs *ruleState) now() uint32 { return uint32(max(rs.watermark, 0) / 1e9) }
+
+// continueCounters has the numbers of a rule whose past was read elsewhere, where they began with
+// 1, go on from those that it has had before.
+func (rs *ruleState) continueCounters(past *episodeCounters) {
+	for key, last := range past.last {
+		last.episode += rs.counters.last[key].episode
+		last.owner = noPartition
+		if number, ok := rs.groups.find([]byte(key)); ok {
+			rs.groups.at(number).extend().episodes, last.owner = last.episode, rs.owner(number)
+		}
+		rs.counters.set(key, last)
+	}
+}
+
+// expireCounters forgets numbers of rules that are not of a program, when they are too old.
+func (e *Engine) expireCounters(p *ruleSet) {
+	for _, n := range e.counters {
+		if !slices.ContainsFunc(p.rules, func(rs *ruleState) bool { return rs.counters == n }) {
+			n.expire(uint32(max(e.watermarks.now, 0) / 1e9))
+		}
+	}
+}
+
+// saveCounters saves the numbers of all rules, also of those that are gone and may come back.
+func (e *Engine) saveCounters(full bool, put func(key, value []byte), del func(key []byte)) {
+	for hash, n := range e.counters {
+		if full {
+			for key := range n.last {
+				n.changed[key] = true
+			}
+		}
+		for key := range n.changed {
+			last, ok := n.last[key]
+			if !ok {
+				del(idKey(keyCounter, hash, key))
+				continue
+			}
+			b := binary.AppendUvarint(nil, uint64(last.episode))
+			b = binary.AppendUvarint(b, uint64(last.at))
+			put(idKey(keyCounter, hash, key), e.watermarks.appendOwner(b, last.owner))
+		}
+		clear(n.changed)
+	}
+}
+
+// appendOwner appends the partition that an owner is; nothing for nobody.
+func (t *watermarks) appendOwner(b []byte, owner partitionID) []byte {
+	if owner == noPartition {
+		return b
+	}
+	p := t.byID[owner].name
+	return appendBlock(binary.AppendVarint(b, int64(p.Partition)), []byte(p.Topic))
+}
+
+func (t *watermarks) readCounter(in *reader) episodeCounter {
+	n := episodeCounter{episode: uint32(in.uvarint()), at: uint32(in.uvarint())}
+	if len(in.b) > 0 {
+		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
+		n.owner = t.partition(p).number
+	}
+	return n
+}

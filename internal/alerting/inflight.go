@@ -1,0 +1,281 @@
+package alerting
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A partition that goes to another member takes its alerts with it: InFlightState says all that is
+// to be known of them, and RestoreInFlight has the engine of whoever gets the partition go on from
+// there. Of groups without an alert nothing is handed over, unless their rule knows more than its
+// window holdsBack: their windows are filled by reading again what lies before the point of
+// handover, and as long as that lasts nothing is decided that anybody hears of. When it is reached,
+// the groups handed over become what they were at the other member, numbers of episodes go on from
+// its, and what it had decided by the time that had passed there is not decided again.
+
+// inFlightState is what is handed over of a partition.
+type inFlightState struct {
+	Format  int            `json:"format"` // of the groups
+	Base    int64          `json:"base"`   // event time up to which the partition was read
+	Reached int64          `json:"reached"`
+	Rules   []inFlightRule `json:"units"`
+}
+
+// inFlightRule is what is handed over of a rule.
+type inFlightRule struct {
+	Rule        string            `json:"rule"`
+	Fingerprint uint64            `json:"fingerprint"`
+	Watermark   int64             `json:"watermark"` // up to which its groups are decided
+	Groups      []inFlightGroup   `json:"groups,omitempty"`
+	Counters    []inFlightCounter `json:"numbers,omitempty"`
+}
+
+// inFlightGroup is a group, as it is saved.
+type inFlightGroup struct {
+	Key   []byte `json:"key"`
+	Value []byte `json:"value"`
+}
+
+type inFlightCounter struct {
+	Key     []byte `json:"key"`
+	Episode uint32 `json:"episode"`
+	At      uint32 `json:"at"`
+}
+
+// discards says whether nothing is to be heard of what is decided of the groups of a partition.
+func (e *Engine) discards(owner partitionID) bool { return e.discard || e.inFlight[owner] != nil }
+
+// home is the partition that holds the logs of a group, if that is known.
+func (e *Engine) home(rs *ruleState, number uint32) models.Partition {
+	if owner := rs.owner(number); owner != noPartition {
+		return e.watermarks.byID[owner].name
+	}
+	return models.Partition{}
+}
+
+// PartitionChanged says whether anything was decided of a partition since it was last handed over.
+func (e *Engine) PartitionChanged(p models.Partition) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.changedPartitions[e.watermarks.partition(p).number]
+}
+
+// InFlightState returns what another member has to know to go on with a partition exactly where we
+// are. It is nil while we are not as far as who had it before us.
+func (e *Engine) InFlightState(p models.Partition) []byte {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	pt := e.watermarks.partition(p)
+	if e.inFlight[pt.number] != nil {
+		return nil
+	}
+	delete(e.changedPartitions, pt.number)
+	b := inFlightState{Format: formatVersion, Base: pt.base, Reached: pt.reached}
+	size := 0
+	for _, rs := range e.ruleSet.Load().rules {
+		if rs.backfilling || rs.readsAlerts {
+			continue
+		}
+		one := inFlightRule{
+			Rule:        rs.id,
+			Fingerprint: rs.fingerprint,
+			Watermark:   e.watermark(rs, pt.number),
+		}
+		hand := func(number uint32, g *group) {
+			if rs.owner(number) == pt.number {
+				one.Groups = append(
+					one.Groups,
+					inFlightGroup{[]byte(g.key), rs.appendGroup(nil, number, g, &e.watermarks)},
+				)
+				size += len(g.key) + len(one.Groups[len(one.Groups)-1].Value)
+			}
+		}
+		for number := range rs.alerts {
+			hand(number, rs.groups.at(number))
+		}
+		if rs.outlivesWindow() {
+			rs.groups.each(func(number uint32, g *group) {
+				if !rs.alerts[number] && size < maxInFlightBytes {
+					hand(number, g)
+				}
+			})
+		}
+		for key, last := range rs.counters.last {
+			if last.owner == pt.number {
+				one.Counters = append(one.Counters, inFlightCounter{[]byte(key), last.episode, last.at})
+			}
+		}
+		b.Rules = append(b.Rules, one)
+	}
+	return encode(b)
+}
+
+// maxInFlightBytes is how many bytes of groups without an alert are handed over, at most.
+const maxInFlightBytes = 8 << 20
+
+// outlivesWindow says whether the groups of a rule know more than their window holds: reading that
+// again does not make them what they were.
+func (rs *ruleState) outlivesWindow() bool {
+	r := rs.rule
+	return rs.condition.HoldsEmpty() || r.Remember > 0 || r.Learn > 0 || len(r.Sequence) > 0 ||
+		r.Resolve.Match != nil ||
+		r.Resolve.When != nil
+}
+
+// RestoreInFlight has the engine go on with a partition, from which nothing was read yet, where
+// another member has handed it over. It may be called beside Apply and Advance.
+func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
+	b := &inFlightState{}
+	if err := json.Unmarshal(handed, b); err != nil {
+		return fmt.Errorf(
+			"in-flight state of %s/%d from another member cannot be read: %w",
+			p.Topic,
+			p.Partition,
+			err,
+		)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	// as while a new version is rolled out: positions and numbers are the same in all of them
+	if b.Format != formatVersion {
+		e.opts.logger.Warn(
+			"another member has left its state in another format; alerts that are up may be told once more",
+			"topic",
+			p.Topic,
+			"partition",
+			p.Partition,
+			"format",
+			b.Format,
+			"ours",
+			formatVersion,
+		)
+		for i := range b.Rules {
+			b.Rules[i].Fingerprint, b.Rules[i].Groups = 0, nil
+		}
+	}
+	e.inFlight[e.watermarks.partition(p).number] = b
+	return nil
+}
+
+// CancelRestore takes back RestoreInFlight, when the partition has gone to somebody else before we
+// were as far.
+func (e *Engine) CancelRestore(p models.Partition) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.inFlight, e.watermarks.partition(p).number)
+}
+
+// restoreInFlight goes on where another member was, now that all before that was read.
+func (e *Engine) restoreInFlight(p models.Partition) {
+	pt := e.watermarks.partition(p)
+	b := e.inFlight[pt.number]
+	if b == nil {
+		return
+	}
+	pt.base, pt.reached, pt.replayed = max(pt.base, b.Base), max(pt.reached, b.Reached), always
+	handed, named := make(map[uint64]*inFlightRule), make(map[string]*inFlightRule)
+	for i := range b.Rules {
+		handed[b.Rules[i].Fingerprint], named[b.Rules[i].Rule] = &b.Rules[i], &b.Rules[i]
+	}
+	e.discard = true
+	for _, rs := range e.ruleSet.Load().rules {
+		if one := handed[rs.fingerprint]; one != nil {
+			e.restoreRule(rs, pt.number, one)
+		}
+	}
+	e.discard = false
+	delete(e.inFlight, pt.number)
+	for _, rs := range e.ruleSet.Load().rules {
+		if handed[rs.fingerprint] == nil {
+			e.mergeCounters(rs, pt.number, named[rs.id])
+			e.notifyUnknown(rs, pt.number)
+		}
+		delete(handed, rs.fingerprint)
+	}
+	for _, one := range handed { // of rules that we do not have
+		for _, g := range one.Groups {
+			(&restoring{e: e}).orphan(g.Value, p)
+		}
+	}
+	e.changedPartitions[pt.number] = true
+}
+
+// restoreRule makes the groups of a partition what they were at the other member.
+func (e *Engine) restoreRule(rs *ruleState, owner partitionID, from *inFlightRule) {
+	var ours []uint32
+	rs.groups.each(func(number uint32, _ *group) {
+		if rs.owner(number) == owner {
+			ours = append(ours, number)
+		}
+	})
+	for _, n := range from.Counters {
+		rs.counters.set(string(n.Key), episodeCounter{n.Episode, n.At, owner})
+	}
+	for _, number := range ours {
+		m := e.at(rs, number)
+		if from.Watermark != always {
+			m.sweep(from.Watermark)
+		}
+		if m.g.alert != nil {
+			m.g.alert = nil
+			delete(rs.alerts, number)
+			rs.releaseSamples(m.g)
+		}
+		if last := rs.counters.last[m.g.key].episode; last > 0 || m.g.more != &none {
+			m.g.extend().episodes = last
+		}
+		m.schedule()
+		rs.touch(number, m.g)
+	}
+	r := &restoring{e: e}
+	for _, g := range from.Groups {
+		if number, ok := rs.groups.find(g.Key); ok {
+			rs.drop(number)
+			e.live--
+		}
+		in := reader{b: g.Value}
+		r.group(rs, string(g.Key), &in)
+		number, _ := rs.groups.find(g.Key)
+		rs.setOwner(number, owner)
+		rs.touch(number, rs.groups.at(number))
+		e.at(rs, number).schedule()
+	}
+}
+
+// mergeCounters has the numbers of a rule that the other member does not have, or has otherwise, go
+// on from those that were given there under its name.
+func (e *Engine) mergeCounters(rs *ruleState, owner partitionID, from *inFlightRule) {
+	before := make(map[string]uint32)
+	if from != nil {
+		for _, n := range from.Counters {
+			before[string(n.Key)] = n.Episode
+			rs.counters.set(string(n.Key), episodeCounter{n.Episode, n.At, owner})
+		}
+	}
+	rs.groups.each(func(number uint32, g *group) {
+		if rs.owner(number) != owner || g.episodes == 0 && before[g.key] == 0 {
+			return
+		}
+		g.extend().episodes += before[g.key]
+		rs.counters.set(g.key, episodeCounter{g.episodes, rs.now(), owner})
+		rs.touch(number, g)
+	})
+}
+
+// notifyUnknown tells of alerts of a partition that are up, and of which the other member knew
+// nothing, since it does not have the rule.
+func (e *Engine) notifyUnknown(rs *ruleState, owner partitionID) {
+	for number := range rs.alerts {
+		m := e.at(rs, number)
+		if a := m.g.alert; rs.owner(number) == owner && a.phase == firing && a.notified == notifiedEarlier {
+			a.notified = notNotified
+			m.transition(
+				models.AlertFiring,
+				max(a.decidedTo, a.firedAt, m.watermark()),
+				a.edge.Reason+"; firing since before the rule was loaded",
+			)
+		}
+	}
+}

@@ -1,0 +1,147 @@
+package window
+
+import "math"
+
+// expr is a number that a condition computes at an instant; NaN when it is undefined.
+type expr interface{ value(x *instant) float64 }
+
+// truth is what a condition amounts to at an instant.
+type truth interface {
+	holds(x *instant) bool
+	// decider is the comparison because of which it holds or does not: the leftmost that would do
+	// alone.
+	decider(x *instant) *comparison
+}
+
+// instant is a group at one instant.
+type instant struct {
+	p   *Condition
+	g   *Group
+	v   *view
+	at  int64
+	env Env
+
+	empty bool    // there is no group: nothing was ever seen,
+	past  float64 // and this is what every aggregate of the past was
+}
+
+// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what was
+// before.
+func mayHoldOfNothing(p *Condition, t truth) bool {
+	return t.holds(&instant{p: p, empty: true}) ||
+		t.holds(&instant{p: p, empty: true, past: plenty})
+}
+
+// plenty is more than any aggregate will be.
+const plenty = 1e12
+
+type constant float64
+
+func (c constant) value(*instant) float64 { return float64(c) }
+
+type negative struct{ of expr }
+
+func (n negative) value(x *instant) float64 { return -n.of.value(x) }
+
+// arithmetic joins numbers; a division by zero is undefined.
+type arithmetic struct {
+	op          string
+	left, right expr
+}
+
+func (a *arithmetic) value(x *instant) float64 {
+	left, right := a.left.value(x), a.right.value(x)
+	switch a.op {
+	case "+":
+		return left + right
+	case "-":
+		return left - right
+	case "*":
+		return left * right
+	}
+	if right == 0 {
+		return math.NaN()
+	}
+	return left / right
+}
+
+// comparison holds when both of its sides are defined and compare as asked.
+type comparison struct {
+	op          string
+	left, right expr
+	// holds of an empty window, and says nothing until the key was known for one
+	undefinedAtFirst bool
+	// the left side if it counts different values, and the right one is a constant
+	many  *call
+	limit string // the right side as it was written, if it is a constant
+	scale float64
+}
+
+func (c *comparison) decider(*instant) *comparison { return c }
+
+func (c *comparison) holds(x *instant) bool {
+	if c.undefinedAtFirst && !x.empty && x.at < x.g.state.known+x.p.window {
+		return false
+	}
+	if c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))) {
+		// it need not be known by how much
+		return compare(float64(x.p.exactly+1), c.op, c.right.value(x))
+	}
+	return compare(c.left.value(x), c.op, c.right.value(x))
+}
+
+func compare(left float64, op string, right float64) bool {
+	switch op {
+	case ">":
+		return left > right
+	case ">=":
+		return left >= right
+	case "<":
+		return left < right
+	case "<=":
+		return left <= right
+	case "==":
+		return left == right
+	}
+	return left < right || left > right
+}
+
+type conjunction struct{ left, right truth }
+
+func (c *conjunction) holds(x *instant) bool { return c.left.holds(x) && c.right.holds(x) }
+
+func (c *conjunction) decider(x *instant) *comparison {
+	if c.left.holds(x) && !c.right.holds(x) {
+		return c.right.decider(x)
+	}
+	return c.left.decider(x)
+}
+
+type disjunction struct{ left, right truth }
+
+func (d *disjunction) holds(x *instant) bool { return d.left.holds(x) || d.right.holds(x) }
+
+func (d *disjunction) decider(x *instant) *comparison {
+	if !d.left.holds(x) && d.right.holds(x) {
+		return d.right.decider(x)
+	}
+	return d.left.decider(x)
+}
+
+type negation struct {
+	of               truth
+	undefinedAtFirst bool
+}
+
+func (n *negation) decider(x *instant) *comparison { return n.of.decider(x) }
+
+func (n *negation) holds(x *instant) bool {
+	return !(n.undefinedAtFirst && !x.empty && x.at < x.g.state.known+x.p.window) && !n.of.holds(x)
+}
+
+// firing holds while another alert fires.
+type firing struct{ alert string }
+
+func (f *firing) decider(*instant) *comparison { return nil }
+
+func (f *firing) holds(x *instant) bool { return x.env != nil && x.env.Firing(f.alert, x.at) }
