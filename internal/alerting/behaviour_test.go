@@ -394,9 +394,7 @@ func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
 	w.heard("20s shop/Errors{service=a} resolved")
 }
 
-// TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule rule that is changed, or removed and added
-// again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes
-// by their identity.
+// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes by their identity.
 func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
@@ -653,8 +651,7 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 	}
 }
 
-// TestTheNextEpisodeIsFoundWhenTheLastOneIsOver comes while an alert is up is looked at when it is
-// over: the next episode then fires at once, from its very beginning.
+// What comes while an alert is up is looked at when it is over: the next episode then fires at once, from its very beginning.
 func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
@@ -669,8 +666,7 @@ func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	)
 }
 
-// TestManyUseAnEngineAtOnce that may be used by many goroutines is, at once; the race detector
-// watches.
+// Everything that may be used by many goroutines is, at once; the race detector watches.
 func TestManyUseAnEngineAtOnce(t *testing.T) {
 	set := readRules(t, errorRules)
 	var told atomic.Int64
@@ -803,8 +799,7 @@ func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
 	}
 }
 
-// TestWhatStillHoldsIsToldWhenAllIsRead a catch-up finds too late to be told is told when all is
-// read, if it still holds, also when nothing has happened to it since.
+// What a catch-up finds too late to be told is told when all is read, if it still holds, also when nothing has happened to it since.
 func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {

@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// TestMain the tests did, none of them wrote into what groups without an alert have in common.
+// Whatever the tests did, none of them wrote into what groups without an alert have in common.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if none != (more{}) {
@@ -17,8 +17,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// TestGroupSize chunk of groups fills what the allocator gives for it, and no group is on three
-// lines of the processor's caches.
+// A chunk of groups fills what the allocator gives for it, and no group is on three lines of the processor's caches.
 func TestGroupSize(t *testing.T) {
 	if size := unsafe.Sizeof(group{}); size%32 != 0 || size > 96 {
 		t.Errorf("a group takes %d bytes", size)

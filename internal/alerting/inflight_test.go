@@ -78,10 +78,8 @@ func decisions(members ...*member) (list []string) {
 	return list
 }
 
-// TestAlertsGoOnWhereAnotherMemberHandsThemOver partition goes from member to member, also to such
-// as have never had it, and others crash after something was decided that nobody was left: together
-// they decide what one decides that has it all the time, with the same identities, times and
-// counts, and nothing twice.
+// A partition goes from member to member, also to such as have never had it, and others crash after something was decided that nobody was left: together they decide
+// what one decides that has it all the time, with the same identities, times and counts, and nothing twice.
 func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
 	if err != nil {
@@ -147,8 +145,7 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	}
 }
 
-// TestNumbersGoOnWithAnotherMember group whose last alert is long over, and keeps no lines, is
-// numbered on by whoever gets it.
+// A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
 func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	set := rules(
 		t,
@@ -188,9 +185,8 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 }
 
-// TestAChangedRuleIsAnotherAlertWithAnotherMember a changed rule is rolled out, its partition goes
-// from a member with the old rule to one with the new. The old alert is over, and the new one is
-// another: nobody hears that the alert which is up is over.
+// While a changed rule is rolled out, its partition goes from a member with the old rule to one with the new. The old alert is over, and the new one is another: nobody
+// hears that the alert which is up is over.
 func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
@@ -245,8 +241,7 @@ func rules(t *testing.T, text string) *rule.Set {
 	return set
 }
 
-// TestHandoverOfAnotherFormat a new version is rolled out, a member may be handed a partition in a
-// format that it does not know: its numbers go on, and no group is misread.
+// While a new version is rolled out, a member may be handed a partition in a format that it does not know: its numbers go on, and no group is misread.
 func TestHandoverOfAnotherFormat(t *testing.T) {
 	set := rules(
 		t,

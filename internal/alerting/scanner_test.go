@@ -32,8 +32,7 @@ groups:
     limit: 2000000
 `
 
-// TestScanningAllocatesNothing log that matches nothing costs no allocation, and neither does a hit
-// of a group that exists.
+// A log that matches nothing costs no allocation, and neither does a hit of a group that exists.
 func TestScanningAllocatesNothing(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
 	s := e.NewScanner()
@@ -101,7 +100,7 @@ func TestTextsOfAttackersAreBoundedAndValid(t *testing.T) {
 	f(strings.Repeat("é", 5), 4, "éé…")
 }
 
-// TestMemoryOfGroups of a counting rule take 160 bytes each, with their keys.
+// Groups of a counting rule take 160 bytes each, with their keys.
 func TestMemoryOfGroups(t *testing.T) {
 	const n = 390_000 // before the tables grow, which is neither their best nor their worst
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))

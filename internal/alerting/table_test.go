@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTableIsAMap table agrees with a map, whatever is added and removed.
+// A table agrees with a map, whatever is added and removed.
 func TestTableIsAMap(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	table, want := newTable(maphash.MakeSeed()), map[string]uint32{}

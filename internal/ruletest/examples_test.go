@@ -11,7 +11,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// TestExamplesAreChecked fifty needs are fifty rules, with nothing to look at.
+// The fifty needs are fifty rules, with nothing to look at.
 func TestExamplesAreChecked(t *testing.T) {
 	set, err := rule.Load(filepath.Join("..", "..", "examples", "rules"))
 	if err != nil {
@@ -25,8 +25,7 @@ func TestExamplesAreChecked(t *testing.T) {
 	}
 }
 
-// TestExamplesFire each of the fifty needs there are logs that fire its rule and near misses that do not, in any
-// order of arrival and through crashes.
+// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any order of arrival and through crashes.
 func TestExamplesFire(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	if err != nil || len(files) != 5 {
@@ -42,8 +41,7 @@ func TestExamplesFire(t *testing.T) {
 	}
 }
 
-// TestExamplesAgreeWithTheOracle scripts of the fifty hold for the oracle as well, so what they expect is what the manual
-// says.
+// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual says.
 func TestExamplesAgreeWithTheOracle(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	for _, file := range files {

@@ -40,8 +40,7 @@ var flood = scenario{
 	},
 }
 
-// TestAFloodHasTheSameAlertsInAnyOrder is folded, pruned and estimated does not depend on the order in which logs come, on how many
-// are read at once, or on restarts.
+// What is folded, pruned and estimated does not depend on the order in which logs come, on how many are read at once, or on restarts.
 func TestAFloodHasTheSameAlertsInAnyOrder(t *testing.T) {
 	set, test := flood.read(t, 1)
 	factory := EngineFactory(set)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// valueTable is a table of what a function yields over a window of ten seconds.
+// values is a table of what a function yields over a window of ten seconds.
 type valueTable struct {
 	t *testing.T
 	p *Condition

@@ -2,9 +2,7 @@ package window
 
 import "testing"
 
-// TestAnEventThatIsOlderThanTheWindowAheadIsNotInIt an alert is up nobody looks ahead, but events
-// go on coming out of order: those that are older than the window that was looked at last are none
-// of its.
+// While an alert is up nobody looks ahead, but events go on coming out of order: those that are older than the window that was looked at last are none of its.
 func TestAnEventThatIsOlderThanTheWindowAheadIsNotInIt(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 10s, when: 'max(n) > 5'")
 	p, err := Compile(r)

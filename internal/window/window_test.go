@@ -192,8 +192,7 @@ func arrive(t *rapid.T, list []sample, lateness int64) []sample {
 	return list
 }
 
-// TestSweepAgreesWithTheDefinition the condition and whatever the order of arrival, the sweep finds
-// what the definition says, also over saving and restoring.
+// Whatever the condition and whatever the order of arrival, the sweep finds what the definition says, also over saving and restoring.
 func TestSweepAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := ruleOf(t, drawRule(t))
@@ -303,8 +302,7 @@ func ownOnly(r *rule.Rule, list []sample) (own []sample) {
 	return own
 }
 
-// TestEagerAgreesWithTheDefinition Eager says holds, for the events so far; and with the event that
-// completes a condition in order it says so at once.
+// What Eager says holds, for the events so far; and with the event that completes a condition in order it says so at once.
 func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -387,8 +385,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	})
 }
 
-// TestLateEventsCountFromTheWatermarkOn event that comes later than it may counts from the
-// watermark on; what was said before stays said.
+// An event that comes later than it may counts from the watermark on; what was said before stays said.
 func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
