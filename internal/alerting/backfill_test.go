@@ -14,8 +14,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Rules that come in the midst of the logs, and read what was before, decide from then on what they would have decided had they been there from the beginning. Of
-// what was over by then nobody hears.
+// Rules that come in the midst of the logs, and read what was before, decide from then on what they
+// would have decided had they been there from the beginning. Of what was over by then nobody hears.
 func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
@@ -84,7 +84,8 @@ func (p *play) readPast(t *testing.T, records []models.Record) {
 	p.engine.FinishBackfill(scratch, "")
 }
 
-// A rule that waits for its past is not saved, so it waits again after a restart; one that was given its past does not.
+// A rule that waits for its past is not saved, so it waits again after a restart; one that was
+// given its past does not.
 func TestARestartKnowsWhoWaits(t *testing.T) {
 	set := readRules(t, errorRules)
 	w := &world{t: t, state: map[string][]byte{}}
@@ -118,7 +119,8 @@ func TestARestartKnowsWhoWaits(t *testing.T) {
 	}
 }
 
-// Rules that go live while the engine is far behind, or reads once more what an earlier run has read, tell of what holds when that is over.
+// Rules that go live while the engine is far behind, or reads once more what an earlier run has
+// read, tell of what holds when that is over.
 func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f := func(replay bool, then ...string) {
 		t.Helper()
@@ -147,7 +149,8 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 	f(true)
 }
 
-// In an engine that shares its topics, what a new rule has read of a partition stands still when that goes to another member.
+// In an engine that shares its topics, what a new rule has read of a partition stands still when
+// that goes to another member.
 func TestThePastBelongsToItsPartition(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithBackfill(), alerting.WithShared())
@@ -193,7 +196,8 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	w.heard("5m0s shop/Errors{service=s0} resolved")
 }
 
-// A rule that is changed reads its past, in which it has alerts that the rule before it had too. They are others, and go by other numbers.
+// A rule that is changed reads its past, in which it has alerts that the rule before it had too.
+// They are others, and go by other numbers.
 func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithBackfill())

@@ -394,7 +394,8 @@ func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
 	w.heard("20s shop/Errors{service=a} resolved")
 }
 
-// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken for one that it had before, by whoever goes by their identity.
+// A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken
+// for one that it had before, by whoever goes by their identity.
 func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
@@ -651,7 +652,8 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 	}
 }
 
-// What comes while an alert is up is looked at when it is over: the next episode then fires at once, from its very beginning.
+// What comes while an alert is up is looked at when it is over: the next episode then fires at
+// once, from its very beginning.
 func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
@@ -799,7 +801,8 @@ func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
 	}
 }
 
-// What a catch-up finds too late to be told is told when all is read, if it still holds, also when nothing has happened to it since.
+// What a catch-up finds too late to be told is told when all is read, if it still holds, also when
+// nothing has happened to it since.
 func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {

@@ -36,7 +36,8 @@ func readRules(t testing.TB, text string) *rule.Set {
 	return set
 }
 
-// Every script of this directory holds as it is written, in other orders of arrival, and with a restart after each log.
+// Every script of this directory holds as it is written, in other orders of arrival, and with a
+// restart after each log.
 func TestScripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/*_test.yml")
 	if err != nil || len(files) == 0 {

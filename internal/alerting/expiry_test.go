@@ -8,7 +8,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A million groups that end together hold up nothing that is to be told; that they are still there makes no difference.
+// A million groups that end together hold up nothing that is to be told; that they are still there
+// makes no difference.
 func TestGroupsFadeAFewAtATime(t *testing.T) {
 	const users = 3 * expirationsPerAdvance
 	var told []string

@@ -17,7 +17,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A chunk of groups fills what the allocator gives for it, and no group is on three lines of the processor's caches.
+// A chunk of groups fills what the allocator gives for it, and no group is on three lines of the
+// processor's caches.
 func TestGroupSize(t *testing.T) {
 	if size := unsafe.Sizeof(group{}); size%32 != 0 || size > 96 {
 		t.Errorf("a group takes %d bytes", size)

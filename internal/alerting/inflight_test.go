@@ -78,8 +78,9 @@ func decisions(members ...*member) (list []string) {
 	return list
 }
 
-// A partition goes from member to member, also to such as have never had it, and others crash after something was decided that nobody was left: together they decide
-// what one decides that has it all the time, with the same identities, times and counts, and nothing twice.
+// A partition goes from member to member, also to such as have never had it, and others crash after
+// something was decided that nobody was left: together they decide what one decides that has it all
+// the time, with the same identities, times and counts, and nothing twice.
 func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
 	if err != nil {
@@ -185,8 +186,9 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 }
 
-// While a changed rule is rolled out, its partition goes from a member with the old rule to one with the new. The old alert is over, and the new one is another: nobody
-// hears that the alert which is up is over.
+// While a changed rule is rolled out, its partition goes from a member with the old rule to one
+// with the new. The old alert is over, and the new one is another: nobody hears that the alert
+// which is up is over.
 func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
@@ -241,7 +243,8 @@ func rules(t *testing.T, text string) *rule.Set {
 	return set
 }
 
-// While a new version is rolled out, a member may be handed a partition in a format that it does not know: its numbers go on, and no group is misread.
+// While a new version is rolled out, a member may be handed a partition in a format that it does
+// not know: its numbers go on, and no group is misread.
 func TestHandoverOfAnotherFormat(t *testing.T) {
 	set := rules(
 		t,

@@ -234,7 +234,8 @@ func labelsText(labels map[string]string) string {
 	return "{" + strings.Join(parts, ",") + "}"
 }
 
-// The same logs give the same alerts with the same identities, however they are read: as they are written, out of order, with restarts, or at full speed.
+// The same logs give the same alerts with the same identities, however they are read: as they are
+// written, out of order, with restarts, or at full speed.
 func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {

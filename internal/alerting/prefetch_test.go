@@ -9,7 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// However many groups there are, each hit comes to its own: every host that fails twice fires once, and no other does.
+// However many groups there are, each hit comes to its own: every host that fails twice fires once,
+// and no other does.
 func TestManyGroups(t *testing.T) {
 	set, err := rule.Read("r.yml", []byte(`
 version: 1

@@ -205,7 +205,8 @@ func toldOf(r models.Recorded) string {
 	)
 }
 
-// Values are those of the definition, at the instants of the definition, however the logs are read: as they are written, out of order, with restarts, or at full speed.
+// Values are those of the definition, at the instants of the definition, however the logs are read:
+// as they are written, out of order, with restarts, or at full speed.
 func TestRecordedValues(t *testing.T) {
 	set := readRules(t, recordRules)
 	for seed := range uint64(3) {
@@ -289,7 +290,8 @@ func TestAValueThatALateLogChangesIsToldAnew(t *testing.T) {
 	w.heard("51s shop/errors{service=a,team=shop} 2")
 }
 
-// Windows lack what was before the beginning of a replay, so what they hold there is nobody's value.
+// Windows lack what was before the beginning of a replay, so what they hold there is nobody's
+// value.
 func TestAReplayRecordsNothing(t *testing.T) {
 	w := recorder(t, countRules, "")
 	replay := func(is bool) {
@@ -322,7 +324,8 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 	w.heard("50s shop/errors{service=a,team=shop} gone")
 }
 
-// A record that is new has the values that it would have, had it been there, from when it has read its past.
+// A record that is new has the values that it would have, had it been there, from when it has read
+// its past.
 func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
 	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "", alerting.WithBackfill())
 	w.engine.SkipBackfill(nil, "")
@@ -366,7 +369,8 @@ const overRecordsRules = countRules + `
   - {alert: Many, match: 'record:errors value>=2', by: [service]}
 `
 
-// Only rules that name the topic of values read it, they wait for as long as values may take, and what they record stays out of it: so nothing goes round.
+// Only rules that name the topic of values read it, they wait for as long as values may take, and
+// what they record stays out of it: so nothing goes round.
 func TestRulesOverRecordedValues(t *testing.T) {
 	w := recorder(t, overRecordsRules, "values")
 	var alerts []string

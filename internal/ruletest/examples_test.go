@@ -25,7 +25,8 @@ func TestExamplesAreChecked(t *testing.T) {
 	}
 }
 
-// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any order of arrival and through crashes.
+// For each of the fifty needs there are logs that fire its rule and near misses that do not, in any
+// order of arrival and through crashes.
 func TestExamplesFire(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	if err != nil || len(files) != 5 {
@@ -41,7 +42,8 @@ func TestExamplesFire(t *testing.T) {
 	}
 }
 
-// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual says.
+// The scripts of the fifty hold for the oracle as well, so what they expect is what the manual
+// says.
 func TestExamplesAgreeWithTheOracle(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join("..", "..", "examples", "rules", "*_test.yml"))
 	for _, file := range files {

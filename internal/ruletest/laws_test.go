@@ -57,8 +57,9 @@ func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
 const seeds = 4
 
-// The engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is below the lateness, with a restart after each log, and about a
-// backlog that is read at full speed.
+// The engine agrees with the oracle: about logs in order, in any order of arrival whose disorder is
+// below the lateness, with a restart after each log, and about a backlog that is read at full
+// speed.
 func TestLaws(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(s.name, func(t *testing.T) {

@@ -76,7 +76,8 @@ func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 	}
 }
 
-// With a threshold that is not greater than what is counted exactly, the decision is exact however many values there are, and whoever comes when.
+// With a threshold that is not greater than what is counted exactly, the decision is exact however
+// many values there are, and whoever comes when.
 func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 3s, when: 'distinct(u) > 900'")
 	p, err := Compile(r)

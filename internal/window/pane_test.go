@@ -17,7 +17,8 @@ var floodConditions = []string{
 	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9", "since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
 }
 
-// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace of the watermark, and wherever the state is saved and restored.
+// In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace
+// of the watermark, and wherever the state is saved and restored.
 func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))

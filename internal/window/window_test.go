@@ -192,7 +192,8 @@ func arrive(t *rapid.T, list []sample, lateness int64) []sample {
 	return list
 }
 
-// Whatever the condition and whatever the order of arrival, the sweep finds what the definition says, also over saving and restoring.
+// Whatever the condition and whatever the order of arrival, the sweep finds what the definition
+// says, also over saving and restoring.
 func TestSweepAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := ruleOf(t, drawRule(t))
@@ -302,7 +303,8 @@ func ownOnly(r *rule.Rule, list []sample) (own []sample) {
 	return own
 }
 
-// What Eager says holds, for the events so far; and with the event that completes a condition in order it says so at once.
+// What Eager says holds, for the events so far; and with the event that completes a condition in
+// order it says so at once.
 func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
@@ -385,7 +387,8 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	})
 }
 
-// An event that comes later than it may counts from the watermark on; what was said before stays said.
+// An event that comes later than it may counts from the watermark on; what was said before stays
+// said.
 func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
