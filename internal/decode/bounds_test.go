@@ -257,12 +257,12 @@ func TestConfig(t *testing.T) {
 	)
 
 	for cfg, want := range map[string]Config{
-		"is not known":        {Format: "jsno"},
-		"pattern":             {Pattern: "("},
-		"names no field":      {Pattern: "a"},
-		"time_zone":           {TimeZone: "Nowhere"},
-		"another name":        {Fields: map[string][]string{"msg": {"a"}}},
-		"no paths of its own": {Only: []string{"service"}},
+		"is unknown":         {Format: "jsno"},
+		"pattern":            {Pattern: "("},
+		"has no named group": {Pattern: "a"},
+		"time_zone":          {TimeZone: "Nowhere"},
+		"is an alias":        {Fields: map[string][]string{"msg": {"a"}}},
+		"has no paths under": {Only: []string{"service"}},
 	} {
 		if err := want.Validate(); err == nil || !strings.Contains(err.Error(), cfg) {
 			t.Errorf("%v: no error with %q", err, cfg)

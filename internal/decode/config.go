@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// Config says how records of a topic are read. The zero Config detects the format of each record
-// and reads what is known of every dialect.
+// Config is how the records of a topic are read. The zero Config detects the format of each record
+// and knows the fields of all common dialects.
 //
-// An in-house format needs configuration, not code: Fields says where the well-known fields stand
-// in it, Pattern cuts its lines of text into fields, and TimeFormats spells its times.
+// An in-house format needs no code: Fields lists the paths of its well-known fields, Pattern splits
+// its lines of text into fields, and TimeFormats lists its time layouts.
 type Config struct {
-	// "auto" or "" to detect; else the name of a format, to which every record is held
+	// "auto" or "" to detect, or the format of every record
 	Format string `yaml:"format"`
-	// by canonical path: paths that are tried before the known ones
+	// by canonical path: paths that precede the built-in candidates
 	Fields map[string][]string `yaml:"fields"`
-	// canonical paths for which nothing but Fields is tried
+	// canonical paths that have no other candidates than Fields
 	Only []string `yaml:"only"`
 	// a regular expression whose named groups are the fields of a line of text
 	Pattern string `yaml:"pattern"`
-	// further times, as Go spells them: "02-01-2006 15h04"
+	// further time layouts in Go's syntax: "02-01-2006 15h04"
 	TimeFormats []string `yaml:"time_formats"`
-	// of times that name none; UTC by default
+	// zone of times without one; UTC by default
 	TimeZone string `yaml:"time_zone"`
-	// of logs that name none; UNKNOWN by default
+	// level of logs without one; UNKNOWN by default
 	DefaultLevel string `yaml:"default_level"`
 }
 
@@ -38,13 +38,13 @@ func Formats() []string {
 	}
 }
 
-// Validate says what is wrong with the configuration.
+// Validate checks the configuration.
 func (c Config) Validate() error {
 	_, err := c.compile()
 	return err
 }
 
-// compiled is a configuration made ready for use.
+// compiled is a parsed configuration.
 type compiled struct {
 	format  string
 	pattern *regexp.Regexp
@@ -59,7 +59,7 @@ func (c Config) compile() (compiled, error) {
 	}
 	if !slices.Contains(Formats(), out.format) {
 		return out, fmt.Errorf(
-			"format %q is not known; it is one of %s",
+			"format %q is unknown; use one of %s",
 			c.Format,
 			strings.Join(Formats(), ", "),
 		)
@@ -71,7 +71,7 @@ func (c Config) compile() (compiled, error) {
 		}
 		if strings.Join(out.pattern.SubexpNames(), "") == "" {
 			return out, fmt.Errorf(
-				"pattern %q names no field; name its groups, as in (?P<message>.*)",
+				"pattern %q has no named group; name one, as in (?P<message>.*)",
 				c.Pattern,
 			)
 		}
@@ -85,13 +85,13 @@ func (c Config) compile() (compiled, error) {
 	}
 	for _, name := range c.Only {
 		if len(c.Fields[name]) == 0 {
-			return out, fmt.Errorf("only: %s has no paths of its own under fields", name)
+			return out, fmt.Errorf("only: %s has no paths under fields", name)
 		}
 	}
 	for name := range c.Fields {
 		if Canonical(name) != name {
 			return out, fmt.Errorf(
-				"fields: %s is another name of %s; write that",
+				"fields: %s is an alias of %s; use %[2]s",
 				name,
 				Canonical(name),
 			)
@@ -100,7 +100,7 @@ func (c Config) compile() (compiled, error) {
 	return out, nil
 }
 
-// candidates puts the configured paths of a field before the known ones.
+// candidates returns the configured paths of a field followed by the built-in ones.
 func (c Config) candidates(name string, known []string) []string {
 	own := c.Fields[name]
 	if slices.Contains(c.Only, name) {

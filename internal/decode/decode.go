@@ -1,23 +1,20 @@
-// Package decode reads log records: any format met on a topic, one pass over the bytes, and only
-// the fields that somebody asks for.
+// Package decode reads log records of any format in one pass over the bytes, and only the fields
+// that are requested.
 //
-// A Decoder turns a record into logs. It takes off what the transport put around them (compression,
-// byte order marks, a schema registry's frame), tells the format by the first bytes, cuts batches
-// into logs, and finds in each log the fields of a Fields set. A log in JSON, the usual case, is
-// read where it lies: nothing is copied, no tree is built, nothing is allocated. Every other format
-// is rewritten into one object in the decoder's own memory and read like one, so that all formats
-// have the same fields, paths and rules of precedence.
+// A Decoder turns a record into logs. It removes the transport's framing (compression, byte order
+// marks, a schema registry's header), detects the format, splits batches into logs, and finds the
+// fields of a Fields set in each log. A log in JSON, the usual case, is read in place: nothing is
+// copied or allocated, and no tree is built. Every other format is rewritten into one JSON object in
+// the decoder's own memory and read like JSON, so all formats share fields, paths and precedence.
 //
-// Programs disagree on how to call things. The message is message, msg, log, body, and a dozen
-// more; the level is a word, or a number on one of six scales. Each well-known field has a list of
-// candidates, of which the first that is not empty wins; the lists can be extended by
-// configuration.
+// Programs use different names for the same field. The message is message, msg, log, body, and a
+// dozen more; the level is a word, or a number on one of several scales. Each well-known field has a
+// list of candidates, and the first that is not empty wins. Configuration can extend the lists.
 //
-// Nothing is lost to its format. What cannot be parsed is a log of plain text, unless the
-// configuration holds the topic to a format; what is no text either is rejected with a reason. JSON
-// is read leniently: inside a value that nobody asked for, only strings and brackets are looked at,
-// and control characters within strings are accepted. With the format "json" records are held to
-// the letter of the standard.
+// No record is dropped because of its format. What cannot be parsed becomes a log of plain text,
+// unless the configuration fixes the format of the topic; binary data is rejected with a reason.
+// JSON is read leniently: in a value that is not requested only strings and brackets are checked,
+// and control characters in strings are accepted. The format "json" is strict.
 package decode
 
 import (
@@ -37,43 +34,43 @@ const (
 	maxLayers   = 3       // objects within messages within messages
 	maxWrapped  = 4       // compression within quotes within compression
 	maxMembers  = 1 << 20 // logs of one record
-	keptScratch = 1 << 20 // scratch memory that outgrew this is given back after the record
-	// a record of this size makes no scratch memory outgrow what is kept, whatever it expands to
+	keptScratch = 1 << 20 // larger scratch memory is released after the record
+	// a record of at most this size never grows scratch memory beyond keptScratch
 	smallValue = 8 << 10
-	asking     = 64  // paths that were looked up without being asked for, and are remembered
+	maxLookups = 64  // extractors of paths outside Fields that are kept
 	maxDetail  = 200 // bytes of a rejection's detail
 )
 
-// Decoder reads records. It has scratch of its own: one goroutine uses it at a time.
+// Decoder reads records. It has scratch memory and is not safe for concurrent use.
 type Decoder struct {
 	cfg          Config
 	fields       *Fields
 	plan         *fieldPlan
 	set          compiled
 	defaultLevel level
-	auto         bool // formats are detected
+	auto         bool // the format is detected
 	notices      [noticeCount]uint64
 
-	log    Log
-	today  today
-	words  words
-	shapes [shapeCount]shape
+	log     Log
+	today   today
+	words   words
+	layouts [layoutCount]layout
 
-	lastShape *shape
-	root      *jsonscan.Extractor
-	overs     pool
-	unders    pool
-	order     []*jsonscan.Extractor
-	rootOnly  [1]*jsonscan.Extractor
-	envelope  *jsonscan.Extractor // what the members of a batch have in common; nil outside one
-	resource  *jsonscan.Extractor // of OpenTelemetry's, likewise
+	lastLayout *layout
+	root       *jsonscan.Extractor
+	overs      pool
+	unders     pool
+	order      []*jsonscan.Extractor
+	rootOnly   [1]*jsonscan.Extractor
+	envelope   *jsonscan.Extractor // fields shared by the members of a batch; nil outside a batch
+	resource   *jsonscan.Extractor // the resource of OpenTelemetry logs; nil otherwise
 
 	envelopeKept, resourceKept *jsonscan.Extractor
 
-	asked map[string]asked
+	lookups map[string]lookup
 
-	arena    []byte // the texts of the current log
-	built    []byte // the current log, when it was rewritten
+	arena    []byte // texts of the current log
+	built    []byte // the current log, if it was rewritten
 	wrapped  [maxWrapped + 2][]byte
 	inner    [maxLayers + 6][]byte
 	shared   []byte // the envelope
@@ -85,11 +82,11 @@ type Decoder struct {
 	each   func(*Log)
 	reject func(Reason, string)
 	index  int
-	last   [16]winner // by the lowest bits of the partition
+	last   [16]winner // by the low bits of the partition
 }
 
-// asked is a path that was looked up without being asked for beforehand.
-type asked struct {
+// lookup is a path outside Fields that was looked up.
+type lookup struct {
 	x *jsonscan.Extractor
 	c jsonscan.Choice
 }
@@ -107,7 +104,7 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 		set:          set,
 		defaultLevel: set.level,
 		auto:         set.format == "auto",
-		asked:        map[string]asked{},
+		lookups:      map[string]lookup{},
 	}
 	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
@@ -121,9 +118,9 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	return d, nil
 }
 
-// Decode reads a record and calls each for every log in it, none included. What cannot be read is
-// reported to reject, which may be called beside each: one bad member of a batch does not spoil the
-// others. The record is not kept after Decode returns.
+// Decode reads a record and calls each for every log in it. It calls reject for what cannot be read,
+// possibly besides each: one bad member of a batch does not affect the others. The record is not
+// kept after Decode returns.
 func (d *Decoder) Decode(
 	rec *models.Record,
 	each func(*Log),
@@ -171,7 +168,7 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 	d.envelope, d.resource = nil, nil
 }
 
-// end lets go of the record, and of scratch memory that one large record has made grow.
+// end releases the record, and scratch memory that one large record has grown.
 func (d *Decoder) end() {
 	small := d.rec != nil && len(d.rec.Value) <= smallValue
 	d.rec, d.each, d.reject = nil, nil, nil
@@ -190,9 +187,9 @@ func (d *Decoder) end() {
 	}
 }
 
-// value reads the bytes of a record, or what was wrapped in them.
+// value reads the bytes of a record, or bytes that were wrapped in it.
 func (d *Decoder) value(b []byte, depth int) {
-	// nearly always
+	// the usual case
 	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 {
 		if n := d.root.Read(b); n > 0 && jsonscan.SkipBlank(b, n) == len(b) && !d.root.Parts {
 			d.prepare("json", b[:n])
@@ -241,7 +238,7 @@ func (d *Decoder) value(b []byte, depth int) {
 	d.detect(b, depth)
 }
 
-// trim cuts blanks and NULs off both ends.
+// trim removes blanks and NULs from both ends.
 func trim(b []byte) []byte {
 	for len(b) > 0 && isBlank(b[0]) {
 		b = b[1:]
@@ -254,8 +251,7 @@ func trim(b []byte) []byte {
 
 func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == 0 || c == '\t' || c == '\r' }
 
-// isProtobuf says whether the record's headers announce OTLP in protobuf, which its bytes do not
-// tell safely.
+// isProtobuf reports whether the record's headers declare OTLP in protobuf.
 func (d *Decoder) isProtobuf() bool {
 	t := d.log.header("content-type")
 	return len(t) > 0 &&
@@ -264,7 +260,7 @@ func (d *Decoder) isProtobuf() bool {
 
 func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[' || b[0] == '"') }
 
-// detect finds the format of a value and reads it.
+// detect detects the format of a value and reads it.
 func (d *Decoder) detect(b []byte, depth int) {
 	if startsJSON(b) {
 		if d.json(b, depth) || d.repaired(b) || b[0] == '[' && d.formatted(b) {
@@ -281,7 +277,7 @@ func (d *Decoder) detect(b []byte, depth int) {
 	d.text(b)
 }
 
-// held reads a value in the configured format, or refuses it.
+// held reads a value in the configured format, or rejects it.
 func (d *Decoder) held(b []byte, depth int) {
 	switch name := d.set.format; name {
 	case "text":
@@ -308,8 +304,7 @@ func (d *Decoder) held(b []byte, depth int) {
 	}
 }
 
-// strictJSON says whether b is one JSON value, or several objects one after the other, to the
-// letter of the standard.
+// strictJSON reports whether b is one valid JSON value, or several objects in sequence.
 func strictJSON(b []byte) bool {
 	if json.Valid(b) {
 		return b[0] != '"' || startsJSON(bytes.TrimSpace(unquote(b)))
@@ -332,14 +327,14 @@ func unquote(b []byte) []byte {
 	return jsonscan.AppendText(nil, b[1:e], flags)
 }
 
-// refuse reports what yields no log.
+// refuse reports data that yields no log.
 func (d *Decoder) refuse(reason Reason, detail string) {
 	if d.reject != nil {
 		d.reject(reason, clean(detail))
 	}
 }
 
-// clean makes a text fit to be shown: bounded, valid and without control characters.
+// clean returns a text that can be displayed: bounded, valid UTF-8, without control characters.
 func clean(s string) string {
 	b := jsonscan.AppendValid(nil, []byte(s[:min(len(s), maxDetail)]))
 	for i, c := range b {
@@ -387,7 +382,7 @@ func (d *Decoder) patterned(b []byte) bool {
 	return true
 }
 
-// emitBuilt emits the log that was rewritten into d.built, less its closing brace.
+// emitBuilt emits the log in d.built, which lacks its closing brace.
 func (d *Decoder) emitBuilt(format string, raw []byte) {
 	d.built = append(d.built, '}')
 	d.root.Read(d.built)
@@ -395,7 +390,7 @@ func (d *Decoder) emitBuilt(format string, raw []byte) {
 	d.emit()
 }
 
-// prepare makes the log that of the object which the root has just read.
+// prepare sets up the log of the object that the root has just read.
 func (d *Decoder) prepare(format string, raw []byte) {
 	l := &d.log
 	if cap(d.arena) > keptScratch {
@@ -403,26 +398,26 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	}
 	d.arena = d.arena[:0]
 	l.stamp++
-	if l.stamp == 0 { // after four billion logs, an old stamp might be taken for this one
+	if l.stamp == 0 { // wrapped around: an old stamp could look like this log's
 		clear(l.stamps)
 		l.stamp = 1
 	}
 	l.format, l.raw, l.isText, l.text = format, raw, false, nil
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
 	l.index = d.index
-	l.shape = nil
+	l.layout = nil
 	if !l.root.Parts {
-		l.shape = d.shapeOf()
-		// nearly always
+		l.layout = d.layoutOf()
+		// the usual case
 		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
-			!l.shape.partial &&
+			!l.layout.partial &&
 			l.closedMessage() {
 			return
 		}
 	}
 	l.addLayers()
 	if len(l.over)+len(l.under) != 0 {
-		l.shape = nil
+		l.layout = nil
 	}
 }
 
@@ -440,14 +435,14 @@ func (d *Decoder) emit() {
 	}
 }
 
-// keep puts a text into the arena of the current log.
+// keep appends a text to the arena of the current log.
 func (d *Decoder) keep(f func([]byte) []byte) []byte {
 	start := len(d.arena)
 	d.arena = f(d.arena)
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
-// resolved puts the text of a string into the arena, unless it may stay where it is.
+// resolved returns the text of a string, in the arena if it has escapes or invalid bytes.
 func (d *Decoder) resolved(t []byte, flags uint8) []byte {
 	if flags&jsonscan.Escaped == 0 && (flags&jsonscan.Wide == 0 || utf8.Valid(t)) {
 		return t
@@ -457,13 +452,13 @@ func (d *Decoder) resolved(t []byte, flags uint8) []byte {
 	return d.arena[start:len(d.arena):len(d.arena)]
 }
 
-// ask returns an extractor for a path that was not asked for beforehand.
-func (d *Decoder) ask(path string) (*jsonscan.Extractor, jsonscan.Choice) {
-	if a, ok := d.asked[path]; ok {
+// lookup returns an extractor for a path that is not in Fields.
+func (d *Decoder) lookup(path string) (*jsonscan.Extractor, jsonscan.Choice) {
+	if a, ok := d.lookups[path]; ok {
 		return a.x, a.c
 	}
-	if len(d.asked) >= asking {
-		clear(d.asked)
+	if len(d.lookups) >= maxLookups {
+		clear(d.lookups)
 	}
 	p := jsonscan.NewPlan()
 	var slots []jsonscan.Slot
@@ -475,8 +470,8 @@ func (d *Decoder) ask(path string) (*jsonscan.Extractor, jsonscan.Choice) {
 		}
 	}
 	p.Finish()
-	a := asked{jsonscan.NewExtractor(p), jsonscan.NewChoice(slots)}
-	d.asked[path] = a
+	a := lookup{jsonscan.NewExtractor(p), jsonscan.NewChoice(slots)}
+	d.lookups[path] = a
 	return a.x, a.c
 }
 
@@ -490,6 +485,5 @@ func (d *Decoder) customTime(t []byte) (int64, bool) {
 	return 0, false
 }
 
-// Extract runs the one pass over an object and does nothing with what it finds. It exists to be
-// measured.
+// Extract runs the extractor over an object and ignores the result. It is for benchmarks.
 func (d *Decoder) Extract(object []byte) bool { return d.root.Read(object) > 0 }

@@ -14,13 +14,12 @@ import (
 )
 
 const (
-	maxEntryFields = 10_000 // values that an entry's Fields hold, at all depths together
-	maxEntryDepth  = 64     // objects within objects; what lies deeper is kept as a text of JSON
+	maxEntryFields = 10_000 // values of an entry's Fields, at all depths together
+	maxEntryDepth  = 64     // depth of objects; deeper values are kept as JSON text
 )
 
-// Entry builds the full LogEntry, which owns its memory. Fields holds what has no place elsewhere
-// in the entry, with the objects that belong to the log merged into one; the inner of two equal
-// keys wins.
+// Entry builds the full LogEntry, which owns its memory. Fields holds what has no other place in the
+// entry, merged from all layers of the log; the inner of two equal keys wins.
 func (l *Log) Entry() models.LogEntry {
 	text := func(id FieldID) string { return string(l.Value(id).Text) }
 	e := models.LogEntry{
@@ -63,8 +62,8 @@ func (l *Log) Entry() models.LogEntry {
 	return e
 }
 
-// namesNoLevel says whether the log is an object without anything that could name a level. A level
-// of which nothing can be made is UNKNOWN, and so is that of text.
+// namesNoLevel reports whether the log is an object without a candidate of the level. An unreadable
+// level, and that of text without one, is UNKNOWN.
 func (l *Log) namesNoLevel() bool {
 	l.findLevel()
 	if raw := trim(l.raw); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault ||
@@ -81,7 +80,7 @@ func (l *Log) namesNoLevel() bool {
 	return true
 }
 
-// inKubernetes says whether the namespace was read from a place that only Kubernetes logs have.
+// inKubernetes reports whether the namespace came from a field that only Kubernetes logs have.
 func (l *Log) inKubernetes() bool {
 	from := l.Source(FieldNamespace)
 	return strings.HasPrefix(from, "kubernetes") || strings.HasPrefix(from, "k8s") ||
@@ -90,7 +89,7 @@ func (l *Log) inKubernetes() bool {
 
 func validString(b []byte) string { return strings.ToValidUTF8(string(b), "\uFFFD") }
 
-// side is the text of one of the side fields.
+// side returns the text of one of the side fields.
 func (l *Log) side(path string) string {
 	c := l.d.plan.sides[path]
 	for _, x := range l.platformFirst() {
@@ -101,7 +100,7 @@ func (l *Log) side(path string) string {
 	return ""
 }
 
-// stringMap is the first object of some candidates, its values as texts.
+// stringMap returns the first object of some candidates, with its values as texts.
 func (l *Log) stringMap(candidates []jsonscan.Choice) map[string]string {
 	for _, c := range candidates {
 		for _, x := range l.platformFirst() {
@@ -126,7 +125,7 @@ func (l *Log) stringMap(candidates []jsonscan.Choice) map[string]string {
 	return nil
 }
 
-// otherFields collects what the entry has no place for.
+// otherFields collects the values that have no other place in the entry.
 func (l *Log) otherFields(e *models.LogEntry) map[string]any {
 	c := collector{l: l, left: maxEntryFields}
 	all := map[string]any{}

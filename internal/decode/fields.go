@@ -2,7 +2,7 @@ package decode
 
 import "strings"
 
-// FieldID is the place of a field in a Fields.
+// FieldID is the index of a field in a Fields set.
 type FieldID int32
 
 // The well-known fields stand first in every Fields, in this order.
@@ -10,7 +10,7 @@ const (
 	FieldMessage FieldID = iota
 	// a stack trace: exception.stacktrace, stack_trace, error.stack_trace, @x, ...
 	FieldStack
-	FieldLevel // the canonical word; compare severities with Log.Severity
+	FieldLevel // the canonical word; for comparisons use Log.Severity
 	FieldService
 	FieldNamespace
 	FieldPod
@@ -20,7 +20,7 @@ const (
 	FieldSpanID
 	FieldLogSource
 	FieldLogType
-	FieldRaw       // the log's bytes as they came, after decompression and the cutting of batches
+	FieldRaw       // the log's bytes, after decompression and splitting of batches
 	FieldWellKnown // the number of well-known fields; the first ID of the others
 )
 
@@ -31,8 +31,8 @@ var canonicalNames = [FieldWellKnown]string{
 }
 
 // aliases are the other names of the canonical paths. A name that programs also use for something
-// else, such as app, name or event, is no alias: a rule that writes it means the record's own field
-// of that name.
+// else, such as app, name or event, is not an alias: a rule that uses it means the record's own
+// field of that name.
 var aliases = map[string]string{
 	"msg": "message", "log": "message", "MESSAGE": "message", "body": "message", "Body": "message", "@message": "message", "@m": "message",
 	"formattedMessage": "message", "RenderedMessage": "message", "short_message": "message", "textPayload": "message", "Message": "message",
@@ -79,9 +79,9 @@ var aliases = map[string]string{
 	"exception.type": "exception.class", "exception.exception_class": "exception.class", "exception_class": "exception.class",
 }
 
-// Canonical returns the path under which a field is known: "service" for "service.name",
+// Canonical returns the canonical path of a field: "service" for "service.name",
 // "kubernetes.pod_name" for "pod", and the path itself for most. A path that begins with "fields."
-// is the record's own and is nobody's alias.
+// is the record's own field and never an alias.
 func Canonical(path string) string {
 	if c, ok := aliases[path]; ok {
 		return c
@@ -89,8 +89,8 @@ func Canonical(path string) string {
 	return path
 }
 
-// Fields is the set of fields that somebody asks for: the well-known ones, and others by dotted
-// path. It is immutable and may be shared.
+// Fields is a set of requested fields: the well-known ones, and others by dotted path. It is
+// immutable and may be shared.
 type Fields struct {
 	paths []string
 	ids   map[string]FieldID
@@ -117,7 +117,7 @@ func (f *Fields) add(path string) {
 	f.paths = append(f.paths, path)
 }
 
-// ID returns the place of a field, by canonical path or alias.
+// ID returns the ID of a field, by canonical path or alias.
 func (f *Fields) ID(path string) (FieldID, bool) {
 	id, ok := f.ids[Canonical(path)]
 	return id, ok
@@ -129,8 +129,8 @@ func (f *Fields) Path(id FieldID) string { return f.paths[id] }
 // Len is the number of fields.
 func (f *Fields) Len() int { return len(f.paths) }
 
-// spellings are the paths at which a field that is not well known may stand in a record, the
-// likeliest first.
+// spellings returns the paths at which a field that is not well known may be in a record, the most
+// likely first.
 func spellings(path string) []string {
 	if own, ok := strings.CutPrefix(path, "fields."); ok && own != "" {
 		return []string{path, own}

@@ -174,14 +174,14 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 			t.Fatalf("%s is %q at first and %q when looked up", fields.Path(id), first[id], v.Text)
 		}
 	}
-	if l.shape != nil {
+	if l.layout != nil {
 		at, severity := l.Time(), l.Severity()
-		l.shape, l.timeSeen, l.levelSeen = nil, false, false
+		l.layout, l.timeSeen, l.levelSeen = nil, false, false
 		l.stamp++
 		for id, want := range first {
 			if v := l.Value(id); string(v.Text) != want {
 				t.Fatalf(
-					"%s is %q by its shape and %q when searched",
+					"%s is %q by its layout and %q when searched",
 					fields.Path(id),
 					want,
 					v.Text,
@@ -190,7 +190,7 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 		}
 		if l.Time() != at || l.Severity() != severity {
 			t.Fatalf(
-				"time %d and severity %d by their shape, %d and %d when searched",
+				"time %d and severity %d by their layout, %d and %d when searched",
 				at,
 				severity,
 				l.Time(),

@@ -19,7 +19,7 @@ func (l *Log) addLayers() {
 	if d.root.Parts {
 		l.addParts()
 	}
-	if l.shape == nil || !l.closedMessage() {
+	if l.layout == nil || !l.closedMessage() {
 		l.openMessage()
 	}
 	if d.root.Has.Has(d.plan.hints.partialMessage) || d.root.Has.Has(d.plan.hints.partialID) {
@@ -189,7 +189,7 @@ func (l *Log) openMessage() {
 
 // closedMessage says whether the message is known to be a text with nothing in it.
 func (l *Log) closedMessage() bool {
-	at := l.shape.slots[FieldMessage]
+	at := l.layout.slots[FieldMessage]
 	if at < 0 {
 		return false
 	}

@@ -23,15 +23,15 @@ const (
 )
 
 // Value is the value of a field. Text is the text of a string with its escapes resolved, the digits
-// of a number as they were written, true or false, or the JSON of an array or object. It is valid
-// until the decoder that made it reads the next log.
+// of a number as written, true or false, or the JSON of an array or object. It is valid until the
+// decoder reads the next log.
 type Value struct {
 	Kind Kind
 	Text []byte
 }
 
-// Each calls f for the value itself, or for every member of an array (also of arrays within it),
-// until f returns false. Null members are skipped.
+// Each calls f for the value itself, or for each member of an array (and of nested arrays), until f
+// returns false. Null members are skipped.
 func (v Value) Each(f func(Value) bool) { v.each(f) }
 
 func (v Value) each(f func(Value) bool) bool {
@@ -53,35 +53,35 @@ func (v Value) each(f func(Value) bool) bool {
 	return f(v)
 }
 
-// Log is a log as a decoder found it: lazily, with the fields that somebody asked for. It belongs
-// to its decoder and is valid until the decoder reads the next one; Entry makes a copy that lasts.
+// Log is a log whose fields are read on demand. It belongs to its decoder and is valid until the
+// decoder reads the next log; Entry makes a copy.
 //
-// A log is read in layers. The root is the record's own object. Above it lie the objects that the
-// application wrote into it, such as JSON in the message: they answer first for what the
-// application knows best, the message and its own fields. Below it lie the objects that belong to
-// it more loosely, such as the envelope of a batch: they answer last. What the platform knows
-// better than the application, time and place, is asked of the root first.
+// A log has layers. The root is the record's own object. Above it are the objects that the
+// application wrote into it, such as JSON in the message: they take precedence for what the
+// application knows best, the message and its own fields. Below it are objects that belong to it
+// loosely, such as the envelope of a batch: they come last. For what the platform knows better than
+// the application, time and place, the root comes first.
 type Log struct {
 	d      *Decoder
 	rec    *models.Record
-	pos    models.Position // of a log that is an entry
+	pos    models.Position // of a log that was built from an entry
 	index  int             // of the log in its record
 	clock  clock
 	format string
 	raw    []byte
-	text   []byte // of a log that is no object
+	text   []byte // of a log that is plain text
 	isText bool
 
 	root        *jsonscan.Extractor
 	over, under []*jsonscan.Extractor
-	ownUnder    int // of the layers below, how many the log itself brought
+	ownUnder    int // number of layers in under that belong to the log itself
 
-	stamp  uint32 // of this log; a cached value with another stamp is an older log's
+	stamp  uint32 // of this log; a cached value with another stamp belongs to an older log
 	stamps []uint32
 	values []Value
 	from   []source
 
-	shape     *shape // nil when the log is more than its root
+	layout    *layout // nil when the log has more layers than its root
 	level     level
 	levelSeen bool
 	time      int64
@@ -91,10 +91,10 @@ type Log struct {
 
 // Value returns the field with the ID.
 func (l *Log) Value(id FieldID) Value {
-	if l.shape != nil {
-		if at := l.shape.slots[id]; at >= 0 {
+	if l.layout != nil {
+		if at := l.layout.slots[id]; at >= 0 {
 			s := &l.root.Spans[at]
-			// nearly always
+			// the usual case
 			if s.Kind == String && s.Flags == 0 && s.End > s.Start && id != FieldMessage &&
 				id != FieldContainer &&
 				!isTrace(id) {
@@ -112,7 +112,7 @@ func (l *Log) value(id FieldID) Value {
 		l.findLevel()
 		return Value{String, l.level.word}
 	}
-	if l.shape != nil {
+	if l.layout != nil {
 		if v, ok := l.known(id); ok {
 			return v
 		}
@@ -125,13 +125,13 @@ func (l *Log) value(id FieldID) Value {
 		v = l.find(id)
 	}
 	l.stamps[id], l.values[id] = l.stamp, v
-	if l.shape != nil && l.shape.slots[id] == slotUnknown {
+	if l.layout != nil && l.layout.slots[id] == slotUnknown {
 		l.learn(id, v)
 	}
 	return v
 }
 
-// Lookup finds any field by its dotted path, asked for beforehand or not. It is for templates and
+// Lookup returns any field by its dotted path, requested or not. It is for templates and
 // explanations: it may read the record again.
 func (l *Log) Lookup(path string) Value {
 	path = Canonical(path)
@@ -146,7 +146,7 @@ func (l *Log) Lookup(path string) Value {
 			),
 		}
 	}
-	x, c := l.d.ask(path)
+	x, c := l.d.lookup(path)
 	var null Value
 	for _, layer := range l.applicationFirst() {
 		if layer.Doc == nil {
@@ -176,15 +176,15 @@ func (l *Log) Time() int64 {
 	return l.time
 }
 
-// TimeSource is where the time was read: the path of its field, "text" for the start of the text,
-// or "kafka" for the record's timestamp.
+// TimeSource is where the time came from: the path of a field, "text" for the start of the text, or
+// "kafka" for the record's timestamp.
 func (l *Log) TimeSource() string {
 	l.findTime()
 	return l.timeFrom
 }
 
-// Source is where a field was read, for people: the path as the record spells it, or a word such as
-// "text" or "header". It is empty for a field that is absent.
+// Source is where a field came from, for display: the path as the record spells it, or a word such
+// as "text" or "header". It is empty for an absent field.
 func (l *Log) Source(id FieldID) string {
 	if l.Value(id).Kind == Absent {
 		return ""
@@ -192,7 +192,7 @@ func (l *Log) Source(id FieldID) string {
 	return l.d.plan.sourceName(l.source(id))
 }
 
-// source is where a field that was asked for was read.
+// source returns where a requested field came from.
 func (l *Log) source(id FieldID) source {
 	if s, ok := l.knownSource(id); ok {
 		return s
@@ -200,7 +200,7 @@ func (l *Log) source(id FieldID) source {
 	return l.from[id]
 }
 
-// source is where a field was read: a slot, or one of the places that are none.
+// source is where a field came from: a slot, or one of the constants below.
 type source int32
 
 const (
@@ -230,10 +230,10 @@ func (p *fieldPlan) sourceName(s source) string {
 	return p.paths[s]
 }
 
-// RecordTime is the timestamp of the record that held the log, in nanoseconds since 1970.
+// RecordTime is the timestamp of the log's record, in nanoseconds since 1970.
 func (l *Log) RecordTime() int64 { return l.clock.record }
 
-// Position says where the log stands.
+// Position returns the log's position in its topic.
 func (l *Log) Position() models.Position {
 	if l.rec == nil {
 		return l.pos
@@ -246,11 +246,10 @@ func (l *Log) Position() models.Position {
 	}
 }
 
-// Format names the format that the log was read as.
+// Format returns the format in which the log was read.
 func (l *Log) Format() string { return l.format }
 
-// applicationFirst lists the layers in the order in which the application's own fields are looked
-// for.
+// applicationFirst returns the layers in the order of precedence of the application's own fields.
 func (l *Log) applicationFirst() []*jsonscan.Extractor {
 	if len(l.over)+len(l.under) == 0 {
 		return l.d.rootOnly[:]
@@ -265,7 +264,7 @@ func (l *Log) applicationFirst() []*jsonscan.Extractor {
 	return order
 }
 
-// platformFirst lists the layers in the order in which time and place are looked for.
+// platformFirst returns the layers in the order of precedence of time and place.
 func (l *Log) platformFirst() []*jsonscan.Extractor {
 	if len(l.over)+len(l.under) == 0 {
 		return l.d.rootOnly[:]
@@ -287,7 +286,7 @@ func (l *Log) find(id FieldID) Value {
 		return l.findText(id, l.platformFirst())
 	case FieldContainer:
 		v := l.findText(id, l.platformFirst())
-		v.Text = bytes.TrimPrefix(v.Text, []byte("/")) // Docker's own name for it
+		v.Text = bytes.TrimPrefix(v.Text, []byte("/")) // Docker's form
 		return v
 	case FieldTraceID, FieldSpanID:
 		return l.findTrace(id)
@@ -299,8 +298,7 @@ func (l *Log) find(id FieldID) Value {
 	return l.findAny(id)
 }
 
-// findAny finds a field that is not well known: of whatever kind it is, null only when no layer
-// knows better.
+// findAny finds a field that is not well known, of any kind; null only if no layer has a value.
 func (l *Log) findAny(id FieldID) Value {
 	c := &l.d.plan.fields[id]
 	if len(l.over) == 0 && len(l.under) == 0 {
@@ -342,7 +340,7 @@ func (l *Log) note(id FieldID, s jsonscan.Slot) {
 	l.from[id] = source(s)
 }
 
-// valueOf is the value of a span, with its text as Value promises it.
+// valueOf returns the value of a span.
 func (l *Log) valueOf(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	t := x.Doc[s.Start:s.End]
 	if s.Flags&(jsonscan.Escaped|jsonscan.Wide) == 0 || s.Kind != String {
@@ -351,8 +349,8 @@ func (l *Log) valueOf(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	return Value{String, l.d.resolved(t, s.Flags)}
 }
 
-// findText finds a field that is a text. Empty texts, nulls and objects are passed over, and an
-// array counts for its first text.
+// findText finds a field that is a text. Empty texts, nulls and objects are skipped; an array yields
+// its first text.
 func (l *Log) findText(id FieldID, layers []*jsonscan.Extractor) Value {
 	c := &l.d.plan.fields[id]
 	for _, x := range layers {
@@ -386,8 +384,8 @@ func (l *Log) textOf(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsonscan
 	return Value{}, jsonscan.NoSlot
 }
 
-// scalar is a span as a text, Absent when it is none. A number is text here: a service may be
-// called 7.
+// scalar returns a span as text, Absent if it is not a scalar. A number is text too: a service may
+// be called 7.
 func (l *Log) scalar(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	switch s.Kind {
 	case String, Number, Bool:
@@ -409,8 +407,8 @@ func (l *Log) scalar(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	return Value{}
 }
 
-// findService finds the service: what the log says, else the labels, the record's headers, and the
-// container last.
+// findService finds the service in the log, else in the labels, the record's headers, and the
+// container.
 func (l *Log) findService() Value {
 	p, h := l.d.plan, &l.d.plan.hints
 	for _, x := range l.applicationFirst() {
@@ -452,7 +450,7 @@ func (l *Log) findService() Value {
 	return v
 }
 
-// header is the value of a record's header, the last of its name.
+// header returns the value of a record's header, the last of its name.
 func (l *Log) header(name string) []byte {
 	if l.rec == nil {
 		return nil
@@ -499,17 +497,17 @@ func (l *Log) findTrace(id FieldID) Value {
 	return Value{String, h[36:52]}
 }
 
-// findTime finds the event time: the first readable and plausible one of the log, the start of its
-// text, or the record's own.
+// findTime finds the event time: the first readable and plausible time of the log, the start of its
+// text, or the record's timestamp.
 func (l *Log) findTime() {
 	if l.timeSeen {
 		return
 	}
 	l.timeSeen = true
-	if l.shape != nil && l.shape.time >= 0 {
-		if s := &l.root.Spans[l.shape.time]; s.Kind == String {
+	if l.layout != nil && l.layout.time >= 0 {
+		if s := &l.root.Spans[l.layout.time]; s.Kind == String {
 			if t, ok := l.d.today.read(l.root.Doc[s.Start:s.End]); ok && l.clock.plausible(t) {
-				l.time, l.timeFrom = t, l.d.plan.paths[l.shape.time]
+				l.time, l.timeFrom = t, l.d.plan.paths[l.layout.time]
 				return
 			}
 		}
@@ -535,7 +533,7 @@ func (l *Log) findTime() {
 	l.time, l.timeFrom = l.clock.record, "kafka"
 }
 
-// timeOf finds the time in one layer; bad says that there was one that cannot be.
+// timeOf finds the time in one layer; bad reports an unreadable or implausible one.
 func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 	p := l.d.plan
 	if n, only := p.time.Present(x.Has); n == 1 {
@@ -554,7 +552,7 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 			bad = bad || x.Spans[s].Kind > Null
 		}
 	}
-	// Python's; elsewhere the word is about something else
+	// Python's; elsewhere created means something else
 	if h := &p.hints; x.Has.Has(h.created) && x.Has.Has(h.levelName) {
 		if t, ok := l.readTime(x, h.created); ok {
 			return t, "created", false
@@ -595,8 +593,8 @@ func (l *Log) readTime(x *jsonscan.Extractor, at jsonscan.Slot) (int64, bool) {
 	return t, ok && l.clock.plausible(t)
 }
 
-// lineStart is where a time may stand in a text: at the start, or behind the two fields that an
-// access log has before it.
+// lineStart returns the text from where its time may begin: at the start, or after the two fields
+// that an access log has before it.
 func (l *Log) lineStart() []byte {
 	t := l.Value(FieldMessage).Text
 	// Ruby: E, [2026-05-04T10:11:12.345678 #1] ERROR -- cart: boom
@@ -613,17 +611,17 @@ func (l *Log) lineStart() []byte {
 	return t
 }
 
-// findLevel finds how bad the log is. An inner level counts when the outer one may be a shipper's
-// guess; without either, the text is looked at.
+// findLevel finds the level. An inner level counts if the outer one may be a shipper's guess; without
+// either, the text is searched.
 func (l *Log) findLevel() {
 	if l.levelSeen {
 		return
 	}
 	l.levelSeen = true
-	if l.shape != nil && l.shape.level >= 0 {
-		if s := &l.root.Spans[l.shape.level]; s.Kind == String && s.Flags == 0 {
+	if l.layout != nil && l.layout.level >= 0 {
+		if s := &l.root.Spans[l.layout.level]; s.Kind == String && s.Flags == 0 {
 			if v := l.d.words.of(l.root.Doc[s.Start:s.End]); v.word != nil {
-				l.level, l.from[FieldLevel] = v, source(l.shape.level)
+				l.level, l.from[FieldLevel] = v, source(l.layout.level)
 				return
 			}
 		}
@@ -656,7 +654,7 @@ func (l *Log) findLevel() {
 	l.level = outer
 }
 
-// levelOf finds the level in one layer. The zero level means that it has none.
+// levelOf finds the level in one layer; the zero level means none.
 func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	p, h := l.d.plan, &l.d.plan.hints
 	n, only := p.level.Present(x.Has)
@@ -691,13 +689,13 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	}
 	if found.word == nil && x.Has.Has(h.clefTime) &&
 		(x.Has.Has(h.template) || x.Has.Has(h.rendered) || x.Has.Has(h.clefID)) {
-		return levelInfo, h.clefTime // CLEF leaves out the level of an information
+		return levelInfo, h.clefTime // CLEF omits the level Information
 	}
 	return found, at
 }
 
-// refine lets the number beside a word say more than the word, when both mean the same: OTLP's
-// severity text beside its number, and a LogEntry's own.
+// refine combines a word with the number beside it if both mean the same level: OTLP's severity text
+// and number, and those of a LogEntry.
 func (l *Log) refine(x *jsonscan.Extractor, found level, at jsonscan.Slot) level {
 	h := &l.d.plan.hints
 	if at == h.level && found.severity > 0 && x.Has.Has(h.severity) &&
@@ -721,7 +719,7 @@ func (l *Log) refine(x *jsonscan.Extractor, found level, at jsonscan.Slot) level
 	return found
 }
 
-// readLevel reads the level that stands in a slot, word or number.
+// readLevel reads the level in a slot, a word or number.
 func (l *Log) readLevel(x *jsonscan.Extractor, at jsonscan.Slot) level {
 	s := x.Spans[at]
 	h := &l.d.plan.hints
@@ -775,8 +773,8 @@ func (l *Log) word(text []byte) level {
 	return v
 }
 
-// isAuditLevel says whether a word is one of the Kubernetes audit policy's, which say how much is
-// recorded and nothing about how bad it is.
+// isAuditLevel reports whether a word is a level of the Kubernetes audit policy, which is no
+// severity.
 func isAuditLevel(word []byte) bool {
 	switch string(word) {
 	case "None", "Metadata", "Request", "RequestResponse":
@@ -785,7 +783,7 @@ func isAuditLevel(word []byte) bool {
 	return false
 }
 
-// otelName reads the names that protobuf's JSON has for severity numbers: ERROR, ERROR2, ...
+// otelName reads OpenTelemetry's names of severity numbers: ERROR, ERROR2, ...
 func otelName(name []byte) level {
 	step := 0
 	if n := len(name); n > 0 && name[n-1]-'2' < 3 {

@@ -19,11 +19,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// maxLine is the longest line of a file that is taken for a record. Brokers refuse larger ones long
-// before.
+// maxLine is the length of the longest line of a file. Brokers reject far smaller records.
 const maxLine = 64 << 20
 
-// ReadOptions say how a file of records is read. The zero ReadOptions read one record a line.
+// ReadOptions are how a file of records is read. The zero ReadOptions read one record a line.
 type ReadOptions struct {
 	Topic string    // of the records that name none
 	Time  time.Time // of the records that have none

@@ -1,30 +1,30 @@
 package decode
 
-// Reason is why a record, or one member of a batch, yields no log: a short constant word, fit for a
-// metric's label.
+// Reason says why a record, or one member of a batch, yields no log. It is a short constant word for
+// a metric's label.
 type Reason string
 
 const (
-	// no value at all: the record deletes a key of a compacted topic
+	// no value: the record deletes a key of a compacted topic
 	Tombstone  Reason = "tombstone"
 	Empty      Reason = "empty"       // a value without content
-	EmptyBatch Reason = "empty_batch" // a batch of no logs
-	// a message of the transport to itself, such as CloudWatch's test of a subscription
+	EmptyBatch Reason = "empty_batch" // a batch without logs
+	// a control message of the transport, such as CloudWatch's test of a subscription
 	Control Reason = "control"
 
-	InvalidJSON   Reason = "invalid_json"        // not JSON, where the format demands it
-	InvalidMember Reason = "invalid_member"      // a member of a batch that is no log
-	InvalidFormat Reason = "invalid_format"      // not of the format to which the records are held
-	Schema        Reason = "schema"              // Avro or protobuf, framed for a schema registry
-	Binary        Reason = "binary"              // neither text nor a binary format that is known
-	Bomb          Reason = "decompression_bomb"  // more than a record may expand to
+	InvalidJSON   Reason = "invalid_json"        // not JSON, in a topic of format json
+	InvalidMember Reason = "invalid_member"      // a member of a batch that is not a log
+	InvalidFormat Reason = "invalid_format"      // not in the configured format
+	Schema        Reason = "schema"              // Avro or protobuf of a schema registry
+	Binary        Reason = "binary"              // neither text nor a known binary format
+	Bomb          Reason = "decompression_bomb"  // expands beyond the limit
 	Corrupt       Reason = "corrupt_compression" // compressed, but the bytes are damaged
 	// the rest of a batch of more logs than a record may hold
 	TooManyMembers Reason = "too_many_members"
 )
 
-// Drop says that nothing is wrong: there was no log in the record. Any other reason is an error,
-// and the record is worth keeping for whoever looks into it.
+// Drop reports whether the record was read correctly and holds no log. Any other reason is an error
+// whose record belongs into the dead letters.
 func (r Reason) Drop() bool {
 	switch r {
 	case Tombstone, Empty, EmptyBatch, Control:
@@ -33,24 +33,24 @@ func (r Reason) Drop() bool {
 	return false
 }
 
-// Notice is something that a log had wrong without being refused for it.
+// Notice is a fault of a log that was read in spite of it.
 type Notice uint8
 
 const (
-	// the time was unreadable, absurd or in the future: the record's was taken
+	// the time was unreadable, implausible or in the future: the record's time was used
 	NoticeTime      Notice = iota
-	NoticeRepaired         // JSON that was cut off: read up to the cut
+	NoticeRepaired         // truncated JSON, read up to its end
 	NoticePartial          // a part of a line that a container runtime split
-	NoticeFieldsCut        // an entry had more fields than are copied
+	NoticeFieldsCut        // an entry had more fields than the limit
 	noticeCount
 )
 
-// String is the notice's word for metrics.
+// String returns the notice's word for metrics.
 func (n Notice) String() string {
 	return [...]string{"time_replaced", "json_cut_off", "partial_line", "fields_cut"}[n]
 }
 
-// Notices returns how often each notice was given since the decoder was made.
+// Notices returns the count of each notice since the decoder was created.
 func (d *Decoder) Notices() map[Notice]uint64 {
 	all := make(map[Notice]uint64, noticeCount)
 	for n, count := range d.notices {

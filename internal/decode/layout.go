@@ -6,44 +6,43 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// shape is what was found out about the logs that have the same fields: which candidate each
-// well-known field is read from. Programs write the same fields again and again, so that the search
-// among the candidates is done once for a shape, and not for every log.
+// layout caches, for logs with the same set of fields, the candidate of each well-known field.
+// Programs write the same fields again and again, so candidates are searched once for a layout
+// instead of once for a log.
 //
-// A shape knows which fields are there, not what is in them. It names a candidate only where no
-// better one is there at all; that the candidate is a plain text in this log too is looked at each
-// time, and if it is not, the search is done as if there were no shape.
-type shape struct {
+// A layout depends on which fields are present, not on their values. It names a candidate only where
+// no better one is present. Whether the candidate is a plain text is checked in each log; if it is
+// not, the candidates are searched as without a layout.
+type layout struct {
 	has   jsonscan.Bitset
 	slots []jsonscan.Slot // by FieldID
 	time  jsonscan.Slot
 	level jsonscan.Slot
 
-	partial bool // it has the marks of a line that was split
+	partial bool // has the marks of a partial line
 }
 
-// What a shape says of a field besides a slot.
+// Values of a layout's slots besides a slot.
 const (
 	slotUnknown    jsonscan.Slot = -1 // search
 	slotAbsent     jsonscan.Slot = -2
-	slotHeaderOnly jsonscan.Slot = -3 // not in the log; perhaps in the headers of its record
+	slotHeaderOnly jsonscan.Slot = -3 // not in the log; may be in the record's headers
 )
 
-// shapeCount is how many shapes are remembered; each takes about a kilobyte.
-const shapeCount = 32
+// layoutCount is how many layouts are remembered; each takes about a kilobyte.
+const layoutCount = 32
 
-// shapeOf returns the shape of the object that the root has just read. A shape that was not met
-// before, or was forgotten, knows nothing yet.
-func (d *Decoder) shapeOf() *shape {
-	if s := d.lastShape; s != nil && s.same(d.root.Has) {
+// layoutOf returns the layout of the object that the root has just read. A new layout is empty.
+func (d *Decoder) layoutOf() *layout {
+	if s := d.lastLayout; s != nil && s.same(d.root.Has) {
 		return s
 	}
 	hash := uint64(0)
 	for _, w := range d.root.Has {
 		hash = (hash ^ w) * 0x9E3779B97F4A7C15
 	}
-	s := &d.shapes[hash>>59]
-	d.lastShape = s
+	s := &d.layouts[hash>>59]
+	d.lastLayout = s
 	if s.has == nil {
 		s.has = jsonscan.NewBitset(d.plan.Slots)
 		s.slots = make([]jsonscan.Slot, d.fields.Len())
@@ -66,7 +65,7 @@ func (d *Decoder) shapeOf() *shape {
 	return s
 }
 
-func (s *shape) same(has jsonscan.Bitset) bool {
+func (s *layout) same(has jsonscan.Bitset) bool {
 	diff := uint64(0)
 	for i, w := range s.has[:len(has)] {
 		diff |= has[i] ^ w
@@ -74,7 +73,7 @@ func (s *shape) same(has jsonscan.Bitset) bool {
 	return diff == 0
 }
 
-// firstPresent is the best candidate that is there, or slotUnknown.
+// firstPresent returns the best candidate that is present, or slotUnknown.
 func firstPresent(c *jsonscan.Choice, has jsonscan.Bitset) jsonscan.Slot {
 	if n, only := c.Present(has); n < 2 {
 		if n == 0 {
@@ -90,7 +89,7 @@ func firstPresent(c *jsonscan.Choice, has jsonscan.Bitset) jsonscan.Slot {
 	return slotUnknown
 }
 
-// learn notes where a field was found, when every log of the shape has it there.
+// learn stores where a field was found, if every log of the layout has it there.
 func (l *Log) learn(id FieldID, v Value) {
 	p, h := l.d.plan, &l.d.plan.hints
 	s := slotUnknown
@@ -110,7 +109,7 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = first
 		case v.Kind != Absent && l.from[id] >= 0 && jsonscan.Slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.Has) && !l.root.Has.Has(h.name) && !l.root.Has.Has(h.eventSource):
 			s = jsonscan.Slot(l.from[id])
-		case v.Kind == Absent && l.nobody():
+		case v.Kind == Absent && l.namesNoService():
 			s = slotHeaderOnly
 		}
 	case FieldTraceID, FieldSpanID:
@@ -126,15 +125,15 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = slotAbsent
 		}
 	}
-	// a better candidate is there but empty in this log
+	// a better candidate is present but empty in this log
 	if s >= 0 && v.Kind != Absent && s != jsonscan.Slot(l.from[id]) {
 		s = slotUnknown
 	}
-	l.shape.slots[id] = s
+	l.layout.slots[id] = s
 }
 
-// nobody says whether nothing that could name the service is there.
-func (l *Log) nobody() bool {
+// namesNoService reports whether no field is present that could name the service.
+func (l *Log) namesNoService() bool {
 	p, has := l.d.plan, l.root.Has
 	return firstPresent(&p.serviceLabels, has) == slotUnknown &&
 		firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
@@ -142,9 +141,9 @@ func (l *Log) nobody() bool {
 		!has.Has(p.hints.eventSource)
 }
 
-// known answers what the shape knows of a field; ok is false where it must be searched.
+// known returns a field by its layout; ok is false if it must be searched.
 func (l *Log) known(id FieldID) (v Value, ok bool) {
-	at := l.shape.slots[id]
+	at := l.layout.slots[id]
 	if at < 0 {
 		return Value{}, at == slotAbsent ||
 			at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
@@ -163,12 +162,12 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 	return Value{s.Kind, t}, true
 }
 
-// quoted answers what the shape knows of a field whose text has escapes, as messages often have.
+// quoted returns a field by its layout whose text has escapes, as messages often have.
 func (l *Log) quoted(id FieldID) (v Value, ok bool) {
-	if l.shape == nil || l.shape.slots[id] < 0 || id == FieldContainer || isTrace(id) {
+	if l.layout == nil || l.layout.slots[id] < 0 || id == FieldContainer || isTrace(id) {
 		return Value{}, false
 	}
-	at := l.shape.slots[id]
+	at := l.layout.slots[id]
 	s := &l.root.Spans[at]
 	if s.Kind != String || s.Flags&jsonscan.Escaped == 0 {
 		return Value{}, false
@@ -181,16 +180,16 @@ func (l *Log) quoted(id FieldID) (v Value, ok bool) {
 	return Value{String, t}, true
 }
 
-// knownSource is where known found a field.
+// knownSource returns the slot in which known found a field.
 func (l *Log) knownSource(id FieldID) (source, bool) {
-	if l.shape == nil || l.shape.slots[id] < 0 {
+	if l.layout == nil || l.layout.slots[id] < 0 {
 		return fromNowhere, false
 	}
 	_, ok := l.known(id)
-	return source(l.shape.slots[id]), ok
+	return source(l.layout.slots[id]), ok
 }
 
-// words remembers the levels of the words that were read last.
+// words caches the levels of words.
 type words [8]struct {
 	text  string
 	level level
@@ -214,5 +213,5 @@ func (w *words) of(text []byte) level {
 	return level{}
 }
 
-// isTrace says whether a field is an identity of a trace, of which a path is only the way there.
+// isTrace reports whether a field is an ID of a trace, which may be the last segment of a path.
 func isTrace(id FieldID) bool { return id == FieldTraceID || id == FieldSpanID }
