@@ -123,8 +123,8 @@ func (e *Engine) newRule(set *rule.Set, r *rule.Rule) (*ruleState, error) {
 	return rs, nil
 }
 
-// CheckCompiles says what a rule's condition asks for that cannot be computed, as a *rule.Error, or
-// what its templates ask for that alerts do not have, as rule.Errors; nil if nothing.
+// CheckCompiles says what a rule's condition asks for that cannot be computed, as a *problem.Error, or
+// what its templates ask for that alerts do not have, as problem.List; nil if nothing.
 func CheckCompiles(r *rule.Rule) error {
 	if _, err := window.Compile(conditionOf(r)); err != nil {
 		return err

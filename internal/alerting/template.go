@@ -14,6 +14,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -138,7 +139,7 @@ var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
 
 // unknownFields executes templates for an alert that says nothing, and reports what they ask for
 // that no alert has. What else fails may be due to the nothing.
-func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs rule.Errors) {
+func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs problem.List) {
 	sample := &templateData{Labels: map[string]string{}, First: lines{{}}, Last: lines{{}}}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		t := newTextTemplate(name, templates[name])
@@ -147,7 +148,7 @@ func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs
 		}
 		if err := t.template.Execute(io.Discard, sample); err != nil {
 			if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
-				errs = append(errs, &rule.Error{
+				errs = append(errs, &problem.Error{
 					Pos: r.Pos, Problem: fmt.Sprintf("%s %s asks for %s, and there is no %s", kind, name, m[1], m[2]),
 					Hint: "known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late",
 				})

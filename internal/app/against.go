@@ -12,6 +12,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/logprofile"
@@ -109,7 +110,7 @@ func (a *Against) empty(s *logprofile.Profile) error {
 	return fmt.Errorf(
 		"%v has no logs of the last %s; look further back with --since",
 		a.Config.Kafka.Topics,
-		rule.Short(a.Since),
+		duration.Format(a.Since),
 	)
 }
 
@@ -181,7 +182,7 @@ func (a *Against) read(
 					"the sample ends early, after %d of %d records, because reading takes longer than %s; look at fewer with --sample",
 					s.Records,
 					total,
-					rule.Short(sampleTime),
+					duration.Format(sampleTime),
 				),
 			)
 			return nil

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -81,7 +82,7 @@ func days(d time.Duration) string {
 	if d > time.Hour {
 		d = d.Round(time.Minute)
 	}
-	rest := rule.Short(d % day)
+	rest := duration.Format(d % day)
 	switch {
 	case d < day:
 		return rest

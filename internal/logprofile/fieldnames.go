@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
-	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 const (
@@ -81,7 +81,7 @@ func distance(a, b string) int {
 	case short >= 4 && (strings.HasPrefix(x, y) || strings.HasPrefix(y, x)):
 		return 6
 	}
-	if d := rule.Distance(x, y); d <= len(x)/3 {
+	if d := problem.Distance(x, y); d <= len(x)/3 {
 		return 2 + d
 	}
 	return 100

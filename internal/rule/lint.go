@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/timeinterval"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // Finding is something that is allowed and probably not meant.
@@ -22,7 +25,7 @@ type Finding struct {
 
 // String is "file:line:column: text; hint (name)".
 func (f Finding) String() string {
-	return (&Error{f.Pos, f.Text, f.Hint}).Error() + " (" + f.Name + ")"
+	return problem.New(f.Pos, f.Hint, "%s", f.Text).Error() + " (" + f.Name + ")"
 }
 
 // lints are the lints of this package, by name. NoAnchor and CostlyRegexp need a matcher, so
@@ -223,8 +226,8 @@ func (l *linter) shortFor(r *Rule) {
 			"for",
 			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
 			"for of %s is shorter than the lateness of %s, by which the alert is delayed anyway",
-			Short(r.For),
-			Short(r.Lateness),
+			duration.Format(r.For),
+			duration.Format(r.Lateness),
 		)
 	}
 }
@@ -502,16 +505,4 @@ func looksLikeQuery(text string) bool {
 	compares := true
 	eachLeaf(q, func(l *Leaf) { compares = compares && l.Field != "" })
 	return compares
-}
-
-// Short writes a duration as rules do: 5m, not 5m0s.
-func Short(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // MostMembers is how many members a list from a topic may have. A list is compiled into the index
@@ -21,7 +23,7 @@ func (r *reader) lists(n *yaml.Node) {
 	if n == nil {
 		return
 	}
-	for name, m := range r.mapping(n) {
+	for name, m := range r.Mapping(n) {
 		if m.Kind == yaml.SequenceNode {
 			m = &yaml.Node{
 				Kind:    yaml.MappingNode,
@@ -30,33 +32,33 @@ func (r *reader) lists(n *yaml.Node) {
 				Content: []*yaml.Node{{Value: "values"}, m},
 			}
 		}
-		v := r.mapping(m, "file", "values", "topic")
-		list := &List{Name: name, Values: r.texts(v["values"])}
+		v := r.Mapping(m, "file", "values", "topic")
+		list := &List{Name: name, Values: r.Texts(v["values"])}
 		if f := v["file"]; f != nil {
 			r.listFile(list, f)
 		}
 		if t := v["topic"]; t != nil {
-			if list.Topic = r.text(t); list.Topic == "" {
-				r.fail(t, "name the topic whose keys are the members", "topic is empty")
+			if list.Topic = r.Text(t); list.Topic == "" {
+				r.Fail(t, "name the topic whose keys are the members", "topic is empty")
 			}
 			if len(v) > 1 {
-				r.fail(m, "make two lists of it", "a list has either a topic, or values and a file")
+				r.Fail(m, "make two lists of it", "a list has either a topic, or values and a file")
 			}
 		}
 		if r.set.Lists[name] != nil {
-			r.fail(m, "rename one", "list %q is defined twice", name)
+			r.Fail(m, "rename one", "list %q is defined twice", name)
 		}
 		r.set.Lists[name] = list
 	}
 }
 
 func (r *reader) listFile(list *List, n *yaml.Node) {
-	if list.File = r.text(n); !filepath.IsAbs(list.File) {
-		list.File = filepath.Join(filepath.Dir(r.file), list.File)
+	if list.File = r.Text(n); !filepath.IsAbs(list.File) {
+		list.File = filepath.Join(filepath.Dir(r.File), list.File)
 	}
 	values, err := ReadMembers(list.File)
 	if err != nil {
-		r.fail(n, "", "%s", err)
+		r.Fail(n, "", "%s", err)
 	}
 	list.Values = append(list.Values, values...)
 }
@@ -82,9 +84,9 @@ func (s *Set) WithMembers(members map[string][]string) (*Set, error) {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
 		list := s.Lists[name]
 		if list == nil {
-			return nil, &Error{
+			return nil, &problem.Error{
 				Problem: fmt.Sprintf("list %q is not defined", name),
-				Hint:    suggest(name, slices.Sorted(maps.Keys(s.Lists)), ""),
+				Hint:    problem.DidYouMean(name, slices.Sorted(maps.Keys(s.Lists))),
 			}
 		}
 		other := *list

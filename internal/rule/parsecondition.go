@@ -6,9 +6,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line
@@ -284,7 +285,7 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		return nil, p.fail(
 			at,
 			fmt.Sprintf("unknown function %q", name),
-			suggest(name, functionNames(), "known are "+strings.Join(functionNames(), ", ")),
+			problem.DidYouMean(name, functionNames()),
 		)
 	}
 	args, err := p.arguments()
@@ -341,7 +342,7 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 		p.space()
 		at := p.i
-		if c.Offset, err = parseDuration(p.word("+-*/<>=!,")); err != nil || c.Offset == 0 {
+		if c.Offset, err = duration.Parse(p.word("+-*/<>=!,")); err != nil || c.Offset == 0 {
 			return nil, p.fail(at, "offset needs a duration", "as in count() offset 1w")
 		}
 	}
@@ -367,7 +368,7 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 	}
 	c.Of = of
 	if len(args) == 2 {
-		if c.Span, err = parseDuration(args[1].text); err != nil {
+		if c.Span, err = duration.Parse(args[1].text); err != nil {
 			return p.fail(args[1].at, err.Error(), "as in "+c.Func+"(count(), 4w)")
 		}
 	}
@@ -459,68 +460,6 @@ func functionNames() []string {
 	}
 	slices.Sort(names)
 	return names
-}
-
-// suggest is a hint that names the known word nearest to what was written, or other when none is
-// near.
-func suggest(word string, known []string, other string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if d := Distance(word, k); d < least && d < len(word) {
-			best, least = k, d
-		}
-	}
-	if best == "" {
-		return other
-	}
-	return fmt.Sprintf("did you mean %q?", best)
-}
-
-// Distance is the number of letters to add, drop or change between two words.
-func Distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// parseDuration reads 90s, 5m, 1h30m, 7d or 2w.
-func parseDuration(text string) (time.Duration, error) {
-	var total float64
-	for rest := text; ; {
-		n := strings.IndexFunc(rest, func(r rune) bool { return (r < '0' || r > '9') && r != '.' })
-		if n <= 0 {
-			return 0, fmt.Errorf("%q is not a duration", text)
-		}
-		end := n
-		for end < len(rest) && rest[end] >= 'a' && rest[end] <= 'z' {
-			end++
-		}
-		if !slices.Contains([]string{"ms", "s", "m", "h", "d", "w"}, rest[n:end]) {
-			return 0, fmt.Errorf("%q is not a duration", text)
-		}
-		v, ok := ParseNumber([]byte(rest[:end]))
-		total += v
-		if !ok || total > 1e12 {
-			return 0, fmt.Errorf("%q is not a duration", text)
-		}
-		if rest = rest[end:]; rest == "" {
-			return time.Duration(total * float64(time.Millisecond)), nil
-		}
-	}
 }
 
 // operatorHint says how operators of other languages are written here.

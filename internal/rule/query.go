@@ -63,12 +63,6 @@ func (r Range) Contains(v float64) bool {
 	return (v > r.Min || v == r.Min && !r.OpenMin) && (v < r.Max || v == r.Max && !r.OpenMax)
 }
 
-// Pos is a place in a rule file, counted from 1. The zero Pos is unknown.
-type Pos struct {
-	File         string
-	Line, Column int
-}
-
 func (*And) isQuery()  {}
 func (*Or) isQuery()   {}
 func (*Not) isQuery()  {}

@@ -1,9 +1,7 @@
 package rule
 
 import (
-	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -16,32 +14,27 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
 const maxFile = 4 << 20
 
 // Load reads rule files. A name may be a pattern, or a directory, whose *.rules.yml files are read.
-// The error is Errors with all mistakes of all files.
+// The error is a problem.List with all mistakes of all files.
 func Load(names ...string) (*Set, error) {
 	r := newReader()
 	for _, name := range names {
 		files, err := ruleFiles(name)
 		if err != nil || len(files) == 0 {
-			r.errs = append(
-				r.errs,
-				&Error{Pos: Pos{File: name}, Problem: "no rule file is found here"},
-			)
+			r.Add(Pos{File: name}, "", "no rule file is found here")
 		}
 		for _, file := range files {
 			data, err := os.ReadFile(file)
 			if err != nil {
-				r.errs = append(
-					r.errs,
-					&Error{
-						Pos:     Pos{File: file},
-						Problem: "rule file is missing or cannot be read: " + reason(err),
-					},
-				)
+				r.Add(Pos{File: file}, "", "rule file is missing or cannot be read: %s",
+					problem.Reason(err))
 				continue
 			}
 			r.read(file, data)
@@ -62,22 +55,13 @@ func ruleFiles(name string) ([]string, error) {
 	return filepath.Glob(name)
 }
 
-// reason is an error without the path that it is about.
-func reason(err error) string {
-	var path *os.PathError
-	if errors.As(err, &path) {
-		return path.Err.Error()
-	}
-	return err.Error()
-}
-
 // File is a rule file that was read by somebody else.
 type File struct {
 	Name string
 	Data []byte
 }
 
-// ReadAll reads rule files as one set. The error is Errors with all of their mistakes.
+// ReadAll reads rule files as one set. The error is a problem.List with all of their mistakes.
 func ReadAll(files ...File) (*Set, error) {
 	r := newReader()
 	for _, f := range files {
@@ -86,24 +70,31 @@ func ReadAll(files ...File) (*Set, error) {
 	return r.finish()
 }
 
-// Read reads one rule file. The error is Errors with all of its mistakes.
+// Read reads one rule file. The error is a problem.List with all of its mistakes.
 func Read(name string, data []byte) (*Set, error) {
 	r := newReader()
 	r.read(name, data)
 	return r.finish()
 }
 
+// quoteHint is about a query that YAML took apart.
+const quoteHint = "wrap the whole query in single quotes"
+
+// reader reads files into one set; of the strictyaml.Reader, File is the one at hand.
 type reader struct {
-	file  string
+	strictyaml.Reader
 	files []string // all, in the order of reading
 	set   *Set
-	errs  Errors
 	seen  map[string]Pos // rule identities
 	refs  []reference
 }
 
+// queryKeys are the keys whose values are queries or conditions.
+var queryKeys = []string{"match", "when", "start", "end", "not", "resolve"}
+
 func newReader() *reader {
 	return &reader{
+		Reader: strictyaml.Reader{QueryKeys: queryKeys},
 		set: &Set{
 			Lists:     map[string]*List{},
 			Intervals: map[string]Interval{},
@@ -116,56 +107,45 @@ func newReader() *reader {
 
 func (r *reader) finish() (*Set, error) {
 	r.resolveNames()
-	if len(r.errs) > 0 {
-		slices.SortStableFunc(r.errs, func(a, b *Error) int {
-			return cmp.Or(
-				cmp.Compare(slices.Index(r.files, a.Pos.File), slices.Index(r.files, b.Pos.File)),
-				cmp.Compare(a.Pos.Line, b.Pos.Line),
-				cmp.Compare(a.Pos.Column, b.Pos.Column),
-			)
-		})
-		return nil, r.errs
+	if len(r.Problems) > 0 {
+		r.Problems.Sort(r.files...)
+		return nil, r.Problems
 	}
 	return r.set, nil
-}
-
-func (r *reader) pos(n *yaml.Node) Pos { return Pos{r.file, n.Line, n.Column} }
-
-func (r *reader) fail(n *yaml.Node, hint, format string, args ...any) {
-	r.errs = append(
-		r.errs,
-		&Error{Pos: r.pos(n), Problem: fmt.Sprintf(format, args...), Hint: hint},
-	)
 }
 
 // inherited are the settings that a file gives to its groups, and a group to its rules.
 var inherited = []string{"source", "lateness", "window", "samples", "labels", "lint_ignore"}
 
 func (r *reader) read(file string, data []byte) {
-	r.file, r.files = file, append(r.files, file)
+	r.File, r.files = file, append(r.files, file)
 	if len(data) > maxFile {
-		r.errs = append(
-			r.errs,
-			&Error{Pos: Pos{File: file}, Problem: "file is larger than 4 MiB", Hint: "split it"},
-		)
+		r.Add(Pos{File: file}, "split it", "file is larger than 4 MiB")
 		return
 	}
-	root := r.parse(data)
+	before := len(r.Problems)
+	root := r.Parse(data)
 	if root == nil {
+		if len(r.Problems) == before {
+			r.Add(Pos{File: file}, emptyHint, "file is empty")
+		}
 		return
 	}
-	top := r.mapping(
+	if r.foreign(root) {
+		return
+	}
+	top := r.Mapping(
 		root,
 		append(
 			[]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"},
 			inherited...)...)
 	if v := top["version"]; v != nil && v.Value != "1" {
-		r.fail(v, "write version: 1", "unknown version %q", v.Value)
+		r.Fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
 	r.intervals(top["time_intervals"])
 	r.lists(top["lists"])
 	r.suppressions(top["suppressions"])
-	r.sequence(top["tests"]) // which ruletest reads
+	r.Sequence(top["tests"]) // which ruletest reads
 	base := r.inherit(
 		top,
 		Rule{
@@ -174,7 +154,7 @@ func (r *reader) read(file string, data []byte) {
 			Samples:  Samples{First: 1, Last: 1},
 		},
 	)
-	for _, g := range r.sequence(top["groups"]) {
+	for _, g := range r.Sequence(top["groups"]) {
 		r.group(g, base)
 	}
 }
@@ -183,9 +163,9 @@ func (r *reader) duration(n *yaml.Node, otherwise time.Duration) time.Duration {
 	if n == nil {
 		return otherwise
 	}
-	d, err := parseDuration(r.text(n))
-	if err != nil {
-		r.fail(n, "durations are like 90s, 5m, 1h30m, 7d or 2w", "%s", err)
+	d, err := duration.Parse(r.Text(n))
+	if e, ok := errors.AsType[*duration.Error](err); ok {
+		r.Fail(n, e.Hint, "%s", e.Problem)
 	}
 	return d
 }
@@ -194,9 +174,9 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	if n == nil {
 		return otherwise
 	}
-	v, err := strconv.Atoi(r.text(n))
+	v, err := strconv.Atoi(r.Text(n))
 	if err != nil || v < 0 {
-		r.fail(n, "", "%q is not a whole number", n.Value)
+		r.Fail(n, "", "%q is not a whole number", n.Value)
 	}
 	return v
 }
@@ -204,10 +184,10 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 // limit reads how many groups a rule may have. None is no rule, and whoever writes 0 may as well
 // mean that there is no limit, which nobody can keep.
 func (r *reader) limit(n *yaml.Node) int {
-	before := len(r.errs)
+	before := len(r.Problems)
 	v := r.number(n, 10_000)
-	if v == 0 && len(r.errs) == before {
-		r.fail(
+	if v == 0 && len(r.Problems) == before {
+		r.Fail(
 			n,
 			"write how many groups it may have at most, or leave limit out for 10,000",
 			"limit is 0, so the rule could have no group",
@@ -222,45 +202,45 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if n := m["source"]; n != nil {
 		names := []*yaml.Node{n}
 		if n.Kind == yaml.SequenceNode {
-			names = r.sequence(n)
+			names = r.Sequence(n)
 		}
 		base.Source, base.Sources = "", nil
 		for i, name := range names {
 			if i == 0 {
-				base.Source = r.text(name)
+				base.Source = r.Text(name)
 			} else {
-				base.Sources = append(base.Sources, r.text(name))
+				base.Sources = append(base.Sources, r.Text(name))
 			}
 		}
 	}
 	base.Lateness = r.duration(m["lateness"], base.Lateness)
 	if n := m["window"]; n != nil {
-		before := len(r.errs)
-		if base.Window = r.duration(n, 0); base.Window == 0 && len(r.errs) == before {
-			r.fail(n, "write how far back logs count, such as 5m", "window is empty")
+		before := len(r.Problems)
+		if base.Window = r.duration(n, 0); base.Window == 0 && len(r.Problems) == before {
+			r.Fail(n, "write how far back logs count, such as 5m", "window is empty")
 		}
 	}
 	if s := m["samples"]; s != nil {
-		v := r.mapping(s, "first", "last", "fields")
+		v := r.Mapping(s, "first", "last", "fields")
 		base.Samples = Samples{
 			r.number(v["first"], base.Samples.First),
 			r.number(v["last"], base.Samples.Last),
-			canonical(r.texts(v["fields"])),
+			canonical(r.Texts(v["fields"])),
 		}
 	}
 	labels := maps.Clone(base.Labels)
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	maps.Copy(labels, r.pairs(m["labels"]))
+	maps.Copy(labels, r.Pairs(m["labels"]))
 	base.Labels = labels
 	r.templates(m["labels"])
 	base.LintIgnore = slices.Clone(base.LintIgnore)
-	for _, n := range r.sequence(m["lint_ignore"]) {
-		if name := r.text(n); !slices.Contains(Lints(), name) {
-			r.fail(
+	for _, n := range r.Sequence(m["lint_ignore"]) {
+		if name := r.Text(n); !slices.Contains(Lints(), name) {
+			r.Fail(
 				n,
-				suggest(name, Lints(), "known are "+strings.Join(Lints(), ", ")),
+				problem.DidYouMean(name, Lints()),
 				"unknown lint %q",
 				name,
 			)
@@ -272,12 +252,12 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 }
 
 func (r *reader) group(n *yaml.Node, base Rule) {
-	g := r.mapping(n, append([]string{"name", "rules"}, inherited...)...)
+	g := r.Mapping(n, append([]string{"name", "rules"}, inherited...)...)
 	base = r.inherit(g, base)
-	if base.Group = r.text(g["name"]); base.Group == "" {
-		r.fail(n, "", "group has no name")
+	if base.Group = r.Text(g["name"]); base.Group == "" {
+		r.Fail(n, "", "group has no name")
 	}
-	for _, m := range r.sequence(g["rules"]) {
+	for _, m := range r.Sequence(g["rules"]) {
 		r.rule(m, base)
 	}
 }
@@ -311,11 +291,11 @@ var ruleKeys = append(
 
 // rule reads one rule, key by key, and keeps it if there was no mistake.
 func (r *reader) rule(n *yaml.Node, base Rule) {
-	before := len(r.errs)
-	m := r.mapping(n, ruleKeys...)
+	before := len(r.Problems)
+	m := r.Mapping(n, ruleKeys...)
 	rule := r.inherit(m, base)
-	rule.Pos, rule.UID = r.pos(n), r.text(m["uid"])
-	r.name(n, m, &rule, len(r.errs) == before)
+	rule.Pos, rule.UID = r.Pos(n), r.Text(m["uid"])
+	r.name(n, m, &rule, len(r.Problems) == before)
 	if m["match"] != nil {
 		rule.Match, rule.MatchText = r.query(m["match"])
 	}
@@ -346,15 +326,15 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	)
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
-		if rule.Mode = Mode(r.text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
-			r.fail(mode, "modes are live, shadow and off", "unknown mode %q", mode.Value)
+		if rule.Mode = Mode(r.Text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
+			r.Fail(mode, "modes are live, shadow and off", "unknown mode %q", mode.Value)
 		}
 	}
-	rule.Top, rule.Limit = canonical(r.texts(m["top"])), r.limit(m["limit"])
-	rule.Annotations = r.pairs(m["annotations"])
+	rule.Top, rule.Limit = canonical(r.Texts(m["top"])), r.limit(m["limit"])
+	rule.Annotations = r.Pairs(m["annotations"])
 	r.templates(m["annotations"])
 	r.together(n, m, &rule)
-	if len(r.errs) == before {
+	if len(r.Problems) == before {
 		r.set.Rules = append(r.set.Rules, &rule)
 		r.set.places[&rule] = r.places(n)
 	}
@@ -363,18 +343,18 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 // name reads what a rule is called; tell is false when its keys could not be read, so that the name
 // may be among them.
 func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bool) {
-	rule.Name = r.text(m["alert"])
+	rule.Name = r.Text(m["alert"])
 	if m["record"] != nil {
 		if rule.Name != "" {
-			r.fail(m["record"], "make two rules of it", "a rule is either alert or record")
+			r.Fail(m["record"], "make two rules of it", "a rule is either alert or record")
 		}
-		rule.Name, rule.Record = r.text(m["record"]), true
+		rule.Name, rule.Record = r.Text(m["record"]), true
 	}
 	if rule.Name == "" && tell {
-		r.fail(n, "write alert: Name", "rule has no name")
+		r.Fail(n, "write alert: Name", "rule has no name")
 	}
 	if first, twice := r.seen[rule.ID()]; twice {
-		r.fail(n, "rename one", "rule %s is also at %s:%d", rule.ID(), first.File, first.Line)
+		r.Fail(n, "rename one", "rule %s is also at %s:%d", rule.ID(), first.File, first.Line)
 	}
 	r.seen[rule.ID()] = rule.Pos
 }
@@ -383,7 +363,7 @@ func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bo
 func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 	f := func(wrong bool, key, problem, hint string) {
 		if wrong && m[key] != nil {
-			r.fail(m[key], hint, "%s", problem)
+			r.Fail(m[key], hint, "%s", problem)
 		}
 	}
 	f(
@@ -421,7 +401,7 @@ func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 		return
 	}
 	if m["when"] == nil {
-		r.fail(n, "add when: count()", "a record needs a number")
+		r.Fail(n, "add when: count()", "a record needs a number")
 	}
 	for _, key := range []string{"sequence", "for", "keep_firing_for", "resolve", "levels", "suppressed_by", "annotations"} {
 		f(true, key, "a record has no "+key+"; only alerts do", "")
@@ -432,7 +412,7 @@ func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 func (r *reader) places(n *yaml.Node) map[string]Pos {
 	places := map[string]Pos{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		places[n.Content[i].Value] = r.pos(n.Content[i+1])
+		places[n.Content[i].Value] = r.Pos(n.Content[i+1])
 	}
 	return places
 }
@@ -447,8 +427,8 @@ func canonical(fields []string) []string {
 // labels reads by: label, field, or label=field|field.
 func (r *reader) labels(n *yaml.Node) []Label {
 	var by []Label
-	for _, m := range r.sequence(n) {
-		name, fields, given := strings.Cut(r.text(m), "=")
+	for _, m := range r.Sequence(n) {
+		name, fields, given := strings.Cut(r.Text(m), "=")
 		if !given {
 			fields = name
 		}
@@ -457,10 +437,10 @@ func (r *reader) labels(n *yaml.Node) []Label {
 			canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|")),
 		}
 		if l.Name == "" || slices.Contains(l.Fields, "") {
-			r.fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)
+			r.Fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)
 		}
 		if slices.ContainsFunc(by, func(other Label) bool { return other.Name == l.Name }) {
-			r.fail(m, "", "label %q is given twice", l.Name)
+			r.Fail(m, "", "label %q is given twice", l.Name)
 		}
 		by = append(by, l)
 	}
@@ -473,7 +453,7 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 		return res
 	}
 	if n.Kind == yaml.ScalarNode {
-		d, err := parseDuration(n.Value)
+		d, err := duration.Parse(n.Value)
 		switch {
 		case n.Value == "manual":
 			res.Manual = true
@@ -484,9 +464,9 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 		}
 		return res
 	}
-	m := r.mapping(n, "when", "match", "or_after")
+	m := r.Mapping(n, "when", "match", "or_after")
 	if len(n.Content) == 0 {
-		r.fail(
+		r.Fail(
 			n,
 			"write 1h, a query, {when: ...}, {match: ..., or_after: 30m} or manual",
 			"resolve is empty",
@@ -509,7 +489,7 @@ func (r *reader) templates(n *yaml.Node) {
 	}
 	for i := 1; i < len(n.Content); i += 2 {
 		if _, err := template.New("").Funcs(stubs).Parse(n.Content[i].Value); err != nil {
-			r.fail(n.Content[i], "", "%s", strings.TrimPrefix(err.Error(), "template: :"))
+			r.Fail(n.Content[i], "", "%s", strings.TrimPrefix(err.Error(), "template: :"))
 		}
 	}
 }
@@ -531,7 +511,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	case yaml.SequenceNode:
 		return r.alternatives(n), ""
 	}
-	if !r.whole(n, "leave the key out to match every log") {
+	if !r.Whole(n, "leave the key out to match every log") {
 		return nil, ""
 	}
 	q, err := ParseQuery(n.Value)
@@ -540,7 +520,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 		return nil, ""
 	}
 	eachLeaf(q, func(l *Leaf) {
-		l.Pos = r.inside(n, l.Pos.Column-1)
+		l.Pos = r.Inside(n, l.Pos.Column-1)
 		if l.Op == OpList {
 			r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
 		}
@@ -550,7 +530,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 
 // condition reads a when; that of a record is a number, and that of an alert is not.
 func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
-	if !r.whole(n, "write a condition, such as count() > 10") {
+	if !r.Whole(n, "write a condition, such as count() > 10") {
 		return nil, ""
 	}
 	c, err := parseCondition(n.Value, number)
@@ -565,23 +545,8 @@ func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
 func (r *reader) syntax(n *yaml.Node, err error) {
 	e, ok := err.(*syntaxError)
 	if !ok {
-		r.fail(n, "", "%s", err)
+		r.Fail(n, "", "%s", err)
 		return
 	}
-	r.errs = append(r.errs, &Error{r.inside(n, e.at), e.problem, e.hint})
-}
-
-// inside is the place of a byte of a scalar. In a block, or one with escapes, it is the place of
-// the scalar or close to it.
-func (r *reader) inside(n *yaml.Node, at int) Pos {
-	pos := r.pos(n)
-	switch {
-	case n.Style&(yaml.SingleQuotedStyle) != 0:
-		pos.Column += 1 + at + strings.Count(n.Value[:at], "'")
-	case n.Style&yaml.DoubleQuotedStyle != 0:
-		pos.Column += 1 + at + strings.Count(n.Value[:at], `"`) + strings.Count(n.Value[:at], `\`)
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) == 0:
-		pos.Column += at
-	}
-	return pos
+	r.Add(r.Inside(n, e.at), e.hint, "%s", e.problem)
 }

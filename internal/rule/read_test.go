@@ -42,7 +42,7 @@ func TestMistakes(t *testing.T) {
 	}
 	f(
 		"window: 5x\nwhem: count() > 1",
-		"a.yml:6:13: \"5x\" is not a duration; durations are like 90s, 5m, 1h30m, 7d or 2w\na.yml:7:5: unknown key \"whem\"; did you mean \"when\"?",
+		"a.yml:6:13: \"5x\" is not a duration; durations are like 90s, 5m, 1h30m, 1.5h or 7d\na.yml:7:5: unknown key \"whem\"; did you mean \"when\"?",
 	)
 	f(
 		"match: foo #bar",
@@ -50,7 +50,7 @@ func TestMistakes(t *testing.T) {
 	)
 	f(
 		"match: !x",
-		"a.yml:6:12: YAML takes \"!x\" for a tag; if a query stands here, wrap the whole query in single quotes",
+		"a.yml:6:12: YAML takes \"!x\" for a tag; if this is a query, wrap the whole query in single quotes",
 	)
 	f("match: 'a (b'", `a.yml:6:15: "(" is never closed; add ")"`)
 	f(
@@ -112,7 +112,7 @@ func TestMistakes(t *testing.T) {
 		"record: r",
 		"a.yml:5:5: a record needs a number; add when: count()\na.yml:6:13: a rule is either alert or record; make two rules of it",
 	)
-	f("when: firing(Nobody)", `a.yml:6:11: alert "Nobody" is not defined`)
+	f("when: firing(Nobody)", `a.yml:6:11: alert "Nobody" is not defined; known are A`)
 	f(
 		"when: since(a) offset 1d > 5",
 		"a.yml:6:11: since has no offset; offset goes with count, rate and the aggregates, as in count() offset 1w",

@@ -1,7 +1,6 @@
 package rule
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/prometheus/alertmanager/timeinterval"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // reference is a name that must be defined somewhere in the files.
@@ -36,19 +37,13 @@ func (r *reader) resolveNames() {
 					known = append(known, rule.Name)
 				}
 			}
-			if len(r.errs) > 0 {
+			if len(r.Problems) > 0 {
 				continue // it may stand in a rule that could not be read
 			}
 		}
 		if !slices.Contains(known, ref.name) {
-			r.errs = append(
-				r.errs,
-				&Error{
-					ref.pos,
-					fmt.Sprintf("%s %q is not defined", ref.kind, ref.name),
-					suggest(ref.name, known, ""),
-				},
-			)
+			r.Add(ref.pos, problem.DidYouMean(ref.name, known), "%s %q is not defined",
+				ref.kind, ref.name)
 		}
 	}
 }
@@ -65,23 +60,23 @@ func (i interval) Contains(t time.Time) bool {
 
 // intervals reads time_intervals, which are written as in Alertmanager's configuration.
 func (r *reader) intervals(n *yaml.Node) {
-	for _, m := range r.sequence(n) {
-		v := r.mapping(m, "name", "time_intervals")
+	for _, m := range r.Sequence(n) {
+		v := r.Mapping(m, "name", "time_intervals")
 		var union interval
-		for _, one := range r.sequence(v["time_intervals"]) {
-			r.mapping(one, "times", "weekdays", "days_of_month", "months", "years", "location")
+		for _, one := range r.Sequence(v["time_intervals"]) {
+			r.Mapping(one, "times", "weekdays", "days_of_month", "months", "years", "location")
 			var t timeinterval.TimeInterval
 			if err := one.Decode(&t); err != nil {
-				r.fail(one, "time intervals are written as in Alertmanager", "%s", err)
+				r.Fail(one, "time intervals are written as in Alertmanager", "%s", err)
 			}
 			if t.Location == nil {
 				t.Location = &timeinterval.Location{Location: time.UTC}
 			}
 			union = append(union, t)
 		}
-		name := r.text(v["name"])
+		name := r.Text(v["name"])
 		if name == "" || r.set.Intervals[name] != nil {
-			r.fail(m, "", "time interval %q has no name of its own", name)
+			r.Fail(m, "", "time interval %q has no name of its own", name)
 		}
 		r.set.Intervals[name] = union
 	}
@@ -89,9 +84,9 @@ func (r *reader) intervals(n *yaml.Node) {
 
 // active reads the intervals to which a rule is bound.
 func (r *reader) active(n *yaml.Node) (list []Activity) {
-	for _, m := range r.sequence(n) {
-		name, not := strings.CutPrefix(r.text(m), "not ")
-		r.refs = append(r.refs, reference{r.pos(m), "time interval", name})
+	for _, m := range r.Sequence(n) {
+		name, not := strings.CutPrefix(r.Text(m), "not ")
+		r.refs = append(r.refs, reference{r.Pos(m), "time interval", name})
 		list = append(list, Activity{name, not})
 	}
 	return list
@@ -99,26 +94,26 @@ func (r *reader) active(n *yaml.Node) (list []Activity) {
 
 // steps reads a sequence.
 func (r *reader) steps(n *yaml.Node) (steps []Step) {
-	for _, m := range r.sequence(n) {
-		v := r.mapping(m, "match", "times", "not", "within")
+	for _, m := range r.Sequence(n) {
+		v := r.Mapping(m, "match", "times", "not", "within")
 		s := Step{
 			Times:  r.number(v["times"], 1),
 			Within: r.duration(v["within"], 0),
 			Not:    v["not"] != nil,
 		}
 		if s.Times == 0 || s.Not && v["times"] != nil {
-			r.fail(
+			r.Fail(
 				v["times"],
 				"leave times out",
 				"a step has to happen at least once, and what must not happen is not counted",
 			)
 		}
 		if s.Not && len(steps) == 0 {
-			r.fail(v["not"], "begin with match", "a sequence begins with something that happens")
+			r.Fail(v["not"], "begin with match", "a sequence begins with something that happens")
 		}
 		switch {
 		case (v["match"] != nil) == s.Not:
-			r.fail(m, "", "a step has either match or not")
+			r.Fail(m, "", "a step has either match or not")
 		case s.Not:
 			s.Match, _ = r.query(v["not"])
 		default:
@@ -134,13 +129,13 @@ func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 	if n == nil {
 		return nil
 	}
-	values := r.mapping(n)
+	values := r.Mapping(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		m := values[n.Content[i].Value]
 		if m == nil {
 			continue // reported
 		}
-		c, err := ParseCondition("0 " + r.text(m))
+		c, err := ParseCondition("0 " + r.Text(m))
 		b, _ := c.(*Binary)
 		if b != nil {
 			if limit, ok := b.Right.(*Number); ok && err == nil &&
@@ -152,16 +147,16 @@ func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 				continue
 			}
 		}
-		r.fail(m, "write it like '> 800'", "%q is not a threshold", m.Value)
+		r.Fail(m, "write it like '> 800'", "%q is not a threshold", m.Value)
 	}
 	return levels
 }
 
 // suppressedBy reads the names of the suppressions that mute a rule.
 func (r *reader) suppressedBy(n *yaml.Node) (names []string) {
-	for _, m := range r.sequence(n) {
-		names = append(names, r.text(m))
-		r.refs = append(r.refs, reference{r.pos(m), "suppression", m.Value})
+	for _, m := range r.Sequence(n) {
+		names = append(names, r.Text(m))
+		r.refs = append(r.refs, reference{r.Pos(m), "suppression", m.Value})
 	}
 	return names
 }
@@ -171,36 +166,36 @@ func (r *reader) expect(n *yaml.Node) string {
 	if n == nil {
 		return ""
 	}
-	from := r.mapping(n, "from")["from"]
+	from := r.Mapping(n, "from")["from"]
 	if from == nil {
-		r.fail(n, "write expect: {from: '@list'}", "expect names no list")
+		r.Fail(n, "write expect: {from: '@list'}", "expect names no list")
 		return ""
 	}
-	name := strings.TrimPrefix(r.text(from), "@")
-	r.refs = append(r.refs, reference{r.pos(from), "list", name})
+	name := strings.TrimPrefix(r.Text(from), "@")
+	r.refs = append(r.refs, reference{r.Pos(from), "list", name})
 	return name
 }
 
 // suppressions reads what mutes rules from one log to another.
 func (r *reader) suppressions(n *yaml.Node) {
-	for _, m := range r.sequence(n) {
-		v := r.mapping(m, "name", "start", "end", "by", "max", "after")
+	for _, m := range r.Sequence(n) {
+		v := r.Mapping(m, "name", "start", "end", "by", "max", "after")
 		s := &Suppression{
-			Name:  r.text(v["name"]),
+			Name:  r.Text(v["name"]),
 			By:    r.labels(v["by"]),
 			Max:   r.duration(v["max"], 0),
 			After: r.duration(v["after"], 0),
-			Pos:   r.pos(m),
+			Pos:   r.Pos(m),
 		}
 		if s.Name == "" || v["start"] == nil || v["end"] == nil || s.Max == 0 {
-			r.fail(m, "", "a suppression needs name, start, end and max")
+			r.Fail(m, "", "a suppression needs name, start, end and max")
 			continue
 		}
 		if slices.ContainsFunc(
 			r.set.Suppressions,
 			func(other *Suppression) bool { return other.Name == s.Name },
 		) {
-			r.fail(m, "rename one", "suppression %q is defined twice", s.Name)
+			r.Fail(m, "rename one", "suppression %q is defined twice", s.Name)
 		}
 		s.Start, _ = r.query(v["start"])
 		s.End, _ = r.query(v["end"])
@@ -218,12 +213,12 @@ func (r *reader) refer(n *yaml.Node, c Condition) {
 		r.refer(n, c.Of)
 	case *Call:
 		r.refer(n, c.Of)
-		c.Pos = r.inside(n, c.Pos.Column-1)
+		c.Pos = r.Inside(n, c.Pos.Column-1)
 		if c.Func == "firing" {
 			r.refs = append(r.refs, reference{c.Pos, "alert", c.Alert})
 		}
 		eachLeaf(c.Filter, func(l *Leaf) {
-			l.Pos = r.inside(n, l.Pos.Column-1)
+			l.Pos = r.Inside(n, l.Pos.Column-1)
 			if l.Op == OpList {
 				r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
 			}

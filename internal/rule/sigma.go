@@ -9,6 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 var modifiers = []string{
@@ -30,10 +31,10 @@ var modifiers = []string{
 // fields, or a keyword, a text that must occur.
 func (r *reader) alternatives(n *yaml.Node) Query {
 	if len(n.Content) == 0 {
-		r.fail(n, "leave the key out to match every log", "match is empty")
+		r.Fail(n, "leave the key out to match every log", "match is empty")
 	}
 	or := &Or{}
-	for _, m := range r.sequence(n) {
+	for _, m := range r.Sequence(n) {
 		if m.Kind == yaml.MappingNode {
 			or.Of = append(or.Of, r.sigma(m))
 		} else if leaf := r.keyword(m); leaf != nil {
@@ -49,17 +50,17 @@ func (r *reader) alternatives(n *yaml.Node) Query {
 // keyword reads a text that must occur, with wildcards; nil when it was reported.
 func (r *reader) keyword(n *yaml.Node) Query {
 	if n.Kind != yaml.ScalarNode {
-		r.fail(
+		r.Fail(
 			n,
 			"write texts, and mappings of fields, one below the other",
 			"a list of lists is no query",
 		)
 		return nil
 	}
-	if !r.whole(n, "write a text that must occur") {
+	if !r.Whole(n, "write a text that must occur") {
 		return nil
 	}
-	leaf := &Leaf{Pos: r.pos(n)}
+	leaf := &Leaf{Pos: r.Pos(n)}
 	setPattern(leaf, n.Value)
 	r.set.keywords[leaf] = true
 	return leaf
@@ -69,9 +70,9 @@ func (r *reader) keyword(n *yaml.Node) Query {
 // must hold, and one of each list.
 func (r *reader) sigma(n *yaml.Node) Query {
 	and := &And{}
-	values := r.mapping(n)
+	values := r.Mapping(n)
 	if len(n.Content) == 0 {
-		r.fail(n, "", "match is empty")
+		r.Fail(n, "", "match is empty")
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], values[n.Content[i].Value]
@@ -80,15 +81,15 @@ func (r *reader) sigma(n *yaml.Node) Query {
 		}
 		if value.Tag == "!!null" && value.Value == "" &&
 			strings.ContainsAny(key.Value, ": <>=\"()") {
-			r.fail(key, quoteHint, "YAML takes the braces for a mapping, and this text for its key")
+			r.Fail(key, quoteHint, "YAML takes the braces for a mapping, and this text for its key")
 			continue
 		}
 		parts := strings.Split(key.Value, "|")
 		for _, mod := range parts[1:] {
 			if !slices.Contains(modifiers, mod) {
-				r.fail(
+				r.Fail(
 					key,
-					suggest(mod, modifiers, "known are "+strings.Join(modifiers, ", ")),
+					problem.DidYouMean(mod, modifiers),
 					"unknown modifier %q",
 					mod,
 				)
@@ -107,7 +108,7 @@ func (r *reader) sigma(n *yaml.Node) Query {
 				}
 				continue
 			}
-			leaf := &Leaf{Field: decode.Canonical(parts[0]), Pos: r.pos(m)}
+			leaf := &Leaf{Field: decode.Canonical(parts[0]), Pos: r.Pos(m)}
 			if q := r.modified(leaf, parts[1:], m); q != nil {
 				if leaf.Op == OpList {
 					r.refs = append(r.refs, reference{leaf.Pos, "list", leaf.Text})
@@ -132,7 +133,7 @@ func (r *reader) sigma(n *yaml.Node) Query {
 
 // modified reads one value; nil when it was reported.
 func (r *reader) modified(leaf *Leaf, mods []string, n *yaml.Node) Query {
-	text := r.text(n)
+	text := r.Text(n)
 	leaf.Cased = slices.Contains(mods, "cased")
 	for _, mod := range mods {
 		switch mod {
@@ -153,14 +154,14 @@ func (r *reader) modified(leaf *Leaf, mods []string, n *yaml.Node) Query {
 		case "re":
 			re, err := regexp.Compile(text)
 			if err != nil {
-				r.fail(n, "the syntax is RE2", "%s", err)
+				r.Fail(n, "the syntax is RE2", "%s", err)
 				return nil
 			}
 			leaf.Op, leaf.Regexp = OpRegexp, re
 			return leaf
 		case "cidr":
 			if _, err := netip.ParsePrefix(text); err != nil {
-				r.fail(n, "write it like 10.0.0.0/8", "%q is not a network", text)
+				r.Fail(n, "write it like 10.0.0.0/8", "%q is not a network", text)
 				return nil
 			}
 			leaf.Op, leaf.Text = OpCIDR, text

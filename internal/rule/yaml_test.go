@@ -49,11 +49,11 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: !x`,
-		`a.yml:5:12: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`,
+		`a.yml:5:12: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
 	)
 	f(
 		`match: &x y`,
-		`a.yml:5:12: YAML takes "&x" for an anchor; if a query stands here, wrap the whole query in single quotes`,
+		`a.yml:5:12: YAML takes "&x" for an anchor; if this is a query, wrap the whole query in single quotes`,
 	)
 	f(
 		`match: {service:payment level:error}`,
@@ -69,7 +69,7 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: [a, !x , b]`,
-		`a.yml:5:16: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`,
+		`a.yml:5:16: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
 	)
 	f(`match: []`, "a.yml:5:12: match is empty; leave the key out to match every log")
 	f(`match: ['']`, "a.yml:5:13: the text is empty; write a text that must occur")
@@ -81,7 +81,7 @@ func TestUnquotedQueries(t *testing.T) {
 	f(`when:`, "a.yml:5:10: the text is empty; write a condition, such as count() > 10")
 	f(
 		`by: [!x , b]`,
-		`a.yml:5:10: YAML takes "!x" for a tag; if a query stands here, wrap the whole query in single quotes`,
+		`a.yml:5:10: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
 	)
 }
 

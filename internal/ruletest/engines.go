@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -41,7 +42,7 @@ func WithMembers(set *rule.Set, m Members, hint string) (*rule.Set, error) {
 		return set, err
 	}
 	if unknown := with.Unknown(); len(unknown) > 0 {
-		return set, &rule.Error{
+		return set, &problem.Error{
 			Problem: fmt.Sprintf(
 				"list %q is kept in the topic %s, which is not read here",
 				unknown[0].Name,

@@ -18,6 +18,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -390,8 +391,8 @@ func readRuleFile(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-// problem is a mistake in a rule file.
-type problem struct {
+// ruleProblem is a mistake in a rule file.
+type ruleProblem struct {
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
 	Problem string `json:"problem"`
@@ -400,9 +401,9 @@ type problem struct {
 
 // reading is what the text of a rule file says.
 type reading struct {
-	Valid    bool       `json:"valid"`
-	Problems []problem  `json:"problems"`
-	Rules    []ruleRead `json:"rules"`
+	Valid    bool          `json:"valid"`
+	Problems []ruleProblem `json:"problems"`
+	Rules    []ruleRead    `json:"rules"`
 }
 
 type ruleRead struct {
@@ -414,19 +415,19 @@ type ruleRead struct {
 }
 
 func readRules(text string) (reading, *rule.Set) {
-	out := reading{Problems: []problem{}, Rules: []ruleRead{}}
+	out := reading{Problems: []ruleProblem{}, Rules: []ruleRead{}}
 	set, err := rule.Read("", []byte(text))
-	if errs, is := errors.AsType[rule.Errors](err); is {
+	if errs, is := errors.AsType[problem.List](err); is {
 		for _, e := range errs {
 			out.Problems = append(
 				out.Problems,
-				problem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint},
+				ruleProblem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint},
 			)
 		}
 		return out, nil
 	}
 	if err != nil {
-		out.Problems = append(out.Problems, problem{Problem: err.Error()})
+		out.Problems = append(out.Problems, ruleProblem{Problem: err.Error()})
 		return out, nil
 	}
 	out.Valid = true

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -15,11 +16,11 @@ const maxFilters = 64
 type compiler struct {
 	r   *rule.Rule
 	p   *Condition
-	err *rule.Error
+	err *problem.Error
 }
 
 // Compile reads what a rule says about truth: match, when, window, every, sequence, resolve,
-// levels, learn and remember. Its error is a *rule.Error.
+// levels, learn and remember. Its error is a *problem.Error.
 func Compile(r *rule.Rule) (*Condition, error) {
 	c := &compiler{
 		r,
@@ -59,7 +60,7 @@ func (c *compiler) fail(pos rule.Pos, hint, format string, args ...any) {
 		if pos.File == "" {
 			pos = c.r.Pos
 		}
-		c.err = &rule.Error{Pos: pos, Problem: fmt.Sprintf(format, args...), Hint: hint}
+		c.err = &problem.Error{Pos: pos, Problem: fmt.Sprintf(format, args...), Hint: hint}
 	}
 }
 

@@ -3,6 +3,7 @@ package window
 import (
 	"slices"
 
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -31,7 +32,7 @@ type absence struct {
 	within int64
 }
 
-func (p *Condition) compileSequence(r *rule.Rule, filter func(rule.Query) int) *rule.Error {
+func (p *Condition) compileSequence(r *rule.Rule, filter func(rule.Query) int) *problem.Error {
 	q := &sequence{within: int64(r.Within)}
 	var nots []absence
 	for i, s := range r.Sequence {
@@ -41,7 +42,7 @@ func (p *Condition) compileSequence(r *rule.Rule, filter func(rule.Query) int) *
 		}
 		switch {
 		case s.Not && i == 0:
-			return &rule.Error{
+			return &problem.Error{
 				Pos:     r.Pos,
 				Problem: "a sequence cannot begin with not",
 				Hint:    "begin with what happens first",

@@ -1,0 +1,18 @@
+package rule
+
+import "github.com/log-monitoring/alert-engine/internal/problem"
+
+// Pos is a place in a rule file.
+type Pos = problem.Pos
+
+// syntaxError is a mistake at a byte of a query or a condition.
+type syntaxError struct {
+	at            int
+	problem, hint string
+}
+
+func (e *syntaxError) Error() string {
+	return (&problem.Error{
+		Pos: Pos{Line: 1, Column: e.at + 1}, Problem: e.problem, Hint: e.hint,
+	}).Error()
+}
