@@ -27,8 +27,11 @@ var layers = [][]string{
 	},
 	{"internal/match", "internal/window", "internal/store"},
 	{"internal/rule"},
-	{"internal/decode"},
-	{"internal/jsonscan", "pkg/models"},
+	{"internal/decode", "internal/strictyaml"},
+	{
+		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
+		"pkg/models",
+	},
 }
 
 // exclusive are the imports that are one package's own affair.
