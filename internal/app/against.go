@@ -12,8 +12,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/logprofile"
 	"github.com/log-monitoring/alert-engine/internal/rule"
