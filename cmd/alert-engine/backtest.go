@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
@@ -105,7 +106,7 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 			c.progress,
 			"alert-engine: %d alerts in %s are over the budget of %s\n",
 			report.Fired(),
-			report.Span().Round(time.Second),
+			duration.Format(report.Span().Round(time.Second)),
 			budget,
 		)
 		return exitCode(1)

@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/app"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 func newDemoCommand() *cobra.Command {
@@ -32,7 +33,7 @@ be installed, and nothing is left behind when it stops.`,
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.Float64Var(&o.Rate, "rate", o.Rate, "logs a second")
-	f.DurationVar(&o.Duration, "duration", o.Duration, "stop after this long; 0 for until stopped")
+	f.Var((*duration.Flag)(&o.Duration), "duration", "stop after this long; 0 for until stopped")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "of the shop's chance; the same seed shows the same logs")
 	f.BoolVar(
 		&o.BrokerOnly,

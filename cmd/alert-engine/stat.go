@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -53,7 +54,7 @@ of a field if you like. A threshold somewhat above what is usual, and below what
 	c.source.addFlags(cmd)
 	c.source.sinceFlag(time.Hour, "read the logs of this long ago until now")
 	c.window = 5 * time.Minute
-	cmd.Flags().Var((*duration)(&c.window), "window", "length of the windows")
+	cmd.Flags().Var((*duration.Flag)(&c.window), "window", "length of the windows")
 	cmd.Flags().StringVar(&c.by, "by", "", "count for each value of this field")
 	return cmd
 }

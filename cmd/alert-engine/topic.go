@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
@@ -101,33 +101,8 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 	return nil
 }
 
-// duration is a flag for a length of time that, unlike the flag package's own, knows days and
-// weeks.
-type duration time.Duration
-
-// String writes it as it is read.
-func (d *duration) String() string {
-	if length := time.Duration(*d); length != 0 && length%(24*time.Hour) == 0 {
-		return fmt.Sprintf("%dd", length/(24*time.Hour))
-	}
-	return time.Duration(*d).String()
-}
-
-// Set reads it.
-func (d *duration) Set(text string) error {
-	length, err := app.ParseDuration(text)
-	if err == nil && length < 0 {
-		err = fmt.Errorf("%q is negative", text)
-	}
-	*d = duration(length)
-	return err
-}
-
-// Type names it for help.
-func (d *duration) Type() string { return "duration" }
-
 // sinceFlag adds --since.
 func (s *topicSource) sinceFlag(otherwise time.Duration, help string) {
 	s.since = otherwise
-	s.cmd.Flags().Var((*duration)(&s.since), "since", help)
+	s.cmd.Flags().Var((*duration.Flag)(&s.since), "since", help)
 }

@@ -1,6 +1,11 @@
 package alerting
 
-import "slices"
+import (
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+)
 
 // A rule that waits for silence has to know whose: a key is known from its first event on, for as
 // long after its last one as the rule remembers it. A host that was taken down for good is not
@@ -79,7 +84,7 @@ func (m *machine) expireKey(watermark int64) bool {
 		}
 		m.sweep(at)
 		if a := m.g.alert; a != nil && a.phase != idle {
-			m.resolve(at, "not seen for "+shortNanos(m.u.keyLifetime())+", and forgotten")
+			m.resolve(at, "not seen for "+duration.Format(time.Duration(m.u.keyLifetime()))+", and forgotten")
 		}
 		list := m.u.gaps[m.number]
 		if len(list) == 0 {

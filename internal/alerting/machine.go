@@ -2,7 +2,9 @@ package alerting
 
 import (
 	"math"
+	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -210,7 +212,7 @@ func (m *machine) fall(at int64, reason string) {
 	a.holds, a.fellAt = false, at
 	switch {
 	case a.phase == pending:
-		m.resolve(at, "ceased before "+shortDuration(m.u.rule.For)+" had passed")
+		m.resolve(at, "ceased before "+duration.Format(m.u.rule.For)+" had passed")
 	case m.u.lingerTime() == 0:
 		m.resolve(at, reason)
 	}
@@ -293,10 +295,10 @@ func (m *machine) timer(at int64) {
 		m.resolve(at, "late data")
 		return
 	case a.phase == pending && a.holds && at == a.startsAt+int64(m.u.rule.For):
-		m.fire(at, a.edge.Reason+" for "+shortDuration(m.u.rule.For))
+		m.fire(at, a.edge.Reason+" for "+duration.Format(m.u.rule.For))
 		return
 	case m.lingers() && at == a.fellAt+m.u.lingerTime():
-		m.resolve(at, "quiet for "+shortNanos(m.u.lingerTime()))
+		m.resolve(at, "quiet for "+duration.Format(time.Duration(m.u.lingerTime())))
 		return
 	}
 	if a.phase == suppressed && !a.early {

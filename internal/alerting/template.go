@@ -14,6 +14,7 @@ import (
 	"text/template"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -197,25 +198,13 @@ func scaled(v any, base float64, units ...string) (string, error) {
 
 func humanizeDuration(v any) (string, error) {
 	if d, ok := v.(time.Duration); ok {
-		return shortDuration(d), nil
+		return duration.Format(d), nil
 	}
 	f, err := toFloat(v)
 	if err != nil {
 		return "", err
 	}
-	return shortDuration(time.Duration(f * float64(time.Second))), nil
-}
-
-// shortDuration writes 5m rather than 5m0s.
-func shortDuration(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = s[:len(s)-2]
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = s[:len(s)-2]
-	}
-	return s
+	return duration.Format(time.Duration(f * float64(time.Second))), nil
 }
 
 func humanizePercentage(v any) (string, error) {
@@ -245,6 +234,3 @@ func join(sep string, v any) (string, error) {
 	}
 	return strings.Join(parts, sep), nil
 }
-
-// shortNanos writes a number of nanoseconds as a duration.
-func shortNanos(n int64) string { return shortDuration(time.Duration(n)) }

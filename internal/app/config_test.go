@@ -129,7 +129,7 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka:\n  max_wait: soon\n",
-		`c.yml:2:13: kafka.max_wait: "soon" is no duration; try 30s, 5m, 12h or 7d`,
+		`c.yml:2:13: kafka.max_wait: "soon" is not a duration; durations are like 90s, 5m, 1h30m, 1.5h or 7d`,
 	)
 	f(
 		"kafka: {max_bytes: much}\n",

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -36,9 +35,9 @@ func overRetention(
 					Name: rule.WindowOverRetention, Rule: r.ID(), Pos: set.Place(r, looksBackBy(r, back)),
 					Text: fmt.Sprintf(
 						"the rule looks back %s, and %s keeps %s (%s): when it is new it begins with less",
-						days(back),
+						duration.Format(coarse(back)),
 						topic,
-						days(keeps),
+						duration.Format(coarse(keeps)),
 						setting,
 					),
 					Hint: "look back less, or have the topic keep more",
@@ -75,21 +74,12 @@ func looksBackBy(r *rule.Rule, back time.Duration) string {
 	return "when"
 }
 
-// days writes a duration in days where it has some: 7d, or 7d1h.
-func days(d time.Duration) string {
-	const day = 24 * time.Hour
-	d = d.Round(time.Second)
+// coarse rounds what is longer than an hour to minutes, and else to seconds.
+func coarse(d time.Duration) time.Duration {
 	if d > time.Hour {
-		d = d.Round(time.Minute)
+		return d.Round(time.Minute)
 	}
-	rest := duration.Format(d % day)
-	switch {
-	case d < day:
-		return rest
-	case d%day == 0:
-		rest = ""
-	}
-	return strings.TrimSuffix(fmt.Sprintf("%dd%s", d/day, rest), "0s")
+	return d.Round(time.Second)
 }
 
 // retentions keeps watch over rules that look back further than their topics keep the logs: it says

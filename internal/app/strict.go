@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // Secret is a value that is never shown. In a file it may be written as ${VARIABLE}, which is then
@@ -70,25 +72,6 @@ func (s Size) MarshalYAML() (any, error) {
 		}
 	}
 	return int64(s), nil
-}
-
-// ParseDuration reads a duration in Go's notation, or in whole days (7d) and weeks (2w).
-func ParseDuration(text string) (time.Duration, error) {
-	if n, err := strconv.ParseFloat(text, 64); err == nil && n != 0 {
-		return 0, fmt.Errorf("duration %q has no unit; try %q or %q", text, text+"s", text+"m")
-	}
-	for unit, length := range map[string]time.Duration{"d": 24 * time.Hour, "w": 7 * 24 * time.Hour} {
-		if n, ok := strings.CutSuffix(text, unit); ok {
-			if i, err := strconv.ParseInt(n, 10, 32); err == nil {
-				return time.Duration(i) * length, nil
-			}
-		}
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return 0, fmt.Errorf("%q is no duration; try 30s, 5m, 12h or 7d", text)
-	}
-	return d, nil
 }
 
 // strict fills Go values from YAML. Unlike the YAML package's own decoder it knows the column of
@@ -161,7 +144,7 @@ func (d *strict) value(n *yaml.Node, v reflect.Value, path string) {
 		if !d.scalar(n, path, "a duration such as 30s") {
 			return
 		}
-		length, err := ParseDuration(n.Value)
+		length, err := duration.Parse(n.Value)
 		if err != nil {
 			d.problem(n, "", "%s: %v", path, err)
 			return

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // breaker keeps workers from an engine that goes on failing. While it is open nobody evaluates;
@@ -119,7 +121,7 @@ func (b *circuitBreaker) succeeded() {
 	b.log.Info(
 		"the alert engine is well again; consumption goes on",
 		"after",
-		time.Since(b.openSince).Round(time.Millisecond),
+		duration.Format(time.Since(b.openSince).Round(time.Millisecond)),
 	)
 	b.err, b.probing = nil, false
 	b.notifyLocked()

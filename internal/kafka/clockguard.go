@@ -12,6 +12,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -173,17 +174,17 @@ func (c *clockGuard) problem() error {
 	case c.offset > 0:
 		return fmt.Errorf(
 			"this machine's clock is %s ahead of the time by which rules go on; set it right",
-			c.offset.Round(time.Second),
+			duration.Format(c.offset.Round(time.Second)),
 		)
 	case c.offset < 0:
 		return fmt.Errorf(
 			"this machine's clock is %s behind the time by which rules go on; set it right",
-			-c.offset.Round(time.Second),
+			duration.Format(-c.offset.Round(time.Second)),
 		)
 	case c.ahead > 0:
 		return fmt.Errorf(
 			"logs that are written now bear times %s ahead of this machine's clock; set right whichever is wrong",
-			c.ahead.Round(time.Second),
+			duration.Format(c.ahead.Round(time.Second)),
 		)
 	case left > clockStep:
 		return fmt.Errorf(
@@ -219,7 +220,7 @@ func (g *groupConsumer) checkClock(ctx context.Context) {
 	g.log.Warn(
 		"by this machine's clock the newest log is old; waiting for one that is written now, in case the clock is wrong",
 		"age",
-		age.Round(time.Second),
+		duration.Format(age.Round(time.Second)),
 		"at_most",
 		clockStartWait,
 	)

@@ -359,8 +359,8 @@ func (c *ConsumerConfig) UnmarshalJSON(text []byte) error {
 	type plain ConsumerConfig
 	return json.Unmarshal(text, &struct {
 		*plain
-		MaxWait *duration `json:"max_wait"`
-	}{(*plain)(c), (*duration)(&c.MaxWait)})
+		MaxWait *jsonDuration `json:"max_wait"`
+	}{(*plain)(c), (*jsonDuration)(&c.MaxWait)})
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.
@@ -368,8 +368,8 @@ func (c ConsumerConfig) MarshalJSON() ([]byte, error) {
 	type plain ConsumerConfig
 	return json.Marshal(struct {
 		plain
-		MaxWait duration `json:"max_wait"`
-	}{plain(c), duration(c.MaxWait)})
+		MaxWait jsonDuration `json:"max_wait"`
+	}{plain(c), jsonDuration(c.MaxWait)})
 }
 
 // UnmarshalYAML reads a configuration under the names that it has in JSON.

@@ -511,7 +511,7 @@ func TestConfigText(t *testing.T) {
 		t.Errorf("over the defaults: got %+v", c)
 	}
 	if err := json.Unmarshal([]byte(`{"max_wait":"soon"}`), &ConsumerConfig{}); err == nil ||
-		!strings.Contains(err.Error(), `"soon" is no duration`) {
+		!strings.Contains(err.Error(), `"soon" is not a duration`) {
 		t.Errorf("got %v", err)
 	}
 }

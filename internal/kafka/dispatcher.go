@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // manner is how messages are evaluated.
@@ -374,7 +375,7 @@ func (d *dispatcher) healthProblems() []string {
 	}
 	s := d.group.stats()
 	if s.LagTime > maxLagTime {
-		list = append(list, fmt.Sprintf("it is %s behind", s.LagTime.Round(time.Second)))
+		list = append(list, fmt.Sprintf("it is %s behind", duration.Format(s.LagTime.Round(time.Second))))
 	}
 	d.group.mu.Lock()
 	defer d.group.mu.Unlock()
@@ -386,7 +387,7 @@ func (d *dispatcher) healthProblems() []string {
 					"nothing of %s/%d was evaluated for %s",
 					part.Topic,
 					part.Partition.Partition,
-					time.Since(part.lastMoved).Round(time.Second),
+					duration.Format(time.Since(part.lastMoved).Round(time.Second)),
 				),
 			)
 		}

@@ -4,29 +4,35 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// duration is written like "1s", and read like that or as a number of nanoseconds.
-type duration time.Duration
+// jsonDuration is written like "1s", and read like that or as a number of nanoseconds.
+type jsonDuration time.Duration
 
-func (d duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+func (d jsonDuration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
 
-func (d *duration) UnmarshalJSON(text []byte) error {
+func (d *jsonDuration) UnmarshalJSON(text []byte) error {
 	var n int64
 	if err := json.Unmarshal(text, &n); err == nil {
-		*d = duration(n)
+		*d = jsonDuration(n)
 		return nil
 	}
 	var s string
 	if err := json.Unmarshal(text, &s); err != nil {
 		return fmt.Errorf("%s is no duration; try \"1s\"", text)
 	}
-	parsed, err := time.ParseDuration(s)
+	parsed, err := duration.Parse(strings.TrimPrefix(s, "-"))
 	if err != nil {
-		return fmt.Errorf("%q is no duration; try \"1s\"", s)
+		return err
 	}
-	*d = duration(parsed)
+	if strings.HasPrefix(s, "-") {
+		parsed = -parsed
+	}
+	*d = jsonDuration(parsed)
 	return nil
 }
 

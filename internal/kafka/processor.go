@@ -193,9 +193,9 @@ func (c *ProcessorConfig) UnmarshalJSON(text []byte) error {
 	type plain ProcessorConfig
 	return json.Unmarshal(text, &struct {
 		*plain
-		FlushInterval *duration `json:"flush_interval"`
-		RetryDelay    *duration `json:"retry_delay"`
-	}{(*plain)(c), (*duration)(&c.FlushInterval), (*duration)(&c.RetryDelay)})
+		FlushInterval *jsonDuration `json:"flush_interval"`
+		RetryDelay    *jsonDuration `json:"retry_delay"`
+	}{(*plain)(c), (*jsonDuration)(&c.FlushInterval), (*jsonDuration)(&c.RetryDelay)})
 }
 
 // MarshalJSON writes what UnmarshalJSON reads.
@@ -203,9 +203,9 @@ func (c ProcessorConfig) MarshalJSON() ([]byte, error) {
 	type plain ProcessorConfig
 	return json.Marshal(struct {
 		plain
-		FlushInterval duration `json:"flush_interval"`
-		RetryDelay    duration `json:"retry_delay"`
-	}{plain(c), duration(c.FlushInterval), duration(c.RetryDelay)})
+		FlushInterval jsonDuration `json:"flush_interval"`
+		RetryDelay    jsonDuration `json:"retry_delay"`
+	}{plain(c), jsonDuration(c.FlushInterval), jsonDuration(c.RetryDelay)})
 }
 
 // UnmarshalYAML reads a configuration under the names that it has in JSON.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // Stats is what a consumer has done, and how far it is behind. Counts only grow.
@@ -173,7 +175,7 @@ func (s *Source) Health() Health {
 		return Health{
 			State: Dead,
 			Problems: []string{
-				fmt.Sprintf("nothing was polled for %s", time.Since(*step).Round(time.Second)),
+				fmt.Sprintf("nothing was polled for %s", duration.Format(time.Since(*step).Round(time.Second))),
 			},
 		}
 	}

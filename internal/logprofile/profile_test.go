@@ -173,7 +173,7 @@ g/Rare       1        0.10        -
 	f(
 		"a topic that was not read to its end",
 		cut,
-		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T09:10:00Z (10m0s)
+		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T09:10:00Z (10m)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     601      60          3
@@ -204,7 +204,7 @@ g/Rare       0        0           -
 	f(
 		"a file",
 		profiled(t, rules, Options{File: true}, 601, timed),
-		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T19:00:00Z (10h0m0s)
+		`601 logs in 601 records, 2026-01-05T09:00:00Z to 2026-01-05T19:00:00Z (10h)
 
 RULE         MATCHES  PER MINUTE  GROUPS
 g/Errors     601      1.00        3

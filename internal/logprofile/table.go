@@ -5,6 +5,8 @@ import (
 	"io"
 	"text/tabwriter"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // Write writes the matches of each rule as a table.
@@ -19,7 +21,7 @@ func (p *Profile) Write(w io.Writer) error {
 			", %s to %s (%s)",
 			p.From.Format(time.RFC3339),
 			p.To.Format(time.RFC3339),
-			p.To.Sub(p.From).Round(time.Second),
+			duration.Format(p.To.Sub(p.From).Round(time.Second)),
 		)
 	}
 	fmt.Fprint(w, "\n\n")

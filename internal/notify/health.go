@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // Health returns an error while people may not hear of alerts: a receiver has failed for a minute,
@@ -23,7 +25,7 @@ func (n *Notifier) Health() error {
 				fmt.Errorf(
 					"receiver %s has failed for %s: %s",
 					who,
-					since.Round(time.Second),
+					duration.Format(since.Round(time.Second)),
 					s.detail,
 				),
 			)

@@ -77,7 +77,7 @@ func TestABacktestShowsWhatTheRulesWouldHaveRaised(t *testing.T) {
 	if err := r.Write(&table); err != nil {
 		t.Fatal(err)
 	}
-	want := `38 logs in 39 records (1 unreadable), 2026-01-05T09:00:00Z to 2026-01-05T11:00:11Z (2h0m11s)
+	want := `38 logs in 39 records (1 unreadable), 2026-01-05T09:00:00Z to 2026-01-05T11:00:11Z (2h11s)
 
 RULE         ALERTS  PER DAY  GROUPS  FIRST                 LAST                  UP FOR  OPEN  SAMPLE
 shop/Errors  3       35.9     2       2026-01-05T09:00:10Z  2026-01-05T11:00:10Z  9m45s   1     boom

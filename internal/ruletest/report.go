@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -121,7 +122,7 @@ func (r *Report) Write(w io.Writer) error {
 		fmt.Fprintf(w, " (%d unreadable)", r.Rejected)
 	}
 	if r.Logs > 0 {
-		fmt.Fprintf(w, ", %s to %s (%s)", stamp(r.From), stamp(r.To), r.Span().Round(time.Second))
+		fmt.Fprintf(w, ", %s to %s (%s)", stamp(r.From), stamp(r.To), duration.Format(r.Span().Round(time.Second)))
 	}
 	if r.Truncated {
 		fmt.Fprint(w, ", interrupted")
@@ -139,7 +140,7 @@ func (r *Report) Write(w io.Writer) error {
 			rule.Groups,
 			stamp(rule.First),
 			stamp(rule.Last),
-			rule.Paging.Round(time.Second),
+			duration.Format(rule.Paging.Round(time.Second)),
 			rule.Open,
 			printable(rule.Sample, 60),
 		)

@@ -140,7 +140,7 @@ func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
 	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n", "line 4: field fire not found")
 	f(
 		"tests:\n- name: a\n  expect:\n  - {alert: A, fires: 3x}\n",
-		`line 4: "3x" is no duration; write it like 90s`,
+		`line 4: "3x" is not a duration; durations are like 90s`,
 	)
 	f(
 		"tests:\n- name: a\n  logs: [{at: 0s, text: x}]\n",

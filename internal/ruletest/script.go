@@ -16,8 +16,9 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
 // Script is a file of tests; or a rule file that has its tests with it, which are about its own
@@ -93,13 +94,9 @@ type Expectation struct {
 type Duration time.Duration
 
 func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
-	parsed, err := model.ParseDuration(node.Value)
+	parsed, err := duration.Parse(node.Value)
 	if err != nil {
-		return fmt.Errorf(
-			"line %d: %q is no duration; write it like 90s, 5m or 2h30m",
-			node.Line,
-			node.Value,
-		)
+		return fmt.Errorf("line %d: %w", node.Line, err)
 	}
 	*d = Duration(parsed)
 	return nil

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -124,7 +125,7 @@ func delayChart(d DelayStatus) barChart {
 	for _, c := range counts {
 		name := "more"
 		if c.Within > 0 {
-			name = duration(c.Within)
+			name = duration.Format(c.Within)
 		}
 		bars = append(
 			bars,

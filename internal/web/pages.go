@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -284,7 +285,7 @@ func functions(now func() time.Time) template.FuncMap {
 		"visible":  func(text string) string { return visible(shorten(4000, text)) },
 		"whole":    func(text string) string { return shorten(100_000, text) },
 		"line":     oneLine,
-		"duration": duration,
+		"duration": duration.Format,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
 		"since":    func(t time.Time) string { return past(now(), t) },
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },

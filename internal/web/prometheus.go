@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -158,7 +159,7 @@ func queryText(r *rule.Rule) string {
 	}
 	if r.WhenText != "" {
 		return strings.TrimPrefix(
-			fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration(r.Window)),
+			fmt.Sprintf("%s | %s [%s]", text, r.WhenText, duration.Format(r.Window)),
 			" | ",
 		)
 	}

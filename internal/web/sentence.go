@@ -5,8 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/window"
@@ -31,7 +31,7 @@ func sentence(r *rule.Rule) string {
 			&b,
 			"%s when, within %s, %s",
 			each,
-			duration(r.Within),
+			duration.Format(r.Within),
 			sequenceWords(r.Sequence),
 		)
 	case r.When == nil:
@@ -46,7 +46,7 @@ func sentence(r *rule.Rule) string {
 		)
 	}
 	if r.For > 0 {
-		fmt.Fprintf(&b, ", and that holds for %s", duration(r.For))
+		fmt.Fprintf(&b, ", and that holds for %s", duration.Format(r.For))
 	}
 	text := b.String() + "."
 	if r.Record {
@@ -65,11 +65,11 @@ func sentence(r *rule.Rule) string {
 func windowWords(r *rule.Rule) string {
 	switch {
 	case r.Every > 0 && r.Every == r.Window:
-		return "each " + duration(r.Window)
+		return "each " + duration.Format(r.Window)
 	case r.Every > 0:
-		return fmt.Sprintf("%s (looked at every %s)", duration(r.Window), duration(r.Every))
+		return fmt.Sprintf("%s (looked at every %s)", duration.Format(r.Window), duration.Format(r.Every))
 	}
-	return duration(r.Window)
+	return duration.Format(r.Window)
 }
 
 func resolveWords(r *rule.Rule) string {
@@ -81,7 +81,7 @@ func resolveWords(r *rule.Rule) string {
 		ends = append(ends, conditionWords(r.Resolve.When, "are meant"))
 	}
 	if r.Resolve.After > 0 {
-		ends = append(ends, duration(r.Resolve.After)+" has passed")
+		ends = append(ends, duration.Format(r.Resolve.After)+" has passed")
 	}
 	switch {
 	case r.Resolve.Manual:
@@ -89,9 +89,9 @@ func resolveWords(r *rule.Rule) string {
 	case len(ends) > 0:
 		return " It is over when " + join(ends, "or") + "."
 	case r.When == nil && len(r.Sequence) == 0:
-		return fmt.Sprintf(" It is over after %s without one.", duration(r.Window))
+		return fmt.Sprintf(" It is over after %s without one.", duration.Format(r.Window))
 	case r.KeepFiringFor > 0:
-		return fmt.Sprintf(" It is over when that has not held for %s.", duration(r.KeepFiringFor))
+		return fmt.Sprintf(" It is over when that has not held for %s.", duration.Format(r.KeepFiringFor))
 	}
 	return ""
 }
@@ -135,7 +135,7 @@ func sequenceWords(steps []rule.Step) string {
 			text = "then " + text
 		}
 		if step.Within > 0 {
-			text += " within " + duration(step.Within)
+			text += " within " + duration.Format(step.Within)
 		}
 		parts = append(parts, text)
 	}
@@ -313,7 +313,7 @@ func callWords(c *rule.Call, logs string) string {
 		text += " of " + logsOf(c, logs)
 	}
 	if c.Offset > 0 {
-		text += " " + duration(c.Offset) + " before"
+		text += " " + duration.Format(c.Offset) + " before"
 	}
 	return text
 }
@@ -341,28 +341,4 @@ func join(list []string, word string) string {
 	default:
 		return strings.Join(list[:n-1], ", ") + " " + word + " " + list[n-1]
 	}
-}
-
-// duration writes a duration in its largest units: 90s, 5m, 1h30m, 7d.
-func duration(d time.Duration) string {
-	if d < 0 {
-		return "-" + duration(-d)
-	}
-	if d == 0 {
-		return "0s"
-	}
-	if d < time.Second {
-		return d.Round(time.Millisecond).String()
-	}
-	if d%(24*time.Hour) == 0 {
-		return strconv.Itoa(int(d/(24*time.Hour))) + "d"
-	}
-	text := d.Round(time.Second).String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -80,23 +80,6 @@ func TestConditionWords(t *testing.T) {
 	}
 }
 
-// Durations are written in their largest units.
-func TestDuration(t *testing.T) {
-	f := func(d time.Duration, want string) {
-		t.Helper()
-		if got := duration(d); got != want {
-			t.Errorf("%v is %q, not %q", time.Duration(d), got, want)
-		}
-	}
-	f(0, "0s")
-	f(250*time.Millisecond, "250ms")
-	f(90*time.Second, "1m30s")
-	f(5*time.Minute, "5m")
-	f(90*time.Minute, "1h30m")
-	f(24*time.Hour, "1d")
-	f(-time.Minute, "-1m")
-}
-
 // Numbers are written with the digits that matter.
 func TestNumbers(t *testing.T) {
 	f := func(got, want string) {

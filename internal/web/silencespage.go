@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -245,12 +246,7 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 // silenceLength reads how long a silence lasts; a year is the most.
 func silenceLength(text string) (time.Duration, error) {
 	text = strings.TrimSpace(text)
-	var days int
-	if n, _ := fmt.Sscanf(text, "%dd", &days); n == 1 && days > 0 && days <= 366 &&
-		text == fmt.Sprintf("%dd", days) {
-		return time.Duration(days) * 24 * time.Hour, nil
-	}
-	d, err := time.ParseDuration(text)
+	d, err := duration.Parse(text)
 	if err != nil || d <= 0 || d > 366*24*time.Hour {
 		return 0, badRequest(
 			"%q is no length for a silence; write 30m, 2h or 3d",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -26,7 +27,7 @@ func Compile(r *rule.Rule) (*Condition, error) {
 		r,
 		&Condition{
 			window:        int64(r.Window),
-			text:          shortDuration(r.Window),
+			text:          duration.Format(r.Window),
 			every:         int64(r.Every),
 			learn:         int64(r.Learn),
 			remember:      int64(r.Remember),

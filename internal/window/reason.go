@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -98,7 +99,11 @@ func numberText(v float64, limit string, scale float64) string {
 	case unit == "%":
 		return plain(v*scale) + "%"
 	case unit != "" && strings.Contains(durations, " "+unit+" ") && v >= 0 && v*scale < 1e12:
-		return shortDuration(time.Duration(v * scale * float64(time.Millisecond)))
+		d := time.Duration(v * scale * float64(time.Millisecond))
+		if d > time.Millisecond {
+			d = d.Truncate(time.Millisecond)
+		}
+		return duration.Format(d)
 	}
 	return plain(v)
 }
@@ -138,22 +143,4 @@ func (c *counting) describe(p *Condition, n int, holds bool) (threshold, reason 
 		return threshold, strconv.Itoa(n) + " " + threshold + " in " + p.text
 	}
 	return threshold, strconv.Itoa(n) + " in " + p.text
-}
-
-// shortDuration writes a duration as rules do: 90s, 5m, 1h30m, 7d.
-func shortDuration(d time.Duration) string {
-	if d < time.Millisecond {
-		return d.String()
-	}
-	text := ""
-	for _, unit := range []struct {
-		d    time.Duration
-		name string
-	}{{7 * 24 * time.Hour, "w"}, {24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}, {time.Millisecond, "ms"}} {
-		if n := d / unit.d; n > 0 {
-			text += strconv.Itoa(int(n)) + unit.name
-			d -= n * unit.d
-		}
-	}
-	return text
 }
