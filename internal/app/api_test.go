@@ -323,8 +323,8 @@ func TestAPIFromItsDocument(t *testing.T) {
 		engine := s.do("GET", "/api/v1/engine", nil, nil, 200)
 		is("the logs read", at(engine, "engine", "logs"), 11)
 		is(
-			"the offset of what is unreadable",
-			at(engine, "engine", "bad", 0, "position", "offset"),
+			"the offset of a rejected record",
+			at(engine, "engine", "rejected_sample", 0, "position", "offset"),
 			11,
 		)
 		is("the members of the group", at(engine, "engine", "members"), 1)

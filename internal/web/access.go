@@ -18,41 +18,40 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Role is what somebody may do. Each includes the ones before it.
+// Role is what a client may do. Each role includes those before it.
 type Role int
 
 const (
-	Anyone Role = iota // sees whether the program is healthy
-	Reader             // sees everything
-	Writer             // changes things
+	Anyone Role = iota // may see whether the program is healthy
+	Reader             // may see everything
+	Writer             // may change things
 )
 
 // String is the role as it stands in a cookie.
 func (r Role) String() string { return [...]string{"anyone", "reader", "writer"}[r] }
 
-// Token lets whoever presents it act in a role.
+// Token gives a role to the client that presents it.
 type Token struct {
 	Secret string
 	Role   Role // Reader or Writer
 }
 
-// access decides who may do what. Without a token for reading, everybody may read; without any
-// token, everybody may write, too: then it is the listener, on loopback or behind the passwords of
-// the web configuration, that keeps others out.
+// access decides what a request may do. Without a read token every client may read; without any
+// token every client may write too. Access is then limited by the listener's address or by the
+// passwords of the web configuration.
 type access struct {
 	tokens   []tokenHash
-	open     Role // what somebody without a token may do
+	open     Role // role of clients without a token
 	readOnly bool
-	key      []byte // of the cookies; another one after a restart, so everybody logs in again
+	key      []byte // of the cookies; a restart makes a new one, which ends all sessions
 	hosts    []string
-	local    bool // the listener is reachable from this machine alone
+	local    bool // the listener is on loopback
 	secure   bool
-	guesses  *guesses
+	logins   *loginLimiter
 	writes   *rate.Limiter
 }
 
-// tokenHash is a token that cannot be read from memory by accident, and whose comparison says
-// nothing by its duration.
+// tokenHash is the hash of a token. Comparing hashes takes constant time.
 type tokenHash struct {
 	sum  [sha256.Size]byte
 	role Role
@@ -65,18 +64,18 @@ func newAccess(o Options) (access, error) {
 		open:     Writer,
 		readOnly: o.ReadOnly,
 		key:      make([]byte, 32),
-		guesses:  newGuesses(o.Now, o.Registerer),
+		logins:   newLoginLimiter(o.Now, o.Registerer),
 		writes:   rate.NewLimiter(50, 200),
 	}
 	rand.Read(a.key)
 	for _, t := range o.Tokens {
 		if len(t.Secret) < 8 {
 			return a, errors.New(
-				"a token for the pages is shorter than 8 characters and could be guessed",
+				"a web token has fewer than 8 characters and could be guessed (use a longer one)",
 			)
 		}
 		if t.Role != Reader && t.Role != Writer {
-			return a, fmt.Errorf("a token for the pages has the role %d, which is none", t.Role)
+			return a, fmt.Errorf("a web token has the unknown role %d", t.Role)
 		}
 		a.tokens = append(a.tokens, tokenHash{sha256.Sum256([]byte(t.Secret)), t.Role})
 		a.open = min(a.open, t.Role-1)
@@ -95,14 +94,14 @@ func newAccess(o Options) (access, error) {
 	return a, nil
 }
 
-// presents says whether a request brings a token in a header, which may be a guess.
+// presents reports whether a request has a token in a header.
 func presents(r *http.Request) bool {
 	return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") ||
 		r.Header.Get("X-Alert-Engine-Token") != ""
 }
 
-// heed lets a request through to h unless it brings a token and its sender has guessed too often.
-func (a *access) heed(h http.Handler) http.Handler {
+// limitLogins refuses requests with a token from clients that have failed too often.
+func (a *access) limitLogins(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if len(a.tokens) == 0 || !presents(r) {
 			h.ServeHTTP(w, r)
@@ -114,20 +113,20 @@ func (a *access) heed(h http.Handler) http.Handler {
 	})
 }
 
-// known says whether a token of a request is ours. Where the web configuration has passwords,
-// Authorization may be theirs.
+// known reports whether a request has a valid token. With passwords in the web configuration, the
+// Authorization header may carry a password instead.
 func (a *access) known(r *http.Request) bool {
 	secret, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	return max(a.roleOfToken(secret), a.roleOfToken(r.Header.Get("X-Alert-Engine-Token"))) > Anyone
 }
 
-// roleOf returns what the sender of a request may do.
+// roleOf returns the role of a request.
 func (a *access) roleOf(r *http.Request) Role {
 	role := a.open
 	if secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok {
 		role = max(role, a.roleOfToken(secret))
 	}
-	// Where the web configuration has passwords, Authorization is theirs.
+	// With passwords in the web configuration, Authorization carries the password.
 	if secret := r.Header.Get("X-Alert-Engine-Token"); secret != "" {
 		role = max(role, a.roleOfToken(secret))
 	}
@@ -162,26 +161,26 @@ func (a *access) cookie(role Role) string {
 	return role.String() + "." + hex.EncodeToString(mac.Sum(nil))
 }
 
-// mayWrite says whether the sender of a request may change something.
+// mayWrite reports whether a request may change something.
 func (a *access) mayWrite(r *http.Request) bool { return !a.readOnly && a.roleOf(r) >= Writer }
 
-// require lets a request through to h when its sender has the role.
+// require passes a request to h if it has the role.
 func (a *access) require(role Role, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		writes := r.Method != http.MethodGet && r.Method != http.MethodHead
 		switch {
 		case role == Writer && writes && a.readOnly:
-			a.refuse(w, r, http.StatusForbidden, "this server is read-only")
+			a.refuse(w, r, http.StatusForbidden, "this server is read-only (web.read_only)")
 		case a.roleOf(r) < role:
 			a.refuse(
 				w,
 				r,
 				http.StatusUnauthorized,
-				"a token is needed for this; send it as Authorization: Bearer",
+				"this needs a token (send it as Authorization: Bearer TOKEN)",
 			)
 		case role == Writer && writes && !a.writes.Allow():
 			w.Header().Set("Retry-After", "1")
-			a.refuse(w, r, http.StatusTooManyRequests, "too many changes at once")
+			a.refuse(w, r, http.StatusTooManyRequests, "too many changes at once (try again in a second)")
 		default:
 			h.ServeHTTP(w, r)
 		}
@@ -204,9 +203,7 @@ func (a *access) refuse(w http.ResponseWriter, r *http.Request, status int, text
 	writeError(w, &apiError{status, text})
 }
 
-// knownHost protects a server that trusts whoever reaches it from pages whose name was made to
-// point to it. Only browsers are deceived that way, and only loopback is trusted without a word;
-// elsewhere names are the operator's affair.
+// knownHost protects against DNS rebinding: a foreign page whose host name resolves to this server.
 func (a *access) knownHost(r *http.Request) bool {
 	if !a.local {
 		return true
@@ -221,13 +218,13 @@ func (a *access) knownHost(r *http.Request) bool {
 		slices.Contains(a.hosts, host)
 }
 
-// policy is what browsers may do with our pages: run our script, show our style, and talk to us.
+// policy allows our own script and style, and requests to this server.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
-// guard is what every request passes before it is routed.
+// guard is the middleware before routing.
 func (s *Server) guard(next http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
-	next = s.access.heed(origins.Handler(next))
+	next = s.access.limitLogins(origins.Handler(next))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Security-Policy", policy)
@@ -241,7 +238,7 @@ func (s *Server) guard(next http.Handler) http.Handler {
 				w,
 				&apiError{
 					http.StatusMisdirectedRequest,
-					"the pages are not known under this name; add it to the external URL",
+					"unknown host name (add it to web.hosts or notify.external_url)",
 				},
 			)
 			return
@@ -251,10 +248,9 @@ func (s *Server) guard(next http.Handler) http.Handler {
 	})
 }
 
-// login exchanges a token for a cookie, so that a browser can present it.
+// login exchanges a token for a cookie.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
-	// the whole body, which may be long in coming, before it is decided whether the token is looked
-	// at
+	// reads the whole body, which may arrive slowly, before the limiter decides
 	token, role := r.PostFormValue("token"), Anyone
 	if s.access.refused(
 		w,
@@ -264,7 +260,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if role == Anyone {
-		s.loginPage(w, r, "This token is not known here.", http.StatusUnauthorized)
+		s.loginPage(w, r, "Unknown token.", http.StatusUnauthorized)
 		return
 	}
 	http.SetCookie(
@@ -282,7 +278,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, localPath(r.PostFormValue("to")), http.StatusSeeOther)
 }
 
-// localPath is a path of ours, whatever was given.
+// localPath returns to if it is a path on this server, else "/".
 func localPath(to string) string {
 	if u, err := url.Parse(to); err != nil || u.Host != "" || u.Scheme != "" ||
 		!strings.HasPrefix(to, "/") ||

@@ -13,7 +13,7 @@ const (
 	writeToken = "may-write-0123"
 )
 
-// Who has no token, one to read, and one to write: each may do just that.
+// No token, a read token and a write token give the roles they should.
 func TestTokens(t *testing.T) {
 	_, o := newFake(t)
 	o.Tokens = []Token{{readToken, Reader}, {writeToken, Writer}}
@@ -46,21 +46,21 @@ func TestTokens(t *testing.T) {
 	}
 }
 
-// With a token for writing alone, everybody may look.
+// With only a write token, every client may read.
 func TestWriteTokenAlone(t *testing.T) {
 	_, o := newFake(t)
 	o.Tokens = []Token{{writeToken, Writer}}
 	s := newServer(t, o)
 	if code, text := do(s, "GET", "/", ""); code != 200 ||
 		strings.Contains(text, "data-act=\"ack\"") {
-		t.Errorf("the page is %d, and offers what may not be done", code)
+		t.Errorf("the page is %d, or offers a change", code)
 	}
 	if code, _ := do(s, "POST", "/-/reload", ""); code != 401 {
 		t.Errorf("a reload without a token is %d", code)
 	}
 }
 
-// A browser exchanges the token for a cookie that scripts cannot read, and never sees it again.
+// A browser exchanges the token for a cookie that scripts cannot read.
 func TestLogin(t *testing.T) {
 	_, o := newFake(t)
 	o.Tokens = []Token{{readToken, Reader}, {writeToken, Writer}}
@@ -71,7 +71,7 @@ func TestLogin(t *testing.T) {
 		t.Errorf("the page is %d, to %s", code, header.Get("Location"))
 	}
 	if code, text := do(s, "POST", "/login", "token=wrong-token", form...); code != 401 ||
-		!strings.Contains(text, "not known here") {
+		!strings.Contains(text, "Unknown token") {
 		t.Errorf("a wrong token is %d", code)
 	}
 	code, _, header = exchange(
@@ -121,7 +121,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// Nobody changes anything on a server that is read-only, token or not, and no page offers to.
+// A read-only server refuses every change, and no page offers one.
 func TestReadOnly(t *testing.T) {
 	_, o := newFake(t)
 	o.ReadOnly = true
@@ -149,8 +149,7 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
-// A page of somebody else can have a browser send requests here, but not change anything, and it
-// cannot read the answer.
+// A page of another origin can neither change anything nor read an answer.
 func TestOtherOrigins(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -174,7 +173,7 @@ func TestOtherOrigins(t *testing.T) {
 	}
 }
 
-// A name that somebody made point to this machine is not ours.
+// A foreign host name that resolves to this machine is refused.
 func TestRebinding(t *testing.T) {
 	_, o := newFake(t)
 	o.Listener = listen(t)
@@ -198,7 +197,7 @@ func TestRebinding(t *testing.T) {
 	}
 }
 
-// Every answer tells the browser to run nothing but our script.
+// Every answer has a content security policy that allows only our own script.
 func TestHeaders(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -236,7 +235,7 @@ func TestLimits(t *testing.T) {
 		}
 	}
 	if limited == 0 {
-		t.Error("three hundred changes at once are nothing special")
+		t.Error("300 changes at once were all accepted")
 	}
 	for range maxStreams {
 		s.streams <- struct{}{}

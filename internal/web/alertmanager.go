@@ -12,11 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertmanager passes requests on to Alertmanager's API. It answers any origin that asks; ours is
-// nobody else's affair, so it is not told of one.
+// alertmanager passes requests to Alertmanager's API. The Origin header is removed, because the API
+// would allow any origin to read the answer.
 func (s *Server) alertmanager() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		r = r.Clone(r.Context())
@@ -25,7 +26,7 @@ func (s *Server) alertmanager() http.Handler {
 	})
 }
 
-// silence is a silence as Alertmanager's API has it.
+// silence is a silence in the form of Alertmanager's API.
 type silence struct {
 	ID        string    `json:"id,omitempty"`
 	Matchers  []matcher `json:"matchers"`
@@ -55,21 +56,20 @@ type matcher struct {
 	re *regexp.Regexp // of Value, compiled once
 }
 
-// compile prepares a matcher to be held against many alerts. One whose expression is broken matches
-// nothing.
+// compile prepares a matcher. One with a broken expression matches nothing.
 func (m *matcher) compile() {
 	if m.IsRegex {
 		m.re, _ = regexp.Compile("^(?s:" + m.Value + ")$")
 	}
 }
 
-// String is the matcher as people write it.
+// String is the matcher in Alertmanager's syntax.
 func (m matcher) String() string {
 	op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
 	return fmt.Sprintf("%s%s%q", m.Name, op, m.Value)
 }
 
-// matches says whether an alert with these labels is meant. An absent label is an empty one.
+// matches reports whether the labels match. An absent label equals an empty one.
 func (m matcher) matches(labels map[string]string) bool {
 	if !m.IsRegex {
 		return (labels[m.Name] == m.Value) == m.IsEqual
@@ -93,14 +93,14 @@ func parseMatchers(text string) ([]matcher, error) {
 		m := matcherSyntax.FindStringSubmatch(part)
 		if m == nil {
 			return nil, badRequest(
-				"%q is no matcher; write label=value, label!=value, label=~regexp or label!~regexp",
-				shorten(80, part),
+				"%q is not a matcher (write label=value, label!=value, label=~regexp or label!~regexp)",
+				safetext.Clip(part, 80),
 			)
 		}
 		value := strings.TrimSpace(m[3])
 		if len(value) > 1 && value[0] == '"' {
 			if err := json.Unmarshal([]byte(value), &value); err != nil {
-				return nil, badRequest("%q has a broken quotation", shorten(80, part))
+				return nil, badRequest("%q has an unterminated quote", safetext.Clip(part, 80))
 			}
 		}
 		one := matcher{
@@ -110,12 +110,12 @@ func parseMatchers(text string) ([]matcher, error) {
 			IsEqual: m[2][0] == '=',
 		}
 		if one.compile(); one.IsRegex && one.re == nil {
-			return nil, badRequest("%q is no regular expression", shorten(80, value))
+			return nil, badRequest("%q is not a regular expression", safetext.Clip(value, 80))
 		}
 		list = append(list, one)
 	}
 	if len(list) == 0 {
-		return nil, badRequest("a silence needs at least one matcher, such as service=payment")
+		return nil, badRequest("no matcher given (for example service=payment)")
 	}
 	return list, nil
 }
@@ -144,7 +144,7 @@ func splitMatchers(text string) []string {
 	return parts
 }
 
-// answer is a response that stays in this process.
+// answer is a response within this process.
 type answer struct {
 	header http.Header
 	status int
@@ -155,7 +155,7 @@ func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(p []byte) (int, error) { return a.body.Write(p) }
 
-// ask sends a request to Alertmanager's API within this process, and reads its answer into v.
+// ask calls Alertmanager's API within this process and reads the answer into v.
 func (s *Server) ask(ctx context.Context, method, path string, body, v any) error {
 	if s.Alertmanager == nil {
 		return missing("Alertmanager's API")
@@ -180,7 +180,7 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	if a.status >= 300 {
 		return &apiError{
 			a.status,
-			shorten(500, strings.Trim(strings.TrimSpace(a.body.String()), `"`)),
+			safetext.Clip(strings.Trim(strings.TrimSpace(a.body.String()), `"`), 500),
 		}
 	}
 	if v == nil {
@@ -216,7 +216,7 @@ func (s *Server) silences(ctx context.Context) ([]silence, error) {
 	return list, nil
 }
 
-// idsOf returns the IDs of our alerts among those that Alertmanager's API lists for a query.
+// idsOf returns the IDs of the alerts that Alertmanager's API lists for a query.
 func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, error) {
 	if s.Alertmanager == nil {
 		return nil, nil
@@ -234,7 +234,7 @@ func (s *Server) idsOf(ctx context.Context, query url.Values) (map[string]bool, 
 	return ids, nil
 }
 
-// inhibited are the alerts that another alert mutes.
+// inhibited are the alerts that are inhibited by another alert.
 func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
 	return s.idsOf(
 		ctx,
@@ -248,12 +248,12 @@ func (s *Server) inhibited(ctx context.Context) (map[string]bool, error) {
 	)
 }
 
-// routedTo are the alerts that a receiver is told of.
+// routedTo are the alerts that are routed to a receiver.
 func (s *Server) routedTo(ctx context.Context, receiver string) (map[string]bool, error) {
 	return s.idsOf(ctx, url.Values{"receiver": {regexp.QuoteMeta(receiver)}})
 }
 
-// silencedBy returns the active silences that mute an alert with these labels.
+// silencedBy returns the active silences that match the labels.
 func silencedBy(list []silence, labels map[string]string) []silence {
 	var found []silence
 	for _, one := range list {
@@ -276,11 +276,11 @@ func (s *Server) expireSilence(ctx context.Context, id string) error {
 	return s.ask(ctx, http.MethodDelete, "/silence/"+url.PathEscape(id), nil, nil)
 }
 
-// An acknowledgement is a silence for one alert that ends when the alert does. Its comment carries
-// the alert's ID.
+// An acknowledgement is a silence for one alert that ends when the alert resolves. Its comment
+// holds the alert's ID.
 const ackMark = "acknowledged alert "
 
-// ack silences one alert until it is over.
+// ack silences one alert until it resolves.
 func (s *Server) ack(
 	ctx context.Context,
 	a models.Alert,
@@ -304,7 +304,7 @@ func (s *Server) ack(
 	return s.addSilence(ctx, one)
 }
 
-// ackOf is the ID of the alert that a silence acknowledges, "" when it is an ordinary one.
+// ackOf is the ID of the alert that a silence acknowledges; "" for an ordinary silence.
 func ackOf(one silence) string {
 	rest, is := strings.CutPrefix(one.Comment, ackMark)
 	if !is {
@@ -320,7 +320,7 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if d.Alert.State == models.AlertResolved {
-		return &apiError{http.StatusConflict, "the alert is over"}
+		return &apiError{http.StatusConflict, "the alert is resolved"}
 	}
 	var body struct {
 		By      string `json:"by"`
@@ -330,7 +330,7 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if body.By == "" {
-		body.By = "somebody"
+		body.By = unnamed
 	}
 	id, err := s.ack(r.Context(), d.Alert, body.By, body.Comment)
 	if err != nil {
@@ -340,8 +340,8 @@ func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, map[string]string{"silence": id})
 }
 
-// expireAcks ends acknowledgements of alerts that are over, so that the next episode is heard
-// again, until ctx ends.
+// expireAcks ends the acknowledgements of resolved alerts until ctx ends, so that the next episode
+// is notified again.
 func (s *Server) expireAcks(ctx context.Context) {
 	if s.Alertmanager == nil || s.Alerts == nil {
 		return
@@ -354,7 +354,7 @@ func (s *Server) expireAcks(ctx context.Context) {
 			return
 		case <-tick.C:
 			if err := s.expireAcksNow(ctx); err != nil && ctx.Err() == nil {
-				s.Logger.Warn("acknowledgements cannot be ended", "error", err)
+				s.Logger.Warn("expiring acknowledgements failed", "error", err)
 			}
 		}
 	}
@@ -378,3 +378,6 @@ func (s *Server) expireAcksNow(ctx context.Context) error {
 	}
 	return nil
 }
+
+// unnamed is the author of a change whose request names none.
+const unnamed = "unknown"

@@ -6,30 +6,31 @@ import (
 	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertData is the page of one alert.
+// alertData is the data of an alert's page.
 type alertData struct {
 	alertDetail
 	Row      alertRow
 	Chart    chart
-	Timeline []happening
+	Timeline []timelineEvent
 	Rule     *ruleDetail
 	Similar  []episode
 	Top      []topField
 	Firing   bool
-	Query    string // that finds its lines
+	Query    string // of its rule
 }
 
-// happening is an entry of the timeline: a transition, or somebody who was told or not.
-type happening struct {
+// timelineEvent is an entry of the timeline: a transition, or an attempt to notify.
+type timelineEvent struct {
 	At       time.Time
 	Alert    *models.Alert
 	Delivery *Delivery
 }
 
-// topField is a field and its most frequent values in the lines of an alert.
+// topField is a field with its most frequent values in an alert's logs.
 type topField struct {
 	Field  string
 	Values []topValue
@@ -37,7 +38,7 @@ type topField struct {
 
 type topValue struct {
 	models.TopValue
-	Share float64 // of the most frequent one, in percent
+	Share float64 // percent of the most frequent one
 }
 
 func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
@@ -64,7 +65,7 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 		d.Rule, d.Query = &one, found.MatchText
 	}
 	v := view{
-		Title:    oneLine(80, detail.Alert.Labels["alertname"]),
+		Title:    safetext.ClipLine(detail.Alert.Labels["alertname"], 80),
 		Page:     "now",
 		Data:     d,
 		MayWrite: s.access.mayWrite(r),
@@ -77,15 +78,15 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 // timeline merges transitions and deliveries, newest first.
-func timeline(d alertDetail) []happening {
-	var list []happening
+func timeline(d alertDetail) []timelineEvent {
+	var list []timelineEvent
 	for i := range d.Transitions {
-		list = append(list, happening{At: d.Transitions[i].At, Alert: &d.Transitions[i]})
+		list = append(list, timelineEvent{At: d.Transitions[i].At, Alert: &d.Transitions[i]})
 	}
 	for i := range d.Deliveries {
-		list = append(list, happening{At: d.Deliveries[i].At, Delivery: &d.Deliveries[i]})
+		list = append(list, timelineEvent{At: d.Deliveries[i].At, Delivery: &d.Deliveries[i]})
 	}
-	slices.SortStableFunc(list, func(a, b happening) int { return b.At.Compare(a.At) })
+	slices.SortStableFunc(list, func(a, b timelineEvent) int { return b.At.Compare(a.At) })
 	return list
 }
 
@@ -125,7 +126,7 @@ func (s *Server) ackForm(w http.ResponseWriter, r *http.Request) error {
 	}
 	by := r.PostFormValue("by")
 	if by == "" {
-		by = "somebody"
+		by = unnamed
 	}
 	if _, err := s.ack(r.Context(), d.Alert, by, ""); err != nil {
 		return err

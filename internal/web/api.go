@@ -14,13 +14,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 //go:embed openapi.yaml
 var openAPI []byte
 
-// apiError is an error with the status it is answered with.
+// apiError is an error with an HTTP status.
 type apiError struct {
 	status int
 	text   string
@@ -29,7 +30,7 @@ type apiError struct {
 func (e *apiError) Error() string { return e.text }
 
 func missing(what string) error {
-	return &apiError{http.StatusNotImplemented, what + " is not available in this program"}
+	return &apiError{http.StatusNotImplemented, what + " is not configured"}
 }
 
 func notFound(format string, args ...any) error {
@@ -40,8 +41,7 @@ func badRequest(format string, args ...any) error {
 	return &apiError{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// apiRoutes are the routes of our own API and of the parts of Prometheus' that Grafana and others
-// read.
+// apiRoutes are the routes of our API and of the parts of Prometheus' API that clients use.
 func (s *Server) apiRoutes() []route {
 	return []route{
 		{"GET /api/v1/openapi.yaml", Reader, http.HandlerFunc(serveOpenAPI)},
@@ -73,7 +73,7 @@ func serveOpenAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Write(openAPI)
 }
 
-// api answers the error of a handler as JSON.
+// api writes the error of a handler as JSON.
 func (s *Server) api(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
@@ -82,7 +82,7 @@ func (s *Server) api(h func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// writeError answers an error. One without a status is a mistake of ours or of what lies behind us.
+// writeError writes an error as JSON; 500 if it has no status.
 func writeError(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	if e, ok := errors.AsType[*apiError](err); ok {
@@ -90,19 +90,19 @@ func writeError(w http.ResponseWriter, err error) {
 	} else if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		status = http.StatusRequestEntityTooLarge
 	}
-	writeJSON(w, status, map[string]string{"error": visible(err.Error())})
+	writeJSON(w, status, map[string]string{"error": safetext.Visible(err.Error())})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		status, text = http.StatusInternalServerError, []byte(
-			`{"error":"the answer cannot be written as JSON"}`,
+			`{"error":"encoding the answer as JSON failed"}`,
 		)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	w.Write(append(text, '\n'))
+	w.Write(append(safetext.JSON(text), '\n'))
 }
 
 func ok(w http.ResponseWriter, v any) error {
@@ -110,7 +110,7 @@ func ok(w http.ResponseWriter, v any) error {
 	return nil
 }
 
-// readJSON reads the body of a request, in which unknown keys are mistakes.
+// readJSON reads the body of a request. Unknown keys are errors.
 func readJSON(r *http.Request, v any) error {
 	dec := json.NewDecoder(r.Body)
 	dec.DisallowUnknownFields()
@@ -121,10 +121,10 @@ func readJSON(r *http.Request, v any) error {
 	if _, tooLarge := errors.AsType[*http.MaxBytesError](err); tooLarge {
 		return err
 	}
-	return badRequest("the body is not the JSON that is expected here: %v", err)
+	return badRequest("invalid JSON body: %v", err)
 }
 
-// number reads a whole number from a query parameter, at most most.
+// number reads a positive integer from a query parameter and limits it to most.
 func number(r *http.Request, name string, otherwise, most int) (int, error) {
 	text := r.FormValue(name)
 	if text == "" {
@@ -132,12 +132,12 @@ func number(r *http.Request, name string, otherwise, most int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
-		return 0, badRequest("%s: %q is no number above zero", name, text)
+		return 0, badRequest("%s: %q is not a positive integer", name, text)
 	}
 	return min(n, most), nil
 }
 
-// ago reads how far back to look: a duration before now, or an instant.
+// ago parses a start time: a duration before now, or a timestamp.
 func (s *Server) ago(text string, otherwise time.Duration) (time.Time, error) {
 	if text == "" {
 		return s.Now().Add(-otherwise), nil
@@ -146,24 +146,24 @@ func (s *Server) ago(text string, otherwise time.Duration) (time.Time, error) {
 		return at, nil
 	}
 	d, err := duration.Parse(text)
-	if err != nil || d <= 0 {
+	if err != nil || d == 0 {
 		return time.Time{}, badRequest(
-			"since: %q is neither a duration, such as 15m or 2d, nor a time, such as 2026-01-05T09:00:00Z",
-			text,
+			"since: %q is neither a duration (15m, 2d) nor a timestamp (2026-01-05T09:00:00Z)",
+			safetext.Clip(text, 80),
 		)
 	}
 	return s.Now().Add(-d), nil
 }
 
-// alertDetail is all there is to know about an alert.
+// alertDetail is an alert with its history.
 type alertDetail struct {
-	Alert       models.Alert   `json:"alert"` // its newest transition
+	Alert       models.Alert   `json:"alert"` // newest transition
 	Transitions []models.Alert `json:"transitions"`
 	Deliveries  []Delivery     `json:"deliveries"`
 	Series      []Point        `json:"series"`
 }
 
-// alertByID returns an alert that is up, or one of the history.
+// alertByID returns a current alert or one from the history.
 func (s *Server) alertByID(id string) (alertDetail, error) {
 	d := alertDetail{Transitions: []models.Alert{}, Deliveries: []Delivery{}, Series: []Point{}}
 	if s.Alerts == nil {
@@ -185,7 +185,7 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		}
 	}
 	if !found {
-		return d, notFound("no alert %q is known", shorten(80, visible(id)))
+		return d, notFound("no alert %q (it may have left the history)", safetext.Clip(safetext.Visible(id), 80))
 	}
 	d.Series = append(d.Series, s.Alerts.Series(id)...)
 	if s.Notifier != nil {
@@ -227,7 +227,7 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
 	if s.Engine == nil {
-		return missing("the engine's state")
+		return missing("the engine status")
 	}
 	state := struct {
 		Version  string          `json:"version"`
@@ -241,14 +241,14 @@ func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
 	return ok(w, state)
 }
 
-// event is a log as it stands on the topic, to be held against something.
+// event is the value of a record, to be decoded or explained.
 type event struct {
 	Event string `json:"event"`
 	Topic string `json:"topic,omitempty"`
 	Rule  string `json:"rule,omitempty"`
 }
 
-// eachLog reads the logs of one event.
+// eachLog decodes the logs of an event.
 func (s *Server) eachLog(e event, each func(*decode.Log)) error {
 	var config decode.Config
 	if s.Logs != nil {
@@ -263,13 +263,13 @@ func (s *Server) eachLog(e event, each func(*decode.Log)) error {
 	decoder.Decode(&record, each, func(reason decode.Reason, detail string) {
 		rejected = &apiError{
 			http.StatusUnprocessableEntity,
-			fmt.Sprintf("the event cannot be read: %s: %s", reason, detail),
+			fmt.Sprintf("decoding the event failed: %s: %s", reason, detail),
 		}
 	})
 	return rejected
 }
 
-// decoded is a log as the engine reads it.
+// decoded is a decoded log.
 type decoded struct {
 	Format string          `json:"format"`
 	Entry  models.LogEntry `json:"entry"`
@@ -287,7 +287,7 @@ func (s *Server) postDecode(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, list)
 }
 
-// groupOf returns the group's labels of a log.
+// groupOf returns the group labels of a log.
 func groupOf(r *rule.Rule, l *decode.Log) map[string]string {
 	labels := map[string]string{}
 	for _, by := range r.By {
@@ -316,10 +316,10 @@ func (s *Server) ruleByID(id string) (*rule.Rule, error) {
 			return r, nil
 		}
 	}
-	return nil, notFound("no rule %q is in force", shorten(80, visible(id)))
+	return nil, notFound("no rule %q", safetext.Clip(safetext.Visible(id), 80))
 }
 
-// lists are the lists that queries may name.
+// lists are the lists that queries may reference.
 func (s *Server) lists() match.Lists {
 	set := s.ruleSet()
 	return func(name string) ([]string, bool) {
@@ -373,12 +373,12 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, map[string]bool{"replayed": true})
 }
 
-// audit logs that somebody changed something.
+// audit logs a change.
 func (s *Server) audit(r *http.Request, what string, facts ...any) {
 	s.Logger.Info(what, append(facts, "from", r.RemoteAddr)...)
 }
 
-// readAll reads a body that is no JSON.
+// readAll reads a text body.
 func readAll(r *http.Request) (string, error) {
 	text, err := io.ReadAll(r.Body)
 	return string(text), err

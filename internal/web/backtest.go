@@ -11,10 +11,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// backtestTime bounds how long a backtest may read.
+// backtestTime is the maximum duration of a backtest.
 const backtestTime = 50 * time.Second
 
-// backtestReport is what a backtest says to people and programs.
+// backtestReport is the result of a backtest.
 type backtestReport struct {
 	Records   int              `json:"records"`
 	Logs      int              `json:"logs"`
@@ -29,28 +29,28 @@ type backtestedRule struct {
 	Rule     string    `json:"rule"`
 	Fired    int       `json:"fired"`
 	Groups   int       `json:"groups"`
-	Open     int       `json:"open"` // still up at the end
+	Open     int       `json:"open"` // still firing at the end
 	Episodes []episode `json:"episodes"`
 }
 
-// episode is the life of an alert, from firing to its end.
+// episode is one alert from firing to resolved.
 type episode struct {
 	ID     string            `json:"id"`
 	Labels map[string]string `json:"labels"`
 	From   time.Time         `json:"from"`
-	To     time.Time         `json:"to,omitzero"` // zero while it is up
+	To     time.Time         `json:"to,omitzero"` // zero while firing
 	Value  float64           `json:"value"`
 	Reason string            `json:"reason"`
 }
 
-// mostEpisodes of a rule are listed; all are counted.
-const mostEpisodes = 200
+// listedEpisodes is the number of episodes listed for a rule; all are counted.
+const listedEpisodes = 200
 
 func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
-		Text  string `json:"text"`  // a rule file
-		Rule  string `json:"rule"`  // or the ID of a rule in force
-		Since string `json:"since"` // how far back
+		Text  string `json:"text"`  // of a rule file
+		Rule  string `json:"rule"`  // or ID of a rule
+		Since string `json:"since"` // start time
 	}
 	if err := readJSON(r, &body); err != nil {
 		return err
@@ -70,7 +70,7 @@ func (s *Server) postBacktest(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, report(set, result, since, s.Now()))
 }
 
-// rulesToTest are the rules of a text, or one in force.
+// rulesToTest are the rules of a text, or one rule by its ID.
 func (s *Server) rulesToTest(text, id string) (*rule.Set, error) {
 	if text != "" {
 		set, err := rule.Read("rules", []byte(text))
@@ -98,12 +98,11 @@ func (s *Server) backtest(
 	if s.Backtest == nil {
 		return BacktestResult{}, missing("a backtest over the topics")
 	}
-	free, err := take(s.heavy, "backtests and searches")
+	free, err := take(s.heavy, "searches and backtests")
 	if err != nil {
 		return BacktestResult{}, err
 	}
 	defer free()
-	// a recorder in a test has no deadline
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second))
 	ctx, cancel := context.WithTimeout(ctx, backtestTime)
@@ -112,7 +111,7 @@ func (s *Server) backtest(
 	if err != nil {
 		return BacktestResult{}, &apiError{
 			http.StatusBadGateway,
-			"the backtest failed: " + err.Error(),
+			"backtest failed: " + err.Error(),
 		}
 	}
 	return result, nil
@@ -140,7 +139,7 @@ func report(set *rule.Set, result BacktestResult, since, now time.Time) backtest
 			if e.To.IsZero() {
 				one.Open++
 			}
-			if len(one.Episodes) < mostEpisodes {
+			if len(one.Episodes) < listedEpisodes {
 				one.Episodes = append(one.Episodes, e)
 			}
 		}
@@ -151,8 +150,7 @@ func report(set *rule.Set, result BacktestResult, since, now time.Time) backtest
 	return rep
 }
 
-// episodes pairs transitions to episodes, by rule and in the order of their beginning. An alert
-// that fires again under its ID goes on.
+// episodes pairs transitions to episodes by rule, in the order of their start.
 func episodes(transitions []models.Alert) map[string][]episode {
 	byRule := map[string][]episode{}
 	open := map[string]int{} // ID to its place in the rule's list

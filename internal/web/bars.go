@@ -4,28 +4,27 @@ import (
 	"math"
 )
 
-// barChart is how often what happened, as bars that a template draws.
+// barChart is a histogram.
 type barChart struct {
 	Width, Height float64
-	Base          float64 // y on which the bars stand
+	Base          float64 // y of the bottom of the bars
 	Bars          []bar
 	Ticks         []tickMark
-	Mark          float64 // x of the line of a threshold; negative when there is none
+	Mark          float64 // x of the threshold line; negative for none
 	MarkText      string
 	Empty         bool
 }
 
-// bar is one of them.
+// bar is a bar of a histogram.
 type bar struct {
-	Name       string // below it, when there is room
+	Name       string // label below the bar
 	N          int64
 	Title      string
 	Class      string
 	X, Y, W, H float64
 }
 
-// newBarChart gives each bar its place. Heights go by the square root, so that what is rare is seen
-// beside what is common: of a distribution, the tail is what matters.
+// newBarChart places the bars. The scale is the square root, so that rare values stay visible.
 func newBarChart(bars []bar) barChart {
 	c := barChart{Width: 480, Height: 132, Base: 110, Mark: -1, Bars: bars, Empty: len(bars) == 0}
 	most := int64(1)

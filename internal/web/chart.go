@@ -11,18 +11,17 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// chart is a graph as the paths of an SVG, which a template draws. It is made here and not in the
-// browser, so it is there with the page, is the same everywhere, and needs no library.
+// chart is a graph as paths of an SVG. It is drawn on the server, so it needs no script.
 type chart struct {
 	Width, Height float64
 	Line          string  // path of the value
-	Area          string  // path of what lies below it
-	Threshold     float64 // y; negative when there is none
+	Area          string  // path of the area below the line
+	Threshold     float64 // y; negative for none
 	ThresholdText string
 	Bands         []band // episodes
 	Ticks         []tickMark
 	Rows          []tickMark
-	Points        string // "x,y,time,value;..." for the script that reads off values
+	Points        string // "x,y,time,value;..." for the tooltip
 	From, To      time.Time
 	Empty         bool
 }
@@ -38,7 +37,7 @@ type tickMark struct {
 	Text string
 }
 
-// plot maps values over time into a frame.
+// plot maps times and values to coordinates.
 type plot struct {
 	from, to                 time.Time
 	low, high                float64
@@ -62,7 +61,7 @@ func (p plot) y(v float64) float64 {
 
 func clamp(v float64) float64 { return math.Max(0, math.Min(1, v)) }
 
-// path draws points as steps: a value holds until the next one.
+// path draws points; with steps a value lasts until the next one.
 func (p plot) path(points []Point, steps bool) string {
 	var b strings.Builder
 	last := math.NaN()
@@ -85,7 +84,7 @@ func (p plot) path(points []Point, steps bool) string {
 	return b.String()
 }
 
-// spark is a small graph of the last hour, or of as much of it as there is.
+// spark is a small graph of at most the last hour.
 func spark(points []Point, now time.Time) chart {
 	c := chart{Width: 120, Height: 28, Threshold: -1}
 	from := now.Add(-time.Hour)
@@ -119,7 +118,7 @@ func latest(now time.Time, points []Point) time.Time {
 	return now
 }
 
-// since keeps the points after a time, and the one before it, which still holds then.
+// since keeps the points after a time and the last one before it.
 func since(points []Point, from time.Time) []Point {
 	for i, p := range points {
 		if p.At.After(from) {
@@ -129,8 +128,7 @@ func since(points []Point, from time.Time) []Point {
 	return points[max(len(points)-1, 0):]
 }
 
-// bounds are the least and the greatest of some values and of the threshold, with zero as the floor
-// of what is never negative.
+// bounds are the minimum and maximum of the values and the threshold; the minimum is at most zero.
 func bounds(points []Point, threshold float64) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	see := func(v float64) {
@@ -158,7 +156,7 @@ var thresholdNumber = regexp.MustCompile(
 	`^\s*(?:>=|<=|==|!=|>|<)?\s*(-?[0-9.]+(?:e[+-]?[0-9]+)?)\s*(%?)`,
 )
 
-// thresholdValue reads the number of a threshold such as "> 10"; NaN when it has none.
+// thresholdValue is the number of a threshold such as "> 10"; NaN without one.
 func thresholdValue(text string) float64 {
 	m := thresholdNumber.FindStringSubmatch(text)
 	if m == nil {
@@ -174,8 +172,7 @@ func thresholdValue(text string) float64 {
 	return v
 }
 
-// alertChart is the graph of an alert: its value against the threshold, over the times at which it
-// was pending and firing.
+// alertChart is the graph of an alert: value, threshold, and the times it was pending and firing.
 func alertChart(d alertDetail, now time.Time) chart {
 	c := chart{Width: 960, Height: 240, Threshold: -1}
 	points := d.Series
@@ -216,7 +213,7 @@ func alertChart(d alertDetail, now time.Time) chart {
 	return c
 }
 
-// bands are the times at which an alert was pending or firing.
+// bands are the times an alert was pending or firing.
 func (p plot) bands(transitions []models.Alert, end time.Time) []band {
 	var list []band
 	for i, a := range transitions {
@@ -264,7 +261,7 @@ var steps = []time.Duration{
 	7 * 24 * time.Hour,
 }
 
-// timeTicks are round instants, so many at most.
+// timeTicks are at most so many round times.
 func (p plot) timeTicks(most int) []tickMark {
 	span := p.to.Sub(p.from)
 	step := steps[len(steps)-1]
@@ -290,7 +287,7 @@ func (p plot) timeTicks(most int) []tickMark {
 	return list
 }
 
-// valueTicks are round values at their height.
+// valueTicks are round values.
 func (p plot) valueTicks(most int) []tickMark {
 	var list []tickMark
 	for _, v := range p.roundValues(most) {
@@ -299,7 +296,7 @@ func (p plot) valueTicks(most int) []tickMark {
 	return list
 }
 
-// roundValues are round values, so many at most or a few more.
+// roundValues are about so many round values.
 func (p plot) roundValues(most int) []float64 {
 	step := math.Pow(10, math.Floor(math.Log10((p.high-p.low)/float64(most))))
 	for _, m := range []float64{1, 2, 5, 10} {
@@ -315,7 +312,7 @@ func (p plot) roundValues(most int) []float64 {
 	return list
 }
 
-// readings are the points as the script reads them.
+// readings are the points for the tooltip.
 func (p plot) readings(points []Point) string {
 	every := max(1, len(points)/400)
 	var b strings.Builder

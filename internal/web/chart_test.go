@@ -9,8 +9,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A chart shows the value as steps, the threshold where it is, and when the alert was pending and
-// firing.
+// A chart shows the value as steps, the threshold, and the times of pending and firing.
 func TestAlertChart(t *testing.T) {
 	at := func(s int) time.Time { return noon.Add(time.Duration(s-100) * time.Second) }
 	d := alertDetail{
@@ -45,7 +44,7 @@ func TestAlertChart(t *testing.T) {
 	}
 }
 
-// Values that are no numbers, equal, or without end break no chart.
+// NaN, equal and infinite values do not break a chart.
 func TestOddCharts(t *testing.T) {
 	for _, values := range [][]float64{{math.NaN(), math.NaN()}, {0, 0}, {5, 5}, {math.Inf(1), 1}, {-5, -1}, {1e300, -1e300}, {1, math.NaN(), 2}} {
 		var points []Point
@@ -61,7 +60,7 @@ func TestOddCharts(t *testing.T) {
 	}
 }
 
-// The number of a threshold is read from what people are shown.
+// The number of a threshold is parsed from its text.
 func TestThreshold(t *testing.T) {
 	f := func(text string, want float64) {
 		t.Helper()

@@ -10,10 +10,11 @@ import (
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// engineData is the page of the machine itself.
+// engineData is the data of the engine page.
 type engineData struct {
 	Missing    bool
 	Engine     EngineStatus
@@ -25,20 +26,20 @@ type engineData struct {
 	DeadKnown  bool
 	DeadError  string
 	Costly     []RuleStatus
-	Checks     []checked
-	Partitions []PartitionStatus // those that lag most
+	Checks     []checkResult
+	Partitions []PartitionStatus // highest lag first
 	More       int
-	Done       bool // a dead letter was replayed
+	Done       bool // confirms a replay
 	Delay      barChart
 }
 
-// checked is a check and how it stands.
-type checked struct {
+// checkResult is the result of a health check.
+type checkResult struct {
 	Name    string
 	Problem string
 }
 
-const mostPartitions = 64
+const listedPartitions = 64
 
 func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 	d := engineData{
@@ -60,9 +61,9 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 			cmp.Compare(a.Partition, b.Partition),
 		)
 	})
-	if len(d.Partitions) > mostPartitions {
-		d.More = len(d.Partitions) - mostPartitions
-		d.Partitions = d.Partitions[:mostPartitions]
+	if len(d.Partitions) > listedPartitions {
+		d.More = len(d.Partitions) - listedPartitions
+		d.Partitions = d.Partitions[:listedPartitions]
 	}
 	for _, reason := range slices.Sorted(maps.Keys(d.Engine.Rejected)) {
 		d.Rejected = append(
@@ -85,7 +86,7 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.Delay = delayChart(d.Engine.Delay)
 	d.Costly = s.costliest(10)
-	d.Checks = s.checked()
+	d.Checks = s.checkResults()
 	v := view{Title: "Engine", Page: "engine", Data: d, MayWrite: s.access.mayWrite(r)}
 	if r.Header.Get("X-Part") != "" {
 		return s.renderPart(w, "engine", "engine", v)
@@ -94,14 +95,14 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// checked are all checks, each name once, with what is wrong.
-func (s *Server) checked() []checked {
-	var list []checked
+// checkResults runs all checks; a name that occurs twice is listed once.
+func (s *Server) checkResults() []checkResult {
+	var list []checkResult
 	for _, c := range slices.Concat(s.Live, s.Ready) {
-		i := slices.IndexFunc(list, func(one checked) bool { return one.Name == c.Name })
+		i := slices.IndexFunc(list, func(one checkResult) bool { return one.Name == c.Name })
 		if i < 0 {
 			i = len(list)
-			list = append(list, checked{Name: c.Name})
+			list = append(list, checkResult{Name: c.Name})
 		}
 		if err := c.Err(); err != nil && list[i].Problem == "" {
 			list[i].Problem = err.Error()
@@ -110,8 +111,7 @@ func (s *Server) checked() []checked {
 	return list
 }
 
-// delayChart draws how long after their time logs are seen: from the shortest delay that there was
-// to the longest.
+// delayChart is the histogram of delays between a log's time and its arrival.
 func delayChart(d DelayStatus) barChart {
 	none := func(c DelayCount) bool { return c.Logs == 0 }
 	counts := d.Counts
@@ -135,11 +135,11 @@ func delayChart(d DelayStatus) barChart {
 	return newBarChart(bars)
 }
 
-// Excerpt is the beginning of a record for people: as text when it is one, else as its bytes.
+// Excerpt is the beginning of a record for display: text, or bytes in hexadecimal.
 func Excerpt(value []byte) string {
 	value = value[:min(len(value), 600)]
 	if utf8.Valid(bytes.TrimRightFunc(value, func(r rune) bool { return r == utf8.RuneError })) {
-		return oneLine(300, string(value))
+		return safetext.ClipLine(string(value), 300)
 	}
 	return fmt.Sprintf("% x", value[:min(len(value), 60)])
 }

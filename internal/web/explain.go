@@ -9,8 +9,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// explained says why a rule matches a log or does not, and what it knows of the group that the log
-// falls into.
+// explained says why a rule matches a log or not, and the state of the log's group.
 type explained struct {
 	Rule   string            `json:"rule"`
 	Match  match.Tree        `json:"match"`
@@ -18,7 +17,7 @@ type explained struct {
 	Group  *GroupStatus      `json:"group,omitempty"`
 }
 
-// explain holds the logs of an event against a rule.
+// explain evaluates the match of a rule for the logs of an event.
 func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
 	list := []explained{}
 	err := s.eachLog(e, func(l *decode.Log) {
@@ -53,17 +52,17 @@ func (s *Server) postExplain(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, list)
 }
 
-// explainData is the part of a rule's page on which a log is held against it.
+// explainData is the form on a rule's page that explains a log.
 type explainData struct {
 	Event   string
 	Topic   string
-	Topics  []string // to choose from, when there are several
+	Topics  []string // to choose from, if several
 	Logs    []explained
 	Problem string
 }
 
-// mostExplained are shown of one event.
-const mostExplained = 20
+// maxExplained is the number of logs of an event that are explained.
+const maxExplained = 20
 
 func (s *Server) explainForm(r *http.Request, of *rule.Rule) explainData {
 	d := explainData{Event: r.PostFormValue("event"), Topic: r.PostFormValue("topic")}
@@ -76,13 +75,13 @@ func (s *Server) explainForm(r *http.Request, of *rule.Rule) explainData {
 		return d
 	}
 	if strings.TrimSpace(d.Event) == "" {
-		d.Problem = "There is no log to explain."
+		d.Problem = "Enter a log to explain."
 		return d
 	}
 	list, err := s.explain(of, event{Event: strings.TrimRight(d.Event, "\r\n"), Topic: d.Topic})
 	if err != nil {
 		d.Problem = err.Error()
 	}
-	d.Logs = list[:min(len(list), mostExplained)]
+	d.Logs = list[:min(len(list), maxExplained)]
 	return d
 }

@@ -7,26 +7,27 @@ import (
 	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// exploreData is the page on which the topic is looked through.
+// exploreData is the data of the explore page.
 type exploreData struct {
 	Query   string
 	Since   string
 	Topic   string
 	Topics  []string
 	Problem string
-	Found   found
+	Found   searchResult
 	Bars    []band
 	Ticks   []tickMark
-	Around  *models.Position // the lines around this one are shown
+	Around  *models.Position // shows the logs around this one
 	Missing string
 }
 
 var sinceChoices = []string{"5m", "15m", "1h", "6h", "24h", "7d"}
 
-// Choices are how far back one can look.
+// Choices are the time ranges of the page.
 func (exploreData) Choices() []string { return sinceChoices }
 
 func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
@@ -39,7 +40,7 @@ func (s *Server) explorePage(w http.ResponseWriter, r *http.Request) error {
 		d.Since = "15m"
 	}
 	if s.Logs == nil {
-		d.Missing = "This program gives no access to the topics."
+		d.Missing = "Reading topics is not configured."
 	} else {
 		d.Topics = s.Logs.Topics()
 		if err := s.explore(r, &d); err != nil {
@@ -74,7 +75,7 @@ func (s *Server) explore(r *http.Request, d *exploreData) error {
 	return nil
 }
 
-// drawBars draws how many logs matched over time.
+// drawBars draws the number of matches over time.
 func (d *exploreData) drawBars() {
 	const width, height = 960.0, 64.0
 	most := max(1, slices.Max(d.Found.Bars))
@@ -97,10 +98,10 @@ func (d *exploreData) drawBars() {
 	d.Ticks = plot{from: d.Found.From, to: d.Found.To, left: 0, right: width}.timeTicks(8)
 }
 
-// aroundLines are shown on each side of a line.
+// aroundLines is the number of logs shown before and after a log.
 const aroundLines = 25
 
-// around reads the lines that stand around one on its partition.
+// around reads the logs around an offset of a partition.
 func (s *Server) around(r *http.Request, d *exploreData, q *search) error {
 	at, err := positionOf(r)
 	if err != nil {
@@ -127,26 +128,26 @@ func (s *Server) around(r *http.Request, d *exploreData, q *search) error {
 		return len(d.Found.Lines) < 500
 	})
 	if err != nil {
-		return &apiError{http.StatusBadGateway, "the topic cannot be read: " + err.Error()}
+		return &apiError{http.StatusBadGateway, "reading the topic failed: " + err.Error()}
 	}
 	slices.Reverse(d.Found.Lines)
 	d.Found.Read, d.Found.Fields = read, counts.list()
 	return nil
 }
 
-// positionOf reads a position from a request.
+// positionOf parses the position in a request.
 func positionOf(r *http.Request) (models.Position, error) {
 	at := models.Position{Topic: r.FormValue("topic")}
 	if _, err := fmt.Sscan(r.FormValue("partition"), &at.Partition); err != nil {
 		return at, badRequest(
-			"partition: %q is no number",
-			shorten(40, visible(r.FormValue("partition"))),
+			"partition: %q is not a number",
+			safetext.Clip(safetext.Visible(r.FormValue("partition")), 40),
 		)
 	}
 	if _, err := fmt.Sscan(r.FormValue("offset"), &at.Offset); err != nil {
 		return at, badRequest(
-			"offset: %q is no number",
-			shorten(40, visible(r.FormValue("offset"))),
+			"offset: %q is not a number",
+			safetext.Clip(safetext.Visible(r.FormValue("offset")), 40),
 		)
 	}
 	return at, nil

@@ -25,10 +25,10 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// noon is the time of all tests.
+// noon is the current time in all tests.
 var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
-// fake is everything a server asks for, in memory.
+// fake implements all sources in memory.
 type fake struct {
 	mu         sync.Mutex // guards what follows
 	current    []models.Alert
@@ -42,9 +42,9 @@ type fake struct {
 	deliveries map[string][]Delivery
 	dead       []DeadLetter
 	silences   []silence
-	inhibits   map[string]bool // alerts that are inhibited
+	inhibits   map[string]bool // inhibited alerts by ID
 	backtested BacktestResult
-	following  chan struct{} // closed when somebody follows the topic
+	following  chan struct{} // closed when the topic is followed
 }
 
 func (f *fake) Current() []models.Alert {
@@ -153,7 +153,7 @@ func (f *fake) reload(context.Context) error {
 	return err
 }
 
-// ServeHTTP is as much of Alertmanager's API as is asked for.
+// ServeHTTP is the part of Alertmanager's API that the server uses.
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -223,8 +223,7 @@ groups:
         labels: {severity: warning}
 `
 
-// newFake returns a fake with two rules and one alert that fires, and the options of a server over
-// it.
+// newFake returns a fake with two rules and one firing alert, and options that use it.
 func newFake(t testing.TB) (*fake, Options) {
 	t.Helper()
 	dir := t.TempDir()
@@ -363,7 +362,7 @@ func newFake(t testing.TB) (*fake, Options) {
 	return f, o
 }
 
-// fire adds an alert that was pending and fires.
+// fire adds a firing alert that was pending before.
 func (f *fake) fire(id, service string) {
 	a := models.Alert{
 		ID:       id,

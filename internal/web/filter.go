@@ -11,16 +11,15 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alertFilter picks alerts by a query of the match language over their labels: service:payment*
-// severity:page. A word alone is searched in labels, summary and reason.
+// alertFilter selects alerts by a query over their labels: service:payment* severity:page. A word
+// alone is searched in labels, summary and reason.
 type alertFilter struct {
 	query   rule.Query
 	lists   match.Lists
 	decoder *decode.Decoder
 }
 
-// severityField is what the severity of an alert is called in the log it is made into: there,
-// severity is another name of the level.
+// severityField replaces the field severity, which is another name of a log's level.
 const severityField = "alert_severity"
 
 var severityWord = regexp.MustCompile(`(^|[\s(\-])severity:`)
@@ -38,7 +37,7 @@ func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
 	return f, err
 }
 
-// keeps says whether an alert is meant.
+// keeps reports whether an alert matches.
 func (f *alertFilter) keeps(a models.Alert) bool {
 	if f.query == nil {
 		return true
@@ -54,7 +53,7 @@ func (f *alertFilter) keeps(a models.Alert) bool {
 	doc["message"] = strings.Join(text, "\n")
 	value, err := json.Marshal(doc)
 	if err != nil {
-		delete(doc, "value") // it is no number that JSON has
+		delete(doc, "value") // NaN and infinity are not JSON
 		value, _ = json.Marshal(doc)
 	}
 	kept := false

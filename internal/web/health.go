@@ -4,16 +4,18 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
-// Check is something that must hold.
+// Check is a health check.
 type Check struct {
-	Name string       // what it is about, in a word: kafka, notifications
-	Err  func() error // nil while it holds; must answer at once
-	Soft bool         // what fails is said, but all is not lost: the work goes on
+	Name string       // one word: kafka, notifications
+	Err  func() error // nil if healthy; must not block
+	Soft bool         // a failure is reported but does not make the program not ready
 }
 
-// checks answers 200 when all hold that are not soft, else 503, with a line for each.
+// checks answers 200 if all checks pass that are not soft, else 503, with a line for each.
 func checks(list []Check) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		var text strings.Builder
@@ -24,10 +26,10 @@ func checks(list []Check) http.Handler {
 			case err == nil:
 				fmt.Fprintf(&text, "%s: ok\n", c.Name)
 			case c.Soft:
-				fmt.Fprintf(&text, "%s: degraded: %s\n", c.Name, visible(err.Error()))
+				fmt.Fprintf(&text, "%s: degraded: %s\n", c.Name, safetext.Visible(err.Error()))
 			default:
 				status = http.StatusServiceUnavailable
-				fmt.Fprintf(&text, "%s: %s\n", c.Name, visible(err.Error()))
+				fmt.Fprintf(&text, "%s: %s\n", c.Name, safetext.Visible(err.Error()))
 			}
 		}
 		if text.Len() == 0 {

@@ -16,6 +16,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -29,7 +30,7 @@ type search struct {
 
 func (s *Server) newSearch(text string) (*search, error) {
 	if s.Logs == nil {
-		return nil, missing("reading the topics")
+		return nil, missing("reading topics")
 	}
 	q := &search{logs: s.Logs, lists: s.lists(), decoders: map[string]*decode.Decoder{}}
 	if strings.TrimSpace(text) == "" {
@@ -42,8 +43,8 @@ func (s *Server) newSearch(text string) (*search, error) {
 	return q, nil
 }
 
-// run calls each for every log that matches, with whether it can go on, until there are no more
-// records, ctx ends, or each returns false. It returns how many logs were read.
+// run calls each for every matching log until the records end, ctx ends, or each returns false. It
+// returns the number of logs read.
 func (q *search) run(
 	ctx context.Context,
 	from From,
@@ -84,38 +85,38 @@ func (q *search) decoder(topic string) (*decode.Decoder, error) {
 }
 
 const (
-	maxMessage = 2000 // characters of a message that are sent
+	maxMessage = 2000 // characters of a message
 	lookTime   = 8 * time.Second
 )
 
-// lineOf is a log as a page shows it.
+// lineOf is a log for display.
 func lineOf(e models.LogEntry) models.Line {
 	l := models.Line{
 		Time:     e.Timestamp,
 		Level:    e.Level,
 		Service:  e.Service,
-		Message:  shorten(maxMessage, e.Message),
+		Message:  safetext.Clip(e.Message, maxMessage),
 		Fields:   map[string]string{},
 		Position: e.Position,
 	}
 	if l.Message == "" {
-		l.Message = shorten(maxMessage, e.Raw)
+		l.Message = safetext.Clip(e.Raw, maxMessage)
 	}
 	flatten(l.Fields, "", e.Fields, 3)
 	for name, value := range map[string]string{"host": e.Host, "namespace": e.Namespace, "kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID} {
 		if value != "" {
-			l.Fields[name] = shorten(maxValue, value)
+			l.Fields[name] = safetext.Clip(value, maxValue)
 		}
 	}
 	return l
 }
 
 const (
-	maxFields = 60  // of a log that are shown
-	maxValue  = 200 // characters of a value that are shown
+	maxFields = 60  // of a log
+	maxValue  = 200 // characters of a value
 )
 
-// flatten writes nested fields under their dotted paths.
+// flatten stores nested fields by their dotted paths.
 func flatten(into map[string]string, prefix string, fields map[string]any, depth int) {
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if len(into) >= maxFields {
@@ -127,43 +128,43 @@ func flatten(into map[string]string, prefix string, fields map[string]any, depth
 				flatten(into, prefix+name+".", v, depth-1)
 			}
 		case string:
-			into[shorten(maxValue, prefix+name)] = shorten(maxValue, v)
+			into[safetext.Clip(prefix+name, maxValue)] = safetext.Clip(v, maxValue)
 		case json.Number:
-			into[shorten(maxValue, prefix+name)] = v.String()
+			into[safetext.Clip(prefix+name, maxValue)] = v.String()
 		default:
 			text, err := json.Marshal(v)
 			if err == nil {
-				into[shorten(maxValue, prefix+name)] = shorten(maxValue, string(text))
+				into[safetext.Clip(prefix+name, maxValue)] = safetext.Clip(string(text), maxValue)
 			}
 		}
 	}
 }
 
-// found is what a look back over the topics found.
-type found struct {
+// searchResult is the result of a search.
+type searchResult struct {
 	Read      int           `json:"read"`    // logs
 	Matched   int           `json:"matched"` // logs
 	From      time.Time     `json:"from"`
 	To        time.Time     `json:"to"`
-	Lines     []models.Line `json:"lines"`  // the newest, newest first
-	Fields    []fieldCount  `json:"fields"` // of those that matched, the most frequent first
-	Bars      []int         `json:"bars"`   // matches over time, from From to To
+	Lines     []models.Line `json:"lines"`  // newest first
+	Fields    []fieldCount  `json:"fields"` // of the matches, most frequent first
+	Bars      []int         `json:"bars"`   // matches over time, From to To
 	Truncated bool          `json:"truncated"`
 }
 
-// fieldCount is a field, how many logs have it, and its most frequent values.
+// fieldCount is a field, the number of logs that have it, and its most frequent values.
 type fieldCount struct {
 	Field  string            `json:"field"`
 	Logs   int               `json:"logs"`
 	Values []models.TopValue `json:"values"`
-	More   bool              `json:"more"` // it has more values than are listed
+	More   bool              `json:"more"` // more values than listed
 }
 
 const bars = 60
 
-// lookBack reads from a time to the end, for a few seconds at most.
-func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (found, error) {
-	f := found{
+// lookBack searches from a time to the end, for at most lookTime.
+func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (searchResult, error) {
+	f := searchResult{
 		From:   from.Time,
 		To:     s.Now(),
 		Lines:  []models.Line{},
@@ -173,7 +174,7 @@ func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (
 	limited, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	counts := fieldCounts{}
-	var lines []models.Line // the last ones to match; twice as many as are wanted at most
+	var lines []models.Line // the newest matches; at most twice as many as wanted
 	read, err := q.run(limited, from, func(e models.LogEntry) bool {
 		f.Matched++
 		l := lineOf(e)
@@ -186,26 +187,26 @@ func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (
 	})
 	f.Read, f.Truncated = read, limited.Err() != nil
 	if err != nil {
-		return f, &apiError{http.StatusBadGateway, "the topic cannot be read: " + err.Error()}
+		return f, &apiError{http.StatusBadGateway, "reading the topic failed: " + err.Error()}
 	}
 	f.Lines = append(f.Lines, newest(lines, most)...)
 	f.Fields = append(f.Fields, counts.list()...)
 	return f, nil
 }
 
-func (f *found) bar(at time.Time) {
+func (f *searchResult) bar(at time.Time) {
 	if span := f.To.Sub(f.From); span > 0 && !at.Before(f.From) && at.Before(f.To) {
 		f.Bars[int(float64(at.Sub(f.From))/float64(span)*bars)]++
 	}
 }
 
-// newest sorts lines, newest first, and keeps so many.
+// newest sorts lines, newest first, and keeps at most most.
 func newest(lines []models.Line, most int) []models.Line {
 	slices.SortStableFunc(lines, func(a, b models.Line) int { return b.Time.Compare(a.Time) })
 	return lines[:min(most, len(lines))]
 }
 
-// fieldCounts count the values of fields; of both no more than are useful.
+// fieldCounts counts the values of fields. Both are bounded.
 type fieldCounts map[string]map[string]int64
 
 func (c fieldCounts) add(l models.Line) {
@@ -259,7 +260,7 @@ func (c fieldCounts) list() []fieldCount {
 	return list[:min(40, len(list))]
 }
 
-// take reserves one of the places in a pool for the length of a request.
+// take reserves a place in a pool until free is called.
 func take(pool chan struct{}, what string) (free func(), err error) {
 	select {
 	case pool <- struct{}{}:
@@ -268,7 +269,7 @@ func take(pool chan struct{}, what string) (free func(), err error) {
 		return nil, &apiError{
 			http.StatusTooManyRequests,
 			fmt.Sprintf(
-				"%d %s are under way already; try again when one has ended",
+				"%d %s are running already (try again later)",
 				cap(pool),
 				what,
 			),
@@ -276,7 +277,7 @@ func take(pool chan struct{}, what string) (free func(), err error) {
 	}
 }
 
-// fromRequest reads where to look: since, or topic, partition and offset.
+// fromRequest parses topic and since.
 func (s *Server) fromRequest(r *http.Request) (From, error) {
 	since, err := s.ago(r.FormValue("since"), 15*time.Minute)
 	return From{Topic: r.FormValue("topic"), Time: since}, err
@@ -307,11 +308,11 @@ func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, f)
 }
 
-// tailLimit is how many lines a second a tail sends; of more, the rest is counted.
+// tailLimit is the maximum number of lines per second of a tail; the rest is only counted.
 const tailLimit = 100
 
-// getTail streams logs that match, as they come: an event "line" for each, and once a second
-// "count" with how many matched and were read.
+// getTail streams new matching logs: an event "line" for each, and "count" once a second with the
+// number of matches.
 func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
 	q, err := s.newSearch(r.FormValue("query"))
 	if err != nil {
@@ -336,13 +337,13 @@ func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
 	})
 	err = s.sendTail(ctx, out, t)
 	cancel()
-	for range t.sent { // the reader may be about to send
+	for range t.sent { // unblock the reader
 	}
 	reading.Wait()
 	return err
 }
 
-// tail passes lines from who reads the topic to who writes to a browser.
+// tail passes lines from the reader of the topic to the response.
 type tail struct {
 	sent    chan models.Line
 	err     error // set before sent is closed
@@ -350,8 +351,7 @@ type tail struct {
 	matched int
 }
 
-// line never waits: a browser that is slower than the topic sees a part of it, and how much there
-// was.
+// line never blocks: a client that is slower than the topic misses lines but sees their number.
 func (t *tail) line(e models.LogEntry) bool {
 	t.mu.Lock()
 	t.matched++
@@ -387,7 +387,6 @@ func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
 		case l, open := <-t.sent:
 			if !open {
 				if t.err != nil {
-					// the stream ends here either way
 					_ = out.send("problem", map[string]string{"error": t.err.Error()})
 				}
 				return nil
@@ -399,7 +398,7 @@ func (s *Server) sendTail(ctx context.Context, out *stream, t *tail) error {
 	}
 }
 
-// stream is a response of server-sent events.
+// stream is a response with server-sent events.
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
@@ -422,7 +421,7 @@ func (o *stream) flush() error {
 	return o.control.Flush()
 }
 
-// send writes an event, whose data is JSON and therefore one line.
+// send writes an event with v as JSON.
 func (o *stream) send(name string, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -434,7 +433,7 @@ func (o *stream) send(name string, v any) error {
 	return o.flush()
 }
 
-// shownLine is a line made ready for the eyes: nothing in it commands or hides.
+// shownLine is a line for display with hidden characters made visible.
 type shownLine struct {
 	Time    string            `json:"time"`
 	Level   string            `json:"level"`
@@ -447,13 +446,13 @@ type shownLine struct {
 func showLine(l models.Line) shownLine {
 	fields := make(map[string]string, len(l.Fields))
 	for name, value := range l.Fields {
-		fields[visible(name)] = visible(value)
+		fields[safetext.Visible(name)] = safetext.Visible(value)
 	}
 	return shownLine{
 		l.Time.UTC().Format("15:04:05.000"),
-		visible(l.Level),
-		visible(l.Service),
-		visible(l.Message),
+		safetext.Visible(l.Level),
+		safetext.Visible(l.Service),
+		safetext.Visible(l.Message),
 		fields,
 		offsetLink(l.Position),
 	}

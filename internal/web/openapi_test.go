@@ -29,7 +29,7 @@ func document(t *testing.T) (*openapi3.T, routers.Router) {
 	return doc, router
 }
 
-// The document lists every route of the API, and no other.
+// The document lists exactly the routes of the API.
 func TestDocumentListsRoutes(t *testing.T) {
 	doc, _ := document(t)
 	listed := map[string]bool{}
@@ -55,7 +55,7 @@ func TestDocumentListsRoutes(t *testing.T) {
 	}
 }
 
-// What a request is answered with is what the document says, be it a success or an error.
+// Answers match the document, for successes and errors.
 func TestAnswersAreAsDocumented(t *testing.T) {
 	_, router := document(t)
 	_, o := newFake(t)

@@ -19,19 +19,20 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 //go:embed ui
 var ui embed.FS
 
-// pages are the templates, and what the browser loads beside them.
+// pages are the templates and static assets.
 type pages struct {
-	templates map[string]*template.Template // by the name of their file without its ending
+	templates map[string]*template.Template // by name: page_NAME.html
 	assets    map[string]asset              // by path
 }
 
-// asset is a file that never changes under its address, which holds a hash of it.
+// asset is a static file. Its URL contains its hash, so it may be cached forever.
 type asset struct {
 	kind string
 	body []byte
@@ -88,42 +89,42 @@ var kinds = map[string]string{
 	".svg": "image/svg+xml",
 }
 
-// view is what every page is given.
+// view is the data of every page's layout.
 type view struct {
 	Title    string
-	Page     string // of the navigation
+	Page     string // in the navigation
 	Top      topBar
 	MayWrite bool
 	ReadOnly bool
 	LoggedIn bool // by a token
 	Version  string
-	Error    string // what went wrong with what was asked
+	Error    string // why the request failed
 	Data     any
 }
 
-// topBar says at the head of every page whether what is below it can be believed.
+// topBar is the status shown at the top of every page.
 type topBar struct {
 	Healthy bool
-	Soft    bool // the problem is one that the work goes on with
+	Soft    bool // the problem does not stop alerting
 	Problem string
 	Firing  int
 	Pending int
 	Logs    float64       // a second
-	Lag     int64         // records not read yet
-	Behind  time.Duration // of the watermark that is farthest behind the clock
-	Known   bool          // the engine's state is available
+	Lag     int64         // records not yet read
+	Behind  time.Duration // age of the oldest watermark
+	Known   bool          // engine status is available
 }
 
-// pageRoutes are the pages and what belongs to them.
+// pageRoutes are the pages and their forms and assets.
 func (s *Server) pageRoutes() []route {
 	page := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return s.page(h) }
 	return []route{
-		{"GET /{$}", Reader, page(s.nowPage)},
+		{"GET /{$}", Reader, page(s.alertsPage)},
 		{"GET /alerts/{id}", Reader, page(s.alertPage)},
 		{"POST /alerts/{id}/ack", Writer, page(s.ackForm)},
 		{"GET /rules", Reader, page(s.rulesPage)},
 		{"GET /rules/view/{id...}", Reader, page(s.rulePage)},
-		{"POST /rules/view/{id...}", Reader, page(s.rulePage)}, // explains a log; changes nothing
+		{"POST /rules/view/{id...}", Reader, page(s.rulePage)}, // explains a log
 		{"GET /rules/edit", Reader, page(s.editorPage)},
 		{"POST /rules/edit", Writer, page(s.editorForm)},
 		{"POST /rules/backtest", Reader, page(s.backtestPart)},
@@ -150,13 +151,13 @@ func (s *Server) pageRoutes() []route {
 			"/",
 			Anyone,
 			page(
-				func(http.ResponseWriter, *http.Request) error { return notFound("there is no such page") },
+				func(http.ResponseWriter, *http.Request) error { return notFound("page not found") },
 			),
 		},
 	}
 }
 
-// page answers the error of a handler as a page.
+// page shows the error of a handler as a page.
 func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		err := h(w, r)
@@ -175,8 +176,8 @@ func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Han
 	})
 }
 
-// render writes a page. It is made whole before its first byte is sent, so that a mistake in a
-// template is an error and not half a page.
+// render writes a page. The page is complete before its first byte is sent, so an error in a
+// template never leaves half a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	v.MayWrite, v.ReadOnly, v.Version = s.access.mayWrite(r), s.ReadOnly, s.Version
 	_, err := r.Cookie(cookieName)
@@ -184,14 +185,14 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 	v.Top = s.topBar()
 	var out bytes.Buffer
 	if err := s.pages.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
-		s.Logger.Error("page cannot be rendered", "page", name, "error", err)
-		http.Error(w, "this page cannot be shown: "+err.Error(), http.StatusInternalServerError)
+		s.Logger.Error("rendering a page failed", "page", name, "error", err)
+		http.Error(w, "rendering this page failed: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
 	writeHTML(w, status, out.String())
 }
 
-// renderPart writes a part of a page, for the script to put in its place.
+// renderPart writes the part of a page that the script replaces.
 func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) error {
 	var out bytes.Buffer
 	if err := s.pages.templates[page].ExecuteTemplate(&out, part, data); err != nil {
@@ -201,12 +202,11 @@ func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) 
 	return nil
 }
 
-// writeHTML writes a page that holds no hidden character wherever its text came from: what
-// templates make visible by themselves is only what they also cut.
+// writeHTML writes a page and makes every hidden character in it visible.
 func writeHTML(w http.ResponseWriter, status int, text string) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
-	io.WriteString(w, visible(text))
+	io.WriteString(w, safetext.Visible(text))
 }
 
 func (s *Server) topBar() topBar {
@@ -273,21 +273,21 @@ func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem strin
 	)
 }
 
-// back sends the browser to a page after something was changed.
+// back redirects the browser after a change.
 func back(w http.ResponseWriter, r *http.Request, to string) error {
 	http.Redirect(w, r, localPath(to), http.StatusSeeOther)
 	return nil
 }
 
-// functions are what templates may call.
+// functions are the template functions.
 func functions(now func() time.Time) template.FuncMap {
 	return template.FuncMap{
-		"visible":  func(text string) string { return visible(shorten(4000, text)) },
-		"whole":    func(text string) string { return shorten(100_000, text) },
-		"line":     oneLine,
+		"visible":  func(text string) string { return safetext.Visible(safetext.Clip(text, 4000)) },
+		"whole":    func(text string) string { return safetext.Clip(text, 100_000) },
+		"line":     func(n int, text string) string { return safetext.ClipLine(text, n) },
 		"duration": duration.Format,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
-		"since":    func(t time.Time) string { return past(now(), t) },
+		"since":    func(t time.Time) string { return sinceText(now(), t) },
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
 		"stamp":    stamp,
 		"number":   humanNumber,
@@ -320,14 +320,14 @@ func dict(pairs ...any) (map[string]any, error) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		key, is := pairs[i].(string)
 		if !is {
-			return nil, fmt.Errorf("%v is no key", pairs[i])
+			return nil, fmt.Errorf("%v is not a key", pairs[i])
 		}
 		m[key] = pairs[i+1]
 	}
 	return m, nil
 }
 
-// ago is how long before now something was, in one or two units; "in 5m" for what is to come.
+// ago is the time since t in one or two units; "in 5m" for a time in the future.
 func ago(now, t time.Time) string {
 	if t.IsZero() {
 		return "never"
@@ -342,8 +342,8 @@ func ago(now, t time.Time) string {
 	return coarse(d)
 }
 
-// past is how long ago something was, as a sentence has it.
-func past(now, t time.Time) string {
+// sinceText is the time since t with "ago".
+func sinceText(now, t time.Time) string {
 	text := ago(now, t)
 	if text == "now" || text == "never" {
 		return text
@@ -370,7 +370,7 @@ func stamp(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04:05 UTC")
 }
 
-// humanNumber writes whole numbers with a thin space between thousands.
+// humanNumber formats a number with a thin space between thousands.
 func humanNumber(n any) string {
 	var text string
 	switch n := n.(type) {
@@ -396,7 +396,7 @@ func humanNumber(n any) string {
 	return b.String()
 }
 
-// humanFloat writes a value with the digits that matter.
+// humanFloat formats a value with four significant digits.
 func humanFloat(v float64) string {
 	switch {
 	case math.IsNaN(v):
@@ -411,8 +411,7 @@ func humanFloat(v float64) string {
 	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
-// humanValue writes a value as the threshold it is held against is written: in percent, when that
-// is.
+// humanValue formats a value like its threshold: in percent if that is.
 func humanValue(v float64, threshold string) string {
 	if strings.HasSuffix(strings.TrimSpace(threshold), "%") {
 		return humanFloat(math.Round(v*10000)/100) + "%"
@@ -432,22 +431,21 @@ func humanBytes(n int64) string {
 	return fmt.Sprintf("%.1f %cB", v, units[i])
 }
 
-// label is a label of an alert, for people.
+// label is a label of an alert for display.
 type label struct{ Name, Value string }
 
-// shownLabels are the labels that tell one alert of a rule from another: without the name and
-// severity, which are shown beside them.
+// shownLabels are the labels except name and severity, which are shown separately.
 func shownLabels(labels map[string]string) []label {
 	var list []label
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if name != "alertname" && name != "severity" && labels[name] != "" {
-			list = append(list, label{oneLine(60, name), oneLine(200, labels[name])})
+			list = append(list, label{safetext.ClipLine(name, 60), safetext.ClipLine(labels[name], 200)})
 		}
 	}
 	return list
 }
 
-// labelText writes labels in the order of their names.
+// labelText formats labels in the order of their names.
 func labelText(labels map[string]string) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
@@ -456,20 +454,20 @@ func labelText(labels map[string]string) string {
 	return "{" + strings.Join(parts, ", ") + "}"
 }
 
-// offsetLink leads to the lines around a log.
+// offsetLink is the URL of the logs around a position.
 func offsetLink(p models.Position) string {
 	if p.Topic == "" {
 		return ""
 	}
 	return fmt.Sprintf(
 		"/explore?topic=%s&partition=%d&offset=%d",
-		url.QueryEscape(shorten(249, p.Topic)),
+		url.QueryEscape(safetext.Clip(p.Topic, 249)),
 		p.Partition,
 		p.Offset,
 	)
 }
 
-// severityClass is one of five classes, whatever people call their severities.
+// severityClass maps the usual names of severities to five classes.
 func severityClass(severity string) string {
 	switch strings.ToLower(severity) {
 	case "critical", "page", "fatal", "emergency", "disaster", "p1", "sev1":

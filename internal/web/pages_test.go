@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -55,9 +56,8 @@ func post(
 	return status, header.Get("Location"), body
 }
 
-// What is wrong stands on the first page, with its value, its newest line, and how long it has been
-// so.
-func TestNow(t *testing.T) {
+// The first page lists the current alerts with value, newest log and duration.
+func TestAlertsPage(t *testing.T) {
 	f, o := newFake(t)
 	f.fire("a2", "payment-worker")
 	s := newServer(t, o)
@@ -74,16 +74,16 @@ func TestNow(t *testing.T) {
 		"declined once more",
 		"2 alerts",
 		"3m",
-		"keeping up",
+		"healthy<small>",
 		"321",
 	)
 	see(t, s, "/?filter=service:payment-w*", "payment-worker", "!payment-service")
 	see(t, s, "/?filter=severity:page", "payment-worker", "payment-service")
-	see(t, s, "/?filter=not+severity:page", "No alert fits")
+	see(t, s, "/?filter=not+severity:page", "No matching alerts")
 	see(t, s, "/?filter=(", "payment-service", `role="alert"`)
-	see(t, s, "/?state=pending", "No alert fits")
-	see(t, s, "/?receiver=default", "payment-service", "of the receiver <b>default</b>")
-	see(t, s, "/?receiver=other", "!11 errors", "of the receiver <b>other</b>")
+	see(t, s, "/?state=pending", "No matching alerts")
+	see(t, s, "/?receiver=default", "payment-service", "routed to receiver <b>default</b>")
+	see(t, s, "/?receiver=other", "!11 errors", "routed to receiver <b>other</b>")
 	see(
 		t,
 		s,
@@ -100,7 +100,7 @@ func TestNow(t *testing.T) {
 	}
 }
 
-// Alerts that somebody or something mutes are shown as such.
+// Muted alerts are shown as muted, with the reason.
 func TestMuted(t *testing.T) {
 	f, o := newFake(t)
 	f.fire("a2", "payment-worker")
@@ -112,11 +112,11 @@ func TestMuted(t *testing.T) {
 		t.Fatalf("the acknowledgement is %d %s %s", status, to, body)
 	}
 	see(t, s, "/?state=muted", "acknowledged by ada")
-	see(t, s, "/silences", "Acknowledged", "until the alert is over", "mutes 1 alert")
+	see(t, s, "/silences", "Acknowledged", "until the alert resolves", "mutes 1 alert")
 	see(t, s, "/alerts/a1", "acknowledged by ada", "!data-act=\"ack\"")
 }
 
-// An acknowledgement ends with its alert, so that the next one is heard.
+// An acknowledgement ends with its alert, so that the next one is notified.
 func TestAckEndsWithAlert(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
@@ -136,21 +136,21 @@ func TestAckEndsWithAlert(t *testing.T) {
 	}
 }
 
-// Nothing is wrong, and one can see why that is to be believed.
-func TestNothingIsWrong(t *testing.T) {
+// Without alerts the page says how much is read.
+func TestNoAlerts(t *testing.T) {
 	f, o := newFake(t)
 	f.current = nil
 	healthy := error(nil)
 	o.Ready = []Check{{Name: "kafka", Err: func() error { return healthy }}}
 	s := newServer(t, o)
-	see(t, s, "/", "Nothing is wrong", "321 logs a second are read", "3 records wait")
+	see(t, s, "/", "No active alerts", "321 logs/s", "lag 3 records")
 	healthy = fmt.Errorf("no broker answers")
-	see(t, s, "/", "this cannot be relied upon: kafka: no broker answers", `class="health bad"`)
+	see(t, s, "/", "Not reliable: kafka: no broker answers", `class="health bad"`)
 	healthy, f.engine.Partitions[0].Lag = nil, 123456
-	see(t, s, "/", "123\u202f456 records behind", `class="health slow"`)
+	see(t, s, "/", "lag 123\u202f456 records", `class="health slow"`)
 }
 
-// All there is to know about an alert stands on its page.
+// An alert's page shows its graph, logs, timeline, rule and earlier alerts.
 func TestAlertPage(t *testing.T) {
 	f, o := newFake(t)
 	f.deliveries["a1"] = append(
@@ -173,9 +173,9 @@ func TestAlertPage(t *testing.T) {
 		"order.id",
 		"/refund",
 		"/explore?topic=logs&amp;partition=0&amp;offset=17",
-		"told default",
+		"notified default",
 		"200 OK",
-		"not told: pager",
+		"not notified: pager",
 		"silenced",
 		`href="/alerts/a0"`,
 		"when: count() &gt; 10",
@@ -188,7 +188,7 @@ func TestAlertPage(t *testing.T) {
 	}
 }
 
-// Rules are listed with how they fare; what needs attention comes first.
+// Rules are listed with their status; firing rules come first.
 func TestRulesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
@@ -198,7 +198,7 @@ func TestRulesPage(t *testing.T) {
 		"/rules",
 		"2 rules",
 		"<b>1</b> firing",
-		"1 without a match yet",
+		"1 without matches",
 		"3.5",
 		"count() == 0 [10m]",
 		"never",
@@ -207,16 +207,16 @@ func TestRulesPage(t *testing.T) {
 		t.Error("a rule that fires stands below one that does not")
 	}
 	see(t, s, "/rules?filter=nobody", "NobodyLogsIn", "!PaymentErrors</a>")
-	see(t, s, "/rules?filter=gone", "No rule fits")
+	see(t, s, "/rules?filter=gone", "No matching rules")
 	f.status[0].Backfilling = true
-	see(t, s, "/rules/view/payments/PaymentErrors", "It reads its own past")
+	see(t, s, "/rules/view/payments/PaymentErrors", "reads earlier logs first")
 	f.status[0].Backfilling = false
 	see(
 		t,
 		s,
 		"/rules/view/payments/PaymentErrors",
-		"!It reads its own past",
-		"not changed here",
+		"!reads earlier logs first",
+		"Read-only: the file",
 		"match: &#39;service:payment* level&gt;=ERROR",
 		"!NobodyLogsIn",
 		"Copy to edit",
@@ -231,7 +231,7 @@ func TestRulesPage(t *testing.T) {
 	)
 }
 
-// A rule is written as a file of its own, tried, and made live; what is refused changes nothing.
+// A rule is saved as a file, in shadow mode and live. A refused file changes nothing.
 func TestEditor(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
@@ -250,7 +250,7 @@ func TestEditor(t *testing.T) {
 	if status != 303 || to != "/rules/edit?name=shop&done=shadow" {
 		t.Fatalf("saving is %d %s %.500s", status, to, body)
 	}
-	see(t, s, to, "nobody is told", `<span class="chip shadow">shadow</span>`, "# for now")
+	see(t, s, to, "do not notify", `<span class="chip shadow">shadow</span>`, "# for now")
 	if r, err := s.ruleByID("mine/MyAlert"); err != nil || r.Mode != rule.Shadow {
 		t.Errorf("the rule is %+v, %v", r, err)
 	}
@@ -278,7 +278,7 @@ func TestEditor(t *testing.T) {
 	if r, _ := s.ruleByID("mine/MyAlert"); r.Mode != rule.Live {
 		t.Errorf("the mode is %s", r.Mode)
 	}
-	see(t, s, "/rules", ">own<")
+	see(t, s, "/rules", ">editable<")
 	for _, name := range []string{"../evil", "a/b", "", ".hidden", "x.y", strings.Repeat("x", 65)} {
 		if status, _, _ := post(t, s, "/rules/edit", "name", name, "text", text, "do", "live"); status != 400 {
 			t.Errorf("the name %q is %d", name, status)
@@ -294,8 +294,7 @@ func TestEditor(t *testing.T) {
 	}
 }
 
-// A log that is pasted on a rule's page is held against it part by part, and its group's state is
-// said.
+// A log pasted on a rule's page is explained, with the state of its group.
 func TestExplainOnThePage(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -315,29 +314,29 @@ func TestExplainOnThePage(t *testing.T) {
 	}
 	f(
 		`{"level":"INFO","service":"payment-api","path":"/pay"}`,
-		"takes no notice of it",
+		"does not match this log",
 		`<li class="pass"><b>PASS</b> <span>service begins with &#34;payment&#34;</span>`,
 		`<li class="fail"><b>FAIL</b> <span>level&gt;=ERROR`,
 		"payment-api",
-		"<b>firing</b>: the condition holds",
-		"its value is <b>11</b>, the threshold &gt; 10",
-		"It has had 3 alerts.",
+		"<b>firing</b>: the condition is true",
+		"value <b>11</b>, threshold &gt; 10",
+		"3 alerts so far.",
 	)
 	f(
 		`{"level":"ERROR","service":"payment-unknown"}`,
-		"The rule takes notice of it",
-		"knows nothing of this group now",
+		"The rule matches this log",
+		"has no state for this group",
 	)
-	f("", "There is no log to explain")
+	f("", "Enter a log to explain")
 	see(t, s, "/rules/view/payments/PaymentErrors", `name="event"`, "!class=\"explained\"")
 }
 
-// What rules would have done is said in a sentence, and drawn.
+// A backtest is summarized in a sentence and drawn.
 func TestBacktestPart(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
 	_, _, body := post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors", "since", "24h")
-	if !strings.Contains(body, "would <b>not</b> have alerted") {
+	if !strings.Contains(body, "<b>No alerts</b> in the last 24 hours") {
 		t.Errorf("it says %.300s", body)
 	}
 	f.backtested = BacktestResult{
@@ -347,14 +346,14 @@ func TestBacktestPart(t *testing.T) {
 		Alerts: f.history,
 	}
 	_, _, body = post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors", "since", "24h")
-	for _, want := range []string{"Over the last 24 hours this would have alerted <b>1 time</b>", "1 still up", `class="band firing"`, "5\u202f000 logs"} {
+	for _, want := range []string{"<b>1 alert</b> in the last 24 hours", "1 still firing", `class="band firing"`, "5\u202f000 logs"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}
 	}
 }
 
-// The topic is looked through in the language of the rules.
+// Explore searches the topic with a query.
 func TestExplore(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
@@ -369,7 +368,7 @@ func TestExplore(t *testing.T) {
 		`class="bar"`,
 		"match=level%3e%3dERROR%20declined",
 	)
-	see(t, s, "/explore?q=nothing", "<b>0</b> of 30 logs", "No line matches")
+	see(t, s, "/explore?q=nothing", "<b>0</b> of 30 logs", "No matching logs")
 	see(t, s, "/explore?q=(", `role="alert"`)
 	see(
 		t,
@@ -380,30 +379,30 @@ func TestExplore(t *testing.T) {
 		"declined 3<",
 		"declined 29<",
 	)
-	see(t, s, "/explore?topic=logs&partition=x&offset=28", "is no number")
+	see(t, s, "/explore?topic=logs&partition=x&offset=28", "is not a number")
 }
 
-// Silences are listed, tried before they are made, made, and ended.
+// Silences are listed, previewed, created and expired.
 func TestSilencesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	see(t, s, "/silences", "Nothing is silenced")
+	see(t, s, "/silences", "No active silences")
 	see(
 		t,
 		s,
 		"/silences?alert=a1",
 		`service=&#34;payment-service&#34;`,
-		"Mutes <b>1 alert</b> that is up now; in the last day it would have muted <b>1</b>",
+		"Matches <b>1 active alert</b>, and <b>1</b> of the last 24 hours",
 	)
 	if _, body := do(s, "GET", "/silences/preview?matchers=service%3D~pay.%2A", ""); !strings.Contains(
 		body,
-		"Mutes <b>1 alert</b>",
+		"Matches <b>1 active alert</b>",
 	) {
 		t.Errorf("the preview is %s", body)
 	}
 	if _, body := do(s, "GET", "/silences/preview?matchers=nonsense", ""); !strings.Contains(
 		body,
-		"is no matcher",
+		"is not a matcher",
 	) {
 		t.Errorf("the preview of nonsense is %s", body)
 	}
@@ -430,7 +429,7 @@ func TestSilencesPage(t *testing.T) {
 	}
 }
 
-// A silence that is made from an alert mutes it, whatever its labels hold.
+// A silence created from an alert matches it for all label values.
 func TestMatchersOfAlert(t *testing.T) {
 	labels := map[string]string{
 		"alertname": "A",
@@ -446,12 +445,12 @@ func TestMatchersOfAlert(t *testing.T) {
 	if one := (silence{Matchers: list}); !one.matches(labels) {
 		t.Errorf("%s does not match", matchersOf(labels))
 	}
-	if text := matchersOf(labels); visible(text) != text {
+	if text := matchersOf(labels); safetext.Visible(text) != text {
 		t.Errorf("%q hides something", text)
 	}
 }
 
-// The calendar shows when an interval holds, and when it begins or ends next.
+// The calendar shows the times of an interval and its next start or end.
 func TestCalendar(t *testing.T) {
 	f, o := newFake(t)
 	f.set.Intervals = map[string]rule.Interval{"mornings": daily{8, 11}, "middays": daily{11, 14}}
@@ -473,7 +472,7 @@ type daily struct{ from, to int }
 
 func (d daily) Contains(t time.Time) bool { return t.Hour() >= d.from && t.Hour() < d.to }
 
-// The machine itself can be looked at, and records that could not be read are tried again.
+// The engine page shows status and rejected records, and replays dead letters.
 func TestEnginePage(t *testing.T) {
 	f, o := newFake(t)
 	o.Ready = []Check{{Name: "state", Err: func() error { return fmt.Errorf("the disk is full") }}}
@@ -492,19 +491,19 @@ func TestEnginePage(t *testing.T) {
 		"PaymentErrors",
 		"12 ns",
 		"kafka:9092",
-		"1m30s behind",
-		"allows 10s",
+		"1m30s late",
+		"</a> is 10s",
 		"declined long ago",
-		"99 of 100 within 2s",
+		"99th percentile 2s",
 		"<title>250ms: 80</title>",
 		`data-act="replay"`,
-		"told default",
+		"notified default",
 	)
 	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 ||
 		!f.dead[0].Replayed {
 		t.Errorf("a replay is %d, to %s", status, to)
 	}
-	see(t, s, "/engine?done=replayed", "once more", ">replayed<")
+	see(t, s, "/engine?done=replayed", "to its topic again", ">replayed<")
 	if status, _, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "7"); status != 502 {
 		t.Errorf("a replay of nothing is %d", status)
 	}
@@ -518,7 +517,7 @@ func TestEnginePage(t *testing.T) {
 	)
 }
 
-// A thousand alerts and five thousand rules are shown as quickly as few.
+// Pages stay fast with 1,000 alerts and 5,000 rules.
 func TestManyAlertsAndRules(t *testing.T) {
 	f, o := newFake(t)
 	for i := range 1000 {

@@ -14,7 +14,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// promAlert is an alert as Prometheus' API has it.
+// promAlert is an alert in the form of Prometheus' API.
 type promAlert struct {
 	Labels      map[string]string `json:"labels"`
 	Annotations map[string]string `json:"annotations"`
@@ -49,7 +49,7 @@ type promGroup struct {
 	LastEvaluation time.Time  `json:"lastEvaluation"`
 }
 
-// promAlertOf returns what Prometheus would say of an alert; it knows pending and firing alone.
+// promAlertOf converts an alert. Prometheus has only the states pending and firing.
 func promAlertOf(a models.Alert) promAlert {
 	state := "firing"
 	if a.State == models.AlertPending {
@@ -76,7 +76,7 @@ func success(key string, v any) any {
 	return map[string]any{"status": "success", "data": map[string]any{key: v}}
 }
 
-// current are the alerts that are up, in an order that stays.
+// current returns the alerts that are not resolved, sorted by start.
 func (s *Server) current() []models.Alert {
 	if s.Alerts == nil {
 		return nil
@@ -151,7 +151,7 @@ func (s *Server) promRule(r *rule.Rule, status RuleStatus, alerts []promAlert) p
 	return p
 }
 
-// queryText is the rule's condition on one line.
+// queryText is the query and condition of a rule on one line.
 func queryText(r *rule.Rule) string {
 	text := r.MatchText
 	if text == "" && r.Match != nil {
@@ -166,7 +166,7 @@ func queryText(r *rule.Rule) string {
 	return text
 }
 
-// ruleStatus is how the rules fare, by ID.
+// ruleStatus returns the status of the rules by ID.
 func (s *Server) ruleStatus() map[string]RuleStatus {
 	byID := map[string]RuleStatus{}
 	if s.Rules != nil {

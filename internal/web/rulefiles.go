@@ -20,20 +20,21 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
-// ruleFiles are the rule files that are written here: one directory of our own, whose files are
-// ordinary rule files. All other rules belong to whoever wrote their files and are only shown.
+// ruleFiles are the rule files that the pages and the API write. They are in one directory. All
+// other rule files are read-only.
 type ruleFiles struct {
 	dir string
-	mu  sync.Mutex // guards the directory against two writers
+	mu  sync.Mutex // guards the directory
 }
 
-// RuleFile is a rule file that rules in force come from, or one of our own.
+// RuleFile is a file of rules in force, or one in the writable directory.
 type RuleFile struct {
-	Name     string    `json:"name,omitempty"` // of one of our own
+	Name     string    `json:"name,omitempty"` // of a writable file
 	Path     string    `json:"path"`
-	ReadOnly bool      `json:"read_only"` // it is not ours to change
+	ReadOnly bool      `json:"read_only"` // not in the writable directory
 	Rules    []string  `json:"rules"`     // IDs of the rules in force
 	Mode     string    `json:"mode,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
@@ -42,23 +43,23 @@ type RuleFile struct {
 
 const ruleSuffix = ".rules.yml"
 
-// ruleFileName is what a file of ours may be called: it can leave its directory by no trick.
+// ruleFileName is the syntax of a writable file's name. It cannot leave the directory.
 var ruleFileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
 
 func (f *ruleFiles) path(name string) (string, error) {
 	if f.dir == "" {
-		return "", missing("a directory for rules that are written here")
+		return "", missing("a directory for editable rules (data_dir)")
 	}
 	if !ruleFileName.MatchString(name) {
 		return "", badRequest(
-			"%q is no name for a rule file; use letters, digits, - and _",
-			shorten(80, visible(name)),
+			"%q is not a rule file name (use letters, digits, - and _)",
+			safetext.Clip(safetext.Visible(name), 80),
 		)
 	}
 	return filepath.Join(f.dir, name+ruleSuffix), nil
 }
 
-// own is the name of a file of ours, "" for any other.
+// own is the name of a writable file; "" for other files.
 func (f *ruleFiles) own(path string) string {
 	name, is := strings.CutSuffix(filepath.Base(path), ruleSuffix)
 	if f.dir == "" || !is || filepath.Clean(filepath.Dir(path)) != filepath.Clean(f.dir) {
@@ -74,13 +75,13 @@ func (f *ruleFiles) read(name string) (string, error) {
 	}
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", notFound("no rule file %q was written here", name)
+		return "", notFound("no editable rule file %q", name)
 	}
 	return string(text), err
 }
 
-// replace writes a file of ours, or removes it when text is nil, and has the rules read again. When
-// they are refused, the file is as before.
+// replace writes a writable file, or removes it when text is nil, and reloads the rules. If the
+// reload fails, it restores the file.
 func (f *ruleFiles) replace(
 	ctx context.Context,
 	name string,
@@ -101,7 +102,7 @@ func (f *ruleFiles) replace(
 		return err
 	}
 	if text == nil && before == nil {
-		return notFound("no rule file %q was written here", name)
+		return notFound("no editable rule file %q", name)
 	}
 	if err := write(path, text); err != nil {
 		return fmt.Errorf("write rule file: %w", err)
@@ -115,7 +116,7 @@ func (f *ruleFiles) replace(
 	return nil
 }
 
-// write replaces a file in one step, or removes it when there is no text.
+// write replaces a file atomically, or removes it when text is nil.
 func write(path string, text []byte) error {
 	if text == nil {
 		err := os.Remove(path)
@@ -131,7 +132,7 @@ func write(path string, text []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // nothing is left of it once it was renamed
+	defer os.Remove(f.Name()) // fails after the rename
 	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -139,7 +140,7 @@ func write(path string, text []byte) error {
 	return os.Rename(f.Name(), path)
 }
 
-// list returns the files that rules in force come from, and our own, in the order of their paths.
+// ruleFileList returns the files of the rules in force and the writable ones, sorted by path.
 func (s *Server) ruleFileList() []RuleFile {
 	byPath := map[string]*RuleFile{}
 	file := func(path string) *RuleFile {
@@ -195,7 +196,7 @@ func (s *Server) getRuleFile(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, RuleFile{Name: r.PathValue("name"), Rules: []string{}, Text: text})
 }
 
-// putRuleFile takes a rule file as its body.
+// putRuleFile writes the body as a rule file.
 func (s *Server) putRuleFile(w http.ResponseWriter, r *http.Request) error {
 	text, err := readAll(r)
 	if err != nil {
@@ -218,7 +219,7 @@ func (s *Server) saveRules(w http.ResponseWriter, r *http.Request, text string) 
 	if err := s.files.replace(r.Context(), name, []byte(text), s.Reload); err != nil {
 		return err
 	}
-	s.audit(r, "rules written", "name", name)
+	s.audit(r, "rule file saved", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
@@ -227,11 +228,11 @@ func (s *Server) deleteRuleFile(w http.ResponseWriter, r *http.Request) error {
 	if err := s.files.replace(r.Context(), name, nil, s.Reload); err != nil {
 		return err
 	}
-	s.audit(r, "rules removed", "name", name)
+	s.audit(r, "rule file removed", "name", name)
 	return ok(w, map[string]string{"name": name})
 }
 
-// putMode sets the mode of all rules of a file of ours.
+// putMode sets the mode of all rules of a writable file.
 func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
 	var body struct {
 		Mode rule.Mode `json:"mode"`
@@ -250,13 +251,12 @@ func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
 	return s.saveRules(w, r, changed)
 }
 
-// setMode returns the text of a rule file with the mode of all its rules set; comments stay where
-// they are.
+// setMode sets the mode of all rules in the text of a rule file. It keeps comments.
 func setMode(text string, mode rule.Mode) (string, error) {
 	if mode != rule.Live && mode != rule.Shadow && mode != rule.Off {
 		return "", badRequest(
-			"%q is no mode; modes are live, shadow and off",
-			shorten(80, string(mode)),
+			"%q is not a mode (use live, shadow or off)",
+			safetext.Clip(string(mode), 80),
 		)
 	}
 	var doc yaml.Node
@@ -284,7 +284,7 @@ func setMode(text string, mode rule.Mode) (string, error) {
 	return out.String(), nil
 }
 
-// child is the value of a key of a mapping, nil when there is none.
+// child is the value of a key of a mapping, or nil.
 func child(n *yaml.Node, key string) *yaml.Node {
 	if n != nil && n.Kind == yaml.DocumentNode && len(n.Content) > 0 {
 		n = n.Content[0]
@@ -307,17 +307,17 @@ func children(n *yaml.Node) []*yaml.Node {
 	return n.Content
 }
 
-// ruleDetail is a rule for people.
+// ruleDetail describes a rule.
 type ruleDetail struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
 	Group    string    `json:"group"`
 	Mode     rule.Mode `json:"mode"`
-	Sentence string    `json:"sentence"` // what it does, in one sentence
+	Sentence string    `json:"sentence"` // description in one sentence
 	File     string    `json:"file"`
 	Line     int       `json:"line"`
 	ReadOnly bool      `json:"read_only"`
-	// as it is written in its file; "" when the file cannot be read
+	// text in its file; "" when the file cannot be read
 	Text   string     `json:"text"`
 	Status RuleStatus `json:"status"`
 }
@@ -346,8 +346,8 @@ func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, s.ruleDetail(found, s.ruleStatus()[found.ID()]))
 }
 
-// ruleText cuts a rule out of its file: from the line where it begins to the line where something
-// begins that stands no deeper.
+// ruleText cuts a rule out of its file: from its first line to the next line that is not indented
+// deeper.
 func (s *Server) ruleText(pos rule.Pos) string {
 	if pos.Line < 1 {
 		return ""
@@ -379,19 +379,19 @@ func (s *Server) ruleText(pos rule.Pos) string {
 	return strings.Join(lines[:end], "\n")
 }
 
-// readRuleFile reads a file, if it is an ordinary one of a sensible size.
+// readRuleFile reads a regular file of at most 4 MiB.
 func readRuleFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() || info.Size() > 4<<20 {
-		return nil, fmt.Errorf("%s is no rule file", name)
+		return nil, fmt.Errorf("%s is not a regular file of at most 4 MiB", name)
 	}
 	return os.ReadFile(name)
 }
 
-// ruleProblem is a mistake in a rule file.
+// ruleProblem is an error in a rule file.
 type ruleProblem struct {
 	Line    int    `json:"line"`
 	Column  int    `json:"column"`
@@ -399,8 +399,8 @@ type ruleProblem struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// reading is what the text of a rule file says.
-type reading struct {
+// validation is the result of reading the text of a rule file.
+type validation struct {
 	Valid    bool          `json:"valid"`
 	Problems []ruleProblem `json:"problems"`
 	Rules    []ruleRead    `json:"rules"`
@@ -409,13 +409,13 @@ type reading struct {
 type ruleRead struct {
 	ID       string `json:"id"`
 	Sentence string `json:"sentence"`
-	// that its logs match, as written; "" when it has none or is written as a map
+	// match as written; "" when absent or a map
 	Query string `json:"query"`
 	Mode  string `json:"mode"`
 }
 
-func readRules(text string) (reading, *rule.Set) {
-	out := reading{Problems: []ruleProblem{}, Rules: []ruleRead{}}
+func readRules(text string) (validation, *rule.Set) {
+	out := validation{Problems: []ruleProblem{}, Rules: []ruleRead{}}
 	set, err := rule.Read("", []byte(text))
 	if errs, is := errors.AsType[problem.List](err); is {
 		for _, e := range errs {
@@ -444,4 +444,18 @@ func (s *Server) postValidate(w http.ResponseWriter, r *http.Request) error {
 	}
 	out, _ := readRules(text)
 	return ok(w, out)
+}
+
+// checkVisible returns an error if the text of a rule file has hidden characters, so that a rule
+// means what it looks like.
+func checkVisible(text string) error {
+	for i, line := range strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		if shown := safetext.Visible(line); shown != line {
+			return &apiError{http.StatusUnprocessableEntity, fmt.Sprintf(
+				"%d:1: hidden character: %s (write it as \\x{…} in a regular expression)",
+				i+1, safetext.Clip(shown, 120),
+			)}
+		}
+	}
+	return nil
 }

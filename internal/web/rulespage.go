@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -21,7 +22,7 @@ type rulesData struct {
 	Total  int
 	More   int
 	Firing int
-	Never  int // rules that matched nothing yet
+	Never  int // rules without a match
 	CanAdd bool
 }
 
@@ -30,12 +31,12 @@ type ruleRow struct {
 	ID, Name, Group string
 	Mode            rule.Mode
 	Record          bool
-	State           string // firing, pending, quiet
+	State           string // firing, pending, inactive
 	Severity        string
 	Query           string
 	Status          RuleStatus
-	Up              int // alerts that are up
-	Fired           int // in the last day
+	Up              int // current alerts
+	Fired           int // alerts in the last 24 hours
 	Day             []hour
 	Own             bool
 }
@@ -43,12 +44,12 @@ type ruleRow struct {
 // hour is one of the last 24 hours of a rule.
 type hour struct {
 	X     int
-	Class string // up where an alert fired
+	Class string // "up" if an alert was firing
 	Title string
 }
 
-// mostRules are listed at once; the filter finds the others.
-const mostRules = 200
+// listedRules is the number of rules on a page; the filter finds the others.
+const listedRules = 200
 
 func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	d := rulesData{
@@ -84,9 +85,9 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	sortRules(d.Rows, d.Sort)
-	if len(d.Rows) > mostRules && r.FormValue("all") == "" {
-		d.More = len(d.Rows) - mostRules
-		d.Rows = d.Rows[:mostRules]
+	if len(d.Rows) > listedRules && r.FormValue("all") == "" {
+		d.More = len(d.Rows) - listedRules
+		d.Rows = d.Rows[:listedRules]
 	}
 	for i := range d.Rows {
 		d.Rows[i].Day, d.Rows[i].Fired = lastDay(day[d.Rows[i].ID], now)
@@ -106,7 +107,7 @@ func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Aler
 		Group:    one.Group,
 		Mode:     one.Mode,
 		Record:   one.Record,
-		State:    "quiet",
+		State:    "inactive",
 		Severity: one.Labels["severity"],
 		Query:    queryText(one),
 		Status:   status,
@@ -116,14 +117,14 @@ func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Aler
 	for _, a := range alerts {
 		if a.State == models.AlertFiring {
 			row.State = "firing"
-		} else if row.State == "quiet" {
+		} else if row.State == "inactive" {
 			row.State = "pending"
 		}
 	}
 	return row
 }
 
-// sortRules puts what needs attention first, or what was asked for.
+// sortRules sorts by a column; by state without one.
 func sortRules(rows []ruleRow, by string) {
 	slices.SortStableFunc(rows, func(a, b ruleRow) int {
 		var c int
@@ -140,15 +141,15 @@ func sortRules(rows []ruleRow, by string) {
 			c = cmp.Compare(min(a.Status.Matches, 1), min(b.Status.Matches, 1))
 		case "name":
 		default:
-			order := map[string]int{"firing": 0, "pending": 1, "quiet": 2}
+			order := map[string]int{"firing": 0, "pending": 1, "inactive": 2}
 			c = cmp.Compare(order[a.State], order[b.State])
 		}
 		return cmp.Or(c, cmp.Compare(a.ID, b.ID))
 	})
 }
 
-// lastDay says in which of the last 24 hours a rule had an alert that fired, and how many there
-// were.
+// lastDay returns for each of the last 24 hours whether an alert was firing, and the number of
+// alerts.
 func lastDay(list []episode, now time.Time) (day []hour, fired int) {
 	begin := now.Truncate(time.Hour).Add(-23 * time.Hour)
 	for i := range 24 {
@@ -180,12 +181,12 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	type ruleData struct {
 		ruleDetail
-		Rule   *rule.Rule
-		Own    string
-		Alerts []models.Alert
-		Past   []episode
-		Day    []hour
-		Fired  int
+		Rule     *rule.Rule
+		Own      string
+		Alerts   []models.Alert
+		Resolved []episode
+		Day      []hour
+		Fired    int
 
 		Explain explainData
 	}
@@ -204,19 +205,19 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 		past := episodes(s.Alerts.History())[found.ID()]
 		d.Day, d.Fired = lastDay(past, s.Now())
 		slices.Reverse(past)
-		d.Past = past[:min(20, len(past))]
+		d.Resolved = past[:min(20, len(past))]
 	}
 	s.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})
 	return nil
 }
 
-// editorData is the page on which rules are written.
+// editorData is the data of the rule editor.
 type editorData struct {
 	Name    string
 	Text    string
-	Own     bool // the file exists already
+	Own     bool // the file exists
 	Path    string
-	Reading reading
+	Reading validation
 	Done    string
 	Mode    string
 	CanSave bool
@@ -235,10 +236,17 @@ func (s *Server) editorPage(w http.ResponseWriter, r *http.Request) error {
 		d.Name = freeName(s.ruleFileList(), "my-rules")
 	}
 	if done := r.FormValue("done"); done == "live" || done == "shadow" || done == "off" {
-		d.Done = map[string]string{"live": "Saved. The rule is live: whoever is routed to is told.", "shadow": "Saved in shadow: everything happens but nobody is told.", "off": "Saved, switched off."}[done]
+		d.Done = savedText[done]
 	}
 	s.showEditor(w, r, http.StatusOK, d, "")
 	return nil
+}
+
+// savedText is the confirmation after saving rules in a mode.
+var savedText = map[string]string{
+	"live":   "Saved. The rules are live and notify their receivers.",
+	"shadow": "Saved in shadow mode. The rules are evaluated but do not notify.",
+	"off":    "Saved. The rules are off.",
 }
 
 func freeName(files []RuleFile, name string) string {
@@ -252,8 +260,7 @@ func freeName(files []RuleFile, name string) string {
 	return name
 }
 
-// newRuleText is where a new rule begins: with a query that was tried out, or a copy of a rule in
-// force.
+// newRuleText is the initial text of the editor: a rule for a query, or a copy of another rule.
 func newRuleText(match, of string, s *Server) string {
 	if of != "" {
 		if r, err := s.ruleByID(of); err == nil {
@@ -269,7 +276,7 @@ func newRuleText(match, of string, s *Server) string {
 	if match == "" {
 		match = "level>=ERROR"
 	}
-	quoted := "'" + strings.ReplaceAll(oneLine(1000, match), "'", "''") + "'"
+	quoted := "'" + strings.ReplaceAll(safetext.ClipLine(match, 1000), "'", "''") + "'"
 	return `version: 1
 groups:
   - name: mine
@@ -303,8 +310,8 @@ func (s *Server) showEditor(
 	s.render(w, r, status, "editor", view{Title: title, Page: "rules", Data: d, Error: problem})
 }
 
-// modeOf is the mode that all rules of a text have, "" when they differ.
-func modeOf(read reading) string {
+// modeOf is the mode of all rules of a text; "" if they differ.
+func modeOf(read validation) string {
 	mode := ""
 	for i, one := range read.Rules {
 		if i > 0 && one.Mode != mode {
@@ -315,7 +322,7 @@ func modeOf(read reading) string {
 	return mode
 }
 
-// editorForm saves, or removes, a rule file of ours.
+// editorForm saves or removes a writable rule file.
 func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
 	d := editorData{
 		Name:    r.PostFormValue("name"),
@@ -359,7 +366,7 @@ func (s *Server) editorForm(w http.ResponseWriter, r *http.Request) error {
 	return back(w, r, "/rules/edit?name="+d.Name+"&done="+string(mode))
 }
 
-// backtestPart evaluates the text of the editor over the topic and returns what it would have done.
+// backtestPart shows a backtest of the editor's text.
 func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 	since, err := s.ago(r.PostFormValue("since"), 24*time.Hour)
 	if err != nil {
@@ -413,7 +420,7 @@ func (s *Server) backtestPart(w http.ResponseWriter, r *http.Request) error {
 	return s.renderPart(w, "editor", "backtest", data)
 }
 
-// sinceWords is how far back one looked, to stand after "the last".
+// sinceWords is a duration to follow "the last".
 func sinceWords(text string) string {
 	if n, days := strings.CutSuffix(text, "d"); days {
 		return n + " days"

@@ -12,8 +12,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// sentence says in one sentence what a rule does, so that whoever wrote it can see whether it is
-// what he meant.
+// sentence describes a rule in one sentence, so that its author can check it.
 func sentence(r *rule.Rule) string {
 	var b strings.Builder
 	each := "Fires"
@@ -67,7 +66,7 @@ func windowWords(r *rule.Rule) string {
 	case r.Every > 0 && r.Every == r.Window:
 		return "each " + duration.Format(r.Window)
 	case r.Every > 0:
-		return fmt.Sprintf("%s (looked at every %s)", duration.Format(r.Window), duration.Format(r.Every))
+		return fmt.Sprintf("%s (evaluated every %s)", duration.Format(r.Window), duration.Format(r.Every))
 	}
 	return duration.Format(r.Window)
 }
@@ -78,20 +77,20 @@ func resolveWords(r *rule.Rule) string {
 		ends = append(ends, "a log "+queryWords(r.Resolve.Match))
 	}
 	if r.Resolve.When != nil {
-		ends = append(ends, conditionWords(r.Resolve.When, "are meant"))
+		ends = append(ends, conditionWords(r.Resolve.When, "of any kind"))
 	}
 	if r.Resolve.After > 0 {
-		ends = append(ends, duration.Format(r.Resolve.After)+" has passed")
+		ends = append(ends, "the end of "+duration.Format(r.Resolve.After))
 	}
 	switch {
 	case r.Resolve.Manual:
-		return " It stays up until somebody ends it."
+		return " Resolves manually."
 	case len(ends) > 0:
-		return " It is over when " + join(ends, "or") + "."
+		return " Resolves on " + join(ends, "or") + "."
 	case r.When == nil && len(r.Sequence) == 0:
-		return fmt.Sprintf(" It is over after %s without one.", duration.Format(r.Window))
+		return fmt.Sprintf(" Resolves after %s without one.", duration.Format(r.Window))
 	case r.KeepFiringFor > 0:
-		return fmt.Sprintf(" It is over when that has not held for %s.", duration.Format(r.KeepFiringFor))
+		return fmt.Sprintf(" Resolves when that has been false for %s.", duration.Format(r.KeepFiringFor))
 	}
 	return ""
 }
@@ -114,9 +113,9 @@ func modeWords(r *rule.Rule) string {
 	}
 	switch r.Mode {
 	case rule.Shadow:
-		text += " In shadow: nobody is told."
+		text += " Shadow mode: no notifications."
 	case rule.Off:
-		text += " Switched off."
+		text += " Off."
 	}
 	return text
 }
@@ -142,7 +141,7 @@ func sequenceWords(steps []rule.Step) string {
 	return strings.Join(parts, ", ")
 }
 
-// queryWords describes the logs of a query, to stand after "a log" or "logs".
+// queryWords describes a query, to follow "a log" or "logs".
 func queryWords(q rule.Query) string {
 	if q == nil {
 		return "of any kind"
@@ -181,8 +180,7 @@ func clauses(qs []rule.Query) []string {
 	return list
 }
 
-// leafWords says what a leaf asks for. How a text is compared is said, because text fields are
-// searched and others compared as a whole.
+// leafWords describes a leaf of a query, including how a text is compared.
 func leafWords(l *rule.Leaf) string {
 	if l.Field == "" && l.Op == rule.OpContains {
 		return fmt.Sprintf("%q in the message", l.Text)
@@ -210,7 +208,7 @@ var comparisons = map[string]string{
 	"!=": "other than",
 }
 
-// conditionWords describes a condition over logs that are described by logs.
+// conditionWords describes a condition; logs describes the logs it counts.
 func conditionWords(c rule.Condition, logs string) string {
 	switch c := c.(type) {
 	case *rule.Binary:
@@ -241,7 +239,7 @@ func comparisonWords(c *rule.Binary, word, logs string) string {
 		return fmt.Sprintf("there are %s %s", countWords(c.Op, word, n), logsOf(call, logs))
 	}
 	if isCall && isNumber && call.Func == "distinct" && n.Value > window.ExactDistinct {
-		word = "by estimate " + word
+		word = "(estimated) " + word
 	}
 	return fmt.Sprintf(
 		"%s is %s %s",
@@ -272,13 +270,13 @@ var aggregates = map[string]string{
 	"rate":     "the rate per second of",
 	"sum":      "the sum of",
 	"avg":      "the average of",
-	"min":      "the least",
-	"max":      "the greatest",
-	"stddev":   "the spread of",
-	"distinct": "the number of different values of",
+	"min":      "the minimum of",
+	"max":      "the maximum of",
+	"stddev":   "the standard deviation of",
+	"distinct": "the number of distinct values of",
 	"first":    "the first",
 	"last":     "the last",
-	"new":      "the number of never seen values of",
+	"new":      "the number of new values of",
 	"changed":  "the number of changes of",
 }
 
@@ -296,13 +294,13 @@ func callWords(c *rule.Call, logs string) string {
 	case "firing":
 		return c.Alert + " is firing"
 	case "baseline":
-		return "what is usual at this time of day for " + conditionWords(c.Of, logs)
+		return "the baseline of " + conditionWords(c.Of, logs)
 	case "zscore":
-		return "the distance from the usual of " + conditionWords(c.Of, logs)
+		return "the z-score of " + conditionWords(c.Of, logs)
 	default:
 		field := c.Field
 		if field == "@template" {
-			field = "the message without its numbers"
+			field = "the message template"
 		}
 		text = aggregates[c.Func] + " " + field
 		if c.Filter != nil {
@@ -331,7 +329,7 @@ func ordinal(v float64) string {
 	return text + "th"
 }
 
-// join writes a list as people do: a, b and c.
+// join formats a list as "a, b and c".
 func join(list []string, word string) string {
 	switch n := len(list); n {
 	case 0:

@@ -12,16 +12,17 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// silencesData is the page of what is quiet on purpose.
+// silencesData is the data of the silences page.
 type silencesData struct {
 	Active, Pending, Expired []silenceRow
 	Matchers                 string
 	Comment                  string
 	Preview                  previewData
-	Running                  []models.Alert // muted by the calendar or a suppression
+	Running                  []models.Alert // suppressed by a time interval or a suppression
 	Intervals                []intervalRow
 	Suppressions             []*rule.Suppression
 	Missing                  bool
@@ -31,23 +32,23 @@ type silencesData struct {
 
 type silenceRow struct {
 	silence
-	Mutes int // alerts that are up
+	Mutes int // current alerts
 	Ack   string
 }
 
-// intervalRow is a time interval over the next week.
+// intervalRow is a time interval in the next week.
 type intervalRow struct {
 	Name  string
 	Now   bool
 	Bands []band
-	Next  time.Time // when it begins or ends next; zero when it does not within the week
+	Next  time.Time // next start or end within the week; else zero
 }
 
-// previewData is what a silence would do.
+// previewData is the effect of a silence.
 type previewData struct {
 	Problem string
-	Now     []models.Alert // that are up and would be muted
-	Day     int            // alerts of the last day that would have been muted
+	Now     []models.Alert // current alerts that would be muted
+	Day     int            // alerts of the last 24 hours that would have been muted
 	Given   bool
 }
 
@@ -102,7 +103,7 @@ func (s *Server) silencesData(r *http.Request) (silencesData, error) {
 	return d, nil
 }
 
-// matchersOf are the matchers that mean alerts with just these labels.
+// matchersOf are the matchers of alerts with exactly these labels.
 func matchersOf(labels map[string]string) string {
 	var lines []string
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
@@ -113,15 +114,15 @@ func matchersOf(labels map[string]string) string {
 	return strings.Join(lines, "\n")
 }
 
-// matcherOf means one value of a label. A value that hides something is written as an expression
-// that shows it, so that it can be looked at and sent back as it is.
+// matcherOf matches one value of a label. A value with hidden characters is written as a regular
+// expression with escapes, so that a form shows it and returns it unchanged.
 func matcherOf(name, value string) matcher {
-	if visible(value) == value && !strings.ContainsAny(value, "\n\t") {
+	if safetext.Visible(value) == value && !strings.ContainsAny(value, "\n\t") {
 		return matcher{Name: name, Value: value, IsEqual: true}
 	}
 	var b strings.Builder
 	for _, c := range value {
-		if one := string(c); c != utf8.RuneError && visible(one) == one && c != '\n' && c != '\t' {
+		if one := string(c); c != utf8.RuneError && safetext.Visible(one) == one && c != '\n' && c != '\t' {
 			b.WriteString(regexp.QuoteMeta(one))
 		} else if c == utf8.RuneError {
 			b.WriteByte('.')
@@ -132,7 +133,7 @@ func matcherOf(name, value string) matcher {
 	return matcher{Name: name, Value: b.String(), IsRegex: true, IsEqual: true}
 }
 
-// calendar looks at each time interval over the next week, by the quarter of an hour.
+// calendar evaluates each time interval for the next week in steps of 15 minutes.
 func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 	const week, width = 7 * 24 * time.Hour, 960.0
 	var rows []intervalRow
@@ -177,8 +178,8 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 	return rows, days
 }
 
-// preview says what a silence with these matchers would mute now, and would have muted in the last
-// day.
+// preview returns the alerts that a silence would mute now and would have muted in the last 24
+// hours.
 func (s *Server) preview(text string) previewData {
 	if strings.TrimSpace(text) == "" {
 		return previewData{}
@@ -230,10 +231,10 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 		Comment:   r.PostFormValue("comment"),
 	}
 	if one.CreatedBy == "" {
-		one.CreatedBy = "somebody"
+		one.CreatedBy = unnamed
 	}
 	if one.Comment == "" {
-		one.Comment = "silenced from the pages"
+		one.Comment = "no comment"
 	}
 	id, err := s.addSilence(r.Context(), one)
 	if err != nil {
@@ -243,15 +244,17 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 	return back(w, r, "/silences")
 }
 
-// silenceLength reads how long a silence lasts; a year is the most.
+// maxSilence is the maximum duration of a silence.
+const maxSilence = 366 * 24 * time.Hour
+
+// silenceLength parses the duration of a silence.
 func silenceLength(text string) (time.Duration, error) {
-	text = strings.TrimSpace(text)
-	d, err := duration.Parse(text)
-	if err != nil || d <= 0 || d > 366*24*time.Hour {
-		return 0, badRequest(
-			"%q is no length for a silence; write 30m, 2h or 3d",
-			shorten(40, text),
-		)
+	d, err := duration.Parse(strings.TrimSpace(text))
+	if err != nil {
+		return 0, badRequest("duration: %s", safetext.ClipLine(err.Error(), 200))
+	}
+	if d <= 0 || d > maxSilence {
+		return 0, badRequest("duration: %s is not between 1s and 366d", duration.Format(d))
 	}
 	return d, nil
 }
@@ -261,6 +264,6 @@ func (s *Server) expireForm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.expireSilence(r.Context(), id); err != nil {
 		return err
 	}
-	s.audit(r, "silence ended", "silence", id)
+	s.audit(r, "silence expired", "silence", id)
 	return back(w, r, "/silences")
 }

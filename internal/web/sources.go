@@ -10,13 +10,12 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Alerts are the alerts that the engine knows. What its methods return belongs to the caller, but
-// is not to be changed within.
+// Alerts are the alerts of the engine. Callers own the returned slices but must not change the
+// alerts in them.
 type Alerts interface {
-	Current() []models.Alert // the newest transition of each alert that is not over
-	History() []models.Alert // the transitions that are kept, oldest first
-	// the value that an alert's rule held against its threshold, over the time that is kept; oldest
-	// first
+	Current() []models.Alert // newest transition of each alert that is not resolved
+	History() []models.Alert // transitions, oldest first
+	// values of an alert's condition over time, oldest first
 	Series(id string) []Point
 }
 
@@ -32,55 +31,55 @@ type Rules interface {
 	Status() []RuleStatus
 }
 
-// RuleStatus is how a rule fares. Numbers count since the program started.
+// RuleStatus is the status of a rule. Counters start with the program.
 type RuleStatus struct {
 	ID        string    `json:"id"`
 	Matches   int64     `json:"matches"`
-	PerMinute float64   `json:"per_minute"` // matches, of late
+	PerMinute float64   `json:"per_minute"` // recent matches
 	LastMatch time.Time `json:"last_match,omitzero"`
 	Groups    int       `json:"groups"`
 	Bytes     int64     `json:"bytes"` // of state
 	// CPU per log that is read, estimated, in nanoseconds
 	Cost        float64 `json:"cost_ns"`
-	Backfilling bool    `json:"backfilling"`     // reads its own past before it may fire
-	Error       string  `json:"error,omitempty"` // why it does not work as it should
+	Backfilling bool    `json:"backfilling"`     // reads earlier logs before it may fire
+	Error       string  `json:"error,omitempty"` // why it does not work as configured
 }
 
-// Groups is what rules know of their groups.
+// Groups give the state of a rule's groups.
 type Groups interface {
-	// false when there is no such rule
+	// false if the rule does not exist
 	Group(rule string, labels map[string]string) (GroupStatus, bool)
 }
 
-// GroupStatus is what a rule knows of a group.
+// GroupStatus is the state of a group.
 type GroupStatus struct {
-	Known     bool              `json:"known"`           // a log of it was seen
-	State     models.AlertState `json:"state,omitempty"` // of its alert, when there is one
-	Holds     bool              `json:"holds"`           // the condition, for all that is decided
+	Known     bool              `json:"known"`           // a log of the group was read
+	State     models.AlertState `json:"state,omitempty"` // of its alert, if any
+	Holds     bool              `json:"holds"`           // the condition, up to the watermark
 	Value     float64           `json:"value"`
 	Threshold string            `json:"threshold,omitempty"`
 	Reason    string            `json:"reason,omitempty"`
-	Episodes  int64             `json:"episodes"` // alerts that it has had
+	Episodes  int64             `json:"episodes"` // number of alerts so far
 	Since     time.Time         `json:"since,omitzero"`
-	Seen      time.Time         `json:"seen,omitzero"`      // the newest log of it
-	Watermark time.Time         `json:"watermark,omitzero"` // everything before it is decided
+	Seen      time.Time         `json:"seen,omitzero"`      // time of its newest log
+	Watermark time.Time         `json:"watermark,omitzero"` // event time up to which all windows are final
 }
 
-// Engine is the machine that reads and evaluates.
+// Engine gives the status of reading and evaluating.
 type Engine interface{ Status() EngineStatus }
 
-// EngineStatus is how the reading goes. Numbers count since the program started.
+// EngineStatus is the status of the engine. Counters start with the program.
 type EngineStatus struct {
 	Started   time.Time `json:"started"`
 	Brokers   []string  `json:"brokers"`
 	Group     string    `json:"group"`
-	Members   int       `json:"members,omitempty"` // of the group; 0 for unknown
-	Connected bool      `json:"connected"`         // brokers answer
+	Members   int       `json:"members,omitempty"` // of the consumer group; 0 for unknown
+	Connected bool      `json:"connected"`         // to the brokers
 	Problem   string    `json:"problem,omitempty"`
 	Records   int64     `json:"records"`
 	Logs      int64     `json:"logs"`
-	PerSecond float64   `json:"per_second"` // logs, of late
-	// matches that came later than their rule allows
+	PerSecond float64   `json:"per_second"` // recent logs
+	// matches later than the lateness of their rule
 	Late           int64             `json:"late"`
 	LateSample     []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
 	Delay          DelayStatus       `json:"delay"`
@@ -89,109 +88,109 @@ type EngineStatus struct {
 	Partitions     []PartitionStatus `json:"partitions"`
 	Checkpoint     time.Time         `json:"checkpoint,omitzero"` // the last one
 	StateBytes     int64             `json:"state_bytes"`
-	Outbox         int               `json:"outbox"` // transitions that wait to be told
+	Outbox         int               `json:"outbox"` // transitions not yet passed to the notifier
 }
 
-// PartitionStatus is how far one partition has been read.
+// PartitionStatus is the status of a partition.
 type PartitionStatus struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
 	Next      int64  `json:"next"`
 	End       int64  `json:"end"`
 	Lag       int64  `json:"lag"`
-	// how old the newest log that was read is, when there is more to read
+	// age of the newest log read, if there is lag
 	Behind time.Duration `json:"behind_ns"`
-	// event time up to which everything is decided
+	// event time up to which all windows are final
 	Watermark time.Time     `json:"watermark,omitzero"`
 	State     string        `json:"state"`              // reading, caught up, stuck
-	Delay     time.Duration `json:"delay_ns,omitempty"` // of 99 of 100 logs; 0 for unknown
+	Delay     time.Duration `json:"delay_ns,omitempty"` // 99th percentile; 0 for unknown
 }
 
-// LateLog is a match that came later than its rule allows.
+// LateLog is a match later than the lateness of its rule.
 type LateLog struct {
 	Rule    string        `json:"rule"`
-	Behind  time.Duration `json:"behind_ns"`  // how far its time lay behind the newest
-	Allowed time.Duration `json:"allowed_ns"` // the rule's lateness
-	Counted bool          `json:"counted"`    // it lay in the window all the same
+	Behind  time.Duration `json:"behind_ns"`  // time behind the newest log
+	Allowed time.Duration `json:"allowed_ns"` // lateness of the rule
+	Counted bool          `json:"counted"`    // it still counted in its window
 	Line    models.Line   `json:"line"`
 }
 
-// DelayStatus is how long after their time logs are seen, as far as some of them tell.
+// DelayStatus is the distribution of delays between a log's time and its arrival, by samples.
 type DelayStatus struct {
 	Counts []DelayCount  `json:"counts"` // by ascending bound
 	P50    time.Duration `json:"p50_ns"`
 	P99    time.Duration `json:"p99_ns"`
-	// what a rule would have to allow for as good as all of them; 0 for unknown
+	// lateness that covers nearly all logs; 0 for unknown
 	Lateness time.Duration `json:"lateness_ns"`
 }
 
-// DelayCount is how many logs were seen within a time, and not within the one before.
+// DelayCount is a bucket of the delay histogram.
 type DelayCount struct {
-	Within time.Duration `json:"within_ns"` // 0 for those beyond all bounds
+	Within time.Duration `json:"within_ns"` // upper bound; 0 for infinity
 	Logs   int64         `json:"logs"`
 }
 
-// RejectedRecord is a record that could not be read.
+// RejectedRecord is a record that could not be decoded.
 type RejectedRecord struct {
 	Position models.Position `json:"position"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail"`
-	Sample   string          `json:"sample,omitempty"` // the beginning of the record
+	Sample   string          `json:"sample,omitempty"` // beginning of the record
 }
 
-// Logs give access to the logs on the topics, beside the engine and without a trace in its group.
+// Logs read the topics independently of the engine and its consumer group.
 type Logs interface {
 	Topics() []string
 	Decode(topic string) decode.Config
 	Records(ctx context.Context, from From) iter.Seq2[models.Record, error]
 }
 
-// From says which records to read. Without Follow the reading ends where the partitions ended when
-// it began.
+// From selects records. Without Follow reading stops at the ends that the partitions had at the
+// start.
 type From struct {
-	Topic     string    // "" for all that the engine reads
-	Time      time.Time // records written at or after it; zero for only those to come
+	Topic     string    // "" for all topics of the engine
+	Time      time.Time // records written at or after it; zero for only new ones
 	Partition int32     // with Offset
-	Offset    int64     // read this partition alone, from here; counts when At is true
+	Offset    int64     // with At: read only Partition, from here
 	At        bool
 	Follow    bool
 }
 
-// Backtest evaluates rules over the logs on the topics since a time, without telling anybody, and
-// returns what it found. When ctx ends first, the result covers what was read until then and says
-// so. Of some rules, whose IDs are given, the values of their conditions are wanted.
+// Backtest evaluates rules over the logs on the topics since a time, without notifications. If ctx
+// ends first, the result is partial and marked truncated. It records the condition values of the
+// rules in values.
 type Backtest func(ctx context.Context, set *rule.Set, since time.Time, values []string) (BacktestResult, error)
 
-// BacktestResult is what rules would have done.
+// BacktestResult is the result of a backtest.
 type BacktestResult struct {
 	Records   int            `json:"records"`
 	Logs      int            `json:"logs"`
 	From      time.Time      `json:"from,omitzero"`
 	To        time.Time      `json:"to,omitzero"`
-	Alerts    []models.Alert `json:"alerts"` // every transition, in order
+	Alerts    []models.Alert `json:"alerts"` // all transitions, in order
 	Truncated bool           `json:"truncated,omitempty"`
 
-	// that a rule's condition had, after as good as evenly many of its matches
+	// condition values of rules by ID, sampled over their matches
 	Values map[string][]float64 `json:"-"`
 }
 
-// Notifier is what tells people.
+// Notifier sends notifications.
 type Notifier interface {
 	Deliveries(alertID string) []Delivery // oldest first
 	Status() NotifierStatus
 }
 
-// Delivery is one attempt to tell somebody of an alert, or the reason why nobody was told.
+// Delivery is an attempt to notify a receiver, or the reason why it was not notified.
 type Delivery struct {
 	At          time.Time         `json:"at"`
-	State       models.AlertState `json:"state"` // what was to be told
+	State       models.AlertState `json:"state"` // of the alert
 	Receiver    string            `json:"receiver"`
 	Integration string            `json:"integration,omitempty"` // slack, webhook, ...
 	Sent        bool              `json:"sent"`
-	Detail      string            `json:"detail,omitempty"` // the answer, the error, or why not
+	Detail      string            `json:"detail,omitempty"` // answer, error, or reason
 }
 
-// NotifierStatus is how telling goes. Numbers count since the program started.
+// NotifierStatus is the status of the notifier. Counters start with the program.
 type NotifierStatus struct {
 	Waiting   int        `json:"waiting"`
 	Sent      int64      `json:"sent"`
@@ -201,17 +200,17 @@ type NotifierStatus struct {
 	Recent    []Delivery `json:"recent,omitempty"` // newest last
 }
 
-// DeadLetters are the records that could not be read and were put aside.
+// DeadLetters are the records on the dead-letter topic.
 type DeadLetters interface {
 	List(ctx context.Context, most int) ([]DeadLetter, error) // newest first
-	// writes the record to the topic it came from once more
+	// writes the record to its topic again
 	Replay(ctx context.Context, at models.Position) error
 }
 
-// DeadLetter is a record that was put aside.
+// DeadLetter is a record that could not be decoded.
 type DeadLetter struct {
-	At       models.Position `json:"at"`     // among the dead letters
-	Origin   models.Position `json:"origin"` // where it stood
+	At       models.Position `json:"at"`     // on the dead-letter topic
+	Origin   models.Position `json:"origin"` // original position
 	Time     time.Time       `json:"time"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail,omitempty"`

@@ -17,14 +17,11 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// A threshold is chosen by what it tells apart. A backtest therefore evaluates, in the same run
-// over the topic, variants of a rule that differ only in their threshold, so that the page can say
-// of each how many alerts there would have been: by the engine itself, not by a guess from values,
-// for windows, groups and for count as well.
+// A backtest also evaluates variants of a rule that differ only in their threshold, in the same run
+// over the topic. The page then shows for each threshold the number of alerts it would have caused.
 
-// mostVaried is the number of rules of a text that are varied. Each costs as much as some fifteen
-// rules.
-const mostVaried = 2
+// maxVaried is the number of rules of a text that are varied. Each costs as much as about 15 rules.
+const maxVaried = 2
 
 // thresholds are the variants of a rule.
 type thresholds struct {
@@ -37,7 +34,7 @@ type thresholds struct {
 
 var numberAndUnit = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)([^0-9.]*)$`)
 
-// vary returns the variants of a rule whose condition holds one aggregate against a constant, or
+// vary returns the variants of a rule whose condition compares one aggregate with a constant, or
 // nil.
 func vary(r *rule.Rule) *thresholds {
 	b, _ := r.When.(*rule.Binary)
@@ -74,7 +71,7 @@ func vary(r *rule.Rule) *thresholds {
 	return t
 }
 
-// around are numbers from a tenth of one to ten times as much, written as it is.
+// around are numbers from a tenth of value to ten times value, in the same unit.
 func around(text, unit string, value float64) []*rule.Number {
 	written, _ := strconv.ParseFloat(text, 64)
 	factors, scale := []float64{
@@ -108,7 +105,7 @@ func around(text, unit string, value float64) []*rule.Number {
 		}
 		n, _ = strconv.ParseFloat(strconv.FormatFloat(n, 'g', 3, 64), 64)
 		if f == 1 && written != 0 {
-			n = written // to the last digit
+			n = written // exactly
 		}
 		if len(list) == 0 || n*ratio > list[len(list)-1].Value {
 			list = append(
@@ -120,33 +117,33 @@ func around(text, unit string, value float64) []*rule.Number {
 	return list
 }
 
-// stop is one place of the slider.
+// stop is a position of the slider.
 type stop struct {
-	Text   string  `json:"text"` // the number as a rule has it
+	Text   string  `json:"text"` // the number as in the rule
 	At     float64 `json:"at"`   // x in the histogram
 	Alerts int     `json:"alerts"`
 	Groups int     `json:"groups"`
 }
 
-// slider is what the page shows of a rule's thresholds, beneath the histogram of its values.
+// slider selects a threshold below the histogram of a rule's values.
 type slider struct {
 	Name  string
 	Op    string
-	When  string // the condition as it is written
+	When  string // condition as written
 	Text  string // its number
 	Line  int    // of the rule in the text
 	Stops []stop
-	Now   int // the stop of the number as it is
+	Now   int // stop of the current number
 }
 
-// Data is what the script needs.
+// Data is the JSON for the script.
 func (s slider) Data() (string, error) {
 	text, err := json.Marshal(s.Stops)
 	return string(text), err
 }
 
-// backtestVaried is a backtest of some rules and of variants of theirs. The function it returns
-// draws what is known of a rule's values and thresholds.
+// backtestVaried is a backtest of rules and their variants. The returned function draws the values
+// and thresholds of a rule.
 func (s *Server) backtestVaried(
 	ctx context.Context,
 	w http.ResponseWriter,
@@ -157,7 +154,7 @@ func (s *Server) backtestVaried(
 	wider.Rules = slices.Clone(set.Rules)
 	varied, ids := map[string]*thresholds{}, []string{}
 	for _, r := range set.Rules {
-		if t := vary(r); t != nil && len(varied) < mostVaried {
+		if t := vary(r); t != nil && len(varied) < maxVaried {
 			varied[r.ID()], ids = t, append(ids, r.ID())
 			wider.Rules = append(wider.Rules, t.rules...)
 		}
@@ -202,17 +199,17 @@ func (t *thresholds) slide(all map[string][]episode, x func(float64) float64) *s
 	return s
 }
 
-// groupText tells groups apart, whatever the name of the variant that alerts.
+// groupText identifies a group regardless of the variant's name.
 func groupText(labels map[string]string) string {
 	group := maps.Clone(labels)
 	delete(group, "alertname")
 	return labelText(group)
 }
 
-const mostBars = 30
+const maxBars = 30
 
-// valueChart is how often a rule's condition had which value, and a function that places a value in
-// it. A threshold is drawn unless it is NaN.
+// valueChart is the histogram of a condition's values, and a function that maps a value to its x. A
+// threshold is drawn unless it is NaN.
 func valueChart(values []float64, op string, threshold float64) (barChart, func(float64) float64) {
 	if len(values) == 0 {
 		return barChart{Empty: true, Mark: -1}, func(float64) float64 { return 0 }
@@ -224,10 +221,10 @@ func valueChart(values []float64, op string, threshold float64) (barChart, func(
 	if !math.IsNaN(threshold) {
 		low, high = min(low, threshold), max(high, threshold)
 	}
-	step := (high - low) / mostBars
+	step := (high - low) / maxBars
 	if !slices.ContainsFunc(values, func(v float64) bool { return v != math.Trunc(v) }) {
-		// whole numbers, so that no bar has room for one more of them than its neighbour
-		step = max(math.Ceil((high-low+1)/mostBars), 1)
+		// integers: every bar covers the same number of them
+		step = max(math.Ceil((high-low+1)/maxBars), 1)
 	}
 	if step <= 0 {
 		step = 1
@@ -239,7 +236,7 @@ func valueChart(values []float64, op string, threshold float64) (barChart, func(
 	for i := range bars {
 		from := low + float64(i)*step
 		bars[i].Title = fmt.Sprintf("from %s: %s", humanFloat(from), humanNumber(bars[i].N))
-		if bars[i].Class = ""; !math.IsNaN(threshold) && over(from, op, threshold) {
+		if bars[i].Class = ""; !math.IsNaN(threshold) && exceeds(from, op, threshold) {
 			bars[i].Class = "over"
 		}
 	}
@@ -258,7 +255,7 @@ func valueChart(values []float64, op string, threshold float64) (barChart, func(
 	return c, x
 }
 
-func over(v float64, op string, threshold float64) bool {
+func exceeds(v float64, op string, threshold float64) bool {
 	c := cmp.Compare(v, threshold)
 	return op == ">" && c > 0 || op == ">=" && c >= 0 || op == "<" && c < 0 || op == "<=" && c <= 0
 }

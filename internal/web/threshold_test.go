@@ -45,15 +45,14 @@ func evaluated(records []models.Record) Backtest {
 	}
 }
 
-// The editor says of other thresholds how many alerts they would have made, and shows which values
-// a threshold has to tell apart.
+// The editor shows the number of alerts of other thresholds, and the histogram of values.
 func TestThresholds(t *testing.T) {
 	f, o := newFake(t)
 	o.Backtest = evaluated(f.records)
 	s := newServer(t, o)
 	_, _, body := post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors")
 	for _, want := range []string{
-		"alerted <b>1 time</b>", "<h3>payments/PaymentErrors", `type="range" min="0" max="14" step="1" value="6"`, `data-when="count() &gt; 10" data-number="10" data-op="&gt;" data-line="6"`,
+		"<b>1 alert</b> in the last", "<h3>payments/PaymentErrors", `type="range" min="0" max="14" step="1" value="6"`, `data-when="count() &gt; 10" data-number="10" data-op="&gt;" data-line="6"`,
 		"10: 1 alert in 1 group</output>", `{&#34;text&#34;:&#34;20&#34;,&#34;at&#34;:299.8,&#34;alerts&#34;:1,&#34;groups&#34;:1},{&#34;text&#34;:&#34;30&#34;,&#34;at&#34;:449.1,&#34;alerts&#34;:0,&#34;groups&#34;:0}`,
 		"<title>from 30: 1</title>", `class="bar over"`, `<line class="threshold"`,
 	} {
@@ -66,8 +65,7 @@ func TestThresholds(t *testing.T) {
 	}
 }
 
-// Thresholds are varied where a condition is one number held against another, in the unit in which
-// it is written.
+// Thresholds are varied if a condition compares an aggregate with a number; units are kept.
 func TestVary(t *testing.T) {
 	f := func(when, want string) {
 		t.Helper()
@@ -105,7 +103,7 @@ func TestVary(t *testing.T) {
 	f("count() / 2 > 10", "")
 }
 
-// A histogram holds every value, and the threshold even if no value comes near it.
+// A histogram contains all values and the threshold.
 func TestValueChart(t *testing.T) {
 	f := func(values []float64, threshold float64) {
 		t.Helper()
@@ -116,7 +114,7 @@ func TestValueChart(t *testing.T) {
 				t.Errorf("a bar is out of place: %+v", b)
 			}
 		}
-		if int(n) != len(values) || c.Mark < 0 || c.Mark > c.Width || len(c.Bars) > mostBars+1 ||
+		if int(n) != len(values) || c.Mark < 0 || c.Mark > c.Width || len(c.Bars) > maxBars+1 ||
 			x(threshold) != c.Mark {
 			t.Errorf("%v, %v: %+v", values, threshold, c)
 		}

@@ -1,20 +1,18 @@
-// Package web serves what people and other programs look at: pages, health, metrics, and the APIs.
+// Package web serves the pages, the health endpoints, the metrics and the APIs.
 //
-// A Server is made of Options, in which the program hands over what it can show: alerts, rules, the
-// state of the engine, the logs themselves. Everything but the listener may be missing; what is
-// missing is said on the page that would show it. The package declares the little that it asks of
-// the other parts (sources.go), and never reaches into them.
+// A Server is built from Options, which name the data sources: alerts, rules, engine status, logs.
+// Every source except the listener is optional. A page whose source is missing says so. The
+// interfaces of the sources are declared in sources.go; this package imports no other part of the
+// program that has state.
 //
-// Pages are made here and not in the browser: a request renders HTML from embedded templates,
-// graphs are SVG, and a small script of our own replaces the parts of a page that have changed when
-// the server says so. Nothing is loaded from elsewhere, there is no build step, and without the
-// script all pages can still be read.
+// Pages are rendered on the server from embedded templates; graphs are SVG. A small script replaces
+// the parts of a page that have changed. Nothing is loaded from other hosts, there is no build
+// step, and all pages can be read without the script.
 //
-// Whatever comes from a log was written by whoever wrote the log. It reaches a page only through
-// html/template, with control and bidirectional characters made visible before (visible.go), under
-// a content security policy that runs no script and no style but our own. Requests that change
-// something must come from our own pages or from outside a browser, with a token when one is
-// configured (access.go).
+// Log content is hostile. It reaches a page only through html/template, after package safetext has
+// made control and bidirectional characters visible, and under a content security policy that
+// allows only our own script and style. Requests that change something must come from our own pages
+// or from a client that is not a browser, with a token if one is configured (access.go).
 package web
 
 import (
@@ -33,35 +31,34 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 )
 
-// Options are what a Server is made of. Only Listener is required.
+// Options configure a Server. Only Listener is required.
 type Options struct {
-	// open already, so that whoever opened it knows the address and can say that it is taken
+	// open already, so that the caller reports an address that is in use
 	Listener    net.Listener
 	ConfigFile  string // TLS and passwords, as Prometheus has them; "" for neither
-	ExternalURL string // under which people reach the pages; "" when it is not known
-	// names under which the pages may be asked for, besides this machine's and ExternalURL's;
-	// matters on loopback only
+	ExternalURL string // URL of the pages for browsers; "" for unknown
+	// host names that requests may use, besides localhost and ExternalURL's
 	Hosts      []string
-	Tokens     []Token // with none, whoever reaches the listener may do everything
-	ReadOnly   bool    // nobody may change anything
+	Tokens     []Token // with none, every client may read and write
+	ReadOnly   bool    // all changes are refused
 	PProf      bool    // profiles under /debug/pprof
 	Version    string  // of the program
 	Logger     *slog.Logger
 	Gatherer   prometheus.Gatherer   // of /metrics; the default one when nil
-	Registerer prometheus.Registerer // of our own metrics; nil for none
+	Registerer prometheus.Registerer // of this package's metrics; nil for none
 	Now        func() time.Time      // time.Now when nil
 
-	Live         []Check                     // what must hold for the process to be worth keeping
-	Ready        []Check                     // what must hold for alerts to be found and told
+	Live         []Check                     // liveness checks
+	Ready        []Check                     // readiness checks
 	Reload       func(context.Context) error // reads rules and routes again
 	Alertmanager http.Handler                // Alertmanager's API, with paths from /api/v2 on
 
 	Alerts Alerts
 	Rules  Rules
 	Groups Groups
-	// where rules that are written here are kept, as files; "" for none
+	// directory of the rule files that the pages and the API write; "" for none
 	RulesDir string
-	// the text of a rule file, by the name that its rules' positions have; os.ReadFile when nil
+	// text of a rule file by the name in its rules' positions; os.ReadFile when nil
 	RuleFile    func(name string) ([]byte, error)
 	Engine      Engine
 	Logs        Logs
@@ -77,10 +74,10 @@ type Server struct {
 	pages    pages
 	files    ruleFiles
 	handler  http.Handler
-	stopping chan struct{} // closed when Run is asked to end, which ends all streams
+	stopping chan struct{} // closed when Run ends; ends all streams
 	heavy    chan struct{} // holds a token for each request that reads the topic
 	streams  chan struct{} // holds a token for each stream
-	pulse    pulse         // of the alerts, for the pages that are open
+	pulse    pulse         // fingerprint of the alerts, shared by all open pages
 }
 
 const (
@@ -89,7 +86,7 @@ const (
 	maxStreams = 64
 )
 
-// New returns a server that has not begun to serve.
+// New returns a server that does not serve yet.
 func New(o Options) (*Server, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -126,12 +123,12 @@ func New(o Options) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one request, without the passwords of the configuration file, which belong to
-// the listener.
+// ServeHTTP answers one request. It does not check the passwords of the configuration file; Run
+// does.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Run serves until ctx ends; then it ends all streams, waits a moment for requests under way, and
-// returns.
+// Run serves until ctx ends. Then it ends all streams, waits up to three seconds for requests in
+// progress, and returns.
 func (s *Server) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           s,
@@ -144,7 +141,7 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	served := make(chan error, 1)
 	go func() {
-		none := slog.New(slog.DiscardHandler) // it says on every start that TLS is off
+		none := slog.New(slog.DiscardHandler) // the toolkit logs at every start that TLS is disabled
 		err := toolkit.Serve(
 			s.Listener,
 			server,
@@ -176,14 +173,14 @@ func (s *Server) Run(ctx context.Context) error {
 	return <-served
 }
 
-// route is one pattern of the mux, who may use it, and what answers.
+// route is a pattern of the mux, the role it needs, and its handler.
 type route struct {
 	pattern string
 	role    Role
 	handle  http.Handler
 }
 
-// routes are all that the server answers. The API's document is held against this list by a test.
+// routes are all routes of the server. Tests compare the API document with this list.
 func (s *Server) routes() []route {
 	routes := []route{
 		{"GET /healthz", Anyone, checks(s.Live)},
@@ -199,7 +196,7 @@ func (s *Server) routes() []route {
 			),
 		},
 		{"POST /-/reload", Writer, s.api(s.reload)},
-		{"GET /-/healthy", Anyone, checks(s.Live)}, // as Prometheus and Alertmanager call them
+		{"GET /-/healthy", Anyone, checks(s.Live)}, // the paths of Prometheus and Alertmanager
 		{"GET /-/ready", Anyone, checks(s.Ready)},
 	}
 	if s.Alertmanager != nil {
@@ -225,7 +222,7 @@ func (s *Server) mux() http.Handler {
 	return mux
 }
 
-// unbounded lets a handler write for longer than other requests may.
+// unbounded removes the write deadline of a handler.
 func unbounded(h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// a recorder in a test has no deadline

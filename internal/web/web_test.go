@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// A probe hears that the process lives, and whether alerts are found and told.
+// Health and readiness follow the checks.
 func TestHealth(t *testing.T) {
 	var kafka, disk error
 	_, o := newFake(t)
@@ -36,7 +36,7 @@ func TestHealth(t *testing.T) {
 	f("/readyz", 503, "kafka: no broker answers\nstate: degraded: the disk is full\n")
 }
 
-// A server with nothing but a listener still answers, and says what it does not have.
+// A server without sources answers every route.
 func TestEmptyServer(t *testing.T) {
 	s := newServer(t, Options{})
 	for _, r := range s.routes() {
@@ -55,7 +55,7 @@ func TestEmptyServer(t *testing.T) {
 	}
 }
 
-// Rules are read again when somebody asks, with POST alone, and mistakes are said.
+// POST /-/reload reloads the rules and reports errors.
 func TestReload(t *testing.T) {
 	_, o := newFake(t)
 	var problem error
@@ -75,7 +75,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// Profiles are there when they are asked for.
+// Profiles are served only if enabled.
 func TestPProf(t *testing.T) {
 	_, o := newFake(t)
 	if code, _ := do(newServer(t, o), "GET", "/debug/pprof/", ""); code != 404 {
@@ -87,7 +87,7 @@ func TestPProf(t *testing.T) {
 	}
 }
 
-// A stop ends streams that would never end by themselves, and then returns.
+// A stop ends open streams.
 func TestStopEndsStreams(t *testing.T) {
 	f, o := newFake(t)
 	o.Listener = listen(t)
@@ -122,7 +122,7 @@ func TestStopEndsStreams(t *testing.T) {
 	}
 }
 
-// Passwords in Prometheus' format keep everybody out who has none.
+// Passwords in the web configuration are required.
 func TestPasswords(t *testing.T) {
 	_, o := newFake(t)
 	o.Listener = listen(t)

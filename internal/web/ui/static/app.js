@@ -1,11 +1,10 @@
-// The script of the pages. Each part below looks for what it is about and does nothing where that is not. Nothing it inserts is ever parsed from text that a log
-// had a hand in, except parts of pages that the server rendered and escaped.
+// The script of the pages. Each part does nothing on pages that lack its elements. It never parses HTML except parts of pages that the server rendered and escaped.
 "use strict";
 
 const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-// Links in notifications are Alertmanager's: /#/alerts?receiver=x, /#/silences/new?filter={...}.
+// Links in notifications have Alertmanager's form: /#/alerts?receiver=x, /#/silences/new?filter={...}.
 function followHash() {
   const hash = decodeURI(location.hash);
   if (!hash.startsWith("#/")) return;
@@ -34,7 +33,7 @@ function switchTheme() {
 }
 $("#theme")?.addEventListener("click", switchTheme);
 
-// Who acts is remembered here, so that an acknowledgement says by whom.
+// The name of the user is stored in the browser.
 for (const input of $$("input[name=by]:not([data-name])")) {
   if (!input.value) input.value = localStorage.getItem("name") || "";
   input.form?.addEventListener("submit", () => localStorage.setItem("name", input.value));
@@ -44,7 +43,7 @@ document.addEventListener("submit", (event) => {
   if (by && !by.value) by.value = localStorage.getItem("name") || "";
 });
 
-// morph makes an element like another with as few changes as possible, so that focus, selection and what was opened stay.
+// morph changes an element to equal another with few changes, so that focus, selection and open details stay.
 function morph(old, fresh) {
   if (old.isEqualNode(fresh)) return;
   if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName || keyOf(old) !== keyOf(fresh)) {
@@ -82,7 +81,7 @@ function morph(old, fresh) {
 }
 const keyOf = (node) => (node.nodeType === Node.ELEMENT_NODE ? node.dataset.key || node.id || "" : "");
 
-// Live parts are fetched again when the server says that something has changed.
+// Live parts are fetched again when the server reports a change.
 const live = $("[data-live]");
 let fetching = false, again = false;
 async function refresh() {
@@ -97,7 +96,7 @@ async function refresh() {
       morph(live, fresh);
       readings();
     }
-  } catch { /* the server is away; the stream says so */ }
+  } catch { /* the event stream shows that the server is unreachable */ }
   fetching = false;
   if (again) { again = false; setTimeout(refresh, 300); }
 }
@@ -107,7 +106,7 @@ function connect() {
     const top = JSON.parse(event.data);
     document.documentElement.classList.remove("away");
     for (const count of $$("[data-firing]")) count.textContent = top.firing;
-    if (document.documentElement.dataset.page === "now") document.title = top.firing ? `(${top.firing}) firing · alert-engine` : "Nothing is wrong · alert-engine";
+    if (document.documentElement.dataset.page === "alerts") document.title = top.firing ? `(${top.firing}) firing · alert-engine` : "Alerts · alert-engine";
     refresh();
   });
   stream.onerror = () => {
@@ -147,7 +146,7 @@ document.addEventListener("keydown", (event) => {
 const filter = $("#filter");
 filter?.addEventListener("keydown", (event) => { if (event.key === "Escape") filter.blur(); });
 
-// Values are read off a chart with the pointer.
+// Tooltip of charts.
 function readings() {
   for (const chart of $$("svg[data-points]")) {
     if (chart.dataset.ready) continue;
@@ -173,19 +172,19 @@ function readings() {
 }
 readings();
 
-// Confirmation before what cannot be undone.
+// Confirmation of destructive actions.
 document.addEventListener("click", (event) => {
   const text = event.target.closest?.("[data-confirm]")?.dataset.confirm;
   if (text && !confirm(text)) event.preventDefault();
 });
 
-// later calls f when nothing has happened for a moment.
+// later calls f after a pause of so many milliseconds.
 function later(wait, f) {
   let timer;
   return (...args) => { clearTimeout(timer); timer = setTimeout(() => f(...args), wait); };
 }
 
-// element makes an element with text in it, which is never parsed.
+// element makes an element with text, which is not parsed.
 function element(name, className, text) {
   const e = document.createElement(name);
   if (className) e.className = className;
@@ -193,7 +192,7 @@ function element(name, className, text) {
   return e;
 }
 
-// logLine is a line as the server would have rendered it.
+// logLine renders a line like the server does.
 function logLine(line) {
   const level = line.level.toUpperCase();
   const box = element("div", "log " + (/^(FATAL|ERROR|CRIT|EMERG|ALERT)/.test(level) ? "error" : /^WARN/.test(level) ? "warn" : "info"));
@@ -215,7 +214,7 @@ function logLine(line) {
   return box;
 }
 
-// follow shows lines that match a query as they come, newest first, and returns what ends it.
+// follow shows new matching lines, newest first, and returns a function that stops it.
 function follow(query, topic, into, most, counted) {
   const stream = new EventSource("/api/v1/tail?" + new URLSearchParams({ query, topic }));
   let first = true;
@@ -229,7 +228,7 @@ function follow(query, topic, into, most, counted) {
   return () => stream.close();
 }
 
-// Editor: what is written is read at once, its lines are followed, and it is tried over the topic when asked.
+// Editor: validates while typing, follows matching logs, runs backtests.
 const editor = $("#editor");
 if (editor) {
   const text = $("#text");
@@ -260,7 +259,7 @@ if (editor) {
     if (query && query !== following) {
       stop?.();
       following = query;
-      $("#matching").replaceChildren(element("p", "note", "Waiting for a line that matches."));
+      $("#matching").replaceChildren(element("p", "note", "Waiting for a matching log."));
       stop = follow(query, "", $("#matching"), 50);
     }
   };
@@ -280,8 +279,8 @@ if (editor) {
     event.preventDefault();
     document.execCommand("insertText", false, "  ");
   });
-  text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; }); // Escape, then Tab, leaves the field
-  // The threshold's slider: each of its places was tried by the server. It changes the number in the text, moves the line and says what would have been.
+  text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; });  // Escape, then Tab, leaves the field
+  // Threshold slider: the server evaluated each stop. Moving it changes the number in the text, the line in the chart and the count.
   $("#backtested").addEventListener("input", (event) => {
     const slider = event.target.closest(".slider");
     if (!slider) return;
@@ -308,7 +307,7 @@ if (editor) {
   $("#backtest").addEventListener("click", async (event) => {
     const button = event.currentTarget, into = $("#backtested");
     button.disabled = true;
-    into.replaceChildren(element("p", "note", "Reading the topic …"));
+    into.replaceChildren(element("p", "note", "Backtest is running …"));
     try {
       const answer = await fetch("/rules/backtest", { method: "POST", body: new URLSearchParams({ text: text.value, since: $("#since").value }) });
       if (answer.ok) into.innerHTML = await answer.text();
@@ -320,7 +319,7 @@ if (editor) {
   });
 }
 
-// Explore: following, and adding a field's value to the query.
+// Explore: follow, and filter by a field's value.
 const explore = $("#explore");
 if (explore) {
   const button = $("#tail"), query = $("#filter");
@@ -331,7 +330,7 @@ if (explore) {
     button.setAttribute("aria-pressed", "true");
     button.textContent = "Following";
     const verdict = $("#verdict");
-    stop = follow(query.value, explore.elements.topic?.value || "", $("#lines"), 300, (n) => { if (verdict) verdict.textContent = `${n} lines since following began`; });
+    stop = follow(query.value, explore.elements.topic?.value || "", $("#lines"), 300, (n) => { if (verdict) verdict.textContent = `${n} logs since start`; });
   });
   query.addEventListener("input", () => { $("#make").href = "/rules/edit?match=" + encodeURIComponent(query.value); });
   for (const add of $$("[data-add-field]")) {
@@ -344,7 +343,7 @@ if (explore) {
   }
 }
 
-// Silences: what one would mute is shown while it is written.
+// Silences: preview while typing.
 const matchers = $("#matchers");
 matchers?.addEventListener("input", later(300, async () => {
   const answer = await fetch("/silences/preview?" + new URLSearchParams({ matchers: matchers.value }), { headers: { Accept: "text/html" } });

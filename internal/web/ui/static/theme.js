@@ -1,4 +1,4 @@
-// Sets the theme before the first paint; without a choice of the user it is the system's.
+// Sets the theme before the first paint.
 (() => {
   const chosen = localStorage.getItem("theme");
   if (chosen === "light" || chosen === "dark") document.documentElement.dataset.theme = chosen;

@@ -14,9 +14,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Whoever guesses a token may not go on for long: neither one client, nor many together; and who
-// has shown a right token is not disturbed by the guesses of others.
-func TestGuesses(t *testing.T) {
+// Wrong tokens are limited for one client and for all clients together. A client that has presented
+// a right token is not affected by the failures of others.
+func TestLoginFailuresAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, o := newFake(t)
 		o.Now = time.Now
@@ -42,7 +42,7 @@ func TestGuesses(t *testing.T) {
 			}
 		}
 		f("a good client", "192.0.2.1:999", "Authorization", readToken, 200)
-		for i := range guessesEach {
+		for i := range failuresPerClient {
 			f(
 				"at first",
 				fmt.Sprint("192.0.2.66:", 1000+i),
@@ -62,7 +62,7 @@ func TestGuesses(t *testing.T) {
 		f("a right one after too many", "192.0.2.66:80", "Authorization", writeToken, 429)
 		f("without a token", "192.0.2.66:80", "X-Other", "x", 401)
 		f("another client", "192.0.2.67:80", "Authorization", readToken, 200)
-		time.Sleep(guessAgain)
+		time.Sleep(failureInterval)
 		f("after a while", "192.0.2.66:80", "Authorization", "guess", 401)
 		f("once more at once", "192.0.2.66:80", "Authorization", "guess", 429)
 
@@ -71,7 +71,7 @@ func TestGuesses(t *testing.T) {
 			code, _ := ask(fmt.Sprintf("[2001:db8::%x]:80", i), "Authorization", "guess")
 			codes[code]++
 		}
-		if codes[401] != guessesEach {
+		if codes[401] != failuresPerClient {
 			t.Errorf("a thousand guesses from one network are answered with %v", codes)
 		}
 		time.Sleep(time.Minute)
@@ -80,7 +80,7 @@ func TestGuesses(t *testing.T) {
 			code, _ := ask(fmt.Sprintf("198.51.%d.%d:80", i/250, i%250), "Authorization", "guess")
 			codes[code]++
 		}
-		if codes[401] != guessesAll {
+		if codes[401] != failuresTotal {
 			t.Errorf("a thousand guesses from everywhere are answered with %v", codes)
 		}
 		f("a stranger meanwhile", "203.0.113.1:80", "Authorization", readToken, 429)
@@ -90,8 +90,8 @@ func TestGuesses(t *testing.T) {
 
 		time.Sleep(time.Minute)
 		_, text := do(s, "GET", "/metrics", "", "Authorization", "Bearer "+readToken)
-		for result, want := range map[string]int{"wrong": guessesEach + 1 + guessesEach + guessesAll, "refused": 2 + 1 + 990 + 900 + 1} {
-			if line := fmt.Sprintf("alert_engine_web_guesses_total{result=%q} %d\n", result, want); !strings.Contains(
+		for result, want := range map[string]int{"invalid": failuresPerClient + 1 + failuresPerClient + failuresTotal, "limited": 2 + 1 + 990 + 900 + 1} {
+			if line := fmt.Sprintf("alert_engine_web_login_failures_total{result=%q} %d\n", result, want); !strings.Contains(
 				text,
 				line,
 			) {
@@ -101,15 +101,15 @@ func TestGuesses(t *testing.T) {
 	})
 }
 
-// Logins that have all begun before the first token has come are no more guesses than others.
-func TestGuessesAtOnce(t *testing.T) {
+// Concurrent logins are limited like sequential ones.
+func TestConcurrentLoginsAreLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, o := newFake(t)
 		o.Now = time.Now
 		o.Tokens = []Token{{writeToken, Writer}}
 		s := newServer(t, o)
 		come, codes := make(chan struct{}), make(chan int)
-		const many = 10 * guessesEach
+		const many = 10 * failuresPerClient
 		for range many {
 			body, client := io.Pipe()
 			r := httptest.NewRequest("POST", "/login", body)
@@ -132,34 +132,34 @@ func TestGuessesAtOnce(t *testing.T) {
 		for range many {
 			got[<-codes]++
 		}
-		if got[401] != guessesEach || got[429] != many-guessesEach {
+		if got[401] != failuresPerClient || got[429] != many-failuresPerClient {
 			t.Errorf("%d guesses at once are answered with %v", many, got)
 		}
 	})
 }
 
-// However many guess, what is remembered of them is bounded.
-func TestGuessersAreForgotten(t *testing.T) {
+// The memory of the limiter is bounded.
+func TestLoginLimiterForgetsClients(t *testing.T) {
 	now := time.Unix(0, 0)
-	g := newGuesses(func() time.Time { return now }, nil)
-	for i := range 3 * maxGuessers {
+	g := newLoginLimiter(func() time.Time { return now }, nil)
+	for i := range 3 * maxClients {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:80", i>>16, i>>8&255, i&255)
 		g.try(r, func() bool { return false })
-		if i == 2*maxGuessers {
+		if i == 2*maxClients {
 			now = now.Add(time.Hour)
 		}
-		if len(g.clients) > maxGuessers+1 {
+		if len(g.clients) > maxClients+1 {
 			t.Fatalf("%d are remembered", len(g.clients))
 		}
 	}
 }
 
-// Without tokens there is nothing to guess, and headers of others are none of our business.
-func TestNothingToGuess(t *testing.T) {
+// Without tokens the headers of other systems are ignored.
+func TestNoTokensNoLimit(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	for range 3 * guessesEach {
+	for range 3 * failuresPerClient {
 		if code, text := do(s, "GET", "/api/v1/alerts", "", "Authorization", "Bearer "+strings.Repeat("x", 20)); code != 200 {
 			t.Fatalf("it is %d: %s", code, text)
 		}

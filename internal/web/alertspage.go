@@ -11,21 +11,22 @@ import (
 	"sync"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// nowData is the page of what is wrong now.
-type nowData struct {
+// alertsData is the data of the alerts page.
+type alertsData struct {
 	Filter   string
-	Problem  string // of the filter
-	Receiver string // only its alerts are shown
-	Matchers string // only alerts are shown that these match, as in links of notifications
-	State    string // that is shown alone; "" for all
+	Problem  string // with the filter
+	Receiver string // shows only the alerts routed to it
+	Matchers string // shows only matching alerts; used by links in notifications
+	State    string // shows only alerts in this state; "" for all
 	Counts   map[string]int
 	Total    int
 	Groups   []alertGroup
-	Recent   []models.Alert // the last that ended, when nothing is up
-	Expanded string         // the group of which all alerts are shown
+	Recent   []models.Alert // recently resolved
+	Expanded string         // key of the group whose alerts are all shown
 }
 
 // alertGroup is the alerts of one rule in one state.
@@ -35,42 +36,42 @@ type alertGroup struct {
 	Name     string
 	State    string // firing, pending, muted
 	Severity string
-	Shared   []label // labels that all have
+	Shared   []label // labels that all alerts have
 	Rows     []alertRow
 	Count    int
 	Newest   time.Time
 }
 
-// More is how many alerts are not listed.
+// More is the number of alerts that are not listed.
 func (g alertGroup) More() int { return g.Count - len(g.Rows) }
 
 // alertRow is an alert in a list.
 type alertRow struct {
 	models.Alert
-	Own    []label // labels that not all of the group have
+	Own    []label // labels that not all alerts of the group have
 	Line   *models.Line
 	Spark  chart
-	Muted  string // by what
+	Muted  string // why
 	Acked  bool
 	shown  string
 	labels map[string]string
 }
 
-// mostRows of a group are shown before it is opened.
-const mostRows = 6
+// collapsedRows is the number of alerts listed of a collapsed group.
+const collapsedRows = 6
 
 var stateOrder = map[string]int{"firing": 0, "pending": 1, "muted": 2, "unknown": 3}
 var severityOrder = map[string]int{"critical": 0, "high": 1, "warning": 2, "other": 3, "info": 4}
 
-func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
-	data, err := s.now(r)
+func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
+	data, err := s.alertsData(r)
 	if err != nil {
 		return err
 	}
 	if r.Header.Get("X-Part") != "" {
 		return s.renderPart(
 			w,
-			"now",
+			"alerts",
 			"alerts",
 			view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()},
 		)
@@ -79,12 +80,12 @@ func (s *Server) nowPage(w http.ResponseWriter, r *http.Request) error {
 	if n := data.Counts["firing"]; n > 0 {
 		title = fmt.Sprintf("(%d) firing", n)
 	}
-	s.render(w, r, http.StatusOK, "now", view{Title: title, Page: "now", Data: data})
+	s.render(w, r, http.StatusOK, "alerts", view{Title: title, Page: "alerts", Data: data})
 	return nil
 }
 
-func (s *Server) now(r *http.Request) (nowData, error) {
-	d := nowData{
+func (s *Server) alertsData(r *http.Request) (alertsData, error) {
+	d := alertsData{
 		Filter:   r.FormValue("filter"),
 		Receiver: r.FormValue("receiver"),
 		Matchers: r.FormValue("matchers"),
@@ -92,7 +93,7 @@ func (s *Server) now(r *http.Request) (nowData, error) {
 		Expanded: r.FormValue("open"),
 		Counts:   map[string]int{},
 	}
-	rows, err := s.nowRows(r.Context(), &d)
+	rows, err := s.alertRows(r.Context(), &d)
 	if err != nil {
 		return d, err
 	}
@@ -131,18 +132,18 @@ func (s *Server) now(r *http.Request) (nowData, error) {
 			cmp.Compare(a.Key, b.Key),
 		)
 	})
-	d.Recent = s.recentlyEnded(5)
+	d.Recent = s.recentlyResolved(5)
 	return d, nil
 }
 
-// nowRows are the alerts that are asked for.
-func (s *Server) nowRows(ctx context.Context, d *nowData) ([]alertRow, error) {
+// alertRows returns the current alerts that pass the filters.
+func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, error) {
 	filter, err := s.newAlertFilter(d.Filter)
 	if err != nil {
 		d.Problem = err.Error()
 		filter, _ = s.newAlertFilter("")
 	}
-	var only silence // not a silence, but it has matchers
+	var only silence // for its matchers only
 	if d.Matchers != "" {
 		if only.Matchers, err = parseMatchers(d.Matchers); err != nil {
 			d.Problem = err.Error()
@@ -177,7 +178,7 @@ func (s *Server) nowRows(ctx context.Context, d *nowData) ([]alertRow, error) {
 	return rows, nil
 }
 
-// rowOf decides how an alert is shown: a silence counts for more than what the engine says of it.
+// rowOf decides how an alert is shown. A silence takes precedence over the engine's state.
 func rowOf(a models.Alert, active []silence) alertRow {
 	row := alertRow{Alert: a, shown: "unknown", labels: a.Labels}
 	switch a.State {
@@ -189,7 +190,7 @@ func rowOf(a models.Alert, active []silence) alertRow {
 		row.shown, row.Muted = "muted", a.Reason
 	}
 	if a.Shadow {
-		row.shown, row.Muted = "muted", "the rule runs in shadow"
+		row.shown, row.Muted = "muted", "rule is in shadow mode"
 	}
 	if by := silencedBy(active, a.Labels); len(by) > 0 && row.shown == "firing" {
 		row.shown, row.Muted = "muted", fmt.Sprintf(
@@ -209,7 +210,7 @@ func rowOf(a models.Alert, active []silence) alertRow {
 	return row
 }
 
-// finish sorts a group, cuts it to what is shown, and draws only that.
+// finish sorts a group, keeps the rows that are shown, and draws their graphs.
 func (s *Server) finish(g *alertGroup, expanded string) {
 	slices.SortFunc(g.Rows, func(a, b alertRow) int {
 		return cmp.Or(
@@ -229,8 +230,8 @@ func (s *Server) finish(g *alertGroup, expanded string) {
 	if g.Count > 1 {
 		g.Shared = shownLabels(shared)
 	}
-	if expanded != g.Key && g.Count > mostRows {
-		g.Rows = g.Rows[:mostRows]
+	if expanded != g.Key && g.Count > collapsedRows {
+		g.Rows = g.Rows[:collapsedRows]
 	}
 	for i := range g.Rows {
 		row := &g.Rows[i]
@@ -246,7 +247,7 @@ func (s *Server) finish(g *alertGroup, expanded string) {
 	}
 }
 
-// valueNow is the newest value of an alert that is up, which has moved since its last transition.
+// valueNow is the newest value of an alert that is not resolved.
 func valueNow(a models.Alert, series []Point) float64 {
 	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
 		return series[n-1].Value
@@ -262,8 +263,8 @@ func sharedLabels(rows []alertRow) map[string]string {
 	return shared
 }
 
-// recentlyEnded are the last alerts to end, newest first.
-func (s *Server) recentlyEnded(most int) []models.Alert {
+// recentlyResolved returns the newest resolved alerts, newest first.
+func (s *Server) recentlyResolved(most int) []models.Alert {
 	var list []models.Alert
 	if s.Alerts == nil {
 		return nil
@@ -277,8 +278,7 @@ func (s *Server) recentlyEnded(most int) []models.Alert {
 	return list
 }
 
-// changes tells a page, by server-sent events, that something it may show has changed. How often is
-// bounded, so a storm of alerts is drawn once a second.
+// changes sends a server-sent event when a page may have changed, at most once a second.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	free, err := take(s.streams, "streams")
 	if err != nil {
@@ -293,8 +293,8 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	defer tick.Stop()
 	var last uint64
 	for beat := 0; ; beat++ {
-		// Values, lines and the engine's health move without a transition, so a page is drawn again
-		// every few seconds anyway.
+		// Values, logs and health change without a transition, so pages are refreshed every ten
+		// seconds in any case.
 		if now := s.pulse.value(s.fingerprint); now != last || beat%10 == 0 {
 			last = now
 			if out.send("change", s.topBarText()) != nil {
@@ -311,7 +311,7 @@ func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
 	}
 }
 
-// pulse is a value that is computed once in a while, however many ask for it.
+// pulse caches a value for half a second for all streams.
 type pulse struct {
 	mu   sync.Mutex // guards what follows
 	at   time.Time
@@ -327,7 +327,7 @@ func (p *pulse) value(compute func() uint64) uint64 {
 	return p.last
 }
 
-// fingerprint changes when an alert begins, ends, or moves to another state or count.
+// fingerprint changes with the set of alerts, their states and counts.
 func (s *Server) fingerprint() uint64 {
 	hash := fnv.New64a()
 	for _, a := range s.current() {
@@ -336,8 +336,8 @@ func (s *Server) fingerprint() uint64 {
 	return hash.Sum64()
 }
 
-// topBarText is the head of the page as the script shows it.
+// topBarText is the top bar for the script.
 func (s *Server) topBarText() map[string]any {
 	t := s.topBar()
-	return map[string]any{"firing": t.Firing, "healthy": t.Healthy, "problem": visible(t.Problem)}
+	return map[string]any{"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem)}
 }
