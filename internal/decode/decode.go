@@ -37,8 +37,10 @@ const (
 	keptScratch = 1 << 20 // larger scratch memory is released after the record
 	// a record of at most this size never grows scratch memory beyond keptScratch
 	smallValue = 8 << 10
-	maxLookups = 64  // extractors of paths outside Fields that are kept
-	maxDetail  = 200 // bytes of a rejection's detail
+	maxLookups = 64   // extractors of paths outside Fields that are kept
+	maxDetail  = 200  // bytes of a rejection's detail
+	maxRefused = 1000 // rejections of one record
+	maxDamaged = 8    // damaged values of one record whose end is searched in all of its rest
 )
 
 // Decoder reads records. It has scratch memory and is not safe for concurrent use.
@@ -78,11 +80,12 @@ type Decoder struct {
 	raw      []byte
 	unpacker unpacker
 
-	rec    *models.Record
-	each   func(*Log)
-	reject func(Reason, string)
-	index  int
-	last   [16]winner // by the low bits of the partition
+	rec              *models.Record
+	each             func(*Log)
+	reject           func(Reason, string)
+	index            int
+	refused, damaged int        // of the record: rejections, and damaged values
+	last             [16]winner // by the low bits of the partition
 }
 
 // lookup is a path outside Fields that was looked up.
@@ -160,6 +163,7 @@ func (d *Decoder) Entry(e *models.LogEntry) *Log {
 
 func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason, string)) {
 	d.rec, d.each, d.reject, d.index = rec, each, reject, 0
+	d.refused, d.damaged = 0, 0
 	d.log.rec = rec
 	d.log.clock = clock{zone: d.set.zone}
 	if rec != nil && !rec.Timestamp.IsZero() {
@@ -329,9 +333,13 @@ func unquote(b []byte) []byte {
 
 // refuse reports data that yields no log.
 func (d *Decoder) refuse(reason Reason, detail string) {
-	if d.reject != nil {
-		d.reject(reason, clean(detail))
+	if d.refused++; d.reject == nil || d.refused > maxRefused {
+		return
 	}
+	if d.refused == maxRefused {
+		detail = fmt.Sprintf("the record has at least %d faults; the rest is not reported", maxRefused)
+	}
+	d.reject(reason, clean(detail))
 }
 
 // clean returns a text that can be displayed: bounded, valid UTF-8, without control characters.

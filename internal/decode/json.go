@@ -69,8 +69,22 @@ func (d *Decoder) objects(b []byte) bool {
 		if len(b) == 0 {
 			return true
 		}
-		n = d.root.Read(b)
+		if n = d.root.Read(b[:d.reach(b)]); n < 0 {
+			d.damaged++
+		}
 	}
+}
+
+// reach returns how far an object may extend. After too many damaged ones, each is scanned to the
+// end of its line only: otherwise every damaged line could be scanned to the end of the record.
+func (d *Decoder) reach(b []byte) int {
+	if d.damaged < maxDamaged {
+		return len(b)
+	}
+	if i := bytes.IndexByte(b, '\n'); i >= 0 {
+		return i
+	}
+	return len(b)
 }
 
 // nextObject skips what stands between objects: blanks, and the record separator of JSON text
@@ -135,9 +149,11 @@ func (d *Decoder) array(b []byte) bool {
 	for i < len(b) && b[i] != ']' {
 		n := d.element(b[i:])
 		if n <= 0 {
-			refused = append(refused, clip(b[i:]))
+			if len(refused) < maxRefused {
+				refused = append(refused, clip(b[i:]))
+			}
 			if n = -n; n == 0 {
-				break
+				break // the rest cannot be split into members
 			}
 		}
 		i = jsonscan.SkipBlank(b, i+n)
@@ -178,8 +194,9 @@ func (d *Decoder) pair(b []byte) bool {
 	return true
 }
 
-// element reads a member of an array and returns its length, negative when it is no log, 0 when its
-// end cannot be found.
+// element reads a member of an array and returns its length, negative if it is not a log, 0 if its
+// end cannot be found. A member that is cut off reaches to the end of the record, so nothing is
+// searched behind it; a damaged container is searched for its end a few times only.
 func (d *Decoder) element(b []byte) int {
 	if b[0] == '{' {
 		if n := d.root.Read(b); n > 0 {
@@ -189,7 +206,15 @@ func (d *Decoder) element(b []byte) int {
 		return -max(jsonscan.SkipContainer(b, 1, '{'), 0)
 	}
 	n, s := jsonscan.ScanValue(b, 0)
-	if n < 0 {
+	switch {
+	case n == jsonscan.Cut && (b[0] == '"' || b[0] == '['):
+		return 0
+	case n < 0 && b[0] == '[':
+		if d.damaged++; d.damaged > maxDamaged {
+			return 0
+		}
+		fallthrough
+	case n < 0:
 		return -max(bytes.IndexAny(b, ",]"), 0)
 	}
 	if s.Kind != String || s.End == s.Start {

@@ -32,25 +32,23 @@ type Value struct {
 
 // Each calls f for the value itself, or for each member of an array (and of nested arrays), until f
 // returns false. Null members are skipped.
-func (v Value) Each(f func(Value) bool) { v.each(f) }
-
-func (v Value) each(f func(Value) bool) bool {
+func (v Value) Each(f func(Value) bool) {
 	switch v.Kind {
 	case Absent, Null:
-		return true
 	case Array:
-		more := true
-		jsonscan.Elements(v.Text, func(s jsonscan.Span) bool {
+		jsonscan.Leaves(v.Text, func(s jsonscan.Span) bool {
+			if s.Kind == Null {
+				return true
+			}
 			text := v.Text[s.Start:s.End]
-			if s.Flags != 0 {
+			if s.Kind == String && s.Flags != 0 {
 				text = jsonscan.AppendText(nil, text, s.Flags)
 			}
-			more = Value{s.Kind, text}.each(f)
-			return more
+			return f(Value{s.Kind, text})
 		})
-		return more
+	default:
+		f(v)
 	}
-	return f(v)
 }
 
 // Log is a log whose fields are read on demand. It belongs to its decoder and is valid until the

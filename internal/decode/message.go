@@ -176,11 +176,14 @@ func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 	return l.d.keep(func(b []byte) []byte { return appendRendered(b, template, event, formatted) })
 }
 
+// maxHoles bounds the holes of a template that are filled: each is a search in the event.
+const maxHoles = 100
+
 // appendRendered puts the properties of an event into the holes of its template: {Name}, {@Name},
 // {Name,10:F2}. Holes with a format take the texts that were formatted by the program, where it
 // sent them. A hole without property stays as it is.
 func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
-	for len(template) > 0 {
+	for holes := 0; len(template) > 0; {
 		i := bytes.IndexAny(template, "{}")
 		if i < 0 {
 			return append(dst, template...)
@@ -202,6 +205,9 @@ func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 		name := bytes.TrimLeft(hole, "@$")
 		if n := bytes.IndexAny(name, ",:"); n >= 0 {
 			name = name[:n]
+		}
+		if holes++; holes > maxHoles {
+			return append(dst, template[i:]...)
 		}
 		if len(formatted) > 0 && bytes.IndexByte(hole, ':') >= 0 {
 			dst, formatted = append(dst, formatted[0]...), formatted[1:]

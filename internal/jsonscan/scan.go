@@ -360,6 +360,37 @@ func Elements(b []byte, f func(v Span) bool) int {
 	}
 }
 
+// Leaves calls f for each value of the array at b[0] that is not an array, at any depth of nested
+// arrays, until f returns false. Time is linear whatever the depth.
+func Leaves(b []byte, f func(v Span) bool) {
+	depth := 0
+	for i := 0; ; {
+		if i = SkipBlank(b, i); i >= len(b) {
+			return
+		}
+		switch b[i] {
+		case '[':
+			depth++
+			i++
+			continue
+		case ']':
+			if depth--; depth <= 0 {
+				return
+			}
+			i++
+			continue
+		case ',':
+			i++
+			continue
+		}
+		e, v := ScanValue(b, i)
+		if e < 0 || !f(v) {
+			return
+		}
+		i = e
+	}
+}
+
 // AppendText appends the text of a string, with escapes resolved and invalid UTF-8 replaced by
 // U+FFFD.
 func AppendText(dst, s []byte, flags uint8) []byte {

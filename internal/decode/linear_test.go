@@ -1,0 +1,132 @@
+package decode
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// tokens are pieces of all formats. Repeated, they are the inputs on which a parser that looks back
+// or ahead too often takes more than linear time.
+var tokens = []string{
+	"[", "{", `{"a":`, `"`, `\`, `a=`, `a="`, `a="b" `, "|", "=", " ", "\n", "\t", "<34>", "CEF:0|", "cs1Label=a cs1=b ",
+	"\tat a.b(C.java:1)\n", "Caused by: x\n", `{"message":"`, `{\"message\":\"`, `[{"a":1},`, "{}\n", "{x\n", `{"a":1}`, `{"a":1}{`,
+	",", `A`, "1", "-", ":", "2026-05-04T10:11:12Z ", "k: v\n", "%20", `[a b="c"]`, `[a@1 `, "]", "}", `"}`, "'", `\"`, "é", "\xff",
+	"\x00", "E0504 10:11:12.000000 1 a.go:1] ", `{"log":"`, `{"stream":{"a":"b"},"values":[["1","x"]]},`, `["1","x"],`, "a.",
+	"a.b.c=1 ", "(", ")", `x=\`, `x\=y`, "LEEF:2.0|a|b|c|d|^|", "a\tb:", "type=A msg=audit(1.1:1): a=b ", "\r\n",
+	"127.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 1 ", "ERROR ", `{"a":1,`, `"a":1,`, `"a":"b",`, `"a":[`,
+	`"a":{}, `, "[1,", `["`, `{"kubernetes":{"labels":{"a":"b",`, "a:b,", "\x1b[31m", "stdout P x\n", "{b}", "@cee:{", "[,",
+	`{"a":[,`, "x,", "{,", "{x},", "\n{\"a\":", "{\"a\":[\n", "{\"a\":\"\n", "\\u0041", "a b ", "GET /a ", "host:a\t", "[31m", "{{",
+	"a='b' ", "p99 ", "level=error ", "<Error> ", "10:11:12 ", "May  4 ", "2026-05-04 ", "[]", `{"type":"a","items":[`, "\n  ",
+}
+
+var prefixes = []string{
+	"", "{", "[", `[{"a":1},`, `{"a":1}`, "{\"a\":1}\n{\"a\":1}\n", `{"message":"`, `{"message":[`, `{"log":"`, "<34>1 2026-05-04T10:11:12Z h a p m ",
+	"<34>May  4 10:11:12 h a: ", "CEF:0|a|b|c|d|e|5|", "LEEF:1.0|a|b|c|d|", "2026-05-04T10:11:12.123456789Z stdout F ",
+	"type=SYSCALL msg=audit(1364481363.243:24287): ", "level=error msg=", "level=error msg=x ", `{"kubernetes":{"labels":{`,
+	`{"ddsource":"x","ddtags":"`, `{"resourceLogs":[`, `{"streams":[`, `{"Records":[`, `{"logEvents":[`, `{"schema":1,"payload":{`,
+	"E0504 10:11:12.000000       1 a.go:1] ", "2026-05-04 10:11:12 ERROR ", `{"level":"ERROR","stack_trace":"`, `{"@mt":"`, "\"",
+	"2026-05-04T10:11:12Z h a[1]: ", "203.0.113.9 - a [", "syslog,a=b c=d,", `{"specversion":"1.0","data":`, "t\tlevel:x\t",
+}
+
+// cpu returns the processor time of the thread: other processes do not change it.
+func cpu() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(1, &u) != nil { // RUSAGE_THREAD, of Linux
+		return time.Duration(time.Now().UnixNano())
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// readTime returns how long it takes to read a record, all its fields included.
+func readTime(d *Decoder, value []byte) time.Duration {
+	rec := &models.Record{Timestamp: time.UnixMilli(1777889480000), Value: value}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	logs := 0
+	begin := cpu()
+	d.Decode(rec, func(l *Log) {
+		readAll(d)(l)
+		for id := range FieldWellKnown {
+			l.Value(id).Each(func(Value) bool { return true })
+		}
+		if logs++; logs < 100 {
+			l.Entry()
+			l.Lookup("a.b.c")
+		}
+	}, func(Reason, string) {})
+	return cpu() - begin
+}
+
+// superlinear reports whether a record of four times the size takes more than six times the time.
+// It measures again before it says so.
+func superlinear(d *Decoder, make func(size int) []byte) (bool, time.Duration, time.Duration) {
+	small, large := make(16<<10), make(64<<10)
+	a, b := readTime(d, small), readTime(d, large)
+	for try := 0; try < 12 && b > 6*max(a, 500*time.Microsecond); try++ {
+		a, b = max(a, readTime(d, small)), min(b, readTime(d, large))
+	}
+	return b > 6*max(a, 500*time.Microsecond), a, b
+}
+
+// "One log must not stop the engine": the time to read a record is linear in its size, whatever is
+// repeated in it.
+func TestLinearTime(t *testing.T) {
+	d := newBenchDecoder(t)
+	for i, p := range prefixes {
+		for j, token := range tokens {
+			if os.Getenv("LINEAR") == "" && (i*5+j)%3 > 0 { // a third of them; all with LINEAR
+				continue
+			}
+			suffix := ""
+			if j%2 == i%2 {
+				suffix = `"}`
+			}
+			bad, a, b := superlinear(d, func(size int) []byte { return []byte(p + strings.Repeat(token, size/len(token)) + suffix) })
+			if bad {
+				t.Errorf("%q + %q ... + %q: 16 KiB %v, 64 KiB %v", p, token, suffix, a, b)
+			}
+		}
+	}
+}
+
+// Random combinations of tokens in random formats; LINEAR=4m runs it for four minutes.
+func TestLinearTimeRandom(t *testing.T) {
+	limit, err := time.ParseDuration(os.Getenv("LINEAR"))
+	if err != nil {
+		t.Skip("LINEAR is no duration")
+	}
+	r := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 1))
+	formats := append([]string{"auto", "auto", "auto", "auto", "auto"}, Formats()...)
+	pick := func(n int) (s string) {
+		for range r.IntN(n + 1) {
+			s += tokens[r.IntN(len(tokens))]
+		}
+		return s
+	}
+	cases := 0
+	largest := 0.0
+	for end := time.Now().Add(limit); time.Now().Before(end); cases++ {
+		p, token, s := prefixes[r.IntN(len(prefixes))]+pick(2), tokens[r.IntN(len(tokens))]+pick(2), pick(2)
+		format := formats[r.IntN(len(formats))]
+		d, err := New(Config{Format: format}, NewFields(benchPaths...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad, a, b := superlinear(d, func(size int) []byte { return []byte(p + strings.Repeat(token, size/len(token)) + s) })
+		if bad {
+			t.Errorf("%s %q + %q ... + %q: 16 KiB %v, 64 KiB %v", format, p, token, s, a, b)
+		}
+		if a > time.Millisecond {
+			largest = max(largest, float64(b)/float64(a))
+		}
+	}
+	fmt.Printf("%d cases, largest ratio %.1f\n", cases, largest)
+}
