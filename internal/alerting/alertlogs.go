@@ -24,7 +24,7 @@ func (e *Engine) evaluateAlerts() {
 		entry := entryOf(a)
 		sc := e.alertScanner.entry(&entry)
 		for j := range sc.hits {
-			if rs := sc.hits[j].rule.current(); rs != nil {
+			if rs := e.stateOf(sc.rules, sc.hits[j].rule); rs != nil {
 				e.hit(rs, sc, &sc.hits[j], &partitionTime{oldest: sc.oldest}, prefetched{})
 			}
 		}

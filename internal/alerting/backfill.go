@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"slices"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -21,9 +22,9 @@ import (
 const maxBackfill = 28 * 24 * time.Hour
 
 // backfillSpan is how far back logs matter to a rule that is new.
-func (rs *ruleState) backfillSpan() time.Duration {
+func (c *compiledRule) backfillSpan() time.Duration {
 	return min(
-		max(rs.condition.Lookback(), rs.rule.Remember)+rs.rule.For+time.Duration(rs.lateness()),
+		max(c.condition.Lookback(), c.rule.Remember)+c.rule.For+time.Duration(c.lateness()),
 		maxBackfill,
 	)
 }
@@ -43,9 +44,9 @@ func Lookback(r *rule.Rule) time.Duration {
 }
 
 // backfilling are the rules that wait for their past.
-func (p *ruleSet) backfilling() []*ruleState {
+func (e *Engine) backfilling() []*ruleState {
 	var list []*ruleState
-	for _, rs := range p.rules {
+	for _, rs := range e.rules {
 		if rs.backfilling {
 			list = append(list, rs)
 		}
@@ -56,8 +57,8 @@ func (p *ruleSet) backfilling() []*ruleState {
 // RuleIDs are the IDs of all rules that are not off.
 func (e *Engine) RuleIDs() []string {
 	var ids []string
-	for _, rs := range e.ruleSet.Load().rules {
-		ids = append(ids, rs.id)
+	for _, c := range e.ruleSet.Load().rules {
+		ids = append(ids, c.id)
 	}
 	return ids
 }
@@ -67,7 +68,7 @@ func (e *Engine) RuleIDs() []string {
 func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 	e.mu.Lock()
 	p := e.ruleSet.Load()
-	waiting := p.backfilling()
+	waiting := e.backfilling()
 	e.mu.Unlock()
 	if len(waiting) == 0 {
 		return nil, 0
@@ -92,21 +93,13 @@ func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 func (e *Engine) BackfillCurrent(scratch *Engine) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	waiting, has := e.ruleSet.Load().backfilling(), scratch.byFingerprint()
+	waiting, has := e.backfilling(), scratch.byFingerprint
 	for _, rs := range waiting {
 		if has[rs.fingerprint] == nil {
 			return false
 		}
 	}
 	return len(waiting) == len(has)
-}
-
-func (e *Engine) byFingerprint() map[uint64]*ruleState {
-	units := make(map[uint64]*ruleState)
-	for _, rs := range e.ruleSet.Load().rules {
-		units[rs.fingerprint] = rs
-	}
-	return units
 }
 
 // FinishBackfill moves what the rules of a backfill engine have seen to the same rules here, which
@@ -119,13 +112,12 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 	scratch.mu.Lock()
 	scratch.watermarks.follow(&e.watermarks)
 	scratch.advance()
-	seen := scratch.byFingerprint()
+	seen := scratch.byFingerprint
 	owners := e.watermarks.translated(&scratch.watermarks)
 	scratch.mu.Unlock()
-	for _, rs := range e.ruleSet.Load().backfilling() {
+	for _, rs := range e.backfilling() {
 		if past := seen[rs.fingerprint]; past != nil {
-			e.finishRule(rs, past, owners)
-			rs.backfillError = why
+			e.finishRule(rs, past, why, owners)
 		}
 	}
 	e.unlockAndEmit()
@@ -134,13 +126,19 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 // finishRule has a rule go live with the past, none of which was ever saved, so that all of it is
 // marked to be. An alert that is up was told nobody; if people are not to hear of it yet, because
 // the engine itself is in the past, they will be reminded of it when all is read.
-func (e *Engine) finishRule(rs *ruleState, past *ruleState, owners []partitionID) {
-	rs.state = past.state
+func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionID) {
+	counters := past.counters
+	past.compiledRule, past.createdIn, past.counters = rs.compiledRule, rs.createdIn, rs.counters
+	past.suppressedBy, past.values, past.backfilling = rs.suppressedBy, rs.values, false
+	e.rules[rs.index], e.byFingerprint[rs.fingerprint] = past, past
+	same := e.byName[rs.rule.Name]
+	same[slices.Index(same, rs)] = past
+	rs = past
 	if len(owners) > 0 {
 		rs.groups.each(func(number uint32, _ *group) { rs.setOwner(number, owners[rs.owner(number)]) })
 	}
-	rs.continueCounters(past.counters)
-	rs.changed = true
+	rs.continueCounters(counters)
+	rs.changed, rs.backfillError = true, why
 	e.live += rs.groups.live
 	for number := range rs.alerts {
 		m := e.at(rs, number)
@@ -164,8 +162,8 @@ func (e *Engine) finishRule(rs *ruleState, past *ruleState, owners []partitionID
 func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, rs := range e.ruleSet.Load().backfilling() {
-		if scratch == nil || scratch.byFingerprint()[rs.fingerprint] != nil {
+	for _, rs := range e.backfilling() {
+		if scratch == nil || scratch.byFingerprint[rs.fingerprint] != nil {
 			rs.backfilling, rs.backfillError = false, why
 		}
 	}

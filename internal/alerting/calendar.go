@@ -10,9 +10,6 @@ import (
 // within a minute nothing changes.
 type calendar struct {
 	of []namedInterval
-	// The stretch that was found last, in which nothing changes; most questions are about the same
-	// one. The engine's lock guards it.
-	cache *hoursSpan
 }
 
 type namedInterval struct {
@@ -32,7 +29,7 @@ const minute = int64(time.Minute)
 const maxHoursSpan = 26 * 60 * minute
 
 func newCalendar(set *rule.Set, list []rule.Activity) calendar {
-	c := calendar{cache: &hoursSpan{}}
+	c := calendar{}
 	for _, a := range list {
 		if interval := set.Intervals[a.Interval]; interval != nil {
 			c.of = append(c.of, namedInterval{interval, a.Not})
@@ -41,34 +38,36 @@ func newCalendar(set *rule.Set, list []rule.Activity) calendar {
 	return c
 }
 
-// active says whether the rule is active at an instant: within one of the intervals that it names,
-// if it names any, and in none of those it excludes.
-func (c *calendar) active(at int64) bool {
-	if len(c.of) == 0 {
-		return true
-	}
-	return c.stretch(at).active
+// active says whether the rule is active at an instant.
+func (rs *ruleState) active(at int64) bool {
+	return len(rs.hours.of) == 0 || rs.hoursAt(at).active
 }
 
-// change is the first instant after at, at which the rule may begin or cease to be active; never
-// for a rule that always is.
-func (c *calendar) change(at int64) int64 {
-	if len(c.of) == 0 {
+// hoursChange is the first instant after at, at which the rule may begin or cease to be active;
+// never for a rule that always is.
+func (rs *ruleState) hoursChange(at int64) int64 {
+	if len(rs.hours.of) == 0 {
 		return never
 	}
-	return c.stretch(at).to
+	return rs.hoursAt(at).to
 }
 
-func (c *calendar) stretch(at int64) hoursSpan {
-	if at >= c.cache.from && at < c.cache.to {
-		return *c.cache
+// hoursAt is the span around an instant in which nothing changes. Most questions are about the span
+// that was found last.
+func (rs *ruleState) hoursAt(at int64) hoursSpan {
+	if at < rs.hoursSpan.from || at >= rs.hoursSpan.to {
+		rs.hoursSpan = rs.hours.span(at)
 	}
-	from := at - at%minute
+	return rs.hoursSpan
+}
+
+// span is the span around an instant in which nothing changes, as far as it was looked for.
+func (c *calendar) span(at int64) hoursSpan {
+	from := floor(at, minute)
 	s := hoursSpan{from: from, to: from + minute, active: c.contains(from)}
 	for s.to < from+maxHoursSpan && c.contains(s.to) == s.active {
 		s.to += minute
 	}
-	*c.cache = s
 	return s
 }
 

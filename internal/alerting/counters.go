@@ -88,9 +88,9 @@ func (rs *ruleState) continueCounters(past *episodeCounters) {
 }
 
 // expireCounters forgets numbers of rules that are not of a program, when they are too old.
-func (e *Engine) expireCounters(p *ruleSet) {
+func (e *Engine) expireCounters() {
 	for _, n := range e.counters {
-		if !slices.ContainsFunc(p.rules, func(rs *ruleState) bool { return rs.counters == n }) {
+		if !slices.ContainsFunc(e.rules, func(rs *ruleState) bool { return rs.counters == n }) {
 			n.expire(uint32(max(e.watermarks.now, 0) / 1e9))
 		}
 	}

@@ -49,16 +49,21 @@ type Engine struct {
 	// keyLifetime transitions in order while they are told; taken before mu is released
 	emitting sync.Mutex
 
-	mu           sync.Mutex // guards what follows
-	watermarks   watermarks
-	transitions  []models.Alert // decided, and not told yet
-	alertLogs    []models.Alert // decided, and not yet passed on to the rules that read alerts
-	machine      machine        // scratch
-	prefetch     prefetcher     // scratch
-	alertScanner *scanner
-	event        window.Event
-	total        totals
-	persisted    persistedKeys
+	mu sync.Mutex // guards what follows
+	// the state of the rules of ruleSet, in its order; and the same by name and by fingerprint
+	rules         []*ruleState
+	byName        map[string][]*ruleState
+	byFingerprint map[uint64]*ruleState
+	suppressions  []*suppressionState // in the order of ruleSet
+	watermarks    watermarks
+	transitions   []models.Alert // decided, and not told yet
+	alertLogs     []models.Alert // decided, and not yet passed on to the rules that read alerts
+	machine       machine        // scratch
+	prefetch      prefetcher     // scratch
+	alertScanner  *scanner
+	event         window.Event
+	total         totals
+	persisted     persistedKeys
 	// of partitions that are read again until we are as far as who had them before
 	inFlight map[partitionID]*inFlightState
 	// partitions of whose alerts something was decided since the last InFlightState
@@ -185,8 +190,8 @@ func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 // LongestWindow is how far back the logs matter that some rule looks at.
 func (e *Engine) LongestWindow() time.Duration {
 	longest := time.Duration(0)
-	for _, rs := range e.ruleSet.Load().rules {
-		longest = max(longest, rs.condition.Lookback()+rs.rule.For+time.Duration(rs.lateness()))
+	for _, c := range e.ruleSet.Load().rules {
+		longest = max(longest, c.condition.Lookback()+c.rule.For+time.Duration(c.lateness()))
 	}
 	return longest
 }
@@ -226,14 +231,16 @@ func (e *Engine) apply(sc *scan) {
 	pt := e.watermarks.observe(sc)
 	for i := range sc.suppressionHits {
 		m := &sc.suppressionHits[i]
-		m.suppression.note(string(sc.bytes(m.key)), m.time, m.end)
-		e.wake(m.suppression)
+		if s := e.suppressionOf(sc.rules, m.suppression); s != nil {
+			s.note(string(sc.bytes(m.key)), m.time, m.end)
+			e.wake(s)
+		}
 	}
 	for i := range sc.hits {
 		if i%prefetchHits == 0 {
-			e.prefetch.prefetch(sc, sc.hits[i:min(i+prefetchHits, len(sc.hits))])
+			e.prefetch.prefetch(e, sc, sc.hits[i:min(i+prefetchHits, len(sc.hits))])
 		}
-		if rs := sc.hits[i].rule.current(); rs != nil && !rs.backfilling {
+		if rs := e.stateOf(sc.rules, sc.hits[i].rule); rs != nil && !rs.backfilling {
 			e.hit(rs, sc, &sc.hits[i], pt, e.prefetch.found[i%prefetchHits])
 		}
 	}
@@ -419,7 +426,7 @@ func (e *Engine) advance() {
 	e.expirations = expirationsPerAdvance
 	domains := e.watermarks.progressCache()
 	slowest := int64(never)
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if rs.backfilling {
 			continue
 		}
@@ -440,7 +447,7 @@ func (e *Engine) advance() {
 		rs.behind = !d.known || !d.caughtUp
 	}
 	if slowest != never && slowest != always {
-		for _, s := range e.ruleSet.Load().suppressions {
+		for _, s := range e.suppressions {
 			s.expire(slowest)
 		}
 	}
@@ -588,10 +595,10 @@ func (rs *ruleState) drop(number uint32) {
 }
 
 // wake has the groups that a suppression mutes looked at again.
-func (e *Engine) wake(s *suppression) {
-	for _, rs := range e.ruleSet.Load().rules {
+func (e *Engine) wake(s *suppressionState) {
+	for _, rs := range e.rules {
 		for _, by := range rs.suppressedBy {
-			if by.suppressionState != s.suppressionState {
+			if by != s {
 				continue
 			}
 			for number := range rs.alerts {

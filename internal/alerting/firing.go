@@ -85,7 +85,7 @@ func (v environment) shares(other *ruleState) func(key string) bool {
 }
 
 // rulesNamed are the rules of a name.
-func (e *Engine) rulesNamed(name string) []*ruleState { return e.ruleSet.Load().byName[name] }
+func (e *Engine) rulesNamed(name string) []*ruleState { return e.byName[name] }
 
 // keepFiringSpan keeps the stretch of an alert that is over, if a rule asks about it.
 func (rs *ruleState) keepFiringSpan(g *group, to int64) {

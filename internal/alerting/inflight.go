@@ -74,7 +74,7 @@ func (e *Engine) InFlightState(p models.Partition) []byte {
 	delete(e.changedPartitions, pt.number)
 	b := inFlightState{Format: formatVersion, Base: pt.base, Reached: pt.reached}
 	size := 0
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if rs.backfilling || rs.readsAlerts {
 			continue
 		}
@@ -117,9 +117,9 @@ const maxInFlightBytes = 8 << 20
 
 // outlivesWindow says whether the groups of a rule know more than their window holds: reading that
 // again does not make them what they were.
-func (rs *ruleState) outlivesWindow() bool {
-	r := rs.rule
-	return rs.condition.HoldsEmpty() || r.Remember > 0 || r.Learn > 0 || len(r.Sequence) > 0 ||
+func (c *compiledRule) outlivesWindow() bool {
+	r := c.rule
+	return c.condition.HoldsEmpty() || r.Remember > 0 || r.Learn > 0 || len(r.Sequence) > 0 ||
 		r.Resolve.Match != nil ||
 		r.Resolve.When != nil
 }
@@ -180,14 +180,14 @@ func (e *Engine) restoreInFlight(p models.Partition) {
 		handed[b.Rules[i].Fingerprint], named[b.Rules[i].Rule] = &b.Rules[i], &b.Rules[i]
 	}
 	e.discard = true
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if one := handed[rs.fingerprint]; one != nil {
 			e.restoreRule(rs, pt.number, one)
 		}
 	}
 	e.discard = false
 	delete(e.inFlight, pt.number)
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if handed[rs.fingerprint] == nil {
 			e.mergeCounters(rs, pt.number, named[rs.id])
 			e.notifyUnknown(rs, pt.number)

@@ -29,7 +29,7 @@ const (
 func (e *Engine) room(rs *ruleState) bool {
 	full := func() bool { return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups }
 	if full() {
-		for _, other := range e.ruleSet.Load().rules {
+		for _, other := range e.rules {
 			e.expireGroups(other, expirationsForRoom)
 		}
 	}
@@ -99,9 +99,9 @@ func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 }
 
 // limit is how many groups the rule may have.
-func (rs *ruleState) limit() int {
-	if rs.rule.Limit == 0 {
+func (c *compiledRule) limit() int {
+	if c.rule.Limit == 0 {
 		return maxGroups
 	}
-	return min(rs.rule.Limit, maxGroups)
+	return min(c.rule.Limit, maxGroups)
 }

@@ -111,7 +111,7 @@ func (m *machine) begin() *alert {
 // come there. What mutes it must be known by then, so during a backlog, in which the log that
 // begins a suppression may still wait in another partition, such a rule waits for the watermark.
 func (m *machine) fireEarly(ed window.Edge) {
-	if !m.u.hours.active(ed.At) || len(m.u.suppressedBy) > 0 && m.u.behind {
+	if !m.u.active(ed.At) || len(m.u.suppressedBy) > 0 && m.u.behind {
 		return
 	}
 	a := m.begin()
@@ -146,7 +146,7 @@ func (m *machine) evaluate(at int64, reason string) {
 	if !a.conditionHolds {
 		a.blocked = false
 	}
-	active := m.u.hours.active(at)
+	active := m.u.active(at)
 	holds := a.conditionHolds && active && !a.blocked
 	switch {
 	case holds && !a.holds:
@@ -261,7 +261,7 @@ func (m *machine) nextTimer() int64 {
 	}
 	next := int64(never)
 	if a.conditionHolds {
-		next = m.u.hours.change(a.decidedTo)
+		next = m.u.hoursChange(a.decidedTo)
 	}
 	switch {
 	case a.phase == pending && a.holds:

@@ -87,7 +87,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(descTime, float64(pt.base)/1e9, p.Topic, n)
 		gauge(descBehind, float64(max(e.watermarks.now-pt.base, 0))/1e9, p.Topic, n)
 	}
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		firing, waiting, suppressed := e.phases(rs)
 		count(descMatches, float64(rs.matches), rs.id)
 		count(descLate, float64(rs.late), rs.id)

@@ -114,14 +114,14 @@ func (e *Engine) evictPartitions() {
 		return
 	}
 	kept := int64(0)
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		kept = max(kept, rs.keyLifetime(), int64(rs.condition.Lookback()))
 	}
 	for p, pt := range e.watermarks.partitions {
 		if pt.ours || pt.direct > 0 || e.watermarks.now-pt.seen <= kept {
 			continue
 		}
-		for _, rs := range e.ruleSet.Load().rules {
+		for _, rs := range e.rules {
 			rs.groups.each(func(number uint32, _ *group) {
 				if rs.owner(number) == pt.number {
 					rs.drop(number)

@@ -32,24 +32,24 @@ const recordStep = int64(time.Second)
 const recordedDelay = 5 * time.Second
 
 // setRecordGrid prepares a rule whose values are told.
-func (rs *ruleState) setRecordGrid(o *options) {
-	rs.excludedTopic = o.recordedTopic
-	rs.recorded = o.recorded != nil && rs.rule.Record && rs.rule.Mode != rule.Shadow &&
-		(o.recordedTopic == "" || !rs.topics[o.recordedTopic])
-	if rs.step = int64(rs.rule.Every); rs.step == 0 {
-		rs.step = recordStep
+func (c *compiledRule) setRecordGrid(o *options) {
+	c.excludedTopic = o.recordedTopic
+	c.recorded = o.recorded != nil && c.rule.Record && c.rule.Mode != rule.Shadow &&
+		(o.recordedTopic == "" || !c.topics[o.recordedTopic])
+	if c.step = int64(c.rule.Every); c.step == 0 {
+		c.step = recordStep
 	}
 }
 
 // SetRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine
 // that has read nothing yet.
-func (e *Engine) SetRecorded(recorded func(models.Recorded)) {
+func (e *Engine) SetRecorded(recorded func(models.Recorded)) error {
+	e.changing.Lock()
+	defer e.changing.Unlock()
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	e.opts.recorded = recorded
-	for _, rs := range e.ruleSet.Load().rules {
-		rs.setRecordGrid(&e.opts)
-	}
+	e.mu.Unlock()
+	return e.setRules(e.ruleSet.Load().set)
 }
 
 // delayReaders has the rules that read recorded values wait for them.

@@ -1,6 +1,9 @@
 package alerting
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -11,6 +14,11 @@ import (
 func (e *Engine) SetRules(set *rule.Set) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
+	return e.setRules(set)
+}
+
+// setRules is SetRules for those who hold e.changing.
+func (e *Engine) setRules(set *rule.Set) error {
 	p, err := e.compile(set)
 	if err != nil {
 		return err
@@ -21,72 +29,81 @@ func (e *Engine) SetRules(set *rule.Set) error {
 	return nil
 }
 
-// adopt makes a program the one that counts, and moves on to it what the rules have seen that are
-// still the same.
+// adopt makes a rule set the one in use. Rules and suppressions that mean the same as before keep
+// their state.
 func (e *Engine) adopt(p *ruleSet) {
 	old := e.ruleSet.Load()
-	p.byName = make(map[string][]*ruleState)
-	for _, rs := range p.rules {
-		rs.counters = e.countersOf(rs.id)
-		p.byName[rs.rule.Name] = append(p.byName[rs.rule.Name], rs)
-		p.readsAlerts = p.readsAlerts || rs.readsAlerts
-		for _, name := range rs.rule.SuppressedBy {
-			for _, s := range p.suppressions {
-				if s.rule.Name == name {
-					rs.suppressedBy = append(rs.suppressedBy, s)
-				}
-			}
-		}
-	}
+	p.generation = 1
 	if old != nil {
-		e.inherit(old, p)
+		p.generation = old.generation + 1
 	}
-	for _, rs := range p.rules {
-		for name := range rs.observes {
-			for _, other := range p.byName[name] {
-				other.observed = true
-			}
+	suppressions := e.adoptSuppressions(p)
+	rules := make([]*ruleState, len(p.rules))
+	before := maps.Clone(e.byFingerprint)
+	for i, c := range p.rules {
+		rs := before[c.fingerprint]
+		if delete(before, c.fingerprint); rs == nil {
+			rs = newRuleState(c, &e.opts, e.seed)
+			rs.createdIn = p.generation
+			rs.backfilling = old != nil && e.opts.backfill && !c.readsAlerts
+		}
+		rules[i] = rs
+	}
+	for _, rs := range e.rules {
+		if before[rs.fingerprint] == rs {
+			e.resolveRemoved(rs)
+			e.persisted.deleteRule(rs)
 		}
 	}
-	e.ruleSet.Store(p)
-	e.live = 0
-	for _, rs := range p.rules {
+	e.persisted.deleteSuppressions(e.suppressions, suppressions)
+	e.rules, e.suppressions, e.live = rules, suppressions, 0
+	e.byName, e.byFingerprint = make(map[string][]*ruleState), make(map[uint64]*ruleState)
+	for i, rs := range rules {
+		rs.compiledRule, rs.hoursSpan = p.rules[i], hoursSpan{}
+		rs.counters = e.countersOf(rs.id)
+		rs.suppressedBy = nil
+		for _, s := range suppressions {
+			if slices.Contains(rs.rule.SuppressedBy, s.rule.Name) {
+				rs.suppressedBy = append(rs.suppressedBy, s)
+			}
+		}
+		e.byName[rs.rule.Name] = append(e.byName[rs.rule.Name], rs)
+		e.byFingerprint[rs.fingerprint] = rs
 		e.live += rs.groups.live
 	}
-	for _, rs := range p.rules {
+	e.expireCounters()
+	e.ruleSet.Store(p)
+	for _, rs := range rules {
 		if rs.started != always {
 			e.expect(rs, max(rs.base, rs.started))
 		}
 	}
 }
 
-// inherit moves the state of rules and suppressions on.
-func (e *Engine) inherit(old, p *ruleSet) {
-	units := make(map[uint64]*ruleState)
-	for _, rs := range p.rules {
-		units[rs.fingerprint] = rs
-	}
-	for _, rs := range old.rules {
-		rs.retired = true
-		if next := units[rs.fingerprint]; next != nil {
-			next.state, rs.successor = rs.state, next
-			delete(units, rs.fingerprint)
-			continue
-		}
-		e.resolveRemoved(rs)
-	}
-	for _, rs := range units {
-		rs.backfilling = e.opts.backfill && !rs.readsAlerts
-	}
-	for _, s := range p.suppressions {
-		for _, before := range old.suppressions {
-			if before.fingerprint == s.fingerprint {
-				s.suppressionState = before.suppressionState
+// adoptSuppressions returns the states of the suppressions of a set.
+func (e *Engine) adoptSuppressions(p *ruleSet) []*suppressionState {
+	states := make([]*suppressionState, len(p.suppressions))
+	for i, c := range p.suppressions {
+		states[i] = newSuppressionState(c)
+		for _, before := range e.suppressions {
+			if before.fingerprint == c.fingerprint {
+				states[i].times, states[i].dirty = before.times, before.dirty
 			}
 		}
 	}
-	e.persisted.deleteRemoved(old, p)
-	e.expireCounters(p)
+	return states
+}
+
+// stateOf returns the state of a rule of a set, which may be older than the one in use; nil when
+// the rule is gone, or came after that set.
+func (e *Engine) stateOf(set *ruleSet, c *compiledRule) *ruleState {
+	if set == e.ruleSet.Load() {
+		return e.rules[c.index]
+	}
+	if rs := e.byFingerprint[c.fingerprint]; rs != nil && rs.createdIn <= set.generation {
+		return rs
+	}
+	return nil
 }
 
 // resolveRemoved ends the alerts and values of a rule that is gone.

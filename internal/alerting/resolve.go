@@ -5,7 +5,7 @@ package alerting
 func (e *Engine) Resolve(alertID, reason string) bool {
 	e.mu.Lock()
 	defer e.unlockAndEmit()
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		for number := range rs.alerts {
 			if rs.alertID(rs.groups.at(number)) != alertID {
 				continue

@@ -16,20 +16,20 @@ import (
 // their conditions hold against single logs. Scanners share it; only the plan of the index changes.
 type ruleSet struct {
 	set          *rule.Set
-	rules        []*ruleState // those that others ask about with firing() before those that ask
-	suppressions []*suppression
+	rules        []*compiledRule // those that others ask about with firing() before those that ask
+	suppressions []*compiledSuppression
 	match        atomic.Pointer[match.Program]
 	queries      []rule.Query
 	paths        []string     // of the fields that rules and suppressions ask for
 	queryOwners  []queryOwner // by query
-	byName       map[string][]*ruleState
-	readsAlerts  bool // some rule reads alerts
+	generation   int64        // of the set, from 1; greater for newer ones
+	readsAlerts  bool         // some rule reads alerts
 }
 
 // queryOwner says whose query one is, and which of it.
 type queryOwner struct {
-	rule        *ruleState   // one of the two
-	suppression *suppression // is nil
+	rule        *compiledRule        // one of the two
+	suppression *compiledSuppression // is nil
 	// of a rule: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for
 	// its end
 	role int
@@ -45,7 +45,7 @@ func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
 		if r.Mode == rule.Off {
 			continue
 		}
-		rs, err := e.newRule(set, r)
+		c, err := e.compileRule(set, r)
 		if err != nil {
 			errs = append(
 				errs,
@@ -53,17 +53,34 @@ func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
 			)
 			continue
 		}
-		p.rules = append(p.rules, rs)
+		p.rules = append(p.rules, c)
 	}
-	for _, s := range set.Suppressions {
-		p.suppressions = append(p.suppressions, newSuppression(s))
+	for i, s := range set.Suppressions {
+		p.suppressions = append(
+			p.suppressions,
+			&compiledSuppression{index: i, rule: s, fingerprint: fingerprintOf(*s)},
+		)
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	p.rules = inOrder(p.rules)
+	p.number()
 	p.delayReaders(e.opts.recordedTopic)
 	return p, p.index(e.opts.clock, e.recent())
+}
+
+// number gives rules their places, and notes which others ask about.
+func (p *ruleSet) number() {
+	asked := make(map[string]bool)
+	for i, c := range p.rules {
+		c.index = i
+		p.readsAlerts = p.readsAlerts || c.readsAlerts
+		maps.Copy(asked, c.observes)
+	}
+	for _, c := range p.rules {
+		c.observed = asked[c.rule.Name]
+	}
 }
 
 // index compiles the queries, and finds the places of the fields that rules and suppressions ask
@@ -71,17 +88,17 @@ func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
 func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
 	var queries []rule.Query
 	var fields []string
-	for _, rs := range p.rules {
-		matches := rs.query()
-		queries, p.queryOwners = append(queries, matches), append(p.queryOwners, queryOwner{rule: rs, role: roleMatch})
-		for i, q := range rs.condition.Filters() {
+	for _, c := range p.rules {
+		matches := c.query()
+		queries, p.queryOwners = append(queries, matches), append(p.queryOwners, queryOwner{rule: c, role: roleMatch})
+		for i, q := range c.condition.Filters() {
 			// it is only asked of logs that match, so it may be looked for where they are
 			if matches != nil {
 				q = &rule.And{Of: []rule.Query{matches, q}}
 			}
-			queries, p.queryOwners = append(queries, q), append(p.queryOwners, queryOwner{rule: rs, role: i})
+			queries, p.queryOwners = append(queries, q), append(p.queryOwners, queryOwner{rule: c, role: i})
 		}
-		fields = append(fields, rs.fieldPaths()...)
+		fields = append(fields, c.fieldPaths()...)
 	}
 	for _, s := range p.suppressions {
 		queries = append(queries, s.rule.Start, s.rule.End)
@@ -99,8 +116,8 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 	}
 	p.match.Store(compiled)
 	p.queries, p.paths = queries, fields
-	for _, rs := range p.rules {
-		rs.locateFields(compiled.Fields())
+	for _, c := range p.rules {
+		c.locateFields(compiled.Fields())
 	}
 	for _, s := range p.suppressions {
 		s.by = labelFields(s.rule.By, compiled.Fields())
@@ -153,30 +170,30 @@ func fieldIDs(paths []string, fields *decode.Fields) []decode.FieldID {
 // inOrder sorts rules so that those whose alerts others ask about come first, and those that read
 // alerts last. Units that ask about each other stay as they are: one of them then sees the other as
 // it was at the last watermark.
-func inOrder(units []*ruleState) []*ruleState {
-	byName := make(map[string][]*ruleState)
-	for _, rs := range units {
-		byName[rs.rule.Name] = append(byName[rs.rule.Name], rs)
+func inOrder(units []*compiledRule) []*compiledRule {
+	byName := make(map[string][]*compiledRule)
+	for _, c := range units {
+		byName[c.rule.Name] = append(byName[c.rule.Name], c)
 	}
-	var sorted []*ruleState
-	visited := make(map[*ruleState]bool)
-	var visit func(rs *ruleState)
-	visit = func(rs *ruleState) {
-		if visited[rs] {
+	var sorted []*compiledRule
+	visited := make(map[*compiledRule]bool)
+	var visit func(c *compiledRule)
+	visit = func(c *compiledRule) {
+		if visited[c] {
 			return
 		}
-		visited[rs] = true
-		for _, name := range slices.Sorted(maps.Keys(rs.observes)) {
+		visited[c] = true
+		for _, name := range slices.Sorted(maps.Keys(c.observes)) {
 			for _, other := range byName[name] {
 				visit(other)
 			}
 		}
-		sorted = append(sorted, rs)
+		sorted = append(sorted, c)
 	}
-	for _, rs := range units {
-		visit(rs)
+	for _, c := range units {
+		visit(c)
 	}
-	slices.SortStableFunc(sorted, func(a, b *ruleState) int {
+	slices.SortStableFunc(sorted, func(a, b *compiledRule) int {
 		switch {
 		case a.readsAlerts == b.readsAlerts:
 			return 0

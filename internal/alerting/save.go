@@ -47,29 +47,23 @@ type orphan struct {
 	home models.Partition
 }
 
-// deleteRemoved notes that the state of rules and suppressions that a program no longer has is to
-// be deleted.
-func (k *persistedKeys) deleteRemoved(old, p *ruleSet) {
-	var kept []uint64
-	for _, rs := range p.rules {
-		kept = append(kept, rs.fingerprint)
+// deleteRule notes that the state of a rule that is gone is to be deleted.
+func (k *persistedKeys) deleteRule(rs *ruleState) {
+	k.delete = append(k.delete, idKey(keyRule, rs.fingerprint, ""))
+	rs.groups.each(
+		func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, g.key)) },
+	)
+	for _, key := range rs.removed {
+		k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, key))
 	}
-	for _, rs := range old.rules {
-		if slices.Contains(kept, rs.fingerprint) {
-			continue
-		}
-		k.delete = append(k.delete, idKey(keyRule, rs.fingerprint, ""))
-		rs.groups.each(
-			func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, g.key)) },
-		)
-		for _, key := range rs.removed {
-			k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, key))
-		}
-	}
-	for _, s := range old.suppressions {
+}
+
+// deleteSuppressions notes that the state of suppressions that are gone is to be deleted.
+func (k *persistedKeys) deleteSuppressions(old, kept []*suppressionState) {
+	for _, s := range old {
 		if !slices.ContainsFunc(
-			p.suppressions,
-			func(n *suppression) bool { return n.fingerprint == s.fingerprint },
+			kept,
+			func(n *suppressionState) bool { return n.fingerprint == s.fingerprint },
 		) {
 			for key := range s.times {
 				k.delete = append(k.delete, idKey(keySuppression, s.fingerprint, key))
@@ -96,14 +90,13 @@ func (e *Engine) Save(full bool, put func(key, value []byte), del func(key []byt
 	e.persisted.delete = nil
 	e.savePartitions(put, del)
 	e.saveCounters(full, put, del)
-	p := e.ruleSet.Load()
-	for _, rs := range p.rules {
+	for _, rs := range e.rules {
 		if rs.backfilling {
 			continue // after a restart it is to be found new again
 		}
 		rs.save(&e.watermarks, full, put, del)
 	}
-	for _, s := range p.suppressions {
+	for _, s := range e.suppressions {
 		s.save(full, put, del)
 	}
 }
@@ -132,7 +125,7 @@ func partitionKey(p models.Partition) []byte {
 		p.Topic...)
 }
 
-func (s *suppression) save(full bool, put func(key, value []byte), del func(key []byte)) {
+func (s *suppressionState) save(full bool, put func(key, value []byte), del func(key []byte)) {
 	for key, m := range s.times {
 		if !full && !s.dirty[key] {
 			continue
@@ -371,22 +364,18 @@ func encode(v any) []byte {
 func (e *Engine) Restore(load func(each func(key, value []byte) error) error) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	p := e.ruleSet.Load()
 	r := &restoring{
 		e:            e,
-		units:        make(map[uint64]*ruleState),
-		suppressions: make(map[uint64]*suppression),
+		rules:        e.byFingerprint,
+		suppressions: make(map[uint64]*suppressionState),
 	}
-	for _, rs := range p.rules {
-		r.units[rs.fingerprint] = rs
-	}
-	for _, s := range p.suppressions {
+	for _, s := range e.suppressions {
 		r.suppressions[s.fingerprint] = s
 	}
 	if err := load(r.each); err != nil {
 		return fmt.Errorf("restore state: %w", err)
 	}
-	for _, rs := range p.rules {
+	for _, rs := range e.rules {
 		rs.groups.each(func(number uint32, _ *group) { e.at(rs, number).schedule() })
 		if rs.started != always {
 			e.expect(rs, max(rs.base, rs.started)) // keys that were added to the list meanwhile
@@ -398,8 +387,8 @@ func (e *Engine) Restore(load func(each func(key, value []byte) error) error) er
 // restoring is one run of Restore.
 type restoring struct {
 	e            *Engine
-	units        map[uint64]*ruleState
-	suppressions map[uint64]*suppression
+	rules        map[uint64]*ruleState
+	suppressions map[uint64]*suppressionState
 }
 
 func (r *restoring) each(key, value []byte) error {
@@ -439,7 +428,7 @@ func (r *restoring) each(key, value []byte) error {
 			r.e.countersAt(id).last[rest] = r.e.watermarks.readCounter(&in)
 			break
 		}
-		known := r.units[id] != nil || r.suppressions[id] != nil
+		known := r.rules[id] != nil || r.suppressions[id] != nil
 		if !known {
 			r.e.persisted.delete = append(r.e.persisted.delete, slices.Clone(key))
 			if kind == keyGroup {
@@ -454,7 +443,7 @@ func (r *restoring) each(key, value []byte) error {
 
 // owned takes over what belongs to a rule or a suppression.
 func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
-	rs := r.units[id]
+	rs := r.rules[id]
 	switch {
 	case kind == keySuppression && r.suppressions[id] != nil:
 		r.suppressions[id].times[key] = &suppressionTimes{starts: in.times(), ends: in.times()}

@@ -176,7 +176,7 @@ func (s *scanner) time(l *decode.Log) int64 {
 }
 
 // hit notes that a log matters to a rule.
-func (s *scanner) hit(l *decode.Log, at int64, rs *ruleState, bits uint64, line int32) int32 {
+func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, line int32) int32 {
 	sc := s.scan
 	pos := l.Position()
 	h := hit{rule: rs, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
@@ -327,7 +327,7 @@ type span struct{ from, to int }
 
 // hit is one log that matters to one rule.
 type hit struct {
-	rule   *ruleState
+	rule   *compiledRule
 	time   int64
 	offset int64
 	index  int32
@@ -340,7 +340,7 @@ type hit struct {
 
 // suppressionHit is a log that begins or ends a suppression.
 type suppressionHit struct {
-	suppression *suppression
+	suppression *compiledSuppression
 	time        int64
 	end         bool
 	key         span

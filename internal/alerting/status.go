@@ -148,11 +148,11 @@ func (e *Engine) Rules() []RuleStatus {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p := e.ruleSet.Load()
-	units := make(map[*rule.Rule]*ruleState, len(p.rules))
-	for _, rs := range p.rules {
+	units := make(map[*rule.Rule]*ruleState, len(e.rules))
+	for _, rs := range e.rules {
 		units[rs.rule] = rs
 	}
-	queries := make(map[*ruleState]int, len(p.rules))
+	queries := make(map[*compiledRule]int, len(p.rules))
 	for i, r := range p.queryOwners {
 		if r.rule != nil && r.role == roleMatch {
 			queries[r.rule] = i
@@ -171,7 +171,7 @@ func (e *Engine) Rules() []RuleStatus {
 			rs.describe(&s)
 			s.Firing, s.Pending, s.Suppressed = e.phases(rs)
 			s.State = rs.stateOf(&s)
-			s.Cost = p.match.Load().Cost(queries[rs])
+			s.Cost = p.match.Load().Cost(queries[rs.compiledRule])
 		}
 		list = append(list, s)
 	}
@@ -229,7 +229,7 @@ func (e *Engine) Alerts() []models.Alert {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var list []models.Alert
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if rs.rule.Record {
 			continue
 		}
@@ -304,7 +304,7 @@ func (e *Engine) Stats() Stats {
 		Now:         instant(e.watermarks.now),
 	}
 	slowest := int64(never)
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		firing, waiting, suppressed := e.phases(rs)
 		s.Rules++
 		s.Groups += rs.groups.live
@@ -359,7 +359,7 @@ func (e *Engine) Groups(ruleID string, most int) []GroupStatus {
 }
 
 func (e *Engine) ruleByID(id string) *ruleState {
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		if rs.id == id || rs.rule.Name == id {
 			return rs
 		}
@@ -436,7 +436,7 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 func (e *Engine) Series(alertID string) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, rs := range e.ruleSet.Load().rules {
+	for _, rs := range e.rules {
 		for number := range rs.alerts {
 			if g := rs.groups.at(number); rs.alertID(g) == alertID {
 				return slices.Clone(g.alert.points)

@@ -6,18 +6,18 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// suppression mutes rules from one log to another. Like everything else it goes by event time: an
-// alert that fires between the two is muted, whenever their logs arrive; only what was told before
-// they did stays told.
-type suppression struct {
+// compiledSuppression is what follows from the text of a suppression. It never changes.
+type compiledSuppression struct {
+	index       int // in ruleSet.suppressions
 	rule        *rule.Suppression
 	fingerprint uint64
 	by          []byLabel
-	*suppressionState
 }
 
-// suppressionState is what a suppression has seen, by key.
+// suppressionState is the logs that a suppression has seen, by key. The lock of the engine guards
+// it. A suppression holds from one log to another, in event time.
 type suppressionState struct {
+	*compiledSuppression
 	times map[string]*suppressionTimes
 	dirty map[string]bool
 }
@@ -27,18 +27,32 @@ type suppressionState struct {
 // does not matter.
 type suppressionTimes struct{ starts, ends []int64 }
 
-func newSuppression(s *rule.Suppression) *suppression {
-	return &suppression{
-		rule:             s,
-		fingerprint:      fingerprintOf(*s),
-		suppressionState: &suppressionState{times: make(map[string]*suppressionTimes), dirty: make(map[string]bool)},
+func newSuppressionState(c *compiledSuppression) *suppressionState {
+	return &suppressionState{
+		compiledSuppression: c,
+		times:               make(map[string]*suppressionTimes),
+		dirty:               make(map[string]bool),
 	}
+}
+
+// suppressionOf returns the state of a suppression of a set, which may be older than the one in use;
+// nil when it is gone.
+func (e *Engine) suppressionOf(set *ruleSet, c *compiledSuppression) *suppressionState {
+	if set == e.ruleSet.Load() {
+		return e.suppressions[c.index]
+	}
+	for _, s := range e.suppressions {
+		if s.fingerprint == c.fingerprint {
+			return s
+		}
+	}
+	return nil
 }
 
 const maxSuppressionTimes = 100 // of a key that are remembered
 
 // note takes in a log that begins or ends the suppression.
-func (s *suppression) note(key string, at int64, end bool) {
+func (s *suppressionState) note(key string, at int64, end bool) {
 	m := s.times[key]
 	if m == nil {
 		m = &suppressionTimes{}
@@ -58,7 +72,7 @@ func (s *suppression) note(key string, at int64, end bool) {
 
 // until is when the suppression ends that is on at an instant; always when none is. Each start
 // mutes until after the first end that follows it, and never for longer than max.
-func (s *suppression) until(key string, at int64) int64 {
+func (s *suppressionState) until(key string, at int64) int64 {
 	until := int64(always)
 	m := s.times[key]
 	if m == nil {
@@ -80,7 +94,7 @@ func (s *suppression) until(key string, at int64) int64 {
 }
 
 // expire drops what can no longer mute anything at or after an instant.
-func (s *suppression) expire(before int64) {
+func (s *suppressionState) expire(before int64) {
 	before -= int64(s.rule.Max) + int64(s.rule.After)
 	for key, m := range s.times {
 		i, _ := slices.BinarySearch(m.starts, before)
@@ -102,7 +116,7 @@ func (s *suppression) expire(before int64) {
 func (e *Engine) suppressed(rs *ruleState, key string, at int64) (name string, until int64) {
 	until = always
 	for _, s := range rs.suppressedBy {
-		k, ok := s.keyFor(rs, key)
+		k, ok := s.keyFor(rs.compiledRule, key)
 		if !ok {
 			continue
 		}
@@ -115,13 +129,13 @@ func (e *Engine) suppressed(rs *ruleState, key string, at int64) (name string, u
 
 // keyFor is the key under which a suppression knows a group of a rule; none when the alert has not
 // all of its labels.
-func (s *suppression) keyFor(rs *ruleState, key string) (string, bool) {
-	if len(s.rule.By) == 0 {
+func (c *compiledSuppression) keyFor(rs *compiledRule, key string) (string, bool) {
+	if len(c.rule.By) == 0 {
 		return "", true
 	}
 	labels := rs.groupLabels(key)
-	values := make([]string, len(s.rule.By))
-	for i, l := range s.rule.By {
+	values := make([]string, len(c.rule.By))
+	for i, l := range c.rule.By {
 		v, ok := labels[l.Name]
 		if !ok {
 			v, ok = rs.rule.Labels[l.Name]

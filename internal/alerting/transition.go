@@ -101,17 +101,17 @@ func (m *machine) alertNow(state models.AlertState, at int64, reason string) mod
 }
 
 // annotate executes the rule's annotations for an alert.
-func (rs *ruleState) annotate(a *models.Alert) map[string]string {
-	if len(rs.annotations) == 0 {
+func (c *compiledRule) annotate(a *models.Alert) map[string]string {
+	if len(c.annotations) == 0 {
 		return nil
 	}
 	data := &templateData{
-		Rule: a.Rule, Group: rs.rule.Group, Name: rs.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
-		Threshold: a.Threshold, Count: a.Count, Window: rs.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
+		Rule: a.Rule, Group: c.rule.Group, Name: c.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
+		Threshold: a.Threshold, Count: a.Count, Window: c.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
 	}
-	out := make(map[string]string, len(rs.annotations))
-	for i := range rs.annotations {
-		t := &rs.annotations[i]
+	out := make(map[string]string, len(c.annotations))
+	for i := range c.annotations {
+		t := &c.annotations[i]
 		out[t.name] = t.expand(data)
 	}
 	return out
@@ -119,29 +119,29 @@ func (rs *ruleState) annotate(a *models.Alert) map[string]string {
 
 // alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name.
 // Logs cannot take a label from the rule's author but by the rule's own by.
-func (rs *ruleState) alertLabels(key string) map[string]string {
-	group := rs.groupLabels(key)
-	labels := make(map[string]string, len(group)+len(rs.labels)+1)
+func (c *compiledRule) alertLabels(key string) map[string]string {
+	group := c.groupLabels(key)
+	labels := make(map[string]string, len(group)+len(c.labels)+1)
 	data := &templateData{
-		Rule:   rs.id,
-		Group:  rs.rule.Group,
-		Name:   rs.rule.Name,
+		Rule:   c.id,
+		Group:  c.rule.Group,
+		Name:   c.rule.Name,
 		Labels: group,
-		Window: rs.rule.Window,
+		Window: c.rule.Window,
 	}
-	for i := range rs.labels {
-		t := &rs.labels[i]
+	for i := range c.labels {
+		t := &c.labels[i]
 		labels[t.name] = t.expand(data)
 	}
 	maps.Copy(labels, group)
-	labels["alertname"] = rs.rule.Name
+	labels["alertname"] = c.rule.Name
 	return labels
 }
 
 // alertID identifies an episode of a group of a rule: the same in every run over the same logs, and
 // nothing else's.
-func (rs *ruleState) alertID(g *group) string {
-	return alertID(rs.id, g.key, uint64(g.episodes))
+func (c *compiledRule) alertID(g *group) string {
+	return alertID(c.id, g.key, uint64(g.episodes))
 }
 
 func alertID(rule, key string, episode uint64) string {

@@ -28,7 +28,7 @@ type Engine interface {
 // recordTarget is what tests that expect values of records ask of an engine besides: it tells the
 // values, of an engine that has read nothing yet.
 type recordTarget interface {
-	SetRecorded(recorded func(models.Recorded))
+	SetRecorded(recorded func(models.Recorded)) error
 }
 
 // Factory makes an engine over the rules of a script, which passes its transitions to emit.
@@ -218,7 +218,9 @@ func (s *simulation) start() (err error) {
 	}
 	s.scanner = s.engine.NewScanner()
 	if r, ok := s.engine.(recordTarget); ok && s.records {
-		r.SetRecorded(func(v models.Recorded) { s.outcome.values = append(s.outcome.values, v) })
+		return r.SetRecorded(
+			func(v models.Recorded) { s.outcome.values = append(s.outcome.values, v) },
+		)
 	}
 	return nil
 }
