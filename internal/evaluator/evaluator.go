@@ -1,0 +1,189 @@
+// Package evaluator says which alerts rules must raise over some logs.
+//
+// It is a second reading of the rule reference, independent of the engine, against which the engine
+// is tested. It has none of the engine's ideas: no windows that are kept, no state that is saved,
+// nothing that is incremental. It holds all logs at once, lists every instant at which anything can
+// change, and at each of them looks at all logs again. Clarity comes before speed.
+//
+// An instant is decided from the logs that are visible at it. A log is visible from its own time
+// on, and a late log from the watermark that it was too late for.
+//
+// Numbers are exact decimal fractions, so 7 of 1000 is not more than 0.7%.
+package evaluator
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// Transition is a change of an alert that must be notified.
+type Transition struct {
+	Rule    string
+	Labels  map[string]string // with alertname, and severity where the rule has levels
+	State   string            // firing or resolved
+	At      time.Time
+	Value   Number // undefined where the rule reference does not define it
+	Episode int
+}
+
+// Evaluation is what rules must do over some logs.
+type Evaluation struct {
+	set   *Rules
+	logs  []*Log
+	end   instant
+	done  map[string]*outcome // by rule
+	mutes map[string]*mute    // by suppression
+}
+
+// Evaluate returns the transitions of all alerts until an instant, which is decided as the last.
+// The logs are in the order of their places.
+func Evaluate(set *Rules, logs []*Log, end time.Time) []Transition {
+	e := &Evaluation{
+		set:   set,
+		logs:  slices.Clone(logs),
+		end:   end.UnixNano(),
+		done:  map[string]*outcome{},
+		mutes: map[string]*mute{},
+	}
+	slices.SortStableFunc(e.logs, func(a, b *Log) int { return cmp.Compare(a.At, b.At) })
+	for _, s := range set.Suppressions {
+		e.mutes[s.Name] = e.suppression(s)
+	}
+	var list []Transition
+	for _, r := range set.Rules {
+		if r.Record || r.Mode == rule.Off {
+			continue
+		}
+		list = append(list, e.outcome(r).notified...)
+	}
+	slices.SortStableFunc(list, func(a, b Transition) int { return a.At.Compare(b.At) })
+	return list
+}
+
+// outcome evaluates a rule once. Rules about other alerts evaluate those first.
+func (e *Evaluation) outcome(r *rule.Rule) *outcome {
+	o := e.done[r.ID()]
+	if o == nil {
+		o = e.evaluate(r)
+		e.done[r.ID()] = o
+	}
+	return o
+}
+
+// instant is an event time in nanoseconds since 1970.
+type instant = int64
+
+// outcome is what a rule did.
+type outcome struct {
+	notified []Transition
+	all      []Transition // with pending and suppressed ones, for rules about alerts
+	firing   []span       // when which group was firing
+}
+
+// span is a stretch of time, without its end, of the group with some labels.
+type span struct {
+	labels   map[string]string
+	from, to instant
+}
+
+// evaluate evaluates every group of a rule.
+func (e *Evaluation) evaluate(r *rule.Rule) *outcome {
+	logs := e.source(r)
+	groups := e.groups(r, logs)
+	o := &outcome{}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		g := groups[key]
+		g.run()
+		o.notified = append(o.notified, g.notified...)
+		o.all = append(o.all, g.all...)
+		o.firing = append(o.firing, g.firing...)
+	}
+	return o
+}
+
+// source is the logs that a rule reads, those of alerts for a rule about alerts.
+func (e *Evaluation) source(r *rule.Rule) []*Log {
+	names := append([]string{r.Source}, r.Sources...)
+	if r.Source == "alerts" {
+		return e.alertLogs()
+	}
+	var logs []*Log
+	for _, l := range e.logs {
+		if r.Source == "" && l.Topic != e.set.Records || l.Topic == "" ||
+			slices.Contains(names, l.Topic) {
+			logs = append(logs, l)
+		}
+	}
+	return logs
+}
+
+// groups sorts the logs of a rule by its groups.
+func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
+	groups := map[string]*group{}
+	get := func(labels map[string]string) *group {
+		key := keyOf(r.By, labels)
+		if groups[key] == nil {
+			groups[key] = newGroup(e, r, labels)
+		}
+		return groups[key]
+	}
+	if len(r.By) == 0 {
+		get(map[string]string{})
+	}
+	if r.Expect != "" {
+		for _, member := range e.set.Lists[r.Expect].Values {
+			get(map[string]string{r.By[0].Name: member}).expected = true
+		}
+	}
+	for _, l := range logs {
+		if r.Match == nil || e.set.matches(r.Match, l) {
+			g := get(labelsOf(r.By, l))
+			g.logs = append(g.logs, l)
+		}
+	}
+	if r.Resolve.Match != nil {
+		for _, l := range logs {
+			if g := groups[keyOf(r.By, labelsOf(r.By, l))]; g != nil &&
+				e.set.matches(r.Resolve.Match, l) {
+				g.resolvers = append(g.resolvers, l)
+			}
+		}
+	}
+	if len(logs) > 0 {
+		for _, g := range groups {
+			g.began = logs[0].At
+		}
+	}
+	return groups
+}
+
+// labelsOf is the labels of the group that a log belongs to. One that the log does not have is left
+// out.
+func labelsOf(by []rule.Label, l *Log) map[string]string {
+	labels := map[string]string{}
+	for _, b := range by {
+		for _, field := range b.Fields {
+			if text, ok := l.text(field); ok {
+				labels[b.Name] = text
+				break
+			}
+		}
+	}
+	return labels
+}
+
+func keyOf(by []rule.Label, labels map[string]string) string {
+	var key string
+	for _, b := range by {
+		value, ok := labels[b.Name]
+		if ok {
+			key += "\x01" + value
+		}
+		key += "\x00"
+	}
+	return key
+}

@@ -1,0 +1,480 @@
+package evaluator
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// group is one group of a rule, and its alert.
+type group struct {
+	e         *Evaluation
+	r         *rule.Rule
+	labels    map[string]string
+	expected  bool
+	logs      []*Log // that satisfy match
+	resolvers []*Log // that satisfy the query of resolve
+	began     instant
+
+	nothing map[literal]bool // what nothing at all satisfies
+	silence bool             // the rule can hold without any log
+
+	// the state of the alert
+	reset       *Log    // the log that ended the condition last
+	holds       bool    // as it was judged last
+	since       instant // the condition holds since
+	until       instant // the condition does not hold since
+	up          bool    // an episode has begun to fire, or is suppressed
+	muted       bool    // it is suppressed
+	resolving   bool    // the condition of resolve holds
+	severity    string
+	episode     int
+	firingSince instant
+
+	notified []Transition
+	all      []Transition
+	firing   []span
+	timers   []instant
+}
+
+const week = 7 * 24 * time.Hour
+
+func newGroup(e *Evaluation, r *rule.Rule, labels map[string]string) *group {
+	g := &group{e: e, r: r, labels: labels, nothing: map[literal]bool{}}
+	if r.When != nil {
+		for _, firing := range []bool{false, true} {
+			v := &view{g: g, nothing: true, firing: firing}
+			g.silence = g.silence || v.truth(r.When)
+		}
+	}
+	return g
+}
+
+// literal is a comparison, or what negates it.
+type literal struct {
+	of   *rule.Binary
+	want bool
+}
+
+// ofNothing says whether nothing at all makes a comparison true, or false.
+func (g *group) ofNothing(c *rule.Binary, want bool) bool {
+	l := literal{c, want}
+	holds, ok := g.nothing[l]
+	if !ok {
+		v := &view{g: g, nothing: true}
+		holds = v.is(c, want)
+		g.nothing[l] = holds
+	}
+	return holds
+}
+
+func (g *group) matches(q rule.Query, l *Log) bool { return g.e.set.matches(q, l) }
+
+// visible are the logs of the group since an instant that the decision of an instant sees.
+func (g *group) visible(at, since instant) (logs []*Log) {
+	for _, l := range g.logs {
+		if l.Visible <= at && l.At >= since {
+			logs = append(logs, l)
+		}
+	}
+	return logs
+}
+
+// life is a stretch of time in which a group is known, without its end.
+type life struct{ from, to instant }
+
+const never = instant(1<<63 - 1)
+
+// lives are the times in which the group is known.
+func (g *group) lives() (list []life) {
+	if g.silence && (len(g.r.By) == 0 || g.expected) {
+		if g.began == 0 {
+			return nil
+		}
+		return []life{{g.began, never}}
+	}
+	remember := int64(g.r.Remember)
+	if remember == 0 {
+		remember = int64(week)
+	}
+	if !g.forgets() {
+		remember = never
+	}
+	var before instant
+	for _, l := range g.logs {
+		if !g.looksAt(l) {
+			continue
+		}
+		if len(list) == 0 || remember != never && l.At-before > remember {
+			list = append(list, life{l.At, 0})
+		}
+		if list[len(list)-1].to = never; remember != never {
+			list[len(list)-1].to = l.At + remember
+		}
+		before = l.At
+	}
+	return list
+}
+
+// looksAt says whether any part of the condition looks at a log: one without a filter looks at all.
+// A rule about silence looks at all in any case.
+func (g *group) looksAt(l *Log) bool {
+	looks := g.silence || g.r.When == nil
+	calls(g.r.When, func(c *rule.Call) { looks = looks || g.matches(c.Filter, l) })
+	return looks
+}
+
+// forgets says whether the rule forgets groups that have been silent.
+func (g *group) forgets() bool {
+	if g.silence {
+		return true
+	}
+	values := false
+	calls(g.r.When, func(c *rule.Call) { values = values || c.Func == "new" })
+	return values && g.r.Remember > 0
+}
+
+// run takes the alert through all instants.
+func (g *group) run() {
+	lives := g.lives()
+	g.timers = g.instants(lives)
+	for len(g.timers) > 0 {
+		slices.Sort(g.timers)
+		at := g.timers[0]
+		for len(g.timers) > 0 && g.timers[0] == at {
+			g.timers = g.timers[1:]
+		}
+		if at > g.e.end {
+			break
+		}
+		g.step(at, lives)
+	}
+	if g.up && !g.muted {
+		g.firing = append(g.firing, span{g.labels, g.firingSince, never})
+	}
+}
+
+// step decides one instant.
+func (g *group) step(at instant, lives []life) {
+	i := slices.IndexFunc(lives, func(l life) bool { return at >= l.from && at < l.to })
+	if i < 0 || at == lives[i].from {
+		if g.up {
+			g.resolve(at, Number{})
+		}
+		g.reset, g.holds = nil, false
+	}
+	if i < 0 {
+		return
+	}
+	v := g.look(at, lives[i])
+	judged := g.r.Every == 0 || at%int64(g.r.Every) == 0
+	was := g.holds
+	if judged {
+		g.holds = v.holds()
+	}
+	ended := false
+	for _, l := range slices.Backward(g.resolvers) {
+		if max(l.At, l.Visible) != at {
+			continue
+		}
+		ended = true
+		if g.holds || !judged && was {
+			g.reset = l
+			v = g.look(at, lives[i])
+			g.holds = judged && v.holds()
+			g.since, was = at, false
+		}
+		break
+	}
+	if ended && g.up {
+		g.resolve(at, v.valueOr())
+	}
+	if g.holds && !was {
+		g.since = at
+		g.after(at, g.r.For)
+	}
+	if !g.holds && was {
+		g.until = at
+		g.after(at, g.r.KeepFiringFor)
+		g.after(at, g.r.Resolve.After)
+		g.after(at, g.r.KeepFiringFor+g.r.Resolve.After)
+	}
+	g.advance(at, v, judged)
+}
+
+// advance moves the alert on, once it is known whether the condition holds.
+func (g *group) advance(at instant, v *view, judged bool) {
+	active := g.e.set.active(g.r, at)
+	resolving := g.resolving
+	g.resolving = g.r.Resolve.When != nil && v.truth(g.r.Resolve.When)
+	if g.up && (!active || !g.holds && g.over(at, !resolving && g.resolving)) {
+		g.resolve(at, v.valueOr())
+	}
+	severity := g.severity
+	if g.holds && judged {
+		severity = g.level(v)
+	}
+	muted := g.e.muted(g.r, g.labels, at)
+	switch {
+	case !g.up && active && g.holds && at-g.since >= int64(g.r.For):
+		g.up, g.muted, g.severity = true, muted, severity
+		g.episode++
+		if muted {
+			g.tell("suppressed", at, v.valueOr())
+		} else {
+			g.fire(at, v)
+		}
+	case g.up && g.muted && !muted:
+		g.muted, g.severity = false, severity
+		g.fire(at, v)
+	case g.up && severity != g.severity:
+		g.severity = severity
+		if !g.muted {
+			g.tell("firing", at, v.valueOr())
+		}
+	}
+}
+
+// over says whether an alert ends whose condition does not hold.
+func (g *group) over(at instant, resolving bool) bool {
+	r := g.r.Resolve
+	if resolving {
+		return true
+	}
+	if r.Manual || (r.Match != nil || r.When != nil) && r.After == 0 {
+		return false
+	}
+	wait := g.r.KeepFiringFor
+	switch {
+	case r.Match != nil || r.When != nil:
+		wait = max(wait, r.After)
+	case g.r.Sequence == nil:
+		wait += r.After
+	}
+	return at >= g.until+int64(wait)
+}
+
+func (g *group) fire(at instant, v *view) {
+	g.firingSince = at
+	g.tell("firing", at, v.valueOr())
+}
+
+func (g *group) resolve(at instant, value Number) {
+	if !g.muted {
+		g.firing = append(g.firing, span{g.labels, g.firingSince, at})
+		g.tell("resolved", at, value)
+	}
+	g.up, g.muted = false, false
+}
+
+// tell notes a transition.
+func (g *group) tell(state string, at instant, value Number) {
+	labels := maps.Clone(g.labels)
+	maps.Copy(labels, g.r.Labels)
+	labels["alertname"] = g.r.Name
+	if g.severity != "" {
+		labels["severity"] = g.severity
+	}
+	t := Transition{g.r.ID(), labels, state, timeOf(at), value, g.episode}
+	g.all = append(g.all, t)
+	if state == "firing" || state == "resolved" {
+		g.notified = append(g.notified, t)
+	}
+}
+
+// level is the severity that an alert has by its value.
+func (g *group) level(v *view) (severity string) {
+	for _, l := range g.r.Levels {
+		if compare(l.Op, v.value(), constant("", l.Value)) {
+			severity = l.Severity
+		}
+	}
+	return severity
+}
+
+// look is the view of the group at an instant.
+func (g *group) look(at instant, l life) *view {
+	v := &view{g: g, at: at, known: l.from, before: g.reset}
+	for _, log := range g.visible(at, l.from) {
+		if g.reset == nil || order(log, g.reset) > 0 {
+			v.logs = append(v.logs, log)
+		}
+	}
+	return v
+}
+
+func order(a, b *Log) int { return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Place, b.Place)) }
+
+func sortByTime(logs []*Log) { slices.SortStableFunc(logs, order) }
+
+// holds evaluates what the rule asks for.
+func (v *view) holds() bool {
+	r := v.g.r
+	switch {
+	case r.Sequence != nil:
+		for _, at := range v.completed() {
+			if v.at < at+holding(r) {
+				return true
+			}
+		}
+		return false
+	case r.When == nil:
+		return len(v.within(nil, v.at-int64(r.Window), v.at)) > 0
+	}
+	return v.truth(r.When)
+}
+
+// holding is for how long a completed sequence counts.
+func holding(r *rule.Rule) int64 {
+	if r.Resolve.After > 0 {
+		return int64(r.Resolve.After)
+	}
+	return int64(r.Window)
+}
+
+func (v *view) valueOr() Number {
+	if v.g.r.When == nil {
+		return Number{}
+	}
+	return v.value()
+}
+
+// after has an instant looked at that comes some time later.
+func (g *group) after(now instant, wait time.Duration) {
+	if wait > 0 {
+		g.timers = append(g.timers, now+int64(wait))
+	}
+}
+
+// instants are all at which the group can change by logs and time alone.
+func (g *group) instants(lives []life) (list []instant) {
+	add := func(at instant) { list = append(list, at) }
+	for _, l := range g.logs {
+		for _, d := range g.delays() {
+			at := l.At + d.after
+			if d.grid > 0 {
+				at = roundUp(at, d.grid) + d.ago
+			}
+			add(max(at, l.Visible))
+		}
+	}
+	for _, l := range g.resolvers {
+		add(max(l.At, l.Visible))
+	}
+	for _, l := range lives {
+		for _, d := range g.delays() {
+			at := l.from + d.after
+			if d.grid > 0 {
+				at = roundUp(at, d.grid) + d.ago
+			}
+			add(at)
+		}
+		add(l.to)
+	}
+	calls(g.r.When, func(c *rule.Call) {
+		if c.Func == "firing" {
+			list = append(list, g.e.changes(c.Alert)...)
+		}
+		if c.Func == "baseline" || c.Func == "zscore" {
+			for t := g.began - g.began%day + day; t <= g.e.end; t += day {
+				add(t)
+			}
+		}
+	})
+	list = append(list, g.e.set.boundaries(g.r, g.began, g.e.end)...)
+	for _, name := range g.r.SuppressedBy {
+		for _, s := range g.e.mutes[name].spans {
+			list = append(list, s.from, s.to)
+		}
+	}
+	if every := int64(g.r.Every); every > 0 {
+		for _, at := range slices.Clone(list) {
+			if at < never-every {
+				add(roundUp(at, every))
+			}
+		}
+	}
+	return list
+}
+
+func roundUp(at, step int64) int64 { return at + (step-at%step)%step }
+
+// delay is how long after a log something can change: on a grid, and then some time later.
+type delay struct{ after, grid, ago int64 }
+
+// delays are all that follow a log, or the birth of the group.
+func (g *group) delays() []delay {
+	window := int64(g.r.Window)
+	list := []delay{{}, {after: window}}
+	if g.r.Sequence != nil {
+		list = append(list, delay{after: holding(g.r)})
+		for _, s := range g.r.Sequence {
+			w := int64(s.Within)
+			if w == 0 {
+				w = int64(g.r.Within)
+			}
+			if s.Not {
+				list = append(list, delay{after: w}, delay{after: w + holding(g.r)})
+			}
+		}
+	}
+	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
+		comparisons(c, func(b *rule.Binary) {
+			for _, side := range []rule.Condition{b.Left, b.Right} {
+				if n, ok := side.(*rule.Number); ok {
+					list = append(list, around(constant(n.Text, n.Value))...)
+				}
+			}
+		})
+		calls(c, func(c *rule.Call) {
+			switch {
+			case c.Func == "baseline" || c.Func == "zscore":
+				for ago := day; ago <= span28(c); ago += day {
+					list = append(list, ofPast(g.r, ago)...)
+				}
+			case c.Offset > 0:
+				list = append(list, ofPast(g.r, int64(c.Offset))...)
+			}
+		})
+	}
+	for _, l := range g.r.Levels {
+		list = append(list, around(constant("", l.Value))...)
+	}
+	return list
+}
+
+// ofPast are the delays after which a log enters and leaves an earlier window.
+func ofPast(r *rule.Rule, ago int64) []delay {
+	window := int64(r.Window)
+	if ago < day {
+		return []delay{{after: ago}, {after: ago + window}}
+	}
+	step := grid(r)
+	return []delay{{0, step, ago}, {window, step, ago}}
+}
+
+// around are the instants at which since() reaches and exceeds a number of seconds.
+func around(n Number) []delay {
+	ns := int64(n.Float() * 1e9)
+	if ns <= 0 || ns > 1e17 {
+		return nil
+	}
+	return []delay{{after: ns}, {after: ns + 1}}
+}
+
+func comparisons(c rule.Condition, each func(*rule.Binary)) {
+	switch c := c.(type) {
+	case *rule.Binary:
+		if c.Op != "and" && c.Op != "or" {
+			each(c)
+			return
+		}
+		comparisons(c.Left, each)
+		comparisons(c.Right, each)
+	case *rule.Unary:
+		comparisons(c.Of, each)
+	}
+}

@@ -1,0 +1,230 @@
+package evaluator
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Log is a log as rules see it.
+type Log struct {
+	At       instant
+	Visible  instant // the first instant whose decision sees it; At, unless it came too late
+	Place    int     // among all logs
+	Topic    string
+	severity int
+	fields   map[string][]value // members of arrays, without nulls
+	numbers  map[string][]Number
+}
+
+type value struct{ text string }
+
+// text is the text of a field.
+func (l *Log) text(field string) (string, bool) {
+	if v := l.fields[field]; len(v) > 0 {
+		return v[0].text, true
+	}
+	return "", false
+}
+
+// numbersOf is the numbers of a field.
+func (l *Log) numbersOf(field string) []Number {
+	list, ok := l.numbers[field]
+	if !ok {
+		for _, v := range l.fields[field] {
+			if n, ok := readNumber(v.text); ok {
+				list = append(list, n)
+			}
+		}
+		l.numbers[field] = list
+	}
+	return list
+}
+
+const template = "@template"
+
+// Reader reads the records of logs for some rules.
+type Reader struct {
+	decoder *decode.Decoder
+	fields  *decode.Fields
+	place   int
+}
+
+// NewReader returns a reader of what the rules ask for.
+func NewReader(set *Rules) (*Reader, error) {
+	paths := set.fields()
+	fields := decode.NewFields(paths...)
+	d, err := decode.New(decode.Config{}, fields)
+	return &Reader{decoder: d, fields: fields}, err
+}
+
+// Read reads the logs of a record.
+func (r *Reader) Read(record models.Record) (logs []*Log) {
+	r.decoder.Decode(&record, func(d *decode.Log) {
+		l := &Log{
+			At:       d.Time(),
+			Visible:  d.Time(),
+			Place:    r.place,
+			Topic:    record.Topic,
+			severity: d.Severity(),
+			fields:   map[string][]value{},
+			numbers:  map[string][]Number{},
+		}
+		r.place++
+		for id := range r.fields.Len() {
+			id := decode.FieldID(id)
+			v := d.Value(id)
+			if v.Kind == decode.Absent || v.Kind == decode.Null {
+				continue
+			}
+			path := r.fields.Path(id)
+			v.Each(func(one decode.Value) bool {
+				l.fields[path] = append(l.fields[path], value{string(one.Text)})
+				return true
+			})
+		}
+		if m, ok := l.text("message"); ok {
+			l.fields[template] = []value{{mask(m)}}
+		}
+		logs = append(logs, l)
+	}, func(decode.Reason, string) {})
+	return logs
+}
+
+var masks = []*regexp.Regexp{
+	regexp.MustCompile(`"[^"]*"|'[^']*'`),
+	regexp.MustCompile(`(?i)\b[0-9a-f]{0,4}(:[0-9a-f]{0,4}){2,7}\b`), // an IPv6 address
+	regexp.MustCompile(`[+-]?\d+([.,:]\d+)*`),
+}
+
+// mask is a message without its numbers, identifiers and quoted texts.
+func mask(message string) string {
+	for _, m := range masks {
+		message = m.ReplaceAllString(message, "*")
+	}
+	return message
+}
+
+// Rules are rules, with the hours that their file names.
+type Rules struct {
+	*rule.Set
+	Records string // the topic of records, which only rules that name it read
+	hours   map[string][]hours
+}
+
+// ReadRules reads a rule file.
+func ReadRules(name string, data []byte) (*Rules, error) {
+	set, err := rule.Read(name, data)
+	if err != nil {
+		return nil, err
+	}
+	hours, err := readHours(data)
+	return &Rules{Set: set, hours: hours}, err
+}
+
+// fields are the paths of all fields that the rules name.
+func (s *Rules) fields() []string {
+	paths := map[string]bool{"message": true, "stack_trace": true, "raw": true}
+	query := func(q rule.Query) {
+		leaves(q, func(l *rule.Leaf) { paths[l.Field] = true })
+	}
+	labels := func(by []rule.Label) {
+		for _, b := range by {
+			for _, f := range b.Fields {
+				paths[f] = true
+			}
+		}
+	}
+	condition := func(c rule.Condition) {
+		calls(c, func(c *rule.Call) {
+			paths[c.Field] = true
+			query(c.Filter)
+		})
+	}
+	for _, r := range s.Rules {
+		query(r.Match)
+		condition(r.When)
+		labels(r.By)
+		for _, step := range r.Sequence {
+			query(step.Match)
+		}
+		query(r.Resolve.Match)
+		condition(r.Resolve.When)
+	}
+	for _, m := range s.Suppressions {
+		query(m.Start)
+		query(m.End)
+		labels(m.By)
+	}
+	delete(paths, "")
+	delete(paths, template)
+	var list []string
+	for p := range paths {
+		list = append(list, p)
+	}
+	return list
+}
+
+func leaves(q rule.Query, each func(*rule.Leaf)) {
+	switch q := q.(type) {
+	case *rule.And:
+		for _, of := range q.Of {
+			leaves(of, each)
+		}
+	case *rule.Or:
+		for _, of := range q.Of {
+			leaves(of, each)
+		}
+	case *rule.Not:
+		leaves(q.Of, each)
+	case *rule.Leaf:
+		each(q)
+	}
+}
+
+func calls(c rule.Condition, each func(*rule.Call)) {
+	switch c := c.(type) {
+	case *rule.Binary:
+		calls(c.Left, each)
+		calls(c.Right, each)
+	case *rule.Unary:
+		calls(c.Of, each)
+	case *rule.Call:
+		each(c)
+		calls(c.Of, each)
+	}
+}
+
+// alertLogs are the transitions of all alerts that are about logs, as logs.
+func (e *Evaluation) alertLogs() []*Log {
+	var list []Transition
+	for _, r := range e.set.Rules {
+		if r.Source != "alerts" && !r.Record && r.Mode != rule.Off {
+			list = append(list, e.outcome(r).all...)
+		}
+	}
+	var logs []*Log
+	for i, t := range list {
+		l := &Log{
+			At: t.At.UnixNano(), Visible: t.At.UnixNano(), Place: i,
+			fields: map[string][]value{}, numbers: map[string][]Number{},
+		}
+		for k, v := range t.Labels {
+			l.fields[k] = []value{{v}}
+		}
+		l.fields["state"] = []value{{t.State}}
+		l.fields["rule"] = []value{{t.Rule}}
+		if t.Value.Defined() {
+			l.fields["value"] = []value{{strings.TrimSpace(t.Value.rat.FloatString(9))}}
+		}
+		logs = append(logs, l)
+	}
+	sortByTime(logs)
+	return logs
+}
+
+func timeOf(at instant) time.Time { return time.Unix(0, at).UTC() }

@@ -1,0 +1,84 @@
+package evaluator
+
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// firing says whether another alert fires for the same values of the labels that both rules have. A
+// value that is missing is one too.
+func (e *Evaluation) firing(g *group, alert string, at instant) bool {
+	for _, r := range e.set.Rules {
+		if r.Name != alert || r.Record {
+			continue
+		}
+		for _, s := range e.outcome(r).firing {
+			if s.from <= at && at < s.to && agree(g.r, r, g.labels, s.labels) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func agree(a, b *rule.Rule, labels, others map[string]string) bool {
+	for _, one := range a.By {
+		for _, other := range b.By {
+			if one.Name == other.Name && labels[one.Name] != others[one.Name] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// changes are the instants at which another alert begins or ceases to fire.
+func (e *Evaluation) changes(alert string) (list []instant) {
+	for _, r := range e.set.Rules {
+		if r.Name == alert && !r.Record {
+			for _, s := range e.outcome(r).firing {
+				list = append(list, s.from, s.to)
+			}
+		}
+	}
+	return list
+}
+
+// mute is when a suppression is in force, and for which labels.
+type mute struct {
+	s     *rule.Suppression
+	spans []span
+}
+
+// suppression finds when a suppression is in force: from each start to the first end after it, or
+// until it has lasted for as long as it may.
+func (e *Evaluation) suppression(s *rule.Suppression) *mute {
+	m := &mute{s: s}
+	for i, start := range e.logs {
+		if !e.set.matches(s.Start, start) {
+			continue
+		}
+		labels := labelsOf(s.By, start)
+		to := start.At + int64(s.Max)
+		for _, end := range e.logs[i+1:] {
+			if e.set.matches(s.End, end) &&
+				keyOf(s.By, labelsOf(s.By, end)) == keyOf(s.By, labels) {
+				to = min(to, end.At+int64(s.After))
+				break
+			}
+		}
+		m.spans = append(m.spans, span{labels, start.At, to})
+	}
+	return m
+}
+
+// muted says whether a suppression is in force for an alert.
+func (e *Evaluation) muted(r *rule.Rule, labels map[string]string, at instant) bool {
+	return slices.ContainsFunc(r.SuppressedBy, func(name string) bool {
+		m := e.mutes[name]
+		return slices.ContainsFunc(m.spans, func(s span) bool {
+			return s.from <= at && at < s.to && keyOf(m.s.By, s.labels) == keyOf(m.s.By, labels)
+		})
+	})
+}

@@ -1,0 +1,424 @@
+package evaluator
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A scenario is rules, and logs with the order in which they arrive.
+type scenario struct {
+	file  []string            // keys of the rule file, as YAML
+	rules []map[string]string // each key as YAML
+	about []map[string]string // rules about alerts
+	logs  []arrival
+}
+
+// arrival is a log with the time at which it arrives.
+type arrival struct {
+	at, delay time.Duration // of the log after the start, and how much later it arrives
+	partition int32
+	fields    map[string]any
+}
+
+var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+
+// text is the rule file.
+func (s scenario) text() string {
+	var b strings.Builder
+	b.WriteString("version: 1\n")
+	for _, f := range s.file {
+		b.WriteString(f + "\n")
+	}
+	b.WriteString("groups:\n- name: g\n  rules:\n")
+	write := func(rules []map[string]string) {
+		for _, r := range rules {
+			var keys []string
+			for k := range r {
+				keys = append(keys, k)
+			}
+			slices.Sort(keys)
+			var parts []string
+			for _, k := range keys {
+				parts = append(parts, k+": "+r[k])
+			}
+			b.WriteString("  - {" + strings.Join(parts, ", ") + "}\n")
+		}
+	}
+	write(s.rules)
+	if len(s.about) > 0 {
+		b.WriteString("- name: about\n  source: alerts\n  rules:\n")
+		write(s.about)
+	}
+	return b.String()
+}
+
+// record is the record of the log in a place.
+func (s scenario) record(i int) models.Record {
+	a := s.logs[i]
+	m := map[string]any{"timestamp": start.Add(a.at).Format(time.RFC3339Nano)}
+	for k, v := range a.fields {
+		m[k] = v
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		panic(err)
+	}
+	return models.Record{
+		Topic: "logs", Partition: a.partition, Timestamp: start.Add(a.at), Value: data,
+	}
+}
+
+func (s scenario) String() string {
+	var b strings.Builder
+	b.WriteString(s.text())
+	for i, a := range s.logs {
+		fmt.Fprintf(&b, "%s", s.record(i).Value)
+		if a.delay > 0 || a.partition > 0 {
+			fmt.Fprintf(&b, " (partition %d, %v later)", a.partition, a.delay)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// draw makes scenarios.
+type draw struct{ *rand.Rand }
+
+func (d draw) of(list ...string) string { return list[d.IntN(len(list))] }
+func (d draw) in(of int) bool           { return d.IntN(of) == 0 }
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// query is a random query; half of the logs or so satisfy it.
+func (d draw) query() string {
+	leaf := func() string {
+		return d.of(
+			`ev:a`, `ev:b`, `ev:c`, `ev:d`, `ev:(a or b)`, `level>=ERROR`, `level>=WARN`, `x>2`,
+			`x<=2.5`, `x:1..5`, `u:u1`, `u:*`, `message:refused`, `refused`, `message:*`,
+			`h:=a`, `ev:/^[ab]/`,
+		)
+	}
+	switch d.IntN(6) {
+	case 0:
+		return "not " + leaf()
+	case 1:
+		return leaf() + " " + leaf()
+	case 2:
+		return "(" + leaf() + " or " + leaf() + ")"
+	}
+	return leaf()
+}
+
+func (d draw) duration() string {
+	return d.of("5s", "10s", "20s", "30s", "1m", "90s", "2m", "5m")
+}
+
+func (d draw) operator() string { return d.of(">", ">=", "<", "<=", "==", "!=") }
+
+// aggregate is a random number, and a constant that it may well reach.
+func (d draw) aggregate() (call, constant string) {
+	filter, second := "", ""
+	if d.in(3) {
+		filter = d.query()
+		second = ", " + filter
+	}
+	field := d.of("x", "x", "x", "y")
+	switch d.IntN(14) {
+	case 0, 1, 2:
+		return "count(" + filter + ")", d.of("0", "1", "2", "3", "4")
+	case 3:
+		return "rate(" + filter + ")", d.of("0", "0.05", "0.1")
+	case 4:
+		return "sum(" + field + second + ")", d.of("0", "5", "7.5", "10", "1kB")
+	case 5:
+		return "avg(" + field + second + ")", d.of("0", "2", "2.5", "3", "5%")
+	case 6:
+		return d.of("min", "max") + "(" + field + second + ")", d.of("0", "1", "2.5", "1kB", "2s")
+	case 7:
+		return "stddev(" + field + second + ")", d.of("0", "1", "2", "5%")
+	case 8:
+		return d.of("p50", "p25", "p90", "p99.9") + "(" + field + second + ")", d.of("0", "2.5", "5")
+	case 9:
+		return "distinct(" + d.of("u", "ev", "x", "h") + second + ")", d.of("0", "1", "2", "3")
+	case 10:
+		return d.of("first", "last") + "(x)", d.of("0", "2.5", "5")
+	case 11:
+		return "changed(" + d.of("ev", "u", "x") + ")", d.of("0", "1", "2")
+	case 12:
+		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
+	}
+	return "count(" + filter + ") offset " + d.of("10s", "30s", "1m"), d.of("0", "1", "2")
+}
+
+// comparison is a random comparison.
+func (d draw) comparison() string {
+	switch d.IntN(12) {
+	case 0, 1:
+		return "since(" + d.query() + ") " + d.operator() + " " +
+			d.of("500ms", "5s", "10s", "30s", "1m", "2m")
+	case 2:
+		call, _ := d.aggregate()
+		other, _ := d.aggregate()
+		return call + " " + d.operator() + " " + other
+	case 3:
+		call, constant := d.aggregate()
+		other, _ := d.aggregate()
+		return call + " " + d.of("+", "-", "*") + " " + other + " " + d.operator() + " " + constant
+	}
+	call, constant := d.aggregate()
+	return call + " " + d.operator() + " " + constant
+}
+
+func (d draw) condition() string {
+	switch d.IntN(8) {
+	case 0:
+		return d.comparison() + " and " + d.comparison()
+	case 1:
+		return d.comparison() + " or " + d.comparison()
+	case 2:
+		return "not " + d.comparison()
+	case 3:
+		return "(" + d.comparison() + " or " + d.comparison() + ") and " + d.comparison()
+	}
+	return d.comparison()
+}
+
+// rule is a random rule of a name.
+func (d draw) rule(name string, others []string, f features) map[string]string {
+	r := map[string]string{"alert": name, "window": d.duration()}
+	if d.in(3) {
+		r["match"] = quoted(d.query())
+	}
+	if d.in(2) {
+		r["by"] = d.of("[h]", "[h]", "[h, u]", "['h=h|k']", "['w=u']")
+	}
+	switch {
+	case f.sequences && d.in(2):
+		delete(r, "match")
+		d.sequence(r)
+	case f.values && d.in(2):
+		r["when"] = quoted("new(" + d.of("u", "ev", "x", "h") + ") > " + d.of("0", "0", "1"))
+		if d.in(2) {
+			r["learn"] = d.of("10s", "1m", "2m")
+		}
+		if d.in(2) {
+			r["remember"] = d.of("47s", "77s", "187s")
+		}
+	case f.firing && len(others) > 0 && d.in(2):
+		c := d.of("", "not ") + "firing(" + d.of(others...) + ")"
+		switch d.IntN(3) {
+		case 0:
+			c = d.comparison() + d.of(" and ", " or ") + c
+		case 1:
+			c += d.of(" and ", " or ") + d.comparison()
+		}
+		r["when"] = quoted(c)
+	case d.in(6):
+	default:
+		r["when"] = quoted(d.condition())
+	}
+	if f.absence && d.in(2) && r["when"] != "" {
+		if d.in(2) {
+			r["remember"] = d.of("47s", "72s", "127s", "187s")
+		}
+		if d.in(2) {
+			r["by"], r["expect"] = "[h]", "{from: '@L'}"
+		}
+	}
+	if f.life {
+		d.life(r)
+	}
+	if f.every && d.in(2) {
+		r["every"] = d.of("1s", "5s", "10s", "30s")
+		if r["window"] == "5s" || r["window"] == "10s" || r["window"] == "20s" {
+			r["every"] = "5s"
+		}
+	}
+	if f.hours && d.in(2) {
+		var list []string
+		for range 1 + d.IntN(2) {
+			list = append(list, quoted(d.of("", "", "not ")+d.of("even", "first", "later", "berlin")))
+		}
+		r["active"] = "[" + strings.Join(list, ", ") + "]"
+	}
+	if f.suppressions && d.in(2) {
+		r["suppressed_by"] = "[" + d.of("s0", "s1", "s2", "s0, s1") + "]"
+	}
+	return r
+}
+
+// life adds when the alert begins and ends.
+func (d draw) life(r map[string]string) {
+	if d.in(3) {
+		r["for"] = d.of("5s", "10s", "30s", "1m")
+	}
+	if d.in(3) {
+		r["keep_firing_for"] = d.of("5s", "10s", "30s", "1m")
+	}
+	switch d.IntN(8) {
+	case 0:
+		r["resolve"] = d.of("5s", "30s", "1m")
+	case 1:
+		r["resolve"] = quoted(d.query() + " message:*")
+	case 2:
+		r["resolve"] = "{match: " + quoted(d.query()+" message:*") + ", or_after: " + d.of("30s", "1m") + "}"
+	case 3:
+		r["resolve"] = "{when: " + quoted(d.comparison()) + "}"
+	}
+	if call, constant := d.aggregate(); d.in(6) && r["sequence"] == "" {
+		r["when"] = quoted(call + " > " + constant)
+		r["levels"] = "{low: '> " + constant + "', high: '> " + d.of("2", "3", "5", "10") + "'}"
+	} else if d.in(12) && r["sequence"] == "" {
+		r["when"] = quoted("since(" + d.query() + ") > " + d.of("5s", "10s"))
+		r["levels"] = "{low: '> 5s', high: '> " + d.of("20s", "30s", "1m") + "'}"
+	}
+}
+
+// sequence makes the rule one about a sequence.
+func (d draw) sequence(r map[string]string) {
+	delete(r, "when")
+	r["within"] = d.of("10s", "30s", "1m", "2m")
+	var steps []string
+	n := 2 + d.IntN(2)
+	for i := range n {
+		if i > 0 && d.in(3) {
+			steps = append(steps, "{not: "+quoted(d.of("ev:a", "ev:c", "ev:d", "u:u1"))+"}")
+		}
+		step := "{match: " + quoted(d.of("ev:a", "ev:b", "ev:c", "ev:(a or b)", "level>=WARN"))
+		if d.in(3) {
+			step += ", times: 2"
+		}
+		if i > 0 && d.in(3) {
+			step += ", within: " + d.of("5s", "20s", "30s")
+		}
+		steps = append(steps, step+"}")
+	}
+	if d.in(3) {
+		steps = append(steps, "{not: "+quoted(d.of("ev:c", "ev:d"))+", within: "+d.of("5s", "20s")+"}")
+	}
+	r["sequence"] = "[" + strings.Join(steps, ", ") + "]"
+}
+
+// features are the parts of the rule language that a scenario uses.
+type features struct {
+	life, hours, suppressions, absence, values, firing, sequences, every, alerts bool
+	disorder, partitions                                                         bool
+}
+
+func (d draw) features() features {
+	f := features{}
+	for range 1 + d.IntN(3) {
+		switch d.IntN(9) {
+		case 0, 1:
+			f.life = true
+		case 2:
+			f.hours = true
+		case 3:
+			f.suppressions = true
+		case 4:
+			f.absence = true
+		case 5:
+			f.values = true
+		case 6:
+			f.firing = true
+		case 7:
+			f.sequences = true
+		case 8:
+			f.every = true
+		}
+	}
+	f.alerts = d.in(12)
+	return f
+}
+
+const hoursText = `time_intervals: [{name: even, time_intervals: [{times: [` +
+	`{start_time: '09:00', end_time: '09:01'}, {start_time: '09:02', end_time: '09:03'}, ` +
+	`{start_time: '09:04', end_time: '09:05'}, {start_time: '09:06', end_time: '09:07'}, ` +
+	`{start_time: '09:08', end_time: '09:09'}]}]}, ` +
+	`{name: first, time_intervals: [{times: [{start_time: '09:00', end_time: '09:04'}], location: UTC}]}, ` +
+	`{name: later, time_intervals: [{times: [{start_time: '09:03', end_time: '24:00'}], weekdays: ['monday:friday']}]}, ` +
+	`{name: berlin, time_intervals: [{times: [{start_time: '10:02', end_time: '10:07'}], location: Europe/Berlin}]}]`
+
+// scenario is a random scenario.
+func (d draw) scenario() scenario {
+	var s scenario
+	f := d.features()
+	if f.hours {
+		s.file = append(s.file, hoursText)
+	}
+	if f.absence {
+		s.file = append(s.file, "lists: {L: [a, b, q]}")
+	}
+	if f.suppressions {
+		var list []string
+		for i := range 3 {
+			one := fmt.Sprintf("{name: s%d, start: '%s message:*', end: '%s message:*', max: %s",
+				i, d.of("ev:a", "ev:b"), d.of("ev:c", "ev:d"), d.of("30s", "1m", "2m"))
+			if d.in(2) {
+				one += ", by: " + d.of("[h]", "['h=h|k']")
+			}
+			if d.in(3) {
+				one += ", after: " + d.of("5s", "20s")
+			}
+			list = append(list, one+"}")
+		}
+		s.file = append(s.file, "suppressions: ["+strings.Join(list, ", ")+"]")
+	}
+	var names []string
+	for i := range 1 + d.IntN(3) {
+		name := fmt.Sprintf("R%d", i)
+		s.rules = append(s.rules, d.rule(name, names, f))
+		names = append(names, name)
+	}
+	if f.alerts {
+		about := map[string]string{
+			"alert": "About", "window": d.duration(),
+			"match": quoted(d.of("state:firing", "state:resolved", "state:firing alertname:R0")),
+			"when":  quoted(d.of("count() > 0", "count() > 1", "distinct(alertname) >= 2")),
+		}
+		if d.in(2) {
+			about["by"] = "[h]"
+		}
+		s.about = append(s.about, about)
+	}
+	at := time.Duration(d.IntN(120)) * time.Second
+	for range 1 + d.IntN(16) {
+		switch d.IntN(8) {
+		case 0:
+		case 1:
+			at += time.Duration(60+d.IntN(240)) * time.Second
+		case 2:
+			at += time.Duration(d.IntN(3000)) * time.Millisecond
+		default:
+			at += time.Duration(1+d.IntN(15)) * time.Second
+		}
+		s.logs = append(s.logs, arrival{at: at, fields: d.fields()})
+	}
+	return s
+}
+
+// fields are those of a random log.
+func (d draw) fields() map[string]any {
+	m := map[string]any{}
+	maybe := func(of int, key string, values ...any) {
+		if !d.in(of) {
+			m[key] = values[d.IntN(len(values))]
+		}
+	}
+	maybe(5, "ev", "a", "a", "b", "b", "c", "d", "A")
+	maybe(3, "h", "a", "a", "b", "c")
+	if d.in(3) {
+		maybe(2, "k", "a", "b")
+	}
+	maybe(2, "u", "u1", "u2", "u3")
+	maybe(3, "x", 0, 1, 2, 2.5, 3, 5, 7, -1, 0.1, "2.5", "3s", "1kB", "1 kB", "nothing", 10)
+	maybe(3, "level", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+	m["message"] = d.of("order 17 failed", "connection refused", "Card Refused", "m")
+	return m
+}
