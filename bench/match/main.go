@@ -85,7 +85,7 @@ func main() {
 
 // engine is a decoder and a matcher over one rule set.
 type engine struct {
-	program *match.Program
+	program *match.Index
 	matcher *match.Matcher
 	decoder *decode.Decoder
 	found   []int32

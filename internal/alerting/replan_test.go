@@ -76,8 +76,8 @@ groups:
 			[]models.Progress{{Topic: "logs", Next: offset, End: offset, CaughtUp: true}},
 		)
 		cost := e.Rules()[0].Cost
-		if want := `service is "payment"`; planned != (cost.Pivot == want) {
-			t.Errorf("planned %v: it looks for %s", planned, cost.Pivot)
+		if want := `service is "payment"`; planned != (cost.Access == want) {
+			t.Errorf("planned %v: it looks for %s", planned, cost.Access)
 		}
 		if cost.Logs < offset/2 {
 			t.Errorf("planned %v: %d logs are counted of %d", planned, cost.Logs, offset)
@@ -96,7 +96,7 @@ groups:
 	if err := e.SetRules(set); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := e.Rules()[0].Cost.Pivot, `service is "payment"`; got != want {
+	if got, want := e.Rules()[0].Cost.Access, `service is "payment"`; got != want {
 		t.Errorf("rules that were read anew look for %s, although logs have gone by", got)
 	}
 }

@@ -18,7 +18,7 @@ type ruleSet struct {
 	set          *rule.Set
 	rules        []*compiledRule // those that others ask about with firing() before those that ask
 	suppressions []*compiledSuppression
-	match        atomic.Pointer[match.Program]
+	match        atomic.Pointer[match.Index]
 	queries      []rule.Query
 	paths        []string     // of the fields that rules and suppressions ask for
 	queryOwners  []queryOwner // by query

@@ -26,7 +26,7 @@ const (
 type scanner struct {
 	e        *Engine
 	rules    *ruleSet
-	match    *match.Program
+	match    *match.Index
 	decoders map[string]*decode.Decoder
 	matcher  *match.Matcher
 	scan     *scan

@@ -57,7 +57,7 @@ func Check(
 			return CheckErrors, err
 		}
 	}
-	return conclude(out, set, set.Heeded(found), table)
+	return conclude(out, set, set.NotIgnored(found), table)
 }
 
 // spread finds the rules that several instances cannot share, if there are to be several.

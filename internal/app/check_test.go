@@ -47,7 +47,7 @@ func TestCheck(t *testing.T) {
 	f(
 		"  - {alert: A, match: 'not a', for: 1s}\n",
 		CheckLints,
-		"FILE:4:23: nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
+		"FILE:4:23: nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
 			"FILE:4:37: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+
 			"rules: 1, to look at: 2\n",
 	)

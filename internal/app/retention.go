@@ -146,7 +146,7 @@ func (r *retentions) lookOnce(ctx context.Context) error {
 		return err
 	}
 	set, short := r.p.set.Load(), map[string]string{}
-	for _, f := range set.Heeded(overRetention(set, kept, time.Now())) {
+	for _, f := range set.NotIgnored(overRetention(set, kept, time.Now())) {
 		if short[f.Rule] = f.Text; r.of(f.Rule) != f.Text {
 			r.p.logger.Warn(
 				"a rule looks back further than its topic keeps its logs",

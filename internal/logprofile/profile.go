@@ -38,7 +38,7 @@ const (
 type Profile struct {
 	set        *rule.Set
 	o          Options
-	index      *match.Program
+	index      *match.Index
 	matcher    *match.Matcher
 	decoders   map[string]*decode.Decoder
 	rules      []*ruleProfile

@@ -18,7 +18,7 @@ type compiler struct {
 	ids    map[string]int32
 	err    error
 
-	blocked map[unitKey]bool // units on which no query may pivot
+	blocked map[fieldKey]bool // field indexes that no query may use for its access predicate
 }
 
 // expr is a query with its negations moved to the leaves.
@@ -244,7 +244,7 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		p.kind = predNetwork
 		network, ok := parseNetwork(l.Text)
 		if !ok {
-			c.fail(l, "%q is no IP network; write it as 10.0.0.0/8", l.Text)
+			c.fail(l, "%q is not an IP network; write it as 10.0.0.0/8", l.Text)
 		}
 		p.network = network
 		key = network.String()
@@ -299,21 +299,21 @@ func (c *compiler) predicate(key string, p predicate) int32 {
 	return id
 }
 
-// units builds the units that look for everything that the predicates want scanned.
-func (c *compiler) units(freqs map[decode.FieldID]*gramFreq) []*unit {
-	builders := map[decode.FieldID]*unitBuilder{}
-	var order []*unitBuilder
+// fieldIndexes builds the indexes that look for everything that the predicates need scanned.
+func (c *compiler) fieldIndexes(freqs map[decode.FieldID]*ngramFreq) []*fieldIndex {
+	builders := map[decode.FieldID]*fieldIndexBuilder{}
+	var order []*fieldIndexBuilder
 	for i := range c.preds {
 		p := &c.preds[i]
 		if p.kind == predLevel {
 			continue
 		}
-		field, sc := p.place.unit()
-		mk := mark{int32(i), sc}
-		at := func() *unitBuilder {
+		field, sc := p.place.fieldIndex()
+		pst := posting{int32(i), sc}
+		at := func() *fieldIndexBuilder {
 			b := builders[field]
 			if b == nil {
-				b = newUnitBuilder(field, p.place.lookup)
+				b = newFieldIndexBuilder(field, p.place.lookup)
 				b.freq = freqs[field]
 				builders[field] = b
 				order = append(order, b)
@@ -325,41 +325,41 @@ func (c *compiler) units(freqs map[decode.FieldID]*gramFreq) []*unit {
 		case predSet:
 			for j := range p.members {
 				if !p.skips(&p.members[j]) {
-					at().literal(p.members[j], mk)
+					at().literal(p.members[j], pst)
 				}
 			}
 		case predExists:
 			b := at()
-			b.exists = append(b.exists, mk)
+			b.exists = append(b.exists, pst)
 		case predRange:
 			if !p.lazily {
 				b := at()
-				b.ranges = append(b.ranges, rangeMark{mk, p.values})
+				b.ranges = append(b.ranges, rangePosting{pst, p.values})
 			}
 		case predNetwork:
 			if !p.lazily {
 				b := at()
-				b.networks = append(b.networks, networkMark{mk, p.network})
+				b.networks = append(b.networks, networkPosting{pst, p.network})
 			}
 		}
 	}
-	units := make([]*unit, len(order))
+	indexes := make([]*fieldIndex, len(order))
 	for i, b := range order {
-		units[i] = b.build()
+		indexes[i] = b.build()
 	}
-	return units
+	return indexes
 }
 
 // levelMarks lists, for each severity, the predicates that hold for it.
-func (c *compiler) levelMarks() (marks [25][]int32) {
+func (c *compiler) levelPostings() (postings [25][]int32) {
 	for i := range c.preds {
 		if p := &c.preds[i]; p.kind == predLevel {
 			for set := p.levels; set != 0; set &= set - 1 {
-				if s := bits.TrailingZeros32(set); s < len(marks) {
-					marks[s] = append(marks[s], int32(i))
+				if s := bits.TrailingZeros32(set); s < len(postings) {
+					postings[s] = append(postings[s], int32(i))
 				}
 			}
 		}
 	}
-	return marks
+	return postings
 }

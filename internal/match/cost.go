@@ -7,22 +7,22 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// counter is what is known of a query, over all matchers.
+// counter is the counts of one query, over all matchers.
 type counter struct{ candidates, matches, nanos atomic.Int64 }
 
-// work is what is known of the whole program.
+// work is the counts of the whole index.
 type work struct{ regexps, compared atomic.Int64 }
 
-// counts are what all matchers of a program have counted, and those of the programs over the same
-// queries before it.
+// counts are what all matchers of a index have counted, and those of the former indexes over
+// the same queries.
 type counts struct {
 	logs     atomic.Int64
 	counters []counter // by query
 	work     work
 }
 
-// tally is a matcher's own counting, added to the program's once in many logs, so that no two
-// goroutines write to the same place for each log.
+// tally is a matcher's own counts. They are added to the index's once in many logs, so that
+// goroutines do not contend for them.
 type tally struct {
 	logs       int
 	timing     bool
@@ -57,16 +57,16 @@ func (m *Matcher) count(matches []int32) {
 		m.matches[id]++
 	}
 	m.logs++
-	m.timing = m.p.now != nil && m.logs%timeEvery == 0
+	m.timing = m.ix.now != nil && m.logs%timeEvery == 0
 	if m.logs == flushEvery {
 		m.Flush()
 	}
 }
 
-// Flush adds what the matcher counted to the program's counters. It happens by itself from time to
-// time; call it before the matcher is dropped.
+// Flush adds the matcher's counts to the index's. The matcher does so every few thousand logs; call
+// Flush before the matcher is dropped.
 func (m *Matcher) Flush() {
-	p, t := m.p, &m.tally
+	p, t := m.ix, &m.tally
 	p.logs.Add(int64(t.logs))
 	p.work.regexps.Add(int64(t.regexps))
 	p.work.compared.Add(int64(t.compared))
@@ -91,32 +91,33 @@ func (m *Matcher) Flush() {
 
 // Cost is what a query costs, and why.
 type Cost struct {
-	// what must hold for the query to be looked at; "" if it is looked at for every log
-	Pivot string `json:"pivot"`
-	// the share of logs for which it was expected to be looked at
+	// Access is the access predicate: what must hold for the query to be evaluated; "" if it is
+	// evaluated for every log
+	Access string `json:"access"`
+	// the expected share of logs for which it is evaluated
 	Expected   float64 `json:"expected"`
-	Logs       int64   `json:"logs"`       // matched so far by the program
-	Candidates int64   `json:"candidates"` // of these, those for which the query was looked at
+	Logs       int64   `json:"logs"`       // matched so far by the index
+	Candidates int64   `json:"candidates"` // of these, those for which the query was evaluated
 	Matches    int64   `json:"matches"`    // and those for which it held
-	// time spent on the query alone, averaged over all logs; 0 without a clock
+	// time spent on evaluating the query, averaged over all logs; 0 without a clock
 	NanosPerLog float64 `json:"nanos_per_log"`
 	Regexps     int     `json:"regexps"`        // regular expressions in the query
-	Unfiltered  int     `json:"unfiltered"`     // of these, those that no literal spares
+	Unfiltered  int     `json:"unfiltered"`     // of these, those without a literal that must be there
 	Hint        string  `json:"hint,omitempty"` // how the query can be made cheaper
 	HintSubject string  `json:"-"`              // the part of the query that the hint is about
 }
 
 // Cost reports on a query. Its counters lag behind by the logs that matchers have not flushed.
-func (p *Program) Cost(i int) Cost {
-	q, c := &p.queries[i], &p.counters[i]
+func (ix *Index) Cost(i int) Cost {
+	q, c := &ix.queries[i], &ix.counters[i]
 	cost := Cost{
-		Pivot: p.pivotText(q), Expected: min(q.freq, 1),
-		Logs: p.logs.Load(), Candidates: c.candidates.Load(), Matches: c.matches.Load(),
+		Access: ix.accessText(q), Expected: min(q.freq, 1),
+		Logs: ix.logs.Load(), Candidates: c.candidates.Load(), Matches: c.matches.Load(),
 	}
 	if cost.Logs > 0 {
 		cost.NanosPerLog = float64(c.nanos.Load()) / float64(cost.Logs)
 	}
-	p.walk(q.expr, func(pr *predicate) {
+	ix.walk(q.expr, func(pr *predicate) {
 		if pr.kind != predRegexp {
 			return
 		}
@@ -135,7 +136,7 @@ func (p *Program) Cost(i int) Cost {
 			cost.HintSubject,
 		)
 	case q.always:
-		cost.Hint = "nothing in it must be present, so it is looked at for every log: add a field, a word of three characters or more, or a level that must be there"
+		cost.Hint = "nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there"
 	case cost.Unfiltered > 0:
 		cost.Hint = fmt.Sprintf(
 			"no text of three characters is in all that the regular expression /%s/ matches, so it runs whenever the rest of the query holds",
@@ -145,21 +146,21 @@ func (p *Program) Cost(i int) Cost {
 	return cost
 }
 
-// Work is what the program did besides looking at queries.
+// Work is what the index did besides evaluating queries.
 type Work struct {
 	Logs     int64 // matched
 	Regexps  int64 // regular expressions run
-	Compared int64 // texts compared because one of their windows was met
-	// the most texts that share a window: what a log made to be expensive can cause to be compared
-	// at each place
+	Compared int64 // texts compared because one of their n-grams occurred
+	// the most literals that share an n-gram: a hostile log can cause so many comparisons at each
+	// place
 	Longest int
 }
 
-// Work reports on the program, over all matchers.
-func (p *Program) Work() Work {
-	w := Work{Logs: p.logs.Load(), Regexps: p.work.regexps.Load(), Compared: p.work.compared.Load()}
-	for _, u := range p.units {
-		for _, g := range []*grams{u.grams4, u.grams3} {
+// Work reports on the index, over all matchers.
+func (ix *Index) Work() Work {
+	w := Work{Logs: ix.logs.Load(), Regexps: ix.work.regexps.Load(), Compared: ix.work.compared.Load()}
+	for _, u := range ix.fieldIndexes {
+		for _, g := range []*prefilter{u.prefilter4, u.prefilter3} {
 			if g != nil {
 				w.Longest = max(w.Longest, g.starts.longest())
 			}
@@ -168,36 +169,36 @@ func (p *Program) Work() Work {
 	return w
 }
 
-func (p *Program) walk(e *expr, f func(*predicate)) {
+func (ix *Index) walk(e *expr, f func(*predicate)) {
 	if e.op == opPred || e.op == opNotPred {
-		f(&p.preds[e.pred])
+		f(&ix.preds[e.pred])
 	}
 	for _, sub := range e.of {
-		p.walk(sub, f)
+		ix.walk(sub, f)
 	}
 }
 
-const shownPivots = 3
+const shownAccesses = 3
 
-func (p *Program) pivotText(q *query) string {
+func (ix *Index) accessText(q *query) string {
 	text := ""
-	for i, id := range q.pivot {
-		if i == shownPivots {
-			return fmt.Sprintf("%s or %d more", text, len(q.pivot)-i)
+	for i, id := range q.access {
+		if i == shownAccesses {
+			return fmt.Sprintf("%s or %d more", text, len(q.access)-i)
 		}
 		if i > 0 {
 			text += " or "
 		}
-		text += p.describe(&p.preds[id])
+		text += ix.describe(&ix.preds[id])
 	}
 	return text
 }
 
-// describe writes a predicate nearly as a rule would.
-func (p *Program) describe(pr *predicate) string {
+// describe writes a predicate about as a rule does.
+func (ix *Index) describe(pr *predicate) string {
 	l := rule.Leaf{Range: pr.values, Regexp: pr.regexp, Cased: pr.cased}
 	if pr.place.field != textField {
-		l.Field = p.fields.Path(pr.place.field)
+		l.Field = ix.fields.Path(pr.place.field)
 	}
 	switch pr.kind {
 	case predSet:

@@ -12,7 +12,7 @@ import (
 // Of all that a rule needs, the rarest in the sample makes the engine look at it.
 func TestPivotIsMeasured(t *testing.T) {
 	q := &rule.And{Of: []rule.Query{whole("service", "payment"), has("", "connection")}}
-	pivot := func(sample string) string {
+	access := func(sample string) string {
 		p, err := Compile(
 			[]rule.Query{q},
 			Options{Sample: func(fields *decode.Fields, each func(*decode.Log)) {
@@ -26,17 +26,17 @@ func TestPivotIsMeasured(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return p.Cost(0).Pivot
+		return p.Cost(0).Access
 	}
-	if got := pivot(`{"message":"connection lost","service":"cart"}`); got != `service is "payment"` {
+	if got := access(`{"message":"connection lost","service":"cart"}`); got != `service is "payment"` {
 		t.Errorf("where every log is about connections: %s", got)
 	}
-	if got := pivot(`{"message":"hello","service":"payment"}`); got != `text contains "connection"` {
+	if got := access(`{"message":"hello","service":"payment"}`); got != `text contains "connection"` {
 		t.Errorf("where every log is of the service: %s", got)
 	}
 }
 
-// A rule that is looked at for every log says so, and how it can be mended.
+// A rule that is evaluated for every log says so, and how it can be mended.
 func TestHints(t *testing.T) {
 	f := func(q rule.Query, want string) {
 		t.Helper()
@@ -57,8 +57,8 @@ func TestHints(t *testing.T) {
 		&rule.And{Of: []rule.Query{has("", "timeout"), re("[0-9]+ms")}},
 		"whenever the rest of the query holds",
 	)
-	f(&rule.Not{Of: has("", "timeout")}, "looked at for every log: add a field")
-	f(has("", "x"), "looked at for every log: add a field")
+	f(&rule.Not{Of: has("", "timeout")}, "evaluated for every log: add a field")
+	f(has("", "x"), "evaluated for every log: add a field")
 	f(nil, "holds for every log")
 }
 
@@ -83,7 +83,7 @@ func TestCost(t *testing.T) {
 	m.Flush()
 	c := p.Cost(0)
 	if c.Logs != 2*timeEvery || c.Candidates != 2*timeEvery || c.Matches != timeEvery ||
-		c.Pivot != `text contains "refused"` {
+		c.Access != `text contains "refused"` {
 		t.Errorf("got %+v", c)
 	}
 	// every 512th log is timed, the first one of them after 512: one of two

@@ -78,8 +78,8 @@ func isASCII(b []byte) bool {
 }
 
 const (
-	gramCase = 0x20202020         // the bit that tells ASCII letters' cases apart, in four bytes
-	wordCase = 0x2020202020202020 // and in eight
+	ngramCase = 0x20202020         // the bit that tells ASCII letters' cases apart, in four bytes
+	wordCase  = 0x2020202020202020 // and in eight
 )
 
 // equalFold compares a value of ASCII bytes, or a folded one, with a folded text of the same

@@ -18,7 +18,7 @@ func (c *bytesChooser) below(n int) int {
 	return v % n
 }
 
-// No record and no rules make the program disagree with Eval.
+// No record and no rules make the index disagree with Eval.
 func FuzzProgram(f *testing.F) {
 	f.Add(
 		[]byte{3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8, 9, 7, 9},

@@ -56,5 +56,5 @@ func Lint(set *rule.Set) ([]rule.Finding, error) {
 			},
 		)
 	}
-	return set.Heeded(found), nil
+	return set.NotIgnored(found), nil
 }

@@ -27,7 +27,7 @@ func whole(field, text string) rule.Query {
 	return &rule.Leaf{Field: field, Op: rule.OpEqual, Text: text}
 }
 
-// What queries mean, case by case; the program must mean the same.
+// What queries mean, case by case; the index must mean the same.
 func TestMeaning(t *testing.T) {
 	f := func(q *rule.Leaf, record string, want bool) {
 		t.Helper()
@@ -220,7 +220,7 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// Matchers of one program do not disturb each other.
+// Matchers of one index do not disturb each other.
 func TestMatchersShareProgram(t *testing.T) {
 	c := seeded{rand.New(rand.NewPCG(3, 4))}
 	queries := make([]rule.Query, 200)
@@ -308,7 +308,7 @@ func TestCompileErrors(t *testing.T) {
 	)
 	f(
 		&rule.Leaf{Field: "ip", Op: rule.OpCIDR, Text: "10.0.0.0/64"},
-		`"10.0.0.0/64" is no IP network; write it as 10.0.0.0/8`,
+		`"10.0.0.0/64" is not an IP network; write it as 10.0.0.0/8`,
 	)
 }
 

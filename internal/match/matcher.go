@@ -6,25 +6,25 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Matcher evaluates a program. It has scratch of its own: one goroutine uses it at a time.
+// Matcher evaluates a index. It has scratch of its own: one goroutine uses it at a time.
 type Matcher struct {
-	p   *Program
+	ix  *Index
 	log source
 
-	// state says of each predicate what is known of it for the present log: yes, yes-1 for no,
-	// anything older for nothing. So nothing is cleared between logs.
-	state  []uint32
-	yes    uint32   // of the present log: odd, and greater than any before
-	seen   []uint32 // by query: the log for which it was last looked at
-	late   []uint32 // by unit: the log for which it was last asked for
-	pivots []int32  // the predicates that hold and are a pivot
+	// state says of each predicate its value for the current log: yes, yes-1 for no, anything
+	// older for unknown. So nothing is cleared between logs.
+	state    []uint32
+	yes      uint32   // of the current log: odd, and greater than any before
+	seen     []uint32 // by query: the log for which it was last evaluated
+	late     []uint32 // by field index: the log for which it was last scanned
+	accesses []int32  // the access predicates that hold
 
 	scan      scan
 	folded    []byte // scratch for folded text
 	canonical []byte // and for numbers
 
 	scanMember func(decode.Value) bool // scans a member of an array
-	askMember  func(decode.Value) bool // and this answers asked for it
+	askMember  func(decode.Value) bool // evaluates asked for a member
 	asked      *predicate
 	answer     bool
 
@@ -32,38 +32,38 @@ type Matcher struct {
 }
 
 // NewMatcher returns a matcher for one goroutine.
-func (p *Program) NewMatcher() *Matcher {
+func (ix *Index) NewMatcher() *Matcher {
 	m := &Matcher{
-		p:     p,
-		state: make([]uint32, len(p.preds)),
-		seen:  make([]uint32, len(p.queries)),
-		late:  make([]uint32, len(p.units)+1),
+		ix:    ix,
+		state: make([]uint32, len(ix.preds)),
+		seen:  make([]uint32, len(ix.queries)),
+		late:  make([]uint32, len(ix.fieldIndexes)+1),
 		yes:   1,
 	}
 	m.scanMember = func(v decode.Value) bool {
-		m.scanScalar(m.scan.unit, v, m.scan.scope)
+		m.scanScalar(m.scan.fieldIndex, v, m.scan.scope)
 		return true
 	}
 	m.askMember = func(v decode.Value) bool {
 		m.answer = m.test(m.asked, v)
 		return !m.answer
 	}
-	m.tally.init(len(p.queries))
+	m.tally.init(len(ix.queries))
 	return m
 }
 
 // Match appends the numbers of the queries that hold for a log, in ascending order. The log must
-// come from a decoder that was made with the program's Fields.
+// come from a decoder that was made with the index's Fields.
 func (m *Matcher) Match(log *decode.Log, dst []int32) []int32 { return m.match(log, dst) }
 
 func (m *Matcher) match(log source, dst []int32) []int32 {
 	start := len(dst)
 	m.begin(log)
 	m.scanFields()
-	for _, id := range m.pivots {
-		dst = m.look(m.p.access[id], dst)
+	for _, id := range m.accesses {
+		dst = m.look(m.ix.access[id], dst)
 	}
-	dst = m.look(m.p.always, dst)
+	dst = m.look(m.ix.always, dst)
 	if len(dst)-start > 1 {
 		slices.Sort(dst[start:])
 	}
@@ -72,10 +72,10 @@ func (m *Matcher) match(log source, dst []int32) []int32 {
 	return dst
 }
 
-// begin makes everything that is known of predicates outdated.
+// begin makes the values of all predicates unknown.
 func (m *Matcher) begin(log source) {
 	m.log = log
-	m.pivots = m.pivots[:0]
+	m.accesses = m.accesses[:0]
 	m.yes += 2
 	if m.yes < 2 { // once in two billion logs
 		clear(m.state)
@@ -85,60 +85,60 @@ func (m *Matcher) begin(log source) {
 	}
 }
 
-// mark makes a predicate true.
-func (m *Matcher) mark(id int32) {
+// setTrue makes a predicate true.
+func (m *Matcher) setTrue(id int32) {
 	if m.state[id] == m.yes {
 		return
 	}
 	m.state[id] = m.yes
-	if x := m.p.access[id]; x.from < x.to {
-		m.pivots = append(m.pivots, id)
+	if x := m.ix.access[id]; x.from < x.to {
+		m.accesses = append(m.accesses, id)
 	}
 }
 
-// scanFields marks the predicates of the units on which queries pivot.
+// scanFields scans the fields with access predicates.
 func (m *Matcher) scanFields() {
-	for _, u := range m.p.early {
-		m.scanUnit(u)
+	for _, u := range m.ix.early {
+		m.scanField(u)
 	}
 }
 
-// scanUnit marks all predicates of a unit that its scan decides.
-func (m *Matcher) scanUnit(i int32) {
-	p := m.p
-	if int(i) == len(p.units) {
-		if s := m.log.Severity(); s > 0 && s < len(p.levels) {
-			for _, id := range p.levels[s] {
-				m.mark(id)
+// scanField sets the predicates of a field index that its scan decides.
+func (m *Matcher) scanField(i int32) {
+	ix := m.ix
+	if int(i) == len(ix.fieldIndexes) {
+		if s := m.log.Severity(); s > 0 && s < len(ix.levels) {
+			for _, id := range ix.levels[s] {
+				m.setTrue(id)
 			}
 		}
 		return
 	}
-	u := p.units[i]
-	if u == p.text {
+	u := ix.fieldIndexes[i]
+	if u == ix.text {
 		m.scanTexts(u)
 		return
 	}
 	m.scanValue(u, m.value(u.field, u.lookup), scopeOwn)
 }
 
-// guards says whether a guard, if there is one, lets its queries pass.
+// guards says whether a guard holds, or is none.
 func (m *Matcher) guards(id int32) bool {
-	return id == none || m.state[id] == m.yes || m.p.lateOf[id] != none && m.scanned(id)
+	return id == none || m.state[id] == m.yes || m.ix.lateOf[id] != none && m.scanned(id)
 }
 
-// scanned says whether a predicate holds, after its unit was scanned if it was not before.
+// scanned says whether a predicate holds, and scans its field first if necessary.
 func (m *Matcher) scanned(id int32) bool {
-	if u := m.p.lateOf[id]; u != none && m.late[u] != m.yes {
+	if u := m.ix.lateOf[id]; u != none && m.late[u] != m.yes {
 		m.late[u] = m.yes
-		m.scanUnit(u)
+		m.scanField(u)
 	}
 	return m.state[id] == m.yes
 }
 
-// scanTexts scans the message and the stack trace, and the record where it is wanted or stands for
-// the message.
-func (m *Matcher) scanTexts(u *unit) {
+// scanTexts scans the message and the stack trace, and the record where a predicate needs it or
+// it replaces the message.
+func (m *Matcher) scanTexts(u *fieldIndex) {
 	raw := u.used & scopeRaw
 	if u.used&(scopeText|scopeMessage) != 0 {
 		v := m.log.Value(decode.FieldMessage)
@@ -162,15 +162,15 @@ func (m *Matcher) value(field decode.FieldID, lookup string) decode.Value {
 	return m.log.Value(field)
 }
 
-// look evaluates the queries of some groups whose guards hold.
+// look evaluates the queries of groups whose guards hold.
 func (m *Matcher) look(x extent, dst []int32) []int32 {
-	p := m.p
+	ix := m.ix
 	for i := x.from; i < x.to; i++ {
-		g := &p.groups[i]
+		g := &ix.groups[i]
 		if !m.guards(g.guard) {
 			continue
 		}
-		for _, e := range p.entries[g.from:g.to] {
+		for _, e := range ix.entries[g.from:g.to] {
 			if m.seen[e.query] == m.yes || !m.guards(e.guard) {
 				continue
 			}
@@ -183,20 +183,20 @@ func (m *Matcher) look(x extent, dst []int32) []int32 {
 	return dst
 }
 
-// evaluate answers a query that is a candidate, and counts it.
+// evaluate evaluates a query that is a candidate, and counts it.
 func (m *Matcher) evaluate(id int32) bool {
 	m.candidate(id)
 	if !m.timing {
-		return m.node(m.p.roots[id])
+		return m.node(m.ix.roots[id])
 	}
-	t := m.p.now()
-	ok := m.node(m.p.roots[id])
-	m.took(id, m.p.now()-t)
+	t := m.ix.now()
+	ok := m.node(m.ix.roots[id])
+	m.took(id, m.ix.now()-t)
 	return ok
 }
 
 func (m *Matcher) node(at int32) bool {
-	n := &m.p.nodes[at]
+	n := &m.ix.nodes[at]
 	switch n.op {
 	case opPred:
 		return m.holds(n.pred)
@@ -218,7 +218,7 @@ func (m *Matcher) node(at int32) bool {
 	return false
 }
 
-// holds says whether a predicate holds, asking for it if the scan did not decide it.
+// holds says whether a predicate holds, and evaluates it if the scan did not decide it.
 func (m *Matcher) holds(id int32) bool {
 	s := m.state[id]
 	if s == m.yes {
@@ -230,7 +230,7 @@ func (m *Matcher) holds(id int32) bool {
 	if m.scanned(id) {
 		return true
 	}
-	if !m.p.preds[id].lazily {
+	if !m.ix.preds[id].lazily {
 		return false
 	}
 	if m.ask(id) {

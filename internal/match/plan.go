@@ -9,41 +9,40 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Planning decides how each query is found. Its pivot is a set of predicates, one of which must
-// hold for the query to hold; the query is looked at only for logs in which one of them does. Of
-// all such sets the one is chosen that holds most rarely, as measured on a sample of logs. Up to
-// two further predicates that must hold are its guards, asked before the query itself is. A bad
-// choice costs time, never a match.
+// The index plan decides how each query is found. Its access predicate is a set of predicates, one
+// of which must hold for the query to hold; the query is evaluated only for logs in which one does.
+// Of all such sets, the one that holds most rarely in a sample of logs is chosen. Up to two further
+// predicates that must hold are guards, evaluated before the query. A bad choice costs time, never
+// a match.
 
 // query is a query and how it is found.
 type query struct {
 	expr   *expr
-	pivot  []int32 // empty: looked at for every log, unless never
+	access []int32 // empty: evaluated for every log, unless never
 	always bool
 	guards [2]int32
-	freq   float64 // of the pivot
+	freq   float64 // of the access predicate
 }
 
-// weights of a choice, in the same unit as frequencies: what it costs each log that the scan must
-// also look for something of the kind.
+// weights of a choice, in the unit of frequencies: what the scan for such a predicate costs each
+// log.
 const (
 	shortPenalty = 0.02 // windows of three bytes at every place
 	rangePenalty = 0.01 // a value parsed as a number or an address
 )
 
-// rareEnough is how rarely a text must occur for the scan to look for it although no query depends
-// on it: it then answers those that ask in no time.
+// rareEnough is how rare a text must be for the scan to look for it although no access predicate
+// needs it.
 const rareEnough = 0.005
 
-// measure sets how often each predicate holds, and counts the windows of the texts that were looked
-// at.
-func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*gramFreq {
+// measure sets how often each predicate holds, and counts the n-grams of the sampled texts.
+func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*ngramFreq {
 	for i := range c.preds {
 		p := &c.preds[i]
 		p.freq = p.guess()
 		switch p.kind {
 		case predSet:
-			p.leave(minShort)
+			p.scanLiterals(minShort)
 		case predRange, predNetwork:
 			p.lazily = false
 		}
@@ -52,11 +51,11 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*g
 		c.derive()
 		return nil
 	}
-	freqs := map[decode.FieldID]*gramFreq{}
-	prog := c.program(c.units(nil), nil)
-	for _, u := range prog.units {
-		if u.grams4 != nil {
-			freqs[u.field] = newGramFreq()
+	freqs := map[decode.FieldID]*ngramFreq{}
+	prog := c.index(c.fieldIndexes(nil), nil)
+	for _, u := range prog.fieldIndexes {
+		if u.prefilter4 != nil {
+			freqs[u.field] = newNgramFreq()
 		}
 	}
 	m := prog.NewMatcher()
@@ -65,8 +64,8 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*g
 	sample(func(log source) {
 		n++
 		m.begin(log)
-		for u := range len(prog.units) + 1 {
-			m.scanUnit(int32(u))
+		for u := range len(prog.fieldIndexes) + 1 {
+			m.scanField(int32(u))
 		}
 		for i := range counts {
 			if m.state[i] == m.yes {
@@ -79,7 +78,7 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*g
 			}
 		}
 	})
-	const prior = 2 // logs that a guess is worth
+	const prior = 2 // logs that the guess counts as
 	for i := range c.preds {
 		if p := &c.preds[i]; n > 0 && !p.lazily {
 			p.freq = (counts[i] + prior*p.freq) / (n + prior)
@@ -89,7 +88,7 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*g
 	return freqs
 }
 
-// derive sets the frequencies of what was not scanned from what was.
+// derive sets the frequencies of predicates that are not scanned from those that are.
 func (c *compiler) derive() {
 	for i := range c.preds {
 		if p := &c.preds[i]; p.need != none {
@@ -98,9 +97,9 @@ func (c *compiler) derive() {
 	}
 }
 
-// pivot returns the cheapest set of predicates, one of which holds whenever e does; ok is false
+// access returns the cheapest set of predicates, one of which holds whenever e does; ok is false
 // when there is none.
-func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
+func (c *compiler) access(e *expr) (set []int32, cost float64, ok bool) {
 	switch e.op {
 	case opPred:
 		id := e.pred
@@ -108,12 +107,12 @@ func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 			id = p.need
 		}
 		p := &c.preds[id]
-		if !p.canPivot() || c.blocked[p.unitKey()] {
+		if !p.canAccess() || c.blocked[p.fieldKey()] {
 			return nil, 0, false
 		}
 		cost = p.freq
 		switch {
-		case p.kind == predSet && p.shortest() < minGram:
+		case p.kind == predSet && p.shortest() < minNgram:
 			cost += shortPenalty
 		case p.kind == predRange || p.kind == predNetwork:
 			cost += rangePenalty
@@ -122,14 +121,14 @@ func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 	case opAnd:
 		best := math.Inf(1)
 		for _, sub := range e.of {
-			if s, x, can := c.pivot(sub); can && x < best {
+			if s, x, can := c.access(sub); can && x < best {
 				set, best, ok = s, x, true
 			}
 		}
 		return set, best, ok
 	case opOr:
 		for _, sub := range e.of {
-			s, x, can := c.pivot(sub)
+			s, x, can := c.access(sub)
 			if !can {
 				return nil, 0, false
 			}
@@ -142,24 +141,24 @@ func (c *compiler) pivot(e *expr) (set []int32, cost float64, ok bool) {
 	return nil, 0, false
 }
 
-// plan chooses pivots, what is scanned, and guards.
+// plan chooses access predicates, what the scans look for, and guards.
 func (c *compiler) plan(exprs []*expr) []query {
 	queries := make([]query, len(exprs))
 	for i, e := range exprs {
 		q := &queries[i]
 		var ok bool
 		q.expr, q.guards = e, [2]int32{none, none}
-		q.pivot, q.freq, ok = c.pivot(e)
+		q.access, q.freq, ok = c.access(e)
 		q.always = !ok
 		if q.always {
 			q.freq = 1
 		}
 	}
-	c.relieve(queries)
-	pivots := make([]bool, len(c.preds))
+	c.avoidFields(queries)
+	accesses := make([]bool, len(c.preds))
 	for i := range queries {
-		for _, id := range queries[i].pivot {
-			pivots[id] = true
+		for _, id := range queries[i].access {
+			accesses[id] = true
 		}
 	}
 	for i := range c.preds {
@@ -167,15 +166,15 @@ func (c *compiler) plan(exprs []*expr) []query {
 		switch p.kind {
 		case predSet:
 			switch {
-			case pivots[i]:
-				p.leave(minShort)
+			case accesses[i]:
+				p.scanLiterals(minShort)
 			case p.freq < rareEnough:
-				p.leave(minGram)
+				p.scanLiterals(minNgram)
 			default:
-				p.leave(math.MaxInt)
+				p.scanLiterals(math.MaxInt)
 			}
 		case predRange, predNetwork:
-			p.lazily = !pivots[i]
+			p.lazily = !accesses[i]
 		}
 	}
 	for i := range queries {
@@ -185,20 +184,20 @@ func (c *compiler) plan(exprs []*expr) []query {
 	return queries
 }
 
-// relieved is how much more often queries may be looked at for the sake of one unit less that has
-// to be scanned for every log.
-const relieved = 0.3
+// maxExtra is how many more evaluations of queries, per log, the plan accepts to scan one field less
+// for every log.
+const maxExtra = 0.3
 
-// relieve gives other pivots to the queries of a unit, where these are nearly as rare, so that the
-// unit is scanned only for the logs in which somebody asks. Units of texts come first: one may also
-// be exchanged for a number, which costs less to look at.
-func (c *compiler) relieve(queries []query) {
-	c.blocked = map[unitKey]bool{}
-	users := map[unitKey][]int32{}
-	texts := map[unitKey]int{} // 1 for units that have any
+// avoidFields gives the queries of a field other access predicates, where these are nearly as rare,
+// so that the field is scanned only for logs in which one of its predicates is needed. Text fields
+// come first: one may also be exchanged for a number, which costs less to scan.
+func (c *compiler) avoidFields(queries []query) {
+	c.blocked = map[fieldKey]bool{}
+	users := map[fieldKey][]int32{}
+	texts := map[fieldKey]int{} // 1 for fields that have any
 	for i := range queries {
-		for _, id := range queries[i].pivot {
-			key := c.preds[id].unitKey()
+		for _, id := range queries[i].access {
+			key := c.preds[id].fieldKey()
 			if !c.preds[id].isNumber() {
 				texts[key] = 1
 			}
@@ -207,7 +206,7 @@ func (c *compiler) relieve(queries []query) {
 			}
 		}
 	}
-	keys := slices.SortedFunc(maps.Keys(users), func(a, b unitKey) int {
+	keys := slices.SortedFunc(maps.Keys(users), func(a, b fieldKey) int {
 		return cmp.Or(
 			texts[b]-texts[a],
 			cmp.Compare(len(users[a]), len(users[b])),
@@ -217,28 +216,28 @@ func (c *compiler) relieve(queries []query) {
 	for _, key := range keys {
 		c.blocked[key] = true
 		more := 0.0
-		opened := map[unitKey]bool{}
+		opened := map[fieldKey]bool{}
 		others := make([]query, len(users[key]))
 		for j, i := range users[key] {
-			set, freq, ok := c.pivot(queries[i].expr)
+			set, freq, ok := c.access(queries[i].expr)
 			if !ok || !c.used(set, users, opened) || len(opened) > texts[key] {
 				more = math.Inf(1)
 			}
 			more += freq - queries[i].freq
 			if texts[key] == 1 && len(set) == 1 && c.preds[set[0]].kind == predRange {
-				more -= rangePenalty // a number is looked at once for all of them
+				more -= rangePenalty // a number is parsed once for all of them
 			}
-			others[j] = query{pivot: set, freq: freq}
-			if more > relieved {
+			others[j] = query{access: set, freq: freq}
+			if more > maxExtra {
 				break
 			}
 		}
-		if more > relieved {
+		if more > maxExtra {
 			c.blocked[key] = false
 			continue
 		}
 		for j, i := range users[key] {
-			queries[i].pivot, queries[i].freq = others[j].pivot, others[j].freq
+			queries[i].access, queries[i].freq = others[j].access, others[j].freq
 		}
 		for other := range opened {
 			users[other] = users[key]
@@ -246,23 +245,23 @@ func (c *compiler) relieve(queries []query) {
 	}
 }
 
-// used says whether all predicates are of units that are scanned for every log as it is, or of
-// numbers, whose units it notes.
-func (c *compiler) used(set []int32, users map[unitKey][]int32, opened map[unitKey]bool) bool {
+// used says whether all predicates belong to fields that are scanned for every log anyway, or to
+// numbers, whose fields it adds to opened.
+func (c *compiler) used(set []int32, users map[fieldKey][]int32, opened map[fieldKey]bool) bool {
 	for _, id := range set {
 		p := &c.preds[id]
-		if len(users[p.unitKey()]) > 0 {
+		if len(users[p.fieldKey()]) > 0 {
 			continue
 		}
 		if !p.isNumber() {
 			return false
 		}
-		opened[p.unitKey()] = true
+		opened[p.fieldKey()] = true
 	}
 	return true
 }
 
-// guard chooses the two rarest predicates beside the pivot that must hold and that the scan
+// guard chooses the two rarest predicates beside the access predicate that must hold and that the scan
 // decides.
 func (c *compiler) guard(q *query) {
 	if q.expr.op != opAnd {
@@ -277,7 +276,7 @@ func (c *compiler) guard(q *query) {
 			id = need
 		}
 		p := &c.preds[id]
-		if p.lazily || p.freq > 0.7 || len(q.pivot) == 1 && q.pivot[0] == id || q.guards[0] == id {
+		if p.lazily || p.freq > 0.7 || len(q.access) == 1 && q.access[0] == id || q.guards[0] == id {
 			continue
 		}
 		switch {
@@ -290,8 +289,8 @@ func (c *compiler) guard(q *query) {
 	}
 }
 
-// arrange puts the members of an expression into the order in which they are asked: what is cheap
-// and decides most first.
+// arrange orders the members of an expression for evaluation: what is cheap and decides most comes
+// first.
 func (c *compiler) arrange(e *expr) {
 	for _, sub := range e.of {
 		c.arrange(sub)

@@ -9,9 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// predicate is a question about one field, asked by one query or by many. Most are answered by the
-// scan of the field, which marks them when they are true; the others are answered when a query
-// asks, once for each log.
+// predicate is a condition on one field, shared by the queries that have it. The scan of the field
+// decides most of them; the others are evaluated when a query needs them, once for each log.
 type predicate struct {
 	kind  predKind
 	place place
@@ -29,7 +28,7 @@ type predicate struct {
 
 	scanFrom int     // predSet: the length from which the scan looks for texts within values
 	lazily   bool    // the scan alone does not decide it
-	freq     float64 // how often it holds, as far as is known
+	freq     float64 // how often it holds, measured or guessed
 }
 
 type predKind uint8
@@ -54,8 +53,8 @@ type place struct {
 
 const textField = decode.FieldID(-1)
 
-// unit is the field whose unit serves the place, and the scope in it.
-func (p place) unit() (decode.FieldID, scope) {
+// fieldIndex is the field whose index serves the place, and the scope in it.
+func (p place) fieldIndex() (decode.FieldID, scope) {
 	switch p.field {
 	case textField:
 		return decode.FieldMessage, scopeText
@@ -69,17 +68,17 @@ func (p place) unit() (decode.FieldID, scope) {
 	return p.field, scopeOwn
 }
 
-// unitKey names the unit of a predicate; the level has one of its own.
-type unitKey decode.FieldID
+// fieldKey names the field index of a predicate; the level has one of its own.
+type fieldKey decode.FieldID
 
-const levelUnit = unitKey(textField) - 1
+const levelField = fieldKey(textField) - 1
 
-func (p *predicate) unitKey() unitKey {
+func (p *predicate) fieldKey() fieldKey {
 	if p.kind == predLevel {
-		return levelUnit
+		return levelField
 	}
-	field, _ := p.place.unit()
-	return unitKey(field)
+	field, _ := p.place.fieldIndex()
+	return fieldKey(field)
 }
 
 // isNumber says whether the predicate compares a number or the level.
@@ -103,7 +102,7 @@ func (p *predicate) skips(l *literal) bool {
 }
 
 // leave makes the scan look only for texts of at least some length.
-func (p *predicate) leave(from int) {
+func (p *predicate) scanLiterals(from int) {
 	p.scanFrom, p.lazy = from, nil
 	for _, l := range p.members {
 		if p.skips(&l) {
@@ -114,7 +113,7 @@ func (p *predicate) leave(from int) {
 }
 
 // canPivot says whether the scan can be made to find the predicate.
-func (p *predicate) canPivot() bool {
+func (p *predicate) canAccess() bool {
 	switch p.kind {
 	case predSet:
 		return p.shortest() >= minShort
@@ -124,7 +123,7 @@ func (p *predicate) canPivot() bool {
 	return false
 }
 
-// guess is how often a predicate holds when nothing was measured.
+// guess is how often a predicate holds, without a sample.
 func (p *predicate) guess() float64 {
 	f := 0.0
 	switch p.kind {
@@ -158,7 +157,7 @@ func (p *predicate) guess() float64 {
 	return min(f, 1)
 }
 
-// test answers a predicate for one value, which is neither null nor an array.
+// test evaluates a predicate for one value, which is neither null nor an array.
 func (m *Matcher) test(p *predicate, v decode.Value) bool {
 	switch p.kind {
 	case predSet:
@@ -187,9 +186,9 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 	return false
 }
 
-// ask answers a predicate that the scan did not decide.
+// ask evaluates a predicate that the scan did not decide.
 func (m *Matcher) ask(id int32) bool {
-	p := &m.p.preds[id]
+	p := &m.ix.preds[id]
 	if p.need != none && !m.holds(p.need) {
 		return false
 	}

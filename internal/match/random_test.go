@@ -249,7 +249,7 @@ func decoded(t testing.TB, fields *decode.Fields, records [][]byte, each func(*d
 	}
 }
 
-// agree checks that a program over the queries gives the answers of Eval, for each record.
+// agree checks that a index over the queries gives the answers of Eval, for each record.
 func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 	opt := Options{Lists: findList}
 	if sample != nil {
@@ -286,7 +286,7 @@ func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 	})
 }
 
-// A program says of every query and every log what Eval says, however many queries there are, with
+// A index says of every query and every log what Eval says, however many queries there are, with
 // a sample and without one.
 func TestProgramAgreesWithEval(t *testing.T) {
 	for _, size := range []int{1, 3, 10, 50, 300, 2000} {

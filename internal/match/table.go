@@ -62,7 +62,7 @@ func (t *table) longest() int {
 }
 
 func word8(b []byte) uint64 { return binary.LittleEndian.Uint64(b) | wordCase }
-func word4(b []byte) uint64 { return uint64(binary.LittleEndian.Uint32(b) | gramCase) }
+func word4(b []byte) uint64 { return uint64(binary.LittleEndian.Uint32(b) | ngramCase) }
 
 // The first and last bytes of values are looked up by classes of length, the longest first. Four
 // bytes alone would not do: on them, every program ends in .exe.

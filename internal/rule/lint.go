@@ -14,9 +14,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
-// Finding is something that is allowed and probably not meant.
+// Finding is something that is allowed and is probably a mistake.
 type Finding struct {
-	Name string // of the lint, as it stands in lint_ignore
+	Name string // of the lint, as in lint_ignore
 	Rule string // ID of the rule
 	Pos  Pos
 	Text string
@@ -44,25 +44,25 @@ var lints = map[string]func(*linter, *Rule){
 
 // The lints that a matcher finds.
 const (
-	NoAnchor     = "no-anchor"     // the query is looked at for every log
+	NoAnchor     = "no-anchor"     // the query is evaluated for every log
 	CostlyRegexp = "costly-regexp" // a regular expression runs without any text that must be there
 )
 
-// The lints that a look at the logs finds, or at their topics.
+// The lints that need logs, or the settings of their topics.
 const (
-	UnknownField = "unknown-field" // no log has a field that the rule asks for
+	UnknownField = "unknown-field" // no log has a field that the rule reads
 	NeverMatches = "never-matches" // no log matches the rule, or a step of its sequence
 	// no log that matches has a label by which the rule groups
 	AbsentGroup   = "absent-group"
 	TooManyGroups = "too-many-groups" // the logs have more groups than the rule's limit
-	// and of these nearly every log its own; a rule that names a field which is known for that is
-	// told without a look
+	// nearly every log that matches has a group of its own; rules with well-known fields of this kind
+	// are found without logs
 	UnboundedGroup      = "unbounded-group"
 	WindowOverRetention = "window-over-retention"
 )
 
-// SpreadGroups is the lint of rules that several instances cannot share, which needs to be told by
-// what logs are put on partitions.
+// SpreadGroups is the lint of rules that several instances cannot share. It needs the record key, by
+// which producers choose the partition.
 const SpreadGroups = "spread-groups"
 
 // Lints are the names of all lints, sorted.
@@ -80,7 +80,7 @@ var names = func() map[string]bool {
 	return names
 }()
 
-// Lint finds what is allowed and probably not meant, rule by rule, except what a rule ignores.
+// Lint finds what is allowed and is probably a mistake, except what a rule ignores.
 func Lint(set *Set) []Finding {
 	l := &linter{set: set, seen: map[string]*Rule{}}
 	for _, r := range set.Rules {
@@ -89,11 +89,11 @@ func Lint(set *Set) []Finding {
 			lints[name](l, r)
 		}
 	}
-	return set.Heeded(l.found)
+	return set.NotIgnored(l.found)
 }
 
-// Heeded is the findings that their rules do not ignore, in the order of the files.
-func (s *Set) Heeded(found []Finding) []Finding {
+// NotIgnored is the findings that their rules do not ignore, in the order of the files.
+func (s *Set) NotIgnored(found []Finding) []Finding {
 	found = slices.DeleteFunc(found, func(f Finding) bool {
 		return slices.ContainsFunc(
 			s.Rules,
@@ -110,8 +110,7 @@ func (s *Set) Heeded(found []Finding) []Finding {
 	return found
 }
 
-// Place is where the value of a key of a rule stands, and where the rule does if it has no such
-// key.
+// Place is the place of the value of a rule's key, and of the rule if it has no such key.
 func (s *Set) Place(r *Rule, key string) Pos {
 	if pos, ok := s.places[r][key]; ok {
 		return pos
@@ -126,12 +125,12 @@ type linter struct {
 	found []Finding
 }
 
-// tell adds a finding at a key of a rule.
-func (l *linter) tell(r *Rule, key, hint, format string, args ...any) {
-	l.tellAt(r, l.set.Place(r, key), hint, format, args...)
+// report adds a finding at a key of a rule.
+func (l *linter) report(r *Rule, key, hint, format string, args ...any) {
+	l.reportAt(r, l.set.Place(r, key), hint, format, args...)
 }
 
-func (l *linter) tellAt(r *Rule, pos Pos, hint, format string, args ...any) {
+func (l *linter) reportAt(r *Rule, pos Pos, hint, format string, args ...any) {
 	l.found = append(l.found, Finding{l.name, r.ID(), pos, fmt.Sprintf(format, args...), hint})
 }
 
@@ -192,7 +191,7 @@ func (l *linter) noMinimum(r *Rule) {
 		}
 	}
 	if what != "" {
-		l.tell(
+		l.report(
 			r,
 			"when",
 			"add a minimum, as in: and count() >= 100",
@@ -221,7 +220,7 @@ func divides(c Condition) bool {
 // for neither delays nor filters much.
 func (l *linter) shortFor(r *Rule) {
 	if r.For > 0 && r.For < r.Lateness {
-		l.tell(
+		l.report(
 			r,
 			"for",
 			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
@@ -244,10 +243,10 @@ func (r *Rule) Absence() bool {
 	})
 }
 
-// absenceKeys: what was never seen cannot be missed.
+// absenceKeys: a group that no log has named is not known to be missing.
 func (l *linter) absenceKeys(r *Rule) {
 	if r.Absence() && len(r.By) > 0 && r.Expect == "" && r.Remember == 0 {
-		l.tell(
+		l.report(
 			r,
 			"when",
 			"add expect: {from: '@list'}, or remember: 7d, or leave by out",
@@ -280,12 +279,12 @@ var unbounded = []string{
 	"duration_ms",
 }
 
-// unboundedGroup: a group for each log counts to one.
+// unboundedGroup: with a group for each log, no count exceeds one.
 func (l *linter) unboundedGroup(r *Rule) {
 	for _, label := range r.By {
 		for _, f := range label.Fields {
 			if slices.Contains(unbounded, f) {
-				l.tell(
+				l.report(
 					r,
 					"by",
 					"group by something that a person could list, such as a service or a host; distinct("+f+") counts values",
@@ -297,10 +296,10 @@ func (l *linter) unboundedGroup(r *Rule) {
 	}
 }
 
-// duplicateRule: two rules that do the same page twice.
+// duplicateRule: two rules with the same condition notify twice.
 func (l *linter) duplicateRule(r *Rule) {
 	if r.Match == nil && r.When == nil && r.Sequence == nil {
-		return // nothing was asked for yet
+		return // the rule is not written yet
 	}
 	key := fmt.Sprint(
 		r.Record,
@@ -323,11 +322,11 @@ func (l *linter) duplicateRule(r *Rule) {
 		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
 	}
 	if first := l.seen[key]; first != nil {
-		l.tell(
+		l.report(
 			r,
 			"",
 			"remove one, or make them differ",
-			"rule %s asks for the same at %s:%d",
+			"rule %s has the same condition at %s:%d",
 			first.ID(),
 			first.Pos.File,
 			first.Pos.Line,
@@ -336,8 +335,7 @@ func (l *linter) duplicateRule(r *Rule) {
 	l.seen[key] = r
 }
 
-// spell writes a query so that two that ask for the same in the same order are written alike,
-// however they were spelled.
+// spell writes a query in one way, however it was written in the file.
 func spell(q Query) string {
 	join := func(word string, of ...Query) string {
 		for _, member := range of {
@@ -358,13 +356,13 @@ func spell(q Query) string {
 	return ""
 }
 
-// neverActive: hours of a rule that never come, or all of which it excludes itself.
+// neverActive: time intervals that contain no instant, or that the rule excludes itself.
 func (l *linter) neverActive(r *Rule) {
 	excluded := func(a Activity) bool { return slices.Contains(r.Active, Activity{a.Interval, true}) }
 	open := slices.ContainsFunc(r.Active, func(a Activity) bool { return !a.Not && !excluded(a) })
 	for _, a := range r.Active {
 		if !a.Not && !open && excluded(a) {
-			l.tell(
+			l.report(
 				r,
 				"active",
 				"leave one of them out",
@@ -374,7 +372,7 @@ func (l *linter) neverActive(r *Rule) {
 		}
 		i, ok := l.set.Intervals[a.Interval].(interval)
 		if ok && !a.Not && !i.opens() {
-			l.tell(
+			l.report(
 				r,
 				"active",
 				"check its days, months and years",
@@ -410,7 +408,7 @@ func (i interval) opens() bool {
 // noLearn: in the first hour every value is new.
 func (l *linter) noLearn(r *Rule) {
 	if has(r.When, "new") && r.Learn == 0 {
-		l.tell(
+		l.report(
 			r,
 			"when",
 			"add learn: 24h",
@@ -419,12 +417,12 @@ func (l *linter) noLearn(r *Rule) {
 	}
 }
 
-// noEffect: settings that this rule does not heed.
+// noEffect: settings that this kind of rule ignores.
 func (l *linter) noEffect(r *Rule) {
 	given := func(key string) bool { return l.set.places[r][key] != Pos{} }
 	f := func(idle bool, key, hint, why string) {
 		if idle && given(key) {
-			l.tell(r, key, hint, "%s has no effect: %s", key, why)
+			l.report(r, key, hint, "%s has no effect: %s", key, why)
 		}
 	}
 	f(!has(r.When, "new"), "learn", "", "only new() learns")
@@ -445,12 +443,12 @@ func (l *linter) noEffect(r *Rule) {
 	f(r.Resolve.Manual, "keep_firing_for", "", "it resolves by hand alone")
 }
 
-// foreignOperator: what other languages mean by an operator is a word of the message here.
+// foreignOperator: operators of other languages are words of the message here.
 func (l *linter) foreignOperator(r *Rule) {
 	look := func(q Query) {
 		eachLeaf(q, func(leaf *Leaf) {
 			if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
-				l.tellAt(
+				l.reportAt(
 					r,
 					leaf.Pos,
 					"a list holds texts and mappings; write the query as match: '...', or the field as a mapping",
@@ -464,7 +462,7 @@ func (l *linter) foreignOperator(r *Rule) {
 			}
 			switch name, value, given := strings.Cut(leaf.Text, "="); {
 			case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
-				l.tellAt(
+				l.reportAt(
 					r,
 					leaf.Pos,
 					"operators are and, or, not, field:value, field>5; or quote it",
@@ -472,7 +470,7 @@ func (l *linter) foreignOperator(r *Rule) {
 					leaf.Text,
 				)
 			case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
-				l.tellAt(
+				l.reportAt(
 					r,
 					leaf.Pos,
 					fmt.Sprintf(

@@ -156,7 +156,7 @@ func TestLintDuplicates(t *testing.T) {
 		t.Helper()
 		got := lint(t, "  - {alert: A, "+a+"}\n  - {alert: B, "+b+"}\n")
 		if duplicate &&
-			(len(got) != 1 || got[0] != "9:5: rule g/A asks for the same at a.yml:8; remove one, or make them differ (duplicate-rule)") ||
+			(len(got) != 1 || got[0] != "9:5: rule g/A has the same condition at a.yml:8; remove one, or make them differ (duplicate-rule)") ||
 			!duplicate && len(got) > 0 {
 			t.Errorf("%s\n%s\ngot %q", a, b, got)
 		}

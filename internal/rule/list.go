@@ -13,12 +13,12 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
-// MostMembers is how many members a list from a topic may have. A list is compiled into the index
-// of the rules, so one that never ends would cost all of them.
+// MostMembers is how many members a list from a topic may have. A list is compiled into the query
+// index, so its size costs all rules.
 const MostMembers = 100_000
 
-// lists reads named lists, whose values stand here, or one a line in a file beside the rule file,
-// or are the keys of a topic.
+// lists reads named lists. Their values are given here, or in a file, one a line, or as the keys of a
+// topic.
 func (r *reader) lists(n *yaml.Node) {
 	if n == nil {
 		return
@@ -110,7 +110,7 @@ func (s *Set) TopicLists() []*List {
 	return lists
 }
 
-// Unknown are the lists from topics whose members nobody has given.
+// Unknown are the lists from topics without members yet; see WithMembers.
 func (s *Set) Unknown() []*List {
 	return slices.DeleteFunc(s.TopicLists(), func(l *List) bool { return l.Values != nil })
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// A list stands in the rule file, in a file beside it, or in a topic, whose keys somebody else has
+// A list is in the rule file, in a file beside it, or in a topic, whose keys another package has
 // to give.
 func TestLists(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "hosts.txt")

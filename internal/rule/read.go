@@ -55,7 +55,7 @@ func ruleFiles(name string) ([]string, error) {
 	return filepath.Glob(name)
 }
 
-// File is a rule file that was read by somebody else.
+// File is the name and the text of a rule file.
 type File struct {
 	Name string
 	Data []byte
@@ -114,7 +114,7 @@ func (r *reader) finish() (*Set, error) {
 	return r.set, nil
 }
 
-// inherited are the settings that a file gives to its groups, and a group to its rules.
+// inherited are the settings that groups inherit from their file, and rules from their group.
 var inherited = []string{"source", "lateness", "window", "samples", "labels", "lint_ignore"}
 
 func (r *reader) read(file string, data []byte) {
@@ -145,7 +145,7 @@ func (r *reader) read(file string, data []byte) {
 	r.intervals(top["time_intervals"])
 	r.lists(top["lists"])
 	r.suppressions(top["suppressions"])
-	r.Sequence(top["tests"]) // which ruletest reads
+	r.Sequence(top["tests"]) // package ruletest reads them
 	base := r.inherit(
 		top,
 		Rule{
@@ -181,8 +181,7 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	return v
 }
 
-// limit reads how many groups a rule may have. None is no rule, and whoever writes 0 may as well
-// mean that there is no limit, which nobody can keep.
+// limit reads how many groups a rule may have. 0 is refused: it could mean none, or no limit.
 func (r *reader) limit(n *yaml.Node) int {
 	before := len(r.Problems)
 	v := r.number(n, 10_000)
@@ -340,9 +339,9 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	}
 }
 
-// name reads what a rule is called; tell is false when its keys could not be read, so that the name
+// name reads what a rule is called; known is false when its keys could not be read, so that the name
 // may be among them.
-func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bool) {
+func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, known bool) {
 	rule.Name = r.Text(m["alert"])
 	if m["record"] != nil {
 		if rule.Name != "" {
@@ -350,7 +349,7 @@ func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bo
 		}
 		rule.Name, rule.Record = r.Text(m["record"]), true
 	}
-	if rule.Name == "" && tell {
+	if rule.Name == "" && known {
 		r.Fail(n, "write alert: Name", "rule has no name")
 	}
 	if first, twice := r.seen[rule.ID()]; twice {
@@ -359,7 +358,7 @@ func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, tell bo
 	r.seen[rule.ID()] = rule.Pos
 }
 
-// together reports keys that do not go together.
+// together reports keys that exclude each other.
 func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 	f := func(wrong bool, key, problem, hint string) {
 		if wrong && m[key] != nil {
@@ -408,7 +407,7 @@ func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 	}
 }
 
-// places are where the keys of a rule stand.
+// places are the places of the values of a rule's keys.
 func (r *reader) places(n *yaml.Node) map[string]Pos {
 	places := map[string]Pos{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -494,8 +493,7 @@ func (r *reader) templates(n *yaml.Node) {
 	}
 }
 
-// stubs are the names of the functions that templates may call; whoever executes them brings the
-// functions.
+// stubs are the names of the functions that templates may call; package alerting has the functions.
 var stubs = func() template.FuncMap {
 	m := template.FuncMap{}
 	for _, name := range []string{"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower", "title", "join"} {

@@ -18,7 +18,7 @@ type reference struct {
 	kind, name string
 }
 
-// resolveNames reports what is referred to and defined in none of the files.
+// resolveNames reports references to names that no file defines.
 func (r *reader) resolveNames() {
 	for _, ref := range r.refs {
 		var known []string
@@ -38,7 +38,7 @@ func (r *reader) resolveNames() {
 				}
 			}
 			if len(r.Problems) > 0 {
-				continue // it may stand in a rule that could not be read
+				continue // it may be in a rule that could not be read
 			}
 		}
 		if !slices.Contains(known, ref.name) {
@@ -152,7 +152,7 @@ func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 	return levels
 }
 
-// suppressedBy reads the names of the suppressions that mute a rule.
+// suppressedBy reads the names of the suppressions of a rule.
 func (r *reader) suppressedBy(n *yaml.Node) (names []string) {
 	for _, m := range r.Sequence(n) {
 		names = append(names, r.Text(m))
@@ -176,7 +176,7 @@ func (r *reader) expect(n *yaml.Node) string {
 	return name
 }
 
-// suppressions reads what mutes rules from one log to another.
+// suppressions reads suppressions, which suppress rules from one log to another.
 func (r *reader) suppressions(n *yaml.Node) {
 	for _, m := range r.Sequence(n) {
 		v := r.Mapping(m, "name", "start", "end", "by", "max", "after")

@@ -11,15 +11,15 @@ type Set struct {
 	Lists        map[string]*List
 	Intervals    map[string]Interval
 
-	places map[*Rule]map[string]Pos // where the values of a rule's keys stand
-	// the leaves that are texts of lists, which may have been meant as queries
+	places map[*Rule]map[string]Pos // the places of the values of a rule's keys
+	// the leaves that are texts of lists, which are often meant as queries
 	keywords map[*Leaf]bool
 }
 
 // Rule is one alert or record rule.
 type Rule struct {
 	Name          string    // the alert's name, or the record's
-	Group         string    // the group it stands in
+	Group         string    // the name of its group
 	UID           string    // identity that survives renaming; "" for Group/Name
 	Record        bool      // yields a value instead of an alert
 	Source        string    // name of the source (a topic, or "alerts"); "" for the default source
@@ -48,8 +48,8 @@ type Rule struct {
 	Top           []string // canonical paths
 	Limit         int      // groups; 10,000 by default
 	Labels        map[string]string
-	LintIgnore    []string // lints that are not to speak of this rule
-	// Go templates, parsed when read, so that execution alone can fail
+	LintIgnore    []string // lints that do not report this rule
+	// Go templates, parsed when read
 	Annotations map[string]string
 	Pos         Pos
 }
@@ -77,7 +77,7 @@ type Step struct {
 	Within time.Duration // after the previous step; 0 for the sequence's own
 }
 
-// Resolve says when an alert is over, besides its condition no longer holding.
+// Resolve says when an alert ends, besides its condition no longer holding.
 type Resolve struct {
 	After  time.Duration // resolve: 1h; or_after
 	Match  Query         // resolve: QUERY
@@ -93,13 +93,13 @@ type Level struct {
 	Value    float64
 }
 
-// Activity is a time interval outside which (or, with Not, inside which) a rule is silent.
+// Activity is a time interval outside which (or, with Not, inside which) a rule does not fire.
 type Activity struct {
 	Interval string
 	Not      bool
 }
 
-// Mode is whether a rule notifies.
+// Mode is whether a rule is evaluated and notified.
 type Mode string
 
 const (
@@ -108,13 +108,13 @@ const (
 	Off    Mode = "off"
 )
 
-// Samples says which lines an alert shows.
+// Samples says which logs an alert shows.
 type Samples struct {
 	First, Last int
 	Fields      []string
 }
 
-// Suppression mutes rules from a start log to an end log.
+// Suppression suppresses rules from a start log to an end log.
 type Suppression struct {
 	Name       string
 	Start, End Query
@@ -128,7 +128,7 @@ type List struct {
 	Name   string
 	File   string
 	Topic  string   // whose keys are the values, see WithMembers
-	Values []string // nil for those of a topic that nobody has given yet
+	Values []string // nil for those of a topic that is not read yet
 }
 
 // Interval decides whether an instant lies in a named time interval.

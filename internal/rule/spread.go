@@ -8,17 +8,17 @@ import (
 
 // Spread returns the rules whose groups may have logs on several partitions, when logs are put on
 // partitions by the fields of a key: those that do not group by all of these fields, those that
-// look at other alerts or at suppressions that do not, and those that expect keys: a key of which
+// read other alerts or suppressions that do not, and those that expect keys: a key of which
 // no log was ever seen is on no partition. Without a record key every rule is.
 func (s *Set) Spread(key []string) []*Rule {
-	muted := map[string]bool{}
+	suppressed := map[string]bool{}
 	for _, m := range s.Suppressions {
-		muted[m.Name] = !covers(m.By, key)
+		suppressed[m.Name] = !covers(m.By, key)
 	}
 	var spread []*Rule
 	for _, r := range s.Rules {
 		if r.Mode != Off &&
-			(!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || asksFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return muted[name] })) {
+			(!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || readsFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return suppressed[name] })) {
 			spread = append(spread, r)
 		}
 	}
@@ -39,15 +39,15 @@ func covers(by []Label, key []string) bool {
 	return len(key) > 0
 }
 
-// asksFiring says whether a condition asks whether another alert fires.
-func asksFiring(c Condition) bool {
+// readsFiring says whether a condition reads whether another alert fires.
+func readsFiring(c Condition) bool {
 	switch c := c.(type) {
 	case *Binary:
-		return asksFiring(c.Left) || asksFiring(c.Right)
+		return readsFiring(c.Left) || readsFiring(c.Right)
 	case *Unary:
-		return asksFiring(c.Of)
+		return readsFiring(c.Of)
 	case *Call:
-		return c.Func == "firing" || c.Of != nil && asksFiring(c.Of)
+		return c.Func == "firing" || c.Of != nil && readsFiring(c.Of)
 	}
 	return false
 }

@@ -2,14 +2,14 @@ package rule
 
 import "slices"
 
-// Use is something that a rule asks of logs: a field, or the first of several that is there.
+// Use is a field that a rule reads, or the first of several that a log has.
 type Use struct {
 	Fields []string // canonical paths
 	Pos    Pos
 }
 
-// Uses are the fields that a rule asks of logs, each where it stands first. What every log has is
-// not among them: its time, its text and the whole of it.
+// Uses are the fields that a rule reads, each at its first place. Fields that every log has are not
+// among them: its time, its text and the whole record.
 func (s *Set) Uses(r *Rule) []Use {
 	u := uses{}
 	u.query(r.Match, s.Place(r, "match"))
@@ -27,8 +27,8 @@ func (s *Set) Uses(r *Rule) []Use {
 	return u.list
 }
 
-// Wanted are the comparisons that help logs to match: those of match and of the steps of a
-// sequence, but for what is negated.
+// Wanted are the comparisons that make logs match: those of match and of the steps of a sequence
+// that are not negated.
 func Wanted(r *Rule) (list []*Leaf) {
 	var walk func(q Query)
 	walk = func(q Query) {
@@ -75,7 +75,7 @@ func (u *uses) each(pos Pos, fields []string) {
 	}
 }
 
-// query adds the fields of a query; what stands in no file stands where the query does.
+// query adds the fields of a query; a leaf without a place has that of the query.
 func (u *uses) query(q Query, otherwise Pos) {
 	eachLeaf(q, func(l *Leaf) {
 		if l.Pos.File == "" {

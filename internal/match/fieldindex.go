@@ -8,7 +8,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// scope tells apart the leaves that one unit serves. Message, stack trace and record share a unit,
+// scope separates the leaves of one field index. Message, stack trace and record share an index,
 // so that a message is read once for the leaves that mean the message and for those that mean any
 // text.
 type scope uint8
@@ -19,61 +19,61 @@ const (
 	scopeMessage
 	scopeStack
 	scopeRaw
-	scopeOwn = scopeText // of every other unit
+	scopeOwn = scopeText // of every other field index
 )
 
-// unit finds, in the values of one field, everything that is looked for there at once. It is
-// immutable.
-type unit struct {
+// fieldIndex finds everything that the queries look for in one field, in one pass over its values.
+// It is immutable.
+type fieldIndex struct {
 	field  decode.FieldID
 	lookup string // the path, where the field must be asked for by name
 	used   scope  // the scopes for which anything is looked for
 
-	lits  []literal
-	first []int32 // by literal, and one more: its marks begin here
-	marks []mark
+	lits     []literal
+	first    []int32 // by literal, and one more: its postings begin here
+	postings []posting
 
-	anchors               *table // whole values, beginnings and ends
-	checks                []check
-	equals, folded, cased bool
-	canonical             bool        // numbers are compared by value
-	ends                  []anchorEnd // by ascending size
-	grams4, grams3        *grams
-	any, exists           []mark
-	ranges                []rangeMark // by ascending minimum
-	networks              []networkMark
-	scalars               bool // anything but exists
-	texts                 bool // nothing but literals
+	anchors                *table // whole values, beginnings and ends
+	verify                 []verifyWindow
+	equals, folded, cased  bool
+	canonical              bool        // numbers are compared by value
+	ends                   []anchorEnd // by ascending size
+	prefilter4, prefilter3 *prefilter
+	any, exists            []posting
+	ranges                 []rangePosting // by ascending minimum
+	networks               []networkPosting
+	scalars                bool // anything but exists
+	texts                  bool // nothing but literals
 }
 
-// anchorEnd is a class of beginnings or ends that some literal of a unit has.
+// anchorEnd is a class of prefixes or suffixes that the index has.
 type anchorEnd struct {
 	size, class int
 	op          rule.Op
 }
 
-// check is what is known of a literal among the anchors before it is touched: its length, and four
-// bytes of it at its other end.
-type check struct {
+// verifyWindow decides about a literal among the anchors without reading it: its length, and the four
+// bytes at its other end.
+type verifyWindow struct {
 	window uint32
 	n      int32
 	op     rule.Op
 }
 
-func newCheck(l *literal) check {
-	c := check{n: int32(len(l.text)), op: l.op}
+func newVerifyWindow(l *literal) verifyWindow {
+	c := verifyWindow{n: int32(len(l.text)), op: l.op}
 	if len(l.text) >= 4 {
 		if l.op == rule.OpSuffix {
-			c.window = half(l.text) | gramCase
+			c.window = half(l.text) | ngramCase
 		} else {
-			c.window = half(l.text[len(l.text)-4:]) | gramCase
+			c.window = half(l.text[len(l.text)-4:]) | ngramCase
 		}
 	}
 	return c
 }
 
 // may says whether a value that begins, or ends, as the literal does may have all of it.
-func (c *check) may(b []byte, op rule.Op) bool {
+func (c *verifyWindow) may(b []byte, op rule.Op) bool {
 	n := int(c.n)
 	if c.op != op || n > len(b) {
 		return false
@@ -82,40 +82,40 @@ func (c *check) may(b []byte, op rule.Op) bool {
 		return true
 	}
 	if op == rule.OpSuffix {
-		return half(b[len(b)-n:])|gramCase == c.window
+		return half(b[len(b)-n:])|ngramCase == c.window
 	}
-	return half(b[n-4:])|gramCase == c.window
+	return half(b[n-4:])|ngramCase == c.window
 }
 
-// mark says which predicate becomes true, for values of which scope.
-type mark struct {
+// posting says which predicate becomes true, for values of which scope.
+type posting struct {
 	pred  int32
 	scope scope
 }
 
-type rangeMark struct {
-	mark
+type rangePosting struct {
+	posting
 	rule.Range
 }
 
-type networkMark struct {
-	mark
+type networkPosting struct {
+	posting
 	netip.Prefix
 }
 
-// unitBuilder gathers what a unit looks for.
-type unitBuilder struct {
-	unit
+// fieldIndexBuilder collects what a field index looks for.
+type fieldIndexBuilder struct {
+	fieldIndex
 	ids     map[string]int32
-	pending [][]mark // by literal
-	freq    *gramFreq
+	pending [][]posting // by literal
+	freq    *ngramFreq
 }
 
-func newUnitBuilder(field decode.FieldID, lookup string) *unitBuilder {
-	return &unitBuilder{unit: unit{field: field, lookup: lookup}, ids: map[string]int32{}}
+func newFieldIndexBuilder(field decode.FieldID, lookup string) *fieldIndexBuilder {
+	return &fieldIndexBuilder{fieldIndex: fieldIndex{field: field, lookup: lookup}, ids: map[string]int32{}}
 }
 
-func (b *unitBuilder) literal(l literal, m mark) {
+func (b *fieldIndexBuilder) literal(l literal, m posting) {
 	b.used |= m.scope
 	if len(l.text) == 0 && l.op != rule.OpEqual {
 		b.any = append(b.any, m)
@@ -135,13 +135,13 @@ func (b *unitBuilder) literal(l literal, m mark) {
 // minGram is the length from which a literal is found by the filter of four-byte windows, and
 // minShort that from which the other filter finds it.
 const (
-	minGram  = 5
+	minNgram = 5
 	minShort = 3
 )
 
-// build makes the unit.
-func (b *unitBuilder) build() *unit {
-	u := b.unit
+// build returns the index.
+func (b *fieldIndexBuilder) build() *fieldIndex {
+	u := b.fieldIndex
 	anchors := map[uint64][]int32{}
 	var long, short []int32
 	var prefixes, suffixes uint // sets of classes
@@ -153,7 +153,7 @@ func (b *unitBuilder) build() *unit {
 		var key uint64
 		switch l.op {
 		case rule.OpContains:
-			if len(l.text) >= minGram {
+			if len(l.text) >= minNgram {
 				long = append(long, id)
 			} else {
 				short = append(short, id)
@@ -176,7 +176,7 @@ func (b *unitBuilder) build() *unit {
 	if len(anchors) > 0 {
 		u.anchors = newTable(anchors)
 		for _, id := range u.anchors.list {
-			u.checks = append(u.checks, newCheck(&u.lits[id]))
+			u.verify = append(u.verify, newVerifyWindow(&u.lits[id]))
 		}
 	}
 	for c, n := range anchorLengths {
@@ -188,17 +188,17 @@ func (b *unitBuilder) build() *unit {
 		}
 	}
 	if len(long) > 0 {
-		u.grams4 = newGrams(4, u.lits, long, b.freq)
+		u.prefilter4 = newPrefilter(4, u.lits, long, b.freq)
 	}
 	if len(short) > 0 {
-		u.grams3 = newGrams(3, u.lits, short, nil)
+		u.prefilter3 = newPrefilter(3, u.lits, short, nil)
 	}
 	u.first = make([]int32, 1, len(u.lits)+1)
 	for _, ms := range b.pending {
-		u.marks = append(u.marks, ms...)
-		u.first = append(u.first, int32(len(u.marks)))
+		u.postings = append(u.postings, ms...)
+		u.first = append(u.first, int32(len(u.postings)))
 	}
-	slices.SortFunc(u.ranges, func(a, b rangeMark) int {
+	slices.SortFunc(u.ranges, func(a, b rangePosting) int {
 		switch {
 		case a.Min < b.Min:
 			return -1
@@ -212,12 +212,12 @@ func (b *unitBuilder) build() *unit {
 	return &u
 }
 
-// scan is one unit looking at one value.
+// scan is the scan of one value.
 type scan struct {
-	unit    *unit
-	scope   scope
-	numeric bool // the value is a number in its canonical spelling, and nothing else of it counts
-	mode    mode
+	fieldIndex *fieldIndex
+	scope      scope
+	numeric    bool // the value is a number in its canonical spelling, and nothing else of it counts
+	mode       mode
 }
 
 // mode says which literals can be compared with the bytes at hand: the value as it is, or folded,
@@ -237,36 +237,36 @@ func (s *scan) wants(l *literal) bool {
 }
 
 // scanValue looks at a value of a field, of any kind.
-func (m *Matcher) scanValue(u *unit, v decode.Value, sc scope) {
+func (m *Matcher) scanValue(u *fieldIndex, v decode.Value, sc scope) {
 	if v.Kind <= decode.Null {
 		return
 	}
 	if u.texts && v.Kind == decode.String && isASCII(v.Text) { // nearly always
 		s := &m.scan
-		s.unit, s.scope, s.numeric, s.mode = u, sc, false, modeFolded|modeCased
+		s.fieldIndex, s.scope, s.numeric, s.mode = u, sc, false, modeFolded|modeCased
 		m.scanText(s, v.Text)
 		return
 	}
 	for _, e := range u.exists {
 		if e.scope&sc != 0 {
-			m.mark(e.pred)
+			m.setTrue(e.pred)
 		}
 	}
 	if !u.scalars {
 		return
 	}
 	if v.Kind == decode.Array {
-		m.scan.unit, m.scan.scope = u, sc
+		m.scan.fieldIndex, m.scan.scope = u, sc
 		v.Each(m.scanMember)
 		return
 	}
 	m.scanScalar(u, v, sc)
 }
 
-func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
+func (m *Matcher) scanScalar(u *fieldIndex, v decode.Value, sc scope) {
 	for _, a := range u.any {
 		if a.scope&sc != 0 {
-			m.mark(a.pred)
+			m.setTrue(a.pred)
 		}
 	}
 	if len(u.ranges) > 0 {
@@ -277,7 +277,7 @@ func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
 					break
 				}
 				if r.scope&sc != 0 && r.Contains(n) {
-					m.mark(r.pred)
+					m.setTrue(r.pred)
 				}
 			}
 		}
@@ -286,7 +286,7 @@ func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
 		if addr, ok := parseAddr(v.Text); ok {
 			for i := range u.networks {
 				if n := &u.networks[i]; n.scope&sc != 0 && n.Contains(addr) {
-					m.mark(n.pred)
+					m.setTrue(n.pred)
 				}
 			}
 		}
@@ -295,7 +295,7 @@ func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
 		return
 	}
 	s := &m.scan
-	s.unit, s.scope, s.numeric = u, sc, false
+	s.fieldIndex, s.scope, s.numeric = u, sc, false
 	if isASCII(v.Text) {
 		s.mode = modeFolded | modeCased
 		m.scanText(s, v.Text)
@@ -316,19 +316,19 @@ func (m *Matcher) scanScalar(u *unit, v decode.Value, sc scope) {
 // scanWide looks at a value with bytes beyond ASCII: at its folded form for most literals, and at
 // itself for the cased ones.
 func (m *Matcher) scanWide(s *scan, v []byte) {
-	if s.unit.folded {
+	if s.fieldIndex.folded {
 		m.folded = appendFold(m.folded[:0], v)
 		s.mode = modeFolded
 		m.scanText(s, m.folded)
 	}
-	if s.unit.cased {
+	if s.fieldIndex.cased {
 		s.mode = modeCased
 		m.scanText(s, v)
 	}
 }
 
 func (m *Matcher) scanText(s *scan, b []byte) {
-	u := s.unit
+	u := s.fieldIndex
 	if u.anchors != nil {
 		if u.equals {
 			m.scanEqual(s, b)
@@ -339,7 +339,7 @@ func (m *Matcher) scanText(s *scan, b []byte) {
 			}
 			first, end := u.anchors.span(anchorKey(b, e.class, e.op == rule.OpSuffix))
 			for n := first; n < end; n++ {
-				if !u.checks[n].may(b, e.op) {
+				if !u.verify[n].may(b, e.op) {
 					continue
 				}
 				id := u.anchors.list[n]
@@ -357,16 +357,16 @@ func (m *Matcher) scanText(s *scan, b []byte) {
 			}
 		}
 	}
-	if u.grams4 != nil {
-		u.grams4.scan(m, s, b)
+	if u.prefilter4 != nil {
+		u.prefilter4.scan(m, s, b)
 	}
-	if u.grams3 != nil {
-		u.grams3.scan(m, s, b)
+	if u.prefilter3 != nil {
+		u.prefilter3.scan(m, s, b)
 	}
 }
 
 func (m *Matcher) scanEqual(s *scan, b []byte) {
-	u := s.unit
+	u := s.fieldIndex
 	for _, id := range u.anchors.find(equalKey(b)) {
 		if l := &u.lits[id]; l.op == rule.OpEqual && l.numeric == s.numeric && s.wants(l) &&
 			l.is(b) {
@@ -375,12 +375,12 @@ func (m *Matcher) scanEqual(s *scan, b []byte) {
 	}
 }
 
-// found makes true whatever a literal makes true.
+// found sets the predicates of a literal.
 func (m *Matcher) found(s *scan, id int32) {
-	u := s.unit
-	for _, k := range u.marks[u.first[id]:u.first[id+1]] {
+	u := s.fieldIndex
+	for _, k := range u.postings[u.first[id]:u.first[id+1]] {
 		if k.scope&s.scope != 0 {
-			m.mark(k.pred)
+			m.setTrue(k.pred)
 		}
 	}
 }
