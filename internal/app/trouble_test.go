@@ -199,7 +199,7 @@ func TestReadTooLate(t *testing.T) {
 			"resolved cart",
 			"resolved pay",
 		)
-		if !strings.Contains(r.out.String(), "records before offset 22 are deleted") {
+		if !strings.Contains(r.out.String(), "records before offset 22 were deleted") {
 			t.Errorf("nothing was said of it:\n%s", r.out.String())
 		}
 		r.end()

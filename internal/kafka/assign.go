@@ -13,132 +13,132 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The places where a group that has committed nothing may begin; anything above zero is an offset.
+// Start positions of a group that has no committed offsets; a value above zero is an offset.
 const (
 	StartBeginning int64 = -2
 	StartEnd       int64 = -1
 )
 
-// claim is all that decides where the reading of a partition begins.
+// startInput is what the start position of a partition is decided from.
 type startInput struct {
 	id        [16]byte
 	cluster   string
-	committed int64 // -1 for nothing
-	// of the last checkpoint, or as we left it; nil when there is none
+	committed int64 // -1 for none
+	// from the last checkpoint, or from when we released the partition; nil for none
 	saved           *models.SourcePosition
-	groupHasOffsets bool  // the group has committed offsets of the topic
-	newTopic        bool  // the topic was created after we began
-	start           int64 // the option
+	groupHasOffsets bool  // the group has committed offsets of this topic
+	newTopic        bool  // the topic was created after the start
+	start           int64 // SourceConfig.Start
 	low, high       int64 // of the log
-	// where a partition without a position begins to replay; -1 when it does not
+	// where a partition without a saved position begins to replay; -1 for no replay
 	rewind        int64
-	rebuildsState bool // the engine rebuilds its state from what it reads again
-	// by another member; nil when it is ours still, or nobody hands over anything
+	rebuildsState bool // the engine rebuilds its state by replaying
+	// state published by the previous owner; nil when we still own it, or state is not shared
 	acquired *models.AcquiredPosition
 }
 
-// place is where reading begins, and why.
+// startPosition is the offset at which reading starts, with the reason.
 type startPosition struct {
 	next, replayUntil int64
-	floor             int64 // of what is committed
+	floor             int64 // the lowest offset that may be committed
 	epoch             int32
-	pin               bool // to be committed at once
+	pin               bool // commit it at once
 	reason            string
-	warn              bool // somebody should know
+	warn              bool // log it as a warning
 }
 
-// decide says where reading begins. Positions of a checkpoint win over committed offsets, because
-// state is only right together with them; but an operator who has reset the group is obeyed, and a
-// topic that was created again has nothing in common with the one we knew.
+// resolve decides where reading starts. A checkpoint's position takes precedence over committed
+// offsets, because state is only correct together with it. Two cases are different: an operator
+// has reset the group's offset, or the topic was deleted and created again.
 func (c startInput) resolve() startPosition {
 	p := startPosition{epoch: -1, replayUntil: -1}
 	pos := c.saved
 	switch {
 	case c.recreated():
-		p.next, p.pin, p.warn, p.reason = c.low, true, true, "the topic was deleted and created again since the last checkpoint; starting over"
+		p.next, p.pin, p.warn, p.reason = c.low, true, true, "the topic was deleted and created again since the last checkpoint; starting at its beginning"
 	case c.acquired != nil && c.acquired.Next <= c.high && !c.resetSinceRelease():
-		p.next, p.replayUntil, p.floor, p.reason = c.acquired.Next, c.acquired.Next, c.committed, "as another member has handed it over"
+		p.next, p.replayUntil, p.floor, p.reason = c.acquired.Next, c.acquired.Next, c.committed, "state acquired from the previous owner"
 		switch {
-		case pos != nil: // with a gap in what it reads, a window would be wrong
+		case pos != nil: // a gap would make windows wrong
 			p.next = pos.Next
 		case c.rewind >= 0:
 			p.next = min(c.rewind, p.next)
 		}
 	case pos != nil && c.committedByUs():
-		p.next, p.epoch, p.reason = pos.Next, pos.Epoch, "as the checkpoint says"
+		p.next, p.epoch, p.reason = pos.Next, pos.Epoch, "position of the checkpoint"
 		if c.committed > pos.Next {
 			p.replayUntil = c.committed // the checkpoint was taken during a replay
 		}
 	case pos != nil && c.readByOther():
-		p.next, p.reason = c.committed, "another member has read on"
-		// with a gap in what it reads, an alert that is up all the time would be over in between
+		p.next, p.reason = c.committed, "another member has consumed it since"
+		// a gap would end an alert that was active throughout
 		if c.rebuildsState {
 			p.next, p.replayUntil = pos.Next, c.committed
 		}
 	case pos != nil:
 		p.next, p.warn, p.reason = c.committed, true, "the group's offset was reset; it is obeyed, and state from before the reset is kept"
 	case c.committed >= 0 && c.rewind >= 0 && c.rewind < c.committed:
-		p.next, p.replayUntil, p.reason = c.rewind, c.committed, "no checkpoint; reading again, silently, what state needs"
+		p.next, p.replayUntil, p.reason = c.rewind, c.committed, "no checkpoint; replaying the past to rebuild state, without notifications"
 	case c.committed >= 0:
-		p.next, p.reason = c.committed, "as the group has committed"
+		p.next, p.reason = c.committed, "committed offset of the group"
 	case c.groupHasOffsets || c.newTopic:
-		p.next, p.reason = c.low, "a new partition is read from its beginning"
+		p.next, p.reason = c.low, "new partition, read from the start"
 	case c.start == StartEnd:
-		p.next, p.pin, p.reason = c.high, true, "a new group begins at the end"
+		p.next, p.pin, p.reason = c.high, true, "new group, starts at the end"
 	case c.start > 0:
-		p.next, p.reason = c.start, "a new group begins at the offset that was asked for"
+		p.next, p.reason = c.start, "new group, starts at the configured offset"
 	default:
-		p.next, p.reason = c.low, "a new group begins at the start"
+		p.next, p.reason = c.low, "new group, starts at the beginning"
 	}
 	return p.clamp(c.low, c.high)
 }
 
-// reset says whether somebody has moved the group's offset since the partition was handed over.
-// Members commit no less than they have before, and whoever gives a partition up no more than it
-// leaves; but one that has crashed may have committed more.
+// resetSinceRelease reports whether the group's offset was reset after the partition was
+// released. Members never commit less than before. A member that releases a partition commits
+// exactly what it published; only a crashed one may have committed more.
 func (c startInput) resetSinceRelease() bool {
 	return c.committed >= 0 &&
 		(c.committed < c.acquired.Committed || c.acquired.Final && c.committed > c.acquired.Next)
 }
 
-// overtaken says whether another member has read the partition on since we gave it up.
+// readByOther reports whether another member has consumed the partition since we released it.
 func (c startInput) readByOther() bool {
 	pos := c.saved
 	return pos.Left && !c.recreated() && c.committed > pos.Next
 }
 
-// recreated says whether the position is of another topic, or another cluster, of the same name.
+// recreated reports whether the saved position belongs to another topic or cluster of the same
+// name.
 func (c startInput) recreated() bool {
 	pos, none := c.saved, [16]byte{}
 	return pos != nil &&
 		(pos.TopicID != c.id && pos.TopicID != none && c.id != none || pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
 }
 
-// ours says whether the group holds what we committed. Between a checkpoint and its commit the
-// group holds what the checkpoint calls Committed.
+// committedByUs reports whether the group's offset is one that we committed. Between a checkpoint
+// and its commit that is the offset which the checkpoint calls Committed.
 func (c startInput) committedByUs() bool {
 	pos := c.saved
 	switch {
 	case c.committed == -1 || c.committed == pos.Next || c.committed == pos.Committed:
 		return true
-	// unknown when the checkpoint was taken: a commit was under way, which can only have been for
-	// less
+	// A commit was in flight when the checkpoint was taken; it can only have been for less.
 	case pos.Committed == -1:
 		return c.committed < pos.Next
 	}
 	return false
 }
 
-// within keeps a place within the log.
+// clamp keeps a position within the log.
 func (p startPosition) clamp(low, high int64) startPosition {
 	switch {
 	case p.next < low:
-		p.reason += fmt.Sprintf("; but records before offset %d are deleted", low)
+		p.reason += fmt.Sprintf("; records before offset %d were deleted", low)
 		p.warn = p.warn || p.next > 0
 		p.next, p.epoch = low, -1
 	case p.next > high:
 		p.reason += fmt.Sprintf(
-			"; but the log ends at offset %d: records were lost, or the topic is another",
+			"; the log ends at offset %d: records were lost, or the topic was recreated",
 			high,
 		)
 		p.next, p.epoch, p.warn = high, -1, true
@@ -146,7 +146,7 @@ func (p startPosition) clamp(low, high int64) startPosition {
 	return p
 }
 
-// assign decides where partitions that were assigned to us begin. An error has the group try again.
+// assign sets the start offsets of newly assigned partitions. On an error the client retries.
 func (g *groupConsumer) assign(
 	ctx context.Context,
 	offsets map[string]map[int32]kgo.Offset,
@@ -159,7 +159,7 @@ func (g *groupConsumer) assign(
 		g.counters.errors.add("assign", 1)
 		g.limited.warn(
 			"assign",
-			"where to begin could not be found out; trying again",
+			"start offsets could not be determined; retrying",
 			"error",
 			withHint(err),
 		)
@@ -177,7 +177,7 @@ func (g *groupConsumer) assign(
 	return offsets, nil
 }
 
-// place looks up what a claim needs to know of each partition, and decides.
+// resolveStarts fetches what startInput needs for each partition and decides.
 func (g *groupConsumer) resolveStarts(
 	ctx context.Context,
 	offsets map[string]map[int32]kgo.Offset,
@@ -255,7 +255,7 @@ func (g *groupConsumer) startInputs(
 	return claims, nil
 }
 
-// handed asks what other members have left.
+// acquireState asks for the state that previous owners published.
 func (g *groupConsumer) acquireState(ctx context.Context, claims map[models.Partition]*startInput) error {
 	if g.acquire == nil {
 		return nil
@@ -282,7 +282,7 @@ func (g *groupConsumer) acquireState(ctx context.Context, claims map[models.Part
 	return err
 }
 
-// take makes partitions of claims, and says how each was decided.
+// newPartitions creates partitions from their inputs and logs how each start was decided.
 func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) []*partition {
 	var parts []*partition
 	for name, c := range claims {
@@ -294,7 +294,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 		if at.warn {
 			g.counters.errors.add("reset", 1)
 			g.log.Warn(
-				"reading does not go on where it ended: "+at.reason,
+				"reading does not continue at the saved position: "+at.reason,
 				"topic",
 				name.Topic,
 				"partition",
@@ -306,7 +306,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			)
 			if c.saved != nil {
 				g.log.Warn(
-					"the position was",
+					"saved position",
 					"topic",
 					name.Topic,
 					"partition",
@@ -323,17 +323,17 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 		parts = append(parts, p)
 	}
 	slices.SortFunc(parts, byPartition)
-	g.log.Info("partitions were assigned to us", "group", g.cfg.group, "partitions", partitionNames(parts))
+	g.log.Info("partitions assigned", "group", g.cfg.group, "partitions", partitionNames(parts))
 	return parts
 }
 
-// rewindAll finds where partitions begin that have a committed offset but no position: state is
-// rebuilt from what the time before the commit brought.
+// findRewinds finds the replay offsets of partitions that have a committed offset but no saved
+// position. Their state is rebuilt from the time before the commit.
 func (g *groupConsumer) findRewinds(ctx context.Context, claims map[models.Partition]*startInput) error {
 	if g.rewind <= 0 {
 		return nil
 	}
-	last := map[models.Partition]int64{} // the last record that was worked off
+	last := map[models.Partition]int64{} // the last processed record
 	for name, c := range claims {
 		end := c.committed
 		if c.acquired != nil {

@@ -18,36 +18,34 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// HandoverTopic is a compacted topic in which the members of a group leave for each other what
-// whoever gets a partition next has to know of it. What is put of one partition stands there in the
-// order in which it was put. Any number of goroutines may use it.
+// ChangelogTopic is a compacted topic through which the members of a group pass on the state of
+// partitions. Records of one log partition keep their order. It is safe for concurrent use.
 type ChangelogTopic struct {
 	cfg           ClientConfig
 	topic         string
 	log           *slog.Logger
 	limited       *rateLimitedLogger
 	client        *kgo.Client
-	failed        atomic.Pointer[error] // of something that was put since the last Flush
-	flushTimedOut atomic.Bool           // the last Flush did not live to see the end
+	failed        atomic.Pointer[error] // the first failed write since the last Flush
+	flushTimedOut atomic.Bool           // the last Flush did not finish
 }
 
 const (
-	maxChangelogRecord   = 15 << 20 // bytes of one record, at most
-	maxChangelogBuffered = 64 << 20 // bytes that may wait to be written
+	maxChangelogRecord   = 15 << 20 // bytes of one record
+	maxChangelogBuffered = 64 << 20 // bytes that may be buffered
 	changelogReadTimeout = 30 * time.Second
 )
 
-// NewHandoverTopic makes a handover topic. It dials when there is something to read or to write.
+// NewChangelogTopic makes a changelog topic. It connects on the first read or write.
 func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*ChangelogTopic, error) {
 	if err := cfg.validate(); err != nil {
-		return nil, fmt.Errorf("handover topic: %w", err)
+		return nil, fmt.Errorf("changelog topic: %w", err)
 	}
 	opts, err := cfg.options(log)
 	if err != nil {
 		return nil, err
 	}
-	// All that is said of a partition is in one partition here, whatever their number, so it is
-	// read in the order in which it was said.
+	// Records about one log partition go to one changelog partition, so they are read in order.
 	home := kgo.BasicConsistentPartitioner(func(string) func(*kgo.Record, int) int {
 		return func(r *kgo.Record, n int) int {
 			h := fnv.New32a()
@@ -72,7 +70,7 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 	)
 	client, err := kgo.NewClient(opts...)
 	if err != nil {
-		return nil, fmt.Errorf("handover topic: %w", err)
+		return nil, fmt.Errorf("changelog topic: %w", err)
 	}
 	return &ChangelogTopic{
 		cfg:     cfg,
@@ -83,14 +81,14 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 	}, nil
 }
 
-// Put says something of a partition under a key, in place of what was said under it before; nil
-// takes it back. It does not wait; Flush tells whether it is there. What is too large for a record
-// is left out for good, and said: offsets that waited for it would wait for ever.
+// Put sets the value of a key of a partition; nil deletes it. It does not wait; Flush reports
+// errors. A value that is too large is logged and dropped for good: waiting for it would block
+// commits for ever.
 func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 	if len(value) > maxChangelogRecord {
 		h.limited.error(
 			"size",
-			"what is known of a partition is too large to be handed over",
+			"the state of a partition is too large for the changelog topic",
 			"topic",
 			p.Topic,
 			"partition",
@@ -111,7 +109,7 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 				}
 				h.limited.error(
 					"put",
-					"what another member would have to know cannot be left for it; after a crash it may be told once more",
+					"the changelog topic cannot be written; after a crash alerts may be notified twice",
 					"topic",
 					h.topic,
 					"error",
@@ -122,7 +120,7 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 	)
 }
 
-// Flush waits until all that was put is there, and returns an error when not all of it is.
+// Flush waits until all values are written, and returns an error when some are not.
 func (h *ChangelogTopic) Flush(ctx context.Context) error {
 	err := h.client.Flush(ctx)
 	h.flushTimedOut.Store(err != nil)
@@ -130,18 +128,18 @@ func (h *ChangelogTopic) Flush(ctx context.Context) error {
 		err = *failed
 	}
 	if err != nil {
-		return fmt.Errorf("write to handover topic %q: %w", h.topic, withHint(err))
+		return fmt.Errorf("write changelog topic %q: %w", h.topic, withHint(err))
 	}
 	return nil
 }
 
-// Behind says that the topic takes nothing: the last Flush ended too early, and what it waited for
-// still waits. More is not to be put then, it would only pile up.
+// Stalled reports whether the topic accepts nothing: the last Flush timed out and its records are
+// still buffered. Do not Put more then.
 func (h *ChangelogTopic) Stalled() bool {
 	return h.flushTimedOut.Load() && h.client.BufferedProduceRecords() > 0
 }
 
-// Read returns what was said of some partitions and not taken back, by key.
+// Read returns the current values of some partitions, by key.
 func (h *ChangelogTopic) Read(
 	ctx context.Context,
 	parts []models.Partition,
@@ -157,7 +155,7 @@ func (h *ChangelogTopic) Read(
 	}
 	for r, err := range NewReader(ReaderConfig{Client: h.cfg, Topics: []string{h.topic}, Logger: h.log}).Records(ctx) {
 		if err != nil {
-			return nil, fmt.Errorf("read handover topic: %w", err)
+			return nil, fmt.Errorf("read changelog topic: %w", err)
 		}
 		home, key, ok := parseChangelogKey(r.Key)
 		switch of := said[home]; {
@@ -171,11 +169,10 @@ func (h *ChangelogTopic) Read(
 	return said, nil
 }
 
-// create makes sure that the topic is there.
+// create creates the topic if it does not exist.
 func (h *ChangelogTopic) create(ctx context.Context) error {
 	text := func(s string) *string { return &s }
-	// Segments are small, since the one that is written to is never compacted, and whoever takes a
-	// partition over reads them all.
+	// Small segments: the active segment is never compacted, and a new owner reads all of them.
 	config := map[string]*string{
 		"cleanup.policy": text("compact"),
 		"segment.bytes":  text("16777216"),
@@ -194,11 +191,11 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 		return err
 	}
 	err := try(config)
-	// as of clusters that somebody else runs
+	// managed clusters may refuse some settings
 	if errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
 		h.limited.warn(
 			"create",
-			"the cluster does not allow the handover topic all of its settings; what is large may not be left there",
+			"the cluster refuses some settings of the changelog topic; large states may not fit",
 			"topic",
 			h.topic,
 			"error",
@@ -214,18 +211,18 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 		return nil
 	}
 	return fmt.Errorf(
-		"handover topic %q does not exist, and cannot be created: %w; create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it",
+		"changelog topic %q does not exist and cannot be created: %w (create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it)",
 		h.topic,
 		err,
 		maxChangelogRecord+1<<20,
 	)
 }
 
-// Close gives up what is not written yet.
+// Close drops what is not written yet.
 func (h *ChangelogTopic) Close() { h.client.Close() }
 
-// handoverKey is the partition's number, its topic, a zero, which no topic has in its name, and the
-// key.
+// changelogKey is the partition number, the topic, a zero byte (not allowed in topic names) and
+// the key.
 func changelogKey(p models.Partition, key string) []byte {
 	b := append(binary.BigEndian.AppendUint32(nil, uint32(p.Partition)), p.Topic...)
 	return append(append(b, 0), key...)

@@ -1,7 +1,6 @@
 package kafka
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -15,11 +14,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
-// check returns once a broker has answered and has all topics. What nobody but an operator can mend
-// is an error that says how: refused credentials, a topic that is not there. A broker that cannot
-// be reached is waited for, and reported; and so is all else once everything was well.
+// check returns once a broker has answered and all topics exist. Before the first success it
+// fails for problems that need an operator, such as refused credentials or a missing topic. An
+// unreachable broker is retried and reported; after the first success, so is everything else.
 func (g *groupConsumer) check(ctx context.Context) error {
 	backoff, refused, missing := 250*time.Millisecond, 0, 0
 	for {
@@ -31,17 +32,17 @@ func (g *groupConsumer) check(ctx context.Context) error {
 			g.clearProblem("connect")
 			return nil
 		case err == nil:
-			// A topic that was created just now is not known to all brokers yet.
+			// A new topic is not known to all brokers at once.
 			if missing++; missing >= 5 && !g.everOpened {
 				if err := unknownTopics(ctx, g.admin, unknown); err != nil {
 					return err
 				}
 			}
 			if g.everOpened {
-				g.setProblem("connect", fmt.Errorf("topics are gone: %s", strings.Join(unknown, ", ")))
+				g.setProblem("connect", fmt.Errorf("topics do not exist any more: %s", strings.Join(unknown, ", ")))
 				g.limited.warn(
 					"gone",
-					"topics are gone; waiting for them to come back",
+					"topics do not exist any more; waiting for them",
 					"topics",
 					strings.Join(unknown, ","),
 				)
@@ -57,7 +58,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 			g.setProblem("connect", err)
 			g.limited.warn(
 				"connect",
-				"no broker answers; trying again",
+				"no broker answers; retrying",
 				"brokers",
 				strings.Join(g.cfg.Brokers, ","),
 				"error",
@@ -71,7 +72,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 	}
 }
 
-// checkOnce returns the topics that are not there.
+// checkOnce returns the topics that do not exist.
 func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -109,7 +110,7 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	return nil, nil
 }
 
-// metadata is that of our topics, and of all topics when some are named by a pattern.
+// metadata describes our topics, or all topics when there are patterns.
 func (g *groupConsumer) metadata(ctx context.Context) (kadm.Metadata, error) {
 	if len(g.cfg.patterns) > 0 {
 		return g.admin.Metadata(ctx)
@@ -117,8 +118,8 @@ func (g *groupConsumer) metadata(ctx context.Context) (kadm.Metadata, error) {
 	return g.admin.Metadata(ctx, g.cfg.topics...)
 }
 
-// unknownTopics is an error that names topics that are not there, and what else is; nil when they
-// are there after all.
+// unknownTopics is an error that names missing topics and suggests existing ones; nil when they
+// exist meanwhile.
 func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -131,55 +132,31 @@ func unknownTopics(ctx context.Context, admin *kadm.Client, unknown []string) er
 		if slices.Contains(there, t) { // created meanwhile
 			continue
 		}
-		errs = append(errs, fmt.Errorf("topic %q does not exist%s", t, didYouMean(t, there)))
+		errs = append(errs, fmt.Errorf("topic %q does not exist%s", t, suggestTopic(t, there)))
 	}
 	return errors.Join(errs...)
 }
 
-// didYouMean names the nearest of the topics that are there.
-func didYouMean(topic string, there []string) string {
-	if len(there) == 0 {
+// suggestTopic is a hint for a missing topic.
+func suggestTopic(topic string, existing []string) string {
+	if len(existing) == 0 {
 		return "; create it first"
 	}
-	near := slices.MinFunc(there, func(a, b string) int {
-		return cmp.Or(cmp.Compare(distance(topic, a), distance(topic, b)), strings.Compare(a, b))
-	})
-	if distance(topic, near) <= max(2, len(topic)/3) {
+	if near := problem.Closest(topic, existing); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	slices.Sort(there)
-	if len(there) > 5 {
+	slices.Sort(existing)
+	if len(existing) > 5 {
 		return fmt.Sprintf(
 			"; create it first, or read one of the %d others, such as %s",
-			len(there),
-			strings.Join(there[:5], ", "),
+			len(existing),
+			strings.Join(existing[:5], ", "),
 		)
 	}
-	return "; create it first, or read one of " + strings.Join(there, ", ")
+	return "; create it first, or read one of " + strings.Join(existing, ", ")
 }
 
-// distance is how many letters have to be changed, added or dropped to make b of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		diagonal := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := diagonal
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			diagonal = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// fatal says whether only an operator can mend what is wrong.
+// needsOperator reports whether retrying is useless: credentials, permissions or TLS are wrong.
 func needsOperator(err error) bool {
 	for _, e := range []error{
 		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
@@ -189,14 +166,9 @@ func needsOperator(err error) bool {
 			return true
 		}
 	}
-	return certificate(err) || strings.Contains(err.Error(), "no AWS credentials") ||
-		strings.Contains(err.Error(), "read token:") ||
-		refusedMechanism(err)
+	var credentials *credentialsError
+	return certificate(err) || errors.As(err, &credentials)
 }
-
-// refusedMechanism says whether the broker does not speak our SASL mechanism; the client has no
-// type for that.
-func refusedMechanism(err error) bool { return strings.Contains(err.Error(), "mechanism") }
 
 func certificate(err error) bool {
 	var unknown x509.UnknownAuthorityError
@@ -211,14 +183,14 @@ func certificate(err error) bool {
 		errors.As(err, &verify)
 }
 
-// closed says whether the broker hung up on us, as it does when it expects TLS or SASL, but also
-// when it is about to stop.
+// isDisconnect reports whether the broker closed the connection. It does so when it expects TLS
+// or SASL, and also while it shuts down.
 func isDisconnect(err error) bool {
 	var eof *kgo.ErrFirstReadEOF
 	return errors.As(err, &eof) || errors.Is(err, io.EOF)
 }
 
-// hinted adds to an error what to do about it.
+// withHint adds the likely cause and the next step to an error.
 func withHint(err error) error {
 	hint := ""
 	var header tls.RecordHeaderError
@@ -227,8 +199,8 @@ func withHint(err error) error {
 		return nil
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		hint = "the broker refuses the credentials; check the SASL mechanism, user name and password"
-	case errors.Is(err, kerr.UnsupportedSaslMechanism), refusedMechanism(err):
-		hint = "the broker does not know the SASL mechanism; try another"
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		hint = "the broker does not offer this SASL mechanism; configure another"
 	case errors.Is(err, kerr.IllegalSaslState):
 		hint = "the broker wants us to authenticate; configure SASL"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
@@ -238,7 +210,7 @@ func withHint(err error) error {
 	case errors.As(err, &header):
 		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
 	case errors.Is(err, io.EOF):
-		hint = "the broker hangs up; check the SASL mechanism, user name and password, and whether it wants TLS"
+		hint = "the broker closes the connection; check the SASL mechanism, user name and password, and whether it requires TLS"
 	case certificate(err):
 		hint = "the TLS connection is refused; check the CA, the client certificate and the server name"
 	}
@@ -248,7 +220,7 @@ func withHint(err error) error {
 	return fmt.Errorf("%w: %s", err, hint)
 }
 
-// pause waits, and returns false when ctx ends first.
+// sleep waits; it returns false when ctx ends first.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -260,7 +232,7 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// has notes a problem until it is solved.
+// setProblem records a problem until clearProblem is called.
 func (g *groupConsumer) setProblem(what string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -272,7 +244,7 @@ func (g *groupConsumer) setProblemLocked(what string, err error) {
 	if old, ok := g.problems[what]; ok {
 		since = old.since
 	}
-	g.problems[what] = problem{err, since}
+	g.problems[what] = healthProblem{err, since}
 }
 
 func (g *groupConsumer) clearProblem(what string) {

@@ -8,19 +8,19 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// breaker keeps workers from an engine that goes on failing. While it is open nobody evaluates;
-// after a pause, which doubles up to half a minute, one worker may try.
+// circuitBreaker stops workers from calling an engine that keeps failing. While it is open no
+// worker evaluates. After a pause, doubling up to 30 s, one worker probes.
 type circuitBreaker struct {
 	log  *slog.Logger
 	base time.Duration
 
-	mu        sync.Mutex    // guards all below
-	err       error         // why it is open; nil when it is closed
-	until     time.Time     // nobody tries before
-	pause     time.Duration // the next one
-	probing   bool          // somebody tries
-	openSince time.Time     // it is open
-	changed   chan struct{} // closed at the next change
+	mu        sync.Mutex    // guards the fields below
+	err       error         // why it is open; nil when closed
+	until     time.Time     // no probe before
+	pause     time.Duration // the next pause
+	probing   bool          // a worker is probing
+	openSince time.Time
+	changed   chan struct{} // closed at the next state change
 }
 
 const (
@@ -36,16 +36,16 @@ func newCircuitBreaker(base time.Duration, log *slog.Logger) *circuitBreaker {
 	}
 }
 
-// reason is why it is open; nil when it is closed.
+// reason is why the breaker is open; nil when it is closed.
 func (b *circuitBreaker) reason() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.err
 }
 
-// enter waits until the worker may evaluate, and says whether that is a mere try. Not ok means that
-// the worker has something else to do: it is to stop, or the partition of its first message is
-// being given up. An open breaker does not hold up a stop.
+// enter waits until the worker may evaluate; probing means that it is a single attempt. It
+// returns !ok when the worker must stop, or when the partition of its first message is being
+// revoked. An open breaker does not delay shutdown.
 func (b *circuitBreaker) enter(w *worker) (probing, ok bool) {
 	for {
 		b.mu.Lock()
@@ -85,7 +85,7 @@ func (b *circuitBreaker) await(w *worker, d time.Duration, changed chan struct{}
 	return true
 }
 
-// leave ends a try without a result.
+// leave ends a probe without a result.
 func (b *circuitBreaker) leave(probing bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -94,14 +94,14 @@ func (b *circuitBreaker) leave(probing bool) {
 	}
 }
 
-// failed opens the breaker, or keeps it open for longer.
+// failed opens the breaker, or extends the pause.
 func (b *circuitBreaker) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
 		b.openSince, b.pause = time.Now(), b.base
 		b.log.Warn(
-			"the alert engine goes on failing; consumption pauses until it is well, and nothing is lost",
+			"the engine keeps failing: circuit breaker open, consumption paused, no data lost",
 			"error",
 			err,
 		)
@@ -119,7 +119,7 @@ func (b *circuitBreaker) succeeded() {
 		return
 	}
 	b.log.Info(
-		"the alert engine is well again; consumption goes on",
+		"the engine has recovered: circuit breaker closed, consumption resumed",
 		"after",
 		duration.Format(time.Since(b.openSince).Round(time.Millisecond)),
 	)

@@ -10,8 +10,11 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
+	awssdk "github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/aws"
@@ -20,53 +23,52 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// ClientConfig says how to reach a cluster.
+// ClientConfig is how to connect to a cluster.
 type ClientConfig struct {
 	Brokers  []string // host:port
-	ClientID string   // under which the brokers know us; alert-engine by default
+	ClientID string   // alert-engine by default
 	TLS      TLS
 	SASL     SASL
 
-	// Dial opens connections instead of a net.Dialer, in tests. TLS is then the dialer's own
-	// affair.
+	// Dial replaces net.Dialer in tests. TLS is then up to Dial.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
-	decompress int // that a batch may expand to; maxDecompress unless a test says otherwise
+	decompress int // maximum decompressed batch size; maxDecompress by default
 }
 
-// TLS encrypts connections and, with a certificate, proves who we are.
+// TLS configures encryption and the client certificate.
 type TLS struct {
-	Enabled bool   `json:"enabled,omitempty"` // naming any file below enables it too
+	Enabled bool   `json:"enabled,omitempty"` // implied by any file below
 	CAFile  string `json:"ca_file,omitempty"`
-	// this and the key are read again for every connection, so they may be renewed in place
+	// both files are read for every connection, so they can be renewed in place
 	CertFile           string `json:"cert_file,omitempty"`
 	KeyFile            string `json:"key_file,omitempty"`
 	ServerName         string `json:"server_name,omitempty"`
 	InsecureSkipVerify bool   `json:"insecure_skip_verify,omitempty"`
 }
 
-// SASL says who we are.
+// SASL configures authentication.
 type SASL struct {
 	// PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM; "" for none
 	Mechanism string `json:"mechanism,omitempty"`
 	Username  string `json:"username,omitempty"`
 	Password  string `json:"password,omitempty"`
 	Token     string `json:"token,omitempty"`
-	// read again whenever we authenticate, so a token may be renewed in place
+	// read at every authentication, so it can be renewed in place
 	TokenFile string `json:"token_file,omitempty"`
 
-	// For AWS_MSK_IAM. Where AccessKey is empty, AWS_ACCESS_KEY_ID and its relatives in the
-	// environment count.
+	// For AWS_MSK_IAM. Without AccessKey the AWS SDK finds credentials: environment, profile, role
+	// of the pod (IRSA), task (ECS) or instance (EC2).
 	AccessKey    string `json:"access_key,omitempty"`
 	SecretKey    string `json:"secret_key,omitempty"`
 	SessionToken string `json:"session_token,omitempty"`
 }
 
-// maxDecompress bounds what one batch may expand to: a batch of zeros of the permitted size would
-// otherwise become a gigabyte.
+// maxDecompress bounds the decompressed size of a batch: a batch of zeros would otherwise expand
+// to a gigabyte.
 const maxDecompress = 128 << 20
 
-// options are those that every client has.
+// options are common to all clients.
 func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 	id := c.ClientID
 	if id == "" {
@@ -118,7 +120,7 @@ func (c ClientConfig) validate() error {
 
 func (t TLS) on() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" }
 
-// config reads the files, so that what is wrong with them is said before anything is dialled.
+// config reads the files, so that errors show before the first connection.
 func (t TLS) config() (*tls.Config, error) {
 	config := &tls.Config{
 		ServerName:         t.ServerName,
@@ -148,7 +150,7 @@ func (t TLS) config() (*tls.Config, error) {
 	return config, nil
 }
 
-// mechanism is nil when there is nobody to be.
+// mechanism is nil without SASL.
 func (s SASL) mechanism() (sasl.Mechanism, error) {
 	switch s.Mechanism {
 	case "":
@@ -162,7 +164,7 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	case "OAUTHBEARER":
 		return oauth.Oauth(s.oauth), nil
 	case "AWS_MSK_IAM":
-		return aws.ManagedStreamingIAM(s.aws), nil
+		return aws.ManagedStreamingIAM(s.aws()), nil
 	}
 	return nil, fmt.Errorf(
 		"SASL mechanism %q is unknown; try PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
@@ -170,39 +172,72 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 	)
 }
 
+// credentialsError is a failure to get our own credentials: no broker was asked.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
 func (s SASL) oauth(context.Context) (oauth.Auth, error) {
 	if s.TokenFile == "" {
 		return oauth.Auth{Token: s.Token}, nil
 	}
 	text, err := os.ReadFile(s.TokenFile)
 	if err != nil {
-		return oauth.Auth{}, fmt.Errorf("read token: %w", err)
+		return oauth.Auth{}, &credentialsError{fmt.Errorf("read token: %w", err)}
 	}
 	return oauth.Auth{Token: strings.TrimSpace(string(text))}, nil
 }
 
-func (s SASL) aws(context.Context) (aws.Auth, error) {
-	auth := aws.Auth{AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken}
-	if auth.AccessKey == "" {
-		auth = aws.Auth{
-			AccessKey:    os.Getenv("AWS_ACCESS_KEY_ID"),
-			SecretKey:    os.Getenv("AWS_SECRET_ACCESS_KEY"),
-			SessionToken: os.Getenv("AWS_SESSION_TOKEN"),
+// awsTimeout bounds a request for credentials to the metadata service or STS.
+const awsTimeout = 10 * time.Second
+
+// aws returns a function that gets AWS credentials: the static keys, or those that the AWS SDK
+// finds in the environment, profiles, IRSA, ECS and EC2. The SDK caches them and renews them in
+// time.
+func (s SASL) aws() func(context.Context) (aws.Auth, error) {
+	if s.AccessKey != "" {
+		return func(context.Context) (aws.Auth, error) {
+			return aws.Auth{
+				AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken,
+			}, nil
 		}
 	}
-	if auth.AccessKey == "" || auth.SecretKey == "" {
-		return auth, errors.New(
-			"no AWS credentials; give access_key and secret_key, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
-		)
+	var mu sync.Mutex // guards provider
+	var provider awssdk.CredentialsProvider
+	return func(ctx context.Context) (aws.Auth, error) {
+		ctx, cancel := context.WithTimeout(ctx, awsTimeout)
+		defer cancel()
+		mu.Lock()
+		defer mu.Unlock()
+		if provider == nil {
+			cfg, err := awsconfig.LoadDefaultConfig(ctx)
+			if err != nil {
+				return aws.Auth{}, noAWSCredentials(err)
+			}
+			provider = cfg.Credentials
+		}
+		c, err := provider.Retrieve(ctx)
+		if err != nil {
+			return aws.Auth{}, noAWSCredentials(err)
+		}
+		return aws.Auth{
+			AccessKey: c.AccessKeyID, SecretKey: c.SecretAccessKey, SessionToken: c.SessionToken,
+		}, nil
 	}
-	return auth, nil
 }
 
-// clientLog passes on what the client says about itself. Whatever matters is said by us, once, so
-// this is for those who debug.
+func noAWSCredentials(err error) error {
+	return &credentialsError{fmt.Errorf(
+		"no AWS credentials: %w (set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role)",
+		err,
+	)}
+}
+
+// clientLog forwards the client's log at debug level. What matters is logged by this package.
 type clientLog struct{ log *slog.Logger }
 
-// Level asks the client for its warnings, and for all it has to say while somebody debugs.
+// Level asks for the client's messages only when debug logging is on.
 func (l clientLog) Level() kgo.LogLevel {
 	if l.log.Enabled(context.Background(), slog.LevelDebug) {
 		return kgo.LogLevelInfo

@@ -16,46 +16,44 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// clock tells rules what time it is. Where all logs are read, time passes by it; so if it were a
-// day ahead but once, all windows would end, whatever is silent would be reported, and the logs of
-// a whole day would be late.
+// clockGuard is the clock by which rules progress. On caught-up partitions event time follows it,
+// so a wrong clock would end all windows, report everything as silent and make a day's logs late.
 //
-// Therefore it is not the machine's clock alone. It goes on with the time that has really passed,
-// which no setting of the clock changes, and follows the machine's clock only as far as that is set
-// by a trifle. When the machine's clock jumps, or is far from what the logs say at the start,
-// somebody else decides who is right: the timestamps of records that are written at this moment.
+// It therefore runs on the monotonic clock, and follows the system clock only for small
+// corrections. When the system clock jumps, or differs from the logs at startup, the timestamps
+// of records that are written now decide:
 //
-//	the machine's clock jumps, logs do not      the jump is left out
-//	the logs agree with where it jumped to      time had stood still, as in a machine that was suspended: the clock is followed
-//	it comes back                               it is followed again
-//	it is far ahead of all logs so far          the time is that of the logs
-//	it is far behind the logs                   it is said, and nothing more: one producer whose clock is ahead must not make all others late
-//	nothing is written                          the clock is taken at its word at the start, and not for a jump
+//	system clock jumps, logs do not        the jump is ignored
+//	logs agree with the new time           the machine was suspended: the clock is followed
+//	system clock returns                   it is followed again
+//	system clock far ahead of all logs     time follows the logs
+//	system clock far behind the logs       reported only: one producer that is ahead must not make all others late
+//	no records are written                 the clock is trusted at startup, and not for a jump
 type clockGuard struct {
-	wall func() time.Time // the machine's
+	wall func() time.Time // the system clock
 	log  *slog.Logger
 
-	mu           sync.Mutex    // guards what follows
-	startInstant time.Time     // an instant by the time that passes,
-	startTime    time.Time     // and what time it was then
-	offset       time.Duration // how far the machine's clock is ahead of us; 0 while it is followed
+	mu           sync.Mutex    // guards the fields below
+	startInstant time.Time     // monotonic reference,
+	startTime    time.Time     // and the time at it
+	offset       time.Duration // how far the system clock is ahead of us; 0 while it is followed
 	jumps        int64
 	confirmed    bool      // logs have agreed with us
-	maxReported  time.Time // the latest time that was told
+	maxReported  time.Time // the latest reported time
 
-	contradictedSince time.Time     // since when records contradict us; zero for not
-	contradictions    int           // of them
+	contradictedSince time.Time // since when records contradict us; zero for not
+	contradictions    int
 	newestAhead       time.Duration // how far the newest of them is ahead of us
-	// how far records are ahead of the machine's clock, beyond all doubt; 0 for not
+	// how far records are ahead of the system clock; 0 below clockMaxDeviation
 	ahead time.Duration
 }
 
 const (
-	clockStep         = 5 * time.Second  // by which a clock may be set without a word
-	clockMaxDeviation = time.Hour        // by which a clock may differ from the logs without a word
-	clockTrial        = 10 * time.Second // for which records contradict us before they are believed
-	clockMinRecords   = 3                // records, of polls of their own, that have to
-	clockStartWait    = 15 * time.Second // for a record at the start, when the clock is in doubt
+	clockStep         = 5 * time.Second  // correction that is followed silently
+	clockMaxDeviation = time.Hour        // difference from the logs that is tolerated
+	clockTrial        = 10 * time.Second // contradicting records are believed after this time
+	clockMinRecords   = 3                // and after this many polls
+	clockStartWait    = 15 * time.Second // wait for a record at startup when the clock is in doubt
 )
 
 func newClockGuard(wall func() time.Time, log *slog.Logger) *clockGuard {
@@ -65,7 +63,7 @@ func newClockGuard(wall func() time.Time, log *slog.Logger) *clockGuard {
 	return &clockGuard{wall: wall, log: log, startInstant: time.Now(), startTime: wall().Round(0)}
 }
 
-// at is what time it was at an instant of this process, which has to come from time.Now.
+// at is the time at an instant of this process, which must come from time.Now.
 func (c *clockGuard) at(instant time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -76,7 +74,7 @@ func (c *clockGuard) atLocked(instant time.Time) time.Time {
 	return c.startTime.Add(instant.Sub(c.startInstant))
 }
 
-// tell is at, for rules.
+// report is at, for rules.
 func (c *clockGuard) report(instant time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -87,8 +85,7 @@ func (c *clockGuard) report(instant time.Time) time.Time {
 	return now
 }
 
-// look compares the machine's clock with the time that has passed. It is called about once a
-// second.
+// check compares the system clock with the monotonic clock. It is called about once a second.
 func (c *clockGuard) check() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +93,7 @@ func (c *clockGuard) check() {
 	switch by := off - c.offset; {
 	case off.Abs() <= clockStep:
 		if c.offset != 0 {
-			c.log.Info("this machine's clock is right again, and followed")
+			c.log.Info("the system clock is correct again")
 			c.contradictedSince = time.Time{}
 		}
 		c.startTime, c.offset = c.startTime.Add(off), 0
@@ -104,7 +101,7 @@ func (c *clockGuard) check() {
 		c.jumps++
 		c.offset, c.contradictedSince = off, time.Time{}
 		c.log.Error(
-			"this machine's clock has jumped; time goes on without it until the logs agree with it, or it comes back",
+			"the system clock has jumped; it is ignored until logs agree with it or it returns",
 			"by",
 			by,
 			"ahead",
@@ -115,7 +112,7 @@ func (c *clockGuard) check() {
 	}
 }
 
-// witness takes the timestamp of a record that was written just now.
+// observe takes the timestamp of a record that was written just now.
 func (c *clockGuard) observe(written time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,9 +124,8 @@ func (c *clockGuard) observe(written time.Time) {
 	}
 	switch {
 	case c.offset != 0 && (ahead-c.offset).Abs() < ahead.Abs():
-		ahead = c.offset // it agrees with the machine's clock
-	// it agrees with us, is ahead of us and of the machine's clock, or is an old log that somebody
-	// writes once more
+		ahead = c.offset // it agrees with the system clock
+	// it agrees with us, is ahead of both clocks, or is an old log written again
 	case ahead >= -clockMaxDeviation || c.confirmed:
 		c.contradictedSince = time.Time{}
 		c.confirmed = c.confirmed || c.offset == 0 && ahead.Abs() <= clockMaxDeviation
@@ -145,18 +141,19 @@ func (c *clockGuard) observe(written time.Time) {
 	}
 }
 
-// heed believes the records that contradict us.
+// accept follows the records that contradict the clock.
 func (c *clockGuard) accept() {
 	if (c.newestAhead - c.offset).Abs() <= clockStep {
-		c.log.Warn("logs agree with this machine's clock, which is followed again", "by", c.offset)
+		c.log.Warn("logs agree with the system clock; it is followed again", "by", c.offset)
 		c.newestAhead = c.offset
 	} else {
-		c.log.Error("this machine's clock is far ahead of the logs that are written now; time goes by the logs", "ahead", c.offset-c.newestAhead)
+		c.log.Error("the system clock is far ahead of the logs written now; time follows the logs", "ahead", c.offset-c.newestAhead)
 	}
 	c.startTime, c.offset, c.contradictedSince = c.startTime.Add(c.newestAhead), c.offset-c.newestAhead, time.Time{}
 }
 
-// begin takes the timestamp of a record that was written just now, before any time was told.
+// observeFirst takes the timestamp of a record that was written just now, before any time was
+// reported.
 func (c *clockGuard) observeFirst(written time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -165,7 +162,7 @@ func (c *clockGuard) observeFirst(written time.Time) {
 	}
 }
 
-// trouble is what people should know of the clock.
+// problem describes a clock that cannot be trusted; nil for none.
 func (c *clockGuard) problem() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,29 +170,29 @@ func (c *clockGuard) problem() error {
 	switch {
 	case c.offset > 0:
 		return fmt.Errorf(
-			"this machine's clock is %s ahead of the time by which rules go on; set it right",
+			"the system clock is %s ahead of engine time; correct it",
 			duration.Format(c.offset.Round(time.Second)),
 		)
 	case c.offset < 0:
 		return fmt.Errorf(
-			"this machine's clock is %s behind the time by which rules go on; set it right",
+			"the system clock is %s behind engine time; correct it",
 			duration.Format(-c.offset.Round(time.Second)),
 		)
 	case c.ahead > 0:
 		return fmt.Errorf(
-			"logs that are written now bear times %s ahead of this machine's clock; set right whichever is wrong",
+			"logs written now have times %s ahead of the system clock; correct the clock that is wrong",
 			duration.Format(c.ahead.Round(time.Second)),
 		)
 	case left > clockStep:
 		return fmt.Errorf(
-			"time had come to %s before this machine's clock was set back; logs are late until then",
+			"engine time reached %s before the system clock was set back; logs are late until then",
 			c.maxReported.UTC().Format(time.RFC3339),
 		)
 	}
 	return nil
 }
 
-// clockStats is how this machine's clock fares.
+// clockStats are the clock's metrics.
 type clockStats struct {
 	ahead time.Duration
 	jumps int64
@@ -207,9 +204,9 @@ func (c *clockGuard) stats() clockStats {
 	return clockStats{c.offset, c.jumps}
 }
 
-// checkClock asks the logs whether the machine's clock may be right, before anything is read. If
-// the newest of all is older than an hour, either nobody has written anything for so long, or the
-// clock is ahead; the next log tells, if one comes soon.
+// checkClock checks the system clock against the newest logs at startup. If they are older than
+// an hour, either no logs were written, or the clock is ahead. The next log decides, if one comes
+// within clockStartWait.
 func (g *groupConsumer) checkClock(ctx context.Context) {
 	ends, err := g.ends(ctx)
 	newest := g.newest(ctx, ends, nil)
@@ -218,7 +215,7 @@ func (g *groupConsumer) checkClock(ctx context.Context) {
 		return
 	}
 	g.log.Warn(
-		"by this machine's clock the newest log is old; waiting for one that is written now, in case the clock is wrong",
+		"the newest log is old by the system clock; waiting for a new one in case the clock is wrong",
 		"age",
 		duration.Format(age.Round(time.Second)),
 		"at_most",
@@ -234,17 +231,17 @@ func (g *groupConsumer) checkClock(ctx context.Context) {
 			return
 		}
 	}
-	g.log.Info("no log has come; this machine's clock is taken at its word")
+	g.log.Info("no log has come; the system clock is trusted")
 }
 
-// ends asks where all partitions of our topics end.
+// ends lists the end offsets of all partitions of our topics.
 func (g *groupConsumer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	topics := slices.Clone(g.cfg.topics)
 	g.mu.Lock()
 	for _, p := range g.cfg.patterns {
-		expression := regexp.MustCompile(p) // it was validated
+		expression := regexp.MustCompile(p) // validated before
 		for name := range maps.Keys(g.initialTopics) {
 			if expression.MatchString(name) && !slices.Contains(g.cfg.exclude, name) &&
 				!slices.Contains(topics, name) {
@@ -259,8 +256,8 @@ func (g *groupConsumer) ends(ctx context.Context) (kadm.ListedOffsets, error) {
 	return g.admin.ListEndOffsets(ctx, topics...)
 }
 
-// newest is the highest timestamp of the last records of all partitions, or of those only that have
-// grown since; zero when there is none, or it cannot be read.
+// newest is the highest timestamp of the last records of all partitions, or only of those that
+// have grown since; zero when unknown.
 func (g *groupConsumer) newest(ctx context.Context, ends, since kadm.ListedOffsets) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

@@ -77,33 +77,33 @@ func TestClock(t *testing.T) {
 	f(0, "", 0, 0, quiet(0), busy(0))
 	f(3*time.Second, "", 0, 0, busy(3*time.Second)) // set by a trifle
 
-	f(0, "24h0m0s ahead of the time by which rules go on", 1, 0, quiet(0), quiet(day))
-	f(0, "24h0m0s ahead of the time by which rules go on", 1, 0, busy(0), busy(day))
-	f(0, "24h0m0s behind the time by which rules go on", 1, 0, busy(0), busy(-day))
-	f(0, "10m0s ahead of the time by which rules go on", 1, 0, busy(0), busy(10*time.Minute))
+	f(0, "1d ahead of engine time", 1, 0, quiet(0), quiet(day))
+	f(0, "1d ahead of engine time", 1, 0, busy(0), busy(day))
+	f(0, "1d behind engine time", 1, 0, busy(0), busy(-day))
+	f(0, "10m ahead of engine time", 1, 0, busy(0), busy(10*time.Minute))
 	f(0, "", 1, 0, busy(0), busy(day), busy(0))
 	f(0, "", 1, 0, busy(0), quiet(day), quiet(0))
-	f(0, "48h0m0s ahead of the time by which rules go on", 2, 0, busy(0), busy(day), busy(2*day))
+	f(0, "2d ahead of engine time", 2, 0, busy(0), busy(day), busy(2*day))
 
 	// The machine slept: the clock tells it, and so do those who went on writing.
 	slept := event{set: 8 * time.Hour, records: true, ahead: 8 * time.Hour}
 	f(8*time.Hour, "", 1, 0, busy(0), slept)
-	f(0, "8h0m0s ahead", 1, 0, busy(0), quiet(8*time.Hour))
+	f(0, "8h ahead", 1, 0, busy(0), quiet(8*time.Hour))
 
 	// It was a day ahead from the beginning, and nobody noticed before somebody wrote.
-	f(0, "24h0m0s ahead of the time by which rules go on", 0, day, busy(day))
+	f(0, "1d ahead of engine time", 0, day, busy(day))
 	f(0, "logs are late until then", 0, day, busy(day), busy(0))
 	f(0, "logs are late until then", 1, day, quiet(day), busy(0))
 	// It was a day behind: nothing is done until it is set right.
-	f(-day, "24h0m0s ahead of this machine's clock", 0, -day, busy(-day))
+	f(-day, "1d ahead of the system clock", 0, -day, busy(-day))
 	f(0, "", 1, -day, busy(-day), busy(0))
 
 	// A producer whose clock is wrong decides nothing as long as there is another, and one that is
 	// ahead never.
-	f(0, "24h0m0s ahead of this machine's clock", 0, 0, event{records: true, ahead: day})
+	f(0, "1d ahead of the system clock", 0, 0, event{records: true, ahead: day})
 	f(0, "", 0, 0, event{records: true, ahead: -day}, busy(0))
 	f(0, "", 0, 0, busy(0), event{records: true, ahead: -day})
-	f(-day, "24h0m0s ahead of the time", 0, 0, event{records: true, ahead: -day})
+	f(-day, "1d ahead of engine time", 0, 0, event{records: true, ahead: -day})
 }
 
 // The engine is told a time that the machine's clock does not move: forward or back, it passes as
@@ -135,7 +135,7 @@ func TestClockJumps(t *testing.T) {
 				t.Errorf("%s: the trouble is %v", by, err)
 			}
 		}
-		if n := strings.Count(b.logs.String(), "this machine's clock has jumped"); n != 2 {
+		if n := strings.Count(b.logs.String(), "the system clock has jumped"); n != 2 {
 			t.Errorf("it was said %d times; the log:\n%s", n, b.logs)
 		}
 		if s.Stats().LagTime != 0 {

@@ -18,19 +18,19 @@ import (
 )
 
 // AlertEngine evaluates logs. ConsumerGroup calls it from several goroutines. A panic counts as a
-// failure, and the log is evaluated again.
+// failure, and the log is retried.
 type AlertEngine interface {
 	EvaluateLog(logEntry models.LogEntry)
 }
 
-// BatchEngine is an AlertEngine that takes several logs at once, and can say that it failed; then
-// all of them are evaluated again. It is found by a type assertion.
+// BatchEngine is an AlertEngine that takes several logs at once and can return an error; then all
+// of them are retried. It is found by a type assertion.
 type BatchEngine interface {
 	EvaluateBatch(ctx context.Context, entries []models.LogEntry) error
 }
 
-// ConsumerConfig says what to consume. Durations are written like "1s" in JSON and YAML; a number
-// is nanoseconds.
+// ConsumerConfig configures a consumer. Durations are written like "1s" in JSON and YAML; a
+// number is nanoseconds.
 type ConsumerConfig struct {
 	Brokers  []string      `json:"brokers"`   // Kafka broker addresses
 	Topic    string        `json:"topic"`     // Topic to consume from
@@ -38,11 +38,11 @@ type ConsumerConfig struct {
 	MinBytes int           `json:"min_bytes"` // Minimum bytes to fetch; 0 for 1
 	MaxBytes int           `json:"max_bytes"` // Maximum bytes to fetch; 0 for 10 MB
 	MaxWait  time.Duration `json:"max_wait"`  // Maximum wait time; 0 for 1 second
-	// Starting offset of a group that has committed none: 0 or -2 for the start, -1 for the end,
-	// else the offset itself
+	// Starting offset of a group without committed offsets: 0 or -2 for the start, -1 for the
+	// end, else the offset itself
 	StartOffset int64 `json:"start_offset"`
 
-	// where messages go that cannot be read or evaluated; they are only counted when it is empty
+	// topic for messages that cannot be read or evaluated; without it they are only counted
 	DeadLetterTopic string `json:"dead_letter_topic,omitempty"`
 	// one of decode.Formats to which messages are held; each is recognised by itself when it is
 	// empty
@@ -53,7 +53,7 @@ type ConsumerConfig struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DefaultConsumerConfig returns the configuration of someone with a broker on his own machine.
+// DefaultConsumerConfig returns a configuration for a broker on this machine.
 func DefaultConsumerConfig() ConsumerConfig {
 	return ConsumerConfig{
 		Brokers: []string{
@@ -63,7 +63,7 @@ func DefaultConsumerConfig() ConsumerConfig {
 	}
 }
 
-// Validate returns all that is wrong with the configuration.
+// Validate returns all problems of the configuration.
 func (c ConsumerConfig) Validate() error { return errors.Join(c.problems()...) }
 
 func (c ConsumerConfig) problems() []error {
@@ -84,10 +84,10 @@ func (c ConsumerConfig) problems() []error {
 	wrong(c.Topic == "", "topic is empty")
 	wrong(
 		c.Topic != "" && !isTopic(c.Topic),
-		"topic %q is no name for a topic; there are letters, digits, '.', '_' and '-' in it, at most 249",
+		"topic %q is not a valid topic name; use at most 249 letters, digits, '.', '_' and '-'",
 		c.Topic,
 	)
-	wrong(c.GroupID == "", "group_id is empty; a group is needed to remember how far it has read")
+	wrong(c.GroupID == "", "group_id is empty; the committed offsets need a group")
 	wrong(c.MinBytes < 0, "min_bytes is %d; it must not be negative", c.MinBytes)
 	wrong(c.MaxBytes < 0, "max_bytes is %d; it must not be negative", c.MaxBytes)
 	wrong(c.MaxBytes > 1<<30, "max_bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
@@ -105,12 +105,12 @@ func (c ConsumerConfig) problems() []error {
 	)
 	wrong(
 		c.DeadLetterTopic != "" && !isTopic(c.DeadLetterTopic),
-		"dead_letter_topic %q is no name for a topic",
+		"dead_letter_topic %q is not a valid topic name",
 		c.DeadLetterTopic,
 	)
 	wrong(
 		c.DeadLetterTopic != "" && c.DeadLetterTopic == c.Topic,
-		"dead_letter_topic is the topic itself; what cannot be read would go round for ever",
+		"dead_letter_topic is the topic itself; rejected records would loop",
 	)
 	wrong(
 		c.Format != "" && !slices.Contains(decode.Formats(), c.Format),
@@ -124,8 +124,7 @@ func (c ConsumerConfig) problems() []error {
 	return errs
 }
 
-// isAddress says whether a broker may be there: a host, with a port or without one, for which the
-// client takes 9092.
+// isAddress reports whether broker is a host with an optional port.
 func isAddress(broker string) bool {
 	if net.ParseIP(strings.Trim(broker, "[]")) != nil {
 		return true
@@ -139,7 +138,7 @@ func isAddress(broker string) bool {
 		(!strings.Contains(host, ":") || net.ParseIP(host) != nil)
 }
 
-// isTopic says whether Kafka allows the name.
+// isTopic reports whether Kafka allows the name.
 func isTopic(name string) bool {
 	return len(name) <= 249 && name != "." && name != ".." &&
 		strings.Trim(
@@ -148,7 +147,7 @@ func isTopic(name string) bool {
 		) == ""
 }
 
-// filled has values where zero stands for a default.
+// filled replaces zero values by defaults.
 func (c ConsumerConfig) filled() ConsumerConfig {
 	if c.MinBytes == 0 {
 		c.MinBytes = 1
@@ -162,7 +161,7 @@ func (c ConsumerConfig) filled() ConsumerConfig {
 	return c
 }
 
-// Consumer evaluates the logs of a topic, one message after the other.
+// Consumer evaluates the logs of a topic one message at a time.
 type Consumer struct {
 	config     ConsumerConfig
 	engine     AlertEngine
@@ -172,15 +171,15 @@ type Consumer struct {
 	group      *groupConsumer
 	dispatcher *dispatcher
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards the fields below
 	cancel  context.CancelFunc
-	done    chan struct{} // closed when the current run is over; nil when there is none
+	done    chan struct{} // closed when the current run ends; nil without one
 	closed  bool
 	lastErr error // of the last run
 	ran     bool
 }
 
-// NewConsumer makes a consumer, which does nothing before Start.
+// NewConsumer makes a consumer. It connects in Start.
 func NewConsumer(config ConsumerConfig, alertEngine AlertEngine) *Consumer {
 	return newConsumer(config, alertEngine, defaultProcessOptions())
 }
@@ -203,12 +202,12 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, opts processOptions)
 	return c
 }
 
-// Start consumes until ctx is done or Close is called, finishes what it has begun, and returns nil.
-// A wrong configuration is an error before anything is dialled; so is what only an operator can
-// mend, such as a topic that does not exist. A broker that cannot be reached is waited for.
+// Start consumes until ctx is done or Close is called, finishes the current messages and returns
+// nil. It fails for a wrong configuration, and for problems that need an operator, such as a
+// missing topic. An unreachable broker is retried.
 func (c *Consumer) Start(ctx context.Context) error { return c.run(ctx, c.engine, c.opts) }
 
-// run is one run in some manner, on behalf of the consumer or of a processor that has it.
+// run consumes with the given engine and options, for the consumer or its processor.
 func (c *Consumer) run(ctx context.Context, engine AlertEngine, opts processOptions) error {
 	errs := c.config.problems()
 	if engine == nil {
@@ -229,8 +228,7 @@ func (c *Consumer) run(ctx context.Context, engine AlertEngine, opts processOpti
 	return err
 }
 
-// begin notes that a run has begun, unless another one is under way. After Close there is nothing
-// to be done: then done is nil.
+// begin registers a run, unless another one is active. After Close it returns a nil channel.
 func (c *Consumer) begin(
 	parent context.Context,
 ) (ctx context.Context, done chan struct{}, err error) {
@@ -240,7 +238,7 @@ func (c *Consumer) begin(
 		return parent, nil, nil
 	}
 	if c.done != nil {
-		return parent, nil, errors.New("kafka consumer: it is running already")
+		return parent, nil, errors.New("kafka consumer: already running")
 	}
 	ctx, c.cancel = context.WithCancel(parent)
 	c.done, c.ran = make(chan struct{}), true
@@ -255,7 +253,7 @@ func (c *Consumer) end(done chan struct{}, err error) {
 	close(done)
 }
 
-// Close ends Start, and returns when it has ended. It may be called more than once.
+// Close stops Start and waits for it. It may be called more than once.
 func (c *Consumer) Close() error {
 	c.mu.Lock()
 	c.closed = true
@@ -270,15 +268,14 @@ func (c *Consumer) Close() error {
 	return nil
 }
 
-// GetStats returns what was consumed so far, and how much there is still to consume.
+// GetStats returns what was consumed, and the lag.
 func (c *Consumer) GetStats() Stats { return c.group.stats() }
 
-// HealthCheck says whether the consumer does its work: it runs, brokers answer, the engine takes
-// what it is given, and it keeps up. It is false before the start and after the end, and becomes
-// true again when what was wrong is over.
+// HealthCheck reports whether the consumer runs, brokers answer, the engine succeeds and the lag
+// is small. It is false before Start and after it has returned, and recovers by itself.
 func (c *Consumer) HealthCheck() bool { return len(c.healthProblems()) == 0 }
 
-// ailments are the reasons why the consumer is not healthy.
+// healthProblems are the reasons why the consumer is unhealthy.
 func (c *Consumer) healthProblems() []string {
 	c.mu.Lock()
 	running, outcome := c.done != nil, c.lastErr
@@ -287,11 +284,11 @@ func (c *Consumer) healthProblems() []string {
 	case !running && outcome != nil:
 		return []string{outcome.Error()}
 	case !running:
-		return []string{"it is not running"}
+		return []string{"not running"}
 	}
 	h := c.group.health()
 	if h.State == Starting && len(h.Problems) == 0 {
-		h.Problems = []string{"it has not joined its group yet"}
+		h.Problems = []string{"not a member of the group yet"}
 	}
 	return append(h.Problems, c.dispatcher.healthProblems()...)
 }
@@ -303,8 +300,8 @@ type MessageProcessor struct {
 	opts     processOptions
 }
 
-// NewMessageProcessor makes a processor of batches of so many messages; a batch that is not full is
-// evaluated when the interval is over.
+// NewMessageProcessor makes a batch processor. An incomplete batch is evaluated after
+// flushInterval.
 func NewMessageProcessor(
 	consumer *Consumer,
 	batchSize int,
@@ -316,8 +313,8 @@ func NewMessageProcessor(
 	return &MessageProcessor{consumer, alertEngine, opts}
 }
 
-// ProcessBatch evaluates batch after batch until ctx is done or the consumer is closed, evaluates
-// what is left, and returns nil. Errors are those of Consumer.Start.
+// ProcessBatch evaluates batches until ctx is done or the consumer is closed, evaluates the rest
+// and returns nil. Errors are those of Consumer.Start.
 func (p *MessageProcessor) ProcessBatch(ctx context.Context) error {
 	if p.consumer == nil {
 		return errors.New("kafka message processor: the consumer is nil")
@@ -325,12 +322,11 @@ func (p *MessageProcessor) ProcessBatch(ctx context.Context) error {
 	return p.consumer.run(ctx, p.engine, p.opts)
 }
 
-// ConsumerGroup evaluates the logs of a topic with several workers, each of which has partitions of
-// its own: one client, whose place in the group is that of one member, so that further processes
-// share the partitions fairly.
+// ConsumerGroup evaluates the logs of a topic with several workers, each with its own partitions.
+// It is one client and one member of the group.
 type ConsumerGroup struct{ consumer *Consumer }
 
-// NewConsumerGroup makes a group of so many workers.
+// NewConsumerGroup makes a group of consumerCount workers.
 func NewConsumerGroup(
 	config ConsumerConfig,
 	alertEngine AlertEngine,
@@ -341,20 +337,19 @@ func NewConsumerGroup(
 	return &ConsumerGroup{newConsumer(config, alertEngine, opts)}
 }
 
-// Start consumes as Consumer.Start does.
+// Start consumes like Consumer.Start.
 func (g *ConsumerGroup) Start(ctx context.Context) error { return g.consumer.Start(ctx) }
 
-// Close ends Start, and returns when it has ended.
+// Close stops Start and waits for it.
 func (g *ConsumerGroup) Close() error { return g.consumer.Close() }
 
-// HealthCheck says whether the group does its work, as Consumer.HealthCheck does.
+// HealthCheck is like Consumer.HealthCheck.
 func (g *ConsumerGroup) HealthCheck() bool { return g.consumer.HealthCheck() }
 
-// GetGroupStats returns for each worker what it has consumed, and its partitions with how much
-// there is still to consume.
+// GetGroupStats returns the statistics of each worker, with its partitions.
 func (g *ConsumerGroup) GetGroupStats() []Stats { return g.consumer.dispatcher.stats() }
 
-// UnmarshalJSON reads a configuration; what it does not say stays as it is.
+// UnmarshalJSON keeps the values of fields that the text does not have.
 func (c *ConsumerConfig) UnmarshalJSON(text []byte) error {
 	type plain ConsumerConfig
 	return json.Unmarshal(text, &struct {
@@ -372,7 +367,7 @@ func (c ConsumerConfig) MarshalJSON() ([]byte, error) {
 	}{plain(c), jsonDuration(c.MaxWait)})
 }
 
-// UnmarshalYAML reads a configuration under the names that it has in JSON.
+// UnmarshalYAML reads the same names as UnmarshalJSON.
 func (c *ConsumerConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	return fromYAML(unmarshal, c)
 }

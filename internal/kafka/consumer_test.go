@@ -406,7 +406,7 @@ func TestErrorRate(t *testing.T) {
 // is dialled.
 func TestInvalidConfig(t *testing.T) {
 	bad := ConsumerConfig{MinBytes: 10, MaxBytes: 5, MaxWait: -1, StartOffset: -3}
-	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is empty\ngroup_id is empty; a group is needed to remember how far it has read\n" +
+	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is empty\ngroup_id is empty; the committed offsets need a group\n" +
 		"min_bytes is 10, more than max_bytes, 5\nmax_wait is -1ns; it must not be negative\nstart_offset is -3; it must be -2 (start), -1 (end), or an offset"
 	f := func(what string, err error, want string) {
 		t.Helper()
@@ -457,7 +457,7 @@ func TestInvalidConfig(t *testing.T) {
 			broker,
 			err,
 			fmt.Sprintf(
-				"brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is no name for a topic",
+				"brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is not a valid topic name; use at most 249 letters, digits, '.', '_' and '-'",
 				broker,
 			),
 		)

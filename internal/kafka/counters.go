@@ -6,23 +6,23 @@ import (
 	"sync/atomic"
 )
 
-// counters only ever grow. They are read while they grow.
+// counters only increase. They may be read at any time.
 type counters struct {
-	messages           atomic.Int64 // records worked off
+	messages           atomic.Int64 // processed records
 	bytes              atomic.Int64 // of their values
-	logs               atomic.Int64 // read from them
-	repeated           atomic.Int64 // records that came again and were left out
-	lost               atomic.Int64 // records that were never seen
+	logs               atomic.Int64 // decoded from them
+	repeated           atomic.Int64 // skipped because they were processed before
+	lost               atomic.Int64 // records that were never read
 	rebalances         atomic.Int64
 	commits            atomic.Int64
-	deadLettersWritten atomic.Int64  // dead letters written
-	deadLettersLost    atomic.Int64  // dead letters that could not be written
+	deadLettersWritten atomic.Int64
+	deadLettersLost    atomic.Int64
 	errors             namedCounters // by kind
-	rejected           namedCounters // records or logs within them, by reason
-	recent             rejectionRing // the newest of them
+	rejected           namedCounters // records, or logs within them, by reason
+	recent             rejectionRing // the newest rejections
 }
 
-// tally counts by name.
+// namedCounters counts by name.
 type namedCounters struct {
 	mu sync.Mutex // guards n
 	n  map[string]int64

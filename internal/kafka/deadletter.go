@@ -24,9 +24,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// DeadLetter is a record that could not be read or evaluated, and why. On a dead-letter topic the
-// record's key, value and headers are as they were, and the rest stands in further headers, each
-// beginning with dlq.
+// DeadLetter is a record that could not be decoded or evaluated. On a dead-letter topic it keeps
+// key, value and headers; the rest is in headers that begin with dlq.
 type DeadLetter struct {
 	Topic     string          `json:"topic"`
 	Partition int32           `json:"partition"`
@@ -37,7 +36,7 @@ type DeadLetter struct {
 	Headers   []models.Header `json:"headers,omitempty"`
 	Reason    string          `json:"reason"`
 	Detail    string          `json:"detail,omitempty"`
-	Attempts  int             `json:"attempts"` // how often it was tried, over all replays
+	Attempts  int             `json:"attempts"` // over all replays
 	Version   string          `json:"version,omitempty"`
 }
 
@@ -47,7 +46,7 @@ const (
 	deadLetterFlushTimeout = time.Second
 )
 
-// record is the letter as it stands on a dead-letter topic.
+// record is the form on a dead-letter topic.
 func (d *DeadLetter) record(topic string) *kgo.Record {
 	r := &kgo.Record{Topic: topic, Key: d.Key, Value: d.Value, Timestamp: d.Timestamp}
 	for _, h := range d.Headers {
@@ -65,7 +64,8 @@ func (d *DeadLetter) record(topic string) *kgo.Record {
 	return r
 }
 
-// letterOf reads a record of a dead-letter topic. What another program wrote there has no reason.
+// parseDeadLetter reads a record of a dead-letter topic. Records of other programs have no
+// reason.
 func parseDeadLetter(r *models.Record) DeadLetter {
 	d := DeadLetter{
 		Timestamp: r.Timestamp,
@@ -104,7 +104,7 @@ func parseDeadLetter(r *models.Record) DeadLetter {
 	return d
 }
 
-// newLetter makes a letter of a record. One that was a letter before, and was replayed, has had its
+// newDeadLetter makes a dead letter of a record. A replayed dead letter keeps its count of
 // attempts.
 func newDeadLetter(r *kgo.Record, reason, detail, version string, attempts int) DeadLetter {
 	m := modelRecord(r)
@@ -115,8 +115,8 @@ func newDeadLetter(r *kgo.Record, reason, detail, version string, attempts int) 
 	}
 }
 
-// letters keeps what cannot be read. A letter that cannot be written is counted and said; it never
-// holds up what can be read.
+// deadLetterWriter writes rejected records to a topic or file. Failures are counted and logged;
+// they never block consumption.
 type deadLetterWriter struct {
 	client   *kgo.Client
 	topic    string
@@ -130,8 +130,8 @@ type deadLetterWriter struct {
 	size int64
 }
 
-// openLetters makes the topic if it is not there, or opens the file. With neither, rejections are
-// only counted and logged.
+// openDeadLetters creates the topic or opens the file. Without either, rejections are only
+// counted and logged.
 func openDeadLetters(
 	ctx context.Context,
 	client *kgo.Client,
@@ -160,7 +160,7 @@ func openDeadLetters(
 	return l, nil
 }
 
-// createTopic makes a topic unless it is there.
+// createTopic creates a topic unless it exists.
 func createTopic(
 	ctx context.Context,
 	client *kgo.Client,
@@ -187,14 +187,14 @@ func createTopic(
 		meta, metaErr := kadm.NewClient(client).Metadata(ctx, topic)
 		if metaErr != nil || meta.Topics[topic].Err != nil {
 			return errors.New(
-				"it does not exist, and we may not create it: create it, or allow CREATE on it",
+				"it does not exist and may not be created (create it, or allow CREATE on it)",
 			)
 		}
 	}
 	return nil
 }
 
-// reject counts what a scan has rejected, logs some of it, and keeps the records.
+// reject counts and logs the rejections of a scan, and writes the records.
 func (l *deadLetterWriter) reject(records []*kgo.Record, rejected []models.Rejection) {
 	for len(rejected) > 0 {
 		n := 1
@@ -206,7 +206,7 @@ func (l *deadLetterWriter) reject(records []*kgo.Record, rejected []models.Rejec
 	}
 }
 
-// rejectOne counts what was rejected of one record, and keeps the record, once.
+// rejectOne counts the rejections of one record and writes the record once.
 func (l *deadLetterWriter) rejectOne(record *kgo.Record, rejected []models.Rejection) {
 	kept := false
 	for _, r := range rejected {
@@ -236,7 +236,7 @@ func (l *deadLetterWriter) rejectOne(record *kgo.Record, rejected []models.Rejec
 	}
 }
 
-// keep writes a letter.
+// write writes one dead letter.
 func (l *deadLetterWriter) write(d DeadLetter) {
 	switch {
 	case l.topic != "":
@@ -258,7 +258,7 @@ func (l *deadLetterWriter) writeFile(d DeadLetter) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.size += int64(len(line)) + 1; l.size > maxDeadLetterFile {
-		return fmt.Errorf("%s has grown to %d MiB; move it away", l.file.Name(), maxDeadLetterFile>>20)
+		return fmt.Errorf("%s has reached %d MiB (rotate it)", l.file.Name(), maxDeadLetterFile>>20)
 	}
 	_, err = l.out.Write(append(line, '\n'))
 	return err
@@ -273,8 +273,7 @@ func (l *deadLetterWriter) count(err error) {
 	l.limited.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
 }
 
-// flush brings letters to safety before offsets are committed that go beyond them; but it does not
-// wait long.
+// flush waits briefly for pending dead letters before offsets beyond them are committed.
 func (l *deadLetterWriter) flush() {
 	if l.topic != "" && l.client.BufferedProduceRecords() > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), deadLetterFlushTimeout)
@@ -306,7 +305,7 @@ func (l *deadLetterWriter) close() {
 	}
 }
 
-// DeadLetters is where dead letters are kept: a topic, or a file.
+// DeadLetters is a dead-letter topic or file.
 type DeadLetters struct {
 	Client ClientConfig
 	Topic  string
@@ -314,8 +313,8 @@ type DeadLetters struct {
 	Logger *slog.Logger // slog.Default() by default
 }
 
-// List yields the letters that are there now, oldest first within each partition of a topic. An
-// error is the last thing that is yielded.
+// List yields the current dead letters, oldest first within each partition. An error is the last
+// element.
 func (d DeadLetters) List(ctx context.Context) iter.Seq2[DeadLetter, error] {
 	if d.File != "" {
 		return d.listFile
@@ -347,7 +346,7 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 	for {
 		var l DeadLetter
 		err := decoder.Decode(&l)
-		// the last one was not written to its end
+		// the last line is incomplete
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			return
 		}
@@ -361,19 +360,19 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 	}
 }
 
-// replayTimeout is how long one letter may take to be written.
+// replayTimeout bounds the write of one dead letter.
 const replayTimeout = 30 * time.Second
 
-// Replay writes those letters that are wanted back to the topics they came from, with their headers
-// and timestamps, and returns how many. They stay among the dead letters as well; one that cannot
-// be read again comes back with one attempt more.
+// Replay writes the wanted dead letters back to their topics, with headers and timestamps, and
+// returns how many. They also stay in the dead-letter topic. One that fails again comes back with
+// one more attempt.
 func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
 	p, err := NewProducer(d.Client, d.Logger)
 	if err != nil {
 		return 0, err
 	}
 	defer p.Close()
-	// all of them first: a letter that comes back meanwhile is not replayed twice
+	// Collect first: a dead letter that comes back meanwhile is not replayed twice.
 	var again []DeadLetter
 	for l, err := range d.List(ctx) {
 		if err != nil {

@@ -14,17 +14,17 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// manner is how messages are evaluated.
+// processOptions are how messages are evaluated.
 type processOptions struct {
-	batch   int           // messages at once
-	flush   time.Duration // after which a batch that is not full is evaluated
+	batch   int           // messages evaluated together
+	flush   time.Duration // an incomplete batch is evaluated after this time
 	workers int
-	retries int           // further attempts, with pauses that double
+	retries int           // with doubling pauses
 	delay   time.Duration // the first pause
 	metrics bool
 }
 
-// defaultManner is one message at once, tried four times.
+// defaultProcessOptions evaluate one message at a time with three retries.
 func defaultProcessOptions() processOptions { return DefaultProcessorConfig().processOptions(1) }
 
 func (m processOptions) validate() []error {
@@ -43,16 +43,15 @@ func (m processOptions) validate() []error {
 }
 
 const (
-	dispatchPollRecords = 2000 // records taken from the client at once
-	// messages that may wait for workers before polling pauses; the client still belongs to the
-	// group then
+	dispatchPollRecords = 2000 // records per poll
+	// queued messages at which polling pauses; the client stays in the group
 	maxQueued     = 2 * dispatchPollRecords
-	stopGrace     = 10 * time.Second // that a stop waits for messages that were fetched already
-	revokeTimeout = 15 * time.Second // that a rebalance waits for the message that is being evaluated
+	stopGrace     = 10 * time.Second // shutdown waits this long for fetched messages
+	revokeTimeout = 15 * time.Second // a rebalance waits this long for messages in evaluation
 )
 
-// pump carries messages from a feed to workers. Each partition belongs to one worker, so its
-// messages are evaluated in order; offsets follow what was evaluated.
+// dispatcher passes messages from a group consumer to workers. A partition has one worker, so its
+// messages are evaluated in order. Offsets follow evaluation.
 type dispatcher struct {
 	group   *groupConsumer
 	opts    processOptions
@@ -65,14 +64,14 @@ type dispatcher struct {
 	workers []*worker  // of the current or the last run
 }
 
-// pumpJob is what one run has of its own.
+// dispatchRun is the state of one run.
 type dispatchRun struct {
 	engine      AlertEngine
-	batches     BatchEngine // the engine, when it takes batches
+	batches     BatchEngine // nil when the engine takes single logs
 	format      string
 	deadLetters atomic.Pointer[deadLetterWriter]
-	queued      atomic.Int64  // messages that wait
-	progress    chan struct{} // something was finished
+	queued      atomic.Int64  // messages
+	progress    chan struct{} // signals that a message was finished
 	drain       chan struct{} // closed when no more messages come
 	abort       context.Context
 }
@@ -92,7 +91,7 @@ func (d *dispatcher) makeWorkers(n int) []*worker {
 	return workers
 }
 
-// run pumps until ctx is done.
+// run consumes until ctx is done.
 func (d *dispatcher) run(
 	ctx context.Context,
 	engine AlertEngine,
@@ -114,7 +113,7 @@ func (d *dispatcher) run(
 			return err
 		}
 		d.group.log.Warn(
-			"a topic was deleted or created again; joining the group afresh",
+			"a topic was deleted or created again; rejoining the group",
 			"group",
 			d.group.cfg.group,
 		)
@@ -122,8 +121,8 @@ func (d *dispatcher) run(
 	}
 }
 
-// session is one life of the client. It is one story: begin in order, pump, end in the reverse
-// order.
+// session is the lifetime of one client. It stays whole, since it starts things in order and
+// stops them in reverse order.
 func (d *dispatcher) session(ctx context.Context, giveUp context.CancelFunc, deadLetters string) error {
 	if err := d.group.open(ctx); err != nil {
 		return err
@@ -167,7 +166,7 @@ func (d *dispatcher) session(ctx context.Context, giveUp context.CancelFunc, dea
 	err = d.loop(ctx, &committing)
 	d.group.allowRebalance()
 	close(d.current.drain)
-	if ctx.Err() != nil { // nothing but the end of the process hurries
+	if ctx.Err() != nil { // only a shutdown has a deadline
 		timer := time.AfterFunc(stopGrace, giveUp)
 		defer timer.Stop()
 	}
@@ -179,10 +178,10 @@ func (d *dispatcher) session(ctx context.Context, giveUp context.CancelFunc, dea
 	return err
 }
 
-// loop polls while there is room, and commits once a second.
+// loop polls while the queue has room, and commits once a second.
 func (d *dispatcher) loop(ctx context.Context, committing *sync.WaitGroup) error {
 	var committed time.Time
-	var failed []batch // partitions with an error, which is decided when all before it is evaluated
+	var failed []batch // partitions whose error is handled after their queued messages
 	for ctx.Err() == nil {
 		if d.current.queued.Load() >= maxQueued {
 			d.wait(ctx, checkpointInterval)
@@ -211,7 +210,7 @@ func (d *dispatcher) loop(ctx context.Context, committing *sync.WaitGroup) error
 	return nil
 }
 
-// wait returns when something was finished, or after a while.
+// wait returns after progress, or after the timeout.
 func (d *dispatcher) wait(ctx context.Context, timeout time.Duration) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -222,8 +221,7 @@ func (d *dispatcher) wait(ctx context.Context, timeout time.Duration) {
 	}
 }
 
-// decide decides the errors of partitions for which nobody has anything to evaluate any more, and
-// returns the others.
+// handleErrors handles the errors of partitions without queued messages, and returns the others.
 func (d *dispatcher) handleErrors(ctx context.Context, failed []batch, err error) ([]batch, error) {
 	var left []batch
 	for _, b := range failed {
@@ -244,7 +242,7 @@ func (d *dispatcher) queuedOf(part *partition) int {
 	return part.queued
 }
 
-// dispatch gives a batch's messages to the partition's worker.
+// dispatch queues a batch at the partition's worker.
 func (d *dispatcher) dispatch(b batch) {
 	w := d.workers[d.workerOf(b.part)]
 	messages := make([]*message, 0, len(b.records)+1)
@@ -254,7 +252,7 @@ func (d *dispatcher) dispatch(b batch) {
 	if n := len(messages); n > 0 {
 		messages[n-1].next = b.next
 	} else if b.err == nil {
-		messages = append(messages, &message{part: b.part, next: b.next}) // control records alone
+		messages = append(messages, &message{part: b.part, next: b.next}) // control records only
 	}
 	d.group.mu.Lock()
 	b.part.queued += len(messages)
@@ -263,7 +261,7 @@ func (d *dispatcher) dispatch(b batch) {
 	w.put(messages)
 }
 
-// workerOf returns the partition's worker: at its first message, the one with the fewest
+// workerOf returns the partition's worker. A new partition gets the worker with the fewest
 // partitions.
 func (d *dispatcher) workerOf(part *partition) int {
 	d.group.mu.Lock()
@@ -287,7 +285,7 @@ func (d *dispatcher) workerOf(part *partition) int {
 	return least
 }
 
-// finished notes that messages are out of a worker's hands, evaluated or dropped.
+// finished removes evaluated or dropped messages from the queue's count.
 func (d *dispatcher) finished(part *partition, n int) {
 	d.group.mu.Lock()
 	part.queued -= n
@@ -299,8 +297,7 @@ func (d *dispatcher) finished(part *partition, n int) {
 	}
 }
 
-// revoked takes back what was not evaluated yet of partitions that are taken from us, waits for
-// what is being evaluated, and commits.
+// revoked drops queued messages of revoked partitions, waits for the current ones, and commits.
 func (d *dispatcher) revoked(ctx context.Context, parts []*partition, lost bool) {
 	d.group.mu.Lock()
 	for _, part := range parts {
@@ -324,14 +321,14 @@ func (d *dispatcher) revoked(ctx context.Context, parts []*partition, lost bool)
 	}
 }
 
-// given says whether a partition is being given up.
+// isRevoking reports whether a partition is being revoked.
 func (d *dispatcher) isRevoking(part *partition) bool {
 	d.group.mu.Lock()
 	defer d.group.mu.Unlock()
 	return part.revoking
 }
 
-// stats are those of each worker.
+// stats are the statistics of each worker.
 func (d *dispatcher) stats() []Stats {
 	d.mu.Lock()
 	workers := d.workers
@@ -354,28 +351,28 @@ func (d *dispatcher) stats() []Stats {
 	return list
 }
 
-// metrics are what was done so far.
+// metrics are the totals.
 func (d *dispatcher) metrics() ProcessorMetrics { return d.results.metrics() }
 
 const (
-	unhealthyErrorRate = 0.5              // of recent messages that failed
-	minRateSamples     = 10               // that there have to be for a rate to say anything
-	stallTimeout       = 30 * time.Second // without a message evaluated, although there are some
+	unhealthyErrorRate = 0.5              // of recent messages
+	minRateSamples     = 10               // below this count the rate means nothing
+	stallTimeout       = 30 * time.Second // without progress despite lag
 	maxLagTime         = 10 * time.Minute
 )
 
-// ailments are the reasons why the pump is not healthy.
+// healthProblems are the reasons why the dispatcher is unhealthy.
 func (d *dispatcher) healthProblems() []string {
 	var list []string
 	if err := d.breaker.reason(); err != nil {
-		list = append(list, "the alert engine fails: "+err.Error())
+		list = append(list, "the engine fails: "+err.Error())
 	}
 	if rate, n := d.results.rate(); n >= minRateSamples && rate > unhealthyErrorRate {
 		list = append(list, fmt.Sprintf("%.0f%% of recent messages failed", rate*100))
 	}
 	s := d.group.stats()
 	if s.LagTime > maxLagTime {
-		list = append(list, fmt.Sprintf("it is %s behind", duration.Format(s.LagTime.Round(time.Second))))
+		list = append(list, fmt.Sprintf("the consumer is %s behind", duration.Format(s.LagTime.Round(time.Second))))
 	}
 	d.group.mu.Lock()
 	defer d.group.mu.Unlock()
@@ -384,7 +381,7 @@ func (d *dispatcher) healthProblems() []string {
 			list = append(
 				list,
 				fmt.Sprintf(
-					"nothing of %s/%d was evaluated for %s",
+					"no progress on %s/%d for %s",
 					part.Topic,
 					part.Partition.Partition,
 					duration.Format(time.Since(part.lastMoved).Round(time.Second)),
@@ -395,18 +392,18 @@ func (d *dispatcher) healthProblems() []string {
 	return list
 }
 
-// message is one record on its way.
+// message is a record that is being processed.
 type message struct {
 	part             *partition
 	record           *kgo.Record // nil for control records
 	next             int64       // the offset after it
 	entries          entries
-	evaluatedEntries int  // entries that were evaluated already
-	tries            int  // attempts
-	failedRounds     int  // rounds of attempts that failed
+	evaluatedEntries int
+	tries            int
+	failedRounds     int
 	evaluated        bool // before its turn
-	othersSucceeded  bool // the engine took another message while it refused this one
-	invalid          bool // it cannot be read, or not all of it
+	othersSucceeded  bool // another message succeeded while this one failed
+	invalid          bool // (partly) undecodable
 }
 
 func newDecoder(format string) (*decode.Decoder, error) {

@@ -10,7 +10,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// jsonDuration is written like "1s", and read like that or as a number of nanoseconds.
+// jsonDuration is written like "1s"; a number is nanoseconds.
 type jsonDuration time.Duration
 
 func (d jsonDuration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
@@ -23,7 +23,7 @@ func (d *jsonDuration) UnmarshalJSON(text []byte) error {
 	}
 	var s string
 	if err := json.Unmarshal(text, &s); err != nil {
-		return fmt.Errorf("%s is no duration; try \"1s\"", text)
+		return fmt.Errorf("%s is not a duration; try \"1s\"", text)
 	}
 	parsed, err := duration.Parse(strings.TrimPrefix(s, "-"))
 	if err != nil {

@@ -9,14 +9,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-// Members of a group each read some of the partitions. An engine whose groups of logs are spread
-// over partitions would count a part of each in every member, and all of them would be wrong.
-// SourceConfig.Alone says whether the engine is of that kind; then no member joins that would not
-// be alone, and whoever finds itself in company all the same, because two started at the same
-// instant, says so instead of being silently wrong.
+// Members of a group read different partitions. An engine whose groups of logs spread over
+// partitions would count only a part in each member. SourceConfig.Exclusive tells whether the
+// engine is of that kind. Then a second member refuses to start, and members that started at the
+// same instant report the problem.
 
-// admit refuses to join a group that others are in, when the engine has to be alone. It also has
-// the clock checked, by which the engine is told the time.
+// beforeJoin refuses to join a group with other members when the engine must be alone, and checks
+// the clock.
 func (s *Source) beforeJoin(ctx context.Context) error {
 	if err := s.checkExclusive(ctx); err != nil {
 		return err
@@ -36,7 +35,7 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
 	if err != nil {
 		s.log.Warn(
-			"it could not be found out whether others read for the group",
+			"the group's members could not be listed",
 			"group",
 			s.cfg.Group,
 			"error",
@@ -46,7 +45,7 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	}
 	if others := s.otherMembers(groups[s.cfg.Group].Members); len(others) > 0 {
 		return fmt.Errorf(
-			"group %q has another member, %s, and we would have to be alone: %w; stop the other one, or wait until its session is over if it was killed",
+			"group %q has another member, %s, but this engine must be its only member: %w (stop the other one; if it was killed, wait for its session timeout)",
 			s.cfg.Group,
 			strings.Join(others, ", "),
 			why,
@@ -55,7 +54,7 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	return nil
 }
 
-// others are the members of the group that we are not.
+// otherMembers are the members of the group except us.
 func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	var names []string
 	for _, m := range members {
@@ -69,8 +68,8 @@ func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	return names
 }
 
-// company is an error while others read partitions of our topics although the engine has to be
-// alone.
+// sharedPartitionsError is an error while other members read partitions of our topics although
+// the engine must be alone.
 func (s *Source) sharedPartitionsError() error {
 	if s.cfg.Exclusive == nil || s.group.hasAllPartitions() {
 		return nil
@@ -78,7 +77,7 @@ func (s *Source) sharedPartitionsError() error {
 	if why := s.cfg.Exclusive(); why != nil {
 		return errors.Join(
 			errors.New(
-				"other members of the group read partitions of our topics, so that counts are wrong",
+				"other members of the group read partitions of our topics; counts are wrong",
 			),
 			why,
 		)
@@ -86,7 +85,7 @@ func (s *Source) sharedPartitionsError() error {
 	return nil
 }
 
-// whole says whether all partitions of our topics are ours, or none yet.
+// hasAllPartitions reports whether we have all partitions of our topics, or none yet.
 func (g *groupConsumer) hasAllPartitions() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

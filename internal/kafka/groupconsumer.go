@@ -21,25 +21,25 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// feedConfig says what to read.
+// groupConfig is what a groupConsumer reads.
 type groupConfig struct {
 	ClientConfig
 	topics, patterns  []string
-	exclude           []string // topics that patterns do not mean; "" for none
+	exclude           []string // topics that patterns exclude; "" for none
 	group, instance   string
-	session           time.Duration // 0 for the client's own default
+	session           time.Duration // 0 for the client's default
 	start             int64
 	minBytes, maxByte int
 	maxWait           time.Duration
 }
 
-// feed is a member of a consumer group: it joins, knows for each partition how far it was read,
-// fetched and committed, and decides what each trouble of a partition means. Source and the
-// mission's consumers differ only in what they do with the records.
+// groupConsumer is a member of a consumer group. It joins, tracks the positions of each
+// partition, and handles the errors of partitions. Source and Consumer differ only in what they
+// do with records.
 //
-// The loop of its owner polls, works off what the poll returned, and then allows a rebalance;
-// revoked is called only between those, so whatever it does excludes the loop. When a topic was
-// created again, the client has to begin afresh, and the owner opens the feed again.
+// Its owner polls, processes the batches, and then allows a rebalance. onRevoke is called only in
+// between, so it never runs beside the loop. When a topic was created again the client must be
+// replaced, and the owner opens the consumer again.
 type groupConsumer struct {
 	cfg      groupConfig
 	log      *slog.Logger
@@ -47,84 +47,94 @@ type groupConsumer struct {
 	counters *counters
 	clock    *clockGuard
 
-	// of the last checkpoint, best of this topic ID
+	// the position of the last checkpoint, preferably of this topic ID
 	restoredPosition func(models.Partition, [16]byte) (models.SourcePosition, bool)
-	// how much of the past a partition without a position reads again
+	// how far back a partition without a saved position replays
 	rewind   time.Duration
 	onRevoke func(ctx context.Context, parts []*partition, lost bool)
-	// nil when nobody hands over anything
+	// nil when state is not shared
 	acquire func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.AcquiredPosition, error)
 
 	client *kgo.Client
 	admin  *kadm.Client
 
-	lastPollFailed bool      // the last poll brought nothing else; the loop's own
-	lastDiagnosis  time.Time // when it was last looked why nothing comes; the loop's own
+	lastPollFailed bool      // it returned only errors; used by the loop alone
+	lastDiagnosis  time.Time // used by the loop alone
 
-	mu    sync.Mutex // guards all below, and the partitions' fields
+	mu    sync.Mutex // guards the fields below, and those of partitions
 	parts map[models.Partition]*partition
-	// partitions that were ours, as we left them
+	// partitions that were revoked, with their last position
 	released   map[models.Partition]models.SourcePosition
 	forget     []models.SourcePosition     // positions of topics that no longer exist
-	beforeJoin func(context.Context) error // is asked before the first join
-	// partitions of our topics, ours or others', as of the last answer
+	beforeJoin func(context.Context) error // called before the first join
+	// partitions of our topics in the cluster, from the last probe
 	topicPartitions int
-	// of the group, as of the last answer; 0 when there was none
+	// of the group; 0 when unknown
 	memberCount int
-	everOpened  bool // all was well once
-	// topics that were there when we began; nil before that is known
+	everOpened  bool // the checks have succeeded once
+	// topics that existed at the start; nil before that is known
 	initialTopics     map[string]bool
 	cluster           string
-	joined            bool // partitions were assigned since the start, or none to us
-	assignmentChanged bool // partitions came or went since the loop last looked
-	committing        bool // a commit is under way
+	joined            bool // we have been a member, with or without partitions
+	assignmentChanged bool // since takeAssignmentChange
+	committing        bool // a commit is in flight
 	cancelPoll        context.CancelFunc
-	networkErr        error // why the last attempt to connect failed; nil when it did not
+	networkErr        error // of the last connection attempt; nil for success
 	networkSince      time.Time
-	problems          map[string]problem // by what it concerns
-	// when the last answered question for the ends of the partitions was asked
+	problems          map[string]healthProblem // by subject
+	// start of the last successful probe
 	lastProbe        time.Time
-	unansweredProbes int // questions without an answer since
+	unansweredProbes int // failed probes since then
 }
 
-// partition is what is known of a partition that is ours.
+// partition is an assigned partition. Its positions, which only move forward but for rewindTo:
+//
+//	log start      committed         next            fetched          end
+//	  |  deleted…      |               |                |               |
+//	--+----------------+---------------+----------------+---------------+-->
+//	                   | evaluated,    | in the batch   | lag of the    |
+//	                   | in the next   | that is being  | client        | not written yet
+//	                   | commit        | evaluated      |               |
+//
+// Records before replayUntil were evaluated by an earlier run and only rebuild state; nothing
+// below it or below floor is committed.
 type partition struct {
 	models.Partition
 	id      [16]byte
-	next    int64 // offset of the first record that was not worked off yet
-	fetched int64 // offset of the first record that was not fetched yet
+	next    int64 // offset of the first record that is not processed
+	fetched int64 // offset of the first record that is not fetched
 	epoch   int32 // leader epoch of the record before next
-	// the epoch up to which records before next are those that were read, when they come once more
-	// because the client went back
+	// records before next with at most this epoch are those that were read, when the client went
+	// back
 	readEpoch int32
-	// what the group holds; -1 when it holds nothing, unknown when we cannot tell
+	// the group's offset; -1 for none, or committedUnknown
 	committedOffset int64
-	replayUntil     int64 // records before it were worked off by an earlier run
-	// what the group held when the partition was handed over to us: it is told of nothing less
+	replayUntil     int64 // records before it were processed by an earlier run
+	// the lowest offset that may be committed: the group's when we acquired the partition
 	floor      int64
 	end, start int64 // of the log; end is the high watermark
-	probedEnd  int64 // end, as of the last answered question for it; -1 before the first
-	// when the question was asked whose answer is end; zero when a fetch brought it
+	probedEnd  int64 // end of the last probe; -1 before the first
+	// start of the probe that brought end; zero when a fetch brought it
 	endProbedAt time.Time
 	lastTime    time.Time // timestamp of the last record
-	lastMoved   time.Time // when next last moved
-	// since when there is something to read, and next has not moved; zero for not
+	lastMoved   time.Time // last change of next
+	// since when there is lag without progress; zero for none
 	laggingSince time.Time
-	stuck        error // why nothing comes; nil when all is well
-	// the log cannot be read at fetched: what comes next may be from behind the damage
+	stuck        error // why nothing can be read; nil when all is well
+	// the log is unreadable at fetched; the client may skip the damage
 	damaged   bool
-	pin       bool  // to be committed although nothing was read yet
-	processed int64 // records since it is ours
-	worker    int   // who evaluates it, when there are several
-	revoking  bool  // it is being given up: what was not evaluated yet is not to be
-	queued    int   // messages that somebody still has to evaluate
+	pin       bool  // commit it although nothing was read
+	processed int64 // records since the assignment
+	worker    int   // index + 1 of its worker; 0 for none
+	revoking  bool  // queued messages are dropped
+	queued    int   // messages
 }
 
-// unknown is a committed offset of which we cannot tell what it is.
+// committedUnknown means that a commit is in flight.
 const committedUnknown = -2
 
-// problem is something that keeps us from reading.
-type problem struct {
+// healthProblem is a reason why nothing can be read.
+type healthProblem struct {
 	err   error
 	since time.Time
 }
@@ -136,20 +146,19 @@ func newGroupConsumer(cfg groupConfig, log *slog.Logger, count *counters) *group
 		cfg: cfg, log: log, limited: newRateLimitedLogger(log), counters: count, clock: newClockGuard(nil, log),
 		restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) { return models.SourcePosition{}, false },
 		onRevoke:         func(context.Context, []*partition, bool) {}, beforeJoin: func(context.Context) error { return nil },
-		parts: map[models.Partition]*partition{}, released: map[models.Partition]models.SourcePosition{}, problems: map[string]problem{},
+		parts: map[models.Partition]*partition{}, released: map[models.Partition]models.SourcePosition{}, problems: map[string]healthProblem{},
 	}
 }
 
-// open returns once a broker has answered and all topics are there, with a client that joins the
-// group. It retries while no broker can be reached.
+// open returns once a broker has answered and all topics exist, with a client that joins the
+// group. It retries while no broker is reachable.
 func (g *groupConsumer) open(ctx context.Context) error {
 	opts, err := g.cfg.options(g.log)
 	if err != nil {
 		return err
 	}
-	// Questions are asked by a client of their own: joining begins with the client, and must not
-	// before all is known to be well. It does not keep answers for long: a topic that was created
-	// just now would else stay unknown for some seconds.
+	// Requests use a client of their own: the consuming client joins at once, which must wait for
+	// the checks. Metadata is cached briefly, since a topic may be new.
 	side, err := kgo.NewClient(
 		append(slices.Clip(opts), kgo.WithHooks(g), kgo.MetadataMinAge(500*time.Millisecond))...)
 	if err != nil {
@@ -164,7 +173,7 @@ func (g *groupConsumer) open(ctx context.Context) error {
 		side.Close()
 		return err
 	}
-	g.mu.Lock() // callbacks wait until the client is known
+	g.mu.Lock() // callbacks wait until the client is set
 	defer g.mu.Unlock()
 	if g.client, err = kgo.NewClient(g.options(opts)...); err != nil {
 		side.Close()
@@ -174,9 +183,9 @@ func (g *groupConsumer) open(ctx context.Context) error {
 	return nil
 }
 
-// close leaves the group. The client leaves by itself only as a dynamic member; a static one would
-// keep its partitions until its session is over, and nobody would read them until then. Whoever is
-// stopped cleanly gives them up; who was killed finds them again under its name.
+// close leaves the group. The client leaves by itself only as a dynamic member. A static member
+// would keep its partitions until the session times out, so it leaves explicitly. After a kill it
+// finds its partitions again by its name.
 func (g *groupConsumer) close() {
 	g.client.CloseAllowingRebalance()
 	if g.cfg.instance != "" {
@@ -184,7 +193,7 @@ func (g *groupConsumer) close() {
 		defer cancel()
 		if _, err := g.admin.LeaveGroup(ctx, kadm.LeaveGroup(g.cfg.group).InstanceIDs(g.cfg.instance).Reason("stopped")); err != nil {
 			g.log.Warn(
-				"the group was not left; our partitions wait until the session is over",
+				"the group was not left; partitions stay assigned until the session timeout",
 				"group",
 				g.cfg.group,
 				"error",
@@ -195,7 +204,7 @@ func (g *groupConsumer) close() {
 	g.admin.Close()
 }
 
-// options are those of a member of the group.
+// options are those of a group member.
 func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	opts = append(
 		slices.Clip(opts),
@@ -221,14 +230,12 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 		),
 		kgo.FetchMaxBytes(int32(g.cfg.maxByte)),
 		kgo.FetchMaxWait(g.cfg.maxWait),
-		// A partition's share of a fetch stays small, so that one fetch of many partitions does not
-		// hold them all at full size in memory.
+		// A small share per partition bounds the memory of a fetch over many partitions.
 		kgo.FetchMaxPartitionBytes(
 			int32(min(g.cfg.maxByte, 1<<20)),
 		),
 		kgo.BrokerMaxReadBytes(int32(max(100<<20, min(2*g.cfg.maxByte, 1<<30)))),
-		// The commit markers of transactions are records too: without them the end of a partition
-		// would never be reached.
+		// Transaction markers are records: without them the end of a partition is never reached.
 		kgo.KeepControlRecords(),
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute)),
@@ -258,7 +265,7 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	return append(opts, kgo.ConsumeExcludeTopics(not...))
 }
 
-// OnBrokerConnect notes whether brokers can be reached.
+// OnBrokerConnect records whether brokers are reachable.
 func (g *groupConsumer) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
 		return
@@ -275,12 +282,12 @@ func (g *groupConsumer) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration
 	g.networkErr = fmt.Errorf("connect to %s:%d: %w", meta.Host, meta.Port, err)
 }
 
-// OnGroupManageError notes why the group let us go.
+// OnGroupManageError logs why we left the group.
 func (g *groupConsumer) OnGroupManageError(err error) {
 	g.counters.errors.add("group", 1)
 	g.limited.warn(
 		"group",
-		"left the consumer group, joining again",
+		"left the consumer group; rejoining",
 		"group",
 		g.cfg.group,
 		"error",
@@ -288,14 +295,13 @@ func (g *groupConsumer) OnGroupManageError(err error) {
 	)
 }
 
-// poll returns what was fetched, at most max records. An error is fatal, or errReopen. Rebalances
-// wait from here on until allow is called.
+// poll returns at most max fetched records. Its error is final, or errReopen. Rebalances wait
+// until allowRebalance is called.
 func (g *groupConsumer) poll(ctx context.Context, wait time.Duration, max int) ([]batch, error) {
 	pollCtx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	if g.lastPollFailed {
-		// A broker that refuses answers at once, and the client asks again at once: nobody would
-		// ever rest.
+		// A refusing broker answers at once, and the client retries at once.
 		sleep(ctx, errorBackoff)
 	}
 	g.mu.Lock()
@@ -309,10 +315,10 @@ func (g *groupConsumer) poll(ctx context.Context, wait time.Duration, max int) (
 	return g.batches(fetches)
 }
 
-// errorPause is between two polls of which the first brought nothing but errors.
+// errorBackoff follows a poll that returned only errors.
 const errorBackoff = 250 * time.Millisecond
 
-// hasErrors says whether fetches hold errors other than the end of the poll.
+// hasErrors reports errors other than the end of the poll.
 func hasErrors(fetches kgo.Fetches) (found bool) {
 	fetches.EachError(func(_ string, _ int32, err error) {
 		found = found ||
@@ -321,10 +327,10 @@ func hasErrors(fetches kgo.Fetches) (found bool) {
 	return found
 }
 
-// allow lets rebalances happen.
+// allowRebalance lets rebalances proceed.
 func (g *groupConsumer) allowRebalance() { g.client.AllowRebalance() }
 
-// wake ends a poll that waits.
+// wake ends a waiting poll.
 func (g *groupConsumer) wake() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -333,15 +339,15 @@ func (g *groupConsumer) wake() {
 	}
 }
 
-// batch is what a poll brought of one partition, in the order of offsets.
+// batch is what a poll returned of one partition, in offset order.
 type batch struct {
 	part    *partition
 	records []*kgo.Record
-	next    int64 // the offset after it, which counts control records as well
-	err     error // of the partition, to be decided once the records are worked off
+	next    int64 // the offset after it, including control records
+	err     error // of the partition; handled after its records
 }
 
-// sort makes batches of fetches.
+// batches turns fetches into batches.
 func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 	var batches []batch
 	var fatal error
@@ -350,7 +356,7 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 	defer g.mu.Unlock()
 	fresh := time.Since(g.lastProbe) <= probeFresh
 	fetches.EachPartition(func(t kgo.FetchTopicPartition) {
-		if t.Topic == "" { // of the client itself
+		if t.Topic == "" { // an error of the client
 			if err := g.clientError(t.Err); err != nil {
 				fatal = err
 			}
@@ -370,7 +376,7 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 		if n := len(t.Records); n > 0 && fresh && p.probedEnd >= 0 &&
 			t.Records[n-1].Offset >= p.probedEnd &&
 			t.Records[n-1].Timestamp.After(live) {
-			live = t.Records[n-1].Timestamp // it was not there a moment ago
+			live = t.Records[n-1].Timestamp // it was written since the last probe
 		}
 		if len(t.Records) > 0 || t.Err != nil {
 			batches = append(batches, g.newBatch(p, t.Records, t.Err))
@@ -382,8 +388,8 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 	return batches, fatal
 }
 
-// watermarks notes what a fetch says about the log, and that records may have been deleted before
-// we came to read them.
+// noteOffsets takes the log's bounds from a fetch, and detects records that were deleted before
+// we read them.
 func (g *groupConsumer) noteOffsets(p *partition, t *kgo.FetchPartition) {
 	p.end, p.endProbedAt = t.HighWatermark, time.Time{}
 	p.start = t.LogStartOffset
@@ -392,7 +398,7 @@ func (g *groupConsumer) noteOffsets(p *partition, t *kgo.FetchPartition) {
 	}
 }
 
-// expired notes that records were deleted before they could be read.
+// recordsDeleted counts records that were deleted before we read them.
 func (g *groupConsumer) recordsDeleted(p *partition, start int64) {
 	g.counters.lost.Add(start - p.fetched)
 	g.counters.errors.add("expired", 1)
@@ -408,27 +414,26 @@ func (g *groupConsumer) recordsDeleted(p *partition, start int64) {
 		"resumed_at",
 		start,
 	)
-	if p.next == p.fetched { // else what was fetched before is worked off first
+	if p.next == p.fetched { // otherwise fetched records are processed first
 		p.next, p.epoch = start, -1
 	}
 	p.fetched = start
 }
 
-// batch drops what is no log: records that were worked off already, which come again when the
-// client had to go back, and control records.
+// newBatch removes control records, and records that come again after the client went back.
 func (g *groupConsumer) newBatch(p *partition, records []*kgo.Record, err error) batch {
 	b := batch{part: p, records: records, next: p.fetched, err: err}
 	if len(records) == 0 {
 		return b
 	}
 	if first := records[0].Offset; p.damaged && first > p.fetched {
-		g.skipLocked(p, "corrupt", first, errors.New("the client has passed over it"))
+		g.skipLocked(p, "corrupt", first, errors.New("skipped by the client"))
 	}
 	p.damaged = false
 	b.next = max(p.fetched, records[len(records)-1].Offset+1)
 	for _, r := range records {
 		if p.fetched < p.next && r.Offset < p.next && r.LeaderEpoch > p.readEpoch {
-			g.rewindTo(p, r.Offset) // by a leader that came after those of what was read
+			g.rewindTo(p, r.Offset) // written by a later leader than what was read
 		}
 	}
 	from := max(p.fetched, p.next)
@@ -451,7 +456,7 @@ func (g *groupConsumer) newBatch(p *partition, records []*kgo.Record, err error)
 	return b
 }
 
-// done moves a partition forward after its records were worked off up to next.
+// advance moves a partition to next after its records were processed.
 func (g *groupConsumer) advance(p *partition, next int64, last *kgo.Record, n int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -465,7 +470,7 @@ func (g *groupConsumer) advance(p *partition, next int64, last *kgo.Record, n in
 	g.counters.messages.Add(int64(n))
 }
 
-// join notes that the group has us, though it may have no partition for us.
+// joinedGroup notes that we are a member, possibly without partitions.
 func (g *groupConsumer) joinedGroup() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -473,7 +478,7 @@ func (g *groupConsumer) joinedGroup() {
 	delete(g.problems, "group")
 }
 
-// release gives partitions up: their owner finishes with them, and commits.
+// revoke gives partitions up after their owner has finished and committed them.
 func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fenced bool) {
 	g.counters.rebalances.Add(1)
 	g.mu.Lock()
@@ -491,7 +496,7 @@ func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fen
 	}
 	slices.SortFunc(parts, byPartition)
 	g.log.Info(
-		"partitions were taken from us",
+		"partitions revoked",
 		"group",
 		g.cfg.group,
 		"partitions",
@@ -508,9 +513,8 @@ func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fen
 	g.assignmentChanged = true
 }
 
-// part gives a partition up. What was read of it stays part of the state, so its position is kept:
-// whoever gets the partition back goes on there, or where another member has read on to. The caller
-// holds mu.
+// releaseLocked drops a partition but keeps its position, since its records stay part of the
+// state. The next owner continues there. The caller holds mu.
 func (g *groupConsumer) releaseLocked(p *partition) {
 	at := g.position(p)
 	at.Left = true
@@ -518,21 +522,21 @@ func (g *groupConsumer) releaseLocked(p *partition) {
 	delete(g.parts, p.Partition)
 }
 
-// left are the positions of what was given up.
+// releasedPositions are the positions of revoked partitions.
 func (g *groupConsumer) releasedPositions() []models.SourcePosition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return slices.Collect(maps.Values(g.released))
 }
 
-// position is how far a partition was read, for a checkpoint. The caller holds mu.
+// position is a partition's position for a checkpoint. The caller holds mu.
 func (g *groupConsumer) position(p *partition) models.SourcePosition {
 	return models.SourcePosition{
 		Cluster: g.cluster, TopicID: p.id, Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committedOffset, -1), Epoch: p.epoch,
 	}
 }
 
-// positions are those of all partitions, or of some.
+// positions are those of the given partitions; nil for all.
 func (g *groupConsumer) positions(of []*partition) []models.SourcePosition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -546,12 +550,12 @@ func (g *groupConsumer) positions(of []*partition) []models.SourcePosition {
 	return list
 }
 
-// sorted are all partitions, in order. The caller holds mu.
+// sorted are all partitions in order. The caller holds mu.
 func (g *groupConsumer) sorted() []*partition {
 	return slices.SortedFunc(maps.Values(g.parts), byPartition)
 }
 
-// ours are all partitions, in order.
+// assigned are all partitions in order.
 func (g *groupConsumer) assigned() []*partition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -565,7 +569,7 @@ func byPartition(a, b *partition) int {
 	return int(a.Partition.Partition) - int(b.Partition.Partition)
 }
 
-// names are partitions as people write them, topic/number, so many that a line bears them.
+// partitionNames lists partitions as topic/number, shortened to one line.
 func partitionNames(parts []*partition) string {
 	const most = 12
 	var list []string
@@ -579,11 +583,10 @@ func partitionNames(parts []*partition) string {
 	return strings.Join(list, " ")
 }
 
-// commitTimeout bounds a commit: other members that take their time over a rebalance hold it up.
+// commitTimeout bounds a commit: a slow rebalance of other members delays it.
 const commitTimeout = 10 * time.Second
 
-// commit tells the group how far the partitions were read, and returns when it knows. Partitions
-// that replay what the group has counted as read stay where they are.
+// commit commits the positions and waits. Replaying partitions are not committed.
 func (g *groupConsumer) commit(ctx context.Context, parts []*partition) error {
 	g.mu.Lock()
 	if parts == nil {
@@ -594,8 +597,7 @@ func (g *groupConsumer) commit(ctx context.Context, parts []*partition) error {
 	return g.commitOffsets(ctx, offsets)
 }
 
-// uncommitted are the offsets that the group is to be told of partitions, as they stand now. They
-// are taken under the feed's lock, and are on their way then.
+// offsetsToCommit are the current positions. The caller holds mu, and sends them.
 func offsetsToCommit(parts []*partition) map[string]map[int32]kgo.EpochOffset {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range parts {
@@ -611,7 +613,7 @@ func offsetsToCommit(parts []*partition) map[string]map[int32]kgo.EpochOffset {
 	return offsets
 }
 
-// send tells the group offsets.
+// commitOffsets sends offsets to the group.
 func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
 	if len(offsets) == 0 {
 		return nil
@@ -634,7 +636,7 @@ func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]ma
 		g.counters.errors.add("commit", 1)
 		g.limited.warn(
 			"commit",
-			"offsets could not be committed; they will be with the next commit",
+			"offsets could not be committed; retried with the next commit",
 			"group",
 			g.cfg.group,
 			"error",
@@ -644,7 +646,7 @@ func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]ma
 	return failed
 }
 
-// committed notes what the group now holds.
+// noteCommitted records the group's new offsets.
 func (g *groupConsumer) noteCommitted(
 	offsets map[string]map[int32]kgo.EpochOffset,
 	answer *kmsg.OffsetCommitResponse,
@@ -666,9 +668,9 @@ func (g *groupConsumer) noteCommitted(
 	return errors.Join(errs...)
 }
 
-// commitSoon commits without waiting, unless a commit is under way. What is committed is what was
-// read when it is called: by the time the group is told, more was read, which no checkpoint covers
-// yet, and whoever crashed then would never read it again.
+// commitSoon commits in the background unless a commit is in flight. It takes the positions now:
+// when the request is sent more records were read, which no checkpoint covers, and a crash would
+// lose them.
 func (g *groupConsumer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -685,9 +687,9 @@ func (g *groupConsumer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 	})
 }
 
-// expelled says whether the group has given us up. After a pause that was longer than the session,
-// as of a process that was stopped or a machine that was suspended, we would learn that some
-// moments too late, and meanwhile speak for partitions that somebody else reads.
+// removedFromGroup asks whether the group has removed us. After a pause longer than the session
+// timeout (SIGSTOP, suspend) the client learns it late, while another member reads our
+// partitions.
 func (g *groupConsumer) removedFromGroup(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
@@ -699,12 +701,12 @@ func (g *groupConsumer) removedFromGroup(ctx context.Context) bool {
 	}
 	answer, err := req.RequestWith(ctx, g.client)
 	if err != nil {
-		return false // nobody answers: then others are not told of us either
+		return false // the coordinator is unreachable for other members too
 	}
 	switch kerr.ErrorForCode(answer.ErrorCode) {
 	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
 		g.log.Warn(
-			"we were away for longer than a session, and the group has given us up",
+			"session timeout exceeded; this member was removed from the group (raise kafka.session_timeout or check for long pauses)",
 			"group",
 			g.cfg.group,
 		)
@@ -713,8 +715,8 @@ func (g *groupConsumer) removedFromGroup(ctx context.Context) bool {
 	return false
 }
 
-// progress is how far all partitions were read, appended to list. Time is that of which we know
-// that everything older has been read where CaughtUp says so.
+// progress appends the progress of all partitions to list. Where CaughtUp is set, everything
+// written before the returned time has been read.
 func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Progress) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -735,7 +737,7 @@ func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Pr
 	return g.clock.report(now), list
 }
 
-// took says whether partitions came or went since the last call.
+// takeAssignmentChange reports whether the assignment changed since the last call.
 func (g *groupConsumer) takeAssignmentChange() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -744,7 +746,7 @@ func (g *groupConsumer) takeAssignmentChange() bool {
 	return changed
 }
 
-// leave lets go of all partitions, which were finished with.
+// releaseAll drops all partitions, which were finished before.
 func (g *groupConsumer) releaseAll() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -18,48 +18,48 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// KeysConfig says whose keys are kept.
+// KeyTableConfig configures a KeyTable.
 type KeyTableConfig struct {
 	Client  ClientConfig
 	Topic   string
-	MaxKeys int // keys; further ones are refused
-	// the topic is read to its end so soon after a broker has answered, or Run fails
+	MaxKeys int // further keys are rejected
+	// the topic must be read to its end within this time after a broker has answered
 	LoadTimeout time.Duration
 	Logger      *slog.Logger // slog.Default() by default
-	OnChange    func()       // is called by Run when the keys are known, and when they are others
+	OnChange    func()       // called by Run when the keys were loaded or have changed
 }
 
-// Keys are the keys of a compacted topic, as they are now: a record adds its key, and one without a
-// value, a tombstone, takes it away. The topic is read beside all consumer groups, from its
-// beginning. Any goroutine may ask for the keys while Run keeps them.
+// KeyTable is the current set of keys of a compacted topic: a record adds its key, a tombstone
+// removes it. The topic is read without a consumer group, from its start. Keys may be called by
+// any goroutine while Run updates them.
 type KeyTable struct {
 	cfg KeyTableConfig
 	log *slog.Logger
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	keys     []string   // sorted
 	loaded   bool       // the topic was read to its end
-	rejected int64      // records whose keys are too many or too long
-	err      error      // why the keys may not be those of now
+	rejected int64      // records with too long keys, or over MaxKeys
+	err      error      // why the keys may be stale
 }
 
 const (
-	maxKeyBytes = 1024 // bytes
-	// so many times as many keys are held while the topic is read to its end, where some of them
-	// may be taken away
+	maxKeyBytes = 1024
+	// until the end of the topic is reached so many times MaxKeys are held, since tombstones may
+	// follow
 	loadSlack     = 4
 	tablePollWait = time.Second
-	// after which it is looked whether the topic is still the one that is read
+	// check whether the topic was recreated or resized
 	tableCheckInterval = 5 * time.Minute
-	maxMissingTries    = 5 // of finding a topic that may have been created just now
+	maxMissingTries    = 5 // a new topic may be unknown at first
 )
 
 var (
-	errTableChanged = errors.New("the topic is no longer as it was; reading it anew")
-	errTableTimeout = errors.New("it was not read to its end in time")
+	errTableChanged = errors.New("the topic has changed; reading it again")
+	errTableTimeout = errors.New("its end was not reached in time")
 )
 
-// NewKeys makes Keys that know nothing until they Run. Neither dials nor starts anything.
+// NewKeyTable makes an empty table. Run loads it.
 func NewKeyTable(cfg KeyTableConfig) *KeyTable {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -70,32 +70,30 @@ func NewKeyTable(cfg KeyTableConfig) *KeyTable {
 	return &KeyTable{cfg: cfg, log: cfg.Logger.With("topic", cfg.Topic)}
 }
 
-// Now returns the keys, which nobody may change, and whether they are known: the topic was read to
-// its end.
+// Keys returns the keys, which must not be changed, and whether the topic was read to its end.
 func (k *KeyTable) Keys() (keys []string, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.keys, k.loaded
 }
 
-// Refused is how many records were refused, because their keys were too many or too long.
+// Rejected is the number of records whose key was over MaxKeys or too long.
 func (k *KeyTable) Rejected() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.rejected
 }
 
-// Problem is why the keys are not known, or may not be those of now; nil for none.
+// Err is why the keys are not loaded or may be stale; nil for none.
 func (k *KeyTable) Err() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.err
 }
 
-// Run keeps the keys until ctx is done. Before they are known it fails with what nobody but an
-// operator can mend: a topic that is not there or that we may not read, or one that is too large to
-// be read in time. A broker that cannot be reached is waited for. Once the keys are known it keeps
-// those it has whatever happens.
+// Run updates the table until ctx is done. Before the table is loaded it fails for problems that
+// need an operator: a missing topic, no permission, or a topic that is too large for LoadTimeout.
+// An unreachable broker is retried. A loaded table survives all errors.
 func (k *KeyTable) Run(ctx context.Context) error {
 	for missing, pauseFor := 0, 250*time.Millisecond; ; pauseFor = min(2*pauseFor, 10*time.Second) {
 		err := k.session(ctx)
@@ -111,7 +109,7 @@ func (k *KeyTable) Run(ctx context.Context) error {
 		}
 		if !errors.Is(err, errTableChanged) {
 			k.setErr(withHint(err))
-			k.log.Warn("the keys of a topic cannot be read; trying again", "error", withHint(err))
+			k.log.Warn("the keys of a topic cannot be read; retrying", "error", withHint(err))
 		}
 		if !sleep(ctx, pauseFor) {
 			return nil
@@ -119,7 +117,7 @@ func (k *KeyTable) Run(ctx context.Context) error {
 	}
 }
 
-// ReadKeys reads the keys of a topic as they are now. Refused is how many records were refused.
+// ReadKeyTable reads the current keys of a topic once.
 func ReadKeyTable(ctx context.Context, cfg KeyTableConfig) (keys []string, refused int64, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -139,7 +137,7 @@ func ReadKeyTable(ctx context.Context, cfg KeyTableConfig) (keys []string, refus
 	return keys, k.Rejected(), nil
 }
 
-// named says which other topic was meant, if this one is not there.
+// withSuggestion adds a similar topic's name to the error of a missing topic.
 func (k *KeyTable) withSuggestion(ctx context.Context, err error) error {
 	if !errors.Is(err, kerr.UnknownTopicOrPartition) {
 		return err
@@ -171,7 +169,7 @@ func (k *KeyTable) setErr(problem error) {
 	k.err = problem
 }
 
-// session reads the topic from its beginning, and goes on until something is wrong.
+// session reads the topic from its start until an error.
 func (k *KeyTable) session(ctx context.Context) error {
 	client, admin, err := k.dial()
 	if err != nil {
@@ -201,26 +199,25 @@ func (k *KeyTable) session(ctx context.Context) error {
 	}
 }
 
-// keysSession is one reading of the topic. Its keys are its own until the topic was read to its
-// end.
+// tableSession is one reading of the topic. Its keys are published when the end was reached.
 type tableSession struct {
 	table  *KeyTable
 	client *kgo.Client
 	admin  *kadm.Client
-	// where it stands, and where the partitions ended when it began
+	// next offsets, and the ends at the start of the session
 	spans     map[models.Partition]span
-	keys      map[string]int // when each was added
+	keys      map[string]int // with the order of addition
 	added     int
 	rejected  int64
-	overLimit int64 // of the refused, those that found no room; no room helps a key that is too long
-	keyless   int64 // records without a key, which name no member
-	loaded    bool  // it has been read to that end
+	overLimit int64 // of rejected: those over MaxKeys
+	keyless   int64 // records without a key
+	loaded    bool  // the end was reached
 	changed   bool
-	deadline  time.Time // when it has to have been
-	lastCheck time.Time // when the partitions were last listed
+	deadline  time.Time // for reaching it
+	lastCheck time.Time // of the partitions
 }
 
-// list asks where the partitions begin and end.
+// listSpans lists the start and end offsets.
 func (s *tableSession) listSpans(ctx context.Context) (map[models.Partition]span, error) {
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -246,7 +243,7 @@ func (s *tableSession) listSpans(ctx context.Context) (map[models.Partition]span
 	return spans, nil
 }
 
-// step takes what has come, and says so if the keys are others.
+// step polls once and publishes changed keys.
 func (s *tableSession) step(ctx context.Context) error {
 	if err := s.poll(ctx); err != nil {
 		return err
@@ -321,7 +318,7 @@ func (s *tableSession) take(r *kgo.Record) {
 	}
 }
 
-// trim refuses the keys that came last, if more are left at the end of the topic than there may be.
+// trim rejects the newest keys when there are more than MaxKeys at the end of the topic.
 func (s *tableSession) trim() {
 	over := len(s.keys) - s.table.cfg.MaxKeys
 	if over <= 0 {
@@ -338,7 +335,7 @@ func (s *tableSession) trim() {
 	s.overLimit += int64(over)
 }
 
-// publish makes the keys of the session those that are known.
+// publish makes the session's keys current.
 func (s *tableSession) publish() {
 	s.changed = false
 	k := s.table
@@ -348,11 +345,11 @@ func (s *tableSession) publish() {
 	k.keys, k.loaded, k.rejected, k.err = keys, true, s.rejected, nil
 	k.mu.Unlock()
 	if first && s.keyless > 0 {
-		k.log.Warn("records without a key name nobody", "records", s.keyless)
+		k.log.Warn("records without a key were ignored", "records", s.keyless)
 	}
 	if s.rejected > 0 && refusedBefore == 0 {
 		k.log.Error(
-			"keys are refused: they are too many, or too long",
+			"keys were rejected: too many or too long",
 			"kept",
 			len(keys),
 			"most",
@@ -366,8 +363,8 @@ func (s *tableSession) publish() {
 	k.cfg.OnChange()
 }
 
-// look says whether the topic has to be read anew: it has other partitions or was created again, or
-// there is room for what found none.
+// checkTopic requests a new session when the topic was recreated or resized, or when rejected
+// keys now have room.
 func (s *tableSession) checkTopic(ctx context.Context) error {
 	if s.overLimit > 0 && len(s.keys) < s.table.cfg.MaxKeys {
 		return errTableChanged

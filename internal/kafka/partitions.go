@@ -14,7 +14,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Partitions returns where the partitions begin and end that Records would read now.
+// Partitions returns the offsets that Records would read now.
 func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 	opts, err := r.cfg.Client.options(r.cfg.Logger)
 	if err != nil {
@@ -42,7 +42,7 @@ func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 	return list, nil
 }
 
-// Samples are records as backtests read them, which keep some of them at a time.
+// Samples converts records for backtests, which keep some of them.
 func Samples(records iter.Seq2[models.Record, error]) iter.Seq2[decode.Sample, error] {
 	return func(yield func(decode.Sample, error) bool) {
 		for r, err := range records {

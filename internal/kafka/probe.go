@@ -11,14 +11,14 @@ import (
 
 const (
 	probeInterval = time.Second
-	probeFresh    = 3 * time.Second // older answers say nothing about now
+	probeFresh    = 3 * time.Second // older answers do not describe the present
 
-	memberCountEvery = 10 // questions for ends, after which the members of the group are counted
+	memberCountEvery = 10 // probes per count of members
 )
 
-// probe asks once a second where the partitions end, until ctx is done. The client says nothing of
-// fetches that brought no record, so this is how we know that there is none; and lag is right even
-// while nothing can be fetched.
+// probe lists the end offsets once a second until ctx is done. The client does not report empty
+// fetches, so this is how we know that a partition has no more records. It also keeps the lag
+// right while nothing can be fetched.
 func (g *groupConsumer) probe(ctx context.Context) {
 	ticker := time.NewTicker(probeInterval)
 	defer ticker.Stop()
@@ -35,8 +35,7 @@ func (g *groupConsumer) probe(ctx context.Context) {
 	}
 }
 
-// ask asks for the ends of all partitions, and where something does not add up also for their
-// beginnings.
+// probeOnce lists the end offsets, and the start offsets when a partition does not progress.
 func (g *groupConsumer) probeOnce(ctx context.Context) {
 	g.clock.check()
 	asked := time.Now()
@@ -55,7 +54,7 @@ func (g *groupConsumer) probeOnce(ctx context.Context) {
 	g.wake()
 }
 
-// countMembers asks how many the group has. Whoever may not know, or gets no answer, does not know.
+// countMembers counts the group's members; 0 when unknown.
 func (g *groupConsumer) countMembers(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
@@ -69,8 +68,8 @@ func (g *groupConsumer) countMembers(ctx context.Context) {
 	g.mu.Unlock()
 }
 
-// toAsk returns the topics of our partitions, and whether a partition has not moved although its
-// log goes on: its records may have been deleted.
+// probeTargets returns our topics, and whether a partition has lag but does not progress: its
+// records may have been deleted.
 func (g *groupConsumer) probeTargets() (topics []string, odd bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -107,5 +106,5 @@ func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOff
 	}
 }
 
-// quiet says whether a partition has not moved for longer than a fetch takes.
+// isIdle reports whether a partition has not progressed for longer than a fetch takes.
 func isIdle(p *partition) bool { return time.Since(p.lastMoved) > 2*probeInterval }

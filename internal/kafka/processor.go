@@ -8,31 +8,31 @@ import (
 	"time"
 )
 
-// ProcessorConfig says what to consume, and how to evaluate it. Durations are written like "1s" in
-// JSON and YAML; a number is nanoseconds.
+// ProcessorConfig configures a processor. Durations are written like "1s" in JSON and YAML; a
+// number is nanoseconds.
 type ProcessorConfig struct {
 	ConsumerConfig ConsumerConfig `json:"consumer_config"` // Base consumer config
 	BatchSize      int            `json:"batch_size"`      // Batch processing size
 	FlushInterval  time.Duration  `json:"flush_interval"`  // Batch flush interval; 0 for 5 seconds
 	RetryAttempts  int            `json:"retry_attempts"`  // Max retry attempts
-	// Base retry delay, which doubles with each attempt
+	// Base retry delay; it doubles with each attempt
 	RetryDelay    time.Duration `json:"retry_delay"`
 	EnableMetrics bool          `json:"enable_metrics"` // Enable metrics collection
 }
 
-// DefaultProcessorConfig returns the configuration of someone with a broker on his own machine.
+// DefaultProcessorConfig returns a configuration for a broker on this machine.
 func DefaultProcessorConfig() ProcessorConfig {
 	return ProcessorConfig{
 		ConsumerConfig: DefaultConsumerConfig(), BatchSize: 100, FlushInterval: 5 * time.Second, RetryAttempts: 3, RetryDelay: time.Second, EnableMetrics: true,
 	}
 }
 
-// Validate returns all that is wrong with the configuration.
+// Validate returns all problems of the configuration.
 func (c ProcessorConfig) Validate() error {
 	return errors.Join(append(c.ConsumerConfig.problems(), c.processOptions(c.BatchSize).validate()...)...)
 }
 
-// manner is how messages are evaluated in batches of the given size.
+// processOptions are the options for batches of the given size.
 func (c ProcessorConfig) processOptions(batch int) processOptions {
 	m := processOptions{
 		batch:   batch,
@@ -48,31 +48,29 @@ func (c ProcessorConfig) processOptions(batch int) processOptions {
 	return m
 }
 
-// ProcessorMetrics is what a processor has done. Invalid messages count as failed, as do those that
-// the engine would not take while it took others.
+// ProcessorMetrics are the totals of a processor. Undecodable messages, and messages that the
+// engine refuses, count as failed.
 type ProcessorMetrics struct {
 	MessagesProcessed int64         // Total messages processed
 	MessagesFailure   int64         // Total failed messages
 	ProcessingTime    time.Duration // Average processing time
 	LastProcessed     time.Time     // Last processed message timestamp
-	// Current error rate (0.0-1.0), over the last thousand messages of five minutes
+	// Current error rate (0.0-1.0) of the last 1,000 messages within five minutes
 	ErrorRate float64
 }
 
-// LogProcessor evaluates the logs of a topic one message after the other, tries again what fails,
-// and counts.
+// LogProcessor evaluates the logs of a topic one message at a time, with retries and metrics.
 type LogProcessor struct {
 	consumer *Consumer
 	config   ProcessorConfig
 }
 
-// NewLogProcessor makes a processor with the default configuration, which does nothing before
-// ProcessLogs.
+// NewLogProcessor makes a processor with the default configuration. It connects in ProcessLogs.
 func NewLogProcessor(brokers []string, topic string, alertEngine AlertEngine) *LogProcessor {
 	return newLogProcessor(DefaultProcessorConfig().withTopic(brokers, topic), alertEngine)
 }
 
-// of is the configuration for another topic.
+// withTopic replaces brokers and topic.
 func (c ProcessorConfig) withTopic(brokers []string, topic string) ProcessorConfig {
 	c.ConsumerConfig.Brokers, c.ConsumerConfig.Topic = brokers, topic
 	return c
@@ -82,26 +80,26 @@ func newLogProcessor(config ProcessorConfig, engine AlertEngine) *LogProcessor {
 	return &LogProcessor{newConsumer(config.ConsumerConfig, engine, config.processOptions(1)), config}
 }
 
-// ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are those
-// of Consumer.Start.
+// ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are
+// those of Consumer.Start.
 func (p *LogProcessor) ProcessLogs(ctx context.Context) error { return p.consumer.Start(ctx) }
 
-// GetMetrics returns what was done so far; nothing is counted when the configuration says so.
+// GetMetrics returns the totals; they are zero without EnableMetrics.
 func (p *LogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.dispatcher.metrics() }
 
-// GetStats returns what was consumed so far, and how much there is still to consume.
+// GetStats returns what was consumed, and the lag.
 func (p *LogProcessor) GetStats() Stats { return p.consumer.GetStats() }
 
-// HealthCheck says whether the processor does its work, as Consumer.HealthCheck does.
+// HealthCheck is like Consumer.HealthCheck.
 func (p *LogProcessor) HealthCheck() bool { return p.consumer.HealthCheck() }
 
-// Stop ends ProcessLogs, and returns when it has ended.
+// Stop stops ProcessLogs and waits for it.
 func (p *LogProcessor) Stop() error { return p.consumer.Close() }
 
-// BatchLogProcessor evaluates the logs of a topic in batches, tries again what fails, and counts.
+// BatchLogProcessor evaluates the logs of a topic in batches, with retries and metrics.
 type BatchLogProcessor struct{ consumer *Consumer }
 
-// NewBatchLogProcessor makes a processor with the default configuration, which does nothing before
+// NewBatchLogProcessor makes a processor with the default configuration. It connects in
 // ProcessBatch.
 func NewBatchLogProcessor(
 	brokers []string,
@@ -117,24 +115,24 @@ func newBatchLogProcessor(config ProcessorConfig, engine AlertEngine) *BatchLogP
 	}
 }
 
-// ProcessBatch evaluates batch after batch until ctx is done or Stop is called, evaluates what is
-// left, and returns nil. A batch is evaluated when it is full, or when its first message has waited
-// for the flush interval. Errors are those of Consumer.Start.
+// ProcessBatch evaluates batches until ctx is done or Stop is called, evaluates the rest and
+// returns nil. A batch is evaluated when it is full, or FlushInterval after its first message.
+// Errors are those of Consumer.Start.
 func (p *BatchLogProcessor) ProcessBatch(ctx context.Context) error { return p.consumer.Start(ctx) }
 
-// GetMetrics returns what was done so far; nothing is counted when the configuration says so.
+// GetMetrics returns the totals; they are zero without EnableMetrics.
 func (p *BatchLogProcessor) GetMetrics() ProcessorMetrics { return p.consumer.dispatcher.metrics() }
 
-// GetStats returns what was consumed so far, and how much there is still to consume.
+// GetStats returns what was consumed, and the lag.
 func (p *BatchLogProcessor) GetStats() Stats { return p.consumer.GetStats() }
 
-// HealthCheck says whether the processor does its work, as Consumer.HealthCheck does.
+// HealthCheck is like Consumer.HealthCheck.
 func (p *BatchLogProcessor) HealthCheck() bool { return p.consumer.HealthCheck() }
 
-// Stop ends ProcessBatch, and returns when it has ended.
+// Stop stops ProcessBatch and waits for it.
 func (p *BatchLogProcessor) Stop() error { return p.consumer.Close() }
 
-// ProcessorFactory makes processors of one configuration.
+// ProcessorFactory makes processors with one configuration.
 type ProcessorFactory struct{ config ProcessorConfig }
 
 // NewProcessorFactory makes a factory.
@@ -144,8 +142,8 @@ func NewProcessorFactory(
 	return &ProcessorFactory{config}
 }
 
-// CreateProcessor makes a processor of single messages. The brokers and the topic take the place of
-// those in the configuration; a wrong configuration is an error.
+// CreateProcessor makes a processor of single messages. Brokers and topic replace those of the
+// configuration. It fails for a wrong configuration.
 func (f *ProcessorFactory) CreateProcessor(
 	brokers []string,
 	topic string,
@@ -158,8 +156,8 @@ func (f *ProcessorFactory) CreateProcessor(
 	return newLogProcessor(config, alertEngine), nil
 }
 
-// CreateBatchProcessor makes a processor of batches. The brokers and the topic take the place of
-// those in the configuration; a wrong configuration is an error.
+// CreateBatchProcessor makes a batch processor. Brokers and topic replace those of the
+// configuration. It fails for a wrong configuration.
 func (f *ProcessorFactory) CreateBatchProcessor(
 	brokers []string,
 	topic string,
@@ -188,7 +186,7 @@ func (f *ProcessorFactory) check(
 	return config, nil
 }
 
-// UnmarshalJSON reads a configuration; what it does not say stays as it is.
+// UnmarshalJSON keeps the values of fields that the text does not have.
 func (c *ProcessorConfig) UnmarshalJSON(text []byte) error {
 	type plain ProcessorConfig
 	return json.Unmarshal(text, &struct {
@@ -208,7 +206,7 @@ func (c ProcessorConfig) MarshalJSON() ([]byte, error) {
 	}{plain(c), jsonDuration(c.FlushInterval), jsonDuration(c.RetryDelay)})
 }
 
-// UnmarshalYAML reads a configuration under the names that it has in JSON.
+// UnmarshalYAML reads the same names as UnmarshalJSON.
 func (c *ProcessorConfig) UnmarshalYAML(unmarshal func(any) error) error {
 	return fromYAML(unmarshal, c)
 }

@@ -25,7 +25,7 @@ type Producer struct {
 	err error      // the first since the last Flush
 }
 
-// NewProducer makes a producer, which dials when it has something to write.
+// NewProducer makes a producer. It connects on the first write.
 func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	if log == nil {
 		log = slog.Default()
@@ -37,9 +37,9 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A short linger makes batches that are worth compressing, and the records of a key stay in
-	// order. There is no timeout for a record: the client would count it from the record's own
-	// timestamp, so that what was written a minute ago could never be written again.
+	// A short linger makes batches worth compressing; records of a key stay in order. There is no
+	// record timeout: the client measures it from the record's own timestamp, so old records
+	// could never be written.
 	opts = append(
 		opts,
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
@@ -52,8 +52,8 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	return &Producer{client: client}, nil
 }
 
-// Produce writes a record in the background; its memory must not change until Flush has returned.
-// It waits while too much is under way. Errors are returned by Flush.
+// Produce writes a record in the background. Its memory must not change before Flush returns. It
+// blocks while the buffer is full. Flush returns errors.
 func (p *Producer) Produce(ctx context.Context, r models.Record) {
 	p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
 		p.mu.Lock()
@@ -96,8 +96,8 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	return nil
 }
 
-// forget has the client look anew for topics, one of which is gone. By itself it would take no
-// topic of the same name for it that is created later.
+// forget removes topics from the client's cache. Otherwise it would not find a topic that is
+// created again.
 func (p *Producer) forget(records []models.Record) {
 	var topics []string
 	for _, r := range records {
@@ -108,31 +108,31 @@ func (p *Producer) forget(records []models.Record) {
 	p.client.PurgeTopicsFromProducing(topics...)
 }
 
-// Create makes a topic with the brokers' defaults but for these settings, unless it is there.
+// Create creates a topic with the given settings unless it exists.
 func (p *Producer) Create(ctx context.Context, topic string, settings map[string]string) error {
 	return createTopic(ctx, p.client, topic, settings)
 }
 
-// hintedWrite adds what can be done about an error of writing.
+// withWriteHint adds the next step to a write error.
 func withWriteHint(err error) error {
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return fmt.Errorf("%w; we may not write to the topic: allow WRITE and DESCRIBE on it", err)
+		return fmt.Errorf("%w (allow WRITE and DESCRIBE on the topic)", err)
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return fmt.Errorf("%w; allow IDEMPOTENT_WRITE on the cluster", err)
+		return fmt.Errorf("%w (allow WRITE on the topic, or IDEMPOTENT_WRITE on the cluster)", err)
 	case IsGone(err):
-		return fmt.Errorf("%w; the topic does not exist: create it, or allow CREATE on it", err)
+		return fmt.Errorf("%w (the topic does not exist: create it, or allow CREATE on it)", err)
 	}
 	return withHint(err)
 }
 
-// IsGone says whether an error is that a topic is not there, or no longer: brokers know topics by
-// name, newer ones by an ID.
+// IsGone reports whether a topic does not exist (any more). Old brokers know topics by name, new
+// ones by ID.
 func IsGone(err error) bool {
 	return errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.UnknownTopicID)
 }
 
-// Flush waits until everything is written, and returns the first error since the last call.
+// Flush waits for all records, and returns the first error since the last call.
 func (p *Producer) Flush(ctx context.Context) error {
 	if err := p.client.Flush(ctx); err != nil {
 		return err
@@ -144,5 +144,5 @@ func (p *Producer) Flush(ctx context.Context) error {
 	return err
 }
 
-// Close gives up what is not written yet.
+// Close drops what is not written yet.
 func (p *Producer) Close() { p.client.Close() }

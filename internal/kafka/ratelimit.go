@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// sparingLog logs what may repeat for every record: of each kind the first few, and then one a
-// minute that says how many were left out.
+// rateLimitedLogger logs messages that may repeat for every record. Of each kind it logs the
+// first three of a minute; the next minute's first says how many were omitted.
 type rateLimitedLogger struct {
 	log *slog.Logger
 

@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// bytesAt fetches what the log holds from the batch on that has an offset, without the client's
-// help, which gives up where bytes are damaged.
+// fetchRaw fetches the bytes from the batch with an offset on. The client itself gives up on
+// damaged bytes.
 func fetchRaw(
 	ctx context.Context,
 	client *kgo.Client,
@@ -42,15 +42,15 @@ func fetchRaw(
 		return nil, err
 	}
 	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
-		return nil, errors.New("the broker's answer is not of what was asked")
+		return nil, errors.New("the broker answered for another partition")
 	}
 	return &answer.Topics[0].Partitions[0], kerr.ErrorForCode(
 		answer.Topics[0].Partitions[0].ErrorCode,
 	)
 }
 
-// readable says whether the first batch of an answer can be read, as the client would, and where it
-// begins. One that expands beyond all measure can: it is dealt with when its turn comes.
+// firstBatch returns the base offset of an answer's first batch, if the client can read it. A
+// decompression bomb counts as readable: it is handled later.
 func firstBatch(
 	answer *kmsg.FetchResponseTopicPartition,
 	p *partition,
@@ -84,7 +84,7 @@ func nextReadable(
 	for step := int64(1); high < 0; step *= 2 {
 		at := min(damaged+step, end-1)
 		if at <= low {
-			return 0, false // there is nothing up to the end
+			return 0, false // unreadable up to the end
 		}
 		if first, ok := readableBatchAt(ctx, client, p, at); ok && first > low {
 			high = first
@@ -118,9 +118,9 @@ func readableBatchAt(
 	return firstBatch(answer, p, offset)
 }
 
-// endOf walks the batches to the one that holds the offset. A batch begins with its first offset (8
-// bytes), its length after this field (4), the leader epoch (4), the format (1), which is 2, a
-// checksum (4), attributes (2), and its last offset relative to the first (4).
+// batchEnd finds the end offset of the batch with the given offset. A batch header is: base
+// offset (8 bytes), length after this field (4), leader epoch (4), format 2 (1), checksum (4),
+// attributes (2), last offset delta (4).
 func batchEnd(batches []byte, offset int64) (int64, bool) {
 	const head = 27
 	for len(batches) >= head && batches[16] == 2 {

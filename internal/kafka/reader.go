@@ -16,31 +16,29 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ReaderConfig says what a Reader reads. Of From and Offsets, at most one is given; of Until, Ends
-// and Follow, too.
+// ReaderConfig configures a Reader. From and Offsets exclude each other, as do Until, Ends and
+// Follow.
 type ReaderConfig struct {
 	Client ClientConfig
 	Topics []string
-	// begin with the first records that are not older; zero for the beginning of the log
+	// start at the first records that are not older; zero for the start of the log
 	From time.Time
-	// end before the first records of each partition that are not older; zero for the end of the
-	// log
+	// end before the first records that are not older; zero for the end of the log
 	Until   time.Time
-	Offsets map[models.Partition]int64 // begin there; partitions that are not named are not read
+	Offsets map[models.Partition]int64 // start there; other partitions are not read
 	// end before there; partitions that are not named are not read
 	Ends map[models.Partition]int64
-	// begin no more records than so many before the end of each partition; without Offsets
+	// start at most so many records before the end of each partition; without Offsets
 	Last int64
-	// do not end at the end of the log; from there on if nothing else is said
+	// do not stop at the end of the log, and start there by default
 	Follow bool
 	Logger *slog.Logger // slog.Default() by default
 }
 
-// Reader reads topics beside all consumer groups: for backtests, for a look back, and to show what
-// is coming in.
+// Reader reads topics without a consumer group: for backtests, backfills and searches.
 type Reader struct{ cfg ReaderConfig }
 
-// NewReader makes a reader. It neither dials nor starts anything.
+// NewReader makes a reader. It connects in Records.
 func NewReader(cfg ReaderConfig) *Reader {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
@@ -51,9 +49,9 @@ func NewReader(cfg ReaderConfig) *Reader {
 // span is the part of a partition that is to be read.
 type span struct{ next, end int64 }
 
-// Records yields the records, in order within each partition, up to what was the end when it was
-// called; or, when following, until ctx is done. Each record is valid until the next one. An error
-// is the last thing that is yielded; the end of ctx is one, except when following.
+// Records yields the records in order within each partition, up to the end at the time of the
+// call; with Follow until ctx is done. A record is valid until the next one. An error is the last
+// element; the end of ctx is an error, except with Follow.
 func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
 	return func(yield func(models.Record, error) bool) {
 		err := r.read(ctx, func(m models.Record) bool { return yield(m, nil) })
@@ -97,7 +95,7 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 	return err
 }
 
-// spans finds out where to begin and where to end. Its error names topics that are not there.
+// spans finds the offsets to read. Its error names missing topics.
 func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
 	spans, err := r.listBounds(ctx, admin)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
@@ -157,8 +155,8 @@ func (r *Reader) listBounds(
 	return spans, nil
 }
 
-// at lists the offsets of the first records that are not older than a time, or the ends where there
-// is none, or no time.
+// offsetsAt lists the offsets of the first records that are not older than a time, or the ends
+// where there are none, or without a time.
 func (r *Reader) offsetsAt(
 	ctx context.Context,
 	admin *kadm.Client,
@@ -226,7 +224,7 @@ func (r *Reader) consume(
 	return nil
 }
 
-// firstError returns an error that reading cannot go on after.
+// firstError returns the first error that ends reading.
 func firstError(fetches kgo.Fetches) (first error) {
 	fetches.EachError(func(topic string, partition int32, err error) {
 		var loss *kgo.ErrDataLoss
@@ -240,8 +238,7 @@ func firstError(fetches kgo.Fetches) (first error) {
 	return first
 }
 
-// timesAt returns the timestamps of the records at the given offsets, or of the first ones after
-// those.
+// timesAt returns the timestamps of the records at the given offsets, or of the next ones.
 func timesAt(
 	ctx context.Context,
 	cfg ClientConfig,

@@ -10,20 +10,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// What can be wrong with a partition, and what is done about it. Everything is counted and said;
-// nothing stops the process, and nothing passes in silence.
+// Failures of a partition, and the reactions. Each is counted and reported; none stops the
+// process.
 //
-//	the log was cut off behind us (data loss)   go on where the client found that it can, and leave out what we have read: what is new has a later leader
-//	a batch that expands beyond all measure     skip it: nobody meant it to be read
-//	a batch that is damaged                     fetch it again; if it still is, skip it, by what its header says of its end
-//	a batch of which the header is damaged      the partition is stuck for half a minute; then skip to where the log can be read again
-//	nothing comes, although the log goes on     ask why, since the client keeps errors to itself that it takes for passing; the partition is stuck
-//	an offset that is no longer there           go on at the beginning of the log
-//	the topic was deleted or created again      begin afresh
-//	we may not read it                          the partition is stuck until we may; at the start it is an error
-//	anything else                               the partition is stuck until records come again
+//	log truncated below our position         follow the client, skip what was read: new records have a later leader epoch
+//	batch expands beyond the limit           skip it
+//	damaged batch                            fetch it again; if still damaged, skip it by its header
+//	damaged batch header                     stuck for 30 s; then skip to the next readable batch
+//	lag, but no records and no error         fetch by hand to find the reason; stuck
+//	offset no longer exists                  continue at the start of the log
+//	topic deleted or created again           start over
+//	permission denied                        stuck until granted; an error at the start
+//	anything else                            stuck until records come again
 
-// clientError decides an error of the client itself. The caller holds mu.
+// clientError handles an error of the client itself. The caller holds mu.
 func (g *groupConsumer) clientError(err error) error {
 	var session *kgo.ErrGroupSession
 	switch {
@@ -35,12 +35,12 @@ func (g *groupConsumer) clientError(err error) error {
 		return g.groupError(err)
 	}
 	g.counters.errors.add("client", 1)
-	g.limited.warn("client", "the Kafka client has a problem", "error", err)
+	g.limited.warn("client", "Kafka client error", "error", err)
 	return nil
 }
 
-// groupError decides why the group would not have us. Before it ever had us, missing rights are the
-// operator's to grant. The caller holds mu.
+// groupError handles a refused join. Before the first join, missing permissions are final. The
+// caller holds mu.
 func (g *groupConsumer) groupError(err error) error {
 	if !g.joined && needsOperator(err) {
 		return withHint(err)
@@ -49,8 +49,7 @@ func (g *groupConsumer) groupError(err error) error {
 	return nil
 }
 
-// foreignError decides an error of a partition that is not ours, such as that of a topic before it
-// is assigned.
+// foreignError handles the error of a partition that is not assigned to us.
 func (g *groupConsumer) foreignError(topic string, n int32, err error) error {
 	var session *kgo.ErrGroupSession
 	switch {
@@ -75,7 +74,8 @@ func (g *groupConsumer) foreignError(topic string, n int32, err error) error {
 	return nil
 }
 
-// decide decides the error of a partition of ours, after the records before it were worked off.
+// handlePartitionError handles the error of an assigned partition, after the records before it
+// were processed.
 func (g *groupConsumer) handlePartitionError(ctx context.Context, p *partition, err error) error {
 	var loss *kgo.ErrDataLoss
 	var bomb *kgo.ErrDecompressTooLarge
@@ -97,8 +97,8 @@ func (g *groupConsumer) handlePartitionError(ctx context.Context, p *partition, 
 	return nil
 }
 
-// isBroken says whether an error may be that of damaged bytes: it is neither an answer of the
-// broker nor of the network.
+// isDamage reports whether an error may mean damaged bytes: it is neither a broker's answer nor a
+// network error.
 func isDamage(err error) bool {
 	var answer *kerr.Error
 	return !errors.As(err, &answer) && !errors.Is(err, context.Canceled) &&
@@ -106,17 +106,16 @@ func isDamage(err error) bool {
 		errors.Is(err, kerr.CorruptMessage)
 }
 
-// dataLoss goes on where the client does. The client may have gone back further than the log was
-// cut off, or nothing may be missing at all and the leader only does not know its history; so what
-// comes is held against the epoch of what was read. Until something new has come, or the log is
-// known to end before what we have read, our position stays: a crash in between would have what was
-// read before count once more.
+// dataLoss continues where the client does. The client may go back further than the log was
+// truncated, or nothing may be lost and the leader only lacks the history. So the records that
+// come are compared by epoch with those that were read. Our position stays until a new record
+// comes or the log is known to end below it; otherwise a crash would count records twice.
 func (g *groupConsumer) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.counters.errors.add("data_loss", 1)
 	g.log.Error(
-		"the broker may have lost records that were read already; going on where the log goes on",
+		"the broker may have lost records that were read before; continuing with the log",
 		"topic",
 		p.Topic,
 		"partition",
@@ -127,19 +126,18 @@ func (g *groupConsumer) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 		loss.ResetTo,
 	)
 	p.fetched, p.readEpoch, p.probedEnd = loss.ResetTo, p.epoch, -1
-	if p.epoch < 0 { // nobody can tell
+	if p.epoch < 0 { // unknown
 		g.rewindTo(p, p.fetched)
 	}
 }
 
-// backTo goes back to an offset, from which on all records are others than those that were read.
-// The caller holds mu.
+// rewindTo moves back to an offset from which on the log has other records. The caller holds mu.
 func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 	if offset >= p.next {
 		return
 	}
 	g.log.Error(
-		"records that were read are lost, and others come in their place",
+		"records that were read before are replaced by others",
 		"topic",
 		p.Topic,
 		"partition",
@@ -153,7 +151,7 @@ func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 	p.next, p.pin = offset, true
 }
 
-// skip leaves out a batch that cannot be read.
+// skip leaves out an unreadable batch.
 func (g *groupConsumer) skip(p *partition, kind string, next int64, epoch int32, err error) {
 	g.mu.Lock()
 	g.skipLocked(p, kind, next, err)
@@ -161,14 +159,14 @@ func (g *groupConsumer) skip(p *partition, kind string, next int64, epoch int32,
 	g.seek(p, next, epoch)
 }
 
-// leftOut counts and says that a batch is left out, and goes on behind it. The caller holds mu.
+// skipLocked counts and reports a skipped batch, and moves behind it. The caller holds mu.
 func (g *groupConsumer) skipLocked(p *partition, kind string, next int64, err error) {
 	n := max(next-p.next, 0)
 	g.counters.errors.add(kind, 1)
 	g.counters.lost.Add(n)
 	g.limited.error(
 		kind+" "+p.Topic,
-		"a batch cannot be read and is left out",
+		"an unreadable batch is skipped",
 		"topic",
 		p.Topic,
 		"partition",
@@ -186,7 +184,7 @@ func (g *groupConsumer) skipLocked(p *partition, kind string, next int64, err er
 	p.fetched = p.next
 }
 
-// seek has the client fetch a partition from an offset on.
+// seek makes the client fetch from an offset.
 func (g *groupConsumer) seek(p *partition, offset int64, epoch int32) {
 	g.client.SetOffsets(
 		map[string]map[int32]kgo.EpochOffset{
@@ -195,7 +193,7 @@ func (g *groupConsumer) seek(p *partition, offset int64, epoch int32) {
 	)
 }
 
-// stick notes that nothing comes of a partition.
+// markStuck records why a partition cannot be read.
 func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -215,9 +213,9 @@ func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
 	)
 }
 
-// damaged skips a batch that is damaged in the log, and not only on its way to us. The end of a
-// batch is what its header tells, or, if that is damaged as well, where the log can be read again.
-// For the latter it waits a little: a leader that moves may have a log that is whole.
+// handleDamage skips a batch that is damaged in the log, not only in transit. Its end comes from
+// its header; if that is damaged too, the next readable batch is searched after a delay, since a
+// new leader may have an intact log.
 func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err error) {
 	g.mu.Lock()
 	at, end := p.next, p.end
@@ -227,7 +225,7 @@ func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err erro
 	answer, failed := fetchRaw(ctx, g.client, p, at)
 	if failed == nil {
 		if _, ok := firstBatch(answer, p, at); ok {
-			// until it comes again, for which the client must not have passed over it
+			// until it comes again; the client must not pass over it
 			g.markStuck(p, "corrupt", err)
 			g.seek(p, at, -1)
 			return
@@ -248,7 +246,7 @@ func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err erro
 		p,
 		"corrupt",
 		fmt.Errorf(
-			"the log is damaged at offset %d, and nothing behind it can be read yet: %w",
+			"the log is damaged at offset %d, and nothing behind it is readable yet: %w",
 			at,
 			err,
 		),
@@ -256,13 +254,13 @@ func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err erro
 }
 
 const (
-	stalledAfter = 30 * time.Second // without a record, although there are some
+	stalledAfter = 30 * time.Second // without progress despite lag
 	examineEvery = 10 * time.Second
 )
 
-// examine finds out why nothing comes of partitions of which there is something. The client says
-// nothing of errors that it takes for passing, such as that of a leader whose log is damaged, even
-// if they never pass; and of a batch whose length is damaged it says nothing at all.
+// diagnoseStalled finds out why partitions with lag deliver nothing. The client hides errors that
+// it takes for temporary, such as a leader with a damaged log, and it is silent about a batch
+// with a damaged length.
 func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
 	if time.Since(g.lastDiagnosis) < examineEvery || g.client.BufferedFetchRecords() > 0 {
 		return
@@ -272,9 +270,9 @@ func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
 		answer, err := fetchRaw(ctx, g.client, p, p.next)
 		if err == nil {
 			if _, ok := firstBatch(answer, p, p.next); ok {
-				continue // somebody else is slow
+				continue // another partition is slow
 			}
-			err = errors.New("its bytes make no batch")
+			err = errors.New("its bytes are not a record batch")
 		} else if !errors.Is(err, kerr.CorruptMessage) {
 			g.markStuck(p, "stalled", err)
 			continue
@@ -283,8 +281,7 @@ func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
 	}
 }
 
-// stalled are the partitions that have something, of which nothing has come for a while, although
-// brokers answer.
+// stalledPartitions have lag without progress, although brokers answer.
 func (g *groupConsumer) stalledPartitions() []*partition {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -300,8 +297,8 @@ func (g *groupConsumer) stalledPartitions() []*partition {
 	return list
 }
 
-// deleted goes on at the beginning of logs of which what we were to read next was deleted while
-// nothing new came. What the client still holds is read first.
+// skipDeleted continues at the start of logs whose next record was deleted while nothing new
+// came. Records that the client still holds are read first.
 func (g *groupConsumer) skipDeleted() {
 	if g.client.BufferedFetchRecords() > 0 {
 		return
@@ -309,7 +306,7 @@ func (g *groupConsumer) skipDeleted() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, p := range g.parts {
-		// it ends before what we have read
+		// the log ends below our position
 		if p.fetched < p.next && p.probedEnd >= 0 && p.probedEnd <= p.fetched {
 			g.rewindTo(p, p.probedEnd)
 			p.fetched, p.end = p.probedEnd, p.probedEnd

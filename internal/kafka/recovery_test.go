@@ -53,7 +53,7 @@ func TestDamagedBatch(t *testing.T) {
 		if h := s.Health(); h.State != Ready {
 			t.Errorf("health is %+v", h)
 		}
-		if !strings.Contains(b.logs.String(), "a batch cannot be read and is left out") {
+		if !strings.Contains(b.logs.String(), "an unreadable batch is skipped") {
 			t.Error("nothing was said")
 		}
 		b.waitCommitted(0, 3)
@@ -134,7 +134,7 @@ func TestDamagedHeader(t *testing.T) {
 			if h := s.Health(); h.State != Ready {
 				t.Errorf("%s: health is %+v", name, h)
 			}
-			if !strings.Contains(b.logs.String(), "a batch cannot be read and is left out") {
+			if !strings.Contains(b.logs.String(), "an unreadable batch is skipped") {
 				t.Errorf("%s: nothing was said", name)
 			}
 			b.waitCommitted(0, int64(damaged)+3)
@@ -478,7 +478,7 @@ func TestTruncatedLog(t *testing.T) {
 		if stats := s.Stats(); stats.Lag != 0 || stats.Errors["replaced"] != 1 {
 			t.Errorf("stats are %+v", stats)
 		}
-		if !strings.Contains(b.logs.String(), "records that were read are lost") {
+		if !strings.Contains(b.logs.String(), "records that were read before are replaced") {
 			t.Error("nothing was said")
 		}
 		r.stop()

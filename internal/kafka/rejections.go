@@ -9,12 +9,12 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Unread is a record, or a log within it, that could not be read.
+// RejectedRecord is a record, or a log within it, that could not be decoded.
 type RejectedRecord struct {
 	Position models.Position `json:"position"`
 	Reason   string          `json:"reason"`
 	Detail   string          `json:"detail,omitempty"`
-	Sample   []byte          `json:"sample"` // the beginning of the record
+	Sample   []byte          `json:"sample"` // the start of the record
 }
 
 const (
@@ -22,13 +22,12 @@ const (
 	rejectionSample     = 300 // bytes
 )
 
-// unread keeps the newest records that could not be read, for people to see what is wrong without
-// looking for dead letters. It is touched only when something is rejected, and then copies a few
-// hundred bytes into memory that it has already: a topic full of nonsense costs no garbage.
+// rejectionRing keeps the newest rejections for the engine page. It reuses its memory: a topic
+// full of garbage allocates nothing.
 type rejectionRing struct {
-	mu   sync.Mutex // guards what follows
+	mu   sync.Mutex // guards the fields below
 	ring [maxRecentRejections]RejectedRecord
-	n    int // ever noted
+	n    int // total
 }
 
 func (u *rejectionRing) note(r *kgo.Record, rejected models.Rejection) {

@@ -16,15 +16,15 @@ import (
 
 // Retention is how long a topic keeps its records.
 type Retention struct {
-	Time  time.Duration // retention.ms; 0 when time deletes nothing
-	Bytes int64         // retention.bytes of each partition; 0 when size deletes nothing
-	// of a topic that deletes by size and has deleted: the oldest record of the partition that goes
-	// back least; zero otherwise
+	Time  time.Duration // retention.ms; 0 for unlimited
+	Bytes int64         // retention.bytes of each partition; 0 for unlimited
+	// for topics that delete by size and have deleted: the oldest record of the partition with
+	// the shortest history; zero otherwise
 	Oldest time.Time
 }
 
-// Keeps is how far back the records of the topic go at least, and by which setting; false when
-// nothing limits that, or nobody knows yet.
+// Limit is how far back the topic goes at least, and by which setting; false for unlimited or
+// unknown.
 func (r Retention) Limit(now time.Time) (back time.Duration, setting string, limited bool) {
 	if r.Time > 0 {
 		back, setting, limited = r.Time, "retention.ms", true
@@ -35,8 +35,7 @@ func (r Retention) Limit(now time.Time) (back time.Duration, setting string, lim
 	return back, setting, limited
 }
 
-// Retentions asks the brokers how long they keep the records of topics. Whoever asks has to be
-// allowed DESCRIBE_CONFIGS on them.
+// Retentions asks the brokers for the retention of topics. It needs DESCRIBE_CONFIGS on them.
 func Retentions(
 	ctx context.Context,
 	cfg ClientConfig,
@@ -55,12 +54,12 @@ func Retentions(
 	admin := kadm.NewClient(client)
 	described, err := admin.DescribeTopicConfigs(ctx, topics...)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the retention of %v: %w", topics, withHint(err))
+		return nil, fmt.Errorf("read the retention of %v: %w", topics, withHint(err))
 	}
 	kept := map[string]Retention{}
 	for _, topic := range described {
 		if topic.Err != nil {
-			return nil, fmt.Errorf("ask for the retention of %s: %w", topic.Name, withHint(topic.Err))
+			return nil, fmt.Errorf("read the retention of %s: %w", topic.Name, withHint(topic.Err))
 		}
 		r := retentionOf(topic.Configs)
 		if r.Bytes > 0 {
@@ -107,7 +106,7 @@ func oldest(
 		ends, err = admin.ListEndOffsets(ctx, topic)
 	}
 	if err != nil {
-		return least, fmt.Errorf("ask where %s begins: %w", topic, withHint(err))
+		return least, fmt.Errorf("list the offsets of %s: %w", topic, withHint(err))
 	}
 	firsts := map[models.Partition]int64{}
 	starts.Each(func(o kadm.ListedOffset) {

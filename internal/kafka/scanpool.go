@@ -9,19 +9,19 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// chunk is a run of records of one partition, to be scanned by one goroutine.
+// chunk is a run of records of one partition that one goroutine scans.
 type chunk struct {
 	partition    *partition
 	kafkaRecords []*kgo.Record
 	records      []models.Record
 	scans        []models.Scan // one, unless a record made the scanner panic
 	rejected     []models.Rejection
-	replay       bool  // all of its records were evaluated by an earlier run
-	next         int64 // the offset after it; the last chunk of a batch counts control records as well
+	replay       bool  // processed by an earlier run
+	next         int64 // the offset after it; the last chunk of a batch includes control records
 	done         chan struct{}
 }
 
-// workers scan chunks.
+// scanPool decodes and matches chunks on several goroutines.
 type scanPool struct {
 	engine        Engine
 	inlineScanner models.Scanner
@@ -49,7 +49,7 @@ func (w *scanPool) close() {
 	w.running.Wait()
 }
 
-// cut cuts a batch into chunks. None holds both records that are replayed and records that are not.
+// cut cuts a batch into chunks. A chunk has either replayed or new records.
 func (w *scanPool) cut(b batch, into []*chunk) []*chunk {
 	for records := b.records; len(records) > 0; {
 		n := min(len(records), chunkRecords)
@@ -77,7 +77,7 @@ func (w *scanPool) newChunk() *chunk {
 	return &chunk{done: make(chan struct{}, 1)}
 }
 
-// give takes a chunk back, which keeps its memory but no record.
+// recycle keeps a chunk's memory, without references to records.
 func (w *scanPool) recycle(c *chunk) {
 	clear(c.records)
 	clear(c.scans)
@@ -85,9 +85,8 @@ func (w *scanPool) recycle(c *chunk) {
 	w.free = append(w.free, c)
 }
 
-// scan scans the chunk, and returns the scanner to be used next. A record that makes the scanner
-// panic is rejected, and the others are scanned one by one with a new scanner, for nobody knows
-// what the panic left of the old one.
+// scan scans the chunk and returns the scanner to use next. If a record makes the scanner panic,
+// it is rejected, and the others are scanned one by one with a new scanner.
 func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	c.records = c.records[:0]
 	for _, r := range c.kafkaRecords {
@@ -127,7 +126,7 @@ func scanSafely(scanner models.Scanner, records []models.Record) (s models.Scan,
 	return scanner.Scan(records), nil
 }
 
-// modelRecord is a record as the engine knows it. It aliases the client's memory.
+// modelRecord converts a record. It aliases the client's memory.
 func modelRecord(r *kgo.Record) models.Record {
 	m := models.Record{
 		Topic:     r.Topic,
@@ -146,15 +145,14 @@ func modelRecord(r *kgo.Record) models.Record {
 	return m
 }
 
-// evaluate has batches scanned, and their chunks applied in order by the caller's goroutine. A
-// batch is scanned by all workers, whatever partition it is of.
+// evaluate scans batches on all workers and applies the chunks in order on this goroutine.
 func (w *scanPool) evaluate(batches []batch, apply func(*chunk)) {
 	var chunks []*chunk
 	for _, b := range batches {
 		chunks = w.cut(b, chunks)
 	}
 	var feeding sync.WaitGroup
-	// the usual case when we are not behind: no need to wake another goroutine
+	// the usual case without lag: no other goroutine is woken
 	if len(chunks) == 1 {
 		c := chunks[0]
 		w.inlineScanner = c.scan(w.engine, w.inlineScanner)
@@ -176,7 +174,7 @@ func (w *scanPool) evaluate(batches []batch, apply func(*chunk)) {
 	}
 }
 
-// evaluate scans the batches with all workers, and applies the scans in their order.
+// evaluate scans the batches and applies the scans in order.
 func (s *Source) evaluate(batches []batch) {
 	s.scanPool.evaluate(batches, s.apply)
 	for _, b := range batches {
@@ -184,7 +182,7 @@ func (s *Source) evaluate(batches []batch) {
 	}
 }
 
-// apply hands one chunk's scans to the engine.
+// apply passes one chunk's scans to the engine.
 func (s *Source) apply(c *chunk) {
 	if !c.replay && c.partition.replayUntil >= 0 && c.kafkaRecords[0].Offset >= c.partition.replayUntil {
 		s.replayed(c.partition)
@@ -209,13 +207,13 @@ func (s *Source) apply(c *chunk) {
 	s.group.advance(c.partition, c.next, c.kafkaRecords[len(c.kafkaRecords)-1], len(c.kafkaRecords))
 }
 
-// replayed tells the engine that a partition's replay is over, before the first record that is new.
+// replayed tells the engine that a partition's replay has ended, before its first new record.
 func (s *Source) replayed(p *partition) {
 	s.group.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
 	s.group.mu.Unlock()
 	s.log.Info(
-		"state is rebuilt; going on where the group has committed",
+		"state is rebuilt; continuing at the committed offset",
 		"topic",
 		p.Topic,
 		"partition",
@@ -226,15 +224,14 @@ func (s *Source) replayed(p *partition) {
 	s.advance()
 }
 
-// Replay evaluates records from memory, as a Source does with what one poll brings. It exists to be
-// measured: nobody else competes for the processors then.
+// Replay evaluates records from memory like a Source, for benchmarks.
 type Replay struct {
 	engine  Engine
 	workers *scanPool
 	part    *partition
 }
 
-// NewReplay starts goroutines that scan; Close ends them.
+// NewReplay starts scanning goroutines; Close ends them.
 func NewReplay(engine Engine, workers int) *Replay {
 	return &Replay{
 		engine:  engine,
@@ -256,5 +253,5 @@ func (r *Replay) Evaluate(partitions ...[]*kgo.Record) {
 	})
 }
 
-// Close ends the goroutines, and waits for them.
+// Close ends the goroutines and waits for them.
 func (r *Replay) Close() { r.workers.close() }

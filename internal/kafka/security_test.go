@@ -9,10 +9,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -149,7 +152,7 @@ func TestSASLOfKafka(t *testing.T) {
 		"SCRAM-SHA-256",
 		"alert-engine",
 		"right-password",
-		"the broker does not know the SASL mechanism; try another",
+		"the broker does not offer this SASL mechanism; configure another",
 	)
 	f("", "", "", "check the SASL mechanism")
 }
@@ -280,21 +283,6 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("got %q, %v", got.Token, err)
 		}
 	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "")
-	if _, err := (SASL{}).aws(context.Background()); err == nil || !needsOperator(err) {
-		t.Errorf("without AWS credentials: %v", err)
-	}
-	t.Setenv("AWS_ACCESS_KEY_ID", "key")
-	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
-	if got, err := (SASL{}).aws(context.Background()); err != nil || got.AccessKey != "key" ||
-		got.SecretKey != "secret" {
-		t.Errorf("from the environment: %+v, %v", got, err)
-	}
-	if got, err := (SASL{AccessKey: "a", SecretKey: "b", SessionToken: "c"}).aws(context.Background()); err != nil ||
-		got.AccessKey != "a" ||
-		got.SessionToken != "c" {
-		t.Errorf("from the configuration: %+v, %v", got, err)
-	}
 	for _, m := range []string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"} {
 		if _, err := (SASL{Mechanism: m}).mechanism(); err != nil {
 			t.Errorf("%s: %v", m, err)
@@ -302,5 +290,50 @@ func TestCredentials(t *testing.T) {
 	}
 	if _, err := (SASL{Mechanism: "GSSAPI"}).mechanism(); err == nil {
 		t.Error("GSSAPI is accepted")
+	}
+}
+
+// Without static keys, credentials come from wherever the AWS SDK finds them: the environment, or
+// the role of a task or pod.
+func TestAWSCredentials(t *testing.T) {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"} {
+		t.Setenv(name, "")
+	}
+	none := filepath.Join(t.TempDir(), "none")
+	t.Setenv("AWS_CONFIG_FILE", none)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", none)
+	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+	f := func(what string, s SASL, want string) {
+		t.Helper()
+		got, err := s.aws()(t.Context())
+		if key := got.AccessKey; err != nil || key != want {
+			t.Errorf("%s: got %q, %v", what, key, err)
+		}
+	}
+	if _, err := (SASL{}).aws()(t.Context()); err == nil || !needsOperator(err) {
+		t.Errorf("without credentials: %v", err)
+	}
+	f("static", SASL{AccessKey: "a", SecretKey: "b"}, "a")
+	role := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"AccessKeyId":"role","SecretAccessKey":"s","Token":"t",` +
+			`"Expiration":"2100-01-01T00:00:00Z"}`))
+	}))
+	defer role.Close()
+	t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", role.URL)
+	f("role", SASL{}, "role")
+	t.Setenv("AWS_ACCESS_KEY_ID", "environment")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	f("environment", SASL{}, "environment")
+}
+
+// A host name is no reason for a failure, whatever words are in it.
+func TestErrorsAreDecidedByType(t *testing.T) {
+	for _, text := range []string{
+		"dial mechanism.invalid:9092: no such host", "no AWS credentials.example: no such host",
+	} {
+		err := errors.New(text)
+		if needsOperator(err) || withHint(err) != err {
+			t.Errorf("%v: got %v", err, withHint(err))
+		}
 	}
 }

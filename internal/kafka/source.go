@@ -17,84 +17,80 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// SourceConfig says what a Source reads, and how.
+// SourceConfig configures a Source.
 type SourceConfig struct {
 	Client   ClientConfig
 	Topics   []string
-	Patterns []string // regular expressions; topics that appear later are found within a minute
-	Exclude  string   // a topic that patterns do not mean, besides that of dead letters
+	Patterns []string // regular expressions; new topics are found within a minute
+	Exclude  string   // a topic that patterns exclude, besides that of dead letters
 	Group    string
-	// makes us a static member of the group, which keeps its partitions over a restart
+	// the group.instance.id of a static member, which keeps its partitions over a restart
 	InstanceID string
-	// how long the group waits for a member that says nothing; 45 s by default
+	// 45 s by default
 	SessionTimeout time.Duration
-	// nil, or an error that says why the engine cannot share its topics with other members of the
-	// group; nil for an engine that always can
+	// why the engine must be the only member of the group; nil, or a nil error, when it need not
 	Exclusive func() error
-	// where a group that has committed nothing begins: StartBeginning (also 0), StartEnd, or an
+	// where a group without committed offsets starts: StartBeginning (also 0), StartEnd, or an
 	// offset
 	Start int64
 
-	MinBytes int           // that a fetch waits for; 1 by default
-	MaxBytes int           // of a fetch; 10 MiB by default
-	MaxWait  time.Duration // of a fetch; a second by default
+	MinBytes int           // per fetch; 1 by default
+	MaxBytes int           // per fetch; 10 MiB by default
+	MaxWait  time.Duration // per fetch; a second by default
 
-	PollRecords int // records taken from the client at once; 20,000 by default
-	Workers     int // goroutines that scan; one per CPU by default
+	PollRecords int // records per poll; 20,000 by default
+	Workers     int // scanning goroutines; one per CPU by default
 
-	DeadLetterTopic string // where records go that cannot be read; created if need be
-	DeadLetterFile  string // or a file of this machine
+	DeadLetterTopic string // topic for rejected records; created if needed
+	DeadLetterFile  string // or a local file
 	Version         string // of the engine, for the headers of dead letters
 
-	Clock func() time.Time // this machine's clock; time.Now by default
+	Clock func() time.Time // the system clock; time.Now by default
 
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 }
 
-// Engine evaluates records. Scanners are used by many goroutines, each by one at a time; the other
-// methods by one goroutine at a time.
+// Engine evaluates records. Many goroutines use Scanners, each by one at a time; the other
+// methods are called by one goroutine at a time.
 type Engine interface {
 	NewScanner() models.Scanner
-	// Apply takes the scans of each partition in the order of their offsets.
+	// Apply takes the scans of each partition in offset order.
 	Apply(models.Scan)
-	// Advance tells the time, and how far all partitions were read. It is called after each poll
-	// and at least once a second. Before records are applied that rebuild state, and before the
-	// first that does not, it says so.
+	// Advance reports the time and the progress of all partitions. It is called after each poll,
+	// at least once a second, and where a partition's replay starts and ends.
 	Advance(now time.Time, progress []models.Progress)
 }
 
-// Checkpointer is an Engine that keeps its state together with the positions that it covers. It is
-// found by a type assertion. Its methods are called by one goroutine at a time, and not while Apply
-// or Advance are.
+// Checkpointer is an Engine that saves its state together with the positions that it covers. It
+// is found by a type assertion. Its methods, Apply and Advance are called by one goroutine at a
+// time.
 type Checkpointer interface {
-	// Positions are those of the last checkpoint. It is called once, before anything else.
+	// Positions are those of the last checkpoint. It is called once, first.
 	Positions() []models.SourcePosition
-	// Checkpoint makes state and positions durable before it returns; then offsets are committed.
-	// Positions to forget are of topics that no longer exist; those of partitions that others read
-	// now are kept, and marked as left.
+	// Checkpoint makes state and positions durable; offsets are committed after it returns.
+	// Positions to forget belong to topics that no longer exist. Positions of released partitions
+	// have Left set.
 	Checkpoint(positions, forget []models.SourcePosition) error
-	// Urgent says that something waits that should not wait for the next second.
+	// Urgent reports whether a checkpoint should not wait for the next second.
 	Urgent() bool
-	// Rewind is how much of the past a start without a checkpoint reads again.
+	// Rewind is how far back a start without a checkpoint replays.
 	Rewind() time.Duration
 }
 
-// Sharer is an Engine that hands over what it knows of a partition to whoever gets it next. It is
+// StateSharer is an Engine that publishes the state of a partition for its next owner. It is
 // found by a type assertion.
 type StateSharer interface {
-	// Claim is called when partitions were assigned to us, before anything is read of them. at are
-	// they, with the position up to which our own state goes, or Next -1. It returns how far others
-	// have come with those that they had since. What lies before that rebuilds state; whoever had
-	// them has told what was to be told.
+	// Acquire is called for newly assigned partitions before they are read. at are their
+	// positions as our own state covers them, with Next -1 for none. It returns how far previous
+	// owners have decided. Records before that only rebuild state; their alerts were notified.
 	Acquire(
 		ctx context.Context,
 		at []models.SourcePosition,
 	) (map[models.Partition]models.AcquiredPosition, error)
-	// Yield is called when partitions are taken from us: after the checkpoint that covers them, or,
-	// when they are lost, without one, for others may have come further. Unless they are lost,
-	// others get them when it has returned. It is not called while Apply, Advance or Checkpoint
-	// are.
+	// Release is called when partitions are revoked: after the checkpoint that covers them, or
+	// without one when they are lost, since another member may have read on. Unless lost, the
+	// next owner gets them after it returns. It never runs beside Apply, Advance or Checkpoint.
 	Release(ctx context.Context, parts []models.Partition, lost bool) error
 }
 
@@ -112,25 +108,25 @@ type Source struct {
 	scanPool    *scanPool
 	deadLetters *deadLetterWriter
 
-	mu             chanMutex // guards the engine against a revocation, which comes from another goroutine
+	mu             chanMutex // guards the engine against revocation, which comes from another goroutine
 	progress       []models.Progress
 	forget         []models.SourcePosition
-	restored       []models.SourcePosition // of the last run, and not assigned to us yet
-	leaving        bool                    // the next checkpoint is the last, and other members read on
-	lastCheckpoint time.Time               // when the last checkpoint was taken
+	restored       []models.SourcePosition // positions of the last run that are not assigned yet
+	leaving        bool                    // the last checkpoint is being taken, and other members read on
+	lastCheckpoint time.Time
 	commits        sync.WaitGroup
-	lastRound      time.Time // when a round last ended
-	// others may have our partitions; nothing of them is saved or left until that is known
+	lastRound      time.Time // end of the last round
+	// we may have been removed from the group; nothing is saved or published until that is known
 	fenced bool
-	// a panic has left the engine in the middle of something; nothing more is asked of it
+	// the engine has panicked; it is not called any more
 	broken bool
 
-	lastLoop atomic.Pointer[time.Time] // when the loop last came round; nil before Run
+	lastLoop atomic.Pointer[time.Time] // nil before Run
 	ended    atomic.Pointer[error]
 }
 
-// slowMutex is a mutex that is held while others are waited for. It is a channel, since whoever
-// waits for a sync.Mutex keeps fake time from passing.
+// chanMutex is a mutex that is held while waiting for others. It is a channel because waiting for
+// a sync.Mutex stops fake time.
 type chanMutex chan struct{}
 
 func (m chanMutex) Lock()   { m <- struct{}{} }
@@ -141,7 +137,7 @@ const (
 	chunkRecords       = 512
 )
 
-// NewSource makes a source. It neither dials nor starts anything.
+// NewSource makes a source. It connects in Run.
 func NewSource(cfg SourceConfig, engine Engine) *Source {
 	cfg.fill()
 	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(chanMutex, 1)}
@@ -183,7 +179,7 @@ func (c *SourceConfig) fill() {
 	}
 }
 
-// Validate returns all that is wrong with the configuration.
+// Validate returns all problems of the configuration.
 func (c SourceConfig) Validate() error {
 	c.fill()
 	errs := []error{c.Client.validate()}
@@ -229,7 +225,7 @@ func (c SourceConfig) Validate() error {
 	)
 	wrong(
 		c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic),
-		"dead letter topic %q is also read; what cannot be read would go round for ever",
+		"dead letter topic %q is also read; rejected records would loop",
 		c.DeadLetterTopic,
 	)
 	wrong(
@@ -239,9 +235,8 @@ func (c SourceConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Run reads until ctx is done, and then takes a last checkpoint and returns nil. Any other end is
-// an error: a wrong configuration, a topic that does not exist, credentials that are refused. A
-// broker that cannot be reached is waited for.
+// Run reads until ctx is done, takes a last checkpoint and returns nil. Other ends are errors: a
+// wrong configuration, a missing topic, refused credentials. An unreachable broker is retried.
 func (s *Source) Run(ctx context.Context) (err error) {
 	defer func() { s.ended.Store(&err) }()
 	if err := s.cfg.Validate(); err != nil {
@@ -266,7 +261,7 @@ func (s *Source) Run(ctx context.Context) (err error) {
 			return err
 		}
 		s.log.Warn(
-			"a topic was deleted or created again; joining the group afresh",
+			"a topic was deleted or created again; rejoining the group",
 			"group",
 			s.cfg.Group,
 		)
@@ -274,13 +269,13 @@ func (s *Source) Run(ctx context.Context) (err error) {
 	}
 }
 
-// stepped notes that the loop has come round.
+// markLoop notes that the loop makes progress.
 func (s *Source) markLoop() {
 	now := time.Now()
 	s.lastLoop.Store(&now)
 }
 
-// recall asks the engine how far its state goes.
+// loadPositions asks the engine for the positions of its state.
 func (s *Source) loadPositions() {
 	if s.checkpointer == nil {
 		return
@@ -306,7 +301,7 @@ func (s *Source) loadPositions() {
 	}
 }
 
-// session is one life of the client.
+// session is the lifetime of one client.
 func (s *Source) session(ctx context.Context) error {
 	if err := s.group.open(ctx); err != nil {
 		return err
@@ -337,17 +332,16 @@ func (s *Source) session(ctx context.Context) error {
 	return err
 }
 
-// unlessBroken does what a session ends with, unless that is a panic. Leaving the group, for
-// example, saves the engine's state, which would be half of something, and might wait for ever for
-// a lock that the panic has left behind. The process is to end at once, as after a kill, and the
-// next one goes on from the last checkpoint.
+// unlessBroken runs a session's cleanup, except after a panic. Leaving the group would save a
+// half-changed state, and may block on a lock that the panic has left. The process ends at once,
+// as after a kill, and the next start continues from the last checkpoint.
 func (s *Source) unlessBroken(end func()) {
 	if !s.broken {
 		end()
 	}
 }
 
-// loop is the heart: poll, evaluate, tell the time, save.
+// loop polls, evaluates, reports progress and saves.
 func (s *Source) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		batches, err := s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
@@ -356,14 +350,14 @@ func (s *Source) loop(ctx context.Context) error {
 			err = e
 		}
 		if err != nil {
-			return err // rebalances go on waiting: the caller still has to finish
+			return err // rebalances wait until the caller has finished
 		}
 		s.group.allowRebalance()
 	}
 	return nil
 }
 
-// round works off what one poll brought.
+// round processes the batches of one poll.
 func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -400,7 +394,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	return reopen
 }
 
-// advance tells the engine the time.
+// advance reports time and progress to the engine.
 func (s *Source) advance() {
 	var now time.Time
 	now, s.progress = s.group.progress(s.progress)
@@ -425,7 +419,7 @@ func (s *Source) checkpoint() bool {
 		s.group.setProblem("checkpoint", err)
 		s.group.limited.error(
 			"checkpoint",
-			"no checkpoint could be taken; offsets stay where they are",
+			"checkpoint failed; offsets are not committed",
 			"error",
 			err,
 		)
@@ -436,8 +430,8 @@ func (s *Source) checkpoint() bool {
 	return true
 }
 
-// unclaimed are the positions of the last run that were not assigned to us yet. State covers them
-// too.
+// unclaimed are saved positions of partitions that are not assigned to us yet; the state covers
+// them too.
 func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
 	s.restored = slices.DeleteFunc(s.restored, func(old models.SourcePosition) bool {
 		same := func(p models.SourcePosition) bool { return p.Topic == old.Topic && p.Partition == old.Partition }
@@ -446,8 +440,7 @@ func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.S
 	return s.restored
 }
 
-// forgotten are the positions that the next checkpoint is to drop: those of topics that no longer
-// exist.
+// forgotten are the positions that the next checkpoint drops, since their topics no longer exist.
 func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePosition {
 	s.group.mu.Lock()
 	s.forget = append(s.forget, s.group.forget...)
@@ -463,15 +456,15 @@ func (s *Source) forgotten(positions []models.SourcePosition) []models.SourcePos
 	return s.forget
 }
 
-// revoked finishes with partitions that are taken from us. Those that are lost cannot be committed:
-// somebody else may have them already.
+// onRevoke finishes with revoked partitions. Lost ones are not committed: another member may have
+// them.
 func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken {
 		return
 	}
-	if lost { // nothing of them is to be left for others any more, who may be further
+	if lost { // another member may be further
 		s.releaseState(ctx, parts, true)
 		s.checkpoint()
 		return
@@ -481,8 +474,8 @@ func (s *Source) onRevoke(ctx context.Context, parts []*partition, lost bool) {
 	}
 }
 
-// yield hands partitions over, and returns whether that succeeded. Whoever gets them without goes
-// on where we last left something, and decides once more what came since.
+// releaseState publishes the state of partitions and returns whether that succeeded. Otherwise
+// the next owner starts from what we published before, and decides again what came since.
 func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool) bool {
 	if s.sharer == nil || len(parts) == 0 {
 		return true
@@ -494,7 +487,7 @@ func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool
 	if err := s.sharer.Release(ctx, names, lost); err != nil {
 		s.counters.errors.add("handover", 1)
 		s.log.Error(
-			"partitions could not be handed over; what was told of them may be told once more",
+			"the state of partitions could not be published; alerts may be notified twice",
 			"group",
 			s.cfg.Group,
 			"error",
@@ -505,10 +498,10 @@ func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool
 	return true
 }
 
-// finish takes the last checkpoint of a session, and commits. The client still is a member of the
-// group, and rebalances wait.
+// finish takes the last checkpoint of a session and commits. We still are a member of the group,
+// and rebalances wait.
 func (s *Source) finish() {
-	s.commits.Wait() // a commit under way would leave what the group holds unknown
+	s.commits.Wait() // a commit in flight would leave the group's offsets unknown
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.advance()

@@ -11,51 +11,50 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// Stats is what a consumer has done, and how far it is behind. Counts only grow.
+// Stats are a consumer's totals and lag. Counts only increase.
 type Stats struct {
-	Messages int64 `json:"messages"` // records that were evaluated
+	Messages int64 `json:"messages"` // evaluated records
 	Bytes    int64 `json:"bytes"`    // of their values
-	Logs     int64 `json:"logs"`     // that were in them
-	// records, or logs within them, that could not be read, by reason
+	Logs     int64 `json:"logs"`     // decoded from them
+	// records, or logs within them, that could not be decoded, by reason
 	Rejected         map[string]int64 `json:"rejected"`
-	RecentRejections []RejectedRecord `json:"unread"` // the newest of them; newest first
+	RecentRejections []RejectedRecord `json:"recent_rejections"` // newest first
 	DeadLetters      int64            `json:"dead_letters"`
-	LostDeadLetters  int64            `json:"lost_dead_letters"` // that could not be written
-	// records that were never seen: deleted before they were read, or unreadable for the client
+	LostDeadLetters  int64            `json:"lost_dead_letters"` // could not be written
+	// records that were never read: deleted before, or unreadable
 	Lost int64 `json:"lost"`
-	// records that came again and were left out
+	// skipped because they were processed before
 	Repeated   int64            `json:"repeated"`
 	Rebalances int64            `json:"rebalances"`
 	Commits    int64            `json:"commits"`
 	Errors     map[string]int64 `json:"errors"` // by kind
 
-	// of the group, as of some seconds ago; 0 for unknown
+	// of the group; 0 for unknown
 	Members int   `json:"members"`
-	Lag     int64 `json:"lag"` // records that are there and not evaluated yet
-	// age of the last record evaluated, in the partition that is furthest behind; 0 where there is
-	// no lag
+	Lag     int64 `json:"lag"` // records that are not evaluated yet
+	// age of the last evaluated record in the partition that is furthest behind; 0 without lag
 	LagTime    time.Duration    `json:"lag_time"`
 	Partitions []PartitionStats `json:"partitions"`
 }
 
-// PartitionStats is how far one partition was read.
+// PartitionStats are the positions of one partition.
 type PartitionStats struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`
-	Next      int64  `json:"next"`      // offset of the next record to be evaluated
-	Committed int64  `json:"committed"` // by the group; -1 for nothing, or unknown
-	// offset of the oldest record that is still there
+	Next      int64  `json:"next"`      // offset of the next record to evaluate
+	Committed int64  `json:"committed"` // by the group; -1 for none or unknown
+	// offset of the oldest record
 	Start         int64         `json:"start"`
-	HighWatermark int64         `json:"high_watermark"` // offset after the newest
+	HighWatermark int64         `json:"high_watermark"` // offset after the newest record
 	Lag           int64         `json:"lag"`
 	LagTime       time.Duration `json:"lag_time"`
 	Replay        bool          `json:"replay,omitempty"` // state is being rebuilt
-	Stuck         string        `json:"stuck,omitempty"`  // why nothing comes
-	Messages      int64         `json:"messages"`         // evaluated since it was assigned to us
-	Last          time.Time     `json:"last,omitzero"`    // timestamp of the last record evaluated
+	Stuck         string        `json:"stuck,omitempty"`  // why it cannot be read
+	Messages      int64         `json:"messages"`         // evaluated since the assignment
+	Last          time.Time     `json:"last,omitzero"`    // timestamp of the last evaluated record
 }
 
-// stats reads the counters and the partitions.
+// stats reads counters and partitions.
 func (g *groupConsumer) stats() Stats {
 	c := g.counters
 	s := Stats{
@@ -93,34 +92,33 @@ func (p *partition) stats(c *clockGuard) PartitionStats {
 	return s
 }
 
-// Health is how well something does its work.
+// Health is the state of a consumer with its problems.
 type Health struct {
 	State    HealthState `json:"state"`
 	Problems []string    `json:"problems,omitempty"`
 }
 
-// HealthState is one word for it.
+// HealthState is a state of health.
 type HealthState string
 
-// The states of health. Lag is none of them: a process that is behind must not be killed for it,
-// for then it would be behind even further.
+// States of health. Lag is none of them: a restart would only increase it.
 const (
-	// no broker has answered yet, or the group has not given us our partitions
+	// no broker has answered yet, or no partitions were assigned yet
 	Starting HealthState = "starting"
 	Ready    HealthState = "ready"
-	// at work, but something is wrong that needs attention or will pass
+	// running with problems
 	Degraded HealthState = "degraded"
-	// it has ended, or has not come round for so long that only a restart helps
+	// stopped, or blocked for so long that only a restart helps
 	Dead HealthState = "dead"
 )
 
 const (
-	loopTimeout         = 2 * time.Minute  // the loop did not come round
-	networkGrace        = 10 * time.Second // a broker that is restarted is no problem yet
+	loopTimeout         = 2 * time.Minute  // without a loop iteration
+	networkGrace        = 10 * time.Second // a broker restart is no problem yet
 	maxUnansweredProbes = 5
 )
 
-// health looks at the partitions, the network and what else is known to be wrong.
+// health collects the problems of partitions, network and group.
 func (g *groupConsumer) health() Health {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -155,7 +153,7 @@ func (g *groupConsumer) health() Health {
 // Stats may be called at any time.
 func (s *Source) Stats() Stats { return s.group.stats() }
 
-// Lag is how many records there are that were not evaluated yet.
+// Lag is the number of records that are not evaluated yet.
 func (s *Source) Lag() int64 { return s.group.stats().Lag }
 
 // Health may be called at any time.
@@ -175,54 +173,53 @@ func (s *Source) Health() Health {
 		return Health{
 			State: Dead,
 			Problems: []string{
-				fmt.Sprintf("nothing was polled for %s", duration.Format(time.Since(*step).Round(time.Second))),
+				fmt.Sprintf("no poll for %s", duration.Format(time.Since(*step).Round(time.Second))),
 			},
 		}
 	}
 	return h
 }
 
-// Clock returns an error while this machine's clock is not to be trusted, and rules therefore go on
-// without it. It may be called at any time.
+// Clock returns an error while the system clock is not trusted. It may be called at any time.
 func (s *Source) Clock() error { return s.group.clock.problem() }
 
-// sourceMetrics are the metrics of a source, read when they are asked for.
+// sourceMetrics collects the metrics of a source.
 type sourceMetrics struct{ s *Source }
 
 var (
 	metricMessages = prometheus.NewDesc(
 		"alert_engine_kafka_messages_total",
-		"Records that were evaluated.",
+		"Records evaluated.",
 		nil,
 		nil,
 	)
 	metricBytes = prometheus.NewDesc(
 		"alert_engine_kafka_bytes_total",
-		"Bytes of the values of records that were evaluated.",
+		"Bytes of the values of evaluated records.",
 		nil,
 		nil,
 	)
 	metricLogs = prometheus.NewDesc(
 		"alert_engine_kafka_logs_total",
-		"Logs that were in the records.",
+		"Logs decoded from records.",
 		nil,
 		nil,
 	)
 	metricRejected = prometheus.NewDesc(
 		"alert_engine_kafka_rejected_total",
-		"Records, or logs within them, that could not be read.",
+		"Records, or logs within them, that could not be decoded, by reason.",
 		[]string{"reason"},
 		nil,
 	)
 	metricDeadLetters = prometheus.NewDesc(
 		"alert_engine_kafka_dead_letters_total",
-		"Dead letters, by whether they could be written.",
+		"Dead letters, by result (written, lost).",
 		[]string{"result"},
 		nil,
 	)
 	metricLost = prometheus.NewDesc(
 		"alert_engine_kafka_lost_total",
-		"Records that were never seen: deleted before they were read, or unreadable.",
+		"Records that were never read: deleted before, or unreadable.",
 		nil,
 		nil,
 	)
@@ -234,7 +231,7 @@ var (
 	)
 	metricCommits = prometheus.NewDesc(
 		"alert_engine_kafka_commits_total",
-		"Commits of offsets.",
+		"Offset commits.",
 		nil,
 		nil,
 	)
@@ -246,19 +243,19 @@ var (
 	)
 	metricLag = prometheus.NewDesc(
 		"alert_engine_kafka_consumer_lag",
-		"Records that are there and were not evaluated yet.",
+		"Records that are not evaluated yet.",
 		[]string{"topic", "partition"},
 		nil,
 	)
 	metricLagTime = prometheus.NewDesc(
 		"alert_engine_kafka_consumer_lag_seconds",
-		"Age of the last record evaluated; 0 where there is no lag.",
+		"Age of the last evaluated record; 0 without lag.",
 		[]string{"topic", "partition"},
 		nil,
 	)
 	metricPosition = prometheus.NewDesc(
 		"alert_engine_kafka_position",
-		"Offset of the next record to be evaluated.",
+		"Offset of the next record to evaluate.",
 		[]string{"topic", "partition"},
 		nil,
 	)
@@ -270,19 +267,19 @@ var (
 	)
 	metricJumps = prometheus.NewDesc(
 		"alert_engine_kafka_clock_jumps_total",
-		"Times that this machine's clock has jumped.",
+		"Jumps of the system clock.",
 		nil,
 		nil,
 	)
 	metricAhead = prometheus.NewDesc(
 		"alert_engine_kafka_clock_ahead_seconds",
-		"How far this machine's clock is ahead of the time by which rules go on; 0 while it is trusted.",
+		"How far the system clock is ahead of engine time; 0 while it is trusted.",
 		nil,
 		nil,
 	)
 	metricStuck = prometheus.NewDesc(
 		"alert_engine_kafka_partition_stuck",
-		"1 while a partition cannot be read.",
+		"1 while the partition cannot be read.",
 		[]string{"topic", "partition"},
 		nil,
 	)

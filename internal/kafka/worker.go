@@ -14,25 +14,24 @@ import (
 
 type entries = []models.LogEntry
 
-// worker evaluates the messages of some partitions, in order, singly or in batches.
+// worker evaluates the messages of its partitions in order, singly or in batches.
 //
-// What fails is tried again with pauses that double. When that does not help, the breaker opens:
-// all workers pause, nothing is lost, and one message is tried now and then until the engine takes
-// it. Should the engine refuse one message for long, the next ones are tried in its place; if it
-// takes one of those, and then still refuses the first, the message is at fault, not the engine,
-// and goes to the dead letters.
+// Failures are retried with doubling pauses. If that does not help, the circuit breaker opens:
+// all workers pause, and single attempts are made until the engine succeeds. If the engine
+// refuses one message for long, the next ones are tried. If it accepts one of those and still
+// refuses the first, the message is at fault and becomes a dead letter.
 type worker struct {
 	dispatcher *dispatcher
 	decoder    *decode.Decoder
-	pending    []*message   // to be evaluated together
-	messages   atomic.Int64 // worked off
+	pending    []*message   // evaluated together
+	messages   atomic.Int64 // processed
 
 	mu    sync.Mutex // guards queue
 	queue []*message
-	wake  chan struct{} // something has changed
+	wake  chan struct{} // signals a change
 }
 
-// poisonRounds is how often a message has to fail before it is suspected rather than the engine.
+// suspectRounds is how often a message must fail before other messages are tried.
 const suspectRounds = 3
 
 var errInterrupted = errors.New("given up")
@@ -51,7 +50,7 @@ func (w *worker) signal() {
 	}
 }
 
-// pop returns the next message, nil when there is none now.
+// pop returns the next message, or nil.
 func (w *worker) pop() *message {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -66,7 +65,7 @@ func (w *worker) pop() *message {
 	return m
 }
 
-// takeBack drops what waits of partitions that are being given up.
+// dropQueuedRevoked drops queued messages of revoked partitions.
 func (w *worker) dropQueuedRevoked() {
 	w.mu.Lock()
 	var kept []*message
@@ -118,7 +117,7 @@ func (w *worker) run() {
 	}
 }
 
-// add reads a message into logs and puts it among the pending ones.
+// add decodes a message and makes it pending.
 func (w *worker) add(m *message) {
 	if w.decode(m); w.dispatcher.isRevoking(m.part) {
 		w.dispatcher.finished(m.part, 1)
@@ -127,13 +126,13 @@ func (w *worker) add(m *message) {
 	w.pending = append(w.pending, m)
 }
 
-// decode reads the logs of a message. What cannot be read is counted and kept.
+// decode decodes a message. Failures are counted and become dead letters.
 func (w *worker) decode(m *message) {
 	if m.record == nil {
 		return
 	}
 	if w.decoder == nil {
-		w.decoder, _ = newDecoder(w.dispatcher.current.format) // the format was checked
+		w.decoder, _ = newDecoder(w.dispatcher.current.format) // the format was validated
 	}
 	var rejected []models.Rejection
 	err := safely(func() error {
@@ -151,7 +150,7 @@ func (w *worker) decode(m *message) {
 		return nil
 	})
 	if err != nil {
-		w.decoder = nil // nobody knows what the panic left of it
+		w.decoder = nil // its state after a panic is unknown
 		rejected = append(rejected, models.Rejection{Reason: "panic", Detail: err.Error()})
 	}
 	for _, r := range rejected {
@@ -162,8 +161,7 @@ func (w *worker) decode(m *message) {
 	w.dispatcher.group.counters.bytes.Add(int64(len(m.record.Value)))
 }
 
-// dropGiven drops pending messages of partitions that are being given up. They were not evaluated,
-// or will be once more by whoever has the partition next.
+// dropPendingRevoked drops pending messages of revoked partitions; the next owner evaluates them.
 func (w *worker) dropPendingRevoked() {
 	kept := w.pending[:0]
 	for _, m := range w.pending {
@@ -177,7 +175,7 @@ func (w *worker) dropPendingRevoked() {
 	w.pending = kept
 }
 
-// flush evaluates what is pending: all at once, and when that fails one by one.
+// flush evaluates the pending messages together, and one by one if that fails.
 func (w *worker) flush() {
 	w.dropPendingRevoked()
 	if len(w.pending) > 1 && w.dispatcher.breaker.reason() == nil {
@@ -197,8 +195,7 @@ func (w *worker) flush() {
 	}
 }
 
-// dropAll lets go of everything when there is no time left. It is not committed, so nothing is
-// lost.
+// dropAll drops all messages at a stop. They are not committed, so nothing is lost.
 func (w *worker) dropAll() {
 	for _, m := range w.pending {
 		w.dispatcher.finished(m.part, 1)
@@ -209,8 +206,8 @@ func (w *worker) dropAll() {
 	}
 }
 
-// first evaluates the first of the pending messages, or another one in its place to find out what
-// is at fault. It returns false when there is no time left.
+// evaluateFirst evaluates the first pending message, or another one to find out what is at fault.
+// It returns false when there is no time left.
 func (w *worker) evaluateFirst() bool {
 	w.dropPendingRevoked()
 	if len(w.pending) == 0 {
@@ -245,7 +242,7 @@ func (w *worker) evaluateFirst() bool {
 		w.dropFirst()
 		w.done(m, took)
 	default:
-		// Either the first message is at fault, or the engine has just got well: the first
+		// Either the first message is at fault, or the engine has just recovered: the first
 		// message's next attempts tell.
 		breaker.succeeded()
 		candidate.evaluated, m.othersSucceeded = true, true
@@ -253,8 +250,8 @@ func (w *worker) evaluateFirst() bool {
 	return true
 }
 
-// candidate is the message to be tried: the first, unless it has failed so often that another one
-// is to tell whether it is at fault.
+// nextCandidate is the message to try: the first, unless it has failed so often that another one
+// must show whether it is at fault.
 func (w *worker) nextCandidate() *message {
 	m := w.pending[0]
 	if m.failedRounds < suspectRounds || m.othersSucceeded {
@@ -281,8 +278,7 @@ func (w *worker) dropFirst() {
 	w.pending = w.pending[1:]
 }
 
-// attempt has the engine evaluate messages, several times if need be, and returns how long the last
-// time took.
+// attempt evaluates messages with retries, and returns the duration of the last attempt.
 func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) {
 	for try := 0; ; try++ {
 		began := time.Now()
@@ -298,7 +294,7 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 		}
 		w.dispatcher.group.limited.warn(
 			"retry",
-			"the alert engine fails; trying again",
+			"the engine fails; retrying",
 			"attempt",
 			try+1,
 			"error",
@@ -310,8 +306,8 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 	}
 }
 
-// evaluate has the engine evaluate messages once. Single logs that were evaluated are not evaluated
-// again when a later one fails.
+// evaluate evaluates messages once. Single logs that succeeded are not repeated when a later one
+// fails.
 func (w *worker) evaluate(messages []*message) error {
 	r := &w.dispatcher.current
 	if r.batches != nil {
@@ -346,14 +342,13 @@ func safely(f func() error) (err error) {
 	return f()
 }
 
-// backoff is the pause after an attempt: it doubles each time, and varies by half, so that many who
-// fail together do not come back together.
+// backoff is the pause after an attempt. It doubles each time and has 50 % jitter.
 func backoff(base time.Duration, try int) time.Duration {
 	d := min(base<<min(try, 16), 30*time.Second)
 	return d/2 + time.Duration(rand.Int64N(int64(d)+1))
 }
 
-// sleep pauses, and returns false when there is no time left, or the partition is being given up.
+// sleep pauses. It returns false when there is no time left, or the partition is being revoked.
 func (w *worker) sleep(d time.Duration, part *partition) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -364,7 +359,7 @@ func (w *worker) sleep(d time.Duration, part *partition) bool {
 		case <-w.dispatcher.current.abort.Done():
 			return false
 		case <-w.dispatcher.current.drain:
-			return false // the next run tries again
+			return false // the next run retries
 		case <-w.wake:
 			if w.dispatcher.isRevoking(part) {
 				return false
@@ -373,7 +368,7 @@ func (w *worker) sleep(d time.Duration, part *partition) bool {
 	}
 }
 
-// done notes that a message was worked off.
+// done counts a processed message.
 func (w *worker) done(m *message, took time.Duration) {
 	n := 1
 	if m.record == nil {
@@ -387,12 +382,12 @@ func (w *worker) done(m *message, took time.Duration) {
 	}
 }
 
-// poison gives a message up that the engine refuses while it takes others.
+// rejectMessage gives up a message that the engine refuses while it accepts others.
 func (w *worker) rejectMessage(m *message, err error) {
 	w.dispatcher.group.counters.errors.add("refused", 1)
 	w.dispatcher.group.limited.error(
 		"refused",
-		"the alert engine refuses a message but takes others; it is left out",
+		"the engine refuses a message but accepts others; it becomes a dead letter",
 		"topic",
 		m.part.Topic,
 		"partition",
@@ -410,24 +405,24 @@ func (w *worker) rejectMessage(m *message, err error) {
 	w.done(m, 0)
 }
 
-// outcome is how one message went.
+// outcome is the result of one message.
 type outcome struct {
 	at     time.Time
 	failed bool
-	round  bool // not a message, but a round of attempts: it counts for the rate alone
+	round  bool // a failed round of attempts, not a message; counts for the rate only
 	took   time.Duration
 }
 
-// outcomes are those of recent messages, and the sums over all.
+// outcomes are recent results and totals.
 type outcomes struct {
-	mu        sync.Mutex // guards all below
+	mu        sync.Mutex // guards the fields below
 	recent    []outcome  // a ring
 	next      int
 	processed int64
 	failure   int64
 	took      time.Duration
 	last      time.Time
-	counting  bool // the configuration wants metrics, and there is something to tell
+	counting  bool // metrics are enabled
 }
 
 const (
@@ -458,7 +453,7 @@ func (o *outcomes) add(opts processOptions, out outcome) {
 	o.took += out.took
 }
 
-// rate is the share of recent messages that failed, and how many recent messages there are.
+// rate is the error rate of recent messages, and their number.
 func (o *outcomes) rate() (float64, int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
