@@ -16,6 +16,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // backtestCommand is one run of backtest.
@@ -143,7 +144,7 @@ func (c *backtestCommand) print(
 	case old != nil:
 		return c.printDiff(ctx, report, old)
 	case c.json:
-		return ruletest.WriteJSON(c.out, ruletest.Transitions(report.Alerts))
+		return ruletest.WriteJSON(safetext.NewJSONWriter(c.out), ruletest.Transitions(report.Alerts))
 	default:
 		return report.Write(c.out)
 	}
@@ -163,7 +164,7 @@ func (c *backtestCommand) printDiff(
 		ruletest.Transitions(report.Alerts),
 	)
 	if c.json {
-		return ruletest.WriteJSON(c.out, changes)
+		return ruletest.WriteJSON(safetext.NewJSONWriter(c.out), changes)
 	}
 	for _, change := range changes {
 		if _, err := fmt.Fprintln(c.out, change); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // deadLettersCommand is one run of one of the commands about dead letters.
@@ -45,7 +45,7 @@ func newDeadLettersListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			out := json.NewEncoder(cmd.OutOrStdout())
+			out := newJSONEncoder(cmd.OutOrStdout())
 			for l, err := range letters.List(cmd.Context()) {
 				switch {
 				case err != nil:
@@ -58,14 +58,14 @@ func newDeadLettersListCommand() *cobra.Command {
 				default:
 					fmt.Fprintf(
 						cmd.OutOrStdout(),
-						"%s/%d@%d  %s  %s: %s\n    %.200s\n",
+						"%s/%d@%d  %s  %s: %s\n    %s\n",
 						l.Topic,
 						l.Partition,
 						l.Offset,
 						l.Timestamp.UTC().Format("2006-01-02T15:04:05Z"),
 						l.Reason,
-						oneLine(l.Detail),
-						oneLine(string(l.Value)),
+						safetext.Line(l.Detail),
+						safetext.ClipLine(string(l.Value), 200),
 					)
 				}
 			}

@@ -103,8 +103,7 @@ func (c *decodeCommand) run(name string, stdin io.Reader) error {
 		Corpus: c.corpus,
 		Whole:  c.cfg.Format == "otlp_proto" && !c.corpus,
 	}
-	out := json.NewEncoder(c.out)
-	out.SetEscapeHTML(false)
+	out := newJSONEncoder(c.out)
 	for s, err := range c.samples(name, stdin, options) {
 		if err != nil {
 			var file *os.PathError

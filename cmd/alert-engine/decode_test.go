@@ -62,7 +62,7 @@ func TestDecodeCommandRefuses(t *testing.T) {
 		t.Errorf("%s%s exit %d", out, errs, code)
 	}
 	if _, errs, code := runDecode(t, "", "--format", "jsno"); code != 1 ||
-		!strings.Contains(errs, "it is one of auto, json") {
+		!strings.Contains(errs, "use one of auto, json") {
 		t.Errorf("%s exit %d", errs, code)
 	}
 	if _, errs, code := runDecode(t, "", "--record-time", "yesterday"); code != 1 ||

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 func main() {
@@ -31,6 +34,13 @@ func execute(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	stderr = safetext.NewWriter(stderr)
+	for _, c := range root.Commands() {
+		if c.Name() != "run" && c.Name() != "demo" { // these write colours, and logs of their own
+			c.SetOut(safetext.NewWriter(stdout))
+			c.SetErr(stderr)
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -86,6 +96,13 @@ when something is wrong and when it is over. It needs no index and no database: 
 		}
 	}
 	return cmd
+}
+
+// newJSONEncoder returns an encoder whose documents hide nothing and command no terminal.
+func newJSONEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(safetext.NewJSONWriter(w))
+	e.SetEscapeHTML(false)
+	return e
 }
 
 // hintedArgs says where it stands how a command is used that was called with too few arguments, or

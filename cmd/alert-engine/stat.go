@@ -14,6 +14,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // statCommand is one run of stat.
@@ -113,7 +114,7 @@ func (c *statCommand) print(out io.Writer) error {
 		fmt.Fprintf(
 			w,
 			"%s\t%d\t%d of %d\t%d\t%d\t%d\t%d\n",
-			oneLine(cmp.Or(r.key, "absent")),
+			safetext.ClipLine(cmp.Or(r.key, "absent"), 100),
 			r.total,
 			r.busy,
 			windows,

@@ -2,16 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -71,9 +70,7 @@ func (c *tailCommand) run(ctx context.Context) error {
 
 func (c *tailCommand) show(e models.LogEntry) error {
 	if c.json {
-		out := json.NewEncoder(c.out)
-		out.SetEscapeHTML(false)
-		return out.Encode(e)
+		return newJSONEncoder(c.out).Encode(e)
 	}
 	message := e.Message
 	if message == "" {
@@ -83,19 +80,9 @@ func (c *tailCommand) show(e models.LogEntry) error {
 		c.out,
 		"%s %-5s %s %s\n",
 		e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"),
-		e.Level,
-		e.Service,
-		oneLine(message),
+		safetext.ClipLine(e.Level, 20),
+		safetext.ClipLine(e.Service, 100),
+		safetext.Line(message),
 	)
 	return err
-}
-
-// oneLine makes the text of a log, which may hold anything, safe for a terminal and one line long.
-func oneLine(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\ufffd"))
 }

@@ -125,7 +125,7 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka:\n  max_wait: 5\n",
-		`c.yml:2:13: kafka.max_wait: duration "5" has no unit; try "5s" or "5m"`,
+		`c.yml:2:13: kafka.max_wait: "5" has no unit; try "5s" or "5m"`,
 	)
 	f(
 		"kafka:\n  max_wait: soon\n",

@@ -3,6 +3,8 @@ package app
 import (
 	"io"
 	"log/slog"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // Terminal is where the program talks to people: alerts and what they asked for on Out, what it
@@ -15,7 +17,7 @@ type Terminal struct {
 func (t Terminal) logger(c LogConfig) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.Level}
 	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(t.Err, o))
+		return slog.New(slog.NewJSONHandler(safetext.NewJSONWriter(t.Err), o))
 	}
-	return slog.New(slog.NewTextHandler(t.Err, o))
+	return slog.New(slog.NewTextHandler(safetext.NewWriter(t.Err), o))
 }

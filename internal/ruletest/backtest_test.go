@@ -99,20 +99,6 @@ shop/Quiet   0       0.0      0       -                     -                   
 	}
 }
 
-func TestALogLineCannotCommandTheTerminal(t *testing.T) {
-	f := func(text, want string) {
-		t.Helper()
-		if got := printable(text, 10); got != want {
-			t.Errorf("printable(%q) = %q, want %q", text, got, want)
-		}
-	}
-	f("a\x1b[2Jb\n", "a [2Jb ")
-	f("\u009b31m", " 31m")
-	f("été", "été")
-	f("0123456789", "0123456789")
-	f("0123456789x", "012345678…")
-}
-
 func TestABacktestDoesNotGuessWhatHappensAfterItsLogs(t *testing.T) {
 	for _, transition := range Transitions(backtestOf(t, counting(sound), errorLines("a", monday, time.Second, 11)).Alerts) {
 		if transition.State == models.AlertResolved {

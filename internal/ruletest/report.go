@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -142,7 +143,7 @@ func (r *Report) Write(w io.Writer) error {
 			stamp(rule.Last),
 			duration.Format(rule.Paging.Round(time.Second)),
 			rule.Open,
-			printable(rule.Sample, 60),
+			safetext.ClipLine(rule.Sample, 60),
 		)
 	}
 	return table.Flush()
@@ -161,19 +162,4 @@ func stamp(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format("2006-01-02T15:04:05Z")
-}
-
-// printable is text as one bounded line that cannot command a terminal.
-func printable(text string, most int) string {
-	var out []rune
-	for _, c := range text {
-		if c < ' ' || c >= 0x7f && c < 0xa0 {
-			c = ' '
-		}
-		if len(out) == most {
-			return string(out[:most-1]) + "…"
-		}
-		out = append(out, c)
-	}
-	return string(out)
 }
