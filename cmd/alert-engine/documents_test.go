@@ -79,9 +79,13 @@ var place = regexp.MustCompile("`((?:cmd|internal|pkg|examples|bench|scripts)/[\
 
 // Every place that a document names is there.
 func TestDocumentedPlacesExist(t *testing.T) {
-	files, err := filepath.Glob("../../*.md")
-	if err != nil {
-		t.Fatal(err)
+	var files []string
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+		some, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, some...)
 	}
 	found := 0
 	for _, file := range files {

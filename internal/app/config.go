@@ -1,12 +1,14 @@
 package app
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,6 +18,9 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
 // Config is everything that an operator decides. DefaultConfig says what holds where he decides
@@ -241,12 +246,9 @@ func LoadConfig(
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, Problem{
-				Text: "read configuration: " + err.Error(),
-				Hint: "name the file with --config",
-			}
+			return nil, problem.New(problem.Pos{}, "name the file with --config", "read configuration: %v", err)
 		}
-		if err := readStrict(file, text, getenv, &c); err != nil {
+		if err := readConfig(file, text, getenv, &c); err != nil {
 			return nil, err
 		}
 		c.file = file
@@ -260,9 +262,15 @@ func LoadConfig(
 	return &c, c.Validate()
 }
 
+// readConfig changes c by the text of a file.
+func readConfig(file string, text []byte, getenv func(string) string, c *Config) error {
+	r := strictyaml.Reader{File: file, Env: getenv, Aliases: true}
+	return r.Read(text, c)
+}
+
 // override applies the environment and the flags.
 func (c *Config) override(getenv func(string) string, flags map[string][]string) error {
-	var ps Problems
+	var ps problem.List
 	for _, s := range Settings {
 		origin, values := "--"+s.Name, flags[s.Name]
 		if text := getenv(s.Env()); len(values) == 0 && text != "" {
@@ -275,15 +283,15 @@ func (c *Config) override(getenv func(string) string, flags map[string][]string)
 			continue
 		}
 		if err := s.set(c, values); err != nil {
-			ps = append(ps, Problem{File: origin, Text: err.Error()})
+			ps = append(ps, problem.New(problem.Pos{File: origin}, "", "%v", err))
 		}
 	}
-	return ps.err()
+	return ps.Err()
 }
 
 // secrets reads the files that hold secrets.
 func (c *Config) secrets() error {
-	var ps Problems
+	var ps problem.List
 	for _, s := range []struct {
 		key  string
 		file Path
@@ -307,11 +315,11 @@ func (c *Config) secrets() error {
 		}
 		*s.into = secret
 	}
-	return ps.err()
+	return ps.Err()
 }
 
-func (c *Config) problem(format string, args ...any) Problem {
-	return Problem{File: c.file, Text: fmt.Sprintf(format, args...)}
+func (c *Config) problem(format string, args ...any) *problem.Error {
+	return problem.New(problem.Pos{File: c.file}, "", format, args...)
 }
 
 // patternFor is the pattern that a topic fits, "" for none.
@@ -339,7 +347,7 @@ var Mechanisms = []string{"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARE
 // Validate returns all that is wrong with values that could be read, nil when nothing is. It
 // touches neither network nor files. It is long because it is a list.
 func (c *Config) Validate() error {
-	var ps Problems
+	var ps problem.List
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
 			ps = append(ps, c.problem(format, args...))
@@ -348,13 +356,9 @@ func (c *Config) Validate() error {
 	k := c.Kafka
 	wrong(len(k.Brokers) == 0, "kafka.brokers is empty; name at least one, such as localhost:9092")
 	for _, b := range k.Brokers {
-		_, port, err := net.SplitHostPort(b)
-		wrong(
-			err != nil || port == "",
-			"kafka.brokers: %q is no host:port; try %s:9092",
-			b,
-			orText(strings.TrimSuffix(b, ":"), "localhost"),
-		)
+		if hint := brokerHint(b); hint != "" {
+			wrong(true, "kafka.brokers: %q is not a host:port; %s", b, hint)
+		}
 	}
 	wrong(
 		len(k.Topics)+len(k.TopicPatterns) == 0,
@@ -469,8 +473,37 @@ func (c *Config) Validate() error {
 		"log.format is %q; try text or json",
 		c.Log.Format,
 	)
-	slices.SortStableFunc(ps, func(a, b Problem) int { return strings.Compare(a.Text, b.Text) })
-	return ps.err()
+	slices.SortStableFunc(ps, func(a, b *problem.Error) int { return strings.Compare(a.Problem, b.Problem) })
+	return ps.Err()
+}
+
+// brokerHint tells how a broker's address is written, "" when it is written so.
+func brokerHint(address string) string {
+	if scheme, rest, ok := strings.Cut(address, "://"); ok {
+		rest = strings.TrimRight(rest, "/")
+		if !strings.Contains(rest, ":") {
+			rest = cmp.Or(rest, "localhost") + ":9092"
+		}
+		hint := fmt.Sprintf("write it without %s://, as %s", scheme, rest)
+		switch strings.ToLower(scheme) {
+		case "http", "https":
+			hint += " (Kafka does not speak HTTP)"
+		case "ssl", "sasl_ssl", "tls":
+			hint += ", and set kafka.tls.enabled (--tls)"
+		}
+		return hint
+	}
+	if strings.Contains(address, ",") {
+		return "brokers are a list; write [" + strings.ReplaceAll(address, ",", ", ") + "]"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if n, bad := strconv.ParseUint(port, 10, 16); err == nil && (bad != nil || n == 0) {
+		return "a port is a number from 1 to 65535, as in " + cmp.Or(host, "localhost") + ":9092"
+	}
+	if err != nil || host == "" || strings.ContainsAny(host, "/ ") {
+		return "try " + cmp.Or(strings.Trim(address, ":/ "), "localhost") + ":9092"
+	}
+	return ""
 }
 
 func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
@@ -498,22 +531,13 @@ func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
 		)
 		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM is spoken over TLS only")
 	default:
-		near := similar(strings.ToLower(s.Mechanism), lower(Mechanisms))
 		wrong(
 			true,
-			"kafka.sasl.mechanism %q is unknown; try %s",
+			"kafka.sasl.mechanism %q is unknown; %s",
 			s.Mechanism,
-			orText(strings.ToUpper(near), strings.Join(Mechanisms, ", ")),
+			problem.DidYouMean(s.Mechanism, Mechanisms),
 		)
 	}
-}
-
-func lower(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = strings.ToLower(w)
-	}
-	return out
 }
 
 func isURL(text string) bool {
@@ -522,4 +546,29 @@ func isURL(text string) bool {
 }
 
 // YAML is the configuration in effect, with its secrets hidden.
-func (c *Config) YAML() ([]byte, error) { return yaml.Marshal(c) }
+func (c *Config) YAML() ([]byte, error) {
+	var n yaml.Node
+	if err := n.Encode(c); err != nil {
+		return nil, err
+	}
+	formatDurations(&n, reflect.ValueOf(c).Elem())
+	return yaml.Marshal(&n)
+}
+
+// formatDurations has durations of a struct printed as they are read.
+func formatDurations(n *yaml.Node, v reflect.Value) {
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		for k := 0; k+1 < len(n.Content); k += 2 {
+			if n.Content[k].Value != name {
+				continue
+			}
+			switch f := v.Field(i); {
+			case f.Type() == reflect.TypeFor[time.Duration]():
+				n.Content[k+1].Value = duration.Format(time.Duration(f.Int()))
+			case f.Kind() == reflect.Struct:
+				formatDurations(n.Content[k+1], f)
+			}
+		}
+	}
+}

@@ -39,7 +39,7 @@ func TestExampleConfigIsComplete(t *testing.T) {
 	full := regexp.MustCompile(`(?m)^#([^ ]|  +[^ #])`).ReplaceAllString(string(raw), "$1")
 	c := DefaultConfig()
 	env := func(name string) string { return "value of " + name }
-	if err := readStrict(example, []byte(full), env, &c); err != nil {
+	if err := readConfig(example, []byte(full), env, &c); err != nil {
 		t.Fatal(err)
 	}
 	var doc yaml.Node
@@ -50,7 +50,7 @@ func TestExampleConfigIsComplete(t *testing.T) {
 	var walk func(n *yaml.Node, path string)
 	walk = func(n *yaml.Node, path string) {
 		for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-			p := join(path, n.Content[i].Value)
+			p := joined(path, n.Content[i].Value)
 			shown[p] = true
 			walk(n.Content[i+1], p)
 		}
@@ -65,6 +65,8 @@ func TestExampleConfigIsComplete(t *testing.T) {
 		}
 	}
 }
+
+func joined(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
 
 // keys lists every key of the configuration, dotted.
 func keys() []string {
@@ -81,12 +83,12 @@ func keys() []string {
 			case name == "":
 				continue
 			}
-			all = append(all, join(path, name))
+			all = append(all, joined(path, name))
 			switch {
 			case f.Type.Kind() == reflect.Struct:
-				walk(f.Type, join(path, name))
+				walk(f.Type, joined(path, name))
 			case f.Type.Kind() == reflect.Slice && f.Type.Elem().Kind() == reflect.Struct:
-				walk(f.Type.Elem(), join(path, name)+"[]")
+				walk(f.Type.Elem(), joined(path, name)+"[]")
 			}
 		}
 	}
@@ -118,10 +120,10 @@ func TestConfigProblems(t *testing.T) {
 		`c.yml:1:1: unknown key "wbe"; did you mean "web"?`,
 		`c.yml:3:1: unknown key "datadir"; did you mean "data_dir"?`,
 	)
-	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known here: format, level`)
+	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known are format, level`)
 	f(
 		"log:\n  level: info\n  level: warn\n",
-		`c.yml:3:3: "log.level" stands twice; it stands in line 2 already`,
+		`c.yml:3:3: "log.level" is given twice; it is also in line 2`,
 	)
 	f(
 		"kafka:\n  max_wait: 5\n",
@@ -133,13 +135,13 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka: {max_bytes: much}\n",
-		`c.yml:1:20: kafka.max_bytes: "much" is no size; try 64KB or 10MB`,
+		`c.yml:1:20: kafka.max_bytes: "much" is not a size; try 64KB or 10MB`,
 	)
 	f(
 		"kafka: {start: yesterday}\n",
 		`c.yml:1:16: kafka.start: "yesterday" is no starting place; try start, end, or an offset`,
 	)
-	f("kafka: [a]\n", `c.yml:1:8: kafka: a map is wanted, not a list`)
+	f("kafka: [a]\n", `c.yml:1:8: kafka: a mapping is expected, not a list; write key: value`)
 	f(
 		"web: {pprof: perhaps}\n",
 		`c.yml:1:14: web.pprof: "perhaps" is not true or false; write true or false`,
@@ -149,11 +151,18 @@ func TestConfigProblems(t *testing.T) {
 	f("a: b: c\n", `c.yml: mapping values are not allowed in this context`)
 	f(
 		"kafka: {sasl: {mechanism: SCRAM-SHA-521, username: a}}\n",
-		`c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; try SCRAM-SHA-512`,
+		`c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; did you mean "SCRAM-SHA-512"?`,
 	)
 	f("kafka: {brokers: [localhost], topics: []}\n",
-		`c.yml: kafka.brokers: "localhost" is no host:port; try localhost:9092`,
+		`c.yml: kafka.brokers: "localhost" is not a host:port; try localhost:9092`,
 		`c.yml: kafka.topics and kafka.topic_patterns are empty; name at least one topic`)
+	f(
+		`kafka: {brokers: ["http://kafka:9092/", "ssl://kafka", "a:9092,b:9092", "kafka:https"]}`+"\n",
+		`c.yml: kafka.brokers: "a:9092,b:9092" is not a host:port; brokers are a list; write [a:9092, b:9092]`,
+		`c.yml: kafka.brokers: "http://kafka:9092/" is not a host:port; write it without http://, as kafka:9092 (Kafka does not speak HTTP)`,
+		`c.yml: kafka.brokers: "kafka:https" is not a host:port; a port is a number from 1 to 65535, as in kafka:9092`,
+		`c.yml: kafka.brokers: "ssl://kafka" is not a host:port; write it without ssl://, as kafka:9092, and set kafka.tls.enabled (--tls)`,
+	)
 }
 
 // Flags win over the environment, the environment over the file, the file over the defaults.
@@ -231,7 +240,7 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 		t.Errorf("a secret is shown:\n%s", shown)
 	}
 	var back Config
-	if err := readStrict("shown.yml", shown, noEnv, &back); err != nil {
+	if err := readConfig("shown.yml", shown, noEnv, &back); err != nil {
 		t.Error(err)
 	}
 	if back.Kafka.MaxWait != 2*time.Second || back.Kafka.MaxBytes != 64<<10 ||

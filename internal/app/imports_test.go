@@ -16,7 +16,7 @@ import (
 // not know each other.
 var layers = [][]string{
 	{"cmd/alert-engine", "examples/consumer", "examples/processor"},
-	{"internal/app"},
+	{"internal/app", "internal/evaluator"},
 	{"internal/ruletest", "internal/web"},
 	{
 		"internal/alerting",

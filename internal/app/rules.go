@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -23,11 +24,7 @@ func (c *Config) ownRuleFiles() []string {
 func loadRules(c *Config) (*rule.Set, error) {
 	own := c.ownRuleFiles()
 	if len(c.Rules)+len(own) == 0 {
-		return nil, Problem{
-			File: c.file,
-			Text: "there are no rules",
-			Hint: "name files with --rules",
-		}
+		return nil, problem.New(problem.Pos{File: c.file}, "name files with --rules", "there are no rules")
 	}
 	files := make([]string, len(c.Rules))
 	for i, file := range c.Rules {
