@@ -1,9 +1,9 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
+	"reflect"
 )
 
 // reload reads the configuration again and swaps rules and routes, both or neither: everything that
@@ -31,9 +31,16 @@ func (p *program) reload(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	swapTokens := func() {}
+	if p.server != nil {
+		if swapTokens, err = p.server.PrepareTokens(c.Web.tokens()); err != nil {
+			return err
+		}
+	}
 	if err := p.state.SetRules(set); err != nil {
 		return err
 	}
+	swapTokens()
 	p.warmUp.changed()
 	swapRoutes()
 	p.set.Store(set)
@@ -41,7 +48,7 @@ func (p *program) reload(ctx context.Context) (err error) {
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {
 		p.logger.Warn(
-			"settings other than rules and notify have changed; they take effect with the next start",
+			"settings other than rules, notify and web tokens have changed; they take effect at the next start",
 		)
 	}
 	return nil
@@ -65,9 +72,8 @@ func (p *program) reloaded(err error) {
 func (p *program) restartNeeded(c *Config) bool {
 	before, after := *p.config, *c
 	after.Rules, after.Notify = before.Rules, before.Notify
-	was, err1 := before.YAML()
-	is, err2 := after.YAML()
-	return err1 != nil || err2 != nil || !bytes.Equal(was, is)
+	after.Web.Token, after.Web.ReadToken = before.Web.Token, before.Web.ReadToken
+	return !reflect.DeepEqual(before, after) // secrets too, which YAML hides
 }
 
 // heedHangups reloads whenever the process gets SIGHUP, until ctx is done.

@@ -239,6 +239,19 @@ func (p *program) openSource() (err error) {
 	return nil
 }
 
+// tokens are the tokens of the pages and the API.
+func (c WebConfig) tokens() (list []web.Token) {
+	for _, t := range []web.Token{
+		{Secret: string(c.Token), Role: web.Writer},
+		{Secret: string(c.ReadToken), Role: web.Reader},
+	} {
+		if t.Secret != "" {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
 // openServer makes pages, health and API.
 func (p *program) openServer() (err error) {
 	if p.listener == nil {
@@ -250,11 +263,7 @@ func (p *program) openServer() (err error) {
 		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
 	}
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
-	for _, t := range []web.Token{{Secret: string(w.Token), Role: web.Writer}, {Secret: string(w.ReadToken), Role: web.Reader}} {
-		if t.Secret != "" {
-			o.Tokens = append(o.Tokens, t)
-		}
-	}
+	o.Tokens = w.tokens()
 	p.show(&o)
 	p.server, err = web.New(o)
 	return err

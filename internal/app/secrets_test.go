@@ -148,6 +148,47 @@ func documented(t *testing.T) []string {
 	return paths
 }
 
+// A reload puts new tokens in effect, and warns of other secrets that need a restart.
+func TestReloadReplacesTokens(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.prepare("data")
+		r.config.Web.Listen, r.config.Web.ReadToken = "127.0.0.1:8080", "read-one-1"
+		r.network.listen = w.network.Listen
+		r.begin()
+		client := &http.Client{
+			Transport:     &http.Transport{DialContext: w.network.DialContext},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+		defer client.CloseIdleConnections()
+		f := func(token string, want int) {
+			t.Helper()
+			if code, _ := answerOf(t, client, "/api/v1/alerts", token); code != want {
+				t.Errorf("with %s it is %d, not %d", token, code, want)
+			}
+		}
+		f("read-one-1", 200)
+		c := *r.config
+		c.Web.ReadToken = "read-two-2"
+		r.program.load = func() (*Config, error) { return &c, nil }
+		if err := r.reload(w.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		f("read-one-1", 303) // to the login
+		f("read-two-2", 200)
+		if strings.Contains(r.out.String(), "at the next start") {
+			t.Error("it warns of tokens, which need no restart")
+		}
+		c.Kafka.SASL.Password = "another"
+		if err := r.reload(w.t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(r.out.String(), "at the next start") {
+			t.Error("it does not warn of a password that needs a restart")
+		}
+		r.end()
+	})
+}
+
 func answerOf(t *testing.T, client *http.Client, path, token string) (int, string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(

@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strings"
 	"time"
@@ -17,13 +21,86 @@ import (
 )
 
 // alertmanager passes requests to Alertmanager's API. The Origin header is removed, because the API
-// would allow any origin to read the answer.
+// would allow any origin to read the answer. Expressions are bounded before the API compiles them,
+// and changes are logged like those of our own pages.
 func (s *Server) alertmanager() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := checkExpressions(r); err != nil {
+			writeError(w, err)
+			return
+		}
 		r = r.Clone(r.Context())
 		r.Header.Del("Origin")
-		s.Alertmanager.ServeHTTP(w, r)
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			s.Alertmanager.ServeHTTP(w, r)
+			return
+		}
+		s.changeSilence(w, r)
 	})
+}
+
+// checkExpressions bounds the expressions in the query of a request.
+func checkExpressions(r *http.Request) error {
+	if err := tooLong("query", r.URL.RawQuery); err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	for _, receiver := range append(query["receiver"], query["receiver_matchers"]...) {
+		if _, err := compileBounded(receiver); err != nil {
+			return badRequest("receiver: %s", err)
+		}
+	}
+	for _, filter := range query["filter"] {
+		if _, expression, is := strings.Cut(filter, "~"); is {
+			expression = strings.Trim(strings.TrimSpace(expression), `"`)
+			if _, err := compileBounded(expression); err != nil {
+				return badRequest("filter: %s", err)
+			}
+		}
+	}
+	return nil
+}
+
+// changeSilence passes on a change and writes it to the audit log.
+func (s *Server) changeSilence(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		writeError(w, err)
+		return
+	}
+	var one silence
+	if r.Method == http.MethodPost && json.Unmarshal(body, &one) == nil {
+		for i := range one.Matchers {
+			if err := one.Matchers[i].compile(); err != nil {
+				writeError(w, badRequest("%s: %s", safetext.Clip(one.Matchers[i].Name, 80), err))
+				return
+			}
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	out := &answer{header: w.Header(), status: http.StatusOK}
+	s.Alertmanager.ServeHTTP(out, r)
+	if out.status < 300 {
+		s.auditSilence(r, one, out.body.Bytes())
+	}
+	w.WriteHeader(out.status)
+	_, _ = w.Write(out.body.Bytes()) // the client may be gone
+}
+
+func (s *Server) auditSilence(r *http.Request, one silence, answer []byte) {
+	if r.Method == http.MethodDelete {
+		s.audit(r, "silence expired", "silence", path.Base(r.URL.Path))
+		return
+	}
+	var made struct {
+		ID string `json:"silenceID"`
+	}
+	_ = json.Unmarshal(answer, &made) // other changes have no silence
+	what := "silence created"
+	if one.ID != "" {
+		what = "silence changed"
+	}
+	s.audit(r, what, "silence", made.ID, "by", one.CreatedBy, "comment", one.Comment)
 }
 
 // silence is a silence in the form of Alertmanager's API.
@@ -57,10 +134,54 @@ type matcher struct {
 }
 
 // compile prepares a matcher. One with a broken expression matches nothing.
-func (m *matcher) compile() {
-	if m.IsRegex {
-		m.re, _ = regexp.Compile("^(?s:" + m.Value + ")$")
+func (m *matcher) compile() error {
+	if !m.IsRegex {
+		return nil
 	}
+	var err error
+	m.re, err = compileBounded("^(?s:" + m.Value + ")$")
+	return err
+}
+
+const (
+	maxQuery   = 4096 // bytes of a query, filter or list of matchers in a request
+	maxPattern = 2000 // instructions of a matcher's expression, about
+)
+
+// tooLong refuses text of a request before it is parsed.
+func tooLong(what, text string) error {
+	if len(text) > maxQuery {
+		return badRequest("%s: %d bytes; at most %d are allowed", what, len(text), maxQuery)
+	}
+	return nil
+}
+
+// compileBounded compiles a regular expression whose repetitions do not expand to too much. A few
+// bytes of it may otherwise take gigabytes.
+func compileBounded(expression string) (*regexp.Regexp, error) {
+	if len(expression) > maxQuery+16 {
+		return nil, fmt.Errorf("regular expression has more than %d bytes", maxQuery)
+	}
+	parsed, err := syntax.Parse(expression, syntax.Perl)
+	if err != nil {
+		return nil, err
+	}
+	if patternSize(parsed) > maxPattern {
+		return nil, errors.New("regular expression is too large (use fewer repetitions)")
+	}
+	return regexp.Compile(expression)
+}
+
+// patternSize estimates the number of instructions of an expression.
+func patternSize(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += patternSize(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return min(n, 1<<20)
 }
 
 // String is the matcher in Alertmanager's syntax.
@@ -89,6 +210,9 @@ var matcherSyntax = regexp.MustCompile(
 // service="payment", host=~web.*
 func parseMatchers(text string) ([]matcher, error) {
 	var list []matcher
+	if err := tooLong("matchers", text); err != nil {
+		return nil, err
+	}
 	for _, part := range splitMatchers(text) {
 		m := matcherSyntax.FindStringSubmatch(part)
 		if m == nil {
@@ -109,8 +233,8 @@ func parseMatchers(text string) ([]matcher, error) {
 			IsRegex: strings.HasSuffix(m[2], "~"),
 			IsEqual: m[2][0] == '=',
 		}
-		if one.compile(); one.IsRegex && one.re == nil {
-			return nil, badRequest("%q is not a regular expression", safetext.Clip(value, 80))
+		if err := one.compile(); err != nil {
+			return nil, badRequest("%q: %s", safetext.Clip(value, 80), err)
 		}
 		list = append(list, one)
 	}
@@ -200,7 +324,7 @@ func (s *Server) silences(ctx context.Context) ([]silence, error) {
 	}
 	for i := range list {
 		for j := range list[i].Matchers {
-			list[i].Matchers[j].compile()
+			_ = list[i].Matchers[j].compile() // one that is refused matches nothing
 		}
 	}
 	order := map[string]int{"active": 0, "pending": 1, "expired": 2}

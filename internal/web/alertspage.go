@@ -60,6 +60,9 @@ type alertRow struct {
 // collapsedRows is the number of alerts listed of a collapsed group.
 const collapsedRows = 6
 
+// expandedRows is the number of alerts listed of an expanded group; the filter finds the others.
+const expandedRows = 200
+
 var stateOrder = map[string]int{"firing": 0, "pending": 1, "muted": 2, "unknown": 3}
 var severityOrder = map[string]int{"critical": 0, "high": 1, "warning": 2, "other": 3, "info": 4}
 
@@ -166,6 +169,9 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
 	var rows []alertRow
 	for _, a := range s.current() {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		if !filter.keeps(a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
 			continue
 		}
@@ -230,9 +236,11 @@ func (s *Server) finish(g *alertGroup, expanded string) {
 	if g.Count > 1 {
 		g.Shared = shownLabels(shared)
 	}
-	if expanded != g.Key && g.Count > collapsedRows {
-		g.Rows = g.Rows[:collapsedRows]
+	most := collapsedRows
+	if expanded == g.Key {
+		most = expandedRows
 	}
+	g.Rows = g.Rows[:min(most, len(g.Rows))]
 	for i := range g.Rows {
 		row := &g.Rows[i]
 		own := row.labels
@@ -280,11 +288,6 @@ func (s *Server) recentlyResolved(most int) []models.Alert {
 
 // changes sends a server-sent event when a page may have changed, at most once a second.
 func (s *Server) changes(w http.ResponseWriter, r *http.Request) error {
-	free, err := take(s.streams, "streams")
-	if err != nil {
-		return err
-	}
-	defer free()
 	out, err := s.stream(w)
 	if err != nil {
 		return err

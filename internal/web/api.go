@@ -44,27 +44,27 @@ func badRequest(format string, args ...any) error {
 // apiRoutes are the routes of our API and of the parts of Prometheus' API that clients use.
 func (s *Server) apiRoutes() []route {
 	return []route{
-		{"GET /api/v1/openapi.yaml", Reader, http.HandlerFunc(serveOpenAPI)},
-		{"GET /api/v1/alerts", Reader, s.api(s.prometheusAlerts)},
-		{"GET /api/v1/rules", Reader, s.api(s.prometheusRules)},
-		{"GET /api/v1/alerts/{id}", Reader, s.api(s.getAlert)},
-		{"POST /api/v1/alerts/{id}/ack", Writer, s.api(s.postAck)},
-		{"GET /api/v1/history", Reader, s.api(s.getHistory)},
-		{"GET /api/v1/rules/{id...}", Reader, s.api(s.getRule)},
-		{"GET /api/v1/rulefiles", Reader, s.api(s.listRuleFiles)},
-		{"GET /api/v1/rulefiles/{name}", Reader, s.api(s.getRuleFile)},
-		{"PUT /api/v1/rulefiles/{name}", Writer, s.api(s.putRuleFile)},
-		{"DELETE /api/v1/rulefiles/{name}", Writer, s.api(s.deleteRuleFile)},
-		{"PUT /api/v1/rulefiles/{name}/mode", Writer, s.api(s.putMode)},
-		{"POST /api/v1/validate", Reader, s.api(s.postValidate)},
-		{"POST /api/v1/explain", Reader, s.api(s.postExplain)},
-		{"POST /api/v1/decode", Reader, s.api(s.postDecode)},
-		{"POST /api/v1/backtest", Reader, s.api(s.postBacktest)},
-		{"GET /api/v1/logs", Reader, s.api(s.getLogs)},
-		{"GET /api/v1/tail", Reader, s.api(s.getTail)},
-		{"GET /api/v1/deadletters", Reader, s.api(s.getDeadLetters)},
-		{"POST /api/v1/deadletters/replay", Writer, s.api(s.postReplay)},
-		{"GET /api/v1/engine", Reader, s.api(s.getEngine)},
+		{"GET /api/v1/openapi.yaml", Reader, cheap, http.HandlerFunc(serveOpenAPI)},
+		{"GET /api/v1/alerts", Reader, cheap, s.api(s.prometheusAlerts)},
+		{"GET /api/v1/rules", Reader, cheap, s.api(s.prometheusRules)},
+		{"GET /api/v1/alerts/{id}", Reader, cheap, s.api(s.getAlert)},
+		{"POST /api/v1/alerts/{id}/ack", Writer, cheap, s.api(s.postAck)},
+		{"GET /api/v1/history", Reader, cheap, s.api(s.getHistory)},
+		{"GET /api/v1/rules/{id...}", Reader, cheap, s.api(s.getRule)},
+		{"GET /api/v1/rulefiles", Reader, cheap, s.api(s.listRuleFiles)},
+		{"GET /api/v1/rulefiles/{name}", Reader, cheap, s.api(s.getRuleFile)},
+		{"PUT /api/v1/rulefiles/{name}", Writer, costly, s.api(s.putRuleFile)},
+		{"DELETE /api/v1/rulefiles/{name}", Writer, costly, s.api(s.deleteRuleFile)},
+		{"PUT /api/v1/rulefiles/{name}/mode", Writer, costly, s.api(s.putMode)},
+		{"POST /api/v1/validate", Reader, costly, s.api(s.postValidate)},
+		{"POST /api/v1/explain", Reader, costly, s.api(s.postExplain)},
+		{"POST /api/v1/decode", Reader, costly, s.api(s.postDecode)},
+		{"POST /api/v1/backtest", Reader, searches, s.api(s.postBacktest)},
+		{"GET /api/v1/logs", Reader, searches, s.api(s.getLogs)},
+		{"GET /api/v1/tail", Reader, tails, s.api(s.getTail)},
+		{"GET /api/v1/deadletters", Reader, costly, s.api(s.getDeadLetters)},
+		{"POST /api/v1/deadletters/replay", Writer, costly, s.api(s.postReplay)},
+		{"GET /api/v1/engine", Reader, cheap, s.api(s.getEngine)},
 	}
 }
 
@@ -82,15 +82,20 @@ func (s *Server) api(h func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
-// writeError writes an error as JSON; 500 if it has no status.
-func writeError(w http.ResponseWriter, err error) {
-	status := http.StatusInternalServerError
+// statusOf is the HTTP status of an error; 500 if it has none.
+func statusOf(err error) int {
 	if e, ok := errors.AsType[*apiError](err); ok {
-		status = e.status
-	} else if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		status = http.StatusRequestEntityTooLarge
+		return e.status
 	}
-	writeJSON(w, status, map[string]string{"error": safetext.Visible(err.Error())})
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusInternalServerError
+}
+
+// writeError writes an error as JSON.
+func writeError(w http.ResponseWriter, err error) {
+	writeJSON(w, statusOf(err), map[string]string{"error": safetext.Visible(err.Error())})
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {
@@ -248,7 +253,12 @@ type event struct {
 	Rule  string `json:"rule,omitempty"`
 }
 
-// eachLog decodes the logs of an event.
+const (
+	maxEvent = 256 << 10 // bytes of an event to decode or explain
+	maxLogs  = 200       // of an event that are decoded or explained
+)
+
+// eachLog decodes the logs of an event, at most maxLogs.
 func (s *Server) eachLog(e event, each func(*decode.Log)) error {
 	var config decode.Config
 	if s.Logs != nil {
@@ -258,9 +268,22 @@ func (s *Server) eachLog(e event, each func(*decode.Log)) error {
 	if err != nil {
 		return err
 	}
+	if len(e.Event) > maxEvent {
+		return badRequest("event: %d bytes; at most %d are allowed", len(e.Event), maxEvent)
+	}
+	if e.Topic != "" {
+		if err := s.checkTopic(e.Topic); err != nil {
+			return err
+		}
+	}
 	var rejected error
+	n := 0
 	record := models.Record{Topic: e.Topic, Timestamp: s.Now(), Value: []byte(e.Event)}
-	decoder.Decode(&record, each, func(reason decode.Reason, detail string) {
+	decoder.Decode(&record, func(l *decode.Log) {
+		if n++; n <= maxLogs {
+			each(l)
+		}
+	}, func(reason decode.Reason, detail string) {
 		rejected = &apiError{
 			http.StatusUnprocessableEntity,
 			fmt.Sprintf("decoding the event failed: %s: %s", reason, detail),
@@ -373,9 +396,20 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	return ok(w, map[string]bool{"replayed": true})
 }
 
-// audit logs a change.
+// audit records a change: in the log, and in the audit trail if there is one.
 func (s *Server) audit(r *http.Request, what string, facts ...any) {
-	s.Logger.Info(what, append(facts, "from", r.RemoteAddr)...)
+	who, from := s.access.clientName(r), r.RemoteAddr
+	s.Logger.Info(what, append(facts, "client", who, "from", from)...)
+	if s.Audit == nil {
+		return
+	}
+	entry := AuditEntry{At: s.Now(), What: what, Client: who, From: from, Facts: map[string]string{}}
+	for i := 0; i+1 < len(facts); i += 2 {
+		entry.Facts[fmt.Sprint(facts[i])] = safetext.ClipLine(fmt.Sprint(facts[i+1]), 300)
+	}
+	if err := s.Audit.Record(entry); err != nil {
+		s.Logger.Error("storing an audit entry failed", "error", err)
+	}
 }
 
 // readAll reads a text body.

@@ -98,11 +98,6 @@ func (s *Server) backtest(
 	if s.Backtest == nil {
 		return BacktestResult{}, missing("a backtest over the topics")
 	}
-	free, err := take(s.heavy, "searches and backtests")
-	if err != nil {
-		return BacktestResult{}, err
-	}
-	defer free()
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second))
 	ctx, cancel := context.WithTimeout(ctx, backtestTime)

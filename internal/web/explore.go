@@ -56,11 +56,9 @@ func (s *Server) explore(r *http.Request, d *exploreData) error {
 	if err != nil {
 		return err
 	}
-	free, err := take(s.heavy, "searches")
-	if err != nil {
+	if err := s.checkTopic(d.Topic); err != nil {
 		return err
 	}
-	defer free()
 	if r.FormValue("offset") != "" {
 		return s.around(r, d, q)
 	}

@@ -29,7 +29,10 @@ func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
 	if strings.TrimSpace(text) == "" {
 		return f, nil
 	}
-	var err error
+	err := tooLong("filter", text)
+	if err != nil {
+		return nil, err
+	}
 	if f.query, err = rule.ParseQuery(severityWord.ReplaceAllString(text, "${1}"+severityField+":")); err != nil {
 		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
 	}

@@ -15,22 +15,30 @@ type Check struct {
 	Soft bool         // a failure is reported but does not make the program not ready
 }
 
-// checks answers 200 if all checks pass that are not soft, else 503, with a line for each.
-func checks(list []Check) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+// checks answers 200 if all checks pass that are not soft, else 503, with a line for each. Only
+// readers see the errors, which name brokers and receivers.
+func (s *Server) checks(list []Check) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var text strings.Builder
-		status := http.StatusOK
+		status, detailed := http.StatusOK, s.access.roleOf(r) >= Reader
 		for _, c := range list {
 			err := c.Err()
+			words := []string{c.Name}
 			switch {
 			case err == nil:
-				fmt.Fprintf(&text, "%s: ok\n", c.Name)
+				words = append(words, "ok")
 			case c.Soft:
-				fmt.Fprintf(&text, "%s: degraded: %s\n", c.Name, safetext.Visible(err.Error()))
-			default:
-				status = http.StatusServiceUnavailable
-				fmt.Fprintf(&text, "%s: %s\n", c.Name, safetext.Visible(err.Error()))
+				words = append(words, "degraded")
+			case !detailed:
+				words = append(words, "failed")
 			}
+			if err != nil && detailed {
+				words = append(words, safetext.Line(err.Error()))
+			}
+			if err != nil && !c.Soft {
+				status = http.StatusServiceUnavailable
+			}
+			text.WriteString(strings.Join(words, ": ") + "\n")
 		}
 		if text.Len() == 0 {
 			text.WriteString("ok\n")

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"context"
 	"math"
 	"net/http"
 	"net/netip"
@@ -143,7 +144,95 @@ func (a *access) refused(w http.ResponseWriter, r *http.Request, right func() bo
 	if wait == 0 {
 		return false
 	}
-	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-	a.refuse(w, r, http.StatusTooManyRequests, "too many failed logins from this client; try again later")
+	a.tooManyLogins(w, r, wait)
 	return true
+}
+
+func (a *access) tooManyLogins(w http.ResponseWriter, r *http.Request, wait time.Duration) {
+	w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	a.refuse(w, r, http.StatusTooManyRequests,
+		"too many failed logins from this client; try again later")
+}
+
+// limitPasswords limits wrong passwords of the web configuration like wrong tokens. h checks the
+// password and passes on requests with a right one, which calls accepted.
+//
+// A client without a right password so far reserves one of its failures before the check, because
+// h takes long and may run many checks at once.
+func (a *access) limitPasswords(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); !ok || !a.passwords {
+			h.ServeHTTP(w, r)
+			return
+		}
+		check, wait := a.logins.begin(r)
+		if wait > 0 {
+			a.tooManyLogins(w, r, wait)
+			return
+		}
+		h.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), checkKey{}, check)))
+		check.failed()
+	})
+}
+
+// checkKey is the context key of a passwordCheck.
+type checkKey struct{}
+
+// accepted notes that the password of a request was right.
+func accepted(r *http.Request) {
+	if check, ok := r.Context().Value(checkKey{}).(*passwordCheck); ok {
+		check.passed()
+	}
+}
+
+// passwordCheck is a check in progress.
+type passwordCheck struct {
+	limiter  *loginLimiter
+	client   netip.Prefix
+	reserved []*rate.Reservation // failures, given back if the password is right
+	done     bool
+}
+
+// begin starts a check, or returns how long the client has to wait.
+func (l *loginLimiter) begin(r *http.Request) (*passwordCheck, time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now, at := l.now(), clientOf(r)
+	if wait := l.wait(at, now); wait > 0 {
+		l.counted.WithLabelValues("limited").Inc()
+		return nil, wait
+	}
+	check := &passwordCheck{limiter: l, client: at}
+	if client := l.client(at, now); !client.known {
+		check.reserved = []*rate.Reservation{client.left.ReserveN(now, 1), l.all.ReserveN(now, 1)}
+	}
+	return check, 0
+}
+
+// passed notes that the password was right.
+func (c *passwordCheck) passed() {
+	l := c.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := l.now()
+	for _, r := range c.reserved {
+		r.CancelAt(now)
+	}
+	l.client(c.client, now).known = true
+	c.done = true
+}
+
+// failed notes that the password was wrong, unless it has passed.
+func (c *passwordCheck) failed() {
+	l := c.limiter
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.done {
+		return
+	}
+	l.counted.WithLabelValues("invalid").Inc()
+	if c.reserved == nil {
+		now := l.now()
+		l.client(c.client, now).left.AllowN(now, 1)
+	}
 }

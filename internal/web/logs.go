@@ -36,7 +36,10 @@ func (s *Server) newSearch(text string) (*search, error) {
 	if strings.TrimSpace(text) == "" {
 		return q, nil
 	}
-	var err error
+	err := tooLong("query", text)
+	if err != nil {
+		return nil, err
+	}
 	if q.query, err = rule.ParseQuery(text); err != nil {
 		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
 	}
@@ -64,7 +67,7 @@ func (q *search) run(
 		}
 		decoder.Decode(&record, func(l *decode.Log) {
 			read++
-			if more && (q.query == nil || match.Eval(q.query, l, q.lists)) {
+			if more && ctx.Err() == nil && (q.query == nil || match.Eval(q.query, l, q.lists)) {
 				more = each(l.Entry())
 			}
 		}, func(decode.Reason, string) {})
@@ -260,27 +263,22 @@ func (c fieldCounts) list() []fieldCount {
 	return list[:min(40, len(list))]
 }
 
-// take reserves a place in a pool until free is called.
-func take(pool chan struct{}, what string) (free func(), err error) {
-	select {
-	case pool <- struct{}{}:
-		return func() { <-pool }, nil
-	default:
-		return nil, &apiError{
-			http.StatusTooManyRequests,
-			fmt.Sprintf(
-				"%d %s are running already (try again later)",
-				cap(pool),
-				what,
-			),
-		}
-	}
-}
-
 // fromRequest parses topic and since.
 func (s *Server) fromRequest(r *http.Request) (From, error) {
+	if err := s.checkTopic(r.FormValue("topic")); err != nil {
+		return From{}, err
+	}
 	since, err := s.ago(r.FormValue("since"), 15*time.Minute)
 	return From{Topic: r.FormValue("topic"), Time: since}, err
+}
+
+// checkTopic refuses topics that the engine does not read. Kafka may allow this program to read
+// more, but clients of the pages may not.
+func (s *Server) checkTopic(name string) error {
+	if name == "" || s.Logs != nil && slices.Contains(s.Logs.Topics(), name) {
+		return nil
+	}
+	return notFound("%q is not a topic of this engine", safetext.ClipLine(name, 80))
 }
 
 func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
@@ -296,11 +294,6 @@ func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	free, err := take(s.heavy, "searches")
-	if err != nil {
-		return err
-	}
-	defer free()
 	f, err := s.lookBack(r.Context(), q, from, most)
 	if err != nil {
 		return err
@@ -318,11 +311,9 @@ func (s *Server) getTail(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	free, err := take(s.streams, "streams")
-	if err != nil {
+	if err := s.checkTopic(r.FormValue("topic")); err != nil {
 		return err
 	}
-	defer free()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	out, err := s.stream(w)

@@ -97,6 +97,7 @@ type view struct {
 	MayWrite bool
 	ReadOnly bool
 	LoggedIn bool // by a token
+	Known    bool // the client may read; others see neither navigation nor status
 	Version  string
 	Error    string // why the request failed
 	Data     any
@@ -119,70 +120,61 @@ type topBar struct {
 func (s *Server) pageRoutes() []route {
 	page := func(h func(http.ResponseWriter, *http.Request) error) http.Handler { return s.page(h) }
 	return []route{
-		{"GET /{$}", Reader, page(s.alertsPage)},
-		{"GET /alerts/{id}", Reader, page(s.alertPage)},
-		{"POST /alerts/{id}/ack", Writer, page(s.ackForm)},
-		{"GET /rules", Reader, page(s.rulesPage)},
-		{"GET /rules/view/{id...}", Reader, page(s.rulePage)},
-		{"POST /rules/view/{id...}", Reader, page(s.rulePage)}, // explains a log
-		{"GET /rules/edit", Reader, page(s.editorPage)},
-		{"POST /rules/edit", Writer, page(s.editorForm)},
-		{"POST /rules/backtest", Reader, page(s.backtestPart)},
-		{"GET /explore", Reader, page(s.explorePage)},
-		{"GET /silences", Reader, page(s.silencesPage)},
-		{"GET /silences/preview", Reader, page(s.silencePreview)},
-		{"POST /silences", Writer, page(s.silenceForm)},
-		{"POST /silences/{id}/expire", Writer, page(s.expireForm)},
-		{"GET /engine", Reader, page(s.enginePage)},
-		{"POST /engine/replay", Writer, page(s.replayForm)},
-		{"GET /changes", Reader, s.api(s.changes)},
-		{
-			"GET /login",
-			Anyone,
-			page(
-				func(w http.ResponseWriter, r *http.Request) error { s.loginPage(w, r, "", http.StatusOK); return nil },
-			),
-		},
-		{"POST /login", Anyone, http.HandlerFunc(s.login)},
-		{"POST /logout", Anyone, http.HandlerFunc(s.logout)},
-		{"GET /static/{hash}/{name}", Anyone, http.HandlerFunc(s.static)},
-		{"GET /favicon.ico", Anyone, http.HandlerFunc(s.favicon)},
-		{
-			"/",
-			Anyone,
-			page(
-				func(http.ResponseWriter, *http.Request) error { return notFound("page not found") },
-			),
-		},
+		{"GET /{$}", Reader, costly, page(s.alertsPage)},
+		{"GET /alerts/{id}", Reader, costly, page(s.alertPage)},
+		{"POST /alerts/{id}/ack", Writer, costly, page(s.ackForm)},
+		{"GET /rules", Reader, cheap, page(s.rulesPage)},
+		{"GET /rules/view/{id...}", Reader, cheap, page(s.rulePage)},
+		{"POST /rules/view/{id...}", Reader, costly, page(s.rulePage)}, // explains a log
+		{"GET /rules/edit", Reader, costly, page(s.editorPage)},
+		{"POST /rules/edit", Writer, costly, page(s.editorForm)},
+		{"POST /rules/backtest", Reader, searches, page(s.backtestPart)},
+		{"GET /explore", Reader, searches, page(s.explorePage)},
+		{"GET /silences", Reader, costly, page(s.silencesPage)},
+		{"GET /silences/preview", Reader, costly, page(s.silencePreview)},
+		{"POST /silences", Writer, costly, page(s.silenceForm)},
+		{"POST /silences/{id}/expire", Writer, costly, page(s.expireForm)},
+		{"GET /engine", Reader, costly, page(s.enginePage)},
+		{"POST /engine/replay", Writer, costly, page(s.replayForm)},
+		{"GET /changes", Reader, updates, s.api(s.changes)},
+		{"GET /login", Anyone, cheap, page(s.showLogin)},
+		{"POST /login", Anyone, cheap, http.HandlerFunc(s.login)},
+		{"POST /logout", Anyone, cheap, http.HandlerFunc(s.logout)},
+		{"GET /static/{hash}/{name}", Anyone, cheap, http.HandlerFunc(s.static)},
+		{"GET /favicon.ico", Anyone, cheap, http.HandlerFunc(s.favicon)},
+		{"/", Anyone, cheap, page(func(http.ResponseWriter, *http.Request) error {
+			return notFound("page not found")
+		})},
 	}
 }
 
 // page shows the error of a handler as a page.
 func (s *Server) page(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		err := h(w, r)
-		if err == nil {
-			return
+		if err := h(w, r); err != nil {
+			s.fail(w, r, err)
 		}
-		if !strings.Contains(r.Header.Get("Accept"), "text/html") {
-			writeError(w, err)
-			return
-		}
-		status := http.StatusInternalServerError
-		if e, is := err.(*apiError); is {
-			status = e.status
-		}
-		s.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
 	})
+}
+
+// fail answers an error: as a page to browsers, else as JSON.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if !strings.Contains(r.Header.Get("Accept"), "text/html") || r.Header.Get("X-Part") != "" {
+		writeError(w, err)
+		return
+	}
+	status := statusOf(err)
+	s.render(w, r, status, "error", view{Title: http.StatusText(status), Error: err.Error()})
 }
 
 // render writes a page. The page is complete before its first byte is sent, so an error in a
 // template never leaves half a page.
 func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name string, v view) {
 	v.MayWrite, v.ReadOnly, v.Version = s.access.mayWrite(r), s.ReadOnly, s.Version
-	_, err := r.Cookie(cookieName)
-	v.LoggedIn = err == nil
-	v.Top = s.topBar()
+	v.LoggedIn = s.access.sessions.roleOf(r) > Anyone
+	if v.Known = s.access.roleOf(r) >= Reader; v.Known {
+		v.Top = s.topBar()
+	}
 	var out bytes.Buffer
 	if err := s.pages.templates[name].ExecuteTemplate(&out, "layout", v); err != nil {
 		s.Logger.Error("rendering a page failed", "page", name, "error", err)
@@ -261,6 +253,11 @@ func (s *Server) favicon(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	http.NotFound(w, r)
+}
+
+func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
+	s.loginPage(w, r, "", http.StatusOK)
+	return nil
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {

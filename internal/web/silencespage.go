@@ -240,7 +240,7 @@ func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	s.audit(r, "silence added", "silence", id, "by", one.CreatedBy)
+	s.audit(r, "silence created", "silence", id, "by", one.CreatedBy)
 	return back(w, r, "/silences")
 }
 

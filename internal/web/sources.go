@@ -217,3 +217,18 @@ type DeadLetter struct {
 	Value    []byte          `json:"value"`
 	Replayed bool            `json:"replayed"`
 }
+
+// Audit stores who changed what.
+type Audit interface {
+	Record(AuditEntry) error
+	Entries(most int) []AuditEntry // newest first
+}
+
+// AuditEntry is a change by a page or an API.
+type AuditEntry struct {
+	At     time.Time         `json:"at"`
+	What   string            `json:"what"`   // "silence created"
+	Client string            `json:"client"` // user or role
+	From   string            `json:"from"`   // address
+	Facts  map[string]string `json:"facts,omitempty"`
+}

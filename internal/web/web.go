@@ -23,6 +23,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -65,26 +67,24 @@ type Options struct {
 	Backtest    Backtest
 	Notifier    Notifier
 	DeadLetters DeadLetters
+	Audit       Audit // nil to only log changes
 }
 
 // Server serves pages and APIs. Its methods may be called concurrently.
 type Server struct {
 	Options
-	access   access
+	access   *access
 	pages    pages
 	files    ruleFiles
 	handler  http.Handler
 	stopping chan struct{} // closed when Run ends; ends all streams
-	heavy    chan struct{} // holds a token for each request that reads the topic
-	streams  chan struct{} // holds a token for each stream
-	pulse    pulse         // fingerprint of the alerts, shared by all open pages
+	limits   map[cost]*limit
+	metrics  requestMetrics
+	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 
-const (
-	maxBody    = 1 << 20
-	maxHeavy   = 3 // requests that read through the topic at a time
-	maxStreams = 64
-)
+// maxBody is the maximum size of a request's body.
+const maxBody = 1 << 20
 
 // New returns a server that does not serve yet.
 func New(o Options) (*Server, error) {
@@ -108,8 +108,8 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		Options:  o,
 		stopping: make(chan struct{}),
-		heavy:    make(chan struct{}, maxHeavy),
-		streams:  make(chan struct{}, maxStreams),
+		limits:   newLimits(),
+		metrics:  newRequestMetrics(o.Registerer),
 	}
 	var err error
 	if s.access, err = newAccess(o); err != nil {
@@ -125,11 +125,21 @@ func New(o Options) (*Server, error) {
 
 // ServeHTTP answers one request. It does not check the passwords of the configuration file; Run
 // does.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	accepted(r)
+	s.handler.ServeHTTP(w, r)
+}
 
 // Run serves until ctx ends. Then it ends all streams, waits up to three seconds for requests in
 // progress, and returns.
 func (s *Server) Run(ctx context.Context) error {
+	if s.access.unprotected() && !s.access.local {
+		s.Logger.Warn(
+			"web.listen is reachable from other machines and no token is set: every client may "+
+				"read logs and change rules (set web.token, web.config_file or web.read_only)",
+			"address", s.Listener.Addr().String(),
+		)
+	}
 	server := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -137,13 +147,17 @@ func (s *Server) Run(ctx context.Context) error {
 		WriteTimeout:      time.Minute, // streams and backtests move it
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
+		ConnState:         newConnections().note,
 		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
+	listener := &hookedListener{Listener: s.Listener, hook: func() {
+		server.Handler = s.access.limitPasswords(server.Handler)
+	}}
 	served := make(chan error, 1)
 	go func() {
 		none := slog.New(slog.DiscardHandler) // the toolkit logs at every start that TLS is disabled
 		err := toolkit.Serve(
-			s.Listener,
+			listener,
 			server,
 			&toolkit.FlagConfig{WebConfigFile: &s.ConfigFile},
 			none,
@@ -173,53 +187,85 @@ func (s *Server) Run(ctx context.Context) error {
 	return <-served
 }
 
-// route is a pattern of the mux, the role it needs, and its handler.
+// hookedListener calls a hook before it accepts the first connection. By then the toolkit has
+// wrapped the server's handler with its check of passwords; it offers no other place to put
+// something before that check.
+type hookedListener struct {
+	net.Listener
+	once sync.Once
+	hook func()
+}
+
+// Accept calls the hook once and accepts a connection.
+func (l *hookedListener) Accept() (net.Conn, error) {
+	l.once.Do(l.hook)
+	return l.Listener.Accept()
+}
+
+// route is a pattern of the mux, the role it needs, what it costs, and its handler.
 type route struct {
 	pattern string
 	role    Role
+	cost    cost
 	handle  http.Handler
 }
 
-// routes are all routes of the server. Tests compare the API document with this list.
+// routes are all routes of the server. Tests derive the API document's paths and the table of
+// permissions from this list.
 func (s *Server) routes() []route {
+	metrics := promhttp.HandlerFor(s.Gatherer, promhttp.HandlerOpts{
+		ErrorLog:            slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
+		ErrorHandling:       promhttp.ContinueOnError, // one bad series must not hide the others
+		MaxRequestsInFlight: 4,
+	})
 	routes := []route{
-		{"GET /healthz", Anyone, checks(s.Live)},
-		{"GET /readyz", Anyone, checks(s.Ready)},
-		{
-			"GET /metrics",
-			Reader,
-			promhttp.HandlerFor(
-				s.Gatherer,
-				promhttp.HandlerOpts{
-					ErrorLog: slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
-				},
-			),
-		},
-		{"POST /-/reload", Writer, s.api(s.reload)},
-		{"GET /-/healthy", Anyone, checks(s.Live)}, // the paths of Prometheus and Alertmanager
-		{"GET /-/ready", Anyone, checks(s.Ready)},
+		{"GET /healthz", Anyone, cheap, s.checks(s.Live)},
+		{"GET /readyz", Anyone, cheap, s.checks(s.Ready)},
+		{"GET /metrics", Reader, cheap, metrics},
+		{"POST /-/reload", Writer, costly, s.api(s.reload)},
+		{"GET /-/healthy", Anyone, cheap, s.checks(s.Live)}, // the paths of Prometheus
+		{"GET /-/ready", Anyone, cheap, s.checks(s.Ready)},
 	}
 	if s.Alertmanager != nil {
 		am := s.alertmanager()
-		routes = append(routes, route{"GET /api/v2/", Reader, am}, route{"/api/v2/", Writer, am})
+		routes = append(routes,
+			route{"GET /api/v2/", Reader, costly, am}, route{"/api/v2/", Writer, costly, am})
 	}
 	if s.PProf {
 		routes = append(routes,
-			route{"GET /debug/pprof/", Writer, http.HandlerFunc(pprof.Index)},
-			route{"GET /debug/pprof/cmdline", Writer, http.HandlerFunc(pprof.Cmdline)},
-			route{"GET /debug/pprof/profile", Writer, unbounded(pprof.Profile)},
-			route{"GET /debug/pprof/symbol", Writer, http.HandlerFunc(pprof.Symbol)},
-			route{"GET /debug/pprof/trace", Writer, unbounded(pprof.Trace)})
+			route{"GET /debug/pprof/", Writer, costly, http.HandlerFunc(pprof.Index)},
+			route{"GET /debug/pprof/cmdline", Writer, cheap, http.HandlerFunc(commandLine)},
+			route{"GET /debug/pprof/profile", Writer, searches, unbounded(pprof.Profile)},
+			route{"GET /debug/pprof/symbol", Writer, cheap, http.HandlerFunc(pprof.Symbol)},
+			route{"GET /debug/pprof/trace", Writer, searches, unbounded(pprof.Trace)})
 	}
 	return append(append(routes, s.apiRoutes()...), s.pageRoutes()...)
 }
 
+// mux applies the permissions and limits of each route before its handler.
 func (s *Server) mux() http.Handler {
 	mux := http.NewServeMux()
 	for _, r := range s.routes() {
-		mux.Handle(r.pattern, s.access.require(r.role, r.handle))
+		r.handle = s.access.require(r.role, s.limited(r.cost, r.handle))
+		mux.Handle(r.pattern, s.instrument(r))
 	}
 	return mux
+}
+
+// commandLine shows the names of the flags and not their values, which may be secrets.
+func commandLine(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	for i, arg := range os.Args {
+		name, _, assigned := strings.Cut(arg, "=")
+		switch {
+		case i == 0 || strings.HasPrefix(arg, "-") && !assigned:
+			fmt.Fprintln(w, arg)
+		case strings.HasPrefix(arg, "-"):
+			fmt.Fprintln(w, name+"=…")
+		default:
+			fmt.Fprintln(w, "…")
+		}
+	}
 }
 
 // unbounded removes the write deadline of a handler.
@@ -238,5 +284,6 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	if err := s.Reload(r.Context()); err != nil {
 		return &apiError{http.StatusUnprocessableEntity, err.Error()}
 	}
+	s.audit(r, "reloaded")
 	return nil
 }
