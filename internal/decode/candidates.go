@@ -231,6 +231,7 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 	for path, candidates := range sideFields {
 		p.sides[path] = p.choose(cfg.candidates(path, candidates), false)
 	}
+	p.Request()
 	for id := FieldWellKnown; int(id) < fields.Len(); id++ {
 		path := fields.Path(id)
 		p.fields[id] = p.choose(cfg.candidates(path, spellings(path)), false)

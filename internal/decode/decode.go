@@ -469,6 +469,7 @@ func (d *Decoder) lookup(path string) (*jsonscan.Extractor, jsonscan.Choice) {
 		clear(d.lookups)
 	}
 	p := jsonscan.NewPlan()
+	p.Request()
 	var slots []jsonscan.Slot
 	for _, s := range spellings(path) {
 		for _, at := range p.Add(s, false) {

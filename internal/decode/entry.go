@@ -168,12 +168,14 @@ func (c *collector) object(into map[string]any, doc []byte, at int32, depth int)
 	gelf := at == 0 && c.x.Has.Has(p.hints.shortMessage)
 	jsonscan.Members(doc, func(key []byte, flags uint8, s jsonscan.Span) bool {
 		name := string(jsonscan.AppendText(nil, key, flags))
-		e, exact := jsonscan.Edge{Slot: jsonscan.NoSlot}, true
+		e, loose := jsonscan.Edge{Slot: jsonscan.NoSlot}, []jsonscan.Slot(nil)
 		if at >= 0 {
-			e, exact = p.Resolve(at, name)
+			e, loose = p.Resolve(at, name)
 		}
-		if e.Slot != jsonscan.NoSlot && c.used.Has(e.Slot) &&
-			(exact || c.x.Spans[e.Slot].Flags&jsonscan.Folded != 0) {
+		if e.Slot != jsonscan.NoSlot && c.used.Has(e.Slot) ||
+			slices.ContainsFunc(loose, func(s jsonscan.Slot) bool {
+				return c.used.Has(s) && c.x.Spans[s].Flags&jsonscan.Folded != 0
+			}) {
 			used = true
 			return true
 		}

@@ -32,6 +32,7 @@ type Extractor struct {
 	seen   []uint32 // by node: the parse that entered an object of it last
 	opened []int32  // by node: start of the object that is being read
 	parse  uint32
+	failed int32 // node in which parsing failed
 
 	start       *key              // pseudo-key before the first member of a document
 	known       []map[string]*key // by node
@@ -53,9 +54,9 @@ type Extractor struct {
 type key struct {
 	slot        Slot
 	node, child int32
-	plain       bool // spelled exactly, and not a part
-	exact       bool
-	part        bool // its slot is a part (see Plan.Parts)
+	loose       []Slot // slots of other spellings that the key matches too
+	plain       bool   // no loose slots, and not a part
+	part        bool   // its slot is a part (see Plan.Parts)
 	next, next2 *transition
 
 	seen *uint32 // the parse that entered its object last
@@ -85,6 +86,7 @@ type move struct {
 	opened *int32
 	place
 	part bool
+	also []Slot // loose slots of the object's key
 }
 
 // place is where the span of a key is stored.
@@ -134,15 +136,15 @@ func (x *Extractor) reset() {
 
 func (x *Extractor) newKey(text string, node int32) *key {
 	k := &key{node: node, next: noTransition, next2: noTransition, text: text}
-	x.point(k, Edge{Slot: NoSlot}, true)
+	x.point(k, Edge{Slot: NoSlot}, nil)
 	return k
 }
 
 // point sets the slot and child of a key.
-func (x *Extractor) point(k *key, e Edge, exact bool) {
-	k.slot, k.child, k.exact = e.Slot, e.Child, exact
+func (x *Extractor) point(k *key, e Edge, loose []Slot) {
+	k.slot, k.child, k.loose = e.Slot, e.Child, loose
 	k.part = e.Slot != NoSlot && x.plan.isPart(e.Slot)
-	k.plain = e.Slot == NoSlot || k.exact && !k.part
+	k.plain = !k.part && len(loose) == 0
 	k.place = x.place(e.Slot)
 	k.seen = &x.sink.seen
 	if e.Child != 0 {
@@ -168,6 +170,7 @@ func (x *Extractor) newMove(node int32, at int, leave bool) move {
 		&x.opened[node],
 		x.place(s),
 		s != NoSlot && x.plan.isPart(s),
+		x.plan.nodes[node].also,
 	}
 }
 
@@ -188,17 +191,26 @@ func (x *Extractor) Read(b []byte) int {
 		isString, s := true, k.next
 		if i < 0 || i > len(b)-24 {
 			if k, i, isString = x.advance(k, b, i); k == nil {
-				return i
+				if k, i = x.recover(b, i); k == nil {
+					return i
+				}
+				continue
 			}
 		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1])|(word(w[16:24])&s.masks[2]^s.words[2]) != 0 {
 			if k, i, isString = x.advance(k, b, i); k == nil {
-				return i
+				if k, i = x.recover(b, i); k == nil {
+					return i
+				}
+				continue
 			}
 		} else {
 			if !s.plain {
 				if !s.ends(b, i) {
 					if k, i, isString = x.advance(k, b, i); k == nil {
-						return i
+						if k, i = x.recover(b, i); k == nil {
+							return i
+						}
+						continue
 					}
 					goto value
 				}
@@ -253,7 +265,11 @@ func (x *Extractor) Read(b []byte) int {
 			flags |= wideness(seen)
 		} else {
 			if i, kind = scanOther(b, i); i < 0 {
-				return i
+				x.failed = k.node
+				if k, i = x.recover(b, i); k == nil {
+					return i
+				}
+				continue
 			}
 		}
 		if k.plain {
@@ -265,9 +281,37 @@ func (x *Extractor) Read(b []byte) int {
 	}
 }
 
+// recover continues after an object that is broken inside but whose brackets pair: it is skipped, as
+// if no path led into it. So a requested path never makes a document unreadable for others. It
+// returns no key, and the error, where that is not possible.
+func (x *Extractor) recover(b []byte, err int) (*key, int) {
+	if err != Broken {
+		return nil, err
+	}
+	for node := x.failed; node > 0; node = x.plan.nodes[node].parent {
+		start := x.opened[node]
+		end := SkipContainer(b, int(start)+1, '{')
+		if end < 0 {
+			if end == Cut {
+				return nil, Cut
+			}
+			continue
+		}
+		if end < len(b) && b[end] == '"' {
+			return nil, Broken
+		}
+		x.discard(node)
+		leave := x.newMove(node, 0, true)
+		leave.at = int32(end)
+		x.move([]move{leave}, 0)
+		return &x.unknownKeys[x.plan.nodes[node].parent], end
+	}
+	return nil, Broken
+}
+
 // begin clears the results of the previous document.
 func (x *Extractor) begin(b []byte) {
-	x.Doc = b
+	x.Doc, x.failed = b, 0
 	for i := range x.Has {
 		x.Has[i] = 0
 	}
@@ -388,6 +432,9 @@ func (x *Extractor) move(moves []move, i int32) {
 			*m.has |= m.bit
 			*m.span = Span{*m.opened, i + m.at, Object, 0}
 			x.Parts = x.Parts || m.part
+			if m.also != nil {
+				x.putLoose(m.also, *m.span)
+			}
 			continue
 		}
 		if *m.seen == x.parse {
@@ -401,15 +448,24 @@ func (x *Extractor) move(moves []move, i int32) {
 // put stores a value. The last of equal keys wins. A key in another spelling never replaces an
 // exact one.
 func (x *Extractor) put(k *key, v Span) {
-	if !k.exact {
-		if x.Has.Has(k.slot) && x.Spans[k.slot].Flags&Folded == 0 {
-			return
-		}
-		v.Flags |= Folded
+	if k.slot != NoSlot {
+		x.Has.Set(k.slot)
+		x.Spans[k.slot] = v
+		x.Parts = x.Parts || k.part
 	}
-	x.Has.Set(k.slot)
-	x.Spans[k.slot] = v
-	x.Parts = x.Parts || k.part
+	x.putLoose(k.loose, v)
+}
+
+func (x *Extractor) putLoose(slots []Slot, v Span) {
+	v.Flags |= Folded
+	for _, s := range slots {
+		if x.Has.Has(s) && x.Spans[s].Flags&Folded == 0 {
+			continue
+		}
+		x.Has.Set(s)
+		x.Spans[s] = v
+		x.Parts = x.Parts || x.plan.isPart(s)
+	}
 }
 
 // discard removes the values of an object whose key occurs a second time: the second value replaces
@@ -432,6 +488,7 @@ func (x *Extractor) between(from *key, b []byte, i int) (*key, int) {
 		i++
 	}
 	for {
+		x.failed = at
 		if i = SkipBlank(b, i); i >= len(b) {
 			return nil, Cut
 		}
@@ -514,7 +571,7 @@ func (x *Extractor) resolveUnknown(text []byte, flags uint8, at int32) *key {
 		x.resolve(k, text, flags)
 		return k
 	}
-	x.point(k, Edge{Slot: NoSlot}, true)
+	x.point(k, Edge{Slot: NoSlot}, nil)
 	return k
 }
 
@@ -586,8 +643,8 @@ func (x *Extractor) resolve(k *key, text []byte, flags uint8) {
 		x.scratch = AppendText(x.scratch[:0], text, flags)
 		name = string(x.scratch)
 	}
-	e, exact := x.plan.Resolve(k.node, name)
-	x.point(k, e, exact)
+	e, loose := x.plan.Resolve(k.node, name)
+	x.point(k, e, loose)
 }
 
 // lowBytes returns the mask of the first n bytes of a little-endian word.

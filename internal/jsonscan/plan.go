@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"math"
 	"math/bits"
 	"slices"
 	"strings"
@@ -19,6 +20,9 @@ type Plan struct {
 	nodes []node
 	Slots int
 	Parts Bitset // slots whose values set Extractor.Parts; nil for none
+
+	requesting bool // Request was called
+	requested  Slot // the first slot that was added after it
 }
 
 // node is the set of keys that are searched in one kind of object.
@@ -27,7 +31,8 @@ type node struct {
 	slot   Slot // slot of the object itself
 	edges  map[string]Edge
 	// keys in lower case, or labels with . and / as _
-	loose  map[string]Slot
+	loose  map[string][]Slot
+	also   []Slot // loose slots of the key of the object itself
 	labels bool   // the object holds Kubernetes labels
 	below  Bitset // slots of all keys below the node
 }
@@ -36,12 +41,18 @@ type node struct {
 type Edge struct {
 	Slot  Slot
 	Child int32 // 0 for none
+
+	requested bool // added after Request
 }
 
 // NewPlan returns an empty plan.
 func NewPlan() *Plan {
-	return &Plan{nodes: []node{{edges: map[string]Edge{}, loose: map[string]Slot{}}}}
+	return &Plan{requested: math.MaxInt32, nodes: []node{{edges: map[string]Edge{}, loose: map[string][]Slot{}}}}
 }
+
+// Request declares that all further paths are requested by callers, and not built in. A requested
+// path never changes what is found for another path.
+func (p *Plan) Request() { p.requesting, p.requested = true, Slot(p.Slots) }
 
 // Add adds a path and returns the slots of its spellings, the most literal first: a literal dotted
 // key precedes a nested one. Top-level keys of fold paths match in any case.
@@ -76,7 +87,7 @@ func (p *Plan) isPart(s Slot) bool { return p.Parts != nil && p.Parts.Has(s) }
 func (p *Plan) leaf(at int32, key string, fold bool) Slot {
 	e, ok := p.nodes[at].edges[key]
 	if !ok {
-		e.Slot = NoSlot
+		e.Slot, e.requested = NoSlot, p.requesting
 	}
 	if e.Slot == NoSlot {
 		e.Slot = Slot(p.Slots)
@@ -86,24 +97,25 @@ func (p *Plan) leaf(at int32, key string, fold bool) Slot {
 	n := &p.nodes[at]
 	switch {
 	case n.labels:
-		loosen(n.loose, labelKey(key), e.Slot)
+		loosen(n.loose, labelKey(key), e.Slot, true)
 	case fold && at == 0:
-		loosen(n.loose, strings.ToLower(key), e.Slot)
+		loosen(n.loose, strings.ToLower(key), e.Slot, false)
 	}
 	return e.Slot
 }
 
-// loosen keeps the first slot of a coarse spelling. Candidates are added in order of preference.
-func loosen(m map[string]Slot, key string, s Slot) {
-	if _, taken := m[key]; !taken {
-		m[key] = s
+// loosen adds a slot to those of a coarse spelling, unless only the first is wanted: candidates are
+// added in order of preference.
+func loosen(m map[string][]Slot, key string, s Slot, all bool) {
+	if len(m[key]) == 0 || all && !slices.Contains(m[key], s) {
+		m[key] = append(m[key], s)
 	}
 }
 
 func (p *Plan) child(at int32, key string) int32 {
 	e, ok := p.nodes[at].edges[key]
 	if !ok {
-		e.Slot = NoSlot
+		e.Slot, e.requested = NoSlot, p.requesting
 	}
 	if e.Child == 0 {
 		e.Child = int32(len(p.nodes))
@@ -112,7 +124,7 @@ func (p *Plan) child(at int32, key string) int32 {
 			node{
 				parent: at,
 				edges:  map[string]Edge{},
-				loose:  map[string]Slot{},
+				loose:  map[string][]Slot{},
 				labels: isLabels(key),
 			},
 		)
@@ -126,12 +138,13 @@ func (p *Plan) Finish() {
 	var fill func(at int32) Bitset
 	fill = func(at int32) Bitset {
 		below := NewBitset(p.Slots)
-		for _, e := range p.nodes[at].edges {
+		for key, e := range p.nodes[at].edges {
 			if e.Slot != NoSlot {
 				below.Set(e.Slot)
 			}
 			if e.Child != 0 {
 				p.nodes[e.Child].slot = e.Slot
+				_, p.nodes[e.Child].also = p.Resolve(at, key)
 				for i, w := range fill(e.Child) {
 					below[i] |= w
 				}
@@ -161,32 +174,39 @@ func (p *Plan) Paths() []string {
 	return paths
 }
 
-// Resolve returns the target of a key of a node. An inexact result is a key in another spelling than
-// the path's: another case, a dedotted label, GELF's underscore before additional fields, or the
-// second @ of CLEF.
-func (p *Plan) Resolve(at int32, key string) (e Edge, exact bool) {
+// Resolve returns the target of a key of a node, and the slots of other spellings that the key also
+// matches: another case, a dedotted label, GELF's underscore before additional fields, or the second
+// @ of CLEF. A built-in key has no other spellings, except for a label. A requested key does not take
+// a value away from any other field.
+func (p *Plan) Resolve(at int32, key string) (e Edge, loose []Slot) {
 	n := &p.nodes[at]
-	if e, ok := n.edges[key]; ok {
-		return e, true
+	e, found := n.edges[key]
+	if !found {
+		e.Slot = NoSlot
 	}
-	if n.labels {
-		if s, ok := n.loose[labelKey(key)]; ok {
-			return Edge{Slot: s}, false
-		}
-		return Edge{Slot: NoSlot}, true
-	}
-	if at != 0 {
-		return Edge{Slot: NoSlot}, true
-	}
-	if len(key) > 1 && (key[0] == '_' || strings.HasPrefix(key, "@@")) {
-		if e, ok := n.edges[key[1:]]; ok && e.Slot != NoSlot {
-			return Edge{Slot: e.Slot}, false
+	add := func(s Slot) {
+		if s != NoSlot && s != e.Slot && !slices.Contains(loose, s) {
+			loose = append(loose, s)
 		}
 	}
-	if s, ok := n.loose[strings.ToLower(key)]; ok {
-		return Edge{Slot: s}, false
+	switch builtIn := found && !e.requested; {
+	case n.labels:
+		for _, s := range n.loose[labelKey(key)] {
+			add(s)
+		}
+	case at == 0:
+		if len(key) > 1 && (key[0] == '_' || strings.HasPrefix(key, "@@")) {
+			if other, ok := n.edges[key[1:]]; ok && (!builtIn || other.Slot >= p.requested) {
+				add(other.Slot)
+			}
+		}
+		for _, s := range n.loose[strings.ToLower(key)] {
+			if !builtIn {
+				add(s)
+			}
+		}
 	}
-	return Edge{Slot: NoSlot}, true
+	return e, loose
 }
 
 // isLabels reports whether an object of this name holds Kubernetes labels or annotations, whose
