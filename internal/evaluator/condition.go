@@ -66,23 +66,24 @@ func isSince(c *rule.Binary) (is bool) {
 	return is
 }
 
-// deciding is the comparison whose left side is the value of the alert: the first one, of several
-// that are joined by or the first that holds.
+// deciding is the comparison whose left side is the value of the alert: the first one, or of several
+// the first that makes the condition what it is.
 func (v *view) deciding(c rule.Condition) *rule.Binary {
 	switch c := c.(type) {
 	case *rule.Unary:
 		return v.deciding(c.Of)
 	case *rule.Binary:
-		if c.Op == "or" && !v.truth(c.Left) && v.truth(c.Right) {
+		if c.Op != "or" && c.Op != "and" {
+			return c
+		}
+		or := c.Op == "or"
+		if v.truth(c.Left) != or && v.truth(c.Right) == or {
 			return v.deciding(c.Right)
 		}
-		if c.Op == "or" || c.Op == "and" {
-			if left := v.deciding(c.Left); left != nil {
-				return left
-			}
-			return v.deciding(c.Right)
+		if left := v.deciding(c.Left); left != nil {
+			return left
 		}
-		return c
+		return v.deciding(c.Right)
 	}
 	return nil
 }

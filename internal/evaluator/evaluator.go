@@ -30,24 +30,33 @@ type Transition struct {
 	Episode int
 }
 
+// Course is how the logs were read.
+type Course struct {
+	Began time.Time // when the rules began to look; the time of the first log when it is zero
+	End   time.Time // the last instant that is decided
+}
+
 // Evaluation is what rules must do over some logs.
 type Evaluation struct {
 	set   *Rules
 	logs  []*Log
+	began instant
 	end   instant
 	done  map[string]*outcome // by rule
 	mutes map[string]*mute    // by suppression
 }
 
-// Evaluate returns the transitions of all alerts until an instant, which is decided as the last.
-// The logs are in the order of their places.
-func Evaluate(set *Rules, logs []*Log, end time.Time) []Transition {
+// Evaluate returns the transitions of all alerts. The logs are in the order of their places.
+func Evaluate(set *Rules, logs []*Log, course Course) []Transition {
 	e := &Evaluation{
 		set:   set,
 		logs:  slices.Clone(logs),
-		end:   end.UnixNano(),
+		end:   course.End.UnixNano(),
 		done:  map[string]*outcome{},
 		mutes: map[string]*mute{},
+	}
+	if !course.Began.IsZero() {
+		e.began = course.Began.UnixNano()
 	}
 	slices.SortStableFunc(e.logs, func(a, b *Log) int { return cmp.Compare(a.At, b.At) })
 	for _, s := range set.Suppressions {
@@ -153,8 +162,8 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			}
 		}
 	}
-	if len(logs) > 0 {
-		for _, g := range groups {
+	for _, g := range groups {
+		if g.began = e.began; g.began == 0 && len(logs) > 0 {
 			g.began = logs[0].At
 		}
 	}

@@ -54,7 +54,7 @@ func runExample(t *testing.T, text string) {
 		logs = append(logs, reader.Read(s.record(len(s.logs)-1))...)
 	}
 	var got, want []string
-	for _, g := range Evaluate(set, logs, start.Add(s.logs[len(s.logs)-1].at)) {
+	for _, g := range Evaluate(set, logs, Course{End: start.Add(s.logs[len(s.logs)-1].at)}) {
 		got = append(got, exampleAlert(g))
 	}
 	for _, l := range example["alerts"] {

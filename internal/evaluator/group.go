@@ -25,6 +25,7 @@ type group struct {
 	// the state of the alert
 	reset       *Log    // the log that ended the condition last
 	holds       bool    // as it was judged last
+	spent       bool    // it was ended by a log, and has held without any log of its own since
 	since       instant // the condition holds since
 	until       instant // the condition does not hold since
 	up          bool    // an episode has begun to fire, or is suppressed
@@ -164,7 +165,7 @@ func (g *group) step(at instant, lives []life) {
 		if g.up {
 			g.resolve(at, Number{})
 		}
-		g.reset, g.holds = nil, false
+		g.reset, g.holds, g.spent, g.resolving = nil, false, false, false
 	}
 	if i < 0 {
 		return
@@ -174,6 +175,8 @@ func (g *group) step(at instant, lives []life) {
 	was := g.holds
 	if judged {
 		g.holds = v.holds()
+		g.spent = g.spent && g.holds
+		g.holds = g.holds && !g.spent
 	}
 	ended := false
 	for _, l := range slices.Backward(g.resolvers) {
@@ -184,7 +187,10 @@ func (g *group) step(at instant, lives []life) {
 		if g.holds || !judged && was {
 			g.reset = l
 			v = g.look(at, lives[i])
-			g.holds = judged && v.holds()
+			nothing := *v
+			nothing.logs = nil
+			g.spent = nothing.holds()
+			g.holds = judged && v.holds() && !g.spent
 			g.since, was = at, false
 		}
 		break
@@ -207,19 +213,30 @@ func (g *group) step(at instant, lives []life) {
 
 // advance moves the alert on, once it is known whether the condition holds.
 func (g *group) advance(at instant, v *view, judged bool) {
-	active := g.e.set.active(g.r, at)
 	resolving := g.resolving
 	g.resolving = g.r.Resolve.When != nil && v.truth(g.r.Resolve.When)
-	if g.up && (!active || !g.holds && g.over(at, !resolving && g.resolving)) {
+	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}
+	if g.holds && at-g.since >= int64(g.r.For) {
+		g.raise(at, v, judged)
+		return
+	}
+	if g.up && g.muted && !g.e.muted(g.r, g.labels, at) {
+		g.muted = false
+		g.fire(at, v)
+	}
+}
+
+// raise has the alert fire, if the hours and the suppressions allow it, or moves its severity.
+func (g *group) raise(at instant, v *view, judged bool) {
 	severity := g.severity
-	if g.holds && judged {
+	if judged {
 		severity = g.level(v)
 	}
 	muted := g.e.muted(g.r, g.labels, at)
 	switch {
-	case !g.up && active && g.holds && at-g.since >= int64(g.r.For):
+	case !g.up && g.e.set.active(g.r, at):
 		g.up, g.muted, g.severity = true, muted, severity
 		g.episode++
 		if muted {
@@ -335,8 +352,21 @@ func holding(r *rule.Rule) int64 {
 	return int64(r.Window)
 }
 
+// alternatives says whether a condition has several ways to hold, so that none of them decides when
+// it does not.
+func alternatives(c rule.Condition) bool {
+	switch c := c.(type) {
+	case *rule.Binary:
+		return c.Op == "or" || c.Op == "and" && (alternatives(c.Left) || alternatives(c.Right))
+	case *rule.Unary:
+		return alternatives(c.Of)
+	}
+	return false
+}
+
+// valueOr is the value of an alert, undefined where the rule reference leaves it open.
 func (v *view) valueOr() Number {
-	if v.g.r.When == nil {
+	if v.g.r.When == nil || !v.g.holds && alternatives(v.g.r.When) {
 		return Number{}
 	}
 	return v.value()

@@ -17,6 +17,8 @@ type scenario struct {
 	rules []map[string]string // each key as YAML
 	about []map[string]string // rules about alerts
 	logs  []arrival
+
+	partitions int
 }
 
 // arrival is a log with the time at which it arrives.
@@ -387,6 +389,11 @@ func (d draw) scenario() scenario {
 		}
 		s.about = append(s.about, about)
 	}
+	s.partitions = 1
+	if d.in(3) {
+		s.partitions = 3
+	}
+	disorder := d.in(2)
 	at := time.Duration(d.IntN(120)) * time.Second
 	for range 1 + d.IntN(16) {
 		switch d.IntN(8) {
@@ -398,7 +405,14 @@ func (d draw) scenario() scenario {
 		default:
 			at += time.Duration(1+d.IntN(15)) * time.Second
 		}
-		s.logs = append(s.logs, arrival{at: at, fields: d.fields()})
+		a := arrival{at: at, fields: d.fields(), partition: int32(d.IntN(s.partitions))}
+		if disorder && d.in(2) {
+			a.delay = time.Duration(d.IntN(10_000)) * time.Millisecond
+		}
+		if s.partitions > 1 { // logs of one instant have an order within their partition alone
+			at += time.Millisecond
+		}
+		s.logs = append(s.logs, a)
 	}
 	return s
 }
