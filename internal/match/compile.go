@@ -255,7 +255,7 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		}
 		key = fmt.Sprint(l.Cased, l.Text)
 	case rule.OpRegexp:
-		p.kind, p.regexp = predRegexp, l.Regexp
+		p.kind, p.regexp, p.bytes = predRegexp, l.Regexp, regexpBytes(l.Instructions)
 		for i, need := range regexpNeeds(l.Regexp.String()) {
 			id := c.set(at, need)
 			if i == 0 {

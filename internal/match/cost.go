@@ -11,7 +11,7 @@ import (
 type counter struct{ candidates, matches, nanos atomic.Int64 }
 
 // work is the counts of the whole index.
-type work struct{ regexps, compared atomic.Int64 }
+type work struct{ regexps, cut, compared atomic.Int64 }
 
 // counts are what all matchers of a index have counted, and those of the former indexes over
 // the same queries.
@@ -30,6 +30,7 @@ type tally struct {
 	matches    []uint32
 	nanos      []int64
 	regexps    int
+	cut        int
 	compared   int
 }
 
@@ -69,8 +70,9 @@ func (m *Matcher) Flush() {
 	p, t := m.ix, &m.tally
 	p.logs.Add(int64(t.logs))
 	p.work.regexps.Add(int64(t.regexps))
+	p.work.cut.Add(int64(t.cut))
 	p.work.compared.Add(int64(t.compared))
-	t.logs, t.regexps, t.compared = 0, 0, 0
+	t.logs, t.regexps, t.cut, t.compared = 0, 0, 0, 0
 	for i, n := range t.candidates {
 		if n == 0 {
 			continue
@@ -150,6 +152,7 @@ func (ix *Index) Cost(i int) Cost {
 type Work struct {
 	Logs     int64 // matched
 	Regexps  int64 // regular expressions run
+	Cut      int64 // of these, those that read only the beginning of a value
 	Compared int64 // texts compared because one of their n-grams occurred
 	// the most literals that share an n-gram: a hostile log can cause so many comparisons at each
 	// place
@@ -158,7 +161,12 @@ type Work struct {
 
 // Work reports on the index, over all matchers.
 func (ix *Index) Work() Work {
-	w := Work{Logs: ix.logs.Load(), Regexps: ix.work.regexps.Load(), Compared: ix.work.compared.Load()}
+	w := Work{
+		Logs:     ix.logs.Load(),
+		Regexps:  ix.work.regexps.Load(),
+		Cut:      ix.work.cut.Load(),
+		Compared: ix.work.compared.Load(),
+	}
 	for _, u := range ix.fieldIndexes {
 		for _, g := range []*prefilter{u.prefilter4, u.prefilter3} {
 			if g != nil {

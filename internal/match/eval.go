@@ -31,6 +31,7 @@ type source interface {
 //   - The field "" is the message and the stack trace; where there is no message, the record's bytes stand for it.
 //   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals s. A byte that is no UTF-8 equals U+FFFD.
 //   - OpEqual and OpList compare text; and a number in the record also equals a number in the query of the same value, whatever its spelling: 200.0 is 200.
+//   - OpRegexp reads a value up to a bound that only very large expressions have: see maxRegexpSteps.
 //   - OpRange reads numbers, and texts that are a number with a unit. OpLevel is false when the severity is unknown.
 func Eval(q rule.Query, log *decode.Log, lists Lists) bool { return eval(q, log, lists) }
 
@@ -115,7 +116,7 @@ func valueHolds(l *rule.Leaf, v decode.Value, lists Lists) bool {
 	case rule.OpGlob:
 		return globText(v.Text, []rune(l.Text), l.Cased)
 	case rule.OpRegexp:
-		return l.Regexp.Match(v.Text)
+		return l.Regexp.Match(v.Text[:min(len(v.Text), regexpBytes(l.Instructions))])
 	case rule.OpRange:
 		n, ok := valueNumber(v)
 		return ok && l.Range.Contains(n)
@@ -139,6 +140,14 @@ func valueHolds(l *rule.Leaf, v decode.Value, lists Lists) bool {
 	}
 	return false
 }
+
+// maxRegexpSteps bounds the time of one regular expression on one value, which is that of its
+// instructions times the bytes. It is about a second; a common expression of 100 instructions reads
+// values of a megabyte whole.
+const maxRegexpSteps = 1 << 27
+
+// regexpBytes is how much of a value an expression reads.
+func regexpBytes(instructions int) int { return maxRegexpSteps / max(instructions, 1) }
 
 func equalValue(v decode.Value, text string, cased bool) bool {
 	if rest, ok := cutText(v.Text, text, cased); ok && len(rest) == 0 {
@@ -211,42 +220,44 @@ func equalRune(a, b rune) bool {
 }
 
 // globText matches a whole value with a pattern: * is any run of characters, ? any one, and \ makes
-// the next character ordinary.
+// the next character ordinary. Only the last star is tried again at a later place, so the time is at
+// most that of the value times the pattern.
 func globText(v []byte, pattern []rune, cased bool) bool {
-	for i := 0; i < len(pattern); i++ {
-		want := pattern[i]
-		switch want {
-		case '*':
-			for rest := pattern[i+1:]; ; {
-				if globText(v, rest, cased) {
-					return true
-				}
-				if len(v) == 0 {
-					return false
-				}
-				_, n := utf8.DecodeRune(v)
-				v = v[n:]
+	at, star := 0, -1 // where in the pattern; after the last star, -1 for none
+	var next []byte   // the part of the value that the last star is tried with
+	for {
+		if at < len(pattern) && pattern[at] == '*' {
+			at++
+			if at == len(pattern) {
+				return true
 			}
-		case '?':
-			_, n := utf8.DecodeRune(v)
-			if n == 0 {
-				return false
-			}
-			v = v[n:]
+			star, next = at, v
 			continue
-		case '\\':
-			if i+1 < len(pattern) {
-				i++
-				want = pattern[i]
+		}
+		if at == len(pattern) && len(v) == 0 {
+			return true
+		}
+		if at < len(pattern) && len(v) > 0 {
+			r, n := utf8.DecodeRune(v)
+			want, width := pattern[at], 1
+			switch {
+			case want == '?':
+				want = r
+			case want == '\\' && at+1 < len(pattern):
+				want, width = pattern[at+1], 2
+			}
+			if r == want || !cased && equalRune(r, want) {
+				at, v = at+width, v[n:]
+				continue
 			}
 		}
-		r, n := utf8.DecodeRune(v)
-		if n == 0 || r != want && (cased || !equalRune(r, want)) {
+		if star < 0 || len(next) == 0 {
 			return false
 		}
-		v = v[n:]
+		_, n := utf8.DecodeRune(next)
+		next = next[n:]
+		at, v = star, next
 	}
-	return len(v) == 0
 }
 
 // parseNetwork reads a network, or an address as the network of itself.

@@ -23,6 +23,7 @@ type predicate struct {
 	glob    []rune
 	cased   bool
 	regexp  *regexp.Regexp
+	bytes   int     // of a value that regexp reads at most
 	need    int32   // a set without which glob or regexp cannot hold; none if there is none
 	also    []int32 // further ones
 
@@ -181,7 +182,12 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		return globText(v.Text, p.glob, p.cased)
 	case predRegexp:
 		m.regexps++
-		return p.regexp.Match(v.Text)
+		text := v.Text
+		if len(text) > p.bytes {
+			m.cut++
+			text = text[:p.bytes]
+		}
+		return p.regexp.Match(text)
 	}
 	return false
 }

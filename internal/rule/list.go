@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -11,9 +12,10 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
-// MostMembers is how many members a list from a topic may have. A list is compiled into the query
+// MostMembers is how many members a list from a topic or a file may have. A list is compiled into the query
 // index, so its size costs all rules.
 const MostMembers = 100_000
 
@@ -52,27 +54,86 @@ func (r *reader) lists(n *yaml.Node) {
 	}
 }
 
-func (r *reader) listFile(list *List, n *yaml.Node) {
-	if list.File = r.Text(n); !filepath.IsAbs(list.File) {
-		list.File = filepath.Join(filepath.Dir(r.File), list.File)
+// listFile reads the members of a list from a file. Only rule files on disk may name one, which is
+// in their directory or below it: a rule text from elsewhere must not show the process's files.
+func (r *reader) listFile(list *List, n *strictyaml.Node) {
+	list.File = r.Text(n)
+	if !r.onDisk {
+		r.Fail(n, "write the members under values", "only rule files on disk may name files")
+		return
 	}
-	values, err := ReadMembers(list.File)
+	dir := filepath.Dir(r.File)
+	if !filepath.IsAbs(list.File) {
+		list.File = filepath.Join(dir, list.File)
+	}
+	values, err := readMembersBelow(dir, list.File)
 	if err != nil {
-		r.Fail(n, "", "%s", err)
+		r.Fail(n, "a list is a regular file of at most 4 MiB in the directory of the rule file "+
+			"or below it", "%s", err)
 	}
 	list.Values = append(list.Values, values...)
 }
 
-// ReadMembers reads the members of a list from a file: one a line, but for empty lines and those
-// that begin with #.
-func ReadMembers(file string) (values []string, err error) {
-	data, err := os.ReadFile(file)
+// readMembersBelow reads a regular file that is in a directory or below it.
+func readMembersBelow(dir, file string) ([]string, error) {
+	base, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if file, err = filepath.Abs(file); err != nil {
+		return nil, err
+	}
+	local, err := filepath.Rel(base, file)
+	if err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	// a pipe would be waited for at its opening
+	if info, err := root.Stat(local); err != nil {
+		return nil, fmt.Errorf("list file %s: %s", local, problem.Reason(err))
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("list file %s is not a regular file", local)
+	}
+	f, err := root.Open(local)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readMembers(f, local)
+}
+
+// ReadMembers reads the members of a list from a file that the operator names: one a line, except
+// empty lines and those that begin with #.
+func ReadMembers(file string) ([]string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readMembers(f, file)
+}
+
+func readMembers(f io.Reader, file string) (values []string, err error) {
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case len(data) > maxFile:
+		return nil, fmt.Errorf("list file %s is larger than 4 MiB", file)
+	}
 	for line := range strings.Lines(string(data)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			values = append(values, line)
 		}
 	}
-	return values, err
+	if len(values) > MostMembers {
+		return nil, fmt.Errorf("list file %s has more than %d members", file, MostMembers)
+	}
+	return values, nil
 }
 
 // WithMembers returns the set with other members of some lists, by their names. The rules are the

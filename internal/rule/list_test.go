@@ -10,16 +10,12 @@ import (
 // A list is in the rule file, in a file beside it, or in a topic, whose keys another package has
 // to give.
 func TestLists(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "hosts.txt")
-	if err := os.WriteFile(file, []byte("# ours\nweb-1\n\n  web-2  \n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	set, err := Read(
-		"a.yml",
-		[]byte(
-			"lists: {a: [x, y], b: {file: "+file+"}, blocked: {topic: blocked-users}}\ngroups: [{name: g, rules: [{alert: A, match: 'u:@blocked or u:@a'}]}]\n",
-		),
-	)
+	dir := t.TempDir()
+	write(t, dir, "hosts.txt", "# ours\nweb-1\n\n  web-2  \n")
+	write(t, dir, "a.rules.yml", "lists: {a: [x, y], b: {file: hosts.txt}, "+
+		"blocked: {topic: blocked-users}}\n"+
+		"groups: [{name: g, rules: [{alert: A, match: 'u:@blocked or u:@a'}]}]\n")
+	set, err := Load(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,5 +59,55 @@ func TestListMistakes(t *testing.T) {
 	)
 	f("{topic: ''}", "a.yml:2:14: topic is empty; name the topic whose keys are the members")
 	f("{topik: t}", `a.yml:2:7: unknown key "topik"; did you mean "topic"?`)
-	f("{file: gone.txt}", "a.yml:2:13: open gone.txt: no such file or directory")
+	f("{file: gone.txt}",
+		"a.yml:2:13: only rule files on disk may name files; write the members under values")
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestListFilesStayBelowTheRuleFile(t *testing.T) {
+	outside := t.TempDir()
+	write(t, outside, "secret.txt", "token-1\n")
+	dir := t.TempDir()
+	write(t, dir, "inside.txt", "web-1\n")
+	write(t, dir, "large.txt", strings.Repeat("x", maxFile+1))
+	write(t, dir, "many.txt", strings.Repeat("x\n", MostMembers+1))
+	if err := os.Mkdir(filepath.Join(dir, "below"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "below"), "deep.txt", "web-2\n")
+	if err := os.Symlink(filepath.Join(outside, "secret.txt"), filepath.Join(dir, "link.txt")); err != nil {
+		t.Skip(err)
+	}
+	f := func(file, want string) {
+		t.Helper()
+		write(t, dir, "a.rules.yml", "lists: {a: {file: '"+file+"'}}\n")
+		set, err := Load(filepath.Join(dir, "a.rules.yml"))
+		if err != nil {
+			if want == "" || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", file, err, want)
+			}
+			if strings.Contains(err.Error(), "token-1") {
+				t.Errorf("%s: the mistake shows the file", file)
+			}
+		} else if got := strings.Join(set.Lists["a"].Values, " "); want == "" || got != want {
+			t.Errorf("%s: got %q, want %q", file, got, want)
+		}
+	}
+	f("inside.txt", "web-1")
+	f(filepath.Join(dir, "inside.txt"), "web-1")
+	f("below/deep.txt", "web-2")
+	f("link.txt", "escapes")
+	f("../"+filepath.Base(outside)+"/secret.txt", "escapes")
+	f(filepath.Join(outside, "secret.txt"), "escapes")
+	f("/dev/zero", "escapes")
+	f("below", "is not a regular file")
+	f("gone.txt", "no such file")
+	f("large.txt", "larger than 4 MiB")
+	f("many.txt", "more than 100000 members")
 }

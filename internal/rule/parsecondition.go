@@ -14,11 +14,19 @@ import (
 
 // ParseCondition reads a when expression. Positions in the tree count bytes from column 1 of line
 // 1.
-func ParseCondition(text string) (Condition, error) { return parseCondition(text, false) }
+func ParseCondition(text string) (Condition, error) {
+	return parseCondition(text, false, &regexpBudget{})
+}
+
+// maxCondition bounds the length of a condition.
+const maxCondition = 16 << 10
 
 // parseCondition reads a condition, or a number when that is what is asked for.
-func parseCondition(text string, number bool) (Condition, error) {
-	p := &conditionParser{queryParser{text: text}}
+func parseCondition(text string, number bool, budget *regexpBudget) (Condition, error) {
+	if len(text) > maxCondition {
+		return nil, &syntaxError{maxCondition, "condition is longer than 16 KiB", "make two rules of it"}
+	}
+	p := &conditionParser{queryParser{text: text, budget: budget}}
 	c, err := p.binary(0, 0)
 	if err != nil {
 		return nil, err
@@ -324,7 +332,7 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 	default:
 		if len(args) > 0 {
-			if c.Filter, err = ParseQuery(args[0].text); err != nil {
+			if c.Filter, err = parseQuery(args[0].text, p.budget); err != nil {
 				return nil, shifted(err, args[0].at)
 			}
 			movePositions(c.Filter, args[0].at)
@@ -355,7 +363,9 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 		return p.fail(at, c.Func+" needs an aggregate", "as in "+c.Func+"(count(), 4w)")
 	}
 	inner := &conditionParser{
-		queryParser{text: p.text[:args[0].at+len(args[0].text)], i: args[0].at},
+		queryParser{
+			text: p.text[:args[0].at+len(args[0].text)], i: args[0].at, budget: p.budget,
+		},
 	}
 	of, err := inner.binary(0, depth+1)
 	if err != nil {

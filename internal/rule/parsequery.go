@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,8 +15,22 @@ const maxDepth = 100
 
 // ParseQuery reads a query as it is typed into a search box. Positions in the tree count bytes from
 // column 1 of line 1.
+//
+// It bounds the size of what it compiles, so texts may come from anybody.
 func ParseQuery(text string) (Query, error) {
-	p := &queryParser{text: text}
+	if len(text) > maxQuery {
+		return nil, &syntaxError{
+			maxQuery, "query is longer than 4,096 bytes", "put long lists of values under lists",
+		}
+	}
+	return parseQuery(text, &regexpBudget{})
+}
+
+// maxQuery bounds the queries that ParseQuery reads; those of rule files may be longer.
+const maxQuery = 4096
+
+func parseQuery(text string, budget *regexpBudget) (Query, error) {
+	p := &queryParser{text: text, budget: budget}
 	q, err := p.or("", 0)
 	if err != nil {
 		return nil, err
@@ -29,8 +42,9 @@ func ParseQuery(text string) (Query, error) {
 }
 
 type queryParser struct {
-	text string
-	i    int
+	text   string
+	i      int
+	budget *regexpBudget
 }
 
 func (p *queryParser) fail(at int, problem, hint string) error {
@@ -302,11 +316,9 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	if flags == "i" {
 		text = "(?i)" + text
 	}
-	re, err := regexp.Compile(text)
-	if err != nil {
+	if err := p.budget.compile(leaf, text); err != nil {
 		return nil, p.fail(start, err.Error(), "the syntax is RE2")
 	}
-	leaf.Op, leaf.Regexp = OpRegexp, re
 	return leaf, nil
 }
 

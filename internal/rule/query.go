@@ -28,8 +28,10 @@ type Leaf struct {
 	// folding
 	Cased  bool
 	Regexp *regexp.Regexp // OpRegexp
-	Range  Range          // OpRange, OpLevel
-	Pos    Pos
+	// of Regexp, about; 0 for unknown
+	Instructions int
+	Range        Range // OpRange, OpLevel
+	Pos          Pos
 }
 
 // Op is what a leaf does with its field. An array satisfies a leaf when one of its members does.

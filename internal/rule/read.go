@@ -25,6 +25,7 @@ const maxFile = 4 << 20
 // The error is a problem.List with all mistakes of all files.
 func Load(names ...string) (*Set, error) {
 	r := newReader()
+	r.onDisk = true
 	for _, name := range names {
 		files, err := ruleFiles(name)
 		if err != nil || len(files) == 0 {
@@ -61,7 +62,7 @@ type File struct {
 	Data []byte
 }
 
-// ReadAll reads rule files as one set. The error is a problem.List with all of their mistakes.
+// ReadAll reads texts of rule files as one set; they may not name files. The error is a problem.List with all of their mistakes.
 func ReadAll(files ...File) (*Set, error) {
 	r := newReader()
 	for _, f := range files {
@@ -70,7 +71,8 @@ func ReadAll(files ...File) (*Set, error) {
 	return r.finish()
 }
 
-// Read reads one rule file. The error is a problem.List with all of its mistakes.
+// Read reads the text of one rule file, which may not name files. The error is a problem.List with
+// all of its mistakes.
 func Read(name string, data []byte) (*Set, error) {
 	r := newReader()
 	r.read(name, data)
@@ -83,10 +85,13 @@ const quoteHint = "wrap the whole query in single quotes"
 // reader reads files into one set; of the strictyaml.Reader, File is the one at hand.
 type reader struct {
 	strictyaml.Reader
-	files []string // all, in the order of reading
-	set   *Set
-	seen  map[string]Pos // rule identities
-	refs  []reference
+	files  []string // all, in the order of reading
+	onDisk bool     // the files are on disk, and may name files of lists
+	set    *Set
+	seen   map[string]Pos // rule identities
+	refs   []reference
+
+	regexps regexpBudget // of the file at hand
 }
 
 // queryKeys are the keys whose values are queries or conditions.
@@ -118,7 +123,7 @@ func (r *reader) finish() (*Set, error) {
 var inherited = []string{"source", "lateness", "window", "samples", "labels", "lint_ignore"}
 
 func (r *reader) read(file string, data []byte) {
-	r.File, r.files = file, append(r.files, file)
+	r.File, r.files, r.regexps = file, append(r.files, file), regexpBudget{}
 	if len(data) > maxFile {
 		r.Add(Pos{File: file}, "split it", "file is larger than 4 MiB")
 		return
@@ -481,12 +486,19 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 	return res
 }
 
+// maxTemplate bounds the length of a template.
+const maxTemplate = 16 << 10
+
 // templates reports what text/template cannot parse.
 func (r *reader) templates(n *yaml.Node) {
 	if n == nil || n.Kind != yaml.MappingNode {
 		return
 	}
 	for i := 1; i < len(n.Content); i += 2 {
+		if len(n.Content[i].Value) > maxTemplate {
+			r.Fail(n.Content[i], "", "template is longer than 16 KiB")
+			continue
+		}
 		if _, err := template.New("").Funcs(stubs).Parse(n.Content[i].Value); err != nil {
 			r.Fail(n.Content[i], "", "%s", strings.TrimPrefix(err.Error(), "template: :"))
 		}
@@ -512,7 +524,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	if !r.Whole(n, "leave the key out to match every log") {
 		return nil, ""
 	}
-	q, err := ParseQuery(n.Value)
+	q, err := parseQuery(n.Value, &r.regexps)
 	if err != nil {
 		r.syntax(n, err)
 		return nil, ""
@@ -531,7 +543,7 @@ func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
 	if !r.Whole(n, "write a condition, such as count() > 10") {
 		return nil, ""
 	}
-	c, err := parseCondition(n.Value, number)
+	c, err := parseCondition(n.Value, number, &r.regexps)
 	if err != nil {
 		r.syntax(n, err)
 		return nil, n.Value

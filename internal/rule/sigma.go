@@ -2,7 +2,6 @@ package rule
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -152,12 +151,10 @@ func (r *reader) modified(leaf *Leaf, mods []string, n *yaml.Node) Query {
 			leaf.Text = unescape(text)
 			return leaf
 		case "re":
-			re, err := regexp.Compile(text)
-			if err != nil {
+			if err := r.regexps.compile(leaf, text); err != nil {
 				r.Fail(n, "the syntax is RE2", "%s", err)
 				return nil
 			}
-			leaf.Op, leaf.Regexp = OpRegexp, re
 			return leaf
 		case "cidr":
 			if _, err := netip.ParsePrefix(text); err != nil {
