@@ -66,7 +66,9 @@ func (p *program) ready() []web.Check {
 		{Name: "lists", Err: p.lists.unread},
 		{Name: "members of lists", Err: p.lists.stale, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
-		{Name: "state", Err: p.store.Health, Soft: true}, // alerts are found and told all the same
+		// while the disk is full alerts are found and notified all the same
+		{Name: "state", Err: p.store.Health, Soft: true},
+		{Name: "notification state", Err: p.notifier.StateHealth, Soft: true},
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
 	if p.config.Kafka.RecordsTopic != "" {

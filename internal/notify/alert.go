@@ -2,8 +2,11 @@ package notify
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -25,14 +28,25 @@ const (
 	maxTop        = 5
 )
 
-// labels are the labels of an alert as receivers see them: valid, bounded, and without empty ones,
-// which Alertmanager takes for absent. They say who an alert is.
+// labelsHash is the label that tells apart alerts whose labels are only different before they are
+// made visible and bounded.
+const labelsHash = "labels_hash"
+
+// labels are the labels of an alert as receivers see them: visible, bounded, and without empty ones,
+// which Alertmanager takes for absent. They identify the alert, so different labels stay different:
+// when some had to be changed, a hash of the original ones is added.
 func labels(a models.Alert) model.LabelSet {
 	set := make(model.LabelSet, len(a.Labels)+1)
+	changed := false
 	for name, value := range a.Labels {
-		if name, value = clean(name, maxLabel), clean(value, maxLabel); name != "" && value != "" {
-			set[model.LabelName(name)] = model.LabelValue(value)
+		n, v := clean(name, maxLabel), clean(value, maxLabel)
+		changed = changed || n != name || v != value || n == "" || v == "" || n == labelsHash
+		if n != "" && v != "" {
+			set[model.LabelName(n)] = model.LabelValue(v)
 		}
+	}
+	if changed {
+		set[labelsHash] = model.LabelValue(hashOf(a.Labels))
 	}
 	if set[model.AlertNameLabel] == "" {
 		_, name, _ := strings.Cut(a.Rule, "/")
@@ -44,10 +58,19 @@ func labels(a models.Alert) model.LabelSet {
 	return set
 }
 
-// annotations tell people about an alert: what the rule says, and what the engine knows. Where the
-// rule has an annotation of the same name, it counts.
-func annotations(a models.Alert) model.LabelSet {
-	set := model.LabelSet{}
+// hashOf is the hash of labels as the engine has them.
+func hashOf(set map[string]string) string {
+	h := sha256.New()
+	for _, name := range slices.Sorted(maps.Keys(set)) {
+		fmt.Fprintf(h, "%d:%s%d:%s", len(name), name, len(set[name]), set[name])
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// annotations are what the rule says about an alert, and what the engine knows. The rule's own
+// annotation counts where both have the same name.
+func annotations(t *step) model.LabelSet {
+	a, set := &t.Alert, model.LabelSet{}
 	add := func(name, value string) {
 		if value = clean(value, maxAnnotation); value != "" {
 			set[model.LabelName(name)] = model.LabelValue(value)
@@ -65,7 +88,7 @@ func annotations(a models.Alert) model.LabelSet {
 	add("ended_at", stamp(a.EndsAt))
 	add("first_lines", lines(a.First))
 	add("last_lines", lines(a.Last))
-	if line, ok := newest(a); ok {
+	if line, ok := newest(*a); ok {
 		add("topic", line.Position.Topic)
 		add("partition", strconv.Itoa(int(line.Position.Partition)))
 		add("offset", strconv.FormatInt(line.Position.Offset, 10))
@@ -76,12 +99,35 @@ func annotations(a models.Alert) model.LabelSet {
 	if a.Late {
 		add("late", "completed by a log that came late")
 	}
+	if t.Merged > 0 {
+		add("repeated", fmt.Sprintf(
+			"fired %d times since %s", t.Merged+1, t.MergedSince.UTC().Format("15:04:05"),
+		))
+		add("merged_alert_ids", strings.Join(t.MergedIDs, " "))
+	}
 	for name, value := range a.Annotations {
 		if name = clean(name, maxLabel); name != "" {
 			add(name, value)
 		}
 	}
 	return set
+}
+
+// finite is a value that JSON has, zero for others: the reason says them in words.
+func finite(v float64) float64 {
+	if math.IsNaN(v) || math.IsInf(v, 0) {
+		return 0
+	}
+	return v
+}
+
+// withLive is an alert with the figures and lines that it has now.
+func withLive(a, live models.Alert) models.Alert {
+	a.Value, a.Count, a.Last, a.Top = live.Value, live.Count, live.Last, live.Top
+	if len(live.Annotations) > 0 {
+		a.Annotations = live.Annotations
+	}
+	return a
 }
 
 // number is a value as people write it: with few digits, and without an exponent where none is

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"time"
 
-	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/api"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/client_golang/prometheus"
@@ -21,7 +19,7 @@ func (n *Notifier) serve() (err error) {
 		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
 	}, []string{"handler", "method", "code"})
 	n.api, err = api.New(api.Options{
-		Alerts: n.alerts, Silences: n.silences, GroupMutedFunc: n.groups.Muted, GroupFunc: n.groupsNow,
+		Alerts: n.alerts, Silences: n.silences, GroupFunc: n.groups,
 		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
 	})
 	if err != nil {
@@ -32,16 +30,16 @@ func (n *Notifier) serve() (err error) {
 	return nil
 }
 
-func (n *Notifier) groupsNow(
+func (n *Notifier) groups(
 	ctx context.Context,
 	routes func(*dispatch.Route) bool,
-	alerts func(*alert.Alert, time.Time) bool,
+	alerts dispatch.AlertFilter,
 ) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
 	l := n.pipeline.Load()
 	if l == nil {
 		return nil, nil, errors.New("notifications have not started yet")
 	}
-	return l.dispatcher.Groups(ctx, routes, alerts)
+	return l.dispatcher.list(ctx, routes, alerts, l.intervals)
 }
 
 // Handler serves Alertmanager's API v2 under /api/v2, for amtool, Karma, Grafana and our own pages.

@@ -56,7 +56,7 @@ func TestRetries(t *testing.T) {
 				return http.StatusOK
 			}
 			l := start(t, w, Options{WebhookURL: "http://hook/x"})
-			a := episode("Errors", "a", 1)
+			a := firingAlert("Errors", "a", 1)
 			l.outbox.add(a)
 			after(59 * time.Second)
 			// Alertmanager gives up what a client did wrong until the group's next turn
@@ -89,7 +89,7 @@ receivers:
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
 		for i := range 50 {
-			l.outbox.add(episode("Errors", string(rune('A'+i)), 1))
+			l.outbox.add(firingAlert("Errors", string(rune('A'+i)), 1))
 			after(time.Second)
 			if got := w.sites["hook"].told(); len(got) != 1 {
 				t.Fatalf("alert %d: the fast receiver was told %q", i, got)
@@ -117,7 +117,7 @@ func TestOverWhileDown(t *testing.T) {
 			return http.StatusInternalServerError
 		}
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(90 * time.Second)
 		l.outbox.add(over(a))
@@ -125,7 +125,9 @@ func TestOverWhileDown(t *testing.T) {
 		expect(t, "while it is down", w.sites["hook"].told())
 		up.Store(true)
 		after(2 * time.Minute)
-		expect(t, "when it is back", w.sites["hook"].told(), "resolved Errors a")
+		expect(
+			t, "when it is back", w.sites["hook"].told(), "firing Errors a", "resolved Errors a",
+		)
 		after(time.Hour)
 		expect(t, "later", w.sites["hook"].told())
 	})
@@ -148,7 +150,7 @@ route: {receiver: r, group_by: [g]}
 receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: false}]}]
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
-		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.outbox.add(over(a))
@@ -162,8 +164,8 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: fa
 		up.Store(true)
 		after(5 * time.Minute)
 		expect(t, "what it missed", w.sites["hook"].told(), "resolved Errors b")
-		if firing, over := l.n.book.counts(); firing+over != 0 {
-			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		if firing, over := l.n.states.counts(); firing+over != 0 {
+			t.Errorf("%d firing and %d pending states are left", firing, over)
 		}
 	})
 }
@@ -177,12 +179,14 @@ route: {receiver: r, group_by: [alertname], group_wait: 1m}
 receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Second)
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "after its turn", w.sites["hook"].told(), "resolved Errors a")
+		expect(
+			t, "at its turn", w.sites["hook"].told(), "firing Errors a", "resolved Errors a",
+		)
 	})
 }
 
@@ -191,16 +195,18 @@ func TestBackToBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		synctest.Wait()
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
 		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
-		b := episode("Errors", "b", 1)
+		b := firingAlert("Errors", "b", 1)
 		l.outbox.add(b, over(b))
 		after(2 * time.Minute)
-		expect(t, "told at once", w.sites["hook"].told(), "resolved Errors b")
+		expect(
+			t, "decided at once", w.sites["hook"].told(), "firing Errors b", "resolved Errors b",
+		)
 		after(time.Hour)
 		expect(t, "later", w.sites["hook"].told())
 	})
@@ -212,7 +218,7 @@ func TestNextEpisode(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
 		for i := range int64(3) {
-			a := episode("Errors", "a", i+1)
+			a := firingAlert("Errors", "a", i+1)
 			l.outbox.add(a)
 			after(5 * time.Minute)
 			l.outbox.add(over(a))
@@ -227,7 +233,7 @@ func TestSeverityMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		a.Labels["severity"] = "warning"
 		l.outbox.add(a)
 		after(2 * time.Minute)
@@ -250,8 +256,8 @@ func TestSeverityMoves(t *testing.T) {
 		l.outbox.add(end)
 		after(2 * time.Minute)
 		expect(t, "over", w.sites["hook"].told(), "resolved Errors a")
-		if firing, over := l.n.book.counts(); firing+over != 0 {
-			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		if firing, over := l.n.states.counts(); firing+over != 0 {
+			t.Errorf("%d firing and %d pending states are left", firing, over)
 		}
 	})
 }
@@ -261,7 +267,7 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		a.Severity = "warning"
 		b := a
 		b.Severity = "critical"
@@ -300,15 +306,15 @@ func TestUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		old, shadow, muted := episode(
+		old, shadow, muted := firingAlert(
 			"Old",
 			"",
 			1,
-		), episode(
+		), firingAlert(
 			"Shadow",
 			"",
 			1,
-		), episode(
+		), firingAlert(
 			"Muted",
 			"",
 			1,
@@ -324,10 +330,10 @@ func TestUntold(t *testing.T) {
 			t,
 			l.n,
 			old.ID,
-			"firing  not sent it was over or too old",
-			"resolved  not sent nobody was told that it fired",
+			"firing  not sent too old when it was found",
+			"resolved  not sent no receiver was notified that it fired",
 		)
-		expectDetails(t, l.n, shadow.ID, "shadow", "nobody was told")
+		expectDetails(t, l.n, shadow.ID, "shadow", "no receiver was notified")
 		expectDetails(t, l.n, muted.ID, "suppressed  not sent suppressed: deploy until 12:00")
 		fired := muted
 		fired.State, fired.At = "firing", time.Now()
@@ -342,7 +348,7 @@ func TestHistoricalEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Minute)
 		end := over(a)
@@ -359,7 +365,7 @@ func TestTooManyAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x", MaxAlerts: 2})
-		a, b, c := episode("Errors", "a", 1), episode("Errors", "b", 1), episode("Errors", "c", 1)
+		a, b, c := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1), firingAlert("Errors", "c", 1)
 		l.outbox.add(a)
 		after(2 * time.Second)
 		l.outbox.add(b)
@@ -371,6 +377,7 @@ func TestTooManyAlerts(t *testing.T) {
 			"told",
 			w.sites["hook"].told(),
 			"firing Errors a",
+			"firing NotificationsHeldBack",
 			"firing Errors a, firing Errors b",
 		)
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
@@ -383,6 +390,7 @@ func TestTooManyAlerts(t *testing.T) {
 			"when there is room",
 			w.sites["hook"].told(),
 			"resolved Errors a, firing Errors b",
+			"resolved NotificationsHeldBack",
 			"firing Errors b, firing Errors c",
 		)
 		if err := l.n.Health(); err != nil {
@@ -401,7 +409,7 @@ func TestMetrics(t *testing.T) {
 			w,
 			Options{WebhookURL: "http://hook/x", Registerer: reg, Terminal: io.Discard},
 		)
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		families, err := reg.Gather()
 		if err != nil {
@@ -429,7 +437,7 @@ func TestMetrics(t *testing.T) {
 func TestSecretsStaySecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := start(t, newWorld(t), Options{WebhookURL: "https://gone/services/T0/hush?token=hush"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		text := fmt.Sprint(l.n.Deliveries(a.ID), l.n.Health(), l.n.Status())
@@ -455,7 +463,7 @@ time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', e
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
 		time.Sleep(5*time.Hour + 55*time.Minute + 30*time.Second)
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(4*time.Minute + 20*time.Second)
 		l.outbox.add(over(a)) // ten seconds before the night ends

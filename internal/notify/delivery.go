@@ -11,11 +11,11 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Delivery is an attempt to tell a receiver of an alert, or the reason why it was not told.
+// Delivery is an attempt to notify a receiver of an alert, or the reason why it was not notified.
 type Delivery struct {
 	// of the last attempt, when several had the same answer
 	At    time.Time         `json:"at"`
-	State models.AlertState `json:"state"` // what there was to tell
+	State models.AlertState `json:"state"` // the state that it is about
 	// as in the configuration; "" when it was decided before any was chosen
 	Receiver    string `json:"receiver"`
 	Integration string `json:"integration,omitempty"` // slack[0], webhook[1]
@@ -58,7 +58,7 @@ func (d *deliveries) add(id string, one Delivery) {
 		return
 	}
 	if len(list) == maxDeliveries {
-		list = slices.Delete(list, 1, 2) // the first one says when people heard of it
+		list = slices.Delete(list, 1, 2) // the first one says when it was notified
 	}
 	d.byID[id] = append(list, noted{one, 1})
 	if d.recent = append(d.recent, one); len(d.recent) > maxRecentDeliveries {
@@ -108,28 +108,36 @@ func (d *deliveries) last() []Delivery {
 	return slices.Clone(d.recent)
 }
 
-// Deliveries returns what was told of an alert to whom and with which answer, and what was not and
-// why, oldest first. The last ones are kept, in memory.
+// note notes a delivery, and passes it to Options.Delivered.
+func (n *Notifier) note(alertID string, one Delivery) {
+	n.deliveries.add(alertID, one)
+	if n.opts.Delivered != nil {
+		n.opts.Delivered(alertID, one)
+	}
+}
+
+// Deliveries returns the notifications of an alert with the answers, and why some were not sent,
+// oldest first. The last ones are kept, in memory.
 func (n *Notifier) Deliveries(alertID string) []Delivery { return n.deliveries.of(alertID) }
 
-// recall notes what was told before a restart, of the alerts that are still in the book.
+// recall notes what was sent before a restart, of the alerts whose state is kept.
 func (n *Notifier) recall() {
-	n.book.mu.Lock()
-	defer n.book.mu.Unlock()
-	for _, r := range n.book.records {
-		for _, who := range slices.SortedFunc(maps.Keys(r.Told), func(a, b string) int { return r.Told[a].At.Compare(r.Told[b].At) }) {
+	b := n.states
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.byLabels {
+		for _, who := range slices.SortedFunc(maps.Keys(s.Notified), func(x, y string) int {
+			return s.Notified[x].At.Compare(s.Notified[y].At)
+		}) {
+			p := s.Notified[who]
+			if p.State == "" {
+				continue
+			}
 			receiver, integration, _ := strings.Cut(who, "/")
-			n.deliveries.add(
-				r.Alert.ID,
-				Delivery{
-					At:          r.Told[who].At,
-					State:       r.Told[who].State,
-					Receiver:    receiver,
-					Integration: integration,
-					Sent:        true,
-					Detail:      "accepted, before the restart",
-				},
-			)
+			n.deliveries.add(p.ID, Delivery{
+				At: p.At, State: p.State, Receiver: receiver, Integration: integration, Sent: true,
+				Detail: "accepted, before the restart",
+			})
 		}
 	}
 }

@@ -4,89 +4,80 @@ import (
 	"context"
 	"regexp"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/prometheus/common/model"
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/notify"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
-// clean makes text from a log fit to be passed on: valid UTF-8, which Alertmanager insists on,
-// without control characters but for tabs and line ends, and no longer than limit bytes.
+// clean makes text from a log fit to be passed on: valid UTF-8, which Alertmanager insists on, with
+// hidden and control characters shown by their number, and no longer than limit bytes.
 func clean(text string, limit int) string {
-	if len(text) > limit {
-		cut := limit
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + "…"
-	}
-	ok := func(r rune) bool { return r == '\n' || r == '\t' || !unicode.IsControl(r) }
-	if utf8.ValidString(text) && strings.IndexFunc(text, func(r rune) bool { return !ok(r) }) < 0 {
-		return text
-	}
-	return strings.Map(func(r rune) rune {
-		if ok(r) {
-			return r
-		}
-		return -1
-	}, strings.ToValidUTF8(text, "\uFFFD"))
+	return cut(safetext.Visible(cut(text, limit)), limit)
 }
 
-// visible removes the characters that change how those around them are shown, or are not shown at
-// all: with them a log can make an alert read as it was not written.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return r
-		case unicode.In(r, unicode.Cc, unicode.Cf, unicode.Co, unicode.Zl, unicode.Zp):
-			return -1
-		}
-		return r
-	}, text)
+// cut returns at most limit bytes of text, and a mark when there was more.
+func cut(text string, limit int) string {
+	if len(text) <= limit {
+		return text
+	}
+	for limit > 0 && !utf8.RuneStart(text[limit]) {
+		limit--
+	}
+	return text[:limit] + "…"
 }
 
 // An escaper makes text from logs harmless for one kind of receiver.
 type escaper func(string) string
 
-// escapers are those of receivers that give meaning to characters in a text. Whoever controls a log
-// line would otherwise call a whole channel, or disguise a link. Machines (webhooks, topics,
-// PagerDuty, Opsgenie, SNS) get the text as it is, and e-mail and Telegram's HTML are escaped by
-// Alertmanager itself.
+// escapers are those of receivers that give meaning to characters in a text. Text from logs could
+// otherwise call a whole channel, or disguise a link. Machines (webhooks, topics, PagerDuty,
+// Opsgenie, SNS) get the text as it is, and e-mail and Telegram's HTML are escaped by Alertmanager
+// itself.
 var escapers = map[string]escaper{
 	"slack":      slackText,
-	"mattermost": slackText,
-	"rocketchat": slackText,
+	"mattermost": func(text string) string { return slackText(markdownText(text)) },
+	"rocketchat": func(text string) string { return slackText(markdownText(text)) },
 	"discord":    mentionText,
 	"webex":      mentionText,
 	"msteams":    mentionText,
 	"msteamsv2":  mentionText,
-	"telegram":   visible,
-	"pushover":   visible,
-	"wechat":     visible,
-	"jira":       visible,
-	"file":       visible, // people look at files in terminals
+	"telegram":   markdownText,
+	"wechat":     markdownText,
+	"jira":       jiraText,
 }
+
+// Characters that end what a markup begins. They are told apart by a space without width.
+var (
+	slackMarkup    = strings.NewReplacer("<", "&lt;", ">", "&gt;", "```", "'''")
+	mentionMarkup  = strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#", "<at", "<\u200bat")
+	markdownMarkup = strings.NewReplacer(
+		"](", "]\u200b(", "][", "]\u200b[", "]:", "]\u200b:", "```", "'''",
+	)
+	jiraMarkup = strings.NewReplacer("[", `\[`, "]", `\]`, "{", `\{`, "}", `\}`, "!", `\!`)
+)
 
 // slackText keeps text from being read as Slack's control sequences: <!channel>, <@user>,
 // <http://evil|http://good>, and within the block that it stands in.
-func slackText(text string) string {
-	return strings.NewReplacer("<", "&lt;", ">", "&gt;", "```", "'''").
-		Replace(unmention(visible(text)))
-}
+func slackText(text string) string { return slackMarkup.Replace(unmention(text)) }
 
-func mentionText(text string) string {
-	return strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#", "<at", "<\u200bat").
-		Replace(unmention(visible(text)))
-}
+// markdownText keeps text from being read as a link or image with a text of its own, which hides
+// where it leads. A bare address stays.
+func markdownText(text string) string { return markdownMarkup.Replace(text) }
+
+func mentionText(text string) string { return mentionMarkup.Replace(unmention(markdownText(text))) }
+
+// jiraText keeps text from being read as a link, a mention ([~user]), a macro or an image.
+func jiraText(text string) string { return jiraMarkup.Replace(text) }
 
 // calls are the words that call everybody where mentions are plain words.
 var calls = regexp.MustCompile(`(?i)@(channel|here|everyone|all)`)
 
-// unmention breaks such words with a space that nobody sees.
+// unmention breaks such words with a space without width.
 func unmention(text string) string { return calls.ReplaceAllString(text, "@\u200b$1") }
 
 // apply returns the alerts and their context as the receiver may see them. What is in the pipeline
@@ -116,4 +107,41 @@ func (e escaper) values(set model.LabelSet) model.LabelSet {
 		escaped[name] = model.LabelValue(e(string(value)))
 	}
 	return escaped
+}
+
+// What is left of a message whose whole form a receiver refused.
+const (
+	shortAlerts = 10
+	shortLabel  = 60
+	shortText   = 200
+)
+
+// shortAnnotations are the annotations of a shortened message.
+var shortAnnotations = []model.LabelName{
+	"summary", "reason", "value", "threshold", "alert_id", "rule", "started_at", "ended_at",
+	"runbook_url",
+}
+
+// shorten returns alerts with little text.
+func shorten(alerts []*alert.Alert) []*alert.Alert {
+	list := make([]*alert.Alert, 0, shortAlerts)
+	for _, a := range alerts[:min(len(alerts), shortAlerts)] {
+		one := *a
+		one.Labels, one.Annotations = shortValues(a.Labels), model.LabelSet{}
+		for _, name := range shortAnnotations {
+			if value, ok := a.Annotations[name]; ok {
+				one.Annotations[name] = model.LabelValue(safetext.Clip(string(value), shortText))
+			}
+		}
+		list = append(list, &one)
+	}
+	return list
+}
+
+func shortValues(set model.LabelSet) model.LabelSet {
+	short := make(model.LabelSet, len(set))
+	for name, value := range set {
+		short[name] = model.LabelValue(safetext.Clip(string(value), shortLabel))
+	}
+	return short
 }

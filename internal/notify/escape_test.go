@@ -20,14 +20,14 @@ func TestEscape(t *testing.T) {
 	}
 	f("plain text, 5 > 4 & 3", "plain text, 5 &gt; 4 & 3", "plain text, 5 > 4 & 3")
 	f("<!channel> <@U1>", "&lt;!channel&gt; &lt;@U1&gt;", "<!channel> <\u200b@U1>")
+	f("[good](http://evil)", "[good](http://evil)", "[good]\u200b(http://evil)")
 	f("<http://evil|http://good>", "&lt;http://evil|http://good&gt;", "<http://evil|http://good>")
 	f(
 		"@Everyone me@here.example",
 		"@\u200bEveryone me@\u200bhere.example",
 		"@\u200bEveryone me@\u200bhere.example",
 	)
-	f("a ``` b", "a ''' b", "a ``` b")
-	f("left\u202eright\u200b\x1b[31m", "leftright[31m", "leftright[31m")
+	f("a ``` b", "a ''' b", "a ''' b")
 	f(
 		"zwei\nZeilen\tund Umlaute: äöü 漢字 🙂",
 		"zwei\nZeilen\tund Umlaute: äöü 漢字 🙂",
@@ -43,7 +43,7 @@ func FuzzClean(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, limit int) {
 		limit = max(limit, 0) % 5000
 		got := clean(text, limit)
-		if !utf8.ValidString(got) || len(got) > 3*limit+3 {
+		if !utf8.ValidString(got) || len(got) > limit+3 {
 			t.Errorf("%q becomes %q", text, got)
 		}
 		for _, r := range got {

@@ -1,35 +1,29 @@
 package notify
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"syscall"
-
-	"github.com/prometheus/alertmanager/alert"
 )
 
-// file tells a file: one line of JSON for each notification of an alert, only ever appended.
+// file appends notifications to a file: one line of JSON for each.
 //
-// A line counts as told when the disk has it. Those who wait for the disk at the same time share
-// one write and one sync, so a storm of alerts costs few of them. A disk that is full or stuck
-// holds up nobody else: the attempt fails and is made again, less and less often; what was written
-// in part is taken back, so every line is whole.
+// A line counts as written when the disk has it. A disk that is full or stuck holds up nothing else:
+// the attempt fails and is made again, less and less often; what was written in part is taken back,
+// so every line is whole. After a crash the end of the file says what need not be written again.
 //
-// The file is opened for each write, by its name. So whoever rotates it renames it, and that is
-// all.
+// The file is opened for each write, by its name. To rotate it, rename it.
 type file struct {
-	name string
-	open func(name string) (logFile, error)
-
-	mu      sync.Mutex // guards what follows
-	waiting []*parcel
-	writing bool
+	name    string
+	open    func(name string) (logFile, error)
+	writing chan error // the outcome of a write that did not end in time; nil for none
 }
 
 // logFile is what is asked of a file; os.File is one.
@@ -42,11 +36,8 @@ type logFile interface {
 	Close() error
 }
 
-// parcel is lines of which somebody waits until they are on disk.
-type parcel struct {
-	text []byte
-	done chan error
-}
+// fileTail is how much of the end of the file is read for the IDs of notifications.
+const fileTail = 4 << 20
 
 func newFile(name string) *file { return &file{name: name, open: openLog} }
 
@@ -71,75 +62,73 @@ func (f *file) check() error {
 		return nil
 	}
 	return fmt.Errorf(
-		"the file of notifications cannot be opened: %w; make its directory, and let us write there",
+		"the file of notifications cannot be opened: %w; "+
+			"create its directory and make it writable for this process",
 		err,
 	)
 }
 
-// Notify implements notify.Notifier. Whoever waits for the disk waits no longer than ctx allows.
-func (f *file) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
-	l := &parcel{done: make(chan error, 1)}
-	for _, a := range alerts {
-		n := notificationOf(a)
-		line, err := n.line()
-		if err != nil {
-			return false, err
-		}
-		l.text = append(l.text, line...)
-	}
-	f.enqueue(l)
-	select {
-	case err := <-l.done:
-		return err != nil, err
-	case <-ctx.Done():
-		f.withdraw(l)
-		return true, fmt.Errorf("the disk of %s is stuck: %w", f.name, ctx.Err())
-	}
-}
-
-// enqueue has lines written, by a goroutine that lives as long as there are some.
-func (f *file) enqueue(l *parcel) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting = append(f.waiting, l)
-	if !f.writing {
-		f.writing = true
-		go f.work()
-	}
-}
-
-// withdraw drops lines that are not being written yet: they are brought anew, and must not pile up
-// meanwhile.
-func (f *file) withdraw(l *parcel) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.waiting = slices.DeleteFunc(f.waiting, func(other *parcel) bool { return other == l })
-}
-
-func (f *file) work() {
-	for list := f.take(); len(list) > 0; list = f.take() {
+// write waits for the disk no longer than ctx allows. A write that the disk holds up goes on, and
+// its outcome is that of the next call, which brings the same lines.
+func (f *file) write(ctx context.Context, list []queued) error {
+	done := f.writing
+	if done == nil {
 		var text []byte
-		for _, l := range list {
-			text = append(text, l.text...)
+		for _, one := range list {
+			text = append(append(text, one.Line...), '\n')
 		}
-		err := f.write(text)
-		for _, l := range list {
-			l.done <- err
+		done = make(chan error, 1)
+		go func() { done <- f.append(text) }()
+	}
+	select {
+	case err := <-done:
+		if f.writing != nil {
+			// The lines of the earlier call are a part of these, or all.
+			f.writing = nil
+			if err == nil {
+				return f.write(ctx, f.written(list))
+			}
 		}
+		return err
+	case <-ctx.Done():
+		f.writing = done
+		return fmt.Errorf("the disk of %s does not answer: %w", f.name, ctx.Err())
 	}
 }
 
-func (f *file) take() []*parcel {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	list := f.waiting
-	f.waiting, f.writing = nil, len(list) > 0
-	return list
+// written leaves out the lines that the end of the file has.
+func (f *file) written(list []queued) []queued {
+	in, err := f.open(f.name)
+	if err != nil {
+		return list
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return list
+	}
+	text := make([]byte, min(info.Size(), fileTail))
+	if _, err := in.ReadAt(text, info.Size()-int64(len(text))); err != nil {
+		return list
+	}
+	ids := map[string]bool{}
+	for line := range bytes.Lines(text) {
+		var n struct {
+			ID string `json:"id"`
+		}
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &n) == nil {
+			ids[n.ID] = true
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(one queued) bool { return ids[one.ID] })
 }
 
-// write appends lines, and waits for the disk. After an error the file is as it was, as far as the
+// append appends lines, and waits for the disk. After an error the file is as it was, as far as the
 // disk allows.
-func (f *file) write(text []byte) error {
+func (f *file) append(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
 	out, err := f.open(f.name)
 	if err != nil {
 		return err
@@ -166,7 +155,7 @@ func (f *file) write(text []byte) error {
 	return nil
 }
 
-// takeBack takes back what was written, unless somebody has appended something since.
+// takeBack takes back what was written, unless another process has appended something since.
 func takeBack(f logFile, size int64, n int) error {
 	info, err := f.Stat()
 	if err != nil || info.Size() != size+int64(n) {
@@ -185,7 +174,7 @@ func cutShort(f logFile, size int64) bool {
 	return err == nil && last[0] != '\n'
 }
 
-// syncDirectory has the disk know of a file that is new, where that can be asked for.
+// syncDirectory makes the entry of a new file outlast a power cut, where that can be asked for.
 func syncDirectory(name string) {
 	if d, err := os.Open(name); err == nil {
 		_ = d.Sync()

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,9 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/prometheus/common/model"
-
-	"github.com/prometheus/alertmanager/alert"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // read returns what a file says, one entry a line: state, name and group.
@@ -45,10 +43,10 @@ func TestFile(t *testing.T) {
 		w := newWorld(t, "hook")
 		name := filepath.Join(t.TempDir(), "alerts.jsonl")
 		l := start(t, w, Options{File: name, WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Second)
-		l.outbox.add(episode("Errors", "b", 1))
+		l.outbox.add(firingAlert("Errors", "b", 1))
 		after(time.Second)
 		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b")
 		l.outbox.add(over(a))
@@ -81,12 +79,12 @@ func TestFileIsRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "alerts.jsonl")
 		l := start(t, newWorld(t), Options{File: name})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		if err := os.Rename(name, name+".1"); err != nil {
 			t.Fatal(err)
 		}
-		l.outbox.add(episode("Errors", "b", 1))
+		l.outbox.add(firingAlert("Errors", "b", 1))
 		after(time.Second)
 		expect(t, "the old file", read(t, name+".1"), "firing Errors a")
 		expect(t, "the new one", read(t, name), "firing Errors b")
@@ -107,7 +105,7 @@ func TestFileIsAway(t *testing.T) {
 		if err := os.RemoveAll(dir); err != nil {
 			t.Fatal(err)
 		}
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
@@ -115,7 +113,7 @@ func TestFileIsAway(t *testing.T) {
 			t.Errorf("%d transitions wait for the file", n)
 		}
 		if err := l.n.Health(); err == nil ||
-			!strings.Contains(err.Error(), "file/file[0] has failed") {
+			!strings.Contains(err.Error(), "receiver file has failed") {
 			t.Errorf("Health: %v", err)
 		}
 		if err := os.Mkdir(dir, 0o700); err != nil {
@@ -132,8 +130,8 @@ func TestFileIsAway(t *testing.T) {
 // A file that cannot be written is refused at the start, and by a reload.
 func TestFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	for name, want := range map[string]string{dir: "no regular file", filepath.Join(dir, "no", "alerts.jsonl"): "make its directory"} {
-		if _, err := newPlan(Options{File: name}.withDefaults()); err == nil ||
+	for name, want := range map[string]string{dir: "no regular file", filepath.Join(dir, "no", "alerts.jsonl"): "create its directory"} {
+		if _, err := newReceiverConfig(Options{File: name}.withDefaults()); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)
 		}
@@ -154,7 +152,7 @@ func TestHostileTextInFile(t *testing.T) {
 		}
 		for _, forbidden := range []string{"\x1b", `\u001b`, "\x07", "\u202e", `\u202e`, "\xff"} {
 			if strings.Contains(string(text), forbidden) {
-				t.Errorf("the file has %q", forbidden)
+				t.Errorf("the file has %q: %s", forbidden, text)
 			}
 		}
 	})
@@ -199,76 +197,72 @@ func (f disk) Sync() error {
 	return f.logFile.Sync()
 }
 
-func named(name string) *alert.Alert {
-	return &alert.Alert{
-		Alert: model.Alert{Labels: model.LabelSet{"alertname": model.LabelValue(name)}},
-	}
+// named is a notification of an alert of that name.
+func named(name string) []queued {
+	line, id := notificationLine(
+		models.Alert{State: models.AlertFiring, Labels: map[string]string{"alertname": name}},
+		&url.URL{},
+	)
+	return []queued{{ID: id, Line: line}}
 }
 
 // A disk that is full leaves no part of a line behind, and takes the line when it has room.
 func TestFullDisk(t *testing.T) {
 	d := &diskFaults{room: 20}
 	f := &file{name: filepath.Join(t.TempDir(), "alerts.jsonl"), open: d.open}
-	if retry, err := f.Notify(t.Context(), named("A")); !retry || !errors.Is(err, syscall.ENOSPC) {
-		t.Errorf("a full disk: %v, %v", retry, err)
+	if err := f.write(t.Context(), named("A")); !errors.Is(err, syscall.ENOSPC) {
+		t.Errorf("a full disk: %v", err)
 	}
 	expect(t, "the file", read(t, f.name))
 	d.room = -1
-	if _, err := f.Notify(t.Context(), named("A")); err != nil {
+	if err := f.write(t.Context(), named("A")); err != nil {
 		t.Error(err)
 	}
 	expect(t, "the file", read(t, f.name), "firing A ")
 }
 
-// A line that a crash has cut short does not spoil the one after it.
+// A line that a crash has cut short does not spoil the one after it, and is written again.
 func TestLineCutShort(t *testing.T) {
 	f := newFile(filepath.Join(t.TempDir(), "alerts.jsonl"))
-	if err := os.WriteFile(f.name, []byte(`{"id":"ab`), 0o600); err != nil {
+	list := named("A")
+	cut := string(list[0].Line[:20])
+	if err := os.WriteFile(f.name, []byte(cut), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Notify(t.Context(), named("A")); err != nil {
+	if left := f.written(list); len(left) != 1 {
+		t.Error("a line that was cut short counts as written")
+	}
+	if err := f.write(t.Context(), list); err != nil {
 		t.Error(err)
 	}
 	text, _ := os.ReadFile(f.name)
-	if before, _, _ := strings.Cut(string(text), "\n"); before != `{"id":"ab` ||
+	if before, _, _ := strings.Cut(string(text), "\n"); before != cut ||
 		strings.Count(string(text), "\n") != 2 {
 		t.Errorf("%q", text)
 	}
+	if left := f.written(list); len(left) != 0 {
+		t.Error("the line is not found again")
+	}
 }
 
-// While the disk is stuck nobody waits longer than he may, nothing piles up, and those who wait
-// together share one sync.
+// A stuck disk holds up a write no longer than its context allows. The lines are written once.
 func TestStuckDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &diskFaults{room: -1, stuck: make(chan struct{})}
 		f := &file{name: filepath.Join(t.TempDir(), "alerts.jsonl"), open: d.open}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		var all sync.WaitGroup
-		for i := range 100 {
-			all.Go(func() {
-				if retry, err := f.Notify(ctx, named(fmt.Sprint(i))); !retry || err == nil {
-					t.Errorf("%d: %v, %v", i, retry, err)
-				}
-			})
+		list := append(named("A"), named("B")...)
+		for range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			if err := f.write(ctx, list); err == nil {
+				t.Error("a stuck disk has written")
+			}
+			cancel()
 		}
-		all.Wait()
-		if n := len(f.waiting); n != 0 {
-			t.Errorf("%d wait though nobody waits for them", n)
-		}
-		for i := range 100 {
-			all.Go(func() {
-				if _, err := f.Notify(t.Context(), named(fmt.Sprint(100+i))); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		synctest.Wait()
 		close(d.stuck)
-		all.Wait()
-		if told := read(t, f.name); len(told) < 101 || !slices.Contains(told, "firing 199 ") ||
-			d.syncs > 3 {
-			t.Errorf("%d lines with %d syncs", len(told), d.syncs)
+		list = append(list, named("C")...)
+		if err := f.write(t.Context(), list); err != nil {
+			t.Error(err)
 		}
+		expect(t, "the file", read(t, f.name), "firing A ", "firing B ", "firing C ")
 	})
 }

@@ -11,10 +11,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// Health returns an error while people may not hear of alerts: a receiver has failed for a minute,
-// too many alerts fire, or the disk does not take what was told.
+// StateHealth returns an error while the disk does not take the notification state. Receivers are
+// notified all the same, but a crash would repeat notifications.
+func (n *Notifier) StateHealth() error { return n.wal.err() }
+
+// Health returns an error while receivers may not be notified: one has failed for a minute, or more
+// is to be notified than there is room for.
 func (n *Notifier) Health() error {
-	errs := []error{n.book.alarm(), n.journal.err()}
+	errs := []error{n.states.health(), n.queue.health()}
 	n.receivers.mu.Lock()
 	defer n.receivers.mu.Unlock()
 	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
@@ -34,7 +38,7 @@ func (n *Notifier) Health() error {
 	return errors.Join(errs...)
 }
 
-// Status is how telling goes. Numbers count since the start.
+// Status is the status of notifications. Numbers count since the start.
 type Status struct {
 	Waiting   int        `json:"waiting"`
 	Sent      int64      `json:"sent"`
@@ -44,9 +48,9 @@ type Status struct {
 	Recent    []Delivery `json:"recent,omitempty"` // newest last
 }
 
-// Status returns how telling goes.
+// Status returns the status of notifications.
 func (n *Notifier) Status() Status {
-	p := n.plan.Load()
+	p := n.config.Load()
 	s := Status{Receivers: slices.Sorted(maps.Keys(p.receivers)), Recent: n.deliveries.last()}
 	for _, t := range p.targets {
 		s.Receivers = append(s.Receivers, t.who)
@@ -54,7 +58,10 @@ func (n *Notifier) Status() Status {
 	if n.opts.Outbox != nil {
 		s.Waiting = len(n.opts.Outbox.Pending())
 	}
-	if err := n.Health(); err != nil {
+	for _, sink := range p.sinks {
+		s.Receivers = append(s.Receivers, sink.kind)
+	}
+	if err := errors.Join(n.Health(), n.StateHealth()); err != nil {
 		s.Problem = err.Error()
 	}
 	n.receivers.mu.Lock()
@@ -63,7 +70,7 @@ func (n *Notifier) Status() Status {
 	return s
 }
 
-// receivers is how each integration fares.
+// receivers is the health of each integration.
 type receivers struct {
 	mu    sync.Mutex // guards what follows
 	state map[string]*receiverState
@@ -101,8 +108,8 @@ func (r *receivers) attempted(who string, now time.Time, sent bool, detail strin
 	return !failing
 }
 
-// forget drops what is known, since receivers may have gone.
-func (r *receivers) forget() {
+// reset drops what is known, since receivers may have gone.
+func (r *receivers) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.state = nil

@@ -57,7 +57,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 				add(over(a))
 			} else {
 				episodes[g]++
-				up[g] = episode("Errors", g, episodes[g])
+				up[g] = firingAlert("Errors", g, episodes[g])
 				add(up[g])
 			}
 		case 4:
@@ -114,7 +114,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			)
 		}
 	}
-	if firing, over := l.n.book.counts(); firing != len(up) || over != 0 {
-		t.Errorf("the book holds %d that fire and %d that are over; %d fire", firing, over, len(up))
+	if firing, over := l.n.states.counts(); firing != len(up) || over != 0 {
+		t.Errorf("%d firing and %d pending states; %d alerts fire", firing, over, len(up))
 	}
 }

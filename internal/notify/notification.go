@@ -5,22 +5,19 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"strconv"
-	"time"
+	"net/url"
 
 	"github.com/prometheus/common/model"
 
-	"github.com/prometheus/alertmanager/alert"
-
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// notification is what a file and a topic are told of one alert: one line of JSON, with the labels
-// and annotations that a webhook gets. It holds nothing of our clock, so what is told once more,
-// because we could not know that it was told, is the same to the last byte, and has the same ID.
+// notification is what a file and a topic get of one transition: one line of JSON, with the labels
+// and annotations that a webhook gets. It holds nothing of our clock.
 type notification struct {
 	ID string `json:"id"`
-	// of the episode: the same when it fires and when it is over
+	// of the episode: the same when it fires and when it is resolved
 	AlertID     string            `json:"alert_id"`
 	Rule        string            `json:"rule"`
 	State       models.AlertState `json:"state"`     // firing or resolved
@@ -31,48 +28,29 @@ type notification struct {
 	URL         string            `json:"url,omitempty"` // of the alert's page
 }
 
-func notificationOf(a *alert.Alert) notification {
-	get := func(name model.LabelName) string { return string(a.Annotations[name]) }
-	n := notification{
-		AlertID: get(
-			"alert_id",
-		), Rule: get("rule"), State: stateOf(a), Timestamp: get("event_time"), Labels: a.Labels, Annotations: a.Annotations, URL: a.GeneratorURL,
-	}
-	if v, err := strconv.ParseFloat(get("value"), 64); err == nil {
-		n.Value = &v
-	}
-	sum := sha256.Sum256(
-		[]byte(n.AlertID + "\n" + string(n.State) + "\n" + n.Timestamp + "\n" + a.Labels.String()),
-	)
-	n.ID = hex.EncodeToString(sum[:12])
-	return n
+// notificationID identifies a transition: the same whenever it is read again.
+func notificationID(a models.Alert) string {
+	sum := sha256.Sum256([]byte(
+		a.ID + "\n" + string(a.State) + "\n" + stamp(a.At) + "\n" + labels(a).String(),
+	))
+	return hex.EncodeToString(sum[:12])
 }
 
-// line is the notification on one line. JSON escapes what would end it.
-func (n *notification) line() ([]byte, error) {
+// notificationLine is a transition as one line of JSON, without its end, and its ID. JSON escapes
+// what would end the line, and hidden characters.
+func notificationLine(a models.Alert, external *url.URL) (line []byte, id string) {
+	n := notification{
+		ID: notificationID(a), AlertID: clean(a.ID, maxLabel), Rule: clean(a.Rule, maxLabel), State: a.State, Timestamp: stamp(a.At),
+		Labels: labels(a), Annotations: annotations(&step{Alert: a}), URL: link(external, a.ID),
+	}
+	if v := finite(a.Value); v == a.Value {
+		n.Value = &v
+	}
 	var b bytes.Buffer
 	out := json.NewEncoder(&b)
 	out.SetEscapeHTML(false)
-	err := out.Encode(n)
-	return b.Bytes(), err
-}
-
-// at is the event time.
-func (n *notification) at() time.Time {
-	t, _ := time.Parse(time.RFC3339Nano, n.Timestamp)
-	return t
-}
-
-// movedOn says whether the alert goes on with other labels, such as another severity. To whoever
-// knows alerts by their labels, this one is over; but one who knows them by their ID would take the
-// whole alert for over.
-func (b *book) movedOn(a *alert.Alert) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	r := b.records[a.Fingerprint()]
-	if r == nil || r.Firing {
-		return false
+	if err := out.Encode(&n); err != nil {
+		return nil, n.ID // no value of it can fail
 	}
-	now := b.byID[r.Alert.ID]
-	return now != nil && now != r
+	return safetext.JSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), n.ID
 }

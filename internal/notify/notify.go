@@ -1,53 +1,61 @@
-// Package notify tells people of alerts. It takes transitions from the outbox and gives them to
-// Alertmanager's own packages, assembled within this process: routes, groups, inhibition, mute
-// times, silences, templates and receivers, by a normal alertmanager.yml, or by a webhook or Slack
-// URL alone. It can also post to Alertmanagers of the user's own, and beside any of these print to
-// a terminal, append to a file, or write to a topic of Kafka.
+// Package notify notifies receivers of alerts. It takes transitions from the outbox and gives them to
+// Alertmanager's own packages, assembled within this process: routes, inhibition, mute times,
+// silences, templates and receivers, configured by a normal alertmanager.yml, or by a webhook or
+// Slack URL alone. It can also post to Alertmanagers of the user's own. Beside any of these it can
+// print to a terminal, append to a file, and write to a topic of Kafka.
 //
-//	outbox ──► book ──► provider ──► dispatcher ──► inhibition, times, silences ──► anything new? ──► attempts ──► receivers
-//	            │                                                                       ▲   │             │
-//	            └────────────── journal (disk): book, notification log, silences ───────┴───┴─────────────┘
+//	outbox ─► relay ─► notification states ─► dispatcher ─► inhibition, times, silences ─► receivers
+//	            │              │    ▲                                                        │
+//	            │              │    └────────────── progress of each integration ◄───────────┤
+//	            │              │                                                             │
+//	            └─► queue ─► file, topic                                  notification log ◄─┘
 //
-// The book says what people are to know: for each set of labels, whether it fires, and which
-// receiver was told what. It is on disk before a transition is acknowledged to the outbox, and from
-// it everything else follows: the loop of Run hands the book's changes to Alertmanager, and firing
-// alerts once a minute anew. Nothing that evaluates logs ever waits for this package, and within it
+//	            write-ahead log (disk): states, queue, notification log, silences
+//
+// A notification state is of one set of labels. It holds the transitions that some integration has
+// not been notified of, in order, and the progress of each integration. It is on disk before a
+// transition is acknowledged to the outbox. Nothing that evaluates logs waits for this package, and
 // no receiver waits for another.
 //
-// # What is promised
+// # Guarantees
 //
-// An alert is told at least once, and as a rule exactly once. A process that is killed at any
-// instant continues where it was: what fires, what is over but not told, who was told what, and
-// silences are all on disk as they change, and what the outbox brings up once more is recognised. A
-// notification is sent twice only when the receiver took it and we do not know: its answer was lost
-// or came too late, or a kill came within the milliseconds between the answer and our note of it,
-// or the disk took no notes, which Health says.
+// Each episode of an alert is notified whole: its beginning and its end, in this order and under its
+// own ID, and before the beginning of the next episode. That holds for transitions of the same
+// instant too, and for those that are found together after a backlog. The file and the topic get
+// every transition; one that is written twice has the same ID and the same bytes. Receivers behind
+// routes get what happened since their group's last turn. When that is more than two episodes of one
+// alert, the older ones are merged, and the message says so ("fired 5 times since 10:00:03").
 //
-// Whoever hears that an alert fires hears that it is over, even if it was silenced meanwhile, or
-// the rule is gone. Whoever could not be told before it was over, since the receiver was down or
-// the group's turn had not come, is told that it is over, with all there is to know, even with
-// send_resolved: false. Whoever did not hear because it was silenced, inhibited or out of hours,
-// hears nothing of its end either. What is historical or of a shadow rule, pending or suppressed,
-// is not told at all. A silence that ends over a firing alert has it told at the group's next turn,
-// a minute later at most by default.
+// A notification is sent at least once, and as a rule exactly once. A process that is killed
+// continues where it was. A notification is sent twice only when the receiver accepted it and we do
+// not know: its answer was lost or came too late, or the kill came between the answer and our note
+// of it, or the disk took no notes, which StateHealth says.
 //
-// The first notification of a group leaves at once, unlike Alertmanager's own default of 30
-// seconds; what follows is batched by group_interval, a minute by default. Receivers that fail are
-// tried again by Alertmanager's stages, less and less often, until they have it.
+// A receiver that was notified that an alert fires is notified that it is resolved, even if it was
+// silenced meanwhile, or the rule is gone. A receiver that was not notified of the beginning, since
+// the alert was silenced, inhibited or out of hours, is not notified of the end. An integration with
+// send_resolved: false is notified of the end only when it could not be notified of the beginning in
+// time. Historical, shadow, pending and suppressed transitions are not notified. An alert that
+// outlives its silence is notified at its group's next turn.
+//
+// The first notification of a group leaves at once, unlike Alertmanager's own default of 30 seconds.
+// What follows is batched by group_interval, a minute by default; but a group that has not notified
+// for that long notifies at once. Receivers that fail are tried again, less and less often, until
+// they accept.
 //
 // # What an alert looks like from outside
 //
-// Alertmanager knows an alert by its labels, and so do receivers: episodes of one group of one rule
-// are one alert to them, and alerts of two rules with the same labels as well. StartsAt and EndsAt
-// are times of our clock, since an old StartsAt would defeat grouping; event times are annotations,
-// as are value, threshold, reason, count, lines, topic, partition, offset, rule and alert_id, the
-// ID of the episode. PagerDuty's dedup key, and that of other ticketing receivers, is
-// Alertmanager's hash of the group key: with group_by: ['...'] it is that of the alert, and stays
-// the same in its next episode, which opens a new incident because the resolve closed the former
-// one. A group with several alerts is one incident.
+// Alertmanager identifies an alert by its labels, and so do receivers: the episodes of one group of
+// one rule are one alert to them. An alert of another rule with the same labels gets the label rule.
+// StartsAt and EndsAt are times of our clock; event times are annotations, as are value, threshold,
+// reason, count, lines, topic, partition, offset, rule and alert_id, the ID of the episode.
+// PagerDuty's dedup key, and that of other ticketing receivers, is Alertmanager's hash of the group
+// key: with group_by: ['...'] it is that of the alert, and stays the same in its next episode, which
+// opens a new incident because the resolve closed the former one. A group with several alerts is one
+// incident.
 //
-// All text is made valid and bounded here, and escaped for each receiver that gives meaning to what
-// it holds, since logs are written by attackers.
+// All text is made valid, visible and bounded here, and escaped for each receiver that gives meaning
+// to what it holds, since attackers write logs.
 package notify
 
 import (
@@ -62,24 +70,22 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/common/model"
-
+	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/api"
-	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/alertmanager/eventrecorder"
 	"github.com/prometheus/alertmanager/featurecontrol"
-	"github.com/prometheus/alertmanager/marker"
+	"github.com/prometheus/alertmanager/labelset"
 	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/provider/mem"
 	"github.com/prometheus/alertmanager/silence"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Outbox holds the transitions that are yet to be told, in the order in which they were decided.
+// Outbox holds the transitions that are to be notified, in the order in which they were decided.
 // store.Store is one.
 type Outbox interface {
 	Pending() []store.Entry
@@ -87,8 +93,8 @@ type Outbox interface {
 	Ack(seq uint64)
 }
 
-// Options say whom to tell, and what of. AlertmanagerConfig, WebhookURL and SlackURL together, and
-// Alertmanagers exclude each other; Terminal, File and Topic go with any.
+// Options are receivers, and what the notifier works with. AlertmanagerConfig, WebhookURL and
+// SlackURL together, and Alertmanagers exclude each other; Terminal, File and Topic go with any.
 type Options struct {
 	AlertmanagerConfig string    // a normal alertmanager.yml
 	WebhookURL         string    // gets Alertmanager's webhook JSON
@@ -96,26 +102,30 @@ type Options struct {
 	SlackChannel       string    // "" for the webhook's own
 	Alertmanagers      []string  // base URLs of Alertmanagers that do the rest themselves
 	Terminal           io.Writer // prints alerts; nil for not
-	File               string    // gets a line of JSON for each notification; "" for not
-	Topic              string    // of Kafka, gets a record for each notification; "" for not
+	File               string    // gets a line of JSON for each transition; "" for not
+	Topic              string    // of Kafka, gets a record for each transition; "" for not
 	Writer             Writer    // writes to the topic
 	ExternalURL        string    // under which people reach our pages
 
-	// the memory of notifications and silences is in a directory of its own within it
-	DataDir string
-	Outbox  Outbox //
-	// the alerts that are up according to the engine, whose state was restored; those with a home
-	// come with Take
+	DataDir string // has a directory for notification state
+	Outbox  Outbox
+	// The alerts that fire according to the engine, whose state was restored. Those with a home
+	// come with Acquire.
 	Firing []models.Alert
-	// passes on what whoever gets a partition next has to know; nil when there is nobody else
+	// Passes on what the next owner of a partition has to know; nil when there are no others.
 	Publish Publish
-	// how long a stop waits for notifications under way; 10 s by default
+	// An alert as it is now, for reminders; nil for not.
+	Live func(alertID string) (models.Alert, bool)
+	// Is called for each delivery, and each reason why there was none; nil for not. It must not
+	// block, nor call the notifier.
+	Delivered func(alertID string, d Delivery)
+	// How long a stop waits for notifications under way; 10 s by default.
 	Grace      time.Duration
-	MaxAlerts  int                   // that are handed to Alertmanager at once; 10,000 by default
+	MaxAlerts  int                   // handed to Alertmanager's parts; 10,000 by default
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 
-	// how receivers are reached; nil for the network
+	// How receivers are reached; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
@@ -133,57 +143,55 @@ func (o Options) withDefaults() Options {
 }
 
 const (
-	// of what was notified, and of silences that are over; Alertmanager's
-	retention    = 120 * time.Hour
-	housekeeping = 15 * time.Minute // between two times that what is too old is dropped
-	apiTimeout   = 30 * time.Second
-	maxSilences  = 10_000
-	maxOver      = 100_000         // alerts that are over and remembered
-	maxSilence   = 64 << 10        // bytes
-	swapGrace    = 5 * time.Second // how long a reload waits for attempts under way
-	failureAfter = time.Minute     // of failing, a receiver makes us unhealthy
+	retention      = 120 * time.Hour  // of the notification log and of expired silences
+	housekeeping   = 15 * time.Minute // between two times that what has expired is dropped
+	apiTimeout     = 30 * time.Second
+	maxSilences    = 10_000
+	maxEpisodes    = 100_000         // that are remembered
+	maxSilenceSize = 64 << 10        // bytes
+	swapGrace      = 5 * time.Second // how long a reload waits for attempts under way
+	failureAfter   = time.Minute     // of failing, a receiver makes us unhealthy
 )
 
-// Notifier tells people. New makes it, Run has it work; the other methods may be called by any
+// Notifier notifies receivers. New makes it, Run has it work; the other methods may be called by any
 // number of goroutines at any time.
 type Notifier struct {
-	opts        Options
-	logger      *slog.Logger
-	journal     *journal
-	book        *book
-	ledger      *ledger
-	silences    *silence.Silences
-	silencer    *silence.Silencer
-	alerts      *mem.Alerts
-	groups      marker.GroupMarker
-	recorder    eventrecorder.Recorder
-	notifying   *notify.Metrics
-	dispatching *dispatch.DispatcherMetrics
-	registry    *prometheus.Registry
-	metrics     *metrics
-	deliveries  deliveries
-	receivers   receivers
-	api         *api.API
-	handler     atomic.Pointer[http.Handler] // while Run works
+	opts       Options
+	logger     *slog.Logger
+	wal        *wal
+	states     *states
+	queue      *sinkQueue
+	nflog      *notificationLog
+	silences   *silence.Silences
+	silencer   *silence.Silencer
+	alerts     *mem.Alerts
+	recorder   eventrecorder.Recorder
+	notifying  *notify.Metrics
+	registry   *prometheus.Registry
+	metrics    *metrics
+	deliveries deliveries
+	receivers  receivers
+	api        *api.API
+	handler    atomic.Pointer[http.Handler] // while Run works
 
 	woken    chan struct{} // there is something to hand over
 	entering sync.Mutex    // guards taken
-	// sequence numbers of the last entries that were entered in the book, and acknowledged; the
-	// latter is Run's alone
+	// Sequence numbers of the last entries that were taken from the outbox, and acknowledged; the
+	// latter is Run's alone.
 	taken, acked uint64
 
-	plan     atomic.Pointer[plan]
+	config   atomic.Pointer[receiverConfig]
 	pipeline atomic.Pointer[pipeline]
-	swapping sync.Mutex // guards running, and changes of plan and pipeline
+	swapping sync.Mutex // guards running, and changes of config and pipeline
 	running  bool
 	closing  sync.Once
 }
 
-// New checks whom to tell, and opens the memory of what was told. Nothing is told before Run.
-// Whoever does not call Run calls Close.
+// New checks the receivers, and opens the notification state. Nothing is sent before Run. Without
+// Run, Close is to be called.
 func New(o Options) (*Notifier, error) {
 	o = o.withDefaults()
-	p, err := newPlan(o)
+	p, err := newReceiverConfig(o)
 	if err != nil {
 		return nil, err
 	}
@@ -191,35 +199,37 @@ func New(o Options) (*Notifier, error) {
 		opts:     o,
 		logger:   o.Logger,
 		recorder: eventrecorder.NopRecorder(),
-		groups:   marker.NewGroupMarker(),
-		ledger:   &ledger{},
+		nflog:    &notificationLog{},
 		woken:    make(chan struct{}, 1),
 		registry: prometheus.NewRegistry(),
 	}
-	n.plan.Store(p)
-	if n.journal, err = openJournal(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
+	n.config.Store(p)
+	if n.wal, err = openWAL(filepath.Join(o.DataDir, "notify"), o.Logger, time.Now()); err != nil {
 		return nil, err
 	}
-	n.book = newBook(n.journal, o.Logger, o.MaxAlerts, o.Publish)
+	n.states = newStates(n.wal, o.Logger, o.MaxAlerts, o.Publish)
+	n.queue = newSinkQueue(n)
+	n.states.enqueue = n.queue.add
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
-	n.book.restore(o.Firing, time.Now())
+	n.queue.restore(time.Now())
+	n.queue.configure(p.sinks)
+	n.states.restore(o.Firing, time.Now())
 	return n, nil
 }
 
 // open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are
 // one collector to the outside, since Alertmanager panics when what it registers is there already.
 func (n *Notifier) open() (err error) {
-	n.metrics = newMetrics(n.registry, n.book)
+	n.metrics = newMetrics(n.registry, n)
 	n.notifying = notify.NewMetrics(n.registry, featurecontrol.NoopFlags{})
-	n.dispatching = dispatch.NewDispatcherMetrics(false, n.registry, featurecontrol.NoopFlags{})
-	if n.ledger.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger, Metrics: n.registry}); err != nil {
+	if n.nflog.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger, Metrics: n.registry}); err != nil {
 		return err
 	}
 	limits := silence.Limits{
 		MaxSilences:         func() int { return maxSilences },
-		MaxSilenceSizeBytes: func() int { return maxSilence },
+		MaxSilenceSizeBytes: func() int { return maxSilenceSize },
 	}
 	n.silences, err = silence.New(
 		silence.Options{
@@ -233,19 +243,19 @@ func (n *Notifier) open() (err error) {
 	if err != nil {
 		return err
 	}
-	n.ledger.attach(n.journal, n.silences, n.logger)
+	n.nflog.attach(n.wal, n.silences, n.logger)
 	n.silencer = silence.NewSilencer(n.silences, n.logger, n.recorder)
 	return nil
 }
 
 // Close gives up the directory of a notifier. Run calls it at its end.
 func (n *Notifier) Close() (err error) {
-	n.closing.Do(func() { err = n.journal.close() })
+	n.closing.Do(func() { err = n.wal.close() })
 	return err
 }
 
-// Run tells people until ctx is done, and then for as long as Options.Grace what is under way. It
-// is called once.
+// Run notifies until ctx is done, and then of what is under way for as long as Options.Grace. It is
+// called once.
 func (n *Notifier) Run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, n.Close()) }()
 	var helpers sync.WaitGroup
@@ -253,7 +263,11 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 	within, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 
-	if n.alerts, err = mem.NewAlerts(within, housekeeping, 0, n.silencer, n.logger, n.recorder, n.registry, featurecontrol.NoopFlags{}); err != nil {
+	n.alerts, err = mem.NewAlerts(
+		within, housekeeping, 0, n.silencer, n.logger, n.recorder, n.registry,
+		featurecontrol.NoopFlags{},
+	)
+	if err != nil {
 		return err
 	}
 	if err := n.serve(); err != nil {
@@ -265,15 +279,15 @@ func (n *Notifier) Run(ctx context.Context) (err error) {
 		}
 		defer n.opts.Registerer.Unregister(n.registry)
 	}
-	// Everything that fires is handed over before the first notification may leave, with what the
-	// outbox has to say about it.
+	// All that fires is handed over before the first notification may leave, with what the outbox
+	// has.
 	n.recall()
-	n.enter()
-	n.handOver(time.Now())
+	n.takeOutbox()
+	n.dispatch(time.Now())
 	n.begin()
 	helpers.Go(func() { n.keepHouse(within) })
 
-	n.feed(ctx)
+	n.relay(ctx)
 	n.drain()
 	n.end()
 	return nil
@@ -283,12 +297,12 @@ func (n *Notifier) begin() {
 	n.swapping.Lock()
 	defer n.swapping.Unlock()
 	n.running = true
-	n.work(n.plan.Load())
+	n.work(n.config.Load())
 }
 
-// work puts a plan to work.
-func (n *Notifier) work(p *plan) {
-	n.api.Update(p.conf, func(ctx context.Context, set model.LabelSet) {
+// work puts a receiver configuration to work.
+func (n *Notifier) work(p *receiverConfig) {
+	n.api.Update(p.conf, func(ctx context.Context, set labelset.LabelSet) {
 		if l := n.pipeline.Load(); l != nil {
 			l.inhibitor.Mutes(ctx, set)
 		}
@@ -307,22 +321,23 @@ func (n *Notifier) end() {
 	n.alerts.Close()
 }
 
-// Prepare checks other receivers and routes, of which it takes the options that say whom to tell.
+// Prepare checks other receivers and routes, of which it takes the options that say where to send.
 // apply, which cannot fail, has them used from then on; unless it is called, nothing changes.
 func (n *Notifier) Prepare(o Options) (apply func(), err error) {
 	o.Logger, o.Dial = n.logger, n.opts.Dial
-	p, err := newPlan(o)
+	p, err := newReceiverConfig(o)
 	if err != nil {
 		return nil, err
 	}
 	return func() { n.swap(p) }, nil
 }
 
-func (n *Notifier) swap(p *plan) {
+func (n *Notifier) swap(p *receiverConfig) {
 	n.swapping.Lock()
 	defer n.swapping.Unlock()
-	n.plan.Store(p)
-	n.receivers.forget()
+	n.config.Store(p)
+	n.receivers.reset()
+	n.queue.configure(p.sinks)
 	if !n.running {
 		return
 	}
@@ -330,7 +345,7 @@ func (n *Notifier) swap(p *plan) {
 	n.work(p)
 }
 
-// keepHouse drops what is too old, until ctx is done.
+// keepHouse drops what has expired, until ctx is done.
 func (n *Notifier) keepHouse(ctx context.Context) {
 	ticker := time.NewTicker(housekeeping)
 	defer ticker.Stop()
@@ -339,13 +354,24 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-ticker.C:
-			_, err1 := n.ledger.log.GC()
+			_, err1 := n.nflog.log.GC()
 			_, err2 := n.silences.GC()
-			n.journal.expire(now)
-			n.journal.shrink("over/", maxOver)
-			if err := errors.Join(err1, err2, n.journal.flush()); err != nil {
-				n.logger.Error("what is too old cannot be dropped", "error", err)
+			n.wal.expire(now)
+			n.wal.shrink(keyEpisode, maxEpisodes)
+			if err := errors.Join(err1, err2, n.wal.flush()); err != nil {
+				n.logger.Error("expired notification state cannot be dropped", "error", err)
 			}
 		}
 	}
+}
+
+func (n *Notifier) presents(list []*state, now time.Time) []*alert.Alert {
+	n.states.mu.Lock()
+	defer n.states.mu.Unlock()
+	external := n.config.Load().external
+	alerts := make([]*alert.Alert, 0, len(list))
+	for _, s := range list {
+		alerts = append(alerts, n.present(s, now, external))
+	}
+	return alerts
 }

@@ -274,8 +274,8 @@ func after(d time.Duration) {
 	synctest.Wait()
 }
 
-// episode is an alert named name, of group g.
-func episode(name, g string, number int64) models.Alert {
+// firingAlert is an alert named name, of group g.
+func firingAlert(name, g string, number int64) models.Alert {
 	now := time.Now()
 	return models.Alert{
 		ID: fmt.Sprintf(
@@ -319,7 +319,7 @@ func TestFirstAtOnceThenBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		l.outbox.add(a)
 		after(time.Millisecond)
 		expect(t, "at once", w.sites["hook"].told(), "firing Errors a")
@@ -339,8 +339,8 @@ func TestFirstAtOnceThenBatches(t *testing.T) {
 		if n := len(l.outbox.Pending()); n != 0 {
 			t.Errorf("%d transitions were not acknowledged", n)
 		}
-		if firing, waiting := l.n.book.counts(); firing+waiting != 0 {
-			t.Errorf("the book still holds %d that fire and %d that are over", firing, waiting)
+		if firing, waiting := l.n.states.counts(); firing+waiting != 0 {
+			t.Errorf("%d firing and %d pending states are left", firing, waiting)
 		}
 	})
 }

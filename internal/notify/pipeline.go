@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/url"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
@@ -17,7 +16,9 @@ import (
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/config/receiver"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/inhibit"
+	"github.com/prometheus/alertmanager/nflog"
 	"github.com/prometheus/alertmanager/nflog/nflogpb"
 	"github.com/prometheus/alertmanager/notify"
 	"github.com/prometheus/alertmanager/template"
@@ -26,8 +27,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// plan is a configuration that was checked: all that can fail has been done.
-type plan struct {
+// receiverConfig is a configuration of routes and receivers that was checked: all that can fail has
+// been done.
+type receiverConfig struct {
 	conf      *config.Config
 	external  *url.URL
 	tmpl      *template.Template
@@ -35,18 +37,21 @@ type plan struct {
 	receivers map[string][]notify.Integration
 	intervals map[string][]timeinterval.TimeInterval
 	targets   []*target // Alertmanagers of the user's own
+	sinks     []*sink   // the file and the topic of notifications
+	options   Options
 }
 
-// newPlan checks the options and makes a plan of them. It changes nothing.
-func newPlan(o Options) (*plan, error) {
+// newReceiverConfig checks the options and makes a configuration of them. It changes nothing.
+func newReceiverConfig(o Options) (*receiverConfig, error) {
 	conf, err := loadRoutes(o)
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{
+	p := &receiverConfig{
 		conf:      conf,
 		receivers: map[string][]notify.Integration{},
 		intervals: map[string][]timeinterval.TimeInterval{},
+		options:   o,
 	}
 	if p.external, err = externalURL(o.ExternalURL); err != nil {
 		return nil, err
@@ -54,13 +59,10 @@ func newPlan(o Options) (*plan, error) {
 	if p.targets, err = newTargets(o); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if p.sinks, err = newSinks(o); err != nil {
 		return nil, err
 	}
-	if p.tmpl, err = template.FromGlobs(conf.Templates); err != nil {
-		return nil, fmt.Errorf("%s: read templates: %w", o.AlertmanagerConfig, err)
-	}
-	if err := p.tmpl.Parse(strings.NewReader(templates)); err != nil {
+	if p.tmpl, err = loadTemplates(o, conf); err != nil {
 		return nil, err
 	}
 	p.tmpl.ExternalURL = p.external
@@ -78,7 +80,7 @@ func newPlan(o Options) (*plan, error) {
 }
 
 // build makes the integrations of the receivers that some route uses.
-func (p *plan) build(o Options) error {
+func (p *receiverConfig) build(o Options) error {
 	used := map[string]bool{}
 	p.routes.Walk(func(r *dispatch.Route) { used[r.RouteOpts.Receiver] = true })
 	var dial []commoncfg.HTTPClientOption
@@ -97,210 +99,338 @@ func (p *plan) build(o Options) error {
 				fmt.Errorf("%s: receiver %q: %w", o.AlertmanagerConfig, r.Name, err),
 			)
 		}
-		if to := o.beside(r.Name); to != nil {
-			list = append(list, notify.NewIntegration(to, always(true), r.Name, 0, r.Name))
+		if r.Name == terminalReceiver && o.Terminal != nil {
+			in := notify.NewIntegration(newTerminal(o.Terminal), always(true), r.Name, 0, r.Name)
+			list = append(list, in)
 		}
 		p.receivers[r.Name] = list
 	}
 	return errors.Join(errs...)
 }
 
-// always is whether a receiver is told that alerts are over.
+// always is whether a receiver is notified that alerts are resolved.
 type always bool
 
 // SendResolved implements notify.ResolvedSender.
 func (a always) SendResolved() bool { return bool(a) }
 
-// settlers are the routes that an alert takes, and the Alertmanagers that it is forwarded to.
-func (p *plan) settlers(set model.LabelSet) []string {
-	var ids []string
+// integrations are those that an alert with these labels is for, and the Alertmanagers that it is
+// forwarded to.
+func (p *receiverConfig) integrations(set model.LabelSet) []string {
+	var list []string
 	for _, r := range p.routes.Match(set) {
-		ids = append(ids, r.ID())
+		for _, in := range p.receivers[r.RouteOpts.Receiver] {
+			list = append(list, who(r.RouteOpts.Receiver, in))
+		}
 	}
 	for _, t := range p.targets {
-		ids = append(ids, t.who)
+		list = append(list, t.who)
 	}
-	return ids
+	return list
 }
 
-// pipeline is a plan at work: groups of alerts flow through its stages to the receivers.
+// who names an integration of a receiver, in the notification states.
+func who(receiver string, in notify.Integration) string { return receiver + "/" + in.String() }
+
+// pipeline is a receiver configuration at work: groups of alerts flow through its stages to the
+// receivers.
 type pipeline struct {
-	*plan
+	*receiverConfig
 	n          *Notifier
 	inhibitor  *inhibit.Inhibitor
-	dispatcher *dispatch.Dispatcher
+	dispatcher *dispatcher
+	muting     map[string][]muting // by receiver
 	running    sync.WaitGroup
 
 	attempts context.Context // is cancelled when attempts under way are to be given up
 	giveUp   context.CancelFunc
-	flushes  gate
 }
 
-// startPipeline puts a plan to work. Alerts must have been handed over before, or groups that were
-// notified before a restart would seem resolved.
-func (n *Notifier) startPipeline(p *plan) *pipeline {
+// startPipeline puts a receiver configuration to work.
+func (n *Notifier) startPipeline(p *receiverConfig) *pipeline {
 	l := &pipeline{
-		plan:      p,
-		n:         n,
-		inhibitor: inhibit.NewInhibitor(n.alerts, p.conf.InhibitRules, n.logger, n.recorder),
+		receiverConfig: p,
+		n:              n,
+		inhibitor:      inhibit.NewInhibitor(n.alerts, p.conf.InhibitRules, n.logger, n.recorder),
 	}
 	l.attempts, l.giveUp = context.WithCancel(context.Background())
-	l.dispatcher = dispatch.NewDispatcher(
-		n.alerts,
-		p.routes,
-		l.stages(),
-		n.groups,
-		atLeast,
-		30*time.Second,
-		nil,
-		n.logger,
-		n.recorder,
-		n.dispatching,
-		p.tmpl,
-	)
+	l.muting = l.mutingStages()
+	l.dispatcher = newDispatcher(l)
 	// The inhibitor knows what fires before anything is notified that it would inhibit.
 	l.running.Go(l.inhibitor.Run)
 	l.inhibitor.WaitForLoading()
-	l.running.Go(func() { l.dispatcher.Run(time.Now()) })
-	l.dispatcher.WaitForLoading()
+	l.dispatcher.add(n.states.all(), time.Now())
 	for _, t := range p.targets {
 		l.running.Go(func() { n.forward(l, t) })
+	}
+	for _, s := range p.sinks {
+		l.running.Go(func() { n.queue.drain(l, s) })
 	}
 	return l
 }
 
-// atLeast is how long a flush may take, given its group interval.
-func atLeast(d time.Duration) time.Duration { return max(d, notify.MinTimeout) }
-
 // stop ends the pipeline. Attempts under way may end within grace, since a receiver that is cut off
-// may have taken the message, and would get it again; whatever waits to be tried again ends at
-// once, and is told after the next start.
+// may have taken the message, and would get it again. What waits to be tried again is notified
+// after the next start.
 func (l *pipeline) stop(grace time.Duration) {
-	l.dispatcher.Stop()
+	l.dispatcher.stop()
 	l.inhibitor.Stop()
 	timer := time.AfterFunc(grace, l.giveUp)
-	l.flushes.close()
+	l.dispatcher.wait()
 	timer.Stop()
 	l.giveUp()
 	l.running.Wait()
 }
 
-// stages are Alertmanager's, in its order, with ours between them that note what happens and why. A
-// resolve of which the receiver heard the beginning passes all that mutes: whoever acknowledged an
-// alert wants to hear that it is over.
-func (l *pipeline) stages() notify.Stage {
-	n, intervener := l.n, timeinterval.NewIntervener(l.intervals)
-	routing := notify.RoutingStage{}
-	for name, integrations := range l.receivers {
-		var fanout notify.FanoutStage
-		for i := range integrations {
-			fanout = append(fanout, l.toIntegration(name, integrations[i]))
-		}
-		if len(fanout) == 0 {
-			fanout = append(fanout, notify.StageFunc(l.toNobody))
-		}
-		mute := func(stage notify.Stage, why func(context.Context, *alert.Alert) string) notify.Stage {
-			return muting{l, name, integrations, stage, why}
-		}
-		routing[name] = notify.MultiStage{
-			mute(notify.NewMuteStage(l.inhibitor, n.notifying), n.inhibitedBy),
-			mute(
-				notify.NewTimeActiveStage(intervener, n.groups, n.notifying),
-				n.mutedBy("outside the active time intervals"),
-			),
-			mute(
-				notify.NewTimeMuteStage(intervener, n.groups, n.notifying),
-				n.mutedBy("mute time interval"),
-			),
-			mute(notify.NewMuteStage(n.silencer, n.notifying), n.silencedBy),
-			notify.StageFunc(l.unmuted),
-			fanout,
-		}
+// notify is a group's turn: what is muted is left out, and each integration of the receiver is
+// notified of the steps that it has not been notified of. No integration waits for another.
+func (l *pipeline) notify(ctx context.Context, g *group, members []*state, now time.Time) (sent bool) {
+	muted := l.mute(ctx, g, members, now)
+	name := g.route.RouteOpts.Receiver
+	list := l.receivers[name]
+	if len(list) == 0 {
+		l.toNobody(name, members, now)
+		return false
 	}
-	return flush{l, routing}
+	var wg sync.WaitGroup
+	results := make([]bool, len(list))
+	for i := range list {
+		wg.Go(func() {
+			var err error
+			results[i], err = l.deliver(ctx, g, list[i], muted)
+			if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+				l.n.logger.Error(
+					"notification failed",
+					"receiver", name, "integration", list[i].String(), "group", g.key,
+					"error", withoutSecrets(err.Error()),
+				)
+			}
+			sent = sent || results[i]
+		})
+	}
+	wg.Wait()
+	for _, r := range results {
+		sent = sent || r
+	}
+	return sent
 }
 
-func (l *pipeline) toIntegration(receiver string, in notify.Integration) notify.Stage {
-	recv := &nflogpb.Receiver{GroupName: receiver, Integration: in.Name(), Idx: uint32(in.Index())}
-	sender := notify.NewIntegration(
-		&sender{l, who(receiver, in), receiver, in, escapers[in.Name()]},
-		always(true),
-		in.Name(),
-		in.Index(),
-		receiver,
-	)
-	return notify.MultiStage{
-		owing{
-			l.n.book,
-			who(receiver, in),
-			notify.NewDedupStage(&in, l.n.ledger, recv),
-			notify.NewSetNotifiesStage(l.n.ledger, recv),
-		},
-		notify.NewRetryStage(sender, receiver, l.n.notifying, l.n.recorder),
-		notify.NewSetNotifiesStage(l.n.ledger, recv),
+// toNobody notes that a receiver without integrations sends nothing, which is how one says in
+// Alertmanager that something is not to be notified.
+func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
+	for _, s := range members {
+		l.n.states.mu.Lock()
+		id, at := s.last().Alert.ID, s.last().Alert.State
+		l.n.states.mu.Unlock()
+		l.n.note(id, Delivery{
+			At: now, State: at, Receiver: name, Detail: "this receiver sends nothing",
+		})
 	}
 }
 
-// toNobody notes that a receiver without integrations tells nobody, which is how one says in
-// Alertmanager that something is not to be told.
-func (l *pipeline) toNobody(
+// lastNotified is when a receiver was last notified of a group, from the notification log.
+func (l *pipeline) lastNotified(receiver, key string) (last time.Time) {
+	for _, in := range l.receivers[receiver] {
+		entries, err := l.n.nflog.Query(nflog.QGroupKey(key), nflog.QReceiver(logReceiver(receiver, in)))
+		if err != nil || len(entries) != 1 {
+			continue
+		}
+		if at := entries[0].Timestamp.AsTime(); at.After(last) && !at.After(time.Now()) {
+			last = at
+		}
+	}
+	return last
+}
+
+func logReceiver(receiver string, in notify.Integration) *nflogpb.Receiver {
+	return &nflogpb.Receiver{GroupName: receiver, Integration: in.Name(), Idx: uint32(in.Index())}
+}
+
+// item is a step of an alert in a message.
+type item struct {
+	s     *state
+	fp    model.Fingerprint
+	step  step
+	news  bool
+	alert *alert.Alert
+}
+
+// deliver notifies one integration of all steps of a group that it has not been notified of. Each
+// alert has at most one step in a message, so the end of an episode and the beginning of the next
+// are two messages.
+func (l *pipeline) deliver(
 	ctx context.Context,
-	_ *slog.Logger,
-	alerts ...*alert.Alert,
-) (context.Context, []*alert.Alert, error) {
-	name, _ := notify.ReceiverName(ctx)
-	for _, a := range alerts {
-		l.n.deliveries.add(
-			l.n.book.id(a.Fingerprint()),
-			Delivery{
-				At:       time.Now(),
-				State:    stateOf(a),
-				Receiver: name,
-				Detail:   "this receiver sends nothing",
-			},
+	g *group,
+	in notify.Integration,
+	muted map[model.Fingerprint]bool,
+) (sent bool, err error) {
+	receiver := g.route.RouteOpts.Receiver
+	recv := logReceiver(receiver, in)
+	dedup := notify.NewDedupStage(always(true), l.n.nflog, recv)
+	note := notify.NewSetNotifiesStage(l.n.nflog, recv, featurecontrol.NoopFlags{})
+	for range maxSteps + 1 {
+		items, news := l.n.states.message(g, l, who(receiver, in), in.SendResolved(), muted)
+		if len(items) == 0 {
+			return sent, nil
+		}
+		alerts := make([]*alert.Alert, len(items))
+		byAlert := make(map[*alert.Alert]*item, len(items))
+		for i := range items {
+			alerts[i], byAlert[items[i].alert] = items[i].alert, &items[i]
+		}
+		ctx, due, err := dedup.Exec(ctx, l.n.logger, alerts...)
+		if err != nil {
+			return sent, err
+		}
+		reason, _ := notify.NotificationReason(ctx)
+		switch {
+		case news && len(due) == 0:
+			ctx = notify.WithNotificationReason(ctx, reasonOf(items))
+		case news:
+		case len(due) == 0:
+			return sent, nil
+		case reason != notify.ReasonRepeatIntervalElapsed:
+			// The log does not have what the states have: another member sent it, or the alert
+			// was sent with others. From now on the repeat interval counts.
+			_, _, err = note.Exec(ctx, l.n.logger, alerts...)
+			return sent, err
+		}
+		sent = true
+		s := &sender{
+			l: l, who: who(receiver, in), receiver: receiver, in: in, escape: escapers[in.Name()],
+			items: byAlert, reminder: !news,
+		}
+		retry := notify.NewRetryStage(
+			notify.NewIntegration(s, always(true), in.Name(), in.Index(), receiver),
+			receiver, l.n.notifying, l.n.recorder,
 		)
+		if _, _, err = retry.Exec(ctx, l.n.logger, alerts...); err != nil {
+			return sent, err
+		}
+		if _, _, err = note.Exec(ctx, l.n.logger, alerts...); err != nil || !news {
+			return sent, err
+		}
 	}
-	return ctx, alerts, nil
+	return sent, nil
 }
 
-// who names an integration of a receiver, in the book.
-func who(receiver string, in notify.Integration) string { return receiver + "/" + in.String() }
-
-// flush is the first stage: a group's turn to be notified.
-type flush struct {
-	l    *pipeline
-	next notify.Stage
+func reasonOf(items []item) notify.NotifyReason {
+	for i := range items {
+		if items[i].news && items[i].step.firing() {
+			return notify.ReasonNewAlertsInGroup
+		}
+	}
+	return notify.ReasonNewResolvedAlerts
 }
 
-// Exec implements notify.Stage.
-func (f flush) Exec(
-	ctx context.Context,
-	logger *slog.Logger,
-	alerts ...*alert.Alert,
-) (context.Context, []*alert.Alert, error) {
-	if !f.l.flushes.enter() {
-		return ctx, nil, context.Canceled
+// message returns what the next message to an integration holds: of each alert the first step that
+// it has not been notified of, or its present if it fires. news says whether there is a step that
+// it has not been notified of.
+//
+// An integration that was notified of the beginning is notified of the end, even if the alert was
+// muted meanwhile. It is not notified of the end of what it was not notified of.
+func (b *states) message(
+	g *group,
+	l *pipeline,
+	who string,
+	sendResolved bool,
+	muted map[model.Fingerprint]bool,
+) (items []item, news bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	now := time.Now()
+	for _, s := range g.list() {
+		if !b.ours(s) {
+			continue
+		}
+		t := b.nextStep(s, who, g.route.ID(), sendResolved, muted[s.fp])
+		isNews := t != nil
+		if t == nil && s.firing() && !muted[s.fp] {
+			t = s.last()
+		}
+		if t == nil {
+			continue
+		}
+		news = news || isNews
+		items = append(items, item{s, s.fp, *t, isNews, l.alertOf(s, t, now, isNews)})
 	}
-	defer f.l.flushes.leave()
-	alerts = f.l.n.book.current(alerts, time.Now())
-	ctx2, left, err := f.next.Exec(ctx, logger, alerts...)
-	if id, ok := notify.RouteID(ctx); ok && err == nil {
-		f.l.n.book.settle(id, f.l.settlers, alerts, true)
-	}
-	return ctx2, left, err
+	slices.SortStableFunc(items, func(x, y item) int {
+		pair := alert.AlertSlice{x.alert, y.alert}
+		switch {
+		case pair.Less(0, 1):
+			return -1
+		case pair.Less(1, 0):
+			return 1
+		}
+		return 0
+	})
+	return items, news
 }
 
-// unmuted notes that nothing muted these alerts.
-func (l *pipeline) unmuted(
-	ctx context.Context,
-	_ *slog.Logger,
-	alerts ...*alert.Alert,
-) (context.Context, []*alert.Alert, error) {
-	route, _ := notify.RouteID(ctx)
-	for _, a := range alerts {
-		l.n.book.mute(route, a, false)
+// nextStep is the step of an alert that an integration is to be notified of next, nil if there is
+// none.
+func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool) *step {
+	for {
+		p := s.Notified[who]
+		pending := s.after(p)
+		switch {
+		case len(pending) == 0:
+			return nil
+		case !pending[0].firing() && p.State != models.AlertFiring:
+			b.skip(who, s, &pending[0])
+		case !pending[0].firing() && !sendResolved:
+			b.skip(who, s, &pending[0])
+		case pending[0].firing() && len(pending) > 1 && (muted || pending[0].Muted[route]):
+			b.skip(who, s, &pending[0])
+		case muted && pending[0].firing():
+			return nil
+		case !sendResolved && pending[0].firing() && len(pending) > 1:
+			return &pending[1] // it was resolved before the integration could be notified
+		default:
+			return &pending[0]
+		}
 	}
-	return ctx, alerts, nil
+}
+
+// alertOf is a step of an alert as Alertmanager's parts know alerts.
+func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert.Alert {
+	shown := *t
+	if !isNews && l.n.opts.Live != nil {
+		if live, ok := l.n.opts.Live(t.Alert.ID); ok {
+			shown.Alert = withLive(shown.Alert, live)
+		}
+	}
+	a := alert.New(model.Alert{
+		Labels: s.Labels, Annotations: annotations(&shown), StartsAt: t.Since,
+		GeneratorURL: link(l.external, t.Alert.ID),
+	}, now, false)
+	if !t.firing() {
+		a.EndsAt = t.Until
+		if a.EndsAt.After(now) {
+			a.EndsAt = now
+		}
+	}
+	return a
+}
+
+// present is an alert as it stands now, for Alertmanager's API and inhibition.
+func (l *pipeline) present(s *state, now time.Time) *alert.Alert {
+	return l.n.present(s, now, l.external)
+}
+
+func (n *Notifier) present(s *state, now time.Time, external *url.URL) *alert.Alert {
+	t := s.last()
+	a := alert.New(model.Alert{
+		Labels: s.Labels, Annotations: annotations(t), StartsAt: t.Since,
+		EndsAt: now.Add(alertLifetime), GeneratorURL: link(external, t.Alert.ID),
+	}, now, false)
+	switch {
+	case !t.firing():
+		a.EndsAt = t.Until
+	case !s.orphan.IsZero():
+		a.EndsAt, a.Timeout = s.orphan, true
+	}
+	return a
 }
 
 func stateOf(a *alert.Alert) models.AlertState {
@@ -310,42 +440,24 @@ func stateOf(a *alert.Alert) models.AlertState {
 	return models.AlertFiring
 }
 
-// gate counts those within, and can be closed behind them.
-type gate struct {
-	within sync.WaitGroup
-
-	mu     sync.Mutex // guards what follows
-	count  int
-	closed bool
-}
-
-func (g *gate) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.closed {
-		g.within.Add(1)
-		g.count++
+// mutingStages are Alertmanager's stages that leave alerts out, in its order.
+func (l *pipeline) mutingStages() map[string][]muting {
+	n, intervener := l.n, timeinterval.NewIntervener(l.intervals)
+	list := []muting{
+		{notify.NewMuteStage(l.inhibitor, n.notifying), n.inhibitedBy},
+		{
+			notify.NewTimeActiveStage(intervener, n.notifying),
+			l.mutedBy("outside the active time intervals", notify.ActiveTimeIntervalNames),
+		},
+		{
+			notify.NewTimeMuteStage(intervener, n.notifying),
+			l.mutedBy("mute time interval", notify.MuteTimeIntervalNames),
+		},
+		{notify.NewMuteStage(n.silencer, n.notifying), n.silencedBy},
 	}
-	return !g.closed
-}
-
-func (g *gate) leave() {
-	g.mu.Lock()
-	g.count--
-	g.mu.Unlock()
-	g.within.Done()
-}
-
-func (g *gate) busy() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return g.count > 0
-}
-
-// close lets nobody in any more, and waits until the last has left.
-func (g *gate) close() {
-	g.mu.Lock()
-	g.closed = true
-	g.mu.Unlock()
-	g.within.Wait()
+	stages := map[string][]muting{}
+	for name := range l.receivers {
+		stages[name] = list
+	}
+	return stages
 }

@@ -47,7 +47,7 @@ func TestKill(t *testing.T) {
 		w := newWorld(t, "hook")
 		dir := t.TempDir()
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
-		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Other", "b", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.outbox.add(over(a), b)
@@ -102,7 +102,7 @@ func TestKillBeforeDelivery(t *testing.T) {
 		}
 		dir := t.TempDir()
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Grace: time.Second})
-		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Other", "b", 1)
 		l.outbox.add(a, b)
 		after(time.Minute)
 		l.outbox.add(over(b))
@@ -120,6 +120,7 @@ func TestKillBeforeDelivery(t *testing.T) {
 			"after the kill",
 			slices.Sorted(slices.Values(w.sites["hook"].told())),
 			"firing Errors a",
+			"firing Other b",
 			"resolved Other b",
 		)
 	})
@@ -133,7 +134,7 @@ func TestRestored(t *testing.T) {
 		dir := t.TempDir()
 		o := Options{WebhookURL: "http://hook/x", DataDir: dir}
 		l := start(t, w, o)
-		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		l.outbox.add(a)
 		after(time.Second)
 		l.outbox.add(b)
@@ -166,7 +167,7 @@ func TestRestored(t *testing.T) {
 func TestMemoryLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		start(t, w, Options{WebhookURL: "http://hook/x", Firing: []models.Alert{a}})
 		after(time.Second)
 		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
@@ -180,7 +181,7 @@ func TestDamage(t *testing.T) {
 		w := newWorld(t, "hook")
 		dir := t.TempDir()
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.silence("g", "z", time.Hour) // a change after the first snapshot
@@ -256,7 +257,7 @@ func TestStopDrains(t *testing.T) {
 		}
 		dir := t.TempDir()
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		l.stop()
 		expect(t, "at the stop", w.sites["hook"].told(), "firing Errors a")
@@ -272,7 +273,7 @@ func TestStopIsBounded(t *testing.T) {
 		w := newWorld(t, "hook")
 		w.sites["hook"].answer = func(int) int { return 0 }
 		l := start(t, w, Options{WebhookURL: "http://hook/x", Grace: 4 * time.Second})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		began := time.Now()
 		l.stop()
@@ -290,13 +291,13 @@ func TestStateLost(t *testing.T) {
 		dir := t.TempDir()
 		o := Options{WebhookURL: "http://hook/x", DataDir: dir}
 		l := start(t, w, o)
-		a := episode("Errors", "a", 7)
+		a := firingAlert("Errors", "a", 7)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.stop()
 		w.sites["hook"].told()
 		l = start(t, w, o)
-		replayed := episode("Errors", "a", 1) // counted anew
+		replayed := firingAlert("Errors", "a", 1) // counted anew
 		replayed.Historical = true
 		l.outbox.add(replayed)
 		after(30 * time.Minute)
@@ -314,17 +315,17 @@ func TestDiskFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		if err := l.n.journal.store.Close(); err != nil { // as good as a disk that fails
+		if err := l.n.wal.store.Close(); err != nil { // as good as a disk that fails
 			t.Fatal(err)
 		}
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(10 * time.Minute)
 		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
 		if n := len(l.outbox.Pending()); n != 1 {
 			t.Errorf("%d transitions wait to be acknowledged", n)
 		}
-		if err := l.n.Health(); err == nil {
-			t.Error("Health knows nothing")
+		if err := l.n.StateHealth(); err == nil {
+			t.Error("StateHealth knows nothing")
 		}
 		l.cancel()
 		if err := <-l.done; err == nil {
@@ -334,21 +335,30 @@ func TestDiskFails(t *testing.T) {
 	})
 }
 
-// Two rules whose alerts have the same labels are one alert for people, which is over when both
-// are.
+// Two rules whose alerts have the same labels are two alerts, each with its beginning and its end.
 func TestSameLabels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
+		w.sites["hook"].ids = true
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a, b := episode("Errors", "a", 1), episode("Errors", "a", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "a", 1)
 		b.ID, b.Rule = "other", "others/Errors"
 		l.outbox.add(a, b)
 		after(2 * time.Minute)
 		l.outbox.add(over(a))
-		after(5 * time.Minute)
-		expect(t, "when one is over", w.sites["hook"].told(), "firing Errors a")
+		after(2 * time.Minute)
 		l.outbox.add(over(b))
 		after(2 * time.Minute)
-		expect(t, "when both are over", w.sites["hook"].told(), "resolved Errors a")
+		expect(
+			t,
+			"notified",
+			w.sites["hook"].told(),
+			"firing Errors a Errors-a-1, firing Errors a other",
+			"resolved Errors a Errors-a-1, firing Errors a other",
+			"resolved Errors a other",
+		)
+		if text := string(w.sites["hook"].last()); !strings.Contains(text, `"rule":"others/Errors"`) {
+			t.Errorf("the label rule does not tell the two apart: %s", text)
+		}
 	})
 }

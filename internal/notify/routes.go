@@ -24,101 +24,59 @@ import (
 	"github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/matcher/compat"
-	"github.com/prometheus/alertmanager/notify"
 )
 
-// nobodyReceiver is the one without integrations. The others are told each alert on its own, beside
-// whatever else is configured: one prints, one appends to a file, one writes to a topic.
+// nobodyReceiver is the one without integrations. terminalReceiver prints each alert on its own,
+// beside what else is configured.
 const (
 	nobodyReceiver   = "nobody"
 	terminalReceiver = "terminal"
-	fileReceiver     = "file"
-	topicReceiver    = "topic"
 )
 
-// besides are the receivers beside the configured ones that there may be.
-var besides = []string{terminalReceiver, fileReceiver, topicReceiver}
-
-// beside is the receiver of that name beside the configured ones, nil when there is none.
-func (o Options) beside(name string) notify.Notifier {
-	switch {
-	case name == terminalReceiver && o.Terminal != nil:
-		return newTerminal(o.Terminal)
-	case name == fileReceiver && o.File != "":
-		return newFile(o.File)
-	case name == topicReceiver && o.Topic != "":
-		return &topic{o.Topic, o.Writer}
-	}
-	return nil
-}
-
-// check says what is wrong with these receivers.
-func (o Options) check() error {
-	if o.Topic != "" && o.Writer == nil {
-		return errors.New("there is no Kafka to write the topic of notifications to")
-	}
-	if o.File == "" {
-		return nil
-	}
-	return newFile(o.File).check()
-}
-
 // loadRoutes makes Alertmanager's configuration of the options, whichever kind they are. Its root
-// route is ours: below it stand terminal, file and topic, as far as there are such, and the routes
-// that were asked for, so that one does not change the group keys of the other, under which is
-// stored who was told what.
+// route is ours: below it stand the terminal, if there is one, and the routes that were asked for,
+// so that one does not change the group keys of the other, under which the notification log is kept.
 func loadRoutes(o Options) (*config.Config, error) {
 	initCompat()
 	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" ||
 		len(o.Alertmanagers) > 0 && o.AlertmanagerConfig+o.WebhookURL+o.SlackURL != "" {
 		return nil, errors.New(
-			"an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own exclude each other; drop all but one",
+			"an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own " +
+				"exclude each other; drop all but one",
 		)
 	}
 	conf, err := routesFor(o)
 	if err != nil {
 		return nil, err
 	}
-	zero, minute, repeat := model.Duration(
-		0,
-	), model.Duration(
-		time.Minute,
-	), model.Duration(
-		4*time.Hour,
-	)
+	zero, minute := model.Duration(0), model.Duration(time.Minute)
+	repeat := model.Duration(4 * time.Hour)
 	root := &config.Route{
 		Receiver:       conf.Route.Receiver,
 		GroupWait:      &zero,
 		GroupInterval:  &minute,
 		RepeatInterval: &repeat,
 	}
-	for _, name := range besides {
-		if o.beside(name) == nil {
-			continue
-		}
-		if slices.ContainsFunc(
-			conf.Receivers,
-			func(r config.Receiver) bool { return r.Name == name },
-		) {
+	if o.Terminal != nil {
+		if slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool {
+			return r.Name == terminalReceiver
+		}) {
 			return nil, fmt.Errorf(
-				"%s: receiver %q has the name of the one that we have beside yours; rename it",
+				"%s: receiver %q has the name of the built-in one; rename it",
 				o.AlertmanagerConfig,
-				name,
+				terminalReceiver,
 			)
 		}
 		second, never := model.Duration(time.Second), model.Duration(365*24*time.Hour)
-		conf.Receivers = append(conf.Receivers, config.Receiver{Name: name})
-		root.Routes = append(
-			root.Routes,
-			&config.Route{
-				Receiver:       name,
-				GroupByStr:     []string{"..."},
-				GroupByAll:     true,
-				GroupInterval:  &second,
-				RepeatInterval: &never,
-				Continue:       true,
-			},
-		)
+		conf.Receivers = append(conf.Receivers, config.Receiver{Name: terminalReceiver})
+		root.Routes = append(root.Routes, &config.Route{
+			Receiver:       terminalReceiver,
+			GroupByStr:     []string{"..."},
+			GroupByAll:     true,
+			GroupInterval:  &second,
+			RepeatInterval: &never,
+			Continue:       true,
+		})
 	}
 	root.Routes = append(root.Routes, conf.Route)
 	conf.Route = root

@@ -69,7 +69,7 @@ func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "new")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		expect(t, "before", w.sites["hook"].told(), "firing Errors a")
@@ -112,7 +112,7 @@ func TestReloadDuringAttempt(t *testing.T) {
 			return 200
 		}
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		apply, err := l.n.Prepare(Options{WebhookURL: "http://hook/x"})
 		if err != nil {
@@ -148,7 +148,7 @@ func TestFollowOn(t *testing.T) {
 
 // An annotation says what receivers and pages need to know of an alert.
 func TestAnnotations(t *testing.T) {
-	a := episode("Errors", "a", 1)
+	a := firingAlert("Errors", "a", 1)
 	a.At, a.StartsAt = time.Date(
 		2026,
 		1,
@@ -169,7 +169,7 @@ func TestAnnotations(t *testing.T) {
 		time.UTC,
 	)
 	a.Top = map[string][]models.TopValue{"path": {{Value: "/pay", Count: 7}}}
-	got := annotations(a)
+	got := annotations(&step{Alert: a})
 	for name, want := range map[string]string{
 		"value": "11", "threshold": "> 10", "reason": "11 > 10 in 5m", "count": "11", "event_time": "2026-01-05T09:00:00Z", "started_at": "2026-01-05T08:55:00Z",
 		"topic": "logs", "partition": "3", "offset": "42", "source": "shop.rules.yml:7", "rule": "rules/Errors", "alert_id": "Errors-a-1", "top_path": "/pay (7)", "summary": "much of Errors",
@@ -183,7 +183,7 @@ func TestAnnotations(t *testing.T) {
 // The example is a configuration that works, and its comment names the annotations that there are.
 func TestExample(t *testing.T) {
 	const name = "../../examples/alertmanager.yml"
-	p, err := newPlan(Options{AlertmanagerConfig: name}.withDefaults())
+	p, err := newReceiverConfig(Options{AlertmanagerConfig: name}.withDefaults())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,9 +194,9 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := episode("Errors", "a", 1)
+	a := firingAlert("Errors", "a", 1)
 	a.First, a.EndsAt = a.Last, a.At
-	for annotation := range annotations(a) {
+	for annotation := range annotations(&step{Alert: a}) {
 		if annotation != "summary" && !strings.Contains(string(text), string(annotation)) {
 			t.Errorf("annotation %s is not explained", annotation)
 		}

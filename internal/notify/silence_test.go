@@ -54,7 +54,7 @@ func TestSilence(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
 		l.silence("g", "a", 10*time.Minute)
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(5 * time.Minute)
 		expect(t, "while silenced", w.sites["hook"].told())
@@ -75,15 +75,15 @@ func TestResolveAfterSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		told, untold, other := episode(
+		told, untold, other := firingAlert(
 			"Errors",
 			"a",
 			1,
-		), episode(
+		), firingAlert(
 			"Errors",
 			"b",
 			1,
-		), episode(
+		), firingAlert(
 			"Errors",
 			"c",
 			1,
@@ -117,7 +117,7 @@ func TestOverWhileSilenced(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
 		id := l.silence("g", "a", time.Hour)
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(90 * time.Second)
 		if code, body := l.call(http.MethodDelete, "/api/v2/silence/"+id, nil); code != http.StatusOK {
@@ -143,7 +143,7 @@ func TestSilenceSurvives(t *testing.T) {
 		}
 		disk := killed(t, dir)
 		l.stop()
-		a, b := episode("Errors", "a", 1), episode("Other", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Other", "b", 1)
 		l = start(
 			t,
 			w,
@@ -161,7 +161,7 @@ func TestSilenceSurvives(t *testing.T) {
 		}
 		after(125 * time.Hour)
 		remembered := 0
-		l.n.journal.each("silence/", time.Now(), func(string, []byte) { remembered++ })
+		l.n.wal.each("silence/", time.Now(), func(string, []byte) { remembered++ })
 		if remembered != 0 {
 			t.Errorf("%d silences are remembered long after their end", remembered)
 		}
@@ -183,15 +183,15 @@ inhibit_rules: [{source_matchers: ['alertname="Down"'], target_matchers: ['alert
 time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', end_time: '06:00'}]}]}]
 `)
 		l := start(t, w, Options{AlertmanagerConfig: file})
-		down, errs, nightly := episode(
+		down, errs, nightly := firingAlert(
 			"Down",
 			"a",
 			1,
-		), episode(
+		), firingAlert(
 			"Errors",
 			"a",
 			1,
-		), episode(
+		), firingAlert(
 			"Nightly",
 			"a",
 			1,
@@ -211,7 +211,7 @@ func TestAPI(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/secret-token"})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		f := func(path, want string) {
 			t.Helper()
@@ -230,7 +230,7 @@ func TestAPI(t *testing.T) {
 		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": map[string]string{"alertname": "Forged"}}}); code != http.StatusMethodNotAllowed {
 			t.Errorf("POST /api/v2/alerts: %d %s", code, body)
 		}
-		long := strings.Repeat("x", maxSilence)
+		long := strings.Repeat("x", maxSilenceSize)
 		code, _ := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
 			"matchers": []map[string]any{
 				{"name": "g", "value": long, "isRegex": false},
@@ -260,7 +260,7 @@ func TestClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		l.outbox.add(episode("Errors", "a", 1), episode("Other", "b", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1), firingAlert("Other", "b", 1))
 		after(time.Second)
 		runtime := httptransport.NewWithClient(
 			"localhost",

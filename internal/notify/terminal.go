@@ -11,6 +11,9 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/notify"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // terminal prints alerts for people who look at a terminal:
@@ -24,7 +27,7 @@ import (
 type terminal struct {
 	out    io.Writer
 	colour bool
-	turn   chan struct{} // is taken by who writes
+	turn   chan struct{} // is taken by the one who writes
 }
 
 func newTerminal(out io.Writer) *terminal {
@@ -36,9 +39,9 @@ func newTerminal(out io.Writer) *terminal {
 	return t
 }
 
-// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on;
-// whoever waits for that waits no longer than ctx allows.
-func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
+// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on; Notify
+// waits for that no longer than ctx allows.
+func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) notify.NotifyVerdict {
 	var b strings.Builder
 	for _, a := range alerts {
 		t.print(&b, a)
@@ -46,7 +49,8 @@ func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 	select {
 	case t.turn <- struct{}{}:
 	case <-ctx.Done():
-		return true, fmt.Errorf("the terminal is stuck: %w", ctx.Err())
+		err := fmt.Errorf("the terminal does not answer: %w", ctx.Err())
+		return notify.Retry(0, err, notify.DefaultReason)
 	}
 	written := make(chan error, 1)
 	go func() {
@@ -56,10 +60,12 @@ func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bo
 	}()
 	select {
 	case err := <-written:
-		return false, err
+		if err != nil {
+			return notify.Unrecoverable(err, notify.DefaultReason)
+		}
 	case <-ctx.Done():
-		return false, nil
 	}
+	return notify.Success()
 }
 
 func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
@@ -117,7 +123,9 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 }
 
 // oneLine is text without anything that a terminal would obey.
-func oneLine(text string) string { return strings.Join(strings.Fields(visible(text)), " ") }
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(safetext.Line(text)), " ")
+}
 
 func ends(colour string) string {
 	if colour == "" {

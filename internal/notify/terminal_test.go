@@ -18,7 +18,7 @@ func TestTerminal(t *testing.T) {
 		w := newWorld(t, "hook")
 		var out bytes.Buffer
 		l := start(t, w, Options{Terminal: &locked{w: &out}, WebhookURL: "http://hook/x"})
-		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		a.Labels["severity"] = "critical"
 		l.outbox.add(a)
 		after(time.Second)
@@ -47,7 +47,7 @@ RESOLVED  critical  Errors  g=a
 
 // hostile is an alert as an attacker would have it.
 func hostile() models.Alert {
-	a := episode("Errors", "<!channel>\x1b[2J", 1)
+	a := firingAlert("Errors", "<!channel>\x1b[2J", 1)
 	evil := "\x1b]0;owned\x07<!channel> <@U1> @here \xff\xfe\u202egnp.exe <http://evil|good> \x00\r\nFIRING  Forged"
 	a.Labels["g"] = evil
 	a.Labels["bad\xff"] = "x"
@@ -111,9 +111,9 @@ func TestStuckTerminal(t *testing.T) {
 			w,
 			Options{Terminal: stuck, WebhookURL: "http://hook/x", Grace: 2 * time.Second},
 		)
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
-		l.outbox.add(episode("Other", "b", 1))
+		l.outbox.add(firingAlert("Other", "b", 1))
 		after(time.Second)
 		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a", "firing Other b")
 		began := time.Now()
@@ -132,7 +132,7 @@ func TestLargeGroup(t *testing.T) {
 		l := start(t, w, Options{WebhookURL: "http://hook/x", SlackURL: "http://slack/x"})
 		var many []models.Alert
 		for i := range 1000 {
-			a := episode("Errors", fmt.Sprint(i), 1)
+			a := firingAlert("Errors", fmt.Sprint(i), 1)
 			a.Annotations["summary"] = strings.Repeat("very long ", 500)
 			many = append(many, a)
 		}

@@ -3,8 +3,6 @@ package notify
 import (
 	"context"
 
-	"github.com/prometheus/alertmanager/alert"
-
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -13,29 +11,25 @@ type Writer interface {
 	Write(ctx context.Context, records ...models.Record) error
 }
 
-// notificationID is the header with the ID of a notification. One that was told twice has the same.
-const notificationID = "notification_id"
+// notificationIDHeader holds the ID of a notification. One that was written twice has the same.
+const notificationIDHeader = "notification_id"
 
-// topic tells a topic of Kafka: one record for each alert, keyed by the alert's ID, so that a
-// compacted topic keeps how each alert ended.
+// topic writes notifications to a topic of Kafka: one record for each, keyed by the alert's ID, so
+// that a compacted topic keeps how each alert ended.
 type topic struct {
 	name string
 	to   Writer
 }
 
-// Notify implements notify.Notifier.
-func (t *topic) Notify(ctx context.Context, alerts ...*alert.Alert) (retry bool, err error) {
-	records := make([]models.Record, 0, len(alerts))
-	for _, a := range alerts {
-		n := notificationOf(a)
-		line, err := n.line()
-		if err != nil {
-			return false, err
-		}
+func (t *topic) write(ctx context.Context, list []queued) error {
+	records := make([]models.Record, 0, len(list))
+	for _, one := range list {
 		records = append(records, models.Record{
-			Topic: t.name, Key: []byte(n.AlertID), Value: line[:len(line)-1], Timestamp: n.at(), Headers: []models.Header{{Key: notificationID, Value: []byte(n.ID)}},
+			Topic: t.name, Key: []byte(one.AlertID), Value: one.Line, Timestamp: one.At,
+			Headers: []models.Header{{Key: notificationIDHeader, Value: []byte(one.ID)}},
 		})
 	}
-	err = t.to.Write(ctx, records...)
-	return err != nil, err
+	return t.to.Write(ctx, records...)
 }
+
+func (t *topic) written(list []queued) []queued { return list }

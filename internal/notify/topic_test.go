@@ -48,7 +48,7 @@ func (l *topicLog) told(t *testing.T) (told, ids []string) {
 		if err := json.Unmarshal(r.Value, &n); err != nil || r.Topic != "alerts" ||
 			len(r.Headers) != 1 ||
 			string(r.Headers[0].Value) != n.ID ||
-			r.Headers[0].Key != notificationID {
+			r.Headers[0].Key != notificationIDHeader {
 			t.Errorf("%+v: %v", r, err)
 		}
 		told = append(
@@ -66,7 +66,7 @@ func TestTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
 		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
-		a, b := episode("Errors", "a", 1), episode("Errors", "b", 1)
+		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		l.outbox.add(a)
 		after(time.Second)
 		l.outbox.add(b)
@@ -93,7 +93,7 @@ func TestTopicIsToldTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{away: true}
 		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(30 * time.Second)
 		kafka.leave(false)
 		after(time.Minute)
@@ -119,7 +119,7 @@ func TestTopicFollowsSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
 		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		for _, severity := range []string{"warning", "critical", "warning"} {
 			a.Severity, a.At = severity, time.Now()
 			a.Labels = map[string]string{"alertname": "Errors", "g": "a", "severity": severity}

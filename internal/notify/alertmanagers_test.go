@@ -60,7 +60,7 @@ func TestForward(t *testing.T) {
 			w,
 			Options{Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"}},
 		)
-		a := episode("Errors", "a", 1)
+		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Second)
 		expect(t, "at once", w.sites["one"].posts(), "firing Errors a")
@@ -87,14 +87,14 @@ func TestForward(t *testing.T) {
 		after(5 * time.Minute)
 		expect(t, "when it is back", w.sites["two"].posts(), "firing Errors a", "resolved Errors a")
 		expect(t, "the other", w.sites["one"].posts())
-		if firing, over := l.n.book.counts(); firing+over != 0 {
-			t.Errorf("the book still holds %d that fire and %d that are over", firing, over)
+		if firing, over := l.n.states.counts(); firing+over != 0 {
+			t.Errorf("%d firing and %d pending states are left", firing, over)
 		}
 		if err := l.n.Health(); err != nil {
 			t.Errorf("Health: %v", err)
 		}
 		l.stop()
-		for _, said := range []string{"does not take alerts; trying again", "takes alerts again"} {
+		for _, said := range []string{"does not accept alerts; retrying", "accepts alerts again"} {
 			if n := strings.Count(l.log.String(), said); n != 1 {
 				t.Errorf("%d times it was said that it %s:\n%s", n, said, l.log)
 			}
@@ -109,7 +109,7 @@ func TestForwardBatches(t *testing.T) {
 		dir := t.TempDir()
 		var all []models.Alert
 		for i := range 250 {
-			all = append(all, episode("Errors", fmt.Sprint(i), 1))
+			all = append(all, firingAlert("Errors", fmt.Sprint(i), 1))
 		}
 		o := Options{Alertmanagers: []string{"http://one:9093"}, DataDir: dir}
 		l := start(t, w, o)

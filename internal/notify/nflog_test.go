@@ -14,7 +14,7 @@ func TestClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	var a models.Alert
 	synctest.Test(t, func(t *testing.T) {
-		a = episode("Errors", "a", 1)
+		a = firingAlert("Errors", "a", 1)
 		after(24 * time.Hour)
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
@@ -33,7 +33,7 @@ func TestClockSetBack(t *testing.T) {
 			)
 			l.outbox.add(over(a))
 			after(10 * time.Minute)
-			a = episode("Errors", "a", a.Episode+1)
+			a = firingAlert("Errors", "a", a.Episode+1)
 			l.outbox.add(a)
 			after(10 * time.Minute)
 			expect(
@@ -53,7 +53,7 @@ func TestFiringOutlivesAJump(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: t.TempDir()})
-		l.outbox.add(episode("Errors", "a", 1))
+		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		handed := l.n.alerts.GetPending()
 		defer handed.Close()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 	"github.com/prometheus/common/model"
 
@@ -22,16 +23,16 @@ import (
 const (
 	forwardBatch   = 100              // alerts of one request
 	forwardTimeout = 30 * time.Second // for one request
-	// for which a forwarded alert holds unless it is posted anew, once a minute; then Alertmanager
-	// takes it for over
+	// how long a forwarded alert holds unless it is posted anew, once a minute; then Alertmanager
+	// takes it for resolved
 	forwardHold = 10 * time.Minute
-	// between the posts that an alert fires and that it is over; within their group_wait,
-	// Alertmanagers would tell neither
+	// between the posts that an alert fires and that it is resolved; within their group_wait,
+	// Alertmanagers would notify of neither
 	forwardLead    = time.Minute
 	forwardBackoff = time.Minute // at most, between two attempts
 )
 
-// target is an Alertmanager of the user's own, which is posted what fires and what is over, and
+// target is an Alertmanager of the user's own, which is posted what fires and what is resolved, and
 // does the rest.
 type target struct {
 	base   *url.URL
@@ -73,13 +74,13 @@ func (n *Notifier) forward(l *pipeline, t *target) {
 	posted := map[model.Fingerprint]time.Time{} // when it was first posted that an alert fires
 	pause, renew := time.Duration(0), time.Time{}
 	for ctx.Err() == nil {
-		moved := n.book.movement()
+		moved := n.states.movement()
 		now := time.Now()
 		all := !now.Before(renew)
 		if all {
-			renew = now.Add(resend)
+			renew = now.Add(resendInterval)
 		}
-		list, next := n.book.forTarget(t.who, now, all, posted)
+		list, next := n.states.postings(l, t.who, now, all, posted)
 		if n.post(l, t, list, posted) == nil {
 			pause = 0
 			waitFor(ctx, moved, time.Until(earlier(next, renew)))
@@ -101,87 +102,137 @@ func waitFor(ctx context.Context, moved <-chan struct{}, d time.Duration) {
 	}
 }
 
-// forTarget returns what a target is to be posted now, and when there may be more even if nothing
-// changes. What was over before the target knew of it is posted as firing first, since an
-// Alertmanager tells nobody of the end of what it did not know.
-func (b *book) forTarget(
+// posting is an alert for an Alertmanager, and the step that it shows.
+type posting struct {
+	s     *state
+	step  step
+	alert *alert.Alert
+}
+
+// postings returns what a target is to be posted now, one step of an alert, and when there may be
+// more even if nothing changes. What was resolved before the target knew of it is posted as firing
+// first, since an Alertmanager sends nothing about the end of what it did not know.
+func (b *states) postings(
+	l *pipeline,
 	who string,
 	now time.Time,
 	all bool,
 	posted map[model.Fingerprint]time.Time,
-) (list []*alert.Alert, next time.Time) {
+) (list []posting, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	next = now.Add(resend)
-	for fp, r := range b.records {
-		if !b.ours(r) {
+	next = now.Add(resendInterval)
+	for fp, s := range b.byLabels {
+		if !b.ours(s) || s.sent.IsZero() {
 			continue
 		}
-		fires := r.Firing || r.Told[who].State == ""
+		pending := s.after(s.Notified[who])
+		if len(pending) > 0 && !pending[0].firing() && s.Notified[who].State != models.AlertFiring {
+			b.skip(who, s, &pending[0])
+			pending = pending[1:]
+		}
+		var t *step
 		lead := posted[fp].Add(forwardLead)
 		switch {
-		case r.Told[who].State == models.AlertResolved && !r.Firing,
-			r.Told[who].State == models.AlertFiring && r.Firing && !all:
+		case len(pending) == 0 && (!all || !s.firing()):
 			continue
-		case !fires && now.Before(lead):
+		case len(pending) == 0:
+			t = s.last()
+		case !pending[0].firing() && now.Before(lead):
 			next = earlier(next, lead)
 			continue
+		default:
+			t = &pending[0]
 		}
-		a := &alert.Alert{UpdatedAt: r.updated, Alert: model.Alert{
-			Labels: r.labels, Annotations: annotations(r.Alert), StartsAt: r.Since, EndsAt: now.Add(forwardHold),
-		}}
-		if !fires {
-			a.EndsAt = r.Until
+		if len(pending) > 1 {
+			next = now
 		}
-		list = append(list, a)
+		a := l.alertOf(s, t, now, true)
+		if t.firing() {
+			a.EndsAt = now.Add(forwardHold)
+		}
+		list = append(list, posting{s, *t, a})
 	}
-	slices.SortFunc(list, func(x, y *alert.Alert) int { return x.StartsAt.Compare(y.StartsAt) })
+	slices.SortFunc(list, func(x, y posting) int { return byAge(x.s, y.s) })
 	return list, next
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // post posts alerts, in batches.
 func (n *Notifier) post(
 	l *pipeline,
 	t *target,
-	list []*alert.Alert,
+	list []posting,
 	posted map[model.Fingerprint]time.Time,
 ) error {
 	for batch := range slices.Chunk(list, forwardBatch) {
 		began := time.Now()
-		refused, err := t.post(l.attempts, batch, l.external)
+		refused, err := t.post(l.attempts, batch)
 		if l.attempts.Err() != nil && err != nil {
 			return err
 		}
-		n.attempted(
-			attempt{who: t.who, receiver: t.who, integration: "alertmanager", again: true},
-			batch,
-			time.Since(began),
-			err,
-		)
+		n.posted(t, batch, time.Since(began), err)
 		if err != nil && !refused {
 			return err
 		}
-		for _, a := range batch {
-			// also what was refused: Alertmanager has taken the others of the batch, and would
-			// refuse this one again
-			n.book.sent(t.who, a)
-			if a.Resolved() {
-				delete(posted, a.Fingerprint())
-			} else if posted[a.Fingerprint()].IsZero() {
-				posted[a.Fingerprint()] = time.Now()
+		for _, p := range batch {
+			// Also what was refused: Alertmanager has taken the others of the batch, and would
+			// refuse this one again.
+			if fp := p.alert.Fingerprint(); p.alert.Resolved() {
+				delete(posted, fp)
+			} else if posted[fp].IsZero() {
+				posted[fp] = time.Now()
 			}
 		}
-		n.book.settle(t.who, l.settlers, batch, false)
-		_ = n.journal.flush()
+		_ = n.wal.flush() // its error is in Health
 	}
 	return nil
+}
+
+// posted notes a request. The same is posted once a minute, which is not worth a note.
+func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err error) {
+	detail := fmt.Sprintf("accepted after %s", took.Round(time.Millisecond))
+	if err != nil {
+		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
+	}
+	switch changed := n.outcome(t.who, t.who, "alertmanager", err, detail); {
+	case changed && err != nil:
+		n.logger.Warn("Alertmanager does not accept alerts; retrying", "receiver", t.who, "error", detail)
+	case changed:
+		n.logger.Info("Alertmanager accepts alerts again", "receiver", t.who)
+	}
+	for _, p := range batch {
+		news := false
+		if err == nil {
+			news = n.states.notified(t.who, p.s.fp, &p.step)
+		}
+		if news || err != nil {
+			n.note(p.step.Alert.ID, Delivery{
+				At: time.Now(), State: stateOf(p.alert), Receiver: t.who, Integration: "alertmanager",
+				Sent: err == nil, Detail: detail,
+			})
+		}
+		n.states.mu.Lock()
+		if n.states.byLabels[p.s.fp] == p.s {
+			p.s.trim(n.config.Load().integrations(p.s.Labels))
+			if l := n.pipeline.Load(); l != nil {
+				l.dropIfDone(p.s)
+			}
+		}
+		n.states.mu.Unlock()
+	}
 }
 
 // post sends one request. refused says that the Alertmanager found something wrong with an alert.
 func (t *target) post(
 	ctx context.Context,
-	batch []*alert.Alert,
-	external *url.URL,
+	batch []posting,
 ) (refused bool, err error) {
 	type object struct {
 		Labels       model.LabelSet `json:"labels"`
@@ -191,16 +242,11 @@ func (t *target) post(
 		GeneratorURL string         `json:"generatorURL,omitempty"`
 	}
 	var objects []object
-	for _, a := range batch {
+	for _, p := range batch {
+		a := p.alert
 		objects = append(
 			objects,
-			object{
-				a.Labels,
-				a.Annotations,
-				a.StartsAt,
-				a.EndsAt,
-				link(external, string(a.Annotations["alert_id"])),
-			},
+			object{a.Labels, a.Annotations, a.StartsAt, a.EndsAt, a.GeneratorURL},
 		)
 	}
 	body, err := json.Marshal(objects)

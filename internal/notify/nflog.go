@@ -15,23 +15,23 @@ import (
 	"github.com/prometheus/alertmanager/silence/silencepb"
 )
 
-// ledger is Alertmanager's notification log, of which each entry is on disk before the pipeline
-// goes on. Alertmanager itself writes a snapshot every 15 minutes; killed in between, it tells
-// everything of that time once more.
-type ledger struct {
-	log     *nflog.Log
-	journal *journal
+// notificationLog is Alertmanager's notification log, of which each entry is on disk before the
+// pipeline goes on. Alertmanager itself writes a snapshot every 15 minutes; killed in between, it
+// repeats the notifications of that time.
+type notificationLog struct {
+	log *nflog.Log
+	wal *wal
 }
 
-// attach reads the log and the silences from the journal, and has both write to it from then on.
-// They are told to broadcast to other members of a cluster; the journal is the only one.
-func (l *ledger) attach(j *journal, s *silence.Silences, logger *slog.Logger) {
-	l.journal = j
+// attach reads the log and the silences from the write-ahead log, and has both write to it from then
+// on. They broadcast to other members of a cluster; the write-ahead log is the only one.
+func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logger) {
+	l.wal = w
 	merge := func(what, prefix string, merge func([]byte) error) {
-		j.each(prefix, time.Now(), func(key string, value []byte) {
+		w.each(prefix, time.Now(), func(key string, value []byte) {
 			if err := merge(value); err != nil {
 				logger.Error(
-					"an entry of the memory of notifications cannot be read and is dropped",
+					"an entry of the notification state cannot be read and is dropped",
 					"kind",
 					what,
 					"key",
@@ -42,15 +42,15 @@ func (l *ledger) attach(j *journal, s *silence.Silences, logger *slog.Logger) {
 			}
 		})
 	}
-	merge("notification", "told/", l.log.Merge)
-	merge("silence", "silence/", s.Merge)
+	merge("notification", keyLog, l.log.Merge)
+	merge("silence", keySilence, s.Merge)
 	l.log.SetBroadcast(func(b []byte) {
 		var e nflogpb.MeshEntry
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
 			r := e.Entry.Receiver
-			j.put(
+			w.put(
 				fmt.Sprintf(
-					"told/%s/%s/%d:%s",
+					keyLog+"%s/%s/%d:%s",
 					r.GroupName,
 					r.Integration,
 					r.Idx,
@@ -64,42 +64,42 @@ func (l *ledger) attach(j *journal, s *silence.Silences, logger *slog.Logger) {
 	s.SetBroadcast(func(b []byte) {
 		var e silencepb.MeshSilence
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
-			j.put("silence/"+e.Silence.Id, bytes.Clone(b), e.ExpiresAt.AsTime())
-			// rare, and whoever asked for the silence relies on it; the journal reports its error
-			_ = j.flush()
+			w.put(keySilence+e.Silence.Id, bytes.Clone(b), e.ExpiresAt.AsTime())
+			// rare, and its author relies on it; Health reports the error
+			_ = w.flush()
 		}
 	})
 }
 
 // Log implements notify.NotificationLog.
-func (l *ledger) Log(
+func (l *notificationLog) Log(
 	r *nflogpb.Receiver,
 	group string,
-	firing, resolved []uint64,
+	firing, resolved, muted []uint64,
 	data *nflog.Store,
 	expiry time.Duration,
 ) error {
-	err := l.supersede(r, group, firing, resolved, expiry)
+	err := l.supersede(r, group, firing, resolved, muted, expiry)
 	if err == nil {
-		err = l.log.Log(r, group, firing, resolved, data, expiry)
+		err = l.log.Log(r, group, firing, resolved, muted, data, expiry)
 	}
 	if err != nil {
 		return err
 	}
 	// A disk that is full must not have the same notification sent once a minute: the log in memory
-	// knows better, and the journal raises the alarm.
-	_ = l.journal.flush()
+	// knows better, and Health reports the error.
+	_ = l.wal.flush()
 	return nil
 }
 
 // supersede replaces an entry of the future, which is left when this machine's clock was ahead and
 // is right now. Alertmanager keeps such an entry, as if another member of the cluster knew better,
-// for as long as the clock was ahead: that an alert is over would not be noted, and when it fires
-// once more nobody would be told.
-func (l *ledger) supersede(
+// for as long as the clock was ahead: that an alert is resolved would not be noted, and when it fires
+// again no receiver would be notified.
+func (l *notificationLog) supersede(
 	r *nflogpb.Receiver,
 	group string,
-	firing, resolved []uint64,
+	firing, resolved, muted []uint64,
 	expiry time.Duration,
 ) error {
 	old, err := l.log.Query(nflog.QGroupKey(group), nflog.QReceiver(r))
@@ -113,17 +113,17 @@ func (l *ledger) supersede(
 	var b bytes.Buffer
 	_, err = protodelim.MarshalTo(&b, &nflogpb.MeshEntry{
 		Entry: &nflogpb.Entry{
-			Receiver: r, GroupKey: []byte(group), Timestamp: timestamppb.New(at), FiringAlerts: firing, ResolvedAlerts: resolved, ReceiverData: old[0].ReceiverData,
+			Receiver: r, GroupKey: []byte(group), Timestamp: timestamppb.New(at), FiringAlerts: firing, ResolvedAlerts: resolved, MutedAlerts: muted, ReceiverData: old[0].ReceiverData,
 		},
 		ExpiresAt: timestamppb.New(at.Add(expiry)),
 	})
 	if err != nil {
-		return fmt.Errorf("note what was told: %w", err)
+		return fmt.Errorf("note what was notified: %w", err)
 	}
 	return l.log.Merge(b.Bytes())
 }
 
 // Query implements notify.NotificationLog.
-func (l *ledger) Query(params ...nflog.QueryParam) ([]*nflogpb.Entry, error) {
+func (l *notificationLog) Query(params ...nflog.QueryParam) ([]*nflogpb.Entry, error) {
 	return l.log.Query(params...)
 }

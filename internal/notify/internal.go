@@ -1,0 +1,67 @@
+package notify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// The notifier fires alerts of its own when it cannot notify of all that there is. They have a
+// reserved place.
+const internalGroup = "alert-engine/"
+
+const (
+	heldAlert  = "NotificationsHeldBack"
+	queueAlert = "NotificationQueueFull"
+)
+
+func internalAlert(a models.Alert) bool { return strings.HasPrefix(a.Rule, internalGroup) }
+
+// setInternal fires or resolves an alert of the notifier itself.
+func (n *Notifier) setInternal(name, summary string, on bool, now time.Time) {
+	id := internalGroup + name
+	n.states.mu.Lock()
+	var last models.Alert
+	if s := n.states.byID[id]; s != nil {
+		last = s.last().Alert
+	}
+	n.states.mu.Unlock()
+	fires := last.State == models.AlertFiring
+	if fires == on {
+		return
+	}
+	a := models.Alert{
+		ID: id, Rule: internalGroup + name, Episode: 1, State: models.AlertFiring, Reason: summary,
+		Labels: map[string]string{"alertname": name, "severity": "critical"}, Severity: "critical",
+		Annotations: map[string]string{"summary": summary}, At: now, StartsAt: now,
+	}
+	if on {
+		n.logger.Error(summary, "alert", name)
+		n.states.fire(a, now)
+	} else {
+		last.State, last.At, last.EndsAt = models.AlertResolved, now, now
+		n.states.resolve(last, now)
+	}
+	select {
+	case n.woken <- struct{}{}:
+	default:
+	}
+}
+
+// reportHeld says when alerts are held back, or notifications were dropped.
+func (n *Notifier) reportHeld() {
+	now := time.Now()
+	n.states.mu.Lock()
+	held, rule := n.states.admitted.held()
+	n.states.mu.Unlock()
+	n.setInternal(heldAlert, fmt.Sprintf(
+		"%d alerts wait to be notified, most of rule %s, because too many fire", held, rule,
+	), held > 0, now)
+	waiting, bytes, _ := n.queue.waiting()
+	n.setInternal(queueAlert, fmt.Sprintf(
+		"%d notifications wait for the file or topic; beyond %d bytes the oldest are dropped",
+		waiting, maxQueueBytes,
+	), bytes > maxQueueBytes/10*9, now)
+}

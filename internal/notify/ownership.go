@@ -1,0 +1,184 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/prometheus/alertmanager/alert"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Several members of a consumer group may share topics. An alert is then notified by the member
+// that has the partition of its logs, its home, and by no other. The states of alerts whose home
+// another member has stay, but are not handed to the dispatcher. Each change of a state is
+// published, so that the next owner of the partition knows who was notified of what. Acquire begins
+// with a partition. Release ends with it: its alerts leave their groups without a message, since
+// they are not resolved.
+
+// Changelog is what the members of a group know of a partition's alerts, by key: what its previous
+// owner has published.
+type Changelog map[string][]byte
+
+// Publish passes on, under a key, what the next owner of a partition has to know; nil takes it back.
+// It must not block.
+type Publish func(home models.Partition, key string, value []byte)
+
+// How long a state is kept whose partition another member may have.
+const dormancy = 7 * 24 * time.Hour
+
+// Acquire has the alerts of a partition be ours to notify. firing are those that fire according to
+// the engine; the historical ones among them were notified before. published is what the previous
+// owner has left of them; nil when no other member has had the partition since.
+func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, published Changelog) {
+	n.states.acquire(home, firing, published, time.Now())
+	select {
+	case n.woken <- struct{}{}:
+	default:
+	}
+}
+
+// DrainOutbox takes in at once what the outbox has, and publishes it.
+func (n *Notifier) DrainOutbox() { n.takeOutbox() }
+
+// Release notifies of what is still to be notified of some partitions, as far as ctx allows, and
+// then no more: another member may go on with them.
+func (n *Notifier) Release(ctx context.Context, homes []models.Partition) {
+	if ctx.Err() == nil {
+		n.takeOutbox()
+	}
+	l := n.pipeline.Load()
+	for l != nil && ctx.Err() == nil &&
+		(n.states.unsent(homes) || l.dispatcher.isBusy() || n.queue.busy()) {
+		n.dispatch(time.Now())
+		wait(ctx, 20*time.Millisecond)
+	}
+	gone := n.states.release(homes, time.Now())
+	if l != nil && len(gone) > 0 {
+		// The alerts leave the API and inhibition.
+		if err := n.alerts.Put(context.Background(), gone...); err != nil {
+			n.logger.Error("alerts cannot be taken out of Alertmanager's API", "error", err)
+		}
+	}
+}
+
+// ours says whether an alert is ours to notify. The caller holds mu.
+func (b *states) ours(s *state) bool {
+	home := s.last().Alert.Home
+	return home == models.Partition{} || b.homes[home]
+}
+
+// release gives partitions up. It returns their alerts, as ended now.
+func (b *states) release(homes []models.Partition, now time.Time) (gone []*alert.Alert) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, home := range homes {
+		delete(b.homes, home)
+	}
+	for _, s := range b.byLabels {
+		if b.ours(s) || !slices.Contains(homes, s.last().Alert.Home) {
+			continue
+		}
+		delete(b.changed, s)
+		b.leaveGroups(s)
+		b.admitted.release(s)
+		if !s.sent.IsZero() {
+			a := model.Alert{Labels: s.Labels, StartsAt: s.last().Since, EndsAt: now}
+			gone = append(gone, alert.New(a, now, false))
+		}
+		s.sent = time.Time{}
+		b.save(s) // it may expire
+	}
+	return gone
+}
+
+// unsent says whether an alert of some partitions has not been handed to the dispatcher. What waits
+// for its group's turn is notified by the next owner.
+func (b *states) unsent(homes []models.Partition) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s := range b.changed {
+		if b.ours(s) && !s.held && slices.Contains(homes, s.last().Alert.Home) {
+			return true
+		}
+	}
+	return false
+}
+
+// acquire goes on with a partition.
+func (b *states) acquire(
+	home models.Partition,
+	firing []models.Alert,
+	published Changelog,
+	now time.Time,
+) {
+	b.mu.Lock()
+	b.homes[home] = true
+	if published != nil {
+		b.replace(home, published)
+	}
+	known := map[string]bool{}
+	for _, a := range firing {
+		known[a.ID] = true
+	}
+	for _, s := range b.byLabels {
+		if s.last().Alert.Home != home {
+			continue
+		}
+		if s.firing() && !known[s.last().Alert.ID] {
+			s.orphan = now.Add(orphanTimeout)
+		}
+		b.change(s)
+	}
+	b.mu.Unlock()
+	for _, a := range firing {
+		if a.Historical {
+			b.confirm(a)
+		} else {
+			b.fire(a, now)
+		}
+	}
+}
+
+// replace makes the states of a partition those that another member has left.
+func (b *states) replace(home models.Partition, published Changelog) {
+	for _, s := range slices.Collect(maps.Values(b.byLabels)) {
+		if s.last().Alert.Home == home {
+			b.evict(s)
+		}
+	}
+	for key, value := range published {
+		switch {
+		case strings.HasPrefix(key, keyEpisode):
+			e := &episode{}
+			if json.Unmarshal(value, e) != nil ||
+				!e.End.IsZero() && time.Since(e.End) > episodeMemory {
+				b.publish(home, key, nil)
+				continue
+			}
+			expires := time.Time{}
+			if !e.End.IsZero() {
+				expires = e.End.Add(episodeMemory)
+			}
+			b.wal.put(key, value, expires)
+		case strings.HasPrefix(key, keyAlert):
+			s, err := decodeState(value)
+			if err != nil {
+				b.logger.Error(
+					"another member's notification state cannot be read; "+
+						"the alert is notified again if it still fires",
+					"error", err,
+				)
+				continue
+			}
+			b.wal.put(key, value, time.Time{})
+			b.add(s)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package notify
+
+import (
+	"context"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// relay takes transitions from the outbox into the notification states and the sinks' queue, and
+// hands what has changed to the dispatcher, until ctx is done.
+func (n *Notifier) relay(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		changed := n.opts.Outbox.Changed()
+		n.takeOutbox()
+		next := n.dispatch(time.Now())
+		n.acknowledge() // after dispatch, which thus need not wait for the disk
+		timer.Reset(time.Until(next))
+		select {
+		case <-changed:
+		case <-n.woken:
+		case <-timer.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// takeOutbox enters the transitions of the outbox in the notification states.
+func (n *Notifier) takeOutbox() {
+	n.entering.Lock()
+	defer n.entering.Unlock()
+	now := time.Now()
+	for _, entry := range n.opts.Outbox.Pending() {
+		if entry.Seq <= n.taken {
+			continue // it could not be acknowledged, since the disk is full
+		}
+		n.takeOne(entry.Alert, now)
+		n.taken = entry.Seq
+	}
+}
+
+// acknowledge tells the outbox what the write-ahead log has on disk.
+func (n *Notifier) acknowledge() {
+	n.entering.Lock()
+	taken := n.taken
+	n.entering.Unlock()
+	if n.wal.flush() == nil && taken > n.acked {
+		n.opts.Outbox.Ack(taken)
+		n.acked = taken
+	}
+}
+
+// takeOne enters a transition in the notification states, if receivers are to be notified of it,
+// and notes why not, if not.
+func (n *Notifier) takeOne(a models.Alert, now time.Time) {
+	reason, detail := n.decide(a, now)
+	if reason != "" {
+		n.metrics.notNotified.WithLabelValues(reason).Inc()
+	}
+	if detail != "" && (detail != neverNotified || n.deliveries.knows(a.ID)) {
+		n.note(a.ID, Delivery{At: now, State: a.State, Detail: clean(detail, maxAnnotation)})
+	}
+}
+
+func (n *Notifier) decide(a models.Alert, now time.Time) (reason, detail string) {
+	switch {
+	case a.State == models.AlertResolved:
+		// Who was notified of the beginning is notified of the end, whatever else is so.
+		if detail = n.states.resolve(a, now); detail != "" {
+			return "not_firing", detail
+		}
+		return "", ""
+	case a.State == models.AlertSuppressed:
+		return "suppressed", "suppressed: " + a.Reason
+	case a.State != models.AlertFiring:
+		return string(a.State), ""
+	case a.Shadow:
+		return "shadow", "the rule is in shadow mode and is not notified"
+	case a.Historical:
+		n.states.confirm(a)
+		return "historical", "too old when it was found; it is recorded and not notified"
+	}
+	if detail = n.states.fire(a, now); detail != "" {
+		return "known", detail
+	}
+	return "", ""
+}
+
+// dispatch hands the states that have changed to Alertmanager's parts and to the dispatcher, and
+// returns when to call it next.
+func (n *Notifier) dispatch(now time.Time) time.Time {
+	list, next := n.states.take(now)
+	n.reportHeld()
+	if len(list) == 0 {
+		return next
+	}
+	l := n.pipeline.Load()
+	if err := n.alerts.Put(context.Background(), n.presents(list, now)...); err != nil {
+		n.logger.Error("alerts cannot be handed to Alertmanager's API", "error", err)
+	}
+	if l != nil {
+		l.dispatcher.add(list, now)
+	}
+	return next
+}
+
+// drain notifies of what is left when the program ends, as far as Options.Grace allows. The rest is
+// notified after the next start.
+func (n *Notifier) drain() {
+	ctx, cancel := context.WithTimeout(context.Background(), n.opts.Grace)
+	defer cancel()
+	n.takeOutbox()
+	n.dispatch(time.Now())
+	n.acknowledge()
+	l := n.pipeline.Load()
+	for ctx.Err() == nil && (l.dispatcher.isBusy() || n.queue.busy()) {
+		wait(ctx, 20*time.Millisecond)
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}

@@ -1,0 +1,295 @@
+package notify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// The file and the topic of notifications are ordered sinks: each gets every transition that is to
+// be notified, in order, whether it is silenced or not, and apart from routes and groups. The lines
+// are made when the transition is taken from the outbox, and are in the write-ahead log until all
+// sinks have them. So what is written twice, because we could not know that it was written, is the
+// same to the last byte.
+
+const (
+	fileSink  = "file"
+	topicSink = "topic"
+	// How much waits for the sinks at most. Beyond it the oldest is dropped, and counted.
+	maxQueueBytes = 64 << 20
+	maxSinkBatch  = 256
+	sinkBackoff   = time.Minute // at most, between two attempts
+	sinkTimeout   = 30 * time.Second
+)
+
+// sink is a destination of the queue.
+type sink struct {
+	kind string // names its position in the queue
+	to   sinkWriter
+}
+
+// sinkWriter writes lines in order, and returns when they are safe.
+type sinkWriter interface {
+	write(ctx context.Context, lines []queued) error
+	// Leaves out the lines that an earlier process has written last.
+	written(lines []queued) (left []queued)
+}
+
+func newSinks(o Options) (list []*sink, err error) {
+	if o.File != "" {
+		f := newFile(o.File)
+		if err := f.check(); err != nil {
+			return nil, err
+		}
+		list = append(list, &sink{fileSink, f})
+	}
+	if o.Topic != "" {
+		if o.Writer == nil {
+			return nil, errors.New("there is no Kafka to write the topic of notifications to")
+		}
+		list = append(list, &sink{topicSink, &topic{o.Topic, o.Writer}})
+	}
+	return list, nil
+}
+
+// queued is a notification in the queue.
+type queued struct {
+	Seq     uint64            `json:"-"`
+	ID      string            `json:"id"`
+	AlertID string            `json:"alert_id"`
+	State   models.AlertState `json:"state"`
+	At      time.Time         `json:"at"` // event time
+	Line    []byte            `json:"line"`
+}
+
+// sinkQueue is the notifications that some sink does not have yet.
+type sinkQueue struct {
+	n *Notifier
+
+	mu       sync.Mutex // guards what follows
+	items    []queued   // oldest first
+	bytes    int
+	next     uint64
+	position map[string]uint64 // by sink: the last notification that it has
+	active   map[string]bool   // sinks of the present configuration
+	dropped  int64
+	changed  chan struct{}
+}
+
+func newSinkQueue(n *Notifier) *sinkQueue {
+	return &sinkQueue{
+		n: n, next: 1, position: map[string]uint64{}, active: map[string]bool{},
+		changed: make(chan struct{}),
+	}
+}
+
+// restore reads the queue from the write-ahead log.
+func (q *sinkQueue) restore(now time.Time) {
+	q.n.wal.each(keyPosition, now, func(kind string, value []byte) {
+		var seq uint64
+		if json.Unmarshal(value, &seq) == nil {
+			q.position[kind] = seq
+			q.next = max(q.next, seq+1)
+		}
+	})
+	q.n.wal.each(keyQueued, now, func(key string, value []byte) {
+		var one queued
+		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil || json.Unmarshal(value, &one) != nil {
+			q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
+			return
+		}
+		q.items = append(q.items, one)
+		q.bytes += len(one.Line)
+		q.next = max(q.next, one.Seq+1)
+	})
+	slices.SortFunc(q.items, func(a, b queued) int { return int(a.Seq) - int(b.Seq) })
+}
+
+// configure says which sinks there are. One that is new begins with the next transition.
+func (q *sinkQueue) configure(sinks []*sink) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.active = map[string]bool{}
+	for _, s := range sinks {
+		q.active[s.kind] = true
+		if _, known := q.position[s.kind]; !known {
+			q.advance(s.kind, q.next-1)
+		}
+	}
+	for kind := range q.position {
+		if !q.active[kind] {
+			delete(q.position, kind)
+			q.n.wal.remove(keyPosition + kind)
+		}
+	}
+	q.trim()
+}
+
+// add queues a transition for all sinks.
+func (q *sinkQueue) add(a models.Alert) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.active) == 0 {
+		return
+	}
+	line, id := notificationLine(a, q.n.config.Load().external)
+	one := queued{
+		Seq: q.next, ID: id, AlertID: a.ID, State: a.State, At: a.At, Line: line,
+	}
+	q.next++
+	if value, err := json.Marshal(&one); err == nil {
+		q.n.wal.put(queueKey(one.Seq), value, time.Time{})
+	}
+	q.items = append(q.items, one)
+	q.bytes += len(one.Line)
+	for q.bytes > maxQueueBytes && len(q.items) > 1 {
+		q.dropped++
+		q.n.metrics.dropped.Inc()
+		q.remove(1)
+	}
+	close(q.changed)
+	q.changed = make(chan struct{})
+}
+
+func queueKey(seq uint64) string { return fmt.Sprintf("%s%020d", keyQueued, seq) }
+
+func (q *sinkQueue) remove(n int) {
+	for _, one := range q.items[:n] {
+		q.bytes -= len(one.Line)
+		q.n.wal.remove(queueKey(one.Seq))
+	}
+	q.items = slices.Delete(q.items, 0, n)
+}
+
+// trim drops what all sinks have.
+func (q *sinkQueue) trim() {
+	least := q.next - 1
+	for kind := range q.active {
+		least = min(least, q.position[kind])
+	}
+	i := 0
+	for i < len(q.items) && q.items[i].Seq <= least {
+		i++
+	}
+	q.remove(i)
+}
+
+func (q *sinkQueue) advance(kind string, seq uint64) {
+	q.position[kind] = seq
+	value, _ := json.Marshal(seq)
+	q.n.wal.put(keyPosition+kind, value, time.Time{})
+}
+
+// batch returns what a sink does not have yet, and a channel that is closed when there is more.
+func (q *sinkQueue) batch(kind string) (list []queued, changed <-chan struct{}) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, one := range q.items {
+		if one.Seq > q.position[kind] {
+			if list = append(list, one); len(list) == maxSinkBatch {
+				break
+			}
+		}
+	}
+	return list, q.changed
+}
+
+func (q *sinkQueue) busy() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items) > 0
+}
+
+// waiting is how many notifications wait for the sinks, and how many were dropped.
+func (q *sinkQueue) waiting() (notifications, bytes int, dropped int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.items), q.bytes, q.dropped
+}
+
+func (q *sinkQueue) health() error {
+	_, bytes, dropped := q.waiting()
+	switch {
+	case dropped > 0:
+		return fmt.Errorf(
+			"%d notifications to the file or topic were dropped, because more than %d bytes waited",
+			dropped, maxQueueBytes,
+		)
+	case bytes > maxQueueBytes/10*8:
+		return fmt.Errorf(
+			"%d bytes of notifications wait for the file or topic; beyond %d the oldest are dropped",
+			bytes, maxQueueBytes,
+		)
+	}
+	return nil
+}
+
+// drain writes the queue to a sink until the pipeline stops. A sink that fails is tried again, less
+// and less often, until it has everything, in order.
+func (q *sinkQueue) drain(l *pipeline, s *sink) {
+	ctx := l.attempts
+	pause, first := time.Duration(0), true
+	for ctx.Err() == nil {
+		list, changed := q.batch(s.kind)
+		if len(list) == 0 {
+			select {
+			case <-changed:
+			case <-l.dispatcher.ctx.Done():
+				return
+			}
+			continue
+		}
+		left := list
+		if first {
+			left = s.to.written(list)
+		}
+		err := q.write(ctx, s, left)
+		if err == nil {
+			q.mu.Lock()
+			q.advance(s.kind, list[len(list)-1].Seq)
+			q.trim()
+			q.mu.Unlock()
+			pause, first = 0, false
+			continue
+		}
+		if l.dispatcher.ctx.Err() != nil {
+			return
+		}
+		pause = min(max(2*pause, time.Second), sinkBackoff)
+		select {
+		case <-time.After(pause):
+		case <-l.dispatcher.ctx.Done():
+			return
+		}
+	}
+}
+
+func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {
+	if len(list) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sinkTimeout)
+	defer cancel()
+	began := time.Now()
+	err := s.to.write(ctx, list)
+	detail := fmt.Sprintf("accepted after %s", time.Since(began).Round(time.Millisecond))
+	if err != nil {
+		detail = safetext.ClipLine(withoutSecrets(err.Error()), maxLine)
+	}
+	if q.n.outcome(s.kind, s.kind, s.kind, err, detail) && err != nil {
+		q.n.logger.Warn("notifications cannot be written; retrying", "to", s.kind, "error", detail)
+	}
+	for _, one := range list {
+		q.n.note(one.AlertID, Delivery{
+			At: time.Now(), State: one.State, Receiver: s.kind, Sent: err == nil, Detail: detail,
+		})
+	}
+	return err
+}

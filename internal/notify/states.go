@@ -1,0 +1,658 @@
+package notify
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/common/model"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	// Alertmanager's API and inhibition get a firing alert anew this often.
+	resendInterval = time.Minute
+	// How long a firing alert holds in Alertmanager's API unless it is sent anew.
+	alertLifetime = 30 * 24 * time.Hour
+	// How long an orphan stays: an alert from before a restart that the engine does not know.
+	orphanTimeout = 5 * time.Minute
+	// How long a pending resolve is tried. Longer than a clock is likely to jump.
+	resolveTimeout = 48 * time.Hour
+	// How long a closed episode is remembered, so that its transitions are recognised when they
+	// are read again.
+	episodeMemory = 72 * time.Hour
+	// How many transitions of one alert wait for a receiver. Beyond it episodes are merged.
+	maxSteps = 6
+	// How many IDs a message names of the episodes that were merged into it.
+	maxMergedIDs = 20
+)
+
+// step is one transition of an alert, as receivers are notified of it.
+type step struct {
+	N     uint64       `json:"n"` // counts the steps of one notification state
+	Alert models.Alert `json:"alert"`
+	Since time.Time    `json:"since"` // by our clock: when this episode fired
+	Until time.Time    `json:"until,omitzero"`
+
+	// Episodes before this one that no message was sent of, because the group's interval is
+	// longer than they were.
+	Merged      int       `json:"merged,omitempty"`
+	MergedIDs   []string  `json:"merged_ids,omitempty"`
+	MergedSince time.Time `json:"merged_since,omitzero"` // event time
+
+	// By route: whether the alert was muted there at its group's turn, while this step was the
+	// present.
+	Muted map[string]bool `json:"muted,omitempty"`
+}
+
+func (t *step) firing() bool { return t.Alert.State != models.AlertResolved }
+
+// progress is the last step that an integration was notified of.
+type progress struct {
+	N     uint64            `json:"n"`
+	ID    string            `json:"id"`
+	State models.AlertState `json:"state"` // "" when the step was passed over
+	At    time.Time         `json:"at"`
+}
+
+// state is the notification state of the alert with one set of labels: the steps that some
+// integration has not been notified of, the last one being the present, and the progress of each
+// integration. What is exported is in the write-ahead log.
+//
+//	           fire                    resolve
+//	(none) ───────────► firing ───────────────────► pending resolve ──► (none)
+//	                    ▲    │                        │          all integrations notified,
+//	    the engine      │    │ not known to the       │ fire     or 48 h later
+//	    confirms it     │    ▼ engine at a restart    ▼
+//	                   orphan ──── 5 min ────► pending resolve, then firing as the next step
+//
+//	event \ state   none            firing               orphan              pending resolve
+//	fire, same ID   add step        update the step      confirm, update     ignored: read again
+//	fire, other ID  add step        resolve, add step    resolve, add step   add step
+//	fire, other     new state       new state, with      new state, with     add step
+//	  rule                          the label rule       the label rule
+//	resolve         not notified    add step             add step            ignored: read again
+//	historical fire not notified    -                    confirm             not notified
+type state struct {
+	Labels   model.LabelSet      `json:"labels"`
+	Steps    []step              `json:"steps"`
+	Notified map[string]progress `json:"notified,omitempty"` // by integration
+	// By route: when the firing alert was escalated.
+	Escalated map[string]time.Time `json:"escalated,omitempty"`
+
+	fp       model.Fingerprint
+	aliases  []string  // other IDs under which the engine knows the present episode
+	orphan   time.Time // when the orphan is resolved; zero when the engine knows the alert
+	sent     time.Time // when Alertmanager's parts got it last; zero before the first time
+	groups   map[*group]bool
+	held     bool // there was no room for it
+	reserved bool // it has a reserved place
+}
+
+func (s *state) last() *step  { return &s.Steps[len(s.Steps)-1] }
+func (s *state) firing() bool { return s.last().firing() }
+func (s *state) rule() string { return s.last().Alert.Rule }
+
+// after returns the steps behind a progress.
+func (s *state) after(p progress) []step {
+	i, found := slices.BinarySearchFunc(s.Steps, p.N, func(t step, n uint64) int {
+		return cmp.Compare(t.N, n)
+	})
+	if found {
+		i++
+	}
+	return s.Steps[i:]
+}
+
+// states holds all notification states. The relay changes them, the dispatcher and its stages read
+// them and note who was notified of what.
+type states struct {
+	wal     *wal
+	logger  *slog.Logger
+	limit   int     // alerts handed to Alertmanager's parts at most
+	publish Publish // passes on what other members have to know
+	// Writes a transition to the ordered sinks.
+	enqueue func(a models.Alert)
+
+	mu       sync.Mutex // guards what follows
+	byLabels map[model.Fingerprint]*state
+	byID     map[string]*state
+	changed  map[*state]bool           // to be handed to the dispatcher
+	homes    map[models.Partition]bool // whose alerts are ours, beside those without a home
+	renewal  time.Time                 // when all that fires is handed over anew
+	admitted admission
+	moved    chan struct{} // closed when a state changes
+}
+
+func newStates(w *wal, logger *slog.Logger, limit int, publish Publish) *states {
+	if publish == nil {
+		publish = func(models.Partition, string, []byte) {}
+	}
+	return &states{
+		wal:      w,
+		logger:   logger,
+		limit:    limit,
+		publish:  publish,
+		enqueue:  func(models.Alert) {},
+		homes:    map[models.Partition]bool{},
+		byLabels: map[model.Fingerprint]*state{},
+		byID:     map[string]*state{},
+		changed:  map[*state]bool{},
+		moved:    make(chan struct{}),
+		admitted: admission{byRule: map[string]int{}},
+	}
+}
+
+// movement returns a channel that is closed when a state changes.
+func (b *states) movement() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.moved
+}
+
+// restore reads the states from before a restart. firing are the alerts that the engine knows now;
+// the others are orphans.
+func (b *states) restore(firing []models.Alert, now time.Time) {
+	known := map[string]bool{}
+	for _, a := range firing {
+		known[a.ID] = true
+	}
+	b.mu.Lock()
+	b.wal.each(keyAlert, now, func(_ string, value []byte) {
+		s, err := decodeState(value)
+		if err != nil {
+			b.logger.Error(
+				"notification state cannot be read; the alert is notified again if it still fires",
+				"error", err,
+			)
+			return
+		}
+		if s.firing() && !known[s.last().Alert.ID] && b.ours(s) && !internalAlert(s.last().Alert) {
+			s.orphan = now.Add(orphanTimeout)
+		}
+		b.add(s)
+	})
+	b.mu.Unlock()
+	for _, a := range firing {
+		if a.State == models.AlertFiring && !a.Historical && !a.Shadow {
+			b.fire(a, now)
+		}
+	}
+}
+
+func decodeState(value []byte) (*state, error) {
+	s := &state{}
+	if err := json.Unmarshal(value, s); err != nil {
+		return nil, err
+	}
+	if len(s.Steps) == 0 || len(s.Labels) == 0 {
+		return nil, errors.New("it has no steps or labels; it is of an older version")
+	}
+	return s, nil
+}
+
+func (b *states) add(s *state) {
+	s.fp = s.Labels.Fingerprint()
+	b.byLabels[s.fp], b.changed[s] = s, true
+	id := s.last().Alert.ID
+	if old := b.byID[id]; old == nil || !old.firing() {
+		b.byID[id] = s
+	}
+}
+
+// fire notes that an alert fires. It returns why that is nothing new, if it is not.
+func (b *states) fire(a models.Alert, now time.Time) (known string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	e := b.episode(a.ID, now)
+	if e.closed(a) {
+		return "the episode is closed; it was read again"
+	}
+	id := notificationID(a)
+	repeated := slices.Contains(e.Sent, id)
+	base := labels(a)
+	s := b.byID[a.ID]
+	if s != nil && s.firing() && !maps.Equal(labels(s.last().Alert), base) {
+		if repeated || a.At.Before(s.last().Alert.At) {
+			return "it was read again"
+		}
+		// The labels have changed, such as the severity. For Alertmanager that is another alert.
+		reason := "goes on with other labels"
+		if a.Severity != "" && a.Severity != s.last().Alert.Severity {
+			reason = "goes on with severity " + a.Severity
+		}
+		b.end(s, movedOn(s.last().Alert, reason), now)
+		delete(b.byID, a.ID)
+		s = nil
+	}
+	if s == nil || !s.firing() {
+		s = b.place(base, a)
+	}
+	switch last := s.lastOrNil(); {
+	case last != nil && last.firing() && last.Alert.ID == a.ID:
+		if a.At.Before(last.Alert.At) && s.orphan.IsZero() {
+			return "it was read again"
+		}
+		last.Alert, s.orphan = a, time.Time{}
+	case last != nil && last.Alert.ID == a.ID && repeated:
+		return "it was read again"
+	default:
+		if last != nil && last.firing() { // its end was lost with the engine's state
+			end := movedOn(last.Alert, "the next episode began")
+			end.At = a.At
+			b.end(s, end, now)
+			b.closeEpisode(end, now)
+			b.enqueue(end)
+		}
+		b.push(s, step{Alert: a, Since: now})
+		s.Escalated = nil
+		b.byID[a.ID] = s
+	}
+	if !repeated {
+		e.Sent = append(e.Sent, id)
+		e.Open = true
+		b.saveEpisode(a, e, time.Time{})
+		b.enqueue(a)
+	}
+	b.change(s)
+	return ""
+}
+
+func (s *state) lastOrNil() *step {
+	if len(s.Steps) == 0 {
+		return nil
+	}
+	return s.last()
+}
+
+// place returns the state of a set of labels, a new one if need be. An alert of another rule with
+// the same labels gets the label rule, so that each keeps its own beginning and end.
+func (b *states) place(set model.LabelSet, a models.Alert) *state {
+	for range 2 {
+		s := b.byLabels[set.Fingerprint()]
+		if s == nil {
+			s = &state{Labels: set, fp: set.Fingerprint()}
+			b.byLabels[s.fp] = s
+			return s
+		}
+		if !s.firing() || s.rule() == a.Rule || set["rule"] != "" {
+			return s
+		}
+		set = set.Clone()
+		set["rule"] = model.LabelValue(clean(a.Rule, maxLabel))
+	}
+	return b.byLabels[set.Fingerprint()]
+}
+
+// movedOn is the end of an alert that goes on under other labels, or is resolved without the
+// engine.
+func movedOn(a models.Alert, reason string) models.Alert {
+	a.State, a.Reason = models.AlertResolved, reason
+	return a
+}
+
+// push adds a step to a state.
+func (b *states) push(s *state, t step) {
+	t.N = 1
+	if last := s.lastOrNil(); last != nil {
+		t.N = last.N + 1
+	}
+	s.Steps = append(s.Steps, t)
+	s.orphan = time.Time{}
+	s.compact()
+}
+
+// compact keeps the steps of a state few: it drops those that all integrations have been notified
+// of, and merges whole episodes that none has been notified of into the next one.
+func (s *state) compact() {
+	for len(s.Steps) > maxSteps {
+		i := s.mergeable()
+		if i < 0 {
+			return
+		}
+		fired, next := s.Steps[i], &s.Steps[i+2]
+		next.Merged += fired.Merged + 1
+		next.MergedIDs = append(append(fired.MergedIDs, fired.Alert.ID), next.MergedIDs...)
+		next.MergedIDs = next.MergedIDs[max(0, len(next.MergedIDs)-maxMergedIDs):]
+		next.MergedSince = fired.MergedSince
+		if next.MergedSince.IsZero() {
+			next.MergedSince = fired.Alert.StartsAt
+		}
+		s.Steps = slices.Delete(s.Steps, i, i+2)
+	}
+}
+
+// mergeable is the index of the first whole episode, of which no integration has been notified of
+// the beginning alone, and which another one follows; -1 if there is none.
+func (s *state) mergeable() int {
+	for i := 0; i+2 < len(s.Steps); i++ {
+		if !s.Steps[i].firing() || s.Steps[i+1].firing() || !s.Steps[i+2].firing() {
+			continue
+		}
+		begun := false
+		for _, p := range s.Notified {
+			begun = begun || p.N == s.Steps[i].N
+		}
+		if !begun {
+			return i
+		}
+	}
+	return -1
+}
+
+// trim drops the steps that all integrations have passed. The last one stays.
+func (s *state) trim(integrations []string) {
+	least := s.last().N
+	for _, who := range integrations {
+		least = min(least, s.Notified[who].N)
+	}
+	i := 0
+	for i < len(s.Steps)-1 && s.Steps[i].N <= least {
+		i++
+	}
+	s.Steps = slices.Delete(s.Steps, 0, i)
+}
+
+// confirm notes that the engine knows an alert that is not to be notified: the engine has read once
+// more what an earlier run notified, perhaps under another ID.
+func (b *states) confirm(a models.Alert) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.byID[a.ID]
+	if s == nil {
+		s = b.byLabels[labels(a).Fingerprint()]
+	}
+	if s == nil || !s.firing() || s.orphan.IsZero() {
+		return
+	}
+	if a.ID != s.last().Alert.ID {
+		s.aliases = append(s.aliases, a.ID)
+		b.byID[a.ID] = s
+	}
+	s.orphan = time.Time{}
+	b.change(s)
+}
+
+// resolve notes that an alert is resolved. It returns why no receiver needs to know, if so.
+func (b *states) resolve(a models.Alert, now time.Time) (known string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.byID[a.ID]
+	switch {
+	case b.episode(a.ID, now).closed(a):
+		return "it was notified before"
+	case s == nil:
+		return neverNotified
+	case !s.firing():
+		return "it was notified before"
+	}
+	notified := s.last().Alert.ID // the same, but after the engine's state was lost
+	b.closeEpisode(a, now)
+	a.ID = notified
+	b.end(s, a, now)
+	b.closeEpisode(s.last().Alert, now)
+	b.enqueue(s.last().Alert)
+	return ""
+}
+
+// neverNotified is why no receiver is notified of the end of an alert.
+const neverNotified = "no receiver was notified that it fired"
+
+// end adds the step that resolves an alert. Its labels stay, since they say what it is.
+func (b *states) end(s *state, a models.Alert, now time.Time) {
+	last := s.last()
+	a.Labels, a.Severity, a.Home = last.Alert.Labels, last.Alert.Severity, last.Alert.Home
+	// An alert is also resolved because its rule is gone, and with it the rule's annotations.
+	if len(a.Annotations) == 0 {
+		a.Annotations, a.First, a.Last, a.Top, a.Source = last.Alert.Annotations, last.Alert.First,
+			last.Alert.Last, last.Alert.Top, last.Alert.Source
+	}
+	for _, id := range s.aliases {
+		delete(b.byID, id)
+	}
+	s.aliases = nil
+	b.push(s, step{Alert: a, Since: last.Since, Until: now})
+	b.change(s)
+}
+
+// change has a state stored and handed to the dispatcher.
+func (b *states) change(s *state) {
+	b.changed[s] = true
+	b.save(s)
+	close(b.moved)
+	b.moved = make(chan struct{})
+}
+
+func (b *states) save(s *state) {
+	value, err := json.Marshal(s)
+	if err != nil { // a value that is not a number
+		one := *s
+		one.Steps = slices.Clone(s.Steps)
+		for i := range one.Steps {
+			one.Steps[i].Alert.Value = 0
+		}
+		value, _ = json.Marshal(&one)
+	}
+	var expires time.Time
+	switch {
+	case !b.ours(s):
+		expires = time.Now().Add(dormancy)
+	case !s.firing():
+		expires = s.last().Until.Add(resolveTimeout)
+	}
+	key := keyAlert + s.fp.String()
+	b.wal.put(key, value, expires)
+	b.pass(s.last().Alert.Home, key, value)
+}
+
+// pass publishes what is known of an alert of a partition that is ours.
+func (b *states) pass(home models.Partition, key string, value []byte) {
+	if b.homes[home] {
+		b.publish(home, key, value)
+	}
+}
+
+// take returns the states that have changed and may be handed to the dispatcher, oldest first. Once
+// a minute it returns all that fire. Those that there is no room for stay behind.
+func (b *states) take(now time.Time) (list []*state, next time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !now.Before(b.renewal) {
+		b.renew(now)
+	}
+	b.admitted.begin()
+	for _, s := range slices.SortedFunc(maps.Keys(b.changed), byAge) {
+		if !b.ours(s) {
+			delete(b.changed, s)
+			continue
+		}
+		if s.sent.IsZero() && !b.admitted.admit(s, b.limit) {
+			continue
+		}
+		delete(b.changed, s)
+		s.sent = now
+		list = append(list, s)
+	}
+	return list, b.renewal
+}
+
+func byAge(a, b *state) int {
+	return cmp.Or(
+		a.last().Since.Compare(b.last().Since),
+		a.last().Alert.At.Compare(b.last().Alert.At),
+		strings.Compare(a.last().Alert.ID, b.last().Alert.ID),
+		cmp.Compare(a.fp, b.fp),
+	)
+}
+
+// renew has all that fires handed over anew, resolves orphans, and drops resolves that stayed
+// pending too long.
+func (b *states) renew(now time.Time) {
+	b.renewal = now.Add(resendInterval)
+	for _, s := range slices.Collect(maps.Values(b.byLabels)) {
+		switch {
+		case !b.ours(s):
+		case s.firing() && !s.orphan.IsZero() && !now.Before(s.orphan):
+			a := movedOn(s.last().Alert, "the engine no longer knows it")
+			b.end(s, a, now)
+			b.closeEpisode(s.last().Alert, now)
+			b.enqueue(s.last().Alert)
+		case s.firing():
+			b.changed[s] = true
+		case now.After(s.last().Until.Add(resolveTimeout)):
+			b.drop(s)
+		}
+	}
+}
+
+// drop removes a state of an alert that is resolved, and tells other members.
+func (b *states) drop(s *state) {
+	b.pass(s.last().Alert.Home, keyAlert+s.fp.String(), nil)
+	b.evict(s)
+}
+
+// evict removes a state, of which others may know.
+func (b *states) evict(s *state) {
+	b.wal.remove(keyAlert + s.fp.String())
+	delete(b.byLabels, s.fp)
+	delete(b.changed, s)
+	for _, id := range append(s.aliases, s.last().Alert.ID) {
+		if b.byID[id] == s {
+			delete(b.byID, id)
+		}
+	}
+	b.leaveGroups(s)
+	b.admitted.release(s)
+}
+
+func (b *states) leaveGroups(s *state) {
+	for g := range s.groups {
+		delete(g.members, s.fp)
+	}
+	s.groups = nil
+}
+
+// notified notes that an integration was notified of a step, and says whether that is news.
+func (b *states) notified(who string, fp model.Fingerprint, t *step) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.byLabels[fp]
+	if s == nil {
+		return false
+	}
+	at := models.AlertResolved
+	if t.firing() {
+		at = models.AlertFiring
+	}
+	last := s.Notified[who]
+	if last.N == t.N && last.State == at {
+		return false
+	}
+	b.progress(s, who, progress{N: t.N, ID: t.Alert.ID, State: at, At: time.Now()})
+	return true
+}
+
+// skip notes that an integration will not be notified of a step.
+func (b *states) skip(who string, s *state, t *step) {
+	b.progress(s, who, progress{N: t.N, ID: t.Alert.ID, At: time.Now()})
+}
+
+func (b *states) progress(s *state, who string, p progress) {
+	if s.Notified == nil {
+		s.Notified = map[string]progress{}
+	}
+	s.Notified[who] = p
+	b.save(s)
+}
+
+// mute notes whether a firing alert is muted on a route.
+func (b *states) mute(route string, s *state, muted bool) {
+	t := s.last()
+	if !t.firing() || t.Muted[route] == muted {
+		return
+	}
+	if t.Muted == nil {
+		t.Muted = map[string]bool{}
+	}
+	t.Muted[route] = muted
+	b.save(s)
+}
+
+// all returns the states that are ours, oldest first.
+func (b *states) all() []*state {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var list []*state
+	for _, s := range b.byLabels {
+		if b.ours(s) && !s.sent.IsZero() {
+			list = append(list, s)
+		}
+	}
+	slices.SortFunc(list, byAge)
+	return list
+}
+
+// id is the ID of the alert that has these labels.
+func (b *states) id(fp model.Fingerprint) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.byLabels[fp]; s != nil {
+		return s.last().Alert.ID
+	}
+	return ""
+}
+
+// counts are the alerts that fire, and those whose resolve is pending.
+func (b *states) counts() (firing, pending int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.byLabels {
+		switch {
+		case !b.ours(s):
+		case s.firing():
+			firing++
+		default:
+			pending++
+		}
+	}
+	return firing, pending
+}
+
+// episode is what the engine's episodes are recognised by when they are read again.
+type episode struct {
+	Sent []string  `json:"sent,omitempty"` // IDs of the notifications that went to the sinks
+	Open bool      `json:"open,omitempty"`
+	End  time.Time `json:"end,omitzero"` // event time of its end
+}
+
+// closed says whether the episode was resolved at or after this transition.
+func (e *episode) closed(a models.Alert) bool { return !e.End.IsZero() && !a.At.After(e.End) }
+
+func (b *states) episode(id string, now time.Time) *episode {
+	e := &episode{}
+	b.wal.get(keyEpisode+id, now, func(value []byte) { _ = json.Unmarshal(value, e) })
+	return e
+}
+
+func (b *states) closeEpisode(a models.Alert, now time.Time) {
+	b.saveEpisode(a, &episode{End: a.At}, now.Add(episodeMemory))
+}
+
+func (b *states) saveEpisode(a models.Alert, e *episode, expires time.Time) {
+	value, err := json.Marshal(e)
+	if err != nil {
+		return
+	}
+	b.wal.put(keyEpisode+a.ID, value, expires)
+	b.pass(a.Home, keyEpisode+a.ID, value)
+}
+
+func (p progress) String() string { return fmt.Sprintf("%d %s %s", p.N, p.ID, p.State) }

@@ -1,0 +1,242 @@
+package notify
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/store"
+)
+
+// Prefixes of keys.
+const (
+	keyAlert    = "alert/"    // notification states, by fingerprint
+	keyEpisode  = "episode/"  // episodes, by alert ID
+	keyLog      = "nflog/"    // Alertmanager's notification log
+	keySilence  = "silence/"  // silences, by ID
+	keyQueued   = "queued/"   // notifications that wait for the file or topic
+	keyPosition = "position/" // of the file and the topic in the queue
+)
+
+// wal is a write-ahead log in a directory of its own, for what must outlive the process:
+// notification states, the notification log, silences, the queue of the sinks. It is a map from keys
+// to values that are on disk when flush returns. Goroutines that flush at the same time share one
+// write.
+type wal struct {
+	store  *store.Store
+	logger *slog.Logger
+
+	// one commit at a time; those who wait for it mostly find their change in it
+	committing sync.Mutex
+
+	mu    sync.Mutex // guards what follows; never held during I/O
+	live  map[string]kept
+	dirty map[string]bool
+	seq   uint64 // of the last change
+	saved uint64 // of the last change on disk
+	fault error  // of the last commit
+}
+
+// kept is a value and when it expires.
+type kept struct {
+	value   []byte
+	expires time.Time // zero for never
+}
+
+// openWAL opens the directory, or makes it. A directory that is damaged is put aside, loudly: to
+// start without silences, and perhaps to repeat a notification, is better than not to notify.
+func openWAL(dir string, logger *slog.Logger, now time.Time) (*wal, error) {
+	s, err := store.Open(dir, store.Options{Logger: logger, History: -1})
+	if err != nil && store.IsCorrupt(err) {
+		aside := fmt.Sprintf("%s.damaged-%d", strings.TrimRight(dir, "/"), now.UnixNano())
+		logger.Error(
+			"notification state is damaged and was put aside: silences are lost, and firing alerts may be notified again",
+			"error",
+			err,
+			"kept_as",
+			aside,
+		)
+		if err := os.Rename(dir, aside); err != nil {
+			return nil, fmt.Errorf("put damaged directory aside: %w", err)
+		}
+		s, err = store.Open(dir, store.Options{Logger: logger, History: -1})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open notification state: %w", err)
+	}
+	w := &wal{store: s, logger: logger, live: map[string]kept{}, dirty: map[string]bool{}}
+	if err := s.Load(w.load); err != nil {
+		return nil, errors.Join(fmt.Errorf("read notification state: %w", err), s.Close())
+	}
+	return w, nil
+}
+
+func (w *wal) load(key, value []byte) error {
+	seconds, n := binary.Varint(value)
+	if n <= 0 {
+		return fmt.Errorf("value of %q is cut short", key)
+	}
+	k := kept{value: append([]byte(nil), value[n:]...)}
+	if seconds != 0 {
+		k.expires = time.Unix(seconds, 0)
+	}
+	w.live[string(key)] = k
+	return nil
+}
+
+func (k kept) encode() []byte {
+	seconds := int64(0)
+	if !k.expires.IsZero() {
+		seconds = k.expires.Unix()
+	}
+	return append(binary.AppendVarint(nil, seconds), k.value...)
+}
+
+// put sets a value, which the log then owns.
+func (w *wal) put(key string, value []byte, expires time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.live[key] = kept{value, expires}
+	w.change(key)
+}
+
+// remove deletes a key.
+func (w *wal) remove(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, ok := w.live[key]; ok {
+		delete(w.live, key)
+		w.change(key)
+	}
+}
+
+func (w *wal) change(key string) {
+	w.dirty[key] = true
+	w.seq++
+}
+
+// each calls f for all values whose key has this prefix and that have not expired, in no order.
+func (w *wal) each(prefix string, now time.Time, f func(key string, value []byte)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, k := range w.live {
+		if strings.HasPrefix(key, prefix) && !k.expired(now) {
+			f(strings.TrimPrefix(key, prefix), k.value)
+		}
+	}
+}
+
+func (k kept) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+
+// expire deletes what has expired.
+func (w *wal) expire(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for key, k := range w.live {
+		if k.expired(now) {
+			delete(w.live, key)
+			w.change(key)
+		}
+	}
+}
+
+// shrink deletes, of the keys with a prefix, those that expire first, until there are no more than
+// most.
+func (w *wal) shrink(prefix string, most int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var keys []string
+	for key := range w.live {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) <= most {
+		return
+	}
+	slices.SortFunc(
+		keys,
+		func(a, b string) int { return w.live[a].expires.Compare(w.live[b].expires) },
+	)
+	for _, key := range keys[:len(keys)-most] {
+		delete(w.live, key)
+		w.change(key)
+	}
+}
+
+// flush returns when all changes made before it was called are on disk. After an error they are
+// tried again with the next flush.
+func (w *wal) flush() error {
+	w.mu.Lock()
+	want := w.seq
+	w.mu.Unlock()
+	w.committing.Lock()
+	defer w.committing.Unlock()
+	w.mu.Lock()
+	if w.saved >= want && w.fault == nil {
+		w.mu.Unlock()
+		return nil
+	}
+	c, taken := w.collect()
+	w.mu.Unlock()
+	err := w.store.Commit(c)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil && w.fault == nil {
+		w.logger.Error(
+			"notification state cannot be written to disk; a crash now would repeat notifications",
+			"error",
+			err,
+		)
+	}
+	if w.fault = err; err == nil {
+		w.saved = taken
+	}
+	return err
+}
+
+// collect makes a checkpoint of what has changed. When it is a full one, as at first and after an
+// error, it holds everything.
+func (w *wal) collect() (c *store.Checkpoint, taken uint64) {
+	c = w.store.Begin()
+	if c.Full() {
+		for key, k := range w.live {
+			c.Put([]byte(key), k.encode())
+		}
+	} else {
+		for key := range w.dirty {
+			if k, ok := w.live[key]; ok {
+				c.Put([]byte(key), k.encode())
+			} else {
+				c.Delete([]byte(key))
+			}
+		}
+	}
+	clear(w.dirty)
+	return c, w.seq
+}
+
+// err is the error of the last write, nil when it succeeded.
+func (w *wal) err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.fault
+}
+
+// close writes what is not on disk yet, and gives the directory up.
+func (w *wal) close() error { return errors.Join(w.flush(), w.store.Close()) }
+
+// get calls f with a value, if it is there and has not expired.
+func (w *wal) get(key string, now time.Time, f func(value []byte)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if k, ok := w.live[key]; ok && !k.expired(now) {
+		f(k.value)
+	}
+}
