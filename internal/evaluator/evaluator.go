@@ -124,10 +124,21 @@ func (e *Evaluation) source(r *rule.Rule) []*Log {
 	for _, l := range e.logs {
 		if r.Source == "" && l.Topic != e.set.Records || l.Topic == "" ||
 			slices.Contains(names, l.Topic) {
-			logs = append(logs, l)
+			logs = append(logs, l.seenWith(int64(r.Lateness)))
 		}
 	}
 	return logs
+}
+
+// seenWith is the log as a rule with some lateness sees it. What is decided when it arrives does not
+// see it.
+func (l *Log) seenWith(lateness int64) *Log {
+	if watermark := l.Clock - lateness; watermark > l.At {
+		late := *l
+		late.Visible = watermark + 1
+		return &late
+	}
+	return l
 }
 
 // groups sorts the logs of a rule by its groups.

@@ -23,6 +23,7 @@ type group struct {
 	silence bool             // the rule can hold without any log
 
 	// the state of the alert
+	alive       bool    // the group is known
 	reset       *Log    // the log that ended the condition last
 	holds       bool    // as it was judged last
 	spent       bool    // it was ended by a log, and has held without any log of its own since
@@ -89,8 +90,8 @@ type life struct{ from, to instant }
 
 const never = instant(1<<63 - 1)
 
-// lives are the times in which the group is known.
-func (g *group) lives() (list []life) {
+// lives are the times in which the group is known, as the decision of an instant sees them.
+func (g *group) lives(at instant) (list []life) {
 	if g.silence && (len(g.r.By) == 0 || g.expected) {
 		if g.began == 0 {
 			return nil
@@ -101,12 +102,13 @@ func (g *group) lives() (list []life) {
 	if remember == 0 {
 		remember = int64(week)
 	}
+	remember = max(remember, int64(g.r.Window)) // not while its window holds logs
 	if !g.forgets() {
 		remember = never
 	}
 	var before instant
 	for _, l := range g.logs {
-		if !g.looksAt(l) {
+		if l.Visible > at || !g.looksAt(l) {
 			continue
 		}
 		if len(list) == 0 || remember != never && l.At-before > remember {
@@ -140,8 +142,7 @@ func (g *group) forgets() bool {
 
 // run takes the alert through all instants.
 func (g *group) run() {
-	lives := g.lives()
-	g.timers = g.instants(lives)
+	g.timers = g.instants(g.lives(never))
 	for len(g.timers) > 0 {
 		slices.Sort(g.timers)
 		at := g.timers[0]
@@ -151,7 +152,7 @@ func (g *group) run() {
 		if at > g.e.end {
 			break
 		}
-		g.step(at, lives)
+		g.step(at)
 	}
 	if g.up && !g.muted {
 		g.firing = append(g.firing, span{g.labels, g.firingSince, never})
@@ -159,15 +160,16 @@ func (g *group) run() {
 }
 
 // step decides one instant.
-func (g *group) step(at instant, lives []life) {
+func (g *group) step(at instant) {
+	lives := g.lives(at)
 	i := slices.IndexFunc(lives, func(l life) bool { return at >= l.from && at < l.to })
-	if i < 0 || at == lives[i].from {
+	if i < 0 || !g.alive {
 		if g.up {
 			g.resolve(at, Number{})
 		}
 		g.reset, g.holds, g.spent, g.resolving = nil, false, false, false
 	}
-	if i < 0 {
+	if g.alive = i >= 0; !g.alive {
 		return
 	}
 	v := g.look(at, lives[i])

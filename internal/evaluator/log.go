@@ -14,6 +14,7 @@ import (
 type Log struct {
 	At       instant
 	Visible  instant // the first instant whose decision sees it; At, unless it came too late
+	Clock    instant // when it arrived; 0 if that was in time
 	Place    int     // among all logs
 	Topic    string
 	severity int

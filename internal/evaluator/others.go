@@ -1,6 +1,8 @@
 package evaluator
 
 import (
+	"time"
+
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -51,24 +53,31 @@ type mute struct {
 	spans []span
 }
 
+// suppressionLateness is how late the logs of suppressions may be.
+const suppressionLateness = 10 * time.Second
+
 // suppression finds when a suppression is in force: from each start to the first end after it, or
 // until it has lasted for as long as it may.
 func (e *Evaluation) suppression(s *rule.Suppression) *mute {
 	m := &mute{s: s}
-	for i, start := range e.logs {
+	var logs []*Log
+	for _, l := range e.logs {
+		logs = append(logs, l.seenWith(int64(suppressionLateness)))
+	}
+	for i, start := range logs {
 		if !e.set.matches(s.Start, start) {
 			continue
 		}
 		labels := labelsOf(s.By, start)
 		to := start.At + int64(s.Max)
-		for _, end := range e.logs[i+1:] {
+		for _, end := range logs[i+1:] {
 			if e.set.matches(s.End, end) &&
 				keyOf(s.By, labelsOf(s.By, end)) == keyOf(s.By, labels) {
-				to = min(to, end.At+int64(s.After))
+				to = min(to, max(end.At+int64(s.After), end.Visible))
 				break
 			}
 		}
-		m.spans = append(m.spans, span{labels, start.At, to})
+		m.spans = append(m.spans, span{labels, start.Visible, to})
 	}
 	return m
 }

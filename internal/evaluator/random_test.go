@@ -1,6 +1,8 @@
 package evaluator
 
 import (
+	"os"
+
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -408,6 +410,9 @@ func (d draw) scenario() scenario {
 		a := arrival{at: at, fields: d.fields(), partition: int32(d.IntN(s.partitions))}
 		if disorder && d.in(2) {
 			a.delay = time.Duration(d.IntN(10_000)) * time.Millisecond
+			if os.Getenv("EVAL_LATE") != "" && d.in(2) {
+				a.delay += time.Duration(d.IntN(30_000)) * time.Millisecond
+			}
 		}
 		if s.partitions > 1 { // logs of one instant have an order within their partition alone
 			at += time.Millisecond
