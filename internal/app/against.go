@@ -32,13 +32,13 @@ type Against struct {
 	Lists func(*rule.Set) (*rule.Set, error)
 	// is called about every second; of is 0 when it is not known
 	Progress func(records, of int)
-	Warn     func(error) // is told what could not be found out
+	Warn     func(error) // is called with what could not be determined
 
 	// nil for the usual way
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
-	// when progress was last told
-	told time.Time
-	kept map[string]kafka.Retention // by topic
+	// when progress was last reported
+	reported time.Time
+	kept     map[string]kafka.Retention // by topic
 	// the first line of a file that could not be read
 	bad error
 }
@@ -58,7 +58,7 @@ func (a *Against) look(
 			return nil, nil, err
 		}
 	}
-	a.told = time.Now()
+	a.reported = time.Now()
 	s, err := a.profile(ctx, set)
 	if err != nil {
 		return nil, nil, err
@@ -130,7 +130,7 @@ func (a *Against) ofFile(ctx context.Context, s *logprofile.Profile) error {
 		if err := s.Add(&sample.Record); err != nil {
 			return err
 		}
-		a.tell(s.Records, 0)
+		a.report(s.Records, 0)
 	}
 	return nil
 }
@@ -161,7 +161,7 @@ func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err erro
 		}
 	}
 	if a.kept, err = kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...); err != nil {
-		a.Warn(err) // whoever may read a topic need not be allowed to see its settings
+		a.Warn(err) // reading a topic does not imply the right to read its settings
 	}
 	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))
 }
@@ -193,14 +193,14 @@ func (a *Against) read(
 		if err := s.Add(&r); err != nil {
 			return err
 		}
-		a.tell(s.Records, total)
+		a.report(s.Records, total)
 	}
 	return nil
 }
 
-func (a *Against) tell(records, of int) {
-	if records%1000 == 0 && a.Progress != nil && time.Since(a.told) >= time.Second {
-		a.told = time.Now()
+func (a *Against) report(records, of int) {
+	if records%1000 == 0 && a.Progress != nil && time.Since(a.reported) >= time.Second {
+		a.reported = time.Now()
 		a.Progress(records, of)
 	}
 }

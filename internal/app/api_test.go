@@ -209,7 +209,7 @@ func (w *world) withPages(name string) *run {
 	if err := os.WriteFile(file, []byte(w.rules), 0o600); err != nil {
 		w.t.Fatal(err)
 	}
-	return w.start(name, func(p *program) {
+	return w.start(name, func(p *process) {
 		p.config.Web.Listen, p.config.Rules, p.config.Kafka.DeadLetterTopic = pagesAddr, []Path{
 			Path(file),
 		}, "dead"

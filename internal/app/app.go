@@ -1,8 +1,7 @@
-// Package app makes a program of the parts: it reads the configuration, starts everything in an
-// order in which nothing is missed, reloads rules and routes while logs flow, and stops in the
-// reverse order so that nothing is lost. It is the one place where the parts meet; none of them
-// knows more than those below it.
+// Package app is the process: it reads the configuration, starts all parts in order, reloads rules
+// and routes while logs are read, and stops the parts in reverse order without losing data. It is
+// the one place where the parts meet; no part knows more than those below it.
 //
-// Run is the program against somebody's Kafka, Demo the same program against an embedded one to
-// which an invented shop writes, Check looks at rule files.
+// Run is the process against a Kafka cluster. Demo is the same process against an embedded broker
+// with a demo workload. Check checks rule files.
 package app

@@ -56,7 +56,7 @@ func TestClockJumps(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		var ahead atomic.Int64
 		w.rules = clockRules
-		r := w.start("data", func(p *program) {
+		r := w.start("data", func(p *process) {
 			p.wall = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		})
 		var told []string

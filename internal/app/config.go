@@ -23,8 +23,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
-// Config is everything that an operator decides. DefaultConfig says what holds where he decides
-// nothing.
+// Config is the configuration. DefaultConfig has the default of each setting.
 type Config struct {
 	Kafka KafkaConfig `yaml:"kafka"`
 	// the first whose topic matches counts; topics without one are detected record by record
@@ -59,8 +58,8 @@ type KafkaConfig struct {
 	// a dynamic member
 	InstanceID string `yaml:"instance_id,omitempty"`
 	// in which members that share topics leave for each other what they know; "" for the group's
-	// name and ".handover"
-	HandoverTopic string `yaml:"handover_topic,omitempty"`
+	// name and ".changelog"
+	ChangelogTopic string `yaml:"changelog_topic,omitempty"`
 	// how long the group waits for a member that says nothing
 	SessionTimeout  time.Duration `yaml:"session_timeout"`
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
@@ -109,7 +108,7 @@ type FormatConfig struct {
 	decode.Config `yaml:",inline"`
 }
 
-// NotifyConfig says how people hear of alerts. With nothing in it, alerts are printed to the
+// NotifyConfig is where notifications go. Without a receiver they are printed to the
 // terminal.
 type NotifyConfig struct {
 	// a normal alertmanager.yml: routes, receivers, inhibition, templates
@@ -132,11 +131,11 @@ type NotifyConfig struct {
 type WebConfig struct {
 	Listen        string `yaml:"listen"` // "" serves nothing
 	ConfigFile    Path   `yaml:"config_file,omitempty"`
-	Token         Secret `yaml:"token,omitempty"` // demanded of whoever changes something
+	Token         Secret `yaml:"token,omitempty"` // required for changes
 	TokenFile     Path   `yaml:"token_file,omitempty"`
-	ReadToken     Secret `yaml:"read_token,omitempty"` // demanded of whoever looks at something
+	ReadToken     Secret `yaml:"read_token,omitempty"` // required for reading
 	ReadTokenFile Path   `yaml:"read_token_file,omitempty"`
-	ReadOnly      bool   `yaml:"read_only,omitempty"` // nobody changes anything
+	ReadOnly      bool   `yaml:"read_only,omitempty"` // no changes through pages and API
 	// names of pages on loopback, besides this machine's
 	Hosts []string `yaml:"hosts,omitempty"`
 	PProf bool     `yaml:"pprof,omitempty"`
@@ -147,7 +146,7 @@ type LimitsConfig struct {
 	// an alert found later than this after its event is recorded as historical, not notified
 	MaxAlertAge time.Duration `yaml:"max_alert_age"`
 	// how long a rule that is new may read its own past before it begins without
-	WarmUp time.Duration `yaml:"warm_up"`
+	BackfillTimeout time.Duration `yaml:"backfill_timeout"`
 	// how soon a list that is kept in a topic has to be read to its end at the start
 	ListLoad    time.Duration `yaml:"list_load"`
 	PollRecords int           `yaml:"poll_records"` // records taken from the client at once
@@ -157,7 +156,7 @@ type LimitsConfig struct {
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
 }
 
-// LogConfig says what the program says about itself, on standard error.
+// LogConfig configures the log of the process, which goes to standard error.
 type LogConfig struct {
 	Level  slog.Level `yaml:"level"`
 	Format string     `yaml:"format"` // text or json
@@ -182,7 +181,7 @@ func (s *Start) UnmarshalText(text []byte) error {
 	default:
 		n, err := strconv.ParseInt(t, 10, 64)
 		if err != nil || n < -2 {
-			return fmt.Errorf("%q is no starting place; try start, end, or an offset", t)
+			return fmt.Errorf("%q is not a start position; use start, end, or an offset", t)
 		}
 		*s = Start(n)
 	}
@@ -224,11 +223,11 @@ func DefaultConfig() Config {
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
 		Limits: LimitsConfig{
-			MaxAlertAge:   time.Hour,
-			WarmUp:        10 * time.Minute,
-			ListLoad:      2 * time.Minute,
-			PollRecords:   20_000,
-			ShutdownGrace: 10 * time.Second,
+			MaxAlertAge:     time.Hour,
+			BackfillTimeout: 10 * time.Minute,
+			ListLoad:        2 * time.Minute,
+			PollRecords:     20_000,
+			ShutdownGrace:   10 * time.Second,
 		},
 		Log: LogConfig{Level: slog.LevelInfo, Format: "text"},
 	}
@@ -305,7 +304,7 @@ func (c *Config) secrets() error {
 			continue
 		}
 		if *s.into != "" {
-			ps = append(ps, c.problem("%s and %s_file are both given; drop one", s.key, s.key))
+			ps = append(ps, c.problem("%s and %s_file are both given; remove one", s.key, s.key))
 			continue
 		}
 		secret, err := secretFrom(s.file)
@@ -332,13 +331,13 @@ func (k KafkaConfig) patternFor(topic string) string {
 	return ""
 }
 
-// handover is the topic in which members leave for each other what they know, "" when they share
+// changelog is the topic in which members leave for each other what they know, "" when they share
 // nothing.
-func (k KafkaConfig) handover() string {
-	if k.HandoverTopic == "" && len(k.RecordKey) > 0 {
-		return k.Group + ".handover"
+func (k KafkaConfig) changelog() string {
+	if k.ChangelogTopic == "" && len(k.RecordKey) > 0 {
+		return k.Group + ".changelog"
 	}
-	return k.HandoverTopic
+	return k.ChangelogTopic
 }
 
 // Mechanisms are the ways to authenticate to Kafka.
@@ -365,7 +364,7 @@ func (c *Config) Validate() error {
 		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
 	)
 	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
-	wrong(k.Group == "", "kafka.group is empty; a group is needed to remember how far it has read")
+	wrong(k.Group == "", "kafka.group is empty; offsets are committed for a group")
 	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
 	wrong(
 		int64(k.MinBytes) > int64(k.MaxBytes),
@@ -381,13 +380,13 @@ func (c *Config) Validate() error {
 	)
 	wrong(
 		k.DeadLetterTopic != "" && slices.Contains(k.Topics, k.DeadLetterTopic),
-		"kafka.dead_letter_topic %q is also read; what cannot be read would go round for ever",
+		"kafka.dead_letter_topic %q is also read; rejected records would be read again endlessly",
 		k.DeadLetterTopic,
 	)
 	wrong(
-		k.handover() != "" && slices.Contains(k.Topics, k.handover()),
-		"kafka.handover_topic %q is also read; it holds what members tell each other, not logs",
-		k.handover(),
+		k.changelog() != "" && slices.Contains(k.Topics, k.changelog()),
+		"kafka.changelog_topic %q is also read; it holds state of group members, not logs",
+		k.changelog(),
 	)
 	wrong(
 		(k.TLS.CertFile == "") != (k.TLS.KeyFile == ""),
@@ -398,7 +397,7 @@ func (c *Config) Validate() error {
 		_, err := filepath.Match(f.Topic, "")
 		wrong(
 			f.Topic == "" || err != nil,
-			"formats[%d].topic: %q is no topic name or glob",
+			"formats[%d].topic: %q is not a topic name or glob",
 			i,
 			f.Topic,
 		)
@@ -407,23 +406,23 @@ func (c *Config) Validate() error {
 		}
 	}
 	for name, text := range map[string]string{"notify.webhook_url": string(c.Notify.WebhookURL), "notify.slack_url": string(c.Notify.SlackURL), "notify.external_url": c.Notify.ExternalURL} {
-		wrong(text != "" && !isURL(text), "%s is no http or https URL", name)
+		wrong(text != "" && !isURL(text), "%s is not an http or https URL", name)
 	}
 	for _, u := range c.Notify.Alertmanagers {
 		wrong(
 			!isURL(u),
-			"notify.alertmanagers: %q is no http or https URL; try http://alertmanager:9093",
+			"notify.alertmanagers: %q is not an http or https URL; try http://alertmanager:9093",
 			u,
 		)
 	}
 	wrong(
 		c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanager_config already says who receives what; put the webhook or Slack receiver into that file",
+		"notify.alertmanager_config has the receivers; add the webhook or Slack receiver to that file",
 	)
 	wrong(
 		len(c.Notify.Alertmanagers) > 0 &&
 			(c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanagers leaves routing to them; drop alertmanager_config, webhook_url and slack_url",
+		"notify.alertmanagers route notifications themselves; remove alertmanager_config, webhook_url and slack_url",
 	)
 	wrong(
 		k.RecordsTopic != "" &&
@@ -441,7 +440,7 @@ func (c *Config) Validate() error {
 	t := c.Notify.KafkaTopic
 	wrong(
 		t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""),
-		"notify.kafka_topic %q is also read; alerts about alerts would go round for ever, and rules about alerts say source: alerts",
+		"notify.kafka_topic %q is also read; it would be read endlessly; rules about alerts use source: alerts",
 		t,
 	)
 	wrong(
@@ -453,7 +452,7 @@ func (c *Config) Validate() error {
 		_, _, err := net.SplitHostPort(c.Web.Listen)
 		wrong(
 			err != nil,
-			"web.listen: %q is no host:port; try 127.0.0.1:8080 or :8080",
+			"web.listen: %q is not a host:port; try 127.0.0.1:8080 or :8080",
 			c.Web.Listen,
 		)
 	}
@@ -465,7 +464,7 @@ func (c *Config) Validate() error {
 	)
 	wrong(c.Limits.Workers < 0, "limits.workers is negative")
 	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
-	wrong(c.Limits.WarmUp < 0, "limits.warm_up is negative")
+	wrong(c.Limits.BackfillTimeout < 0, "limits.backfill_timeout is negative")
 	wrong(c.Limits.ListLoad <= 0, "limits.list_load must be above zero")
 	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
 	wrong(
@@ -477,7 +476,7 @@ func (c *Config) Validate() error {
 	return ps.Err()
 }
 
-// brokerHint tells how a broker's address is written, "" when it is written so.
+// brokerHint is how to write a broker's address, "" when it is correct.
 func brokerHint(address string) string {
 	if scheme, rest, ok := strings.Cut(address, "://"); ok {
 		rest = strings.TrimRight(rest, "/")
@@ -529,7 +528,7 @@ func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
 			(s.AWS.AccessKey == "") != (s.AWS.SecretKey == ""),
 			"kafka.sasl.aws.access_key and secret_key belong together",
 		)
-		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM is spoken over TLS only")
+		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM needs TLS")
 	default:
 		wrong(
 			true,

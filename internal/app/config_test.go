@@ -139,7 +139,7 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka: {start: yesterday}\n",
-		`c.yml:1:16: kafka.start: "yesterday" is no starting place; try start, end, or an offset`,
+		`c.yml:1:16: kafka.start: "yesterday" is not a start position; use start, end, or an offset`,
 	)
 	f("kafka: [a]\n", `c.yml:1:8: kafka: a mapping is expected, not a list; write key: value`)
 	f(

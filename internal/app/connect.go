@@ -2,7 +2,7 @@ package app
 
 import "github.com/log-monitoring/alert-engine/internal/kafka"
 
-// Client says how to reach the brokers.
+// Client is the configuration of Kafka clients.
 func (k KafkaConfig) Client() kafka.ClientConfig {
 	return kafka.ClientConfig{
 		Brokers:  k.Brokers,
@@ -18,12 +18,12 @@ func (k KafkaConfig) Client() kafka.ClientConfig {
 	}
 }
 
-// source says what to read, and how.
+// source is the configuration of the Kafka source.
 func (c *Config) source() kafka.SourceConfig {
 	k := c.Kafka
 	return kafka.SourceConfig{
 		Client: k.Client(), Topics: k.Topics, Patterns: k.TopicPatterns, Group: k.Group, Start: int64(k.Start),
 		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, SessionTimeout: k.SessionTimeout, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
-		Exclude: k.handover(), DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
+		Exclude: k.changelog(), DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
 	}
 }

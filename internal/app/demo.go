@@ -17,11 +17,11 @@ import (
 //go:embed demo/shop.rules.yml
 var shopRules []byte
 
-// DemoOptions say how the demo goes.
+// DemoOptions configure the demo.
 type DemoOptions struct {
-	Rate       float64       // ordinary logs a second
+	Rate       float64       // logs per second without scenarios
 	Duration   time.Duration // 0 for until stopped
-	Seed       uint64        // of the shop's chance
+	Seed       uint64        // of the workload
 	BrokerOnly bool          // only the Kafka
 	Broker     string        // address of the Kafka
 	Listen     string        // address of pages, metrics and API
@@ -32,23 +32,22 @@ type DemoOptions struct {
 // maxDemoRate is more than one process can write, evaluate and show.
 const maxDemoRate = 1_000_000
 
-// DefaultDemoOptions are those of somebody who just wants to see it.
+// DefaultDemoOptions are the defaults of the demo.
 func DefaultDemoOptions() DemoOptions {
 	return DemoOptions{Rate: 300, Seed: 1, Broker: "127.0.0.1:19092", Listen: "127.0.0.1:8080"}
 }
 
-// Demo is Run against a Kafka in this process, to which an invented shop writes its logs. Nothing
-// is left behind when it stops.
+// Demo is Run against an embedded broker with a demo workload. It leaves no files.
 func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	if !(o.Rate > 0 && o.Rate <= maxDemoRate) {
 		return fmt.Errorf(
-			"--rate: %v logs a second cannot be written; try 300, and at most %d",
+			"--rate: %v is out of range; use 300, and at most %d logs per second",
 			o.Rate,
 			maxDemoRate,
 		)
 	}
 	if o.Duration < 0 {
-		return fmt.Errorf("--duration: %s is negative; try 30s, or 0 for until stopped", o.Duration)
+		return fmt.Errorf("--duration: %s is negative; use 30s, or 0 to run until stopped", o.Duration)
 	}
 	if o.Duration > 0 {
 		var cancel context.CancelFunc
@@ -70,7 +69,7 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	}
 	defer broker.Close()
 	if o.BrokerOnly {
-		o.introduceBroker(t, broker.Addr())
+		o.describeBroker(t, broker.Addr())
 		<-ctx.Done()
 		return nil
 	}
@@ -79,15 +78,15 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	p := newProgram(o.config(broker.Addr(), dir), t)
+	p := newProcess(o.config(broker.Addr(), dir), t)
 	p.rules, p.ruleFile = o.rules, o.ruleFile
-	p.started = func(pages string) { o.introduce(t, broker.Addr(), pages) }
+	p.started = func(pages string) { o.describe(t, broker.Addr(), pages) }
 	p.beside = func(ctx context.Context) error { return o.write(ctx, broker.Addr()) }
 	p.load = func() (*Config, error) { return p.config, nil } // the rules are read again
 	if err := p.run(ctx); err != nil {
 		return err
 	}
-	o.farewell(t, p)
+	o.summarize(t, p)
 	return nil
 }
 
@@ -142,8 +141,7 @@ func (o DemoOptions) config(broker, dir string) *Config {
 // deadTopic is where the demo's records go that cannot be read.
 const deadTopic = demoTopic + "-dead"
 
-// brokenRecord is what an old agent writes now and then: compressed, and cut off, so nobody can
-// read it.
+// brokenRecord is truncated compressed data. It shows rejections and dead letters.
 var brokenRecord = []byte("\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xabV\xcaH\xcd\xc9\xc9")
 
 // write lets the shop write its logs until ctx is done.
@@ -156,7 +154,7 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 		return err
 	}
 	defer w.Close()
-	shop := NewShop(o.Seed, time.Now(), o.Rate)
+	shop := NewWorkload(o.Seed, time.Now(), o.Rate)
 	broken := time.Now().Add(5 * time.Second)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -184,7 +182,7 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 	}
 }
 
-func (o DemoOptions) introduceBroker(t Terminal, broker string) {
+func (o DemoOptions) describeBroker(t Terminal, broker string) {
 	fmt.Fprintf(
 		t.Out,
 		"A Kafka runs in this process until you stop it: %s, topic %s\n",
@@ -200,7 +198,7 @@ func (o DemoOptions) introduceBroker(t Terminal, broker string) {
 	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker))
 }
 
-func (o DemoOptions) introduce(t Terminal, broker, pages string) {
+func (o DemoOptions) describe(t Terminal, broker, pages string) {
 	fmt.Fprintf(
 		t.Out,
 		"A web shop writes about %.0f logs a second to a Kafka in this process. Now and then one of its services gets into trouble.\n",
@@ -213,8 +211,8 @@ func (o DemoOptions) introduce(t Terminal, broker, pages string) {
 	fmt.Fprintf(t.Out, "  stop    Ctrl-C\n\n")
 }
 
-// farewell says what there was to see.
-func (o DemoOptions) farewell(t Terminal, p *program) {
+// summarize prints what happened.
+func (o DemoOptions) summarize(t Terminal, p *process) {
 	fired := int64(0)
 	for _, r := range p.state.Rules() {
 		fired += r.Fired

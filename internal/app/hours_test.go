@@ -220,7 +220,7 @@ func newHours(w *world, seed uint64) *hours {
 	return h
 }
 
-func recordHours(p *program) { p.config.Kafka.RecordsTopic = "values" }
+func recordHours(p *process) { p.config.Kafka.RecordsTopic = "values" }
 
 // answerEpochs answers where the epoch of a leader ended, as Kafka does: at the end of the log, as
 // long as no later leader has written anything. The test's broker says that it does not know, and
@@ -260,8 +260,8 @@ func (h *hours) note(format string, args ...any) {
 // hours that nobody reads.
 func (h *hours) chapter() {
 	begin := time.Now()
-	h.incidents(begin, begin.Add(hoursChapter-hoursQuiet), 4)
-	h.incidents(begin, begin.Add(3*time.Minute), 3)
+	h.scenarios(begin, begin.Add(hoursChapter-hoursQuiet), 4)
+	h.scenarios(begin, begin.Add(3*time.Minute), 3)
 	h.beats(begin, begin.Add(hoursChapter))
 	if h.rand.IntN(3) == 0 {
 		h.wrongClocks(begin)
@@ -352,7 +352,7 @@ func (h *hours) begin() {
 }
 
 // clock gives a program a clock that can be wrong.
-func (h *hours) clock(p *program) {
+func (h *hours) clock(p *process) {
 	p.wall = func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
 }
 
@@ -427,9 +427,9 @@ func (h *hours) fault() (over func()) {
 	return func() {}
 }
 
-// incidents draws bursts of errors, shares of failing requests, silences, slow queries, and logins,
+// scenarios draws bursts of errors, shares of failing requests, silences, slow queries, and logins,
 // some just below what rules allow.
-func (h *hours) incidents(from, to time.Time, n int) {
+func (h *hours) scenarios(from, to time.Time, n int) {
 	for range n {
 		at := from.Add(h.between(0, to.Sub(from)))
 		key := fmt.Sprint("k", h.rand.IntN(8))

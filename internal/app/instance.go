@@ -13,9 +13,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// instance is the name under which we are a static member of the consumer group, "" for a dynamic
-// member. It is kept beside the state: whoever starts with this state takes over the partitions of
-// whoever had it before, at once, and does not wait until the group has given that one up.
+// instance is the name of this static member of the consumer group, "" for a dynamic member. It is
+// kept beside the state: a process that starts with this state gets the partitions of the previous
+// one at once, without waiting for its session timeout.
 func instance(c *Config) (string, error) {
 	switch c.Kafka.InstanceID {
 	case "":
@@ -27,7 +27,7 @@ func instance(c *Config) (string, error) {
 	return self(c)
 }
 
-// self is a name that is drawn once and belongs to the state beside it.
+// self is a random name, generated once and kept beside the state.
 func self(c *Config) (string, error) {
 	file := filepath.Join(string(c.DataDir), "instance-id")
 	text, err := os.ReadFile(file)
@@ -35,17 +35,17 @@ func self(c *Config) (string, error) {
 		return strings.TrimSpace(string(text)), nil
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("read the name of this member: %w", err)
+		return "", fmt.Errorf("read the instance ID: %w", err)
 	}
 	id := "alert-engine-" + strings.ToLower(rand.Text())
 	if err := os.WriteFile(file, []byte(id+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("keep the name of this member: %w", err)
+		return "", fmt.Errorf("write the instance ID: %w", err)
 	}
 	return id, nil
 }
 
-// alone says why this instance has to be the only one of its group, nil when it need not be.
-func (p *program) alone() error {
+// exclusive is why this process has to be the only member of its group, nil if it has not.
+func (p *process) exclusive() error {
 	spread := p.set.Load().Spread(p.config.Kafka.RecordKey)
 	// recorded values are on partitions by rule and all labels, whatever logs are by
 	for _, r := range p.set.Load().Rules {
@@ -66,7 +66,7 @@ func (p *program) alone() error {
 		names = append(names, fmt.Sprintf("%d others", more))
 	}
 	return fmt.Errorf(
-		"logs of one group may be on several partitions, by rule %s; kafka.record_key names the fields by which logs are put on partitions, and rules have to group by all of them",
+		"rule %s needs logs of several partitions in one process; group by all fields of kafka.record_key, the record key of producers",
 		strings.Join(names, ", "),
 	)
 }

@@ -43,7 +43,7 @@ func TestInstance(t *testing.T) {
 func TestRulesOverRecordedValuesAreAlone(t *testing.T) {
 	c := DefaultConfig()
 	c.Kafka.RecordKey, c.Kafka.RecordsTopic = []string{"service"}, "values"
-	p := newProgram(&c, Terminal{Out: io.Discard, Err: io.Discard})
+	p := newProcess(&c, Terminal{Out: io.Discard, Err: io.Discard})
 	f := func(text string, want string) {
 		t.Helper()
 		set, err := rule.Read("test.rules.yml", []byte(text))
@@ -51,12 +51,12 @@ func TestRulesOverRecordedValuesAreAlone(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.set.Store(set)
-		if err := p.alone(); (err == nil) != (want == "") ||
+		if err := p.exclusive(); (err == nil) != (want == "") ||
 			err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("alone because %v, want %q", err, want)
 		}
 	}
 	before, _, _ := strings.Cut(recordRules, "- name: over")
 	f(before, "")
-	f(recordRules, "by rule over/Many;")
+	f(recordRules, "rule over/Many needs")
 }

@@ -17,7 +17,7 @@ type lifetimes struct {
 func newLifetimes() *lifetimes { return &lifetimes{failed: make(chan error, 1)} }
 
 // start runs a part until it is its turn to end. A part that ends before, with an error or without,
-// ends the program.
+// ends the process.
 func (l *lifetimes) start(ctx context.Context, name string, run func(context.Context) error) {
 	// The part's context outlives ctx, the program's: what ends all parts at once would cut off the
 	// source from the store it has to write to.
@@ -27,11 +27,11 @@ func (l *lifetimes) start(ctx context.Context, name string, run func(context.Con
 		err := run(ctx)
 		if ctx.Err() == nil {
 			if err == nil {
-				err = errors.New("ended by itself")
+				err = errors.New("stopped unexpectedly")
 			}
 			select {
 			case l.failed <- named(name, err):
-			default: // another part failed first, and that is what people need to hear
+			default: // the first failure is the cause
 			}
 			err = nil
 		}

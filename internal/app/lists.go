@@ -12,14 +12,15 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
-// lists keeps the lists whose members are the keys of topics as they are. They are read beside the
-// source: at the start to their ends, before the source reads the first log, and after that for as
-// long as the rules name them. Whenever members have changed, the rules are swapped for the same
-// rules with other lists, which is what a reload does as well; so windows and alerts stay.
+// lists keeps lists whose members are the keys of topics up to date. It reads their topics to the
+// end before the source reads the first log, and follows them as long as rules use them. When
+// members change, the rules are replaced by the same rules with the new members, as in a reload; so
+// windows and alerts stay.
 type lists struct {
-	p    *program
+	p    *process
 	bell chan struct{} // rules or members have changed
 	read chan struct{} // is closed when all lists of the start are known and given to the rules
 
@@ -42,7 +43,7 @@ const (
 	listsPrepare = 30 * time.Second
 )
 
-func newLists(p *program) *lists {
+func newLists(p *process) *lists {
 	l := &lists{
 		p:        p,
 		bell:     make(chan struct{}, 1),
@@ -55,7 +56,7 @@ func newLists(p *program) *lists {
 }
 
 // run keeps the lists until ctx is done. It fails when one of them cannot be read at the start and
-// nobody but an operator can help.
+// an operator has to act.
 func (l *lists) run(ctx context.Context) error {
 	defer l.stopAll()
 	failed := make(chan error)
@@ -75,16 +76,8 @@ func (l *lists) run(ctx context.Context) error {
 			close(l.read)
 		}
 		if known {
-			pauseFor(ctx, max(listsPause, 10*time.Since(began)))
+			wait.Sleep(ctx, max(listsPause, 10*time.Since(began)))
 		}
-	}
-}
-
-// pauseFor waits, or until ctx is done.
-func pauseFor(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 
@@ -136,13 +129,13 @@ func (l *lists) begin(ctx context.Context, topic string, failed chan error) *fol
 			// a reload brought the list, and it was there a moment ago: the logs go on
 			case <-l.read:
 				l.p.logger.Error(
-					"a list cannot be read; trying again",
+					"reading a list failed; retrying",
 					"topic",
 					topic,
 					"error",
 					err,
 				)
-				pauseFor(ctx, time.Minute)
+				wait.Sleep(ctx, time.Minute)
 			default:
 				select {
 				case failed <- err:
@@ -218,7 +211,7 @@ func (l *lists) apply() {
 	}
 	if err := l.p.state.SetRules(set); err != nil {
 		l.p.logger.Error(
-			"lists have changed, and the rules cannot be compiled with them",
+			"compiling rules with the new list members failed",
 			"error",
 			err,
 		)
@@ -260,7 +253,7 @@ func (l *lists) prepareOne(ctx context.Context, topic string) error {
 	ctx, cancel := context.WithTimeoutCause(
 		ctx,
 		listsPrepare,
-		errors.New("it was not read to its end in time"),
+		errors.New("its topic was not read to the end in time"),
 	)
 	defer cancel()
 	o := keysOf(l.p.config, topic, l.p.logger)
@@ -287,14 +280,14 @@ func (l *lists) unread() error {
 	l.mu.Unlock()
 	if f != nil && f.keys.Err() != nil {
 		return fmt.Errorf(
-			"list %s: its topic %s cannot be read, and no log is evaluated before: %w",
+			"list %s: reading its topic %s fails; no log is evaluated until it is read: %w",
 			list.Name,
 			list.Topic,
 			f.keys.Err(),
 		)
 	}
 	return fmt.Errorf(
-		"list %s: its topic %s is not read to its end yet, and no log is evaluated before",
+		"list %s: its topic %s is not read to the end yet; no log is evaluated until it is",
 		list.Name,
 		list.Topic,
 	)

@@ -71,14 +71,14 @@ func TestListsFromTopics(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		w.visit("bob", "cid", "ann", "dan")
 		want(t, "after a change", w.notices(), "firing ann", "firing cid")
-		if n := len(r.program.state.Alerts()); n != 2 {
+		if n := len(r.process.state.Alerts()); n != 2 {
 			t.Errorf("%d alerts are up", n)
 		}
-		if err := r.program.lists.unread(); err != nil {
+		if err := r.process.lists.unread(); err != nil {
 			t.Error(err)
 		}
 		w.rules += "  - {alert: Other, match: 'user:@blocked', by: ['service=user', 'x=host'], window: 1h}\n"
-		if err := r.program.reload(w.t.Context()); err != nil {
+		if err := r.process.reload(w.t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -106,18 +106,18 @@ func TestReloadBringsLists(t *testing.T) {
 		w.block("ann")
 		r := w.start("data")
 		w.rules = strings.Replace(listRules, "blocked-users", "blocked-user", 1)
-		if err := r.program.reload(w.t.Context()); err == nil ||
+		if err := r.process.reload(w.t.Context()); err == nil ||
 			!strings.Contains(
 				err.Error(),
 				`list blocked: read the keys of blocked-user: topic "blocked-user" does not exist; did you mean "blocked-users"?`,
 			) {
 			t.Errorf("the reload ends with %v", err)
 		}
-		if name := r.program.set.Load().Rules[0].Name; name != "Errors" {
+		if name := r.process.set.Load().Rules[0].Name; name != "Errors" {
 			t.Errorf("after it the rule is %s", name)
 		}
 		w.rules = listRules
-		if err := r.program.reload(w.t.Context()); err != nil {
+		if err := r.process.reload(w.t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		w.visit("ann")
@@ -172,7 +172,7 @@ func TestListsThatCannotBeRead(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = listRules
 		r := w.prepare("data")
-		err := r.program.run(w.t.Context())
+		err := r.process.run(w.t.Context())
 		if err == nil ||
 			!strings.Contains(
 				err.Error(),
@@ -190,14 +190,14 @@ func TestListsThatCannotBeRead(t *testing.T) {
 		r.begin()
 		time.Sleep(10 * time.Minute)
 		why := ""
-		for _, check := range r.program.ready() {
+		for _, check := range r.process.ready() {
 			if err := check.Err(); check.Name == "lists" && err != nil {
 				why = err.Error()
 			}
 		}
 		if !strings.HasPrefix(
 			why,
-			"list blocked: its topic blocked-users cannot be read, and no log is evaluated before: ",
+			"list blocked: reading its topic blocked-users fails; ",
 		) {
 			t.Errorf("ready says %q", why)
 		}

@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// limitMemory tells the garbage collector how much memory there is, so that it works harder before
-// the system kills the process: nine tenths of what the process's control group allows. GOMEMLIMIT,
-// where it is set, has decided that already.
+// limitMemory sets the soft memory limit to nine tenths of the control group's, so that the garbage
+// collector works harder before the system kills the process. GOMEMLIMIT takes precedence.
 func limitMemory(logger *slog.Logger) {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

@@ -20,7 +20,7 @@ func TestReadmeShowsTheDemo(t *testing.T) {
 	}
 	o := DefaultDemoOptions()
 	var out bytes.Buffer
-	o.introduce(Terminal{Out: &out}, o.Broker, "http://"+o.Listen)
+	o.describe(Terminal{Out: &out}, o.Broker, "http://"+o.Listen)
 	for line := range strings.Lines(out.String()) {
 		if !bytes.Contains(text, []byte("    "+line)) && strings.TrimSpace(line) != "" {
 			t.Errorf("README.md does not show %q", line)

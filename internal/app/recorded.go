@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -52,9 +53,9 @@ type value struct {
 	seq   uint64
 	saved bool
 
-	whose string
-	text  []byte // nil when the group has no value any more
-	at    int64
+	recordKey string
+	text      []byte // nil when the group has no value any more
+	at        int64
 }
 
 const (
@@ -83,7 +84,7 @@ func newRecorded(topic string, to *topics, logger *slog.Logger, r prometheus.Reg
 
 // take takes a value from the engine.
 func (q *recorded) take(r models.Recorded) {
-	v := value{whose: recordedKey(r), at: r.At.UnixNano()}
+	v := value{recordKey: recordedKey(r), at: r.At.UnixNano()}
 	if !r.Gone {
 		v.text = recordedValue(r)
 	}
@@ -97,9 +98,9 @@ func (q *recorded) take(r models.Recorded) {
 	}
 }
 
-func (v *value) size() int { return len(v.whose) + len(v.text) + valueOverhead }
+func (v *value) size() int { return len(v.recordKey) + len(v.text) + valueOverhead }
 
-// recordedKey says whose value it is: the rule and the labels. It is that of the record on the
+// recordedKey says recordKey value it is: the rule and the labels. It is that of the record on the
 // topic, which may therefore be compacted.
 func recordedKey(r models.Recorded) string {
 	b := append([]byte(r.Rule), '{')
@@ -144,14 +145,14 @@ func (q *recorded) shrink() {
 	newest := map[string]uint64{}
 	for _, list := range [][]value{q.waiting, q.decided} {
 		for i := range list {
-			newest[list[i].whose] = list[i].seq
+			newest[list[i].recordKey] = list[i].seq
 		}
 	}
 	room := q.bound / 2
 	for _, reason := range []string{"overtaken", "oldest"} {
 		for _, list := range []*[]value{&q.waiting, &q.decided} {
 			*list = slices.DeleteFunc(*list, func(v value) bool {
-				if q.bytes <= room || reason == "overtaken" && newest[v.whose] == v.seq {
+				if q.bytes <= room || reason == "overtaken" && newest[v.recordKey] == v.seq {
 					return false
 				}
 				q.forget(&v)
@@ -174,8 +175,8 @@ func (q *recorded) forget(v *value) {
 // append appends what is kept of a value on disk.
 func (v *value) append(b []byte) []byte {
 	b = binary.AppendVarint(b, v.at)
-	b = binary.AppendUvarint(b, uint64(len(v.whose)))
-	return append(append(b, v.whose...), v.text...)
+	b = binary.AppendUvarint(b, uint64(len(v.recordKey)))
+	return append(append(b, v.recordKey...), v.text...)
 }
 
 // parse reads what append has appended.
@@ -189,7 +190,7 @@ func (v *value) parse(b []byte) error {
 		return errors.New("a recorded value is damaged")
 	}
 	b = b[n+m:]
-	v.at, v.whose = at, string(b[:size])
+	v.at, v.recordKey = at, string(b[:size])
 	if b = b[size:]; len(b) > 0 {
 		v.text = bytes.Clone(b)
 	}
@@ -220,7 +221,7 @@ func (q *recorded) save(full bool, put func(key, value []byte), del func(key []b
 }
 
 // release lets what was saved be written. After a checkpoint that failed it is written all the
-// same, as alerts are told.
+// same, as alerts are.
 func (q *recorded) release() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -305,7 +306,7 @@ func (q *recorded) write(ctx context.Context, some []value) {
 	for i, v := range some {
 		records[i] = models.Record{
 			Topic:     q.topic,
-			Key:       []byte(v.whose),
+			Key:       []byte(v.recordKey),
 			Value:     v.text,
 			Timestamp: time.Unix(0, v.at),
 		}
@@ -321,9 +322,7 @@ func (q *recorded) write(ctx context.Context, some []value) {
 			q.wrote(some[len(some)-1].seq)
 			return
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if !wait.Sleep(ctx, pause) {
 			return
 		}
 	}
@@ -340,10 +339,10 @@ func (q *recorded) attempted(n int, err error) {
 	switch {
 	case !changed:
 	case err == nil:
-		q.logger.Info("the topic takes recorded values again", "topic", q.topic)
+		q.logger.Info("recorded values are written again", "topic", q.topic)
 	default:
 		q.logger.Warn(
-			"the topic does not take recorded values; they wait, and are tried again",
+			"writing recorded values failed; retrying",
 			"topic",
 			q.topic,
 			"error",
@@ -374,13 +373,13 @@ func (q *recorded) alarm() error {
 	switch {
 	case q.dropped > 0 && q.bytes > q.bound/2:
 		return fmt.Errorf(
-			"topic %q takes no recorded values, and %d were dropped: %w",
+			"writing recorded values to topic %q fails; %d were dropped: %w",
 			q.topic,
 			q.dropped,
 			q.fault,
 		)
 	case !q.failing.IsZero() && time.Since(q.failing) >= valueAlarm:
-		return fmt.Errorf("topic %q takes no recorded values: %w", q.topic, q.fault)
+		return fmt.Errorf("writing recorded values to topic %q fails: %w", q.topic, q.fault)
 	}
 	return nil
 }

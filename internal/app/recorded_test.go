@@ -31,7 +31,7 @@ groups:
   - {alert: Many, match: 'record:errors value>10', by: [service], annotations: {summary: '{{ .Last.Fields.value }}'}, samples: {fields: [value]}}
 `
 
-func withRecords(p *program) {
+func withRecords(p *process) {
 	p.config.Kafka.Topics, p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = []string{
 		worldTopic,
 		"values",
@@ -159,7 +159,7 @@ func TestRecordedValuesSurvive(t *testing.T) {
 func TestRecordsTopicThatTakesNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: 1m}\n"
-		r := w.start("data", func(p *program) {
+		r := w.start("data", func(p *process) {
 			p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = "values", nil
 			var err error
 			if p.topics.producer, err = kafka.NewProducer(kafka.ClientConfig{Brokers: []string{"127.0.0.1:1"}, Dial: w.network.DialContext}, p.logger); err != nil {
@@ -173,13 +173,13 @@ func TestRecordsTopicThatTakesNone(t *testing.T) {
 			t.Errorf("%d logs wait for the topic", lag)
 		}
 		if err := r.state.values.alarm(); err == nil ||
-			!strings.Contains(err.Error(), `topic "values" takes no recorded values`) {
+			!strings.Contains(err.Error(), `writing recorded values to topic "values" fails`) {
 			t.Errorf("alarm: %v", err)
 		}
 		if some, _ := r.state.values.batch(); len(some) < 3 {
 			t.Errorf("%d values wait", len(some))
 		}
-		if n := strings.Count(r.out.String(), "does not take recorded values"); n != 1 {
+		if n := strings.Count(r.out.String(), "writing recorded values failed"); n != 1 {
 			t.Errorf("it is said %d times", n)
 		}
 		r.end()
@@ -252,7 +252,7 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 	some, _ = q.batch()
 	var got []string
 	for _, v := range some {
-		got = append(got, fmt.Sprintf("%s %d %s", v.whose, v.at/1e9, v.text))
+		got = append(got, fmt.Sprintf("%s %d %s", v.recordKey, v.at/1e9, v.text))
 	}
 	value := func(n int) string {
 		return fmt.Sprintf(
@@ -306,7 +306,7 @@ func TestRecordedValuesAreBounded(t *testing.T) {
 	for i := range 1000 {
 		q.take(recordOf(fmt.Sprint("t", i), i, float64(i)))
 	}
-	if q.bytes > q.bound || q.decided[len(q.decided)-1].whose != `shop/errors{service="t999"}` {
+	if q.bytes > q.bound || q.decided[len(q.decided)-1].recordKey != `shop/errors{service="t999"}` {
 		t.Errorf("%d bytes wait", q.bytes)
 	}
 }

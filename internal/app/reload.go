@@ -9,12 +9,12 @@ import (
 // reload reads the configuration again and swaps rules and routes, both or neither: everything that
 // can be wrong is found before the first of them changes. Other settings take effect with the next
 // start.
-func (p *program) reload(ctx context.Context) (err error) {
+func (p *process) reload(ctx context.Context) (err error) {
 	p.reloading.Lock()
 	defer p.reloading.Unlock()
 	defer func() { p.reloaded(err) }()
 	if p.load == nil {
-		return errors.New("there is no configuration to read again")
+		return errors.New("there is no configuration to reload")
 	}
 	c, err := p.load()
 	if err != nil {
@@ -41,10 +41,10 @@ func (p *program) reload(ctx context.Context) (err error) {
 		return err
 	}
 	swapTokens()
-	p.warmUp.changed()
+	p.backfills.changed()
 	swapRoutes()
 	p.set.Store(set)
-	ring(p.keeps.bell)
+	ring(p.retentions.bell)
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {
 		p.logger.Warn(
@@ -55,11 +55,11 @@ func (p *program) reload(ctx context.Context) (err error) {
 }
 
 // reloaded notes how a reload went.
-func (p *program) reloaded(err error) {
+func (p *process) reloaded(err error) {
 	if err != nil {
 		p.metrics.reloads.WithLabelValues("refused").Inc()
 		p.metrics.reloadGood.Set(0)
-		p.logger.Error("reload refused; nothing has changed", "error", err)
+		p.logger.Error("reload failed; nothing has changed", "error", err)
 		return
 	}
 	p.metrics.reloads.WithLabelValues("applied").Inc()
@@ -69,20 +69,20 @@ func (p *program) reloaded(err error) {
 
 // restartNeeded says whether a configuration differs from the one in effect in what cannot be
 // swapped.
-func (p *program) restartNeeded(c *Config) bool {
+func (p *process) restartNeeded(c *Config) bool {
 	before, after := *p.config, *c
 	after.Rules, after.Notify = before.Rules, before.Notify
 	after.Web.Token, after.Web.ReadToken = before.Web.Token, before.Web.ReadToken
 	return !reflect.DeepEqual(before, after) // secrets too, which YAML hides
 }
 
-// heedHangups reloads whenever the process gets SIGHUP, until ctx is done.
-func (p *program) heedHangups(ctx context.Context) error {
+// reloadOnSignal reloads whenever the process gets SIGHUP, until ctx is done.
+func (p *process) reloadOnSignal(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-p.hangups:
+		case <-p.signals:
 			_ = p.reload(ctx) // it was logged
 		}
 	}

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 const (
@@ -11,25 +13,20 @@ const (
 )
 
 // replan has the index over the rules planned by the logs that go by.
-func (p *program) replan(ctx context.Context) error {
-	wait := planFirst
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-time.After(wait):
-		}
-		wait = planFirst
+func (p *process) replan(ctx context.Context) error {
+	for pause := planFirst; wait.Sleep(ctx, pause); {
+		pause = planFirst
 		done, err := p.state.Replan()
 		if err != nil {
 			p.logger.Error(
-				"the rules could not be planned by what the logs hold; they go on as they are",
-				"err",
+				"the query index could not be planned anew; the old plan stays",
+				"error",
 				err,
 			)
 		}
 		if done {
-			wait = planNext
+			pause = planNext
 		}
 	}
+	return nil
 }

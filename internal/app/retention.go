@@ -13,6 +13,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 // overRetention finds the rules that look further back than a topic keeps its logs. They work, as
@@ -82,10 +83,10 @@ func coarse(d time.Duration) time.Duration {
 	return d.Round(time.Second)
 }
 
-// retentions keeps watch over rules that look back further than their topics keep the logs: it says
-// so in the log, and on the pages.
+// retentions finds rules that look back further than their topics keep logs, and reports them in
+// the log and on the pages.
 type retentions struct {
-	p     *program
+	p     *process
 	bell  chan struct{} // rules have changed
 	short atomic.Pointer[map[string]string]
 }
@@ -95,7 +96,7 @@ const (
 	retentionPause = 30 * time.Second
 )
 
-func newRetentions(p *program) *retentions {
+func newRetentions(p *process) *retentions {
 	r := &retentions{p: p, bell: make(chan struct{}, 1)}
 	r.short.Store(&map[string]string{})
 	ring(r.bell)
@@ -117,21 +118,17 @@ func (r *retentions) run(ctx context.Context) error {
 	}
 }
 
-// look asks the brokers. Whoever may not ask, or gets no answer, does not know, which is no reason
-// to worry anybody.
+// look asks the brokers. Without an answer, or the right to ask, the retention is unknown, which is
+// not an error.
 func (r *retentions) look(ctx context.Context) {
 	var err error
 	for range retentionTries {
 		if err = r.lookOnce(ctx); err == nil || ctx.Err() != nil {
 			return
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(retentionPause):
-		}
+		wait.Sleep(ctx, retentionPause)
 	}
-	r.p.logger.Info("how long the topics keep their logs is not known", "error", err)
+	r.p.logger.Info("the retention of topics is unknown", "error", err)
 }
 
 func (r *retentions) lookOnce(ctx context.Context) error {
@@ -139,7 +136,7 @@ func (r *retentions) lookOnce(ctx context.Context) error {
 	defer cancel()
 	o := r.p.reader("")
 	if len(o.Topics) == 0 {
-		return errors.New("no topic is found yet")
+		return errors.New("no topic matches yet")
 	}
 	kept, err := kafka.Retentions(ctx, o.Client, slog.New(slog.DiscardHandler), o.Topics...)
 	if err != nil {
@@ -156,7 +153,7 @@ func (r *retentions) lookOnce(ctx context.Context) error {
 				f.Pos.File,
 				"line",
 				f.Pos.Line,
-				"why",
+				"reason",
 				f.Text,
 				"hint",
 				f.Hint,

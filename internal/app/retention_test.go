@@ -19,12 +19,12 @@ func TestRunSaysWhatTheTopicDoesNotKeep(t *testing.T) {
 			strings.Contains(text, "shop/Errors looks") {
 			t.Errorf("it says\n%s", text)
 		}
-		view := &rulesView{program: r.program, rates: rates{start: time.Now()}}
+		view := &rulesView{process: r.process, rates: rates{start: time.Now()}}
 		if s := view.Status(); s[0].Error != "" || s[1].Error != why {
 			t.Errorf("of the rules it says %q and %q", s[0].Error, s[1].Error)
 		}
 		w.rules = strings.Replace(w.rules, "4d", "1d", 1)
-		if err := r.program.reload(w.t.Context()); err != nil {
+		if err := r.process.reload(w.t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

@@ -27,43 +27,42 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Run reads logs and raises alerts until ctx is done. It returns at once, with nothing left half
-// started, when what it was given cannot work. load reads the configuration again when a reload is
+// Run reads logs and sends alerts until ctx is done. It returns an error at once, with nothing
+// started, when the configuration cannot work. load reads the configuration again when a reload is
 // asked for.
 func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error)) error {
-	p := newProgram(c, t)
-	p.load, p.hangups = load, make(chan os.Signal, 1)
-	signal.Notify(p.hangups, syscall.SIGHUP)
-	defer signal.Stop(p.hangups)
+	p := newProcess(c, t)
+	p.load, p.signals = load, make(chan os.Signal, 1)
+	signal.Notify(p.signals, syscall.SIGHUP)
+	defer signal.Stop(p.signals)
 	return p.run(ctx)
 }
 
-// program is one run. Its parts stand on each other; each begins when what it stands on is ready,
-// and ends before that does:
+// process is one run. Each part starts when the parts that it uses are ready, and stops before them:
 //
-//	warmUp     has new rules read their past           ▲ begins last, ends first
-//	source     reads Kafka, drives the state           │ then the last checkpoint is taken
-//	lists      follow topics that rules have lists of  │ known before the source reads the first log
-//	notifier   takes alerts from the outbox to people  │ then what is under way is told
-//	server     pages, health, metrics, API             │ then nobody is shown what is no longer true
+//	backfills  evaluate new rules over past logs       ▲ starts last, stops first
+//	source     reads Kafka, drives the state           │ stop: takes the last checkpoint
+//	lists      follow topics that hold members         │ read before the source reads the first log
+//	notifier   sends alerts from the outbox            │ stop: finishes attempts under way
+//	server     pages, health, metrics, API             │
 //	state      engine and store, as one                │
-//	store      windows, alerts, positions, outbox      │ begins first, ends last
+//	store      windows, alerts, offsets, outbox        │ starts first, stops last
 //
-// What can be wrong with rules, routes, the port and the directory is found before the first of
-// them begins to work.
-type program struct {
+// Mistakes in rules, routes, the listening address and the data directory are found before the
+// first part starts.
+type process struct {
 	config  *Config
 	load    func() (*Config, error)          // for a reload; nil when there is nothing to load
-	hangups chan os.Signal                   // each asks for a reload
+	signals chan os.Signal                   // each asks for a reload
 	rules   func(*Config) (*rule.Set, error) // loadRules, but for the demo
 	// the text of a rule file, for the pages; nil for the file itself
 	ruleFile func(name string) ([]byte, error)
 	started  func(pages string)              // is called when logs are about to be read
 	beside   func(ctx context.Context) error // runs as long as the source does; nil for nothing
 	network  network                         // the real one, but for tests
-	// is called before state is to outlast a power cut; nil for nothing, but in tests
+	// is called before fsync; nil for nothing, but in tests
 	disk func() error
-	// this machine's clock, by which the source tells the time; nil for time.Now, but in tests
+	// this machine's clock for the source; nil for time.Now, but in tests
 	wall     func() time.Time
 	terminal Terminal
 	logger   *slog.Logger
@@ -71,16 +70,16 @@ type program struct {
 	metrics  *metrics
 	lives    *lifetimes
 
-	store    *store.Store
-	state    *state
-	topics   *topics
-	warmUp   *warmUp
-	keeps    *retentions
-	lists    *lists
-	notifier *notify.Notifier
-	source   *kafka.Source
-	server   *web.Server
-	listener net.Listener
+	store      *store.Store
+	state      *state
+	topics     *topics
+	backfills  *backfills
+	retentions *retentions
+	lists      *lists
+	notifier   *notify.Notifier
+	source     *kafka.Source
+	server     *web.Server
+	listener   net.Listener
 
 	reloading sync.Mutex // one reload at a time
 	set       atomic.Pointer[rule.Set]
@@ -93,18 +92,18 @@ type network struct {
 	listen func(network, address string) (net.Listener, error)
 }
 
-func newProgram(c *Config, t Terminal) *program {
-	p := &program{
+func newProcess(c *Config, t Terminal) *process {
+	p := &process{
 		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
-	p.metrics, p.keeps, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
+	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
 	p.topics = &topics{p: p, made: map[string]bool{}}
 	return p
 }
 
-// run is the program's life.
-func (p *program) run(ctx context.Context) (err error) {
+// run starts all parts, waits for the end, and stops them.
+func (p *process) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.lives.end()) }()
 	limitMemory(p.logger)
 	if err := p.open(); err != nil {
@@ -115,9 +114,8 @@ func (p *program) run(ctx context.Context) (err error) {
 	return p.lives.wait(ctx)
 }
 
-// open makes all parts, from the bottom up; each says what is wrong with what it was given. None of
-// them works yet.
-func (p *program) open() error {
+// open creates all parts, from the bottom up, and checks their configuration. It starts none.
+func (p *process) open() error {
 	set, err := p.rules(p.config)
 	if err != nil {
 		return err
@@ -130,9 +128,9 @@ func (p *program) open() error {
 	return nil
 }
 
-// openListener takes the port of the pages first: two programs of one configuration do not get as
-// far as to quarrel about the data directory.
-func (p *program) openListener() (err error) {
+// openListener comes first: a second process of the same configuration fails here, before it opens
+// the data directory.
+func (p *process) openListener() (err error) {
 	if p.config.Web.Listen == "" {
 		return nil
 	}
@@ -144,7 +142,7 @@ func (p *program) openListener() (err error) {
 }
 
 // openState opens the store and restores the engine from it.
-func (p *program) openState(set *rule.Set) (err error) {
+func (p *process) openState(set *rule.Set) (err error) {
 	p.store, err = store.Open(
 		filepath.Join(string(p.config.DataDir), "state"),
 		store.Options{Logger: p.logger, Registerer: p.registry, Sync: p.disk},
@@ -168,14 +166,14 @@ func (p *program) openState(set *rule.Set) (err error) {
 	}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
-		if err := p.openMembers(); err != nil {
+		if err := p.openInFlight(); err != nil {
 			return err
 		}
 	}
 	if topic != "" {
 		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
 	}
-	if p.config.Limits.WarmUp > 0 {
+	if p.config.Limits.BackfillTimeout > 0 {
 		options = append(options, alerting.WithBackfill())
 	}
 	p.state.Engine = alerting.NewEngine(options...)
@@ -190,14 +188,14 @@ func (p *program) openState(set *rule.Set) (err error) {
 		// nothing was read yet: the rules' past is what the source begins with
 		p.state.SkipBackfill(nil, "")
 	}
-	p.warmUp = newWarmUp(p)
-	p.state.between = p.warmUp.meet
+	p.backfills = newBackfills(p)
+	p.state.between = p.backfills.meet
 	return nil
 }
 
-// openNotifier checks routes and receivers, and tells the notifier what fires, before it can send
-// anything: else it would say that all of it is over.
-func (p *program) openNotifier() (err error) {
+// openNotifier checks routes and receivers, and gives the notifier the firing alerts before it can
+// send anything: else it would resolve all of them.
+func (p *process) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
 	o.DataDir, o.Outbox, o.Firing = string(
@@ -206,36 +204,36 @@ func (p *program) openNotifier() (err error) {
 		models.Partition{},
 	)
 	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
-	if p.state.members != nil {
-		o.Publish = p.state.members.handover.Put
+	if p.state.inFlight != nil {
+		o.Publish = p.state.inFlight.changelog.Put
 	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err
 	}
 	p.lives.onEnd(p.notifier.Close)
-	if p.state.members != nil {
-		p.state.members.notifier = p.notifier
+	if p.state.inFlight != nil {
+		p.state.inFlight.notifier = p.notifier
 	}
 	return nil
 }
 
 // openSource makes the source. What is wrong with topics and credentials is known when it has asked
 // the brokers, which it does when it begins to work.
-func (p *program) openSource() (err error) {
+func (p *process) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
-	o.Exclusive, o.Clock = p.alone, p.wall
+	o.Exclusive, o.Clock = p.exclusive, p.wall
 	if o.InstanceID, err = instance(p.config); err != nil {
 		return err
 	}
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	if p.state.members == nil {
+	if p.state.inFlight == nil {
 		p.source = kafka.NewSource(o, p.state)
 		return nil
 	}
-	p.source = kafka.NewSource(o, sharedState{p.state, p.state.members})
+	p.source = kafka.NewSource(o, sharedState{p.state, p.state.inFlight})
 	return nil
 }
 
@@ -253,7 +251,7 @@ func (c WebConfig) tokens() (list []web.Token) {
 }
 
 // openServer makes pages, health and API.
-func (p *program) openServer() (err error) {
+func (p *process) openServer() (err error) {
 	if p.listener == nil {
 		return nil
 	}
@@ -264,13 +262,13 @@ func (p *program) openServer() (err error) {
 	}
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
 	o.Tokens = w.tokens()
-	p.show(&o)
+	p.setViews(&o)
 	p.server, err = web.New(o)
 	return err
 }
 
 // start has the parts work, from the bottom up.
-func (p *program) start(ctx context.Context) {
+func (p *process) start(ctx context.Context) {
 	if p.server != nil {
 		p.lives.start(ctx, "pages", p.server.Run)
 	}
@@ -280,20 +278,20 @@ func (p *program) start(ctx context.Context) {
 	}
 	p.lives.start(ctx, "lists", p.lists.run)
 	p.lives.start(ctx, "kafka", p.lists.before(p.read))
-	p.lives.start(ctx, "past of new rules", p.warmUp.run)
-	p.lives.start(ctx, "plan of the rules", p.replan)
-	p.lives.start(ctx, "retention of topics", p.keeps.run)
+	p.lives.start(ctx, "backfill", p.backfills.run)
+	p.lives.start(ctx, "query index", p.replan)
+	p.lives.start(ctx, "retention of topics", p.retentions.run)
 	if p.beside != nil {
-		p.lives.start(ctx, "shop", p.beside)
+		p.lives.start(ctx, "demo workload", p.beside)
 	}
-	if p.hangups != nil {
-		p.lives.start(ctx, "reload", p.heedHangups)
+	if p.signals != nil {
+		p.lives.start(ctx, "reload", p.reloadOnSignal)
 	}
 }
 
 // writeValues writes the values of record rules to their topic. When it ends the source has taken
 // its last checkpoint.
-func (p *program) writeValues(ctx context.Context) error {
+func (p *process) writeValues(ctx context.Context) error {
 	if err := p.state.values.run(ctx, p.config.Limits.ShutdownGrace); err != nil {
 		return err
 	}
@@ -301,11 +299,11 @@ func (p *program) writeValues(ctx context.Context) error {
 }
 
 // read reads the topics. One of them may be that of recorded values, which is ours to make.
-func (p *program) read(ctx context.Context) error {
+func (p *process) read(ctx context.Context) error {
 	if topic := p.config.Kafka.RecordsTopic; slices.Contains(p.config.Kafka.Topics, topic) {
 		if err := p.topics.await(ctx, topic); err != nil {
 			p.logger.Error(
-				"the topic of recorded values cannot be made",
+				"the topic of recorded values cannot be created",
 				"topic",
 				topic,
 				"error",
@@ -316,9 +314,9 @@ func (p *program) read(ctx context.Context) error {
 	return p.source.Run(ctx)
 }
 
-// notifyOptions say whom to tell. Whoever names nobody reads his alerts on the terminal: silence
-// would look like a system without trouble.
-func (p *program) notifyOptions(c *Config) notify.Options {
+// notifyOptions are the receivers. Without any, alerts are printed to the terminal: silence would
+// look like a system without problems.
+func (p *process) notifyOptions(c *Config) notify.Options {
 	n := c.Notify
 	o := notify.Options{
 		AlertmanagerConfig: string(
@@ -335,7 +333,7 @@ func (p *program) notifyOptions(c *Config) notify.Options {
 }
 
 // pages is where the pages are, "" when there are none.
-func (p *program) pages() string {
+func (p *process) pages() string {
 	if p.listener == nil {
 		return ""
 	}

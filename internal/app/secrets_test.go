@@ -118,7 +118,7 @@ func TestRefusedPasswordIsNotSaid(t *testing.T) {
 			Username:  "engine",
 			Password:  mark + "-wrong",
 		}
-		err := r.program.run(w.t.Context())
+		err := r.process.run(w.t.Context())
 		if err == nil || strings.Contains(err.Error()+r.out.String(), mark) {
 			t.Errorf("it ends with %v and says\n%s", err, r.out.String())
 		}
@@ -169,7 +169,7 @@ func TestReloadReplacesTokens(t *testing.T) {
 		f("read-one-1", 200)
 		c := *r.config
 		c.Web.ReadToken = "read-two-2"
-		r.program.load = func() (*Config, error) { return &c, nil }
+		r.process.load = func() (*Config, error) { return &c, nil }
 		if err := r.reload(w.t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -42,7 +42,7 @@ var Settings = []Setting{
 		Help: "regular expression of topics to read",
 		Many: true,
 		set: func(c *Config, v []string) error {
-			// Whoever names patterns alone does not mean the default topic as well.
+			// With patterns alone the default topic is not meant.
 			if len(c.Kafka.Topics) == 1 && c.Kafka.Topics[0] == DefaultConfig().Kafka.Topics[0] {
 				c.Kafka.Topics = nil
 			}
@@ -53,7 +53,7 @@ var Settings = []Setting{
 	text("group", "consumer group", func(c *Config) *string { return &c.Kafka.Group }),
 	{
 		Name: "start",
-		Help: "where a new group begins: start, end or an offset",
+		Help: "where a new group starts: start, end or an offset",
 		set: func(c *Config, v []string) error {
 			return c.Kafka.Start.UnmarshalText([]byte(v[0]))
 		},
@@ -73,10 +73,10 @@ var Settings = []Setting{
 		"file that holds the password for Kafka",
 		func(c *Config) *Path { return &c.Kafka.SASL.PasswordFile },
 	),
-	boolean("tls", "speak TLS to Kafka", func(c *Config) *bool { return &c.Kafka.TLS.Enabled }),
+	boolean("tls", "use TLS for Kafka", func(c *Config) *bool { return &c.Kafka.TLS.Enabled }),
 	text(
 		"tls-ca-file",
-		"certificates that the brokers' are checked against",
+		"file with the CA certificates of the brokers",
 		func(c *Config) *Path { return &c.Kafka.TLS.CAFile },
 	),
 	many(
@@ -86,7 +86,7 @@ var Settings = []Setting{
 	),
 	text(
 		"alertmanager-config",
-		"a normal alertmanager.yml that says who receives what",
+		"an alertmanager.yml with routes and receivers",
 		func(c *Config) *Path { return &c.Notify.AlertmanagerConfig },
 	),
 	text(
@@ -111,7 +111,7 @@ var Settings = []Setting{
 	),
 	text(
 		"external-url",
-		"URL under which people reach these pages",
+		"URL of the pages, for links in notifications",
 		func(c *Config) *string { return &c.Notify.ExternalURL },
 	),
 	text(
@@ -132,7 +132,7 @@ var Settings = []Setting{
 	text("data-dir", "directory for state", func(c *Config) *Path { return &c.DataDir }),
 	{Name: "log-level", Help: "debug, info, warn or error", set: func(c *Config, v []string) error {
 		if err := c.Log.Level.UnmarshalText([]byte(v[0])); err != nil {
-			return fmt.Errorf("%q is no level; try debug, info, warn or error", v[0])
+			return fmt.Errorf("%q is not a level; use debug, info, warn or error", v[0])
 		}
 		return nil
 	}},

@@ -11,13 +11,12 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// state is the engine together with the disk: what the source drives. It keeps what the engine
-// decides until the next checkpoint, which takes the engine's state, the positions it covers, and
-// those decisions to disk in one transaction. So a crash at any instant repeats work and neither
-// loses nor repeats an alert.
+// state is the engine together with the disk; the source drives it. It collects the engine's
+// decisions until the next checkpoint, which writes state, offsets and decisions to disk in one
+// transaction. So a crash repeats work at most; it neither loses nor repeats an alert.
 //
-// A checkpoint that fails, as on a full disk, hands its decisions to the outbox all the same:
-// people are told, offsets are not committed, and the next checkpoint covers both.
+// If a checkpoint fails, as with a full disk, its decisions still go to the outbox: notifications
+// are sent, offsets are not committed, and the next checkpoint covers both.
 type state struct {
 	*alerting.Engine
 	store  *store.Store
@@ -25,9 +24,9 @@ type state struct {
 	// is called at each checkpoint, while the engine stands still exactly there; nil for nothing
 	between func(read []models.Progress)
 	read    []models.Progress // how far that is
-	wanted  atomic.Bool       // somebody waits for between
+	wanted  atomic.Bool       // between is requested
 	// what there is between us and others of the group; nil when we share nothing
-	members *members
+	inFlight *inFlight
 
 	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
 	decided []models.Alert
@@ -35,12 +34,12 @@ type state struct {
 	saved   time.Time // when the last checkpoint was taken
 }
 
-// Advance tells the engine the time, and keeps how far it has read.
+// Advance passes time and progress to the engine.
 func (s *state) Advance(now time.Time, progress []models.Progress) {
 	s.read = append(s.read[:0], progress...)
 	s.Engine.Advance(now, progress)
-	if s.members != nil {
-		s.members.begin(progress)
+	if s.inFlight != nil {
+		s.inFlight.activate(progress)
 	}
 }
 
@@ -49,17 +48,16 @@ func (s *state) emit(a models.Alert) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.decided = append(s.decided, a)
-	s.urgent = s.urgent || forPeople(a)
+	s.urgent = s.urgent || notifies(a)
 }
 
-// forPeople says whether somebody is to hear of a transition.
-func forPeople(a models.Alert) bool {
+// notifies says whether a transition is notified.
+func notifies(a models.Alert) bool {
 	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical &&
 		!a.Shadow
 }
 
-// Urgent says whether a decision waits that people are to hear of before the second is over, or
-// somebody for the next checkpoint.
+// Urgent says whether a checkpoint is wanted at once: a notification or a backfill waits for it.
 func (s *state) Urgent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -83,7 +81,7 @@ func (s *state) Positions() []models.SourcePosition {
 
 // Checkpoint writes everything to disk. The source calls it between two scans, so the engine stands
 // still but for a reload, which may decide something meanwhile. So what was decided is taken last:
-// told twice, under the same ID, is better than saved as told and lost.
+// sent twice, under the same ID, is better than saved as sent and lost.
 func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
@@ -108,8 +106,8 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 		s.saved = time.Now()
 		s.mu.Unlock()
 	}
-	if s.members != nil {
-		err = errors.Join(err, s.members.share(positions))
+	if s.inFlight != nil {
+		err = errors.Join(err, s.inFlight.checkpointed(positions))
 	}
 	return err
 }
@@ -148,8 +146,8 @@ func (s *state) take() []models.Alert {
 	return decided
 }
 
-// firing are the alerts of a partition that fire now, or those that belong to none. Who was told of
-// them is not known here; of the historical ones an earlier run knows.
+// firing are the alerts of a partition that fire now, or those that belong to none. Who was
+// notified is not known here.
 func (s *state) firing(home models.Partition) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.Alerts() {

@@ -13,7 +13,7 @@ import (
 // topics writes to topics of Kafka that are our own, and makes those that are not there when it
 // first writes to them, or that are gone since. It dials only if there is something to write.
 type topics struct {
-	p *program
+	p *process
 
 	mu       sync.Mutex // guards what follows
 	producer *kafka.Producer

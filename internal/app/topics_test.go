@@ -38,7 +38,7 @@ func (w *world) read(topic string) (list []*kgo.Record) {
 func TestTopicAndFileAreTold(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		file := filepath.Join(w.dir, "alerts.jsonl")
-		both := func(p *program) { p.config.Notify.File, p.config.Notify.KafkaTopic = Path(file), "alerts" }
+		both := func(p *process) { p.config.Notify.File, p.config.Notify.KafkaTopic = Path(file), "alerts" }
 		r := w.start("data", both)
 		w.errors(0, "pay", 11)
 		time.Sleep(3 * time.Minute)
@@ -73,7 +73,7 @@ func TestTopicAndFileAreTold(t *testing.T) {
 // A topic that is deleted while we run is made anew, and gets what comes then.
 func TestTopicIsMadeAnew(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		r := w.start("data", func(p *program) { p.config.Notify.KafkaTopic = "alerts" })
+		r := w.start("data", func(p *process) { p.config.Notify.KafkaTopic = "alerts" })
 		w.errors(0, "pay", 11)
 		time.Sleep(5 * time.Second)
 		if n := len(w.read("alerts")); n != 1 {
@@ -121,7 +121,7 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 		func(c *Config) { c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"} },
 		"",
 	)
-	f(func(c *Config) { c.Kafka.Topics = []string{c.Kafka.handover()} }, `.handover" is also read`)
+	f(func(c *Config) { c.Kafka.Topics = []string{c.Kafka.changelog()} }, `.changelog" is also read`)
 	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"handover"} }, "")
 	c := DefaultConfig()
 	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{
@@ -129,7 +129,7 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 	}, []string{
 		".",
 	}
-	if got := c.source().Exclude; got != "shop.handover" {
+	if got := c.source().Exclude; got != "shop.changelog" {
 		t.Errorf("patterns do not mean %q", got)
 	}
 }

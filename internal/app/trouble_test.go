@@ -91,7 +91,7 @@ func TestDirectoryThatIsNone(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := w.prepare("file/data")
-		if err := r.program.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), file) {
+		if err := r.process.run(w.t.Context()); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("it ends with %v", err)
 		}
 	})
@@ -117,7 +117,7 @@ func TestDamagedState(t *testing.T) {
 				}
 			}
 			if refused {
-				if err := w.prepare("data").program.run(w.t.Context()); err == nil ||
+				if err := w.prepare("data").process.run(w.t.Context()); err == nil ||
 					!strings.Contains(err.Error(), "move the directory away") {
 					t.Errorf("it ends with %v", err)
 				}
@@ -212,7 +212,7 @@ func TestReadTooLate(t *testing.T) {
 func TestSlowDisk(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		var slow atomic.Bool
-		r := w.start("data", func(p *program) {
+		r := w.start("data", func(p *process) {
 			p.disk = func() error {
 				if slow.Load() {
 					time.Sleep(10 * time.Second)
@@ -267,7 +267,7 @@ func TestFullDisk(t *testing.T) {
 		t.Helper()
 		inWorld(t, 1, func(w *world) {
 			var full atomic.Bool
-			r := w.start("data", func(p *program) {
+			r := w.start("data", func(p *process) {
 				p.disk = func() error {
 					if full.Load() {
 						return syscall.ENOSPC

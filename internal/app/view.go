@@ -21,17 +21,17 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// show gives the pages what they show. The parts do not know each other, so each view translates
+// setViews gives the pages what they show. The parts do not know each other, so each view translates
 // what one of them knows into what the pages ask for.
-func (p *program) show(o *web.Options) {
+func (p *process) setViews(o *web.Options) {
 	now := time.Now()
 	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{
 		p,
 	}, &rulesView{
-		program: p,
+		process: p,
 		rates:   rates{start: now},
 	}, &engineView{
-		program: p,
+		process: p,
 		started: now,
 		rates:   rates{start: now},
 	}, notifierView{
@@ -39,13 +39,12 @@ func (p *program) show(o *web.Options) {
 	}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
-		o.DeadLetters = lettersView{p}
+		o.DeadLetters = deadLettersView{p}
 	}
 }
 
-// live is what must hold for the process to be worth keeping: that it goes on reading, or waiting
-// for a Kafka to come back.
-func (p *program) live() []web.Check {
+// live is what must hold for the process not to be restarted: that it reads, or waits for brokers.
+func (p *process) live() []web.Check {
 	return []web.Check{{Name: "kafka", Err: func() error {
 		if h := p.source.Health(); h.State == kafka.Dead {
 			return problems(h)
@@ -54,8 +53,8 @@ func (p *program) live() []web.Check {
 	}}}
 }
 
-// ready is what must hold for alerts to be found and told.
-func (p *program) ready() []web.Check {
+// ready is what must hold for alerts to be evaluated and notified.
+func (p *process) ready() []web.Check {
 	list := []web.Check{
 		{Name: "kafka", Err: func() error {
 			if h := p.source.Health(); h.State != kafka.Ready {
@@ -89,7 +88,7 @@ func problems(h kafka.Health) error {
 }
 
 // alertsView shows the engine's alerts and the store's history.
-type alertsView struct{ p *program }
+type alertsView struct{ p *process }
 
 func (v alertsView) Current() []models.Alert { return v.p.state.Alerts() }
 func (v alertsView) History() []models.Alert { return v.p.store.History() }
@@ -104,7 +103,7 @@ func (v alertsView) Series(id string) []web.Point {
 
 // rulesView shows how the rules fare.
 type rulesView struct {
-	*program
+	*process
 	rates rates
 }
 
@@ -123,13 +122,13 @@ func (v *rulesView) Status() []web.RuleStatus {
 			Bytes:     int64(r.Memory),
 			Cost:      r.Cost.NanosPerLog,
 		}
-		s.Backfilling, s.Error = r.State == "backfilling", v.keeps.of(r.ID)
+		s.Backfilling, s.Error = r.State == "backfilling", v.retentions.of(r.ID)
 		if r.BackfillError != "" {
-			s.Error = "it began without its past: " + r.BackfillError
+			s.Error = "started without backfill: " + r.BackfillError
 		}
 		if r.Refused > 0 {
 			s.Error = fmt.Sprintf(
-				"it has as many groups as its limit allows, %d; %d logs of others did not count",
+				"group limit reached (%d); %d logs of other groups were not counted",
 				r.Limit,
 				r.Refused,
 			)
@@ -140,7 +139,7 @@ func (v *rulesView) Status() []web.RuleStatus {
 }
 
 // groupsView shows what rules know of their groups.
-type groupsView struct{ p *program }
+type groupsView struct{ p *process }
 
 func (v groupsView) Group(rule string, labels map[string]string) (web.GroupStatus, bool) {
 	g, ok := v.p.state.Group(rule, labels)
@@ -151,7 +150,7 @@ func (v groupsView) Group(rule string, labels map[string]string) (web.GroupStatu
 
 // engineView shows how the reading goes.
 type engineView struct {
-	*program
+	*process
 	started time.Time
 	rates   rates
 }
@@ -205,7 +204,7 @@ func (v *engineView) Status() web.EngineStatus {
 	return s
 }
 
-// delayStatus says what lateness the delays suggest: what covers 999 of 1000, and never less than a
+// delayStatus suggests a lateness from the delays: one that covers 999 of 1000, and never less than a
 // second, for clocks differ by as much.
 func delayStatus(d alerting.Delays) web.DelayStatus {
 	var s web.DelayStatus
@@ -246,7 +245,7 @@ func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.Pa
 	}
 }
 
-// notifierView shows what was told.
+// notifierView shows deliveries.
 type notifierView struct{ n *notify.Notifier }
 
 func (v notifierView) Deliveries(id string) []web.Delivery { return deliveries(v.n.Deliveries(id)) }
@@ -259,20 +258,20 @@ func (v notifierView) Status() web.NotifierStatus {
 		Failed:  s.Failed,
 		Receivers: slices.DeleteFunc(
 			slices.Clone(s.Receivers),
-			func(name string) bool { return name == nobody },
+			func(name string) bool { return name == noReceiver },
 		),
 		Problem: s.Problem,
 		Recent:  deliveries(s.Recent),
 	}
 }
 
-// nobody is the receiver of alerts that no route takes. That it is told nothing is no news.
-const nobody = "nobody"
+// noReceiver is the receiver of alerts that no route takes; the pages leave it out.
+const noReceiver = "nobody"
 
 func deliveries(list []notify.Delivery) []web.Delivery {
 	var out []web.Delivery
 	for _, d := range list {
-		if d.Receiver == nobody && !d.Sent {
+		if d.Receiver == noReceiver && !d.Sent {
 			continue
 		}
 		out = append(
@@ -291,7 +290,7 @@ func deliveries(list []notify.Delivery) []web.Delivery {
 }
 
 // logsView reads the topics beside the engine.
-type logsView struct{ p *program }
+type logsView struct{ p *process }
 
 // Topics are those that the engine reads: with patterns, those that it has found.
 func (v logsView) Topics() []string {
@@ -318,7 +317,7 @@ func (v logsView) Records(ctx context.Context, from web.From) iter.Seq2[models.R
 }
 
 // reader reads one topic, or all that the engine reads, without a group.
-func (p *program) reader(topic string) kafka.ReaderConfig {
+func (p *process) reader(topic string) kafka.ReaderConfig {
 	o := kafka.ReaderConfig{
 		Client: p.config.Kafka.Client(),
 		Topics: logsView{p}.Topics(),
@@ -331,9 +330,9 @@ func (p *program) reader(topic string) kafka.ReaderConfig {
 	return o
 }
 
-// backtest evaluates rules over the topics since a time, with an engine of its own, and tells
-// nobody.
-func (p *program) backtest(
+// backtest evaluates rules over the topics since a time, with an engine of its own, without
+// notifications.
+func (p *process) backtest(
 	ctx context.Context,
 	set *rule.Set,
 	since time.Time,
@@ -342,7 +341,7 @@ func (p *program) backtest(
 	set, _ = p.lists.fill(set)
 	for _, list := range set.Unknown() {
 		return web.BacktestResult{}, fmt.Errorf(
-			"list %s is kept in the topic %s, which is read when the rules are saved",
+			"list %s is kept in the topic %s, which is read after the rules are saved",
 			list.Name,
 			list.Topic,
 		)
@@ -389,10 +388,10 @@ func (p *program) backtest(
 	return result, nil
 }
 
-// lettersView shows the dead letters.
-type lettersView struct{ p *program }
+// deadLettersView shows the dead letters.
+type deadLettersView struct{ p *process }
 
-func (v lettersView) letters() kafka.DeadLetters {
+func (v deadLettersView) client() kafka.DeadLetters {
 	d := kafka.DeadLetters{
 		Client: v.p.config.Kafka.Client(),
 		Topic:  v.p.config.Kafka.DeadLetterTopic,
@@ -402,9 +401,9 @@ func (v lettersView) letters() kafka.DeadLetters {
 	return d
 }
 
-func (v lettersView) List(ctx context.Context, most int) ([]web.DeadLetter, error) {
+func (v deadLettersView) List(ctx context.Context, most int) ([]web.DeadLetter, error) {
 	var list []web.DeadLetter
-	for l, err := range v.letters().List(ctx) {
+	for l, err := range v.client().List(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -429,8 +428,8 @@ func (v lettersView) List(ctx context.Context, most int) ([]web.DeadLetter, erro
 	return list[:min(len(list), most)], nil
 }
 
-func (v lettersView) Replay(ctx context.Context, at models.Position) error {
-	n, err := v.letters().Replay(ctx, func(l kafka.DeadLetter) bool {
+func (v deadLettersView) Replay(ctx context.Context, at models.Position) error {
+	n, err := v.client().Replay(ctx, func(l kafka.DeadLetter) bool {
 		return l.Topic == at.Topic && l.Partition == at.Partition && l.Offset == at.Offset
 	})
 	if err == nil && n == 0 {

@@ -251,7 +251,7 @@ func TestRefused(t *testing.T) {
 		inWorld(t, 1, func(w *world) {
 			r := w.prepare("data")
 			change(r.config)
-			if err := r.program.run(w.t.Context()); err == nil ||
+			if err := r.process.run(w.t.Context()); err == nil ||
 				!strings.Contains(err.Error(), want) {
 				t.Errorf("ends with %v, want %s", err, want)
 			}
@@ -265,7 +265,7 @@ func TestRefused(t *testing.T) {
 func TestDirectoryInUse(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
-		if err := w.prepare("data").program.run(w.t.Context()); err == nil ||
+		if err := w.prepare("data").process.run(w.t.Context()); err == nil ||
 			!strings.Contains(err.Error(), "state") {
 			t.Errorf("the second program ends with %v", err)
 		}

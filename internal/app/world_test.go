@@ -239,7 +239,7 @@ func (w *world) produce(partition int32, value string) {
 
 // run is a program at work in the world.
 type run struct {
-	*program
+	*process
 	w    *world
 	dir  string
 	out  lockedBuffer
@@ -258,10 +258,10 @@ func (w *world) routes(text string) {
 
 // start starts a program on a directory of the world, after some changes to it, and returns when it
 // is at work.
-func (w *world) start(name string, change ...func(*program)) *run {
+func (w *world) start(name string, change ...func(*process)) *run {
 	r := w.prepare(name)
 	for _, c := range change {
-		c(r.program)
+		c(r.process)
 	}
 	r.begin()
 	return r
@@ -272,8 +272,8 @@ func (r *run) begin() {
 	ctx, stop := context.WithCancel(r.w.t.Context())
 	r.stop = stop
 	opened := make(chan bool)
-	r.program.started = func(string) { close(opened) }
-	go func() { r.done <- r.program.run(ctx) }()
+	r.process.started = func(string) { close(opened) }
+	go func() { r.done <- r.process.run(ctx) }()
 	select {
 	case <-opened:
 	case err := <-r.done:
@@ -302,10 +302,10 @@ func (w *world) prepare(name string) *run {
 	), Path(
 		r.dir,
 	), ""
-	r.program = newProgram(&c, Terminal{Out: &r.out, Err: &r.out})
-	r.program.network.dial = r.link.dial
-	r.program.rules = func(*Config) (*rule.Set, error) { return rule.Read("test.rules.yml", []byte(w.rules)) }
-	r.program.load = func() (*Config, error) { return &c, nil }
+	r.process = newProcess(&c, Terminal{Out: &r.out, Err: &r.out})
+	r.process.network.dial = r.link.dial
+	r.process.rules = func(*Config) (*rule.Set, error) { return rule.Read("test.rules.yml", []byte(w.rules)) }
+	r.process.load = func() (*Config, error) { return &c, nil }
 	return r
 }
 

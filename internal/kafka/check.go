@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 // check returns once a broker has answered and all topics exist. Before the first success it
@@ -65,7 +66,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 				withHint(err),
 			)
 		}
-		if !sleep(ctx, backoff) {
+		if !wait.Sleep(ctx, backoff) {
 			return ctx.Err()
 		}
 		backoff = min(2*backoff, 5*time.Second)
@@ -218,18 +219,6 @@ func withHint(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: %s", err, hint)
-}
-
-// sleep waits; it returns false when ctx ends first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // setProblem records a problem until clearProblem is called.

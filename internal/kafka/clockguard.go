@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -221,7 +222,7 @@ func (g *groupConsumer) checkClock(ctx context.Context) {
 		"at_most",
 		clockStartWait,
 	)
-	for end := time.Now().Add(clockStartWait); time.Now().Before(end) && sleep(ctx, time.Second); {
+	for end := time.Now().Add(clockStartWait); time.Now().Before(end) && wait.Sleep(ctx, time.Second); {
 		now, err := g.ends(ctx)
 		if err != nil {
 			continue

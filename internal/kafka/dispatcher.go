@@ -12,6 +12,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 // processOptions are how messages are evaluated.
@@ -117,7 +118,7 @@ func (d *dispatcher) run(
 			"group",
 			d.group.cfg.group,
 		)
-		sleep(ctx, time.Second)
+		wait.Sleep(ctx, time.Second)
 	}
 }
 

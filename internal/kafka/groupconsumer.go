@@ -18,6 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -297,12 +298,12 @@ func (g *groupConsumer) OnGroupManageError(err error) {
 
 // poll returns at most max fetched records. Its error is final, or errReopen. Rebalances wait
 // until allowRebalance is called.
-func (g *groupConsumer) poll(ctx context.Context, wait time.Duration, max int) ([]batch, error) {
-	pollCtx, cancel := context.WithTimeout(ctx, wait)
+func (g *groupConsumer) poll(ctx context.Context, timeout time.Duration, max int) ([]batch, error) {
+	pollCtx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	if g.lastPollFailed {
 		// A refusing broker answers at once, and the client retries at once.
-		sleep(ctx, errorBackoff)
+		wait.Sleep(ctx, errorBackoff)
 	}
 	g.mu.Lock()
 	g.cancelPoll = cancel

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -111,7 +112,7 @@ func (k *KeyTable) Run(ctx context.Context) error {
 			k.setErr(withHint(err))
 			k.log.Warn("the keys of a topic cannot be read; retrying", "error", withHint(err))
 		}
-		if !sleep(ctx, pauseFor) {
+		if !wait.Sleep(ctx, pauseFor) {
 			return nil
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -265,7 +266,7 @@ func (s *Source) Run(ctx context.Context) (err error) {
 			"group",
 			s.cfg.Group,
 		)
-		sleep(ctx, time.Second)
+		wait.Sleep(ctx, time.Second)
 	}
 }
 

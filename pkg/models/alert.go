@@ -8,7 +8,7 @@ type AlertState string
 const (
 	// the condition holds, but not yet for as long as the rule demands
 	AlertPending  AlertState = "pending"
-	AlertFiring   AlertState = "firing"   // people are to be told
+	AlertFiring   AlertState = "firing"   // notified
 	AlertResolved AlertState = "resolved" // it is over
 	// it holds, but the rule's calendar or a suppression mutes it
 	AlertSuppressed AlertState = "suppressed"

@@ -12,7 +12,7 @@ type Position struct {
 }
 
 // Record is a Kafka record as it was delivered. Key, Value and the header values may alias a buffer
-// of the client that is reused after the poll in which the record was delivered: whoever keeps a
+// of the client that is reused after the poll in which the record was delivered: code that keeps a
 // part of them longer copies it.
 type Record struct {
 	Topic     string
@@ -39,7 +39,7 @@ type Rejection struct {
 }
 
 // Progress says how far the reading of one partition has come. An engine that waits for time to
-// pass needs it: only where Next has reached End does the absence of a log mean that nobody wrote
+// pass needs it: only where Next has reached End does the absence of a log mean that none was written
 // one.
 type Progress struct {
 	Topic     string

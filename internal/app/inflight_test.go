@@ -180,10 +180,10 @@ func TestGroupsOfSeveralMembers(t *testing.T) {
 
 // partitions are the numbers of those that a program has.
 func (r *run) partitions() (list []int32) {
-	r.state.members.mu.Lock()
-	defer r.state.members.mu.Unlock()
-	for name, t := range r.state.members.taken {
-		if t.begun {
+	r.state.inFlight.mu.Lock()
+	defer r.state.inFlight.mu.Unlock()
+	for name, t := range r.state.inFlight.acquired {
+		if t.active {
 			list = append(list, name.Partition)
 		}
 	}
@@ -197,7 +197,7 @@ func (r *run) partitions() (list []int32) {
 func TestAMemberThatComesBackInTimeHasItsPartitions(t *testing.T) {
 	for _, name := range []string{"", "none"} {
 		inWorld(t, 4, func(w *world) {
-			named := func(p *program) { p.config.Kafka.InstanceID = name }
+			named := func(p *process) { p.config.Kafka.InstanceID = name }
 			a, b := w.start("a", named), w.start("b", named)
 			time.Sleep(10 * time.Second)
 			before, others := a.partitions(), b.partitions()

@@ -10,77 +10,78 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// warmUp has rules that are new read their own past from the topics before they go live, so that
-// they know what they would know had they been there before.
+// backfills evaluates new rules over past logs before they become active, as if they had been there
+// all the time.
 //
-// A scratch engine with these rules alone reads beside the source, from as far back as they look up
-// to where the source has come, and again what the source has read meanwhile. When hardly anything
-// is left, it waits for the next checkpoint, for which the engine stands still between two polls:
-// there it reads the few records up to the very offsets that the engine has applied, and the engine
-// adopts what it has seen. So no log counts twice, and none is missed.
-type warmUp struct {
-	p    *program
+// A second engine with the new rules alone reads beside the source, from as far back as the rules
+// look up to the source's offsets, repeatedly. When few records remain it waits for the next
+// checkpoint, at which the main engine stands still: it reads the remaining records up to the
+// offsets that the main engine has applied, which then adopts its state. So each log counts once.
+type backfills struct {
+	p    *process
 	bell chan struct{} // rules have changed
 
 	mu sync.Mutex // guards what follows
-	// how far the engine has read, as of the last checkpoint; nil before the first
+	// the engine's offsets at the last checkpoint; nil before the first
 	reached offsets
 	moved   chan struct{}
-	current *reading // under way
-	waiting *reading // for the next checkpoint
+	current *backfill // under way
+	waiting *backfill // for the next checkpoint
 }
 
-// offsets are those of the next records of partitions.
+// offsets are those of the next record of each partition.
 type offsets map[models.Partition]int64
 
-// reading is one run of a scratch engine through the past.
-type reading struct {
-	p        *program
+// backfill is one run of a second engine over past logs.
+type backfill struct {
+	p        *process
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	scratch  *alerting.Engine
 	scanner  models.Scanner
-	why      string  // it does not read all of the past
-	next     offsets // nil before it has begun
+	why      string  // why it does not read all of the past
+	next     offsets // nil before the start
 	progress []models.Progress
 	batch    []models.Record // of one partition, not scanned yet
 	now      time.Time       // of the newest record
 	records  int
-	told     time.Time // when the log last heard of it
+	logged   time.Time // when progress was last logged
 	done     chan error
 }
 
 const (
 	// records that may be left to be read while the engine stands still
-	nearlyThere  = 20_000
-	standStill   = 5 * time.Second // for which it does at most
-	warmSlack    = time.Minute     // by which records may be older than their logs
-	warmBatch    = 512
-	warmFailures = 5 // in a row, after which a rule begins without its past
-	tellEvery    = 10 * time.Second
+	maxRemaining     = 20_000
+	maxPause         = 5 * time.Second // at most
+	backfillSlack    = time.Minute     // by which records may be older than their logs
+	backfillBatch    = 512
+	backfillFailures = 5 // in a row, after which a rule begins without its past
+	logEvery         = 10 * time.Second
 )
 
 var (
-	errAnew   = errors.New("rules or partitions have changed; beginning anew")
-	errNotYet = errors.New("the source is further")
+	errRestart = errors.New("rules or partitions have changed; the backfill starts again")
+	errBehind  = errors.New("the source has read further")
 )
 
-func newWarmUp(p *program) *warmUp {
-	w := &warmUp{p: p, bell: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
-	w.changed() // a start may find rules that are new
+func newBackfills(p *process) *backfills {
+	w := &backfills{p: p, bell: make(chan struct{}, 1), moved: make(chan struct{}, 1)}
+	w.changed() // there may be new rules at the start
 	return w
 }
 
-// changed has the warm-up look for rules that are new.
-func (w *warmUp) changed() {
+// changed looks for new rules.
+func (w *backfills) changed() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if r := w.current; r != nil && !w.p.state.BackfillCurrent(r.scratch) {
-		r.cancel(errAnew)
+		r.cancel(errRestart)
 	}
 	ring(w.bell)
 }
@@ -92,41 +93,40 @@ func ring(bell chan struct{}) {
 	}
 }
 
-// run warms rules up until ctx is done.
-func (w *warmUp) run(ctx context.Context) error {
+// run backfills new rules until ctx is done.
+func (w *backfills) run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-w.bell:
 		}
-		for w.warm(ctx) {
+		for w.next(ctx) {
 		}
 	}
 }
 
-// warm has the rules that wait now go live, with their past or without. It is false when none
-// waits, or ctx is done.
-func (w *warmUp) warm(ctx context.Context) bool {
+// next backfills and activates the new rules. It is false when there are none, or ctx is done.
+func (w *backfills) next(ctx context.Context) bool {
 	scratch, past := w.p.state.BackfillEngine()
 	if scratch == nil {
 		return false
 	}
-	begin := w.where(ctx) // none of the logs after it has counted for the rules
+	begin := w.position(ctx) // none of the logs after it has counted for the rules
 	if begin == nil {
 		return false
 	}
 	log := w.p.logger.With("rules", scratch.RuleIDs())
-	log.Info("rules that are new read their past", "back", past)
+	log.Info("backfill started", "lookback", past)
 	err := w.read(
 		ctx,
-		&reading{p: w.p, scratch: scratch},
-		w.p.config.Limits.WarmUp,
+		&backfill{p: w.p, scratch: scratch},
+		w.p.config.Limits.BackfillTimeout,
 		w.since(begin, past),
 	)
-	if ctx.Err() == nil && err != nil && !errors.Is(err, errAnew) {
+	if ctx.Err() == nil && err != nil && !errors.Is(err, errRestart) {
 		log.Error(
-			"rules could not read their past; they begin with what was logged since they came",
+			"backfill failed; the rules start with logs since they were added",
 			"error",
 			err,
 		)
@@ -136,23 +136,23 @@ func (w *warmUp) warm(ctx context.Context) bool {
 		}
 		err = w.read(
 			ctx,
-			&reading{p: w.p, scratch: scratch, why: err.Error(), next: begin},
-			max(w.p.config.Limits.WarmUp/10, time.Second),
+			&backfill{p: w.p, scratch: scratch, why: err.Error(), next: begin},
+			max(w.p.config.Limits.BackfillTimeout/10, time.Second),
 			time.Time{},
 		)
 	}
 	if ctx.Err() != nil {
 		return false
 	}
-	if err != nil && !errors.Is(err, errAnew) {
-		log.Error("rules begin without what was logged since they came", "error", err)
+	if err != nil && !errors.Is(err, errRestart) {
+		log.Error("backfill failed; the rules start without past logs", "error", err)
 		w.p.state.SkipBackfill(scratch, err.Error())
 	}
 	return true
 }
 
-// where returns how far the engine has read, as soon as that is known; nil when ctx is done.
-func (w *warmUp) where(ctx context.Context) offsets {
+// position returns the engine's offsets as soon as they are known; nil when ctx is done.
+func (w *backfills) position(ctx context.Context) offsets {
 	for {
 		w.mu.Lock()
 		reached := w.reached
@@ -168,9 +168,9 @@ func (w *warmUp) where(ctx context.Context) offsets {
 	}
 }
 
-// since is the time of the first records that matter: so long before the time that the engine has
-// reached, which may be far behind the clock.
-func (w *warmUp) since(reached offsets, past time.Duration) time.Time {
+// since is the time of the first relevant records: the lookback before the engine's watermark, which
+// may be far behind the clock.
+func (w *backfills) since(reached offsets, past time.Duration) time.Time {
 	at := time.Now()
 	for _, s := range w.p.state.Watermarks() {
 		if _, ours := reached[models.Partition{Topic: s.Topic, Partition: s.Partition}]; ours &&
@@ -179,31 +179,31 @@ func (w *warmUp) since(reached offsets, past time.Duration) time.Time {
 			at = s.Time
 		}
 	}
-	return at.Add(-past - warmSlack)
+	return at.Add(-past - backfillSlack)
 }
 
-// read reads until the engine has adopted what was read, or the time for it is over.
-func (w *warmUp) read(
+// read reads until the engine has adopted the state, or the timeout.
+func (w *backfills) read(
 	ctx context.Context,
-	r *reading,
+	r *backfill,
 	limit time.Duration,
 	from time.Time,
 ) (err error) {
-	timed, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %v", limit))
+	timed, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %s", duration.Format(limit)))
 	defer stop()
 	r.ctx, r.cancel = context.WithCancelCause(timed)
 	defer r.cancel(nil)
-	r.scanner, r.told, r.done = r.scratch.NewScanner(), time.Now(), make(chan error, 1)
+	r.scanner, r.logged, r.done = r.scratch.NewScanner(), time.Now(), make(chan error, 1)
 	w.mu.Lock()
 	w.current = r
 	w.mu.Unlock()
-	defer w.over(r)
+	defer w.clear(r)
 	began := time.Now()
 	if err := w.approach(r, from); err != nil {
 		return err
 	}
 	w.p.logger.Info(
-		"rules that were new are live",
+		"backfill finished",
 		"rules",
 		r.scratch.RuleIDs(),
 		"records",
@@ -214,42 +214,38 @@ func (w *warmUp) read(
 	return nil
 }
 
-func (w *warmUp) over(r *reading) {
+func (w *backfills) clear(r *backfill) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.current, w.waiting = nil, nil
 }
 
-// approach reads up to where the engine has come, again and again, until the rest is so short that
-// the engine may wait for it.
-func (w *warmUp) approach(r *reading, from time.Time) error {
+// approach reads up to the engine's offsets, repeatedly, until few records remain.
+func (w *backfills) approach(r *backfill, from time.Time) error {
 	for failures := 0; ; {
-		err := r.to(r.ctx, w.where(r.ctx), from)
+		err := r.to(r.ctx, w.position(r.ctx), from)
 		if err == nil {
 			failures = 0
 			err = w.offer(r)
 		}
 		switch {
-		case err == nil, errors.Is(err, errAnew):
+		case err == nil, errors.Is(err, errRestart):
 			return err
 		case r.ctx.Err() != nil:
 			return context.Cause(r.ctx)
-		case errors.Is(err, errNotYet):
+		case errors.Is(err, errBehind):
 			continue
 		}
-		if failures++; failures == warmFailures {
+		if failures++; failures == backfillFailures {
 			return err
 		}
-		w.p.logger.Warn("reading the past of new rules failed; trying again", "error", err)
-		select {
-		case <-r.ctx.Done():
-		case <-time.After(time.Second):
-		}
+		w.p.logger.Warn("backfill failed; retrying", "error", err)
+		wait.Sleep(r.ctx, time.Second)
 	}
 }
 
-// offer waits for a checkpoint, and for what becomes of the reading there.
-func (w *warmUp) offer(r *reading) error {
+// offer waits for the next checkpoint and its result.
+func (w *backfills) offer(r *backfill) error {
 	w.mu.Lock()
 	w.waiting = r
 	w.mu.Unlock()
@@ -268,9 +264,9 @@ func (w *warmUp) offer(r *reading) error {
 	return <-r.done
 }
 
-// meet is called while the engine stands still. The reading that waits reads up to the same
-// offsets, and the engine adopts it.
-func (w *warmUp) meet(read []models.Progress) {
+// meet is called while the engine stands still. The waiting backfill reads up to the same offsets,
+// and the engine adopts its state.
+func (w *backfills) meet(read []models.Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.reached = make(offsets, len(read))
@@ -286,12 +282,12 @@ func (w *warmUp) meet(read []models.Progress) {
 	r.done <- r.finish(w.reached)
 }
 
-// finish reads the last records, and has the engine adopt what was read.
-func (r *reading) finish(end offsets) error {
-	if r.next.before(end) > nearlyThere {
-		return errNotYet
+// finish reads the last records and makes the engine adopt the state.
+func (r *backfill) finish(end offsets) error {
+	if r.next.before(end) > maxRemaining {
+		return errBehind
 	}
-	ctx, cancel := context.WithTimeout(r.ctx, standStill)
+	ctx, cancel := context.WithTimeout(r.ctx, maxPause)
 	defer cancel()
 	if err := r.to(ctx, end, time.Time{}); err != nil {
 		return err
@@ -300,7 +296,7 @@ func (r *reading) finish(end offsets) error {
 	return nil
 }
 
-// before is how many records lie between offsets.
+// before is the number of records between offsets.
 func (o offsets) before(end offsets) int64 {
 	n := int64(0)
 	for p, at := range o {
@@ -322,7 +318,7 @@ func (o offsets) follows(earlier offsets) bool {
 
 // to reads up to some offsets: on from where it stands, or from a time when it has not begun. After
 // an error it stands where it has come.
-func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
+func (r *backfill) to(ctx context.Context, end offsets, from time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -336,7 +332,7 @@ func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
 		o.From = time.Time{}
 	}
 	if !end.follows(r.next) {
-		return errAnew // partitions came or went, or the engine was sent back
+		return errRestart // partitions were added or removed, or offsets were reset
 	}
 	if r.next.before(end) == 0 {
 		return nil
@@ -347,7 +343,7 @@ func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
 			r.apply()
 			return err
 		}
-		if n := len(r.batch); n == warmBatch ||
+		if n := len(r.batch); n == backfillBatch ||
 			n > 0 && (r.batch[0].Topic != s.Topic || r.batch[0].Partition != s.Partition) {
 			if r.apply(); ctx.Err() != nil {
 				return ctx.Err()
@@ -360,8 +356,8 @@ func (r *reading) to(ctx context.Context, end offsets, from time.Time) error {
 	return nil
 }
 
-// begin finds out where the past begins. Partitions that have none are not waited for.
-func (r *reading) begin(ctx context.Context, o kafka.ReaderConfig, end offsets) error {
+// begin finds the first offsets. Partitions without past records are not waited for.
+func (r *backfill) begin(ctx context.Context, o kafka.ReaderConfig, end offsets) error {
 	spans, err := kafka.NewReader(o).Partitions(ctx)
 	if err != nil {
 		return err
@@ -385,8 +381,8 @@ func (o offsets) topics() []string {
 	return list
 }
 
-// apply has the scratch engine evaluate the batch.
-func (r *reading) apply() {
+// apply evaluates the batch.
+func (r *backfill) apply() {
 	if len(r.batch) == 0 {
 		return
 	}
@@ -413,10 +409,10 @@ func (r *reading) apply() {
 	r.scratch.Advance(r.now, r.progress)
 	clear(r.batch)
 	r.batch = r.batch[:0]
-	if time.Since(r.told) >= tellEvery {
-		r.told = time.Now()
+	if time.Since(r.logged) >= logEvery {
+		r.logged = time.Now()
 		r.p.logger.Info(
-			"rules that are new read their past",
+			"backfill in progress",
 			"rules",
 			r.scratch.RuleIDs(),
 			"records",
@@ -428,7 +424,7 @@ func (r *reading) apply() {
 }
 
 // scan evaluates records. One that makes the scanner panic is left out, as the source does.
-func (r *reading) scan(records []models.Record) {
+func (r *backfill) scan(records []models.Record) {
 	scan := r.scanSafely(records)
 	if scan != nil {
 		r.scratch.Apply(scan)
@@ -442,7 +438,7 @@ func (r *reading) scan(records []models.Record) {
 	}
 }
 
-func (r *reading) scanSafely(records []models.Record) (scan models.Scan) {
+func (r *backfill) scanSafely(records []models.Record) (scan models.Scan) {
 	defer func() {
 		if recover() != nil {
 			scan = nil

@@ -209,7 +209,7 @@ func TestPastCannotBeRead(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = quietRules
 		r := w.prepare("data")
-		r.config.Limits.WarmUp = 30 * time.Second
+		r.config.Limits.BackfillTimeout = 30 * time.Second
 		hang := r.hang()
 		r.begin()
 		w.errors(0, "pay", 8)
@@ -217,13 +217,13 @@ func TestPastCannotBeRead(t *testing.T) {
 		w.reload(r, quietRules+tenMinutes)
 		time.Sleep(time.Minute)
 		want(t, "states", r.states(), "Many inactive", "Never inactive")
-		if status := (&rulesView{program: r.program}).Status(); !strings.Contains(
+		if status := (&rulesView{process: r.process}).Status(); !strings.Contains(
 			status[1].Error,
-			"without its past: it took longer",
+			"without backfill: it took longer",
 		) {
 			t.Errorf("the status says %q", status[1].Error)
 		}
-		if !strings.Contains(r.out.String(), "rules could not read their past") {
+		if !strings.Contains(r.out.String(), "backfill failed; the rules start") {
 			t.Errorf("the log says nothing:\n%s", r.out.String())
 		}
 		w.errors(0, "pay", 10)
@@ -271,8 +271,8 @@ func (r *run) states() []string {
 // that it has go on.
 func (r *run) hang() *atomic.Bool {
 	var hangs atomic.Bool
-	dial := r.program.network.dial
-	r.program.network.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := r.process.network.dial
+	r.process.network.dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if hangs.Load() && address == brokerAddr {
 			ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 			defer cancel()

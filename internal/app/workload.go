@@ -10,14 +10,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Shop writes the logs of an invented web shop for the demo: eight services, each in the format
+// Workload writes the logs of an invented web shop for the demo: eight services, each in the format
 // that a real one of its kind would use, going about their business while every so often one of
 // them gets into trouble and recovers.
 //
 // Everything is decided by the seed and by the times given, so two shops with the same seed write
 // the same logs. Trouble comes at a fixed pace on top of the ordinary traffic: rules that notice it
 // at 300 logs a second notice it at 30 and at 30,000, too.
-type Shop struct {
+type Workload struct {
 	rng     *rand.Rand
 	start   time.Time
 	streams []stream
@@ -27,8 +27,8 @@ type Shop struct {
 // demoTopic is where the shop writes its logs.
 const demoTopic = "shop-logs"
 
-// ShopLog is one log: what to produce, and when it was written.
-type ShopLog struct {
+// WorkloadLog is one log: what to produce, and when it was written.
+type WorkloadLog struct {
 	Time    time.Time
 	Service string
 	Pod     string // the record's key, so the logs of one pod stay in order
@@ -37,7 +37,7 @@ type ShopLog struct {
 
 // record is the log as it stands on the topic. A forwarder says in a header which service it
 // belongs to, since an access log does not.
-func (l ShopLog) record() models.Record {
+func (l WorkloadLog) record() models.Record {
 	return models.Record{
 		Topic:     demoTopic,
 		Timestamp: l.Time,
@@ -51,28 +51,28 @@ func (l ShopLog) record() models.Record {
 type stream struct {
 	rate     float64 // logs a second
 	next     time.Time
-	incident *incident // nil for ordinary traffic
+	scenario *scenario // nil for ordinary traffic
 }
 
-// incident is some trouble: from and for are relative to the beginning of a round of incidents.
-type incident struct {
+// scenario is some trouble: from and for are relative to the beginning of a round of scenarios.
+type scenario struct {
 	name    string
 	from    time.Duration
 	length  time.Duration
 	service string
-	line    func(s *Shop, l *line)
+	line    func(s *Workload, l *line)
 }
 
-// round is the time after which the incidents come again.
+// round is the time after which the scenarios come again.
 const round = 4 * time.Minute
 
-var incidents = []incident{
+var scenarios = []scenario{
 	{
-		"a provider that rejects payments",
+		"payment provider rejects payments",
 		2 * time.Second,
 		10 * time.Second,
 		"payment-service",
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.level, l.message = "ERROR", fmt.Sprintf(
 				"payment declined by provider: gateway returned %d for order %d",
 				502+s.rng.IntN(2),
@@ -84,11 +84,11 @@ var incidents = []incident{
 		},
 	},
 	{
-		"a database that refuses connections",
+		"database refuses connections",
 		50 * time.Second,
 		15 * time.Second,
 		"order-service",
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.level, l.message = "ERROR", fmt.Sprintf(
 				"dial tcp 10.4.0.12:5432: connect: connection refused (attempt %d)",
 				1+s.rng.IntN(5),
@@ -97,22 +97,22 @@ var incidents = []incident{
 		},
 	},
 	{
-		"a checkout that became slow",
+		"slow checkout",
 		105 * time.Second,
 		15 * time.Second,
 		"checkout-service",
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.level, l.message = "WARN", "checkout completed slowly"
 			l.duration = 900 + s.rng.IntN(2500)
 			l.add("cart_items", 1+s.rng.IntN(9))
 		},
 	},
 	{
-		"somebody who guesses passwords",
+		"password guessing",
 		160 * time.Second,
 		10 * time.Second,
 		"auth-service",
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.level, l.message = "WARN", "login failed: unauthorized access for user "+pick(
 				s,
 				users,
@@ -121,11 +121,11 @@ var incidents = []incident{
 		},
 	},
 	{
-		"a storefront without its back end",
+		"storefront without back end",
 		205 * time.Second,
 		12 * time.Second,
 		"storefront",
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.status, l.duration = 502+s.rng.IntN(3), 30000
 		},
 	},
@@ -137,7 +137,7 @@ type service struct {
 	weight int
 	pods   []string
 	format func(l *line) string
-	line   func(s *Shop, l *line)
+	line   func(s *Workload, l *line)
 }
 
 var users = []string{
@@ -159,7 +159,7 @@ var services = []service{
 		35,
 		[]string{"storefront-7d9f8-x2lqp", "storefront-7d9f8-mm4zt"},
 		nginx,
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.status, l.duration = pick(
 				s,
 				[]int{200, 200, 200, 200, 200, 200, 304, 302, 404},
@@ -173,7 +173,7 @@ var services = []service{
 		15,
 		[]string{"checkout-service-6c4b9-h8v2k", "checkout-service-6c4b9-q7rjs"},
 		ecs,
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.message = pick(
 				s,
 				[]string{
@@ -192,7 +192,7 @@ var services = []service{
 		12,
 		[]string{"payment-service-5f7d4-abcde", "payment-service-5f7d4-zyx98"},
 		viaq,
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.message = fmt.Sprintf("payment authorized for order %d", 70000+s.rng.IntN(9000))
 			l.add("provider", pick(s, []string{"acme-pay", "globex"})).
 				add("amount_cents", 500+s.rng.IntN(20000))
@@ -204,7 +204,7 @@ var services = []service{
 		12,
 		[]string{"order-service-84d6f-kk2ws", "order-service-84d6f-p0d7n"},
 		zap,
-		func(s *Shop, l *line) {
+		func(s *Workload, l *line) {
 			l.message = pick(
 				s,
 				[]string{
@@ -218,18 +218,18 @@ var services = []service{
 			l.duration = 5 + s.rng.IntN(60)
 		},
 	},
-	{"inventory", 12, []string{"inventory-9b8c7-77fgh"}, logfmt, func(s *Shop, l *line) {
+	{"inventory", 12, []string{"inventory-9b8c7-77fgh"}, logfmt, func(s *Workload, l *line) {
 		l.message = pick(s, []string{"stock reserved", "stock released", "stock level read"})
 		l.add("sku", fmt.Sprintf("SKU-%05d", s.rng.IntN(90000))).
 			add("warehouse", pick(s, []string{"ams", "lyon", "graz"}))
 		l.duration = 1 + s.rng.IntN(20)
 	}},
-	{"auth-service", 8, []string{"auth-service-6667d-t5bbn"}, logfmt, func(s *Shop, l *line) {
+	{"auth-service", 8, []string{"auth-service-6667d-t5bbn"}, logfmt, func(s *Workload, l *line) {
 		l.message = pick(s, []string{"login succeeded", "token refreshed", "session ended"})
 		l.add("user", pick(s, users)).
 			add("source_ip", fmt.Sprintf("198.51.100.%d", s.rng.IntN(250)))
 	}},
-	{"mailer", 4, []string{"mailer-55c9f-d2vx7"}, zap, func(s *Shop, l *line) {
+	{"mailer", 4, []string{"mailer-55c9f-d2vx7"}, zap, func(s *Workload, l *line) {
 		if s.rng.IntN(40) == 0 {
 			l.level, l.message = "WARN", "mailbox full, trying again later"
 			return
@@ -237,7 +237,7 @@ var services = []service{
 		l.message = "mail handed to relay"
 		l.add("template", pick(s, []string{"welcome", "receipt", "shipped"}))
 	}},
-	{"autoscaler", 2, []string{"autoscaler-0"}, klog, func(s *Shop, l *line) {
+	{"autoscaler", 2, []string{"autoscaler-0"}, klog, func(s *Workload, l *line) {
 		l.message = pick(
 			s,
 			[]string{"Computed desired replicas", "Reconciled", "Metrics refreshed"},
@@ -247,25 +247,25 @@ var services = []service{
 	}},
 }
 
-// NewShop opens a shop at start, which writes about rate logs a second when all is well.
-func NewShop(seed uint64, start time.Time, rate float64) *Shop {
-	s := &Shop{
+// NewWorkload opens a shop at start, which writes about rate logs a second when all is well.
+func NewWorkload(seed uint64, start time.Time, rate float64) *Workload {
+	s := &Workload{
 		rng:     rand.New(rand.NewPCG(seed, 0x5409)),
 		start:   start,
 		streams: []stream{{rate: rate, next: start}},
 	}
-	for i := range incidents {
+	for i := range scenarios {
 		s.streams = append(
 			s.streams,
-			stream{rate: 25, next: start.Add(incidents[i].from), incident: &incidents[i]},
+			stream{rate: 25, next: start.Add(scenarios[i].from), scenario: &scenarios[i]},
 		)
 	}
 	return s
 }
 
 // Until returns the logs written since the last call and before t, in the order of their times.
-func (s *Shop) Until(t time.Time) []ShopLog {
-	var logs []ShopLog
+func (s *Workload) Until(t time.Time) []WorkloadLog {
+	var logs []WorkloadLog
 	for {
 		first := &s.streams[0]
 		for i := range s.streams {
@@ -276,24 +276,24 @@ func (s *Shop) Until(t time.Time) []ShopLog {
 		if !first.next.Before(t) {
 			return logs
 		}
-		logs = append(logs, s.write(first.next, first.incident))
+		logs = append(logs, s.write(first.next, first.scenario))
 		s.advance(first)
 	}
 }
 
-// advance moves a stream to its next log; an incident that is over sleeps until the next round.
-func (s *Shop) advance(st *stream) {
+// advance moves a stream to its next log; an scenario that is over sleeps until the next round.
+func (s *Workload) advance(st *stream) {
 	st.next = st.next.Add(time.Duration(s.rng.ExpFloat64() / st.rate * float64(time.Second)))
-	if st.incident == nil {
+	if st.scenario == nil {
 		return
 	}
 	begun := st.next.Sub(s.start) / round * round
-	if st.next.Sub(s.start)-begun >= st.incident.from+st.incident.length {
-		st.next = s.start.Add(begun + round + st.incident.from)
+	if st.next.Sub(s.start)-begun >= st.scenario.from+st.scenario.length {
+		st.next = s.start.Add(begun + round + st.scenario.from)
 	}
 }
 
-func (s *Shop) write(at time.Time, in *incident) ShopLog {
+func (s *Workload) write(at time.Time, in *scenario) WorkloadLog {
 	svc := s.pickService()
 	if in != nil {
 		svc = serviceNamed(in.service)
@@ -318,10 +318,10 @@ func (s *Shop) write(at time.Time, in *incident) ShopLog {
 	} else {
 		svc.line(s, &l)
 	}
-	return ShopLog{Time: at, Service: svc.name, Pod: l.pod, Value: []byte(svc.format(&l))}
+	return WorkloadLog{Time: at, Service: svc.name, Pod: l.pod, Value: []byte(svc.format(&l))}
 }
 
-func (s *Shop) pickService() *service {
+func (s *Workload) pickService() *service {
 	total := 0
 	for i := range services {
 		total += services[i].weight
@@ -344,7 +344,7 @@ func serviceNamed(name string) *service {
 	panic("app: the shop has no " + name)
 }
 
-func pick[T any](s *Shop, from []T) T { return from[s.rng.IntN(len(from))] }
+func pick[T any](s *Workload, from []T) T { return from[s.rng.IntN(len(from))] }
 
 var paths = []string{
 	"/",

@@ -20,9 +20,9 @@ var opening = time.Date(2026, 5, 4, 9, 0, 0, 0, time.UTC)
 
 // Two demos with the same seed show the same logs, however often they are asked.
 func TestShopIsDeterministic(t *testing.T) {
-	a, b := NewShop(7, opening, 100), NewShop(7, opening, 100)
+	a, b := NewWorkload(7, opening, 100), NewWorkload(7, opening, 100)
 	all := a.Until(opening.Add(10 * time.Second))
-	var parts []ShopLog
+	var parts []WorkloadLog
 	for at := opening; !at.After(opening.Add(10 * time.Second)); at = at.Add(37 * time.Millisecond) {
 		parts = append(parts, b.Until(at)...)
 	}
@@ -30,29 +30,29 @@ func TestShopIsDeterministic(t *testing.T) {
 	if !slices.EqualFunc(all, parts, same) {
 		t.Error("asked in small steps, the shop shows other logs")
 	}
-	if slices.EqualFunc(all, NewShop(8, opening, 100).Until(opening.Add(10*time.Second)), same) {
+	if slices.EqualFunc(all, NewWorkload(8, opening, 100).Until(opening.Add(10*time.Second)), same) {
 		t.Error("another seed shows the same logs")
 	}
 }
 
-func same(a, b ShopLog) bool {
+func same(a, b WorkloadLog) bool {
 	return a.Time.Equal(b.Time) && a.Service == b.Service && a.Pod == b.Pod &&
 		bytes.Equal(a.Value, b.Value)
 }
 
 // The demo writes as much as I ask for, in the order in which it happens.
 func TestShopRate(t *testing.T) {
-	logs := NewShop(1, opening, 300).Until(opening.Add(time.Minute))
-	ordinary := slices.DeleteFunc(slices.Clone(logs), func(l ShopLog) bool { return trouble(l) })
+	logs := NewWorkload(1, opening, 300).Until(opening.Add(time.Minute))
+	ordinary := slices.DeleteFunc(slices.Clone(logs), func(l WorkloadLog) bool { return trouble(l) })
 	if n := len(ordinary); n < 17_000 || n > 19_000 {
 		t.Errorf("%d ordinary logs in a minute at 300 a second", n)
 	}
-	if !slices.IsSortedFunc(logs, func(a, b ShopLog) int { return a.Time.Compare(b.Time) }) {
+	if !slices.IsSortedFunc(logs, func(a, b WorkloadLog) int { return a.Time.Compare(b.Time) }) {
 		t.Error("logs are not in order")
 	}
 }
 
-func trouble(l ShopLog) bool {
+func trouble(l WorkloadLog) bool {
 	return slices.ContainsFunc(
 		[]string{
 			`"error"`,
@@ -70,7 +70,7 @@ func trouble(l ShopLog) bool {
 func TestShopIncidents(t *testing.T) {
 	var got []string
 	last := map[string]time.Duration{}
-	for _, l := range NewShop(1, opening, 50).Until(opening.Add(round + 20*time.Second)) {
+	for _, l := range NewWorkload(1, opening, 50).Until(opening.Add(round + 20*time.Second)) {
 		if !trouble(l) {
 			continue
 		}
@@ -82,7 +82,7 @@ func TestShopIncidents(t *testing.T) {
 	}
 	want := "2s payment-service, 50s order-service, 1m45s checkout-service, 2m40s auth-service, 3m25s storefront, 4m2s payment-service"
 	if s := strings.Join(got, ", "); s != want {
-		t.Errorf("incidents begin at\n%s, want\n%s", s, want)
+		t.Errorf("scenarios begin at\n%s, want\n%s", s, want)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 		t.Fatal(err)
 	}
 	formats := map[string]bool{}
-	for i, l := range NewShop(3, opening, 20).Until(opening.Add(round)) {
+	for i, l := range NewWorkload(3, opening, 20).Until(opening.Add(round)) {
 		rec := l.record()
 		rec.Offset = int64(i)
 		understood := 0
@@ -141,7 +141,7 @@ func TestShopRulesFire(t *testing.T) {
 			)
 		}
 	}))
-	scanner, shop, next := e.NewScanner(), NewShop(1, opening, 100), int64(0)
+	scanner, shop, next := e.NewScanner(), NewWorkload(1, opening, 100), int64(0)
 	for at := opening; at.Before(opening.Add(round)); at = at.Add(time.Second) {
 		var records []models.Record
 		for _, l := range shop.Until(at) {
