@@ -172,6 +172,7 @@ func (s *scanner) time(l *decode.Log) int64 {
 	}
 	s.scan.newest = max(s.scan.newest, reached)
 	s.scan.oldest = min(s.scan.oldest, reached)
+	s.scan.recent.note(reached)
 	return at
 }
 
@@ -312,6 +313,7 @@ type scan struct {
 	futureTimes     int
 	newest          int64 // event time that the partition has reached
 	oldest          int64
+	recent          recentTimes
 	sampled         int64 // the first log's time; 0 when it has none of its own
 	sampledRecord   int64 // its record's; 0 when unknown
 	rejected        []models.Rejection

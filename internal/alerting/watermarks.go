@@ -22,7 +22,8 @@ const (
 // watermarks knows how far event time has come in every partition.
 //
 // While a partition is behind, its time is that of its logs: what the clock says has no meaning for
-// a backlog. When it is read to its end, and Kafka itself says so, its time is the clock's: that
+// a backlog. Stray logs that are ahead of all others do not move it, since all others would be late.
+// No log moves it beyond the clock. When it is read to its end, and Kafka itself says so, its time is the clock's: that
 // noPartition has written anything is then known, and not guessed from silence. Without an answer
 // from Kafka neither moves it.
 type watermarks struct {
@@ -52,6 +53,7 @@ type partitionTime struct {
 	logs   int64
 	late   int64
 	delays Delays
+	recent recentTimes
 
 	name   models.Partition
 	number partitionID
@@ -90,7 +92,57 @@ func (t *watermarks) observe(s *scan) *partitionTime {
 	}
 	pt.reached, pt.oldest = max(pt.reached, s.newest), min(pt.oldest, s.oldest)
 	pt.logs += int64(s.logs)
+	pt.recent.add(&s.recent)
 	return pt
+}
+
+// recentTimes are the times of the last logs, in a ring.
+type recentTimes struct {
+	times [recentLogs]int64
+	n     int // ever added
+}
+
+const (
+	recentLogs = 64
+	// times further apart than this are not of one run of logs
+	runGap = int64(60e9)
+	// a run of logs counts when it has at least this share of the recent logs, and two of them
+	runShare = 4
+)
+
+func (r *recentTimes) note(t int64) {
+	r.times[r.n%recentLogs] = t
+	r.n++
+}
+
+// add appends the times of a scan, of which only the last ones are known.
+func (r *recentTimes) add(s *recentTimes) {
+	for i := max(s.n-recentLogs, 0); i < s.n; i++ {
+		r.note(s.times[i%recentLogs])
+	}
+}
+
+// reached is how far the recent logs have come: the end of the newest run of them that is not a
+// few stray logs. One producer whose clock is ahead would otherwise make the logs of all others
+// late.
+func (r *recentTimes) reached() int64 {
+	n := min(r.n, recentLogs)
+	if n == 0 {
+		return always
+	}
+	var sorted [recentLogs]int64
+	copy(sorted[:], r.times[:n])
+	slices.Sort(sorted[:n])
+	for end := n - 1; ; {
+		start := end
+		for start > 0 && sorted[start]-sorted[start-1] <= runGap {
+			start--
+		}
+		if start == 0 || end-start+1 >= max(n/runShare, 2) {
+			return sorted[end]
+		}
+		end = start - 1
+	}
 }
 
 // advance moves the partitions that progress is told of. What is no longer spoken of is forgotten
@@ -107,10 +159,11 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 			pt.replayed = pt.reached
 		}
 		pt.caughtUp, pt.replay, pt.seen, pt.direct, pt.ours = p.CaughtUp, p.Replay, t.now, 0, true
-		if p.CaughtUp {
+		switch {
+		case p.CaughtUp:
 			pt.base = max(pt.base, now)
-		} else {
-			pt.base = max(pt.base, pt.reached)
+		case pt.reached > pt.base:
+			pt.base = max(pt.base, min(pt.recent.reached(), now))
 		}
 	}
 	if t.shared {
