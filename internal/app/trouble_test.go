@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
@@ -319,4 +321,37 @@ func TestFullDisk(t *testing.T) {
 	}
 	f("a full disk", false)
 	f("a kill with a full disk", true)
+}
+
+// A record from the future harms nobody else: the errors of another host raise their alert, also
+// when both are read as a backlog.
+func TestRecordFromTheFuture(t *testing.T) {
+	f := func(what string, ahead time.Duration, backlog bool) {
+		t.Helper()
+		inWorld(t, 1, func(w *world) {
+			var r *run
+			if !backlog {
+				r = w.start("data")
+			}
+			at := time.Now().Add(ahead)
+			record := &kgo.Record{Timestamp: at, Value: fmt.Appendf(nil,
+				`{"level":"INFO","service":"switch","timestamp":%q}`, at.Format(time.RFC3339Nano))}
+			if err := w.producer.ProduceSync(w.t.Context(), record).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			w.errors(0, "pay", 20)
+			if backlog {
+				time.Sleep(30 * time.Minute)
+				r = w.start("data")
+			}
+			time.Sleep(5 * time.Minute)
+			want(t, what, w.notices(), "firing pay", "resolved pay")
+			r.end()
+		})
+	}
+	f("fifty minutes ahead", 50*time.Minute, false)
+	f("a century ahead", 100*365*24*time.Hour, false)
+	f("half a minute ahead", 30*time.Second, false)
+	f("in a backlog", 20*time.Minute, true)
+	f("ahead of now, in a backlog", 50*time.Minute, true)
 }

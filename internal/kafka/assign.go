@@ -350,8 +350,11 @@ func (g *groupConsumer) findRewinds(ctx context.Context, claims map[models.Parti
 	if err != nil {
 		return fmt.Errorf("find the time of the committed offsets: %w", err)
 	}
-	byTopic := map[string]time.Time{}
+	byTopic, now := map[string]time.Time{}, g.clock.at(time.Now())
 	for name, at := range times {
+		if at.After(now) {
+			at = now
+		}
 		if t, ok := byTopic[name.Topic]; !ok || at.Before(t) {
 			byTopic[name.Topic] = at
 		}

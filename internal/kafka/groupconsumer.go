@@ -129,6 +129,7 @@ type partition struct {
 	worker    int   // index + 1 of its worker; 0 for none
 	revoking  bool  // queued messages are dropped
 	queued    int   // messages
+	future    futureRecords
 }
 
 // committedUnknown means that a commit is in flight.

@@ -3,6 +3,7 @@ package kafka
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -19,6 +20,9 @@ type chunk struct {
 	replay       bool  // processed by an earlier run
 	next         int64 // the offset after it; the last chunk of a batch includes control records
 	done         chan struct{}
+	now          time.Time   // by the clock of the rules
+	future       int         // records whose timestamps were ahead of it
+	ahead        *kgo.Record // one of them
 }
 
 // scanPool decodes and matches chunks on several goroutines.
@@ -89,8 +93,14 @@ func (w *scanPool) recycle(c *chunk) {
 // it is rejected, and the others are scanned one by one with a new scanner.
 func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 	c.records = c.records[:0]
+	latest := c.now.Add(maxFuture)
 	for _, r := range c.kafkaRecords {
-		c.records = append(c.records, modelRecord(r))
+		m := modelRecord(r)
+		if m.Timestamp.After(latest) {
+			m.Timestamp = c.now
+			c.future, c.ahead = c.future+1, r
+		}
+		c.records = append(c.records, m)
 	}
 	s, err := scanSafely(scanner, c.records)
 	if err == nil {
@@ -132,7 +142,7 @@ func modelRecord(r *kgo.Record) models.Record {
 		Topic:     r.Topic,
 		Partition: r.Partition,
 		Offset:    r.Offset,
-		Timestamp: r.Timestamp,
+		Timestamp: plausibleTime(r.Timestamp),
 		Key:       r.Key,
 		Value:     r.Value,
 	}
@@ -146,10 +156,13 @@ func modelRecord(r *kgo.Record) models.Record {
 }
 
 // evaluate scans batches on all workers and applies the chunks in order on this goroutine.
-func (w *scanPool) evaluate(batches []batch, apply func(*chunk)) {
+func (w *scanPool) evaluate(batches []batch, now time.Time, apply func(*chunk)) {
 	var chunks []*chunk
 	for _, b := range batches {
 		chunks = w.cut(b, chunks)
+	}
+	for _, c := range chunks {
+		c.now = now
 	}
 	var feeding sync.WaitGroup
 	// the usual case without lag: no other goroutine is woken
@@ -176,7 +189,7 @@ func (w *scanPool) evaluate(batches []batch, apply func(*chunk)) {
 
 // evaluate scans the batches and applies the scans in order.
 func (s *Source) evaluate(batches []batch) {
-	s.scanPool.evaluate(batches, s.apply)
+	s.scanPool.evaluate(batches, s.group.clock.at(time.Now()), s.apply)
 	for _, b := range batches {
 		s.group.advance(b.part, b.next, nil, 0) // control records at the end
 	}
@@ -202,6 +215,7 @@ func (s *Source) apply(c *chunk) {
 	for _, scan := range c.scans {
 		s.engine.Apply(scan)
 	}
+	s.group.noteFuture(c.partition, len(c.records), c.future, c.ahead, c.now)
 	s.counters.logs.Add(int64(logs))
 	s.counters.bytes.Add(int64(bytes))
 	s.group.advance(c.partition, c.next, c.kafkaRecords[len(c.kafkaRecords)-1], len(c.kafkaRecords))
@@ -246,7 +260,7 @@ func (r *Replay) Evaluate(partitions ...[]*kgo.Record) {
 	for i, records := range partitions {
 		batches[i] = batch{part: r.part, records: records}
 	}
-	r.workers.evaluate(batches, func(c *chunk) {
+	r.workers.evaluate(batches, latestTime, func(c *chunk) {
 		for _, scan := range c.scans {
 			r.engine.Apply(scan)
 		}

@@ -51,6 +51,7 @@ type PartitionStats struct {
 	Replay        bool          `json:"replay,omitempty"` // state is being rebuilt
 	Stuck         string        `json:"stuck,omitempty"`  // why it cannot be read
 	Messages      int64         `json:"messages"`         // evaluated since the assignment
+	Future        int64         `json:"future,omitempty"` // timestamps ahead of the clock
 	Last          time.Time     `json:"last,omitzero"`    // timestamp of the last evaluated record
 }
 
@@ -79,7 +80,7 @@ func (p *partition) stats(c *clockGuard) PartitionStats {
 		Lag: max(
 			p.end-max(p.next, p.start),
 			0,
-		), Replay: p.next < p.replayUntil, Messages: p.processed, Last: p.lastTime,
+		), Replay: p.next < p.replayUntil, Messages: p.processed, Future: p.future.total, Last: p.lastTime,
 	}
 	if s.Lag > 0 && !p.lastTime.IsZero() {
 		s.LagTime = max(c.at(time.Now()).Sub(p.lastTime), 0)
@@ -139,6 +140,11 @@ func (g *groupConsumer) health() Health {
 				h.Problems,
 				fmt.Sprintf("%s/%d: %v", p.Topic, p.Partition.Partition, p.stuck),
 			)
+		}
+	}
+	for _, p := range g.sorted() {
+		if text := p.future.problem(p.Partition); text != "" {
+			h.Problems = append(h.Problems, text)
 		}
 	}
 	if len(h.Problems) > 0 {
@@ -277,6 +283,12 @@ var (
 		nil,
 		nil,
 	)
+	metricFuture = prometheus.NewDesc(
+		"alert_engine_kafka_future_records_total",
+		"Records with timestamps ahead of the clock; the clock's time was used.",
+		[]string{"topic", "partition"},
+		nil,
+	)
 	metricStuck = prometheus.NewDesc(
 		"alert_engine_kafka_partition_stuck",
 		"1 while the partition cannot be read.",
@@ -289,7 +301,7 @@ var (
 func (m sourceMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		metricMessages, metricBytes, metricLogs, metricRejected, metricDeadLetters, metricLost, metricRebalances, metricCommits, metricErrors,
-		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricJumps, metricAhead,
+		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricFuture, metricJumps, metricAhead,
 	} {
 		ch <- d
 	}
@@ -331,5 +343,6 @@ func (m sourceMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(metricPosition, float64(p.Next))
 		gauge(metricEnd, float64(p.HighWatermark))
 		gauge(metricStuck, stuck)
+		count(metricFuture, p.Future, p.Topic, fmt.Sprint(p.Partition))
 	}
 }

@@ -137,6 +137,11 @@ func (w *worker) decode(m *message) {
 	var rejected []models.Rejection
 	err := safely(func() error {
 		r := modelRecord(m.record)
+		now, future := w.dispatcher.group.clock.at(time.Now()), 0
+		if r.Timestamp.After(now.Add(maxFuture)) {
+			r.Timestamp, future = now, 1
+		}
+		w.dispatcher.group.noteFuture(m.part, 1, future, m.record, now)
 		w.decoder.Decode(
 			&r,
 			func(l *decode.Log) { m.entries = append(m.entries, l.Entry()) },
