@@ -63,6 +63,8 @@ type KafkaConfig struct {
 	// how long the group waits for a member that says nothing
 	SessionTimeout  time.Duration `yaml:"session_timeout"`
 	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
+	// read_committed, the default, or read_uncommitted, which reads aborted transactions too
+	IsolationLevel string `yaml:"isolation_level,omitempty"`
 	// gets the values of record rules; "" for /metrics alone
 	RecordsTopic string     `yaml:"records_topic,omitempty"`
 	TLS          TLSConfig  `yaml:"tls,omitempty"`

@@ -5,8 +5,9 @@ import "github.com/log-monitoring/alert-engine/internal/kafka"
 // Client is the configuration of Kafka clients.
 func (k KafkaConfig) Client() kafka.ClientConfig {
 	return kafka.ClientConfig{
-		Brokers:  k.Brokers,
-		ClientID: k.ClientID,
+		Brokers:   k.Brokers,
+		ClientID:  k.ClientID,
+		Isolation: k.IsolationLevel,
 		TLS: kafka.TLS{
 			Enabled: k.TLS.Enabled, CAFile: string(k.TLS.CAFile), CertFile: string(k.TLS.CertFile), KeyFile: string(k.TLS.KeyFile),
 			ServerName: k.TLS.ServerName, InsecureSkipVerify: k.TLS.InsecureSkipVerify,

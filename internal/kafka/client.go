@@ -29,6 +29,8 @@ type ClientConfig struct {
 	ClientID string   // alert-engine by default
 	TLS      TLS
 	SASL     SASL
+	// ReadCommitted, also for "", or ReadUncommitted, which reads aborted transactions too
+	Isolation string
 
 	// Dial replaces net.Dialer in tests. TLS is then up to Dial.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -81,7 +83,7 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(
 			c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}), kgo.DisableClientMetrics(),
-		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second),
+		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second), c.isolation(),
 	}
 	if c.Dial != nil {
 		opts = append(opts, kgo.Dialer(c.Dial))
@@ -115,6 +117,7 @@ func (c ClientConfig) validate() error {
 			errs = append(errs, errors.New("brokers has an empty address"))
 		}
 	}
+	errs = append(errs, validateIsolation(c.Isolation))
 	return errors.Join(errs...)
 }
 

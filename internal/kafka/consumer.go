@@ -47,8 +47,11 @@ type ConsumerConfig struct {
 	// one of decode.Formats to which messages are held; each is recognised by itself when it is
 	// empty
 	Format string `json:"format,omitempty"`
-	TLS    TLS    `json:"tls,omitzero"`
-	SASL   SASL   `json:"sasl,omitzero"`
+	// read_committed, the default, or read_uncommitted, which reads aborted transactions too
+	IsolationLevel string `json:"isolation_level,omitempty"`
+
+	TLS  TLS  `json:"tls,omitzero"`
+	SASL SASL `json:"sasl,omitzero"`
 
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
@@ -118,6 +121,9 @@ func (c ConsumerConfig) problems() []error {
 		c.Format,
 		decode.Formats(),
 	)
+	if err := validateIsolation(c.IsolationLevel); err != nil {
+		errs = append(errs, err)
+	}
 	if _, err := c.SASL.mechanism(); err != nil {
 		errs = append(errs, err)
 	}
@@ -189,10 +195,11 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, opts processOptions)
 	config = config.filled()
 	c.group = newGroupConsumer(groupConfig{
 		ClientConfig: ClientConfig{
-			Brokers: config.Brokers,
-			TLS:     config.TLS,
-			SASL:    config.SASL,
-			Dial:    config.dial,
+			Brokers:   config.Brokers,
+			TLS:       config.TLS,
+			Isolation: config.IsolationLevel,
+			SASL:      config.SASL,
+			Dial:      config.dial,
 		},
 		topics: []string{
 			config.Topic,

@@ -228,7 +228,7 @@ func (s *tableSession) listSpans(ctx context.Context) (map[models.Partition]span
 	}
 	var ends kadm.ListedOffsets
 	if err == nil {
-		ends, err = s.admin.ListEndOffsets(ctx, s.table.cfg.Topic)
+		ends, err = s.table.cfg.Client.readableEnds(ctx, s.admin, s.table.cfg.Topic)
 	}
 	if err == nil {
 		err = ends.Error()

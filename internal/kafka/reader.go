@@ -163,7 +163,7 @@ func (r *Reader) offsetsAt(
 	at time.Time,
 ) (kadm.ListedOffsets, error) {
 	if at.IsZero() {
-		listed, err := admin.ListEndOffsets(ctx, r.cfg.Topics...)
+		listed, err := r.cfg.Client.readableEnds(ctx, admin, r.cfg.Topics...)
 		if err == nil {
 			err = listed.Error()
 		}

@@ -20,6 +20,7 @@ import (
 //	lag, but no records and no error         fetch by hand to find the reason; stuck
 //	offset no longer exists                  continue at the start of the log
 //	topic deleted or created again           start over
+//	open transaction                         stuck until it ends
 //	permission denied                        stuck until granted; an error at the start
 //	anything else                            stuck until records come again
 
@@ -269,6 +270,10 @@ func (g *groupConsumer) diagnoseStalled(ctx context.Context) {
 	for _, p := range g.stalledPartitions() {
 		answer, err := fetchRaw(ctx, g.client, p, p.next)
 		if err == nil {
+			if err := g.openTransaction(ctx, p, answer); err != nil {
+				g.markStuck(p, "transaction", err)
+				continue
+			}
 			if _, ok := firstBatch(answer, p, p.next); ok {
 				continue // another partition is slow
 			}
