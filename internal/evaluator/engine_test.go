@@ -76,8 +76,23 @@ func live(s scenario, restarts bool) ([]string, error) {
 	}
 	var alerts []models.Alert
 	factory := ruletest.EngineFactory(set)
+	var values []string
 	fresh := func() (ruletest.Engine, error) {
-		return factory.New(func(a models.Alert) { alerts = append(alerts, a) })
+		e, err := factory.New(func(a models.Alert) { alerts = append(alerts, a) })
+		if err != nil || !s.records() {
+			return e, err
+		}
+		return e, e.(interface {
+			SetRecorded(func(models.Recorded)) error
+		}).SetRecorded(func(v models.Recorded) {
+			if v.At.After(s.end()) {
+				return
+			}
+			l := valueLine(v.Rule, v.Labels, v.At, v.Value, v.Gone)
+			if !slices.Contains(values, l) { // one may be written once more after a restart
+				values = append(values, l)
+			}
+		})
 	}
 	e, err := fresh()
 	if err != nil {
@@ -120,7 +135,8 @@ func live(s scenario, restarts bool) ([]string, error) {
 		scanner = e.NewScanner()
 	}
 	e.Advance(s.end().Add(lateness), progress)
-	return settled(alerts), nil
+	slices.Sort(values)
+	return append(settled(alerts), values...), nil
 }
 
 // brief says whether an alert has ended at the instant at which it began. One that fires early is
@@ -220,7 +236,28 @@ func expected(s scenario, order []int, began time.Time) ([]string, error) {
 		list = append(list, line(t.Rule, t.Labels, t.State, t.At, value))
 	}
 	slices.Sort(list)
-	return list, nil
+	if began.IsZero() {
+		return list, nil // a backtest leaves records out
+	}
+	var values []string
+	for _, v := range Values(set, logs, Course{Began: began, End: s.end()}) {
+		values = append(values, valueLine(v.Rule, v.Labels, v.At, v.Value.Float(), v.Gone))
+	}
+	slices.Sort(values)
+	return append(list, values...), nil
+}
+
+// valueLine is the value of a record in one line.
+func valueLine(rule string, labels map[string]string, at time.Time, value float64, gone bool) string {
+	if gone {
+		return line(rule, labels, "gone", at, 0)
+	}
+	return line(rule, labels, "value", at, value)
+}
+
+// records says whether a scenario has records.
+func (s scenario) records() bool {
+	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["record"] != "" })
 }
 
 // same says whether two transitions are the same. A value that the evaluator leaves undefined may be
@@ -318,7 +355,7 @@ func minimal(s scenario) scenario {
 		}
 		for i, r := range s.rules {
 			for _, k := range slices.Sorted(maps.Keys(r)) {
-				if k == "alert" {
+				if k == "alert" || k == "record" {
 					continue
 				}
 				t := s

@@ -48,6 +48,19 @@ type Evaluation struct {
 
 // Evaluate returns the transitions of all alerts. The logs are in the order of their places.
 func Evaluate(set *Rules, logs []*Log, course Course) []Transition {
+	e := newEvaluation(set, logs, course)
+	var list []Transition
+	for _, r := range set.Rules {
+		if r.Record || r.Mode == rule.Off {
+			continue
+		}
+		list = append(list, e.outcome(r).notified...)
+	}
+	slices.SortStableFunc(list, func(a, b Transition) int { return a.At.Compare(b.At) })
+	return list
+}
+
+func newEvaluation(set *Rules, logs []*Log, course Course) *Evaluation {
 	e := &Evaluation{
 		set:   set,
 		logs:  slices.Clone(logs),
@@ -62,15 +75,7 @@ func Evaluate(set *Rules, logs []*Log, course Course) []Transition {
 	for _, s := range set.Suppressions {
 		e.mutes[s.Name] = e.suppression(s)
 	}
-	var list []Transition
-	for _, r := range set.Rules {
-		if r.Record || r.Mode == rule.Off {
-			continue
-		}
-		list = append(list, e.outcome(r).notified...)
-	}
-	slices.SortStableFunc(list, func(a, b Transition) int { return a.At.Compare(b.At) })
-	return list
+	return e
 }
 
 // outcome evaluates a rule once. Rules about other alerts evaluate those first.

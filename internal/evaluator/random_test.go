@@ -257,6 +257,30 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	return r
 }
 
+// record is a random record of a name.
+func (d draw) record(name string) map[string]string {
+	r := map[string]string{"record": name, "window": d.duration()}
+	if d.in(3) {
+		r["match"] = quoted(d.query())
+	}
+	if d.in(2) {
+		r["by"] = d.of("[h]", "[h, u]", "['w=u']")
+	}
+	call, _ := d.aggregate()
+	if d.in(3) {
+		other, _ := d.aggregate()
+		call += d.of(" + ", " - ", " * ") + other
+	}
+	if d.in(2) {
+		r["every"] = d.of("1s", "5s")
+		if d.in(3) {
+			call = "since(" + d.query() + ")"
+		}
+	}
+	r["when"] = quoted(call)
+	return r
+}
+
 // life adds when the alert begins and ends.
 func (d draw) life(r map[string]string) {
 	if d.in(3) {
@@ -311,8 +335,8 @@ func (d draw) sequence(r map[string]string) {
 
 // features are the parts of the rule language that a scenario uses.
 type features struct {
-	life, hours, suppressions, absence, values, firing, sequences, every, alerts bool
-	disorder, partitions                                                         bool
+	life, hours, suppressions, absence, values, firing, sequences, every, alerts, records bool
+	disorder, partitions                                                                  bool
 }
 
 func (d draw) features() features {
@@ -337,7 +361,7 @@ func (d draw) features() features {
 			f.every = true
 		}
 	}
-	f.alerts = d.in(12)
+	f.alerts, f.records = d.in(12), d.in(10)
 	return f
 }
 
@@ -377,6 +401,10 @@ func (d draw) scenario() scenario {
 	var names []string
 	for i := range 1 + d.IntN(3) {
 		name := fmt.Sprintf("R%d", i)
+		if f.records && d.in(2) {
+			s.rules = append(s.rules, d.record(name))
+			continue
+		}
 		s.rules = append(s.rules, d.rule(name, names, f))
 		names = append(names, name)
 	}
