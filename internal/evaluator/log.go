@@ -1,6 +1,9 @@
 package evaluator
 
 import (
+	"maps"
+	"slices"
+
 	"regexp"
 	"strings"
 	"time"
@@ -52,15 +55,18 @@ const template = "@template"
 type Reader struct {
 	decoder *decode.Decoder
 	fields  *decode.Fields
+	masks   bool // the rules name @template
 	place   int
 }
 
 // NewReader returns a reader of what the rules ask for.
 func NewReader(set *Rules) (*Reader, error) {
 	paths := set.fields()
-	fields := decode.NewFields(paths...)
+	masks := paths[template]
+	delete(paths, template)
+	fields := decode.NewFields(slices.Sorted(maps.Keys(paths))...)
 	d, err := decode.New(decode.Config{}, fields)
-	return &Reader{decoder: d, fields: fields}, err
+	return &Reader{decoder: d, fields: fields, masks: masks}, err
 }
 
 // Read reads the logs of a record.
@@ -88,7 +94,7 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 				return true
 			})
 		}
-		if m, ok := l.text("message"); ok {
+		if m, ok := l.text("message"); ok && r.masks {
 			l.fields[template] = []value{{mask(m)}}
 		}
 		logs = append(logs, l)
@@ -128,7 +134,7 @@ func ReadRules(name string, data []byte) (*Rules, error) {
 }
 
 // fields are the paths of all fields that the rules name.
-func (s *Rules) fields() []string {
+func (s *Rules) fields() map[string]bool {
 	paths := map[string]bool{"message": true, "stack_trace": true, "raw": true}
 	query := func(q rule.Query) {
 		leaves(q, func(l *rule.Leaf) { paths[l.Field] = true })
@@ -162,12 +168,7 @@ func (s *Rules) fields() []string {
 		labels(m.By)
 	}
 	delete(paths, "")
-	delete(paths, template)
-	var list []string
-	for p := range paths {
-		list = append(list, p)
-	}
-	return list
+	return paths
 }
 
 func leaves(q rule.Query, each func(*rule.Leaf)) {
