@@ -1,10 +1,14 @@
 package notify
 
 import (
+	"maps"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // What looks like a command of a chat is shown as it was written, and calls nobody.
@@ -55,4 +59,54 @@ func FuzzClean(f *testing.F) {
 			t.Errorf("%q is not clean: %q", got, again)
 		}
 	})
+}
+
+// Links and images with a text of their own are inert for each receiver that reads Markdown.
+func TestMarkdownLinksAreInert(t *testing.T) {
+	for name, escape := range escapers {
+		for _, text := range []string{
+			"[click here](http://evil.example)", "![i](http://evil.example/i.png)",
+			"[click][x]", "[x]: http://evil.example", "[~admin]", "[text|http://evil.example]",
+		} {
+			got := escape(text)
+			for _, markup := range []string{"](", "][", "]:"} {
+				if strings.Contains(got, markup) && name != "slack" && name != "jira" {
+					t.Errorf("%s: %q becomes %q", name, text, got)
+				}
+			}
+			if name == "jira" && (strings.HasPrefix(got, "[") || strings.HasPrefix(got, "!")) {
+				t.Errorf("jira: %q becomes %q", text, got)
+			}
+		}
+	}
+}
+
+// Labels that are different for the engine are different for receivers, whatever logs hold: hidden
+// and control characters, values that are empty or too long, and values that look like others made
+// visible.
+func TestLabelsAreInjective(t *testing.T) {
+	parts := []string{
+		"", "a", "col-1", "\x01", "\u200b", "⟨U+0001⟩", "⟨U+200B⟩", "\xff", "\ufffd", "…",
+		strings.Repeat("x", maxLabel), "\r\n", "\n",
+	}
+	rng := rand.New(rand.NewPCG(1, 2))
+	seen := map[string]map[string]string{}
+	for range 20_000 {
+		set := map[string]string{"alertname": "Errors"}
+		for _, name := range []string{"user", "us\x01er", "host", labelsHash} {
+			if rng.IntN(3) > 0 {
+				continue
+			}
+			value := ""
+			for range rng.IntN(4) {
+				value += parts[rng.IntN(len(parts))]
+			}
+			set[name] = value
+		}
+		key := labels(models.Alert{Labels: set}).String()
+		if old, ok := seen[key]; ok && !maps.Equal(old, set) {
+			t.Fatalf("%q and %q are both %s", old, set, key)
+		}
+		seen[key] = set
+	}
 }

@@ -62,6 +62,6 @@ func (n *Notifier) reportHeld() {
 	waiting, bytes, _ := n.queue.waiting()
 	n.setInternal(queueAlert, fmt.Sprintf(
 		"%d notifications wait for the file or topic; beyond %d bytes the oldest are dropped",
-		waiting, maxQueueBytes,
-	), bytes > maxQueueBytes/10*9, now)
+		waiting, n.opts.MaxQueueBytes,
+	), bytes > n.opts.MaxQueueBytes/10*9, now)
 }

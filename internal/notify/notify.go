@@ -120,10 +120,13 @@ type Options struct {
 	// block, nor call the notifier.
 	Delivered func(alertID string, d Delivery)
 	// How long a stop waits for notifications under way; 10 s by default.
-	Grace      time.Duration
-	MaxAlerts  int                   // handed to Alertmanager's parts; 10,000 by default
-	Logger     *slog.Logger          // slog.Default() by default
-	Registerer prometheus.Registerer // nil for no metrics
+	Grace     time.Duration
+	MaxAlerts int // handed to Alertmanager's parts; 10,000 by default
+	// What waits for the file and the topic at most. Beyond it the oldest is dropped, and counted.
+	// 64 MiB by default.
+	MaxQueueBytes int
+	Logger        *slog.Logger          // slog.Default() by default
+	Registerer    prometheus.Registerer // nil for no metrics
 
 	// How receivers are reached; nil for the network.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -135,6 +138,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxAlerts <= 0 {
 		o.MaxAlerts = 10_000
+	}
+	if o.MaxQueueBytes <= 0 {
+		o.MaxQueueBytes = 64 << 20
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

@@ -356,3 +356,10 @@ func configFile(t *testing.T, text string) string {
 }
 
 func modelName(name string) model.LabelName { return model.LabelName(name) }
+
+func mustUnmarshal(t *testing.T, text string, to any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(text), to); err != nil {
+		t.Errorf("%v: %s", err, text)
+	}
+}

@@ -1,7 +1,10 @@
 package notify
 
 import (
+	"encoding/json"
 	"io/fs"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -11,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -361,4 +366,70 @@ func TestSameLabels(t *testing.T) {
 			t.Errorf("the label rule does not tell the two apart: %s", text)
 		}
 	})
+}
+
+// Whatever the notification state holds, it is read rightly or refused: no panic, no wrong start.
+func TestForeignState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for range 200 {
+			dir := t.TempDir()
+			logger := slog.New(slog.DiscardHandler)
+			w, err := openWAL(filepath.Join(dir, "notify"), logger, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			good, _ := json.Marshal(&state{
+				Labels: model.LabelSet{"alertname": "Errors"},
+				Steps:  []step{{N: 1, Alert: firingAlert("Errors", "a", 1)}},
+			})
+			for _, prefix := range []string{
+				keyAlert, keyEpisode, keyLog, keySilence, keyQueued, keyPosition,
+			} {
+				bad := slices.Clone(good[:1+rng.IntN(len(good)-1)])
+				bad[rng.IntN(len(bad))] ^= byte(1 << rng.IntN(8))
+				w.put(prefix+"x", bad, time.Time{})
+			}
+			if err := w.close(); err != nil {
+				t.Fatal(err)
+			}
+			n, err := New(Options{DataDir: dir, Logger: logger, WebhookURL: "http://hook/x"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := n.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+// State of another version is named: an older one is put aside, a newer one refused.
+func TestStateOfOtherVersion(t *testing.T) {
+	for _, format := range []string{"0", "99"} {
+		dir := t.TempDir()
+		logger := slog.New(slog.DiscardHandler)
+		w, err := openWAL(filepath.Join(dir, "notify"), logger, time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.put(keyFormat, []byte(format), time.Time{})
+		if err := w.close(); err != nil {
+			t.Fatal(err)
+		}
+		w, err = openWAL(filepath.Join(dir, "notify"), logger, time.Now())
+		if format == "99" {
+			if err == nil || !strings.Contains(err.Error(), "newer version") {
+				t.Errorf("format %s: %v", format, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.close()
+		if found, _ := filepath.Glob(filepath.Join(dir, "notify.damaged-*")); len(found) != 1 {
+			t.Errorf("put aside: %q", found)
+		}
+	}
 }

@@ -20,13 +20,11 @@ import (
 // same to the last byte.
 
 const (
-	fileSink  = "file"
-	topicSink = "topic"
-	// How much waits for the sinks at most. Beyond it the oldest is dropped, and counted.
-	maxQueueBytes = 64 << 20
-	maxSinkBatch  = 256
-	sinkBackoff   = time.Minute // at most, between two attempts
-	sinkTimeout   = 30 * time.Second
+	fileSink     = "file"
+	topicSink    = "topic"
+	maxSinkBatch = 256
+	sinkBackoff  = time.Minute // at most, between two attempts
+	sinkTimeout  = 30 * time.Second
 )
 
 // sink is a destination of the queue.
@@ -149,7 +147,7 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	q.items = append(q.items, one)
 	q.bytes += len(one.Line)
-	for q.bytes > maxQueueBytes && len(q.items) > 1 {
+	for q.bytes > q.n.opts.MaxQueueBytes && len(q.items) > 1 {
 		q.dropped++
 		q.n.metrics.dropped.Inc()
 		q.remove(1)
@@ -220,12 +218,12 @@ func (q *sinkQueue) health() error {
 	case dropped > 0:
 		return fmt.Errorf(
 			"%d notifications to the file or topic were dropped, because more than %d bytes waited",
-			dropped, maxQueueBytes,
+			dropped, q.n.opts.MaxQueueBytes,
 		)
-	case bytes > maxQueueBytes/10*8:
+	case bytes > q.n.opts.MaxQueueBytes/10*8:
 		return fmt.Errorf(
 			"%d bytes of notifications wait for the file or topic; beyond %d the oldest are dropped",
-			bytes, maxQueueBytes,
+			bytes, q.n.opts.MaxQueueBytes,
 		)
 	}
 	return nil

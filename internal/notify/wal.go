@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -22,7 +23,11 @@ const (
 	keySilence  = "silence/"  // silences, by ID
 	keyQueued   = "queued/"   // notifications that wait for the file or topic
 	keyPosition = "position/" // of the file and the topic in the queue
+	keyFormat   = "format"    // the version of all these
 )
+
+// walFormat is the version of what the log holds.
+const walFormat = 1
 
 // wal is a write-ahead log in a directory of its own, for what must outlive the process:
 // notification states, the notification log, silences, the queue of the sinks. It is a map from keys
@@ -52,29 +57,60 @@ type kept struct {
 // openWAL opens the directory, or makes it. A directory that is damaged is put aside, loudly: to
 // start without silences, and perhaps to repeat a notification, is better than not to notify.
 func openWAL(dir string, logger *slog.Logger, now time.Time) (*wal, error) {
-	s, err := store.Open(dir, store.Options{Logger: logger, History: -1})
-	if err != nil && store.IsCorrupt(err) {
+	w, err := readWAL(dir, logger)
+	if err != nil && (store.IsCorrupt(err) || errors.Is(err, errOldFormat)) {
 		aside := fmt.Sprintf("%s.damaged-%d", strings.TrimRight(dir, "/"), now.UnixNano())
 		logger.Error(
-			"notification state is damaged and was put aside: silences are lost, and firing alerts may be notified again",
-			"error",
-			err,
-			"kept_as",
-			aside,
+			"notification state cannot be read and was put aside: "+
+				"silences are lost, and firing alerts may be notified again",
+			"error", err, "kept_as", aside,
 		)
 		if err := os.Rename(dir, aside); err != nil {
-			return nil, fmt.Errorf("put damaged directory aside: %w", err)
+			return nil, fmt.Errorf("put directory aside: %w", err)
 		}
-		s, err = store.Open(dir, store.Options{Logger: logger, History: -1})
+		w, err = readWAL(dir, logger)
 	}
+	return w, err
+}
+
+// errOldFormat is the error of a directory that an older version has written.
+var errOldFormat = errors.New("it has the format of an older version")
+
+func readWAL(dir string, logger *slog.Logger) (*wal, error) {
+	s, err := store.Open(dir, store.Options{Logger: logger, History: -1})
 	if err != nil {
 		return nil, fmt.Errorf("open notification state: %w", err)
 	}
 	w := &wal{store: s, logger: logger, live: map[string]kept{}, dirty: map[string]bool{}}
-	if err := s.Load(w.load); err != nil {
+	if err = s.Load(w.load); err == nil {
+		err = w.checkFormat(dir)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("read notification state: %w", err), s.Close())
 	}
 	return w, nil
+}
+
+// checkFormat looks at the version before anything else is read.
+func (w *wal) checkFormat(dir string) error {
+	format := 0
+	if k, ok := w.live[keyFormat]; ok {
+		format, _ = strconv.Atoi(string(k.value))
+	} else if len(w.live) == 0 {
+		format = walFormat
+		w.put(keyFormat, []byte(strconv.Itoa(walFormat)), time.Time{})
+	}
+	switch {
+	case format > walFormat:
+		return fmt.Errorf(
+			"%s has format %d, and this program reads formats up to %d: it was written by a newer "+
+				"version; run that version, or move the directory away",
+			dir, format, walFormat,
+		)
+	case format < walFormat:
+		return errOldFormat
+	}
+	return nil
 }
 
 func (w *wal) load(key, value []byte) error {

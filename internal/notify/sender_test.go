@@ -1,0 +1,86 @@
+package notify
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/notify"
+)
+
+// faulty is an integration that panics as long as it is told to.
+type faulty struct {
+	panics bool
+	calls  int
+}
+
+func (f *faulty) Notify(context.Context, ...*alert.Alert) notify.NotifyVerdict {
+	f.calls++
+	if f.panics {
+		var list []int
+		_ = list[f.calls]
+	}
+	return notify.Success()
+}
+
+// An integration that panics ends one attempt, and neither the process nor other integrations. It is
+// tried again at the group's next turn.
+func TestIntegrationPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		bad := &faulty{panics: true}
+		p := l.n.config.Load()
+		p.receivers["default"] = append(
+			p.receivers["default"], notify.NewIntegration(bad, always(true), "bad", 1, "default"),
+		)
+		a := firingAlert("Errors", "a", 1)
+		l.outbox.add(a)
+		after(10 * time.Second)
+		expect(t, "the other", w.sites["hook"].told(), "firing Errors a")
+		if bad.calls != 1 {
+			t.Errorf("%d attempts within a turn", bad.calls)
+		}
+		if text := l.log.String(); !strings.Contains(text, "receiver integration panicked") {
+			t.Errorf("the log does not say it:\n%s", text)
+		}
+		bad.panics = false
+		after(2 * time.Minute)
+		details := strings.Join(details(l.n, a.ID), "\n")
+		if bad.calls != 2 || !strings.Contains(details, "integration panicked") ||
+			!strings.Contains(details, "accepted") {
+			t.Errorf("%d attempts:\n%s", bad.calls, details)
+		}
+	})
+}
+
+// A message that is refused for its form is sent shortened, once, and the deliveries say so.
+func TestRefusedFormIsShortened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		long := strings.Repeat("long ", 100)
+		w.sites["hook"].answer = func(n int) int {
+			w.sites["hook"].mu.Lock()
+			defer w.sites["hook"].mu.Unlock()
+			if len(w.sites["hook"].raw[n-1]) > 2500 {
+				return http.StatusRequestEntityTooLarge
+			}
+			return http.StatusOK
+		}
+		l := start(t, w, Options{WebhookURL: "http://hook/x"})
+		a := firingAlert("Errors", "a", 1)
+		a.Annotations["description"], a.Annotations["more"], a.Annotations["again"] = long, long, long
+		a.Annotations["summary"] = long
+		l.outbox.add(a)
+		after(2 * time.Minute)
+		expect(t, "webhook", w.sites["hook"].told(), "firing Errors a")
+		if n := w.sites["hook"].attempts(); n != 2 {
+			t.Errorf("%d requests", n)
+		}
+		expectDetails(t, l.n, a.ID, "accepted after 0s; shortened, since the receiver refused")
+	})
+}
