@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
-	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -108,7 +108,7 @@ func naiveTest(q rule.Query, fields *decode.Fields) test {
 		return func(n *naive) bool { return l.Range.Contains(float64(n.log.Severity())) }
 	case rule.OpRange:
 		return func(n *naive) bool {
-			v, ok := match.ParseNumber(n.log.Value(id).Text)
+			v, ok := number.Parse(n.log.Value(id).Text)
 			return ok && l.Range.Contains(v)
 		}
 	}

@@ -30,7 +30,7 @@ var layers = [][]string{
 	{"internal/decode", "internal/strictyaml"},
 	{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
-		"internal/wait",
+		"internal/number", "internal/wait",
 		"pkg/models",
 	},
 }

@@ -1,168 +1,12 @@
 package match
 
 import (
-	"math"
 	"net/netip"
 	"strconv"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/number"
 )
-
-// ParseNumber reads a number with or without a unit: durations in milliseconds (ns, us, ms, s, m,
-// min, h, d, w), sizes in bytes (B, kB, MB, ... by 1000, KiB, MiB, ... by 1024), and percent as the
-// plain number. Blanks may stand around the text and before the unit. It does not allocate.
-func ParseNumber(text []byte) (float64, bool) {
-	for len(text) > 0 && text[0] == ' ' {
-		text = text[1:]
-	}
-	for len(text) > 0 && text[len(text)-1] == ' ' {
-		text = text[:len(text)-1]
-	}
-	n := numberLen(text)
-	v, ok := parseFloat(text[:n])
-	if !ok || n == len(text) {
-		return v, ok
-	}
-	for text = text[n:]; len(text) > 0 && text[0] == ' '; {
-		text = text[1:]
-	}
-	f, ok := unitFactor(text)
-	return v * f, ok
-}
-
-// numberLen is how many bytes at the start of a text are a decimal number.
-func numberLen(t []byte) int {
-	i := 0
-	if i < len(t) && (t[i] == '-' || t[i] == '+') {
-		i++
-	}
-	start := i
-	for i < len(t) && (t[i]-'0' <= 9 || t[i] == '.') {
-		i++
-	}
-	if i == start {
-		return 0
-	}
-	if i+1 < len(t) && t[i]|0x20 == 'e' {
-		j := i + 1
-		if t[j] == '-' || t[j] == '+' {
-			j++
-		}
-		k := j
-		for k < len(t) && t[k]-'0' <= 9 {
-			k++
-		}
-		if k > j {
-			i = k
-		}
-	}
-	return i
-}
-
-var tens = [...]float64{
-	1,
-	1e1,
-	1e2,
-	1e3,
-	1e4,
-	1e5,
-	1e6,
-	1e7,
-	1e8,
-	1e9,
-	1e10,
-	1e11,
-	1e12,
-	1e13,
-	1e14,
-	1e15,
-}
-
-// parseFloat is strconv.ParseFloat for plain decimal numbers; short ones, which are nearly all,
-// need no more than a division that is exact.
-func parseFloat(t []byte) (float64, bool) {
-	if len(t) == 0 {
-		return 0, false
-	}
-	i, neg := 0, t[0] == '-'
-	if neg || t[0] == '+' {
-		i++
-	}
-	var mantissa uint64
-	digits, point := 0, -1
-	for ; i < len(t); i++ {
-		switch c := t[i]; {
-		case c-'0' <= 9:
-			mantissa = mantissa*10 + uint64(c-'0')
-			digits++
-		case c == '.' && point < 0:
-			point = digits
-		default:
-			return parseLong(t)
-		}
-	}
-	if digits == 0 {
-		return 0, false
-	}
-	if digits > 15 {
-		return parseLong(t)
-	}
-	v := float64(mantissa)
-	if point >= 0 {
-		v /= tens[digits-point]
-	}
-	if neg {
-		v = -v
-	}
-	return v, true
-}
-
-func parseLong(t []byte) (float64, bool) {
-	v, err := strconv.ParseFloat(string(t), 64)
-	return v, err == nil && !math.IsNaN(v)
-}
-
-func unitFactor(u []byte) (float64, bool) {
-	switch string(u) {
-	case "%":
-		return 1, true
-	case "ns":
-		return 1e-6, true
-	case "us", "µs", "μs":
-		return 1e-3, true
-	case "ms":
-		return 1, true
-	case "s", "sec":
-		return 1e3, true
-	case "m", "min":
-		return 60e3, true
-	case "h":
-		return 3600e3, true
-	case "d":
-		return 24 * 3600e3, true
-	case "w":
-		return 7 * 24 * 3600e3, true
-	case "B":
-		return 1, true
-	case "kB", "KB", "k", "K":
-		return 1e3, true
-	case "MB", "M":
-		return 1e6, true
-	case "GB", "G":
-		return 1e9, true
-	case "TB", "T":
-		return 1e12, true
-	case "KiB", "Ki":
-		return 1 << 10, true
-	case "MiB", "Mi":
-		return 1 << 20, true
-	case "GiB", "Gi":
-		return 1 << 30, true
-	case "TiB", "Ti":
-		return 1 << 40, true
-	}
-	return 0, false
-}
 
 // valueNumber is a value as a number.
 func valueNumber(v decode.Value) (float64, bool) {
@@ -175,7 +19,7 @@ func valueNumber(v decode.Value) (float64, bool) {
 	default:
 		return 0, false
 	}
-	return ParseNumber(v.Text)
+	return number.Parse(v.Text)
 }
 
 // smallWhole reads a whole number of a few digits, as most numbers in logs are.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
@@ -75,7 +76,7 @@ func inFieldUnits(left, right Condition) (Condition, Condition) {
 }
 
 func fieldUnit(n *Number) *Number {
-	value, _ := ParseNumber([]byte(n.Text))
+	value, _ := number.Parse([]byte(n.Text))
 	return &Number{value, n.Text}
 }
 
@@ -238,7 +239,7 @@ func (p *conditionParser) operand(depth int) (Condition, error) {
 func (p *conditionParser) number() (Condition, error) {
 	at := p.i
 	text := p.word("+-*/<>=!,")
-	value, ok := ParseNumber([]byte(text))
+	n, ok := number.ParseConstant([]byte(text))
 	if !ok {
 		return nil, p.fail(
 			at,
@@ -246,13 +247,7 @@ func (p *conditionParser) number() (Condition, error) {
 			"numbers are like 5, 250ms, 5MB or 5%",
 		)
 	}
-	switch unit := strings.TrimLeft(text, "0123456789."); unit {
-	case "%":
-		value /= 100
-	case "ns", "us", "µs", "ms", "s", "m", "min", "h", "d", "w":
-		value /= 1000
-	}
-	return &Number{value, text}, nil
+	return &Number{n.Value, text}, nil
 }
 
 var percentile = regexp.MustCompile(`^p(\d{1,2}(\.\d+)?)$`)

@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/number"
 )
 
 // maxDepth bounds the nesting of queries and conditions.
@@ -403,8 +403,8 @@ func fieldLeaf(leaf *Leaf, text string, at int) (Query, error) {
 		return compareLeaf(leaf, "", text, at)
 	}
 	if low, high, ok := strings.Cut(text, ".."); ok {
-		l, okLow := ParseNumber([]byte(low))
-		h, okHigh := ParseNumber([]byte(high))
+		l, okLow := number.Parse([]byte(low))
+		h, okHigh := number.Parse([]byte(high))
 		if okLow && okHigh {
 			if l > h {
 				return nil, &syntaxError{
@@ -444,7 +444,7 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 			}
 		}
 	} else {
-		low, ok = ParseNumber([]byte(text))
+		low, ok = number.Parse([]byte(text))
 		high = low
 		if !ok {
 			return nil, &syntaxError{at, fmt.Sprintf("%q is not a number", text), "numbers are like 5, 250ms, 5MB or 5%"}
@@ -464,21 +464,4 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 	}
 	leaf.Range = r
 	return leaf, nil
-}
-
-// ParseNumber reads a number with its unit: durations in milliseconds, sizes in bytes, percentages
-// as the plain number.
-func ParseNumber(text []byte) (float64, bool) {
-	n := len(text)
-	for n > 0 && (text[n-1] < '0' || text[n-1] > '9') && text[n-1] != '.' {
-		n--
-	}
-	v, err := strconv.ParseFloat(string(text[:n]), 64)
-	unit, ok := units[string(text[n:])]
-	return v * unit, err == nil && ok && !math.IsInf(v, 0) && !math.IsNaN(v)
-}
-
-var units = map[string]float64{
-	"": 1, "%": 1, "ns": 1e-6, "us": 1e-3, "µs": 1e-3, "ms": 1, "s": 1e3, "m": 6e4, "min": 6e4, "h": 36e5, "d": 864e5, "w": 6048e5,
-	"B": 1, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40,
 }

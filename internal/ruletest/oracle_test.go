@@ -13,6 +13,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -238,7 +239,7 @@ func valueSeen(v decode.Value) seenValue {
 		return seenValue{}
 	}
 	out := seenValue{text: string(v.Text), present: true}
-	out.num, out.numeric = rule.ParseNumber(v.Text)
+	out.num, out.numeric = number.Parse(v.Text)
 	return out
 }
 

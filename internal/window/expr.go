@@ -1,6 +1,10 @@
 package window
 
-import "math"
+import (
+	"math"
+
+	"github.com/log-monitoring/alert-engine/internal/number"
+)
 
 // expr is a number that a condition computes at an instant; NaN when it is undefined.
 type expr interface{ value(x *instant) float64 }
@@ -90,20 +94,25 @@ func (c *comparison) holds(x *instant) bool {
 	return compare(c.left.value(x), c.op, c.right.value(x))
 }
 
+// compare compares two numbers, as number.Compare does. It is false when one is undefined.
 func compare(left float64, op string, right float64) bool {
+	if math.IsNaN(left) || math.IsNaN(right) {
+		return false
+	}
+	c := number.Compare(left, right)
 	switch op {
 	case ">":
-		return left > right
+		return c > 0
 	case ">=":
-		return left >= right
+		return c >= 0
 	case "<":
-		return left < right
+		return c < 0
 	case "<=":
-		return left <= right
+		return c <= 0
 	case "==":
-		return left == right
+		return c == 0
 	}
-	return left < right || left > right
+	return c != 0
 }
 
 type conjunction struct{ left, right truth }

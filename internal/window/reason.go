@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -108,11 +109,11 @@ func numberText(v float64, limit string, scale float64) string {
 	return plain(v)
 }
 
-// scaleOf is what a constant has to be multiplied with to be what rule.ParseNumber reads in its
+// scaleOf is what a constant has to be multiplied with to be what number.Parse reads in its
 // text: a condition has durations in seconds, and percentages as fractions, unless they are about a
 // field.
 func scaleOf(n *rule.Number) float64 {
-	if written, ok := rule.ParseNumber([]byte(n.Text)); ok && n.Value != 0 {
+	if written, ok := number.Parse([]byte(n.Text)); ok && n.Value != 0 {
 		return written / n.Value
 	}
 	return 1

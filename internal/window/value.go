@@ -5,7 +5,7 @@ import (
 	"strconv"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
-	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/number"
 )
 
 // Value is the value of a field in an event.
@@ -28,7 +28,7 @@ const (
 )
 
 // ValueOf is a field of a log as a condition sees it. Texts that read as a number with a unit are
-// numbers as well, on the scale of rule.ParseNumber, which is that of the constants that fields are
+// numbers as well, on the scale of number.Parse, which is that of the constants that fields are
 // compared with. It aliases v.
 func ValueOf(v decode.Value) Value {
 	switch v.Kind {
@@ -52,10 +52,10 @@ func ValueOf(v decode.Value) Value {
 // numeric reads a number with or without a unit. Most texts are none, and show it by their first
 // byte or their length.
 func numeric(text []byte) (float64, bool) {
-	if len(text) == 0 || len(text) > 40 || text[0] > '9' {
+	if len(text) == 0 || len(text) > 64 || text[0] > '9' && text[0]|0x20 != 'p' {
 		return 0, false
 	}
-	return rule.ParseNumber(text)
+	return number.Parse(text)
 }
 
 // maxNumber bounds the numbers that are taken for such, so that they can be squared and added up.
