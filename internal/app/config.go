@@ -51,6 +51,8 @@ type KafkaConfig struct {
 	MinBytes int           `yaml:"min_bytes"`
 	MaxBytes Size          `yaml:"max_bytes"`
 	MaxWait  time.Duration `yaml:"max_wait"`
+	// after an outage of a broker, how long final decisions wait for what producers have buffered
+	OutageGrace time.Duration `yaml:"outage_grace"`
 	// the fields by which producers put logs on partitions; several members share a topic only by
 	// rules that group by all of them
 	RecordKey []string `yaml:"record_key,omitempty"`
@@ -216,9 +218,10 @@ func DefaultConfig() Config {
 			Start:    StartEnd,
 			// One byte, unlike the library's 10 KB: waiting for more costs half a second of delay
 			// on a quiet topic and saves about a hundredth of a core.
-			MinBytes: 1,
-			MaxBytes: 10 << 20,
-			MaxWait:  time.Second,
+			MinBytes:    1,
+			MaxBytes:    10 << 20,
+			MaxWait:     time.Second,
+			OutageGrace: time.Minute,
 
 			SessionTimeout: 45 * time.Second,
 		},
@@ -375,6 +378,7 @@ func (c *Config) Validate() error {
 		k.MaxBytes,
 	)
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
+	wrong(k.OutageGrace < 0, "kafka.outage_grace is negative")
 	wrong(
 		k.SessionTimeout < time.Second,
 		"kafka.session_timeout is %v; brokers take 6s to 30m, 45s is usual",

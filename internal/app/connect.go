@@ -24,7 +24,7 @@ func (c *Config) source() kafka.SourceConfig {
 	k := c.Kafka
 	return kafka.SourceConfig{
 		Client: k.Client(), Topics: k.Topics, Patterns: k.TopicPatterns, Group: k.Group, Start: int64(k.Start),
-		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, SessionTimeout: k.SessionTimeout, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
+		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, OutageGrace: max(k.OutageGrace, 1), SessionTimeout: k.SessionTimeout, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
 		Exclude: k.changelog(), DeadLetterTopic: k.DeadLetterTopic, Version: Version(),
 	}
 }

@@ -29,6 +29,7 @@ type startInput struct {
 	groupHasOffsets bool  // the group has committed offsets of this topic
 	newTopic        bool  // the topic was created after the start
 	start           int64 // SourceConfig.Start
+	epoch           int32 // of the leader
 	low, high       int64 // of the log
 	// where a partition without a saved position begins to replay; -1 for no replay
 	rewind        int64
@@ -129,6 +130,13 @@ func (c startInput) committedByUs() bool {
 	return false
 }
 
+// afterOutage reports whether the partition could not be reached for some time since the last
+// checkpoint, which a restart hides from us.
+func (c startInput) afterOutage(unreachable bool) bool {
+	return c.saved != nil &&
+		(unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch)
+}
+
 // clamp keeps a position within the log.
 func (p startPosition) clamp(low, high int64) startPosition {
 	switch {
@@ -167,6 +175,9 @@ func (g *groupConsumer) assign(
 	}
 	g.mu.Lock()
 	for _, p := range parts {
+		if p.afterOutage {
+			g.startsAfterOutage(p)
+		}
 		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
 		g.parts[p.Partition] = p
 		delete(g.released, p.Partition)
@@ -235,7 +246,7 @@ func (g *groupConsumer) startInputs(
 			}
 			c := &startInput{
 				id: meta.Topics[topic].ID, cluster: meta.Cluster, committed: -1, groupHasOffsets: knows, newTopic: g.initialTopics != nil && !g.initialTopics[topic],
-				start: g.cfg.start, low: l.Offset, high: h.Offset, rewind: -1, rebuildsState: g.rewind > 0,
+				start: g.cfg.start, low: l.Offset, high: h.Offset, epoch: h.LeaderEpoch, rewind: -1, rebuildsState: g.rewind > 0,
 			}
 			if found && o.At >= 0 {
 				c.committed = o.At
@@ -289,7 +300,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 		at := c.resolve()
 		p := &partition{
 			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committedOffset: c.committed, replayUntil: at.replayUntil, floor: at.floor, pin: at.pin,
-			end: c.high, start: c.low, probedEnd: -1, lastMoved: time.Now(),
+			end: c.high, start: c.low, probedEnd: -1, lastMoved: time.Now(), afterOutage: c.afterOutage(g.unreachable),
 		}
 		if at.warn {
 			g.counters.errors.add("reset", 1)

@@ -57,6 +57,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 				}
 			}
 			g.setProblem("connect", err)
+			g.noteUnreachable()
 			g.limited.warn(
 				"connect",
 				"no broker answers; retrying",
@@ -234,6 +235,13 @@ func (g *groupConsumer) setProblemLocked(what string, err error) {
 		since = old.since
 	}
 	g.problems[what] = healthProblem{err, since}
+}
+
+// noteUnreachable notes that no broker was reachable.
+func (g *groupConsumer) noteUnreachable() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unreachable = true
 }
 
 func (g *groupConsumer) clearProblem(what string) {

@@ -39,8 +39,9 @@ type clockGuard struct {
 	startTime    time.Time     // and the time at it
 	offset       time.Duration // how far the system clock is ahead of us; 0 while it is followed
 	jumps        int64
-	confirmed    bool      // logs have agreed with us
-	maxReported  time.Time // the latest reported time
+	forward      time.Duration // by which accept has moved it forward
+	confirmed    bool          // logs have agreed with us
+	maxReported  time.Time     // the latest reported time
 
 	contradictedSince time.Time // since when records contradict us; zero for not
 	contradictions    int
@@ -150,7 +151,18 @@ func (c *clockGuard) accept() {
 	} else {
 		c.log.Error("the system clock is far ahead of the logs written now; time follows the logs", "ahead", c.offset-c.newestAhead)
 	}
+	c.forward = max(c.newestAhead, 0)
 	c.startTime, c.offset, c.contradictedSince = c.startTime.Add(c.newestAhead), c.offset-c.newestAhead, time.Time{}
+}
+
+// takeJump returns by how much the clock was moved forward since the last call: the machine was
+// suspended for so long.
+func (c *clockGuard) takeJump() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	jump := c.forward
+	c.forward = 0
+	return jump
 }
 
 // observeFirst takes the timestamp of a record that was written just now, before any time was

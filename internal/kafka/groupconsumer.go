@@ -32,6 +32,7 @@ type groupConfig struct {
 	start             int64
 	minBytes, maxByte int
 	maxWait           time.Duration
+	outageGrace       time.Duration
 }
 
 // groupConsumer is a member of a consumer group. It joins, tracks the positions of each
@@ -51,8 +52,10 @@ type groupConsumer struct {
 	// the position of the last checkpoint, preferably of this topic ID
 	restoredPosition func(models.Partition, [16]byte) (models.SourcePosition, bool)
 	// how far back a partition without a saved position replays
-	rewind   time.Duration
-	onRevoke func(ctx context.Context, parts []*partition, lost bool)
+	rewind time.Duration
+	// whether no other member may read our topics
+	exclusive func() bool
+	onRevoke  func(ctx context.Context, parts []*partition, lost bool)
 	// nil when state is not shared
 	acquire func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.AcquiredPosition, error)
 
@@ -78,11 +81,15 @@ type groupConsumer struct {
 	cluster           string
 	joined            bool // we have been a member, with or without partitions
 	assignmentChanged bool // since takeAssignmentChange
-	committing        bool // a commit is in flight
-	cancelPoll        context.CancelFunc
-	networkErr        error // of the last connection attempt; nil for success
-	networkSince      time.Time
-	problems          map[string]healthProblem // by subject
+	availability      map[models.Partition]*availability
+	// topics with partitions that nobody reads, and since when
+	unassigned   map[string]time.Time
+	unreachable  bool // no broker was reachable at first
+	committing   bool // a commit is in flight
+	cancelPoll   context.CancelFunc
+	networkErr   error // of the last connection attempt; nil for success
+	networkSince time.Time
+	problems     map[string]healthProblem // by subject
 	// start of the last successful probe
 	lastProbe        time.Time
 	unansweredProbes int // failed probes since then
@@ -130,6 +137,8 @@ type partition struct {
 	revoking  bool  // queued messages are dropped
 	queued    int   // messages
 	future    futureRecords
+	// it was unreachable before it was assigned
+	afterOutage bool
 }
 
 // committedUnknown means that a commit is in flight.
@@ -147,8 +156,8 @@ func newGroupConsumer(cfg groupConfig, log *slog.Logger, count *counters) *group
 	return &groupConsumer{
 		cfg: cfg, log: log, limited: newRateLimitedLogger(log), counters: count, clock: newClockGuard(nil, log),
 		restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) { return models.SourcePosition{}, false },
-		onRevoke:         func(context.Context, []*partition, bool) {}, beforeJoin: func(context.Context) error { return nil },
-		parts: map[models.Partition]*partition{}, released: map[models.Partition]models.SourcePosition{}, problems: map[string]healthProblem{},
+		onRevoke:         func(context.Context, []*partition, bool) {}, beforeJoin: func(context.Context) error { return nil }, exclusive: func() bool { return false },
+		parts: map[models.Partition]*partition{}, availability: map[models.Partition]*availability{}, released: map[models.Partition]models.SourcePosition{}, problems: map[string]healthProblem{},
 	}
 }
 
@@ -454,6 +463,9 @@ func (g *groupConsumer) newBatch(p *partition, records []*kgo.Record, err error)
 			}
 		}
 	}
+	for _, r := range b.records {
+		g.noteRead(p, r.Timestamp)
+	}
 	p.fetched = b.next
 	return b
 }
@@ -731,7 +743,8 @@ func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Pr
 	for _, p := range g.sorted() {
 		list = append(list, models.Progress{
 			Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, End: max(p.end, p.next),
-			CaughtUp: fresh && p.next == p.end && p.endProbedAt.Equal(g.lastProbe) &&
+			Settling: g.settling(p),
+			CaughtUp: fresh && !g.settling(p) && p.next == p.end && p.endProbedAt.Equal(g.lastProbe) &&
 				!p.lastMoved.After(p.endProbedAt),
 			Replay: p.next < p.replayUntil,
 		})

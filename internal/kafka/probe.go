@@ -90,8 +90,11 @@ func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOff
 	}
 	g.lastProbe, g.unansweredProbes, g.topicPartitions = asked, 0, 0
 	ends.Each(func(kadm.ListedOffset) { g.topicPartitions++ })
+	g.noteUnassigned(ends)
+	var answered []*partition
 	for name, p := range g.parts {
 		if e, ok := ends.Lookup(name.Topic, name.Partition); ok && e.Err == nil {
+			answered = append(answered, p)
 			p.probedEnd = e.Offset
 			if e.Offset >= p.next {
 				p.end, p.endProbedAt = e.Offset, asked
@@ -104,6 +107,7 @@ func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOff
 			p.start = s.Offset
 		}
 	}
+	g.reachable(answered)
 }
 
 // isIdle reports whether a partition has not progressed for longer than a fetch takes.

@@ -35,9 +35,13 @@ type SourceConfig struct {
 	// offset
 	Start int64
 
-	MinBytes int           // per fetch; 1 by default
-	MaxBytes int           // per fetch; 10 MiB by default
-	MaxWait  time.Duration // per fetch; a second by default
+	MinBytes int // per fetch; 1 by default
+	MaxBytes int // per fetch; 10 MiB by default
+	// after an outage of a broker, how long at most final decisions wait for what producers have
+	// buffered; OutageGrace by default
+	OutageGrace time.Duration
+
+	MaxWait time.Duration // per fetch; a second by default
 
 	PollRecords int // records per poll; 20,000 by default
 	Workers     int // scanning goroutines; one per CPU by default
@@ -147,8 +151,9 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s.group = newGroupConsumer(groupConfig{
 		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: []string{cfg.DeadLetterTopic, cfg.Exclude},
 		group: cfg.Group, instance: cfg.InstanceID, session: cfg.SessionTimeout, start: cfg.Start,
-		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait,
+		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait, outageGrace: cfg.OutageGrace,
 	}, s.log, &s.counters)
+	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
 	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin, newClockGuard(cfg.Clock, s.log)
 	if s.sharer != nil {
 		s.group.acquire = s.sharer.Acquire
@@ -168,6 +173,9 @@ func (c *SourceConfig) fill() {
 	}
 	if c.SessionTimeout == 0 {
 		c.SessionTimeout = 45 * time.Second
+	}
+	if c.OutageGrace == 0 {
+		c.OutageGrace = OutageGrace
 	}
 	if c.PollRecords == 0 {
 		c.PollRecords = 20_000
@@ -213,6 +221,7 @@ func (c SourceConfig) Validate() error {
 	)
 	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
 	wrong(c.MaxWait < 0, "max wait is negative")
+	wrong(c.OutageGrace < 0, "outage grace is negative")
 	wrong(
 		c.SessionTimeout < time.Second,
 		"session timeout is %v; it must be at least 1s, and brokers demand 6s by default",

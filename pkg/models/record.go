@@ -49,6 +49,9 @@ type Progress struct {
 	// Next == End, confirmed by a fetch answer that was received after the last record was
 	// evaluated
 	CaughtUp bool
+	// it could not be reached, and producers may not have delivered yet what they have buffered: its
+	// event time stands still
+	Settling bool
 	// what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is
 	// not told again
 	Replay bool

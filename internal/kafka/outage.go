@@ -1,0 +1,188 @@
+package kafka
+
+import (
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// While a partition cannot be reached, producers buffer. When it is back, it has no records of that
+// time for a while: that is not silence, and what then comes is not late. So after an outage the
+// watermark of the partition stands still until producers have delivered.
+//
+// How long that takes follows from their defaults. A client doubles its pause between connection
+// attempts, so it is back at the latest after as long again as the outage was, up to a maximum:
+// librdkafka (also in Fluent Bit, Vector and rsyslog) 10 s with 50 % jitter, Java 1 s, franz-go
+// 5 s. Then it sends what it has buffered, in order, and only then logs of the present. So the
+// watermark moves on when logs of the present come and none of the past any more, and at the latest
+// after the configured time.
+//
+//	          outage                  settling
+//	  |----------------------|------------------------------|
+//	last answer          first answer,                 present logs only, after min(outage,
+//	                     watermark stands still        reconnectMax); or outage_grace is over
+
+const (
+	outageMin      = 5 * time.Second  // shorter gaps are covered by the lateness of rules
+	reconnectMax   = 20 * time.Second // the longest pause of a client before it connects again
+	reconnectSlack = 2 * time.Second
+	drainedAfter   = 5 * time.Second // without a log of the time before the end of the outage
+	// OutageGrace is the default of SourceConfig.OutageGrace.
+	OutageGrace = time.Minute
+)
+
+// availability is when a partition could be reached. All times are of the clock of the rules.
+type availability struct {
+	answered time.Time     // the last answer
+	outage   time.Duration // the length of the last outage
+	ended    time.Time     // its end; zero when producers have delivered since
+	buffered time.Time     // when the last log of the time before the end was read
+	present  bool          // logs of the time after the end were read
+}
+
+// answer notes that the partition could be reached, and whether that ends an outage.
+func (a *availability) answer(now time.Time) (ended bool) {
+	if gap := now.Sub(a.answered); !a.answered.IsZero() && gap > outageMin {
+		a.end(now, gap)
+		ended = true
+	}
+	a.answered = now
+	return ended
+}
+
+// end notes that an outage has ended.
+func (a *availability) end(now time.Time, outage time.Duration) {
+	if a.ended.IsZero() {
+		a.outage = 0
+	}
+	a.outage = max(a.outage, outage)
+	a.ended, a.buffered, a.present = now, time.Time{}, false
+}
+
+// read notes a record.
+func (a *availability) read(now, written time.Time) {
+	switch {
+	case a.ended.IsZero():
+	case written.Before(a.ended):
+		a.buffered = now
+	default:
+		a.present = true
+	}
+}
+
+// settling reports whether producers may not have delivered yet what they have buffered.
+func (a *availability) settling(now time.Time, grace time.Duration) bool {
+	if a.ended.IsZero() {
+		return false
+	}
+	since := now.Sub(a.ended)
+	delivered := a.present && since >= min(a.outage, reconnectMax)+reconnectSlack &&
+		now.Sub(a.buffered) >= drainedAfter
+	if since >= grace || delivered {
+		a.ended = time.Time{}
+		return false
+	}
+	return true
+}
+
+// reachable notes which partitions answered a probe. The caller holds mu.
+func (g *groupConsumer) reachable(parts []*partition) {
+	now := g.clock.at(time.Now())
+	jump := g.clock.takeJump()
+	var back []*partition
+	for _, p := range parts {
+		a := g.availability[p.Partition]
+		if a == nil {
+			a = &availability{}
+			g.availability[p.Partition] = a
+		}
+		if jump > outageMin {
+			a.answered = now.Add(-jump)
+		}
+		if a.answer(now) {
+			back = append(back, p)
+		}
+	}
+	g.reportOutage(back)
+	g.unreachable = g.unreachable && len(parts) == 0
+}
+
+// unassignedMax bounds how long partitions that nobody reads hold back their topic.
+const unassignedMax = 2 * time.Minute
+
+// noteUnassigned takes the partitions that a probe has listed. One that was created a moment ago
+// is not assigned to us yet: its logs are not read, so nothing is known of silence in its topic.
+// The caller holds mu.
+func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
+	unassigned := map[string]time.Time{}
+	ends.Each(func(o kadm.ListedOffset) {
+		if g.parts[models.Partition{Topic: o.Topic, Partition: o.Partition}] == nil {
+			unassigned[o.Topic] = time.Now()
+		}
+	})
+	if len(unassigned) > 0 && (len(g.parts) == 0 || !g.exclusive()) {
+		clear(unassigned) // other members read them
+	}
+	for topic := range unassigned {
+		if since, ok := g.unassigned[topic]; ok {
+			unassigned[topic] = since
+		} else {
+			g.log.Info("partitions are not assigned yet; looking for them", "topic", topic)
+		}
+	}
+	if g.unassigned = unassigned; len(unassigned) > 0 && g.client != nil {
+		g.client.ForceMetadataRefresh()
+	}
+}
+
+// startsAfterOutage notes at the assignment of a partition that an outage has ended meanwhile: no
+// broker was reachable at first, or the partition has had another leader since the checkpoint. The
+// caller holds mu.
+func (g *groupConsumer) startsAfterOutage(p *partition) {
+	a := &availability{}
+	now := g.clock.at(time.Now())
+	a.end(now, reconnectMax)
+	a.answered = now
+	g.availability[p.Partition] = a
+	g.reportOutage([]*partition{p})
+}
+
+func (g *groupConsumer) reportOutage(back []*partition) {
+	if len(back) == 0 {
+		return
+	}
+	var longest time.Duration
+	for _, p := range back {
+		longest = max(longest, g.availability[p.Partition].outage)
+	}
+	g.log.Warn(
+		"partitions were unreachable; silence and ends of alerts are decided when producers have delivered what they buffered",
+		"partitions",
+		partitionNames(back),
+		"unreachable",
+		duration.Format(longest.Round(time.Second)),
+		"at_most",
+		duration.Format(g.cfg.outageGrace),
+	)
+}
+
+// settling reports whether a partition still waits for producers after an outage, or for other
+// partitions of its topic. The caller holds
+// mu.
+func (g *groupConsumer) settling(p *partition) bool {
+	if since, ok := g.unassigned[p.Topic]; ok && time.Since(since) < unassignedMax {
+		return true
+	}
+	a := g.availability[p.Partition]
+	return a != nil && a.settling(g.clock.at(time.Now()), g.cfg.outageGrace)
+}
+
+// noteRead passes a partition's records on to its availability. The caller holds mu.
+func (g *groupConsumer) noteRead(p *partition, written time.Time) {
+	if a := g.availability[p.Partition]; a != nil && !a.ended.IsZero() {
+		a.read(g.clock.at(time.Now()), written)
+	}
+}
