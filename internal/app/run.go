@@ -263,6 +263,15 @@ func (p *process) openServer() (err error) {
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
 	o.Tokens = w.tokens()
 	p.setViews(&o)
+	audit := ""
+	if p.config.DataDir != "" {
+		audit = filepath.Join(string(p.config.DataDir), "audit.jsonl")
+	}
+	trail, err := web.OpenAudit(audit)
+	if err != nil {
+		return err
+	}
+	o.Audit = trail
 	p.server, err = web.New(o)
 	return err
 }

@@ -307,7 +307,7 @@ func (v logsView) Decode(topic string) decode.Config { return v.p.config.Format(
 
 func (v logsView) Records(ctx context.Context, from web.From) iter.Seq2[models.Record, error] {
 	o := v.p.reader(from.Topic)
-	o.From, o.Follow = from.Time, from.Follow
+	o.From, o.Until, o.Follow = from.Time, from.Until, from.Follow
 	if from.At {
 		o.Offsets = map[models.Partition]int64{
 			{Topic: from.Topic, Partition: from.Partition}: from.Offset,

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"path"
@@ -144,8 +145,9 @@ func (m *matcher) compile() error {
 }
 
 const (
-	maxQuery   = 4096 // bytes of a query, filter or list of matchers in a request
-	maxPattern = 2000 // instructions of a matcher's expression, about
+	maxQuery    = 4096     // bytes of a query, a filter or an expression in a request
+	maxMatchers = 32 << 10 // bytes of a list of matchers; an alert may have many labels
+	maxPattern  = 2000     // instructions of an expression, about
 )
 
 // tooLong refuses text of a request before it is parsed.
@@ -210,8 +212,8 @@ var matcherSyntax = regexp.MustCompile(
 // service="payment", host=~web.*
 func parseMatchers(text string) ([]matcher, error) {
 	var list []matcher
-	if err := tooLong("matchers", text); err != nil {
-		return nil, err
+	if len(text) > maxMatchers {
+		return nil, badRequest("matchers: %d bytes; at most %d are allowed", len(text), maxMatchers)
 	}
 	for _, part := range splitMatchers(text) {
 		m := matcherSyntax.FindStringSubmatch(part)
@@ -236,7 +238,9 @@ func parseMatchers(text string) ([]matcher, error) {
 		if err := one.compile(); err != nil {
 			return nil, badRequest("%q: %s", safetext.Clip(value, 80), err)
 		}
-		list = append(list, one)
+		if list = append(list, one); len(list) > 500 {
+			return nil, badRequest("matchers: at most 500 are allowed")
+		}
 	}
 	if len(list) == 0 {
 		return nil, badRequest("no matcher given (for example service=payment)")
@@ -419,12 +423,11 @@ func (s *Server) ack(
 	if comment != "" {
 		one.Comment += ": " + comment
 	}
-	for name, value := range a.Labels {
-		if value != "" {
+	for _, name := range slices.Sorted(maps.Keys(a.Labels)) {
+		if value := a.Labels[name]; value != "" {
 			one.Matchers = append(one.Matchers, matcher{Name: name, Value: value, IsEqual: true})
 		}
 	}
-	slices.SortFunc(one.Matchers, func(a, b matcher) int { return strings.Compare(a.Name, b.Name) })
 	return s.addSilence(ctx, one)
 }
 
@@ -436,32 +439,6 @@ func ackOf(one silence) string {
 	}
 	id, _, _ := strings.Cut(rest, ":")
 	return strings.TrimSpace(id)
-}
-
-func (s *Server) postAck(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.alertByID(r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	if d.Alert.State == models.AlertResolved {
-		return &apiError{http.StatusConflict, "the alert is resolved"}
-	}
-	var body struct {
-		By      string `json:"by"`
-		Comment string `json:"comment"`
-	}
-	if err := readJSON(r, &body); err != nil {
-		return err
-	}
-	if body.By == "" {
-		body.By = unnamed
-	}
-	id, err := s.ack(r.Context(), d.Alert, body.By, body.Comment)
-	if err != nil {
-		return err
-	}
-	s.audit(r, "alert acknowledged", "alert", d.Alert.ID, "by", body.By, "silence", id)
-	return ok(w, map[string]string{"silence": id})
 }
 
 // expireAcks ends the acknowledgements of resolved alerts until ctx ends, so that the next episode
@@ -502,6 +479,3 @@ func (s *Server) expireAcksNow(ctx context.Context) error {
 	}
 	return nil
 }
-
-// unnamed is the author of a change whose request names none.
-const unnamed = "unknown"

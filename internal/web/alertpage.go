@@ -3,9 +3,13 @@ package web
 import (
 	"cmp"
 	"net/http"
+	"net/url"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -13,21 +17,29 @@ import (
 // alertData is the data of an alert's page.
 type alertData struct {
 	alertDetail
-	Row      alertRow
-	Chart    chart
-	Timeline []timelineEvent
-	Rule     *ruleDetail
-	Similar  []episode
-	Top      []topField
-	Firing   bool
-	Query    string // of its rule
+	Row        alertRow
+	Chart      chart
+	Timeline   []timelineEvent
+	Rule       *ruleDetail
+	Similar    []episode
+	Neighbours []models.Alert // other alerts that fired at about the same time
+	Top        []topField
+	Links      []link
+	Firing     bool
+	Open       bool   // not resolved
+	Manual     bool   // resolves only by hand
+	Explore    string // URL of all logs of the episode
 }
 
-// timelineEvent is an entry of the timeline: a transition, or an attempt to notify.
+// link is an annotation that is a URL.
+type link struct{ Name, URL string }
+
+// timelineEvent is an entry of the timeline: a transition, an attempt to notify, or an action.
 type timelineEvent struct {
 	At       time.Time
 	Alert    *models.Alert
 	Delivery *Delivery
+	Action   *AuditEntry
 }
 
 // topField is a field with its most frequent values in an alert's logs.
@@ -42,31 +54,13 @@ type topValue struct {
 }
 
 func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
-	detail, err := s.alertByID(r.PathValue("id"))
+	d, err := s.alertData(r)
 	if err != nil {
 		return err
-	}
-	silences, err := s.silences(r.Context())
-	if err != nil {
-		return err
-	}
-	d := alertData{
-		alertDetail: detail,
-		Row:         rowOf(detail.Alert, silences),
-		Chart:       alertChart(detail, s.Now()),
-		Firing:      detail.Alert.State == models.AlertFiring,
-	}
-	d.Timeline = timeline(detail)
-	d.Alert.Value = valueNow(detail.Alert, detail.Series)
-	d.Similar = s.earlier(detail.Alert, 8)
-	d.Top = topFields(detail.Alert.Top)
-	if found, err := s.ruleByID(detail.Alert.Rule); err == nil {
-		one := s.ruleDetail(found, s.ruleStatus()[found.ID()])
-		d.Rule, d.Query = &one, found.MatchText
 	}
 	v := view{
-		Title:    safetext.ClipLine(detail.Alert.Labels["alertname"], 80),
-		Page:     "now",
+		Title:    safetext.ClipLine(d.Alert.Labels["alertname"], 80),
+		Page:     "alerts",
 		Data:     d,
 		MayWrite: s.access.mayWrite(r),
 	}
@@ -77,7 +71,57 @@ func (s *Server) alertPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// timeline merges transitions and deliveries, newest first.
+func (s *Server) alertData(r *http.Request) (alertData, error) {
+	detail, err := s.alertByID(r.PathValue("id"))
+	if err != nil {
+		return alertData{}, err
+	}
+	silences, err := s.silences(r.Context())
+	if err != nil {
+		return alertData{}, err
+	}
+	d := alertData{
+		alertDetail: detail,
+		Row:         rowOf(detail.Alert, silences),
+		Chart:       alertChart(detail, s.Now()),
+		Firing:      detail.Alert.State == models.AlertFiring,
+		Open:        detail.Alert.State != models.AlertResolved,
+		Timeline:    timeline(detail),
+		Similar:     s.earlier(detail.Alert, 8),
+		Neighbours:  s.neighbours(detail.Alert, 8),
+		Top:         topFields(detail.Alert.Top),
+		Explore:     "/explore?alert=" + url.QueryEscape(detail.Alert.ID),
+	}
+	if found, err := s.ruleByID(detail.Alert.Rule); err == nil {
+		one := s.ruleDetail(found, s.ruleStatus()[found.ID()])
+		d.Rule, d.Links = &one, linksOf(found, detail.Alert.Annotations)
+		d.Manual = found.Resolve.Manual && s.Resolve != nil
+	}
+	return d, nil
+}
+
+// literalHost matches the beginning of a rule's annotation that leads to a host named by the
+// rule's author.
+var literalHost = regexp.MustCompile(`^https?://[^/{}\s@\\]+(/|$)`)
+
+// linksOf are the annotations that are URLs. Their host must be in the rule's text: one that a log
+// has written is shown as text and is not a link.
+func linksOf(r *rule.Rule, annotations map[string]string) []link {
+	var list []link
+	for name, template := range r.Annotations {
+		value := annotations[name]
+		host := literalHost.FindString(template)
+		if host == "" || !strings.HasPrefix(value, host) || strings.ContainsAny(value, " \n\t\"<>") ||
+			safetext.Visible(value) != value {
+			continue
+		}
+		list = append(list, link{name, value})
+	}
+	slices.SortFunc(list, func(a, b link) int { return cmp.Compare(a.Name, b.Name) })
+	return list
+}
+
+// timeline merges transitions, deliveries and actions, newest first.
 func timeline(d alertDetail) []timelineEvent {
 	var list []timelineEvent
 	for i := range d.Transitions {
@@ -86,6 +130,9 @@ func timeline(d alertDetail) []timelineEvent {
 	for i := range d.Deliveries {
 		list = append(list, timelineEvent{At: d.Deliveries[i].At, Delivery: &d.Deliveries[i]})
 	}
+	for i := range d.Comments {
+		list = append(list, timelineEvent{At: d.Comments[i].At, Action: &d.Comments[i]})
+	}
 	slices.SortStableFunc(list, func(a, b timelineEvent) int { return b.At.Compare(a.At) })
 	return list
 }
@@ -93,12 +140,45 @@ func timeline(d alertDetail) []timelineEvent {
 // earlier are other episodes of the same rule and group, newest first.
 func (s *Server) earlier(a models.Alert, most int) []episode {
 	var list []episode
-	for _, e := range episodes(s.Alerts.History())[a.Rule] {
-		if e.ID != a.ID && labelText(e.Labels) == labelText(a.Labels) {
+	text := labelText(a.Labels)
+	for _, e := range episodes(s.transitions(HistoryQuery{Rule: a.Rule, Most: 2000}))[a.Rule] {
+		if e.ID != a.ID && labelText(e.Labels) == text {
 			list = append(list, e)
 		}
 	}
 	slices.Reverse(list)
+	return list[:min(most, len(list))]
+}
+
+// neighbourhood is how far apart alerts of one incident usually fire.
+const neighbourhood = 10 * time.Minute
+
+// neighbours are other alerts that fired within some minutes of this one, those with common labels
+// first.
+func (s *Server) neighbours(a models.Alert, most int) []models.Alert {
+	var list []models.Alert
+	seen := map[string]bool{a.ID: true}
+	query := HistoryQuery{
+		From: a.StartsAt.Add(-neighbourhood), To: a.StartsAt.Add(neighbourhood), Most: 1000,
+	}
+	for _, other := range slices.Concat(s.current(), s.transitions(query)) {
+		apart := other.StartsAt.Sub(a.StartsAt).Abs()
+		if other.State == models.AlertFiring && !seen[other.ID] && apart <= neighbourhood {
+			seen[other.ID] = true
+			list = append(list, other)
+		}
+	}
+	common := func(other models.Alert) (n int) {
+		for name, value := range a.Labels {
+			if name != "severity" && value != "" && other.Labels[name] == value {
+				n++
+			}
+		}
+		return n
+	}
+	slices.SortStableFunc(list, func(x, y models.Alert) int {
+		return cmp.Or(cmp.Compare(common(y), common(x)), x.StartsAt.Compare(y.StartsAt))
+	})
 	return list[:min(most, len(list))]
 }
 
@@ -117,20 +197,4 @@ func topFields(top map[string][]models.TopValue) []topField {
 	}
 	slices.SortFunc(list, func(a, b topField) int { return cmp.Compare(a.Field, b.Field) })
 	return list
-}
-
-func (s *Server) ackForm(w http.ResponseWriter, r *http.Request) error {
-	d, err := s.alertByID(r.PathValue("id"))
-	if err != nil {
-		return err
-	}
-	by := r.PostFormValue("by")
-	if by == "" {
-		by = unnamed
-	}
-	if _, err := s.ack(r.Context(), d.Alert, by, ""); err != nil {
-		return err
-	}
-	s.audit(r, "alert acknowledged", "alert", d.Alert.ID, "by", by)
-	return back(w, r, r.PostFormValue("to"))
 }

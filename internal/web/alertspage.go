@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"maps"
+	"math"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,26 +20,60 @@ import (
 
 // alertsData is the data of the alerts page.
 type alertsData struct {
-	Filter   string
-	Problem  string // with the filter
-	Receiver string // shows only the alerts routed to it
-	Matchers string // shows only matching alerts; used by links in notifications
-	State    string // shows only alerts in this state; "" for all
-	Counts   map[string]int
-	Total    int
-	Groups   []alertGroup
-	Recent   []models.Alert // recently resolved
-	Expanded string         // key of the group whose alerts are all shown
+	Filter    string
+	Problem   string // with the filter
+	Receiver  string // shows only the alerts routed to it
+	Matchers  string // shows only matching alerts; used by links in notifications
+	State     string // shows only alerts in this state; "" for all
+	GroupBy   string // label to group by; "" for the rule
+	Sort      string
+	Counts    map[string]int
+	Total     int
+	Hidden    int // alerts that the filters hide
+	Groups    []alertGroup
+	Recent    []models.Alert // recently resolved
+	Expanded  string         // key of the group whose alerts are all shown
+	Certainty certainty
+	Labels    []string // that the alerts may be grouped by
 }
 
-// alertGroup is the alerts of one rule in one state.
+// Filtered reports whether the page shows only some of the alerts.
+func (d alertsData) Filtered() bool {
+	return d.Filter != "" || d.Receiver != "" || d.Matchers != "" || d.State != ""
+}
+
+// Link is the page's URL with one parameter changed.
+func (d alertsData) Link(name, value string) string {
+	q := url.Values{}
+	for k, v := range map[string]string{
+		"filter": d.Filter, "receiver": d.Receiver, "matchers": d.Matchers, "state": d.State,
+		"groupby": d.GroupBy, "sort": d.Sort,
+	} {
+		if k == name {
+			v = value
+		}
+		if v != "" {
+			q.Set(k, v)
+		}
+	}
+	if name == "open" {
+		q.Set(name, value)
+	}
+	if len(q) == 0 {
+		return "/"
+	}
+	return "/?" + q.Encode()
+}
+
+// alertGroup is a group of alerts in one state: those of a rule, or with the same value of a label.
 type alertGroup struct {
 	Key      string
-	Rule     string
+	Rule     string // "" when grouped by a label
 	Name     string
 	State    string // firing, pending, muted
 	Severity string
 	Shared   []label // labels that all alerts have
+	Matchers string  // of a silence for the group
 	Rows     []alertRow
 	Count    int
 	Newest   time.Time
@@ -51,8 +88,10 @@ type alertRow struct {
 	Own    []label // labels that not all alerts of the group have
 	Line   *models.Line
 	Spark  chart
+	Values alertValues
 	Muted  string // why
 	Acked  bool
+	Ack    string // ID of the silence that acknowledges it
 	shown  string
 	labels map[string]string
 }
@@ -79,64 +118,93 @@ func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
 			view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()},
 		)
 	}
-	title := "Nothing is wrong"
-	if n := data.Counts["firing"]; n > 0 {
-		title = fmt.Sprintf("(%d) firing", n)
-	}
-	s.render(w, r, http.StatusOK, "alerts", view{Title: title, Page: "alerts", Data: data})
+	s.render(w, r, http.StatusOK, "alerts", view{Title: data.title(), Page: "alerts", Data: data})
 	return nil
+}
+
+// title is the page's title: the number of firing alerts, or why it is not known.
+func (d alertsData) title() string {
+	if n := d.Counts["firing"]; n > 0 {
+		return fmt.Sprintf("(%d) firing", n)
+	}
+	if d.Filtered() {
+		return "Alerts"
+	}
+	return d.Certainty.Headline
 }
 
 func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 	d := alertsData{
-		Filter:   r.FormValue("filter"),
-		Receiver: r.FormValue("receiver"),
-		Matchers: r.FormValue("matchers"),
-		State:    r.FormValue("state"),
-		Expanded: r.FormValue("open"),
-		Counts:   map[string]int{},
+		Filter:    r.FormValue("filter"),
+		Receiver:  r.FormValue("receiver"),
+		Matchers:  r.FormValue("matchers"),
+		State:     r.FormValue("state"),
+		GroupBy:   r.FormValue("groupby"),
+		Sort:      r.FormValue("sort"),
+		Expanded:  r.FormValue("open"),
+		Counts:    map[string]int{},
+		Certainty: s.certainty(),
 	}
 	rows, err := s.alertRows(r.Context(), &d)
 	if err != nil {
 		return d, err
 	}
-	groups := map[string]*alertGroup{}
+	groups, labels := map[string]*alertGroup{}, map[string]bool{}
 	for _, row := range rows {
 		d.Counts[row.shown]++
 		d.Total++
+		for name := range row.labels {
+			labels[name] = true
+		}
 		if d.State != "" && d.State != row.shown {
+			d.Hidden++
 			continue
 		}
-		key := row.shown + " " + row.Rule
-		g := groups[key]
-		if g == nil {
-			g = &alertGroup{
-				Key:   key,
-				Rule:  row.Rule,
-				Name:  row.Labels["alertname"],
-				State: row.shown,
-			}
-			groups[key] = g
-		}
+		g := groupFor(groups, row, d.GroupBy)
 		g.Rows = append(g.Rows, row)
 	}
+	d.Labels = slices.Sorted(maps.Keys(labels))
+	d.Labels = d.Labels[:min(len(d.Labels), 100)]
 	for _, g := range groups {
-		s.finish(g, d.Expanded)
+		s.finish(g, d)
 		d.Groups = append(d.Groups, *g)
 	}
-	slices.SortFunc(d.Groups, func(a, b alertGroup) int {
-		return cmp.Or(
-			cmp.Compare(stateOrder[a.State], stateOrder[b.State]),
-			cmp.Compare(
-				severityOrder[severityClass(a.Severity)],
-				severityOrder[severityClass(b.Severity)],
-			),
-			b.Newest.Compare(a.Newest),
-			cmp.Compare(a.Key, b.Key),
-		)
-	})
+	slices.SortFunc(d.Groups, func(a, b alertGroup) int { return compareGroups(a, b, d.Sort) })
 	d.Recent = s.recentlyResolved(5)
 	return d, nil
+}
+
+// groupFor returns the group of a row.
+func groupFor(groups map[string]*alertGroup, row alertRow, by string) *alertGroup {
+	one := alertGroup{Rule: row.Rule, Name: row.Labels["alertname"], State: row.shown}
+	one.Key = row.shown + " " + row.Rule
+	if by != "" {
+		one.Rule, one.Name = "", by+"="+row.labels[by]
+		one.Key = row.shown + " " + one.Name
+	}
+	if groups[one.Key] == nil {
+		groups[one.Key] = &one
+	}
+	return groups[one.Key]
+}
+
+func compareGroups(a, b alertGroup, by string) int {
+	state := cmp.Compare(stateOrder[a.State], stateOrder[b.State])
+	severity := compareSeverity(a.Severity, b.Severity)
+	newest := b.Newest.Compare(a.Newest)
+	switch by {
+	case "newest":
+		return cmp.Or(newest, state, severity, cmp.Compare(a.Key, b.Key))
+	case "name":
+		return cmp.Or(cmp.Compare(a.Name, b.Name), state, cmp.Compare(a.Key, b.Key))
+	case "count":
+		return cmp.Or(cmp.Compare(b.Count, a.Count), state, severity, cmp.Compare(a.Key, b.Key))
+	}
+	return cmp.Or(state, severity, newest, cmp.Compare(a.Key, b.Key))
+}
+
+func compareSeverity(a, b string) int {
+	return cmp.Compare(severityOrder[severityClass(a)], severityOrder[severityClass(b)])
 }
 
 // alertRows returns the current alerts that pass the filters.
@@ -173,6 +241,7 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 			return nil, ctx.Err()
 		}
 		if !filter.keeps(a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
+			d.Hidden++
 			continue
 		}
 		row := rowOf(a, active)
@@ -205,7 +274,8 @@ func rowOf(a models.Alert, active []silence) alertRow {
 			by[0].Comment,
 		)
 		if ackOf(by[0]) == a.ID {
-			row.Acked, row.Muted = true, "acknowledged by "+by[0].CreatedBy
+			row.Acked, row.Ack = true, by[0].ID
+			row.Muted = "acknowledged by " + by[0].CreatedBy
 		}
 	}
 	if n := len(a.Last); n > 0 {
@@ -217,51 +287,87 @@ func rowOf(a models.Alert, active []silence) alertRow {
 }
 
 // finish sorts a group, keeps the rows that are shown, and draws their graphs.
-func (s *Server) finish(g *alertGroup, expanded string) {
+func (s *Server) finish(g *alertGroup, d alertsData) {
 	slices.SortFunc(g.Rows, func(a, b alertRow) int {
-		return cmp.Or(
-			cmp.Compare(
-				severityOrder[severityClass(a.Severity)],
-				severityOrder[severityClass(b.Severity)],
-			),
-			b.StartsAt.Compare(a.StartsAt),
-			cmp.Compare(a.ID, b.ID),
-		)
+		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
+		if d.Sort == "newest" {
+			return newest
+		}
+		if d.Sort == "count" {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), newest)
+		}
+		return cmp.Or(compareSeverity(a.Severity, b.Severity), newest)
 	})
 	g.Count, g.Severity, g.Newest = len(g.Rows), g.Rows[0].Severity, g.Rows[0].StartsAt
 	if g.Name == "" {
 		g.Name = g.Rule
 	}
 	shared := sharedLabels(g.Rows)
+	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
 		g.Shared = shownLabels(shared)
 	}
 	most := collapsedRows
-	if expanded == g.Key {
+	if d.Expanded == g.Key {
 		most = expandedRows
 	}
 	g.Rows = g.Rows[:min(most, len(g.Rows))]
 	for i := range g.Rows {
-		row := &g.Rows[i]
-		own := row.labels
-		if g.Count > 1 {
-			own = maps.Clone(row.labels)
-			maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
-		}
-		row.Own = shownLabels(own)
-		series := s.Alerts.Series(row.ID)
-		row.Spark = spark(series, s.Now())
-		row.Value = valueNow(row.Alert, series)
+		s.finishRow(&g.Rows[i], g.Count > 1, shared)
 	}
 }
 
-// valueNow is the newest value of an alert that is not resolved.
-func valueNow(a models.Alert, series []Point) float64 {
-	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
-		return series[n-1].Value
+func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string) {
+	own := row.labels
+	if several {
+		own = maps.Clone(row.labels)
+		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
-	return a.Value
+	row.Own = shownLabels(own)
+	series := s.Alerts.Series(row.ID)
+	row.Spark = spark(series, s.Now())
+	row.Values = valuesOf(row.Alert, nil, series)
+	row.Value = row.Values.Now
 }
+
+// alertValues are the values of an alert's condition: now or at the end, when it fired, and the
+// most extreme one of the episode.
+type alertValues struct {
+	Now    float64 `json:"now"`
+	Firing float64 `json:"firing"`
+	Peak   float64 `json:"peak"`
+}
+
+// valuesOf computes the values of an alert from its transitions and the series of its condition.
+func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertValues {
+	v := alertValues{Now: a.Value, Firing: a.Value, Peak: a.Value}
+	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
+		v.Now = series[n-1].Value
+	}
+	peak := math.Max
+	if below(a.Threshold) {
+		peak = math.Min
+	}
+	v.Peak = peak(v.Peak, v.Now)
+	for _, t := range transitions {
+		if t.State == models.AlertFiring {
+			v.Firing, v.Peak = t.Value, peak(v.Peak, t.Value)
+		}
+	}
+	end := a.At
+	if a.State != models.AlertResolved {
+		end = time.Unix(1<<40, 0)
+	}
+	for _, p := range series {
+		if !p.At.Before(a.StartsAt) && !p.At.After(end) && !math.IsNaN(p.Value) {
+			v.Peak = peak(v.Peak, p.Value)
+		}
+	}
+	return v
+}
+
+// below reports whether values under the threshold are bad.
+func below(threshold string) bool { return strings.HasPrefix(strings.TrimSpace(threshold), "<") }
 
 func sharedLabels(rows []alertRow) map[string]string {
 	shared := maps.Clone(rows[0].labels)
@@ -277,7 +383,7 @@ func (s *Server) recentlyResolved(most int) []models.Alert {
 	if s.Alerts == nil {
 		return nil
 	}
-	history := s.Alerts.History()
+	history := s.transitions(HistoryQuery{Most: 1000})
 	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
 		if history[i].State == models.AlertResolved {
 			list = append(list, history[i])
@@ -342,5 +448,11 @@ func (s *Server) fingerprint() uint64 {
 // topBarText is the top bar for the script.
 func (s *Server) topBarText() map[string]any {
 	t := s.topBar()
-	return map[string]any{"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem)}
+	title := s.certainty().Headline
+	if t.Firing > 0 {
+		title = fmt.Sprintf("(%d) firing", t.Firing)
+	}
+	return map[string]any{
+		"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem), "title": title,
+	}
 }

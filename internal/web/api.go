@@ -49,6 +49,10 @@ func (s *Server) apiRoutes() []route {
 		{"GET /api/v1/rules", Reader, cheap, s.api(s.prometheusRules)},
 		{"GET /api/v1/alerts/{id}", Reader, cheap, s.api(s.getAlert)},
 		{"POST /api/v1/alerts/{id}/ack", Writer, cheap, s.api(s.postAck)},
+		{"DELETE /api/v1/alerts/{id}/ack", Writer, cheap, s.api(s.deleteAck)},
+		{"POST /api/v1/alerts/{id}/comments", Writer, cheap, s.api(s.postComment)},
+		{"POST /api/v1/alerts/{id}/resolve", Writer, cheap, s.api(s.postResolve)},
+		{"GET /api/v1/audit", Reader, cheap, s.api(s.getAudit)},
 		{"GET /api/v1/history", Reader, cheap, s.api(s.getHistory)},
 		{"GET /api/v1/rules/{id...}", Reader, cheap, s.api(s.getRule)},
 		{"GET /api/v1/rulefiles", Reader, cheap, s.api(s.listRuleFiles)},
@@ -61,6 +65,8 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/decode", Reader, costly, s.api(s.postDecode)},
 		{"POST /api/v1/backtest", Reader, searches, s.api(s.postBacktest)},
 		{"GET /api/v1/logs", Reader, searches, s.api(s.getLogs)},
+		{"GET /api/v1/search", Reader, searches, s.api(s.getSearch)},
+		{"GET /api/v1/record", Reader, costly, s.api(s.getRecord)},
 		{"GET /api/v1/tail", Reader, tails, s.api(s.getTail)},
 		{"GET /api/v1/deadletters", Reader, costly, s.api(s.getDeadLetters)},
 		{"POST /api/v1/deadletters/replay", Writer, costly, s.api(s.postReplay)},
@@ -166,20 +172,20 @@ type alertDetail struct {
 	Transitions []models.Alert `json:"transitions"`
 	Deliveries  []Delivery     `json:"deliveries"`
 	Series      []Point        `json:"series"`
+	Values      alertValues    `json:"values"`
+	Comments    []AuditEntry   `json:"comments"` // and other actions, newest first
 }
 
 // alertByID returns a current alert or one from the history.
 func (s *Server) alertByID(id string) (alertDetail, error) {
-	d := alertDetail{Transitions: []models.Alert{}, Deliveries: []Delivery{}, Series: []Point{}}
+	d := alertDetail{Transitions: []models.Alert{}, Deliveries: []Delivery{}, Series: []Point{}, Comments: []AuditEntry{}}
 	if s.Alerts == nil {
 		return d, missing("alerts")
 	}
 	found := false
-	for _, a := range s.Alerts.History() {
-		if a.ID == id {
-			d.Alert, found = a, true
-			d.Transitions = append(d.Transitions, a)
-		}
+	for _, a := range s.transitions(HistoryQuery{Alert: id}) {
+		d.Alert, found = a, true
+		d.Transitions = append(d.Transitions, a)
 	}
 	for _, a := range s.Alerts.Current() {
 		if a.ID == id {
@@ -193,6 +199,8 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		return d, notFound("no alert %q (it may have left the history)", safetext.Clip(safetext.Visible(id), 80))
 	}
 	d.Series = append(d.Series, s.Alerts.Series(id)...)
+	d.Values = valuesOf(d.Alert, d.Transitions, d.Series)
+	d.Comments = append(d.Comments, s.auditOf(id)...)
 	if s.Notifier != nil {
 		d.Deliveries = append(d.Deliveries, s.Notifier.Deliveries(id)...)
 	}
@@ -205,29 +213,6 @@ func (s *Server) getAlert(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return ok(w, d)
-}
-
-func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
-	if s.Alerts == nil {
-		return missing("history")
-	}
-	since, err := s.ago(r.FormValue("since"), 366*24*time.Hour)
-	if err != nil {
-		return err
-	}
-	most, err := number(r, "limit", 1000, 10_000)
-	if err != nil {
-		return err
-	}
-	list := []models.Alert{}
-	history := s.Alerts.History()
-	for i := len(history) - 1; i >= 0 && len(list) < most; i-- {
-		a := history[i]
-		if name := r.FormValue("rule"); (name == "" || name == a.Rule) && !a.At.Before(since) {
-			list = append(list, a)
-		}
-	}
-	return ok(w, list)
 }
 
 func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
@@ -394,22 +379,6 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 		at.Offset,
 	)
 	return ok(w, map[string]bool{"replayed": true})
-}
-
-// audit records a change: in the log, and in the audit trail if there is one.
-func (s *Server) audit(r *http.Request, what string, facts ...any) {
-	who, from := s.access.clientName(r), r.RemoteAddr
-	s.Logger.Info(what, append(facts, "client", who, "from", from)...)
-	if s.Audit == nil {
-		return
-	}
-	entry := AuditEntry{At: s.Now(), What: what, Client: who, From: from, Facts: map[string]string{}}
-	for i := 0; i+1 < len(facts); i += 2 {
-		entry.Facts[fmt.Sprint(facts[i])] = safetext.ClipLine(fmt.Sprint(facts[i+1]), 300)
-	}
-	if err := s.Audit.Record(entry); err != nil {
-		s.Logger.Error("storing an audit entry failed", "error", err)
-	}
 }
 
 // readAll reads a text body.

@@ -41,6 +41,8 @@ type episode struct {
 	To     time.Time         `json:"to,omitzero"` // zero while firing
 	Value  float64           `json:"value"`
 	Reason string            `json:"reason"`
+
+	alert models.Alert // as it fired
 }
 
 // listedEpisodes is the number of episodes listed for a rule; all are counted.
@@ -156,7 +158,7 @@ func episodes(transitions []models.Alert) map[string][]episode {
 			open[a.ID] = len(byRule[a.Rule])
 			byRule[a.Rule] = append(
 				byRule[a.Rule],
-				episode{ID: a.ID, Labels: a.Labels, From: a.At, Value: a.Value, Reason: a.Reason},
+				episode{a.ID, a.Labels, a.At, time.Time{}, a.Value, a.Reason, a},
 			)
 		case a.State == models.AlertResolved && up:
 			byRule[a.Rule][i].To = a.At

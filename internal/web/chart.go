@@ -185,15 +185,7 @@ func alertChart(d alertDetail, now time.Time) chart {
 		c.Empty = true
 		return c
 	}
-	end := now
-	if d.Alert.State == models.AlertResolved && d.Alert.At.Add(time.Minute).Before(end) {
-		end = d.Alert.At.Add(time.Minute)
-	}
-	end = latest(end, points)
-	from := end.Add(-time.Hour)
-	if first := points[0].At.Add(-5 * time.Second); first.After(from) {
-		from = first
-	}
+	from, end := chartRange(d, now, points)
 	points = since(points, from)
 	threshold := thresholdValue(d.Alert.Threshold)
 	p := plot{from: from, to: end, left: 52, right: c.Width - 12, top: 14, bottom: c.Height - 26}
@@ -211,6 +203,28 @@ func alertChart(d alertDetail, now time.Time) chart {
 	c.Ticks, c.Rows = p.timeTicks(7), p.valueTicks(4)
 	c.Points = p.readings(points)
 	return c
+}
+
+// chartRange is the time range of an alert's graph: the episode, with some time before and after.
+func chartRange(d alertDetail, now time.Time, points []Point) (from, end time.Time) {
+	end = now
+	start := d.Alert.StartsAt
+	if start.IsZero() {
+		start = points[0].At
+	}
+	if d.Alert.State == models.AlertResolved {
+		margin := min(max(d.Alert.At.Sub(start)/4, 30*time.Second), time.Hour)
+		if after := d.Alert.At.Add(margin); after.Before(end) {
+			end = after
+		}
+	}
+	end = latest(end, points)
+	margin := min(max(end.Sub(start)/4, 30*time.Second), time.Hour)
+	from = start.Add(-margin)
+	if first := points[0].At.Add(-margin / 8); first.After(from) {
+		from = first // there is nothing to show before
+	}
+	return from, end
 }
 
 // bands are the times an alert was pending or firing.

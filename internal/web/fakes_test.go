@@ -118,7 +118,8 @@ func (f *fake) Records(ctx context.Context, from From) iter.Seq2[models.Record, 
 	return func(yield func(models.Record, error) bool) {
 		for _, r := range f.records {
 			if from.At && (r.Partition != from.Partition || r.Offset < from.Offset) ||
-				!from.At && !from.Follow && r.Timestamp.Before(from.Time) {
+				!from.At && !from.Follow && (r.Timestamp.Before(from.Time) ||
+					!from.Until.IsZero() && !r.Timestamp.Before(from.Until)) {
 				continue
 			}
 			if !yield(r, nil) {
@@ -358,6 +359,8 @@ func newFake(t testing.TB) (*fake, Options) {
 		Backtest:    f.backtest,
 		Notifier:    fakeNotifier{f},
 		DeadLetters: f,
+		Audit:       &AuditFile{},
+		Resolve:     func(context.Context, string) error { return nil },
 	}
 	return f, o
 }

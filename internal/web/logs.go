@@ -26,6 +26,9 @@ type search struct {
 	query    rule.Query // nil for every log
 	lists    match.Lists
 	decoders map[string]*decode.Decoder
+
+	only      func(*decode.Log) bool // nil for every log
+	partition *int32                 // nil for all
 }
 
 func (s *Server) newSearch(text string) (*search, error) {
@@ -60,6 +63,9 @@ func (q *search) run(
 			}
 			return read, err
 		}
+		if q.partition != nil && record.Partition != *q.partition {
+			continue
+		}
 		more := true
 		decoder, err := q.decoder(record.Topic)
 		if err != nil {
@@ -67,7 +73,8 @@ func (q *search) run(
 		}
 		decoder.Decode(&record, func(l *decode.Log) {
 			read++
-			if more && ctx.Err() == nil && (q.query == nil || match.Eval(q.query, l, q.lists)) {
+			if more && ctx.Err() == nil && (q.query == nil || match.Eval(q.query, l, q.lists)) &&
+				(q.only == nil || q.only(l)) {
 				more = each(l.Entry())
 			}
 		}, func(decode.Reason, string) {})
@@ -149,9 +156,10 @@ type searchResult struct {
 	Matched   int           `json:"matched"` // logs
 	From      time.Time     `json:"from"`
 	To        time.Time     `json:"to"`
-	Lines     []models.Line `json:"lines"`  // newest first
-	Fields    []fieldCount  `json:"fields"` // of the matches, most frequent first
-	Bars      []int         `json:"bars"`   // matches over time, From to To
+	Reached   time.Time     `json:"reached"` // everything after it has been read
+	Lines     []models.Line `json:"lines"`   // newest first
+	Fields    []fieldCount  `json:"fields"`  // of the matches, most frequent first
+	Bars      []int         `json:"bars"`    // matches over time, From to To
 	Truncated bool          `json:"truncated"`
 }
 
@@ -164,38 +172,6 @@ type fieldCount struct {
 }
 
 const bars = 60
-
-// lookBack searches from a time to the end, for at most lookTime.
-func (s *Server) lookBack(ctx context.Context, q *search, from From, most int) (searchResult, error) {
-	f := searchResult{
-		From:   from.Time,
-		To:     s.Now(),
-		Lines:  []models.Line{},
-		Fields: []fieldCount{},
-		Bars:   make([]int, bars),
-	}
-	limited, cancel := context.WithTimeout(ctx, lookTime)
-	defer cancel()
-	counts := fieldCounts{}
-	var lines []models.Line // the newest matches; at most twice as many as wanted
-	read, err := q.run(limited, from, func(e models.LogEntry) bool {
-		f.Matched++
-		l := lineOf(e)
-		counts.add(l)
-		f.bar(l.Time)
-		if lines = append(lines, l); len(lines) >= 2*most+500 {
-			lines = newest(lines, most)
-		}
-		return true
-	})
-	f.Read, f.Truncated = read, limited.Err() != nil
-	if err != nil {
-		return f, &apiError{http.StatusBadGateway, "reading the topic failed: " + err.Error()}
-	}
-	f.Lines = append(f.Lines, newest(lines, most)...)
-	f.Fields = append(f.Fields, counts.list()...)
-	return f, nil
-}
 
 func (f *searchResult) bar(at time.Time) {
 	if span := f.To.Sub(f.From); span > 0 && !at.Before(f.From) && at.Before(f.To) {
@@ -263,15 +239,6 @@ func (c fieldCounts) list() []fieldCount {
 	return list[:min(40, len(list))]
 }
 
-// fromRequest parses topic and since.
-func (s *Server) fromRequest(r *http.Request) (From, error) {
-	if err := s.checkTopic(r.FormValue("topic")); err != nil {
-		return From{}, err
-	}
-	since, err := s.ago(r.FormValue("since"), 15*time.Minute)
-	return From{Topic: r.FormValue("topic"), Time: since}, err
-}
-
 // checkTopic refuses topics that the engine does not read. Kafka may allow this program to read
 // more, but clients of the pages may not.
 func (s *Server) checkTopic(name string) error {
@@ -282,19 +249,14 @@ func (s *Server) checkTopic(name string) error {
 }
 
 func (s *Server) getLogs(w http.ResponseWriter, r *http.Request) error {
-	q, err := s.newSearch(r.FormValue("query"))
+	l, err := s.newLookBack(r)
 	if err != nil {
 		return err
 	}
-	from, err := s.fromRequest(r)
-	if err != nil {
+	if l.most, err = number(r, "limit", 100, 1000); err != nil {
 		return err
 	}
-	most, err := number(r, "limit", 100, 1000)
-	if err != nil {
-		return err
-	}
-	f, err := s.lookBack(r.Context(), q, from, most)
+	f, err := l.run(r.Context(), nil)
 	if err != nil {
 		return err
 	}
@@ -427,11 +389,13 @@ func (o *stream) send(name string, v any) error {
 // shownLine is a line for display with hidden characters made visible.
 type shownLine struct {
 	Time    string            `json:"time"`
+	At      time.Time         `json:"at"`
 	Level   string            `json:"level"`
 	Service string            `json:"service"`
 	Message string            `json:"message"`
 	Fields  map[string]string `json:"fields"`
 	Link    string            `json:"link"`
+	Where   string            `json:"where"`
 }
 
 func showLine(l models.Line) shownLine {
@@ -441,10 +405,12 @@ func showLine(l models.Line) shownLine {
 	}
 	return shownLine{
 		l.Time.UTC().Format("15:04:05.000"),
+		l.Time.UTC(),
 		safetext.Visible(l.Level),
 		safetext.Visible(l.Service),
 		safetext.Visible(l.Message),
 		fields,
 		offsetLink(l.Position),
+		safetext.ClipLine(fmt.Sprintf("%s/%d/%d", l.Position.Topic, l.Position.Partition, l.Position.Offset), 80),
 	}
 }

@@ -122,7 +122,12 @@ func (s *Server) pageRoutes() []route {
 	return []route{
 		{"GET /{$}", Reader, costly, page(s.alertsPage)},
 		{"GET /alerts/{id}", Reader, costly, page(s.alertPage)},
+		{"POST /alerts/bulk", Writer, costly, page(s.bulkForm)},
 		{"POST /alerts/{id}/ack", Writer, costly, page(s.ackForm)},
+		{"POST /alerts/{id}/unack", Writer, costly, page(s.unackForm)},
+		{"POST /alerts/{id}/comment", Writer, costly, page(s.commentForm)},
+		{"POST /alerts/{id}/resolve", Writer, costly, page(s.resolveForm)},
+		{"GET /history", Reader, costly, page(s.historyPage)},
 		{"GET /rules", Reader, cheap, page(s.rulesPage)},
 		{"GET /rules/view/{id...}", Reader, cheap, page(s.rulePage)},
 		{"POST /rules/view/{id...}", Reader, costly, page(s.rulePage)}, // explains a log
@@ -132,7 +137,8 @@ func (s *Server) pageRoutes() []route {
 		{"GET /explore", Reader, searches, page(s.explorePage)},
 		{"GET /silences", Reader, costly, page(s.silencesPage)},
 		{"GET /silences/preview", Reader, costly, page(s.silencePreview)},
-		{"POST /silences", Writer, costly, page(s.silenceForm)},
+		{"GET /silences/form", Reader, costly, page(s.silenceFormPart)},
+		{"POST /silences", Writer, costly, page(s.postSilenceForm)},
 		{"POST /silences/{id}/expire", Writer, costly, page(s.expireForm)},
 		{"GET /engine", Reader, costly, page(s.enginePage)},
 		{"POST /engine/replay", Writer, costly, page(s.replayForm)},
@@ -186,11 +192,20 @@ func (s *Server) render(w http.ResponseWriter, r *http.Request, status int, name
 
 // renderPart writes the part of a page that the script replaces.
 func (s *Server) renderPart(w http.ResponseWriter, page, part string, data any) error {
+	return s.renderPartStatus(w, http.StatusOK, page, part, data)
+}
+
+func (s *Server) renderPartStatus(
+	w http.ResponseWriter,
+	status int,
+	page, part string,
+	data any,
+) error {
 	var out bytes.Buffer
 	if err := s.pages.templates[page].ExecuteTemplate(&out, part, data); err != nil {
 		return err
 	}
-	writeHTML(w, http.StatusOK, out.String())
+	writeHTML(w, status, out.String())
 	return nil
 }
 
@@ -283,10 +298,13 @@ func functions(now func() time.Time) template.FuncMap {
 		"whole":    func(text string) string { return safetext.Clip(text, 100_000) },
 		"line":     func(n int, text string) string { return safetext.ClipLine(text, n) },
 		"duration": duration.Format,
+		"short":    coarse,
 		"ago":      func(t time.Time) string { return ago(now(), t) },
 		"since":    func(t time.Time) string { return sinceText(now(), t) },
 		"clock":    func(t time.Time) string { return t.UTC().Format("15:04:05") },
+		"ms":       func(t time.Time) string { return t.UTC().Format("15:04:05.000") },
 		"stamp":    stamp,
+		"rfc":      func(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) },
 		"number":   humanNumber,
 		"float":    humanFloat,
 		"value":    humanValue,

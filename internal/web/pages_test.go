@@ -113,7 +113,7 @@ func TestMuted(t *testing.T) {
 	}
 	see(t, s, "/?state=muted", "acknowledged by ada")
 	see(t, s, "/silences", "Acknowledged", "until the alert resolves", "mutes 1 alert")
-	see(t, s, "/alerts/a1", "acknowledged by ada", "!data-act=\"ack\"")
+	see(t, s, "/alerts/a1", "acknowledged by ada", ">Unacknowledge<", "!>Acknowledge<")
 }
 
 // An acknowledgement ends with its alert, so that the next one is notified.
@@ -136,18 +136,40 @@ func TestAckEndsWithAlert(t *testing.T) {
 	}
 }
 
-// Without alerts the page says how much is read.
+// A page without alerts says that nothing is active only if that is known; otherwise the reason is
+// the headline.
 func TestNoAlerts(t *testing.T) {
-	f, o := newFake(t)
-	f.current = nil
-	healthy := error(nil)
-	o.Ready = []Check{{Name: "kafka", Err: func() error { return healthy }}}
-	s := newServer(t, o)
-	see(t, s, "/", "No active alerts", "321 logs/s", "lag 3 records")
-	healthy = fmt.Errorf("no broker answers")
-	see(t, s, "/", "Not reliable: kafka: no broker answers", `class="health bad"`)
-	healthy, f.engine.Partitions[0].Lag = nil, 123456
-	see(t, s, "/", "lag 123\u202f456 records", `class="health slow"`)
+	const calm = `class="empty calm"`
+	f := func(name string, change func(*fake, *Options), path string, want ...string) {
+		t.Helper()
+		t.Run(name, func(t *testing.T) {
+			fake, o := newFake(t)
+			fake.current = nil
+			change(fake, &o)
+			see(t, newServer(t, o), path, want...)
+		})
+	}
+	failing := func(soft bool) func(*fake, *Options) {
+		return func(_ *fake, o *Options) {
+			o.Ready = []Check{{Name: "kafka", Soft: soft, Err: func() error { return fmt.Errorf("no broker answers") }}}
+		}
+	}
+	f("all is well", func(*fake, *Options) {}, "/", calm, "No active alerts", "321 logs/s", "lag 3 records")
+	f("Kafka is away", failing(false), "/", "!"+calm, "<h1>Alert status unknown", "kafka: no broker answers", `class="health bad"`)
+	f("degraded", failing(true), "/", "!"+calm, "evaluation is incomplete", "kafka: no broker answers")
+	f("not connected", func(f *fake, _ *Options) { f.engine.Connected = false }, "/", "!"+calm, "Alert status unknown")
+	f("no partitions", func(f *fake, _ *Options) { f.engine.Partitions = nil }, "/", "!"+calm, "Alert status unknown", "no partitions are assigned")
+	f("lag", func(f *fake, _ *Options) { f.engine.Partitions[0].Lag = 123456 }, "/", "!"+calm, "in the logs read so far", "123\u202f456 records are not read", `class="health slow"`)
+	f("behind", func(f *fake, _ *Options) { f.engine.Partitions[0].Behind = 12 * time.Minute }, "/", "!"+calm, "No active alerts as of 12m ago")
+	f("stuck", func(f *fake, _ *Options) { f.engine.Partitions[0].State = "stuck" }, "/", "!"+calm, "1 partition is stuck")
+	f("rule in error", func(f *fake, _ *Options) { f.status[0].Error = "the topic is gone" }, "/", "!"+calm, "1 rule is in error")
+	f("backfilling", func(f *fake, _ *Options) { f.status[0].Backfilling = true }, "/", "!"+calm, "1 rule is backfilling")
+	f("no rules", func(f *fake, _ *Options) { f.set = &rule.Set{} }, "/", "!"+calm, "<h1>No rules")
+	f("no engine", func(_ *fake, o *Options) { o.Engine = nil }, "/", "!"+calm, "Alert status unknown")
+	f("paused", func(f *fake, _ *Options) { f.engine.Problem = "consumption paused" }, "/", "!"+calm, "consumption paused")
+	f("a receiver's alerts", func(*fake, *Options) {}, "/?receiver=default", "!"+calm, "No matching alerts")
+	f("hidden by a filter", func(f *fake, _ *Options) { f.fire("a2", "x") }, "/?filter=service:y", "!"+calm, "1 other alert")
+	f("a list in doubt", func(f *fake, o *Options) { f.fire("a2", "x"); failing(false)(f, o) }, "/", "may be out of date", "kafka: no broker answers", "11 errors of x")
 }
 
 // An alert's page shows its graph, logs, timeline, rule and earlier alerts.

@@ -63,9 +63,7 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 		up[a.Rule] = append(up[a.Rule], a)
 	}
 	var day map[string][]episode
-	if s.Alerts != nil {
-		day = episodes(s.Alerts.History())
-	}
+	day = episodes(s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000}))
 	words := strings.Fields(strings.ToLower(d.Filter))
 	for _, one := range s.ruleSet().Rules {
 		row := s.ruleRow(one, status[one.ID()], up[one.ID()])
@@ -201,12 +199,10 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 			d.Alerts = append(d.Alerts, a)
 		}
 	}
-	if s.Alerts != nil {
-		past := episodes(s.Alerts.History())[found.ID()]
-		d.Day, d.Fired = lastDay(past, s.Now())
-		slices.Reverse(past)
-		d.Resolved = past[:min(20, len(past))]
-	}
+	past := episodes(s.transitions(HistoryQuery{Rule: found.ID(), Most: 2000}))[found.ID()]
+	d.Day, d.Fired = lastDay(past, s.Now())
+	slices.Reverse(past)
+	d.Resolved = past[:min(20, len(past))]
 	s.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})
 	return nil
 }

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
@@ -19,15 +20,26 @@ import (
 // silencesData is the data of the silences page.
 type silencesData struct {
 	Active, Pending, Expired []silenceRow
-	Matchers                 string
-	Comment                  string
-	Preview                  previewData
+	Form                     silenceForm
 	Running                  []models.Alert // suppressed by a time interval or a suppression
 	Intervals                []intervalRow
 	Suppressions             []*rule.Suppression
 	Missing                  bool
-	By                       string
 	Days                     []tickMark
+}
+
+// silenceForm is a form that creates or changes a silence.
+type silenceForm struct {
+	ID       string // of the silence to change; "" for a new one
+	Matchers string
+	For      string // duration, if Until is empty
+	From     string // start in UTC; "" for now
+	Until    string // end in UTC
+	By       string
+	Comment  string
+	To       string // page after saving
+	Preview  previewData
+	Problem  string
 }
 
 type silenceRow struct {
@@ -62,9 +74,12 @@ func (s *Server) silencesPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) silencesData(r *http.Request) (silencesData, error) {
-	d := silencesData{Matchers: r.FormValue("matchers"), Missing: s.Alertmanager == nil}
+	d := silencesData{Missing: s.Alertmanager == nil}
 	list, err := s.silences(r.Context())
 	if err != nil {
+		return d, err
+	}
+	if d.Form, err = s.newSilenceForm(r, list); err != nil {
 		return d, err
 	}
 	current := s.current()
@@ -91,12 +106,6 @@ func (s *Server) silencesData(r *http.Request) (silencesData, error) {
 			d.Running = append(d.Running, a)
 		}
 	}
-	if id := r.FormValue("alert"); id != "" && d.Matchers == "" {
-		if detail, err := s.alertByID(id); err == nil {
-			d.Matchers = matchersOf(detail.Alert.Labels)
-		}
-	}
-	d.Preview = s.preview(d.Matchers)
 	set := s.ruleSet()
 	d.Suppressions = set.Suppressions
 	d.Intervals, d.Days = s.calendar(set)
@@ -196,13 +205,10 @@ func (s *Server) preview(text string) previewData {
 			p.Now = append(p.Now, a)
 		}
 	}
-	if s.Alerts == nil {
-		return p
-	}
 	seen := map[string]bool{}
-	for _, a := range s.Alerts.History() {
-		if a.State == models.AlertFiring && !seen[a.ID] && a.At.After(s.Now().Add(-24*time.Hour)) &&
-			one.matches(a.Labels) {
+	day := HistoryQuery{From: s.Now().Add(-24 * time.Hour), Most: 100_000}
+	for _, a := range s.transitions(day) {
+		if a.State == models.AlertFiring && !seen[a.ID] && one.matches(a.Labels) {
 			seen[a.ID] = true
 		}
 	}
@@ -214,34 +220,136 @@ func (s *Server) silencePreview(w http.ResponseWriter, r *http.Request) error {
 	return s.renderPart(w, "silences", "preview", s.preview(r.FormValue("matchers")))
 }
 
-func (s *Server) silenceForm(w http.ResponseWriter, r *http.Request) error {
-	matchers, err := parseMatchers(r.PostFormValue("matchers"))
+// newSilenceForm fills the form from a request: for an alert, for matchers, or to change a silence.
+func (s *Server) newSilenceForm(r *http.Request, list []silence) (silenceForm, error) {
+	f := silenceForm{
+		ID: r.FormValue("edit"), Matchers: r.FormValue("matchers"), For: "2h",
+		To: localPath(r.FormValue("to")),
+	}
+	if f.ID != "" {
+		i := slices.IndexFunc(list, func(one silence) bool { return one.ID == f.ID })
+		if i < 0 {
+			return f, notFound("no silence %q", safetext.ClipLine(f.ID, 80))
+		}
+		f = formOf(list[i])
+	}
+	if id := r.FormValue("alert"); id != "" && f.Matchers == "" {
+		detail, err := s.alertByID(id)
+		if err == nil {
+			f.Matchers = matchersOf(detail.Alert.Labels)
+		}
+	}
+	f.Preview = s.preview(f.Matchers)
+	return f, nil
+}
+
+// formOf is the form to change a silence.
+func formOf(one silence) silenceForm {
+	f := silenceForm{
+		ID: one.ID, By: one.CreatedBy, Comment: one.Comment, To: "/silences",
+		Until: one.EndsAt.UTC().Format(minutes),
+	}
+	if one.State() == "pending" {
+		f.From = one.StartsAt.UTC().Format(minutes)
+	}
+	for _, m := range one.Matchers {
+		f.Matchers += m.String() + "\n"
+	}
+	return f
+}
+
+// minutes is the layout of an input of date and time.
+const minutes = "2006-01-02T15:04"
+
+// silenceFormPart is the form alone, for a dialog.
+func (s *Server) silenceFormPart(w http.ResponseWriter, r *http.Request) error {
+	list, err := s.silences(r.Context())
 	if err != nil {
 		return err
 	}
-	length, err := silenceLength(r.PostFormValue("for"))
+	f, err := s.newSilenceForm(r, list)
 	if err != nil {
 		return err
 	}
-	one := silence{
-		Matchers:  matchers,
-		StartsAt:  s.Now(),
-		EndsAt:    s.Now().Add(length),
-		CreatedBy: r.PostFormValue("by"),
-		Comment:   r.PostFormValue("comment"),
+	return s.renderPart(w, "silences", "silenceform", f)
+}
+
+// postSilenceForm saves a silence. A form with an error is shown again with what was entered.
+func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
+	f := silenceForm{
+		ID: r.PostFormValue("id"), Matchers: r.PostFormValue("matchers"), For: r.PostFormValue("for"),
+		From: r.PostFormValue("from"), Until: r.PostFormValue("until"), By: r.PostFormValue("by"),
+		Comment: r.PostFormValue("comment"), To: r.PostFormValue("to"),
 	}
-	if one.CreatedBy == "" {
-		one.CreatedBy = unnamed
+	one, err := f.silence(s.Now())
+	if err == nil {
+		_, err = s.saveSilence(r, one)
 	}
-	if one.Comment == "" {
-		one.Comment = "no comment"
+	if err == nil {
+		to := localPath(f.To)
+		if f.To == "" {
+			to = "/silences"
+		}
+		return back(w, r, to)
 	}
-	id, err := s.addSilence(r.Context(), one)
-	if err != nil {
-		return err
+	f.Problem, f.Preview = err.Error(), s.preview(f.Matchers)
+	if r.Header.Get("X-Part") != "" {
+		return s.renderPartStatus(w, statusOf(err), "silences", "silenceform", f)
 	}
-	s.audit(r, "silence created", "silence", id, "by", one.CreatedBy)
-	return back(w, r, "/silences")
+	d, listErr := s.silencesData(r)
+	if listErr != nil {
+		return listErr
+	}
+	d.Form = f
+	s.render(w, r, statusOf(err), "silences", view{Title: "Silences", Page: "silences", Data: d})
+	return nil
+}
+
+// silence is the silence that a form describes.
+func (f silenceForm) silence(now time.Time) (one silence, err error) {
+	one = silence{
+		ID: f.ID, StartsAt: now,
+		CreatedBy: cmp.Or(strings.TrimSpace(f.By), unnamed),
+		Comment:   cmp.Or(strings.TrimSpace(f.Comment), "no comment"),
+	}
+	if one.Matchers, err = parseMatchers(f.Matchers); err != nil {
+		return one, err
+	}
+	if f.From != "" {
+		if one.StartsAt, err = time.Parse(minutes, f.From); err != nil {
+			return one, badRequest("start: %q is not a time", safetext.ClipLine(f.From, 40))
+		}
+	}
+	if f.Until == "" {
+		length, err := silenceLength(f.For)
+		one.EndsAt = one.StartsAt.Add(length)
+		return one, err
+	}
+	if one.EndsAt, err = time.Parse(minutes, f.Until); err != nil {
+		return one, badRequest("end: %q is not a time", safetext.ClipLine(f.Until, 40))
+	}
+	if length := one.EndsAt.Sub(one.StartsAt); length <= 0 || length > maxSilence {
+		return one, badRequest("end: must be after the start and at most 366d later")
+	}
+	return one, nil
+}
+
+// saveSilence creates or changes a silence.
+func (s *Server) saveSilence(r *http.Request, one silence) (id string, err error) {
+	if id, err = s.addSilence(r.Context(), one); err != nil {
+		return "", err
+	}
+	what := "silence created"
+	if one.ID != "" {
+		what = "silence changed"
+	}
+	var matchers []string
+	for _, m := range one.Matchers {
+		matchers = append(matchers, m.String())
+	}
+	s.audit(r, what, "silence", id, "by", one.CreatedBy, "comment", one.Comment,
+		"matchers", strings.Join(matchers, ", "))
+	return id, nil
 }
 
 // maxSilence is the maximum duration of a silence.

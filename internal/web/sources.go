@@ -19,6 +19,19 @@ type Alerts interface {
 	Series(id string) []Point
 }
 
+// History has the transitions of alerts for longer than Alerts do.
+type History interface {
+	Transitions(HistoryQuery) []models.Alert // oldest first; of too many, the newest
+}
+
+// HistoryQuery selects transitions. Zero fields select all.
+type HistoryQuery struct {
+	From, To time.Time // event time of the transition
+	Rule     string    // ID
+	Alert    string    // ID
+	Most     int
+}
+
 // Point is a value at an instant of event time.
 type Point struct {
 	At    time.Time `json:"at"`
@@ -150,6 +163,7 @@ type Logs interface {
 type From struct {
 	Topic     string    // "" for all topics of the engine
 	Time      time.Time // records written at or after it; zero for only new ones
+	Until     time.Time // and before it; zero for no bound
 	Partition int32     // with Offset
 	Offset    int64     // with At: read only Partition, from here
 	At        bool

@@ -55,9 +55,12 @@ type Options struct {
 	Reload       func(context.Context) error // reads rules and routes again
 	Alertmanager http.Handler                // Alertmanager's API, with paths from /api/v2 on
 
-	Alerts Alerts
-	Rules  Rules
-	Groups Groups
+	Alerts  Alerts
+	History History // nil to use the history of Alerts
+	// ends an alert whose rule resolves by hand; nil if that is not possible
+	Resolve func(ctx context.Context, alertID string) error
+	Rules   Rules
+	Groups  Groups
 	// directory of the rule files that the pages and the API write; "" for none
 	RulesDir string
 	// text of a rule file by the name in its rules' positions; os.ReadFile when nil

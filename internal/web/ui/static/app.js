@@ -33,15 +33,53 @@ function switchTheme() {
 }
 $("#theme")?.addEventListener("click", switchTheme);
 
-// The name of the user is stored in the browser.
-for (const input of $$("input[name=by]:not([data-name])")) {
-  if (!input.value) input.value = localStorage.getItem("name") || "";
-  input.form?.addEventListener("submit", () => localStorage.setItem("name", input.value));
+// The name of the user is stored in the browser. The first acknowledgement asks for it.
+const storedName = () => localStorage.getItem("name") || "";
+function fillNames(root = document) {
+  for (const input of $$("input[name=by]:not([data-name])", root)) if (!input.value) input.value = storedName();
 }
+fillNames();
 document.addEventListener("submit", (event) => {
-  const by = $("input[data-name]", event.target);
-  if (by && !by.value) by.value = localStorage.getItem("name") || "";
+  const by = $("input[name=by]", event.target);
+  if (!by) return;
+  if (by.matches("[data-name]") && !by.value) {
+    by.value = storedName();
+    if (!by.value && event.target.matches("[data-ask-name]")) {
+      by.value = (prompt("Your name, shown to others") || "").trim();
+      if (!by.value) { event.preventDefault(); return; }
+    }
+  }
+  if (by.value) localStorage.setItem("name", by.value);
 });
+
+// Times are rendered in UTC by the server. In local mode the script rewrites them.
+const two = (n, width = 2) => String(n).padStart(width, "0");
+const localClock = (d) => `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
+const localStamp = (d) => `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())} ${localClock(d)}`;
+const isLocal = () => localStorage.getItem("zone") === "local";
+function showTimes(root = document) {
+  const button = $("#zone");
+  if (button) {
+    button.textContent = isLocal() ? "Local" : "UTC";
+    button.setAttribute("aria-label", "Time zone: " + button.textContent);
+  }
+  for (const time of $$("time[datetime]", root)) {
+    const show = time.dataset.show, d = new Date(time.dateTime);
+    if ((show !== "clock" && show !== "stamp" && show !== "ms") || isNaN(d) || d.getFullYear() < 2) continue;
+    if (isLocal()) {
+      time.dataset.utc ??= time.textContent;
+      time.textContent = show === "stamp" ? localStamp(d) : localClock(d) + (show === "ms" ? "." + two(d.getMilliseconds(), 3) : "");
+    } else if (time.dataset.utc) {
+      time.textContent = time.dataset.utc;
+      delete time.dataset.utc;
+    }
+  }
+}
+$("#zone")?.addEventListener("click", () => { localStorage.setItem("zone", isLocal() ? "utc" : "local"); showTimes(); });
+showTimes();
+
+// Forms that apply a choice at once.
+for (const form of $$("[data-autosubmit]")) form.addEventListener("change", () => form.requestSubmit());
 
 // morph changes an element to equal another with few changes, so that focus, selection and open details stay.
 function morph(old, fresh) {
@@ -93,6 +131,8 @@ async function refresh() {
     if (answer.ok) {
       const fresh = live.cloneNode(false);
       fresh.innerHTML = await answer.text();
+      if (isLocal()) showTimes(fresh);
+      for (const pick of $$(".pick", fresh)) if (picked.has(pick.value)) pick.setAttribute("checked", "");
       morph(live, fresh);
       readings();
     }
@@ -105,8 +145,8 @@ function connect() {
   stream.addEventListener("change", (event) => {
     const top = JSON.parse(event.data);
     document.documentElement.classList.remove("away");
-    for (const count of $$("[data-firing]")) count.textContent = top.firing;
-    if (document.documentElement.dataset.page === "alerts") document.title = top.firing ? `(${top.firing}) firing · alert-engine` : "Alerts · alert-engine";
+    for (const count of $$("[data-firing]")) { count.textContent = top.firing; count.hidden = !top.firing; }
+    if (document.documentElement.dataset.page === "alerts") document.title = top.title + " · alert-engine";
     refresh();
   });
   stream.onerror = () => {
@@ -130,7 +170,7 @@ function moveRow(step) {
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
   const row = document.activeElement?.closest?.("[data-row]") || $("[data-alert]");
-  const pages = ["/", "/rules", "/explore", "/silences", "/engine"];
+  const pages = ["/", "/rules", "/explore", "/history", "/silences", "/receivers", "/engine"];
   switch (event.key) {
     case "j": case "ArrowDown": if (event.key === "j" || row) { moveRow(1); event.preventDefault(); } break;
     case "k": case "ArrowUp": if (event.key === "k" || row) { moveRow(-1); event.preventDefault(); } break;
@@ -140,7 +180,7 @@ document.addEventListener("keydown", (event) => {
     case "/": $("#filter")?.focus(); event.preventDefault(); break;
     case "t": switchTheme(); break;
     case "?": $("#help").showModal(); break;
-    case "1": case "2": case "3": case "4": case "5": location.assign(pages[event.key - 1]); break;
+    case "1": case "2": case "3": case "4": case "5": case "6": case "7": location.assign(pages[event.key - 1]); break;
   }
 });
 const filter = $("#filter");
@@ -196,21 +236,32 @@ function element(name, className, text) {
 function logLine(line) {
   const level = line.level.toUpperCase();
   const box = element("div", "log " + (/^(FATAL|ERROR|CRIT|EMERG|ALERT)/.test(level) ? "error" : /^WARN/.test(level) ? "warn" : "info"));
-  box.append(element("time", "", line.time), element("span", "lv", line.level));
+  box.dataset.at = line.at;
+  const time = element("time", "", line.time);
+  time.dateTime = line.at;
+  time.dataset.show = "ms";
+  time.title = line.at;
+  box.append(time, element("span", "lv", line.level));
   if (line.service) box.append(element("span", "svc", line.service));
   box.append(element("span", "msg", line.message));
   if (line.link) {
-    const link = element("a", "off", "around");
+    const link = element("a", "off", line.where);
     link.href = line.link;
+    link.title = "Logs around this one";
     box.append(link);
   }
   const names = Object.keys(line.fields || {}).sort();
   if (names.length) {
     const more = element("details"), list = element("dl", "fields");
     more.append(element("summary", "", names.length === 1 ? "1 field" : names.length + " fields"), list);
-    for (const name of names) list.append(element("dt", "", name), element("dd", "", line.fields[name]));
+    for (const name of names) {
+      const value = element("dd", "", line.fields[name]);
+      value.dataset.field = name;
+      list.append(element("dt", "", name), value);
+    }
     box.append(more);
   }
+  if (isLocal()) showTimes(box);
   return box;
 }
 
@@ -319,33 +370,255 @@ if (editor) {
   });
 }
 
-// Explore: follow, and filter by a field's value.
+// Explore: search from the newest log to the oldest, zoom, follow, filter, raw records.
 const explore = $("#explore");
 if (explore) {
-  const button = $("#tail"), query = $("#filter");
-  let stop = null;
+  const button = $("#tail"), stopButton = $("#stop"), query = $("#filter"), verdict = $("#verdict"), lines = $("#lines");
+  const count = (n) => String(n).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f");
+  let stop = null, search = null;
+
+  // The server has sent what it found at once. The stream starts again and goes on to the end of the range.
+  const showProgress = (f, state) => {
+    const kept = lines.querySelectorAll(".log").length;
+    const done = (new Date(f.to) - new Date(f.reached)) / (new Date(f.to) - new Date(f.from));
+    verdict.replaceChildren(element("b", "", count(f.matched)), ` of ${count(f.read)} logs`, f.matched > kept ? `, newest ${count(kept)} shown` : "", state ? `; ${state}` : "");
+    if (state === "reading") verdict.append(` ${Math.min(99, Math.floor(done * 100))} %`);
+    drawBars(f);
+    drawFields(f.fields || []);
+  };
+  const drawBars = (f) => {
+    const svg = $("#bars");
+    if (!svg) return;
+    for (const bar of $$(".bar", svg)) bar.remove();
+    const most = Math.max(1, ...f.bars), hits = $$(".hit", svg);
+    f.bars.forEach((n, i) => {
+      const title = hits[i] && $("title", hits[i]);
+      if (title) title.textContent = title.textContent.replace(/: [^:]*$/, ": " + count(n));
+      if (!n) return;
+      const bar = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+      const tall = Math.max(1.5, (64 * n) / most);
+      for (const [name, value] of Object.entries({ class: "bar", x: i * 16, width: 14, y: 64 - tall, height: tall })) bar.setAttribute(name, value);
+      svg.prepend(bar);
+    });
+  };
+  const drawFields = (fields) => {
+    const box = $("#fieldlist"), open = new Set($$("details[open]", box).map((d) => d.dataset.field || $("summary", d).firstChild.textContent.trim()));
+    box.replaceChildren(...fields.map((one) => {
+      const details = element("details"), list = element("ol", "top"), summary = element("summary", "", one.field + " ");
+      details.dataset.field = one.field;
+      details.open = open.has(one.field);
+      summary.append(element("small", "", count(one.logs)));
+      for (const v of one.values) {
+        const item = element("li"), add = element("button", "", v.value), minus = element("button", "quiet minus", "−"), n = element("b", "", count(v.count) + " ");
+        add.type = minus.type = "button";
+        add.dataset.addField = minus.dataset.notField = one.field;
+        add.dataset.addValue = minus.dataset.addValue = v.value;
+        add.title = "Filter by this value";
+        minus.title = "Exclude this value";
+        minus.setAttribute("aria-label", "Exclude " + v.value);
+        n.append(minus);
+        item.append(add, n);
+        list.append(item);
+      }
+      if (one.more) list.append(element("li", "dim", "more values"));
+      details.append(summary, list);
+      return details;
+    }));
+  };
+  const start = (url) => {
+    let first = true, last = null;
+    const stream = new EventSource(url);
+    stopButton.hidden = false;
+    search = (state) => {
+      stream.close();
+      search = null;
+      stopButton.hidden = true;
+      if (last) showProgress(last, state);
+      if (!lines.children.length || $("#none")) lines.replaceChildren(element("p", "dim", "No matching logs."));
+    };
+    stream.addEventListener("lines", (event) => {
+      if (first) { lines.replaceChildren(); first = false; }
+      lines.append(...JSON.parse(event.data).map(logLine));
+    });
+    stream.addEventListener("progress", (event) => { last = JSON.parse(event.data); showProgress(last, "reading"); });
+    stream.addEventListener("end", (event) => {
+      const end = JSON.parse(event.data);
+      search?.(end.reason === "complete" ? "" : end.error || end.reason + " reached");
+    });
+    stream.onerror = () => search?.("the search was interrupted");
+  };
+  stopButton.addEventListener("click", () => search?.("stopped"));
+  if (explore.dataset.stream) start(explore.dataset.stream);
+
   const end = () => { stop?.(); stop = null; button.setAttribute("aria-pressed", "false"); button.textContent = "Follow"; };
   button.addEventListener("click", () => {
     if (stop) { end(); return; }
+    search?.("stopped");
     button.setAttribute("aria-pressed", "true");
     button.textContent = "Following";
-    const verdict = $("#verdict");
-    stop = follow(query.value, explore.elements.topic?.value || "", $("#lines"), 300, (n) => { if (verdict) verdict.textContent = `${n} logs since start`; });
+    stop = follow(query.value, explore.elements.topic?.value || "", lines, 300, (n) => { if (verdict) verdict.textContent = `${n} logs since start`; });
   });
   query.addEventListener("input", () => { $("#make").href = "/rules/edit?match=" + encodeURIComponent(query.value); });
-  for (const add of $$("[data-add-field]")) {
-    add.addEventListener("click", () => {
-      const value = add.dataset.addValue;
-      const plain = /^[\p{L}\p{N}_.\/@-]+$/u.test(value) ? value : '"' + value.replace(/["\\]/g, "\\$&") + '"';
-      query.value = `${query.value} ${add.dataset.addField}:${plain}`.trim();
-      explore.requestSubmit();
-    });
+  const term = (field, value) => {
+    const plain = /^[\p{L}\p{N}_.\/@-]+$/u.test(value) ? value : '"' + value.replace(/["\\]/g, "\\$&") + '"';
+    return `${field}:${plain}`;
+  };
+  const narrow = (text) => { query.value = `${query.value} ${text}`.trim(); explore.requestSubmit(); };
+  document.addEventListener("click", (event) => {
+    const add = event.target.closest?.("[data-add-field]"), not = event.target.closest?.("[data-not-field]");
+    if (add) narrow(term(add.dataset.addField, add.dataset.addValue));
+    if (not) narrow("not " + term(not.dataset.notField, not.dataset.addValue));
+  });
+  explore.elements.since.addEventListener("change", () => { explore.elements.from.value = explore.elements.to.value = ""; });
+  explore.addEventListener("submit", () => { for (const input of $$("input", explore)) if (!input.value) input.disabled = true; });
+
+  // Zoom: a click or a drag over the histogram selects a time range.
+  const svg = $("#bars"), selection = svg && $(".selection", svg);
+  let from = null;
+  const slot = (event) => {
+    const box = svg.getBoundingClientRect(), hits = $$(".hit", svg);
+    return hits[Math.max(0, Math.min(hits.length - 1, Math.floor(((event.clientX - box.left) / box.width) * hits.length)))];
+  };
+  const range = (a, b) => (+a.getAttribute("x") <= +b.getAttribute("x") ? [a, b] : [b, a]);
+  svg?.addEventListener("pointerdown", (event) => { from = slot(event); svg.setPointerCapture(event.pointerId); });
+  svg?.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    const [a, b] = range(from, slot(event));
+    selection.removeAttribute("hidden");
+    selection.setAttribute("x", a.getAttribute("x"));
+    selection.setAttribute("width", +b.getAttribute("x") + +b.getAttribute("width") - a.getAttribute("x"));
+  });
+  svg?.addEventListener("pointerup", (event) => {
+    if (!from) return;
+    const [a, b] = range(from, slot(event));
+    from = null;
+    explore.elements.from.value = a.dataset.from;
+    explore.elements.to.value = b.dataset.to;
+    explore.requestSubmit();
+  });
+
+  // Actions of a line: raw record, copy, a rule of this line, filter by a field.
+  lines.addEventListener("mouseover", (event) => addActions(event.target.closest(".log")));
+  lines.addEventListener("focusin", (event) => addActions(event.target.closest(".log")));
+  const addActions = (line) => {
+    if (!line || $(".line-acts", line)) return;
+    const link = $("a.off", line), acts = element("span", "line-acts");
+    const act = (text, title, f) => { const b = element("button", "quiet", text); b.type = "button"; b.title = title; b.addEventListener("click", f); acts.append(b); };
+    if (link) {
+      const at = new URL(link.href).search;
+      act("Raw", "Show the record with key and headers", () => showRaw(at));
+      act("Rule", "Create a rule for logs like this one", () => location.assign("/rules/edit" + at));
+    }
+    act("Copy", "Copy the message", () => copy($(".msg", line).textContent));
+    line.append(acts);
+  };
+  lines.addEventListener("toggle", (event) => {
+    for (const value of $$("dd", event.target)) {
+      const name = value.dataset.field || value.previousElementSibling?.textContent;
+      if (!name || $("button", value)) continue;
+      const text = value.textContent;
+      for (const [sign, title, not] of [["+", "Filter by this value", false], ["−", "Exclude this value", true]]) {
+        const b = element("button", "quiet minus", sign);
+        b.type = "button";
+        b.title = title;
+        b.setAttribute("aria-label", `${title}: ${name}`);
+        b.addEventListener("click", () => narrow((not ? "not " : "") + term(name, text)));
+        value.append(" ", b);
+      }
+    }
+  }, true);
+}
+
+async function copy(text) {
+  try { await navigator.clipboard.writeText(text); } catch {
+    const area = element("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
   }
 }
 
-// Silences: preview while typing.
-const matchers = $("#matchers");
-matchers?.addEventListener("input", later(300, async () => {
-  const answer = await fetch("/silences/preview?" + new URLSearchParams({ matchers: matchers.value }), { headers: { Accept: "text/html" } });
-  if (answer.ok) $("#preview").innerHTML = await answer.text();
+// A record with key, headers and value, as it is on the topic.
+async function showRaw(at) {
+  const answer = await fetch("/api/v1/record" + at), record = await answer.json(), body = $("#raw-body");
+  body.replaceChildren();
+  if (!answer.ok) body.append(element("p", "error", record.error));
+  else {
+    $("#raw-where").textContent = `${record.topic}/${record.partition}/${record.offset}`;
+    const list = element("dl", "fields wide");
+    const add = (name, value) => list.append(element("dt", "", name), element("dd", "", value));
+    add("written", record.timestamp);
+    add("key", record.key || "none");
+    for (const h of record.headers) add("header " + h.key, h.value);
+    add("format", record.rejected ? "rejected: " + record.rejected : [...new Set(record.logs.map((l) => l.format))].join(", "));
+    add("size", `${record.bytes} bytes${record.encoding === "base64" ? ", shown in base64" : ""}`);
+    const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+    const value = element("pre", "code", record.value.replace(hidden, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`));
+    value.tabIndex = 0;
+    body.append(list, value);
+    $("#raw-copy").onclick = () => copy(record.value);
+  }
+  $("#raw").showModal();
+}
+
+// Silences: preview while typing, in the page and in the dialog.
+document.addEventListener("input", later(300, async (event) => {
+  if (event.target.id !== "matchers") return;
+  const form = event.target.form;
+  const answer = await fetch("/silences/preview?" + new URLSearchParams({ matchers: event.target.value }), { headers: { Accept: "text/html", "X-Part": "preview" } });
+  if (answer.ok) $("#preview", form).innerHTML = await answer.text();
 }));
+
+// Dialogs: a form of the server is shown in place. Without the script its link leads to a page with the form.
+const dialog = $("#dialog");
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest?.("[data-dialog]");
+  if (!link || !dialog || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+  event.preventDefault();
+  const to = new URL(link.href);
+  to.pathname += "/form";
+  if (!to.searchParams.get("to")) to.searchParams.set("to", location.pathname + location.search);
+  const answer = await fetch(to.pathname + to.search, { headers: { Accept: "text/html", "X-Part": "form" } });
+  if (!answer.ok) { location.assign(link.href); return; }
+  $("#dialog-body").innerHTML = await answer.text();
+  fillNames(dialog);
+  dialog.showModal();
+});
+dialog?.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  event.preventDefault();
+  const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { Accept: "text/html", "X-Part": "form" } });
+  if (answer.ok) { dialog.close(); if (live) refresh(); else location.reload(); return; }
+  const text = await answer.text();
+  if (text.startsWith("<form")) $("#dialog-body").innerHTML = text;
+  else $("#dialog-body").prepend(element("p", "error", text));
+});
+
+// Bulk actions on selected alerts.
+const picked = new Set();
+const bulk = $("#bulk");
+function showPicked() {
+  if (!bulk) return;
+  bulk.hidden = picked.size === 0;
+  $("#bulk-count").textContent = picked.size;
+  $("#bulk-ids").replaceChildren(...[...picked].map((id) => { const i = element("input"); i.type = "hidden"; i.name = "alert"; i.value = id; return i; }));
+}
+document.addEventListener("change", (event) => {
+  if (!event.target.matches?.(".pick")) return;
+  if (event.target.checked) picked.add(event.target.value); else picked.delete(event.target.value);
+  showPicked();
+});
+$("#bulk-clear")?.addEventListener("click", () => { picked.clear(); for (const pick of $$(".pick")) pick.checked = false; showPicked(); });
+
+// Dense lists.
+const dense = $("#dense");
+function showDense() {
+  const on = localStorage.getItem("dense") === "yes";
+  document.documentElement.classList.toggle("dense", on);
+  dense?.setAttribute("aria-pressed", on);
+}
+dense?.addEventListener("click", () => { localStorage.setItem("dense", localStorage.getItem("dense") === "yes" ? "no" : "yes"); showDense(); });
+showDense();

@@ -1,0 +1,123 @@
+package web
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+)
+
+// certainty says how far the list of alerts can be trusted. An empty list means that nothing is
+// wrong only if it is complete: Kafka is connected, all partitions are read to their end, and all
+// rules work.
+type certainty struct {
+	Headline string   // of a page without alerts
+	Reasons  []string // why the list may be incomplete
+	Unknown  bool     // nothing is known of the present
+}
+
+const (
+	toleratedLag    = 5000
+	toleratedBehind = time.Minute
+)
+
+// certainty collects what makes the list of alerts unreliable.
+func (s *Server) certainty() certainty {
+	c := certainty{Headline: "No active alerts"}
+	for _, check := range slices.Concat(s.Live, s.Ready) {
+		err := check.Err()
+		if err == nil {
+			continue
+		}
+		if reason := check.Name + ": " + err.Error(); !slices.Contains(c.Reasons, reason) {
+			c.Reasons = append(c.Reasons, reason)
+		}
+		c.Unknown = c.Unknown || !check.Soft
+	}
+	c.addEngine(s)
+	c.addRules(s)
+	switch {
+	case c.Unknown:
+		c.Headline = "Alert status unknown"
+	case len(c.Reasons) > 0 && c.Headline == "No active alerts":
+		c.Headline = "No active alerts found, but evaluation is incomplete"
+	}
+	return c
+}
+
+func (c *certainty) addEngine(s *Server) {
+	if s.Engine == nil {
+		c.Unknown, c.Reasons = true, append(c.Reasons, "engine status is not available")
+		return
+	}
+	e := s.Engine.Status()
+	if !e.Connected {
+		c.Unknown = true
+		if len(c.Reasons) == 0 {
+			c.Reasons = append(c.Reasons, "not connected to Kafka")
+		}
+	}
+	if e.Problem != "" && !slices.ContainsFunc(c.Reasons, func(r string) bool {
+		return r == "kafka: "+e.Problem || len(r) > len(e.Problem) && r[len(r)-len(e.Problem):] == e.Problem
+	}) {
+		c.Reasons = append(c.Reasons, e.Problem)
+	}
+	if len(e.Partitions) == 0 {
+		c.Unknown = true
+		c.Reasons = append(c.Reasons, "no partitions are assigned to this instance")
+	}
+	lag, behind, stuck := int64(0), time.Duration(0), 0
+	for _, p := range e.Partitions {
+		lag += max(p.Lag, 0)
+		behind = max(behind, p.Behind)
+		if p.State == "stuck" {
+			stuck++
+		}
+	}
+	if stuck > 0 {
+		c.Reasons = append(c.Reasons, fmt.Sprintf("%s stuck", counted(stuck, "partition is", "partitions are")))
+	}
+	if lag > toleratedLag || lag > 0 && behind > toleratedBehind {
+		c.Headline = "No active alerts in the logs read so far"
+		reason := humanNumber(lag) + " records are not read yet"
+		if behind > time.Second {
+			c.Headline = "No active alerts as of " + duration.Format(behind.Round(time.Second)) + " ago"
+			reason += "; the newest log read is " + duration.Format(behind.Round(time.Second)) + " old"
+		}
+		c.Reasons = append(c.Reasons, reason)
+	}
+}
+
+func (c *certainty) addRules(s *Server) {
+	if s.Rules == nil {
+		return
+	}
+	if len(s.ruleSet().Rules) == 0 {
+		c.Headline = "No rules"
+		c.Reasons = append(c.Reasons, "no rules are loaded")
+	}
+	failed, backfilling := 0, 0
+	for _, r := range s.Rules.Status() {
+		if r.Error != "" {
+			failed++
+		}
+		if r.Backfilling {
+			backfilling++
+		}
+	}
+	if failed > 0 {
+		c.Reasons = append(c.Reasons, counted(failed, "rule is", "rules are")+" in error")
+	}
+	if backfilling > 0 {
+		c.Reasons = append(c.Reasons, counted(backfilling, "rule is", "rules are")+" backfilling")
+	}
+}
+
+// counted is a number with its noun.
+func counted(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return humanNumber(n) + " " + many
+}
