@@ -87,6 +87,7 @@ when something is wrong and when it is over. It needs no index and no database: 
 		newTailCommand(),
 		newStatCommand(),
 		newDeadLettersCommand(),
+		newNotifyCommand(),
 		newHealthCommand(),
 		newVersionCommand(),
 	)

@@ -326,19 +326,28 @@ func (p *process) read(ctx context.Context) error {
 // notifyOptions are the receivers. Without any, alerts are printed to the terminal: silence would
 // look like a system without problems.
 func (p *process) notifyOptions(c *Config) notify.Options {
-	n := c.Notify
-	o := notify.Options{
-		AlertmanagerConfig: string(
-			n.AlertmanagerConfig,
-		), WebhookURL: string(n.WebhookURL), SlackURL: string(n.SlackURL), SlackChannel: n.SlackChannel,
-		Alertmanagers: n.Alertmanagers, ExternalURL: cmp.Or(n.ExternalURL, p.pages()), File: string(n.File), Topic: n.KafkaTopic, Writer: p.topics,
-	}
-	if n.Terminal ||
+	o := ReceiverOptions(c)
+	o.ExternalURL, o.File, o.Topic, o.Writer = cmp.Or(c.Notify.ExternalURL, p.pages()),
+		string(c.Notify.File), c.Notify.KafkaTopic, p.topics
+	if c.Notify.Terminal ||
 		o.AlertmanagerConfig+o.WebhookURL+o.SlackURL+o.File+o.Topic == "" &&
 			len(o.Alertmanagers) == 0 {
 		o.Terminal = p.terminal.Out
 	}
 	return o
+}
+
+// ReceiverOptions are the routes and receivers of a configuration, without file, topic and terminal.
+func ReceiverOptions(c *Config) notify.Options {
+	n := c.Notify
+	return notify.Options{
+		AlertmanagerConfig: string(n.AlertmanagerConfig),
+		WebhookURL:         string(n.WebhookURL),
+		SlackURL:           string(n.SlackURL),
+		SlackChannel:       n.SlackChannel,
+		Alertmanagers:      n.Alertmanagers,
+		ExternalURL:        n.ExternalURL,
+	}
 }
 
 // pages is where the pages are, "" when there are none.

@@ -82,6 +82,9 @@ func annotations(t *step) model.LabelSet {
 	add("reason", a.Reason)
 	add("value", number(a.Value))
 	add("threshold", a.Threshold)
+	if a.Threshold != "" {
+		add("peak", number(t.peak()))
+	}
 	add("count", strconv.FormatInt(a.Count, 10))
 	add("event_time", stamp(a.At))
 	add("started_at", stamp(a.StartsAt))
@@ -89,6 +92,7 @@ func annotations(t *step) model.LabelSet {
 	add("first_lines", lines(a.First))
 	add("last_lines", lines(a.Last))
 	if line, ok := newest(*a); ok {
+		add("log_service", line.Service)
 		add("topic", line.Position.Topic)
 		add("partition", strconv.Itoa(int(line.Position.Partition)))
 		add("offset", strconv.FormatInt(line.Position.Offset, 10))

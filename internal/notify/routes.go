@@ -49,6 +49,7 @@ func loadRoutes(o Options) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	applyMessageDefaults(conf, saidSeverities(o.AlertmanagerConfig))
 	zero, minute := model.Duration(0), model.Duration(time.Minute)
 	repeat := model.Duration(4 * time.Hour)
 	root := &config.Route{
@@ -122,8 +123,6 @@ func builtIn(o Options) map[string]any {
 		receiver["name"] = "default"
 		receiver["slack_configs"] = []object{{
 			"api_url": o.SlackURL, "channel": o.SlackChannel, "username": "alert-engine", "send_resolved": true, "timeout": "30s",
-			"title": `{{ template "alert-engine.title" . }}`, "text": `{{ template "alert-engine.text" . }}`, "fallback": `{{ template "alert-engine.title" . }}`,
-			"title_link": `{{ if eq (len .Alerts) 1 }}{{ (index .Alerts 0).GeneratorURL }}{{ else }}{{ .ExternalURL }}{{ end }}`,
 		}}
 	}
 	return object{
@@ -138,19 +137,6 @@ func builtIn(o Options) map[string]any {
 // maxWebhook is how many alerts a message to the webhook holds at most. It says how many it leaves
 // out.
 const maxWebhook = 500
-
-// templates are those of the built-in Slack message; a configuration file may use them too. They
-// are bounded, since Slack refuses what is too long.
-const templates = `
-{{ define "alert-engine.title" }}[{{ .Status | toUpper }}{{ if eq .Status "firing" }}:{{ .Alerts.Firing | len }}{{ end }}] {{ .GroupLabels.SortedPairs.Values | join " " | printf "%.200s" }}{{ end }}
-{{ define "alert-engine.text" }}{{ range $i, $alert := .Alerts }}{{ if lt $i 10 }}{{ template "alert-engine.alert" $alert }}{{ end }}{{ end }}{{ if gt (len .Alerts) 10 }}{{ len .Alerts }} alerts in all, of which ten are shown{{ end }}{{ end }}
-{{ define "alert-engine.alert" }}*{{ .Status | toUpper }}* {{ or .Annotations.summary .Annotations.reason | printf "%.300s" }}
-{{ with .Annotations.description }}{{ printf "%.500s" . }}
-{{ end }}{{ range (.Labels.Remove (stringSlice "alertname")).SortedPairs }}{{ .Name }}: ` + "`{{ printf \"%.100s\" .Value }}`" + ` {{ end }}
-value {{ .Annotations.value }}{{ with .Annotations.threshold }} against {{ . }}{{ end }}, {{ .Annotations.count }} logs since {{ .Annotations.started_at }}
-{{ with or .Annotations.last_lines .Annotations.first_lines }}` + "```{{ printf \"%.1000s\" . }}```" + `
-{{ end }}{{ with .Annotations.runbook_url }}{{ printf "%.300s" . }}
-{{ end }}{{ end }}`
 
 func loadFile(name string) (*config.Config, error) {
 	text, err := os.ReadFile(name)

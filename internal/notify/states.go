@@ -55,6 +55,18 @@ type step struct {
 
 func (t *step) firing() bool { return t.Alert.State != models.AlertResolved }
 
+// peak is the value that was furthest beyond the threshold.
+func (t *step) peak() float64 {
+	switch a := &t.Alert; {
+	case a.Peak != 0:
+		return a.Peak
+	case a.FiredValue != 0:
+		return a.FiredValue
+	default:
+		return a.Value
+	}
+}
+
 // progress is the last step that an integration was notified of.
 type progress struct {
 	N     uint64            `json:"n"`

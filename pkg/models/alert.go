@@ -31,10 +31,14 @@ type Alert struct {
 	Labels map[string]string `json:"labels"`
 	// for people: summary, description, links
 	Annotations map[string]string `json:"annotations"`
-	// the left side of the deciding comparison
-	Value     float64   `json:"value"`
-	Threshold string    `json:"threshold"` // what it was held against: "> 10"
-	At        time.Time `json:"at"`        // event time of this transition
+	// the left side of the deciding comparison: at the time of the transition; of an alert that is
+	// listed, now
+	Value     float64 `json:"value"`
+	Threshold string  `json:"threshold"` // what it was held against: "> 10"
+	// the value when the alert fired, and the one that was furthest beyond the threshold since
+	FiredValue float64   `json:"fired_value"`
+	Peak       float64   `json:"peak"`
+	At         time.Time `json:"at"` // event time of this transition
 	// event time at which the condition began to hold
 	StartsAt time.Time `json:"starts_at"`
 	// event time at which it ceased; zero while it holds
@@ -49,6 +53,8 @@ type Alert struct {
 	Severity string                `json:"severity,omitempty"`
 	// completed by a log that came later than the allowed lateness
 	Late bool `json:"late,omitempty"`
+	// fired early, and was taken back: late logs have changed what it was about
+	Withdrawn bool `json:"withdrawn,omitempty"`
 	// was over, or too old, when it was found: recorded, not notified
 	Historical bool `json:"historical,omitempty"`
 	// the rule runs in shadow: everything but the notification

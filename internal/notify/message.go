@@ -1,0 +1,326 @@
+package notify
+
+import (
+	"fmt"
+	tmplhtml "html/template"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	tmpltext "text/template"
+	"time"
+
+	"github.com/prometheus/alertmanager/template"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
+)
+
+// What a message for people shows of an alert, as functions that templates may call: message.tmpl
+// and those of users. Each takes an alert of the template's data.
+var messageFuncs = map[string]any{
+	"severityOf": severityOf,        // "page", "" when there is none
+	"badge":      badge,             // "PAGE", or "RESOLVED"
+	"serviceOf":  serviceOf,         // the service that the alert is about
+	"summaryOf":  summaryOf,         // what the rule says in one line
+	"factsOf":    factsOf,           // "1,204 > 100 in 5m"; of one that is resolved what happened
+	"linesOf":    linesOf,           // the newest lines of the log
+	"linksOf":    linksOf,           // runbook, dashboard, page, silence
+	"groupOf":    groupOf,           // the labels that tell it from the others of its rule
+	"subject":    subject,           // the same for the subject of an e-mail
+	"headline":   headline,          // one line about all alerts of the message
+	"pagerduty":  pagerDutySeverity, // a severity of PagerDuty
+	"priority":   opsgeniePriority,  // a priority of Opsgenie
+	"clip":       func(n int, text string) string { return safetext.Clip(text, n) },
+	"more":       func(shown, all int) int { return max(0, all-shown) },
+	"first":      func(n int, list []template.Alert) []template.Alert { return list[:min(n, len(list))] },
+	"alertIDs":   alertIDs, // of all alerts, for machines
+}
+
+// messageOption adds the functions to Alertmanager's templates.
+func messageOption(text *tmpltext.Template, html *tmplhtml.Template) {
+	text.Funcs(messageFuncs)
+	html.Funcs(messageFuncs)
+}
+
+const (
+	messageLines = 2   // of the log, of one alert
+	lineRunes    = 180 // of a line
+)
+
+func resolved(a template.Alert) bool { return a.Status == "resolved" }
+
+func severityOf(a template.Alert) string { return a.Labels["severity"] }
+
+func badge(a template.Alert) string {
+	if resolved(a) {
+		return "RESOLVED"
+	}
+	if s := severityOf(a); s != "" {
+		return strings.ToUpper(safetext.Clip(s, 20))
+	}
+	return "FIRING"
+}
+
+func serviceOf(a template.Alert) string {
+	for _, name := range []string{"service", "service_name", "app", "job", "host", "instance"} {
+		if v := a.Labels[name]; v != "" {
+			return safetext.Clip(v, 60)
+		}
+	}
+	return safetext.Clip(a.Annotations["log_service"], 60)
+}
+
+func summaryOf(a template.Alert) string {
+	for _, text := range []string{
+		a.Annotations["summary"], a.Annotations["message"], a.Annotations["description"],
+		a.Labels["alertname"],
+	} {
+		if text = strings.Join(strings.Fields(text), " "); text != "" {
+			return safetext.Clip(text, 200)
+		}
+	}
+	return ""
+}
+
+// factsOf is the value against the threshold, or what happened until the end.
+func factsOf(a template.Alert) string {
+	n := a.Annotations
+	var facts []string
+	if resolved(a) {
+		if peak := n["peak"]; peak != "" && n["threshold"] != "" {
+			facts = append(facts, "peak "+thousands(peak))
+		}
+		if d, ok := lasted(n); ok {
+			facts = append(facts, "lasted "+duration.Format(d))
+		}
+	} else {
+		facts = append(facts, firingFacts(n))
+	}
+	if count := n["count"]; count != "" && count != "0" && (resolved(a) || count != n["value"]) {
+		facts = append(facts, thousands(count)+plural(count, " log", " logs"))
+	}
+	if repeated := n["repeated"]; repeated != "" {
+		facts = append(facts, repeated)
+	}
+	return strings.Join(slices.DeleteFunc(facts, func(s string) bool { return s == "" }), ", ")
+}
+
+// firingFacts is the value against the threshold, and the reason where there is no threshold.
+func firingFacts(n template.KV) string {
+	reason := safetext.Clip(strings.Join(strings.Fields(n["reason"]), " "), 160)
+	if n["threshold"] == "" {
+		return reason
+	}
+	pair := n["value"] + " " + n["threshold"]
+	shown := thousands(n["value"]) + " " + thresholdText(n["threshold"])
+	if rest, ok := strings.CutPrefix(reason, pair); ok {
+		return shown + rest
+	}
+	return shown
+}
+
+// thresholdText is a threshold, "> 1000" with the number as people write it.
+func thresholdText(text string) string {
+	fields := strings.Fields(text)
+	for i := range fields {
+		fields[i] = thousands(fields[i])
+	}
+	return safetext.Clip(strings.Join(fields, " "), 80)
+}
+
+func plural(n, one, many string) string {
+	if n == "1" {
+		return one
+	}
+	return many
+}
+
+// lasted is how long the episode lasted, in event time.
+func lasted(n template.KV) (time.Duration, bool) {
+	from, err1 := time.Parse(time.RFC3339Nano, n["started_at"])
+	to, err2 := time.Parse(time.RFC3339Nano, n["ended_at"])
+	if err1 != nil || err2 != nil || to.Before(from) {
+		return 0, false
+	}
+	d := to.Sub(from)
+	switch {
+	case d > time.Hour:
+		d = d.Round(time.Minute)
+	case d > time.Second:
+		d = d.Round(time.Second)
+	}
+	return d, true
+}
+
+// thousands writes a number with a comma between thousands. What is no number stays.
+func thousands(text string) string {
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || v < 1000 && v > -1000 || strings.ContainsAny(text, "eE") {
+		return text
+	}
+	whole, rest, _ := strings.Cut(strings.TrimPrefix(text, "-"), ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if v < 0 {
+		whole = "-" + whole
+	}
+	if rest != "" {
+		whole += "." + rest
+	}
+	return whole
+}
+
+// linesOf are the newest lines of the log, the oldest of them first.
+func linesOf(a template.Alert) []string {
+	var list []string
+	for _, name := range []string{"last_lines", "first_lines"} {
+		all := strings.Split(strings.TrimSpace(a.Annotations[name]), "\n")
+		for i := len(all) - 1; i >= 0 && len(list) < messageLines; i-- {
+			line := safetext.Clip(strings.TrimSpace(all[i]), lineRunes)
+			if line != "" && !slices.Contains(list, line) {
+				list = append(list, line)
+			}
+		}
+	}
+	slices.Reverse(list)
+	return list
+}
+
+// messageLink is a link of a message.
+type messageLink struct{ Name, URL string }
+
+// linksOf are the links of an alert. Only addresses of the web are links.
+func linksOf(a template.Alert) []messageLink {
+	var list []messageLink
+	add := func(name, text string) {
+		u, err := url.Parse(strings.TrimSpace(text))
+		if err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") {
+			list = append(list, messageLink{name, u.String()})
+		}
+	}
+	add("Runbook", firstOf(a.Annotations, "runbook_url", "runbook"))
+	add("Dashboard", firstOf(a.Annotations, "dashboard_url", "dashboard"))
+	add("Graph", a.GeneratorURL)
+	if u, err := url.Parse(a.GeneratorURL); err == nil && u.Host != "" && !resolved(a) {
+		if i := strings.LastIndex(u.Path, "/alerts/"); i >= 0 {
+			id := u.Path[i+len("/alerts/"):]
+			u.Path, u.RawQuery = u.Path[:i]+"/silences", url.Values{"alert": {id}}.Encode()
+			add("Silence", u.String())
+		}
+	}
+	return list
+}
+
+func firstOf(set template.KV, names ...string) string {
+	for _, name := range names {
+		if set[name] != "" {
+			return set[name]
+		}
+	}
+	return ""
+}
+
+// groupOf are the labels that tell an alert from others of its rule.
+func groupOf(a template.Alert) string {
+	var parts []string
+	for _, p := range a.Labels.SortedPairs() {
+		switch p.Name {
+		case "alertname", "severity", "service", "rule", labelsHash:
+			continue
+		}
+		parts = append(parts, p.Name+"="+safetext.Clip(p.Value, 60))
+	}
+	return safetext.Clip(strings.Join(parts, " "), 200)
+}
+
+// headline is what a push message shows: severity, service, summary, and the value against the
+// threshold.
+func headline(d *template.Data) string {
+	if len(d.Alerts) == 0 {
+		return ""
+	}
+	worst := d.Alerts[0]
+	for _, a := range d.Alerts {
+		if rank(a) > rank(worst) {
+			worst = a
+		}
+	}
+	text := badge(worst)
+	if service := serviceOf(worst); service != "" && service != "unknown" {
+		text += " " + service
+	}
+	text += ": " + summaryOf(worst)
+	if facts := factsOf(worst); facts != "" {
+		text += " (" + facts + ")"
+	}
+	if n := len(d.Alerts) - 1; n > 0 {
+		text = fmt.Sprintf("%s and %d more", text, n)
+	}
+	return safetext.Clip(text, 220)
+}
+
+// subject is the headline, of which the encoded form fits into a line of SMTP. Each byte beyond ASCII
+// takes three there.
+func subject(d *template.Data) string {
+	const room = 700
+	text, size := headline(d), 0
+	for i, r := range text {
+		cost := 1
+		if r > 0x7e || r < ' ' {
+			cost = 3 * len(string(r))
+		}
+		if size += cost; size > room {
+			return text[:i] + "…"
+		}
+	}
+	return text
+}
+
+// rank orders alerts by what is told first.
+func rank(a template.Alert) int {
+	if resolved(a) {
+		return -1
+	}
+	switch pagerDutySeverity(severityOf(a)) {
+	case "critical":
+		return 3
+	case "error":
+		return 2
+	case "warning":
+		return 1
+	}
+	return 0
+}
+
+// pagerDutySeverity is the severity of PagerDuty that fits one of a rule: critical, error, warning or info.
+func pagerDutySeverity(severity string) string {
+	s := strings.ToLower(severity)
+	switch {
+	case isPage(s), s == "p0", s == "sev0":
+		return "critical"
+	case slices.Contains([]string{"warning", "warn", "medium", "minor", "sev3", "p3", "ticket"}, s):
+		return "warning"
+	case slices.Contains([]string{"info", "informational", "low", "notice", "debug", "none",
+		"sev4", "sev5", "p4", "p5"}, s):
+		return "info"
+	}
+	return "error"
+}
+
+// opsgeniePriority is the priority of Opsgenie that fits the severity of a rule.
+func opsgeniePriority(severity string) string {
+	return map[string]string{
+		"critical": "P1", "error": "P2", "warning": "P3", "info": "P5",
+	}[pagerDutySeverity(severity)]
+}
+
+// alertIDs are the IDs of the alerts of a message.
+func alertIDs(list []template.Alert) string {
+	var ids []string
+	for _, a := range list[:min(len(list), 10)] {
+		ids = append(ids, a.Annotations["alert_id"])
+	}
+	return strings.Join(ids, " ")
+}
