@@ -80,7 +80,7 @@ func (v *view) deciding(c rule.Condition) *rule.Binary {
 		if v.truth(c.Left) != or && v.truth(c.Right) == or {
 			return v.deciding(c.Right)
 		}
-		if left := v.deciding(c.Left); left != nil {
+		if left := v.deciding(c.Left); left != nil || or && v.truth(c.Left) {
 			return left
 		}
 		return v.deciding(c.Right)
