@@ -67,7 +67,7 @@ func isSince(c *rule.Binary) (is bool) {
 }
 
 // deciding is the comparison whose left side is the value of the alert: the first one, or of several
-// the first that makes the condition what it is.
+// that are joined by or the first that holds.
 func (v *view) deciding(c rule.Condition) *rule.Binary {
 	switch c := c.(type) {
 	case *rule.Unary:
@@ -76,11 +76,11 @@ func (v *view) deciding(c rule.Condition) *rule.Binary {
 		if c.Op != "or" && c.Op != "and" {
 			return c
 		}
-		or := c.Op == "or"
-		if v.truth(c.Left) != or && v.truth(c.Right) == or {
+		holds := v.truth(c.Left)
+		if c.Op == "or" && !holds && v.truth(c.Right) {
 			return v.deciding(c.Right)
 		}
-		if left := v.deciding(c.Left); left != nil || or && v.truth(c.Left) {
+		if left := v.deciding(c.Left); left != nil || c.Op == "or" && holds {
 			return left
 		}
 		return v.deciding(c.Right)

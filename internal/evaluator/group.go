@@ -102,7 +102,6 @@ func (g *group) lives(at instant) (list []life) {
 	if remember == 0 {
 		remember = int64(week)
 	}
-	remember = max(remember, int64(g.r.Window)) // not while its window holds logs
 	if !g.forgets() {
 		remember = never
 	}
@@ -220,7 +219,7 @@ func (g *group) advance(at instant, v *view, judged bool) {
 	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}
-	if g.holds && at-g.since >= int64(g.r.For) {
+	if g.holds && (g.up || at-g.since >= int64(g.r.For)) {
 		g.raise(at, v, judged)
 		return
 	}
@@ -233,7 +232,7 @@ func (g *group) advance(at instant, v *view, judged bool) {
 // raise has the alert fire, if the hours and the suppressions allow it, or moves its severity.
 func (g *group) raise(at instant, v *view, judged bool) {
 	severity := g.severity
-	if judged {
+	if judged || !g.up {
 		severity = g.level(v)
 	}
 	muted := g.e.muted(g.r, g.labels, at)

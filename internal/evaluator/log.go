@@ -220,7 +220,7 @@ func (e *Evaluation) alertLogs() []*Log {
 		}
 		l.fields["state"] = []value{{t.State}}
 		l.fields["rule"] = []value{{t.Rule}}
-		if t.Value.Defined() {
+		if t.Value.rat != nil {
 			l.fields["value"] = []value{{strings.TrimSpace(t.Value.rat.FloatString(9))}}
 		}
 		logs = append(logs, l)

@@ -212,7 +212,7 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 			r["learn"] = d.of("10s", "1m", "2m")
 		}
 		if d.in(2) {
-			r["remember"] = d.of("47s", "77s", "187s")
+			r["remember"] = d.longerThan(r["window"])
 		}
 	case f.firing && len(others) > 0 && d.in(2):
 		c := d.of("", "not ") + "firing(" + d.of(others...) + ")"
@@ -229,11 +229,14 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	}
 	if f.absence && d.in(2) && r["when"] != "" {
 		if d.in(2) {
-			r["remember"] = d.of("47s", "72s", "127s", "187s")
+			r["remember"] = d.longerThan(r["window"])
 		}
 		if d.in(2) {
 			r["by"], r["expect"] = "[h]", "{from: '@L'}"
 		}
+	}
+	if r["remember"] != "" && r["when"] != "" && strings.Contains(r["when"], "since(") {
+		r["when"] = quoted("since(" + d.query() + ") " + d.of(">", ">=") + " " + d.of("5s", "30s"))
 	}
 	if f.life {
 		d.life(r)
@@ -279,6 +282,15 @@ func (d draw) record(name string) map[string]string {
 	}
 	r["when"] = quoted(call)
 	return r
+}
+
+// longerThan is for how long a group or a value is remembered: a little longer than the window.
+func (d draw) longerThan(window string) string {
+	w, err := time.ParseDuration(window)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("%ds", int((w + time.Duration(2+d.IntN(60))*time.Second).Seconds()))
 }
 
 // life adds when the alert begins and ends.
