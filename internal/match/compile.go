@@ -44,6 +44,11 @@ func (c *compiler) compile(q rule.Query, negated bool) *expr {
 	case *rule.Not:
 		return c.compile(q.Of, !negated)
 	case *rule.Leaf:
+		if q.Op == rule.OpList {
+			if or, ok := c.expandList(q).(*rule.Or); ok {
+				return c.compile(or, negated)
+			}
+		}
 		return c.leaf(q, negated)
 	case *rule.Or:
 		op = opOr
@@ -88,6 +93,12 @@ func (c *compiler) gather(e *expr, q rule.Query, negated bool) {
 				return
 			}
 		case *rule.Leaf:
+			if q.Op == rule.OpList {
+				if or, ok := c.expandList(q).(*rule.Or); ok {
+					walk(or, negated)
+					return
+				}
+			}
 			if negated == (e.op == opAnd) {
 				if set := c.literals(q); set != nil {
 					at := c.place(q.Field)
@@ -147,6 +158,9 @@ func (c *compiler) place(path string) place {
 	if path == "" {
 		return place{field: textField}
 	}
+	if path == rule.AnyField {
+		return place{field: anyField}
+	}
 	id, ok := c.fields.ID(path)
 	if !ok {
 		c.fail(nil, "field %q was not asked for", path)
@@ -170,6 +184,9 @@ func (c *compiler) fail(l *rule.Leaf, format string, args ...any) {
 
 // literals returns the literals that a leaf amounts to, nil when it is something else.
 func (c *compiler) literals(l *rule.Leaf) []literal {
+	if l.Other != "" {
+		return nil
+	}
 	switch l.Op {
 	case rule.OpContains, rule.OpPrefix, rule.OpSuffix:
 		return []literal{newLiteral(l.Op, l.Text, l.Cased)}
@@ -200,11 +217,7 @@ func equals(dst []literal, text string, cased bool) []literal {
 }
 
 func (c *compiler) members(l *rule.Leaf) []literal {
-	var names []string
-	ok := false
-	if c.lists != nil {
-		names, ok = c.lists(l.Text)
-	}
+	names, ok := c.listMembers(l.Text)
 	if !ok {
 		c.fail(l, "there is no list %q; define it under lists", l.Text)
 	}
@@ -226,6 +239,11 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 	}
 	p := predicate{place: at, need: none}
 	key := ""
+	if l.Other != "" {
+		p.kind, p.other, p.leaf, p.lazily = predReference, c.place(l.Other), l, true
+		key = fmt.Sprint(l.Op, l.Cased, l.Text, " ", p.other.field)
+		return predExpr(c.predicate(fmt.Sprintf("%d %d %s", p.kind, at.field, key), p), negated)
+	}
 	switch l.Op {
 	case rule.OpExists:
 		p.kind = predExists
@@ -254,6 +272,23 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 			p.need = c.set(at, need)
 		}
 		key = fmt.Sprint(l.Cased, l.Text)
+	case rule.OpWords:
+		p.kind, p.cased = predWords, l.Cased
+		text := []byte(l.Text)
+		if !l.Cased {
+			text = appendFold(nil, text)
+		}
+		p.words = splitWords(text)
+		var longest []byte
+		for _, w := range p.words {
+			if len(w) > len(longest) {
+				longest = w
+			}
+		}
+		if len(longest) >= minShort {
+			p.need = c.set(at, []literal{newLiteral(rule.OpContains, string(longest), l.Cased)})
+		}
+		key = fmt.Sprintf("%v %q", l.Cased, p.words)
 	case rule.OpRegexp:
 		p.kind, p.regexp, p.bytes = predRegexp, l.Regexp, regexpBytes(l.Instructions)
 		for i, need := range regexpNeeds(l.Regexp.String()) {
@@ -269,7 +304,7 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		c.fail(l, "operator %d is unknown", l.Op)
 	}
 	p.lazily = p.kind == predRange || p.kind == predNetwork || p.kind == predGlob ||
-		p.kind == predRegexp
+		p.kind == predRegexp || p.kind == predWords
 	return predExpr(c.predicate(fmt.Sprintf("%d %d %s", p.kind, at.field, key), p), negated)
 }
 

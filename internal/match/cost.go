@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"fmt"
 	"sync/atomic"
 
@@ -205,7 +206,9 @@ func (ix *Index) accessText(q *query) string {
 // describe writes a predicate about as a rule does.
 func (ix *Index) describe(pr *predicate) string {
 	l := rule.Leaf{Range: pr.values, Regexp: pr.regexp, Cased: pr.cased}
-	if pr.place.field != textField {
+	if pr.place.field == anyField {
+		l.Field = rule.AnyField
+	} else if pr.place.field != textField {
 		l.Field = ix.fields.Path(pr.place.field)
 	}
 	switch pr.kind {
@@ -230,6 +233,10 @@ func (ix *Index) describe(pr *predicate) string {
 		l.Op, l.Text = rule.OpGlob, string(pr.glob)
 	case predRegexp:
 		l.Op = rule.OpRegexp
+	case predWords:
+		l.Op, l.Text = rule.OpWords, string(bytes.Join(pr.words, []byte(" ")))
+	case predReference:
+		return Describe(pr.leaf)
 	}
 	return Describe(&l)
 }

@@ -20,6 +20,7 @@ type source interface {
 	Value(id decode.FieldID) decode.Value
 	Lookup(path string) decode.Value
 	Severity() int
+	EachValue(f func(decode.Value) bool)
 }
 
 // Eval says whether a query holds for a log. It is the definition of what queries mean, written to
@@ -28,6 +29,9 @@ type source interface {
 //   - A nil query always holds.
 //   - A leaf whose field is absent or null is false; a Not over it is true.
 //   - An array satisfies a leaf when one of its members does. Text operators compare an object with its JSON.
+//   - The field AnyField is the values of all fields, nested ones too.
+//   - OpWords compares whole words, which are runs of letters, digits and "_".
+//   - A leaf with Other compares the values of two fields.
 //   - The field "" is the message and the stack trace; where there is no message, the record's bytes stand for it.
 //   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals s. A byte that is no UTF-8 equals U+FFFD.
 //   - OpEqual and OpList compare text; and a number in the record also equals a number in the query of the same value, whatever its spelling: 200.0 is 200.
@@ -64,6 +68,9 @@ func evalLeaf(l *rule.Leaf, log source, lists Lists) bool {
 		s := log.Severity()
 		return s > 0 && l.Range.Contains(float64(s))
 	}
+	if l.Other != "" {
+		return evalReference(l, log)
+	}
 	for _, v := range leafValues(l, log) {
 		if l.Op == rule.OpExists {
 			if v.Kind > decode.Null {
@@ -91,6 +98,15 @@ func leafValues(l *rule.Leaf, log source) []decode.Value {
 		v.Text = bytes.Clone(v.Text)
 		return v
 	}
+	if l.Field == rule.AnyField {
+		var all []decode.Value
+		log.EachValue(func(v decode.Value) bool {
+			v.Text = bytes.Clone(v.Text)
+			all = append(all, v)
+			return true
+		})
+		return all
+	}
 	if l.Field != "" {
 		return []decode.Value{look(l.Field)}
 	}
@@ -99,6 +115,48 @@ func leafValues(l *rule.Leaf, log source) []decode.Value {
 		text = look("raw")
 	}
 	return []decode.Value{text, look("stack")}
+}
+
+// evalReference compares the values of two fields.
+func evalReference(l *rule.Leaf, log source) bool {
+	found := false
+	for _, other := range leafValues(&rule.Leaf{Field: l.Other}, log) {
+		for _, v := range leafValues(l, log) {
+			v.Each(func(v decode.Value) bool {
+				other.Each(func(o decode.Value) bool {
+					found = referenceHolds(l, v, o)
+					return !found
+				})
+				return !found
+			})
+			if found {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// referenceHolds compares one value with another.
+func referenceHolds(l *rule.Leaf, v, other decode.Value) bool {
+	if l.Op != rule.OpRange {
+		one := rule.Leaf{Op: l.Op, Text: string(other.Text), Cased: l.Cased}
+		return valueHolds(&one, v, nil)
+	}
+	a, okA := valueNumber(v)
+	b, okB := valueNumber(other)
+	if !okA || !okB {
+		return false
+	}
+	switch l.Text {
+	case ">":
+		return a > b
+	case ">=":
+		return a >= b
+	case "<":
+		return a < b
+	}
+	return a <= b
 }
 
 // valueHolds says whether a leaf holds for one value, which is neither null nor an array.
@@ -127,13 +185,15 @@ func valueHolds(l *rule.Leaf, v decode.Value, lists Lists) bool {
 		}
 		addr, ok := parseAddr(v.Text)
 		return ok && network.Contains(addr)
+	case rule.OpWords:
+		return hasWords(v.Text, splitWords([]byte(l.Text)), l.Cased)
 	case rule.OpList:
 		if lists == nil {
 			return false
 		}
 		members, _ := lists(l.Text)
 		for _, m := range members {
-			if equalValue(v, m, l.Cased) {
+			if memberHolds(v, m, l.Cased) {
 				return true
 			}
 		}

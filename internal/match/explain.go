@@ -75,7 +75,18 @@ func Describe(l *rule.Leaf) string {
 	op := map[rule.Op]string{
 		rule.OpContains: " contains ", rule.OpPrefix: " begins with ", rule.OpSuffix: " ends with ", rule.OpEqual: " is ", rule.OpGlob: " matches ",
 	}[l.Op]
+	if l.Field == rule.AnyField {
+		field = "any field"
+	}
+	if l.Other != "" {
+		if l.Op == rule.OpRange {
+			return field + " " + l.Text + " the field " + l.Other
+		}
+		return field + op + "what the field " + l.Other + " is"
+	}
 	switch l.Op {
+	case rule.OpWords:
+		return field + " has the words " + strconv.Quote(l.Text)
 	case rule.OpRegexp:
 		return fmt.Sprintf("%s:/%s/", field, l.Regexp)
 	case rule.OpExists:

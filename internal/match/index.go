@@ -121,8 +121,10 @@ func appendPaths(paths []string, q rule.Query) []string {
 	case *rule.Not:
 		paths = appendPaths(paths, q.Of)
 	case *rule.Leaf:
-		if q.Field != "" {
-			paths = append(paths, q.Field)
+		for _, path := range []string{q.Field, q.Other} {
+			if path != "" && path != rule.AnyField {
+				paths = append(paths, path)
+			}
 		}
 	}
 	return paths

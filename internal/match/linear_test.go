@@ -29,13 +29,15 @@ func TestPredicatesTakeLinearTime(t *testing.T) {
 		"range":      &rule.Leaf{Field: "f", Op: rule.OpRange, Range: rule.Range{Min: 1, Max: 2}},
 		"network":    leaf(rule.OpCIDR, "10.0.0.0/8"),
 		"list":       leaf(rule.OpList, "many"),
+		"words":      leaf(rule.OpWords, "a a a b"),
+		"any field":  &rule.Leaf{Field: rule.AnyField, Op: rule.OpContains, Text: "aaaaaab"},
 		"regexp": &rule.Leaf{
 			Field: "f", Op: rule.OpRegexp, Regexp: regexp.MustCompile(`(a*)*b|(a|aa)+c|x{50}y`),
 		},
 	}
 	shapes := [][3]string{
 		{"", "a", ""}, {"", "a", "b"}, {"/api/x", "/orders/", ""}, {"", "aab", ""}, {"", "1", ""},
-		{"10.", "0", ""}, {"", "1h", ""}, {"", "\xff", ""}, {"", "\u212a", "b"}, {"b", "ab", "c"},
+		{"10.", "0", ""}, {"", "1h", ""}, {"", "\xff", ""}, {"", "a ", "b"}, {"", "\u212a", "b"}, {"b", "ab", "c"},
 	}
 	for name, q := range queries {
 		ix, err := Compile([]rule.Query{q}, Options{Lists: findList})
@@ -87,6 +89,8 @@ func (o oneField) Lookup(path string) decode.Value {
 }
 
 func (oneField) Severity() int { return 0 }
+
+func (o oneField) EachValue(f func(decode.Value) bool) { f(o.value) }
 
 func TestRegexpsReadABoundedPartOfAValue(t *testing.T) {
 	re := regexp.MustCompile("(?:a?b*){400}x")

@@ -25,6 +25,8 @@ type Matcher struct {
 
 	scanMember func(decode.Value) bool // scans a member of an array
 	askMember  func(decode.Value) bool // evaluates asked for a member
+	any        *fieldIndex
+	scanAny    func(decode.Value) bool // scans a value of any field
 	asked      *predicate
 	answer     bool
 
@@ -42,6 +44,10 @@ func (ix *Index) NewMatcher() *Matcher {
 	}
 	m.scanMember = func(v decode.Value) bool {
 		m.scanScalar(m.scan.fieldIndex, v, m.scan.scope)
+		return true
+	}
+	m.scanAny = func(v decode.Value) bool {
+		m.scanValue(m.any, v, scopeOwn)
 		return true
 	}
 	m.askMember = func(v decode.Value) bool {
@@ -115,6 +121,11 @@ func (m *Matcher) scanField(i int32) {
 		return
 	}
 	u := ix.fieldIndexes[i]
+	if u.field == anyField {
+		m.any = u
+		m.log.EachValue(m.scanAny)
+		return
+	}
 	if u == ix.text {
 		m.scanTexts(u)
 		return

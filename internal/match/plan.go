@@ -73,6 +73,9 @@ func (c *compiler) measure(sample func(each func(source))) map[decode.FieldID]*n
 			}
 		}
 		for field, freq := range freqs {
+			if field == anyField {
+				field = decode.FieldRaw
+			}
 			if v := log.Value(field); v.Kind == decode.String {
 				freq.add(v.Text)
 			}
@@ -321,7 +324,7 @@ func (c *compiler) rank(in exprOp, e *expr) float64 {
 	switch {
 	case !p.lazily:
 		return decides
-	case p.kind == predRegexp || p.kind == predGlob:
+	case p.kind == predRegexp || p.kind == predGlob || p.kind == predWords:
 		return 100 + decides
 	case p.kind == predSet:
 		return 20 + float64(len(p.lazy)) + decides

@@ -23,7 +23,10 @@ type predicate struct {
 	glob    []rune
 	cased   bool
 	regexp  *regexp.Regexp
-	bytes   int     // of a value that regexp reads at most
+	bytes   int      // of a value that regexp reads at most
+	words   [][]byte // folded, unless cased
+	other   place    // predReference: the other field
+	leaf    *rule.Leaf
 	need    int32   // a set without which glob or regexp cannot hold; none if there is none
 	also    []int32 // further ones
 
@@ -42,6 +45,8 @@ const (
 	predNetwork
 	predGlob
 	predRegexp
+	predWords
+	predReference // a comparison with another field
 )
 
 const none = int32(-1)
@@ -52,7 +57,10 @@ type place struct {
 	lookup string
 }
 
-const textField = decode.FieldID(-1)
+const (
+	textField = decode.FieldID(-1)
+	anyField  = decode.FieldID(-3) // the values of all fields
+)
 
 // fieldIndex is the field whose index serves the place, and the scope in it.
 func (p place) fieldIndex() (decode.FieldID, scope) {
@@ -180,6 +188,23 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		return ok && p.network.Contains(addr)
 	case predGlob:
 		return globText(v.Text, p.glob, p.cased)
+	case predWords:
+		if p.cased {
+			return hasWords(v.Text, p.words, true)
+		}
+		folded := v.Text
+		if !isASCII(folded) {
+			m.folded = appendFold(m.folded[:0], folded)
+			folded = m.folded
+		}
+		return hasFoldedWords(folded, p.words)
+	case predReference:
+		found := false
+		m.value(p.other.field, p.other.lookup).Each(func(o decode.Value) bool {
+			found = referenceHolds(p.leaf, v, o)
+			return !found
+		})
+		return found
 	case predRegexp:
 		m.regexps++
 		text := v.Text
@@ -202,6 +227,11 @@ func (m *Matcher) ask(id int32) bool {
 		if !m.holds(id) {
 			return false
 		}
+	}
+	if p.place.field == anyField {
+		m.asked, m.answer = p, false
+		m.log.EachValue(m.askMember)
+		return m.answer
 	}
 	if p.place.field != textField {
 		v := m.value(p.place.field, p.place.lookup)

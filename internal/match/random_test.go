@@ -42,6 +42,7 @@ var (
 	}
 	paths = []string{
 		"",
+		"*",
 		"message",
 		"stack",
 		"raw",
@@ -79,6 +80,7 @@ var (
 	testLists = map[string][]string{
 		"none": nil,
 		"few":  {"cmd.exe", "7", "200", "10.1.2.3"},
+		"wild": {"cmd.exe", "time*", "*ref?sed*", "10.0.0.0/8", "fe80::/10", "7"},
 		"many": words,
 	}
 )
@@ -136,7 +138,7 @@ func randomQuery(c chooser, depth int) rule.Query {
 func randomLeaf(c chooser) *rule.Leaf {
 	l := &rule.Leaf{
 		Field: pick(c, paths),
-		Op:    rule.Op(c.below(int(rule.OpList) + 1)),
+		Op:    rule.Op(c.below(int(rule.OpWords) + 1)),
 		Cased: c.below(4) == 0,
 	}
 	switch l.Op {
@@ -164,7 +166,15 @@ func randomLeaf(c chooser) *rule.Leaf {
 	case rule.OpCIDR:
 		l.Text = pick(c, []string{"10.0.0.0/8", "10.1.2.3", "fe80::/10", "::ffff:10.0.0.0/104"})
 	case rule.OpList:
-		l.Text = pick(c, []string{"none", "few", "many"})
+		l.Text = pick(c, []string{"none", "few", "wild", "many"})
+	case rule.OpWords:
+		l.Text = pick(c, words) + " " + randomText(c)
+	}
+	if c.below(12) == 0 && (l.Op <= rule.OpEqual || l.Op == rule.OpRange) {
+		l.Other = pick(c, paths[2:])
+		if l.Op == rule.OpRange {
+			l.Text = pick(c, []string{"<", "<=", ">", ">="})
+		}
 	}
 	return l
 }

@@ -351,7 +351,8 @@ func spell(q Query) string {
 	case *Not:
 		return join("not(", q.Of)
 	case *Leaf:
-		return fmt.Sprintf("(%q %d %q %t %v %v)", q.Field, q.Op, q.Text, q.Cased, q.Regexp, q.Range)
+		return fmt.Sprintf("(%q %d %q %q %t %v %v)",
+			q.Field, q.Op, q.Text, q.Other, q.Cased, q.Regexp, q.Range)
 	}
 	return ""
 }

@@ -68,7 +68,7 @@ func TestParseQuery(t *testing.T) {
 	)
 	f(
 		`level>=WARN level:error level<FATAL`,
-		"and(level in [13 +Inf], level in [17 20], level in [-Inf 21))",
+		"and(level in [13 +Inf], level in [17 17], level in [-Inf 21))",
 	)
 	f(
 		`size>5KB took:250ms..1s took>=-5`,

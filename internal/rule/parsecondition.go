@@ -392,8 +392,7 @@ func (p *conditionParser) arguments() ([]argument, error) {
 	var args []argument
 	for p.i < len(p.text) {
 		switch c := p.text[p.i]; {
-		case c == '"',
-			c == '/' && strings.IndexByte(":( ", p.text[p.i-1]) >= 0 && strings.IndexByte(p.text[p.i+1:], '/') >= 0:
+		case c == '"', c == '/' && p.regexpBegins():
 			if _, err := p.quoted(c); err != nil {
 				return nil, err
 			}
@@ -425,6 +424,15 @@ func (p *conditionParser) arguments() ([]argument, error) {
 	}
 	p.i = len(p.text)
 	return nil, p.fail(open, `"(" is never closed`, `add ")"`)
+}
+
+// regexpBegins says whether a slash begins a regular expression: at the start of a term, or right
+// after its field. The slash of an IPv6 network comes after another colon.
+func (p *conditionParser) regexpBegins() bool {
+	start := strings.LastIndexAny(p.text[:p.i], "( \t\r\n,") + 1
+	term := p.text[start:p.i]
+	return (term == "" || term == "-" || strings.IndexByte(term, ':') == len(term)-1) &&
+		strings.IndexByte(p.text[p.i+1:], '/') >= 0
 }
 
 // shifted moves a mistake by some bytes.

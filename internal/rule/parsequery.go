@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/number"
@@ -177,7 +181,14 @@ func (p *queryParser) primary(field string, depth int) (Query, error) {
 	case '"', '/':
 		return p.value("", at)
 	}
-	name := p.word(":<>")
+	name := p.word(":<>~")
+	if p.wordsFollow(name) {
+		p.i++
+		return p.words(decode.Canonical(name), at)
+	}
+	if p.i < len(p.text) && p.text[p.i] == '~' {
+		name += p.word(":<>")
+	}
 	if p.i == len(p.text) || strings.IndexByte(":<>", p.text[p.i]) < 0 {
 		if name == "" {
 			return nil, p.fail(at, "a search term is missing here", "")
@@ -195,6 +206,33 @@ func (p *queryParser) primary(field string, depth int) (Query, error) {
 		}
 	}
 	return p.value(name, at)
+}
+
+// wordsFollow says whether field~words comes next.
+func (p *queryParser) wordsFollow(name string) bool {
+	if name == "" || strings.ContainsAny(name, "=!") || p.i+1 >= len(p.text) || p.text[p.i] != '~' {
+		return false
+	}
+	r, _ := utf8.DecodeRuneInString(p.text[p.i+1:])
+	return r == '"' || isWord(r)
+}
+
+// words reads the words of field~words.
+func (p *queryParser) words(field string, at int) (Query, error) {
+	start := p.i
+	var text string
+	if p.text[p.i] == '"' {
+		var err error
+		if text, err = p.quoted('"'); err != nil {
+			return nil, err
+		}
+	} else {
+		text = unescape(toPattern(p.word(""), queryEscapes))
+	}
+	if words(text) == 0 {
+		return nil, p.fail(start, fmt.Sprintf("%q has no word", text), "write letters or digits")
+	}
+	return &Leaf{Field: field, Op: OpWords, Text: text, Pos: Pos{Line: 1, Column: at + 1}}, nil
 }
 
 // word takes characters up to a space, a parenthesis, a quote or one of stop. Backslashes are kept.
@@ -223,10 +261,15 @@ func (p *queryParser) quoted(delim byte) (string, error) {
 			p.i++
 			return b.String(), nil
 		}
-		if c == '\\' && p.i+1 < len(p.text) &&
-			(p.text[p.i+1] == delim || delim == '"' && p.text[p.i+1] == '\\') {
-			p.i++
-			c = p.text[p.i]
+		if c == '\\' && p.i+1 < len(p.text) {
+			switch next := p.text[p.i+1]; {
+			case next == delim || delim == '"' && next == '\\':
+				p.i++
+				c = next
+			case next == '\\': // of a regular expression: an escaped backslash escapes no delimiter
+				b.WriteByte(c)
+				p.i++
+			}
 		}
 		b.WriteByte(c)
 	}
@@ -285,9 +328,9 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	}
 	switch op {
 	case "":
-		return fieldLeaf(leaf, text, start)
+		return fieldLeaf(leaf, text, queryEscapes, start)
 	case "=":
-		leaf.Op, leaf.Text, leaf.Cased = OpEqual, unescape(text), true
+		leaf.Op, leaf.Text, leaf.Cased = OpEqual, unescape(toPattern(text, queryEscapes)), true
 		return leaf, nil
 	}
 	return compareLeaf(leaf, op, text, start)
@@ -311,10 +354,16 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 			)
 		}
 		p.i = start
-		return fieldLeaf(leaf, p.word(""), start)
+		return fieldLeaf(leaf, p.word(""), queryEscapes, start)
 	}
 	if flags == "i" {
 		text = "(?i)" + text
+	} else if !isText(leaf.Field) && plainPath.MatchString(text) {
+		leaf.Slashes = true
+		if pathField.MatchString(leaf.Field) {
+			leaf.Op, leaf.Text = OpEqual, "/"+text+"/"
+			return leaf, nil
+		}
 	}
 	if err := p.budget.compile(leaf, text); err != nil {
 		return nil, p.fail(start, err.Error(), "the syntax is RE2")
@@ -322,14 +371,17 @@ func (p *queryParser) regexp(leaf *Leaf) (Query, error) {
 	return leaf, nil
 }
 
+var (
+	// plainPath is a text that says the same as an expression and as a part of a path.
+	plainPath = regexp.MustCompile(`^[A-Za-z0-9_/-]+$`)
+	// pathField is a field in which /api/ is a path and not an expression.
+	pathField = regexp.MustCompile(`(?i)path|ur[il]|route|endpoint|file|dir|target|mount|resource|location`)
+)
+
+// isText says whether a field is one of the text fields, in which a value need only occur.
 func isText(field string) bool {
 	switch field {
-	case "",
-		"message",
-		"raw",
-		"stack_trace",
-		decode.Canonical("stack_trace"),
-		decode.Canonical("stacktrace"):
+	case "", AnyField, "message", "raw", "line", "stack":
 		return true
 	}
 	return false
@@ -337,38 +389,98 @@ func isText(field string) bool {
 
 func wordLeaf(field, text string, at int) Query {
 	leaf := &Leaf{Field: field, Pos: Pos{Line: 1, Column: at + 1}}
-	setPattern(leaf, text)
+	setPattern(leaf, toPattern(text, queryEscapes))
 	return leaf
 }
 
-// setPattern chooses the operator for a word in which * and ? are wildcards.
-func setPattern(leaf *Leaf, text string) {
-	bare := strings.Trim(text, "*")
-	plain := !strings.ContainsAny(bare, `*?\`)
-	left, right := strings.HasPrefix(text, "*"), strings.HasSuffix(text, "*")
+// setPattern chooses the operator for a pattern, in which * and ? are wildcards and a backslash
+// makes them, and itself, ordinary.
+func setPattern(leaf *Leaf, pattern string) {
+	bare := strings.Trim(pattern, "*")
+	left, right := strings.HasPrefix(pattern, "*"), strings.HasSuffix(pattern, "*")
+	if right && len(pattern) > 1 && escaped(pattern, len(pattern)-1) {
+		right, bare = false, strings.TrimLeft(pattern, "*")
+	}
+	plain := !hasWildcard(bare)
 	switch {
 	case isText(leaf.Field) && plain && bare != "":
-		leaf.Op, leaf.Text = OpContains, bare
-	case isText(leaf.Field) && !hasWildcard(text):
-		leaf.Op, leaf.Text = OpContains, unescape(text)
+		leaf.Op, leaf.Text = OpContains, unescape(bare)
+	case isText(leaf.Field) && !hasWildcard(pattern):
+		leaf.Op, leaf.Text = OpContains, unescape(pattern)
 	case isText(leaf.Field):
-		leaf.Op, leaf.Text = OpGlob, "*"+text+"*"
-	case !hasWildcard(text):
-		leaf.Op, leaf.Text = OpEqual, unescape(text)
+		leaf.Op, leaf.Text = OpGlob, "*"+pattern+"*"
+	case !hasWildcard(pattern):
+		leaf.Op, leaf.Text = OpEqual, unescape(pattern)
 	case plain && left && right:
-		leaf.Op, leaf.Text = OpContains, bare
+		leaf.Op, leaf.Text = OpContains, unescape(bare)
 	case plain && right:
-		leaf.Op, leaf.Text = OpPrefix, bare
+		leaf.Op, leaf.Text = OpPrefix, unescape(bare)
 	case plain && left:
-		leaf.Op, leaf.Text = OpSuffix, bare
+		leaf.Op, leaf.Text = OpSuffix, unescape(bare)
 	default:
-		leaf.Op, leaf.Text = OpGlob, text
+		leaf.Op, leaf.Text = OpGlob, pattern
 	}
 }
 
-func hasWildcard(text string) bool {
+// escaped says whether an odd number of backslashes is before a byte.
+func escaped(text string, at int) bool {
+	n := 0
+	for n < at && text[at-1-n] == '\\' {
+		n++
+	}
+	return n%2 == 1
+}
+
+// The characters before which a backslash is an escape, and not itself: so a Windows path may be
+// written as it is.
+const (
+	queryEscapes   = "*?\\ \t()\":<>=~@/-"
+	patternEscapes = "*?\\" // of maps, as in Sigma
+)
+
+// toPattern turns a text with escapes into a pattern, in which a backslash is before *, ? and \
+// only.
+func toPattern(text, escapes string) string {
+	if strings.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	var b strings.Builder
 	for i := 0; i < len(text); i++ {
-		switch text[i] {
+		c := text[i]
+		switch {
+		case c != '\\':
+			b.WriteByte(c)
+		case i+1 < len(text) && strings.IndexByte(escapes, text[i+1]) >= 0:
+			i++
+			if strings.IndexByte(patternEscapes, text[i]) >= 0 {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(text[i])
+		default:
+			b.WriteString(`\\`)
+		}
+	}
+	return b.String()
+}
+
+// MemberPattern is the pattern of a member of a list that has wildcards; ok is false for others.
+func MemberPattern(member string) (pattern string, ok bool) {
+	if !strings.ContainsAny(member, "*?") {
+		return "", false
+	}
+	pattern = toPattern(member, patternEscapes)
+	return pattern, hasWildcard(pattern)
+}
+
+// quotePattern is the pattern that a text matches alone.
+func quotePattern(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`).Replace(text)
+}
+
+// hasWildcard says whether a pattern is more than a text.
+func hasWildcard(pattern string) bool {
+	for i := 0; i < len(pattern); i++ {
+		switch pattern[i] {
 		case '\\':
 			i++
 		case '*', '?':
@@ -378,22 +490,25 @@ func hasWildcard(text string) bool {
 	return false
 }
 
-func unescape(text string) string {
+// unescape is the text of a pattern without wildcards.
+func unescape(pattern string) string {
+	if strings.IndexByte(pattern, '\\') < 0 {
+		return pattern
+	}
 	var b strings.Builder
-	for i := 0; i < len(text); i++ {
-		if text[i] == '\\' && i+1 < len(text) {
+	for i := 0; i < len(pattern); i++ {
+		if pattern[i] == '\\' && i+1 < len(pattern) {
 			i++
 		}
-		b.WriteByte(text[i])
+		b.WriteByte(pattern[i])
 	}
 	return b.String()
 }
 
 // fieldLeaf reads the value of field:value.
-func fieldLeaf(leaf *Leaf, text string, at int) (Query, error) {
+func fieldLeaf(leaf *Leaf, text, escapes string, at int) (Query, error) {
 	if text == "*" {
-		leaf.Op = OpExists
-		return leaf, nil
+		return exists(*leaf, true), nil
 	}
 	if text[0] == '@' && len(text) > 1 {
 		leaf.Op, leaf.Text = OpList, text[1:]
@@ -417,12 +532,41 @@ func fieldLeaf(leaf *Leaf, text string, at int) (Query, error) {
 			return leaf, nil
 		}
 	}
-	if _, err := netip.ParsePrefix(text); err == nil && !isText(leaf.Field) {
+	if isNetwork(text) && !isText(leaf.Field) {
 		leaf.Op, leaf.Text = OpCIDR, text
 		return leaf, nil
 	}
-	setPattern(leaf, text)
+	setPattern(leaf, toPattern(text, escapes))
 	return leaf, nil
+}
+
+// levels are the named levels in the order of their severity. Each has the severity numbers up to
+// the next one: NOTICE has 10 to 12. EMERGENCY is FATAL.
+var levels = []float64{1, 5, 9, 10, 13, 17, 18, 19, 21, 25}
+
+func isNetwork(text string) bool {
+	_, err := netip.ParsePrefix(text)
+	return err == nil
+}
+
+func levelHint(text string) string {
+	if _, err := strconv.Atoi(text); err == nil {
+		return "write fields.Level to compare a field of the log with a number"
+	}
+	return "levels are TRACE, DEBUG, INFO, NOTICE, WARN, ERROR, CRITICAL, ALERT and FATAL"
+}
+
+// levelRange returns the severity numbers of a level.
+func levelRange(word string) (low, high float64, ok bool) {
+	_, severity := decode.ParseLevel(word)
+	if severity == 0 {
+		return 0, 0, false
+	}
+	i, exact := slices.BinarySearch(levels, float64(severity))
+	if !exact {
+		i--
+	}
+	return levels[i], levels[i+1] - 1, true
 }
 
 // compareLeaf reads a level or a number after a comparison; op "" is a level on its own.
@@ -432,15 +576,12 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 	leaf.Op = OpRange
 	if leaf.Field == "level" {
 		leaf.Op = OpLevel
-		if _, severity := decode.ParseLevel(text); severity > 0 {
-			base := (severity-1)/4*4 + 1 // a name stands for its band of four severity numbers
-			low, high, ok = float64(base), float64(base+3), true
-		}
+		low, high, ok = levelRange(text)
 		if !ok {
 			return nil, &syntaxError{
 				at,
 				fmt.Sprintf("unknown level %q", text),
-				"levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL",
+				levelHint(text),
 			}
 		}
 	} else {

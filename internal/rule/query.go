@@ -16,14 +16,20 @@ type Or struct{ Of []Query }
 // Not holds when Of does not.
 type Not struct{ Of Query }
 
+// AnyField is the field of leaves that hold when the value of any field does.
+const AnyField = "*"
+
 // Leaf compares one field with one value.
 type Leaf struct {
 	// canonical dotted path, see decode.Canonical; "" for the text fields: the message and a stack
-	// trace, or the whole record when it has no message
+	// trace, or the whole record when it has no message; AnyField for the values of all fields
 	Field string
 	Op    Op
-	// OpContains, OpPrefix, OpSuffix, OpEqual, OpGlob, OpCIDR, OpList (the list's name)
+	// OpContains, OpPrefix, OpSuffix, OpEqual, OpGlob, OpWords, OpCIDR, OpList (the list's name)
 	Text string
+	// of a comparison with the value of another field, its canonical path: OpContains, OpPrefix,
+	// OpSuffix, OpEqual, and OpRange, of which Text is then the operator
+	Other string
 	// the text operators tell upper from lower case; otherwise they compare by Unicode simple
 	// folding
 	Cased  bool
@@ -32,6 +38,8 @@ type Leaf struct {
 	Instructions int
 	Range        Range // OpRange, OpLevel
 	Pos          Pos
+	// written as field:/text/, where the text may be meant as an expression or as a path
+	Slashes bool
 }
 
 // Op is what a leaf does with its field. An array satisfies a leaf when one of its members does.
@@ -51,7 +59,8 @@ const (
 	OpRange
 	OpLevel // the severity number is within Range
 	OpCIDR  // the value is an IP address within the network Text
-	OpList  // the value is a member of the list Text
+	OpList  // the value is a member of the list Text, or matches one that is a network or has wildcards
+	OpWords // the words of Text occur in the value, in a row and whole
 )
 
 // Range is an interval of numbers. Infinite bounds are open ends.

@@ -516,10 +516,8 @@ var stubs = func() template.FuncMap {
 
 func (r *reader) query(n *yaml.Node) (Query, string) {
 	switch n.Kind {
-	case yaml.MappingNode:
-		return r.sigma(n), ""
-	case yaml.SequenceNode:
-		return r.alternatives(n), ""
+	case yaml.MappingNode, yaml.SequenceNode:
+		return r.maps().query(n), ""
 	}
 	if !r.Whole(n, "leave the key out to match every log") {
 		return nil, ""

@@ -55,7 +55,7 @@ func TestMistakes(t *testing.T) {
 	f("match: 'a (b'", `a.yml:6:15: "(" is never closed; add ")"`)
 	f(
 		"match: 'level:loud'",
-		`a.yml:6:19: unknown level "loud"; levels are TRACE, DEBUG, INFO, WARN, ERROR and FATAL`,
+		`a.yml:6:19: unknown level "loud"; levels are TRACE, DEBUG, INFO, NOTICE, WARN, ERROR, CRITICAL, ALERT and FATAL`,
 	)
 	f(
 		"match: 'path:/a(/'",

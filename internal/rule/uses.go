@@ -57,7 +57,7 @@ type uses struct{ list []Use }
 
 func (u *uses) add(pos Pos, fields ...string) {
 	for _, f := range fields {
-		if f == "" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
+		if f == "" || f == AnyField || f == "line" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
 			return
 		}
 	}
@@ -80,9 +80,11 @@ func (u *uses) query(q Query, otherwise Pos) {
 	eachLeaf(q, func(l *Leaf) {
 		if l.Pos.File == "" {
 			u.add(otherwise, l.Field)
+			u.add(otherwise, l.Other)
 			return
 		}
 		u.add(l.Pos, l.Field)
+		u.add(l.Pos, l.Other)
 	})
 }
 

@@ -61,7 +61,7 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: [a, [b]]`,
-		"a.yml:5:16: a list of lists is no query; write texts, and mappings of fields, one below the other",
+		"a.yml:5:16: a list of lists is not a query; write texts, and maps of fields, one below the other",
 	)
 	f(
 		"match:\n    - foo #bar",

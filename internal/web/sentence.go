@@ -182,8 +182,13 @@ func clauses(qs []rule.Query) []string {
 
 // leafWords describes a leaf of a query, including how a text is compared.
 func leafWords(l *rule.Leaf) string {
-	if l.Field == "" && l.Op == rule.OpContains {
+	switch {
+	case l.Other != "":
+		return match.Describe(l)
+	case l.Field == "" && l.Op == rule.OpContains:
 		return fmt.Sprintf("%q in the message", l.Text)
+	case l.Field == rule.AnyField && l.Op == rule.OpContains:
+		return fmt.Sprintf("%q in any field", l.Text)
 	}
 	switch l.Op {
 	case rule.OpExists:

@@ -29,9 +29,9 @@ func TestMapsAndLists(t *testing.T) {
 		"(service:pay path:/a*) or service:cart",
 	)
 	f("[{service: [pay, cart]}]", "service:pay or service:cart")
-	f("[connection refused, time*out, x]", `"connection refused" or time*out or x`)
-	f("['a:b', '@x', '1..2']", `"a:b" or "@x" or "1..2"`)
-	f("[{service: pay}, timeout]", "service:pay or timeout")
-	f("{'|all': [disk, full]}", "disk full")
-	f("{'': [disk, full], service: pay}", "(disk or full) service:pay")
+	f("[connection refused, time*out, x]", `*:"connection refused" or *:time*out or *:x`)
+	f("['a:b', '@x', '1..2']", `*:"a:b" or *:"@x" or *:"1..2"`)
+	f("[{service: pay}, timeout]", "service:pay or *:timeout")
+	f("{'|all': [disk, full]}", "*:disk *:full")
+	f("{'': [disk, full], service: pay}", "(*:disk or *:full) service:pay")
 }
