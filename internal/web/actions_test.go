@@ -227,3 +227,19 @@ func TestAuditFile(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 }
+
+// Receivers and routes are shown, tried with labels, previewed and tested.
+func TestReceiversPage(t *testing.T) {
+	_, o := newFake(t)
+	s := newServer(t, o)
+	see(t, s, "/receivers", "webhook[0]", "200 OK", "403 Forbidden", ">failing<", `severity=&#34;page&#34;`, ">continue<", "repeat 4h")
+	see(t, s, "/receivers?labels=severity%3Dpage", "Notifies <b>pager</b>")
+	see(t, s, "/receivers?labels=severity%3D~page", "is not a label")
+	see(t, s, "/receivers?preview=pager", "[page] a sample")
+	if status, _, body := post(t, s, "/receivers/test", "receiver", "pager"); status != 200 || !strings.Contains(body, "failed: 403 Forbidden") {
+		t.Errorf("the test is %d", status)
+	}
+	if status, _, body := post(t, s, "/receivers/test", "receiver", "gone"); status != 422 || !strings.Contains(body, "no receiver gone") {
+		t.Errorf("the test of nothing is %d", status)
+	}
+}

@@ -52,6 +52,8 @@ func (s *Server) apiRoutes() []route {
 		{"DELETE /api/v1/alerts/{id}/ack", Writer, cheap, s.api(s.deleteAck)},
 		{"POST /api/v1/alerts/{id}/comments", Writer, cheap, s.api(s.postComment)},
 		{"POST /api/v1/alerts/{id}/resolve", Writer, cheap, s.api(s.postResolve)},
+		{"GET /api/v1/receivers", Reader, cheap, s.api(s.getReceivers)},
+		{"POST /api/v1/receivers/{name}/test", Writer, costly, s.api(s.postTest)},
 		{"GET /api/v1/audit", Reader, cheap, s.api(s.getAudit)},
 		{"GET /api/v1/history", Reader, cheap, s.api(s.getHistory)},
 		{"GET /api/v1/rules/{id...}", Reader, cheap, s.api(s.getRule)},

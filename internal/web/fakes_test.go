@@ -360,6 +360,7 @@ func newFake(t testing.TB) (*fake, Options) {
 		Notifier:    fakeNotifier{f},
 		DeadLetters: f,
 		Audit:       &AuditFile{},
+		Receivers:   fakeReceivers{},
 		Resolve:     func(context.Context, string) error { return nil },
 	}
 	return f, o
@@ -472,4 +473,39 @@ func listen(t testing.TB) net.Listener {
 	}
 	t.Cleanup(func() { l.Close() })
 	return l
+}
+
+// fakeReceivers are two receivers, of which one takes pages and fails.
+type fakeReceivers struct{}
+
+func (fakeReceivers) List() []Receiver {
+	return []Receiver{
+		{Name: "default", Integrations: []string{"webhook[0]"}},
+		{Name: "pager", Integrations: []string{"slack[0]"}, Failing: noon.Add(-time.Hour), Error: "403 Forbidden"},
+	}
+}
+
+func (fakeReceivers) Routes() []Route {
+	return []Route{
+		{Receiver: "default", GroupBy: []string{"..."}, GroupWait: time.Second, RepeatInterval: 4 * time.Hour},
+		{Depth: 1, Receiver: "pager", Matchers: []string{`severity="page"`}, Continue: true},
+	}
+}
+
+func (fakeReceivers) RoutedTo(labels map[string]string) []string {
+	if labels["severity"] == "page" {
+		return []string{"pager"}
+	}
+	return []string{"default"}
+}
+
+func (fakeReceivers) Preview(receiver string, _ bool) ([]MessagePreview, error) {
+	return []MessagePreview{{Integration: "slack[0]", Fields: []MessageField{{"title", "[page] a sample"}}}}, nil
+}
+
+func (fakeReceivers) Test(_ context.Context, receiver string, _ bool) ([]TestResult, error) {
+	if receiver == "gone" {
+		return nil, errors.New("no receiver gone")
+	}
+	return []TestResult{{"slack[0]", false, "403 Forbidden"}}, nil
 }

@@ -128,6 +128,8 @@ func (s *Server) pageRoutes() []route {
 		{"POST /alerts/{id}/comment", Writer, costly, page(s.commentForm)},
 		{"POST /alerts/{id}/resolve", Writer, costly, page(s.resolveForm)},
 		{"GET /history", Reader, costly, page(s.historyPage)},
+		{"GET /receivers", Reader, costly, page(s.receiversPage)},
+		{"POST /receivers/test", Writer, costly, page(s.testForm)},
 		{"GET /rules", Reader, cheap, page(s.rulesPage)},
 		{"GET /rules/view/{id...}", Reader, cheap, page(s.rulePage)},
 		{"POST /rules/view/{id...}", Reader, costly, page(s.rulePage)}, // explains a log

@@ -246,3 +246,52 @@ type AuditEntry struct {
 	From   string            `json:"from"`   // address
 	Facts  map[string]string `json:"facts,omitempty"`
 }
+
+// Receivers shows and tests where notifications go.
+type Receivers interface {
+	List() []Receiver
+	Routes() []Route                            // each before its children
+	RoutedTo(labels map[string]string) []string // names of receivers
+	Preview(receiver string, resolved bool) ([]MessagePreview, error)
+	// sends a sample to a receiver
+	Test(ctx context.Context, receiver string, resolved bool) ([]TestResult, error)
+}
+
+// Receiver is a destination of notifications.
+type Receiver struct {
+	Name         string    `json:"name"`
+	Integrations []string  `json:"integrations"`           // webhook[0], slack[0]
+	Failing      time.Time `json:"failing_since,omitzero"` // since the first failure
+	Error        string    `json:"error,omitempty"`        // last error while failing
+}
+
+// Route is a node of the tree of routes.
+type Route struct {
+	Depth          int           `json:"depth"`
+	Receiver       string        `json:"receiver"`
+	Matchers       []string      `json:"matchers,omitempty"`
+	Continue       bool          `json:"continue,omitempty"`
+	GroupBy        []string      `json:"group_by,omitempty"` // "..." for all labels
+	GroupWait      time.Duration `json:"group_wait_ns"`
+	GroupInterval  time.Duration `json:"group_interval_ns"`
+	RepeatInterval time.Duration `json:"repeat_interval_ns"`
+	Mute           []string      `json:"mute,omitempty"` // time intervals
+	Active         []string      `json:"active,omitempty"`
+}
+
+// MessagePreview is the message that an integration would send.
+type MessagePreview struct {
+	Integration string         `json:"integration"`
+	Fields      []MessageField `json:"fields"`
+	Error       string         `json:"error,omitempty"`
+}
+
+// MessageField is a part of a message.
+type MessageField struct{ Name, Text string }
+
+// TestResult is the outcome of a test of an integration.
+type TestResult struct {
+	Integration string `json:"integration"`
+	Sent        bool   `json:"sent"`
+	Detail      string `json:"detail"` // answer or error
+}

@@ -69,6 +69,7 @@ type Options struct {
 	Logs        Logs
 	Backtest    Backtest
 	Notifier    Notifier
+	Receivers   Receivers
 	DeadLetters DeadLetters
 	Audit       Audit // nil to only log changes
 }
