@@ -37,6 +37,7 @@ func (p *process) setViews(o *web.Options) {
 	}, notifierView{
 		p.notifier,
 	}
+	o.Receivers = receiversView{p.notifier}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = deadLettersView{p}
@@ -263,6 +264,51 @@ func (v notifierView) Status() web.NotifierStatus {
 		Problem: s.Problem,
 		Recent:  deliveries(s.Recent),
 	}
+}
+
+// receiversView shows and tests receivers.
+type receiversView struct{ n *notify.Notifier }
+
+func (v receiversView) List() (list []web.Receiver) {
+	for _, r := range v.n.Receivers() {
+		list = append(list, web.Receiver{
+			Name: r.Name, Integrations: r.Integrations, Failing: r.Failing, Error: r.Detail,
+		})
+	}
+	return list
+}
+
+func (v receiversView) Routes() (list []web.Route) {
+	for _, r := range v.n.Routes() {
+		list = append(list, web.Route(r))
+	}
+	return list
+}
+
+func (v receiversView) RoutedTo(labels map[string]string) []string { return v.n.RoutedTo(labels) }
+
+func (v receiversView) Preview(name string, resolved bool) (list []web.MessagePreview, err error) {
+	messages, err := v.n.Preview(name, notify.Sample(resolved, time.Now()))
+	for _, m := range messages {
+		one := web.MessagePreview{Integration: m.Integration, Error: m.Error}
+		for _, f := range m.Fields {
+			one.Fields = append(one.Fields, web.MessageField(f))
+		}
+		list = append(list, one)
+	}
+	return list, err
+}
+
+func (v receiversView) Test(
+	ctx context.Context,
+	name string,
+	resolved bool,
+) (list []web.TestResult, err error) {
+	results, err := v.n.Test(ctx, name, notify.Sample(resolved, time.Now()))
+	for _, r := range results {
+		list = append(list, web.TestResult{Integration: r.Integration, Sent: r.Sent, Detail: r.Detail})
+	}
+	return list, err
 }
 
 // noReceiver is the receiver of alerts that no route takes; the pages leave it out.

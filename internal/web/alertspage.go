@@ -340,7 +340,7 @@ type alertValues struct {
 
 // valuesOf computes the values of an alert from its transitions and the series of its condition.
 func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertValues {
-	v := alertValues{Now: a.Value, Firing: a.Value, Peak: a.Value}
+	v := alertValues{Now: a.Value, Firing: cmp.Or(a.FiredValue, a.Value), Peak: a.Value}
 	if n := len(series); n > 0 && a.State != models.AlertResolved && series[n-1].At.After(a.At) {
 		v.Now = series[n-1].Value
 	}
@@ -349,6 +349,9 @@ func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertV
 		peak = math.Min
 	}
 	v.Peak = peak(v.Peak, v.Now)
+	if a.Peak != 0 {
+		v.Peak = peak(v.Peak, a.Peak)
+	}
 	for _, t := range transitions {
 		if t.State == models.AlertFiring {
 			v.Firing, v.Peak = t.Value, peak(v.Peak, t.Value)
