@@ -2,119 +2,453 @@ package decode
 
 import (
 	"bytes"
+	"net/netip"
+	"strconv"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// appendAccess rewrites a line of an access log in the common or combined format. The whole line is
-// the message; its parts are fields.
+// accessLine is what a line of an access log says of a request.
+type accessLine struct {
+	at, client, user, vhost, level []byte
+	method, path, protocol         []byte
+	status, size, referer, agent   []byte
+	flags, upstream, cache         []byte
+	duration                       []byte // as it was written
+	unit                           time.Duration
+
+	frontend, backend []byte
+}
+
+// appendAccess rewrites a line of an access log. The whole line is the message; its parts are
+// fields. It knows the common and combined formats and what servers put around them, Envoy,
+// HAProxy, Squid, and the lines of the frameworks of Go, Python and Node.
 //
 //	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
+//	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs | 192.0.2.1 | GET "/pay"
+//	1777889472.382 2 127.0.0.1 TCP_DENIED/403 3371 GET http://shop.example/ - HIER_NONE/- text/html
 func appendAccess(dst, b []byte) ([]byte, bool) {
-	if len(b) > 0 && b[0] == '[' {
-		return appendEnvoy(dst, b)
-	}
-	open := bytes.IndexByte(b[:min(len(b), 200)], '[')
-	if open < 5 || bytes.IndexByte(b, '\n') >= 0 {
+	if len(b) < 16 || bytes.IndexByte(b, '\n') >= 0 && bytes.IndexByte(b, '\n') < len(b)-1 {
 		return dst, false
 	}
-	line, host := b, []byte(nil)
-	switch bytes.Count(b[:open], []byte(" ")) {
-	case 3:
-	case 4: // the virtual host comes first
-		host, b, _ = bytes.Cut(b, []byte(" "))
-		open -= len(host) + 1
+	var a accessLine
+	quote := bytes.IndexByte(b[:min(len(b), 1024)], '"')
+	switch {
+	case quote > 0 && a.common(b, quote):
+	case quote > 0 && a.haproxy(b):
+	case quote > 0 && a.framework(b, quote):
+	case a.bars(b):
+	case a.squid(b):
+	case a.morgan(b):
 	default:
 		return dst, false
 	}
-	if open < 5 {
-		return dst, false
-	}
-	end := bytes.IndexByte(b[open:], ']')
-	if end < 20 || end > 40 {
-		return dst, false
-	}
-	at := b[open+1 : open+end]
-	if _, n := (clock{}).dayFirst(at); n != len(at) {
-		return dst, false
-	}
-	rest := bytes.TrimPrefix(b[open+end+1:], []byte(" "))
-	if len(rest) < 2 || rest[0] != '"' {
-		return dst, false
-	}
-	quote := quoteEnd(rest, 1)
-	if quote < 0 {
-		return dst, false
-	}
-	status, tail, _ := bytes.Cut(bytes.TrimPrefix(rest[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' {
-		return dst, false
-	}
-	client, user, _ := bytes.Cut(b[:open-1], []byte(" "))
-	dst = appendMember(dst, "message", line)
-	dst = appendBytes(dst, "vhost", host)
-	dst = appendMember(dst, "timestamp", at)
-	dst = appendMember(dst, "client", client)
-	if _, user, _ = bytes.Cut(user, []byte(" ")); string(user) != "-" {
-		dst = appendBytes(dst, "user", user)
-	}
-	method, path, _ := bytes.Cut(rest[1:quote], []byte(" "))
-	path, protocol, _ := bytes.Cut(path, []byte(" "))
-	dst = appendBytes(dst, "method", method)
-	dst = appendBytes(dst, "path", path)
-	dst = appendBytes(dst, "protocol", protocol)
-	dst = append(appendKey(dst, "status"), status...)
-	size, tail, _ := bytes.Cut(tail, []byte(" "))
-	if n := jsonscan.Digits(size); n > 0 && n == len(size) && jsonscan.IsNumber(size) {
-		dst = append(appendKey(dst, "bytes"), size...)
-	}
-	for _, key := range [...]string{"referer", "user_agent"} {
-		if len(tail) == 0 || tail[0] != '"' {
-			break
-		}
-		e := quoteEnd(tail, 1)
-		if e < 0 {
-			break
-		}
-		if string(tail[1:e]) != "-" {
-			dst = appendMember(dst, key, tail[1:e])
-		}
-		tail = bytes.TrimPrefix(tail[e+1:], []byte(" "))
-	}
-	return dst, true
+	return a.append(dst, b), true
 }
 
-// appendEnvoy rewrites a line of an access log in Envoy's format.
+// append appends the fields of a line.
+func (a *accessLine) append(dst, line []byte) []byte {
+	dst = appendMember(dst, "message", line)
+	dst = appendBytes(dst, "level", a.level)
+	dst = appendBytes(dst, "vhost", a.vhost)
+	dst = appendBytes(dst, "timestamp", a.at)
+	dst = appendBytes(dst, "client", a.client)
+	if string(a.user) != "-" {
+		dst = appendBytes(dst, "user", a.user)
+	}
+	dst = appendBytes(dst, "method", a.method)
+	dst = appendBytes(dst, "path", a.path)
+	dst = appendBytes(dst, "protocol", a.protocol)
+	dst = append(appendKey(dst, "status"), a.status...)
+	if n := jsonscan.Digits(a.size); n > 0 && n == len(a.size) && jsonscan.IsNumber(a.size) {
+		dst = append(appendKey(dst, "bytes"), a.size...)
+	}
+	if string(a.referer) != "-" {
+		dst = appendBytes(dst, "referer", a.referer)
+	}
+	if string(a.agent) != "-" {
+		dst = appendBytes(dst, "user_agent", a.agent)
+	}
+	if string(a.flags) != "-" {
+		dst = appendBytes(dst, "response_flags", a.flags)
+	}
+	if string(a.upstream) != "-" {
+		dst = appendBytes(dst, "upstream", a.upstream)
+	}
+	dst = appendBytes(dst, "cache_result", a.cache)
+	dst = appendBytes(dst, "frontend", a.frontend)
+	dst = appendBytes(dst, "backend", a.backend)
+	if f, err := strconv.ParseFloat(string(a.duration), 64); err == nil && a.unit > 0 && f >= 0 && f < 1e12 {
+		dst = strconv.AppendFloat(appendKey(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f', -1, 64)
+	}
+	return dst
+}
+
+// request reads the first line of a request: GET /pay HTTP/1.1.
+func (a *accessLine) request(t []byte) {
+	a.method, t, _ = bytes.Cut(t, []byte(" "))
+	if i := bytes.LastIndexByte(t, ' '); i >= 0 && (bytes.HasPrefix(t[i+1:], []byte("HTTP/")) || len(t)-i <= 4) {
+		a.path, a.protocol = t[:i], t[i+1:]
+		return
+	}
+	a.path, a.protocol, _ = bytes.Cut(t, []byte(" "))
+}
+
+// common reads the common and combined formats, with a virtual host before or anything behind them,
+// and Envoy's. The first quote is that before the request: no server writes one before it. So a
+// user's name, which the client chooses, can hold blanks and brackets without hiding anything.
+func (a *accessLine) common(b []byte, quote int) bool {
+	head := bytes.TrimRight(b[:quote], " ")
+	if len(head) < 20 || head[len(head)-1] != ']' {
+		return false
+	}
+	open := bytes.LastIndexByte(head, '[')
+	if open < 0 || len(head)-open > 45 {
+		return false
+	}
+	a.at = head[open+1 : len(head)-1]
+	if !isTime(a.at) {
+		return false
+	}
+	end := quoteEnd(b, quote+1)
+	if end < 0 {
+		return false
+	}
+	rest := bytes.TrimPrefix(b[end+1:], []byte(" "))
+	if !a.cutStatus(&rest) {
+		return false
+	}
+	a.request(b[quote+1 : end])
+	if open == 0 {
+		return a.envoy(rest)
+	}
+	a.who(bytes.TrimRight(head[:open], " "))
+	a.tail(rest)
+	return true
+}
+
+// isTime reports whether a text is a whole time.
+func isTime(t []byte) bool {
+	_, n := (clock{}).prefix(t)
+	if n == 0 {
+		_, n = clock{record: 1 << 62}.epochPrefix(append(t[:len(t):len(t)], ' '))
+	}
+	return n > 0 && n == len(t)
+}
+
+// cutStatus cuts the status off, and what follows it. Envoy writes 0 where there was no answer.
+func (a *accessLine) cutStatus(rest *[]byte) bool {
+	status, tail, _ := bytes.Cut(*rest, []byte(" "))
+	if len(status) == 3 && jsonscan.Digits(status) == 3 && status[0] != '0' || string(status) == "0" {
+		a.status, *rest = status, tail
+		return true
+	}
+	return false
+}
+
+// who reads what stands before the time: the client, its identity, and the user, perhaps behind the
+// virtual host or a prefix in brackets.
+func (a *accessLine) who(head []byte) {
+	for len(head) > 0 && head[0] == '[' { // [2026-05-04 10:11:12 +0000] [2454] [INFO] of Hypercorn
+		end := bytes.IndexByte(head, ']')
+		if end < 0 {
+			break
+		}
+		if levelWord(head[1:end]).word != nil {
+			a.level = head[1:end]
+		}
+		head = bytes.TrimLeft(head[end+1:], " ")
+	}
+	first, rest, _ := bytes.Cut(head, []byte(" "))
+	second, tail, _ := bytes.Cut(rest, []byte(" "))
+	switch {
+	case isAddress(second) && (!isAddress(first) || bytes.Count(first, []byte(":")) == 1) && hasPort(first) || isAddress(second) && !isAddress(first) && !hasPort(second):
+		a.vhost, a.client = first, second
+		_, a.user, _ = bytes.Cut(tail, []byte(" "))
+	default:
+		a.client = first
+		a.user = tail
+		if len(tail) == 0 && string(second) != "-" {
+			a.user = nil
+		}
+	}
+	a.client = withoutPort(a.client)
+}
+
+func hasPort(t []byte) bool {
+	i := bytes.LastIndexByte(t, ':')
+	return i > 0 && i < len(t)-1 && jsonscan.Digits(t[i+1:]) == len(t)-i-1 && bytes.Count(t, []byte(":")) == 1
+}
+
+// isAddress reports whether a text is the address of a network, perhaps with a port.
+func isAddress(t []byte) bool {
+	if len(t) < 2 || len(t) > 60 {
+		return false
+	}
+	if _, err := netip.ParseAddr(string(t)); err == nil {
+		return true
+	}
+	_, err := netip.ParseAddrPort(string(t))
+	return err == nil
+}
+
+// withoutPort cuts a port off an address.
+func withoutPort(t []byte) []byte {
+	if at, err := netip.ParseAddrPort(string(t)); err == nil {
+		if i := bytes.LastIndexByte(t, ':'); i > 0 {
+			t = bytes.Trim(t[:i], "[]")
+		}
+		_ = at
+	}
+	return t
+}
+
+// tail reads what stands behind the status: the size, the referer and the user agent, and what some
+// servers add: nginx's ingress the length and duration of the request, Traefik its duration.
+func (a *accessLine) tail(t []byte) {
+	a.size, t, _ = bytes.Cut(t, []byte(" "))
+	for _, to := range [...]*[]byte{&a.referer, &a.agent} {
+		if len(t) == 0 || t[0] != '"' {
+			break
+		}
+		e := quoteEnd(t, 1)
+		if e < 0 {
+			return
+		}
+		*to = t[1:e]
+		t = bytes.TrimPrefix(t[e+1:], []byte(" "))
+	}
+	fields := bytes.Fields(t[:min(len(t), 512)])
+	switch n := len(fields); {
+	case n >= 7 && jsonscan.Digits(fields[0]) == len(fields[0]) && isDecimal(fields[1]) && fields[2][0] == '[': // ingress-nginx
+		a.duration, a.unit = fields[1], time.Second
+		a.upstream = bytes.Trim(fields[2], "[]")
+	case n > 0 && bytes.HasSuffix(fields[n-1], []byte("ms")) && isDecimal(bytes.TrimSuffix(fields[n-1], []byte("ms"))): // Traefik
+		a.duration, a.unit = bytes.TrimSuffix(fields[n-1], []byte("ms")), time.Millisecond
+	case n >= 1 && bytes.IndexByte(fields[0], '.') > 0 && isDecimal(fields[0]): // $request_time of nginx, Rack
+		a.duration, a.unit = fields[0], time.Second
+	}
+}
+
+func isDecimal(t []byte) bool {
+	n := jsonscan.Digits(t)
+	return n > 0 && (n == len(t) || t[n] == '.' && n+1+jsonscan.Digits(t[n+1:]) == len(t))
+}
+
+// envoy reads what Envoy writes behind the status:
 //
-//	[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 503 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"
-func appendEnvoy(dst, b []byte) ([]byte, bool) {
-	end := bytes.IndexByte(b[:min(len(b), 40)], ']')
-	if end < 20 || len(b) < end+3 || b[end+1] != ' ' || b[end+2] != '"' ||
-		bytes.IndexByte(b, '\n') >= 0 {
-		return dst, false
+//	UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"
+func (a *accessLine) envoy(rest []byte) bool {
+	fields := bytes.Fields(rest[:min(len(rest), 200)])
+	if len(fields) == 0 {
+		return true
 	}
-	if _, n := (clock{}).iso(b[1:end]); n != end-1 {
-		return dst, false
+	a.flags = fields[0]
+	for i := 1; i+2 < len(fields) && i < 4; i++ { // details of the answer may come first
+		if jsonscan.Digits(fields[i]) == len(fields[i]) && jsonscan.Digits(fields[i+1]) == len(fields[i+1]) && jsonscan.Digits(fields[i+2]) == len(fields[i+2]) {
+			a.size, a.duration, a.unit = fields[i+1], fields[i+2], time.Millisecond
+			break
+		}
 	}
-	quote := quoteEnd(b, end+3)
-	if quote < 0 {
-		return dst, false
+	return true
+}
+
+// haproxy reads a line of HAProxy's httplog.
+//
+//	10.0.1.2:33313 [04/May/2026:10:11:12.655] http-in static/srv1 10/0/30/69/109 503 2750 - - SC-- 1/1/1/1/0 0/0 "GET / HTTP/1.1"
+func (a *accessLine) haproxy(b []byte) bool {
+	client, rest, _ := bytes.Cut(b, []byte(" "))
+	if !isAddress(client) || len(rest) < 30 || rest[0] != '[' {
+		return false
 	}
-	status, tail, _ := bytes.Cut(bytes.TrimPrefix(b[quote+1:], []byte(" ")), []byte(" "))
-	if len(status) != 3 && len(status) != 1 || jsonscan.Digits(status) != len(status) ||
-		status[0] == '0' && len(status) != 1 {
-		return dst, false
+	at, rest, ok := bytes.Cut(rest[1:], []byte("] "))
+	if !ok || !isTime(at) {
+		return false
 	}
-	dst = appendMember(dst, "message", b)
-	dst = appendMember(dst, "timestamp", b[1:end])
-	method, path, _ := bytes.Cut(b[end+3:quote], []byte(" "))
-	path, protocol, _ := bytes.Cut(path, []byte(" "))
-	dst = appendBytes(dst, "method", method)
-	dst = appendBytes(dst, "path", path)
-	dst = appendBytes(dst, "protocol", protocol)
-	dst = append(appendKey(dst, "status"), status...)
-	if flags, _, _ := bytes.Cut(tail, []byte(" ")); string(flags) != "-" {
-		dst = appendBytes(dst, "response_flags", flags)
+	fields := bytes.SplitN(rest, []byte(" "), 6)
+	if len(fields) < 6 || bytes.Count(fields[2], []byte("/")) < 4 {
+		return false
 	}
-	return dst, true
+	a.status = fields[3]
+	if string(a.status) == "-1" {
+		a.status = []byte("0")
+	}
+	if n := jsonscan.Digits(a.status); n == 0 || n != len(a.status) || n > 3 || n > 1 && a.status[0] == '0' {
+		return false
+	}
+	a.at, a.client, a.size = at, withoutPort(client), bytes.TrimPrefix(fields[4], []byte("+"))
+	a.frontend = bytes.TrimSuffix(fields[0], []byte("~"))
+	a.backend = fields[1]
+	timers := fields[2]
+	a.duration, a.unit = bytes.TrimPrefix(timers[bytes.LastIndexByte(timers, '/')+1:], []byte("+")), time.Millisecond
+	quote := bytes.LastIndexByte(rest[:max(len(rest)-1, 0)], '"')
+	if open := bytes.IndexByte(rest, '"'); open >= 0 && open <= quote {
+		if end := quoteEnd(rest, open+1); end > 0 {
+			a.request(rest[open+1 : end])
+		}
+	}
+	return true
+}
+
+// framework reads lines that hold a request in quotes and its status behind it, with an address or
+// a time before it, in whatever order.
+//
+//	INFO:     127.0.0.1:46882 - "GET /pay?q=1 HTTP/1.1" 502 Bad Gateway
+//	[29/Nov/2026 07:58:05] "GET /pay?q=1 HTTP/1.1" 502 1
+func (a *accessLine) framework(b []byte, quote int) bool {
+	head := b[:quote]
+	end := quoteEnd(b, quote+1)
+	if end < 0 || len(head) > 160 || !isRequest(b[quote+1:end]) {
+		return false
+	}
+	rest := bytes.TrimPrefix(b[end+1:], []byte(" "))
+	if !a.cutStatus(&rest) {
+		return false
+	}
+	for len(head) > 0 {
+		head = bytes.TrimLeft(head, " -")
+		if len(head) == 0 {
+			break
+		}
+		if h := (clock{}).headOf(head); h.end > 0 && h.start <= 1 && a.at == nil {
+			a.at = bytes.Trim(head[h.start:h.end], "[]")
+			head = bytes.TrimLeft(head[h.end:], "]")
+			continue
+		}
+		word, tail, _ := bytes.Cut(head, []byte(" "))
+		switch bare := bytes.Trim(word, "[]:"); {
+		case isAddress(bare) || isAddress(bytes.TrimRight(word, ":")):
+			if a.client == nil {
+				a.client = withoutPort(bytes.TrimRight(word, ":,"))
+				if isAddress(bare) {
+					a.client = withoutPort(bare)
+				}
+			}
+		case levelWord(bare).word != nil && a.level == nil:
+			a.level = bare
+		case a.client == nil && a.at == nil && len(bare) > 40:
+			return false
+		}
+		head = tail
+	}
+	if a.client == nil && a.at == nil {
+		return false
+	}
+	a.request(b[quote+1 : end])
+	size, tail, _ := bytes.Cut(rest, []byte(" "))
+	if jsonscan.Digits(size) == len(size) {
+		a.size = size
+	} else if isDecimal(size) { // Granian's milliseconds
+		a.duration, a.unit = size, time.Millisecond
+	}
+	if ms, _, ok := bytes.Cut(tail, []byte("ms")); ok && isDecimal(bytes.TrimSpace(ms)) {
+		a.duration, a.unit = bytes.TrimSpace(ms), time.Millisecond
+	}
+	return true
+}
+
+// isRequest reports whether a text is the first line of a request.
+func isRequest(t []byte) bool {
+	method, rest, ok := bytes.Cut(t, []byte(" "))
+	return ok && isMethod(method) && len(rest) > 0 && (rest[0] == '/' || rest[0] == '*' || bytes.Contains(rest[:min(len(rest), 12)], []byte("://")) || string(method) == "CONNECT")
+}
+
+func isMethod(t []byte) bool {
+	switch string(t) {
+	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND", "REPORT", "PURGE":
+		return true
+	}
+	return false
+}
+
+// bars reads the lines of Go's frameworks, whose columns have bars between them.
+//
+//	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs |       192.0.2.1 | GET      "/pay?q=1"
+//	10:11:12 | 502 | 6.119µs | 0.0.0.0 | GET | /pay | boom
+func (a *accessLine) bars(b []byte) bool {
+	if bytes.Count(b[:min(len(b), 160)], []byte("|")) < 4 {
+		return false
+	}
+	columns := bytes.SplitN(b, []byte("|"), 7)
+	for i := range columns {
+		columns[i] = bytes.TrimSpace(columns[i])
+	}
+	status := columns[1]
+	if len(columns) < 5 || len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' || !isAddress(columns[3]) {
+		return false
+	}
+	if h := (clock{}).headOf(columns[0]); h.end > 0 {
+		a.at = columns[0][h.start:h.end]
+	}
+	a.status, a.client = status, columns[3]
+	a.setDuration(columns[2])
+	method, path, _ := bytes.Cut(columns[4], []byte(" "))
+	if !isMethod(method) {
+		return false
+	}
+	if len(columns) > 5 && len(path) == 0 {
+		path = columns[5]
+	}
+	a.method, a.path = method, bytes.Trim(bytes.TrimSpace(path), `"`)
+	return true
+}
+
+// setDuration sets a duration as Go writes it.
+func (a *accessLine) setDuration(t []byte) {
+	if d, err := time.ParseDuration(string(bytes.ReplaceAll(t, []byte(" "), nil))); err == nil {
+		a.duration, a.unit = strconv.AppendFloat(nil, float64(d)/1e6, 'f', -1, 64), time.Millisecond
+	}
+}
+
+// squid reads a line of Squid's native format.
+func (a *accessLine) squid(b []byte) bool {
+	if len(b) < 40 || jsonscan.Digits(b[:11]) != 10 || b[10] != '.' {
+		return false
+	}
+	fields := bytes.Fields(b[:min(len(b), 4096)])
+	if len(fields) < 9 || !isDecimal(fields[0]) || len(fields[0]) < 12 || bytes.IndexByte(fields[0], '.') != 10 || !isAddress(fields[2]) && string(fields[2]) != "-" {
+		return false
+	}
+	result, status, ok := bytes.Cut(fields[3], []byte("/"))
+	if !ok || len(status) != 3 || jsonscan.Digits(status) != 3 {
+		return false
+	}
+	a.at, a.client, a.cache, a.status, a.size = fields[0], fields[2], result, status, fields[4]
+	if string(status) == "000" {
+		a.status = []byte("0")
+	}
+	a.method, a.path, a.user = fields[5], fields[6], fields[7]
+	a.duration, a.unit = fields[1], time.Millisecond
+	return true
+}
+
+// morgan reads the short lines of Node's morgan: GET /pay?q=1 502 41.504 ms - 4
+func (a *accessLine) morgan(b []byte) bool {
+	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
+	if len(first) == 0 || !isMethod(first) && (first[0]-'0' > 9 && first[0] != ':' && string(first) != "-" || !bytes.Contains(b[:min(len(b), 1024)], []byte(" ms"))) {
+		return false
+	}
+	fields := bytes.Fields(b[:min(len(b), 1024)])
+	for len(fields) > 6 && !isMethod(fields[0]) && (isAddress(fields[0]) || string(fields[0]) == "-") {
+		if isAddress(fields[0]) && a.client == nil {
+			a.client = fields[0]
+		}
+		fields = fields[1:]
+	}
+	if len(fields) > 3 && bytes.HasPrefix(fields[2], []byte("HTTP/")) {
+		a.protocol = fields[2]
+		fields = append(fields[:2:2], fields[3:]...)
+	}
+	if len(fields) < 5 || !isMethod(fields[0]) || len(fields[2]) != 3 || jsonscan.Digits(fields[2]) != 3 || fields[2][0] == '0' {
+		return false
+	}
+	a.method, a.path, a.status = fields[0], fields[1], fields[2]
+	for i := 3; i+1 < len(fields); i++ {
+		if string(fields[i+1]) == "ms" && isDecimal(fields[i]) {
+			a.duration, a.unit = fields[i], time.Millisecond
+			return true
+		}
+	}
+	return false
 }

@@ -65,7 +65,7 @@ func (d *Decoder) connect(doc []byte, payload jsonscan.Span) {
 			d.emit()
 			return
 		}
-		d.text(text)
+		d.textLine(text)
 	case Null:
 		d.refuse(Tombstone, "the payload is null")
 	default:

@@ -14,16 +14,19 @@ var textCandidates = [FieldWellKnown][]string{
 	FieldMessage: {
 		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body", "short_message", "textPayload", "@message", "event",
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output", "full_log", "errorMessage", "status.message", "error.log.message",
-		"error.message",
+		"error.message", "err.message", "fields.message",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace", "exception.stack_trace", "error.stack", "err.stack", "@x", "stackTrace",
-		"thrown.extendedStackTrace", "exc_info", "stack", "exception", "throwable", "traceback",
+		"thrown.extendedStackTrace", "exc_info", "stack", "exception", "throwable", "traceback", "error.stacktrace", "error.traceback", "error.backtrace",
+		"err.stacktrace", "context.exception", "context.error.stack", "exception.stack", "exception.trace", "exception.backtrace", "payload.err.stack", "record.exception",
+		"@fields.exception", "@fields.exc_info", "stackTraces", "backtrace", "trace.stack", "thrown", "errorVerbose", "callstack", "Exception", "StackTrace", "_exception",
+		"_stack_trace", "_stacktrace", "_StackTrace", "full_exception",
 	},
 	FieldService: {
 		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app", "application", "app_name", "appname", "application_name",
 		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service", "resource.labels.service_name", "resource.labels.function_name",
-		"AppRoleName", "cloud_RoleName", "_COMM",
+		"AppRoleName", "cloud_RoleName", "_COMM", "tags.appname", "_program", "syslog_program", "app-name", "syslog.appname",
 	},
 	FieldNamespace: {
 		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace", "kubernetes.pod_namespace", "k8s.namespace.name",
@@ -39,7 +42,7 @@ var textCandidates = [FieldWellKnown][]string{
 	FieldHost: {
 		"host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.pod_node_name", "kubernetes.node.name", "kubernetes.node_name",
 		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "@source_host", "agent.hostname", "beat.hostname", "winlog.computer_name", "Computer", "hostIdentifier",
-		"labels.compute.googleapis.com/resource_name", "agent.name",
+		"labels.compute.googleapis.com/resource_name", "agent.name", "hostName", "tags.hostname", "tags.host", "_logMeta.hostname", "machineName", "MachineName", "fromhost",
 	},
 	FieldTraceID: {
 		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id", "contextMap.trace_id", "contextMap.traceId", "mdc.trace_id",
@@ -73,9 +76,10 @@ var (
 // by their magnitude.
 var timeCandidates = []string{
 	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime", "eventTime", "start_time", "datetime", "DATE",
-	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "observedTimeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
+	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
 	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp", "_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
-	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp", "createdAt", "ts_ms",
+	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp", "createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time", "log_time", "logtime", "@fields.time", "_logMeta.date",
+	"TimeGenerated", "EventTime", "EventReceivedTime",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -92,7 +96,7 @@ var levelCandidates = []levelCandidate{
 	{
 		"level.name",
 		scaleAny,
-	}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny},
+	}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny}, {"SeverityText", scaleAny},
 	{
 		"severity_text",
 		scaleAny,
@@ -109,7 +113,10 @@ var levelCandidates = []levelCandidate{
 		"Level",
 		scaleAny,
 	}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny}, {"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
-	{"metadata.level", scaleAny}, {"pri", scalePriority},
+	{"metadata.level", scaleAny}, {"pri", scalePriority}, {"levelName", scaleAny}, {"LevelDisplayName", scaleAny}, {"level_text", scaleAny}, {"levelText", scaleAny},
+	{"levelStr", scaleAny}, {"severity_label", scaleAny}, {"severityLabel", scaleAny}, {"syslogseverity", scaleSyslog}, {"syslogseverity-text", scaleAny},
+	{"tags.severity", scaleAny}, {"fields.severity_code", scaleSyslog}, {"_logMeta.logLevelName", scaleAny}, {"@fields.levelname", scaleAny}, {"@fields.level", scaleAny},
+	{"monolog_level", scaleAny},
 }
 
 // weakLevels are paths at which other things than levels stand more often: only a word or number
@@ -118,6 +125,7 @@ var weakLevels = []levelCandidate{
 	{"priority", scaleSyslog},
 	{"label", scaleAny},
 	{"prio", scaleSyslog},
+	{"EventType", scaleAny},
 }
 
 // sideFields are the other fields of a LogEntry.
@@ -141,25 +149,31 @@ var commonFields = map[string][]string{
 	"http.status": {
 		"http.status", "http.response.status_code", "http.status_code", "http.response.status", "http.statusCode", "http_status", "http_status_code", "httpRequest.status",
 		"response.status_code", "response.statusCode", "response.status", "res.statusCode", "res.status", "status_code", "statusCode", "sc-status", "status",
+		"DownstreamStatus", "OriginStatus", "elb_status_code",
 	},
 	"path": {
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path", "req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
-		"cs-uri-stem",
+		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path", "httpRequest.requestPath", "requestPath", "RequestPath", "req_path",
 	},
 	"method": {
-		"method", "http.request.method", "http.method", "request.method", "req.method", "request_method", "http_method", "httpRequest.requestMethod", "cs-method",
+		"method", "http.request.method", "http.method", "request.method", "req.method", "request_method", "http_method", "httpRequest.requestMethod", "cs-method", "http.http_method", "verb", "requestMethod",
+		"RequestMethod",
 	},
 	"exception.class": {
 		"exception.class", "exception.type", "exception.exception_class", "exception_class", "exceptionClass", "error.type", "error.kind", "error.class", "err.type",
-		"thrown.name", "exception.name",
+		"thrown.name", "exception.name", "exception.exceptionType", "exception.className", "error.name", "err.name", "error.error_class", "throwable.class", "throwable.className",
+		"throwable_class", "throwableClass", "throwableClassName", "exception_name", "exceptionName", "exception_type", "exceptionType", "exc_type", "error_type", "errorType",
+		"context.exception.class", "context.error.name", "context.error.type", "payload.err.type", "payload.err.name", "record.exception.type", "exception.exc_type",
+		"stack_trace.type", "exc_info.type", "error.exception.class", "ExceptionType", "ex.type", "ex.name", "error.exception_class", "error_class", "error_kind", "exception",
 	},
 	"user.name": {"user.name", "usr.name", "user_name", "userName", "username", "enduser.id"},
 	"source_ip": {
 		"source_ip", "source.ip", "client.ip", "client.address", "network.client.ip", "client_ip", "clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
-		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client",
+		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip", "request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
+		"remote_host", "remoteAddress", "remote_address", "rip",
 	},
 	"duration_ms": {
-		"duration_ms", "durationMs", "duration_millis", "durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms", "latencyMs", "response_time_ms",
+		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis", "durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms", "latencyMs", "response_time_ms",
 		"responseTimeMs",
 	},
 }
@@ -196,6 +210,19 @@ type hints struct {
 	sourcetype, time, atTimestamp                 jsonscan.Slot // Splunk HEC
 	severity, severityText, bigSeverityText       jsonscan.Slot
 	journalMessage, messageType, message, logText jsonscan.Slot
+	args, kindWord, data, category                jsonscan.Slot // consola; log4js; CloudEvents
+	specVersion, dataBase64                       jsonscan.Slot // CloudEvents
+	caller, ts, verbosity                         jsonscan.Slot // Kubernetes components
+	atFields                                      jsonscan.Slot // logstash v0
+	shortTime, lvl, msg                           jsonscan.Slot // log15
+	arguments                                     jsonscan.Slot // logback
+	line                                          jsonscan.Slot // often the line of the source
+	fullMessage, text, reason, exception          jsonscan.Slot
+	duration, request, bigDuration, requestMethod jsonscan.Slot // Caddy, Traefik
+	requestTime, remoteAddr, latency, remoteIP    jsonscan.Slot // nginx, Echo
+	observed                                      [3]jsonscan.Slot
+	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
+	appName, priority                             jsonscan.Slot    // of OpenTelemetry's syslog receiver
 }
 
 // fieldPlan is a plan and what its slots mean for a decoder.
@@ -203,6 +230,7 @@ type fieldPlan struct {
 	*jsonscan.Plan
 	paths  []string          // by slot: how the path is spelled
 	fields []jsonscan.Choice // by FieldID
+	others []requested       // by FieldID, of the fields that are not well known
 	time   jsonscan.Choice
 	level  jsonscan.Choice
 
@@ -232,16 +260,18 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 		p.sides[path] = p.choose(cfg.candidates(path, candidates), false)
 	}
 	p.Request()
+	p.others = make([]requested, fields.Len())
 	for id := FieldWellKnown; int(id) < fields.Len(); id++ {
 		path := fields.Path(id)
-		p.fields[id] = p.choose(cfg.candidates(path, spellings(path)), false)
+		p.others[id] = request(p.Plan, path, cfg.candidates(path, spellings(path)))
+		p.fields[id] = p.others[id].choice
 	}
 	p.Finish()
 	p.Parts = jsonscan.NewBitset(p.Slots)
 	h := &p.hints
 	for _, s := range []jsonscan.Slot{
 		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
-		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items,
+		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields, h.specVersion,
 		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
 	} {
 		p.Parts.Set(s)
@@ -404,6 +434,18 @@ func (p *fieldPlan) addHints() {
 	), one(
 		"log",
 	)
+	h.args, h.kindWord, h.data, h.category = one("args"), one("type"), one("data"), one("categoryName")
+	h.specVersion, h.dataBase64 = one("specversion"), one("data_base64")
+	h.caller, h.ts, h.verbosity = one("caller"), one("ts"), one("v")
+	h.atFields = one("@fields")
+	h.shortTime, h.lvl, h.msg = one("t"), one("lvl"), one("msg")
+	h.fullMessage, h.text, h.reason, h.exception = one("full_message"), one("text"), one("reason"), one("exception")
+	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"), one("Duration"), one("RequestMethod")
+	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"), one("latency"), one("remote_ip")
+	h.arguments, h.line = one("arguments"), one("line")
+	h.observed = [3]jsonscan.Slot{one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp")}
+	h.syslogTags = [4]jsonscan.Slot{one("syslogtag"), one("syslog-tag"), one("syslogfacility"), one("syslogfacility-text")}
+	h.appName, h.priority = one("appname"), one("priority")
 	for _, object := range []string{"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels"} {
 		p.labels = append(p.labels, p.choose([]string{object}, false))
 	}

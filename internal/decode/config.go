@@ -28,13 +28,15 @@ type Config struct {
 	TimeZone string `yaml:"time_zone"`
 	// level of logs without one; UNKNOWN by default
 	DefaultLevel string `yaml:"default_level"`
+	// levels of words and numbers that a program uses in its own way: {"Sev1": "critical"}
+	Levels map[string]string `yaml:"levels"`
 }
 
 // Formats are the names that Config.Format may have.
 func Formats() []string {
 	return []string{
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
-		"cri", "access", "auditd", "ltsv", "text",
+		"cri", "access", "auditd", "ltsv", "influx", "text",
 	}
 }
 
@@ -50,6 +52,7 @@ type compiled struct {
 	pattern *regexp.Regexp
 	zone    *time.Location
 	level   level
+	levels  map[string]level
 }
 
 func (c Config) compile() (compiled, error) {
@@ -82,6 +85,16 @@ func (c Config) compile() (compiled, error) {
 	if c.DefaultLevel != "" {
 		word, severity := ParseLevel(c.DefaultLevel)
 		out.level = newLevel(word, severity)
+	}
+	for own, name := range c.Levels {
+		word, severity := ParseLevel(name)
+		if severity == 0 && word != "UNKNOWN" {
+			return out, fmt.Errorf("levels: %s: %q is no known level", own, name)
+		}
+		if out.levels == nil {
+			out.levels = map[string]level{}
+		}
+		out.levels[own] = newLevel(word, severity)
 	}
 	for _, name := range c.Only {
 		if len(c.Fields[name]) == 0 {

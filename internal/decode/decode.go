@@ -21,7 +21,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -83,6 +82,7 @@ type Decoder struct {
 	rec              *models.Record
 	each             func(*Log)
 	reject           func(Reason, string)
+	access           bool // the current line is of an access log
 	index            int
 	refused, damaged int        // of the record: rejections, and damaged values
 	last             [16]winner // by the low bits of the partition
@@ -91,7 +91,7 @@ type Decoder struct {
 // lookup is a path outside Fields that was looked up.
 type lookup struct {
 	x *jsonscan.Extractor
-	c jsonscan.Choice
+	r *requested
 }
 
 // New returns a decoder that finds the given fields.
@@ -211,6 +211,9 @@ func (d *Decoder) value(b []byte, depth int) {
 		d.value(unpacked, depth+1)
 		return
 	}
+	if d.auto && len(b) > 8 && b[0] == 0x0a && d.otlpProto(b) {
+		return
+	}
 	if d.set.format == "otlp_proto" || d.isProtobuf() {
 		if !d.otlpProto(b) {
 			d.refuse(InvalidFormat, "no OTLP logs: the protobuf is damaged or of another message")
@@ -230,6 +233,10 @@ func (d *Decoder) value(b []byte, depth int) {
 		}
 		return
 	}
+	if detail := d.schemaEncoded(b); detail != "" {
+		d.refuse(Schema, detail)
+		return
+	}
 	b = trim(b)
 	if len(b) == 0 {
 		d.refuse(Empty, "the value is blank")
@@ -240,6 +247,22 @@ func (d *Decoder) value(b []byte, depth int) {
 		return
 	}
 	d.detect(b, depth)
+}
+
+// schemaEncoded returns what an Avro file, an Avro object, or a value whose schema is named in a
+// header is, or nothing for any other value.
+func (d *Decoder) schemaEncoded(b []byte) string {
+	switch {
+	case bytes.HasPrefix(b, []byte("Obj\x01")):
+		return "an Avro file"
+	case len(b) > 10 && b[0] == 0xc3 && b[1] == 1:
+		return fmt.Sprintf("an Avro object of the schema with fingerprint %x", b[2:10])
+	case len(d.rec.Headers) > 0 && !startsJSON(trim(b)):
+		if id := d.log.rawHeader("__value_schema_id"); len(id) > 0 {
+			return fmt.Sprintf("avro/protobuf, its schema in the header __value_schema_id: %x", id[:min(len(id), 20)])
+		}
+	}
+	return ""
 }
 
 // trim removes blanks and NULs from both ends.
@@ -270,15 +293,22 @@ func (d *Decoder) detect(b []byte, depth int) {
 		if d.json(b, depth) || d.repaired(b) || b[0] == '[' && d.formatted(b) {
 			return
 		}
-	} else if d.formatted(b) {
-		return
 	} else if reason, detail := binaryReason(b); reason != "" {
 		if !d.otlpProto(d.rec.Value) {
 			d.refuse(reason, detail)
 		}
 		return
+	} else if d.formatted(b) {
+		return
 	}
 	d.text(b)
+}
+
+// textLine reads a line that was wrapped in another format: in any format of lines, or as text.
+func (d *Decoder) textLine(b []byte) {
+	if b = trim(b); len(b) == 0 || d.set.format == "text" || !d.formatted(b) {
+		d.text(b)
+	}
 }
 
 // held reads a value in the configured format, or rejects it.
@@ -360,6 +390,11 @@ func (d *Decoder) text(b []byte) {
 	if d.set.pattern != nil && d.patterned(b) {
 		return
 	}
+	if rest, ok := cutCookie(b); ok && whole(d.root, rest) {
+		d.prepare("json", b)
+		d.emit()
+		return
+	}
 	d.root.Reset()
 	l := &d.log
 	d.prepare("text", b)
@@ -370,24 +405,31 @@ func (d *Decoder) text(b []byte) {
 
 // patterned reads a line with the configured pattern.
 func (d *Decoder) patterned(b []byte) bool {
+	var ok bool
+	if d.built, ok = d.appendPattern(append(d.built[:0], '{'), b); ok {
+		d.emitBuilt("pattern", b)
+	}
+	return ok
+}
+
+// appendPattern rewrites a line that matches the configured pattern.
+func (d *Decoder) appendPattern(dst, b []byte) ([]byte, bool) {
 	m := d.set.pattern.FindSubmatchIndex(b)
 	if m == nil {
-		return false
+		return dst, false
 	}
-	d.built = append(d.built[:0], '{')
 	message := false
 	for i, name := range d.set.pattern.SubexpNames() {
 		if name == "" || m[2*i] < 0 {
 			continue
 		}
 		message = message || name == "message"
-		d.built = appendMember(d.built, name, b[m[2*i]:m[2*i+1]])
+		dst = appendMember(dst, name, b[m[2*i]:m[2*i+1]])
 	}
 	if !message {
-		d.built = appendMember(d.built, "message", b)
+		dst = appendMember(dst, "message", b)
 	}
-	d.emitBuilt("pattern", b)
-	return true
+	return dst, true
 }
 
 // emitBuilt emits the log in d.built, which lacks its closing brace.
@@ -412,6 +454,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	}
 	l.format, l.raw, l.isText, l.text = format, raw, false, nil
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
+	l.headSeen, l.isAccess = false, d.access
 	l.index = d.index
 	l.layout = nil
 	if !l.root.Parts {
@@ -461,27 +504,20 @@ func (d *Decoder) resolved(t []byte, flags uint8) []byte {
 }
 
 // lookup returns an extractor for a path that is not in Fields.
-func (d *Decoder) lookup(path string) (*jsonscan.Extractor, jsonscan.Choice) {
+func (d *Decoder) lookup(path string) (*jsonscan.Extractor, *requested) {
 	if a, ok := d.lookups[path]; ok {
-		return a.x, a.c
+		return a.x, a.r
 	}
 	if len(d.lookups) >= maxLookups {
 		clear(d.lookups)
 	}
 	p := jsonscan.NewPlan()
 	p.Request()
-	var slots []jsonscan.Slot
-	for _, s := range spellings(path) {
-		for _, at := range p.Add(s, false) {
-			if !slices.Contains(slots, at) {
-				slots = append(slots, at)
-			}
-		}
-	}
+	r := request(p, path, d.cfg.candidates(path, spellings(path)))
 	p.Finish()
-	a := lookup{jsonscan.NewExtractor(p), jsonscan.NewChoice(slots)}
+	a := lookup{jsonscan.NewExtractor(p), &r}
 	d.lookups[path] = a
-	return a.x, a.c
+	return a.x, a.r
 }
 
 // customTime reads a time in one of the configured formats.

@@ -298,7 +298,7 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 	if x.Has.Has(h.message) && len(l.over) > 0 && x != l.over[len(l.over)-1] &&
 		x.Spans[h.message].Kind == String {
 		s := x.Spans[h.message]
-		if v := l.valueOf(x, s).Text; len(v) > 0 && opens(v) {
+		if v := l.valueOf(x, s).Text; len(v) > 5 && opens(v, jsonscan.Escaped) {
 			used.Set(h.message)
 		}
 	}

@@ -231,7 +231,7 @@ func FuzzLines(f *testing.F) {
 				t.Fatalf("%s made %q", format.held(), d.built)
 			}
 		}
-		if built, ok := d.rewritten(nil, line); ok && !whole(d.root, built) {
+		if built, _, ok := d.rewritten(nil, line); ok && !whole(d.root, built) {
 			t.Fatalf("made %q", built)
 		}
 	})

@@ -173,22 +173,30 @@ func (d *Decoder) array(b []byte) bool {
 	return true
 }
 
-// pair reads a time and an object, which is an event as Fluentd and Fluent Bit pass it on.
+// pair reads an event as Fluentd and Fluent Bit forward it: a time and an object, perhaps behind a
+// tag.
 func (d *Decoder) pair(b []byte) bool {
-	var parts [2]jsonscan.Span
+	var parts [3]jsonscan.Span
 	n := 0
 	end := jsonscan.Elements(b, func(s jsonscan.Span) bool {
-		if n < 2 {
+		if n < 3 {
 			parts[n] = s
 		}
 		n++
-		return n < 3
+		return n < 4
 	})
-	if end < 0 || n != 2 || parts[0].Kind != Number || parts[1].Kind != Object {
+	if end < 0 || n != 2 && (n != 3 || parts[0].Kind != String) {
 		return false
 	}
-	object := b[parts[1].Start:parts[1].End]
-	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[parts[0].Start:parts[0].End]...)
+	at, event := parts[n-2], parts[n-1]
+	if at.Kind != Number || event.Kind != Object {
+		return false
+	}
+	object := b[event.Start:event.End]
+	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[at.Start:at.End]...)
+	if n == 3 {
+		d.built = appendSpan(appendKey(d.built, "fluentd_tag"), b, parts[0])
+	}
 	d.built = appendMembers(d.built, object, "")
 	d.emitBuilt("json", object)
 	return true
@@ -221,7 +229,7 @@ func (d *Decoder) element(b []byte) int {
 		return -n
 	}
 	d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], b[s.Start:s.End], s.Flags)
-	d.text(d.wrapped[maxWrapped+1])
+	d.textLine(d.wrapped[maxWrapped+1])
 	return n
 }
 

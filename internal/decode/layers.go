@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/base64"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -39,7 +40,7 @@ func (l *Log) addParts() {
 		l.format = "hec"
 		l.pushOver(x.Doc[x.Spans[h.event].Start:x.Spans[h.event].End])
 	}
-	for _, s := range [...]jsonscan.Slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes} {
+	for _, s := range [...]jsonscan.Slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes, h.atFields} {
 		if !x.Has.Has(s) {
 			continue
 		}
@@ -53,6 +54,9 @@ func (l *Log) addParts() {
 			}
 		}
 	}
+	if x.Has.Has(h.specVersion) {
+		l.pushEvent(x)
+	}
 	if x.Has.Has(h.flatLabels) && x.Spans[h.flatLabels].Kind == Array {
 		l.pushFlatLabels(x.Spans[h.flatLabels])
 	}
@@ -65,6 +69,35 @@ func (l *Log) addParts() {
 func (l *Log) isHEC(x *jsonscan.Extractor) bool {
 	h := &l.d.plan.hints
 	return !x.Has.Has(h.atTimestamp) && (x.Has.Has(h.time) || x.Has.Has(h.sourcetype))
+}
+
+// pushEvent adds the data of a CloudEvent: an object, or a text that is the message.
+func (l *Log) pushEvent(x *jsonscan.Extractor) {
+	h := &l.d.plan.hints
+	text := l.d.inner[maxLayers+4][:0]
+	switch {
+	case x.Has.Has(h.data) && x.Spans[h.data].Kind == Object:
+		l.pushOver(x.Doc[x.Spans[h.data].Start:x.Spans[h.data].End])
+		return
+	case x.Has.Has(h.data) && x.Spans[h.data].Kind == String:
+		s := x.Spans[h.data]
+		text = jsonscan.AppendText(text, x.Doc[s.Start:s.End], s.Flags)
+	case x.Has.Has(h.dataBase64) && x.Spans[h.dataBase64].Kind == String:
+		s := x.Spans[h.dataBase64]
+		var err error
+		if text, err = base64.StdEncoding.AppendDecode(text, x.Doc[s.Start:s.End]); err != nil {
+			return
+		}
+	default:
+		return
+	}
+	l.d.inner[maxLayers+4] = text
+	if text = trim(text); len(text) > 0 && text[0] == '{' && l.pushOver(text) {
+		return
+	}
+	message := appendMember(append(l.d.inner[maxLayers+3][:0], '{'), "message", text)
+	l.d.inner[maxLayers+3] = append(message, '}')
+	l.pushOver(l.d.inner[maxLayers+3])
 }
 
 // pushFlatLabels adds the labels that Fluentd wrote as an array of "app=checkout".
@@ -162,7 +195,7 @@ func (l *Log) openMessage() {
 			}
 		case s.Kind != String || s.End-s.Start < 5:
 			return
-		case !opens(x.Doc[s.Start:s.End]):
+		case d.set.pattern == nil && !opens(x.Doc[s.Start:s.End], s.Flags):
 			return
 		default:
 			n := len(l.over) + 1
@@ -175,8 +208,9 @@ func (l *Log) openMessage() {
 			}
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
-			} else if built, ok := d.rewritten(d.inner[n][:0], text); ok {
+			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
+				l.isAccess = l.isAccess || f == formatAccess
 			} else {
 				return
 			}
@@ -194,30 +228,104 @@ func (l *Log) closedMessage() bool {
 		return false
 	}
 	s := &l.root.Spans[at]
-	return s.Kind == String && s.End-s.Start > 5 && !opens(l.root.Doc[s.Start:s.End])
+	return s.Kind == String && s.End-s.Start > 5 && l.d.set.pattern == nil && !opens(l.root.Doc[s.Start:s.End], s.Flags)
 }
 
-// opens says at a glance whether a message may hold fields of its own. It sees the string as it
-// stands in the document, with its escapes.
-func opens(t []byte) bool {
-	switch c := t[0]; {
-	case c == '{', c == ' ', c == '\\':
-		return true
-	case c-'0' <= 9: // the time of a container runtime's line
-		return len(t) > 30 && t[4] == '-' && t[10] == 'T'
-	case c == 'I' || c == 'W' || c == 'E' || c == 'F':
-		if jsonscan.Digits(t[1:5]) == 4 {
+// opens is a quick check of whether a message may hold fields of its own. It reads the string as it
+// is written in the document, with its escapes.
+func opens(t []byte, flags uint8) bool {
+	c := t[0]
+	if classes[c] != 0 {
+		switch classes[c] {
+		case opensAlways:
 			return true
+		case opensDigit: // a time, an address, or a duration since 1970
+			if t[1] > ' ' && t[2] > ' ' && (bytes.IndexByte(t[1:4], '.') >= 0 || bytes.IndexByte(t[1:5], ':') >= 0) {
+				return true
+			}
+			return len(t) > 20 && t[4] == '-' && t[10] == 'T' || len(t) > 20 && t[10] == '.'
+		case opensKlog:
+			if jsonscan.Digits(t[1:5]) == 4 {
+				return true
+			}
+		case opensWord:
+			if opensWordFormat(t) {
+				return true
+			}
 		}
 	}
 	i := bytes.IndexByte(t[:min(len(t), 40)], '=')
-	if i <= 0 { // nearly always
-		return false
-	}
-	for _, c := range t[:i] {
-		if !isWord(c) && c != '.' && c != '-' && c != '@' {
-			return false
+	if i > 0 {
+		key := true
+		for _, c := range t[:i] {
+			if !isWord(c) && c != '.' && c != '-' && c != '@' {
+				key = false
+				break
+			}
+		}
+		if key {
+			return true
 		}
 	}
-	return true
+	// an access log has quotes, LTSV has tabs: both are escaped
+	return flags&jsonscan.Escaped != 0 && (bytes.Contains(t[:min(len(t), 160)], []byte(`] \"`)) || bytes.Contains(t[:min(len(t), 160)], []byte(`- \"`)) || ltsvStarts(t))
+}
+
+// ltsvStarts reports whether a string begins with a label, as LTSV does, and has an escaped tab.
+func ltsvStarts(t []byte) bool {
+	i := bytes.IndexByte(t[:min(len(t), 24)], ':')
+	return i > 0 && isLabel(t[:i]) && bytes.Contains(t[:min(len(t), 200)], []byte(`\t`))
+}
+
+const (
+	opensAlways = 1 + iota
+	opensDigit
+	opensKlog
+	opensWord
+)
+
+// classes says of the first byte of a message which formats it may begin.
+var classes = func() (c [256]uint8) {
+	for _, b := range []byte("{ \\<[@") {
+		c[b] = opensAlways
+	}
+	for b := '0'; b <= '9'; b++ {
+		c[b] = opensDigit
+	}
+	for _, b := range []byte("IWE") {
+		c[b] = opensKlog
+	}
+	for _, b := range []byte("CLJFMASONDGPHT:t") {
+		c[b] = opensWord
+	}
+	c['F'] = opensWord
+	return c
+}()
+
+// opensWordFormat reports whether a text begins with the mark of CEF or LEEF, a month, a day of the
+// week, the method of a request, or an address.
+func opensWordFormat(t []byte) bool {
+	switch t[0] {
+	case 'C':
+		return string(t[:4]) == "CEF:" || string(t[:5]) == "CONNE"
+	case 'L':
+		return string(t[:5]) == "LEEF:"
+	case ':':
+		return t[1] == ':'
+	case 'F':
+		return string(t[:4]) == "Feb " || jsonscan.Digits(t[1:5]) == 4
+	case 'G':
+		return string(t[:4]) == "GET "
+	case 'P':
+		return string(t[:5]) == "POST " || string(t[:4]) == "PUT " || string(t[:5]) == "PATCH"
+	case 'H':
+		return string(t[:5]) == "HEAD "
+	case 'D':
+		return string(t[:4]) == "Dec " || string(t[:5]) == "DELET"
+	case 'O':
+		return string(t[:4]) == "Oct " || string(t[:5]) == "OPTIO"
+	case 'J', 'M', 'A', 'S', 'N':
+		return t[3] == ' ' && startsMonth(t)
+	}
+	return false
 }

@@ -57,7 +57,7 @@ func (d *Decoder) layoutOf() *layout {
 	s.level = slotUnknown
 	h := &d.plan.hints
 	s.partial = s.has.Has(h.partialMessage) || s.has.Has(h.partialID)
-	if n, only := d.plan.level.Present(s.has); n == 1 && !s.has.Has(h.auditID) &&
+	if n, only := d.plan.level.Present(s.has); n == 1 && d.set.levels == nil && !s.has.Has(h.args) && !s.has.Has(h.auditID) &&
 		!s.has.Has(h.auditLevel) &&
 		d.plan.scales[only] == scaleAny {
 		s.level = only
@@ -98,8 +98,12 @@ func (l *Log) learn(id FieldID, v Value) {
 	switch id {
 	case FieldRaw, FieldLevel:
 		return
+	case FieldStack:
+		if n, _ := c.Present(l.root.Has); n == 0 && !l.root.Has.Has(h.fullMessage) {
+			s = slotAbsent
+		}
 	case FieldMessage:
-		if v.Kind == String && !l.root.Has.Has(h.syslogTag) && !l.root.Has.Has(h.template) &&
+		if v.Kind == String && !l.ofSyslog(l.root) && !l.root.Has.Has(h.arguments) && !l.root.Has.Has(h.line) && !l.root.Has.Has(h.template) &&
 			first != h.journalMessage {
 			s = first
 		}
@@ -120,6 +124,9 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = first
 		}
 	default:
+		if id >= FieldWellKnown && !p.settled(id, first, l.root.Has) {
+			return
+		}
 		s = first
 		if first == slotUnknown {
 			s = slotAbsent
@@ -130,6 +137,33 @@ func (l *Log) learn(id FieldID, v Value) {
 		s = slotUnknown
 	}
 	l.layout.slots[id] = s
+}
+
+// settled reports whether a field that is not well known depends on nothing but its first candidate
+// in logs that have the given slots.
+func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset) bool {
+	r, h := &p.others[id], &p.hints
+	if r.kind == lineField {
+		return false
+	}
+	if first != slotUnknown {
+		return true
+	}
+	for i := range r.through {
+		for _, at := range r.through[i].slots {
+			if has.Has(at) {
+				return false
+			}
+		}
+	}
+	switch r.kind {
+	case classField:
+		n, _ := p.fields[FieldStack].Present(has)
+		return n == 0 && !has.Has(h.fullMessage)
+	case durationField:
+		return !has.Has(h.duration) && !has.Has(h.bigDuration) && !has.Has(h.requestTime) && !has.Has(h.latency)
+	}
+	return true
 }
 
 // namesNoService reports whether no field is present that could name the service.

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"bytes"
-	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -23,6 +22,7 @@ var (
 	levelDebug     = newLevel("DEBUG", 5)
 	levelInfo      = newLevel("INFO", 9)
 	levelNotice    = newLevel("NOTICE", 10)
+	levelSuccess   = newLevel("SUCCESS", 10) // of Loguru, between info and warning
 	levelWarn      = newLevel("WARN", 13)
 	levelError     = newLevel("ERROR", 17)
 	levelCritical  = newLevel("CRITICAL", 18)
@@ -51,6 +51,14 @@ func (l level) weak() bool { return !l.explicit() || string(l.word) == "INFO" }
 // wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena
 // is returned.
 func wordLevel(arena, word []byte) (level, []byte) {
+	if bytes.IndexByte(word, 0x1b) >= 0 {
+		word = appendPlain(nil, word)
+	}
+	if i := bytes.LastIndexByte(word, '.'); i > 0 && len(word) < 40 { // LogLevel.ERROR
+		if l, _ := wordLevel(nil, word[i+1:]); l.severity > 0 {
+			return l, arena
+		}
+	}
 	for len(word) > 0 && isAround(word[0]) {
 		word = word[1:]
 	}
@@ -71,6 +79,9 @@ func wordLevel(arena, word []byte) (level, []byte) {
 		if l := offsetLevel(low[:len(word)]); l.word != nil {
 			return l, arena
 		}
+		if l := rankedLevel(low[:len(word)]); l.word != nil {
+			return l, arena
+		}
 	}
 	start := len(arena)
 	arena = jsonscan.AppendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
@@ -87,23 +98,25 @@ func knownLevel(word string) level {
 	switch word {
 	case "", "default", "none", "unknown", "unspecified", "notset":
 		return levelUnknown
-	case "trace", "finest", "finer", "verbose", "trc", "vrb", "silly":
+	case "trace", "finest", "finer", "verbose", "trc", "vrb", "silly", "trac", "trce", "t", "v":
 		return levelTrace
-	case "debug", "fine", "config", "dbg", "d", "d1", "d2", "d3", "d4", "d5":
+	case "debug", "fine", "config", "dbg", "debu", "dbug", "deb", "d", "d1", "d2", "d3", "d4", "d5":
 		return levelDebug
-	case "info", "information", "informational", "inf", "i":
+	case "info", "information", "informational", "inf", "i", "log":
 		return levelInfo
-	case "notice":
+	case "notice", "ntc", "noti", "note":
 		return levelNotice
+	case "success":
+		return levelSuccess
 	case "warn", "warning", "wrn", "w":
 		return levelWarn
-	case "error", "err", "severe", "e":
+	case "error", "err", "severe", "eror", "erro", "fail", "e":
 		return levelError
-	case "critical", "crit", "dpanic":
+	case "critical", "crit", "crt", "dpanic":
 		return levelCritical
-	case "alert":
+	case "alert", "alrt":
 		return levelAlert
-	case "fatal", "panic", "ftl", "f":
+	case "fatal", "panic", "ftl", "fata", "fatl", "pani", "pnc", "f":
 		return levelFatal
 	case "emerg", "emergency":
 		return levelEmergency
@@ -129,6 +142,19 @@ func offsetLevel(low []byte) level {
 		n = -n
 	}
 	return severityLevel(min(max(base.severity+n, 1), 24))
+}
+
+// rankedLevel reads OpenTelemetry's short names of severity numbers: info3 is 11, error2 is 18.
+func rankedLevel(low []byte) level {
+	n := len(low) - 1
+	if n < 4 || low[n]-'2' > 2 {
+		return level{}
+	}
+	switch string(low[:n]) {
+	case "trace", "debug", "info", "warn", "error", "fatal":
+		return severityLevel(knownLevel(string(low[:n])).severity + int(low[n]-'1'))
+	}
+	return level{}
 }
 
 // severityLevel is the level of an OpenTelemetry severity number, named by its range of four.
@@ -315,116 +341,6 @@ func cefLevel(n int) level {
 		return levelWarn
 	}
 	return levelInfo
-}
-
-// nearText is how far into a text its level is looked for. Beyond, an upper-case ERROR is more
-// often about an error than one.
-const nearText = 64
-
-// textLevel finds the level in a line of text: the first whole upper-case level word near its
-// start, or a level word in any case alone in brackets, as web servers write it. "Terror" is no
-// error.
-func textLevel(text []byte) level {
-	if l := consoleLevel(text); l.word != nil {
-		return l
-	}
-	for i := 0; i < len(text) && i < nearText; {
-		if !isWord(text[i]) {
-			i++
-			continue
-		}
-		start := i
-		for i < len(text) && isWord(text[i]) {
-			i++
-		}
-		word := text[start:i]
-		if len(word) < 3 || len(word) > 13 ||
-			start > 1 && text[start-1] == '-' && isWord(text[start-2]) {
-			continue
-		}
-		if isUpper(word) {
-			if l := textWord(string(word)); l.word != nil {
-				return l
-			}
-		}
-		if start > 0 && i < len(text) && text[i] == ']' &&
-			(text[start-1] == '[' || text[start-1] == ':') {
-			if l := textWord(strings.ToUpper(string(word))); l.word != nil {
-				return l
-			}
-			if string(word) == "Note" { // of MySQL
-				return levelInfo
-			}
-		}
-	}
-	return level{}
-}
-
-// consoleLevel is the level of a line of .NET's console: "fail: Shop.Pay[7]".
-func consoleLevel(text []byte) level {
-	if len(text) < 9 || text[4] != ':' || text[5] != ' ' || text[0]-'a' >= 26 {
-		return level{}
-	}
-	line, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
-	line = bytes.TrimSpace(line)
-	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' ||
-		bytes.IndexByte(line, ' ') >= 0 {
-		return level{}
-	}
-	switch string(text[:4]) {
-	case "trce":
-		return levelTrace
-	case "dbug":
-		return levelDebug
-	case "info":
-		return levelInfo
-	case "warn":
-		return levelWarn
-	case "fail":
-		return levelError
-	case "crit":
-		return levelCritical
-	}
-	return level{}
-}
-
-// textWord is the level that a word has when it stands in a text, where fewer words are
-// unmistakable.
-func textWord(word string) level {
-	switch word {
-	case "TRACE", "FINEST", "FINER", "VERBOSE":
-		return levelTrace
-	case "DEBUG", "FINE", "DBG":
-		return levelDebug
-	case "INFO", "INFORMATION", "INFORMATIONAL", "INF":
-		return levelInfo
-	case "NOTICE":
-		return levelNotice
-	case "WARN", "WARNING", "WRN":
-		return levelWarn
-	case "ERROR", "ERR", "SEVERE":
-		return levelError
-	case "CRITICAL", "CRIT", "DPANIC":
-		return levelCritical
-	case "ALERT":
-		return levelAlert
-	case "FATAL", "PANIC", "FTL":
-		return levelFatal
-	case "EMERG", "EMERGENCY":
-		return levelEmergency
-	}
-	return level{}
-}
-
-func isWord(c byte) bool { return c|0x20-'a' < 26 || c-'0' <= 9 || c == '_' || c >= 0x80 }
-
-func isUpper(word []byte) bool {
-	for _, c := range word {
-		if c-'A' >= 26 {
-			return false
-		}
-	}
-	return true
 }
 
 // smallNumber reads a whole number of at most nine digits, "50" or "50.0".

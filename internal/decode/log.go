@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"time"
+	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 
@@ -85,6 +86,9 @@ type Log struct {
 	time      int64
 	timeFrom  string
 	timeSeen  bool
+	head      head // of the text
+	headSeen  bool
+	isAccess  bool // the message is a line of an access log, which has no level
 }
 
 // Value returns the field with the ID.
@@ -144,20 +148,15 @@ func (l *Log) Lookup(path string) Value {
 			),
 		}
 	}
-	x, c := l.d.lookup(path)
-	var null Value
-	for _, layer := range l.applicationFirst() {
+	x, r := l.d.lookup(path)
+	v, _ := l.findRequested(r, func(layer *jsonscan.Extractor) *jsonscan.Extractor {
 		if layer.Doc == nil {
-			continue
+			return nil
 		}
 		x.Read(layer.Doc)
-		if v, _ := l.anyOf(x, &c); v.Kind > Null {
-			return v
-		} else if v.Kind == Null {
-			null = v
-		}
-	}
-	return null
+		return x
+	})
+	return v
 }
 
 // Severity is the OpenTelemetry severity number, 0 when unknown.
@@ -289,34 +288,18 @@ func (l *Log) find(id FieldID) Value {
 	case FieldTraceID, FieldSpanID:
 		return l.findTrace(id)
 	case FieldStack:
-		return l.findText(id, l.applicationFirst())
+		return l.findStack()
 	case FieldRaw:
 		return Value{String, l.raw}
 	}
 	return l.findAny(id)
 }
 
-// findAny finds a field that is not well known, of any kind; null only if no layer has a value.
+// findAny finds a field that is not well known.
 func (l *Log) findAny(id FieldID) Value {
-	c := &l.d.plan.fields[id]
-	if len(l.over) == 0 && len(l.under) == 0 {
-		v, at := l.anyOf(l.root, c)
-		l.note(id, at)
-		return v
-	}
-	var null Value
-	for _, x := range l.applicationFirst() {
-		v, at := l.anyOf(x, c)
-		if v.Kind > Null {
-			l.note(id, at)
-			return v
-		}
-		if v.Kind == Null {
-			null = v
-			l.note(id, at)
-		}
-	}
-	return null
+	v, at := l.findRequested(&l.d.plan.others[id], nil)
+	l.note(id, at)
+	return v
 }
 
 func (l *Log) anyOf(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsonscan.Slot) {
@@ -405,34 +388,18 @@ func (l *Log) scalar(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	return Value{}
 }
 
-// findService finds the service in the log, else in the labels, the record's headers, and the
-// container.
+// findService finds the service: what the envelope says, what the line says, the labels, the
+// record's headers, and the container. A line cannot replace a service that its envelope names, or
+// whoever writes a log could take it out of the scope of a rule.
 func (l *Log) findService() Value {
-	p, h := l.d.plan, &l.d.plan.hints
-	for _, x := range l.applicationFirst() {
-		if v, at := l.textOf(x, &p.fields[FieldService]); at != jsonscan.NoSlot {
-			l.note(FieldService, at)
+	layers := l.platformFirst()
+	for _, x := range layers {
+		if v, ok := l.serviceOf(x); ok {
 			return v
 		}
-		at := jsonscan.NoSlot
-		switch {
-		// pino and bunyan
-		case x.Has.Has(h.name) && x.Has.Has(h.pid) && x.Has.Has(h.hostname) && (x.Has.Has(h.level) || x.Has.Has(h.time)):
-			at = h.name
-		case x.Has.Has(h.ident) && (x.Has.Has(h.pri) || x.Has.Has(h.pid)):
-			at = h.ident
-		case x.Has.Has(h.eventSource) && x.Has.Has(h.eventName): // CloudTrail
-			at = h.eventSource
-		}
-		if at != jsonscan.NoSlot {
-			if v := l.scalar(x, x.Spans[at]); v.Kind != Absent {
-				l.note(FieldService, at)
-				return v
-			}
-		}
 	}
-	for _, x := range l.applicationFirst() {
-		if v, at := l.textOf(x, &p.serviceLabels); at != jsonscan.NoSlot {
+	for _, x := range layers {
+		if v, at := l.textOf(x, &l.d.plan.serviceLabels); at != jsonscan.NoSlot {
 			l.note(FieldService, at)
 			return v
 		}
@@ -448,8 +415,52 @@ func (l *Log) findService() Value {
 	return v
 }
 
-// header returns the value of a record's header, the last of its name.
+// serviceOf finds the service that one layer names.
+func (l *Log) serviceOf(x *jsonscan.Extractor) (Value, bool) {
+	p, h := l.d.plan, &l.d.plan.hints
+	if v, at := l.textOf(x, &p.fields[FieldService]); at != jsonscan.NoSlot {
+		l.note(FieldService, at)
+		return v, true
+	}
+	at := jsonscan.NoSlot
+	switch {
+	// pino and bunyan
+	case x.Has.Has(h.name) && x.Has.Has(h.pid) && x.Has.Has(h.hostname) && (x.Has.Has(h.level) || x.Has.Has(h.time)):
+		at = h.name
+	case x.Has.Has(h.ident) && (x.Has.Has(h.pri) || x.Has.Has(h.pid)):
+		at = h.ident
+	case x.Has.Has(h.eventSource) && x.Has.Has(h.eventName): // CloudTrail
+		at = h.eventSource
+	}
+	if at == jsonscan.NoSlot {
+		return Value{}, false
+	}
+	v := l.scalar(x, x.Spans[at])
+	l.note(FieldService, at)
+	return v, v.Kind != Absent
+}
+
+// header returns the text of a record's header, without the quotes or the schema that Kafka Connect
+// puts around it; nothing if it is no text.
 func (l *Log) header(name string) []byte {
+	v := l.rawHeader(name)
+	if len(v) > 1 && v[0] == '{' {
+		if payload, s := member(v, []byte("payload")); s.Kind == String {
+			v = jsonscan.AppendText(nil, payload, s.Flags)
+		}
+	} else if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
+		if text := unquote(v); text != nil {
+			v = text
+		}
+	}
+	if !utf8.Valid(v) {
+		return nil
+	}
+	return v
+}
+
+// rawHeader returns the value of a record's header, the last of its name.
+func (l *Log) rawHeader(name string) []byte {
 	if l.rec == nil {
 		return nil
 	}
@@ -520,9 +531,24 @@ func (l *Log) findTime() {
 		doubtful = doubtful || bad
 	}
 	if !doubtful {
-		if t, n := l.clock.prefix(l.lineStart()); n > 0 && l.clock.plausible(t) {
-			l.time, l.timeFrom = t, "text"
-			return
+		if h := l.lineHead(); h.end > 0 {
+			if l.clock.plausible(h.time) {
+				l.time, l.timeFrom = h.time, "text"
+				return
+			}
+			doubtful = true
+		}
+	}
+	// the time at which a collector saw the log is better than nothing
+	for _, x := range l.platformFirst() {
+		for _, s := range l.d.plan.hints.observed {
+			if !x.Has.Has(s) {
+				continue
+			}
+			if t, ok := l.readTime(x, s); ok {
+				l.time, l.timeFrom = t, l.d.plan.paths[s]
+				return
+			}
 		}
 	}
 	if doubtful {
@@ -554,6 +580,12 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 	if h := &p.hints; x.Has.Has(h.created) && x.Has.Has(h.levelName) {
 		if t, ok := l.readTime(x, h.created); ok {
 			return t, "created", false
+		}
+	}
+	// of log15; elsewhere t is anything
+	if h := &p.hints; x.Has.Has(h.shortTime) && x.Spans[h.shortTime].Kind == String && (x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
+		if t, ok := l.readTime(x, h.shortTime); ok {
+			return t, "t", false
 		}
 	}
 	for _, parts := range p.hints.instants {
@@ -591,22 +623,15 @@ func (l *Log) readTime(x *jsonscan.Extractor, at jsonscan.Slot) (int64, bool) {
 	return t, ok && l.clock.plausible(t)
 }
 
-// lineStart returns the text from where its time may begin: at the start, or after the two fields
-// that an access log has before it.
-func (l *Log) lineStart() []byte {
+// lineHead finds the time of the text.
+func (l *Log) lineHead() head {
+	if l.headSeen {
+		return l.head
+	}
+	l.headSeen = true
 	t := l.Value(FieldMessage).Text
-	// Ruby: E, [2026-05-04T10:11:12.345678 #1] ERROR -- cart: boom
-	if len(t) > 30 && t[1] == ',' && t[2] == ' ' && t[3] == '[' {
-		return t[3:]
-	}
-	if l.isText {
-		if i := bytes.IndexByte(t[:min(len(t), 256)], '['); i > 0 && len(t) > i+20 &&
-			t[i+3] == '/' &&
-			t[i+7] == '/' {
-			return t[i:]
-		}
-	}
-	return t
+	l.head = l.clock.headOf(t)
+	return l.head
 }
 
 // findLevel finds the level. An inner level counts if the outer one may be a shipper's guess; without
@@ -641,7 +666,7 @@ func (l *Log) findLevel() {
 		l.note(FieldLevel, at)
 	}
 	if !outer.explicit() {
-		if v := textLevel(l.Value(FieldMessage).Text); v.word != nil {
+		if v := l.levelOfText(); v.word != nil {
 			outer = v
 			l.from[FieldLevel] = fromText
 		}
@@ -652,12 +677,25 @@ func (l *Log) findLevel() {
 	l.level = outer
 }
 
+// levelOfText finds the level in the text of the message.
+func (l *Log) levelOfText() level {
+	text := l.Value(FieldMessage).Text
+	if l.isAccess || len(text) < 4 {
+		return level{}
+	}
+	return textLevel(text, l.lineHead())
+}
+
 // levelOf finds the level in one layer; the zero level means none.
 func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	p, h := l.d.plan, &l.d.plan.hints
 	n, only := p.level.Present(x.Has)
 	var found level
 	at := jsonscan.NoSlot
+	guess := false // a number under a key that every library uses in its own way
+	if v, s := l.shapedLevel(x); v.word != nil {
+		return v, s
+	}
 	if n == 1 {
 		found, at = l.readLevel(x, only), only
 	} else if n > 1 {
@@ -665,13 +703,21 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 			if !x.Has.Has(s) {
 				continue
 			}
-			if v := l.readLevel(x, s); v.word != nil {
-				if !found.explicit() {
+			v := l.readLevel(x, s)
+			switch {
+			case v.word == nil:
+				continue
+			case found.explicit(): // a guess: only a word beats it
+				if v.severity > 0 && !l.isDigits(x, s) {
 					found, at = v, s
+					guess = false
 				}
-				if found.explicit() {
-					break
-				}
+			default:
+				found, at = v, s
+				guess = p.scales[s] == scaleAny && l.isDigits(x, s)
+			}
+			if found.explicit() && !guess {
+				break
 			}
 		}
 		found = l.refine(x, found, at)
@@ -690,6 +736,37 @@ func (l *Log) levelOf(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 		return levelInfo, h.clefTime // CLEF omits the level Information
 	}
 	return found, at
+}
+
+// isDigits reports whether the value in a slot is a number, or a string of one.
+func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
+	t := l.scalar(x, x.Spans[at]).Text
+	return len(t) > 0 && (t[0]-'0' <= 9 || t[0] == '-')
+}
+
+// shapedLevel finds the level of programs that are known by their fields alone: consola, whose
+// numbers begin with 0 for errors, and the components of Kubernetes, whose errors have no level.
+func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
+	h := &l.d.plan.hints
+	if x.Has.Has(h.args) && x.Spans[h.args].Kind == Array && x.Has.Has(h.kindWord) {
+		if v := l.readWord(x, h.kindWord); v.severity > 0 {
+			return v, h.kindWord
+		}
+		if x.Has.Has(h.level) && x.Spans[h.level].Kind == Number {
+			if n, ok := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End]); ok && n < 10 {
+				return stepped(n, levelError, levelWarn, levelInfo, levelInfo, levelDebug, levelTrace), h.level
+			}
+		}
+	}
+	if x.Has.Has(h.caller) && x.Has.Has(h.ts) && x.Spans[h.ts].Kind == Number && x.Has.Has(h.msg) {
+		if n, _ := l.d.plan.level.Present(x.Has); n == 0 {
+			if x.Has.Has(h.verbosity) {
+				return levelInfo, h.verbosity
+			}
+			return levelError, h.caller
+		}
+	}
+	return level{}, jsonscan.NoSlot
 }
 
 // refine combines a word with the number beside it if both mean the same level: OTLP's severity text
@@ -728,6 +805,9 @@ func (l *Log) readLevel(x *jsonscan.Extractor, at jsonscan.Slot) level {
 	if v.Kind == Absent {
 		return level{}
 	}
+	if own, ok := l.d.set.levels[string(v.Text)]; ok {
+		return own
+	}
 	if len(v.Text) > 0 && (v.Text[0]-'0' <= 9 || v.Text[0] == '-') {
 		if n, ok := smallNumber(v.Text); ok {
 			scale := l.d.plan.scales[at]
@@ -738,10 +818,11 @@ func (l *Log) readLevel(x *jsonscan.Extractor, at jsonscan.Slot) level {
 				(x.Has.Has(h.eventID) || x.Has.Has(h.channel) || x.Has.Has(h.resourceID)) {
 				scale = scaleWindows
 			}
-			if l.d.plan.weak.Has(at) && numberLevel(scale, n).severity == 0 {
-				return level{}
+			v := numberLevel(scale, n)
+			if v.severity == 0 && (l.d.plan.weak.Has(at) || scale == scaleOTel) {
+				return level{} // unspecified
 			}
-			return numberLevel(scale, n)
+			return v
 		}
 	}
 	if at == h.level && (x.Has.Has(h.auditID) || x.Has.Has(h.auditLevel)) && isAuditLevel(v.Text) {

@@ -11,10 +11,13 @@ import (
 //	time="2026-05-04T10:11:12Z" level=warning msg="payment slow" order=A-1
 //
 // Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must
-// be a level or a message; unless the topic is held to logfmt, where a word by itself is a key that
-// is true.
+// be a level or a message. A line that begins with a pair and names a known level may have bare
+// words, which are keys that are true, and damaged quotes. If the topic is of format logfmt, any
+// line with a pair is read.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
-	pairs, telling := 0, false
+	start := len(dst)
+	pairs, telling, leveled := 0, false, false
+	bare, damaged := 0, 0
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
 			i++
@@ -22,33 +25,64 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		if i >= len(b) {
 			break
 		}
-		start := i
+		begin := i
 		for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != '"' {
 			i++
 		}
-		key := b[start:i]
-		if len(key) == 0 {
-			return dst, false
-		}
-		if i >= len(b) || b[i] != '=' {
-			if !held {
-				return dst, false
+		key := b[begin:i]
+		switch {
+		case i >= len(b) || b[i] != '=':
+			if pairs == 0 && !held {
+				return dst[:start], false
+			}
+			if i < len(b) && b[i] == '"' { // a stray quote
+				for i < len(b) && b[i] > ' ' {
+					i++
+				}
+				damaged++
+				continue
+			}
+			if bare++; bare > 64 {
+				return dst[:start], false
 			}
 			dst = append(appendKey(dst, string(key)), "true"...)
 			continue
+		case len(key) == 0:
+			if pairs == 0 {
+				return dst[:start], false
+			}
+			damaged++
+			for i < len(b) && b[i] > ' ' {
+				i++
+			}
+			continue
 		}
-		telling = telling || isTelling(key)
-		var ok bool
 		// the Linux audit daemon has pairs of its own, in which msg is the time
 		if bytes.HasPrefix(b[i+1:], []byte("audit(")) {
-			return dst, false
+			return dst[:start], false
 		}
-		if dst, i, ok = appendPair(dst, key, b, i+1); !ok {
-			return dst, false
+		telling = telling || isTelling(key)
+		at := i + 1
+		var ok bool
+		if dst, i, ok = appendPair(dst, key, b, at); !ok {
+			if pairs == 0 {
+				return dst[:start], false
+			}
+			damaged++
+			dst, i = appendDamaged(dst, b, at)
+		}
+		if isLevelKey(key) && !leveled {
+			leveled = isLevelWord(b[at:i])
 		}
 		pairs++
 	}
-	return dst, held && pairs > 0 || pairs >= 2 && telling
+	if held {
+		return dst, pairs > 0
+	}
+	if bare > 0 || damaged > 0 {
+		return dst, leveled && pairs >= 2 && bare <= 2*pairs
+	}
+	return dst, pairs >= 2 && telling
 }
 
 // appendPair appends the pair whose value begins at b[i], and returns the index behind it.
@@ -64,11 +98,101 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 		}
 		return append(dst, b[i:e+1]...), e + 1, true
 	}
+	if i < len(b) && b[i] == '\'' {
+		if out, end := appendSingle(dst, b, i); end > 0 {
+			return out, end, true
+		}
+	}
 	start := i
 	for i < len(b) && b[i] > ' ' {
 		i++
 	}
 	return jsonscan.AppendQuoted(dst, b[start:i]), i, true
+}
+
+// appendSingle appends a value in single quotes, as Python's repr writes it, and returns the index
+// behind it, 0 if the quote is not closed before a blank.
+func appendSingle(dst, b []byte, i int) ([]byte, int) {
+	end := i + 1
+	for ; end < len(b); end++ {
+		if b[end] == '\\' {
+			end++
+		} else if b[end] == '\'' && (end+1 == len(b) || b[end+1] <= ' ') {
+			break
+		}
+	}
+	if end >= len(b) {
+		return dst, 0
+	}
+	text := b[i+1 : end]
+	if bytes.IndexByte(text, '\\') < 0 {
+		return jsonscan.AppendQuoted(dst, text), end + 1
+	}
+	plain := make([]byte, 0, len(text))
+	for k := 0; k < len(text); k++ {
+		if text[k] == '\\' && k+1 < len(text) {
+			k++
+			switch text[k] {
+			case 'n':
+				plain = append(plain, '\n')
+			case 't':
+				plain = append(plain, '\t')
+			case 'r':
+				plain = append(plain, '\r')
+			default:
+				plain = append(plain, text[k])
+			}
+			continue
+		}
+		plain = append(plain, text[k])
+	}
+	return jsonscan.AppendQuoted(dst, plain), end + 1
+}
+
+// appendDamaged appends a value whose quote does not end as it should: up to the next pair, or the
+// end of the line.
+func appendDamaged(dst, b []byte, i int) ([]byte, int) {
+	end := i + 1
+	for end < len(b) {
+		if b[end] == '"' {
+			next := end + 1
+			if next >= len(b) || b[next] <= ' ' || b[next]-'a' < 26 { // msg="x"z=1
+				return jsonscan.AppendQuoted(dst, b[i+1:end]), next
+			}
+		}
+		if b[end] == ' ' && startsPair(b[end+1:]) {
+			break
+		}
+		end++
+	}
+	return jsonscan.AppendQuoted(dst, bytes.Trim(b[i+1:end], `"`)), end
+}
+
+// startsPair reports whether a text begins with a key and an equals sign.
+func startsPair(t []byte) bool {
+	for i, c := range t[:min(len(t), 40)] {
+		if c == '=' {
+			return i > 0
+		}
+		if !isWord(c) && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return false
+}
+
+func isLevelKey(key []byte) bool {
+	switch string(key) {
+	case "level", "lvl", "severity", "loglevel", "log_level", "log.level", "at", "PRIORITY", "LEVEL", "SEVERITY":
+		return true
+	}
+	return false
+}
+
+func isLevelWord(value []byte) bool {
+	value = bytes.Trim(value, `"'`)
+	l, _ := wordLevel(nil, value)
+	return l.severity > 0
 }
 
 // appendPlainPairs appends pairs, of which there may be none, and says whether there was nothing
@@ -88,6 +212,14 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 		if i == start || i >= len(b) || b[i] != '=' {
 			return dst, pairs, false
 		}
+		if rest := b[i+1:]; len(rest) > 1 && rest[0] == '<' && rest[1] == '\n' { // several lines, of klog
+			if end := bytes.Index(rest, []byte("\n >")); end > 0 {
+				dst = appendMember(dst, string(b[start:i]), bytes.TrimPrefix(bytes.ReplaceAll(rest[2:end], []byte("\n\t"), []byte("\n")), []byte("\t")))
+				i += 1 + end + 3
+				pairs++
+				continue
+			}
+		}
 		if dst, i, ok = appendPair(dst, b[start:i], b, i+1); !ok {
 			return dst, pairs, false
 		}
@@ -98,7 +230,7 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 // isTelling says whether a key is one of those that only a log has.
 func isTelling(key []byte) bool {
 	switch string(key) {
-	case "level",
+	case "MESSAGE", "PRIORITY", "LEVEL", "MSG", "level",
 		"lvl",
 		"msg",
 		"message",

@@ -12,6 +12,13 @@ func (l *Log) findMessage() Value {
 		l.from[FieldMessage] = fromText
 		return Value{String, l.d.resolved(l.tidy(l.text, true), jsonscan.Wide)}
 	}
+	if e := l.d.envelope; e != nil && len(l.under) > 0 && (e.Has.Has(l.d.plan.hints.appName) || e.Has.Has(l.d.plan.hints.priority)) &&
+		e.Has.Has(l.d.plan.hints.message) && (l.format == "otlp_json" || l.format == "otlp_proto") { // of OpenTelemetry's syslog receiver
+		if v := l.scalar(e, e.Spans[l.d.plan.hints.message]); v.Kind != Absent {
+			l.note(FieldMessage, l.d.plan.hints.message)
+			return Value{String, l.tidy(v.Text, true)}
+		}
+	}
 	for _, x := range l.applicationFirst() {
 		s, at := l.messageOf(x)
 		if at == jsonscan.NoSlot {
@@ -29,12 +36,85 @@ func (l *Log) findMessage() Value {
 			v = l.journalBytes(x, s, v)
 		}
 		l.note(FieldMessage, at)
-		if x.Has.Has(l.d.plan.hints.syslogTag) {
+		if l.ofSyslog(x) {
 			v.Text = bytes.TrimPrefix(v.Text, []byte(" "))
 		}
-		return Value{String, l.tidy(v.Text, s.Flags&jsonscan.Escaped != 0)}
+		text := l.tidy(v.Text, s.Flags&jsonscan.Escaped != 0)
+		if at == l.d.plan.hints.message && x.Has.Has(l.d.plan.hints.arguments) {
+			text = l.withArguments(x, text)
+		}
+		return Value{String, text}
+	}
+	for _, x := range l.applicationFirst() {
+		if t := l.weakMessage(x); len(t) > 0 {
+			return Value{String, t}
+		}
 	}
 	return Value{}
+}
+
+// weakMessage is a text that is the message where there is no other: the first of the arguments that
+// a program passed to its logger, or the reason of a failure.
+func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
+	h := &l.d.plan.hints
+	for _, at := range [...]jsonscan.Slot{h.text, h.args, h.data, h.reason} {
+		if !x.Has.Has(at) {
+			continue
+		}
+		s := x.Spans[at]
+		switch at {
+		case h.text:
+			if s.Kind != String {
+				continue
+			}
+		case h.args, h.data:
+			if s.Kind != Array || !x.Has.Has(h.kindWord) && !x.Has.Has(h.category) {
+				continue
+			}
+		case h.reason:
+			if s.Kind != String || !x.Has.Has(h.exception) && !x.Has.Has(h.level) {
+				continue
+			}
+		}
+		if v := l.scalar(x, s); v.Kind != Absent {
+			l.note(FieldMessage, at)
+			return l.tidy(v.Text, true)
+		}
+	}
+	return nil
+}
+
+// withArguments puts Logback's arguments into the {} of a message.
+func (l *Log) withArguments(x *jsonscan.Extractor, text []byte) []byte {
+	s := x.Spans[l.d.plan.hints.arguments]
+	if s.Kind != Array || !bytes.Contains(text, []byte("{}")) {
+		return text
+	}
+	doc := x.Doc[s.Start:s.End]
+	return l.d.keep(func(b []byte) []byte {
+		rest := text
+		jsonscan.Elements(doc, func(v jsonscan.Span) bool {
+			before, after, ok := bytes.Cut(rest, []byte("{}"))
+			if !ok {
+				return false
+			}
+			b = append(b, before...)
+			b = jsonscan.AppendText(b, doc[v.Start:v.End], v.Flags|jsonscan.Wide)
+			rest = after
+			return true
+		})
+		return append(b, rest...)
+	})
+}
+
+// ofSyslog reports whether an object was made of syslog by rsyslog, whose messages begin with a blank.
+func (l *Log) ofSyslog(x *jsonscan.Extractor) bool {
+	for _, at := range l.d.plan.hints.syslogTags {
+		if x.Has.Has(at) {
+			return true
+		}
+	}
+	return false
 }
 
 // messageOf finds the span of the message in one layer. Objects under the keys log and event are
@@ -47,7 +127,7 @@ func (l *Log) messageOf(x *jsonscan.Extractor) (jsonscan.Span, jsonscan.Slot) {
 		return jsonscan.Span{}, jsonscan.NoSlot
 	}
 	if n == 1 {
-		if s := x.Spans[only]; isMessage(s) {
+		if s := x.Spans[only]; isMessage(s) && (only != p.hints.line || s.Kind == String) {
 			return s, only
 		}
 		return jsonscan.Span{}, jsonscan.NoSlot
@@ -58,7 +138,7 @@ func (l *Log) messageOf(x *jsonscan.Extractor) (jsonscan.Span, jsonscan.Slot) {
 			continue
 		}
 		s := x.Spans[at]
-		if !isMessage(s) {
+		if !isMessage(s) || at == p.hints.line && s.Kind != String {
 			continue
 		}
 		if s.Kind == Object && (at == p.hints.logText || at == p.hints.event) {
@@ -196,7 +276,10 @@ func appendRendered(dst, template, event []byte, formatted [][]byte) []byte {
 			continue
 		}
 		end := bytes.IndexByte(template[i:], '}')
-		if c == '}' || end < 0 {
+		if end < 0 {
+			return append(dst, template[i:]...)
+		}
+		if c == '}' {
 			dst = append(dst, c)
 			template = template[i+1:]
 			continue

@@ -170,7 +170,7 @@ func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
 		h.time = b[:n]
 		b = bytes.TrimPrefix(b[n:], []byte(":"))
 		b = bytes.TrimPrefix(b, []byte(" "))
-		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) {
+		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) && followsHost(rest) {
 			h.host, b = host, rest
 		}
 	}
@@ -184,6 +184,20 @@ func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
 	dst = append(appendKey(dst, "level"), h.level...)
 	dst = strconv.AppendInt(appendKey(dst, "facility"), int64(priority>>3), 10)
 	return appendTagged(dst, b, h), name, true
+}
+
+// followsHost reports whether what stands behind a word shows that the word is a host: a tag, an
+// object, or an event of CEF or LEEF.
+func followsHost(rest []byte) bool {
+	rest = bytes.TrimLeft(rest, " ")
+	if len(rest) == 0 {
+		return false
+	}
+	if rest[0] == '{' || rest[0] == '[' || rest[0] == '@' || rest[0] == '%' {
+		return true
+	}
+	_, _, _, ok := cutTag(rest)
+	return ok
 }
 
 // appendInner appends an event of CEF or LEEF that travels within syslog.
@@ -224,6 +238,9 @@ func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 		pid = b[i+1 : i+end]
 		i += end + 1
 	}
+	if pid != nil && jsonscan.Digits(pid) == len(pid) && i < len(b) && b[i] == ' ' { // rsyslog, of RFC 5424
+		return app, pid, b[i+1:], true
+	}
 	if i >= len(b) || b[i] != ':' {
 		return nil, nil, nil, false
 	}
@@ -245,22 +262,45 @@ func isHost(word []byte) bool {
 	return true
 }
 
-// appendBareSyslog rewrites a line of a syslog file. It must have time, host and tag, or it is a
-// text with a time.
+// appendBareSyslog rewrites a line of a syslog file, with a time as of old or in RFC 3339 form, or
+// as journalctl prints it. It must have time, host and tag: without a tag behind it, the first word
+// of a text is no host. With a time as of old, the host may be absent.
+//
+//	May  4 10:11:12 mymachine su[230]: failed
+//	2026-05-04T10:11:12.345678+02:00 mymachine su[230]: failed
 func appendBareSyslog(dst, b []byte) ([]byte, string, bool) {
-	if month(b) == 0 || len(b) < 20 {
+	if len(b) < 20 {
+		return dst, "", false
+	}
+	old := startsMonth(b)
+	iso := !old && b[0]-'0' <= 9 && b[4] == '-' && b[10] == 'T'
+	if !old && !iso && (weekday(b) != 3 || len(b) < 30 || b[3] != ' ' || b[4]-'0' > 9) {
 		return dst, "", false
 	}
 	_, n := (clock{record: earliest}).prefix(b)
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return dst, "", false
 	}
-	host, rest, ok := bytes.Cut(b[n+1:], []byte(" "))
-	if !ok || !isHost(host) {
-		return dst, "", false
+	rest := bytes.TrimLeft(b[n:], " ")
+	host, text, ok := bytes.Cut(rest, []byte(" "))
+	text = bytes.TrimLeft(text, " ")
+	h := header{time: b[:n], host: host}
+	if !ok || !isHost(host) || isNoHost(host) || !startsTag(text) {
+		if tag, _, _, ok := cutTag(rest); !old || !ok || levelWord(tag).word != nil || !isHost(tag) {
+			return dst, "", false
+		}
+		h.host, text = nil, rest
 	}
-	if _, _, _, ok := cutTag(rest); !ok {
-		return dst, "", false
-	}
-	return appendTagged(dst, rest, header{time: b[:n], host: host}), "syslog3164", true
+	return appendTagged(dst, text, h), "syslog3164", true
+}
+
+// startsTag reports whether a text begins with a tag that is no level.
+func startsTag(t []byte) bool {
+	tag, _, _, ok := cutTag(t)
+	return ok && levelWord(tag).word == nil
+}
+
+// isNoHost reports whether the first word of a text is more likely a level or a stream than a host.
+func isNoHost(word []byte) bool {
+	return levelWord(word).word != nil || string(word) == "stdout" || string(word) == "stderr"
 }

@@ -22,12 +22,13 @@ const (
 	formatLogfmt
 	formatAccess
 	formatLTSV
+	formatInflux
 	formatCount
 )
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
-	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv"}[f]
+	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv", "influx"}[f]
 }
 
 // winner is the format of the last record of a partition that was in one.
@@ -81,32 +82,73 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		dst, ok = appendLogfmt(dst, b, d.set.format == "logfmt")
 	case formatAccess:
 		dst, ok = appendAccess(dst, b)
+	case formatInflux:
+		d.built = dst
+		return d.influx(b)
 	}
 	d.built = dst
 	if ok {
+		d.access = f == formatAccess
 		d.emitBuilt(name, b)
+		d.access = false
 	}
 	return ok
 }
 
-// rewritten rewrites the text of a message into an object, when it is in one of the formats that
-// programs write into messages.
-func (d *Decoder) rewritten(dst, text []byte) ([]byte, bool) {
+// rewritten rewrites the text of a message into an object, if it is in one of the formats of lines,
+// or matches the configured pattern.
+func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 	start := append(dst, '{')
-	if dst, ok := appendCRI(start, text); ok {
-		return append(dst, '}'), true
+	if rest, ok := cutCookie(text); ok {
+		return append(dst, rest...), formatNone, true
 	}
-	if dst, ok := appendKlog(start, text); ok {
-		return append(dst, '}'), true
+	for f := formatNone + 1; f < formatInflux; f++ {
+		if f == formatLTSV && bytes.IndexByte(text[:min(len(text), 200)], '\t') < 0 {
+			continue
+		}
+		var out []byte
+		ok := false
+		switch f {
+		case formatSyslog:
+			out, _, ok = appendSyslog(start, text)
+		case formatCEF:
+			out, ok = appendCEF(start, text, header{})
+		case formatLEEF:
+			out, ok = appendLEEF(start, text, header{})
+		case formatCRI:
+			out, ok = appendCRI(start, text)
+		case formatKlog:
+			out, ok = appendKlog(start, text)
+		case formatAudit:
+			out, ok = appendAudit(start, text)
+		case formatLTSV:
+			out, ok = appendLTSV(start, text, false)
+		case formatLogfmt:
+			out, ok = appendLogfmt(start, text, false)
+		case formatAccess:
+			out, ok = appendAccess(start, text)
+		}
+		if ok {
+			return append(out, '}'), f, true
+		}
 	}
-	if dst, ok := appendLogfmt(start, text, false); ok {
-		return append(dst, '}'), true
+	if d.set.pattern != nil {
+		if out, ok := d.appendPattern(start, text); ok {
+			return append(out, '}'), formatNone, true
+		}
 	}
-	return dst, false
+	return dst, formatNone, false
 }
 
-// binaryReason says why bytes that are in no known format are no text either, or nothing. A stray
-// control character or Latin-1 does not make a text binary.
+// cutCookie cuts the cookie of CEE off the object behind it.
+func cutCookie(text []byte) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(text, []byte("@cee:"))
+	rest = bytes.TrimSpace(rest)
+	return rest, ok && len(rest) > 0 && rest[0] == '{'
+}
+
+// binaryReason returns why bytes are not text, or nothing. A stray control character or Latin-1 does
+// not make a text binary.
 func binaryReason(b []byte) (Reason, string) {
 	if len(b) > 1 &&
 		(b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) &&

@@ -1,0 +1,491 @@
+package decode
+
+import (
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
+// civil is a time as it is written. A year of -1 is absent.
+type civil struct {
+	year, month, day, hour, min, sec, nano int
+	offset                                 int // seconds east of UTC
+	zoned                                  bool
+	abbreviation                           []byte         // of a zone, to be resolved
+	location                               *time.Location // of a zone's name
+	unknown                                bool           // the zone is unknown
+}
+
+// prefix reads the time at the start of a text, in any common form, and returns its length, 0 for
+// none. It reads no numbers of seconds, because a text may begin with any number. A time whose zone
+// is unknown is unknownTime.
+func (c clock) prefix(t []byte) (ns int64, n int) {
+	if len(t) < 8 {
+		return 0, 0
+	}
+	if t[0] == '[' || t[0] == '(' {
+		ns, n := c.prefix(t[1:])
+		if n == 0 || n+1 >= len(t) {
+			return 0, 0
+		}
+		switch t[n+1] {
+		case ']', ')':
+			return ns, n + 2
+		case ' ', ':': // the brackets hold more than the time
+			return ns, n + 1
+		}
+		return 0, 0
+	}
+	if t[0]-'0' > 9 {
+		return c.named(t)
+	}
+	if len(t) > 5 && t[4] == ' ' && jsonscan.Digits(t[:5]) == 4 { // klog's 0504 10:11:12.1
+		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
+		return c.instant(v, v.clock(t, 5))
+	}
+	return c.dated(t)
+}
+
+// dated reads a time that begins with a date in digits.
+func (c clock) dated(t []byte) (ns int64, n int) {
+	if len(t) < 8 {
+		return 0, 0
+	}
+	if ns, n := c.iso(t); n > 0 {
+		return ns, n
+	}
+	if ns, n := c.dayFirst(t); n > 0 {
+		return ns, n
+	}
+	return c.numeric(t)
+}
+
+// iso reads 2026-05-04T10:11:12.345Z and similar: other separators of date and clock, a comma as
+// decimal point, no seconds, any zone or none; 20260504T101112Z; and 260504 10:11:12.
+func (c clock) iso(t []byte) (int64, int) {
+	v := civil{}
+	i := 0
+	switch jsonscan.Digits(t[:min(len(t), 15)]) {
+	case 4:
+		if len(t) < 16 || t[4] != '-' && t[4] != '/' && t[4] != '.' || t[7] != t[4] {
+			return 0, 0
+		}
+		if jsonscan.Digits(t[5:7]) != 2 || jsonscan.Digits(t[8:10]) != 2 {
+			return 0, 0
+		}
+		v.year, v.month, v.day = number(t[:4]), number(t[5:7]), number(t[8:10])
+		if i = separator(t, 10); i == 0 {
+			return 0, 0
+		}
+	case 8:
+		if len(t) < 15 || t[8] != 'T' && t[8] != ' ' && t[8] != '-' {
+			return 0, 0
+		}
+		v.year, v.month, v.day = number(t[:4]), number(t[4:6]), number(t[6:8])
+		if jsonscan.Digits(t[9:15]) == 6 {
+			v.hour, v.min, v.sec = number(t[9:11]), number(t[11:13]), number(t[13:15])
+			i = v.fraction(t, 15)
+			return c.instant(v, v.zone(t, i))
+		}
+		i = 9
+	case 6: // MariaDB
+		if t[6] != ' ' {
+			return 0, 0
+		}
+		v.year, v.month, v.day = 2000+number(t[:2]), number(t[2:4]), number(t[4:6])
+		i = 7
+	default:
+		return 0, 0
+	}
+	if i = v.clock(t, i); i == 0 {
+		return 0, 0
+	}
+	return c.instant(v, v.zone(t, i))
+}
+
+// separator returns the index of the clock behind a date that ends at i, 0 for none.
+func separator(t []byte, i int) int {
+	switch t[i] {
+	case 'T', 't', '_', '|':
+		return i + 1
+	case ':':
+		if i+1 < len(t) && t[i+1] == ':' { // Erlang
+			return i + 2
+		}
+		return i + 1
+	case ' ':
+		if i+2 < len(t) && t[i+1] == '-' && t[i+2] == ' ' {
+			return i + 3
+		}
+		return i + 1
+	case ',':
+		if i+1 < len(t) && t[i+1] == ' ' {
+			return i + 2
+		}
+	case ']': // [2026-05-04][10:11:12]
+		if i+1 < len(t) && t[i+1] == '[' {
+			return i + 2
+		}
+	}
+	return 0
+}
+
+// dayFirst reads 04/May/2026:10:11:12 +0000 (the common log format), 04 May 2026 10:11:12, and
+// 04-May-2026::10:11:12.
+func (c clock) dayFirst(t []byte) (int64, int) {
+	n := jsonscan.Digits(t[:min(len(t), 3)])
+	if n != 1 && n != 2 {
+		return 0, 0
+	}
+	v := civil{day: number(t[:n])}
+	i := n + 1
+	if len(t) < i+8 || t[n] != '/' && t[n] != ' ' && t[n] != '-' {
+		return 0, 0
+	}
+	var size int
+	if v.month, size = monthName(t[i:]); v.month == 0 || len(t) < i+size+6 || t[i+size] != t[n] || jsonscan.Digits(t[i+size+1:i+size+5]) != 4 {
+		return 0, 0
+	}
+	v.year = number(t[i+size+1 : i+size+5])
+	if i = separator(t, i+size+5); i == 0 {
+		return 0, 0
+	}
+	if i = v.clock(t, i); i == 0 {
+		return 0, 0
+	}
+	return c.instant(v, v.zone(t, i))
+}
+
+// numeric reads dates whose year comes last: 29.11.2026 10:11:12, 11/29/2026, 10:11:12 AM,
+// 11/29/26 10:11:12; and 11-29|10:11:12, which has no year.
+func (c clock) numeric(t []byte) (int64, int) {
+	n := jsonscan.Digits(t[:min(len(t), 3)])
+	if n != 1 && n != 2 || n+3 > len(t) {
+		return 0, 0
+	}
+	mark := t[n]
+	if mark != '/' && mark != '.' && mark != '-' {
+		return 0, 0
+	}
+	m := jsonscan.Digits(t[n+1 : min(len(t), n+4)])
+	if m != 1 && m != 2 || n+m+2 > len(t) {
+		return 0, 0
+	}
+	first, second := number(t[:n]), number(t[n+1:n+1+m])
+	i := n + m + 1
+	v := civil{year: -1}
+	if mark == '-' && t[i] == '|' { // log15
+		v.month, v.day = first, second
+		return c.instant(v, v.clock(t, i+1))
+	}
+	y := jsonscan.Digits(t[i+1 : min(len(t), i+6)])
+	if t[i] != mark || y != 4 && (y != 2 || mark == '.') || i+1+y >= len(t) {
+		return 0, 0
+	}
+	if v.year = number(t[i+1 : i+1+y]); y == 2 {
+		v.year += 2000
+	}
+	at := separator(t, i+1+y)
+	if at == 0 || t[i+1+y] == ':' || t[i+1+y] == 'T' {
+		return 0, 0
+	}
+	end := v.clock(t, at)
+	if end == 0 {
+		return 0, 0
+	}
+	twelve := t[end-1]|0x20 == 'm' || t[end-1] == '.'
+	end = v.zone(t, end)
+	monthDay, dayMonth := v, v
+	monthDay.month, monthDay.day = first, second
+	dayMonth.month, dayMonth.day = second, first
+	if mark == '.' {
+		return c.instant(dayMonth, end)
+	}
+	us, n1 := c.instant(monthDay, end)
+	eu, n2 := c.instant(dayMonth, end)
+	switch {
+	case n1 == 0 || n2 == 0 || us == eu || twelve:
+		if n1 > 0 {
+			return us, n1
+		}
+		return eu, n2
+	case c.near(us) && !c.near(eu):
+		return us, end
+	case c.near(eu) && !c.near(us):
+		return eu, end
+	}
+	return unknownTime, end // 05/04/2026 is in April or in May
+}
+
+// near reports whether a time is close enough to the record's to tell two readings apart.
+func (c clock) near(t int64) bool {
+	return t <= c.record+maxAhead && t > c.record-day
+}
+
+// named reads times that begin with the name of a day or month: May 4 10:11:12, Mon May 4
+// 10:11:12.345 2026, Mon, 04 May 2026 10:11:12 GMT, May 4, 2026 8:14:08 AM.
+func (c clock) named(t []byte) (int64, int) {
+	i := weekday(t)
+	if i > 0 {
+		if i < len(t) && t[i] == ',' {
+			i++
+		}
+		if i >= len(t) || t[i] != ' ' {
+			return 0, 0
+		}
+		i++
+		if i < len(t) && t[i]-'0' <= 9 {
+			ns, n := c.dated(t[i:])
+			if n == 0 {
+				return 0, 0
+			}
+			return ns, i + n
+		}
+	}
+	dated := i > 0 // the year may come behind the clock
+	v := civil{year: -1}
+	var size int
+	if v.month, size = monthName(t[i:]); v.month == 0 {
+		return 0, 0
+	}
+	i += size
+	for i < len(t) && t[i] == ' ' {
+		i++
+	}
+	n := jsonscan.Digits(t[i:min(len(t), i+3)])
+	if n != 1 && n != 2 || i+n+1 >= len(t) || t[i+n] != ' ' && (t[i+n] != ',' || t[i+n+1] != ' ') {
+		return 0, 0
+	}
+	v.day = number(t[i : i+n])
+	if i += n; t[i] == ',' {
+		i++
+	}
+	i++
+	// Cisco and Java write the year before the clock
+	if i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && (t[i+4] == ' ' || t[i+4] == ',' && t[i+5] == ' ') {
+		v.year = number(t[i : i+4])
+		if i += 4; t[i] == ',' {
+			i++
+		}
+		i++
+	}
+	if i = v.clock(t, i); i == 0 {
+		return 0, 0
+	}
+	if v.year < 0 {
+		i = c.lateYear(&v, t, i, dated)
+	}
+	i = v.zone(t, i)
+	if v.year < 0 && v.zoned { // date(1) writes the year behind the zone
+		i = c.lateYear(&v, t, i, true)
+	}
+	return c.instant(v, i)
+}
+
+// lateYear reads a year behind the clock. Without a weekday before it, four digits are a year only
+// if they are the record's: a host, or a count, may begin with any digits.
+func (c clock) lateYear(v *civil, t []byte, i int, dated bool) int {
+	if i+5 > len(t) || t[i] != ' ' || jsonscan.Digits(t[i+1:i+5]) != 4 {
+		return i
+	}
+	if i+5 < len(t) && t[i+5] != ' ' && t[i+5] != ']' && t[i+5] != ':' && t[i+5] != ')' && t[i+5] != ',' && t[i+5] != '\n' {
+		return i
+	}
+	year := number(t[i+1 : i+5])
+	if now := time.Unix(0, c.record).UTC().Year(); !dated && (year < now-1 || year > now+1) {
+		return i
+	}
+	v.year = year
+	return i + 5
+}
+
+// clock reads 10:11:12.345 or 8:11:12 PM at t[i], perhaps padded with a blank, and returns the index
+// behind it, 0 for none.
+func (v *civil) clock(t []byte, i int) int {
+	if i+1 < len(t) && t[i] == ' ' && t[i+1]-'0' <= 9 {
+		i++
+	}
+	n := jsonscan.Digits(t[min(i, len(t)):min(len(t), i+2)])
+	if n == 0 || i+n+3 > len(t) || t[i+n] != ':' || jsonscan.Digits(t[i+n+1:i+n+3]) != 2 {
+		return 0
+	}
+	v.hour, v.min = number(t[i:i+n]), number(t[i+n+1:i+n+3])
+	i += n + 3
+	if i+3 <= len(t) && t[i] == ':' && jsonscan.Digits(t[i+1:i+3]) == 2 {
+		v.sec = number(t[i+1 : i+3])
+		i = v.fraction(t, i+3)
+	}
+	return v.half(t, i)
+}
+
+// half reads the half of the day: AM, pm, p.m.
+func (v *civil) half(t []byte, i int) int {
+	j := i
+	switch {
+	case j < len(t) && t[j] == ' ':
+		j++
+	case j+3 <= len(t) && string(t[j:j+3]) == "\u202f": // of newer versions of ICU
+		j += 3
+	case j+2 <= len(t) && string(t[j:j+2]) == "\u00a0":
+		j += 2
+	}
+	if j+2 > len(t) || t[j]|0x20 != 'a' && t[j]|0x20 != 'p' {
+		return i
+	}
+	pm := t[j]|0x20 == 'p'
+	switch {
+	case t[j+1]|0x20 == 'm' && (j+2 == len(t) || !isWord(t[j+2])):
+		j += 2
+	case j+4 <= len(t) && t[j+1] == '.' && t[j+2]|0x20 == 'm' && t[j+3] == '.':
+		j += 4
+	default:
+		return i
+	}
+	switch {
+	case pm && v.hour < 12:
+		v.hour += 12
+	case !pm && v.hour == 12:
+		v.hour = 0
+	}
+	return j
+}
+
+// fraction reads the fraction of a second, to the nanosecond.
+func (v *civil) fraction(t []byte, i int) int {
+	if i+1 >= len(t) || t[i] != '.' && t[i] != ',' && t[i] != ':' {
+		return i
+	}
+	n := jsonscan.Digits(t[i+1:])
+	if n == 0 || t[i] == ':' && n != 3 && n != 6 {
+		return i
+	}
+	unit := 100_000_000
+	for _, c := range t[i+1 : i+1+n] {
+		v.nano += int(c-'0') * unit
+		unit /= 10
+	}
+	return i + 1 + n
+}
+
+// instant turns a civil time of n bytes into nanoseconds since 1970. An absent year is the record's,
+// or the one before or after it if that brings the time nearer to the record's.
+func (c clock) instant(v civil, n int) (int64, int) {
+	if n == 0 || v.month < 1 || v.month > 12 || v.hour > 24 || v.min > 59 || v.sec > 60 {
+		return 0, 0
+	}
+	if v.year >= 0 {
+		if v.day < 1 || v.day > daysIn(v.year, v.month) {
+			return 0, 0
+		}
+		return c.nanos(v), n
+	}
+	if v.day < 1 || v.day > 31 {
+		return 0, 0
+	}
+	v.year = time.Unix(0, c.record).UTC().Year()
+	t := c.nanos(v)
+	switch {
+	case t == unknownTime:
+	case t > c.record+182*day:
+		v.year--
+		t = c.nanos(v)
+	case t < c.record-182*day:
+		v.year++
+		if next := c.nanos(v); next <= c.record+maxAhead {
+			t = next
+		}
+	}
+	return t, n
+}
+
+func (c clock) nanos(v civil) int64 {
+	if v.unknown {
+		return unknownTime
+	}
+	if v.abbreviation != nil && !c.abbreviated(&v) {
+		return unknownTime
+	}
+	zone := c.zone
+	if v.location != nil {
+		zone = v.location
+	}
+	if !v.zoned && zone != nil && zone != time.UTC {
+		return c.local(v, zone)
+	}
+	secs := daysSince1970(v.year, v.month, v.day)*86400 + int64(v.hour*3600+v.min*60+v.sec-v.offset)
+	return bounded(secs, int64(v.nano))
+}
+
+// local returns a time of a location. Of a local time that occurs twice, when clocks are set back,
+// it returns the instant that is nearest to the record's time and not ahead of it.
+func (c clock) local(v civil, zone *time.Location) int64 {
+	t := time.Date(v.year, time.Month(v.month), v.day, v.hour, v.min, v.sec, v.nano, zone)
+	at := bounded(t.Unix(), int64(v.nano))
+	_, before := t.Add(-3 * time.Hour).Zone()
+	_, after := t.Add(3 * time.Hour).Zone()
+	if before <= after || c.record <= 0 {
+		return at
+	}
+	for _, shift := range [...]int64{int64(before - after), int64(after - before)} {
+		other := t.Add(time.Duration(shift) * time.Second)
+		if other.Hour() != t.Hour() || other.Minute() != t.Minute() || other.Day() != t.Day() {
+			continue
+		}
+		o := at + shift*int64(time.Second)
+		if o <= c.record+maxAhead && (o > at || at > c.record+maxAhead) {
+			at = o
+		}
+	}
+	return at
+}
+
+// monthName returns the month whose name, short or long, a text begins with, and the name's length.
+func monthName(t []byte) (month, size int) {
+	if len(t) < 3 {
+		return 0, 0
+	}
+	for i, name := range monthNames {
+		if string(t[:3]) != name[:3] {
+			continue
+		}
+		switch {
+		case len(t) >= len(name) && string(t[:len(name)]) == name:
+			return i + 1, len(name)
+		case len(t) > 3 && t[3]|0x20-'a' < 26:
+			if i == 8 && len(t) > 4 && t[3] == 't' && t[4]|0x20-'a' >= 26 { // Sept
+				return 9, 4
+			}
+			return 0, 0
+		}
+		return i + 1, 3
+	}
+	return 0, 0
+}
+
+var monthNames = [...]string{
+	"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+}
+
+var weekdayNames = [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
+
+// weekday returns the length of the name of a day, short or long, that a text begins with.
+func weekday(t []byte) int {
+	if len(t) < 4 {
+		return 0
+	}
+	for _, name := range weekdayNames {
+		if string(t[:3]) == name[:3] {
+			if len(t) >= len(name) && string(t[:len(name)]) == name {
+				return len(name)
+			}
+			return 3
+		}
+	}
+	return 0
+}
+
+// startsMonth reports whether a text begins with the name of a month.
+func startsMonth(t []byte) bool {
+	month, _ := monthName(t)
+	return month > 0
+}

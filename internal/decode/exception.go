@@ -1,0 +1,233 @@
+package decode
+
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
+// findStack finds the stack trace: a text of several lines, else an array or object that describes
+// the exception, else any text. Arrays are joined and objects rendered, so that a word within them
+// is found in the stack.
+func (l *Log) findStack() Value {
+	c := &l.d.plan.fields[FieldStack]
+	for _, x := range l.applicationFirst() {
+		best, kind := jsonscan.NoSlot, Absent
+		for _, at := range c.Slots {
+			s := x.Spans[at]
+			if !x.Has.Has(at) || s.Kind <= Bool || s.Kind == Number || s.End-s.Start <= 2 && s.Kind != String || s.End == s.Start {
+				continue
+			}
+			if s.Kind == String && bytes.Contains(x.Doc[s.Start:s.End], []byte(`\n`)) {
+				best, kind = at, String
+				break
+			}
+			if best == jsonscan.NoSlot || kind == String && s.Kind >= Array {
+				best, kind = at, s.Kind
+			}
+		}
+		if best == jsonscan.NoSlot {
+			if t := l.fullMessage(x); len(t) > 0 {
+				return Value{String, t}
+			}
+			continue
+		}
+		l.note(FieldStack, best)
+		s := x.Spans[best]
+		if kind == String {
+			return l.valueOf(x, s)
+		}
+		return Value{String, l.d.keep(func(b []byte) []byte { return appendException(b, x.Doc[s.Start:s.End], kind, 0) })}
+	}
+	return Value{}
+}
+
+// fullMessage is GELF's full message, if it is a stack trace.
+func (l *Log) fullMessage(x *jsonscan.Extractor) []byte {
+	h := &l.d.plan.hints
+	if !x.Has.Has(h.shortMessage) || !x.Has.Has(h.fullMessage) {
+		return nil
+	}
+	v := l.scalar(x, x.Spans[h.fullMessage])
+	if bytes.Contains(v.Text, []byte("\n\tat ")) || bytes.Contains(v.Text, []byte("\n    at ")) || bytes.Contains(v.Text, []byte("Traceback (most recent")) {
+		l.note(FieldStack, h.fullMessage)
+		return v.Text
+	}
+	return nil
+}
+
+// maxCauses bounds the depth of objects that are rendered.
+const maxCauses = 8
+
+// appendException appends an exception as a text: its class and message, its frames, its other
+// fields, and its causes.
+func appendException(dst, doc []byte, kind Kind, depth int) []byte {
+	if depth > maxCauses {
+		return append(dst, jsonscan.AppendText(nil, doc, jsonscan.Wide)...)
+	}
+	if kind == Array {
+		start := len(dst)
+		jsonscan.Elements(doc, func(s jsonscan.Span) bool {
+			if len(dst) > start {
+				dst = append(dst, '\n')
+			}
+			value := doc[s.Start:s.End]
+			switch s.Kind {
+			case String:
+				dst = bytes.TrimRight(jsonscan.AppendText(dst, value, s.Flags), "\n")
+			case Array, Object:
+				dst = appendFrame(dst, value, s.Kind, depth+1)
+			case Null:
+			default:
+				dst = append(dst, value...)
+			}
+			return true
+		})
+		return dst
+	}
+	var class, message, stack, frames, cause jsonscan.Span
+	jsonscan.Members(doc, func(key []byte, _ uint8, v jsonscan.Span) bool {
+		switch exceptionPart(key) {
+		case 'c':
+			if v.Kind == String && class.Kind == Absent {
+				class = v
+			}
+		case 'm':
+			if v.Kind == String && message.Kind == Absent {
+				message = v
+			}
+		case 's':
+			if v.Kind >= String && stack.Kind != String {
+				stack = v
+			}
+		case 'f':
+			frames = v
+		case 'x':
+			cause = v
+		}
+		return true
+	})
+	text := func(s jsonscan.Span) { dst = jsonscan.AppendText(dst, doc[s.Start:s.End], s.Flags) }
+	text(class)
+	if class.Kind != Absent && message.Kind != Absent {
+		dst = append(dst, ": "...)
+	}
+	text(message)
+	if stack.Kind == String {
+		if len(dst) > 0 {
+			dst = append(dst, '\n')
+		}
+		text(stack)
+	} else if stack.Kind >= Array {
+		dst = appendException(append(dst, '\n'), doc[stack.Start:stack.End], stack.Kind, depth+1)
+	}
+	if frames.Kind == Array {
+		dst = appendException(append(dst, '\n'), doc[frames.Start:frames.End], Array, depth+1)
+	}
+	jsonscan.Members(doc, func(key []byte, flags uint8, v jsonscan.Span) bool {
+		if exceptionPart(key) == 0 && v.Kind > Null && v.End > v.Start {
+			dst = append(dst, '\n')
+			dst = append(jsonscan.AppendText(dst, key, flags), ": "...)
+			dst = jsonscan.AppendText(dst, doc[v.Start:v.End], v.Flags|jsonscan.Wide)
+		}
+		return true
+	})
+	if cause.Kind >= Array {
+		dst = append(dst, "\nCaused by: "...)
+		dst = appendException(dst, doc[cause.Start:cause.End], cause.Kind, depth+1)
+	} else if cause.Kind == String {
+		dst = append(dst, "\nCaused by: "...)
+		text(cause)
+	}
+	return dst
+}
+
+// appendFrame appends a frame of a stack as a line, or an exception that stands in a list.
+func appendFrame(dst, doc []byte, kind Kind, depth int) []byte {
+	var class, method, file, line jsonscan.Span
+	exception := false
+	if kind == Object {
+		jsonscan.Members(doc, func(key []byte, _ uint8, v jsonscan.Span) bool {
+			switch string(key) {
+			case "class", "module", "package":
+				class = v
+			case "method", "function", "name", "func", "methodName", "funcName":
+				method = v
+			case "file", "filename", "fileName", "source", "fileNameWithLine", "abs_path":
+				file = v
+			case "line", "lineno", "lineNumber", "fileLine":
+				line = v
+			case "frames", "exc_type", "stack", "message", "value", "type", "stacktrace", "causedBy":
+				exception = true
+			}
+			return true
+		})
+	}
+	if kind != Object || exception || method.Kind == Absent && file.Kind == Absent {
+		return appendException(dst, doc, kind, depth)
+	}
+	text := func(s jsonscan.Span) { dst = jsonscan.AppendText(dst, doc[s.Start:s.End], s.Flags) }
+	dst = append(dst, "\tat "...)
+	if class.Kind != Absent {
+		text(class)
+		dst = append(dst, '.')
+	}
+	text(method)
+	dst = append(dst, '(')
+	text(file)
+	if line.Kind != Absent {
+		dst = append(dst, ':')
+		text(line)
+	}
+	return append(dst, ')')
+}
+
+// exceptionPart says what a key of an exception's object means: its class, its message, its stack,
+// its frames, or its cause; 0 for anything else.
+func exceptionPart(key []byte) byte {
+	switch string(key) {
+	case "type", "name", "class", "className", "exc_type", "exceptionType", "exception_class", "error_class", "kind", "Type", "ClassName", "exception_type":
+		return 'c'
+	case "message", "value", "exc_value", "msg", "exception_message", "Message", "localizedMessage":
+		return 'm'
+	case "stack", "stacktrace", "stack_trace", "stackTrace", "trace", "backtrace", "extendedStackTrace", "StackTrace", "traceback", "StackTraceString":
+		return 's'
+	case "frames":
+		return 'f'
+	case "cause", "causedBy", "innerException", "InnerException", "previous", "exception":
+		return 'x'
+	}
+	return 0
+}
+
+// classOf finds the class of the exception in a stack trace, nil for none: of Python in its last
+// line, of other languages in its first.
+func classOf(stack []byte) []byte {
+	stack = bytes.TrimSpace(stack)
+	line := stack
+	if i := bytes.IndexByte(stack, '\n'); i >= 0 {
+		line = stack[:i]
+	}
+	if bytes.HasPrefix(line, []byte("Traceback (most recent call last)")) || bytes.HasPrefix(line, []byte("File \"")) {
+		line = stack[bytes.LastIndexByte(stack, '\n')+1:]
+	}
+	line = bytes.TrimPrefix(line, []byte("Exception in thread \"main\" "))
+	n := 0
+	for n < len(line) && n < 200 && (isWord(line[n]) && line[n] < 0x80 || line[n] == '.' || line[n] == '$' || line[n] == '\\') {
+		n++
+	}
+	if n < 3 || n < len(line) && line[n] != ':' && line[n] != '\r' && !bytes.HasPrefix(line[n:], []byte(" (")) {
+		return nil
+	}
+	name := line[:n]
+	last := name[bytes.LastIndexAny(name, ".\\$")+1:]
+	if len(last) < 3 || last[0]-'A' >= 26 {
+		return nil
+	}
+	for _, suffix := range [...]string{"Error", "Exception", "Throwable", "Failure", "Fault", "Interrupt", "Exit", "Warning", "Iteration"} {
+		if bytes.HasSuffix(last, []byte(suffix)) {
+			return name
+		}
+	}
+	return nil
+}

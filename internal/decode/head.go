@@ -1,0 +1,154 @@
+package decode
+
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
+// head is the beginning of a line of text: where its time is.
+type head struct {
+	time       int64
+	start, end int // of the time; end is 0 if there is none
+}
+
+const (
+	maxHead   = 80 // bytes within which a time is searched behind a prefix
+	maxTokens = 6  // tokens of such a prefix
+)
+
+// headOf finds the time of a line of text: at its start, or behind a short prefix, such as a level,
+// a process ID or something in brackets. A time behind any other word is a part of the message.
+func (c clock) headOf(t []byte) head {
+	i := 0
+	for i < len(t) && i < 16 && (t[i] == ' ' || t[i] == '\n' || t[i] == '\t') {
+		i++
+	}
+	if len(t) < i+8 {
+		return head{}
+	}
+	if ns, n := c.prefix(t[i:]); n > 0 {
+		return head{ns, i, i + n}
+	}
+	if ns, n := c.epochPrefix(t[i:]); n > 0 {
+		return head{ns, i, i + n}
+	}
+	limit := min(len(t), maxHead)
+	for tokens := 0; tokens < maxTokens; tokens++ {
+		if i = skipToken(t, i, limit); i == 0 {
+			return head{}
+		}
+		for i < limit && isSeparator(t[i]) {
+			i++
+		}
+		if i+8 > len(t) || i >= limit {
+			return head{}
+		}
+		j := i
+		if t[j] == '[' || t[j] == '(' {
+			j++
+		}
+		if t[j]-'0' <= 9 {
+			if ns, n := c.dated(t[j:]); n > 0 {
+				return head{ns, j, j + n}
+			}
+		} else if t[i] == '[' {
+			if ns, n := c.prefix(t[i:]); n > 0 {
+				return head{ns, i, i + n}
+			}
+		}
+	}
+	return head{}
+}
+
+func isSeparator(c byte) bool {
+	return c <= ' ' || c == '-' || c == '|' || c == ',' || c == '#' || c == '=' || c == '*' || c == '>' || c == ':'
+}
+
+// skipToken returns the index behind a token that may stand before a time, 0 if t[i:] begins with
+// none: something in brackets, a level, a number, a letter, or a word with a colon before a date as
+// Go's log package writes it.
+func skipToken(t []byte, i, limit int) int {
+	if i >= limit {
+		return 0
+	}
+	switch c := t[i]; {
+	case c == '[' || c == '(' || c == '<':
+		closing := byte(']')
+		if c == '(' {
+			closing = ')'
+		} else if c == '<' {
+			closing = '>'
+		}
+		end := bytes.IndexByte(t[i:limit], closing)
+		if end < 0 {
+			return 0
+		}
+		return i + end + 1
+	case isSeparator(c):
+		return i + 1
+	}
+	end := i
+	for end < limit && (isWord(t[end]) || t[end] == '.' || t[end] == '-' || t[end] == '_') {
+		end++
+	}
+	word := t[i:end]
+	switch {
+	case len(word) == 0:
+		return 0
+	case jsonscan.Digits(word) == len(word):
+		if end+1 < limit && t[end] == ':' && t[end+1]-'A' < 26 { // Redis: 8:M
+			end += 2
+		}
+		return end
+	case len(word) == 1 && end < limit && t[end] == ',': // Ruby
+		return end
+	case string(word) == "Time" && end < limit && t[end] == ':': // the slow log of MariaDB
+		return end
+	case end < limit && t[end] == '/' && isUpper(word): // ERROR/MainProcess
+		return 0
+	}
+	if rest := t[end:]; bytes.HasPrefix(rest, []byte(" REPORT====")) { // Erlang
+		return end + len(" REPORT====")
+	}
+	if levelWord(word).word != nil {
+		return end
+	}
+	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' && jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
+		return end + 1
+	}
+	return 0
+}
+
+// epochPrefix reads a number of seconds or milliseconds since 1970 at the start of a line, as some
+// servers begin their lines with it. It must be near to the record's time, for a text may begin with
+// any number.
+func (c clock) epochPrefix(t []byte) (ns int64, n int) {
+	bracket := 0
+	if len(t) > 0 && t[0] == '[' {
+		bracket = 1
+	}
+	digits := jsonscan.Digits(t[bracket:min(len(t), bracket+20)])
+	n = bracket + digits
+	switch {
+	case digits == 10 && n+1 < len(t) && t[n] == '.':
+		n += 1 + jsonscan.Digits(t[n+1:min(len(t), n+12)])
+	case digits != 10 && digits != 13 && digits != 16 && digits != 19:
+		return 0, 0
+	}
+	if n >= len(t) {
+		return 0, 0
+	}
+	switch c := t[n]; {
+	case bracket == 1 && c != ']':
+		return 0, 0
+	case bracket == 1, c == ' ', c == ':', c == '|', c == '\t', c == ',':
+	default:
+		return 0, 0
+	}
+	ns, ok := epoch(t[bracket:n])
+	if !ok || ns < c.record-366*day || ns > c.record+maxAhead || c.record <= 0 {
+		return 0, 0
+	}
+	return ns, n + bracket
+}

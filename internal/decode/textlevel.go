@@ -1,0 +1,291 @@
+package decode
+
+import (
+	"bytes"
+)
+
+// nearText is how far behind the time of a line its level is searched. Further on, an upper-case
+// ERROR is more often a word of the message.
+const nearText = 64
+
+// textLevel finds the level in a line of text whose time is known. It is the first of these:
+//
+//   - a whole upper-case level word;
+//   - a level word in any case that a line's structure marks as one: alone in brackets, between tabs
+//     or bars, padded with blanks, before a colon, or directly behind the time, where nothing but
+//     the head of the line precedes it.
+//
+// Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
+// no levels.
+func textLevel(text []byte, h head) level {
+	if l := consoleLevel(text); l.word != nil {
+		return l
+	}
+	if l := markLevel(text, h); l.word != nil {
+		return l
+	}
+	inHead := true // nothing but the head of a line was read so far
+	limit := min(len(text), h.end+nearText)
+	for i := 0; i < limit; {
+		if i == h.start && h.end > 0 {
+			i = h.end
+			continue
+		}
+		c := text[i]
+		if !isWord(c) {
+			if c == '"' {
+				end := quoteEnd(text[:limit], i+1)
+				if end < 0 {
+					return level{}
+				}
+				i, inHead = end, false
+			}
+			i++
+			continue
+		}
+		start := i
+		for i < limit && isWord(text[i]) {
+			i++
+		}
+		if i == limit {
+			for i < len(text) && i < limit+8 && isWord(text[i]) {
+				i++
+			}
+		}
+		word := text[start:i]
+		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
+			if l := textWord(word); l.word != nil && isUpper(word) {
+				if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' && text[i+1] == ' ' && inHead {
+					return l
+				}
+			}
+			if l := markedWord(text, start, i, inHead, h); l.word != nil {
+				return l
+			}
+		}
+		inHead = inHead && headWord(text, start, i)
+	}
+	return level{}
+}
+
+// standsAlone reports whether a word is no part of a path, an address, a pair or a longer word.
+func standsAlone(text []byte, start, end int, inHead bool) bool {
+	next := byte(0)
+	if end < len(text) {
+		next = text[end]
+	}
+	if start > 0 {
+		switch c := text[start-1]; c {
+		case '/', '=', '@', '?', '&', '%', '$', '\\', '~', '+':
+			return false
+		case '\'': // a repr of Python
+			return next == '\''
+		case '-':
+			if start > 1 && isWord(text[start-2]) || next != '-' && next != ' ' && next != ']' {
+				return false
+			}
+		case '.': // Monolog's cart.ERROR:
+			if next != ':' {
+				return false
+			}
+		}
+	}
+	switch next {
+	case '=', '@', '\'':
+		return false
+	case '.':
+		return end+1 >= len(text) || !isWord(text[end+1])
+	case '/': // Celery's ERROR/MainProcess
+		return inHead
+	}
+	return true
+}
+
+// headWord reports whether a word still belongs to the head of a line: a number, a level, or a word
+// before a colon or bracket.
+func headWord(text []byte, start, end int) bool {
+	word := text[start:end]
+	if word[0]-'0' <= 9 || string(word) == "PHP" || word[0] >= 0x80 && word[len(word)-1] >= 0x80 { // a symbol
+		return true
+	}
+	for end < len(text) && (isWord(text[end]) || text[end] == '-' || text[end] == '.') {
+		end++
+	}
+	if end >= len(text) {
+		return false
+	}
+	switch text[end] {
+	case ':', '[', ']', '|', '\t', ')', '>', '#', '(':
+		return true
+	}
+	return start > 0 && (text[start-1] == '[' || text[start-1] == '(')
+}
+
+// markedWord returns the level of a word in any case that the structure of the line marks as a
+// level.
+func markedWord(text []byte, start, end int, inHead bool, h head) level {
+	before, after := byte(0), byte(0)
+	if start > 0 {
+		before = text[start-1]
+	}
+	if end < len(text) {
+		after = text[end]
+	}
+	blanks := end
+	for blanks < len(text) && text[blanks] == ' ' && blanks < end+16 {
+		blanks++
+	}
+	closing := byte(0)
+	if blanks < len(text) {
+		closing = text[blanks]
+	}
+	padded := blanks-end >= 2 || closing == '|' || closing == '\t'
+	word := text[start:end]
+	marked := false
+	switch {
+	case closing == ']':
+		marked = before == '[' || before == ':' || before == '#' || before == ' ' && inHead
+	case closing == '>':
+		marked = before == '<' && inHead
+	case closing == ')':
+		marked = before == '(' && inHead && blanks == end
+	case closing == '|':
+		marked = inHead && lastOf(text[:start]) == '|'
+	case before == '\t' && after == '\t', inHead && padded && blanks < len(text):
+		marked = inHead
+	case after == ':':
+		marked = inHead
+	case after == ' ' && h.end > 0 && start >= h.end && len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
+		marked = word[0] >= 'a' // 2026-05-04 10:11:12 error boom
+	case after == ' ' && inHead && bytes.HasPrefix(text[end:], []byte(" error:")): // fatal error:
+		marked = true
+	}
+	if !marked {
+		return level{}
+	}
+	if string(word) == "Note" && after == ']' { // MySQL
+		return levelInfo
+	}
+	if string(word) == "Parse" && after == ' ' || string(word) == "Recoverable" { // PHP
+		return levelError
+	}
+	if string(word) == "Deprecated" && after == ':' && bytes.Contains(text[:start], []byte("PHP ")) {
+		return levelNotice
+	}
+	return levelWord(word)
+}
+
+// lastOf returns the last byte of a text that is no blank.
+func lastOf(t []byte) byte {
+	t = bytes.TrimRight(t, " ")
+	if len(t) == 0 {
+		return 0
+	}
+	return t[len(t)-1]
+}
+
+// markLevel is the level of a line of Redis, which is a mark behind the time:
+//
+//	8:M 29 Nov 2026 07:46:57.233 * Ready to accept connections
+func markLevel(text []byte, h head) level {
+	if h.start < 4 || h.end+2 >= len(text) || text[h.end] != ' ' || text[h.end+2] != ' ' ||
+		text[h.start-1] != ' ' || text[h.start-2]-'A' >= 26 || text[h.start-3] != ':' {
+		return level{}
+	}
+	switch text[h.end+1] {
+	case '.':
+		return levelDebug
+	case '-':
+		return levelInfo
+	case '*':
+		return levelNotice
+	case '#':
+		return levelWarn
+	}
+	return level{}
+}
+
+// consoleLevel is the level of a line of .NET's console: "fail: Shop.Pay[7]".
+func consoleLevel(text []byte) level {
+	if len(text) < 9 || text[4] != ':' || text[5] != ' ' || text[0]-'a' >= 26 {
+		return level{}
+	}
+	line, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
+	line = bytes.TrimSpace(line)
+	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' ||
+		bytes.IndexByte(line, ' ') >= 0 {
+		return level{}
+	}
+	switch string(text[:4]) {
+	case "trce":
+		return levelTrace
+	case "dbug":
+		return levelDebug
+	case "info":
+		return levelInfo
+	case "warn":
+		return levelWarn
+	case "fail":
+		return levelError
+	case "crit":
+		return levelCritical
+	}
+	return level{}
+}
+
+// textWord returns the level of an upper-case word in a text, where fewer words than in a field of
+// the level are certain.
+func textWord(word []byte) level {
+	switch string(word) {
+	case "TRACE", "FINEST", "FINER", "VERBOSE", "TRC", "TRAC", "VRB":
+		return levelTrace
+	case "DEBUG", "FINE", "DBG", "DEBU", "DBUG":
+		return levelDebug
+	case "INFO", "INFORMATION", "INFORMATIONAL", "INF", "LOG":
+		return levelInfo
+	case "NOTICE":
+		return levelNotice
+	case "SUCCESS":
+		return levelSuccess
+	case "WARN", "WARNING", "WRN":
+		return levelWarn
+	case "ERROR", "ERR", "SEVERE", "ERRO", "EROR":
+		return levelError
+	case "CRITICAL", "CRIT", "DPANIC", "CRT":
+		return levelCritical
+	case "ALERT":
+		return levelAlert
+	case "FATAL", "PANIC", "FTL", "FATA", "PANI", "PNC":
+		return levelFatal
+	case "EMERG", "EMERGENCY":
+		return levelEmergency
+	}
+	return level{}
+}
+
+// levelWord returns the level of a word in any case, as textWord knows it.
+func levelWord(word []byte) level {
+	if len(word) < 3 || len(word) > 13 {
+		return level{}
+	}
+	var buffer [13]byte
+	upper := buffer[:len(word)]
+	for i, c := range word {
+		if c-'a' < 26 {
+			c -= 'a' - 'A'
+		}
+		upper[i] = c
+	}
+	return textWord(upper)
+}
+
+func isWord(c byte) bool { return c|0x20-'a' < 26 || c-'0' <= 9 || c == '_' || c >= 0x80 }
+
+func isUpper(word []byte) bool {
+	for _, c := range word {
+		if c-'A' >= 26 {
+			return false
+		}
+	}
+	return true
+}
