@@ -34,6 +34,9 @@ type Options struct {
 	Nodes int
 	Users []User // who may connect; everybody by default
 
+	// further options of kfake, for tests
+	Extra []kfake.Opt
+
 	// how often topics let go of what they need not keep; 10 seconds by default
 	CompactEvery time.Duration
 
@@ -143,7 +146,7 @@ func (o *Options) cluster(host string, port int) []kfake.Opt {
 	for _, u := range o.Users {
 		opts = append(opts, kfake.Superuser(u.Mechanism, u.Name, u.Password))
 	}
-	return opts
+	return append(opts, o.Extra...)
 }
 
 // listen opens a listener behind the guard. kfake names an address on 127.0.0.1, of which only the

@@ -45,7 +45,8 @@ type startPosition struct {
 	epoch             int32
 	pin               bool // commit it at once
 	reason            string
-	warn              bool // log it as a warning
+	warn              bool  // log it as a warning
+	lost              int64 // records that were deleted before they were read
 }
 
 // resolve decides where reading starts. A checkpoint's position takes precedence over committed
@@ -142,7 +143,7 @@ func (p startPosition) clamp(low, high int64) startPosition {
 	switch {
 	case p.next < low:
 		p.reason += fmt.Sprintf("; records before offset %d were deleted", low)
-		p.warn = p.warn || p.next > 0
+		p.warn, p.lost = true, max(low-max(p.next, p.replayUntil), 0)
 		p.next, p.epoch = low, -1
 	case p.next > high:
 		p.reason += fmt.Sprintf(
@@ -166,7 +167,7 @@ func (g *groupConsumer) assign(
 	if err != nil {
 		g.counters.errors.add("assign", 1)
 		g.limited.warn(
-			"assign",
+			"assign "+err.Error(),
 			"start offsets could not be determined; retrying",
 			"error",
 			withHint(err),
@@ -298,6 +299,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 	var parts []*partition
 	for name, c := range claims {
 		at := c.resolve()
+		g.counters.lost.Add(at.lost)
 		p := &partition{
 			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committedOffset: c.committed, replayUntil: at.replayUntil, floor: at.floor, pin: at.pin,
 			end: c.high, start: c.low, probedEnd: -1, lastMoved: time.Now(), afterOutage: c.afterOutage(g.unreachable),

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,9 +26,12 @@ type ChangelogTopic struct {
 	topic         string
 	log           *slog.Logger
 	limited       *rateLimitedLogger
-	client        *kgo.Client
+	opts          []kgo.Opt
 	failed        atomic.Pointer[error] // the first failed write since the last Flush
 	flushTimedOut atomic.Bool           // the last Flush did not finish
+
+	mu     sync.Mutex // guards client
+	client *kgo.Client
 }
 
 const (
@@ -77,6 +81,7 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 		topic:   topic,
 		log:     log,
 		limited: newRateLimitedLogger(log),
+		opts:    opts,
 		client:  client,
 	}, nil
 }
@@ -98,10 +103,14 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 		)
 		return
 	}
-	h.client.TryProduce(
+	client := h.current()
+	client.TryProduce(
 		context.Background(),
 		&kgo.Record{Key: changelogKey(p, key), Value: value},
 		func(_ *kgo.Record, err error) {
+			if producerFailed(err) {
+				h.renew(client)
+			}
 			if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
 				if !errors.Is(err, kerr.MessageTooLarge) &&
 					!errors.Is(err, kerr.RecordListTooLarge) {
@@ -122,7 +131,7 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 
 // Flush waits until all values are written, and returns an error when some are not.
 func (h *ChangelogTopic) Flush(ctx context.Context) error {
-	err := h.client.Flush(ctx)
+	err := h.current().Flush(ctx)
 	h.flushTimedOut.Store(err != nil)
 	if failed := h.failed.Swap(nil); err == nil && failed != nil {
 		err = *failed
@@ -136,7 +145,7 @@ func (h *ChangelogTopic) Flush(ctx context.Context) error {
 // Stalled reports whether the topic accepts nothing: the last Flush timed out and its records are
 // still buffered. Do not Put more then.
 func (h *ChangelogTopic) Stalled() bool {
-	return h.flushTimedOut.Load() && h.client.BufferedProduceRecords() > 0
+	return h.flushTimedOut.Load() && h.current().BufferedProduceRecords() > 0
 }
 
 // Read returns the current values of some partitions, by key.
@@ -182,7 +191,7 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 		),
 		"max.message.bytes": text(fmt.Sprint(maxChangelogRecord + 1<<20)),
 	}
-	admin := kadm.NewClient(h.client)
+	admin := kadm.NewClient(h.current())
 	try := func(config map[string]*string) error {
 		answer, err := admin.CreateTopic(ctx, 1, -1, config, h.topic)
 		if err == nil {
@@ -204,11 +213,11 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 		err = try(map[string]*string{"cleanup.policy": text("compact")})
 	}
 	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
-		return nil
+		return checkWrite(ctx, h.current(), h.topic)
 	}
 	if meta, metaErr := admin.Metadata(ctx, h.topic); metaErr == nil && meta.Topics.Has(h.topic) &&
 		meta.Topics[h.topic].Err == nil {
-		return nil
+		return checkWrite(ctx, h.current(), h.topic)
 	}
 	return fmt.Errorf(
 		"changelog topic %q does not exist and cannot be created: %w (create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it)",
@@ -219,7 +228,26 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 }
 
 // Close drops what is not written yet.
-func (h *ChangelogTopic) Close() { h.client.Close() }
+func (h *ChangelogTopic) Close() { h.current().Close() }
+
+func (h *ChangelogTopic) current() *kgo.Client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.client
+}
+
+// renew replaces a client that will never write again: see producerFailed.
+func (h *ChangelogTopic) renew(failed *kgo.Client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.client != failed {
+		return
+	}
+	if client, err := kgo.NewClient(h.opts...); err == nil {
+		h.client = client
+		go failed.Close()
+	}
+}
 
 // changelogKey is the partition number, the topic, a zero byte (not allowed in topic names) and
 // the key.

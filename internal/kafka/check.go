@@ -7,6 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -59,7 +62,7 @@ func (g *groupConsumer) check(ctx context.Context) error {
 			g.setProblem("connect", err)
 			g.noteUnreachable()
 			g.limited.warn(
-				"connect",
+				"connect "+err.Error(), // a new reason is logged at once
 				"no broker answers; retrying",
 				"brokers",
 				strings.Join(g.cfg.Brokers, ","),
@@ -100,6 +103,7 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	if len(unknown) > 0 {
 		return unknown, nil
 	}
+	g.checkPatterns(meta)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.cluster = meta.Cluster
@@ -110,6 +114,38 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 		}
 	}
 	return nil, nil
+}
+
+// checkPatterns reports topic patterns that match nothing: a typing error, or topics that we may not
+// see. Topics that are created later are found all the same.
+func (g *groupConsumer) checkPatterns(meta kadm.Metadata) {
+	if len(g.cfg.patterns) == 0 {
+		return
+	}
+	names := slices.DeleteFunc(meta.Topics.Names(), func(name string) bool {
+		return meta.Topics[name].IsInternal || slices.Contains(g.cfg.exclude, name)
+	})
+	for _, pattern := range g.cfg.patterns {
+		if slices.ContainsFunc(names, regexp.MustCompile(pattern).MatchString) { // validated before
+			g.clearProblem("patterns")
+			return
+		}
+	}
+	const most = 5
+	visible := "no topic is visible"
+	if len(names) > 0 {
+		visible = "visible are " + strings.Join(names[:min(len(names), most)], ", ")
+		if len(names) > most {
+			visible += fmt.Sprintf(" and %d more", len(names)-most)
+		}
+	}
+	err := fmt.Errorf(
+		"topic patterns %q match no topic; %s (check the patterns, or allow DESCRIBE on the topics)",
+		g.cfg.patterns,
+		visible,
+	)
+	g.setProblem("patterns", err)
+	g.limited.warn("patterns", "no topic to read yet", "error", err)
 }
 
 // metadata describes our topics, or all topics when there are patterns.
@@ -169,7 +205,23 @@ func needsOperator(err error) bool {
 		}
 	}
 	var credentials *credentialsError
-	return certificate(err) || errors.As(err, &credentials)
+	return certificate(err) || clientCertificateDemanded(err) || errors.As(err, &credentials)
+}
+
+// TLS alerts by which a broker refuses a client certificate (RFC 8446, section 6).
+var certificateAlerts = map[uint64]bool{
+	42: true, 43: true, 44: true, 45: true, 46: true, 48: true, 49: true, 116: true,
+}
+
+// clientCertificateDemanded reports whether the broker has ended the TLS handshake over our
+// certificate. The alert's type is not exported; its number is its value.
+func clientCertificateDemanded(err error) bool {
+	var op *net.OpError
+	if !errors.As(err, &op) || op.Op != "remote error" {
+		return false
+	}
+	v := reflect.ValueOf(op.Err)
+	return v.Kind() == reflect.Uint8 && certificateAlerts[v.Uint()]
 }
 
 func certificate(err error) bool {
@@ -204,15 +256,25 @@ func withHint(err error) error {
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		hint = "the broker does not offer this SASL mechanism; configure another"
 	case errors.Is(err, kerr.IllegalSaslState):
-		hint = "the broker wants us to authenticate; configure SASL"
+		hint = "this listener has no SASL; remove kafka.sasl, or use the port of a listener with SASL"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		hint = "we may not read the topic; allow READ and DESCRIBE on it"
+	case errors.Is(err, kerr.FencedInstanceID):
+		hint = "another process of the group has our instance_id; give each its own, or stop the other"
+	case errors.Is(err, kerr.InconsistentGroupProtocol):
+		hint = "the group's members use another protocol or assignor, or it is a share group; use another group"
+	case errors.Is(err, kerr.GroupMaxSizeReached):
+		hint = "the group has as many members as the brokers allow (group.max.size)"
+	case errors.Is(err, kerr.InvalidSessionTimeout):
+		hint = "the brokers allow other session timeouts (group.min.session.timeout.ms, group.max.session.timeout.ms)"
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
 		hint = "we may not use the consumer group; allow READ on it"
 	case errors.As(err, &header):
 		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
 	case errors.Is(err, io.EOF):
 		hint = "the broker closes the connection; check the SASL mechanism, user name and password, and whether it requires TLS"
+	case clientCertificateDemanded(err):
+		hint = "the broker refuses our client certificate, or demands one; check tls.cert_file and tls.key_file"
 	case certificate(err):
 		hint = "the TLS connection is refused; check the CA, the client certificate and the server name"
 	}
@@ -235,6 +297,17 @@ func (g *groupConsumer) setProblemLocked(what string, err error) {
 		since = old.since
 	}
 	g.problems[what] = healthProblem{err, since}
+}
+
+// setOrClear records a problem, or its end.
+func (g *groupConsumer) setOrClear(what string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err == nil {
+		delete(g.problems, what)
+		return
+	}
+	g.setProblemLocked(what, err)
 }
 
 // noteUnreachable notes that no broker was reachable.

@@ -116,9 +116,29 @@ func (c ClientConfig) validate() error {
 		if strings.TrimSpace(b) == "" {
 			errs = append(errs, errors.New("brokers has an empty address"))
 		}
+		if err := isURL(b); err != nil {
+			errs = append(errs, err)
+		}
 	}
 	errs = append(errs, validateIsolation(c.Isolation))
 	return errors.Join(errs...)
+}
+
+// isURL is an error when a broker's address is a URL, as other programs have it.
+func isURL(broker string) error {
+	scheme, rest, found := strings.Cut(broker, "://")
+	if !found {
+		return nil
+	}
+	host, _, _ := strings.Cut(rest, "/")
+	what := "Kafka does not speak " + strings.ToUpper(scheme)
+	switch scheme {
+	case "kafka", "PLAINTEXT", "plaintext", "tcp":
+		what = "the address has no scheme"
+	case "SSL", "ssl", "SASL_SSL", "SASL_PLAINTEXT", "kafka+ssl", "tls":
+		what = "the address has no scheme; TLS and SASL are configured beside it"
+	}
+	return fmt.Errorf("brokers has the address %q; %s, write %q", broker, what, host)
 }
 
 func (t TLS) on() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" }

@@ -78,6 +78,10 @@ func (c ConsumerConfig) problems() []error {
 	}
 	wrong(len(c.Brokers) == 0, "brokers is empty; name at least one, such as localhost:9092")
 	for _, b := range c.Brokers {
+		if err := isURL(b); err != nil {
+			errs = append(errs, err)
+			continue
+		}
 		wrong(
 			!isAddress(b),
 			"brokers has the address %q; write host:port, such as localhost:9092",

@@ -451,7 +451,7 @@ func TestInvalidConfig(t *testing.T) {
 			t.Errorf("%s: %v", broker, err)
 		}
 	}
-	for _, broker := range []string{"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "kafka://a:1", "a:1,b:1"} {
+	for _, broker := range []string{"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "a:1,b:1"} {
 		_, err := defaults.CreateProcessor([]string{"a:1", broker}, "a topic", &judge{})
 		f(
 			broker,
@@ -514,4 +514,21 @@ func TestConfigText(t *testing.T) {
 		!strings.Contains(err.Error(), `"soon" is not a duration`) {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A URL in place of an address gets the address that was meant.
+func TestBrokerURL(t *testing.T) {
+	f := func(broker, want string) {
+		t.Helper()
+		c := DefaultConsumerConfig()
+		c.Brokers = []string{broker}
+		for _, err := range []error{c.Validate(), ClientConfig{Brokers: c.Brokers}.validate()} {
+			if err == nil || err.Error() != want {
+				t.Errorf("got %v, want %s", err, want)
+			}
+		}
+	}
+	f("http://kafka:9092/", `brokers has the address "http://kafka:9092/"; Kafka does not speak HTTP, write "kafka:9092"`)
+	f("SASL_SSL://kafka:9093", `brokers has the address "SASL_SSL://kafka:9093"; the address has no scheme; TLS and SASL are configured beside it, write "kafka:9093"`)
+	f("kafka://a:1", `brokers has the address "kafka://a:1"; the address has no scheme, write "a:1"`)
 }

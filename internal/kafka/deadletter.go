@@ -123,6 +123,7 @@ type deadLetterWriter struct {
 	version  string
 	counters *counters
 	limited  *rateLimitedLogger
+	problem  func(error) // is told of each failed write, and nil of each that succeeds
 
 	mu   sync.Mutex // guards the file
 	file *os.File
@@ -134,17 +135,15 @@ type deadLetterWriter struct {
 // counted and logged.
 func openDeadLetters(
 	ctx context.Context,
-	client *kgo.Client,
+	g *groupConsumer,
 	topic, file, version string,
-	count *counters,
-	sparing *rateLimitedLogger,
 ) (*deadLetterWriter, error) {
-	l := &deadLetterWriter{client: client, topic: topic, version: version, counters: count, limited: sparing}
+	l := &deadLetterWriter{
+		topic: topic, version: version, counters: g.counters, limited: g.limited,
+		problem: func(err error) { g.setOrClear("dead letters", err) },
+	}
 	if topic != "" {
-		if err := createTopic(ctx, client, topic, nil); err != nil {
-			return l, fmt.Errorf("dead letter topic %q: %w", topic, err)
-		}
-		return l, nil
+		return l, l.open(ctx, g)
 	}
 	if file == "" {
 		return l, nil
@@ -158,6 +157,28 @@ func openDeadLetters(
 	}
 	l.out = bufio.NewWriter(l.file)
 	return l, nil
+}
+
+// open connects to the topic. Its producer is not idempotent: brokers refuse the ID of an
+// idempotent one without naming the topic, and the client would not recover.
+func (l *deadLetterWriter) open(ctx context.Context, g *groupConsumer) error {
+	opts, err := g.cfg.options(g.log)
+	if err != nil {
+		return err
+	}
+	opts = append(opts, kgo.DisableIdempotentWrite(), kgo.MetadataMinAge(500*time.Millisecond))
+	if l.client, err = kgo.NewClient(opts...); err != nil {
+		return fmt.Errorf("dead letters: %w", err)
+	}
+	if err := createTopic(ctx, l.client, l.topic, nil); err != nil {
+		l.client.Close()
+		return fmt.Errorf("dead letter topic %q: %w", l.topic, err)
+	}
+	if err := checkWrite(ctx, l.client, l.topic); err != nil {
+		l.problem(fmt.Errorf("dead letters will be lost: %w", err))
+		l.limited.error("dead letters", "dead letters will be lost", "error", err)
+	}
+	return nil
 }
 
 // createTopic creates a topic unless it exists.
@@ -267,15 +288,22 @@ func (l *deadLetterWriter) writeFile(d DeadLetter) error {
 func (l *deadLetterWriter) count(err error) {
 	if err == nil {
 		l.counters.deadLettersWritten.Add(1)
+		l.problem(nil)
 		return
 	}
+	if errors.Is(err, kgo.ErrClientClosed) {
+		l.counters.deadLettersLost.Add(1)
+		return
+	}
+	err = withWriteHint(err, l.topic)
 	l.counters.deadLettersLost.Add(1)
-	l.limited.error("unkept", "a dead letter could not be written", "topic", l.topic, "error", err)
+	l.problem(fmt.Errorf("dead letters are lost: %w", err))
+	l.limited.error("dead letters", "a dead letter could not be written", "topic", l.topic, "error", err)
 }
 
 // flush waits briefly for pending dead letters before offsets beyond them are committed.
 func (l *deadLetterWriter) flush() {
-	if l.topic != "" && l.client.BufferedProduceRecords() > 0 {
+	if l.client != nil && l.client.BufferedProduceRecords() > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), deadLetterFlushTimeout)
 		defer cancel()
 		l.client.Flush(ctx)
@@ -287,7 +315,7 @@ func (l *deadLetterWriter) flush() {
 	defer l.mu.Unlock()
 	if err := l.out.Flush(); err != nil {
 		l.limited.error(
-			"unkept",
+			"dead letters",
 			"dead letters could not be written",
 			"file",
 			l.file.Name(),
@@ -300,6 +328,9 @@ func (l *deadLetterWriter) flush() {
 
 func (l *deadLetterWriter) close() {
 	l.flush()
+	if l.client != nil {
+		l.client.Close()
+	}
 	if l.file != nil {
 		l.file.Close()
 	}
@@ -388,7 +419,7 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 			return strings.HasPrefix(h.Key, deadLetterPrefix) && h.Key != deadLetterPrefix+"attempts"
 		})
 		limited, cancel := context.WithTimeout(ctx, replayTimeout)
-		err := p.client.ProduceSync(limited, record).FirstErr()
+		err := p.current().ProduceSync(limited, record).FirstErr()
 		cancel()
 		if err != nil {
 			return i, fmt.Errorf(

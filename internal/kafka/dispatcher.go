@@ -129,15 +129,7 @@ func (d *dispatcher) session(ctx context.Context, giveUp context.CancelFunc, dea
 		return err
 	}
 	defer d.group.close()
-	letters, err := openDeadLetters(
-		ctx,
-		d.group.client,
-		deadLetters,
-		"",
-		"",
-		d.group.counters,
-		d.group.limited,
-	)
+	letters, err := openDeadLetters(ctx, d.group, deadLetters, "", "")
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 )
@@ -43,7 +44,8 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 		)
 		return nil
 	}
-	if others := s.otherMembers(groups[s.cfg.Group].Members); len(others) > 0 {
+	others := append(s.otherMembers(groups[s.cfg.Group].Members), s.newProtocolMembers(ctx)...)
+	if len(others) > 0 {
 		return fmt.Errorf(
 			"group %q has another member, %s, but this engine must be its only member: %w (stop the other one; if it was killed, wait for its session timeout)",
 			s.cfg.Group,
@@ -68,11 +70,32 @@ func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	return names
 }
 
+// newProtocolMembers are members that use the group protocol of KIP-848, which DescribeGroups does not
+// know.
+func (s *Source) newProtocolMembers(ctx context.Context) (names []string) {
+	groups, err := s.group.admin.DescribeConsumerGroups(ctx, s.cfg.Group)
+	if err != nil {
+		return nil
+	}
+	for _, m := range groups[s.cfg.Group].Members {
+		if m.InstanceID == nil || *m.InstanceID != s.cfg.InstanceID {
+			names = append(names, m.MemberID+" of "+m.ClientHost)
+		}
+	}
+	return names
+}
+
 // sharedPartitionsError is an error while other members read partitions of our topics although
 // the engine must be alone.
 func (s *Source) sharedPartitionsError() error {
 	if s.cfg.Exclusive == nil || s.group.hasAllPartitions() {
+		s.sharedSince.Store(nil)
 		return nil
+	}
+	now := time.Now()
+	s.sharedSince.CompareAndSwap(nil, &now)
+	if since := s.sharedSince.Load(); since == nil || now.Sub(*since) < sharedAfter {
+		return nil // partitions that were created a moment ago are not assigned at once
 	}
 	if why := s.cfg.Exclusive(); why != nil {
 		return errors.Join(
@@ -84,6 +107,16 @@ func (s *Source) sharedPartitionsError() error {
 	}
 	return nil
 }
+
+// reportShared logs that other members read partitions of our topics.
+func (s *Source) reportShared() {
+	if err := s.sharedPartitionsError(); err != nil {
+		s.group.limited.error("shared", "this engine must be the only member of its group", "error", err)
+	}
+}
+
+// sharedAfter is how long partitions may be missing before another member is held to have them.
+const sharedAfter = 10 * time.Second
 
 // hasAllPartitions reports whether we have all partitions of our topics, or none yet.
 func (g *groupConsumer) hasAllPartitions() bool {

@@ -291,19 +291,42 @@ func (g *groupConsumer) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration
 		g.networkSince = time.Now()
 	}
 	g.networkErr = fmt.Errorf("connect to %s:%d: %w", meta.Host, meta.Port, err)
+	addr := net.JoinHostPort(meta.Host, fmt.Sprint(meta.Port))
+	if meta.NodeID < 0 || slices.Contains(g.cfg.Brokers, addr) || !isUnreachable(err) {
+		return
+	}
+	g.networkErr = fmt.Errorf(
+		"%w: the brokers advertise this address, but it is not reachable from here (check advertised.listeners, or use the listener for this network)",
+		g.networkErr,
+	)
+	g.limited.warn("advertised "+addr, "a broker is not reachable", "error", g.networkErr)
+}
+
+// isUnreachable reports whether nothing answers at an address.
+func isUnreachable(err error) bool {
+	var op *net.OpError
+	var dns *net.DNSError
+	return errors.As(err, &dns) || errors.As(err, &op) && op.Op == "dial" ||
+		errors.Is(err, context.DeadlineExceeded)
 }
 
 // OnGroupManageError logs why we left the group.
 func (g *groupConsumer) OnGroupManageError(err error) {
 	g.counters.errors.add("group", 1)
+	stays := needsOperator(err) || errors.Is(err, kerr.FencedInstanceID) ||
+		errors.Is(err, kerr.InconsistentGroupProtocol)
+	err = withHint(err)
 	g.limited.warn(
-		"group",
+		"group "+err.Error(), // a new reason is logged at once
 		"left the consumer group; rejoining",
 		"group",
 		g.cfg.group,
 		"error",
-		withHint(err),
+		err,
 	)
+	if stays {
+		g.setProblem("group", err)
+	}
 }
 
 // poll returns at most max fetched records. Its error is final, or errReopen. Rebalances wait
@@ -648,8 +671,9 @@ func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]ma
 	g.counters.commits.Add(1)
 	if failed != nil {
 		g.counters.errors.add("commit", 1)
+		failed = withHint(failed)
 		g.limited.warn(
-			"commit",
+			"commit "+failed.Error(),
 			"offsets could not be committed; retried with the next commit",
 			"group",
 			g.cfg.group,

@@ -17,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -109,6 +110,9 @@ func (b *bed) open() {
 	if b.dial != nil {
 		opts = append(opts, kgo.Dialer(b.dial))
 	}
+	for _, u := range b.options.Users {
+		opts = append(opts, kgo.SASL(plain.Auth{User: u.Name, Pass: u.Password}.AsMechanism()))
+	}
 	var err error
 	if b.client, err = kgo.NewClient(opts...); err != nil {
 		b.t.Fatal(err)
@@ -197,6 +201,16 @@ func (b *bed) numbered(partition int32, from, to int) {
 	b.t.Helper()
 	for i := from; i < to; i++ {
 		b.produce(partition, fmt.Sprintf(`{"level":"ERROR","message":"m%d"}`, i))
+	}
+}
+
+// deleteTo deletes the records of partition 0 before an offset, as retention does.
+func (b *bed) deleteTo(offset int64) {
+	b.t.Helper()
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(b.topic, 0, offset, -1)
+	if _, err := b.admin.DeleteRecords(context.Background(), offsets); err != nil {
+		b.t.Fatal(err)
 	}
 }
 

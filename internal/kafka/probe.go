@@ -63,9 +63,18 @@ func (g *groupConsumer) countMembers(ctx context.Context) {
 	if group := groups[g.cfg.group]; err == nil && group.Err == nil {
 		n = len(group.Members)
 	}
+	if groups, err := g.admin.DescribeConsumerGroups(ctx, g.cfg.group); err == nil {
+		n = max(n, len(groups[g.cfg.group].Members)) // those of the new protocol
+	}
 	g.mu.Lock()
 	g.memberCount = n
+	_, unmatched := g.problems["patterns"]
 	g.mu.Unlock()
+	if unmatched {
+		if meta, err := g.metadata(ctx); err == nil {
+			g.checkPatterns(meta)
+		}
+	}
 }
 
 // probeTargets returns our topics, and whether a partition has lag but does not progress: its

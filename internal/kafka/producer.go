@@ -19,10 +19,11 @@ import (
 // has to say on topics. Any number of goroutines may use it, but whoever uses Flush is told the
 // errors of all that use Produce.
 type Producer struct {
-	client *kgo.Client
+	opts []kgo.Opt
 
-	mu  sync.Mutex // guards err
-	err error      // the first since the last Flush
+	mu     sync.Mutex // guards the fields below
+	client *kgo.Client
+	err    error // the first since the last Flush
 }
 
 // NewProducer makes a producer. It connects on the first write.
@@ -49,13 +50,38 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	return &Producer{client: client}, nil
+	return &Producer{opts: opts, client: client}, nil
+}
+
+func (p *Producer) current() *kgo.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client
+}
+
+// renew replaces a client that will never write again: see producerFailed.
+func (p *Producer) renew(failed *kgo.Client) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client != failed {
+		return // another goroutine has
+	}
+	client, err := kgo.NewClient(p.opts...)
+	if err != nil {
+		return
+	}
+	p.client = client
+	go failed.Close()
 }
 
 // Produce writes a record in the background. Its memory must not change before Flush returns. It
 // blocks while the buffer is full. Flush returns errors.
 func (p *Producer) Produce(ctx context.Context, r models.Record) {
-	p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
+	client := p.current()
+	client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
+		if producerFailed(err) {
+			p.renew(client)
+		}
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.err == nil {
@@ -77,17 +103,21 @@ func produced(r models.Record) *kgo.Record {
 // call after another.
 func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	done := make(chan error, len(records))
+	client := p.current()
 	for _, r := range records {
-		p.client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) { done <- err })
+		client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) { done <- err })
 	}
 	for range records {
 		select {
 		case err := <-done:
+			if producerFailed(err) {
+				p.renew(client)
+			}
 			if IsGone(err) {
 				p.forget(records)
 			}
 			if err != nil {
-				return withWriteHint(err)
+				return withWriteHint(err, records[0].Topic)
 			}
 		case <-ctx.Done():
 			return ctx.Err()
@@ -105,21 +135,27 @@ func (p *Producer) forget(records []models.Record) {
 			topics = append(topics, r.Topic)
 		}
 	}
-	p.client.PurgeTopicsFromProducing(topics...)
+	p.current().PurgeTopicsFromProducing(topics...)
 }
 
 // Create creates a topic with the given settings unless it exists.
 func (p *Producer) Create(ctx context.Context, topic string, settings map[string]string) error {
-	return createTopic(ctx, p.client, topic, settings)
+	return createTopic(ctx, p.current(), topic, settings)
+}
+
+// CheckWrite returns an error when our user may not write to a topic. It is nil when the brokers do
+// not tell.
+func (p *Producer) CheckWrite(ctx context.Context, topic string) error {
+	return checkWrite(ctx, p.current(), topic)
 }
 
 // withWriteHint adds the next step to a write error.
-func withWriteHint(err error) error {
+func withWriteHint(err error, topic string) error {
 	switch {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
-		return fmt.Errorf("%w (allow WRITE and DESCRIBE on the topic)", err)
+		return fmt.Errorf("%w (allow WRITE on topic %q)", err, topic)
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return fmt.Errorf("%w (allow WRITE on the topic, or IDEMPOTENT_WRITE on the cluster)", err)
+		return fmt.Errorf("%w (allow WRITE on topic %q, or IDEMPOTENT_WRITE on the cluster)", err, topic)
 	case IsGone(err):
 		return fmt.Errorf("%w (the topic does not exist: create it, or allow CREATE on it)", err)
 	}
@@ -134,7 +170,7 @@ func IsGone(err error) bool {
 
 // Flush waits for all records, and returns the first error since the last call.
 func (p *Producer) Flush(ctx context.Context) error {
-	if err := p.client.Flush(ctx); err != nil {
+	if err := p.current().Flush(ctx); err != nil {
 		return err
 	}
 	p.mu.Lock()
@@ -145,4 +181,4 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 // Close drops what is not written yet.
-func (p *Producer) Close() { p.client.Close() }
+func (p *Producer) Close() { p.current().Close() }

@@ -126,8 +126,9 @@ type Source struct {
 	// the engine has panicked; it is not called any more
 	broken bool
 
-	lastLoop atomic.Pointer[time.Time] // nil before Run
-	ended    atomic.Pointer[error]
+	sharedSince atomic.Pointer[time.Time] // partitions of our topics are not ours; nil for not
+	lastLoop    atomic.Pointer[time.Time] // nil before Run
+	ended       atomic.Pointer[error]
 }
 
 // chanMutex is a mutex that is held while waiting for others. It is a channel because waiting for
@@ -319,12 +320,10 @@ func (s *Source) session(ctx context.Context) error {
 	defer s.unlessBroken(s.group.close)
 	letters, err := openDeadLetters(
 		ctx,
-		s.group.client,
+		s.group,
 		s.cfg.DeadLetterTopic,
 		s.cfg.DeadLetterFile,
 		s.cfg.Version,
-		&s.counters,
-		s.group.limited,
 	)
 	if err != nil {
 		return err
@@ -396,6 +395,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	s.lastRound = time.Now()
 	if !s.fenced &&
 		(changed || time.Since(s.lastCheckpoint) >= checkpointInterval || s.checkpointer != nil && s.checkpointer.Urgent()) {
+		s.reportShared()
 		if s.checkpoint() {
 			s.group.commitSoon(context.WithoutCancel(ctx), &s.commits)
 		}

@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -456,11 +454,7 @@ func TestDeletedRecords(t *testing.T) {
 			b.waitCommitted(0, 5)
 			r.stop()
 			b.numbered(0, 5, 10)
-			delete := kadm.Offsets{}
-			delete.AddOffset(b.topic, 0, to, -1)
-			if _, err := b.admin.DeleteRecords(context.Background(), delete); err != nil {
-				t.Fatal(err)
-			}
+			b.deleteTo(to)
 			engine = engine.crash()
 			s, r := started(b, b.sourceConfig(), engine)
 			b.waitSeen(engine.seen, append(offsets(0, 0, 5), offsets(0, int(to), 10)...))
