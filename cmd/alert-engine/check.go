@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,11 +14,13 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
 
 // checkCommand is one run of check.
 type checkCommand struct {
 	lintFatal     bool
+	output        string
 	source        topicSource
 	file          string
 	format        string
@@ -30,49 +34,63 @@ func newCheckCommand() *cobra.Command {
 	var c checkCommand
 	cmd := &cobra.Command{
 		Use:   "check FILES",
-		Short: "Check rule files, by themselves and against logs",
-		Long: `Check reads rule files as run would and prints every error with its place and a hint, then what is allowed but probably
-not meant.
+		Short: "Check rule files, configuration and test scripts",
+		Long: `Check reads rule files as run does. It prints each error with its place and a hint, then
+warnings: what is valid but probably not intended. A file can also be a configuration
+(alert-engine.yml), an alertmanager.yml or a test script; "-" is a rule file on standard input.
 
-With --against it also holds the rules against the newest logs of a topic, which it reads beside the engine, without a
-consumer group; with --against-file against those of a file. It says which fields no log has, and what they are called
-there; which rules no log matches; which groups have no end; and how many matches a minute each rule has to expect. Of a
-topic it also says which rules look back further than the topic keeps its logs. What it finds has names, by which a rule
-file silences it (lint_ignore), as with everything that is found without logs. With the --config of several instances
-(record_key) it names the rules that they cannot share.
+With --against it also compares the rules with the newest logs of a topic, which it reads without a
+consumer group; with --against-file with those of a file. It reports fields that no log has, rules
+that match nothing, groups that grow without bound, rules that look back further than the topic
+keeps logs, and the matches per minute of each rule. With the --config of several instances
+(kafka.record_key) it reports rules that they cannot share.
 
-It exits with 0 when the rules are good, 1 when there is an error, and, with --lint-fatal, 3 when there is only something
-to look at.`,
+Each warning has a name. lint_ignore in a rule file silences it.
+
+Exit status: 0 without errors, 1 with errors, 3 with warnings alone if --lint-fatal is given.`,
 		Example: `  alert-engine check my.rules.yml
-  alert-engine check --lint-fatal rules/*.rules.yml
+  alert-engine check alert-engine.yml alertmanager.yml rules/*.rules.yml
+  alert-engine check --output github --lint-fatal rules/*.rules.yml
   alert-engine check my.rules.yml --against application-logs --brokers kafka:9092
-  alert-engine check my.rules.yml --against application-logs --since 2h --sample 20000 --config alert-engine.yml
-  alert-engine check my.rules.yml --against-file yesterday.log.gz`,
+  alert-engine check my.rules.yml --against-file yesterday.log.gz
+  cat my.rules.yml | alert-engine check -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			c.in, c.out, c.progress = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
+			if json, _ := cmd.Flags().GetBool("json"); json {
+				c.output = "json"
+			}
 			return c.run(cmd.Context(), files)
 		},
 	}
 	cmd.Flags().
-		BoolVar(&c.lintFatal, "lint-fatal", false, "exit with 3 when there is something to look at")
+		BoolVar(&c.lintFatal, "lint-fatal", false, "exit with 3 if there are warnings")
 	cmd.Flags().
-		StringSliceVar(&c.source.topics, "against", nil, "hold the rules against the newest logs of this topic; repeat for more")
+		StringVar(&c.output, "output", "text", "text, json, sarif or github (annotations)")
+	cmd.Flags().Bool("json", false, "the same as --output json")
 	cmd.Flags().
-		StringVar(&c.file, "against-file", "", "hold the rules against the logs of this file; - for the standard input")
+		StringSliceVar(&c.source.topics, "against", nil, "compare with the newest logs of this topic; repeat for more")
 	cmd.Flags().
-		IntVar(&c.most, "sample", 100_000, "look at no more records of the topics than this")
-	cmd.Flags().StringVar(&c.format, "format", "auto", "the format of every record of the file")
+		StringVar(&c.file, "against-file", "", "compare with the logs of this file; - for standard input")
+	cmd.Flags().
+		IntVar(&c.most, "sample", 100_000, "read at most this many records of the topics")
+	cmd.Flags().StringVar(&c.format, "format", "auto", "format of all records of the file")
 	c.lists.addFlag(cmd)
 	c.source.addFlagsOf(cmd, brokerSettings...)
-	c.source.sinceFlag(24*time.Hour, "look at no logs of the topics that are older than this")
+	c.source.sinceFlag(24*time.Hour, "read logs of the topics since this long ago")
 	cmd.MarkFlagsMutuallyExclusive("against", "against-file")
 	return cmd
 }
 
 func (c *checkCommand) run(ctx context.Context, files []string) error {
+	if writers[c.output] == nil {
+		return fmt.Errorf("--output %q is unknown; use text, json, sarif or github", c.output)
+	}
+	if c.file == "-" && slices.Contains(files, "-") {
+		return errors.New("rules and logs cannot both come from standard input")
+	}
 	var o app.CheckOptions
-	if c.source.config != "" {
+	if configName(c.source.config) != "" {
 		config, err := c.source.load()
 		if err != nil {
 			return err
@@ -83,21 +101,39 @@ func (c *checkCommand) run(ctx context.Context, files []string) error {
 	if o.Logs, err = c.against(ctx); err != nil {
 		return err
 	}
-	switch v, err := app.Check(ctx, c.out, files, o); {
-	case err != nil:
+	o.Files, o.Stdin, o.Getenv = files, c.in, os.Getenv
+	report, err := app.Check(ctx, o)
+	if err != nil {
 		return err
-	case v == app.CheckErrors:
+	}
+	if err := writers[c.output](report, c.out); err != nil {
+		return err
+	}
+	switch result := report.Result(); {
+	case result == app.CheckErrors:
 		return exitCode(1)
-	case v == app.CheckLints && c.lintFatal:
+	case result == app.CheckLints && c.lintFatal:
 		return exitCode(3)
 	}
 	return nil
 }
 
+// writers are the outputs of check by name.
+var writers = map[string]func(*app.Report, io.Writer) error{
+	"text": (*app.Report).WriteText,
+	"json": func(r *app.Report, w io.Writer) error {
+		return r.WriteJSON(safetext.NewJSONWriter(w))
+	},
+	"sarif": func(r *app.Report, w io.Writer) error {
+		return r.WriteSARIF(safetext.NewJSONWriter(w))
+	},
+	"github": (*app.Report).WriteGitHub,
+}
+
 // against is the logs to hold the rules against, nil for none.
 func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 	if c.most <= 0 {
-		return nil, fmt.Errorf("--sample %d: a sample has at least one record", c.most)
+		return nil, fmt.Errorf("--sample %d: a sample has at least 1 record", c.most)
 	}
 	a := &app.Against{
 		Since: c.source.since, Most: c.most, Format: decode.Config{Format: c.format},

@@ -63,16 +63,17 @@ func (c exitCode) Error() string { return fmt.Sprintf("exit code %d", int(c)) }
 func newRootCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alert-engine",
-		Short: "Alerts from logs, straight off Kafka",
-		Long: `alert-engine reads logs from Kafka topics, in whatever format they are, holds them against rules, and tells people
-when something is wrong and when it is over. It needs no index and no database: one program, one directory.`,
-		Example: `  alert-engine demo                             see it work, without a Kafka
-  alert-engine check my.rules.yml               are these rules good?
+		Short: "Alerts from logs on Kafka",
+		Long: `alert-engine reads logs from Kafka topics in any common format, evaluates them against rules, and
+notifies receivers when an alert fires and when it resolves. It needs no index and no database.`,
+		Example: `  alert-engine demo                             try it without Kafka
+  alert-engine check my.rules.yml               check rules
   alert-engine run --brokers kafka:9092 --topic logs --rules my.rules.yml`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	cmd.CompletionOptions.HiddenDefaultCmd = true
+	cmd.Version = versionText()
+	cmd.SetVersionTemplate("{{.Version}}")
 	cmd.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
@@ -89,6 +90,8 @@ when something is wrong and when it is over. It needs no index and no database: 
 		newDeadLettersCommand(),
 		newNotifyCommand(),
 		newHealthCommand(),
+		newConfigCommand(),
+		newManCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

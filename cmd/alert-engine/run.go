@@ -28,9 +28,7 @@ SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes n
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			load := func() (*app.Config, error) { return app.LoadConfig(config, os.Getenv, settings(cmd)) }
-			if _, err := os.Stat("alert-engine.yml"); config == "" && err == nil {
-				config = "alert-engine.yml"
-			}
+			config = configName(config)
 			c, err := load()
 			if err != nil {
 				return err

@@ -43,7 +43,7 @@ func (s *topicSource) addFlagsOf(cmd *cobra.Command, names ...string) {
 	s.cmd = cmd
 	cmd.Flags().SortFlags = false
 	cmd.Flags().
-		StringVarP(&s.config, "config", "c", "", "configuration file of run, for brokers, topic and credentials")
+		StringVarP(&s.config, "config", "c", "", "configuration file for brokers, topic and credentials (default alert-engine.yml if it exists)")
 	addSettings(cmd, names...)
 }
 
@@ -53,7 +53,7 @@ func (s *topicSource) load() (*app.Config, error) {
 	if len(s.topics) > 0 {
 		given["topic"] = s.topics
 	}
-	return app.LoadConfig(s.config, os.Getenv, given)
+	return app.LoadConfig(configName(s.config), os.Getenv, given)
 }
 
 // reader reads the topics of a configuration since the time that was asked for.

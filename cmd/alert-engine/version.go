@@ -12,15 +12,21 @@ import (
 func newVersionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Say which version this is",
+		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		Run: func(cmd *cobra.Command, _ []string) {
-			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "alert-engine %s (%s, %s/%s)\n",
-				app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-			if commit, date := app.Commit(); commit != "" {
-				fmt.Fprintf(out, "commit %s of %s\n", commit, date)
-			}
+			fmt.Fprint(cmd.OutOrStdout(), versionText())
 		},
 	}
+}
+
+// versionText is the version, and the commit if it is known.
+func versionText() string {
+	text := fmt.Sprintf(
+		"alert-engine %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
+	)
+	if commit, date := app.Commit(); commit != "" {
+		text += fmt.Sprintf("commit %s of %s\n", commit, date)
+	}
+	return text
 }

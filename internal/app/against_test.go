@@ -41,9 +41,8 @@ func TestCheckAgainstTopic(t *testing.T) {
 			c := DefaultConfig()
 			c.Kafka.Brokers, c.Kafka.Topics = []string{brokerAddr}, []string{worldTopic}
 			sample.Config, sample.dial, sample.Warn = &c, w.network.DialContext, func(err error) { t.Error(err) }
-			var out strings.Builder
-			got, err := Check(w.t.Context(), &out, []string{file}, CheckOptions{Logs: &sample})
-			text := strings.ReplaceAll(out.String(), file, "FILE")
+			got, out, err := check(CheckOptions{Logs: &sample}, file)
+			text := strings.ReplaceAll(out, file, "FILE")
 			if err != nil {
 				text += err.Error()
 			}
@@ -63,41 +62,41 @@ func TestCheckAgainstTopic(t *testing.T) {
 			all,
 			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
 			CheckGood,
-			"\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\nrules: 1, to look at: 0\n",
+			"\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\n1 rule, 0 warnings\n",
 		)
 		few := Against{Since: time.Hour, Most: 12}
 		f(
 			few,
 			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
 			CheckGood,
-			"\n12 logs in 12 records, *\ng/A   12       6*  1\n\nrules: 1, to look at: 0\n",
+			"\n12 logs in 12 records, *\ng/A   12       6*  1\n\n1 rule, 0 warnings\n",
 		)
 		f(
 			all,
 			"  - {alert: A, match: 'servce:pay', window: 8d}\n",
 			CheckLints,
-			"FILE:4:23: none of 60 logs matches; if such logs are rare, use a larger sample (never-matches)\n"+
-				"FILE:4:24: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
-				"FILE:4:45: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*to look at: 3\n",
+			"FILE:4:23: warning: none of 60 logs matches; if such logs are rare, use a larger sample (never-matches)\n"+
+				"FILE:4:24: warning: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
+				"FILE:4:45: warning: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*3 warning*\n",
 		)
 		f(
 			all,
 			"  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, never-matches, window-over-retention]}\n",
 			CheckGood,
-			"*to look at: 0\n",
+			"*0 warning*\n",
 		)
 		f(
 			all,
 			"  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
 				"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n",
 			CheckLints,
-			"FILE:4:44: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*to look at: 2\n",
+			"FILE:4:44: warning: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: warning: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*2 warning*\n",
 		)
 		f(
 			all,
 			"  - {alert: A, macth: x}\n",
 			CheckErrors,
-			"FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n",
+			"FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n1 error\n",
 		)
 		// since a time, before which there were others
 		f(
@@ -202,20 +201,20 @@ func TestCheckAgainstFile(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		var out strings.Builder
 		a := Against{File: decode.ReadFile(file, decode.ReadOptions{Time: time.Now()})}
-		if _, err := Check(context.Background(), &out, []string{rules}, CheckOptions{Logs: &a}); err != nil {
-			out.WriteString(err.Error())
+		_, out, err := check(CheckOptions{Logs: &a}, rules)
+		if err != nil {
+			out = err.Error()
 		}
-		if !like(out.String(), want) {
-			t.Errorf("%q: it says\n%s\nwant\n%s", logs, out.String(), want)
+		if !like(out, want) {
+			t.Errorf("%q: it says\n%s\nwant\n%s", logs, out, want)
 		}
 	}
 	f("", "open *: no such file or directory")
 	f("\n", "none of 1 records can be read as logs; name their format")
 	f(
 		"{\"level\":\"ERROR\"}\n",
-		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\nrules: 1, to look at: 0\n",
+		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\n1 rule, 0 warnings\n",
 	)
 	f(
 		"{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n",

@@ -1,63 +1,268 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/match"
+	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/internal/web"
 )
 
-// CheckResult is what Check made of rule files.
+// CheckResult is the outcome of a check.
 type CheckResult int
 
 const (
 	CheckGood   CheckResult = iota
-	CheckLints              // the rules are allowed, but something is probably not meant
-	CheckErrors             // the rules cannot be used
+	CheckLints              // there are warnings
+	CheckErrors             // there are errors; the files cannot be used
 )
 
-// CheckOptions is what rules are held against besides their own sense.
+// CheckOptions are what is checked, and what the rules are compared with.
 type CheckOptions struct {
-	Logs *Against // nil for none
+	// rule files, patterns and directories; configuration files, alertmanager.yml and test scripts
+	// are recognized by their keys; "-" is a rule file on Stdin
+	Files []string
+	Stdin io.Reader
+	Logs  *Against // nil for none
 	// by which producers put logs on partitions, for several instances; none for one instance
 	RecordKey []string
+	// the environment, for configuration files
+	Getenv func(string) string
 }
 
-// Check reads rule files as Run would and prints every mistake with its place and a hint; or, if
-// there is none, what is allowed but probably not meant. With logs to hold the rules against it
-// also prints what it finds there; that these cannot be read is an error of its own.
-func Check(
-	ctx context.Context,
-	out io.Writer,
-	files []string,
-	o CheckOptions,
-) (CheckResult, error) {
-	set, err := rule.Load(files...)
-	if err != nil {
-		fmt.Fprintln(out, err)
-		return CheckErrors, nil
+// Report is what a check has found.
+type Report struct {
+	Errors   problem.List
+	Warnings []rule.Finding
+	Rules    int
+	Others   []string // configuration files, alertmanager.yml and test scripts that were checked
+	// prints what the rules match in the logs that they were compared with; nil for no logs
+	Table func(io.Writer) error
+}
+
+// Result is the outcome as a whole.
+func (r *Report) Result() CheckResult {
+	switch {
+	case len(r.Errors) > 0:
+		return CheckErrors
+	case len(r.Warnings) > 0:
+		return CheckLints
 	}
-	if !compiles(out, set) {
-		return CheckErrors, nil
+	return CheckGood
+}
+
+// StdinName is the name of the standard input in mistakes.
+const StdinName = "<stdin>"
+
+// Check reads files as Run would and reports every mistake with its place and a hint; and for rules
+// without mistakes, what is valid but probably not intended. With logs it also compares the rules
+// with them; an error means that the logs cannot be read.
+func Check(ctx context.Context, o CheckOptions) (*Report, error) {
+	var r Report
+	var names []string
+	var texts []rule.File
+	for _, name := range o.Files {
+		if name == "-" {
+			data, err := io.ReadAll(io.LimitReader(o.Stdin, 5<<20))
+			if err != nil {
+				return nil, fmt.Errorf("read standard input: %w", err)
+			}
+			texts = append(texts, rule.File{Name: StdinName, Data: data})
+			continue
+		}
+		kind := kindOf(name)
+		if kind == ruleFile {
+			names = append(names, name)
+			continue
+		}
+		r.Others = append(r.Others, name)
+		rules, err := checkOther(kind, name, o.Getenv)
+		r.fail(name, err)
+		names = append(names, rules...)
+	}
+	if len(names)+len(texts) == 0 {
+		return &r, nil
+	}
+	return &r, r.checkRules(ctx, o, texts, names)
+}
+
+// checkRules checks rule files as one set.
+func (r *Report) checkRules(
+	ctx context.Context, o CheckOptions, texts []rule.File, names []string,
+) error {
+	slices.Sort(names)
+	set, err := rule.LoadWith(texts, slices.Compact(names)...)
+	if err != nil {
+		r.fail("", err)
+		return nil
+	}
+	r.Rules = len(set.Rules)
+	for _, one := range set.Rules {
+		r.fail("", alerting.CheckCompiles(one))
 	}
 	costly, err := match.Lint(set)
-	if err != nil {
-		fmt.Fprintln(out, err)
-		return CheckErrors, nil
+	r.fail("", err)
+	if len(r.Errors) > 0 {
+		return nil
 	}
-	found := append(rule.Lint(set), costly...)
-	found = append(found, spread(set, o.RecordKey)...)
-	var table func(io.Writer) error
+	found := slices.Concat(rule.Lint(set), costly, spread(set, o.RecordKey))
 	if o.Logs != nil {
-		if found, table, err = o.Logs.look(ctx, set, found); err != nil {
-			return CheckErrors, err
+		if found, r.Table, err = o.Logs.look(ctx, set, found); err != nil {
+			return err
 		}
 	}
-	return conclude(out, set, set.NotIgnored(found), table)
+	r.Warnings = set.NotIgnored(found)
+	return nil
+}
+
+// fail adds an error; the mistakes of a list one by one.
+func (r *Report) fail(file string, err error) {
+	if err == nil {
+		return
+	}
+	if list, ok := errors.AsType[problem.List](err); ok {
+		r.Errors = append(r.Errors, list...)
+		return
+	}
+	if one, ok := errors.AsType[*problem.Error](err); ok && one.Error() == err.Error() {
+		r.Errors = append(r.Errors, one)
+		return
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		r.Errors = append(r.Errors, placed(file, line))
+	}
+}
+
+var placePrefix = regexp.MustCompile(`^(.+?):(\d+)(?::(\d+))?: (.*)$`)
+
+// placed takes the place out of a text like "file:line: what is wrong".
+func placed(file, text string) *problem.Error {
+	e := &problem.Error{Pos: problem.Pos{File: file}, Problem: text}
+	if m := placePrefix.FindStringSubmatch(text); m != nil {
+		fmt.Sscan(m[2], &e.Pos.Line)
+		e.Pos.Column = 1
+		if m[3] != "" {
+			fmt.Sscan(m[3], &e.Pos.Column)
+		}
+		e.Pos.File, e.Problem = m[1], m[4]
+	} else if rest, ok := strings.CutPrefix(text, file+": "); ok && file != "" {
+		e.Problem = rest
+	}
+	return e
+}
+
+// kinds of files that check reads.
+type fileKind int
+
+const (
+	ruleFile fileKind = iota
+	configFile
+	alertmanagerFile
+	scriptFile
+)
+
+var (
+	topKey       = regexp.MustCompile(`(?m)^["']?([a-z_]+)["']?:`)
+	kindsByKey   = map[string]fileKind{"rule_files": scriptFile, "tests": scriptFile, "route": alertmanagerFile, "receivers": alertmanagerFile}
+	configKeys   = []string{"kafka", "notify", "web", "data_dir", "limits", "log", "formats"}
+	ruleFileKeys = []string{"groups", "version", "defaults"}
+)
+
+// kindOf tells what a file is by its first telling key. What cannot be read is a rule file, whose
+// reader says why.
+func kindOf(name string) fileKind {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return ruleFile
+	}
+	for _, m := range topKey.FindAllSubmatch(text, -1) {
+		key := string(m[1])
+		if kind, ok := kindsByKey[key]; ok {
+			return kind
+		}
+		if slices.Contains(configKeys, key) {
+			return configFile
+		}
+		if slices.Contains(ruleFileKeys, key) {
+			return ruleFile
+		}
+	}
+	return ruleFile
+}
+
+// checkOther checks a file that is not a rule file, and returns the rule files that it names.
+func checkOther(kind fileKind, name string, getenv func(string) string) ([]string, error) {
+	switch kind {
+	case configFile:
+		c, err := LoadConfig(name, getenv, nil)
+		if err != nil {
+			return nil, err
+		}
+		return c.ruleFiles(), CheckConfig(c)
+	case alertmanagerFile:
+		return nil, notify.Check(notify.Options{AlertmanagerConfig: name})
+	default:
+		script, err := ruletest.ReadScript(name)
+		if err != nil {
+			return nil, err
+		}
+		return script.RuleFiles, nil
+	}
+}
+
+// CheckConfig reports what is wrong with the files that a configuration names, but for rule files:
+// Run would fail on it. It connects to nothing and changes nothing.
+func CheckConfig(c *Config) error {
+	var r Report
+	if len(c.ruleFiles()) == 0 {
+		r.fail(c.file, errNoRules(c))
+	}
+	r.fail(c.file, notify.Check(ReceiverOptions(c)))
+	if c.Web.ConfigFile != "" {
+		if err := web.ValidateConfigFile(string(c.Web.ConfigFile)); err != nil {
+			r.fail(c.file, fmt.Errorf("web.config_file: %w", err))
+		}
+	}
+	if err := c.Kafka.Client().TLS.Validate(); err != nil {
+		r.fail(c.file, fmt.Errorf("kafka.tls: %w", err))
+	}
+	if file := c.Kafka.SASL.TokenFile; file != "" {
+		if _, err := os.ReadFile(string(file)); err != nil {
+			r.fail(c.file, fmt.Errorf("kafka.sasl.token_file: %w", err))
+		}
+	}
+	if info, err := os.Stat(string(c.DataDir)); err == nil && !info.IsDir() {
+		r.fail(c.file, fmt.Errorf("data_dir: %s is not a directory", c.DataDir))
+	}
+	if file := string(c.Notify.File); file != "" {
+		if _, err := os.Stat(filepath.Dir(file)); err != nil {
+			r.fail(c.file, fmt.Errorf("notify.file: %w", err))
+		}
+	}
+	return r.Errors.Err()
+}
+
+// CheckConfigFiles checks all files that a configuration names, rule files included.
+func CheckConfigFiles(ctx context.Context, c *Config) (*Report, error) {
+	r := Report{Others: []string{cmp.Or(c.file, "configuration")}}
+	r.fail(c.file, CheckConfig(c))
+	if len(c.ruleFiles()) == 0 {
+		return &r, nil
+	}
+	return &r, r.checkRules(ctx, CheckOptions{RecordKey: c.Kafka.RecordKey}, nil, c.ruleFiles())
 }
 
 // spread finds the rules that several instances cannot share, if there are to be several.
@@ -69,46 +274,10 @@ func spread(set *rule.Set, key []string) (found []rule.Finding) {
 	for _, r := range set.Spread(key) {
 		found = append(found, rule.Finding{
 			Name: rule.SpreadGroups, Rule: r.ID(), Pos: set.Place(r, "by"),
-			Text: fmt.Sprintf(
-				"logs are put on partitions by %s, and what the rule looks at together may be on several, so it needs an instance that reads all of them",
-				fields,
-			),
-			Hint: fmt.Sprintf("group by %s, or give it an instance of its own", fields),
+			Text: fmt.Sprintf("the record key is %s, so logs of one group may be on several "+
+				"partitions, and the rule needs an instance that reads all of them", fields),
+			Hint: fmt.Sprintf("group by %s, or run the rule in an instance of its own", fields),
 		})
 	}
 	return found
-}
-
-// conclude prints what was found, and the table of what the rules saw, if they saw something.
-func conclude(
-	out io.Writer,
-	set *rule.Set,
-	found []rule.Finding,
-	table func(io.Writer) error,
-) (CheckResult, error) {
-	for _, f := range found {
-		fmt.Fprintln(out, f)
-	}
-	if table != nil {
-		if err := table(out); err != nil {
-			return CheckErrors, err
-		}
-	}
-	fmt.Fprintf(out, "rules: %d, to look at: %d\n", len(set.Rules), len(found))
-	if len(found) > 0 {
-		return CheckLints, nil
-	}
-	return CheckGood, nil
-}
-
-// compiles prints what a condition asks for that cannot be computed.
-func compiles(out io.Writer, set *rule.Set) bool {
-	good := true
-	for _, r := range set.Rules {
-		if err := alerting.CheckCompiles(r); err != nil {
-			fmt.Fprintln(out, err)
-			good = false
-		}
-	}
-	return good
 }

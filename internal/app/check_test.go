@@ -1,11 +1,30 @@
 package app
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// check runs Check and returns its result and text.
+func check(o CheckOptions, files ...string) (CheckResult, string, error) {
+	o.Files = files
+	r, err := Check(context.Background(), o)
+	if err != nil {
+		return CheckErrors, "", err
+	}
+	return r.Result(), reportText(r), nil
+}
+
+func reportText(r *Report) string {
+	var out strings.Builder
+	if err := r.WriteText(&out); err != nil {
+		panic(err)
+	}
+	return out.String()
+}
 
 // Mistakes end the check; what is only doubtful is told with its name, so that it can be ignored.
 func TestCheck(t *testing.T) {
@@ -15,50 +34,48 @@ func TestCheck(t *testing.T) {
 		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var out strings.Builder
-		if got, err := Check(t.Context(), &out, []string{file}, CheckOptions{}); got != want ||
-			err != nil {
+		got, out, err := check(CheckOptions{}, file)
+		if got != want || err != nil {
 			t.Errorf("%s: result %d, want %d; %v", text, got, want, err)
 		}
-		if got := strings.ReplaceAll(out.String(), file, "FILE"); got != output {
+		if got := strings.ReplaceAll(out, file, "FILE"); got != output {
 			t.Errorf("%s\ngot  %swant %s", text, got, output)
 		}
 	}
 	f(
 		"  - {alert: A, match: 'level:error'}\n  - {record: r, when: count()}\n",
 		CheckGood,
-		"rules: 2, to look at: 0\n",
+		"2 rules, 0 warnings\n",
 	)
 	f(
 		"  - {alert: A, match: 'lev:>x', windw: 5m}\n",
 		CheckErrors,
-		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: unknown key \"windw\"; did you mean \"window\"?\n",
+		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: unknown key \"windw\"; did you mean \"window\"?\n2 errors\n",
 	)
 	f(
 		"  - {alert: A, when: since(a) > count()}\n",
 		CheckErrors,
-		"FILE:4:22: since can only be compared with a constant; as in since(event:deploy_end) > 1h\n",
+		"FILE:4:22: since can only be compared with a constant; as in since(event:deploy_end) > 1h\n1 error\n",
 	)
 	f(
 		"  - {alert: A, match: 'level:error', annotations: {a: '{{ .Last.Message }} {{ index .Top.user 3 }}', b: '{{ .Vlaue }}'}}\n",
 		CheckErrors,
-		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n",
+		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n1 error\n",
 	)
 	f(
 		"  - {alert: A, match: 'not a', for: 1s}\n",
 		CheckLints,
-		"FILE:4:23: nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
-			"FILE:4:37: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+
-			"rules: 1, to look at: 2\n",
+		"FILE:4:23: warning: nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
+			"FILE:4:37: warning: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+
+			"1 rule, 2 warnings\n",
 	)
 }
 
-// The demo's rules have nothing to look at.
+// The rules of the demo have no warnings.
 func TestCheckDemo(t *testing.T) {
-	var out strings.Builder
-	if got, err := Check(t.Context(), &out, []string{filepath.Join("demo", "shop.rules.yml")}, CheckOptions{}); got != CheckGood ||
-		err != nil {
-		t.Errorf("result %d, %v:\n%s", got, err, out.String())
+	got, out, err := check(CheckOptions{}, filepath.Join("demo", "shop.rules.yml"))
+	if got != CheckGood || err != nil {
+		t.Errorf("result %d, %v:\n%s", got, err, out)
 	}
 }
 
@@ -69,16 +86,10 @@ func TestCheckForSeveralInstances(t *testing.T) {
 	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var out strings.Builder
-	got, err := Check(
-		t.Context(),
-		&out,
-		[]string{file},
-		CheckOptions{RecordKey: []string{"service"}},
-	)
-	want := "FILE:5:41: logs are put on partitions by service, and what the rule looks at together may be on several, so it needs an instance that reads all of them; " +
-		"group by service, or give it an instance of its own (spread-groups)\nrules: 3, to look at: 1\n"
-	if text := strings.ReplaceAll(out.String(), file, "FILE"); got != CheckLints || err != nil ||
+	got, out, err := check(CheckOptions{RecordKey: []string{"service"}}, file)
+	want := "FILE:5:41: warning: the record key is service, so logs of one group may be on several partitions, and the rule needs an instance that reads all of them; " +
+		"group by service, or run the rule in an instance of its own (spread-groups)\n3 rules, 1 warning\n"
+	if text := strings.ReplaceAll(out, file, "FILE"); got != CheckLints || err != nil ||
 		text != want {
 		t.Errorf("result %d, %v:\n%s", got, err, text)
 	}

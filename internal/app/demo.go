@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
@@ -22,7 +23,8 @@ type DemoOptions struct {
 	Rate       float64       // logs per second without scenarios
 	Duration   time.Duration // 0 for until stopped
 	Seed       uint64        // of the workload
-	BrokerOnly bool          // only the Kafka
+	BrokerOnly bool          // only the broker
+	Topics     []string      // topics to create and to read, besides the workload's
 	Broker     string        // address of the Kafka
 	Listen     string        // address of pages, metrics and API
 	Rules      []string      // files instead of the shop's rules
@@ -59,10 +61,7 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	}
 	// What is kept of the logs is enough to look back for a while, and bounds the demo's memory.
 	broker, err := devbroker.Start(
-		devbroker.Options{
-			Addr:   o.Broker,
-			Topics: []devbroker.Topic{{Name: demoTopic, Partitions: 4, RetentionBytes: 16 << 20}},
-		},
+		devbroker.Options{Addr: o.Broker, Topics: o.brokerTopics(), AutoCreate: true},
 	)
 	if err != nil {
 		return portHint(err, "--broker 127.0.0.1:0")
@@ -88,6 +87,22 @@ func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	}
 	o.summarize(t, p)
 	return nil
+}
+
+// brokerTopics are the topics to create: the workload's, unless only others are wanted.
+func (o DemoOptions) brokerTopics() []devbroker.Topic {
+	var list []devbroker.Topic
+	for _, name := range o.topics() {
+		list = append(list, devbroker.Topic{Name: name, Partitions: 4, RetentionBytes: 16 << 20})
+	}
+	return list
+}
+
+func (o DemoOptions) topics() []string {
+	if o.BrokerOnly && len(o.Topics) > 0 {
+		return o.Topics
+	}
+	return append([]string{demoTopic}, o.Topics...)
 }
 
 // rules are the files that were asked for, or the shop's, and those that were written on the pages.
@@ -124,11 +139,8 @@ func (o DemoOptions) ruleFile(name string) ([]byte, error) {
 // config is that of a run against the demo's Kafka.
 func (o DemoOptions) config(broker, dir string) *Config {
 	c := DefaultConfig()
-	c.Kafka.Brokers, c.Kafka.Topics, c.Kafka.Group, c.Kafka.Start = []string{
-		broker,
-	}, []string{
-		demoTopic,
-	}, "alert-engine-demo", StartBeginning
+	c.Kafka.Brokers, c.Kafka.Topics = []string{broker}, o.topics()
+	c.Kafka.Group, c.Kafka.Start = "alert-engine-demo", StartBeginning
 	c.Kafka.DeadLetterTopic = deadTopic
 	c.Notify.Terminal, c.Notify.WebhookURL = true, Secret(o.WebhookURL)
 	c.Web.Listen, c.DataDir = o.Listen, Path(dir)
@@ -183,31 +195,33 @@ func (o DemoOptions) write(ctx context.Context, broker string) error {
 }
 
 func (o DemoOptions) describeBroker(t Terminal, broker string) {
+	topic := o.topics()[0]
 	fmt.Fprintf(
 		t.Out,
-		"A Kafka runs in this process until you stop it: %s, topic %s\n",
+		"An embedded Kafka broker listens on %s until you stop it. Topics: %s, and any that you write to.\n",
 		broker,
-		demoTopic,
+		strings.Join(o.topics(), ", "),
 	)
 	fmt.Fprintf(
 		t.Out,
 		"  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n",
 		broker,
-		demoTopic,
+		topic,
 	)
-	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker))
+	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker, topic))
 }
 
 func (o DemoOptions) describe(t Terminal, broker, pages string) {
 	fmt.Fprintf(
 		t.Out,
-		"A web shop writes about %.0f logs a second to a Kafka in this process. Now and then one of its services gets into trouble.\n",
+		"Services of a web shop write about %.0f logs per second to an embedded Kafka broker. Problems occur every minute.\n",
 		o.Rate,
 	)
 	if pages != "" {
 		fmt.Fprintf(t.Out, "  pages   %s\n", pages)
 	}
-	fmt.Fprintf(t.Out, "  write   %s\n", kcat(broker))
+	topics := o.topics()
+	fmt.Fprintf(t.Out, "  write   %s\n", kcat(broker, topics[len(topics)-1]))
 	fmt.Fprintf(t.Out, "  stop    Ctrl-C\n\n")
 }
 
@@ -226,10 +240,10 @@ func (o DemoOptions) summarize(t Terminal, p *process) {
 }
 
 // kcat is the command that writes a log of one's own.
-func kcat(broker string) string {
+func kcat(broker, topic string) string {
 	return fmt.Sprintf(
 		`echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b %s -t %s -P`,
 		broker,
-		demoTopic,
+		topic,
 	)
 }

@@ -22,15 +22,24 @@ func (c *Config) ownRuleFiles() []string {
 
 // loadRules reads the rule files of a configuration, and those that were written on the pages.
 func loadRules(c *Config) (*rule.Set, error) {
-	own := c.ownRuleFiles()
-	if len(c.Rules)+len(own) == 0 {
-		return nil, problem.New(problem.Pos{File: c.file}, "name files with --rules", "there are no rules")
+	files := c.ruleFiles()
+	if len(files) == 0 {
+		return nil, errNoRules(c)
 	}
+	return rule.Load(files...)
+}
+
+func errNoRules(c *Config) error {
+	return problem.New(problem.Pos{File: c.file}, "name rule files under rules, or with --rules", "there are no rules")
+}
+
+// ruleFiles are the names, patterns and directories of the rule files.
+func (c *Config) ruleFiles() []string {
 	files := make([]string, len(c.Rules))
 	for i, file := range c.Rules {
 		files[i] = string(file)
 	}
-	return rule.Load(append(files, own...)...)
+	return append(files, c.ownRuleFiles()...)
 }
 
 // Format is how records of a topic are read: by the first format whose topic matches.

@@ -16,19 +16,23 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // Options say what to start. The zero Options start an empty broker on a free port of this machine.
 type Options struct {
 	Addr string // where to listen; 127.0.0.1:0, any free port, by default
 	// topics to create; those that a data directory holds already are left as they are
-	Topics  []Topic
-	DataDir string // where to keep what is produced; "" keeps it in memory alone
+	Topics []Topic
+	// create topics that a producer asks for, as brokers do by default; at most 100
+	AutoCreate bool
+	DataDir    string // where to keep what is produced; "" keeps it in memory alone
 	// brokers of the cluster; 1 by default. Further ones listen on the ports that follow, or on
 	// free ones
 	Nodes int
@@ -72,6 +76,7 @@ type Broker struct {
 	stop    chan struct{}
 	done    chan struct{}
 	once    sync.Once
+	created map[string]bool // topics that were created for producers
 }
 
 // InUseError says that another process listens on the address.
@@ -98,10 +103,18 @@ func Start(o Options) (*Broker, error) {
 		}
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
-	b := &Broker{cluster: cluster, stop: make(chan struct{}), done: make(chan struct{})}
+	b := &Broker{
+		cluster: cluster,
+		stop:    make(chan struct{}),
+		done:    make(chan struct{}),
+		created: map[string]bool{},
+	}
 	if err := b.create(o.Topics); err != nil {
 		cluster.Close()
 		return nil, err
+	}
+	if o.AutoCreate {
+		cluster.ControlKey(kmsg.Metadata.Int16(), b.limitAutoCreate)
 	}
 	if o.CompactEvery == 0 {
 		o.CompactEvery = compactEvery
@@ -136,6 +149,12 @@ func (o *Options) cluster(host string, port int) []kfake.Opt {
 		// A consumer that was killed is noticed soon: the default of a real broker would keep a
 		// demo waiting for most of a minute.
 		kfake.GroupMinSessionTimeout(100 * time.Millisecond),
+	}
+	if o.AutoCreate {
+		opts = append(opts, kfake.AllowAutoTopicCreation(), kfake.BrokerConfigs(map[string]string{
+			"log.retention.bytes": strconv.Itoa(defaultRetention),
+			"log.segment.bytes":   strconv.Itoa(defaultRetention / 8),
+		}))
 	}
 	if o.DataDir != "" {
 		opts = append(opts, kfake.DataDir(o.DataDir))
@@ -183,6 +202,30 @@ func (b *Broker) create(topics []Topic) error {
 	return nil
 }
 
+const maxAutoCreate = 100
+
+var topicName = regexp.MustCompile(`^[a-zA-Z0-9._-]{1,249}$`)
+
+// limitAutoCreate forbids a request to create topics when there are enough, or a name is not valid.
+func (b *Broker) limitAutoCreate(r kmsg.Request) (kmsg.Response, error, bool) {
+	b.cluster.KeepControl()
+	m, ok := r.(*kmsg.MetadataRequest)
+	if !ok || !m.AllowAutoTopicCreation {
+		return nil, nil, false
+	}
+	for _, t := range m.Topics {
+		if t.Topic == nil || b.created[*t.Topic] {
+			continue
+		}
+		if !topicName.MatchString(*t.Topic) || len(b.created) >= maxAutoCreate {
+			m.AllowAutoTopicCreation = false
+			break
+		}
+		b.created[*t.Topic] = true
+	}
+	return nil, nil, false
+}
+
 // CreateTopic creates a topic.
 func (b *Broker) CreateTopic(t Topic) error {
 	if t.RetentionBytes == 0 {
@@ -218,6 +261,7 @@ func (b *Broker) compact(every time.Duration) {
 			return
 		case <-ticker.C:
 			b.cluster.Compact()
+			b.cluster.ApplyRetention()
 		}
 	}
 }

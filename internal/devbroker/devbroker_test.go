@@ -79,6 +79,36 @@ func TestProduceAndConsume(t *testing.T) {
 	}
 }
 
+// A producer creates the topic that it writes to; names that are not valid, and too many, are
+// refused.
+func TestProducersCreateTopics(t *testing.T) {
+	b := start(t, Options{AutoCreate: true})
+	seeds := []kgo.Opt{kgo.SeedBrokers(b.Addr()), kgo.AllowAutoTopicCreation()}
+	produce(t, "mine", []string{"a", "b"}, seeds...)
+	if got := consume(t, "mine", 2, seeds...); got[1] != "b" {
+		t.Errorf("consumed %q", got)
+	}
+	f := func(topic string, want bool) {
+		t.Helper()
+		client, err := kgo.NewClient(append(seeds, kgo.UnknownTopicRetries(0))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		err = client.ProduceSync(ctx, &kgo.Record{Topic: topic}).FirstErr()
+		if (err == nil) != want || (b.Cluster().TopicInfo(topic) != nil) != want {
+			t.Errorf("topic %q: %v", topic, err)
+		}
+	}
+	f("a/b", false)
+	for i := range maxAutoCreate - 1 {
+		f(fmt.Sprint("t", i), true)
+	}
+	f("one-more", false)
+}
+
 // In fake time, over a virtual network.
 func TestVirtualNetwork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -143,6 +143,12 @@ func isURL(broker string) error {
 
 func (t TLS) on() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" }
 
+// Validate reads the files and reports what is wrong with them.
+func (t TLS) Validate() error {
+	_, err := t.config()
+	return err
+}
+
 // config reads the files, so that errors show before the first connection.
 func (t TLS) config() (*tls.Config, error) {
 	config := &tls.Config{

@@ -41,6 +41,12 @@ type receiverConfig struct {
 	options   Options
 }
 
+// Check reports what is wrong with routes, receivers and templates. It sends nothing.
+func Check(o Options) error {
+	_, err := newReceiverConfig(o)
+	return err
+}
+
 // newReceiverConfig checks the options and makes a configuration of them. It changes nothing.
 func newReceiverConfig(o Options) (*receiverConfig, error) {
 	conf, err := loadRoutes(o)

@@ -23,8 +23,14 @@ const maxFile = 4 << 20
 
 // Load reads rule files. A name may be a pattern, or a directory, whose *.rules.yml files are read.
 // The error is a problem.List with all mistakes of all files.
-func Load(names ...string) (*Set, error) {
+func Load(names ...string) (*Set, error) { return LoadWith(nil, names...) }
+
+// LoadWith is Load of files together with texts that are in none, such as the standard input.
+func LoadWith(texts []File, names ...string) (*Set, error) {
 	r := newReader()
+	for _, f := range texts {
+		r.read(f.Name, f.Data)
+	}
 	r.onDisk = true
 	for _, name := range names {
 		files, err := ruleFiles(name)

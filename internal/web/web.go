@@ -105,7 +105,7 @@ func New(o Options) (*Server, error) {
 		o.RuleFile = readRuleFile
 	}
 	if o.ConfigFile != "" {
-		if err := toolkit.Validate(o.ConfigFile); err != nil {
+		if err := ValidateConfigFile(o.ConfigFile); err != nil {
 			return nil, fmt.Errorf("read web configuration %s: %w", o.ConfigFile, err)
 		}
 	}
@@ -190,6 +190,9 @@ func (s *Server) Run(ctx context.Context) error {
 	}
 	return <-served
 }
+
+// ValidateConfigFile reports what is wrong with a file of TLS and passwords.
+func ValidateConfigFile(name string) error { return toolkit.Validate(name) }
 
 // hookedListener calls a hook before it accepts the first connection. By then the toolkit has
 // wrapped the server's handler with its check of passwords; it offers no other place to put
