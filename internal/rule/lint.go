@@ -40,6 +40,14 @@ var lints = map[string]func(*linter, *Rule){
 	"no-learn":         (*linter).noLearn,
 	"no-effect":        (*linter).noEffect,
 	"foreign-operator": (*linter).foreignOperator,
+
+	"holds-without-logs": (*linter).holdsWithoutLogs,
+	"label-conflict":     (*linter).labelConflict,
+	"label-template":     (*linter).labelTemplate,
+	"sample-field":       (*linter).sampleField,
+	"slash-value":        (*linter).slashValue,
+	"template-type":      (*linter).templateType,
+	"unknown-label":      (*linter).unknownLabel,
 }
 
 // The lints that a matcher finds.
@@ -446,53 +454,43 @@ func (l *linter) noEffect(r *Rule) {
 
 // foreignOperator: operators of other languages are words of the message here.
 func (l *linter) foreignOperator(r *Rule) {
-	look := func(q Query) {
-		eachLeaf(q, func(leaf *Leaf) {
-			if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
-				l.reportAt(
-					r,
-					leaf.Pos,
-					"a list holds texts and mappings; write the query as match: '...', or the field as a mapping",
-					"this searches messages for the text %q",
-					leaf.Text,
-				)
-				return
-			}
-			if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
-				return
-			}
-			switch name, value, given := strings.Cut(leaf.Text, "="); {
-			case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
-				l.reportAt(
-					r,
-					leaf.Pos,
-					"operators are and, or, not, field:value, field>5; or quote it",
-					"this searches messages for the text %q",
-					leaf.Text,
-				)
-			case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
-				l.reportAt(
-					r,
-					leaf.Pos,
-					fmt.Sprintf(
-						"write %s:%s to compare the field, or quote it",
-						strings.TrimRight(name, "!~"),
-						strings.TrimLeft(value, "=~"),
-					),
-					"this searches messages for the text %q",
-					leaf.Text,
-				)
-			}
-		})
-	}
-	look(r.Match)
-	for _, c := range calls(r.When) {
-		look(c.Filter)
-	}
-	for _, s := range r.Sequence {
-		look(s.Match)
-	}
-	look(r.Resolve.Match)
+	l.leaves(r, func(leaf *Leaf) {
+		if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
+			l.reportAt(
+				r,
+				leaf.Pos,
+				"a list holds texts and mappings; write the query as match: '...', or the field as a mapping",
+				"this searches for the text %q",
+				leaf.Text,
+			)
+			return
+		}
+		if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
+			return
+		}
+		switch name, value, given := strings.Cut(leaf.Text, "="); {
+		case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
+			l.reportAt(
+				r,
+				leaf.Pos,
+				"operators are and, or, not, field:value, field>5; or quote it",
+				"this searches for the text %q",
+				leaf.Text,
+			)
+		case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
+			l.reportAt(
+				r,
+				leaf.Pos,
+				fmt.Sprintf(
+					"write %s:%s to compare the field, or quote it",
+					strings.TrimRight(name, "!~"),
+					strings.TrimLeft(value, "=~"),
+				),
+				"this searches for the text %q",
+				leaf.Text,
+			)
+		}
+	})
 }
 
 // looksLikeQuery says whether a text would compare fields and nothing else, were it a query.

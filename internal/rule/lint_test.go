@@ -131,20 +131,20 @@ func TestLint(t *testing.T) {
 
 	f(
 		"match: 'a && b'",
-		`9:15: this searches messages for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`,
+		`9:15: this searches for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`,
 	)
 	f(
 		"match: 'service=~pay'",
-		`9:13: this searches messages for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`,
+		`9:13: this searches for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`,
 	)
 	f(
 		"match: 'a'\nwhen: count(status=500) > 1",
-		`10:17: this searches messages for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`,
+		`10:17: this searches for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`,
 	)
 	f("match: 'service:=pay a:b path:/x?y=z'")
 	f(
 		"match: [disk full, 'service:pay level>=ERROR']",
-		`9:24: this searches messages for the text "service:pay level>=ERROR"; `+
+		`9:24: this searches for the text "service:pay level>=ERROR"; `+
 			"a list holds texts and mappings; write the query as match: '...', or the field as a mapping (foreign-operator)",
 	)
 	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
@@ -182,4 +182,45 @@ func TestLintDuplicates(t *testing.T) {
 		"within: 2m, sequence: [{match: x}, {not: y}]",
 		false,
 	)
+}
+
+func TestLintsOfTemplatesLabelsAndEmptyConditions(t *testing.T) {
+	f := func(rule, name string) {
+		t.Helper()
+		got := lint(t, "  - alert: A\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
+		found := strings.Join(got, "\n")
+		if name == "" && found != "" || !strings.Contains(found, name) {
+			t.Errorf("%s\ngot %q, want %q", rule, found, name)
+		}
+	}
+	f("match: x\nwhen: count() >= 2 * count() offset 1m", "holds-without-logs")
+	f("match: x\nwhen: count(a:1) >= count(b:1)", "holds-without-logs")
+	f("match: x\nwhen: not count() > 5", "holds-without-logs")
+	f("match: x\nwhen: distinct(user) >= distinct(ip)", "holds-without-logs")
+	f("match: x\nwhen: rate() <= rate() offset 1m", "holds-without-logs")
+	f("match: x\nwhen: not avg(took) > 5", "holds-without-logs")
+	f("match: x\nwhen: count() < 5", "")
+	f("match: x\nwhen: count() == 0", "")
+	f("match: x\nwhen: count(a:1) > 3 and count(b:1) == 0", "")
+	f("match: x\nwhen: count() >= 2 * count() offset 1m and count() > 10", "")
+	f("match: x\nwhen: count(a:1) < count(b:1)", "")
+
+	f("match: x\nlabels: {severity: '{{ if gt .Value 5.0 }}page{{ end }}'}", "label-template")
+	f("match: x\nlabels: {severity: '{{ .Labels.alertname }}'}", "")
+	f("match: x\nannotations: {s: '{{ if gt .Value 5 }}x{{ end }}'}", "template-type")
+	f("match: x\nannotations: {s: '{{ if eq 1 .Value }}x{{ end }}'}", "template-type")
+	f("match: x\nannotations: {s: '{{ if gt .Value 5.0 }}x{{ end }}'}", "")
+	f("match: x\nannotations: {s: '{{ .Last.Fields.took }}'}", "sample-field")
+	f("match: x\nsamples: {fields: [took]}\nannotations: {s: '{{ .Last.Fields.took }}'}", "")
+	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.host }}'}", "unknown-label")
+	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.service }} {{ $.Labels.alertname }}'}", "")
+	f("match: x\nby: [alertname]", "label-conflict")
+	f("match: x\nby: [service]\nlabels: {service: pay}", "label-conflict")
+	f("match: x\nby: [severity]\nwhen: count() > 1\nlevels: {warning: '> 1'}", "label-conflict")
+
+	f("match: 'path:/api/'", "slash-value")
+	f("match: 'service:/pay/'", "slash-value")
+	f("match: 'path:\"/api/\"'", "")
+	f("match: 'service:/pay.*/'", "")
+	f("match: 'message:/pay/'", "")
 }
