@@ -68,6 +68,7 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/backtest", Reader, searches, s.api(s.postBacktest)},
 		{"GET /api/v1/logs", Reader, searches, s.api(s.getLogs)},
 		{"GET /api/v1/search", Reader, searches, s.api(s.getSearch)},
+		{"GET /api/v1/fields", Reader, costly, s.api(s.getFields)},
 		{"GET /api/v1/record", Reader, costly, s.api(s.getRecord)},
 		{"GET /api/v1/tail", Reader, tails, s.api(s.getTail)},
 		{"GET /api/v1/deadletters", Reader, costly, s.api(s.getDeadLetters)},

@@ -202,6 +202,8 @@ type lookBack struct {
 	time      time.Duration // after which it ends
 	now       func() time.Time
 	alertName string
+	counted   func(models.LogEntry) // called for every match; nil for none
+	enough    int                   // logs after which it ends; 0 for no bound
 }
 
 // newLookBack reads a search from a request.
@@ -338,6 +340,9 @@ func (l *lookBack) run(ctx context.Context, each func(searchResult, []models.Lin
 			break
 		}
 		f.Reached = from
+		if l.enough > 0 && f.Read >= l.enough {
+			break
+		}
 		if each != nil {
 			f.Fields = counts.list()
 			if err := each(f, fresh); err != nil {
@@ -363,6 +368,9 @@ func (l *lookBack) window(
 	most := max(l.most-len(f.Lines), 1)
 	read, err = l.search.run(ctx, From{Topic: l.topic, Time: from, Until: until}, func(e models.LogEntry) bool {
 		f.Matched++
+		if l.counted != nil {
+			l.counted(e)
+		}
 		one := lineOf(e)
 		counts.add(one)
 		f.bar(one.Time)

@@ -167,6 +167,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	f("GET", "/api/v1/logs?alert=a1", "", 200)
 	f("GET", "/api/v1/logs?topic=other", "", 404)
 	f("GET", "/api/v1/search?query=(", "", 400)
+	f("GET", "/api/v1/fields", "", 200)
+	f("GET", "/api/v1/fields?topic=secret", "", 404)
 	f("GET", "/api/v1/record?topic=logs&partition=0&offset=3", "", 200)
 	f("GET", "/api/v1/record?topic=logs&partition=0&offset=999", "", 404)
 	f("GET", "/api/v1/record?topic=secret&partition=0&offset=3", "", 404)

@@ -113,6 +113,9 @@ func (f *ruleFiles) replace(
 			write(path, before),
 		)
 	}
+	if before != nil && !bytes.Equal(before, text) {
+		return f.keepVersion(name, before, time.Now())
+	}
 	return nil
 }
 
@@ -410,11 +413,12 @@ type ruleRead struct {
 	ID       string `json:"id"`
 	Sentence string `json:"sentence"`
 	// match as written; "" when absent or a map
-	Query string `json:"query"`
-	Mode  string `json:"mode"`
+	Query    string   `json:"query"`
+	Mode     string   `json:"mode"`
+	Notifies []string `json:"notifies"` // receivers, as far as fixed labels decide
 }
 
-func readRules(text string) (validation, *rule.Set) {
+func (s *Server) readRules(text string) (validation, *rule.Set) {
 	out := validation{Problems: []ruleProblem{}, Rules: []ruleRead{}}
 	set, err := rule.Read("", []byte(text))
 	if errs, is := errors.AsType[problem.List](err); is {
@@ -432,7 +436,9 @@ func readRules(text string) (validation, *rule.Set) {
 	}
 	out.Valid = true
 	for _, r := range set.Rules {
-		out.Rules = append(out.Rules, ruleRead{r.ID(), sentence(r), r.MatchText, string(r.Mode)})
+		out.Rules = append(out.Rules, ruleRead{
+			r.ID(), sentence(r), r.MatchText, string(r.Mode), append([]string{}, s.notifies(r)...),
+		})
 	}
 	return out, set
 }
@@ -442,7 +448,7 @@ func (s *Server) postValidate(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out, _ := readRules(text)
+	out, _ := s.readRules(text)
 	return ok(w, out)
 }
 

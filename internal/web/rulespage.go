@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
-	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -37,8 +36,12 @@ type ruleRow struct {
 	Status          RuleStatus
 	Up              int // current alerts
 	Fired           int // alerts in the last 24 hours
+	LastFired       time.Time
+	Receivers       []string
+	Owner           string
 	Day             []hour
 	Own             bool
+	rule            *rule.Rule
 }
 
 // hour is one of the last 24 hours of a rule.
@@ -82,13 +85,21 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 			d.Rows = append(d.Rows, row)
 		}
 	}
+	for i := range d.Rows {
+		if list := day[d.Rows[i].ID]; len(list) > 0 {
+			d.Rows[i].LastFired = list[len(list)-1].From
+		}
+	}
 	sortRules(d.Rows, d.Sort)
 	if len(d.Rows) > listedRules && r.FormValue("all") == "" {
 		d.More = len(d.Rows) - listedRules
 		d.Rows = d.Rows[:listedRules]
 	}
 	for i := range d.Rows {
-		d.Rows[i].Day, d.Rows[i].Fired = lastDay(day[d.Rows[i].ID], now)
+		row := &d.Rows[i]
+		list := day[row.ID]
+		row.Day, row.Fired = lastDay(list, now)
+		row.Receivers = s.notifies(row.rule)
 	}
 	v := view{Title: "Rules", Page: "rules", Data: d}
 	if r.Header.Get("X-Part") != "" {
@@ -111,6 +122,8 @@ func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Aler
 		Status:   status,
 		Up:       len(alerts),
 		Own:      s.files.own(one.Pos.File) != "",
+		Owner:    cmp.Or(one.Labels["owner"], one.Labels["team"]),
+		rule:     one,
 	}
 	for _, a := range alerts {
 		if a.State == models.AlertFiring {
@@ -137,6 +150,10 @@ func sortRules(rows []ruleRow, by string) {
 			c = b.Status.LastMatch.Compare(a.Status.LastMatch)
 		case "never":
 			c = cmp.Compare(min(a.Status.Matches, 1), min(b.Status.Matches, 1))
+		case "severity":
+			c = compareSeverity(a.Severity, b.Severity)
+		case "fired":
+			c = b.LastFired.Compare(a.LastFired)
 		case "name":
 		default:
 			order := map[string]int{"firing": 0, "pending": 1, "inactive": 2}
@@ -217,6 +234,9 @@ type editorData struct {
 	Done    string
 	Mode    string
 	CanSave bool
+	Why     string // the rules cannot be saved
+	// earlier texts, newest first
+	Versions []version
 }
 
 func (s *Server) editorPage(w http.ResponseWriter, r *http.Request) error {
@@ -229,6 +249,15 @@ func (s *Server) editorPage(w http.ResponseWriter, r *http.Request) error {
 		d.Text, d.Own = text, true
 	} else {
 		d.Text = newRuleText(r.FormValue("match"), r.FormValue("copy"), s)
+		if r.FormValue("offset") != "" && s.Logs != nil {
+			at, err := s.positionOf(r)
+			if err != nil {
+				return err
+			}
+			if d.Text, err = s.propose(r.Context(), at); err != nil {
+				return err
+			}
+		}
 		d.Name = freeName(s.ruleFileList(), "my-rules")
 	}
 	if done := r.FormValue("done"); done == "live" || done == "shadow" || done == "off" {
@@ -272,7 +301,7 @@ func newRuleText(match, of string, s *Server) string {
 	if match == "" {
 		match = "level>=ERROR"
 	}
-	quoted := "'" + strings.ReplaceAll(safetext.ClipLine(match, 1000), "'", "''") + "'"
+	quoted := yamlQuote(match)
 	return `version: 1
 groups:
   - name: mine
@@ -296,7 +325,14 @@ func (s *Server) showEditor(
 	d editorData,
 	problem string,
 ) {
-	d.Reading, _ = readRules(d.Text)
+	d.Reading, _ = s.readRules(d.Text)
+	d.Versions, _ = s.files.versions(d.Name, d.Text) // shown if they can be read
+	if d.CanSave && !s.access.mayWrite(r) {
+		d.Why = "Saving needs the writer role. Log in with web.token."
+		if s.ReadOnly {
+			d.Why = "This server is read-only (web.read_only)."
+		}
+	}
 	d.Mode = modeOf(d.Reading)
 	d.Path = filepath.Join(filepath.Base(s.files.dir), d.Name+ruleSuffix)
 	title := "New rule"

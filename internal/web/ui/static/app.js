@@ -291,7 +291,7 @@ if (editor) {
     box.replaceChildren();
     for (const rule of result.rules || []) {
       const p = element("p", "sentence");
-      p.append(element("b", "", rule.id), " " + rule.sentence);
+      p.append(element("b", "", rule.id), " " + rule.sentence + (rule.notifies?.length ? ` Notifies ${rule.notifies.join(", ")}.` : ""));
       box.append(p);
     }
     for (const problem of result.problems || []) {
@@ -331,6 +331,81 @@ if (editor) {
     document.execCommand("insertText", false, "  ");
   });
   text.addEventListener("keyup", (event) => { if (event.key === "Escape") text.dataset.leave = "yes"; });  // Escape, then Tab, leaves the field
+  // Text is painted behind the field, which itself is transparent.
+  const paint = $("#paint");
+  const token = /(#.*$)|(^\s*(?:- )?[\w.-]+(?=:(?:\s|$)))|('(?:[^']|'')*'|"(?:[^"\\]|\\.)*")|(\{\{.*?\}\})|\b(and|or|not|offset|by)\b|\b([a-z_]+\d*)(?=\()|(?<![\w.-])(\d+(?:\.\d+)?(?:ms|s|m|h|d|w|%)?)(?![\w-])/gm;
+  const classes = ["comment", "key", "string", "template", "word", "function", "number"];
+  const highlight = () => {
+    const out = document.createDocumentFragment();
+    let last = 0;
+    for (const m of text.value.slice(0, 200_000).matchAll(token)) {
+      out.append(text.value.slice(last, m.index), element("span", "t-" + classes[m.slice(1).findIndex((g) => g !== undefined)], m[0]));
+      last = m.index + m[0].length;
+    }
+    out.append(text.value.slice(last) + "\n");
+    paint.replaceChildren(out);
+  };
+  text.addEventListener("input", highlight);
+  text.addEventListener("scroll", () => { paint.scrollTop = text.scrollTop; paint.scrollLeft = text.scrollLeft; });
+  new ResizeObserver(() => { paint.style.height = text.clientHeight + "px"; }).observe(text);
+  editor.classList.add("painted");
+  highlight();
+
+  // Drafts: the text stays in the browser until it is saved.
+  const draftKey = "draft:" + editor.dataset.file, draft = localStorage.getItem(draftKey), initial = text.value;
+  if ("saved" in editor.dataset) localStorage.removeItem(draftKey);
+  else if (draft !== null && draft !== initial) $("#draft").hidden = false;
+  const replace = (value) => { text.select(); document.execCommand("insertText", false, value); text.setSelectionRange(0, 0); };
+  $("#restore")?.addEventListener("click", () => { replace(draft); $("#draft").hidden = true; });
+  $("#discard")?.addEventListener("click", () => { localStorage.removeItem(draftKey); $("#draft").hidden = true; });
+  text.addEventListener("input", later(300, () => { if (text.value === initial) localStorage.removeItem(draftKey); else localStorage.setItem(draftKey, text.value); }));
+  for (const load of $$("[data-version]")) load.addEventListener("click", () => { text.focus(); replace(load.dataset.version); });
+
+  // Completion of fields and values of recent logs, and of functions and keys.
+  const functions = ["count()", "rate()", "sum(", "avg(", "min(", "max(", "stddev(", "p50(", "p95(", "p99(", "distinct(", "first(", "last(", "new(", "changed(", "since(", "firing(", "baseline(", "zscore("];
+  const keys = ["alert", "record", "match", "when", "window", "every", "by", "for", "keep_firing_for", "resolve", "labels", "annotations", "mode", "sequence", "within", "levels", "expect", "active", "suppressed_by", "samples", "top", "lateness", "limit"];
+  const list = $("#complete");
+  let fields = null, choices = [], chosen = 0, begin = 0;
+  const hide = () => { list.hidden = true; choices = []; };
+  const offer = async (asked) => {
+    const before = text.value.slice(0, text.selectionStart), line = before.slice(before.lastIndexOf("\n") + 1);
+    const key = line.match(/^\s*(?:- )?(\w*)$/), condition = /^\s*(?:- )?(match|when|by|resolve|sequence)\b/.test(line) || /match:/.test(line);
+    const word = before.match(/[\w.@:]*$/)[0];
+    if (!asked && (word.length < 2 || !(key || condition))) { hide(); return; }
+    if (condition && !fields) { fields = []; try { const a = await fetch("/api/v1/fields"); if (a.ok) fields = await a.json(); } catch { /* no completion */ } }
+    const [field, value] = word.split(":");
+    let all = key ? keys.map((k) => k + ": ") : [];
+    if (condition) {
+      all = value === undefined ? [...fields.map((f) => f.field), ...(/when:/.test(line) ? functions : [])] : (fields.find((f) => f.field === field)?.values || []).map((v) => /^[\w./@-]+$/.test(v.value) ? v.value : JSON.stringify(v.value));
+    }
+    const start = value === undefined ? word : value;
+    choices = all.filter((c) => c.startsWith(start) && c !== start).slice(0, 8);
+    if (!choices.length) { hide(); return; }
+    begin = text.selectionStart - start.length;
+    chosen = 0;
+    list.replaceChildren(...choices.map((c, i) => { const item = element("li", "", c); item.setAttribute("role", "option"); item.setAttribute("aria-selected", i === 0); item.addEventListener("mousedown", (event) => { event.preventDefault(); accept(i); }); return item; }));
+    list.style.top = (before.split("\n").length * 1.55 * 0.9 * 14 + 8 - text.scrollTop) + "px";
+    list.hidden = false;
+  };
+  const accept = (i) => {
+    const choice = choices[i];
+    hide();
+    text.setSelectionRange(begin, text.selectionStart);
+    document.execCommand("insertText", false, choice);
+  };
+  const choose = (step) => {
+    chosen = (chosen + step + choices.length) % choices.length;
+    [...list.children].forEach((item, i) => item.setAttribute("aria-selected", i === chosen));
+  };
+  text.addEventListener("input", () => offer(false));
+  text.addEventListener("blur", hide);
+  text.addEventListener("keydown", (event) => {
+    if (event.key === " " && event.ctrlKey) { event.preventDefault(); offer(true); return; }
+    if (list.hidden) return;
+    const act = { ArrowDown: () => choose(1), ArrowUp: () => choose(-1), Enter: () => accept(chosen), Tab: () => accept(chosen), Escape: hide }[event.key];
+    if (act) { event.preventDefault(); event.stopImmediatePropagation(); act(); }
+  }, true);
+
   // Threshold slider: the server evaluated each stop. Moving it changes the number in the text, the line in the chart and the count.
   $("#backtested").addEventListener("input", (event) => {
     const slider = event.target.closest(".slider");
