@@ -2,37 +2,20 @@ package evaluator
 
 import (
 	"bytes"
-	"github.com/log-monitoring/alert-engine/pkg/models"
-
 	"cmp"
-	"os"
-	"regexp"
-
 	"context"
-	"flag"
 	"fmt"
 	"maps"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
-
-var (
-	cases   = flag.Int("evaluate.cases", 0, "how many random scenarios to evaluate")
-	liveToo = flag.Bool("evaluate.live", false, "evaluate each log as it arrives as well")
-	seed    = flag.Uint64("evaluate.seed", 1, "of the first scenario")
-)
-
-var must = regexp.MustCompile(os.Getenv("EVAL_MUST"))
-
-var skip = regexp.MustCompile(cmp.Or(os.Getenv("EVAL_SKIP"), "^$"))
 
 // backtest is what the engine makes of a scenario that is read as a file.
 func backtest(s scenario) ([]string, error) {
@@ -231,192 +214,7 @@ func (s scenario) end() time.Time {
 	return end
 }
 
-// expected is what the evaluator makes of a scenario.
-func expected(s scenario, order []int, began time.Time) ([]string, error) {
-	set, err := ReadRules("x.rules.yml", []byte(s.text()))
-	if err != nil {
-		return nil, err
-	}
-	reader, err := NewReader(set)
-	if err != nil {
-		return nil, err
-	}
-	var logs []*Log
-	// a value that is notified early need not be of all logs of its instant, and before
-	tied, disordered := map[instant]int{}, false
-	for _, i := range order {
-		for _, l := range reader.Read(s.record(i)) {
-			disordered = disordered || !began.IsZero() && s.logs[i].delay > 0
-			if !began.IsZero() {
-				l.Clock = start.Add(s.logs[i].at + s.logs[i].delay).UnixNano()
-			}
-			logs = append(logs, l)
-		}
-		tied[logs[len(logs)-1].At]++
-	}
-	var list []string
-	for _, t := range Evaluate(set, logs, Course{Began: began, End: s.end()}) {
-		value := t.Value.Float()
-		if tied[t.At.UnixNano()] > 1 || disordered && t.State == "firing" {
-			value = math.NaN()
-		}
-		list = append(list, line(t.Rule, t.Labels, t.State, t.At, value))
-	}
-	slices.Sort(list)
-	if began.IsZero() {
-		return list, nil // a backtest leaves records out
-	}
-	var values []string
-	for _, v := range Values(set, logs, Course{Began: began, End: s.end()}) {
-		values = append(values, valueLine(v.Rule, v.Labels, v.At, v.Value.Float(), v.Gone))
-	}
-	slices.Sort(values)
-	return append(list, values...), nil
-}
-
-// valueLine is the value of a record in one line.
-func valueLine(rule string, labels map[string]string, at time.Time, value float64, gone bool) string {
-	if gone {
-		return line(rule, labels, "gone", at, 0)
-	}
-	return line(rule, labels, "value", at, value)
-}
-
-// records says whether a scenario has records.
-func (s scenario) records() bool {
-	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["record"] != "" })
-}
-
-// same says whether two transitions are the same. A value that the evaluator leaves undefined may be
-// any.
-func same(got, want string) bool {
-	if os.Getenv("EVAL_NOVALUE") != "" {
-		got, want = got[:strings.LastIndex(got, " ")], want[:strings.LastIndex(want, " ")]
-	}
-	general, any := strings.CutSuffix(want, " NaN")
-	if !any {
-		general, any = strings.CutSuffix(want, "+Inf")
-	}
-	return got == want || any && strings.HasPrefix(got, general)
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// differs says how the engine and the evaluator differ on a scenario.
-func differs(s scenario) (difference string) {
-	want, err := expected(s, s.written(), time.Time{})
-	if err != nil {
-		return ""
-	}
-	compare := func(how string, got []string, err error) {
-		if err != nil {
-			difference += how + ": " + err.Error() + "\n"
-		} else if !slices.EqualFunc(got, want, same) {
-			difference += how + ":\n  " + strings.Join(got, "\n  ") +
-				"\nevaluator:\n  " + strings.Join(want, "\n  ") + "\n"
-		}
-	}
-	if os.Getenv("EVAL_LATE") == "" && os.Getenv("EVAL_NOBACKTEST") == "" {
-		got, err := backtest(s)
-		compare("backtest", got, err)
-	}
-	if *liveToo {
-		want, _ = expected(s, s.order(), start)
-		got, err := live(s, false)
-		compare("live", got, err)
-		got, err = live(s, true)
-		compare("restarted", got, err)
-		if os.Getenv("EVAL_LATE") == "" && os.Getenv("EVAL_NOBACKLOG") == "" {
-			want, _ = expected(s, s.order(), time.Time{})
-			got, err = backlog(s)
-			compare("backlog", got, err)
-		}
-	}
-	return difference
-}
-
-func TestEngineAgrees(t *testing.T) {
-	failed := 0
-	for i := range *cases {
-		s := draw{rand.New(rand.NewPCG(*seed+uint64(i), 0))}.scenario()
-		if text := s.String(); skip.MatchString(text) || !must.MatchString(text) || differs(s) == "" {
-			continue
-		}
-		s = minimal(s)
-		t.Errorf("scenario %d:\n%v%s", *seed+uint64(i), s, differs(s))
-		if failed++; failed == 20 {
-			t.Fatal("and more")
-		}
-	}
-}
-
-// minimal leaves out what the difference does not need.
-func minimal(s scenario) scenario {
-	for again := true; again; {
-		again = false
-		try := func(t scenario) bool {
-			if differs(t) == "" {
-				return false
-			}
-			s, again = t, true
-			return true
-		}
-		for i := 0; i < len(s.logs); {
-			t := s
-			t.logs = slices.Delete(slices.Clone(s.logs), i, i+1)
-			if len(t.logs) == 0 || !try(t) {
-				i++
-			}
-		}
-		for i := 0; i < len(s.rules); {
-			t := s
-			t.rules = slices.Delete(slices.Clone(s.rules), i, i+1)
-			if len(t.rules) == 0 || !try(t) {
-				i++
-			}
-		}
-		if len(s.about) > 0 {
-			t := s
-			t.about = nil
-			try(t)
-		}
-		for i, r := range s.rules {
-			for _, k := range slices.Sorted(maps.Keys(r)) {
-				if k == "alert" || k == "record" {
-					continue
-				}
-				t := s
-				t.rules = slices.Clone(s.rules)
-				t.rules[i] = maps.Clone(s.rules[i])
-				delete(t.rules[i], k)
-				try(t)
-			}
-		}
-		for i, l := range s.logs {
-			for _, k := range slices.Sorted(maps.Keys(l.fields)) {
-				t := s
-				t.logs = slices.Clone(s.logs)
-				t.logs[i].fields = maps.Clone(s.logs[i].fields)
-				delete(t.logs[i].fields, k)
-				try(t)
-			}
-		}
-		for i := 0; i < len(s.file); {
-			t := s
-			t.file = slices.Delete(slices.Clone(s.file), i, i+1)
-			if !try(t) {
-				i++
-			}
-		}
-	}
-	return s
-}
-
+// line is a transition, or the value of a record, in one line.
 func line(rule string, labels map[string]string, state string, at time.Time, value float64) string {
 	var text []string
 	for _, k := range slices.Sorted(maps.Keys(labels)) {

@@ -1,8 +1,6 @@
 package evaluator
 
 import (
-	"os"
-
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -89,6 +87,11 @@ func (s scenario) String() string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// late says whether a log comes later than the lateness.
+func (s scenario) late() bool {
+	return slices.ContainsFunc(s.logs, func(a arrival) bool { return a.delay > lateness })
 }
 
 // draw makes scenarios.
@@ -435,7 +438,7 @@ func (d draw) scenario() scenario {
 	if d.in(3) {
 		s.partitions = 3
 	}
-	disorder := d.in(2)
+	disorder, late := d.in(2), d.in(4)
 	at := time.Duration(d.IntN(120)) * time.Second
 	for range 1 + d.IntN(16) {
 		switch d.IntN(8) {
@@ -450,7 +453,7 @@ func (d draw) scenario() scenario {
 		a := arrival{at: at, fields: d.fields(), partition: int32(d.IntN(s.partitions))}
 		if disorder && d.in(2) {
 			a.delay = time.Duration(d.IntN(10_000)) * time.Millisecond
-			if os.Getenv("EVAL_LATE") != "" && d.in(2) {
+			if late && d.in(2) {
 				a.delay += time.Duration(d.IntN(30_000)) * time.Millisecond
 			}
 		}
