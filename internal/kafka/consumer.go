@@ -44,8 +44,8 @@ type ConsumerConfig struct {
 
 	// topic for messages that cannot be read or evaluated; without it they are only counted
 	DeadLetterTopic string `json:"dead_letter_topic,omitempty"`
-	// one of decode.Formats to which messages are held; each is recognised by itself when it is
-	// empty
+	// the format of messages, one of decode.Formats; JSON if empty. With "auto" the format of each
+	// message is detected.
 	Format string `json:"format,omitempty"`
 	// read_committed, the default, or read_uncommitted, which reads aborted transactions too
 	IsolationLevel string `json:"isolation_level,omitempty"`

@@ -362,7 +362,7 @@ func TestPoison(t *testing.T) {
 					t.Errorf("only %d attempts", l.Attempts)
 				}
 			}
-			wantSeen(t, reasons, []string{"2 evaluation_failed", "5 binary"})
+			wantSeen(t, reasons, []string{"2 evaluation_failed", "5 invalid_json"})
 			b.numbered(0, 7, 40)
 			b.wait("recovery", p.HealthCheck)
 			r.stop()

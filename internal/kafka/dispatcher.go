@@ -399,6 +399,11 @@ type message struct {
 	invalid          bool // (partly) undecodable
 }
 
+// newDecoder returns a decoder of messages. Without a configured format they are JSON: what is not
+// JSON is logged, counted as a failure and skipped.
 func newDecoder(format string) (*decode.Decoder, error) {
+	if format == "" {
+		format = "json"
+	}
 	return decode.New(decode.Config{Format: format}, decode.NewFields())
 }
