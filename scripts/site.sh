@@ -10,5 +10,7 @@ cp README.md build-docs/index.md
 cp RULES.md DESIGN.md CONTRIBUTING.md CHANGELOG.md SECURITY.md LICENSE alert-engine.example.yml build-docs/
 cp -r docs examples build-docs/
 rm -f build-docs/docs/*_test.go
+for file in build-docs/examples/*/*.go; do mv "$file" "$file.txt"; done
+sed -i 's#(examples/\([a-z]*\)/main.go)#(examples/\1/main.go.txt)#g' build-docs/*.md
 NO_MKDOCS_2_WARNING=1 "$work/venv/bin/mkdocs" build --strict --quiet
 echo "site/index.html: $(find site -name '*.html' | wc -l) pages"

@@ -60,7 +60,14 @@ func TestPredicatesTakeLinearTime(t *testing.T) {
 		}
 		for _, shape := range shapes {
 			const size = 16 << 10
-			small, large := took(shape, size), took(shape, 4*size)
+			// A machine that is busy disturbs a measurement; a law that is broken fails them all.
+			var small, large time.Duration
+			for range 8 {
+				small, large = took(shape, size), took(shape, 4*size)
+				if large <= 6*small || large <= 150*time.Millisecond {
+					break
+				}
+			}
 			if large > 6*small && large > 150*time.Millisecond {
 				t.Errorf("%s of %q: %v, and %v at four times the size", name, shape, small, large)
 			}
