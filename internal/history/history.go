@@ -1,0 +1,368 @@
+// Package history keeps what happened to alerts on disk, for a time and up to a size: each
+// transition, each notification, the reason why something was not notified, and what people did. It
+// answers by alert, by time and by rule, so that yesterday's link opens.
+//
+// A directory holds segments. A segment is a file of JSON lines, oldest first, and is closed when it
+// is full. Each closed segment has an index beside it, sorted by alert:
+//
+//	0000000000000001.jsonl   closed segment
+//	0000000000000001.idx     its index: alert, rule, kind, state, event time, place of the line
+//	0000000000000002.jsonl   the newest segment, whose index is in memory
+//
+// Retention removes whole segments, the oldest first. A line that a crash has cut short is dropped
+// when the directory is opened; an index that is missing or damaged is made again of its segment.
+//
+// Add never waits for the disk: entries go to a queue, and one goroutine writes it. Entries that
+// find the queue full are dropped and counted.
+package history
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Kind is what an entry is about.
+type Kind string
+
+// The kinds of entries.
+const (
+	Transition   Kind = "transition"   // of an alert
+	Notified     Kind = "notified"     // a receiver accepted a notification
+	Failed       Kind = "failed"       // a receiver did not accept a notification
+	NotNotified  Kind = "not_notified" // why no receiver was notified
+	Acknowledged Kind = "acknowledged" // by somebody
+	Comment      Kind = "comment"
+	Change       Kind = "change" // of rules, silences or settings, by somebody
+)
+
+// Entry is one thing that happened.
+type Entry struct {
+	Time    time.Time         `json:"time"` // by our clock
+	Kind    Kind              `json:"kind"`
+	AlertID string            `json:"alert_id,omitempty"`
+	Rule    string            `json:"rule,omitempty"` // group/name
+	State   models.AlertState `json:"state,omitempty"`
+	At      time.Time         `json:"at,omitzero"`     // event time
+	Alert   *models.Alert     `json:"alert,omitempty"` // of a transition
+
+	Receiver    string `json:"receiver,omitempty"`
+	Integration string `json:"integration,omitempty"`
+	Detail      string `json:"detail,omitempty"`
+	By          string `json:"by,omitempty"` // who did it
+}
+
+// OfAlert makes the entry of a transition.
+func OfAlert(a models.Alert, now time.Time) Entry {
+	return Entry{
+		Time: now, Kind: Transition, AlertID: a.ID, Rule: a.Rule, State: a.State, At: a.At, Alert: &a,
+	}
+}
+
+// Options are the settings of a history.
+type Options struct {
+	Dir        string
+	MaxAge     time.Duration         // 30 days by default
+	MaxBytes   int64                 // 1 GiB by default
+	Logger     *slog.Logger          // slog.Default() by default
+	Registerer prometheus.Registerer // nil for no metrics
+}
+
+const (
+	defaultAge     = 30 * 24 * time.Hour
+	defaultBytes   = 1 << 30
+	maxSegment     = 16 << 20
+	minSegment     = 64 << 10
+	queueLength    = 20_000
+	syncInterval   = time.Second
+	retainInterval = 10 * time.Minute
+)
+
+func (o Options) withDefaults() Options {
+	if o.MaxAge <= 0 {
+		o.MaxAge = defaultAge
+	}
+	if o.MaxBytes <= 0 {
+		o.MaxBytes = defaultBytes
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Log is an open history.
+type Log struct {
+	opts    Options
+	metrics *metrics
+	queue   chan Entry
+	flushed chan chan struct{}
+	quit    chan struct{} // closed by Close
+	done    chan struct{} // closed when run has ended
+	closing sync.Once
+
+	mu       sync.Mutex // guards what follows
+	segments []*segment // oldest first; the last one is written to
+	fault    error      // of the last write
+}
+
+// Open opens the directory, or makes it. Close is to be called.
+func Open(o Options) (*Log, error) {
+	o = o.withDefaults()
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open history: %w", err)
+	}
+	l := &Log{
+		opts: o, queue: make(chan Entry, queueLength), flushed: make(chan chan struct{}),
+		quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if err := l.load(); err != nil {
+		return nil, fmt.Errorf("open history %s: %w", o.Dir, err)
+	}
+	l.metrics = newMetrics(o.Registerer, l)
+	go l.run()
+	return l, nil
+}
+
+// load reads which segments there are.
+func (l *Log) load() error {
+	names, err := os.ReadDir(l.opts.Dir)
+	if err != nil {
+		return err
+	}
+	var numbers []uint64
+	for _, name := range names {
+		digits, ok := strings.CutSuffix(name.Name(), segmentSuffix)
+		if n, err := strconv.ParseUint(digits, 10, 64); ok && err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	for i, n := range numbers {
+		s, err := openSegment(l.opts.Dir, n, i == len(numbers)-1, l.opts.Logger)
+		if err != nil {
+			return err
+		}
+		l.segments = append(l.segments, s)
+	}
+	if len(l.segments) == 0 {
+		return l.next()
+	}
+	return nil
+}
+
+// next begins a new segment.
+func (l *Log) next() error {
+	number := uint64(1)
+	if n := len(l.segments); n > 0 {
+		number = l.segments[n-1].number + 1
+	}
+	s, err := createSegment(l.opts.Dir, number)
+	if err == nil {
+		l.segments = append(l.segments, s)
+	}
+	return err
+}
+
+// Add adds entries, soon. It never blocks; what finds the queue full is dropped and counted.
+func (l *Log) Add(entries ...Entry) {
+	for _, e := range entries {
+		select {
+		case l.queue <- e:
+		default:
+			l.metrics.dropped.Inc()
+		}
+	}
+}
+
+// Flush returns when all entries that were added before are in the files.
+func (l *Log) Flush() {
+	done := make(chan struct{})
+	select {
+	case l.flushed <- done:
+		<-done
+	case <-l.done:
+	}
+}
+
+// Health returns an error while the history cannot be written.
+func (l *Log) Health() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.fault != nil {
+		return fmt.Errorf("history cannot be written: %w", l.fault)
+	}
+	return nil
+}
+
+// Close writes what was added, and closes the files.
+func (l *Log) Close() (err error) {
+	l.closing.Do(func() {
+		close(l.quit)
+		<-l.done
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, s := range l.segments {
+			err = errors.Join(err, s.close())
+		}
+		l.metrics.unregister(l.opts.Registerer)
+	})
+	return err
+}
+
+// run writes the queue, until it is closed.
+func (l *Log) run() {
+	defer close(l.done)
+	ticker := time.NewTicker(syncInterval)
+	defer ticker.Stop()
+	retained := time.Time{}
+	for {
+		select {
+		case e := <-l.queue:
+			l.write(e)
+		case done := <-l.flushed:
+			l.writeAll()
+			close(done)
+		case now := <-ticker.C:
+			l.sync()
+			if now.Sub(retained) >= retainInterval {
+				l.retain(now)
+				retained = now
+			}
+		case <-l.quit:
+			l.writeAll()
+			l.sync()
+			return
+		}
+	}
+}
+
+// writeAll writes what is in the queue now.
+func (l *Log) writeAll() {
+	for range len(l.queue) {
+		l.write(<-l.queue)
+	}
+}
+
+func (l *Log) write(e Entry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.segments[len(l.segments)-1]
+	if s.size >= l.segmentSize() {
+		if err := s.seal(); err != nil {
+			l.failed(err)
+		}
+		if err := l.next(); err != nil {
+			l.failed(err)
+		}
+		l.drop(time.Now())
+		s = l.segments[len(l.segments)-1]
+	}
+	err := s.append(e)
+	if err != nil {
+		l.metrics.dropped.Inc()
+	} else {
+		l.metrics.entries.WithLabelValues(string(e.Kind)).Inc()
+	}
+	l.failed(err)
+}
+
+// segmentSize is when a segment is full: a history has at least 16, so that retention removes
+// little at a time.
+func (l *Log) segmentSize() int64 {
+	return max(minSegment, min(maxSegment, l.opts.MaxBytes/16))
+}
+
+func (l *Log) failed(err error) {
+	if err != nil && l.fault == nil {
+		l.opts.Logger.Error("history cannot be written", "error", err)
+	}
+	l.fault = err
+}
+
+func (l *Log) sync() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.segments[len(l.segments)-1].sync(); err != nil {
+		l.failed(err)
+	}
+}
+
+func (l *Log) retain(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drop(now)
+}
+
+// drop removes the oldest segments that are too old or too many. The newest stays.
+func (l *Log) drop(now time.Time) {
+	total := int64(0)
+	for _, s := range l.segments {
+		total += s.bytes()
+	}
+	for len(l.segments) > 1 {
+		s := l.segments[0]
+		if total <= l.opts.MaxBytes && now.Sub(s.written) <= l.opts.MaxAge {
+			return
+		}
+		total -= s.bytes()
+		if err := s.remove(); err != nil {
+			l.opts.Logger.Warn("an old segment of the history cannot be removed", "error", err)
+		}
+		l.segments = l.segments[1:]
+	}
+}
+
+// all returns the segments for reading, oldest first. Each is to be released.
+func (l *Log) all() []*segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := slices.Clone(l.segments)
+	for _, s := range list {
+		s.users.Add(1)
+	}
+	return list
+}
+
+func release(list []*segment) {
+	for _, s := range list {
+		s.users.Done()
+	}
+}
+
+// Bytes is the size of the history on disk.
+func (l *Log) Bytes() (bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.segments {
+		bytes += s.bytes()
+	}
+	return bytes
+}
+
+// Has says whether the newest entries have a transition already: after a crash some are added once
+// more.
+func (l *Log) Has(a models.Alert) bool {
+	for _, e := range l.Of(a.ID) {
+		if e.Kind == Transition && e.State == a.State && e.At.Equal(a.At) && e.Alert != nil &&
+			e.Alert.Severity == a.Severity {
+			return true
+		}
+	}
+	return false
+}
+
+func segmentName(dir string, number uint64, suffix string) string {
+	return filepath.Join(dir, fmt.Sprintf("%016d%s", number, suffix))
+}

@@ -1,0 +1,273 @@
+package history
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+var began = time.Date(2026, 11, 29, 10, 0, 0, 0, time.UTC)
+
+// entry is the i-th transition of a test: alerts of three rules fire and resolve in turns.
+func entry(i int) Entry {
+	at := began.Add(time.Duration(i) * time.Second)
+	state := models.AlertFiring
+	if i%2 == 1 {
+		state = models.AlertResolved
+	}
+	return OfAlert(models.Alert{
+		ID: fmt.Sprintf("alert-%d", i/2), Rule: fmt.Sprintf("g/Rule%d", i/2%3), State: state, At: at,
+		Reason: "11 > 10", Labels: map[string]string{"alertname": "Errors", "n": fmt.Sprint(i / 2 % 7)},
+		Annotations: map[string]string{"summary": strings.Repeat("text ", 20)}, Value: 11,
+	}, at)
+}
+
+func open(t testing.TB, dir string, maxBytes int64) *Log {
+	t.Helper()
+	l, err := Open(Options{Dir: dir, MaxBytes: maxBytes, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func add(l *Log, from, to int) {
+	for i := from; i < to; i++ {
+		l.Add(entry(i))
+		if i%1000 == 0 {
+			l.Flush()
+		}
+	}
+	l.Flush()
+}
+
+// The entries of an alert are found in all segments, after a restart too.
+func TestEntriesOfAlert(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, 100<<20)
+	l.opts.MaxBytes = 16 * minSegment // many segments
+	l.opts.MaxAge = 100 * 365 * 24 * time.Hour
+	add(l, 0, 1000)
+	l.Add(Entry{Time: began, Kind: Notified, AlertID: "alert-3", Receiver: "chat"})
+	l.Flush()
+	if len(l.segments) < 4 {
+		t.Errorf("%d segments", len(l.segments))
+	}
+	check := func(l *Log) {
+		t.Helper()
+		for _, i := range []int{0, 3, 250, 499} {
+			want := 2
+			if i == 3 {
+				want = 3
+			}
+			if got := l.Of(fmt.Sprint("alert-", i)); len(got) != want || got[0].State != "firing" {
+				t.Errorf("alert %d: %+v", i, got)
+			}
+		}
+		if got := l.Of("nothing"); len(got) != 0 {
+			t.Errorf("an alert that never was: %v", got)
+		}
+	}
+	check(l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(open(t, dir, 100<<20))
+}
+
+// Pages together are all entries, each once, newest first; filters choose the right ones.
+func TestPages(t *testing.T) {
+	l := open(t, t.TempDir(), 16*minSegment)
+	l.opts.MaxBytes = 100 << 20
+	add(l, 0, 2000)
+	for _, c := range []struct {
+		q    Query
+		want func(i int) bool
+	}{
+		{Query{}, func(int) bool { return true }},
+		{Query{Rule: "g/Rule1"}, func(i int) bool { return i/2%3 == 1 }},
+		{Query{States: []models.AlertState{"firing"}}, func(i int) bool { return i%2 == 0 }},
+		{Query{AlertID: "alert-77"}, func(i int) bool { return i/2 == 77 }},
+		{Query{Labels: map[string]string{"n": "4"}}, func(i int) bool { return i/2%7 == 4 }},
+		{Query{Text: "RULE2"}, func(i int) bool { return i/2%3 == 2 }},
+		{Query{From: began.Add(500 * time.Second), To: began.Add(600 * time.Second)}, func(i int) bool {
+			return i >= 500 && i < 600
+		}},
+	} {
+		var want, got []time.Time
+		for i := 1999; i >= 0; i-- {
+			if c.want(i) {
+				want = append(want, entry(i).At)
+			}
+		}
+		c.q.Limit = 33
+		for {
+			p, err := l.Query(context.Background(), c.q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, e := range p.Entries {
+				got = append(got, e.At)
+			}
+			if c.q.Before = p.Next; p.Next == "" {
+				break
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%+v: %d entries, want %d", c.q, len(got), len(want))
+		}
+	}
+	if _, err := l.Query(context.Background(), Query{Before: "x"}); err == nil {
+		t.Error("a wrong cursor is taken")
+	}
+}
+
+// Retention removes the oldest segments, by size and by age.
+func TestRetention(t *testing.T) {
+	l := open(t, t.TempDir(), 32*minSegment)
+	l.opts.MaxAge = 100 * 365 * 24 * time.Hour
+	add(l, 0, 20_000)
+	if n := l.Bytes(); n > 34*minSegment || n < 16*minSegment {
+		t.Errorf("%d bytes", n)
+	}
+	if len(l.Of("alert-0")) != 0 || len(l.Of("alert-9999")) != 2 {
+		t.Error("the newest entries were removed, or the oldest kept")
+	}
+	l.retain(time.Now())
+	l.opts.MaxAge = time.Hour
+	l.retain(began.Add(24 * time.Hour))
+	if len(l.segments) != 1 {
+		t.Errorf("%d segments are kept that are too old", len(l.segments)-1)
+	}
+}
+
+// A line that was cut short by a crash is dropped; a damaged index is made again.
+func TestCrash(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir, 16*minSegment)
+	l.opts.MaxBytes, l.opts.MaxAge = 100<<20, 100*365*24*time.Hour
+	add(l, 0, 1000)
+	l.Close()
+	names, _ := filepath.Glob(filepath.Join(dir, "*"+segmentSuffix))
+	f, err := os.OpenFile(names[len(names)-1], os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteString(`{"time":"2026`)
+	f.Close()
+	indexes, _ := filepath.Glob(filepath.Join(dir, "*"+indexSuffix))
+	for i, name := range indexes {
+		text, _ := os.ReadFile(name)
+		if text[len(text)/2] ^= 1; i%2 == 0 {
+			os.WriteFile(name, text, 0o600)
+		} else {
+			os.Remove(name)
+		}
+	}
+	l = open(t, dir, 100<<20)
+	add(l, 1000, 1002)
+	p, err := l.Query(context.Background(), Query{Limit: maxLimit})
+	if err != nil || len(p.Entries) != 1002 {
+		t.Errorf("%d entries, %v", len(p.Entries), err)
+	}
+	for i := range 501 {
+		if n := len(l.Of(fmt.Sprint("alert-", i))); n != 2 {
+			t.Errorf("alert %d has %d entries", i, n)
+		}
+	}
+}
+
+// The statistics of a rule: how often, how long, how many were acknowledged.
+func TestStatistics(t *testing.T) {
+	l := open(t, t.TempDir(), 100<<20)
+	add(l, 0, 602)
+	l.Add(Entry{Time: began, Kind: Acknowledged, AlertID: "alert-0", Rule: "g/Rule0", By: "ann"})
+	l.Add(Entry{Time: began, Kind: Acknowledged, AlertID: "alert-0", Rule: "g/Rule0", By: "bob"})
+	l.Add(Entry{Time: began, Kind: NotNotified, AlertID: "alert-0", Rule: "g/Rule0"})
+	l.Add(entry(604)) // Rule2, without an end
+	l.Flush()
+	list, err := l.Statistics(began, began.Add(time.Hour), "g/Rule0", "g/Rule1", "g/Rule2", "g/Never")
+	if err != nil || len(list) != 4 {
+		t.Fatal(list, err)
+	}
+	zero := list[0]
+	if zero.Rule != "g/Rule0" || zero.Fired != 101 || zero.Resolved != 101 || zero.Acknowledged != 1 ||
+		zero.NotNotified != 1 || zero.Median != time.Second || zero.Longest != time.Second ||
+		zero.Short != 101 {
+		t.Errorf("%+v", zero)
+	}
+	for _, r := range list {
+		if r.Rule == "g/Rule2" && r.Firing != 1 || r.Rule == "g/Never" && r.Fired != 0 {
+			t.Errorf("%+v", r)
+		}
+	}
+	if _, err := l.Statistics(began.Add(-time.Hour), began, "g/Rule0"); err != nil {
+		t.Error(err)
+	}
+}
+
+// An export has all entries, and no text that a spreadsheet or terminal obeys.
+func TestExport(t *testing.T) {
+	l := open(t, t.TempDir(), 100<<20)
+	add(l, 0, 6000)
+	evil := entry(6000)
+	evil.Alert.Annotations["summary"] = "=HYPERLINK(\"http://evil\")\x1b[31m"
+	evil.Alert.Value = -3
+	l.Add(evil)
+	l.Flush()
+	var b bytes.Buffer
+	if err := l.Export(context.Background(), &b, Query{}, CSV); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(rows) != 6002 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	if got := rows[1][11]; !strings.HasPrefix(got, "'=") || strings.Contains(got, "\x1b") {
+		t.Errorf("summary: %q", got)
+	}
+	if rows[1][8] != "-3" {
+		t.Errorf("value: %q", rows[1][8])
+	}
+	b.Reset()
+	if err := l.Export(context.Background(), &b, Query{Rule: "g/Rule1"}, JSON); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(b.String(), "\n"); n != 2000 {
+		t.Errorf("%d lines", n)
+	}
+	if err := l.Export(context.Background(), &b, Query{}, "xml"); err == nil {
+		t.Error("an unknown format is taken")
+	}
+}
+
+// What a closed history gets is no crash.
+func TestAddAfterClose(t *testing.T) {
+	l := open(t, t.TempDir(), 100<<20)
+	l.Close()
+	l.Add(entry(1))
+	l.Flush()
+}
+
+// BenchmarkAlertOfMillion is the time to find the entries of one alert among a million transitions.
+func BenchmarkAlertOfMillion(b *testing.B) {
+	l := open(b, b.TempDir(), 4<<30)
+	l.opts.MaxAge = 100 * 365 * 24 * time.Hour
+	add(l, 0, 1_000_000)
+	b.ReportMetric(float64(l.Bytes())/1e6, "MB")
+	for i := 0; b.Loop(); i++ {
+		if len(l.Of(fmt.Sprint("alert-", i*7919%500_000))) != 2 {
+			b.Fatal("not found")
+		}
+	}
+}

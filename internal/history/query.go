@@ -1,0 +1,272 @@
+package history
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Of returns all entries of an alert, oldest first.
+func (l *Log) Of(alertID string) (list []Entry) {
+	segments := l.all()
+	defer release(segments)
+	hash := hashOf(alertID)
+	for _, s := range segments {
+		offsets, err := s.of(hash)
+		if err != nil {
+			l.opts.Logger.Warn("a segment of the history cannot be read", "error", err)
+			continue
+		}
+		for _, offset := range offsets {
+			if e, err := s.entry(int64(offset)); err == nil && e.AlertID == alertID {
+				list = append(list, e)
+			}
+		}
+	}
+	return list
+}
+
+// Query chooses entries. The zero value chooses all.
+type Query struct {
+	From, To time.Time // event time; To is excluded
+	Kinds    []Kind    // nil for all
+	States   []models.AlertState
+	Rule     string // group/name
+	AlertID  string
+	Labels   map[string]string // that the alert of a transition has
+	Text     string            // in the summary, the reason, labels or the detail; case is ignored
+
+	// A page is what comes before Before, which is the Next of the page before; "" for the newest.
+	Before string
+	Limit  int // 200 by default
+}
+
+// Page is a part of what a query chooses, newest first.
+type Page struct {
+	Entries []Entry `json:"entries"`
+	Next    string  `json:"next,omitempty"` // Before of the next page; "" at the end
+	Read    int     `json:"read"`           // entries that were looked at
+}
+
+const (
+	defaultLimit = 200
+	maxLimit     = 5000
+	maxRead      = 200_000 // entries of one page
+)
+
+// Query returns a page. It looks at a bounded number of entries, so a page may have fewer entries
+// than the limit and still a Next.
+func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
+	if q.Limit <= 0 {
+		q.Limit = defaultLimit
+	}
+	q.Limit = min(q.Limit, maxLimit)
+	number, offset, err := parseCursor(q.Before)
+	if err != nil {
+		return p, err
+	}
+	q.Text = strings.ToLower(q.Text)
+	segments := l.all()
+	defer release(segments)
+	p.Entries = []Entry{}
+	for _, s := range slices.Backward(segments) {
+		before := s.end()
+		switch {
+		case number > 0 && s.number > number:
+			continue
+		case number > 0 && s.number == number:
+			before = min(before, offset)
+		}
+		if !s.mayHave(q) {
+			continue
+		}
+		err := s.backwards(before, func(at int64, line []byte) bool {
+			if len(p.Entries) == q.Limit || p.Read == maxRead || ctx.Err() != nil {
+				return false
+			}
+			p.Read++
+			var e Entry
+			if json.Unmarshal(line, &e) == nil && q.matches(&e) {
+				p.Entries = append(p.Entries, e)
+			}
+			p.Next = fmt.Sprintf("%d-%d", s.number, at)
+			return true
+		})
+		if err != nil {
+			return p, fmt.Errorf("read history: %w", err)
+		}
+		if len(p.Entries) == q.Limit || p.Read == maxRead || ctx.Err() != nil {
+			return p, ctx.Err()
+		}
+	}
+	p.Next = ""
+	return p, nil
+}
+
+// mayHave says whether the index allows that some entry is chosen.
+func (s *segment) mayHave(q Query) bool {
+	if q.Rule == "" && q.AlertID == "" && q.From.IsZero() && q.To.IsZero() {
+		return true
+	}
+	if q.AlertID != "" {
+		offsets, err := s.of(hashOf(q.AlertID))
+		return err != nil || len(offsets) > 0
+	}
+	refs, err := s.all()
+	if err != nil {
+		return true
+	}
+	rule := hashOf(q.Rule)
+	return slices.ContainsFunc(refs, func(r ref) bool {
+		at := time.UnixMilli(r.at)
+		return (q.Rule == "" || r.rule == rule) && (q.From.IsZero() || !at.Before(q.From.Add(-time.Millisecond))) &&
+			(q.To.IsZero() || at.Before(q.To))
+	})
+}
+
+func parseCursor(text string) (number uint64, offset int64, err error) {
+	if text == "" {
+		return 0, 0, nil
+	}
+	first, second, ok := strings.Cut(text, "-")
+	number, err1 := strconv.ParseUint(first, 10, 64)
+	offset, err2 := strconv.ParseInt(second, 10, 64)
+	if !ok || err1 != nil || err2 != nil || number == 0 || offset < 0 {
+		return 0, 0, fmt.Errorf("%q is no place in the history; take the next of a page", text)
+	}
+	return number, offset, nil
+}
+
+func (q *Query) matches(e *Entry) bool {
+	at := e.At
+	if at.IsZero() {
+		at = e.Time
+	}
+	switch {
+	case !q.From.IsZero() && at.Before(q.From), !q.To.IsZero() && !at.Before(q.To),
+		len(q.Kinds) > 0 && !slices.Contains(q.Kinds, e.Kind),
+		len(q.States) > 0 && !slices.Contains(q.States, e.State),
+		q.Rule != "" && q.Rule != e.Rule,
+		q.AlertID != "" && q.AlertID != e.AlertID:
+		return false
+	}
+	for name, value := range q.Labels {
+		if e.Alert == nil || e.Alert.Labels[name] != value {
+			return false
+		}
+	}
+	return q.Text == "" || e.contains(q.Text)
+}
+
+func (e *Entry) contains(text string) bool {
+	has := func(s string) bool { return strings.Contains(strings.ToLower(s), text) }
+	if has(e.Detail) || has(e.Rule) || has(e.Receiver) || has(e.By) {
+		return true
+	}
+	if e.Alert == nil {
+		return false
+	}
+	for _, v := range e.Alert.Labels {
+		if has(v) {
+			return true
+		}
+	}
+	return has(e.Alert.Reason) || has(e.Alert.Annotations["summary"])
+}
+
+// Formats of Export.
+const (
+	JSON = "json" // an entry a line
+	CSV  = "csv"
+)
+
+// Export writes all that a query chooses, newest first. Its Before and Limit do not count.
+func (l *Log) Export(ctx context.Context, w io.Writer, q Query, format string) error {
+	var write func(*Entry) error
+	switch format {
+	case JSON:
+		out := json.NewEncoder(w)
+		out.SetEscapeHTML(false)
+		write = func(e *Entry) error { return out.Encode(e) }
+	case CSV:
+		out := csv.NewWriter(w)
+		if err := out.Write(csvHeader); err != nil {
+			return err
+		}
+		defer out.Flush()
+		write = func(e *Entry) error { return out.Write(e.csv()) }
+	default:
+		return fmt.Errorf("format %q is not known; there are json and csv", format)
+	}
+	q.Limit, q.Before = maxLimit, ""
+	for {
+		p, err := l.Query(ctx, q)
+		if err != nil {
+			return err
+		}
+		for i := range p.Entries {
+			if err := write(&p.Entries[i]); err != nil {
+				return err
+			}
+		}
+		if p.Next == "" {
+			return nil
+		}
+		q.Before = p.Next
+	}
+}
+
+var csvHeader = []string{
+	"time", "kind", "rule", "alert_id", "state", "at", "severity", "labels", "value", "threshold",
+	"reason", "summary", "receiver", "integration", "detail", "by",
+}
+
+func (e *Entry) csv() []string {
+	stamp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(time.RFC3339Nano)
+	}
+	row := []string{
+		stamp(e.Time), string(e.Kind), e.Rule, e.AlertID, string(e.State), stamp(e.At), "", "", "", "",
+		"", "", e.Receiver, e.Integration, e.Detail, e.By,
+	}
+	if a := e.Alert; a != nil {
+		row[6], row[7] = a.Severity, labelText(a.Labels)
+		row[8], row[9] = strconv.FormatFloat(a.Value, 'g', -1, 64), a.Threshold
+		row[10], row[11] = a.Reason, a.Annotations["summary"]
+	}
+	for i := range row {
+		row[i] = inert(safetext.Line(row[i]))
+	}
+	return row
+}
+
+// inert keeps a spreadsheet from taking a text for a formula.
+func inert(text string) string {
+	if text != "" && strings.ContainsRune("=+-@", rune(text[0])) {
+		if _, err := strconv.ParseFloat(text, 64); err != nil {
+			return "'" + text
+		}
+	}
+	return text
+}
+
+func labelText(set map[string]string) string {
+	parts := make([]string, 0, len(set))
+	for name, value := range set {
+		parts = append(parts, name+"="+value)
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, " ")
+}

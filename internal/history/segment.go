@@ -1,0 +1,374 @@
+package history
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"hash/crc32"
+	"hash/fnv"
+	"io"
+	"log/slog"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const (
+	segmentSuffix = ".jsonl"
+	indexSuffix   = ".idx"
+	indexMagic    = "aehist1\n"
+	refSize       = 32
+	chunk         = 256 << 10 // bytes that are read at a time
+)
+
+// ref is what the index says of an entry. It has 32 bytes on disk.
+type ref struct {
+	alert  uint64 // hash of the alert's ID
+	rule   uint64 // hash of the rule
+	at     int64  // event time, in milliseconds
+	offset uint32 // of its line
+	kind   byte
+	state  byte
+}
+
+var kinds = []Kind{Transition, Notified, Failed, NotNotified, Acknowledged, Comment, Change}
+
+var alertStates = []models.AlertState{
+	"", models.AlertPending, models.AlertFiring, models.AlertResolved, models.AlertSuppressed,
+	models.AlertUnknown,
+}
+
+func hashOf(text string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, text)
+	return h.Sum64()
+}
+
+func refOf(e *Entry, offset int64) ref {
+	at := e.At
+	if at.IsZero() {
+		at = e.Time
+	}
+	return ref{
+		alert: hashOf(e.AlertID), rule: hashOf(e.Rule), at: at.UnixMilli(), offset: uint32(offset),
+		kind: byte(slices.Index(kinds, e.Kind)), state: byte(max(0, slices.Index(alertStates, e.State))),
+	}
+}
+
+func (r ref) encode(b []byte) {
+	binary.LittleEndian.PutUint64(b, r.alert)
+	binary.LittleEndian.PutUint64(b[8:], r.rule)
+	binary.LittleEndian.PutUint64(b[16:], uint64(r.at))
+	binary.LittleEndian.PutUint32(b[24:], r.offset)
+	b[28], b[29], b[30], b[31] = r.kind, r.state, 0, 0
+}
+
+func decodeRef(b []byte) ref {
+	return ref{
+		alert:  binary.LittleEndian.Uint64(b),
+		rule:   binary.LittleEndian.Uint64(b[8:]),
+		at:     int64(binary.LittleEndian.Uint64(b[16:])),
+		offset: binary.LittleEndian.Uint32(b[24:]),
+		kind:   b[28],
+		state:  b[29],
+	}
+}
+
+func byAlert(a, b ref) int {
+	switch {
+	case a.alert != b.alert && a.alert < b.alert:
+		return -1
+	case a.alert != b.alert:
+		return 1
+	}
+	return int(int64(a.offset) - int64(b.offset))
+}
+
+// segment is a file of the history.
+type segment struct {
+	dir     string
+	number  uint64
+	file    *os.File
+	index   *os.File  // of a closed segment
+	count   int       // entries of a closed segment
+	written time.Time // when the last entry was written
+	users   sync.WaitGroup
+
+	mu    sync.RWMutex // guards what follows, which is of the newest segment
+	size  int64        // guarded by the log's lock as well
+	refs  []ref        // in the order of the lines; nil when it is closed
+	dirty bool
+}
+
+func createSegment(dir string, number uint64) (*segment, error) {
+	f, err := os.OpenFile(
+		segmentName(dir, number, segmentSuffix), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600,
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &segment{dir: dir, number: number, file: f, written: time.Now(), refs: []ref{}}, nil
+}
+
+// openSegment opens a segment that is there. The newest is gone on with.
+func openSegment(dir string, number uint64, newest bool, logger *slog.Logger) (*segment, error) {
+	name := segmentName(dir, number, segmentSuffix)
+	f, err := os.OpenFile(name, os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	s := &segment{dir: dir, number: number, file: f, size: info.Size(), written: info.ModTime()}
+	if !newest && s.openIndex() == nil {
+		return s, nil
+	}
+	whole, err := s.scan()
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if whole != s.size {
+		logger.Warn(
+			"the history has a line that was cut short; it is dropped",
+			"file", name, "dropped_bytes", s.size-whole,
+		)
+		if err := f.Truncate(whole); err != nil {
+			return nil, errors.Join(err, f.Close())
+		}
+		s.size = whole
+	}
+	if !newest {
+		return s, s.seal()
+	}
+	return s, nil
+}
+
+// scan reads all lines for the index, and returns where the last whole line ends.
+func (s *segment) scan() (whole int64, err error) {
+	s.refs = []ref{}
+	in := bufio.NewReaderSize(io.NewSectionReader(s.file, 0, s.size), chunk)
+	for {
+		line, err := in.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		if err != nil {
+			return whole, err
+		}
+		var e Entry
+		if json.Unmarshal(line, &e) == nil {
+			s.refs = append(s.refs, refOf(&e, whole))
+		}
+		whole += int64(len(line))
+	}
+}
+
+func (s *segment) append(e Entry) error {
+	line, err := json.Marshal(&e)
+	if err != nil {
+		return err
+	}
+	line = append(line, '\n')
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n, err := s.file.WriteAt(line, s.size)
+	if err != nil {
+		if n > 0 {
+			_ = s.file.Truncate(s.size)
+		}
+		return err
+	}
+	s.refs = append(s.refs, refOf(&e, s.size))
+	s.size += int64(len(line))
+	s.written, s.dirty = e.Time, true
+	return nil
+}
+
+func (s *segment) sync() error {
+	s.mu.Lock()
+	dirty := s.dirty
+	s.dirty = false
+	s.mu.Unlock()
+	if !dirty {
+		return nil
+	}
+	return s.file.Sync()
+}
+
+// seal closes a segment: it writes its index.
+func (s *segment) seal() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	refs := slices.Clone(s.refs)
+	slices.SortFunc(refs, byAlert)
+	b := make([]byte, len(indexMagic)+4+len(refs)*refSize)
+	copy(b, indexMagic)
+	body := b[len(indexMagic)+4:]
+	for i, r := range refs {
+		r.encode(body[i*refSize:])
+	}
+	binary.LittleEndian.PutUint32(b[len(indexMagic):], crc32.ChecksumIEEE(body))
+	name := segmentName(s.dir, s.number, indexSuffix)
+	if err := os.WriteFile(name+".tmp", b, 0o600); err != nil {
+		return err
+	}
+	if err := errors.Join(s.file.Sync(), os.Rename(name+".tmp", name)); err != nil {
+		return err
+	}
+	if err := s.openIndex(); err != nil {
+		return err
+	}
+	s.refs = nil
+	return nil
+}
+
+// openIndex opens the index of a closed segment.
+func (s *segment) openIndex() error {
+	b, err := os.ReadFile(segmentName(s.dir, s.number, indexSuffix))
+	if err != nil {
+		return err
+	}
+	head := len(indexMagic) + 4
+	if len(b) < head || string(b[:len(indexMagic)]) != indexMagic || (len(b)-head)%refSize != 0 ||
+		crc32.ChecksumIEEE(b[head:]) != binary.LittleEndian.Uint32(b[len(indexMagic):]) {
+		return errors.New("index is damaged")
+	}
+	f, err := os.Open(segmentName(s.dir, s.number, indexSuffix))
+	if err != nil {
+		return err
+	}
+	s.index, s.count = f, (len(b)-head)/refSize
+	return nil
+}
+
+func (s *segment) bytes() int64 { return s.size + int64(s.count)*refSize }
+
+func (s *segment) close() error {
+	s.users.Wait()
+	err := s.file.Close()
+	if s.index != nil {
+		err = errors.Join(err, s.index.Close())
+	}
+	return err
+}
+
+func (s *segment) remove() error {
+	go func() { _ = s.close() }() // those who read it may go on
+	err := os.Remove(segmentName(s.dir, s.number, segmentSuffix))
+	if s.index != nil {
+		err = errors.Join(err, os.Remove(segmentName(s.dir, s.number, indexSuffix)))
+	}
+	return err
+}
+
+// of returns the places of an alert's entries, oldest first.
+func (s *segment) of(alert uint64) (offsets []uint32, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.refs != nil {
+		for _, r := range s.refs {
+			if r.alert == alert {
+				offsets = append(offsets, r.offset)
+			}
+		}
+		return offsets, nil
+	}
+	low, high := 0, s.count
+	for low < high {
+		mid := (low + high) / 2
+		r, err := s.ref(mid)
+		if err != nil {
+			return nil, err
+		}
+		if r.alert < alert {
+			low = mid + 1
+		} else {
+			high = mid
+		}
+	}
+	for ; low < s.count; low++ {
+		r, err := s.ref(low)
+		if err != nil || r.alert != alert {
+			return offsets, err
+		}
+		offsets = append(offsets, r.offset)
+	}
+	return offsets, nil
+}
+
+func (s *segment) ref(i int) (ref, error) {
+	var b [refSize]byte
+	_, err := s.index.ReadAt(b[:], int64(len(indexMagic)+4+i*refSize))
+	return decodeRef(b[:]), err
+}
+
+// all returns what the index says of all entries.
+func (s *segment) all() ([]ref, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.refs != nil {
+		return slices.Clone(s.refs), nil
+	}
+	b := make([]byte, s.count*refSize)
+	if _, err := s.index.ReadAt(b, int64(len(indexMagic)+4)); err != nil && len(b) > 0 {
+		return nil, err
+	}
+	list := make([]ref, s.count)
+	for i := range list {
+		list[i] = decodeRef(b[i*refSize:])
+	}
+	return list, nil
+}
+
+// end is where the last line ends.
+func (s *segment) end() int64 {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.size
+}
+
+// entry reads the line at a place.
+func (s *segment) entry(offset int64) (e Entry, err error) {
+	in := bufio.NewReaderSize(io.NewSectionReader(s.file, offset, s.end()-offset), 8<<10)
+	line, err := in.ReadBytes('\n')
+	if err != nil {
+		return e, err
+	}
+	return e, json.Unmarshal(line, &e)
+}
+
+// backwards calls f with the lines before a place, the last one first, until it returns false.
+func (s *segment) backwards(before int64, f func(offset int64, line []byte) bool) error {
+	var rest []byte // the beginning of the part that was read last, which has no line break before it
+	for before > 0 {
+		n := min(before, chunk)
+		part := make([]byte, n, int(n)+len(rest))
+		if _, err := s.file.ReadAt(part, before-n); err != nil {
+			return err
+		}
+		before -= n
+		part = append(part, rest...)
+		for len(part) > 0 {
+			i := bytes.LastIndexByte(part[:len(part)-1], '\n')
+			if i < 0 {
+				break
+			}
+			if !f(before+int64(i)+1, part[i+1:]) {
+				return nil
+			}
+			part = part[:i+1]
+		}
+		rest = part
+	}
+	if len(rest) > 0 {
+		f(0, rest)
+	}
+	return nil
+}

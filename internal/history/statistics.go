@@ -1,0 +1,129 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// RuleStatistics say how a rule did in a time.
+type RuleStatistics struct {
+	Rule         string        `json:"rule"`
+	Fired        int           `json:"fired"` // episodes that fired
+	Resolved     int           `json:"resolved"`
+	Firing       int           `json:"firing"` // episodes without an end within the time
+	Total        time.Duration `json:"total"`  // of the episodes that ended, together
+	Median       time.Duration `json:"median"`
+	Longest      time.Duration `json:"longest"`
+	Short        int           `json:"short"` // episodes of less than a minute
+	Notified     int           `json:"notified"`
+	Failed       int           `json:"failed"`
+	NotNotified  int           `json:"not_notified"`
+	Acknowledged int           `json:"acknowledged"` // episodes that somebody acknowledged
+	LastFired    time.Time     `json:"last_fired,omitzero"`
+}
+
+// Noise is the share of a rule's episodes that were short and that nobody acknowledged.
+func (r RuleStatistics) Noise() float64 {
+	if r.Fired == 0 {
+		return 0
+	}
+	return float64(max(0, r.Short-r.Acknowledged)) / float64(r.Fired)
+}
+
+const shortEpisode = time.Minute
+
+// Statistics returns how the rules did between two event times, those that fired most first. rules
+// are the names to look for: the index has only hashes of them.
+func (l *Log) Statistics(from, to time.Time, rules ...string) ([]RuleStatistics, error) {
+	segments := l.all()
+	defer release(segments)
+	byHash := map[uint64]*tally{}
+	for _, name := range rules {
+		byHash[hashOf(name)] = &tally{stats: RuleStatistics{Rule: name}}
+	}
+	low, high := from.UnixMilli(), to.UnixMilli()
+	for _, s := range segments {
+		refs, err := s.all()
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
+		for _, r := range refs {
+			if t := byHash[r.rule]; t != nil && r.at >= low && r.at < high {
+				t.add(r)
+			}
+		}
+	}
+	list := make([]RuleStatistics, 0, len(byHash))
+	for _, t := range byHash {
+		list = append(list, t.result())
+	}
+	slices.SortFunc(list, func(a, b RuleStatistics) int {
+		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
+	})
+	return list, nil
+}
+
+// tally counts the entries of one rule.
+type tally struct {
+	stats  RuleStatistics
+	open   map[uint64]int64 // by alert: when it fired
+	acked  map[uint64]bool
+	lasted []time.Duration
+}
+
+func (t *tally) add(r ref) {
+	if t.open == nil {
+		t.open, t.acked = map[uint64]int64{}, map[uint64]bool{}
+	}
+	switch kinds[min(int(r.kind), len(kinds)-1)] {
+	case Transition:
+		switch alertStates[min(int(r.state), len(alertStates)-1)] {
+		case models.AlertFiring:
+			if _, known := t.open[r.alert]; !known {
+				t.open[r.alert] = r.at
+				t.stats.Fired++
+			}
+			if at := time.UnixMilli(r.at); at.After(t.stats.LastFired) {
+				t.stats.LastFired = at
+			}
+		case models.AlertResolved:
+			at, known := t.open[r.alert]
+			if !known {
+				return
+			}
+			t.stats.Resolved++
+			t.lasted = append(t.lasted, time.Duration(max(0, r.at-at))*time.Millisecond)
+			delete(t.open, r.alert)
+		}
+	case Notified:
+		t.stats.Notified++
+	case Failed:
+		t.stats.Failed++
+	case NotNotified:
+		t.stats.NotNotified++
+	case Acknowledged:
+		if !t.acked[r.alert] {
+			t.acked[r.alert] = true
+			t.stats.Acknowledged++
+		}
+	}
+}
+
+func (t *tally) result() RuleStatistics {
+	t.stats.Firing = len(t.open)
+	slices.Sort(t.lasted)
+	for _, d := range t.lasted {
+		t.stats.Total += d
+		if d < shortEpisode {
+			t.stats.Short++
+		}
+	}
+	if n := len(t.lasted); n > 0 {
+		t.stats.Median, t.stats.Longest = t.lasted[n/2], t.lasted[n-1]
+	}
+	return t.stats
+}
