@@ -32,6 +32,7 @@ type Config struct {
 	Notify  NotifyConfig   `yaml:"notify"`
 	Web     WebConfig      `yaml:"web"`
 	DataDir Path           `yaml:"data_dir"`
+	History HistoryConfig  `yaml:"history"`
 	Limits  LimitsConfig   `yaml:"limits"`
 	Log     LogConfig      `yaml:"log"`
 
@@ -160,6 +161,12 @@ type LimitsConfig struct {
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
 }
 
+// HistoryConfig says how long what happened to alerts is kept in the data directory.
+type HistoryConfig struct {
+	Retention time.Duration `yaml:"retention"`
+	MaxSize   Size          `yaml:"max_size"`
+}
+
 // LogConfig configures the log of the process, which goes to standard error.
 type LogConfig struct {
 	Level  slog.Level `yaml:"level"`
@@ -227,6 +234,7 @@ func DefaultConfig() Config {
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
+		History: HistoryConfig{Retention: 30 * 24 * time.Hour, MaxSize: 1 << 30},
 		Limits: LimitsConfig{
 			MaxAlertAge:     time.Hour,
 			BackfillTimeout: 10 * time.Minute,
@@ -370,6 +378,11 @@ func (c *Config) Validate() error {
 	)
 	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
 	wrong(k.Group == "", "kafka.group is empty; offsets are committed for a group")
+	wrong(
+		c.History.Retention < time.Hour,
+		"history.retention is %s; it must be at least 1h", duration.Format(c.History.Retention),
+	)
+	wrong(c.History.MaxSize < 1<<20, "history.max_size is %d; it must be at least 1MB", c.History.MaxSize)
 	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
 	wrong(
 		int64(k.MinBytes) > int64(k.MaxBytes),

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -77,6 +78,8 @@ type process struct {
 	retentions *retentions
 	lists      *lists
 	notifier   *notify.Notifier
+	history    *history.Log
+	latest     latestAlerts
 	source     *kafka.Source
 	server     *web.Server
 	listener   net.Listener
@@ -120,7 +123,7 @@ func (p *process) open() error {
 	if err != nil {
 		return err
 	}
-	for _, open := range []func() error{p.openListener, func() error { return p.openState(set) }, p.openNotifier, p.openSource, p.openServer} {
+	for _, open := range []func() error{p.openListener, func() error { return p.openState(set) }, p.openHistory, p.openNotifier, p.openSource, p.openServer} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -198,6 +201,7 @@ func (p *process) openState(set *rule.Set) (err error) {
 func (p *process) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
+	o.Delivered, o.Live = p.delivered, p.latestAlert
 	o.DataDir, o.Outbox, o.Firing = string(
 		p.config.DataDir,
 	), p.store, p.state.firing(
@@ -271,7 +275,7 @@ func (p *process) openServer() (err error) {
 	if err != nil {
 		return err
 	}
-	o.Audit = trail
+	o.History, o.Audit = historyView{p.history, trail}, historyView{p.history, trail}
 	p.server, err = web.New(o)
 	return err
 }

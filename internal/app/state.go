@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/store"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -19,8 +20,9 @@ import (
 // are sent, offsets are not committed, and the next checkpoint covers both.
 type state struct {
 	*alerting.Engine
-	store  *store.Store
-	values *recorded // of record rules
+	store   *store.Store
+	values  *recorded    // of record rules
+	history *history.Log // nil for none
 	// is called at each checkpoint, while the engine stands still exactly there; nil for nothing
 	between func(read []models.Progress)
 	read    []models.Progress // how far that is
@@ -99,8 +101,10 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	for _, p := range forget {
 		c.Release(storeSource(p))
 	}
-	c.Append(s.take()...)
+	decided := s.take()
+	c.Append(decided...)
 	err := s.store.Commit(c)
+	s.keep(decided)
 	if err == nil {
 		s.mu.Lock()
 		s.saved = time.Now()
@@ -135,6 +139,17 @@ func storeSource(p models.SourcePosition) store.Source {
 		TopicID:   p.TopicID,
 		Topic:     p.Topic,
 		Partition: p.Partition,
+	}
+}
+
+// keep adds transitions to the history.
+func (s *state) keep(decided []models.Alert) {
+	if s.history == nil {
+		return
+	}
+	now := time.Now()
+	for _, a := range decided {
+		s.history.Add(history.OfAlert(a, now))
 	}
 }
 

@@ -35,7 +35,7 @@ func (p *process) setViews(o *web.Options) {
 		started: now,
 		rates:   rates{start: now},
 	}, notifierView{
-		p.notifier,
+		p.notifier, p,
 	}
 	o.Receivers = receiversView{p.notifier}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
@@ -69,6 +69,7 @@ func (p *process) ready() []web.Check {
 		// while the disk is full alerts are found and notified all the same
 		{Name: "state", Err: p.store.Health, Soft: true},
 		{Name: "notification state", Err: p.notifier.StateHealth, Soft: true},
+		{Name: "history", Err: p.history.Health, Soft: true},
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 	}
 	if p.config.Kafka.RecordsTopic != "" {
@@ -247,9 +248,19 @@ func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.Pa
 }
 
 // notifierView shows deliveries.
-type notifierView struct{ n *notify.Notifier }
+type notifierView struct {
+	n *notify.Notifier
+	p *process
+}
 
-func (v notifierView) Deliveries(id string) []web.Delivery { return deliveries(v.n.Deliveries(id)) }
+// Deliveries are those since the start, or those of an earlier run.
+func (v notifierView) Deliveries(id string) []web.Delivery {
+	list := v.n.Deliveries(id)
+	if len(list) == 0 {
+		list = v.p.pastDeliveries(id)
+	}
+	return deliveries(list)
+}
 
 func (v notifierView) Status() web.NotifierStatus {
 	s := v.n.Status()

@@ -214,7 +214,7 @@ func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err er
 		}
 		if news || err != nil {
 			n.note(p.step.Alert.ID, Delivery{
-				At: time.Now(), State: stateOf(p.alert), Receiver: t.who, Integration: "alertmanager",
+				At: time.Now(), Rule: p.step.Alert.Rule, State: stateOf(p.alert), Receiver: t.who, Integration: "alertmanager",
 				Sent: err == nil, Detail: detail,
 			})
 		}

@@ -21,6 +21,7 @@ type Delivery struct {
 	Integration string `json:"integration,omitempty"` // slack[0], webhook[1]
 	Sent        bool   `json:"sent"`
 	Detail      string `json:"detail,omitempty"` // the answer, the error, or why not
+	Rule        string `json:"-"`
 }
 
 // What is kept of deliveries: enough for the page of an alert, for the alerts of some days.
@@ -43,8 +44,8 @@ type noted struct {
 	times int
 }
 
-// add notes a delivery. What repeats is counted.
-func (d *deliveries) add(id string, one Delivery) {
+// add notes a delivery. What repeats is counted, and is no news.
+func (d *deliveries) add(id string, one Delivery) (news bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	list, known := d.byID[id]
@@ -55,7 +56,7 @@ func (d *deliveries) add(id string, one Delivery) {
 	if n := len(list); n > 0 && list[n-1].repeats(one) {
 		list[n-1].At = one.At
 		list[n-1].times++
-		return
+		return false
 	}
 	if len(list) == maxDeliveries {
 		list = slices.Delete(list, 1, 2) // the first one says when it was notified
@@ -64,6 +65,7 @@ func (d *deliveries) add(id string, one Delivery) {
 	if d.recent = append(d.recent, one); len(d.recent) > maxRecentDeliveries {
 		d.recent = slices.Delete(d.recent, 0, 1)
 	}
+	return true
 }
 
 func (d *deliveries) makeRoom() {
@@ -108,10 +110,9 @@ func (d *deliveries) last() []Delivery {
 	return slices.Clone(d.recent)
 }
 
-// note notes a delivery, and passes it to Options.Delivered.
+// note notes a delivery, and passes it to Options.Delivered unless it repeats the one before.
 func (n *Notifier) note(alertID string, one Delivery) {
-	n.deliveries.add(alertID, one)
-	if n.opts.Delivered != nil {
+	if n.deliveries.add(alertID, one) && n.opts.Delivered != nil {
 		n.opts.Delivered(alertID, one)
 	}
 }

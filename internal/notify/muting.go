@@ -66,8 +66,9 @@ func (l *pipeline) mute(
 			continue
 		}
 		l.n.note(s.last().Alert.ID, Delivery{
-			At: now, State: s.last().Alert.State, Receiver: g.route.RouteOpts.Receiver,
-			Detail: reason,
+			At: now, Rule: s.rule(), State: s.last().Alert.State,
+			Receiver: g.route.RouteOpts.Receiver,
+			Detail:   reason,
 		})
 	}
 	return muted

@@ -226,10 +226,10 @@ func (l *pipeline) notify(ctx context.Context, g *group, members []*state, now t
 func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
 	for _, s := range members {
 		l.n.states.mu.Lock()
-		id, at := s.last().Alert.ID, s.last().Alert.State
+		id, at, rule := s.last().Alert.ID, s.last().Alert.State, s.rule()
 		l.n.states.mu.Unlock()
 		l.n.note(id, Delivery{
-			At: now, State: at, Receiver: name, Detail: "this receiver sends nothing",
+			At: now, Rule: rule, State: at, Receiver: name, Detail: "this receiver sends nothing",
 		})
 	}
 }

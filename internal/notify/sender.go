@@ -153,7 +153,7 @@ func (n *Notifier) attempted(
 			continue // the message is about other alerts of its group
 		}
 		n.note(i.step.Alert.ID, Delivery{
-			At: time.Now(), State: stateOf(a), Receiver: s.receiver,
+			At: time.Now(), Rule: i.step.Alert.Rule, State: stateOf(a), Receiver: s.receiver,
 			Integration: s.in.String(), Sent: err == nil, Detail: detail,
 		})
 	}

@@ -62,6 +62,7 @@ type queued struct {
 	Seq     uint64            `json:"-"`
 	ID      string            `json:"id"`
 	AlertID string            `json:"alert_id"`
+	Rule    string            `json:"rule"`
 	State   models.AlertState `json:"state"`
 	At      time.Time         `json:"at"` // event time
 	Line    []byte            `json:"line"`
@@ -139,7 +140,7 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	line, id := notificationLine(a, q.n.config.Load().external)
 	one := queued{
-		Seq: q.next, ID: id, AlertID: a.ID, State: a.State, At: a.At, Line: line,
+		Seq: q.next, ID: id, AlertID: a.ID, Rule: a.Rule, State: a.State, At: a.At, Line: line,
 	}
 	q.next++
 	if value, err := json.Marshal(&one); err == nil {
@@ -286,7 +287,7 @@ func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {
 	}
 	for _, one := range list {
 		q.n.note(one.AlertID, Delivery{
-			At: time.Now(), State: one.State, Receiver: s.kind, Sent: err == nil, Detail: detail,
+			At: time.Now(), Rule: one.Rule, State: one.State, Receiver: s.kind, Sent: err == nil, Detail: detail,
 		})
 	}
 	return err

@@ -1,0 +1,176 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/history"
+	"github.com/log-monitoring/alert-engine/internal/notify"
+	"github.com/log-monitoring/alert-engine/internal/web"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// openHistory opens the history, and adds what a crash has kept out of it: the transitions of the
+// outbox that it does not have.
+func (p *process) openHistory() (err error) {
+	p.history, err = history.Open(history.Options{
+		Dir:        filepath.Join(string(p.config.DataDir), "history"),
+		MaxAge:     p.config.History.Retention,
+		MaxBytes:   int64(p.config.History.MaxSize),
+		Logger:     p.logger,
+		Registerer: p.registry,
+	})
+	if err != nil {
+		return err
+	}
+	p.lives.onEnd(p.history.Close)
+	p.state.history = p.history
+	now := time.Now()
+	for _, a := range p.store.History() {
+		if !p.history.Has(a) {
+			p.history.Add(history.OfAlert(a, now))
+		}
+	}
+	return nil
+}
+
+// delivered adds a notification, or the reason why there was none, to the history.
+func (p *process) delivered(alertID string, d notify.Delivery) {
+	e := history.Entry{
+		Time: d.At, Kind: history.NotNotified, AlertID: alertID, Rule: d.Rule, State: d.State,
+		Receiver: d.Receiver, Integration: d.Integration, Detail: d.Detail,
+	}
+	switch {
+	case d.Sent:
+		e.Kind = history.Notified
+	case d.Integration != "":
+		e.Kind = history.Failed
+	}
+	p.history.Add(e)
+}
+
+// historyView shows the history to the pages, and keeps in it what people did.
+type historyView struct {
+	log   *history.Log
+	trail web.Audit
+}
+
+// mostTransitions is how many transitions a page gets at most.
+const mostTransitions = 20_000
+
+// Transitions implements web.History.
+func (v historyView) Transitions(q web.HistoryQuery) (list []models.Alert) {
+	v.log.Flush()
+	if q.Alert != "" {
+		for _, e := range v.log.Of(q.Alert) {
+			if e.Kind == history.Transition && e.Alert != nil && inTime(e.At, q) {
+				list = append(list, *e.Alert)
+			}
+		}
+		return newest(list, q.Most)
+	}
+	most := min(cmp.Or(q.Most, mostTransitions), mostTransitions)
+	query := history.Query{
+		From: q.From, To: q.To, Rule: q.Rule, Kinds: []history.Kind{history.Transition}, Limit: most,
+	}
+	for len(list) < most {
+		page, err := v.log.Query(context.Background(), query)
+		if err != nil {
+			break
+		}
+		for _, e := range page.Entries {
+			if e.Alert != nil && len(list) < most {
+				list = append(list, *e.Alert)
+			}
+		}
+		if query.Before = page.Next; page.Next == "" {
+			break
+		}
+	}
+	slices.Reverse(list)
+	return list
+}
+
+func inTime(at time.Time, q web.HistoryQuery) bool {
+	return !at.Before(q.From) && (q.To.IsZero() || at.Before(q.To))
+}
+
+func newest(list []models.Alert, most int) []models.Alert {
+	if most > 0 {
+		list = list[max(0, len(list)-most):]
+	}
+	return list
+}
+
+// Record implements web.Audit.
+func (v historyView) Record(e web.AuditEntry) error {
+	text, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	one := history.Entry{
+		Time: e.At, Kind: history.Change, AlertID: e.Facts["alert"], By: cmp.Or(e.Facts["by"], e.Client),
+		Detail: string(text),
+	}
+	switch e.What {
+	case "alert acknowledged":
+		one.Kind = history.Acknowledged
+	case "comment":
+		one.Kind = history.Comment
+	}
+	if one.AlertID != "" {
+		if known := v.log.Of(one.AlertID); len(known) > 0 {
+			one.Rule = known[0].Rule
+		}
+	}
+	v.log.Add(one)
+	return v.trail.Record(e)
+}
+
+// Entries implements web.Audit.
+func (v historyView) Entries(most int) []web.AuditEntry { return v.trail.Entries(most) }
+
+// pastDeliveries are the deliveries of an alert that the history has.
+func (p *process) pastDeliveries(alertID string) (list []notify.Delivery) {
+	for _, e := range p.history.Of(alertID) {
+		switch e.Kind {
+		case history.Notified, history.Failed, history.NotNotified:
+			list = append(list, notify.Delivery{
+				At: e.Time, State: e.State, Receiver: e.Receiver, Integration: e.Integration,
+				Sent: e.Kind == history.Notified, Detail: e.Detail,
+			})
+		}
+	}
+	return list
+}
+
+// latestAlerts are the alerts as they were a short while ago. Messages that repeat an alert show it
+// as it is now, and a group may have thousands.
+type latestAlerts struct {
+	mu   sync.Mutex // guards what follows
+	at   time.Time
+	byID map[string]models.Alert
+}
+
+// latestAge is how old the alerts in a message may be.
+const latestAge = 5 * time.Second
+
+// latestAlert returns an alert of the engine as it is now.
+func (p *process) latestAlert(id string) (models.Alert, bool) {
+	l := &p.latest
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now := time.Now(); l.byID == nil || now.Sub(l.at) > latestAge {
+		l.at, l.byID = now, map[string]models.Alert{}
+		for _, a := range p.state.Alerts() {
+			l.byID[a.ID] = a
+		}
+	}
+	a, ok := l.byID[id]
+	return a, ok
+}
