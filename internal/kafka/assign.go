@@ -30,6 +30,7 @@ type startInput struct {
 	newTopic        bool  // the topic was created after the start
 	start           int64 // SourceConfig.Start
 	epoch           int32 // of the leader
+	stateful        bool  // the engine has checkpoints
 	low, high       int64 // of the log
 	// where a partition without a saved position begins to replay; -1 for no replay
 	rewind        int64
@@ -77,8 +78,20 @@ func (c startInput) resolve() startPosition {
 		if c.rebuildsState {
 			p.next, p.replayUntil = pos.Next, c.committed
 		}
+	case pos != nil && c.stateful && c.committed < pos.Next:
+		p.next, p.epoch, p.pin, p.warn = pos.Next, pos.Epoch, true, true
+		p.reason = fmt.Sprintf(
+			"the group's offset was reset to %d, but the records before %d are evaluated already and are left out (to evaluate them again, stop, move data_dir away, and start)",
+			c.committed,
+			pos.Next,
+		)
 	case pos != nil:
-		p.next, p.warn, p.reason = c.committed, true, "the group's offset was reset; it is obeyed, and state from before the reset is kept"
+		p.reason = fmt.Sprintf(
+			"the group's offset was reset; %d records from offset %d on are skipped",
+			c.committed-pos.Next,
+			pos.Next,
+		)
+		p.next, p.warn = c.committed, true
 	case c.committed >= 0 && c.rewind >= 0 && c.rewind < c.committed:
 		p.next, p.replayUntil, p.reason = c.rewind, c.committed, "no checkpoint; replaying the past to rebuild state, without notifications"
 	case c.committed >= 0:
@@ -247,7 +260,7 @@ func (g *groupConsumer) startInputs(
 			}
 			c := &startInput{
 				id: meta.Topics[topic].ID, cluster: meta.Cluster, committed: -1, groupHasOffsets: knows, newTopic: g.initialTopics != nil && !g.initialTopics[topic],
-				start: g.cfg.start, low: l.Offset, high: h.Offset, epoch: h.LeaderEpoch, rewind: -1, rebuildsState: g.rewind > 0,
+				start: g.cfg.start, low: l.Offset, high: h.Offset, epoch: h.LeaderEpoch, rewind: -1, rebuildsState: g.rewind > 0, stateful: g.stateful,
 			}
 			if found && o.At >= 0 {
 				c.committed = o.At

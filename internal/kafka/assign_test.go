@@ -85,6 +85,7 @@ func TestDecide(t *testing.T) {
 		-1,
 		true,
 	)
+	f("reset back, with state", startInput{committed: 10, saved: at(50, 40), stateful: true}, 50, -1, true)
 	f("reset forth", startInput{committed: 90, saved: at(50, 40)}, 90, -1, true)
 	f(
 		"crash while a commit was under way",

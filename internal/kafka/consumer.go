@@ -56,14 +56,19 @@ type ConsumerConfig struct {
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// DefaultConsumerConfig returns a configuration for a broker on this machine.
+// DefaultConsumerConfig returns a configuration for a broker on this machine, or for what these
+// environment variables say: ALERT_ENGINE_BROKERS (with commas), _TOPIC, _GROUP, _TLS (true),
+// _TLS_CA_FILE, _TLS_CERT_FILE, _TLS_KEY_FILE, _SASL_MECHANISM, _SASL_USERNAME, _SASL_PASSWORD,
+// _SASL_PASSWORD_FILE and _SASL_TOKEN_FILE.
 func DefaultConsumerConfig() ConsumerConfig {
-	return ConsumerConfig{
+	c := ConsumerConfig{
 		Brokers: []string{
 			"localhost:9092",
 		}, Topic: "application-logs", GroupID: "log-monitoring-group",
 		MinBytes: 10 << 10, MaxBytes: 10 << 20, MaxWait: time.Second, StartOffset: StartBeginning,
 	}
+	c.fromEnvironment()
+	return c
 }
 
 // Validate returns all problems of the configuration.

@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -289,11 +292,18 @@ func TestBreaker(t *testing.T) {
 				b.committed(1),
 			)
 		}
-		if m := p.GetMetrics(); m.MessagesProcessed+m.MessagesFailure != 0 || m.ErrorRate != 1 {
+		m := p.GetMetrics()
+		if m.MessagesProcessed != 0 || m.MessagesFailure == 0 || m.ErrorRate != 1 {
 			t.Errorf("metrics are %+v", m)
 		}
 		engine.fail(nil)
 		b.waitSeen(engine.seen, named(0, 40))
+		failed := m.MessagesFailure
+		m = p.GetMetrics()
+		rate := float64(failed) / float64(40+failed)
+		if m.MessagesProcessed != 40 || m.MessagesFailure != failed || m.ErrorRate != rate {
+			t.Errorf("after recovery %d messages have failed, but metrics are %+v", failed, m)
+		}
 		b.wait("recovery", p.HealthCheck)
 		b.waitCommitted(0, 20)
 		b.waitCommitted(1, 20)
@@ -395,8 +405,14 @@ func TestErrorRate(t *testing.T) {
 		b.numbered(0, 5, 45)
 		b.wait("all messages", func() bool { return p.GetStats().Messages == 60 })
 		b.moment()
-		if m := p.GetMetrics(); m.ErrorRate != 0.25 || !p.HealthCheck() {
-			t.Errorf("metrics are %+v, ailments %v", m, p.consumer.healthProblems())
+		if m := p.GetMetrics(); m.ErrorRate != 0.25 || p.HealthCheck() {
+			t.Errorf("with a quarter of failures, metrics are %+v, and it is healthy", m)
+		}
+		b.numbered(0, 45, 145)
+		b.wait("all messages", func() bool { return p.GetStats().Messages == 160 })
+		b.moment()
+		if m := p.GetMetrics(); m.ErrorRate != 15./160 || !p.HealthCheck() {
+			t.Errorf("metrics are %+v, problems %v", m, p.consumer.healthProblems())
 		}
 		r.stop()
 	})
@@ -531,4 +547,62 @@ func TestBrokerURL(t *testing.T) {
 	f("http://kafka:9092/", `brokers has the address "http://kafka:9092/"; Kafka does not speak HTTP, write "kafka:9092"`)
 	f("SASL_SSL://kafka:9093", `brokers has the address "SASL_SSL://kafka:9093"; the address has no scheme; TLS and SASL are configured beside it, write "kafka:9093"`)
 	f("kafka://a:1", `brokers has the address "kafka://a:1"; the address has no scheme, write "a:1"`)
+}
+
+// Messages that are not JSON are counted as failed, logged with a limit, and skipped, unless another
+// format is configured.
+func TestInvalidJSONIsSkipped(t *testing.T) {
+	f := func(format string, failed int64) {
+		t.Helper()
+		inBubble(t, 1, func(b *bed) {
+			cfg := b.processorConfig()
+			cfg.ConsumerConfig.Format = format
+			engine := &judge{}
+			p := newLogProcessor(cfg, engine)
+			r := begun(b, p.consumer, p.ProcessLogs)
+			b.numbered(0, 0, 1)
+			for range 10 {
+				b.produce(0, "plain text", `{"level":"ERROR","message":"cut`)
+			}
+			b.numbered(0, 1, 2)
+			b.wait("all messages", func() bool { return p.GetStats().Messages == 22 })
+			seen := slices.DeleteFunc(engine.seen(), func(m string) bool { return !strings.HasPrefix(m, "m") })
+			if !slices.Equal(seen, []string{"m0", "m1"}) {
+				t.Errorf("format %q: evaluated %v", format, seen)
+			}
+			if m := p.GetMetrics(); m.MessagesFailure != failed {
+				t.Errorf("format %q: %d messages failed, not %d", format, m.MessagesFailure, failed)
+			}
+			if n := strings.Count(b.logs.String(), "reason=invalid_json"); failed == 20 && n != logBurst {
+				t.Errorf("it is logged %d times", n)
+			}
+			r.stop()
+		})
+	}
+	f("", 20)
+	f("json", 20)
+	f("auto", 0) // what is no JSON is text
+}
+
+// Addresses and credentials come from the environment where it has them.
+func TestConfigFromEnvironment(t *testing.T) {
+	if c := DefaultConsumerConfig(); !slices.Equal(c.Brokers, []string{"localhost:9092"}) {
+		t.Errorf("without variables the brokers are %v", c.Brokers)
+	}
+	file := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(file, []byte("hush\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]string{
+		"BROKERS": "a:1,b:2", "TLS": "true", "SASL_MECHANISM": "PLAIN", "SASL_USERNAME": "me",
+		"SASL_PASSWORD_FILE": file, "TLS_CA_FILE": "ca.pem",
+	} {
+		t.Setenv("ALERT_ENGINE_"+name, value)
+	}
+	c := DefaultProcessorConfig().ConsumerConfig
+	want := SASL{Mechanism: "PLAIN", Username: "me", Password: "hush"}
+	if !slices.Equal(c.Brokers, []string{"a:1", "b:2"}) || c.SASL != want || !c.TLS.Enabled ||
+		c.TLS.CAFile != "ca.pem" || c.Topic != "application-logs" {
+		t.Errorf("got %+v", c)
+	}
 }

@@ -348,7 +348,7 @@ func (d *dispatcher) stats() []Stats {
 func (d *dispatcher) metrics() ProcessorMetrics { return d.results.metrics() }
 
 const (
-	unhealthyErrorRate = 0.5              // of recent messages
+	unhealthyErrorRate = 0.1              // of recent messages
 	minRateSamples     = 10               // below this count the rate means nothing
 	stallTimeout       = 30 * time.Second // without progress despite lag
 	maxLagTime         = 10 * time.Minute

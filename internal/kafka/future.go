@@ -122,7 +122,7 @@ func (g *groupConsumer) noteFuture(p *partition, records, future int, one *kgo.R
 
 // producerOf names the service and host of a record's first log, as far as they can be read.
 func producerOf(r *kgo.Record) (name string) {
-	d, err := newDecoder("")
+	d, err := newDecoder("auto")
 	if err != nil {
 		return ""
 	}

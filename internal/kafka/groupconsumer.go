@@ -55,7 +55,9 @@ type groupConsumer struct {
 	rewind time.Duration
 	// whether no other member may read our topics
 	exclusive func() bool
-	onRevoke  func(ctx context.Context, parts []*partition, lost bool)
+	// the owner keeps state together with positions
+	stateful bool
+	onRevoke func(ctx context.Context, parts []*partition, lost bool)
 	// nil when state is not shared
 	acquire func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.AcquiredPosition, error)
 

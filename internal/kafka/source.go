@@ -154,6 +154,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		group: cfg.Group, instance: cfg.InstanceID, session: cfg.SessionTimeout, start: cfg.Start,
 		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait, outageGrace: cfg.OutageGrace,
 	}, s.log, &s.counters)
+	s.group.stateful = s.checkpointer != nil
 	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
 	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin, newClockGuard(cfg.Clock, s.log)
 	if s.sharer != nil {

@@ -132,7 +132,8 @@ func (w *worker) decode(m *message) {
 		return
 	}
 	if w.decoder == nil {
-		w.decoder, _ = newDecoder(w.dispatcher.current.format) // the format was validated
+		// the format was validated
+		w.decoder, _ = newDecoder(w.dispatcher.current.format)
 	}
 	var rejected []models.Rejection
 	err := safely(func() error {
@@ -239,8 +240,9 @@ func (w *worker) evaluateFirst() bool {
 		w.dropFirst()
 		w.rejectMessage(m, err)
 	case err != nil:
-		candidate.failedRounds++
-		w.dispatcher.results.add(w.dispatcher.opts, outcome{failed: true, round: true})
+		if candidate.failedRounds++; candidate.failedRounds == 1 {
+			w.dispatcher.results.add(w.dispatcher.opts, outcome{failed: true})
+		}
 		breaker.failed(err)
 	case candidate == m:
 		breaker.succeeded()
@@ -382,6 +384,9 @@ func (w *worker) done(m *message, took time.Duration) {
 	w.dispatcher.group.advance(m.part, m.next, m.record, n)
 	w.dispatcher.finished(m.part, 1)
 	w.messages.Add(int64(n))
+	if m.invalid && m.failedRounds > 0 {
+		return // it counts as failed already
+	}
 	if n == 1 && (len(m.entries) > 0 || m.invalid) {
 		w.dispatcher.results.add(w.dispatcher.opts, outcome{failed: m.invalid, took: took})
 	}
@@ -414,7 +419,6 @@ func (w *worker) rejectMessage(m *message, err error) {
 type outcome struct {
 	at     time.Time
 	failed bool
-	round  bool // a failed round of attempts, not a message; counts for the rate only
 	took   time.Duration
 }
 
@@ -446,7 +450,7 @@ func (o *outcomes) add(opts processOptions, out outcome) {
 	}
 	o.next = (o.next + 1) % recentCount
 	o.counting = opts.metrics
-	if out.round || !opts.metrics {
+	if !opts.metrics {
 		return
 	}
 	o.last = out.at
