@@ -37,18 +37,19 @@ func backtestCommandOver(load ruleLoader) *cobra.Command {
 	c := backtestCommand{load: load}
 	cmd := &cobra.Command{
 		Use:   "backtest RULES... --file LOGS | --topic TOPIC",
-		Short: "Show which alerts rules would have raised over the logs of a file or topic",
-		Long: `Backtest evaluates the logs of a file, one record a line, in any format that the engine reads, plain or compressed with
-gzip or zstd, or those of a topic since a while ago, and shows for each rule how often it would have fired. Nobody is
-told, and a topic is read beside the engine, without a consumer group. A file is the source of every rule, whichever it
-names; with --corpus its lines name their topics. Time follows the logs; what would have followed
-the last one is not known, so alerts that are up then stay open. Lists that are kept in topics are taken as they are
-now, or, of a file, as --list says.
+		Short: "Show which alerts rules would have fired for past logs",
+		Long: `Backtest evaluates rules over the logs of a file (one record per line, in any format, plain, gzip or
+zstd) or of a topic since some time ago, and shows how often each rule would have fired. It sends no
+notifications, and reads topics without a consumer group.
 
-With --json it prints one transition a line instead, in event time; together with --diff those that the change of the
-rules adds or removes, as "diff" says of each.
+All rules read a file, whatever their source; with --corpus each line names its topic. Time is event
+time. Alerts that are active at the last log stay open. Lists whose members are in topics have their
+current members, or those of --list.
 
-It exits with 1 when --budget is exceeded.`,
+--json prints one transition per line, in event time. With --diff it prints the transitions that the
+change of rules adds or removes.
+
+Exit status: 0, or 1 if --budget is exceeded.`,
 		Example: `  alert-engine backtest my.rules.yml --file yesterday.log.gz
   alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
   alert-engine backtest my.rules.yml --topic application-logs --since 7d --brokers kafka:9092
@@ -63,17 +64,17 @@ It exits with 1 when --budget is exceeded.`,
 			return c.run(cmd.Context(), files)
 		},
 	}
-	cmd.Flags().StringVar(&c.file, "file", "", "the file of logs; - for the standard input")
+	cmd.Flags().StringVar(&c.file, "file", "", "file of logs; - for standard input")
 	cmd.Flags().
 		BoolVar(&c.corpus, "corpus", false, "each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
-	cmd.Flags().StringVar(&c.decode.Format, "format", "auto", "the format of every record")
-	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition a line")
-	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes against these rule files")
+	cmd.Flags().StringVar(&c.decode.Format, "format", "auto", "format of all records")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition per line as JSON")
+	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes compared with these rule files")
 	cmd.Flags().
-		StringVar(&c.budget, "budget", "", "fail when more alerts than this fire, such as 20/d")
+		StringVar(&c.budget, "budget", "", "fail if more alerts than this fire, as in 20/d")
 	c.lists.addFlag(cmd)
 	c.source.addFlags(cmd)
-	c.source.sinceFlag(24*time.Hour, "read the topic's logs of this long ago until now")
+	c.source.sinceFlag(24*time.Hour, "read logs of the topic since this long ago")
 	cmd.MarkFlagsOneRequired("file", "topic", "config")
 	cmd.MarkFlagsMutuallyExclusive("file", "topic")
 	cmd.MarkFlagsMutuallyExclusive("file", "config")

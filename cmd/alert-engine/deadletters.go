@@ -22,9 +22,9 @@ type deadLettersCommand struct {
 func newDeadLettersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "deadletters",
-		Short: "Look at the records that could not be read, and have them read again",
-		Long: `What cannot be read is put aside on the dead-letter topic, with headers that say where it stood and why, when the
-configuration names one.`,
+		Short: "List or replay rejected records",
+		Long: `Records that cannot be decoded go to the dead-letter topic, if the configuration names one. Headers
+have their topic, partition, offset and the reason.`,
 		Example: `  alert-engine deadletters list --config alert-engine.yml
   alert-engine deadletters replay --reason invalid_json --config alert-engine.yml`,
 	}
@@ -36,7 +36,7 @@ func newDeadLettersListCommand() *cobra.Command {
 	var c deadLettersCommand
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List the records that could not be read",
+		Short: "List rejected records",
 		Example: `  alert-engine deadletters list --config alert-engine.yml
   alert-engine deadletters list --brokers kafka:9092 --dead-letter-topic logs-dead --json`,
 		Args: cobra.NoArgs,
@@ -74,7 +74,7 @@ func newDeadLettersListCommand() *cobra.Command {
 	}
 	c.addFlags(cmd)
 	cmd.Flags().
-		BoolVar(&c.json, "json", false, "print each as JSON, whole, with its bytes in base64")
+		BoolVar(&c.json, "json", false, "print each as JSON, with its bytes in base64")
 	return cmd
 }
 
@@ -82,10 +82,10 @@ func newDeadLettersReplayCommand() *cobra.Command {
 	var c deadLettersCommand
 	cmd := &cobra.Command{
 		Use:   "replay",
-		Short: "Write them back to the topics they came from, to be read again",
-		Long: `Replay writes dead letters back to the topics they came from, with their times, keys and headers: after the format of a topic
-was configured, for example. They stay among the dead letters; one that still cannot be read comes back with one attempt
-more.`,
+		Short: "Write rejected records back to their topics",
+		Long: `Replay writes dead letters back to their topics, with their timestamps, keys and headers; for
+example after the format of a topic was configured. They stay in the dead-letter topic. A record that
+is rejected again comes back with one more attempt.`,
 		Example: `  alert-engine deadletters replay --config alert-engine.yml
   alert-engine deadletters replay --reason invalid_json --brokers kafka:9092 --dead-letter-topic logs-dead`,
 		Args: cobra.NoArgs,
@@ -109,7 +109,7 @@ more.`,
 func (c *deadLettersCommand) addFlags(cmd *cobra.Command) {
 	c.source.addFlags(cmd)
 	cmd.Flags().
-		StringVar(&c.topic, "dead-letter-topic", "", "the topic; by default the one of the configuration")
+		StringVar(&c.topic, "dead-letter-topic", "", "dead-letter topic (default kafka.dead_letter_topic)")
 	cmd.Flags().StringVar(&c.reason, "reason", "", "only those with this reason")
 }
 

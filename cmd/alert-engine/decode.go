@@ -20,20 +20,22 @@ func newDecodeCommand() *cobra.Command {
 	var c decodeCommand
 	cmd := &cobra.Command{
 		Use:   "decode [FILE|-]",
-		Short: "Show how logs are read: the fields that rules see",
-		Long: `Decode reads records, one a line, as the engine reads them from a topic, and prints each log that is in them as a line of
-JSON: the fields by the names that rules know them by, and everything else under "fields". A file may be compressed with
+		Short: "Show the fields that rules see in logs",
+		Long: `Decode reads records, one per line, as run does, and prints each log in them as a line of JSON:
+well-known fields by their names in rules, all others under "fields". Files may be compressed with
 gzip or zstd.
 
-What holds no log, such as an empty line, is skipped; what cannot be read is refused. Both are reported with the reason,
-and the exit status is 1 when anything was refused.
+Records without a log, such as empty lines, are skipped; records that cannot be decoded are rejected.
+Both are reported with the reason.
 
-A corpus (--corpus) describes one record a line, with its headers and time, binary values in base64:
+Exit status: 0, or 1 if a record was rejected.
+
+A corpus (--corpus) has one record per line, with headers and time, binary values in base64:
   {"id": "a", "ts_ms": 1777889480000, "headers": {"service": "shop"}, "value": "...", "value_b64": "..."}
-and is answered with one line a record: {"id", "format", "entries": [...], "drop": reason, "error": reason}.`,
+The answer is one line per record: {"id", "format", "entries": [...], "drop": reason, "error": reason}.`,
 		Example: `  alert-engine decode app.log
   kcat -b kafka:9092 -t logs -C -c 100 | alert-engine decode --verbose
-  alert-engine decode --format json app.log            refuse what is not JSON
+  alert-engine decode --format json app.log            reject what is not JSON
   alert-engine decode --record-time 2026-05-04T10:11:12Z syslog.gz
   alert-engine decode --format otlp_proto export.bin   a file of protobuf is one record`,
 		Args: cobra.MaximumNArgs(1),
@@ -47,17 +49,17 @@ and is answered with one line a record: {"id", "format", "entries": [...], "drop
 		},
 	}
 	cmd.Flags().
-		StringVar(&c.cfg.Format, "format", "auto", "the format of every record: "+strings.Join(decode.Formats(), ", "))
-	cmd.Flags().StringVar(&c.cfg.TimeZone, "time-zone", "UTC", "the zone of times that name none")
+		StringVar(&c.cfg.Format, "format", "auto", "format of all records: "+strings.Join(decode.Formats(), ", "))
+	cmd.Flags().StringVar(&c.cfg.TimeZone, "time-zone", "UTC", "time zone of times without one")
 	cmd.Flags().
-		StringVar(&c.cfg.DefaultLevel, "default-level", "", "the level of logs that name none (UNKNOWN)")
+		StringVar(&c.cfg.DefaultLevel, "default-level", "", "level of logs without one (UNKNOWN)")
 	cmd.Flags().
-		StringVar(&c.cfg.Pattern, "pattern", "", "a regular expression whose named groups are the fields of a line of text")
+		StringVar(&c.cfg.Pattern, "pattern", "", "regular expression whose named groups are the fields of a text line")
 	cmd.Flags().
-		StringVar(&c.recordTime, "record-time", "", "the time at which the records were written, for logs that name none (the file's own, or now)")
+		StringVar(&c.recordTime, "record-time", "", "timestamp of the records, for logs without a time (default: of the file, or now)")
 	cmd.Flags().
-		BoolVar(&c.corpus, "corpus", false, "each line describes a record, and is answered with a line")
-	cmd.Flags().BoolVar(&c.verbose, "verbose", false, "say where each well-known field was read")
+		BoolVar(&c.corpus, "corpus", false, "each line is a record with headers and time")
+	cmd.Flags().BoolVar(&c.verbose, "verbose", false, "show where each well-known field was found")
 	return cmd
 }
 

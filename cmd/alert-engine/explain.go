@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -22,26 +24,33 @@ type explainCommand struct {
 	rules []string
 	event string
 	lists listFiles
+	json  bool
 	out   io.Writer
+	text  io.Writer // out, unless JSON is wanted
+
+	result explained // of the rule at hand
 }
 
 func explainCommandOver(load ruleLoader) *cobra.Command {
 	c := explainCommand{load: load}
 	cmd := &cobra.Command{
 		Use:   "explain RULE -e EVENT",
-		Short: "Show why a rule matches a log, or does not",
-		Long: `Explain holds one log against a rule and shows for each part of its match whether it holds, with what the log has there;
-then the group that the log falls into, and whether this log alone makes the rule fire.
+		Short: "Show why a rule matches a log or does not",
+		Long: `Explain evaluates the match of a rule for one log. For each part it shows the result and the value
+in the log; then the group of the log, and whether this log alone makes the rule fire.
 
-RULE is a rule's name, or group/name, in the files given with --rules; or a rule file, for all of its rules. EVENT is a
-log as it stands on the topic, in any format; - reads it from the standard input.
+RULE is a rule's name, or group/name, in the files of --rules; or a rule file, for all its rules.
+EVENT is the value of a record in any format; "-" reads it from standard input.
 
-It exits with 0 when a rule matches, and with 1 when none does.`,
+Exit status: 0 if a rule matches, 1 otherwise.`,
 		Example: `  alert-engine explain PaymentErrors --rules my.rules.yml -e '{"level":"ERROR","service":"payment-service"}'
   kcat -b kafka:9092 -t logs -C -c 1 | alert-engine explain my.rules.yml -e -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c.out = cmd.OutOrStdout()
+			c.out, c.text = cmd.OutOrStdout(), cmd.OutOrStdout()
+			if c.json {
+				c.text = io.Discard
+			}
 			if c.event == "-" {
 				text, err := io.ReadAll(cmd.InOrStdin())
 				if err != nil {
@@ -52,8 +61,9 @@ It exits with 0 when a rule matches, and with 1 when none does.`,
 			return c.run(args[0])
 		},
 	}
-	cmd.Flags().StringSliceVar(&c.rules, "rules", nil, "the rule files")
-	cmd.Flags().StringVarP(&c.event, "event", "e", "", "the log; - for the standard input")
+	cmd.Flags().StringSliceVar(&c.rules, "rules", nil, "rule files")
+	cmd.Flags().StringVarP(&c.event, "event", "e", "", "the log; - for standard input")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print the result of each rule as JSON")
 	c.lists.addFlag(cmd)
 	if err := cmd.MarkFlagRequired("event"); err != nil {
 		panic(err) // the flag is defined above
@@ -89,6 +99,12 @@ func (c *explainCommand) run(name string) error {
 		if err != nil {
 			return err
 		}
+		c.result.Matches = matches
+		if c.json {
+			if err := newJSONEncoder(c.out).Encode(c.result); err != nil {
+				return err
+			}
+		}
 		matched = matched || matches
 	}
 	switch {
@@ -100,9 +116,37 @@ func (c *explainCommand) run(name string) error {
 	return nil
 }
 
+// explained is what a rule makes of an event, for programs.
+type explained struct {
+	Rule    string            `json:"rule"`
+	File    string            `json:"file"`
+	Line    int               `json:"line"`
+	Matches bool              `json:"matches"`
+	Logs    []explainedLog    `json:"logs"` // of the event
+	Group   map[string]string `json:"group,omitempty"`
+	State   string            `json:"state,omitempty"` // of the alert after this event alone
+	Reason  string            `json:"reason,omitempty"`
+}
+
+type explainedLog struct {
+	Matches bool   `json:"matches"`
+	Match   string `json:"match"` // the tree of the match, with what the log has
+}
+
+func (e *explained) group(name, value string) {
+	if e.Group == nil {
+		e.Group = map[string]string{}
+	}
+	if text, err := strconv.Unquote(value); err == nil {
+		value = text
+	}
+	e.Group[name] = value
+}
+
 // explain prints what one rule makes of the event, which may hold several logs.
 func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched bool, err error) {
-	fmt.Fprintf(c.out, "%s (%s:%d)\n", r.ID(), r.Pos.File, r.Pos.Line)
+	c.result = explained{Rule: r.ID(), File: r.Pos.File, Line: r.Pos.Line}
+	fmt.Fprintf(c.text, "%s (%s:%d)\n", r.ID(), r.Pos.File, r.Pos.Line)
 	decoder, err := decode.New(decode.Config{}, decode.NewFields())
 	if err != nil {
 		return false, err
@@ -110,7 +154,8 @@ func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched boo
 	record := models.Record{Topic: r.Source, Timestamp: time.Now(), Value: []byte(c.event)}
 	decoder.Decode(&record, func(l *decode.Log) {
 		tree := match.Explain(r.Match, l, listsOf(loaded.set))
-		fmt.Fprint(c.out, indent(tree.String()))
+		c.result.Logs = append(c.result.Logs, explainedLog{Matches: tree.Pass, Match: tree.String()})
+		fmt.Fprint(c.text, indent(tree.String()))
 		if tree.Pass {
 			matched = true
 			c.group(r, l)
@@ -136,9 +181,10 @@ func (c *explainCommand) group(r *rule.Rule, l *decode.Log) {
 			}
 		}
 		labels = append(labels, by.Name+"="+value)
+		c.result.group(by.Name, value)
 	}
 	if len(labels) > 0 {
-		fmt.Fprintf(c.out, "  group: %s\n", strings.Join(labels, ", "))
+		fmt.Fprintf(c.text, "  group: %s\n", strings.Join(labels, ", "))
 	}
 }
 
@@ -156,7 +202,8 @@ func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.
 	)
 	for _, a := range decided {
 		if a.Rule == r.ID() {
-			fmt.Fprintf(c.out, "  alone it makes the alert %s: %s\n", a.State, a.Reason)
+			c.result.State, c.result.Reason = string(a.State), a.Reason
+			fmt.Fprintf(c.text, "  alone it makes the alert %s: %s\n", a.State, a.Reason)
 			return nil
 		}
 	}
@@ -164,7 +211,8 @@ func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.
 	if when == "" {
 		when = "any match"
 	}
-	fmt.Fprintf(c.out, "  alone it does not make the alert fire: %s in %s\n", when, r.Window)
+	c.result.State, c.result.Reason = "inactive", when+" in "+duration.Format(r.Window)
+	fmt.Fprintf(c.text, "  alone it does not make the alert fire: %s in %s\n", when, duration.Format(r.Window))
 	return nil
 }
 

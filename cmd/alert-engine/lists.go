@@ -19,7 +19,7 @@ type listFiles []string
 
 func (l *listFiles) addFlag(cmd *cobra.Command) {
 	cmd.Flags().
-		StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: the members of a list, one a line, instead of those that it has; repeat for more")
+		StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: members of a list, one per line; repeat for more")
 }
 
 // members reads the files.

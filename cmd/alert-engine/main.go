@@ -92,6 +92,10 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newHealthCommand(),
 		newConfigCommand(),
 		newManCommand(),
+		newStateCommand(),
+		newFmtCommand(),
+		newDoctorCommand(),
+		newSchemaCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

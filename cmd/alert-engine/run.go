@@ -14,14 +14,16 @@ func newRunCommand() *cobra.Command {
 	var printConfig bool
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Read logs from Kafka and raise alerts until stopped",
-		Long: `Run reads logs from Kafka and raises alerts until it is stopped.
+		Short: "Read logs from Kafka and send alerts until stopped",
+		Long: `Run reads logs from Kafka and sends alerts until it is stopped.
 
-The configuration comes from the defaults, the file, the environment and the flags; the later wins. Without --config,
-alert-engine.yml is read if it is there. Each flag but --config has an environment variable: ALERT_ENGINE_BROKERS for
---brokers, with commas between several values. alert-engine.example.yml shows all there is to configure.
+Configuration comes from defaults, file, environment and flags; the later overrides the earlier.
+Without --config, alert-engine.yml is read if it exists. Each flag but --config has an environment
+variable: ALERT_ENGINE_BROKERS for --brokers, with commas between several values.
+alert-engine.example.yml lists all settings.
 
-SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes nothing and says why.`,
+SIGHUP or POST /-/reload reloads rules and routes. So does a change of a mounted ConfigMap or
+Secret. If a file is invalid nothing changes.`,
 		Example: `  alert-engine run --brokers kafka:9092 --topic application-logs --rules 'rules/*.rules.yml'
   alert-engine run --config alert-engine.yml
   alert-engine run --config alert-engine.yml --print-config`,
@@ -48,7 +50,7 @@ SIGHUP, or POST /-/reload, reads rules and routes again; a broken file changes n
 	}
 	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file")
 	cmd.Flags().
-		BoolVar(&printConfig, "print-config", false, "print the configuration in effect, secrets hidden, and exit")
+		BoolVar(&printConfig, "print-config", false, "print the effective configuration without secrets, and exit")
 	addSettings(cmd)
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -22,6 +23,7 @@ type statCommand struct {
 	source topicSource
 	query  rule.Query
 	by     string
+	json   bool
 	window time.Duration
 	counts map[string]map[int64]int // by value of the field and number of the window
 	first  int64                    // number of the first and last window that has logs
@@ -32,15 +34,16 @@ func newStatCommand() *cobra.Command {
 	c := statCommand{counts: map[string]map[int64]int{}}
 	cmd := &cobra.Command{
 		Use:   "stat QUERY",
-		Short: "Show how many logs a query matches per window, to choose a threshold",
-		Long: `Stat reads the logs of the past from the topic, beside the engine, and counts per window those that QUERY matches, for each value
-of a field if you like. A threshold somewhat above what is usual, and below what is trouble, is a good one.`,
+		Short: "Count matching logs per window, to choose a threshold",
+		Long: `Stat reads past logs of a topic, without a consumer group, and counts the logs that QUERY matches per
+window; with --by for each value of a field. A good threshold is above the usual count and below
+that of a problem.`,
 		Example: `  alert-engine stat 'level>=ERROR' --by service --window 5m --since 24h --brokers kafka:9092 --topic logs
   alert-engine stat '"connection refused"' --since 1h --window 1m --config alert-engine.yml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if c.window <= 0 {
-				return fmt.Errorf("--window %s: a window has a length", c.window)
+				return fmt.Errorf("--window %s: a window is longer than 0", c.window)
 			}
 			var err error
 			if c.query, err = rule.ParseQuery(args[0]); err != nil {
@@ -53,10 +56,11 @@ of a field if you like. A threshold somewhat above what is usual, and below what
 		},
 	}
 	c.source.addFlags(cmd)
-	c.source.sinceFlag(time.Hour, "read the logs of this long ago until now")
+	c.source.sinceFlag(time.Hour, "read logs since this long ago")
 	c.window = 5 * time.Minute
 	cmd.Flags().Var((*duration.Flag)(&c.window), "window", "length of the windows")
 	cmd.Flags().StringVar(&c.by, "by", "", "count for each value of this field")
+	cmd.Flags().BoolVar(&c.json, "json", false, "print each row as JSON")
 	return cmd
 }
 
@@ -81,48 +85,63 @@ func (c *statCommand) count(l *decode.Log) error {
 	return nil
 }
 
-// print lists for each value how many logs its windows have: those with the most in any window
-// first.
-func (c *statCommand) print(out io.Writer) error {
-	type row struct {
-		key    string
-		total  int
-		counts []int // of all windows, sorted
-		busy   int
-	}
-	windows := int(c.last - c.first + 1)
-	var rows []row
-	for key, counts := range c.counts {
-		r := row{key: key, counts: make([]int, windows), busy: len(counts)}
-		for window, n := range counts {
-			r.counts[window-c.first] = n
-			r.total += n
+// statRow is how many logs the windows of one value have.
+type statRow struct {
+	Value   string `json:"value"`
+	Logs    int    `json:"logs"`
+	Busy    int64  `json:"windows_with_logs"`
+	Windows int64  `json:"windows"`
+	Median  int    `json:"median"`
+	P90     int    `json:"p90"`
+	P99     int    `json:"p99"`
+	Max     int    `json:"max"`
+}
+
+// rows are sorted by their fullest windows. Windows without logs take no memory: a log of another
+// year makes millions of them.
+func (c *statCommand) rows() []statRow {
+	windows := c.last - c.first + 1
+	var rows []statRow
+	for value, counts := range c.counts {
+		r := statRow{Value: value, Windows: windows, Busy: int64(len(counts))}
+		sorted := slices.Sorted(maps.Values(counts))
+		at := func(q float64) int {
+			i := int64(q*float64(windows-1)) - (windows - r.Busy)
+			if i < 0 {
+				return 0
+			}
+			return sorted[i]
 		}
-		slices.Sort(r.counts)
+		for _, n := range sorted {
+			r.Logs += n
+		}
+		r.Median, r.P90, r.P99, r.Max = at(0.5), at(0.9), at(0.99), at(1)
 		rows = append(rows, r)
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(
-			cmp.Compare(b.counts[windows-1], a.counts[windows-1]),
-			cmp.Compare(a.key, b.key),
-		)
+	slices.SortFunc(rows, func(a, b statRow) int {
+		return cmp.Or(cmp.Compare(b.Max, a.Max), cmp.Compare(a.Value, b.Value))
 	})
+	return rows
+}
+
+// print lists for each value how many logs its windows have.
+func (c *statCommand) print(out io.Writer) error {
+	rows := c.rows()
+	if c.json {
+		e := newJSONEncoder(out)
+		for _, r := range rows {
+			if err := e.Encode(r); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s\tlogs\twindows with any\tmedian\t90%%\t99%%\tmost\n", cmp.Or(c.by, "query"))
 	for _, r := range rows {
-		at := func(q float64) int { return r.counts[int(q*float64(windows-1))] }
-		fmt.Fprintf(
-			w,
-			"%s\t%d\t%d of %d\t%d\t%d\t%d\t%d\n",
-			safetext.ClipLine(cmp.Or(r.key, "absent"), 100),
-			r.total,
-			r.busy,
-			windows,
-			at(0.5),
-			at(0.9),
-			at(0.99),
-			r.counts[windows-1],
-		)
+		value := safetext.ClipLine(cmp.Or(r.Value, "absent"), 100)
+		fmt.Fprintf(w, "%s\t%d\t%d of %d\t%d\t%d\t%d\t%d\n",
+			value, r.Logs, r.Busy, r.Windows, r.Median, r.P90, r.P99, r.Max)
 	}
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "nothing matches")

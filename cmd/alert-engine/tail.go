@@ -28,9 +28,9 @@ func newTailCommand() *cobra.Command {
 	var c tailCommand
 	cmd := &cobra.Command{
 		Use:   "tail [QUERY]",
-		Short: "Show the logs that a query matches, as they come",
-		Long: `Tail reads the topic beside the engine, without a consumer group, and prints the logs that QUERY matches, in the language of a
-rule's match. It begins with the logs to come, or with those of the past with --since, and goes on until it is stopped.`,
+		Short: "Show matching logs as they arrive",
+		Long: `Tail reads a topic without a consumer group and prints the logs that QUERY matches, or all logs.
+With --since it starts with past logs.`,
 		Example: `  alert-engine tail 'level>=ERROR service:payment*' --brokers kafka:9092 --topic logs
   alert-engine tail '"connection refused"' --since 1h --limit 20 --config alert-engine.yml
   alert-engine tail --json --topic logs | jq .service`,
@@ -48,7 +48,7 @@ rule's match. It begins with the logs to come, or with those of the past with --
 		},
 	}
 	c.source.addFlags(cmd)
-	c.source.sinceFlag(0, "begin with the logs of this long ago; 0 for those to come")
+	c.source.sinceFlag(0, "start with logs since this long ago; 0 for new logs only")
 	cmd.Flags().IntVar(&c.limit, "limit", 0, "stop after this many logs")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print each log as JSON")
 	return cmd

@@ -32,23 +32,23 @@ type testCommand struct {
 	options ruletest.Options
 	lists   listFiles
 	junit   string
+	json    bool
 }
 
 func testCommandOver(load ruleLoader) *cobra.Command {
 	c := testCommand{load: load}
 	cmd := &cobra.Command{
 		Use:   "test FILES",
-		Short: "Test rules with scripts: these logs, those alerts",
-		Long: `Test runs scripts in event time: each says which logs arrive when, and which alerts have to come of them. Hours pass in
-milliseconds.
+		Short: "Test rules with test scripts",
+		Long: `Test runs test scripts in event time. A script lists logs with their times of arrival, and the
+expected alerts. Hours pass in milliseconds.
 
-With --shuffle each test is repeated in as many other orders of arrival, in which no log comes later than the rules'
-lateness; with --crash it is repeated with an engine that is stopped and restored after each log. The alerts have to be
-the same.
+--shuffle repeats each test with other orders of arrival in which no log is later than the lateness
+of the rules. --crash repeats it with a restart after each log. The alerts have to be the same.
 
-Lists that are kept in topics have the members that the script, or the test, gives them under lists, or --list does.
+Lists whose members are in topics get them from the script, the test, or --list.
 
-It exits with 0 when all tests pass, and with 1 otherwise.`,
+Exit status: 0 if all tests pass, 1 otherwise.`,
 		Example: `  alert-engine test payments_test.yml
   alert-engine test --shuffle 200 --crash rules/*_test.yml
   alert-engine test --shuffle 200 --seed 17 rules/*_test.yml     the same orders again
@@ -67,7 +67,7 @@ A script:
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if c.options.Shuffle < 0 {
 				return fmt.Errorf(
-					"--shuffle %d: a number of orders cannot be negative",
+					"--shuffle %d: the number is negative",
 					c.options.Shuffle,
 				)
 			}
@@ -75,13 +75,14 @@ A script:
 		},
 	}
 	cmd.Flags().
-		IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test in this many other orders of arrival")
-	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "of the orders of --shuffle")
+		IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test with this many other orders of arrival")
+	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "random seed of --shuffle")
 	cmd.Flags().
 		BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
 	c.lists.addFlag(cmd)
+	cmd.Flags().BoolVar(&c.json, "json", false, "print each result as JSON")
 	cmd.Flags().
-		StringVar(&c.junit, "junit", "", "also write the results to this file, as build servers read them")
+		StringVar(&c.junit, "junit", "", "also write the results to this file in JUnit format")
 	return cmd
 }
 
@@ -94,7 +95,15 @@ func (c *testCommand) run(out io.Writer, files []string) error {
 	for i, script := range scripts {
 		results = append(results, script.Run(rules[i].engines, c.options)...)
 	}
-	failed := c.report(out, results)
+	failed := 0
+	if c.json {
+		var err error
+		if failed, err = reportJSON(out, results); err != nil {
+			return err
+		}
+	} else {
+		failed = c.report(out, results)
+	}
 	if c.junit != "" {
 		var report bytes.Buffer
 		if err := ruletest.WriteJUnit(&report, results); err != nil {
@@ -170,4 +179,33 @@ func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed i
 	}
 	fmt.Fprintln(out)
 	return failed
+}
+
+// testResult is the result of a test for programs.
+type testResult struct {
+	File     string   `json:"file"`
+	Name     string   `json:"name"`
+	Passed   bool     `json:"passed"`
+	Failures []string `json:"failures,omitempty"`
+	Seconds  float64  `json:"seconds"`
+}
+
+// reportJSON prints the results as JSON, and returns how many tests have failed.
+func reportJSON(out io.Writer, results []ruletest.Result) (failed int, err error) {
+	e := newJSONEncoder(out)
+	for _, r := range results {
+		one := testResult{
+			File: r.File, Name: r.Name, Passed: len(r.Failures) == 0, Seconds: r.Took.Seconds(),
+		}
+		for _, f := range r.Failures {
+			one.Failures = append(one.Failures, fmt.Sprint(f))
+		}
+		if !one.Passed {
+			failed++
+		}
+		if err := e.Encode(one); err != nil {
+			return failed, err
+		}
+	}
+	return failed, nil
 }

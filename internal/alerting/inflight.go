@@ -141,7 +141,7 @@ func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 	// as while a new version is rolled out: positions and numbers are the same in all of them
 	if b.Format != formatVersion {
 		e.opts.logger.Warn(
-			"another member has left its state in another format; alerts that are up may be told once more",
+			"another member has left its state in another format; active alerts may be notified once more",
 			"topic",
 			p.Topic,
 			"partition",

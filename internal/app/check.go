@@ -174,30 +174,33 @@ const (
 	scriptFile
 )
 
-var (
-	topKey       = regexp.MustCompile(`(?m)^["']?([a-z_]+)["']?:`)
-	kindsByKey   = map[string]fileKind{"rule_files": scriptFile, "tests": scriptFile, "route": alertmanagerFile, "receivers": alertmanagerFile}
-	configKeys   = []string{"kafka", "notify", "web", "data_dir", "limits", "log", "formats"}
-	ruleFileKeys = []string{"groups", "version", "defaults"}
-)
+var topKey = regexp.MustCompile(`(?m)^["']?([a-z_]+)["']?:`)
 
-// kindOf tells what a file is by its first telling key. What cannot be read is a rule file, whose
-// reader says why.
+// kindsByKey are keys that only one kind of file has, the more telling first.
+var kindsByKey = []struct {
+	key  string
+	kind fileKind
+}{
+	{"rule_files", scriptFile}, {"groups", ruleFile}, {"tests", scriptFile},
+	{"route", alertmanagerFile}, {"receivers", alertmanagerFile},
+	{"kafka", configFile}, {"notify", configFile}, {"web", configFile}, {"data_dir", configFile},
+	{"limits", configFile}, {"log", configFile}, {"formats", configFile},
+}
+
+// kindOf tells what a file is by its keys. What cannot be read is a rule file, whose reader says
+// why.
 func kindOf(name string) fileKind {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return ruleFile
 	}
+	keys := map[string]bool{}
 	for _, m := range topKey.FindAllSubmatch(text, -1) {
-		key := string(m[1])
-		if kind, ok := kindsByKey[key]; ok {
-			return kind
-		}
-		if slices.Contains(configKeys, key) {
-			return configFile
-		}
-		if slices.Contains(ruleFileKeys, key) {
-			return ruleFile
+		keys[string(m[1])] = true
+	}
+	for _, k := range kindsByKey {
+		if keys[k.key] {
+			return k.kind
 		}
 	}
 	return ruleFile

@@ -112,6 +112,7 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err := p.open(); err != nil {
 		return err
 	}
+	p.logStart()
 	p.start(ctx)
 	p.started(p.pages())
 	return p.lives.wait(ctx)
@@ -296,6 +297,9 @@ func (p *process) start(ctx context.Context) {
 	p.lives.start(ctx, "retention of topics", p.retentions.run)
 	if p.beside != nil {
 		p.lives.start(ctx, "demo workload", p.beside)
+	}
+	if p.load != nil {
+		p.lives.start(ctx, "mounts", p.watchMounts)
 	}
 	if p.signals != nil {
 		p.lives.start(ctx, "reload", p.reloadOnSignal)

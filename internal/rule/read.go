@@ -128,6 +128,18 @@ func (r *reader) finish() (*Set, error) {
 // inherited are the settings that groups inherit from their file, and rules from their group.
 var inherited = []string{"source", "lateness", "window", "samples", "labels", "lint_ignore"}
 
+var (
+	fileKeys = append(
+		[]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"},
+		inherited...)
+	groupKeys = append([]string{"name", "rules"}, inherited...)
+)
+
+// Keys are the keys of a rule file, of its groups, and of their rules.
+func Keys() (file, group, rule []string) {
+	return slices.Clone(fileKeys), slices.Clone(groupKeys), slices.Clone(ruleKeys)
+}
+
 func (r *reader) read(file string, data []byte) {
 	r.File, r.files, r.regexps = file, append(r.files, file), regexpBudget{}
 	if len(data) > maxFile {
@@ -145,11 +157,7 @@ func (r *reader) read(file string, data []byte) {
 	if r.foreign(root) {
 		return
 	}
-	top := r.Mapping(
-		root,
-		append(
-			[]string{"version", "time_intervals", "lists", "suppressions", "groups", "tests"},
-			inherited...)...)
+	top := r.Mapping(root, fileKeys...)
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.Fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
@@ -262,7 +270,7 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 }
 
 func (r *reader) group(n *yaml.Node, base Rule) {
-	g := r.Mapping(n, append([]string{"name", "rules"}, inherited...)...)
+	g := r.Mapping(n, groupKeys...)
 	base = r.inherit(g, base)
 	if base.Group = r.Text(g["name"]); base.Group == "" {
 		r.Fail(n, "", "group has no name")

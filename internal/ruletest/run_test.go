@@ -136,11 +136,11 @@ func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
 	}
 	f("", "the file is empty")
 	f("tests: []", "a_test.yml:1: there are no tests")
-	f("tests:\n- name: a\n  expct: []\n", "line 3: field expct not found")
-	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n", "line 4: field fire not found")
+	f("tests:\n- name: a\n  expct: []\n", `:3:3: unknown key "tests[0].expct"; did you mean "expect"?`)
+	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n", `:4:16: unknown key "tests[0].expect[0].fire"; did you mean "fires"?`)
 	f(
 		"tests:\n- name: a\n  expect:\n  - {alert: A, fires: 3x}\n",
-		`line 4: "3x" is not a duration; durations are like 90s`,
+		`"3x" is not a duration; durations are like 90s`,
 	)
 	f(
 		"tests:\n- name: a\n  logs: [{at: 0s, text: x}]\n",

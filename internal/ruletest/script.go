@@ -11,7 +11,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -19,6 +18,8 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
 // Script is a file of tests; or a rule file that has its tests with it, which are about its own
@@ -93,14 +94,18 @@ type Expectation struct {
 // Duration is a time.Duration written like 90s, 1m30s, 2d or 1w.
 type Duration time.Duration
 
-func (d *Duration) UnmarshalYAML(node *yaml.Node) error {
-	parsed, err := duration.Parse(node.Value)
-	if err != nil {
-		return fmt.Errorf("line %d: %w", node.Line, err)
-	}
+// UnmarshalText reads it.
+func (d *Duration) UnmarshalText(text []byte) error {
+	parsed, err := duration.Parse(string(text))
 	*d = Duration(parsed)
-	return nil
+	return err
 }
+
+// SetPos notes the line, for messages.
+func (t *Test) SetPos(pos problem.Pos) { t.Line = pos.Line }
+
+// SetPos notes the line, for messages.
+func (e *Expectation) SetPos(pos problem.Pos) { e.Line = pos.Line }
 
 // ReadScript reads a script. Its rule files are returned as paths that can be opened from here.
 func ReadScript(file string) (*Script, error) {
@@ -109,14 +114,15 @@ func ReadScript(file string) (*Script, error) {
 		return nil, err
 	}
 	s := &Script{File: file}
-	d := yaml.NewDecoder(bytes.NewReader(text))
-	d.KnownFields(true)
-	if err := d.Decode(s); err == io.EOF {
-		return nil, fmt.Errorf("%s: the file is empty; a script has rule_files and tests", file)
-	} else if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil, problem.New(
+			problem.Pos{File: file}, "a test script has rule_files and tests", "the file is empty",
+		)
 	}
-	s.noteLines(text)
+	r := strictyaml.Reader{File: file, Aliases: true}
+	if err := r.Read(text, s); err != nil {
+		return nil, err
+	}
 	for i, name := range s.RuleFiles {
 		if !filepath.IsAbs(name) {
 			s.RuleFiles[i] = filepath.Join(filepath.Dir(file), name)
@@ -130,43 +136,24 @@ func ReadScript(file string) (*Script, error) {
 	return s, s.validate()
 }
 
-// noteLines sets the lines of tests and expectations, for messages.
-func (s *Script) noteLines(text []byte) {
-	var lines struct {
-		Tests []struct {
-			Name   yaml.Node
-			Expect []yaml.Node
-		}
-	}
-	if yaml.Unmarshal(text, &lines) != nil {
-		return // messages without lines are better than none
-	}
-	for i, test := range lines.Tests {
-		s.Tests[i].Line = test.Name.Line
-		for j, expect := range test.Expect {
-			s.Tests[i].Expect[j].Line = expect.Line
-		}
-	}
-}
-
 func (s *Script) validate() error {
 	var errs []error
-	problem := func(line int, format string, args ...any) {
+	wrong := func(line int, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s:%d: %s", s.File, line, fmt.Sprintf(format, args...)))
 	}
 	if len(s.Tests) == 0 {
-		problem(1, "there are no tests")
+		wrong(1, "there are no tests")
 	}
 	for i := range s.Tests {
 		t := &s.Tests[i]
 		if t.Name == "" {
-			problem(t.Line, "the test has no name")
+			wrong(t.Line, "the test has no name")
 		}
 		if t.Start.IsZero() {
 			t.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 		}
 		if len(t.Expect) == 0 && !t.NothingElse {
-			problem(
+			wrong(
 				t.Line,
 				"the test %q expects nothing, so it cannot fail; add expect, or nothing_else: true",
 				t.Name,
@@ -174,10 +161,10 @@ func (s *Script) validate() error {
 		}
 		for j, l := range t.Logs {
 			if (l.Log == nil) == (l.Text == "") {
-				problem(t.Line, "log %d of test %q has to have either log or text", j+1, t.Name)
+				wrong(t.Line, "log %d of test %q has to have either log or text", j+1, t.Name)
 			}
 			if l.Times < 0 || l.Times > 1 && l.Every < 0 {
-				problem(
+				wrong(
 					t.Line,
 					"log %d of test %q comes a negative number of times, or backwards",
 					j+1,
@@ -188,14 +175,14 @@ func (s *Script) validate() error {
 		for _, e := range t.Expect {
 			switch {
 			case e.Alert == "" && e.Record == "":
-				problem(e.Line, "the expectation names no alert, and no record")
+				wrong(e.Line, "the expectation names no alert, and no record")
 			case e.Alert != "" && (e.Record != "" || e.At != nil):
-				problem(
+				wrong(
 					e.Line,
 					"the expectation is about an alert; record and at are about a record",
 				)
 			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil || e.Summary != ""):
-				problem(
+				wrong(
 					e.Line,
 					"the expectation is about a record, which has a value at an instant: write record, at and value",
 				)

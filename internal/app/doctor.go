@@ -1,0 +1,232 @@
+package app
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+)
+
+// Finding levels of the doctor.
+const (
+	DoctorOK      = "ok"
+	DoctorWarning = "warning"
+	DoctorError   = "error"
+)
+
+// DoctorFinding is the result of one check of the surroundings.
+type DoctorFinding struct {
+	Level  string `json:"level"` // ok, warning or error
+	Check  string `json:"check"`
+	Detail string `json:"detail"`
+}
+
+const doctorTimeout = 10 * time.Second
+
+// doctor collects findings.
+type doctor struct {
+	config   *Config
+	findings []DoctorFinding
+}
+
+// Doctor checks what run needs: files, brokers, topics and rights, the data directory, the listening
+// address, and receivers, to which it connects without sending anything.
+func Doctor(ctx context.Context, c *Config) []DoctorFinding {
+	d := doctor{config: c}
+	d.files(ctx)
+	if d.brokers(ctx) {
+		d.topics(ctx)
+	}
+	d.dataDir()
+	d.listen()
+	d.receivers(ctx)
+	return d.findings
+}
+
+func (d *doctor) add(level, check, format string, args ...any) {
+	d.findings = append(d.findings, DoctorFinding{level, check, fmt.Sprintf(format, args...)})
+}
+
+func (d *doctor) files(ctx context.Context) {
+	r, err := CheckConfigFiles(ctx, d.config)
+	if err != nil {
+		d.add(DoctorError, "files", "%v", err)
+		return
+	}
+	for _, e := range r.Errors {
+		d.add(DoctorError, "files", "%v", e)
+	}
+	switch {
+	case len(r.Errors) > 0:
+	case len(r.Warnings) > 0:
+		d.add(DoctorWarning, "rules", "%s, %s; see alert-engine check",
+			count(r.Rules, "rule"), count(len(r.Warnings), "warning"))
+	default:
+		d.add(DoctorOK, "rules", "%s", count(r.Rules, "rule"))
+	}
+}
+
+// brokers connects to each broker, and returns whether one can be reached.
+func (d *doctor) brokers(ctx context.Context) (reached bool) {
+	for _, address := range d.config.Kafka.Brokers {
+		if err := dialOnce(ctx, address); err != nil {
+			d.add(DoctorError, "broker", "%s: %v", address, err)
+			continue
+		}
+		reached = true
+		d.add(DoctorOK, "broker", "%s accepts connections", address)
+	}
+	return reached
+}
+
+func dialOnce(ctx context.Context, address string) error {
+	dialer := net.Dialer{Timeout: 3 * time.Second}
+	conn, err := dialer.DialContext(ctx, "tcp", address)
+	if err != nil {
+		if op, ok := errors.AsType[*net.OpError](err); ok {
+			return op.Err
+		}
+		return err
+	}
+	return conn.Close()
+}
+
+func (d *doctor) topics(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
+	defer cancel()
+	k := d.config.Kafka
+	o := kafka.ReaderConfig{
+		Client: k.Client(), Topics: k.Topics, Logger: slog.New(slog.DiscardHandler),
+	}
+	if len(k.Topics) > 0 {
+		partitions, err := kafka.NewReader(o).Partitions(ctx)
+		if err != nil {
+			d.add(DoctorError, "topics", "%s: %v", strings.Join(k.Topics, ", "), err)
+			return
+		}
+		number, records := map[string]int{}, map[string]int64{}
+		for _, p := range partitions {
+			number[p.Topic]++
+			records[p.Topic] += p.End - p.Next
+		}
+		for _, topic := range k.Topics {
+			switch {
+			case number[topic] == 0:
+				d.add(DoctorError, "topic", "%s does not exist or is not readable", topic)
+			case records[topic] == 0:
+				d.add(DoctorWarning, "topic", "%s: %s, no records", topic, count(number[topic], "partition"))
+			default:
+				d.add(DoctorOK, "topic", "%s: %s, %d records", topic, count(number[topic], "partition"), records[topic])
+			}
+		}
+	}
+	kept, err := kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...)
+	if err != nil {
+		d.add(DoctorWarning, "retention", "not known: %v (needs DescribeConfigs on topics)", err)
+		return
+	}
+	set, err := loadRules(d.config)
+	if err != nil {
+		return // an error of files
+	}
+	for _, f := range set.NotIgnored(overRetention(set, kept, time.Now())) {
+		d.add(DoctorWarning, "retention", "rule %s: %s; %s", f.Rule, f.Text, f.Hint)
+	}
+}
+
+func (d *doctor) dataDir() {
+	dir := string(d.config.DataDir)
+	info, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		d.add(DoctorOK, "data_dir", "%s does not exist yet; run creates it", dir)
+		return
+	}
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is not a directory")
+	}
+	if err == nil {
+		var f *os.File
+		if f, err = os.CreateTemp(dir, ".doctor-"); err == nil {
+			_, err = f.Write(make([]byte, 4096))
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}
+	if err != nil {
+		d.add(DoctorError, "data_dir", "%s: %v", dir, err)
+		return
+	}
+	d.add(DoctorOK, "data_dir", "%s is writable", dir)
+	if s, err := InspectState(dir); err == nil {
+		d.add(DoctorOK, "state", "%s, %d notifications not sent yet",
+			count(len(s.Partitions), "partition"), s.Outbox)
+	} else if !errors.Is(err, os.ErrNotExist) {
+		d.add(DoctorError, "state", "%v", err)
+	}
+}
+
+func (d *doctor) listen() {
+	address := d.config.Web.Listen
+	if address == "" {
+		return
+	}
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		d.add(DoctorWarning, "listen", "%s: %v; is alert-engine running already?", address, err)
+		return
+	}
+	local := loopback(l.Addr())
+	l.Close()
+	if !local && d.config.Web.open() {
+		d.add(DoctorWarning, "listen", "%s is open to everybody; set web.token and web.read_token", address)
+		return
+	}
+	d.add(DoctorOK, "listen", "%s is free", address)
+}
+
+func (d *doctor) receivers(ctx context.Context) {
+	n := d.config.Notify
+	urls := append([]string{string(n.WebhookURL), string(n.SlackURL)}, n.Alertmanagers...)
+	for _, text := range urls {
+		u, err := url.Parse(text)
+		if text == "" || err != nil {
+			continue
+		}
+		port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+		address := net.JoinHostPort(u.Hostname(), port) // the rest of the URL may be a secret
+		if err := dialOnce(ctx, address); err != nil {
+			d.add(DoctorError, "receiver", "%s: %v", address, err)
+			continue
+		}
+		d.add(DoctorOK, "receiver", "%s accepts connections", address)
+	}
+	if n.AlertmanagerConfig != "" {
+		d.add(DoctorOK, "receivers", "%s is valid if no error is above; alert-engine notify test sends a test", n.AlertmanagerConfig)
+	}
+}
+
+// WriteDoctor writes findings as a table, and a summary.
+func WriteDoctor(w io.Writer, findings []DoctorFinding, took time.Duration) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	n := map[string]int{}
+	for _, f := range findings {
+		n[f.Level]++
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Level, f.Check, strings.ReplaceAll(f.Detail, "\n", " "))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%s, %s, in %s\n", count(n[DoctorError], "error"),
+		count(n[DoctorWarning], "warning"), duration.Format(took.Round(10*time.Millisecond)))
+	return err
+}

@@ -1,0 +1,54 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestFormatYAML(t *testing.T) {
+	t.Parallel()
+	f := func(text, want string) {
+		t.Helper()
+		got, err := FormatYAML([]byte(text))
+		if err != nil || string(got) != want {
+			t.Errorf("FormatYAML(%q) is\n%s\n%v, want\n%s", text, got, err, want)
+		}
+		if again, err := FormatYAML(got); err != nil || string(again) != string(got) {
+			t.Errorf("formatted again it is\n%s\n%v", again, err)
+		}
+	}
+	f("version: 1\ngroups:\n    - name: g   \n      rules:\n        - alert: A\n          match: 'a:b'  # why\n",
+		"version: 1\ngroups:\n- name: g\n  rules:\n  - alert: A\n    match: 'a:b' # why\n")
+	f("# first\n\n\nversion: 1\r\n\r\ngroups: [{name: g, rules: []}]\n\n",
+		"# first\n\nversion: 1\n\ngroups: [{name: g, rules: []}]\n")
+	f("a: |\n    one\n\n    two\nb: >-\n  x\n\n  y\n", "a: |\n  one\n\n  two\nb: >-\n  x\n\n  y\n")
+	f("a:\n- x: 1\n\n- x: 2\n\n# last\n- x: 3\n", "a:\n- x: 1\n\n- x: 2\n\n# last\n- x: 3\n")
+}
+
+// The files of the project can be formatted, or are left as they are; their meaning stays.
+func TestFormatFilesOfTheProject(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../examples/rules/*.yml")
+	if err != nil || len(files) < 5 {
+		t.Fatal(files, err)
+	}
+	formatted := 0
+	for _, file := range append(files, "demo/shop.rules.yml", "../../alert-engine.example.yml") {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch _, err := FormatYAML(text); err {
+		case nil:
+			formatted++
+		case errFormat:
+			t.Log("left as it is: ", file)
+		default:
+			t.Errorf("%s: %v", file, err)
+		}
+	}
+	if formatted < len(files)/2 {
+		t.Errorf("%d of %d files can be formatted", formatted, len(files))
+	}
+}

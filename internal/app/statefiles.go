@@ -1,0 +1,177 @@
+package app
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/store"
+)
+
+// ExportState writes the data directory as a tar archive, compressed with gzip. The process that
+// uses the directory has to be stopped.
+func ExportState(dir string, w io.Writer) (err error) {
+	unlock, err := store.Lock(filepath.Join(dir, stateDir))
+	if err != nil {
+		return fmt.Errorf("export %s: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	z := gzip.NewWriter(w)
+	t := tar.NewWriter(z)
+	if err := t.AddFS(stateFS{root.FS()}); err != nil {
+		return err
+	}
+	return errors.Join(t.Close(), z.Close())
+}
+
+// stateDir is where the store is, in the data directory.
+const stateDir = "state"
+
+// stateFS is a data directory without locks.
+type stateFS struct{ fs.FS }
+
+// ReadDir leaves out locks and what is neither a file nor a directory.
+func (f stateFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	list, err := fs.ReadDir(f.FS, name)
+	return slices.DeleteFunc(list, func(e fs.DirEntry) bool {
+		return e.Name() == "LOCK" || !e.IsDir() && !e.Type().IsRegular()
+	}), err
+}
+
+const maxStateFile = 64 << 30
+
+// ImportState unpacks an archive of ExportState into a data directory, which has to be empty or
+// absent.
+func ImportState(dir string, r io.Reader) error {
+	if list, err := os.ReadDir(dir); err == nil && len(list) > 0 {
+		return fmt.Errorf("import into %s: the directory is not empty; use another --data-dir", dir)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir) // no name in the archive leads out of it
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	z, err := gzip.NewReader(r)
+	if err != nil {
+		return fmt.Errorf("read archive: %w", err)
+	}
+	for t := tar.NewReader(z); ; {
+		h, err := t.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("read archive: %w", err)
+		}
+		if err := extract(root, h, t); err != nil {
+			return fmt.Errorf("import %s: %w", h.Name, err)
+		}
+	}
+	if _, err := root.Stat(stateDir); err != nil {
+		return errors.New("the archive has no state; it is not one of state export")
+	}
+	return nil
+}
+
+func extract(root *os.Root, h *tar.Header, r io.Reader) error {
+	name := filepath.FromSlash(strings.TrimSuffix(h.Name, "/"))
+	switch h.Typeflag {
+	case tar.TypeDir:
+		return root.MkdirAll(name, 0o700)
+	case tar.TypeReg:
+	default:
+		return fmt.Errorf("it is neither a file nor a directory")
+	}
+	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	f, err := root.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, io.LimitReader(r, maxStateFile)); err != nil {
+		f.Close()
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// StateSummary is what a data directory holds.
+type StateSummary struct {
+	Bytes       int64            `json:"bytes"`
+	Partitions  []StatePartition `json:"partitions"`
+	Entries     int              `json:"entries"` // of the engine's state
+	Outbox      int              `json:"outbox"`  // notifications that are not sent yet
+	Transitions int              `json:"transitions"`
+	Newest      time.Time        `json:"newest,omitzero"` // transition, in event time
+}
+
+// StatePartition is how far a partition was read.
+type StatePartition struct {
+	Topic     string `json:"topic"`
+	Partition int32  `json:"partition"`
+	Next      int64  `json:"next_offset"`
+	Committed int64  `json:"committed_offset"`
+	Released  bool   `json:"released,omitempty"` // to another member of the group
+}
+
+// InspectState reads a copy of a data directory, which may be in use, and changes nothing.
+func InspectState(dir string) (s StateSummary, err error) {
+	if _, err := os.Stat(filepath.Join(dir, stateDir)); err != nil {
+		return s, fmt.Errorf("there is no state in %s: %w", dir, err)
+	}
+	scratch, err := os.MkdirTemp("", "alert-engine-state-")
+	if err != nil {
+		return s, err
+	}
+	defer os.RemoveAll(scratch)
+	if err := os.CopyFS(scratch, stateFS{os.DirFS(filepath.Join(dir, stateDir))}); err != nil {
+		return s, err
+	}
+	st, err := store.Open(scratch, store.Options{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return s, fmt.Errorf("read state in %s: %w", dir, err)
+	}
+	defer st.Close()
+	for source, at := range st.Positions() {
+		s.Partitions = append(s.Partitions, StatePartition{
+			source.Topic, source.Partition, at.Next, at.Committed, at.Left,
+		})
+	}
+	slices.SortFunc(s.Partitions, func(a, b StatePartition) int {
+		if c := strings.Compare(a.Topic, b.Topic); c != 0 {
+			return c
+		}
+		return int(a.Partition - b.Partition)
+	})
+	err = st.Load(func(key, value []byte) error {
+		s.Entries++
+		s.Bytes += int64(len(key) + len(value))
+		return nil
+	})
+	history := st.History()
+	s.Outbox, s.Transitions = len(st.Pending()), len(history)
+	for _, a := range history {
+		if a.At.After(s.Newest) {
+			s.Newest = a.At
+		}
+	}
+	return s, err
+}
