@@ -15,7 +15,7 @@ for (const colorScheme of ["light", "dark"]) {
     await page.waitForTimeout(400); // the first update of the page
     await page.screenshot({ path: `${directory}/${name}-${colorScheme}.png` });
   };
-  await shot("now", "/");
+  await shot("alerts", "/");
   const alert = await page.locator("a.open").first().getAttribute("href").catch(() => null);
   if (alert) await shot("alert", alert);
   await shot("rules", "/rules");
@@ -24,6 +24,8 @@ for (const colorScheme of ["light", "dark"]) {
   await page.waitForSelector(".verdict", { timeout: 60_000 }).catch(() => {});
   await shot("editor");
   await shot("explore", "/explore?q=" + encodeURIComponent("level>=WARN"));
+  await shot("history", "/history?since=1h");
+  await shot("receivers", "/receivers");
   await shot("silences", "/silences?matchers=" + encodeURIComponent('team="shop"'));
   await shot("engine", "/engine");
   await page.close();

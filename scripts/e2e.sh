@@ -20,7 +20,7 @@ npm install --no-audit --no-fund --silent
 if [ "${1:-}" = shots ]; then
   "$scratch/alert-engine" demo --broker 127.0.0.1:0 --listen 127.0.0.1:18091 >"$scratch/demo.txt" &
   demo=$!
-  sleep 57 # by then the shop has had its second trouble
+  sleep "${WARMUP:-57}" # by then the demo workload has had its second incident
   node shots.mjs http://127.0.0.1:18091 ../docs/screenshots
   if command -v pngquant >/dev/null; then pngquant --force --ext .png --quality 60-90 --speed 1 ../docs/screenshots/*.png; fi
 else

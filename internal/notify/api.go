@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 
 	"github.com/prometheus/alertmanager/api"
@@ -18,6 +19,9 @@ func (n *Notifier) serve() (err error) {
 	duration := promauto.With(n.registry).NewHistogramVec(prometheus.HistogramOpts{
 		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
 	}, []string{"handler", "method", "code"})
+	if err := n.registry.Register(buildInfo()); err != nil {
+		return err
+	}
 	n.api, err = api.New(api.Options{
 		Alerts: n.alerts, Silences: n.silences, GroupFunc: n.groups,
 		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
@@ -39,6 +43,7 @@ func (n *Notifier) groups(
 	if l == nil {
 		return nil, nil, errors.New("notifications have not started yet")
 	}
+	routes = externalRoutes(n.config.Load().conf, routes)
 	return l.dispatcher.list(ctx, routes, alerts, l.intervals)
 }
 
@@ -51,7 +56,10 @@ func (n *Notifier) Handler() http.Handler {
 		case handler == nil || n.pipeline.Load() == nil:
 			http.Error(w, "notifications are not running", http.StatusServiceUnavailable)
 		case r.URL.Path == "/api/v2/alerts" && r.Method == http.MethodPost:
-			http.Error(w, "alerts come from logs and cannot be posted", http.StatusMethodNotAllowed)
+			// as the API refuses, so that amtool shows the reason
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, `"alerts come from logs and cannot be posted"`+"\n")
 		default:
 			(*handler).ServeHTTP(w, r)
 		}

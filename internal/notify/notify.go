@@ -308,7 +308,7 @@ func (n *Notifier) begin() {
 
 // work puts a receiver configuration to work.
 func (n *Notifier) work(p *receiverConfig) {
-	n.api.Update(p.conf, func(ctx context.Context, set labelset.LabelSet) {
+	n.api.Update(forClients(p.conf), func(ctx context.Context, set labelset.LabelSet) {
 		if l := n.pipeline.Load(); l != nil {
 			l.inhibitor.Mutes(ctx, set)
 		}

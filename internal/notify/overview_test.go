@@ -1,10 +1,13 @@
 package notify
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"github.com/prometheus/alertmanager/dispatch"
 )
 
 // Routes, receivers and the receivers of labels are those of the configuration.
@@ -58,4 +61,35 @@ receivers:
 	f(map[string]string{"x": "y"}, "default")
 	f(map[string]string{"severity": "page", "team": "a"}, "pager", "chat")
 	f(map[string]string{"team": "b"}, "default")
+}
+
+// Clients of the API see each alert once: not again for the terminal, unless there is nothing else.
+func TestClientsSeeNoInternalReceivers(t *testing.T) {
+	f := func(o Options, want ...string) {
+		t.Helper()
+		o.Terminal = io.Discard
+		p, err := newReceiverConfig(o.withDefaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conf := forClients(p.conf)
+		var names []string
+		for _, r := range conf.Receivers {
+			names = append(names, r.Name)
+		}
+		if !slices.Equal(names, want) {
+			t.Errorf("clients see %v, not %v", names, want)
+		}
+		keep := externalRoutes(p.conf, func(*dispatch.Route) bool { return true })
+		p.routes.Walk(func(r *dispatch.Route) {
+			if name := r.RouteOpts.Receiver; keep(r) != slices.Contains(want, name) {
+				t.Errorf("the route of %s is kept: %v", name, keep(r))
+			}
+		})
+		if len(p.conf.Receivers) < len(conf.Receivers) {
+			t.Error("the configuration itself has changed")
+		}
+	}
+	f(Options{WebhookURL: "http://127.0.0.1:1/"}, "default")
+	f(Options{}, "nobody", "terminal")
 }

@@ -227,7 +227,8 @@ func TestAPI(t *testing.T) {
 		f("/api/v2/receivers", `"default"`)
 		f("/api/v2/status", `webhook_configs`)
 		f("/api/v2/silences", `[]`)
-		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": map[string]string{"alertname": "Forged"}}}); code != http.StatusMethodNotAllowed {
+		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": map[string]string{"alertname": "Forged"}}}); code != http.StatusBadRequest ||
+			!strings.Contains(body, `"alerts come from logs`) {
 			t.Errorf("POST /api/v2/alerts: %d %s", code, body)
 		}
 		long := strings.Repeat("x", maxSilenceSize)

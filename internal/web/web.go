@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -246,7 +247,7 @@ func (s *Server) routes() []route {
 			route{"GET /debug/pprof/symbol", Writer, cheap, http.HandlerFunc(pprof.Symbol)},
 			route{"GET /debug/pprof/trace", Writer, searches, unbounded(pprof.Trace)})
 	}
-	return append(append(routes, s.apiRoutes()...), s.pageRoutes()...)
+	return slices.Concat(routes, s.apiRoutes(), s.promRoutes(), s.pageRoutes())
 }
 
 // mux applies the permissions and limits of each route before its handler.
