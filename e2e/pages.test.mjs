@@ -20,7 +20,10 @@ before(async () => {
   demo.stdout.resume();
   browser = await launch();
   page = await browser.newPage({ viewport: { width: 1280, height: 860 } });
-  page.on("console", (message) => message.type() === "error" && complaints.push(`${page.url()}: ${message.text()}`));
+  page.on("console", (message) => {
+    const refused = message.text().includes("status of 400") && page.url().includes("/alerts/"); // the form that is wrong on purpose
+    if (message.type() === "error" && !refused) complaints.push(`${page.url()}: ${message.text()}`);
+  });
   page.on("pageerror", (error) => complaints.push(`${page.url()}: ${error}`));
   page.setDefaultTimeout(15_000);
 });

@@ -22,7 +22,7 @@ type alertData struct {
 	Timeline   []timelineEvent
 	Rule       *ruleDetail
 	Similar    []episode
-	Neighbours []models.Alert // other alerts that fired at about the same time
+	Neighbours []*models.Alert // other alerts that fired at about the same time
 	Top        []topField
 	Links      []link
 	Firing     bool
@@ -82,7 +82,7 @@ func (s *Server) alertData(r *http.Request) (alertData, error) {
 	}
 	d := alertData{
 		alertDetail: detail,
-		Row:         rowOf(detail.Alert, silences),
+		Row:         rowOf(&detail.Alert, silences),
 		Chart:       alertChart(detail, s.Now()),
 		Firing:      detail.Alert.State == models.AlertFiring,
 		Open:        detail.Alert.State != models.AlertResolved,
@@ -155,20 +155,23 @@ const neighbourhood = 10 * time.Minute
 
 // neighbours are other alerts that fired within some minutes of this one, those with common labels
 // first.
-func (s *Server) neighbours(a models.Alert, most int) []models.Alert {
-	var list []models.Alert
+func (s *Server) neighbours(a models.Alert, most int) []*models.Alert {
+	var list []*models.Alert
 	seen := map[string]bool{a.ID: true}
 	query := HistoryQuery{
 		From: a.StartsAt.Add(-neighbourhood), To: a.StartsAt.Add(neighbourhood), Most: 1000,
 	}
-	for _, other := range slices.Concat(s.current(), s.transitions(query)) {
-		apart := other.StartsAt.Sub(a.StartsAt).Abs()
-		if other.State == models.AlertFiring && !seen[other.ID] && apart <= neighbourhood {
-			seen[other.ID] = true
-			list = append(list, other)
+	for _, some := range [][]models.Alert{s.current(), s.transitions(query)} {
+		for i := range some {
+			other := &some[i]
+			apart := other.StartsAt.Sub(a.StartsAt).Abs()
+			if other.State == models.AlertFiring && apart <= neighbourhood && len(list) < 2000 && !seen[other.ID] {
+				seen[other.ID] = true
+				list = append(list, other)
+			}
 		}
 	}
-	common := func(other models.Alert) (n int) {
+	common := func(other *models.Alert) (n int) {
 		for name, value := range a.Labels {
 			if name != "severity" && value != "" && other.Labels[name] == value {
 				n++
@@ -176,7 +179,7 @@ func (s *Server) neighbours(a models.Alert, most int) []models.Alert {
 		}
 		return n
 	}
-	slices.SortStableFunc(list, func(x, y models.Alert) int {
+	slices.SortStableFunc(list, func(x, y *models.Alert) int {
 		return cmp.Or(cmp.Compare(common(y), common(x)), x.StartsAt.Compare(y.StartsAt))
 	})
 	return list[:min(most, len(list))]

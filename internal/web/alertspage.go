@@ -84,16 +84,16 @@ func (g alertGroup) More() int { return g.Count - len(g.Rows) }
 
 // alertRow is an alert in a list.
 type alertRow struct {
-	models.Alert
-	Own    []label // labels that not all alerts of the group have
-	Line   *models.Line
-	Spark  chart
-	Values alertValues
-	Muted  string // why
-	Acked  bool
-	Ack    string // ID of the silence that acknowledges it
-	shown  string
-	labels map[string]string
+	*models.Alert         // shared with other requests
+	Own           []label // labels that not all alerts of the group have
+	Line          *models.Line
+	Spark         chart
+	Values        alertValues
+	Muted         string // why
+	Acked         bool
+	Ack           string // ID of the silence that acknowledges it
+	shown         string
+	labels        map[string]string
 }
 
 // collapsedRows is the number of alerts listed of a collapsed group.
@@ -150,11 +150,13 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 		return d, err
 	}
 	groups, labels := map[string]*alertGroup{}, map[string]bool{}
-	for _, row := range rows {
+	for i, row := range rows {
 		d.Counts[row.shown]++
 		d.Total++
-		for name := range row.labels {
-			labels[name] = true
+		if i < sampledLabels {
+			for name := range row.labels {
+				labels[name] = true
+			}
 		}
 		if d.State != "" && d.State != row.shown {
 			d.Hidden++
@@ -174,18 +176,23 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 	return d, nil
 }
 
+// sampledLabels is the number of alerts whose labels are offered to group by.
+const sampledLabels = 5000
+
 // groupFor returns the group of a row.
 func groupFor(groups map[string]*alertGroup, row alertRow, by string) *alertGroup {
-	one := alertGroup{Rule: row.Rule, Name: row.Labels["alertname"], State: row.shown}
-	one.Key = row.shown + " " + row.Rule
+	rule, name := row.Rule, row.labels["alertname"]
+	key := row.shown + " " + rule
 	if by != "" {
-		one.Rule, one.Name = "", by+"="+row.labels[by]
-		one.Key = row.shown + " " + one.Name
+		rule, name = "", by+"="+row.labels[by]
+		key = row.shown + " " + name
 	}
-	if groups[one.Key] == nil {
-		groups[one.Key] = &one
+	g := groups[key]
+	if g == nil {
+		g = &alertGroup{Key: key, Rule: rule, Name: name, State: row.shown}
+		groups[key] = g
 	}
-	return groups[one.Key]
+	return g
 }
 
 func compareGroups(a, b alertGroup, by string) int {
@@ -236,11 +243,13 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 	}
 	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
 	var rows []alertRow
-	for _, a := range s.current() {
+	list := s.current()
+	for i := range list {
+		a := &list[i]
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if !filter.keeps(a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
+		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
 			d.Hidden++
 			continue
 		}
@@ -254,7 +263,7 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 }
 
 // rowOf decides how an alert is shown. A silence takes precedence over the engine's state.
-func rowOf(a models.Alert, active []silence) alertRow {
+func rowOf(a *models.Alert, active []silence) alertRow {
 	row := alertRow{Alert: a, shown: "unknown", labels: a.Labels}
 	switch a.State {
 	case models.AlertFiring:
@@ -326,8 +335,7 @@ func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string
 	row.Own = shownLabels(own)
 	series := s.Alerts.Series(row.ID)
 	row.Spark = spark(series, s.Now())
-	row.Values = valuesOf(row.Alert, nil, series)
-	row.Value = row.Values.Now
+	row.Values = valuesOf(*row.Alert, nil, series)
 }
 
 // alertValues are the values of an alert's condition: now or at the end, when it fired, and the
@@ -442,8 +450,9 @@ func (p *pulse) value(compute func() uint64) uint64 {
 // fingerprint changes with the set of alerts, their states and counts.
 func (s *Server) fingerprint() uint64 {
 	hash := fnv.New64a()
-	for _, a := range s.current() {
-		fmt.Fprintf(hash, "%s %s %d\n", a.ID, a.State, a.Count)
+	list := s.current()
+	for i := range list {
+		fmt.Fprintf(hash, "%s %s %d\n", list[i].ID, list[i].State, list[i].Count)
 	}
 	return hash.Sum64()
 }

@@ -190,7 +190,7 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		d.Alert, found = a, true
 		d.Transitions = append(d.Transitions, a)
 	}
-	for _, a := range s.Alerts.Current() {
+	for _, a := range s.current() {
 		if a.ID == id {
 			if len(d.Transitions) == 0 {
 				d.Transitions = append(d.Transitions, a)

@@ -225,8 +225,9 @@ func (s *Server) topBar() topBar {
 			t.Healthy, t.Soft, t.Problem = false, c.Soft, c.Name+": "+err.Error()
 		}
 	}
-	for _, a := range s.current() {
-		switch a.State {
+	list := s.current()
+	for i := range list {
+		switch list[i].State {
 		case models.AlertFiring:
 			t.Firing++
 		case models.AlertPending:

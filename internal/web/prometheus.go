@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
@@ -76,16 +77,48 @@ func success(key string, v any) any {
 	return map[string]any{"status": "success", "data": map[string]any{key: v}}
 }
 
-// current returns the alerts that are not resolved, sorted by start.
+// current returns the alerts that are not resolved, sorted by start. Callers share the slice and
+// must not change it.
 func (s *Server) current() []models.Alert {
 	if s.Alerts == nil {
 		return nil
 	}
-	list := slices.Clone(s.Alerts.Current())
-	slices.SortFunc(list, func(a, b models.Alert) int {
-		return cmp.Or(a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.ID, b.ID))
+	return s.alerts.get(func() []models.Alert {
+		list := slices.Clone(s.Alerts.Current())
+		slices.SortFunc(list, func(a, b models.Alert) int {
+			return cmp.Or(a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.ID, b.ID))
+		})
+		return list
 	})
-	return list
+}
+
+// alertCache keeps a list of alerts that was expensive to make for some multiple of the time that
+// took: with a hundred thousand alerts, pages and streams would otherwise spend all their time on
+// copying and sorting. Small lists are always made anew.
+type alertCache struct {
+	mu   sync.Mutex // guards what follows
+	list []models.Alert
+	till time.Time
+}
+
+const (
+	cachedFrom  = 5 * time.Millisecond // of work
+	cachedTimes = 10                   // as long as the work took
+	cachedMost  = 3 * time.Second
+)
+
+func (c *alertCache) get(list func() []models.Alert) []models.Alert {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	began := time.Now()
+	if began.Before(c.till) {
+		return c.list
+	}
+	c.list = list()
+	if took := time.Since(began); took >= cachedFrom {
+		c.till = time.Now().Add(min(cachedTimes*took, cachedMost))
+	}
+	return c.list
 }
 
 func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {

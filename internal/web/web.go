@@ -85,6 +85,7 @@ type Server struct {
 	stopping chan struct{} // closed when Run ends; ends all streams
 	limits   map[cost]*limit
 	metrics  requestMetrics
+	alerts   alertCache
 	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 

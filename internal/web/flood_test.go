@@ -1,0 +1,34 @@
+package web
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"testing"
+	"time"
+)
+
+// Pages and lists stay usable with a hundred thousand alerts. FLOOD=1 prints the figures.
+func TestFloodOfAlerts(t *testing.T) {
+	if os.Getenv("FLOOD") == "" {
+		t.Skip("takes long on small machines; set FLOOD=1")
+	}
+	f, o := newFake(t)
+	f.series, f.deliveries = map[string][]Point{}, map[string][]Delivery{}
+	one := f.current[0]
+	for i := range 100_000 {
+		a := one
+		a.ID, a.Labels = fmt.Sprint("f", i), maps.Clone(one.Labels)
+		a.Labels["service"] = fmt.Sprint("service-", i)
+		f.current = append(f.current, a)
+	}
+	s := newServer(t, o)
+	for _, path := range []string{"/", "/?open=firing+payments/PaymentErrors", "/?filter=service:service-77777", "/rules", "/silences", "/alerts/f777", "/login", "/engine", "/api/v1/alerts"} {
+		began := time.Now()
+		code, body := do(s, "GET", path, "", "Accept", "text/html")
+		first := time.Since(began)
+		began = time.Now()
+		do(s, "GET", path, "", "Accept", "text/html")
+		t.Logf("%s: %d, %d kB, %v, then %v", path, code, len(body)/1000, first.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+	}
+}
