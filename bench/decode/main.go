@@ -2,6 +2,10 @@
 // ratios.
 //
 //	go -C bench run ./decode
+//	go -C bench run ./decode -only formats -against v1.0.0
+//
+// The first table is of all formats in memory, beside the library that Go has for the format and, on
+// demand, the build of another revision.
 //
 // A broker runs in a process of its own, so that its work is not counted. Each row consumes the
 // same topic of eight partitions again and is measured by the CPU time of the whole process,
@@ -37,7 +41,9 @@ import (
 func main() {
 	records := flag.Int("records", 100_000, "records of each topic")
 	rounds := flag.Int("rounds", 5, "how often each row is measured")
-	only := flag.String("only", "", "one part: memory, kafka")
+	only := flag.String("only", "", "one part: formats, memory, kafka")
+	against := flag.String("against", "", "a revision whose build takes turns with this one in the part formats")
+	single := flag.String("once", "", "measure one format and print two numbers (for the command's own use)")
 	broker := flag.Bool("broker", false, "be the broker, until the standard input ends")
 	profile := flag.String(
 		"cpuprofile",
@@ -58,10 +64,17 @@ func main() {
 		check(f.Close())
 		return
 	}
-	if *only != "kafka" {
+	if *single != "" {
+		once(*single, 5)
+		return
+	}
+	if *only == "" || *only == "formats" {
+		formats(*rounds, *against)
+	}
+	if *only == "" || *only == "memory" {
 		extract(*rounds * 4)
 	}
-	if *only != "memory" {
+	if *only == "" || *only == "kafka" {
 		consume(*records, *rounds)
 	}
 }
