@@ -79,6 +79,9 @@ func (a *accessLine) append(dst, line []byte) []byte {
 	dst = appendBytes(dst, "cache_result", a.cache)
 	dst = appendBytes(dst, "frontend", a.frontend)
 	dst = appendBytes(dst, "backend", a.backend)
+	if a.unit == 0 {
+		return dst
+	}
 	if f, err := strconv.ParseFloat(string(a.duration), 64); err == nil && a.unit > 0 && f >= 0 && f < 1e12 {
 		dst = strconv.AppendFloat(appendKey(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f', -1, 64)
 	}
@@ -131,7 +134,7 @@ func (a *accessLine) common(b []byte, quote int) bool {
 // isTime reports whether a text is a whole time.
 func isTime(t []byte) bool {
 	_, n := (clock{}).prefix(t)
-	if n == 0 {
+	if n == 0 && len(t) >= 10 && jsonscan.Digits(t[:10]) == 10 {
 		_, n = clock{record: 1 << 62}.epochPrefix(append(t[:len(t):len(t)], ' '))
 	}
 	return n > 0 && n == len(t)
@@ -183,7 +186,13 @@ func hasPort(t []byte) bool {
 
 // isAddress reports whether a text is the address of a network, perhaps with a port.
 func isAddress(t []byte) bool {
-	if len(t) < 2 || len(t) > 60 {
+	if len(t) < 2 || len(t) > 60 || t[0] != ':' && t[0] != '[' && t[0]-'0' > 9 && (t[0]|0x20)-'a' > 5 {
+		return false
+	}
+	if isIPv4(t) {
+		return true
+	}
+	if bytes.IndexByte(t, ':') < 0 {
 		return false
 	}
 	if _, err := netip.ParseAddr(string(t)); err == nil {
@@ -193,8 +202,32 @@ func isAddress(t []byte) bool {
 	return err == nil
 }
 
+// isIPv4 reports whether a text is an address of version 4, perhaps with a port.
+func isIPv4(t []byte) bool {
+	for i := range 4 {
+		n := jsonscan.Digits(t[:min(len(t), 4)])
+		if n == 0 || n > 3 || number(t[:n]) > 255 {
+			return false
+		}
+		if t = t[n:]; i < 3 {
+			if len(t) == 0 || t[0] != '.' {
+				return false
+			}
+			t = t[1:]
+		}
+	}
+	return len(t) == 0 || t[0] == ':' && len(t) <= 6 && len(t) > 1 && jsonscan.Digits(t[1:]) == len(t)-1
+}
+
 // withoutPort cuts a port off an address.
 func withoutPort(t []byte) []byte {
+	if isIPv4(t) {
+		t, _, _ = bytes.Cut(t, []byte(":"))
+		return t
+	}
+	if bytes.IndexByte(t, ':') < 0 {
+		return t
+	}
 	if at, err := netip.ParseAddrPort(string(t)); err == nil {
 		if i := bytes.LastIndexByte(t, ':'); i > 0 {
 			t = bytes.Trim(t[:i], "[]")
@@ -218,6 +251,9 @@ func (a *accessLine) tail(t []byte) {
 		}
 		*to = t[1:e]
 		t = bytes.TrimPrefix(t[e+1:], []byte(" "))
+	}
+	if t = bytes.TrimSpace(t); len(t) == 0 {
+		return
 	}
 	fields := bytes.Fields(t[:min(len(t), 512)])
 	switch n := len(fields); {
@@ -367,7 +403,7 @@ func isMethod(t []byte) bool {
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs |       192.0.2.1 | GET      "/pay?q=1"
 //	10:11:12 | 502 | 6.119µs | 0.0.0.0 | GET | /pay | boom
 func (a *accessLine) bars(b []byte) bool {
-	if bytes.Count(b[:min(len(b), 160)], []byte("|")) < 4 {
+	if i := bytes.IndexByte(b[:min(len(b), 40)], '|'); i < 0 || bytes.Count(b[:min(len(b), 160)], []byte("|")) < 4 {
 		return false
 	}
 	columns := bytes.SplitN(b, []byte("|"), 7)

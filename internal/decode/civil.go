@@ -41,7 +41,7 @@ func (c clock) prefix(t []byte) (ns int64, n int) {
 	}
 	if len(t) > 5 && t[4] == ' ' && jsonscan.Digits(t[:5]) == 4 { // klog's 0504 10:11:12.1
 		v := civil{year: -1, month: number(t[:2]), day: number(t[2:4])}
-		return c.instant(v, v.clock(t, 5))
+		return c.instant(&v, v.clock(t, 5))
 	}
 	return c.dated(t)
 }
@@ -85,7 +85,7 @@ func (c clock) iso(t []byte) (int64, int) {
 		if jsonscan.Digits(t[9:15]) == 6 {
 			v.hour, v.min, v.sec = number(t[9:11]), number(t[11:13]), number(t[13:15])
 			i = v.fraction(t, 15)
-			return c.instant(v, v.zone(t, i))
+			return c.instant(&v, v.zone(t, i))
 		}
 		i = 9
 	case 6: // MariaDB
@@ -100,7 +100,7 @@ func (c clock) iso(t []byte) (int64, int) {
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0
 	}
-	return c.instant(v, v.zone(t, i))
+	return c.instant(&v, v.zone(t, i))
 }
 
 // separator returns the index of the clock behind a date that ends at i, 0 for none.
@@ -153,7 +153,7 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0
 	}
-	return c.instant(v, v.zone(t, i))
+	return c.instant(&v, v.zone(t, i))
 }
 
 // numeric reads dates whose year comes last: 29.11.2026 10:11:12, 11/29/2026, 10:11:12 AM,
@@ -176,7 +176,7 @@ func (c clock) numeric(t []byte) (int64, int) {
 	v := civil{year: -1}
 	if mark == '-' && t[i] == '|' { // log15
 		v.month, v.day = first, second
-		return c.instant(v, v.clock(t, i+1))
+		return c.instant(&v, v.clock(t, i+1))
 	}
 	y := jsonscan.Digits(t[i+1 : min(len(t), i+6)])
 	if t[i] != mark || y != 4 && (y != 2 || mark == '.') || i+1+y >= len(t) {
@@ -199,10 +199,10 @@ func (c clock) numeric(t []byte) (int64, int) {
 	monthDay.month, monthDay.day = first, second
 	dayMonth.month, dayMonth.day = second, first
 	if mark == '.' {
-		return c.instant(dayMonth, end)
+		return c.instant(&dayMonth, end)
 	}
-	us, n1 := c.instant(monthDay, end)
-	eu, n2 := c.instant(dayMonth, end)
+	us, n1 := c.instant(&monthDay, end)
+	eu, n2 := c.instant(&dayMonth, end)
 	switch {
 	case n1 == 0 || n2 == 0 || us == eu || twelve:
 		if n1 > 0 {
@@ -279,7 +279,7 @@ func (c clock) named(t []byte) (int64, int) {
 	if v.year < 0 && v.zoned { // date(1) writes the year behind the zone
 		i = c.lateYear(&v, t, i, true)
 	}
-	return c.instant(v, i)
+	return c.instant(&v, i)
 }
 
 // lateYear reads a year behind the clock. Without a weekday before it, four digits are a year only
@@ -369,7 +369,7 @@ func (v *civil) fraction(t []byte, i int) int {
 
 // instant turns a civil time of n bytes into nanoseconds since 1970. An absent year is the record's,
 // or the one before or after it if that brings the time nearer to the record's.
-func (c clock) instant(v civil, n int) (int64, int) {
+func (c clock) instant(v *civil, n int) (int64, int) {
 	if n == 0 || v.month < 1 || v.month > 12 || v.hour > 24 || v.min > 59 || v.sec > 60 {
 		return 0, 0
 	}
@@ -398,11 +398,11 @@ func (c clock) instant(v civil, n int) (int64, int) {
 	return t, n
 }
 
-func (c clock) nanos(v civil) int64 {
+func (c clock) nanos(v *civil) int64 {
 	if v.unknown {
 		return unknownTime
 	}
-	if v.abbreviation != nil && !c.abbreviated(&v) {
+	if v.abbreviation != nil && !c.abbreviated(v) {
 		return unknownTime
 	}
 	zone := c.zone
@@ -418,7 +418,7 @@ func (c clock) nanos(v civil) int64 {
 
 // local returns a time of a location. Of a local time that occurs twice, when clocks are set back,
 // it returns the instant that is nearest to the record's time and not ahead of it.
-func (c clock) local(v civil, zone *time.Location) int64 {
+func (c clock) local(v *civil, zone *time.Location) int64 {
 	t := time.Date(v.year, time.Month(v.month), v.day, v.hour, v.min, v.sec, v.nano, zone)
 	at := bounded(t.Unix(), int64(v.nano))
 	_, before := t.Add(-3 * time.Hour).Zone()
@@ -441,7 +441,7 @@ func (c clock) local(v civil, zone *time.Location) int64 {
 
 // monthName returns the month whose name, short or long, a text begins with, and the name's length.
 func monthName(t []byte) (month, size int) {
-	if len(t) < 3 {
+	if len(t) < 3 || t[0]-'A' > 'S'-'A' {
 		return 0, 0
 	}
 	for i, name := range monthNames {
@@ -470,7 +470,7 @@ var weekdayNames = [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Fr
 
 // weekday returns the length of the name of a day, short or long, that a text begins with.
 func weekday(t []byte) int {
-	if len(t) < 4 {
+	if len(t) < 4 || t[0]-'F' > 'W'-'F' {
 		return 0
 	}
 	for _, name := range weekdayNames {

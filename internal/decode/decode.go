@@ -83,6 +83,7 @@ type Decoder struct {
 	each             func(*Log)
 	reject           func(Reason, string)
 	access           bool // the current line is of an access log
+	wholeLine        bool // the message of the current line is the line, which was read already
 	index            int
 	refused, damaged int        // of the record: rejections, and damaged values
 	last             [16]winner // by the low bits of the partition
@@ -462,7 +463,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 		// the usual case
 		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
 			!l.layout.partial &&
-			l.closedMessage() {
+			(d.wholeLine || l.closedMessage()) {
 			return
 		}
 	}

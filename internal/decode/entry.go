@@ -35,7 +35,7 @@ func (l *Log) Entry() models.LogEntry {
 		LogType:         text(FieldLogType),
 		TraceID:         text(FieldTraceID),
 		SpanID:          text(FieldSpanID),
-		Raw:             validString(l.raw),
+		Raw:             validString(l.rawText()),
 		Position:        l.Position(),
 		Kubernetes: models.Kubernetes{
 			NamespaceName: text(FieldNamespace),
@@ -66,7 +66,7 @@ func (l *Log) Entry() models.LogEntry {
 // level, and that of text without one, is UNKNOWN.
 func (l *Log) namesNoLevel() bool {
 	l.findLevel()
-	if raw := trim(l.raw); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault ||
+	if raw := trim(l.rawText()); len(raw) == 0 || raw[0] != '{' || l.from[FieldLevel] != fromDefault ||
 		l.d.cfg.DefaultLevel != "" {
 		return false
 	}

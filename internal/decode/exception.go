@@ -12,6 +12,9 @@ import (
 func (l *Log) findStack() Value {
 	c := &l.d.plan.fields[FieldStack]
 	for _, x := range l.applicationFirst() {
+		if n, _ := c.Present(x.Has); n == 0 && !x.Has.Has(l.d.plan.hints.shortMessage) {
+			continue
+		}
 		best, kind := jsonscan.NoSlot, Absent
 		for _, at := range c.Slots {
 			s := x.Spans[at]

@@ -20,7 +20,7 @@ func (l *Log) addLayers() {
 	if d.root.Parts {
 		l.addParts()
 	}
-	if l.layout == nil || !l.closedMessage() {
+	if !d.wholeLine && (l.layout == nil || !l.closedMessage()) {
 		l.openMessage()
 	}
 	if d.root.Has.Has(d.plan.hints.partialMessage) || d.root.Has.Has(d.plan.hints.partialID) {

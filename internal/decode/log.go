@@ -290,9 +290,17 @@ func (l *Log) find(id FieldID) Value {
 	case FieldStack:
 		return l.findStack()
 	case FieldRaw:
-		return Value{String, l.raw}
+		return Value{String, l.rawText()}
 	}
 	return l.findAny(id)
+}
+
+// rawText returns the bytes of the log.
+func (l *Log) rawText() []byte {
+	if l.raw == nil && l.format == "otlp_proto" {
+		l.raw = l.d.protoRaw()
+	}
+	return l.raw
 }
 
 // findAny finds a field that is not well known.

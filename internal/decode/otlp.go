@@ -79,7 +79,9 @@ func (d *Decoder) otlpRecord(record, scope []byte) {
 				b = appendAny(appendKey(b, "body"), value, 0)
 			}
 		case "attributes":
-			attributes = appendAttributes(attributes, record)
+			if v.Kind == Array {
+				attributes = appendPairs(attributes, value, 0)
+			}
 		case "droppedAttributesCount":
 		case "severityNumber":
 			if string(value) != "0" {
@@ -122,11 +124,20 @@ func appendPairs(dst, list []byte, depth int) []byte {
 			return true
 		}
 		pair := list[s.Start:s.End]
-		key, k := member(pair, []byte("key"))
-		value, v := member(pair, []byte("value"))
+		var k, v jsonscan.Span
+		jsonscan.Members(pair, func(name []byte, _ uint8, found jsonscan.Span) bool {
+			switch string(name) {
+			case "key":
+				k = found
+			case "value":
+				v = found
+			}
+			return true
+		})
 		if k.Kind != String {
 			return true
 		}
+		key, value := pair[k.Start:k.End], pair[v.Start:v.End]
 		if n := len(dst); n > 0 && dst[n-1] != '{' {
 			dst = append(dst, ',')
 		}

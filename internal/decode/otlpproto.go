@@ -97,18 +97,21 @@ func (d *Decoder) protoLogRecord(record, scope []byte) {
 		return true
 	})
 	d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), record, 6), '}')
-	// Nobody can search the bytes of a protobuf: raw is the same log as JSON.
-	d.raw = append(
-		append(
-			append(append(append(d.raw[:0], b...), `,"attributes":`...), d.shared...),
-			`,"resource":`...),
-		d.shared2...)
-	if len(b) == 1 {
-		d.raw = append(append(d.raw[:0], `{"attributes":`...), d.shared...)
-		d.raw = append(append(d.raw, `,"resource":`...), d.shared2...)
+	d.finishOTLP(b, scope, "otlp_proto", nil)
+}
+
+// protoRaw is the raw text of a log that came as protobuf: the same log as JSON, because the bytes
+// of a protobuf cannot be searched.
+func (d *Decoder) protoRaw() []byte {
+	d.raw = append(d.raw[:0], d.built[:len(d.built)-1]...)
+	for _, part := range [...]struct {
+		key string
+		doc []byte
+	}{{"attributes", d.shared}, {"resource", d.shared2}} {
+		d.raw = append(appendKey(d.raw, part.key), part.doc...)
 	}
 	d.raw = append(d.raw, '}')
-	d.finishOTLP(b, scope, "otlp_proto", d.raw)
+	return d.raw
 }
 
 func appendNanos(b []byte, key string, ns uint64) []byte {
@@ -235,41 +238,15 @@ type protoField struct {
 	bytes  []byte
 }
 
-// protoFields calls f for each field of a message, until f returns false, and says whether the
+// protoFields calls f for each field of a message until f returns false, and reports whether the
 // message is well formed so far.
 func protoFields(b []byte, f func(protoField) bool) bool {
 	for len(b) > 0 {
-		tag, n := binary.Uvarint(b)
-		if n <= 0 || tag>>3 == 0 || tag>>3 >= 1<<29 {
+		field, rest := nextField(b)
+		if rest == nil {
 			return false
 		}
-		b = b[n:]
-		field := protoField{number: tag >> 3, wire: uint8(tag & 7)}
-		switch field.wire {
-		case 0:
-			if field.value, n = binary.Uvarint(b); n <= 0 {
-				return false
-			}
-			b = b[n:]
-		case 1:
-			if len(b) < 8 {
-				return false
-			}
-			field.value, b = binary.LittleEndian.Uint64(b), b[8:]
-		case 2:
-			size, n := binary.Uvarint(b)
-			if n <= 0 || size > uint64(len(b)-n) {
-				return false
-			}
-			field.bytes, b = b[n:n+int(size)], b[n+int(size):]
-		case 5:
-			if len(b) < 4 {
-				return false
-			}
-			field.value, b = uint64(binary.LittleEndian.Uint32(b)), b[4:]
-		default:
-			return false
-		}
+		b = rest
 		if !f(field) {
 			return true
 		}
@@ -277,17 +254,78 @@ func protoFields(b []byte, f func(protoField) bool) bool {
 	return true
 }
 
+// nextField reads the field that a message begins with, and returns the bytes behind it, nil if it is
+// damaged.
+func nextField(b []byte) (field protoField, rest []byte) {
+	tag, b := uvarint(b)
+	if b == nil || tag>>3 == 0 || tag>>3 >= 1<<29 {
+		return field, nil
+	}
+	field.number, field.wire = tag>>3, uint8(tag&7)
+	switch field.wire {
+	case 0:
+		field.value, b = uvarint(b)
+		return field, b
+	case 1:
+		if len(b) < 8 {
+			return field, nil
+		}
+		field.value = binary.LittleEndian.Uint64(b)
+		return field, b[8:]
+	case 2:
+		size, b := uvarint(b)
+		if b == nil || size > uint64(len(b)) {
+			return field, nil
+		}
+		field.bytes = b[:size:size]
+		return field, b[size:]
+	case 5:
+		if len(b) < 4 {
+			return field, nil
+		}
+		field.value = uint64(binary.LittleEndian.Uint32(b))
+		return field, b[4:]
+	}
+	return field, nil
+}
+
+// uvarint reads a number, and returns the bytes behind it, nil if there is none.
+func uvarint(b []byte) (uint64, []byte) {
+	if len(b) > 0 && b[0] < 0x80 { // most numbers
+		return uint64(b[0]), b[1:]
+	}
+	v, n := binary.Uvarint(b)
+	if n <= 0 {
+		return 0, nil
+	}
+	return v, b[n:]
+}
+
 // wires are the fields of a message and their wire types. A message with any other field is another
 // message.
-type wires map[uint64]uint8
+type wires [16]int8
 
 var (
-	logsDataWires     = wires{1: 2}
-	resourceLogsWires = wires{1: 2, 2: 2, 3: 2, 1000: 2}
-	scopeLogsWires    = wires{1: 2, 2: 2, 3: 2}
-	logRecordWires    = wires{1: 1, 2: 0, 3: 2, 5: 2, 6: 2, 7: 0, 8: 5, 9: 2, 10: 2, 11: 1, 12: 2}
-	keyValueWires     = wires{1: 2, 2: 2}
+	logsDataWires     = wiresOf(map[int]int8{1: 2})
+	resourceLogsWires = wiresOf(map[int]int8{1: 2, 2: 2, 3: 2})
+	scopeLogsWires    = wiresOf(map[int]int8{1: 2, 2: 2, 3: 2})
+	logRecordWires    = wiresOf(map[int]int8{1: 1, 2: 0, 3: 2, 5: 2, 6: 2, 7: 0, 8: 5, 9: 2, 10: 2, 11: 1, 12: 2})
+	keyValueWires     = wiresOf(map[int]int8{1: 2, 2: 2})
 )
+
+// deprecated is a field of resource logs that old senders still write.
+const deprecated = 1000
+
+func wiresOf(known map[int]int8) *wires {
+	var w wires
+	for i := range w {
+		w[i] = -1
+	}
+	for number, wire := range known {
+		w[number] = wire
+	}
+	return &w
+}
 
 // checkLogs says whether bytes are an export request, and counts its log records.
 func checkLogs(b []byte) (records int, ok bool) {
@@ -327,12 +365,23 @@ func checkLogs(b []byte) (records int, ok bool) {
 	return records, ok
 }
 
-func checkMessage(b []byte, known wires, f func(protoField) bool) bool {
-	good := true
-	whole := protoFields(b, func(field protoField) bool {
-		wire, ok := known[field.number]
-		good = ok && wire == field.wire && f(field)
-		return good
-	})
-	return whole && good
+func checkMessage(b []byte, known *wires, f func(protoField) bool) bool {
+	for len(b) > 0 {
+		field, rest := nextField(b)
+		if rest == nil {
+			return false
+		}
+		b = rest
+		if field.number >= uint64(len(known)) {
+			if known != resourceLogsWires || field.number != deprecated || field.wire != 2 {
+				return false
+			}
+		} else if known[field.number] != int8(field.wire) {
+			return false
+		}
+		if !f(field) {
+			return false
+		}
+	}
+	return true
 }

@@ -14,6 +14,7 @@ type requested struct {
 	kind    requestKind
 	choice  jsonscan.Choice
 	through []through
+	arrays  jsonscan.Choice // the slots of all arrays that paths lead through
 }
 
 type requestKind uint8
@@ -65,6 +66,11 @@ func request(p *jsonscan.Plan, path string, candidates []string) requested {
 	for _, candidate := range candidates {
 		r.through = append(r.through, throughArrays(p, candidate)...)
 	}
+	var arrays []jsonscan.Slot
+	for _, w := range r.through {
+		arrays = append(arrays, w.slots...)
+	}
+	r.arrays = jsonscan.NewChoice(arrays)
 	return r
 }
 
@@ -183,6 +189,9 @@ func (l *Log) inLayers(r *requested, layers []*jsonscan.Extractor, read func(*js
 		if v.Kind == Null {
 			null, nullAt = v, at
 		}
+		if n, _ := r.arrays.Present(x.Has); n == 0 {
+			continue
+		}
 		if v, at := l.throughAny(x, r.through); v.Kind > Null {
 			if r.kind == classField {
 				v.Each(func(first Value) bool { v = Value{String, first.Text}; return false })
@@ -286,14 +295,14 @@ func appendWithin(dst, doc []byte, s jsonscan.Span, rest []string, count int) ([
 // record.
 func (l *Log) line() []byte {
 	if l.isText || len(l.built()) > 0 && l.envelopeless() {
-		return l.raw
+		return l.rawText()
 	}
 	for _, x := range l.platformFirst() {
 		if s, at := l.messageOf(x); at != jsonscan.NoSlot && s.Kind == String {
 			return l.valueOf(x, s).Text
 		}
 	}
-	return l.raw
+	return l.rawText()
 }
 
 // built is the object into which a line was rewritten, nil for a log that was JSON.

@@ -88,9 +88,9 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	}
 	d.built = dst
 	if ok {
-		d.access = f == formatAccess
+		d.access, d.wholeLine = f == formatAccess, f == formatAccess || f == formatAudit
 		d.emitBuilt(name, b)
-		d.access = false
+		d.access, d.wholeLine = false, false
 	}
 	return ok
 }

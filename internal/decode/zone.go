@@ -160,7 +160,7 @@ func (c clock) abbreviated(v *civil) bool {
 		if _, common := commonZones[string(word)]; !common && c.record > 0 {
 			zoned := *v
 			zoned.abbreviation = nil
-			if a, b := c.nanos(zoned), c.nanos(plain); !c.near(a) && c.near(b) {
+			if a, b := c.nanos(&zoned), c.nanos(&plain); !c.near(a) && c.near(b) {
 				v.offset, v.zoned = 0, false
 			}
 		}
