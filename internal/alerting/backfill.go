@@ -142,15 +142,15 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 	e.live += rs.groups.live
 	for number := range rs.alerts {
 		m := e.at(rs, number)
-		a := m.g.alert
-		at := max(a.decidedTo, a.firedAt, m.watermark())
+		m.g.alert.notified = notNotified
+		ep := m.firingEpisode()
 		switch {
-		case a.phase != firing:
-		case e.replaying(rs, number, at):
-			a.notified, rs.deferred = tooOld, true
+		case ep == nil:
+		case e.replaying(rs, number, m.lastDecided(ep)):
+			ep.notified, rs.deferred = tooOld, true
 		default:
-			a.notified = notNotified
-			m.transition(models.AlertFiring, at, a.edge.Reason+"; firing since before the rule was loaded")
+			ep.notified = notNotified
+			m.remind(ep, "firing since before the rule was loaded")
 		}
 	}
 	e.recordValues(rs, false)

@@ -164,17 +164,25 @@ func (c *compiledRule) locateFields(fields *decode.Fields) {
 	c.shownFields = fieldIDs(slices.Concat(c.rule.Samples.Fields, c.rule.Top), fields)
 }
 
-// keyLifetime is how long a key is known after its last event: when the rule does not say, a week,
-// and for a record as long as the window holds it.
+const (
+	// rememberedKeys is how long a rule about silence remembers a group, if it does not say.
+	rememberedKeys = int64(7 * 24 * time.Hour)
+	// quietKeys is how long any other rule knows a quiet group for which it matters since when it
+	// is known.
+	quietKeys = int64(35 * 24 * time.Hour)
+)
+
+// keyLifetime is how long a key is known after its last event.
 func (c *compiledRule) keyLifetime() int64 {
 	switch {
-	case c.rule.Remember > 0:
+	case c.rule.Remember > 0 && (c.condition.HoldsEmpty() || c.condition.RemembersValues()):
 		return int64(c.rule.Remember)
-	case c.rule.Record:
+	case c.rule.Record && !c.condition.OutlivesWindow():
 		return int64(c.condition.Lookback())
-	default:
-		return int64(7 * 24 * time.Hour)
+	case c.condition.HoldsEmpty():
+		return rememberedKeys
 	}
+	return max(quietKeys, int64(c.condition.Lookback()))
 }
 
 // lateness is the disorder that is allowed.
@@ -238,13 +246,17 @@ func keyOf(values []string) string {
 // lingerTime is how long an alert stays up after its condition ceased to hold; never when it waits
 // for something else.
 func (c *compiledRule) lingerTime() int64 {
-	switch r := &c.rule.Resolve; {
-	case r.Manual || r.After == 0 && (r.Match != nil || r.When != nil):
+	r := &c.rule.Resolve
+	waits := r.Match != nil || r.When != nil
+	switch {
+	case r.Manual || r.After == 0 && waits:
 		return never
 	case len(c.rule.Sequence) > 0: // how long one counts that was completed is its window's affair
 		return int64(c.rule.KeepFiringFor)
-	default:
+	case waits:
 		return int64(max(c.rule.KeepFiringFor, r.After))
+	default:
+		return int64(c.rule.KeepFiringFor + r.After)
 	}
 }
 

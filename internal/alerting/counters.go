@@ -81,9 +81,22 @@ func (rs *ruleState) continueCounters(past *episodeCounters) {
 		last.episode += rs.counters.last[key].episode
 		last.owner = noPartition
 		if number, ok := rs.groups.find([]byte(key)); ok {
-			rs.groups.at(number).extend().episodes, last.owner = last.episode, rs.owner(number)
+			rs.renumber(rs.groups.at(number), last.episode)
+			last.owner = rs.owner(number)
 		}
 		rs.counters.set(key, last)
+	}
+}
+
+// renumber gives the episodes of a group numbers that end with a given one.
+func (rs *ruleState) renumber(g *group, last uint32) {
+	by := last - g.episodes
+	g.extend().episodes = last
+	if a := g.alert; a != nil {
+		a.number += by
+		if a.early != nil {
+			a.early.number += by
+		}
 	}
 }
 

@@ -232,7 +232,7 @@ func (e *Engine) apply(sc *scan) {
 	for i := range sc.suppressionHits {
 		m := &sc.suppressionHits[i]
 		if s := e.suppressionOf(sc.rules, m.suppression); s != nil {
-			s.note(string(sc.bytes(m.key)), m.time, m.end)
+			s.note(string(sc.bytes(m.key)), logPlace{m.time, sc.order(m.offset, m.index)}, m.end)
 			e.wake(s)
 		}
 	}
@@ -263,7 +263,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		number, ok = rs.groups.find(sc.bytes(h.key))
 	}
 	if !ok {
-		if !e.room(rs) {
+		if !e.room(rs, pt, h) {
 			return
 		}
 		number = e.newGroup(rs, string(sc.bytes(h.key)), h.time, pt.number)
@@ -288,8 +288,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	if rs.values != nil {
 		m.sampleValue(h.time)
 	}
-	var ed window.Edge
-	fires := false
+	ed, fires := window.Edge{}, false
 	if m.g.alert == nil && m.firesEarly() {
 		ed, fires = m.g.win.Eager(rs.condition)
 	}
@@ -297,37 +296,38 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	if fires {
 		m.fireEarly(ed)
 	}
+	m.notePeak(h.time)
 	rs.touch(number, m.g)
-	if arrival == window.OnTime && !fires && m.postpones() {
+	if arrival == window.OnTime && !fires && m.postpones(h.time) {
 		return
 	}
 	m.scheduleEarlier()
 }
 
-// firesEarly says whether the alert fires with the log that completes its condition.
-func (m *machine) firesEarly() bool { return m.u.condition.FiresEarly() && !m.e.opts.atWatermark }
+// firesEarly says whether the alert fires with the log that completes its condition. Whether a
+// suppression holds is only known at the watermark, and so is all that is about other alerts.
+func (m *machine) firesEarly() bool {
+	return m.u.condition.FiresEarly() && !m.e.opts.atWatermark && len(m.u.suppressedBy) == 0 &&
+		!m.u.readsAlerts && !m.u.rule.Record
+}
 
 // postpones says whether an event that is in time cannot bring anything about earlier than the
-// group is due: a condition that more events only make truer, and that holds or was told to hold,
-// can only hold for longer, unless an event may end the alert. It spares busy groups, which have
-// alerts, a look at their whole window for each event.
-func (m *machine) postpones() bool {
+// group is due: a condition that more events only make truer, and that holds or was notified to
+// hold, can only hold for longer, unless an event may end the alert. It spares busy groups, which
+// have alerts, a look at their whole window for each event.
+func (m *machine) postpones(at int64) bool {
 	return m.firesEarly() && !m.u.recorded && len(m.u.rule.Levels) == 0 &&
 		m.u.rule.Resolve.Match == nil &&
 		m.g.due != never &&
-		(m.g.win.Holds() || m.g.alert != nil && m.g.alert.early)
+		(m.g.win.Holds() ||
+			m.g.alert != nil && m.g.alert.early != nil && at >= m.g.alert.early.startsAt)
 }
 
 // eventOf is the event of a hit. It is valid until the next call.
 func (e *Engine) eventOf(sc *scan, h *hit) *window.Event {
 	ev := &e.event
 	ev.Time, ev.Bits, ev.Values = h.time, h.bits, ev.Values[:0]
-	ev.Order = window.Order{
-		Topic:     sc.topicNumber(),
-		Partition: sc.partition.Partition,
-		Offset:    h.offset,
-		Index:     h.index,
-	}
+	ev.Order = sc.order(h.offset, h.index)
 	for _, v := range sc.values[h.values.from:h.values.to] {
 		out := window.Value{Kind: v.kind, Num: v.num}
 		if v.kind == window.List {
@@ -441,7 +441,11 @@ func (e *Engine) advance() {
 			if e.opts.atWatermark && d.caughtUp {
 				lateness = 0
 			}
-			e.advanceRule(rs, d.base-lateness, d)
+			base := d.base
+			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic
+				base = min(base, e.watermarks.progressOf(nil).base)
+			}
+			e.advanceRule(rs, base-lateness, d)
 			slowest = min(slowest, rs.watermark, d.base-rs.lateness())
 		}
 		rs.behind = !d.known || !d.caughtUp
@@ -460,7 +464,7 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	}
 	e.startRule(rs, min(d.oldest, d.base))
 	for name := range rs.observes {
-		for _, other := range e.rulesNamed(name) {
+		for _, other := range e.byName[name] {
 			if other != rs && !other.backfilling {
 				watermark = min(watermark, other.watermark)
 			}
@@ -472,7 +476,8 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	if rs.watermark == always {
 		return
 	}
-	if len(rs.observes) > 0 {
+	if n := e.observedChanges(rs); n != rs.observedAt {
+		rs.observedAt = n
 		rs.groups.each(func(number uint32, _ *group) { e.decide(rs, number) })
 	}
 	for i := range rs.timers {
@@ -517,16 +522,17 @@ func (e *Engine) expireGroups(rs *ruleState, most int) (dropped int) {
 
 // decide sweeps a group to the watermark, and drops it when nothing is left of it.
 func (e *Engine) decide(rs *ruleState, number uint32) {
-	m := e.at(rs, number)
-	watermark := m.watermark()
-	if watermark == always {
-		return
+	if watermark := e.watermark(rs, rs.owner(number)); watermark != always {
+		e.decideTo(rs, number, watermark)
 	}
+}
+
+func (e *Engine) decideTo(rs *ruleState, number uint32, watermark int64) {
+	m := e.at(rs, number)
 	rs.touch(number, m.g)
-	over := m.expireKey(watermark)
+	expired := m.expireKey(watermark)
 	m.sweep(watermark)
-	// what was learnt is not to be learnt again
-	if over || !rs.condition.HoldsEmpty() && rs.rule.Learn == 0 && m.g.alert == nil && m.g.win.Empty() {
+	if expired || !rs.condition.KeepsKeys() && m.g.alert == nil && m.g.win.Empty() {
 		rs.drop(number)
 		e.live--
 		return
@@ -551,7 +557,7 @@ func (m *machine) sweep(upTo int64) {
 func (m *machine) sweepTo(upTo int64) {
 	win := &m.g.win
 	before := win.SweptTo()
-	win.Decide(m.u.condition, upTo, environment{m.e, m.u, m.g}, m.onEdge)
+	win.Decide(m.u.condition, upTo, m.env(), m.onEdge)
 	m.runTimers(upTo)
 	if win.SweptTo() > before {
 		win.Forget(m.u.condition)
@@ -559,6 +565,9 @@ func (m *machine) sweepTo(upTo int64) {
 	if a := m.g.alert; a != nil {
 		a.decidedTo = max(a.decidedTo, upTo)
 		m.addPoint(upTo)
+	}
+	if s := m.g.samples; s != nil {
+		s.decide(m.u.compiledRule, upTo)
 	}
 }
 

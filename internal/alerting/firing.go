@@ -6,97 +6,151 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// firingSpan is a stretch in which an alert was up, kept for a while for the rules whose condition
-// asks about it.
-type firingSpan struct {
-	key      string
-	from, to int64
+// firingSpan is a time in which an alert fired, as it was decided at the watermark. The conditions
+// of other rules ask about such spans, so they are kept for a while. An alert that fires early has
+// none until it is confirmed: so what is asked does not depend on the order of the logs.
+type firingSpan struct{ from, to int64 }
+
+// maxFiringSpans is how many spans of a rule are kept.
+const maxFiringSpans = 10_000
+
+// openSpan notes that the alert of a group fires from an instant on.
+func (rs *ruleState) openSpan(key string, from int64) {
+	if !rs.observed {
+		return
+	}
+	rs.firingSpans[key] = append(rs.firingSpans[key], firingSpan{from, never})
+	rs.spans++
+	rs.spanChanges++
+	rs.changed = true
 }
 
-const maxFiringSpans = 10_000 // stretches of a rule that are kept
+// closeSpan notes that the alert of a group has ceased to fire.
+func (rs *ruleState) closeSpan(key string, to int64) {
+	list := rs.firingSpans[key]
+	if len(list) == 0 || list[len(list)-1].to != never {
+		return
+	}
+	last := &list[len(list)-1]
+	last.to = max(to, last.from)
+	rs.spanChanges++
+	rs.changed = true
+	if rs.spans > maxFiringSpans {
+		rs.expireSpans(rs.watermark)
+	} else {
+		rs.expireSpans(rs.watermark - int64(rs.condition.Lookback()) - 24*60*minute)
+	}
+}
 
-// environment is what the condition of one group may ask of the rest of the world.
+// expireSpans forgets the spans that ended before an instant.
+func (rs *ruleState) expireSpans(before int64) {
+	if rs.spansExpired+60*minute > before {
+		return
+	}
+	rs.spansExpired = before
+	for key, list := range rs.firingSpans {
+		n := len(list)
+		list = slices.DeleteFunc(list, func(s firingSpan) bool { return s.to < before })
+		rs.spans -= n - len(list)
+		if rs.firingSpans[key] = list; len(list) == 0 {
+			delete(rs.firingSpans, key)
+		}
+	}
+}
+
+// environment is what the condition of one group may ask of the alerts of other rules.
 type environment struct {
 	engine *Engine
 	u      *ruleState
 	g      *group
 }
 
-// Firing says whether an alert of that name was up at an instant, for the labels that both rules
+// Firing says whether an alert of that name fires at an instant, for the labels that both rules
 // have in common.
 func (v environment) Firing(name string, at int64) bool {
 	found := false
-	v.each(name, func(from, to int64) {
-		found = found || from <= at && at < to
-	})
+	v.each(name, func(s firingSpan) { found = found || s.from <= at && at < s.to })
 	return found
 }
 
 // Change is the first instant after another at which Firing may change.
 func (v environment) Change(name string, after int64) int64 {
 	next := int64(window.Never)
-	v.each(name, func(from, to int64) {
-		if from > after {
-			next = min(next, from)
+	v.each(name, func(s firingSpan) {
+		if s.from > after {
+			next = min(next, s.from)
 		}
-		if to > after {
-			next = min(next, to)
+		if s.to > after {
+			next = min(next, s.to)
 		}
 	})
 	return next
 }
 
-// each calls f for every stretch in which an alert of that name was up, or is.
-func (v environment) each(name string, f func(from, to int64)) {
-	for _, other := range v.engine.rulesNamed(name) {
-		shares := v.shares(other)
-		for number := range other.alerts {
-			if g := other.groups.at(number); g.alert.phase == firing && shares(g.key) {
-				f(g.alert.firedAt, never)
-			}
+// each calls f for every span of the alerts of a name that have the values of this group in all
+// labels that both rules have.
+func (v environment) each(name string, f func(firingSpan)) {
+	for _, other := range v.engine.byName[name] {
+		if len(other.firingSpans) == 0 {
+			continue
 		}
-		for _, p := range other.firingSpans {
-			if shares(p.key) {
-				f(p.from, p.to)
+		common := v.u.commonLabels(other.compiledRule)
+		if len(common) == len(other.by) { // the key is known
+			own := values(v.g.key, len(v.u.by))
+			wanted := make([]string, len(other.by))
+			for _, c := range common {
+				wanted[c.theirs] = own[c.ours]
+			}
+			for _, s := range other.firingSpans[keyOf(wanted)] {
+				f(s)
+			}
+			continue
+		}
+		own := values(v.g.key, len(v.u.by))
+		for key, list := range other.firingSpans {
+			theirs := values(key, len(other.by))
+			if slices.ContainsFunc(
+				common,
+				func(c commonLabel) bool { return own[c.ours] != theirs[c.theirs] },
+			) {
+				continue
+			}
+			for _, s := range list {
+				f(s)
 			}
 		}
 	}
 }
 
-// shares returns a function that says whether a group of another rule has the values of this group
-// in all labels that both rules have.
-func (v environment) shares(other *ruleState) func(key string) bool {
-	own := v.u.groupLabels(v.g.key)
-	var common []string
-	for _, l := range other.rule.By {
-		if slices.ContainsFunc(v.u.by, func(b byLabel) bool { return b.name == l.Name }) {
-			common = append(common, l.Name)
+// commonLabel is the place of a label in the keys of two rules.
+type commonLabel struct{ ours, theirs int }
+
+// commonLabels are the labels by which two rules group.
+func (c *compiledRule) commonLabels(other *compiledRule) (common []commonLabel) {
+	for i, l := range c.by {
+		j := slices.IndexFunc(other.by, func(o byLabel) bool { return o.name == l.name })
+		if j >= 0 {
+			common = append(common, commonLabel{i, j})
 		}
 	}
-	return func(key string) bool {
-		labels := other.groupLabels(key)
-		for _, name := range common {
-			if own[name] != labels[name] {
-				return false
-			}
-		}
-		return true
-	}
+	return common
 }
 
-// rulesNamed are the rules of a name.
-func (e *Engine) rulesNamed(name string) []*ruleState { return e.byName[name] }
+// values are the values of the labels in a key.
+func values(key string, n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		list[i], key = cutText(key)
+	}
+	return list
+}
 
-// keepFiringSpan keeps the stretch of an alert that is over, if a rule asks about it.
-func (rs *ruleState) keepFiringSpan(g *group, to int64) {
-	if !rs.observed {
-		return
+// observedChanges counts the changes of the alerts that a rule asks about.
+func (e *Engine) observedChanges(rs *ruleState) (n int64) {
+	for name := range rs.observes {
+		for _, other := range e.byName[name] {
+			n += other.spanChanges
+		}
 	}
-	rs.firingSpans = append(rs.firingSpans, firingSpan{g.key, g.alert.firedAt, to})
-	before := rs.watermark - int64(rs.condition.Lookback()) - 24*60*minute
-	rs.firingSpans = slices.DeleteFunc(rs.firingSpans, func(f firingSpan) bool { return f.to < before })
-	if n := len(rs.firingSpans); n > maxFiringSpans {
-		rs.firingSpans = slices.Delete(rs.firingSpans, 0, n-maxFiringSpans)
-	}
-	rs.changed = true
+	return n
 }

@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"cmp"
+	"slices"
 	"unsafe"
 
 	"github.com/log-monitoring/alert-engine/internal/window"
@@ -47,28 +49,39 @@ func (g *group) newest() int64 { return max(g.seen, g.win.Newest()) }
 const groupBytes = int(unsafe.Sizeof(group{}))
 
 // samples are the lines and values that an alert shows, and that a group keeps in case it has one.
+// Each episode shows its own: so lines are kept with their times, and of those whose instants are
+// decided only as many as an alert shows.
 type samples struct {
-	counted     bool // among those that the rule keeps without an alert
-	first, last []models.Line
-	top         []counts // by field
-	newest      int64
+	counted bool // among those that the rule keeps without an alert
+	kept    []sampled
+	decided int      // so many of kept are decided, and counted in top
+	top     []counts // by field, of what is decided since the last episode ended
+	newest  int64
+}
+
+// sampled is a line, and the values of the fields whose most frequent ones an alert shows.
+type sampled struct {
+	At   int64       `json:"at"`
+	Line models.Line `json:"line"`
+	Top  []string    `json:"top,omitempty"`
 }
 
 // counts are how often values of a field were seen: of the most frequent ones, nearly right.
 type counts []models.TopValue
 
 const (
-	maxSampled = 1000 // groups of a rule that keep lines without an alert
-	maxCounted = 64   // values of a field that are counted
-	shownTop   = 5
+	maxSampled   = 1000 // groups of a rule that keep lines without an alert
+	maxCounted   = 64   // values of a field that are counted
+	maxUndecided = 64   // lines of a group that are kept before they are decided
+	shownTop     = 5
 )
 
 // add counts a value. When there are too many, the rarest gives its place, and its count, to the
 // new one: so nothing frequent is ever lost.
-func (c *counts) add(value []byte) {
+func (c *counts) add(value string) {
 	rarest := 0
 	for i := range *c {
-		if v := &(*c)[i]; v.Value == string(value) {
+		if v := &(*c)[i]; v.Value == value {
 			v.Count++
 			return
 		} else if v.Count < (*c)[rarest].Count {
@@ -76,10 +89,10 @@ func (c *counts) add(value []byte) {
 		}
 	}
 	if len(*c) < maxCounted {
-		*c = append(*c, models.TopValue{Value: string(value), Count: 1})
+		*c = append(*c, models.TopValue{Value: value, Count: 1})
 		return
 	}
-	(*c)[rarest] = models.TopValue{Value: string(value), Count: (*c)[rarest].Count + 1}
+	(*c)[rarest] = models.TopValue{Value: value, Count: (*c)[rarest].Count + 1}
 }
 
 // sample keeps what an alert of the group may show of an event.
@@ -96,56 +109,137 @@ func (rs *ruleState) sample(g *group, sc *scan, h *hit, fires bool) {
 		}
 		g.extend().samples = &samples{counted: g.alert == nil && !fires}
 	}
-	s := g.samples
+	g.samples.add(rs.compiledRule, sc, h)
 	if g.alert == nil {
-		s.forget(h.time - int64(rs.condition.Lookback()))
+		g.samples.forget(h.time - int64(rs.condition.Lookback()))
+	}
+}
+
+// add takes the line and the values of a hit in.
+func (s *samples) add(c *compiledRule, sc *scan, h *hit) {
+	shown := sc.values[h.shown.from:h.shown.to]
+	fields := c.rule.Samples.Fields
+	one := sampled{At: h.time, Line: models.Line{Time: instant(h.time)}}
+	if h.line >= 0 {
+		one.Line = sc.line(c, h, shown[:len(fields)])
+	}
+	for _, v := range shown[len(fields):] {
+		text := ""
+		if v.kind != window.Absent {
+			text = string(sc.bytes(v.span))
+		}
+		one.Top = append(one.Top, text)
 	}
 	s.newest = max(s.newest, h.time)
-	shown := sc.values[h.shown.from:h.shown.to]
-	fields := rs.rule.Samples.Fields
-	if h.line >= 0 {
-		s.keep(rs, sc, h, shown[:len(fields)])
+	at := len(s.kept)
+	for at > s.decided && s.kept[at-1].At > one.At {
+		at--
 	}
-	for i, v := range shown[len(fields):] {
+	s.kept = slices.Insert(s.kept, at, one)
+	if len(s.kept)-s.decided > maxUndecided {
+		middle := s.decided + maxUndecided/2
+		s.count(&s.kept[middle])
+		s.kept = slices.Delete(s.kept, middle, middle+1)
+	}
+}
+
+// count counts the values of a line that is decided, or not kept.
+func (s *samples) count(one *sampled) {
+	for i, value := range one.Top {
 		if len(s.top) <= i {
 			s.top = append(s.top, nil)
 		}
-		if v.kind != window.Absent {
-			s.top[i].add(sc.bytes(v.span))
+		if value != "" {
+			s.top[i].add(value)
 		}
 	}
 }
 
-// keep puts a line among the first or the last ones, if it belongs there.
-func (s *samples) keep(rs *ruleState, sc *scan, h *hit, fields []value) {
-	n := rs.rule.Samples
-	if len(s.first) < n.First {
-		s.first = append(s.first, sc.line(rs, h, fields))
+// decide counts the values of the lines until an instant, and keeps as many as an alert shows.
+func (s *samples) decide(c *compiledRule, upTo int64) {
+	for s.decided < len(s.kept) && s.kept[s.decided].At <= upTo {
+		s.count(&s.kept[s.decided])
+		s.decided++
 	}
-	if n.Last == 0 {
-		return
+	first, most := c.rule.Samples.First, c.rule.Samples.First+c.rule.Samples.Last
+	if over := s.decided - most; over > 0 {
+		s.kept = slices.Delete(s.kept, first, first+over)
+		s.decided = most
 	}
-	if len(s.last) >= n.Last {
-		copy(s.last, s.last[1:])
-		s.last = s.last[:n.Last-1]
+}
+
+// endEpisode forgets what was shown by an alert that ended at an instant.
+func (s *samples) endEpisode(at int64) {
+	n := 0
+	for n < len(s.kept) && s.kept[n].At <= at {
+		n++
 	}
-	s.last = append(s.last, sc.line(rs, h, fields))
+	s.kept = slices.Delete(s.kept, 0, n)
+	s.decided, s.top = max(0, s.decided-n), nil
 }
 
 // forget drops what is older than anything that a condition looks at, as long as there is no alert
 // that is about it.
 func (s *samples) forget(before int64) {
 	if s.newest <= before {
-		*s = samples{counted: s.counted, first: s.first[:0], last: s.last[:0]}
+		*s = samples{counted: s.counted, kept: s.kept[:0]}
 		return
 	}
-	for len(s.first) > 0 && s.first[0].Time.UnixNano() <= before {
-		s.first = s.first[1:]
+	n := 0
+	for n < s.decided && s.kept[n].At <= before {
+		n++
 	}
+	s.kept = slices.Delete(s.kept, 0, n)
+	s.decided -= n
+}
+
+// ofEpisode is what an episode shows that began at an instant, until another one.
+func (s *samples) ofEpisode(
+	c *compiledRule,
+	from, to int64,
+) (first, last []models.Line, top map[string][]models.TopValue) {
+	from -= c.condition.Span()
+	total := make([]counts, len(c.rule.Top))
+	for i := range total {
+		if i < len(s.top) {
+			total[i] = slices.Clone(s.top[i])
+		}
+	}
+	var lines []models.Line
+	for i := range s.kept {
+		one := &s.kept[i]
+		if one.At <= from || one.At > to {
+			continue
+		}
+		lines = append(lines, one.Line)
+		for j, value := range one.Top {
+			if i >= s.decided && value != "" {
+				total[j].add(value)
+			}
+		}
+	}
+	if c.maxLines > 0 {
+		n := c.rule.Samples
+		first = slices.Clone(lines[:min(len(lines), n.First)])
+		last = slices.Clone(lines[max(0, len(lines)-n.Last):])
+	}
+	for i, list := range total {
+		if len(list) == 0 {
+			continue
+		}
+		if top == nil {
+			top = make(map[string][]models.TopValue)
+		}
+		slices.SortFunc(list, func(a, b models.TopValue) int {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
+		})
+		top[c.rule.Top[i]] = list[:min(len(list), shownTop)]
+	}
+	return first, last, top
 }
 
 // line makes the line of a hit, which owns its memory.
-func (s *scan) line(rs *ruleState, h *hit, fields []value) models.Line {
+func (s *scan) line(c *compiledRule, h *hit, fields []value) models.Line {
 	l := &s.lines[h.line]
 	out := models.Line{
 		Time: instant(
@@ -163,7 +257,7 @@ func (s *scan) line(rs *ruleState, h *hit, fields []value) models.Line {
 			if out.Fields == nil {
 				out.Fields = make(map[string]string, len(fields))
 			}
-			out.Fields[rs.rule.Samples.Fields[i]] = string(s.bytes(v.span))
+			out.Fields[c.rule.Samples.Fields[i]] = string(s.bytes(v.span))
 		}
 	}
 	return out

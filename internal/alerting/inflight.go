@@ -258,7 +258,7 @@ func (e *Engine) mergeCounters(rs *ruleState, owner partitionID, from *inFlightR
 		if rs.owner(number) != owner || g.episodes == 0 && before[g.key] == 0 {
 			return
 		}
-		g.extend().episodes += before[g.key]
+		rs.renumber(g, g.episodes+before[g.key])
 		rs.counters.set(g.key, episodeCounter{g.episodes, rs.now(), owner})
 		rs.touch(number, g)
 	})
@@ -269,13 +269,10 @@ func (e *Engine) mergeCounters(rs *ruleState, owner partitionID, from *inFlightR
 func (e *Engine) notifyUnknown(rs *ruleState, owner partitionID) {
 	for number := range rs.alerts {
 		m := e.at(rs, number)
-		if a := m.g.alert; rs.owner(number) == owner && a.phase == firing && a.notified == notifiedEarlier {
-			a.notified = notNotified
-			m.transition(
-				models.AlertFiring,
-				max(a.decidedTo, a.firedAt, m.watermark()),
-				a.edge.Reason+"; firing since before the rule was loaded",
-			)
+		ep := m.firingEpisode()
+		if ep != nil && rs.owner(number) == owner && ep.notified == notifiedEarlier {
+			ep.notified = notNotified
+			m.remind(ep, "firing since before the rule was loaded")
 		}
 	}
 }

@@ -7,9 +7,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/duration"
 )
 
-// A rule that waits for silence has to know whose: a key is known from its first event on, for as
-// long after its last one as the rule remembers it. A host that was taken down for good is not
-// discard for ever. Keys that are expected are always known.
+// Where it matters since when a key is known, its group is kept when its windows are empty: for as
+// long after its last event as the rule remembers it. A host that was taken down for good is not
+// silent for ever. Keys that are expected are always known.
 
 // gap is a silence in the middle of a group's events that is longer than its key is remembered: the
 // key was forgotten, and came back. It is decided when the watermark comes there, since an event
@@ -22,7 +22,7 @@ func (rs *ruleState) noteSeen(number uint32, g *group, at int64) {
 	if g.more != &none {
 		g.seen = max(g.seen, at)
 	}
-	if !rs.condition.HoldsEmpty() {
+	if !rs.condition.KeepsKeys() {
 		return
 	}
 	last, known := rs.lastSeen[number]
@@ -39,7 +39,7 @@ func (rs *ruleState) noteSeen(number uint32, g *group, at int64) {
 	}
 }
 
-// fillGap takes an event into account that fell into a gap.
+// fillGap takes an event into account that fell into a gap, or before all events.
 func (rs *ruleState) fillGap(number uint32, at int64) {
 	list := rs.gaps[number]
 	i := slices.IndexFunc(list, func(p gap) bool { return p.last < at && at < p.again })
@@ -59,23 +59,27 @@ func (rs *ruleState) setGaps(number uint32, list []gap) {
 	rs.gaps[number] = list
 }
 
-// keyExpiresAt is when the key of a group is next forgotten, if no further event comes. Groups that
-// are not about silence have nothing to forget.
+// keyExpiresAt is when the key of a group is next forgotten, if no further event comes.
 func (m *machine) keyExpiresAt() int64 {
-	if !m.u.condition.HoldsEmpty() || m.g.expected {
+	if !m.u.condition.KeepsKeys() || m.g.expected {
 		return never
 	}
 	last := m.u.lastSeen[m.number]
 	if list := m.u.gaps[m.number]; len(list) > 0 {
 		last = list[0].last
 	}
-	if m.u.recorded { // not before its last value
-		return ceil(last+m.u.keyLifetime(), m.u.step)
+	lifetime := m.u.keyLifetime()
+	if lifetime == never {
+		return never
 	}
-	return last + m.u.keyLifetime()
+	if m.u.recorded { // not before its last value
+		return ceil(last+lifetime, m.u.step)
+	}
+	return last + lifetime
 }
 
 // expireKey decides where the key was forgotten up to the watermark, and says whether it is now.
+// One that came back since then is born anew with the log that it came back with.
 func (m *machine) expireKey(watermark int64) bool {
 	for {
 		at := m.keyExpiresAt()
@@ -83,13 +87,20 @@ func (m *machine) expireKey(watermark int64) bool {
 			return false
 		}
 		m.sweep(at)
-		if a := m.g.alert; a != nil && a.phase != idle {
-			m.resolve(at, "not seen for "+duration.Format(time.Duration(m.u.keyLifetime()))+", and forgotten")
+		if a := m.g.alert; a != nil {
+			if a.phase != idle {
+				m.resolve(at, "no log for "+duration.Format(time.Duration(m.u.keyLifetime()))+", the group expired")
+			}
+			if a = m.g.alert; a != nil {
+				a.conditionHolds = false
+				m.drop()
+			}
 		}
 		list := m.u.gaps[m.number]
 		if len(list) == 0 {
 			return true
 		}
+		m.g.win.Renew(m.u.condition, list[0].again)
 		m.u.setGaps(m.number, list[1:])
 	}
 }

@@ -1,7 +1,9 @@
 package alerting
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -25,13 +27,20 @@ const (
 	limitKey        = "\xffgroup limit" // in place of the key of a group
 )
 
-// room says whether a rule may have another group, and counts it when it may not.
-func (e *Engine) room(rs *ruleState) bool {
+// room says whether a rule may have another group for a hit, and counts it when it may not. Groups
+// that have ended by the time of the hit make room, and so do quiet ones that are only remembered.
+func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 	full := func() bool { return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups }
+	if full() {
+		e.expireBefore(rs, pt, h.reached)
+	}
 	if full() {
 		for _, other := range e.rules {
 			e.expireGroups(other, expirationsForRoom)
 		}
+	}
+	if full() {
+		e.evictQuiet(rs)
 	}
 	if !full() {
 		return true
@@ -47,6 +56,58 @@ func (e *Engine) room(rs *ruleState) bool {
 		e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertFiring, r.first))
 	}
 	return false
+}
+
+// expireBefore decides what was due in the groups of a rule when a partition had reached a time: of
+// records that are read at once, those that come first have ended by then.
+func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
+	if len(rs.observes) > 0 || len(rs.suppressedBy) > 0 || rs.readsAlerts {
+		return // it depends on others that were not decided so far
+	}
+	base := pt.base
+	pt.base = max(base, reached)
+	d := e.watermarks.progressOf(rs.topics)
+	pt.base = base
+	to := d.base - rs.lateness()
+	if !d.known || d.base == always || !e.watermarks.advanced || to <= rs.waitedTo {
+		return
+	}
+	rs.waitedTo = to
+	for i := range rs.timers {
+		for _, h := range []*timerHeap{&rs.timers[i], &rs.expiring[i]} {
+			for n, due := h.first(); due <= to; n, due = h.first() {
+				e.decideTo(rs, n, to)
+			}
+		}
+	}
+}
+
+// evictQuiet forgets a part of the groups of a rule that are only kept because it matters since when
+// they are known: those that have been quiet for longest. When they log again they are as new.
+func (e *Engine) evictQuiet(rs *ruleState) {
+	if rs.condition.HoldsEmpty() || !rs.condition.KeepsKeys() || rs.waitedTo == rs.evictedAt {
+		return
+	}
+	rs.evictedAt = rs.waitedTo
+	type quiet struct {
+		number uint32
+		last   int64
+	}
+	var list []quiet
+	before := rs.watermark - int64(rs.condition.Lookback())
+	rs.groups.each(func(number uint32, g *group) {
+		if last := rs.lastSeen[number]; g.alert == nil && !g.expected && last < before {
+			list = append(list, quiet{number, last})
+		}
+	})
+	slices.SortFunc(list, func(a, b quiet) int {
+		return cmp.Or(cmp.Compare(a.last, b.last), cmp.Compare(a.number, b.number))
+	})
+	for _, q := range list[:min(len(list), max(rs.limit()/10, 1))] {
+		rs.drop(q.number)
+		e.live--
+		rs.evicted++
+	}
 }
 
 // resolveRefusals ends the alert about refused groups when there is room again, and none was

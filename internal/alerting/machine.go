@@ -9,55 +9,87 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// alert is what a group has when its condition holds or lately held: one episode, from the instant
-// decidedTo which the condition began to hold to the one at which the alert is over. All of its
-// times are event times.
+// The alert of a group goes through these phases, in event time and at the watermark:
+//
+//	                 condition holds within the hours of the rule
+//	        ┌────────────────────────┬─────────────────────────────┐
+//	        │ for: 5m                │ no for                      │
+//	        ▼                        │                             │
+//	    ┌─────────┐  held for `for`  ▼                             ▼
+//	┌──►│ pending ├──────────► no suppression?──── yes ────►┌──────────────┐
+//	│   └────┬────┘                  │ no                   │    firing    │
+//	idle     │                       ▼                      └─┬──────────┬─┘
+//	▲        │               ┌────────────┐  suppression ends ▲          │
+//	│        │ ceases        │ suppressed ├───────────────────┘          │
+//	│        │               └─────┬──────┘                              │
+//	└────────┴─────────────────────┴─────────────────────────────────────┘
+//	          resolved: the condition has ceased, and keep_firing_for and resolve have
+//	          passed; or a log, a condition or a person resolves it; or the hours end
+//
+// Beside it an alert may fire early, with the log that completes its condition. Then its episode
+// has a number and is notified, but the phases above know nothing of it until the watermark has
+// come there: it then takes over the episode that begins, or is withdrawn.
+
+// alert is what a group has when its condition holds or lately held. All of its times are event
+// times.
 type alert struct {
-	phase          phase
-	conditionHolds bool // the condition holds
-	holds          bool // and the rule is active, and nothing has resolved the alert since
-	blocked        bool // resolved while the condition held: it has to cease before the next episode
-	passedOn       bool // fired early, and the rules that read alerts know
-	// firedAt with the event that completed the condition; the watermark has not come there yet
-	early     bool
-	notified  notification // what people may have heard of it
-	late      bool         // brought about by a late event
-	decidedTo int64        // the lifecycle is decided up to here
-	startsAt  int64
-	firedAt   int64
-	fellAt    int64
-	edge      window.Edge // that made the condition hold
+	phase phase
+	episode
+	conditionHolds bool
+	conditionSince int64 // when it began to, if it holds
+	holds          bool  // and the rule is active, and nobody has resolved the alert since
+	blocked        bool  // resolved by hand while the condition held: it has to cease before the next
+	decidedTo      int64 // everything until here is decided
+	// fired with the event that completed the condition, and not decided yet
+	early *episode
+}
+
+// episode is one alert from firing to resolved, as it is notified.
+type episode struct {
+	number   uint32
+	startsAt int64
+	firedAt  int64
+	fellAt   int64
+	edge     window.Edge // as the condition was when the episode fired, or its level moved
 	// the events of the group before the first window that made the condition hold: all others
 	// count
 	countFrom     int64
 	level         int // of the rule's levels, from 1; 0 for none
-	notifiedLevel int // the level that was last told
+	notifiedLevel int
+	late          bool // brought about by a late event
+	fired         bool // a firing transition was counted
+	withdrawn     bool // it fired early, and was taken back
+	byHand        bool // it fired early, and was resolved by hand
+	notified      notification
+	firedValue    float64
+	peak          float64 // the value that was furthest beyond the threshold
 	labels        map[string]string
+	peakAt        int64 // when the value was last looked at
 	points        []Point
 }
 
-// phase is how far an episode has come.
+// phase is how far the alert of a group has come.
 type phase uint8
 
 const (
 	idle phase = iota // no episode: the condition may hold, but outside the rule's hours
 	pending
 	firing
-	suppressed // it would be up, were it not suppressed
+	suppressed // it would fire, were it not suppressed
 )
 
-// notification is what people may have heard of an episode.
+// notification is what people may have been notified of.
 type notification uint8
 
 const (
 	notNotified     notification = iota
 	tooOld                       // it was too old when it was found
-	notifiedEarlier              // an earlier run has told it
+	notifiedEarlier              // an earlier run has notified it
 	wasNotified
 )
 
 // machine moves the alert of one group through event time. What happens at one instant happens in
-// this order: a change of truth, then what time alone brings about; so a gap of exactly
+// this order: a change of the condition, then what time alone brings about. So a gap of exactly
 // keep_firing_for is bridged, and a condition that holds for exactly as long as the rule demands,
 // and ceases then, has not held longer.
 type machine struct {
@@ -68,7 +100,15 @@ type machine struct {
 	g      *group
 }
 
-// edge takes a change of truth in.
+// env is what the condition of the group may ask of other alerts; nil if it asks nothing.
+func (m *machine) env() window.Env {
+	if len(m.u.observes) == 0 {
+		return nil
+	}
+	return environment{m.e, m.u, m.g}
+}
+
+// edge takes a change of the condition in.
 func (m *machine) edge(ed window.Edge) {
 	m.runTimers(ed.At - 1)
 	a := m.g.alert
@@ -80,24 +120,44 @@ func (m *machine) edge(ed window.Edge) {
 	}
 	a.decidedTo = max(a.decidedTo, ed.At)
 	if ed.Resolves {
-		if a.phase != idle && !a.early {
-			m.resolve(ed.At, reasonOr(ed.Reason, "resolved by a log"))
-		}
+		m.resolvedBy(ed)
 		return
 	}
+	if ed.Holds && !a.conditionHolds {
+		a.conditionSince = ed.At
+	}
 	a.conditionHolds = ed.Holds
+	up := a.phase == firing || a.phase == suppressed
 	if ed.Holds {
-		a.edge, a.late, a.level = ed, a.late || ed.Late, m.u.levelOf(ed)
+		a.edge, a.late = ed, a.late || ed.Late
+		if !up {
+			a.level = m.u.levelOf(ed)
+		}
 	}
 	reason := ed.Reason
 	if ed.Late && !ed.Holds {
 		reason = "late data" // had it come in time, the condition would not have held
 	}
 	m.evaluate(ed.At, reason)
+	if up && ed.Holds && a.phase != idle { // it has not ended at the same instant
+		a.level = m.u.levelOf(ed)
+	}
 	if a.phase == firing && a.holds && a.level != a.notifiedLevel {
 		// it is still the same alert, but a better or a worse one
-		m.transition(models.AlertFiring, ed.At, ed.Reason)
+		m.transition(&a.episode, models.AlertFiring, ed.At, ed.Reason)
 	}
+}
+
+// resolvedBy resolves the alert by a log or by the condition for that.
+func (m *machine) resolvedBy(ed window.Edge) {
+	a := m.g.alert
+	if ed.Cut {
+		a.conditionHolds = false
+	}
+	if a.phase != idle {
+		m.resolve(ed.At, reasonOr(ed.Reason, "resolved by a log"))
+	}
+	m.drop()
 }
 
 // begin gives the group an alert without an episode.
@@ -108,36 +168,60 @@ func (m *machine) begin() *alert {
 }
 
 // fireEarly fires an alert with the event that completes its condition, before the watermark has
-// come there. What mutes it must be known by then, so during a backlog, in which the log that
-// begins a suppression may still wait in another partition, such a rule waits for the watermark.
+// come there. It does so only while there is no alert: as long as the end of an episode is not
+// decided, a log that is out of order may still join the next one to it, so receivers are notified
+// of the next one when they are notified of that end.
 func (m *machine) fireEarly(ed window.Edge) {
-	if !m.u.active(ed.At) || len(m.u.suppressedBy) > 0 && m.u.behind {
+	if !m.u.active(ed.At) {
 		return
 	}
 	a := m.begin()
-	a.early, a.edge, a.late, a.level = true, ed, ed.Late, m.u.levelOf(ed)
-	m.start(ed.At)
+	a.decidedTo = m.g.win.SweptTo()
 	m.nextEpisode()
-	m.fire(ed.At, ed.Reason)
-	a.decidedTo = m.g.win.SweptTo() // the life up to here is still to be decided
+	a.early = &episode{
+		number:    m.g.episodes,
+		startsAt:  ed.At,
+		firedAt:   ed.At,
+		edge:      ed,
+		late:      ed.Late,
+		level:     m.u.levelOf(ed),
+		countFrom: m.g.win.EnteredBefore(m.u.condition, ed.At),
+	}
+	m.transition(a.early, models.AlertFiring, ed.At, ed.Reason)
 }
 
-// confirm takes over the start of an episode that fired early, now that it is final. Logs that were
-// transitions of order, or in which the rule was not active yet, may have moved it.
+// confirm makes an episode that fired early the present one, now that its beginning is decided.
+// Logs that were out of order may have moved it.
 func (m *machine) confirm(at int64, reason string) {
 	a := m.g.alert
-	moved := at != a.startsAt
+	if a.early.byHand {
+		a.early, a.holds, a.blocked = nil, false, true
+		return
+	}
+	ed, late, level := a.edge, a.late, a.level
+	moved := at != a.early.startsAt
+	a.episode, a.early = *a.early, nil
 	m.start(at)
-	state, _ := m.state()
+	a.firedAt, a.phase = at, firing
+	a.edge, a.late, a.level = ed, late || a.late, level
+	m.u.openSpan(m.g.key, at)
 	if moved {
-		m.transition(state, at, reason)
+		m.transition(&a.episode, models.AlertFiring, at, reason)
+		return
 	}
-	a.early = false
-	if !a.passedOn {
-		out := m.alertNow(state, at, reason)
-		out.Historical = a.notified != wasNotified
-		m.passOn(out)
+	m.passOn(m.alertOf(&a.episode, models.AlertFiring, at, reason))
+}
+
+// withdraw takes back an episode that fired early: a log has ended what it was about.
+func (m *machine) withdraw(at int64) {
+	a := m.g.alert
+	ep := a.early
+	if a.early = nil; ep.byHand {
+		return
 	}
+	ep.fellAt = at
+	ep.withdrawn = true
+	m.transition(ep, models.AlertResolved, at, "late data")
 }
 
 // evaluate compares what holds with what held.
@@ -149,17 +233,11 @@ func (m *machine) evaluate(at int64, reason string) {
 	active := m.u.active(at)
 	holds := a.conditionHolds && active && !a.blocked
 	switch {
+	case !active && a.phase != idle: // the end of the hours is the end of the alert
+		m.resolve(at, "outside the hours in which the rule is active")
 	case holds && !a.holds:
 		m.rise(at, reason)
 	case !holds && a.holds:
-		if a.conditionHolds && !active {
-			reason = "outside the hours in which the rule is active"
-			m.fall(at, reason)
-			if a.phase == firing || a.phase == suppressed {
-				m.resolve(at, reason) // the end of the interval is the end of the alert
-			}
-			return
-		}
 		m.fall(at, reason)
 	}
 	m.drop()
@@ -168,43 +246,66 @@ func (m *machine) evaluate(at int64, reason string) {
 func (m *machine) rise(at int64, reason string) {
 	a := m.g.alert
 	a.holds = true
-	if a.early {
-		m.confirm(at, reason)
-		return
-	}
 	if a.phase != idle {
 		return // the gap is bridged
 	}
-	m.nextEpisode()
-	a.notified = notNotified
-	m.start(at)
-	if wait := int64(m.u.rule.For); wait > 0 {
-		a.phase = pending
-		m.transition(models.AlertPending, at, reason)
+	if a.early != nil {
+		m.confirm(at, reason)
 		return
 	}
-	m.fire(at, reason)
+	m.nextEpisode()
+	a.episode = episode{number: m.g.episodes, edge: a.edge, late: a.late, level: a.level}
+	m.start(at)
+	if m.fireTime() > at {
+		a.phase = pending
+		m.transition(&a.episode, models.AlertPending, at, reason)
+		return
+	}
+	m.fire(at)
 }
+
+// fireTime is when a condition that holds has held for as long as the rule demands.
+func (m *machine) fireTime() int64 { return m.g.alert.conditionSince + int64(m.u.rule.For) }
 
 // start begins the episode at an instant.
 func (m *machine) start(at int64) {
 	m.g.alert.startsAt, m.g.alert.countFrom = at, m.g.win.EnteredBefore(m.u.condition, at)
 }
 
-// count is how many events the episode is about, up to an instant: those of the window in which the
+// count is how many events an episode is about, up to an instant: those of the window in which the
 // condition began to hold, and all since.
-func (m *machine) count(at int64) int64 { return m.g.win.Entered(at) - m.g.alert.countFrom }
+func (m *machine) count(ep *episode, at int64) int64 { return m.g.win.Entered(at) - ep.countFrom }
 
-func (m *machine) fire(at int64, reason string) {
+func (m *machine) fire(at int64) {
 	a := m.g.alert
 	a.firedAt, a.decidedTo = at, max(a.decidedTo, at)
+	m.describe(at)
+	reason := a.edge.Reason
+	if m.u.rule.For > 0 {
+		reason += " for " + duration.Format(m.u.rule.For)
+	}
 	if name, until := m.e.suppressed(m.u, m.g.key, at); until > at {
 		a.phase = suppressed
-		m.transition(models.AlertSuppressed, at, reason+"; suppressed by "+name)
+		m.transition(&a.episode, models.AlertSuppressed, at, reason+"; suppressed by "+name)
 		return
 	}
 	a.phase = firing
-	m.transition(models.AlertFiring, at, reason)
+	m.u.openSpan(m.g.key, at)
+	m.transition(&a.episode, models.AlertFiring, at, reason)
+}
+
+// describe has the alert tell the value of the instant at which it fires, which may be long after
+// its condition began to hold.
+func (m *machine) describe(at int64) {
+	a := m.g.alert
+	if a.edge.At == at || m.u.rule.Record {
+		return
+	}
+	reason := a.edge.Reason
+	if a.edge = m.g.win.EdgeAt(m.u.condition, at, m.env()); !a.holds {
+		a.edge.Reason = reason
+	}
+	a.level = m.u.levelOf(a.edge)
 }
 
 func (m *machine) fall(at int64, reason string) {
@@ -224,18 +325,21 @@ func (m *machine) resolve(at int64, reason string) {
 	if a.holds {
 		a.fellAt = at
 	}
-	m.transition(models.AlertResolved, at, reason)
-	if a.notified != notNotified || a.phase == firing {
-		m.u.keepFiringSpan(m.g, at)
+	m.transition(&a.episode, models.AlertResolved, at, reason)
+	if a.phase == firing {
+		m.u.closeSpan(m.g.key, at)
 	}
-	a.phase, a.holds, a.early, a.passedOn, a.late, a.notified, a.level, a.labels = idle, false, false, false, false, notNotified, 0, nil
-	a.blocked = a.conditionHolds
+	if s := m.g.samples; s != nil {
+		s.endEpisode(at)
+	}
+	a.phase, a.holds, a.episode = idle, false, episode{edge: a.edge}
 	m.drop()
 }
 
 // drop forgets the alert when nothing of it is left.
 func (m *machine) drop() {
-	if a := m.g.alert; a != nil && a.phase == idle && !a.conditionHolds {
+	a := m.g.alert
+	if a != nil && a.phase == idle && !a.conditionHolds && a.early == nil {
 		m.g.alert = nil
 		delete(m.u.alerts, m.number)
 		m.u.releaseSamples(m.g)
@@ -260,19 +364,19 @@ func (m *machine) nextTimer() int64 {
 		return never
 	}
 	next := int64(never)
-	if a.conditionHolds {
+	if a.conditionHolds || a.phase != idle {
 		next = m.u.hoursChange(a.decidedTo)
 	}
 	switch {
-	case a.phase == pending && a.holds:
-		next = min(next, a.startsAt+int64(m.u.rule.For))
+	case a.phase == pending:
+		next = min(next, max(m.fireTime(), a.decidedTo))
 	case m.lingers():
 		next = min(next, a.fellAt+m.u.lingerTime())
 	}
-	if a.early {
-		next = min(next, a.startsAt)
+	if a.early != nil {
+		next = min(next, a.early.startsAt)
 	}
-	if a.phase == suppressed && !a.early {
+	if a.phase == suppressed {
 		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo)
 		next = min(next, max(until, a.decidedTo))
 	}
@@ -283,28 +387,31 @@ func (m *machine) nextTimer() int64 {
 // the rule says.
 func (m *machine) lingers() bool {
 	a := m.g.alert
-	return (a.phase == firing || a.phase == suppressed) && !a.holds && !a.early && m.u.lingerTime() != never
+	return (a.phase == firing || a.phase == suppressed) && !a.holds && m.u.lingerTime() != never
 }
 
 // timer does what is due at an instant.
 func (m *machine) timer(at int64) {
 	a := m.g.alert
 	a.decidedTo = max(a.decidedTo, at)
+	if a.early != nil && at >= a.early.startsAt { // nothing has confirmed it
+		m.withdraw(at)
+	}
+	active := m.u.active(at)
 	switch {
-	case a.early && at >= a.startsAt: // nothing has confirmed it
-		m.resolve(at, "late data")
+	case a.phase != idle && !active: // see evaluate
+	case a.phase == pending && at >= m.fireTime():
+		m.fire(at)
 		return
-	case a.phase == pending && a.holds && at == a.startsAt+int64(m.u.rule.For):
-		m.fire(at, a.edge.Reason+" for "+duration.Format(m.u.rule.For))
-		return
-	case m.lingers() && at == a.fellAt+m.u.lingerTime():
+	case m.lingers() && at >= a.fellAt+m.u.lingerTime():
 		m.resolve(at, "quiet for "+duration.Format(time.Duration(m.u.lingerTime())))
 		return
-	}
-	if a.phase == suppressed && !a.early {
+	case a.phase == suppressed:
 		if _, until := m.e.suppressed(m.u, m.g.key, at); until <= at {
 			a.phase, a.firedAt = firing, at
-			m.transition(models.AlertFiring, at, a.edge.Reason+"; no longer suppressed")
+			m.describe(at)
+			m.u.openSpan(m.g.key, at)
+			m.transition(&a.episode, models.AlertFiring, at, a.edge.Reason+"; no longer suppressed")
 		}
 	}
 	m.evaluate(at, a.edge.Reason)
@@ -312,17 +419,18 @@ func (m *machine) timer(at int64) {
 
 // nextDue is when the group next has to be looked at, and whether nothing but its end is to be
 // expected then.
-func (m *machine) nextDue() (at int64, fades bool) {
-	at, fades = m.g.win.Next(m.u.condition)
+func (m *machine) nextDue() (at int64, expires bool) {
+	at, expires = m.g.win.Next(m.u.condition, m.env())
 	if m.u.recorded {
 		return m.dueValue(at), false
 	}
-	return min(
-			at,
-			m.nextTimer(),
-			m.keyExpiresAt(),
-		), fades && m.g.alert == nil && !m.u.condition.HoldsEmpty() &&
-			len(m.u.observes) == 0
+	if m.u.condition.KeepsKeys() {
+		if expires {
+			at = never
+		}
+		return min(at, m.nextTimer(), m.keyExpiresAt()), false
+	}
+	return min(at, m.nextTimer()), expires && m.g.alert == nil
 }
 
 func reasonOr(reason, otherwise string) string {

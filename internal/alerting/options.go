@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -106,6 +107,9 @@ func (o *options) withDefaults() {
 	}
 	if o.decode == nil {
 		o.decode = func(string) decode.Config { return decode.Config{} }
+	}
+	if o.atWatermark { // nothing is too old for those who look back
+		o.maxAlertAge = math.MaxInt64
 	}
 	if o.maxAlertAge <= 0 {
 		o.maxAlertAge = time.Hour

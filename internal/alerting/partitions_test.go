@@ -202,7 +202,7 @@ func TestAPartitionThatWasGivenUpStandsStill(t *testing.T) {
 		if groups := b.engine.Stats().Groups; groups != 4 {
 			t.Errorf("B has %d groups", groups)
 		}
-		now = now.Add(8 * 24 * time.Hour)
+		now = now.Add(36 * 24 * time.Hour)
 		b.advance(now)
 		b.advance(now)
 		if groups := b.engine.Stats().Groups; groups != 0 {

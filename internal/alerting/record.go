@@ -95,7 +95,7 @@ func (m *machine) record(upTo int64) {
 }
 
 // valueNow is the value where the window stands.
-func (m *machine) valueNow() float64 { return m.g.win.Value(m.u.condition, m.g.win.SweptTo()) }
+func (m *machine) valueNow() float64 { return m.g.win.Value(m.u.condition, m.g.win.SweptTo(), m.env()) }
 
 func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
@@ -194,7 +194,7 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 		for i, l := range rs.by {
 			values[i] = labels[l.name]
 		}
-		gauge(d, g.win.Value(rs.condition, rs.watermark), values...)
+		gauge(d, g.win.Value(rs.condition, rs.watermark, environment{e, rs, g}), values...)
 	})
 }
 

@@ -108,12 +108,17 @@ func (e *Engine) stateOf(set *ruleSet, c *compiledRule) *ruleState {
 
 // resolveRemoved ends the alerts and values of a rule that is gone.
 func (e *Engine) resolveRemoved(rs *ruleState) {
+	const reason = "the rule was changed or removed"
 	for number := range rs.alerts {
 		m := e.at(rs, number)
-		if m.g.alert.phase != idle {
-			at := max(m.g.alert.decidedTo, m.g.alert.startsAt)
-			m.g.alert.conditionHolds = false
-			m.resolve(at, "the rule was changed or removed")
+		a := m.g.alert
+		if ep := a.early; ep != nil && !ep.byHand {
+			a.early, ep.fellAt = nil, max(a.decidedTo, ep.startsAt)
+			m.transition(ep, models.AlertResolved, ep.fellAt, reason)
+		}
+		if a.phase != idle {
+			a.conditionHolds = false
+			m.resolve(max(a.decidedTo, a.startsAt), reason)
 		}
 	}
 	e.recordValues(rs, true)
@@ -129,14 +134,29 @@ func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 	rs.deferred = false
 	for number := range rs.alerts {
 		m := e.at(rs, number)
-		if a := m.g.alert; a.phase == firing && a.notified == tooOld && e.ours(rs, number) {
-			m.transition(
-				models.AlertFiring,
-				max(a.decidedTo, a.firedAt, m.watermark()),
-				a.edge.Reason+"; firing since before it could be notified",
-			)
+		ep := m.firingEpisode()
+		if ep != nil && ep.notified == tooOld && e.ours(rs, number) {
+			m.remind(ep, "firing since before it could be notified")
 		}
 	}
+}
+
+// firingEpisode is the episode of the alert if it fires, else nil.
+func (m *machine) firingEpisode() *episode {
+	if ep, state := m.current(); state == models.AlertFiring {
+		return ep
+	}
+	return nil
+}
+
+// lastDecided is the newest time that is known of an episode.
+func (m *machine) lastDecided(ep *episode) int64 {
+	return max(m.g.alert.decidedTo, ep.firedAt, m.watermark())
+}
+
+// remind notifies of an episode that fires already.
+func (m *machine) remind(ep *episode, why string) {
+	m.transition(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason+"; "+why)
 }
 
 // replaying says whether what a rule decides of a group at an instant was decided by an earlier
@@ -167,10 +187,24 @@ func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 // engine was away.
 func (e *Engine) resolveOrphans() {
 	for _, s := range e.persisted.orphans {
-		at := instant(max(s.At, s.Start))
+		at := instant(max(s.at, s.Start))
 		e.transitions = append(e.transitions, models.Alert{
-			ID: s.ID, Rule: s.Rule, Episode: s.Episode, State: models.AlertResolved, Reason: "the rule was changed or removed", Labels: s.Labels, Severity: s.Labels["severity"],
-			Value: s.Edge.Value, Threshold: s.Edge.Threshold, At: at, StartsAt: instant(s.Start), EndsAt: at, Count: s.Count, Home: s.home,
+			ID:         s.ID,
+			Rule:       s.rule,
+			Episode:    int64(s.Number),
+			State:      models.AlertResolved,
+			Reason:     "the rule was changed or removed",
+			Labels:     s.Labels,
+			Severity:   s.Labels["severity"],
+			Value:      s.Edge.Value,
+			Threshold:  s.Edge.Threshold,
+			FiredValue: s.FiredValue,
+			Peak:       s.Peak,
+			At:         at,
+			StartsAt:   instant(s.Start),
+			EndsAt:     at,
+			Count:      s.Count,
+			Home:       s.home,
 		})
 	}
 	e.persisted.orphans = nil

@@ -1,26 +1,42 @@
 package alerting
 
+import "github.com/log-monitoring/alert-engine/pkg/models"
+
 // Resolve ends an alert by hand. It is false when no such alert is up. While its condition still
-// holdsBack, the group has no further alert until it has ceased to.
+// holds, the group has no further alert until it has ceased to.
 func (e *Engine) Resolve(alertID, reason string) bool {
 	e.mu.Lock()
 	defer e.unlockAndEmit()
 	for _, rs := range e.rules {
 		for number := range rs.alerts {
-			if rs.alertID(rs.groups.at(number)) != alertID {
-				continue
-			}
 			m := e.at(rs, number)
-			a := m.g.alert
-			if a.phase == idle {
-				return false
+			if m.resolveByHand(alertID, reason) {
+				m.schedule()
+				rs.touch(number, m.g)
+				return true
 			}
-			a.conditionHolds = a.conditionHolds || a.early // the watermark will say so
-			m.resolve(max(a.decidedTo, a.firedAt, m.watermark()), reason)
-			m.schedule()
-			rs.touch(number, m.g)
-			return true
 		}
 	}
 	return false
+}
+
+// resolveByHand ends the episode with an ID. While the condition still holds, the next one does not
+// begin.
+func (m *machine) resolveByHand(alertID, reason string) bool {
+	a := m.g.alert
+	switch {
+	case a.early != nil && m.u.alertID(m.g.key, a.early.number) == alertID:
+		if a.early.byHand {
+			return false
+		}
+		a.early.byHand = true // the watermark has not come there, and must not fire it again
+		a.early.fellAt = max(a.early.startsAt, m.watermark())
+		m.transition(a.early, models.AlertResolved, a.early.fellAt, reason)
+	case a.phase != idle && m.u.alertID(m.g.key, a.number) == alertID:
+		a.blocked = a.conditionHolds
+		m.resolve(max(a.decidedTo, a.firedAt, m.watermark()), reason)
+	default:
+		return false
+	}
+	return true
 }

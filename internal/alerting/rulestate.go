@@ -32,8 +32,15 @@ type ruleState struct {
 	backfillError string // why it began without its past
 	deferred      bool   // some alert is up that was too old to be told when it was found
 	refused       refusals
-	firingSpans   []firingSpan // recent alerts that are over, for rules that ask
-	values        *valueSample // nil unless they are noted
+	firingSpans   map[string][]firingSpan // by group, for rules that ask about its alerts
+	spans         int                     // how many there are
+	spanChanges   int64                   // how often they changed
+	spansExpired  int64                   // those that ended before were forgotten
+	observedAt    int64                   // the changes of the alerts that it asks about, when it was decided
+	waitedTo      int64                   // see room
+	evicted       int64                   // quiet groups that made room for others
+	evictedAt     int64                   // when that last happened
+	values        *valueSample            // nil unless they are noted
 	ruleCounters
 }
 
@@ -55,6 +62,9 @@ func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {
 		alerts:       make(map[uint32]bool),
 		lastSeen:     make(map[uint32]int64),
 		gaps:         make(map[uint32][]gap),
+		firingSpans:  make(map[string][]firingSpan),
+		spansExpired: always / 2,
+		waitedTo:     always,
 		base:         always,
 		watermark:    always,
 		started:      always,

@@ -31,7 +31,7 @@ const (
 	keyCounter     = 'n'
 	keySuppression = 's'
 
-	formatVersion = 4
+	formatVersion = 5
 )
 
 // persistedKeys is what the engine knows of the state that was saved.
@@ -43,7 +43,9 @@ type persistedKeys struct {
 
 // orphan is an alert whose rule is gone.
 type orphan struct {
-	savedAlert
+	savedEpisode
+	rule string
+	at   int64
 	home models.Partition
 }
 
@@ -130,8 +132,8 @@ func (s *suppressionState) save(full bool, put func(key, value []byte), del func
 		if !full && !s.dirty[key] {
 			continue
 		}
-		b := appendTimes(nil, m.starts)
-		put(idKey(keySuppression, s.fingerprint, key), appendTimes(b, m.ends))
+		b := appendPlaces(nil, m.starts)
+		put(idKey(keySuppression, s.fingerprint, key), appendPlaces(b, m.ends))
 	}
 	for key := range s.dirty {
 		if s.times[key] == nil {
@@ -141,10 +143,12 @@ func (s *suppressionState) save(full bool, put func(key, value []byte), del func
 	clear(s.dirty)
 }
 
-func appendTimes(b []byte, times []int64) []byte {
-	b = binary.AppendUvarint(b, uint64(len(times)))
-	for _, t := range times {
-		b = binary.AppendVarint(b, t)
+func appendPlaces(b []byte, places []logPlace) []byte {
+	b = binary.AppendUvarint(b, uint64(len(places)))
+	for _, p := range places {
+		b = binary.AppendUvarint(binary.AppendVarint(b, p.at), uint64(p.order.Topic))
+		b = binary.AppendVarint(binary.AppendVarint(b, int64(p.order.Partition)), p.order.Offset)
+		b = binary.AppendVarint(b, int64(p.order.Index))
 	}
 	return b
 }
@@ -180,9 +184,11 @@ func (rs *ruleState) save(
 		Rule: rs.id, Base: rs.base, Watermark: rs.watermark, Start: rs.started, Matches: rs.matches, LastMatch: rs.lastMatch, Fired: rs.fired,
 		Refused: rs.refused.count, Shortage: [2]int64{rs.refused.first, rs.refused.last}, Shortages: rs.refused.episodes,
 	}
-	for i, f := range rs.firingSpans {
-		s.Spans = append(s.Spans, [3]int64{int64(i), f.from, f.to})
-		s.SpanKeys = append(s.SpanKeys, []byte(f.key))
+	for key, list := range rs.firingSpans {
+		for _, f := range list {
+			s.Spans = append(s.Spans, [3]int64{int64(len(s.SpanKeys)), f.from, f.to})
+		}
+		s.SpanKeys = append(s.SpanKeys, []byte(key))
 	}
 	put(idKey(keyRule, rs.fingerprint, ""), encode(s))
 }
@@ -224,31 +230,38 @@ func (rs *ruleState) saveGroups(
 	rs.dirty = rs.dirty[:0]
 }
 
-// savedAlert is what is kept of an alert, and of the lines that it shows.
+// savedAlert is what is kept of an alert.
 type savedAlert struct {
-	Phase   phase             `json:"phase"`
-	Raw     bool              `json:"raw"`
-	Holds   bool              `json:"holds"`
-	Blocked bool              `json:"blocked,omitempty"`
-	Early   bool              `json:"early,omitempty"`
-	Passed  bool              `json:"passed,omitempty"`
-	Told    notification      `json:"told"`
-	Late    bool              `json:"late,omitempty"`
-	At      int64             `json:"at"`
-	Start   int64             `json:"start"`
-	Fired   int64             `json:"fired"`
-	Fell    int64             `json:"fell"`
-	Edge    savedEdge         `json:"edge"`
-	Base    int64             `json:"base"`
-	Level   int               `json:"level,omitempty"`
-	Shown   int               `json:"shown,omitempty"`
-	Labels  map[string]string `json:"labels,omitempty"`
-	// this, and what follows, for an alert whose rule is gone when it is restored
-	Rule    string  `json:"rule"`
-	ID      string  `json:"id"`
-	Episode int64   `json:"episode"`
-	Count   int64   `json:"count"`
-	Points  []Point `json:"points,omitempty"`
+	Phase   phase         `json:"phase"`
+	Holding bool          `json:"holding"`
+	Since   int64         `json:"since"`
+	Holds   bool          `json:"holds"`
+	Blocked bool          `json:"blocked,omitempty"`
+	At      int64         `json:"at"`
+	Episode savedEpisode  `json:"episode"`
+	Early   *savedEpisode `json:"early,omitempty"`
+	Rule    string        `json:"rule"` // for an alert whose rule is gone when it is restored
+}
+
+type savedEpisode struct {
+	Number     uint32            `json:"number"`
+	ID         string            `json:"id"` // this is for the same, and so is count
+	Count      int64             `json:"count"`
+	Start      int64             `json:"start"`
+	Fired      int64             `json:"fired"`
+	Fell       int64             `json:"fell"`
+	Edge       savedEdge         `json:"edge"`
+	Base       int64             `json:"base"`
+	Level      int               `json:"level,omitempty"`
+	Shown      int               `json:"shown,omitempty"`
+	Late       bool              `json:"late,omitempty"`
+	HasFired   bool              `json:"has_fired,omitempty"`
+	ByHand     bool              `json:"by_hand,omitempty"`
+	Notified   notification      `json:"notified"`
+	FiredValue float64           `json:"fired_value"`
+	Peak       float64           `json:"peak"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Points     []Point           `json:"points,omitempty"`
 }
 
 type savedEdge struct {
@@ -259,11 +272,11 @@ type savedEdge struct {
 }
 
 type savedSamples struct {
-	First   []models.Line `json:"first,omitempty"`
-	Last    []models.Line `json:"last,omitempty"`
-	Top     []counts      `json:"top,omitempty"`
-	Newest  int64         `json:"newest"`
-	Counted bool          `json:"counted"`
+	Kept    []sampled `json:"kept,omitempty"`
+	Decided int       `json:"decided"`
+	Top     []counts  `json:"top,omitempty"`
+	Newest  int64     `json:"newest"`
+	Counted bool      `json:"counted"`
 }
 
 const (
@@ -306,7 +319,7 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 		b = appendBlock(b, encode(rs.savedAlert(g)))
 	}
 	if s := g.samples; s != nil {
-		b = appendBlock(b, encode(savedSamples{s.first, s.last, s.top, s.newest, s.counted}))
+		b = appendBlock(b, encode(savedSamples{s.kept, s.decided, s.top, s.newest, s.counted}))
 	}
 	if len(gaps) > 0 {
 		b = binary.AppendUvarint(b, uint64(len(gaps)))
@@ -320,21 +333,69 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 
 func (rs *ruleState) savedAlert(g *group) savedAlert {
 	a := g.alert
-	return savedAlert{
-		Phase: a.phase, Raw: a.conditionHolds, Holds: a.holds, Blocked: a.blocked, Early: a.early, Passed: a.passedOn, Told: a.notified, Late: a.late, At: a.decidedTo, Start: a.startsAt, Fired: a.firedAt, Fell: a.fellAt,
-		Edge: savedEdge{
-			a.edge.At,
-			finite(a.edge.Value),
-			a.edge.Threshold,
-			a.edge.Reason,
-		}, Base: a.countFrom, Level: a.level, Shown: a.notifiedLevel, Labels: a.labels,
-		Rule: rs.id, ID: rs.alertID(g), Episode: int64(g.episodes), Count: g.win.Entered(never) - a.countFrom, Points: a.points,
+	s := savedAlert{
+		Phase:   a.phase,
+		Holding: a.conditionHolds,
+		Since:   a.conditionSince,
+		Holds:   a.holds,
+		Blocked: a.blocked,
+		At:      a.decidedTo,
+		Episode: rs.savedEpisode(g, &a.episode),
+		Rule:    rs.id,
+	}
+	if a.early != nil {
+		early := rs.savedEpisode(g, a.early)
+		s.Early = &early
+	}
+	return s
+}
+
+func (rs *ruleState) savedEpisode(g *group, ep *episode) savedEpisode {
+	return savedEpisode{
+		Number:     ep.number,
+		ID:         rs.alertID(g.key, ep.number),
+		Count:      g.win.Entered(never) - ep.countFrom,
+		Start:      ep.startsAt,
+		Fired:      ep.firedAt,
+		Fell:       ep.fellAt,
+		Edge:       savedEdge{ep.edge.At, finite(ep.edge.Value), ep.edge.Threshold, ep.edge.Reason},
+		Base:       ep.countFrom,
+		Level:      ep.level,
+		Shown:      ep.notifiedLevel,
+		Late:       ep.late,
+		HasFired:   ep.fired,
+		ByHand:     ep.byHand,
+		Notified:   ep.notified,
+		FiredValue: finite(ep.firedValue),
+		Peak:       finite(ep.peak),
+		Labels:     ep.labels,
+		Points:     ep.points,
 	}
 }
 
 func (s savedAlert) alert() *alert {
-	return &alert{
-		phase: s.Phase, conditionHolds: s.Raw, holds: s.Holds, blocked: s.Blocked, early: s.Early, passedOn: s.Passed, notified: s.Told, late: s.Late, decidedTo: s.At, startsAt: s.Start, firedAt: s.Fired, fellAt: s.Fell,
+	a := &alert{
+		phase:          s.Phase,
+		episode:        s.Episode.episode(),
+		conditionHolds: s.Holding,
+		conditionSince: s.Since,
+		holds:          s.Holds,
+		blocked:        s.Blocked,
+		decidedTo:      s.At,
+	}
+	if s.Early != nil {
+		early := s.Early.episode()
+		a.early = &early
+	}
+	return a
+}
+
+func (s savedEpisode) episode() episode {
+	return episode{
+		number:   s.Number,
+		startsAt: s.Start,
+		firedAt:  s.Fired,
+		fellAt:   s.Fell,
 		edge: window.Edge{
 			At:        s.Edge.At,
 			Holds:     true,
@@ -342,7 +403,17 @@ func (s savedAlert) alert() *alert {
 			Threshold: s.Edge.Threshold,
 			Reason:    s.Edge.Reason,
 		},
-		countFrom: s.Base, level: s.Level, notifiedLevel: s.Shown, labels: s.Labels, points: s.Points,
+		countFrom:     s.Base,
+		level:         s.Level,
+		notifiedLevel: s.Shown,
+		late:          s.Late,
+		fired:         s.HasFired,
+		byHand:        s.ByHand,
+		notified:      s.Notified,
+		firedValue:    s.FiredValue,
+		peak:          s.Peak,
+		labels:        s.Labels,
+		points:        s.Points,
 	}
 }
 
@@ -446,7 +517,7 @@ func (r *restoring) owned(kind byte, id uint64, key string, in *reader) {
 	rs := r.rules[id]
 	switch {
 	case kind == keySuppression && r.suppressions[id] != nil:
-		r.suppressions[id].times[key] = &suppressionTimes{starts: in.times(), ends: in.times()}
+		r.suppressions[id].times[key] = &suppressionTimes{starts: in.places(), ends: in.places()}
 	case rs == nil:
 	case kind == keyRule:
 		rs.restore(in)
@@ -467,8 +538,10 @@ func (rs *ruleState) restore(in *reader) {
 		episodes: s.Shortages,
 	}
 	for _, p := range s.Spans {
-		if i := int(p[0]); i < len(s.SpanKeys) {
-			rs.firingSpans = append(rs.firingSpans, firingSpan{string(s.SpanKeys[i]), p[1], p[2]})
+		if i := int(p[0]); i >= 0 && i < len(s.SpanKeys) {
+			key := string(s.SpanKeys[i])
+			rs.firingSpans[key] = append(rs.firingSpans[key], firingSpan{p[1], p[2]})
+			rs.spans++
 		}
 	}
 }
@@ -495,7 +568,7 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 	if flags&hasSamples != 0 {
 		var s savedSamples
 		in.decode(in.block(), &s)
-		g.extend().samples = &samples{s.Counted, s.First, s.Last, s.Top, s.Newest}
+		g.extend().samples = &samples{s.Counted, s.Kept, min(max(s.Decided, 0), len(s.Kept)), s.Top, s.Newest}
 		if s.Counted {
 			rs.sampled++
 		}
@@ -533,8 +606,20 @@ func (r *restoring) orphan(value []byte, home models.Partition) {
 	}
 	var s savedAlert
 	in.decode(in.block(), &s)
-	if in.err == nil && s.Told == wasNotified && (s.Phase == firing || s.Phase == suppressed) {
-		r.e.persisted.orphans = append(r.e.persisted.orphans, orphan{s, home})
+	if in.err != nil {
+		return
+	}
+	if s.Phase == firing || s.Phase == suppressed {
+		r.e.orphan(s.Rule, s.At, s.Episode, home)
+	}
+	if s.Early != nil && !s.Early.ByHand {
+		r.e.orphan(s.Rule, s.At, *s.Early, home)
+	}
+}
+
+func (e *Engine) orphan(rule string, at int64, ep savedEpisode, home models.Partition) {
+	if ep.Notified == wasNotified {
+		e.persisted.orphans = append(e.persisted.orphans, orphan{ep, rule, at, home})
 	}
 }
 
@@ -587,17 +672,20 @@ func (r *reader) block() []byte {
 	return b
 }
 
-func (r *reader) times() []int64 {
+func (r *reader) places() []logPlace {
 	n := r.uvarint()
 	if n > uint64(len(r.b)) {
 		r.err = errDamaged
 		return nil
 	}
-	times := make([]int64, n)
-	for i := range times {
-		times[i] = r.varint()
+	places := make([]logPlace, n)
+	for i := range places {
+		p := &places[i]
+		p.at, p.order.Topic = r.varint(), uint32(r.uvarint())
+		p.order.Partition, p.order.Offset = int32(r.varint()), r.varint()
+		p.order.Index = int32(r.varint())
 	}
-	return times
+	return places
 }
 
 func (r *reader) decode(b []byte, v any) {

@@ -180,7 +180,7 @@ func (s *scanner) time(l *decode.Log) int64 {
 func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, line int32) int32 {
 	sc := s.scan
 	pos := l.Position()
-	h := hit{rule: rs, time: at, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
+	h := hit{rule: rs, time: at, reached: sc.newest, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
 	h.key.from = len(sc.text)
 	sc.text = s.appendKey(sc.text, l, rs.by)
 	h.key.to = len(sc.text)
@@ -206,7 +206,14 @@ func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, li
 // mark notes that a log begins or ends a suppression.
 func (s *scanner) mark(l *decode.Log, at int64, r queryOwner) {
 	sc := s.scan
-	m := suppressionHit{suppression: r.suppression, time: at, end: r.role == 1}
+	pos := l.Position()
+	m := suppressionHit{
+		suppression: r.suppression,
+		time:        at,
+		offset:      pos.Offset,
+		index:       int32(pos.Index),
+		end:         r.role == 1,
+	}
 	m.key.from = len(sc.text)
 	sc.text = s.appendKey(sc.text, l, r.suppression.by)
 	m.key.to = len(sc.text)
@@ -329,21 +336,24 @@ type span struct{ from, to int }
 
 // hit is one log that matters to one rule.
 type hit struct {
-	rule   *compiledRule
-	time   int64
-	offset int64
-	index  int32
-	line   int32 // -1 when the rule shows none
-	bits   uint64
-	key    span
-	values span // in scan.values: what the condition looks at
-	shown  span // in scan.values: what only people see
+	rule    *compiledRule
+	time    int64
+	reached int64 // event time of the newest log of the partition by then
+	offset  int64
+	index   int32
+	line    int32 // -1 when the rule shows none
+	bits    uint64
+	key     span
+	values  span // in scan.values: what the condition looks at
+	shown   span // in scan.values: what only people see
 }
 
 // suppressionHit is a log that begins or ends a suppression.
 type suppressionHit struct {
 	suppression *compiledSuppression
 	time        int64
+	offset      int64
+	index       int32
 	end         bool
 	key         span
 }
@@ -368,6 +378,16 @@ func (s *scan) Logs() int { return s.logs }
 
 // Rejected lists what could not be read.
 func (s *scan) Rejected() []models.Rejection { return s.rejected }
+
+// order is the place of a log of the scan.
+func (s *scan) order(offset int64, index int32) window.Order {
+	return window.Order{
+		Topic:     s.topicNumber(),
+		Partition: s.partition.Partition,
+		Offset:    offset,
+		Index:     index,
+	}
+}
 
 // topicNumber tells topics apart in the same way in every run.
 func (s *scan) topicNumber() uint32 {

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -122,7 +123,33 @@ func (m *machine) addPoint(at int64) {
 	if len(a.points) >= maxPoints {
 		a.points = slices.Delete(a.points, 0, maxPoints/2)
 	}
-	a.points = append(a.points, Point{at, finite(m.g.win.Value(m.u.condition, at))})
+	value := m.g.win.Value(m.u.condition, at, m.env())
+	a.reach(value)
+	a.points = append(a.points, Point{at, finite(value)})
+}
+
+// peakEvery is how often the value of an alert that is more than a count is looked at.
+const peakEvery = int64(time.Second)
+
+// notePeak looks whether an event has brought the value of the alert to a new peak.
+func (m *machine) notePeak(at int64) {
+	a := m.g.alert
+	if a == nil || m.u.rule.Record {
+		return
+	}
+	ep := &a.episode
+	if a.early != nil {
+		ep = a.early
+	} else if a.phase == idle {
+		return
+	}
+	if !m.u.condition.Counts() && at < ep.peakAt+peakEvery {
+		return
+	}
+	ep.peakAt = max(ep.peakAt, at)
+	if value := m.g.win.Value(m.u.condition, at, m.env()); !math.IsNaN(value) {
+		ep.reach(value)
+	}
 }
 
 // phases counts a rule's alerts.
@@ -131,12 +158,12 @@ func (e *Engine) phases(rs *ruleState) (up, waiting, silenced int) {
 		if !e.ours(rs, number) {
 			continue
 		}
-		switch rs.groups.at(number).alert.phase {
-		case firing:
+		switch a := rs.groups.at(number).alert; {
+		case a.phase == firing || a.early != nil && !a.early.byHand:
 			up++
-		case pending:
+		case a.phase == pending:
 			waiting++
-		case suppressed:
+		case a.phase == suppressed:
 			silenced++
 		}
 	}
@@ -235,13 +262,17 @@ func (e *Engine) Alerts() []models.Alert {
 		}
 		for number := range rs.alerts {
 			m := e.at(rs, number)
-			state, ok := m.state()
-			if !ok || !e.ours(rs, number) || e.discards(rs.owner(number)) {
+			ep, state := m.current()
+			if ep == nil || !e.ours(rs, number) || e.discards(rs.owner(number)) {
 				continue
 			}
-			a := m.alertNow(state, max(m.g.alert.firedAt, m.g.alert.startsAt), m.g.alert.edge.Reason)
-			a.Count = m.count(never) // whatever was seen so far
-			a.Historical = m.g.alert.notified == tooOld || m.g.alert.notified == notifiedEarlier
+			a := m.alertOf(ep, state, max(ep.firedAt, ep.startsAt), ep.edge.Reason)
+			a.Value = finite(m.newestValue())
+			a.Count = m.count(ep, never) // whatever was seen so far
+			if s := m.g.samples; s != nil {
+				a.First, a.Last, a.Top = s.ofEpisode(rs.compiledRule, ep.startsAt, never)
+			}
+			a.Historical = ep.notified == tooOld || ep.notified == notifiedEarlier
 			list = append(list, a)
 		}
 		if rs.refused.first != 0 {
@@ -258,21 +289,28 @@ func (e *Engine) Alerts() []models.Alert {
 	return list
 }
 
-// state is that of the group's alert, if it has an episode.
-func (m *machine) state() (models.AlertState, bool) {
+// current is the episode of the group's alert, and its state; nil if there is none.
+func (m *machine) current() (*episode, models.AlertState) {
 	a := m.g.alert
-	if a == nil {
-		return "", false
+	switch {
+	case a == nil:
+		return nil, ""
+	case a.early != nil && !a.early.byHand:
+		return a.early, models.AlertFiring
+	case a.phase == pending:
+		return &a.episode, models.AlertPending
+	case a.phase == firing:
+		return &a.episode, models.AlertFiring
+	case a.phase == suppressed:
+		return &a.episode, models.AlertSuppressed
 	}
-	switch a.phase {
-	case pending:
-		return models.AlertPending, true
-	case firing:
-		return models.AlertFiring, true
-	case suppressed:
-		return models.AlertSuppressed, true
-	}
-	return "", false
+	return nil, ""
+}
+
+// newestValue is the value of the condition at the newest of watermark and event.
+func (m *machine) newestValue() float64 {
+	at := max(m.watermark(), m.g.newest(), m.g.win.SweptTo())
+	return m.g.win.Value(m.u.condition, at, m.env())
 }
 
 // Watermarks returns how far time has come in every partition.
@@ -384,10 +422,11 @@ func (e *Engine) group(rs *ruleState, key string) GroupStatus {
 	if newest := g.newest(); newest > 0 {
 		s.Seen = time.Unix(0, newest).UTC()
 	}
-	s.State, _ = m.state()
-	s.Holds, s.Value = g.win.Holds(), finite(g.win.Value(rs.condition, max(m.watermark(), g.newest())))
-	if a := g.alert; a != nil {
-		s.Threshold, s.Reason, s.Since = a.edge.Threshold, a.edge.Reason, instant(a.startsAt)
+	ep, state := m.current()
+	s.State = state
+	s.Holds, s.Value = g.win.Holds(), finite(m.newestValue())
+	if ep != nil {
+		s.Threshold, s.Reason, s.Since = ep.edge.Threshold, ep.edge.Reason, instant(ep.startsAt)
 	}
 	return s
 }
@@ -438,8 +477,11 @@ func (e *Engine) Series(alertID string) []Point {
 	defer e.mu.Unlock()
 	for _, rs := range e.rules {
 		for number := range rs.alerts {
-			if g := rs.groups.at(number); rs.alertID(g) == alertID {
-				return slices.Clone(g.alert.points)
+			g := rs.groups.at(number)
+			for _, ep := range []*episode{&g.alert.episode, g.alert.early} {
+				if ep != nil && rs.alertID(g.key, ep.number) == alertID {
+					return slices.Clone(ep.points)
+				}
 			}
 		}
 	}

@@ -1,9 +1,11 @@
 package alerting
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
 // compiledSuppression is what follows from the text of a suppression. It never changes.
@@ -22,10 +24,20 @@ type suppressionState struct {
 	dirty map[string]bool
 }
 
-// suppressionTimes are the times of the logs that begin and end a suppression, in order. Which end
-// belongs to which start is worked out when it is asked for, so that the order in which they arrive
-// does not matter.
-type suppressionTimes struct{ starts, ends []int64 }
+// suppressionTimes are the logs that begin and end a suppression, in order. Which end belongs to
+// which start is worked out when it is asked for, so that the order in which they arrive does not
+// matter.
+type suppressionTimes struct{ starts, ends []logPlace }
+
+// logPlace is the time of a log, and its place among those of one instant.
+type logPlace struct {
+	at    int64
+	order window.Order
+}
+
+func (p logPlace) compare(o logPlace) int {
+	return cmp.Or(cmp.Compare(p.at, o.at), p.order.Compare(o.order))
+}
 
 func newSuppressionState(c *compiledSuppression) *suppressionState {
 	return &suppressionState{
@@ -52,7 +64,7 @@ func (e *Engine) suppressionOf(set *ruleSet, c *compiledSuppression) *suppressio
 const maxSuppressionTimes = 100 // of a key that are remembered
 
 // note takes in a log that begins or ends the suppression.
-func (s *suppressionState) note(key string, at int64, end bool) {
+func (s *suppressionState) note(key string, log logPlace, end bool) {
 	m := s.times[key]
 	if m == nil {
 		m = &suppressionTimes{}
@@ -63,8 +75,11 @@ func (s *suppressionState) note(key string, at int64, end bool) {
 	if end {
 		list = &m.ends
 	}
-	i, _ := slices.BinarySearch(*list, at)
-	*list = slices.Insert(*list, i, at)
+	i, known := slices.BinarySearchFunc(*list, log, logPlace.compare)
+	if known {
+		return // it was read again
+	}
+	*list = slices.Insert(*list, i, log)
 	if n := len(*list); n > maxSuppressionTimes {
 		*list = slices.Delete(*list, 0, n-maxSuppressionTimes)
 	}
@@ -79,12 +94,16 @@ func (s *suppressionState) until(key string, at int64) int64 {
 		return until
 	}
 	for _, from := range m.starts {
-		if from > at {
+		if from.at > at {
 			break
 		}
-		to := from + int64(s.rule.Max)
-		if i, _ := slices.BinarySearch(m.ends, from); i < len(m.ends) {
-			to = min(to, m.ends[i]+int64(s.rule.After))
+		to := from.at + int64(s.rule.Max)
+		i, same := slices.BinarySearchFunc(m.ends, from, logPlace.compare)
+		if same { // one log is both
+			i++
+		}
+		if i < len(m.ends) {
+			to = min(to, m.ends[i].at+int64(s.rule.After))
 		}
 		if to > at {
 			until = max(until, to)
@@ -97,8 +116,9 @@ func (s *suppressionState) until(key string, at int64) int64 {
 func (s *suppressionState) expire(before int64) {
 	before -= int64(s.rule.Max) + int64(s.rule.After)
 	for key, m := range s.times {
-		i, _ := slices.BinarySearch(m.starts, before)
-		j, _ := slices.BinarySearch(m.ends, before)
+		old := logPlace{at: before, order: window.Order{Partition: -1}}
+		i, _ := slices.BinarySearchFunc(m.starts, old, logPlace.compare)
+		j, _ := slices.BinarySearchFunc(m.ends, old, logPlace.compare)
 		if i+j == 0 {
 			continue
 		}
@@ -116,34 +136,23 @@ func (s *suppressionState) expire(before int64) {
 func (e *Engine) suppressed(rs *ruleState, key string, at int64) (name string, until int64) {
 	until = always
 	for _, s := range rs.suppressedBy {
-		k, ok := s.keyFor(rs.compiledRule, key)
-		if !ok {
-			continue
-		}
-		if to := s.until(k, at); to > until {
+		if to := s.until(s.keyFor(rs.compiledRule, key), at); to > until {
 			name, until = s.rule.Name, to
 		}
 	}
 	return name, until
 }
 
-// keyFor is the key under which a suppression knows a group of a rule; none when the alert has not
-// all of its labels.
-func (c *compiledSuppression) keyFor(rs *compiledRule, key string) (string, bool) {
+// keyFor is the key under which a suppression knows a group of a rule. A label that the alert lacks
+// is empty, like that of a log that lacks its field.
+func (c *compiledSuppression) keyFor(rs *compiledRule, key string) string {
 	if len(c.rule.By) == 0 {
-		return "", true
+		return ""
 	}
 	labels := rs.groupLabels(key)
 	values := make([]string, len(c.rule.By))
 	for i, l := range c.rule.By {
-		v, ok := labels[l.Name]
-		if !ok {
-			v, ok = rs.rule.Labels[l.Name]
-		}
-		if !ok {
-			return "", false
-		}
-		values[i] = v
+		values[i] = cmp.Or(labels[l.Name], rs.rule.Labels[l.Name])
 	}
-	return keyOf(values), true
+	return keyOf(values)
 }

@@ -6,97 +6,134 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// transition makes a transition of the group's alert, and notes what people have heard of it.
-func (m *machine) transition(state models.AlertState, at int64, reason string) {
-	a, rs := m.g.alert, m.u
-	if rs.rule.Record {
+// transition makes a transition of an episode, and notes what people are notified of.
+func (m *machine) transition(ep *episode, state models.AlertState, at int64, reason string) {
+	u := m.u
+	if u.rule.Record {
 		return
 	}
+	early := ep == m.g.alert.early || ep.withdrawn
+	ep.note(m, at, state)
 	age := m.e.watermarks.now - at
-	replay := m.e.replaying(rs, m.number, at)
-	out := m.alertNow(state, at, reason)
+	replay := m.e.replaying(u, m.number, at)
+	out := m.alertOf(ep, state, at, reason)
 	out.Historical = replay || age > int64(m.e.opts.maxAlertAge)
 	switch state {
 	case models.AlertFiring:
-		rs.fired++
+		if !ep.fired {
+			ep.fired = true
+			u.fired++
+		}
 		switch {
 		case !out.Historical:
-			a.notified = wasNotified
+			ep.notified = wasNotified
 		case replay:
-			a.notified = max(a.notified, notifiedEarlier)
+			ep.notified = max(ep.notified, notifiedEarlier)
 		default:
-			a.notified, rs.deferred = max(a.notified, tooOld), true
+			ep.notified, u.deferred = max(ep.notified, tooOld), true
 		}
 	case models.AlertResolved:
-		rs.resolved++
-		if a.notified == wasNotified && !replay {
-			// whoever heard that it fires is to hear that it is over, however late
+		u.resolved++
+		if ep.notified == wasNotified && !replay {
+			// who was notified that it fires is notified that it is resolved, however late
 			out.Historical = false
 		}
 	}
-	a.notifiedLevel = a.level
-	rs.touch(m.number, m.g)
-	if m.e.discards(rs.owner(m.number)) {
+	ep.notifiedLevel = ep.level
+	u.touch(m.number, m.g)
+	if m.e.discards(u.owner(m.number)) {
 		return
 	}
-	m.e.changedPartitions[rs.owner(m.number)] = true
+	m.e.changedPartitions[u.owner(m.number)] = true
 	m.e.transitions = append(m.e.transitions, out)
-	if !a.early || !a.passedOn && !rs.behind {
-		a.passedOn = a.early
+	if !early && (state != models.AlertResolved || m.g.alert.phase == firing) {
 		m.passOn(out)
 	}
 }
 
-// passOn passes a transition on to the rules that read alerts. What fires early is passed on once:
-// at once, or during a backlog when it is confirmed, since only then is its time known.
+// note keeps the value at which the episode fired, and the peak.
+func (ep *episode) note(m *machine, at int64, state models.AlertState) {
+	switch {
+	case state == models.AlertFiring && !ep.fired:
+		ep.firedValue, ep.peak = ep.edge.Value, ep.edge.Value
+	case state != models.AlertResolved:
+		ep.reach(ep.edge.Value)
+	}
+}
+
+// reach moves the peak, away from the threshold.
+func (ep *episode) reach(value float64) {
+	below := strings.HasPrefix(ep.edge.Threshold, "<")
+	if math.IsNaN(ep.peak) || !below && value > ep.peak || below && value < ep.peak {
+		ep.peak = value
+	}
+}
+
+// passOn passes a transition on to the rules that read alerts. What fires early is passed on when it
+// is confirmed, so that what those rules see does not depend on the order of the logs.
 func (m *machine) passOn(out models.Alert) {
 	if m.e.ruleSet.Load().readsAlerts && !m.u.readsAlerts {
 		m.e.alertLogs = append(m.e.alertLogs, out)
 	}
 }
 
-// alertNow is the alert of a group as it stands.
-func (m *machine) alertNow(state models.AlertState, at int64, reason string) models.Alert {
-	a, rs := m.g.alert, m.u
+// alertOf is an episode of the group as it stands.
+func (m *machine) alertOf(
+	ep *episode,
+	state models.AlertState,
+	at int64,
+	reason string,
+) models.Alert {
+	u := m.u
 	out := models.Alert{
-		ID: rs.alertID(m.g), Rule: rs.id, Episode: int64(m.g.episodes), State: state, Reason: reason,
-		Value: finite(
-			a.edge.Value,
-		), Threshold: a.edge.Threshold, At: instant(at), StartsAt: instant(a.startsAt), Count: m.count(at),
-		Source: place(
-			rs.rule.Pos,
-		), Late: a.late, Shadow: rs.rule.Mode == rule.Shadow, Home: m.e.home(rs, m.number),
+		ID:         u.alertID(m.g.key, ep.number),
+		Rule:       u.id,
+		Episode:    int64(ep.number),
+		State:      state,
+		Reason:     reason,
+		Value:      finite(ep.edge.Value),
+		Threshold:  ep.edge.Threshold,
+		FiredValue: finite(ep.firedValue),
+		Peak:       finite(ep.peak),
+		At:         instant(at),
+		StartsAt:   instant(ep.startsAt),
+		Count:      m.count(ep, at),
+		Source:     place(u.rule.Pos),
+		Late:       ep.late,
+		Withdrawn:  ep.withdrawn,
+		Shadow:     u.rule.Mode == rule.Shadow,
+		Home:       m.e.home(u, m.number),
 	}
 	if state == models.AlertResolved {
-		value, threshold := m.g.win.DecidingValue(rs.condition, at)
+		value, threshold := m.g.win.DecidingValue(u.condition, at, m.env())
 		out.Value, out.Threshold = finite(value), cmp.Or(threshold, out.Threshold)
-		out.EndsAt = instant(a.fellAt)
-		if a.holds || a.fellAt < a.startsAt {
+		out.EndsAt = instant(ep.fellAt)
+		if ep.fellAt < ep.startsAt || m.g.alert.holds && ep == &m.g.alert.episode {
 			out.EndsAt = instant(at)
 		}
 	}
 	if s := m.g.samples; s != nil {
-		out.First, out.Last = slices.Clone(s.first), slices.Clone(s.last)
-		out.Top = s.shownTop(rs.rule.Top)
+		out.First, out.Last, out.Top = s.ofEpisode(u.compiledRule, ep.startsAt, at)
 	}
-	if a.labels == nil {
-		a.labels = rs.alertLabels(m.g.key)
+	if ep.labels == nil {
+		ep.labels = u.alertLabels(m.g.key)
 	}
-	out.Labels = a.labels
-	if a.level > 0 {
-		out.Labels = maps.Clone(a.labels)
-		out.Labels["severity"] = rs.rule.Levels[a.level-1].Severity
+	out.Labels = maps.Clone(ep.labels) // who gets it may change it
+	if ep.level > 0 {
+		out.Labels["severity"] = u.rule.Levels[ep.level-1].Severity
 	}
 	out.Severity = out.Labels["severity"]
-	out.Annotations = rs.annotate(&out)
+	out.Annotations = u.annotate(&out)
 	return out
 }
 
@@ -140,8 +177,8 @@ func (c *compiledRule) alertLabels(key string) map[string]string {
 
 // alertID identifies an episode of a group of a rule: the same in every run over the same logs, and
 // nothing else's.
-func (c *compiledRule) alertID(g *group) string {
-	return alertID(c.id, g.key, uint64(g.episodes))
+func (c *compiledRule) alertID(key string, episode uint32) string {
+	return alertID(c.id, key, uint64(episode))
 }
 
 func alertID(rule, key string, episode uint64) string {
@@ -159,25 +196,6 @@ func place(p rule.Pos) string {
 		return ""
 	}
 	return p.File + ":" + strconv.Itoa(p.Line)
-}
-
-// shownTop are the most frequent values of each field.
-func (s *samples) shownTop(fields []string) map[string][]models.TopValue {
-	var top map[string][]models.TopValue
-	for i, c := range s.top {
-		if len(c) == 0 {
-			continue
-		}
-		if top == nil {
-			top = make(map[string][]models.TopValue)
-		}
-		list := slices.Clone(c)
-		slices.SortFunc(list, func(a, b models.TopValue) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
-		})
-		top[fields[i]] = list[:min(len(list), shownTop)]
-	}
-	return top
 }
 
 // takeTransitions takes what was decided since the last time, in the order of event time.

@@ -50,7 +50,7 @@ func WithValues(v *Values) Option { return func(o *options) { o.values = v } }
 
 func (m *machine) sampleValue(at int64) {
 	if s := m.u.values; s.next() {
-		if v := m.g.win.Value(m.u.condition, at); v == v {
+		if v := m.g.win.Value(m.u.condition, at, m.env()); v == v {
 			s.list = append(s.list, v)
 		}
 	}

@@ -87,6 +87,7 @@ func TestNewRuleHasLearnt(t *testing.T) {
 		time.Sleep(time.Minute)
 		want(t, "of what is known", w.notices())
 		w.errors(0, "mail", 1)
+		time.Sleep(time.Minute) // it is decided at the watermark
 		if got := w.notices(); len(got) != 1 {
 			t.Errorf("of what is new: %v", got)
 		}

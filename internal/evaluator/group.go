@@ -216,7 +216,7 @@ func (g *group) step(at instant) {
 // advance moves the alert on, once it is known whether the condition holds.
 func (g *group) advance(at instant, v *view, judged bool) {
 	resolving := g.resolving
-	g.resolving = g.r.Resolve.When != nil && v.truth(g.r.Resolve.When)
+	g.resolving = g.r.Resolve.When != nil && !g.holds && v.truth(g.r.Resolve.When)
 	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}

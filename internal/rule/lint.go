@@ -401,7 +401,7 @@ func (i interval) opens() bool {
 		days.Times = nil
 		start := time.Date(2020, 1, 1, 12, 0, 0, 0, time.UTC)
 		for day := range 31 * 366 {
-			if days.ContainsTime(start.AddDate(0, 0, day)) {
+			if contains(days, start.AddDate(0, 0, day)) {
 				for minute := range 24 * 60 {
 					if hours.ContainsTime(start.Add(time.Duration(minute) * time.Minute)) {
 						return true

@@ -54,8 +54,31 @@ type interval []timeinterval.TimeInterval
 func (i interval) Contains(t time.Time) bool {
 	return slices.ContainsFunc(
 		i,
-		func(one timeinterval.TimeInterval) bool { return one.ContainsTime(t) },
+		func(one timeinterval.TimeInterval) bool { return contains(one, t) },
 	)
+}
+
+// contains says whether an instant lies in an interval. The library counts the days of a month by
+// its hours, so that of a month in which the clocks go forward it misses the last.
+func contains(one timeinterval.TimeInterval, t time.Time) bool {
+	days := one.DaysOfMonth
+	one.DaysOfMonth = nil
+	if !one.ContainsTime(t) || days == nil {
+		return days == nil && one.ContainsTime(t)
+	}
+	if one.Location != nil {
+		t = t.In(one.Location.Location)
+	}
+	last := time.Date(t.Year(), t.Month()+1, 0, 12, 0, 0, 0, time.UTC).Day()
+	fromEnd := func(day int) int {
+		if day < 0 {
+			return last + 1 + day
+		}
+		return day
+	}
+	return slices.ContainsFunc(days, func(d timeinterval.DayOfMonthRange) bool {
+		return t.Day() >= fromEnd(d.Begin) && t.Day() <= fromEnd(d.End)
+	})
 }
 
 // intervals reads time_intervals, which are written as in Alertmanager's configuration.

@@ -208,6 +208,9 @@ func (r *backtestRun) apply() {
 	if len(r.batch) == 0 {
 		return
 	}
+	if r.now.IsZero() { // all partitions are known before the first record is evaluated
+		r.engine.Advance(r.batch[0].Timestamp, r.progress())
+	}
 	scan := r.scanner.Scan(r.batch)
 	r.report.Logs += scan.Logs()
 	for _, rejection := range scan.Rejected() {

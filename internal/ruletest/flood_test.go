@@ -55,7 +55,7 @@ func TestAFloodHasTheSameAlertsInAnyOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return spellTexts(set, told(alerts), "")
+		return spellTexts(told(alerts))
 	}
 	want := texts(list, live{backlog: 100})
 	for _, r := range set.Rules {

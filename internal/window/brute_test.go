@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -34,10 +33,9 @@ type definition struct {
 	known  int64
 	isKnow bool // the condition may hold without events
 
-	cuts []int64 // when an event resolved while the condition held
+	cuts []reset // events that resolved while the condition held
 
 	nothing bool // there are no events
-	before  float64
 }
 
 func define(r *rule.Rule, p *Condition, events []sample) *definition {
@@ -83,13 +81,13 @@ func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sa
 		}
 	}
 	for _, e := range all {
-		leaves := e.at
+		leaves, counts := e.at, d.counts(&e, at)
 		if coarse && len(all) > d.p.paneLimit {
 			if part := d.part(all, e.at); len(part) > d.p.paneLimit {
 				leaves = part[len(part)-1].at
 			}
 		}
-		if leaves > max(after, d.reset(at, c)) {
+		if leaves > after && counts {
 			in = append(in, e)
 		}
 	}
@@ -102,10 +100,10 @@ func (d *definition) part(all []sample, at int64) []sample {
 	from := floor(at-1, d.p.paneLength)
 	to := from + d.p.paneLength
 	for _, cut := range d.cuts {
-		if cut < at {
-			from = max(from, cut)
+		if cut.at < at {
+			from = max(from, cut.at)
 		} else {
-			to = min(to, cut)
+			to = min(to, cut.at)
 		}
 	}
 	first := sort.Search(len(all), func(i int) bool { return all[i].at > from })
@@ -115,9 +113,13 @@ func (d *definition) part(all []sample, at int64) []sample {
 
 // about is what sketches say of the values since the pane began in which the window begins.
 func (d *definition) about(c *rule.Call, at int64) float64 {
-	from := max(at-int64(c.Offset)-int64(d.r.Window), d.reset(at, c))
+	from := max(at-int64(c.Offset)-int64(d.r.Window), d.lastCut(at))
 	s := newSketch()
-	for _, e := range d.within(c, at, max(floor(from, d.p.paneLength), d.lastCut(from)), false) {
+	begin := max(floor(from, d.p.paneLength), d.lastCut(from))
+	if begin == from && begin == d.lastCut(at) {
+		begin-- // of its instant some count
+	}
+	for _, e := range d.within(c, at, begin, false) {
 		for _, u := range e.user {
 			s.InsertHash(hashOf(u))
 		}
@@ -128,8 +130,8 @@ func (d *definition) about(c *rule.Call, at int64) float64 {
 func (d *definition) lastCut(at int64) int64 {
 	last := int64(math.MinInt64)
 	for _, cut := range d.cuts {
-		if cut <= at {
-			last = cut
+		if cut.at <= at {
+			last = cut.at
 		}
 	}
 	return last
@@ -145,24 +147,28 @@ func (d *definition) has(c *rule.Call, e *sample) bool {
 	return len(e.user) > 0
 }
 
-// reset is the last time at which an event resolved while the condition held.
-func (d *definition) reset(at int64, c *rule.Call) int64 {
-	last := int64(math.MinInt64)
+// reset is the last event that resolved until an instant.
+func (d *definition) reset(at int64) (last reset) {
+	last.at = math.MinInt64
 	for _, cut := range d.cuts {
-		if c.Offset == 0 && cut <= at {
+		if cut.at <= at {
 			last = cut
 		}
 	}
 	return last
 }
 
-// resolves says whether an event resolves at an instant.
-func (d *definition) resolves(at int64) bool {
-	return d.r.Resolve.Match != nil &&
-		slices.ContainsFunc(
-			d.events,
-			func(e sample) bool { return e.at == at && matches(d.r.Resolve.Match, &e) },
-		)
+// counts says whether an event came after the last one that resolved.
+func (d *definition) counts(e *sample, at int64) bool { return d.reset(at).before(e.at, e.order) }
+
+// resolves is the last event of an instant that resolves.
+func (d *definition) resolves(at int64) (r reset, found bool) {
+	for _, e := range d.events {
+		if d.r.Resolve.Match != nil && e.at == at && matches(d.r.Resolve.Match, &e) {
+			r, found = reset{e.at, e.order}, true
+		}
+	}
+	return r, found
 }
 
 func (d *definition) number(of rule.Condition, at int64) float64 {
@@ -191,13 +197,16 @@ func (d *definition) number(of rule.Condition, at int64) float64 {
 func (d *definition) call(c *rule.Call, at int64) float64 {
 	switch historical := c.Of != nil || c.Offset >= 24*time.Hour; {
 	case d.nothing && c.Func == "zscore":
-		return -d.before
-	case d.nothing && (historical || c.Offset > 0):
-		return d.before
+		return math.NaN()
+	case d.nothing && c.Func == "baseline":
+		return d.number(c.Of, at)
+	case d.nothing && c.Func == "since":
+		return math.Inf(1)
+	case d.nothing:
 	case historical:
 		return d.past(c, at)
 	}
-	if c.Offset > 0 && at-int64(c.Offset)-int64(d.r.Window) < d.known {
+	if !d.nothing && c.Offset > 0 && at-int64(c.Offset)-int64(d.r.Window) < d.known {
 		return math.NaN()
 	}
 	in := d.window(c, at)
@@ -318,7 +327,7 @@ func (d *definition) fresh(c *rule.Call, at int64) float64 {
 		for _, u := range e.user {
 			before, seen := lastSeen[u]
 			if !seen || d.r.Remember > 0 && e.at-before > int64(d.r.Remember) {
-				if e.at > at-int64(d.r.Window) && e.at > d.reset(at, c) &&
+				if e.at > at-int64(d.r.Window) && e.at > d.reset(at).at &&
 					e.at >= d.known+int64(d.r.Learn) {
 					n++
 				}
@@ -329,114 +338,107 @@ func (d *definition) fresh(c *rule.Call, at int64) float64 {
 	return float64(n)
 }
 
-func (d *definition) changes(c *rule.Call, at int64) float64 {
-	before, then, n := "", int64(0), 0
-	for _, e := range d.events {
+func (d *definition) changes(_ *rule.Call, at int64) float64 {
+	var before *sample
+	n := 0
+	for i := range d.events {
+		e := &d.events[i]
 		if !e.own || len(e.user) == 0 || e.at > at {
 			continue
 		}
-		if d.r.Remember > 0 && e.at-then > int64(d.r.Remember) {
-			before = ""
+		// the one that resolved does not count, but is the event before the first that does
+		if before != nil && d.reset(at).compare(reset{before.at, before.order}) > 0 {
+			before = nil
 		}
-		now := strings.Join(e.user, "\x00")
-		if before != "" && now != before && e.at > at-int64(d.r.Window) && e.at > d.reset(at, c) {
+		if before != nil && !slices.Equal(before.user, e.user) && d.counts(e, at) &&
+			e.at > at-int64(d.r.Window) &&
+			(d.r.Remember == 0 || e.at-before.at <= int64(d.r.Remember)) {
 			n++
 		}
-		before, then = now, e.at
+		before = e
 	}
 	return float64(n)
 }
 
 func (d *definition) since(c *rule.Call, at int64) float64 {
 	last := int64(math.MinInt64)
-	if d.isKnow {
-		last = d.known
-	}
 	for _, e := range d.events {
-		if e.own && e.at <= at && e.from <= at && matches(c.Filter, &e) {
-			last = max(last, e.at)
+		if e.own && e.at <= at && e.from <= at && matches(c.Filter, &e) && d.counts(&e, at) {
+			last = e.at
 		}
 	}
-	if last == math.MinInt64 {
-		return math.Inf(1)
+	switch {
+	case last != math.MinInt64:
+		return float64(at-last) / 1e9
+	case d.r.Remember > 0:
+		return float64(at-d.known) / 1e9
 	}
-	return float64(at-last) / 1e9
+	return math.Inf(1)
 }
 
-// truth is the condition at an instant, of a group that is known.
-func (d *definition) truth(of rule.Condition, at int64) bool {
+// truth is whether a condition, or its contrary, holds at an instant, of a group that is known.
+func (d *definition) truth(of rule.Condition, want bool, at int64) bool {
 	switch of := of.(type) {
 	case *rule.Unary:
-		return !d.gated(of, at) && !d.raw(of.Of, at)
+		return d.truth(of.Of, !want, at)
 	case *rule.Binary:
-		switch of.Op {
-		case "and":
-			return d.truth(of.Left, at) && d.truth(of.Right, at)
-		case "or":
-			return d.truth(of.Left, at) || d.truth(of.Right, at)
+		switch {
+		case (of.Op == "and") == want && (of.Op == "and" || of.Op == "or"):
+			return d.truth(of.Left, want, at) && d.truth(of.Right, want, at)
+		case of.Op == "and" || of.Op == "or":
+			return d.truth(of.Left, want, at) || d.truth(of.Right, want, at)
 		}
-		return !d.gated(of, at) && d.raw(of, at)
+		return !d.gated(of, want, at) && d.raw(of, at) == want
 	}
 	panic("no truth")
 }
 
-// raw is the condition regardless of how long the key is known.
-func (d *definition) raw(of rule.Condition, at int64) bool {
-	switch of := of.(type) {
-	case *rule.Unary:
-		return !d.raw(of.Of, at)
-	case *rule.Binary:
-		switch of.Op {
-		case "and":
-			return d.raw(of.Left, at) && d.raw(of.Right, at)
-		case "or":
-			return d.raw(of.Left, at) || d.raw(of.Right, at)
-		}
-		return compare(d.number(of.Left, at), of.Op, d.number(of.Right, at))
-	}
-	panic("no truth")
+// raw is a comparison regardless of how long the key is known.
+func (d *definition) raw(of *rule.Binary, at int64) bool {
+	return compare(d.number(of.Left, at), of.Op, d.number(of.Right, at))
 }
 
-// gated says that a condition about the window holds of an empty one, and the key is not yet known
-// for one.
-func (d *definition) gated(of rule.Condition, at int64) bool {
-	if at >= d.known+int64(d.r.Window) || !strings.Contains(asks(of), "window") {
+// gated says that a comparison holds of nothing, and the key is not yet known for a window.
+func (d *definition) gated(of *rule.Binary, want bool, at int64) bool {
+	if at >= d.known+int64(d.r.Window) || d.r.Remember > 0 && containsSince(of) || !asks(of) {
 		return false
 	}
-	nothing := &definition{r: d.r, p: d.p, known: math.MinInt64 / 2, nothing: true}
-	if nothing.raw(of, 0) {
-		return true
-	}
-	nothing.before = 1e12
-	return nothing.raw(of, 0)
+	nothing := &definition{r: d.r, p: d.p, nothing: true}
+	return nothing.raw(of, 0) == want
 }
 
-func asks(of rule.Condition) string {
+func asks(of rule.Condition) bool {
 	switch of := of.(type) {
 	case *rule.Unary:
 		return asks(of.Of)
 	case *rule.Binary:
-		return asks(of.Left) + asks(of.Right)
+		return asks(of.Left) || asks(of.Right)
 	case *rule.Call:
-		if of.Func != "since" && of.Func != "baseline" && of.Offset == 0 {
-			return "window"
-		}
+		return of.Func != "baseline" && of.Offset == 0
 	}
-	return ""
+	return false
 }
 
 // edges is when the condition begins and ceases to hold, looked at every tick and right after it.
 func (d *definition) edges(holds func(at int64) bool, until, tick int64) (edges []string) {
-	up := false
+	up, spent := false, false
 	for at := d.known; at <= until; at += tick {
 		for _, t := range []int64{at, at + 1} {
 			now, judged := up, d.r.Every == 0 || t%int64(d.r.Every) == 0
 			if judged {
 				now = holds(t)
+				spent = spent && now
+				now = now && !spent
 			}
-			if now && d.resolves(t) {
-				d.cuts = append(d.cuts, t)
-				now = judged && holds(t)
+			if r, resolves := d.resolves(t); now && resolves {
+				d.cuts = append(d.cuts, r)
+				nothing := *d
+				nothing.events = nil
+				spent = d.r.When != nil && nothing.truth(d.r.When, true, t)
+				if now = judged && holds(t) && !spent; up {
+					up = false
+					edges = append(edges, fmt.Sprint(t, false))
+				}
 			}
 			if now != up {
 				up = now

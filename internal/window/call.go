@@ -40,7 +40,7 @@ type call struct {
 
 func (c *call) value(x *instant) float64 {
 	if x.empty {
-		return c.ofNothing(x)
+		return c.ofNothing()
 	}
 	if c.offset > 0 && x.at-c.offset-x.p.window < x.g.state.known {
 		return math.NaN() // what came before the key was known is not known to be nothing
@@ -56,13 +56,15 @@ func (c *call) value(x *instant) float64 {
 		learnt := after(s.times, x.g.state.known+x.p.learn-1)
 		return float64(max(0, cur.hi-max(cur.lo, learnt)))
 	case since:
-		return c.age(x, s, cur)
+		return seconds(c.age(x))
 	case first, last, avg, stddev:
 		if n == 0 {
 			return math.NaN()
 		}
 	}
 	switch c.of {
+	case changed:
+		return c.changes(x, s, cur)
 	case first:
 		return s.first(x.p, cur.lo, cur.hi)
 	case last:
@@ -99,35 +101,47 @@ func (c *call) about(x *instant) bool {
 	return false
 }
 
-// age is the time since the last event. If the condition may hold without any, none means: since
-// the key is known.
-func (c *call) age(x *instant, s *series, cur *cursor) float64 {
-	last := int64(unswept)
-	if cur.hi > 0 {
-		last = s.times[cur.hi-1]
+// age is the time since the last event in nanoseconds, math.MaxInt64 if it is endless.
+func (c *call) age(x *instant) int64 {
+	if x.empty {
+		return math.MaxInt64
 	}
-	if x.p.known {
-		last = max(last, x.g.state.known)
+	last, ok := x.g.state.lastOf(x.p, c, &x.v.cursors[c.index], x.at)
+	if !ok {
+		return math.MaxInt64
 	}
-	if last == unswept {
+	return max(x.at-last, 0)
+}
+
+// seconds is an age as a number.
+func seconds(age int64) float64 {
+	if age == math.MaxInt64 {
 		return math.Inf(1)
 	}
-	return float64(x.at-last) / 1e9
+	return float64(age) / 1e9
+}
+
+// changes is the number of changes in the window. The first event after a reset is compared with
+// the one that resolved, but not with those before.
+func (c *call) changes(x *instant, s *series, cur *cursor) float64 {
+	n := cur.acc.value(c, cur.size())
+	r, ok := x.g.state.resetOf(x.at)
+	if !ok || cur.lo == 0 || cur.lo == cur.hi || s.afterReset(r) != cur.lo {
+		return n
+	}
+	before := reset{s.times[cur.lo-1], s.orders[cur.lo-1]}
+	if before.compare(r) < 0 && cur.acc.(*changes).changed(s, cur.lo) {
+		n--
+	}
+	return n
 }
 
 // ofNothing is the value of the call when there never was an event.
-func (c *call) ofNothing(x *instant) float64 {
-	switch {
-	case c.offset > 0:
-		return x.past
-	case c.of == since:
+func (c *call) ofNothing() float64 {
+	switch c.of {
+	case since:
 		return math.Inf(1)
-	case c.of == count,
-		c.of == rate,
-		c.of == distinct,
-		c.of == newValues,
-		c.of == changed,
-		c.of == completed:
+	case count, rate, distinct, newValues, changed, completed:
 		return 0
 	}
 	return math.NaN()

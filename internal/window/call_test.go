@@ -43,7 +43,7 @@ func (v valueTable) at(second float64, events string, want float64) {
 		ev.Values = []Value{textual(text)}
 		g.Add(v.p, &ev)
 	}
-	if got := g.Value(v.p, int64(second*1e9)); got != want &&
+	if got := g.Value(v.p, int64(second*1e9), nil); got != want &&
 		!(math.IsNaN(got) && math.IsNaN(want)) {
 		v.t.Errorf("%s at %v: %v, not %v", events, second, got, want)
 	}

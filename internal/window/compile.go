@@ -2,6 +2,7 @@ package window
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -113,10 +114,12 @@ func (c *compiler) sequence() direction {
 	}
 	c.p.series = append(
 		c.p.series,
-		seriesSpec{kind: derived, filter: -1, field: -1, keep: c.p.window},
+		seriesSpec{kind: derived, filter: -1, field: -1, keep: c.p.window, ordered: true},
 	)
 	c.p.calls = append(c.p.calls, &call{of: completed})
-	c.p.when = &comparison{op: ">", left: c.p.calls[0], right: constant(0), limit: "0"}
+	c.p.when = &comparison{
+		op: ">", left: c.p.calls[0], right: constant(0), want: true, limit: "0",
+	}
 	whole := c.p.sequence
 	eager := len(whole.final) == 0
 	for _, s := range whole.steps {
@@ -126,67 +129,45 @@ func (c *compiler) sequence() direction {
 }
 
 func (c *compiler) truthInto(into *truth, of rule.Condition) direction {
-	t, d := c.truth(of)
+	t, d := c.truth(of, true)
 	*into = t
 	return d
 }
 
-func (c *compiler) truth(of rule.Condition) (truth, direction) {
+// truth compiles a condition, or, if it is not wanted, its contrary: not goes down to the single
+// comparisons, each of which is undefined on its own.
+func (c *compiler) truth(of rule.Condition, want bool) (truth, direction) {
 	switch of := of.(type) {
 	case *rule.Unary:
-		return c.not(of)
+		return c.truth(of.Of, !want)
 	case *rule.Call:
 		if of.Func != "firing" {
 			break
 		}
 		c.p.alerts = append(c.p.alerts, of.Alert)
-		return &firing{of.Alert}, direction{}
+		return &firing{of.Alert, want}, direction{}
 	case *rule.Binary:
 		if strings.Contains("+-*/", of.Op) {
 			break
 		}
 		if of.Op != "and" && of.Op != "or" {
-			return c.comparison(of)
+			return c.comparison(of, want)
 		}
-		left, ld := c.truth(of.Left)
-		right, rd := c.truth(of.Right)
-		if of.Op == "and" {
+		left, ld := c.truth(of.Left, want)
+		right, rd := c.truth(of.Right, want)
+		if (of.Op == "and") == want {
 			return &conjunction{left, right}, ld.and(rd)
 		}
 		return &disjunction{left, right}, ld.and(rd)
 	}
 	c.fail(c.r.Pos, "", "the condition is a number")
-	return &firing{}, direction{}
+	return &firing{want: true}, direction{}
 }
 
-func (c *compiler) not(of *rule.Unary) (truth, direction) {
-	inner, d := c.truth(of.Of)
-	ungate(inner) // it is the whole that says nothing yet
-	n := &negation{of: inner}
-	n.undefinedAtFirst = c.err == nil && d.windowed && mayHoldOfNothing(c.p, n)
-	c.p.undefinedAtFirst = c.p.undefinedAtFirst || n.undefinedAtFirst
-	return n, d.flipped()
-}
-
-func ungate(t truth) {
-	switch t := t.(type) {
-	case *comparison:
-		t.undefinedAtFirst = false
-	case *negation:
-		t.undefinedAtFirst = false
-	case *conjunction:
-		ungate(t.left)
-		ungate(t.right)
-	case *disjunction:
-		ungate(t.left)
-		ungate(t.right)
-	}
-}
-
-func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
+func (c *compiler) comparison(of *rule.Binary, want bool) (truth, direction) {
 	left, l := c.number(of.Left)
 	right, r := c.number(of.Right)
-	cmp := &comparison{op: of.Op, left: left, right: right}
+	cmp := &comparison{op: of.Op, left: left, right: right, want: want}
 	if n, ok := of.Right.(*rule.Number); ok {
 		cmp.limit, cmp.scale = n.Text, scaleOf(n)
 	}
@@ -195,51 +176,59 @@ func (c *compiler) comparison(of *rule.Binary) (truth, direction) {
 			cmp.many = of
 		}
 	}
-	c.ages(of, left, right)
+	c.ages(of, cmp)
 	c.bound(left, right)
 	c.bound(right, left)
 	d := l.compared(of.Op, r)
+	if !want {
+		d = d.flipped()
+	}
 	if c.err == nil {
-		cmp.undefinedAtFirst = d.windowed && mayHoldOfNothing(c.p, cmp)
+		cmp.undefinedAtFirst = !c.r.Record && d.windowed && cmp.holds(&instant{p: c.p, empty: true})
 		c.p.undefinedAtFirst = c.p.undefinedAtFirst || cmp.undefinedAtFirst
 	}
 	return cmp, d
 }
 
 // ages notes the constant that an age is compared with. Time alone makes an age grow, so the
-// instants at which it passes the constant have to be known.
-func (c *compiler) ages(of *rule.Binary, left, right expr) {
-	for _, side := range [][2]any{{of.Left, right}, {of.Right, left}} {
-		written, _ := side[0].(*rule.Call)
-		limit, isConstant := side[1].(constant)
-		if written == nil || written.Func != "since" || c.err != nil {
-			if containsSince(side[0].(rule.Condition)) {
-				c.fail(
-					c.r.Pos,
-					"as in since(event:deploy_end) > 1h",
-					"since can only be compared with a constant",
-				)
-			}
+// instants at which it passes the constant, or that of a level, have to be known.
+func (c *compiler) ages(of *rule.Binary, cmp *comparison) {
+	for _, side := range [][2]rule.Condition{{of.Left, of.Right}, {of.Right, of.Left}} {
+		if !containsSince(side[0]) || c.err != nil {
 			continue
 		}
-		if !isConstant {
+		written, _ := side[0].(*rule.Call)
+		age, limit := cmp.left, cmp.right
+		if side[0] == of.Right {
+			age, limit = limit, age
+		}
+		most, isConstant := limit.(constant)
+		if written == nil || written.Func != "since" || !isConstant {
+			pos := c.r.Pos
+			if written != nil && written.Func == "since" {
+				pos = written.Pos
+			}
 			c.fail(
-				written.Pos,
+				pos,
 				"as in since(event:deploy_end) > 1h",
 				"since can only be compared with a constant",
 			)
 			continue
 		}
-		age := int64(min(max(float64(limit)*1e9, 0), float64(100*365*day)))
-		mine := left
-		if side[0] == any(of.Right) {
-			mine = right
+		call := age.(*call)
+		cmp.age, cmp.ageLimit, cmp.ageRight = call, nanos(float64(most)), age == cmp.right
+		call.limits = append(call.limits, cmp.ageLimit)
+		for _, l := range c.r.Levels {
+			call.limits = append(call.limits, nanos(l.Value))
 		}
-		call := mine.(*call)
-		call.limits = append(call.limits, age)
 		s := &c.p.series[call.series]
-		s.keep = max(s.keep, age+1)
+		s.keep = max(s.keep, slices.Max(call.limits)+1)
 	}
+}
+
+// nanos is a number of seconds in nanoseconds, not more than a hundred years.
+func nanos(seconds float64) int64 {
+	return int64(math.Round(min(max(seconds*1e9, 0), float64(100*365*day))))
 }
 
 // bound notes the constant that a percentile is compared with, and the levels, so that they are
@@ -335,6 +324,9 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 	made.series = c.series(of, f, made.offset+c.p.window)
 	c.p.calls = append(c.p.calls, made)
 	d := directionOf(f)
+	if f == since && c.r.Remember > 0 {
+		d.windowed = false // it is defined as soon as the group is known
+	}
 	if of.Offset > 0 {
 		c.p.retains = max(c.p.retains, made.offset+c.p.window)
 		late := of.Offset < c.r.Lateness // the window there is still open
@@ -347,7 +339,9 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 	want := seriesSpec{filter: -1, field: -1, keep: keep, lag: int64(of.Offset)}
 	switch f {
-	case count, rate, since:
+	case count, rate:
+	case since: // the last one, however long ago
+		want.spare, want.forever = 1, true
 	case distinct:
 		want.kind = texts
 	case changed:
@@ -358,6 +352,9 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.kind, want.ordered = numbers, f == first || f == last
 		want.summed, want.squared, want.ranked = f == sum || f == avg ||
 			f == stddev, f == stddev, f == percentile
+	}
+	if c.p.resolveFilter >= 0 && want.kind != novel {
+		want.ordered = true // of those of one instant some come before the one that resolves
 	}
 	if of.Field != "" {
 		want.field = c.field(of.Field)
@@ -456,6 +453,8 @@ func (c *compiler) finish(d direction) {
 	}
 	p.eager = d.rising && len(p.alerts) == 0 && c.r.For == 0 && p.every == 0
 	p.known = p.sequence == nil && mayHoldOfNothing(p, p.when)
+	p.beyond = p.dependsOnKnown()
+	p.keepsKeys = p.known || p.beyond
 	for i := range p.series {
 		p.retains = max(p.retains, p.series[i].keep)
 	}
@@ -470,9 +469,22 @@ func (c *compiler) finish(d direction) {
 	for i := range p.calls {
 		p.simple = p.simple && p.calls[i].accumulate(p) == nil
 	}
-	p.lookedAt = p.lookedAtFilters()
+	if !c.r.Record { // a record has a value as long as its window holds any log
+		p.lookedAt = p.lookedAtFilters()
+	}
 	p.logs = seriesSpec{kind: times, filter: -1, field: -1, keep: p.Span()}
 	p.narrow(c.r)
+}
+
+// dependsOnKnown says whether it matters since when a group is known, or what came before all that
+// its windows hold.
+func (p *Condition) dependsOnKnown() bool {
+	depends := p.undefinedAtFirst || len(p.history) > 0
+	for _, c := range p.calls {
+		depends = depends || c.offset > 0 || c.of == newValues || c.of == since || c.of == changed
+		p.novel = p.novel || c.of == newValues
+	}
+	return depends
 }
 
 // lookedAtFilters are the filters of the events that some part of the condition looks at, 0 if some
@@ -514,7 +526,7 @@ func (p *Condition) narrow(r *rule.Rule) {
 		}
 	}
 	switch {
-	case p.known:
+	case p.known || r.Record:
 	case len(of) > 0 && r.Match != nil:
 		p.match = &rule.And{Of: []rule.Query{r.Match, &rule.Or{Of: of}}}
 	case len(of) > 0:

@@ -37,7 +37,11 @@ type Condition struct {
 	fields  []string
 	alerts  []string
 
-	eager, known     bool
+	eager, known bool
+	keepsKeys    bool // it matters since when a group is known
+	// what came before all that the windows hold matters, or since when a group is known
+	beyond           bool
+	novel            bool // values are remembered
 	undefinedAtFirst bool // something is undefined until the key was known for a window
 	steady           bool // while it does not hold, only an event can make it hold
 	simple           bool // every window is known from its place in the series alone
@@ -69,6 +73,19 @@ func (p *Condition) FiresEarly() bool { return p.eager }
 // HoldsEmpty says that the condition may hold without events, so that groups live on while their
 // key is known.
 func (p *Condition) HoldsEmpty() bool { return p.known }
+
+// Counts says that the condition is that the window holds so many events.
+func (p *Condition) Counts() bool { return p.count != nil }
+
+// OutlivesWindow says that a group knows more than its windows hold.
+func (p *Condition) OutlivesWindow() bool { return p.beyond }
+
+// RemembersValues says that values are new or known.
+func (p *Condition) RemembersValues() bool { return p.novel }
+
+// KeepsKeys says that it matters since when a group is known, or what its last events were, even
+// when its windows are empty: so the group is to be kept.
+func (p *Condition) KeepsKeys() bool { return p.keepsKeys }
 
 // Lookback is how far back events matter.
 func (p *Condition) Lookback() time.Duration { return time.Duration(p.reads) }

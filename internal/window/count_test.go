@@ -172,11 +172,11 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 			so = append(so, s)
 			d := define(r, p, so)
 			e, found := g.Eager(p)
-			if found && (e.At <= g.SweptTo() || !d.truth(r.When, e.At)) {
+			if found && (e.At <= g.SweptTo() || !d.truth(r.When, true, e.At)) {
 				t.Fatalf("it does not hold at %d", e.At)
 			}
 			for at := max(s.at, g.SweptTo()+1); at < s.at+window*second && !found; at += second {
-				if d.truth(r.When, at) {
+				if d.truth(r.When, true, at) {
 					t.Fatalf("holds at %d with the event at %d, but is not found", at, s.at)
 				}
 			}
@@ -201,7 +201,7 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		}
 		d := define(r, p, list)
 		d.known = 0
-		want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 200*second, second)
+		want := d.edges(func(at int64) bool { return d.truth(r.When, true, at) }, 200*second, second)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}

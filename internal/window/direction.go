@@ -16,14 +16,16 @@ type direction struct {
 func directionOf(f function) direction {
 	d := direction{windowed: true, steady: true}
 	switch f {
-	case count, rate, distinct, newValues:
+	case count, rate, distinct:
 		d.rising, d.positive = true, true
 	case most:
 		d.rising, d.partial = true, true
 	case least:
 		d.falling, d.partial = true, true
+	case newValues: // an earlier event of a value may have it known already
+		d.mixed, d.positive = true, true
 	case since:
-		d = direction{falling: true, positive: true}
+		d = direction{falling: true, positive: true, windowed: true}
 	default:
 		d.mixed, d.partial, d.positive = true, f != changed, f == stddev || f == changed
 	}

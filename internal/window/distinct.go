@@ -64,7 +64,7 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 	}
 	begin, _ := x.g.state.pane(x.p, x.g.state.from(x.p, c, x.at)+1)
 	if v.union == nil || v.union.begin != begin {
-		v.union = x.g.state.series[c.series].unite(begin, cur.hi)
+		v.union = x.g.state.series[c.series].unite(begin, cur.lo, cur.hi)
 	}
 	return max(v.union.size(), float64(x.p.exactly+1))
 }
@@ -80,8 +80,9 @@ type union struct {
 	changed  bool
 }
 
-// unite makes the union of all texts of the series since a pane began, until place hi.
-func (s *series) unite(begin int64, hi int) *union {
+// unite makes the union of all texts of the series since a pane began, or from place lo on, until
+// place hi.
+func (s *series) unite(begin int64, lo, hi int) *union {
 	u := &union{begin: begin, sketch: newSketch(), changed: true}
 	for i := range s.pruned {
 		if s.pruned[i].last > begin {
@@ -89,7 +90,7 @@ func (s *series) unite(begin int64, hi int) *union {
 		}
 	}
 	copy(u.ranks[:], rawRegisters(u.sketch))
-	for i := after(s.times, begin); i < hi; i++ {
+	for i := min(after(s.times, begin), lo); i < hi; i++ {
 		members(s.texts[i], u.insert)
 	}
 	return u

@@ -20,7 +20,7 @@ func TestAGroupInFloodDropsItsOldestEvents(t *testing.T) {
 	if n := len(g.state.series[0].times); n > paneLimit {
 		t.Error("it still holds", n)
 	}
-	if got := g.Value(p, maxEvents*2000); got < 4.49 || got > 4.51 {
+	if got := g.Value(p, maxEvents*2000, nil); got < 4.49 || got > 4.51 {
 		t.Error("average is", got)
 	}
 	g.Sweep(p, 5000*second, nil, func(Edge) {})

@@ -9,7 +9,7 @@ import (
 )
 
 // version is the first byte of an encoded group. Whoever changes the encoding changes it.
-const version = 5
+const version = 6
 
 var errCorrupt = errors.New("state of a window cannot be read")
 
@@ -70,6 +70,7 @@ func (st *state) append(dst []byte) []byte {
 			st.early != nil,
 			st.early != nil && st.early.chain != nil,
 			st.logs != nil,
+			st.spent,
 		),
 	)
 	dst = binary.AppendVarint(
@@ -79,7 +80,7 @@ func (st *state) append(dst []byte) []byte {
 	if st.early != nil {
 		dst = binary.AppendVarint(dst, st.early.at)
 	}
-	dst = appendTimes(appendTimes(dst, st.resolveTimes), st.resets)
+	dst = appendResets(appendResets(dst, st.resolves), st.resets)
 	for i := range st.series {
 		dst = st.series[i].append(dst)
 	}
@@ -100,13 +101,13 @@ func (r *reading) state(p *Condition, swept int64) *state {
 	st := p.newState()
 	st.known = r.time()
 	flags := r.byte()
-	st.evaluationDue, st.recovered = flags&1 != 0, flags&2 != 0
+	st.evaluationDue, st.recovered, st.spent = flags&1 != 0, flags&2 != 0, flags&32 != 0
 	st.earlyFrom, st.credit, st.level = r.varint(), int(r.varint()), int(r.varint())
 	ahead := int64(unswept)
 	if st.early != nil {
 		ahead = r.time()
 	}
-	st.resolveTimes, st.resets = r.times(), r.times()
+	st.resolves, st.resets = r.resets(), r.resets()
 	for i := range st.series {
 		s := &st.series[i]
 		r.series(&p.series[i], s)
@@ -128,7 +129,7 @@ func (r *reading) state(p *Condition, swept int64) *state {
 		st.rebuildFoldedPanes(p, st.logs)
 		r.failed = r.failed || len(st.logs.times) == 0
 	}
-	if r.failed || flags&4 != 0 != (st.early != nil) || flags > 31 || st.credit < 0 ||
+	if r.failed || flags&4 != 0 != (st.early != nil) || flags > 63 || st.credit < 0 ||
 		st.credit > maxCredit ||
 		st.level >= len(p.levels) {
 		r.failed = true
@@ -142,7 +143,7 @@ func (r *reading) state(p *Condition, swept int64) *state {
 func (st *state) place(p *Condition, swept, ahead int64, chained bool) {
 	st.final.start(p, st, swept)
 	if p.sequence != nil {
-		st.final.chain.seek(p.sequence, &st.steps, st.resets, swept, func(int64) {})
+		st.final.chain.seek(p.sequence, &st.steps, st.resets, swept, func(int64, Order) {})
 	}
 	if st.early == nil {
 		return
@@ -150,7 +151,7 @@ func (st *state) place(p *Condition, swept, ahead int64, chained bool) {
 	st.early.start(p, st, ahead)
 	if st.early.chain = nil; chained {
 		st.early.chain = st.final.chain.clone()
-		st.early.chain.seek(p.sequence, &st.steps, st.resets, ahead, func(int64) {})
+		st.early.chain.seek(p.sequence, &st.steps, st.resets, ahead, func(int64, Order) {})
 	}
 }
 
@@ -310,6 +311,26 @@ func (r *reading) orders(n int) []Order {
 		)
 	}
 	return orders
+}
+
+func appendResets(dst []byte, resets []reset) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(resets)))
+	for _, r := range resets {
+		dst = appendOrders(binary.AppendVarint(dst, r.at), []Order{r.order})
+	}
+	return dst
+}
+
+func (r *reading) resets() (list []reset) {
+	for range r.length() {
+		at, order := r.time(), r.orders(1)
+		if r.failed || len(list) > 0 && list[len(list)-1].at > at {
+			r.failed = true
+			return nil
+		}
+		list = append(list, reset{at, order[0]})
+	}
+	return list
 }
 
 // appendTimes appends times in order, each as what it is after the one before.

@@ -82,7 +82,7 @@ func (g *Group) enter(p *Condition, ev *Event) {
 		}
 		return
 	}
-	st.logs.add(&p.logs, ev)
+	st.logs.add(&p.logs, ev, Value{})
 	if n := len(st.logs.times); n > maxTimes {
 		g.cutLogs(after(st.logs.times, st.logs.times[n/4]))
 	}

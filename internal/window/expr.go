@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/log-monitoring/alert-engine/internal/number"
@@ -15,6 +16,9 @@ type truth interface {
 	// decider is the comparison because of which it holds or does not: the leftmost that would do
 	// alone.
 	decider(x *instant) *comparison
+	// leading is the comparison whose left side is the value of the alert: the first one, of
+	// several that are joined by or the first that holds.
+	leading(x *instant) *comparison
 }
 
 // instant is a group at one instant.
@@ -25,19 +29,16 @@ type instant struct {
 	at  int64
 	env Env
 
-	empty bool    // there is no group: nothing was ever seen,
-	past  float64 // and this is what every aggregate of the past was
+	empty  bool // there is no group: nothing was ever seen,
+	firing bool // and this is what firing says
 }
 
-// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what was
-// before.
+// mayHoldOfNothing says whether a condition may hold of an empty window, depending on what other
+// alerts do.
 func mayHoldOfNothing(p *Condition, t truth) bool {
 	return t.holds(&instant{p: p, empty: true}) ||
-		t.holds(&instant{p: p, empty: true, past: plenty})
+		t.holds(&instant{p: p, empty: true, firing: true})
 }
-
-// plenty is more than any aggregate will be.
-const plenty = 1e12
 
 type constant float64
 
@@ -73,21 +74,37 @@ func (a *arithmetic) value(x *instant) float64 {
 type comparison struct {
 	op          string
 	left, right expr
+	want        bool // what it must be: of not, false
 	// holds of an empty window, and says nothing until the key was known for one
 	undefinedAtFirst bool
 	// the left side if it counts different values, and the right one is a constant
-	many  *call
-	limit string // the right side as it was written, if it is a constant
-	scale float64
+	many *call
+	// the side that is an age, whether it is the right one, and the constant in nanoseconds
+	age      *call
+	ageRight bool
+	ageLimit int64
+	limit    string // the right side as it was written, if it is a constant
+	scale    float64
 }
 
 func (c *comparison) decider(*instant) *comparison { return c }
+
+func (c *comparison) leading(*instant) *comparison { return c }
 
 func (c *comparison) holds(x *instant) bool {
 	if c.undefinedAtFirst && !x.empty && x.at < x.g.state.known+x.p.window {
 		return false
 	}
-	if c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))) {
+	return c.compare(x) == c.want
+}
+
+func (c *comparison) compare(x *instant) bool {
+	switch {
+	case c.age != nil && c.ageRight:
+		return compareWhole(c.ageLimit, c.op, c.age.age(x))
+	case c.age != nil:
+		return compareWhole(c.age.age(x), c.op, c.ageLimit)
+	case c.many != nil && !x.empty && c.many.exceeds(x, float64(c.right.(constant))):
 		// it need not be known by how much
 		return compare(float64(x.p.exactly+1), c.op, c.right.value(x))
 	}
@@ -115,6 +132,22 @@ func compare(left float64, op string, right float64) bool {
 	return c != 0
 }
 
+func compareWhole(left int64, op string, right int64) bool {
+	switch op {
+	case ">":
+		return left > right
+	case ">=":
+		return left >= right
+	case "<":
+		return left < right
+	case "<=":
+		return left <= right
+	case "==":
+		return left == right
+	}
+	return left != right
+}
+
 type conjunction struct{ left, right truth }
 
 func (c *conjunction) holds(x *instant) bool { return c.left.holds(x) && c.right.holds(x) }
@@ -123,7 +156,11 @@ func (c *conjunction) decider(x *instant) *comparison {
 	if c.left.holds(x) && !c.right.holds(x) {
 		return c.right.decider(x)
 	}
-	return c.left.decider(x)
+	return cmp.Or(c.left.decider(x), c.right.decider(x))
+}
+
+func (c *conjunction) leading(x *instant) *comparison {
+	return cmp.Or(c.left.leading(x), c.right.leading(x))
 }
 
 type disjunction struct{ left, right truth }
@@ -134,23 +171,29 @@ func (d *disjunction) decider(x *instant) *comparison {
 	if !d.left.holds(x) && d.right.holds(x) {
 		return d.right.decider(x)
 	}
-	return d.left.decider(x)
+	return cmp.Or(d.left.decider(x), d.right.decider(x))
 }
 
-type negation struct {
-	of               truth
-	undefinedAtFirst bool
+func (d *disjunction) leading(x *instant) *comparison {
+	if !d.left.holds(x) && d.right.holds(x) {
+		return cmp.Or(d.right.leading(x), d.left.leading(x))
+	}
+	return cmp.Or(d.left.leading(x), d.right.leading(x))
 }
 
-func (n *negation) decider(x *instant) *comparison { return n.of.decider(x) }
-
-func (n *negation) holds(x *instant) bool {
-	return !(n.undefinedAtFirst && !x.empty && x.at < x.g.state.known+x.p.window) && !n.of.holds(x)
+// firing holds while another alert fires, or, if that is not wanted, while it does not.
+type firing struct {
+	alert string
+	want  bool
 }
-
-// firing holds while another alert fires.
-type firing struct{ alert string }
 
 func (f *firing) decider(*instant) *comparison { return nil }
 
-func (f *firing) holds(x *instant) bool { return x.env != nil && x.env.Firing(f.alert, x.at) }
+func (f *firing) leading(*instant) *comparison { return nil }
+
+func (f *firing) holds(x *instant) bool {
+	if x.empty {
+		return x.firing == f.want
+	}
+	return (x.env != nil && x.env.Firing(f.alert, x.at)) == f.want
+}

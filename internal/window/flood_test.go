@@ -61,7 +61,7 @@ func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 				t.Fatalf("%d bytes after %d events", got, i)
 			}
 			at := int64(i) * second / 1000
-			got := g.Value(p, at)
+			got := g.Value(p, at, nil)
 			least := float64(min(i+1, 300_000))
 			most := min(float64(i+1), least*(1+1.0/panes))
 			if got < least*0.94 || got > most*1.06 {
@@ -154,7 +154,7 @@ func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
 				t.Fatalf("%d bytes after %d events", got, i)
 			}
 			at := int64(i) * second / 1000
-			x := g.instant(p, at)
+			x := g.instant(p, at, nil)
 			in := nums[max(0, i+1-300_000):]
 			if i >= 300_000 {
 				// the pane that is leaving is there as a whole

@@ -79,6 +79,34 @@ func (g *Group) Eager(p *Condition) (Edge, bool) {
 	return g.eager(p)
 }
 
+// Renew has the group begin anew: what came until the watermark counts no more, and its key is
+// known since an instant after that.
+func (g *Group) Renew(p *Condition, known int64) {
+	g.up, g.late = false, false
+	if p.count != nil {
+		return
+	}
+	st := g.state
+	for i := range st.series {
+		s := &st.series[i]
+		s.cut(after(s.times, g.swept))
+		s.pruned = nil
+		s.forgetSeen(g.swept)
+	}
+	st.steps.cut(after(st.steps.times, g.swept))
+	for i := range st.history {
+		st.history[i] = history{}
+	}
+	st.known, st.resets, st.recovered, st.spent, st.level = known, nil, false, false, -1
+	st.evaluationDue, st.earlyFrom = false, g.swept+1
+	st.final = p.newView()
+	st.final.start(p, st, g.swept)
+	if st.early != nil {
+		st.early.chain = nil
+		st.early.start(p, st, g.swept)
+	}
+}
+
 // Sweep advances to the watermark, and yields every change of truth after the last one, in order.
 // Then it forgets.
 func (g *Group) Sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
@@ -112,46 +140,40 @@ func (g *Group) Forget(p *Condition) {
 // empty; Never if there is none before another event is added. A condition that asks about another
 // alert is also due whenever that changes.
 func (g *Group) Due(p *Condition) int64 {
-	at, _ := g.Next(p)
+	at, _ := g.Next(p, nil)
 	return at
 }
 
 // Next is Due, and says whether nothing can change then: the group only fades.
-func (g *Group) Next(p *Condition) (at int64, fades bool) {
+func (g *Group) Next(p *Condition, env Env) (at int64, fades bool) {
 	if p.count != nil {
 		return g.dueCount(p)
 	}
-	if at := g.next(p, nil); at != Never {
+	if at := g.next(p, env); at != Never {
 		return at, false
 	}
-	if at := max(g.state.expires(p), g.leaves(p)); at > unswept {
-		return max(at, g.swept+1), true
+	if at := max(g.state.expires(p), g.leaves(p)); at > g.swept {
+		return at, true
 	}
 	return Never, false
 }
 
-// Value is the left side of the deciding comparison at an instant, for graphs and explanations; NaN
-// when it is undefined. Of instants before the watermark less the window it knows too little.
-func (g *Group) Value(p *Condition, at int64) float64 {
-	if p.count != nil {
-		return float64(after(g.times, at) - after(g.times, at-p.window))
-	}
-	x := g.instant(p, at)
-	if c := p.when.decider(x); c != nil {
-		return c.left.value(x)
-	}
-	return math.NaN()
+// Value is the value of the condition at an instant, for graphs and explanations; NaN when it is
+// undefined. Of instants before the watermark less the window it knows too little.
+func (g *Group) Value(p *Condition, at int64, env Env) float64 {
+	v, _ := g.DecidingValue(p, at, env)
+	return v
 }
 
 // DecidingValue is Value, and what it is held against.
-func (g *Group) DecidingValue(p *Condition, at int64) (value float64, threshold string) {
+func (g *Group) DecidingValue(p *Condition, at int64, env Env) (value float64, threshold string) {
 	if p.count != nil {
 		n := g.within(p, at)
 		threshold, _ = p.count.describe(p, n, true)
 		return float64(n), threshold
 	}
-	x := g.instant(p, at)
-	c := p.when.decider(x)
+	x := g.instant(p, at, env)
+	c := p.when.leading(x)
 	if c == nil {
 		return math.NaN(), ""
 	}
@@ -159,14 +181,23 @@ func (g *Group) DecidingValue(p *Condition, at int64) (value float64, threshold 
 	return value, threshold
 }
 
+// EdgeAt describes the condition, which holds, at an instant at which an alert fires without a
+// change of truth: after a time, or with the hours of its rule.
+func (g *Group) EdgeAt(p *Condition, at int64, env Env) Edge {
+	if p.count != nil {
+		return g.countEdge(p, at, true)
+	}
+	return p.edge(g.instant(p, at, env), true)
+}
+
 // instant places the windows at an instant, by those of the sweep if they stand there.
-func (g *Group) instant(p *Condition, at int64) *instant {
+func (g *Group) instant(p *Condition, at int64, env Env) *instant {
 	v := g.state.final
 	if at < v.at || g.state.moves(p, at) {
 		v = p.newView()
 		v.start(p, g.state, at)
 	}
-	return &instant{p: p, g: g, v: v, at: at}
+	return &instant{p: p, g: g, v: v, at: at, env: env}
 }
 
 // Empty says that the group holds nothing that a new one would not: it may be dropped, unless the

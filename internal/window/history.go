@@ -66,7 +66,7 @@ type earlier struct {
 
 func (e *earlier) value(x *instant) float64 {
 	if x.empty {
-		return x.past
+		return x.p.history[e.history].ofEmpty
 	}
 	at := floor(x.at-e.offset, x.p.grid)
 	if at > x.g.swept || at-x.p.window < x.g.state.known {
@@ -89,9 +89,9 @@ const minDays = 3
 func (b *baseline) value(x *instant) float64 {
 	if x.empty {
 		if b.score != nil {
-			return -x.past
+			return math.NaN()
 		}
-		return x.past
+		return x.p.history[b.history].ofEmpty
 	}
 	values := b.values(x, make([]float64, 0, 32))
 	switch {

@@ -107,7 +107,7 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 		var want []string
 		up := false
 		for at := d.known; at <= start+9*day; at += 5 * minute {
-			if now := d.truth(r.When, at); now != up {
+			if now := d.truth(r.When, true, at); now != up {
 				up = now
 				want = append(want, fmt.Sprint(at-start, now))
 			}

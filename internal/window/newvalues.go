@@ -92,6 +92,16 @@ func (n *novelty) purgeSeen(remember, swept int64) {
 	}
 }
 
+// forgetSeen forgets what was seen until an instant.
+func (n *novelty) forgetSeen(until int64) {
+	for text, stretches := range n.seen {
+		kept := slices.DeleteFunc(stretches, func(s stretch) bool { return s.last <= until })
+		if n.seen[text] = kept; len(kept) == 0 {
+			delete(n.seen, text)
+		}
+	}
+}
+
 // evict forgets the tenth pane that was not seen for longest.
 func (n *novelty) evict() {
 	age := func(text string) int64 { return n.seen[text][len(n.seen[text])-1].last }

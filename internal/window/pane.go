@@ -22,12 +22,12 @@ const (
 func (st *state) pane(p *Condition, t int64) (from, to int64) {
 	from = floor(t-1, p.paneLength)
 	to = from + p.paneLength
-	n := after(st.resets, t-1)
+	n := resetsUntil(st.resets, t-1)
 	if n > 0 {
-		from = max(from, st.resets[n-1])
+		from = max(from, st.resets[n-1].at)
 	}
 	if n < len(st.resets) {
-		to = min(to, st.resets[n])
+		to = min(to, st.resets[n].at)
 	}
 	return from, to
 }
@@ -105,13 +105,17 @@ func (st *state) fold(p *Condition, sp *seriesSpec, s *series, swept int64) (fol
 	for at := 0; at < upTo; {
 		begin, end := st.pane(p, s.times[at])
 		first, past := after(s.times, begin), min(after(s.times, end), upTo)
+		// of the instant at which a log resolved some may still count
+		if n := resetsUntil(st.resets, end); n > 0 && st.resets[n-1].at == end {
+			past = min(past, s.afterReset(st.resets[n-1]))
+		}
 		if past-first > 1 && (past-first > p.paneLimit || s.hasAggregate(end)) {
 			s.fold(sp, first, past)
 			upTo -= past - first - 1
-			past, folded = first+1, true
+			folded = true
 			s.addFoldedPane(end, first)
 		}
-		at = past
+		at = after(s.times, end)
 	}
 	if s.settled = upTo; folded {
 		s.clip()

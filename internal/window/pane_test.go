@@ -32,7 +32,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 			p.paneLength, p.paneLimit, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
 			list := flood(rng, r.Resolve.Match != nil)
 			d := define(r, p, list)
-			want := d.edges(func(at int64) bool { return d.truth(r.When, at) }, 90*second, second)
+			want := d.edges(func(at int64) bool { return d.truth(r.When, true, at) }, 90*second, second)
 			for range 2 {
 				f := flooded{
 					p:        p,
@@ -55,7 +55,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 						diff,
 					)
 				}
-				if !p.known && !f.g.Empty() {
+				if !p.keepsKeys && !f.g.Empty() {
 					t.Fatal("a group without events is not empty")
 				}
 			}
@@ -115,7 +115,7 @@ type flooded struct {
 }
 
 func (f *flooded) each(e Edge) {
-	if !e.Resolves {
+	if !e.Resolves || e.Cut {
 		f.got = append(f.got, fmt.Sprint(e.At, e.Holds))
 	}
 }
@@ -147,10 +147,10 @@ func (f *flooded) add(ev Event, rng *rand.Rand) {
 		f.g.Eager(f.p)
 	}
 	if rng.IntN(8) == 0 {
-		moves, value, held := f.g.NextValueChange(f.p), f.g.Value(f.p, f.g.SweptTo()), f.g.Events(f.p)
+		moves, value, held := f.g.NextValueChange(f.p), f.g.Value(f.p, f.g.SweptTo(), nil), f.g.Events(f.p)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
 		if swept := f.g.SweptTo(); moves > swept && f.still &&
-			(held != f.g.Events(f.p) || !same(value, f.g.Value(f.p, swept))) {
+			(held != f.g.Events(f.p) || !same(value, f.g.Value(f.p, swept, nil))) {
 			panic(fmt.Sprint(value, " became another value, but nothing moved"))
 		}
 	}

@@ -35,6 +35,8 @@ func (st *state) prune(p *Condition, series int, swept int64) {
 		members(s.texts[i], func(text string) { fresh = fresh || !seen[text] })
 		switch {
 		case !fresh:
+		case full && st.countsAfterReset(s, i): // though its pane does not
+			keep[i] = true
 		case full:
 			begin, end := st.pane(p, s.times[i])
 			s.drop(begin, end, s.times[i], s.texts[i])
@@ -47,11 +49,17 @@ func (st *state) prune(p *Condition, series int, swept int64) {
 	for i := range s.times {
 		if i >= upTo || keep[i] {
 			s.times[n], s.texts[n] = s.times[i], s.texts[i]
+			if s.orders != nil {
+				s.orders[n] = s.orders[i]
+			}
 			n++
 		}
 	}
 	clear(s.texts[n:])
 	s.times, s.texts = s.times[:n], s.texts[:n]
+	if s.orders != nil {
+		s.orders = s.orders[:n]
+	}
 	s.settled = after(s.times, swept-p.series[series].lag)
 	s.clip()
 	st.restart(p, series)

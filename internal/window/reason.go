@@ -2,6 +2,7 @@ package window
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,13 +27,14 @@ func (p *Condition) edge(x *instant, holds bool) Edge {
 	if holds {
 		e.Reason = "condition holds"
 	}
-	c := p.when.decider(x)
-	if c == nil {
-		return e
+	if lead := p.when.leading(x); lead != nil {
+		e.Value, e.Threshold, _ = p.compared(lead, x, holds)
+		if holds {
+			e.Level = p.level(lead, x, e.Value)
+		}
 	}
-	e.Value, e.Threshold, e.Reason = p.compared(c, x, holds)
-	if holds {
-		e.Level = levelOf(p.levels, e.Value)
+	if c := p.when.decider(x); c != nil {
+		_, _, e.Reason = p.compared(c, x, holds)
 	}
 	switch {
 	case p.sequence != nil && holds:
@@ -54,7 +56,7 @@ func (p *Condition) compared(
 	if limit == "" {
 		limit = numberText(c.right.value(x), "", 1)
 	}
-	threshold, reason = c.op+" "+limit, numberText(value, c.limit, c.scale)
+	threshold, reason = c.shownOp()+" "+limit, numberText(value, c.limit, c.scale)
 	if of, ok := c.left.(*call); ok && of.about(x) {
 		reason = "about " + reason
 	}
@@ -62,6 +64,16 @@ func (p *Condition) compared(
 		reason += " " + threshold
 	}
 	return value, threshold, reason + " in " + p.text
+}
+
+// shownOp is the operator of what holds: the contrary one of a comparison that must not.
+func (c *comparison) shownOp() string {
+	if c.want {
+		return c.op
+	}
+	return map[string]string{
+		">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "==",
+	}[c.op]
 }
 
 // whyRecovered says what resolved: a log, or the condition for it.
@@ -80,6 +92,21 @@ func (p *Condition) whyRecovered(x *instant, reset bool) string {
 func levelOf(levels []rule.Level, value float64) int {
 	for i := len(levels) - 1; i >= 0; i-- {
 		if compare(value, levels[i].Op, levels[i].Value) {
+			return i
+		}
+	}
+	return -1
+}
+
+// level is the last level that the value of a comparison satisfies, or -1. Ages are compared in
+// nanoseconds.
+func (p *Condition) level(c *comparison, x *instant, value float64) int {
+	if c.age == nil || c.ageRight {
+		return levelOf(p.levels, value)
+	}
+	age := c.age.age(x)
+	for i, l := range slices.Backward(p.levels) {
+		if compareWhole(age, l.Op, nanos(l.Value)) {
 			return i
 		}
 	}

@@ -1,6 +1,7 @@
 package window
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
@@ -141,7 +142,7 @@ type chain struct {
 	ends    [][]end
 	nots    map[int][]stepEvent // by filter
 	pending []stepEvent         // instances that wait for what must not happen
-	cleared int64               // the last reset passed
+	cleared reset               // the last reset passed
 }
 
 // stepEvent is a happening: its time and its place among all.
@@ -154,37 +155,43 @@ type end struct {
 	start int64
 }
 
-// seek takes all happenings until at, and calls each with the time at which an instance completes.
-func (c *chain) seek(q *sequence, h *stepEvents, resets []int64, at int64, each func(at int64)) {
+func newChain() *chain { return &chain{cleared: reset{at: unswept}} }
+
+// seek takes all events until at, and calls each with the time at which an instance completes, and
+// the place of the event that completes it.
+func (c *chain) seek(q *sequence, h *stepEvents, resets []reset, at int64, each func(int64, Order)) {
 	for c.hi < len(h.times) && h.times[c.hi] <= at {
-		c.reset(resets, h.times[c.hi])
-		c.decide(q, h.times[c.hi], each)
-		if h.times[c.hi] != c.cleared && c.take(q, stepEvent{h.times[c.hi], c.taken}, h.bits[c.hi]) {
+		t, o := h.times[c.hi], h.orders[c.hi]
+		c.reset(resets, func(r reset) bool { return r.before(t, o) })
+		c.decide(q, t, each)
+		if c.take(q, stepEvent{t, c.taken}, h.bits[c.hi]) {
 			if q.decide > 0 {
-				c.pending = append(c.pending, stepEvent{h.times[c.hi], c.taken})
+				c.pending = append(c.pending, stepEvent{t, c.taken})
 			} else {
-				each(h.times[c.hi])
+				each(t, o)
 			}
 		}
 		c.hi++
 		c.taken++
 	}
-	c.reset(resets, at)
+	c.reset(resets, func(r reset) bool { return r.at <= at })
 	c.decide(q, at, each)
 }
 
-// reset forgets everything at the last reset not after at. What happens at that very instant
-// belongs to what is over.
-func (c *chain) reset(resets []int64, at int64) {
-	if n := after(resets, at); n > 0 && resets[n-1] > c.cleared {
-		*c = chain{hi: c.hi, taken: c.taken, cleared: resets[n-1]}
+// reset forgets everything at the last reset that is passed.
+func (c *chain) reset(resets []reset, passed func(reset) bool) {
+	for i := len(resets) - 1; i >= 0 && resets[i].compare(c.cleared) > 0; i-- {
+		if passed(resets[i]) {
+			*c = chain{hi: c.hi, taken: c.taken, cleared: resets[i]}
+			return
+		}
 	}
 }
 
 // decide completes the instances for which nothing that must not happen has happened in time.
-func (c *chain) decide(q *sequence, at int64, each func(at int64)) {
+func (c *chain) decide(q *sequence, at int64, each func(int64, Order)) {
 	for len(c.pending) > 0 && c.pending[0].time+q.decide <= at {
-		each(c.pending[0].time + q.decide)
+		each(c.pending[0].time+q.decide, Order{Partition: -1})
 		c.pending = c.pending[1:]
 	}
 }
@@ -230,15 +237,16 @@ func (c *chain) take(q *sequence, m stepEvent, bits uint64) bool {
 	return whole
 }
 
-// step says whether step i may end with the moment, and when an instance that ends it so can have
-// begun at the latest.
+// step says whether step i may end with the event, and when an instance that ends it so can have
+// begun at the latest. Of the events that a later step asks for, the first one after the step
+// before is the best choice: between the two something must not happen.
 func (c *chain) step(q *sequence, i int, m stepEvent) (start int64, ok bool) {
 	s, hits := &q.steps[i], c.hits[i]
 	if len(hits) < s.times {
 		return 0, false
 	}
-	first := hits[len(hits)-s.times]
 	if i == 0 {
+		first := hits[len(hits)-s.times]
 		return first.time, m.time-first.time < q.within
 	}
 	start = unswept
@@ -247,27 +255,38 @@ func (c *chain) step(q *sequence, i int, m stepEvent) (start int64, ok bool) {
 		if e.time <= start || m.time-e.time >= s.within {
 			break // it cannot have begun later than it ended
 		}
-		if e.place < first.place && !c.prevented(s, e.stepEvent) {
+		first := afterPlace(hits, e.place)
+		if s.times == 1 {
+			first = len(hits) - 1
+		}
+		if e.place < hits[len(hits)-1].place && len(hits)-first >= s.times && !c.prevented(s, e.stepEvent, hits[first]) {
 			start = max(start, e.start)
 		}
 	}
 	return start, m.time-start < q.within
 }
 
-// prevented says whether something happened after the end of a step that must not have.
-func (c *chain) prevented(s *step, e stepEvent) bool {
+// prevented says whether something that must not happened between the end of a step and the first
+// event of the next one.
+func (c *chain) prevented(s *step, e, first stepEvent) bool {
 	for _, n := range s.nots {
 		list := c.nots[n.filter]
-		i, _ := slices.BinarySearchFunc(
-			list,
-			e.place+1,
-			func(m stepEvent, place int64) int { return int(min(max(m.place-place, -1), 1)) },
-		)
-		if i < len(list) && list[i].time < e.time+n.within {
+		i := afterPlace(list, e.place)
+		if i < len(list) && list[i].place < first.place && list[i].time < e.time+n.within {
 			return true
 		}
 	}
 	return false
+}
+
+// afterPlace is the index of the first event after a place.
+func afterPlace(list []stepEvent, place int64) int {
+	i, _ := slices.BinarySearchFunc(
+		list,
+		place+1,
+		func(m stepEvent, place int64) int { return cmp.Compare(m.place, place) },
+	)
+	return i
 }
 
 func young(list []stepEvent, after int64) []stepEvent {

@@ -125,15 +125,15 @@ func (d *definition) complete() (times []int64) {
 		s := steps[step]
 		for last := end + 1; last < len(d.events); last++ {
 			if !matches(s.Match, &d.events[last]) ||
-				step > 0 && d.events[last].at-d.events[end].at >= int64(s.Within) ||
-				step > 0 && d.happens(nots[step], end, last) {
+				step > 0 && d.events[last].at-d.events[end].at >= int64(s.Within) {
 				continue
 			}
 			// as many as are asked for, the first at begin
 			for begin := end + 1; begin <= last; begin++ {
 				if n := d.among(s.Match, begin, last); !matches(s.Match, &d.events[begin]) ||
 					n < s.Times ||
-					s.Times == 1 && begin != last {
+					s.Times == 1 && begin != last ||
+					step > 0 && d.happens(nots[step], end, begin) {
 					continue
 				}
 				from := start

@@ -24,6 +24,7 @@ type seriesSpec struct {
 	field   int // in Condition.fields, -1 for none
 	keep    int64
 	spare   int  // how many more than those younger than keep are kept
+	forever bool // the spare ones whatever remember says
 	ordered bool // events of one instant stand in their order
 
 	lag int64 // by how much the window of a call may be behind
@@ -48,20 +49,20 @@ type series struct {
 }
 
 // add takes an event in, and returns its place, or -1 if the series does not hold it.
-func (s *series) add(p *seriesSpec, ev *Event) int {
+func (s *series) add(p *seriesSpec, ev *Event, v Value) int {
 	if p.kind == derived || p.filter >= 0 && ev.Bits>>p.filter&1 == 0 {
 		return -1
 	}
 	at := s.place(p, ev)
 	switch p.kind {
 	case numbers:
-		num, ok := ev.value(p.field).number()
+		num, ok := v.number()
 		if !ok {
 			return -1
 		}
 		s.nums = slices.Insert(s.nums, at, num)
 	case texts:
-		text := ev.value(p.field).appendText(nil)
+		text := v.appendText(nil)
 		if len(text) == 0 {
 			return -1
 		}
@@ -79,7 +80,7 @@ func (s *series) add(p *seriesSpec, ev *Event) int {
 
 // value is the value of a field, absent if the event was given fewer.
 func (ev *Event) value(field int) Value {
-	if field < len(ev.Values) {
+	if field >= 0 && field < len(ev.Values) {
 		return ev.Values[field]
 	}
 	return Value{}
@@ -106,7 +107,7 @@ func (s *series) shared(at int, text []byte) string {
 // forget drops events that no call will ask about after the watermark: of those gone at the front.
 // It returns how many it dropped.
 func (s *series) forget(p *seriesSpec, gone int, remember, swept int64) int {
-	if n := len(s.times); gone < n || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
+	if n := len(s.times); gone < n || p.forever || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
 		gone -= p.spare
 	}
 	if gone <= 0 || gone < len(s.times)/2 {

@@ -4,12 +4,12 @@ import "slices"
 
 // state is what a group of any but a counting rule has seen, and where its windows stand.
 type state struct {
-	known        int64 // since when the key is known
-	series       []series
-	history      []history
-	steps        stepEvents
-	resolveTimes []int64 // when events resolve, beyond where the sweep was
-	resets       []int64 // when one did while the condition held: what came before counts no more
+	known    int64 // since when the key is known
+	series   []series
+	history  []history
+	steps    stepEvents
+	resolves []reset // events that resolve, after the final view
+	resets   []reset // those that did while the condition held: what came before counts no more
 
 	final *view // at the watermark or before
 	early *view // of an eager condition: where Eager looked last
@@ -18,7 +18,10 @@ type state struct {
 	credit        int   // events that Eager may go through again
 	evaluationDue bool  // something has happened since the last multiple of every
 	recovered     bool  // the resolve condition holds, and the condition does not
-	level         int   // of the last edge while the condition holds, as in Edge
+	// a log resolved while the condition held, which needs no logs: it has to cease before it
+	// holds again
+	spent bool
+	level int // of the last edge while the condition holds, as in Edge
 
 	// the events of the group, as far back as an alert counts, once they are too many for the times
 	// of the group
@@ -45,9 +48,11 @@ func (p *Condition) newState() *state {
 
 // add takes an event in, which is late if the group was swept beyond it.
 func (st *state) add(p *Condition, ev *Event, late bool) {
-	st.known = min(st.known, ev.Time)
+	if !late {
+		st.known = min(st.known, ev.Time)
+	}
 	if p.resolveFilter >= 0 && ev.Bits>>p.resolveFilter&1 != 0 {
-		st.addResolve(ev.Time, late)
+		st.addResolve(ev, late)
 	}
 	if p.ownFilter >= 0 && ev.Bits>>p.ownFilter&1 == 0 {
 		return
@@ -55,7 +60,9 @@ func (st *state) add(p *Condition, ev *Event, late bool) {
 	for i := range p.series {
 		if sp := &p.series[i]; sp.kind == novel {
 			st.series[i].addNovel(p, sp, ev, func(at, by int) { st.moved(p, i, at, by) })
-		} else if at := st.series[i].add(sp, ev); at >= 0 {
+		} else if sp.kind == numbers && len(ev.value(sp.field).List) > 0 {
+			st.addList(p, i, ev)
+		} else if at := st.series[i].add(sp, ev, ev.value(sp.field)); at >= 0 {
 			st.moved(p, i, at, 1)
 			st.dropOldest(p, i)
 		}
@@ -68,35 +75,68 @@ func (st *state) add(p *Condition, ev *Event, late bool) {
 	st.credit = min(st.credit+creditPerEvent, maxCredit)
 }
 
-// addResolve takes in that an event resolves. One that is late counts from the watermark on.
-func (st *state) addResolve(t int64, late bool) {
-	if late {
-		t = st.final.at + 1
+// addList takes in the numbers of a list: each member counts.
+func (st *state) addList(p *Condition, i int, ev *Event) {
+	for _, member := range ev.value(p.series[i].field).List {
+		if at := st.series[i].add(&p.series[i], ev, member); at >= 0 {
+			st.moved(p, i, at, 1)
+			st.dropOldest(p, i)
+		}
 	}
-	st.resolveTimes = slices.Insert(st.resolveTimes, after(st.resolveTimes, t), t)
 }
 
-// resolves says whether an event resolves at an instant, and forgets it.
-func (st *state) resolves(at int64) bool {
-	n := after(st.resolveTimes, at)
-	st.resolveTimes = slices.Delete(st.resolveTimes, 0, n)
-	return n > 0
+// addResolve takes in that an event resolves. One that is late counts from the watermark on.
+func (st *state) addResolve(ev *Event, late bool) {
+	r := reset{ev.Time, ev.Order}
+	if late {
+		r = reset{st.final.at + 1, Order{Partition: -1}} // before any event of that instant
+	}
+	at, _ := slices.BinarySearchFunc(st.resolves, r, reset.compare)
+	st.resolves = slices.Insert(st.resolves, at, r)
 }
 
-// cut lets nothing count any more that came until at.
-func (st *state) cut(p *Condition, at int64) {
-	st.resets = append(st.resets, at)
+// takeResolve takes the last event until an instant that resolves.
+func (st *state) takeResolve(at int64) (last reset, found bool) {
+	n := 0
+	for n < len(st.resolves) && st.resolves[n].at <= at {
+		last, found = st.resolves[n], true
+		n++
+	}
+	st.resolves = slices.Delete(st.resolves, 0, n)
+	return last, found
+}
+
+// cut makes everything until a resolving event count no more. The final view stands at its instant.
+func (st *state) cut(p *Condition, r reset) {
+	st.resets = append(st.resets, r)
 	for i := range st.series { // a pane ends here
 		st.rebuildFoldedPanes(p, &st.series[i])
 	}
 	if st.logs != nil {
 		st.rebuildFoldedPanes(p, st.logs)
 	}
+	if p.sequence != nil {
+		st.cutChain(p, r)
+	}
 	for i := range st.final.cursors {
 		st.final.cursors[i].next = departure{}
 	}
-	st.seek(p, at)
-	if p.sequence != nil && st.early != nil {
+	st.seek(p, r.at)
+}
+
+// cutChain has the sequence begin again after a resolving event.
+func (st *state) cutChain(p *Condition, r reset) {
+	c, s := st.final.chain, &st.series[0]
+	for c.hi > 0 && r.before(st.steps.times[c.hi-1], st.steps.orders[c.hi-1]) {
+		c.hi--
+		c.taken--
+	}
+	*c = chain{hi: c.hi, taken: c.taken, cleared: r}
+	for n := len(s.times) - 1; n >= 0 && r.before(s.times[n], s.orders[n]); n-- {
+		s.times, s.orders = s.times[:n], s.orders[:n]
+		st.moved(p, 0, n, -1)
+	}
+	if st.early != nil {
 		st.early.chain = nil
 	}
 }
@@ -130,8 +170,8 @@ func (st *state) addStep(p *Condition, ev *Event, late bool) {
 // rechain goes through the steps again, until where the sweep was.
 func (st *state) rechain(p *Condition) {
 	s := &st.series[0]
-	s.times = s.times[:0]
-	st.final.chain = &chain{cleared: unswept}
+	s.times, s.orders = s.times[:0], s.orders[:0]
+	st.final.chain = newChain()
 	st.chain(p, st.final.at)
 	st.final.start(p, st, st.final.at)
 }
@@ -144,7 +184,7 @@ func (st *state) chain(p *Condition, at int64) {
 		&st.steps,
 		st.resets,
 		at,
-		func(t int64) { s.times = append(s.times, t) },
+		func(t int64, o Order) { s.times, s.orders = append(s.times, t), append(s.orders, o) },
 	)
 }
 
@@ -167,8 +207,8 @@ func (g *Group) next(p *Condition, env Env) int64 {
 			at = floor(at-1, p.every) + p.every
 		}
 	}
-	if len(st.resolveTimes) > 0 {
-		at = min(at, st.resolveTimes[0])
+	if len(st.resolves) > 0 {
+		at = min(at, max(st.resolves[0].at, g.swept+1))
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
 		at = min(at, floor(max(g.swept, st.known), p.grid)+p.grid)
@@ -230,12 +270,12 @@ func (g *Group) lookedEarly(p *Condition) bool {
 
 // ages calls soon with the instants at which an age passes what it is compared with.
 func (g *Group) ages(p *Condition, c *call, cur *cursor, soon func(int64)) {
-	st, last := g.state, int64(unswept)
-	if cur.hi > 0 {
-		last = st.series[c.series].times[cur.hi-1]
+	if len(c.limits) == 0 {
+		return
 	}
-	if p.known {
-		last = max(last, st.known)
+	last, ok := g.state.lastOf(p, c, cur, g.swept)
+	if !ok {
+		return
 	}
 	for _, limit := range c.limits {
 		soon(last + limit)
@@ -273,7 +313,8 @@ func (st *state) remembers(p *Condition, swept int64) bool {
 func (g *Group) sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
 	st := g.state
 	for at := g.next(p, env); at <= upTo; at = g.next(p, env) {
-		late, reset := g.late, st.resolves(at)
+		late := g.late
+		r, resolved := st.takeResolve(at)
 		judged := p.every == 0 || at%p.every == 0
 		st.evaluationDue = !judged && (st.evaluationDue || g.change(p, env) <= at)
 		st.seek(p, at)
@@ -282,8 +323,8 @@ func (g *Group) sweep(p *Condition, upTo int64, env Env, each func(Edge)) {
 		if len(p.history) > 0 && at%p.grid == 0 {
 			st.record(x)
 		}
-		if judged || reset {
-			g.evaluate(x, late, reset, each)
+		if judged || resolved {
+			g.evaluate(x, late, r, resolved, each)
 		}
 	}
 	st.evaluationDue = p.every > 0 && (st.evaluationDue || g.change(p, env) <= upTo)
@@ -301,36 +342,45 @@ func (st *state) moves(p *Condition, at int64) bool {
 	for i, c := range p.calls {
 		s, cur := &st.series[c.series], &st.final.cursors[i]
 		if cur.hi < len(s.times) && s.times[cur.hi] <= at-c.offset ||
-			cur.lo < cur.hi && st.left(p, &p.series[c.series], s, st.from(p, c, at)) > cur.lo {
+			cur.lo < cur.hi && st.firstIn(p, c, at) > cur.lo {
 			return true
 		}
 	}
 	return false
 }
 
-// evaluate says what has changed at the instant.
-func (g *Group) evaluate(x *instant, late, reset bool, each func(Edge)) {
+// evaluate yields what changes at the instant. An event that resolves while the condition holds
+// ends it: the condition is evaluated again, without what came until that event.
+func (g *Group) evaluate(x *instant, late bool, r reset, resolved bool, each func(Edge)) {
 	st, p := g.state, x.p
-	holds, judged := g.up, p.every == 0 || x.at%p.every == 0
+	was, holds, judged := g.up, g.up, p.every == 0 || x.at%p.every == 0
 	if judged {
 		holds = x.at >= st.known && p.when.holds(x)
+		st.spent = st.spent && holds
+		holds = holds && !st.spent
 	}
-	if reset && holds {
-		st.cut(p, x.at)
-		holds = judged && p.when.holds(x)
+	cut := resolved && holds
+	if cut {
+		st.cut(p, r)
+		st.spent = p.when.holds(&instant{p: p, g: g, v: p.newView(), at: x.at, env: x.env})
+		holds = judged && p.when.holds(x) && !st.spent
 		st.evaluationDue = st.evaluationDue || !judged
+		e := p.edge(x, false)
+		e.Late, e.Resolves, e.Cut, e.Reason = late, true, was, p.whyRecovered(x, true)
+		each(e)
+		was = false
 	}
 	recovered := p.recovery != nil && !holds && p.recovery.holds(x)
 	level := -1
-	if holds != g.up || reset || recovered != st.recovered || holds && len(p.levels) > 0 {
+	if holds != was || resolved || recovered != st.recovered || holds && len(p.levels) > 0 {
 		e := p.edge(x, holds)
 		e.Late, level = late, e.Level
-		if holds != g.up || holds && level != st.level {
+		if holds != was || holds && level != st.level {
 			each(e)
 		}
-		if reset || recovered && !st.recovered {
+		if resolved && !cut || recovered && !st.recovered {
 			e.Resolves, e.Holds = true, false
-			e.Reason = p.whyRecovered(x, reset)
+			e.Reason = p.whyRecovered(x, resolved)
 			each(e)
 		}
 	}
@@ -365,7 +415,7 @@ func (st *state) compact(p *Condition, swept int64) {
 	for i := range st.history {
 		st.history[i].forget(&p.history[i], swept)
 	}
-	if n := after(st.resets, swept-p.retains-p.paneLength); n > 0 {
+	if n := resetsUntil(st.resets, swept-p.retains-p.paneLength); n > 0 {
 		st.resets = slices.Delete(st.resets, 0, n)
 	}
 	if p.sequence != nil {
@@ -409,16 +459,7 @@ func (g *Group) eager(p *Condition) (Edge, bool) {
 		if p.sequence != nil {
 			if st.completes(p, at) {
 				st.earlyFrom = Never
-				return Edge{
-					At:        at,
-					Holds:     true,
-					Late:      g.late,
-					Value:     1,
-					Threshold: "> 0",
-					Reason:    completedReason,
-					Count:     int64(g.within(p, at)),
-					Level:     -1,
-				}, true
+				return st.completed(p, g, at), true
 			}
 			continue
 		}
@@ -483,9 +524,23 @@ func (st *state) completes(p *Condition, at int64) bool {
 		&st.steps,
 		st.resets,
 		at,
-		func(t int64) { found = found || t == at },
+		func(t int64, _ Order) { found = found || t == at },
 	)
 	return found
+}
+
+// completed is the edge of an instance that completes early.
+func (st *state) completed(p *Condition, g *Group, at int64) Edge {
+	return Edge{
+		At:        at,
+		Holds:     true,
+		Late:      g.late,
+		Value:     1,
+		Threshold: "> 0",
+		Reason:    completedReason,
+		Count:     int64(g.within(p, at)),
+		Level:     -1,
+	}
 }
 
 // entry is the first instant after at at which an event enters.
@@ -528,13 +583,13 @@ func (st *state) expires(p *Condition) int64 {
 		at = max(at, st.steps.times[n-1]+p.retains)
 	}
 	if n := len(st.resets); n > 0 {
-		at = max(at, st.resets[n-1]+p.retains)
+		at = max(at, st.resets[n-1].at+p.retains+p.paneLength)
 	}
 	return at
 }
 
 func (st *state) empty() bool {
-	if st.logs != nil || len(st.steps.times) > 0 || len(st.resolveTimes) > 0 || len(st.resets) > 0 {
+	if st.logs != nil || len(st.steps.times) > 0 || len(st.resolves) > 0 || len(st.resets) > 0 {
 		return false
 	}
 	for i := range st.series {
@@ -551,7 +606,7 @@ func (st *state) empty() bool {
 }
 
 func (st *state) bytes() int {
-	n := 200 + 8*(cap(st.resolveTimes)+cap(st.resets)) + 40*cap(st.steps.times)
+	n := 200 + 40*(cap(st.resolves)+cap(st.resets)) + 40*cap(st.steps.times)
 	for i := range st.series {
 		n += st.series[i].bytes()
 	}

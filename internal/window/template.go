@@ -3,32 +3,98 @@ package window
 // Mask appends to dst the template of a message: what stays of it from one log to the next.
 // Numbers, identifiers and quoted strings are replaced by *.
 //
-// A word is an identifier if it has a digit in it: "req-7f3a", "10.0.0.7", "17ms" and "0x1f" are
-// all one *, and "2026-01-05T09:00:00.123Z" is *:*:*.
+// A word is an identifier if it has a digit in it, or is a long one of hexadecimal digits alone: "req-7f3a", "10.0.0.7", "17ms", "1,000" and "0x1f"
+// are all one *, and so is a sign before it; addresses of machines and networks (MAC, IPv6) are one
+// *, and "2026-01-05T09:00:00.123Z" is *:*:*.
 func Mask(dst, message []byte) []byte {
 	for i := 0; i < len(message); {
-		switch c := message[i]; {
-		case c == '"' || c == '\'' && !(i > 0 && isWord(message[i-1])) || c == '`':
+		c := message[i]
+		if quotes(message, i) {
 			i = closing(message, i)
 			dst = append(dst, '*')
-		case isWord(c):
-			end, digit := i, false
-			for end < len(message) && (isWord(message[end]) || joins(message, end)) {
-				digit = digit || message[end] >= '0' && message[end] <= '9'
-				end++
-			}
-			if digit {
-				dst = append(dst, '*')
-			} else {
-				dst = append(dst, message[i:end]...)
-			}
-			i = end
-		default:
+			continue
+		}
+		if end := address(message, i); end > i {
+			dst, i = append(dst, '*'), end
+			continue
+		}
+		start := i
+		if (c == '-' || c == '+') && i+1 < len(message) && isDigit(message[i+1]) &&
+			(i == 0 || !isWord(message[i-1])) {
+			start++
+		}
+		if !isWord(message[start]) {
 			dst = append(dst, c)
 			i++
+			continue
 		}
+		end, digit, hex := start, false, true
+		for end < len(message) && (isWord(message[end]) || joins(message, end)) {
+			digit = digit || isDigit(message[end])
+			hex = hex && (isHex(message[end]) || message[end] == '-')
+			end++
+		}
+		if digit || hex && end-start >= hexWord {
+			dst = append(dst, '*')
+		} else {
+			dst = append(dst, message[i:end]...)
+		}
+		i = end
 	}
 	return dst
+}
+
+// quotes says whether the byte at i begins a quoted text.
+func quotes(message []byte, i int) bool {
+	c := message[i]
+	return c == '"' || c == '\'' && !(i > 0 && isWord(message[i-1])) || c == '`'
+}
+
+// address is the end of an IPv6 or MAC address that begins at i, else i: groups of hexadecimal
+// digits joined by colons, at least two of them, or by "::".
+func address(message []byte, i int) int {
+	if i > 0 && (isWord(message[i-1]) || message[i-1] == ':' || message[i-1] == '.') {
+		return i
+	}
+	end, digits, colons, double, widest := i, 0, 0, false, 0
+	for end < len(message) && end-i < maxAddress {
+		switch c := message[end]; {
+		case isHex(c):
+			digits++
+			widest = max(widest, digits)
+		case c == ':':
+			double = double || end > i && message[end-1] == ':'
+			colons++
+			digits = 0
+		case c == '.' && colons >= 2 && digits > 0 && joins(message, end): // ::ffff:10.0.0.7
+			digits = 0
+		default:
+			return addressEnd(message, i, end, colons, double, widest)
+		}
+		end++
+	}
+	return addressEnd(message, i, end, colons, double, widest)
+}
+
+// hexWord is how long a word of the letters a to f is that is taken for a hexadecimal number.
+const hexWord = 8
+
+// maxAddress is the length of the longest address.
+const maxAddress = 45
+
+func addressEnd(message []byte, i, end, colons int, double bool, widest int) int {
+	for end > i && message[end-1] == ':' && !(end > i+1 && message[end-2] == ':') {
+		end-- // the colon of a sentence
+		colons--
+	}
+	if end < len(message) && isWord(message[end]) || widest > 4 ||
+		!double && colons != 5 && colons != 7 || double && end-i <= 2 && colons > 2 {
+		return i
+	}
+	if double && widest == 0 && end-i > 2 {
+		return i
+	}
+	return end
 }
 
 // closing is the place behind the quote that closes the one at i, or, when none does, behind the
@@ -45,6 +111,10 @@ func closing(message []byte, i int) int {
 	return i + 1
 }
 
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func isHex(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F' }
+
 func isWord(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' ||
 		c >= 0x80
@@ -52,6 +122,11 @@ func isWord(c byte) bool {
 
 // joins says whether the byte at i holds two words together.
 func joins(message []byte, i int) bool {
+	if message[i] == ',' { // of thousands
+		return i > 0 && i+3 < len(message) && isDigit(message[i-1]) && isDigit(message[i+1]) &&
+			isDigit(message[i+2]) && isDigit(message[i+3]) &&
+			(i+4 == len(message) || !isDigit(message[i+4]))
+	}
 	return (message[i] == '-' || message[i] == '.') && i > 0 && i+1 < len(message) &&
 		isWord(message[i-1]) &&
 		isWord(message[i+1])

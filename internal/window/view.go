@@ -67,7 +67,7 @@ func (p *Condition) newView() *view {
 		v.cursors[i].acc = p.calls[i].accumulate(p)
 	}
 	if p.sequence != nil {
-		v.chain = &chain{cleared: unswept}
+		v.chain = newChain()
 	}
 	return v
 }
@@ -82,25 +82,57 @@ func (v *view) seek(p *Condition, st *state, at int64) {
 			cur.enter(s, cur.hi)
 			cur.hi++
 		}
-		from := st.from(p, c, at)
-		if cur.lo == cur.hi || s.times[cur.lo] > from {
+		if cur.lo == cur.hi || len(st.resets) == 0 && s.times[cur.lo] > at-c.offset-p.window {
 			continue
 		}
-		for to := min(st.left(p, &p.series[c.series], s, from), cur.hi); cur.lo < to; cur.lo++ {
+		to := min(st.firstIn(p, c, at), cur.hi)
+		if to > cur.lo && to < cur.hi && s.times[to-1] == s.times[to] {
+			v.place(p, st, i) // accumulators know no places within an instant
+			continue
+		}
+		for ; cur.lo < to; cur.lo++ {
 			cur.leave(s, cur.lo)
 		}
 	}
 }
 
-// from is the instant after which events are in the window of the call at at.
+// from is the instant after which events are in the window of the call at at, but for those of the
+// instant of a reset.
 func (st *state) from(p *Condition, c *call, at int64) int64 {
 	from := at - c.offset - p.window
-	if c.offset == 0 {
-		if n := after(st.resets, at); n > 0 {
-			from = max(from, st.resets[n-1])
-		}
+	if r, ok := st.resetOf(at); ok {
+		from = max(from, r.at)
 	}
 	return from
+}
+
+// resetOf is the reset that windows at an instant begin after, if there is one.
+func (st *state) resetOf(at int64) (reset, bool) {
+	n := resetsUntil(st.resets, at)
+	if n == 0 {
+		return reset{}, false
+	}
+	return st.resets[n-1], true
+}
+
+// firstIn is the place of the first event in the window of a call at an instant.
+func (st *state) firstIn(p *Condition, c *call, at int64) int {
+	s := &st.series[c.series]
+	first := st.left(p, &p.series[c.series], s, at-c.offset-p.window)
+	if r, ok := st.resetOf(at); ok {
+		first = max(first, s.afterReset(r))
+	}
+	return first
+}
+
+// lastOf is the time of the last event until an instant, for an age, or when the age began without
+// one; false if it is endless.
+func (st *state) lastOf(p *Condition, c *call, cur *cursor, at int64) (last int64, ok bool) {
+	s := &st.series[c.series]
+	if r, found := st.resetOf(at); cur.hi > 0 && (!found || s.afterReset(r) < cur.hi) {
+		return s.times[cur.hi-1], true
+	}
+	return st.known, p.remember > 0
 }
 
 // start places the windows at at, from nothing. Windows whose events are merely counted are placed
@@ -117,7 +149,7 @@ func (v *view) place(p *Condition, st *state, i int) {
 	c, cur := p.calls[i], &v.cursors[i]
 	s := &st.series[c.series]
 	*cur = cursor{hi: after(s.times, v.at-c.offset), acc: c.accumulate(p)}
-	cur.lo = min(st.left(p, &p.series[c.series], s, st.from(p, c, v.at)), cur.hi)
+	cur.lo = min(st.firstIn(p, c, v.at), cur.hi)
 	for j := cur.lo; (cur.acc != nil || s.aggregates != nil) && j < cur.hi; j++ {
 		cur.enter(s, j)
 	}
@@ -135,7 +167,7 @@ func (v *view) inserted(p *Condition, st *state, series, at, by int) {
 			cur.next = departure{} // the pane may be high-volume now, or leave later
 		}
 		// it has left the window before it came
-		past := by > 0 && at == cur.lo && st.series[series].times[at] <= st.from(p, c, v.at)
+		past := by > 0 && at == cur.lo && at < st.firstIn(p, c, v.at)
 		if at >= cur.hi && !past {
 			continue
 		}
@@ -154,7 +186,7 @@ func (v *view) inserted(p *Condition, st *state, series, at, by int) {
 		}
 		// its pane has become high-volume, or lasts longer
 		if s, sp := &st.series[series], &p.series[series]; cur.lo > 0 && s.coarse(p, sp) &&
-			st.left(p, sp, s, st.from(p, c, v.at)) != cur.lo {
+			st.firstIn(p, c, v.at) != cur.lo {
 			v.place(p, st, i)
 		}
 	}

@@ -80,7 +80,10 @@ type Edge struct {
 	Holds bool  // the condition begins to hold; otherwise it ceases
 	// not a change of truth: the rule's resolve query was met, or its resolve condition begins to
 	// hold while the condition does not
-	Resolves  bool
+	Resolves bool
+	// of one that resolves: the condition held, and what came before counts no more; if it holds
+	// all the same, an edge of the same instant follows
+	Cut       bool
 	Late      bool    // a late event brought it about
 	Value     float64 // left side of the comparison that decided; NaN when it is undefined
 	Threshold string  // what it was held against: "> 10"
