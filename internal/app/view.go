@@ -38,6 +38,12 @@ func (p *process) setViews(o *web.Options) {
 		p.notifier, p,
 	}
 	o.Receivers = receiversView{p.notifier}
+	o.Resolve = func(_ context.Context, alertID string) error {
+		if !p.state.Resolve(alertID, "resolved by hand") {
+			return errors.New("no such alert is active on this instance")
+		}
+		return nil
+	}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = deadLettersView{p}

@@ -43,6 +43,9 @@ func (n *Notifier) Routes() []RouteStatus {
 
 func appendRoute(list []RouteStatus, r *dispatch.Route, depth int) []RouteStatus {
 	o := r.RouteOpts
+	if o.Receiver == nobodyReceiver && len(r.Routes) == 0 {
+		return list // no receiver is configured
+	}
 	one := RouteStatus{
 		Depth: depth, Receiver: o.Receiver, Continue: r.Continue, GroupWait: o.GroupWait,
 		GroupInterval: o.GroupInterval, RepeatInterval: o.RepeatInterval,
