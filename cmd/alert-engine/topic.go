@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"time"
@@ -14,8 +12,6 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
-	"github.com/log-monitoring/alert-engine/internal/safetext"
-	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // topicSource is where commands read that look at a topic beside the engine: without a consumer
@@ -63,11 +59,10 @@ func (s *topicSource) load() (*app.Config, error) {
 // reader reads the topics of a configuration since the time that was asked for.
 func (s *topicSource) reader(c *app.Config) *kafka.Reader {
 	o := kafka.ReaderConfig{
-		Client:   c.Kafka.Client(),
-		Topics:   c.Kafka.Topics,
-		Patterns: c.Kafka.TopicPatterns,
-		Follow:   s.follow,
-		Logger:   slog.New(slog.DiscardHandler),
+		Client: c.Kafka.Client(),
+		Topics: c.Kafka.Topics,
+		Follow: s.follow,
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	if s.since > 0 {
 		o.From = time.Now().Add(-s.since)
@@ -82,8 +77,6 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 		return err
 	}
 	decoders := map[string]*decode.Decoder{}
-	rejected := rejections{out: s.cmd.ErrOrStderr()}
-	defer rejected.report()
 	for r, err := range s.reader(c).Records(ctx) {
 		if err != nil {
 			return err
@@ -100,7 +93,7 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 			if failed == nil && ctx.Err() == nil {
 				failed = f(l)
 			}
-		}, func(reason decode.Reason, detail string) { rejected.note(&r, reason, detail) })
+		}, func(decode.Reason, string) {})
 		if failed != nil || ctx.Err() != nil {
 			return failed
 		}
@@ -112,34 +105,4 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 func (s *topicSource) sinceFlag(otherwise time.Duration, help string) {
 	s.since = otherwise
 	s.cmd.Flags().Var((*duration.Flag)(&s.since), "since", help)
-}
-
-// rejections tells of records that cannot be read: of the first few at once, of all in the end.
-type rejections struct {
-	out io.Writer
-	n   int
-}
-
-func (j *rejections) note(r *models.Record, reason decode.Reason, detail string) {
-	const most = 3
-	if reason.Drop() {
-		return
-	}
-	if j.n++; j.n <= most {
-		fmt.Fprintf(
-			j.out,
-			"%s/%d at offset %d cannot be read: %s: %s\n",
-			r.Topic,
-			r.Partition,
-			r.Offset,
-			reason,
-			safetext.ClipLine(detail, 200),
-		)
-	}
-}
-
-func (j *rejections) report() {
-	if j.n > 0 {
-		fmt.Fprintf(j.out, "%d records or parts of them cannot be read\n", j.n)
-	}
 }

@@ -277,13 +277,7 @@ func LoadConfig(
 // readConfig changes c by the text of a file.
 func readConfig(file string, text []byte, getenv func(string) string, c *Config) error {
 	r := strictyaml.Reader{File: file, Env: getenv, Aliases: true}
-	topics := c.Kafka.Topics
-	c.Kafka.Topics = nil
-	err := r.Read(text, c)
-	if c.Kafka.Topics == nil && len(c.Kafka.TopicPatterns) == 0 { // patterns alone replace the default
-		c.Kafka.Topics = topics
-	}
-	return err
+	return r.Read(text, c)
 }
 
 // override applies the environment and the flags.

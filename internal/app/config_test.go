@@ -1,7 +1,6 @@
 package app
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -248,21 +247,4 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 		back.Kafka.Start != StartEnd {
 		t.Errorf("read back as %+v", back.Kafka)
 	}
-}
-
-// Topic patterns alone replace the default topic.
-func TestTopicPatternsAlone(t *testing.T) {
-	f := func(text, want string) {
-		t.Helper()
-		c := DefaultConfig()
-		if err := readConfig("c.yml", []byte(text), os.Getenv, &c); err != nil {
-			t.Fatal(err)
-		}
-		if got := fmt.Sprint(c.Kafka.Topics, c.Kafka.TopicPatterns); got != want {
-			t.Errorf("got %s, want %s", got, want)
-		}
-	}
-	f("kafka: {group: g}", "[application-logs] []")
-	f("kafka: {topic_patterns: ['^a']}", "[] [^a]")
-	f("kafka: {topics: [b], topic_patterns: ['^a']}", "[b] [^a]")
 }

@@ -216,7 +216,9 @@ func (g *group) step(at instant) {
 // advance moves the alert on, once it is known whether the condition holds.
 func (g *group) advance(at instant, v *view, judged bool) {
 	resolving := g.resolving
-	g.resolving = g.r.Resolve.When != nil && !g.holds && v.truth(g.r.Resolve.When)
+	if judged {
+		g.resolving = g.r.Resolve.When != nil && !g.holds && v.truth(g.r.Resolve.When)
+	}
 	if g.up && (!g.e.set.active(g.r, at) || !g.holds && g.over(at, !resolving && g.resolving)) {
 		g.resolve(at, v.valueOr())
 	}
@@ -225,7 +227,7 @@ func (g *group) advance(at instant, v *view, judged bool) {
 		return
 	}
 	if g.up && g.muted && !g.e.muted(g.r, g.labels, at) {
-		g.muted = false
+		g.muted, g.severity = false, g.level(v)
 		g.fire(at, v)
 	}
 }

@@ -8,9 +8,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-
-	"github.com/log-monitoring/alert-engine/internal/duration"
-	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 // Members of a group read different partitions. An engine whose groups of logs spread over
@@ -28,39 +25,7 @@ func (s *Source) beforeJoin(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// checkExclusive waits while the group has another member, for as long as a member that was killed
-// stays in it: the other one may be ourselves, without the instance_id that a lost data directory
-// held. Then it is an error.
 func (s *Source) checkExclusive(ctx context.Context) error {
-	const slack = 5 * time.Second
-	deadline := time.Now().Add(s.cfg.SessionTimeout + slack)
-	for {
-		err := s.otherMembersError(ctx)
-		if err == nil {
-			s.group.clearProblem("exclusive")
-			return nil
-		}
-		left := time.Until(deadline)
-		if left <= 0 {
-			return err
-		}
-		s.group.setProblem("exclusive", fmt.Errorf("waiting for the other member to leave: %w", err))
-		s.group.limited.warn(
-			"exclusive",
-			"the group has another member; waiting until its session times out if it was killed",
-			"at_most",
-			duration.Format(left.Round(time.Second)),
-			"error",
-			err,
-		)
-		if !wait.Sleep(ctx, time.Second) {
-			return ctx.Err()
-		}
-	}
-}
-
-// otherMembersError is an error while the group has other members although the engine must be alone.
-func (s *Source) otherMembersError(ctx context.Context) error {
 	if s.cfg.Exclusive == nil {
 		return nil
 	}
@@ -82,7 +47,7 @@ func (s *Source) otherMembersError(ctx context.Context) error {
 	others := append(s.otherMembers(groups[s.cfg.Group].Members), s.newProtocolMembers(ctx)...)
 	if len(others) > 0 {
 		return fmt.Errorf(
-			"group %q has another member, %s, but this engine must be its only member: %w (stop the other one)",
+			"group %q has another member, %s, but this engine must be its only member: %w (stop the other one; if it was killed, wait for its session timeout)",
 			s.cfg.Group,
 			strings.Join(others, ", "),
 			why,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -165,46 +164,4 @@ func TestAwakeTooLate(t *testing.T) {
 	}
 	f(true, "yield, lost true")
 	f(false, "checkpoint")
-}
-
-// A member that was killed under another name stays in the group until its session times out: the
-// start waits for that and says so.
-func TestStartWaitsForKilledMember(t *testing.T) {
-	inBubble(t, 1, func(b *bed) {
-		cfg := b.sourceConfig()
-		cfg.InstanceID, cfg.SessionTimeout = "before", 30*time.Second
-		cfg.Exclusive = func() error { return errors.New("groups are spread over partitions") }
-		dead := make(chan bool)
-		cfg.Client.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
-			c, err := b.dial(ctx, network, address)
-			go func() {
-				<-dead
-				if c != nil {
-					c.Close()
-				}
-			}()
-			select {
-			case <-dead:
-				return nil, errors.New("killed")
-			default:
-				return c, err
-			}
-		}
-		_, killed := started(b, cfg, newNotebook())
-		close(dead)
-		cfg.InstanceID, cfg.Client.Dial = "after", b.dial
-		began := time.Now()
-		s, r := started(b, cfg, newNotebook())
-		if took := time.Since(began); took < 10*time.Second || took > 45*time.Second {
-			t.Errorf("it has waited for %s", took)
-		}
-		if !strings.Contains(b.logs.String(), "waiting until its session times out") {
-			t.Errorf("it is not said: %s", b.logs)
-		}
-		if h := s.Health(); h.State != Ready {
-			t.Errorf("health is %+v", h)
-		}
-		r.stop()
-		killed.stop()
-	})
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
-	"regexp"
-	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -23,8 +21,6 @@ import (
 type ReaderConfig struct {
 	Client ClientConfig
 	Topics []string
-	// regular expressions of further topics, as of the moment when reading starts
-	Patterns []string
 	// start at the first records that are not older; zero for the start of the log
 	From time.Time
 	// end before the first records that are not older; zero for the end of the log
@@ -101,42 +97,11 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 
 // spans finds the offsets to read. Its error names missing topics.
 func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
-	if err := r.findTopics(ctx, admin); err != nil {
-		return nil, err
-	}
 	spans, err := r.listBounds(ctx, admin)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
 	}
 	return spans, err
-}
-
-// findTopics adds the topics that match the patterns.
-func (r *Reader) findTopics(ctx context.Context, admin *kadm.Client) error {
-	if len(r.cfg.Patterns) == 0 {
-		return nil
-	}
-	all, err := admin.ListTopics(ctx)
-	if err != nil {
-		return err
-	}
-	topics := slices.Clone(r.cfg.Topics)
-	for _, pattern := range r.cfg.Patterns {
-		expression, err := regexp.Compile(pattern)
-		if err != nil {
-			return fmt.Errorf("topic pattern %q: %w", pattern, err)
-		}
-		for _, name := range all.Names() {
-			if expression.MatchString(name) && !slices.Contains(topics, name) {
-				topics = append(topics, name)
-			}
-		}
-	}
-	if len(topics) == 0 {
-		return fmt.Errorf("topic patterns %q match no topic", r.cfg.Patterns)
-	}
-	r.cfg.Topics = topics
-	return nil
 }
 
 func (r *Reader) listBounds(

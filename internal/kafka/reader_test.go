@@ -210,26 +210,3 @@ func TestStaticMember(t *testing.T) {
 		r2.stop()
 	})
 }
-
-// Topics may be named by patterns; one that matches nothing is an error.
-func TestReaderPatterns(t *testing.T) {
-	everywhere(t, 1, func(b *bed) {
-		b.numbered(0, 0, 2)
-		read := func(pattern string) (n int, err error) {
-			r := NewReader(ReaderConfig{Client: b.clientConfig(), Patterns: []string{pattern}})
-			for _, err := range r.Records(context.Background()) {
-				if err != nil {
-					return n, err
-				}
-				n++
-			}
-			return n, nil
-		}
-		if n, err := read("^" + b.topic + "$"); n != 2 || err != nil {
-			t.Errorf("got %d records, %v", n, err)
-		}
-		if _, err := read("^nothing-"); err == nil || !strings.Contains(err.Error(), "match no topic") {
-			t.Errorf("got %v", err)
-		}
-	})
-}
