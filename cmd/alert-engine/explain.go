@@ -153,7 +153,7 @@ func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched boo
 	}
 	record := models.Record{Topic: r.Source, Timestamp: time.Now(), Value: []byte(c.event)}
 	decoder.Decode(&record, func(l *decode.Log) {
-		tree := match.Explain(r.Match, l, listsOf(loaded.set))
+		tree := match.Explain(r.Match, l, match.ListsOf(loaded.set))
 		c.result.Logs = append(c.result.Logs, explainedLog{Matches: tree.Pass, Match: tree.String()})
 		fmt.Fprint(c.text, indent(tree.String()))
 		if tree.Pass {
@@ -214,16 +214,6 @@ func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.
 	c.result.State, c.result.Reason = "inactive", when+" in "+duration.Format(r.Window)
 	fmt.Fprintf(c.text, "  alone it does not make the alert fire: %s in %s\n", when, duration.Format(r.Window))
 	return nil
-}
-
-func listsOf(set *rule.Set) match.Lists {
-	return func(name string) ([]string, bool) {
-		list, ok := set.Lists[name]
-		if !ok {
-			return nil, false
-		}
-		return list.Values, true
-	}
 }
 
 func indent(text string) string {

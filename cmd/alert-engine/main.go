@@ -96,6 +96,7 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newFmtCommand(),
 		newDoctorCommand(),
 		newSchemaCommand(),
+		newNewCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
 // calendar is the hours in which a rule is active. Time intervals are given to the minute, so
@@ -63,7 +64,7 @@ func (rs *ruleState) hoursAt(at int64) hoursSpan {
 
 // span is the span around an instant in which nothing changes, as far as it was looked for.
 func (c *calendar) span(at int64) hoursSpan {
-	from := floor(at, minute)
+	from := window.Floor(at, minute)
 	s := hoursSpan{from: from, to: from + minute, active: c.contains(from)}
 	for s.to < from+maxHoursSpan && c.contains(s.to) == s.active {
 		s.to += minute

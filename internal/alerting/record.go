@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -72,7 +73,7 @@ func (p *ruleSet) delayReaders(topic string) {
 
 // record sweeps a group to the last instant of the grid up to an instant, and tells its values.
 func (m *machine) record(upTo int64) {
-	upTo = floor(upTo, m.u.step)
+	upTo = window.Floor(upTo, m.u.step)
 	for at := m.nextValue(); at <= upTo; at = m.nextValue() {
 		held, before, late := m.g.win.Events(m.u.condition), m.valueNow(), m.g.win.Late()
 		m.sweepTo(at)
@@ -103,7 +104,7 @@ func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 // known now; or never.
 func (m *machine) nextValue() int64 {
 	if m.u.rule.Every > 0 && m.g.win.Events(m.u.condition) > 0 {
-		return floor(m.g.win.SweptTo(), m.u.step) + m.u.step
+		return window.Floor(m.g.win.SweptTo(), m.u.step) + m.u.step
 	}
 	return ceil(m.g.win.NextValueChange(m.u.condition), m.u.step)
 }
@@ -158,21 +159,12 @@ func (e *Engine) recordValues(rs *ruleState, gone bool) {
 	})
 }
 
-// floor is the greatest multiple of step not after t, ceil the least not before; never is on every
-// setRecordGrid.
-func floor(t, step int64) int64 {
-	if r := t % step; r < 0 {
-		return t - r - step
-	} else {
-		return t - r
-	}
-}
-
+// ceil is the least multiple of step not before t; never is on every grid.
 func ceil(t, step int64) int64 {
 	if t == never {
 		return never
 	}
-	return floor(t+step-1, step)
+	return window.Floor(t+step-1, step)
 }
 
 // collectRecord exposes the value of each group of a record rule, at the watermark.

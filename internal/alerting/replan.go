@@ -150,7 +150,7 @@ func (e *Engine) Replan() (bool, error) {
 		p.queries,
 		match.Options{
 			Fields: p.paths,
-			Lists:  listsOf(p.set),
+			Lists:  match.ListsOf(p.set),
 			Now:    e.opts.clock,
 			Sample: e.recent(),
 			Former: former,

@@ -109,7 +109,7 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 	}
 	compiled, err := match.Compile(
 		queries,
-		match.Options{Fields: fields, Lists: listsOf(p.set), Now: clock, Sample: sample},
+		match.Options{Fields: fields, Lists: match.ListsOf(p.set), Now: clock, Sample: sample},
 	)
 	if err != nil {
 		return err
@@ -123,16 +123,6 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 		s.by = labelFields(s.rule.By, compiled.Fields())
 	}
 	return nil
-}
-
-func listsOf(set *rule.Set) match.Lists {
-	return func(name string) ([]string, bool) {
-		list, ok := set.Lists[name]
-		if !ok {
-			return nil, false
-		}
-		return list.Values, true
-	}
 }
 
 // byLabel is a member of a group key, and where its value stands.

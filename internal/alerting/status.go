@@ -462,7 +462,7 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 			Explanation{
 				Rule:       rs.id,
 				ReadsTopic: rs.reads(record.Topic),
-				Match:      match.Explain(rs.rule.Match, l, listsOf(p.set)),
+				Match:      match.Explain(rs.rule.Match, l, match.ListsOf(p.set)),
 				Group:      e.group(rs, key),
 			},
 		)

@@ -184,7 +184,7 @@ var kindsByKey = []struct {
 	{"rule_files", scriptFile}, {"groups", ruleFile}, {"tests", scriptFile},
 	{"route", alertmanagerFile}, {"receivers", alertmanagerFile},
 	{"kafka", configFile}, {"notify", configFile}, {"web", configFile}, {"data_dir", configFile},
-	{"limits", configFile}, {"log", configFile}, {"formats", configFile},
+	{"limits", configFile}, {"log", configFile}, {"formats", configFile}, {"history", configFile},
 }
 
 // kindOf tells what a file is by its keys. What cannot be read is a rule file, whose reader says

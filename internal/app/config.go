@@ -119,7 +119,9 @@ type NotifyConfig struct {
 	// a normal alertmanager.yml: routes, receivers, inhibition, templates
 	AlertmanagerConfig Path   `yaml:"alertmanager_config,omitempty"`
 	WebhookURL         Secret `yaml:"webhook_url,omitempty"`
+	WebhookURLFile     Path   `yaml:"webhook_url_file,omitempty"`
 	SlackURL           Secret `yaml:"slack_url,omitempty"`
+	SlackURLFile       Path   `yaml:"slack_url_file,omitempty"`
 	SlackChannel       string `yaml:"slack_channel,omitempty"`
 	// base URLs of Alertmanagers of your own
 	Alertmanagers []string `yaml:"alertmanagers,omitempty"`
@@ -312,6 +314,8 @@ func (c *Config) secrets() error {
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
 		{"web.token", c.Web.TokenFile, &c.Web.Token},
 		{"web.read_token", c.Web.ReadTokenFile, &c.Web.ReadToken},
+		{"notify.webhook_url", c.Notify.WebhookURLFile, &c.Notify.WebhookURL},
+		{"notify.slack_url", c.Notify.SlackURLFile, &c.Notify.SlackURL},
 	} {
 		if s.file == "" {
 			continue
@@ -565,12 +569,27 @@ func isURL(text string) bool {
 
 // YAML is the configuration in effect, with its secrets hidden.
 func (c *Config) YAML() ([]byte, error) {
+	shown := *c
+	shown.Notify.ExternalURL = redacted(c.Notify.ExternalURL)
+	shown.Notify.Alertmanagers = nil
+	for _, u := range c.Notify.Alertmanagers {
+		shown.Notify.Alertmanagers = append(shown.Notify.Alertmanagers, redacted(u))
+	}
 	var n yaml.Node
-	if err := n.Encode(c); err != nil {
+	if err := n.Encode(&shown); err != nil {
 		return nil, err
 	}
-	formatDurations(&n, reflect.ValueOf(c).Elem())
+	formatDurations(&n, reflect.ValueOf(&shown).Elem())
 	return yaml.Marshal(&n)
+}
+
+// redacted hides the password of a URL.
+func redacted(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.User == nil {
+		return text
+	}
+	return u.Redacted()
 }
 
 // formatDurations has durations of a struct printed as they are read.

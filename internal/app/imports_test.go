@@ -15,7 +15,7 @@ import (
 // that each part can be understood, tested and replaced without those above it; those of one row do
 // not know each other.
 var layers = [][]string{
-	{"cmd/alert-engine", "examples/consumer", "examples/processor"},
+	{"cmd/alert-engine", "examples/consumer", "examples/processor", "scripts/notice"},
 	{"internal/app", "internal/evaluator"},
 	{"internal/ruletest", "internal/web"},
 	{

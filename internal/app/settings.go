@@ -99,6 +99,16 @@ var Settings = []Setting{
 		"Slack incoming webhook",
 		func(c *Config) *Secret { return &c.Notify.SlackURL },
 	),
+	text(
+		"webhook-url-file",
+		"file with the URL that notifications are posted to",
+		func(c *Config) *Path { return &c.Notify.WebhookURLFile },
+	),
+	text(
+		"slack-url-file",
+		"file with the Slack incoming webhook",
+		func(c *Config) *Path { return &c.Notify.SlackURLFile },
+	),
 	many(
 		"alertmanager",
 		"URL of an Alertmanager of your own; repeat for more",

@@ -333,3 +333,14 @@ func parseNetwork(text string) (netip.Prefix, bool) {
 	a = a.Unmap().WithZone("")
 	return netip.PrefixFrom(a, a.BitLen()), err == nil
 }
+
+// ListsOf are the lists of a rule set.
+func ListsOf(set *rule.Set) Lists {
+	return func(name string) ([]string, bool) {
+		list, ok := set.Lists[name]
+		if !ok {
+			return nil, false
+		}
+		return list.Values, true
+	}
+}

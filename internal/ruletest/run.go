@@ -6,9 +6,8 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -128,7 +127,7 @@ func same(file string, line int, what string, first, second outcome, err error) 
 	if err != nil {
 		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
 	}
-	if diff := cmp.Diff(outcomes(first.alerts), outcomes(second.alerts)); diff != "" {
+	if diff := diffLines(outcomes(first.alerts), outcomes(second.alerts)); diff != "" {
 		return fmt.Sprintf(
 			"%s:%d: %s the alerts are others (- as written, + %s):\n%s",
 			file,
@@ -138,7 +137,7 @@ func same(file string, line int, what string, first, second outcome, err error) 
 			diff,
 		)
 	}
-	if diff := cmp.Diff(valueTexts(first.values), valueTexts(second.values)); diff != "" {
+	if diff := diffLines(valueTexts(first.values), valueTexts(second.values)); diff != "" {
 		return fmt.Sprintf(
 			"%s:%d: %s the recorded values are others (- as written, + %s):\n%s",
 			file,
@@ -149,6 +148,26 @@ func same(file string, line int, what string, first, second outcome, err error) 
 		)
 	}
 	return ""
+}
+
+// diffLines lists the lines that only one of two lists has.
+func diffLines(first, second []string) string {
+	var b strings.Builder
+	rest := slices.Clone(second)
+	for _, line := range first {
+		if i := slices.Index(rest, line); i >= 0 {
+			rest = slices.Delete(rest, i, i+1)
+		} else {
+			fmt.Fprintf(&b, "- %s\n", line)
+		}
+	}
+	for _, line := range rest {
+		fmt.Fprintf(&b, "+ %s\n", line)
+	}
+	if b.Len() == 0 && !slices.Equal(first, second) {
+		return "  in another order\n"
+	}
+	return b.String()
 }
 
 // outcomes are the episodes as people are told of them. When an alert fires eagerly its start can

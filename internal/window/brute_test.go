@@ -97,7 +97,7 @@ func (d *definition) within(c *rule.Call, at, after int64, coarse bool) (in []sa
 // part is the events of the pane of the window that an instant is in; panes end where a log
 // resolved, too.
 func (d *definition) part(all []sample, at int64) []sample {
-	from := floor(at-1, d.p.paneLength)
+	from := Floor(at-1, d.p.paneLength)
 	to := from + d.p.paneLength
 	for _, cut := range d.cuts {
 		if cut.at < at {
@@ -115,7 +115,7 @@ func (d *definition) part(all []sample, at int64) []sample {
 func (d *definition) about(c *rule.Call, at int64) float64 {
 	from := max(at-int64(c.Offset)-int64(d.r.Window), d.lastCut(at))
 	s := newSketch()
-	begin := max(floor(from, d.p.paneLength), d.lastCut(from))
+	begin := max(Floor(from, d.p.paneLength), d.lastCut(from))
 	if begin == from && begin == d.lastCut(at) {
 		begin-- // of its instant some count
 	}

@@ -95,7 +95,7 @@ const thinAbove = 4096
 func (c *counting) thin(times []int64, window int64, dropped func(times []int64)) []int64 {
 	half, kept := max(window/2, 1), times[:0]
 	for len(times) > 0 {
-		slot := floor(times[0], half)
+		slot := Floor(times[0], half)
 		n := after(times, slot+half-1)
 		if n <= 2*c.n {
 			kept = append(kept, times[:n]...)
@@ -108,8 +108,8 @@ func (c *counting) thin(times []int64, window int64, dropped func(times []int64)
 	return kept
 }
 
-// floor is the greatest multiple of step not after t.
-func floor(t, step int64) int64 {
+// Floor is the greatest multiple of step not after t.
+func Floor(t, step int64) int64 {
 	if r := t % step; r < 0 {
 		return t - r - step
 	} else {

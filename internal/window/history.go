@@ -68,7 +68,7 @@ func (e *earlier) value(x *instant) float64 {
 	if x.empty {
 		return x.p.history[e.history].ofEmpty
 	}
-	at := floor(x.at-e.offset, x.p.grid)
+	at := Floor(x.at-e.offset, x.p.grid)
 	if at > x.g.swept || at-x.p.window < x.g.state.known {
 		return math.NaN()
 	}
@@ -109,7 +109,7 @@ func (b *baseline) value(x *instant) float64 {
 }
 
 func (b *baseline) values(x *instant, values []float64) []float64 {
-	now := floor(x.at, x.p.grid)
+	now := Floor(x.at, x.p.grid)
 	if now-day > x.g.swept {
 		return nil // yesterday is not noted yet: a backlog is being read
 	}

@@ -21,9 +21,9 @@ const minute = int64(time.Minute)
 // past computes baselines, scores and offsets of days from the whole list of events.
 func (d *definition) past(c *rule.Call, at int64) float64 {
 	grid := gridOf(int64(d.r.Window))
-	now := floor(at, grid)
+	now := Floor(at, grid)
 	if c.Func == "count" {
-		if x := floor(at-int64(c.Offset), grid); x-int64(d.r.Window) >= d.known {
+		if x := Floor(at-int64(c.Offset), grid); x-int64(d.r.Window) >= d.known {
 			return d.number(&rule.Call{Func: "count", Filter: c.Filter}, x)
 		}
 		return math.NaN()

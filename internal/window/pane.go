@@ -20,7 +20,7 @@ const (
 // pane is the pane of a window that an instant is in: after from, until to. Where a log resolved, a
 // paneLength ends, for what came before counts no more.
 func (st *state) pane(p *Condition, t int64) (from, to int64) {
-	from = floor(t-1, p.paneLength)
+	from = Floor(t-1, p.paneLength)
 	to = from + p.paneLength
 	n := resetsUntil(st.resets, t-1)
 	if n > 0 {

@@ -204,14 +204,14 @@ func (g *Group) next(p *Condition, env Env) int64 {
 			at = min(at, g.swept+1)
 		}
 		if at != Never {
-			at = floor(at-1, p.every) + p.every
+			at = Floor(at-1, p.every) + p.every
 		}
 	}
 	if len(st.resolves) > 0 {
 		at = min(at, max(st.resolves[0].at, g.swept+1))
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
-		at = min(at, floor(max(g.swept, st.known), p.grid)+p.grid)
+		at = min(at, Floor(max(g.swept, st.known), p.grid)+p.grid)
 	}
 	return at
 }
@@ -257,7 +257,7 @@ func (g *Group) change(p *Condition, env Env) int64 {
 		}
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
-		soon(floor(max(g.swept, st.known), p.grid) + p.grid)
+		soon(Floor(max(g.swept, st.known), p.grid) + p.grid)
 	}
 	return at
 }

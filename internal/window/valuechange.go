@@ -28,7 +28,7 @@ func (g *Group) NextValueChange(p *Condition) int64 {
 		}
 	}
 	if len(p.history) > 0 && st.remembers(p, g.swept) {
-		soon(floor(max(g.swept, st.known), p.grid) + p.grid)
+		soon(Floor(max(g.swept, st.known), p.grid) + p.grid)
 	}
 	return at
 }

@@ -163,7 +163,7 @@ func entered(list []sample, at int64) (n int64) {
 // paneLength leave together.
 func before(p *Condition, list []sample, at int64) (n int64) {
 	for i := range list {
-		begin := floor(list[i].at-1, p.paneLength)
+		begin := Floor(list[i].at-1, p.paneLength)
 		leaves := list[i].at
 		if entered(list, begin+p.paneLength)-entered(list, begin) > int64(p.paneLimit) {
 			for j := range list {
