@@ -122,10 +122,8 @@ func (d *doctor) topics(ctx context.Context) {
 		}
 		for _, topic := range k.Topics {
 			switch {
-			case number[topic] == 0:
-				d.add(DoctorError, "topic", "%s does not exist or is not readable", topic)
-			case records[topic] == 0:
-				d.add(DoctorWarning, "topic", "%s: %s, no records", topic, count(number[topic], "partition"))
+			case records[topic] == 0: // one that does not exist is an error of Partitions
+				d.add(DoctorWarning, "topic", "%s has no records", topic)
 			default:
 				d.add(DoctorOK, "topic", "%s: %s, %d records", topic, count(number[topic], "partition"), records[topic])
 			}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"net"
+	"slices"
 	"strings"
 )
 
@@ -14,8 +15,13 @@ func (p *process) logStart() {
 		files[r.Pos.File] = true
 	}
 	topics := strings.Join(append(c.Kafka.Topics, c.Kafka.TopicPatterns...), ", ")
-	receivers := append([]string{}, p.notifier.Status().Receivers...)
-	receivers = append(receivers, c.Notify.Alertmanagers...)
+	receivers := slices.DeleteFunc(
+		slices.Clone(p.notifier.Status().Receivers),
+		func(name string) bool { return name == noReceiver },
+	)
+	for _, u := range c.Notify.Alertmanagers {
+		receivers = append(receivers, redacted(u))
+	}
 	if c.Notify.File != "" {
 		receivers = append(receivers, "file "+string(c.Notify.File))
 	}
