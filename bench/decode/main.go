@@ -55,6 +55,15 @@ func main() {
 		runBroker()
 		return
 	}
+	if *single != "" && *profile != "" {
+		f, err := os.Create(*profile)
+		check(err)
+		check(pprof.StartCPUProfile(f))
+		once(*single, 100)
+		pprof.StopCPUProfile()
+		check(f.Close())
+		return
+	}
 	if *profile != "" {
 		f, err := os.Create(*profile)
 		check(err)

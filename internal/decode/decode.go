@@ -21,6 +21,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"time"
 	"unicode/utf8"
 
@@ -168,7 +169,7 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 	d.log.rec = rec
 	d.log.clock = clock{zone: d.set.zone}
 	if rec != nil && !rec.Timestamp.IsZero() {
-		d.log.clock.record = rec.Timestamp.UnixNano()
+		d.log.clock.record = min(bounded(rec.Timestamp.Unix(), int64(rec.Timestamp.Nanosecond())), math.MaxInt64-day)
 	}
 	d.envelope, d.resource = nil, nil
 }

@@ -547,6 +547,12 @@ func (l *Log) findTime() {
 			doubtful = true
 		}
 	}
+	if v := l.header("ce_time"); len(v) > 0 { // a CloudEvent in binary mode
+		if t, ok := l.clock.read(v); ok && l.clock.plausible(t) {
+			l.time, l.timeFrom = t, "header ce_time"
+			return
+		}
+	}
 	// the time at which a collector saw the log is better than nothing
 	for _, x := range l.platformFirst() {
 		for _, s := range l.d.plan.hints.observed {
