@@ -78,6 +78,7 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		return fmt.Errorf("%w; %s --help lists the flags", err, c.CommandPath())
 	})
 	cmd.AddCommand(
+		newImportCommand(),
 		newDemoCommand(),
 		newRunCommand(),
 		newCheckCommand(),

@@ -25,7 +25,7 @@ var layers = [][]string{
 		"internal/notify",
 		"internal/devbroker",
 	},
-	{"internal/match", "internal/window", "internal/store", "internal/history"},
+	{"internal/imports", "internal/match", "internal/window", "internal/store", "internal/history"},
 	{"internal/rule"},
 	{"internal/decode", "internal/strictyaml"},
 	{

@@ -15,6 +15,8 @@ import (
 // detection reads Sigma's form of a query: named selections, and a condition over them.
 func (r *mapReader) detection(n *yaml.Node) Query {
 	d := &detection{selections: map[string]Query{}}
+	outer := r.sigma
+	r.sigma = true
 	values := r.Mapping(n)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name := n.Content[i].Value
@@ -30,6 +32,8 @@ func (r *mapReader) detection(n *yaml.Node) Query {
 		d.names = append(d.names, name)
 		d.selections[name] = q
 	}
+	r.sigma = outer
+	r.selections = d.selections
 	conditions := []*yaml.Node{values["condition"]}
 	if c := values["condition"]; c == nil {
 		return nil

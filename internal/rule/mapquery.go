@@ -23,19 +23,35 @@ type mapReader struct {
 
 	// fields returns what a field's name stands for; several are alternatives.
 	fields func(name string) []string
-	// sigma is set for rules of Sigma, whose values mean nothing but texts and numbers.
+	// sigma is set within a detection, whose values are nothing but texts and numbers.
 	sigma bool
+	// of the detection that was read
+	selections map[string]Query
 }
 
 func (r *reader) maps() *mapReader {
 	return &mapReader{
-		Reader:   &r.Reader,
-		regexps:  &r.regexps,
-		list:     func(pos Pos, name string) { r.refs = append(r.refs, reference{pos, "list", name}) },
-		members:  func(string) []string { return nil },
+		Reader:  &r.Reader,
+		regexps: &r.regexps,
+		list:    func(pos Pos, name string) { r.refs = append(r.refs, reference{pos, "list", name}) },
+		members: func(name string) []string {
+			if l := r.set.Lists[name]; l != nil {
+				return l.Values
+			}
+			return nil
+		},
 		keywords: r.set.keywords,
-		fields:   func(name string) []string { return []string{decode.Canonical(name)} },
+		fields:   alternatives,
 	}
+}
+
+// alternatives are the fields of "a or b", one of which must hold.
+func alternatives(name string) []string {
+	fields := strings.Split(name, " or ")
+	for i, f := range fields {
+		fields[i] = decode.Canonical(strings.TrimSpace(f))
+	}
+	return fields
 }
 
 // query reads a map or a list. A map with a condition is a detection.
@@ -239,7 +255,7 @@ func (r *mapReader) value(leaf Leaf, mods modifiers, n *yaml.Node) Query {
 			return r.checked(n, q, err)
 		}
 	}
-	if r.sigma || len(mods.list) > 0 {
+	if r.sigma && leaf.Field != "level" || len(mods.list) > 0 {
 		return r.text(leaf, mods, n, text)
 	}
 	if text == "" {

@@ -24,10 +24,17 @@ const maxCondition = 16 << 10
 
 // parseCondition reads a condition, or a number when that is what is asked for.
 func parseCondition(text string, number bool, budget *regexpBudget) (Condition, error) {
+	return parseConditionOver(text, number, budget, nil)
+}
+
+// parseConditionOver reads a condition whose filters may name selections, as in count($login).
+func parseConditionOver(
+	text string, number bool, budget *regexpBudget, selections map[string]Query,
+) (Condition, error) {
 	if len(text) > maxCondition {
 		return nil, &syntaxError{maxCondition, "condition is longer than 16 KiB", "make two rules of it"}
 	}
-	p := &conditionParser{queryParser{text: text, budget: budget}}
+	p := &conditionParser{queryParser{text: text, budget: budget, selections: selections}}
 	c, err := p.binary(0, 0)
 	if err != nil {
 		return nil, err
@@ -327,7 +334,7 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 	default:
 		if len(args) > 0 {
-			if c.Filter, err = parseQuery(args[0].text, p.budget); err != nil {
+			if c.Filter, err = parseQueryOver(args[0].text, p.budget, p.selections); err != nil {
 				return nil, shifted(err, args[0].at)
 			}
 			movePositions(c.Filter, args[0].at)
@@ -359,7 +366,7 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 	}
 	inner := &conditionParser{
 		queryParser{
-			text: p.text[:args[0].at+len(args[0].text)], i: args[0].at, budget: p.budget,
+			text: p.text[:args[0].at+len(args[0].text)], i: args[0].at, budget: p.budget, selections: p.selections,
 		},
 	}
 	of, err := inner.binary(0, depth+1)

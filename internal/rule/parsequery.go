@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/netip"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/number"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
 // maxDepth bounds the nesting of queries and conditions.
@@ -34,7 +36,12 @@ func ParseQuery(text string) (Query, error) {
 const maxQuery = 4096
 
 func parseQuery(text string, budget *regexpBudget) (Query, error) {
-	p := &queryParser{text: text, budget: budget}
+	return parseQueryOver(text, budget, nil)
+}
+
+// parseQueryOver reads a query that may name selections, as in $login.
+func parseQueryOver(text string, budget *regexpBudget, selections map[string]Query) (Query, error) {
+	p := &queryParser{text: text, budget: budget, selections: selections}
 	q, err := p.or("", 0)
 	if err != nil {
 		return nil, err
@@ -49,6 +56,8 @@ type queryParser struct {
 	text   string
 	i      int
 	budget *regexpBudget
+
+	selections map[string]Query
 }
 
 func (p *queryParser) fail(at int, problem, hint string) error {
@@ -177,6 +186,15 @@ func (p *queryParser) primary(field string, depth int) (Query, error) {
 	if field != "" {
 		return p.value(field, at)
 	}
+	if p.text[p.i] == '$' && p.selections != nil {
+		p.i++
+		name := p.word("")
+		if q, ok := p.selections[name]; ok {
+			return cloneQuery(q), nil
+		}
+		return nil, p.fail(at, fmt.Sprintf("selection %q is not defined", name),
+			problem.DidYouMean(name, slices.Sorted(maps.Keys(p.selections))))
+	}
 	switch p.text[p.i] {
 	case '"', '/':
 		return p.value("", at)
@@ -233,6 +251,29 @@ func (p *queryParser) words(field string, at int) (Query, error) {
 		return nil, p.fail(start, fmt.Sprintf("%q has no word", text), "write letters or digits")
 	}
 	return &Leaf{Field: field, Op: OpWords, Text: text, Pos: Pos{Line: 1, Column: at + 1}}, nil
+}
+
+// cloneQuery copies a query, whose leaves get places of their own.
+func cloneQuery(q Query) Query {
+	clones := func(of []Query) []Query {
+		list := make([]Query, len(of))
+		for i, m := range of {
+			list[i] = cloneQuery(m)
+		}
+		return list
+	}
+	switch q := q.(type) {
+	case *And:
+		return &And{clones(q.Of)}
+	case *Or:
+		return &Or{clones(q.Of)}
+	case *Not:
+		return &Not{cloneQuery(q.Of)}
+	case *Leaf:
+		leaf := *q
+		return &leaf
+	}
+	return q
 }
 
 // word takes characters up to a space, a parenthesis, a quote or one of stop. Backslashes are kept.

@@ -27,7 +27,10 @@ func Load(names ...string) (*Set, error) { return LoadWith(nil, names...) }
 
 // LoadWith is Load of files together with texts that are in none, such as the standard input.
 func LoadWith(texts []File, names ...string) (*Set, error) {
-	r := newReader()
+	return LoadDocuments(nil, texts, names...)
+}
+
+func (r *reader) load(texts []File, names []string) {
 	for _, f := range texts {
 		r.read(f.Name, f.Data)
 	}
@@ -47,7 +50,6 @@ func LoadWith(texts []File, names ...string) (*Set, error) {
 			r.read(file, data)
 		}
 	}
-	return r.finish()
 }
 
 // ruleFiles are the files that a name stands for: those of a directory, those that fit a pattern,
@@ -97,7 +99,38 @@ type reader struct {
 	seen   map[string]Pos // rule identities
 	refs   []reference
 
-	regexps regexpBudget // of the file at hand
+	regexps    regexpBudget     // of the file at hand
+	selections map[string]Query // of the rule's match, when it is a detection
+}
+
+// Document is a rule file that another package has read or made.
+type Document struct {
+	File string
+	Root *strictyaml.Node
+}
+
+// LoadDocuments is LoadWith with further documents. A document with mistakes is left out, and its
+// mistakes are in the set's Refused: one bad rule of a large collection must not keep out the
+// others.
+func LoadDocuments(documents []Document, texts []File, names ...string) (*Set, error) {
+	r := newReader()
+	r.load(texts, names)
+	for _, d := range documents {
+		r.tolerant(d)
+	}
+	return r.finish()
+}
+
+// tolerant reads a document, and takes it back if it has mistakes.
+func (r *reader) tolerant(d Document) {
+	problems, rules, refs := len(r.Problems), len(r.set.Rules), len(r.refs)
+	r.File, r.files, r.regexps = d.File, append(r.files, d.File), regexpBudget{}
+	r.document(d.Root)
+	if len(r.Problems) > problems {
+		r.set.Refused = append(r.set.Refused, r.Problems[problems:]...)
+		r.Problems, r.refs = r.Problems[:problems], r.refs[:refs]
+		r.set.Rules = r.set.Rules[:rules]
+	}
 }
 
 // queryKeys are the keys whose values are queries or conditions.
@@ -154,9 +187,13 @@ func (r *reader) read(file string, data []byte) {
 		}
 		return
 	}
-	if r.foreign(root) {
-		return
+	if !r.foreign(root) {
+		r.document(root)
 	}
+}
+
+// document reads the root of a rule file.
+func (r *reader) document(root *yaml.Node) {
 	top := r.Mapping(root, fileKeys...)
 	if v := top["version"]; v != nil && v.Value != "1" {
 		r.Fail(v, "write version: 1", "unknown version %q", v.Value)
@@ -304,6 +341,9 @@ var ruleKeys = append(
 		"top",
 		"limit",
 		"annotations",
+		"origin",
+		"author",
+		"references",
 	},
 	inherited...)
 
@@ -311,6 +351,7 @@ var ruleKeys = append(
 func (r *reader) rule(n *yaml.Node, base Rule) {
 	before := len(r.Problems)
 	m := r.Mapping(n, ruleKeys...)
+	r.selections = nil
 	rule := r.inherit(m, base)
 	rule.Pos, rule.UID = r.Pos(n), r.Text(m["uid"])
 	r.name(n, m, &rule, len(r.Problems) == before)
@@ -351,10 +392,28 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	rule.Top, rule.Limit = canonical(r.Texts(m["top"])), r.limit(m["limit"])
 	rule.Annotations = r.Pairs(m["annotations"])
 	r.templates(m["annotations"])
+	r.provenance(m, &rule)
 	r.together(n, m, &rule)
 	if len(r.Problems) == before {
 		r.set.Rules = append(r.set.Rules, &rule)
 		r.set.places[&rule] = r.places(n)
+	}
+}
+
+// provenance reads where a rule comes from. Each alert carries it as annotations.
+func (r *reader) provenance(m map[string]*yaml.Node, rule *Rule) {
+	rule.Author, rule.References = r.Text(m["author"]), r.Texts(m["references"])
+	if n := m["origin"]; n != nil {
+		r.Decode(n, &rule.Origin)
+	}
+	for name, text := range map[string]string{
+		"author":     rule.Author,
+		"references": strings.Join(rule.References, " "),
+		"origin":     rule.Origin.String(),
+	} {
+		if _, given := rule.Annotations[name]; !given && text != "" {
+			rule.Annotations[name] = strings.ReplaceAll(text, "{{", `{{"{{"}}`)
+		}
 	}
 }
 
@@ -531,7 +590,12 @@ var stubs = func() template.FuncMap {
 func (r *reader) query(n *yaml.Node) (Query, string) {
 	switch n.Kind {
 	case yaml.MappingNode, yaml.SequenceNode:
-		return r.maps().query(n), ""
+		m := r.maps()
+		q := m.query(n)
+		if m.selections != nil {
+			r.selections = m.selections
+		}
+		return q, ""
 	}
 	if !r.Whole(n, "leave the key out to match every log") {
 		return nil, ""
@@ -555,7 +619,7 @@ func (r *reader) condition(n *yaml.Node, number bool) (Condition, string) {
 	if !r.Whole(n, "write a condition, such as count() > 10") {
 		return nil, ""
 	}
-	c, err := parseCondition(n.Value, number, &r.regexps)
+	c, err := parseConditionOver(n.Value, number, &r.regexps, r.selections)
 	if err != nil {
 		r.syntax(n, err)
 		return nil, n.Value

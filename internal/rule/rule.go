@@ -2,7 +2,13 @@
 // says.
 package rule
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
+)
 
 // Set is all the rules of some files, ready to be compiled. It is immutable.
 type Set struct {
@@ -10,6 +16,7 @@ type Set struct {
 	Suppressions []*Suppression
 	Lists        map[string]*List
 	Intervals    map[string]Interval
+	Refused      problem.List // documents that LoadWith left out
 
 	places map[*Rule]map[string]Pos // the places of the values of a rule's keys
 	// the leaves that are texts of lists, which are often meant as queries
@@ -51,7 +58,27 @@ type Rule struct {
 	LintIgnore    []string // lints that do not report this rule
 	// Go templates, parsed when read
 	Annotations map[string]string
+	Origin      Origin   // of an imported rule
+	Author      string   // shown with every alert, as some licenses ask
+	References  []string // where to read more
 	Pos         Pos
+}
+
+// Origin is where an imported rule comes from.
+type Origin struct {
+	System string `yaml:"system"`
+	File   string `yaml:"file"`
+	Line   int    `yaml:"line"`
+	ID     string `yaml:"id"`
+}
+
+// String is "sigma rules/a.yml:3".
+func (o Origin) String() string {
+	text := strings.TrimSpace(o.System + " " + o.File)
+	if o.Line > 0 {
+		text += ":" + strconv.Itoa(o.Line)
+	}
+	return text
 }
 
 // ID is the rule's identity in alerts, state and metrics.

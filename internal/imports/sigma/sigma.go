@@ -1,0 +1,632 @@
+// Package sigma translates rules of Sigma: detections, correlations, filters and placeholders, with
+// pySigma's pipelines. A translated rule is a YAML node of a rule file whose parts keep the lines of
+// the original, so that mistakes name the original's place.
+package sigma
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// Options are what a translation needs besides the rules.
+type Options struct {
+	Filter    Filter
+	Pipelines []*Pipeline
+	By        []string          // groups of rules without a correlation
+	Labels    map[string]string // added to every rule
+	Products  []string          // that the logs have; empty for all
+
+	Lists map[string][]string // the values of placeholders
+}
+
+// Filter chooses rules; an empty list chooses all.
+type Filter struct {
+	Level     []string `yaml:"level"`
+	Status    []string `yaml:"status"`
+	Logsource []string `yaml:"logsource"` // products, categories and services
+	Tag       []string `yaml:"tag"`
+}
+
+// File is a file of rules.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// document is one rule, correlation or filter.
+type document struct {
+	file string
+	root *yaml.Node
+	id   string
+	name string // the reference of correlations
+	line int
+	used bool // by a correlation, and without an alert of its own
+}
+
+func (d *document) title() string { return imports.Value(d.root, "title") }
+
+// Translate translates the rules of some files. The result has a document for each file that has
+// rules.
+func Translate(files []File, opt Options) ([]rule.Document, *imports.Report) {
+	t := &translator{opt: opt, report: &imports.Report{}, byName: map[string]*document{}}
+	for _, f := range files {
+		t.read(f)
+	}
+	t.filters()
+	t.references()
+	rules := map[string][]*yaml.Node{}
+	for _, d := range t.documents {
+		if n := t.translate(d); n != nil {
+			rules[d.file] = append(rules[d.file], n)
+		}
+	}
+	var documents []rule.Document
+	for _, f := range files {
+		if list := rules[f.Name]; len(list) > 0 {
+			root := imports.Place(imports.Group("sigma", list), 1, 1)
+			documents = append(documents, rule.Document{File: f.Name, Root: root})
+		}
+	}
+	return documents, t.report
+}
+
+type translator struct {
+	opt       Options
+	report    *imports.Report
+	documents []*document
+	byName    map[string]*document // by id, name and title
+	only      []*document          // filter documents
+}
+
+func (t *translator) remark(d *document, v imports.Verdict, code, format string, args ...any) {
+	t.report.Add(imports.Remark{
+		File: d.file, Line: d.line, Rule: d.title(), Verdict: v, Code: code,
+		Text: fmt.Sprintf(format, args...),
+	})
+}
+
+// read reads the documents of a file. action: global gives its keys to those that follow.
+func (t *translator) read(f File) {
+	decoder := yaml.NewDecoder(strings.NewReader(string(f.Data)))
+	var global *yaml.Node
+	for {
+		var n yaml.Node
+		err := decoder.Decode(&n)
+		if err != nil {
+			if err.Error() != "EOF" {
+				t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused, "yaml",
+					"%s", strings.TrimPrefix(err.Error(), "yaml: "))
+			}
+			return
+		}
+		if len(n.Content) == 0 || n.Content[0].Kind != yaml.MappingNode {
+			continue
+		}
+		root := n.Content[0]
+		switch imports.Value(root, "action") {
+		case "global":
+			global = root
+			continue
+		case "reset":
+			global = nil
+			continue
+		}
+		if global != nil {
+			root = merged(global, root)
+		}
+		d := &document{
+			file: f.Name, root: root, line: root.Line,
+			id: imports.Value(root, "id"), name: imports.Value(root, "name"),
+		}
+		switch {
+		case imports.Get(root, "filter") != nil:
+			t.only = append(t.only, d)
+			continue
+		case imports.Get(root, "detection") == nil && imports.Get(root, "correlation") == nil:
+			if d.title() != "" {
+				t.remark(d, imports.Refused, "no-detection", "it has neither detection nor correlation")
+			}
+			continue
+		}
+		t.documents = append(t.documents, d)
+		for _, name := range []string{d.id, d.name} {
+			if name != "" && t.byName[name] == nil {
+				t.byName[name] = d
+			}
+		}
+	}
+}
+
+// merged is a mapping with the keys of another one that it does not have.
+func merged(global, own *yaml.Node) *yaml.Node {
+	m := *own
+	m.Content = slices.Clone(own.Content)
+	for i := 0; i+1 < len(global.Content); i += 2 {
+		if k := global.Content[i]; k.Value != "action" && imports.Get(own, k.Value) == nil {
+			m.Content = append(m.Content, k, global.Content[i+1])
+		}
+	}
+	return &m
+}
+
+// filters joins filter documents with the rules that they name.
+func (t *translator) filters() {
+	for _, f := range t.only {
+		filter := imports.Get(f.root, "filter")
+		targets := imports.Values(filter, "rules")
+		for _, d := range t.documents {
+			if imports.Get(d.root, "detection") == nil || !slices.Contains(targets, d.id) &&
+				!slices.Contains(targets, d.name) && !slices.Contains(targets, "any") &&
+				len(targets) > 0 || len(targets) == 0 {
+				continue
+			}
+			own := imports.Map()
+			for i := 0; i+1 < len(filter.Content); i += 2 {
+				if k := filter.Content[i].Value; k != "rules" {
+					imports.Set(own, k, filter.Content[i+1])
+				}
+			}
+			d.root = replaced(d.root, "detection", imports.Map(
+				"_rule", imports.Get(d.root, "detection"), "_filter", own,
+				"condition", imports.Text("_rule and _filter")))
+		}
+	}
+}
+
+// replaced is a mapping with another value of a key.
+func replaced(m *yaml.Node, key string, value *yaml.Node) *yaml.Node {
+	other := *m
+	other.Content = slices.Clone(m.Content)
+	for i := 0; i+1 < len(other.Content); i += 2 {
+		if other.Content[i].Value == key {
+			other.Content[i+1] = value
+		}
+	}
+	return &other
+}
+
+// references marks the rules that correlations use: unless a correlation says generate: true, they
+// have no alert of their own.
+func (t *translator) references() {
+	for _, d := range t.documents {
+		c := imports.Get(d.root, "correlation")
+		if c == nil || imports.Value(c, "generate") == "true" ||
+			imports.Value(d.root, "generate") == "true" {
+			continue
+		}
+		for _, name := range imports.Values(c, "rules") {
+			if r := t.byName[name]; r != nil {
+				r.used = true
+			}
+		}
+	}
+}
+
+// translate returns the rule of a document, nil when there is none.
+func (t *translator) translate(d *document) *yaml.Node {
+	if why := t.excluded(d); why != "" {
+		t.remark(d, imports.Skipped, "filter", "%s", why)
+		return nil
+	}
+	if d.used {
+		t.remark(d, imports.Exact, "", "counted by a correlation, without an alert of its own")
+		return nil
+	}
+	before := len(t.report.Remarks)
+	n := t.common(d)
+	var err error
+	if c := imports.Get(d.root, "correlation"); c != nil {
+		err = t.correlation(d, c, n)
+	} else {
+		var match *yaml.Node
+		if match, err = t.detection(d); err == nil {
+			imports.Set(n, "match", match)
+			if len(t.opt.By) > 0 {
+				imports.Set(n, "by", imports.Texts(t.opt.By...))
+			}
+		}
+	}
+	if err == nil {
+		err = check(d, imports.Place(n, d.line, 1))
+	}
+	if err != nil {
+		t.remark(d, imports.Refused, "refused", "%s", err)
+		return nil
+	}
+	if len(t.report.Remarks) == before {
+		t.remark(d, imports.Exact, "", "")
+	}
+	return n
+}
+
+// check reads the translated rule alone, so that one with a mistake is refused with its reason.
+func check(d *document, n *yaml.Node) error {
+	set, err := rule.LoadDocuments([]rule.Document{
+		{File: d.file, Root: imports.Place(imports.Group("sigma", []*yaml.Node{n}), d.line, 1)},
+	}, nil)
+	if err != nil {
+		return err
+	}
+	missing := problem.List{}
+	for _, p := range set.Refused {
+		missing = append(missing, p)
+	}
+	return missing.Err()
+}
+
+// excluded says why the options leave a rule out.
+func (t *translator) excluded(d *document) string {
+	f := t.opt.Filter
+	chosen := func(list []string, values ...string) bool {
+		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool {
+			return v != "" && slices.ContainsFunc(list, func(l string) bool { return strings.EqualFold(l, v) })
+		})
+	}
+	source := imports.Get(d.root, "logsource")
+	product, category, service := imports.Value(source, "product"), imports.Value(source, "category"), imports.Value(source, "service")
+	switch {
+	case !chosen(f.Level, imports.Value(d.root, "level")):
+		return "its level is not chosen"
+	case !chosen(f.Status, imports.Value(d.root, "status")):
+		return "its status is not chosen"
+	case !chosen(f.Tag, imports.Values(d.root, "tags")...):
+		return "no tag of it is chosen"
+	case source != nil && !chosen(f.Logsource, product, category, service):
+		return "its logsource is not chosen"
+	case product != "" && !chosen(t.opt.Products, product):
+		return fmt.Sprintf("no source provides logs of %s", product)
+	}
+	return ""
+}
+
+// common translates what all rules have.
+func (t *translator) common(d *document) *yaml.Node {
+	title := d.title()
+	if title == "" {
+		title = "Sigma " + d.id
+	}
+	labels := imports.Map()
+	if level := imports.Value(d.root, "level"); level != "" {
+		imports.Set(labels, "severity", imports.Text(level))
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.opt.Labels)) {
+		imports.Set(labels, name, imports.Text(t.opt.Labels[name]))
+	}
+	annotations := imports.Map("summary", imports.Text(imports.Escape(title)))
+	for _, key := range []string{"description", "status", "license"} {
+		if text := imports.Value(d.root, key); text != "" {
+			imports.Set(annotations, key, imports.Text(imports.Escape(text)))
+		}
+	}
+	for _, key := range []string{"tags", "falsepositives"} {
+		if list := imports.Values(d.root, key); len(list) > 0 {
+			imports.Set(annotations, key, imports.Text(imports.Escape(strings.Join(list, ", "))))
+		}
+	}
+	n := imports.Map("alert", imports.Text(title))
+	if d.id != "" {
+		imports.Set(n, "uid", imports.Text(d.id))
+	}
+	origin := imports.Map("system", imports.Text("sigma"), "file", imports.Text(d.file),
+		"line", imports.Text(strconv.Itoa(d.line)))
+	if d.id != "" {
+		imports.Set(origin, "id", imports.Text(d.id))
+	}
+	imports.Set(n, "origin", origin)
+	if author := imports.Value(d.root, "author"); author != "" {
+		imports.Set(n, "author", imports.Text(author))
+	}
+	if refs := imports.Values(d.root, "references"); len(refs) > 0 {
+		imports.Set(n, "references", imports.Texts(refs...))
+	}
+	if len(labels.Content) > 0 {
+		imports.Set(n, "labels", labels)
+	}
+	imports.Set(n, "annotations", annotations)
+	return n
+}
+
+// detection translates the detection of a rule.
+func (t *translator) detection(d *document) (*yaml.Node, error) {
+	source := logsourceOf(d.root)
+	det := imports.Get(d.root, "detection")
+	if det == nil {
+		return nil, fmt.Errorf("it has no detection")
+	}
+	det = clone(det)
+	for _, p := range t.opt.Pipelines {
+		var err error
+		if det, err = p.apply(det, source); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.placeholders(det); err != nil {
+		return nil, err
+	}
+	return ownFields(det), nil
+}
+
+// placeholders writes the members of lists in place of placeholders, for fields with the modifier
+// expand.
+func (t *translator) placeholders(n *yaml.Node) error {
+	if n.Kind != yaml.MappingNode {
+		for _, m := range n.Content {
+			if err := t.placeholders(m); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		mods := strings.Split(key.Value, "|")
+		if !slices.Contains(mods[1:], "expand") {
+			if err := t.placeholders(value); err != nil {
+				return err
+			}
+			continue
+		}
+		members := []*yaml.Node{value}
+		if value.Kind == yaml.SequenceNode {
+			members = value.Content
+		}
+		list := imports.Place(imports.List(), value.Line, value.Column)
+		for _, m := range members {
+			texts, err := t.expand(m.Value)
+			if err != nil {
+				return err
+			}
+			for _, text := range texts {
+				list.Content = append(list.Content, imports.Place(imports.Text(text), m.Line, m.Column))
+			}
+		}
+		key.Value = strings.Join(slices.DeleteFunc(mods, func(m string) bool { return m == "expand" }), "|")
+		n.Content[i+1] = list
+	}
+	return nil
+}
+
+var placeholder = regexp.MustCompile(`%([^%]+)%`)
+
+// expand returns a text with the members of the list of its first placeholder, and so on.
+func (t *translator) expand(text string) ([]string, error) {
+	at := placeholder.FindStringSubmatchIndex(text)
+	if at == nil {
+		return []string{text}, nil
+	}
+	name := text[at[2]:at[3]]
+	members, ok := t.opt.Lists[name]
+	if !ok {
+		return nil, fmt.Errorf("placeholder %%%s%% has no list; give its values with --list %s=FILE", name, name)
+	}
+	rest, err := t.expand(text[at[1]:])
+	if err != nil || len(members)*len(rest) > maxExpanded {
+		return nil, errors.Join(err, fmt.Errorf("placeholder %%%s%% stands for too many texts", name))
+	}
+	var all []string
+	for _, m := range members {
+		for _, end := range rest {
+			all = append(all, text[:at[0]]+escapePattern.Replace(m)+end)
+		}
+	}
+	return all, nil
+}
+
+const maxExpanded = 10_000
+
+var escapePattern = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`)
+
+// ownFields gives the names of fields in selections the prefix that makes them the log's own.
+func ownFields(n *yaml.Node) *yaml.Node {
+	return eachKey(n, func(name string) []string {
+		if name == "" {
+			return []string{name}
+		}
+		return []string{"fields." + name}
+	})
+}
+
+// eachKey rewrites the names of the fields of a detection. Several names are alternatives.
+func eachKey(n *yaml.Node, rename func(name string) []string) *yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		for i, m := range n.Content {
+			n.Content[i] = eachKey(m, rename)
+		}
+		return n
+	}
+	if imports.Get(n, "condition") != nil {
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			if k := n.Content[i].Value; k != "condition" && k != "timeframe" {
+				n.Content[i+1] = eachKey(n.Content[i+1], rename)
+			}
+		}
+		return n
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		name, mods, _ := strings.Cut(n.Content[i].Value, "|")
+		var names []string
+		for one := range strings.SplitSeq(name, " or ") {
+			names = append(names, rename(one)...)
+		}
+		key := *n.Content[i]
+		key.Value = strings.Join(names, " or ")
+		if mods != "" {
+			key.Value += "|" + mods
+		}
+		n.Content[i] = &key
+		if strings.Contains("|"+mods+"|", "|fieldref|") {
+			for _, v := range append(slices.Clone(n.Content[i+1].Content), n.Content[i+1]) {
+				if v.Kind == yaml.ScalarNode {
+					v.Value = rename(v.Value)[0]
+				}
+			}
+		}
+	}
+	return n
+}
+
+func clone(n *yaml.Node) *yaml.Node {
+	c := *n
+	c.Content = make([]*yaml.Node, len(n.Content))
+	for i, m := range n.Content {
+		c.Content[i] = clone(m)
+	}
+	return &c
+}
+
+var timespan = regexp.MustCompile(`^\d+[smhdwMy]$`)
+
+// correlation translates a correlation into the condition of a rule.
+func (t *translator) correlation(d *document, c, n *yaml.Node) error {
+	kind := imports.Value(c, "type")
+	span := imports.Value(c, "timespan")
+	if !timespan.MatchString(span) {
+		return fmt.Errorf("timespan %q is not a duration", span)
+	}
+	if strings.HasSuffix(span, "M") {
+		return fmt.Errorf("timespan %q: months differ in length; write days", span)
+	}
+	match := imports.Map()
+	var names []string
+	for i, ref := range imports.Values(c, "rules") {
+		r := t.byName[ref]
+		switch {
+		case r == nil:
+			return fmt.Errorf("rule %q, which it refers to, is not among the files", ref)
+		case imports.Get(r.root, "correlation") != nil:
+			return fmt.Errorf("it refers to the correlation %q; chains of correlations are not supported", ref)
+		}
+		det, err := t.detection(r)
+		if err != nil {
+			return fmt.Errorf("rule %q, which it refers to: %w", ref, err)
+		}
+		name := "rule_" + strconv.Itoa(i+1)
+		names = append(names, name)
+		imports.Set(match, name, det)
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("it names no rules")
+	}
+	by, groups := t.groups(c)
+	condition := "1 of rule_*"
+	if len(groups.Content) > 0 && kind != "temporal_ordered" {
+		imports.Set(match, "group_by", groups)
+		condition += " and group_by"
+	}
+	imports.Set(match, "condition", imports.Text(condition))
+	if len(by) > 0 {
+		imports.Set(n, "by", imports.Texts(by...))
+	}
+	if kind == "temporal_ordered" {
+		steps := imports.List()
+		for i := 0; i < len(names); i++ {
+			step := imports.Get(match, names[i])
+			if len(groups.Content) > 0 {
+				step = imports.Map("rule", step, "group_by", groups, "condition", imports.Text("rule and group_by"))
+			}
+			steps.Content = append(steps.Content, imports.Map("match", step))
+		}
+		imports.Set(n, "sequence", steps)
+		imports.Set(n, "within", imports.Text(span))
+		return nil
+	}
+	when, err := condition2when(kind, imports.Get(c, "condition"), names)
+	if err != nil {
+		return err
+	}
+	imports.Set(n, "match", match)
+	imports.Set(n, "when", imports.Text(when))
+	imports.Set(n, "window", imports.Text(span))
+	return nil
+}
+
+// groups translates group-by. Events without one of the fields do not take part.
+func (t *translator) groups(c *yaml.Node) (by []string, exist *yaml.Node) {
+	exist = imports.Map()
+	aliases := imports.Get(c, "aliases")
+	for _, field := range imports.Values(c, "group-by") {
+		var fields []string
+		if alias := imports.Get(aliases, field); alias != nil {
+			for i := 1; i < len(alias.Content); i += 2 {
+				if f := alias.Content[i].Value; !slices.Contains(fields, f) {
+					fields = append(fields, f)
+				}
+			}
+		} else {
+			fields = t.mapped(field)
+		}
+		for i, f := range fields {
+			fields[i] = "fields." + f
+		}
+		by = append(by, field+"="+strings.Join(fields, "|"))
+		imports.Set(exist, strings.Join(fields, " or ")+"|exists", imports.Text("true"))
+	}
+	return by, exist
+}
+
+// mapped is a field's names after the pipelines.
+func (t *translator) mapped(field string) []string {
+	names := []string{field}
+	for _, p := range t.opt.Pipelines {
+		names = p.names(names)
+	}
+	return names
+}
+
+var comparisons = map[string]string{
+	"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "==", "neq": "!=",
+}
+
+// condition2when translates the condition of a correlation.
+func condition2when(kind string, c *yaml.Node, names []string) (string, error) {
+	field := imports.Value(c, "field")
+	number := ""
+	switch kind {
+	case "event_count":
+		number = "count()"
+	case "value_count":
+		number = "distinct(fields." + field + ")"
+	case "value_sum", "value_avg":
+		number = strings.TrimPrefix(kind, "value_") + "(fields." + field + ")"
+	case "value_median":
+		number = "p50(fields." + field + ")"
+	case "value_percentile":
+		p := imports.Value(c, "percentile")
+		if p == "" {
+			p = "95"
+		}
+		number = "p" + p + "(fields." + field + ")"
+	case "temporal":
+		var parts []string
+		for _, name := range names {
+			parts = append(parts, "count($"+name+") > 0")
+		}
+		return strings.Join(parts, " and "), nil
+	default:
+		return "", fmt.Errorf("correlations of type %q are not supported", kind)
+	}
+	if kind != "event_count" && field == "" {
+		return "", fmt.Errorf("correlations of type %s need condition.field", kind)
+	}
+	var parts []string
+	for i := 0; c != nil && i+1 < len(c.Content); i += 2 {
+		if op := comparisons[c.Content[i].Value]; op != "" {
+			parts = append(parts, number+" "+op+" "+c.Content[i+1].Value)
+		}
+	}
+	if len(parts) == 0 {
+		return "", fmt.Errorf("its condition has no threshold")
+	}
+	return strings.Join(parts, " and "), nil
+}
