@@ -108,7 +108,7 @@ test("a rule is found by exploring, written, previewed, saved as shadow, and mad
   await page.locator("tr", { hasText: "SlowCheckout" }).locator("a.open").click();
   await page.locator("text=Read-only: the file").waitFor(); // rules of the demo are its own
   await page.fill("#event", '{"level":"INFO","service":"storefront","message":"hello"}');
-  await page.click("text=Explain");
+  await page.click("#explain button.primary");
   await page.locator(".explained", { hasText: "does not match" }).locator(".tree .fail").first().waitFor();
 });
 
