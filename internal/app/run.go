@@ -227,6 +227,7 @@ func (p *process) openNotifier() (err error) {
 func (p *process) openSource() (err error) {
 	o := p.config.source()
 	o.Client.Dial, o.Logger, o.Registerer = p.network.dial, p.logger, p.registry
+	o.SlowFile = filepath.Join(string(p.config.DataDir), "slow-records.json")
 	o.Exclusive, o.Clock = p.exclusive, p.wall
 	if o.InstanceID, err = instance(p.config); err != nil {
 		return err

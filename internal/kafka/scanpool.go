@@ -23,6 +23,8 @@ type chunk struct {
 	now          time.Time   // by the clock of the rules
 	future       int         // records whose timestamps were ahead of it
 	ahead        *kgo.Record // one of them
+	mark         *scanMark
+	slow         *slowRange // of an earlier run, which overlaps the chunk; nil for none
 }
 
 // scanPool decodes and matches chunks on several goroutines.
@@ -32,6 +34,25 @@ type scanPool struct {
 	chunks        chan *chunk
 	running       sync.WaitGroup
 	free          []*chunk
+	slow          *slowRecords // nil for none
+
+	mu      sync.Mutex // guards current
+	current []*chunk   // that are being evaluated
+}
+
+// eachScanning calls f for the chunks that are being evaluated.
+func (w *scanPool) eachScanning(f func(models.Partition, *scanMark)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.current {
+		f(c.partition.Partition, c.mark)
+	}
+}
+
+func (w *scanPool) setCurrent(chunks []*chunk) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.current = chunks
 }
 
 func newScanPool(engine Engine, n int) *scanPool {
@@ -67,6 +88,11 @@ func (w *scanPool) cut(b batch, into []*chunk) []*chunk {
 		c := w.newChunk()
 		c.partition, c.kafkaRecords, c.replay = b.part, records[:n], replay
 		c.next = records[n-1].Offset + 1
+		if w.slow != nil {
+			if r, ok := w.slow.find(b.part.Partition, records[0].Offset, c.next); ok {
+				c.slow = &r
+			}
+		}
 		into, records = append(into, c), records[n:]
 	}
 	return into
@@ -78,14 +104,14 @@ func (w *scanPool) newChunk() *chunk {
 		w.free = w.free[:n-1]
 		return c
 	}
-	return &chunk{done: make(chan struct{}, 1)}
+	return &chunk{done: make(chan struct{}, 1), mark: &scanMark{}}
 }
 
 // recycle keeps a chunk's memory, without references to records.
 func (w *scanPool) recycle(c *chunk) {
 	clear(c.records)
 	clear(c.scans)
-	*c = chunk{records: c.records[:0], scans: c.scans[:0], rejected: c.rejected[:0], done: c.done}
+	*c = chunk{records: c.records[:0], scans: c.scans[:0], rejected: c.rejected[:0], done: c.done, mark: c.mark}
 	w.free = append(w.free, c)
 }
 
@@ -102,13 +128,28 @@ func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 		}
 		c.records = append(c.records, m)
 	}
-	s, err := scanSafely(scanner, c.records)
-	if err == nil {
-		c.scans = append(c.scans, s)
-		return scanner
+	c.mark.start(c.kafkaRecords[0].Offset, c.next)
+	defer c.mark.since.Store(0)
+	if c.slow == nil {
+		s, err := scanSafely(scanner, c.records)
+		if err == nil {
+			c.scans = append(c.scans, s)
+			return scanner
+		}
+		scanner = engine.NewScanner()
 	}
-	scanner = engine.NewScanner()
 	for i := range c.records {
+		offset := c.kafkaRecords[i].Offset
+		if r := c.slow; r != nil {
+			if r.From == offset && r.To == offset+1 && r.Attempts >= slowAttempts {
+				c.rejected = append(c.rejected, models.Rejection{
+					Record: i, Reason: "too_slow",
+					Detail: "the process was killed while it was read, several times",
+				})
+				continue
+			}
+			c.mark.start(offset, offset+1)
+		}
 		s, err := scanSafely(scanner, c.records[i:i+1])
 		if err != nil {
 			c.rejected = append(
@@ -164,6 +205,8 @@ func (w *scanPool) evaluate(batches []batch, now time.Time, apply func(*chunk)) 
 	for _, c := range chunks {
 		c.now = now
 	}
+	w.setCurrent(chunks)
+	defer w.setCurrent(nil)
 	var feeding sync.WaitGroup
 	// the usual case without lag: no other goroutine is woken
 	if len(chunks) == 1 {
@@ -182,6 +225,7 @@ func (w *scanPool) evaluate(batches []batch, now time.Time, apply func(*chunk)) 
 		apply(c)
 	}
 	feeding.Wait()
+	w.setCurrent(nil)
 	for _, c := range chunks {
 		w.recycle(c)
 	}
@@ -207,7 +251,12 @@ func (s *Source) apply(c *chunk) {
 	for i := range c.records {
 		bytes += len(c.records[i].Value)
 	}
-	if len(c.rejected) == 0 && len(c.scans) == 1 {
+	if c.slow != nil || c.mark.noted.Load() {
+		if err := s.slow.done(c.partition.Partition, c.kafkaRecords[0].Offset, c.next); err != nil {
+			s.group.limited.error("slow file", "slow records cannot be noted", "error", err)
+		}
+	}
+	if len(c.rejected) == 0 && len(c.scans) == 1 && c.slow == nil {
 		s.deadLetters.reject(c.kafkaRecords, c.scans[0].Rejected())
 	} else {
 		s.deadLetters.reject(c.kafkaRecords, c.rejected)

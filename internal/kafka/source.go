@@ -48,6 +48,7 @@ type SourceConfig struct {
 
 	DeadLetterTopic string // topic for rejected records; created if needed
 	DeadLetterFile  string // or a local file
+	SlowFile        string // where records that are slow to read are noted; "" for nowhere
 	Version         string // of the engine, for the headers of dead letters
 
 	Clock func() time.Time // the system clock; time.Now by default
@@ -111,6 +112,7 @@ type Source struct {
 	group        *groupConsumer
 
 	scanPool    *scanPool
+	slow        *slowRecords
 	deadLetters *deadLetterWriter
 
 	mu             chanMutex // guards the engine against revocation, which comes from another goroutine
@@ -263,6 +265,15 @@ func (s *Source) Run(ctx context.Context) (err error) {
 	s.loadPositions()
 	s.scanPool = newScanPool(s.engine, s.cfg.Workers)
 	defer s.scanPool.close()
+	if s.slow, err = readSlowRecords(s.cfg.SlowFile); err != nil {
+		return err
+	}
+	s.scanPool.slow = s.slow
+	var watch sync.WaitGroup
+	stop := make(chan struct{})
+	watch.Go(func() { s.watchSlow(stop) })
+	defer watch.Wait()
+	defer close(stop)
 	for {
 		s.markLoop()
 		err := s.session(ctx)
