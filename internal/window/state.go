@@ -48,9 +48,7 @@ func (p *Condition) newState() *state {
 
 // add takes an event in, which is late if the group was swept beyond it.
 func (st *state) add(p *Condition, ev *Event, late bool) {
-	if !late {
-		st.known = min(st.known, ev.Time)
-	}
+	st.known = min(st.known, ev.Time)
 	if p.resolveFilter >= 0 && ev.Bits>>p.resolveFilter&1 != 0 {
 		st.addResolve(ev, late)
 	}
