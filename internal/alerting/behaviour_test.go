@@ -734,7 +734,7 @@ groups:
 	for _, f := range families {
 		if f.GetName() == "shop_slowest_ms" {
 			if m := f.GetMetric(); len(m) != 1 || m[0].GetGauge().GetValue() != 17 ||
-				m[0].GetLabel()[0].GetValue() != "a" {
+				m[0].GetLabel()[1].GetValue() != "a" {
 				t.Errorf("%v", f)
 			}
 			return
@@ -819,4 +819,24 @@ func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
 		w.time(3 * time.Hour)
 	}
 	w.heard("2h59m50s shop/Errors{service=a} firing")
+}
+
+// Records whose names or labels collide, or are reserved, do not make the metrics fail.
+func TestRecordsLeaveTheMetricsReadable(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	w := newWorld(t, `
+groups:
+- name: a
+  rules:
+  - {record: errors, match: 'x:*', when: count(), by: [service]}
+  - {record: alert_engine_logs_total, match: 'x:*', when: count()}
+- name: b
+  rules:
+  - {record: errors, match: 'x:*', when: count(), by: ['a.b', a_b, '__name__=service']}
+`, alerting.WithRegisterer(registry))
+	w.log(0, `"x":1,"service":"a\u001bb","a_b":"c"`)
+	w.time(time.Minute)
+	if _, err := registry.Gather(); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -176,7 +177,12 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 	for i, l := range rs.by {
 		names[i] = metricName(l.name)
 	}
-	d := prometheus.NewDesc(metricName(rs.rule.Name), "Recorded by rule "+rs.id+".", names, nil)
+	d := prometheus.NewDesc(
+		recordMetric(rs.rule.Name),
+		"Value of a recording rule.",
+		unique(names),
+		prometheus.Labels{"rule": rs.id},
+	)
 	rs.groups.each(func(number uint32, g *group) {
 		if !e.ours(rs, number) {
 			return
@@ -184,10 +190,40 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 		labels := rs.groupLabels(g.key)
 		values := make([]string, len(rs.by))
 		for i, l := range rs.by {
-			values[i] = labels[l.name]
+			values[i] = safetext.Visible(labels[l.name])
 		}
 		gauge(d, g.win.Value(rs.condition, rs.watermark, environment{e, rs, g}), values...)
 	})
+}
+
+// recordMetric is the name of the metric of a record. Names of the program's own metrics, and of the
+// runtime's, are not for records: two metrics of one name would make /metrics fail.
+func recordMetric(name string) string {
+	name = metricName(name)
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		return "record_" + name
+	}
+	for _, prefix := range []string{"alert_engine_", "go_", "process_", "promhttp_", "__"} {
+		if strings.HasPrefix(name, prefix) {
+			return "record_" + name
+		}
+	}
+	return name
+}
+
+// unique makes the names of labels different from each other, and from those that are reserved.
+func unique(names []string) []string {
+	seen := map[string]bool{"rule": true}
+	for i, name := range names {
+		if strings.HasPrefix(name, "__") || name == "" || name[0] >= '0' && name[0] <= '9' {
+			name = "label_" + strings.TrimLeft(name, "_")
+		}
+		for seen[name] {
+			name += "_"
+		}
+		seen[name], names[i] = true, name
+	}
+	return names
 }
 
 // metricName makes a text fit to be the name of a metric or of its label.
