@@ -39,8 +39,12 @@ data_dir: $dir/data
 notify: {file: $dir/alerts.json}
 web: {listen: 127.0.0.1:0}
 C
-"$binary" run --config "$dir/alert-engine.yml" > "$dir/engine.log" 2>&1 & engine=$!
-sleep 20
+for _ in 1 2 3 4 5; do # the producer's first record makes the topic
+  "$binary" run --config "$dir/alert-engine.yml" > "$dir/engine.log" 2>&1 & engine=$!
+  sleep 10
+  kill -0 "$engine" 2>/dev/null && break
+done
+sleep 10
 kill -9 "$(cat "$dir/kafka/node1/pid")"; rm -f "$dir/kafka/node1/pid"
 sleep "$outage"
 "$here/start.sh" 1 "$dir/kafka" "$base" > /dev/null
