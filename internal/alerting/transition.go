@@ -112,6 +112,7 @@ func (m *machine) alertOf(
 		Late:       ep.late,
 		Withdrawn:  ep.withdrawn,
 		Shadow:     u.rule.Mode == rule.Shadow,
+		Signal:     u.rule.Mode == rule.Signal,
 		Home:       m.e.home(u, m.number),
 	}
 	if state == models.AlertResolved {

@@ -54,6 +54,16 @@ func (p *process) delivered(alertID string, d notify.Delivery) {
 	p.history.Add(e)
 }
 
+// notifyLimit is how many alerts of a rule are notified in a time.
+func (p *process) notifyLimit(id string) (count int, per time.Duration) {
+	for _, r := range p.set.Load().Rules {
+		if r.ID() == id {
+			return r.NotifyLimit.Count, r.NotifyLimit.Per
+		}
+	}
+	return 0, 0
+}
+
 // historyView shows the history to the pages, and keeps in it what people did.
 type historyView struct {
 	log   *history.Log

@@ -202,7 +202,7 @@ func (p *process) openState(set *rule.Set) (err error) {
 func (p *process) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
-	o.Delivered, o.Live = p.delivered, p.latestAlert
+	o.Delivered, o.Live, o.Limit = p.delivered, p.latestAlert, p.notifyLimit
 	o.DataDir, o.Outbox, o.Firing = string(
 		p.config.DataDir,
 	), p.store, p.state.firing(

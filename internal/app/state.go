@@ -56,7 +56,7 @@ func (s *state) emit(a models.Alert) {
 // notifies says whether a transition is notified.
 func notifies(a models.Alert) bool {
 	return (a.State == models.AlertFiring || a.State == models.AlertResolved) && !a.Historical &&
-		!a.Shadow
+		!a.Shadow && !a.Signal
 }
 
 // Urgent says whether a checkpoint is wanted at once: a notification or a backfill waits for it.
@@ -166,7 +166,7 @@ func (s *state) take() []models.Alert {
 func (s *state) firing(home models.Partition) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.Alerts() {
-		if a.State == models.AlertFiring && !a.Shadow && a.Home == home {
+		if a.State == models.AlertFiring && !a.Shadow && !a.Signal && a.Home == home {
 			list = append(list, a)
 		}
 	}

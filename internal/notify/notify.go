@@ -116,6 +116,8 @@ type Options struct {
 	Publish Publish
 	// An alert as it is now, for reminders; nil for not.
 	Live func(alertID string) (models.Alert, bool)
+	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
+	Limit func(rule string) (count int, per time.Duration)
 	// Is called for each delivery, and each reason why there was none; nil for not. It must not
 	// block, nor call the notifier.
 	Delivered func(alertID string, d Delivery)
@@ -176,6 +178,7 @@ type Notifier struct {
 	registry   *prometheus.Registry
 	metrics    *metrics
 	deliveries deliveries
+	limits     ruleLimits
 	receivers  receivers
 	api        *api.API
 	handler    atomic.Pointer[http.Handler] // while Run works

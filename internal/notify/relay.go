@@ -79,9 +79,15 @@ func (n *Notifier) decide(a models.Alert, now time.Time) (reason, detail string)
 		return string(a.State), ""
 	case a.Shadow:
 		return "shadow", "the rule is in shadow mode and is not notified"
+	case a.Signal:
+		return "signal", "the rule is in signal mode; other rules use its alerts"
 	case a.Historical:
 		n.states.confirm(a)
 		return "historical", "too old when it was found; it is recorded and not notified"
+	}
+	if n.overLimit(a, now) {
+		n.metrics.limited.WithLabelValues(a.Rule).Inc()
+		return "limit", "the rule's limit of notifications is reached"
 	}
 	if detail = n.states.fire(a, now); detail != "" {
 		return "known", detail

@@ -338,6 +338,7 @@ var ruleKeys = append(
 		"learn",
 		"remember",
 		"mode",
+		"notify_limit",
 		"top",
 		"limit",
 		"annotations",
@@ -385,10 +386,11 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	)
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
-		if rule.Mode = Mode(r.Text(mode)); !slices.Contains([]Mode{Live, Shadow, Off}, rule.Mode) {
-			r.Fail(mode, "modes are live, shadow and off", "unknown mode %q", mode.Value)
+		if rule.Mode = Mode(r.Text(mode)); !slices.Contains([]Mode{Live, Shadow, Signal, Off}, rule.Mode) {
+			r.Fail(mode, "modes are live, shadow, signal and off", "unknown mode %q", mode.Value)
 		}
 	}
+	rule.NotifyLimit = r.notifyLimit(m["notify_limit"])
 	rule.Top, rule.Limit = canonical(r.Texts(m["top"])), r.limit(m["limit"])
 	rule.Annotations = r.Pairs(m["annotations"])
 	r.templates(m["annotations"])
@@ -415,6 +417,21 @@ func (r *reader) provenance(m map[string]*yaml.Node, rule *Rule) {
 			rule.Annotations[name] = strings.ReplaceAll(text, "{{", `{{"{{"}}`)
 		}
 	}
+}
+
+// notifyLimit reads a limit such as 10 per 1h.
+func (r *reader) notifyLimit(n *yaml.Node) (limit NotifyLimit) {
+	if n == nil {
+		return limit
+	}
+	count, per, ok := strings.Cut(r.Text(n), " per ")
+	number, err1 := strconv.Atoi(strings.TrimSpace(count))
+	d, err2 := duration.Parse(strings.TrimSpace(per))
+	if !ok || err1 != nil || err2 != nil || number < 1 || d <= 0 {
+		r.Fail(n, "write it as 10 per 1h", "notify_limit %q is no number of alerts in a time", n.Value)
+		return limit
+	}
+	return NotifyLimit{Count: number, Per: d}
 }
 
 // name reads what a rule is called; known is false when its keys could not be read, so that the name

@@ -72,7 +72,7 @@ func TestMistakes(t *testing.T) {
 	f("suppressed_by: [deploy]", `a.yml:6:21: suppression "deploy" is not defined`)
 	f("when: count(user:@x) > 1", `a.yml:6:17: list "x" is not defined`)
 	f("match: {user: '@x'}", `a.yml:6:19: list "x" is not defined`)
-	f("mode: loud", `a.yml:6:11: unknown mode "loud"; modes are live, shadow and off`)
+	f("mode: loud", `a.yml:6:11: unknown mode "loud"; modes are live, shadow, signal and off`)
 	f(
 		"sequence: [{not: a}]\nwithin: 5m",
 		"a.yml:6:22: a sequence begins with something that happens; begin with match",

@@ -51,6 +51,7 @@ type Rule struct {
 	Learn         time.Duration
 	Remember      time.Duration
 	Mode          Mode
+	NotifyLimit   NotifyLimit
 	Samples       Samples
 	Top           []string // canonical paths
 	Limit         int      // groups; 10,000 by default
@@ -126,12 +127,19 @@ type Activity struct {
 	Not      bool
 }
 
+// NotifyLimit is how many alerts of a rule are notified in a time. Zero is no limit.
+type NotifyLimit struct {
+	Count int
+	Per   time.Duration
+}
+
 // Mode is whether a rule is evaluated and notified.
 type Mode string
 
 const (
 	Live   Mode = "live"
 	Shadow Mode = "shadow" // everything but the notification
+	Signal Mode = "signal" // not notified; other rules use its alerts
 	Off    Mode = "off"
 )
 

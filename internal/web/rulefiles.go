@@ -256,7 +256,7 @@ func (s *Server) putMode(w http.ResponseWriter, r *http.Request) error {
 
 // setMode sets the mode of all rules in the text of a rule file. It keeps comments.
 func setMode(text string, mode rule.Mode) (string, error) {
-	if mode != rule.Live && mode != rule.Shadow && mode != rule.Off {
+	if !slices.Contains([]rule.Mode{rule.Live, rule.Shadow, rule.Signal, rule.Off}, mode) {
 		return "", badRequest(
 			"%q is not a mode (use live, shadow or off)",
 			safetext.Clip(string(mode), 80),

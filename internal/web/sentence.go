@@ -112,6 +112,8 @@ func modeWords(r *rule.Rule) string {
 		text += " Muted during " + join(r.SuppressedBy, "and") + "."
 	}
 	switch r.Mode {
+	case rule.Signal:
+		text += " Signal mode: no notifications; other rules use its alerts."
 	case rule.Shadow:
 		text += " Shadow mode: no notifications."
 	case rule.Off:

@@ -57,6 +57,8 @@ type Alert struct {
 	Withdrawn bool `json:"withdrawn,omitempty"`
 	// was over, or too old, when it was found: recorded, not notified
 	Historical bool `json:"historical,omitempty"`
+	// the rule is in signal mode: other rules use its alerts, and they are not notified
+	Signal bool `json:"signal,omitempty"`
 	// the rule runs in shadow: everything but the notification
 	Shadow bool `json:"shadow,omitempty"`
 	// that holds all of its logs, when several members share the topics; the alert moves with it
