@@ -42,9 +42,9 @@ const (
 	Notified     Kind = "notified"     // a receiver accepted a notification
 	Failed       Kind = "failed"       // a receiver did not accept a notification
 	NotNotified  Kind = "not_notified" // why no receiver was notified
-	Acknowledged Kind = "acknowledged" // by somebody
+	Acknowledged Kind = "acknowledged" // by a user
 	Comment      Kind = "comment"
-	Change       Kind = "change" // of rules, silences or settings, by somebody
+	Change       Kind = "change" // of rules, silences or settings, by a user
 )
 
 // Entry is one thing that happened.

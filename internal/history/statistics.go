@@ -21,11 +21,11 @@ type RuleStatistics struct {
 	Notified     int           `json:"notified"`
 	Failed       int           `json:"failed"`
 	NotNotified  int           `json:"not_notified"`
-	Acknowledged int           `json:"acknowledged"` // episodes that somebody acknowledged
+	Acknowledged int           `json:"acknowledged"` // episodes that a user acknowledged
 	LastFired    time.Time     `json:"last_fired,omitzero"`
 }
 
-// Noise is the share of a rule's episodes that were short and that nobody acknowledged.
+// Noise is the share of a rule's episodes that were short and not acknowledged.
 func (r RuleStatistics) Noise() float64 {
 	if r.Fired == 0 {
 		return 0

@@ -16,7 +16,7 @@ type admission struct {
 	refused  map[string]int // by rule: alerts that found no place the last time
 }
 
-// pageSeverities are the severities that wake somebody up.
+// pageSeverities are the severities that page an on-call engineer.
 var pageSeverities = map[string]bool{
 	"page": true, "critical": true, "fatal": true, "emergency": true, "disaster": true,
 	"sev1": true, "p1": true,

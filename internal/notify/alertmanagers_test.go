@@ -36,7 +36,7 @@ func posted(body []byte) (text string, alerts []struct {
 
 func (s *site) posts() []string {
 	var list []string
-	for _, body := range s.told() {
+	for _, body := range s.received() {
 		text, _ := posted([]byte(body))
 		list = append(list, text)
 	}
@@ -117,7 +117,7 @@ func TestForwardBatches(t *testing.T) {
 		after(time.Second)
 		expectPosted(t, w.sites["one"].posts(), len(all))
 		l.stop()
-		w.sites["one"].told()
+		w.sites["one"].received()
 		o.Firing = all
 		start(t, w, o)
 		after(time.Second)

@@ -63,7 +63,7 @@ func TestRetries(t *testing.T) {
 			if status == http.StatusTooManyRequests {
 				after(5 * time.Minute)
 			}
-			expect(t, "when it is back", w.sites["hook"].told(), "firing Errors a")
+			expect(t, "when it is back", w.sites["hook"].received(), "firing Errors a")
 			if err := l.n.Health(); err != nil {
 				t.Errorf("Health: %v", err)
 			}
@@ -91,7 +91,7 @@ receivers:
 		for i := range 50 {
 			l.outbox.add(firingAlert("Errors", string(rune('A'+i)), 1))
 			after(time.Second)
-			if got := w.sites["hook"].told(); len(got) != 1 {
+			if got := w.sites["hook"].received(); len(got) != 1 {
 				t.Fatalf("alert %d: the fast receiver was told %q", i, got)
 			}
 		}
@@ -122,14 +122,14 @@ func TestOverWhileDown(t *testing.T) {
 		after(90 * time.Second)
 		l.outbox.add(over(a))
 		after(10 * time.Minute)
-		expect(t, "while it is down", w.sites["hook"].told())
+		expect(t, "while it is down", w.sites["hook"].received())
 		up.Store(true)
 		after(2 * time.Minute)
 		expect(
-			t, "when it is back", w.sites["hook"].told(), "firing Errors a", "resolved Errors a",
+			t, "when it is back", w.sites["hook"].received(), "firing Errors a", "resolved Errors a",
 		)
 		after(time.Hour)
-		expect(t, "later", w.sites["hook"].told())
+		expect(t, "later", w.sites["hook"].received())
 	})
 }
 
@@ -155,7 +155,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: fa
 		after(2 * time.Minute)
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "while it is up", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "while it is up", w.sites["hook"].received(), "firing Errors a")
 		up.Store(false)
 		l.outbox.add(b)
 		after(2 * time.Minute)
@@ -163,7 +163,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: fa
 		after(2 * time.Minute)
 		up.Store(true)
 		after(5 * time.Minute)
-		expect(t, "what it missed", w.sites["hook"].told(), "resolved Errors b")
+		expect(t, "what it missed", w.sites["hook"].received(), "resolved Errors b")
 		if firing, over := l.n.states.counts(); firing+over != 0 {
 			t.Errorf("%d firing and %d pending states are left", firing, over)
 		}
@@ -185,7 +185,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
 		expect(
-			t, "at its turn", w.sites["hook"].told(), "firing Errors a", "resolved Errors a",
+			t, "at its turn", w.sites["hook"].received(), "firing Errors a", "resolved Errors a",
 		)
 	})
 }
@@ -200,15 +200,15 @@ func TestBackToBack(t *testing.T) {
 		synctest.Wait()
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 		b := firingAlert("Errors", "b", 1)
 		l.outbox.add(b, over(b))
 		after(2 * time.Minute)
 		expect(
-			t, "decided at once", w.sites["hook"].told(), "firing Errors b", "resolved Errors b",
+			t, "decided at once", w.sites["hook"].received(), "firing Errors b", "resolved Errors b",
 		)
 		after(time.Hour)
-		expect(t, "later", w.sites["hook"].told())
+		expect(t, "later", w.sites["hook"].received())
 	})
 }
 
@@ -223,7 +223,7 @@ func TestNextEpisode(t *testing.T) {
 			after(5 * time.Minute)
 			l.outbox.add(over(a))
 			after(5 * time.Minute)
-			expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+			expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 		}
 	})
 }
@@ -245,17 +245,17 @@ func TestSeverityMoves(t *testing.T) {
 		expect(
 			t,
 			"told",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a",
 			"firing Errors a, resolved Errors a",
 		)
 		l.outbox.add(a, b) // once more
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told())
+		expect(t, "told", w.sites["hook"].received())
 		end := over(b)
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "over", w.sites["hook"].told(), "resolved Errors a")
+		expect(t, "over", w.sites["hook"].received(), "resolved Errors a")
 		if firing, over := l.n.states.counts(); firing+over != 0 {
 			t.Errorf("%d firing and %d pending states are left", firing, over)
 		}
@@ -278,7 +278,7 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		expect(
 			t,
 			"told",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a",
 			"firing Errors a, resolved Errors a",
 		)
@@ -293,7 +293,7 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		end.Annotations, end.Last = nil, nil
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "resolved Errors a")
+		expect(t, "told", w.sites["hook"].received(), "resolved Errors a")
 		if text := string(w.sites["hook"].last()); !strings.Contains(text, "much of Errors") {
 			t.Error(text)
 		}
@@ -325,7 +325,7 @@ func TestUntold(t *testing.T) {
 		after(5 * time.Minute)
 		l.outbox.add(over(old), over(shadow))
 		after(5 * time.Minute)
-		expect(t, "told", w.sites["hook"].told())
+		expect(t, "told", w.sites["hook"].received())
 		expectDetails(
 			t,
 			l.n,
@@ -339,7 +339,7 @@ func TestUntold(t *testing.T) {
 		fired.State, fired.At = "firing", time.Now()
 		l.outbox.add(fired)
 		after(time.Second)
-		expect(t, "when it is not suppressed any more", w.sites["hook"].told(), "firing Muted")
+		expect(t, "when it is not suppressed any more", w.sites["hook"].received(), "firing Muted")
 	})
 }
 
@@ -355,7 +355,7 @@ func TestHistoricalEnd(t *testing.T) {
 		end.Historical = true
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a", "resolved Errors a")
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 	})
 }
 
@@ -375,7 +375,7 @@ func TestTooManyAlerts(t *testing.T) {
 		expect(
 			t,
 			"told",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a",
 			"firing NotificationsHeldBack",
 			"firing Errors a, firing Errors b",
@@ -388,7 +388,7 @@ func TestTooManyAlerts(t *testing.T) {
 		expect(
 			t,
 			"when there is room",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"resolved Errors a, firing Errors b",
 			"resolved NotificationsHeldBack",
 			"firing Errors b, firing Errors c",
@@ -468,7 +468,7 @@ time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', e
 		after(4*time.Minute + 20*time.Second)
 		l.outbox.add(over(a)) // ten seconds before the night ends
 		after(5 * time.Minute)
-		expect(t, "any", w.sites["any"].told(), "firing Errors a", "resolved Errors a")
-		expect(t, "day", w.sites["day"].told())
+		expect(t, "any", w.sites["any"].received(), "firing Errors a", "resolved Errors a")
+		expect(t, "day", w.sites["day"].received())
 	})
 }

@@ -66,10 +66,10 @@ func TestEpisodesWithinInterval(t *testing.T) {
 		after(5 * time.Minute)
 		want := []string{"firing Any-a-1", "resolved Any-a-1", "firing Any-a-2", "resolved Any-a-2"}
 		expect(t, "file", fileOrder(t, name), want...)
-		told, _ := kafka.told(t)
+		told, _ := kafka.received(t)
 		expect(t, "topic", told,
 			"Any-a-1 firing", "Any-a-1 resolved", "Any-a-2 firing", "Any-a-2 resolved")
-		expect(t, "webhook", w.sites["hook"].told(), "firing Any a Any-a-1", "resolved Any a Any-a-1",
+		expect(t, "webhook", w.sites["hook"].received(), "firing Any a Any-a-1", "resolved Any a Any-a-1",
 			"firing Any a Any-a-2", "resolved Any a Any-a-2")
 	})
 }
@@ -87,7 +87,7 @@ func TestEpisodesOfBacklog(t *testing.T) {
 		expect(t, "file", fileOrder(t, name),
 			"firing Any-a-1", "resolved Any-a-1", "firing Any-a-2", "resolved Any-a-2",
 			"firing Any-a-3", "resolved Any-a-3")
-		expect(t, "webhook", w.sites["hook"].told(),
+		expect(t, "webhook", w.sites["hook"].received(),
 			"firing Any a Any-a-1", "resolved Any a Any-a-1",
 			"firing Any a Any-a-2", "resolved Any a Any-a-2",
 			"firing Any a Any-a-3", "resolved Any a Any-a-3")
@@ -114,7 +114,7 @@ func TestFlappingIsMerged(t *testing.T) {
 		if got := fileOrder(t, name); len(got) != 2*episodes {
 			t.Errorf("the file has %d transitions, want %d", len(got), 2*episodes)
 		}
-		got := w.sites["hook"].told()
+		got := w.sites["hook"].received()
 		if len(got) > 8 {
 			t.Errorf("%d messages within a minute: %q", len(got), got)
 		}
@@ -173,7 +173,7 @@ func TestSeverityStepsInOneGo(t *testing.T) {
 		after(5 * time.Minute)
 		expect(t, "file", fileOrder(t, name), "firing Errors-a-1", "firing Errors-a-1",
 			"firing Errors-a-1", "firing Errors-a-1", "resolved Errors-a-1")
-		got := strings.Join(w.sites["hook"].told(), ", ")
+		got := strings.Join(w.sites["hook"].received(), ", ")
 		if strings.Count(got, "firing") < 2 || !strings.HasSuffix(got, "resolved Errors a") {
 			t.Errorf("webhook: %s", got)
 		}
@@ -193,13 +193,13 @@ func TestRestartDelaysNoNewAlert(t *testing.T) {
 		l.outbox.add(a)
 		after(10 * time.Minute)
 		l.stop()
-		w.sites["hook"].told()
+		w.sites["hook"].received()
 		o.Firing = []models.Alert{a}
 		l = start(t, w, o)
 		after(2 * time.Second)
 		l.outbox.add(firingAlert("Errors", "b", 1))
 		after(time.Millisecond)
-		expect(t, "at once", w.sites["hook"].told(), "firing Errors a, firing Errors b")
+		expect(t, "at once", w.sites["hook"].received(), "firing Errors a, firing Errors b")
 	})
 }
 
@@ -237,7 +237,7 @@ func TestNoEndWithoutBeginning(t *testing.T) {
 		end.Historical = false
 		l.outbox.add(a, end)
 		after(5 * time.Minute)
-		expect(t, "webhook", w.sites["hook"].told())
+		expect(t, "webhook", w.sites["hook"].received())
 		if _, err := os.Stat(name); err == nil {
 			text, _ := os.ReadFile(name)
 			if len(text) > 0 {
@@ -280,7 +280,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	var all []models.Alert
 	heard := map[string][]string{}
 	hear := func() {
-		for _, m := range w.sites["hook"].told() {
+		for _, m := range w.sites["hook"].received() {
 			g := strings.Fields(m)[2]
 			heard[g] = append(heard[g], m)
 		}
@@ -319,7 +319,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			hear()
 			down.Store(true)
 			l.stop()
-			w.sites["hook"].told()
+			w.sites["hook"].received()
 			again := newOutbox()
 			again.add(all[max(0, len(all)-len(pending)-rng.IntN(10)):]...)
 			o.Firing = nil
@@ -403,7 +403,7 @@ func TestQueueIsBounded(t *testing.T) {
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "were dropped") {
 			t.Errorf("Health: %v", err)
 		}
-		if got := w.sites["hook"].told(); !slices.Contains(got, "firing NotificationQueueFull") {
+		if got := w.sites["hook"].received(); !slices.Contains(got, "firing NotificationQueueFull") {
 			t.Errorf("no alert says that the queue is full: %d messages", len(got))
 		}
 	})
@@ -424,7 +424,7 @@ func TestFloodHoldsBackNoOtherRule(t *testing.T) {
 		db.Severity = "page"
 		l.outbox.add(db, firingAlert("Other", "x", 1))
 		after(2 * time.Second)
-		got := w.sites["hook"].told()
+		got := w.sites["hook"].received()
 		for _, want := range []string{
 			"firing DatabaseDown db", "firing Other x", "firing NotificationsHeldBack",
 		} {

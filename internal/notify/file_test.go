@@ -59,7 +59,7 @@ func TestFile(t *testing.T) {
 			"firing Errors b",
 			"resolved Errors a",
 		)
-		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "the webhook", w.sites["hook"].received(), "firing Errors a")
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode is %v, %v", info.Mode(), err)
 		}
@@ -108,7 +108,7 @@ func TestFileIsAway(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
-		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "the webhook", w.sites["hook"].received(), "firing Errors a")
 		if n := len(l.outbox.Pending()); n != 0 {
 			t.Errorf("%d transitions wait for the file", n)
 		}

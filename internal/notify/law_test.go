@@ -66,10 +66,10 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			t.Log(time.Now().Format("15:04:05.000"), "kill")
 			disk := killed(t, dir)
 			pending := l.outbox.Pending()
-			heard = append(heard, w.sites["hook"].told()...)
+			heard = append(heard, w.sites["hook"].received()...)
 			down.Store(true) // what the old process does after its death does not count
 			l.stop()
-			w.sites["hook"].told()
+			w.sites["hook"].received()
 			again := newOutbox()
 			again.add(all[max(0, len(all)-len(pending)-rng.IntN(10)):]...)
 			firing := []models.Alert{}
@@ -88,7 +88,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	}
 	down.Store(false)
 	after(10 * time.Minute)
-	heard = append(heard, w.sites["hook"].told()...)
+	heard = append(heard, w.sites["hook"].received()...)
 
 	state, told := map[string]string{}, map[string]bool{}
 	for _, one := range heard {

@@ -27,13 +27,13 @@ func TestLimitOfRule(t *testing.T) {
 		after(3 * time.Minute)
 		l.outbox.add(over(b), over(c))
 		after(3 * time.Minute)
-		expect(t, "within the hour", w.sites["hook"].told(),
+		expect(t, "within the hour", w.sites["hook"].received(),
 			"firing Noisy a", "firing Other x", "resolved Noisy a, firing Noisy b", "resolved Noisy b")
 		expectDetails(t, l.n, c.ID, "limit of notifications is reached", "no receiver was notified")
 		after(time.Hour)
 		l.outbox.add(firingAlert("Noisy", "c", 2))
 		after(time.Minute)
-		expect(t, "an hour later", w.sites["hook"].told(), "firing Noisy c")
+		expect(t, "an hour later", w.sites["hook"].received(), "firing Noisy c")
 	})
 }
 
@@ -49,7 +49,7 @@ func TestSignalIsNotNotified(t *testing.T) {
 		end := over(a)
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "webhook", w.sites["hook"].told())
+		expect(t, "webhook", w.sites["hook"].received())
 		expectDetails(t, l.n, a.ID, "signal mode", "no receiver was notified")
 	})
 }

@@ -278,7 +278,7 @@ func subject(d *template.Data) string {
 	return text
 }
 
-// rank orders alerts by what is told first.
+// rank orders alerts: the worst is in the headline.
 func rank(a template.Alert) int {
 	if resolved(a) {
 		return -1

@@ -207,7 +207,7 @@ receivers:
 				t.Errorf("%s: %+v, %v", name, list, err)
 			}
 		}
-		expect(t, "webhook", w.sites["hook"].told(), "firing PaymentErrors")
+		expect(t, "webhook", w.sites["hook"].received(), "firing PaymentErrors")
 		if _, err := l.n.Test(t.Context(), "nowhere", Sample(false, time.Now())); err == nil ||
 			!strings.Contains(err.Error(), "there are bad, good") {
 			t.Errorf("an unknown receiver: %v", err)

@@ -20,7 +20,7 @@ func TestClockSetBack(t *testing.T) {
 		l := start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir})
 		l.outbox.add(a)
 		after(2 * time.Minute)
-		expect(t, "a day ahead", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "a day ahead", w.sites["hook"].received(), "firing Errors a")
 		l.stop()
 	})
 	for range 2 { // what replaces the note of a day ahead is on disk as well
@@ -39,7 +39,7 @@ func TestClockSetBack(t *testing.T) {
 			expect(
 				t,
 				"with the right clock",
-				w.sites["hook"].told(),
+				w.sites["hook"].received(),
 				"resolved Errors a",
 				"firing Errors a",
 			)

@@ -163,8 +163,8 @@ func summary(body []byte, ids bool) string {
 	return strings.Join(parts, ", ")
 }
 
-// told returns what the site was told since it was asked last.
-func (s *site) told() []string {
+// received returns the messages that the site accepted since the last call.
+func (s *site) received() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	got := s.got
@@ -322,20 +322,20 @@ func TestFirstAtOnceThenBatches(t *testing.T) {
 		a, b := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1)
 		l.outbox.add(a)
 		after(time.Millisecond)
-		expect(t, "at once", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "at once", w.sites["hook"].received(), "firing Errors a")
 		l.outbox.add(b)
 		after(30 * time.Second)
-		expect(t, "in between", w.sites["hook"].told())
+		expect(t, "in between", w.sites["hook"].received())
 		after(30 * time.Second)
-		expect(t, "after the interval", w.sites["hook"].told(), "firing Errors a, firing Errors b")
+		expect(t, "after the interval", w.sites["hook"].received(), "firing Errors a, firing Errors b")
 		l.outbox.add(over(a))
 		after(time.Minute)
-		expect(t, "when one is over", w.sites["hook"].told(), "resolved Errors a, firing Errors b")
+		expect(t, "when one is over", w.sites["hook"].received(), "resolved Errors a, firing Errors b")
 		l.outbox.add(over(b))
 		after(time.Minute)
-		expect(t, "when all are over", w.sites["hook"].told(), "resolved Errors b")
+		expect(t, "when all are over", w.sites["hook"].received(), "resolved Errors b")
 		after(6 * time.Hour)
-		expect(t, "much later", w.sites["hook"].told())
+		expect(t, "much later", w.sites["hook"].received())
 		if n := len(l.outbox.Pending()); n != 0 {
 			t.Errorf("%d transitions were not acknowledged", n)
 		}

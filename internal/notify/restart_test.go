@@ -60,14 +60,14 @@ func TestKill(t *testing.T) {
 		expect(
 			t,
 			"before the kill",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a",
 			"firing Other b",
 			"resolved Errors a",
 		)
 		disk := killed(t, dir)
 		l.stop()
-		w.sites["hook"].told()
+		w.sites["hook"].received()
 
 		again := newOutbox()
 		again.add(a, over(a), b) // acknowledged, but the kill came before that was on disk
@@ -82,14 +82,14 @@ func TestKill(t *testing.T) {
 			},
 		)
 		after(10 * time.Minute)
-		expect(t, "after the kill", w.sites["hook"].told())
+		expect(t, "after the kill", w.sites["hook"].received())
 		expectDetails(t, l.n, b.ID, "firing default sent accepted, before the restart")
 		if n := len(again.Pending()); n != 0 {
 			t.Errorf("%d transitions were not acknowledged", n)
 		}
 		again.add(over(b))
 		after(2 * time.Minute)
-		expect(t, "when it is over", w.sites["hook"].told(), "resolved Other b")
+		expect(t, "when it is over", w.sites["hook"].received(), "resolved Other b")
 	})
 }
 
@@ -123,7 +123,7 @@ func TestKillBeforeDelivery(t *testing.T) {
 		expect(
 			t,
 			"after the kill",
-			slices.Sorted(slices.Values(w.sites["hook"].told())),
+			slices.Sorted(slices.Values(w.sites["hook"].received())),
 			"firing Errors a",
 			"firing Other b",
 			"resolved Other b",
@@ -148,7 +148,7 @@ func TestRestored(t *testing.T) {
 		expect(
 			t,
 			"before",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a",
 			"firing Errors a, firing Errors b",
 		)
@@ -157,12 +157,12 @@ func TestRestored(t *testing.T) {
 		o.Firing = []models.Alert{a}
 		start(t, w, o)
 		after(4 * time.Minute)
-		expect(t, "after the restart", w.sites["hook"].told())
+		expect(t, "after the restart", w.sites["hook"].received())
 		after(5 * time.Minute)
 		expect(
 			t,
 			"when doubt is over",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a, resolved Errors b",
 		)
 	})
@@ -175,7 +175,7 @@ func TestMemoryLost(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		start(t, w, Options{WebhookURL: "http://hook/x", Firing: []models.Alert{a}})
 		after(time.Second)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a")
 	})
 }
 
@@ -191,7 +191,7 @@ func TestDamage(t *testing.T) {
 		after(2 * time.Minute)
 		l.silence("g", "z", time.Hour) // a change after the first snapshot
 		l.stop()
-		w.sites["hook"].told()
+		w.sites["hook"].received()
 		cut := killed(t, dir)
 		appendTo(t, newestFile(t, cut, "log-*"), "half a frame")
 		l = start(
@@ -200,7 +200,7 @@ func TestDamage(t *testing.T) {
 			Options{WebhookURL: "http://hook/x", DataDir: cut, Firing: []models.Alert{a}},
 		)
 		after(2 * time.Minute)
-		expect(t, "after a crash in the middle of a write", w.sites["hook"].told())
+		expect(t, "after a crash in the middle of a write", w.sites["hook"].received())
 		if text := l.log.String(); !strings.Contains(text, "dropped") {
 			t.Errorf("the log does not say that something was dropped:\n%s", text)
 		}
@@ -221,7 +221,7 @@ func TestDamage(t *testing.T) {
 			Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}},
 		)
 		after(time.Second)
-		expect(t, "after damage", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "after damage", w.sites["hook"].received(), "firing Errors a")
 		if text := l.log.String(); !strings.Contains(text, "damaged") {
 			t.Errorf("the log does not say that something is damaged:\n%s", text)
 		}
@@ -265,10 +265,10 @@ func TestStopDrains(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		l.stop()
-		expect(t, "at the stop", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "at the stop", w.sites["hook"].received(), "firing Errors a")
 		start(t, w, Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}})
 		after(10 * time.Minute)
-		expect(t, "after the restart", w.sites["hook"].told())
+		expect(t, "after the restart", w.sites["hook"].received())
 	})
 }
 
@@ -300,17 +300,17 @@ func TestStateLost(t *testing.T) {
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.stop()
-		w.sites["hook"].told()
+		w.sites["hook"].received()
 		l = start(t, w, o)
 		replayed := firingAlert("Errors", "a", 1) // counted anew
 		replayed.Historical = true
 		l.outbox.add(replayed)
 		after(30 * time.Minute)
-		expect(t, "after the restart", w.sites["hook"].told())
+		expect(t, "after the restart", w.sites["hook"].received())
 		end := over(replayed)
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "when it is over", w.sites["hook"].told(), "resolved Errors a")
+		expect(t, "when it is over", w.sites["hook"].received(), "resolved Errors a")
 	})
 }
 
@@ -325,7 +325,7 @@ func TestDiskFails(t *testing.T) {
 		}
 		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(10 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a")
 		if n := len(l.outbox.Pending()); n != 1 {
 			t.Errorf("%d transitions wait to be acknowledged", n)
 		}
@@ -357,7 +357,7 @@ func TestSameLabels(t *testing.T) {
 		expect(
 			t,
 			"notified",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"firing Errors a Errors-a-1, firing Errors a other",
 			"resolved Errors a Errors-a-1, firing Errors a other",
 			"resolved Errors a other",

@@ -72,7 +72,7 @@ func TestReload(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
-		expect(t, "before", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "before", w.sites["hook"].received(), "firing Errors a")
 
 		if _, err := l.n.Prepare(Options{AlertmanagerConfig: "gone.yml"}); err == nil {
 			t.Error("a missing file is no error")
@@ -83,7 +83,7 @@ func TestReload(t *testing.T) {
 		}
 		apply()
 		after(2 * time.Minute)
-		expect(t, "after the same again", w.sites["hook"].told())
+		expect(t, "after the same again", w.sites["hook"].received())
 
 		apply, err = l.n.Prepare(Options{AlertmanagerConfig: configFile(t, `
 route: {receiver: default, group_by: [alertname], routes: [{receiver: new, continue: true, group_by: [alertname]}, {receiver: default, group_by: [alertname]}]}
@@ -93,13 +93,13 @@ receivers: [{name: new, webhook_configs: [{url: 'http://new/x'}]}, {name: defaul
 			t.Fatal(err)
 		}
 		after(time.Minute)
-		expect(t, "before it is applied", w.sites["new"].told())
+		expect(t, "before it is applied", w.sites["new"].received())
 		apply()
 		after(2 * time.Minute)
-		expect(t, "new receiver", w.sites["new"].told(), "firing Errors a")
+		expect(t, "new receiver", w.sites["new"].received(), "firing Errors a")
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "its end", w.sites["new"].told(), "resolved Errors a")
+		expect(t, "its end", w.sites["new"].received(), "resolved Errors a")
 	})
 }
 

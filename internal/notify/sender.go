@@ -120,8 +120,8 @@ func (s *sender) outlive(ctx context.Context) (context.Context, context.CancelFu
 	return longer, func() { stop(); cancel() }
 }
 
-// address finds addresses in errors. Their paths are secrets: whoever knows that of a webhook may
-// post to it.
+// address finds addresses in errors. Their paths are secrets: with that of a webhook
+// anybody may post to it.
 var address = regexp.MustCompile(`(https?://[^\s"/?]+)[^\s"]*`)
 
 func withoutSecrets(text string) string {

@@ -41,7 +41,7 @@ func TestIntegrationPanics(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(10 * time.Second)
-		expect(t, "the other", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "the other", w.sites["hook"].received(), "firing Errors a")
 		if bad.calls != 1 {
 			t.Errorf("%d attempts within a turn", bad.calls)
 		}
@@ -77,7 +77,7 @@ func TestRefusedFormIsShortened(t *testing.T) {
 		a.Annotations["summary"] = long
 		l.outbox.add(a)
 		after(2 * time.Minute)
-		expect(t, "webhook", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "webhook", w.sites["hook"].received(), "firing Errors a")
 		if n := w.sites["hook"].attempts(); n != 2 {
 			t.Errorf("%d requests", n)
 		}

@@ -57,7 +57,7 @@ func TestSilence(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(5 * time.Minute)
-		expect(t, "while silenced", w.sites["hook"].told())
+		expect(t, "while silenced", w.sites["hook"].received())
 		expectDetails(
 			t,
 			l.n,
@@ -65,7 +65,7 @@ func TestSilence(t *testing.T) {
 			"firing default not sent silenced by ann until 2000-01-01T00:10:00Z: known",
 		)
 		after(6 * time.Minute)
-		expect(t, "when the silence is over", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "when the silence is over", w.sites["hook"].received(), "firing Errors a")
 	})
 }
 
@@ -91,22 +91,22 @@ func TestResolveAfterSilence(t *testing.T) {
 		l.silence("g", "b", time.Hour)
 		l.outbox.add(told, untold)
 		after(2 * time.Minute)
-		expect(t, "at first", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "at first", w.sites["hook"].received(), "firing Errors a")
 		l.silence("g", "a", time.Hour)
 		// a notification without the silenced one: Alertmanager forgets that it was told
 		l.outbox.add(other)
 		after(2 * time.Minute)
-		expect(t, "after the silence", w.sites["hook"].told(), "firing Errors c")
+		expect(t, "after the silence", w.sites["hook"].received(), "firing Errors c")
 		l.outbox.add(over(told), over(untold))
 		after(2 * time.Minute)
 		expect(
 			t,
 			"when they are over",
-			w.sites["hook"].told(),
+			w.sites["hook"].received(),
 			"resolved Errors a, firing Errors c",
 		)
 		after(2 * time.Hour)
-		expect(t, "when the silences are over", w.sites["hook"].told())
+		expect(t, "when the silences are over", w.sites["hook"].received())
 	})
 }
 
@@ -125,7 +125,7 @@ func TestOverWhileSilenced(t *testing.T) {
 		}
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told())
+		expect(t, "told", w.sites["hook"].received())
 	})
 }
 
@@ -150,13 +150,13 @@ func TestSilenceSurvives(t *testing.T) {
 			Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a, b}},
 		)
 		after(time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Other b")
+		expect(t, "told", w.sites["hook"].received(), "firing Other b")
 		_, body := l.call(http.MethodGet, "/api/v2/silence/"+kept, nil)
 		if !strings.Contains(body, `"state":"active"`) {
 			t.Errorf("silence: %s", body)
 		}
 		after(20 * time.Hour)
-		if got := w.sites["hook"].told(); !slices.Contains(got, "firing Errors a") {
+		if got := w.sites["hook"].received(); !slices.Contains(got, "firing Errors a") {
 			t.Errorf("when it is over: %q", got)
 		}
 		after(125 * time.Hour)
@@ -200,7 +200,7 @@ time_intervals: [{name: night, time_intervals: [{times: [{start_time: '00:00', e
 		after(time.Second)
 		l.outbox.add(errs, nightly)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].told(), "firing Down a")
+		expect(t, "told", w.sites["hook"].received(), "firing Down a")
 		expectDetails(t, l.n, errs.ID, "firing r not sent inhibited by Down g=a")
 		expectDetails(t, l.n, nightly.ID, "firing r not sent mute time interval: night")
 	})

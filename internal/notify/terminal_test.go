@@ -41,7 +41,7 @@ RESOLVED  critical  Errors  g=a
 		if got := out.String(); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)
 		}
-		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a")
+		expect(t, "the webhook", w.sites["hook"].received(), "firing Errors a")
 	})
 }
 
@@ -115,7 +115,7 @@ func TestStuckTerminal(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(firingAlert("Other", "b", 1))
 		after(time.Second)
-		expect(t, "the webhook", w.sites["hook"].told(), "firing Errors a", "firing Other b")
+		expect(t, "the webhook", w.sites["hook"].received(), "firing Errors a", "firing Other b")
 		began := time.Now()
 		l.stop()
 		if took := time.Since(began); took > 5*time.Second {

@@ -38,8 +38,8 @@ func (l *topicLog) leave(away bool) {
 	l.away = away
 }
 
-// told returns what was written since it was asked last: key, state and severity.
-func (l *topicLog) told(t *testing.T) (told, ids []string) {
+// received returns what was written since the last call: key, state and severity.
+func (l *topicLog) received(t *testing.T) (got, ids []string) {
 	t.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -51,14 +51,14 @@ func (l *topicLog) told(t *testing.T) (told, ids []string) {
 			r.Headers[0].Key != notificationIDHeader {
 			t.Errorf("%+v: %v", r, err)
 		}
-		told = append(
-			told,
+		got = append(
+			got,
 			strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Key, n.State, n.Labels["severity"])),
 		)
 		ids = append(ids, n.ID)
 	}
 	l.records = nil
-	return told, ids
+	return got, ids
 }
 
 // A topic has a record for each alert that fires and one when it is over, under the alert's ID.
@@ -73,7 +73,7 @@ func TestTopic(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(over(a))
 		after(5 * time.Second)
-		told, ids := kafka.told(t)
+		told, ids := kafka.received(t)
 		expect(
 			t,
 			"the topic",
@@ -103,11 +103,11 @@ func TestTopicIsToldTwice(t *testing.T) {
 				t.Errorf("%s\nwas %s", r.Value, first.Value)
 			}
 		}
-		if _, ids := kafka.told(t); len(ids) < 2 || len(slices.Compact(ids)) != 1 {
+		if _, ids := kafka.received(t); len(ids) < 2 || len(slices.Compact(ids)) != 1 {
 			t.Errorf("IDs of one notification: %q", ids)
 		}
 		after(time.Hour)
-		if told, _ := kafka.told(t); len(told) != 0 {
+		if told, _ := kafka.received(t); len(told) != 0 {
 			t.Errorf("once it was told, it is told %q", told)
 		}
 	})
@@ -128,7 +128,7 @@ func TestTopicFollowsSeverity(t *testing.T) {
 		}
 		l.outbox.add(over(a))
 		after(time.Minute)
-		told, ids := kafka.told(t)
+		told, ids := kafka.received(t)
 		expect(
 			t,
 			"the topic",

@@ -16,7 +16,7 @@ import (
 //	frame   checksum of all after (4) | length of the payload (4) | number of the commit, its highest bit set in the last frame of the commit (8) | payload
 //
 // A payload is a run of records, all of them state (puts and deletes) or none. The frame checksum
-// starts from the file's random salt: nobody who writes logs can forge a frame within a value.
+// starts from the file's random salt: the author of a log cannot forge a frame within a value.
 const (
 	magic       = "alert-engine ckp"
 	version     = 1

@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// lockFile opens a file that nobody else can open until unlock is called or the process ends,
+// lockFile opens a file that no other process can open until unlock is called or the process ends,
 // however it ends.
 func lockFile(name string) (unlock func() error, err error) {
 	path, err := syscall.UTF16PtrFromString(name)

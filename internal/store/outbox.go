@@ -59,8 +59,8 @@ func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
 // Pending returns the transitions that wait for delivery, oldest first.
 func (s *Store) Pending() []Entry { return s.outbox.pending() }
 
-// Changed returns a channel that is closed when the next transition enters the outbox. Whoever
-// waits takes the channel first, and then looks at Pending.
+// Changed returns a channel that is closed when the next transition enters the outbox. Take the
+// channel first, and then look at Pending.
 func (s *Store) Changed() <-chan struct{} {
 	s.outbox.mu.Lock()
 	defer s.outbox.mu.Unlock()
@@ -75,7 +75,7 @@ func (s *Store) Ack(seq uint64) { s.outbox.ack(seq) }
 // History returns the last transitions, delivered or not, newest last.
 func (s *Store) History() []models.Alert { return s.outbox.all() }
 
-// Health returns an error while something needs the attention of people: the last commit or merge
+// Health returns an error while an operator should act: the last commit or merge
 // failed, or the outbox is nearly full or has lost transitions.
 func (s *Store) Health() error {
 	s.mu.Lock()

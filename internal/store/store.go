@@ -43,14 +43,14 @@ import (
 type Options struct {
 	// transitions that wait for delivery are kept up to this size; 64 MiB by default
 	OutboxBytes int64
-	// delivered transitions that are kept for people; 1,000 by default, negative for none
+	// delivered transitions that are kept; 1,000 by default, negative for none
 	History    int
 	LogBytes   int64                 // logs smaller than this are never merged; 32 MiB by default
 	Logger     *slog.Logger          // slog.Default() by default
 	Registerer prometheus.Registerer // nil for no metrics
 
 	// Sync is called each time before what was written is to outlast a power cut: it may take its
-	// time, and its error is that of the disk. It is there for tests of whoever lives with a disk
+	// time, and its error is that of the disk. It is there for tests with a disk
 	// that is slow or full; nil for nothing.
 	Sync func() error
 }
@@ -158,7 +158,7 @@ func (s *Store) Begin() *Checkpoint {
 //
 // After an error, disk and positions are as they were before, and the next checkpoint has to be a
 // full one, which then covers the failed one as well. Only the alerts enter the outbox even so:
-// that the disk is full is no reason to tell nobody. They are written with the next commit that
+// a full disk must not hold back notifications. They are written with the next commit that
 // succeeds; until then a crash repeats them.
 func (s *Store) Commit(c *Checkpoint) error {
 	s.mu.Lock()
