@@ -126,7 +126,9 @@ func (g *group) lives(at instant) (list []life) {
 // at all in any case.
 func (g *group) looksAt(l *Log) bool {
 	looks := g.silence || g.r.When == nil || g.r.Record
-	calls(g.r.When, func(c *rule.Call) { looks = looks || g.matches(c.Filter, l) })
+	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
+		calls(c, func(c *rule.Call) { looks = looks || g.matches(c.Filter, l) })
+	}
 	return looks
 }
 
@@ -270,9 +272,10 @@ func (g *group) over(at instant, resolving bool) bool {
 	}
 	wait := g.r.KeepFiringFor
 	switch {
+	case g.r.Sequence != nil: // which has held for that long
 	case r.Match != nil || r.When != nil:
 		wait = max(wait, r.After)
-	case g.r.Sequence == nil:
+	default:
 		wait += r.After
 	}
 	return at >= g.until+int64(wait)
