@@ -161,8 +161,14 @@ func (g *Group) Next(p *Condition, env Env) (at int64, fades bool) {
 // Value is the value of the condition at an instant, for graphs and explanations; NaN when it is
 // undefined. Of instants before the watermark less the window it knows too little.
 func (g *Group) Value(p *Condition, at int64, env Env) float64 {
-	v, _ := g.DecidingValue(p, at, env)
-	return v
+	if p.count != nil {
+		return float64(g.within(p, at))
+	}
+	x := g.instant(p, at, env)
+	if c := p.when.leading(x); c != nil {
+		return c.left.value(x)
+	}
+	return math.NaN()
 }
 
 // DecidingValue is Value, and what it is held against.
