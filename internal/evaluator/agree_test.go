@@ -32,7 +32,7 @@ var (
 // come too late, nor on since when groups are known in a backlog whose partitions are not read at
 // the same pace.
 const open = `not .*offset|record: .*offset|match: .*resolve: ('|\{match)|resolve: ('|\{match).*offset|` +
-	`remember: .*(since|offset)|resolve: ('|\{match).*>= 0`
+	`remember: .*(since|offset|changed)|resolve: ('|\{match).*>= 0`
 
 // TestEngineAgrees holds the engine against the evaluator on random rules and logs: read as a file,
 // read from a topic as they arrive, with restarts, and as the backlog of a topic.
