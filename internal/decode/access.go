@@ -29,11 +29,17 @@ type accessLine struct {
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs | 192.0.2.1 | GET "/pay"
 //	1777889472.382 2 127.0.0.1 TCP_DENIED/403 3371 GET http://shop.example/ - HIER_NONE/- text/html
 func appendAccess(dst, b []byte) ([]byte, bool) {
-	if len(b) < 16 || bytes.IndexByte(b, '\n') >= 0 && bytes.IndexByte(b, '\n') < len(b)-1 {
+	if len(b) < 16 {
+		return dst, false
+	}
+	quote := bytes.IndexByte(b[:min(len(b), 1024)], '"')
+	if quote <= 0 && !startsAccess(b) {
+		return dst, false
+	}
+	if i := bytes.IndexByte(b, '\n'); i >= 0 && i < len(b)-1 {
 		return dst, false
 	}
 	var a accessLine
-	quote := bytes.IndexByte(b[:min(len(b), 1024)], '"')
 	switch {
 	case quote > 0 && a.common(b, quote):
 	case quote > 0 && a.haproxy(b):
@@ -45,6 +51,29 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 		return dst, false
 	}
 	return a.append(dst, b), true
+}
+
+// startsAccess reports whether a line without quotes may be of an access log: it has columns with
+// bars, or begins with a number of seconds, a method, or an address.
+func startsAccess(b []byte) bool {
+	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
+	return isMethod(first) || mayBeAddress(first) ||
+		bytes.IndexByte(b[:min(len(b), 40)], '|') >= 0
+}
+
+// mayBeAddress is a quick check of whether the first field within a word may be an address, a dash
+// in place of one, or a number. Blanks other than the space may end the field.
+func mayBeAddress(word []byte) bool {
+	for i, c := range word {
+		switch {
+		case c-'0' <= 9, c|0x20-'a' < 6, c == ':', c == '.', c == '[', c == ']':
+		case c == '%', c <= ' ', c >= 0x80, i == 0 && c == '-':
+			return true
+		default:
+			return false
+		}
+	}
+	return len(word) > 0
 }
 
 // append appends the fields of a line.
@@ -462,7 +491,7 @@ func (a *accessLine) squid(b []byte) bool {
 // morgan reads the short lines of Node's morgan: GET /pay?q=1 502 41.504 ms - 4
 func (a *accessLine) morgan(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	if len(first) == 0 || !isMethod(first) && (first[0]-'0' > 9 && first[0] != ':' && string(first) != "-" || !bytes.Contains(b[:min(len(b), 1024)], []byte(" ms"))) {
+	if len(first) == 0 || !isMethod(first) && (!mayBeAddress(first) || first[0]-'0' > 9 && first[0] != ':' && string(first) != "-" || !bytes.Contains(b[:min(len(b), 1024)], []byte(" ms"))) {
 		return false
 	}
 	fields := bytes.Fields(b[:min(len(b), 1024)])

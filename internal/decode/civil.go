@@ -444,20 +444,43 @@ func monthName(t []byte) (month, size int) {
 	if len(t) < 3 || t[0]-'A' > 'S'-'A' {
 		return 0, 0
 	}
-	for i, name := range monthNames {
-		if string(t[:3]) != name[:3] {
-			continue
-		}
-		switch {
-		case len(t) >= len(name) && string(t[:len(name)]) == name:
-			return i + 1, len(name)
-		case len(t) > 3 && t[3]|0x20-'a' < 26:
-			if i == 8 && len(t) > 4 && t[3] == 't' && t[4]|0x20-'a' >= 26 { // Sept
-				return 9, 4
-			}
-			return 0, 0
-		}
+	i := 0
+	switch string(t[:3]) {
+	case "Jan":
+		i = 0
+	case "Feb":
+		i = 1
+	case "Mar":
+		i = 2
+	case "Apr":
+		i = 3
+	case "May":
+		i = 4
+	case "Jun":
+		i = 5
+	case "Jul":
+		i = 6
+	case "Aug":
+		i = 7
+	case "Sep":
+		i = 8
+	case "Oct":
+		i = 9
+	case "Nov":
+		i = 10
+	case "Dec":
+		i = 11
+	default:
+		return 0, 0
+	}
+	if len(t) == 3 || t[3]|0x20-'a' >= 26 {
 		return i + 1, 3
+	}
+	switch name := monthNames[i]; {
+	case len(t) >= len(name) && string(t[:len(name)]) == name:
+		return i + 1, len(name)
+	case i == 8 && len(t) > 4 && t[3] == 't' && t[4]|0x20-'a' >= 26: // Sept
+		return 9, 4
 	}
 	return 0, 0
 }
@@ -473,15 +496,20 @@ func weekday(t []byte) int {
 	if len(t) < 4 || t[0]-'F' > 'W'-'F' {
 		return 0
 	}
+	switch string(t[:3]) {
+	case "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun":
+	default:
+		return 0
+	}
+	if t[3]|0x20-'a' >= 26 {
+		return 3
+	}
 	for _, name := range weekdayNames {
-		if string(t[:3]) == name[:3] {
-			if len(t) >= len(name) && string(t[:len(name)]) == name {
-				return len(name)
-			}
-			return 3
+		if len(t) >= len(name) && string(t[:len(name)]) == name {
+			return len(name)
 		}
 	}
-	return 0
+	return 3
 }
 
 // startsMonth reports whether a text begins with the name of a month.

@@ -206,15 +206,17 @@ func (l *Log) openMessage() {
 			if len(text) == 0 {
 				return
 			}
+			whole := false // the message of the new layer is the text again
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
 			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
 				l.isAccess = l.isAccess || f == formatAccess
+				whole = f.keepsLine()
 			} else {
 				return
 			}
-			if !l.pushOver(d.inner[n]) {
+			if !l.pushOver(d.inner[n]) || whole {
 				return
 			}
 		}

@@ -27,6 +27,7 @@ const (
 	slotUnknown    jsonscan.Slot = -1 // search
 	slotAbsent     jsonscan.Slot = -2
 	slotHeaderOnly jsonscan.Slot = -3 // not in the log; may be in the record's headers
+	slotInArray    jsonscan.Slot = -4 // not in the log, unless a path leads through an array
 )
 
 // layoutCount is how many layouts are remembered; each takes about a kilobyte.
@@ -124,12 +125,12 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = first
 		}
 	default:
-		if id >= FieldWellKnown && !p.settled(id, first, l.root.Has) {
-			return
-		}
 		s = first
 		if first == slotUnknown {
 			s = slotAbsent
+		}
+		if id >= FieldWellKnown {
+			s = p.settled(id, first, l.root.Has)
 		}
 	}
 	// a better candidate is present but empty in this log
@@ -139,31 +140,40 @@ func (l *Log) learn(id FieldID, v Value) {
 	l.layout.slots[id] = s
 }
 
-// settled reports whether a field that is not well known depends on nothing but its first candidate
-// in logs that have the given slots.
-func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset) bool {
+// settled returns where a field that is not well known is in all logs that have the given slots,
+// slotUnknown if they differ.
+func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset) jsonscan.Slot {
 	r, h := &p.others[id], &p.hints
 	if r.kind == lineField {
-		return false
+		return slotUnknown
 	}
 	if first != slotUnknown {
-		return true
-	}
-	for i := range r.through {
-		for _, at := range r.through[i].slots {
-			if has.Has(at) {
-				return false
-			}
-		}
+		return first
 	}
 	switch r.kind {
 	case classField:
-		n, _ := p.fields[FieldStack].Present(has)
-		return n == 0 && !has.Has(h.fullMessage)
+		if n, _ := p.fields[FieldStack].Present(has); n > 0 || has.Has(h.fullMessage) {
+			return slotUnknown
+		}
 	case durationField:
-		return !has.Has(h.duration) && !has.Has(h.bigDuration) && !has.Has(h.requestTime) && !has.Has(h.latency)
+		if has.Has(h.duration) || has.Has(h.bigDuration) || has.Has(h.requestTime) || has.Has(h.latency) {
+			return slotUnknown
+		}
 	}
-	return true
+	if n, _ := r.arrays.Present(has); n > 0 {
+		return slotInArray
+	}
+	return slotAbsent
+}
+
+// inArray reports whether a path of a field leads through an array that the log has.
+func (l *Log) inArray(id FieldID) bool {
+	for _, at := range l.d.plan.others[id].arrays.Slots {
+		if l.root.Has.Has(at) && l.root.Spans[at].Kind == Array {
+			return true
+		}
+	}
+	return false
 }
 
 // namesNoService reports whether no field is present that could name the service.
@@ -179,7 +189,7 @@ func (l *Log) namesNoService() bool {
 func (l *Log) known(id FieldID) (v Value, ok bool) {
 	at := l.layout.slots[id]
 	if at < 0 {
-		return Value{}, at == slotAbsent ||
+		return Value{}, at == slotAbsent || at == slotInArray && !l.inArray(id) ||
 			at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
 	}
 	s := &l.root.Spans[at]

@@ -18,6 +18,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
 	pairs, telling, leveled := 0, false, false
 	bare, damaged := 0, 0
+	var word []byte // the value of a level's key
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
 			i++
@@ -58,7 +59,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			continue
 		}
 		// the Linux audit daemon has pairs of its own, in which msg is the time
-		if bytes.HasPrefix(b[i+1:], []byte("audit(")) {
+		if i+1 < len(b) && b[i+1] == 'a' && bytes.HasPrefix(b[i+1:], []byte("audit(")) {
 			return dst[:start], false
 		}
 		telling = telling || isTelling(key)
@@ -72,7 +73,9 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			dst, i = appendDamaged(dst, b, at)
 		}
 		if isLevelKey(key) && !leveled {
-			leveled = isLevelWord(b[at:i])
+			// the last is read where it matters only
+			leveled = word != nil && isLevelWord(word)
+			word = b[at:i]
 		}
 		pairs++
 	}
@@ -80,6 +83,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		return dst, pairs > 0
 	}
 	if bare > 0 || damaged > 0 {
+		leveled = leveled || word != nil && isLevelWord(word)
 		return dst, leveled && pairs >= 2 && bare <= 2*pairs
 	}
 	return dst, pairs >= 2 && telling

@@ -202,6 +202,9 @@ func followsHost(rest []byte) bool {
 
 // appendInner appends an event of CEF or LEEF that travels within syslog.
 func appendInner(dst, b []byte, h header) ([]byte, bool) {
+	if len(b) == 0 || b[0] != 'C' && b[0] != 'L' {
+		return dst, false
+	}
 	if out, ok := appendCEF(dst, b, h); ok {
 		return out, true
 	}

@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/binary"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
@@ -31,6 +32,9 @@ func (f format) held() string {
 	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv", "influx"}[f]
 }
 
+// keepsLine reports whether the message of a line in the format is the whole line.
+func (f format) keepsLine() bool { return f == formatAccess || f == formatAudit }
+
 // winner is the format of the last record of a partition that was in one.
 type winner struct {
 	topic     string
@@ -49,13 +53,79 @@ func (d *Decoder) formatted(b []byte) bool {
 	if last.format != formatNone && d.parse(last.format, b) {
 		return true
 	}
-	for f := formatNone + 1; f < formatCount; f++ {
-		if f != last.format && d.parse(f, b) {
+	left := formatsOf(b)
+	switch d.set.format {
+	case "logfmt", "ltsv": // these topics need less to be of the format
+		left = 1<<formatCount - 1<<formatSyslog
+	}
+	for left &^= 1 << last.format; left != 0; left &= left - 1 {
+		f := format(bits.TrailingZeros16(uint16(left)))
+		if d.parse(f, b) {
 			last.format = f
 			return true
 		}
 	}
 	return false
+}
+
+// formatSet is a set of formats, a bit for each.
+type formatSet uint16
+
+// byFirst is, for each first byte of a line, the formats that may begin with it.
+var byFirst = func() (sets [256]formatSet) {
+	for c := range sets {
+		sets[c] = 1<<formatLogfmt | 1<<formatAccess | 1<<formatLTSV | 1<<formatInflux
+	}
+	add := func(f format, first string) {
+		for _, c := range []byte(first) {
+			sets[c] |= 1 << f
+		}
+	}
+	add(formatSyslog, "<0123456789ADFJMNOSTW") // a priority, a date, a month, a day of the week
+	add(formatCEF, "C")
+	add(formatLEEF, "L")
+	add(formatCRI, "0123456789")
+	add(formatKlog, "IWEFD")
+	add(formatAudit, "tn")
+	return sets
+}()
+
+// labelBytes are the bytes of a label.
+var labelBytes = func() (set [256]bool) {
+	for c := range set {
+		set[c] = isLabel([]byte{byte(c)})
+	}
+	return set
+}()
+
+// formatsOf returns the formats that a line may be in. It reads the first word only: LTSV begins
+// with a label and a colon, logfmt with a key and an equals sign, and a point of InfluxDB has one
+// before its first blank.
+func formatsOf(b []byte) formatSet {
+	if len(b) == 0 {
+		return 0
+	}
+	set := byFirst[b[0]]
+	if b[0] <= ' ' {
+		return set
+	}
+	i := 0
+	for i < len(b) && labelBytes[b[i]] {
+		i++
+	}
+	if i == 0 || i == len(b) || b[i] != ':' {
+		set &^= 1 << formatLTSV
+	}
+	for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != '"' {
+		i++
+	}
+	if i == 0 || i == len(b) || b[i] != '=' {
+		set &^= 1 << formatLogfmt
+		if i < len(b) && b[i] == ' ' && bytes.IndexByte(b[:i], '\\') < 0 {
+			set &^= 1 << formatInflux
+		}
+	}
+	return set
 }
 
 // parse reads a line in one format, and says whether it is in it.
@@ -88,7 +158,7 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	}
 	d.built = dst
 	if ok {
-		d.access, d.wholeLine = f == formatAccess, f == formatAccess || f == formatAudit
+		d.access, d.wholeLine = f == formatAccess, f.keepsLine()
 		d.emitBuilt(name, b)
 		d.access, d.wholeLine = false, false
 	}
@@ -102,7 +172,8 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 	if rest, ok := cutCookie(text); ok {
 		return append(dst, rest...), formatNone, true
 	}
-	for f := formatNone + 1; f < formatInflux; f++ {
+	for left := formatsOf(text) &^ (1 << formatInflux); left != 0; left &= left - 1 {
+		f := format(bits.TrailingZeros16(uint16(left)))
 		if f == formatLTSV && bytes.IndexByte(text[:min(len(text), 200)], '\t') < 0 {
 			continue
 		}
@@ -142,6 +213,9 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 
 // cutCookie cuts the cookie of CEE off the object behind it.
 func cutCookie(text []byte) ([]byte, bool) {
+	if len(text) < 6 || text[0] != '@' {
+		return text, false
+	}
 	rest, ok := bytes.CutPrefix(text, []byte("@cee:"))
 	rest = bytes.TrimSpace(rest)
 	return rest, ok && len(rest) > 0 && rest[0] == '{'

@@ -36,3 +36,56 @@ func TestFormatByPartition(t *testing.T) {
 	f(17, logfmt, "logfmt")
 	f(1, "plain text", "text")
 }
+
+// A format that the first word of a line excludes does not read the line.
+func TestFormatsOfALine(t *testing.T) {
+	d := newBenchDecoder(t)
+	d.rec = &models.Record{}
+	defer func() { d.rec = nil }()
+	check := func(line []byte) {
+		if len(line) == 0 || isBlank(line[0]) || startsJSON(line) {
+			return
+		}
+		set := formatsOf(line)
+		for f := formatNone + 1; f < formatCount; f++ {
+			if set&(1<<f) == 0 && d.parse(f, line) {
+				t.Errorf("%q is in the format %s, which its first word excludes", line, f.held())
+			}
+		}
+	}
+	for _, prefix := range prefixes {
+		check([]byte(prefix))
+		for _, a := range tokens {
+			check([]byte(prefix + a + "level=error msg=x time:1\thost:a\treq:b"))
+			for _, b := range tokens {
+				check([]byte(a + prefix + b))
+			}
+		}
+	}
+	for _, name := range []string{"formats.jsonl", "dialects.jsonl", "more.jsonl"} {
+		for _, s := range readSamples(t, name) {
+			line := trim(s.record(t).Value)
+			for _, cut := range []int{0, 1, 2, 5, len(line) / 2} {
+				if cut <= len(line) {
+					check(line[cut:])
+				}
+			}
+			for _, c := range []byte(" =:\"\\\t-[<") {
+				for i := range min(len(line), 12) {
+					changed := append([]byte(nil), line...)
+					changed[i] = c
+					check(changed)
+				}
+			}
+		}
+	}
+}
+
+// The words that are most often behind a time are no zones.
+func TestLevelsAreNoZones(t *testing.T) {
+	for _, word := range []string{"INFO", "ERROR", "WARN", "DEBUG", "TRACE", "FATAL"} {
+		if _, known := zones[word]; known || ambiguous([]byte(word)) || likeZone([]byte(word)) {
+			t.Errorf("%s is a zone", word)
+		}
+	}
+}

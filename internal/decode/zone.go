@@ -121,6 +121,10 @@ func (v *civil) zoneName(t []byte, j int) int {
 		}
 		return end
 	case whole && n > 1 && n <= 6:
+		switch string(word) { // most often it is the level of the line
+		case "INFO", "ERROR", "WARN", "DEBUG", "TRACE", "FATAL":
+			return 0
+		}
 		if _, known := zones[string(word)]; !known && !ambiguous(word) && !likeZone(word) {
 			return 0
 		}
