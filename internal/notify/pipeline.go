@@ -211,7 +211,6 @@ func (l *pipeline) notify(ctx context.Context, g *group, members []*state, now t
 					"error", withoutSecrets(err.Error()),
 				)
 			}
-			sent = sent || results[i]
 		})
 	}
 	wg.Wait()
