@@ -78,7 +78,7 @@ func mayBeAddress(word []byte) bool {
 
 // append appends the fields of a line.
 func (a *accessLine) append(dst, line []byte) []byte {
-	dst = appendMember(dst, "message", line)
+	dst = appendKnown(dst, "message", line)
 	dst = appendBytes(dst, "level", a.level)
 	dst = appendBytes(dst, "vhost", a.vhost)
 	dst = appendBytes(dst, "timestamp", a.at)
@@ -89,9 +89,9 @@ func (a *accessLine) append(dst, line []byte) []byte {
 	dst = appendBytes(dst, "method", a.method)
 	dst = appendBytes(dst, "path", a.path)
 	dst = appendBytes(dst, "protocol", a.protocol)
-	dst = append(appendKey(dst, "status"), a.status...)
+	dst = append(appendName(dst, "status"), a.status...)
 	if n := jsonscan.Digits(a.size); n > 0 && n == len(a.size) && jsonscan.IsNumber(a.size) {
-		dst = append(appendKey(dst, "bytes"), a.size...)
+		dst = append(appendName(dst, "bytes"), a.size...)
 	}
 	if string(a.referer) != "-" {
 		dst = appendBytes(dst, "referer", a.referer)
@@ -112,7 +112,7 @@ func (a *accessLine) append(dst, line []byte) []byte {
 		return dst
 	}
 	if f, err := strconv.ParseFloat(string(a.duration), 64); err == nil && a.unit > 0 && f >= 0 && f < 1e12 {
-		dst = strconv.AppendFloat(appendKey(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f', -1, 64)
+		dst = strconv.AppendFloat(appendName(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f', -1, 64)
 	}
 	return dst
 }

@@ -55,6 +55,7 @@ type Decoder struct {
 
 	log     Log
 	today   today
+	stamp   stamp
 	words   words
 	layouts [layoutCount]layout
 

@@ -386,6 +386,20 @@ func appendMember(b []byte, key string, text []byte) []byte {
 	return jsonscan.AppendQuoted(b, text)
 }
 
+// appendKnown appends a member whose key is a name that needs no escapes.
+func appendKnown(b []byte, key string, text []byte) []byte {
+	return jsonscan.AppendQuoted(appendName(b, key), text)
+}
+
+// appendName appends a key that needs no escapes.
+func appendName(b []byte, key string) []byte {
+	if n := len(b); n > 0 && b[n-1] != '{' {
+		b = append(b, ',')
+	}
+	b = append(append(b, '"'), key...)
+	return append(b, '"', ':')
+}
+
 // appendKey appends the key of a member, ready for its value.
 func appendKey(b []byte, key string) []byte {
 	if n := len(b); n > 0 && b[n-1] != '{' {

@@ -30,14 +30,14 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 	if n == 0 || end < n || end > n+300 || bytes.IndexByte(b[:end], '\n') >= 0 {
 		return dst, false
 	}
-	dst = appendMember(dst, "level", b[:1])
-	dst = appendMember(dst, "timestamp", b[1:n])
+	dst = appendKnown(dst, "level", b[:1])
+	dst = appendKnown(dst, "timestamp", b[1:n])
 	thread, caller, ok := bytes.Cut(bytes.TrimSpace(b[n:end]), []byte(" "))
 	if !ok || jsonscan.Digits(thread) != len(thread) {
 		return dst, false
 	}
-	dst = appendMember(dst, "pid", thread)
-	dst = appendMember(dst, "caller", bytes.TrimSpace(caller))
+	dst = appendKnown(dst, "pid", thread)
+	dst = appendKnown(dst, "caller", bytes.TrimSpace(caller))
 	text := b[end+2:]
 	if len(text) > 0 && text[0] == '"' {
 		if e, _ := jsonscan.ScanString(text, 1); e > 0 {
@@ -48,5 +48,5 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 			}
 		}
 	}
-	return appendMember(dst, "message", text), true
+	return appendKnown(dst, "message", text), true
 }

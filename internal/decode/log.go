@@ -628,8 +628,12 @@ func (l *Log) readTime(x *jsonscan.Extractor, at jsonscan.Slot) (int64, bool) {
 	}
 	t, ok := l.d.today.read(v.Text)
 	if !ok {
+		if t, ok = l.d.stamp.read(v.Text, l.clock); ok {
+			return t, l.clock.plausible(t)
+		}
 		if t, ok = l.clock.read(v.Text); ok {
 			l.d.today.remember(v.Text, t)
+			l.d.stamp.remember(v.Text, t, l.clock)
 		} else {
 			t, ok = l.d.customTime(v.Text)
 		}

@@ -94,7 +94,10 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 	if len(key) == 1 && key[0] == 't' { // as Grafana and Go's log15 have it
 		key = []byte("ts")
 	}
-	dst = appendKey(dst, string(key))
+	if n := len(dst); n > 0 && dst[n-1] != '{' {
+		dst = append(dst, ',')
+	}
+	dst = append(jsonscan.AppendQuoted(dst, key), ':')
 	if i < len(b) && b[i] == '"' {
 		e, _ := jsonscan.ScanString(b, i+1)
 		if e < 0 || e+1 < len(b) && b[e+1] > ' ' {

@@ -125,7 +125,7 @@ func appendBytes(b []byte, key string, text []byte) []byte {
 	if len(text) == 0 {
 		return b
 	}
-	return appendMember(b, key, text)
+	return appendKnown(b, key, text)
 }
 
 func appendHex(b []byte, key string, id []byte) []byte {

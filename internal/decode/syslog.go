@@ -20,12 +20,12 @@ type header struct {
 //
 //	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
-func appendSyslog(dst, b []byte) (out []byte, name string, ok bool) {
+func appendSyslog(dst, b []byte, last *stamp) (out []byte, name string, ok bool) {
 	if n := jsonscan.Digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' && b[n+1] == '<' {
 		b = b[n+1:]
 	}
 	if len(b) == 0 || b[0] != '<' {
-		return appendBareSyslog(dst, b)
+		return appendBareSyslog(dst, b, last)
 	}
 	n := jsonscan.Digits(b[1:min(len(b), 5)])
 	if n == 0 || n > 3 || n+1 >= len(b) || b[n+1] != '>' {
@@ -42,7 +42,7 @@ func appendSyslog(dst, b []byte) (out []byte, name string, ok bool) {
 			return out, "syslog5424", true
 		}
 	}
-	return append3164(dst, rest, priority, h)
+	return append3164(dst, rest, priority, h, last)
 }
 
 // append5424 appends the fields behind the version: time, host, application, process and message
@@ -67,13 +67,13 @@ func append5424(dst, b []byte, priority int, h header) ([]byte, bool) {
 	if out, ok := appendInner(dst, text, h); ok {
 		return out, true
 	}
-	dst = append(appendKey(dst, "level"), h.level...)
-	dst = strconv.AppendInt(appendKey(dst, "facility"), int64(priority>>3), 10)
+	dst = append(appendName(dst, "level"), h.level...)
+	dst = strconv.AppendInt(appendName(dst, "facility"), int64(priority>>3), 10)
 	for i, key := range [...]string{"timestamp", "host", "appname", "procid", "msgid"} {
 		dst = appendBytes(dst, key, field[i])
 	}
 	dst = appendStructuredData(dst, data)
-	return appendMember(dst, "message", text), true
+	return appendKnown(dst, "message", text), true
 }
 
 // cutStructuredData cuts the elements in brackets, or the dash for none, off the text behind them.
@@ -159,14 +159,18 @@ func unslash(t []byte) []byte {
 
 // append3164 appends the fields behind a priority: time, host and tag where they are there, and the
 // text.
-func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
+func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, string, bool) {
 	b = bytes.TrimLeft(b, " ")
 	// Cisco's sequence number
 	if n := jsonscan.Digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' {
 		b = b[n+2:]
 	}
 	b = bytes.TrimLeft(b, " *")
-	if _, n := (clock{record: earliest}).prefix(b); n > 0 {
+	n := last.length(b)
+	if n == 0 {
+		_, n = clock{record: earliest}.prefix(b)
+	}
+	if n > 0 {
 		h.time = b[:n]
 		b = bytes.TrimPrefix(b[n:], []byte(":"))
 		b = bytes.TrimPrefix(b, []byte(" "))
@@ -181,8 +185,8 @@ func append3164(dst, b []byte, priority int, h header) ([]byte, string, bool) {
 		}
 		return out, "cef", true
 	}
-	dst = append(appendKey(dst, "level"), h.level...)
-	dst = strconv.AppendInt(appendKey(dst, "facility"), int64(priority>>3), 10)
+	dst = append(appendName(dst, "level"), h.level...)
+	dst = strconv.AppendInt(appendName(dst, "facility"), int64(priority>>3), 10)
 	return appendTagged(dst, b, h), name, true
 }
 
@@ -216,11 +220,11 @@ func appendTagged(dst, b []byte, h header) []byte {
 	dst = appendBytes(dst, "timestamp", h.time)
 	dst = appendBytes(dst, "host", h.host)
 	if app, pid, text, ok := cutTag(b); ok {
-		dst = appendMember(dst, "appname", app)
+		dst = appendKnown(dst, "appname", app)
 		dst = appendBytes(dst, "procid", pid)
 		b = text
 	}
-	return appendMember(dst, "message", b)
+	return appendKnown(dst, "message", b)
 }
 
 // cutTag cuts "su[230]: " off the text behind it.
@@ -271,7 +275,7 @@ func isHost(word []byte) bool {
 //
 //	May  4 10:11:12 mymachine su[230]: failed
 //	2026-05-04T10:11:12.345678+02:00 mymachine su[230]: failed
-func appendBareSyslog(dst, b []byte) ([]byte, string, bool) {
+func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	if len(b) < 20 {
 		return dst, "", false
 	}
@@ -280,7 +284,10 @@ func appendBareSyslog(dst, b []byte) ([]byte, string, bool) {
 	if !old && !iso && (weekday(b) != 3 || len(b) < 30 || b[3] != ' ' || b[4]-'0' > 9) {
 		return dst, "", false
 	}
-	_, n := (clock{record: earliest}).prefix(b)
+	n := last.length(b)
+	if n == 0 {
+		_, n = clock{record: earliest}.prefix(b)
+	}
 	if n == 0 || n >= len(b) || b[n] != ' ' {
 		return dst, "", false
 	}

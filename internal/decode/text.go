@@ -133,13 +133,13 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	dst, name, ok := append(d.built[:0], '{'), f.held(), false
 	switch f {
 	case formatSyslog:
-		dst, name, ok = appendSyslog(dst, b)
+		dst, name, ok = appendSyslog(dst, b, &d.stamp)
 	case formatCEF:
 		dst, ok = appendCEF(dst, b, header{})
 	case formatLEEF:
 		dst, ok = appendLEEF(dst, b, header{})
 	case formatCRI:
-		if dst, ok = appendCRI(dst, b); ok && bytes.Contains(dst[:60], []byte(`"logtag":"P`)) {
+		if dst, ok = appendCRI(dst, b, &d.today); ok && bytes.HasPrefix(dst, []byte(`{"logtag":"P`)) {
 			d.notice(NoticePartial)
 		}
 	case formatKlog:
@@ -181,13 +181,13 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 		ok := false
 		switch f {
 		case formatSyslog:
-			out, _, ok = appendSyslog(start, text)
+			out, _, ok = appendSyslog(start, text, &d.stamp)
 		case formatCEF:
 			out, ok = appendCEF(start, text, header{})
 		case formatLEEF:
 			out, ok = appendLEEF(start, text, header{})
 		case formatCRI:
-			out, ok = appendCRI(start, text)
+			out, ok = appendCRI(start, text, &d.today)
 		case formatKlog:
 			out, ok = appendKlog(start, text)
 		case formatAudit:

@@ -74,6 +74,47 @@ func (d *today) remember(t []byte, ns int64) {
 	}
 }
 
+// stamp caches the last time in the form of old syslog, May  4 10:11:12: many logs are of the same
+// second.
+type stamp struct {
+	text [15]byte
+	time int64
+}
+
+// settled reports whether a time without a year and zone is the same for every record near to it:
+// the year is then the record's, or the one whose beginning or end is near.
+func (s *stamp) settled(c clock) bool {
+	return (c.zone == nil || c.zone == time.UTC) && s.time <= c.record+maxAhead && s.time > c.record-90*day
+}
+
+// read reads the cached time.
+func (s *stamp) read(t []byte, c clock) (int64, bool) {
+	if len(t) != len(s.text) || string(t) != string(s.text[:]) || !s.settled(c) {
+		return 0, false
+	}
+	return s.time, true
+}
+
+// remember caches a time that was read from a text.
+func (s *stamp) remember(t []byte, ns int64, c clock) {
+	if len(t) != len(s.text) || t[0]-'A' >= 26 || t[3] != ' ' || t[6] != ' ' || t[9] != ':' || t[12] != ':' {
+		return
+	}
+	if next := (stamp{[15]byte(t), ns}); next.settled(c) {
+		*s = next
+	}
+}
+
+// length returns the length of the cached time if a text begins with it and what follows cannot
+// belong to it, as AM, a year or a zone would: a blank and a letter that begins none of them.
+func (s *stamp) length(t []byte) int {
+	n := len(s.text)
+	if s.text[0] != 0 && len(t) > n+1 && t[n] == ' ' && t[n+1]-'b' < 'z'-'b' && t[n+1] != 'p' && string(t[:n]) == string(s.text[:]) {
+		return n
+	}
+	return 0
+}
+
 // read reads a whole text as a time, in nanoseconds since 1970.
 func (c clock) read(t []byte) (int64, bool) {
 	t = bytes.TrimSpace(t)

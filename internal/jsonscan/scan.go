@@ -2,7 +2,9 @@ package jsonscan
 
 import (
 	"bytes"
+	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -392,13 +394,16 @@ func Leaves(b []byte, f func(v Span) bool) {
 }
 
 // AppendText appends the text of a string, with escapes resolved and invalid UTF-8 replaced by
-// U+FFFD.
+// U+FFFD. The free capacity of dst must not be that of s.
 func AppendText(dst, s []byte, flags uint8) []byte {
 	if flags&Escaped == 0 {
 		if flags&Wide == 0 || utf8.Valid(s) {
 			return append(dst, s...)
 		}
 		return AppendValid(dst, s)
+	}
+	if flags&Wide == 0 {
+		dst, s = appendUnescaped(dst, s)
 	}
 	for len(s) > 0 {
 		n := bytes.IndexByte(s, '\\')
@@ -418,6 +423,36 @@ func AppendText(dst, s []byte, flags uint8) []byte {
 		s = s[n:]
 	}
 	return dst
+}
+
+// appendUnescaped appends the text of s, which has no bytes beyond ASCII, but for its last bytes,
+// which it returns. Texts with JSON in them have an escape every few bytes, so eight bytes are copied
+// at once and what follows an escape is copied over.
+func appendUnescaped(dst, s []byte) (out, rest []byte) {
+	dst = slices.Grow(dst, len(s)+8) // no escape is shorter than what it stands for
+	start := len(dst)
+	dst = dst[:start+len(s)+8]
+	i, j := 0, start
+	for i+8 < len(s) {
+		w := word(s[i : i+8 : i+8])
+		binary.LittleEndian.PutUint64(dst[j:], w)
+		b := w ^ slashes
+		hit := (b - ones) &^ b & Tops
+		if hit == 0 {
+			i, j = i+8, j+8
+			continue
+		}
+		n := bits.TrailingZeros64(hit) >> 3
+		i, j = i+n, j+n
+		if c := s[i+1]; c == '"' || c == '\\' {
+			dst[j] = c
+			i, j = i+2, j+1
+			continue
+		}
+		grown, next := appendEscape(dst[:j], s, i)
+		i, j = next, len(grown)
+	}
+	return dst[:j], s[i:]
 }
 
 // appendEscape resolves the escape at s[i] and returns the index after it. An escape that JSON does
