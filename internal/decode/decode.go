@@ -67,6 +67,7 @@ type Decoder struct {
 	rootOnly   [1]*jsonscan.Extractor
 	envelope   *jsonscan.Extractor // fields shared by the members of a batch; nil outside a batch
 	resource   *jsonscan.Extractor // the resource of OpenTelemetry logs; nil otherwise
+	anywhere   jsonscan.Bitset     // what any layer of the log has, if it was gathered
 
 	envelopeKept, resourceKept *jsonscan.Extractor
 
@@ -114,6 +115,7 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	}
 	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
+	d.anywhere = jsonscan.NewBitset(d.plan.Slots)
 	d.log = Log{
 		d: d, root: d.root,
 		stamps: make(
@@ -459,7 +461,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
 	l.headSeen, l.isAccess = false, d.access
 	l.index = d.index
-	l.layout = nil
+	l.layout, l.gathered = nil, false
 	if !l.root.Parts {
 		l.layout = d.layoutOf()
 		// the usual case

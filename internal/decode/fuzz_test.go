@@ -174,14 +174,14 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 			t.Fatalf("%s is %q at first and %q when looked up", fields.Path(id), first[id], v.Text)
 		}
 	}
-	if l.layout != nil {
+	if l.layout != nil || l.gathered {
 		at, severity := l.Time(), l.Severity()
-		l.layout, l.timeSeen, l.levelSeen = nil, false, false
+		l.layout, l.gathered, l.timeSeen, l.levelSeen = nil, false, false, false
 		l.stamp++
 		for id, want := range first {
 			if v := l.Value(id); string(v.Text) != want {
 				t.Fatalf(
-					"%s is %q by its layout and %q when searched",
+					"%s is %q by what was learned and %q when searched",
 					fields.Path(id),
 					want,
 					v.Text,

@@ -23,6 +23,15 @@ func (l *Log) addLayers() {
 	if !d.wholeLine && (l.layout == nil || !l.closedMessage()) {
 		l.openMessage()
 	}
+	l.gathered = true
+	copy(d.anywhere, d.root.Has)
+	for _, layers := range [...][]*jsonscan.Extractor{l.over, l.under} {
+		for _, x := range layers {
+			for i, w := range x.Has {
+				d.anywhere[i] |= w
+			}
+		}
+	}
 	if d.root.Has.Has(d.plan.hints.partialMessage) || d.root.Has.Has(d.plan.hints.partialID) {
 		d.notice(NoticePartial)
 	}

@@ -81,6 +81,7 @@ type Log struct {
 	from   []source
 
 	layout    *layout // nil when the log has more layers than its root
+	gathered  bool    // the decoder knows what any layer has
 	level     level
 	levelSeen bool
 	time      int64
@@ -280,14 +281,24 @@ func (l *Log) find(id FieldID) Value {
 	case FieldService:
 		return l.findService()
 	case FieldNamespace, FieldPod, FieldHost, FieldLogSource, FieldLogType:
+		if l.nowhere(&l.d.plan.fields[id]) {
+			return Value{}
+		}
 		return l.findText(id, l.platformFirst())
 	case FieldContainer:
+		if l.nowhere(&l.d.plan.fields[id]) {
+			return Value{}
+		}
 		v := l.findText(id, l.platformFirst())
 		v.Text = bytes.TrimPrefix(v.Text, []byte("/")) // Docker's form
 		return v
 	case FieldTraceID, FieldSpanID:
 		return l.findTrace(id)
 	case FieldStack:
+		if l.nowhere(&l.d.plan.fields[id]) &&
+			!l.d.anywhere.Has(l.d.plan.hints.shortMessage) {
+			return Value{}
+		}
 		return l.findStack()
 	case FieldRaw:
 		return Value{String, l.rawText()}
@@ -303,8 +314,24 @@ func (l *Log) rawText() []byte {
 	return l.raw
 }
 
+// nowhere reports whether it is known that no layer has a candidate of a field.
+func (l *Log) nowhere(c *jsonscan.Choice) bool {
+	if !l.gathered {
+		return false
+	}
+	n, _ := c.Present(l.d.anywhere)
+	return n == 0
+}
+
 // findAny finds a field that is not well known.
 func (l *Log) findAny(id FieldID) Value {
+	switch r := &l.d.plan.others[id]; r.kind {
+	case classField, durationField, lineField: // may be found elsewhere
+	default:
+		if l.nowhere(&r.choice) && l.nowhere(&r.arrays) {
+			return Value{}
+		}
+	}
 	v, at := l.findRequested(&l.d.plan.others[id], nil)
 	l.note(id, at)
 	return v

@@ -541,8 +541,8 @@ func plainRun(s []byte) int {
 	for i >= 0 && i <= len(s)-8 {
 		w := word(s[i : i+8 : i+8])
 		q, b := w^quotes, w^slashes
-		if ((q-ones)&^q|(b-ones)&^b|(w-Blanks)&^w)&Tops != 0 {
-			break
+		if hit := ((q-ones)&^q | (b-ones)&^b | (w-Blanks)&^w) & Tops; hit != 0 {
+			return i + bits.TrailingZeros64(hit)>>3
 		}
 		i += 8
 	}
@@ -573,6 +573,7 @@ func AppendQuoted(dst, s []byte) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
+		i += plainRun(s[i+1:])
 	}
 	dst = append(dst, s[from:]...)
 	return append(dst, '"')
