@@ -27,7 +27,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			break
 		}
 		begin := i
-		for i < len(b) && b[i] > ' ' && b[i] != '=' && b[i] != '"' {
+		for i < len(b) && pairBytes[b[i]]&endsKey == 0 {
 			i++
 		}
 		key := b[begin:i]
@@ -72,7 +72,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 			damaged++
 			dst, i = appendDamaged(dst, b, at)
 		}
-		if isLevelKey(key) && !leveled {
+		if !leveled && isLevelKey(key) {
 			// the last is read where it matters only
 			leveled = word != nil && isLevelWord(word)
 			word = b[at:i]
@@ -89,15 +89,34 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	return dst, pairs >= 2 && telling
 }
 
+const (
+	endsKey   = 1 << iota // a blank, an equals sign, a quote
+	endsPlain             // a blank, or a byte that JSON escapes
+)
+
+// pairBytes says of each byte what it ends.
+var pairBytes = func() (classes [256]uint8) {
+	for c := range byte(' ' + 1) {
+		classes[c] = endsKey | endsPlain
+	}
+	classes['='] = endsKey
+	classes['"'] = endsKey | endsPlain
+	classes['\\'] = endsPlain
+	return classes
+}()
+
 // appendPair appends the pair whose value begins at b[i], and returns the index behind it.
 func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 	if len(key) == 1 && key[0] == 't' { // as Grafana and Go's log15 have it
 		key = []byte("ts")
 	}
-	if n := len(dst); n > 0 && dst[n-1] != '{' {
-		dst = append(dst, ',')
+	if bytes.IndexByte(key, '\\') >= 0 { // a key has neither quotes nor blanks
+		dst = appendKey(dst, string(key))
+	} else if n := len(dst); n > 0 && dst[n-1] != '{' {
+		dst = append(append(append(dst, ',', '"'), key...), '"', ':')
+	} else {
+		dst = append(append(append(dst, '"'), key...), '"', ':')
 	}
-	dst = append(jsonscan.AppendQuoted(dst, key), ':')
 	if i < len(b) && b[i] == '"' {
 		e, _ := jsonscan.ScanString(b, i+1)
 		if e < 0 || e+1 < len(b) && b[e+1] > ' ' {
@@ -111,6 +130,13 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 		}
 	}
 	start := i
+	for i < len(b) && pairBytes[b[i]]&endsPlain == 0 {
+		i++
+	}
+	if i == len(b) || b[i] <= ' ' {
+		dst = append(append(dst, '"'), b[start:i]...)
+		return append(dst, '"'), i, true
+	}
 	for i < len(b) && b[i] > ' ' {
 		i++
 	}
