@@ -189,8 +189,7 @@ func (l *Log) namesNoService() bool {
 func (l *Log) known(id FieldID) (v Value, ok bool) {
 	at := l.layout.slots[id]
 	if at < 0 {
-		return Value{}, at == slotAbsent || at == slotInArray && !l.inArray(id) ||
-			at == slotHeaderOnly && (l.rec == nil || len(l.rec.Headers) == 0)
+		return Value{}, l.knownAbsent(id, at)
 	}
 	s := &l.root.Spans[at]
 	if s.Flags&(jsonscan.Escaped|jsonscan.Wide) != 0 ||
@@ -204,6 +203,19 @@ func (l *Log) known(id FieldID) (v Value, ok bool) {
 		return Value{}, false
 	}
 	return Value{s.Kind, t}, true
+}
+
+// knownAbsent reports whether the log has no field whose layout names no slot.
+func (l *Log) knownAbsent(id FieldID, at jsonscan.Slot) bool {
+	switch at {
+	case slotAbsent:
+		return true
+	case slotHeaderOnly:
+		return l.rec == nil || len(l.rec.Headers) == 0
+	case slotInArray:
+		return !l.inArray(id)
+	}
+	return false
 }
 
 // quoted returns a field by its layout whose text has escapes, as messages often have.

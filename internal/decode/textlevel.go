@@ -54,9 +54,11 @@ func textLevel(text []byte, h head) level {
 		}
 		word := text[start:i]
 		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
-			if l := textWord(word); l.word != nil && isUpper(word) {
-				if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' && text[i+1] == ' ' && inHead {
-					return l
+			if word[0]-'A' < 26 && word[1]-'A' < 26 {
+				if l := textWord(word); l.word != nil && isUpper(word) {
+					if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' && text[i+1] == ' ' && inHead {
+						return l
+					}
 				}
 			}
 			if l := markedWord(text, start, i, inHead, h); l.word != nil {
@@ -130,6 +132,9 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	}
 	if end < len(text) {
 		after = text[end]
+	}
+	if !inHead && h.end == 0 && before != '[' && before != ':' && before != '#' {
+		return level{}
 	}
 	blanks := end
 	for blanks < len(text) && text[blanks] == ' ' && blanks < end+16 {

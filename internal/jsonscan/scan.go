@@ -553,8 +553,11 @@ func plainRun(s []byte) int {
 func AppendQuoted(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
-	from := 0
-	for i := plainRun(s); i < len(s); i++ {
+	from, i := 0, 0
+	if len(s) >= 8 {
+		i = plainRun(s)
+	}
+	for ; i < len(s); i++ {
 		c := s[i]
 		if c >= ' ' && c != '"' && c != '\\' {
 			continue
