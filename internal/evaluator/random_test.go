@@ -351,7 +351,6 @@ func (d draw) sequence(r map[string]string) {
 // features are the parts of the rule language that a scenario uses.
 type features struct {
 	life, hours, suppressions, absence, values, firing, sequences, every, alerts, records bool
-	disorder, partitions                                                                  bool
 }
 
 func (d draw) features() features {

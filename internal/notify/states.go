@@ -612,16 +612,6 @@ func (b *states) all() []*state {
 	return list
 }
 
-// id is the ID of the alert that has these labels.
-func (b *states) id(fp model.Fingerprint) string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.byLabels[fp]; s != nil {
-		return s.last().Alert.ID
-	}
-	return ""
-}
-
 // counts are the alerts that fire, and those whose resolve is pending.
 func (b *states) counts() (firing, pending int) {
 	b.mu.Lock()

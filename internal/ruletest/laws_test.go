@@ -306,7 +306,7 @@ func told(alerts []models.Alert) (list []spell) {
 		i, known := byID[a.ID]
 		switch {
 		case a.State == models.AlertFiring && !known:
-			i, byID[a.ID] = len(list), len(list)
+			byID[a.ID] = len(list)
 			list = append(list, spell{
 				rule:     a.Rule,
 				labels:   without(a.Labels, "alertname", "severity"),

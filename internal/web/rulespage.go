@@ -65,8 +65,7 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	for _, a := range s.current() {
 		up[a.Rule] = append(up[a.Rule], a)
 	}
-	var day map[string][]episode
-	day = episodes(s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000}))
+	day := episodes(s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000}))
 	words := strings.Fields(strings.ToLower(d.Filter))
 	for _, one := range s.ruleSet().Rules {
 		row := s.ruleRow(one, status[one.ID()], up[one.ID()])

@@ -258,11 +258,7 @@ func check(d *document, n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	missing := problem.List{}
-	for _, p := range set.Refused {
-		missing = append(missing, p)
-	}
-	return missing.Err()
+	return append(problem.List{}, set.Refused...).Err()
 }
 
 // excluded says why the options leave a rule out.
