@@ -131,9 +131,17 @@ test("lines are followed as they come", async () => {
 
 test("a log becomes a rule, a histogram is zoomed, and a record is shown raw", async () => {
   await page.goto(base + "/explore?q=level%3E%3DINFO&since=5m");
-  const fill = await page.locator("#bars .bar").first().evaluate((bar) => getComputedStyle(bar).fill);
-  const accent = await page.evaluate(() => { const p = document.createElement("i"); p.style.color = "var(--accent)"; document.body.append(p); const c = getComputedStyle(p).color; p.remove(); return c; });
-  assert.equal(fill, accent);
+  // The bars are replaced while logs stream in: look at those of one moment, until the colour is there.
+  await page.waitForFunction(() => {
+    const bar = document.querySelector("#bars .bar");
+    if (!bar) return false;
+    const p = document.createElement("i");
+    p.style.color = "var(--accent)";
+    document.body.append(p);
+    const accent = getComputedStyle(p).color;
+    p.remove();
+    return getComputedStyle(bar).fill === accent;
+  });
   const line = page.locator("#lines .log").first();
   await line.hover();
   await line.locator(".line-acts button", { hasText: "Raw" }).click();

@@ -136,13 +136,13 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 	defer client.Close()
 	const warmUp = 3 * time.Second
 	ctx, start := context.Background(), time.Now()
-	shop := app.NewShop(1, start, rate)
+	workload := app.NewWorkload(1, start, rate)
 	probes, counted := 0, 0
 	for tick := range time.Tick(2 * time.Millisecond) {
 		if tick.Sub(start) > warmUp+length {
 			break
 		}
-		for _, l := range shop.Until(tick) {
+		for _, l := range workload.Until(tick) {
 			client.Produce(
 				ctx,
 				&kgo.Record{

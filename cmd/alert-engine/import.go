@@ -123,7 +123,7 @@ func (c *importCommand) files(paths []string) (files []sigma.File, err error) {
 			if err != nil || entry.IsDir() || name != path && ext != ".yml" && ext != ".yaml" {
 				return err
 			}
-			data, err := os.ReadFile(name)
+			data, err := os.ReadFile(name) // #nosec G122 -- the directory is the operator's own
 			files = append(files, sigma.File{Name: filepath.ToSlash(name), Data: data})
 			return err
 		})
@@ -183,7 +183,7 @@ func (c *importCommand) write(documents []rule.Document) error {
 		for _, d := range documents {
 			base := strings.TrimSuffix(filepath.Base(d.File), filepath.Ext(d.File))
 			name := filepath.Join(c.out, filepath.Base(filepath.Dir(d.File)), base+".rules.yml")
-			if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 				return err
 			}
 			if err := writeYAML(name, d.Root, nil); err != nil {
