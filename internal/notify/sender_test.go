@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -12,17 +13,17 @@ import (
 	"github.com/prometheus/alertmanager/notify"
 )
 
-// faulty is an integration that panics as long as it is told to.
+// faulty is an integration that panics as long as panics is set.
 type faulty struct {
-	panics bool
-	calls  int
+	panics atomic.Bool
+	calls  atomic.Int64
 }
 
 func (f *faulty) Notify(context.Context, ...*alert.Alert) notify.NotifyVerdict {
-	f.calls++
-	if f.panics {
+	n := f.calls.Add(1)
+	if f.panics.Load() {
 		var list []int
-		_ = list[f.calls]
+		_ = list[n]
 	}
 	return notify.Success()
 }
@@ -33,7 +34,8 @@ func TestIntegrationPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		bad := &faulty{panics: true}
+		bad := &faulty{}
+		bad.panics.Store(true)
 		p := l.n.config.Load()
 		p.receivers["default"] = append(
 			p.receivers["default"], notify.NewIntegration(bad, always(true), "bad", 1, "default"),
@@ -42,18 +44,18 @@ func TestIntegrationPanics(t *testing.T) {
 		l.outbox.add(a)
 		after(10 * time.Second)
 		expect(t, "the other", w.sites["hook"].received(), "firing Errors a")
-		if bad.calls != 1 {
-			t.Errorf("%d attempts within a turn", bad.calls)
+		if bad.calls.Load() != 1 {
+			t.Errorf("%d attempts within a turn", bad.calls.Load())
 		}
 		if text := l.log.String(); !strings.Contains(text, "receiver integration panicked") {
 			t.Errorf("the log does not say it:\n%s", text)
 		}
-		bad.panics = false
+		bad.panics.Store(false)
 		after(2 * time.Minute)
 		details := strings.Join(details(l.n, a.ID), "\n")
-		if bad.calls != 2 || !strings.Contains(details, "integration panicked") ||
+		if bad.calls.Load() != 2 || !strings.Contains(details, "integration panicked") ||
 			!strings.Contains(details, "accepted") {
-			t.Errorf("%d attempts:\n%s", bad.calls, details)
+			t.Errorf("%d attempts:\n%s", bad.calls.Load(), details)
 		}
 	})
 }

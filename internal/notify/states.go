@@ -439,6 +439,11 @@ func (b *states) end(s *state, a models.Alert, now time.Time) {
 func (b *states) change(s *state) {
 	b.changed[s] = true
 	b.save(s)
+	b.wake()
+}
+
+// wake wakes the forwarders, which wait for movement.
+func (b *states) wake() {
 	close(b.moved)
 	b.moved = make(chan struct{})
 }
@@ -481,6 +486,7 @@ func (b *states) take(now time.Time) (list []*state, next time.Time) {
 		b.renew(now)
 	}
 	b.admitted.begin()
+	admitted := false
 	for _, s := range slices.SortedFunc(maps.Keys(b.changed), byAge) {
 		if !b.ours(s) {
 			delete(b.changed, s)
@@ -490,8 +496,12 @@ func (b *states) take(now time.Time) (list []*state, next time.Time) {
 			continue
 		}
 		delete(b.changed, s)
+		admitted = admitted || s.sent.IsZero()
 		s.sent = now
 		list = append(list, s)
+	}
+	if admitted {
+		b.wake() // a forwarder that looked between the change and the admission has passed it over
 	}
 	return list, b.renewal
 }
