@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,14 +106,15 @@ func TestUnreachableAdvertisedAddress(t *testing.T) {
 // A reason that changes is logged at once.
 func TestChangedReasonIsLogged(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		reason := "connection refused"
+		var reason atomic.Value
+		reason.Store("connection refused")
 		cfg := b.sourceConfig()
 		cfg.Client.Dial = func(context.Context, string, string) (net.Conn, error) {
-			return nil, errors.New(reason)
+			return nil, errors.New(reason.Load().(string))
 		}
 		r := run(t, NewSource(cfg, newNotebook()).Run)
 		<-time.After(20 * time.Second)
-		reason = "no route to host"
+		reason.Store("no route to host")
 		<-time.After(20 * time.Second)
 		for _, text := range []string{"connection refused", "no route to host"} {
 			if !strings.Contains(b.logs.String(), text) {
