@@ -30,9 +30,11 @@ type compiledRule struct {
 	shownFields []decode.FieldID
 	maxLines    int // that an alert shows at most
 	labels      []textTemplate
-	annotations []textTemplate
-	hours       calendar
-	expected    []string // the members of the list of keys that must exist
+	// a label reads what is known only when the alert fires, such as the value
+	labelsAtFiring bool
+	annotations    []textTemplate
+	hours          calendar
+	expected       []string // the members of the list of keys that must exist
 
 	recorded      bool          // its values are recorded
 	step          int64         // of the grid of their instants
@@ -51,6 +53,8 @@ func (e *Engine) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error)
 		fingerprint: fingerprint(r),
 		condition:   plan,
 		observes:    make(map[string]bool),
+
+		labelsAtFiring: r.LabelsAtFiring(),
 	}
 	for _, name := range plan.Alerts() {
 		c.observes[name] = true

@@ -305,10 +305,13 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 }
 
 // firesEarly says whether the alert fires with the log that completes its condition. Whether a
-// suppression holds is only known at the watermark, and so is all that is about other alerts.
-func (m *machine) firesEarly() bool {
-	return m.u.condition.FiresEarly() && !m.e.opts.atWatermark && len(m.u.suppressedBy) == 0 &&
-		!m.u.readsAlerts && !m.u.rule.Record
+// suppression holds is only known at the watermark, and so is all that is about other alerts. A label
+// with the value must not depend on which of several logs came first.
+func (m *machine) firesEarly() bool { return m.u.firesEarly() && !m.e.opts.atWatermark }
+
+func (rs *ruleState) firesEarly() bool {
+	return rs.condition.FiresEarly() && len(rs.suppressedBy) == 0 && !rs.readsAlerts &&
+		!rs.rule.Record && !rs.labelsAtFiring
 }
 
 // postpones says whether an event that is in time cannot bring anything about earlier than the

@@ -127,7 +127,7 @@ func (m *machine) recordValue(at int64, value float64) {
 	if o := m.u.owner(m.number); o != noPartition && at-m.u.condition.Span() < m.e.watermarks.byID[o].since {
 		return
 	}
-	labels := m.u.alertLabels(m.g.key)
+	labels := m.u.alertLabels(m.g.key, m.u.templateData(&models.Alert{}))
 	delete(labels, "alertname")
 	out := models.Recorded{
 		Rule:   m.u.id,

@@ -206,7 +206,7 @@ func (e *Engine) Rules() []RuleStatus {
 }
 
 func (rs *ruleState) describe(s *RuleStatus) {
-	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.condition.FiresEarly(), rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
+	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.firesEarly(), rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
 	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), instant(rs.watermark), rs.memory()
 	if rs.backfillError != "" && rs.watermark < rs.started+int64(rs.backfillSpan()) {
 		s.BackfillError = rs.backfillError

@@ -24,6 +24,9 @@ func (m *machine) transition(ep *episode, state models.AlertState, at int64, rea
 	}
 	early := ep == m.g.alert.early || ep.withdrawn
 	ep.note(m, at, state)
+	if state == models.AlertFiring && !ep.fired && u.labelsAtFiring {
+		ep.labels = nil // until now they were those of an alert that did not fire
+	}
 	age := m.e.watermarks.now - at
 	replay := m.e.replaying(u, m.number, at)
 	out := m.alertOf(ep, state, at, reason)
@@ -127,7 +130,7 @@ func (m *machine) alertOf(
 		out.First, out.Last, out.Top = s.ofEpisode(u.compiledRule, ep.startsAt, at)
 	}
 	if ep.labels == nil {
-		ep.labels = u.alertLabels(m.g.key)
+		ep.labels = u.alertLabels(m.g.key, u.templateData(&out))
 	}
 	out.Labels = maps.Clone(ep.labels) // who gets it may change it
 	if ep.level > 0 {
@@ -143,10 +146,7 @@ func (c *compiledRule) annotate(a *models.Alert) map[string]string {
 	if len(c.annotations) == 0 {
 		return nil
 	}
-	data := &templateData{
-		Rule: a.Rule, Group: c.rule.Group, Name: c.rule.Name, Labels: a.Labels, State: a.State, Severity: a.Severity, Reason: a.Reason, Value: number(a.Value),
-		Threshold: a.Threshold, Count: a.Count, Window: c.rule.Window, Start: a.StartsAt, At: a.At, End: a.EndsAt, First: a.First, Last: a.Last, Top: a.Top, Late: a.Late,
-	}
+	data := c.templateData(a)
 	out := make(map[string]string, len(c.annotations))
 	for i := range c.annotations {
 		t := &c.annotations[i]
@@ -155,18 +155,37 @@ func (c *compiledRule) annotate(a *models.Alert) map[string]string {
 	return out
 }
 
+// templateData is what the templates of the rule see of an alert.
+func (c *compiledRule) templateData(a *models.Alert) *templateData {
+	return &templateData{
+		Rule:      c.id,
+		Group:     c.rule.Group,
+		Name:      c.rule.Name,
+		Labels:    a.Labels,
+		State:     a.State,
+		Severity:  a.Severity,
+		Reason:    a.Reason,
+		Value:     number(a.Value),
+		Threshold: a.Threshold,
+		Count:     a.Count,
+		Window:    c.rule.Window,
+		Start:     a.StartsAt,
+		At:        a.At,
+		End:       a.EndsAt,
+		First:     a.First,
+		Last:      a.Last,
+		Top:       a.Top,
+		Late:      a.Late,
+	}
+}
+
 // alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name.
-// Logs cannot take a label from the rule's author but by the rule's own by.
-func (c *compiledRule) alertLabels(key string) map[string]string {
+// Templates see data, with the labels of the group. Logs cannot take a label from the rule's author
+// but by the rule's own by.
+func (c *compiledRule) alertLabels(key string, data *templateData) map[string]string {
 	group := c.groupLabels(key)
 	labels := make(map[string]string, len(group)+len(c.labels)+1)
-	data := &templateData{
-		Rule:   c.id,
-		Group:  c.rule.Group,
-		Name:   c.rule.Name,
-		Labels: group,
-		Window: c.rule.Window,
-	}
+	data.Labels = group
 	for i := range c.labels {
 		t := &c.labels[i]
 		labels[t.name] = t.expand(data)

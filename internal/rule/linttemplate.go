@@ -8,18 +8,14 @@ import (
 	"text/template/parse"
 )
 
-// labelTemplate: labels identify an alert while it lives, so their templates should read what does
-// not change.
+// labelTemplate: labels identify an alert while it lives, so what changes meanwhile stays as it was.
 func (l *linter) labelTemplate(r *Rule) {
-	changing := []string{
-		"Value", "Count", "Threshold", "Reason", "Last", "At", "Top", "End", "State", "Late",
-	}
 	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
-		for _, chain := range chains(r.Labels[name]) {
-			if slices.Contains(changing, chain[0]) {
-				l.report(r, "labels", "for a severity by the value write levels; other texts belong in "+
-					"annotations", "label %s reads .%s, which changes while the alert is active; the "+
-					"label keeps what it was when the alert fired", name, strings.Join(chain, "."))
+		for _, field := range dataFields(r.Labels[name]) {
+			if !slices.Contains(constantFields, field) && !slices.Contains(movingFields, field) {
+				l.report(r, "labels", "for a severity that moves with the value write levels; other "+
+					"texts belong in annotations", "label %s reads .%s as it is when the alert fires, and "+
+					"keeps that while the alert lives; the rule is decided at the watermark", name, field)
 				break
 			}
 		}

@@ -395,6 +395,7 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	rule.Annotations = r.Pairs(m["annotations"])
 	r.templates(m["annotations"])
 	r.provenance(m, &rule)
+	r.identityLabels(n, &rule)
 	r.together(n, m, &rule)
 	if len(r.Problems) == before {
 		r.set.Rules = append(r.set.Rules, &rule)

@@ -64,6 +64,11 @@ func TestMistakes(t *testing.T) {
 	f("when: count(a:(b) > 1", `a.yml:6:16: "(" is never closed; add ")"`)
 	f("when: cuont() > 1", `a.yml:6:11: unknown function "cuont"; did you mean "count"?`)
 	f("when: count()", "a.yml:6:11: the condition is a number; compare it, as in count() > 10")
+	f("labels: {state: '{{ .State }}'}", "a.yml:6:21: label state reads .State, which moves while the "+
+		"alert lives, and with it the alert's identity; write levels for a severity that moves with the "+
+		"value; other texts belong in annotations")
+	f("labels: {x: '{{ with .Labels.a }}{{ $.End }}{{ end }}'}", "a.yml:6:17: label x reads .End, which "+
+		"moves while the alert lives, and with it the alert's identity; write it as an annotation")
 	f("annotations: {summary: '{{ .Value'}", "a.yml:6:28: 1: unclosed action")
 	f(
 		"when: count() > 1\nlevels: {warning: 800}",
