@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -10,10 +12,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -22,27 +27,47 @@ import (
 
 // importCommand is one run of import.
 type importCommand struct {
-	out       string
-	json      bool
-	failOn    string
-	pipelines []string
-	fields    []string
-	by        []string
-	filter    sigma.Filter
-	lists     map[string]string
+	out, receivers string
+	json           bool
+	failOn         string
 
-	in             io.Reader
-	stdout, stderr io.Writer
+	mapping, config, labels string
+	faithful                bool
+	interval                time.Duration
+
+	source        topicSource // of --against
+	file, format  string      // of --against-file
+	most          int
+	pipelines     []string // of Sigma, as all below
+	fields        []string
+	by            []string
+	filter        sigma.Filter
+	lists         map[string]string
+	in            io.Reader
+	stdout        io.Writer
+	stderr        io.Writer
+	relativeNames map[string]string // of the files read, for a directory of results
+}
+
+// systems are the systems whose rules are imported. The first that recognizes a file has it.
+func (c *importCommand) systems(o sigma.Options) []imports.System {
+	return []imports.System{sigma.System{Options: o}}
 }
 
 // notImported are systems whose rules are not translated, and what to do instead.
 var notImported = map[string]string{
-	"crowdsec": "CrowdSec's scenarios depend on its own parsers; most of them are made from Sigma " +
-		"rules, so import those from the SigmaHQ directory",
-	"kibana": "Kibana's detection rules are not imported yet; those made from Sigma rules come from " +
-		"the SigmaHQ directory",
-	"splunk":  "Splunk searches are not imported; the table of docs/howto/migrate.md has what to write",
-	"graylog": "Graylog's event definitions are not imported; docs/howto/migrate.md has what to write",
+	"crowdsec": "CrowdSec's scenarios depend on what its own parsers write into a log, and most of " +
+		"them are made from Sigma rules; import those with: import sigma DIRECTORY of SigmaHQ",
+	"kibana": "Kibana's detection rules are not imported; those that are made from Sigma rules come " +
+		"from the SigmaHQ directory, and docs/howto/migrate.md has what to write for the others",
+	"opensearch": "OpenSearch Security Analytics uses Sigma rules; import these with: import sigma DIRECTORY",
+	"splunk":     "Splunk searches are not imported; docs/howto/migrate.md has what to write for them",
+	"graylog":    "Graylog's event definitions are not imported; docs/howto/migrate.md has what to write",
+	"datadog":    "Datadog's monitors are not imported; docs/howto/migrate.md has what to write for them",
+	"grafana": "Grafana-managed rules are not imported; export them as Loki rules, and import these " +
+		"with: import loki FILE",
+	"prometheus": "Prometheus' rules are about metrics and stay in Prometheus; docs/howto/migrate.md " +
+		"has what to write for numbers that logs hold",
 }
 
 func newImportCommand() *cobra.Command {
@@ -50,62 +75,154 @@ func newImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [SYSTEM] FILE|DIRECTORY...",
 		Short: "Translate the rules of another system",
-		Long: `Import translates rules of another system into rule files and reports, for each rule that is not exact, what differs or why it is refused.
+		Long: `Import translates rules of another system into rule files. It reports each rule that is not exact: what differs, or why it is refused.
 
-SYSTEM is sigma, and need not be named. Directories are searched for .yml and .yaml files; pySigma pipelines among them are applied.
-- reads the standard input.
+SYSTEM is ` + either(c.names()) + `; without it each file is recognized. Directories are searched for YAML files. - reads the standard input.
 
-It exits with 0 when all rules were translated, with 3 when some have a remark, and with 1 when some were refused, if --fail-on says so.`,
+The report goes to the standard output, or, when the rules go there, to the standard error. The verdicts:
+
+  exact             the same alerts
+  exact with texts  and the same texts
+  within a poll     the same alerts, as exactly as the other system polls
+  differs           translated, with a difference that the remark says
+  skipped           not asked for, or not a rule over logs
+  refused           not translated
+
+Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some differ and --fail-on warn is given.`,
 		Example: `  alert-engine import sigma sigma/rules/windows -o rules/sigma/
-  alert-engine import sigma my.yml -o my.rules.yml`,
+  cat rule.yml | alert-engine import - -o -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c.in, c.stdout, c.stderr = cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()
-			return c.run(args[0], args[1:])
+			return c.run(cmd.Context(), args)
 		},
 	}
 	f := cmd.Flags()
+	f.SortFlags = false
 	f.StringVarP(&c.out, "output", "o", "-", "the rule file; a directory keeps a file for each; - for the standard output")
-	f.BoolVar(&c.json, "json", false, "report as JSON, one rule a line")
+	f.BoolVar(&c.json, "json", false, "report as JSON, one remark a line")
 	f.StringVar(&c.failOn, "fail-on", "refused", "exit with an error on: warn, refused or none")
+	f.StringVar(&c.receivers, "receivers", "", "write an alertmanager.yml of what the rules notify")
+	f.StringVar(&c.mapping, "mapping", "", "types of fields, as Elasticsearch answers GET index/_mapping")
+	f.StringVar(&c.config, "es-config", "", "config.yaml of ElastAlert")
+	f.StringVar(&c.labels, "labels", "", "which fields hold the labels of Loki and vmalert")
+	f.BoolVar(&c.faithful, "faithful", false, "evaluate only when the other system would have")
+	f.Var((*duration.Flag)(&c.interval), "interval", "time between evaluations, where the rules do not say it")
+	f.StringSliceVar(&c.source.topics, "against", nil, "decide what rules leave open by the newest logs of this topic; repeat for more")
+	f.StringVar(&c.file, "against-file", "", "decide what rules leave open by the logs of this file")
+	f.StringVar(&c.format, "format", "auto", "format of all records of the file")
+	f.IntVar(&c.most, "sample", 100_000, "read at most this many records")
 	f.StringSliceVar(&c.pipelines, "pipeline", nil, "pySigma pipeline files")
-	f.StringSliceVar(&c.fields, "field", nil, "names of fields, as in Image=process.executable")
-	f.StringSliceVar(&c.by, "by", nil, "the groups of translated rules")
-	f.StringSliceVar(&c.filter.Level, "level", nil, "only rules of these levels")
-	f.StringSliceVar(&c.filter.Status, "status", nil, "only rules of these states")
-	f.StringSliceVar(&c.filter.Logsource, "logsource", nil, "only rules of these products, categories or services")
-	f.StringSliceVar(&c.filter.Tag, "tag", nil, "only rules with one of these tags")
-	f.StringToStringVar(&c.lists, "list", nil, "lists of placeholders, as in admins=FILE")
+	f.StringSliceVar(&c.fields, "field", nil, "names of fields in Sigma rules, as in Image=process.executable")
+	f.StringSliceVar(&c.by, "by", nil, "the groups of Sigma rules")
+	f.StringSliceVar(&c.filter.Level, "level", nil, "only Sigma rules of these levels")
+	f.StringSliceVar(&c.filter.Status, "status", nil, "only Sigma rules of these states")
+	f.StringSliceVar(&c.filter.Logsource, "logsource", nil, "only Sigma rules of these products, categories or services")
+	f.StringSliceVar(&c.filter.Tag, "tag", nil, "only Sigma rules with one of these tags")
+	f.StringToStringVar(&c.lists, "list", nil, "lists of placeholders in Sigma rules, as in admins=FILE")
+	c.source.addFlagsOf(cmd, brokerSettings...)
+	c.source.sinceFlag(24*time.Hour, "read logs of the topics since this long ago")
+	cmd.MarkFlagsMutuallyExclusive("against", "against-file")
 	return cmd
 }
 
-func (c *importCommand) run(system string, paths []string) error {
-	if why, ok := notImported[system]; ok {
-		return fmt.Errorf("%s", why)
+// names are the names of the systems.
+func (c *importCommand) names() (names []string) {
+	for _, s := range c.systems(sigma.Options{}) {
+		names = append(names, s.Name())
 	}
-	if system != "sigma" { // a path, whose system is recognized
-		if _, err := os.Stat(system); err != nil && system != "-" {
-			return fmt.Errorf("rules of %q are not imported; known is sigma", system)
-		}
-		paths = append([]string{system}, paths...)
-	}
-	files, err := c.files(paths)
-	if err != nil {
-		return err
-	}
-	opt, rules, err := c.options(files)
-	if err != nil {
-		return err
-	}
-	documents, report := sigma.Translate(rules, opt)
-	if err := c.write(documents); err != nil {
-		return err
-	}
-	return c.report(report)
+	return names
 }
 
-// files reads the files of paths, those of directories in the order of their names.
-func (c *importCommand) files(paths []string) (files []sigma.File, err error) {
+// either is "a, b or c".
+func either(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " or " + names[last]
+}
+
+func (c *importCommand) run(ctx context.Context, args []string) error {
+	if why, ok := notImported[args[0]]; ok {
+		return errors.New(why)
+	}
+	if !slices.Contains([]string{"warn", "refused", "none"}, c.failOn) {
+		return fmt.Errorf("--fail-on %q is unknown; use warn, refused or none", c.failOn)
+	}
+	o, err := c.sigmaOptions()
+	if err != nil {
+		return err
+	}
+	systems := c.systems(o)
+	if i := slices.Index(c.names(), args[0]); i >= 0 {
+		systems, args = systems[i:i+1], args[1:]
+	} else if _, err := os.Stat(args[0]); err != nil && args[0] != "-" {
+		return fmt.Errorf("rules of %q are not imported, and there is no such file; import knows %s",
+			args[0], either(c.names()))
+	}
+	files, found, err := c.read(args)
+	if err != nil {
+		return err
+	}
+	options, err := c.options(ctx)
+	if err != nil {
+		return err
+	}
+	result := translate(systems, files, found, options)
+	if err := c.write(result); err != nil {
+		return err
+	}
+	return c.report(result.Report)
+}
+
+// translate translates files that were named, and those that were found in a directory. With one
+// system, named files are its own whatever they look like, so that it says what is wrong with them.
+func translate(
+	systems []imports.System, files, found []imports.File, o imports.Options,
+) (all imports.Result) {
+	all.Report = &imports.Report{}
+	of, others := imports.Sort(slices.Concat(files, found), systems)
+	for _, f := range others {
+		named := slices.ContainsFunc(files, func(n imports.File) bool { return n.Name == f.Name })
+		_, err := imports.Read(f)
+		switch {
+		case len(systems) == 1 && (named || err != nil):
+			of[systems[0].Name()] = append(of[systems[0].Name()], f)
+		case err != nil:
+			all.Report.Add(imports.Remark{
+				File: f.Name, Line: 1, Verdict: imports.Refused, Code: "yaml", Text: err.Error(),
+			})
+		default:
+			all.Report.Add(imports.Remark{
+				File: f.Name, Line: 1, Verdict: imports.Skipped, Code: "no-rules",
+				Text: "no rules of a system that is imported are recognized in it",
+			})
+		}
+	}
+	for _, s := range systems {
+		if len(of[s.Name()]) == 0 {
+			continue
+		}
+		r := s.Translate(of[s.Name()], o)
+		all.Documents = append(all.Documents, r.Documents...)
+		for _, m := range r.Report.Remarks {
+			m.System = s.Name()
+			all.Report.Add(m)
+		}
+		if r.Receivers != nil {
+			all.Receivers = r.Receivers
+		}
+	}
+	return all
+}
+
+const maxImport = 64 << 20
+
+// read reads the files that are named, and those of the directories that are, in the order of their
+// names.
+func (c *importCommand) read(paths []string) (files, found []imports.File, err error) {
+	c.relativeNames = map[string]string{}
 	if len(paths) == 0 {
 		paths = []string{"-"}
 	}
@@ -113,98 +230,168 @@ func (c *importCommand) files(paths []string) (files []sigma.File, err error) {
 		if path == "-" {
 			data, err := io.ReadAll(io.LimitReader(c.in, maxImport))
 			if err != nil {
-				return nil, err
+				return nil, nil, err
 			}
-			files = append(files, sigma.File{Name: "stdin", Data: data})
+			files = append(files, imports.File{Name: "stdin", Data: data})
 			continue
 		}
 		err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
-			ext := filepath.Ext(name)
-			if err != nil || entry.IsDir() || name != path && ext != ".yml" && ext != ".yaml" {
+			extensions := []string{".yml", ".yaml", ".rule", ".rules"}
+			if err != nil || entry.IsDir() ||
+				name != path && !slices.Contains(extensions, filepath.Ext(name)) {
 				return err
 			}
-			data, err := os.ReadFile(name) // #nosec G122 -- the directory is the operator's own
-			files = append(files, sigma.File{Name: filepath.ToSlash(name), Data: data})
+			data, err := readImport(name)
+			f := imports.File{Name: filepath.ToSlash(name), Data: data}
+			if name == path {
+				files = append(files, f)
+			} else {
+				c.relativeNames[f.Name], _ = filepath.Rel(path, name)
+				found = append(found, f)
+			}
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return files, nil
+	return files, found, nil
 }
 
-const maxImport = 64 << 20
-
-// options separates the pipelines from the rules.
-func (c *importCommand) options(files []sigma.File) (opt sigma.Options, rules []sigma.File, err error) {
-	opt = sigma.Options{Filter: c.filter, By: c.by}
-	for _, name := range c.pipelines {
-		data, err := os.ReadFile(name)
-		if err != nil {
-			return opt, nil, err
-		}
-		files = append(files, sigma.File{Name: name, Data: data})
+// readImport reads a file of at most maxImport.
+func readImport(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
 	}
-	for _, f := range files {
-		if !bytes.HasPrefix(f.Data, []byte("transformations:")) && !bytes.Contains(f.Data, []byte("\ntransformations:")) {
-			rules = append(rules, f)
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxImport+1))
+	if len(data) > maxImport {
+		err = fmt.Errorf("%s is larger than 64 MiB", name)
+	}
+	return data, err
+}
+
+// options reads what the flags name.
+func (c *importCommand) options(ctx context.Context) (o imports.Options, err error) {
+	o = imports.Options{Faithful: c.faithful, Interval: c.interval, Read: readImport}
+	for name, file := range map[string]**imports.File{
+		c.mapping: &o.Mapping, c.config: &o.Config, c.labels: &o.Labels,
+	} {
+		if name == "" {
 			continue
 		}
-		p, err := sigma.ReadPipeline(f.Name, f.Data)
+		data, err := readImport(name)
 		if err != nil {
-			return opt, nil, err
+			return o, err
 		}
-		opt.Pipelines = append(opt.Pipelines, p)
+		*file = &imports.File{Name: filepath.ToSlash(name), Data: data}
+	}
+	if c.file != "" || len(c.source.topics) > 0 {
+		o.Sample, err = c.sample(ctx)
+	}
+	return o, err
+}
+
+var errEnough = errors.New("the sample is complete")
+
+// sample reads the logs of --against and --against-file.
+func (c *importCommand) sample(ctx context.Context) (*imports.Sample, error) {
+	s := imports.NewSample()
+	add := func(l *decode.Log) error {
+		if s.Add(l); s.Logs >= c.most {
+			return errEnough
+		}
+		return nil
+	}
+	if c.file == "" {
+		if err := c.source.logs(ctx, add); err != nil && !errors.Is(err, errEnough) {
+			return nil, err
+		}
+		return s, nil
+	}
+	d, err := decode.New(decode.Config{Format: c.format}, decode.NewFields())
+	if err != nil {
+		return nil, err
+	}
+	for record, err := range decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()}) {
+		if err != nil && record.Line == 0 {
+			return nil, err
+		}
+		if err != nil || s.Logs >= c.most {
+			continue
+		}
+		d.Decode(&record.Record, func(l *decode.Log) { _ = add(l) }, func(decode.Reason, string) {})
+	}
+	return s, nil
+}
+
+// sigmaOptions are the options of Sigma that flags give.
+func (c *importCommand) sigmaOptions() (o sigma.Options, err error) {
+	o = sigma.Options{Filter: c.filter, By: c.by, Lists: map[string][]string{}}
+	for _, name := range c.pipelines {
+		data, err := readImport(name)
+		if err != nil {
+			return o, err
+		}
+		p, err := sigma.ReadPipeline(name, data)
+		if err != nil {
+			return o, err
+		}
+		o.Pipelines = append(o.Pipelines, p)
 	}
 	if len(c.fields) > 0 {
 		mapping := map[string][]string{}
 		for _, f := range c.fields {
 			from, to, ok := strings.Cut(f, "=")
 			if !ok {
-				return opt, nil, fmt.Errorf("--field %q: write it as in Image=process.executable", f)
+				return o, fmt.Errorf("--field %q: write it as in Image=process.executable", f)
 			}
 			mapping[from] = append(mapping[from], to)
 		}
-		opt.Pipelines = append(opt.Pipelines, sigma.Fields(mapping))
+		o.Pipelines = append(o.Pipelines, sigma.Fields(mapping))
 	}
-	opt.Lists = map[string][]string{}
 	for name, file := range c.lists {
-		if opt.Lists[name], err = rule.ReadMembers(file); err != nil {
-			return opt, nil, err
+		if o.Lists[name], err = rule.ReadMembers(file); err != nil {
+			return o, err
 		}
 	}
-	return opt, rules, nil
+	return o, nil
 }
 
-// write writes the translated rules: each file's into one of a directory, or all into one file.
-func (c *importCommand) write(documents []rule.Document) error {
+// write writes the translated rules, each file's into one of a directory or all into one file, and
+// the receivers.
+func (c *importCommand) write(r imports.Result) error {
+	imports.Distinct(r)
+	if c.receivers != "" && r.Receivers != nil {
+		if err := c.writeYAML(c.receivers, r.Receivers); err != nil {
+			return err
+		}
+	}
 	if info, err := os.Stat(c.out); strings.HasSuffix(c.out, "/") || err == nil && info.IsDir() {
-		for _, d := range documents {
-			base := strings.TrimSuffix(filepath.Base(d.File), filepath.Ext(d.File))
-			name := filepath.Join(c.out, filepath.Base(filepath.Dir(d.File)), base+".rules.yml")
+		for _, d := range r.Documents {
+			name := c.relativeNames[d.File]
+			if name == "" {
+				name = filepath.Base(d.File)
+			}
+			name = strings.TrimSuffix(name, filepath.Ext(name)) + ".rules.yml"
+			name = filepath.Join(c.out, name)
 			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 				return err
 			}
-			if err := writeYAML(name, d.Root, nil); err != nil {
+			if err := c.writeYAML(name, d.Root); err != nil {
 				return err
 			}
 		}
 		return nil
 	}
-	if len(documents) == 0 {
+	if len(r.Documents) == 0 {
 		return nil
 	}
-	var all []*yaml.Node
-	for _, d := range documents {
-		for _, group := range imports.Get(d.Root, "groups").Content {
-			all = append(all, imports.Get(group, "rules").Content...)
-		}
-	}
-	return writeYAML(c.out, imports.Group("sigma", all), c.stdout)
+	return c.writeYAML(c.out, imports.Merge(r.Documents))
 }
 
-func writeYAML(name string, root *yaml.Node, stdout io.Writer) error {
+func (c *importCommand) writeYAML(name string, root *yaml.Node) error {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
@@ -212,14 +399,18 @@ func writeYAML(name string, root *yaml.Node, stdout io.Writer) error {
 		return err
 	}
 	if name == "-" {
-		_, err := stdout.Write(b.Bytes())
+		_, err := c.stdout.Write(b.Bytes())
 		return err
 	}
-	return os.WriteFile(name, b.Bytes(), 0o644)
+	return os.WriteFile(name, b.Bytes(), 0o644) // #nosec G306 -- rules are no secret
 }
 
-// report prints one line for each rule that is not exact, and the sums.
+// report prints one line for each remark, and the sums.
 func (c *importCommand) report(r *imports.Report) error {
+	out := c.stdout
+	if c.out == "-" {
+		out = c.stderr
+	}
 	for _, m := range r.Remarks {
 		switch {
 		case c.json:
@@ -227,18 +418,18 @@ func (c *importCommand) report(r *imports.Report) error {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.stderr, string(line))
+			fmt.Fprintln(out, string(line))
 		case m.Text != "":
-			fmt.Fprintln(c.stderr, safetext.Line(m.String()))
+			fmt.Fprintln(out, safetext.Line(m.String()))
 		}
 	}
 	if !c.json {
-		fmt.Fprintln(c.stderr, r.Summary())
+		fmt.Fprintln(out, r.Summary())
 	}
 	switch {
-	case r.Count(imports.Refused) > 0 && slices.Contains([]string{"refused", "warn"}, c.failOn):
+	case r.Count(imports.Refused) > 0 && c.failOn != "none":
 		return exitCode(1)
-	case r.Count(imports.Warned) > 0 && c.failOn == "warn":
+	case r.Count(imports.Differs) > 0 && c.failOn == "warn":
 		return exitCode(3)
 	}
 	return nil

@@ -1,64 +1,82 @@
 // Package imports translates the rules of other systems. A translation is exact, or has a remark
 // that says the difference, or is refused with the reason; nothing is left out without one.
+//
+// Each system is a package below this one that implements System. Beside that interface this package
+// has what they share: the report, the sample of logs that decides what rules leave open, the check
+// of what they make, and the nodes of rule files.
 package imports
 
 import (
-	"fmt"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// Verdict is how much of a rule was translated.
-type Verdict string
-
-const (
-	Exact   Verdict = "exact"
-	Warned  Verdict = "warned"  // translated, with a difference
-	Skipped Verdict = "skipped" // not asked for, or not a rule over logs
-	Refused Verdict = "refused" // not translated
-)
-
-// Remark is what is to be said of one rule.
-type Remark struct {
-	File    string  `json:"file"`
-	Line    int     `json:"line"`
-	Rule    string  `json:"rule"`
-	Verdict Verdict `json:"verdict"`
-	Code    string  `json:"code,omitempty"` // a constant word, for lists of accepted remarks
-	Text    string  `json:"text,omitempty"`
+// System is a system whose rules are translated.
+type System interface {
+	// Name is the word after import, and the system of a rule's origin.
+	Name() string
+	// Recognizes says whether the documents of a file are the system's: rules, or what its rules
+	// refer to.
+	Recognizes(documents []*yaml.Node) bool
+	// Translate translates the rules of some files. A file that cannot be read has a remark.
+	Translate(files []File, o Options) Result
 }
 
-// String is one line of a report.
-func (r Remark) String() string {
-	return fmt.Sprintf("%s:%d %s: %s: %s", r.File, r.Line, r.Rule, r.Verdict, r.Text)
+// File is a file of another system.
+type File struct {
+	Name string
+	Data []byte
 }
 
-// Report is the remarks of an import, one at least for each rule.
-type Report struct{ Remarks []Remark }
+// Options are what a translation may need besides the rules. All of them may be missing.
+type Options struct {
+	Mapping  *File         // the types of fields, as Elasticsearch answers GET index/_mapping
+	Config   *File         // the configuration of the other system
+	Labels   *File         // which fields hold the labels of the other system
+	Sample   *Sample       // what logs show of fields
+	Faithful bool          // evaluate only at the instants of the other system
+	Interval time.Duration // between these instants, where the rules do not say it; 0 for the default
+	// Read reads a file that a rule refers to; nil refuses all.
+	Read func(name string) ([]byte, error)
+}
 
-// Add adds a remark.
-func (r *Report) Add(m Remark) { r.Remarks = append(r.Remarks, m) }
+// Result is what a translation gives.
+type Result struct {
+	Documents []rule.Document // one for each file that has rules
+	Report    *Report
+	Receivers *yaml.Node // an alertmanager.yml of what the rules notify; nil for none
+}
 
-// Count is how many rules have a verdict. A rule has the worst of its remarks.
-func (r *Report) Count(v Verdict) (n int) {
-	for _, m := range r.Remarks {
-		if m.Verdict == v {
-			n++
+// Sort returns the files of each system, by its name, and those that no system recognizes.
+func Sort(files []File, systems []System) (of map[string][]File, others []File) {
+	of = map[string][]File{}
+next:
+	for _, f := range files {
+		documents, err := Read(f)
+		for _, s := range systems {
+			if err == nil && s.Recognizes(documents) {
+				of[s.Name()] = append(of[s.Name()], f)
+				continue next
+			}
 		}
+		others = append(others, f)
 	}
-	return n
+	return of, others
 }
 
-// Summary is the last line of a report.
-func (r *Report) Summary() string {
-	parts := []string{fmt.Sprintf("%d exact", r.Count(Exact))}
-	for _, v := range []Verdict{Warned, Skipped, Refused} {
-		if n := r.Count(v); n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, v))
-		}
+// Check reads translated rules alone, so that one with a mistake is refused with its reason.
+func Check(file string, n *yaml.Node) error {
+	root := Place(Group("check", []*yaml.Node{n}), max(n.Line, 1), 1)
+	set, err := rule.LoadDocuments([]rule.Document{{File: file, Root: root}}, nil)
+	if err != nil {
+		return err
 	}
-	return fmt.Sprintf("%d rules: %s", len(r.Remarks), strings.Join(parts, ", "))
+	return append(problem.List{}, set.Refused...).Err()
 }
 
 // Group is a rule file with one group of rules.

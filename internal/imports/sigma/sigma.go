@@ -4,6 +4,7 @@
 package sigma
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -15,7 +16,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
-	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -39,9 +39,47 @@ type Filter struct {
 }
 
 // File is a file of rules.
-type File struct {
-	Name string
-	Data []byte
+type File = imports.File
+
+// System is Sigma as a system to import from.
+type System struct{ Options Options }
+
+// Name is "sigma".
+func (System) Name() string { return "sigma" }
+
+// Recognizes says whether a file has rules of Sigma, or is a pipeline of pySigma.
+func (System) Recognizes(documents []*yaml.Node) bool {
+	return slices.ContainsFunc(documents, func(n *yaml.Node) bool {
+		for _, key := range []string{"detection", "correlation", "transformations", "filter"} {
+			if m := imports.Get(n, key); m == nil || key == "filter" && m.Kind != yaml.MappingNode {
+				continue
+			}
+			return imports.Get(n, "title") != nil || imports.Get(n, "logsource") != nil ||
+				key == "transformations" || imports.Value(n, "action") == "global"
+		}
+		return imports.Value(n, "action") == "global"
+	})
+}
+
+// Translate translates the rules of some files.
+func (s System) Translate(files []imports.File, o imports.Options) imports.Result {
+	report := &imports.Report{}
+	var rules []File
+	for _, f := range files {
+		if !bytes.HasPrefix(f.Data, []byte("transformations:")) && !bytes.Contains(f.Data, []byte("\ntransformations:")) {
+			rules = append(rules, f)
+			continue
+		}
+		p, err := ReadPipeline(f.Name, f.Data)
+		if err != nil {
+			report.Add(imports.Remark{File: f.Name, Line: 1, Verdict: imports.Refused, Code: "pipeline", Text: err.Error()})
+			continue
+		}
+		s.Options.Pipelines = append(s.Options.Pipelines, p)
+	}
+	documents, of := Translate(rules, s.Options)
+	report.Remarks = append(report.Remarks, of.Remarks...)
+	return imports.Result{Documents: documents, Report: report}
 }
 
 // document is one rule, correlation or filter.
@@ -238,7 +276,7 @@ func (t *translator) translate(d *document) *yaml.Node {
 		}
 	}
 	if err == nil {
-		err = check(d, imports.Place(n, d.line, 1))
+		err = imports.Check(d.file, imports.Place(n, d.line, 1))
 	}
 	if err != nil {
 		t.remark(d, imports.Refused, "refused", "%s", err)
@@ -248,17 +286,6 @@ func (t *translator) translate(d *document) *yaml.Node {
 		t.remark(d, imports.Exact, "", "")
 	}
 	return n
-}
-
-// check reads the translated rule alone, so that one with a mistake is refused with its reason.
-func check(d *document, n *yaml.Node) error {
-	set, err := rule.LoadDocuments([]rule.Document{
-		{File: d.file, Root: imports.Place(imports.Group("sigma", []*yaml.Node{n}), d.line, 1)},
-	}, nil)
-	if err != nil {
-		return err
-	}
-	return append(problem.List{}, set.Refused...).Err()
 }
 
 // excluded says why the options leave a rule out.

@@ -28,7 +28,7 @@ func tryLoad(t *testing.T, opt Options, texts ...string) (*rule.Set, *imports.Re
 	t.Helper()
 	var files []File
 	for i, text := range texts {
-		files = append(files, File{string(rune('a'+i)) + ".yml", []byte(text)})
+		files = append(files, File{Name: string(rune('a'+i)) + ".yml", Data: []byte(text)})
 	}
 	documents, report := Translate(files, opt)
 	set, err := rule.LoadDocuments(documents, nil)

@@ -1,0 +1,81 @@
+package imports
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// maxNodes bounds the size of a document once its aliases are written out.
+const maxNodes = 500_000
+
+// Read reads the documents of a YAML or JSON file, with aliases and merged keys written out.
+func Read(f File) (documents []*yaml.Node, err error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(f.Data))
+	left := maxNodes
+	for {
+		var n yaml.Node
+		if err := decoder.Decode(&n); errors.Is(err, io.EOF) {
+			return documents, nil
+		} else if err != nil {
+			return documents, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
+		}
+		for _, root := range n.Content {
+			plain, err := writtenOut(root, &left, 0)
+			if err != nil {
+				return documents, err
+			}
+			documents = append(documents, plain)
+		}
+	}
+}
+
+// writtenOut is a node without aliases and merged keys. Those of a merged mapping give way to the
+// mapping's own.
+func writtenOut(n *yaml.Node, left *int, depth int) (*yaml.Node, error) {
+	if *left--; *left < 0 || depth > 200 {
+		return nil, fmt.Errorf("line %d: the document is too large or nested too deeply", n.Line)
+	}
+	if n.Kind == yaml.AliasNode {
+		return writtenOut(n.Alias, left, depth+1)
+	}
+	c := *n
+	c.Anchor, c.Content = "", nil
+	if n.Kind != yaml.MappingNode {
+		for _, m := range n.Content {
+			plain, err := writtenOut(m, left, depth+1)
+			if err != nil {
+				return nil, err
+			}
+			c.Content = append(c.Content, plain)
+		}
+		return &c, nil
+	}
+	var merged []*yaml.Node
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		plain, err := writtenOut(n.Content[i+1], left, depth+1)
+		switch key := *n.Content[i]; {
+		case err != nil:
+			return nil, err
+		case key.Value == "<<" && plain.Kind == yaml.MappingNode:
+			merged = append(merged, plain)
+		case key.Value == "<<" && plain.Kind == yaml.SequenceNode:
+			merged = append(merged, plain.Content...)
+		default:
+			key.Anchor = ""
+			c.Content = append(c.Content, &key, plain)
+		}
+	}
+	for _, m := range merged {
+		for i := 0; i+1 < len(m.Content); i += 2 {
+			if Get(&c, m.Content[i].Value) == nil {
+				c.Content = append(c.Content, m.Content[i], m.Content[i+1])
+			}
+		}
+	}
+	return &c, nil
+}
