@@ -24,8 +24,8 @@ var notYet = map[string]bool{
 	"../docs/explanation/security.md":    true,
 }
 
-// Texts for users use the terms of the field: pages, messages, help of commands and metrics, errors,
-// configuration and documents.
+// Texts for users use the terms of the field: pages, messages, help of commands and metrics,
+// errors, configuration and documents.
 func TestOldWordsStayAway(t *testing.T) {
 	count := 0
 	check := func(place, text string) {

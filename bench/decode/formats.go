@@ -199,7 +199,8 @@ func turn(logs int, records [][]byte, rounds int, read func(value []byte)) (ns, 
 	return ns, allocs
 }
 
-// once measures one format in this build and prints the result, for the parent that compares builds.
+// once measures one format in this build and prints the result, for the parent that compares
+// builds.
 func once(name string, rounds int) {
 	for _, s := range sources() {
 		if s.name == name {

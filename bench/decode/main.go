@@ -4,8 +4,8 @@
 //	go -C bench run ./decode
 //	go -C bench run ./decode -only formats -against v1.0.0
 //
-// The first table is of all formats in memory, beside the library that Go has for the format and, on
-// demand, the build of another revision.
+// The first table is of all formats in memory, beside the library that Go has for the format and,
+// on demand, the build of another revision.
 //
 // A broker runs in a process of its own, so that its work is not counted. Each row consumes the
 // same topic of eight partitions again and is measured by the CPU time of the whole process,

@@ -78,8 +78,8 @@ func (e *Engine) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error)
 	return c, nil
 }
 
-// CheckCompiles says what a rule's condition asks for that cannot be computed, as a *problem.Error, or
-// what its templates ask for that alerts do not have, as problem.List; nil if nothing.
+// CheckCompiles says what a rule's condition asks for that cannot be computed, as a *problem.Error,
+// or what its templates ask for that alerts do not have, as problem.List; nil if nothing.
 func CheckCompiles(r *rule.Rule) error {
 	if _, err := window.Compile(conditionOf(r)); err != nil {
 		return err

@@ -82,8 +82,8 @@ func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 	}
 }
 
-// evictQuiet forgets a part of the groups of a rule that are only kept because it matters since when
-// they are known: those that have been quiet for longest. When they log again they are as new.
+// evictQuiet forgets a part of the groups of a rule that are only kept because it matters since
+// when they are known: those that have been quiet for longest. When they log again they are as new.
 func (e *Engine) evictQuiet(rs *ruleState) {
 	if rs.condition.HoldsEmpty() || !rs.condition.KeepsKeys() || rs.waitedTo == rs.evictedAt {
 		return

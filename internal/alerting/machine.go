@@ -38,8 +38,9 @@ type alert struct {
 	conditionHolds bool
 	conditionSince int64 // when it began to, if it holds
 	holds          bool  // and the rule is active, and nobody has resolved the alert since
-	blocked        bool  // resolved by hand while the condition held: it has to cease before the next
-	decidedTo      int64 // everything until here is decided
+	// resolved by hand while the condition held: it has to cease before the next
+	blocked   bool
+	decidedTo int64 // everything until here is decided
 	// fired with the event that completed the condition, and not decided yet
 	early *episode
 }

@@ -196,8 +196,8 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 	})
 }
 
-// recordMetric is the name of the metric of a record. Names of the program's own metrics, and of the
-// runtime's, are not for records: two metrics of one name would make /metrics fail.
+// recordMetric is the name of the metric of a record. Names of the program's own metrics, and of
+// the runtime's, are not for records: two metrics of one name would make /metrics fail.
 func recordMetric(name string) string {
 	name = metricName(name)
 	if name == "" || name[0] >= '0' && name[0] <= '9' {

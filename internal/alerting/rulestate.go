@@ -36,11 +36,12 @@ type ruleState struct {
 	spans         int                     // how many there are
 	spanChanges   int64                   // how often they changed
 	spansExpired  int64                   // those that ended before were forgotten
-	observedAt    int64                   // the changes of the alerts that it asks about, when it was decided
-	waitedTo      int64                   // see room
-	evicted       int64                   // quiet groups that made room for others
-	evictedAt     int64                   // when that last happened
-	values        *valueSample            // nil unless they are noted
+	// the changes of the alerts that it asks about, when it was decided
+	observedAt int64
+	waitedTo   int64        // see room
+	evicted    int64        // quiet groups that made room for others
+	evictedAt  int64        // when that last happened
+	values     *valueSample // nil unless they are noted
 	ruleCounters
 }
 

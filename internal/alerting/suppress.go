@@ -47,8 +47,8 @@ func newSuppressionState(c *compiledSuppression) *suppressionState {
 	}
 }
 
-// suppressionOf returns the state of a suppression of a set, which may be older than the one in use;
-// nil when it is gone.
+// suppressionOf returns the state of a suppression of a set, which may be older than the one in
+// use; nil when it is gone.
 func (e *Engine) suppressionOf(set *ruleSet, c *compiledSuppression) *suppressionState {
 	if set == e.ruleSet.Load() {
 		return e.suppressions[c.index]

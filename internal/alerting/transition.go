@@ -82,8 +82,8 @@ func (ep *episode) reach(value float64) {
 	}
 }
 
-// passOn passes a transition on to the rules that read alerts. What fires early is passed on when it
-// is confirmed, so that what those rules see does not depend on the order of the logs.
+// passOn passes a transition on to the rules that read alerts. What fires early is passed on when
+// it is confirmed, so that what those rules see does not depend on the order of the logs.
 func (m *machine) passOn(out models.Alert) {
 	if m.e.ruleSet.Load().readsAlerts && !m.u.readsAlerts {
 		m.e.alertLogs = append(m.e.alertLogs, out)

@@ -22,10 +22,10 @@ const (
 // watermarks knows how far event time has come in every partition.
 //
 // While a partition is behind, its time is that of its logs: what the clock says has no meaning for
-// a backlog. Stray logs that are ahead of all others do not move it, since all others would be late.
-// No log moves it beyond the clock. When it is read to its end, and Kafka itself says so, its time is the clock's: that
-// noPartition has written anything is then known, and not guessed from silence. Without an answer
-// from Kafka neither moves it.
+// a backlog. Stray logs that are ahead of all others do not move it, since all others would be
+// late. No log moves it beyond the clock. When it is read to its end, and Kafka itself says so, its
+// time is the clock's: that noPartition has written anything is then known, and not guessed from
+// silence. Without an answer from Kafka neither moves it.
 type watermarks struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime

@@ -168,8 +168,8 @@ func (w *backfills) position(ctx context.Context) offsets {
 	}
 }
 
-// since is the time of the first relevant records: the lookback before the engine's watermark, which
-// may be far behind the clock.
+// since is the time of the first relevant records: the lookback before the engine's watermark,
+// which may be far behind the clock.
 func (w *backfills) since(reached offsets, past time.Duration) time.Time {
 	at := time.Now()
 	for _, s := range w.p.state.Watermarks() {

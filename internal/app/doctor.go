@@ -40,8 +40,8 @@ type doctor struct {
 	findings []DoctorFinding
 }
 
-// Doctor checks what run needs: files, brokers, topics and rights, the data directory, the listening
-// address, and receivers, to which it connects without sending anything.
+// Doctor checks what run needs: files, brokers, topics and rights, the data directory, the
+// listening address, and receivers, to which it connects without sending anything.
 func Doctor(ctx context.Context, c *Config) []DoctorFinding {
 	d := doctor{config: c}
 	d.files(ctx)

@@ -19,9 +19,9 @@ var (
 	errFormat   = errors.New("the file cannot be formatted without changing its meaning; it is left as it is")
 )
 
-// FormatYAML formats a rule file, a test script or a configuration: two blanks for each level, lists
-// at the level of their key, one empty line at most. Comments, quotes, and the style of lists and
-// maps stay. It returns an error for a text that is not YAML, and changes the meaning of none.
+// FormatYAML formats a rule file, a test script or a configuration: two blanks for each level,
+// lists at the level of their key, one empty line at most. Comments, quotes, and the style of lists
+// and maps stay. It returns an error for a text that is not YAML, and changes the meaning of none.
 func FormatYAML(text []byte) ([]byte, error) {
 	if bytes.Contains(text, []byte(blankMark)) {
 		return nil, errFormat

@@ -39,7 +39,8 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 	return p.run(ctx)
 }
 
-// process is one run. Each part starts when the parts that it uses are ready, and stops before them:
+// process is one run. Each part starts when the parts that it uses are ready, and stops before
+// them:
 //
 //	backfills  evaluate new rules over past logs       ▲ starts last, stops first
 //	source     reads Kafka, drives the state           │ stop: takes the last checkpoint
@@ -346,7 +347,8 @@ func (p *process) notifyOptions(c *Config) notify.Options {
 	return o
 }
 
-// ReceiverOptions are the routes and receivers of a configuration, without file, topic and terminal.
+// ReceiverOptions are the routes and receivers of a configuration, without file, topic and
+// terminal.
 func ReceiverOptions(c *Config) notify.Options {
 	n := c.Notify
 	return notify.Options{

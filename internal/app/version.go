@@ -5,7 +5,8 @@ import (
 	"time"
 )
 
-// Set by the linker in releases: -X github.com/log-monitoring/alert-engine/internal/app.version=1.2.3
+// Set by the linker in releases: -X
+// github.com/log-monitoring/alert-engine/internal/app.version=1.2.3
 var version, commit, date string
 
 // Version is the version of the program: that of the release, else that of the module as it was

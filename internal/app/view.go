@@ -21,8 +21,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// setViews gives the pages what they show. The parts do not know each other, so each view translates
-// what one of them knows into what the pages ask for.
+// setViews gives the pages what they show. The parts do not know each other, so each view
+// translates what one of them knows into what the pages ask for.
 func (p *process) setViews(o *web.Options) {
 	now := time.Now()
 	o.Alerts, o.Rules, o.Engine, o.Notifier = alertsView{
@@ -212,8 +212,8 @@ func (v *engineView) Status() web.EngineStatus {
 	return s
 }
 
-// delayStatus suggests a lateness from the delays: one that covers 999 of 1000, and never less than a
-// second, for clocks differ by as much.
+// delayStatus suggests a lateness from the delays: one that covers 999 of 1000, and never less than
+// a second, for clocks differ by as much.
 func delayStatus(d alerting.Delays) web.DelayStatus {
 	var s web.DelayStatus
 	for i, n := range d {

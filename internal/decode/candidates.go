@@ -196,12 +196,13 @@ type hints struct {
 	renderings, bigTemplate                jsonscan.Slot
 	eventID, channel, resourceID, bigLevel jsonscan.Slot // Windows and Azure
 	created, levelName                     jsonscan.Slot // Python
-	ident, pri                             jsonscan.Slot // syslog, as Fluentd and Fluent Bit have it
-	name, pid, hostname, level             jsonscan.Slot // pino and bunyan
-	shortMessage, version                  jsonscan.Slot // GELF
-	mongoTime, mongoSeverity               jsonscan.Slot
-	ddsource, status, ddservice            jsonscan.Slot
-	auditID, auditLevel                    jsonscan.Slot // Kubernetes audit
+	// syslog, as Fluentd and Fluent Bit have it
+	ident, pri                  jsonscan.Slot
+	name, pid, hostname, level  jsonscan.Slot // pino and bunyan
+	shortMessage, version       jsonscan.Slot // GELF
+	mongoTime, mongoSeverity    jsonscan.Slot
+	ddsource, status, ddservice jsonscan.Slot
+	auditID, auditLevel         jsonscan.Slot // Kubernetes audit
 	// seconds and nanoseconds apart: log4j2, and Google's two ways
 	instants                                      [3][2]jsonscan.Slot
 	eventSource, eventName                        jsonscan.Slot // CloudTrail
@@ -222,7 +223,8 @@ type hints struct {
 	requestTime, remoteAddr, latency, remoteIP    jsonscan.Slot // nginx, Echo
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
-	appName, priority                             jsonscan.Slot    // of OpenTelemetry's syslog receiver
+	// of OpenTelemetry's syslog receiver
+	appName, priority jsonscan.Slot
 }
 
 // fieldPlan is a plan and what its slots mean for a decoder.

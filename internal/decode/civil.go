@@ -299,8 +299,8 @@ func (c clock) lateYear(v *civil, t []byte, i int, dated bool) int {
 	return i + 5
 }
 
-// clock reads 10:11:12.345 or 8:11:12 PM at t[i], perhaps padded with a blank, and returns the index
-// behind it, 0 for none.
+// clock reads 10:11:12.345 or 8:11:12 PM at t[i], perhaps padded with a blank, and returns the
+// index behind it, 0 for none.
 func (v *civil) clock(t []byte, i int) int {
 	if i+1 < len(t) && t[i] == ' ' && t[i+1]-'0' <= 9 {
 		i++
@@ -367,8 +367,8 @@ func (v *civil) fraction(t []byte, i int) int {
 	return i + 1 + n
 }
 
-// instant turns a civil time of n bytes into nanoseconds since 1970. An absent year is the record's,
-// or the one before or after it if that brings the time nearer to the record's.
+// instant turns a civil time of n bytes into nanoseconds since 1970. An absent year is the
+// record's, or the one before or after it if that brings the time nearer to the record's.
 func (c clock) instant(v *civil, n int) (int64, int) {
 	if n == 0 || v.month < 1 || v.month > 12 || v.hour > 24 || v.min > 59 || v.sec > 60 {
 		return 0, 0

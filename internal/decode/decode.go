@@ -4,12 +4,13 @@
 // A Decoder turns a record into logs. It removes the transport's framing (compression, byte order
 // marks, a schema registry's header), detects the format, splits batches into logs, and finds the
 // fields of a Fields set in each log. A log in JSON, the usual case, is read in place: nothing is
-// copied or allocated, and no tree is built. Every other format is rewritten into one JSON object in
-// the decoder's own memory and read like JSON, so all formats share fields, paths and precedence.
+// copied or allocated, and no tree is built. Every other format is rewritten into one JSON object
+// in the decoder's own memory and read like JSON, so all formats share fields, paths and
+// precedence.
 //
 // Programs use different names for the same field. The message is message, msg, log, body, and a
-// dozen more; the level is a word, or a number on one of several scales. Each well-known field has a
-// list of candidates, and the first that is not empty wins. Configuration can extend the lists.
+// dozen more; the level is a word, or a number on one of several scales. Each well-known field has
+// a list of candidates, and the first that is not empty wins. Configuration can extend the lists.
 //
 // No record is dropped because of its format. What cannot be parsed becomes a log of plain text,
 // unless the configuration fixes the format of the topic; binary data is rejected with a reason.
@@ -126,9 +127,9 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	return d, nil
 }
 
-// Decode reads a record and calls each for every log in it. It calls reject for what cannot be read,
-// possibly besides each: one bad member of a batch does not affect the others. The record is not
-// kept after Decode returns.
+// Decode reads a record and calls each for every log in it. It calls reject for what cannot be
+// read, possibly besides each: one bad member of a batch does not affect the others. The record is
+// not kept after Decode returns.
 func (d *Decoder) Decode(
 	rec *models.Record,
 	each func(*Log),

@@ -3,8 +3,8 @@ package decode
 import "github.com/log-monitoring/alert-engine/internal/jsonscan"
 
 // EachValue calls f for the value of every field of the log, nested ones and members of arrays
-// included, until f returns false. Null values are skipped; a value may come more than once. A Value
-// is valid until f returns.
+// included, until f returns false. Null values are skipped; a value may come more than once. A
+// Value is valid until f returns.
 func (l *Log) EachValue(f func(Value) bool) {
 	if l.isText {
 		if !f(Value{String, l.text}) {

@@ -18,8 +18,8 @@ const (
 	maxEntryDepth  = 64     // depth of objects; deeper values are kept as JSON text
 )
 
-// Entry builds the full LogEntry, which owns its memory. Fields holds what has no other place in the
-// entry, merged from all layers of the log; the inner of two equal keys wins.
+// Entry builds the full LogEntry, which owns its memory. Fields holds what has no other place in
+// the entry, merged from all layers of the log; the inner of two equal keys wins.
 func (l *Log) Entry() models.LogEntry {
 	text := func(id FieldID) string { return string(l.Value(id).Text) }
 	e := models.LogEntry{

@@ -121,8 +121,8 @@ func skipToken(t []byte, i, limit int) int {
 }
 
 // epochPrefix reads a number of seconds or milliseconds since 1970 at the start of a line, as some
-// servers begin their lines with it. It must be near to the record's time, for a text may begin with
-// any number.
+// servers begin their lines with it. It must be near to the record's time, for a text may begin
+// with any number.
 func (c clock) epochPrefix(t []byte) (ns int64, n int) {
 	bracket := 0
 	if len(t) > 0 && t[0] == '[' {

@@ -6,8 +6,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// influx emits the points of InfluxDB's line protocol, one a line, and reports whether all lines are
-// points with a time: a measurement, tags, fields, and nanoseconds.
+// influx emits the points of InfluxDB's line protocol, one a line, and reports whether all lines
+// are points with a time: a measurement, tags, fields, and nanoseconds.
 //
 //	syslog,appname=payment,hostname=web-1,severity=err severity_code=3i,message="card refused" 1777889472668208453
 func (d *Decoder) influx(b []byte) bool {
@@ -34,8 +34,8 @@ func (d *Decoder) influx(b []byte) bool {
 	return true
 }
 
-// appendPoint rewrites a point as Telegraf writes it in JSON: tags and fields are members, and those
-// of its syslog input have the names of a log's fields.
+// appendPoint rewrites a point as Telegraf writes it in JSON: tags and fields are members, and
+// those of its syslog input have the names of a log's fields.
 func appendPoint(dst, b []byte) ([]byte, bool) {
 	space := unescaped(b, 0, ' ')
 	if space <= 0 {

@@ -357,7 +357,8 @@ func TestEnvelopeWins(t *testing.T) {
 	f(`<34>May  4 10:11:12 web-1 pay[1]: {"service":"evil","msg":"m"}`, "service", "pay")
 }
 
-// Lines of syslog files in RFC 3339 form have a host and a service, and a text without tag has none.
+// Lines of syslog files in RFC 3339 form have a host and a service, and a text without tag has
+// none.
 func TestSyslogFiles(t *testing.T) {
 	f := func(line, want string) {
 		t.Helper()

@@ -10,9 +10,9 @@ import (
 // Programs write the same fields again and again, so candidates are searched once for a layout
 // instead of once for a log.
 //
-// A layout depends on which fields are present, not on their values. It names a candidate only where
-// no better one is present. Whether the candidate is a plain text is checked in each log; if it is
-// not, the candidates are searched as without a layout.
+// A layout depends on which fields are present, not on their values. It names a candidate only
+// where no better one is present. Whether the candidate is a plain text is checked in each log; if
+// it is not, the candidates are searched as without a layout.
 type layout struct {
 	has   jsonscan.Bitset
 	slots []jsonscan.Slot // by FieldID

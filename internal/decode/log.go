@@ -365,8 +365,8 @@ func (l *Log) valueOf(x *jsonscan.Extractor, s jsonscan.Span) Value {
 	return Value{String, l.d.resolved(t, s.Flags)}
 }
 
-// findText finds a field that is a text. Empty texts, nulls and objects are skipped; an array yields
-// its first text.
+// findText finds a field that is a text. Empty texts, nulls and objects are skipped; an array
+// yields its first text.
 func (l *Log) findText(id FieldID, layers []*jsonscan.Extractor) Value {
 	c := &l.d.plan.fields[id]
 	for _, x := range layers {
@@ -679,8 +679,8 @@ func (l *Log) lineHead() head {
 	return l.head
 }
 
-// findLevel finds the level. An inner level counts if the outer one may be a shipper's guess; without
-// either, the text is searched.
+// findLevel finds the level. An inner level counts if the outer one may be a shipper's guess;
+// without either, the text is searched.
 func (l *Log) findLevel() {
 	if l.levelSeen {
 		return
@@ -814,8 +814,8 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	return level{}, jsonscan.NoSlot
 }
 
-// refine combines a word with the number beside it if both mean the same level: OTLP's severity text
-// and number, and those of a LogEntry.
+// refine combines a word with the number beside it if both mean the same level: OTLP's severity
+// text and number, and those of a LogEntry.
 func (l *Log) refine(x *jsonscan.Extractor, found level, at jsonscan.Slot) level {
 	h := &l.d.plan.hints
 	if at == h.level && found.severity > 0 && x.Has.Has(h.severity) &&

@@ -53,8 +53,8 @@ func (l *Log) findMessage() Value {
 	return Value{}
 }
 
-// weakMessage is a text that is the message where there is no other: the first of the arguments that
-// a program passed to its logger, or the reason of a failure.
+// weakMessage is a text that is the message where there is no other: the first of the arguments
+// that a program passed to its logger, or the reason of a failure.
 func (l *Log) weakMessage(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
 	for _, at := range [...]jsonscan.Slot{h.text, h.args, h.data, h.reason} {
@@ -107,7 +107,8 @@ func (l *Log) withArguments(x *jsonscan.Extractor, text []byte) []byte {
 	})
 }
 
-// ofSyslog reports whether an object was made of syslog by rsyslog, whose messages begin with a blank.
+// ofSyslog reports whether an object was made of syslog by rsyslog, whose messages begin with a
+// blank.
 func (l *Log) ofSyslog(x *jsonscan.Extractor) bool {
 	for _, at := range l.d.plan.hints.syslogTags {
 		if x.Has.Has(at) {

@@ -254,8 +254,8 @@ func protoFields(b []byte, f func(protoField) bool) bool {
 	return true
 }
 
-// nextField reads the field that a message begins with, and returns the bytes behind it, nil if it is
-// damaged.
+// nextField reads the field that a message begins with, and returns the bytes behind it, nil if it
+// is damaged.
 func nextField(b []byte) (field protoField, rest []byte) {
 	tag, b := uvarint(b)
 	if b == nil || tag>>3 == 0 || tag>>3 >= 1<<29 {

@@ -1,7 +1,7 @@
 package decode
 
-// Reason says why a record, or one member of a batch, yields no log. It is a short constant word for
-// a metric's label.
+// Reason says why a record, or one member of a batch, yields no log. It is a short constant word
+// for a metric's label.
 type Reason string
 
 const (

@@ -221,8 +221,8 @@ func cutCookie(text []byte) ([]byte, bool) {
 	return rest, ok && len(rest) > 0 && rest[0] == '{'
 }
 
-// binaryReason returns why bytes are not text, or nothing. A stray control character or Latin-1 does
-// not make a text binary.
+// binaryReason returns why bytes are not text, or nothing. A stray control character or Latin-1
+// does not make a text binary.
 func binaryReason(b []byte) (Reason, string) {
 	if len(b) > 1 &&
 		(b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) &&

@@ -27,7 +27,8 @@ func (c clock) plausible(t int64) bool {
 	return t >= earliest && (c.record <= 0 || t <= c.record+maxAhead)
 }
 
-// today caches the last day on which a log was written: the next log is most likely of the same day.
+// today caches the last day on which a log was written: the next log is most likely of the same
+// day.
 type today struct {
 	date  [10]byte // 2026-05-04
 	start int64

@@ -9,8 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The cache of times without a year changes nothing: not at the turn of a year, not for records that
-// are far from their logs, not behind other texts that begin with the same time.
+// The cache of times without a year changes nothing: not at the turn of a year, not for records
+// that are far from their logs, not behind other texts that begin with the same time.
 func TestStamp(t *testing.T) {
 	zone, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 )
 
 // zone reads a zone at t[i], with or without a blank before it, and returns the index behind it: Z,
-// +02:00, UTC+2, an abbreviation, a name such as Europe/Berlin or Eastern Daylight Time. A word that
-// looks like a zone and is none that is known makes the time unknown.
+// +02:00, UTC+2, an abbreviation, a name such as Europe/Berlin or Eastern Daylight Time. A word
+// that looks like a zone and is none that is known makes the time unknown.
 func (v *civil) zone(t []byte, i int) int {
 	end := v.zoneWord(t, i)
 	if end < len(t) && end > i && t[end] == '[' { // 10:11:12+02:00[Europe/Berlin]

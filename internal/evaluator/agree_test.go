@@ -27,10 +27,10 @@ var (
 
 // open are the forms of rules on which the engine and the evaluator do not agree yet: a comparison
 // with the past that is negated or recorded while the group is young; a log that resolves, but does
-// not match, as the first of its group, or that resolves a condition that always holds; a group that
-// is forgotten before a time passes that the condition names. Neither do they agree on all logs that
-// come too late, nor on since when groups are known in a backlog whose partitions are not read at
-// the same pace.
+// not match, as the first of its group, or that resolves a condition that always holds; a group
+// that is forgotten before a time passes that the condition names. Neither do they agree on all
+// logs that come too late, nor on since when groups are known in a backlog whose partitions are not
+// read at the same pace.
 const open = `not .*offset|record: .*offset|match: .*resolve: ('|\{match)|resolve: ('|\{match).*offset|` +
 	`remember: .*(since|offset|changed)|resolve: ('|\{match).*>= 0`
 
@@ -170,8 +170,8 @@ func (s scenario) records() bool {
 	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["record"] != "" })
 }
 
-// same says whether two transitions are the same. A value that the evaluator leaves undefined may be
-// any.
+// same says whether two transitions are the same. A value that the evaluator leaves undefined may
+// be any.
 func same(got, want string) bool {
 	general, any := strings.CutSuffix(want, " NaN")
 	if !any {

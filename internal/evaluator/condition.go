@@ -31,8 +31,8 @@ const (
 // truth evaluates a condition.
 func (v *view) truth(c rule.Condition) bool { return v.is(c, true) }
 
-// is says whether a condition is true, or whether it is false. Neither holds of a comparison that is
-// undefined because the group is too young.
+// is says whether a condition is true, or whether it is false. Neither holds of a comparison that
+// is undefined because the group is too young.
 func (v *view) is(c rule.Condition, want bool) bool {
 	switch c := c.(type) {
 	case *rule.Unary:
@@ -66,8 +66,8 @@ func isSince(c *rule.Binary) (is bool) {
 	return is
 }
 
-// deciding is the comparison whose left side is the value of the alert: the first one, or of several
-// that are joined by or the first that holds.
+// deciding is the comparison whose left side is the value of the alert: the first one, or of
+// several that are joined by or the first that holds.
 func (v *view) deciding(c rule.Condition) *rule.Binary {
 	switch c := c.(type) {
 	case *rule.Unary:

@@ -135,8 +135,8 @@ func (e *Evaluation) source(r *rule.Rule) []*Log {
 	return logs
 }
 
-// seenWith is the log as a rule with some lateness sees it. What is decided when it arrives does not
-// see it.
+// seenWith is the log as a rule with some lateness sees it. What is decided when it arrives does
+// not see it.
 func (l *Log) seenWith(lateness int64) *Log {
 	if watermark := l.Clock - lateness; watermark > l.At {
 		late := *l

@@ -33,8 +33,8 @@ func Values(set *Rules, logs []*Log, course Course) (list []Value) {
 }
 
 // values are what a record says of one group: with every, at each multiple of it, and else at the
-// whole seconds at which the value is another one; as long as the window holds logs. Once it has run
-// empty the value is that of nothing, and then there is none.
+// whole seconds at which the value is another one; as long as the window holds logs. Once it has
+// run empty the value is that of nothing, and then there is none.
 func (g *group) values() (list []Value) {
 	step := int64(g.r.Every)
 	if step == 0 {

@@ -2,8 +2,8 @@
 // transition, each notification, the reason why something was not notified, and what people did. It
 // answers by alert, by time and by rule, so that yesterday's link opens.
 //
-// A directory holds segments. A segment is a file of JSON lines, oldest first, and is closed when it
-// is full. Each closed segment has an index beside it, sorted by alert:
+// A directory holds segments. A segment is a file of JSON lines, oldest first, and is closed when
+// it is full. Each closed segment has an index beside it, sorted by alert:
 //
 //	0000000000000001.jsonl   closed segment
 //	0000000000000001.idx     its index: alert, rule, kind, state, event time, place of the line

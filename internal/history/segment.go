@@ -346,7 +346,8 @@ func (s *segment) entry(offset int64) (e Entry, err error) {
 
 // backwards calls f with the lines before a place, the last one first, until it returns false.
 func (s *segment) backwards(before int64, f func(offset int64, line []byte) bool) error {
-	var rest []byte // the beginning of the part that was read last, which has no line break before it
+	// the beginning of the part that was read last, which has no line break before it
+	var rest []byte
 	for before > 0 {
 		n := min(before, chunk)
 		part := make([]byte, n, int(n)+len(rest))

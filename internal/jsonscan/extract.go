@@ -2,9 +2,9 @@
 // without allocation.
 //
 // A Plan holds the paths of interest, in all spellings in which records have them: nested, as a
-// literal dotted key, or mixed. Each spelling has a Slot. An Extractor reads an object and notes the
-// position of the value of each slot. The package also holds the functions with which callers scan
-// values and strings, resolve escapes and write JSON.
+// literal dotted key, or mixed. Each spelling has a Slot. An Extractor reads an object and notes
+// the position of the value of each slot. The package also holds the functions with which callers
+// scan values and strings, resolve escapes and write JSON.
 package jsonscan
 
 import (
@@ -281,8 +281,8 @@ func (x *Extractor) Read(b []byte) int {
 	}
 }
 
-// recover continues after an object that is broken inside but whose brackets pair: it is skipped, as
-// if no path led into it. So a requested path never makes a document unreadable for others. It
+// recover continues after an object that is broken inside but whose brackets pair: it is skipped,
+// as if no path led into it. So a requested path never makes a document unreadable for others. It
 // returns no key, and the error, where that is not possible.
 func (x *Extractor) recover(b []byte, err int) (*key, int) {
 	if err != Broken {

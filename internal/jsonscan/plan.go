@@ -175,9 +175,9 @@ func (p *Plan) Paths() []string {
 }
 
 // Resolve returns the target of a key of a node, and the slots of other spellings that the key also
-// matches: another case, a dedotted label, GELF's underscore before additional fields, or the second
-// @ of CLEF. A built-in key has no other spellings, except for a label. A requested key does not take
-// a value away from any other field.
+// matches: another case, a dedotted label, GELF's underscore before additional fields, or the
+// second @ of CLEF. A built-in key has no other spellings, except for a label. A requested key does
+// not take a value away from any other field.
 func (p *Plan) Resolve(at int32, key string) (e Edge, loose []Slot) {
 	n := &p.nodes[at]
 	e, found := n.edges[key]

@@ -113,9 +113,9 @@ func wideness(seen uint64) uint8 {
 	return 0
 }
 
-// SkipContainer returns the index after the bracket that closes the container whose opening bracket,
-// open, was just read. It reads strings and brackets only, needs no stack at any depth, and checks
-// that the innermost 64 brackets pair.
+// SkipContainer returns the index after the bracket that closes the container whose opening
+// bracket, open, was just read. It reads strings and brackets only, needs no stack at any depth,
+// and checks that the innermost 64 brackets pair.
 func SkipContainer(b []byte, i int, open byte) int {
 	depth, shape := 1, uint64(open>>5&1) // '[' is 0x5b, '{' is 0x7b: the bit tells them apart
 	for i < len(b) {
@@ -169,8 +169,8 @@ func scanScalar(b []byte, i int) (end int, kind Kind) {
 	return i, kind
 }
 
-// notDigits sets a bit in each of eight bytes that is not a digit. The lowest bit that is set belongs
-// to the first such byte.
+// notDigits sets a bit in each of eight bytes that is not a digit. The lowest bit that is set
+// belongs to the first such byte.
 func notDigits(w uint64) uint64 {
 	w ^= ones * '0'
 	return (w + ones*(0x80-10) | w) & Tops
@@ -426,8 +426,8 @@ func AppendText(dst, s []byte, flags uint8) []byte {
 }
 
 // appendUnescaped appends the text of s, which has no bytes beyond ASCII, but for its last bytes,
-// which it returns. Texts with JSON in them have an escape every few bytes, so eight bytes are copied
-// at once and what follows an escape is copied over.
+// which it returns. Texts with JSON in them have an escape every few bytes, so eight bytes are
+// copied at once and what follows an escape is copied over.
 func appendUnescaped(dst, s []byte) (out, rest []byte) {
 	dst = slices.Grow(dst, len(s)+8) // no escape is shorter than what it stands for
 	start := len(dst)

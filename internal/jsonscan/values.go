@@ -1,7 +1,8 @@
 package jsonscan
 
-// Values calls f for each scalar value of a JSON document, at any depth of objects and arrays, until
-// f returns false. Keys are not values. Its time is linear; what follows a mistake is not read.
+// Values calls f for each scalar value of a JSON document, at any depth of objects and arrays,
+// until f returns false. Keys are not values. Its time is linear; what follows a mistake is not
+// read.
 func Values(b []byte, f func(v Span) bool) {
 	for i := 0; ; {
 		if i = SkipBlank(b, i); i >= len(b) {

@@ -116,8 +116,8 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	return nil, nil
 }
 
-// checkPatterns reports topic patterns that match nothing: a typing error, or topics that we may not
-// see. Topics that are created later are found all the same.
+// checkPatterns reports topic patterns that match nothing: a typing error, or topics that we may
+// not see. Topics that are created later are found all the same.
 func (g *groupConsumer) checkPatterns(meta kadm.Metadata) {
 	if len(g.cfg.patterns) == 0 {
 		return

@@ -549,8 +549,8 @@ func TestBrokerURL(t *testing.T) {
 	f("kafka://a:1", `brokers has the address "kafka://a:1"; the address has no scheme, write "a:1"`)
 }
 
-// Messages that are not JSON are counted as failed, logged with a limit, and skipped, unless another
-// format is configured.
+// Messages that are not JSON are counted as failed, logged with a limit, and skipped, unless
+// another format is configured.
 func TestInvalidJSONIsSkipped(t *testing.T) {
 	f := func(format string, failed int64) {
 		t.Helper()

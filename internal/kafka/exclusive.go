@@ -70,8 +70,8 @@ func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	return names
 }
 
-// newProtocolMembers are members that use the group protocol of KIP-848, which DescribeGroups does not
-// know.
+// newProtocolMembers are members that use the group protocol of KIP-848, which DescribeGroups does
+// not know.
 func (s *Source) newProtocolMembers(ctx context.Context) (names []string) {
 	groups, err := s.group.admin.DescribeConsumerGroups(ctx, s.cfg.Group)
 	if err != nil {

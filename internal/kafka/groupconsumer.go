@@ -391,6 +391,7 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	fresh := time.Since(g.lastProbe) <= probeFresh
+	losses := dataLosses(fetches)
 	fetches.EachPartition(func(t kgo.FetchTopicPartition) {
 		if t.Topic == "" { // an error of the client
 			if err := g.clientError(t.Err); err != nil {
@@ -414,6 +415,14 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 			t.Records[n-1].Timestamp.After(live) {
 			live = t.Records[n-1].Timestamp // it was written since the last probe
 		}
+		if loss := losses[p.Partition]; loss != nil {
+			if len(t.Records) > 0 && t.Records[0].Offset < p.fetched {
+				g.dataLoss(p, loss) // its records come before its error
+				losses[p.Partition] = nil
+			}
+		} else if errors.As(t.Err, &loss) {
+			return // handled with the records
+		}
 		if len(t.Records) > 0 || t.Err != nil {
 			batches = append(batches, g.newBatch(p, t.Records, t.Err))
 		}
@@ -422,6 +431,22 @@ func (g *groupConsumer) batches(fetches kgo.Fetches) ([]batch, error) {
 		g.clock.observe(live)
 	}
 	return batches, fatal
+}
+
+// dataLosses are the partitions of a poll that the client has taken back. It lists its own errors
+// last, so the records that it has read since come before the error that explains them.
+func dataLosses(fetches kgo.Fetches) map[models.Partition]*kgo.ErrDataLoss {
+	var losses map[models.Partition]*kgo.ErrDataLoss
+	fetches.EachError(func(topic string, n int32, err error) {
+		var loss *kgo.ErrDataLoss
+		if errors.As(err, &loss) {
+			if losses == nil {
+				losses = map[models.Partition]*kgo.ErrDataLoss{}
+			}
+			losses[models.Partition{Topic: topic, Partition: n}] = loss
+		}
+	})
+	return losses
 }
 
 // noteOffsets takes the log's bounds from a fetch, and detects records that were deleted before

@@ -82,7 +82,9 @@ func (g *groupConsumer) handlePartitionError(ctx context.Context, p *partition, 
 	var bomb *kgo.ErrDecompressTooLarge
 	switch {
 	case errors.As(err, &loss):
+		g.mu.Lock()
 		g.dataLoss(p, loss)
+		g.mu.Unlock()
 	case errors.As(err, &bomb):
 		g.skip(p, "bomb", bomb.NextOffset, bomb.Epoch, err)
 	case errors.Is(err, kerr.UnknownTopicID):
@@ -110,10 +112,9 @@ func isDamage(err error) bool {
 // dataLoss continues where the client does. The client may go back further than the log was
 // truncated, or nothing may be lost and the leader only lacks the history. So the records that
 // come are compared by epoch with those that were read. Our position stays until a new record
-// comes or the log is known to end below it; otherwise a crash would count records twice.
+// comes or the log is known to end below it; otherwise a crash would count records twice. The
+// caller holds mu.
 func (g *groupConsumer) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.counters.errors.add("data_loss", 1)
 	g.log.Error(
 		"the broker may have lost records that were read before; continuing with the log",

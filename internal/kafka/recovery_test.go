@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // breaking damages what brokers send wherever it contains the word.
@@ -426,6 +429,42 @@ func TestLeaderWithoutHistory(t *testing.T) {
 		}
 		r.stop()
 	}, func(o *devbroker.Options) { o.Nodes = 2 })
+}
+
+// The client lists its own errors last: the records that it has read since it went back come in the
+// same poll, before the error that says so.
+func TestDataLossAfterItsRecords(t *testing.T) {
+	g := newGroupConsumer(groupConfig{}, slog.New(slog.DiscardHandler), &counters{})
+	name := models.Partition{Topic: "t"}
+	p := &partition{Partition: name, next: 9, fetched: 9, probedEnd: 9}
+	g.parts[name] = p
+	var again []*kgo.Record
+	for offset := range int64(7) {
+		// the new leader has written from offset 5 on
+		epoch := int32(offset / 5)
+		again = append(again, &kgo.Record{Topic: "t", Offset: offset, LeaderEpoch: epoch})
+	}
+	fetch := func(f kgo.FetchPartition) kgo.Fetch {
+		topics := []kgo.FetchTopic{{Topic: "t", Partitions: []kgo.FetchPartition{f}}}
+		return kgo.Fetch{Topics: topics}
+	}
+	batches, err := g.batches(kgo.Fetches{
+		fetch(kgo.FetchPartition{Records: again, HighWatermark: 7}),
+		fetch(kgo.FetchPartition{Err: &kgo.ErrDataLoss{Topic: "t", ConsumedTo: 9}}),
+	})
+	if err != nil || len(batches) != 1 || batches[0].err != nil {
+		t.Fatalf("got %+v, %v", batches, err)
+	}
+	var got []int64
+	for _, r := range batches[0].records {
+		got = append(got, r.Offset)
+	}
+	if !slices.Equal(got, []int64{5, 6}) || p.next != 5 || p.fetched != 7 {
+		t.Errorf("evaluated %v, position %d, fetched %d", got, p.next, p.fetched)
+	}
+	if n := g.counters.errors.snapshot(); n["data_loss"] != 1 || n["replaced"] != 1 {
+		t.Errorf("errors are %v", n)
+	}
 }
 
 // A leader whose log is shorter than what we have read, as after an unclean election: what comes in

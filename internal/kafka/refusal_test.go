@@ -79,8 +79,8 @@ func TestRecordsDeletedWhileStopped(t *testing.T) {
 	})
 }
 
-// A broker that cannot be reached at the address that it advertises is said to be misconfigured; one
-// of the configured addresses is not.
+// A broker that cannot be reached at the address that it advertises is said to be misconfigured;
+// one of the configured addresses is not.
 func TestUnreachableAdvertisedAddress(t *testing.T) {
 	log := &journal{}
 	b := &bed{logs: log}

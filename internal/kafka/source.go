@@ -115,11 +115,13 @@ type Source struct {
 	slow        *slowRecords
 	deadLetters *deadLetterWriter
 
-	mu             chanMutex // guards the engine against revocation, which comes from another goroutine
-	progress       []models.Progress
-	forget         []models.SourcePosition
-	restored       []models.SourcePosition // positions of the last run that are not assigned yet
-	leaving        bool                    // the last checkpoint is being taken, and other members read on
+	// guards the engine against revocation, which comes from another goroutine
+	mu       chanMutex
+	progress []models.Progress
+	forget   []models.SourcePosition
+	restored []models.SourcePosition // positions of the last run that are not assigned yet
+	// the last checkpoint is being taken, and other members read on
+	leaving        bool
 	lastCheckpoint time.Time
 	commits        sync.WaitGroup
 	lastRound      time.Time // end of the last round

@@ -151,8 +151,8 @@ func TestLeftAndBack(t *testing.T) {
 	})
 }
 
-// After a reset to an earlier offset nothing counts twice; one to a later offset is obeyed. Both are
-// said.
+// After a reset to an earlier offset nothing counts twice; one to a later offset is obeyed. Both
+// are said.
 func TestOperatorResets(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}

@@ -107,7 +107,8 @@ func (w *ruleProfile) partialHint() string {
 	return moreHint
 }
 
-// groups reports labels that no match has, and labels with a value of its own in nearly every match.
+// groups reports labels that no match has, and labels with a value of its own in nearly every
+// match.
 func (p *Profile) groups(
 	w *ruleProfile,
 	report func(name string, pos rule.Pos, hint, format string, args ...any),

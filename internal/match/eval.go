@@ -280,8 +280,8 @@ func equalRune(a, b rune) bool {
 }
 
 // globText matches a whole value with a pattern: * is any run of characters, ? any one, and \ makes
-// the next character ordinary. Only the last star is tried again at a later place, so the time is at
-// most that of the value times the pattern.
+// the next character ordinary. Only the last star is tried again at a later place, so the time is
+// at most that of the value times the pattern.
 func globText(v []byte, pattern []rune, cased bool) bool {
 	at, star := 0, -1 // where in the pattern; after the last star, -1 for none
 	var next []byte   // the part of the value that the last star is tried with

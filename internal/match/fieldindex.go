@@ -52,8 +52,8 @@ type anchorEnd struct {
 	op          rule.Op
 }
 
-// verifyWindow decides about a literal among the anchors without reading it: its length, and the four
-// bytes at its other end.
+// verifyWindow decides about a literal among the anchors without reading it: its length, and the
+// four bytes at its other end.
 type verifyWindow struct {
 	window uint32
 	n      int32
@@ -216,8 +216,9 @@ func (b *fieldIndexBuilder) build() *fieldIndex {
 type scan struct {
 	fieldIndex *fieldIndex
 	scope      scope
-	numeric    bool // the value is a number in its canonical spelling, and nothing else of it counts
-	mode       mode
+	// the value is a number in its canonical spelling, and nothing else of it counts
+	numeric bool
+	mode    mode
 }
 
 // mode says which literals can be compared with the bytes at hand: the value as it is, or folded,

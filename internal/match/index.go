@@ -37,8 +37,8 @@ type Index struct {
 	// the field indexes that are scanned for every log; the others are scanned when one of their
 	// predicates is needed
 	early []int32
-	// by predicate: its field index, if that is scanned late, else none; the level is the one behind
-	// the last
+	// by predicate: its field index, if that is scanned late, else none; the level is the one
+	// behind the last
 	lateOf []int32
 
 	queries []query
@@ -166,8 +166,8 @@ func (c *compiler) index(indexes []*fieldIndex, queries []query) *Index {
 	return p
 }
 
-// schedule separates the field indexes with access predicates, which are scanned for every log, from
-// those that can wait until a predicate is needed.
+// schedule separates the field indexes with access predicates, which are scanned for every log,
+// from those that can wait until a predicate is needed.
 func (ix *Index) schedule() {
 	indexOf := map[decode.FieldID]int32{}
 	for i, u := range ix.fieldIndexes {
@@ -222,8 +222,8 @@ func (ix *Index) fill(at int32, e *expr) {
 	}
 }
 
-// group lays out the queries of one access predicate by their first guard, so that it is evaluated once for
-// all of them.
+// group lays out the queries of one access predicate by their first guard, so that it is evaluated
+// once for all of them.
 func (ix *Index) group(list []int32) extent {
 	slices.SortStableFunc(
 		list,

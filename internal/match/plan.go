@@ -187,8 +187,8 @@ func (c *compiler) plan(exprs []*expr) []query {
 	return queries
 }
 
-// maxExtra is how many more evaluations of queries, per log, the plan accepts to scan one field less
-// for every log.
+// maxExtra is how many more evaluations of queries, per log, the plan accepts to scan one field
+// less for every log.
 const maxExtra = 0.3
 
 // avoidFields gives the queries of a field other access predicates, where these are nearly as rare,
@@ -264,8 +264,8 @@ func (c *compiler) used(set []int32, users map[fieldKey][]int32, opened map[fiel
 	return true
 }
 
-// guard chooses the two rarest predicates beside the access predicate that must hold and that the scan
-// decides.
+// guard chooses the two rarest predicates beside the access predicate that must hold and that the
+// scan decides.
 func (c *compiler) guard(q *query) {
 	if q.expr.op != opAnd {
 		return

@@ -6,12 +6,12 @@ import (
 )
 
 // prefilter finds where in a value literals may begin, by n-grams. The scan advances by a stride of
-// several bytes. Each literal of five bytes or more is represented by as many consecutive n-grams of
-// four bytes as the stride is long, the rarest in the sample, so that the scan reads one of them
-// wherever the literal begins. A bitmap of the n-grams' hashes nearly always decides that no literal
-// is here. Where it does not, a table is searched by the n-gram and the four bytes after it (before
-// it, where the literal ends with it), so that few literals are compared without need. The cost
-// hardly depends on the number of literals.
+// several bytes. Each literal of five bytes or more is represented by as many consecutive n-grams
+// of four bytes as the stride is long, the rarest in the sample, so that the scan reads one of them
+// wherever the literal begins. A bitmap of the n-grams' hashes nearly always decides that no
+// literal is here. Where it does not, a table is searched by the n-gram and the four bytes after it
+// (before it, where the literal ends with it), so that few literals are compared without need. The
+// cost hardly depends on the number of literals.
 //
 // Literals of three and four bytes have a filter of their own, with n-grams of three bytes at every
 // place.

@@ -7,8 +7,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// matches says whether a query, as written in a rule file, holds for a log, by the definition and by
-// the index.
+// matches says whether a query, as written in a rule file, holds for a log, by the definition and
+// by the index.
 func matches(t *testing.T, query, log string) bool {
 	t.Helper()
 	set, err := rule.Read("a.yml", []byte("lists: {blocked: [ann, bob]}\n"+

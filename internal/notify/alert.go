@@ -32,9 +32,9 @@ const (
 // made visible and bounded.
 const labelsHash = "labels_hash"
 
-// labels are the labels of an alert as receivers see them: visible, bounded, and without empty ones,
-// which Alertmanager takes for absent. They identify the alert, so different labels stay different:
-// when some had to be changed, a hash of the original ones is added.
+// labels are the labels of an alert as receivers see them: visible, bounded, and without empty
+// ones, which Alertmanager takes for absent. They identify the alert, so different labels stay
+// different: when some had to be changed, a hash of the original ones is added.
 func labels(a models.Alert) model.LabelSet {
 	set := make(model.LabelSet, len(a.Labels)+1)
 	changed := false

@@ -94,8 +94,8 @@ func TestEpisodesOfBacklog(t *testing.T) {
 	})
 }
 
-// An alert that flaps is notified a few times a minute, and the message says how often it fired. The
-// file has every transition.
+// An alert that flaps is notified a few times a minute, and the message says how often it fired.
+// The file has every transition.
 func TestFlappingIsMerged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

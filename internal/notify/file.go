@@ -15,9 +15,10 @@ import (
 
 // file appends notifications to a file: one line of JSON for each.
 //
-// A line counts as written when the disk has it. A disk that is full or stuck holds up nothing else:
-// the attempt fails and is made again, less and less often; what was written in part is taken back,
-// so every line is whole. After a crash the end of the file says what need not be written again.
+// A line counts as written when the disk has it. A disk that is full or stuck holds up nothing
+// else: the attempt fails and is made again, less and less often; what was written in part is taken
+// back, so every line is whole. After a crash the end of the file says what need not be written
+// again.
 //
 // The file is opened for each write, by its name. To rotate it, rename it.
 type file struct {

@@ -7,12 +7,13 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// ruleLimits are the times at which alerts of rules with a limit were notified. The relay alone uses
-// them.
+// ruleLimits are the times at which alerts of rules with a limit were notified. The relay alone
+// uses them.
 type ruleLimits map[string][]time.Time
 
 // overLimit says whether an alert that fires is beyond the limit of its rule. Transitions of an
-// alert that was notified do not count: its severity and its end are notified whatever the limit is.
+// alert that was notified do not count: its severity and its end are notified whatever the limit
+// is.
 func (n *Notifier) overLimit(a models.Alert, now time.Time) bool {
 	if n.opts.Limit == nil {
 		return false

@@ -261,8 +261,8 @@ func headline(d *template.Data) string {
 	return safetext.Clip(text, 220)
 }
 
-// subject is the headline, of which the encoded form fits into a line of SMTP. Each byte beyond ASCII
-// takes three there.
+// subject is the headline, of which the encoded form fits into a line of SMTP. Each byte beyond
+// ASCII takes three there.
 func subject(d *template.Data) string {
 	const room = 700
 	text, size := headline(d), 0
@@ -294,7 +294,8 @@ func rank(a template.Alert) int {
 	return 0
 }
 
-// pagerDutySeverity is the severity of PagerDuty that fits one of a rule: critical, error, warning or info.
+// pagerDutySeverity is the severity of PagerDuty that fits one of a rule: critical, error, warning
+// or info.
 func pagerDutySeverity(severity string) string {
 	s := strings.ToLower(severity)
 	switch {

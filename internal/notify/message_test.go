@@ -166,7 +166,8 @@ func TestMessageIsRedefined(t *testing.T) {
 	}
 }
 
-// The severities of rules map to PagerDuty's and Opsgenie's. One that the configuration says counts.
+// The severities of rules map to PagerDuty's and Opsgenie's. One that the configuration says
+// counts.
 func TestSeverityOfPager(t *testing.T) {
 	for severity, want := range map[string]string{
 		"page": "critical P1", "Critical": "critical P1", "error": "error P2", "high": "error P2",
@@ -187,8 +188,8 @@ func TestSeverityOfPager(t *testing.T) {
 	}
 }
 
-// A test of a receiver sends a sample by its route and says what the receiver answered. It leaves no
-// alert behind.
+// A test of a receiver sends a sample by its route and says what the receiver answered. It leaves
+// no alert behind.
 func TestReceiverTest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "bad")

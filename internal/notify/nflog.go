@@ -23,8 +23,8 @@ type notificationLog struct {
 	wal *wal
 }
 
-// attach reads the log and the silences from the write-ahead log, and has both write to it from then
-// on. They broadcast to other members of a cluster; the write-ahead log is the only one.
+// attach reads the log and the silences from the write-ahead log, and has both write to it from
+// then on. They broadcast to other members of a cluster; the write-ahead log is the only one.
 func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logger) {
 	l.wal = w
 	merge := func(what, prefix string, merge func([]byte) error) {
@@ -94,8 +94,8 @@ func (l *notificationLog) Log(
 
 // supersede replaces an entry of the future, which is left when this machine's clock was ahead and
 // is right now. Alertmanager keeps such an entry, as if another member of the cluster knew better,
-// for as long as the clock was ahead: that an alert is resolved would not be noted, and when it fires
-// again no receiver would be notified.
+// for as long as the clock was ahead: that an alert is resolved would not be noted, and when it
+// fires again no receiver would be notified.
 func (l *notificationLog) supersede(
 	r *nflogpb.Receiver,
 	group string,

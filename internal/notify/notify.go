@@ -1,5 +1,5 @@
-// Package notify notifies receivers of alerts. It takes transitions from the outbox and gives them to
-// Alertmanager's own packages, assembled within this process: routes, inhibition, mute times,
+// Package notify notifies receivers of alerts. It takes transitions from the outbox and gives them
+// to Alertmanager's own packages, assembled within this process: routes, inhibition, mute times,
 // silences, templates and receivers, configured by a normal alertmanager.yml, or by a webhook or
 // Slack URL alone. It can also post to Alertmanagers of the user's own. Beside any of these it can
 // print to a terminal, append to a file, and write to a topic of Kafka.
@@ -19,12 +19,12 @@
 //
 // # Guarantees
 //
-// Each episode of an alert is notified whole: its beginning and its end, in this order and under its
-// own ID, and before the beginning of the next episode. That holds for transitions of the same
+// Each episode of an alert is notified whole: its beginning and its end, in this order and under
+// its own ID, and before the beginning of the next episode. That holds for transitions of the same
 // instant too, and for those that are found together after a backlog. The file and the topic get
 // every transition; one that is written twice has the same ID and the same bytes. Receivers behind
-// routes get what happened since their group's last turn. When that is more than two episodes of one
-// alert, the older ones are merged, and the message says so ("fired 5 times since 10:00:03").
+// routes get what happened since their group's last turn. When that is more than two episodes of
+// one alert, the older ones are merged, and the message says so ("fired 5 times since 10:00:03").
 //
 // A notification is sent at least once, and as a rule exactly once. A process that is killed
 // continues where it was. A notification is sent twice only when the receiver accepted it and we do
@@ -33,29 +33,29 @@
 //
 // A receiver that was notified that an alert fires is notified that it is resolved, even if it was
 // silenced meanwhile, or the rule is gone. A receiver that was not notified of the beginning, since
-// the alert was silenced, inhibited or out of hours, is not notified of the end. An integration with
-// send_resolved: false is notified of the end only when it could not be notified of the beginning in
-// time. Historical, shadow, pending and suppressed transitions are not notified. An alert that
-// outlives its silence is notified at its group's next turn.
+// the alert was silenced, inhibited or out of hours, is not notified of the end. An integration
+// with send_resolved: false is notified of the end only when it could not be notified of the
+// beginning in time. Historical, shadow, pending and suppressed transitions are not notified. An
+// alert that outlives its silence is notified at its group's next turn.
 //
-// The first notification of a group leaves at once, unlike Alertmanager's own default of 30 seconds.
-// What follows is batched by group_interval, a minute by default; but a group that has not notified
-// for that long notifies at once. Receivers that fail are tried again, less and less often, until
-// they accept.
+// The first notification of a group leaves at once, unlike Alertmanager's own default of 30
+// seconds. What follows is batched by group_interval, a minute by default; but a group that has not
+// notified for that long notifies at once. Receivers that fail are tried again, less and less
+// often, until they accept.
 //
 // # What an alert looks like from outside
 //
 // Alertmanager identifies an alert by its labels, and so do receivers: the episodes of one group of
-// one rule are one alert to them. An alert of another rule with the same labels gets the label rule.
-// StartsAt and EndsAt are times of our clock; event times are annotations, as are value, threshold,
-// reason, count, lines, topic, partition, offset, rule and alert_id, the ID of the episode.
-// PagerDuty's dedup key, and that of other ticketing receivers, is Alertmanager's hash of the group
-// key: with group_by: ['...'] it is that of the alert, and stays the same in its next episode, which
-// opens a new incident because the resolve closed the former one. A group with several alerts is one
-// incident.
+// one rule are one alert to them. An alert of another rule with the same labels gets the label
+// rule. StartsAt and EndsAt are times of our clock; event times are annotations, as are value,
+// threshold, reason, count, lines, topic, partition, offset, rule and alert_id, the ID of the
+// episode. PagerDuty's dedup key, and that of other ticketing receivers, is Alertmanager's hash of
+// the group key: with group_by: ['...'] it is that of the alert, and stays the same in its next
+// episode, which opens a new incident because the resolve closed the former one. A group with
+// several alerts is one incident.
 //
-// All text is made valid, visible and bounded here, and escaped for each receiver that gives meaning
-// to what it holds, since attackers write logs.
+// All text is made valid, visible and bounded here, and escaped for each receiver that gives
+// meaning to what it holds, since attackers write logs.
 package notify
 
 import (
@@ -161,8 +161,8 @@ const (
 	failureAfter   = time.Minute     // of failing, a receiver makes us unhealthy
 )
 
-// Notifier notifies receivers. New makes it, Run has it work; the other methods may be called by any
-// number of goroutines at any time.
+// Notifier notifies receivers. New makes it, Run has it work; the other methods may be called by
+// any number of goroutines at any time.
 type Notifier struct {
 	opts       Options
 	logger     *slog.Logger

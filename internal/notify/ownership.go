@@ -26,8 +26,8 @@ import (
 // owner has published.
 type Changelog map[string][]byte
 
-// Publish passes on, under a key, what the next owner of a partition has to know; nil takes it back.
-// It must not block.
+// Publish passes on, under a key, what the next owner of a partition has to know; nil takes it
+// back. It must not block.
 type Publish func(home models.Partition, key string, value []byte)
 
 // How long a state is kept whose partition another member may have.

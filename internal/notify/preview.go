@@ -70,8 +70,8 @@ func Sample(resolved bool, now time.Time) models.Alert {
 	return a
 }
 
-// Preview returns the messages that receivers would get of an alert, by the routes that it takes; of
-// all integrations of a receiver, if one is named.
+// Preview returns the messages that receivers would get of an alert, by the routes that it takes;
+// of all integrations of a receiver, if one is named.
 func (n *Notifier) Preview(receiver string, a models.Alert) ([]Preview, error) {
 	return n.config.Load().preview(receiver, a)
 }

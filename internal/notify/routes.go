@@ -35,7 +35,8 @@ const (
 
 // loadRoutes makes Alertmanager's configuration of the options, whichever kind they are. Its root
 // route is ours: below it stand the terminal, if there is one, and the routes that were asked for,
-// so that one does not change the group keys of the other, under which the notification log is kept.
+// so that one does not change the group keys of the other, under which the notification log is
+// kept.
 func loadRoutes(o Options) (*config.Config, error) {
 	initCompat()
 	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" ||

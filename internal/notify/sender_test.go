@@ -28,8 +28,8 @@ func (f *faulty) Notify(context.Context, ...*alert.Alert) notify.NotifyVerdict {
 	return notify.Success()
 }
 
-// An integration that panics ends one attempt, and neither the process nor other integrations. It is
-// tried again at the group's next turn.
+// An integration that panics ends one attempt, and neither the process nor other integrations. It
+// is tried again at the group's next turn.
 func TestIntegrationPanics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

@@ -39,8 +39,8 @@ func newTerminal(out io.Writer) *terminal {
 	return t
 }
 
-// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on; Notify
-// waits for that no longer than ctx allows.
+// Notify implements notify.Notifier. A terminal that is stuck takes the text when it goes on;
+// Notify waits for that no longer than ctx allows.
 func (t *terminal) Notify(ctx context.Context, alerts ...*alert.Alert) notify.NotifyVerdict {
 	var b strings.Builder
 	for _, a := range alerts {

@@ -30,9 +30,9 @@ const (
 const walFormat = 1
 
 // wal is a write-ahead log in a directory of its own, for what must outlive the process:
-// notification states, the notification log, silences, the queue of the sinks. It is a map from keys
-// to values that are on disk when flush returns. Goroutines that flush at the same time share one
-// write.
+// notification states, the notification log, silences, the queue of the sinks. It is a map from
+// keys to values that are on disk when flush returns. Goroutines that flush at the same time share
+// one write.
 type wal struct {
 	store  *store.Store
 	logger *slog.Logger

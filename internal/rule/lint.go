@@ -63,14 +63,14 @@ const (
 	// no log that matches has a label by which the rule groups
 	AbsentGroup   = "absent-group"
 	TooManyGroups = "too-many-groups" // the logs have more groups than the rule's limit
-	// nearly every log that matches has a group of its own; rules with well-known fields of this kind
-	// are found without logs
+	// nearly every log that matches has a group of its own; rules with well-known fields of this
+	// kind are found without logs
 	UnboundedGroup      = "unbounded-group"
 	WindowOverRetention = "window-over-retention"
 )
 
-// SpreadGroups is the lint of rules that several instances cannot share. It needs the record key, by
-// which producers choose the partition.
+// SpreadGroups is the lint of rules that several instances cannot share. It needs the record key,
+// by which producers choose the partition.
 const SpreadGroups = "spread-groups"
 
 // Lints are the names of all lints, sorted.

@@ -2,8 +2,8 @@ package rule
 
 import "math"
 
-// holdsWithoutLogs: a condition that holds when no log at all matches, and does not ask for silence,
-// is a comparison of zero with zero.
+// holdsWithoutLogs: a condition that holds when no log at all matches, and does not ask for
+// silence, is a comparison of zero with zero.
 func (l *linter) holdsWithoutLogs(r *Rule) {
 	if r.When != nil && !r.Record && holdsEmpty(r.When, false) {
 		l.report(r, "when", "add a minimum, as in: and count() > 0",

@@ -22,7 +22,8 @@ func (l *linter) labelTemplate(r *Rule) {
 	}
 }
 
-// templateType: the value is a decimal, and a comparison with an integer fails when the alert fires.
+// templateType: the value is a decimal, and a comparison with an integer fails when the alert
+// fires.
 func (l *linter) templateType(r *Rule) {
 	l.templates(r, func(key, name, text string) {
 		for _, c := range commands(text) {

@@ -15,12 +15,12 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
-// MostMembers is how many members a list from a topic or a file may have. A list is compiled into the query
-// index, so its size costs all rules.
+// MostMembers is how many members a list from a topic or a file may have. A list is compiled into
+// the query index, so its size costs all rules.
 const MostMembers = 100_000
 
-// lists reads named lists. Their values are given here, or in a file, one a line, or as the keys of a
-// topic.
+// lists reads named lists. Their values are given here, or in a file, one a line, or as the keys of
+// a topic.
 func (r *reader) lists(n *yaml.Node) {
 	if n == nil {
 		return

@@ -59,7 +59,8 @@ const (
 	OpRange
 	OpLevel // the severity number is within Range
 	OpCIDR  // the value is an IP address within the network Text
-	OpList  // the value is a member of the list Text, or matches one that is a network or has wildcards
+	// the value is a member of the list Text, or matches one that is a network or has wildcards
+	OpList
 	OpWords // the words of Text occur in the value, in a row and whole
 )
 

@@ -70,7 +70,8 @@ type File struct {
 	Data []byte
 }
 
-// ReadAll reads texts of rule files as one set; they may not name files. The error is a problem.List with all of their mistakes.
+// ReadAll reads texts of rule files as one set; they may not name files. The error is a
+// problem.List with all of their mistakes.
 func ReadAll(files ...File) (*Set, error) {
 	r := newReader()
 	for _, f := range files {
@@ -435,8 +436,8 @@ func (r *reader) notifyLimit(n *yaml.Node) (limit NotifyLimit) {
 	return NotifyLimit{Count: number, Per: d}
 }
 
-// name reads what a rule is called; known is false when its keys could not be read, so that the name
-// may be among them.
+// name reads what a rule is called; known is false when its keys could not be read, so that the
+// name may be among them.
 func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, known bool) {
 	rule.Name = r.Text(m["alert"])
 	if m["record"] != nil {

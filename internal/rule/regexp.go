@@ -6,8 +6,8 @@ import (
 	"regexp/syntax"
 )
 
-// The bounds of regular expressions, in instructions of the compiled program. The time of a match is
-// at most that of the instructions times the text.
+// The bounds of regular expressions, in instructions of the compiled program. The time of a match
+// is at most that of the instructions times the text.
 const (
 	maxInstructions    = 10_000  // of one expression
 	maxInstructionsAll = 100_000 // of a query, or of a rule file

@@ -59,8 +59,8 @@ func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
 const seeds = 4
 
-// The engine agrees with the evaluator: about logs in order, in any order of arrival whose disorder is
-// below the lateness, with a restart after each log, and about a backlog that is read at full
+// The engine agrees with the evaluator: about logs in order, in any order of arrival whose disorder
+// is below the lateness, with a restart after each log, and about a backlog that is read at full
 // speed.
 func TestLaws(t *testing.T) {
 	for _, s := range scenarios {
@@ -83,7 +83,8 @@ func TestLaws(t *testing.T) {
 	}
 }
 
-// check compares the engine with the evaluator for one seed, and returns how many alerts there were.
+// check compares the engine with the evaluator for one seed, and returns how many alerts there
+// were.
 func (s scenario) check(t *testing.T, seed uint64) int {
 	t.Helper()
 	set, test := s.read(t, seed)

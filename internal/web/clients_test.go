@@ -13,8 +13,8 @@ type recorded struct {
 	client, method, path, body, want string
 }
 
-// requests are those of Grafana 12 (adding an Alertmanager and a Prometheus as data sources, "Save &
-// test", the query builder), Karma 0.121, amtool 0.28 and Prometheus 3.
+// requests are those of Grafana 12 (adding an Alertmanager and a Prometheus as data sources, "Save
+// & test", the query builder), Karma 0.121, amtool 0.28 and Prometheus 3.
 var requests = []recorded{
 	{"Grafana, Prometheus: save and test", "POST", "/api/v1/query", "query=1%2B1&time=1772452800.123", `"result":[1772452800.123,"2"]`},
 	{"Grafana, Prometheus: save and test", "GET", "/api/v1/status/buildinfo", "", `"version":"3.0.0"`},

@@ -259,8 +259,8 @@ func instant(text string) (time.Time, error) {
 		"%q is not a time (write 2026-01-05T09:00:00Z)", safetext.ClipLine(text, 40))
 }
 
-// onlyAlert limits a search to the logs of an alert: those that its rule matches, of its group, from
-// the window before its start to its end.
+// onlyAlert limits a search to the logs of an alert: those that its rule matches, of its group,
+// from the window before its start to its end.
 func (s *Server) onlyAlert(l *lookBack, id string) error {
 	d, err := s.alertByID(id)
 	if err != nil {
@@ -385,8 +385,8 @@ func (l *lookBack) window(
 // streamTime is how long a streamed search may read.
 const streamTime = 10 * time.Minute
 
-// getSearch streams a search: "lines" for the lines of a window, newest first, "progress", and "end"
-// with the reason.
+// getSearch streams a search: "lines" for the lines of a window, newest first, "progress", and
+// "end" with the reason.
 func (s *Server) getSearch(w http.ResponseWriter, r *http.Request) error {
 	l, err := s.newLookBack(r)
 	if err != nil {

@@ -120,7 +120,8 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// fillHistory collects the episodes of the time range, newest first, and the timelines of the rules.
+// fillHistory collects the episodes of the time range, newest first, and the timelines of the
+// rules.
 func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	p := plot{from: d.From, to: d.To, left: 0, right: 960}
 	d.Ticks = p.timeTicks(8)

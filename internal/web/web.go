@@ -161,7 +161,8 @@ func (s *Server) Run(ctx context.Context) error {
 	}}
 	served := make(chan error, 1)
 	go func() {
-		none := slog.New(slog.DiscardHandler) // the toolkit logs at every start that TLS is disabled
+		// the toolkit logs at every start that TLS is disabled
+		none := slog.New(slog.DiscardHandler)
 		err := toolkit.Serve(
 			listener,
 			server,

@@ -3,9 +3,10 @@ package window
 // Mask appends to dst the template of a message: what stays of it from one log to the next.
 // Numbers, identifiers and quoted strings are replaced by *.
 //
-// A word is an identifier if it has a digit in it, or is a long one of hexadecimal digits alone: "req-7f3a", "10.0.0.7", "17ms", "1,000" and "0x1f"
-// are all one *, and so is a sign before it; addresses of machines and networks (MAC, IPv6) are one
-// *, and "2026-01-05T09:00:00.123Z" is *:*:*.
+// A word is an identifier if it has a digit in it, or is a long one of hexadecimal digits alone:
+// "req-7f3a", "10.0.0.7", "17ms", "1,000" and "0x1f" are all one *, and so is a sign before it;
+// addresses of machines and networks (MAC, IPv6) are one *, and "2026-01-05T09:00:00.123Z" is
+// *:*:*.
 func Mask(dst, message []byte) []byte {
 	for i := 0; i < len(message); {
 		c := message[i]

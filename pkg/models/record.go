@@ -39,8 +39,8 @@ type Rejection struct {
 }
 
 // Progress says how far the reading of one partition has come. An engine that waits for time to
-// pass needs it: only where Next has reached End does the absence of a log mean that none was written
-// one.
+// pass needs it: only where Next has reached End does the absence of a log mean that none was
+// written one.
 type Progress struct {
 	Topic     string
 	Partition int32
@@ -49,8 +49,8 @@ type Progress struct {
 	// Next == End, confirmed by a fetch answer that was received after the last record was
 	// evaluated
 	CaughtUp bool
-	// it could not be reached, and producers may not have delivered yet what they have buffered: its
-	// event time stands still
+	// it could not be reached, and producers may not have delivered yet what they have buffered:
+	// its event time stands still
 	Settling bool
 	// what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is
 	// not told again

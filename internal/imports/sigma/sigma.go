@@ -1,6 +1,6 @@
 // Package sigma translates rules of Sigma: detections, correlations, filters and placeholders, with
-// pySigma's pipelines. A translated rule is a YAML node of a rule file whose parts keep the lines of
-// the original, so that mistakes name the original's place.
+// pySigma's pipelines. A translated rule is a YAML node of a rule file whose parts keep the lines
+// of the original, so that mistakes name the original's place.
 package sigma
 
 import (
