@@ -98,6 +98,7 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newDoctorCommand(),
 		newSchemaCommand(),
 		newNewCommand(),
+		newSuggestCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/suggest"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -88,7 +88,7 @@ func newNewCommand() *cobra.Command {
 		Use:   "new " + strings.Join(names, "|"),
 		Short: "Print a commented rule to start with",
 		Long: "New prints a rule file with one commented rule:\n\n" + help + `
---match gives the query of its logs; -e takes service and message from a log, in any format.`,
+--match gives the query of its logs; -e takes level and message from a log, in any format.`,
 		Example: `  alert-engine new errors > my.rules.yml
   alert-engine new silence --match 'service:payment-*' > my.rules.yml
   alert-engine new every -e '{"level":"ERROR","service":"pay","message":"card 17 refused"}'`,
@@ -116,10 +116,7 @@ func newNewCommand() *cobra.Command {
 	return cmd
 }
 
-var plainWords = regexp.MustCompile(`^[\pL][\pL_-]*$`)
-
-// queryOf is a query of logs like one: of its service, with the longest run of words in its message
-// that holds no number or name.
+// queryOf is a query of logs like one.
 func queryOf(event string) (query string, err error) {
 	decoder, err := decode.New(decode.Config{}, decode.NewFields())
 	if err != nil {
@@ -128,34 +125,10 @@ func queryOf(event string) (query string, err error) {
 	err = errors.New("the event holds no log")
 	record := models.Record{Timestamp: time.Now(), Value: []byte(event)}
 	decoder.Decode(&record, func(l *decode.Log) {
-		e := l.Entry()
-		var parts []string
-		if plainWords.MatchString(e.Service) {
-			parts = append(parts, "service:"+e.Service)
-		}
-		if words := longestWords(e.Message); words != "" {
-			parts = append(parts, `"`+words+`"`)
-		}
-		if len(parts) > 0 {
-			query, err = strings.Join(parts, " "), nil
-		}
+		query, _ = suggest.LogsLike(l.Entry())
+		err = nil
 	}, func(reason decode.Reason, detail string) {
 		err = fmt.Errorf("the event cannot be read: %s: %s", reason, detail)
 	})
 	return query, err
-}
-
-func longestWords(message string) string {
-	var best, run []string
-	for _, word := range append(strings.Fields(message), "0") {
-		if plainWords.MatchString(word) {
-			run = append(run, word)
-			continue
-		}
-		if len(strings.Join(run, " ")) > len(strings.Join(best, " ")) {
-			best = run
-		}
-		run = nil
-	}
-	return strings.Join(best[:min(len(best), 6)], " ")
 }

@@ -15,6 +15,11 @@ func loadRules(files []string) (*loadedRules, error) {
 	if err != nil {
 		return nil, err
 	}
+	return rulesOf(set), nil
+}
+
+// rulesOf are rules that were read, with their engines.
+func rulesOf(set *rule.Set) *loadedRules {
 	l := &loadedRules{set: set}
 	l.engines = ruletest.Factory{
 		Lateness: lateness(set),
@@ -30,7 +35,7 @@ func loadRules(files []string) (*loadedRules, error) {
 			return ruletest.Factory{Lateness: l.engines.Lateness, New: with.engine}, err
 		},
 	}
-	return l, nil
+	return l
 }
 
 // engine makes an engine over the rules.
