@@ -362,7 +362,9 @@ func (c *importCommand) sigmaOptions() (o sigma.Options, err error) {
 // write writes the translated rules, each file's into one of a directory or all into one file, and
 // the receivers.
 func (c *importCommand) write(r imports.Result) error {
-	imports.Distinct(r)
+	if err := imports.Finish(r); err != nil {
+		return err
+	}
 	if c.receivers != "" && r.Receivers != nil {
 		if err := c.writeYAML(c.receivers, r.Receivers); err != nil {
 			return err

@@ -21,11 +21,12 @@ var layers = [][]string{
 	{
 		"internal/alerting",
 		"internal/logprofile",
+		"internal/imports",
 		"internal/kafka",
 		"internal/notify",
 		"internal/devbroker",
 	},
-	{"internal/imports", "internal/match", "internal/window", "internal/store", "internal/history"},
+	{"internal/match", "internal/window", "internal/store", "internal/history"},
 	{"internal/rule"},
 	{"internal/decode", "internal/strictyaml"},
 	{

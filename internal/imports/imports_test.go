@@ -87,10 +87,15 @@ func TestDistinct(t *testing.T) {
 		return rule.Document{File: file, Root: Place(Group("g", []*yaml.Node{one}), 1, 1)}
 	}
 	result := Result{Documents: []rule.Document{document("a"), document("b")}, Report: &Report{}}
-	Distinct(result)
+	if err := Finish(result); err != nil {
+		t.Fatal(err)
+	}
 	set, err := rule.LoadDocuments([]rule.Document{{File: "all", Root: Merge(result.Documents)}}, nil)
 	if err != nil || len(set.Refused) > 0 || len(set.Rules) != 2 || set.Rules[1].Name != "Down 2" {
 		t.Error(err, set.Refused, len(set.Rules))
+	}
+	if found := rule.Lint(set); len(found) > 0 {
+		t.Error(found)
 	}
 	if len(result.Report.Remarks) != 1 {
 		t.Error(result.Report.Remarks)

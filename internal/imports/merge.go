@@ -2,37 +2,75 @@ package imports
 
 import (
 	"fmt"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// Distinct renames rules whose identity another one has, with a remark, so that all files of a
-// result can be loaded together.
-func Distinct(r Result) {
-	seen := map[string]bool{}
-	for _, d := range r.Documents {
+// Finish gives rules of one identity names of their own, and lets them ignore what check would say of
+// rules that people write: a translated rule does what the original does.
+func Finish(r Result) error {
+	Distinct(r)
+	set, err := rule.LoadDocuments(r.Documents, nil)
+	if err != nil {
+		return err
+	}
+	found := rule.Lint(set)
+	costs, err := match.Lint(set)
+	if err != nil {
+		return err
+	}
+	ignored := map[string][]string{}
+	for _, f := range append(found, costs...) {
+		if !slices.Contains(ignored[f.Rule], f.Name) {
+			ignored[f.Rule] = append(ignored[f.Rule], f.Name)
+		}
+	}
+	eachRule(r.Documents, func(_ rule.Document, group string, one *yaml.Node) {
+		if names := ignored[identity(group, one)]; len(names) > 0 && Get(one, "lint_ignore") == nil {
+			Set(one, "lint_ignore", Place(Texts(names...), one.Line, 1))
+		}
+	})
+	return nil
+}
+
+// eachRule calls f for every rule of some files.
+func eachRule(documents []rule.Document, f func(d rule.Document, group string, one *yaml.Node)) {
+	for _, d := range documents {
 		groups := Get(d.Root, "groups")
 		if groups == nil {
 			continue
 		}
 		for _, group := range groups.Content {
-			name := Value(group, "name")
 			for _, one := range Get(group, "rules").Content {
-				distinct(r.Report, d.File, name, one, seen)
+				f(d, Value(group, "name"), one)
 			}
 		}
 	}
 }
 
-func distinct(report *Report, file, group string, one *yaml.Node, seen map[string]bool) {
-	id := func() string {
-		if uid := Value(one, "uid"); uid != "" {
-			return uid
-		}
-		return group + "/" + Value(one, "alert") + Value(one, "record")
+// identity is what tells a rule from all others.
+func identity(group string, one *yaml.Node) string {
+	if uid := Value(one, "uid"); uid != "" {
+		return uid
 	}
+	return group + "/" + Value(one, "alert") + Value(one, "record")
+}
+
+// Distinct renames rules whose identity another one has, with a remark, so that all files of a
+// result can be loaded together.
+func Distinct(r Result) {
+	seen := map[string]bool{}
+	eachRule(r.Documents, func(d rule.Document, group string, one *yaml.Node) {
+		distinct(r.Report, d.File, group, one, seen)
+	})
+}
+
+func distinct(report *Report, file, group string, one *yaml.Node, seen map[string]bool) {
+	id := func() string { return identity(group, one) }
 	given := Get(one, "alert")
 	if given == nil {
 		given = Get(one, "record")
