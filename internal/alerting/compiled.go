@@ -84,9 +84,9 @@ func CheckCompiles(r *rule.Rule) error {
 	if _, err := window.Compile(conditionOf(r)); err != nil {
 		return err
 	}
-	if errs := append(unknownFields(r, "label", r.Labels), unknownFields(r, "annotation", r.Annotations)...); len(
-		errs,
-	) > 0 {
+	errs := append(templateProblems(r, "label", r.Labels),
+		templateProblems(r, "annotation", r.Annotations)...)
+	if len(errs) > 0 {
 		return errs
 	}
 	return nil

@@ -27,16 +27,15 @@ type textTemplate struct {
 	name     string
 	constant string
 	template *template.Template
+	work     *templateWork
 	err      error
 }
 
 func newTextTemplate(name, source string) textTemplate {
 	t := textTemplate{name: name, constant: source}
 	if strings.Contains(source, "{{") {
-		t.template, t.err = template.New(name).
-			Funcs(functions).
-			Option("missingkey=zero").
-			Parse(source)
+		t.work = new(templateWork)
+		t.template, t.err = t.work.parse(name, source)
 	}
 	return t
 }
@@ -50,7 +49,7 @@ func (t *textTemplate) expand(data *templateData) string {
 	out := bounded{most: maxAnnotation}
 	err := t.err
 	if err == nil {
-		err = t.template.Execute(&out, data)
+		err = t.work.execute(t.template, &out, data)
 	}
 	if err != nil && !errors.Is(err, errTooLong) {
 		return fmt.Sprintf(
@@ -138,37 +137,38 @@ func (l lines) line() models.Line {
 
 var unknownField = regexp.MustCompile(`<(.+)>: can't evaluate field (\w+)`)
 
-// unknownFields executes templates for an alert that says nothing, and reports what they ask for
-// that no alert has. What else fails may be due to the nothing.
-func unknownFields(r *rule.Rule, kind string, templates map[string]string) (errs problem.List) {
-	sample := &templateData{Labels: map[string]string{}, First: lines{{}}, Last: lines{{}}}
+// templateProblems executes templates for an alert that says nothing, and reports what they ask for
+// that no alert has, and those that do too much. What else fails may be due to the nothing.
+func templateProblems(
+	r *rule.Rule, kind string, templates map[string]string,
+) (errs problem.List) {
+	sample := &templateData{
+		Labels: map[string]string{}, Window: r.Window, First: lines{{}}, Last: lines{{}},
+	}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		t := newTextTemplate(name, templates[name])
 		if t.template == nil || t.err != nil {
 			continue
 		}
-		if err := t.template.Execute(io.Discard, sample); err != nil {
-			if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
-				errs = append(errs, &problem.Error{
-					Pos: r.Pos, Problem: fmt.Sprintf("%s %s asks for %s, and there is no %s", kind, name, m[1], m[2]),
-					Hint: "known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late",
-				})
-			}
+		err := t.work.execute(t.template, io.Discard, sample)
+		if err == nil {
+			continue
+		}
+		if e, ok := errors.AsType[*workError](err); ok {
+			errs = append(errs, &problem.Error{
+				Pos: r.Pos, Problem: fmt.Sprintf("%s %s %s", kind, name, e.problem), Hint: e.hint,
+			})
+		} else if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
+			errs = append(errs, &problem.Error{
+				Pos: r.Pos,
+				Problem: fmt.Sprintf(
+					"%s %s asks for %s, and there is no %s", kind, name, m[1], m[2]),
+				Hint: "known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, " +
+					".Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late",
+			})
 		}
 	}
 	return errs
-}
-
-// functions are what templates may call; package rule knows their names.
-var functions = template.FuncMap{
-	"humanize":           func(v any) (string, error) { return scaled(v, 1000, "", "k", "M", "G", "T", "P") },
-	"humanize1024":       func(v any) (string, error) { return scaled(v, 1024, "", "Ki", "Mi", "Gi", "Ti", "Pi") },
-	"humanizeDuration":   humanizeDuration,
-	"humanizePercentage": humanizePercentage,
-	"toUpper":            strings.ToUpper,
-	"toLower":            strings.ToLower,
-	"title":              title,
-	"join":               join,
 }
 
 func toFloat(v any) (float64, error) {

@@ -2,13 +2,13 @@ package rule
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"text/template"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -238,6 +238,16 @@ func (r *reader) number(n *yaml.Node, otherwise int) int {
 	return v
 }
 
+// lines reads how many lines an alert shows, each of which is kept for each group.
+func (r *reader) lines(n *yaml.Node, otherwise int) int {
+	v := r.number(n, otherwise)
+	if v > maxSampleLines {
+		r.Fail(n, fmt.Sprintf("write %d or less", maxSampleLines),
+			"an alert would show %d lines", v)
+	}
+	return v
+}
+
 // limit reads how many groups a rule may have. 0 is refused: it could mean none, or no limit.
 func (r *reader) limit(n *yaml.Node) int {
 	before := len(r.Problems)
@@ -279,8 +289,8 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if s := m["samples"]; s != nil {
 		v := r.Mapping(s, "first", "last", "fields")
 		base.Samples = Samples{
-			r.number(v["first"], base.Samples.First),
-			r.number(v["last"], base.Samples.Last),
+			r.lines(v["first"], base.Samples.First),
+			r.lines(v["last"], base.Samples.Last),
 			canonical(r.Texts(v["fields"])),
 		}
 	}
@@ -577,34 +587,6 @@ func (r *reader) resolve(n *yaml.Node) (res Resolve) {
 	res.After = r.duration(m["or_after"], 0)
 	return res
 }
-
-// maxTemplate bounds the length of a template.
-const maxTemplate = 16 << 10
-
-// templates reports what text/template cannot parse.
-func (r *reader) templates(n *yaml.Node) {
-	if n == nil || n.Kind != yaml.MappingNode {
-		return
-	}
-	for i := 1; i < len(n.Content); i += 2 {
-		if len(n.Content[i].Value) > maxTemplate {
-			r.Fail(n.Content[i], "", "template is longer than 16 KiB")
-			continue
-		}
-		if _, err := template.New("").Funcs(stubs).Parse(n.Content[i].Value); err != nil {
-			r.Fail(n.Content[i], "", "%s", strings.TrimPrefix(err.Error(), "template: :"))
-		}
-	}
-}
-
-// stubs are the names of the functions that templates may call; package alerting has the functions.
-var stubs = func() template.FuncMap {
-	m := template.FuncMap{}
-	for _, name := range []string{"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower", "title", "join"} {
-		m[name] = func(...any) string { return "" }
-	}
-	return m
-}()
 
 func (r *reader) query(n *yaml.Node) (Query, string) {
 	switch n.Kind {
