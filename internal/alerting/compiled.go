@@ -206,7 +206,16 @@ func (c *compiledRule) groupLabels(key string) map[string]string {
 	for _, l := range c.rule.By {
 		var value string
 		value, key = cutText(key)
-		if value != "" {
+		switch {
+		case value == "":
+		case decode.IsStream(l.Fields[0]):
+			for name, text := range decode.LabelsOf(value) {
+				_, own := c.rule.Labels[name]
+				if _, given := labels[name]; !own && !given {
+					labels[name] = text
+				}
+			}
+		default:
 			labels[l.Name] = value
 		}
 	}
@@ -242,7 +251,7 @@ func cutText(s string) (text, rest string) {
 func keyOf(values []string) string {
 	var key []byte
 	for _, v := range values {
-		key = appendText(key, v[:min(len(v), maxLabel)])
+		key = appendText(key, v[:min(len(v), maxLabels)])
 	}
 	return string(key)
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"unsafe"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/window"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -233,7 +234,7 @@ func (s *samples) ofEpisode(
 		slices.SortFunc(list, func(a, b models.TopValue) int {
 			return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Value, b.Value))
 		})
-		top[c.rule.Top[i]] = list[:min(len(list), shownTop)]
+		top[decode.FieldName(c.rule.Top[i])] = list[:min(len(list), shownTop)]
 	}
 	return first, last, top
 }
@@ -257,7 +258,7 @@ func (s *scan) line(c *compiledRule, h *hit, fields []value) models.Line {
 			if out.Fields == nil {
 				out.Fields = make(map[string]string, len(fields))
 			}
-			out.Fields[c.rule.Samples.Fields[i]] = string(s.bytes(v.span))
+			out.Fields[decode.FieldName(c.rule.Samples.Fields[i])] = string(s.bytes(v.span))
 		}
 	}
 	return out

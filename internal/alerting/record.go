@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/window"
@@ -190,7 +191,11 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 		labels := rs.groupLabels(g.key)
 		values := make([]string, len(rs.by))
 		for i, l := range rs.by {
-			values[i] = safetext.Visible(labels[l.name])
+			value := labels[l.name]
+			if l.all {
+				value = decode.LabelsText(envelopeLabels(rs.by, labels))
+			}
+			values[i] = safetext.Visible(value)
 		}
 		gauge(d, g.win.Value(rs.condition, rs.watermark, environment{e, rs, g}), values...)
 	})

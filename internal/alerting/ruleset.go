@@ -129,12 +129,13 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 type byLabel struct {
 	name   string
 	fields []decode.FieldID
+	all    bool // it stands for the labels of the envelope
 }
 
 func labelFields(by []rule.Label, fields *decode.Fields) []byLabel {
 	located := make([]byLabel, len(by))
 	for i, l := range by {
-		located[i] = byLabel{l.Name, fieldIDs(l.Fields, fields)}
+		located[i] = byLabel{l.Name, fieldIDs(l.Fields, fields), decode.IsStream(l.Fields[0])}
 	}
 	return located
 }

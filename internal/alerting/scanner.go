@@ -13,6 +13,7 @@ import (
 const (
 	maxAhead   = int64(60e9) // a log that is further ahead of its record is given the record's time
 	maxLabel   = 256         // bytes of a group label's value
+	maxLabels  = 8 << 10     // of the labels of an envelope, which stand for one
 	maxValue   = 256         // of a field's value that a condition looks at
 	maxMessage = 1024        // of a line's message
 	maxField   = 256         // of a line's other texts
@@ -228,7 +229,11 @@ func (s *scanner) appendKey(dst []byte, l *decode.Log, by []byLabel) []byte {
 		s.text = s.text[:0]
 		for _, id := range label.fields {
 			if v := scalarOf(l.Value(id)); v.Kind > decode.Null && len(v.Text) > 0 {
-				s.text = appendClean(s.text, v.Text, maxLabel)
+				most := maxLabel
+				if label.all {
+					most = maxLabels
+				}
+				s.text = appendClean(s.text, v.Text, most)
 				break
 			}
 		}

@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -375,8 +376,20 @@ func (e *Engine) Group(ruleID string, labels map[string]string) (GroupStatus, bo
 	values := make([]string, len(rs.by))
 	for i, l := range rs.by {
 		values[i] = labels[l.name]
+		if l.all {
+			values[i] = decode.LabelsText(envelopeLabels(rs.by, labels))
+		}
 	}
 	return e.group(rs, keyOf(values)), true
+}
+
+// envelopeLabels are the labels of a group that no other label of the rule gives.
+func envelopeLabels(by []byLabel, labels map[string]string) map[string]string {
+	rest := maps.Clone(labels)
+	for _, l := range by {
+		delete(rest, l.name)
+	}
+	return rest
 }
 
 // Groups returns what a rule knows of its groups, at most so many of them.

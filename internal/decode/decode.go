@@ -72,7 +72,8 @@ type Decoder struct {
 
 	envelopeKept, resourceKept *jsonscan.Extractor
 
-	lookups map[string]lookup
+	lookups    map[string]lookup
+	extractors []*extractor
 
 	arena    []byte // texts of the current log
 	built    []byte // the current log, if it was rewritten
@@ -456,6 +457,9 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.stamp++
 	if l.stamp == 0 { // wrapped around: an old stamp could look like this log's
 		clear(l.stamps)
+		for _, e := range d.extractors {
+			e.stamp = 0
+		}
 		l.stamp = 1
 	}
 	l.format, l.raw, l.isText, l.text = format, raw, false, nil

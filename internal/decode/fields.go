@@ -113,6 +113,10 @@ func (f *Fields) add(path string) {
 	if _, ok := f.ids[path]; ok || path == "" {
 		return
 	}
+	_, of := extractions(path)
+	for _, x := range of {
+		f.add(Canonical(x.From))
+	}
 	f.ids[path] = FieldID(len(f.paths))
 	f.paths = append(f.paths, path)
 }

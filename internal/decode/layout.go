@@ -144,7 +144,8 @@ func (l *Log) learn(id FieldID, v Value) {
 // slotUnknown if they differ.
 func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset) jsonscan.Slot {
 	r, h := &p.others[id], &p.hints
-	if r.kind == lineField {
+	switch r.kind {
+	case lineField, streamField, extractedField:
 		return slotUnknown
 	}
 	if first != slotUnknown {

@@ -150,7 +150,7 @@ func (l *Log) Lookup(path string) Value {
 		}
 	}
 	x, r := l.d.lookup(path)
-	v, _ := l.findRequested(r, func(layer *jsonscan.Extractor) *jsonscan.Extractor {
+	v, _ := l.findRequested(path, r, func(layer *jsonscan.Extractor) *jsonscan.Extractor {
 		if layer.Doc == nil {
 			return nil
 		}
@@ -326,13 +326,13 @@ func (l *Log) nowhere(c *jsonscan.Choice) bool {
 // findAny finds a field that is not well known.
 func (l *Log) findAny(id FieldID) Value {
 	switch r := &l.d.plan.others[id]; r.kind {
-	case classField, durationField, lineField: // may be found elsewhere
+	case classField, durationField, lineField, streamField, extractedField: // may be found elsewhere
 	default:
 		if l.nowhere(&r.choice) && l.nowhere(&r.arrays) {
 			return Value{}
 		}
 	}
-	v, at := l.findRequested(&l.d.plan.others[id], nil)
+	v, at := l.findRequested(l.d.fields.Path(id), &l.d.plan.others[id], nil)
 	l.note(id, at)
 	return v
 }

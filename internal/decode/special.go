@@ -15,18 +15,22 @@ type requested struct {
 	choice  jsonscan.Choice
 	through []through
 	arrays  jsonscan.Choice // the slots of all arrays that paths lead through
+	exact   jsonscan.Choice // of inStream: the name as it is written, which Loki's labels have
+	extract *extracted      // of extractedField; nil until the decoder has compiled it
 }
 
 type requestKind uint8
 
 const (
-	anyField      requestKind = iota // the application's value comes first
-	platformField                    // the platform's value comes first: the line cannot replace it
-	classField                       // the class of an exception
-	durationField                    // a duration in milliseconds
-	lineField                        // the line as it was shipped
-	inLine                           // a field of the line only
-	inStream                         // a field of the envelope only
+	anyField       requestKind = iota // the application's value comes first
+	platformField                     // the platform's value comes first: the line cannot replace it
+	classField                        // the class of an exception
+	durationField                     // a duration in milliseconds
+	lineField                         // the line as it was shipped
+	inLine                            // a field of the line only
+	inStream                          // a field of the envelope only
+	streamField                       // all labels of the envelope
+	extractedField                    // what an extraction yields
 )
 
 // through is a path through an array of objects: the array, and the path within its members.
@@ -39,7 +43,12 @@ type through struct {
 // request compiles a path of a field that is not well known.
 func request(p *jsonscan.Plan, path string, candidates []string) requested {
 	var r requested
+	if name, of := extractions(path); len(of) > 0 {
+		return requested{kind: extractedField, choice: jsonscan.NewChoice(p.Add(name, false))}
+	}
 	switch {
+	case IsStream(path):
+		return requested{kind: streamField}
 	case path == "exception.class":
 		r.kind = classField
 	case path == "duration_ms":
@@ -53,6 +62,7 @@ func request(p *jsonscan.Plan, path string, candidates []string) requested {
 		r.kind, candidates = inLine, append(slices.Clone(candidates), inner(own)...)
 	} else if own, ok := strings.CutPrefix(path, "stream."); ok && own != "" {
 		r.kind, candidates = inStream, append(slices.Clone(candidates), inner(own)...)
+		r.exact = jsonscan.NewChoice(p.Add(own, false))
 	}
 	var slots []jsonscan.Slot
 	for _, candidate := range candidates {
@@ -125,13 +135,14 @@ func cutIndex(segment string) (key string, index int) {
 }
 
 // findRequested finds a field that is not well known, and the slot that it was read from.
-func (l *Log) findRequested(r *requested, read func(*jsonscan.Extractor) *jsonscan.Extractor) (Value, jsonscan.Slot) {
+func (l *Log) findRequested(path string, r *requested, read func(*jsonscan.Extractor) *jsonscan.Extractor) (Value, jsonscan.Slot) {
 	layers := l.applicationFirst()
 	switch r.kind {
 	case platformField:
 		layers = l.platformFirst()
 	case lineField:
-		if v, at := l.inLayers(r, layers, read); v.Kind > Null {
+		// a field of the log that is called line; in Loki's format the line is never replaced
+		if v, at := l.inLayers(r, layers, read); v.Kind > Null && l.format != "loki" {
 			if at != jsonscan.NoSlot && !(v.Kind == Number) {
 				return v, at
 			}
@@ -141,7 +152,17 @@ func (l *Log) findRequested(r *requested, read func(*jsonscan.Extractor) *jsonsc
 		if len(l.over) > 0 {
 			layers = layers[:len(l.over)]
 		}
+	case extractedField:
+		if r.extract == nil {
+			r.extract = l.d.extracted(path)
+		}
+		return l.extractedValue(r, read), jsonscan.NoSlot
+	case streamField:
+		return l.streamLabels(path), jsonscan.NoSlot
 	case inStream:
+		if l.format == "loki" {
+			return l.lokiLabel(r, read)
+		}
 		layers = append(l.d.order[:0], l.under...)
 		layers = append(layers, l.root)
 		l.d.order = layers
@@ -166,6 +187,33 @@ func (l *Log) findRequested(r *requested, read func(*jsonscan.Extractor) *jsonsc
 		}
 	}
 	return v, at
+}
+
+// lokiLabel is a label of the stream, or metadata of the line, of exactly the name.
+func (l *Log) lokiLabel(
+	r *requested, read func(*jsonscan.Extractor) *jsonscan.Extractor,
+) (Value, jsonscan.Slot) {
+	layers := append(append(l.d.order[:0], l.under...), l.root)
+	l.d.order = layers
+	return l.firstOf(&r.exact, layers, read)
+}
+
+// firstOf is the first value of a choice in some layers.
+func (l *Log) firstOf(
+	c *jsonscan.Choice, layers []*jsonscan.Extractor,
+	read func(*jsonscan.Extractor) *jsonscan.Extractor,
+) (Value, jsonscan.Slot) {
+	for _, x := range layers {
+		if read != nil {
+			if x = read(x); x == nil {
+				continue
+			}
+		}
+		if v, at := l.anyOf(x, c); v.Kind > Null {
+			return v, at
+		}
+	}
+	return Value{}, jsonscan.NoSlot
 }
 
 // inLayers finds a field in the first layer that has it: of any kind, null only if no layer has a

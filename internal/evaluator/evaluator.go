@@ -17,6 +17,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -193,7 +194,11 @@ func labelsOf(by []rule.Label, l *Log) map[string]string {
 	for _, b := range by {
 		for _, field := range b.Fields {
 			if text, ok := l.text(field); ok {
-				labels[b.Name] = text
+				if decode.IsStream(field) {
+					maps.Copy(labels, decode.LabelsOf(text))
+				} else {
+					labels[b.Name] = text
+				}
 				break
 			}
 		}
@@ -205,6 +210,9 @@ func keyOf(by []rule.Label, labels map[string]string) string {
 	var key string
 	for _, b := range by {
 		value, ok := labels[b.Name]
+		if decode.IsStream(b.Fields[0]) {
+			value, ok = decode.LabelsText(labels), true
+		}
 		if ok {
 			key += "\x01" + value
 		}

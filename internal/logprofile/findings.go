@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -54,6 +55,10 @@ func (p *Profile) hint(fields []string) string {
 }
 
 func either(fields []string) string {
+	fields = slices.Clone(fields)
+	for i, f := range fields {
+		fields[i] = decode.FieldName(f)
+	}
 	if len(fields) == 1 {
 		return "the field " + fields[0]
 	}
@@ -96,10 +101,10 @@ func (w *ruleProfile) partialHint() string {
 		if o.in != "" {
 			return fmt.Sprintf(
 				"%s:%s is the whole value, and there is %q; write %s:*%s* for a part of it",
-				o.leaf.Field,
+				decode.FieldName(o.leaf.Field),
 				o.leaf.Text,
 				o.in,
-				o.leaf.Field,
+				decode.FieldName(o.leaf.Field),
 				o.leaf.Text,
 			)
 		}

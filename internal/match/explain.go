@@ -68,7 +68,7 @@ func (t Tree) write(b *strings.Builder, depth int) {
 
 // Describe writes a leaf nearly as a rule would.
 func Describe(l *rule.Leaf) string {
-	field := l.Field
+	field, other := decode.FieldName(l.Field), decode.FieldName(l.Other)
 	if field == "" {
 		field = "text"
 	}
@@ -80,9 +80,9 @@ func Describe(l *rule.Leaf) string {
 	}
 	if l.Other != "" {
 		if l.Op == rule.OpRange {
-			return field + " " + l.Text + " the field " + l.Other
+			return field + " " + l.Text + " the field " + other
 		}
-		return field + op + "what the field " + l.Other + " is"
+		return field + op + "what the field " + other + " is"
 	}
 	switch l.Op {
 	case rule.OpWords:

@@ -333,6 +333,7 @@ var ruleKeys = append(
 		"alert",
 		"record",
 		"uid",
+		"extract",
 		"match",
 		"when",
 		"every",
@@ -407,6 +408,7 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	r.templates(m["annotations"])
 	r.provenance(m, &rule)
 	r.identityLabels(n, &rule)
+	r.extract(m["extract"], &rule)
 	r.together(n, m, &rule)
 	if len(r.Problems) == before {
 		r.set.Rules = append(r.set.Rules, &rule)
@@ -541,6 +543,9 @@ func (r *reader) labels(n *yaml.Node) []Label {
 		l := Label{
 			strings.TrimSpace(name),
 			canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|")),
+		}
+		if l.Name == "stream.*" || strings.HasPrefix(l.Name, "stream.* without ") {
+			l = streamLabel(l.Name)
 		}
 		if l.Name == "" || slices.Contains(l.Fields, "") {
 			r.Fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 )
 
@@ -25,12 +26,13 @@ type Set struct {
 
 // Rule is one alert or record rule.
 type Rule struct {
-	Name          string    // the alert's name, or the record's
-	Group         string    // the name of its group
-	UID           string    // identity that survives renaming; "" for Group/Name
-	Record        bool      // yields a value instead of an alert
-	Source        string    // name of the source (a topic, or "alerts"); "" for the default source
-	Sources       []string  // further sources of the same rule
+	Name          string   // the alert's name, or the record's
+	Group         string   // the name of its group
+	UID           string   // identity that survives renaming; "" for Group/Name
+	Record        bool     // yields a value instead of an alert
+	Source        string   // name of the source (a topic, or "alerts"); "" for the default source
+	Sources       []string // further sources of the same rule
+	Extract       []decode.Extraction
 	Match         Query     // nil matches every log of the source
 	MatchText     string    // as written, for people
 	When          Condition // nil: any match

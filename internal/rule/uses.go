@@ -1,6 +1,10 @@
 package rule
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+)
 
 // Use is a field that a rule reads, or the first of several that a log has.
 type Use struct {
@@ -57,7 +61,7 @@ type uses struct{ list []Use }
 
 func (u *uses) add(pos Pos, fields ...string) {
 	for _, f := range fields {
-		if f == "" || f == AnyField || f == "line" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
+		if decode.Extracted(f) || decode.IsStream(f) || f == "" || f == AnyField || f == "line" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
 			return
 		}
 	}

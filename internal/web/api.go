@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -304,7 +305,11 @@ func groupOf(r *rule.Rule, l *decode.Log) map[string]string {
 	for _, by := range r.By {
 		for _, field := range by.Fields {
 			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
-				labels[by.Name] = string(v.Text)
+				if decode.IsStream(field) {
+					maps.Copy(labels, decode.LabelsOf(string(v.Text)))
+				} else {
+					labels[by.Name] = string(v.Text)
+				}
 				break
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -194,14 +195,14 @@ func leafWords(l *rule.Leaf) string {
 	}
 	switch l.Op {
 	case rule.OpExists:
-		return "any " + l.Field
+		return "any " + decode.FieldName(l.Field)
 	case rule.OpLevel:
 		return strings.NewReplacer("level>=", "level at least ", "level<=", "level at most ", "level=", "level ").
 			Replace(match.Describe(l))
 	case rule.OpCIDR:
-		return fmt.Sprintf("%s within %s", l.Field, l.Text)
+		return fmt.Sprintf("%s within %s", decode.FieldName(l.Field), l.Text)
 	case rule.OpList:
-		return fmt.Sprintf("%s on the list %s", l.Field, l.Text)
+		return fmt.Sprintf("%s on the list %s", decode.FieldName(l.Field), l.Text)
 	}
 	return match.Describe(l)
 }
