@@ -166,9 +166,9 @@ func (c *compiler) place(path string) place {
 		c.fail(nil, "field %q was not asked for", path)
 	}
 	if decode.Canonical(path) == "timestamp" {
-		return place{id, "timestamp"}
+		return place{field: id, lookup: "timestamp"}
 	}
-	return place{field: id}
+	return place{field: id, extracted: decode.Extracted(path)}
 }
 
 func (c *compiler) fail(l *rule.Leaf, format string, args ...any) {

@@ -55,6 +55,9 @@ const none = int32(-1)
 type place struct {
 	field  decode.FieldID // textField for the texts
 	lookup string
+	// the field is extracted from another one, which is done only for logs of which the rest of the
+	// query holds
+	extracted bool
 }
 
 const (
@@ -123,6 +126,9 @@ func (p *predicate) scanLiterals(from int) {
 
 // canPivot says whether the scan can be made to find the predicate.
 func (p *predicate) canAccess() bool {
+	if p.place.extracted {
+		return false
+	}
 	switch p.kind {
 	case predSet:
 		return p.shortest() >= minShort
