@@ -187,7 +187,7 @@ func (c *backtestCommand) backtest(
 	ctx context.Context,
 	rules *loadedRules,
 ) (*ruletest.Report, error) {
-	rules.lookBack, rules.topics = true, c.file == ""
+	rules.topics = c.file == ""
 	const mostErrors = 5
 	rejected := 0
 	b := ruletest.Backtest{

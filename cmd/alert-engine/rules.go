@@ -21,9 +21,20 @@ func loadRules(files []string) (*loadedRules, error) {
 // rulesOf are rules that were read, with their engines.
 func rulesOf(set *rule.Set) *loadedRules {
 	l := &loadedRules{set: set}
-	l.engines = ruletest.Factory{
-		Lateness: lateness(set),
-		New:      l.engine,
+	l.engines = l.factory()
+	return l
+}
+
+// factory makes engines over the rules that l has then.
+func (l *loadedRules) factory() ruletest.Factory {
+	return ruletest.Factory{
+		Lateness: lateness(l.set),
+		New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+			return l.engine(emit)
+		},
+		Past: func(emit func(models.Alert)) (ruletest.Engine, error) {
+			return l.engine(emit, alerting.AtWatermark())
+		},
 		Lists: func(m ruletest.Members) (ruletest.Factory, error) {
 			with := *l
 			var err error
@@ -32,22 +43,22 @@ func rulesOf(set *rule.Set) *loadedRules {
 				m,
 				ruletest.InTest+", or with --list %[1]s=FILE",
 			)
-			return ruletest.Factory{Lateness: l.engines.Lateness, New: with.engine}, err
+			return with.factory(), err
 		},
 	}
-	return l
 }
 
 // engine makes an engine over the rules.
-func (l *loadedRules) engine(emit func(models.Alert)) (ruletest.Engine, error) {
-	options := []alerting.Option{
+func (l *loadedRules) engine(
+	emit func(models.Alert),
+	options ...alerting.Option,
+) (ruletest.Engine, error) {
+	options = append(
+		options,
 		alerting.WithRules(&rule.Set{}),
 		alerting.WithEmit(emit),
 		alerting.WithDecode(l.decode),
-	}
-	if l.lookBack {
-		options = append(options, alerting.AtWatermark())
-	}
+	)
 	if !l.topics {
 		options = append(options, alerting.WithSources(withNone(l.set)))
 	}

@@ -221,7 +221,7 @@ func (c *suggestCommand) backtest(
 		return nil, err
 	}
 	rules := rulesOf(set)
-	rules.lookBack, rules.topics, rules.decode = true, c.file == "", logs.decode
+	rules.topics, rules.decode = c.file == "", logs.decode
 	b := ruletest.Backtest{
 		Factory: rules.engines, Decode: c.decode, Partitions: logs.partitions,
 		Rejected: func(error) {},

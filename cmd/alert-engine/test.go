@@ -19,8 +19,7 @@ type loadedRules struct {
 	engines ruletest.Factory
 	decode  func(topic string) decode.Config // for the engines; nil for every format
 
-	lookBack bool // the engines decide at the watermark alone
-	topics   bool // all that the engines read is on topics; what is on none is read by every rule
+	topics bool // all that the engines read is on topics; what is on none is read by every rule
 }
 
 // ruleLoader reads rule files.
@@ -41,7 +40,8 @@ func testCommandOver(load ruleLoader) *cobra.Command {
 		Use:   "test FILES",
 		Short: "Test rules with test scripts",
 		Long: `Test runs test scripts in event time. A script lists logs with their times of arrival, and the
-expected alerts. Hours pass in milliseconds.
+expected alerts. Hours pass in milliseconds. Its backtests say how often alerts have to fire over
+the logs of a file.
 
 --shuffle repeats each test with other orders of arrival in which no log is later than the lateness
 of the rules. --crash repeats it with a restart after each log. The alerts have to be the same.

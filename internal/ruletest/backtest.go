@@ -51,7 +51,7 @@ func (b Backtest) Run(
 		partitions: make(map[models.Partition]*models.Progress),
 		offsets:    make(map[models.Partition]int64),
 	}
-	r.engine, err = b.Factory.New(
+	r.engine, err = b.Factory.past(
 		func(a models.Alert) { r.report.Alerts = append(r.report.Alerts, a) },
 	)
 	if err != nil {

@@ -12,17 +12,19 @@ import (
 
 // EngineFactory makes the engines that run in production, over some rules.
 func EngineFactory(set *rule.Set, options ...alerting.Option) Factory {
+	engine := func(emit func(models.Alert), more ...alerting.Option) (Engine, error) {
+		all := []alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit)}
+		e := alerting.NewEngine(append(append(all, options...), more...)...)
+		if err := e.SetRules(set); err != nil {
+			return nil, err
+		}
+		return e, nil
+	}
 	return Factory{
 		Lateness: smallestLateness(set),
-		New: func(emit func(models.Alert)) (Engine, error) {
-			e := alerting.NewEngine(
-				append(
-					[]alerting.Option{alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit)},
-					options...)...)
-			if err := e.SetRules(set); err != nil {
-				return nil, err
-			}
-			return e, nil
+		New:      func(emit func(models.Alert)) (Engine, error) { return engine(emit) },
+		Past: func(emit func(models.Alert)) (Engine, error) {
+			return engine(emit, alerting.AtWatermark())
 		},
 		Lists: func(m Members) (Factory, error) {
 			with, err := WithMembers(set, m, InTest)

@@ -37,6 +37,9 @@ type Factory struct {
 	New      func(emit func(models.Alert)) (Engine, error)
 	Lateness time.Duration
 
+	// Past makes an engine that decides at the watermark alone, for backtests; New by default.
+	Past func(emit func(models.Alert)) (Engine, error)
+
 	// Lists returns a factory over the same rules, some of whose lists have other members. Its
 	// error is that of a list that does not exist, or of one that has no members without being
 	// given some. Nil is for rules whose lists cannot change.
@@ -58,7 +61,7 @@ type Result struct {
 	Took     time.Duration
 }
 
-// Run runs the tests of a script.
+// Run runs the tests of a script, and then its backtests, once each.
 func (s *Script) Run(f Factory, o Options) []Result {
 	var results []Result
 	for i := range s.Tests {
@@ -66,6 +69,12 @@ func (s *Script) Run(f Factory, o Options) []Result {
 		began := time.Now()
 		failures := t.run(s.File, s.Lists, f, o)
 		results = append(results, Result{s.File, t.Name, failures, time.Since(began)})
+	}
+	for i := range s.Backtests {
+		c := &s.Backtests[i]
+		began := time.Now()
+		failures := c.run(s.File, s.Lists, f)
+		results = append(results, Result{s.File, c.Name, failures, time.Since(began)})
 	}
 	return results
 }

@@ -25,10 +25,12 @@ import (
 // Script is a file of tests; or a rule file that has its tests with it, which are about its own
 // rules.
 type Script struct {
-	File      string    `yaml:"-"`
-	RuleFiles []string  `yaml:"rule_files"` // relative to the script's directory
-	Tests     []Test    `yaml:"tests"`
-	Rules     rulesPart `yaml:",inline"`
+	File      string   `yaml:"-"`
+	RuleFiles []string `yaml:"rule_files"` // relative to the script's directory
+	Tests     []Test   `yaml:"tests"`
+	// backtests with expectations
+	Backtests []Contract `yaml:"backtests"`
+	Rules     rulesPart  `yaml:",inline"`
 
 	// the members of lists in all tests, unless a test says otherwise; those of a rule file are its
 	// rules'
@@ -141,8 +143,11 @@ func (s *Script) validate() error {
 	wrong := func(line int, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s:%d: %s", s.File, line, fmt.Sprintf(format, args...)))
 	}
-	if len(s.Tests) == 0 {
+	if len(s.Tests)+len(s.Backtests) == 0 {
 		wrong(1, "there are no tests")
+	}
+	for i := range s.Backtests {
+		s.Backtests[i].validate(wrong)
 	}
 	for i := range s.Tests {
 		t := &s.Tests[i]
