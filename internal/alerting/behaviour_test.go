@@ -638,7 +638,7 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 		a[0].State != models.AlertFiring {
 		t.Errorf("alerts %+v", a)
 	}
-	if p := w.engine.Series(w.alerts[0].ID); len(p) == 0 || p[len(p)-1].Value != 2 {
+	if p := w.engine.Series(w.alerts[0]); len(p) == 0 || p[len(p)-1].Value != 2 {
 		t.Errorf("series %+v", p)
 	}
 	if m := w.engine.Watermarks(); len(m) != 1 || !m[0].CaughtUp || m[0].Logs != 2 ||

@@ -22,27 +22,60 @@ type refusals struct {
 // room.
 const expirationsForRoom = 64
 
+const limitKey = "\xffgroup limit" // in place of the key of a group
+
 const (
-	groupLimitAlert = "AlertEngineGroupLimit"
-	limitKey        = "\xffgroup limit" // in place of the key of a group
+	// reservedGroups is the part of the bound of all groups together that is kept for rules with few
+	// of them, and pageWeight how much more of it a rule gets whose alerts page.
+	reservedGroups = 10
+	pageWeight     = 10
 )
+
+// reserveGroups gives each rule its part of the groups that are reserved: beyond the bound of all
+// groups together, a rule may still have so many. So the flood of one rule takes none of the groups
+// of others, nor those of rules that come later.
+func (e *Engine) reserveGroups() {
+	weight := func(rs *ruleState) int {
+		pages := models.IsPage(rs.rule.Labels["severity"])
+		for _, l := range rs.rule.Levels {
+			pages = pages || models.IsPage(l.Severity)
+		}
+		if pages {
+			return pageWeight
+		}
+		return 1
+	}
+	sum := 0
+	for _, rs := range e.rules {
+		sum += weight(rs)
+	}
+	for _, rs := range e.rules {
+		rs.reserved = max(1, e.opts.maxGroups/reservedGroups*weight(rs)/sum)
+	}
+}
+
+// full says whether a rule may have no further group: by its own limit, or by that of all rules.
+func (e *Engine) full(rs *ruleState) bool {
+	return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups && rs.groups.live >= rs.reserved
+}
 
 // room says whether a rule may have another group for a hit, and counts it when it may not. Groups
 // that have ended by the time of the hit make room, and so do quiet ones that are only remembered.
 func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
-	full := func() bool { return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups }
-	if full() {
+	if e.full(rs) {
 		e.expireBefore(rs, pt, h.reached)
 	}
-	if full() {
+	if e.full(rs) {
 		for _, other := range e.rules {
-			e.expireGroups(other, expirationsForRoom)
+			if other == rs || rs.groups.live < rs.limit() {
+				e.expireGroups(other, expirationsForRoom)
+			}
 		}
 	}
-	if full() {
+	if e.full(rs) {
 		e.evictQuiet(rs)
 	}
-	if !full() {
+	if !e.full(rs) {
 		return true
 	}
 	r := &rs.refused
@@ -54,6 +87,9 @@ func (e *Engine) room(rs *ruleState, pt *partitionTime, h *hit) bool {
 		rs.counters.set(limitKey, episodeCounter{r.episodes, rs.now(), noPartition})
 		rs.changed = true
 		e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertFiring, r.first))
+		e.opts.logger.Error("group limit reached: logs of further groups raise no alert",
+			"rule", rs.id, "groups", rs.groups.live, "limit", rs.limit(),
+			"all_groups", e.live, "limit_of_all", e.opts.maxGroups)
 	}
 	return false
 }
@@ -114,7 +150,7 @@ func (e *Engine) evictQuiet(rs *ruleState) {
 // refused for as long as the rule looks back.
 func (e *Engine) resolveRefusals(rs *ruleState) {
 	r := &rs.refused
-	if r.first == 0 || rs.groups.live >= rs.rule.Limit ||
+	if r.first == 0 || e.full(rs) ||
 		rs.watermark < r.last+int64(rs.condition.Lookback()) {
 		return
 	}
@@ -125,6 +161,10 @@ func (e *Engine) resolveRefusals(rs *ruleState) {
 // limitAlert is the alert about refused groups: one for the rule, however many they are.
 func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) models.Alert {
 	r := &rs.refused
+	which, limit := "its limit", rs.limit()
+	if rs.groups.live < limit {
+		which, limit = "its part of the limit of all rules", rs.reserved
+	}
 	a := models.Alert{
 		ID: alertID(
 			rs.id,
@@ -132,15 +172,15 @@ func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 			uint64(r.episodes),
 		), Rule: rs.id, Episode: int64(r.episodes), State: state,
 		Reason: fmt.Sprintf(
-			"the rule has %d groups, its limit: logs of further groups raise no alert",
-			rs.groups.live,
+			"the rule has %d groups, %s: logs of further groups raise no alert",
+			rs.groups.live, which,
 		), Value: float64(rs.groups.live),
 		Threshold: fmt.Sprintf(
 			">= %d",
-			rs.rule.Limit,
+			limit,
 		), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(rs.rule.Pos), Severity: "warning",
 		Labels: map[string]string{
-			"alertname": groupLimitAlert,
+			"alertname": models.GroupLimitAlert,
 			"rule":      rs.id,
 			"severity":  "warning",
 		}, Shadow: rs.rule.Mode == rule.Shadow,
@@ -150,9 +190,9 @@ func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 	}
 	a.Annotations = map[string]string{
 		"summary": fmt.Sprintf(
-			"Rule %s has reached its limit of %d groups",
-			rs.id,
-			rs.rule.Limit,
+			"Rule %s has reached %s of %d groups",
+			rs.id, which,
+			limit,
 		),
 		"description": "Groups that exist are watched as before; new ones are refused. Group by a field with fewer values, narrow the match, or raise limit.",
 	}

@@ -71,6 +71,7 @@ func (e *Engine) adopt(p *ruleSet) {
 		e.byFingerprint[rs.fingerprint] = rs
 		e.live += rs.groups.live
 	}
+	e.reserveGroups()
 	e.expireCounters()
 	e.ruleSet.Store(p)
 	for _, rs := range rules {

@@ -32,6 +32,7 @@ type ruleState struct {
 	backfillError string // why it began without its past
 	deferred      bool   // some alert is up that was too old to be told when it was found
 	refused       refusals
+	reserved      int                     // groups that it may have however many others have
 	firingSpans   map[string][]firingSpan // by group, for rules that ask about its alerts
 	spans         int                     // how many there are
 	spanChanges   int64                   // how often they changed

@@ -484,18 +484,40 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 }
 
 // Series returns the values of an alert's condition over time, as far as they are known: while it
-// is up, one every ten seconds.
-func (e *Engine) Series(alertID string) []Point {
+// is up, one every ten seconds. Of the alert it uses rule, labels and ID.
+func (e *Engine) Series(a models.Alert) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for _, rs := range e.rules {
-		for number := range rs.alerts {
-			g := rs.groups.at(number)
-			for _, ep := range []*episode{&g.alert.episode, g.alert.early} {
-				if ep != nil && rs.alertID(g.key, ep.number) == alertID {
-					return slices.Clone(ep.points)
-				}
+	rs := e.ruleByID(a.Rule)
+	if rs == nil {
+		return nil
+	}
+	of := func(number uint32) []Point {
+		g := rs.groups.at(number)
+		for _, ep := range []*episode{&g.alert.episode, g.alert.early} {
+			if ep != nil && rs.alertID(g.key, ep.number) == a.ID {
+				return slices.Clone(ep.points)
 			}
+		}
+		return nil
+	}
+	values := make([]string, len(rs.by))
+	for i, l := range rs.by {
+		values[i] = a.Labels[l.name]
+	}
+	if number, ok := rs.groups.find([]byte(keyOf(values))); ok && rs.alerts[number] {
+		if points := of(number); points != nil {
+			return points
+		}
+	}
+	if !slices.ContainsFunc(rs.by, func(l byLabel) bool {
+		return l.name == "alertname" || l.name == "severity"
+	}) {
+		return nil
+	}
+	for number := range rs.alerts { // the rule's labels hide those of the group
+		if points := of(number); points != nil {
+			return points
 		}
 	}
 	return nil

@@ -101,9 +101,9 @@ type alertsView struct{ p *process }
 func (v alertsView) Current() []models.Alert { return v.p.state.Alerts() }
 func (v alertsView) History() []models.Alert { return v.p.store.History() }
 
-func (v alertsView) Series(id string) []web.Point {
+func (v alertsView) Series(a models.Alert) []web.Point {
 	var list []web.Point
-	for _, at := range v.p.state.Series(id) {
+	for _, at := range v.p.state.Series(a) {
 		list = append(list, web.Point{At: time.Unix(0, at.Time).UTC(), Value: at.Value})
 	}
 	return list

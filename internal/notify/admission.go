@@ -2,7 +2,8 @@ package notify
 
 import (
 	"fmt"
-	"strings"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // admission decides which alerts are handed to Alertmanager's parts while more fire than they can
@@ -16,20 +17,12 @@ type admission struct {
 	refused  map[string]int // by rule: alerts that found no place the last time
 }
 
-// pageSeverities are the severities that page an on-call engineer.
-var pageSeverities = map[string]bool{
-	"page": true, "critical": true, "fatal": true, "emergency": true, "disaster": true,
-	"sev1": true, "p1": true,
-}
-
-func isPage(severity string) bool { return pageSeverities[strings.ToLower(severity)] }
-
 func (q *admission) begin() { q.refused = map[string]int{} }
 
 func (q *admission) admit(s *state, limit int) bool {
 	rule := s.rule()
 	switch {
-	case internalAlert(s.last().Alert):
+	case internalAlert(s.last().Alert), s.Labels["alertname"] == models.GroupLimitAlert:
 	case q.within < limit:
 		q.within++
 		s.held = false
@@ -48,7 +41,7 @@ func (q *admission) admit(s *state, limit int) bool {
 
 // share is how many reserved places a rule has.
 func share(s *state, limit int) int {
-	if isPage(s.last().Alert.Severity) || isPage(string(s.Labels["severity"])) {
+	if models.IsPage(s.last().Alert.Severity) || models.IsPage(string(s.Labels["severity"])) {
 		return limit / 10
 	}
 	return limit / 100

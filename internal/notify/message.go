@@ -14,6 +14,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // What a message for people shows of an alert, as functions that templates may call: message.tmpl
@@ -299,7 +300,7 @@ func rank(a template.Alert) int {
 func pagerDutySeverity(severity string) string {
 	s := strings.ToLower(severity)
 	switch {
-	case isPage(s), s == "p0", s == "sev0":
+	case models.IsPage(s), s == "p0", s == "sev0":
 		return "critical"
 	case slices.Contains([]string{"warning", "warn", "medium", "minor", "sev3", "p3", "ticket"}, s):
 		return "warning"

@@ -333,7 +333,7 @@ func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string
 		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
 	row.Own = shownLabels(own)
-	series := s.Alerts.Series(row.ID)
+	series := s.Alerts.Series(*row.Alert)
 	row.Spark = spark(series, s.Now())
 	row.Values = valuesOf(*row.Alert, nil, series)
 }

@@ -202,7 +202,7 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 	if !found {
 		return d, notFound("no alert %q (it may have left the history)", safetext.Clip(safetext.Visible(id), 80))
 	}
-	d.Series = append(d.Series, s.Alerts.Series(id)...)
+	d.Series = append(d.Series, s.Alerts.Series(d.Alert)...)
 	d.Values = valuesOf(d.Alert, d.Transitions, d.Series)
 	d.Comments = append(d.Comments, s.auditOf(id)...)
 	if s.Notifier != nil {

@@ -57,7 +57,7 @@ func (f *fake) History() []models.Alert {
 	defer f.mu.Unlock()
 	return slices.Clone(f.history)
 }
-func (f *fake) Series(id string) []Point { return f.series[id] }
+func (f *fake) Series(a models.Alert) []Point { return f.series[a.ID] }
 
 type fakeRules struct{ *fake }
 

@@ -16,7 +16,7 @@ type Alerts interface {
 	Current() []models.Alert // newest transition of each alert that is not resolved
 	History() []models.Alert // transitions, oldest first
 	// values of an alert's condition over time, oldest first
-	Series(id string) []Point
+	Series(a models.Alert) []Point
 }
 
 // History has the transitions of alerts for longer than Alerts do.

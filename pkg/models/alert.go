@@ -1,6 +1,9 @@
 package models
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // AlertState is where an alert stands in its life.
 type AlertState string
@@ -15,6 +18,18 @@ const (
 	// it cannot be known at present, such as absence while no log can be read
 	AlertUnknown AlertState = "unknown"
 )
+
+// GroupLimitAlert is the name of the alert that says that a rule was refused further groups.
+const GroupLimitAlert = "AlertEngineGroupLimit"
+
+var pageSeverities = map[string]bool{
+	"page": true, "critical": true, "fatal": true, "emergency": true, "disaster": true,
+	"sev1": true, "p1": true,
+}
+
+// IsPage says whether alerts of a severity page an on-call engineer: they have larger reserved places in
+// every bound.
+func IsPage(severity string) bool { return pageSeverities[strings.ToLower(severity)] }
 
 // Alert is one transition in the life of an alert. It is a fact of the past and is never changed;
 // the same log gives the same transitions, with the same IDs, however often it is replayed.

@@ -1,0 +1,101 @@
+package alerting_test
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+)
+
+const shareRules = `
+groups:
+- name: g
+  rules:
+  - {alert: Login, match: 'event:login', by: [user], limit: 1000000}
+  - {alert: Slow, match: 'event:slow', by: [host], limit: 1000000, labels: {severity: info}}
+  - {alert: Down, match: 'event:down', by: [host], limit: 1000000, labels: {severity: page}}
+`
+
+// When a rule has taken all groups that there are, others have a part that is theirs; a rule whose
+// alerts page has ten times as much.
+func TestAFloodOfGroupsTakesNoneOfOtherRules(t *testing.T) {
+	var logged strings.Builder
+	w := newWorld(t, shareRules, alerting.WithMaxGroups(240), alerting.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
+	for i := range 400 {
+		w.log(time.Duration(i)*time.Millisecond, fmt.Sprintf(`"event":"login","user":"u%d"`, i))
+	}
+	for i := range 40 {
+		w.log(time.Second, fmt.Sprintf(`"event":"slow","host":"h%d"`, i))
+		w.log(time.Second, fmt.Sprintf(`"event":"down","host":"h%d"`, i))
+	}
+	fired := map[string]int{}
+	for _, said := range w.said {
+		name, _, _ := strings.Cut(strings.Fields(said)[1], "{")
+		if !strings.Contains(said, "rule=") {
+			fired[name]++
+		}
+	}
+	for _, want := range []struct {
+		rule  string
+		fired int
+	}{{"g/Login", 240}, {"g/Slow", 2}, {"g/Down", 20}} {
+		if fired[want.rule] != want.fired {
+			t.Errorf("%s fired %d times, want %d", want.rule, fired[want.rule], want.fired)
+		}
+	}
+	limits := 0
+	for _, a := range w.alerts {
+		if strings.HasPrefix(a.Annotations["summary"], "Rule "+a.Rule+" has reached its part of") {
+			limits++
+		}
+	}
+	if limits != 3 || strings.Count(logged.String(), "level=ERROR") != 3 {
+		t.Errorf("%d alerts about limits; log:\n%s", limits, logged.String())
+	}
+	w.time(time.Hour)
+	if !slices.ContainsFunc(w.said, func(s string) bool {
+		return strings.Contains(s, "rule=g/Login") && strings.HasSuffix(s, "resolved")
+	}) {
+		t.Errorf("the limit is not over: %v", w.said[len(w.said)-5:])
+	}
+}
+
+// The values of an alert are found by its rule and labels, whichever labels the rule gives it.
+func TestValuesOfEachAlertAreFound(t *testing.T) {
+	w := newWorld(t, `
+groups:
+- name: g
+  rules:
+  - {alert: A, match: 'event:a', when: count() > 1, by: [user, 'severity=level', 'alertname=host'],
+     levels: {page: '> 0'}, labels: {user: fixed, team: x}}
+  - {alert: B, match: 'event:b', when: count() > 1, by: [user]}
+  - {alert: C, match: 'event:c', when: count() > 1}
+`)
+	for i := range 3 {
+		for _, event := range []string{"a", "b", "c"} {
+			for _, user := range []string{"ann", "", "b\\u0001b"} {
+				w.log(time.Duration(i)*time.Second, fmt.Sprintf(
+					`"event":%q,"user":"%s","host":"h","level":"ERROR"`, event, user))
+			}
+		}
+	}
+	w.time(30 * time.Second)
+	list := w.engine.Alerts()
+	if len(list) != 7 {
+		t.Fatalf("%d alerts", len(list))
+	}
+	for _, a := range list {
+		if p := w.engine.Series(a); len(p) == 0 {
+			t.Errorf("no values of %s %v", a.Rule, a.Labels)
+		}
+		other := a
+		other.ID = "x"
+		if w.engine.Series(other) != nil {
+			t.Error("values of an alert that is not there")
+		}
+	}
+}
