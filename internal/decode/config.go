@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/schema"
 )
 
 // Config is how the records of a topic are read. The zero Config detects the format of each record
@@ -30,13 +32,15 @@ type Config struct {
 	DefaultLevel string `yaml:"default_level"`
 	// levels of words and numbers that a program uses in its own way: {"Sev1": "critical"}
 	Levels map[string]string `yaml:"levels"`
+	// the schemas of values that name theirs; nil for none, and such values are rejected
+	Schemas schema.Source `yaml:"-"`
 }
 
 // Formats are the names that Config.Format may have.
 func Formats() []string {
 	return []string{
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
-		"cri", "access", "auditd", "ltsv", "influx", "text",
+		"cri", "access", "auditd", "ltsv", "influx", "msgpack", "cbor", "text",
 	}
 }
 

@@ -75,14 +75,16 @@ type Decoder struct {
 	lookups    map[string]lookup
 	extractors []*extractor
 
-	arena    []byte // texts of the current log
-	built    []byte // the current log, if it was rewritten
-	wrapped  [maxWrapped + 2][]byte
-	inner    [maxLayers + 6][]byte
-	shared   []byte // the envelope
-	shared2  []byte
-	raw      []byte
-	unpacker unpacker
+	arena   []byte // texts of the current log
+	built   []byte // the current log, if it was rewritten
+	wrapped [maxWrapped + 2][]byte
+	inner   [maxLayers + 6][]byte
+	shared  []byte // the envelope
+	shared2 []byte
+	raw     []byte
+
+	translated []byte // JSON of a value in a binary format
+	unpacker   unpacker
 
 	rec              *models.Record
 	each             func(*Log)
@@ -90,6 +92,7 @@ type Decoder struct {
 	access           bool // the current line is of an access log
 	wholeLine        bool // the message of the current line is the line, which was read already
 	index            int
+	cloudEvent       bool       // the record is a CloudEvent in binary mode
 	refused, damaged int        // of the record: rejections, and damaged values
 	last             [16]winner // by the low bits of the partition
 }
@@ -177,6 +180,7 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 		d.log.clock.record = min(bounded(rec.Timestamp.Unix(), int64(rec.Timestamp.Nanosecond())), math.MaxInt64-day)
 	}
 	d.envelope, d.resource = nil, nil
+	d.cloudEvent = rec != nil && len(rec.Headers) > 0 && len(d.log.rawHeader("ce_specversion")) > 0
 }
 
 // end releases the record, and scratch memory that one large record has grown.
@@ -186,7 +190,7 @@ func (d *Decoder) end() {
 	if small {
 		return
 	}
-	for _, b := range [...]*[]byte{&d.built, &d.shared, &d.shared2} {
+	for _, b := range [...]*[]byte{&d.built, &d.shared, &d.shared2, &d.translated} {
 		if cap(*b) > keptScratch {
 			*b = nil
 		}
@@ -210,6 +214,9 @@ func (d *Decoder) value(b []byte, depth int) {
 		d.detect(trim(b), depth)
 		return
 	}
+	if d.cfg.Schemas != nil && len(b) > 0 && (b[0] == 0 || b[0] == 0xc3 || len(d.rec.Headers) > 0) && d.bySchema(b, depth) {
+		return
+	}
 	if unpacked, packed, reason, detail := d.unpack(b, depth); packed {
 		if reason != "" {
 			d.refuse(reason, detail)
@@ -229,6 +236,9 @@ func (d *Decoder) value(b []byte, depth int) {
 	}
 	if out, ok := d.rawSnappy(b, depth); ok {
 		d.value(out, depth+1)
+		return
+	}
+	if done := d.binary(b, depth); done {
 		return
 	}
 	b = d.charset(b, depth)
@@ -254,6 +264,21 @@ func (d *Decoder) value(b []byte, depth int) {
 		return
 	}
 	d.detect(b, depth)
+}
+
+// binary reads a value in MessagePack or CBOR, and says whether it was read or refused.
+func (d *Decoder) binary(b []byte, depth int) bool {
+	switch name := d.set.format; {
+	case len(b) == 0:
+	case d.auto && mayBePacked(b) && d.packed(b, depth), d.auto && mayBeCBOR(b) && d.cbor(b, depth):
+		return true
+	case name == "msgpack", name == "cbor":
+		if !(name == "msgpack" && d.packed(b, depth)) && !(name == "cbor" && d.cbor(b, depth)) {
+			d.refuse(InvalidFormat, "the record is no "+name)
+		}
+		return true
+	}
+	return false
 }
 
 // schemaEncoded returns what an Avro file, an Avro object, or a value whose schema is named in a
@@ -471,7 +496,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 		l.layout = d.layoutOf()
 		// the usual case
 		if len(l.over)+len(l.under) == 0 && d.resource == nil && d.envelope == nil &&
-			!l.layout.partial &&
+			!d.cloudEvent && !l.layout.partial &&
 			(d.wholeLine || l.closedMessage()) {
 			return
 		}

@@ -189,6 +189,14 @@ func (d *Decoder) pair(b []byte) bool {
 		return false
 	}
 	at, event := parts[n-2], parts[n-1]
+	if at.Kind == Array && n == 2 { // a time and metadata, as newer versions of Fluent Bit have it
+		list := b[at.Start:at.End]
+		jsonscan.Elements(list, func(s jsonscan.Span) bool {
+			s.Start, s.End = s.Start+at.Start, s.End+at.Start
+			at = s
+			return false
+		})
+	}
 	if at.Kind != Number || event.Kind != Object {
 		return false
 	}

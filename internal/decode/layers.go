@@ -3,6 +3,7 @@ package decode
 import (
 	"bytes"
 	"encoding/base64"
+	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -19,6 +20,9 @@ func (l *Log) addLayers() {
 	}
 	if d.root.Parts {
 		l.addParts()
+	}
+	if d.cloudEvent {
+		l.pushAttributes()
 	}
 	if !d.wholeLine && (l.layout == nil || !l.closedMessage()) {
 		l.openMessage()
@@ -107,6 +111,20 @@ func (l *Log) pushEvent(x *jsonscan.Extractor) {
 	message := appendMember(append(l.d.inner[maxLayers+3][:0], '{'), "message", text)
 	l.d.inner[maxLayers+3] = append(message, '}')
 	l.pushOver(l.d.inner[maxLayers+3])
+}
+
+// pushAttributes adds the attributes of a CloudEvent in binary mode, which stand in the headers.
+func (l *Log) pushAttributes() {
+	d := l.d
+	b := append(d.inner[maxLayers+3][:0], '{')
+	for i := range l.rec.Headers {
+		name, ok := strings.CutPrefix(l.rec.Headers[i].Key, "ce_")
+		if v := l.header(l.rec.Headers[i].Key); ok && name != "" && name != "time" && len(v) > 0 {
+			b = appendMember(b, name, v)
+		}
+	}
+	d.inner[maxLayers+3] = append(b, '}')
+	l.pushUnder(d.inner[maxLayers+3])
 }
 
 // pushFlatLabels adds the labels that Fluentd wrote as an array of "app=checkout".

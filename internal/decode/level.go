@@ -83,9 +83,28 @@ func wordLevel(arena, word []byte) (level, []byte) {
 			return l, arena
 		}
 	}
+	if l := enumLevel(word); l.word != nil {
+		return l, arena
+	}
 	start := len(arena)
 	arena = jsonscan.AppendValid(arena, bytes.ToUpper(word[:min(len(word), 256)]))
 	return level{word: arena[start:len(arena):len(arena)]}, arena
+}
+
+// enumLevel is the level of a value of an enum, whose name precedes it in the style of Protobuf:
+// LOG_LEVEL_ERROR.
+func enumLevel(word []byte) level {
+	i := bytes.LastIndexByte(word, '_')
+	if i < 5 || len(word) > 40 {
+		return level{}
+	}
+	if prefix := word[:i]; bytes.HasSuffix(prefix, []byte("LEVEL")) || bytes.HasSuffix(prefix, []byte("SEVERITY")) {
+		l, _ := wordLevel(nil, word[i+1:])
+		if l.severity > 0 || string(word[i+1:]) == "UNSPECIFIED" {
+			return l
+		}
+	}
+	return level{}
 }
 
 // isAround says whether a character may stand around a level without being a part of it.

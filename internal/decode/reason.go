@@ -12,13 +12,15 @@ const (
 	// a control message of the transport, such as CloudWatch's test of a subscription
 	Control Reason = "control"
 
-	InvalidJSON   Reason = "invalid_json"        // not JSON, in a topic of format json
-	InvalidMember Reason = "invalid_member"      // a member of a batch that is not a log
-	InvalidFormat Reason = "invalid_format"      // not in the configured format
-	Schema        Reason = "schema"              // Avro or protobuf of a schema registry
-	Binary        Reason = "binary"              // neither text nor a known binary format
-	Bomb          Reason = "decompression_bomb"  // expands beyond the limit
-	Corrupt       Reason = "corrupt_compression" // compressed, but the bytes are damaged
+	InvalidJSON   Reason = "invalid_json"   // not JSON, in a topic of format json
+	InvalidMember Reason = "invalid_member" // a member of a batch that is not a log
+	InvalidFormat Reason = "invalid_format" // not in the configured format
+	Schema        Reason = "schema"         // Avro or protobuf of a schema registry
+	// the schema cannot be had now; where that is found out in time, the partition waits instead
+	SchemaUnavailable Reason = "schema_unavailable"
+	Binary            Reason = "binary"              // neither text nor a known binary format
+	Bomb              Reason = "decompression_bomb"  // expands beyond the limit
+	Corrupt           Reason = "corrupt_compression" // compressed, but the bytes are damaged
 	// the rest of a batch of more logs than a record may hold
 	TooManyMembers Reason = "too_many_members"
 )
