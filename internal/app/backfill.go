@@ -323,7 +323,7 @@ func (r *backfill) to(ctx context.Context, end offsets, from time.Time) error {
 		return err
 	}
 	o := r.p.reader("")
-	o.Topics, o.Ends = end.topics(), end
+	o.Topics, o.Ends, o.Readable = end.topics(), end, r.p.config.readable()
 	if r.next == nil {
 		o.From = from
 		if err := r.begin(ctx, o, end); err != nil {

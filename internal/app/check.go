@@ -242,6 +242,7 @@ func CheckConfig(c *Config) error {
 	if err := c.Kafka.Client().TLS.Validate(); err != nil {
 		r.fail(c.file, fmt.Errorf("kafka.tls: %w", err))
 	}
+	r.fail(c.file, c.openSchemas(nil))
 	if file := c.Kafka.SASL.TokenFile; file != "" {
 		if _, err := os.ReadFile(string(file)); err != nil {
 			r.fail(c.file, fmt.Errorf("kafka.sasl.token_file: %w", err))

@@ -28,15 +28,19 @@ type Config struct {
 	Kafka KafkaConfig `yaml:"kafka"`
 	// the first whose topic matches counts; topics without one are detected record by record
 	Formats []FormatConfig `yaml:"formats,omitempty"`
-	Rules   []Path         `yaml:"rules"` // files and globs
-	Notify  NotifyConfig   `yaml:"notify"`
-	Web     WebConfig      `yaml:"web"`
-	DataDir Path           `yaml:"data_dir"`
-	History HistoryConfig  `yaml:"history"`
-	Limits  LimitsConfig   `yaml:"limits"`
-	Log     LogConfig      `yaml:"log"`
+	// where the schemas of Avro and Protobuf are
+	SchemaRegistry SchemaRegistryConfig `yaml:"schema_registry,omitempty"`
 
-	file string // the file it was read from; "" when there was none
+	Rules   []Path        `yaml:"rules"` // files and globs
+	Notify  NotifyConfig  `yaml:"notify"`
+	Web     WebConfig     `yaml:"web"`
+	DataDir Path          `yaml:"data_dir"`
+	History HistoryConfig `yaml:"history"`
+	Limits  LimitsConfig  `yaml:"limits"`
+	Log     LogConfig     `yaml:"log"`
+
+	file    string // the file it was read from; "" when there was none
+	schemas *schemas
 }
 
 // KafkaConfig says where the logs are and how to read them.
@@ -273,6 +277,9 @@ func LoadConfig(
 	if err := c.secrets(); err != nil {
 		return nil, err
 	}
+	if c.SchemaRegistry.on() {
+		c.schemas = &schemas{}
+	}
 	return &c, c.Validate()
 }
 
@@ -312,6 +319,7 @@ func (c *Config) secrets() error {
 		into *Secret
 	}{
 		{"kafka.sasl.password", c.Kafka.SASL.PasswordFile, &c.Kafka.SASL.Password},
+		{"schema_registry.password", c.SchemaRegistry.PasswordFile, &c.SchemaRegistry.Password},
 		{"web.token", c.Web.TokenFile, &c.Web.Token},
 		{"web.read_token", c.Web.ReadTokenFile, &c.Web.ReadToken},
 		{"notify.webhook_url", c.Notify.WebhookURLFile, &c.Notify.WebhookURL},
@@ -416,6 +424,7 @@ func (c *Config) Validate() error {
 		"kafka.tls.cert_file and kafka.tls.key_file belong together",
 	)
 	c.validateSASL(wrong)
+	c.SchemaRegistry.validate(wrong)
 	for i, f := range c.Formats {
 		_, err := filepath.Match(f.Topic, "")
 		wrong(

@@ -80,7 +80,7 @@ func keys() []string {
 			case strings.Contains(options, "inline"):
 				walk(f.Type, path)
 				continue
-			case name == "":
+			case name == "" || name == "-":
 				continue
 			}
 			all = append(all, joined(path, name))

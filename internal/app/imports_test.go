@@ -25,10 +25,12 @@ var layers = [][]string{
 		"internal/kafka",
 		"internal/notify",
 		"internal/devbroker",
+		"internal/registry",
 	},
 	{"internal/match", "internal/window", "internal/store", "internal/history"},
 	{"internal/rule"},
 	{"internal/decode", "internal/strictyaml"},
+	{"internal/schema"},
 	{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
 		"internal/number", "internal/wait",
@@ -51,6 +53,7 @@ var exclusive = map[string][]string{
 // live, replay and test are the same code.
 var clockless = []string{
 	"internal/jsonscan",
+	"internal/schema",
 	"internal/decode",
 	"internal/rule",
 	"internal/match",

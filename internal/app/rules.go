@@ -44,10 +44,13 @@ func (c *Config) ruleFiles() []string {
 
 // Format is how records of a topic are read: by the first format whose topic matches.
 func (c *Config) Format(topic string) decode.Config {
+	var found decode.Config
 	for _, f := range c.Formats {
 		if ok, err := path.Match(f.Topic, topic); ok && err == nil {
-			return f.Config
+			found = f.Config
+			break
 		}
 	}
-	return decode.Config{}
+	found.Schemas = c.schemas.of(c, topic)
+	return found
 }

@@ -125,7 +125,8 @@ func (p *process) open() error {
 	if err != nil {
 		return err
 	}
-	for _, open := range []func() error{p.openListener, func() error { return p.openState(set) }, p.openHistory, p.openNotifier, p.openSource, p.openServer} {
+	openSchemas := func() error { return p.config.openSchemas(p.network.dial) }
+	for _, open := range []func() error{p.openListener, openSchemas, func() error { return p.openState(set) }, p.openHistory, p.openNotifier, p.openSource, p.openServer} {
 		if err := open(); err != nil {
 			return err
 		}

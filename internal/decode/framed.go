@@ -110,3 +110,16 @@ func (d *Decoder) asJSON(format string, depth int) {
 		d.text(b)
 	}
 }
+
+// AwaitSchema returns why a record has to wait for its schema: nil if it names none, if the schema is
+// known, or if it makes no sense and never will.
+func AwaitSchema(source schema.Source, rec *models.Record) error {
+	id, ok := SchemaOf(rec)
+	if !ok {
+		return nil
+	}
+	if _, err := source.Schema(id); err != nil && schemaReason(err) == SchemaUnavailable {
+		return err
+	}
+	return nil
+}

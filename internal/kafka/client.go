@@ -88,7 +88,7 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 	if c.Dial != nil {
 		opts = append(opts, kgo.Dialer(c.Dial))
 	} else if c.TLS.on() {
-		config, err := c.TLS.config()
+		config, err := c.TLS.Config()
 		if err != nil {
 			return nil, err
 		}
@@ -145,12 +145,12 @@ func (t TLS) on() bool { return t.Enabled || t.CAFile != "" || t.CertFile != "" 
 
 // Validate reads the files and reports what is wrong with them.
 func (t TLS) Validate() error {
-	_, err := t.config()
+	_, err := t.Config()
 	return err
 }
 
-// config reads the files, so that errors show before the first connection.
-func (t TLS) config() (*tls.Config, error) {
+// Config is the configuration of the standard library. It reads the files, so that errors show before the first connection.
+func (t TLS) Config() (*tls.Config, error) {
 	config := &tls.Config{
 		ServerName:         t.ServerName,
 		InsecureSkipVerify: t.InsecureSkipVerify,

@@ -131,6 +131,8 @@ type partition struct {
 	// since when there is lag without progress; zero for none
 	laggingSince time.Time
 	stuck        error // why nothing can be read; nil when all is well
+	// until when it is not fetched, since its next record cannot be read yet; zero for not
+	heldUntil time.Time
 	// the log is unreadable at fetched; the client may skip the damage
 	damaged   bool
 	pin       bool  // commit it although nothing was read
@@ -580,6 +582,7 @@ func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fen
 // releaseLocked drops a partition but keeps its position, since its records stay part of the
 // state. The next owner continues there. The caller holds mu.
 func (g *groupConsumer) releaseLocked(p *partition) {
+	g.unhold(p)
 	at := g.position(p)
 	at.Left = true
 	g.released[p.Partition] = at

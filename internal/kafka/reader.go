@@ -32,7 +32,9 @@ type ReaderConfig struct {
 	Last int64
 	// do not stop at the end of the log, and start there by default
 	Follow bool
-	Logger *slog.Logger // slog.Default() by default
+	// what records have to wait for; one that cannot be read yet is an error; nil for nothing
+	Readable Readable
+	Logger   *slog.Logger // slog.Default() by default
 }
 
 // Reader reads topics without a consumer group: for backtests, backfills and searches.
@@ -206,6 +208,11 @@ func (r *Reader) consume(
 				return
 			}
 			beyond := !r.cfg.Follow && record.Offset >= s.end
+			if !beyond && !record.Attrs.IsControl() {
+				if stopped = r.unreadable(record); stopped != nil {
+					return
+				}
+			}
 			if !beyond && !record.Attrs.IsControl() && !yield(modelRecord(record)) {
 				stopped = errStopped
 				return

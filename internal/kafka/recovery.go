@@ -22,6 +22,7 @@ import (
 //	topic deleted or created again           start over
 //	open transaction                         stuck until it ends
 //	permission denied                        stuck until granted; an error at the start
+//	schema of a record cannot be had         stuck before it until it can
 //	anything else                            stuck until records come again
 
 // clientError handles an error of the client itself. The caller holds mu.

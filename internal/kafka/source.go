@@ -51,6 +51,8 @@ type SourceConfig struct {
 	SlowFile        string // where records that are slow to read are noted; "" for nowhere
 	Version         string // of the engine, for the headers of dead letters
 
+	Readable Readable // what records have to wait for; nil for nothing
+
 	Clock func() time.Time // the system clock; time.Now by default
 
 	Logger     *slog.Logger          // slog.Default() by default
@@ -367,6 +369,7 @@ func (s *Source) unlessBroken(end func()) {
 // loop polls, evaluates, reports progress and saves.
 func (s *Source) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
+		s.group.resumeHeld()
 		batches, err := s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
 		s.markLoop()
 		if e := s.round(ctx, batches); err == nil {
@@ -390,6 +393,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.fenced = false
 		s.advance()
 	}
+	s.holdBack(batches)
 	s.evaluate(batches)
 	var reopen error
 	for _, b := range batches {
