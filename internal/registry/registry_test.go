@@ -101,6 +101,51 @@ func TestSchemas(t *testing.T) {
 	}
 }
 
+// A registry of its own: SCHEMA_REGISTRY_URL names its Confluent API.
+func TestRealRegistry(t *testing.T) {
+	url := os.Getenv("SCHEMA_REGISTRY_URL")
+	if url == "" {
+		t.Skip("SCHEMA_REGISTRY_URL is not set")
+	}
+	client, err := sr.NewClient(sr.URLs(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	create := func(subject string, s sr.Schema) int {
+		created, err := client.CreateSchema(t.Context(), subject, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return created.ID
+	}
+	create("user", sr.Schema{Schema: `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`})
+	create("user.proto", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package shop; message User { string n = 1; }`})
+	values := map[int]string{
+		create("log", sr.Schema{
+			Schema:     `{"type":"record","name":"Log","fields":[{"name":"u","type":"shop.User"}]}`,
+			References: []sr.SchemaReference{{Name: "shop.User", Subject: "user", Version: 1}},
+		}): "\x06ann",
+		create("plog", sr.Schema{
+			Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
+			References: []sr.SchemaReference{{Name: "user.proto", Subject: "user.proto", Version: 1}},
+		}): "\x00\x0a\x05\x0a\x03ann",
+		create("jlog", sr.Schema{Type: sr.TypeJSON, Schema: `{"type":"object"}`}): `{"u":{"n":"ann"}}`,
+	}
+	r := open(t, Config{URLs: []string{url}, Dir: t.TempDir()})
+	for id, value := range values {
+		s, err := r.Schema(schema.ID{Number: uint32(id)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err := s.AppendJSON(nil, []byte(value)); err != nil || string(b) != `{"u":{"n":"ann"}}` {
+			t.Errorf("%v: %s, %v", s.Kind(), b, err)
+		}
+	}
+	if _, err := r.Schema(schema.ID{Number: 1 << 30}); !isUnavailable(err) {
+		t.Errorf("an unknown schema: %v", err)
+	}
+}
+
 // A registry that is away is asked again after a pause that doubles, and for nothing else meanwhile;
 // one that does not know a schema is asked for others.
 func TestUnavailable(t *testing.T) {
