@@ -26,6 +26,7 @@ import (
 type cluster struct {
 	dir     string
 	proxies []*toxiproxy.Proxy
+	killed  *exec.Cmd // how to start the broker that was killed last
 	kills   int
 	cuts    int
 }
@@ -93,13 +94,19 @@ func (c *cluster) exists(node int) bool {
 
 // restart kills a broker with no chance to say anything, and starts it again as it was started.
 func (c *cluster) restart(node int) error {
+	if err := c.kill(node); err != nil {
+		return err
+	}
+	time.Sleep(time.Second) // the port and the lock of the directory are free again
+	return c.revive(node)
+}
+
+// kill ends a broker with no chance to say anything, and notes how it was started.
+func (c *cluster) kill(node int) error {
 	text, err := os.ReadFile(c.pidFile(node))
 	if err != nil {
 		return fmt.Errorf(
-			"broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers, three of them?",
-			node,
-			err,
-			c.dir,
+			"broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers?", node, err, c.dir,
 		)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -119,14 +126,20 @@ func (c *cluster) restart(node int) error {
 	}
 	c.kills++
 	args := strings.Split(string(bytes.TrimRight(line, "\x00")), "\x00")
-	cmd := exec.Command(args[0], args[1:]...)
-	cmd.Dir = dir
-	time.Sleep(time.Second) // the port and the lock of the directory are free again
+	c.killed = exec.Command(args[0], args[1:]...)
+	c.killed.Dir = dir
+	return nil
+}
+
+// revive starts the broker that was killed.
+func (c *cluster) revive(node int) error {
+	cmd := c.killed
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	go cmd.Wait() // the next kill, or the script that stops them all, ends it
-	return os.WriteFile(c.pidFile(node), []byte(strconv.Itoa(cmd.Process.Pid)), 0o644)
+	pid := strconv.Itoa(cmd.Process.Pid)
+	return os.WriteFile(c.pidFile(node), []byte(pid), 0o644)
 }
 
 // cut makes the network bad for some seconds: all connections are closed and none is opened, or

@@ -1,27 +1,36 @@
-// Command chaos kills alert-engine at random instants while logs flow, and holds what it decided
-// against an evaluator that reads the whole log once.
+// Command chaos kills alert-engine at random instants while logs flow, takes the broker away for
+// longer than rules wait for late logs, and compares what was decided and what each receiver got
+// with an evaluator that reads all logs once.
 //
-//	go -C bench run ./chaos                              200 kills in two million logs, about twenty minutes
-//	go -C bench run ./chaos -kills 20 -logs 100000       the short form
-//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   several members that share the topic
+//	go -C bench run ./chaos                              200 kills and 20 outages, about twenty minutes
+//	go -C bench run ./chaos -kills 20 -logs 120000       the short form
+//	go -C bench run ./chaos -without queue               an engine that lacks a repair; this has to fail
 //	go -C bench run ./chaos -unprotected                 loses its positions at each kill; this has to fail
-//	go -C bench run ./chaos -brokers 127.0.0.1:29192     on a Kafka of your own instead of the embedded one
+//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   members that share the topic
+//
+// On a real Kafka, started by scripts/kafka/start.sh, whose directory -cluster names:
+//
+//	KAFKA_BROKERS=127.0.0.1:29192 go -C bench run ./chaos -cluster ../.kafka
 //
 //	KAFKA_PROXIED=31192 scripts/kafka/start.sh 3 .kafka
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192 -cluster ../.kafka -proxied 31192
 //
-// uses three real brokers, of which every 30 seconds one is killed, over a network that is cut
-// every few seconds.
+// The first one kills the only broker and starts it again -outage later. The second one uses three
+// brokers, of which every 30 seconds one is killed, over a network that is cut every few seconds.
 //
-// The broker, the producer and the receiver of notifications live in this process; alert-engine is
-// a process of its own, as somebody would run it. Most kills are SIGKILL; some stop the process
-// with SIGSTOP for longer than its session with the group lasts, and then let it go on, believing
-// that nothing has happened.
+// The producer, the webhooks and the embedded broker are in this process; alert-engine is a process
+// of its own. Most kills are SIGKILL; some are SIGSTOP, for longer than the session with the group
+// lasts, and then SIGCONT.
 //
-// What is compared are decisions: every transition in the engine's own history, with its episode,
-// its times and its count of logs. Notifications are counted beside that: one for an alert that was
-// never decided is an error, a repeated one is what a receiver without idempotency has to expect of
-// a kill between the answer and its record.
+// The rules are of thirteen kinds (rules.go). Records have no key, so the logs of a group are on
+// all partitions. The producer buffers while the broker is away. Four webhooks get each alert: one
+// is healthy, one answers 500 half of the time, one takes a second, one closes connections half of
+// the time. Every transition has to be in the history, the file and the topic, once, in order, under
+// the ID of its episode; a repeat has to be the same to the last byte. Webhooks get each episode, or
+// a later one whose message names it.
+//
+// With -members, three simpler rules are shared by members that are killed, and decisions, their
+// counts of logs and the notifications of one webhook are compared.
 package main
 
 import (
@@ -30,13 +39,10 @@ import (
 	"flag"
 	"fmt"
 	"log"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
@@ -54,6 +60,9 @@ type options struct {
 	members     int
 	unprotected bool
 	keep        bool
+	outages     int // -1 for one in ten kills
+	outage      time.Duration
+	without     string
 }
 
 func main() {
@@ -74,7 +83,12 @@ func main() {
 		"logs a second; with the number of logs it says how long this takes",
 	)
 	flag.IntVar(&o.partitions, "partitions", 8, "of the topic")
-	flag.StringVar(&o.brokers, "brokers", "", "a Kafka to use instead of the embedded one")
+	flag.StringVar(
+		&o.brokers,
+		"brokers",
+		os.Getenv("KAFKA_BROKERS"),
+		"a Kafka to use instead of the embedded one",
+	)
 	flag.StringVar(
 		&o.cluster,
 		"cluster",
@@ -99,131 +113,31 @@ func main() {
 		false,
 		"take away at each kill how far the engine's state goes",
 	)
+	flag.IntVar(
+		&o.outages,
+		"outages",
+		-1,
+		"how often the broker goes away; one for every ten kills by default",
+	)
+	flag.DurationVar(&o.outage, "outage", 12*time.Second, "for how long it is away")
+	flag.StringVar(
+		&o.without,
+		"without",
+		"",
+		"build the engine without a repair, which has to fail: "+repairNames(),
+	)
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
-	story := run
+	if o.outages < 0 {
+		o.outages = o.kills / 10
+	}
+	story := runPromise
 	if o.members > 1 {
 		story = runCrew
 	}
 	if err := story(o); err != nil {
 		log.Fatal(err)
 	}
-}
-
-// run is long because it is one story: start everything, write, kill, wait until all is over,
-// compare.
-func run(o options) (err error) {
-	dir, err := os.MkdirTemp("", "chaos-")
-	if err != nil {
-		return err
-	}
-	if !o.keep {
-		defer os.RemoveAll(dir)
-	}
-	log.Printf("seed %d, %d kills, %d logs, directory %s", o.seed, o.kills, o.logs, dir)
-	addr, topic, closeBroker, err := o.makeTopic()
-	if err != nil {
-		return err
-	}
-	defer closeBroker()
-	var brokers cluster
-	lateness := 10 * time.Second // a machine that is busy otherwise writes logs late
-	if o.cluster != "" {
-		// while a partition has no leader its logs are not in it: nobody can know of them before
-		lateness = 30 * time.Second
-	}
-	engineAddr := addr
-	if o.proxied != 0 {
-		addrs, err := brokers.openProxies(o.proxied, 3)
-		if err != nil {
-			return err
-		}
-		engineAddr = strings.Join(addrs, ", ")
-	}
-	hook, err := startWebhook()
-	if err != nil {
-		return err
-	}
-	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
-	w := newWorkload(o.seed, start, o.logs, o.rate)
-	m, err := newMember(dir, engineAddr, topic, hook.url, lateness, "[]")
-	if err != nil {
-		return err
-	}
-	m.unprotected = o.unprotected
-	if err := m.start(); err != nil {
-		return err
-	}
-	defer m.end()
-
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	produced := make(chan error, 1)
-	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
-	endTrouble := func() error { return nil }
-	if o.cluster != "" {
-		brokers.dir = o.cluster
-		endTrouble = brokers.watch(o.seed)
-	}
-	r := rand.New(rand.NewPCG(o.seed, 1))
-	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
-	kills, stops := 0, 0
-	for i := range o.kills {
-		if !sleep(
-			produced,
-			time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(r.Int64N(int64(gap))),
-			&err,
-		) {
-			return fmt.Errorf("produce: %w", err)
-		}
-		if r.IntN(20) == 0 {
-			stops++
-			err = m.pause(sessionTimeout + 2*time.Second)
-		} else {
-			kills++
-			err = m.kill()
-		}
-		if err != nil {
-			return err
-		}
-		if (i+1)%10 == 0 {
-			log.Printf("%d kills, %d stops", kills, stops)
-		}
-	}
-	if err := <-produced; err != nil {
-		return fmt.Errorf("produce: %w", err)
-	}
-	if err := endTrouble(); err != nil {
-		return err
-	}
-	log.Printf(
-		"all is written, at most %v after its time; waiting for the last windows",
-		w.delay.Round(time.Millisecond),
-	)
-	if w.delay > lateness {
-		return fmt.Errorf(
-			"the brokers were away for so long that logs were written later than the lateness of %v: nothing can be said of alerts",
-			lateness,
-		)
-	}
-	if err := m.drain(w.end.Add(longest+lateness), time.Minute, longest+lateness); err != nil {
-		return err
-	}
-	if err := m.stop(); err != nil {
-		return err
-	}
-	decided, err := decisions(filepath.Join(dir, "data", "state"))
-	if err != nil {
-		return err
-	}
-	log.Printf(
-		"%d SIGKILLs, %d SIGSTOPs of %v; %v",
-		kills,
-		stops,
-		sessionTimeout+2*time.Second,
-		&brokers,
-	)
-	return compare(w.expected(), decided, hook.notified())
 }
 
 // sleep waits, unless producing ends with an error before.
@@ -254,18 +168,6 @@ func (o options) makeTopic() (addr, topic string, closeBroker func(), err error)
 		return "", "", nil, err
 	}
 	return broker.Addr(), topic, func() { broker.Close() }, nil
-}
-
-func createTopic(addr, topic string, partitions int) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...))
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	replicas := int16(-1)
-	r, err := kadm.NewClient(client).
-		CreateTopic(context.Background(), int32(partitions), replicas, nil, topic)
-	return errors.Join(err, r.Err)
 }
 
 // produce writes each log when its time has come.

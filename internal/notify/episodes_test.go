@@ -2,6 +2,7 @@ package notify
 
 import (
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -149,6 +152,43 @@ func expectPaired(t *testing.T, messages []string) {
 			t.Errorf("%q while %q is open; all messages: %q", m, open, messages)
 			return
 		}
+	}
+}
+
+// The first beginning that an integration lacks may be on its way to it while other episodes come:
+// its end has to follow, so it is not merged.
+func TestBeginningOnItsWayIsNotMerged(t *testing.T) {
+	s := &state{Labels: model.LabelSet{"alertname": "A"}}
+	b := newStates(nil, slog.New(slog.DiscardHandler), 0, nil)
+	episodes := 0
+	flap := func() {
+		id := fmt.Sprint("episode ", episodes)
+		episodes++
+		b.push(s, step{Alert: models.Alert{ID: id, State: models.AlertFiring}})
+		b.push(s, step{Alert: models.Alert{ID: id, State: models.AlertResolved}})
+	}
+	kept := func() (ids []string) {
+		for _, t := range s.Steps {
+			if t.firing() {
+				ids = append(ids, t.Alert.ID)
+			}
+		}
+		return ids
+	}
+	for range 10 {
+		flap()
+	}
+	if ids := kept(); len(s.Steps) != maxSteps || ids[0] != "episode 0" || ids[1] == "episode 1" {
+		t.Errorf("it waits for %v", ids)
+	}
+	// one receiver has the first episode, another one nothing yet
+	s.Notified = map[string]progress{"fast": {N: s.Steps[1].N, State: models.AlertResolved}}
+	next := s.Steps[2].Alert.ID
+	for range 10 {
+		flap()
+	}
+	if ids := kept(); len(s.Steps) > maxSteps+2 || ids[0] != "episode 0" || ids[1] != next {
+		t.Errorf("it waits for %v, want episode 0 and %s first", ids, next)
 	}
 }
 

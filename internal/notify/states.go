@@ -342,16 +342,19 @@ func (s *state) compact() {
 	}
 }
 
-// mergeable is the index of the first whole episode, of which no integration has been notified of
-// the beginning alone, and which another one follows; -1 if there is none.
+// mergeable is the index of the first whole episode, which another one follows, and whose beginning
+// no integration has been notified of or may be being notified of: the first beginning that an
+// integration lacks may be on its way, or the process was killed before its answer. -1 if there is
+// none.
 func (s *state) mergeable() int {
-	for i := 0; i+2 < len(s.Steps); i++ {
+	for i := 1; i+2 < len(s.Steps); i++ {
 		if !s.Steps[i].firing() || s.Steps[i+1].firing() || !s.Steps[i+2].firing() {
 			continue
 		}
 		begun := false
 		for _, p := range s.Notified {
-			begun = begun || p.N == s.Steps[i].N
+			next := slices.IndexFunc(s.Steps, func(t step) bool { return t.N > p.N && t.firing() })
+			begun = begun || p.N == s.Steps[i].N || next == i
 		}
 		if !begun {
 			return i

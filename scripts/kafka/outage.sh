@@ -21,17 +21,14 @@ groups:
   - {alert: Errors, match: 'kind:error', when: count() > 5, window: 30s, by: [service]}
 R
 rm -rf "$dir/data" "$dir/alerts.json"
-total=$((25 + outage + 100))
-from=25; to=$((25 + outage))
-feed() {
+feed() { # SECONDS FROM TO
   case $kind in
-    librdkafka) exec python3 "$here/feed.py" "$broker" outage-logs "$total" "$from" "$to" ;;
-    java) exec "${JAVA:-java}" -cp "$(cat "$dir/kafka/classpath.txt")" "$here/Feed.java" "$broker" outage-logs "$total" "$from" "$to" ;;
+    librdkafka) exec python3 "$here/feed.py" "$broker" outage-logs "$@" ;;
+    java) exec "${JAVA:-java}" -cp "$(cat "$dir/kafka/classpath.txt")" "$here/Feed.java" "$broker" outage-logs "$@" ;;
     *) echo "unknown producer $kind" >&2; exit 2 ;;
   esac
 }
-feed > "$dir/feed.log" 2>&1 & feed=$!
-sleep 5
+(feed 1 0 0) > "$dir/feed.log" 2>&1 # its first record creates the topic
 cat > "$dir/alert-engine.yml" <<C
 kafka: {brokers: ["$broker"], topics: [outage-logs]}
 rules: ["$dir/silence.rules.yml"]
@@ -39,16 +36,19 @@ data_dir: $dir/data
 notify: {file: $dir/alerts.json}
 web: {listen: 127.0.0.1:0}
 C
-for _ in 1 2 3 4 5; do # the producer's first record makes the topic
-  "$binary" run --config "$dir/alert-engine.yml" > "$dir/engine.log" 2>&1 & engine=$!
-  sleep 10
-  kill -0 "$engine" 2>/dev/null && break
+"$binary" run --config "$dir/alert-engine.yml" > "$dir/engine.log" 2>&1 & engine=$!
+until grep -q "partitions assigned" "$dir/engine.log"; do
+  kill -0 "$engine" || { cat "$dir/engine.log" >&2; exit 1; }
+  sleep 1
 done
-sleep 10
+feed $((25 + outage + 100)) 25 $((25 + outage)) > "$dir/feed.log" 2>&1 & feed=$!
+sleep 25
 kill -9 "$(cat "$dir/kafka/node1/pid")"; rm -f "$dir/kafka/node1/pid"
 sleep "$outage"
 "$here/start.sh" 1 "$dir/kafka" "$base" > /dev/null
-wait "$feed"; feed=
+wait "$feed" || { cat "$dir/feed.log" >&2; exit 1; }
+feed=
+kill -0 "$engine" || { cat "$dir/engine.log" >&2; exit 1; }
 sleep 5
 touch "$dir/alerts.json"
 silent=$(grep -c '"Silent"' "$dir/alerts.json" || true)

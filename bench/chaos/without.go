@@ -1,0 +1,82 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// repair is a part of the engine without which a promise does not hold. It is taken out of the
+// sources for a build, which shows that the comparison would notice its loss.
+type repair struct {
+	file, old, new string
+}
+
+var repairs = map[string]repair{
+	// Of the transitions of an alert only the newest waits, as in a table by alert.
+	"queue": {
+		"internal/notify/states.go",
+		"func (b *states) push(s *state, t step) {\n",
+		"func (b *states) push(s *state, t step) {\n" +
+			"\tif last := s.lastOrNil(); last != nil && len(s.Notified) == 0 {\n" +
+			"\t\ts.Steps = s.Steps[:len(s.Steps)-1]\n\t}\n",
+	},
+	// firing() is what the other rule has decided so far, whenever in event time that is.
+	"firing": {
+		"internal/alerting/firing.go",
+		"func(s firingSpan) { found = found || s.from <= at && at < s.to })\n",
+		"func(s firingSpan) { found = found || s.to == never })\n",
+	},
+	// An outage is like any other time without logs.
+	"outage": {
+		"internal/kafka/outage.go",
+		"func (a *availability) settling(now time.Time, grace time.Duration) bool {\n",
+		"func (a *availability) settling(now time.Time, grace time.Duration) bool {\n" +
+			"\ta.ended = time.Time{}\n",
+	},
+}
+
+func repairNames() string {
+	var names []string
+	for name := range repairs {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// without has the engine be built without a repair.
+func without(name, dir string) error {
+	r, ok := repairs[name]
+	if !ok {
+		return fmt.Errorf("there is no repair %q; there are %s", name, repairNames())
+	}
+	source, err := filepath.Abs(filepath.Join("..", r.file))
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return err
+	}
+	if strings.Count(string(text), r.old) != 1 {
+		return fmt.Errorf("%s has changed: the repair %q is not where it was", r.file, name)
+	}
+	changed := filepath.Join(dir, filepath.Base(r.file))
+	overlay := filepath.Join(dir, "overlay.json")
+	list, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
+	if err != nil {
+		return err
+	}
+	text = []byte(strings.Replace(string(text), r.old, r.new, 1))
+	if err := os.WriteFile(changed, text, 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(overlay, list, 0o600); err != nil {
+		return err
+	}
+	return os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -overlay="+overlay)
+}
