@@ -148,8 +148,14 @@ func (m *machine) notePeak(at int64) {
 		return
 	}
 	ep.peakAt = max(ep.peakAt, at)
-	if value := m.g.win.Value(m.u.condition, at, m.env()); !math.IsNaN(value) {
-		ep.reach(value)
+	look := func(at int64) {
+		if value := m.g.win.Value(m.u.condition, at, m.env()); !math.IsNaN(value) {
+			ep.reach(value)
+		}
+	}
+	look(at)
+	if newest := m.g.newest(); newest > at { // an event out of order counts at the newest one, too
+		look(newest)
 	}
 }
 

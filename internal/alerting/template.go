@@ -85,14 +85,20 @@ type templateData struct {
 	State             models.AlertState
 	Severity          string
 	Reason            string
-	Value             number
-	Threshold         string
-	Count             int64
-	Window            time.Duration
-	Start, At, End    time.Time
-	First, Last       lines
-	Top               map[string][]models.TopValue
-	Late              bool
+	// The value at the transition; of an alert that is resolved the peak, since texts say what an
+	// alert was about.
+	Value          number
+	Current        number // the value at the transition, also of an alert that is resolved
+	FiredValue     number // when the alert fired
+	Peak           number // the value that was furthest beyond the threshold
+	Duration       time.Duration
+	Threshold      string
+	Count          int64
+	Window         time.Duration
+	Start, At, End time.Time
+	First, Last    lines
+	Top            map[string][]models.TopValue
+	Late           bool
 }
 
 // number is a value that is written as people would: 11 and not 1.1e+01.
@@ -163,7 +169,8 @@ func templateProblems(
 				Pos: r.Pos,
 				Problem: fmt.Sprintf(
 					"%s %s asks for %s, and there is no %s", kind, name, m[1], m[2]),
-				Hint: "known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, " +
+				Hint: "known are .Labels, .Value, .Current, .FiredValue, .Peak, .Duration, " +
+					".Threshold, .Count, .Reason, .First, .Last, .Top, " +
 					".Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late",
 			})
 		}

@@ -157,26 +157,34 @@ func (c *compiledRule) annotate(a *models.Alert) map[string]string {
 
 // templateData is what the templates of the rule see of an alert.
 func (c *compiledRule) templateData(a *models.Alert) *templateData {
-	return &templateData{
-		Rule:      c.id,
-		Group:     c.rule.Group,
-		Name:      c.rule.Name,
-		Labels:    a.Labels,
-		State:     a.State,
-		Severity:  a.Severity,
-		Reason:    a.Reason,
-		Value:     number(a.Value),
-		Threshold: a.Threshold,
-		Count:     a.Count,
-		Window:    c.rule.Window,
-		Start:     a.StartsAt,
-		At:        a.At,
-		End:       a.EndsAt,
-		First:     a.First,
-		Last:      a.Last,
-		Top:       a.Top,
-		Late:      a.Late,
+	data := &templateData{
+		Rule:       c.id,
+		Group:      c.rule.Group,
+		Name:       c.rule.Name,
+		Labels:     a.Labels,
+		State:      a.State,
+		Severity:   a.Severity,
+		Reason:     a.Reason,
+		Value:      number(a.Value),
+		Current:    number(a.Value),
+		FiredValue: number(a.FiredValue),
+		Peak:       number(a.Peak),
+		Duration:   a.Duration(),
+		Threshold:  a.Threshold,
+		Count:      a.Count,
+		Window:     c.rule.Window,
+		Start:      a.StartsAt,
+		At:         a.At,
+		End:        a.EndsAt,
+		First:      a.First,
+		Last:       a.Last,
+		Top:        a.Top,
+		Late:       a.Late,
 	}
+	if a.State == models.AlertResolved && a.Threshold != "" {
+		data.Value = data.Peak
+	}
+	return data
 }
 
 // alertLabels are the labels of a group's alert: the rule's own, the group's, and the alert's name.

@@ -60,7 +60,7 @@ func TestCheck(t *testing.T) {
 	f(
 		"  - {alert: A, match: 'level:error', annotations: {a: '{{ .Last.Message }} {{ index .Top.user 3 }}', b: '{{ .Vlaue }}'}}\n",
 		CheckErrors,
-		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n1 error\n",
+		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Current, .FiredValue, .Peak, .Duration, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n1 error\n",
 	)
 	f(
 		"  - {alert: A, match: 'not a', for: 1s}\n",

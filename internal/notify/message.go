@@ -8,11 +8,9 @@ import (
 	"strconv"
 	"strings"
 	tmpltext "text/template"
-	"time"
 
 	"github.com/prometheus/alertmanager/template"
 
-	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -92,8 +90,8 @@ func factsOf(a template.Alert) string {
 		if peak := n["peak"]; peak != "" && n["threshold"] != "" {
 			facts = append(facts, "peak "+thousands(peak))
 		}
-		if d, ok := lasted(n); ok {
-			facts = append(facts, "lasted "+duration.Format(d))
+		if n["lasted"] != "" {
+			facts = append(facts, "lasted "+n["lasted"])
 		}
 	} else {
 		facts = append(facts, firingFacts(n))
@@ -103,6 +101,9 @@ func factsOf(a template.Alert) string {
 	}
 	if repeated := n["repeated"]; repeated != "" {
 		facts = append(facts, repeated)
+	}
+	if resolved(a) {
+		facts = append(facts, endOf(n))
 	}
 	return strings.Join(slices.DeleteFunc(facts, func(s string) bool { return s == "" }), ", ")
 }
@@ -137,21 +138,16 @@ func plural(n, one, many string) string {
 	return many
 }
 
-// lasted is how long the episode lasted, in event time.
-func lasted(n template.KV) (time.Duration, bool) {
-	from, err1 := time.Parse(time.RFC3339Nano, n["started_at"])
-	to, err2 := time.Parse(time.RFC3339Nano, n["ended_at"])
-	if err1 != nil || err2 != nil || to.Before(from) {
-		return 0, false
+// routineEnd begins the reasons of alerts that ended by themselves, beside those that tell the value.
+const routineEnd = "quiet for "
+
+// endOf is why an alert ended, where that is not that its condition ceased to hold.
+func endOf(n template.KV) string {
+	reason := n["reason"]
+	if strings.HasPrefix(reason, routineEnd) || n["value"] != "" && strings.HasPrefix(reason, n["value"]+" ") {
+		return ""
 	}
-	d := to.Sub(from)
-	switch {
-	case d > time.Hour:
-		d = d.Round(time.Minute)
-	case d > time.Second:
-		d = d.Round(time.Second)
-	}
-	return d, true
+	return safetext.Clip(strings.Join(strings.Fields(reason), " "), 160)
 }
 
 // thousands writes a number with a comma between thousands. What is no number stays.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/prometheus/alertmanager/alert"
 	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
 
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
@@ -89,9 +90,10 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	if text := get("summary"); text != "" {
 		fmt.Fprintf(b, "%s%s\n", indent, text)
 	}
-	facts := get("reason")
-	if threshold := get("threshold"); threshold != "" && !a.Resolved() &&
-		!strings.Contains(facts, threshold) {
+	facts, count := get("reason"), get("count")+" logs, "
+	if a.Resolved() {
+		facts, count = oneLine(factsOf(templateAlert(a))), ""
+	} else if threshold := get("threshold"); threshold != "" && !strings.Contains(facts, threshold) {
 		facts = strings.TrimPrefix(
 			fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold),
 			"; ",
@@ -101,15 +103,7 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 		strings.TrimSuffix(strings.Replace(get("started_at"), "T", " ", 1), "Z"),
 		".",
 	)
-	fmt.Fprintf(
-		b,
-		"%s%s (%s logs, since %s, %s)\n",
-		indent,
-		facts,
-		get("count"),
-		started,
-		get("source"),
-	)
+	fmt.Fprintf(b, "%s%s (%ssince %s, %s)\n", indent, facts, count, started, get("source"))
 	if a.Resolved() {
 		return
 	}
@@ -120,6 +114,21 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 			fmt.Fprintf(b, "%s%s\n", indent, line)
 		}
 	}
+}
+
+// templateAlert is an alert as templates of messages see it.
+func templateAlert(a *alert.Alert) template.Alert {
+	t := template.Alert{
+		Status: string(a.Status()), Labels: template.KV{}, Annotations: template.KV{},
+		GeneratorURL: a.GeneratorURL,
+	}
+	for name, value := range a.Labels {
+		t.Labels[string(name)] = string(value)
+	}
+	for name, value := range a.Annotations {
+		t.Annotations[string(name)] = string(value)
+	}
+	return t
 }
 
 // oneLine is text without anything that a terminal would obey.

@@ -36,7 +36,7 @@ FIRING    Errors  g=b
           23:59:00.000 ERROR shop card declined
 RESOLVED  critical  Errors  g=a
           much of Errors
-          quiet for 5m (11 logs, since 1999-12-31 23:55:00, shop.rules.yml:7)
+          peak 11, lasted 5m2s, 11 logs (since 1999-12-31 23:55:00, shop.rules.yml:7)
 `
 		if got := out.String(); got != want {
 			t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -15,7 +15,7 @@ var (
 	constantFields = []string{"Rule", "Group", "Name", "Labels", "Window"}
 	// movingFields differ between the transitions of one alert, so a label with one of them would
 	// be that of another alert at each of them.
-	movingFields = []string{"State", "Severity", "End", "Late"}
+	movingFields = []string{"State", "Severity", "End", "Late", "Current", "Peak", "Duration"}
 )
 
 // LabelsAtFiring says whether a label of the rule reads what is known only when the alert fires,

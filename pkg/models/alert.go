@@ -80,6 +80,18 @@ type Alert struct {
 	Home Partition `json:"home,omitzero"`
 }
 
+// Duration is how long the condition held; of an alert that is not resolved, until its transition.
+func (a Alert) Duration() time.Duration {
+	end := a.EndsAt
+	if end.IsZero() {
+		end = a.At
+	}
+	if a.StartsAt.IsZero() || end.Before(a.StartsAt) {
+		return 0
+	}
+	return end.Sub(a.StartsAt)
+}
+
 // Line is a log line shown in an alert. Its strings are bounded in length and valid UTF-8, but
 // otherwise as an attacker may have written them.
 type Line struct {
