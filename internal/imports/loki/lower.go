@@ -1,0 +1,767 @@
+package loki
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/logql"
+	"github.com/log-monitoring/alert-engine/internal/imports/ruler"
+	"github.com/log-monitoring/alert-engine/internal/imports/tree"
+)
+
+// lowering translates one query.
+type lowering struct {
+	t        *ruler.Translation
+	rule     ruler.Rule
+	labels   Labels
+	sample   *imports.Sample
+	reported []string
+
+	conditions  []tree.Named      // of logs, in their order
+	names       map[string]string // of conditions, by their keys
+	extractions []decode.Extraction
+	members     map[string][]string // of json and logfmt
+	window      time.Duration
+	by          []string // of all ranges, once one has been seen
+	grouped     bool
+	absence     bool
+	offsets     bool
+}
+
+// once adds a remark that the rule does not have yet.
+func (l *lowering) once(v imports.Verdict, code, text string) {
+	if !slices.ContainsFunc(l.t.Remarks, func(m imports.Remark) bool { return m.Code == code }) {
+		l.t.Remark(v, code, "%s", text)
+	}
+}
+
+// number is a translated number.
+type number struct {
+	text string
+	// the counts that it is made of; those of other functions are undefined without logs by
+	// themselves
+	counts []count
+	atom   bool     // it needs no parentheses
+	fixed  *float64 // a constant
+	zero   bool     // it is 0, and not nothing, without logs: or vector(0)
+	eval   func(values []float64) float64
+	of     []string // the names of the logs that any of it is about
+}
+
+// count is a count of logs within a number.
+type count struct {
+	text    string
+	divides bool // nothing but a denominator, so that 0 makes the number undefined
+}
+
+// lower translates the query of a rule.
+func (l *lowering) lower(e logql.Expr) error {
+	var when string
+	if l.rule.Record {
+		n, err := l.number(e)
+		if err != nil {
+			return err
+		}
+		if n.fixed != nil {
+			return errors.New("it is a constant")
+		}
+		when = n.text
+	} else {
+		c, err := l.truth(e)
+		if err != nil {
+			return err
+		}
+		if c.always != nil {
+			return fmt.Errorf("it is a constant, which is %v", *c.always)
+		}
+		when = c.text
+	}
+	if err := l.clashes(); err != nil {
+		return err
+	}
+	l.t.When, l.t.Window = l.nameless(when), l.window
+	l.t.Extract = l.extract()
+	l.t.Match = tree.Match(l.conditions...)
+	if !l.absence {
+		l.t.By = l.by
+	}
+	if l.offsets {
+		l.once(imports.Differs, "offset", "here the past is unknown until the group has been known for so long; in Loki it counts as nothing or as missing")
+	}
+	return nil
+}
+
+// nameless writes the counts of a single condition without a filter.
+func (l *lowering) nameless(when string) string {
+	if len(l.conditions) != 1 {
+		return when
+	}
+	name := "$" + l.conditions[0].Name
+	return strings.NewReplacer("("+name+")", "()", ", "+name+")", ")").Replace(when)
+}
+
+// clashes reports extractions of different pipelines that name the same field.
+func (l *lowering) clashes() error {
+	seen := map[string]bool{}
+	for _, x := range l.extractions {
+		names, _ := x.Names()
+		for _, name := range names {
+			if seen[name] {
+				return fmt.Errorf("two parsers give the field %s, and a rule has one of each name", name)
+			}
+			seen[name] = true
+		}
+	}
+	return nil
+}
+
+// truth is a translated condition.
+type truth struct {
+	text   string
+	atom   bool
+	always *bool // a constant
+	// what it is the opposite of, as a condition that also needs a log of the rule; "" if it cannot
+	// be turned around
+	opposite string
+}
+
+func constant(v bool) truth { return truth{always: &v} }
+
+// truth translates a query whose series fire.
+func (l *lowering) truth(e logql.Expr) (truth, error) {
+	b, ok := e.(*logql.Binary)
+	if !ok {
+		return l.present(e)
+	}
+	switch b.Op {
+	case "and", "or", "unless":
+		return l.joint(b)
+	case ">", ">=", "<", "<=", "==", "!=":
+		if b.Bool {
+			return truth{}, errors.New("a comparison with bool is a number that is always there, so the rule fires on every series")
+		}
+		return l.compare(b)
+	}
+	return l.present(e)
+}
+
+// present is the condition that a number has a value at all.
+func (l *lowering) present(e logql.Expr) (truth, error) {
+	if r, ok := absentOf(e); ok {
+		return l.absent(r)
+	}
+	n, err := l.number(e)
+	switch {
+	case err != nil:
+		return truth{}, err
+	case n.fixed != nil:
+		return constant(true), nil
+	case n.zero:
+		return truth{}, errors.New("with vector(0) it always has a value, so it always fires")
+	}
+	l.once(imports.Differs, "no-threshold", "it compares with nothing, so it fires on any line")
+	var parts []string
+	for _, c := range n.counts {
+		parts = append(parts, c.text+" > 0")
+	}
+	if len(parts) == 0 {
+		parts = []string{"count() > 0"}
+	}
+	return truth{
+		text: strings.Join(parts, " and "), atom: len(parts) == 1,
+		opposite: n.counts0() + " == 0 + 0 / count()",
+	}, nil
+}
+
+func (n number) counts0() string {
+	if len(n.counts) == 0 {
+		return "count()"
+	}
+	return n.counts[0].text
+}
+
+func paren(t truth) string {
+	if t.atom {
+		return t.text
+	}
+	return "(" + t.text + ")"
+}
+
+func (l *lowering) joint(b *logql.Binary) (truth, error) {
+	if b.Joined && len(b.On)+len(b.Ignoring) > 0 {
+		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on or ignoring")
+	}
+	left, err := l.truth(b.Left)
+	if err != nil {
+		return truth{}, err
+	}
+	if _, ok := b.Right.(*logql.Vector); ok && b.Op == "or" {
+		return truth{}, errors.New("or vector() always has a value, so the rule always fires")
+	}
+	absence := l.absence
+	right, err := l.truth(b.Right)
+	if err != nil {
+		return truth{}, err
+	}
+	if l.absence != absence && !absence || l.absence && absence {
+		if len(l.by) > 0 {
+			return truth{}, errors.New("absent_over_time is joined with groups, which have other labels")
+		}
+	}
+	switch {
+	case left.always != nil || right.always != nil:
+		return folded(b.Op, left, right)
+	case b.Op == "or":
+		if l.valueShown() {
+			l.once(imports.Differs, "value", "the value is that of the first side, also where the other one fires")
+		}
+		return truth{text: left.text + " or " + right.text}, nil
+	case b.Op == "unless":
+		if right.opposite == "" {
+			return truth{}, errors.New("what stands behind unless is more than a comparison")
+		}
+		return truth{text: side(left) + " and " + right.opposite}, nil
+	}
+	return truth{text: side(left) + " and " + side(right)}, nil
+}
+
+// side is a side of and: only one with or needs parentheses.
+func side(t truth) string {
+	if strings.Contains(t.text, " or ") {
+		return "(" + t.text + ")"
+	}
+	return t.text
+}
+
+// folded joins a constant with a condition.
+func folded(op string, left, right truth) (truth, error) {
+	c, other := left, right
+	if left.always == nil {
+		c, other = right, left
+	}
+	if other.always != nil {
+		return truth{}, errors.New("it is a constant")
+	}
+	switch {
+	case op == "or" && !*c.always, op == "and" && *c.always:
+		return other, nil
+	case op == "unless" && left.always == nil && !*c.always:
+		return other, nil
+	case op == "or":
+		return truth{}, errors.New("a side of or is always there, so the rule always fires")
+	}
+	return truth{}, errors.New("a side is a constant, so the rule never fires")
+}
+
+// valueShown says whether a text of the rule shows the value.
+func (l *lowering) valueShown() bool {
+	for _, n := range []interface{ contains(string) bool }{node{l.rule.Annotations}, node{l.rule.Labels}} {
+		if n.contains("$value") || n.contains(".Value") {
+			return true
+		}
+	}
+	return false
+}
+
+var flipped = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
+var opposites = map[string]string{">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
+
+// compare translates a comparison of which one side is a number of logs. A series is there only with
+// logs, which conditions here must be made to ask.
+func (l *lowering) compare(b *logql.Binary) (truth, error) {
+	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
+		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on, ignoring or group_left")
+	}
+	if r, ok := absentOf(b.Left); ok {
+		if n, isNumber := b.Right.(*logql.Number); isNumber {
+			if !holds(b.Op, 1, n.Value) {
+				return truth{}, errors.New("absent_over_time is 1 or nothing, so it never fires")
+			}
+			return l.absent(r)
+		}
+	}
+	left, err := l.number(b.Left)
+	if err != nil {
+		return truth{}, err
+	}
+	right, err := l.number(b.Right)
+	if err != nil {
+		return truth{}, err
+	}
+	op := b.Op
+	if left.fixed != nil {
+		if right.fixed != nil {
+			return constant(holds(op, *left.fixed, *right.fixed)), nil
+		}
+		left, right, op = right, left, flipped[op]
+	}
+	return l.comparison(left, right, op), nil
+}
+
+func holds(op string, a, b float64) bool {
+	switch op {
+	case ">":
+		return a > b
+	case ">=":
+		return a >= b
+	case "<":
+		return a < b
+	case "<=":
+		return a <= b
+	case "==":
+		return a == b
+	}
+	return a != b
+}
+
+func (l *lowering) comparison(left, right number, op string) truth {
+	text := left.text + " " + op + " " + right.text
+	counts := slices.Concat(left.counts, right.counts)
+	zero := left.zero || right.zero
+	t := truth{text: text, atom: true}
+	back := left.text + " " + opposites[op] + " " + right.text
+	values := func(empty int, rest float64) []float64 {
+		v := make([]float64, len(counts))
+		for i := range v {
+			if v[i] = rest; i == empty || empty < 0 {
+				v[i] = 0
+			}
+		}
+		return v
+	}
+	at := func(values []float64) bool {
+		a, b := left.eval(values[:len(left.counts)]), right.eval(values[len(left.counts):])
+		return holds(op, a, b) && !math.IsNaN(a) && !math.IsNaN(b) && !math.IsInf(a, 0) && !math.IsInf(b, 0)
+	}
+	if len(counts) == 0 {
+		t.opposite = back
+		return t
+	}
+	none := " + 0 / count()"
+	if t.opposite = back + none; at(values(-1, 0)) {
+		t.opposite = "(" + back + " or " + counts[0].text + " == 0" + none + ")"
+	}
+	if zero {
+		return t
+	}
+	if at(values(-1, 0)) {
+		text += none
+	}
+	var guards []string
+	for i, c := range counts {
+		if c.divides || len(l.conditions) == 1 && len(counts) == 1 && text != t.text {
+			continue
+		}
+		needed := false
+		for _, rest := range []float64{1e-9, 0.5, 1, 3, 1e3, 1e9} {
+			needed = needed || at(values(i, rest))
+		}
+		if guard := c.text + " > 0"; needed && !slices.Contains(guards, guard) {
+			guards = append(guards, guard)
+		}
+	}
+	if op == "==" && right.fixed != nil && *right.fixed == 0 {
+		l.once(imports.Differs, "never-fires", "== 0 never fires in Loki, where a count without lines is nothing and not 0; imported as it is written. To fire on silence write absent_over_time, or when: count() == 0")
+	}
+	t.text = strings.Join(append([]string{text}, guards...), " and ")
+	t.atom = len(guards) == 0
+	return t
+}
+
+// number translates a query that is a number.
+func (l *lowering) number(e logql.Expr) (number, error) {
+	switch e := e.(type) {
+	case *logql.Number:
+		return fixed(e.Value), nil
+	case *logql.Vector:
+		return fixed(e.Value), nil
+	case *logql.Replace:
+		return number{}, errors.New("label_replace is not translated")
+	case *logql.Range:
+		return l.rangeOf(e, nil, false)
+	case *logql.Aggregate:
+		return l.aggregate(e)
+	case *logql.Binary:
+		return l.arithmetic(e)
+	}
+	return number{}, errors.New("the query is not understood")
+}
+
+func fixed(v float64) number {
+	return number{
+		text: strconv.FormatFloat(v, 'f', -1, 64), fixed: &v, atom: v >= 0,
+		eval: func([]float64) float64 { return v },
+	}
+}
+
+func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
+	if b.Op == "or" {
+		v, ok := b.Right.(*logql.Vector)
+		if !ok || v.Value != 0 {
+			return number{}, errors.New("a number with or is translated for or vector(0) only")
+		}
+		n, err := l.number(b.Left)
+		if len(l.by) > 0 && err == nil {
+			l.once(imports.Differs, "vector", "vector(0) is a series of its own without labels there; here a group without lines is 0")
+		}
+		n.zero = true
+		return n, err
+	}
+	if !slices.Contains([]string{"+", "-", "*", "/"}, b.Op) {
+		return number{}, fmt.Errorf("%s within a number is not translated", b.Op)
+	}
+	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
+		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on, ignoring or group_left")
+	}
+	left, err := l.number(b.Left)
+	if err != nil {
+		return number{}, err
+	}
+	right, err := l.number(b.Right)
+	if err != nil {
+		return number{}, err
+	}
+	calculate := map[string]func(a, b float64) float64{
+		"+": func(a, b float64) float64 { return a + b }, "-": func(a, b float64) float64 { return a - b },
+		"*": func(a, b float64) float64 { return a * b },
+		"/": func(a, b float64) float64 {
+			if b == 0 {
+				return math.NaN()
+			}
+			return a / b
+		},
+	}[b.Op]
+	if left.fixed != nil && right.fixed != nil {
+		return fixed(calculate(*left.fixed, *right.fixed)), nil
+	}
+	wrap := func(n number) string {
+		if n.atom {
+			return n.text
+		}
+		return "(" + n.text + ")"
+	}
+	n := number{text: wrap(left) + " " + b.Op + " " + wrap(right), zero: left.zero || right.zero}
+	split := len(left.counts)
+	n.eval = func(v []float64) float64 { return calculate(left.eval(v[:split]), right.eval(v[split:])) }
+	n.counts = slices.Clone(left.counts)
+	for _, c := range right.counts {
+		c.divides = c.divides || b.Op == "/" && len(right.counts) == 1
+		n.counts = append(n.counts, c)
+	}
+	return n, nil
+}
+
+// aggregate translates an aggregation over series. One of ranges is a group by; what is more than
+// that has no rule here.
+func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
+	switch a.Func {
+	case "sort", "sort_desc":
+		return l.number(a.Of)
+	case "topk", "bottomk", "approx_topk":
+		return number{}, fmt.Errorf("%s compares groups with each other, which rules here do not; without it each group fires for itself", a.Func)
+	}
+	switch of := a.Of.(type) {
+	case *logql.Range:
+		if (a.Func == "count" || a.Func == "max" || a.Func == "min" || a.Func == "avg") && counted(of.Func) {
+			if a.Func == "count" && !hasUnwrap(of) {
+				return number{}, errors.New("count() of series is the number of streams; write count_values by the label that tells them apart, or sum()")
+			}
+		}
+		if !agrees(a.Func, of.Func) {
+			return number{}, fmt.Errorf("%s() over %s() looks at each stream first; rules here look at the lines of a group", a.Func, of.Func)
+		}
+		grouping := a.Grouping
+		if grouping == nil {
+			grouping = &logql.Grouping{}
+		}
+		return l.rangeOf(of, grouping, true)
+	case *logql.Aggregate:
+		if n, ok, err := l.nested(a, of); ok {
+			return n, err
+		}
+	case *logql.Binary:
+		// sum(a + b), sum(2 * a): an aggregation over a quotient is of each series first
+		if a.Func == "sum" && (of.Op == "*" || of.Op == "/") && isNumber(of.Right) {
+			return l.arithmetic(&logql.Binary{Op: of.Op, Left: &logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: of.Left}, Right: of.Right})
+		}
+		if slices.Contains([]string{">", ">=", "<", "<=", "==", "!=", "and", "or", "unless"}, of.Op) {
+			return number{}, fmt.Errorf("%s() over a comparison counts groups, which rules here do not", a.Func)
+		}
+	}
+	return number{}, fmt.Errorf("%s() over other aggregations is not translated", a.Func)
+}
+
+func isNumber(e logql.Expr) bool { _, ok := e.(*logql.Number); return ok }
+
+func counted(name string) bool {
+	return slices.Contains([]string{"count_over_time", "rate", "bytes_over_time", "bytes_rate"}, name)
+}
+
+func hasUnwrap(r *logql.Range) bool { return r.Unwrap != nil }
+
+// agrees says whether an aggregation of a function of each stream is the function of all lines.
+func agrees(outer, inner string) bool {
+	switch outer {
+	case "sum":
+		return slices.Contains([]string{"count_over_time", "rate", "sum_over_time", "bytes_over_time", "bytes_rate", "rate_counter", "absent_over_time"}, inner)
+	case "max":
+		return inner == "max_over_time"
+	case "min":
+		return inner == "min_over_time"
+	}
+	return false
+}
+
+// nested translates an aggregation of one that only sums up again, or that counts the values of one
+// label.
+func (l *lowering) nested(a, of *logql.Aggregate) (number, bool, error) {
+	r, ok := of.Of.(*logql.Range)
+	outer := labelsOf(a.Grouping)
+	if !ok || a.Grouping != nil && a.Grouping.Without || of.Grouping == nil || of.Grouping.Without ||
+		slices.ContainsFunc(outer, func(name string) bool { return !slices.Contains(of.Grouping.Labels, name) }) {
+		return number{}, false, nil
+	}
+	switch {
+	case a.Func == of.Func && agrees(a.Func, r.Func):
+		n, err := l.rangeOf(r, &logql.Grouping{Labels: outer}, true)
+		return n, true, err
+	case a.Func == "count" && counted(r.Func) && len(of.Grouping.Labels) == len(outer)+1:
+		var label string
+		for _, name := range of.Grouping.Labels {
+			if !slices.Contains(outer, name) {
+				label = name
+			}
+		}
+		l.once(imports.Differs, "distinct", "lines without the label "+label+" are one more group there, and count for nothing here")
+		n, err := l.distinct(r, outer, label)
+		return n, true, err
+	}
+	return number{}, false, nil
+}
+
+func labelsOf(g *logql.Grouping) []string {
+	if g == nil {
+		return nil
+	}
+	return g.Labels
+}
+
+func (l *lowering) distinct(r *logql.Range, outer []string, label string) (number, error) {
+	name, p, err := l.logs(r, &logql.Grouping{Labels: outer}, true)
+	if err != nil {
+		return number{}, err
+	}
+	text := "distinct(" + p.field(label) + ", $" + name + ")"
+	return number{
+		text: text, atom: true, counts: []count{{text: text}}, of: []string{name},
+		eval: func(v []float64) float64 { return v[0] },
+	}, nil
+}
+
+// logs adds the condition, the window and the groups of a range.
+func (l *lowering) logs(r *logql.Range, g *logql.Grouping, aggregated bool) (name string, p *pipeline, err error) {
+	if l.window != 0 && l.window != r.Range {
+		return "", nil, fmt.Errorf("it has ranges of %s and %s, and a rule here has one window", ruler.PlainDuration(l.window), ruler.PlainDuration(r.Range))
+	}
+	l.window = r.Range
+	n, p, err := l.condition(r)
+	if err != nil {
+		return "", nil, err
+	}
+	key := tree.Key(n)
+	if name = l.names[key]; name == "" {
+		name = "logs"
+		if len(l.conditions) > 0 {
+			name = "logs_" + strconv.Itoa(len(l.conditions)+1)
+		}
+		l.names[key] = name
+		l.conditions = append(l.conditions, tree.Named{Name: name, Node: n})
+	}
+	by, err := l.groups(r, p, g, aggregated)
+	if err != nil {
+		return "", nil, err
+	}
+	if l.grouped && !slices.Equal(by, l.by) {
+		return "", nil, errors.New("it joins groups of different labels")
+	}
+	l.by, l.grouped = by, true
+	return name, p, nil
+}
+
+// groups are the groups of a range: those of its aggregation, or each stream.
+func (l *lowering) groups(r *logql.Range, p *pipeline, g *logql.Grouping, aggregated bool) (by []string, err error) {
+	if g == nil {
+		g, aggregated = r.Grouping, r.Grouping != nil
+	}
+	if aggregated && !g.Without {
+		for _, name := range g.Labels {
+			if name == "__error__" {
+				continue
+			}
+			by = append(by, ruler.ByName(name, p.field(name)))
+		}
+		slices.Sort(by)
+		return slices.Compact(by), nil
+	}
+	without := slices.Clone(p.dropped)
+	if aggregated {
+		without = append(without, g.Labels...)
+	}
+	if len(l.labels.stream) > 0 {
+		for _, name := range l.labels.stream {
+			if !slices.Contains(without, name) {
+				by = append(by, ruler.ByName(name, p.stream(name)))
+			}
+		}
+	} else {
+		all := "stream.*"
+		slices.Sort(without)
+		if without = slices.Compact(without); len(without) > 0 {
+			all += " without " + strings.Join(without, ", ")
+		}
+		by = append(by, all)
+	}
+	for _, name := range p.known {
+		if !slices.Contains(without, name) && (r.Unwrap == nil || r.Unwrap.Label != name) {
+			by = append(by, ruler.ByName(name, own(name)))
+		}
+	}
+	if p.open != "" {
+		by = append(by, "line")
+		l.once(imports.Differs, "all-labels", "without an aggregation Loki counts each set of the labels that "+p.open+" finds for itself, and so hardly ever more than one line; here each different line is a group. Write sum(...), or sum by (...)")
+	}
+	return by, nil
+}
+
+// rangeOf translates a function over a range.
+func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (number, error) {
+	if r.Func == "bytes_over_time" || r.Func == "bytes_rate" {
+		return number{}, fmt.Errorf("%s counts the bytes of lines, which rules here do not", r.Func)
+	}
+	if r.Func == "absent_over_time" {
+		return number{}, errors.New("absent_over_time within a calculation is not translated")
+	}
+	if (r.Func == "rate_counter") || r.Func == "stdvar_over_time" {
+		return number{}, fmt.Errorf("%s is not translated", r.Func)
+	}
+	name, p, err := l.logs(r, g, aggregated)
+	if err != nil {
+		return number{}, err
+	}
+	filter := "$" + name
+	offset := ""
+	if r.Offset > 0 {
+		offset, l.offsets = " offset "+ruler.PlainDuration(r.Offset), true
+	}
+	seconds := r.Range.Seconds()
+	if r.Unwrap == nil {
+		n := number{atom: offset == "", of: []string{name}, eval: func(v []float64) float64 { return v[0] }}
+		switch r.Func {
+		case "count_over_time":
+			n.text = "count(" + filter + ")" + offset
+		case "rate":
+			n.text = "rate(" + filter + ")" + offset
+		default:
+			return number{}, fmt.Errorf("%s needs unwrap", r.Func)
+		}
+		n.counts = []count{{text: n.text}}
+		n.atom = true
+		return n, nil
+	}
+	field := p.field(r.Unwrap.Label)
+	scale := ""
+	switch r.Unwrap.Conversion {
+	case "", "bytes":
+	case "duration", "duration_seconds":
+		scale = " / 1000" // numbers with a unit of time are milliseconds here
+	default:
+		return number{}, fmt.Errorf("unwrap %s() is not known", r.Unwrap.Conversion)
+	}
+	function := map[string]string{
+		"sum_over_time": "sum", "avg_over_time": "avg", "min_over_time": "min", "max_over_time": "max",
+		"first_over_time": "first", "last_over_time": "last", "stddev_over_time": "stddev", "rate": "sum",
+	}[r.Func]
+	call := func(f string) string {
+		if f == "first" || f == "last" {
+			return f + "(" + field + ")" // of all logs, see below
+		}
+		return f + "(" + field + ", " + filter + ")"
+	}
+	switch {
+	case r.Func == "count_over_time":
+		text := "count(" + filter + ")" + offset
+		return number{text: text, atom: true, counts: []count{{text: text}}, of: []string{name}, eval: func(v []float64) float64 { return v[0] }}, nil
+	case (function == "first" || function == "last") && len(l.conditions) > 1:
+		return number{}, fmt.Errorf("%s beside other queries is not translated", r.Func)
+	case r.Func == "quantile_over_time":
+		switch {
+		case r.Param <= 0:
+			function = "min"
+		case r.Param >= 1:
+			function = "max"
+		default:
+			function = "p" + strconv.FormatFloat(math.Round(r.Param*1e6)/1e4, 'f', -1, 64)
+			l.once(imports.Differs, "quantile", "Loki interpolates between the two nearest values; here it is the value itself: of 100, 200, 300 and 400 the 0.9 quantile is 370 there, and 400 here")
+		}
+	case function == "":
+		return number{}, fmt.Errorf("%s does not go with unwrap", r.Func)
+	}
+	text := call(function) + offset + scale
+	if r.Func == "rate" {
+		text += " / " + strconv.FormatFloat(seconds, 'f', -1, 64)
+	}
+	return number{
+		text: text, atom: !strings.Contains(text, " / "), of: []string{name},
+		eval: func([]float64) float64 { return math.NaN() },
+	}, nil
+}
+
+// absentOf is absent_over_time, which may stand in a sum.
+func absentOf(e logql.Expr) (*logql.Range, bool) {
+	if a, ok := e.(*logql.Aggregate); ok && slices.Contains([]string{"sum", "max", "min", "count"}, a.Func) && a.Grouping == nil {
+		e = a.Of
+	}
+	r, ok := e.(*logql.Range)
+	return r, ok && r.Func == "absent_over_time"
+}
+
+// absent is the condition that there is no line. The alert has the labels that the selector gives a
+// value.
+func (l *lowering) absent(r *logql.Range) (truth, error) {
+	if l.grouped && len(l.by) > 0 {
+		return truth{}, errors.New("absent_over_time is joined with groups, which have other labels")
+	}
+	name, _, err := l.logs(r, &logql.Grouping{}, true)
+	if err != nil {
+		return truth{}, err
+	}
+	offset := ""
+	if r.Offset > 0 {
+		offset, l.offsets = " offset "+ruler.PlainDuration(r.Offset), true
+	}
+	l.absence = true
+	seen := map[string]int{}
+	for _, m := range r.Selector {
+		seen[m.Name]++
+		if m.Op == "=" && m.Value != "" {
+			l.t.Labels[m.Name] = m.Value
+		}
+	}
+	for name, n := range seen {
+		if n > 1 {
+			delete(l.t.Labels, name)
+		}
+	}
+	if l.valueShown() {
+		l.once(imports.Differs, "value", "the value is 0 here and 1 there")
+	}
+	call := "count($" + name + ")" + offset
+	return truth{text: call + " == 0", atom: true, opposite: call + " > 0"}, nil
+}

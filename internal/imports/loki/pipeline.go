@@ -1,0 +1,492 @@
+package loki
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/logql"
+	"github.com/log-monitoring/alert-engine/internal/imports/tree"
+)
+
+// pipeline is the state of a query's stages: what names mean behind them.
+type pipeline struct {
+	l       *lowering
+	renames map[string]string // labels by their new names
+	known   []string          // fields that parsers name
+	open    string            // the parser that yields whatever a line has: json, logfmt, or ""
+	dropped []string
+	line    string // why the line is no longer the one that was shipped
+	failing bool   // lines with an error of the parser are still there
+}
+
+// field is the field that a label's name means.
+func (p *pipeline) field(name string) string {
+	if old, ok := p.renames[name]; ok {
+		name = old
+	}
+	if base, ok := strings.CutSuffix(name, "_extracted"); ok && p.open != "" {
+		return p.member(name, name+"="+base)
+	}
+	switch {
+	case slices.Contains(p.known, name):
+		return own(name)
+	case p.open != "":
+		return p.member(name, name)
+	}
+	return p.stream(name)
+}
+
+// stream is the field of a label of the stream.
+func (p *pipeline) stream(name string) string {
+	if field, ok := p.l.labels.fields[name]; ok {
+		return field
+	}
+	switch name {
+	case "detected_level":
+		p.l.once(imports.Differs, "detected-level", "Loki guesses detected_level when it takes a line in; here it is the level of the log")
+		return "level"
+	case "service_name":
+		p.l.once(imports.Differs, "service-name", "Loki derives service_name when it takes a line in; here it is the service of the log")
+		return "service"
+	}
+	return "stream." + name
+}
+
+// own is how a rule names a field that it extracts: the names of the level keep their meaning.
+func own(name string) string {
+	if decode.Canonical(name) == "level" {
+		return "fields." + name
+	}
+	return name
+}
+
+// member asks the parser for one more field.
+func (p *pipeline) member(name, spec string) string {
+	kind := p.open
+	if kind == "" {
+		kind = "json"
+	}
+	if !slices.Contains(p.l.members[kind], spec) {
+		p.l.members[kind] = append(p.l.members[kind], spec)
+	}
+	return own(name)
+}
+
+// absent is the condition that a label is absent or empty.
+func absent(field string) tree.Node {
+	if strings.HasPrefix(field, "stream.") {
+		return tree.Leaf{Field: field, Null: true}
+	}
+	return tree.Any(tree.Leaf{Field: field, Null: true}, tree.Leaf{Field: field, Values: []string{""}})
+}
+
+func equal(field, value string) tree.Node {
+	if value == "" {
+		return absent(field)
+	}
+	if field == "level" {
+		return tree.Leaf{Field: field, Values: []string{value}}
+	}
+	return tree.Leaf{Field: field, Mods: "cased", Values: []string{tree.Escape(value)}}
+}
+
+// matches is a comparison of a label with a text.
+func matches(field, op, value string) (tree.Node, error) {
+	switch op {
+	case "=":
+		return equal(field, value), nil
+	case "!=":
+		return tree.Negate(equal(field, value)), nil
+	}
+	n, err := tree.Whole(field, value, absent(field))
+	if err != nil {
+		return nil, fmt.Errorf("regular expression %q: %w", value, err)
+	}
+	if l, ok := n.(tree.Leaf); ok && strings.HasPrefix(field, "stream.") && len(l.Values) == 1 && l.Values[0] == "?*" {
+		n = tree.Leaf{Field: field, Mods: "exists", Values: []string{"true"}}
+	}
+	if op == "!~" {
+		n = tree.Negate(n)
+	}
+	return n, nil
+}
+
+// condition is the condition that a line passes a selector and its pipeline.
+func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
+	p := &pipeline{l: l, renames: map[string]string{}}
+	var all []tree.Node
+	for _, m := range r.Selector {
+		field := p.stream(m.Name)
+		if m.Op == "=" || m.Op == "=~" {
+			l.absentLabel(m.Name, field)
+		}
+		n, err := matches(field, m.Op, m.Value)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, n)
+	}
+	for _, s := range r.Stages {
+		n, err := p.stage(s)
+		if err != nil {
+			return nil, nil, err
+		}
+		all = append(all, n)
+	}
+	if p.failing {
+		l.once(imports.Differs, "pipeline-error", "in Loki a line that is not "+strings.ToUpper(p.open)+" makes the rule fail for as long as it is in range; here it counts for what it has")
+	}
+	return tree.All(all...), p, nil
+}
+
+func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
+	switch s := s.(type) {
+	case *logql.LineFilter:
+		return p.lineFilter(s)
+	case *logql.Parser:
+		return nil, p.parser(s)
+	case *logql.LabelFilter:
+		n, err := p.predicate(s.Of)
+		if err == nil && p.failing && rejects(s.Of) {
+			p.failing = false
+		}
+		return n, err
+	case *logql.LineFormat:
+		p.line = "line_format"
+	case *logql.LabelFormat:
+		if len(s.Templates) > 0 {
+			return nil, fmt.Errorf("label_format makes %s from a template, which rules here cannot", s.Templates[0].Name)
+		}
+		for _, r := range s.Renames {
+			old := r.Path
+			if older, ok := p.renames[old]; ok {
+				old = older
+			}
+			p.renames[r.Name] = old
+		}
+	case *logql.Other:
+		switch s.Kind {
+		case "decolorize":
+			p.l.once(imports.Differs, "decolorize", "decolorize is left out: filters see the escapes of colours")
+		case "drop":
+			p.dropped = append(p.dropped, s.Labels...)
+		default:
+			return nil, fmt.Errorf("%s is not translated: it changes which labels a series has", s.Kind)
+		}
+	}
+	return nil, nil
+}
+
+// rejects says whether a line without the labels that a filter names never passes it.
+func rejects(p logql.Predicate) bool {
+	switch p := p.(type) {
+	case *logql.Joint:
+		if p.Op == "or" {
+			return rejects(p.Left) && rejects(p.Right)
+		}
+		return rejects(p.Left) || rejects(p.Right)
+	case *logql.Compare:
+		if p.Name == "__error__" {
+			return p.Op == "=" && p.Text == ""
+		}
+		if p.Number || p.IP {
+			return false // lines with an error pass these
+		}
+		switch p.Op {
+		case "=":
+			return p.Text != ""
+		case "=~":
+			re, err := regexp.Compile("^(?:" + p.Text + ")$")
+			return err == nil && !re.MatchString("")
+		}
+	}
+	return false
+}
+
+func (p *pipeline) parser(s *logql.Parser) error {
+	if p.line != "" {
+		return fmt.Errorf("%s reads a line that %s has made", s.Kind, p.line)
+	}
+	add := func(x decode.Extraction) error {
+		names, err := x.Names()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.Kind, err)
+		}
+		p.known = append(p.known, names...)
+		p.l.extraction(x)
+		return nil
+	}
+	switch {
+	case s.Kind == "pattern" || s.Kind == "regexp":
+		return add(decode.Extraction{From: "line", Method: s.Kind, Text: s.Text})
+	case len(s.Params) > 0:
+		var list []string
+		for _, m := range s.Params {
+			path := strings.TrimSpace(m.Path)
+			if s.Kind == "logfmt" && path == m.Name {
+				list = append(list, m.Name)
+				continue
+			}
+			list = append(list, m.Name+"="+path)
+		}
+		p.failing = p.failing || s.Kind == "json"
+		if p.open == "" && s.Kind == "json" {
+			defer func() { p.failing = true }()
+		}
+		return add(decode.Extraction{From: "line", Method: s.Kind, Text: strings.Join(list, ",")})
+	}
+	kind := s.Kind
+	if kind == "unpack" {
+		kind, p.line = "json", "unpack"
+	}
+	if p.open != "" && p.open != kind {
+		return errors.New("json and logfmt one after the other are not translated")
+	}
+	p.open = kind
+	p.failing = p.failing || kind == "json"
+	return nil
+}
+
+func (p *pipeline) lineFilter(s *logql.LineFilter) (tree.Node, error) {
+	if p.line != "" {
+		return nil, fmt.Errorf("a filter looks at a line that %s has made", p.line)
+	}
+	var of []tree.Node
+	for _, t := range s.Texts {
+		n, err := lineText(s.Op[1:], t)
+		if err != nil {
+			return nil, err
+		}
+		of = append(of, n)
+	}
+	n := of[0]
+	if len(of) > 1 {
+		n = anyText(of)
+	}
+	if s.Op[0] == '!' {
+		return tree.Negate(n), nil
+	}
+	return n, nil
+}
+
+// anyText joins texts of which one must occur to one leaf where they are alike.
+func anyText(of []tree.Node) tree.Node {
+	joined, ok := of[0].(tree.Leaf)
+	for _, n := range of[1:] {
+		l, is := n.(tree.Leaf)
+		if ok = ok && is && l.Mods == joined.Mods && l.Field == joined.Field; ok {
+			joined.Values = append(slices.Clone(joined.Values), l.Values...)
+		}
+	}
+	if ok {
+		return joined
+	}
+	return tree.Any(of...)
+}
+
+func lineText(op string, t logql.Text) (tree.Node, error) {
+	switch {
+	case t.IP:
+		expr, err := addressExpr(t.Value)
+		if err != nil {
+			return nil, err
+		}
+		return tree.Leaf{Field: "line", Mods: "re", Values: []string{expr}}, nil
+	case op == "~":
+		n, err := tree.Find("line", t.Value)
+		if err != nil {
+			return nil, fmt.Errorf("regular expression %q: %w", t.Value, err)
+		}
+		return n, nil
+	case op == ">":
+		return linePattern(t.Value), nil
+	}
+	return tree.Contains("line", true, t.Value), nil
+}
+
+var hole = regexp.MustCompile(`<[A-Za-z_][A-Za-z0-9_]*>`)
+
+// linePattern is the condition that a line is like a pattern, in which <_> stands for some text.
+func linePattern(pattern string) tree.Node {
+	parts := hole.Split(pattern, -1)
+	var b strings.Builder
+	b.WriteString("(?s)")
+	for i, part := range parts {
+		if i > 0 {
+			b.WriteString(".+")
+		}
+		b.WriteString(regexp.QuoteMeta(part))
+	}
+	if parts[len(parts)-1] != "" {
+		b.WriteString("$")
+	}
+	return tree.Leaf{Field: "line", Mods: "re", Values: []string{b.String()}}
+}
+
+// addressExpr is a regular expression of the IPv4 addresses of a network.
+func addressExpr(text string) (string, error) {
+	network, err := netip.ParsePrefix(text)
+	if a, single := netip.ParseAddr(text); single == nil {
+		network, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err != nil || !network.Addr().Is4() {
+		return "", fmt.Errorf("ip(%q) in a filter of lines is translated for IPv4 networks only", text)
+	}
+	from := network.Masked().Addr().As4()
+	octets := make([]string, 4)
+	for i := range octets {
+		free := 8*(i+1) - network.Bits()
+		switch {
+		case free <= 0:
+			octets[i] = strconv.Itoa(int(from[i]))
+		case free >= 8:
+			octets[i] = `\d{1,3}`
+		default:
+			var list []string
+			for n := range 1 << free {
+				list = append(list, strconv.Itoa(int(from[i])+n))
+			}
+			octets[i] = "(?:" + strings.Join(list, "|") + ")"
+		}
+	}
+	return `(?:^|[^\d.])` + strings.Join(octets, `\.`) + `(?:$|[^\d.]|\.\D|\.$)`, nil
+}
+
+func (p *pipeline) predicate(q logql.Predicate) (tree.Node, error) {
+	switch q := q.(type) {
+	case *logql.Joint:
+		left, err := p.predicate(q.Left)
+		if err != nil {
+			return nil, err
+		}
+		right, err := p.predicate(q.Right)
+		if err != nil {
+			return nil, err
+		}
+		if q.Op == "or" {
+			return tree.Any(left, right), nil
+		}
+		return tree.All(left, right), nil
+	case *logql.Compare:
+		return p.compare(q)
+	}
+	return nil, errors.New("a label filter is not understood")
+}
+
+func (p *pipeline) compare(c *logql.Compare) (tree.Node, error) {
+	if c.Name == "__error__" || c.Name == "__error_details__" {
+		if c.Op == "=" && c.Text == "" {
+			p.failing = false
+			return nil, nil
+		}
+		return nil, errors.New("lines are chosen by __error__, which logs here do not have")
+	}
+	field := p.field(c.Name)
+	switch {
+	case c.IP:
+		n, err := addresses(field, c.Text)
+		if c.Op == "!=" && err == nil {
+			n = tree.Negate(n)
+		}
+		return n, err
+	case !c.Number:
+		return matches(field, c.Op, c.Text)
+	}
+	number := func(mod string) tree.Node {
+		return tree.Leaf{Field: field, Mods: mod, Values: []string{c.Text}}
+	}
+	switch c.Op {
+	case ">":
+		return number("gt"), nil
+	case ">=":
+		return number("gte"), nil
+	case "<":
+		return number("lt"), nil
+	case "<=":
+		return number("lte"), nil
+	case "=", "==":
+		return tree.All(number("gte"), number("lte")), nil
+	case "!=":
+		return tree.Any(number("gt"), number("lt")), nil
+	}
+	return nil, fmt.Errorf("%s does not go with numbers", c.Op)
+}
+
+// addresses is the condition that a field is an address within ip(text): an address, a network, or
+// a range from-to.
+func addresses(field, text string) (tree.Node, error) {
+	if from, to, ok := strings.Cut(text, "-"); ok {
+		list, err := networks(strings.TrimSpace(from), strings.TrimSpace(to))
+		return tree.Leaf{Field: field, Mods: "cidr", Values: list}, err
+	}
+	if a, err := netip.ParseAddr(text); err == nil {
+		text = netip.PrefixFrom(a, a.BitLen()).String()
+	}
+	if _, err := netip.ParsePrefix(text); err != nil {
+		return nil, fmt.Errorf("ip(%q) is not an address, a network or a range", text)
+	}
+	return tree.Leaf{Field: field, Mods: "cidr", Values: []string{text}}, nil
+}
+
+// networks are the networks that a range of IPv4 addresses consists of.
+func networks(from, to string) (list []string, err error) {
+	a, err1 := netip.ParseAddr(from)
+	b, err2 := netip.ParseAddr(to)
+	if err1 != nil || err2 != nil || !a.Is4() || !b.Is4() || b.Less(a) {
+		return nil, fmt.Errorf("ip(%q) is not a range of IPv4 addresses", from+"-"+to)
+	}
+	number := func(a netip.Addr) uint64 {
+		o := a.As4()
+		return uint64(o[0])<<24 | uint64(o[1])<<16 | uint64(o[2])<<8 | uint64(o[3])
+	}
+	for low, high := number(a), number(b); low <= high; {
+		size := min(bits.TrailingZeros64(low|1<<32), bits.Len64(high-low+1)-1)
+		addr := netip.AddrFrom4([4]byte{byte(low >> 24), byte(low >> 16), byte(low >> 8), byte(low)})
+		list = append(list, netip.PrefixFrom(addr, 32-size).String())
+		low += 1 << size
+	}
+	return list, nil
+}
+
+// extraction adds an extraction to the rule.
+func (l *lowering) extraction(x decode.Extraction) {
+	if !slices.Contains(l.extractions, x) {
+		l.extractions = append(l.extractions, x)
+	}
+}
+
+// extract is the key extract of the rule.
+func (l *lowering) extract() *yaml.Node {
+	for _, kind := range []string{"json", "logfmt"} {
+		if names := l.members[kind]; len(names) > 0 {
+			l.extraction(decode.Extraction{From: "line", Method: kind, Text: strings.Join(names, ",")})
+		}
+	}
+	return Extract(l.extractions)
+}
+
+// Extract is the key extract of a rule with some extractions, nil for none.
+func Extract(of []decode.Extraction) *yaml.Node {
+	list := imports.List()
+	for _, x := range of {
+		value := imports.Text(x.Text)
+		if x.Method == "json" || x.Method == "logfmt" {
+			value = imports.Texts(strings.Split(x.Text, ",")...)
+		}
+		list.Content = append(list.Content, imports.Map("from", imports.Text(x.From), x.Method, value))
+	}
+	if len(list.Content) == 0 {
+		return nil
+	}
+	return list
+}

@@ -1,0 +1,293 @@
+package ruler
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// Translation is what a query becomes.
+type Translation struct {
+	Extract *yaml.Node // nil for none, as all below
+	Match   *yaml.Node
+	When    string
+	Window  time.Duration
+	Every   time.Duration
+	By      []string // as the key by has them
+	Labels  map[string]string
+	Remarks []imports.Remark // of which only verdict, code and text are given
+}
+
+// Remark adds a remark.
+func (t *Translation) Remark(v imports.Verdict, code, format string, args ...any) {
+	t.Remarks = append(t.Remarks, imports.Remark{Verdict: v, Code: code, Text: fmt.Sprintf(format, args...)})
+}
+
+// Translator translates the rules of files of one system.
+type Translator struct {
+	System string
+	// Query translates the query of a rule; a rule that is not one of the system's is skipped with
+	// the reason.
+	Query func(r Rule) (t *Translation, skipped string, err error)
+}
+
+// Translate translates files.
+func (tr *Translator) Translate(files []imports.File) imports.Result {
+	result := imports.Result{Report: &imports.Report{}}
+	seen := map[string]int{}
+	for _, f := range files {
+		documents, err := imports.Read(f)
+		if err != nil {
+			result.Report.Add(imports.Remark{
+				File: f.Name, Line: lineOf(err.Error()), Verdict: imports.Refused, Code: "yaml",
+				Text: err.Error(),
+			})
+		}
+		rules := Rules(f.Name, documents)
+		if len(rules) == 0 && err == nil {
+			result.Report.Add(imports.Remark{
+				File: f.Name, Line: 1, Verdict: imports.Skipped, Code: "no-rules",
+				Text: "it has no rule with alert or record, and expr",
+			})
+		}
+		groups := imports.List()
+		of := map[string]*yaml.Node{}
+		for _, r := range rules {
+			n := tr.rule(r, seen, result.Report)
+			if n == nil {
+				continue
+			}
+			if of[r.Group] == nil {
+				of[r.Group] = imports.List()
+				groups.Content = append(groups.Content,
+					imports.Map("name", imports.Text(r.Group), "rules", of[r.Group]))
+			}
+			of[r.Group].Content = append(of[r.Group].Content, n)
+		}
+		if len(groups.Content) > 0 {
+			root := imports.Map("version", imports.Text("1"), "groups", groups)
+			result.Documents = append(result.Documents, rule.Document{
+				File: f.Name, Root: imports.Place(root, 1, 1),
+			})
+		}
+	}
+	return result
+}
+
+var yamlLine = regexp.MustCompile(`line (\d+)`)
+
+func lineOf(text string) int {
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		n, _ := strconv.Atoi(m[1])
+		return n
+	}
+	return 1
+}
+
+// rule translates one rule, nil when it is not.
+func (tr *Translator) rule(r Rule, seen map[string]int, report *imports.Report) *yaml.Node {
+	remark := func(v imports.Verdict, code, text string) {
+		report.Add(imports.Remark{
+			File: r.File, Line: r.Line, Rule: r.Name, Verdict: v, Code: code, Text: text,
+		})
+	}
+	if r.Name == "" {
+		remark(imports.Refused, "name", "it has no name")
+		return nil
+	}
+	t, skipped, err := tr.Query(r)
+	switch {
+	case err != nil:
+		remark(imports.Refused, "refused", err.Error())
+		return nil
+	case skipped != "":
+		remark(imports.Skipped, "metric", skipped)
+		return nil
+	}
+	n := tr.write(r, t, seen)
+	if err := imports.Check(r.File, imports.Place(n, r.Line, 1)); err != nil {
+		remark(imports.Refused, "refused", err.Error())
+		return nil
+	}
+	for _, m := range t.Remarks {
+		remark(m.Verdict, m.Code, m.Text)
+	}
+	if len(t.Remarks) == 0 {
+		v := imports.Exact
+		if r.Annotations != nil && len(r.Annotations.Content) > 0 {
+			v = imports.ExactTexts
+		}
+		remark(v, "", "")
+	}
+	return n
+}
+
+func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.Node {
+	kind := "alert"
+	if r.Record {
+		kind = "record"
+	}
+	n := imports.Map(kind, imports.Text(r.Name))
+	id := r.Group + "/" + r.Name
+	if seen[id]++; seen[id] > 1 {
+		imports.Set(n, "uid", imports.Text(fmt.Sprintf("%s/%d", id, seen[id])))
+	}
+	imports.Set(n, "origin", imports.Map(
+		"system", imports.Text(tr.System), "file", imports.Text(r.File),
+		"line", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(r.Line)},
+	))
+	for key, value := range map[string]*yaml.Node{"extract": t.Extract} {
+		if value != nil {
+			imports.Set(n, key, value)
+		}
+	}
+	if t.Match != nil {
+		imports.Set(n, "match", t.Match)
+	}
+	text := func(key, value string) {
+		if value != "" && !zero(value) {
+			imports.Set(n, key, imports.Text(value))
+		}
+	}
+	text("when", t.When)
+	text("window", PlainDuration(t.Window))
+	if t.Every > 0 {
+		text("every", PlainDuration(t.Every))
+	}
+	if len(t.By) > 0 {
+		imports.Set(n, "by", imports.Texts(t.By...))
+	}
+	if !r.Record {
+		text("for", r.For)
+		text("keep_firing_for", r.Keep)
+	}
+	if limit, err := strconv.Atoi(r.Limit); err == nil && limit > 0 {
+		imports.Set(n, "limit", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: r.Limit})
+		t.Remark(imports.Differs, "limit", "beyond the limit of %d alerts further groups are refused here, and one alert says so; there the rule fails", limit)
+	}
+	labels := imports.Map()
+	for name, value := range t.Labels {
+		imports.Set(labels, name, imports.Text(imports.Escape(value)))
+	}
+	tr.texts(labels, r.GroupLabels, "label", t)
+	tr.texts(labels, r.Labels, "label", t)
+	if len(labels.Content) > 0 {
+		imports.Set(n, "labels", labels)
+	}
+	if r.Record {
+		return n
+	}
+	annotations := imports.Map()
+	tr.texts(annotations, r.Annotations, "annotation", t)
+	if len(annotations.Content) > 0 {
+		imports.Set(n, "annotations", annotations)
+	}
+	if len(r.Unknown) > 0 {
+		t.Remark(imports.Differs, "key", "keys that are not known were left out: %s", strings.Join(r.Unknown, ", "))
+	}
+	return n
+}
+
+// texts adds the labels or annotations of a rule, whose templates are rewritten.
+func (tr *Translator) texts(to, from *yaml.Node, kind string, t *Translation) {
+	if from == nil || from.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(from.Content); i += 2 {
+		name, value := from.Content[i].Value, from.Content[i+1].Value
+		if from.Content[i+1].Kind != yaml.ScalarNode || kind == "label" && value == "" {
+			continue
+		}
+		text, why := Template(value)
+		if why != "" {
+			t.Remark(imports.Differs, "template", "%s %s: %s; it is written as it stands", kind, name, why)
+			text = imports.Escape(value)
+		}
+		if old := imports.Get(to, name); old != nil {
+			old.Value = text
+			continue
+		}
+		imports.Set(to, name, imports.Text(text))
+	}
+}
+
+var (
+	helm      = regexp.MustCompile("{{\\s*(?:\"({{|}})\"|`({{|}})`)\\s*}}")
+	helmWhole = regexp.MustCompile("(?s){{-?\\s*`(.*?)`\\s*-?}}")
+	action    = regexp.MustCompile(`(?s)\{\{.*?\}\}`)
+	variable  = regexp.MustCompile(`\$(labels|value)\b`)
+)
+
+// functions are what templates of rules may call; text/template's own come with it.
+var functions = []string{
+	"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower", "title",
+	"join",
+}
+
+// Template rewrites a template of Prometheus for the rules here; why says what it needs that is not
+// there.
+func Template(text string) (rewritten, why string) {
+	text = helm.ReplaceAllString(text, "$1$2")
+	text = helmWhole.ReplaceAllString(text, "$1")
+	if !strings.Contains(text, "{{") {
+		return text, ""
+	}
+	moves := regexp.MustCompile(`\{\{-?\s*(range|with)\b`).MatchString(text)
+	rewritten = action.ReplaceAllStringFunc(text, func(a string) string {
+		if strings.Contains(a, "$externalLabels") || strings.Contains(a, "$externalURL") {
+			why = "it names the labels or the address of the other system"
+		}
+		return variable.ReplaceAllStringFunc(a, func(v string) string {
+			name := map[string]string{"$labels": ".Labels", "$value": ".Value"}[v]
+			if moves {
+				return "$" + name
+			}
+			return name
+		})
+	})
+	if why != "" {
+		return "", why
+	}
+	stubs := template.FuncMap{}
+	for _, name := range functions {
+		stubs[name] = func(...any) string { return "" }
+	}
+	if _, err := template.New("").Funcs(stubs).Parse(rewritten); err != nil {
+		why = strings.TrimPrefix(err.Error(), "template: :1: ")
+		return "", why
+	}
+	return rewritten, ""
+}
+
+// ByName is the label of a group in the key by: the name alone when the field is called so.
+func ByName(name, field string) string {
+	if name == field {
+		return name
+	}
+	return name + "=" + field
+}
+
+// Own renames the labels of groups that the rule gives a value of its own, which wins in the other
+// system.
+func (t *Translation) Own(r Rule) {
+	for i, by := range t.By {
+		name, field, given := strings.Cut(by, "=")
+		if !given {
+			field = name
+		}
+		if r.Labels != nil && imports.Get(r.Labels, name) != nil || name == "alertname" {
+			t.By[i] = "group_" + name + "=" + field
+			t.Remark(imports.Differs, "label", "label %s is the rule's own and that of the group, which is called group_%s here", name, name)
+		}
+	}
+	t.By = slices.Compact(t.By)
+}
