@@ -83,7 +83,7 @@ func query(r ruler.Rule, o imports.Options, labels Labels) (*ruler.Translation, 
 		return nil, "its group is of type " + r.Type + ", which is not about logs", nil
 	}
 	e, err := logql.Parse(r.Expr)
-	if ruler.IsMetric(r.Expr) {
+	if err != nil && ruler.IsMetric(r.Expr) || err == nil && strings.Contains(r.Expr, "__name__") {
 		return nil, "it is about metrics; rules over metrics stay where they are", nil
 	}
 	if at, ok := errors.AsType[*logql.Error](err); ok {

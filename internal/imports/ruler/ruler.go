@@ -168,21 +168,19 @@ func zero(text string) bool {
 	return err == nil && d == 0 || text == "0"
 }
 
-var metric = regexp.MustCompile(`(?:^|[^\w:$.])([A-Za-z_:][A-Za-z0-9_:]*)\s*[{\[]`)
+var (
+	named     = regexp.MustCompile(`[A-Za-z0-9_:]\s*\{`)
+	anonymous = regexp.MustCompile(`(?:^|[^A-Za-z0-9_:\s])\s*\{`)
+	texts     = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|`[^`]*`")
+	remarks   = regexp.MustCompile(`#[^\n]*`)
+)
 
-var texts = regexp.MustCompile("\"(?:[^\"\\\\]|\\\\.)*\"|'(?:[^'\\\\]|\\\\.)*'|`[^`]*`")
-
-// IsMetric reports whether a query is one of metrics: it names one, or nothing that LogQL has.
+// IsMetric reports whether a query that LogQL does not read is one of metrics: its selectors have
+// names, or it has none.
 func IsMetric(expr string) bool {
-	bare := texts.ReplaceAllString(expr, `""`)
-	bare = regexp.MustCompile(`#[^\n]*`).ReplaceAllString(bare, "")
-	if !strings.Contains(bare, "{") && !strings.Contains(bare, "|") {
-		return true
+	bare := remarks.ReplaceAllString(texts.ReplaceAllString(expr, `""`), "")
+	if anonymous.MatchString(bare) {
+		return strings.Contains(bare, "__name__")
 	}
-	for _, m := range metric.FindAllStringSubmatch(bare, -1) {
-		if !slices.Contains([]string{"by", "without", "on", "ignoring", "and", "or", "unless", "bool", "json", "logfmt", "unpack", "decolorize", "offset"}, m[1]) && !strings.Contains(bare, "| "+m[1]) {
-			return true
-		}
-	}
-	return strings.Contains(bare, "__name__")
+	return named.MatchString(bare) || !strings.Contains(bare, "{") && !strings.Contains(bare, "|")
 }

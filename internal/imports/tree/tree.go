@@ -271,17 +271,27 @@ func value(n Node) *yaml.Node {
 		return m
 	}
 	if or, ok := n.(Or); ok {
-		list := imports.List()
-		for _, one := range or.Of {
-			if m := plain(one); m != nil {
-				list.Content = append(list.Content, m)
-			}
-		}
-		if len(list.Content) == len(or.Of) && len(or.Of) > 0 {
+		if list := alternatives(or); list != nil {
 			return list
 		}
 	}
 	return selections(n)
+}
+
+// alternatives is a list of maps, nil if the members are more than maps.
+func alternatives(or Or) *yaml.Node {
+	list := imports.List()
+	for _, one := range or.Of {
+		m := plain(one)
+		if m == nil {
+			return nil
+		}
+		list.Content = append(list.Content, m)
+	}
+	if len(list.Content) == 0 {
+		return nil
+	}
+	return list
 }
 
 // selections is a condition as a map of selections and a condition over them.
@@ -329,7 +339,7 @@ func (w *writer) condition(n Node, outer bool) string {
 		}
 		return "not " + w.condition(m.Of, false)
 	case Or:
-		if v := value(m); v.Kind == yaml.SequenceNode {
+		if v := alternatives(m); v != nil {
 			return w.add("selection", v)
 		}
 		if len(m.Of) == 0 {

@@ -1,0 +1,240 @@
+package loki
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// imported is a translated query, as the lines of its rule between origin and the end, or what the
+// report says of it.
+func imported(t *testing.T, expr string, more ...string) (text, report string) {
+	t.Helper()
+	file := "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: |\n      " +
+		strings.ReplaceAll(expr, "\n", "\n      ") + "\n" + strings.Join(more, "\n")
+	r := System{}.Translate([]imports.File{{Name: "rules.yml", Data: []byte(file)}}, imports.Options{})
+	var said []string
+	for _, m := range r.Report.Remarks {
+		if m.Code != "" {
+			said = append(said, string(m.Verdict)+" "+m.Code)
+		}
+		if m.Verdict == imports.Refused {
+			said = append(said, m.Text)
+		}
+	}
+	if len(r.Documents) == 0 {
+		return "", strings.Join(said, "; ")
+	}
+	printed := printLaw(t, r.Documents[0])
+	_, rest, _ := strings.Cut(printed, "line: 4\n")
+	var lines []string
+	for line := range strings.Lines(rest) {
+		lines = append(lines, strings.TrimPrefix(strings.TrimRight(line, "\n"), "        "))
+	}
+	return strings.Join(lines, "\n"), strings.Join(said, "; ")
+}
+
+// printLaw checks that a printed rule file reads as what was printed, and returns the print.
+func printLaw(t *testing.T, d rule.Document) string {
+	t.Helper()
+	var b bytes.Buffer
+	encoder := yaml.NewEncoder(&b)
+	encoder.SetIndent(2)
+	if err := encoder.Encode(d.Root); err != nil {
+		t.Fatal(err)
+	}
+	made, err := rule.LoadDocuments([]rule.Document{d}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(made.Refused) > 0 {
+		t.Fatal(made.Refused)
+	}
+	read, err := rule.Read("printed.rules.yml", b.Bytes())
+	if err != nil {
+		t.Fatalf("%v\n%s", err, b.String())
+	}
+	if len(read.Rules) != len(made.Rules) {
+		t.Fatalf("%d rules are read of %d", len(read.Rules), len(made.Rules))
+	}
+	for i := range read.Rules {
+		if a, b := plainRule(made.Rules[i]), plainRule(read.Rules[i]); !reflect.DeepEqual(a, b) {
+			t.Errorf("printed: %s\nmade:    %s", b, a)
+		}
+	}
+	return b.String()
+}
+
+// plainRule is a rule without places.
+func plainRule(r *rule.Rule) string {
+	var b strings.Builder
+	var query func(q rule.Query)
+	query = func(q rule.Query) {
+		switch q := q.(type) {
+		case *rule.And:
+			b.WriteString("and(")
+			for _, m := range q.Of {
+				query(m)
+			}
+		case *rule.Or:
+			b.WriteString("or(")
+			for _, m := range q.Of {
+				query(m)
+			}
+		case *rule.Not:
+			b.WriteString("not(")
+			query(q.Of)
+		case *rule.Leaf:
+			fmt.Fprintf(&b, "(%q %d %q %q %t %v %v", q.Field, q.Op, q.Text, q.Other, q.Cased, q.Regexp, q.Range)
+		}
+		b.WriteString(")")
+	}
+	query(r.Match)
+	fmt.Fprintf(&b, " %q %v %v %v %v %v %v %v", r.WhenText, r.Window, r.Every, r.For, r.By, r.Labels, r.Annotations, r.Extract)
+	return b.String()
+}
+
+func TestQueries(t *testing.T) {
+	for _, c := range []struct{ expr, want, report string }{
+		{
+			`sum(count_over_time({app="shop"} |= "ERR" [5m])) > 3`,
+			"match: {stream.app|cased: shop, line|contains|cased: ERR} when: count() > 3 window: 5m", "",
+		},
+		{ // the group is nothing without lines
+			`sum by (app) (rate({app=~"shop|cart", env!="dev"} |~ "time ?out" != "health" [10m])) < 0.5`,
+			"match: {selection: {stream.app|cased: [shop, cart], line|contains|cased: [time out, timeout]}, filter: {stream.env|cased: dev}, filter_2: {line|contains|cased: health}, condition: selection and not filter and not filter_2}" +
+				" when: rate() < 0.5 + 0 / count() window: 10m by: [app=stream.app]", "",
+		},
+		{ // each stream for itself
+			`count_over_time({app="a"}[5m]) > 3`,
+			"match: {stream.app|cased: a} when: count() > 3 window: 5m by: [stream.*]", "",
+		},
+		{
+			`sum without (pod) (count_over_time({app="a"}[5m])) > 3`,
+			"match: {stream.app|cased: a} when: count() > 3 window: 5m by: [stream.* without pod]", "",
+		},
+		{
+			`sum(rate({app="a"} |= "error" [5m])) by (job) / sum(rate({app="a"}[5m])) by (job) > 0.05`,
+			"match: {logs: {stream.app|cased: a, line|contains|cased: error}, logs_2: {stream.app|cased: a}, condition: logs or logs_2}" +
+				" when: rate($logs) / rate($logs_2) > 0.05 window: 5m by: [job=stream.job]", "",
+		},
+		{ // both sides must be there
+			`sum(rate({app="a"} |= "x" [5m])) / sum(rate({app="a"}[5m])) < 0.05`,
+			"match: {logs: {stream.app|cased: a, line|contains|cased: x}, logs_2: {stream.app|cased: a}, condition: logs or logs_2}" +
+				" when: rate($logs) / rate($logs_2) < 0.05 and rate($logs) > 0 window: 5m", "",
+		},
+		{
+			`sum(count_over_time({app="a"}[5m])) == 0`,
+			"match: {stream.app|cased: a} when: count() == 0 + 0 / count() window: 5m", "differs never-fires",
+		},
+		{
+			`(sum(count_over_time({app="a"}[5m])) or vector(0)) == 0`,
+			"match: {stream.app|cased: a} when: count() == 0 window: 5m", "",
+		},
+		{ // > binds more tightly than or
+			`sum(count_over_time({app="a"}[5m])) or vector(0) > 0`,
+			"match: {stream.app|cased: a} when: count() > 0 window: 5m", "differs no-threshold",
+		},
+		{
+			`absent_over_time({app="x", pod=~"p.*"}[5m])`,
+			"match: {stream.app|cased: x, stream.pod|startswith|cased: p} when: count() == 0 window: 5m labels: {app: x}", "",
+		},
+		{
+			"sum by (ip) (count_over_time({job=\"n\"} | pattern `<ip> - - <_> <status>` | status >= 400 [5m])) > 2",
+			"extract: [{from: line, pattern: <ip> - - <_> <status>}] match: {stream.job|cased: n, status|gte: \"400\"} when: count() > 2 window: 5m by: [ip]", "",
+		},
+		{ // names under json; a level that is a text
+			`sum by (user_id) (count_over_time({app="a"} | json | level="error" [5m])) > 1`,
+			"extract: [{from: line, json: [level, user_id]}] match: {stream.app|cased: a, fields.level|cased: error} when: count() > 1 window: 5m by: [user_id]", "",
+		},
+		{
+			`sum(count_over_time({app="a"} | json | status >= 500 [5m])) > 1`,
+			"extract: [{from: line, json: [status]}] match: {stream.app|cased: a, status|gte: \"500\"} when: count() > 1 window: 5m", "differs pipeline-error",
+		},
+		{
+			`sum(count_over_time({app="a"} | logfmt | src="10.1.2.3" or status != "200" [5m])) > 1`,
+			"extract: [{from: line, logfmt: [src, status]}] match: {selection: {stream.app|cased: a}, selection_2: {src|cased: 10.1.2.3}, filter: {status|cased: \"200\"}, condition: selection and (selection_2 or not filter)} when: count() > 1 window: 5m", "",
+		},
+		{
+			`count_over_time({app="a"} | json [5m]) > 2`,
+			"match: {stream.app|cased: a} when: count() > 2 window: 5m by: [stream.*, line]", "differs pipeline-error; differs all-labels",
+		},
+		{
+			`avg_over_time({app="a"} | logfmt | unwrap duration(took) | __error__="" [5m]) by (host) > 0.5`,
+			"extract: [{from: line, logfmt: [host, took]}] match: {stream.app|cased: a} when: avg(took) / 1000 > 0.5 window: 5m by: [host]", "",
+		},
+		{
+			`quantile_over_time(0.99, {app="a"} | json | unwrap ms | __error__="" [5m]) by (route) > 370`,
+			"extract: [{from: line, json: [route, ms]}] match: {stream.app|cased: a} when: p99(ms) > 370 window: 5m by: [route]", "differs quantile",
+		},
+		{
+			`(sum by (app) (count_over_time({e="p"} |= "a" [5m])) > 1 and sum by (app) (count_over_time({e="p"} |= "b" [5m])) > 1) or sum by (app) (count_over_time({e="p"} |= "c" [5m])) > 0`,
+			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: p, line|contains|cased: b}, logs_3: {stream.e|cased: p, line|contains|cased: c}, condition: logs or logs_2 or logs_3}" +
+				" when: count($logs) > 1 and count($logs_2) > 1 or count($logs_3) > 0 window: 5m by: [app=stream.app]", "",
+		},
+		{
+			`sum(count_over_time({e="p"} |= "a" [5m])) > 1 unless sum(count_over_time({e="p"} |= "b" [5m])) > 5`,
+			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: p, line|contains|cased: b}, condition: logs or logs_2}" +
+				" when: count($logs) > 1 and count($logs_2) <= 5 + 0 / count() window: 5m", "",
+		},
+		{
+			`sum(count_over_time({app="a"}[1h])) > 2 * sum(count_over_time({app="a"}[1h] offset 1d))`,
+			"match: {stream.app|cased: a} when: count() > 2 * count() offset 24h and count() offset 24h > 0 window: 1h", "differs offset",
+		},
+		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "", "refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
+		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares groups with each other, which rules here do not; without it each group fires for itself"},
+		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: LogQL does not read the query: line 1, column 34 of the query: the text is never closed"},
+		{`sum(rate(http_requests_total{code="500"}[5m])) > 1`, "", "skipped metric"},
+		{`up == 0`, "", "skipped metric"},
+	} {
+		got, report := imported(t, c.expr)
+		if flat := flattened(t, got); flat != c.want || report != c.report {
+			t.Errorf("%s\n got: %s\nwant: %s\nreport: %s, want %s", c.expr, flat, c.want, report, c.report)
+		}
+	}
+}
+
+// flattened writes a mapping in one line, its own keys without braces.
+func flattened(t *testing.T, text string) string {
+	t.Helper()
+	var n yaml.Node
+	if err := yaml.Unmarshal([]byte(text), &n); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	if len(n.Content) == 0 {
+		return ""
+	}
+	var flow func(n *yaml.Node) string
+	flow = func(n *yaml.Node) string {
+		var parts []string
+		switch n.Kind {
+		case yaml.MappingNode:
+			for i := 0; i+1 < len(n.Content); i += 2 {
+				parts = append(parts, n.Content[i].Value+": "+flow(n.Content[i+1]))
+			}
+			return "{" + strings.Join(parts, ", ") + "}"
+		case yaml.SequenceNode:
+			for _, m := range n.Content {
+				parts = append(parts, flow(m))
+			}
+			return "[" + strings.Join(parts, ", ") + "]"
+		}
+		if n.Style == yaml.DoubleQuotedStyle {
+			return `"` + n.Value + `"`
+		}
+		return n.Value
+	}
+	root := n.Content[0]
+	var parts []string
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		parts = append(parts, root.Content[i].Value+": "+flow(root.Content[i+1]))
+	}
+	return strings.Join(parts, " ")
+}
