@@ -102,7 +102,7 @@ func newProcess(c *Config, t Terminal) *process {
 		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
 	}
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
-	p.topics = &topics{p: p, made: map[string]bool{}}
+	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
 	return p
 }
 
@@ -292,6 +292,9 @@ func (p *process) start(ctx context.Context) {
 	p.lives.start(ctx, "notifications", p.notifier.Run)
 	if p.config.Kafka.RecordsTopic != "" {
 		p.lives.start(ctx, "recorded values", p.writeValues)
+	}
+	if len(p.topics.own()) > 0 {
+		p.lives.start(ctx, "rights to write", p.topics.watchRights)
 	}
 	p.lives.start(ctx, "lists", p.lists.run)
 	p.lives.start(ctx, "kafka", p.lists.before(p.read))

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -18,6 +22,7 @@ type topics struct {
 	mu       sync.Mutex // guards what follows
 	producer *kafka.Producer
 	made     map[string]bool
+	denied   map[string]error // that we may not write to
 }
 
 // compacted is how a topic is made that is not there: of each key it keeps the newest record, and
@@ -98,6 +103,62 @@ func (t *topics) await(ctx context.Context, topic string) error {
 			return err
 		}
 	}
+}
+
+// rightsEvery is how often the rights to write are asked for.
+const rightsEvery = time.Minute
+
+// own are the topics that the configuration has us write to. The source checks the others: that of
+// dead letters and the changelog.
+func (t *topics) own() (list []string) {
+	for _, topic := range []string{t.p.config.Kafka.RecordsTopic, t.p.config.Notify.KafkaTopic} {
+		if topic != "" {
+			list = append(list, topic)
+		}
+	}
+	return list
+}
+
+// watchRights says at the start, and later, when our user may not write to one of our topics. It
+// does not wait for something to write: that may come in the middle of the night.
+func (t *topics) watchRights(ctx context.Context) error {
+	for {
+		for _, topic := range t.own() {
+			w, err := t.writer()
+			if err != nil {
+				return err
+			}
+			t.note(topic, w.CheckWrite(ctx, topic))
+		}
+		if !wait.Sleep(ctx, rightsEvery) {
+			return nil
+		}
+	}
+}
+
+// note notes whether we may write to a topic, and logs when that changes.
+func (t *topics) note(topic string, err error) {
+	t.mu.Lock()
+	before := t.denied[topic]
+	t.denied[topic] = err
+	t.mu.Unlock()
+	switch {
+	case err != nil && before == nil:
+		t.p.logger.Error("a topic may not be written; what is for it waits", "error", err)
+	case err == nil && before != nil:
+		t.p.logger.Info("the topic may be written again", "topic", topic)
+	}
+}
+
+// health is an error while one of our topics may not be written.
+func (t *topics) health() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, topic := range slices.Sorted(maps.Keys(t.denied)) {
+		errs = append(errs, t.denied[topic])
+	}
+	return errors.Join(errs...)
 }
 
 // close gives up what is not written yet.

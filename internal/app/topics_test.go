@@ -6,22 +6,27 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
 // read returns the records of a topic, in the order of its partitions.
 func (w *world) read(topic string) (list []*kgo.Record) {
 	w.t.Helper()
-	c, err := kgo.NewClient(
-		kgo.SeedBrokers(brokerAddr),
-		kgo.Dialer(w.network.DialContext),
+	c, err := kgo.NewClient(append(
+		slices.Clip(w.connect),
 		kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-	)
+	)...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -92,6 +97,60 @@ func TestTopicIsMadeAnew(t *testing.T) {
 			t.Errorf("after it was deleted %v is told", told)
 		}
 		r.end()
+	})
+}
+
+// A missing right to write to the topic of alerts or of recorded values is named at the start, before
+// there is anything to write. Once it is granted, what waits is written.
+func TestTopicsWithoutWrite(t *testing.T) {
+	acl := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
+		return kfake.ACL{
+			Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
+			Operation: operation, Allow: true,
+		}
+	}
+	inWorld(t, 1, func(w *world) {
+		w.recordKey = nil
+		r := w.start("data", func(p *process) {
+			p.config.Kafka.SASL = SASLConfig{Mechanism: "PLAIN", Username: "app", Password: "hush"}
+			p.config.Kafka.RecordsTopic, p.config.Notify.KafkaTopic = "values", "alerts"
+		})
+		health := func() string { return fmt.Sprint(r.topics.health()) }
+		for _, topic := range []string{"alerts", "values"} {
+			want := fmt.Sprintf("topic %q may not be written (allow WRITE on it", topic)
+			if got := health(); !strings.Contains(got, want) || !strings.Contains(r.out.String(), topic) {
+				t.Errorf("/readyz says %s\n%s", got, r.out.String())
+			}
+		}
+		w.errors(0, "pay", 11)
+		time.Sleep(time.Minute)
+		if n := len(w.read("alerts")); n != 0 {
+			t.Errorf("%d alerts were written without the right", n)
+		}
+		grant := kadm.NewACLs().Topics("alerts", "values").Operations(kadm.OpWrite).
+			Allow("User:app").AllowHosts().ResourcePatternType(kadm.ACLPatternLiteral)
+		if _, err := kadm.NewClient(w.producer).CreateACLs(context.Background(), grant); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		if n := len(w.read("alerts")); n != 2 {
+			t.Errorf("%d alerts were written with the right, not that it fires and is resolved", n)
+		}
+		if got := health(); got != "<nil>" {
+			t.Errorf("/readyz says %s", got)
+		}
+		r.end()
+	}, func(o *devbroker.Options) {
+		o.Topics = append(o.Topics, devbroker.Topic{Name: "alerts"}, devbroker.Topic{Name: "values"})
+		o.Users = []devbroker.User{{Mechanism: "PLAIN", Name: "admin", Password: "hush"}}
+		o.Extra = []kfake.Opt{
+			kfake.EnableACLs(),
+			kfake.User("PLAIN", "app", "hush",
+				acl(kmsg.ACLResourceTypeTopic, worldTopic, kmsg.ACLOperationRead),
+				acl(kmsg.ACLResourceTypeTopic, "alerts", kmsg.ACLOperationDescribe),
+				acl(kmsg.ACLResourceTypeGroup, "log-monitoring-group", kmsg.ACLOperationRead),
+			),
+		}
 	})
 }
 

@@ -77,6 +77,7 @@ func (p *process) ready() []web.Check {
 		{Name: "notification state", Err: p.notifier.StateHealth, Soft: true},
 		{Name: "history", Err: p.history.Health, Soft: true},
 		{Name: "clock", Err: p.source.Clock, Soft: true},
+		{Name: "our topics", Err: p.topics.health, Soft: true},
 	}
 	if p.config.Kafka.RecordsTopic != "" {
 		list = append(

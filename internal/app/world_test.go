@@ -33,6 +33,7 @@ type world struct {
 	network  *kfake.VirtualNetwork
 	broker   *devbroker.Broker
 	producer *kgo.Client
+	connect  []kgo.Opt // of clients beside the program
 	dir      string
 	rules    string // of the programs that are started next
 
@@ -119,17 +120,17 @@ func inWorldOf(
 		}
 		defer w.broker.Close()
 		defer w.serveHook()()
-		opts := []kgo.Opt{
-			kgo.SeedBrokers(brokerAddr),
-			kgo.Dialer(w.network.DialContext),
+		w.connect = []kgo.Opt{kgo.SeedBrokers(brokerAddr), kgo.Dialer(w.network.DialContext)}
+		for _, u := range o.Users {
+			sasl := plain.Auth{User: u.Name, Pass: u.Password}.AsMechanism()
+			w.connect = append(w.connect, kgo.SASL(sasl))
+		}
+		w.producer, err = kgo.NewClient(append(
+			slices.Clip(w.connect),
 			kgo.DefaultProduceTopic(worldTopic),
 			kgo.RecordPartitioner(kgo.ManualPartitioner()),
 			kgo.ProducerLinger(0),
-		}
-		for _, u := range o.Users {
-			opts = append(opts, kgo.SASL(plain.Auth{User: u.Name, Pass: u.Password}.AsMechanism()))
-		}
-		w.producer, err = kgo.NewClient(opts...)
+		)...)
 		if err != nil {
 			t.Fatal(err)
 		}
