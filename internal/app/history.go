@@ -3,7 +3,7 @@ package app
 import (
 	"cmp"
 	"context"
-	"encoding/json"
+	"io"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -65,10 +65,7 @@ func (p *process) notifyLimit(id string) (count int, per time.Duration) {
 }
 
 // historyView shows the history to the pages, and keeps in it what people did.
-type historyView struct {
-	log   *history.Log
-	trail web.Audit
-}
+type historyView struct{ log *history.Log }
 
 // mostTransitions is how many transitions a page gets at most.
 const mostTransitions = 20_000
@@ -117,15 +114,46 @@ func newest(list []models.Alert, most int) []models.Alert {
 	return list
 }
 
+// Statistics implements web.History.
+func (v historyView) Statistics(
+	from, to time.Time, rules ...string,
+) ([]history.RuleStatistics, error) {
+	v.log.Flush()
+	return v.log.Statistics(from, to, rules...)
+}
+
+// NotNotified implements web.History.
+func (v historyView) NotNotified(q web.HistoryQuery) []history.Entry {
+	return v.entries(history.Query{
+		From: q.From, To: q.To, Rule: q.Rule, AlertID: q.Alert, Limit: q.Most,
+		Kinds: []history.Kind{history.NotNotified, history.Failed},
+	})
+}
+
+// Export implements web.History.
+func (v historyView) Export(
+	ctx context.Context, w io.Writer, q web.HistoryQuery, format string,
+) error {
+	v.log.Flush()
+	return v.log.Export(ctx, w, history.Query{
+		From: q.From, To: q.To, Rule: q.Rule, AlertID: q.Alert,
+	}, format)
+}
+
+func (v historyView) entries(q history.Query) []history.Entry {
+	v.log.Flush()
+	page, err := v.log.Query(context.Background(), q)
+	if err != nil {
+		return nil // Health says so
+	}
+	return page.Entries
+}
+
 // Record implements web.Audit.
 func (v historyView) Record(e web.AuditEntry) error {
-	text, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
 	one := history.Entry{
 		Time: e.At, Kind: history.Change, AlertID: e.Facts["alert"], By: cmp.Or(e.Facts["by"], e.Client),
-		Detail: string(text),
+		Detail: e.What, Client: e.Client, From: e.From, Facts: e.Facts,
 	}
 	switch e.What {
 	case "alert acknowledged":
@@ -138,12 +166,28 @@ func (v historyView) Record(e web.AuditEntry) error {
 			one.Rule = known[0].Rule
 		}
 	}
-	v.log.Add(one)
-	return v.trail.Record(e)
+	return v.log.Record(one)
 }
 
 // Entries implements web.Audit.
-func (v historyView) Entries(most int) []web.AuditEntry { return v.trail.Entries(most) }
+func (v historyView) Entries(most int) []web.AuditEntry {
+	return v.changes(history.Query{Limit: most})
+}
+
+// Of implements web.Audit.
+func (v historyView) Of(alertID string) []web.AuditEntry {
+	return v.changes(history.Query{AlertID: alertID})
+}
+
+func (v historyView) changes(q history.Query) (list []web.AuditEntry) {
+	q.Kinds = []history.Kind{history.Acknowledged, history.Comment, history.Change}
+	for _, e := range v.entries(q) {
+		list = append(list, web.AuditEntry{
+			At: e.Time, What: e.Detail, Client: e.Client, From: e.From, Facts: e.Facts,
+		})
+	}
+	return list
+}
 
 // pastDeliveries are the deliveries of an alert that the history has.
 func (p *process) pastDeliveries(alertID string) (list []notify.Delivery) {

@@ -271,15 +271,7 @@ func (p *process) openServer() (err error) {
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
 	o.Tokens = w.tokens()
 	p.setViews(&o)
-	audit := ""
-	if p.config.DataDir != "" {
-		audit = filepath.Join(string(p.config.DataDir), "audit.jsonl")
-	}
-	trail, err := web.OpenAudit(audit)
-	if err != nil {
-		return err
-	}
-	o.History, o.Audit = historyView{p.history, trail}, historyView{p.history, trail}
+	o.History, o.Audit = historyView{p.history}, historyView{p.history}
 	p.server, err = web.New(o)
 	return err
 }

@@ -13,7 +13,7 @@
 // when the directory is opened; an index that is missing or damaged is made again of its segment.
 //
 // Add never waits for the disk: entries go to a queue, and one goroutine writes it. Entries that
-// find the queue full are dropped and counted.
+// find the queue full are dropped and counted. Record waits, for what users did.
 package history
 
 import (
@@ -61,6 +61,11 @@ type Entry struct {
 	Integration string `json:"integration,omitempty"`
 	Detail      string `json:"detail,omitempty"`
 	By          string `json:"by,omitempty"` // who did it
+
+	// of what a user did
+	Client string            `json:"client,omitempty"` // user or role
+	From   string            `json:"from,omitempty"`   // address
+	Facts  map[string]string `json:"facts,omitempty"`
 }
 
 // OfAlert makes the entry of a transition.
@@ -186,6 +191,15 @@ func (l *Log) Add(entries ...Entry) {
 	}
 }
 
+// Record writes an entry before it returns: what a user did is not to be lost in a full queue.
+func (l *Log) Record(e Entry) error {
+	l.Flush() // what was added before stands before it
+	if err := l.write(e); err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	return nil
+}
+
 // Flush returns when all entries that were added before are in the files.
 func (l *Log) Flush() {
 	done := make(chan struct{})
@@ -230,7 +244,7 @@ func (l *Log) run() {
 	for {
 		select {
 		case e := <-l.queue:
-			l.write(e)
+			_ = l.write(e) // noted for Health
 		case done := <-l.flushed:
 			l.writeAll()
 			close(done)
@@ -251,11 +265,11 @@ func (l *Log) run() {
 // writeAll writes what is in the queue now.
 func (l *Log) writeAll() {
 	for range len(l.queue) {
-		l.write(<-l.queue)
+		_ = l.write(<-l.queue) // noted for Health
 	}
 }
 
-func (l *Log) write(e Entry) {
+func (l *Log) write(e Entry) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := l.segments[len(l.segments)-1]
@@ -276,6 +290,7 @@ func (l *Log) write(e Entry) {
 		l.metrics.entries.WithLabelValues(string(e.Kind)).Inc()
 	}
 	l.failed(err)
+	return err
 }
 
 // segmentSize is when a segment is full: a history has at least 16, so that retention removes

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,10 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 	segments := l.all()
 	defer release(segments)
 	p.Entries = []Entry{}
+	full := func() bool {
+		return len(p.Entries) == q.Limit || p.Read == maxRead || ctx.Err() != nil
+	}
+	chosen := q.byIndex()
 	for _, s := range slices.Backward(segments) {
 		before := s.end()
 		switch {
@@ -86,25 +91,27 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 		case number > 0 && s.number == number:
 			before = min(before, offset)
 		}
-		if !s.mayHave(q) {
+		if !s.mayHave(&q) {
 			continue
 		}
-		err := s.backwards(before, func(at int64, line []byte) bool {
-			if len(p.Entries) == q.Limit || p.Read == maxRead || ctx.Err() != nil {
-				return false
-			}
-			p.Read++
-			var e Entry
-			if json.Unmarshal(line, &e) == nil && q.matches(&e) {
-				p.Entries = append(p.Entries, e)
-			}
-			p.Next = fmt.Sprintf("%d-%d", s.number, at)
-			return true
-		})
+		offsets, err := s.choose(chosen)
 		if err != nil {
 			return p, fmt.Errorf("read history: %w", err)
 		}
-		if len(p.Entries) == q.Limit || p.Read == maxRead || ctx.Err() != nil {
+		for _, at := range slices.Backward(offsets) {
+			if int64(at) >= before {
+				continue
+			}
+			if full() {
+				return p, ctx.Err()
+			}
+			p.Read++
+			if e, err := s.entry(int64(at)); err == nil && q.matches(&e) {
+				p.Entries = append(p.Entries, e)
+			}
+			p.Next = fmt.Sprintf("%d-%d", s.number, at)
+		}
+		if full() {
 			return p, ctx.Err()
 		}
 	}
@@ -112,24 +119,45 @@ func (l *Log) Query(ctx context.Context, q Query) (p Page, err error) {
 	return p, nil
 }
 
-// mayHave says whether the index allows that some entry is chosen.
-func (s *segment) mayHave(q Query) bool {
-	if q.Rule == "" && q.AlertID == "" && q.From.IsZero() && q.To.IsZero() {
+// byIndex says of what the index has of an entry whether the entry may be chosen.
+func (q *Query) byIndex() func(ref) bool {
+	alert, rule := hashOf(q.AlertID), hashOf(q.Rule)
+	low, high := q.bounds()
+	return func(r ref) bool {
+		return (q.AlertID == "" || r.alert == alert) && (q.Rule == "" || r.rule == rule) &&
+			r.at >= low && r.at <= high &&
+			(len(q.Kinds) == 0 || slices.Contains(q.Kinds, kinds[min(int(r.kind), len(kinds)-1)])) &&
+			(len(q.States) == 0 ||
+				slices.Contains(q.States, alertStates[min(int(r.state), len(alertStates)-1)]))
+	}
+}
+
+// bounds are the times of the query in the unit of the index.
+func (q *Query) bounds() (low, high int64) {
+	low, high = math.MinInt64, math.MaxInt64
+	if !q.From.IsZero() {
+		low = q.From.UnixMilli()
+	}
+	if !q.To.IsZero() {
+		high = q.To.UnixMilli()
+	}
+	return low, high
+}
+
+// mayHave says whether a segment may have an entry that is chosen.
+func (s *segment) mayHave(q *Query) bool {
+	s.mu.RLock()
+	closed := s.refs == nil
+	s.mu.RUnlock()
+	if !closed {
 		return true
 	}
-	if q.AlertID != "" {
-		offsets, err := s.of(hashOf(q.AlertID))
-		return err != nil || len(offsets) > 0
+	low, high := q.bounds()
+	if s.covers.high < low || s.covers.low > high || q.Rule != "" && !s.covers.rules[hashOf(q.Rule)] {
+		return false
 	}
-	refs, err := s.all()
-	if err != nil {
-		return true
-	}
-	rule := hashOf(q.Rule)
-	return slices.ContainsFunc(refs, func(r ref) bool {
-		at := time.UnixMilli(r.at)
-		return (q.Rule == "" || r.rule == rule) && (q.From.IsZero() || !at.Before(q.From.Add(-time.Millisecond))) &&
-			(q.To.IsZero() || at.Before(q.To))
+	return len(q.Kinds) == 0 || slices.ContainsFunc(q.Kinds, func(k Kind) bool {
+		return s.covers.kinds[max(0, slices.Index(kinds, k))]
 	})
 }
 

@@ -10,6 +10,7 @@ import (
 	"hash/fnv"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"sync"
@@ -96,6 +97,7 @@ type segment struct {
 	file    *os.File
 	index   *os.File  // of a closed segment
 	count   int       // entries of a closed segment
+	covers  extent    // of a closed segment
 	written time.Time // when the last entry was written
 	users   sync.WaitGroup
 
@@ -245,7 +247,24 @@ func (s *segment) openIndex() error {
 		return err
 	}
 	s.index, s.count = f, (len(b)-head)/refSize
+	s.covers = extent{low: math.MaxInt64, high: math.MinInt64, rules: map[uint64]bool{}}
+	for b = b[head:]; len(b) > 0; b = b[refSize:] {
+		s.covers.add(decodeRef(b))
+	}
 	return nil
+}
+
+// extent is what a closed segment is about, so that most queries need not read its index.
+type extent struct {
+	low, high int64 // event time, in milliseconds
+	rules     map[uint64]bool
+	kinds     [8]bool
+}
+
+func (x *extent) add(r ref) {
+	x.low, x.high = min(x.low, r.at), max(x.high, r.at)
+	x.rules[r.rule] = true
+	x.kinds[r.kind%8] = true
 }
 
 func (s *segment) bytes() int64 { return s.size + int64(s.count)*refSize }
@@ -309,22 +328,35 @@ func (s *segment) ref(i int) (ref, error) {
 	return decodeRef(b[:]), err
 }
 
-// all returns what the index says of all entries.
-func (s *segment) all() ([]ref, error) {
+// each calls f with what the index says of each entry, in the order of the index.
+func (s *segment) each(f func(ref)) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	if s.refs != nil {
-		return slices.Clone(s.refs), nil
+		for _, r := range s.refs {
+			f(r)
+		}
+		return nil
 	}
 	b := make([]byte, s.count*refSize)
 	if _, err := s.index.ReadAt(b, int64(len(indexMagic)+4)); err != nil && len(b) > 0 {
-		return nil, err
+		return err
 	}
-	list := make([]ref, s.count)
-	for i := range list {
-		list[i] = decodeRef(b[i*refSize:])
+	for ; len(b) > 0; b = b[refSize:] {
+		f(decodeRef(b))
 	}
-	return list, nil
+	return nil
+}
+
+// choose returns the places of the entries that f chooses by what the index says, oldest first.
+func (s *segment) choose(f func(ref) bool) (offsets []uint32, err error) {
+	err = s.each(func(r ref) {
+		if f(r) {
+			offsets = append(offsets, r.offset)
+		}
+	})
+	slices.Sort(offsets)
+	return offsets, err
 }
 
 // end is where the last line ends.
@@ -336,40 +368,17 @@ func (s *segment) end() int64 {
 
 // entry reads the line at a place.
 func (s *segment) entry(offset int64) (e Entry, err error) {
-	in := bufio.NewReaderSize(io.NewSectionReader(s.file, offset, s.end()-offset), 8<<10)
-	line, err := in.ReadBytes('\n')
-	if err != nil {
-		return e, err
-	}
-	return e, json.Unmarshal(line, &e)
-}
-
-// backwards calls f with the lines before a place, the last one first, until it returns false.
-func (s *segment) backwards(before int64, f func(offset int64, line []byte) bool) error {
-	// the beginning of the part that was read last, which has no line break before it
-	var rest []byte
-	for before > 0 {
-		n := min(before, chunk)
-		part := make([]byte, n, int(n)+len(rest))
-		if _, err := s.file.ReadAt(part, before-n); err != nil {
-			return err
+	end := s.end()
+	for size := int64(4 << 10); ; size *= 4 {
+		line := make([]byte, min(size, end-offset))
+		if _, err := s.file.ReadAt(line, offset); err != nil {
+			return e, err
 		}
-		before -= n
-		part = append(part, rest...)
-		for len(part) > 0 {
-			i := bytes.LastIndexByte(part[:len(part)-1], '\n')
-			if i < 0 {
-				break
-			}
-			if !f(before+int64(i)+1, part[i+1:]) {
-				return nil
-			}
-			part = part[:i+1]
+		if i := bytes.IndexByte(line, '\n'); i >= 0 {
+			return e, json.Unmarshal(line[:i], &e)
 		}
-		rest = part
+		if offset+int64(len(line)) >= end {
+			return e, io.ErrUnexpectedEOF
+		}
 	}
-	if len(rest) > 0 {
-		f(0, rest)
-	}
-	return nil
 }

@@ -46,15 +46,21 @@ func (l *Log) Statistics(from, to time.Time, rules ...string) ([]RuleStatistics,
 	}
 	low, high := from.UnixMilli(), to.UnixMilli()
 	for _, s := range segments {
-		refs, err := s.all()
+		if !s.mayHave(&Query{From: from, To: to}) {
+			continue
+		}
+		var refs []ref
+		err := s.each(func(r ref) {
+			if byHash[r.rule] != nil && r.at >= low && r.at < high {
+				refs = append(refs, r)
+			}
+		})
 		if err != nil {
 			return nil, err
 		}
 		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
 		for _, r := range refs {
-			if t := byHash[r.rule]; t != nil && r.at >= low && r.at < high {
-				t.add(r)
-			}
+			byHash[r.rule].add(r)
 		}
 	}
 	list := make([]RuleStatistics, 0, len(byHash))

@@ -1,10 +1,7 @@
 package web
 
 import (
-	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -198,34 +195,6 @@ func TestNeighboursAndLogs(t *testing.T) {
 	see(t, s, "/explore?alert=a1", "Logs of alert", "<b>30</b> of 30 logs")
 	see(t, s, "/explore?alert=a2", "<b>0</b> of 30 logs")
 	see(t, s, "/explore?alert=a1&q=%22declined+7%22", "<b>1</b> of 30 logs")
-}
-
-// The audit trail survives a restart, a cut line and a long life.
-func TestAuditFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "audit.jsonl")
-	a, err := OpenAudit(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 2*maxAudit + 5 {
-		if err := a.Record(AuditEntry{At: noon, What: fmt.Sprint(i), Facts: map[string]string{"alert": "a"}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, _ := os.OpenFile(path, os.O_APPEND|os.O_WRONLY, 0)
-	out.WriteString(`{"at":"2026`)
-	out.Close()
-	again, err := OpenAudit(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := again.Entries(3)
-	if len(list) != 3 || list[0].What != fmt.Sprint(2*maxAudit+4) || len(again.entries) > maxAudit+10 {
-		t.Errorf("%d entries, the newest %+v", len(again.entries), list)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
 }
 
 // Receivers and routes are shown, tried with labels, previewed and tested.

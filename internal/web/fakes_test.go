@@ -359,7 +359,7 @@ func newFake(t testing.TB) (*fake, Options) {
 		Backtest:    f.backtest,
 		Notifier:    fakeNotifier{f},
 		DeadLetters: f,
-		Audit:       &AuditFile{},
+		Audit:       &fakeAudit{},
 		Receivers:   fakeReceivers{},
 		Resolve:     func(context.Context, string) error { return nil },
 	}

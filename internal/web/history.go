@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -48,15 +50,16 @@ type historyData struct {
 	Ticks    []tickMark
 	From, To time.Time
 	Fired    int
+	Held     []history.Entry // what was not notified, newest first
 	Audit    []AuditEntry
 }
 
 // Choices are the time ranges of the page.
 func (historyData) Choices() []string { return []string{"1h", "6h", "24h", "7d", "30d"} }
 
-// Export is the URL of the page's episodes in a format.
+// Export is the URL of all entries of the time range in a format.
 func (d historyData) Export(format string) string {
-	q := url.Values{"since": {d.Since}, "format": {format}}
+	q := url.Values{"since": {d.Since}, "export": {format}}
 	if d.Rule != "" {
 		q.Set("rule", d.Rule)
 	}
@@ -80,6 +83,8 @@ type ruleHistory struct {
 	Bands      []band
 	Fired      int
 	Acked      int
+	Held       int           // notifications that were not sent
+	Noise      int           // percent of the episodes that were short and not acknowledged
 	Total      time.Duration // time firing
 	Median     time.Duration // length of an episode
 }
@@ -87,6 +92,7 @@ type ruleHistory struct {
 const (
 	listedHistory   = 500 // episodes on the page
 	listedTimelines = 40  // rules in the timeline
+	listedHeld      = 50  // notifications that were not sent
 )
 
 func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
@@ -125,7 +131,6 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	p := plot{from: d.From, to: d.To, left: 0, right: 960}
 	d.Ticks = p.timeTicks(8)
-	acked := s.acknowledged()
 	rules := map[string]*ruleHistory{}
 	lengths := map[string][]time.Duration{}
 	byRule := episodes(s.transitions(HistoryQuery{From: d.From, Rule: d.Rule, Most: 100_000}))
@@ -152,9 +157,6 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 			one.Fired++
 			one.Total += row.Length
 			lengths[rule] = append(lengths[rule], row.Length)
-			if acked[e.ID] {
-				one.Acked++
-			}
 			if len(one.Bands) < 500 {
 				x := p.x(e.From)
 				one.Bands = append(one.Bands, band{
@@ -180,20 +182,34 @@ func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
 	})
 	d.Rules = d.Rules[:min(len(d.Rules), listedTimelines)]
+	s.fillStatistics(d)
 }
 
-// acknowledged are the IDs of alerts that were acknowledged.
-func (s *Server) acknowledged() map[string]bool {
-	ids := map[string]bool{}
-	if s.Audit == nil {
-		return ids
+// fillStatistics adds what only the history on disk knows: acknowledgements, how noisy rules are,
+// and what was not notified.
+func (s *Server) fillStatistics(d *historyData) {
+	if s.History == nil {
+		return
 	}
-	for _, e := range s.Audit.Entries(maxAudit) {
-		if e.What == "alert acknowledged" {
-			ids[e.Facts["alert"]] = true
-		}
+	names := make([]string, len(d.Rules))
+	for i := range d.Rules {
+		names[i] = d.Rules[i].Rule
 	}
-	return ids
+	list, err := s.History.Statistics(d.From, d.To, names...)
+	if err != nil {
+		d.Problem = err.Error()
+		return
+	}
+	byRule := map[string]history.RuleStatistics{}
+	for _, one := range list {
+		byRule[one.Rule] = one
+	}
+	for i := range d.Rules {
+		one := byRule[d.Rules[i].Rule]
+		d.Rules[i].Acked, d.Rules[i].Held = one.Acknowledged, one.NotNotified
+		d.Rules[i].Noise = int(math.Round(100 * one.Noise()))
+	}
+	d.Held = s.History.NotNotified(HistoryQuery{From: d.From, Rule: d.Rule, Most: listedHeld})
 }
 
 func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
@@ -203,6 +219,9 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	since, err := s.ago(r.FormValue("since"), 366*24*time.Hour)
 	if err != nil {
 		return err
+	}
+	if kind := r.FormValue("export"); kind != "" {
+		return s.exportHistory(w, r, since, kind)
 	}
 	most, err := number(r, "limit", 1000, 100_000)
 	if err != nil {
@@ -220,6 +239,29 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 		return writeCSV(w, list)
 	}
 	return badRequest("format: json or csv")
+}
+
+// exportHistory writes all entries of the history: transitions, notifications, reasons why something
+// was not notified, and what users did.
+func (s *Server) exportHistory(w http.ResponseWriter, r *http.Request, since time.Time, kind string) error {
+	name, form := "application/x-ndjson", "alerts.jsonl"
+	switch kind {
+	case history.JSON:
+	case history.CSV:
+		name, form = "text/csv; charset=utf-8", "alerts.csv"
+	default:
+		return badRequest("export: json or csv")
+	}
+	if s.History == nil {
+		return missing("a history on disk")
+	}
+	w.Header().Set("Content-Type", name)
+	w.Header().Set("Content-Disposition", `attachment; filename="`+form+`"`)
+	q := HistoryQuery{From: since, Rule: r.FormValue("rule"), Alert: r.FormValue("alert")}
+	if err := s.History.Export(r.Context(), w, q, kind); err != nil {
+		s.Logger.Warn("exporting the history was cut short", "error", err)
+	}
+	return nil
 }
 
 // writeCSV writes transitions as a table.

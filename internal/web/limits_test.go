@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -307,7 +308,22 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// fakeAudit keeps entries in memory.
 type fakeAudit struct{ entries []AuditEntry }
 
 func (f *fakeAudit) Record(e AuditEntry) error { f.entries = append(f.entries, e); return nil }
-func (f *fakeAudit) Entries(int) []AuditEntry  { return f.entries }
+
+func (f *fakeAudit) Entries(most int) []AuditEntry {
+	list := slices.Clone(f.entries)
+	slices.Reverse(list)
+	return list[:min(most, len(list))]
+}
+
+func (f *fakeAudit) Of(alert string) (list []AuditEntry) {
+	for _, e := range f.Entries(len(f.entries)) {
+		if e.Facts["alert"] == alert {
+			list = append(list, e)
+		}
+	}
+	return list
+}

@@ -2,10 +2,12 @@ package web
 
 import (
 	"context"
+	"io"
 	"iter"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -22,6 +24,12 @@ type Alerts interface {
 // History has the transitions of alerts for longer than Alerts do.
 type History interface {
 	Transitions(HistoryQuery) []models.Alert // oldest first; of too many, the newest
+	// how rules did, those that fired most first
+	Statistics(from, to time.Time, rules ...string) ([]history.RuleStatistics, error)
+	// why something was not notified, and what receivers refused; newest first
+	NotNotified(HistoryQuery) []history.Entry
+	// writes all that the query selects, newest first, as JSON lines or CSV
+	Export(ctx context.Context, w io.Writer, q HistoryQuery, format string) error
 }
 
 // HistoryQuery selects transitions. Zero fields select all.
@@ -235,7 +243,8 @@ type DeadLetter struct {
 // Audit stores who changed what.
 type Audit interface {
 	Record(AuditEntry) error
-	Entries(most int) []AuditEntry // newest first
+	Entries(most int) []AuditEntry  // newest first
+	Of(alertID string) []AuditEntry // of an alert, newest first
 }
 
 // AuditEntry is a change by a page or an API.
