@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -24,6 +25,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/internal/web"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -288,6 +290,7 @@ func (p *process) start(ctx context.Context) {
 	if len(p.topics.own()) > 0 {
 		p.lives.start(ctx, "rights to write", p.topics.watchRights)
 	}
+	p.lives.start(ctx, "own alerts", p.reportFuture)
 	p.lives.start(ctx, "lists", p.lists.run)
 	p.lives.start(ctx, "kafka", p.lists.before(p.read))
 	p.lives.start(ctx, "backfill", p.backfills.run)
@@ -311,6 +314,22 @@ func (p *process) writeValues(ctx context.Context) error {
 		return err
 	}
 	return p.state.settle()
+}
+
+const (
+	// the alert about records from the future
+	futureAlert = "RecordsFromTheFuture"
+	futureEvery = 15 * time.Second
+)
+
+// reportFuture has an alert of its own fire while too many records have timestamps ahead of the
+// clock: their producers' clocks are wrong, or write another time there.
+func (p *process) reportFuture(ctx context.Context) error {
+	for wait.Sleep(ctx, futureEvery) {
+		problems := p.source.Future()
+		p.notifier.Report(futureAlert, "warning", strings.Join(problems, "; "), len(problems) > 0)
+	}
+	return nil
 }
 
 // read reads the topics. One of them may be that of recorded values, which is ours to make.

@@ -354,4 +354,46 @@ func TestRecordFromTheFuture(t *testing.T) {
 	f("half a minute ahead", 30*time.Second, false)
 	f("in a backlog", 20*time.Minute, true)
 	f("ahead of now, in a backlog", 50*time.Minute, true)
+	f("in the year 9999", time.Until(time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)), false)
+}
+
+// When a share of the records comes from the future, an alert of its own names their producer, and
+// is resolved when it is well again.
+func TestRecordsFromTheFutureAreAnAlert(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		r := w.start("data")
+		own := func(status string) (found []notice) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, n := range w.received {
+				if n.labels["alertname"] == futureAlert && n.status == status {
+					found = append(found, n)
+				}
+			}
+			return found
+		}
+		for range 6 {
+			record := &kgo.Record{
+				Timestamp: time.Now().Add(30 * time.Minute),
+				Value:     []byte(`{"level":"INFO","service":"switch","host":"sw-1"}`),
+			}
+			if err := w.producer.ProduceSync(w.t.Context(), record).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(time.Minute)
+		firing := own("firing")
+		if len(firing) != 1 || !strings.Contains(firing[0].summary, "service switch, host sw-1") ||
+			firing[0].labels["severity"] != "warning" {
+			t.Fatalf("the receiver has %+v\n%s", firing, r.out.String())
+		}
+		for range 20 {
+			time.Sleep(time.Minute)
+			w.errors(0, "pay", 1)
+		}
+		if n := len(own("resolved")); n != 1 {
+			t.Errorf("it is resolved %d times", n)
+		}
+		r.end()
+	})
 }

@@ -88,6 +88,16 @@ func (f *futureRecords) problem(p models.Partition) string {
 	)
 }
 
+// futureProblems are the problems of all partitions. The caller holds mu.
+func (g *groupConsumer) futureProblems() (list []string) {
+	for _, p := range g.sorted() {
+		if text := p.future.problem(p.Partition); text != "" {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
 // noteFuture counts the records of a chunk, reports those that were ahead, and names the producer
 // of one of them.
 func (g *groupConsumer) noteFuture(p *partition, records, future int, one *kgo.Record, now time.Time) {

@@ -142,11 +142,7 @@ func (g *groupConsumer) health() Health {
 			)
 		}
 	}
-	for _, p := range g.sorted() {
-		if text := p.future.problem(p.Partition); text != "" {
-			h.Problems = append(h.Problems, text)
-		}
-	}
+	h.Problems = append(h.Problems, g.futureProblems()...)
 	if len(h.Problems) > 0 {
 		h.State = Degraded
 	}
@@ -184,6 +180,14 @@ func (s *Source) Health() Health {
 		}
 	}
 	return h
+}
+
+// Future says of which partitions too many records have timestamps ahead of the clock, and who wrote
+// the last one. It may be called at any time.
+func (s *Source) Future() []string {
+	s.group.mu.Lock()
+	defer s.group.mu.Unlock()
+	return s.group.futureProblems()
 }
 
 // Clock returns an error while the system clock is not trusted. It may be called at any time.

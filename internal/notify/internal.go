@@ -19,8 +19,15 @@ const (
 
 func internalAlert(a models.Alert) bool { return strings.HasPrefix(a.Rule, internalGroup) }
 
-// setInternal fires or resolves an alert of the notifier itself.
-func (n *Notifier) setInternal(name, summary string, on bool, now time.Time) {
+// Report fires or resolves an alert of the program itself, such as one about records that it reads.
+// Its name is its identity; the summary is that of the moment at which it fires. It may be called at
+// any time, and repeating a call changes nothing.
+func (n *Notifier) Report(name, severity, summary string, on bool) {
+	n.setInternal(name, severity, summary, on, time.Now())
+}
+
+// setInternal fires or resolves an alert of the program itself.
+func (n *Notifier) setInternal(name, severity, summary string, on bool, now time.Time) {
 	id := internalGroup + name
 	n.states.mu.Lock()
 	var last models.Alert
@@ -34,7 +41,7 @@ func (n *Notifier) setInternal(name, summary string, on bool, now time.Time) {
 	}
 	a := models.Alert{
 		ID: id, Rule: internalGroup + name, Episode: 1, State: models.AlertFiring, Reason: summary,
-		Labels: map[string]string{"alertname": name, "severity": "critical"}, Severity: "critical",
+		Labels: map[string]string{"alertname": name, "severity": severity}, Severity: severity,
 		Annotations: map[string]string{"summary": summary}, At: now, StartsAt: now,
 	}
 	if on {
@@ -56,11 +63,11 @@ func (n *Notifier) reportHeld() {
 	n.states.mu.Lock()
 	held, rule := n.states.admitted.held()
 	n.states.mu.Unlock()
-	n.setInternal(heldAlert, fmt.Sprintf(
+	n.setInternal(heldAlert, "critical", fmt.Sprintf(
 		"%d alerts wait to be notified, most of rule %s, because too many fire", held, rule,
 	), held > 0, now)
 	waiting, bytes, _ := n.queue.waiting()
-	n.setInternal(queueAlert, fmt.Sprintf(
+	n.setInternal(queueAlert, "critical", fmt.Sprintf(
 		"%d notifications wait for the file or topic; beyond %d bytes the oldest are dropped",
 		waiting, n.opts.MaxQueueBytes,
 	), bytes > n.opts.MaxQueueBytes/10*9, now)
