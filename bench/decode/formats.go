@@ -241,8 +241,8 @@ func (s *source) decode(rounds int) (ns, allocs float64) {
 }
 
 // formats prints the CPU time of every format beside that of the format's own library in Go, and of
-// the build of another revision, which takes turns.
-func formats(rounds int, against string) {
+// the build of another revision, which takes turns. Only formats whose name has the prefix are measured.
+func formats(rounds int, against, prefix string) {
 	self, err := os.Executable()
 	check(err)
 	other := ""
@@ -255,6 +255,9 @@ func formats(rounds int, against string) {
 	fmt.Println("| format | bytes/log | ns/log | ns/byte | allocations/log | before | now/before | library | ns/log | now/library |")
 	fmt.Println("|---|---:|---:|---:|---:|---:|---:|---|---:|---:|")
 	for _, s := range sources() {
+		if !strings.HasPrefix(s.name, prefix) {
+			continue
+		}
 		records := s.records()
 		size := 0
 		for _, r := range records {

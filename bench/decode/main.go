@@ -42,6 +42,7 @@ func main() {
 	records := flag.Int("records", 100_000, "records of each topic")
 	rounds := flag.Int("rounds", 5, "how often each row is measured")
 	only := flag.String("only", "", "one part: formats, memory, kafka")
+	prefix := flag.String("format", "", "in the part formats, those whose name begins so")
 	against := flag.String("against", "", "a revision whose build takes turns with this one in the part formats")
 	single := flag.String("once", "", "measure one format and print two numbers (for the command's own use)")
 	broker := flag.Bool("broker", false, "be the broker, until the standard input ends")
@@ -78,7 +79,7 @@ func main() {
 		return
 	}
 	if *only == "" || *only == "formats" {
-		formats(*rounds, *against)
+		formats(*rounds, *against, *prefix)
 	}
 	if *only == "" || *only == "memory" {
 		extract(*rounds * 4)

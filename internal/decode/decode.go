@@ -61,6 +61,9 @@ type Decoder struct {
 	layouts [layoutCount]layout
 
 	lastLayout *layout
+	flat       flatLog
+	wides      [wideCount]wide
+	lastWide   *wide
 	root       *jsonscan.Extractor
 	overs      pool
 	unders     pool
@@ -69,6 +72,7 @@ type Decoder struct {
 	envelope   *jsonscan.Extractor // fields shared by the members of a batch; nil outside a batch
 	resource   *jsonscan.Extractor // the resource of OpenTelemetry logs; nil otherwise
 	anywhere   jsonscan.Bitset     // what any layer of the log has, if it was gathered
+	gathered   jsonscan.Bitset     // memory for it
 
 	envelopeKept, resourceKept *jsonscan.Extractor
 
@@ -120,7 +124,8 @@ func New(cfg Config, fields *Fields) (*Decoder, error) {
 	}
 	d.root = jsonscan.NewExtractor(d.plan.Plan)
 	d.rootOnly[0] = d.root
-	d.anywhere = jsonscan.NewBitset(d.plan.Slots)
+	d.gathered = jsonscan.NewBitset(d.plan.Slots)
+	d.anywhere = d.gathered
 	d.log = Log{
 		d: d, root: d.root,
 		stamps: make(
@@ -491,7 +496,10 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.levelSeen, l.timeSeen, l.timeFrom = false, false, ""
 	l.headSeen, l.isAccess = false, d.access
 	l.index = d.index
-	l.layout, l.gathered = nil, false
+	l.layout, l.wide, l.learning, l.gathered = nil, nil, nil, false
+	if d.flat.active && l.widen() {
+		return
+	}
 	if !l.root.Parts {
 		l.layout = d.layoutOf()
 		// the usual case

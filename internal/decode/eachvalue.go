@@ -6,6 +6,7 @@ import "github.com/log-monitoring/alert-engine/internal/jsonscan"
 // included, until f returns false. Null values are skipped; a value may come more than once. A
 // Value is valid until f returns.
 func (l *Log) EachValue(f func(Value) bool) {
+	l.inFull()
 	if l.isText {
 		if !f(Value{String, l.text}) {
 			return

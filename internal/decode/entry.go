@@ -21,6 +21,7 @@ const (
 // Entry builds the full LogEntry, which owns its memory. Fields holds what has no other place in
 // the entry, merged from all layers of the log; the inner of two equal keys wins.
 func (l *Log) Entry() models.LogEntry {
+	l.inFull()
 	text := func(id FieldID) string { return string(l.Value(id).Text) }
 	e := models.LogEntry{
 		Timestamp:       time.Unix(0, l.Time()).UTC(),

@@ -28,6 +28,7 @@ func (l *Log) addLayers() {
 		l.openMessage()
 	}
 	l.gathered = true
+	d.anywhere = d.gathered
 	copy(d.anywhere, d.root.Has)
 	for _, layers := range [...][]*jsonscan.Extractor{l.over, l.under} {
 		for _, x := range layers {

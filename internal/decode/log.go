@@ -81,6 +81,8 @@ type Log struct {
 	from   []source
 
 	layout    *layout // nil when the log has more layers than its root
+	wide      *wide   // of a log of OTLP whose fields are known; nil otherwise
+	learning  *wide   // of a log of OTLP, to learn where its fields are; nil otherwise
 	gathered  bool    // the decoder knows what any layer has
 	level     level
 	levelSeen bool
@@ -106,6 +108,10 @@ func (l *Log) Value(id FieldID) Value {
 		} else if at == slotAbsent {
 			return Value{}
 		}
+	} else if l.wide != nil {
+		if v, ok := l.inWide(id); ok {
+			return v
+		}
 	}
 	return l.value(id)
 }
@@ -130,6 +136,8 @@ func (l *Log) value(id FieldID) Value {
 	l.stamps[id], l.values[id] = l.stamp, v
 	if l.layout != nil && l.layout.slots[id] == slotUnknown {
 		l.learn(id, v)
+	} else if w := l.learning; w != nil && w.slots[id] == slotUnknown && len(l.over) == 0 && len(l.under) == 2 {
+		l.learnWide(id, v)
 	}
 	return v
 }
@@ -149,6 +157,7 @@ func (l *Log) Lookup(path string) Value {
 			),
 		}
 	}
+	l.inFull()
 	x, r := l.d.lookup(path)
 	v, _ := l.findRequested(path, r, func(layer *jsonscan.Extractor) *jsonscan.Extractor {
 		if layer.Doc == nil {
@@ -194,6 +203,9 @@ func (l *Log) Source(id FieldID) string {
 func (l *Log) source(id FieldID) source {
 	if s, ok := l.knownSource(id); ok {
 		return s
+	}
+	if l.wide != nil && l.wide.slots[id] >= 0 {
+		return source(l.wide.slots[id])
 	}
 	return l.from[id]
 }
@@ -309,6 +321,7 @@ func (l *Log) find(id FieldID) Value {
 // rawText returns the bytes of the log.
 func (l *Log) rawText() []byte {
 	if l.raw == nil && l.format == "otlp_proto" {
+		l.inFull()
 		l.raw = l.d.protoRaw()
 	}
 	return l.raw
@@ -694,6 +707,14 @@ func (l *Log) findLevel() {
 			}
 		}
 	}
+	var known *wideLevel
+	var text []byte
+	if l.wide != nil {
+		if known, text = l.wideLevelOf(); known != nil && known.level.word != nil && known.text == string(text) {
+			l.level, l.from[FieldLevel] = known.level, known.from
+			return
+		}
+	}
 	outer, at := l.levelOf(l.root)
 	for i := 0; i < len(l.under) && !outer.explicit(); i++ {
 		if v, s := l.levelOf(l.under[i]); v.word != nil {
@@ -720,6 +741,9 @@ func (l *Log) findLevel() {
 		outer = l.d.defaultLevel
 	}
 	l.level = outer
+	if known != nil && outer.explicit() && at != jsonscan.NoSlot && l.from[FieldLevel] == source(at) {
+		*known = wideLevel{string(text), outer, source(at)}
+	}
 }
 
 // levelOfText finds the level in the text of the message.

@@ -228,6 +228,9 @@ func bytesOf(array []byte, whole *bool) []byte {
 // rendered is the message of a Serilog event that carries its template only, or nil.
 func (l *Log) rendered(x *jsonscan.Extractor) []byte {
 	h := &l.d.plan.hints
+	if x.Has.Has(h.template) {
+		l.inFull() // the template's holes may be any fields
+	}
 	at, event := h.template, x.Doc
 	if !x.Has.Has(at) {
 		if at = h.bigTemplate; x.Has.Has(h.bigProperties) &&

@@ -32,16 +32,14 @@ func (d *Decoder) otlpProto(b []byte) bool {
 }
 
 func (d *Decoder) protoResourceLogs(b []byte) {
-	d.shared2 = append(d.shared2[:0], '{')
+	var resource []byte
 	protoFields(b, func(f protoField) bool {
 		if f.number == 1 {
-			d.shared2 = appendProtoAttributes(d.shared2, f.bytes, 1)
+			resource = f.bytes
 		}
 		return true
 	})
-	d.shared2 = append(d.shared2, '}')
-	d.resource = d.extractor(&d.resourceKept)
-	d.resource.Read(d.shared2)
+	d.flatResource(resource)
 	protoFields(b, func(f protoField) bool {
 		if f.number == 2 {
 			d.protoScopeLogs(f.bytes)
@@ -65,14 +63,14 @@ func (d *Decoder) protoScopeLogs(b []byte) {
 	})
 	protoFields(b, func(f protoField) bool {
 		if f.number == 2 {
-			d.protoLogRecord(f.bytes, scope)
+			d.flatRecord(f.bytes, scope)
 		}
 		return true
 	})
 }
 
-func (d *Decoder) protoLogRecord(record, scope []byte) {
-	b := append(d.built[:0], '{')
+// appendRecord appends the fields of a log record and the name of its scope, but no attributes.
+func appendRecord(b, record, scope []byte) []byte {
 	protoFields(record, func(f protoField) bool {
 		switch f.number {
 		case 1:
@@ -96,8 +94,10 @@ func (d *Decoder) protoLogRecord(record, scope []byte) {
 		}
 		return true
 	})
-	d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), record, 6), '}')
-	d.finishOTLP(b, scope, "otlp_proto", nil)
+	if len(scope) > 0 {
+		b = appendMember(b, "otel.scope.name", scope)
+	}
+	return b
 }
 
 // protoRaw is the raw text of a log that came as protobuf: the same log as JSON, because the bytes
@@ -301,87 +301,149 @@ func uvarint(b []byte) (uint64, []byte) {
 	return v, b[n:]
 }
 
-// wires are the fields of a message and their wire types. A message with any other field is another
-// message.
-type wires [16]int8
-
-var (
-	logsDataWires     = wiresOf(map[int]int8{1: 2})
-	resourceLogsWires = wiresOf(map[int]int8{1: 2, 2: 2, 3: 2})
-	scopeLogsWires    = wiresOf(map[int]int8{1: 2, 2: 2, 3: 2})
-	logRecordWires    = wiresOf(map[int]int8{1: 1, 2: 0, 3: 2, 5: 2, 6: 2, 7: 0, 8: 5, 9: 2, 10: 2, 11: 1, 12: 2})
-	keyValueWires     = wiresOf(map[int]int8{1: 2, 2: 2})
-)
-
 // deprecated is a field of resource logs that old senders still write.
 const deprecated = 1000
 
-func wiresOf(known map[int]int8) *wires {
-	var w wires
-	for i := range w {
-		w[i] = -1
-	}
-	for number, wire := range known {
-		w[number] = wire
-	}
-	return &w
-}
-
-// checkLogs says whether bytes are an export request, and counts its log records.
+// checkLogs says whether bytes are an export request, and counts its log records. A message with any
+// field that is not known is another message.
 func checkLogs(b []byte) (records int, ok bool) {
 	if len(b) == 0 {
 		return 0, false
 	}
-	ok = checkMessage(b, logsDataWires, func(f protoField) bool {
-		return checkMessage(f.bytes, resourceLogsWires, func(f protoField) bool {
-			if f.number != 2 {
-				return true
-			}
-			return checkMessage(f.bytes, scopeLogsWires, func(f protoField) bool {
-				if f.number != 2 {
-					return true
-				}
-				records++
-				return checkMessage(f.bytes, logRecordWires, func(f protoField) bool {
-					switch f.number {
-					case 2:
-						return f.value <= 24
-					case 6:
-						return checkMessage(
-							f.bytes,
-							keyValueWires,
-							func(protoField) bool { return true },
-						)
-					case 9:
-						return len(f.bytes) == 16 || len(f.bytes) == 0
-					case 10:
-						return len(f.bytes) == 8 || len(f.bytes) == 0
-					}
-					return true
-				})
-			})
-		})
-	})
-	return records, ok
+	for len(b) > 0 {
+		var group []byte
+		if b[0] != 1<<3|2 {
+			return records, false
+		}
+		if group, b = chunk(b[1:]); b == nil {
+			return records, false
+		}
+		n, ok := checkResourceLogs(group)
+		if records += n; !ok {
+			return records, false
+		}
+	}
+	return records, true
 }
 
-func checkMessage(b []byte, known *wires, f func(protoField) bool) bool {
+func checkResourceLogs(b []byte) (records int, ok bool) {
 	for len(b) > 0 {
-		field, rest := nextField(b)
-		if rest == nil {
-			return false
+		var scope []byte
+		switch b[0] {
+		case 1<<3 | 2, 3<<3 | 2:
+			_, b = chunk(b[1:])
+		case 2<<3 | 2:
+			if scope, b = chunk(b[1:]); b == nil {
+				return records, false
+			}
+			n, ok := checkScopeLogs(scope)
+			if records += n; !ok {
+				return records, false
+			}
+		default:
+			var field protoField
+			if field, b = nextField(b); field.number != deprecated || field.wire != 2 {
+				return records, false
+			}
 		}
-		b = rest
-		if field.number >= uint64(len(known)) {
-			if known != resourceLogsWires || field.number != deprecated || field.wire != 2 {
+		if b == nil {
+			return records, false
+		}
+	}
+	return records, true
+}
+
+func checkScopeLogs(b []byte) (records int, ok bool) {
+	for len(b) > 0 {
+		var record []byte
+		switch b[0] {
+		case 1<<3 | 2, 3<<3 | 2:
+			_, b = chunk(b[1:])
+		case 2<<3 | 2:
+			if record, b = chunk(b[1:]); b == nil || !checkRecord(record) {
+				return records, false
+			}
+			records++
+		default:
+			return records, false
+		}
+		if b == nil {
+			return records, false
+		}
+	}
+	return records, true
+}
+
+func checkRecord(b []byte) bool {
+	for len(b) > 0 {
+		var t []byte
+		var n uint64
+		switch b[0] {
+		case 1<<3 | 1, 11<<3 | 1:
+			if len(b) < 9 {
 				return false
 			}
-		} else if known[field.number] != int8(field.wire) {
+			b = b[9:]
+			continue
+		case 8<<3 | 5:
+			if len(b) < 5 {
+				return false
+			}
+			b = b[5:]
+			continue
+		case 2 << 3:
+			if n, b = uvarint(b[1:]); n > 24 {
+				return false
+			}
+		case 7 << 3:
+			_, b = uvarint(b[1:])
+		case 3<<3 | 2, 5<<3 | 2, 12<<3 | 2:
+			_, b = chunk(b[1:])
+		case 6<<3 | 2:
+			if t, b = chunk(b[1:]); b == nil || !checkPair(t) {
+				return false
+			}
+		case 9<<3 | 2:
+			if t, b = chunk(b[1:]); len(t) != 16 && len(t) != 0 {
+				return false
+			}
+		case 10<<3 | 2:
+			if t, b = chunk(b[1:]); len(t) != 8 && len(t) != 0 {
+				return false
+			}
+		default:
 			return false
 		}
-		if !f(field) {
+		if b == nil {
 			return false
 		}
 	}
 	return true
+}
+
+func checkPair(b []byte) bool {
+	for len(b) > 0 {
+		if b[0] != 1<<3|2 && b[0] != 2<<3|2 {
+			return false
+		}
+		if _, b = chunk(b[1:]); b == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// chunk reads a length and as many bytes, and returns what follows them, nil if they are cut off.
+func chunk(b []byte) (body, rest []byte) {
+	if len(b) > 0 && b[0] < 0x80 {
+		if n := int(b[0]) + 1; n <= len(b) {
+			return b[1:n:n], b[n:]
+		}
+		return nil, nil
+	}
+	n, b := uvarint(b)
+	if b == nil || n > uint64(len(b)) {
+		return nil, nil
+	}
+	return b[:n:n], b[n:]
 }

@@ -355,7 +355,7 @@ func (l *Log) line() []byte {
 
 // built is the object into which a line was rewritten, nil for a log that was JSON.
 func (l *Log) built() []byte {
-	if l.root.Doc != nil && len(l.d.built) > 0 && &l.root.Doc[0] == &l.d.built[0] {
+	if len(l.root.Doc) > 0 && len(l.d.built) > 0 && &l.root.Doc[0] == &l.d.built[0] {
 		return l.d.built
 	}
 	return nil

@@ -1,0 +1,178 @@
+package decode
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+func TestAppendDouble(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	check := func(v float64) {
+		if got, want := string(appendDouble(nil, v)), string(appendFloat(nil, v)); got != want {
+			t.Fatalf("%v is %s", want, got)
+		}
+	}
+	for _, v := range []float64{0, math.Copysign(0, -1), 0.1, 0.01, 0.001, 0.005, -0.01, 1, -1, 12.3, 12.34, 12.345, 1e6, 999999.99, 1e7, 1e-5, 1e21, math.NaN(), math.Inf(1), 9999999.99, 21474836.47, 123456789} {
+		check(v)
+		check(-v)
+	}
+	for range 100_000 {
+		check(math.Float64frombits(r.Uint64()))
+		check(float64(r.IntN(2_000_000)-1_000_000) / 100)
+	}
+}
+
+// otlpMessage is a random export request: attributes of every kind in every order, with fields that
+// are missing, empty, written twice, and behind each other.
+func otlpMessage(r *rand.Rand) []byte {
+	text := func() string {
+		return []string{
+			"", "x", "payment failed: card declined", "größer", "a \"b\" \\ \n", "\xff\xfe", "{\"level\":\"warn\",\"message\":\"in it\"}", "level=warn msg=\"in it\" a=b",
+			"ERROR in text", "203.0.113.9 - - [04/May/2026:10:11:12 +0000] \"GET /x HTTP/1.1\" 500 12",
+		}[r.IntN(10)]
+	}
+	field := func(b []byte, n protowire.Number, v []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(b, n, protowire.BytesType), v)
+	}
+	var any func(depth int) []byte
+	pair := func(depth int) []byte {
+		names := []string{
+			"service.name", "service", "host.name", "level", "order.id", "order", "status", "message", "msg", "k8s.pod.name", "namespace", "exception.stacktrace", "appname",
+			"user", "duration_ms", "attributes", "fields", "a\"b", "trace_id", "Größe", "http.status_code", "name", "json", "@mt", "list",
+		}
+		b := field(nil, 1, []byte(names[r.IntN(len(names))]))
+		if r.IntN(20) > 0 {
+			b = field(b, 2, any(depth))
+		}
+		return b
+	}
+	any = func(depth int) (b []byte) {
+		switch n := r.IntN(12); {
+		case n < 5:
+			return field(nil, 1, []byte(text()))
+		case n == 5:
+			return protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), uint64(r.IntN(2)))
+		case n == 6:
+			return protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType), uint64(r.IntN(600)-50))
+		case n == 7:
+			return protowire.AppendFixed64(protowire.AppendTag(nil, 4, protowire.Fixed64Type), math.Float64bits(float64(r.IntN(1000))/10))
+		case n == 8 && depth < 3:
+			var list []byte
+			for range r.IntN(3) {
+				list = field(list, 1, any(depth+1))
+			}
+			return field(nil, 5, list)
+		case n == 9 && depth < 3:
+			var list []byte
+			for range r.IntN(3) {
+				list = field(list, 1, pair(depth+1))
+			}
+			return field(nil, 6, list)
+		case n == 10:
+			return field(nil, 7, []byte(text()))
+		}
+		return nil
+	}
+	record := func() (b []byte) {
+		for range r.IntN(12) {
+			switch r.IntN(8) {
+			case 0:
+				b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type), uint64(1777889400_000000000+r.Int64N(1e12)))
+			case 1:
+				b = protowire.AppendFixed64(protowire.AppendTag(b, 11, protowire.Fixed64Type), 1777889300_000000000)
+			case 2:
+				b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), uint64(r.IntN(25)))
+			case 3:
+				b = field(b, 3, []byte([]string{"", "ERROR", "warn", "Information", "x"}[r.IntN(5)]))
+			case 4:
+				b = field(b, 5, any(0))
+			case 5:
+				b = field(b, 9, []byte("0123456789abcdef"))
+			default:
+				b = field(b, 6, pair(0))
+			}
+		}
+		return b
+	}
+	var request []byte
+	for range 1 + r.IntN(2) {
+		var resource, group, scopes []byte
+		for range r.IntN(4) {
+			resource = field(resource, 1, pair(0))
+		}
+		if r.IntN(2) == 0 {
+			scopes = field(scopes, 1, field(nil, 1, []byte("shop/pay")))
+		}
+		same := record()
+		for range 1 + r.IntN(5) {
+			if r.IntN(2) == 0 {
+				same = record()
+			}
+			scopes = field(scopes, 2, same)
+		}
+		group = field(group, 2, scopes)
+		if r.IntN(10) > 0 {
+			group = field(group, 1, resource)
+		}
+		request = field(request, 1, group)
+	}
+	return request
+}
+
+// A log of OTLP is the same whether its layers are read value by value, with what was learnt from
+// others, or as the JSON of the whole.
+func TestFlatAgrees(t *testing.T) {
+	paths := []string{
+		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms", "http.status", "exception.class", "body.message", "line", "stream.service", "line.level", "timeUnixNano",
+		"severityNumber", "observedTimeUnixNano", "name", "list[0].status", "list.status", "resource.x", "Größe",
+	}
+	fields := NewFields(paths...)
+	var decoders [2]*Decoder
+	for i := range decoders {
+		var err error
+		if decoders[i], err = New(Config{Format: "otlp_proto"}, fields); err != nil {
+			t.Fatal(err)
+		}
+	}
+	learning, reference := decoders[0], decoders[1]
+	show := func(l *Log, full, whole bool) (out string) {
+		if full {
+			l.inFull()
+		}
+		for id := range FieldID(fields.Len()) {
+			if id != FieldRaw {
+				v := l.Value(id)
+				out += fmt.Sprintf("%s=%d %q %s; ", fields.Path(id), v.Kind, v.Text, l.Source(id))
+			}
+		}
+		out += fmt.Sprintf("%d %s %s", l.Severity(), time.Unix(0, l.Time()).UTC().Format(time.RFC3339Nano), l.TimeSource())
+		if whole {
+			entry, _ := json.Marshal(l.Entry())
+			out += string(entry) + string(l.Lookup("order.amount").Text)
+		}
+		return out
+	}
+	r := rand.New(rand.NewPCG(7, 7))
+	for i := range 2_000 {
+		rec := models.Record{Value: otlpMessage(r), Timestamp: time.Unix(1777890000, 0)}
+		var got, want []string
+		whole := i%3 == 0
+		learning.Decode(&rec, func(l *Log) { got = append(got, show(l, false, whole)) }, func(r Reason, d string) { got = append(got, string(r)+d) })
+		reference.Decode(&rec, func(l *Log) { want = append(want, show(l, true, whole)) }, func(r Reason, d string) { want = append(want, string(r)+d) })
+		if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
+			for k := range got {
+				if got[k] != want[k] {
+					t.Fatalf("message %d, log %d of %d:\ngot  %s\nwant %s", i, k, len(got), got[k], want[k])
+				}
+			}
+		}
+	}
+}

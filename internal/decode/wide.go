@@ -1,0 +1,214 @@
+package decode
+
+import (
+	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
+)
+
+// wide caches, as a layout does, where fields are in logs with three layers: the record, its resource
+// and its attributes, in this order. It depends on which fields the layers have, not on their values,
+// and names a place only where no better one is present.
+type wide struct {
+	record, resource, envelope jsonscan.Bitset
+	anywhere                   jsonscan.Bitset
+	resourceNo                 uint64                // the resource that was compared last
+	slots                      []jsonscan.Slot       // by FieldID
+	in                         []*jsonscan.Extractor // by FieldID, of those that have a slot
+	levels                     [25]wideLevel         // by severity number
+}
+
+// wideLevel is the level of a severity number and text.
+type wideLevel struct {
+	text  string
+	level level
+	from  source
+}
+
+const wideCount = 32
+
+// wideOf returns the cache of the log that was read, nil if it has none yet.
+func (d *Decoder) wideOf() *wide {
+	if w := d.lastWide; w != nil && d.isWide(w) {
+		return w
+	}
+	hash := uint64(0)
+	for _, set := range [...]jsonscan.Bitset{d.root.Has, d.resource.Has, d.envelope.Has} {
+		for _, w := range set {
+			hash = (hash ^ w) * 0x9E3779B97F4A7C15
+		}
+	}
+	w := &d.wides[hash>>59]
+	if w.slots == nil || !d.isWide(w) {
+		d.lastWide = w
+		d.newWide(w)
+		return nil
+	}
+	d.lastWide = w
+	return w
+}
+
+func (d *Decoder) isWide(w *wide) bool {
+	if !sameBits(w.record, d.root.Has) || !sameBits(w.envelope, d.envelope.Has) {
+		return false
+	}
+	if w.resourceNo == d.flat.resourceNo {
+		return true
+	}
+	if !sameBits(w.resource, d.resource.Has) {
+		return false
+	}
+	w.resourceNo = d.flat.resourceNo
+	return true
+}
+
+func sameBits(a, b jsonscan.Bitset) bool {
+	diff := uint64(0)
+	for i, w := range a[:len(b)] {
+		diff |= w ^ b[i]
+	}
+	return diff == 0
+}
+
+func (d *Decoder) newWide(w *wide) {
+	if w.slots == nil {
+		n := d.plan.Slots
+		w.record, w.resource, w.envelope, w.anywhere = jsonscan.NewBitset(n), jsonscan.NewBitset(n), jsonscan.NewBitset(n), jsonscan.NewBitset(n)
+		w.slots, w.in = make([]jsonscan.Slot, d.fields.Len()), make([]*jsonscan.Extractor, d.fields.Len())
+	}
+	copy(w.record, d.root.Has)
+	copy(w.resource, d.resource.Has)
+	copy(w.envelope, d.envelope.Has)
+	for i := range w.anywhere {
+		w.anywhere[i] = w.record[i] | w.resource[i] | w.envelope[i]
+	}
+	w.resourceNo = d.flat.resourceNo
+	for i := range w.slots {
+		w.slots[i] = slotUnknown
+	}
+	w.levels = [25]wideLevel{}
+}
+
+// widen sets up a log with three layers, and says whether that is all: no layer holds a part that is
+// a layer of its own, and its message is a text with nothing in it.
+func (l *Log) widen() bool {
+	d := l.d
+	if d.root.Parts || d.cloudEvent || d.cfg.Pattern != "" {
+		return false
+	}
+	w := d.wideOf()
+	l.learning = d.lastWide
+	if w == nil || w.slots[FieldMessage] < 0 {
+		return false
+	}
+	s := &d.root.Spans[w.slots[FieldMessage]]
+	if w.in[FieldMessage] != d.root || s.Kind != String || s.End-s.Start < 6 || opens(d.root.Doc[s.Start:s.End], s.Flags) {
+		return false
+	}
+	l.over, l.under, l.ownUnder = l.over[:0], append(l.under[:0], d.resource, d.envelope), 0
+	l.wide, l.gathered, d.anywhere = w, true, w.anywhere
+	return true
+}
+
+// inWide returns a field by the cache; ok is false if it must be searched.
+func (l *Log) inWide(id FieldID) (v Value, ok bool) {
+	w := l.wide
+	switch at := w.slots[id]; {
+	case at >= 0:
+		x := w.in[id]
+		s := &x.Spans[at]
+		if s.Flags != 0 || s.End <= s.Start || s.Kind != String && (s.Kind != Number || id < FieldWellKnown) {
+			return Value{}, false
+		}
+		t := x.Doc[s.Start:s.End:s.End]
+		if id <= FieldSpanID && (id == FieldContainer && t[0] == '/' || isTrace(id) && x != l.root && bytes.IndexByte(t, '/') >= 0) {
+			return Value{}, false
+		}
+		return Value{s.Kind, t}, true
+	case at == slotAbsent:
+		return Value{}, true
+	case at == slotHeaderOnly:
+		return Value{}, l.rec == nil || len(l.rec.Headers) == 0
+	}
+	return Value{}, false
+}
+
+// learnWide stores where a field was found, if every log with the same fields has it there.
+func (l *Log) learnWide(id FieldID, v Value) {
+	p, h, w := l.d.plan, &l.d.plan.hints, l.learning
+	any := w.anywhere
+	c := &p.fields[id]
+	absent := slotAbsent
+	switch id {
+	case FieldRaw, FieldLevel:
+		return
+	case FieldMessage:
+		for _, at := range [...]jsonscan.Slot{h.arguments, h.line, h.template, h.bigTemplate, h.appName, h.priority, h.syslogTags[0], h.syslogTags[1], h.syslogTags[2], h.syslogTags[3]} {
+			if any.Has(at) {
+				return
+			}
+		}
+		absent = slotUnknown
+	case FieldStack:
+		if any.Has(h.shortMessage) || any.Has(h.fullMessage) || v.Kind != Absent {
+			return
+		}
+	case FieldService:
+		if any.Has(h.name) || any.Has(h.ident) || any.Has(h.eventSource) {
+			return
+		}
+		absent = slotHeaderOnly
+		for _, other := range [...]*jsonscan.Choice{&p.serviceLabels, &p.fields[FieldContainer]} {
+			if n, _ := other.Present(any); n > 0 {
+				absent = slotUnknown
+			}
+		}
+	case FieldTraceID, FieldSpanID:
+		absent = slotHeaderOnly
+	default:
+		if id < FieldWellKnown {
+			break
+		}
+		r := &p.others[id]
+		if r.kind != anyField && r.kind != platformField && r.kind != classField && r.kind != durationField {
+			return
+		}
+		if n, _ := r.arrays.Present(any); n > 0 {
+			return
+		}
+		if r.kind == classField && v.Kind != Absent {
+			return
+		}
+		absent = p.settled(id, slotUnknown, any)
+	}
+	for _, x := range [...]*jsonscan.Extractor{l.root, l.d.resource, l.d.envelope} {
+		first := firstPresent(c, x.Has)
+		if first == slotUnknown {
+			continue
+		}
+		s := &x.Spans[first]
+		if v.Kind != Absent && source(first) == l.from[id] && s.Flags == 0 && bytes.Equal(v.Text, x.Doc[s.Start:s.End]) {
+			w.slots[id], w.in[id] = first, x
+		}
+		return
+	}
+	if v.Kind == Absent {
+		w.slots[id] = absent
+	}
+}
+
+// wideLevelOf returns the level that the same severity number and text had before.
+func (l *Log) wideLevelOf() (*wideLevel, []byte) {
+	o := &l.d.flat
+	n, t := o.keys[keySeverityNumber], o.keys[keySeverityText]
+	if n == nil || t == nil || l.d.set.levels != nil || l.d.cfg.Fields["level"] != nil || !l.root.Has.Has(n.Slot()) || !l.root.Has.Has(t.Slot()) {
+		return nil, nil
+	}
+	s := &l.root.Spans[n.Slot()]
+	number, ok := smallNumber(l.root.Doc[s.Start:s.End])
+	if !ok || number < 0 || number >= len(l.wide.levels) {
+		return nil, nil
+	}
+	s = &l.root.Spans[t.Slot()]
+	return &l.wide.levels[number], l.root.Doc[s.Start:s.End]
+}

@@ -1,0 +1,62 @@
+package jsonscan
+
+// Key is a key of objects, with the places of its values.
+type Key = key
+
+// Begin prepares the extractor for the members of one object that its caller puts, instead of an
+// object that it reads. The caller sets Doc.
+func (x *Extractor) Begin() { x.begin(nil) }
+
+// Key returns the key with a name in the outermost object, which must not have quotes, backslashes or
+// control characters. A key that is not kept is valid until the next call.
+func (x *Extractor) Key(name []byte) (k *Key, kept bool) {
+	k = x.find(name, Wide, 0)
+	return k, k != &x.unknownKeys[0]
+}
+
+// Put stores the value of a key of the outermost object. The last of equal keys wins.
+func (x *Extractor) Put(k *Key, v Span) {
+	if k.plain {
+		*k.has |= k.bit
+		*k.span = v
+		return
+	}
+	x.put(k, v)
+}
+
+// Name is the name of a key.
+func (k *key) Name() string { return k.text }
+
+// Wanted reports whether the value of a key is in the plan, or something within it.
+func (k *key) Wanted() bool { return k.slot != NoSlot || k.child != 0 || len(k.loose) > 0 }
+
+// Leads reports whether something within the value of a key is in the plan.
+func (k *key) Leads() bool { return k.child != 0 }
+
+// Slot is the slot of a key, or NoSlot.
+func (k *key) Slot() Slot { return k.slot }
+
+// AppendPlain appends a text in quotes if it needs no escapes and is ASCII.
+func AppendPlain(dst, t []byte) (out []byte, ok bool) {
+	if n := len(t); n >= 8 {
+		bad := uint64(0)
+		for i := 0; i+8 <= n; i += 8 {
+			bad |= unplain(word(t[i : i+8 : i+8]))
+		}
+		if bad|unplain(word(t[n-8:n:n])) != 0 {
+			return dst, false
+		}
+	} else {
+		for _, c := range t {
+			if c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
+				return dst, false
+			}
+		}
+	}
+	return append(append(append(dst, '"'), t...), '"'), true
+}
+
+// unplain sets a bit if one of eight bytes is no ASCII or needs an escape.
+func unplain(w uint64) uint64 {
+	return (w | w - ' '*ones | (w ^ quotes) - ones | (w ^ slashes) - ones) & Tops
+}
