@@ -22,6 +22,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/imports/loki"
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
+	"github.com/log-monitoring/alert-engine/internal/imports/vmalert"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
@@ -52,7 +53,7 @@ type importCommand struct {
 
 // systems are the systems whose rules are imported. The first that recognizes a file has it.
 func (c *importCommand) systems(o sigma.Options) []imports.System {
-	return []imports.System{sigma.System{Options: o}, loki.System{}}
+	return []imports.System{sigma.System{Options: o}, vmalert.System{}, loki.System{}}
 }
 
 // notImported are systems whose rules are not translated, and what to do instead.

@@ -30,7 +30,7 @@ func (System) Recognizes(documents []*yaml.Node) bool {
 
 // Translate translates the rules of some files.
 func (s System) Translate(files []imports.File, o imports.Options) imports.Result {
-	labels, err := readLabels(o.Labels)
+	labels, err := ruler.ReadLabels(o.Labels)
 	tr := ruler.Translator{System: s.Name(), Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
 		if err != nil {
 			return nil, "", err
@@ -40,42 +40,8 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 	return tr.Translate(files)
 }
 
-// Labels are which fields hold the labels of streams.
-type Labels struct {
-	fields map[string]string
-	stream []string // that make a stream
-}
-
-// readLabels reads a file of label: field, with the labels of streams as a list under stream.
-func readLabels(f *imports.File) (l Labels, err error) {
-	l.fields = map[string]string{}
-	if f == nil {
-		return l, nil
-	}
-	documents, err := imports.Read(*f)
-	if err != nil {
-		return l, fmt.Errorf("%s: %w", f.Name, err)
-	}
-	for _, d := range documents {
-		if d.Kind != yaml.MappingNode {
-			return l, fmt.Errorf("%s:%d: write label: field, one below the other", f.Name, d.Line)
-		}
-		for i := 0; i+1 < len(d.Content); i += 2 {
-			switch key, value := d.Content[i].Value, d.Content[i+1]; {
-			case key == "stream" && value.Kind == yaml.SequenceNode:
-				l.stream = imports.Values(d, key)
-			case value.Kind == yaml.ScalarNode && value.Value != "":
-				l.fields[key] = value.Value
-			default:
-				return l, fmt.Errorf("%s:%d: label %q has no field", f.Name, value.Line, key)
-			}
-		}
-	}
-	return l, nil
-}
-
 // query translates the query of a rule.
-func query(r ruler.Rule, o imports.Options, labels Labels) (*ruler.Translation, string, error) {
+func query(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Translation, string, error) {
 	switch {
 	case r.Type == "vlogs":
 		return nil, "", errors.New("its group is of type vlogs; import it with: import vmalert")

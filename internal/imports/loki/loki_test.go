@@ -140,7 +140,7 @@ func TestQueries(t *testing.T) {
 		},
 		{ // > binds more tightly than or
 			`sum(count_over_time({app="a"}[5m])) or vector(0) > 0`,
-			"match: {stream.app|cased: a} when: count() > 0 window: 5m", "differs no-threshold",
+			"match: {stream.app|cased: a} when: count() > 0 window: 5m", "exact no-threshold",
 		},
 		{
 			`absent_over_time({app="x", pod=~"p.*"}[5m])`,
@@ -187,6 +187,10 @@ func TestQueries(t *testing.T) {
 		{
 			`sum(count_over_time({app="a"}[1h])) > 2 * sum(count_over_time({app="a"}[1h] offset 1d))`,
 			"match: {stream.app|cased: a} when: count() > 2 * count() offset 24h and count() offset 24h > 0 window: 1h", "differs offset",
+		},
+		{
+			`sum by (pod) (count_over_time({a="b"} |~ "http(s?)://(\\w+)@" [5m]) > 0)`,
+			"match: {stream.a|cased: b, line|re: http(s?)://(\\w+)@} when: count() > 0 window: 5m by: [pod=stream.pod]", "exact no-threshold",
 		},
 		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "", "refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
 		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares groups with each other, which rules here do not; without it each group fires for itself"},

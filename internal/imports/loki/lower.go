@@ -20,7 +20,7 @@ import (
 type lowering struct {
 	t        *ruler.Translation
 	rule     ruler.Rule
-	labels   Labels
+	labels   ruler.Labels
 	sample   *imports.Sample
 	reported []string
 
@@ -166,7 +166,7 @@ func (l *lowering) present(e logql.Expr) (truth, error) {
 	case n.zero:
 		return truth{}, errors.New("with vector(0) it always has a value, so it always fires")
 	}
-	l.once(imports.Differs, "no-threshold", "it compares with nothing, so it fires on any line")
+	l.once(imports.Exact, "no-threshold", "it compares with nothing, so it fires on any line, there and here")
 	var parts []string
 	for _, c := range n.counts {
 		parts = append(parts, c.text+" > 0")
@@ -487,6 +487,10 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 			return n, err
 		}
 	case *logql.Binary:
+		// a count is above 0 wherever it is at all
+		if r, ok := of.Left.(*logql.Range); ok && (of.Op == ">" && zeroOf(of.Right) || of.Op == ">=" && isNumber(of.Right) && of.Right.(*logql.Number).Value <= 1 && r.Func == "count_over_time") && counted(r.Func) && !of.Bool {
+			return l.aggregate(&logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: r})
+		}
 		// sum(a + b), sum(2 * a): an aggregation over a quotient is of each series first
 		if a.Func == "sum" && (of.Op == "*" || of.Op == "/") && isNumber(of.Right) {
 			return l.arithmetic(&logql.Binary{Op: of.Op, Left: &logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: of.Left}, Right: of.Right})
@@ -496,6 +500,12 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 		}
 	}
 	return number{}, fmt.Errorf("%s() over other aggregations is not translated", a.Func)
+}
+
+// zeroOf says whether a query is the constant 0.
+func zeroOf(e logql.Expr) bool {
+	n, ok := e.(*logql.Number)
+	return ok && n.Value == 0
 }
 
 func isNumber(e logql.Expr) bool { _, ok := e.(*logql.Number); return ok }
@@ -614,8 +624,8 @@ func (l *lowering) groups(r *logql.Range, p *pipeline, g *logql.Grouping, aggreg
 	if aggregated {
 		without = append(without, g.Labels...)
 	}
-	if len(l.labels.stream) > 0 {
-		for _, name := range l.labels.stream {
+	if len(l.labels.Stream) > 0 {
+		for _, name := range l.labels.Stream {
 			if !slices.Contains(without, name) {
 				by = append(by, ruler.ByName(name, p.stream(name)))
 			}

@@ -3,7 +3,6 @@ package loki
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/imports/logql"
+	"github.com/log-monitoring/alert-engine/internal/imports/ruler"
 	"github.com/log-monitoring/alert-engine/internal/imports/tree"
 )
 
@@ -48,7 +48,7 @@ func (p *pipeline) field(name string) string {
 
 // stream is the field of a label of the stream.
 func (p *pipeline) stream(name string) string {
-	if field, ok := p.l.labels.fields[name]; ok {
+	if field, ok := p.l.labels.Fields[name]; ok {
 		return field
 	}
 	switch name {
@@ -426,7 +426,7 @@ func (p *pipeline) compare(c *logql.Compare) (tree.Node, error) {
 // a range from-to.
 func addresses(field, text string) (tree.Node, error) {
 	if from, to, ok := strings.Cut(text, "-"); ok {
-		list, err := networks(strings.TrimSpace(from), strings.TrimSpace(to))
+		list, err := tree.Networks(strings.TrimSpace(from), strings.TrimSpace(to))
 		return tree.Leaf{Field: field, Mods: "cidr", Values: list}, err
 	}
 	if a, err := netip.ParseAddr(text); err == nil {
@@ -436,26 +436,6 @@ func addresses(field, text string) (tree.Node, error) {
 		return nil, fmt.Errorf("ip(%q) is not an address, a network or a range", text)
 	}
 	return tree.Leaf{Field: field, Mods: "cidr", Values: []string{text}}, nil
-}
-
-// networks are the networks that a range of IPv4 addresses consists of.
-func networks(from, to string) (list []string, err error) {
-	a, err1 := netip.ParseAddr(from)
-	b, err2 := netip.ParseAddr(to)
-	if err1 != nil || err2 != nil || !a.Is4() || !b.Is4() || b.Less(a) {
-		return nil, fmt.Errorf("ip(%q) is not a range of IPv4 addresses", from+"-"+to)
-	}
-	number := func(a netip.Addr) uint64 {
-		o := a.As4()
-		return uint64(o[0])<<24 | uint64(o[1])<<16 | uint64(o[2])<<8 | uint64(o[3])
-	}
-	for low, high := number(a), number(b); low <= high; {
-		size := min(bits.TrailingZeros64(low|1<<32), bits.Len64(high-low+1)-1)
-		addr := netip.AddrFrom4([4]byte{byte(low >> 24), byte(low >> 16), byte(low >> 8), byte(low)})
-		list = append(list, netip.PrefixFrom(addr, 32-size).String())
-		low += 1 << size
-	}
-	return list, nil
 }
 
 // extraction adds an extraction to the rule.
@@ -472,21 +452,5 @@ func (l *lowering) extract() *yaml.Node {
 			l.extraction(decode.Extraction{From: "line", Method: kind, Text: strings.Join(names, ",")})
 		}
 	}
-	return Extract(l.extractions)
-}
-
-// Extract is the key extract of a rule with some extractions, nil for none.
-func Extract(of []decode.Extraction) *yaml.Node {
-	list := imports.List()
-	for _, x := range of {
-		value := imports.Text(x.Text)
-		if x.Method == "json" || x.Method == "logfmt" {
-			value = imports.Texts(strings.Split(x.Text, ",")...)
-		}
-		list.Content = append(list.Content, imports.Map("from", imports.Text(x.From), x.Method, value))
-	}
-	if len(list.Content) == 0 {
-		return nil
-	}
-	return list
+	return ruler.Extract(l.extractions)
 }

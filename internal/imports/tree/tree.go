@@ -156,6 +156,21 @@ func Match(conditions ...Named) *yaml.Node {
 	return m
 }
 
+// MatchOf is the match of a rule about some logs, with further selections that counts name.
+func MatchOf(logs Node, more []Named) *yaml.Node {
+	if len(more) == 0 {
+		return Match(Named{"logs", logs})
+	}
+	m := imports.Map()
+	w := &writer{m: m}
+	text := w.condition(logs, true)
+	for _, c := range more {
+		imports.Set(m, c.Name, value(c.Node))
+	}
+	imports.Set(m, "condition", imports.Text(text))
+	return m
+}
+
 // safeValue is a value that means the same in a map of its own and in a selection: no list, no range,
 // no network.
 var safeValue = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_ :,;=()\[\]'"-]*(\.[A-Za-z0-9_ :,;=()\[\]'"-]+)*$`)

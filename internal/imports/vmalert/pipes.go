@@ -1,0 +1,558 @@
+package vmalert
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/imports/ruler"
+	"github.com/log-monitoring/alert-engine/internal/imports/tree"
+)
+
+// statistics is what a query with stats amounts to.
+type statistics struct {
+	logs        tree.Node         // that it is about
+	more        []tree.Named      // of them, those of if (...)
+	by          []string          // as the key by has them
+	results     map[string]string // numbers of conditions, by the names of results
+	order       []string          // of the names
+	when        string            // what filters say; "" for none
+	extractions []decode.Extraction
+}
+
+// stages reads the pipes of a query.
+func (q *query) stages(logs tree.Node) (s *statistics, err error) {
+	s = &statistics{logs: logs, results: map[string]string{}}
+	grouped := false
+	var filters []string
+	for q.take("|") {
+		at := q.i
+		name := strings.ToLower(q.word())
+		switch {
+		case name == "stats" && grouped:
+			return nil, &mistake{at, "several stats are not translated"}
+		case name == "stats":
+			grouped = true
+			err = q.stats(s)
+		case name == "filter" || name == "where":
+			var text string
+			if !grouped {
+				var n tree.Node
+				if n, err = q.filter("", 0); err == nil {
+					s.logs = tree.All(s.logs, n)
+				}
+				break
+			}
+			if text, err = q.resultFilter(s, 0, false); err == nil {
+				filters = append(filters, text)
+			}
+		case (name == "math" || name == "eval") && grouped:
+			err = q.math(s)
+		case name == "sort", name == "order":
+			q.skip()
+		case (name == "fields" || name == "keep" || name == "delete" || name == "del" || name == "rm" || name == "drop") && grouped:
+			q.skip()
+		case (name == "fields" || name == "keep" || name == "delete" || name == "del" || name == "rm" || name == "drop") && !grouped:
+			q.skip() // stats names the fields that matter
+		case !grouped && strings.HasPrefix(name, "extract") || !grouped && strings.HasPrefix(name, "unpack_"):
+			err = q.extract(name, s)
+		case name == "rename" || name == "mv" || name == "copy" || name == "cp":
+			err = q.rename(s, grouped)
+		default:
+			return nil, &mistake{at, fmt.Sprintf("the pipe %s is not translated", name)}
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if q.space(); q.i < len(q.text) {
+		return nil, q.fail("unexpected %q", q.text[q.i:])
+	}
+	if !grouped {
+		return nil, q.fail("it has no stats, so it has no number")
+	}
+	s.when = joined(filters)
+	return s, nil
+}
+
+func joined(filters []string) string {
+	if len(filters) > 1 {
+		for i, f := range filters {
+			if strings.Contains(f, " or ") {
+				filters[i] = "(" + f + ")"
+			}
+		}
+	}
+	return strings.Join(filters, " and ")
+}
+
+// skip goes to the next pipe.
+func (q *query) skip() {
+	for q.i < len(q.text) && q.text[q.i] != '|' {
+		if q.i++; q.i < len(q.text) && (q.text[q.i] == '"' || q.text[q.i] == '`') {
+			if _, _, err := q.token(); err != nil {
+				q.i = len(q.text)
+			}
+		}
+	}
+}
+
+var quantity = map[string]string{
+	"count": "count", "sum": "sum", "avg": "avg", "min": "min", "max": "max", "stddev": "stddev",
+	"count_uniq": "distinct", "count_uniq_hash": "distinct", "rate": "rate", "median": "p50",
+	"quantile": "", "rate_sum": "sum",
+}
+
+// stats reads by (a, b) count() if (f) as n, ...
+func (q *query) stats(s *statistics) error {
+	q.keyword("by")
+	if q.take("(") {
+		for !q.take(")") {
+			name, _, err := q.token()
+			if err != nil {
+				return err
+			}
+			if q.take(":") {
+				if name == "_time" && q.window.given && q.word() == q.window.text {
+					q.take(",")
+					continue
+				}
+				return q.fail("groups by parts of a field are not translated")
+			}
+			s.by = append(s.by, ruler.ByName(name, q.names.field(name)))
+			if !q.take(",") && !q.is(")") {
+				return q.fail(") is expected")
+			}
+		}
+		slices.Sort(s.by)
+		s.by = slices.Compact(s.by)
+	}
+	for {
+		if err := q.function(s); err != nil {
+			return err
+		}
+		if !q.take(",") {
+			return nil
+		}
+	}
+}
+
+func (q *query) function(s *statistics) error {
+	at := q.i
+	name := strings.ToLower(q.word())
+	ours, ok := quantity[name]
+	if !ok || !q.take("(") {
+		return &mistake{at, fmt.Sprintf("%s() of stats is not translated", name)}
+	}
+	if name == "quantile" {
+		text := q.word()
+		phi, err := strconv.ParseFloat(text, 64)
+		if err != nil || phi <= 0 || phi >= 1 || !q.take(",") {
+			return q.fail("quantile is written quantile(0.9, field)")
+		}
+		ours = "p" + strconv.FormatFloat(float64(int(phi*1e4+0.5))/100, 'f', -1, 64)
+	}
+	var fields []string
+	for !q.take(")") {
+		if q.take("*") {
+			q.take(",")
+			continue
+		}
+		f, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		if q.is("*") {
+			return q.fail("fields with wildcards are not translated")
+		}
+		fields = append(fields, f)
+		if !q.take(",") && !q.is(")") {
+			return q.fail(") is expected")
+		}
+	}
+	if q.keyword("limit") {
+		q.word()
+	}
+	filter := ""
+	var conditions []tree.Node
+	if q.keyword("if") {
+		if !q.take("(") {
+			return q.fail("( is expected behind if")
+		}
+		n, err := q.or("", 0)
+		if err != nil {
+			return err
+		}
+		if !q.take(")") {
+			return q.fail(") is expected")
+		}
+		conditions = append(conditions, n)
+	}
+	call := ours + "("
+	switch {
+	case ours == "count" || ours == "rate":
+		// count(field) counts the logs that have it
+		var of []tree.Node
+		for _, f := range fields {
+			of = append(of, q.names.present(f))
+		}
+		if len(of) > 0 {
+			conditions = append(conditions, tree.Any(of...))
+		}
+	case len(fields) != 1:
+		return q.fail("%s() of several fields, or of all, is not translated", name)
+	default:
+		call += q.names.field(fields[0])
+	}
+	if len(conditions) > 0 {
+		filter = "chosen"
+		if n := len(s.more); n > 0 {
+			filter += "_" + strconv.Itoa(n+1)
+		}
+		s.more = append(s.more, tree.Named{Name: filter, Node: tree.All(conditions...)})
+		if !strings.HasSuffix(call, "(") {
+			call += ", "
+		}
+		call += "$" + filter
+	}
+	call += ")"
+	if name == "rate_sum" {
+		call += " / " + windowMark
+	}
+	result := name
+	if q.keyword("as") || !q.is(",") && !q.is("|") && !q.atEnd() {
+		text, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		result = text
+	} else {
+		result = strings.TrimSpace(q.text[at:q.i])
+	}
+	s.results[result], s.order = call, append(s.order, result)
+	return nil
+}
+
+// windowMark stands for the seconds of the window, which is known at the end.
+const windowMark = "\x01"
+
+func (q *query) atEnd() bool { q.space(); return q.i == len(q.text) }
+
+// emptyMark stands behind a comparison that may hold of nothing.
+const emptyMark = "\x02"
+
+// resultFilter reads conditions on the results of stats, or their opposite.
+func (q *query) resultFilter(s *statistics, depth int, negate bool) (string, error) {
+	if depth > maxDepth {
+		return "", q.fail("the query is nested too deeply")
+	}
+	inner, outer := joined, func(of []string) string { return strings.Join(of, " or ") }
+	if negate {
+		inner, outer = outer, inner
+	}
+	var or []string
+	for {
+		var and []string
+		for {
+			text, err := q.resultOne(s, depth, negate)
+			if err != nil {
+				return "", err
+			}
+			and = append(and, text)
+			if q.keyword("and") {
+				continue
+			}
+			at := q.i
+			if q.atEnd() || q.is("|") || q.is(")") || q.keyword("or") {
+				q.i = at
+				break
+			}
+		}
+		or = append(or, inner(and))
+		if !q.keyword("or") {
+			return outer(or), nil
+		}
+	}
+}
+
+var negated = map[string]string{">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
+
+func (q *query) resultOne(s *statistics, depth int, negate bool) (string, error) {
+	if depth > maxDepth {
+		return "", q.fail("the query is nested too deeply")
+	}
+	if q.take("!") || q.keyword("not") {
+		return q.resultOne(s, depth+1, !negate)
+	}
+	if q.take("(") {
+		text, err := q.resultFilter(s, depth+1, negate)
+		if err == nil && !q.take(")") {
+			err = q.fail(") is expected")
+		}
+		return "(" + text + ")", err
+	}
+	name, _, err := q.token()
+	if err != nil {
+		return "", err
+	}
+	number, ok := s.results[name]
+	switch {
+	case !ok:
+		return "", q.fail("%q is no result of stats", name)
+	case !q.take(":"):
+		return "", q.fail(": is expected behind %s", name)
+	}
+	if q.is("range") {
+		m := interval.FindStringSubmatch(q.text[q.i:])
+		if m == nil || negate {
+			return "", q.fail("range is written range(a, b], and is not negated")
+		}
+		q.i += len(m[0])
+		ops := map[string]string{"(": ">", "[": ">=", ")": "<", "]": "<="}
+		return fmt.Sprintf("%s %s %s and %s %s %s", number, ops[m[1]], m[2], number, ops[m[4]], m[3]) + emptyMark, nil
+	}
+	op := "=="
+	for _, o := range []string{">=", "<=", ">", "<", "!=", "="} {
+		if q.take(o) {
+			if o != "=" {
+				op = o
+			}
+			break
+		}
+	}
+	minus := q.take("-")
+	text, _, err := q.token()
+	if err != nil {
+		return "", err
+	}
+	limit, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return "", q.fail("%q is not a number", text)
+	}
+	if minus {
+		limit, text = -limit, "-"+text
+	}
+	if negate {
+		op = negated[op]
+	}
+	mark := ""
+	if (op != ">" || limit < 0) && (op != ">=" || limit <= 0) {
+		mark = emptyMark
+	}
+	return number + " " + op + " " + text + mark, nil
+}
+
+// math reads a / b * 100 as share, ...
+func (q *query) math(s *statistics) error {
+	for {
+		text, err := q.sum(s, 0)
+		if err != nil {
+			return err
+		}
+		q.keyword("as")
+		name, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		s.results[name], s.order = text, append(s.order, name)
+		if !q.take(",") {
+			return nil
+		}
+	}
+}
+
+func (q *query) sum(s *statistics, depth int) (string, error) {
+	return q.binary(s, depth, []string{"+", "-"}, func() (string, error) {
+		return q.binary(s, depth, []string{"*", "/"}, func() (string, error) { return q.operand(s, depth) })
+	})
+}
+
+func (q *query) binary(s *statistics, depth int, ops []string, operand func() (string, error)) (string, error) {
+	if depth > maxDepth {
+		return "", q.fail("the query is nested too deeply")
+	}
+	text, err := operand()
+	for err == nil {
+		op := ""
+		for _, o := range ops {
+			if q.take(o) {
+				op = o
+				break
+			}
+		}
+		if op == "" {
+			return text, nil
+		}
+		var right string
+		if right, err = operand(); err == nil {
+			text += " " + op + " " + right
+		}
+	}
+	return "", err
+}
+
+var mathName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.]*|^[0-9.]+`)
+
+func (q *query) operand(s *statistics, depth int) (string, error) {
+	if q.take("(") {
+		text, err := q.sum(s, depth+1)
+		if err == nil && !q.take(")") {
+			err = q.fail(") is expected")
+		}
+		return "(" + text + ")", err
+	}
+	q.space()
+	name := mathName.FindString(q.text[q.i:])
+	if name == "" {
+		var err error
+		if name, _, err = q.token(); err != nil {
+			return "", err
+		}
+	} else {
+		q.i += len(name)
+	}
+	if _, err := strconv.ParseFloat(name, 64); err == nil {
+		return name, nil
+	}
+	text, ok := s.results[name]
+	if !ok || q.is("(") {
+		return "", q.fail("%s is not translated within math", name)
+	}
+	if strings.ContainsAny(text, "+-*/") && strings.Contains(text, " ") {
+		text = "(" + text + ")"
+	}
+	return text, nil
+}
+
+// rename reads a as b, ...
+func (q *query) rename(s *statistics, grouped bool) error {
+	for {
+		from, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		q.keyword("as")
+		to, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		if text, ok := s.results[from]; grouped && ok {
+			s.results[to], s.order = text, append(s.order, to)
+		} else if grouped {
+			return q.fail("a group is renamed behind stats, which is not translated")
+		} else {
+			if old, ok := q.names.renames[from]; ok {
+				from = old
+			}
+			q.names.renames[to] = from
+		}
+		if !q.take(",") {
+			return nil
+		}
+	}
+}
+
+// extract reads extract "pattern" from f, extract_regexp, unpack_json and unpack_logfmt.
+func (q *query) extract(name string, s *statistics) error {
+	if q.keyword("if") {
+		return q.fail("%s if (...) is not translated", name)
+	}
+	pattern := ""
+	if name == "extract" || name == "extract_regexp" {
+		var err error
+		if pattern, _, err = q.token(); err != nil {
+			return err
+		}
+	}
+	from := "line"
+	if q.keyword("from") {
+		f, _, err := q.token()
+		if err != nil {
+			return err
+		}
+		from = q.names.field(f)
+	}
+	var fields []string
+	if q.keyword("fields") {
+		if !q.take("(") {
+			return q.fail("( is expected behind fields")
+		}
+		for !q.take(")") {
+			f, _, err := q.token()
+			if err != nil {
+				return err
+			}
+			fields = append(fields, f)
+			q.take(",")
+		}
+	}
+	for q.keyword("keep_original_fields", "skip_empty_results", "preserve_keys") {
+	}
+	if q.keyword("result_prefix", "if") {
+		return q.fail("%s with a prefix or a condition is not translated", name)
+	}
+	switch name {
+	case "extract":
+		expr, err := patternExpr(pattern)
+		if err != nil {
+			return q.fail("%s", err)
+		}
+		return q.extraction(decode.Extraction{From: from, Method: "regexp", Text: expr}, s)
+	case "extract_regexp":
+		return q.extraction(decode.Extraction{From: from, Method: "regexp", Text: pattern}, s)
+	case "unpack_json", "unpack_logfmt":
+		kind := strings.TrimPrefix(name, "unpack_")
+		if len(fields) > 0 {
+			return q.extraction(decode.Extraction{From: from, Method: kind, Text: strings.Join(fields, ",")}, s)
+		}
+		if q.names.open != "" {
+			return q.fail("several pipes that unpack are not translated")
+		}
+		q.names.open, q.names.from = kind, from
+		return nil
+	}
+	return q.fail("the pipe %s is not translated", name)
+}
+
+func (q *query) extraction(x decode.Extraction, s *statistics) error {
+	names, err := x.Names()
+	if err != nil {
+		return q.fail("%s", err)
+	}
+	q.names.extracted = append(q.names.extracted, names...)
+	s.extractions = append(s.extractions, x)
+	return nil
+}
+
+var capture = regexp.MustCompile(`<([^<>]*)>`)
+
+// patternExpr is a pattern of LogsQL as a regular expression: its first text may stand anywhere, and
+// a value in quotes is taken out of them.
+func patternExpr(pattern string) (string, error) {
+	var b strings.Builder
+	b.WriteString("(?s)")
+	at := 0
+	found := capture.FindAllStringSubmatchIndex(pattern, -1)
+	for i, m := range found {
+		b.WriteString(regexp.QuoteMeta(pattern[at:m[0]]))
+		name := strings.TrimPrefix(strings.TrimPrefix(pattern[m[2]:m[3]], "plain:"), "quot:")
+		group := "(?:"
+		if name != "" && name != "_" && name != "*" {
+			if !regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`).MatchString(name) {
+				return "", fmt.Errorf("the field %q of a pattern is not translated", name)
+			}
+			group = "(?P<" + name + ">"
+		}
+		at = m[1]
+		if i == len(found)-1 && at == len(pattern) {
+			b.WriteString(group + ".*)")
+		} else {
+			b.WriteString(group + ".*?)")
+		}
+	}
+	b.WriteString(regexp.QuoteMeta(pattern[at:]))
+	return b.String(), nil
+}
