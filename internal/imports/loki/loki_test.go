@@ -150,6 +150,10 @@ func TestQueries(t *testing.T) {
 			"sum by (ip) (count_over_time({job=\"n\"} | pattern `<ip> - - <_> <status>` | status >= 400 [5m])) > 2",
 			"extract: [{from: line, pattern: <ip> - - <_> <status>}] match: {stream.job|cased: n, status|gte: \"400\"} when: count() > 2 window: 5m by: [ip]", "",
 		},
+		{
+			`sum by (ip) (count_over_time({app=~".+", pod!="", x=""} | logfmt ip="src" | ip != "" [5m])) > 0`,
+			"extract: [{from: line, logfmt: [ip=src]}] match: {stream.app|exists: \"true\", stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]", "",
+		},
 		{ // names under json; a level that is a text
 			`sum by (user_id) (count_over_time({app="a"} | json | level="error" [5m])) > 1`,
 			"extract: [{from: line, json: [level, user_id]}] match: {stream.app|cased: a, fields.level|cased: error} when: count() > 1 window: 5m by: [user_id]", "",

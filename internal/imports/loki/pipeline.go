@@ -90,6 +90,14 @@ func absent(field string) tree.Node {
 	return tree.Any(tree.Leaf{Field: field, Null: true}, tree.Leaf{Field: field, Values: []string{""}})
 }
 
+// present is the condition that a label has a value. No label of a stream is empty.
+func present(field string) tree.Node {
+	if strings.HasPrefix(field, "stream.") {
+		return tree.Leaf{Field: field, Mods: "exists", Values: []string{"true"}}
+	}
+	return tree.Leaf{Field: field, Values: []string{"?*"}}
+}
+
 func equal(field, value string) tree.Node {
 	if value == "" {
 		return absent(field)
@@ -106,14 +114,17 @@ func matches(field, op, value string) (tree.Node, error) {
 	case "=":
 		return equal(field, value), nil
 	case "!=":
+		if value == "" {
+			return present(field), nil
+		}
 		return tree.Negate(equal(field, value)), nil
 	}
 	n, err := tree.Whole(field, value, absent(field))
 	if err != nil {
 		return nil, fmt.Errorf("regular expression %q: %w", value, err)
 	}
-	if l, ok := n.(tree.Leaf); ok && strings.HasPrefix(field, "stream.") && len(l.Values) == 1 && l.Values[0] == "?*" {
-		n = tree.Leaf{Field: field, Mods: "exists", Values: []string{"true"}}
+	if l, ok := n.(tree.Leaf); ok && len(l.Values) == 1 && l.Values[0] == "?*" {
+		n = present(field)
 	}
 	if op == "!~" {
 		n = tree.Negate(n)

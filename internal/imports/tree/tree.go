@@ -183,7 +183,7 @@ func safe(n Node) bool {
 		if strings.Trim(strings.ReplaceAll(m.Mods, "cased", ""), "|") != "" {
 			return true
 		}
-		return m.Field != "level" && !slices.ContainsFunc(m.Values, func(v string) bool { return !safeValue.MatchString(v) })
+		return m.Field != "level" && !slices.ContainsFunc(m.Values, func(v string) bool { return v != "?*" && !safeValue.MatchString(v) })
 	}
 	return false
 }
