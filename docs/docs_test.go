@@ -31,7 +31,8 @@ func files(t *testing.T, ending string) []string {
 		if err != nil {
 			return err
 		}
-		if d.IsDir() && path != ".." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") {
+		if d.IsDir() && path != ".." && (strings.HasPrefix(d.Name(), ".") ||
+			d.Name() == "node_modules") {
 			return filepath.SkipDir
 		}
 		if !d.IsDir() && strings.HasSuffix(path, ending) {
@@ -81,7 +82,8 @@ func TestLinks(t *testing.T) {
 				t.Errorf("%s: the link %s leads nowhere", page, m[1])
 				continue
 			}
-			if anchor != "" && strings.HasSuffix(target, ".md") && !anchors(read(t, target))[anchor] {
+			if anchor != "" && strings.HasSuffix(target, ".md") &&
+				!anchors(read(t, target))[anchor] {
 				t.Errorf("%s: the link %s has no such heading", page, m[1])
 			}
 		}
@@ -110,7 +112,8 @@ func TestConfigReference(t *testing.T) {
 	const file = "reference/config.md"
 	page := "# Configuration\n\n" +
 		"`alert-engine run` reads `alert-engine.yml`, or the file of `--config`.\n" +
-		"Later sources win: defaults, file, environment (`ALERT_ENGINE_BROKERS` and so on), flags.\n" +
+		"Later sources win: defaults, file, environment (`ALERT_ENGINE_BROKERS` and so on), " +
+		"flags.\n" +
 		"This is `alert-engine.example.yml`, every key with its default or an example:\n\n" +
 		"```yaml\n" + read(t, "../alert-engine.example.yml") + "```\n"
 	if *update {

@@ -17,9 +17,10 @@ import (
 func TestMetricsReference(t *testing.T) {
 	const file = "reference/metrics.md"
 	var page strings.Builder
-	page.WriteString("# Metrics\n\n`/metrics` has these, besides those of the Go runtime, of the process, " +
-		"and of Alertmanager's packages (`alertmanager_*`).\n" +
-		"Record rules add their own.\n\n| metric | labels | is |\n|---|---|---|\n")
+	page.WriteString(
+		"# Metrics\n\n`/metrics` has these, besides those of the Go runtime, of the process, " +
+			"and of Alertmanager's packages (`alertmanager_*`).\n" +
+			"Record rules add their own.\n\n| metric | labels | is |\n|---|---|---|\n")
 	found := metrics(t)
 	for _, name := range slices.Sorted(maps(found)) {
 		m := found[name]

@@ -14,7 +14,8 @@ import (
 
 // oldWords are words that readers had to guess at; docs/reference/glossary.md has the terms.
 var oldWords = regexp.MustCompile(
-	`(?i)\b(told|untold|whoever|somebody|nobody|anybody|of late|heeds?|heeded|belies|hears? of|hears|` +
+	`(?i)\b(told|untold|whoever|somebody|nobody|anybody|of late|heeds?|heeded|belies|hears? ` +
+		`of|hears|` +
 		`to look at|is over|be over|stands twice|goes round)\b`,
 )
 
@@ -50,7 +51,8 @@ func TestOldWordsStayAway(t *testing.T) {
 			for place, text := range literals(t, path) {
 				check(place, text)
 			}
-		case filepath.Ext(name) == ".md", filepath.Ext(name) == ".html", filepath.Ext(name) == ".yml",
+		case filepath.Ext(name) == ".md", filepath.Ext(name) == ".html",
+			filepath.Ext(name) == ".yml",
 			filepath.Ext(name) == ".yaml":
 			for i, line := range strings.Split(read(t, path), "\n") {
 				check(lineOf(path, i+1), line)
@@ -73,7 +75,8 @@ func literals(t *testing.T, path string) func(yield func(place, text string) boo
 	}
 	return func(yield func(place, text string) bool) {
 		ast.Inspect(file, func(n ast.Node) bool {
-			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING && strings.Contains(l.Value, " ") {
+			if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING &&
+				strings.Contains(l.Value, " ") {
 				return yield(set.Position(l.Pos()).String(), l.Value)
 			}
 			return true

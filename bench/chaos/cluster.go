@@ -34,18 +34,11 @@ type cluster struct {
 // openProxies starts a proxy before each broker, where the script has the brokers send their
 // clients: at the port that proxied names for the first one.
 func (c *cluster) openProxies(proxied, brokers int) (addrs []string, err error) {
-	server := toxiproxy.NewServer(
-		toxiproxy.NewMetricsContainer(prometheus.NewRegistry()),
-		zerolog.Nop(),
-	)
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()),
+		zerolog.Nop())
 	for i := range brokers {
-		listen, upstream := net.JoinHostPort(
-			"127.0.0.1",
-			strconv.Itoa(proxied+i),
-		), net.JoinHostPort(
-			"127.0.0.1",
-			strconv.Itoa(proxied+100+i),
-		)
+		listen, upstream := net.JoinHostPort("127.0.0.1", strconv.Itoa(proxied+i)),
+			net.JoinHostPort("127.0.0.1", strconv.Itoa(proxied+100+i))
 		p := toxiproxy.NewProxy(server, fmt.Sprintf("broker-%d", i+1), listen, upstream)
 		if err := p.Start(); err != nil {
 			return nil, fmt.Errorf("proxy before broker %d: %w", i+1, err)
@@ -106,7 +99,8 @@ func (c *cluster) kill(node int) error {
 	text, err := os.ReadFile(c.pidFile(node))
 	if err != nil {
 		return fmt.Errorf(
-			"broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers?", node, err, c.dir,
+			"broker %d: %w; is %s where scripts/kafka/start.sh has put its brokers?", node,
+			err, c.dir,
 		)
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
@@ -167,7 +161,8 @@ func (c *cluster) cut(ctx context.Context, r *rand.Rand) error {
 		case 2:
 			_, err := p.Toxics.AddToxicJson(
 				strings.NewReader(
-					`{"type": "latency", "stream": "upstream", "attributes": {"latency": 500, "jitter": 200}}`,
+					`{"type": "latency", "stream": "upstream", "attributes": {"latency": 500, ` +
+						`"jitter": 200}}`,
 				),
 			)
 			errs = append(errs, err)

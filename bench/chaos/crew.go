@@ -38,14 +38,8 @@ func runCrew(o options) error {
 	if !o.keep {
 		defer os.RemoveAll(dir)
 	}
-	log.Printf(
-		"seed %d, %d members, %d kills, %d logs, directory %s",
-		o.seed,
-		o.members,
-		o.kills,
-		o.logs,
-		dir,
-	)
+	log.Printf("seed %d, %d members, %d kills, %d logs, directory %s", o.seed, o.members, o.kills,
+		o.logs, dir)
 	addr, topic, closeBroker, err := o.makeTopic()
 	if err != nil {
 		return err
@@ -80,15 +74,8 @@ func runCrew(o options) error {
 	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
 	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
 	for i := range o.kills {
-		if !sleep(
-			produced,
-			time.Until(
-				start.Add(time.Duration(i+1)*gap),
-			)-gap/2+time.Duration(
-				c.rand.Int64N(int64(gap)),
-			),
-			&err,
-		) {
+		if !sleep(produced, time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(
+			c.rand.Int64N(int64(gap))), &err) {
 			return fmt.Errorf("produce: %w", err)
 		}
 		if err := c.hurt(); err != nil {
@@ -245,28 +232,17 @@ func compareTold(got decided, list []told) error {
 			wrong = append(wrong, up+" was not told to its end")
 		}
 	}
-	log.Printf(
-		"%d alerts told: %d that followed another closely told as one with it, %d only when they were over, %d notifications repeated, %d wrong",
-		len(byID),
-		merged,
-		onlyOver,
-		repeated,
-		len(wrong),
-	)
+	log.Printf("%d alerts told: %d that followed another closely told as one with it, %d only "+
+		"when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver,
+		repeated, len(wrong))
 	for _, text := range wrong[:min(20, len(wrong))] {
 		log.Print(text)
 		for _, one := range list {
-			if fields := strings.Fields(text); strings.HasSuffix(
-				fields[0],
-				"/"+strings.Fields(one.what)[0],
-			) &&
+			if fields := strings.Fields(text); strings.HasSuffix(fields[0],
+				"/"+strings.Fields(one.what)[0]) &&
 				strings.HasSuffix(one.what, " "+fields[1]) {
-				log.Printf(
-					"    told at %s: %s, %s",
-					one.at.Format("15:04:05.000"),
-					one.status,
-					one.id,
-				)
+				log.Printf("    told at %s: %s, %s", one.at.Format("15:04:05.000"), one.status,
+					one.id)
 			}
 		}
 	}

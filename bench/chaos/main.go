@@ -25,9 +25,9 @@
 // The rules are of thirteen kinds (rules.go). Records have no key, so the logs of a group are on
 // all partitions. The producer buffers while the broker is away. Four webhooks get each alert: one
 // is healthy, one answers 500 half of the time, one takes a second, one closes connections half of
-// the time. Every transition has to be in the history, the file and the topic, once, in order, under
-// the ID of its episode; a repeat has to be the same to the last byte. Webhooks get each episode, or
-// a later one whose message names it.
+// the time. Every transition has to be in the history, the file and the topic, once, in order,
+// under the ID of its episode; a repeat has to be the same to the last byte. Webhooks get each
+// episode, or a later one whose message names it.
 //
 // With -members, three simpler rules are shared by members that are killed, and decisions, their
 // counts of logs and the notifications of one webhook are compared.
@@ -68,64 +68,28 @@ type options struct {
 func main() {
 	log.SetFlags(log.Ltime)
 	var o options
-	flag.Uint64Var(
-		&o.seed,
-		"seed",
-		uint64(time.Now().UnixNano()%1_000_000),
-		"of logs and kills; the same seed writes the same logs and draws the same kills",
-	)
+	flag.Uint64Var(&o.seed, "seed", uint64(time.Now().UnixNano()%1_000_000),
+		"of logs and kills; the same seed writes the same logs and draws the same kills")
 	flag.IntVar(&o.kills, "kills", 200, "how often the engine is killed or stopped")
 	flag.IntVar(&o.logs, "logs", 2_000_000, "how many logs are written")
-	flag.IntVar(
-		&o.rate,
-		"rate",
-		2_000,
-		"logs a second; with the number of logs it says how long this takes",
-	)
+	flag.IntVar(&o.rate, "rate", 2_000,
+		"logs a second; with the number of logs it says how long this takes")
 	flag.IntVar(&o.partitions, "partitions", 8, "of the topic")
-	flag.StringVar(
-		&o.brokers,
-		"brokers",
-		os.Getenv("KAFKA_BROKERS"),
-		"a Kafka to use instead of the embedded one",
-	)
-	flag.StringVar(
-		&o.cluster,
-		"cluster",
-		"",
-		"directory of the real brokers, started by scripts/kafka/start.sh, that are killed as well",
-	)
-	flag.IntVar(
-		&o.proxied,
-		"proxied",
-		0,
-		"KAFKA_PROXIED with which they were started: the network between them and the engine is cut",
-	)
-	flag.IntVar(
-		&o.members,
-		"members",
-		1,
-		"that share the topic by the key of its records; what the receiver was told is compared as well then",
-	)
-	flag.BoolVar(
-		&o.unprotected,
-		"unprotected",
-		false,
-		"take away at each kill how far the engine's state goes",
-	)
-	flag.IntVar(
-		&o.outages,
-		"outages",
-		-1,
-		"how often the broker goes away; one for every ten kills by default",
-	)
+	flag.StringVar(&o.brokers, "brokers", os.Getenv("KAFKA_BROKERS"),
+		"a Kafka to use instead of the embedded one")
+	flag.StringVar(&o.cluster, "cluster", "", "directory of the real brokers, started by "+
+		"scripts/kafka/start.sh, that are killed as well")
+	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the "+
+		"network between them and the engine is cut")
+	flag.IntVar(&o.members, "members", 1, "that share the topic by the key of its records; what "+
+		"the receiver was told is compared as well then")
+	flag.BoolVar(&o.unprotected, "unprotected", false,
+		"take away at each kill how far the engine's state goes")
+	flag.IntVar(&o.outages, "outages", -1,
+		"how often the broker goes away; one for every ten kills by default")
 	flag.DurationVar(&o.outage, "outage", 12*time.Second, "for how long it is away")
-	flag.StringVar(
-		&o.without,
-		"without",
-		"",
-		"build the engine without a repair, which has to fail: "+repairNames(),
-	)
+	flag.StringVar(&o.without, "without", "",
+		"build the engine without a repair, which has to fail: "+repairNames())
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
 	if o.outages < 0 {
@@ -176,9 +140,7 @@ func produce(ctx context.Context, addr, topic string, w *workload, partitions in
 		kgo.SeedBrokers(strings.Split(addr, ",")...),
 		kgo.DefaultProduceTopic(topic),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.ProducerLinger(
-			5*time.Millisecond,
-		),
+		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(1_000_000),
 		kgo.RequestTimeoutOverhead(5*time.Second),

@@ -35,7 +35,8 @@ func newMember(
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
-			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
+			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, "+
+				"record_key: %s}\nrules: [chaos.rules.yml]\n"+
 				"notify: {alertmanager_config: alertmanager.yml}\n",
 			brokers,
 			topic,
@@ -45,7 +46,8 @@ func newMember(
 		),
 		map[string]string{
 			"alertmanager.yml": fmt.Sprintf(
-				"route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"+
+				"route: {receiver: chaos, group_by: ['...'], group_wait: 0s, group_interval: 1s, "+
+					"repeat_interval: 1h}\n"+
 					"receivers: [{name: chaos, webhook_configs: [{url: %q}]}]\n",
 				hook,
 			),

@@ -28,10 +28,12 @@ var (
 	fastPaths = [][]string{
 		{
 			"message",
-		}, {"stack_trace"}, {"level"}, {"service"}, {"kubernetes", "namespace_name"}, {"kubernetes", "pod_name"}, {"kubernetes", "container_name"}, {"hostname"},
+		}, {"stack_trace"}, {"level"}, {"service"}, {"kubernetes", "namespace_name"},
+		{"kubernetes", "pod_name"}, {"kubernetes", "container_name"}, {"hostname"},
 		{
 			"trace_id",
-		}, {"span_id"}, {"log_source"}, {"log_type"}, {"order", "id"}, {"order", "amount"}, {"user", "id"}, {"status"}, {"duration_ms"}, {"http", "route"},
+		}, {"span_id"}, {"log_source"}, {"log_type"}, {"order", "id"}, {"order", "amount"},
+		{"user", "id"}, {"status"}, {"duration_ms"}, {"http", "route"},
 		{"error", "code"}, {"region"},
 	}
 )
@@ -78,18 +80,18 @@ func line(kind string, i int) string {
 	level, pod, order := levels[i%len(levels)], i*7919%60, i*104729%1_000_000
 	message := fmt.Sprintf(
 		"payment failed: card declined by issuer after %d attempts, giving up on order A-%06d",
-		i%5,
-		order,
-	)
+		i%5, order)
 	switch kind {
 	case "json":
 		return fmt.Sprintf(
-			`{"@timestamp":"%s","level":"%s","message":"%s","log_source":"container","log_type":"application","hostname":"ip-10-0-1-%03d.ec2.internal",`+
-				`"kubernetes":{"namespace_name":"prod","pod_name":"checkout-6d5f9c7b8-%05x","container_name":"checkout","container_id":"cri-o://336049f8","pod_ip":"10.129.0.25",`+
-				`"labels":{"app":"checkout"}},"trace_id":"%032x","order":{"id":"A-%06d","amount":%d.90},"user":{"id":"u-%03d"},"status":%d,"duration_ms":%d}`,
-			at.Format(
-				"2006-01-02T15:04:05.000000Z",
-			),
+			`{"@timestamp":"%s","level":"%s","message":"%s","log_source":"container",`+
+				`"log_type":"application","hostname":"ip-10-0-1-%03d.ec2.internal",`+
+				`"kubernetes":{"namespace_name":"prod","pod_name":"checkout-6d5f9c7b8-%05x",`+
+				`"container_name":"checkout","container_id":"cri-o://336049f8",`+
+				`"pod_ip":"10.129.0.25",`+
+				`"labels":{"app":"checkout"}},"trace_id":"%032x","order":{"id":"A-%06d",`+
+				`"amount":%d.90},"user":{"id":"u-%03d"},"status":%d,"duration_ms":%d}`,
+			at.Format("2006-01-02T15:04:05.000000Z"),
 			level,
 			message,
 			pod,
@@ -103,8 +105,10 @@ func line(kind string, i int) string {
 		)
 	case "ecs":
 		return fmt.Sprintf(
-			`{"@timestamp":"%s","log.level":"%s","message":"%s","ecs.version":"1.2.0","service.name":"checkout","event.dataset":"checkout",`+
-				`"process.thread.name":"http-%d","log.logger":"c.s.Pay","trace.id":"%032x","host":{"name":"node-%03d"},"labels":{"order":"A-%06d"}}`,
+			`{"@timestamp":"%s","log.level":"%s","message":"%s","ecs.version":"1.2.0",`+
+				`"service.name":"checkout","event.dataset":"checkout",`+
+				`"process.thread.name":"http-%d","log.logger":"c.s.Pay","trace.id":"%032x",`+
+				`"host":{"name":"node-%03d"},"labels":{"order":"A-%06d"}}`,
 			at.Format("2006-01-02T15:04:05.000Z"),
 			level,
 			message,
@@ -116,19 +120,8 @@ func line(kind string, i int) string {
 	case "logfmt":
 		return fmt.Sprintf(
 			`time="%s" level=%s msg="%s" status=%d duration_ms=%d service=checkout user=u-%03d`,
-			at.Format(time.RFC3339),
-			level,
-			message,
-			200+i%5*100,
-			i%997,
-			i%1000,
-		)
+			at.Format(time.RFC3339), level, message, 200+i%5*100, i%997, i%1000)
 	}
-	return fmt.Sprintf(
-		"%s %-5s [http-%d] c.s.Pay - %s",
-		at.Format("2006-01-02 15:04:05,000"),
-		map[string]string{"info": "INFO", "warn": "WARN", "error": "ERROR"}[level],
-		i%16,
-		message,
-	)
+	return fmt.Sprintf("%s %-5s [http-%d] c.s.Pay - %s", at.Format("2006-01-02 15:04:05,000"),
+		map[string]string{"info": "INFO", "warn": "WARN", "error": "ERROR"}[level], i%16, message)
 }

@@ -96,14 +96,8 @@ func report(
 	before string,
 ) {
 	fmt.Printf("before: %s; after: %s\n", before, proc.Machine())
-	fmt.Printf(
-		"%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n",
-		rate,
-		rules,
-		length,
-		sent,
-		len(delays),
-	)
+	fmt.Printf("%.0f logs/s, %d rules, %s: %d alerts expected, %d arrived\n", rate, rules, length,
+		sent, len(delays))
 	if len(delays) == 0 {
 		return
 	}
@@ -111,25 +105,16 @@ func report(
 	at := func(q float64) time.Duration {
 		return delays[int(q*float64(len(delays)-1))].Round(10 * time.Microsecond)
 	}
-	fmt.Printf(
-		"produce to webhook: median %v, 90%% %v, 99%% %v, longest %v\n",
-		at(0.5),
-		at(0.9),
-		at(0.99),
-		at(1),
-	)
+	fmt.Printf("produce to webhook: median %v, 90%% %v, 99%% %v, longest %v\n", at(0.5), at(0.9),
+		at(0.99), at(1))
 	fmt.Printf("resident memory: %d MB at rest, %d MB afterwards\n", atRest, after)
 }
 
 // produce writes ordinary logs at the given rate, and among them ten a second that raise an alert.
 // It returns how many of those are to be counted.
 func produce(broker string, rate float64, length time.Duration) (int, error) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(broker),
-		kgo.DefaultProduceTopic(topic),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.ProducerLinger(0),
-	)
+	client, err := kgo.NewClient(kgo.SeedBrokers(broker), kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(0))
 	if err != nil {
 		return 0, err
 	}
@@ -160,7 +145,8 @@ func produce(broker string, rate float64, length time.Duration) (int, error) {
 		probes++
 		now := time.Now()
 		value := fmt.Sprintf(
-			`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d","probe_id":"p%d","sent":"%d","counted":"%t"}`,
+			`{"timestamp":%q,"level":"ERROR","service":"probe","message":"probe %d",`+
+				`"probe_id":"p%d","sent":"%d","counted":"%t"}`,
 			now.UTC().
 				Format(time.RFC3339Nano),
 			probes,
@@ -244,13 +230,16 @@ func startEngine(dir, broker, hook string, rules int) (*proc.Engine, error) {
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
-			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: {level: warn}\n",
+			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: "+
+				"[bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: "+
+				"{level: warn}\n",
 			broker,
 			topic,
 		),
 		map[string]string{
 			"alertmanager.yml": fmt.Sprintf(
-				"route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, repeat_interval: 1h}\n"+
+				"route: {receiver: bench, group_by: ['...'], group_wait: 0s, group_interval: 1m, "+
+					"repeat_interval: 1h}\n"+
 					"receivers: [{name: bench, webhook_configs: [{url: %q}]}]\n",
 				hook,
 			),
@@ -285,16 +274,14 @@ groups:
     annotations: {summary: '{{ .Labels.sent }} {{ .Labels.counted }}'}
 `)
 	kinds := []string{
-		`service:service-%d level>=ERROR`, `"failure number %d" level>=WARN`, `service:payment* code:%d`, `message:"order %d rejected"`,
-		`(timeout or "connection refused") shard:%d`, `path:/api/v%d/* duration_ms>800`, `kubernetes.pod_name:worker-%d-* not level:DEBUG`, `user:u%d event:login_failed`,
+		`service:service-%d level>=ERROR`, `"failure number %d" level>=WARN`,
+		`service:payment* code:%d`, `message:"order %d rejected"`,
+		`(timeout or "connection refused") shard:%d`, `path:/api/v%d/* duration_ms>800`,
+		`kubernetes.pod_name:worker-%d-* not level:DEBUG`, `user:u%d event:login_failed`,
 	}
 	for i := range n - 1 {
-		fmt.Fprintf(
-			&b,
-			"  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: 5m\n    by: [service]\n",
-			i,
-			fmt.Sprintf(kinds[i%len(kinds)], i),
-		)
+		fmt.Fprintf(&b, "  - alert: Rule%d\n    match: '%s'\n    when: count() > 10\n    window: "+
+			"5m\n    by: [service]\n", i, fmt.Sprintf(kinds[i%len(kinds)], i))
 	}
 	return b.String()
 }

@@ -54,7 +54,8 @@ func consume() {
 	const repeat = 10
 	total := repeat * len(logs)
 	fmt.Printf(
-		"## Consuming %d records, lz4, batches of 16 KiB, %d partitions, broker in another process; CPU time of the whole process\n\n",
+		"## Consuming %d records, lz4, batches of 16 KiB, %d partitions, broker in another "+
+			"process; CPU time of the whole process\n\n",
 		total,
 		partitions,
 	)
@@ -73,37 +74,25 @@ func consume() {
 		}))
 		whole = min(whole, drain(addrs, topic, total, r.Evaluate))
 	}
-	fmt.Printf(
-		"raw consume %.0f ns a record; with decoding, 1,000 mixed rules and their windows %.0f ns\n",
-		raw,
-		whole,
-	)
+	fmt.Printf("raw consume %.0f ns a record; with decoding, 1,000 mixed rules and their windows "+
+		"%.0f ns\n", raw, whole)
 	verdict("consume, decode, match and windows over raw consume", whole/raw, "<=", 2.0)
 	fmt.Println()
 }
 
 func fill(addrs []string, topic string, logs [][]byte, repeat int) {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(addrs...),
-		kgo.DefaultProduceTopic(topic),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression()),
-		kgo.ProducerLinger(
-			20*time.Millisecond,
-		),
-		kgo.ProducerBatchMaxBytes(16<<10),
-		kgo.MaxBufferedRecords(100_000),
-		kgo.DisableIdempotentWrite(),
-	)
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic(topic),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression()), kgo.ProducerLinger(20*time.Millisecond),
+		kgo.ProducerBatchMaxBytes(16<<10), kgo.MaxBufferedRecords(100_000),
+		kgo.DisableIdempotentWrite())
 	check(err)
 	defer client.Close()
 	ctx := context.Background()
 	for range repeat {
 		for _, b := range logs {
-			client.Produce(
-				ctx,
-				&kgo.Record{Value: b},
-				func(_ *kgo.Record, err error) { check(err) },
-			)
+			client.Produce(ctx, &kgo.Record{Value: b}, func(_ *kgo.Record, err error) {
+				check(err)
+			})
 		}
 	}
 	check(client.Flush(ctx))
@@ -112,11 +101,8 @@ func fill(addrs []string, topic string, logs [][]byte, repeat int) {
 // drain consumes n records, hands on what each poll brings by partition, and returns what each cost
 // in nanoseconds of CPU time.
 func drain(addrs []string, topic string, n int, handle func(partitions ...[]*kgo.Record)) float64 {
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(addrs...),
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-	)
+	client, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	check(err)
 	defer client.Close()
 	runtime.GC()

@@ -33,11 +33,8 @@ func groups() {
 	set, err := rule.Read("groups.rules.yml", []byte(groupRules))
 	check(err)
 	before := heap()
-	engine := alerting.NewEngine(
-		alerting.WithRules(set),
-		alerting.WithMaxGroups(2*groupCount),
-		alerting.WithEmit(func(models.Alert) {}),
-	)
+	engine := alerting.NewEngine(alerting.WithRules(set), alerting.WithMaxGroups(2*groupCount),
+		alerting.WithEmit(func(models.Alert) {}))
 	scanner := engine.NewScanner()
 	start := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
 	order := rand.New(rand.NewPCG(7, 7))
@@ -48,12 +45,8 @@ func groups() {
 			hosts = hosts[len(chunk):]
 			records := make([]models.Record, len(chunk))
 			for i, h := range chunk {
-				value := fmt.Appendf(
-					nil,
-					`{"timestamp":"%s","level":"error","message":"disk failure","host":"host-%07d.example"}`,
-					at.Format(time.RFC3339Nano),
-					h,
-				)
+				value := fmt.Appendf(nil, `{"timestamp":"%s","level":"error","message":"disk `+
+					`failure","host":"host-%07d.example"}`, at.Format(time.RFC3339Nano), h)
 				records[i] = models.Record{
 					Topic:     "logs",
 					Offset:    offset,
@@ -76,7 +69,9 @@ func groups() {
 		}
 		return spent
 	}
-	pass := func(at time.Time) float64 { return float64(hit(at, order.Perm(groupCount))) / groupCount }
+	pass := func(at time.Time) float64 {
+		return float64(hit(at, order.Perm(groupCount))) / groupCount
+	}
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	created := pass(start)
@@ -97,20 +92,13 @@ func groups() {
 	fmt.Printf("a new group %.0f ns; a hit on one of them %.0f ns\n", created, updated)
 	verdict("bytes a group, key and first hit included", bytes, "<=", 160)
 	verdict("million hits a second", 1000/updated, ">=", 3)
-	verdict(
-		"milliseconds of the longest Advance while all of them end",
-		float64(pause)/1e6,
-		"<=",
-		5,
-	)
-	verdict(
-		"seconds until all are restored from disk, by the clock on the wall",
-		restart.Seconds(),
-		"<=",
-		3,
-	)
+	verdict("milliseconds of the longest Advance while all of them end", float64(pause)/1e6,
+		"<=", 5)
+	verdict("seconds until all are restored from disk, by the clock on the wall", restart.Seconds(),
+		"<=", 3)
 	fmt.Printf(
-		"a checkpoint after a hit on every tenth of them: %.0f ms by the clock on the wall, %.1f MB\n",
+		"a checkpoint after a hit on every tenth of them: %.0f ms by the clock on the wall, "+
+			"%.1f MB\n",
 		float64(saving)/1e6,
 		float64(written)/1e6,
 	)

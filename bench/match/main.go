@@ -29,16 +29,10 @@ import (
 var (
 	logCount = flag.Int("logs", 20_000, "how many logs the workload has")
 	rounds   = flag.Int("rounds", 5, "how often everything is measured")
-	only     = flag.String(
-		"only",
-		"",
-		"some parts, with commas between them: core, sigma, workers, groups, peers, consume",
-	)
-	profile = flag.String(
-		"profile",
-		"",
-		"write a CPU profile of mixed rules to this file, and measure nothing else",
-	)
+	only     = flag.String("only", "",
+		"some parts, with commas between them: core, sigma, workers, groups, peers, consume")
+	profile = flag.String("profile", "",
+		"write a CPU profile of mixed rules to this file, and measure nothing else")
 	profiled = flag.Int("rules", 1000, "how many rules are profiled")
 	broker   = flag.Bool("broker", false, "be the broker (for the command's own use)")
 )
@@ -251,32 +245,27 @@ func core() {
 		for _, n := range sizes {
 			e := newEngine(s.rules(n), sample)
 			engines[s.name] = append(engines[s.name], e)
-			entries[s.name] = append(
-				entries[s.name],
-				c.add(s.name, len(logs), func() { e.run(logs) }),
-			)
+			entries[s.name] = append(entries[s.name], c.add(s.name, len(logs), func() {
+				e.run(logs)
+			}))
 		}
 	}
 	loop := newNaive(mixedRules(1000), mixed.program.Fields())
 	loopLogs, loopDecoder := logs[:200], newDecoder(mixed.program.Fields())
 	naiveEntry := c.add("naive", len(loopLogs), func() {
 		for _, b := range loopLogs {
-			loopDecoder.Decode(
-				&models.Record{Value: b},
-				func(log *decode.Log) { loop.match(log, nil) },
-				reject,
-			)
+			loopDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) {
+				loop.match(log, nil)
+			}, reject)
 		}
 	})
 	words := newNaive(literalRules(1000), engines["literal"][2].program.Fields())
 	wordsDecoder := newDecoder(engines["literal"][2].program.Fields())
 	wordsEntry := c.add("naive, literals", len(loopLogs), func() {
 		for _, b := range loopLogs {
-			wordsDecoder.Decode(
-				&models.Record{Value: b},
-				func(log *decode.Log) { words.match(log, nil) },
-				reject,
-			)
+			wordsDecoder.Decode(&models.Record{Value: b}, func(log *decode.Log) {
+				words.match(log, nil)
+			}, reject)
 		}
 	})
 	defined := mixedRules(1000)
@@ -291,12 +280,8 @@ func core() {
 	})
 	c.hold(*rounds)
 
-	fmt.Printf(
-		"extraction of %d fields %.0f ns; encoding/json %.0f ns\n\n",
-		len(mixedPaths),
-		floor.best,
-		std.best,
-	)
+	fmt.Printf("extraction of %d fields %.0f ns; encoding/json %.0f ns\n\n", len(mixedPaths),
+		floor.best, std.best)
 	fmt.Printf("%-10s", "ns/log")
 	for _, n := range sizes {
 		fmt.Printf("%9d", n)
@@ -309,14 +294,8 @@ func core() {
 			fmt.Printf("%9.0f", e.best)
 		}
 		last := engines[s.name][len(sizes)-1]
-		fmt.Printf(
-			"%9.2fx %7.1fx %8.2fs %7.1fMB %7.2f%%\n",
-			es[len(es)-1].best/es[0].best,
-			s.limit,
-			last.compile.Seconds(),
-			float64(last.memory)/1e6,
-			100*last.rate(),
-		)
+		fmt.Printf("%9.2fx %7.1fx %8.2fs %7.1fMB %7.2f%%\n", es[len(es)-1].best/es[0].best, s.limit,
+			last.compile.Seconds(), float64(last.memory)/1e6, 100*last.rate())
 	}
 	thousand := entries["mixed"][2].best
 	fmt.Println()
@@ -324,7 +303,8 @@ func core() {
 	verdict("encoding/json over 1,000 mixed rules", std.best/thousand, ">=", 8)
 	verdict("naive loop over 1,000 mixed rules", naiveEntry.best/thousand, ">=", 300)
 	fmt.Printf(
-		"naive loop over 1,000 literal rules %.0f; match.Eval in a loop over 1,000 mixed rules %.0f\n",
+		"naive loop over 1,000 literal rules %.0f; match.Eval in a loop over 1,000 mixed rules "+
+			"%.0f\n",
 		wordsEntry.best/entries["literal"][2].best,
 		evalEntry.best/thousand,
 	)
@@ -387,13 +367,8 @@ func compare(e *engine, loop *naive, logs [][]byte) {
 			}
 		}, reject)
 	}
-	fmt.Printf(
-		"%-60s %10d of %d logs, %d matches\n",
-		"differences from the naive loop",
-		wrong,
-		len(logs),
-		found,
-	)
+	fmt.Printf("%-60s %10d of %d logs, %d matches\n", "differences from the naive loop", wrong,
+		len(logs), found)
 }
 
 // twoWorkers compares two workers that share a program with one. A machine that others use makes
@@ -443,14 +418,9 @@ func sigma() {
 		size(events)/len(events),
 		len(queries),
 	)
-	fmt.Printf(
-		"extraction %.0f ns; extraction and matching %.0f ns; compiled in %.2f s, %.1f MB; %.2f matches an event\n",
-		floor.best,
-		ours.best,
-		e.compile.Seconds(),
-		float64(e.memory)/1e6,
-		e.rate(),
-	)
+	fmt.Printf("extraction %.0f ns; extraction and matching %.0f ns; compiled in %.2f s, %.1f "+
+		"MB; %.2f matches an event\n", floor.best, ours.best, e.compile.Seconds(),
+		float64(e.memory)/1e6, e.rate())
 	verdict("events per second on one core", 1e9/ours.best, ">=", 200_000)
 	verdict("of the raw extraction speed", floor.best/ours.best, ">=", 0.05)
 	e.matcher.Flush()

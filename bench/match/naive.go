@@ -99,7 +99,9 @@ func naiveTest(q rule.Query, fields *decode.Fields) test {
 	case rule.OpSuffix:
 		return func(n *naive) bool { return bytes.HasSuffix(n.text(id), text) }
 	case rule.OpEqual:
-		return func(n *naive) bool { return n.log.Value(id).Kind > decode.Null && bytes.Equal(n.text(id), text) }
+		return func(n *naive) bool {
+			return n.log.Value(id).Kind > decode.Null && bytes.Equal(n.text(id), text)
+		}
 	case rule.OpExists:
 		return func(n *naive) bool { return n.log.Value(id).Kind > decode.Null }
 	case rule.OpRegexp:

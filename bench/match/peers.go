@@ -34,15 +34,8 @@ import (
 func peers() {
 	logs, sample := kubernetesLogs(*logCount, 1), kubernetesLogs(4000, 2)
 	fmt.Printf("## Peers: the same logs and equivalent rules; extraction is included\n\n")
-	fmt.Printf(
-		"%-44s %8s %12s %12s %9s %12s\n",
-		"",
-		"rules",
-		"ns/log",
-		"ours",
-		"ratio",
-		"differences",
-	)
+	fmt.Printf("%-44s %8s %12s %12s %9s %12s\n", "", "rules", "ns/log", "ours", "ratio",
+		"differences")
 
 	parser := fastjson.Parser{}
 	c := &contest{}
@@ -69,55 +62,25 @@ func peers() {
 		versus(mixed, few, sample, "expr-lang/expr, a program for each rule", exprPeer(mixed))
 		versus(mixed, few, sample, "google/cel-go, a program for each rule", celPeer(mixed))
 		versus(mixed, few, sample, "PaesslerAG/gval, an expression for each rule", gvalPeer(mixed))
-		versus(
-			mixed,
-			few,
-			sample,
-			"casbin/govaluate, an expression for each rule",
-			govaluatePeer(mixed),
-		)
+		versus(mixed, few, sample, "casbin/govaluate, an expression for each rule",
+			govaluatePeer(mixed))
 	}
 	for _, n := range sizes {
 		literals := literalRules(n)
 		few := logs[:max(100, min(len(logs), 200_000/n))]
 		if n <= 1000 {
 			some := few[:max(100, len(few)/10)]
-			versus(
-				literals,
-				some,
-				sample,
-				"regexp, one for each rule",
-				regexpPeer(literals, compiled(regexp.MustCompile)),
-			)
-			versus(
-				literals,
-				some,
-				sample,
-				"grafana/regexp, one for each rule",
-				regexpPeer(literals, compiled(grafana.MustCompile)),
-			)
-			versus(
-				literals,
-				some,
-				sample,
-				"wasilibs/go-re2, one for each rule",
-				regexpPeer(literals, compiled(re2.MustCompile)),
-			)
-			versus(
-				literals,
-				some,
-				sample,
-				"hashicorp/go-bexpr, one for each rule",
-				bexprPeer(literals),
-			)
+			versus(literals, some, sample, "regexp, one for each rule",
+				regexpPeer(literals, compiled(regexp.MustCompile)))
+			versus(literals, some, sample, "grafana/regexp, one for each rule",
+				regexpPeer(literals, compiled(grafana.MustCompile)))
+			versus(literals, some, sample, "wasilibs/go-re2, one for each rule",
+				regexpPeer(literals, compiled(re2.MustCompile)))
+			versus(literals, some, sample, "hashicorp/go-bexpr, one for each rule",
+				bexprPeer(literals))
 		}
-		versus(
-			literals,
-			logs[:2000],
-			sample,
-			"cloudflare/ahocorasick, lowered",
-			cloudflarePeer(literals),
-		)
+		versus(literals, logs[:2000], sample, "cloudflare/ahocorasick, lowered",
+			cloudflarePeer(literals))
 		versus(literals, logs[:2000], sample, "petar-dambovaliev/aho-corasick", petarPeer(literals))
 		versus(literals, logs[:2000], sample, "coregx/ahocorasick, lowered", coregxPeer(literals))
 	}
@@ -125,16 +88,11 @@ func peers() {
 	c = &contest{}
 	all := c.add("ours", len(logs), func() { ours.run(logs) })
 	c.hold(*rounds)
-	fmt.Printf(
-		"%-44s %8s %12.0f %12.0f %8.2fx\n",
-		"valyala/fastjson, parse and nine fields only",
-		"none",
-		fast.best,
-		all.best,
-		fast.best/all.best,
-	)
+	fmt.Printf("%-44s %8s %12.0f %12.0f %8.2fx\n", "valyala/fastjson, parse and nine fields only",
+		"none", fast.best, all.best, fast.best/all.best)
 	fmt.Println(
-		"\nNot measured, for they could not be had as modules: quamina (quamina.net/go/quamina) and the Sigma engines bradleyjkemp/sigma-go,",
+		"\nNot measured, for they could not be had as modules: quamina (quamina.net/go/quamina) " +
+			"and the Sigma engines bradleyjkemp/sigma-go,",
 	)
 	fmt.Println("markuskont/go-sigma-rule-engine and runreveal/sigmalite.")
 	fmt.Println()
@@ -175,7 +133,10 @@ func versus(queries []rule.Query, logs, sample [][]byte, name string, p peer) {
 	e := newEngine(queries, sample)
 	fields := decode.NewFields(mixedPaths...)
 	var ids [8]decode.FieldID
-	for i, path := range []string{"message", "service", "namespace", "kubernetes.pod_name", "path", "error_code", "status", "duration_ms"} {
+	for i, path := range []string{
+		"message", "service", "namespace", "kubernetes.pod_name", "path", "error_code", "status",
+		"duration_ms",
+	} {
 		ids[i], _ = fields.ID(path)
 	}
 	d, f := newDecoder(fields), &facts{}
@@ -200,15 +161,8 @@ func versus(queries []rule.Query, logs, sample [][]byte, name string, p peer) {
 		}
 		i++
 	})
-	fmt.Printf(
-		"%-44s %8d %12.0f %12.0f %8.1fx %12d\n",
-		name,
-		len(queries),
-		theirs.best,
-		ours.best,
-		theirs.best/ours.best,
-		differences,
-	)
+	fmt.Printf("%-44s %8d %12.0f %12.0f %8.1fx %12d\n", name, len(queries), theirs.best, ours.best,
+		theirs.best/ours.best, differences)
 }
 
 func exprPeer(queries []rule.Query) peer {
@@ -255,13 +209,9 @@ func celPeer(queries []rule.Query) peer {
 	for _, t := range texts {
 		opts = append(opts, cel.Variable(t, cel.StringType))
 	}
-	opts = append(
-		opts,
-		cel.Variable("HasCode", cel.BoolType),
-		cel.Variable("Severity", cel.IntType),
-		cel.Variable("Status", cel.DoubleType),
-		cel.Variable("Duration", cel.DoubleType),
-	)
+	opts = append(opts, cel.Variable("HasCode", cel.BoolType),
+		cel.Variable("Severity", cel.IntType), cel.Variable("Status", cel.DoubleType),
+		cel.Variable("Duration", cel.DoubleType))
 	environment, err := cel.NewEnv(opts...)
 	check(err)
 	programs := make([]cel.Program, len(queries))
@@ -287,12 +237,10 @@ func celPeer(queries []rule.Query) peer {
 // variables are the facts of a log as languages with a map of variables take them.
 func (f *facts) variables() map[string]any {
 	return map[string]any{
-		"Message": string(
-			f.message,
-		), "Service": string(f.service), "Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
-		"Code": string(
-			f.code,
-		), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status, "Duration": f.duration,
+		"Message": string(f.message), "Service": string(f.service),
+		"Namespace": string(f.namespace), "Pod": string(f.pod), "Path": string(f.path),
+		"Code": string(f.code), "HasCode": f.hasCode, "Severity": f.severity, "Status": f.status,
+		"Duration": f.duration,
 	}
 }
 
@@ -334,10 +282,8 @@ func govaluatePeer(queries []rule.Query) peer {
 	}
 	var programs []*govaluate.EvaluableExpression
 	for _, q := range queries {
-		p, err := govaluate.NewEvaluableExpressionWithFunctions(
-			source(q, dialectFunctions),
-			functions,
-		)
+		p, err := govaluate.NewEvaluableExpressionWithFunctions(source(q, dialectFunctions),
+			functions)
 		check(err)
 		programs = append(programs, p)
 	}
@@ -422,7 +368,16 @@ func source(q rule.Query, d dialect) string {
 		return d.not + "(" + source(q.Of, d) + ")"
 	}
 	l := q.(*rule.Leaf)
-	name := map[string]string{"": "Message", "service": "Service", "namespace": "Namespace", "kubernetes.pod_name": "Pod", "path": "Path", "error_code": "Code", "status": "Status", "duration_ms": "Duration"}[l.Field]
+	name := map[string]string{
+		"":                    "Message",
+		"service":             "Service",
+		"namespace":           "Namespace",
+		"kubernetes.pod_name": "Pod",
+		"path":                "Path",
+		"error_code":          "Code",
+		"status":              "Status",
+		"duration_ms":         "Duration",
+	}[l.Field]
 	text := strconv.Quote(strings.ToLower(l.Text))
 	switch l.Op {
 	case rule.OpContains:

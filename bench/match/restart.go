@@ -55,11 +55,8 @@ func (d *disk) restart(set *rule.Set) time.Duration {
 	check(d.store.Close())
 	began := time.Now()
 	d.open()
-	engine := alerting.NewEngine(
-		alerting.WithRules(set),
-		alerting.WithMaxGroups(2*groupCount),
-		alerting.WithEmit(func(models.Alert) {}),
-	)
+	engine := alerting.NewEngine(alerting.WithRules(set), alerting.WithMaxGroups(2*groupCount),
+		alerting.WithEmit(func(models.Alert) {}))
 	check(engine.Restore(d.store.Load))
 	took := time.Since(began)
 	defer runtime.KeepAlive(engine)

@@ -15,7 +15,11 @@ import (
 
 var (
 	programs = names(
-		"cmd powershell rundll32 regsvr32 mshta wscript cscript certutil bitsadmin schtasks net net1 whoami tasklist svchost explorer winword excel outlook chrome firefox msiexec reg sc wmic netsh nltest ipconfig ping curl tar makecab esentutl vssadmin wevtutil procdump psexec mimikatz rclone ngrok anydesk teamviewer python java node git msbuild installutil regasm odbcconf forfiles",
+		"cmd powershell rundll32 regsvr32 mshta wscript cscript certutil bitsadmin schtasks net "+
+			"net1 whoami tasklist svchost explorer winword excel outlook chrome firefox msiexec "+
+			"reg sc wmic netsh nltest ipconfig ping curl tar makecab esentutl vssadmin wevtutil "+
+			"procdump psexec mimikatz rclone ngrok anydesk teamviewer python java node git "+
+			"msbuild installutil regasm odbcconf forfiles",
 		".exe",
 	)
 	folders = []string{
@@ -112,13 +116,8 @@ func commandLine(r *rand.Rand, name string) string {
 		case 0:
 			line += pick(r, options) + fmt.Sprintf("arg%d", r.IntN(1000))
 		default:
-			line += fmt.Sprintf(
-				" --%s=%s%s-%x.log",
-				pick(r, subjects),
-				pick(r, folders),
-				pick(r, verbs),
-				r.Uint32(),
-			)
+			line += fmt.Sprintf(" --%s=%s%s-%x.log", pick(r, subjects), pick(r, folders),
+				pick(r, verbs), r.Uint32())
 		}
 	}
 	if r.IntN(20) == 0 { // as an attacker would
@@ -142,17 +141,16 @@ func windowsEvents(n int, seed uint64) [][]byte {
 	for i := range events {
 		name, parent := program(r), program(r)
 		events[i], _ = json.Marshal(map[string]any{
-			"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational", "Computer": fmt.Sprintf("WS%04d.corp.example", r.IntN(500)),
-			"Image": pick(
-				r,
-				folders,
-			) + name, "CommandLine": commandLine(r, name), "ParentImage": pick(r, folders) + parent,
-			"ParentCommandLine": commandLine(
-				r,
-				parent,
-			), "User": pick(r, users), "Hashes": "MD5=" + hash(r) + ",IMPHASH=" + hash(r),
-			"OriginalFileName": name, "IntegrityLevel": pick(r, []string{"Low", "Medium", "High", "System"}), "CurrentDirectory": pick(r, folders),
-			"Company": "Microsoft Corporation", "ProcessId": r.IntN(60000), "LogonId": fmt.Sprintf("0x%x", r.IntN(1<<24)),
+			"EventID": 1, "Channel": "Microsoft-Windows-Sysmon/Operational",
+			"Computer": fmt.Sprintf("WS%04d.corp.example", r.IntN(500)),
+			"Image":    pick(r, folders) + name, "CommandLine": commandLine(r, name),
+			"ParentImage":       pick(r, folders) + parent,
+			"ParentCommandLine": commandLine(r, parent), "User": pick(r, users), "Hashes": "MD5=" +
+				hash(r) + ",IMPHASH=" + hash(r),
+			"OriginalFileName": name, "IntegrityLevel": pick(r,
+				[]string{"Low", "Medium", "High", "System"}), "CurrentDirectory": pick(r, folders),
+			"Company": "Microsoft Corporation", "ProcessId": r.IntN(60000),
+			"LogonId": fmt.Sprintf("0x%x", r.IntN(1<<24)),
 		})
 	}
 	return events
@@ -200,13 +198,9 @@ func detectionRules(n int) []rule.Query {
 			if x == 69 && i%10 == 0 {
 				size = 5000
 			}
-			qs[i] = list(
-				r,
-				"Hashes",
-				rule.OpContains,
-				size,
-				func() string { return "IMPHASH=" + hash(r) },
-			)
+			qs[i] = list(r, "Hashes", rule.OpContains, size, func() string {
+				return "IMPHASH=" + hash(r)
+			})
 		case x < 78:
 			qs[i] = and(
 				list(r, "Image", rule.OpSuffix, 3, image),
@@ -217,29 +211,19 @@ func detectionRules(n int) []rule.Query {
 			)
 		case x < 92:
 			qs[i] = and(
-				list(
-					r,
-					"OriginalFileName",
-					rule.OpEqual,
-					4,
-					func() string { return pick(r, troubles) + pick(r, programs) },
-				),
-				not(
-					leaf("Image", rule.OpPrefix, `C:\Program Files\`),
-				),
+				list(r, "OriginalFileName", rule.OpEqual, 4, func() string {
+					return pick(r, troubles) + pick(r, programs)
+				}),
+				not(leaf("Image", rule.OpPrefix, `C:\Program Files\`)),
 				not(list(r, "User", rule.OpEqual, 2, func() string { return pick(r, users) })),
 			)
 		default:
 			qs[i] = and(
 				list(r, "Image", rule.OpSuffix, 20, rare),
 				not(
-					list(
-						r,
-						"ParentImage",
-						rule.OpPrefix,
-						3,
-						func() string { return pick(r, folders) },
-					),
+					list(r, "ParentImage", rule.OpPrefix, 3, func() string {
+						return pick(r, folders)
+					}),
 				),
 			)
 		}

@@ -23,7 +23,8 @@ import (
 func workers() {
 	logs := kubernetesLogs(*logCount, 1)
 	fmt.Printf(
-		"## All logs on one partition: decoding, 1,000 mixed rules, and their windows, from memory; time on the wall\n\n",
+		"## All logs on one partition: decoding, 1,000 mixed rules, and their windows, from " +
+			"memory; time on the wall\n\n",
 	)
 	runs := []*replay{newReplay(1, logs), newReplay(2, logs)}
 	wall, cpu := [2]float64{math.Inf(1), math.Inf(1)}, [2]float64{math.Inf(1), math.Inf(1)}
@@ -36,19 +37,10 @@ func workers() {
 	for _, r := range runs {
 		r.Close()
 	}
-	fmt.Printf(
-		"one worker %.0f ns a log, two workers %.0f ns; CPU time %.0f and %.0f ns a log\n",
-		wall[0],
-		wall[1],
-		cpu[0],
-		cpu[1],
-	)
-	verdict(
-		"two workers over one on one partition, by the clock on the wall",
-		wall[0]/wall[1],
-		">=",
-		1.85,
-	)
+	fmt.Printf("one worker %.0f ns a log, two workers %.0f ns; CPU time %.0f and %.0f ns a log\n",
+		wall[0], wall[1], cpu[0], cpu[1])
+	verdict("two workers over one on one partition, by the clock on the wall", wall[0]/wall[1],
+		">=", 1.85)
 	fmt.Println()
 }
 
@@ -91,11 +83,8 @@ func windowed(queries []rule.Query) *rule.Set {
 	text := strings.Builder{}
 	text.WriteString("version: 1\ngroups:\n- name: mixed\n  rules:\n")
 	for i := range queries {
-		fmt.Fprintf(
-			&text,
-			"  - {alert: Rule%d, match: level>=ERROR, when: count() > 100, window: 5m, by: [service]}\n",
-			i,
-		)
+		fmt.Fprintf(&text, "  - {alert: Rule%d, match: level>=ERROR, when: count() > 100, "+
+			"window: 5m, by: [service]}\n", i)
 	}
 	set, err := rule.Read("mixed.rules.yml", []byte(text.String()))
 	check(err)

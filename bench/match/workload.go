@@ -18,15 +18,23 @@ import (
 
 var (
 	domains = strings.Fields(
-		"payment checkout inventory shipping customer catalog search order billing auth session profile pricing fraud ledger gateway notification report export import",
+		"payment checkout inventory shipping customer catalog search order billing auth session " +
+			"profile pricing fraud ledger gateway notification report export import",
 	)
 	suffixes = strings.Fields("service worker api")
 	spaces   = strings.Fields("shop shop-eu finance logistics identity data platform edge")
 	subjects = strings.Fields(
-		"connection certificate quota transaction replica partition credential deadlock checksum snapshot lease heartbeat topic bucket volume index cache token schema migration shard leader broker tunnel webhook invoice voucher refund basket parcel courier address session password license cursor journal segment",
+		"connection certificate quota transaction replica partition credential deadlock checksum " +
+			"snapshot lease heartbeat topic bucket volume index cache token schema migration " +
+			"shard leader broker tunnel webhook invoice voucher refund basket parcel courier " +
+			"address session password license cursor journal segment",
 	)
 	troubles = strings.Fields(
-		"refused expired exceeded aborted lagging unassigned revoked detected mismatch corrupted lost missed missing denied unmounted rebuilding poisoned rejected incompatible stuck reassigned deposed unreachable collapsed undelivered disputed duplicated reversed emptied delayed overbooked unverified hijacked breached exhausted truncated overflowed throttled",
+		"refused expired exceeded aborted lagging unassigned revoked detected mismatch corrupted " +
+			"lost missed missing denied unmounted rebuilding poisoned rejected incompatible " +
+			"stuck reassigned deposed unreachable collapsed undelivered disputed duplicated " +
+			"reversed emptied delayed overbooked unverified hijacked breached exhausted " +
+			"truncated overflowed throttled",
 	)
 	details = strings.Fields(
 		"upstream primary standby regional internal external legacy nightly batch realtime",
@@ -36,7 +44,8 @@ var (
 	)
 	methods = strings.Fields("GET POST PUT DELETE PATCH")
 	pathsOf = strings.Fields(
-		"/api/v1/orders /api/v1/orders/items /checkout/confirm /health/live /health/ready /metrics /login /api/v2/search /internal/sync /api/v1/customers",
+		"/api/v1/orders /api/v1/orders/items /checkout/confirm /health/live /health/ready " +
+			"/metrics /login /api/v2/search /internal/sync /api/v1/customers",
 	)
 )
 
@@ -68,62 +77,31 @@ func kubernetesLog(r *rand.Rand, i int) []byte {
 	case x < 30:
 		level = "DEBUG"
 	}
-	message := fmt.Sprintf(
-		"%s %s %s for %s %d in %d ms, %s attempt %d",
-		pick(r, verbs),
-		pick(r, methods),
-		pick(r, pathsOf),
-		pick(r, subjects),
-		r.IntN(1e6),
-		r.IntN(400),
-		pick(r, details),
-		r.IntN(3),
-	)
+	message := fmt.Sprintf("%s %s %s for %s %d in %d ms, %s attempt %d", pick(r, verbs),
+		pick(r, methods), pick(r, pathsOf), pick(r, subjects), r.IntN(1e6), r.IntN(400),
+		pick(r, details), r.IntN(3))
 	switch x := r.IntN(100); {
 	case x == 0:
 		message = strings.ToUpper(level[:1]) + level[1:] + ": " + trouble(r) + " while " + message
 	case x < 20:
-		message = fmt.Sprintf(
-			"request \"%s\" %s by %s: %s",
-			pick(r, pathsOf),
-			pick(r, verbs),
-			pick(r, subjects),
-			message,
-		)
+		message = fmt.Sprintf("request \"%s\" %s by %s: %s", pick(r, pathsOf), pick(r, verbs),
+			pick(r, subjects), message)
 	}
 	text, _ := json.Marshal(message)
 	extra := ""
 	if r.IntN(50) == 0 {
 		extra = fmt.Sprintf(`,"error_code":"E%04d"`, r.IntN(2000))
 	}
-	return fmt.Appendf(
-		nil,
-		`{"timestamp":"2027-01-15T08:%02d:%02d.%03dZ","level":"%s","message":%s,"service":"%s","namespace":"%s","host":"node-%02d.eu-central-1.compute.internal","kubernetes":{"pod_name":"%s-%08x-%05x","container_name":"%s","pod_ip":"10.%d.%d.%d","labels":{"app":"%s","tier":"backend","version":"v1.%d.0"}},"trace_id":"%016x%016x","status":%d,"duration_ms":%d,"path":"%s","thread":"http-nio-8080-exec-%d"%s}`,
-		i/60%60,
-		i%60,
-		r.IntN(1000),
-		level,
-		text,
-		service,
-		space,
-		r.IntN(40),
-		service,
-		r.Uint32(),
-		r.IntN(1<<20),
-		service,
-		r.IntN(4),
-		r.IntN(256),
-		r.IntN(256),
-		service,
-		r.IntN(30),
-		r.Uint64(),
-		r.Uint64(),
-		pickStatus(r),
-		int(math.Exp(r.Float64()*8)),
-		pick(r, pathsOf),
-		r.IntN(200),
-		extra,
-	)
+	return fmt.Appendf(nil, `{"timestamp":"2027-01-15T08:%02d:%02d.%03dZ","level":"%s",`+
+		`"message":%s,"service":"%s","namespace":"%s",`+
+		`"host":"node-%02d.eu-central-1.compute.internal",`+
+		`"kubernetes":{"pod_name":"%s-%08x-%05x","container_name":"%s","pod_ip":"10.%d.%d.%d",`+
+		`"labels":{"app":"%s","tier":"backend","version":"v1.%d.0"}},"trace_id":"%016x%016x",`+
+		`"status":%d,"duration_ms":%d,"path":"%s","thread":"http-nio-8080-exec-%d"%s}`, i/60%60,
+		i%60, r.IntN(1000), level, text, service, space, r.IntN(40), service, r.Uint32(),
+		r.IntN(1<<20), service, r.IntN(4), r.IntN(256), r.IntN(256), service, r.IntN(30),
+		r.Uint64(), r.Uint64(), pickStatus(r), int(math.Exp(r.Float64()*8)), pick(r, pathsOf),
+		r.IntN(200), extra)
 }
 
 func pickStatus(r *rand.Rand) int {
@@ -179,36 +157,19 @@ func mixedRules(n int) []rule.Query {
 			qs[i] = and(contains("", trouble(r)), not(is("namespace", space)))
 		case x < 70:
 			qs[i] = and(
-				leaf(
-					"kubernetes.pod_name",
-					rule.OpPrefix,
-					service+fmt.Sprintf("-%03x", r.IntN(4096)),
-				),
+				leaf("kubernetes.pod_name", rule.OpPrefix,
+					service+fmt.Sprintf("-%03x", r.IntN(4096))),
 				leaf("path", rule.OpSuffix, "/"+pick(r, subjects)),
 			)
 		case x < 80:
 			qs[i] = matches(
 				"",
-				`(?i)`+pick(
-					r,
-					details,
-				)+" "+pick(
-					r,
-					subjects,
-				)+`.{0,20}(`+pick(
-					r,
-					troubles,
-				)+`|`+pick(
-					r,
-					troubles,
-				)+`)`,
+				`(?i)`+pick(r, details)+" "+pick(r, subjects)+`.{0,20}(`+pick(r, troubles)+`|`+
+					pick(r, troubles)+`)`,
 			)
 		case x < 90:
-			qs[i] = and(
-				is("service", service),
-				more("status", 499),
-				more("duration_ms", float64(1000+10*r.IntN(150))),
-			)
+			qs[i] = and(is("service", service), more("status", 499),
+				more("duration_ms", float64(1000+10*r.IntN(150))))
 		case x < 95:
 			qs[i] = and(
 				leaf("error_code", rule.OpExists, ""),

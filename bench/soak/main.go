@@ -110,7 +110,8 @@ func soak(rate, groups int, length time.Duration) error {
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
-			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: [soak.rules.yml]\nnotify: {webhook_url: 'http://%s'}\nlog: {level: warn}\n",
+			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: "+
+				"[soak.rules.yml]\nnotify: {webhook_url: 'http://%s'}\nlog: {level: warn}\n",
 			broker.Addr(),
 			topic,
 			hook.Addr(),
@@ -140,12 +141,8 @@ func soak(rate, groups int, length time.Duration) error {
 			}
 			all = append(all, s)
 			if len(all)%6 == 0 {
-				log.Printf(
-					"%v: %v, %d notifications",
-					time.Duration(len(all))*10*time.Second,
-					s,
-					notified.Load(),
-				)
+				log.Printf("%v: %v, %d notifications", time.Duration(len(all))*10*time.Second, s,
+					notified.Load())
 			}
 		case <-ctx.Done():
 		}
@@ -185,12 +182,8 @@ func produce(ctx context.Context, addr string, rate, groups int) error {
 			client.Produce(
 				ctx,
 				&kgo.Record{
-					Value: line(
-						now,
-						sent,
-						int(now.Sub(start).Seconds()*float64(perSecond)),
-						perSecond,
-					),
+					Value: line(now, sent, int(now.Sub(start).Seconds()*float64(perSecond)),
+						perSecond),
 					Timestamp: now,
 					Partition: int32(sent % partitions),
 				},
@@ -209,30 +202,24 @@ func line(now time.Time, i, newest, perSecond int) []byte {
 	case 0, 1:
 		return fmt.Appendf(
 			nil,
-			`{"timestamp":%q,"level":"ERROR","service":"shop","request_id":"r%d","message":"request failed with a timeout"}`,
+			`{"timestamp":%q,"level":"ERROR","service":"shop","request_id":"r%d",`+
+				`"message":"request failed with a timeout"}`,
 			at,
 			newest-(i*7919)%(3*perSecond),
 		)
 	case 2:
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"INFO","service":"checkout","pod":"checkout-%d","duration_ms":%d,"message":"order placed"}`,
-			at,
-			i/10%50,
-			i*31%1000,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"checkout",`+
+			`"pod":"checkout-%d","duration_ms":%d,"message":"order placed"}`, at, i/10%50,
+			i*31%1000)
 	case 3:
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"WARN","service":"login","event":"login_failed","tenant":"t%d","user":"u%d","message":"login failed"}`,
-			at,
-			i/10%20,
-			i*31%5000,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"WARN","service":"login",`+
+			`"event":"login_failed","tenant":"t%d","user":"u%d","message":"login failed"}`, at,
+			i/10%20, i*31%5000)
 	}
 	return fmt.Appendf(
 		nil,
-		`{"timestamp":%q,"level":"INFO","service":"shop","kubernetes":{"namespace_name":"prod","container_name":"shop"},"message":"GET /cart/%d 200 in 12 ms"}`,
+		`{"timestamp":%q,"level":"INFO","service":"shop","kubernetes":{"namespace_name":"prod",`+
+			`"container_name":"shop"},"message":"GET /cart/%d 200 in 12 ms"}`,
 		at,
 		i,
 	)
@@ -245,14 +232,8 @@ type sample struct {
 }
 
 func (s sample) String() string {
-	return fmt.Sprintf(
-		"%d MB resident, %d goroutines, %d MB on disk, %.0f groups, lag %.0f",
-		s.resident,
-		s.goroutines,
-		s.fileMB,
-		s.groups,
-		s.lag,
-	)
+	return fmt.Sprintf("%d MB resident, %d goroutines, %d MB on disk, %.0f groups, lag %.0f",
+		s.resident, s.goroutines, s.fileMB, s.groups, s.lag)
 }
 
 func measure(engine *proc.Engine) (sample, error) {
@@ -304,7 +285,11 @@ func judge(all []sample) error {
 	}
 	var errs []error
 	for what, of := range map[string]func(sample) int{
-		"resident memory (MB)": func(s sample) int { return s.resident }, "goroutines": func(s sample) int { return s.goroutines }, "files (MB)": func(s sample) int { return s.fileMB },
+		"resident memory (MB)": func(s sample) int {
+			return s.resident
+		}, "goroutines": func(s sample) int {
+			return s.goroutines
+		}, "files (MB)": func(s sample) int { return s.fileMB },
 	} {
 		before, after := median(all[third:2*third], of), median(all[2*third:], of)
 		log.Printf("%s: median %d in the second third, %d in the last", what, before, after)

@@ -66,10 +66,12 @@ Exit status: 0, or 1 if --budget is exceeded.`,
 	}
 	cmd.Flags().StringVar(&c.file, "file", "", "file of logs; - for standard input")
 	cmd.Flags().
-		BoolVar(&c.corpus, "corpus", false, "each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
+		BoolVar(&c.corpus, "corpus", false,
+			"each line of the file describes a record: {\"topic\", \"ts_ms\", \"value\", ...}")
 	cmd.Flags().StringVar(&c.decode.Format, "format", "auto", "format of all records")
 	cmd.Flags().BoolVar(&c.json, "json", false, "print one transition per line as JSON")
-	cmd.Flags().StringSliceVar(&c.old, "diff", nil, "show what changes compared with these rule files")
+	cmd.Flags().StringSliceVar(&c.old, "diff", nil,
+		"show what changes compared with these rule files")
 	cmd.Flags().
 		StringVar(&c.budget, "budget", "", "fail if more alerts than this fire, as in 20/d")
 	c.lists.addFlag(cmd)
@@ -104,13 +106,8 @@ func (c *backtestCommand) run(ctx context.Context, files []string) error {
 		return err
 	}
 	if c.budget != "" && budget.Exceeded(report.Fired(), report.Span()) {
-		fmt.Fprintf(
-			c.progress,
-			"alert-engine: %d alerts in %s are over the budget of %s\n",
-			report.Fired(),
-			duration.Format(report.Span().Round(time.Second)),
-			budget,
-		)
+		fmt.Fprintf(c.progress, "alert-engine: %d alerts in %s are over the budget of %s\n",
+			report.Fired(), duration.Format(report.Span().Round(time.Second)), budget)
 		return exitCode(1)
 	}
 	return nil
@@ -145,7 +142,8 @@ func (c *backtestCommand) print(
 	case old != nil:
 		return c.printDiff(ctx, report, old)
 	case c.json:
-		return ruletest.WriteJSON(safetext.NewJSONWriter(c.out), ruletest.Transitions(report.Alerts))
+		return ruletest.WriteJSON(safetext.NewJSONWriter(c.out),
+			ruletest.Transitions(report.Alerts))
 	default:
 		return report.Write(c.out)
 	}
@@ -160,10 +158,8 @@ func (c *backtestCommand) printDiff(
 	if err != nil {
 		return err
 	}
-	changes := ruletest.Compare(
-		ruletest.Transitions(old.Alerts),
-		ruletest.Transitions(report.Alerts),
-	)
+	changes := ruletest.Compare(ruletest.Transitions(old.Alerts),
+		ruletest.Transitions(report.Alerts))
 	if c.json {
 		return ruletest.WriteJSON(safetext.NewJSONWriter(c.out), changes)
 	}
@@ -172,13 +168,8 @@ func (c *backtestCommand) printDiff(
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(
-		c.out,
-		"%d alerts before, %d after, %d transitions changed\n",
-		old.Fired(),
-		report.Fired(),
-		len(changes),
-	)
+	_, err = fmt.Fprintf(c.out, "%d alerts before, %d after, %d transitions changed\n", old.Fired(),
+		report.Fired(), len(changes))
 	return err
 }
 
@@ -214,11 +205,8 @@ func (c *backtestCommand) backtest(
 	}
 	report, err := b.Run(ctx, logs)
 	if rejected > mostErrors {
-		fmt.Fprintf(
-			c.progress,
-			"alert-engine: %d more records cannot be read\n",
-			rejected-mostErrors,
-		)
+		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n",
+			rejected-mostErrors)
 	}
 	return report, err
 }
@@ -266,11 +254,8 @@ func (c *backtestCommand) logs(
 // file.
 func (c *backtestCommand) samples() (iter.Seq2[decode.Sample, error], error) {
 	if c.file == "-" {
-		return decode.Read(
-			c.in,
-			"standard input",
-			decode.ReadOptions{Time: time.Now(), Corpus: c.corpus},
-		), nil
+		return decode.Read(c.in, "standard input",
+			decode.ReadOptions{Time: time.Now(), Corpus: c.corpus}), nil
 	}
 	info, err := os.Stat(c.file)
 	if err != nil {

@@ -69,9 +69,11 @@ Exit status: 0 without errors, 1 with errors, 3 with warnings alone if --lint-fa
 		StringVar(&c.output, "output", "text", "text, json, sarif or github (annotations)")
 	cmd.Flags().Bool("json", false, "the same as --output json")
 	cmd.Flags().
-		StringSliceVar(&c.source.topics, "against", nil, "compare with the newest logs of this topic; repeat for more")
+		StringSliceVar(&c.source.topics, "against", nil,
+			"compare with the newest logs of this topic; repeat for more")
 	cmd.Flags().
-		StringVar(&c.file, "against-file", "", "compare with the logs of this file; - for standard input")
+		StringVar(&c.file, "against-file", "",
+			"compare with the logs of this file; - for standard input")
 	cmd.Flags().
 		IntVar(&c.most, "sample", 100_000, "read at most this many records of the topics")
 	cmd.Flags().StringVar(&c.format, "format", "auto", "format of all records of the file")
@@ -136,7 +138,9 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 		return nil, fmt.Errorf("--sample %d: a sample has at least 1 record", c.most)
 	}
 	a := &app.Against{
-		Since: c.source.since, Most: c.most, Format: decode.Config{Format: c.format},
+		Since:  c.source.since,
+		Most:   c.most,
+		Format: decode.Config{Format: c.format},
 		Progress: func(records, of int) {
 			if of == 0 {
 				fmt.Fprintf(c.progress, "%d records\n", records)
@@ -156,7 +160,8 @@ func (c *checkCommand) against(ctx context.Context) (*app.Against, error) {
 		a.File = decode.ReadFile(c.file, decode.ReadOptions{Time: time.Now()})
 	case len(c.lists) > 0:
 		return nil, errors.New(
-			"--list is for --against and --against-file: without logs, nothing is compared with a list",
+			"--list is for --against and --against-file: without logs, nothing is compared with " +
+				"a list",
 		)
 	default:
 		return nil, nil

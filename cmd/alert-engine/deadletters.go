@@ -56,17 +56,9 @@ func newDeadLettersListCommand() *cobra.Command {
 						return err
 					}
 				default:
-					fmt.Fprintf(
-						cmd.OutOrStdout(),
-						"%s/%d@%d  %s  %s: %s\n    %s\n",
-						l.Topic,
-						l.Partition,
-						l.Offset,
-						l.Timestamp.UTC().Format("2006-01-02T15:04:05Z"),
-						l.Reason,
-						safetext.Line(l.Detail),
-						safetext.ClipLine(string(l.Value), 200),
-					)
+					fmt.Fprintf(cmd.OutOrStdout(), "%s/%d@%d  %s  %s: %s\n    %s\n", l.Topic,
+						l.Partition, l.Offset, l.Timestamp.UTC().Format("2006-01-02T15:04:05Z"),
+						l.Reason, safetext.Line(l.Detail), safetext.ClipLine(string(l.Value), 200))
 				}
 			}
 			return nil
@@ -109,7 +101,8 @@ is rejected again comes back with one more attempt.`,
 func (c *deadLettersCommand) addFlags(cmd *cobra.Command) {
 	c.source.addFlags(cmd)
 	cmd.Flags().
-		StringVar(&c.topic, "dead-letter-topic", "", "dead-letter topic (default kafka.dead_letter_topic)")
+		StringVar(&c.topic, "dead-letter-topic", "",
+			"dead-letter topic (default kafka.dead_letter_topic)")
 	cmd.Flags().StringVar(&c.reason, "reason", "", "only those with this reason")
 }
 
@@ -123,7 +116,8 @@ func (c *deadLettersCommand) letters() (kafka.DeadLetters, error) {
 	}
 	if c.topic == "" {
 		return kafka.DeadLetters{}, errors.New(
-			"no dead-letter topic is configured; name it with --dead-letter-topic, or kafka.dead_letter_topic in the file given with --config",
+			"no dead-letter topic is configured; name it with --dead-letter-topic, or " +
+				"kafka.dead_letter_topic in the file given with --config",
 		)
 	}
 	return kafka.DeadLetters{

@@ -49,14 +49,17 @@ The answer is one line per record: {"id", "format", "entries": [...], "drop": re
 		},
 	}
 	cmd.Flags().
-		StringVar(&c.cfg.Format, "format", "auto", "format of all records: "+strings.Join(decode.Formats(), ", "))
+		StringVar(&c.cfg.Format, "format", "auto", "format of all records: "+
+			strings.Join(decode.Formats(), ", "))
 	cmd.Flags().StringVar(&c.cfg.TimeZone, "time-zone", "UTC", "time zone of times without one")
 	cmd.Flags().
 		StringVar(&c.cfg.DefaultLevel, "default-level", "", "level of logs without one (UNKNOWN)")
 	cmd.Flags().
-		StringVar(&c.cfg.Pattern, "pattern", "", "regular expression whose named groups are the fields of a text line")
+		StringVar(&c.cfg.Pattern, "pattern", "",
+			"regular expression whose named groups are the fields of a text line")
 	cmd.Flags().
-		StringVar(&c.recordTime, "record-time", "", "timestamp of the records, for logs without a time (default: of the file, or now)")
+		StringVar(&c.recordTime, "record-time", "",
+			"timestamp of the records, for logs without a time (default: of the file, or now)")
 	cmd.Flags().
 		BoolVar(&c.corpus, "corpus", false, "each line is a record with headers and time")
 	cmd.Flags().BoolVar(&c.verbose, "verbose", false, "show where each well-known field was found")

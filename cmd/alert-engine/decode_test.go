@@ -31,17 +31,15 @@ func runDecode(t *testing.T, stdin string, args ...string) (out, errs string, co
 
 // "What does the engine make of my log?"
 func TestDecodeCommand(t *testing.T) {
-	const record = `{"level":"error","ts":1777889472.345,"msg":"payment failed","order":9007199254740993}`
-	out, errs, code := runDecode(
-		t,
-		record+"\n\nE0504 10:11:12.162098   17963 main.go:36] boom\n",
-		"--record-time",
-		"2026-05-04T10:11:20Z",
-		"--verbose",
-	)
+	const record = `{"level":"error","ts":1777889472.345,"msg":"payment failed",` +
+		`"order":9007199254740993}`
+	out, errs, code := runDecode(t, record+"\n\nE0504 10:11:12.162098   17963 main.go:36] boom\n",
+		"--record-time", "2026-05-04T10:11:20Z", "--verbose")
 	for _, want := range []string{
-		`"timestamp":"2026-05-04T10:11:12.345Z","timestamp_source":"ts","level":"ERROR","severity":17,"message":"payment failed"`,
-		`"fields":{"order":9007199254740993}`, `"format":"json"`, `"sources":{"level":"level","message":"msg","timestamp":"ts"}`,
+		`"timestamp":"2026-05-04T10:11:12.345Z","timestamp_source":"ts","level":"ERROR",` +
+			`"severity":17,"message":"payment failed"`,
+		`"fields":{"order":9007199254740993}`, `"format":"json"`,
+		`"sources":{"level":"level","message":"msg","timestamp":"ts"}`,
 		`"timestamp":"2026-05-04T10:11:12.162098Z"`, `"format":"klog"`,
 	} {
 		if !strings.Contains(out, want) {
@@ -86,7 +84,8 @@ func TestDecodeCommandCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	out, _, code := runDecode(t, "", "--corpus", file)
-	want := `{"id":"a","format":"text","entries":[{"timestamp":"2026-05-04T10:11:20Z","timestamp_source":"kafka","level":"ERROR","severity":17,` +
+	want := `{"id":"a","format":"text","entries":[{"timestamp":"2026-05-04T10:11:20Z",` +
+		`"timestamp_source":"kafka","level":"ERROR","severity":17,` +
 		`"message":"ERROR boom","service":"shop","raw":"ERROR boom"}]}
 {"id":"b","format":"","entries":[],"drop":"tombstone"}
 {"id":"c","format":"","entries":[],"error":"schema","detail":"schema-framed avro/protobuf, id 42"}

@@ -25,11 +25,10 @@ Topics are created when a client writes to them. --topic creates and reads topic
     echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b 127.0.0.1:19092 -t logs -P`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return app.Demo(
-				cmd.Context(),
-				o,
-				app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()},
-			)
+			return app.Demo(cmd.Context(), o, app.Terminal{
+				Out: cmd.OutOrStdout(),
+				Err: cmd.ErrOrStderr(),
+			})
 		},
 	}
 	f := cmd.Flags()
@@ -37,16 +36,12 @@ Topics are created when a client writes to them. --topic creates and reads topic
 	f.Float64Var(&o.Rate, "rate", o.Rate, "logs per second")
 	f.Var((*duration.Flag)(&o.Duration), "duration", "stop after this long; 0 for until stopped")
 	f.Uint64Var(&o.Seed, "seed", o.Seed, "random seed; the same seed gives the same logs")
-	f.BoolVar(
-		&o.BrokerOnly,
-		"broker-only",
-		o.BrokerOnly,
-		"start only the broker",
-	)
+	f.BoolVar(&o.BrokerOnly, "broker-only", o.BrokerOnly, "start only the broker")
 	f.StringSliceVar(&o.Topics, "topic", nil, "create and read this topic; repeat for more")
 	f.StringVar(&o.Broker, "broker", o.Broker, "address of the broker")
 	f.StringVar(&o.Listen, "listen", o.Listen, "address of pages, metrics and API")
 	f.StringSliceVar(&o.Rules, "rules", o.Rules, "rule files instead of those of the demo")
-	f.StringVar(&o.WebhookURL, "webhook-url", o.WebhookURL, "URL that notifications are posted to, too")
+	f.StringVar(&o.WebhookURL, "webhook-url", o.WebhookURL,
+		"URL that notifications are posted to, too")
 	return cmd
 }

@@ -11,7 +11,8 @@ import (
 )
 
 var invocation = regexp.MustCompile(
-	"(?m)(?:^|[|`\\s])(?:go run \\./cmd/)?alert-engine ((?:run|demo|check|test|backtest|explain|decode|deadletters|version|[a-z]+ -)[^|`\\n]*)",
+	"(?m)(?:^|[|`\\s])(?:go run \\./cmd/)?alert-engine " +
+		"((?:run|demo|check|test|backtest|explain|decode|deadletters|version|[a-z]+ -)[^|`\\n]*)",
 )
 
 // Every command that a document or a help text shows exists, with every flag that it is given.
@@ -60,13 +61,8 @@ func checkInvocation(t *testing.T, where, line string) {
 		name, _, _ = strings.Cut(strings.TrimRight(name, ",.;)"), "=")
 		if ok && name != "help" && cmd.Flags().Lookup(name) == nil &&
 			cmd.InheritedFlags().Lookup(name) == nil {
-			t.Errorf(
-				"%s: alert-engine %s: %s has no flag --%s",
-				where,
-				line,
-				cmd.CommandPath(),
-				name,
-			)
+			t.Errorf("%s: alert-engine %s: %s has no flag --%s", where, line,
+				cmd.CommandPath(), name)
 		}
 	}
 }

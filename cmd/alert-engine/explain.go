@@ -76,7 +76,8 @@ func (c *explainCommand) run(name string) error {
 	if len(files) == 0 {
 		if _, err := os.Stat(name); err != nil {
 			return fmt.Errorf(
-				"explain %s: name the rule files with --rules, or give a rule file instead of a rule",
+				"explain %s: name the rule files with --rules, or give a rule file instead of "+
+					"a rule",
 				name,
 			)
 		}
@@ -154,7 +155,10 @@ func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched boo
 	record := models.Record{Topic: r.Source, Timestamp: time.Now(), Value: []byte(c.event)}
 	decoder.Decode(&record, func(l *decode.Log) {
 		tree := match.Explain(r.Match, l, match.ListsOf(loaded.set))
-		c.result.Logs = append(c.result.Logs, explainedLog{Matches: tree.Pass, Match: tree.String()})
+		c.result.Logs = append(c.result.Logs, explainedLog{
+			Matches: tree.Pass,
+			Match:   tree.String(),
+		})
 		fmt.Fprint(c.text, indent(tree.String()))
 		if tree.Pass {
 			matched = true
@@ -212,7 +216,8 @@ func (c *explainCommand) alone(loaded *loadedRules, r *rule.Rule, record models.
 		when = "any match"
 	}
 	c.result.State, c.result.Reason = "inactive", when+" in "+duration.Format(r.Window)
-	fmt.Fprintf(c.text, "  alone it does not make the alert fire: %s in %s\n", when, duration.Format(r.Window))
+	fmt.Fprintf(c.text, "  alone it does not make the alert fire: %s in %s\n", when,
+		duration.Format(r.Window))
 	return nil
 }
 

@@ -6,15 +6,8 @@ import (
 )
 
 func TestExplainShowsWhyALogMatches(t *testing.T) {
-	out, _, err := runCommand(
-		explainCommandOver(loadAnyMatch),
-		"",
-		"Errors",
-		"--rules",
-		"shop.rules.yml",
-		"-e",
-		`{"level":"ERROR","service":"payment"}`,
-	)
+	out, _, err := runCommand(explainCommandOver(loadAnyMatch), "", "Errors", "--rules",
+		"shop.rules.yml", "-e", `{"level":"ERROR","service":"payment"}`)
 	want := `shop/Errors (shop.rules.yml:3)
   PASS all of
     PASS level is "error"   ("ERROR")
@@ -28,15 +21,8 @@ func TestExplainShowsWhyALogMatches(t *testing.T) {
 }
 
 func TestExplainShowsWhyALogDoesNotMatch(t *testing.T) {
-	out, _, err := runCommand(
-		explainCommandOver(loadAnyMatch),
-		`{"level":"ERROR","service":"web"}`+"\n",
-		"shop/Errors",
-		"--rules",
-		"shop.rules.yml",
-		"-e",
-		"-",
-	)
+	out, _, err := runCommand(explainCommandOver(loadAnyMatch), `{"level":"ERROR","service":"web"}`+
+		"\n", "shop/Errors", "--rules", "shop.rules.yml", "-e", "-")
 	if err != exitCode(1) || !strings.Contains(out, `FAIL service begins with "pay"   ("web")`) ||
 		strings.Contains(out, "group:") {
 		t.Errorf("%v\n%s", err, out)
@@ -52,13 +38,7 @@ func TestExplainNamesWhatItCannotFind(t *testing.T) {
 		}
 	}
 	f("name the rule files with --rules", "Errors", "-e", "x")
-	f(
-		`no rule is called "Other" in shop.rules.yml`,
-		"Other",
-		"--rules",
-		"shop.rules.yml",
-		"-e",
-		"x",
-	)
+	f(`no rule is called "Other" in shop.rules.yml`, "Other", "--rules", "shop.rules.yml",
+		"-e", "x")
 	f(`required flag(s) "event" not set`, "Errors", "--rules", "shop.rules.yml")
 }

@@ -42,7 +42,8 @@ Exit status: 0, or 1 if a file cannot be formatted or, with --check, is not form
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&check, "check", false, "list files that are not formatted, and change none")
+	cmd.Flags().BoolVar(&check, "check", false,
+		"list files that are not formatted, and change none")
 	return cmd
 }
 

@@ -19,7 +19,8 @@ type listFiles []string
 
 func (l *listFiles) addFlag(cmd *cobra.Command) {
 	cmd.Flags().
-		StringArrayVar((*[]string)(l), "list", nil, "NAME=FILE: members of a list, one per line; repeat for more")
+		StringArrayVar((*[]string)(l), "list", nil,
+			"NAME=FILE: members of a list, one per line; repeat for more")
 }
 
 // members reads the files.
@@ -48,10 +49,9 @@ func (l listFiles) give(set *rule.Set, others ...*rule.Set) (*rule.Set, error) {
 	}
 	maps.DeleteFunc(members, func(name string, _ []string) bool {
 		return set.Lists[name] == nil &&
-			slices.ContainsFunc(
-				others,
-				func(other *rule.Set) bool { return other.Lists[name] != nil },
-			)
+			slices.ContainsFunc(others, func(other *rule.Set) bool {
+				return other.Lists[name] != nil
+			})
 	})
 	with, err := set.WithMembers(members)
 	if err != nil {

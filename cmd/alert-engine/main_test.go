@@ -86,10 +86,8 @@ func TestCommands(t *testing.T) {
 			// produce ADDRESS TOPIC FILE writes each line of a file to a topic, and a record that
 			// nobody can read.
 			"produce": func(ts *testscript.TestScript, neg bool, args []string) {
-				p, err := kafka.NewProducer(
-					kafka.ClientConfig{Brokers: args[:1]},
-					slog.New(slog.DiscardHandler),
-				)
+				p, err := kafka.NewProducer(kafka.ClientConfig{Brokers: args[:1]},
+					slog.New(slog.DiscardHandler))
 				ts.Check(err)
 				defer p.Close()
 				for line := range strings.Lines(ts.ReadFile(args[2])) {

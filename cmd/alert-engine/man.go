@@ -24,7 +24,9 @@ func newManCommand() *cobra.Command {
 			root := cmd.Root()
 			root.DisableAutoGenTag = true
 			header := doc.GenManHeader{
-				Section: "1", Source: "alert-engine " + app.Version(), Manual: "alert-engine",
+				Section: "1",
+				Source:  "alert-engine " + app.Version(),
+				Manual:  "alert-engine",
 			}
 			if _, when := app.Commit(); when != "" {
 				if at, err := time.Parse(time.RFC3339, when); err == nil {

@@ -106,7 +106,8 @@ func newNewCommand() *cobra.Command {
 				}
 			}
 			text := strings.ReplaceAll(t.text, "MATCH", strings.ReplaceAll(query, "'", "''"))
-			_, err := io.WriteString(cmd.OutOrStdout(), "version: 1\ngroups:\n- name: mine\n  rules:"+text)
+			_, err := io.WriteString(cmd.OutOrStdout(),
+				"version: 1\ngroups:\n- name: mine\n  rules:"+text)
 			return err
 		},
 	}

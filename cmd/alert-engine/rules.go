@@ -38,11 +38,8 @@ func (l *loadedRules) factory() ruletest.Factory {
 		Lists: func(m ruletest.Members) (ruletest.Factory, error) {
 			with := *l
 			var err error
-			with.set, err = ruletest.WithMembers(
-				l.set,
-				m,
-				ruletest.InTest+", or with --list %[1]s=FILE",
-			)
+			with.set, err = ruletest.WithMembers(l.set, m, ruletest.InTest+
+				", or with --list %[1]s=FILE")
 			return with.factory(), err
 		},
 	}
@@ -53,12 +50,8 @@ func (l *loadedRules) engine(
 	emit func(models.Alert),
 	options ...alerting.Option,
 ) (ruletest.Engine, error) {
-	options = append(
-		options,
-		alerting.WithRules(&rule.Set{}),
-		alerting.WithEmit(emit),
-		alerting.WithDecode(l.decode),
-	)
+	options = append(options, alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit),
+		alerting.WithDecode(l.decode))
 	if !l.topics {
 		options = append(options, alerting.WithSources(withNone(l.set)))
 	}

@@ -29,7 +29,9 @@ Secret. If a file is invalid nothing changes.`,
   alert-engine run --config alert-engine.yml --print-config`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			load := func() (*app.Config, error) { return app.LoadConfig(config, os.Getenv, settings(cmd)) }
+			load := func() (*app.Config, error) {
+				return app.LoadConfig(config, os.Getenv, settings(cmd))
+			}
 			config = configName(config)
 			c, err := load()
 			if err != nil {
@@ -40,17 +42,14 @@ Secret. If a file is invalid nothing changes.`,
 				cmd.OutOrStdout().Write(text)
 				return err
 			}
-			return app.Run(
-				cmd.Context(),
-				c,
-				app.Terminal{Out: cmd.OutOrStdout(), Err: cmd.ErrOrStderr()},
-				load,
-			)
+			return app.Run(cmd.Context(), c, app.Terminal{Out: cmd.OutOrStdout(),
+				Err: cmd.ErrOrStderr()}, load)
 		},
 	}
 	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file")
 	cmd.Flags().
-		BoolVar(&printConfig, "print-config", false, "print the effective configuration without secrets, and exit")
+		BoolVar(&printConfig, "print-config", false,
+			"print the effective configuration without secrets, and exit")
 	addSettings(cmd)
 	return cmd
 }

@@ -140,8 +140,11 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 		return nil, err
 	}
 	reader := kafka.ReaderConfig{
-		Client: config.Kafka.Client(), Topics: config.Kafka.Topics, Last: int64(c.most),
-		From: time.Now().Add(-c.source.since), Logger: slog.New(slog.DiscardHandler),
+		Client: config.Kafka.Client(),
+		Topics: config.Kafka.Topics,
+		Last:   int64(c.most),
+		From:   time.Now().Add(-c.source.since),
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	partitions, err := kafka.NewReader(reader).Partitions(ctx)
 	if err != nil {
@@ -189,12 +192,8 @@ func (c *suggestCommand) survey(
 		}
 		if time.Since(reported) > time.Second {
 			reported = time.Now()
-			fmt.Fprintf(
-				c.progress,
-				"%d records, until %s\n",
-				survey.Records,
-				survey.To.Format(time.RFC3339),
-			)
+			fmt.Fprintf(c.progress, "%d records, until %s\n", survey.Records,
+				survey.To.Format(time.RFC3339))
 		}
 	}
 	if survey.Logs == 0 {
@@ -223,15 +222,13 @@ func (c *suggestCommand) backtest(
 	rules := rulesOf(set)
 	rules.topics, rules.decode = c.file == "", logs.decode
 	b := ruletest.Backtest{
-		Factory: rules.engines, Decode: c.decode, Partitions: logs.partitions,
-		Rejected: func(error) {},
+		Factory:    rules.engines,
+		Decode:     c.decode,
+		Partitions: logs.partitions,
+		Rejected:   func(error) {},
 		Progress: func(records int, until time.Time) {
-			fmt.Fprintf(
-				c.progress,
-				"backtest: %d records, until %s\n",
-				records,
-				until.Format(time.RFC3339),
-			)
+			fmt.Fprintf(c.progress, "backtest: %d records, until %s\n", records,
+				until.Format(time.RFC3339))
 		},
 	}
 	b.Factory.Lateness = 0 // nothing is late at the end
@@ -277,16 +274,8 @@ func (c *suggestCommand) table(list []suggested, s *suggest.Survey) error {
 	w := tabwriter.NewWriter(c.out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "RULE\tCONDITION\tMATCHES\tALERTS\tGROUPS\tWHAT FOR")
 	for _, p := range list {
-		fmt.Fprintf(
-			w,
-			"%s\t%s\t%d\t%d\t%d\t%s\n",
-			p.Alert,
-			p.Condition(),
-			p.Matches,
-			p.Alerts,
-			p.Groups,
-			p.Why,
-		)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%s\n", p.Alert, p.Condition(), p.Matches, p.Alerts,
+			p.Groups, p.Why)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -334,12 +323,8 @@ func (c *suggestCommand) write(list []suggested, s *suggest.Survey) error {
 	}
 	head := fmt.Sprintf("Proposed by alert-engine suggest, from %d logs of %s.", s.Logs, span(s))
 	rules, err := suggest.RuleFile(head, proposals, func(p suggest.Proposal) string {
-		return fmt.Sprintf(
-			"Within %s it matched %d times and fired %d times.",
-			span(s),
-			p.Matches,
-			alerts[p.ID],
-		)
+		return fmt.Sprintf("Within %s it matched %d times and fired %d times.", span(s), p.Matches,
+			alerts[p.ID])
 	})
 	if err != nil {
 		return err
@@ -348,7 +333,8 @@ func (c *suggestCommand) write(list []suggested, s *suggest.Survey) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(c.output, rules, 0o644); err != nil { // #nosec G306 -- it holds no secrets
+	// #nosec G306 -- it holds no secrets
+	if err := os.WriteFile(c.output, rules, 0o644); err != nil {
 		return err
 	}
 	if err := os.WriteFile(c.script(), script, 0o644); err != nil { // #nosec G306 -- as above

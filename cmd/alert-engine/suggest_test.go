@@ -18,13 +18,9 @@ func shopLogs() string {
 		if i%120 == 0 || i >= 600 && i < 640 {
 			level = "ERROR"
 		}
-		fmt.Fprintf(
-			&b,
-			"{\"timestamp\":%q,\"service\":\"cart\",\"host\":\"web-1\",\"level\":%q,\"message\":\"order %d\"}\n",
-			start.Add(time.Duration(i)*5*time.Second).Format(time.RFC3339),
-			level,
-			i,
-		)
+		fmt.Fprintf(&b, "{\"timestamp\":%q,\"service\":\"cart\",\"host\":\"web-1\",\"level\":%q,"+
+			"\"message\":\"order %d\"}\n", start.Add(time.Duration(i)*5*time.Second).Format(
+			time.RFC3339), level, i)
 	}
 	return b.String()
 }

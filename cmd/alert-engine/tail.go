@@ -76,13 +76,8 @@ func (c *tailCommand) show(e models.LogEntry) error {
 	if message == "" {
 		message = e.Raw
 	}
-	_, err := fmt.Fprintf(
-		c.out,
-		"%s %-5s %s %s\n",
-		e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"),
-		safetext.ClipLine(e.Level, 20),
-		safetext.ClipLine(e.Service, 100),
-		safetext.Line(message),
-	)
+	_, err := fmt.Fprintf(c.out, "%s %-5s %s %s\n",
+		e.Timestamp.UTC().Format("2006-01-02T15:04:05.000Z"), safetext.ClipLine(e.Level, 20),
+		safetext.ClipLine(e.Service, 100), safetext.Line(message))
 	return err
 }

@@ -66,16 +66,14 @@ A script:
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			if c.options.Shuffle < 0 {
-				return fmt.Errorf(
-					"--shuffle %d: the number is negative",
-					c.options.Shuffle,
-				)
+				return fmt.Errorf("--shuffle %d: the number is negative", c.options.Shuffle)
 			}
 			return c.run(cmd.OutOrStdout(), files)
 		},
 	}
 	cmd.Flags().
-		IntVar(&c.options.Shuffle, "shuffle", 0, "repeat each test with this many other orders of arrival")
+		IntVar(&c.options.Shuffle, "shuffle", 0,
+			"repeat each test with this many other orders of arrival")
 	cmd.Flags().Uint64Var(&c.options.Seed, "seed", 1, "random seed of --shuffle")
 	cmd.Flags().
 		BoolVar(&c.options.Crash, "crash", false, "repeat each test with a restart after each log")
@@ -133,16 +131,8 @@ func (c *testCommand) read(
 		if err != nil {
 			return nil, nil, err
 		}
-		scripts, rules, sets = append(
-			scripts,
-			script,
-		), append(
-			rules,
-			loaded,
-		), append(
-			sets,
-			loaded.set,
-		)
+		scripts, rules, sets = append(scripts, script), append(rules, loaded),
+			append(sets, loaded.set)
 	}
 	for _, loaded := range rules {
 		if loaded.set, err = c.lists.give(loaded.set, sets...); err != nil {
@@ -167,12 +157,8 @@ func (c *testCommand) report(out io.Writer, results []ruletest.Result) (failed i
 	}
 	fmt.Fprintf(out, "%d tests, %d failed", len(results), failed)
 	if c.options.Shuffle > 0 {
-		fmt.Fprintf(
-			out,
-			"; each also in %d other orders of seed %d",
-			c.options.Shuffle,
-			c.options.Seed,
-		)
+		fmt.Fprintf(out, "; each also in %d other orders of seed %d", c.options.Shuffle,
+			c.options.Seed)
 	}
 	if c.options.Crash {
 		fmt.Fprint(out, "; each also with a restart after each log")
@@ -195,7 +181,10 @@ func reportJSON(out io.Writer, results []ruletest.Result) (failed int, err error
 	e := newJSONEncoder(out)
 	for _, r := range results {
 		one := testResult{
-			File: r.File, Name: r.Name, Passed: len(r.Failures) == 0, Seconds: r.Took.Seconds(),
+			File:    r.File,
+			Name:    r.Name,
+			Passed:  len(r.Failures) == 0,
+			Seconds: r.Took.Seconds(),
 		}
 		for _, f := range r.Failures {
 			one.Failures = append(one.Failures, fmt.Sprint(f))

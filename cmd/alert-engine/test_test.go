@@ -86,7 +86,9 @@ func loadAnyMatch([]string) (*loadedRules, error) {
 	return &loadedRules{
 		set: &rule.Set{Rules: []*rule.Rule{errorsRule}},
 		engines: ruletest.Factory{
-			New:      func(emit func(models.Alert)) (ruletest.Engine, error) { return anyMatch{emit}, nil },
+			New: func(emit func(models.Alert)) (ruletest.Engine, error) {
+				return anyMatch{emit}, nil
+			},
 			Lateness: time.Second,
 		},
 	}, nil
@@ -130,25 +132,17 @@ tests:
 func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 	file := writeFile(t, "shop_test.yml", script)
 	junit := filepath.Join(t.TempDir(), "report.xml")
-	out, _, err := runCommand(
-		testCommandOver(loadAnyMatch),
-		"",
-		"--shuffle",
-		"3",
-		"--seed",
-		"5",
-		"--crash",
-		"--junit",
-		junit,
-		file,
-	)
+	out, _, err := runCommand(testCommandOver(loadAnyMatch), "", "--shuffle", "3", "--seed", "5",
+		"--crash", "--junit", junit, file)
 	if err != exitCode(1) {
 		t.Errorf("ends with %v", err)
 	}
 	for _, want := range []string{
 		"ok    " + file + ": an error pages\n",
-		"FAIL  " + file + ": two errors do not page\n  " + file + ":6: nothing else should fire, but this does: {alert: Errors, fires: 3s",
-		"2 tests, 1 failed; each also in 3 other orders of seed 5; each also with a restart after each log\n",
+		"FAIL  " + file + ": two errors do not page\n  " + file +
+			":6: nothing else should fire, but this does: {alert: Errors, fires: 3s",
+		"2 tests, 1 failed; each also in 3 other orders of seed 5; each also with a restart " +
+			"after each log\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("output lacks %q:\n%s", want, out)
@@ -159,7 +153,8 @@ func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 		t.Errorf("report %s, %v", report, err)
 	}
 	good, _, _ := strings.Cut(script, "- name: two")
-	if out, _, err := runCommand(testCommandOver(loadAnyMatch), "", writeFile(t, "good_test.yml", good)); err != nil ||
+	if out, _, err := runCommand(testCommandOver(loadAnyMatch), "",
+		writeFile(t, "good_test.yml", good)); err != nil ||
 		!strings.HasSuffix(out, "1 tests, 0 failed\n") {
 		t.Errorf("good script: %v\n%s", err, out)
 	}
@@ -178,7 +173,8 @@ tests:
   expect: [{alert: Pays, fires: 0s}, {alert: Pays, fires: 10m}]
   nothing_else: true
 `)
-	if out, _, err := runCommand(testCommandOver(loadRules), "", "--shuffle", "5", "--crash", file); err != nil {
+	if out, _, err := runCommand(testCommandOver(loadRules), "", "--shuffle", "5", "--crash",
+		file); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
 }

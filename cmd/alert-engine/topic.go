@@ -43,7 +43,8 @@ func (s *topicSource) addFlagsOf(cmd *cobra.Command, names ...string) {
 	s.cmd = cmd
 	cmd.Flags().SortFlags = false
 	cmd.Flags().
-		StringVarP(&s.config, "config", "c", "", "configuration file for brokers, topic and credentials (default alert-engine.yml if it exists)")
+		StringVarP(&s.config, "config", "c", "", "configuration file for brokers, topic and "+
+			"credentials (default alert-engine.yml if it exists)")
 	addSettings(cmd, names...)
 }
 

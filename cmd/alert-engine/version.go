@@ -23,7 +23,8 @@ func newVersionCommand() *cobra.Command {
 // versionText is the version, and the commit if it is known.
 func versionText() string {
 	text := fmt.Sprintf(
-		"alert-engine %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH,
+		"alert-engine %s (%s, %s/%s)\n", app.Version(), runtime.Version(), runtime.GOOS,
+		runtime.GOARCH,
 	)
 	if commit, date := app.Commit(); commit != "" {
 		text += fmt.Sprintf("commit %s of %s\n", commit, date)

@@ -41,16 +41,22 @@ func entryOf(a *models.Alert) models.LogEntry {
 		fields[name] = value
 	}
 	maps.Copy(fields, map[string]any{
-		"state": string(
-			a.State,
-		), "rule": a.Rule, "episode": json.Number(strconv.FormatInt(a.Episode, 10)), "reason": a.Reason,
-		"value": json.Number(
-			strconv.FormatFloat(a.Value, 'g', -1, 64),
-		), "historical": a.Historical, "alert_id": a.ID,
+		"state": string(a.State), "rule": a.Rule,
+		"episode": json.Number(strconv.FormatInt(a.Episode, 10)), "reason": a.Reason,
+		"value": json.Number(strconv.FormatFloat(a.Value, 'g', -1, 64)), "historical": a.Historical,
+		"alert_id": a.ID,
 	})
 	entry := models.LogEntry{
-		Timestamp: a.At, TimestampSource: "at", Level: "INFO", Severity: 9, Message: a.Annotations["summary"], Service: a.Labels["service"], Namespace: a.Labels["namespace"],
-		Host: a.Labels["host"], Fields: fields, Position: models.Position{Topic: alertsTopic},
+		Timestamp:       a.At,
+		TimestampSource: "at",
+		Level:           "INFO",
+		Severity:        9,
+		Message:         a.Annotations["summary"],
+		Service:         a.Labels["service"],
+		Namespace:       a.Labels["namespace"],
+		Host:            a.Labels["host"],
+		Fields:          fields,
+		Position:        models.Position{Topic: alertsTopic},
 	}
 	if a.State == models.AlertFiring {
 		entry.Level, entry.Severity = "ERROR", 17

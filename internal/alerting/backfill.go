@@ -135,7 +135,9 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 	same[slices.Index(same, rs)] = past
 	rs = past
 	if len(owners) > 0 {
-		rs.groups.each(func(number uint32, _ *group) { rs.setOwner(number, owners[rs.owner(number)]) })
+		rs.groups.each(func(number uint32, _ *group) {
+			rs.setOwner(number, owners[rs.owner(number)])
+		})
 	}
 	rs.continueCounters(counters)
 	rs.changed, rs.backfillError = true, why

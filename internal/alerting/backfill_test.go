@@ -22,10 +22,9 @@ func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 		t.Fatal(err)
 	}
 	// their past is in no topic
-	set.Rules = slices.DeleteFunc(
-		set.Rules,
-		func(r *rule.Rule) bool { return r.Source == "alerts" },
-	)
+	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool {
+		return r.Source == "alerts"
+	})
 	for seed := range uint64(3) {
 		records := story(seed, 250)
 		for _, k := range []int{1, 40, 125, 200, 245} {
@@ -52,10 +51,7 @@ func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
 			if diff := cmp.Diff(want, outcomes(p.alerts)); diff != "" {
 				t.Fatalf(
 					"seed %d, rules that come after %d logs (-there from the beginning +so):\n%s",
-					seed,
-					k,
-					diff,
-				)
+					seed, k, diff)
 			}
 		}
 	}
@@ -126,7 +122,8 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 		t.Helper()
 		w := &world{t: t}
 		w.start(&rule.Set{}, alerting.WithBackfill())
-		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))); err != nil {
+		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "window: 5m",
+			"window: 12h", 1))); err != nil {
 			t.Fatal(err)
 		}
 		scratch, _ := w.engine.BackfillEngine()
@@ -155,15 +152,18 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithBackfill(), alerting.WithShared())
 	feed := func(engine *alerting.Engine, partition int32) {
-		value := fmt.Sprintf(
-			`{"timestamp":%q,"level":"ERROR","service":"s%d"}`,
-			monday.Format(time.RFC3339Nano),
-			partition,
-		)
+		value := fmt.Sprintf(`{"timestamp":%q,"level":"ERROR","service":"s%d"}`,
+			monday.Format(time.RFC3339Nano), partition)
 		for i := range int64(2) {
 			engine.Apply(
 				engine.NewScanner().
-					Scan([]models.Record{{Topic: "logs", Partition: partition, Offset: i, Timestamp: monday, Value: []byte(value)}}),
+					Scan([]models.Record{{
+						Topic:     "logs",
+						Partition: partition,
+						Offset:    i,
+						Timestamp: monday,
+						Value:     []byte(value),
+					}}),
 			)
 		}
 	}
@@ -203,7 +203,8 @@ func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
 	w.start(&rule.Set{}, alerting.WithBackfill())
 	change := func(threshold string, logs int) {
 		t.Helper()
-		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", threshold, 1))); err != nil {
+		if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", threshold,
+			1))); err != nil {
 			t.Fatal(err)
 		}
 		scratch, _ := w.engine.BackfillEngine()

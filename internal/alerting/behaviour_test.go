@@ -55,14 +55,8 @@ func (w *world) hear(a models.Alert) {
 	delete(a.Labels, "alertname")
 	w.said = append(
 		w.said,
-		fmt.Sprintf(
-			"%s %s%s %s%s",
-			a.At.Sub(monday),
-			a.Rule,
-			strings.TrimPrefix(labelsText(a.Labels), "{}"),
-			a.State,
-			flags,
-		),
+		fmt.Sprintf("%s %s%s %s%s", a.At.Sub(monday), a.Rule,
+			strings.TrimPrefix(labelsText(a.Labels), "{}"), a.State, flags),
 	)
 }
 
@@ -77,7 +71,12 @@ func (w *world) put(event, record time.Time, fields string) {
 	value := fmt.Sprintf(`{"timestamp":%q,%s}`, event.Format(time.RFC3339Nano), fields)
 	w.engine.Apply(
 		w.engine.NewScanner().
-			Scan([]models.Record{{Topic: "logs", Offset: w.next, Timestamp: record, Value: []byte(value)}}),
+			Scan([]models.Record{{
+				Topic:     "logs",
+				Offset:    w.next,
+				Timestamp: record,
+				Value:     []byte(value),
+			}}),
 	)
 	w.next++
 }
@@ -153,7 +152,8 @@ func TestAnAlertShowsWhatItIsAbout(t *testing.T) {
 		a.Last[1].Position.Offset != 1 {
 		t.Errorf("first %+v, last %+v", a.First, a.Last)
 	}
-	if diff := cmp.Diff([]models.TopValue{{Value: "17", Count: 1}, {Value: "18", Count: 1}}, a.Top["code"]); diff != "" {
+	if diff := cmp.Diff([]models.TopValue{{Value: "17", Count: 1}, {Value: "18", Count: 1}},
+		a.Top["code"]); diff != "" {
 		t.Error(diff)
 	}
 	if a.Count != 2 || a.Value != 2 || a.Threshold != ">= 2" || a.Episode != 1 ||
@@ -215,12 +215,8 @@ func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
 func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
 	w := newWorld(
 		t,
-		strings.Replace(
-			errorRules,
-			"window: 5m",
-			"window: 5m\n    keep_firing_for: 12h",
-			1,
-		)+"  - {alert: Short, match: level>=ERROR, window: 1m}\n",
+		strings.Replace(errorRules, "window: 5m", "window: 5m\n    keep_firing_for: 12h", 1)+
+			"  - {alert: Short, match: level>=ERROR, window: 1m}\n",
 	)
 	w.engine.Advance(monday.Add(10*time.Hour), []models.Progress{{Topic: "logs", End: 2}})
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
@@ -266,15 +262,8 @@ func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
 	for _, l := range w.engine.Late() {
 		late = append(
 			late,
-			fmt.Sprintf(
-				"%s of %s, %v behind, %v allowed, counted: %v, at %d",
-				l.Line.Level,
-				l.Rule,
-				l.Behind,
-				l.Allowed,
-				l.Counted,
-				l.Line.Position.Offset,
-			),
+			fmt.Sprintf("%s of %s, %v behind, %v allowed, counted: %v, at %d", l.Line.Level, l.Rule,
+				l.Behind, l.Allowed, l.Counted, l.Line.Position.Offset),
 		)
 	}
 	if diff := cmp.Diff([]string{
@@ -295,7 +284,11 @@ func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
 	w.put(monday.Add(-time.Minute-1), monday.Add(-time.Minute), `"level":"INFO"`)
 	w.put(monday.Add(-4*time.Second), monday, `"level":"INFO"`)
 	d := w.engine.Watermarks()[0].Delays
-	for part, want := range map[float64]time.Duration{0.5: 500 * time.Millisecond, 0.99: 5 * time.Second, 1: 2 * time.Minute} {
+	for part, want := range map[float64]time.Duration{
+		0.5:  500 * time.Millisecond,
+		0.99: 5 * time.Second,
+		1:    2 * time.Minute,
+	} {
 		if got, ok := d.Within(part); got != want || !ok {
 			t.Errorf("%v of them lie within %v, not %v", part, got, want)
 		}
@@ -305,7 +298,8 @@ func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
 func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
-	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "errors of", "mistakes of", 1))); err != nil {
+	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "errors of", "mistakes of",
+		1))); err != nil {
 		t.Fatal(err)
 	}
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
@@ -319,7 +313,8 @@ func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
 			{Topic: "logs", Timestamp: monday, Value: []byte(`{"level":"ERROR","service":"a"}`)},
 		},
 	)
-	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))); err != nil {
+	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, ">= 2", ">= 3",
+		1))); err != nil {
 		t.Fatal(err)
 	}
 	w.heard("1s shop/Errors{service=a} resolved")
@@ -411,7 +406,11 @@ func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 			w.restore()
 		}
 	}
-	for how, change := range map[string]func(*world, *rule.Set){"reload": reload, "restart": restart(false), "restart, all saved": restart(true)} {
+	for how, change := range map[string]func(*world, *rule.Set){
+		"reload":             reload,
+		"restart":            restart(false),
+		"restart, all saved": restart(true),
+	} {
 		w := newWorld(t, errorRules)
 		w.save(true)
 		after := time.Duration(0)
@@ -437,12 +436,8 @@ func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 			firing[a.ID], over[a.ID] = true, a.State == models.AlertResolved
 		}
 		if len(firing) != 10 || w.alerts[len(w.alerts)-1].Episode != 10 {
-			t.Errorf(
-				"%s: %d alerts, the last is number %d",
-				how,
-				len(firing),
-				w.alerts[len(w.alerts)-1].Episode,
-			)
+			t.Errorf("%s: %d alerts, the last is number %d", how, len(firing),
+				w.alerts[len(w.alerts)-1].Episode)
 		}
 		for id := range firing {
 			if !over[id] {
@@ -471,12 +466,8 @@ func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
 func TestAShadowIsMarkedAndARuleThatIsOffSaysNothing(t *testing.T) {
 	w := newWorld(
 		t,
-		strings.Replace(
-			errorRules,
-			"window: 5m",
-			"window: 5m\n    mode: shadow",
-			1,
-		)+"  - {alert: Off, match: level>=ERROR, mode: off}\n",
+		strings.Replace(errorRules, "window: 5m", "window: 5m\n    mode: shadow", 1)+
+			"  - {alert: Off, match: level>=ERROR, mode: off}\n",
 	)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -531,16 +522,12 @@ func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
 	}
 	f("payments", 1)
 	f("logs", 0)
-	f(
-		"pay-logs",
-		1,
-		alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}),
-	)
-	f(
-		"payments",
-		0,
-		alerting.WithSources(map[string][]string{"payments": {"pay-logs", "bank-logs"}}),
-	)
+	f("pay-logs", 1, alerting.WithSources(map[string][]string{
+		"payments": {"pay-logs", "bank-logs"},
+	}))
+	f("payments", 0, alerting.WithSources(map[string][]string{
+		"payments": {"pay-logs", "bank-logs"},
+	}))
 }
 
 func TestAnAlertResolvedByHandStaysSo(t *testing.T) {
@@ -596,8 +583,10 @@ func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
 		)
 	}
 	want := []string{
-		"firing ServiceErrors 11 errors of payment in 5 minutes", "firing FatalLog payment logs a fatal error",
-		"resolved ServiceErrors 10 errors of payment in 5 minutes", "resolved FatalLog payment logs a fatal error",
+		"firing ServiceErrors 11 errors of payment in 5 minutes",
+		"firing FatalLog payment logs a fatal error",
+		"resolved ServiceErrors 10 errors of payment in 5 minutes",
+		"resolved FatalLog payment logs a fatal error",
 	}
 	slices.Sort(got)
 	slices.Sort(want)
@@ -631,7 +620,8 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 			Value:     []byte(`{"level":"INFO","service":"a"}`),
 		},
 	)
-	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 || !list[0].ReadsTopic {
+	if !ok || len(list) != 1 || list[0].Match.Pass || list[0].Group.Value != 2 ||
+		!list[0].ReadsTopic {
 		t.Errorf("explanation %+v, %v", list, ok)
 	}
 	if a := w.engine.Alerts(); len(a) != 1 || a[0].ID != w.alerts[0].ID ||

@@ -26,13 +26,10 @@ func BenchmarkLogs(b *testing.B) {
 						Topic:     "logs",
 						Offset:    int64(n),
 						Timestamp: at,
-						Value: fmt.Appendf(
-							nil,
-							`{"timestamp":%q,"level":%q,"user":"user-%06d","service":"checkout","message":"something has happened to somebody"}`,
-							at.Format(time.RFC3339Nano),
-							level(n),
-							n*7919%users,
-						),
+						Value: fmt.Appendf(nil, `{"timestamp":%q,"level":%q,`+
+							`"user":"user-%06d","service":"checkout","message":"something has `+
+							`happened to somebody"}`, at.Format(time.RFC3339Nano), level(n),
+							n*7919%users),
 					}
 					n++
 				}

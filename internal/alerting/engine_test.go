@@ -52,7 +52,8 @@ func TestScripts(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, r := range script.Run(factory(t, set), ruletest.Options{Shuffle: 50, Seed: 1, Crash: true}) {
+		for _, r := range script.Run(factory(t, set),
+			ruletest.Options{Shuffle: 50, Seed: 1, Crash: true}) {
 			if len(r.Failures) > 0 {
 				t.Errorf("%s: %s:\n%s", r.File, r.Name, strings.Join(r.Failures, "\n"))
 			}

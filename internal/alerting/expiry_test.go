@@ -40,7 +40,8 @@ func TestGroupsFadeAFewAtATime(t *testing.T) {
 	fail("noisy", 11)
 	at = at.Add(time.Hour)
 	advance()
-	if n := e.Stats().Groups; n != users+1-1-expirationsPerAdvance && n != users+1-expirationsPerAdvance {
+	if n := e.Stats().Groups; n != users+1-1-expirationsPerAdvance &&
+		n != users+1-expirationsPerAdvance {
 		t.Errorf("after one move there are %d groups", n)
 	}
 	for i := users - 100; i < users; i++ { // all of which have expired, be they there or not

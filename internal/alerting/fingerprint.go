@@ -18,7 +18,8 @@ import (
 // limit.
 func fingerprint(r *rule.Rule) uint64 {
 	c := *r
-	c.Annotations, c.Samples, c.Top, c.Limit, c.Pos, c.MatchText, c.WhenText, c.LintIgnore = nil, rule.Samples{}, nil, 0, rule.Pos{}, "", "", nil
+	c.Annotations, c.Samples, c.Top, c.Limit, c.Pos, c.MatchText, c.WhenText, c.LintIgnore = nil,
+		rule.Samples{}, nil, 0, rule.Pos{}, "", "", nil
 	return fingerprintOf(c)
 }
 

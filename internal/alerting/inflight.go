@@ -104,7 +104,9 @@ func (e *Engine) InFlightState(p models.Partition) []byte {
 		}
 		for key, last := range rs.counters.last {
 			if last.owner == pt.number {
-				one.Counters = append(one.Counters, inFlightCounter{[]byte(key), last.episode, last.at})
+				one.Counters = append(one.Counters, inFlightCounter{
+					[]byte(key), last.episode, last.at,
+				})
 			}
 		}
 		b.Rules = append(b.Rules, one)
@@ -129,28 +131,16 @@ func (c *compiledRule) outlivesWindow() bool {
 func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 	b := &inFlightState{}
 	if err := json.Unmarshal(handed, b); err != nil {
-		return fmt.Errorf(
-			"in-flight state of %s/%d from another member cannot be read: %w",
-			p.Topic,
-			p.Partition,
-			err,
-		)
+		return fmt.Errorf("in-flight state of %s/%d from another member cannot be read: %w",
+			p.Topic, p.Partition, err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	// as while a new version is rolled out: positions and numbers are the same in all of them
 	if b.Format != formatVersion {
-		e.opts.logger.Warn(
-			"another member has left its state in another format; active alerts may be notified once more",
-			"topic",
-			p.Topic,
-			"partition",
-			p.Partition,
-			"format",
-			b.Format,
-			"ours",
-			formatVersion,
-		)
+		e.opts.logger.Warn("another member has left its state in another format; active alerts "+
+			"may be notified once more", "topic", p.Topic, "partition", p.Partition,
+			"format", b.Format, "ours", formatVersion)
 		for i := range b.Rules {
 			b.Rules[i].Fingerprint, b.Rules[i].Groups = 0, nil
 		}

@@ -39,9 +39,12 @@ func (m *member) handTo(t *testing.T, to *member, p int32, at int, baton []byte)
 		}
 	} else if at > 0 {
 		since := to.topic[p][at-1].Timestamp.Add(-to.engine.LongestWindow())
-		to.next[p] = int64(sort.Search(at, func(i int) bool { return !to.topic[p][i].Timestamp.Before(since) }))
+		to.next[p] = int64(sort.Search(at, func(i int) bool {
+			return !to.topic[p][i].Timestamp.Before(since)
+		}))
 	}
-	if err := to.engine.RestoreInFlight(models.Partition{Topic: "logs", Partition: p}, baton); err != nil {
+	if err := to.engine.RestoreInFlight(models.Partition{Topic: "logs", Partition: p},
+		baton); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -52,25 +55,9 @@ func decisions(members ...*member) (list []string) {
 		for _, a := range m.alerts {
 			list = append(
 				list,
-				fmt.Sprint(
-					a.At.Sub(monday),
-					" ",
-					a.Labels["alertname"],
-					" ",
-					a.Labels["service"],
-					" #",
-					a.Episode,
-					" ",
-					a.State,
-					" ",
-					a.ID,
-					a.StartsAt,
-					a.EndsAt,
-					a.Count,
-					a.Value,
-					a.Historical,
-					a.Severity,
-				),
+				fmt.Sprint(a.At.Sub(monday), " ", a.Labels["alertname"], " ", a.Labels["service"],
+					" #", a.Episode, " ", a.State, " ", a.ID, a.StartsAt, a.EndsAt, a.Count,
+					a.Value, a.Historical, a.Severity),
 			)
 		}
 	}
@@ -102,12 +89,8 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 			now = now.Add(time.Second)
 			for s := range 3 {
 				for range max(0, rng.IntN(12)-9) {
-					tp.write(
-						1,
-						now,
-						fmt.Sprint("s", s),
-						[]string{"beat", "beat", "error", "error", "error", "fine"}[rng.IntN(6)],
-					)
+					tp.write(1, now, fmt.Sprint("s", s), []string{"beat", "beat", "error", "error",
+						"error", "fine"}[rng.IntN(6)])
 				}
 			}
 			if now.Sub(monday)%(7*time.Minute) > 4*time.Minute {
@@ -150,7 +133,8 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	set := rules(
 		t,
-		"{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: {first: 0, last: 0}}",
+		"{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: "+
+			"{first: 0, last: 0}}",
 	)
 	now, tp := monday, &topic{}
 	solo, a, b := newMember(set, tp), newMember(set, tp), newMember(set, tp)
@@ -172,13 +156,8 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 	}
 	write(4, 1204)
 	write(1, 2)
-	a.handTo(
-		t,
-		b,
-		1,
-		int(a.next[1]),
-		a.engine.InFlightState(models.Partition{Topic: "logs", Partition: 1}),
-	)
+	a.handTo(t, b, 1, int(a.next[1]), a.engine.InFlightState(models.Partition{Topic: "logs",
+		Partition: 1}))
 	write(0, 2)
 	write(4, 304)
 	if diff := cmp.Diff(decisions(solo), decisions(a, b)); diff != "" {
@@ -192,23 +171,13 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
-	a, b := newMember(
-		rules(t, fmt.Sprintf(rule, 2)),
-		tp,
-	), newMember(
-		rules(t, fmt.Sprintf(rule, 3)),
-		tp,
-	)
+	a, b := newMember(rules(t, fmt.Sprintf(rule, 2)), tp),
+		newMember(rules(t, fmt.Sprintf(rule, 3)), tp)
 	a.take(0)
 	a.take(1)
 	now = errorsFor(8, now, tp, a, b)
-	a.handTo(
-		t,
-		b,
-		1,
-		int(a.next[1]),
-		a.engine.InFlightState(models.Partition{Topic: "logs", Partition: 1}),
-	)
+	a.handTo(t, b, 1, int(a.next[1]), a.engine.InFlightState(models.Partition{Topic: "logs",
+		Partition: 1}))
 	errorsFor(120, now, tp, a, b)
 	up := b.engine.Alerts()
 	if len(up) != 1 || len(a.alerts) == 0 || up[0].ID == a.alerts[0].ID {

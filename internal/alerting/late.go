@@ -38,7 +38,10 @@ func (ls *lateLog) note(rs *ruleState, sc *scan, h *hit, counted bool) {
 	at := &ls.ring[ls.n%keptLate]
 	ls.n++
 	at.Late = Late{
-		Rule: rs.id, Behind: time.Duration(rs.watermark + rs.lateness() - h.time), Allowed: rs.rule.Lateness, Counted: counted,
+		Rule:    rs.id,
+		Behind:  time.Duration(rs.watermark + rs.lateness() - h.time),
+		Allowed: rs.rule.Lateness,
+		Counted: counted,
 		Line: models.Line{
 			Time: instant(h.time),
 			Position: models.Position{
@@ -70,13 +73,8 @@ func (e *Engine) Late() []Late {
 	for i := e.late.n - 1; i >= max(e.late.n-keptLate, 0); i-- {
 		l := &e.late.ring[i%keptLate]
 		one := l.Late
-		one.Line.Level, one.Line.Service, one.Line.Message = string(
-			l.text[:l.level],
-		), string(
-			l.text[l.level:l.service],
-		), string(
-			l.text[l.service:l.message],
-		)
+		one.Line.Level, one.Line.Service, one.Line.Message = string(l.text[:l.level]),
+			string(l.text[l.level:l.service]), string(l.text[l.service:l.message])
 		list = append(list, one)
 	}
 	return slices.Clip(list)

@@ -34,24 +34,14 @@ func story(seed uint64, n int) []models.Record {
 		}
 		value := fmt.Sprintf(
 			`{"timestamp":%q,"service":"s%d","say":%q,"actor":"u%d","message":"m"}`,
-			at.Format(time.RFC3339Nano),
-			rng.IntN(3),
-			says[rng.IntN(len(says))],
-			rng.IntN(2),
-		)
+			at.Format(time.RFC3339Nano), rng.IntN(3), says[rng.IntN(len(says))], rng.IntN(2))
 		switch rng.IntN(40) {
 		case 0:
-			value = fmt.Sprintf(
-				`{"timestamp":%q,"service":"s%d","event":"deploy_start"}`,
-				at.Format(time.RFC3339Nano),
-				rng.IntN(3),
-			)
+			value = fmt.Sprintf(`{"timestamp":%q,"service":"s%d","event":"deploy_start"}`,
+				at.Format(time.RFC3339Nano), rng.IntN(3))
 		case 1:
-			value = fmt.Sprintf(
-				`{"timestamp":%q,"service":"s%d","event":"deploy_end"}`,
-				at.Format(time.RFC3339Nano),
-				rng.IntN(3),
-			)
+			value = fmt.Sprintf(`{"timestamp":%q,"service":"s%d","event":"deploy_end"}`,
+				at.Format(time.RFC3339Nano), rng.IntN(3))
 		}
 		p := int32(rng.IntN(2))
 		records = append(
@@ -208,18 +198,8 @@ func outcomes(alerts []models.Alert) []string {
 		}
 		list = append(
 			list,
-			fmt.Sprint(
-				a.Rule,
-				labelsText(a.Labels),
-				" #",
-				a.Episode,
-				" ",
-				id[:6],
-				" from ",
-				a.StartsAt.Format(time.RFC3339Nano),
-				" until ",
-				end,
-			),
+			fmt.Sprint(a.Rule, labelsText(a.Labels), " #", a.Episode, " ", id[:6], " from ",
+				a.StartsAt.Format(time.RFC3339Nano), " until ", end),
 		)
 	}
 	slices.Sort(list)

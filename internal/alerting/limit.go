@@ -25,8 +25,8 @@ const expirationsForRoom = 64
 const limitKey = "\xffgroup limit" // in place of the key of a group
 
 const (
-	// reservedGroups is the part of the bound of all groups together that is kept for rules with few
-	// of them, and pageWeight how much more of it a rule gets whose alerts page.
+	// reservedGroups is the part of the bound of all groups together that is kept for rules with
+	// few of them, and pageWeight how much more of it a rule gets whose alerts page.
 	reservedGroups = 10
 	pageWeight     = 10
 )
@@ -56,7 +56,8 @@ func (e *Engine) reserveGroups() {
 
 // full says whether a rule may have no further group: by its own limit, or by that of all rules.
 func (e *Engine) full(rs *ruleState) bool {
-	return rs.groups.live >= rs.limit() || e.live >= e.opts.maxGroups && rs.groups.live >= rs.reserved
+	return rs.groups.live >= rs.limit() ||
+		e.live >= e.opts.maxGroups && rs.groups.live >= rs.reserved
 }
 
 // room says whether a rule may have another group for a hit, and counts it when it may not. Groups
@@ -166,24 +167,27 @@ func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 		which, limit = "its part of the limit of all rules", rs.reserved
 	}
 	a := models.Alert{
-		ID: alertID(
-			rs.id,
-			limitKey,
-			uint64(r.episodes),
-		), Rule: rs.id, Episode: int64(r.episodes), State: state,
+		ID:      alertID(rs.id, limitKey, uint64(r.episodes)),
+		Rule:    rs.id,
+		Episode: int64(r.episodes),
+		State:   state,
 		Reason: fmt.Sprintf(
 			"the rule has %d groups, %s: logs of further groups raise no alert",
 			rs.groups.live, which,
-		), Value: float64(rs.groups.live),
-		Threshold: fmt.Sprintf(
-			">= %d",
-			limit,
-		), At: instant(at), StartsAt: instant(r.first), Count: r.count, Source: place(rs.rule.Pos), Severity: "warning",
+		),
+		Value:     float64(rs.groups.live),
+		Threshold: fmt.Sprintf(">= %d", limit),
+		At:        instant(at),
+		StartsAt:  instant(r.first),
+		Count:     r.count,
+		Source:    place(rs.rule.Pos),
+		Severity:  "warning",
 		Labels: map[string]string{
 			"alertname": models.GroupLimitAlert,
 			"rule":      rs.id,
 			"severity":  "warning",
-		}, Shadow: rs.rule.Mode == rule.Shadow,
+		},
+		Shadow: rs.rule.Mode == rule.Shadow,
 	}
 	if state == models.AlertResolved {
 		a.EndsAt, a.Reason = a.At, "there is room for further groups again"
@@ -194,7 +198,8 @@ func (e *Engine) limitAlert(rs *ruleState, state models.AlertState, at int64) mo
 			rs.id, which,
 			limit,
 		),
-		"description": "Groups that exist are watched as before; new ones are refused. Group by a field with fewer values, narrow the match, or raise limit.",
+		"description": "Groups that exist are watched as before; new ones are refused. Group by " +
+			"a field with fewer values, narrow the match, or raise limit.",
 	}
 	return a
 }

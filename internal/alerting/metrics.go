@@ -21,44 +21,24 @@ var (
 		"future_times_total",
 		"Logs with a time too far ahead of their record; the time of the record was used.",
 	)
-	descTime = desc(
-		"event_time_seconds",
-		"Event time of a partition.",
-		"topic",
-		"partition",
-	)
-	descBehind = desc(
-		"event_time_behind_seconds",
-		"Delay of the event time of a partition behind the clock.",
-		"topic",
-		"partition",
-	)
+	descTime   = desc("event_time_seconds", "Event time of a partition.", "topic", "partition")
+	descBehind = desc("event_time_behind_seconds",
+		"Delay of the event time of a partition behind the clock.", "topic", "partition")
 	descMatches = desc("rule_matches_total", "Logs that matched a rule.", "rule")
-	descLate    = desc(
-		"rule_late_total",
-		"Matches later than the lateness of the rule.",
-		"rule",
-	)
-	descTooLate = desc(
-		"rule_too_late_total",
-		"Late matches older than the window, not counted.",
-		"rule",
-	)
-	descFired       = desc("rule_fired_total", "Alerts fired.", "rule")
-	descAlerts      = desc("rule_alerts", "Active alerts by state.", "rule", "state")
-	descGroups      = desc("rule_groups", "Groups of a rule.", "rule")
-	descRefused     = desc("rule_refused_total", "Logs of groups refused because of the limit of the rule.", "rule")
-	descMemory      = desc("rule_memory_bytes", "Approximate memory of the groups of a rule.", "rule")
-	descBackfilling = desc(
-		"rule_backfilling",
-		"1 while a rule reads past logs and does not fire yet.",
-		"rule",
-	)
-	descWatermark = desc(
-		"rule_watermark_seconds",
-		"Watermark of a rule in event time.",
-		"rule",
-	)
+	descLate    = desc("rule_late_total", "Matches later than the lateness of the rule.",
+		"rule")
+	descTooLate = desc("rule_too_late_total",
+		"Late matches older than the window, not counted.", "rule")
+	descFired   = desc("rule_fired_total", "Alerts fired.", "rule")
+	descAlerts  = desc("rule_alerts", "Active alerts by state.", "rule", "state")
+	descGroups  = desc("rule_groups", "Groups of a rule.", "rule")
+	descRefused = desc("rule_refused_total",
+		"Logs of groups refused because of the limit of the rule.", "rule")
+	descMemory = desc("rule_memory_bytes", "Approximate memory of the groups of a rule.",
+		"rule")
+	descBackfilling = desc("rule_backfilling",
+		"1 while a rule reads past logs and does not fire yet.", "rule")
+	descWatermark = desc("rule_watermark_seconds", "Watermark of a rule in event time.", "rule")
 )
 
 // Describe describes the metrics that do not depend on the rules. Records have names of their own,

@@ -128,20 +128,7 @@ func logAlert(l *slog.Logger) func(models.Alert) {
 		if a.State != models.AlertFiring && a.State != models.AlertResolved || a.Historical {
 			return
 		}
-		l.Warn(
-			"alert",
-			"state",
-			a.State,
-			"rule",
-			a.Rule,
-			"labels",
-			a.Labels,
-			"reason",
-			a.Reason,
-			"summary",
-			a.Annotations["summary"],
-			"at",
-			a.At,
-		)
+		l.Warn("alert", "state", a.State, "rule", a.Rule, "labels", a.Labels, "reason", a.Reason,
+			"summary", a.Annotations["summary"], "at", a.At)
 	}
 }

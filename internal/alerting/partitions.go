@@ -44,13 +44,8 @@ func (rs *ruleState) setOwner(number uint32, owner partitionID) {
 		rs.owners = append(rs.owners, noPartition)
 	}
 	for int(owner) >= len(rs.timers) {
-		rs.timers, rs.expiring = append(
-			rs.timers,
-			timerHeap{table: &rs.groups},
-		), append(
-			rs.expiring,
-			timerHeap{table: &rs.groups},
-		)
+		rs.timers, rs.expiring = append(rs.timers, timerHeap{table: &rs.groups}),
+			append(rs.expiring, timerHeap{table: &rs.groups})
 	}
 	g := rs.groups.at(number)
 	due, fades := g.due, g.expires

@@ -30,14 +30,8 @@ type topic [2][]models.Record
 
 func (tp *topic) write(partition int32, at time.Time, service, say string) {
 	list := &tp[partition]
-	value := fmt.Appendf(
-		nil,
-		`{"timestamp":%q,"service":%q,"say":%q,"n":%d,"message":"m"}`,
-		at.Format(time.RFC3339Nano),
-		service,
-		say,
-		len(*list),
-	)
+	value := fmt.Appendf(nil, `{"timestamp":%q,"service":%q,"say":%q,"n":%d,"message":"m"}`,
+		at.Format(time.RFC3339Nano), service, say, len(*list))
 	*list = append(
 		*list,
 		models.Record{
@@ -189,14 +183,8 @@ func TestAPartitionThatWasGivenUpStandsStill(t *testing.T) {
 			a.advance(now)
 			b.advance(now)
 		}
-		want := append(
-			slices.Clone(firing),
-			"firing Silent broken",
-			"firing Silent quiet",
-			"resolved Errors broken",
-			"resolved Lasting broken",
-			"resolved Many broken",
-		)
+		want := append(slices.Clone(firing), "firing Silent broken", "firing Silent quiet",
+			"resolved Errors broken", "resolved Lasting broken", "resolved Many broken")
 		same("A at the end", a.heard(), want...)
 		same("B at the end", b.heard())
 		if groups := b.engine.Stats().Groups; groups != 4 {

@@ -37,12 +37,8 @@ groups:
 			if pass == 1 && i%3 != 0 {
 				continue
 			}
-			value := fmt.Appendf(
-				nil,
-				`{"timestamp":%q,"level":"error","message":"x","host":"h%d"}`,
-				at.Format(time.RFC3339),
-				i,
-			)
+			value := fmt.Appendf(nil, `{"timestamp":%q,"level":"error","message":"x","host":"h%d"}`,
+				at.Format(time.RFC3339), i)
 			records = append(
 				records,
 				models.Record{

@@ -54,12 +54,8 @@ func readings(seed uint64, n int) (list []reading, records []models.Record) {
 			at = at.Truncate(time.Second) // an instant of the grid
 		}
 		r := reading{at, fmt.Sprintf("s%d", rng.IntN(2)), rng.IntN(2) == 0, math.NaN()}
-		fields := fmt.Sprintf(
-			`"timestamp":%q,"service":%q,"say":%q`,
-			at.Format(time.RFC3339Nano),
-			r.service,
-			map[bool]string{true: "now", false: "later"}[r.now],
-		)
+		fields := fmt.Sprintf(`"timestamp":%q,"service":%q,"say":%q`, at.Format(time.RFC3339Nano),
+			r.service, map[bool]string{true: "now", false: "later"}[r.now])
 		if rng.IntN(3) > 0 {
 			r.took = float64(rng.IntN(5))
 			fields += fmt.Sprintf(`,"took":%v`, r.took)
@@ -119,24 +115,17 @@ func define(list []reading, until time.Time) (told []string) {
 			func(l []reading) (int, float64) { return len(l), float64(len(l)) },
 		},
 		{"share", 90 * time.Second, 0, true, func(l []reading) (int, float64) {
-			return len(
-					l,
-				), float64(
-					len(only(l, func(r reading) bool { return r.now })),
-				) / float64(
-					len(l),
-				)
+			return len(l), float64(len(only(l, func(r reading) bool {
+				return r.now
+			}))) / float64(len(l))
 		}},
 		{"slowest", 2 * time.Minute, 0, true, func(l []reading) (int, float64) {
 			if l = only(l, timed); len(l) == 0 {
 				return 0, math.NaN()
 			}
-			return len(
-					l,
-				), slices.MaxFunc(
-					l,
-					func(a, b reading) int { return int(a.took - b.took) },
-				).took
+			return len(l), slices.MaxFunc(l, func(a, b reading) int {
+				return int(a.took - b.took)
+			}).took
 		}},
 		{
 			"work",
@@ -171,7 +160,8 @@ func define(list []reading, until time.Time) (told []string) {
 				}
 				known, knew := !math.IsNaN(value), held > 0 && !math.IsNaN(before)
 				if known &&
-					(holds > 0 && (r.every > 0 || held == 0 || value != before) || holds == 0 && held > 0) {
+					(holds > 0 && (r.every > 0 || held == 0 || value != before) ||
+						holds == 0 && held > 0) {
 					tell(fmt.Sprint(value))
 				}
 				if holds == 0 && held > 0 && (known || knew) || holds > 0 && !known && knew {
@@ -196,13 +186,8 @@ func toldOf(r models.Recorded) string {
 	if r.Gone {
 		what = "gone"
 	}
-	return fmt.Sprintf(
-		"%s %s %s %s",
-		r.Record,
-		r.Labels["service"],
-		r.At.Format(time.TimeOnly),
-		what,
-	)
+	return fmt.Sprintf("%s %s %s %s", r.Record, r.Labels["service"], r.At.Format(time.TimeOnly),
+		what)
 }
 
 // Values are those of the definition, at the instants of the definition, however the logs are read:
@@ -225,10 +210,9 @@ func TestRecordedValues(t *testing.T) {
 			ways[way](
 				newPlay(
 					set,
-					alerting.WithRecorded(
-						"",
-						func(r models.Recorded) { told = append(told, toldOf(r)) },
-					),
+					alerting.WithRecorded("", func(r models.Recorded) {
+						told = append(told, toldOf(r))
+					}),
 				),
 			)
 			slices.SortStableFunc(told, byStart)
@@ -318,7 +302,8 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
 	w.heard("0s shop/errors{service=a,team=shop} 1")
-	if err := w.engine.SetRules(readRules(t, strings.Replace(countRules, "errors", "mistakes", 1))); err != nil {
+	if err := w.engine.SetRules(readRules(t,
+		strings.Replace(countRules, "errors", "mistakes", 1))); err != nil {
 		t.Fatal(err)
 	}
 	w.heard("50s shop/errors{service=a,team=shop} gone")
@@ -327,7 +312,8 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 // A record that is new has the values that it would have, had it been there, from when it has read
 // its past.
 func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
-	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "", alerting.WithBackfill())
+	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "",
+		alerting.WithBackfill())
 	w.engine.SkipBackfill(nil, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(5*time.Second, `"level":"ERROR","service":"a"`)
@@ -388,14 +374,16 @@ func TestRulesOverRecordedValues(t *testing.T) {
 	)
 	next := map[string]int64{}
 	read := func(topic string, event, at time.Duration, fields string) {
-		value := fmt.Sprintf(
-			`{"timestamp":%q,%s}`,
-			monday.Add(event).Format(time.RFC3339Nano),
-			fields,
-		)
+		value := fmt.Sprintf(`{"timestamp":%q,%s}`, monday.Add(event).Format(time.RFC3339Nano),
+			fields)
 		w.engine.Apply(
 			w.engine.NewScanner().
-				Scan([]models.Record{{Topic: topic, Offset: next[topic], Timestamp: monday.Add(event), Value: []byte(value)}}),
+				Scan([]models.Record{{
+					Topic:     topic,
+					Offset:    next[topic],
+					Timestamp: monday.Add(event),
+					Value:     []byte(value),
+				}}),
 		)
 		next[topic]++
 		w.engine.Advance(

@@ -35,13 +35,9 @@ groups:
 					service = "payment"
 				}
 				at := start.Add(time.Duration(offset) * time.Millisecond)
-				value := fmt.Appendf(
-					nil,
+				value := fmt.Appendf(nil,
 					`{"timestamp":"%s","level":"info","message":"connection %d","service":"%s"}`,
-					at.Format(time.RFC3339Nano),
-					offset,
-					service,
-				)
+					at.Format(time.RFC3339Nano), offset, service)
 				records[i] = models.Record{
 					Topic:     "logs",
 					Offset:    offset,

@@ -90,19 +90,22 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 	var fields []string
 	for _, c := range p.rules {
 		matches := c.query()
-		queries, p.queryOwners = append(queries, matches), append(p.queryOwners, queryOwner{rule: c, role: roleMatch})
+		queries, p.queryOwners = append(queries, matches),
+			append(p.queryOwners, queryOwner{rule: c, role: roleMatch})
 		for i, q := range c.condition.Filters() {
 			// it is only asked of logs that match, so it may be looked for where they are
 			if matches != nil {
 				q = &rule.And{Of: []rule.Query{matches, q}}
 			}
-			queries, p.queryOwners = append(queries, q), append(p.queryOwners, queryOwner{rule: c, role: i})
+			queries, p.queryOwners = append(queries, q),
+				append(p.queryOwners, queryOwner{rule: c, role: i})
 		}
 		fields = append(fields, c.fieldPaths()...)
 	}
 	for _, s := range p.suppressions {
 		queries = append(queries, s.rule.Start, s.rule.End)
-		p.queryOwners = append(p.queryOwners, queryOwner{suppression: s, role: 0}, queryOwner{suppression: s, role: 1})
+		p.queryOwners = append(p.queryOwners, queryOwner{suppression: s, role: 0},
+			queryOwner{suppression: s, role: 1})
 		for _, l := range s.rule.By {
 			fields = append(fields, l.Fields...)
 		}

@@ -98,7 +98,8 @@ func (s *scanner) follow() {
 		if s.matcher != nil {
 			s.matcher.Flush()
 		}
-		s.rules, s.match, s.matcher, s.decoders = p, m, m.NewMatcher(), make(map[string]*decode.Decoder)
+		s.rules, s.match, s.matcher, s.decoders = p, m, m.NewMatcher(),
+			make(map[string]*decode.Decoder)
 	}
 	s.scan.rules = s.rules
 }
@@ -181,7 +182,15 @@ func (s *scanner) time(l *decode.Log) int64 {
 func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, line int32) int32 {
 	sc := s.scan
 	pos := l.Position()
-	h := hit{rule: rs, time: at, reached: sc.newest, offset: pos.Offset, index: int32(pos.Index), bits: bits, line: -1}
+	h := hit{
+		rule:    rs,
+		time:    at,
+		reached: sc.newest,
+		offset:  pos.Offset,
+		index:   int32(pos.Index),
+		bits:    bits,
+		line:    -1,
+	}
 	h.key.from = len(sc.text)
 	sc.text = s.appendKey(sc.text, l, rs.by)
 	h.key.to = len(sc.text)
@@ -301,16 +310,8 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 	if l.Value(message).Kind <= decode.Null {
 		message = decode.FieldRaw
 	}
-	ln.level, ln.service, ln.message = keep(
-		decode.FieldLevel,
-		maxField,
-	), keep(
-		decode.FieldService,
-		maxField,
-	), keep(
-		message,
-		maxMessage,
-	)
+	ln.level, ln.service, ln.message = keep(decode.FieldLevel, maxField),
+		keep(decode.FieldService, maxField), keep(message, maxMessage)
 	sc.lines = append(sc.lines, ln)
 	return int32(len(sc.lines) - 1)
 }

@@ -60,15 +60,12 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 			`{"timestamp":%q,"level":"ERROR","user":"ann"}`,
 			now.Add(ahead).Format(time.RFC3339),
 		)
-		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now, Value: []byte(value)}}).(*scan)
-		if sc.futureTimes != absurd || sc.hits[0].time != at.UnixNano() || sc.newest > now.UnixNano() {
-			t.Errorf(
-				"%s ahead: absurd %d, at %v, newest %v",
-				ahead,
-				sc.futureTimes,
-				instant(sc.hits[0].time),
-				instant(sc.newest),
-			)
+		sc := e.newScanner().Scan([]models.Record{{Topic: "logs", Timestamp: now,
+			Value: []byte(value)}}).(*scan)
+		if sc.futureTimes != absurd || sc.hits[0].time != at.UnixNano() ||
+			sc.newest > now.UnixNano() {
+			t.Errorf("%s ahead: absurd %d, at %v, newest %v", ahead, sc.futureTimes,
+				instant(sc.hits[0].time), instant(sc.newest))
 		}
 	}
 	f(-time.Hour, 0, now.Add(-time.Hour))
@@ -79,7 +76,10 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 func TestWhatCannotBeReadIsPassedOn(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
 	sc := e.NewScanner().
-		Scan([]models.Record{{Topic: "logs", Value: []byte{0, 0, 0, 0, 7, 1, 2}}, {Topic: "logs", Value: nil}, {Topic: "logs", Value: []byte("plain")}})
+		Scan([]models.Record{
+			{Topic: "logs", Value: []byte{0, 0, 0, 0, 7, 1, 2}}, {Topic: "logs", Value: nil},
+			{Topic: "logs", Value: []byte("plain")},
+		})
 	if r := sc.Rejected(); len(r) != 1 || r[0].Record != 0 || sc.Logs() != 1 {
 		t.Errorf("rejected %+v, %d logs", r, sc.Logs())
 	}

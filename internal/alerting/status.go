@@ -195,8 +195,17 @@ func (e *Engine) Rules() []RuleStatus {
 	list := make([]RuleStatus, 0, len(p.set.Rules))
 	for _, r := range p.set.Rules {
 		s := RuleStatus{
-			ID: r.ID(), Name: r.Name, Group: r.Group, Place: place(r.Pos), Mode: string(r.Mode), State: string(rule.Off), Match: r.MatchText, When: r.WhenText, Window: r.Window,
-			Record: r.Record, Limit: r.Limit,
+			ID:     r.ID(),
+			Name:   r.Name,
+			Group:  r.Group,
+			Place:  place(r.Pos),
+			Mode:   string(r.Mode),
+			State:  string(rule.Off),
+			Match:  r.MatchText,
+			When:   r.WhenText,
+			Window: r.Window,
+			Record: r.Record,
+			Limit:  r.Limit,
 		}
 		for _, l := range r.By {
 			s.By = append(s.By, l.Name)
@@ -213,7 +222,8 @@ func (e *Engine) Rules() []RuleStatus {
 }
 
 func (rs *ruleState) describe(s *RuleStatus) {
-	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.firesEarly(), rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
+	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.firesEarly(),
+		rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
 	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), instant(rs.watermark), rs.memory()
 	if rs.backfillError != "" && rs.watermark < rs.started+int64(rs.backfillSpan()) {
 		s.BackfillError = rs.backfillError
@@ -287,11 +297,8 @@ func (e *Engine) Alerts() []models.Alert {
 		}
 	}
 	slices.SortFunc(list, func(a, b models.Alert) int {
-		return cmp.Or(
-			b.StartsAt.Compare(a.StartsAt),
-			cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.ID, b.ID),
-		)
+		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule),
+			cmp.Compare(a.ID, b.ID))
 	})
 	return list
 }
@@ -327,7 +334,15 @@ func (e *Engine) Watermarks() []WatermarkStatus {
 	list := make([]WatermarkStatus, 0, len(e.watermarks.partitions))
 	for p, pt := range e.watermarks.partitions {
 		list = append(list, WatermarkStatus{
-			Topic: p.Topic, Partition: p.Partition, Time: instant(pt.base), Reached: instant(pt.reached), CaughtUp: pt.caughtUp, Replay: pt.replay, Logs: pt.logs, Late: pt.late, Delays: pt.delays,
+			Topic:     p.Topic,
+			Partition: p.Partition,
+			Time:      instant(pt.base),
+			Reached:   instant(pt.reached),
+			CaughtUp:  pt.caughtUp,
+			Replay:    pt.replay,
+			Logs:      pt.logs,
+			Late:      pt.late,
+			Delays:    pt.delays,
 		})
 	}
 	slices.SortFunc(list, func(a, b WatermarkStatus) int {
@@ -433,11 +448,8 @@ func (e *Engine) group(rs *ruleState, key string) GroupStatus {
 	}
 	m := e.at(rs, number)
 	g := m.g
-	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(
-		g.episodes,
-	), g.expected, groupBytes+len(
-		g.key,
-	)+g.win.Bytes()
+	s.Known, s.Episodes, s.Expected, s.Bytes = true, int64(g.episodes), g.expected,
+		groupBytes+len(g.key)+g.win.Bytes()
 	if newest := g.newest(); newest > 0 {
 		s.Seen = time.Unix(0, newest).UTC()
 	}

@@ -52,11 +52,8 @@ func (t *textTemplate) expand(data *templateData) string {
 		err = t.work.execute(t.template, &out, data)
 	}
 	if err != nil && !errors.Is(err, errTooLong) {
-		return fmt.Sprintf(
-			"the template of %s failed: %s",
-			t.name,
-			strings.TrimPrefix(err.Error(), "template: "),
-		)
+		return fmt.Sprintf("the template of %s failed: %s", t.name,
+			strings.TrimPrefix(err.Error(), "template: "))
 	}
 	return strings.ToValidUTF8(out.String(), "\uFFFD")
 }
@@ -149,7 +146,10 @@ func templateProblems(
 	r *rule.Rule, kind string, templates map[string]string,
 ) (errs problem.List) {
 	sample := &templateData{
-		Labels: map[string]string{}, Window: r.Window, First: lines{{}}, Last: lines{{}},
+		Labels: map[string]string{},
+		Window: r.Window,
+		First:  lines{{}},
+		Last:   lines{{}},
 	}
 	for _, name := range slices.Sorted(maps.Keys(templates)) {
 		t := newTextTemplate(name, templates[name])
@@ -162,7 +162,9 @@ func templateProblems(
 		}
 		if e, ok := errors.AsType[*workError](err); ok {
 			errs = append(errs, &problem.Error{
-				Pos: r.Pos, Problem: fmt.Sprintf("%s %s %s", kind, name, e.problem), Hint: e.hint,
+				Pos:     r.Pos,
+				Problem: fmt.Sprintf("%s %s %s", kind, name, e.problem),
+				Hint:    e.hint,
 			})
 		} else if m := unknownField.FindStringSubmatch(err.Error()); m != nil {
 			errs = append(errs, &problem.Error{

@@ -109,7 +109,9 @@ func (w *templateWork) functions() template.FuncMap {
 		return func(s string) (string, error) { return w.text(f(s)) }
 	}
 	return template.FuncMap{
-		"humanize": func(v any) (string, error) { return scaled(v, 1000, "", "k", "M", "G", "T", "P") },
+		"humanize": func(v any) (string, error) {
+			return scaled(v, 1000, "", "k", "M", "G", "T", "P")
+		},
 		"humanize1024": func(v any) (string, error) {
 			return scaled(v, 1024, "", "Ki", "Mi", "Gi", "Ti", "Pi")
 		},

@@ -14,8 +14,10 @@ import (
 // full is an alert that holds as much as one can.
 func full() *templateData {
 	data := &templateData{
-		Labels: map[string]string{}, Top: map[string][]models.TopValue{},
-		Window: time.Hour, Count: 1 << 60,
+		Labels: map[string]string{},
+		Top:    map[string][]models.TopValue{},
+		Window: time.Hour,
+		Count:  1 << 60,
 	}
 	for i := range 100 {
 		name := fmt.Sprint("label_", i)
@@ -28,17 +30,22 @@ func full() *templateData {
 }
 
 func TestTemplatesEnd(t *testing.T) {
-	doubled := `{{ $a := "aaaaaaaaaa" }}` + strings.Repeat(`{{ $a = print $a $a }}`, 500) + `{{ $a }}`
-	escaped := `{{ $a := "\\\\\\\\" }}` + strings.Repeat(`{{ $a = js $a | html }}`, 500) + `{{ $a }}`
+	doubled := `{{ $a := "aaaaaaaaaa" }}` + strings.Repeat(`{{ $a = print $a $a }}`, 500) +
+		`{{ $a }}`
+	escaped := `{{ $a := "\\\\\\\\" }}` + strings.Repeat(`{{ $a = js $a | html }}`, 500) +
+		`{{ $a }}`
 	for name, text := range map[string]string{
-		"integer":     `{{ range 1000000000000000 }}{{ end }}`,
-		"duration":    `{{ range .Window }}{{ end }}`,
-		"variable":    `{{ $n := .Count }}{{ range $n }}{{ end }}`,
-		"nested":      `{{ range .Last }}{{ range $.Last }}{{ range $.Last }}{{ end }}{{ end }}{{ end }}`,
-		"else":        `{{ if .Value }}{{ else }}{{ range .Window }}{{ end }}{{ end }}`,
-		"in with":     `{{ with .Window }}{{ range . }}{{ end }}{{ end }}`,
-		"much text":   `{{ range .Last }}{{ range $.Last }}` + strings.Repeat("{{ $x := $.Value }}", 500) + `{{end}}{{end}}`,
-		"texts":       `{{ range .Last }}{{ range $.Last }}{{ $x := printf "%v" $.Last }}{{ end }}{{ end }}`,
+		"integer":  `{{ range 1000000000000000 }}{{ end }}`,
+		"duration": `{{ range .Window }}{{ end }}`,
+		"variable": `{{ $n := .Count }}{{ range $n }}{{ end }}`,
+		"nested": `{{ range .Last }}{{ range $.Last }}{{ range $.Last }}{{ end }}{{ end ` +
+			`}}{{ end }}`,
+		"else":    `{{ if .Value }}{{ else }}{{ range .Window }}{{ end }}{{ end }}`,
+		"in with": `{{ with .Window }}{{ range . }}{{ end }}{{ end }}`,
+		"much text": `{{ range .Last }}{{ range $.Last }}` + strings.Repeat("{{ $x := $.Value }}",
+			500) + `{{end}}{{end}}`,
+		"texts": `{{ range .Last }}{{ range $.Last }}{{ $x := printf "%v" $.Last }}{{ end ` +
+			`}}{{ end }}`,
 		"many texts":  strings.Repeat(`{{ $a := print .Last }}`, 500),
 		"padding":     `{{ $a := printf "%1000000d" 1 }}`,
 		"precision":   `{{ $a := printf "%.1000000f" .Value }}`,
@@ -63,9 +70,10 @@ func TestTemplatesEnd(t *testing.T) {
 
 func TestTemplatesSayWhatTheyAreFor(t *testing.T) {
 	data := &templateData{
-		Labels: map[string]string{"a": "1", "b": "<2>"}, Value: 0.5,
-		Last: lines{{Message: "x"}, {Message: "y"}},
-		Top:  map[string][]models.TopValue{"code": {{Value: "500", Count: 3}}},
+		Labels: map[string]string{"a": "1", "b": "<2>"},
+		Value:  0.5,
+		Last:   lines{{Message: "x"}, {Message: "y"}},
+		Top:    map[string][]models.TopValue{"code": {{Value: "500", Count: 3}}},
 	}
 	for text, want := range map[string]string{
 		`{{ range $k, $v := .Labels }}{{ $k }}={{ $v }};{{ else }}none{{ end }}`:        "a=1;b=<2>;",

@@ -255,11 +255,8 @@ func sortTransitions(out []models.Alert) {
 		list[i] = placed{at, out[i]}
 	}
 	slices.SortStableFunc(list, func(a, b placed) int {
-		return cmp.Or(
-			a.at.Compare(b.at),
-			cmp.Compare(a.alert.Rule, b.alert.Rule),
-			cmp.Compare(a.alert.ID, b.alert.ID),
-		)
+		return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.alert.Rule, b.alert.Rule),
+			cmp.Compare(a.alert.ID, b.alert.ID))
 	})
 	for i := range list {
 		out[i] = list[i].alert

@@ -18,11 +18,8 @@ groups:
   - {alert: Other, match: 'level:ERROR', when: count() > 3000, window: 10d}
 `, alerting.WithValues(values))
 	for i := range 4096 {
-		w.put(
-			monday.Add(time.Duration(i)*time.Second),
-			monday.Add(time.Duration(i)*time.Second),
-			`"level":"ERROR"`,
-		)
+		w.put(monday.Add(time.Duration(i)*time.Second), monday.Add(time.Duration(i)*time.Second),
+			`"level":"ERROR"`)
 	}
 	list := values.Of("shop/Errors")
 	got := fmt.Sprint(len(list), list[0], list[len(list)-1], len(values.Of("shop/Other")))

@@ -70,11 +70,8 @@ func (a *Against) look(
 			func(known rule.Finding) bool { return known.Name == f.Name && known.Rule == f.Rule },
 		)
 	})
-	return slices.Concat(
-			found,
-			fresh,
-			overRetention(set, a.kept, time.Now()),
-		), func(w io.Writer) error {
+	return slices.Concat(found, fresh, overRetention(set, a.kept, time.Now())),
+		func(w io.Writer) error {
 			fmt.Fprintln(w)
 			err := s.Write(w)
 			fmt.Fprintln(w)
@@ -85,11 +82,14 @@ func (a *Against) look(
 // profile evaluates the rules on the sample.
 func (a *Against) profile(ctx context.Context, set *rule.Set) (s *logprofile.Profile, err error) {
 	if a.File != nil {
-		if s, err = logprofile.New(set, logprofile.Options{Decode: func(string) decode.Config { return a.Format }, File: true}); err == nil {
+		if s, err = logprofile.New(set, logprofile.Options{Decode: func(string) decode.Config {
+			return a.Format
+		}, File: true}); err == nil {
 			err = a.ofFile(ctx, s)
 		}
 	} else {
-		if s, err = logprofile.New(set, logprofile.Options{Decode: a.Config.Format, Until: time.Now()}); err == nil {
+		if s, err = logprofile.New(set, logprofile.Options{Decode: a.Config.Format,
+			Until: time.Now()}); err == nil {
 			err = a.ofTopics(ctx, s)
 		}
 	}
@@ -179,7 +179,8 @@ func (a *Against) read(
 			s.CutShort()
 			a.Warn(
 				fmt.Errorf(
-					"the sample ends early, after %d of %d records, because reading takes longer than %s; look at fewer with --sample",
+					"the sample ends early, after %d of %d records, because reading takes longer "+
+						"than %s; look at fewer with --sample",
 					s.Records,
 					total,
 					duration.Format(sampleTime),

@@ -35,26 +35,23 @@ func TestCheckAgainstTopic(t *testing.T) {
 		f := func(sample Against, rules string, want CheckResult, output string) {
 			t.Helper()
 			file := filepath.Join(w.dir, "a.rules.yml")
-			if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+rules), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+rules),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 			c := DefaultConfig()
 			c.Kafka.Brokers, c.Kafka.Topics = []string{brokerAddr}, []string{worldTopic}
-			sample.Config, sample.dial, sample.Warn = &c, w.network.DialContext, func(err error) { t.Error(err) }
+			sample.Config, sample.dial, sample.Warn = &c, w.network.DialContext, func(err error) {
+				t.Error(err)
+			}
 			got, out, err := check(CheckOptions{Logs: &sample}, file)
 			text := strings.ReplaceAll(out, file, "FILE")
 			if err != nil {
 				text += err.Error()
 			}
 			if got != want || !like(text, output) {
-				t.Errorf(
-					"%s: result %d, want %d; it says\n%s\nwant\n%s",
-					rules,
-					got,
-					want,
-					text,
-					output,
-				)
+				t.Errorf("%s: result %d, want %d; it says\n%s\nwant\n%s", rules, got, want, text,
+					output)
 			}
 		}
 		all := Against{Since: time.Hour, Most: 1000}
@@ -62,7 +59,8 @@ func TestCheckAgainstTopic(t *testing.T) {
 			all,
 			"  - {alert: A, match: 'level>=ERROR', by: [service]}\n",
 			CheckGood,
-			"\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60       6*  1\n\n1 rule, 0 warnings\n",
+			"\n60 logs in 60 records, * (59s)\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   60     "+
+				"  6*  1\n\n1 rule, 0 warnings\n",
 		)
 		few := Against{Since: time.Hour, Most: 12}
 		f(
@@ -75,29 +73,35 @@ func TestCheckAgainstTopic(t *testing.T) {
 			all,
 			"  - {alert: A, match: 'servce:pay', window: 8d}\n",
 			CheckLints,
-			"FILE:4:23: warning: none of 60 logs matches; if such logs are rare, use a larger sample (never-matches)\n"+
-				"FILE:4:24: warning: no log of the sample has the field servce; did you mean \"service\"? (unknown-field)\n"+
-				"FILE:4:45: warning: the rule looks back 8d, and logs keeps 3d (retention.ms): when it is new it begins with less; look back less, or have the topic keep more (window-over-retention)\n*3 warning*\n",
+			"FILE:4:23: warning: none of 60 logs matches; if such logs are rare, use a larger "+
+				"sample (never-matches)\n"+
+				"FILE:4:24: warning: no log of the sample has the field servce; did you mean "+
+				"\"service\"? (unknown-field)\n"+
+				"FILE:4:45: warning: the rule looks back 8d, and logs keeps 3d (retention.ms): "+
+				"when it is new it begins with less; look back less, or have the topic keep more "+
+				"(window-over-retention)\n*3 warning*\n",
 		)
 		f(
 			all,
-			"  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, never-matches, window-over-retention]}\n",
+			"  - {alert: A, match: 'servce:pay', window: 8d, lint_ignore: [unknown-field, "+
+				"never-matches, window-over-retention]}\n",
 			CheckGood,
 			"*0 warning*\n",
 		)
 		f(
 			all,
-			"  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
-				"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  - {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', source: audit}\n",
+			"  - {alert: A, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', "+
+				"window: 1h}\n  - {alert: B, match: pay, when: new(user.id) > 0, learn: 4d}\n"+
+				"  - {alert: C, match: 'level:error', when: count() > 2 * count() offset 1d}\n  "+
+				"- {alert: D, match: 'level:error', when: 'count() > 3 * baseline(count(), 4w)', "+
+				"source: audit}\n",
 			CheckLints,
-			"FILE:4:44: warning: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: warning: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -           -\n*2 warning*\n",
+			"FILE:4:44: warning: the rule looks back 28d1h*(window-over-retention)\nFILE:5:59: "+
+				"warning: the rule looks back 4d*(window-over-retention)\n*g/D   no logs  -      "+
+				"     -\n*2 warning*\n",
 		)
-		f(
-			all,
-			"  - {alert: A, macth: x}\n",
-			CheckErrors,
-			"FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n1 error\n",
-		)
+		f(all, "  - {alert: A, macth: x}\n", CheckErrors,
+			"FILE:4:16: unknown key \"macth\"; did you mean \"match\"?\n1 error\n")
 		// since a time, before which there were others
 		f(
 			Against{Since: 31 * time.Second, Most: 1000},
@@ -105,12 +109,8 @@ func TestCheckAgainstTopic(t *testing.T) {
 			CheckGood,
 			"\n30 logs in 30 records, *\ng/A   30       58 *",
 		)
-		f(
-			Against{Since: time.Second, Most: 10},
-			"  - {alert: A}\n",
-			CheckErrors,
-			"[logs] has no logs of the last 1s; look further back with --since",
-		)
+		f(Against{Since: time.Second, Most: 10}, "  - {alert: A}\n", CheckErrors,
+			"[logs] has no logs of the last 1s; look further back with --since")
 	}, days)
 }
 
@@ -162,10 +162,9 @@ func TestCheckCutShort(t *testing.T) {
 		if err := s.Write(&out); err != nil {
 			t.Fatal(err)
 		}
-		if want := "the sample ends early, after 12 of 100 records, because reading takes longer than 2m; look at fewer with --sample\n*g/A   12       1.09 *"; !like(
-			out.String(),
-			want,
-		) {
+		if want := "the sample ends early, after 12 of 100 records, because reading takes longer " +
+			"than 2m; look at fewer with --sample\n*g/A   12       1.09 *"; !like(out.String(),
+			want) {
 			t.Errorf("it says\n%s\nwant\n%s", out.String(), want)
 		}
 	})
@@ -190,7 +189,9 @@ func like(text, pattern string) bool {
 // a sample of the others.
 func TestCheckAgainstFile(t *testing.T) {
 	rules := filepath.Join(t.TempDir(), "a.rules.yml")
-	if err := os.WriteFile(rules, []byte("groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]\n"), 0o600); err != nil {
+	if err := os.WriteFile(rules, []byte(
+		"groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	f := func(logs, want string) {
@@ -214,7 +215,8 @@ func TestCheckAgainstFile(t *testing.T) {
 	f("\n", "none of 1 records can be read as logs; name their format")
 	f(
 		"{\"level\":\"ERROR\"}\n",
-		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           -\n\n1 rule, 0 warnings\n",
+		"\n1 logs in 1 records\n\nRULE  MATCHES  PER MINUTE  GROUPS\ng/A   1        -           "+
+			"-\n\n1 rule, 0 warnings\n",
 	)
 	f(
 		"{\"level\":\"ERROR\"}\n\x00\x00\x00\x00\x2a\x06\x01\x02\n",

@@ -68,12 +68,8 @@ func (s *stranger) exchange(
 	body []byte,
 ) (int, []byte, http.Header) {
 	s.t.Helper()
-	r, err := http.NewRequestWithContext(
-		s.t.Context(),
-		method,
-		"http://"+pagesAddr+path,
-		bytes.NewReader(body),
-	)
+	r, err := http.NewRequestWithContext(s.t.Context(), method, "http://"+pagesAddr+path,
+		bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -235,55 +231,32 @@ func TestAPIFromItsDocument(t *testing.T) {
 
 		is(
 			"the rule that is there",
-			at(
-				s.do("GET", "/api/v1/rules", nil, nil, 200),
-				"data",
-				"groups",
-				0,
-				"rules",
-				0,
-				"name",
-			),
+			at(s.do("GET", "/api/v1/rules", nil, nil, 200), "data", "groups", 0, "rules", 0,
+				"name"),
 			"Errors",
 		)
-		mine := strings.NewReplacer("name: shop", "name: mine", "alert: Errors", "alert: Mine", "> 10", "> 5").
+		mine := strings.NewReplacer("name: shop", "name: mine", "alert: Errors", "alert: Mine",
+			"> 10", "> 5").
 			Replace(errorRules)
 		is(
 			"a mistake's line",
-			at(
-				s.do("POST", "/api/v1/validate", nil, strings.Replace(mine, "1m", "1", 1), 200),
-				"problems",
-				0,
-				"line",
-			),
+			at(s.do("POST", "/api/v1/validate", nil, strings.Replace(mine, "1m", "1", 1), 200),
+				"problems", 0, "line"),
 			9,
 		)
-		is(
-			"what is right",
-			at(s.do("POST", "/api/v1/validate", nil, mine, 200), "rules", 0, "id"),
-			"mine/Mine",
-		)
+		is("what is right", at(s.do("POST", "/api/v1/validate", nil, mine, 200), "rules", 0, "id"),
+			"mine/Mine")
 		s.do("PUT", "/api/v1/rulefiles/{name}", map[string]string{"name": "mine"}, mine, 200)
-		s.do(
-			"PUT",
-			"/api/v1/rulefiles/{name}/mode",
-			map[string]string{"name": "mine"},
-			map[string]string{"mode": "shadow"},
-			200,
-		)
+		s.do("PUT", "/api/v1/rulefiles/{name}/mode", map[string]string{"name": "mine"},
+			map[string]string{"mode": "shadow"}, 200)
 		id := map[string]string{"id": "mine/Mine"}
 		is("my rule's mode", at(s.do("GET", "/api/v1/rules/{id}", id, nil, 200), "mode"), "shadow")
 
 		w.errors(0, "pay", 11)
 		w.produce(0, `{"level":`)
 		time.Sleep(5 * time.Second)
-		report := s.do(
-			"POST",
-			"/api/v1/backtest",
-			nil,
-			map[string]string{"text": mine, "since": "1h"},
-			200,
-		)
+		report := s.do("POST", "/api/v1/backtest", nil,
+			map[string]string{"text": mine, "since": "1h"}, 200)
 		is("what the backtest finds", at(report, "fired"), 1)
 		is("its group", at(report, "rules", 0, "episodes", 0, "labels", "service"), "pay")
 		log := map[string]string{"rule": "mine/Mine", "event": `{"level":"ERROR","service":"pay"}`}
@@ -293,12 +266,8 @@ func TestAPIFromItsDocument(t *testing.T) {
 		is("the value of it", at(explained, 0, "group", "value"), 11)
 		is(
 			"the service",
-			at(
-				s.do("POST", "/api/v1/decode", nil, map[string]string{"event": log["event"]}, 200),
-				0,
-				"entry",
-				"service",
-			),
+			at(s.do("POST", "/api/v1/decode", nil, map[string]string{"event": log["event"]}, 200),
+				0, "entry", "service"),
 			"pay",
 		)
 
@@ -310,23 +279,15 @@ func TestAPIFromItsDocument(t *testing.T) {
 		history := s.do("GET", "/api/v1/history", map[string]string{"rule": "mine/Mine"}, nil, 200)
 		is("the newest transition", at(history, 0, "state"), "firing")
 		is("whether nobody is told", at(history, 0, "shadow"), true)
-		alert := s.do(
-			"GET",
-			"/api/v1/alerts/{id}",
-			map[string]string{"id": fmt.Sprint(at(history, 0, "id"))},
-			nil,
-			200,
-		)
+		alert := s.do("GET", "/api/v1/alerts/{id}",
+			map[string]string{"id": fmt.Sprint(at(history, 0, "id"))}, nil, 200)
 		is("its alert's rule", at(alert, "alert", "rule"), "mine/Mine")
 		dead := s.do("GET", "/api/v1/deadletters", map[string]string{"limit": "5"}, nil, 200)
 		is("why a record is dead", at(dead, 0, "reason"), "invalid_json")
 		engine := s.do("GET", "/api/v1/engine", nil, nil, 200)
 		is("the logs read", at(engine, "engine", "logs"), 11)
-		is(
-			"the offset of a rejected record",
-			at(engine, "engine", "rejected_sample", 0, "position", "offset"),
-			11,
-		)
+		is("the offset of a rejected record", at(engine, "engine", "rejected_sample", 0, "position",
+			"offset"), 11)
 		is("the members of the group", at(engine, "engine", "members"), 1)
 
 		s.do("DELETE", "/api/v1/rulefiles/{name}", map[string]string{"name": "mine"}, nil, 200)

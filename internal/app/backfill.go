@@ -118,28 +118,16 @@ func (w *backfills) next(ctx context.Context) bool {
 	}
 	log := w.p.logger.With("rules", scratch.RuleIDs())
 	log.Info("backfill started", "lookback", past)
-	err := w.read(
-		ctx,
-		&backfill{p: w.p, scratch: scratch},
-		w.p.config.Limits.BackfillTimeout,
-		w.since(begin, past),
-	)
+	err := w.read(ctx, &backfill{p: w.p, scratch: scratch}, w.p.config.Limits.BackfillTimeout,
+		w.since(begin, past))
 	if ctx.Err() == nil && err != nil && !errors.Is(err, errRestart) {
-		log.Error(
-			"backfill failed; the rules start with logs since they were added",
-			"error",
-			err,
-		)
+		log.Error("backfill failed; the rules start with logs since they were added", "error", err)
 		scratch, _ = w.p.state.BackfillEngine()
 		if scratch == nil {
 			return false
 		}
-		err = w.read(
-			ctx,
-			&backfill{p: w.p, scratch: scratch, why: err.Error(), next: begin},
-			max(w.p.config.Limits.BackfillTimeout/10, time.Second),
-			time.Time{},
-		)
+		err = w.read(ctx, &backfill{p: w.p, scratch: scratch, why: err.Error(), next: begin},
+			max(w.p.config.Limits.BackfillTimeout/10, time.Second), time.Time{})
 	}
 	if ctx.Err() != nil {
 		return false
@@ -189,7 +177,8 @@ func (w *backfills) read(
 	limit time.Duration,
 	from time.Time,
 ) (err error) {
-	timed, stop := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took longer than %s", duration.Format(limit)))
+	timed, stop := context.WithTimeoutCause(ctx, limit,
+		fmt.Errorf("it took longer than %s", duration.Format(limit)))
 	defer stop()
 	r.ctx, r.cancel = context.WithCancelCause(timed)
 	defer r.cancel(nil)
@@ -202,15 +191,8 @@ func (w *backfills) read(
 	if err := w.approach(r, from); err != nil {
 		return err
 	}
-	w.p.logger.Info(
-		"backfill finished",
-		"rules",
-		r.scratch.RuleIDs(),
-		"records",
-		r.records,
-		"took",
-		time.Since(began),
-	)
+	w.p.logger.Info("backfill finished", "rules", r.scratch.RuleIDs(), "records", r.records,
+		"took", time.Since(began))
 	return nil
 }
 
@@ -411,15 +393,8 @@ func (r *backfill) apply() {
 	r.batch = r.batch[:0]
 	if time.Since(r.logged) >= logEvery {
 		r.logged = time.Now()
-		r.p.logger.Info(
-			"backfill in progress",
-			"rules",
-			r.scratch.RuleIDs(),
-			"records",
-			r.records,
-			"at",
-			last.Timestamp,
-		)
+		r.p.logger.Info("backfill in progress", "rules", r.scratch.RuleIDs(), "records", r.records,
+			"at", last.Timestamp)
 	}
 }
 

@@ -31,7 +31,8 @@ func TestCheck(t *testing.T) {
 	f := func(text string, want CheckResult, output string) {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "a.rules.yml")
-		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		got, out, err := check(CheckOptions{}, file)
@@ -42,31 +43,38 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s\ngot  %swant %s", text, got, output)
 		}
 	}
-	f(
-		"  - {alert: A, match: 'level:error'}\n  - {record: r, when: count()}\n",
-		CheckGood,
-		"2 rules, 0 warnings\n",
-	)
+	f("  - {alert: A, match: 'level:error'}\n  - {record: r, when: count()}\n", CheckGood,
+		"2 rules, 0 warnings\n")
 	f(
 		"  - {alert: A, match: 'lev:>x', windw: 5m}\n",
 		CheckErrors,
-		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: unknown key \"windw\"; did you mean \"window\"?\n2 errors\n",
+		"FILE:4:29: \"x\" is not a number; numbers are like 5, 250ms, 5MB or 5%\nFILE:4:33: "+
+			"unknown key \"windw\"; did you mean \"window\"?\n2 errors\n",
 	)
 	f(
 		"  - {alert: A, when: since(a) > count()}\n",
 		CheckErrors,
-		"FILE:4:22: since can only be compared with a constant; as in since(event:deploy_end) > 1h\n1 error\n",
+		"FILE:4:22: since can only be compared with a constant; as in since(event:deploy_end) > "+
+			"1h\n1 error\n",
 	)
 	f(
-		"  - {alert: A, match: 'level:error', annotations: {a: '{{ .Last.Message }} {{ index .Top.user 3 }}', b: '{{ .Vlaue }}'}}\n",
+		"  - {alert: A, match: 'level:error', annotations: {a: '{{ .Last.Message }} {{ index "+
+			".Top.user 3 }}', b: '{{ .Vlaue }}'}}\n",
 		CheckErrors,
-		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, .Value, .Current, .FiredValue, .Peak, .Duration, .Threshold, .Count, .Reason, .First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, .Name and .Late\n1 error\n",
+		"FILE:4:5: annotation b asks for .Vlaue, and there is no Vlaue; known are .Labels, "+
+			".Value, .Current, .FiredValue, .Peak, .Duration, .Threshold, .Count, .Reason, "+
+			".First, .Last, .Top, .Start, .At, .End, .Window, .State, .Severity, .Rule, .Group, "+
+			".Name and .Late\n1 error\n",
 	)
 	f(
 		"  - {alert: A, match: 'not a', for: 1s}\n",
 		CheckLints,
-		"FILE:4:23: warning: nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there (no-anchor)\n"+
-			"FILE:4:37: warning: for of 1s is shorter than the lateness of 10s, by which the alert is delayed anyway; make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)\n"+
+		"FILE:4:23: warning: nothing in it must be present, so it is evaluated for every log: "+
+			"add a field, a word of three characters or more, or a level that must be there "+
+			"(no-anchor)\n"+
+			"FILE:4:37: warning: for of 1s is shorter than the lateness of 10s, by which the "+
+			"alert is delayed anyway; make it longer than the lateness, or leave it out, so that "+
+			"the alert fires with the log that completes it (short-for)\n"+
 			"1 rule, 2 warnings\n",
 	)
 }
@@ -82,13 +90,17 @@ func TestCheckDemo(t *testing.T) {
 // With several instances, check names the rules that they cannot share.
 func TestCheckForSeveralInstances(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.rules.yml")
-	rules := "groups:\n- name: g\n  rules:\n  - {alert: A, match: 'level:error', by: [service, host]}\n  - {alert: B, match: 'level:warn', by: [host]}\n  - {alert: C, match: 'level:fatal', lint_ignore: [spread-groups]}\n"
+	rules := "groups:\n- name: g\n  rules:\n  - {alert: A, match: 'level:error', by: [service, " +
+		"host]}\n  - {alert: B, match: 'level:warn', by: [host]}\n  - {alert: C, match: " +
+		"'level:fatal', lint_ignore: [spread-groups]}\n"
 	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	got, out, err := check(CheckOptions{RecordKey: []string{"service"}}, file)
-	want := "FILE:5:41: warning: the record key is service, so logs of one group may be on several partitions, and the rule needs an instance that reads all of them; " +
-		"group by service, or run the rule in an instance of its own (spread-groups)\n3 rules, 1 warning\n"
+	want := "FILE:5:41: warning: the record key is service, so logs of one group may be on " +
+		"several partitions, and the rule needs an instance that reads all of them; " +
+		"group by service, or run the rule in an instance of its own (spread-groups)\n3 rules, 1 " +
+		"warning\n"
 	if text := strings.ReplaceAll(out, file, "FILE"); got != CheckLints || err != nil ||
 		text != want {
 		t.Errorf("result %d, %v:\n%s", got, err, text)

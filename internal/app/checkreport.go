@@ -27,7 +27,9 @@ func (r *Report) WriteText(w io.Writer) error {
 		}
 	}
 	for _, name := range r.Others {
-		if !slices.ContainsFunc(r.Errors, func(e *problem.Error) bool { return e.Pos.File == name }) {
+		if !slices.ContainsFunc(r.Errors, func(e *problem.Error) bool {
+			return e.Pos.File == name
+		}) {
 			fmt.Fprintf(w, "%s: ok\n", name)
 		}
 	}
@@ -110,7 +112,8 @@ func (r *Report) WriteGitHub(w io.Writer) error {
 			place = append(place, "title="+githubValue(title))
 		}
 		text := githubData.Replace(d.text())
-		if _, err := fmt.Fprintf(w, "::%s %s::%s\n", d.Severity, strings.Join(place, ","), text); err != nil {
+		if _, err := fmt.Fprintf(w, "::%s %s::%s\n", d.Severity, strings.Join(place, ","),
+			text); err != nil {
 			return err
 		}
 	}

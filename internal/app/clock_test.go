@@ -13,7 +13,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/devbroker"
 )
 
-const clockRules = errorRules + `  - {alert: Silent, match: 'event:heartbeat', when: count() == 0, window: 5m, by: [service]}
+const clockRules = errorRules +
+	`  - {alert: Silent, match: 'event:heartbeat', when: count() == 0, window: 5m, by: [service]}
 `
 
 const day = 24 * time.Hour
@@ -23,14 +24,10 @@ const day = 24 * time.Hour
 func (w *world) at(ahead time.Duration, kind, service string) {
 	w.t.Helper()
 	now := time.Now().Add(ahead)
-	value := fmt.Sprintf(
-		`{"timestamp":%q,"level":%q,"event":%q,"service":%q,"message":"hello"}`,
-		now.UTC().Format(time.RFC3339Nano),
-		kind,
-		kind,
-		service,
-	)
-	if err := w.producer.ProduceSync(w.t.Context(), &kgo.Record{Timestamp: now, Value: []byte(value)}).FirstErr(); err != nil {
+	value := fmt.Sprintf(`{"timestamp":%q,"level":%q,"event":%q,"service":%q,"message":"hello"}`,
+		now.UTC().Format(time.RFC3339Nano), kind, kind, service)
+	if err := w.producer.ProduceSync(w.t.Context(),
+		&kgo.Record{Timestamp: now, Value: []byte(value)}).FirstErr(); err != nil {
 		w.t.Error(err)
 	}
 }
@@ -130,14 +127,8 @@ func TestClockAheadBeforeRestart(t *testing.T) {
 			w.at(-day, "ERROR", "pay")
 		}
 		time.Sleep(5 * time.Second)
-		want(
-			t,
-			"under a clock a day ahead",
-			w.notices(),
-			"firing before",
-			"firing pay",
-			"resolved before",
-		)
+		want(t, "under a clock a day ahead", w.notices(), "firing before", "firing pay",
+			"resolved before")
 		if n := r.state.Stats().Late; n != 0 {
 			t.Errorf("under a clock a day ahead %d logs were late", n)
 		}
@@ -147,25 +138,11 @@ func TestClockAheadBeforeRestart(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		r := begin(w, 0)
 		w.trouble(0, "after")
-		want(
-			t,
-			"when the clock is right",
-			w.notices(),
-			"firing after",
-			"resolved after",
-			"resolved pay",
-		)
+		want(t, "when the clock is right", w.notices(), "firing after", "resolved after",
+			"resolved pay")
 		w.trouble(0, "pay")
-		want(
-			t,
-			"of what fires once more",
-			w.notices(),
-			"firing after",
-			"firing pay",
-			"resolved after",
-			"resolved pay",
-			"resolved pay",
-		)
+		want(t, "of what fires once more", w.notices(), "firing after", "firing pay",
+			"resolved after", "resolved pay", "resolved pay")
 		if n := r.state.Stats().Late; n != 0 {
 			t.Errorf("when the clock is right %d logs are late", n)
 		}

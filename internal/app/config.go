@@ -264,7 +264,8 @@ func LoadConfig(
 	if file != "" {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			return nil, problem.New(problem.Pos{}, "name the file with --config", "read configuration: %v", err)
+			return nil, problem.New(problem.Pos{}, "name the file with --config",
+				"read configuration: %v", err)
 		}
 		if err := readConfig(file, text, getenv, &c); err != nil {
 			return nil, err
@@ -394,14 +395,11 @@ func (c *Config) Validate() error {
 		c.History.Retention < time.Hour,
 		"history.retention is %s; it must be at least 1h", duration.Format(c.History.Retention),
 	)
-	wrong(c.History.MaxSize < 1<<20, "history.max_size is %d; it must be at least 1MB", c.History.MaxSize)
+	wrong(c.History.MaxSize < 1<<20, "history.max_size is %d; it must be at least 1MB",
+		c.History.MaxSize)
 	wrong(k.MinBytes < 1, "kafka.min_bytes is %d; it must be at least 1", k.MinBytes)
-	wrong(
-		int64(k.MinBytes) > int64(k.MaxBytes),
-		"kafka.min_bytes is %d, more than kafka.max_bytes, %d",
-		k.MinBytes,
-		k.MaxBytes,
-	)
+	wrong(int64(k.MinBytes) > int64(k.MaxBytes),
+		"kafka.min_bytes is %d, more than kafka.max_bytes, %d", k.MinBytes, k.MaxBytes)
 	wrong(k.MaxWait < 0, "kafka.max_wait is negative")
 	wrong(k.OutageGrace < 0, "kafka.outage_grace is negative")
 	wrong(
@@ -427,34 +425,34 @@ func (c *Config) Validate() error {
 	c.SchemaRegistry.validate(wrong)
 	for i, f := range c.Formats {
 		_, err := filepath.Match(f.Topic, "")
-		wrong(
-			f.Topic == "" || err != nil,
-			"formats[%d].topic: %q is not a topic name or glob",
-			i,
-			f.Topic,
-		)
+		wrong(f.Topic == "" || err != nil, "formats[%d].topic: %q is not a topic name or glob", i,
+			f.Topic)
 		if err := f.Validate(); err != nil {
 			wrong(true, "formats[%d]: %v", i, err)
 		}
 	}
-	for name, text := range map[string]string{"notify.webhook_url": string(c.Notify.WebhookURL), "notify.slack_url": string(c.Notify.SlackURL), "notify.external_url": c.Notify.ExternalURL} {
+	for name, text := range map[string]string{
+		"notify.webhook_url":  string(c.Notify.WebhookURL),
+		"notify.slack_url":    string(c.Notify.SlackURL),
+		"notify.external_url": c.Notify.ExternalURL,
+	} {
 		wrong(text != "" && !isURL(text), "%s is not an http or https URL", name)
 	}
 	for _, u := range c.Notify.Alertmanagers {
-		wrong(
-			!isURL(u),
-			"notify.alertmanagers: %q is not an http or https URL; try http://alertmanager:9093",
-			u,
-		)
+		wrong(!isURL(u),
+			"notify.alertmanagers: %q is not an http or https URL; try http://alertmanager:9093", u)
 	}
 	wrong(
 		c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanager_config has the receivers; add the webhook or Slack receiver to that file",
+		"notify.alertmanager_config has the receivers; add the webhook or Slack receiver to "+
+			"that file",
 	)
 	wrong(
 		len(c.Notify.Alertmanagers) > 0 &&
-			(c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),
-		"notify.alertmanagers route notifications themselves; remove alertmanager_config, webhook_url and slack_url",
+			(c.Notify.AlertmanagerConfig != "" || c.Notify.WebhookURL != "" ||
+				c.Notify.SlackURL != ""),
+		"notify.alertmanagers route notifications themselves; remove alertmanager_config, "+
+			"webhook_url and slack_url",
 	)
 	wrong(
 		k.RecordsTopic != "" &&
@@ -465,14 +463,16 @@ func (c *Config) Validate() error {
 	pattern := k.patternFor(k.RecordsTopic)
 	wrong(
 		k.RecordsTopic != "" && pattern != "" && !slices.Contains(k.Topics, k.RecordsTopic),
-		"kafka.records_topic %q is also read, by the pattern %q; narrow the pattern, or name the topic in kafka.topics if rules are about recorded values",
+		"kafka.records_topic %q is also read, by the pattern %q; narrow the pattern, or name the "+
+			"topic in kafka.topics if rules are about recorded values",
 		k.RecordsTopic,
 		pattern,
 	)
 	t := c.Notify.KafkaTopic
 	wrong(
 		t != "" && (slices.Contains(k.Topics, t) || k.patternFor(t) != ""),
-		"notify.kafka_topic %q is also read; it would be read endlessly; rules about alerts use source: alerts",
+		"notify.kafka_topic %q is also read; it would be read endlessly; rules about alerts use "+
+			"source: alerts",
 		t,
 	)
 	wrong(
@@ -482,29 +482,22 @@ func (c *Config) Validate() error {
 	)
 	if c.Web.Listen != "" {
 		_, _, err := net.SplitHostPort(c.Web.Listen)
-		wrong(
-			err != nil,
-			"web.listen: %q is not a host:port; try 127.0.0.1:8080 or :8080",
-			c.Web.Listen,
-		)
+		wrong(err != nil, "web.listen: %q is not a host:port; try 127.0.0.1:8080 or :8080",
+			c.Web.Listen)
 	}
 	wrong(c.DataDir == "", "data_dir is empty; state needs a directory to survive a restart")
-	wrong(
-		c.Limits.PollRecords < 1,
-		"limits.poll_records is %d; it must be at least 1",
-		c.Limits.PollRecords,
-	)
+	wrong(c.Limits.PollRecords < 1, "limits.poll_records is %d; it must be at least 1",
+		c.Limits.PollRecords)
 	wrong(c.Limits.Workers < 0, "limits.workers is negative")
 	wrong(c.Limits.MaxAlertAge <= 0, "limits.max_alert_age must be above zero")
 	wrong(c.Limits.BackfillTimeout < 0, "limits.backfill_timeout is negative")
 	wrong(c.Limits.ListLoad <= 0, "limits.list_load must be above zero")
 	wrong(c.Limits.ShutdownGrace <= 0, "limits.shutdown_grace must be above zero")
-	wrong(
-		c.Log.Format != "text" && c.Log.Format != "json",
-		"log.format is %q; try text or json",
-		c.Log.Format,
-	)
-	slices.SortStableFunc(ps, func(a, b *problem.Error) int { return strings.Compare(a.Problem, b.Problem) })
+	wrong(c.Log.Format != "text" && c.Log.Format != "json", "log.format is %q; try text or json",
+		c.Log.Format)
+	slices.SortStableFunc(ps, func(a, b *problem.Error) int {
+		return strings.Compare(a.Problem, b.Problem)
+	})
 	return ps.Err()
 }
 
@@ -562,12 +555,8 @@ func (c *Config) validateSASL(wrong func(bool, string, ...any)) {
 		)
 		wrong(!c.Kafka.TLS.On(), "kafka.tls.enabled is false; AWS_MSK_IAM needs TLS")
 	default:
-		wrong(
-			true,
-			"kafka.sasl.mechanism %q is unknown; %s",
-			s.Mechanism,
-			problem.DidYouMean(s.Mechanism, Mechanisms),
-		)
+		wrong(true, "kafka.sasl.mechanism %q is unknown; %s", s.Mechanism,
+			problem.DidYouMean(s.Mechanism, Mechanisms))
 	}
 }
 

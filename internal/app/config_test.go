@@ -131,7 +131,8 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka:\n  max_wait: soon\n",
-		`c.yml:2:13: kafka.max_wait: "soon" is not a duration; durations are like 90s, 5m, 1h30m, 1.5h or 7d`,
+		`c.yml:2:13: kafka.max_wait: "soon" is not a duration; durations are like 90s, 5m, 1h30m,`+
+			` 1.5h or 7d`,
 	)
 	f(
 		"kafka: {max_bytes: much}\n",
@@ -157,31 +158,37 @@ func TestConfigProblems(t *testing.T) {
 		`c.yml: kafka.brokers: "localhost" is not a host:port; try localhost:9092`,
 		`c.yml: kafka.topics and kafka.topic_patterns are empty; name at least one topic`)
 	f(
-		`kafka: {brokers: ["http://kafka:9092/", "ssl://kafka", "a:9092,b:9092", "kafka:https"]}`+"\n",
-		`c.yml: kafka.brokers: "a:9092,b:9092" is not a host:port; brokers are a list; write [a:9092, b:9092]`,
-		`c.yml: kafka.brokers: "http://kafka:9092/" is not a host:port; write it without http://, as kafka:9092 (Kafka does not speak HTTP)`,
-		`c.yml: kafka.brokers: "kafka:https" is not a host:port; a port is a number from 1 to 65535, as in kafka:9092`,
-		`c.yml: kafka.brokers: "ssl://kafka" is not a host:port; write it without ssl://, as kafka:9092, and set kafka.tls.enabled (--tls)`,
+		`kafka: {brokers: ["http://kafka:9092/", "ssl://kafka", "a:9092,b:9092", "kafka:https"]}`+
+			"\n",
+		`c.yml: kafka.brokers: "a:9092,b:9092" is not a host:port; brokers are a list; write `+
+			`[a:9092, b:9092]`,
+		`c.yml: kafka.brokers: "http://kafka:9092/" is not a host:port; write it without http://,`+
+			` as kafka:9092 (Kafka does not speak HTTP)`,
+		`c.yml: kafka.brokers: "kafka:https" is not a host:port; a port is a number from 1 to `+
+			`65535, as in kafka:9092`,
+		`c.yml: kafka.brokers: "ssl://kafka" is not a host:port; write it without ssl://, as `+
+			`kafka:9092, and set kafka.tls.enabled (--tls)`,
 	)
 }
 
 // Flags win over the environment, the environment over the file, the file over the defaults.
 func TestConfigPrecedence(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "c.yml")
-	if err := os.WriteFile(file, []byte("kafka: {brokers: [file:1], group: file, topics: [file]}\nrules: [r.yml]\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(
+		"kafka: {brokers: [file:1], group: file, topics: [file]}\nrules: [r.yml]\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	env := map[string]string{"ALERT_ENGINE_GROUP": "env", "ALERT_ENGINE_TOPIC": "a,b"}
-	c, err := LoadConfig(
-		file,
-		func(k string) string { return env[k] },
-		map[string][]string{"topic": {"flag"}, "rules": {"x.yml"}},
-	)
+	c, err := LoadConfig(file, func(k string) string {
+		return env[k]
+	}, map[string][]string{"topic": {"flag"}, "rules": {"x.yml"}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := []any{c.Kafka.Brokers, c.Kafka.Group, c.Kafka.Topics, c.Kafka.ClientID, c.Rules}
-	if diff := cmp.Diff([]any{[]string{"file:1"}, "env", []string{"flag"}, "alert-engine", []Path{"x.yml"}}, got); diff != "" {
+	if diff := cmp.Diff([]any{[]string{"file:1"}, "env", []string{"flag"}, "alert-engine",
+		[]Path{"x.yml"}}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -190,7 +197,8 @@ func TestConfigPrecedence(t *testing.T) {
 func TestConfigPaths(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "c.yml")
-	if err := os.WriteFile(file, []byte("rules: [rules/*.yml, /etc/r.yml]\ndata_dir: state\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("rules: [rules/*.yml, /etc/r.yml]\ndata_dir: state\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := LoadConfig(file, noEnv, map[string][]string{"alertmanager-config": {"am.yml"}})
@@ -198,7 +206,8 @@ func TestConfigPaths(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := append(c.Rules, c.DataDir, c.Notify.AlertmanagerConfig)
-	if diff := cmp.Diff([]Path{Path(filepath.Join(dir, "rules/*.yml")), "/etc/r.yml", Path(filepath.Join(dir, "state")), "am.yml"}, got); diff != "" {
+	if diff := cmp.Diff([]Path{Path(filepath.Join(dir, "rules/*.yml")), "/etc/r.yml",
+		Path(filepath.Join(dir, "state")), "am.yml"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -210,23 +219,22 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 	if err := os.WriteFile(password, []byte("hush-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text := "kafka: {max_wait: 2s, max_bytes: 64KB, start: end, sasl: {mechanism: PLAIN, username: u, password_file: password}}\n" +
+	text := "kafka: {max_wait: 2s, max_bytes: 64KB, start: end, sasl: {mechanism: PLAIN, " +
+		"username: u, password_file: password}}\n" +
 		"notify: {slack_url: 'https://example.com/${HOOK}'}\nweb: {token: hush-plain}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := LoadConfig(
-		file,
-		func(k string) string { return map[string]string{"HOOK": "hush-env"}[k] },
-		nil,
-	)
+	c, err := LoadConfig(file, func(k string) string {
+		return map[string]string{"HOOK": "hush-env"}[k]
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := []Secret{c.Kafka.SASL.Password, c.Notify.SlackURL, c.Web.Token}; !cmp.Equal(
-		got,
-		[]Secret{"hush-file", "https://example.com/hush-env", "hush-plain"},
-	) {
+	if got := []Secret{c.Kafka.SASL.Password, c.Notify.SlackURL, c.Web.Token}; !cmp.Equal(got,
+		[]Secret{
+			"hush-file", "https://example.com/hush-env", "hush-plain",
+		}) {
 		t.Errorf(
 			"secrets were read as %q",
 			[]string{string(got[0]), string(got[1]), string(got[2])},

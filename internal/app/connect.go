@@ -10,16 +10,26 @@ func (k KafkaConfig) Client() kafka.ClientConfig {
 		Isolation: k.IsolationLevel,
 		TLS:       tlsOf(k.TLS),
 		SASL: kafka.SASL{
-			Mechanism: k.SASL.Mechanism, Username: k.SASL.Username, Password: string(k.SASL.Password), Token: string(k.SASL.Token), TokenFile: string(k.SASL.TokenFile),
-			AccessKey: k.SASL.AWS.AccessKey, SecretKey: string(k.SASL.AWS.SecretKey), SessionToken: string(k.SASL.AWS.SessionToken),
+			Mechanism:    k.SASL.Mechanism,
+			Username:     k.SASL.Username,
+			Password:     string(k.SASL.Password),
+			Token:        string(k.SASL.Token),
+			TokenFile:    string(k.SASL.TokenFile),
+			AccessKey:    k.SASL.AWS.AccessKey,
+			SecretKey:    string(k.SASL.AWS.SecretKey),
+			SessionToken: string(k.SASL.AWS.SessionToken),
 		},
 	}
 }
 
 func tlsOf(t TLSConfig) kafka.TLS {
 	return kafka.TLS{
-		Enabled: t.Enabled, CAFile: string(t.CAFile), CertFile: string(t.CertFile), KeyFile: string(t.KeyFile),
-		ServerName: t.ServerName, InsecureSkipVerify: t.InsecureSkipVerify,
+		Enabled:            t.Enabled,
+		CAFile:             string(t.CAFile),
+		CertFile:           string(t.CertFile),
+		KeyFile:            string(t.KeyFile),
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify,
 	}
 }
 
@@ -27,8 +37,21 @@ func tlsOf(t TLSConfig) kafka.TLS {
 func (c *Config) source() kafka.SourceConfig {
 	k := c.Kafka
 	return kafka.SourceConfig{
-		Client: k.Client(), Topics: k.Topics, Patterns: k.TopicPatterns, Group: k.Group, Start: int64(k.Start),
-		MinBytes: k.MinBytes, MaxBytes: int(k.MaxBytes), MaxWait: k.MaxWait, OutageGrace: max(k.OutageGrace, 1), SessionTimeout: k.SessionTimeout, PollRecords: c.Limits.PollRecords, Workers: c.Limits.Workers,
-		Exclude: k.changelog(), DeadLetterTopic: k.DeadLetterTopic, Version: Version(), Readable: c.readable(),
+		Client:          k.Client(),
+		Topics:          k.Topics,
+		Patterns:        k.TopicPatterns,
+		Group:           k.Group,
+		Start:           int64(k.Start),
+		MinBytes:        k.MinBytes,
+		MaxBytes:        int(k.MaxBytes),
+		MaxWait:         k.MaxWait,
+		OutageGrace:     max(k.OutageGrace, 1),
+		SessionTimeout:  k.SessionTimeout,
+		PollRecords:     c.Limits.PollRecords,
+		Workers:         c.Limits.Workers,
+		Exclude:         k.changelog(),
+		DeadLetterTopic: k.DeadLetterTopic,
+		Version:         Version(),
+		Readable:        c.readable(),
 	}
 }

@@ -42,14 +42,12 @@ func DefaultDemoOptions() DemoOptions {
 // Demo is Run against an embedded broker with a demo workload. It leaves no files.
 func Demo(ctx context.Context, o DemoOptions, t Terminal) (err error) {
 	if !(o.Rate > 0 && o.Rate <= maxDemoRate) {
-		return fmt.Errorf(
-			"--rate: %v is out of range; use 300, and at most %d logs per second",
-			o.Rate,
-			maxDemoRate,
-		)
+		return fmt.Errorf("--rate: %v is out of range; use 300, and at most %d logs per second",
+			o.Rate, maxDemoRate)
 	}
 	if o.Duration < 0 {
-		return fmt.Errorf("--duration: %s is negative; use 30s, or 0 to run until stopped", o.Duration)
+		return fmt.Errorf("--duration: %s is negative; use 30s, or 0 to run until stopped",
+			o.Duration)
 	}
 	if o.Duration > 0 {
 		var cancel context.CancelFunc
@@ -198,23 +196,21 @@ func (o DemoOptions) describeBroker(t Terminal, broker string) {
 	topic := o.topics()[0]
 	fmt.Fprintf(
 		t.Out,
-		"An embedded Kafka broker listens on %s until you stop it. Topics: %s, and any that you write to.\n",
+		"An embedded Kafka broker listens on %s until you stop it. Topics: %s, and any that you "+
+			"write to.\n",
 		broker,
 		strings.Join(o.topics(), ", "),
 	)
-	fmt.Fprintf(
-		t.Out,
-		"  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n",
-		broker,
-		topic,
-	)
+	fmt.Fprintf(t.Out, "  read   alert-engine run --brokers %s --topic %s --rules my.rules.yml\n",
+		broker, topic)
 	fmt.Fprintf(t.Out, "  write  %s\n", kcat(broker, topic))
 }
 
 func (o DemoOptions) describe(t Terminal, broker, pages string) {
 	fmt.Fprintf(
 		t.Out,
-		"Services of a web shop write about %.0f logs per second to an embedded Kafka broker. Problems occur every minute.\n",
+		"Services of a web shop write about %.0f logs per second to an embedded Kafka broker. "+
+			"Problems occur every minute.\n",
 		o.Rate,
 	)
 	if pages != "" {
@@ -231,19 +227,13 @@ func (o DemoOptions) summarize(t Terminal, p *process) {
 	for _, r := range p.state.Rules() {
 		fired += r.Fired
 	}
-	fmt.Fprintf(
-		t.Out,
-		"\nStopped. Logs read: %d; alerts fired: %d.\n",
-		p.source.Stats().Logs,
-		fired,
-	)
+	fmt.Fprintf(t.Out, "\nStopped. Logs read: %d; alerts fired: %d.\n",
+		p.source.Stats().Logs, fired)
 }
 
 // kcat is the command that writes a log of one's own.
 func kcat(broker, topic string) string {
 	return fmt.Sprintf(
 		`echo '{"level":"ERROR","service":"mine","message":"boom"}' | kcat -b %s -t %s -P`,
-		broker,
-		topic,
-	)
+		broker, topic)
 }

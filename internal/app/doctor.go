@@ -107,7 +107,9 @@ func (d *doctor) topics(ctx context.Context) {
 	defer cancel()
 	k := d.config.Kafka
 	o := kafka.ReaderConfig{
-		Client: k.Client(), Topics: k.Topics, Logger: slog.New(slog.DiscardHandler),
+		Client: k.Client(),
+		Topics: k.Topics,
+		Logger: slog.New(slog.DiscardHandler),
 	}
 	if len(k.Topics) > 0 {
 		partitions, err := kafka.NewReader(o).Partitions(ctx)
@@ -125,7 +127,8 @@ func (d *doctor) topics(ctx context.Context) {
 			case records[topic] == 0: // one that does not exist is an error of Partitions
 				d.add(DoctorWarning, "topic", "%s has no records", topic)
 			default:
-				d.add(DoctorOK, "topic", "%s: %s, %d records", topic, count(number[topic], "partition"), records[topic])
+				d.add(DoctorOK, "topic", "%s: %s, %d records", topic,
+					count(number[topic], "partition"), records[topic])
 			}
 		}
 	}
@@ -186,7 +189,8 @@ func (d *doctor) listen() {
 	local := loopback(l.Addr())
 	l.Close()
 	if !local && d.config.Web.open() {
-		d.add(DoctorWarning, "listen", "%s is open to everybody; set web.token and web.read_token", address)
+		d.add(DoctorWarning, "listen", "%s is open to everybody; set web.token and web.read_token",
+			address)
 		return
 	}
 	d.add(DoctorOK, "listen", "%s is free", address)
@@ -209,7 +213,9 @@ func (d *doctor) receivers(ctx context.Context) {
 		d.add(DoctorOK, "receiver", "%s accepts connections", address)
 	}
 	if n.AlertmanagerConfig != "" {
-		d.add(DoctorOK, "receivers", "%s is valid if no error is above; alert-engine notify test sends a test", n.AlertmanagerConfig)
+		d.add(DoctorOK, "receivers",
+			"%s is valid if no error is above; alert-engine notify test sends a test",
+			n.AlertmanagerConfig)
 	}
 }
 
@@ -219,7 +225,8 @@ func WriteDoctor(w io.Writer, findings []DoctorFinding, took time.Duration) erro
 	n := map[string]int{}
 	for _, f := range findings {
 		n[f.Level]++
-		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Level, f.Check, strings.ReplaceAll(f.Detail, "\n", " "))
+		fmt.Fprintf(table, "%s\t%s\t%s\n", f.Level, f.Check,
+			strings.ReplaceAll(f.Detail, "\n", " "))
 	}
 	if err := table.Flush(); err != nil {
 		return err

@@ -16,7 +16,8 @@ const blankMark = "#~blank~"
 
 var (
 	markedLines = regexp.MustCompile(`(?m)^[ \t]*` + blankMark + `\n(?:[ \t]*` + blankMark + `\n)*`)
-	errFormat   = errors.New("the file cannot be formatted without changing its meaning; it is left as it is")
+	errFormat   = errors.New(
+		"the file cannot be formatted without changing its meaning; it is left as it is")
 )
 
 // FormatYAML formats a rule file, a test script or a configuration: two blanks for each level,

@@ -18,7 +18,8 @@ func TestFormatYAML(t *testing.T) {
 			t.Errorf("formatted again it is\n%s\n%v", again, err)
 		}
 	}
-	f("version: 1\ngroups:\n    - name: g   \n      rules:\n        - alert: A\n          match: 'a:b'  # why\n",
+	f("version: 1\ngroups:\n    - name: g   \n      rules:\n        - alert: A\n          match: "+
+		"'a:b'  # why\n",
 		"version: 1\ngroups:\n- name: g\n  rules:\n  - alert: A\n    match: 'a:b' # why\n")
 	f("# first\n\n\nversion: 1\r\n\r\ngroups: [{name: g, rules: []}]\n\n",
 		"# first\n\nversion: 1\n\ngroups: [{name: g, rules: []}]\n")

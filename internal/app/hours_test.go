@@ -27,11 +27,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-var hoursSeed = flag.Uint64(
-	"hours.seed",
-	4,
-	"of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins",
-)
+var hoursSeed = flag.Uint64("hours.seed", 4,
+	"of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
 
 // Two days of logs in which everything goes wrong that can: whatever happens to the program, it
 // decides what somebody decides who reads the whole log once, nothing else, and nothing twice; and
@@ -139,49 +136,26 @@ func (l *hoursLog) value() []byte {
 	at := l.at.UTC().Format(time.RFC3339Nano)
 	switch l.kind {
 	case "Errors":
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"ERROR","service":"shop","key":%q,"message":"payment failed"}`,
-			at,
-			l.key,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"ERROR","service":"shop","key":%q,`+
+			`"message":"payment failed"}`, at, l.key)
 	case "Silent":
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"INFO","service":"agent","key":%q,"event":"heartbeat","message":"alive"}`,
-			at,
-			l.key,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"agent","key":%q,`+
+			`"event":"heartbeat","message":"alive"}`, at, l.key)
 	}
 	switch l.kind {
 	case "Slow":
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"INFO","service":"db","key":%q,"event":"query","took":%d,"message":"SELECT"}`,
-			at,
-			l.key,
-			l.took,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"db","key":%q,`+
+			`"event":"query","took":%d,"message":"SELECT"}`, at, l.key, l.took)
 	case "Takeover":
-		return fmt.Appendf(
-			nil,
-			`{"timestamp":%q,"level":"INFO","service":"login","key":%q,"event":%q,"message":"somebody"}`,
-			at,
-			l.key,
-			l.event,
-		)
+		return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"login","key":%q,`+
+			`"event":%q,"message":"somebody"}`, at, l.key, l.event)
 	}
 	status := 200
 	if l.failed {
 		status = 503
 	}
-	return fmt.Appendf(
-		nil,
-		`{"timestamp":%q,"level":"INFO","service":"shop","key":%q,"event":"request","status":%d,"message":"GET /cart"}`,
-		at,
-		l.key,
-		status,
-	)
+	return fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"shop","key":%q,`+
+		`"event":"request","status":%d,"message":"GET /cart"}`, at, l.key, status)
 }
 
 // partition is where producers put the logs of a key.
@@ -227,7 +201,8 @@ func recordHours(p *process) { p.config.Kafka.RecordsTopic = "values" }
 // the client then takes records for lost that are not.
 func (h *hours) answerEpochs() {
 	h.w.broker.Cluster().
-		ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error,
+			bool) {
 			h.w.broker.Cluster().KeepControl()
 			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
 			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
@@ -235,7 +210,8 @@ func (h *hours) answerEpochs() {
 				topic.Topic = t.Topic
 				for _, p := range t.Partitions {
 					end := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-					end.Partition, end.LeaderEpoch, end.EndOffset = p.Partition, p.LeaderEpoch, h.written[p.Partition].Load()
+					end.Partition, end.LeaderEpoch, end.EndOffset = p.Partition, p.LeaderEpoch,
+						h.written[p.Partition].Load()
 					topic.Partitions = append(topic.Partitions, end)
 				}
 				answer.Topics = append(answer.Topics, topic)
@@ -395,7 +371,8 @@ func (h *hours) fault() (over func()) {
 			h.w.t.Error(err)
 		}
 		return func() {
-			if err := cluster.MoveTopicPartition(worldTopic, partition, h.rand.Int32N(3)); err != nil {
+			if err := cluster.MoveTopicPartition(worldTopic, partition,
+				h.rand.Int32N(3)); err != nil {
 				h.w.t.Error(err)
 			}
 		}
@@ -419,7 +396,8 @@ func (h *hours) fault() (over func()) {
 			},
 		).Remove
 	case 9:
-		ahead := []time.Duration{24 * time.Hour, -24 * time.Hour, time.Hour, -10 * time.Minute}[h.rand.IntN(4)]
+		ahead := []time.Duration{24 * time.Hour, -24 * time.Hour, time.Hour,
+			-10 * time.Minute}[h.rand.IntN(4)]
 		h.note("this machine's clock jumps by %s", ahead)
 		h.ahead.Store(int64(ahead))
 		return func() { h.ahead.Store(0) }
@@ -452,9 +430,8 @@ func (h *hours) scenarios(from, to time.Time, n int) {
 				)
 			}
 		case 2:
-			h.silence[fmt.Sprint("a", h.rand.IntN(4))] = at.Add(
-				h.between(12*time.Minute, 30*time.Minute),
-			)
+			h.silence[fmt.Sprint("a", h.rand.IntN(4))] = at.Add(h.between(12*time.Minute,
+				30*time.Minute))
 		case 3:
 			over := h.between(time.Minute, 18*time.Minute)
 			for range 6 + h.rand.IntN(10) {
@@ -506,7 +483,8 @@ func (h *hours) beats(from, to time.Time) {
 	for k := range 4 {
 		key := fmt.Sprint("a", k)
 		until := h.silence[key]
-		for at := from.Add(time.Duration(k) * 7 * time.Second); at.Before(to); at = at.Add(hoursBeat) {
+		for at := from.Add(time.Duration(k) * 7 * time.Second); at.Before(to); at = at.Add(
+			hoursBeat) {
 			if at.Before(until) && at.After(until.Add(-25*time.Minute)) {
 				continue
 			}
@@ -517,11 +495,9 @@ func (h *hours) beats(from, to time.Time) {
 
 func (h *hours) add(l hoursLog) {
 	h.all = append(h.all, l)
-	at, _ := slices.BinarySearchFunc(
-		h.todo,
-		l,
-		func(a, b hoursLog) int { return a.at.Compare(b.at) },
-	)
+	at, _ := slices.BinarySearchFunc(h.todo, l, func(a, b hoursLog) int {
+		return a.at.Compare(b.at)
+	})
 	h.todo = slices.Insert(h.todo, at, l)
 }
 
@@ -583,13 +559,8 @@ type hoursEpisode struct {
 }
 
 func (e hoursEpisode) String() string {
-	return fmt.Sprintf(
-		"%s %s %s - %s",
-		e.rule,
-		e.key,
-		e.from.UTC().Format("02 15:04:05.000"),
-		e.to.UTC().Format("02 15:04:05.000"),
-	)
+	return fmt.Sprintf("%s %s %s - %s", e.rule, e.key, e.from.UTC().Format("02 15:04:05.000"),
+		e.to.UTC().Format("02 15:04:05.000"))
 }
 
 // compare holds what was decided and told against the evaluator that reads everything once.
@@ -597,13 +568,8 @@ func (h *hours) compare() {
 	t := h.w.t
 	got, twice := h.decided()
 	want := h.expected()
-	t.Logf(
-		"%d logs, %d alerts expected, %d decided, %d notifications",
-		len(h.all),
-		len(want),
-		len(got),
-		len(h.w.received),
-	)
+	t.Logf("%d logs, %d alerts expected, %d decided, %d notifications", len(h.all), len(want),
+		len(got), len(h.w.received))
 	if len(want) < 20 || len(h.w.received) < 10 {
 		t.Errorf("too little has happened to show anything")
 	}
@@ -691,12 +657,9 @@ func (h *hours) expected() []hoursEpisode {
 		case "Errors":
 			all = append(
 				all,
-				spans(
-					logs,
-					10*time.Minute,
-					time.Time{},
-					func(in []hoursLog) bool { return len(in) > 10 },
-				)...)
+				spans(logs, 10*time.Minute, time.Time{}, func(in []hoursLog) bool {
+					return len(in) > 10
+				})...)
 		case "Share":
 			all = append(all, spans(logs, 20*time.Minute, time.Time{}, func(in []hoursLog) bool {
 				failed := 0
@@ -720,21 +683,16 @@ func (h *hours) expected() []hoursEpisode {
 		case "Takeover":
 			all = append(
 				all,
-				spans(
-					takeovers(logs),
-					5*time.Minute,
-					time.Time{},
-					func(in []hoursLog) bool { return len(in) > 0 },
-				)...)
+				spans(takeovers(logs), 5*time.Minute, time.Time{}, func(in []hoursLog) bool {
+					return len(in) > 0
+				})...)
 		case "Silent":
 			all = append(
 				all,
-				spans(
-					logs,
-					15*time.Minute,
-					logs[0].at.Add(15*time.Minute),
-					func(in []hoursLog) bool { return len(in) == 0 },
-				)...)
+				spans(logs, 15*time.Minute, logs[0].at.Add(15*time.Minute),
+					func(in []hoursLog) bool {
+						return len(in) == 0
+					})...)
 		}
 	}
 	return slices.DeleteFunc(all, func(e hoursEpisode) bool { return e.from.After(time.Now()) })
@@ -755,7 +713,9 @@ func takeovers(logs []hoursLog) (out []hoursLog) {
 		}
 		if !slices.ContainsFunc(
 			logs[i+1:],
-			func(after hoursLog) bool { return after.event == "mfa_ok" && after.at.Before(l.at.Add(2*time.Minute)) },
+			func(after hoursLog) bool {
+				return after.event == "mfa_ok" && after.at.Before(l.at.Add(2*time.Minute))
+			},
 		) {
 			out = append(out, hoursLog{at: l.at.Add(2 * time.Minute), kind: l.kind, key: l.key})
 		}
@@ -867,7 +827,8 @@ func (h *hours) expectedValues() map[string]string {
 					text = "gone"
 				}
 				if now != before && at.After(h.start.Add(window+time.Minute)) {
-					want[fmt.Sprintf("hours/errors{key=%q} %s", key, at.UTC().Format("02 15:04:05"))] = text
+					want[fmt.Sprintf("hours/errors{key=%q} %s", key,
+						at.UTC().Format("02 15:04:05"))] = text
 				}
 			}
 		}

@@ -87,12 +87,8 @@ func TestImports(t *testing.T) {
 			for prefix, owners := range exclusive {
 				if (imp == prefix || strings.HasPrefix(imp, prefix+"/")) &&
 					!slices.Contains(owners, pkg) {
-					t.Errorf(
-						"%s imports %s, which is the affair of %s",
-						file,
-						imp,
-						strings.Join(owners, ", "),
-					)
+					t.Errorf("%s imports %s, which is the affair of %s", file, imp,
+						strings.Join(owners, ", "))
 				}
 			}
 		}
@@ -117,12 +113,8 @@ func TestCoreIsClockless(t *testing.T) {
 			code, _, _ := strings.Cut(line, "//")
 			for _, word := range forbidden {
 				if strings.Contains(code, word) {
-					t.Errorf(
-						"%s:%d: %s reads the clock; take the time as an argument",
-						file,
-						i+1,
-						strings.TrimSuffix(word, "("),
-					)
+					t.Errorf("%s:%d: %s reads the clock; take the time as an argument", file, i+1,
+						strings.TrimSuffix(word, "("))
 				}
 			}
 			if strings.HasPrefix(strings.TrimSpace(code), "go ") {

@@ -73,7 +73,8 @@ func (p *process) openInFlight() error {
 	if m.self, err = self(p.config); err != nil {
 		return err
 	}
-	if m.changelog, err = kafka.NewChangelogTopic(o.Client, p.config.Kafka.changelog(), p.logger); err != nil {
+	if m.changelog, err = kafka.NewChangelogTopic(o.Client, p.config.Kafka.changelog(),
+		p.logger); err != nil {
 		return err
 	}
 	p.lives.onEnd(func() error { m.changelog.Close(); return nil })
@@ -145,7 +146,8 @@ func (m *inFlight) activate(progress []models.Progress) {
 func (m *inFlight) checkpointed(positions []models.SourcePosition) error {
 	m.notifier.DrainOutbox() // publishes the notification state, too
 	if m.changelog.Stalled() {
-		return errors.New("writes to the changelog topic fail; offsets are not committed until they succeed")
+		return errors.New(
+			"writes to the changelog topic fail; offsets are not committed until they succeed")
 	}
 	urgent := m.put(positions)
 	if len(urgent) == 0 {
@@ -185,7 +187,9 @@ func (m *inFlight) put(positions []models.SourcePosition) (urgent []*acquired) {
 	return urgent
 }
 
-func (m *inFlight) publish(name models.Partition, t *acquired, at models.SourcePosition, final bool) {
+func (m *inFlight) publish(
+	name models.Partition, t *acquired, at models.SourcePosition, final bool,
+) {
 	engine := m.state.InFlightState(name)
 	if engine == nil {
 		return

@@ -142,14 +142,8 @@ func TestWhatAMemberCouldNotTellAnotherTells(t *testing.T) {
 			w.refuseAll(nil)
 			time.Sleep(5 * time.Minute)
 			b.end()
-			want(
-				t,
-				fmt.Sprintf("killed %v", killed),
-				w.told(),
-				"brief firing resolved",
-				"over firing resolved",
-				"up firing resolved",
-			)
+			want(t, fmt.Sprintf("killed %v", killed), w.told(), "brief firing resolved",
+				"over firing resolved", "up firing resolved")
 		})
 	}
 }
@@ -210,12 +204,7 @@ func TestAMemberThatComesBackInTimeHasItsPartitions(t *testing.T) {
 				!slices.Equal(b.partitions(), others) {
 				t.Errorf(
 					"under the name %q it has %v instead of %v, and the other %v instead of %v",
-					name,
-					a.partitions(),
-					before,
-					b.partitions(),
-					others,
-				)
+					name, a.partitions(), before, b.partitions(), others)
 			}
 			if name == "" {
 				for p := range int32(4) {

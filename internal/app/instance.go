@@ -66,7 +66,8 @@ func (p *process) exclusive() error {
 		names = append(names, fmt.Sprintf("%d others", more))
 	}
 	return fmt.Errorf(
-		"rule %s needs logs of several partitions in one process; group by all fields of kafka.record_key, the record key of producers",
+		"rule %s needs logs of several partitions in one process; group by all fields of "+
+			"kafka.record_key, the record key of producers",
 		strings.Join(names, ", "),
 	)
 }

@@ -42,13 +42,14 @@ func TestLifetimesFailure(t *testing.T) {
 		l.start(
 			t.Context(),
 			"notify",
-			func(ctx context.Context) error { <-ctx.Done(); return errors.New("half a batch is left") },
+			func(ctx context.Context) error {
+				<-ctx.Done()
+				return errors.New("half a batch is left")
+			},
 		)
-		l.start(
-			t.Context(),
-			"source",
-			func(context.Context) error { return errors.New("access denied") },
-		)
+		l.start(t.Context(), "source", func(context.Context) error {
+			return errors.New("access denied")
+		})
 		err := errors.Join(l.wait(t.Context()), l.end())
 		if want := "source: access denied\nnotify: half a batch is left"; err == nil ||
 			strings.TrimSpace(err.Error()) != want {

@@ -128,13 +128,7 @@ func (l *lists) begin(ctx context.Context, topic string, failed chan error) *fol
 				return
 			// a reload brought the list, and it was there a moment ago: the logs go on
 			case <-l.read:
-				l.p.logger.Error(
-					"reading a list failed; retrying",
-					"topic",
-					topic,
-					"error",
-					err,
-				)
+				l.p.logger.Error("reading a list failed; retrying", "topic", topic, "error", err)
 				wait.Sleep(ctx, time.Minute)
 			default:
 				select {
@@ -210,11 +204,7 @@ func (l *lists) apply() {
 		return
 	}
 	if err := l.p.state.SetRules(set); err != nil {
-		l.p.logger.Error(
-			"compiling rules with the new list members failed",
-			"error",
-			err,
-		)
+		l.p.logger.Error("compiling rules with the new list members failed", "error", err)
 		return
 	}
 	l.p.set.Store(set)
@@ -250,11 +240,8 @@ func (l *lists) prepare(ctx context.Context, set *rule.Set) (*rule.Set, error) {
 }
 
 func (l *lists) prepareOne(ctx context.Context, topic string) error {
-	ctx, cancel := context.WithTimeoutCause(
-		ctx,
-		listsPrepare,
-		errors.New("its topic was not read to the end in time"),
-	)
+	ctx, cancel := context.WithTimeoutCause(ctx, listsPrepare,
+		errors.New("its topic was not read to the end in time"))
 	defer cancel()
 	o := keysOf(l.p.config, topic, l.p.logger)
 	o.Client.Dial = l.p.network.dial
@@ -281,16 +268,11 @@ func (l *lists) unread() error {
 	if f != nil && f.keys.Err() != nil {
 		return fmt.Errorf(
 			"list %s: reading its topic %s fails; no log is evaluated until it is read: %w",
-			list.Name,
-			list.Topic,
-			f.keys.Err(),
-		)
+			list.Name, list.Topic, f.keys.Err())
 	}
 	return fmt.Errorf(
 		"list %s: its topic %s is not read to the end yet; no log is evaluated until it is",
-		list.Name,
-		list.Topic,
-	)
+		list.Name, list.Topic)
 }
 
 // stale says which list may not be what its topic says.
@@ -306,12 +288,8 @@ func (l *lists) stale() error {
 		if n := f.keys.Rejected(); n > 0 {
 			errs = append(
 				errs,
-				fmt.Errorf(
-					"topic %s: %d members were refused: a list has %d at most, each of 1 KiB at most",
-					topic,
-					n,
-					rule.MostMembers,
-				),
+				fmt.Errorf("topic %s: %d members were refused: a list has %d at most, each of 1 "+
+					"KiB at most", topic, n, rule.MostMembers),
 			)
 		}
 	}
@@ -323,20 +301,15 @@ func (l *lists) stale() error {
 func ReadLists(ctx context.Context, c *Config, set *rule.Set) (*rule.Set, error) {
 	given := map[string][]string{}
 	for _, list := range set.Unknown() {
-		keys, refused, err := kafka.ReadKeyTable(
-			ctx,
-			keysOf(c, list.Topic, slog.New(slog.DiscardHandler)),
-		)
+		keys, refused, err := kafka.ReadKeyTable(ctx,
+			keysOf(c, list.Topic, slog.New(slog.DiscardHandler)))
 		switch {
 		case err != nil:
 			return nil, fmt.Errorf("list %s: %w", list.Name, err)
 		case refused > 0:
 			return nil, fmt.Errorf(
-				"list %s: topic %s has more than %d keys, or some of more than 1 KiB",
-				list.Name,
-				list.Topic,
-				rule.MostMembers,
-			)
+				"list %s: topic %s has more than %d keys, or some of more than 1 KiB", list.Name,
+				list.Topic, rule.MostMembers)
 		}
 		given[list.Name] = keys
 	}

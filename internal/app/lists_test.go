@@ -48,11 +48,8 @@ func (w *world) visit(users ...string) {
 	for _, user := range users {
 		w.produce(
 			0,
-			fmt.Sprintf(
-				`{"timestamp":%q,"user":%q,"message":"hello"}`,
-				time.Now().UTC().Format(time.RFC3339Nano),
-				user,
-			),
+			fmt.Sprintf(`{"timestamp":%q,"user":%q,"message":"hello"}`,
+				time.Now().UTC().Format(time.RFC3339Nano), user),
 		)
 	}
 	time.Sleep(5 * time.Second)
@@ -77,7 +74,8 @@ func TestListsFromTopics(t *testing.T) {
 		if err := r.process.lists.unread(); err != nil {
 			t.Error(err)
 		}
-		w.rules += "  - {alert: Other, match: 'user:@blocked', by: ['service=user', 'x=host'], window: 1h}\n"
+		w.rules += "  - {alert: Other, match: 'user:@blocked', by: ['service=user', 'x=host'], " +
+			"window: 1h}\n"
 		if err := r.process.reload(w.t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -109,7 +107,8 @@ func TestReloadBringsLists(t *testing.T) {
 		if err := r.process.reload(w.t.Context()); err == nil ||
 			!strings.Contains(
 				err.Error(),
-				`list blocked: read the keys of blocked-user: topic "blocked-user" does not exist; did you mean "blocked-users"?`,
+				`list blocked: read the keys of blocked-user: topic "blocked-user" does not `+
+					`exist; did you mean "blocked-users"?`,
 			) {
 			t.Errorf("the reload ends with %v", err)
 		}
@@ -141,7 +140,9 @@ func TestReadLists(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	if err := producer.ProduceSync(t.Context(), &kgo.Record{Topic: "blocked-users", Key: []byte("ann"), Value: []byte("x")}).FirstErr(); err != nil {
+	if err := producer.ProduceSync(t.Context(),
+		&kgo.Record{Topic: "blocked-users", Key: []byte("ann"),
+			Value: []byte("x")}).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
 	c := DefaultConfig()
@@ -195,10 +196,7 @@ func TestListsThatCannotBeRead(t *testing.T) {
 				why = err.Error()
 			}
 		}
-		if !strings.HasPrefix(
-			why,
-			"list blocked: reading its topic blocked-users fails; ",
-		) {
+		if !strings.HasPrefix(why, "list blocked: reading its topic blocked-users fails; ") {
 			t.Errorf("ready says %q", why)
 		}
 		r.link.mend()

@@ -31,11 +31,9 @@ func TestMemoryLimit(t *testing.T) {
 		256<<20,
 		true,
 	)
-	f(
-		map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"},
-		0,
-		false,
-	)
+	f(map[string]string{
+		"/sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+	}, 0, false)
 	f(map[string]string{"/sys/fs/cgroup/memory/memory.limit_in_bytes": "1073741824\n"}, 1<<30, true)
 	f(nil, 0, false)
 }

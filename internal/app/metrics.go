@@ -35,21 +35,18 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		[]string{"list"},
 	)
 	m.listRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
-		Name: "alert_engine_list_refused", Help: "Records of such topics whose keys were refused, because they were too many or too long.",
+		Name: "alert_engine_list_refused",
+		Help: "Records of such topics whose keys were refused, because they were too many or too " +
+			"long.",
 	}, []string{"list"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "alert_engine_build_info", Help: "A constant 1, with the version as a label.",
+		Name:        "alert_engine_build_info",
+		Help:        "A constant 1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.MustRegister(
-		m.reloads,
-		m.reloadGood,
-		m.listMembers,
-		m.listRefused,
-		info,
-		collectors.NewGoCollector(),
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-	)
+	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, info,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(
+			collectors.ProcessCollectorOpts{}))
 	return m
 }

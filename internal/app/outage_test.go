@@ -27,8 +27,12 @@ type buffering struct {
 
 func (b *buffering) log(kind, service string) {
 	at := time.Now()
-	b.queue = append(b.queue, &kgo.Record{Timestamp: at, Value: fmt.Appendf(nil,
-		`{"timestamp":%q,"kind":%q,"service":%q}`, at.UTC().Format(time.RFC3339Nano), kind, service)})
+	b.queue = append(b.queue, &kgo.Record{
+		Timestamp: at,
+		Value: fmt.Appendf(nil,
+			`{"timestamp":%q,"kind":%q,"service":%q}`, at.UTC().Format(time.RFC3339Nano), kind,
+			service),
+	})
 }
 
 // live lets time pass, a second at a time.
@@ -56,7 +60,8 @@ func (b *buffering) live(d time.Duration, errors bool) {
 // An outage is not silence: no host is reported that was not silent, what producers have buffered
 // counts, and a host that is silent indeed is found a little later.
 func TestOutageIsNotSilence(t *testing.T) {
-	f := func(what string, outage, reconnect time.Duration, silent bool, restart bool, notices ...string) {
+	f := func(what string, outage, reconnect time.Duration, silent bool, restart bool,
+		notices ...string) {
 		t.Helper()
 		inWorld(t, 1, func(w *world) {
 			w.rules = silenceRules

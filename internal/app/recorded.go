@@ -341,13 +341,7 @@ func (q *recorded) attempted(n int, err error) {
 	case err == nil:
 		q.logger.Info("recorded values are written again", "topic", q.topic)
 	default:
-		q.logger.Warn(
-			"writing recorded values failed; retrying",
-			"topic",
-			q.topic,
-			"error",
-			err,
-		)
+		q.logger.Warn("writing recorded values failed; retrying", "topic", q.topic, "error", err)
 	}
 }
 
@@ -372,12 +366,8 @@ func (q *recorded) alarm() error {
 	defer q.mu.Unlock()
 	switch {
 	case q.dropped > 0 && q.bytes > q.bound/2:
-		return fmt.Errorf(
-			"writing recorded values to topic %q fails; %d were dropped: %w",
-			q.topic,
-			q.dropped,
-			q.fault,
-		)
+		return fmt.Errorf("writing recorded values to topic %q fails; %d were dropped: %w", q.topic,
+			q.dropped, q.fault)
 	case !q.failing.IsZero() && time.Since(q.failing) >= valueAlarm:
 		return fmt.Errorf("writing recorded values to topic %q fails: %w", q.topic, q.fault)
 	}
@@ -406,7 +396,8 @@ func newRecordedMetrics(r prometheus.Registerer, q *recorded) *recordedMetrics {
 		),
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_engine_recorded_values_dropped_total",
-			Help: "Values of record rules that were dropped because too many waited: overtaken by a newer one of their group, or just the oldest.",
+			Help: "Values of record rules that were dropped because too many waited: overtaken " +
+				"by a newer one of their group, or just the oldest.",
 		}, []string{"reason"}),
 	}
 	waiting := prometheus.NewGaugeFunc(

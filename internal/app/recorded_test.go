@@ -53,17 +53,15 @@ func table(t *testing.T, records []*kgo.Record) (table map[string]string, histor
 		}
 		if len(r.Value) == 0 {
 			delete(table, string(r.Key))
-		} else if err := json.Unmarshal(r.Value, &v); err != nil || v.Record != "errors" || v.Rule != "shop/errors" || string(r.Key) != fmt.Sprintf("shop/errors{service=%q}", v.Service) || !v.Timestamp.Equal(r.Timestamp) {
+		} else if err := json.Unmarshal(r.Value, &v); err != nil || v.Record != "errors" ||
+			v.Rule != "shop/errors" || string(r.Key) != fmt.Sprintf("shop/errors{service=%q}",
+			v.Service) || !v.Timestamp.Equal(r.Timestamp) {
 			t.Errorf("%s: %s: %v", r.Key, r.Value, err)
 		} else {
 			table[string(r.Key)] = fmt.Sprint(v.Value)
 		}
-		text := fmt.Sprintf(
-			"%s %s %s",
-			r.Key,
-			r.Timestamp.Format(time.TimeOnly),
-			table[string(r.Key)],
-		)
+		text := fmt.Sprintf("%s %s %s", r.Key, r.Timestamp.Format(time.TimeOnly),
+			table[string(r.Key)])
 		when := fmt.Sprintf("%s %d %v", r.Key, r.Timestamp.UnixNano(), len(r.Value) == 0)
 		if before, ok := told[when]; ok && before != string(r.Value) {
 			t.Errorf("%s is written as %s, and as %s", when, before, r.Value)
@@ -146,11 +144,8 @@ func TestRecordedValuesSurvive(t *testing.T) {
 		t.Errorf("%d values tell little", len(expected))
 	}
 	if !slices.Equal(got, expected) {
-		t.Errorf(
-			"with trouble\n%s\nwithout\n%s",
-			strings.Join(got, "\n"),
-			strings.Join(expected, "\n"),
-		)
+		t.Errorf("with trouble\n%s\nwithout\n%s", strings.Join(got, "\n"),
+			strings.Join(expected, "\n"))
 	}
 }
 
@@ -158,11 +153,14 @@ func TestRecordedValuesSurvive(t *testing.T) {
 // meanwhile.
 func TestRecordsTopicThatTakesNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: 1m}\n"
+		w.rules = errorRules + "  - {record: errors, match: level>=ERROR, when: count(), window: " +
+			"1m}\n"
 		r := w.start("data", func(p *process) {
 			p.config.Kafka.RecordsTopic, p.config.Kafka.RecordKey = "values", nil
 			var err error
-			if p.topics.producer, err = kafka.NewProducer(kafka.ClientConfig{Brokers: []string{"127.0.0.1:1"}, Dial: w.network.DialContext}, p.logger); err != nil {
+			if p.topics.producer, err = kafka.NewProducer(
+				kafka.ClientConfig{Brokers: []string{"127.0.0.1:1"}, Dial: w.network.DialContext},
+				p.logger); err != nil {
 				t.Error(err)
 			}
 		})
@@ -200,11 +198,9 @@ func recordOf(service string, at int, v float64) models.Recorded {
 type disk map[string][]byte
 
 func (d disk) save(q *recorded, full bool) {
-	q.save(
-		full,
-		func(key, value []byte) { d[string(key)] = value },
-		func(key []byte) { delete(d, string(key)) },
-	)
+	q.save(full, func(key, value []byte) {
+		d[string(key)] = value
+	}, func(key []byte) { delete(d, string(key)) })
 	q.release()
 }
 
@@ -245,7 +241,10 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 
 	q = newRecorded("values", nil, slog.New(slog.DiscardHandler), prometheus.NewRegistry())
 	var others int
-	if err := q.restoring(d.load)(func(key, value []byte) error { others++; return nil }); err != nil ||
+	if err := q.restoring(d.load)(func(key, value []byte) error {
+		others++
+		return nil
+	}); err != nil ||
 		others != 1 {
 		t.Errorf("%d keys for the engine, %v", others, err)
 	}
@@ -255,32 +254,17 @@ func TestRecordedValuesWaitOnDisk(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d %s", v.recordKey, v.at/1e9, v.text))
 	}
 	value := func(n int) string {
-		return fmt.Sprintf(
-			`shop/errors{service="a"} %d {"record":"errors","rule":"shop/errors","service":"a","timestamp":"1970-01-01T00:00:0%dZ","value":%d}`,
-			n,
-			n,
-			n,
-		)
+		return fmt.Sprintf(`shop/errors{service="a"} %d {"record":"errors","rule":"shop/errors",`+
+			`"service":"a","timestamp":"1970-01-01T00:00:0%dZ","value":%d}`, n, n, n)
 	}
-	want(
-		t,
-		"after a crash",
-		got,
-		value(3),
-		value(4),
-		value(5),
-		value(6),
-		`shop/errors{service="a"} 9 `,
-	)
+	want(t, "after a crash", got, value(3), value(4), value(5), value(6),
+		`shop/errors{service="a"} 9 `)
 	q.wrote(some[4].seq)
 	full := disk{}
 	full.save(q, true)
 	if len(full) != 0 || q.bytes != 0 {
-		t.Errorf(
-			"%d values are on disk, %d bytes wait, though all were written",
-			len(full),
-			q.bytes,
-		)
+		t.Errorf("%d values are on disk, %d bytes wait, though all were written", len(full),
+			q.bytes)
 	}
 }
 
@@ -317,11 +301,10 @@ func TestRecordedValueIsOneLog(t *testing.T) {
 	r := recordOf("a\"b\n\u2028\xff", 1, 0.5)
 	r.Labels["value"], r.Labels["timestamp"] = "1000", "now"
 	text := string(recordedValue(r))
-	if wanted := `{"label_timestamp":"now","label_value":"1000","record":"errors","rule":"shop/errors","service":"a\"b\n\u2028` + "\ufffd" + `","timestamp":"1970-01-01T00:00:01Z","value":0.5}`; strings.ReplaceAll(
-		text,
-		`\ufffd`,
-		"\ufffd",
-	) != wanted {
+	if wanted := `{"label_timestamp":"now","label_value":"1000","record":"errors",` +
+		`"rule":"shop/errors","service":"a\"b\n\u2028` + "\ufffd" +
+		`","timestamp":"1970-01-01T00:00:01Z","value":0.5}`; strings.ReplaceAll(text, `\ufffd`,
+		"\ufffd") != wanted {
 		t.Errorf("got  %s\nwant %s", text, wanted)
 	}
 	if key := recordedKey(r); strings.ContainsAny(key, "\n") || !utf8.ValidString(key) ||

@@ -48,7 +48,8 @@ func (p *process) reload(ctx context.Context) (err error) {
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {
 		p.logger.Warn(
-			"settings other than rules, notify and web tokens have changed; they take effect at the next start",
+			"settings other than rules, notify and web tokens have changed; they take effect at " +
+				"the next start",
 		)
 	}
 	return nil

@@ -18,11 +18,8 @@ func (p *process) replan(ctx context.Context) error {
 		pause = planFirst
 		done, err := p.state.Replan()
 		if err != nil {
-			p.logger.Error(
-				"the query index could not be planned anew; the old plan stays",
-				"error",
-				err,
-			)
+			p.logger.Error("the query index could not be planned anew; the old plan stays",
+				"error", err)
 		}
 		if done {
 			pause = planNext

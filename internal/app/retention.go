@@ -33,14 +33,12 @@ func overRetention(
 			keeps, setting, limited := kept[topic].Limit(now)
 			if limited && keeps < back {
 				found = append(found, rule.Finding{
-					Name: rule.WindowOverRetention, Rule: r.ID(), Pos: set.Place(r, looksBackBy(r, back)),
-					Text: fmt.Sprintf(
-						"the rule looks back %s, and %s keeps %s (%s): when it is new it begins with less",
-						duration.Format(coarse(back)),
-						topic,
-						duration.Format(coarse(keeps)),
-						setting,
-					),
+					Name: rule.WindowOverRetention,
+					Rule: r.ID(),
+					Pos:  set.Place(r, looksBackBy(r, back)),
+					Text: fmt.Sprintf("the rule looks back %s, and %s keeps %s (%s): when it is "+
+						"new it begins with less", duration.Format(coarse(back)), topic,
+						duration.Format(coarse(keeps)), setting),
 					Hint: "look back less, or have the topic keep more",
 				})
 				break
@@ -145,19 +143,9 @@ func (r *retentions) lookOnce(ctx context.Context) error {
 	set, short := r.p.set.Load(), map[string]string{}
 	for _, f := range set.NotIgnored(overRetention(set, kept, time.Now())) {
 		if short[f.Rule] = f.Text; r.of(f.Rule) != f.Text {
-			r.p.logger.Warn(
-				"a rule looks back further than its topic keeps its logs",
-				"rule",
-				f.Rule,
-				"file",
-				f.Pos.File,
-				"line",
-				f.Pos.Line,
-				"reason",
-				f.Text,
-				"hint",
-				f.Hint,
-			)
+			r.p.logger.Warn("a rule looks back further than its topic keeps its logs",
+				"rule", f.Rule, "file", f.Pos.File, "line", f.Pos.Line, "reason", f.Text,
+				"hint", f.Hint)
 		}
 	}
 	r.short.Store(&short)

@@ -12,9 +12,11 @@ import (
 // until it is changed; and what is fine is not spoken of.
 func TestRunSaysWhatTheTopicDoesNotKeep(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
-		w.rules += "  - {alert: Long, match: 'level:error', when: count() > 3, window: 4d, by: [service]}\n"
+		w.rules += "  - {alert: Long, match: 'level:error', when: count() > 3, window: 4d, by: " +
+			"[service]}\n"
 		r := w.start("data")
-		const why = "the rule looks back 4d, and logs keeps 3d (retention.ms): when it is new it begins with less"
+		const why = "the rule looks back 4d, and logs keeps 3d (retention.ms): when it is new it " +
+			"begins with less"
 		if text := r.out.String(); strings.Count(text, why) != 1 ||
 			strings.Contains(text, "shop/Errors looks") {
 			t.Errorf("it says\n%s", text)

@@ -30,7 +30,8 @@ func loadRules(c *Config) (*rule.Set, error) {
 }
 
 func errNoRules(c *Config) error {
-	return problem.New(problem.Pos{File: c.file}, "name rule files under rules, or with --rules", "there are no rules")
+	return problem.New(problem.Pos{File: c.file}, "name rule files under rules, or with --rules",
+		"there are no rules")
 }
 
 // ruleFiles are the names, patterns and directories of the rule files.

@@ -42,7 +42,10 @@ var (
 	textSchema     = schema{"type": []string{"string", "number", "boolean"}}
 	wholeSchema    = schema{"type": "integer", "minimum": 0}
 	durationSchema = schema{"anyOf": []schema{
-		{"type": "string", "pattern": `^([0-9]+(\.[0-9]+)?(y|w|d|h|m|s|ms|us|µs|ns))+$`}, {"const": 0},
+		{
+			"type":    "string",
+			"pattern": `^([0-9]+(\.[0-9]+)?(y|w|d|h|m|s|ms|us|µs|ns))+$`,
+		}, {"const": 0},
 	}}
 	textMap = schema{"type": "object", "additionalProperties": textSchema}
 )
@@ -57,7 +60,9 @@ func schemaOf(t reflect.Type) schema {
 	case reflect.TypeFor[yaml.Node]():
 		return schema{}
 	case reflect.TypeFor[slog.Level]():
-		return schema{"enum": []string{"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"}}
+		return schema{
+			"enum": []string{"debug", "info", "warn", "error", "DEBUG", "INFO", "WARN", "ERROR"},
+		}
 	}
 	if reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 		return textSchema
@@ -128,7 +133,11 @@ var ruleValues = map[string]schema{
 	"lint_ignore":     listOf(textSchema),
 	"samples": {
 		"type": "object", "additionalProperties": false,
-		"properties": schema{"first": wholeSchema, "last": wholeSchema, "fields": listOf(textSchema)},
+		"properties": schema{
+			"first":  wholeSchema,
+			"last":   wholeSchema,
+			"fields": listOf(textSchema),
+		},
 	},
 }
 

@@ -59,7 +59,8 @@ func TestSchemas(t *testing.T) {
 			}
 		}
 		if kept, err := os.ReadFile(file); !bytes.Equal(kept, text) {
-			t.Errorf("%s differs, %v; write it anew: go test ./internal/app -run TestSchemas -update-schemas", file, err)
+			t.Errorf("%s differs, %v; write it anew: go test ./internal/app -run TestSchemas "+
+				"-update-schemas", file, err)
 		}
 	}
 	f := func(name, pattern string, least int) {
@@ -102,7 +103,8 @@ func TestSchemasRefuse(t *testing.T) {
 	f("config", "kafka: {broker: [a:1]}", false)
 	f("config", "kafka: {max_wait: soon}", false)
 	f("config", "kafka: {sasl: {mechanism: PLAN}}", false)
-	if names := slices.Sorted(maps.Keys(Schemas())); !slices.Equal(names, []string{"config", "rules", "tests"}) {
+	if names := slices.Sorted(maps.Keys(Schemas())); !slices.Equal(names,
+		[]string{"config", "rules", "tests"}) {
 		t.Error(names)
 	}
 }

@@ -47,13 +47,13 @@ receivers:
 			Username:  user.Name,
 			Password:  Secret(user.Password),
 		}
-		c.Notify.File, c.Notify.KafkaTopic, c.Kafka.RecordsTopic = Path(
-			filepath.Join(w.dir, "data", "alerts.jsonl"),
-		), "alerts", "values"
+		c.Notify.File, c.Notify.KafkaTopic, c.Kafka.RecordsTopic = Path(filepath.Join(w.dir, "data",
+			"alerts.jsonl")), "alerts", "values"
 		if err := os.MkdirAll(filepath.Join(w.dir, "data"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		c.Web.Listen, c.Web.PProf, c.Web.Token, c.Web.ReadToken = "127.0.0.1:8080", true, mark+"-write", mark+"-read"
+		c.Web.Listen, c.Web.PProf, c.Web.Token, c.Web.ReadToken = "127.0.0.1:8080", true,
+			mark+"-write", mark+"-read"
 		r.network.listen = w.network.Listen
 		r.begin()
 		w.refuseAll(func() (int, time.Duration) { return http.StatusForbidden, 0 })
@@ -64,13 +64,19 @@ receivers:
 		}
 
 		client := &http.Client{
-			Transport:     &http.Transport{DialContext: w.network.DialContext},
-			Timeout:       time.Minute,
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{DialContext: w.network.DialContext},
+			Timeout:   time.Minute,
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			},
 		}
 		defer client.CloseIdleConnections()
-		for _, path := range append(documented(t), "/", "/rules", "/rules/edit", "/rules/view/shop/Errors", "/explore", "/silences", "/engine", "/metrics", "/healthz", "/readyz", "/nothing",
-			"/api/v2/status", "/api/v2/receivers", "/api/v2/alerts", "/api/v2/alerts/groups", "/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1") {
+		for _, path := range append(documented(t), "/", "/rules", "/rules/edit",
+			"/rules/view/shop/Errors", "/explore", "/silences", "/engine", "/metrics", "/healthz",
+			"/readyz", "/nothing",
+			"/api/v2/status", "/api/v2/receivers", "/api/v2/alerts", "/api/v2/alerts/groups",
+			"/debug/pprof/", "/debug/pprof/cmdline", "/debug/pprof/goroutine?debug=2",
+			"/debug/pprof/heap?debug=1") {
 			for _, token := range []string{"", mark + "-write", mark + "-wrong"} {
 				code, body := answerOf(t, client, path, token)
 				if i := strings.Index(body, mark); i >= 0 {
@@ -85,10 +91,8 @@ receivers:
 		if text, err := r.config.YAML(); err != nil || strings.Contains(string(text), mark) {
 			t.Errorf("the printed configuration has secrets: %v\n%s", err, text)
 		}
-		if text := fmt.Sprintf("%v %+v %#v", *r.config, *r.config, *r.config); strings.Contains(
-			text,
-			mark,
-		) {
+		if text := fmt.Sprintf("%v %+v %#v", *r.config, *r.config,
+			*r.config); strings.Contains(text, mark) {
 			t.Error("a configuration in a message or a panic has secrets")
 		}
 		r.end()
@@ -156,8 +160,10 @@ func TestReloadReplacesTokens(t *testing.T) {
 		r.network.listen = w.network.Listen
 		r.begin()
 		client := &http.Client{
-			Transport:     &http.Transport{DialContext: w.network.DialContext},
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+			Transport: &http.Transport{DialContext: w.network.DialContext},
+			CheckRedirect: func(*http.Request, []*http.Request) error {
+				return http.ErrUseLastResponse
+			},
 		}
 		defer client.CloseIdleConnections()
 		f := func(token string, want int) {
@@ -191,12 +197,8 @@ func TestReloadReplacesTokens(t *testing.T) {
 
 func answerOf(t *testing.T, client *http.Client, path, token string) (int, string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(
-		context.Background(),
-		"GET",
-		"http://127.0.0.1:8080"+path,
-		nil,
-	)
+	request, err := http.NewRequestWithContext(context.Background(), "GET", "http://127.0.0.1:8080"+
+		path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

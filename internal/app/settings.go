@@ -23,11 +23,9 @@ func (s Setting) Env() string {
 
 // Settings are the essentials, in the order in which help lists them.
 var Settings = []Setting{
-	many(
-		"brokers",
-		"Kafka brokers, host:port",
-		func(c *Config) *[]string { return &c.Kafka.Brokers },
-	),
+	many("brokers", "Kafka brokers, host:port", func(c *Config) *[]string {
+		return &c.Kafka.Brokers
+	}),
 	{
 		Name: "topic",
 		Help: "topic to read; repeat for more",
@@ -63,11 +61,9 @@ var Settings = []Setting{
 		"PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
 		func(c *Config) *string { return &c.Kafka.SASL.Mechanism },
 	),
-	text(
-		"sasl-username",
-		"user name for Kafka",
-		func(c *Config) *string { return &c.Kafka.SASL.Username },
-	),
+	text("sasl-username", "user name for Kafka", func(c *Config) *string {
+		return &c.Kafka.SASL.Username
+	}),
 	text(
 		"sasl-password-file",
 		"file that holds the password for Kafka",
@@ -79,11 +75,9 @@ var Settings = []Setting{
 		"file with the CA certificates of the brokers",
 		func(c *Config) *Path { return &c.Kafka.TLS.CAFile },
 	),
-	many(
-		"rules",
-		"rule files, also globs; repeat for more",
-		func(c *Config) *[]Path { return &c.Rules },
-	),
+	many("rules", "rule files, also globs; repeat for more", func(c *Config) *[]Path {
+		return &c.Rules
+	}),
 	text(
 		"alertmanager-config",
 		"an alertmanager.yml with routes and receivers",
@@ -94,11 +88,9 @@ var Settings = []Setting{
 		"URL that alerts are posted to, as Alertmanager does",
 		func(c *Config) *Secret { return &c.Notify.WebhookURL },
 	),
-	text(
-		"slack-url",
-		"Slack incoming webhook",
-		func(c *Config) *Secret { return &c.Notify.SlackURL },
-	),
+	text("slack-url", "Slack incoming webhook", func(c *Config) *Secret {
+		return &c.Notify.SlackURL
+	}),
 	text(
 		"webhook-url-file",
 		"file with the URL that notifications are posted to",
@@ -114,67 +106,79 @@ var Settings = []Setting{
 		"URL of an Alertmanager of your own; repeat for more",
 		func(c *Config) *[]string { return &c.Notify.Alertmanagers },
 	),
-	boolean(
-		"terminal",
-		"print alerts to the terminal, too",
-		func(c *Config) *bool { return &c.Notify.Terminal },
-	),
+	boolean("terminal", "print alerts to the terminal, too", func(c *Config) *bool {
+		return &c.Notify.Terminal
+	}),
 	text(
 		"external-url",
 		"URL of the pages, for links in notifications",
 		func(c *Config) *string { return &c.Notify.ExternalURL },
 	),
-	text(
-		"listen",
-		"address of pages, metrics and API; - for none",
-		func(c *Config) *string { return &c.Web.Listen },
-	),
+	text("listen", "address of pages, metrics and API; - for none", func(c *Config) *string {
+		return &c.Web.Listen
+	}),
 	text(
 		"web-config-file",
 		"TLS and passwords for the pages, in the format of Prometheus",
 		func(c *Config) *Path { return &c.Web.ConfigFile },
 	),
-	boolean(
-		"pprof",
-		"serve profiles under /debug/pprof",
-		func(c *Config) *bool { return &c.Web.PProf },
-	),
+	boolean("pprof", "serve profiles under /debug/pprof", func(c *Config) *bool {
+		return &c.Web.PProf
+	}),
 	text("data-dir", "directory for state", func(c *Config) *Path { return &c.DataDir }),
-	{Name: "log-level", Help: "debug, info, warn or error", set: func(c *Config, v []string) error {
-		if err := c.Log.Level.UnmarshalText([]byte(v[0])); err != nil {
-			return fmt.Errorf("%q is not a level; use debug, info, warn or error", v[0])
-		}
-		return nil
-	}},
+	{
+		Name: "log-level",
+		Help: "debug, info, warn or error",
+		set: func(c *Config, v []string) error {
+			if err := c.Log.Level.UnmarshalText([]byte(v[0])); err != nil {
+				return fmt.Errorf("%q is not a level; use debug, info, warn or error", v[0])
+			}
+			return nil
+		},
+	},
 	text("log-format", "text or json", func(c *Config) *string { return &c.Log.Format }),
 }
 
 func text[S ~string](name, help string, at func(*Config) *S) Setting {
-	return Setting{Name: name, Help: help, set: func(c *Config, v []string) error {
-		if *at(c) = S(v[0]); v[0] == "-" {
-			*at(c) = ""
-		}
-		return nil
-	}}
+	return Setting{
+		Name: name,
+		Help: help,
+		set: func(c *Config, v []string) error {
+			if *at(c) = S(v[0]); v[0] == "-" {
+				*at(c) = ""
+			}
+			return nil
+		},
+	}
 }
 
 func many[S ~string](name, help string, at func(*Config) *[]S) Setting {
-	return Setting{Name: name, Help: help, Many: true, set: func(c *Config, v []string) error {
-		*at(c) = nil
-		for _, text := range v {
-			*at(c) = append(*at(c), S(text))
-		}
-		return nil
-	}}
+	return Setting{
+		Name: name,
+		Help: help,
+		Many: true,
+		set: func(c *Config, v []string) error {
+			*at(c) = nil
+			for _, text := range v {
+				*at(c) = append(*at(c), S(text))
+			}
+			return nil
+		},
+	}
 }
 
 func boolean(name, help string, at func(*Config) *bool) Setting {
-	return Setting{Name: name, Help: help, Bool: true, set: func(c *Config, v []string) error {
-		b, err := strconv.ParseBool(v[0])
-		if err != nil {
-			return fmt.Errorf("%q is not true or false", v[0])
-		}
-		*at(c) = b
-		return nil
-	}}
+	return Setting{
+		Name: name,
+		Help: help,
+		Bool: true,
+		set: func(c *Config, v []string) error {
+			b, err := strconv.ParseBool(v[0])
+			if err != nil {
+				return fmt.Errorf("%q is not true or false", v[0])
+			}
+			*at(c) = b
+			return nil
+		},
+	}
 }

@@ -74,8 +74,14 @@ func (s *state) Positions() []models.SourcePosition {
 	var list []models.SourcePosition
 	for source, at := range s.store.Positions() {
 		list = append(list, models.SourcePosition{
-			Cluster: source.Cluster, TopicID: source.TopicID, Topic: source.Topic, Partition: source.Partition,
-			Next: at.Next, Committed: at.Committed, Epoch: at.Epoch, Left: at.Left,
+			Cluster:   source.Cluster,
+			TopicID:   source.TopicID,
+			Topic:     source.Topic,
+			Partition: source.Partition,
+			Next:      at.Next,
+			Committed: at.Committed,
+			Epoch:     at.Epoch,
+			Left:      at.Left,
 		})
 	}
 	return list

@@ -26,7 +26,8 @@ func TestStateExportAndImport(t *testing.T) {
 	if err := s.Commit(c); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := InspectState(dir); err != nil || got.Entries != 1 || got.Partitions[0].Next != 7 {
+	if got, err := InspectState(dir); err != nil || got.Entries != 1 ||
+		got.Partitions[0].Next != 7 {
 		t.Errorf("in use it holds %+v, %v", got, err)
 	}
 	var archive bytes.Buffer
@@ -51,7 +52,8 @@ func TestStateExportAndImport(t *testing.T) {
 		t.Errorf("the instance is %q, %v", id, err)
 	}
 	want, _ := InspectState(dir)
-	if got, err := InspectState(other); err != nil || got.Bytes != want.Bytes || len(got.Partitions) != 1 {
+	if got, err := InspectState(other); err != nil || got.Bytes != want.Bytes ||
+		len(got.Partitions) != 1 {
 		t.Errorf("imported is %+v, %v; want %+v", got, err, want)
 	}
 	if err := ImportState(other, bytes.NewReader(whole)); err == nil ||
@@ -67,7 +69,8 @@ func TestStateImportRefuses(t *testing.T) {
 		var b bytes.Buffer
 		z := gzip.NewWriter(&b)
 		w := tar.NewWriter(z)
-		if err := w.WriteHeader(&tar.Header{Typeflag: typ, Name: name, Linkname: "/etc"}); err != nil {
+		if err := w.WriteHeader(&tar.Header{Typeflag: typ, Name: name,
+			Linkname: "/etc"}); err != nil {
 			t.Fatal(err)
 		}
 		w.Close()

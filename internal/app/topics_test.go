@@ -22,11 +22,8 @@ import (
 // read returns the records of a topic, in the order of its partitions.
 func (w *world) read(topic string) (list []*kgo.Record) {
 	w.t.Helper()
-	c, err := kgo.NewClient(append(
-		slices.Clip(w.connect),
-		kgo.ConsumeTopics(topic),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
-	)...)
+	c, err := kgo.NewClient(append(slices.Clip(w.connect), kgo.ConsumeTopics(topic),
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -43,7 +40,9 @@ func (w *world) read(topic string) (list []*kgo.Record) {
 func TestTopicAndFileAreTold(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		file := filepath.Join(w.dir, "alerts.jsonl")
-		both := func(p *process) { p.config.Notify.File, p.config.Notify.KafkaTopic = Path(file), "alerts" }
+		both := func(p *process) {
+			p.config.Notify.File, p.config.Notify.KafkaTopic = Path(file), "alerts"
+		}
 		r := w.start("data", both)
 		w.errors(0, "pay", 11)
 		time.Sleep(3 * time.Minute)
@@ -100,13 +99,16 @@ func TestTopicIsMadeAnew(t *testing.T) {
 	})
 }
 
-// A missing right to write to the topic of alerts or of recorded values is named at the start, before
-// there is anything to write. Once it is granted, what waits is written.
+// A missing right to write to the topic of alerts or of recorded values is named at the start,
+// before there is anything to write. Once it is granted, what waits is written.
 func TestTopicsWithoutWrite(t *testing.T) {
 	acl := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{
-			Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
-			Operation: operation, Allow: true,
+			Resource:  resource,
+			Name:      name,
+			Pattern:   kmsg.ACLResourcePatternTypeLiteral,
+			Operation: operation,
+			Allow:     true,
 		}
 	}
 	inWorld(t, 1, func(w *world) {
@@ -118,7 +120,8 @@ func TestTopicsWithoutWrite(t *testing.T) {
 		health := func() string { return fmt.Sprint(r.topics.health()) }
 		for _, topic := range []string{"alerts", "values"} {
 			want := fmt.Sprintf("topic %q may not be written (allow WRITE on it", topic)
-			if got := health(); !strings.Contains(got, want) || !strings.Contains(r.out.String(), topic) {
+			if got := health(); !strings.Contains(got, want) ||
+				!strings.Contains(r.out.String(), topic) {
 				t.Errorf("/readyz says %s\n%s", got, r.out.String())
 			}
 		}
@@ -129,7 +132,8 @@ func TestTopicsWithoutWrite(t *testing.T) {
 		}
 		grant := kadm.NewACLs().Topics("alerts", "values").Operations(kadm.OpWrite).
 			Allow("User:app").AllowHosts().ResourcePatternType(kadm.ACLPatternLiteral)
-		if _, err := kadm.NewClient(w.producer).CreateACLs(context.Background(), grant); err != nil {
+		if _, err := kadm.NewClient(w.producer).CreateACLs(context.Background(),
+			grant); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(5 * time.Minute)
@@ -141,7 +145,8 @@ func TestTopicsWithoutWrite(t *testing.T) {
 		}
 		r.end()
 	}, func(o *devbroker.Options) {
-		o.Topics = append(o.Topics, devbroker.Topic{Name: "alerts"}, devbroker.Topic{Name: "values"})
+		o.Topics = append(o.Topics, devbroker.Topic{Name: "alerts"},
+			devbroker.Topic{Name: "values"})
 		o.Users = []devbroker.User{{Mechanism: "PLAIN", Name: "admin", Password: "hush"}}
 		o.Extra = []kfake.Opt{
 			kfake.EnableACLs(),
@@ -177,10 +182,14 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 		`"values" is also read, by the pattern "^val"; narrow`,
 	)
 	f(
-		func(c *Config) { c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"} },
+		func(c *Config) {
+			c.Kafka.TopicPatterns, c.Kafka.Topics = []string{"^val"}, []string{"values"}
+		},
 		"",
 	)
-	f(func(c *Config) { c.Kafka.Topics = []string{c.Kafka.changelog()} }, `.changelog" is also read`)
+	f(func(c *Config) {
+		c.Kafka.Topics = []string{c.Kafka.changelog()}
+	}, `.changelog" is also read`)
 	f(func(c *Config) { c.Kafka.TopicPatterns = []string{"handover"} }, "")
 	c := DefaultConfig()
 	c.Kafka.Group, c.Kafka.RecordKey, c.Kafka.TopicPatterns = "shop", []string{

@@ -52,23 +52,29 @@ func (p *process) setViews(o *web.Options) {
 
 // live is what must hold for the process not to be restarted: that it reads, or waits for brokers.
 func (p *process) live() []web.Check {
-	return []web.Check{{Name: "kafka", Err: func() error {
-		if h := p.source.Health(); h.State == kafka.Dead {
-			return problems(h)
-		}
-		return nil
-	}}}
+	return []web.Check{{
+		Name: "kafka",
+		Err: func() error {
+			if h := p.source.Health(); h.State == kafka.Dead {
+				return problems(h)
+			}
+			return nil
+		},
+	}}
 }
 
 // ready is what must hold for alerts to be evaluated and notified.
 func (p *process) ready() []web.Check {
 	list := []web.Check{
-		{Name: "kafka", Err: func() error {
-			if h := p.source.Health(); h.State != kafka.Ready {
-				return problems(h)
-			}
-			return nil
-		}},
+		{
+			Name: "kafka",
+			Err: func() error {
+				if h := p.source.Health(); h.State != kafka.Ready {
+					return problems(h)
+				}
+				return nil
+			},
+		},
 		{Name: "lists", Err: p.lists.unread},
 		{Name: "members of lists", Err: p.lists.stale, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
@@ -137,10 +143,8 @@ func (v *rulesView) Status() []web.RuleStatus {
 		}
 		if r.Refused > 0 {
 			s.Error = fmt.Sprintf(
-				"group limit reached (%d); %d logs of other groups were not counted",
-				r.Limit,
-				r.Refused,
-			)
+				"group limit reached (%d); %d logs of other groups were not counted", r.Limit,
+				r.Refused)
 		}
 		list = append(list, s)
 	}
@@ -153,7 +157,16 @@ type groupsView struct{ p *process }
 func (v groupsView) Group(rule string, labels map[string]string) (web.GroupStatus, bool) {
 	g, ok := v.p.state.Group(rule, labels)
 	return web.GroupStatus{
-		Known: g.Known, State: g.State, Holds: g.Holds, Value: g.Value, Threshold: g.Threshold, Reason: g.Reason, Episodes: g.Episodes, Since: g.Since, Seen: g.Seen, Watermark: g.Watermark,
+		Known:     g.Known,
+		State:     g.State,
+		Holds:     g.Holds,
+		Value:     g.Value,
+		Threshold: g.Threshold,
+		Reason:    g.Reason,
+		Episodes:  g.Episodes,
+		Since:     g.Since,
+		Seen:      g.Seen,
+		Watermark: g.Watermark,
 	}, ok
 }
 
@@ -167,9 +180,20 @@ type engineView struct {
 func (v *engineView) Status() web.EngineStatus {
 	read, engine, health := v.source.Stats(), v.state.Stats(), v.source.Health()
 	s := web.EngineStatus{
-		Started: v.started, Brokers: v.config.Kafka.Brokers, Group: v.config.Kafka.Group, Members: read.Members, Connected: health.State == kafka.Ready, Problem: strings.Join(health.Problems, "; "),
-		Records: read.Messages, Logs: read.Logs, PerSecond: v.rates.of("logs", read.Logs, time.Now()), Late: engine.Late, Rejected: read.Rejected,
-		Checkpoint: v.state.checkpointed(), StateBytes: int64(engine.Memory), Outbox: len(v.store.Pending()),
+		Started:    v.started,
+		Brokers:    v.config.Kafka.Brokers,
+		Group:      v.config.Kafka.Group,
+		Members:    read.Members,
+		Connected:  health.State == kafka.Ready,
+		Problem:    strings.Join(health.Problems, "; "),
+		Records:    read.Messages,
+		Logs:       read.Logs,
+		PerSecond:  v.rates.of("logs", read.Logs, time.Now()),
+		Late:       engine.Late,
+		Rejected:   read.Rejected,
+		Checkpoint: v.state.checkpointed(),
+		StateBytes: int64(engine.Memory),
+		Outbox:     len(v.store.Pending()),
 	}
 	for _, u := range read.RecentRejections {
 		s.RejectedSample = append(
@@ -203,10 +227,8 @@ func (v *engineView) Status() web.EngineStatus {
 	for _, at := range read.Partitions {
 		s.Partitions = append(
 			s.Partitions,
-			partitionStatus(
-				at,
-				reached[models.Partition{Topic: at.Topic, Partition: at.Partition}],
-			),
+			partitionStatus(at, reached[models.Partition{Topic: at.Topic,
+				Partition: at.Partition}]),
 		)
 	}
 	s.Delay = delayStatus(delays)
@@ -290,7 +312,10 @@ type receiversView struct{ n *notify.Notifier }
 func (v receiversView) List() (list []web.Receiver) {
 	for _, r := range v.n.Receivers() {
 		list = append(list, web.Receiver{
-			Name: r.Name, Integrations: r.Integrations, Failing: r.Failing, Error: r.Detail,
+			Name:         r.Name,
+			Integrations: r.Integrations,
+			Failing:      r.Failing,
+			Error:        r.Detail,
 		})
 	}
 	return list
@@ -324,7 +349,11 @@ func (v receiversView) Test(
 ) (list []web.TestResult, err error) {
 	results, err := v.n.Test(ctx, name, notify.Sample(resolved, time.Now()))
 	for _, r := range results {
-		list = append(list, web.TestResult{Integration: r.Integration, Sent: r.Sent, Detail: r.Detail})
+		list = append(list, web.TestResult{
+			Integration: r.Integration,
+			Sent:        r.Sent,
+			Detail:      r.Detail,
+		})
 	}
 	return list, err
 }
@@ -405,10 +434,8 @@ func (p *process) backtest(
 	set, _ = p.lists.fill(set)
 	for _, list := range set.Unknown() {
 		return web.BacktestResult{}, fmt.Errorf(
-			"list %s is kept in the topic %s, which is read after the rules are saved",
-			list.Name,
-			list.Topic,
-		)
+			"list %s is kept in the topic %s, which is read after the rules are saved", list.Name,
+			list.Topic)
 	}
 	o := p.reader("")
 	o.From = since
@@ -422,14 +449,10 @@ func (p *process) backtest(
 		Partitions: partitions,
 		Rejected:   func(error) {},
 		Factory: ruletest.Factory{New: func(emit func(models.Alert)) (ruletest.Engine, error) {
-			e := alerting.NewEngine(
-				alerting.WithRules(&rule.Set{}),
-				alerting.WithEmit(emit),
+			e := alerting.NewEngine(alerting.WithRules(&rule.Set{}), alerting.WithEmit(emit),
 				alerting.WithDecode(p.config.Format),
-				alerting.WithLogger(slog.New(slog.DiscardHandler)),
-				alerting.WithValues(noted),
-				alerting.AtWatermark(),
-			)
+				alerting.WithLogger(slog.New(slog.DiscardHandler)), alerting.WithValues(noted),
+				alerting.AtWatermark())
 			return e, e.SetRules(set)
 		}},
 	}
@@ -497,12 +520,8 @@ func (v deadLettersView) Replay(ctx context.Context, at models.Position) error {
 		return l.Topic == at.Topic && l.Partition == at.Partition && l.Offset == at.Offset
 	})
 	if err == nil && n == 0 {
-		err = fmt.Errorf(
-			"there is no dead letter of %s/%d at %d",
-			at.Topic,
-			at.Partition,
-			at.Offset,
-		)
+		err = fmt.Errorf("there is no dead letter of %s/%d at %d", at.Topic, at.Partition,
+			at.Offset)
 	}
 	return err
 }

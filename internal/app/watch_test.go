@@ -20,7 +20,8 @@ func TestMountedRulesAreReloaded(t *testing.T) {
 			if err := os.MkdirAll(sub, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(sub, "a.rules.yml"), []byte(rules), 0o600); err != nil {
+			if err := os.WriteFile(filepath.Join(sub, "a.rules.yml"), []byte(rules),
+				0o600); err != nil {
 				t.Fatal(err)
 			}
 			link := filepath.Join(dir, "new")
@@ -32,7 +33,8 @@ func TestMountedRulesAreReloaded(t *testing.T) {
 			}
 		}
 		version("1", "groups: [{name: g, rules: [{alert: A, match: boom}]}]\n")
-		if err := os.Symlink(filepath.Join(mountLink, "a.rules.yml"), filepath.Join(dir, "a.rules.yml")); err != nil {
+		if err := os.Symlink(filepath.Join(mountLink, "a.rules.yml"),
+			filepath.Join(dir, "a.rules.yml")); err != nil {
 			t.Fatal(err)
 		}
 		r := w.prepare("data")
@@ -43,7 +45,8 @@ func TestMountedRulesAreReloaded(t *testing.T) {
 		rules := func() []string { return []string{fmt.Sprint(len(r.set.Load().Rules), " rules")} }
 		time.Sleep(10 * time.Second)
 		want(t, "at first", rules(), "1 rules")
-		version("2", "groups: [{name: g, rules: [{alert: A, match: boom}, {alert: B, match: bang}]}]\n")
+		version("2",
+			"groups: [{name: g, rules: [{alert: A, match: boom}, {alert: B, match: bang}]}]\n")
 		time.Sleep(10 * time.Second)
 		want(t, "after a change", rules(), "2 rules")
 		version("3", "groups: [{name: g, rules: [{alert: A, macth: boom}]}]\n")

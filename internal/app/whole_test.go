@@ -46,19 +46,8 @@ func TestRestart(t *testing.T) {
 		w.errors(1, "mail", 5)
 		r = w.start("b")
 		time.Sleep(4 * time.Minute) // the group gives up whoever was killed after a while
-		want(
-			t,
-			"when all is over",
-			w.notices(),
-			"firing cart",
-			"firing mail",
-			"firing pay",
-			"firing stock",
-			"resolved cart",
-			"resolved mail",
-			"resolved pay",
-			"resolved stock",
-		)
+		want(t, "when all is over", w.notices(), "firing cart", "firing mail", "firing pay",
+			"firing stock", "resolved cart", "resolved mail", "resolved pay", "resolved stock")
 		r.end()
 	})
 }
@@ -99,13 +88,8 @@ func TestAlertsMoveWithTheirPartitions(t *testing.T) {
 			t,
 			"when all is over",
 			w.notices(),
-			append(
-				firing,
-				"resolved service-0",
-				"resolved service-1",
-				"resolved service-2",
-				"resolved service-3",
-			)...)
+			append(firing, "resolved service-0", "resolved service-1", "resolved service-2",
+				"resolved service-3")...)
 		a.end()
 	})
 }
@@ -152,7 +136,8 @@ func TestPoison(t *testing.T) {
 			w.errors(0, "pay", 1)
 			w.produce(
 				0,
-				[]string{`{"level":`, "\x00\xff\xfe", "", strings.Repeat("[", 100_000), `{"timestamp":"9999-01-01T00:00:00Z","level":"ERROR","service":"future"}`}[i%5],
+				[]string{`{"level":`, "\x00\xff\xfe", "", strings.Repeat("[", 100_000),
+					`{"timestamp":"9999-01-01T00:00:00Z","level":"ERROR","service":"future"}`}[i%5],
 			)
 		}
 		want(t, "among poison", w.notices(), "firing pay")
@@ -195,7 +180,8 @@ func TestReload(t *testing.T) {
 			!strings.Contains(err.Error(), "test.rules.yml:2:9") {
 			t.Errorf("a broken file: %v", err)
 		}
-		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: any}}\n"
+		w.rules = errorRules + "  - {alert: Any, match: 'service:cart', annotations: {summary: " +
+			"any}}\n"
 		w.routes("route: {receiver: nobody}\nreceivers: [{name: hook}]\n")
 		if err := r.reload(t.Context()); err == nil || !strings.Contains(err.Error(), "nobody") {
 			t.Errorf("broken routes: %v", err)

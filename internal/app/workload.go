@@ -74,10 +74,8 @@ var scenarios = []scenario{
 		"payment-service",
 		func(s *Workload, l *line) {
 			l.level, l.message = "ERROR", fmt.Sprintf(
-				"payment declined by provider: gateway returned %d for order %d",
-				502+s.rng.IntN(2),
-				70000+s.rng.IntN(9000),
-			)
+				"payment declined by provider: gateway returned %d for order %d", 502+s.rng.IntN(2),
+				70000+s.rng.IntN(9000))
 			l.add("provider", "acme-pay").
 				add("amount_cents", 500+s.rng.IntN(20000)).
 				add("exception.class", "com.shop.payment.GatewayException")
@@ -113,10 +111,8 @@ var scenarios = []scenario{
 		10 * time.Second,
 		"auth-service",
 		func(s *Workload, l *line) {
-			l.level, l.message = "WARN", "login failed: unauthorized access for user "+pick(
-				s,
-				users,
-			)
+			l.level, l.message = "WARN", "login failed: unauthorized access for user "+
+				pick(s, users)
 			l.add("event", "login_failed").add("source_ip", "203.0.113.77")
 		},
 	},
@@ -160,12 +156,8 @@ var services = []service{
 		[]string{"storefront-7d9f8-x2lqp", "storefront-7d9f8-mm4zt"},
 		nginx,
 		func(s *Workload, l *line) {
-			l.status, l.duration = pick(
-				s,
-				[]int{200, 200, 200, 200, 200, 200, 304, 302, 404},
-			), 3+s.rng.IntN(
-				80,
-			)
+			l.status, l.duration = pick(s, []int{200, 200, 200, 200, 200, 200, 304, 302, 404}),
+				3+s.rng.IntN(80)
 		},
 	},
 	{
@@ -305,13 +297,9 @@ func (s *Workload) write(at time.Time, in *scenario) WorkloadLog {
 		service: svc.name,
 		pod:     pick(s, svc.pods),
 		client:  fmt.Sprintf("192.0.2.%d", s.rng.IntN(250)),
-		trace: fmt.Sprintf(
-			"%016x%016x",
-			s.rng.Uint64(),
-			s.rng.Uint64(),
-		),
-		path:   pick(s, paths),
-		number: s.request,
+		trace:   fmt.Sprintf("%016x%016x", s.rng.Uint64(), s.rng.Uint64()),
+		path:    pick(s, paths),
+		number:  s.request,
 	}
 	if in != nil {
 		in.line(s, &l)
@@ -453,14 +441,8 @@ func zap(l *line) string {
 // logfmt is what many a Go service writes.
 func logfmt(l *line) string {
 	var b strings.Builder
-	fmt.Fprintf(
-		&b,
-		"ts=%s level=%s service=%s msg=%q",
-		l.time.Format("2006-01-02T15:04:05.000Z"),
-		strings.ToLower(l.level),
-		l.service,
-		l.message,
-	)
+	fmt.Fprintf(&b, "ts=%s level=%s service=%s msg=%q", l.time.Format("2006-01-02T15:04:05.000Z"),
+		strings.ToLower(l.level), l.service, l.message)
 	for _, f := range l.fields {
 		fmt.Fprintf(&b, " %s=%v", f.key, f.value)
 	}
@@ -472,26 +454,16 @@ func logfmt(l *line) string {
 
 // nginx is the combined access log.
 func nginx(l *line) string {
-	return fmt.Sprintf(
-		`%s - - [%s] "GET %s HTTP/1.1" %d %d "https://shop.example/" "Mozilla/5.0 (X11; Linux x86_64)"`,
-		l.client,
-		l.time.Format("02/Jan/2006:15:04:05 -0700"),
-		l.path,
-		l.status,
-		180+l.number%9000,
-	)
+	return fmt.Sprintf(`%s - - [%s] "GET %s HTTP/1.1" %d %d "https://shop.example/" "Mozilla/5.0 `+
+		`(X11; Linux x86_64)"`, l.client, l.time.Format("02/Jan/2006:15:04:05 -0700"), l.path,
+		l.status, 180+l.number%9000)
 }
 
 // klog is what Kubernetes' own components write.
 func klog(l *line) string {
 	var b strings.Builder
-	fmt.Fprintf(
-		&b,
-		"%s%s       1 horizontal.go:212] %q",
-		l.level[:1],
-		l.time.Format("0102 15:04:05.000000"),
-		l.message,
-	)
+	fmt.Fprintf(&b, "%s%s       1 horizontal.go:212] %q", l.level[:1],
+		l.time.Format("0102 15:04:05.000000"), l.message)
 	for _, f := range l.fields {
 		fmt.Fprintf(&b, " %s=%q", f.key, fmt.Sprint(f.value))
 	}

@@ -23,14 +23,16 @@ func TestShopIsDeterministic(t *testing.T) {
 	a, b := NewWorkload(7, opening, 100), NewWorkload(7, opening, 100)
 	all := a.Until(opening.Add(10 * time.Second))
 	var parts []WorkloadLog
-	for at := opening; !at.After(opening.Add(10 * time.Second)); at = at.Add(37 * time.Millisecond) {
+	for at := opening; !at.After(opening.Add(10 * time.Second)); at = at.Add(
+		37 * time.Millisecond) {
 		parts = append(parts, b.Until(at)...)
 	}
 	parts = append(parts, b.Until(opening.Add(10*time.Second))...)
 	if !slices.EqualFunc(all, parts, same) {
 		t.Error("asked in small steps, the shop shows other logs")
 	}
-	if slices.EqualFunc(all, NewWorkload(8, opening, 100).Until(opening.Add(10*time.Second)), same) {
+	if slices.EqualFunc(all, NewWorkload(8, opening, 100).Until(opening.Add(10*time.Second)),
+		same) {
 		t.Error("another seed shows the same logs")
 	}
 }
@@ -43,7 +45,9 @@ func same(a, b WorkloadLog) bool {
 // The demo writes as much as I ask for, in the order in which it happens.
 func TestShopRate(t *testing.T) {
 	logs := NewWorkload(1, opening, 300).Until(opening.Add(time.Minute))
-	ordinary := slices.DeleteFunc(slices.Clone(logs), func(l WorkloadLog) bool { return trouble(l) })
+	ordinary := slices.DeleteFunc(slices.Clone(logs), func(l WorkloadLog) bool {
+		return trouble(l)
+	})
 	if n := len(ordinary); n < 17_000 || n > 19_000 {
 		t.Errorf("%d ordinary logs in a minute at 300 a second", n)
 	}
@@ -80,7 +84,8 @@ func TestShopIncidents(t *testing.T) {
 		}
 		last[l.Service] = at
 	}
-	want := "2s payment-service, 50s order-service, 1m45s checkout-service, 2m40s auth-service, 3m25s storefront, 4m2s payment-service"
+	want := "2s payment-service, 50s order-service, 1m45s checkout-service, 2m40s auth-service, " +
+		"3m25s storefront, 4m2s payment-service"
 	if s := strings.Join(got, ", "); s != want {
 		t.Errorf("scenarios begin at\n%s, want\n%s", s, want)
 	}
@@ -107,7 +112,9 @@ func TestShopLogsAreUnderstood(t *testing.T) {
 				(e.Severity == 0) != (l.Service == "storefront") {
 				t.Errorf("%s\nwas read as %+v", l.Value, e)
 			}
-		}, func(reason decode.Reason, detail string) { t.Errorf("%s: %s: %s", l.Value, reason, detail) })
+		}, func(reason decode.Reason, detail string) {
+			t.Errorf("%s: %s: %s", l.Value, reason, detail)
+		})
 		if understood != 1 {
 			t.Errorf("%s\nwas read as %d logs", l.Value, understood)
 		}
@@ -132,12 +139,8 @@ func TestShopRulesFire(t *testing.T) {
 		if a.State == models.AlertFiring || a.State == models.AlertResolved {
 			got = append(
 				got,
-				fmt.Sprintf(
-					"%s %s %s",
-					a.At.Sub(opening).Truncate(5*time.Second),
-					a.State,
-					strings.TrimPrefix(a.Rule, "shop/"),
-				),
+				fmt.Sprintf("%s %s %s", a.At.Sub(opening).Truncate(5*time.Second), a.State,
+					strings.TrimPrefix(a.Rule, "shop/")),
 			)
 		}
 	}))
@@ -157,7 +160,8 @@ func TestShopRulesFire(t *testing.T) {
 	}
 	want := []string{
 		"0s firing ServiceErrors", "20s resolved ServiceErrors",
-		"50s firing DependencyRefusesConnections", "50s firing ServiceErrors", "1m10s resolved ServiceErrors", "1m10s resolved DependencyRefusesConnections",
+		"50s firing DependencyRefusesConnections", "50s firing ServiceErrors",
+		"1m10s resolved ServiceErrors", "1m10s resolved DependencyRefusesConnections",
 		"1m45s firing SlowCheckout", "2m5s resolved SlowCheckout",
 		"2m40s firing PasswordGuessing", "2m55s resolved PasswordGuessing",
 		"3m25s firing StorefrontFails", "3m45s resolved StorefrontFails",

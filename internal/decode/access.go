@@ -111,8 +111,10 @@ func (a *accessLine) append(dst, line []byte) []byte {
 	if a.unit == 0 {
 		return dst
 	}
-	if f, err := strconv.ParseFloat(string(a.duration), 64); err == nil && a.unit > 0 && f >= 0 && f < 1e12 {
-		dst = strconv.AppendFloat(appendName(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f', -1, 64)
+	if f, err := strconv.ParseFloat(string(a.duration), 64); err == nil && a.unit > 0 && f >= 0 &&
+		f < 1e12 {
+		dst = strconv.AppendFloat(appendName(dst, "duration_ms"), f*float64(a.unit)/1e6, 'f',
+			-1, 64)
 	}
 	return dst
 }
@@ -120,7 +122,8 @@ func (a *accessLine) append(dst, line []byte) []byte {
 // request reads the first line of a request: GET /pay HTTP/1.1.
 func (a *accessLine) request(t []byte) {
 	a.method, t, _ = bytes.Cut(t, []byte(" "))
-	if i := bytes.LastIndexByte(t, ' '); i >= 0 && (bytes.HasPrefix(t[i+1:], []byte("HTTP/")) || len(t)-i <= 4) {
+	if i := bytes.LastIndexByte(t, ' '); i >= 0 && (bytes.HasPrefix(t[i+1:], []byte("HTTP/")) ||
+		len(t)-i <= 4) {
 		a.path, a.protocol = t[:i], t[i+1:]
 		return
 	}
@@ -172,7 +175,8 @@ func isTime(t []byte) bool {
 // cutStatus cuts the status off, and what follows it. Envoy writes 0 where there was no answer.
 func (a *accessLine) cutStatus(rest *[]byte) bool {
 	status, tail, _ := bytes.Cut(*rest, []byte(" "))
-	if len(status) == 3 && jsonscan.Digits(status) == 3 && status[0] != '0' || string(status) == "0" {
+	if len(status) == 3 && jsonscan.Digits(status) == 3 && status[0] != '0' ||
+		string(status) == "0" {
 		a.status, *rest = status, tail
 		return true
 	}
@@ -195,7 +199,8 @@ func (a *accessLine) who(head []byte) {
 	first, rest, _ := bytes.Cut(head, []byte(" "))
 	second, tail, _ := bytes.Cut(rest, []byte(" "))
 	switch {
-	case isAddress(second) && (!isAddress(first) || bytes.Count(first, []byte(":")) == 1) && hasPort(first) || isAddress(second) && !isAddress(first) && !hasPort(second):
+	case isAddress(second) && (!isAddress(first) || bytes.Count(first, []byte(":")) == 1) &&
+		hasPort(first) || isAddress(second) && !isAddress(first) && !hasPort(second):
 		a.vhost, a.client = first, second
 		_, a.user, _ = bytes.Cut(tail, []byte(" "))
 	default:
@@ -210,12 +215,14 @@ func (a *accessLine) who(head []byte) {
 
 func hasPort(t []byte) bool {
 	i := bytes.LastIndexByte(t, ':')
-	return i > 0 && i < len(t)-1 && jsonscan.Digits(t[i+1:]) == len(t)-i-1 && bytes.Count(t, []byte(":")) == 1
+	return i > 0 && i < len(t)-1 && jsonscan.Digits(t[i+1:]) == len(t)-i-1 &&
+		bytes.Count(t, []byte(":")) == 1
 }
 
 // isAddress reports whether a text is the address of a network, perhaps with a port.
 func isAddress(t []byte) bool {
-	if len(t) < 2 || len(t) > 60 || t[0] != ':' && t[0] != '[' && t[0]-'0' > 9 && (t[0]|0x20)-'a' > 5 {
+	if len(t) < 2 || len(t) > 60 || t[0] != ':' && t[0] != '[' && t[0]-'0' > 9 &&
+		(t[0]|0x20)-'a' > 5 {
 		return false
 	}
 	if isIPv4(t) {
@@ -245,7 +252,8 @@ func isIPv4(t []byte) bool {
 			t = t[1:]
 		}
 	}
-	return len(t) == 0 || t[0] == ':' && len(t) <= 6 && len(t) > 1 && jsonscan.Digits(t[1:]) == len(t)-1
+	return len(t) == 0 || t[0] == ':' && len(t) <= 6 && len(t) > 1 &&
+		jsonscan.Digits(t[1:]) == len(t)-1
 }
 
 // withoutPort cuts a port off an address.
@@ -286,10 +294,12 @@ func (a *accessLine) tail(t []byte) {
 	}
 	fields := bytes.Fields(t[:min(len(t), 512)])
 	switch n := len(fields); {
-	case n >= 7 && jsonscan.Digits(fields[0]) == len(fields[0]) && isDecimal(fields[1]) && fields[2][0] == '[': // ingress-nginx
+	case n >= 7 && jsonscan.Digits(fields[0]) == len(fields[0]) && isDecimal(fields[1]) &&
+		fields[2][0] == '[': // ingress-nginx
 		a.duration, a.unit = fields[1], time.Second
 		a.upstream = bytes.Trim(fields[2], "[]")
-	case n > 0 && bytes.HasSuffix(fields[n-1], []byte("ms")) && isDecimal(bytes.TrimSuffix(fields[n-1], []byte("ms"))): // Traefik
+	case n > 0 && bytes.HasSuffix(fields[n-1], []byte("ms")) &&
+		isDecimal(bytes.TrimSuffix(fields[n-1], []byte("ms"))): // Traefik
 		a.duration, a.unit = bytes.TrimSuffix(fields[n-1], []byte("ms")), time.Millisecond
 	case n >= 1 && bytes.IndexByte(fields[0], '.') > 0 && isDecimal(fields[0]): // $request_time of nginx, Rack
 		a.duration, a.unit = fields[0], time.Second
@@ -311,7 +321,9 @@ func (a *accessLine) envoy(rest []byte) bool {
 	}
 	a.flags = fields[0]
 	for i := 1; i+2 < len(fields) && i < 4; i++ { // details of the answer may come first
-		if jsonscan.Digits(fields[i]) == len(fields[i]) && jsonscan.Digits(fields[i+1]) == len(fields[i+1]) && jsonscan.Digits(fields[i+2]) == len(fields[i+2]) {
+		if jsonscan.Digits(fields[i]) == len(fields[i]) &&
+			jsonscan.Digits(fields[i+1]) == len(fields[i+1]) &&
+			jsonscan.Digits(fields[i+2]) == len(fields[i+2]) {
 			a.size, a.duration, a.unit = fields[i+1], fields[i+2], time.Millisecond
 			break
 		}
@@ -339,14 +351,16 @@ func (a *accessLine) haproxy(b []byte) bool {
 	if string(a.status) == "-1" {
 		a.status = []byte("0")
 	}
-	if n := jsonscan.Digits(a.status); n == 0 || n != len(a.status) || n > 3 || n > 1 && a.status[0] == '0' {
+	if n := jsonscan.Digits(a.status); n == 0 || n != len(a.status) || n > 3 ||
+		n > 1 && a.status[0] == '0' {
 		return false
 	}
 	a.at, a.client, a.size = at, withoutPort(client), bytes.TrimPrefix(fields[4], []byte("+"))
 	a.frontend = bytes.TrimSuffix(fields[0], []byte("~"))
 	a.backend = fields[1]
 	timers := fields[2]
-	a.duration, a.unit = bytes.TrimPrefix(timers[bytes.LastIndexByte(timers, '/')+1:], []byte("+")), time.Millisecond
+	a.duration, a.unit = bytes.TrimPrefix(timers[bytes.LastIndexByte(timers, '/')+1:], []byte("+")),
+		time.Millisecond
 	quote := bytes.LastIndexByte(rest[:max(len(rest)-1, 0)], '"')
 	if open := bytes.IndexByte(rest, '"'); open >= 0 && open <= quote {
 		if end := quoteEnd(rest, open+1); end > 0 {
@@ -416,12 +430,14 @@ func (a *accessLine) framework(b []byte, quote int) bool {
 // isRequest reports whether a text is the first line of a request.
 func isRequest(t []byte) bool {
 	method, rest, ok := bytes.Cut(t, []byte(" "))
-	return ok && isMethod(method) && len(rest) > 0 && (rest[0] == '/' || rest[0] == '*' || bytes.Contains(rest[:min(len(rest), 12)], []byte("://")) || string(method) == "CONNECT")
+	return ok && isMethod(method) && len(rest) > 0 && (rest[0] == '/' || rest[0] == '*' ||
+		bytes.Contains(rest[:min(len(rest), 12)], []byte("://")) || string(method) == "CONNECT")
 }
 
 func isMethod(t []byte) bool {
 	switch string(t) {
-	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND", "REPORT", "PURGE":
+	case "GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE", "PROPFIND",
+		"REPORT", "PURGE":
 		return true
 	}
 	return false
@@ -432,7 +448,8 @@ func isMethod(t []byte) bool {
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs |       192.0.2.1 | GET      "/pay?q=1"
 //	10:11:12 | 502 | 6.119µs | 0.0.0.0 | GET | /pay | boom
 func (a *accessLine) bars(b []byte) bool {
-	if i := bytes.IndexByte(b[:min(len(b), 40)], '|'); i < 0 || bytes.Count(b[:min(len(b), 160)], []byte("|")) < 4 {
+	if i := bytes.IndexByte(b[:min(len(b), 40)], '|'); i < 0 ||
+		bytes.Count(b[:min(len(b), 160)], []byte("|")) < 4 {
 		return false
 	}
 	columns := bytes.SplitN(b, []byte("|"), 7)
@@ -440,7 +457,8 @@ func (a *accessLine) bars(b []byte) bool {
 		columns[i] = bytes.TrimSpace(columns[i])
 	}
 	status := columns[1]
-	if len(columns) < 5 || len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' || !isAddress(columns[3]) {
+	if len(columns) < 5 || len(status) != 3 || jsonscan.Digits(status) != 3 || status[0] == '0' ||
+		!isAddress(columns[3]) {
 		return false
 	}
 	if h := (clock{}).headOf(columns[0]); h.end > 0 {
@@ -472,7 +490,8 @@ func (a *accessLine) squid(b []byte) bool {
 		return false
 	}
 	fields := bytes.Fields(b[:min(len(b), 4096)])
-	if len(fields) < 9 || !isDecimal(fields[0]) || len(fields[0]) < 12 || bytes.IndexByte(fields[0], '.') != 10 || !isAddress(fields[2]) && string(fields[2]) != "-" {
+	if len(fields) < 9 || !isDecimal(fields[0]) || len(fields[0]) < 12 ||
+		bytes.IndexByte(fields[0], '.') != 10 || !isAddress(fields[2]) && string(fields[2]) != "-" {
 		return false
 	}
 	result, status, ok := bytes.Cut(fields[3], []byte("/"))
@@ -491,11 +510,14 @@ func (a *accessLine) squid(b []byte) bool {
 // morgan reads the short lines of Node's morgan: GET /pay?q=1 502 41.504 ms - 4
 func (a *accessLine) morgan(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	if len(first) == 0 || !isMethod(first) && (!mayBeAddress(first) || first[0]-'0' > 9 && first[0] != ':' && string(first) != "-" || !bytes.Contains(b[:min(len(b), 1024)], []byte(" ms"))) {
+	if len(first) == 0 || !isMethod(first) && (!mayBeAddress(first) ||
+		first[0]-'0' > 9 && first[0] != ':' && string(first) != "-" ||
+		!bytes.Contains(b[:min(len(b), 1024)], []byte(" ms"))) {
 		return false
 	}
 	fields := bytes.Fields(b[:min(len(b), 1024)])
-	for len(fields) > 6 && !isMethod(fields[0]) && (isAddress(fields[0]) || string(fields[0]) == "-") {
+	for len(fields) > 6 && !isMethod(fields[0]) && (isAddress(fields[0]) ||
+		string(fields[0]) == "-") {
 		if isAddress(fields[0]) && a.client == nil {
 			a.client = fields[0]
 		}
@@ -505,7 +527,8 @@ func (a *accessLine) morgan(b []byte) bool {
 		a.protocol = fields[2]
 		fields = append(fields[:2:2], fields[3:]...)
 	}
-	if len(fields) < 5 || !isMethod(fields[0]) || len(fields[2]) != 3 || jsonscan.Digits(fields[2]) != 3 || fields[2][0] == '0' {
+	if len(fields) < 5 || !isMethod(fields[0]) || len(fields[2]) != 3 ||
+		jsonscan.Digits(fields[2]) != 3 || fields[2][0] == '0' {
 		return false
 	}
 	a.method, a.path, a.status = fields[0], fields[1], fields[2]

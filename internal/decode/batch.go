@@ -58,7 +58,8 @@ func (d *Decoder) connect(doc []byte, payload jsonscan.Span) {
 		d.prepare("connect", value)
 		d.emit()
 	case String:
-		d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], value, payload.Flags)
+		d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], value,
+			payload.Flags)
 		text := d.wrapped[maxWrapped+1]
 		if len(text) > 0 && text[0] == '{' && whole(d.root, text) {
 			d.prepare("connect", text)
@@ -117,11 +118,8 @@ func (d *Decoder) lokiLine(entry []byte, kind Kind) {
 		at, t := member(entry, []byte("ts"))
 		text, m := member(entry, []byte("line"))
 		if m.Kind == String {
-			d.built = appendMember(
-				append(d.built[:0], '{'),
-				"message",
-				jsonscan.AppendText(nil, text, m.Flags),
-			)
+			d.built = appendMember(append(d.built[:0], '{'),
+				"message", jsonscan.AppendText(nil, text, m.Flags))
 			if t.Kind == String {
 				d.built = appendMember(d.built, "timestamp", jsonscan.AppendText(nil, at, t.Flags))
 			}

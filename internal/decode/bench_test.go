@@ -9,9 +9,13 @@ import (
 )
 
 // kubernetesJSON is what a collector sends of a container's log: 551 bytes.
-const kubernetesJSON = `{"@timestamp":"2026-05-04T10:11:12.345678Z","level":"error","message":"payment failed: card declined by issuer after 3 attempts, giving up on order A-10045",` +
-	`"log_source":"container","log_type":"application","hostname":"ip-10-0-1-167.ec2.internal","kubernetes":{"namespace_name":"prod","pod_name":"checkout-6d5f9c7b8-x2x4q",` +
-	`"container_name":"checkout","container_id":"cri-o://336049f8","pod_ip":"10.129.0.25","labels":{"app":"checkout","version":"v42"}},"trace_id":"5b8aa5a2d2c872e8321cf37308d69df2",` +
+const kubernetesJSON = `{"@timestamp":"2026-05-04T10:11:12.345678Z","level":"error",` +
+	`"message":"payment failed: card declined by issuer after 3 attempts, giving up on order ` +
+	`A-10045",` +
+	`"log_source":"container","log_type":"application","hostname":"ip-10-0-1-167.ec2.internal",` +
+	`"kubernetes":{"namespace_name":"prod","pod_name":"checkout-6d5f9c7b8-x2x4q",` +
+	`"container_name":"checkout","container_id":"cri-o://336049f8","pod_ip":"10.129.0.25",` +
+	`"labels":{"app":"checkout","version":"v42"}},"trace_id":"5b8aa5a2d2c872e8321cf37308d69df2",` +
 	`"order":{"id":"A-10045","amount":129.90},"user":{"id":"u-7"},"status":502,"duration_ms":845}`
 
 // benchPaths are eight fields of rules, of which five are in the log.
@@ -27,10 +31,16 @@ var benchPaths = []string{
 }
 
 var benchLines = map[string]string{
-	"json":   kubernetesJSON,
-	"ecs":    `{"@timestamp":"2026-05-04T10:11:12.345Z","log.level":"ERROR","message":"payment failed: card declined by issuer after 3 attempts","ecs.version":"1.2.0","service.name":"checkout","event.dataset":"checkout","process.thread.name":"http-1","log.logger":"c.s.Pay","trace.id":"5b8aa5a2d2c872e8321cf37308d69df2","host":{"name":"node-07","os":{"type":"linux"}},"labels":{"order":"A-1"}}`,
-	"logfmt": `time="2026-05-04T10:11:12Z" level=error msg="payment failed: card declined" order=A-1 status=502 duration_ms=845 user=u-7 service=checkout`,
-	"text":   `2026-05-04 10:11:12,345 ERROR [http-1] c.s.Pay - payment failed: card declined by issuer after 3 attempts, giving up on order A-10045`,
+	"json": kubernetesJSON,
+	"ecs": `{"@timestamp":"2026-05-04T10:11:12.345Z","log.level":"ERROR","message":"payment ` +
+		`failed: card declined by issuer after 3 attempts","ecs.version":"1.2.0",` +
+		`"service.name":"checkout","event.dataset":"checkout","process.thread.name":"http-1",` +
+		`"log.logger":"c.s.Pay","trace.id":"5b8aa5a2d2c872e8321cf37308d69df2",` +
+		`"host":{"name":"node-07","os":{"type":"linux"}},"labels":{"order":"A-1"}}`,
+	"logfmt": `time="2026-05-04T10:11:12Z" level=error msg="payment failed: card declined" ` +
+		`order=A-1 status=502 duration_ms=845 user=u-7 service=checkout`,
+	"text": `2026-05-04 10:11:12,345 ERROR [http-1] c.s.Pay - payment failed: card declined by ` +
+		`issuer after 3 attempts, giving up on order A-10045`,
 }
 
 func newBenchDecoder(tb testing.TB) *Decoder {

@@ -42,13 +42,18 @@ func TestMonsters(t *testing.T) {
 		value string
 		spare int // bytes that may be allocated besides the record's size
 	}{
-		{"a long message", `{"level":"error","message":"` + strings.Repeat("x", mega) + `"}`, 1 << 16},
-		{"a long message of escapes", `{"level":"error","message":"` + strings.Repeat(`\n`, mega/2) + `"}`, 4 * mega},
+		{"a long message", `{"level":"error","message":"` + strings.Repeat("x", mega) + `"}`,
+			1 << 16},
+		{"a long message of escapes", `{"level":"error","message":"` +
+			strings.Repeat(`\n`, mega/2) + `"}`, 4 * mega},
 		{"a long text", strings.Repeat("ERROR boom ", mega/11), 1 << 16},
-		{"300 objects deep", strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300), 1 << 16},
-		{"a million brackets deep", `{"a":` + strings.Repeat("[", mega) + strings.Repeat("]", mega) + "}", 1 << 16},
+		{"300 objects deep", strings.Repeat(`{"a":`, 300) + "1" + strings.Repeat("}", 300),
+			1 << 16},
+		{"a million brackets deep", `{"a":` + strings.Repeat("[", mega) + strings.Repeat("]",
+			mega) + "}", 1 << 16},
 		{"a million brackets, none closed", `{"a":` + strings.Repeat("[", mega), 1 << 20},
-		{"an endless number", `{"level":"error","status":` + strings.Repeat("1", mega) + `}`, 1 << 16},
+		{"an endless number", `{"level":"error","status":` + strings.Repeat("1", mega) + `}`,
+			1 << 16},
 		{"an endless time", `{"timestamp":` + strings.Repeat("1", mega) + `}`, 1 << 16},
 		{"a hundred thousand keys", "{" + keys.String() + `"level":"error"}`, 1 << 18},
 		{"a million quotes", strings.Repeat(`"`, mega), 4 * mega},
@@ -123,13 +128,8 @@ func TestUnpack(t *testing.T) {
 			block := s2.EncodeSnappy(nil, b)
 			out := append([]byte("\x82SNAPPY\x00"), 0, 0, 0, 1, 0, 0, 0, 1)
 			return append(
-				append(
-					out,
-					byte(len(block)>>24),
-					byte(len(block)>>16),
-					byte(len(block)>>8),
-					byte(len(block)),
-				),
+				append(out, byte(len(block)>>24), byte(len(block)>>16), byte(len(block)>>8),
+					byte(len(block))),
 				block...)
 		},
 	}
@@ -149,11 +149,8 @@ func TestUnpack(t *testing.T) {
 		}
 		f(name+" twice", pack(pack([]byte(kubernetesJSON))), "1 []")
 		f(name+" bomb", pack(make([]byte, 64<<20)), "0 [decompression_bomb]")
-		f(
-			name+" damaged",
-			pack([]byte(strings.Repeat(kubernetesJSON, 3)))[:120],
-			"0 [corrupt_compression]",
-		)
+		f(name+" damaged", pack([]byte(strings.Repeat(kubernetesJSON, 3)))[:120],
+			"0 [corrupt_compression]")
 	}
 }
 
@@ -209,13 +206,9 @@ func TestConfig(t *testing.T) {
 		d.Decode(
 			&models.Record{Timestamp: time.UnixMilli(1777889480000), Value: []byte(value)},
 			func(l *Log) {
-				got := fmt.Sprintf(
-					"%s %s %s %q",
-					time.Unix(0, l.Time()).UTC().Format(time.RFC3339),
-					l.Value(FieldLevel).Text,
-					l.Value(FieldService).Text,
-					l.Value(FieldMessage).Text,
-				)
+				got := fmt.Sprintf("%s %s %s %q", time.Unix(0, l.Time()).UTC().Format(time.RFC3339),
+					l.Value(FieldLevel).Text, l.Value(FieldService).Text,
+					l.Value(FieldMessage).Text)
 				if got != want {
 					t.Errorf("%s, want %s", got, want)
 				}
@@ -231,7 +224,8 @@ func TestConfig(t *testing.T) {
 	}
 	f(
 		Config{Fields: own, TimeFormats: []string{"02-01-2006 15h04"}},
-		`{"meta":{"team":"pay","how_bad":"crit","at":"04-05-2026 10h11"},"what":"boom","message":"m","service":"s"}`,
+		`{"meta":{"team":"pay","how_bad":"crit","at":"04-05-2026 10h11"},"what":"boom",`+
+			`"message":"m","service":"s"}`,
 		`2026-05-04T10:11:00Z CRITICAL pay "boom"`,
 	)
 	f(Config{Fields: own}, `{"message":"m","service":"s"}`, `2026-05-04T10:11:20Z UNKNOWN s "m"`)
@@ -345,10 +339,14 @@ func TestCommonFields(t *testing.T) {
 		}, func(r Reason, detail string) { t.Errorf("%s: %s", text, detail) })
 	}
 	for _, text := range []string{
-		`{"http":{"status":502}}`, `{"http.status_code":502}`, `{"http":{"response":{"status_code":"502"}}}`, `{"status_code":502}`, `{"response":{"status":502}}`,
-		`{"res":{"statusCode":502},"req":{"method":"GET","url":"/pay"}}`, `{"http_status":502,"status":"done"}`, `{"httpRequest":{"status":502}}`,
+		`{"http":{"status":502}}`, `{"http.status_code":502}`,
+		`{"http":{"response":{"status_code":"502"}}}`, `{"status_code":502}`,
+		`{"response":{"status":502}}`,
+		`{"res":{"statusCode":502},"req":{"method":"GET","url":"/pay"}}`,
+		`{"http_status":502,"status":"done"}`, `{"httpRequest":{"status":502}}`,
 		`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`,
-		`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 502 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"`,
+		`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 502 UF,URX 0 91 1 - "-" "curl" "r-1" ` +
+			`"pay" "10.0.0.1:80"`,
 	} {
 		f(text, "http.status", "502")
 		f(text, "http.response.status_code", "502") // an alias

@@ -12,46 +12,66 @@ import (
 
 var textCandidates = [FieldWellKnown][]string{
 	FieldMessage: {
-		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body", "short_message", "textPayload", "@message", "event",
-		"record.message", "resultDescription", "log_message", "full_message", "line", "output", "full_log", "errorMessage", "status.message", "error.log.message",
+		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body",
+		"short_message", "textPayload", "@message", "event",
+		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
+		"full_log", "errorMessage", "status.message", "error.log.message",
 		"error.message", "err.message", "fields.message",
 	},
 	FieldStack: {
-		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace", "exception.stack_trace", "error.stack", "err.stack", "@x", "stackTrace",
-		"thrown.extendedStackTrace", "exc_info", "stack", "exception", "throwable", "traceback", "error.stacktrace", "error.traceback", "error.backtrace",
-		"err.stacktrace", "context.exception", "context.error.stack", "exception.stack", "exception.trace", "exception.backtrace", "payload.err.stack", "record.exception",
-		"@fields.exception", "@fields.exc_info", "stackTraces", "backtrace", "trace.stack", "thrown", "errorVerbose", "callstack", "Exception", "StackTrace", "_exception",
+		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace",
+		"exception.stack_trace", "error.stack", "err.stack", "@x", "stackTrace",
+		"thrown.extendedStackTrace", "exc_info", "stack", "exception", "throwable", "traceback",
+		"error.stacktrace", "error.traceback", "error.backtrace",
+		"err.stacktrace", "context.exception", "context.error.stack", "exception.stack",
+		"exception.trace", "exception.backtrace", "payload.err.stack", "record.exception",
+		"@fields.exception", "@fields.exc_info", "stackTraces", "backtrace", "trace.stack",
+		"thrown", "errorVerbose", "callstack", "Exception", "StackTrace", "_exception",
 		"_stack_trace", "_stacktrace", "_StackTrace", "full_exception",
 	},
 	FieldService: {
-		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app", "application", "app_name", "appname", "application_name",
-		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service", "resource.labels.service_name", "resource.labels.function_name",
-		"AppRoleName", "cloud_RoleName", "_COMM", "tags.appname", "_program", "syslog_program", "app-name", "syslog.appname",
+		"service", "service.name", "service_name", "serviceName", "serviceContext.service", "app",
+		"application", "app_name", "appname", "application_name",
+		"programname", "PROGRAM", "SYSLOG_IDENTIFIER", "systemd.u.SYSLOG_IDENTIFIER", "dd.service",
+		"resource.labels.service_name", "resource.labels.function_name",
+		"AppRoleName", "cloud_RoleName", "_COMM", "tags.appname", "_program", "syslog_program",
+		"app-name", "syslog.appname",
 	},
 	FieldNamespace: {
-		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace", "kubernetes.pod_namespace", "k8s.namespace.name",
-		"kubernetes.namespace.name", "resource.labels.namespace_name", "orchestrator.namespace", "kube_namespace",
+		"namespace", "namespace_name", "kubernetes.namespace_name", "kubernetes.namespace",
+		"kubernetes.pod_namespace", "k8s.namespace.name",
+		"kubernetes.namespace.name", "resource.labels.namespace_name", "orchestrator.namespace",
+		"kube_namespace",
 	},
 	FieldPod: {
-		"kubernetes.pod_name", "kubernetes.pod", "kubernetes.pod.name", "k8s.pod.name", "pod_name", "pod", "pod.name", "resource.labels.pod_name",
+		"kubernetes.pod_name", "kubernetes.pod", "kubernetes.pod.name", "k8s.pod.name", "pod_name",
+		"pod", "pod.name", "resource.labels.pod_name",
 	},
 	FieldContainer: {
-		"kubernetes.container_name", "kubernetes.container", "kubernetes.container.name", "k8s.container.name", "container_name", "container",
+		"kubernetes.container_name", "kubernetes.container", "kubernetes.container.name",
+		"k8s.container.name", "container_name", "container",
 		"container.name", "resource.labels.container_name", "kube_container_name",
 	},
 	FieldHost: {
-		"host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.pod_node_name", "kubernetes.node.name", "kubernetes.node_name",
-		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "@source_host", "agent.hostname", "beat.hostname", "winlog.computer_name", "Computer", "hostIdentifier",
-		"labels.compute.googleapis.com/resource_name", "agent.name", "hostName", "tags.hostname", "tags.host", "_logMeta.hostname", "machineName", "MachineName", "fromhost",
+		"host", "hostname", "host.name", "host.hostname", "kubernetes.host",
+		"kubernetes.pod_node_name", "kubernetes.node.name", "kubernetes.node_name",
+		"k8s.node.name", "HOST", "_HOSTNAME", "source_host", "@source_host", "agent.hostname",
+		"beat.hostname", "winlog.computer_name", "Computer", "hostIdentifier",
+		"labels.compute.googleapis.com/resource_name", "agent.name", "hostName", "tags.hostname",
+		"tags.host", "_logMeta.hostname", "machineName", "MachineName", "fromhost",
 	},
 	FieldTraceID: {
-		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id", "contextMap.trace_id", "contextMap.traceId", "mdc.trace_id",
-		"mdc.traceId", "logging.googleapis.com/trace", "trace", "otelTraceID", "X-B3-TraceId", "mdc.X-B3-TraceId", "contextMap.X-B3-TraceId", "OperationId",
+		"trace_id", "traceId", "traceID", "trace.id", "TraceId", "@tr", "dd.trace_id",
+		"contextMap.trace_id", "contextMap.traceId", "mdc.trace_id",
+		"mdc.traceId", "logging.googleapis.com/trace", "trace", "otelTraceID", "X-B3-TraceId",
+		"mdc.X-B3-TraceId", "contextMap.X-B3-TraceId", "OperationId",
 		"operation_Id",
 	},
 	FieldSpanID: {
-		"span_id", "spanId", "spanID", "span.id", "SpanId", "@sp", "dd.span_id", "contextMap.span_id", "contextMap.spanId", "mdc.span_id", "mdc.spanId",
-		"logging.googleapis.com/spanId", "otelSpanID", "X-B3-SpanId", "mdc.X-B3-SpanId", "contextMap.X-B3-SpanId", "span",
+		"span_id", "spanId", "spanID", "span.id", "SpanId", "@sp", "dd.span_id",
+		"contextMap.span_id", "contextMap.spanId", "mdc.span_id", "mdc.spanId",
+		"logging.googleapis.com/spanId", "otelSpanID", "X-B3-SpanId", "mdc.X-B3-SpanId",
+		"contextMap.X-B3-SpanId", "span",
 	},
 	FieldLogSource: {"log_source"},
 	FieldLogType:   {"log_type"},
@@ -75,10 +95,15 @@ var (
 // timeCandidates are the paths of the time. Some need no mention of their unit, for numbers tell it
 // by their magnitude.
 var timeCandidates = []string{
-	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime", "eventTime", "start_time", "datetime", "DATE",
-	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "record.time.timestamp", "record.time.repr", "time_iso8601", "created_at",
-	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp", "_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
-	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp", "createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time", "log_time", "logtime", "@fields.time", "_logMeta.date",
+	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime",
+	"eventTime", "start_time", "datetime", "DATE",
+	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "record.time.timestamp",
+	"record.time.repr", "time_iso8601", "created_at",
+	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp",
+	"_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
+	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp",
+	"createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time",
+	"log_time", "logtime", "@fields.time", "_logMeta.date",
 	"TimeGenerated", "EventTime", "EventReceivedTime",
 }
 
@@ -96,26 +121,37 @@ var levelCandidates = []levelCandidate{
 	{
 		"level.name",
 		scaleAny,
-	}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny}, {"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity}, {"severityText", scaleAny}, {"SeverityText", scaleAny},
+	}, {"level.levelStr", scaleAny}, {"record.level.name", scaleAny}, {"level_name", scaleAny},
+	{"level", scaleAny}, {"log.level", scaleAny}, {"severity", scaleSeverity},
+	{"severityText", scaleAny}, {"SeverityText", scaleAny},
 	{
 		"severity_text",
 		scaleAny,
-	}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny}, {"levelname", scaleAny},
+	}, {"loglevel", scaleAny}, {"log_level", scaleAny}, {"logLevel", scaleAny}, {"lvl", scaleAny},
+	{"levelname", scaleAny},
 	{
 		"LogLevel",
 		scaleAny,
-	}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny}, {"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
+	}, {"@l", scaleAny}, {"@level", scaleAny}, {"error_severity", scaleAny},
+	{"PRIORITY", scaleSyslog}, {"level_value", scaleLogback},
 	{
 		"record.level.no",
 		scalePython,
-	}, {"syslog_severity", scaleSyslog}, {"syslog.severity.code", scaleSyslog}, {"_level_name", scaleAny},
+	}, {"syslog_severity", scaleSyslog}, {
+		"syslog.severity.code", scaleSyslog,
+	}, {"_level_name", scaleAny},
 	{
 		"Level",
 		scaleAny,
-	}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny}, {"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
-	{"metadata.level", scaleAny}, {"pri", scalePriority}, {"levelName", scaleAny}, {"LevelDisplayName", scaleAny}, {"level_text", scaleAny}, {"levelText", scaleAny},
-	{"levelStr", scaleAny}, {"severity_label", scaleAny}, {"severityLabel", scaleAny}, {"syslogseverity", scaleSyslog}, {"syslogseverity-text", scaleAny},
-	{"tags.severity", scaleAny}, {"fields.severity_code", scaleSyslog}, {"_logMeta.logLevelName", scaleAny}, {"@fields.levelname", scaleAny}, {"@fields.level", scaleAny},
+	}, {"log.syslog.severity.code", scaleSyslog}, {"error.log.level", scaleAny},
+	{"SeverityLevel", scaleInsights}, {"context.logLevel", scaleAny},
+	{"metadata.level", scaleAny}, {"pri", scalePriority}, {"levelName", scaleAny},
+	{"LevelDisplayName", scaleAny}, {"level_text", scaleAny}, {"levelText", scaleAny},
+	{"levelStr", scaleAny}, {"severity_label", scaleAny}, {"severityLabel", scaleAny},
+	{"syslogseverity", scaleSyslog}, {"syslogseverity-text", scaleAny},
+	{"tags.severity", scaleAny}, {"fields.severity_code", scaleSyslog},
+	{"_logMeta.logLevelName", scaleAny}, {"@fields.levelname", scaleAny},
+	{"@fields.level", scaleAny},
 	{"monolog_level", scaleAny},
 }
 
@@ -147,33 +183,48 @@ var sideFields = map[string][]string{
 // rule that writes status means the status of whatever the log is about.
 var commonFields = map[string][]string{
 	"http.status": {
-		"http.status", "http.response.status_code", "http.status_code", "http.response.status", "http.statusCode", "http_status", "http_status_code", "httpRequest.status",
-		"response.status_code", "response.statusCode", "response.status", "res.statusCode", "res.status", "status_code", "statusCode", "sc-status", "status",
+		"http.status", "http.response.status_code", "http.status_code", "http.response.status",
+		"http.statusCode", "http_status", "http_status_code", "httpRequest.status",
+		"response.status_code", "response.statusCode", "response.status", "res.statusCode",
+		"res.status", "status_code", "statusCode", "sc-status", "status",
 		"DownstreamStatus", "OriginStatus", "elb_status_code",
 	},
 	"path": {
-		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path", "req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
-		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path", "httpRequest.requestPath", "requestPath", "RequestPath", "req_path",
+		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
+		"req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
+		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
+		"httpRequest.requestPath", "requestPath", "RequestPath", "req_path",
 	},
 	"method": {
-		"method", "http.request.method", "http.method", "request.method", "req.method", "request_method", "http_method", "httpRequest.requestMethod", "cs-method", "http.http_method", "verb", "requestMethod",
+		"method", "http.request.method", "http.method", "request.method", "req.method",
+		"request_method", "http_method", "httpRequest.requestMethod", "cs-method",
+		"http.http_method", "verb", "requestMethod",
 		"RequestMethod",
 	},
 	"exception.class": {
-		"exception.class", "exception.type", "exception.exception_class", "exception_class", "exceptionClass", "error.type", "error.kind", "error.class", "err.type",
-		"thrown.name", "exception.name", "exception.exceptionType", "exception.className", "error.name", "err.name", "error.error_class", "throwable.class", "throwable.className",
-		"throwable_class", "throwableClass", "throwableClassName", "exception_name", "exceptionName", "exception_type", "exceptionType", "exc_type", "error_type", "errorType",
-		"context.exception.class", "context.error.name", "context.error.type", "payload.err.type", "payload.err.name", "record.exception.type", "exception.exc_type",
-		"stack_trace.type", "exc_info.type", "error.exception.class", "ExceptionType", "ex.type", "ex.name", "error.exception_class", "error_class", "error_kind", "exception",
+		"exception.class", "exception.type", "exception.exception_class", "exception_class",
+		"exceptionClass", "error.type", "error.kind", "error.class", "err.type",
+		"thrown.name", "exception.name", "exception.exceptionType", "exception.className",
+		"error.name", "err.name", "error.error_class", "throwable.class", "throwable.className",
+		"throwable_class", "throwableClass", "throwableClassName", "exception_name",
+		"exceptionName", "exception_type", "exceptionType", "exc_type", "error_type", "errorType",
+		"context.exception.class", "context.error.name", "context.error.type", "payload.err.type",
+		"payload.err.name", "record.exception.type", "exception.exc_type",
+		"stack_trace.type", "exc_info.type", "error.exception.class", "ExceptionType", "ex.type",
+		"ex.name", "error.exception_class", "error_class", "error_kind", "exception",
 	},
 	"user.name": {"user.name", "usr.name", "user_name", "userName", "username", "enduser.id"},
 	"source_ip": {
-		"source_ip", "source.ip", "client.ip", "client.address", "network.client.ip", "client_ip", "clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
-		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip", "request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
+		"source_ip", "source.ip", "client.ip", "client.address", "network.client.ip", "client_ip",
+		"clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
+		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip",
+		"request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
 		"remote_host", "remoteAddress", "remote_address", "rip",
 	},
 	"duration_ms": {
-		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis", "durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms", "latencyMs", "response_time_ms",
+		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",
+		"durationMillis", "elapsed_ms", "elapsedMs", "elapsed_millis", "took_ms", "latency_ms",
+		"latencyMs", "response_time_ms",
 		"responseTimeMs",
 	},
 }
@@ -272,9 +323,12 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 	p.Parts = jsonscan.NewBitset(p.Slots)
 	h := &p.hints
 	for _, s := range []jsonscan.Slot{
-		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
-		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields, h.specVersion,
-		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents, h.payload,
+		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event, h.bigAttributes,
+		h.bigResource, h.resourceAttributes, h.logAttributes, h.properties,
+		h.bigProperties, h.resources, h.attributes, h.parsed, h.processed, h.items, h.atFields,
+		h.specVersion,
+		h.flatLabels, h.ddtags, h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents,
+		h.payload,
 	} {
 		p.Parts.Set(s)
 	}
@@ -345,65 +399,23 @@ func (p *fieldPlan) addHints() {
 	one := func(path string) jsonscan.Slot { return p.Add(path, false)[0] }
 	nested := func(path string) jsonscan.Slot { s := p.Add(path, false); return s[len(s)-1] }
 	h := &p.hints
-	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one(
-		"structured",
-	), one(
-		"jsonPayload",
-	), one(
-		"protoPayload",
-	), one(
-		"fields",
-	), one(
-		"event",
-	)
-	h.bigAttributes, h.bigResource, h.resourceAttributes = one(
-		"Attributes",
-	), one(
-		"Resource",
-	), one(
-		"ResourceAttributes",
-	)
+	h.structured, h.jsonPayload, h.protoPayload, h.fields, h.event = one("structured"),
+		one("jsonPayload"), one("protoPayload"), one("fields"), one("event")
+	h.bigAttributes, h.bigResource, h.resourceAttributes = one("Attributes"), one("Resource"),
+		one("ResourceAttributes")
 	h.logAttributes, h.properties, h.ddtags = one("LogAttributes"), one("properties"), one("ddtags")
 	h.flatLabels = nested("kubernetes.flat_labels")
-	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one(
-		"resourceLogs",
-	), one(
-		"streams",
-	), one(
-		"Records",
-	), one(
-		"records",
-	), one(
-		"logEvents",
-	)
+	h.resourceLogs, h.streams, h.bigRecords, h.records, h.logEvents = one("resourceLogs"),
+		one("streams"), one("Records"), one("records"), one("logEvents")
 	h.schema, h.payload = one("schema"), one("payload")
-	h.bigProperties, h.resources, h.attributes = one(
-		"Properties",
-	), one(
-		"resources",
-	), one(
-		"attributes",
-	)
-	h.parsed, h.processed, h.items, h.kind = one(
-		"json",
-	), one(
-		"log_processed",
-	), one(
-		"items",
-	), one(
-		"kind",
-	)
+	h.bigProperties, h.resources, h.attributes = one("Properties"), one("resources"),
+		one("attributes")
+	h.parsed, h.processed, h.items, h.kind = one("json"), one("log_processed"), one("items"),
+		one("kind")
 	h.template, h.rendered, h.clefTime, h.clefID = one("@mt"), one("@m"), one("@t"), one("@i")
 	h.renderings, h.bigTemplate = one("@r"), one("MessageTemplate")
-	h.eventID, h.channel, h.resourceID, h.bigLevel = one(
-		"EventID",
-	), one(
-		"Channel",
-	), one(
-		"resourceId",
-	), one(
-		"Level",
-	)
+	h.eventID, h.channel, h.resourceID, h.bigLevel = one("EventID"), one("Channel"),
+		one("resourceId"), one("Level")
 	h.created, h.levelName = one("created"), one("levelname")
 	h.ident, h.pri = one("ident"), one("pri")
 	h.name, h.pid, h.hostname, h.level = one("name"), one("pid"), one("hostname"), one("level")
@@ -420,35 +432,33 @@ func (p *fieldPlan) addHints() {
 	h.syslogTag = one("syslogtag")
 	h.partialMessage, h.partialID = one("partial_message"), one("partial_id")
 	h.sourcetype, h.time, h.atTimestamp = one("sourcetype"), one("time"), one("@timestamp")
-	h.severity, h.severityText, h.bigSeverityText = one(
-		"severity",
-	), one(
-		"severityText",
-	), one(
-		"SeverityText",
-	)
-	h.journalMessage, h.messageType, h.message, h.logText = one(
-		"MESSAGE",
-	), one(
-		"messageType",
-	), one(
-		"message",
-	), one(
-		"log",
-	)
-	h.args, h.kindWord, h.data, h.category = one("args"), one("type"), one("data"), one("categoryName")
+	h.severity, h.severityText, h.bigSeverityText = one("severity"), one("severityText"),
+		one("SeverityText")
+	h.journalMessage, h.messageType, h.message, h.logText = one("MESSAGE"), one("messageType"),
+		one("message"), one("log")
+	h.args, h.kindWord, h.data, h.category = one("args"), one("type"), one("data"),
+		one("categoryName")
 	h.specVersion, h.dataBase64 = one("specversion"), one("data_base64")
 	h.caller, h.ts, h.verbosity = one("caller"), one("ts"), one("v")
 	h.atFields = one("@fields")
 	h.shortTime, h.lvl, h.msg = one("t"), one("lvl"), one("msg")
-	h.fullMessage, h.text, h.reason, h.exception = one("full_message"), one("text"), one("reason"), one("exception")
-	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"), one("Duration"), one("RequestMethod")
-	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"), one("latency"), one("remote_ip")
+	h.fullMessage, h.text, h.reason, h.exception = one("full_message"), one("text"), one("reason"),
+		one("exception")
+	h.duration, h.request, h.bigDuration, h.requestMethod = one("duration"), one("request"),
+		one("Duration"), one("RequestMethod")
+	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"),
+		one("latency"), one("remote_ip")
 	h.arguments, h.line = one("arguments"), one("line")
-	h.observed = [3]jsonscan.Slot{one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp")}
-	h.syslogTags = [4]jsonscan.Slot{one("syslogtag"), one("syslog-tag"), one("syslogfacility"), one("syslogfacility-text")}
+	h.observed = [3]jsonscan.Slot{
+		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
+	}
+	h.syslogTags = [4]jsonscan.Slot{
+		one("syslogtag"), one("syslog-tag"), one("syslogfacility"), one("syslogfacility-text"),
+	}
 	h.appName, h.priority = one("appname"), one("priority")
-	for _, object := range []string{"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels"} {
+	for _, object := range []string{
+		"kubernetes.labels", "kubernetes.pod_labels", "pod_labels", "k8s.pod.labels",
+	} {
 		p.labels = append(p.labels, p.choose([]string{object}, false))
 	}
 	for _, object := range []string{"kubernetes.annotations", "kubernetes.pod_annotations"} {

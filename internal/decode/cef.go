@@ -21,7 +21,10 @@ func appendCEF(dst, b []byte, h header) ([]byte, bool) {
 			return dst, false
 		}
 	}
-	for i, key := range [...]string{"cefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "signatureId", "message", "severity"} {
+	for i, key := range [...]string{
+		"cefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "signatureId", "message",
+		"severity",
+	} {
 		dst = appendMember(dst, key, field[i])
 	}
 	dst = appendMember(dst, "level", []byte(threatLevel(field[6])))
@@ -151,7 +154,9 @@ func appendLEEF(dst, b []byte, h header) ([]byte, bool) {
 			}
 		}
 	}
-	for i, key := range [...]string{"leefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "eventId"} {
+	for i, key := range [...]string{
+		"leefVersion", "deviceVendor", "deviceProduct", "deviceVersion", "eventId",
+	} {
 		dst = appendMember(dst, key, field[i])
 	}
 	var severity []byte

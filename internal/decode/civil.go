@@ -143,7 +143,8 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 		return 0, 0
 	}
 	var size int
-	if v.month, size = monthName(t[i:]); v.month == 0 || len(t) < i+size+6 || t[i+size] != t[n] || jsonscan.Digits(t[i+size+1:i+size+5]) != 4 {
+	if v.month, size = monthName(t[i:]); v.month == 0 || len(t) < i+size+6 || t[i+size] != t[n] ||
+		jsonscan.Digits(t[i+size+1:i+size+5]) != 4 {
 		return 0, 0
 	}
 	v.year = number(t[i+size+1 : i+size+5])
@@ -262,7 +263,8 @@ func (c clock) named(t []byte) (int64, int) {
 	}
 	i++
 	// Cisco and Java write the year before the clock
-	if i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && (t[i+4] == ' ' || t[i+4] == ',' && t[i+5] == ' ') {
+	if i+5 < len(t) && jsonscan.Digits(t[i:i+4]) == 4 && (t[i+4] == ' ' ||
+		t[i+4] == ',' && t[i+5] == ' ') {
 		v.year = number(t[i : i+4])
 		if i += 4; t[i] == ',' {
 			i++
@@ -288,7 +290,8 @@ func (c clock) lateYear(v *civil, t []byte, i int, dated bool) int {
 	if i+5 > len(t) || t[i] != ' ' || jsonscan.Digits(t[i+1:i+5]) != 4 {
 		return i
 	}
-	if i+5 < len(t) && t[i+5] != ' ' && t[i+5] != ']' && t[i+5] != ':' && t[i+5] != ')' && t[i+5] != ',' && t[i+5] != '\n' {
+	if i+5 < len(t) && t[i+5] != ' ' && t[i+5] != ']' && t[i+5] != ':' && t[i+5] != ')' &&
+		t[i+5] != ',' && t[i+5] != '\n' {
 		return i
 	}
 	year := number(t[i+1 : i+5])
@@ -486,10 +489,13 @@ func monthName(t []byte) (month, size int) {
 }
 
 var monthNames = [...]string{
-	"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+	"January", "February", "March", "April", "May", "June", "July", "August", "September",
+	"October", "November", "December",
 }
 
-var weekdayNames = [...]string{"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"}
+var weekdayNames = [...]string{
+	"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday",
+}
 
 // weekday returns the length of the name of a day, short or long, that a text begins with.
 func weekday(t []byte) int {

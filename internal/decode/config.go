@@ -39,7 +39,8 @@ type Config struct {
 // Formats are the names that Config.Format may have.
 func Formats() []string {
 	return []string{
-		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail", "cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
+		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail",
+		"cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
 		"cri", "access", "auditd", "ltsv", "influx", "msgpack", "cbor", "text",
 	}
 }
@@ -65,11 +66,8 @@ func (c Config) compile() (compiled, error) {
 		out.format = "auto"
 	}
 	if !slices.Contains(Formats(), out.format) {
-		return out, fmt.Errorf(
-			"format %q is unknown; use one of %s",
-			c.Format,
-			strings.Join(Formats(), ", "),
-		)
+		return out, fmt.Errorf("format %q is unknown; use one of %s", c.Format,
+			strings.Join(Formats(), ", "))
 	}
 	var err error
 	if c.Pattern != "" {
@@ -107,11 +105,7 @@ func (c Config) compile() (compiled, error) {
 	}
 	for name := range c.Fields {
 		if Canonical(name) != name {
-			return out, fmt.Errorf(
-				"fields: %s is an alias of %s; use %[2]s",
-				name,
-				Canonical(name),
-			)
+			return out, fmt.Errorf("fields: %s is an alias of %s; use %[2]s", name, Canonical(name))
 		}
 	}
 	return out, nil

@@ -16,7 +16,11 @@ func TestEachValueReadsAllFieldsButKeys(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		rec := models.Record{Topic: "t", Timestamp: time.Unix(1_800_000_000, 0), Value: []byte(record)}
+		rec := models.Record{
+			Topic:     "t",
+			Timestamp: time.Unix(1_800_000_000, 0),
+			Value:     []byte(record),
+		}
 		d.Decode(&rec, func(l *Log) {
 			l.EachValue(func(v Value) bool {
 				got = append(got, string(v.Text))
@@ -34,7 +38,9 @@ func TestEachValueReadsAllFieldsButKeys(t *testing.T) {
 			}
 		}
 	}
-	f(`{"key":"a","n":7,"t":true,"z":null,"inner":{"key":["b",["c"],{"key":"d\"e"}]},"message":"m"}`,
+	f(
+		`{"key":"a","n":7,"t":true,"z":null,"inner":{"key":["b",["c"],{"key":"d\"e"}]},`+
+			`"message":"m"}`,
 		"a", "7", "true", "b", "c", `d"e`, "m")
 	f(`{"key" : "a" , "inner" : [ 1.5 , "x" ]}`, "a", "1.5", "x")
 	f(`just a text`, "just a text")

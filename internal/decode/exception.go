@@ -18,7 +18,8 @@ func (l *Log) findStack() Value {
 		best, kind := jsonscan.NoSlot, Absent
 		for _, at := range c.Slots {
 			s := x.Spans[at]
-			if !x.Has.Has(at) || s.Kind <= Bool || s.Kind == Number || s.End-s.Start <= 2 && s.Kind != String || s.End == s.Start {
+			if !x.Has.Has(at) || s.Kind <= Bool || s.Kind == Number ||
+				s.End-s.Start <= 2 && s.Kind != String || s.End == s.Start {
 				continue
 			}
 			if s.Kind == String && bytes.Contains(x.Doc[s.Start:s.End], []byte(`\n`)) {
@@ -40,7 +41,9 @@ func (l *Log) findStack() Value {
 		if kind == String {
 			return l.valueOf(x, s)
 		}
-		return Value{String, l.d.keep(func(b []byte) []byte { return appendException(b, x.Doc[s.Start:s.End], kind, 0) })}
+		return Value{String, l.d.keep(func(b []byte) []byte {
+			return appendException(b, x.Doc[s.Start:s.End], kind, 0)
+		})}
 	}
 	return Value{}
 }
@@ -52,7 +55,8 @@ func (l *Log) fullMessage(x *jsonscan.Extractor) []byte {
 		return nil
 	}
 	v := l.scalar(x, x.Spans[h.fullMessage])
-	if bytes.Contains(v.Text, []byte("\n\tat ")) || bytes.Contains(v.Text, []byte("\n    at ")) || bytes.Contains(v.Text, []byte("Traceback (most recent")) {
+	if bytes.Contains(v.Text, []byte("\n\tat ")) || bytes.Contains(v.Text, []byte("\n    at ")) ||
+		bytes.Contains(v.Text, []byte("Traceback (most recent")) {
 		l.note(FieldStack, h.fullMessage)
 		return v.Text
 	}
@@ -160,7 +164,8 @@ func appendFrame(dst, doc []byte, kind Kind, depth int) []byte {
 				file = v
 			case "line", "lineno", "lineNumber", "fileLine":
 				line = v
-			case "frames", "exc_type", "stack", "message", "value", "type", "stacktrace", "causedBy":
+			case "frames", "exc_type", "stack", "message", "value", "type", "stacktrace",
+				"causedBy":
 				exception = true
 			}
 			return true
@@ -189,11 +194,13 @@ func appendFrame(dst, doc []byte, kind Kind, depth int) []byte {
 // its frames, or its cause; 0 for anything else.
 func exceptionPart(key []byte) byte {
 	switch string(key) {
-	case "type", "name", "class", "className", "exc_type", "exceptionType", "exception_class", "error_class", "kind", "Type", "ClassName", "exception_type":
+	case "type", "name", "class", "className", "exc_type", "exceptionType", "exception_class",
+		"error_class", "kind", "Type", "ClassName", "exception_type":
 		return 'c'
 	case "message", "value", "exc_value", "msg", "exception_message", "Message", "localizedMessage":
 		return 'm'
-	case "stack", "stacktrace", "stack_trace", "stackTrace", "trace", "backtrace", "extendedStackTrace", "StackTrace", "traceback", "StackTraceString":
+	case "stack", "stacktrace", "stack_trace", "stackTrace", "trace", "backtrace",
+		"extendedStackTrace", "StackTrace", "traceback", "StackTraceString":
 		return 's'
 	case "frames":
 		return 'f'
@@ -211,15 +218,18 @@ func classOf(stack []byte) []byte {
 	if i := bytes.IndexByte(stack, '\n'); i >= 0 {
 		line = stack[:i]
 	}
-	if bytes.HasPrefix(line, []byte("Traceback (most recent call last)")) || bytes.HasPrefix(line, []byte("File \"")) {
+	if bytes.HasPrefix(line, []byte("Traceback (most recent call last)")) ||
+		bytes.HasPrefix(line, []byte("File \"")) {
 		line = stack[bytes.LastIndexByte(stack, '\n')+1:]
 	}
 	line = bytes.TrimPrefix(line, []byte("Exception in thread \"main\" "))
 	n := 0
-	for n < len(line) && n < 200 && (isWord(line[n]) && line[n] < 0x80 || line[n] == '.' || line[n] == '$' || line[n] == '\\') {
+	for n < len(line) && n < 200 && (isWord(line[n]) && line[n] < 0x80 || line[n] == '.' ||
+		line[n] == '$' || line[n] == '\\') {
 		n++
 	}
-	if n < 3 || n < len(line) && line[n] != ':' && line[n] != '\r' && !bytes.HasPrefix(line[n:], []byte(" (")) {
+	if n < 3 || n < len(line) && line[n] != ':' && line[n] != '\r' &&
+		!bytes.HasPrefix(line[n:], []byte(" (")) {
 		return nil
 	}
 	name := line[:n]
@@ -227,7 +237,10 @@ func classOf(stack []byte) []byte {
 	if len(last) < 3 || last[0]-'A' >= 26 {
 		return nil
 	}
-	for _, suffix := range [...]string{"Error", "Exception", "Throwable", "Failure", "Fault", "Interrupt", "Exit", "Warning", "Iteration"} {
+	for _, suffix := range [...]string{
+		"Error", "Exception", "Throwable", "Failure", "Fault", "Interrupt", "Exit", "Warning",
+		"Iteration",
+	} {
 		if bytes.HasSuffix(last, []byte(suffix)) {
 			return name
 		}

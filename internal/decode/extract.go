@@ -17,9 +17,9 @@ import (
 type Extraction struct {
 	From   string // the path of the field whose text is read
 	Method string // one of Methods
-	// a pattern such as "<ip> - - [<_>] <rest>", whose names are fields; a regular expression, whose
-	// named groups are; or the members of an object, or keys of pairs, separated by commas: each is
-	// a name, or name=path
+	// a pattern such as "<ip> - - [<_>] <rest>", whose names are fields; a regular expression,
+	// whose named groups are; or the members of an object, or keys of pairs, separated by commas:
+	// each is a name, or name=path
 	Text string
 }
 
@@ -558,7 +558,8 @@ func (l *Log) streamLabels(path string) Value {
 	size := 0
 	add := func(name string, value []byte) {
 		value = value[:min(len(value), maxLabelValue)]
-		if len(value) == 0 || len(labels) == maxLabels || size+len(name)+len(value) > maxLabelBytes ||
+		if len(value) == 0 || len(labels) == maxLabels ||
+			size+len(name)+len(value) > maxLabelBytes ||
 			slices.Contains(without, name) ||
 			slices.ContainsFunc(labels, func(o label) bool { return o.name == name }) {
 			return
@@ -582,7 +583,8 @@ func (l *Log) streamLabels(path string) Value {
 					s.Kind <= Null || s.Kind >= Array {
 					return true
 				}
-				add(string(appendFlat(nil, l.d.resolved(key, flags))), spanValue(l.d, x.Doc, s).Text)
+				add(string(appendFlat(nil, l.d.resolved(key, flags))),
+					spanValue(l.d, x.Doc, s).Text)
 				return true
 			})
 		}

@@ -41,7 +41,9 @@ func extractedFrom(t *testing.T, x Extraction, line string) string {
 
 func TestExtraction(t *testing.T) {
 	for _, c := range []struct{ method, text, line, want string }{
-		{"pattern", `<ip> - - [<_>] "<method> <_>" <status> <size>`, `10.0.0.2 - - [x] "GET /a HTTP/1.1" 404 12`, "ip=10.0.0.2 method=GET status=404 size=12"},
+		{"pattern", `<ip> - - [<_>] "<method> <_>" <status> <size>`,
+			`10.0.0.2 - - [x] "GET /a HTTP/1.1" 404 12`,
+			"ip=10.0.0.2 method=GET status=404 size=12"},
 		{"pattern", "user=<user>", "user=ann", "user=ann"},
 		{"pattern", "user=<user>", "the user=ann", ""},
 		{"pattern", "<user>: <text>", "no colon", "user=no colon"},
@@ -49,12 +51,15 @@ func TestExtraction(t *testing.T) {
 		{"regexp", `user=(?P<user>\w+)( on (?P<host>\w+))?`, "user=ann", "user=ann"},
 		{"json", "level", `{"level":"error","msg":"cut o`, "level=error"},
 		{"json", "tags,n,ok", `{"tags":["a"],"n":1.5,"ok":true,"x":null}`, "n=1.5 ok=true"},
-		{"json", "http_status,http.method", `{"http":{"status":500,"method":"GET"}}`, "http_status=500 http.method=GET"},
+		{"json", "http_status,http.method", `{"http":{"status":500,"method":"GET"}}`,
+			"http_status=500 http.method=GET"},
 		{"json", "user_id", `{"user-id":"a\"b"}`, `user_id=a"b`},
-		{"json", `first=a[1].b,ua=h["User-Agent"]`, `{"a":[1,{"b":"x"}],"h":{"User-Agent":"curl"}}`, "first=x ua=curl"},
+		{"json", `first=a[1].b,ua=h["User-Agent"]`, `{"a":[1,{"b":"x"}],"h":{"User-Agent":"curl"}}`,
+			"first=x ua=curl"},
 		{"json", "a", `plain text`, ""},
 		{"json", "a", `{"b":{"a":1},"a":2,"a":3}`, "a=2"},
-		{"logfmt", "src,msg", `denied src=10.1.2.3 msg="two \"words\"" bad="`, `src=10.1.2.3 msg=two "words"`},
+		{"logfmt", "src,msg", `denied src=10.1.2.3 msg="two \"words\"" bad="`,
+			`src=10.1.2.3 msg=two "words"`},
 		{"logfmt", "who=user", `user=ann`, "who=ann"},
 	} {
 		x := Extraction{From: "line", Method: c.method, Text: c.text}
@@ -123,7 +128,9 @@ func TestLabelsOfALokiStreamCannotBeReplacedByTheLine(t *testing.T) {
 func TestLabelsOfOtherEnvelopesAreTheirPlace(t *testing.T) {
 	fields := NewFields("stream.*")
 	d, _ := New(Config{}, fields)
-	d.Decode(&models.Record{Value: []byte(`{"kubernetes":{"pod_name":"p1","namespace_name":"prod"},"log":"hello"}`)}, func(l *Log) {
+	d.Decode(&models.Record{
+		Value: []byte(`{"kubernetes":{"pod_name":"p1","namespace_name":"prod"},"log":"hello"}`),
+	}, func(l *Log) {
 		id, _ := fields.ID("stream.*")
 		if v := l.Value(id); string(v.Text) != `{"namespace":"prod","pod":"p1"}` {
 			t.Errorf("the labels are %s", v.Text)
@@ -144,7 +151,9 @@ func TestExtractionCostsNoMemory(t *testing.T) {
 		id, _ := fields.ID(path)
 		d, _ := New(Config{Format: "text"}, fields)
 		found := 0
-		record := &models.Record{Value: []byte(`{"http":{"status":500},"u":{"name":"ann"}} src=1 msg=x`)}
+		record := &models.Record{
+			Value: []byte(`{"http":{"status":500},"u":{"name":"ann"}} src=1 msg=x`),
+		}
 		each := func(l *Log) { found += int(l.Value(id).Kind) }
 		reject := func(Reason, string) {}
 		if n := testing.AllocsPerRun(100, func() { d.Decode(record, each, reject) }); n > 0 {

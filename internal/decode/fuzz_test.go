@@ -180,22 +180,13 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 		l.stamp++
 		for id, want := range first {
 			if v := l.Value(id); string(v.Text) != want {
-				t.Fatalf(
-					"%s is %q by what was learned and %q when searched",
-					fields.Path(id),
-					want,
-					v.Text,
-				)
+				t.Fatalf("%s is %q by what was learned and %q when searched", fields.Path(id), want,
+					v.Text)
 			}
 		}
 		if l.Time() != at || l.Severity() != severity {
-			t.Fatalf(
-				"time %d and severity %d by their layout, %d and %d when searched",
-				at,
-				severity,
-				l.Time(),
-				l.Severity(),
-			)
+			t.Fatalf("time %d and severity %d by their layout, %d and %d when searched", at,
+				severity, l.Time(), l.Severity())
 		}
 	}
 	e := l.Entry()
@@ -206,13 +197,8 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 	back := again.Entry(&e)
 	if back.Time() != l.Time() && l.Time() > earliest && l.RecordTime() > earliest &&
 		back.TimeSource() != l.TimeSource() {
-		t.Fatalf(
-			"time is %d (%s), and %d (%s) when read again",
-			l.Time(),
-			l.TimeSource(),
-			back.Time(),
-			back.TimeSource(),
-		)
+		t.Fatalf("time is %d (%s), and %d (%s) when read again", l.Time(), l.TimeSource(),
+			back.Time(), back.TimeSource())
 	}
 	if got := string(back.Value(FieldService).Text); e.Service != "" &&
 		strings.TrimSpace(got) != strings.TrimSpace(e.Service) {
@@ -258,7 +244,10 @@ func FuzzRepair(f *testing.F) {
 
 // A time that the standard library reads as RFC 3339 is the same here.
 func FuzzTime(f *testing.F) {
-	for _, s := range []string{"2026-05-04T10:11:12.345Z", "1777889472.345", "04/May/2026:10:11:12 +0000", "May  4 10:11:12", "0504 10:11:12.1", "1.7e9", "Mon, 04 May 2026 10:11:12 GMT"} {
+	for _, s := range []string{
+		"2026-05-04T10:11:12.345Z", "1777889472.345", "04/May/2026:10:11:12 +0000",
+		"May  4 10:11:12", "0504 10:11:12.1", "1.7e9", "Mon, 04 May 2026 10:11:12 GMT",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -112,13 +112,8 @@ func (s *sample) run(t *testing.T) {
 		checkValues(t, want, back, d.fields)
 		if back.Time() != l.Time() || back.Severity() != l.Severity() ||
 			back.Position() != l.Position() {
-			t.Errorf(
-				"read again from its entry: time %d severity %d, want %d %d",
-				back.Time(),
-				back.Severity(),
-				l.Time(),
-				l.Severity(),
-			)
+			t.Errorf("read again from its entry: time %d severity %d, want %d %d", back.Time(),
+				back.Severity(), l.Time(), l.Severity())
 		}
 	}, func(reason Reason, detail string) {
 		if reason.Drop() {
@@ -131,13 +126,8 @@ func (s *sample) run(t *testing.T) {
 		t.Errorf("%d logs, want %d", got, len(s.Expect))
 	}
 	if strings.Join(drops, ",") != s.ExpectDrop || strings.Join(errors, ",") != s.ExpectError {
-		t.Errorf(
-			"dropped %q, refused %q; want %q and %q",
-			drops,
-			errors,
-			s.ExpectDrop,
-			s.ExpectError,
-		)
+		t.Errorf("dropped %q, refused %q; want %q and %q", drops, errors, s.ExpectDrop,
+			s.ExpectError)
 	}
 }
 
@@ -206,7 +196,8 @@ func missing(at string, want, got map[string]any) string {
 }
 
 var quickFields = map[string]FieldID{
-	"message": FieldMessage, "level": FieldLevel, "service": FieldService, "namespace": FieldNamespace, "host": FieldHost, "trace_id": FieldTraceID,
+	"message": FieldMessage, "level": FieldLevel, "service": FieldService,
+	"namespace": FieldNamespace, "host": FieldHost, "trace_id": FieldTraceID,
 	"span_id": FieldSpanID, "log_source": FieldLogSource, "log_type": FieldLogType,
 }
 
@@ -219,12 +210,8 @@ func checkValues(t *testing.T, want map[string]any, l *Log, fields *Fields) {
 		case bare == "timestamp":
 			at, err := time.Parse(time.RFC3339Nano, w.(string))
 			if err != nil || l.Time() != at.UnixNano() {
-				t.Errorf(
-					"time is %v, want %v (%s)",
-					time.Unix(0, l.Time()).UTC(),
-					w,
-					l.TimeSource(),
-				)
+				t.Errorf("time is %v, want %v (%s)", time.Unix(0, l.Time()).UTC(), w,
+					l.TimeSource())
 			}
 		case bare == "timestamp_source":
 			if l.TimeSource() != w {
@@ -296,11 +283,8 @@ func checkPaths(t *testing.T, prefix string, want any, l *Log, fields *Fields) {
 // What a decoder has learnt from one log never changes what it reads in another: all samples
 // through one decoder, in three orders, are what each is alone.
 func TestLearning(t *testing.T) {
-	samples := slices.Concat(
-		readSamples(t, "formats.jsonl"),
-		readSamples(t, "more.jsonl"),
-		readSamples(t, "dialects.jsonl"),
-	)
+	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"),
+		readSamples(t, "dialects.jsonl"))
 	fields := NewFields("order", "user.id", "status", "kubernetes.labels.app", "fields.msg")
 	read := func(d *Decoder, s *sample) (out string) {
 		d.Decode(s.record(t), func(l *Log) {

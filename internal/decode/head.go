@@ -62,7 +62,8 @@ func (c clock) headOf(t []byte) head {
 }
 
 func isSeparator(c byte) bool {
-	return c <= ' ' || c == '-' || c == '|' || c == ',' || c == '#' || c == '=' || c == '*' || c == '>' || c == ':'
+	return c <= ' ' || c == '-' || c == '|' || c == ',' || c == '#' || c == '=' || c == '*' ||
+		c == '>' || c == ':'
 }
 
 // skipToken returns the index behind a token that may stand before a time, 0 if t[i:] begins with
@@ -114,7 +115,8 @@ func skipToken(t []byte, i, limit int) int {
 	if levelWord(word).word != nil {
 		return end
 	}
-	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' && jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
+	if rest := t[end:]; len(rest) > 20 && rest[0] == ':' && rest[1] == ' ' &&
+		jsonscan.Digits(rest[2:6]) == 4 && rest[6] == '/' {
 		return end + 1
 	}
 	return 0

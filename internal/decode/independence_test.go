@@ -18,7 +18,10 @@ func keysOf(paths map[string]bool, prefix string, doc []byte, depth int) {
 	jsonscan.Members(doc, func(key []byte, flags uint8, v jsonscan.Span) bool {
 		name := prefix + string(jsonscan.AppendText(nil, key, flags))
 		paths[name] = true
-		for _, other := range []string{strings.ToUpper(name), strings.ToLower(name), strings.TrimLeft(name, "_@"), "_" + name, name + ".x"} {
+		for _, other := range []string{
+			strings.ToUpper(name), strings.ToLower(name), strings.TrimLeft(name, "_@"), "_" + name,
+			name + ".x",
+		} {
 			paths[other] = true
 		}
 		if i := strings.LastIndexByte(name, '.'); i > 0 {
@@ -36,20 +39,27 @@ func keysOf(paths map[string]bool, prefix string, doc []byte, depth int) {
 var odd = []string{
 	`{"Severity":"ERROR","EventTime":"2026-05-04T10:11:12Z","Message":"m","Service":{"Name":"x"}}`,
 	`{"version":"1.1","short_message":"m","_user":"ann","_Service":"pay","_level":3,"host":"h"}`,
-	`{"kubernetes":{"labels":{"app.kubernetes.io/name":"a","app_kubernetes_io_name":"b","x/y":"1","x_y":"2","x.y":"3"}},"level":"error"}`,
+	`{"kubernetes":{"labels":{"app.kubernetes.io/name":"a","app_kubernetes_io_name":"b",` +
+		`"x/y":"1","x_y":"2","x.y":"3"}},"level":"error"}`,
 	`{"@@t":"x","@t":"2026-05-04T10:11:12Z","@@l":"y","@l":"Error","@m":"m"}`,
 	`{"level":"ERROR","message":"m","a":{x},"b":{"c":tru},"service":"s"}`,
 	`{"level":"ERROR","kubernetes":{"pod_name":"p","odd":{1}},"message":"m","service":"s"}`,
 	`{"Kubernetes":{"Pod_Name":"p"},"LEVEL":"error","Level":"info","msg":"m","Event":{"id":1}}`,
-	`{"log":{"level":"warn"},"LOG":"x","event":{"message":"m","level":"error"},"time":1777889472,"Event":"y"}`,
+	`{"log":{"level":"warn"},"LOG":"x","event":{"message":"m","level":"error"},"time":1777889472,` +
+		`"Event":"y"}`,
 }
 
 // "My rule must not change yours": what is read for one field does not depend on which other fields
 // are requested.
 func TestFieldsAreIndependent(t *testing.T) {
-	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"), readSamples(t, "dialects.jsonl"))
+	samples := slices.Concat(readSamples(t, "formats.jsonl"), readSamples(t, "more.jsonl"),
+		readSamples(t, "dialects.jsonl"))
 	for i, text := range odd {
-		samples = append(samples, sample{ID: fmt.Sprint("odd", i), Value: &text, TimeMS: 1777889480000})
+		samples = append(samples, sample{
+			ID:     fmt.Sprint("odd", i),
+			Value:  &text,
+			TimeMS: 1777889480000,
+		})
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, s := range samples {
@@ -61,7 +71,10 @@ func TestFieldsAreIndependent(t *testing.T) {
 				break
 			}
 		}
-		all := []string{"order", "Severity", "EventTime", "_user", "fields.msg", "user.id", "http.status", "Level", "MESSAGE", "a", "a.b", "stream.app", "line.service"}
+		all := []string{
+			"order", "Severity", "EventTime", "_user", "fields.msg", "user.id", "http.status",
+			"Level", "MESSAGE", "a", "a.b", "stream.app", "line.service",
+		}
 		for p := range paths {
 			all = append(all, p)
 		}
@@ -75,7 +88,8 @@ func TestFieldsAreIndependent(t *testing.T) {
 				out = ""
 				d.Decode(rec, func(l *Log) {
 					for id := range FieldWellKnown {
-						out += fmt.Sprintf("%s=%q %s\n", fields.Path(id), l.Value(id).Text, l.Source(id))
+						out += fmt.Sprintf("%s=%q %s\n", fields.Path(id), l.Value(id).Text,
+							l.Source(id))
 					}
 					for _, p := range ids {
 						id, _ := fields.ID(p)
@@ -94,7 +108,8 @@ func TestFieldsAreIndependent(t *testing.T) {
 				others = append(others, all[r.IntN(len(all))])
 			}
 			if got := read(NewFields(append(others, mine...)...), mine); got != alone {
-				t.Fatalf("%s: %s\nfields %q alone:\n%s\nwith %q:\n%s", s.ID, rec.Value[:min(len(rec.Value), 600)], mine, alone, others, got)
+				t.Fatalf("%s: %s\nfields %q alone:\n%s\nwith %q:\n%s", s.ID,
+					rec.Value[:min(len(rec.Value), 600)], mine, alone, others, got)
 			}
 		}
 	}

@@ -129,12 +129,16 @@ func (d *Decoder) lines(b []byte) bool {
 // array reads an array of logs. A member that is none is refused and the others are kept. An array
 // without any object is no batch but a text.
 func (d *Decoder) array(b []byte) bool {
-	if i := jsonscan.SkipBlank(b, 1); i < len(b) && b[i] == ']' && jsonscan.SkipBlank(b, i+1) == len(b) {
+	if i := jsonscan.SkipBlank(b, 1); i < len(b) && b[i] == ']' &&
+		jsonscan.SkipBlank(b, i+1) == len(b) {
 		d.refuse(EmptyBatch, "the array is empty")
 		return true
 	}
 	objects := false
-	if n := jsonscan.Elements(b, func(s jsonscan.Span) bool { objects = s.Kind == Object; return !objects }); !objects &&
+	if n := jsonscan.Elements(b, func(s jsonscan.Span) bool {
+		objects = s.Kind == Object
+		return !objects
+	}); !objects &&
 		n < 0 &&
 		!bytes.Contains(b, []byte(`{"`)) ||
 		!objects && n > 0 {
@@ -236,7 +240,8 @@ func (d *Decoder) element(b []byte) int {
 	if s.Kind != String || s.End == s.Start {
 		return -n
 	}
-	d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], b[s.Start:s.End], s.Flags)
+	d.wrapped[maxWrapped+1] = jsonscan.AppendText(d.wrapped[maxWrapped+1][:0], b[s.Start:s.End],
+		s.Flags)
 	d.textLine(d.wrapped[maxWrapped+1])
 	return n
 }
@@ -271,7 +276,8 @@ func (d *Decoder) opened(doc []byte) bool {
 		d.batch(doc, list(h.bigRecords), "Records", "cloudtrail")
 	case holdsObjects(list(h.records)):
 		d.batch(doc, list(h.records), "records", "azure")
-	case holdsObjects(list(h.items)) && x.Has.Has(h.kind) && string(doc[x.Spans[h.kind].Start:x.Spans[h.kind].End]) == "EventList":
+	case holdsObjects(list(h.items)) && x.Has.Has(h.kind) &&
+		string(doc[x.Spans[h.kind].Start:x.Spans[h.kind].End]) == "EventList":
 		d.batch(doc, list(h.items), "items", "json")
 	case list(h.logEvents) != nil:
 		d.cloudWatch(doc, list(h.logEvents))
@@ -319,13 +325,8 @@ func appendClosed(dst, b []byte) ([]byte, bool) {
 			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
 			e, _ := jsonscan.ScanString(b, i+1)
 			if e < 0 {
-				return closeAll(
-						append(append(dst, cutEscape(b)...), '"'),
-						open,
-						inKey,
-					), len(
-						open,
-					) > 0
+				return closeAll(append(append(dst, cutEscape(b)...), '"'), open, inKey),
+					len(open) > 0
 			}
 			i, last = e, '"'
 		case '{', '[':

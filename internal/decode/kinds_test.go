@@ -55,7 +55,8 @@ func TestTimes(t *testing.T) {
 			t.Errorf("%s: %s, want %s", text, got, want)
 		}
 	}
-	const evening, morning, record = "2026-05-04T21:11:12Z", "2026-05-04T10:11:12Z", "record 2026-05-05T10:11:12Z"
+	const evening, morning, record = "2026-05-04T21:11:12Z", "2026-05-04T10:11:12Z",
+		"record 2026-05-05T10:11:12Z"
 	f("2026-05-04 09:11:12 PM ERROR boom", evening)
 	f("[2026-05-04 9:11:12 pm] boom", evening)
 	f("2026-05-04 09:11:12 p.m. boom", evening)
@@ -140,7 +141,8 @@ func TestRepeatedHour(t *testing.T) {
 // The first word behind the clock of old syslog is the host, also when it begins with digits.
 func TestHostOfDigits(t *testing.T) {
 	for _, host := range []string{"2001:db8::1", "2010", "1998.example.org", "2026-web-1"} {
-		got := readOne(t, Config{}, "2026-05-04T10:20:00Z", "<13>May  4 10:11:12 "+host+" app[1]: boom", "time", "host", "service", "message")
+		got := readOne(t, Config{}, "2026-05-04T10:20:00Z", "<13>May  4 10:11:12 "+host+
+			" app[1]: boom", "time", "host", "service", "message")
 		if want := "2026-05-04T10:11:12Z " + host + " app boom"; got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
@@ -200,11 +202,14 @@ func TestLevels(t *testing.T) {
 	// whoever sends a request chooses its words
 	f(`10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET /FATAL HTTP/1.1" 200 5 "-" "x"`, "UNKNOWN")
 	f(`10.0.0.1 - EMERGENCY [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`, "UNKNOWN")
-	f(`ERROR.example.org 10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`, "UNKNOWN")
-	f(`{"log":"10.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET /ERROR HTTP/1.1\" 200 5 \"-\" \"x\"\n"}`, "UNKNOWN")
+	f(`ERROR.example.org 10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`,
+		"UNKNOWN")
+	f(`{"log":"10.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET /ERROR HTTP/1.1\" 200 5 \"-\" `+
+		`\"x\"\n"}`, "UNKNOWN")
 
 	own := Config{Levels: map[string]string{"Sev1": "critical", "7": "error"}}
-	if got := readOne(t, own, nextDay, `{"level":"Sev1"}`, "level") + " " + readOne(t, own, nextDay, `{"level":7}`, "level"); got != "CRITICAL ERROR" {
+	if got := readOne(t, own, nextDay, `{"level":"Sev1"}`, "level") + " " + readOne(t, own, nextDay,
+		`{"level":7}`, "level"); got != "CRITICAL ERROR" {
 		t.Errorf("levels of one's own are %s", got)
 	}
 	if err := (Config{Levels: map[string]string{"x": "nope"}}).Validate(); err == nil {
@@ -214,7 +219,8 @@ func TestLevels(t *testing.T) {
 
 // Lines in known formats are read in every wrapper.
 func TestWrapped(t *testing.T) {
-	const line = `203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`
+	const line = `203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" ` +
+		`"curl/8"`
 	quoted := strings.ReplaceAll(line, `"`, `\"`)
 	for _, wrapped := range []string{
 		line,
@@ -226,29 +232,36 @@ func TestWrapped(t *testing.T) {
 		`2026-05-04T10:11:13+00:00 h nginx[1]: ` + line,
 		`{"time":1777889473,"event":"` + quoted + `"}`,
 		`{"streams":[{"stream":{"app":"x"},"values":[["1777889473000000000","` + quoted + `"]]}]}`,
-		`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1777889473000000000","body":{"stringValue":"` + quoted + `"}}]}]}]}`,
+		`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1777889473000000000",` +
+			`"body":{"stringValue":"` + quoted + `"}}]}]}]}`,
 		`{"schema":{"type":"string"},"payload":"` + quoted + `"}`,
 		`["` + quoted + `",{}]`,
 		`{"specversion":"1.0","type":"t","source":"/s","data":"` + quoted + `"}`,
 	} {
-		got := readOne(t, Config{}, nextDay, wrapped, "http.status", "path", "method", "source_ip", "level")
+		got := readOne(t, Config{}, nextDay, wrapped, "http.status", "path", "method", "source_ip",
+			"level")
 		if !strings.HasPrefix(got, "502 /pay GET 203.0.113.9") {
 			t.Errorf("%s: %s", wrapped, got)
 		}
 	}
 	f := func(text, path, want string) {
 		t.Helper()
-		if got := readOne(t, Config{Pattern: `^order (?P<order>\d+) (?P<message>.*)$`}, nextDay, text, path); got != want {
+		if got := readOne(t, Config{Pattern: `^order (?P<order>\d+) (?P<message>.*)$`}, nextDay,
+			text, path); got != want {
 			t.Errorf("%s: %s is %s, want %s", text, path, got, want)
 		}
 	}
-	f(`{"message":"CEF:0|Acme|Firewall|1.2|100|worm|10|src=10.0.0.1 dst=2.1.2.2"}`, "src", "10.0.0.1")
-	f(`{"message":"type=SYSCALL msg=audit(1777889472.345:1): syscall=2 success=no"}`, "syscall", "2")
-	f(`{"log":"time:04/May/2026:10:11:12 +0000\thost:10.0.0.1\tstatus:500\treq:GET /\n"}`, "status", "500")
+	f(`{"message":"CEF:0|Acme|Firewall|1.2|100|worm|10|src=10.0.0.1 dst=2.1.2.2"}`, "src",
+		"10.0.0.1")
+	f(`{"message":"type=SYSCALL msg=audit(1777889472.345:1): syscall=2 success=no"}`,
+		"syscall", "2")
+	f(`{"log":"time:04/May/2026:10:11:12 +0000\thost:10.0.0.1\tstatus:500\treq:GET /\n"}`,
+		"status", "500")
 	f(`{"log":"<11>May  4 10:11:12 h pay[1]: card refused"}`, "service", "pay")
 	f(`{"log":"order 17 is late"}`, "order", "17")
 	f(`order 17 is late`, "order", "17")
-	f(`<14>May  4 10:11:12 web-2 shop: @cee:{"msg":"failed","level":"error","orderId":77}`, "orderId", "77")
+	f(`<14>May  4 10:11:12 web-2 shop: @cee:{"msg":"failed","level":"error","orderId":77}`,
+		"orderId", "77")
 	f(`@cee: {"msg":"failed","orderId":77}`, "message", "failed")
 }
 
@@ -256,31 +269,51 @@ func TestWrapped(t *testing.T) {
 func TestAccess(t *testing.T) {
 	f := func(line, want string) {
 		t.Helper()
-		got := readOne(t, Config{}, "2026-05-04T10:12:12Z", line, "http.status", "method", "path", "source_ip", "duration_ms")
+		got := readOne(t, Config{}, "2026-05-04T10:12:12Z", line, "http.status", "method", "path",
+			"source_ip", "duration_ms")
 		if got != want {
 			t.Errorf("%s: %q, want %q", line, got, want)
 		}
 	}
-	f(`203.0.113.9 - ann smith [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5 "-" "x"`, "401 GET / 203.0.113.9")
-	f(`203.0.113.9 - a b c [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5`, "401 GET / 203.0.113.9")
-	f(`203.0.113.9 - [x] [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5`, "401 GET / 203.0.113.9")
-	f(`203.0.113.9 - x [04/May/2026:10:11:12 +0000]  [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5`, "401 GET / 203.0.113.9")
-	f(`2001:db8::9 - ann smith [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5 "-" "x"`, "401 GET / 2001:db8::9")
-	f(`shop.example:80 203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`, "200 GET / 203.0.113.9")
-	f(`203.0.113.9 - ann [2026-05-04T10:11:12+00:00] "GET /pay HTTP/1.1" 502 157 0.004 0.003`, "502 GET /pay 203.0.113.9 4")
-	f(`10.244.0.1 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8" 335 0.026 [shop-web-80] [] 10.0.0.5:8181 67 0.027 502 0fb1`, "502 GET /pay 10.244.0.1 26")
-	f(`10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8" 12 "router@docker" "http://10.0.0.2:80" 3ms`, "502 GET /pay 10.0.0.1 3")
-	f(`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 503 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" "10.0.0.1:80"`, "503 GET /pay  1")
-	f(`10.0.1.2:33313 [04/May/2026:10:11:12.655] http-in static/srv1 10/0/30/69/109 503 2750 - - SC-- 1/1/1/1/0 0/0 "GET /x HTTP/1.1"`, "503 GET /x 10.0.1.2 109")
-	f(`[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs |       192.0.2.1 | GET      "/pay?q=1"`, "502 GET /pay?q=1 192.0.2.1 0.019769")
-	f(`10:11:12 | 502 |       6.119µs | 192.0.2.1 | GET | /pay | boom`, "502 GET /pay 192.0.2.1 0.006119")
-	f(`INFO:     127.0.0.1:46882 - "GET /pay?q=1 HTTP/1.1" 502 Bad Gateway`, "502 GET /pay?q=1 127.0.0.1")
+	f(`203.0.113.9 - ann smith [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5 "-" "x"`,
+		"401 GET / 203.0.113.9")
+	f(`203.0.113.9 - a b c [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5`,
+		"401 GET / 203.0.113.9")
+	f(`203.0.113.9 - [x] [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5`,
+		"401 GET / 203.0.113.9")
+	f(`203.0.113.9 - x [04/May/2026:10:11:12 +0000]  [04/May/2026:10:11:12 +0000] "GET / `+
+		`HTTP/1.1" 401 5`, "401 GET / 203.0.113.9")
+	f(`2001:db8::9 - ann smith [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5 "-" "x"`,
+		"401 GET / 2001:db8::9")
+	f(`shop.example:80 203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`,
+		"200 GET / 203.0.113.9")
+	f(`203.0.113.9 - ann [2026-05-04T10:11:12+00:00] "GET /pay HTTP/1.1" 502 157 0.004 0.003`,
+		"502 GET /pay 203.0.113.9 4")
+	f(`10.244.0.1 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8" 335 `+
+		`0.026 [shop-web-80] [] 10.0.0.5:8181 67 0.027 502 0fb1`, "502 GET /pay 10.244.0.1 26")
+	f(`10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8" 12 `+
+		`"router@docker" "http://10.0.0.2:80" 3ms`, "502 GET /pay 10.0.0.1 3")
+	f(`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 503 UF,URX 0 91 1 - "-" "curl" "r-1" "pay" `+
+		`"10.0.0.1:80"`, "503 GET /pay  1")
+	f(`10.0.1.2:33313 [04/May/2026:10:11:12.655] http-in static/srv1 10/0/30/69/109 503 2750 - - `+
+		`SC-- 1/1/1/1/0 0/0 "GET /x HTTP/1.1"`, "503 GET /x 10.0.1.2 109")
+	f(`[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs |       192.0.2.1 | GET      "/pay?q=1"`,
+		"502 GET /pay?q=1 192.0.2.1 0.019769")
+	f(`10:11:12 | 502 |       6.119µs | 192.0.2.1 | GET | /pay | boom`,
+		"502 GET /pay 192.0.2.1 0.006119")
+	f(`INFO:     127.0.0.1:46882 - "GET /pay?q=1 HTTP/1.1" 502 Bad Gateway`,
+		"502 GET /pay?q=1 127.0.0.1")
 	f(`[04/May/2026 10:11:12] "GET /pay HTTP/1.1" 502 1`, "502 GET /pay")
-	f(`[2026-05-04 10:11:12 +0000] 127.0.0.1 - "GET /pay HTTP/1.1" 502 6.971`, "502 GET /pay 127.0.0.1 6.971")
-	f(`[2026-05-04 10:11:12 +0000] [2454] [INFO] 127.0.0.1:55262 - - [04/May/2026:10:11:12 +0000] "GET /pay 1.1" 502 - "-" "curl/8"`, "502 GET /pay 127.0.0.1")
-	f("1777889472.382      2 127.0.0.1 TCP_DENIED/403 3371 GET http://shop.example/ - HIER_NONE/- text/html", "403 GET http://shop.example/ 127.0.0.1 2")
+	f(`[2026-05-04 10:11:12 +0000] 127.0.0.1 - "GET /pay HTTP/1.1" 502 6.971`,
+		"502 GET /pay 127.0.0.1 6.971")
+	f(`[2026-05-04 10:11:12 +0000] [2454] [INFO] 127.0.0.1:55262 - - [04/May/2026:10:11:12 `+
+		`+0000] "GET /pay 1.1" 502 - "-" "curl/8"`, "502 GET /pay 127.0.0.1")
+	f("1777889472.382      2 127.0.0.1 TCP_DENIED/403 3371 GET http://shop.example/ - "+
+		"HIER_NONE/- text/html", "403 GET http://shop.example/ 127.0.0.1 2")
 	f("GET /pay?q=1 502 41.504 ms - 4", "502 GET /pay?q=1  41.504")
-	f(`{"level":"info","logger":"http.log.access","msg":"handled request","request":{"client_ip":"127.0.0.1","method":"GET","uri":"/pay"},"duration":0.25,"status":502}`, "502 GET /pay 127.0.0.1 250")
+	f(`{"level":"info","logger":"http.log.access","msg":"handled request",`+
+		`"request":{"client_ip":"127.0.0.1","method":"GET","uri":"/pay"},"duration":0.25,`+
+		`"status":502}`, "502 GET /pay 127.0.0.1 250")
 }
 
 // The class and the stack of an exception are found wherever loggers keep them.
@@ -294,23 +327,39 @@ func TestExceptions(t *testing.T) {
 			t.Errorf("%s: the stack %q lacks %q", doc, got, stack)
 		}
 	}
-	f(`{"err":{"message":"boom","name":"TypeError","stack":"TypeError: boom\n    at a.js:1"}}`, "TypeError", "at a.js:1")
-	f(`{"msg":"m","exc_info":["Traceback (most recent call last):","  File \"a.py\", line 6","ValueError: boom"]}`, "ValueError", "  File \"a.py\", line 6\nValueError: boom")
-	f(`{"event":"m","exception":[{"exc_type":"ValueError","exc_value":"boom","frames":[{"filename":"a.py","lineno":17,"name":"f"}]}]}`, "ValueError", "ValueError: boom\n\tat f(a.py:17)")
-	f(`{"exception":"Traceback\n  x\nValueError: boom","exception_name":"ValueError","stack_trace":{"type":"ValueError","value":"boom"}}`, "ValueError", "Traceback")
-	f(`{"reason":"boom","traceback":"Traceback (most recent call last):\n  a\nValueError: boom\n","exception":"builtins.ValueError"}`, "builtins.ValueError", "Traceback")
-	f(`{"message":"m","context":{"exception":{"class":"RuntimeException","message":"boom","file":"/a.php:7"}}}`, "RuntimeException", "file: /a.php:7")
-	f(`{"exception":{"exceptionType":"java.lang.IllegalStateException","message":"boom","frames":[{"class":"M","method":"pay","line":3}],"causedBy":{"exception":{"exceptionType":"java.io.IOException","message":"deep"}}}}`, "java.lang.IllegalStateException", "Caused by: ")
-	f(`{"error":{"name":"Error","message":"boom","stack":[{"fileName":"a.js","fileLine":"1","method":"f"}]}}`, "Error", "at f(a.js:1)")
-	f(`{"throwable_class":"IllegalStateException","stack_trace":"java.lang.IllegalStateException: boom\n\tat M"}`, "IllegalStateException", "at M")
-	f(`{"version":"1.1","short_message":"boom","full_message":"java.lang.IllegalStateException: boom\n\tat M.pay(M.java:3)"}`, "java.lang.IllegalStateException", "M.pay")
-	f(`{"stack_trace":"System.InvalidOperationException: boom\n   at Shop.Pay()"}`, "System.InvalidOperationException", "Shop.Pay")
+	f(`{"err":{"message":"boom","name":"TypeError","stack":"TypeError: boom\n    at a.js:1"}}`,
+		"TypeError", "at a.js:1")
+	f(`{"msg":"m","exc_info":["Traceback (most recent call last):","  File \"a.py\", line 6",`+
+		`"ValueError: boom"]}`, "ValueError", "  File \"a.py\", line 6\nValueError: boom")
+	f(`{"event":"m","exception":[{"exc_type":"ValueError","exc_value":"boom",`+
+		`"frames":[{"filename":"a.py","lineno":17,"name":"f"}]}]}`, "ValueError",
+		"ValueError: boom\n\tat f(a.py:17)")
+	f(`{"exception":"Traceback\n  x\nValueError: boom","exception_name":"ValueError",`+
+		`"stack_trace":{"type":"ValueError","value":"boom"}}`, "ValueError", "Traceback")
+	f(`{"reason":"boom","traceback":"Traceback (most recent call last):\n  a\nValueError: `+
+		`boom\n","exception":"builtins.ValueError"}`, "builtins.ValueError", "Traceback")
+	f(`{"message":"m","context":{"exception":{"class":"RuntimeException","message":"boom",`+
+		`"file":"/a.php:7"}}}`, "RuntimeException", "file: /a.php:7")
+	f(`{"exception":{"exceptionType":"java.lang.IllegalStateException","message":"boom",`+
+		`"frames":[{"class":"M","method":"pay","line":3}],`+
+		`"causedBy":{"exception":{"exceptionType":"java.io.IOException","message":"deep"}}}}`,
+		"java.lang.IllegalStateException", "Caused by: ")
+	f(`{"error":{"name":"Error","message":"boom","stack":[{"fileName":"a.js","fileLine":"1",`+
+		`"method":"f"}]}}`, "Error", "at f(a.js:1)")
+	f(`{"throwable_class":"IllegalStateException",`+
+		`"stack_trace":"java.lang.IllegalStateException: boom\n\tat M"}`, "IllegalStateException",
+		"at M")
+	f(`{"version":"1.1","short_message":"boom","full_message":"java.lang.IllegalStateException: `+
+		`boom\n\tat M.pay(M.java:3)"}`, "java.lang.IllegalStateException", "M.pay")
+	f(`{"stack_trace":"System.InvalidOperationException: boom\n   at Shop.Pay()"}`,
+		"System.InvalidOperationException", "Shop.Pay")
 	f(`{"stack":"something else\nentirely"}`, "", "entirely")
 }
 
 // A path leads through arrays of objects, to any member or to one by its index.
 func TestArraysOfObjects(t *testing.T) {
-	const doc = `{"resources":[{"type":"T1","a":{"b":1}},{"type":"T2"}],"items":{"list":[{"ip":[{"cidr":"0.0.0.0/0"}]}]},"n":[7,8],"tags":[["x","y"]]}`
+	const doc = `{"resources":[{"type":"T1","a":{"b":1}},{"type":"T2"}],` +
+		`"items":{"list":[{"ip":[{"cidr":"0.0.0.0/0"}]}]},"n":[7,8],"tags":[["x","y"]]}`
 	f := func(path, want string) {
 		t.Helper()
 		if got := readOne(t, Config{}, nextDay, doc, path); got != want {
@@ -335,7 +384,8 @@ func TestEnvelopeWins(t *testing.T) {
 			t.Errorf("%s: %s is %s, want %s", doc, path, got, want)
 		}
 	}
-	const own = `{\"service\":\"evil\",\"host\":\"evil\",\"namespace\":\"evil\",\"app\":\"evil\",\"kubernetes\":{\"labels\":{\"app\":\"evil\"}},\"msg\":\"m\"}`
+	const own = `{\"service\":\"evil\",\"host\":\"evil\",\"namespace\":\"evil\",\"app\":\"evil\",` +
+		`\"kubernetes\":{\"labels\":{\"app\":\"evil\"}},\"msg\":\"m\"}`
 	shipped := `{"service":"pay","host":"h","namespace":"prod","message":"` + own + `"}`
 	f(shipped, "service", "pay")
 	f(shipped, "host", "h")
@@ -346,13 +396,16 @@ func TestEnvelopeWins(t *testing.T) {
 	labeled := `{"kubernetes":{"labels":{"app":"pay"}},"log":"` + own + `"}`
 	f(labeled, "service", "evil") // the labels only suggest one
 	f(labeled, "kubernetes.labels.app", "pay")
-	loki := `{"streams":[{"stream":{"app":"pay","service":"pay"},"values":[["1777889473000000000","` + own + `"]]}]}`
+	loki :=
+		`{"streams":[{"stream":{"app":"pay","service":"pay"},"values":[["1777889473000000000","` +
+			own + `"]]}]}`
 	f(loki, "app", "pay")
 	f(loki, "stream.app", "pay")
 	f(loki, "line.app", "evil")
 	f(loki, "service", "pay")
 	f(loki, "line", strings.ReplaceAll(own, `\"`, `"`))
-	f(`{"kubernetes":{"container_name":"c"},"log":"`+own+`"}`, "service", "evil") // the envelope names none
+	// the envelope names none
+	f(`{"kubernetes":{"container_name":"c"},"log":"`+own+`"}`, "service", "evil")
 	f(`plain text`, "line", "plain text")
 	f(`<34>May  4 10:11:12 web-1 pay[1]: {"service":"evil","msg":"m"}`, "service", "pay")
 }
@@ -362,19 +415,23 @@ func TestEnvelopeWins(t *testing.T) {
 func TestSyslogFiles(t *testing.T) {
 	f := func(line, want string) {
 		t.Helper()
-		if got := readOne(t, Config{}, nextDay, line, "time", "host", "service", "procid", "message"); got != want {
+		if got := readOne(t, Config{}, nextDay, line, "time", "host", "service", "procid",
+			"message"); got != want {
 			t.Errorf("%s: %s, want %s", line, got, want)
 		}
 	}
 	const at = "2026-05-04T10:11:12Z"
-	f(`2026-05-04T10:11:12+00:00 web-1 payment[4711]: card refused: "acme"`, at+` web-1 payment 4711 card refused: "acme"`)
+	f(`2026-05-04T10:11:12+00:00 web-1 payment[4711]: card refused: "acme"`,
+		at+` web-1 payment 4711 card refused: "acme"`)
 	f("2026-05-04T10:11:12Z db-1 postgres[991] slow query", at+" db-1 postgres 991 slow query")
 	f("2026-05-04T12:11:12+0200 web-1 sudo: failed", at+" web-1 sudo  failed")
 	f("Mon 2026-05-04 10:11:12 UTC web-1 su[1]: failed", at+" web-1 su 1 failed")
-	f("2026-05-04T10:11:12+00:00 localhost no tag at all", at+"    2026-05-04T10:11:12+00:00 localhost no tag at all")
+	f("2026-05-04T10:11:12+00:00 localhost no tag at all",
+		at+"    2026-05-04T10:11:12+00:00 localhost no tag at all")
 	f("2026-05-04T10:11:12Z ERROR cart: boom", at+"    2026-05-04T10:11:12Z ERROR cart: boom")
 	f("May  4 10:11:12 imap-login: Info: aborted", at+"  imap-login  Info: aborted")
-	f("<1>2026-05-04T10:11:12Z Server be/s1 is DOWN, reason: x", at+"    Server be/s1 is DOWN, reason: x")
+	f("<1>2026-05-04T10:11:12Z Server be/s1 is DOWN, reason: x",
+		at+"    Server be/s1 is DOWN, reason: x")
 	f("<11>May  4 10:11:12 web-1 payment[4711] card refused", at+" web-1 payment 4711 card refused")
 }
 
@@ -382,25 +439,43 @@ func TestSyslogFiles(t *testing.T) {
 func TestShippers(t *testing.T) {
 	f := func(doc, want string) {
 		t.Helper()
-		if got := readOne(t, Config{}, nextDay, doc, "time", "level", "service", "host", "message"); got != want {
+		if got := readOne(t, Config{}, nextDay, doc, "time", "level", "service", "host",
+			"message"); got != want {
 			t.Errorf("%s:\n%s, want\n%s", doc, got, want)
 		}
 	}
 	const at = "2026-05-04T10:11:12Z"
-	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z","data":{"level":"error","message":"refused"}}`, at+" ERROR   refused")
-	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z","data":"plain ERROR text"}`, at+" ERROR   plain ERROR text")
-	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z","data_base64":"eyJsZXZlbCI6ImVycm9yIiwibXNnIjoieCJ9"}`, at+" ERROR   x")
-	f(`{"fields":{"message":"refused","severity_code":3},"name":"syslog","tags":{"appname":"pay","hostname":"web-1","severity":"err","host":"node-7"},"timestamp":1777889472}`, at+" ERROR pay web-1 refused")
-	f("syslog,appname=pay,hostname=web-1,severity=err,host=node-7 severity_code=3i,message=\"card refused\" 1777889472000000000\n", at+" ERROR pay web-1 card refused")
-	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"observedTimeUnixNano":"1777889999000000000","body":{"stringValue":"2026-05-04T10:11:12Z ERROR boom"}}]}]}]}`, at+" ERROR   2026-05-04T10:11:12Z ERROR boom")
-	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"observedTimeUnixNano":"1777889472000000000","body":{"stringValue":"boom"}}]}]}]}`, at+" UNKNOWN   boom")
-	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1777889472000000000","body":{"stringValue":"<11>May 4 raw"},"attributes":[{"key":"appname","value":{"stringValue":"pay"}},{"key":"message","value":{"stringValue":"refused"}}]}]}]}]}`, at+" ERROR pay  refused")
-	f(`{"PROGRAM":"pay","PRIORITY":"err","MESSAGE":"x","ISODATE":"2026-05-04T10:11:12+00:00","HOST":"web-1"}`, at+" ERROR pay web-1 x")
-	f(`{"timereported":"2026-05-04T10:11:12+00:00","hostname":"h","syslogtag":"sshd[1]:","programname":"sshd","msg":" failed","syslogseverity":"6"}`, at+" INFO sshd h failed")
-	f(`HOST=web-1 PROGRAM=pay PRIORITY=err MESSAGE="card refused"`, "record 2026-05-05T10:11:12Z ERROR pay web-1 card refused")
-	f(`{"version":"1.1","host":"web-1","short_message":"x","level":3,"_program":"pay","timestamp":1777889472}`, at+" ERROR pay web-1 x")
+	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z",`+
+		`"data":{"level":"error","message":"refused"}}`, at+" ERROR   refused")
+	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z",`+
+		`"data":"plain ERROR text"}`, at+" ERROR   plain ERROR text")
+	f(`{"specversion":"1.0","id":"1","type":"t","source":"/s","time":"2026-05-04T10:11:12Z",`+
+		`"data_base64":"eyJsZXZlbCI6ImVycm9yIiwibXNnIjoieCJ9"}`, at+" ERROR   x")
+	f(`{"fields":{"message":"refused","severity_code":3},"name":"syslog","tags":{"appname":"pay",`+
+		`"hostname":"web-1","severity":"err","host":"node-7"},"timestamp":1777889472}`,
+		at+" ERROR pay web-1 refused")
+	f("syslog,appname=pay,hostname=web-1,severity=err,host=node-7 "+
+		"severity_code=3i,message=\"card refused\" 1777889472000000000\n",
+		at+" ERROR pay web-1 card refused")
+	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"observedTimeUnixNano":`+
+		`"1777889999000000000","body":{"stringValue":"2026-05-04T10:11:12Z ERROR boom"}}]}]}]}`,
+		at+" ERROR   2026-05-04T10:11:12Z ERROR boom")
+	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"observedTimeUnixNano":`+
+		`"1777889472000000000","body":{"stringValue":"boom"}}]}]}]}`, at+" UNKNOWN   boom")
+	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"timeUnixNano":"1777889472000000000",`+
+		`"body":{"stringValue":"<11>May 4 raw"},"attributes":[{"key":"appname",`+
+		`"value":{"stringValue":"pay"}},{"key":"message","value":{"stringValue":"refused"}}]}]}]}]}`, at+" ERROR pay  refused")
+	f(`{"PROGRAM":"pay","PRIORITY":"err","MESSAGE":"x","ISODATE":"2026-05-04T10:11:12+00:00",`+
+		`"HOST":"web-1"}`, at+" ERROR pay web-1 x")
+	f(`{"timereported":"2026-05-04T10:11:12+00:00","hostname":"h","syslogtag":"sshd[1]:",`+
+		`"programname":"sshd","msg":" failed","syslogseverity":"6"}`, at+" INFO sshd h failed")
+	f(`HOST=web-1 PROGRAM=pay PRIORITY=err MESSAGE="card refused"`,
+		"record 2026-05-05T10:11:12Z ERROR pay web-1 card refused")
+	f(`{"version":"1.1","host":"web-1","short_message":"x","level":3,"_program":"pay",`+
+		`"timestamp":1777889472}`, at+" ERROR pay web-1 x")
 	f(`["app.log",1777889472,{"message":"boom","level":"error"}]`, at+" ERROR   boom")
 	f("Obj\x01\x02\x16avro.schema", "schema")
 	f("\xc3\x01\x01\x02\x03\x04\x05\x06\x07\x08rest", "schema")
-	f("\x82\xaa@timestamp\xcb\x41\xd9\x00\x00\x00\x00\x00\x00\xa3log\xd9\x43127.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 5", "binary")
+	f("\x82\xaa@timestamp\xcb\x41\xd9\x00\x00\x00\x00\x00\x00\xa3log\xd9\x43127.0.0.1 - - "+
+		"[04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 5", "binary")
 }

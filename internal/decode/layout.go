@@ -58,7 +58,8 @@ func (d *Decoder) layoutOf() *layout {
 	s.level = slotUnknown
 	h := &d.plan.hints
 	s.partial = s.has.Has(h.partialMessage) || s.has.Has(h.partialID)
-	if n, only := d.plan.level.Present(s.has); n == 1 && d.set.levels == nil && !s.has.Has(h.args) && !s.has.Has(h.auditID) &&
+	if n, only := d.plan.level.Present(s.has); n == 1 && d.set.levels == nil &&
+		!s.has.Has(h.args) && !s.has.Has(h.auditID) &&
 		!s.has.Has(h.auditLevel) &&
 		d.plan.scales[only] == scaleAny {
 		s.level = only
@@ -104,7 +105,8 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = slotAbsent
 		}
 	case FieldMessage:
-		if v.Kind == String && !l.ofSyslog(l.root) && !l.root.Has.Has(h.arguments) && !l.root.Has.Has(h.line) && !l.root.Has.Has(h.template) &&
+		if v.Kind == String && !l.ofSyslog(l.root) && !l.root.Has.Has(h.arguments) &&
+			!l.root.Has.Has(h.line) && !l.root.Has.Has(h.template) &&
 			first != h.journalMessage {
 			s = first
 		}
@@ -112,7 +114,9 @@ func (l *Log) learn(id FieldID, v Value) {
 		switch {
 		case first != slotUnknown:
 			s = first
-		case v.Kind != Absent && l.from[id] >= 0 && jsonscan.Slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.Has) && !l.root.Has.Has(h.name) && !l.root.Has.Has(h.eventSource):
+		case v.Kind != Absent && l.from[id] >= 0 &&
+			jsonscan.Slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.Has) &&
+			!l.root.Has.Has(h.name) && !l.root.Has.Has(h.eventSource):
 			s = jsonscan.Slot(l.from[id])
 		case v.Kind == Absent && l.namesNoService():
 			s = slotHeaderOnly
@@ -157,7 +161,8 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 			return slotUnknown
 		}
 	case durationField:
-		if has.Has(h.duration) || has.Has(h.bigDuration) || has.Has(h.requestTime) || has.Has(h.latency) {
+		if has.Has(h.duration) || has.Has(h.bigDuration) || has.Has(h.requestTime) ||
+			has.Has(h.latency) {
 			return slotUnknown
 		}
 	}

@@ -16,24 +16,39 @@ import (
 // tokens are pieces of all formats. Repeated, they are the inputs on which a parser that looks back
 // or ahead too often takes more than linear time.
 var tokens = []string{
-	"[", "{", `{"a":`, `"`, `\`, `a=`, `a="`, `a="b" `, "|", "=", " ", "\n", "\t", "<34>", "CEF:0|", "cs1Label=a cs1=b ",
-	"\tat a.b(C.java:1)\n", "Caused by: x\n", `{"message":"`, `{\"message\":\"`, `[{"a":1},`, "{}\n", "{x\n", `{"a":1}`, `{"a":1}{`,
-	",", `A`, "1", "-", ":", "2026-05-04T10:11:12Z ", "k: v\n", "%20", `[a b="c"]`, `[a@1 `, "]", "}", `"}`, "'", `\"`, "é", "\xff",
-	"\x00", "E0504 10:11:12.000000 1 a.go:1] ", `{"log":"`, `{"stream":{"a":"b"},"values":[["1","x"]]},`, `["1","x"],`, "a.",
-	"a.b.c=1 ", "(", ")", `x=\`, `x\=y`, "LEEF:2.0|a|b|c|d|^|", "a\tb:", "type=A msg=audit(1.1:1): a=b ", "\r\n",
-	"127.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 1 ", "ERROR ", `{"a":1,`, `"a":1,`, `"a":"b",`, `"a":[`,
-	`"a":{}, `, "[1,", `["`, `{"kubernetes":{"labels":{"a":"b",`, "a:b,", "\x1b[31m", "stdout P x\n", "{b}", "@cee:{", "[,",
-	`{"a":[,`, "x,", "{,", "{x},", "\n{\"a\":", "{\"a\":[\n", "{\"a\":\"\n", "\\u0041", "a b ", "GET /a ", "host:a\t", "[31m", "{{",
-	"a='b' ", "p99 ", "level=error ", "<Error> ", "10:11:12 ", "May  4 ", "2026-05-04 ", "[]", `{"type":"a","items":[`, "\n  ",
+	"[", "{", `{"a":`, `"`, `\`, `a=`, `a="`, `a="b" `, "|", "=", " ", "\n", "\t", "<34>", "CEF:0|",
+	"cs1Label=a cs1=b ",
+	"\tat a.b(C.java:1)\n", "Caused by: x\n", `{"message":"`, `{\"message\":\"`, `[{"a":1},`,
+	"{}\n", "{x\n", `{"a":1}`, `{"a":1}{`,
+	",", `A`, "1", "-", ":", "2026-05-04T10:11:12Z ", "k: v\n", "%20", `[a b="c"]`, `[a@1 `, "]",
+	"}", `"}`, "'", `\"`, "é", "\xff",
+	"\x00", "E0504 10:11:12.000000 1 a.go:1] ", `{"log":"`,
+	`{"stream":{"a":"b"},"values":[["1","x"]]},`, `["1","x"],`, "a.",
+	"a.b.c=1 ", "(", ")", `x=\`, `x\=y`, "LEEF:2.0|a|b|c|d|^|", "a\tb:",
+	"type=A msg=audit(1.1:1): a=b ", "\r\n",
+	"127.0.0.1 - - [04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 1 ", "ERROR ", `{"a":1,`,
+	`"a":1,`, `"a":"b",`, `"a":[`,
+	`"a":{}, `, "[1,", `["`, `{"kubernetes":{"labels":{"a":"b",`, "a:b,", "\x1b[31m",
+	"stdout P x\n", "{b}", "@cee:{", "[,",
+	`{"a":[,`, "x,", "{,", "{x},", "\n{\"a\":", "{\"a\":[\n", "{\"a\":\"\n", "\\u0041", "a b ",
+	"GET /a ", "host:a\t", "[31m", "{{",
+	"a='b' ", "p99 ", "level=error ", "<Error> ", "10:11:12 ", "May  4 ", "2026-05-04 ", "[]",
+	`{"type":"a","items":[`, "\n  ",
 }
 
 var prefixes = []string{
-	"", "{", "[", `[{"a":1},`, `{"a":1}`, "{\"a\":1}\n{\"a\":1}\n", `{"message":"`, `{"message":[`, `{"log":"`, "<34>1 2026-05-04T10:11:12Z h a p m ",
-	"<34>May  4 10:11:12 h a: ", "CEF:0|a|b|c|d|e|5|", "LEEF:1.0|a|b|c|d|", "2026-05-04T10:11:12.123456789Z stdout F ",
-	"type=SYSCALL msg=audit(1364481363.243:24287): ", "level=error msg=", "level=error msg=x ", `{"kubernetes":{"labels":{`,
-	`{"ddsource":"x","ddtags":"`, `{"resourceLogs":[`, `{"streams":[`, `{"Records":[`, `{"logEvents":[`, `{"schema":1,"payload":{`,
-	"E0504 10:11:12.000000       1 a.go:1] ", "2026-05-04 10:11:12 ERROR ", `{"level":"ERROR","stack_trace":"`, `{"@mt":"`, "\"",
-	"2026-05-04T10:11:12Z h a[1]: ", "203.0.113.9 - a [", "syslog,a=b c=d,", `{"specversion":"1.0","data":`, "t\tlevel:x\t",
+	"", "{", "[", `[{"a":1},`, `{"a":1}`, "{\"a\":1}\n{\"a\":1}\n", `{"message":"`, `{"message":[`,
+	`{"log":"`, "<34>1 2026-05-04T10:11:12Z h a p m ",
+	"<34>May  4 10:11:12 h a: ", "CEF:0|a|b|c|d|e|5|", "LEEF:1.0|a|b|c|d|",
+	"2026-05-04T10:11:12.123456789Z stdout F ",
+	"type=SYSCALL msg=audit(1364481363.243:24287): ", "level=error msg=", "level=error msg=x ",
+	`{"kubernetes":{"labels":{`,
+	`{"ddsource":"x","ddtags":"`, `{"resourceLogs":[`, `{"streams":[`, `{"Records":[`,
+	`{"logEvents":[`, `{"schema":1,"payload":{`,
+	"E0504 10:11:12.000000       1 a.go:1] ", "2026-05-04 10:11:12 ERROR ",
+	`{"level":"ERROR","stack_trace":"`, `{"@mt":"`, "\"",
+	"2026-05-04T10:11:12Z h a[1]: ", "203.0.113.9 - a [", "syslog,a=b c=d,",
+	`{"specversion":"1.0","data":`, "t\tlevel:x\t",
 }
 
 // cpu returns the processor time of the thread: other processes do not change it.
@@ -97,7 +112,9 @@ func TestLinearTime(t *testing.T) {
 			if j%2 == i%2 {
 				suffix = `"}`
 			}
-			bad, a, b := superlinear(d, func(size int) []byte { return []byte(p + strings.Repeat(token, size/len(token)) + suffix) })
+			bad, a, b := superlinear(d, func(size int) []byte {
+				return []byte(p + strings.Repeat(token, size/len(token)) + suffix)
+			})
 			if bad {
 				t.Errorf("%q + %q ... + %q: 16 KiB %v, 64 KiB %v", p, token, suffix, a, b)
 			}
@@ -122,13 +139,16 @@ func TestLinearTimeRandom(t *testing.T) {
 	cases := 0
 	largest := 0.0
 	for end := time.Now().Add(limit); time.Now().Before(end); cases++ {
-		p, token, s := prefixes[r.IntN(len(prefixes))]+pick(2), tokens[r.IntN(len(tokens))]+pick(2), pick(2)
+		p, token, s := prefixes[r.IntN(len(prefixes))]+pick(2), tokens[r.IntN(len(tokens))]+pick(2),
+			pick(2)
 		format := formats[r.IntN(len(formats))]
 		d, err := New(Config{Format: format}, NewFields(benchPaths...))
 		if err != nil {
 			t.Fatal(err)
 		}
-		bad, a, b := superlinear(d, func(size int) []byte { return []byte(p + strings.Repeat(token, size/len(token)) + s) })
+		bad, a, b := superlinear(d, func(size int) []byte {
+			return []byte(p + strings.Repeat(token, size/len(token)) + s)
+		})
 		if bad {
 			t.Errorf("%s %q + %q ... + %q: 16 KiB %v, 64 KiB %v", format, p, token, s, a, b)
 		}

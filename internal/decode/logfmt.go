@@ -216,7 +216,8 @@ func startsPair(t []byte) bool {
 
 func isLevelKey(key []byte) bool {
 	switch string(key) {
-	case "level", "lvl", "severity", "loglevel", "log_level", "log.level", "at", "PRIORITY", "LEVEL", "SEVERITY":
+	case "level", "lvl", "severity", "loglevel", "log_level", "log.level", "at", "PRIORITY",
+		"LEVEL", "SEVERITY":
 		return true
 	}
 	return false
@@ -245,9 +246,12 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 		if i == start || i >= len(b) || b[i] != '=' {
 			return dst, pairs, false
 		}
-		if rest := b[i+1:]; len(rest) > 1 && rest[0] == '<' && rest[1] == '\n' { // several lines, of klog
+		// several lines, of klog
+		if rest := b[i+1:]; len(rest) > 1 && rest[0] == '<' && rest[1] == '\n' {
 			if end := bytes.Index(rest, []byte("\n >")); end > 0 {
-				dst = appendMember(dst, string(b[start:i]), bytes.TrimPrefix(bytes.ReplaceAll(rest[2:end], []byte("\n\t"), []byte("\n")), []byte("\t")))
+				dst = appendMember(dst, string(b[start:i]),
+					bytes.TrimPrefix(bytes.ReplaceAll(rest[2:end], []byte("\n\t"), []byte("\n")),
+						[]byte("\t")))
 				i += 1 + end + 3
 				pairs++
 				continue

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-var updateDocs = flag.Bool("update-docs", false, "write the generated part of docs/reference/formats.md anew")
+var updateDocs = flag.Bool("update-docs", false,
+	"write the generated part of docs/reference/formats.md anew")
 
 // The reference of the formats lists the candidates of each well-known field.
 func TestFormatsReference(t *testing.T) {

@@ -22,15 +22,16 @@ type requested struct {
 type requestKind uint8
 
 const (
-	anyField       requestKind = iota // the application's value comes first
-	platformField                     // the platform's value comes first: the line cannot replace it
-	classField                        // the class of an exception
-	durationField                     // a duration in milliseconds
-	lineField                         // the line as it was shipped
-	inLine                            // a field of the line only
-	inStream                          // a field of the envelope only
-	streamField                       // all labels of the envelope
-	extractedField                    // what an extraction yields
+	anyField requestKind = iota // the application's value comes first
+	// the platform's value comes first: the line cannot replace it
+	platformField
+	classField     // the class of an exception
+	durationField  // a duration in milliseconds
+	lineField      // the line as it was shipped
+	inLine         // a field of the line only
+	inStream       // a field of the envelope only
+	streamField    // all labels of the envelope
+	extractedField // what an extraction yields
 )
 
 // through is a path through an array of objects: the array, and the path within its members.
@@ -135,7 +136,9 @@ func cutIndex(segment string) (key string, index int) {
 }
 
 // findRequested finds a field that is not well known, and the slot that it was read from.
-func (l *Log) findRequested(path string, r *requested, read func(*jsonscan.Extractor) *jsonscan.Extractor) (Value, jsonscan.Slot) {
+func (l *Log) findRequested(
+	path string, r *requested, read func(*jsonscan.Extractor) *jsonscan.Extractor,
+) (Value, jsonscan.Slot) {
 	layers := l.applicationFirst()
 	switch r.kind {
 	case platformField:
@@ -218,7 +221,9 @@ func (l *Log) firstOf(
 
 // inLayers finds a field in the first layer that has it: of any kind, null only if no layer has a
 // value.
-func (l *Log) inLayers(r *requested, layers []*jsonscan.Extractor, read func(*jsonscan.Extractor) *jsonscan.Extractor) (Value, jsonscan.Slot) {
+func (l *Log) inLayers(
+	r *requested, layers []*jsonscan.Extractor, read func(*jsonscan.Extractor) *jsonscan.Extractor,
+) (Value, jsonscan.Slot) {
 	var null Value
 	nullAt := jsonscan.NoSlot
 	for _, x := range layers {
@@ -378,7 +383,9 @@ func (l *Log) secondsAsMillis() []byte {
 			at, beside jsonscan.Slot
 			factor     float64
 		}{
-			{h.duration, h.request, 1e3}, {h.bigDuration, h.requestMethod, 1e-6}, {h.requestTime, h.remoteAddr, 1e3}, {h.latency, h.remoteIP, 1e-6},
+			{h.duration, h.request, 1e3}, {
+				h.bigDuration, h.requestMethod, 1e-6,
+			}, {h.requestTime, h.remoteAddr, 1e3}, {h.latency, h.remoteIP, 1e-6},
 		} {
 			if !x.Has.Has(d.at) || !x.Has.Has(d.beside) {
 				continue
@@ -387,7 +394,9 @@ func (l *Log) secondsAsMillis() []byte {
 			if err != nil {
 				continue
 			}
-			return l.d.keep(func(b []byte) []byte { return strconv.AppendFloat(b, f*d.factor, 'f', -1, 64) })
+			return l.d.keep(func(b []byte) []byte {
+				return strconv.AppendFloat(b, f*d.factor, 'f', -1, 64)
+			})
 		}
 	}
 	return nil

@@ -21,7 +21,8 @@ type header struct {
 //	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
 func appendSyslog(dst, b []byte, last *stamp) (out []byte, name string, ok bool) {
-	if n := jsonscan.Digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' && b[n+1] == '<' {
+	if n := jsonscan.Digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' &&
+		b[n+1] == '<' {
 		b = b[n+1:]
 	}
 	if len(b) == 0 || b[0] != '<' {
@@ -162,7 +163,8 @@ func unslash(t []byte) []byte {
 func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, string, bool) {
 	b = bytes.TrimLeft(b, " ")
 	// Cisco's sequence number
-	if n := jsonscan.Digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' && b[n+1] == ' ' {
+	if n := jsonscan.Digits(b[:min(len(b), 10)]); n > 0 && n+1 < len(b) && b[n] == ':' &&
+		b[n+1] == ' ' {
 		b = b[n+2:]
 	}
 	b = bytes.TrimLeft(b, " *")
@@ -245,7 +247,8 @@ func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 		pid = b[i+1 : i+end]
 		i += end + 1
 	}
-	if pid != nil && jsonscan.Digits(pid) == len(pid) && i < len(b) && b[i] == ' ' { // rsyslog, of RFC 5424
+	// rsyslog, of RFC 5424
+	if pid != nil && jsonscan.Digits(pid) == len(pid) && i < len(b) && b[i] == ' ' {
 		return app, pid, b[i+1:], true
 	}
 	if i >= len(b) || b[i] != ':' {
@@ -296,7 +299,8 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	text = bytes.TrimLeft(text, " ")
 	h := header{time: b[:n], host: host}
 	if !ok || !isHost(host) || isNoHost(host) || !startsTag(text) {
-		if tag, _, _, ok := cutTag(rest); !old || !ok || levelWord(tag).word != nil || !isHost(tag) {
+		if tag, _, _, ok := cutTag(rest); !old || !ok || levelWord(tag).word != nil ||
+			!isHost(tag) {
 			return dst, "", false
 		}
 		h.host, text = nil, rest

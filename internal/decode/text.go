@@ -29,7 +29,8 @@ const (
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
-	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access", "ltsv", "influx"}[f]
+	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access",
+		"ltsv", "influx"}[f]
 }
 
 // keepsLine reports whether the message of a line in the format is the whole line.
@@ -139,7 +140,8 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	case formatLEEF:
 		dst, ok = appendLEEF(dst, b, header{})
 	case formatCRI:
-		if dst, ok = appendCRI(dst, b, &d.today); ok && bytes.HasPrefix(dst, []byte(`{"logtag":"P`)) {
+		if dst, ok = appendCRI(dst, b, &d.today); ok &&
+			bytes.HasPrefix(dst, []byte(`{"logtag":"P`)) {
 			d.notice(NoticePartial)
 		}
 	case formatKlog:
@@ -225,7 +227,8 @@ func cutCookie(text []byte) ([]byte, bool) {
 // does not make a text binary.
 func binaryReason(b []byte) (Reason, string) {
 	if len(b) > 1 &&
-		(b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 || b[0] == 0xdf && b[1] == 0) &&
+		(b[0]&0xf0 == 0x80 && b[1]&0xe0 == 0xa0 || b[0] == 0xde && b[1] == 0 ||
+			b[0] == 0xdf && b[1] == 0) &&
 		!utf8.Valid(b) {
 		return Binary, "the value looks like MessagePack"
 	}

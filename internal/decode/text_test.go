@@ -25,7 +25,8 @@ func TestFormatByPartition(t *testing.T) {
 			nil,
 		)
 	}
-	const logfmt, syslog = `level=error msg="payment failed"`, `<34>May  4 10:11:12 mymachine su[230]: failed`
+	const logfmt, syslog = `level=error msg="payment failed"`,
+		`<34>May  4 10:11:12 mymachine su[230]: failed`
 	f(1, logfmt, "logfmt")
 	f(2, syslog, "syslog3164")
 	f(1, logfmt, "logfmt")

@@ -56,7 +56,8 @@ func textLevel(text []byte, h head) level {
 		if len(word) >= 3 && len(word) <= 13 && standsAlone(text, start, i, inHead) {
 			if word[0]-'A' < 26 && word[1]-'A' < 26 {
 				if l := textWord(word); l.word != nil && isUpper(word) {
-					if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' && text[i+1] == ' ' && inHead {
+					if string(word) != "LOG" || i+2 < len(text) && text[i] == ':' &&
+						text[i+1] == ' ' && inHead {
 						return l
 					}
 				}
@@ -107,7 +108,8 @@ func standsAlone(text []byte, start, end int, inHead bool) bool {
 // before a colon or bracket.
 func headWord(text []byte, start, end int) bool {
 	word := text[start:end]
-	if word[0]-'0' <= 9 || string(word) == "PHP" || word[0] >= 0x80 && word[len(word)-1] >= 0x80 { // a symbol
+	// a symbol
+	if word[0]-'0' <= 9 || string(word) == "PHP" || word[0] >= 0x80 && word[len(word)-1] >= 0x80 {
 		return true
 	}
 	for end < len(text) && (isWord(text[end]) || text[end] == '-' || text[end] == '.') {
@@ -160,7 +162,8 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead
 	case after == ':':
 		marked = inHead
-	case after == ' ' && h.end > 0 && start >= h.end && len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
+	case after == ' ' && h.end > 0 && start >= h.end &&
+		len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
 		marked = word[0] >= 'a' // 2026-05-04 10:11:12 error boom
 	case after == ' ' && inHead && bytes.HasPrefix(text[end:], []byte(" error:")): // fatal error:
 		marked = true
@@ -174,7 +177,8 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	if string(word) == "Parse" && after == ' ' || string(word) == "Recoverable" { // PHP
 		return levelError
 	}
-	if string(word) == "Deprecated" && after == ':' && bytes.Contains(text[:start], []byte("PHP ")) {
+	if string(word) == "Deprecated" && after == ':' &&
+		bytes.Contains(text[:start], []byte("PHP ")) {
 		return levelNotice
 	}
 	return levelWord(word)

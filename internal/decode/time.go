@@ -85,7 +85,8 @@ type stamp struct {
 // settled reports whether a time without a year and zone is the same for every record near to it:
 // the year is then the record's, or the one whose beginning or end is near.
 func (s *stamp) settled(c clock) bool {
-	return (c.zone == nil || c.zone == time.UTC) && s.time <= c.record+maxAhead && s.time > c.record-90*day
+	return (c.zone == nil || c.zone == time.UTC) && s.time <= c.record+maxAhead &&
+		s.time > c.record-90*day
 }
 
 // read reads the cached time.
@@ -98,7 +99,8 @@ func (s *stamp) read(t []byte, c clock) (int64, bool) {
 
 // remember caches a time that was read from a text.
 func (s *stamp) remember(t []byte, ns int64, c clock) {
-	if len(t) != len(s.text) || t[0]-'A' >= 26 || t[3] != ' ' || t[6] != ' ' || t[9] != ':' || t[12] != ':' {
+	if len(t) != len(s.text) || t[0]-'A' >= 26 || t[3] != ' ' || t[6] != ' ' || t[9] != ':' ||
+		t[12] != ':' {
 		return
 	}
 	if next := (stamp{[15]byte(t), ns}); next.settled(c) {
@@ -110,7 +112,8 @@ func (s *stamp) remember(t []byte, ns int64, c clock) {
 // belong to it, as AM, a year or a zone would: a blank and a letter that begins none of them.
 func (s *stamp) length(t []byte) int {
 	n := len(s.text)
-	if s.text[0] != 0 && len(t) > n+1 && t[n] == ' ' && t[n+1]-'b' < 'z'-'b' && t[n+1] != 'p' && string(t[:n]) == string(s.text[:]) {
+	if s.text[0] != 0 && len(t) > n+1 && t[n] == ' ' && t[n+1]-'b' < 'z'-'b' && t[n+1] != 'p' &&
+		string(t[:n]) == string(s.text[:]) {
 		return n
 	}
 	return 0

@@ -23,13 +23,17 @@ func TestStamp(t *testing.T) {
 		for range 100_000 {
 			at := newYear.Add(time.Duration(random.IntN(41)-20) * time.Hour)
 			text := []byte(at.Format("Jan _2 15:04:05"))
-			c := clock{zone: zone, record: at.Add(time.Duration(random.IntN(17_520)-8_760) * time.Hour).UnixNano()}
+			c := clock{
+				zone:   zone,
+				record: at.Add(time.Duration(random.IntN(17_520)-8_760) * time.Hour).UnixNano(),
+			}
 			if random.IntN(4) > 0 {
 				c.record = at.Add(time.Duration(random.IntN(40)-20) * time.Minute).UnixNano()
 			}
 			want, ok := c.read(text)
 			if got, cached := s.read(text, c); cached && (!ok || got != want) {
-				t.Fatalf("%s of a record of %v is %v, want %v", text, time.Unix(0, c.record), time.Unix(0, got), time.Unix(0, want))
+				t.Fatalf("%s of a record of %v is %v, want %v", text, time.Unix(0, c.record),
+					time.Unix(0, got), time.Unix(0, want))
 			}
 			if ok {
 				s.remember(text, want, c)
@@ -39,7 +43,10 @@ func TestStamp(t *testing.T) {
 		at := time.Date(2026, 5, 4, 10, 11, 12, 0, time.UTC).UnixNano()
 		s.remember([]byte(text), at, clock{zone: zone, record: at})
 		for first := range 256 {
-			for _, rest := range []string{"", "m", "M x", ".m.", "web-1 x: y", "2026 x", "02:00 x", "UTC x", "ulu x", "+01:00 x"} {
+			for _, rest := range []string{
+				"", "m", "M x", ".m.", "web-1 x: y", "2026 x", "02:00 x", "UTC x", "ulu x",
+				"+01:00 x",
+			} {
 				line := []byte(text + " " + string([]byte{byte(first)}) + rest)
 				if n := s.length(line); n > 0 {
 					if _, want := (clock{record: earliest}).prefix(line); n != want {

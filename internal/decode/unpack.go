@@ -46,7 +46,8 @@ func (d *Decoder) unpack(
 	depth int,
 ) (out []byte, packed bool, reason Reason, detail string) {
 	if len(b) < 4 || b[0]-' ' < 0x5f && b[0] != magicZstd[0] ||
-		!bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) && !bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
+		!bytes.HasPrefix(b, magicGzip) && !bytes.HasPrefix(b, magicZstd) &&
+			!bytes.HasPrefix(b, magicLZ4) && !bytes.HasPrefix(b, magicSnappy) &&
 			!bytes.HasPrefix(b, magicXerial) {
 		return b, false, "", ""
 	}
@@ -75,7 +76,8 @@ func (u *unpacker) expand(dst, b []byte, limit int) ([]byte, error) {
 	}
 	for {
 		if len(dst) == cap(dst) {
-			dst = append(dst, make([]byte, min(max(len(dst), 4096), limit+1-len(dst)))...)[:len(dst)]
+			dst = append(dst, make([]byte, min(max(len(dst), 4096), limit+1-len(dst)))...)[:len(
+				dst)]
 		}
 		n, err := r.Read(dst[len(dst):min(cap(dst), limit+1)])
 		dst = dst[:len(dst)+n]
@@ -106,12 +108,8 @@ func (u *unpacker) reader(b []byte) (io.Reader, error) {
 		return u.gzip, u.gzip.Reset(src)
 	case bytes.HasPrefix(b, magicZstd):
 		if u.zstd == nil {
-			z, err := zstd.NewReader(
-				nil,
-				zstd.WithDecoderConcurrency(1),
-				zstd.WithDecoderMaxWindow(maxUnpacked),
-				zstd.WithDecoderLowmem(true),
-			)
+			z, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1),
+				zstd.WithDecoderMaxWindow(maxUnpacked), zstd.WithDecoderLowmem(true))
 			if err != nil {
 				return nil, err
 			}

@@ -16,12 +16,14 @@ import (
 func (v *civil) zone(t []byte, i int) int {
 	end := v.zoneWord(t, i)
 	if end < len(t) && end > i && t[end] == '[' { // 10:11:12+02:00[Europe/Berlin]
-		if close := bytes.IndexByte(t[end:min(len(t), end+40)], ']'); close > 0 && locationName(t[end+1:end+close]) == close-1 {
+		if close := bytes.IndexByte(t[end:min(len(t), end+40)], ']'); close > 0 &&
+			locationName(t[end+1:end+close]) == close-1 {
 			return end + close + 1
 		}
 	}
 	if end > i && v.zoned && end+3 < len(t) && t[end] == ' ' && t[end+1] == '(' { // JavaScript
-		if close := bytes.IndexByte(t[end:min(len(t), end+60)], ')'); close > 0 && isName(t[end+2:end+close]) {
+		if close := bytes.IndexByte(t[end:min(len(t), end+60)], ')'); close > 0 &&
+			isName(t[end+2:end+close]) {
 			return end + close + 1
 		}
 	}
@@ -76,9 +78,11 @@ func (v *civil) offsetAt(t []byte, i int, strict bool) int {
 	case n == 4:
 		hours, mins = number(t[k:k+2]), number(t[k+2:k+4])
 		k += 4
-	case n <= 2 && n > 0 && k+n+3 <= len(t) && t[k+n] == ':' && jsonscan.Digits(t[k+n+1:k+n+3]) == 2:
+	case n <= 2 && n > 0 && k+n+3 <= len(t) && t[k+n] == ':' &&
+		jsonscan.Digits(t[k+n+1:k+n+3]) == 2:
 		hours, mins = number(t[k:k+n]), number(t[k+n+1:k+n+3])
-		if k += n + 3; k+3 <= len(t) && t[k] == ':' && jsonscan.Digits(t[k+1:k+3]) == 2 { // +05:53:28, before 1900
+		// +05:53:28, before 1900
+		if k += n + 3; k+3 <= len(t) && t[k] == ':' && jsonscan.Digits(t[k+1:k+3]) == 2 {
 			k += 3
 		}
 	case n == 2 && !strict || n == 2 && number(t[k:k+2]) == 0:
@@ -112,7 +116,8 @@ func (v *civil) zoneName(t []byte, j int) int {
 			return k
 		}
 		if end+1 < len(t) && (t[end] == '+' || t[end] == '-') && t[end+1]-'0' <= 9 { // GMT+2
-			if k := jsonscan.Digits(t[end+1 : min(len(t), end+3)]); end+1+k == len(t) || !isWord(t[end+1+k]) {
+			if k := jsonscan.Digits(t[end+1 : min(len(t), end+3)]); end+1+k == len(t) ||
+				!isWord(t[end+1+k]) {
 				if v.offset = number(t[end+1:end+1+k]) * 3600; t[end] == '-' {
 					v.offset = -v.offset
 				}
@@ -176,11 +181,13 @@ func (c clock) abbreviated(v *civil) bool {
 
 // likeZone reports whether a word looks like the abbreviation of a zone: PSTDST, XST.
 func likeZone(word []byte) bool {
-	if len(word) < 3 || !bytes.HasSuffix(word, []byte("ST")) && !bytes.HasSuffix(word, []byte("DT")) {
+	if len(word) < 3 || !bytes.HasSuffix(word, []byte("ST")) &&
+		!bytes.HasSuffix(word, []byte("DT")) {
 		return false
 	}
 	switch string(word) {
-	case "POST", "TEST", "HOST", "LIST", "LAST", "FAST", "COST", "DIST", "BEST", "REST", "EXIST", "FIRST", "MUST", "JUST", "TRUST", "DST", "EDT":
+	case "POST", "TEST", "HOST", "LIST", "LAST", "FAST", "COST", "DIST", "BEST", "REST", "EXIST",
+		"FIRST", "MUST", "JUST", "TRUST", "DST", "EDT":
 		return string(word) == "EDT"
 	}
 	return true
@@ -196,32 +203,47 @@ func ambiguous(word []byte) bool {
 
 // commonZones are the abbreviations that no message begins with.
 var commonZones = map[string]bool{
-	"EST": true, "EDT": true, "CST": true, "CDT": true, "MST": true, "MDT": true, "PST": true, "PDT": true, "CET": true, "CEST": true,
-	"EET": true, "EEST": true, "WEST": true, "MSK": true, "JST": true, "KST": true, "AEST": true, "AEDT": true, "NZST": true, "NZDT": true,
-	"HST": true, "AKST": true, "AKDT": true, "BRT": true, "SGT": true, "HKT": true, "PKT": true, "SAST": true, "ACST": true, "AWST": true,
+	"EST": true, "EDT": true, "CST": true, "CDT": true, "MST": true, "MDT": true, "PST": true,
+	"PDT": true, "CET": true, "CEST": true,
+	"EET": true, "EEST": true, "WEST": true, "MSK": true, "JST": true, "KST": true, "AEST": true,
+	"AEDT": true, "NZST": true, "NZDT": true,
+	"HST": true, "AKST": true, "AKDT": true, "BRT": true, "SGT": true, "HKT": true, "PKT": true,
+	"SAST": true, "ACST": true, "AWST": true,
 }
 
 // zones are the zones that are known by their abbreviation, in minutes east of UTC: those of RFC
 // 822, and others of one meaning.
 var zones = map[string]int{
-	"EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480, "PDT": -420, "HST": -600, "AKST": -540, "AKDT": -480,
-	"NST": -210, "NDT": -150, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "MET": 60, "MEST": 120, "MEZ": 60, "MESZ": 120, "EET": 120, "EEST": 180,
-	"MSK": 180, "MSD": 240, "TRT": 180, "SAMT": 240, "YEKT": 300, "OMST": 360, "KRAT": 420, "IRKT": 480, "YAKT": 540, "VLAT": 600, "MAGT": 660,
-	"JST": 540, "KST": 540, "HKT": 480, "SGT": 480, "MYT": 480, "PHT": 480, "ICT": 420, "WIB": 420, "WITA": 480, "WIT": 540, "PKT": 300, "NPT": 345,
-	"IRST": 210, "IRDT": 270, "UZT": 300, "CAT": 120, "EAT": 180, "WAT": 60, "SAST": 120, "AEST": 600, "AEDT": 660, "ACST": 570, "ACDT": 630,
-	"AWST": 480, "NZST": 720, "NZDT": 780, "BRT": -180, "BRST": -120, "ART": -180, "CLT": -240, "CLST": -180, "COT": -300, "PET": -300, "VET": -240,
+	"EST": -300, "EDT": -240, "CST": -360, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480,
+	"PDT": -420, "HST": -600, "AKST": -540, "AKDT": -480,
+	"NST": -210, "NDT": -150, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "MET": 60, "MEST": 120,
+	"MEZ": 60, "MESZ": 120, "EET": 120, "EEST": 180,
+	"MSK": 180, "MSD": 240, "TRT": 180, "SAMT": 240, "YEKT": 300, "OMST": 360, "KRAT": 420,
+	"IRKT": 480, "YAKT": 540, "VLAT": 600, "MAGT": 660,
+	"JST": 540, "KST": 540, "HKT": 480, "SGT": 480, "MYT": 480, "PHT": 480, "ICT": 420, "WIB": 420,
+	"WITA": 480, "WIT": 540, "PKT": 300, "NPT": 345,
+	"IRST": 210, "IRDT": 270, "UZT": 300, "CAT": 120, "EAT": 180, "WAT": 60, "SAST": 120,
+	"AEST": 600, "AEDT": 660, "ACST": 570, "ACDT": 630,
+	"AWST": 480, "NZST": 720, "NZDT": 780, "BRT": -180, "BRST": -120, "ART": -180, "CLT": -240,
+	"CLST": -180, "COT": -300, "PET": -300, "VET": -240,
 	"BOT": -240, "UYT": -180, "PYT": -240,
 }
 
 // longNames are zones as Windows and JavaScript write them, in minutes east of UTC.
 var longNames = map[string]int{
 	"Coordinated Universal Time": 0, "Greenwich Mean Time": 0, "Universal Time": 0,
-	"Eastern Standard Time": -300, "Eastern Daylight Time": -240, "Central Standard Time": -360, "Central Daylight Time": -300,
-	"Mountain Standard Time": -420, "Mountain Daylight Time": -360, "Pacific Standard Time": -480, "Pacific Daylight Time": -420,
-	"Central European Time": 60, "Central European Standard Time": 60, "Central European Summer Time": 120,
-	"Eastern European Standard Time": 120, "Eastern European Summer Time": 180, "India Standard Time": 330, "China Standard Time": 480,
-	"Japan Standard Time": 540, "Korean Standard Time": 540, "Brasilia Standard Time": -180, "Singapore Standard Time": 480,
-	"British Summer Time": 60, "Australian Eastern Standard Time": 600, "Australian Eastern Daylight Time": 660,
+	"Eastern Standard Time": -300, "Eastern Daylight Time": -240, "Central Standard Time": -360,
+	"Central Daylight Time":  -300,
+	"Mountain Standard Time": -420, "Mountain Daylight Time": -360, "Pacific Standard Time": -480,
+	"Pacific Daylight Time": -420,
+	"Central European Time": 60, "Central European Standard Time": 60,
+	"Central European Summer Time":   120,
+	"Eastern European Standard Time": 120, "Eastern European Summer Time": 180,
+	"India Standard Time": 330, "China Standard Time": 480,
+	"Japan Standard Time": 540, "Korean Standard Time": 540, "Brasilia Standard Time": -180,
+	"Singapore Standard Time": 480,
+	"British Summer Time":     60, "Australian Eastern Standard Time": 600,
+	"Australian Eastern Daylight Time": 660,
 }
 
 // longName reads the name of a zone in words that end with Time.
@@ -235,7 +257,8 @@ func (v *civil) longName(t []byte, j int) int {
 		v.offset, v.zoned = minutes*60, true
 		return j + i + 5
 	}
-	if name := string(text[:i]); strings.HasSuffix(name, " Standard") || strings.HasSuffix(name, " Daylight") || strings.HasSuffix(name, " Summer") {
+	if name := string(text[:i]); strings.HasSuffix(name, " Standard") ||
+		strings.HasSuffix(name, " Daylight") || strings.HasSuffix(name, " Summer") {
 		v.unknown = true
 		return j + i + 5
 	}
@@ -256,7 +279,8 @@ func isName(t []byte) bool {
 // begins with, 0 for none.
 func locationName(t []byte) int {
 	n, slash := 0, 0
-	for n < len(t) && n < 40 && (isWord(t[n]) && t[n] < 0x80 || t[n] == '/' || t[n] == '-' || t[n] == '+') {
+	for n < len(t) && n < 40 && (isWord(t[n]) && t[n] < 0x80 || t[n] == '/' || t[n] == '-' ||
+		t[n] == '+') {
 		if t[n] == '/' {
 			if slash == 0 {
 				slash = n
@@ -265,7 +289,8 @@ func locationName(t []byte) int {
 		n++
 	}
 	switch string(t[:slash]) {
-	case "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe", "Indian", "Pacific", "Etc", "US", "Canada", "Brazil":
+	case "Africa", "America", "Antarctica", "Arctic", "Asia", "Atlantic", "Australia", "Europe",
+		"Indian", "Pacific", "Etc", "US", "Canada", "Brazil":
 		if n > slash+1 {
 			return n
 		}

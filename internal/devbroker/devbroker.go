@@ -144,7 +144,9 @@ func (o *Options) cluster(host string, port int) []kfake.Opt {
 	opts := []kfake.Opt{
 		kfake.ClusterID("devbroker"), kfake.DefaultNumPartitions(1), kfake.Ports(ports...),
 		kfake.ListenFn(
-			func(network, address string) (net.Listener, error) { return o.listen(network, host, address) },
+			func(network, address string) (net.Listener, error) {
+				return o.listen(network, host, address)
+			},
 		),
 		// A consumer that was killed is noticed soon: the default of a real broker would keep a
 		// demo waiting for most of a minute.

@@ -30,11 +30,8 @@ func start(t *testing.T, o Options) *Broker {
 func produce(t *testing.T, topic string, values []string, opts ...kgo.Opt) {
 	t.Helper()
 	client, err := kgo.NewClient(
-		append(
-			opts,
-			kgo.DefaultProduceTopic(topic),
-			kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		)...)
+		append(opts, kgo.DefaultProduceTopic(topic),
+			kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -180,14 +177,8 @@ func TestRetention(t *testing.T) {
 		for i := range values {
 			values[i] = fmt.Sprintf("%010000d", i)
 		}
-		produce(
-			t,
-			"logs",
-			values,
-			kgo.SeedBrokers(b.Addr()),
-			kgo.Dialer(network.DialContext),
-			kgo.ProducerBatchCompression(kgo.NoCompression()),
-		)
+		produce(t, "logs", values, kgo.SeedBrokers(b.Addr()), kgo.Dialer(network.DialContext),
+			kgo.ProducerBatchCompression(kgo.NoCompression()))
 		time.Sleep(compactEvery + time.Second)
 		p := b.Cluster().PartitionInfo("logs", 0)
 		if kept := p.HighWatermark - p.LogStartOffset; p.HighWatermark != 100 || kept < 5 ||

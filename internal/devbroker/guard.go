@@ -75,11 +75,8 @@ func (c *conn) next() error {
 		}
 	}
 	size := binary.BigEndian.Uint32(c.head[:4])
-	key, version := int16(
-		binary.BigEndian.Uint16(c.head[4:]),
-	), int16(
-		binary.BigEndian.Uint16(c.head[6:]),
-	)
+	key, version := int16(binary.BigEndian.Uint16(c.head[4:])),
+		int16(binary.BigEndian.Uint16(c.head[6:]))
 	if size < header || size > maxFrame {
 		return fmt.Errorf("%w: a frame of %d bytes", errFrame, size)
 	}

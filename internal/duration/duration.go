@@ -63,7 +63,9 @@ func parse(text string) (time.Duration, bool) {
 	}
 	total, next, rest := time.Duration(0), 0, text
 	for rest != "" {
-		end := strings.IndexFunc(rest, func(c rune) bool { return (c < '0' || c > '9') && c != '.' })
+		end := strings.IndexFunc(rest, func(c rune) bool {
+			return (c < '0' || c > '9') && c != '.'
+		})
 		if end <= 0 {
 			return 0, false
 		}
@@ -122,9 +124,11 @@ func times(number string, unit time.Duration) (time.Duration, bool) {
 // describe tells what is wrong with a text that parse refused.
 func describe(text string) error {
 	trimmed := strings.TrimSpace(text)
-	if _, err := strconv.ParseFloat(trimmed, 64); err == nil && !strings.ContainsAny(trimmed, "-+xX") {
+	if _, err := strconv.ParseFloat(trimmed, 64); err == nil &&
+		!strings.ContainsAny(trimmed, "-+xX") {
 		return &Error{
-			fmt.Sprintf("%q has no unit", text), fmt.Sprintf("try %q or %q", trimmed+"s", trimmed+"m"),
+			fmt.Sprintf("%q has no unit", text),
+			fmt.Sprintf("try %q or %q", trimmed+"s", trimmed+"m"),
 		}
 	}
 	if rest, ok := strings.CutPrefix(trimmed, "-"); ok {
@@ -142,7 +146,8 @@ func describe(text string) error {
 
 // words are units as people write them, the longer before those that they begin with.
 var words = strings.NewReplacer(
-	"milliseconds", "ms", "millisecond", "ms", "seconds", "s", "second", "s", "secs", "s", "sec", "s",
+	"milliseconds", "ms", "millisecond", "ms", "seconds", "s", "second", "s", "secs", "s",
+	"sec", "s",
 	"minutes", "m", "minute", "m", "mins", "m", "min", "m", "hours", "h", "hour", "h", "hrs", "h",
 	"hr", "h", "days", "d", "day", "d", "weeks", "w", "week", "w", "years", "y", "year", "y",
 	" ", "", ",", "", "and", "",

@@ -69,7 +69,8 @@ func TestParseErrors(t *testing.T) {
 	f("1.2.3s", `"1.2.3s" is not a duration; `+Hint)
 	f("101y", `"101y" is too long; at most 100 years are possible`)
 	f("99y366d", `"99y366d" is too long; at most 100 years are possible`)
-	f("99999999999999999999s", `"99999999999999999999s" is too long; at most 100 years are possible`)
+	f("99999999999999999999s",
+		`"99999999999999999999s" is too long; at most 100 years are possible`)
 	f("9.0e18s", `"9.0e18s" is not a duration; `+Hint)
 }
 

@@ -38,7 +38,8 @@ func runExample(t *testing.T, text string) {
 	rules := strings.Join(example["file"], "\n") + "\ngroups:\n- name: g\n  rules:\n  " +
 		strings.Join(example["rules"], "\n  ") + "\n"
 	if about := example["about"]; about != nil {
-		rules += "- name: about\n  source: alerts\n  rules:\n  " + strings.Join(about, "\n  ") + "\n"
+		rules += "- name: about\n  source: alerts\n  rules:\n  " + strings.Join(about, "\n  ") +
+			"\n"
 	}
 	set, err := ReadRules("example", []byte("version: 1\n"+rules))
 	if err != nil {

@@ -60,7 +60,9 @@ func (h hours) contain(at instant) bool {
 	minute := t.Hour()*60 + t.Minute()
 	last := time.Date(t.Year(), t.Month()+1, 0, 12, 0, 0, 0, time.UTC).Day()
 	return h.timesContain(minute) &&
-		inRanges(h.Weekdays, int(t.Weekday()), 0, func(w string) int { return slices.Index(weekdays, w) }) &&
+		inRanges(h.Weekdays, int(t.Weekday()), 0, func(w string) int {
+			return slices.Index(weekdays, w)
+		}) &&
 		inRanges(h.Days, t.Day(), last, number) &&
 		inRanges(h.Months, int(t.Month()), 0, func(w string) int {
 			if i := slices.Index(months, w); i > 0 {

@@ -84,7 +84,8 @@ func compare(op string, a, b Number) bool {
 	return c != 0
 }
 
-var numberText = regexp.MustCompile(`^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.]*)\s*$`)
+var numberText = regexp.MustCompile(
+	`^\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)\s*([^\d\s.]*)\s*$`)
 
 // scale is how many of the plain unit a unit is: milliseconds, bytes, and plain numbers.
 var scale = map[string]string{

@@ -33,7 +33,9 @@ func (s *Rules) matches(q rule.Query, l *Log) bool {
 		}
 	}
 	for _, field := range fields {
-		if slices.ContainsFunc(l.fields[field], func(v value) bool { return s.holds(leaf, v.text) }) {
+		if slices.ContainsFunc(l.fields[field], func(v value) bool {
+			return s.holds(leaf, v.text)
+		}) {
 			return true
 		}
 	}

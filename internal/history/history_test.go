@@ -25,9 +25,14 @@ func entry(i int) Entry {
 		state = models.AlertResolved
 	}
 	return OfAlert(models.Alert{
-		ID: fmt.Sprintf("alert-%d", i/2), Rule: fmt.Sprintf("g/Rule%d", i/2%3), State: state, At: at,
-		Reason: "11 > 10", Labels: map[string]string{"alertname": "Errors", "n": fmt.Sprint(i / 2 % 7)},
-		Annotations: map[string]string{"summary": strings.Repeat("text ", 20)}, Value: 11,
+		ID:          fmt.Sprintf("alert-%d", i/2),
+		Rule:        fmt.Sprintf("g/Rule%d", i/2%3),
+		State:       state,
+		At:          at,
+		Reason:      "11 > 10",
+		Labels:      map[string]string{"alertname": "Errors", "n": fmt.Sprint(i / 2 % 7)},
+		Annotations: map[string]string{"summary": strings.Repeat("text ", 20)},
+		Value:       11,
 	}, at)
 }
 
@@ -100,9 +105,10 @@ func TestPages(t *testing.T) {
 		{Query{AlertID: "alert-77"}, func(i int) bool { return i/2 == 77 }},
 		{Query{Labels: map[string]string{"n": "4"}}, func(i int) bool { return i/2%7 == 4 }},
 		{Query{Text: "RULE2"}, func(i int) bool { return i/2%3 == 2 }},
-		{Query{From: began.Add(500 * time.Second), To: began.Add(600 * time.Second)}, func(i int) bool {
-			return i >= 500 && i < 600
-		}},
+		{Query{From: began.Add(500 * time.Second), To: began.Add(600 * time.Second)},
+			func(i int) bool {
+				return i >= 500 && i < 600
+			}},
 	} {
 		var want, got []time.Time
 		for i := 1999; i >= 0; i-- {
@@ -196,12 +202,14 @@ func TestStatistics(t *testing.T) {
 	l.Add(Entry{Time: began, Kind: NotNotified, AlertID: "alert-0", Rule: "g/Rule0"})
 	l.Add(entry(604)) // Rule2, without an end
 	l.Flush()
-	list, err := l.Statistics(began, began.Add(time.Hour), "g/Rule0", "g/Rule1", "g/Rule2", "g/Never")
+	list, err := l.Statistics(began, began.Add(time.Hour), "g/Rule0", "g/Rule1", "g/Rule2",
+		"g/Never")
 	if err != nil || len(list) != 4 {
 		t.Fatal(list, err)
 	}
 	zero := list[0]
-	if zero.Rule != "g/Rule0" || zero.Fired != 101 || zero.Resolved != 101 || zero.Acknowledged != 1 ||
+	if zero.Rule != "g/Rule0" || zero.Fired != 101 || zero.Resolved != 101 ||
+		zero.Acknowledged != 1 ||
 		zero.NotNotified != 1 || zero.Median != time.Second || zero.Longest != time.Second ||
 		zero.Short != 101 {
 		t.Errorf("%+v", zero)

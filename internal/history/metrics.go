@@ -16,7 +16,8 @@ func newMetrics(reg prometheus.Registerer, l *Log) *metrics {
 		}, []string{"kind"}),
 		dropped: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "alert_engine_history_dropped_total",
-			Help: "Entries that the history could not take, because too many waited or the disk failed.",
+			Help: "Entries that the history could not take, because too many waited or the disk " +
+				"failed.",
 		}),
 		size: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "alert_engine_history_size_bytes",

@@ -23,7 +23,8 @@ func (n named) Translate([]File, Options) Result { return Result{} }
 func TestSort(t *testing.T) {
 	file := func(name, text string) File { return File{Name: name, Data: []byte(text)} }
 	of, others := Sort([]File{
-		file("a", "x: 1"), file("b", "y: 1\nx: 2"), file("c", "y: 1"), file("d", "z: 1"), file("e", "x: ["),
+		file("a", "x: 1"), file("b", "y: 1\nx: 2"), file("c", "y: 1"), file("d", "z: 1"),
+		file("e", "x: ["),
 	}, []System{named("x"), named("y")})
 	text := func(files []File) (names string) {
 		for _, f := range files {
@@ -51,7 +52,8 @@ func TestRead(t *testing.T) {
 	for i := 1; i < 9; i++ {
 		a := string(rune('0' + i - 1))
 		list := strings.TrimSuffix(strings.Repeat("*a"+a+",", 10), ",")
-		bomb.WriteString("a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" + list + "]\n")
+		bomb.WriteString("a" + string(rune('0'+i)) + ": &a" + string(rune('0'+i)) + " [" +
+			list + "]\n")
 	}
 	for _, text := range []string{bomb.String(), "a: &a [*a]\n", "a: ["} {
 		if _, err := Read(File{Data: []byte(text)}); err == nil {
@@ -90,7 +92,8 @@ func TestDistinct(t *testing.T) {
 	if err := Finish(result); err != nil {
 		t.Fatal(err)
 	}
-	set, err := rule.LoadDocuments([]rule.Document{{File: "all", Root: Merge(result.Documents)}}, nil)
+	set, err := rule.LoadDocuments([]rule.Document{{File: "all", Root: Merge(result.Documents)}},
+		nil)
 	if err != nil || len(set.Refused) > 0 || len(set.Rules) != 2 || set.Rules[1].Name != "Down 2" {
 		t.Error(err, set.Refused, len(set.Rules))
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// Finish gives rules of one identity names of their own, and lets them ignore what check would say of
-// rules that people write: a translated rule does what the original does.
+// Finish gives rules of one identity names of their own, and lets them ignore what check would say
+// of rules that people write: a translated rule does what the original does.
 func Finish(r Result) error {
 	Distinct(r)
 	set, err := rule.LoadDocuments(r.Documents, nil)
@@ -30,7 +30,8 @@ func Finish(r Result) error {
 		}
 	}
 	eachRule(r.Documents, func(_ rule.Document, group string, one *yaml.Node) {
-		if names := ignored[identity(group, one)]; len(names) > 0 && Get(one, "lint_ignore") == nil {
+		if names := ignored[identity(group, one)]; len(names) > 0 &&
+			Get(one, "lint_ignore") == nil {
 			Set(one, "lint_ignore", Place(Texts(names...), one.Line, 1))
 		}
 	})
@@ -91,8 +92,12 @@ func distinct(report *Report, file, group string, one *yaml.Node, seen map[strin
 	}
 	seen[id()] = true
 	report.Add(Remark{
-		File: file, Line: one.Line, Rule: old, Verdict: Differs, Code: "same-name",
-		Text: fmt.Sprintf("another rule has the same identity; this one is now %q", given.Value),
+		File:    file,
+		Line:    one.Line,
+		Rule:    old,
+		Verdict: Differs,
+		Code:    "same-name",
+		Text:    fmt.Sprintf("another rule has the same identity; this one is now %q", given.Value),
 	})
 }
 

@@ -6,8 +6,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// Sample is what some logs show of their fields. It decides what rules leave open: which names exist,
-// and whether a field holds a text or a keyword.
+// Sample is what some logs show of their fields. It decides what rules leave open: which names
+// exist, and whether a field holds a text or a keyword.
 type Sample struct {
 	Logs   int
 	Fields map[string]*Field // by path

@@ -11,8 +11,12 @@ import (
 // of another, and its memory is bounded.
 func TestExtractShuffled(t *testing.T) {
 	members := []string{
-		`"a":"x"`, `"a" : "y z"`, `"b":17`, `"b": null`, `"b":"seven"`, `"c":{"d":"1","e":{"f":true}}`, `"c":{"e":{"f":"long enough for two words and more"}}`, `"c":{ }`,
-		`"c":[{"d":2}]`, `"c.d":"literal"`, `"c":"none"`, "\"g\"\t:\n\"\\\"quoted\\\"\"", `"h":{"skipped":[1,{"a":"no"}]}`, `"i":"0123456789"`, `"i":"01234567\"9"`, `"i":"Größe 012"`,
+		`"a":"x"`, `"a" : "y z"`, `"b":17`, `"b": null`, `"b":"seven"`,
+		`"c":{"d":"1","e":{"f":true}}`, `"c":{"e":{"f":"long enough for two words and more"}}`,
+		`"c":{ }`,
+		`"c":[{"d":2}]`, `"c.d":"literal"`, `"c":"none"`, "\"g\"\t:\n\"\\\"quoted\\\"\"",
+		`"h":{"skipped":[1,{"a":"no"}]}`, `"i":"0123456789"`, `"i":"01234567\"9"`,
+		`"i":"Größe 012"`,
 	}
 	p := NewPlan()
 	var slots []Slot
@@ -24,12 +28,8 @@ func TestExtractShuffled(t *testing.T) {
 		out = fmt.Sprint(x.Read([]byte(doc)))
 		for _, s := range slots {
 			if x.Has.Has(s) {
-				out += fmt.Sprintf(
-					" %d=%d %q",
-					s,
-					x.Spans[s].Flags&^Wide,
-					doc[x.Spans[s].Start:x.Spans[s].End],
-				)
+				out += fmt.Sprintf(" %d=%d %q", s, x.Spans[s].Flags&^Wide,
+					doc[x.Spans[s].Start:x.Spans[s].End])
 			}
 		}
 		return out

@@ -47,7 +47,10 @@ type Edge struct {
 
 // NewPlan returns an empty plan.
 func NewPlan() *Plan {
-	return &Plan{requested: math.MaxInt32, nodes: []node{{edges: map[string]Edge{}, loose: map[string][]Slot{}}}}
+	return &Plan{
+		requested: math.MaxInt32,
+		nodes:     []node{{edges: map[string]Edge{}, loose: map[string][]Slot{}}},
+	}
 }
 
 // Request declares that all further paths are requested by callers, and not built in. A requested

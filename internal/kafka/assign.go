@@ -58,9 +58,11 @@ func (c startInput) resolve() startPosition {
 	pos := c.saved
 	switch {
 	case c.recreated():
-		p.next, p.pin, p.warn, p.reason = c.low, true, true, "the topic was deleted and created again since the last checkpoint; starting at its beginning"
+		p.next, p.pin, p.warn, p.reason = c.low, true, true, "the topic was deleted and created "+
+			"again since the last checkpoint; starting at its beginning"
 	case c.acquired != nil && c.acquired.Next <= c.high && !c.resetSinceRelease():
-		p.next, p.replayUntil, p.floor, p.reason = c.acquired.Next, c.acquired.Next, c.committed, "state acquired from the previous owner"
+		p.next, p.replayUntil, p.floor, p.reason = c.acquired.Next, c.acquired.Next, c.committed,
+			"state acquired from the previous owner"
 		switch {
 		case pos != nil: // a gap would make windows wrong
 			p.next = pos.Next
@@ -81,19 +83,19 @@ func (c startInput) resolve() startPosition {
 	case pos != nil && c.stateful && c.committed < pos.Next:
 		p.next, p.epoch, p.pin, p.warn = pos.Next, pos.Epoch, true, true
 		p.reason = fmt.Sprintf(
-			"the group's offset was reset to %d, but the records before %d are evaluated already and are left out (to evaluate them again, stop, move data_dir away, and start)",
+			"the group's offset was reset to %d, but the records before %d are evaluated already "+
+				"and are left out (to evaluate them again, stop, move data_dir away, and start)",
 			c.committed,
 			pos.Next,
 		)
 	case pos != nil:
 		p.reason = fmt.Sprintf(
 			"the group's offset was reset; %d records from offset %d on are skipped",
-			c.committed-pos.Next,
-			pos.Next,
-		)
+			c.committed-pos.Next, pos.Next)
 		p.next, p.warn = c.committed, true
 	case c.committed >= 0 && c.rewind >= 0 && c.rewind < c.committed:
-		p.next, p.replayUntil, p.reason = c.rewind, c.committed, "no checkpoint; replaying the past to rebuild state, without notifications"
+		p.next, p.replayUntil, p.reason = c.rewind, c.committed,
+			"no checkpoint; replaying the past to rebuild state, without notifications"
 	case c.committed >= 0:
 		p.next, p.reason = c.committed, "committed offset of the group"
 	case c.groupHasOffsets || c.newTopic:
@@ -127,7 +129,8 @@ func (c startInput) readByOther() bool {
 func (c startInput) recreated() bool {
 	pos, none := c.saved, [16]byte{}
 	return pos != nil &&
-		(pos.TopicID != c.id && pos.TopicID != none && c.id != none || pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
+		(pos.TopicID != c.id && pos.TopicID != none && c.id != none ||
+			pos.Cluster != c.cluster && pos.Cluster != "" && c.cluster != "")
 }
 
 // committedByUs reports whether the group's offset is one that we committed. Between a checkpoint
@@ -179,12 +182,8 @@ func (g *groupConsumer) assign(
 	parts, err := g.resolveStarts(ctx, offsets)
 	if err != nil {
 		g.counters.errors.add("assign", 1)
-		g.limited.warn(
-			"assign "+err.Error(),
-			"start offsets could not be determined; retrying",
-			"error",
-			withHint(err),
-		)
+		g.limited.warn("assign "+err.Error(), "start offsets could not be determined; retrying",
+			"error", withHint(err))
 		return nil, err
 	}
 	g.mu.Lock()
@@ -259,8 +258,18 @@ func (g *groupConsumer) startInputs(
 				return nil, fmt.Errorf("%s/%d: %w", topic, n, err)
 			}
 			c := &startInput{
-				id: meta.Topics[topic].ID, cluster: meta.Cluster, committed: -1, groupHasOffsets: knows, newTopic: g.initialTopics != nil && !g.initialTopics[topic],
-				start: g.cfg.start, low: l.Offset, high: h.Offset, epoch: h.LeaderEpoch, rewind: -1, rebuildsState: g.rewind > 0, stateful: g.stateful,
+				id:              meta.Topics[topic].ID,
+				cluster:         meta.Cluster,
+				committed:       -1,
+				groupHasOffsets: knows,
+				newTopic:        g.initialTopics != nil && !g.initialTopics[topic],
+				start:           g.cfg.start,
+				low:             l.Offset,
+				high:            h.Offset,
+				epoch:           h.LeaderEpoch,
+				rewind:          -1,
+				rebuildsState:   g.rewind > 0,
+				stateful:        g.stateful,
 			}
 			if found && o.At >= 0 {
 				c.committed = o.At
@@ -281,7 +290,9 @@ func (g *groupConsumer) startInputs(
 }
 
 // acquireState asks for the state that previous owners published.
-func (g *groupConsumer) acquireState(ctx context.Context, claims map[models.Partition]*startInput) error {
+func (g *groupConsumer) acquireState(
+	ctx context.Context, claims map[models.Partition]*startInput,
+) error {
 	if g.acquire == nil {
 		return nil
 	}
@@ -314,37 +325,33 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 		at := c.resolve()
 		g.counters.lost.Add(at.lost)
 		p := &partition{
-			Partition: name, id: c.id, next: at.next, fetched: at.next, epoch: at.epoch, committedOffset: c.committed, replayUntil: at.replayUntil, floor: at.floor, pin: at.pin,
-			end: c.high, start: c.low, probedEnd: -1, lastMoved: time.Now(), afterOutage: c.afterOutage(g.unreachable),
+			Partition:       name,
+			id:              c.id,
+			next:            at.next,
+			fetched:         at.next,
+			epoch:           at.epoch,
+			committedOffset: c.committed,
+			replayUntil:     at.replayUntil,
+			floor:           at.floor,
+			pin:             at.pin,
+			end:             c.high,
+			start:           c.low,
+			probedEnd:       -1,
+			lastMoved:       time.Now(),
+			afterOutage:     c.afterOutage(g.unreachable),
 		}
 		if at.warn {
 			g.counters.errors.add("reset", 1)
-			g.log.Warn(
-				"reading does not continue at the saved position: "+at.reason,
-				"topic",
-				name.Topic,
-				"partition",
-				name.Partition,
-				"offset",
-				at.next,
-				"committed",
-				c.committed,
-			)
+			g.log.Warn("reading does not continue at the saved position: "+at.reason,
+				"topic", name.Topic, "partition", name.Partition, "offset", at.next,
+				"committed", c.committed)
 			if c.saved != nil {
-				g.log.Warn(
-					"saved position",
-					"topic",
-					name.Topic,
-					"partition",
-					name.Partition,
-					"offset",
-					c.saved.Next,
-					"committed",
-					c.saved.Committed,
-				)
+				g.log.Warn("saved position", "topic", name.Topic, "partition", name.Partition,
+					"offset", c.saved.Next, "committed", c.saved.Committed)
 			}
 		} else {
-			g.log.Debug("partition assigned: "+at.reason, "topic", name.Topic, "partition", name.Partition, "offset", at.next, "committed", c.committed)
+			g.log.Debug("partition assigned: "+at.reason, "topic", name.Topic,
+				"partition", name.Partition, "offset", at.next, "committed", c.committed)
 		}
 		parts = append(parts, p)
 	}
@@ -355,7 +362,9 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 
 // findRewinds finds the replay offsets of partitions that have a committed offset but no saved
 // position. Their state is rebuilt from the time before the commit.
-func (g *groupConsumer) findRewinds(ctx context.Context, claims map[models.Partition]*startInput) error {
+func (g *groupConsumer) findRewinds(
+	ctx context.Context, claims map[models.Partition]*startInput,
+) error {
 	if g.rewind <= 0 {
 		return nil
 	}

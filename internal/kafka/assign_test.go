@@ -28,109 +28,55 @@ func TestDecide(t *testing.T) {
 		c.cluster, c.high = "c", 1000
 		p := c.resolve()
 		if p.next != next || p.replayUntil != replayUntil || p.warn != loud || p.reason == "" {
-			t.Errorf(
-				"%s: begins at %d, replays until %d, loud %v (%s)",
-				what,
-				p.next,
-				p.replayUntil,
-				p.warn,
-				p.reason,
-			)
+			t.Errorf("%s: begins at %d, replays until %d, loud %v (%s)", what, p.next,
+				p.replayUntil, p.warn, p.reason)
 		}
 	}
 	f("nothing is known", startInput{committed: -1, rewind: -1, low: 5}, 5, -1, false)
-	f("new group at the end", startInput{committed: -1, rewind: -1, start: StartEnd}, 1000, -1, false)
+	f("new group at the end", startInput{committed: -1, rewind: -1, start: StartEnd}, 1000,
+		-1, false)
 	f("new group at an offset", startInput{committed: -1, rewind: -1, start: 70}, 70, -1, false)
-	f(
-		"new group at an offset that is gone",
-		startInput{committed: -1, rewind: -1, start: 70, low: 100},
-		100,
-		-1,
-		true,
-	)
-	f(
-		"new partition, though at the end",
-		startInput{committed: -1, rewind: -1, start: StartEnd, groupHasOffsets: true},
-		0,
-		-1,
-		false,
-	)
-	f(
-		"new topic, though at the end",
-		startInput{committed: -1, rewind: -1, start: StartEnd, newTopic: true},
-		0,
-		-1,
-		false,
-	)
+	f("new group at an offset that is gone", startInput{committed: -1, rewind: -1, start: 70,
+		low: 100}, 100, -1, true)
+	f("new partition, though at the end", startInput{committed: -1, rewind: -1, start: StartEnd,
+		groupHasOffsets: true}, 0, -1, false)
+	f("new topic, though at the end", startInput{committed: -1, rewind: -1, start: StartEnd,
+		newTopic: true}, 0, -1, false)
 	f("committed", startInput{committed: 50, rewind: -1}, 50, -1, false)
 	f("committed to zero", startInput{committed: 0, rewind: -1, start: StartEnd}, 0, -1, false)
 	f("committed, rewound", startInput{committed: 50, rewind: 20}, 20, 50, false)
 	f("committed, nothing to rewind to", startInput{committed: 50, rewind: 50}, 50, -1, false)
 	f("committed beyond the end", startInput{committed: 2000, rewind: -1}, 1000, -1, true)
-	f("committed before the beginning", startInput{committed: 50, rewind: -1, low: 60}, 60, -1, true)
+	f("committed before the beginning", startInput{committed: 50, rewind: -1, low: 60}, 60,
+		-1, true)
 	f("checkpoint and commit agree", startInput{committed: 50, saved: at(50, 40)}, 50, -1, false)
-	f(
-		"crash between checkpoint and commit",
-		startInput{committed: 40, saved: at(50, 40)},
-		50,
-		-1,
-		false,
-	)
+	f("crash between checkpoint and commit", startInput{committed: 40, saved: at(50, 40)}, 50,
+		-1, false)
 	f("the group has forgotten", startInput{committed: -1, saved: at(50, 40)}, 50, -1, false)
 	f("reset back", startInput{committed: 10, saved: at(50, 40)}, 10, -1, true)
-	f(
-		"reset back by less than a second's work",
-		startInput{committed: 45, saved: at(50, 40)},
-		45,
-		-1,
-		true,
-	)
-	f("reset back, with state", startInput{committed: 10, saved: at(50, 40), stateful: true}, 50, -1, true)
+	f("reset back by less than a second's work", startInput{committed: 45, saved: at(50, 40)}, 45,
+		-1, true)
+	f("reset back, with state", startInput{committed: 10, saved: at(50, 40), stateful: true}, 50,
+		-1, true)
 	f("reset forth", startInput{committed: 90, saved: at(50, 40)}, 90, -1, true)
-	f(
-		"crash while a commit was under way",
-		startInput{committed: 45, saved: at(50, -1)},
-		50,
-		-1,
-		false,
-	)
+	f("crash while a commit was under way", startInput{committed: 45, saved: at(50, -1)}, 50,
+		-1, false)
 	f("reset forth after such a crash", startInput{committed: 60, saved: at(50, -1)}, 60, -1, true)
 	f("crash during a replay", startInput{committed: 50, saved: at(30, 50)}, 30, 50, false)
-	f(
-		"the checkpoint is beyond the end",
-		startInput{committed: 2000, saved: at(2000, 2000)},
-		1000,
-		-1,
-		true,
-	)
-	f(
-		"we gave it up, nobody read it since",
-		startInput{committed: 50, saved: given(at(50, 50))},
-		50,
-		-1,
-		false,
-	)
-	f(
-		"we gave it up, another has read on",
-		startInput{committed: 90, rewind: -1, saved: given(at(50, 50))},
-		90,
-		-1,
-		false,
-	)
-	f(
-		"and we have to know what it read",
-		startInput{committed: 90, rewind: -1, rebuildsState: true, saved: given(at(50, 50))},
-		50,
-		90,
-		false,
-	)
-	f(
-		"we gave it up, and it was reset",
-		startInput{committed: 10, saved: given(at(50, 50))},
-		10,
-		-1,
-		true,
-	)
+	f("the checkpoint is beyond the end", startInput{committed: 2000, saved: at(2000, 2000)}, 1000,
+		-1, true)
+	f("we gave it up, nobody read it since", startInput{committed: 50, saved: given(at(50, 50))},
+		50, -1, false)
+	f("we gave it up, another has read on",
+		startInput{committed: 90, rewind: -1, saved: given(at(50, 50))}, 90, -1, false)
+	f("and we have to know what it read", startInput{
+		committed:     90,
+		rewind:        -1,
+		rebuildsState: true,
+		saved:         given(at(50, 50)),
+	}, 50, 90, false)
+	f("we gave it up, and it was reset", startInput{committed: 10, saved: given(at(50, 50))}, 10,
+		-1, true)
 	f(
 		"created again",
 		startInput{

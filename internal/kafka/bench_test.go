@@ -63,7 +63,8 @@ func BenchmarkSource(b *testing.B) {
 			context.Background(),
 			kgo.StringRecord(
 				fmt.Sprintf(
-					`{"timestamp":"2026-01-02T03:04:05Z","level":"INFO","service":"shop","message":"order %d handed to the warehouse"}`,
+					`{"timestamp":"2026-01-02T03:04:05Z","level":"INFO","service":"shop",`+
+						`"message":"order %d handed to the warehouse"}`,
 					i,
 				),
 			),
@@ -79,7 +80,10 @@ func BenchmarkSource(b *testing.B) {
 		s := NewSource(SourceConfig{
 			Client: ClientConfig{
 				Brokers: []string{broker.Addr()},
-			}, Topics: []string{"logs"}, Group: fmt.Sprint("g", b.Elapsed()), Logger: slog.New(slog.DiscardHandler),
+			},
+			Topics: []string{"logs"},
+			Group:  fmt.Sprint("g", b.Elapsed()),
+			Logger: slog.New(slog.DiscardHandler),
 		}, engine)
 		ctx, cancel := context.WithCancel(context.Background())
 		done := make(chan error, 1)

@@ -64,10 +64,7 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 		kgo.RecordPartitioner(home),
 		kgo.ProducerLinger(0),
 		kgo.ProducerBatchMaxBytes(maxChangelogRecord+1<<20),
-		kgo.ProducerBatchCompression(
-			kgo.Lz4Compression(),
-			kgo.NoCompression(),
-		),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.MaxBufferedRecords(100_000),
 		kgo.MaxBufferedBytes(maxChangelogBuffered),
 		kgo.MetadataMinAge(500*time.Millisecond),
@@ -91,16 +88,8 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 // commits for ever.
 func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 	if len(value) > maxChangelogRecord {
-		h.limited.error(
-			"size",
-			"the state of a partition is too large for the changelog topic",
-			"topic",
-			p.Topic,
-			"partition",
-			p.Partition,
-			"bytes",
-			len(value),
-		)
+		h.limited.error("size", "the state of a partition is too large for the changelog topic",
+			"topic", p.Topic, "partition", p.Partition, "bytes", len(value))
 		return
 	}
 	client := h.current()
@@ -116,14 +105,8 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 					!errors.Is(err, kerr.RecordListTooLarge) {
 					h.failed.Store(&err)
 				}
-				h.limited.error(
-					"put",
-					"the changelog topic cannot be written; after a crash alerts may be notified twice",
-					"topic",
-					h.topic,
-					"error",
-					withHint(err),
-				)
+				h.limited.error("put", "the changelog topic cannot be written; after a crash "+
+					"alerts may be notified twice", "topic", h.topic, "error", withHint(err))
 			}
 		},
 	)
@@ -162,7 +145,8 @@ func (h *ChangelogTopic) Read(
 	for _, p := range parts {
 		said[p] = map[string][]byte{}
 	}
-	for r, err := range NewReader(ReaderConfig{Client: h.cfg, Topics: []string{h.topic}, Logger: h.log}).Records(ctx) {
+	for r, err := range NewReader(ReaderConfig{Client: h.cfg, Topics: []string{h.topic},
+		Logger: h.log}).Records(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("read changelog topic: %w", err)
 		}
@@ -183,13 +167,11 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 	text := func(s string) *string { return &s }
 	// Small segments: the active segment is never compacted, and a new owner reads all of them.
 	config := map[string]*string{
-		"cleanup.policy": text("compact"),
-		"segment.bytes":  text("16777216"),
-		"segment.ms":     text("600000"),
-		"min.cleanable.dirty.ratio": text(
-			"0.1",
-		),
-		"max.message.bytes": text(fmt.Sprint(maxChangelogRecord + 1<<20)),
+		"cleanup.policy":            text("compact"),
+		"segment.bytes":             text("16777216"),
+		"segment.ms":                text("600000"),
+		"min.cleanable.dirty.ratio": text("0.1"),
+		"max.message.bytes":         text(fmt.Sprint(maxChangelogRecord + 1<<20)),
 	}
 	admin := kadm.NewClient(h.current())
 	try := func(config map[string]*string) error {
@@ -202,14 +184,9 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 	err := try(config)
 	// managed clusters may refuse some settings
 	if errors.Is(err, kerr.InvalidConfig) || errors.Is(err, kerr.PolicyViolation) {
-		h.limited.warn(
-			"create",
+		h.limited.warn("create",
 			"the cluster refuses some settings of the changelog topic; large states may not fit",
-			"topic",
-			h.topic,
-			"error",
-			err,
-		)
+			"topic", h.topic, "error", err)
 		err = try(map[string]*string{"cleanup.policy": text("compact")})
 	}
 	if err == nil || errors.Is(err, kerr.TopicAlreadyExists) {
@@ -220,7 +197,8 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 		return checkWrite(ctx, h.current(), h.topic)
 	}
 	return fmt.Errorf(
-		"changelog topic %q does not exist and cannot be created: %w (create it with cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it)",
+		"changelog topic %q does not exist and cannot be created: %w (create it with "+
+			"cleanup.policy=compact and max.message.bytes=%d, or allow CREATE on it)",
 		h.topic,
 		err,
 		maxChangelogRecord+1<<20,
@@ -262,9 +240,7 @@ func parseChangelogKey(b []byte) (p models.Partition, key string, ok bool) {
 	}
 	topic, rest, ok := bytes.Cut(b[4:], []byte{0})
 	return models.Partition{
-			Topic:     string(topic),
-			Partition: int32(binary.BigEndian.Uint32(b)),
-		}, string(
-			rest,
-		), ok
+		Topic:     string(topic),
+		Partition: int32(binary.BigEndian.Uint32(b)),
+	}, string(rest), ok
 }

@@ -43,13 +43,10 @@ func (g *groupConsumer) check(ctx context.Context) error {
 				}
 			}
 			if g.everOpened {
-				g.setProblem("connect", fmt.Errorf("topics do not exist any more: %s", strings.Join(unknown, ", ")))
-				g.limited.warn(
-					"gone",
-					"topics do not exist any more; waiting for them",
-					"topics",
-					strings.Join(unknown, ","),
-				)
+				g.setProblem("connect", fmt.Errorf("topics do not exist any more: %s",
+					strings.Join(unknown, ", ")))
+				g.limited.warn("gone", "topics do not exist any more; waiting for them",
+					"topics", strings.Join(unknown, ","))
 			}
 		case needsOperator(err) && !g.everOpened:
 			return withHint(err)
@@ -85,7 +82,8 @@ func (g *groupConsumer) checkOnce(ctx context.Context) (unknown []string, err er
 	if err != nil {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		if g.networkErr != nil && (errors.Is(err, context.DeadlineExceeded) || needsOperator(g.networkErr)) {
+		if g.networkErr != nil && (errors.Is(err, context.DeadlineExceeded) ||
+			needsOperator(g.networkErr)) {
 			return nil, g.networkErr
 		}
 		return nil, err
@@ -197,7 +195,8 @@ func suggestTopic(topic string, existing []string) string {
 // needsOperator reports whether retrying is useless: credentials, permissions or TLS are wrong.
 func needsOperator(err error) bool {
 	for _, e := range []error{
-		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
+		kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState,
+		kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
 		kerr.ClusterAuthorizationFailed, kerr.InvalidTopicException, kerr.InvalidGroupID,
 	} {
 		if errors.Is(err, e) {
@@ -252,31 +251,39 @@ func withHint(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
-		hint = "the broker refuses the credentials; check the SASL mechanism, user name and password"
+		hint = "the broker refuses the credentials; check the SASL mechanism, user name and " +
+			"password"
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		hint = "the broker does not offer this SASL mechanism; configure another"
 	case errors.Is(err, kerr.IllegalSaslState):
-		hint = "this listener has no SASL; remove kafka.sasl, or use the port of a listener with SASL"
+		hint = "this listener has no SASL; remove kafka.sasl, or use the port of a listener " +
+			"with SASL"
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		hint = "we may not read the topic; allow READ and DESCRIBE on it"
 	case errors.Is(err, kerr.FencedInstanceID):
-		hint = "another process of the group has our instance_id; give each its own, or stop the other"
+		hint = "another process of the group has our instance_id; give each its own, or stop the " +
+			"other"
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
-		hint = "the group's members use another protocol or assignor, or it is a share group; use another group"
+		hint = "the group's members use another protocol or assignor, or it is a share group; " +
+			"use another group"
 	case errors.Is(err, kerr.GroupMaxSizeReached):
 		hint = "the group has as many members as the brokers allow (group.max.size)"
 	case errors.Is(err, kerr.InvalidSessionTimeout):
-		hint = "the brokers allow other session timeouts (group.min.session.timeout.ms, group.max.session.timeout.ms)"
+		hint = "the brokers allow other session timeouts (group.min.session.timeout.ms, " +
+			"group.max.session.timeout.ms)"
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
 		hint = "we may not use the consumer group; allow READ on it"
 	case errors.As(err, &header):
 		hint = "the broker does not speak TLS on this port; turn TLS off, or use its TLS port"
 	case errors.Is(err, io.EOF):
-		hint = "the broker closes the connection; check the SASL mechanism, user name and password, and whether it requires TLS"
+		hint = "the broker closes the connection; check the SASL mechanism, user name and " +
+			"password, and whether it requires TLS"
 	case clientCertificateDemanded(err):
-		hint = "the broker refuses our client certificate, or demands one; check tls.cert_file and tls.key_file"
+		hint = "the broker refuses our client certificate, or demands one; check tls.cert_file " +
+			"and tls.key_file"
 	case certificate(err):
-		hint = "the TLS connection is refused; check the CA, the client certificate and the server name"
+		hint = "the TLS connection is refused; check the CA, the client certificate and the " +
+			"server name"
 	}
 	if hint == "" {
 		return err

@@ -102,9 +102,7 @@ func (b *circuitBreaker) failed(err error) {
 		b.openSince, b.pause = time.Now(), b.base
 		b.log.Warn(
 			"the engine keeps failing: circuit breaker open, consumption paused, no data lost",
-			"error",
-			err,
-		)
+			"error", err)
 	}
 	b.err, b.until, b.probing = err, time.Now().Add(b.pause), false
 	b.pause = min(2*b.pause, maxPause)

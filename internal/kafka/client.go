@@ -82,7 +82,8 @@ func (c ClientConfig) options(log *slog.Logger) ([]kgo.Opt, error) {
 	}
 	opts := []kgo.Opt{
 		kgo.SeedBrokers(
-			c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}), kgo.DisableClientMetrics(),
+			c.Brokers...), kgo.ClientID(id), kgo.WithLogger(clientLog{log}),
+		kgo.DisableClientMetrics(),
 		kgo.MaxDecompressBatchBytes(most), kgo.RetryTimeout(15 * time.Second), c.isolation(),
 	}
 	if c.Dial != nil {
@@ -196,7 +197,8 @@ func (s SASL) mechanism() (sasl.Mechanism, error) {
 		return aws.ManagedStreamingIAM(s.aws()), nil
 	}
 	return nil, fmt.Errorf(
-		"SASL mechanism %q is unknown; try PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM",
+		"SASL mechanism %q is unknown; try PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or "+
+			"AWS_MSK_IAM",
 		s.Mechanism,
 	)
 }
@@ -228,7 +230,9 @@ func (s SASL) aws() func(context.Context) (aws.Auth, error) {
 	if s.AccessKey != "" {
 		return func(context.Context) (aws.Auth, error) {
 			return aws.Auth{
-				AccessKey: s.AccessKey, SecretKey: s.SecretKey, SessionToken: s.SessionToken,
+				AccessKey:    s.AccessKey,
+				SecretKey:    s.SecretKey,
+				SessionToken: s.SessionToken,
 			}, nil
 		}
 	}
@@ -251,14 +255,17 @@ func (s SASL) aws() func(context.Context) (aws.Auth, error) {
 			return aws.Auth{}, noAWSCredentials(err)
 		}
 		return aws.Auth{
-			AccessKey: c.AccessKeyID, SecretKey: c.SecretAccessKey, SessionToken: c.SessionToken,
+			AccessKey:    c.AccessKeyID,
+			SecretKey:    c.SecretAccessKey,
+			SessionToken: c.SessionToken,
 		}, nil
 	}
 }
 
 func noAWSCredentials(err error) error {
 	return &credentialsError{fmt.Errorf(
-		"no AWS credentials: %w (set access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give the machine or pod a role)",
+		"no AWS credentials: %w (set access_key and secret_key, or AWS_ACCESS_KEY_ID and "+
+			"AWS_SECRET_ACCESS_KEY, or give the machine or pod a role)",
 		err,
 	)}
 }

@@ -104,11 +104,7 @@ func (c *clockGuard) check() {
 		c.offset, c.contradictedSince = off, time.Time{}
 		c.log.Error(
 			"the system clock has jumped; it is ignored until logs agree with it or it returns",
-			"by",
-			by,
-			"ahead",
-			off,
-		)
+			"by", by, "ahead", off)
 	default:
 		c.offset = off
 	}
@@ -149,10 +145,12 @@ func (c *clockGuard) accept() {
 		c.log.Warn("logs agree with the system clock; it is followed again", "by", c.offset)
 		c.newestAhead = c.offset
 	} else {
-		c.log.Error("the system clock is far ahead of the logs written now; time follows the logs", "ahead", c.offset-c.newestAhead)
+		c.log.Error("the system clock is far ahead of the logs written now; time follows the logs",
+			"ahead", c.offset-c.newestAhead)
 	}
 	c.forward = max(c.newestAhead, 0)
-	c.startTime, c.offset, c.contradictedSince = c.startTime.Add(c.newestAhead), c.offset-c.newestAhead, time.Time{}
+	c.startTime, c.offset, c.contradictedSince = c.startTime.Add(c.newestAhead),
+		c.offset-c.newestAhead, time.Time{}
 }
 
 // takeJump returns by how much the clock was moved forward since the last call: the machine was
@@ -193,7 +191,8 @@ func (c *clockGuard) problem() error {
 		)
 	case c.ahead > 0:
 		return fmt.Errorf(
-			"logs written now have times %s ahead of the system clock; correct the clock that is wrong",
+			"logs written now have times %s ahead of the system clock; correct the clock that is "+
+				"wrong",
 			duration.Format(c.ahead.Round(time.Second)),
 		)
 	case left > clockStep:
@@ -227,14 +226,10 @@ func (g *groupConsumer) checkClock(ctx context.Context) {
 	if err != nil || newest.IsZero() || age <= clockMaxDeviation {
 		return
 	}
-	g.log.Warn(
-		"the newest log is old by the system clock; waiting for a new one in case the clock is wrong",
-		"age",
-		duration.Format(age.Round(time.Second)),
-		"at_most",
-		clockStartWait,
-	)
-	for end := time.Now().Add(clockStartWait); time.Now().Before(end) && wait.Sleep(ctx, time.Second); {
+	g.log.Warn("the newest log is old by the system clock; waiting for a new one in case the "+
+		"clock is wrong", "age", duration.Format(age.Round(time.Second)), "at_most", clockStartWait)
+	for end := time.Now().Add(clockStartWait); time.Now().Before(end) &&
+		wait.Sleep(ctx, time.Second); {
 		now, err := g.ends(ctx)
 		if err != nil {
 			continue

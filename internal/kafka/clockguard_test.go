@@ -36,7 +36,8 @@ func TestClock(t *testing.T) {
 		records bool          // somebody writes for a minute,
 		ahead   time.Duration // and his clock is so far ahead
 	}
-	f := func(want time.Duration, trouble string, jumps int64, begin time.Duration, events ...event) {
+	f := func(want time.Duration, trouble string, jumps int64, begin time.Duration,
+		events ...event) {
 		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			b := &bed{t: t, logs: &journal{}}
@@ -55,13 +56,8 @@ func TestClock(t *testing.T) {
 				}
 			}
 			if off := time.Until(c.at(time.Now())); (off - want).Abs() > 100*time.Millisecond {
-				t.Errorf(
-					"after %v we are %s ahead, not %s; the log:\n%s",
-					events,
-					off,
-					want,
-					b.logs,
-				)
+				t.Errorf("after %v we are %s ahead, not %s; the log:\n%s", events, off, want,
+					b.logs)
 			}
 			if err := c.problem(); (err == nil) != (trouble == "") ||
 				err != nil && !strings.Contains(err.Error(), trouble) {
@@ -169,13 +165,8 @@ func TestClockAtStart(t *testing.T) {
 				t.Errorf("it waited for %s", took)
 			}
 			if off := time.Until(engine.time()); (off - want).Abs() > 3*time.Second {
-				t.Errorf(
-					"with a clock %s ahead and a log %s old the engine was told a time %s ahead; the log:\n%s",
-					machine,
-					old,
-					off,
-					b.logs,
-				)
+				t.Errorf("with a clock %s ahead and a log %s old the engine was told a time %s "+
+					"ahead; the log:\n%s", machine, old, off, b.logs)
 			}
 			if err := s.Clock(); (err != nil) != (machine != want) {
 				t.Errorf("the trouble is %v", err)

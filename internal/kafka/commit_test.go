@@ -45,7 +45,8 @@ func TestCommitsStayBehindCheckpoints(t *testing.T) {
 			for range 50 {
 				records = append(records, &kgo.Record{Topic: b.topic, Value: []byte("x")})
 			}
-			if err := b.client.ProduceSync(context.Background(), records...).FirstErr(); err != nil {
+			if err := b.client.ProduceSync(context.Background(),
+				records...).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 			time.Sleep(500 * time.Millisecond)

@@ -64,8 +64,13 @@ func DefaultConsumerConfig() ConsumerConfig {
 	c := ConsumerConfig{
 		Brokers: []string{
 			"localhost:9092",
-		}, Topic: "application-logs", GroupID: "log-monitoring-group",
-		MinBytes: 10 << 10, MaxBytes: 10 << 20, MaxWait: time.Second, StartOffset: StartBeginning,
+		},
+		Topic:       "application-logs",
+		GroupID:     "log-monitoring-group",
+		MinBytes:    10 << 10,
+		MaxBytes:    10 << 20,
+		MaxWait:     time.Second,
+		StartOffset: StartBeginning,
 	}
 	c.fromEnvironment()
 	return c
@@ -87,11 +92,8 @@ func (c ConsumerConfig) problems() []error {
 			errs = append(errs, err)
 			continue
 		}
-		wrong(
-			!isAddress(b),
-			"brokers has the address %q; write host:port, such as localhost:9092",
-			b,
-		)
+		wrong(!isAddress(b), "brokers has the address %q; write host:port, such as localhost:9092",
+			b)
 	}
 	wrong(c.Topic == "", "topic is empty")
 	wrong(
@@ -103,12 +105,8 @@ func (c ConsumerConfig) problems() []error {
 	wrong(c.MinBytes < 0, "min_bytes is %d; it must not be negative", c.MinBytes)
 	wrong(c.MaxBytes < 0, "max_bytes is %d; it must not be negative", c.MaxBytes)
 	wrong(c.MaxBytes > 1<<30, "max_bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
-	wrong(
-		c.MaxBytes >= 0 && c.MinBytes > c.filled().MaxBytes,
-		"min_bytes is %d, more than max_bytes, %d",
-		c.MinBytes,
-		c.filled().MaxBytes,
-	)
+	wrong(c.MaxBytes >= 0 && c.MinBytes > c.filled().MaxBytes,
+		"min_bytes is %d, more than max_bytes, %d", c.MinBytes, c.filled().MaxBytes)
 	wrong(c.MaxWait < 0, "max_wait is %s; it must not be negative", c.MaxWait)
 	wrong(
 		c.StartOffset < StartBeginning,
@@ -124,12 +122,8 @@ func (c ConsumerConfig) problems() []error {
 		c.DeadLetterTopic != "" && c.DeadLetterTopic == c.Topic,
 		"dead_letter_topic is the topic itself; rejected records would loop",
 	)
-	wrong(
-		c.Format != "" && !slices.Contains(decode.Formats(), c.Format),
-		"format %q is unknown; try one of %v",
-		c.Format,
-		decode.Formats(),
-	)
+	wrong(c.Format != "" && !slices.Contains(decode.Formats(), c.Format),
+		"format %q is unknown; try one of %v", c.Format, decode.Formats())
 	if err := validateIsolation(c.IsolationLevel); err != nil {
 		errs = append(errs, err)
 	}
@@ -212,7 +206,12 @@ func newConsumer(config ConsumerConfig, engine AlertEngine, opts processOptions)
 		},
 		topics: []string{
 			config.Topic,
-		}, group: config.GroupID, start: config.StartOffset, minBytes: config.MinBytes, maxByte: config.MaxBytes, maxWait: config.MaxWait,
+		},
+		group:    config.GroupID,
+		start:    config.StartOffset,
+		minBytes: config.MinBytes,
+		maxByte:  config.MaxBytes,
+		maxWait:  config.MaxWait,
 	}, c.log, &c.counters)
 	c.dispatcher = newDispatcher(c.group, opts)
 	return c

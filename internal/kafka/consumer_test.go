@@ -286,11 +286,8 @@ func TestBreaker(t *testing.T) {
 			t.Error("it is healthy")
 		}
 		if b.committed(0) > 0 || b.committed(1) > 0 {
-			t.Errorf(
-				"committed to %d and %d, though nothing was evaluated",
-				b.committed(0),
-				b.committed(1),
-			)
+			t.Errorf("committed to %d and %d, though nothing was evaluated", b.committed(0),
+				b.committed(1))
 		}
 		m := p.GetMetrics()
 		if m.MessagesProcessed != 0 || m.MessagesFailure == 0 || m.ErrorRate != 1 {
@@ -363,7 +360,8 @@ func TestPoison(t *testing.T) {
 				t.Errorf("metrics are %+v", m)
 			}
 			var reasons []string
-			for l, err := range (DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"}).List(context.Background()) {
+			for l, err := range (DeadLetters{Client: b.clientConfig(), Topic: b.topic +
+				"-dead"}).List(context.Background()) {
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -422,8 +420,10 @@ func TestErrorRate(t *testing.T) {
 // is dialled.
 func TestInvalidConfig(t *testing.T) {
 	bad := ConsumerConfig{MinBytes: 10, MaxBytes: 5, MaxWait: -1, StartOffset: -3}
-	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is empty\ngroup_id is empty; the committed offsets need a group\n" +
-		"min_bytes is 10, more than max_bytes, 5\nmax_wait is -1ns; it must not be negative\nstart_offset is -3; it must be -2 (start), -1 (end), or an offset"
+	const want = "brokers is empty; name at least one, such as localhost:9092\ntopic is " +
+		"empty\ngroup_id is empty; the committed offsets need a group\n" +
+		"min_bytes is 10, more than max_bytes, 5\nmax_wait is -1ns; it must not be " +
+		"negative\nstart_offset is -3; it must be -2 (start), -1 (end), or an offset"
 	f := func(what string, err error, want string) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -442,7 +442,8 @@ func TestInvalidConfig(t *testing.T) {
 	f(
 		"messages",
 		NewMessageProcessor(NewConsumer(bad, nil), 0, 0, &judge{}).ProcessBatch(ctx),
-		want+"\nbatch_size is 0; it must be at least 1\nflush_interval is 0s; it must be above zero",
+		want+
+			"\nbatch_size is 0; it must be at least 1\nflush_interval is 0s; it must be above zero",
 	)
 	f(
 		"logs",
@@ -457,23 +458,31 @@ func TestInvalidConfig(t *testing.T) {
 	f(
 		"CreateProcessor",
 		err,
-		want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must not be negative\nthe alert engine is nil",
+		want+"\nbatch_size is 0; it must be at least 1\nflush_interval is -1ns; it must be above "+
+			"zero\nretry_attempts is -1; it must not be negative\nretry_delay is -1ns; it must "+
+			"not be negative\nthe alert engine is nil",
 	)
 	_, err = factory.CreateBatchProcessor(nil, "", nil)
 	f("CreateBatchProcessor", err, want)
 	defaults := NewProcessorFactory(DefaultProcessorConfig())
-	for _, broker := range []string{"a:1", "a", "10.0.0.1", "10.0.0.1:9092", "::1", "[::1]", "[::1]:9092"} {
+	for _, broker := range []string{
+		"a:1", "a", "10.0.0.1", "10.0.0.1:9092", "::1", "[::1]", "[::1]:9092",
+	} {
 		if _, err := defaults.CreateProcessor([]string{broker}, "t.T-_9", &judge{}); err != nil {
 			t.Errorf("%s: %v", broker, err)
 		}
 	}
-	for _, broker := range []string{"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "a:1,b:1"} {
+	for _, broker := range []string{
+		"", " ", "a:b:c", "a:", "a:port", "a:70000", ":9092", "a:1,b:1",
+	} {
 		_, err := defaults.CreateProcessor([]string{"a:1", broker}, "a topic", &judge{})
 		f(
 			broker,
 			err,
 			fmt.Sprintf(
-				"brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a topic\" is not a valid topic name; use at most 249 letters, digits, '.', '_' and '-'",
+				"brokers has the address %q; write host:port, such as localhost:9092\ntopic \"a "+
+					"topic\" is not a valid topic name; use at most 249 letters, digits, '.', "+
+					"'_' and '-'",
 				broker,
 			),
 		)
@@ -483,8 +492,10 @@ func TestInvalidConfig(t *testing.T) {
 // Configurations are read from JSON and YAML, and come back as they were written.
 func TestConfigText(t *testing.T) {
 	var c ProcessorConfig
-	text := `{"consumer_config":{"brokers":["a:1","b:2"],"topic":"t","group_id":"g","min_bytes":1,"max_bytes":2,"max_wait":"500ms","start_offset":-1},` +
-		`"batch_size":7,"flush_interval":"10s","retry_attempts":2,"retry_delay":250000000,"enable_metrics":true}`
+	text := `{"consumer_config":{"brokers":["a:1","b:2"],"topic":"t","group_id":"g",` +
+		`"min_bytes":1,"max_bytes":2,"max_wait":"500ms","start_offset":-1},` +
+		`"batch_size":7,"flush_interval":"10s","retry_attempts":2,"retry_delay":250000000,` +
+		`"enable_metrics":true}`
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		t.Fatal(err)
 	}
@@ -498,7 +509,11 @@ func TestConfigText(t *testing.T) {
 			MaxWait:     500 * time.Millisecond,
 			StartOffset: -1,
 		},
-		BatchSize: 7, FlushInterval: 10 * time.Second, RetryAttempts: 2, RetryDelay: 250 * time.Millisecond, EnableMetrics: true,
+		BatchSize:     7,
+		FlushInterval: 10 * time.Second,
+		RetryAttempts: 2,
+		RetryDelay:    250 * time.Millisecond,
+		EnableMetrics: true,
 	}
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got %+v", c)
@@ -518,11 +533,13 @@ func TestConfigText(t *testing.T) {
 		}
 	}
 	c = DefaultProcessorConfig()
-	if err := yaml.Unmarshal([]byte("consumer_config: {topic: mine, max_wait: 2s}\nretry_delay: 3s\n"), &c); err != nil {
+	if err := yaml.Unmarshal([]byte(
+		"consumer_config: {topic: mine, max_wait: 2s}\nretry_delay: 3s\n"), &c); err != nil {
 		t.Fatal(err)
 	}
 	want = DefaultProcessorConfig()
-	want.ConsumerConfig.Topic, want.ConsumerConfig.MaxWait, want.RetryDelay = "mine", 2*time.Second, 3*time.Second
+	want.ConsumerConfig.Topic, want.ConsumerConfig.MaxWait, want.RetryDelay = "mine", 2*time.Second,
+		3*time.Second
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("over the defaults: got %+v", c)
 	}
@@ -544,9 +561,12 @@ func TestBrokerURL(t *testing.T) {
 			}
 		}
 	}
-	f("http://kafka:9092/", `brokers has the address "http://kafka:9092/"; Kafka does not speak HTTP, write "kafka:9092"`)
-	f("SASL_SSL://kafka:9093", `brokers has the address "SASL_SSL://kafka:9093"; the address has no scheme; TLS and SASL are configured beside it, write "kafka:9093"`)
-	f("kafka://a:1", `brokers has the address "kafka://a:1"; the address has no scheme, write "a:1"`)
+	f("http://kafka:9092/", `brokers has the address "http://kafka:9092/"; Kafka does not speak `+
+		`HTTP, write "kafka:9092"`)
+	f("SASL_SSL://kafka:9093", `brokers has the address "SASL_SSL://kafka:9093"; the address has `+
+		`no scheme; TLS and SASL are configured beside it, write "kafka:9093"`)
+	f("kafka://a:1",
+		`brokers has the address "kafka://a:1"; the address has no scheme, write "a:1"`)
 }
 
 // Messages that are not JSON are counted as failed, logged with a limit, and skipped, unless
@@ -566,14 +586,17 @@ func TestInvalidJSONIsSkipped(t *testing.T) {
 			}
 			b.numbered(0, 1, 2)
 			b.wait("all messages", func() bool { return p.GetStats().Messages == 22 })
-			seen := slices.DeleteFunc(engine.seen(), func(m string) bool { return !strings.HasPrefix(m, "m") })
+			seen := slices.DeleteFunc(engine.seen(), func(m string) bool {
+				return !strings.HasPrefix(m, "m")
+			})
 			if !slices.Equal(seen, []string{"m0", "m1"}) {
 				t.Errorf("format %q: evaluated %v", format, seen)
 			}
 			if m := p.GetMetrics(); m.MessagesFailure != failed {
 				t.Errorf("format %q: %d messages failed, not %d", format, m.MessagesFailure, failed)
 			}
-			if n := strings.Count(b.logs.String(), "reason=invalid_json"); failed == 20 && n != logBurst {
+			if n := strings.Count(b.logs.String(), "reason=invalid_json"); failed == 20 &&
+				n != logBurst {
 				t.Errorf("it is logged %d times", n)
 			}
 			r.stop()

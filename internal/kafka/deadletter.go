@@ -53,8 +53,13 @@ func (d *DeadLetter) record(topic string) *kgo.Record {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
 	for _, h := range [][2]string{
-		{"topic", d.Topic}, {"partition", strconv.Itoa(int(d.Partition))}, {"offset", strconv.FormatInt(d.Offset, 10)},
-		{"timestamp", d.Timestamp.UTC().Format(time.RFC3339Nano)}, {"reason", d.Reason}, {"detail", d.Detail}, {"attempts", strconv.Itoa(d.Attempts)}, {"version", d.Version},
+		{"topic", d.Topic}, {
+			"partition", strconv.Itoa(int(d.Partition)),
+		}, {"offset", strconv.FormatInt(d.Offset, 10)},
+		{"timestamp", d.Timestamp.UTC().Format(time.RFC3339Nano)}, {"reason", d.Reason},
+		{"detail", d.Detail}, {
+			"attempts", strconv.Itoa(d.Attempts),
+		}, {"version", d.Version},
 	} {
 		r.Headers = append(
 			r.Headers,
@@ -110,8 +115,17 @@ func newDeadLetter(r *kgo.Record, reason, detail, version string, attempts int) 
 	m := modelRecord(r)
 	old := parseDeadLetter(&m)
 	return DeadLetter{
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: r.Timestamp, Key: old.Key, Value: old.Value, Headers: old.Headers,
-		Reason: reason, Detail: detail, Attempts: old.Attempts + attempts, Version: version,
+		Topic:     r.Topic,
+		Partition: r.Partition,
+		Offset:    r.Offset,
+		Timestamp: r.Timestamp,
+		Key:       old.Key,
+		Value:     old.Value,
+		Headers:   old.Headers,
+		Reason:    reason,
+		Detail:    detail,
+		Attempts:  old.Attempts + attempts,
+		Version:   version,
 	}
 }
 
@@ -139,8 +153,11 @@ func openDeadLetters(
 	topic, file, version string,
 ) (*deadLetterWriter, error) {
 	l := &deadLetterWriter{
-		topic: topic, version: version, counters: g.counters, limited: g.limited,
-		problem: func(err error) { g.setOrClear("dead letters", err) },
+		topic:    topic,
+		version:  version,
+		counters: g.counters,
+		limited:  g.limited,
+		problem:  func(err error) { g.setOrClear("dead letters", err) },
 	}
 	if topic != "" {
 		return l, l.open(ctx, g)
@@ -236,20 +253,9 @@ func (l *deadLetterWriter) rejectOne(record *kgo.Record, rejected []models.Rejec
 			continue
 		}
 		l.counters.recent.note(record, r)
-		l.limited.warn(
-			"rejected "+r.Reason,
-			"a record cannot be read",
-			"topic",
-			record.Topic,
-			"partition",
-			record.Partition,
-			"offset",
-			record.Offset,
-			"reason",
-			r.Reason,
-			"detail",
-			r.Detail,
-		)
+		l.limited.warn("rejected "+r.Reason, "a record cannot be read", "topic", record.Topic,
+			"partition", record.Partition, "offset", record.Offset, "reason", r.Reason,
+			"detail", r.Detail)
 		if !kept {
 			l.write(newDeadLetter(record, r.Reason, r.Detail, l.version, 1))
 		}
@@ -261,11 +267,10 @@ func (l *deadLetterWriter) rejectOne(record *kgo.Record, rejected []models.Rejec
 func (l *deadLetterWriter) write(d DeadLetter) {
 	switch {
 	case l.topic != "":
-		l.client.TryProduce(
-			context.Background(),
-			d.record(l.topic),
-			func(_ *kgo.Record, err error) { l.count(err) },
-		)
+		l.client.TryProduce(context.Background(), d.record(l.topic),
+			func(_ *kgo.Record, err error) {
+				l.count(err)
+			})
 	case l.file != nil:
 		l.count(l.writeFile(d))
 	}
@@ -298,7 +303,8 @@ func (l *deadLetterWriter) count(err error) {
 	err = withWriteHint(err, l.topic)
 	l.counters.deadLettersLost.Add(1)
 	l.problem(fmt.Errorf("dead letters are lost: %w", err))
-	l.limited.error("dead letters", "a dead letter could not be written", "topic", l.topic, "error", err)
+	l.limited.error("dead letters", "a dead letter could not be written", "topic", l.topic,
+		"error", err)
 }
 
 // flush waits briefly for pending dead letters before offsets beyond them are committed.
@@ -314,14 +320,8 @@ func (l *deadLetterWriter) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := l.out.Flush(); err != nil {
-		l.limited.error(
-			"dead letters",
-			"dead letters could not be written",
-			"file",
-			l.file.Name(),
-			"error",
-			err,
-		)
+		l.limited.error("dead letters", "dead letters could not be written", "file", l.file.Name(),
+			"error", err)
 		l.out.Reset(l.file)
 	}
 }
@@ -416,19 +416,15 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 	for i, l := range again {
 		record := l.record(l.Topic)
 		record.Headers = slices.DeleteFunc(record.Headers, func(h kgo.RecordHeader) bool {
-			return strings.HasPrefix(h.Key, deadLetterPrefix) && h.Key != deadLetterPrefix+"attempts"
+			return strings.HasPrefix(h.Key, deadLetterPrefix) && h.Key != deadLetterPrefix+
+				"attempts"
 		})
 		limited, cancel := context.WithTimeout(ctx, replayTimeout)
 		err := p.current().ProduceSync(limited, record).FirstErr()
 		cancel()
 		if err != nil {
-			return i, fmt.Errorf(
-				"replay dead letter %s/%d at %d: %w",
-				l.Topic,
-				l.Partition,
-				l.Offset,
-				withHint(err),
-			)
+			return i, fmt.Errorf("replay dead letter %s/%d at %d: %w", l.Topic, l.Partition,
+				l.Offset, withHint(err))
 		}
 	}
 	return len(again), nil

@@ -113,18 +113,17 @@ func (d *dispatcher) run(
 		if !errors.Is(err, errReopen) {
 			return err
 		}
-		d.group.log.Warn(
-			"a topic was deleted or created again; rejoining the group",
-			"group",
-			d.group.cfg.group,
-		)
+		d.group.log.Warn("a topic was deleted or created again; rejoining the group",
+			"group", d.group.cfg.group)
 		wait.Sleep(ctx, time.Second)
 	}
 }
 
 // session is the lifetime of one client. It stays whole, since it starts things in order and
 // stops them in reverse order.
-func (d *dispatcher) session(ctx context.Context, giveUp context.CancelFunc, deadLetters string) error {
+func (d *dispatcher) session(
+	ctx context.Context, giveUp context.CancelFunc, deadLetters string,
+) error {
 	if err := d.group.open(ctx); err != nil {
 		return err
 	}
@@ -365,20 +364,18 @@ func (d *dispatcher) healthProblems() []string {
 	}
 	s := d.group.stats()
 	if s.LagTime > maxLagTime {
-		list = append(list, fmt.Sprintf("the consumer is %s behind", duration.Format(s.LagTime.Round(time.Second))))
+		list = append(list, fmt.Sprintf("the consumer is %s behind",
+			duration.Format(s.LagTime.Round(time.Second))))
 	}
 	d.group.mu.Lock()
 	defer d.group.mu.Unlock()
 	for _, part := range d.group.sorted() {
-		if part.next < part.end && part.start < part.end && time.Since(part.lastMoved) > stallTimeout {
+		if part.next < part.end && part.start < part.end &&
+			time.Since(part.lastMoved) > stallTimeout {
 			list = append(
 				list,
-				fmt.Sprintf(
-					"no progress on %s/%d for %s",
-					part.Topic,
-					part.Partition.Partition,
-					duration.Format(time.Since(part.lastMoved).Round(time.Second)),
-				),
+				fmt.Sprintf("no progress on %s/%d for %s", part.Topic, part.Partition.Partition,
+					duration.Format(time.Since(part.lastMoved).Round(time.Second))),
 			)
 		}
 	}

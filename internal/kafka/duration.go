@@ -13,7 +13,9 @@ import (
 // jsonDuration is written like "1s"; a number is nanoseconds.
 type jsonDuration time.Duration
 
-func (d jsonDuration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Duration(d).String()) }
+func (d jsonDuration) MarshalJSON() ([]byte, error) {
+	return json.Marshal(time.Duration(d).String())
+}
 
 func (d *jsonDuration) UnmarshalJSON(text []byte) error {
 	var n int64

@@ -35,19 +35,14 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	}
 	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
 	if err != nil {
-		s.log.Warn(
-			"the group's members could not be listed",
-			"group",
-			s.cfg.Group,
-			"error",
-			err,
-		)
+		s.log.Warn("the group's members could not be listed", "group", s.cfg.Group, "error", err)
 		return nil
 	}
 	others := append(s.otherMembers(groups[s.cfg.Group].Members), s.newProtocolMembers(ctx)...)
 	if len(others) > 0 {
 		return fmt.Errorf(
-			"group %q has another member, %s, but this engine must be its only member: %w (stop the other one; if it was killed, wait for its session timeout)",
+			"group %q has another member, %s, but this engine must be its only member: %w (stop "+
+				"the other one; if it was killed, wait for its session timeout)",
 			s.cfg.Group,
 			strings.Join(others, ", "),
 			why,
@@ -111,7 +106,8 @@ func (s *Source) sharedPartitionsError() error {
 // reportShared logs that other members read partitions of our topics.
 func (s *Source) reportShared() {
 	if err := s.sharedPartitionsError(); err != nil {
-		s.group.limited.error("shared", "this engine must be the only member of its group", "error", err)
+		s.group.limited.error("shared", "this engine must be the only member of its group",
+			"error", err)
 	}
 }
 

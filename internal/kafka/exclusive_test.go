@@ -44,7 +44,9 @@ func TestStoppedAmongOthers(t *testing.T) {
 func TestAlone(t *testing.T) {
 	inBubble(t, 4, func(b *bed) {
 		alone := b.sourceConfig()
-		alone.InstanceID, alone.Exclusive = "first", func() error { return errors.New("rule shop/Errors is spread") }
+		alone.InstanceID, alone.Exclusive = "first", func() error {
+			return errors.New("rule shop/Errors is spread")
+		}
 		s1, r1 := started(b, alone, keeping{newNotebook()})
 		time.Sleep(5 * time.Second)
 		if h := s1.Health(); h.State != Ready {
@@ -130,7 +132,8 @@ func TestAwakeTooLate(t *testing.T) {
 		inBubble(t, 1, func(b *bed) {
 			var given atomic.Bool
 			b.broker.Cluster().
-				ControlKey(kmsg.Heartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				ControlKey(kmsg.Heartbeat.Int16(), func(r kmsg.Request) (kmsg.Response, error,
+					bool) {
 					b.broker.Cluster().KeepControl()
 					if !given.Load() {
 						return nil, nil, false

@@ -58,7 +58,9 @@ func TestTimestampsAheadAreReplaced(t *testing.T) {
 			f(now.Add(time.Hour), true)
 		}
 		h := fmt.Sprint(s.Health())
-		for _, text := range []string{"75% of the records of application-logs/0", "service shop", "host web-1"} {
+		for _, text := range []string{
+			"75% of the records of application-logs/0", "service shop", "host web-1",
+		} {
 			if !strings.Contains(h, text) {
 				t.Errorf("health does not tell %q: %s", text, h)
 			}

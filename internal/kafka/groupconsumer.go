@@ -59,7 +59,8 @@ type groupConsumer struct {
 	stateful bool
 	onRevoke func(ctx context.Context, parts []*partition, lost bool)
 	// nil when state is not shared
-	acquire func(ctx context.Context, at []models.SourcePosition) (map[models.Partition]models.AcquiredPosition, error)
+	acquire func(ctx context.Context, at []models.SourcePosition) (
+		map[models.Partition]models.AcquiredPosition, error)
 
 	client *kgo.Client
 	admin  *kadm.Client
@@ -158,10 +159,21 @@ var errReopen = errors.New("the topic was deleted or created again")
 
 func newGroupConsumer(cfg groupConfig, log *slog.Logger, count *counters) *groupConsumer {
 	return &groupConsumer{
-		cfg: cfg, log: log, limited: newRateLimitedLogger(log), counters: count, clock: newClockGuard(nil, log),
-		restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) { return models.SourcePosition{}, false },
-		onRevoke:         func(context.Context, []*partition, bool) {}, beforeJoin: func(context.Context) error { return nil }, exclusive: func() bool { return false },
-		parts: map[models.Partition]*partition{}, availability: map[models.Partition]*availability{}, released: map[models.Partition]models.SourcePosition{}, problems: map[string]healthProblem{},
+		cfg:      cfg,
+		log:      log,
+		limited:  newRateLimitedLogger(log),
+		counters: count,
+		clock:    newClockGuard(nil, log),
+		restoredPosition: func(models.Partition, [16]byte) (models.SourcePosition, bool) {
+			return models.SourcePosition{}, false
+		},
+		onRevoke:     func(context.Context, []*partition, bool) {},
+		beforeJoin:   func(context.Context) error { return nil },
+		exclusive:    func() bool { return false },
+		parts:        map[models.Partition]*partition{},
+		availability: map[models.Partition]*availability{},
+		released:     map[models.Partition]models.SourcePosition{},
+		problems:     map[string]healthProblem{},
 	}
 }
 
@@ -206,14 +218,11 @@ func (g *groupConsumer) close() {
 	if g.cfg.instance != "" {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
-		if _, err := g.admin.LeaveGroup(ctx, kadm.LeaveGroup(g.cfg.group).InstanceIDs(g.cfg.instance).Reason("stopped")); err != nil {
-			g.log.Warn(
-				"the group was not left; partitions stay assigned until the session timeout",
-				"group",
-				g.cfg.group,
-				"error",
-				err,
-			)
+		if _, err := g.admin.LeaveGroup(ctx,
+			kadm.LeaveGroup(g.cfg.group).InstanceIDs(g.cfg.instance).Reason(
+				"stopped")); err != nil {
+			g.log.Warn("the group was not left; partitions stay assigned until the session timeout",
+				"group", g.cfg.group, "error", err)
 		}
 	}
 	g.admin.Close()
@@ -223,32 +232,30 @@ func (g *groupConsumer) close() {
 func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	opts = append(
 		slices.Clip(opts),
-		kgo.ConsumerGroup(
-			g.cfg.group,
-		),
+		kgo.ConsumerGroup(g.cfg.group),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsRevoked(
-			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { g.revoke(ctx, lost, false) },
+			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
+				g.revoke(ctx, lost, false)
+			},
 		),
 		kgo.OnPartitionsLost(
-			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) { g.revoke(ctx, lost, true) },
+			func(ctx context.Context, _ *kgo.Client, lost map[string][]int32) {
+				g.revoke(ctx, lost, true)
+			},
 		),
 		kgo.OnPartitionsAssigned(
 			func(context.Context, *kgo.Client, map[string][]int32) { g.joinedGroup() },
 		),
 		kgo.AdjustFetchOffsetsFn(g.assign),
 		kgo.WithHooks(g),
-		kgo.FetchMinBytes(
-			int32(g.cfg.minBytes),
-		),
+		kgo.FetchMinBytes(int32(g.cfg.minBytes)),
 		kgo.FetchMaxBytes(int32(g.cfg.maxByte)),
 		kgo.FetchMaxWait(g.cfg.maxWait),
 		// A small share per partition bounds the memory of a fetch over many partitions.
-		kgo.FetchMaxPartitionBytes(
-			int32(min(g.cfg.maxByte, 1<<20)),
-		),
+		kgo.FetchMaxPartitionBytes(int32(min(g.cfg.maxByte, 1<<20))),
 		kgo.BrokerMaxReadBytes(int32(max(100<<20, min(2*g.cfg.maxByte, 1<<30)))),
 		// Transaction markers are records: without them the end of a partition is never reached.
 		kgo.KeepControlRecords(),
@@ -259,11 +266,8 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 		opts = append(opts, kgo.InstanceID(g.cfg.instance))
 	}
 	if g.cfg.session > 0 {
-		opts = append(
-			opts,
-			kgo.SessionTimeout(g.cfg.session),
-			kgo.HeartbeatInterval(min(3*time.Second, g.cfg.session/3)),
-		)
+		opts = append(opts, kgo.SessionTimeout(g.cfg.session),
+			kgo.HeartbeatInterval(min(3*time.Second, g.cfg.session/3)))
 	}
 	if len(g.cfg.patterns) == 0 {
 		return append(opts, kgo.ConsumeTopics(g.cfg.topics...))
@@ -281,7 +285,9 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 }
 
 // OnBrokerConnect records whether brokers are reachable.
-func (g *groupConsumer) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error) {
+func (g *groupConsumer) OnBrokerConnect(
+	meta kgo.BrokerMetadata, _ time.Duration, _ net.Conn, err error,
+) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) {
 		return
 	}
@@ -300,7 +306,8 @@ func (g *groupConsumer) OnBrokerConnect(meta kgo.BrokerMetadata, _ time.Duration
 		return
 	}
 	g.networkErr = fmt.Errorf(
-		"%w: the brokers advertise this address, but it is not reachable from here (check advertised.listeners, or use the listener for this network)",
+		"%w: the brokers advertise this address, but it is not reachable from here (check "+
+			"advertised.listeners, or use the listener for this network)",
 		g.networkErr,
 	)
 	g.limited.warn("advertised "+addr, "a broker is not reachable", "error", g.networkErr)
@@ -465,18 +472,9 @@ func (g *groupConsumer) noteOffsets(p *partition, t *kgo.FetchPartition) {
 func (g *groupConsumer) recordsDeleted(p *partition, start int64) {
 	g.counters.lost.Add(start - p.fetched)
 	g.counters.errors.add("expired", 1)
-	g.limited.error(
-		"expired "+p.Topic,
-		"records were deleted before they were read; the topic's retention is shorter than the lag",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"records",
-		start-p.fetched,
-		"resumed_at",
-		start,
-	)
+	g.limited.error("expired "+p.Topic, "records were deleted before they were read; the topic's "+
+		"retention is shorter than the lag", "topic", p.Topic, "partition", p.Partition.Partition,
+		"records", start-p.fetched, "resumed_at", start)
 	if p.next == p.fetched { // otherwise fetched records are processed first
 		p.next, p.epoch = start, -1
 	}
@@ -561,15 +559,8 @@ func (g *groupConsumer) revoke(ctx context.Context, lost map[string][]int32, fen
 		return
 	}
 	slices.SortFunc(parts, byPartition)
-	g.log.Info(
-		"partitions revoked",
-		"group",
-		g.cfg.group,
-		"partitions",
-		partitionNames(parts),
-		"lost",
-		fenced,
-	)
+	g.log.Info("partitions revoked", "group", g.cfg.group, "partitions", partitionNames(parts),
+		"lost", fenced)
 	g.onRevoke(ctx, parts, fenced)
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -599,7 +590,13 @@ func (g *groupConsumer) releasedPositions() []models.SourcePosition {
 // position is a partition's position for a checkpoint. The caller holds mu.
 func (g *groupConsumer) position(p *partition) models.SourcePosition {
 	return models.SourcePosition{
-		Cluster: g.cluster, TopicID: p.id, Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committedOffset, -1), Epoch: p.epoch,
+		Cluster:   g.cluster,
+		TopicID:   p.id,
+		Topic:     p.Topic,
+		Partition: p.Partition.Partition,
+		Next:      p.next,
+		Committed: max(p.committedOffset, -1),
+		Epoch:     p.epoch,
 	}
 }
 
@@ -681,7 +678,9 @@ func offsetsToCommit(parts []*partition) map[string]map[int32]kgo.EpochOffset {
 }
 
 // commitOffsets sends offsets to the group.
-func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
+func (g *groupConsumer) commitOffsets(
+	ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset,
+) error {
 	if len(offsets) == 0 {
 		return nil
 	}
@@ -691,7 +690,8 @@ func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]ma
 	g.client.CommitOffsetsSync(
 		ctx,
 		offsets,
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error) {
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse,
+			err error) {
 			failed = err
 			if err == nil {
 				failed = g.noteCommitted(offsets, answer)
@@ -702,14 +702,9 @@ func (g *groupConsumer) commitOffsets(ctx context.Context, offsets map[string]ma
 	if failed != nil {
 		g.counters.errors.add("commit", 1)
 		failed = withHint(failed)
-		g.limited.warn(
-			"commit "+failed.Error(),
-			"offsets could not be committed; retried with the next commit",
-			"group",
-			g.cfg.group,
-			"error",
-			failed,
-		)
+		g.limited.warn("commit "+failed.Error(),
+			"offsets could not be committed; retried with the next commit", "group", g.cfg.group,
+			"error", failed)
 	}
 	return failed
 }
@@ -774,7 +769,8 @@ func (g *groupConsumer) removedFromGroup(ctx context.Context) bool {
 	switch kerr.ErrorForCode(answer.ErrorCode) {
 	case kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.FencedInstanceID:
 		g.log.Warn(
-			"session timeout exceeded; this member was removed from the group (raise kafka.session_timeout or check for long pauses)",
+			"session timeout exceeded; this member was removed from the group (raise "+
+				"kafka.session_timeout or check for long pauses)",
 			"group",
 			g.cfg.group,
 		)
@@ -796,9 +792,13 @@ func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Pr
 	list = list[:0]
 	for _, p := range g.sorted() {
 		list = append(list, models.Progress{
-			Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, End: max(p.end, p.next),
-			Settling: g.settling(p),
-			CaughtUp: fresh && !g.settling(p) && p.next == p.end && p.endProbedAt.Equal(g.lastProbe) &&
+			Topic:     p.Topic,
+			Partition: p.Partition.Partition,
+			Next:      p.next,
+			End:       max(p.end, p.next),
+			Settling:  g.settling(p),
+			CaughtUp: fresh && !g.settling(p) && p.next == p.end &&
+				p.endProbedAt.Equal(g.lastProbe) &&
 				!p.lastMoved.After(p.endProbedAt),
 			Replay: p.next < p.replayUntil,
 		})

@@ -434,11 +434,8 @@ func (k keeping) crash() keeping {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	next := newNotebook()
-	next.values, next.positions, next.rewind = slices.Clone(
-		k.saved,
-	), maps.Clone(
-		k.positions,
-	), k.rewind
+	next.values, next.positions, next.rewind = slices.Clone(k.saved), maps.Clone(k.positions),
+		k.rewind
 	return keeping{next}
 }
 

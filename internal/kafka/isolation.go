@@ -79,7 +79,9 @@ func (g *groupConsumer) openTransaction(
 	}
 	age := g.clock.at(time.Now()).Sub(since)
 	return fmt.Errorf(
-		"an open transaction (producer id %d%s) holds it back at offset %d since %s; it is read on when the transaction ends (abort it with kafka-transactions.sh if its producer is gone)",
+		"an open transaction (producer id %d%s) holds it back at offset %d since %s; it is read "+
+			"on when the transaction ends (abort it with kafka-transactions.sh if its producer "+
+			"is gone)",
 		producer,
 		name,
 		p.next,

@@ -33,7 +33,8 @@ func (b *bed) transactions() (client *kgo.Client, write func(n int)) {
 			b.t.Fatal(err)
 		}
 		for range n {
-			if err := client.ProduceSync(b.t.Context(), kgo.StringRecord("x")).FirstErr(); err != nil {
+			if err := client.ProduceSync(b.t.Context(),
+				kgo.StringRecord("x")).FirstErr(); err != nil {
 				b.t.Fatal(err)
 			}
 		}
@@ -45,7 +46,9 @@ func TestAbortedTransactionsAreNotRead(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		client, write := b.transactions()
 		defer client.Close()
-		for _, end := range []kgo.TransactionEndTry{kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort} {
+		for _, end := range []kgo.TransactionEndTry{
+			kgo.TryCommit, kgo.TryAbort, kgo.TryCommit, kgo.TryAbort,
+		} {
 			write(3)
 			if err := client.EndTransaction(b.t.Context(), end); err != nil {
 				b.t.Fatal(err)
@@ -54,14 +57,20 @@ func TestAbortedTransactionsAreNotRead(t *testing.T) {
 		// each transaction has three records and a marker
 		committed := append(offsets(0, 0, 3), offsets(0, 8, 11)...)
 		all := slicesOf(offsets(0, 0, 3), offsets(0, 4, 7), offsets(0, 8, 11), offsets(0, 12, 15))
-		for level, want := range map[string][]string{"": committed, ReadCommitted: committed, ReadUncommitted: all} {
+		for level, want := range map[string][]string{
+			"":              committed,
+			ReadCommitted:   committed,
+			ReadUncommitted: all,
+		} {
 			cfg := b.sourceConfig()
 			cfg.Client.Isolation = level
 			cfg.Group += level
 			engine := newNotebook()
 			_, r := started(b, cfg, engine)
 			b.waitSeen(engine.seen, want)
-			b.wait("the end", func() bool { return engine.at(0).CaughtUp && engine.at(0).Next == 16 })
+			b.wait("the end", func() bool {
+				return engine.at(0).CaughtUp && engine.at(0).Next == 16
+			})
 			r.stop()
 			var read []string
 			reader := NewReader(ReaderConfig{Client: cfg.Client, Topics: []string{b.topic}})
@@ -100,7 +109,9 @@ func TestOpenTransactionIsNamed(t *testing.T) {
 		}
 		<-time.After(30 * time.Second)
 		h := fmt.Sprint(s.Health())
-		for _, text := range []string{`transactional id "tx-` + b.topic + `"`, "at offset 0 since "} {
+		for _, text := range []string{
+			`transactional id "tx-` + b.topic + `"`, "at offset 0 since ",
+		} {
 			if !strings.Contains(h, text) {
 				t.Errorf("health does not tell %q: %s", text, h)
 			}

@@ -105,8 +105,10 @@ func (k *KeyTable) Run(ctx context.Context) error {
 		if errors.Is(err, kerr.UnknownTopicOrPartition) {
 			missing++
 		}
-		if !known && (needsOperator(err) || errors.Is(err, errTableTimeout) || missing == maxMissingTries) {
-			return fmt.Errorf("read the keys of %s: %w", k.cfg.Topic, withHint(k.withSuggestion(ctx, err)))
+		if !known && (needsOperator(err) || errors.Is(err, errTableTimeout) ||
+			missing == maxMissingTries) {
+			return fmt.Errorf("read the keys of %s: %w", k.cfg.Topic,
+				withHint(k.withSuggestion(ctx, err)))
 		}
 		if !errors.Is(err, errTableChanged) {
 			k.setErr(withHint(err))
@@ -119,7 +121,9 @@ func (k *KeyTable) Run(ctx context.Context) error {
 }
 
 // ReadKeyTable reads the current keys of a topic once.
-func ReadKeyTable(ctx context.Context, cfg KeyTableConfig) (keys []string, refused int64, err error) {
+func ReadKeyTable(
+	ctx context.Context, cfg KeyTableConfig,
+) (keys []string, refused int64, err error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	cfg.OnChange = stop
@@ -129,11 +133,8 @@ func ReadKeyTable(ctx context.Context, cfg KeyTableConfig) (keys []string, refus
 	}
 	keys, known := k.Keys()
 	if !known {
-		return nil, 0, fmt.Errorf(
-			"read the keys of %s: %w",
-			cfg.Topic,
-			cmp.Or(k.Err(), context.Cause(ctx)),
-		)
+		return nil, 0, fmt.Errorf("read the keys of %s: %w", cfg.Topic,
+			cmp.Or(k.Err(), context.Cause(ctx)))
 	}
 	return keys, k.Rejected(), nil
 }
@@ -349,17 +350,8 @@ func (s *tableSession) publish() {
 		k.log.Warn("records without a key were ignored", "records", s.keyless)
 	}
 	if s.rejected > 0 && refusedBefore == 0 {
-		k.log.Error(
-			"keys were rejected: too many or too long",
-			"kept",
-			len(keys),
-			"most",
-			k.cfg.MaxKeys,
-			"longest",
-			maxKeyBytes,
-			"refused",
-			s.rejected,
-		)
+		k.log.Error("keys were rejected: too many or too long", "kept", len(keys),
+			"most", k.cfg.MaxKeys, "longest", maxKeyBytes, "refused", s.rejected)
 	}
 	k.cfg.OnChange()
 }

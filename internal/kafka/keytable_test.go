@@ -193,11 +193,7 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 			t.Errorf("of a broker that is away: %v", err)
 		}
 		if _, known := k.Keys(); known || k.Err() == nil {
-			t.Errorf(
-				"of a broker that is away it is known %v, with the problem %v",
-				known,
-				k.Err(),
-			)
+			t.Errorf("of a broker that is away it is known %v, with the problem %v", known, k.Err())
 		}
 		if _, _, err := ReadKeyTable(ctx, cfg); err == nil {
 			t.Error("they are read of a broker that is away")

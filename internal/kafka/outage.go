@@ -159,7 +159,8 @@ func (g *groupConsumer) reportOutage(back []*partition) {
 		longest = max(longest, g.availability[p.Partition].outage)
 	}
 	g.log.Warn(
-		"partitions were unreachable; silence and ends of alerts are decided when producers have delivered what they buffered",
+		"partitions were unreachable; silence and ends of alerts are decided when producers have "+
+			"delivered what they buffered",
 		"partitions",
 		partitionNames(back),
 		"unreachable",

@@ -46,13 +46,8 @@ func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 func Samples(records iter.Seq2[models.Record, error]) iter.Seq2[decode.Sample, error] {
 	return func(yield func(decode.Sample, error) bool) {
 		for r, err := range records {
-			r.Key, r.Value, r.Headers = slices.Clone(
-				r.Key,
-			), slices.Clone(
-				r.Value,
-			), slices.Clone(
-				r.Headers,
-			)
+			r.Key, r.Value, r.Headers = slices.Clone(r.Key), slices.Clone(r.Value),
+				slices.Clone(r.Headers)
 			for i := range r.Headers {
 				r.Headers[i].Value = slices.Clone(r.Headers[i].Value)
 			}

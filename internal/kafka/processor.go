@@ -23,13 +23,19 @@ type ProcessorConfig struct {
 // DefaultProcessorConfig returns a configuration for a broker on this machine.
 func DefaultProcessorConfig() ProcessorConfig {
 	return ProcessorConfig{
-		ConsumerConfig: DefaultConsumerConfig(), BatchSize: 100, FlushInterval: 5 * time.Second, RetryAttempts: 3, RetryDelay: time.Second, EnableMetrics: true,
+		ConsumerConfig: DefaultConsumerConfig(),
+		BatchSize:      100,
+		FlushInterval:  5 * time.Second,
+		RetryAttempts:  3,
+		RetryDelay:     time.Second,
+		EnableMetrics:  true,
 	}
 }
 
 // Validate returns all problems of the configuration.
 func (c ProcessorConfig) Validate() error {
-	return errors.Join(append(c.ConsumerConfig.problems(), c.processOptions(c.BatchSize).validate()...)...)
+	return errors.Join(append(c.ConsumerConfig.problems(),
+		c.processOptions(c.BatchSize).validate()...)...)
 }
 
 // processOptions are the options for batches of the given size.
@@ -77,7 +83,9 @@ func (c ProcessorConfig) withTopic(brokers []string, topic string) ProcessorConf
 }
 
 func newLogProcessor(config ProcessorConfig, engine AlertEngine) *LogProcessor {
-	return &LogProcessor{newConsumer(config.ConsumerConfig, engine, config.processOptions(1)), config}
+	return &LogProcessor{
+		newConsumer(config.ConsumerConfig, engine, config.processOptions(1)), config,
+	}
 }
 
 // ProcessLogs evaluates logs until ctx is done or Stop is called, and returns nil. Errors are

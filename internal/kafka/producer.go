@@ -155,7 +155,8 @@ func withWriteHint(err error, topic string) error {
 	case errors.Is(err, kerr.TopicAuthorizationFailed):
 		return fmt.Errorf("%w (allow WRITE on topic %q)", err, topic)
 	case errors.Is(err, kerr.ClusterAuthorizationFailed):
-		return fmt.Errorf("%w (allow WRITE on topic %q, or IDEMPOTENT_WRITE on the cluster)", err, topic)
+		return fmt.Errorf("%w (allow WRITE on topic %q, or IDEMPOTENT_WRITE on the cluster)",
+			err, topic)
 	case IsGone(err):
 		return fmt.Errorf("%w (the topic does not exist: create it, or allow CREATE on it)", err)
 	}

@@ -27,11 +27,13 @@ func fetchRaw(
 		return nil, cmp.Or(err, error(kerr.LeaderNotAvailable))
 	}
 	request := kmsg.NewPtrFetchRequest()
-	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = 100, 1, 1<<20, -1
+	request.MaxWaitMillis, request.MinBytes, request.MaxBytes, request.SessionEpoch = 100, 1,
+		1<<20, -1
 	topic := kmsg.NewFetchRequestTopic()
 	topic.Topic, topic.TopicID = p.Topic, p.id
 	part := kmsg.NewFetchRequestTopicPartition()
-	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch = p.Partition.Partition, offset, 1<<20, -1
+	part.Partition, part.FetchOffset, part.PartitionMaxBytes, part.CurrentLeaderEpoch =
+		p.Partition.Partition, offset, 1<<20, -1
 	topic.Partitions = append(topic.Partitions, part)
 	request.Topics = append(request.Topics, topic)
 	answer, err := request.RequestWith(ctx, client.Broker(int(leader)))
@@ -44,9 +46,8 @@ func fetchRaw(
 	if len(answer.Topics) != 1 || len(answer.Topics[0].Partitions) != 1 {
 		return nil, errors.New("the broker answered for another partition")
 	}
-	return &answer.Topics[0].Partitions[0], kerr.ErrorForCode(
-		answer.Topics[0].Partitions[0].ErrorCode,
-	)
+	return &answer.Topics[0].Partitions[0],
+		kerr.ErrorForCode(answer.Topics[0].Partitions[0].ErrorCode)
 }
 
 // firstBatch returns the base offset of an answer's first batch, if the client can read it. A
@@ -124,11 +125,8 @@ func readableBatchAt(
 func batchEnd(batches []byte, offset int64) (int64, bool) {
 	const head = 27
 	for len(batches) >= head && batches[16] == 2 {
-		first, length := int64(
-			binary.BigEndian.Uint64(batches),
-		), int64(
-			int32(binary.BigEndian.Uint32(batches[8:])),
-		)
+		first, length := int64(binary.BigEndian.Uint64(batches)),
+			int64(int32(binary.BigEndian.Uint32(batches[8:])))
 		end := first + int64(int32(binary.BigEndian.Uint32(batches[23:]))) + 1
 		if first < 0 || end <= first || length < head-12 {
 			return 0, false

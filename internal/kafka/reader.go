@@ -74,13 +74,8 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 		return err
 	}
 	client, err := kgo.NewClient(
-		append(
-			opts,
-			kgo.KeepControlRecords(),
-			kgo.FetchMaxWait(time.Second),
-			kgo.FetchMaxBytes(10<<20),
-			kgo.FetchMaxPartitionBytes(1<<20),
-		)...)
+		append(opts, kgo.KeepControlRecords(), kgo.FetchMaxWait(time.Second),
+			kgo.FetchMaxBytes(10<<20), kgo.FetchMaxPartitionBytes(1<<20))...)
 	if err != nil {
 		return err
 	}

@@ -39,10 +39,8 @@ func TestReader(t *testing.T) {
 		b.produceAt(1, began.Add(3*time.Minute), "other")
 		f := func(what string, cfg ReaderConfig, want []string) {
 			t.Helper()
-			if got := read(b, cfg); !slices.Equal(
-				slices.Sorted(slices.Values(got)),
-				slices.Sorted(slices.Values(want)),
-			) {
+			if got := read(b, cfg); !slices.Equal(slices.Sorted(slices.Values(got)),
+				slices.Sorted(slices.Values(want))) {
 				t.Errorf("%s: got %v, want %v", what, got, want)
 			}
 		}
@@ -74,11 +72,8 @@ func TestReader(t *testing.T) {
 			},
 		}, offsets(0, 4, 6))
 		f("the last ones", ReaderConfig{Last: 2}, append(offsets(0, 8, 10), "1/0"))
-		f(
-			"the last ones of a span",
-			ReaderConfig{Last: 7, From: began.Add(5 * time.Minute)},
-			offsets(0, 5, 10),
-		)
+		f("the last ones of a span", ReaderConfig{Last: 7, From: began.Add(5 * time.Minute)},
+			offsets(0, 5, 10))
 		f(
 			"the last ones of a longer span",
 			ReaderConfig{Last: 2, From: began.Add(3 * time.Minute)},
@@ -103,7 +98,8 @@ func TestFollow(t *testing.T) {
 			b.numbered(0, 5, 8)
 		}()
 		var list []string
-		for r, err := range NewReader(ReaderConfig{Client: b.clientConfig(), Topics: []string{b.topic}, Follow: true}).Records(ctx) {
+		for r, err := range NewReader(ReaderConfig{Client: b.clientConfig(),
+			Topics: []string{b.topic}, Follow: true}).Records(ctx) {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -167,7 +163,10 @@ func TestPatterns(t *testing.T) {
 		for _, f := range families {
 			names = append(names, f.GetName())
 		}
-		for _, want := range []string{"alert_engine_kafka_messages_total", "alert_engine_kafka_consumer_lag", "alert_engine_kafka_consumer_lag_seconds", "alert_engine_kafka_rejected_total"} {
+		for _, want := range []string{
+			"alert_engine_kafka_messages_total", "alert_engine_kafka_consumer_lag",
+			"alert_engine_kafka_consumer_lag_seconds", "alert_engine_kafka_rejected_total",
+		} {
 			if !slices.Contains(names, want) {
 				t.Errorf("there is no metric %s in %v", want, names)
 			}

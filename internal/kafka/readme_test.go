@@ -53,7 +53,8 @@ func TestQuickStart(t *testing.T) {
 		}
 	}
 	// Two packages at once are compiled, but not linked.
-	if out, err := exec.Command("go", "build", "../../examples/consumer", "../../examples/processor").CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "build", "../../examples/consumer",
+		"../../examples/processor").CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
 	}
 }
@@ -61,7 +62,9 @@ func TestQuickStart(t *testing.T) {
 // Every type that the README shows has the fields that it shows, with their types and tags.
 func TestDocumentedTypes(t *testing.T) {
 	ours := map[string]reflect.Type{
-		"ConsumerConfig": reflect.TypeFor[ConsumerConfig](), "ProcessorConfig": reflect.TypeFor[ProcessorConfig](), "ProcessorMetrics": reflect.TypeFor[ProcessorMetrics](),
+		"ConsumerConfig":   reflect.TypeFor[ConsumerConfig](),
+		"ProcessorConfig":  reflect.TypeFor[ProcessorConfig](),
+		"ProcessorMetrics": reflect.TypeFor[ProcessorMetrics](),
 	}
 	for _, s := range snippets(t) {
 		if !strings.HasPrefix(s, "type ") {
@@ -89,13 +92,8 @@ func TestDocumentedTypes(t *testing.T) {
 				t.Errorf("%s.%s is %s, documented as %s", spec.Name, f.Names[0], name, &text)
 			}
 			if f.Tag != nil && "`"+string(got.Tag)+"`" != f.Tag.Value {
-				t.Errorf(
-					"%s.%s has the tag %s, documented as %s",
-					spec.Name,
-					f.Names[0],
-					got.Tag,
-					f.Tag.Value,
-				)
+				t.Errorf("%s.%s has the tag %s, documented as %s", spec.Name, f.Names[0], got.Tag,
+					f.Tag.Value)
 			}
 		}
 	}
@@ -137,14 +135,24 @@ func TestDocumentedFunctions(t *testing.T) {
 	want := ConsumerConfig{
 		Brokers: []string{
 			"localhost:9092",
-		}, Topic: "application-logs", GroupID: "log-monitoring-group", MinBytes: 10 * 1024, MaxBytes: 10 * 1024 * 1024, MaxWait: time.Second,
+		},
+		Topic:       "application-logs",
+		GroupID:     "log-monitoring-group",
+		MinBytes:    10 * 1024,
+		MaxBytes:    10 * 1024 * 1024,
+		MaxWait:     time.Second,
 		StartOffset: -2,
 	}
 	if got := DefaultConsumerConfig(); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
 	if got := DefaultProcessorConfig(); !reflect.DeepEqual(got, ProcessorConfig{
-		ConsumerConfig: want, BatchSize: 100, FlushInterval: 5 * time.Second, RetryAttempts: 3, RetryDelay: time.Second, EnableMetrics: true,
+		ConsumerConfig: want,
+		BatchSize:      100,
+		FlushInterval:  5 * time.Second,
+		RetryAttempts:  3,
+		RetryDelay:     time.Second,
+		EnableMetrics:  true,
 	}) {
 		t.Errorf("got %+v", got)
 	}

@@ -63,16 +63,8 @@ func (g *groupConsumer) foreignError(topic string, n int32, err error) error {
 		return withHint(fmt.Errorf("topic %q: %w", topic, err))
 	}
 	g.counters.errors.add("partition", 1)
-	g.limited.warn(
-		"partition "+topic,
-		"a partition cannot be read",
-		"topic",
-		topic,
-		"partition",
-		n,
-		"error",
-		withHint(err),
-	)
+	g.limited.warn("partition "+topic, "a partition cannot be read", "topic", topic, "partition", n,
+		"error", withHint(err))
 	return nil
 }
 
@@ -117,17 +109,9 @@ func isDamage(err error) bool {
 // caller holds mu.
 func (g *groupConsumer) dataLoss(p *partition, loss *kgo.ErrDataLoss) {
 	g.counters.errors.add("data_loss", 1)
-	g.log.Error(
-		"the broker may have lost records that were read before; continuing with the log",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"read_to",
-		loss.ConsumedTo,
-		"resumed_at",
-		loss.ResetTo,
-	)
+	g.log.Error("the broker may have lost records that were read before; continuing with the log",
+		"topic", p.Topic, "partition", p.Partition.Partition, "read_to", loss.ConsumedTo,
+		"resumed_at", loss.ResetTo)
 	p.fetched, p.readEpoch, p.probedEnd = loss.ResetTo, p.epoch, -1
 	if p.epoch < 0 { // unknown
 		g.rewindTo(p, p.fetched)
@@ -139,17 +123,8 @@ func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 	if offset >= p.next {
 		return
 	}
-	g.log.Error(
-		"records that were read before are replaced by others",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"from",
-		offset,
-		"records",
-		p.next-offset,
-	)
+	g.log.Error("records that were read before are replaced by others", "topic", p.Topic,
+		"partition", p.Partition.Partition, "from", offset, "records", p.next-offset)
 	g.counters.errors.add("replaced", 1)
 	p.next, p.pin = offset, true
 }
@@ -167,23 +142,11 @@ func (g *groupConsumer) skipLocked(p *partition, kind string, next int64, err er
 	n := max(next-p.next, 0)
 	g.counters.errors.add(kind, 1)
 	g.counters.lost.Add(n)
-	g.limited.error(
-		kind+" "+p.Topic,
-		"an unreadable batch is skipped",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"offset",
-		p.next,
-		"records",
-		n,
-		"resumed_at",
-		next,
-		"error",
-		err,
-	)
-	p.next, p.epoch, p.stuck, p.laggingSince, p.damaged = max(p.next, next), -1, nil, time.Time{}, false
+	g.limited.error(kind+" "+p.Topic, "an unreadable batch is skipped", "topic", p.Topic,
+		"partition", p.Partition.Partition, "offset", p.next, "records", n, "resumed_at", next,
+		"error", err)
+	p.next, p.epoch, p.stuck, p.laggingSince, p.damaged = max(p.next, next), -1, nil,
+		time.Time{}, false
 	p.fetched = p.next
 }
 
@@ -202,18 +165,8 @@ func (g *groupConsumer) markStuck(p *partition, kind string, err error) {
 	defer g.mu.Unlock()
 	g.counters.errors.add(kind, 1)
 	p.stuck = withHint(err)
-	g.limited.error(
-		"stuck "+p.Topic,
-		"a partition cannot be read",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"offset",
-		p.next,
-		"error",
-		p.stuck,
-	)
+	g.limited.error("stuck "+p.Topic, "a partition cannot be read", "topic", p.Topic,
+		"partition", p.Partition.Partition, "offset", p.next, "error", p.stuck)
 }
 
 // handleDamage skips a batch that is damaged in the log, not only in transit. Its end comes from
@@ -248,11 +201,8 @@ func (g *groupConsumer) handleDamage(ctx context.Context, p *partition, err erro
 	g.markStuck(
 		p,
 		"corrupt",
-		fmt.Errorf(
-			"the log is damaged at offset %d, and nothing behind it is readable yet: %w",
-			at,
-			err,
-		),
+		fmt.Errorf("the log is damaged at offset %d, and nothing behind it is readable yet: %w",
+			at, err),
 	)
 }
 

@@ -114,10 +114,8 @@ func TestDamagedHeader(t *testing.T) {
 			b.wait("the first", func() bool { return len(engine.seen()) == 1 })
 			if wait {
 				b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
-				if text := strings.Join(s.Health().Problems, ""); !strings.Contains(
-					text,
-					"application-logs/0",
-				) {
+				if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text,
+					"application-logs/0") {
 					t.Errorf("%s: the trouble is %s", name, text)
 				}
 				time.Sleep(2 * time.Minute)
@@ -198,13 +196,16 @@ func TestStalledPartition(t *testing.T) {
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
 		fault := b.broker.Cluster().
-			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.KafkaStorageError, Count: -1})
+			Fault(kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.Fetch},
+				Topic: b.topic,
+				Err:   kerr.KafkaStorageError,
+				Count: -1,
+			})
 		b.numbered(0, 0, 3)
 		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
-		if text := strings.Join(s.Health().Problems, ""); !strings.Contains(
-			text,
-			"KAFKA_STORAGE_ERROR",
-		) {
+		if text := strings.Join(s.Health().Problems, ""); !strings.Contains(text,
+			"KAFKA_STORAGE_ERROR") {
 			t.Errorf("the trouble is %s", text)
 		}
 		fault.Remove()
@@ -254,17 +255,15 @@ func TestBomb(t *testing.T) {
 	f := func(last bool) {
 		t.Helper()
 		inBubble(t, 1, func(b *bed) {
-			bomber, err := kgo.NewClient(
-				kgo.SeedBrokers(b.brokers...),
-				kgo.Dialer(b.dial),
+			bomber, err := kgo.NewClient(kgo.SeedBrokers(b.brokers...), kgo.Dialer(b.dial),
 				kgo.ProducerBatchMaxBytes(8<<20),
-				kgo.ProducerBatchCompression(kgo.GzipCompression()),
-			)
+				kgo.ProducerBatchCompression(kgo.GzipCompression()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			b.produce(0, "first")
-			if err := bomber.ProduceSync(context.Background(), &kgo.Record{Topic: b.topic, Value: make([]byte, 4<<20)}).FirstErr(); err != nil {
+			if err := bomber.ProduceSync(context.Background(),
+				&kgo.Record{Topic: b.topic, Value: make([]byte, 4<<20)}).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
 			bomber.Close()
@@ -321,7 +320,11 @@ func TestFailingCommits(t *testing.T) {
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
 		fault := b.broker.Cluster().
-			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownServerError, Count: -1})
+			Fault(kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.OffsetCommit},
+				Err:   kerr.UnknownServerError,
+				Count: -1,
+			})
 		b.numbered(0, 0, 5)
 		b.waitSeen(engine.seen, offsets(0, 0, 5))
 		if n := b.committed(0); n == 5 {
@@ -341,7 +344,12 @@ func TestFailingCommits(t *testing.T) {
 func TestRights(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		fault := b.broker.Cluster().
-			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.GroupAuthorizationFailed, Count: -1})
+			Fault(kfake.Fault{
+				Keys:     []kmsg.Key{kmsg.JoinGroup},
+				TopLevel: true,
+				Err:      kerr.GroupAuthorizationFailed,
+				Count:    -1,
+			})
 		err := NewSource(b.sourceConfig(), newNotebook()).Run(context.Background())
 		if err == nil ||
 			!strings.Contains(err.Error(), "we may not use the consumer group; allow READ on it") {
@@ -351,7 +359,12 @@ func TestRights(t *testing.T) {
 		engine := newNotebook()
 		s, r := started(b, b.sourceConfig(), engine)
 		fault = b.broker.Cluster().
-			Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: b.topic, Err: kerr.TopicAuthorizationFailed, Count: -1})
+			Fault(kfake.Fault{
+				Keys:  []kmsg.Key{kmsg.Fetch},
+				Topic: b.topic,
+				Err:   kerr.TopicAuthorizationFailed,
+				Count: -1,
+			})
 		b.numbered(0, 0, 3)
 		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
 		fault.Remove()
@@ -496,7 +509,8 @@ func TestTruncatedLog(t *testing.T) {
 		b.numbered(0, 5, 9) // will be lost
 		b.waitSeen(engine.seen, offsets(0, 0, 9))
 		restart(func() {
-			if err := errors.Join(os.RemoveAll(here), os.CopyFS(here, os.DirFS(there))); err != nil {
+			if err := errors.Join(os.RemoveAll(here),
+				os.CopyFS(here, os.DirFS(there))); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -505,7 +519,9 @@ func TestTruncatedLog(t *testing.T) {
 		}
 		b.wait(
 			"the loss",
-			func() bool { return s.Stats().Errors["data_loss"] > 0 && s.Stats().Errors["replaced"] > 0 },
+			func() bool {
+				return s.Stats().Errors["data_loss"] > 0 && s.Stats().Errors["replaced"] > 0
+			},
 		)
 		b.wait(
 			"the end of the shorter log",

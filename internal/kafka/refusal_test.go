@@ -50,7 +50,8 @@ func TestPatternThatMatchesNothing(t *testing.T) {
 				t.Errorf("it is not said: %s", text)
 			}
 		}
-		if _, err := b.admin.CreateTopic(context.Background(), 1, 1, nil, "aplication-logs"); err != nil {
+		if _, err := b.admin.CreateTopic(context.Background(), 1, 1, nil,
+			"aplication-logs"); err != nil {
 			t.Fatal(err)
 		}
 		b.wait("health", func() bool { return s.Health().State == Ready })
@@ -85,7 +86,8 @@ func TestUnreachableAdvertisedAddress(t *testing.T) {
 	log := &journal{}
 	b := &bed{logs: log}
 	g := newGroupConsumer(
-		groupConfig{ClientConfig: ClientConfig{Brokers: []string{"kafka:9092"}}}, b.logger(), &counters{},
+		groupConfig{ClientConfig: ClientConfig{Brokers: []string{"kafka:9092"}}}, b.logger(),
+		&counters{},
 	)
 	f := func(host string, node int32, want bool) {
 		t.Helper()
@@ -130,8 +132,11 @@ func TestChangedReasonIsLogged(t *testing.T) {
 func TestDeadLettersWithoutWrite(t *testing.T) {
 	acl := func(resource kmsg.ACLResourceType, name string, operation kmsg.ACLOperation) kfake.ACL {
 		return kfake.ACL{
-			Resource: resource, Name: name, Pattern: kmsg.ACLResourcePatternTypeLiteral,
-			Operation: operation, Allow: true,
+			Resource:  resource,
+			Name:      name,
+			Pattern:   kmsg.ACLResourcePatternTypeLiteral,
+			Operation: operation,
+			Allow:     true,
 		}
 	}
 	const topic = "application-logs"
@@ -144,7 +149,8 @@ func TestDeadLettersWithoutWrite(t *testing.T) {
 		cfg.DeadLetterTopic = "dead"
 		engine := newNotebook()
 		s, r := started(b, cfg, engine)
-		if h := fmt.Sprint(s.Health()); !strings.Contains(h, `topic "dead" may not be written (allow WRITE`) {
+		if h := fmt.Sprint(s.Health()); !strings.Contains(h,
+			`topic "dead" may not be written (allow WRITE`) {
 			t.Errorf("health at the start is %s", h)
 		}
 		b.produce(0, "bad 1")
@@ -152,8 +158,10 @@ func TestDeadLettersWithoutWrite(t *testing.T) {
 		if h := fmt.Sprint(s.Health()); !strings.Contains(h, "dead letters are lost") {
 			t.Errorf("health after a loss is %s", h)
 		}
-		grant := kadm.NewACLs().Topics("dead").Operations(kadm.OpWrite).Allow("User:app").AllowHosts()
-		if _, err := b.admin.CreateACLs(context.Background(), grant.ResourcePatternType(kadm.ACLPatternLiteral)); err != nil {
+		grant := kadm.NewACLs().Topics("dead").Operations(kadm.OpWrite).Allow(
+			"User:app").AllowHosts()
+		if _, err := b.admin.CreateACLs(context.Background(),
+			grant.ResourcePatternType(kadm.ACLPatternLiteral)); err != nil {
 			t.Fatal(err)
 		}
 		<-time.After(10 * time.Second)
@@ -189,11 +197,14 @@ func TestProducerRecovers(t *testing.T) {
 			defer cancel()
 			return p.Write(ctx, models.Record{Topic: b.topic, Value: []byte("x")})
 		}
-		if err := write(); err == nil || !strings.Contains(err.Error(), `allow WRITE on topic "application-logs"`) {
+		if err := write(); err == nil || !strings.Contains(err.Error(),
+			`allow WRITE on topic "application-logs"`) {
 			t.Errorf("without the right: %v", err)
 		}
-		grant := kadm.NewACLs().Topics(b.topic).Operations(kadm.OpWrite).Allow("User:app").AllowHosts()
-		if _, err := b.admin.CreateACLs(context.Background(), grant.ResourcePatternType(kadm.ACLPatternLiteral)); err != nil {
+		grant := kadm.NewACLs().Topics(b.topic).Operations(kadm.OpWrite).Allow(
+			"User:app").AllowHosts()
+		if _, err := b.admin.CreateACLs(context.Background(),
+			grant.ResourcePatternType(kadm.ACLPatternLiteral)); err != nil {
 			t.Fatal(err)
 		}
 		b.wait("a write", func() bool { return write() == nil })

@@ -40,7 +40,9 @@ func (u *rejectionRing) note(r *kgo.Record, rejected models.Rejection) {
 			Topic:     r.Topic,
 			Partition: r.Partition,
 			Offset:    r.Offset,
-		}, Reason: rejected.Reason, Detail: rejected.Detail,
+		},
+		Reason: rejected.Reason,
+		Detail: rejected.Detail,
 		Sample: append(at.Sample[:0], r.Value[:min(len(r.Value), rejectionSample)]...),
 	}
 }

@@ -15,7 +15,14 @@ import (
 func TestRetention(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		for _, topic := range []devbroker.Topic{
-			{Name: "days", Retention: 72 * time.Hour, RetentionBytes: -1}, {Name: "small", RetentionBytes: 1 << 20}, {Name: "both", RetentionBytes: 1 << 20, Retention: time.Hour},
+			{Name: "days", Retention: 72 * time.Hour, RetentionBytes: -1}, {
+				Name:           "small",
+				RetentionBytes: 1 << 20,
+			}, {
+				Name:           "both",
+				RetentionBytes: 1 << 20,
+				Retention:      time.Hour,
+			},
 		} {
 			if err := b.broker.CreateTopic(topic); err != nil {
 				t.Fatal(err)
@@ -23,12 +30,8 @@ func TestRetention(t *testing.T) {
 		}
 		keeps := func(topic string) string {
 			t.Helper()
-			kept, err := Retentions(
-				context.Background(),
-				b.clientConfig(),
-				slog.New(slog.DiscardHandler),
-				topic,
-			)
+			kept, err := Retentions(context.Background(), b.clientConfig(),
+				slog.New(slog.DiscardHandler), topic)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,7 +56,8 @@ func TestRetention(t *testing.T) {
 		if got := keeps("small"); !strings.HasSuffix(got, " retention.bytes true") {
 			t.Errorf("a topic that is full keeps %s", got)
 		}
-		if _, err := Retentions(context.Background(), b.clientConfig(), slog.New(slog.DiscardHandler), "gone"); err == nil ||
+		if _, err := Retentions(context.Background(), b.clientConfig(),
+			slog.New(slog.DiscardHandler), "gone"); err == nil ||
 			!strings.Contains(err.Error(), "gone") {
 			t.Errorf("of a topic that is not there: %v", err)
 		}

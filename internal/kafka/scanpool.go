@@ -56,7 +56,11 @@ func (w *scanPool) setCurrent(chunks []*chunk) {
 }
 
 func newScanPool(engine Engine, n int) *scanPool {
-	w := &scanPool{engine: engine, inlineScanner: engine.NewScanner(), chunks: make(chan *chunk, 2*n)}
+	w := &scanPool{
+		engine:        engine,
+		inlineScanner: engine.NewScanner(),
+		chunks:        make(chan *chunk, 2*n),
+	}
 	for range n {
 		w.running.Go(func() {
 			scanner := engine.NewScanner()
@@ -111,7 +115,13 @@ func (w *scanPool) newChunk() *chunk {
 func (w *scanPool) recycle(c *chunk) {
 	clear(c.records)
 	clear(c.scans)
-	*c = chunk{records: c.records[:0], scans: c.scans[:0], rejected: c.rejected[:0], done: c.done, mark: c.mark}
+	*c = chunk{
+		records:  c.records[:0],
+		scans:    c.scans[:0],
+		rejected: c.rejected[:0],
+		done:     c.done,
+		mark:     c.mark,
+	}
 	w.free = append(w.free, c)
 }
 
@@ -143,7 +153,8 @@ func (c *chunk) scan(engine Engine, scanner models.Scanner) models.Scanner {
 		if r := c.slow; r != nil {
 			if r.From == offset && r.To == offset+1 && r.Attempts >= slowAttempts {
 				c.rejected = append(c.rejected, models.Rejection{
-					Record: i, Reason: "too_slow",
+					Record: i,
+					Reason: "too_slow",
 					Detail: "the process was killed while it was read, several times",
 				})
 				continue
@@ -241,7 +252,8 @@ func (s *Source) evaluate(batches []batch) {
 
 // apply passes one chunk's scans to the engine.
 func (s *Source) apply(c *chunk) {
-	if !c.replay && c.partition.replayUntil >= 0 && c.kafkaRecords[0].Offset >= c.partition.replayUntil {
+	if !c.replay && c.partition.replayUntil >= 0 &&
+		c.kafkaRecords[0].Offset >= c.partition.replayUntil {
 		s.replayed(c.partition)
 	}
 	logs, bytes := 0, 0
@@ -275,15 +287,8 @@ func (s *Source) replayed(p *partition) {
 	s.group.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1
 	s.group.mu.Unlock()
-	s.log.Info(
-		"state is rebuilt; continuing at the committed offset",
-		"topic",
-		p.Topic,
-		"partition",
-		p.Partition.Partition,
-		"offset",
-		p.next,
-	)
+	s.log.Info("state is rebuilt; continuing at the committed offset", "topic", p.Topic,
+		"partition", p.Partition.Partition, "offset", p.next)
 	s.advance()
 }
 

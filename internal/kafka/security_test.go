@@ -123,37 +123,19 @@ func TestSASLOfKafka(t *testing.T) {
 		).Run(ctx)
 		if err == nil || !strings.Contains(err.Error(), want) ||
 			strings.Contains(err.Error(), "wrong-password") {
-			t.Errorf(
-				"%s as %s: got %v after %s, want %q",
-				mechanism,
-				user,
-				err,
-				time.Since(began),
-				want,
-			)
+			t.Errorf("%s as %s: got %v after %s, want %q", mechanism, user, err,
+				time.Since(began), want)
 		}
 	}
 	for _, m := range []string{"PLAIN", "SCRAM-SHA-512"} {
-		f(
-			m,
-			"alert-engine",
-			"wrong-password",
-			"the broker refuses the credentials; check the SASL mechanism, user name and password",
-		)
-		f(
-			m,
-			"nobody",
-			"wrong-password",
-			"the broker refuses the credentials; check the SASL mechanism, user name and password",
-		)
+		f(m, "alert-engine", "wrong-password",
+			"the broker refuses the credentials; check the SASL mechanism, user name and password")
+		f(m, "nobody", "wrong-password", "the broker refuses the credentials; check the SASL "+
+			"mechanism, user name and password")
 		f(m, "alert-engine", "right-password", "does not exist") // the topic: we are let in
 	}
-	f(
-		"SCRAM-SHA-256",
-		"alert-engine",
-		"right-password",
-		"the broker does not offer this SASL mechanism; configure another",
-	)
+	f("SCRAM-SHA-256", "alert-engine", "right-password",
+		"the broker does not offer this SASL mechanism; configure another")
 	f("", "", "", "check the SASL mechanism")
 }
 
@@ -189,12 +171,11 @@ func TestTLS(t *testing.T) {
 	}
 	f("its authority", server(tls.NoClientCert), TLS{CAFile: file("ca.pem")}, "")
 	f("no check", server(tls.NoClientCert), TLS{Enabled: true, InsecureSkipVerify: true}, "")
-	f(
-		"mutual",
-		server(tls.RequireAndVerifyClientCert),
-		TLS{CAFile: file("ca.pem"), CertFile: file("client.pem"), KeyFile: file("client.key")},
-		"",
-	)
+	f("mutual", server(tls.RequireAndVerifyClientCert), TLS{
+		CAFile:   file("ca.pem"),
+		CertFile: file("client.pem"),
+		KeyFile:  file("client.key"),
+	}, "")
 	f(
 		"unknown authority",
 		server(tls.NoClientCert),
@@ -208,18 +189,10 @@ func TestTLS(t *testing.T) {
 		"check the CA, the client certificate and the server name",
 	)
 	f("no file", server(tls.NoClientCert), TLS{CAFile: file("gone.pem")}, "read CA certificates")
-	f(
-		"no certificate in it",
-		server(tls.NoClientCert),
-		TLS{CAFile: file("ca.key")},
-		"holds no certificate in PEM",
-	)
-	f(
-		"half a pair",
-		server(tls.NoClientCert),
-		TLS{CertFile: file("client.pem")},
-		"read client certificate",
-	)
+	f("no certificate in it", server(tls.NoClientCert), TLS{CAFile: file("ca.key")},
+		"holds no certificate in PEM")
+	f("half a pair", server(tls.NoClientCert), TLS{CertFile: file("client.pem")},
+		"read client certificate")
 }
 
 // certificateFor writes a certificate and its key, signed by an authority or by itself.
@@ -235,16 +208,21 @@ func certificateFor(
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(
-			time.Now().UnixNano(),
-		), Subject: pkix.Name{CommonName: filepath.Base(name)}, NotBefore: time.Now().Add(-time.Hour),
+		SerialNumber: big.NewInt(time.Now().UnixNano()),
+		Subject:      pkix.Name{CommonName: filepath.Base(name)},
+		NotBefore:    time.Now().Add(-time.Hour),
 		NotAfter: time.Now().
 			Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: ca == nil, BasicConstraintsValid: true,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:                  ca == nil,
+		BasicConstraintsValid: true,
+		ExtKeyUsage: []x509.ExtKeyUsage{
+			x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth,
+		},
 	}
 	if ca == nil {
-		ca, caKey, template.ExtKeyUsage, template.KeyUsage = template, key, nil, x509.KeyUsageCertSign
+		ca, caKey, template.ExtKeyUsage, template.KeyUsage = template, key, nil,
+			x509.KeyUsageCertSign
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, ca, &key.PublicKey, caKey)
 	if err != nil {
@@ -255,7 +233,8 @@ func certificateFor(
 		t.Fatal(err)
 	}
 	write := func(file, kind string, bytes []byte) {
-		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}), 0o600); err != nil {
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: bytes}),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -283,7 +262,9 @@ func TestCredentials(t *testing.T) {
 			t.Errorf("got %q, %v", got.Token, err)
 		}
 	}
-	for _, m := range []string{"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"} {
+	for _, m := range []string{
+		"", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM",
+	} {
 		if _, err := (SASL{Mechanism: m}).mechanism(); err != nil {
 			t.Errorf("%s: %v", m, err)
 		}

@@ -150,7 +150,8 @@ func (s *Source) noteSlow(p models.Partition, m *scanMark) {
 	from, to := m.from.Load(), m.to.Load()
 	s.group.limited.error(
 		"slow",
-		"records are slow to read; if the process is killed, the next start finds out which, and the one after leaves it out",
+		"records are slow to read; if the process is killed, the next start finds out which, and "+
+			"the one after leaves it out",
 		"topic", p.Topic, "partition", p.Partition, "from", from, "to", to,
 	)
 	if err := s.slow.note(p, from, to); err != nil {

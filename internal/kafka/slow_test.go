@@ -52,11 +52,14 @@ func TestSlowRecordIsLeftOut(t *testing.T) {
 			engine = slowly{engine.crash()}
 			engine.fails(nil)
 		}
-		if text, _ := os.ReadFile(file); string(text) != `[{"topic":"application-logs","partition":0,"from":2,"to":3,"attempts":1}]` {
+		if text, _ := os.ReadFile(file); string(
+			text) != `[{"topic":"application-logs","partition":0,"from":2,"to":3,"attempts":1}]` {
 			t.Errorf("the file holds %s", text)
 		}
 		// the record is known by itself now; one further kill, and it is left out
-		if err := os.WriteFile(file, []byte(`[{"topic":"application-logs","partition":0,"from":2,"to":3,"attempts":2}]`), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(
+			`[{"topic":"application-logs","partition":0,"from":2,"to":3,"attempts":2}]`),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 		began := time.Now()

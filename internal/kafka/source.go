@@ -156,13 +156,23 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s.checkpointer, _ = engine.(Checkpointer)
 	s.sharer, _ = engine.(StateSharer)
 	s.group = newGroupConsumer(groupConfig{
-		ClientConfig: cfg.Client, topics: cfg.Topics, patterns: cfg.Patterns, exclude: []string{cfg.DeadLetterTopic, cfg.Exclude},
-		group: cfg.Group, instance: cfg.InstanceID, session: cfg.SessionTimeout, start: cfg.Start,
-		minBytes: cfg.MinBytes, maxByte: cfg.MaxBytes, maxWait: cfg.MaxWait, outageGrace: cfg.OutageGrace,
+		ClientConfig: cfg.Client,
+		topics:       cfg.Topics,
+		patterns:     cfg.Patterns,
+		exclude:      []string{cfg.DeadLetterTopic, cfg.Exclude},
+		group:        cfg.Group,
+		instance:     cfg.InstanceID,
+		session:      cfg.SessionTimeout,
+		start:        cfg.Start,
+		minBytes:     cfg.MinBytes,
+		maxByte:      cfg.MaxBytes,
+		maxWait:      cfg.MaxWait,
+		outageGrace:  cfg.OutageGrace,
 	}, s.log, &s.counters)
 	s.group.stateful = s.checkpointer != nil
 	s.group.exclusive = func() bool { return cfg.Exclusive != nil && cfg.Exclusive() != nil }
-	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin, newClockGuard(cfg.Clock, s.log)
+	s.group.onRevoke, s.group.beforeJoin, s.group.clock = s.onRevoke, s.beforeJoin,
+		newClockGuard(cfg.Clock, s.log)
 	if s.sharer != nil {
 		s.group.acquire = s.sharer.Acquire
 	}
@@ -215,18 +225,11 @@ func (c SourceConfig) Validate() error {
 		wrong(err != nil, "pattern %q: %v", p, err)
 	}
 	wrong(c.Group == "", "group is empty")
-	wrong(
-		c.Start < StartBeginning,
-		"start is %d; it must be -2 (start), -1 (end), or an offset",
-		c.Start,
-	)
+	wrong(c.Start < StartBeginning, "start is %d; it must be -2 (start), -1 (end), or an offset",
+		c.Start)
 	wrong(c.MinBytes < 1, "min bytes is %d; it must be at least 1", c.MinBytes)
-	wrong(
-		c.MinBytes > c.MaxBytes,
-		"min bytes is %d, more than max bytes, %d",
-		c.MinBytes,
-		c.MaxBytes,
-	)
+	wrong(c.MinBytes > c.MaxBytes, "min bytes is %d, more than max bytes, %d", c.MinBytes,
+		c.MaxBytes)
 	wrong(c.MaxBytes > 1<<30, "max bytes is %d; it must be at most %d", c.MaxBytes, 1<<30)
 	wrong(c.MaxWait < 0, "max wait is negative")
 	wrong(c.OutageGrace < 0, "outage grace is negative")
@@ -235,12 +238,8 @@ func (c SourceConfig) Validate() error {
 		"session timeout is %v; it must be at least 1s, and brokers demand 6s by default",
 		c.SessionTimeout,
 	)
-	wrong(
-		c.PollRecords < 1 || c.Workers < 1,
-		"poll records is %d and workers is %d; both must be at least 1",
-		c.PollRecords,
-		c.Workers,
-	)
+	wrong(c.PollRecords < 1 || c.Workers < 1,
+		"poll records is %d and workers is %d; both must be at least 1", c.PollRecords, c.Workers)
 	wrong(
 		c.DeadLetterTopic != "" && slices.Contains(c.Topics, c.DeadLetterTopic),
 		"dead letter topic %q is also read; rejected records would loop",
@@ -287,11 +286,8 @@ func (s *Source) Run(ctx context.Context) (err error) {
 		case !errors.Is(err, errReopen):
 			return err
 		}
-		s.log.Warn(
-			"a topic was deleted or created again; rejoining the group",
-			"group",
-			s.cfg.Group,
-		)
+		s.log.Warn("a topic was deleted or created again; rejoining the group",
+			"group", s.cfg.Group)
 		wait.Sleep(ctx, time.Second)
 	}
 }
@@ -314,7 +310,8 @@ func (s *Source) loadPositions() {
 		positions[name] = append(positions[name], p)
 	}
 	s.group.rewind = s.checkpointer.Rewind()
-	s.group.restoredPosition = func(name models.Partition, id [16]byte) (models.SourcePosition, bool) {
+	s.group.restoredPosition = func(name models.Partition, id [16]byte) (models.SourcePosition,
+		bool) {
 		list := positions[name]
 		for _, p := range list {
 			if p.TopicID == id {
@@ -334,13 +331,8 @@ func (s *Source) session(ctx context.Context) error {
 		return err
 	}
 	defer s.unlessBroken(s.group.close)
-	letters, err := openDeadLetters(
-		ctx,
-		s.group,
-		s.cfg.DeadLetterTopic,
-		s.cfg.DeadLetterFile,
-		s.cfg.Version,
-	)
+	letters, err := openDeadLetters(ctx, s.group, s.cfg.DeadLetterTopic, s.cfg.DeadLetterFile,
+		s.cfg.Version)
 	if err != nil {
 		return err
 	}
@@ -412,7 +404,8 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	}
 	s.lastRound = time.Now()
 	if !s.fenced &&
-		(changed || time.Since(s.lastCheckpoint) >= checkpointInterval || s.checkpointer != nil && s.checkpointer.Urgent()) {
+		(changed || time.Since(s.lastCheckpoint) >= checkpointInterval ||
+			s.checkpointer != nil && s.checkpointer.Urgent()) {
 		s.reportShared()
 		if s.checkpoint() {
 			s.group.commitSoon(context.WithoutCancel(ctx), &s.commits)
@@ -445,12 +438,8 @@ func (s *Source) checkpoint() bool {
 	if err := s.checkpointer.Checkpoint(positions, forget); err != nil {
 		s.counters.errors.add("checkpoint", 1)
 		s.group.setProblem("checkpoint", err)
-		s.group.limited.error(
-			"checkpoint",
-			"checkpoint failed; offsets are not committed",
-			"error",
-			err,
-		)
+		s.group.limited.error("checkpoint", "checkpoint failed; offsets are not committed",
+			"error", err)
 		return false
 	}
 	s.forget = nil
@@ -462,7 +451,9 @@ func (s *Source) checkpoint() bool {
 // them too.
 func (s *Source) unclaimed(positions, forget []models.SourcePosition) []models.SourcePosition {
 	s.restored = slices.DeleteFunc(s.restored, func(old models.SourcePosition) bool {
-		same := func(p models.SourcePosition) bool { return p.Topic == old.Topic && p.Partition == old.Partition }
+		same := func(p models.SourcePosition) bool {
+			return p.Topic == old.Topic && p.Partition == old.Partition
+		}
 		return slices.ContainsFunc(positions, same) || slices.ContainsFunc(forget, same)
 	})
 	return s.restored
@@ -514,13 +505,8 @@ func (s *Source) releaseState(ctx context.Context, parts []*partition, lost bool
 	}
 	if err := s.sharer.Release(ctx, names, lost); err != nil {
 		s.counters.errors.add("handover", 1)
-		s.log.Error(
-			"the state of partitions could not be published; alerts may be notified twice",
-			"group",
-			s.cfg.Group,
-			"error",
-			err,
-		)
+		s.log.Error("the state of partitions could not be published; alerts may be notified twice",
+			"group", s.cfg.Group, "error", err)
 		return false
 	}
 	return true
@@ -534,7 +520,8 @@ func (s *Source) finish() {
 	defer s.mu.Unlock()
 	s.advance()
 	s.leaving = s.cfg.Exclusive != nil && s.cfg.Exclusive() == nil
-	if saved := s.checkpoint(); s.releaseState(context.Background(), s.group.assigned(), false) && saved {
+	if saved := s.checkpoint(); s.releaseState(context.Background(), s.group.assigned(), false) &&
+		saved {
 		s.group.commit(context.Background(), nil)
 	}
 	s.leaving = false

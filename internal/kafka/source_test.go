@@ -173,10 +173,7 @@ func TestOperatorResets(t *testing.T) {
 		b.reset(0, 15)
 		engine = engine.crash()
 		_, r = started(b, b.sourceConfig(), engine)
-		b.waitSeen(
-			engine.seen,
-			append(offsets(0, 0, 10), offsets(0, 15, 20)...),
-		)
+		b.waitSeen(engine.seen, append(offsets(0, 0, 10), offsets(0, 15, 20)...))
 		if !strings.Contains(b.logs.String(), "5 records from offset 10 on are skipped") {
 			t.Errorf("nothing was said of what is skipped: %s", b.logs)
 		}
@@ -198,7 +195,12 @@ func TestRewind(t *testing.T) {
 		engine.rewind = 10 * time.Minute
 		_, r := started(b, b.sourceConfig(), engine)
 		b.waitSeen(engine.seen, offsets(0, 3, 8))
-		for value, replay := range map[string]bool{"0/3": true, "0/5": true, "0/6": false, "0/7": false} {
+		for value, replay := range map[string]bool{
+			"0/3": true,
+			"0/5": true,
+			"0/6": false,
+			"0/7": false,
+		} {
 			if engine.replay(value) != replay {
 				t.Errorf("%s: replay is %v", value, !replay)
 			}
@@ -338,7 +340,8 @@ func TestRebalance(t *testing.T) {
 		}
 		if left != 2 {
 			t.Errorf(
-				"the positions say that %d partitions were given up, want the two that the second member got",
+				"the positions say that %d partitions were given up, want the two that the "+
+					"second member got",
 				left,
 			)
 		}
@@ -371,12 +374,11 @@ func TestDeadLetters(t *testing.T) {
 			}
 			var unread []string
 			for _, u := range stats.RecentRejections {
-				unread = append(
-					unread,
-					fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason, u.Sample),
-				)
+				unread = append(unread, fmt.Sprintf("%d %s %q", u.Position.Offset, u.Reason,
+					u.Sample))
 			}
-			if got := strings.Join(unread, "; "); got != `2 panic "poisonous"; 1 invalid_json "bad one"` {
+			if got := strings.Join(unread, "; "); got != `2 panic "poisonous"; 1 invalid_json `+
+				`"bad one"` {
 				t.Errorf("unread are %s", got)
 			}
 			dead := where(b)
@@ -419,7 +421,9 @@ func TestDeadLetters(t *testing.T) {
 	}
 	f(
 		func(b *bed, c *SourceConfig) { c.DeadLetterTopic = b.topic + "-dead" },
-		func(b *bed) DeadLetters { return DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"} },
+		func(b *bed) DeadLetters {
+			return DeadLetters{Client: b.clientConfig(), Topic: b.topic + "-dead"}
+		},
 	)
 	dir := t.TempDir()
 	file := func(b *bed) string { return filepath.Join(dir, b.topic) }
@@ -500,7 +504,8 @@ func TestStartErrors(t *testing.T) {
 	)
 	f(
 		func(c *SourceConfig) { c.Client.Brokers, c.Group, c.Topics = nil, "", nil },
-		"brokers is empty; name at least one, such as localhost:9092\ntopics and patterns are empty; name at least one topic\ngroup is empty",
+		"brokers is empty; name at least one, such as localhost:9092\ntopics and patterns are "+
+			"empty; name at least one topic\ngroup is empty",
 	)
 	inBubble(t, 1, func(b *bed) {
 		cfg := b.sourceConfig()

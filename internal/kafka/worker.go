@@ -147,10 +147,10 @@ func (w *worker) decode(m *message) {
 			&r,
 			func(l *decode.Log) { m.entries = append(m.entries, l.Entry()) },
 			func(reason decode.Reason, detail string) {
-				rejected = append(
-					rejected,
-					models.Rejection{Reason: string(reason), Detail: detail},
-				)
+				rejected = append(rejected, models.Rejection{
+					Reason: string(reason),
+					Detail: detail,
+				})
 			},
 		)
 		return nil
@@ -299,14 +299,8 @@ func (w *worker) attempt(messages []*message, once bool) (time.Duration, error) 
 		if once || try >= w.dispatcher.opts.retries {
 			return 0, err
 		}
-		w.dispatcher.group.limited.warn(
-			"retry",
-			"the engine fails; retrying",
-			"attempt",
-			try+1,
-			"error",
-			err,
-		)
+		w.dispatcher.group.limited.warn("retry", "the engine fails; retrying", "attempt", try+1,
+			"error", err)
 		if !w.sleep(backoff(w.dispatcher.opts.delay, try), messages[0].part) {
 			return 0, errInterrupted
 		}
@@ -332,7 +326,10 @@ func (w *worker) evaluate(messages []*message) error {
 	}
 	for _, m := range messages {
 		for ; m.evaluatedEntries < len(m.entries); m.evaluatedEntries++ {
-			if err := safely(func() error { r.engine.EvaluateLog(m.entries[m.evaluatedEntries]); return nil }); err != nil {
+			if err := safely(func() error {
+				r.engine.EvaluateLog(m.entries[m.evaluatedEntries])
+				return nil
+			}); err != nil {
 				return err
 			}
 		}
@@ -395,20 +392,10 @@ func (w *worker) done(m *message, took time.Duration) {
 // rejectMessage gives up a message that the engine refuses while it accepts others.
 func (w *worker) rejectMessage(m *message, err error) {
 	w.dispatcher.group.counters.errors.add("refused", 1)
-	w.dispatcher.group.limited.error(
-		"refused",
+	w.dispatcher.group.limited.error("refused",
 		"the engine refuses a message but accepts others; it becomes a dead letter",
-		"topic",
-		m.part.Topic,
-		"partition",
-		m.part.Partition.Partition,
-		"offset",
-		m.record.Offset,
-		"attempts",
-		m.tries,
-		"error",
-		err,
-	)
+		"topic", m.part.Topic, "partition", m.part.Partition.Partition, "offset", m.record.Offset,
+		"attempts", m.tries, "error", err)
 	w.dispatcher.current.deadLetters.Load().
 		write(newDeadLetter(m.record, "evaluation_failed", err.Error(), "", m.tries))
 	m.invalid = true

@@ -23,8 +23,10 @@ type fieldNames map[string]int
 func (n fieldNames) add(l *decode.Log) {
 	e := l.Entry()
 	for name, value := range map[string]string{
-		"message": e.Message, "service": e.Service, "namespace": e.Namespace, "host": e.Host, "kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID,
-		"kubernetes.container_name": e.Kubernetes.ContainerName, "span_id": e.SpanID, "log_source": e.LogSource, "log_type": e.LogType,
+		"message": e.Message, "service": e.Service, "namespace": e.Namespace, "host": e.Host,
+		"kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID,
+		"kubernetes.container_name": e.Kubernetes.ContainerName, "span_id": e.SpanID,
+		"log_source": e.LogSource, "log_type": e.LogType,
 	} {
 		if value != "" {
 			n.note(name)
@@ -60,7 +62,9 @@ func (n fieldNames) tree(prefix string, fields map[string]any) {
 // in case and separators, has the same last part, or differs in few letters.
 func (n fieldNames) nearest(name string) string {
 	best, least := "", 100
-	for _, other := range slices.SortedFunc(maps.Keys(n), func(a, b string) int { return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b)) }) {
+	for _, other := range slices.SortedFunc(maps.Keys(n), func(a, b string) int {
+		return cmp.Or(cmp.Compare(n[b], n[a]), cmp.Compare(a, b))
+	}) {
 		if d := distance(name, other); d < least && other != name {
 			best, least = other, d
 		}

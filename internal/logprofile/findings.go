@@ -30,13 +30,8 @@ func (p *Profile) of(w *ruleProfile) (found []rule.Finding) {
 	}
 	for _, u := range w.uses {
 		if !u.seen {
-			report(
-				rule.UnknownField,
-				u.Pos,
-				p.hint(u.Fields),
-				"no log of the sample has %s",
-				either(u.Fields),
-			)
+			report(rule.UnknownField, u.Pos, p.hint(u.Fields), "no log of the sample has %s",
+				either(u.Fields))
 		}
 	}
 	p.unmatched(w, report)
@@ -83,14 +78,8 @@ func (p *Profile) unmatched(
 	}
 	for i, step := range w.steps {
 		if step >= 0 && w.stepped[i] == 0 {
-			report(
-				rule.NeverMatches,
-				p.set.Place(w.rule, "sequence"),
-				moreHint,
-				"none of %d logs matches step %d of the sequence",
-				w.logs,
-				i+1,
-			)
+			report(rule.NeverMatches, p.set.Place(w.rule, "sequence"), moreHint,
+				"none of %d logs matches step %d of the sequence", w.logs, i+1)
 		}
 	}
 }
@@ -101,12 +90,8 @@ func (w *ruleProfile) partialHint() string {
 		if o.in != "" {
 			return fmt.Sprintf(
 				"%s:%s is the whole value, and there is %q; write %s:*%s* for a part of it",
-				decode.FieldName(o.leaf.Field),
-				o.leaf.Text,
-				o.in,
-				decode.FieldName(o.leaf.Field),
-				o.leaf.Text,
-			)
+				decode.FieldName(o.leaf.Field), o.leaf.Text, o.in, decode.FieldName(o.leaf.Field),
+				o.leaf.Text)
 		}
 	}
 	return moreHint
@@ -121,14 +106,9 @@ func (p *Profile) groups(
 	by := p.set.Place(w.rule, "by")
 	for i, label := range w.rule.By {
 		if w.matches > 0 && w.grouped[i] == 0 && w.occurs(label.Fields) {
-			report(
-				rule.AbsentGroup,
-				by,
-				"group by a field that these logs have",
-				"none of the %d logs that match has %s, so all of them are one group",
-				w.matches,
-				either(label.Fields),
-			)
+			report(rule.AbsentGroup, by, "group by a field that these logs have",
+				"none of the %d logs that match has %s, so all of them are one group", w.matches,
+				either(label.Fields))
 		}
 	}
 	switch {
@@ -137,19 +117,16 @@ func (p *Profile) groups(
 			rule.TooManyGroups,
 			by,
 			"group by a field with few values, such as a service or a host, or raise limit",
-			"%d logs that match have more than %d groups, the rule's limit; further groups are refused",
+			"%d logs that match have more than %d groups, the rule's limit; further groups are "+
+				"refused",
 			w.matches,
 			w.rule.Limit,
 		)
 	case w.matches >= fewLogs && int64(len(w.groups)) > w.matches/2:
-		report(
-			rule.UnboundedGroup,
-			by,
+		report(rule.UnboundedGroup, by,
 			"group by a field with few values, such as a service or a host",
-			"%d logs that match have %d groups, nearly every log is a group of its own",
-			w.matches,
-			len(w.groups),
-		)
+			"%d logs that match have %d groups, nearly every log is a group of its own", w.matches,
+			len(w.groups))
 	}
 }
 

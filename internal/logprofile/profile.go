@@ -138,13 +138,16 @@ func New(set *rule.Set, o Options) (*Profile, error) {
 	var err error
 	p.index, err = match.Compile(
 		queries,
-		match.Options{Fields: fields, Lists: func(name string) ([]string, bool) {
-			l, ok := set.Lists[name]
-			if !ok {
-				return nil, false
-			}
-			return l.Values, true
-		}},
+		match.Options{
+			Fields: fields,
+			Lists: func(name string) ([]string, bool) {
+				l, ok := set.Lists[name]
+				if !ok {
+					return nil, false
+				}
+				return l.Values, true
+			},
+		},
 	)
 	if err != nil {
 		return nil, err
@@ -297,10 +300,9 @@ func (w *ruleProfile) look(p *Profile, l *decode.Log, number int) {
 	w.logs++
 	for i := range w.uses {
 		if u := &w.uses[i]; !u.seen {
-			u.seen = slices.ContainsFunc(
-				u.ids,
-				func(id decode.FieldID) bool { return present(l, id) },
-			)
+			u.seen = slices.ContainsFunc(u.ids, func(id decode.FieldID) bool {
+				return present(l, id)
+			})
 		}
 	}
 	for i, step := range w.steps {

@@ -62,7 +62,8 @@ func TestFindings(t *testing.T) {
 				tenant = `,"tenant":"x"`
 			}
 			return fmt.Sprintf(
-				`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},"url":{"path":"/a"},"trace":"street-5","note":null%s}`,
+				`{"service":"pay","level":%q,"status_code":%d,"user":{"id":%d},`+
+					`"url":{"path":"/a"},"trace":"street-5","note":null%s}`,
 				[]string{"ERROR", "INFO", "INFO"}[i%3],
 				200+300*(i%2),
 				i,
@@ -70,12 +71,8 @@ func TestFindings(t *testing.T) {
 			)
 		})
 		if got := found(s); !slices.Equal(got, want) {
-			t.Errorf(
-				"%s\ngot  %s\nwant %s",
-				rule,
-				strings.Join(got, "\n     "),
-				strings.Join(want, "\n     "),
-			)
+			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "),
+				strings.Join(want, "\n     "))
 		}
 	}
 	f("{alert: A, match: 'level>=ERROR', by: [service], top: [url.path]}")
@@ -86,52 +83,66 @@ func TestFindings(t *testing.T) {
 	)
 	f(
 		"{alert: A, match: 'not path.url:x'}",
-		`4:28: no log of the sample has the field path.url; if such logs are rare, use a larger sample (unknown-field)`,
+		`4:28: no log of the sample has the field path.url; if such logs are rare, use a larger `+
+			`sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, when: 'avg(usr.id, note:x) > 3', match: 'level>=ERROR'}",
 		`4:23: no log of the sample has the field usr.id; did you mean "user.id"? (unknown-field)`,
-		`4:35: no log of the sample has the field note; if such logs are rare, use a larger sample (unknown-field)`,
+		`4:35: no log of the sample has the field note; if such logs are rare, use a larger `+
+			`sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, match: 'level>=ERROR', by: ['who=usr|actor'], samples: {fields: [request]}}",
-		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, use a larger sample (unknown-field)`,
-		`4:71: no log of the sample has the field request; if such logs are rare, use a larger sample (unknown-field)`,
+		`4:43: no log of the sample has any of the fields usr, actor; if such logs are rare, use `+
+			`a larger sample (unknown-field)`,
+		`4:71: no log of the sample has the field request; if such logs are rare, use a larger `+
+			`sample (unknown-field)`,
 	)
 	f(
 		"{alert: A, match: '@blocked or timeout', by: [service]}",
-		"4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)",
+		"4:23: none of 3000 logs matches; if such logs are rare, use a larger sample "+
+			"(never-matches)",
 	)
 	f(
 		"{alert: A, match: 'service:pa level:error path:a'}",
-		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)`,
+		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample `+
+			`(never-matches)`,
 	)
 	f(
 		"{alert: A, match: 'timeout not trace:Tree'}",
-		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)`,
+		`4:23: none of 3000 logs matches; if such logs are rare, use a larger sample `+
+			`(never-matches)`,
 	)
 	f(
 		"{alert: A, match: 'trace:Tree'}",
-		`4:23: none of 3000 logs matches; trace:Tree is the whole value, and there is "street-5"; write trace:*Tree* for a part of it (never-matches)`,
+		`4:23: none of 3000 logs matches; trace:Tree is the whole value, and there is `+
+			`"street-5"; write trace:*Tree* for a part of it (never-matches)`,
 	)
 	f(
 		"{alert: A, when: 'count(timeout) > 0 and count(refused) > 0'}",
-		"4:22: none of 3000 logs matches; if such logs are rare, use a larger sample (never-matches)",
+		"4:22: none of 3000 logs matches; if such logs are rare, use a larger sample "+
+			"(never-matches)",
 	)
 	f(
-		"{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: refused}]}",
-		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, use a larger sample (never-matches)",
+		"{alert: A, within: 5m, sequence: [{match: 'level>=ERROR'}, {match: timeout}, {not: "+
+			"refused}]}",
+		"4:38: none of 3000 logs matches step 2 of the sequence; if such logs are rare, use a "+
+			"larger sample (never-matches)",
 	)
 	f("{alert: A, match: 'level>=ERROR', resolve: timeout}")
 	f(
 		"{alert: A, match: 'level>=ERROR', by: [tenant]}",
-		"4:43: none of the 1000 logs that match has the field tenant, so all of them are one group; group by a field that these logs have (absent-group)",
+		"4:43: none of the 1000 logs that match has the field tenant, so all of them are one "+
+			"group; group by a field that these logs have (absent-group)",
 	)
 	f("{alert: A, match: 'level:INFO', by: [tenant]}")
 	f(
 		"{alert: A, match: 'level>=ERROR', by: [service, user.id], limit: 999}",
-		"4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups are refused; "+
-			"group by a field with few values, such as a service or a host, or raise limit (too-many-groups)",
+		"4:43: 1000 logs that match have more than 999 groups, the rule's limit; further groups "+
+			"are refused; "+
+			"group by a field with few values, such as a service or a host, or raise limit "+
+			"(too-many-groups)",
 	)
 	f(
 		"{alert: A, match: 'level>=ERROR', by: [user.id]}",
@@ -145,8 +156,11 @@ func TestFindings(t *testing.T) {
 
 // The table shows the expected matches a minute, of each partition by its own time until now.
 func TestTable(t *testing.T) {
-	rules := "  - {alert: Errors, match: 'level>=ERROR', by: [service]}\n  - {alert: Elsewhere, match: timeout, source: audit}\n  - {alert: Rare, match: 'n:7', when: count() > 1}\n"
-	log := func(i int) string { return fmt.Sprintf(`{"level":"ERROR","service":"s%d","n":%d}`, i%3, i) }
+	rules := "  - {alert: Errors, match: 'level>=ERROR', by: [service]}\n  - {alert: Elsewhere, " +
+		"match: timeout, source: audit}\n  - {alert: Rare, match: 'n:7', when: count() > 1}\n"
+	log := func(i int) string {
+		return fmt.Sprintf(`{"level":"ERROR","service":"s%d","n":%d}`, i%3, i)
+	}
 	f := func(what string, s *Profile, want string) {
 		t.Helper()
 		var out strings.Builder
@@ -229,14 +243,8 @@ func TestNamesAreBounded(t *testing.T) {
 		n.note(fmt.Sprint(i))
 	}
 	if n[long] != 1 || n[long+"y"] != 0 || n["a."+long] != 0 || len(n) != maxNames {
-		t.Errorf(
-			"%d names; those of %d bytes and more occur %d, %d and %d times",
-			len(n),
-			maxName,
-			n[long],
-			n[long+"y"],
-			n["a."+long],
-		)
+		t.Errorf("%d names; those of %d bytes and more occur %d, %d and %d times", len(n), maxName,
+			n[long], n[long+"y"], n["a."+long])
 	}
 }
 

@@ -16,13 +16,8 @@ func (p *Profile) Write(w io.Writer) error {
 		fmt.Fprintf(w, " (%d unreadable)", p.Rejected)
 	}
 	if !p.From.IsZero() {
-		fmt.Fprintf(
-			w,
-			", %s to %s (%s)",
-			p.From.Format(time.RFC3339),
-			p.To.Format(time.RFC3339),
-			duration.Format(p.To.Sub(p.From).Round(time.Second)),
-		)
+		fmt.Fprintf(w, ", %s to %s (%s)", p.From.Format(time.RFC3339), p.To.Format(time.RFC3339),
+			duration.Format(p.To.Sub(p.From).Round(time.Second)))
 	}
 	fmt.Fprint(w, "\n\n")
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -104,18 +104,22 @@ type Cost struct {
 	Matches    int64   `json:"matches"`    // and those for which it held
 	// time spent on evaluating the query, averaged over all logs; 0 without a clock
 	NanosPerLog float64 `json:"nanos_per_log"`
-	Regexps     int     `json:"regexps"`        // regular expressions in the query
-	Unfiltered  int     `json:"unfiltered"`     // of these, those without a literal that must be there
-	Hint        string  `json:"hint,omitempty"` // how the query can be made cheaper
-	HintSubject string  `json:"-"`              // the part of the query that the hint is about
+	Regexps     int     `json:"regexps"` // regular expressions in the query
+	// of these, those without a literal that must be there
+	Unfiltered  int    `json:"unfiltered"`
+	Hint        string `json:"hint,omitempty"` // how the query can be made cheaper
+	HintSubject string `json:"-"`              // the part of the query that the hint is about
 }
 
 // Cost reports on a query. Its counters lag behind by the logs that matchers have not flushed.
 func (ix *Index) Cost(i int) Cost {
 	q, c := &ix.queries[i], &ix.counters[i]
 	cost := Cost{
-		Access: ix.accessText(q), Expected: min(q.freq, 1),
-		Logs: ix.logs.Load(), Candidates: c.candidates.Load(), Matches: c.matches.Load(),
+		Access:     ix.accessText(q),
+		Expected:   min(q.freq, 1),
+		Logs:       ix.logs.Load(),
+		Candidates: c.candidates.Load(),
+		Matches:    c.matches.Load(),
 	}
 	if cost.Logs > 0 {
 		cost.NanosPerLog = float64(c.nanos.Load()) / float64(cost.Logs)
@@ -135,14 +139,17 @@ func (ix *Index) Cost(i int) Cost {
 		cost.Hint = "it holds for every log; if that is not meant, name a field or a word"
 	case q.always && cost.Unfiltered > 0:
 		cost.Hint = fmt.Sprintf(
-			"the regular expression /%s/ runs for every log: no text of three characters is in all that it matches; add such a text, or a field, beside it",
+			"the regular expression /%s/ runs for every log: no text of three characters is in "+
+				"all that it matches; add such a text, or a field, beside it",
 			cost.HintSubject,
 		)
 	case q.always:
-		cost.Hint = "nothing in it must be present, so it is evaluated for every log: add a field, a word of three characters or more, or a level that must be there"
+		cost.Hint = "nothing in it must be present, so it is evaluated for every log: add a " +
+			"field, a word of three characters or more, or a level that must be there"
 	case cost.Unfiltered > 0:
 		cost.Hint = fmt.Sprintf(
-			"no text of three characters is in all that the regular expression /%s/ matches, so it runs whenever the rest of the query holds",
+			"no text of three characters is in all that the regular expression /%s/ matches, so "+
+				"it runs whenever the rest of the query holds",
 			cost.HintSubject,
 		)
 	}

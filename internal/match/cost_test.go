@@ -28,10 +28,12 @@ func TestPivotIsMeasured(t *testing.T) {
 		}
 		return p.Cost(0).Access
 	}
-	if got := access(`{"message":"connection lost","service":"cart"}`); got != `service is "payment"` {
+	if got := access(
+		`{"message":"connection lost","service":"cart"}`); got != `service is "payment"` {
 		t.Errorf("where every log is about connections: %s", got)
 	}
-	if got := access(`{"message":"hello","service":"payment"}`); got != `text contains "connection"` {
+	if got := access(
+		`{"message":"hello","service":"payment"}`); got != `text contains "connection"` {
 		t.Errorf("where every log is of the service: %s", got)
 	}
 }
@@ -48,7 +50,9 @@ func TestHints(t *testing.T) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	re := func(expr string) rule.Query { return &rule.Leaf{Op: rule.OpRegexp, Regexp: regexp.MustCompile(expr)} }
+	re := func(expr string) rule.Query {
+		return &rule.Leaf{Op: rule.OpRegexp, Regexp: regexp.MustCompile(expr)}
+	}
 	f(has("", "timeout"), "")
 	f(re("(?i)timeout after [0-9]+"), "")
 	f(re("(timeout|refused|denied)"), "")

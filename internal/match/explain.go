@@ -73,7 +73,8 @@ func Describe(l *rule.Leaf) string {
 		field = "text"
 	}
 	op := map[rule.Op]string{
-		rule.OpContains: " contains ", rule.OpPrefix: " begins with ", rule.OpSuffix: " ends with ", rule.OpEqual: " is ", rule.OpGlob: " matches ",
+		rule.OpContains: " contains ", rule.OpPrefix: " begins with ", rule.OpSuffix: " ends with ",
+		rule.OpEqual: " is ", rule.OpGlob: " matches ",
 	}[l.Op]
 	if l.Field == rule.AnyField {
 		field = "any field"

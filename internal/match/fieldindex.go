@@ -112,7 +112,10 @@ type fieldIndexBuilder struct {
 }
 
 func newFieldIndexBuilder(field decode.FieldID, lookup string) *fieldIndexBuilder {
-	return &fieldIndexBuilder{fieldIndex: fieldIndex{field: field, lookup: lookup}, ids: map[string]int32{}}
+	return &fieldIndexBuilder{
+		fieldIndex: fieldIndex{field: field, lookup: lookup},
+		ids:        map[string]int32{},
+	}
 }
 
 func (b *fieldIndexBuilder) literal(l literal, m posting) {

@@ -15,13 +15,8 @@ func TestFoldRune(t *testing.T) {
 			t.Fatalf("%U is folded to %U, which is not equal to it", r, low)
 		}
 		if next := unicode.SimpleFold(r); foldRune(next) != low {
-			t.Fatalf(
-				"%U and %U are equal but are folded to %U and %U",
-				r,
-				next,
-				low,
-				foldRune(next),
-			)
+			t.Fatalf("%U and %U are equal but are folded to %U and %U", r, next, low,
+				foldRune(next))
 		}
 		if r < utf8.RuneSelf && low >= utf8.RuneSelf {
 			t.Fatalf("%U leaves ASCII", r)

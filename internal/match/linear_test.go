@@ -32,12 +32,15 @@ func TestPredicatesTakeLinearTime(t *testing.T) {
 		"words":      leaf(rule.OpWords, "a a a b"),
 		"any field":  &rule.Leaf{Field: rule.AnyField, Op: rule.OpContains, Text: "aaaaaab"},
 		"regexp": &rule.Leaf{
-			Field: "f", Op: rule.OpRegexp, Regexp: regexp.MustCompile(`(a*)*b|(a|aa)+c|x{50}y`),
+			Field:  "f",
+			Op:     rule.OpRegexp,
+			Regexp: regexp.MustCompile(`(a*)*b|(a|aa)+c|x{50}y`),
 		},
 	}
 	shapes := [][3]string{
 		{"", "a", ""}, {"", "a", "b"}, {"/api/x", "/orders/", ""}, {"", "aab", ""}, {"", "1", ""},
-		{"10.", "0", ""}, {"", "1h", ""}, {"", "\xff", ""}, {"", "a ", "b"}, {"", "\u212a", "b"}, {"b", "ab", "c"},
+		{"10.", "0", ""}, {"", "1h", ""}, {"", "\xff", ""}, {"", "a ", "b"}, {"", "\u212a", "b"},
+		{"b", "ab", "c"},
 	}
 	for name, q := range queries {
 		ix, err := Compile([]rule.Query{q}, Options{Lists: findList})
@@ -161,5 +164,6 @@ func glob(v []byte, pattern []rune, cased bool) bool {
 	case pattern[0] == '\\' && len(pattern) > 1:
 		pattern = pattern[1:]
 	}
-	return (r == pattern[0] || !cased && equalRune(r, pattern[0])) && glob(v[n:], pattern[1:], cased)
+	return (r == pattern[0] || !cased && equalRune(r, pattern[0])) &&
+		glob(v[n:], pattern[1:], cased)
 }

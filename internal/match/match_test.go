@@ -88,11 +88,11 @@ func TestMeaning(t *testing.T) {
 	f(leaf("status", rule.OpEqual, "2e2"), `{"status":200}`, true)
 	f(leaf("status", rule.OpEqual, "200"), `{"status":"200.0"}`, false)
 	f(leaf("ok", rule.OpEqual, "TRUE"), `{"ok":true}`, true)
-	f(
-		&rule.Leaf{Field: "took", Op: rule.OpRange, Range: rule.Range{Min: 200, Max: 300}},
-		`{"took":"0.25s"}`,
-		true,
-	)
+	f(&rule.Leaf{
+		Field: "took",
+		Op:    rule.OpRange,
+		Range: rule.Range{Min: 200, Max: 300},
+	}, `{"took":"0.25s"}`, true)
 
 	f(leaf("path", rule.OpGlob, "/api/*/items?"), `{"path":"/API/v1/orders/items7"}`, true)
 	f(leaf("path", rule.OpGlob, `/a\*b`), `{"path":"/a*b"}`, true)
@@ -102,11 +102,8 @@ func TestMeaning(t *testing.T) {
 	f(leaf("ip", rule.OpCIDR, "10.0.0.0/8"), `{"ip":"11.0.0.1"}`, false)
 	f(leaf("program", rule.OpList, "few"), `{"program":"CMD.exe"}`, true)
 	f(leaf("program", rule.OpList, "none"), `{"program":"CMD.exe"}`, false)
-	f(
-		&rule.Leaf{Op: rule.OpLevel, Range: rule.Range{Min: 0, Max: 100}},
-		`{"message":"no level here"}`,
-		false,
-	)
+	f(&rule.Leaf{Op: rule.OpLevel, Range: rule.Range{Min: 0, Max: 100}},
+		`{"message":"no level here"}`, false)
 }
 
 // Thousands of texts are found wherever they stand, also those of the same beginning, at every
@@ -208,8 +205,10 @@ func TestNoAllocation(t *testing.T) {
 	m := p.NewMatcher()
 	ids := make([]int32, 0, 8)
 	for _, record := range []string{
-		`{"message":"connection refused 7 times","level":"ERROR","service":"payment","ip":"10.1.2.3","tags":["a","b"],"took":250,"status":200}`,
-		`{"message":"Verbindung abgelehnt: straße refused","level":"ERROR","service":"payment","took":"250ms","status":200.0}`,
+		`{"message":"connection refused 7 times","level":"ERROR","service":"payment",` +
+			`"ip":"10.1.2.3","tags":["a","b"],"took":250,"status":200}`,
+		`{"message":"Verbindung abgelehnt: straße refused","level":"ERROR","service":"payment",` +
+			`"took":"250ms","status":200.0}`,
 	} {
 		decoded(t, p.Fields(), [][]byte{[]byte(record)}, func(log *decode.Log) {
 			if n := testing.AllocsPerRun(100, func() { ids = m.Match(log, ids[:0]) }); n != 0 ||
@@ -240,12 +239,9 @@ func TestMatchersShareProgram(t *testing.T) {
 	for i := range results {
 		wg.Go(func() {
 			m := p.NewMatcher()
-			decoded(
-				t,
-				p.Fields(),
-				records,
-				func(log *decode.Log) { results[i] = append(m.Match(log, results[i]), -1) },
-			)
+			decoded(t, p.Fields(), records, func(log *decode.Log) {
+				results[i] = append(m.Match(log, results[i]), -1)
+			})
 			m.Flush()
 		})
 	}

@@ -12,7 +12,8 @@ func TestCanonicalNumbers(t *testing.T) {
 	same := func(in ...string) {
 		t.Helper()
 		for _, s := range in {
-			if got, want := string(appendCanonical(nil, []byte(s))), string(appendCanonical(nil, []byte(in[0]))); got != want {
+			if got, want := string(appendCanonical(nil, []byte(s))),
+				string(appendCanonical(nil, []byte(in[0]))); got != want {
 				t.Errorf("%s is %s, but %s is %s", s, got, in[0], want)
 			}
 		}
@@ -21,18 +22,18 @@ func TestCanonicalNumbers(t *testing.T) {
 	same("0", "-0", "0.0", "0e5", "-0.00")
 	same("-1.5", "-1.50", "-15e-1")
 	same("1e40", "10000000000000000000000000000000000000000", "10e39")
-	if a, b := appendCanonical(nil, []byte("9007199254740993")), appendCanonical(nil, []byte("9007199254740992.0")); string(
-		a,
-	) == string(
-		b,
-	) {
+	if a, b := appendCanonical(nil, []byte("9007199254740993")),
+		appendCanonical(nil, []byte("9007199254740992.0")); string(a) == string(b) {
 		t.Errorf("both are %s", a)
 	}
 }
 
 // Addresses are read as netip reads them, and a canonical number has the value of its text.
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"1.25", "0.1", "123456789012345", "99999999999999.9", "1e5", "-7", "10.1.2.3", "010.1.2.3", "10.1.2.3:80", "[fe80::1%eth0]:80", "::ffff:10.1.2.3", "fe80::1"} {
+	for _, s := range []string{
+		"1.25", "0.1", "123456789012345", "99999999999999.9", "1e5", "-7", "10.1.2.3", "010.1.2.3",
+		"10.1.2.3:80", "[fe80::1%eth0]:80", "::ffff:10.1.2.3", "fe80::1",
+	} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

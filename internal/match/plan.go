@@ -210,11 +210,8 @@ func (c *compiler) avoidFields(queries []query) {
 		}
 	}
 	keys := slices.SortedFunc(maps.Keys(users), func(a, b fieldKey) int {
-		return cmp.Or(
-			texts[b]-texts[a],
-			cmp.Compare(len(users[a]), len(users[b])),
-			cmp.Compare(a, b),
-		)
+		return cmp.Or(texts[b]-texts[a], cmp.Compare(len(users[a]), len(users[b])),
+			cmp.Compare(a, b))
 	})
 	for _, key := range keys {
 		c.blocked[key] = true
@@ -279,7 +276,8 @@ func (c *compiler) guard(q *query) {
 			id = need
 		}
 		p := &c.preds[id]
-		if p.lazily || p.freq > 0.7 || len(q.access) == 1 && q.access[0] == id || q.guards[0] == id {
+		if p.lazily || p.freq > 0.7 || len(q.access) == 1 && q.access[0] == id ||
+			q.guards[0] == id {
 			continue
 		}
 		switch {

@@ -66,7 +66,8 @@ func (f *ngramFreq) of(ngram uint32) uint32 {
 	n := uint32(1)
 	for ; ngram != 0; ngram >>= 8 {
 		switch c := byte(ngram); {
-		case c == ' ' || c == 'e' || c == 't' || c == 'o' || c == 'n' || c == 'i' || c == 'r' || c == 's' || c == 'a':
+		case c == ' ' || c == 'e' || c == 't' || c == 'o' || c == 'n' || c == 'i' || c == 'r' ||
+			c == 's' || c == 'a':
 			n *= 4
 		case c-'a' < 26 && c != 'q' && c != 'x' && c != 'z' && c != 'j':
 			n *= 2

@@ -36,9 +36,13 @@ func pick[T any](c chooser, of []T) T { return of[c.below(len(of))] }
 // The words are few and alike, so that random rules match random logs and nearly match others.
 var (
 	words = []string{
-		"a", "K", "k", "\u212a", "s", "\u017f", "ss", "ß", "ẞ", "Σ", "σ", "ς", "é", "É", "日本", "\ufffd", "err", "Error", "ERROR ", "timeout", "Timeouts", "time", ".exe", "cmd.exe",
-		"powershell.exe", "connection refused", "connection", " refused by peer", "kernel", "\u212aernel", "10.1.2.3", "10.1.", "fe80::1", "200", "200.0", "2e2", "-0", "250ms", "5 MB",
-		"7", "0.5", "*", "?", "\\", "\"", "x", "xx", "xxxxx", "xyxyxyxyxyxy", " ", "disk full on /dev/sda1", "user=root", "true", "null", "straße", "STRASSE", "İ", "ı", "i", "I",
+		"a", "K", "k", "\u212a", "s", "\u017f", "ss", "ß", "ẞ", "Σ", "σ", "ς", "é", "É", "日本",
+		"\ufffd", "err", "Error", "ERROR ", "timeout", "Timeouts", "time", ".exe", "cmd.exe",
+		"powershell.exe", "connection refused", "connection", " refused by peer", "kernel",
+		"\u212aernel", "10.1.2.3", "10.1.", "fe80::1", "200", "200.0", "2e2", "-0", "250ms", "5 MB",
+		"7", "0.5", "*", "?", "\\", "\"", "x", "xx", "xxxxx", "xyxyxyxyxyxy", " ",
+		"disk full on /dev/sda1", "user=root", "true", "null", "straße", "STRASSE", "İ", "ı",
+		"i", "I",
 	}
 	paths = []string{
 		"",
@@ -73,8 +77,11 @@ var (
 		"a.b",
 	}
 	exprs = []string{
-		"timeout", "(?i)timeout", "(?i)kernel", "time(out)?s?", "(refused|reset|denied)", "^connection", "exe$", "^timeout$", `\d+ms`, `(?i)err.*refused`, ".*full.*", "[Tt]imeout", "x{5}",
-		"(?:)", "(?s)^.*k", "a|b|", "(?i)straße", "\ufffd", "(?m)^time", "K", "conn.{0,8}ion refused", "^(cmd|powershell)\\.exe$", "σ", "(?i)σ+",
+		"timeout", "(?i)timeout", "(?i)kernel", "time(out)?s?", "(refused|reset|denied)",
+		"^connection", "exe$", "^timeout$", `\d+ms`, `(?i)err.*refused`, ".*full.*", "[Tt]imeout",
+		"x{5}",
+		"(?:)", "(?s)^.*k", "a|b|", "(?i)straße", "\ufffd", "(?m)^time", "K",
+		"conn.{0,8}ion refused", "^(cmd|powershell)\\.exe$", "σ", "(?i)σ+",
 	}
 	numbers   = []float64{math.Inf(-1), -1, 0, 0.5, 5, 7, 200, 250, 400, 5e6, math.Inf(1)}
 	testLists = map[string][]string{
@@ -106,10 +113,7 @@ func randomQuery(c chooser, depth int) rule.Query {
 	case 0:
 		return &rule.Not{Of: randomQuery(c, depth-1)}
 	case 1: // an or-list over one field
-		field, op := pick(
-			c,
-			paths,
-		), pick(
+		field, op := pick(c, paths), pick(
 			c,
 			[]rule.Op{rule.OpContains, rule.OpEqual, rule.OpSuffix, rule.OpPrefix},
 		)
@@ -263,7 +267,9 @@ func decoded(t testing.TB, fields *decode.Fields, records [][]byte, each func(*d
 func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 	opt := Options{Lists: findList}
 	if sample != nil {
-		opt.Sample = func(fields *decode.Fields, each func(*decode.Log)) { decoded(t, fields, sample, each) }
+		opt.Sample = func(fields *decode.Fields, each func(*decode.Log)) {
+			decoded(t, fields, sample, each)
+		}
 	}
 	p, err := Compile(queries, opt)
 	if err != nil {
@@ -283,13 +289,9 @@ func agree(t testing.TB, queries []rule.Query, records, sample [][]byte) {
 		}
 		for i, q := range queries {
 			if slices.Contains(got, int32(i)) != slices.Contains(want, int32(i)) {
-				t.Fatalf(
-					"record %s\nquery %d: the program says %v, but\n%s",
-					log.Value(decode.FieldRaw).Text,
-					i,
-					slices.Contains(got, int32(i)),
-					Explain(q, log, findList),
-				)
+				t.Fatalf("record %s\nquery %d: the program says %v, but\n%s",
+					log.Value(decode.FieldRaw).Text, i, slices.Contains(got, int32(i)),
+					Explain(q, log, findList))
 			}
 		}
 		t.Fatalf("order: got %v, want %v", got, want)

@@ -203,7 +203,8 @@ func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err er
 	}
 	switch changed := n.outcome(t.who, t.who, "alertmanager", err, detail); {
 	case changed && err != nil:
-		n.logger.Warn("Alertmanager does not accept alerts; retrying", "receiver", t.who, "error", detail)
+		n.logger.Warn("Alertmanager does not accept alerts; retrying", "receiver", t.who,
+			"error", detail)
 	case changed:
 		n.logger.Info("Alertmanager accepts alerts again", "receiver", t.who)
 	}
@@ -214,8 +215,13 @@ func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err er
 		}
 		if news || err != nil {
 			n.note(p.step.Alert.ID, Delivery{
-				At: time.Now(), Rule: p.step.Alert.Rule, State: stateOf(p.alert), Receiver: t.who, Integration: "alertmanager",
-				Sent: err == nil, Detail: detail,
+				At:          time.Now(),
+				Rule:        p.step.Alert.Rule,
+				State:       stateOf(p.alert),
+				Receiver:    t.who,
+				Integration: "alertmanager",
+				Sent:        err == nil,
+				Detail:      detail,
 			})
 		}
 		n.states.mu.Lock()
@@ -253,12 +259,8 @@ func (t *target) post(
 	if err != nil {
 		return false, err
 	}
-	req, err := http.NewRequestWithContext(
-		ctx,
-		http.MethodPost,
-		t.base.JoinPath("api/v2/alerts").String(),
-		bytes.NewReader(body),
-	)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost,
+		t.base.JoinPath("api/v2/alerts").String(), bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}
@@ -273,9 +275,6 @@ func (t *target) post(
 		return false, nil
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxLine))
-	return resp.StatusCode == http.StatusBadRequest, fmt.Errorf(
-		"%s: %s",
-		resp.Status,
-		strings.TrimSpace(string(text)),
-	)
+	return resp.StatusCode == http.StatusBadRequest,
+		fmt.Errorf("%s: %s", resp.Status, strings.TrimSpace(string(text)))
 }

@@ -55,11 +55,9 @@ func TestForward(t *testing.T) {
 			}
 			return http.StatusServiceUnavailable
 		}
-		l := start(
-			t,
-			w,
-			Options{Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"}},
-		)
+		l := start(t, w, Options{
+			Alertmanagers: []string{"http://one:9093", "http://two:9093/prefix/"},
+		})
 		a := firingAlert("Errors", "a", 1)
 		l.outbox.add(a)
 		after(time.Second)

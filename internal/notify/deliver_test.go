@@ -20,9 +20,8 @@ func details(n *Notifier, id string) []string {
 		list = append(
 			list,
 			strings.TrimSpace(
-				string(
-					d.State,
-				)+" "+d.Receiver+" "+map[bool]string{true: "sent", false: "not sent"}[d.Sent]+" "+d.Detail,
+				string(d.State)+" "+d.Receiver+" "+
+					map[bool]string{true: "sent", false: "not sent"}[d.Sent]+" "+d.Detail,
 			),
 		)
 	}
@@ -46,7 +45,9 @@ func expectDetails(t *testing.T, n *Notifier, id string, want ...string) {
 // A receiver that answers 500 or 429 is tried again, less and less often, and gets the alert when
 // it is back.
 func TestRetries(t *testing.T) {
-	for _, status := range []int{http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusServiceUnavailable} {
+	for _, status := range []int{
+		http.StatusInternalServerError, http.StatusTooManyRequests, http.StatusServiceUnavailable,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, "hook")
 			w.sites["hook"].answer = func(n int) int {
@@ -126,7 +127,8 @@ func TestOverWhileDown(t *testing.T) {
 		up.Store(true)
 		after(2 * time.Minute)
 		expect(
-			t, "when it is back", w.sites["hook"].received(), "firing Errors a", "resolved Errors a",
+			t, "when it is back", w.sites["hook"].received(), "firing Errors a",
+			"resolved Errors a",
 		)
 		after(time.Hour)
 		expect(t, "later", w.sites["hook"].received())
@@ -205,7 +207,8 @@ func TestBackToBack(t *testing.T) {
 		l.outbox.add(b, over(b))
 		after(2 * time.Minute)
 		expect(
-			t, "decided at once", w.sites["hook"].received(), "firing Errors b", "resolved Errors b",
+			t, "decided at once", w.sites["hook"].received(), "firing Errors b",
+			"resolved Errors b",
 		)
 		after(time.Hour)
 		expect(t, "later", w.sites["hook"].received())
@@ -242,13 +245,8 @@ func TestSeverityMoves(t *testing.T) {
 		b.At = time.Now()
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(
-			t,
-			"told",
-			w.sites["hook"].received(),
-			"firing Errors a",
-			"firing Errors a, resolved Errors a",
-		)
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+			"firing Errors a, resolved Errors a")
 		l.outbox.add(a, b) // once more
 		after(2 * time.Minute)
 		expect(t, "told", w.sites["hook"].received())
@@ -275,17 +273,10 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(
-			t,
-			"told",
-			w.sites["hook"].received(),
-			"firing Errors a",
-			"firing Errors a, resolved Errors a",
-		)
-		if text := string(w.sites["hook"].last()); !strings.Contains(
-			text,
-			`"severity":"critical"`,
-		) ||
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+			"firing Errors a, resolved Errors a")
+		if text := string(w.sites["hook"].last()); !strings.Contains(text,
+			`"severity":"critical"`) ||
 			!strings.Contains(text, "goes on with severity critical") {
 			t.Error(text)
 		}
@@ -306,19 +297,8 @@ func TestUntold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
-		old, shadow, muted := firingAlert(
-			"Old",
-			"",
-			1,
-		), firingAlert(
-			"Shadow",
-			"",
-			1,
-		), firingAlert(
-			"Muted",
-			"",
-			1,
-		)
+		old, shadow, muted := firingAlert("Old", "", 1), firingAlert("Shadow", "", 1),
+			firingAlert("Muted", "", 1)
 		old.Historical, shadow.Shadow = true, true
 		muted.State, muted.Reason = "suppressed", "deploy until 12:00"
 		l.outbox.add(old, shadow, muted)
@@ -326,13 +306,8 @@ func TestUntold(t *testing.T) {
 		l.outbox.add(over(old), over(shadow))
 		after(5 * time.Minute)
 		expect(t, "told", w.sites["hook"].received())
-		expectDetails(
-			t,
-			l.n,
-			old.ID,
-			"firing  not sent too old when it was found",
-			"resolved  not sent no receiver was notified that it fired",
-		)
+		expectDetails(t, l.n, old.ID, "firing  not sent too old when it was found",
+			"resolved  not sent no receiver was notified that it fired")
 		expectDetails(t, l.n, shadow.ID, "shadow", "no receiver was notified")
 		expectDetails(t, l.n, muted.ID, "suppressed  not sent suppressed: deploy until 12:00")
 		fired := muted
@@ -365,34 +340,24 @@ func TestTooManyAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x", MaxAlerts: 2})
-		a, b, c := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1), firingAlert("Errors", "c", 1)
+		a, b, c := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1),
+			firingAlert("Errors", "c", 1)
 		l.outbox.add(a)
 		after(2 * time.Second)
 		l.outbox.add(b)
 		after(2 * time.Second)
 		l.outbox.add(c)
 		after(2 * time.Minute)
-		expect(
-			t,
-			"told",
-			w.sites["hook"].received(),
-			"firing Errors a",
-			"firing NotificationsHeldBack",
-			"firing Errors a, firing Errors b",
-		)
+		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+			"firing NotificationsHeldBack", "firing Errors a, firing Errors b")
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
 			t.Errorf("Health: %v", err)
 		}
 		l.outbox.add(over(a))
 		after(4 * time.Minute)
-		expect(
-			t,
-			"when there is room",
-			w.sites["hook"].received(),
-			"resolved Errors a, firing Errors b",
-			"resolved NotificationsHeldBack",
-			"firing Errors b, firing Errors c",
-		)
+		expect(t, "when there is room", w.sites["hook"].received(),
+			"resolved Errors a, firing Errors b", "resolved NotificationsHeldBack",
+			"firing Errors b, firing Errors c")
 		if err := l.n.Health(); err != nil {
 			t.Errorf("Health: %v", err)
 		}
@@ -404,11 +369,11 @@ func TestMetrics(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		reg := prometheus.NewRegistry()
-		l := start(
-			t,
-			w,
-			Options{WebhookURL: "http://hook/x", Registerer: reg, Terminal: io.Discard},
-		)
+		l := start(t, w, Options{
+			WebhookURL: "http://hook/x",
+			Registerer: reg,
+			Terminal:   io.Discard,
+		})
 		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		families, err := reg.Gather()
@@ -421,7 +386,12 @@ func TestMetrics(t *testing.T) {
 				text += f.GetName() + " " + m.String() + "\n"
 			}
 		}
-		for _, want := range []string{"alertmanager_notifications_total", "alertmanager_alerts", "alertmanager_silences", `alert_engine_notification_attempts_total label:{name:"integration" value:"webhook[0]"} label:{name:"outcome" value:"sent"} label:{name:"receiver" value:"default"} counter:{value:1`} {
+		for _, want := range []string{
+			"alertmanager_notifications_total", "alertmanager_alerts", "alertmanager_silences",
+			`alert_engine_notification_attempts_total label:{name:"integration" ` +
+				`value:"webhook[0]"} label:{name:"outcome" value:"sent"} label:{name:"receiver" ` +
+				`value:"default"} counter:{value:1`,
+		} {
 			if !strings.Contains(strings.Join(strings.Fields(text), " "), want) {
 				t.Errorf("no %s in\n%s", want, text)
 			}

@@ -136,8 +136,12 @@ func (n *Notifier) recall() {
 			}
 			receiver, integration, _ := strings.Cut(who, "/")
 			n.deliveries.add(p.ID, Delivery{
-				At: p.At, State: p.State, Receiver: receiver, Integration: integration, Sent: true,
-				Detail: "accepted, before the restart",
+				At:          p.At,
+				State:       p.State,
+				Receiver:    receiver,
+				Integration: integration,
+				Sent:        true,
+				Detail:      "accepted, before the restart",
 			})
 		}
 	}

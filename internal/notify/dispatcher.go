@@ -90,8 +90,13 @@ func (d *dispatcher) group(r *dispatch.Route, s *state) *group {
 	g := d.groups[r.ID()+key]
 	if g == nil {
 		g = &group{
-			d: d, route: r, labels: set, key: key, marker: marker.NewAlertMarker(),
-			members: map[model.Fingerprint]*state{}, last: d.l.lastNotified(r.RouteOpts.Receiver, key),
+			d:       d,
+			route:   r,
+			labels:  set,
+			key:     key,
+			marker:  marker.NewAlertMarker(),
+			members: map[model.Fingerprint]*state{},
+			last:    d.l.lastNotified(r.RouteOpts.Receiver, key),
 		}
 		d.groups[r.ID()+key] = g
 	}
@@ -174,7 +179,8 @@ func (g *group) flush() {
 
 	sent := false
 	if len(members) > 0 {
-		ctx, cancel := context.WithTimeout(ctx, max(g.route.RouteOpts.GroupInterval, notify.MinTimeout))
+		ctx, cancel := context.WithTimeout(ctx,
+			max(g.route.RouteOpts.GroupInterval, notify.MinTimeout))
 		sent = d.l.notify(ctx, g, members, now)
 		cancel()
 	}
@@ -312,13 +318,18 @@ func (d *dispatcher) list(
 			continue
 		}
 		one := &dispatch.AlertGroup{
-			Labels: g.labels, RouteLabels: g.route.RouteOpts.Labels, GroupKey: g.key,
-			Receiver: g.route.RouteOpts.Receiver, AlertStatuses: map[model.Fingerprint]alert.AlertStatus{},
+			Labels:        g.labels,
+			RouteLabels:   g.route.RouteOpts.Labels,
+			GroupKey:      g.key,
+			Receiver:      g.route.RouteOpts.Receiver,
+			AlertStatuses: map[model.Fingerprint]alert.AlertStatus{},
 		}
 		var err error
-		one.MutedByActiveTimeIntervals, one.MutedByMuteTimeIntervals, err = notify.MutedByTimeIntervals(
-			intervener, g.route.RouteOpts.ActiveTimeIntervals, g.route.RouteOpts.MuteTimeIntervals, now,
-		)
+		one.MutedByActiveTimeIntervals, one.MutedByMuteTimeIntervals, err =
+			notify.MutedByTimeIntervals(
+				intervener, g.route.RouteOpts.ActiveTimeIntervals,
+				g.route.RouteOpts.MuteTimeIntervals, now,
+			)
 		if err != nil {
 			return nil, nil, fmt.Errorf("time intervals of route %s: %w", g.route.ID(), err)
 		}

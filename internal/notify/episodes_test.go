@@ -57,7 +57,10 @@ func TestEpisodesWithinInterval(t *testing.T) {
 		w.sites["hook"].ids = true
 		name, kafka := filepath.Join(t.TempDir(), "alerts.jsonl"), &topicLog{}
 		l := start(t, w, Options{
-			WebhookURL: "http://hook/x", File: name, Topic: "alerts", Writer: kafka,
+			WebhookURL: "http://hook/x",
+			File:       name,
+			Topic:      "alerts",
+			Writer:     kafka,
 		})
 		for i := range int64(2) {
 			a := firingAlert("Any", "a", i+1)
@@ -72,7 +75,8 @@ func TestEpisodesWithinInterval(t *testing.T) {
 		told, _ := kafka.received(t)
 		expect(t, "topic", told,
 			"Any-a-1 firing", "Any-a-1 resolved", "Any-a-2 firing", "Any-a-2 resolved")
-		expect(t, "webhook", w.sites["hook"].received(), "firing Any a Any-a-1", "resolved Any a Any-a-1",
+		expect(t, "webhook", w.sites["hook"].received(), "firing Any a Any-a-1",
+			"resolved Any a Any-a-1",
 			"firing Any a Any-a-2", "resolved Any a Any-a-2")
 	})
 }
@@ -386,7 +390,8 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	expect(t, "topic", topicOrder(t, kafka), want...)
 	for g, list := range heard {
 		expectPaired(t, list)
-		if len(list) == 0 || !strings.HasSuffix(list[len(list)-1], fmt.Sprintf("-%d", episodes[g])) {
+		if len(list) == 0 || !strings.HasSuffix(list[len(list)-1],
+			fmt.Sprintf("-%d", episodes[g])) {
 			t.Errorf("the last message about %s is %q", g, list[len(list)-1])
 		}
 	}
@@ -422,7 +427,10 @@ func TestQueueIsBounded(t *testing.T) {
 		kafka := &topicLog{away: true}
 		const room = 1 << 20
 		l := start(t, w, Options{
-			WebhookURL: "http://hook/x", Topic: "alerts", Writer: kafka, MaxQueueBytes: room,
+			WebhookURL:    "http://hook/x",
+			Topic:         "alerts",
+			Writer:        kafka,
+			MaxQueueBytes: room,
 		})
 		a := firingAlert("Errors", "a", 1)
 		a.Annotations = map[string]string{}
@@ -443,7 +451,8 @@ func TestQueueIsBounded(t *testing.T) {
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "were dropped") {
 			t.Errorf("Health: %v", err)
 		}
-		if got := w.sites["hook"].received(); !slices.Contains(got, "firing NotificationQueueFull") {
+		if got := w.sites["hook"].received(); !slices.Contains(got,
+			"firing NotificationQueueFull") {
 			t.Errorf("no alert says that the queue is full: %d messages", len(got))
 		}
 	})

@@ -41,7 +41,9 @@ func TestEscape(t *testing.T) {
 
 // Whatever is in a log, what is passed on is valid, bounded, and without control characters.
 func FuzzClean(f *testing.F) {
-	for _, seed := range []string{"", "plain", "\xff\xfe", "\x00\x1b[2J", strings.Repeat("ä", 300), "\u202e", "a\r\nb"} {
+	for _, seed := range []string{
+		"", "plain", "\xff\xfe", "\x00\x1b[2J", strings.Repeat("ä", 300), "\u202e", "a\r\nb",
+	} {
 		f.Add(seed, 100)
 	}
 	f.Fuzz(func(t *testing.T, text string, limit int) {

@@ -51,24 +51,23 @@ func TestFile(t *testing.T) {
 		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b")
 		l.outbox.add(over(a))
 		after(5 * time.Second)
-		expect(
-			t,
-			"the file",
-			read(t, name),
-			"firing Errors a",
-			"firing Errors b",
-			"resolved Errors a",
-		)
+		expect(t, "the file", read(t, name), "firing Errors a", "firing Errors b",
+			"resolved Errors a")
 		expect(t, "the webhook", w.sites["hook"].received(), "firing Errors a")
 		if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("its mode is %v, %v", info.Mode(), err)
 		}
 		text, _ := os.ReadFile(name)
 		line, _, _ := strings.Cut(string(text), "\n")
-		if want := `{"id":"d86c4c1f079bfaf6c9b325c5","alert_id":"Errors-a-1","rule":"rules/Errors","state":"firing","timestamp":"1999-12-31T23:59:00Z","value":11,` +
-			`"labels":{"alertname":"Errors","g":"a"},"annotations":{"alert_id":"Errors-a-1","count":"11","event_time":"1999-12-31T23:59:00Z",` +
-			`"last_lines":"23:59:00.000 ERROR shop card declined","log_service":"shop","offset":"42","partition":"3","peak":"11","reason":"11 > 10 in 5m","rule":"rules/Errors","source":"shop.rules.yml:7",` +
-			`"started_at":"1999-12-31T23:55:00Z","summary":"much of Errors","threshold":"> 10","topic":"logs","value":"11"},"url":"http://alerts.example.com/alerts/Errors-a-1"}`; line != want {
+		if want := `{"id":"d86c4c1f079bfaf6c9b325c5","alert_id":"Errors-a-1",` +
+			`"rule":"rules/Errors","state":"firing","timestamp":"1999-12-31T23:59:00Z","value":11,` +
+			`"labels":{"alertname":"Errors","g":"a"},"annotations":{"alert_id":"Errors-a-1",` +
+			`"count":"11","event_time":"1999-12-31T23:59:00Z",` +
+			`"last_lines":"23:59:00.000 ERROR shop card declined","log_service":"shop",` +
+			`"offset":"42","partition":"3","peak":"11","reason":"11 > 10 in 5m",` +
+			`"rule":"rules/Errors","source":"shop.rules.yml:7",` +
+			`"started_at":"1999-12-31T23:55:00Z","summary":"much of Errors","threshold":"> 10",` +
+			`"topic":"logs","value":"11"},"url":"http://alerts.example.com/alerts/Errors-a-1"}`; line != want {
 			t.Errorf("got\n%s\nwant\n%s", line, want)
 		}
 	})
@@ -130,7 +129,10 @@ func TestFileIsAway(t *testing.T) {
 // A file that cannot be written is refused at the start, and by a reload.
 func TestFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	for name, want := range map[string]string{dir: "no regular file", filepath.Join(dir, "no", "alerts.jsonl"): "create its directory"} {
+	for name, want := range map[string]string{
+		dir:                                      "no regular file",
+		filepath.Join(dir, "no", "alerts.jsonl"): "create its directory",
+	} {
 		if _, err := newReceiverConfig(Options{File: name}.withDefaults()); err == nil ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", name, err, want)

@@ -26,12 +26,8 @@ func (n *Notifier) Health() error {
 		if since := time.Since(s.failing); !s.failing.IsZero() && since >= failureAfter {
 			errs = append(
 				errs,
-				fmt.Errorf(
-					"receiver %s has failed for %s: %s",
-					who,
-					duration.Format(since.Round(time.Second)),
-					s.detail,
-				),
+				fmt.Errorf("receiver %s has failed for %s: %s", who,
+					duration.Format(since.Round(time.Second)), s.detail),
 			)
 		}
 	}

@@ -78,11 +78,12 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			}
 			down.Store(rng.IntN(3) == 0)
 			dir = disk
-			l = start(
-				t,
-				w,
-				Options{AlertmanagerConfig: file, DataDir: dir, Outbox: again, Firing: firing},
-			)
+			l = start(t, w, Options{
+				AlertmanagerConfig: file,
+				DataDir:            dir,
+				Outbox:             again,
+				Firing:             firing,
+			})
 		}
 		after(time.Duration(rng.Int64N(int64(40 * time.Second))))
 	}
@@ -105,13 +106,8 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			want = "firing"
 		}
 		if state[g] != want {
-			t.Errorf(
-				"alert %s is %s, but was last told to be %q; all that was told: %q",
-				g,
-				want,
-				state[g],
-				heard,
-			)
+			t.Errorf("alert %s is %s, but was last told to be %q; all that was told: %q", g, want,
+				state[g], heard)
 		}
 	}
 	if firing, over := l.n.states.counts(); firing != len(up) || over != 0 {

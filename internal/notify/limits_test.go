@@ -20,7 +20,8 @@ func TestLimitOfRule(t *testing.T) {
 				return 0, 0
 			},
 		})
-		a, b, c := firingAlert("Noisy", "a", 1), firingAlert("Noisy", "b", 1), firingAlert("Noisy", "c", 1)
+		a, b, c := firingAlert("Noisy", "a", 1), firingAlert("Noisy", "b", 1),
+			firingAlert("Noisy", "c", 1)
 		l.outbox.add(a)
 		after(2 * time.Minute)
 		l.outbox.add(over(a), b, c, firingAlert("Other", "x", 1))
@@ -28,7 +29,8 @@ func TestLimitOfRule(t *testing.T) {
 		l.outbox.add(over(b), over(c))
 		after(3 * time.Minute)
 		expect(t, "within the hour", w.sites["hook"].received(),
-			"firing Noisy a", "firing Other x", "resolved Noisy a, firing Noisy b", "resolved Noisy b")
+			"firing Noisy a", "firing Other x", "resolved Noisy a, firing Noisy b",
+			"resolved Noisy b")
 		expectDetails(t, l.n, c.ID, "limit of notifications is reached", "no receiver was notified")
 		after(time.Hour)
 		l.outbox.add(firingAlert("Noisy", "c", 2))

@@ -32,8 +32,10 @@ var messageFuncs = map[string]any{
 	"priority":   opsgeniePriority,  // a priority of Opsgenie
 	"clip":       func(n int, text string) string { return safetext.Clip(text, n) },
 	"more":       func(shown, all int) int { return max(0, all-shown) },
-	"first":      func(n int, list []template.Alert) []template.Alert { return list[:min(n, len(list))] },
-	"alertIDs":   alertIDs, // of all alerts, for machines
+	"first": func(n int, list []template.Alert) []template.Alert {
+		return list[:min(n, len(list))]
+	},
+	"alertIDs": alertIDs, // of all alerts, for machines
 }
 
 // messageOption adds the functions to Alertmanager's templates.

@@ -49,7 +49,8 @@ receivers:
 // The message of each kind of receiver, firing and resolved, through a plain alertmanager.yml.
 func TestMessages(t *testing.T) {
 	o := Options{
-		AlertmanagerConfig: configFile(t, everyReceiver), ExternalURL: "https://alerts.example.com",
+		AlertmanagerConfig: configFile(t, everyReceiver),
+		ExternalURL:        "https://alerts.example.com",
 	}
 	now := time.Date(2026, 11, 29, 10, 7, 12, 0, time.UTC)
 	for _, state := range []string{"firing", "resolved"} {
@@ -100,7 +101,8 @@ func checkMessage(t *testing.T, kind string, one Preview) {
 	}
 	text := ""
 	for _, f := range one.Fields {
-		if f.Name != "body" && !strings.HasPrefix(f.Name, "details") && f.Name != "headers.X-Alert-Id" {
+		if f.Name != "body" && !strings.HasPrefix(f.Name, "details") &&
+			f.Name != "headers.X-Alert-Id" {
 			text += f.Text + "\n"
 		}
 	}
@@ -178,7 +180,8 @@ func TestSeverityOfPager(t *testing.T) {
 			t.Errorf("%s: %s, want %s", severity, got, want)
 		}
 	}
-	file := configFile(t, strings.Replace(everyReceiver, "routing_key: k,", "routing_key: k, severity: error,", 1))
+	file := configFile(t, strings.Replace(everyReceiver, "routing_key: k,",
+		"routing_key: k, severity: error,", 1))
 	p, err := newReceiverConfig(Options{AlertmanagerConfig: file}.withDefaults())
 	if err != nil {
 		t.Fatal(err)

@@ -66,7 +66,9 @@ func (l *pipeline) mute(
 			continue
 		}
 		l.n.note(s.last().Alert.ID, Delivery{
-			At: now, Rule: s.rule(), State: s.last().Alert.State,
+			At:       now,
+			Rule:     s.rule(),
+			State:    s.last().Alert.State,
 			Receiver: g.route.RouteOpts.Receiver,
 			Detail:   reason,
 		})
@@ -82,13 +84,9 @@ func (n *Notifier) silencedBy(ctx context.Context, a *alert.Alert) string {
 		if err != nil {
 			continue // expired and gone since
 		}
-		why = fmt.Sprintf(
-			"silenced by %s until %s: %s (%s)",
-			safetext.ClipLine(s.CreatedBy, maxLabel),
-			stamp(s.EndsAt.AsTime()),
-			safetext.ClipLine(s.Comment, maxLabel),
-			id,
-		)
+		why = fmt.Sprintf("silenced by %s until %s: %s (%s)",
+			safetext.ClipLine(s.CreatedBy, maxLabel), stamp(s.EndsAt.AsTime()),
+			safetext.ClipLine(s.Comment, maxLabel), id)
 	}
 	return why
 }

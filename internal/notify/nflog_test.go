@@ -26,23 +26,18 @@ func TestClockSetBack(t *testing.T) {
 	for range 2 { // what replaces the note of a day ahead is on disk as well
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, "hook")
-			l := start(
-				t,
-				w,
-				Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}},
-			)
+			l := start(t, w, Options{
+				WebhookURL: "http://hook/x",
+				DataDir:    dir,
+				Firing:     []models.Alert{a},
+			})
 			l.outbox.add(over(a))
 			after(10 * time.Minute)
 			a = firingAlert("Errors", "a", a.Episode+1)
 			l.outbox.add(a)
 			after(10 * time.Minute)
-			expect(
-				t,
-				"with the right clock",
-				w.sites["hook"].received(),
-				"resolved Errors a",
-				"firing Errors a",
-			)
+			expect(t, "with the right clock", w.sites["hook"].received(), "resolved Errors a",
+				"firing Errors a")
 			l.stop()
 		})
 	}

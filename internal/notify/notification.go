@@ -40,8 +40,14 @@ func notificationID(a models.Alert) string {
 // what would end the line, and hidden characters.
 func notificationLine(a models.Alert, external *url.URL) (line []byte, id string) {
 	n := notification{
-		ID: notificationID(a), AlertID: clean(a.ID, maxLabel), Rule: clean(a.Rule, maxLabel), State: a.State, Timestamp: stamp(a.At),
-		Labels: labels(a), Annotations: annotations(&step{Alert: a}), URL: link(external, a.ID),
+		ID:          notificationID(a),
+		AlertID:     clean(a.ID, maxLabel),
+		Rule:        clean(a.Rule, maxLabel),
+		State:       a.State,
+		Timestamp:   stamp(a.At),
+		Labels:      labels(a),
+		Annotations: annotations(&step{Alert: a}),
+		URL:         link(external, a.ID),
 	}
 	if v := finite(a.Value); v == a.Value {
 		n.Value = &v

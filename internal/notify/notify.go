@@ -233,7 +233,8 @@ func New(o Options) (*Notifier, error) {
 func (n *Notifier) open() (err error) {
 	n.metrics = newMetrics(n.registry, n)
 	n.notifying = notify.NewMetrics(n.registry, featurecontrol.NoopFlags{})
-	if n.nflog.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger, Metrics: n.registry}); err != nil {
+	if n.nflog.log, err = nflog.New(nflog.Options{Retention: retention, Logger: n.logger,
+		Metrics: n.registry}); err != nil {
 		return err
 	}
 	limits := silence.Limits{

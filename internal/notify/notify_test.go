@@ -278,17 +278,22 @@ func after(d time.Duration) {
 func firingAlert(name, g string, number int64) models.Alert {
 	now := time.Now()
 	return models.Alert{
-		ID: fmt.Sprintf(
-			"%s-%s-%d",
-			name,
-			g,
-			number,
-		), Rule: "rules/" + name, Episode: number, State: models.AlertFiring, Reason: "11 > 10 in 5m",
+		ID:      fmt.Sprintf("%s-%s-%d", name, g, number),
+		Rule:    "rules/" + name,
+		Episode: number,
+		State:   models.AlertFiring,
+		Reason:  "11 > 10 in 5m",
 		Labels: map[string]string{
 			"alertname": name,
 			"g":         g,
-		}, Annotations: map[string]string{"summary": "much of " + name},
-		Value: 11, Threshold: "> 10", At: now.Add(-time.Minute), StartsAt: now.Add(-5 * time.Minute), Count: 11, Source: "shop.rules.yml:7",
+		},
+		Annotations: map[string]string{"summary": "much of " + name},
+		Value:       11,
+		Threshold:   "> 10",
+		At:          now.Add(-time.Minute),
+		StartsAt:    now.Add(-5 * time.Minute),
+		Count:       11,
+		Source:      "shop.rules.yml:7",
 		Last: []models.Line{
 			{
 				Time:     now.Add(-time.Minute),
@@ -327,10 +332,12 @@ func TestFirstAtOnceThenBatches(t *testing.T) {
 		after(30 * time.Second)
 		expect(t, "in between", w.sites["hook"].received())
 		after(30 * time.Second)
-		expect(t, "after the interval", w.sites["hook"].received(), "firing Errors a, firing Errors b")
+		expect(t, "after the interval", w.sites["hook"].received(),
+			"firing Errors a, firing Errors b")
 		l.outbox.add(over(a))
 		after(time.Minute)
-		expect(t, "when one is over", w.sites["hook"].received(), "resolved Errors a, firing Errors b")
+		expect(t, "when one is over", w.sites["hook"].received(),
+			"resolved Errors a, firing Errors b")
 		l.outbox.add(over(b))
 		after(time.Minute)
 		expect(t, "when all are over", w.sites["hook"].received(), "resolved Errors b")

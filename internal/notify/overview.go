@@ -47,9 +47,14 @@ func appendRoute(list []RouteStatus, r *dispatch.Route, depth int) []RouteStatus
 		return list // no receiver is configured
 	}
 	one := RouteStatus{
-		Depth: depth, Receiver: o.Receiver, Continue: r.Continue, GroupWait: o.GroupWait,
-		GroupInterval: o.GroupInterval, RepeatInterval: o.RepeatInterval,
-		Mute: o.MuteTimeIntervals, Active: o.ActiveTimeIntervals,
+		Depth:          depth,
+		Receiver:       o.Receiver,
+		Continue:       r.Continue,
+		GroupWait:      o.GroupWait,
+		GroupInterval:  o.GroupInterval,
+		RepeatInterval: o.RepeatInterval,
+		Mute:           o.MuteTimeIntervals,
+		Active:         o.ActiveTimeIntervals,
 	}
 	for _, m := range r.Matchers {
 		one.Matchers = append(one.Matchers, m.String())

@@ -40,8 +40,10 @@ receivers:
 	for _, r := range n.Routes() {
 		routes = append(routes, r.Receiver)
 	}
-	if !slices.Equal(routes, []string{"default", "pager", "default", "chat"}) || n.Routes()[3].Depth != 2 ||
-		!slices.Equal(n.Routes()[1].GroupBy, []string{"..."}) || !slices.Equal(n.Routes()[2].Matchers, []string{`team=~"a|b"`}) ||
+	if !slices.Equal(routes, []string{"default", "pager", "default", "chat"}) ||
+		n.Routes()[3].Depth != 2 ||
+		!slices.Equal(n.Routes()[1].GroupBy, []string{"..."}) ||
+		!slices.Equal(n.Routes()[2].Matchers, []string{`team=~"a|b"`}) ||
 		!slices.Equal(n.Routes()[0].GroupBy, []string{"alertname", "service"}) {
 		t.Errorf("the routes are %+v", n.Routes())
 	}
@@ -49,7 +51,8 @@ receivers:
 	for _, r := range n.Receivers() {
 		receivers = append(receivers, r.Name)
 	}
-	if !slices.Equal(receivers, []string{"chat", "default", "pager"}) || len(n.Receivers()[2].Integrations) != 2 {
+	if !slices.Equal(receivers, []string{"chat", "default", "pager"}) ||
+		len(n.Receivers()[2].Integrations) != 2 {
 		t.Errorf("the receivers are %+v", n.Receivers())
 	}
 	f := func(labels map[string]string, want ...string) {

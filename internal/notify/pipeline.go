@@ -190,7 +190,9 @@ func (l *pipeline) stop(grace time.Duration) {
 
 // notify is a group's turn: what is muted is left out, and each integration of the receiver is
 // notified of the steps that it has not been notified of. No integration waits for another.
-func (l *pipeline) notify(ctx context.Context, g *group, members []*state, now time.Time) (sent bool) {
+func (l *pipeline) notify(
+	ctx context.Context, g *group, members []*state, now time.Time,
+) (sent bool) {
 	muted := l.mute(ctx, g, members, now)
 	name := g.route.RouteOpts.Receiver
 	list := l.receivers[name]
@@ -228,7 +230,11 @@ func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
 		id, at, rule := s.last().Alert.ID, s.last().Alert.State, s.rule()
 		l.n.states.mu.Unlock()
 		l.n.note(id, Delivery{
-			At: now, Rule: rule, State: at, Receiver: name, Detail: "this receiver sends nothing",
+			At:       now,
+			Rule:     rule,
+			State:    at,
+			Receiver: name,
+			Detail:   "this receiver sends nothing",
 		})
 	}
 }
@@ -236,7 +242,8 @@ func (l *pipeline) toNobody(name string, members []*state, now time.Time) {
 // lastNotified is when a receiver was last notified of a group, from the notification log.
 func (l *pipeline) lastNotified(receiver, key string) (last time.Time) {
 	for _, in := range l.receivers[receiver] {
-		entries, err := l.n.nflog.Query(nflog.QGroupKey(key), nflog.QReceiver(logReceiver(receiver, in)))
+		entries, err := l.n.nflog.Query(nflog.QGroupKey(key),
+			nflog.QReceiver(logReceiver(receiver, in)))
 		if err != nil || len(entries) != 1 {
 			continue
 		}
@@ -302,8 +309,13 @@ func (l *pipeline) deliver(
 		}
 		sent = true
 		s := &sender{
-			l: l, who: who(receiver, in), receiver: receiver, in: in, escape: escapers[in.Name()],
-			items: byAlert, reminder: !news,
+			l:        l,
+			who:      who(receiver, in),
+			receiver: receiver,
+			in:       in,
+			escape:   escapers[in.Name()],
+			items:    byAlert,
+			reminder: !news,
 		}
 		retry := notify.NewRetryStage(
 			notify.NewIntegration(s, always(true), in.Name(), in.Index(), receiver),
@@ -406,7 +418,9 @@ func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert
 		}
 	}
 	a := alert.New(model.Alert{
-		Labels: s.Labels, Annotations: annotations(&shown), StartsAt: t.Since,
+		Labels:       s.Labels,
+		Annotations:  annotations(&shown),
+		StartsAt:     t.Since,
 		GeneratorURL: link(l.external, t.Alert.ID),
 	}, now, false)
 	if !t.firing() {
@@ -426,8 +440,11 @@ func (l *pipeline) present(s *state, now time.Time) *alert.Alert {
 func (n *Notifier) present(s *state, now time.Time, external *url.URL) *alert.Alert {
 	t := s.last()
 	a := alert.New(model.Alert{
-		Labels: s.Labels, Annotations: annotations(t), StartsAt: t.Since,
-		EndsAt: now.Add(alertLifetime), GeneratorURL: link(external, t.Alert.ID),
+		Labels:       s.Labels,
+		Annotations:  annotations(t),
+		StartsAt:     t.Since,
+		EndsAt:       now.Add(alertLifetime),
+		GeneratorURL: link(external, t.Alert.ID),
 	}, now, false)
 	switch {
 	case !t.firing():

@@ -42,13 +42,20 @@ func Sample(resolved bool, now time.Time) models.Alert {
 	started := now.Add(-7 * time.Minute).Truncate(time.Second)
 	line := func(ago time.Duration, text string, offset int64) models.Line {
 		return models.Line{
-			Time: now.Add(-ago), Level: "ERROR", Service: "payment-service", Message: text,
+			Time:     now.Add(-ago),
+			Level:    "ERROR",
+			Service:  "payment-service",
+			Message:  text,
 			Position: models.Position{Topic: "logs", Partition: 3, Offset: offset},
 		}
 	}
 	a := models.Alert{
-		ID: "sample", Rule: "sample/PaymentErrors", Episode: 1, State: models.AlertFiring,
-		Reason: "1204 > 1000 in 5m", Severity: "critical",
+		ID:       "sample",
+		Rule:     "sample/PaymentErrors",
+		Episode:  1,
+		State:    models.AlertFiring,
+		Reason:   "1204 > 1000 in 5m",
+		Severity: "critical",
 		Labels: map[string]string{
 			"alertname": "PaymentErrors", "service": "payment-service", "severity": "critical",
 			"region": "eu-west-1",
@@ -57,10 +64,16 @@ func Sample(resolved bool, now time.Time) models.Alert {
 			"summary":     "This is a test: too many failed payments",
 			"runbook_url": "https://runbooks.example.com/payments",
 		},
-		Value: 1204, FiredValue: 1204, Peak: 1204, Threshold: "> 1000", Count: 1204,
-		At: started.Add(time.Minute), StartsAt: started,
-		First:  []models.Line{line(6*time.Minute, "card declined: gateway timeout", 42)},
-		Last:   []models.Line{line(time.Minute, "card declined: gateway timeout after 30s", 4711)},
+		Value:      1204,
+		FiredValue: 1204,
+		Peak:       1204,
+		Threshold:  "> 1000",
+		Count:      1204,
+		At:         started.Add(time.Minute),
+		StartsAt:   started,
+		First:      []models.Line{line(6*time.Minute, "card declined: gateway timeout", 42)},
+		Last: []models.Line{line(time.Minute, "card declined: gateway timeout after 30s",
+			4711)},
 		Source: "sample.rules.yml:1",
 	}
 	if resolved {
@@ -101,7 +114,8 @@ func (p *receiverConfig) routesTo(receiver string, a models.Alert) ([]*dispatch.
 	})
 	if len(found) == 0 {
 		return nil, fmt.Errorf(
-			"no route leads to a receiver %q; there are %s", receiver, strings.Join(p.names(), ", "),
+			"no route leads to a receiver %q; there are %s", receiver,
+			strings.Join(p.names(), ", "),
 		)
 	}
 	return found, nil
@@ -152,7 +166,9 @@ func (p *receiverConfig) sampleMessage(
 ) ([]*alert.Alert, context.Context) {
 	set := labels(a)
 	one := model.Alert{
-		Labels: set, Annotations: annotations(&step{Alert: a}), StartsAt: a.StartsAt,
+		Labels:       set,
+		Annotations:  annotations(&step{Alert: a}),
+		StartsAt:     a.StartsAt,
 		GeneratorURL: link(p.external, a.ID),
 	}
 	if a.State == models.AlertResolved {
@@ -198,7 +214,8 @@ func (p *receiverConfig) rawFields(receiver string, in notify.Integration) (list
 		for i := range v.NumField() {
 			f := v.Field(i)
 			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
-			if f.Kind() != reflect.Slice || integrationName(name) != in.Name() || in.Index() >= f.Len() {
+			if f.Kind() != reflect.Slice || integrationName(name) != in.Name() ||
+				in.Index() >= f.Len() {
 				continue
 			}
 			list = fieldsOf(list, "", f.Index(in.Index()), in.Name())
@@ -263,12 +280,16 @@ type TestResult struct {
 
 // Test sends an alert to all integrations of a receiver, by the route that leads there, and returns
 // what each answered. It changes no notification state.
-func (n *Notifier) Test(ctx context.Context, receiver string, a models.Alert) ([]TestResult, error) {
+func (n *Notifier) Test(
+	ctx context.Context, receiver string, a models.Alert,
+) ([]TestResult, error) {
 	return n.config.Load().test(ctx, receiver, a)
 }
 
 // TestWith is Test for options that no notifier works with.
-func TestWith(ctx context.Context, o Options, receiver string, a models.Alert) ([]TestResult, error) {
+func TestWith(
+	ctx context.Context, o Options, receiver string, a models.Alert,
+) ([]TestResult, error) {
 	p, err := newReceiverConfig(o.withDefaults())
 	if err != nil {
 		return nil, err
@@ -292,7 +313,8 @@ func (p *receiverConfig) test(
 	if receiver == fileSink || receiver == topicSink {
 		if _, ok := p.receivers[receiver]; !ok {
 			return nil, fmt.Errorf(
-				"the %s of notifications gets transitions of alerts alone; a test would stay there", receiver,
+				"the %s of notifications gets transitions of alerts alone; a test would stay there",
+				receiver,
 			)
 		}
 	}

@@ -61,7 +61,12 @@ func (n *Notifier) takeOne(a models.Alert, now time.Time) {
 		n.metrics.notNotified.WithLabelValues(reason).Inc()
 	}
 	if detail != "" && (detail != neverNotified || n.deliveries.knows(a.ID)) {
-		n.note(a.ID, Delivery{At: now, Rule: a.Rule, State: a.State, Detail: clean(detail, maxAnnotation)})
+		n.note(a.ID, Delivery{
+			At:     now,
+			Rule:   a.Rule,
+			State:  a.State,
+			Detail: clean(detail, maxAnnotation),
+		})
 	}
 }
 

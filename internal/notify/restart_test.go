@@ -57,14 +57,8 @@ func TestKill(t *testing.T) {
 		after(2 * time.Minute)
 		l.outbox.add(over(a), b)
 		after(2 * time.Minute)
-		expect(
-			t,
-			"before the kill",
-			w.sites["hook"].received(),
-			"firing Errors a",
-			"firing Other b",
-			"resolved Errors a",
-		)
+		expect(t, "before the kill", w.sites["hook"].received(), "firing Errors a",
+			"firing Other b", "resolved Errors a")
 		disk := killed(t, dir)
 		l.stop()
 		w.sites["hook"].received()
@@ -120,14 +114,8 @@ func TestKillBeforeDelivery(t *testing.T) {
 		up.Store(true)
 		start(t, w, Options{WebhookURL: "http://hook/x", DataDir: disk, Firing: []models.Alert{a}})
 		after(time.Second)
-		expect(
-			t,
-			"after the kill",
-			slices.Sorted(slices.Values(w.sites["hook"].received())),
-			"firing Errors a",
-			"firing Other b",
-			"resolved Other b",
-		)
+		expect(t, "after the kill", slices.Sorted(slices.Values(w.sites["hook"].received())),
+			"firing Errors a", "firing Other b", "resolved Other b")
 	})
 }
 
@@ -145,13 +133,8 @@ func TestRestored(t *testing.T) {
 		l.outbox.add(b)
 		after(2 * time.Minute)
 		l.stop()
-		expect(
-			t,
-			"before",
-			w.sites["hook"].received(),
-			"firing Errors a",
-			"firing Errors a, firing Errors b",
-		)
+		expect(t, "before", w.sites["hook"].received(), "firing Errors a",
+			"firing Errors a, firing Errors b")
 
 		after(time.Hour)
 		o.Firing = []models.Alert{a}
@@ -159,12 +142,8 @@ func TestRestored(t *testing.T) {
 		after(4 * time.Minute)
 		expect(t, "after the restart", w.sites["hook"].received())
 		after(5 * time.Minute)
-		expect(
-			t,
-			"when doubt is over",
-			w.sites["hook"].received(),
-			"firing Errors a, resolved Errors b",
-		)
+		expect(t, "when doubt is over", w.sites["hook"].received(),
+			"firing Errors a, resolved Errors b")
 	})
 }
 
@@ -194,11 +173,11 @@ func TestDamage(t *testing.T) {
 		w.sites["hook"].received()
 		cut := killed(t, dir)
 		appendTo(t, newestFile(t, cut, "log-*"), "half a frame")
-		l = start(
-			t,
-			w,
-			Options{WebhookURL: "http://hook/x", DataDir: cut, Firing: []models.Alert{a}},
-		)
+		l = start(t, w, Options{
+			WebhookURL: "http://hook/x",
+			DataDir:    cut,
+			Firing:     []models.Alert{a},
+		})
 		after(2 * time.Minute)
 		expect(t, "after a crash in the middle of a write", w.sites["hook"].received())
 		if text := l.log.String(); !strings.Contains(text, "dropped") {
@@ -215,11 +194,11 @@ func TestDamage(t *testing.T) {
 		if err := os.WriteFile(snapshot, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		l = start(
-			t,
-			w,
-			Options{WebhookURL: "http://hook/x", DataDir: dir, Firing: []models.Alert{a}},
-		)
+		l = start(t, w, Options{
+			WebhookURL: "http://hook/x",
+			DataDir:    dir,
+			Firing:     []models.Alert{a},
+		})
 		after(time.Second)
 		expect(t, "after damage", w.sites["hook"].received(), "firing Errors a")
 		if text := l.log.String(); !strings.Contains(text, "damaged") {
@@ -354,15 +333,11 @@ func TestSameLabels(t *testing.T) {
 		after(2 * time.Minute)
 		l.outbox.add(over(b))
 		after(2 * time.Minute)
-		expect(
-			t,
-			"notified",
-			w.sites["hook"].received(),
+		expect(t, "notified", w.sites["hook"].received(),
 			"firing Errors a Errors-a-1, firing Errors a other",
-			"resolved Errors a Errors-a-1, firing Errors a other",
-			"resolved Errors a other",
-		)
-		if text := string(w.sites["hook"].last()); !strings.Contains(text, `"rule":"others/Errors"`) {
+			"resolved Errors a Errors-a-1, firing Errors a other", "resolved Errors a other")
+		if text := string(w.sites["hook"].last()); !strings.Contains(text,
+			`"rule":"others/Errors"`) {
 			t.Errorf("the label rule does not tell the two apart: %s", text)
 		}
 	})

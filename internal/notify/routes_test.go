@@ -22,10 +22,8 @@ func TestConfigErrors(t *testing.T) {
 			return
 		}
 		for _, part := range want {
-			if got := strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/", ""); !strings.Contains(
-				got,
-				part,
-			) {
+			if got := strings.ReplaceAll(err.Error(), filepath.Dir(name)+"/",
+				""); !strings.Contains(got, part) {
 				t.Errorf("got %q, want %q", got, part)
 			}
 		}
@@ -43,11 +41,13 @@ func TestConfigErrors(t *testing.T) {
 	)
 	f(
 		"route: {receiver: a, group_wait: 30}\nreceivers: [{name: a}]\n",
-		`alertmanager.yml:1: not a valid duration string: "30"; write a number with a unit, such as "30s" or "5m"`,
+		`alertmanager.yml:1: not a valid duration string: "30"; write a number with a unit, such `+
+			`as "30s" or "5m"`,
 	)
 	f("route:\n  receiver: a\n\tgroup_wait: 1s\n", "alertmanager.yml:")
 	f(
-		"route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs:\n  - api_url_file: gone.txt\n    channel: x\n",
+		"route: {receiver: a}\nreceivers:\n- name: a\n  slack_configs:\n  - api_url_file: "+
+			"gone.txt\n    channel: x\n",
 		"alertmanager.yml:5: api_url_file gone.txt cannot be read",
 	)
 }
@@ -58,7 +58,8 @@ func TestConfigMissing(t *testing.T) {
 		Options{AlertmanagerConfig: "gone.yml", DataDir: t.TempDir(), Outbox: newOutbox()},
 	)
 	if err == nil ||
-		err.Error() != "gone.yml: Alertmanager configuration is missing or cannot be read: no such file or directory" {
+		err.Error() != "gone.yml: Alertmanager configuration is missing or cannot be read: no "+
+			"such file or directory" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -149,30 +150,16 @@ func TestFollowOn(t *testing.T) {
 // An annotation says what receivers and pages need to know of an alert.
 func TestAnnotations(t *testing.T) {
 	a := firingAlert("Errors", "a", 1)
-	a.At, a.StartsAt = time.Date(
-		2026,
-		1,
-		5,
-		9,
-		0,
-		0,
-		0,
-		time.UTC,
-	), time.Date(
-		2026,
-		1,
-		5,
-		8,
-		55,
-		0,
-		0,
-		time.UTC,
-	)
+	a.At, a.StartsAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC),
+		time.Date(2026, 1, 5, 8, 55, 0, 0, time.UTC)
 	a.Top = map[string][]models.TopValue{"path": {{Value: "/pay", Count: 7}}}
 	got := annotations(&step{Alert: a})
 	for name, want := range map[string]string{
-		"value": "11", "threshold": "> 10", "reason": "11 > 10 in 5m", "count": "11", "event_time": "2026-01-05T09:00:00Z", "started_at": "2026-01-05T08:55:00Z",
-		"topic": "logs", "partition": "3", "offset": "42", "source": "shop.rules.yml:7", "rule": "rules/Errors", "alert_id": "Errors-a-1", "top_path": "/pay (7)", "summary": "much of Errors",
+		"value": "11", "threshold": "> 10", "reason": "11 > 10 in 5m", "count": "11",
+		"event_time": "2026-01-05T09:00:00Z", "started_at": "2026-01-05T08:55:00Z",
+		"topic": "logs", "partition": "3", "offset": "42", "source": "shop.rules.yml:7",
+		"rule": "rules/Errors", "alert_id": "Errors-a-1", "top_path": "/pay (7)",
+		"summary": "much of Errors",
 	} {
 		if string(got[modelName(name)]) != want {
 			t.Errorf("%s: got %q, want %q", name, got[modelName(name)], want)

@@ -54,7 +54,9 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) notify.Noti
 
 // attempt sends one message. A receiver library that panics has failed, like one that returns an
 // error; it must not end the process.
-func (s *sender) attempt(ctx context.Context, alerts []*alert.Alert) (verdict notify.NotifyVerdict) {
+func (s *sender) attempt(
+	ctx context.Context, alerts []*alert.Alert,
+) (verdict notify.NotifyVerdict) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.l.n.logger.Error(
@@ -153,14 +155,21 @@ func (n *Notifier) attempted(
 			continue // the message is about other alerts of its group
 		}
 		n.note(i.step.Alert.ID, Delivery{
-			At: time.Now(), Rule: i.step.Alert.Rule, State: stateOf(a), Receiver: s.receiver,
-			Integration: s.in.String(), Sent: err == nil, Detail: detail,
+			At:          time.Now(),
+			Rule:        i.step.Alert.Rule,
+			State:       stateOf(a),
+			Receiver:    s.receiver,
+			Integration: s.in.String(),
+			Sent:        err == nil,
+			Detail:      detail,
 		})
 	}
 }
 
 // outcome counts an attempt, and says whether it went otherwise than the one before.
-func (n *Notifier) outcome(who, receiver, integration string, err error, detail string) (changed bool) {
+func (n *Notifier) outcome(
+	who, receiver, integration string, err error, detail string,
+) (changed bool) {
 	now, result := time.Now(), "sent"
 	if err != nil {
 		result = "failed"

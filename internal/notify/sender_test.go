@@ -75,7 +75,8 @@ func TestRefusedFormIsShortened(t *testing.T) {
 		}
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})
 		a := firingAlert("Errors", "a", 1)
-		a.Annotations["description"], a.Annotations["more"], a.Annotations["again"] = long, long, long
+		a.Annotations["description"], a.Annotations["more"], a.Annotations["again"] = long,
+			long, long
 		a.Annotations["summary"] = long
 		l.outbox.add(a)
 		after(2 * time.Minute)

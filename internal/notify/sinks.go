@@ -84,8 +84,11 @@ type sinkQueue struct {
 
 func newSinkQueue(n *Notifier) *sinkQueue {
 	return &sinkQueue{
-		n: n, next: 1, position: map[string]uint64{}, active: map[string]bool{},
-		changed: make(chan struct{}),
+		n:        n,
+		next:     1,
+		position: map[string]uint64{},
+		active:   map[string]bool{},
+		changed:  make(chan struct{}),
 	}
 }
 
@@ -100,7 +103,8 @@ func (q *sinkQueue) restore(now time.Time) {
 	})
 	q.n.wal.each(keyQueued, now, func(key string, value []byte) {
 		var one queued
-		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil || json.Unmarshal(value, &one) != nil {
+		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil ||
+			json.Unmarshal(value, &one) != nil {
 			q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
 			return
 		}
@@ -140,7 +144,13 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	line, id := notificationLine(a, q.n.config.Load().external)
 	one := queued{
-		Seq: q.next, ID: id, AlertID: a.ID, Rule: a.Rule, State: a.State, At: a.At, Line: line,
+		Seq:     q.next,
+		ID:      id,
+		AlertID: a.ID,
+		Rule:    a.Rule,
+		State:   a.State,
+		At:      a.At,
+		Line:    line,
 	}
 	q.next++
 	if value, err := json.Marshal(&one); err == nil {
@@ -287,7 +297,12 @@ func (q *sinkQueue) write(ctx context.Context, s *sink, list []queued) error {
 	}
 	for _, one := range list {
 		q.n.note(one.AlertID, Delivery{
-			At: time.Now(), Rule: one.Rule, State: one.State, Receiver: s.kind, Sent: err == nil, Detail: detail,
+			At:       time.Now(),
+			Rule:     one.Rule,
+			State:    one.State,
+			Receiver: s.kind,
+			Sent:     err == nil,
+			Detail:   detail,
 		})
 	}
 	return err

@@ -52,7 +52,8 @@ func applyMessageDefaults(conf *config.Config, said map[string]bool) {
 			}
 		}
 		for i, c := range r.PagerdutyConfigs {
-			if !said[fmt.Sprintf("%s/%d", r.Name, i)] && c.Severity == pagerduty.DefaultPagerdutyConfig.Severity {
+			if !said[fmt.Sprintf("%s/%d", r.Name, i)] &&
+				c.Severity == pagerduty.DefaultPagerdutyConfig.Severity {
 				c.Severity = `{{ template "pagerduty.default.severity" . }}`
 			}
 		}

@@ -93,7 +93,8 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	facts, count := get("reason"), get("count")+" logs, "
 	if a.Resolved() {
 		facts, count = oneLine(factsOf(templateAlert(a))), ""
-	} else if threshold := get("threshold"); threshold != "" && !strings.Contains(facts, threshold) {
+	} else if threshold := get("threshold"); threshold != "" &&
+		!strings.Contains(facts, threshold) {
 		facts = strings.TrimPrefix(
 			fmt.Sprintf("%s; value %s against %s", facts, get("value"), threshold),
 			"; ",
@@ -108,7 +109,8 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 		return
 	}
 	var shown []string
-	for line := range strings.SplitSeq(string(a.Annotations["first_lines"]+"\n"+a.Annotations["last_lines"]), "\n") {
+	for line := range strings.SplitSeq(string(a.Annotations["first_lines"]+"\n"+
+		a.Annotations["last_lines"]), "\n") {
 		if line = oneLine(line); line != "" && !slices.Contains(shown, line) {
 			shown = append(shown, line)
 			fmt.Fprintf(b, "%s%s\n", indent, line)
@@ -119,7 +121,9 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 // templateAlert is an alert as templates of messages see it.
 func templateAlert(a *alert.Alert) template.Alert {
 	t := template.Alert{
-		Status: string(a.Status()), Labels: template.KV{}, Annotations: template.KV{},
+		Status:       string(a.Status()),
+		Labels:       template.KV{},
+		Annotations:  template.KV{},
 		GeneratorURL: a.GeneratorURL,
 	}
 	for name, value := range a.Labels {

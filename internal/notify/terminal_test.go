@@ -48,7 +48,8 @@ RESOLVED  critical  Errors  g=a
 // hostile is an alert as an attacker would have it.
 func hostile() models.Alert {
 	a := firingAlert("Errors", "<!channel>\x1b[2J", 1)
-	evil := "\x1b]0;owned\x07<!channel> <@U1> @here \xff\xfe\u202egnp.exe <http://evil|good> \x00\r\nFIRING  Forged"
+	evil := "\x1b]0;owned\x07<!channel> <@U1> @here \xff\xfe\u202egnp.exe <http://evil|good> " +
+		"\x00\r\nFIRING  Forged"
 	a.Labels["g"] = evil
 	a.Labels["bad\xff"] = "x"
 	a.Annotations["summary"] = evil
@@ -77,11 +78,8 @@ func TestHostileText(t *testing.T) {
 		l.outbox.add(hostile())
 		after(time.Second)
 		if n := w.sites["hook"].attempts(); n != 1 || len(w.sites["hook"].last()) > 32<<10 {
-			t.Errorf(
-				"the webhook got %d messages, the last of %d bytes",
-				n,
-				len(w.sites["hook"].last()),
-			)
+			t.Errorf("the webhook got %d messages, the last of %d bytes", n,
+				len(w.sites["hook"].last()))
 		}
 		for _, forbidden := range []string{"\x1b", "\x07", "\u202e", "\r", "\nFIRING  Forged"} {
 			if strings.Contains(out.String(), forbidden) {
@@ -89,7 +87,10 @@ func TestHostileText(t *testing.T) {
 			}
 		}
 		slack := string(w.sites["slack"].last())
-		for _, forbidden := range []string{"<!channel", `\u003c!channel`, "<@U1", `\u003c@U1`, " @here", `\u202e`, `\u003chttp://evil`} {
+		for _, forbidden := range []string{
+			"<!channel", `\u003c!channel`, "<@U1", `\u003c@U1`, " @here", `\u202e`,
+			`\u003chttp://evil`,
+		} {
 			if strings.Contains(slack, forbidden) {
 				t.Errorf("Slack got %q:\n%s", forbidden, slack)
 			}
@@ -106,11 +107,11 @@ func TestStuckTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		r, stuck := io.Pipe()
-		l := start(
-			t,
-			w,
-			Options{Terminal: stuck, WebhookURL: "http://hook/x", Grace: 2 * time.Second},
-		)
+		l := start(t, w, Options{
+			Terminal:   stuck,
+			WebhookURL: "http://hook/x",
+			Grace:      2 * time.Second,
+		})
 		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(time.Second)
 		l.outbox.add(firingAlert("Other", "b", 1))
@@ -141,9 +142,8 @@ func TestLargeGroup(t *testing.T) {
 		for _, name := range []string{"hook", "slack"} {
 			bodies, _ := w.sites[name].requests()
 			for i, body := range bodies {
-				if limit := map[string]int{"hook": 4 << 20, "slack": 16 << 10}[name]; len(
-					body,
-				) > limit {
+				if limit := map[string]int{"hook": 4 << 20,
+					"slack": 16 << 10}[name]; len(body) > limit {
 					t.Errorf("message %d to %s has %d bytes", i, name, len(body))
 				}
 			}

@@ -25,8 +25,11 @@ func (t *topic) write(ctx context.Context, list []queued) error {
 	records := make([]models.Record, 0, len(list))
 	for _, one := range list {
 		records = append(records, models.Record{
-			Topic: t.name, Key: []byte(one.AlertID), Value: one.Line, Timestamp: one.At,
-			Headers: []models.Header{{Key: notificationIDHeader, Value: []byte(one.ID)}},
+			Topic:     t.name,
+			Key:       []byte(one.AlertID),
+			Value:     one.Line,
+			Timestamp: one.At,
+			Headers:   []models.Header{{Key: notificationIDHeader, Value: []byte(one.ID)}},
 		})
 	}
 	return t.to.Write(ctx, records...)

@@ -74,14 +74,8 @@ func TestTopic(t *testing.T) {
 		l.outbox.add(over(a))
 		after(5 * time.Second)
 		told, ids := kafka.received(t)
-		expect(
-			t,
-			"the topic",
-			told,
-			"Errors-a-1 firing",
-			"Errors-b-1 firing",
-			"Errors-a-1 resolved",
-		)
+		expect(t, "the topic", told, "Errors-a-1 firing", "Errors-b-1 firing",
+			"Errors-a-1 resolved")
 		if slices.Sort(ids); len(slices.Compact(ids)) != 3 {
 			t.Errorf("IDs of different notifications: %q", ids)
 		}
@@ -129,15 +123,8 @@ func TestTopicFollowsSeverity(t *testing.T) {
 		l.outbox.add(over(a))
 		after(time.Minute)
 		told, ids := kafka.received(t)
-		expect(
-			t,
-			"the topic",
-			told,
-			"Errors-a-1 firing warning",
-			"Errors-a-1 firing critical",
-			"Errors-a-1 firing warning",
-			"Errors-a-1 resolved warning",
-		)
+		expect(t, "the topic", told, "Errors-a-1 firing warning", "Errors-a-1 firing critical",
+			"Errors-a-1 firing warning", "Errors-a-1 resolved warning")
 		if slices.Sort(ids); len(slices.Compact(ids)) != 4 {
 			t.Errorf("IDs of different notifications: %q", ids)
 		}

@@ -225,11 +225,8 @@ func (w *wal) flush() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil && w.fault == nil {
-		w.logger.Error(
-			"notification state cannot be written to disk; a crash now would repeat notifications",
-			"error",
-			err,
-		)
+		w.logger.Error("notification state cannot be written to disk; a crash now would repeat "+
+			"notifications", "error", err)
 	}
 	if w.fault = err; err == nil {
 		w.saved = taken

@@ -72,7 +72,8 @@ func TestParseReadsEverySpelling(t *testing.T) {
 
 func TestParseRefusesWhatIsNotANumber(t *testing.T) {
 	for _, text := range []string{
-		"", " ", "ms", "5 parsecs", "1.2.3", "5msx", "-", "+", ".", "e5", "1e999", "NaN", "nan", "Inf",
+		"", " ", "ms", "5 parsecs", "1.2.3", "5msx", "-", "+", ".", "e5", "1e999", "NaN",
+		"nan", "Inf",
 		"-inf", "infinity", "0x10", "0x1p-2", "1_000", "1,000", "10.1.2.3", "2026-01-05", "12:30",
 		"1s1m", "1m1m", "1m-3s", "5MB5s", "1m30", "P", "PT", "P1Y", "P1M", "PT1D", "P1S", "PT-1S",
 		"PT1S1M", "P1", "p99", "1m 3", "--5", "5 %%", "5 m s",
@@ -102,7 +103,8 @@ func TestConstantsHaveTheScaleOfConditions(t *testing.T) {
 // Every percentage with a few decimals is the quotient that a person takes it for.
 func TestPercentagesAreExactAtEquality(t *testing.T) {
 	for tenths := range 10_000 {
-		text := strconv.Itoa(tenths/100) + "." + strconv.Itoa(tenths/10%10) + strconv.Itoa(tenths%10) + "%"
+		text := strconv.Itoa(tenths/100) + "." +
+			strconv.Itoa(tenths/10%10) + strconv.Itoa(tenths%10) + "%"
 		got, ok := ParseConstant([]byte(text))
 		if want := float64(tenths) / 10_000; !ok || got.Value != want {
 			t.Fatalf("%s: got %v, want %v", text, got.Value, want)
@@ -129,11 +131,14 @@ func TestCompareIgnoresRoundingErrors(t *testing.T) {
 }
 
 func FuzzParseIsTheNearestFloat(f *testing.F) {
-	for _, s := range []string{"1.25", "0.1ms", "123456789012345s", "9.9h", "1e5", "-7d", "1.005s"} {
+	for _, s := range []string{
+		"1.25", "0.1ms", "123456789012345s", "9.9h", "1e5", "-7d", "1.005s",
+	} {
 		f.Add(s)
 	}
 	factors := map[string]string{
-		"": "1", "%": "1", "ns": "1e-6", "us": "1e-3", "ms": "1", "s": "1e3", "m": "6e4", "h": "36e5",
+		"": "1", "%": "1", "ns": "1e-6", "us": "1e-3", "ms": "1", "s": "1e3", "m": "6e4",
+		"h": "36e5",
 		"d": "864e5", "w": "6048e5", "kB": "1e3", "KiB": "1024", "MiB": "1048576",
 	}
 	f.Fuzz(func(t *testing.T, text string) {

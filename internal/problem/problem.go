@@ -30,11 +30,8 @@ func (p Pos) String() string {
 
 // Compare orders places of one file.
 func (p Pos) Compare(other Pos) int {
-	return cmp.Or(
-		strings.Compare(p.File, other.File),
-		cmp.Compare(p.Line, other.Line),
-		cmp.Compare(p.Column, other.Column),
-	)
+	return cmp.Or(strings.Compare(p.File, other.File), cmp.Compare(p.Line, other.Line),
+		cmp.Compare(p.Column, other.Column))
 }
 
 // Error is one mistake.

@@ -167,7 +167,8 @@ func (p *detectionParser) not(depth int) (Query, error) {
 	q, ok := p.d.selections[word]
 	if !ok {
 		return nil, &syntaxError{
-			at, fmt.Sprintf("selection %q is not defined", word), problem.DidYouMean(word, p.d.names),
+			at, fmt.Sprintf("selection %q is not defined", word),
+			problem.DidYouMean(word, p.d.names),
 		}
 	}
 	return q, nil

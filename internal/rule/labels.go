@@ -19,7 +19,8 @@ var (
 )
 
 // LabelsAtFiring says whether a label of the rule reads what is known only when the alert fires,
-// such as the value. Such labels are those of the moment at which it fires, for as long as it lives.
+// such as the value. Such labels are those of the moment at which it fires, for as long as it
+// lives.
 func (r *Rule) LabelsAtFiring() bool {
 	for _, text := range r.Labels {
 		if slices.ContainsFunc(dataFields(text), func(field string) bool {
@@ -31,23 +32,27 @@ func (r *Rule) LabelsAtFiring() bool {
 	return false
 }
 
-// identityLabels refuses labels that would change the identity of an alert while it lives, and those
-// of records, whose values are recorded under their labels.
+// identityLabels refuses labels that would change the identity of an alert while it lives, and
+// those of records, whose values are recorded under their labels.
 func (r *reader) identityLabels(n *yaml.Node, rule *Rule) {
 	for name, text := range rule.Labels { // the order is that of the problems, which are sorted
 		for _, field := range dataFields(text) {
 			switch {
 			case rule.Record && !slices.Contains(constantFields, field):
-				r.Fail(r.labelNode(n, name), "labels of a record may read .Labels, .Name and .Group",
+				r.Fail(r.labelNode(n, name),
+					"labels of a record may read .Labels, .Name and .Group",
 					"label %s of a record reads .%s", name, field)
 			case field == "Severity", field == "State":
 				r.Fail(r.labelNode(n, name),
-					"write levels for a severity that moves with the value; other texts belong in annotations",
-					"label %s reads .%s, which moves while the alert lives, and with it the alert's identity",
+					"write levels for a severity that moves with the value; other texts belong "+
+						"in annotations",
+					"label %s reads .%s, which moves while the alert lives, and with it the "+
+						"alert's identity",
 					name, field)
 			case slices.Contains(movingFields, field):
 				r.Fail(r.labelNode(n, name), "write it as an annotation",
-					"label %s reads .%s, which moves while the alert lives, and with it the alert's identity",
+					"label %s reads .%s, which moves while the alert lives, and with it the "+
+						"alert's identity",
 					name, field)
 			}
 		}

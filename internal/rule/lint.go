@@ -80,7 +80,14 @@ func Lints() []string {
 
 var names = func() map[string]bool {
 	names := map[string]bool{
-		NoAnchor: true, CostlyRegexp: true, UnknownField: true, NeverMatches: true, AbsentGroup: true, TooManyGroups: true, WindowOverRetention: true, SpreadGroups: true,
+		NoAnchor:            true,
+		CostlyRegexp:        true,
+		UnknownField:        true,
+		NeverMatches:        true,
+		AbsentGroup:         true,
+		TooManyGroups:       true,
+		WindowOverRetention: true,
+		SpreadGroups:        true,
 	}
 	for name := range lints {
 		names[name] = true
@@ -199,13 +206,8 @@ func (l *linter) noMinimum(r *Rule) {
 		}
 	}
 	if what != "" {
-		l.report(
-			r,
-			"when",
-			"add a minimum, as in: and count() >= 100",
-			"%s of very few logs means little",
-			what,
-		)
+		l.report(r, "when", "add a minimum, as in: and count() >= 100",
+			"%s of very few logs means little", what)
 	}
 }
 
@@ -231,7 +233,8 @@ func (l *linter) shortFor(r *Rule) {
 		l.report(
 			r,
 			"for",
-			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it",
+			"make it longer than the lateness, or leave it out, so that the alert fires with the "+
+				"log that completes it",
 			"for of %s is shorter than the lateness of %s, by which the alert is delayed anyway",
 			duration.Format(r.For),
 			duration.Format(r.Lateness),
@@ -295,7 +298,8 @@ func (l *linter) unboundedGroup(r *Rule) {
 				l.report(
 					r,
 					"by",
-					"group by something that a person could list, such as a service or a host; distinct("+f+") counts values",
+					"group by something that a person could list, such as a service or a host; "+
+						"distinct("+f+") counts values",
 					"nearly every log has its own %s, so each would be a group of its own",
 					f,
 				)
@@ -309,36 +313,14 @@ func (l *linter) duplicateRule(r *Rule) {
 	if r.Match == nil && r.When == nil && r.Sequence == nil {
 		return // the rule is not written yet
 	}
-	key := fmt.Sprint(
-		r.Record,
-		r.Source,
-		r.Sources,
-		spell(r.Match),
-		"|",
-		r.WhenText,
-		"|",
-		r.Window,
-		r.Every,
-		r.By,
-		r.For,
-		r.Active,
-		r.Expect,
-		r.Remember,
-		r.Within,
-	)
+	key := fmt.Sprint(r.Record, r.Source, r.Sources, spell(r.Match), "|", r.WhenText, "|", r.Window,
+		r.Every, r.By, r.For, r.Active, r.Expect, r.Remember, r.Within)
 	for _, s := range r.Sequence {
 		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
 	}
 	if first := l.seen[key]; first != nil {
-		l.report(
-			r,
-			"",
-			"remove one, or make them differ",
-			"rule %s has the same condition at %s:%d",
-			first.ID(),
-			first.Pos.File,
-			first.Pos.Line,
-		)
+		l.report(r, "", "remove one, or make them differ",
+			"rule %s has the same condition at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
 	}
 	l.seen[key] = r
 }
@@ -367,27 +349,19 @@ func spell(q Query) string {
 
 // neverActive: time intervals that contain no instant, or that the rule excludes itself.
 func (l *linter) neverActive(r *Rule) {
-	excluded := func(a Activity) bool { return slices.Contains(r.Active, Activity{a.Interval, true}) }
+	excluded := func(a Activity) bool {
+		return slices.Contains(r.Active, Activity{a.Interval, true})
+	}
 	open := slices.ContainsFunc(r.Active, func(a Activity) bool { return !a.Not && !excluded(a) })
 	for _, a := range r.Active {
 		if !a.Not && !open && excluded(a) {
-			l.report(
-				r,
-				"active",
-				"leave one of them out",
-				"the rule is to be active in %q and outside it, which is never",
-				a.Interval,
-			)
+			l.report(r, "active", "leave one of them out",
+				"the rule is to be active in %q and outside it, which is never", a.Interval)
 		}
 		i, ok := l.set.Intervals[a.Interval].(interval)
 		if ok && !a.Not && !i.opens() {
-			l.report(
-				r,
-				"active",
-				"check its days, months and years",
-				"the time interval %q never comes",
-				a.Interval,
-			)
+			l.report(r, "active", "check its days, months and years",
+				"the time interval %q never comes", a.Interval)
 		}
 	}
 }
@@ -417,12 +391,8 @@ func (i interval) opens() bool {
 // noLearn: in the first hour every value is new.
 func (l *linter) noLearn(r *Rule) {
 	if has(r.When, "new") && r.Learn == 0 {
-		l.report(
-			r,
-			"when",
-			"add learn: 24h",
-			"until it has learned what is usual, new() fires for every value",
-		)
+		l.report(r, "when", "add learn: 24h",
+			"until it has learned what is usual, new() fires for every value")
 	}
 }
 
@@ -435,19 +405,11 @@ func (l *linter) noEffect(r *Rule) {
 		}
 	}
 	f(!has(r.When, "new"), "learn", "", "only new() learns")
-	f(
-		!has(r.When, "new", "changed") && !r.Absence(),
-		"remember",
-		"",
-		"only new(), changed() and absence remember",
-	)
+	f(!has(r.When, "new", "changed") && !r.Absence(), "remember", "",
+		"only new(), changed() and absence remember")
 	f(!r.Absence(), "expect", "", "only absence is noticed for groups that are expected")
-	f(
-		len(r.Sequence) > 0 && r.Resolve.After > 0,
-		"window",
-		"",
-		"a sequence counts for as long as resolve says",
-	)
+	f(len(r.Sequence) > 0 && r.Resolve.After > 0, "window", "",
+		"a sequence counts for as long as resolve says")
 	f(len(r.Sequence) > 0, "every", "", "a sequence has no window")
 	f(r.Resolve.Manual, "keep_firing_for", "", "it resolves by hand alone")
 }
@@ -456,28 +418,20 @@ func (l *linter) noEffect(r *Rule) {
 func (l *linter) foreignOperator(r *Rule) {
 	l.leaves(r, func(leaf *Leaf) {
 		if l.set.keywords[leaf] && looksLikeQuery(leaf.Text) {
-			l.reportAt(
-				r,
-				leaf.Pos,
-				"a list holds texts and mappings; write the query as match: '...', or the field as a mapping",
-				"this searches for the text %q",
-				leaf.Text,
-			)
+			l.reportAt(r, leaf.Pos, "a list holds texts and mappings; write the query as match: "+
+				"'...', or the field as a mapping", "this searches for the text %q", leaf.Text)
 			return
 		}
 		if leaf.Op != OpContains || leaf.Field != "" || strings.ContainsAny(leaf.Text, " \t") {
 			return
 		}
 		switch name, value, given := strings.Cut(leaf.Text, "="); {
-		case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" || leaf.Text == "!=":
-			l.reportAt(
-				r,
-				leaf.Pos,
-				"operators are and, or, not, field:value, field>5; or quote it",
-				"this searches for the text %q",
-				leaf.Text,
-			)
-		case given && name != "" && value != "" && !strings.HasSuffix(name, "?") && !strings.ContainsAny(name, "/&"):
+		case leaf.Text == "&&" || leaf.Text == "||" || leaf.Text == "!" || leaf.Text == "==" ||
+			leaf.Text == "!=":
+			l.reportAt(r, leaf.Pos, "operators are and, or, not, field:value, field>5; or quote it",
+				"this searches for the text %q", leaf.Text)
+		case given && name != "" && value != "" && !strings.HasSuffix(name, "?") &&
+			!strings.ContainsAny(name, "/&"):
 			l.reportAt(
 				r,
 				leaf.Pos,

@@ -35,46 +35,41 @@ func TestLint(t *testing.T) {
 		t.Helper()
 		got := lint(t, "  - alert: A\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")
 		if strings.Join(got, "\n") != strings.Join(want, "\n") {
-			t.Errorf(
-				"%s\ngot  %s\nwant %s",
-				rule,
-				strings.Join(got, "\n     "),
-				strings.Join(want, "\n     "),
-			)
+			t.Errorf("%s\ngot  %s\nwant %s", rule, strings.Join(got, "\n     "),
+				strings.Join(want, "\n     "))
 		}
 		ignored := lint(
 			t,
-			"  - alert: A\n    lint_ignore: ["+strings.Join(
-				Lints(),
-				", ",
-			)+"]\n    "+strings.ReplaceAll(
-				rule,
-				"\n",
-				"\n    ",
-			)+"\n",
+			"  - alert: A\n    lint_ignore: ["+strings.Join(Lints(), ", ")+"]\n    "+
+				strings.ReplaceAll(rule, "\n", "\n    ")+"\n",
 		)
 		if len(ignored) > 0 {
 			t.Errorf("%s\nthough ignored: %s", rule, ignored)
 		}
 	}
-	ratio := "9:11: a ratio of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)"
+	ratio := "9:11: a ratio of very few logs means little; add a minimum, as in: and count() >= " +
+		"100 (no-minimum)"
 	f("when: count(a) / count() > 5%", ratio)
 	f("when: count(a) / count() > 5% and count() < count(b)", ratio)
 	f("when: count(a) / count() > 5% and count() >= 200")
 	f("when: count() / 60 > 5")
 	f(
 		"when: 100 < p99(took)",
-		"9:11: a percentile of very few logs means little; add a minimum, as in: and count() >= 100 (no-minimum)",
+		"9:11: a percentile of very few logs means little; add a minimum, as in: and count() >= "+
+			"100 (no-minimum)",
 	)
 
 	f(
 		"match: a\nfor: 5s",
-		"10:10: for of 5s is shorter than the lateness of 10s, by which the alert is delayed anyway; "+
-			"make it longer than the lateness, or leave it out, so that the alert fires with the log that completes it (short-for)",
+		"10:10: for of 5s is shorter than the lateness of 10s, by which the alert is delayed "+
+			"anyway; "+
+			"make it longer than the lateness, or leave it out, so that the alert fires with the "+
+			"log that completes it (short-for)",
 	)
 	f("match: a\nfor: 10s")
 
-	absence := "9:11: absence is noticed only for groups that are known, and none is expected or remembered; add expect: {from: '@list'}, or remember: 7d, or leave by out (absence-keys)"
+	absence := "9:11: absence is noticed only for groups that are known, and none is expected or " +
+		"remembered; add expect: {from: '@list'}, or remember: 7d, or leave by out (absence-keys)"
 	f("when: count() == 0\nby: [host]", absence)
 	f("when: count() < 5 and count(a) <= 3\nby: [host]", absence)
 	f("when: count() == 0\nby: [host]\nremember: 7d")
@@ -85,28 +80,34 @@ func TestLint(t *testing.T) {
 	f(
 		"match: a\nby: [service, 'x=trace_id|host']",
 		"10:9: nearly every log has its own trace_id, so each would be a group of its own; "+
-			"group by something that a person could list, such as a service or a host; distinct(trace_id) counts values (unbounded-group)",
+			"group by something that a person could list, such as a service or a host; "+
+			"distinct(trace_id) counts values (unbounded-group)",
 	)
 
 	f(
 		"match: a\nactive: [never]",
-		`10:13: the time interval "never" never comes; check its days, months and years (never-active)`,
+		`10:13: the time interval "never" never comes; check its days, months and years `+
+			`(never-active)`,
 	)
 	f("match: a\nactive: [office, not never]")
 	f(
 		"match: a\nactive: [office, not office]",
-		`10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
+		`10:13: the rule is to be active in "office" and outside it, which is never; leave one `+
+			`of them out (never-active)`,
 	)
 	f("match: a\nactive: [office, saturday, not office]") // it is active on Saturdays
 	f(
 		"match: a\nactive: [office, saturday, not office, not saturday]",
-		`10:13: the rule is to be active in "office" and outside it, which is never; leave one of them out (never-active)`,
-		`10:13: the rule is to be active in "saturday" and outside it, which is never; leave one of them out (never-active)`,
+		`10:13: the rule is to be active in "office" and outside it, which is never; leave one `+
+			`of them out (never-active)`,
+		`10:13: the rule is to be active in "saturday" and outside it, which is never; leave one `+
+			`of them out (never-active)`,
 	)
 
 	f(
 		"when: new(x) > 0",
-		"9:11: until it has learned what is usual, new() fires for every value; add learn: 24h (no-learn)",
+		"9:11: until it has learned what is usual, new() fires for every value; add learn: 24h "+
+			"(no-learn)",
 	)
 	f("when: new(x) > 0\nlearn: 1h\nremember: 30d")
 
@@ -117,7 +118,8 @@ func TestLint(t *testing.T) {
 	)
 	f(
 		"match: a\nby: [host]\nexpect: {from: '@hosts'}",
-		"11:13: expect has no effect: only absence is noticed for groups that are expected (no-effect)",
+		"11:13: expect has no effect: only absence is noticed for groups that are expected "+
+			"(no-effect)",
 	)
 	f("sequence: [{match: a}]\nwithin: 1m\nwindow: 5m")
 	f(
@@ -131,21 +133,25 @@ func TestLint(t *testing.T) {
 
 	f(
 		"match: 'a && b'",
-		`9:15: this searches for the text "&&"; operators are and, or, not, field:value, field>5; or quote it (foreign-operator)`,
+		`9:15: this searches for the text "&&"; operators are and, or, not, field:value, `+
+			`field>5; or quote it (foreign-operator)`,
 	)
 	f(
 		"match: 'service=~pay'",
-		`9:13: this searches for the text "service=~pay"; write service:pay to compare the field, or quote it (foreign-operator)`,
+		`9:13: this searches for the text "service=~pay"; write service:pay to compare the field,`+
+			` or quote it (foreign-operator)`,
 	)
 	f(
 		"match: 'a'\nwhen: count(status=500) > 1",
-		`10:17: this searches for the text "status=500"; write status:500 to compare the field, or quote it (foreign-operator)`,
+		`10:17: this searches for the text "status=500"; write status:500 to compare the field, `+
+			`or quote it (foreign-operator)`,
 	)
 	f("match: 'service:=pay a:b path:/x?y=z'")
 	f(
 		"match: [disk full, 'service:pay level>=ERROR']",
 		`9:24: this searches for the text "service:pay level>=ERROR"; `+
-			"a list holds texts and mappings; write the query as match: '...', or the field as a mapping (foreign-operator)",
+			"a list holds texts and mappings; write the query as match: '...', or the field as a "+
+			"mapping (foreign-operator)",
 	)
 	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
 }
@@ -156,7 +162,8 @@ func TestLintDuplicates(t *testing.T) {
 		t.Helper()
 		got := lint(t, "  - {alert: A, "+a+"}\n  - {alert: B, "+b+"}\n")
 		if duplicate &&
-			(len(got) != 1 || got[0] != "9:5: rule g/A has the same condition at a.yml:8; remove one, or make them differ (duplicate-rule)") ||
+			(len(got) != 1 || got[0] != "9:5: rule g/A has the same condition at a.yml:8; remove "+
+				"one, or make them differ (duplicate-rule)") ||
 			!duplicate && len(got) > 0 {
 			t.Errorf("%s\n%s\ngot %q", a, b, got)
 		}
@@ -167,21 +174,12 @@ func TestLintDuplicates(t *testing.T) {
 	f("match: 'service:x user:(a or b)'", "match: {service: x, user: [a, b]}", true)
 	f("match: 'service:x'", "match: 'service:=x'", false)
 	f("match: '/a+/'", "match: '/a+/i'", false)
-	f(
-		"within: 1m, sequence: [{match: x}, {not: y}]",
-		"within: 1m, sequence: [{match: x}, {not: y}]",
-		true,
-	)
-	f(
-		"within: 1m, sequence: [{match: x}, {not: y}]",
-		"within: 1m, sequence: [{match: x}, {match: y}]",
-		false,
-	)
-	f(
-		"within: 1m, sequence: [{match: x}, {not: y}]",
-		"within: 2m, sequence: [{match: x}, {not: y}]",
-		false,
-	)
+	f("within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 1m, sequence: [{match: x}, {not: y}]", true)
+	f("within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 1m, sequence: [{match: x}, {match: y}]", false)
+	f("within: 1m, sequence: [{match: x}, {not: y}]",
+		"within: 2m, sequence: [{match: x}, {not: y}]", false)
 }
 
 func TestLintsOfTemplatesLabelsAndEmptyConditions(t *testing.T) {
@@ -213,7 +211,8 @@ func TestLintsOfTemplatesLabelsAndEmptyConditions(t *testing.T) {
 	f("match: x\nannotations: {s: '{{ .Last.Fields.took }}'}", "sample-field")
 	f("match: x\nsamples: {fields: [took]}\nannotations: {s: '{{ .Last.Fields.took }}'}", "")
 	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.host }}'}", "unknown-label")
-	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.service }} {{ $.Labels.alertname }}'}", "")
+	f("match: x\nby: [service]\nannotations: {s: '{{ .Labels.service }} {{ $.Labels.alertname }}'}",
+		"")
 	f("match: x\nby: [alertname]", "label-conflict")
 	f("match: x\nby: [service]\nlabels: {service: pay}", "label-conflict")
 	f("match: x\nby: [severity]\nwhen: count() > 1\nlevels: {warning: '> 1'}", "label-conflict")

@@ -8,14 +8,18 @@ import (
 	"text/template/parse"
 )
 
-// labelTemplate: labels identify an alert while it lives, so what changes meanwhile stays as it was.
+// labelTemplate: labels identify an alert while it lives, so what changes meanwhile stays as it
+// was.
 func (l *linter) labelTemplate(r *Rule) {
 	for _, name := range slices.Sorted(maps.Keys(r.Labels)) {
 		for _, field := range dataFields(r.Labels[name]) {
 			if !slices.Contains(constantFields, field) && !slices.Contains(movingFields, field) {
-				l.report(r, "labels", "for a severity that moves with the value write levels; other "+
-					"texts belong in annotations", "label %s reads .%s as it is when the alert fires, and "+
-					"keeps that while the alert lives; the rule is decided at the watermark", name, field)
+				l.report(r, "labels",
+					"for a severity that moves with the value write levels; other "+
+						"texts belong in annotations",
+					"label %s reads .%s as it is when the alert fires, and "+
+						"keeps that while the alert lives; the rule is decided at the watermark",
+					name, field)
 				break
 			}
 		}
@@ -47,7 +51,8 @@ func (l *linter) templateType(r *Rule) {
 			}
 			if value && integer != "" {
 				l.report(r, key, "write "+f.Ident+" .Value "+integer+".0",
-					"%s compares .Value, a decimal, with the integer %s, which fails", name, integer)
+					"%s compares .Value, a decimal, with the integer %s, which fails", name,
+					integer)
 				return
 			}
 		}
@@ -119,7 +124,8 @@ func (l *linter) labelConflict(r *Rule) {
 	if _, given := r.Labels["alertname"]; given {
 		l.report(r, "labels", "leave it out", "alertname is the name of the rule")
 	}
-	if _, given := r.Labels["severity"]; given && len(r.Levels) > 0 && l.set.places[r]["labels"] != (Pos{}) {
+	if _, given := r.Labels["severity"]; given && len(r.Levels) > 0 &&
+		l.set.places[r]["labels"] != (Pos{}) {
 		l.report(r, "labels", "leave it out, or write a level for every value",
 			"levels set the label severity, so the one of labels counts only below all levels")
 	}
@@ -147,7 +153,8 @@ func chains(text string) (list [][]string) {
 			}
 		case *parse.CommandNode:
 			// index .Labels "a-b"
-			if f, ok := n.Args[0].(*parse.IdentifierNode); ok && f.Ident == "index" && len(n.Args) == 3 {
+			if f, ok := n.Args[0].(*parse.IdentifierNode); ok && f.Ident == "index" &&
+				len(n.Args) == 3 {
 				field, isField := n.Args[1].(*parse.FieldNode)
 				name, isText := n.Args[2].(*parse.StringNode)
 				if isField && isText {

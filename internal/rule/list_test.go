@@ -48,7 +48,8 @@ func TestLists(t *testing.T) {
 func TestListMistakes(t *testing.T) {
 	f := func(list, want string) {
 		t.Helper()
-		if _, err := Read("a.yml", []byte("lists:\n  a: "+list+"\ngroups: [{name: g, rules: [{alert: A}]}]\n")); err == nil ||
+		if _, err := Read("a.yml", []byte("lists:\n  a: "+list+
+			"\ngroups: [{name: g, rules: [{alert: A}]}]\n")); err == nil ||
 			err.Error() != want {
 			t.Errorf("%s\ngot  %v\nwant %s", list, err, want)
 		}
@@ -81,7 +82,8 @@ func TestListFilesStayBelowTheRuleFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "below"), "deep.txt", "web-2\n")
-	if err := os.Symlink(filepath.Join(outside, "secret.txt"), filepath.Join(dir, "link.txt")); err != nil {
+	if err := os.Symlink(filepath.Join(outside, "secret.txt"),
+		filepath.Join(dir, "link.txt")); err != nil {
 		t.Skip(err)
 	}
 	f := func(file, want string) {

@@ -33,7 +33,9 @@ func (r *reader) maps() *mapReader {
 	return &mapReader{
 		Reader:  &r.Reader,
 		regexps: &r.regexps,
-		list:    func(pos Pos, name string) { r.refs = append(r.refs, reference{pos, "list", name}) },
+		list: func(pos Pos, name string) {
+			r.refs = append(r.refs, reference{pos, "list", name})
+		},
 		members: func(name string) []string {
 			if l := r.set.Lists[name]; l != nil {
 				return l.Values
@@ -199,7 +201,8 @@ type modifiers struct {
 }
 
 var knownModifiers = []string{
-	"contains", "startswith", "endswith", "all", "re", "i", "m", "s", "cidr", "cased", "exists", "gt",
+	"contains", "startswith", "endswith", "all", "re", "i", "m", "s", "cidr", "cased",
+	"exists", "gt",
 	"gte", "lt", "lte", "neq", "word", "fieldref", "windash", "base64", "base64offset", "wide",
 	"utf16", "utf16le", "utf16be", "expand",
 }
@@ -333,7 +336,11 @@ func (r *mapReader) reference(leaf Leaf, mods modifiers, n *yaml.Node, other str
 		return nil
 	}
 	leaf.Op, leaf.Other = OpEqual, r.fields(other)[0]
-	for mod, op := range map[string]Op{"contains": OpContains, "startswith": OpPrefix, "endswith": OpSuffix} {
+	for mod, op := range map[string]Op{
+		"contains":   OpContains,
+		"startswith": OpPrefix,
+		"endswith":   OpSuffix,
+	} {
 		if mods.has(mod) {
 			leaf.Op = op
 		}
@@ -448,7 +455,8 @@ func (r *mapReader) expand(p string) ([]string, error) {
 	}
 	members := r.members(name)
 	if members == nil {
-		return nil, fmt.Errorf("placeholder %%%s%% needs a list %q, which is not defined", name, name)
+		return nil, fmt.Errorf("placeholder %%%s%% needs a list %q, which is not defined",
+			name, name)
 	}
 	var list []string
 	for _, m := range members {

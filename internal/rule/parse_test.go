@@ -38,7 +38,16 @@ func show(q Query) string {
 	case OpRegexp:
 		return l.Field + " re " + l.Regexp.String()
 	}
-	op := map[Op]string{OpContains: "~", OpPrefix: "^", OpSuffix: "$", OpEqual: "=", OpGlob: "glob", OpExists: "exists", OpCIDR: "cidr", OpList: "list"}[l.Op]
+	op := map[Op]string{
+		OpContains: "~",
+		OpPrefix:   "^",
+		OpSuffix:   "$",
+		OpEqual:    "=",
+		OpGlob:     "glob",
+		OpExists:   "exists",
+		OpCIDR:     "cidr",
+		OpList:     "list",
+	}[l.Op]
 	if l.Cased {
 		op += "cased"
 	}
@@ -84,7 +93,8 @@ func TestParseQuery(t *testing.T) {
 // A condition binds as arithmetic does everywhere.
 func TestParseCondition(t *testing.T) {
 	c, err := ParseCondition(
-		`count(http.status>=500) / count() > 5% and not p99.9(duration_ms, path:"/a,b") offset 1w <= 1 + 2 * 3`,
+		`count(http.status>=500) / count() > 5% and not p99.9(duration_ms, path:"/a,b") offset ` +
+			`1w <= 1 + 2 * 3`,
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -105,7 +115,8 @@ func TestParseCondition(t *testing.T) {
 	if sum := low.Right.(*Binary); sum.Op != "+" || sum.Right.(*Binary).Op != "*" {
 		t.Errorf("sum is read as %+v", sum)
 	}
-	if _, err := ParseCondition("count() > 3 * baseline(count(), 4w) and firing(Down) or since(event:end) < 10m"); err != nil {
+	if _, err := ParseCondition(
+		"count() > 3 * baseline(count(), 4w) and firing(Down) or since(event:end) < 10m"); err != nil {
 		t.Error(err)
 	}
 }

@@ -328,11 +328,8 @@ func (p *queryParser) value(field string, at int) (Query, error) {
 	}
 	start := p.i
 	if p.i == len(p.text) {
-		return nil, p.fail(
-			p.i,
-			fmt.Sprintf("a value for %s is missing", field),
-			"write "+field+":* for any value",
-		)
+		return nil, p.fail(p.i, fmt.Sprintf("a value for %s is missing", field),
+			"write "+field+":* for any value")
 	}
 	leaf := &Leaf{Field: field, Pos: Pos{Line: 1, Column: at + 1}}
 	switch {
@@ -416,7 +413,8 @@ var (
 	// plainPath is a text that says the same as an expression and as a part of a path.
 	plainPath = regexp.MustCompile(`^[A-Za-z0-9_/-]+$`)
 	// pathField is a field in which /api/ is a path and not an expression.
-	pathField = regexp.MustCompile(`(?i)path|ur[il]|route|endpoint|file|dir|target|mount|resource|location`)
+	pathField = regexp.MustCompile(
+		`(?i)path|ur[il]|route|endpoint|file|dir|target|mount|resource|location`)
 )
 
 // isText says whether a field is one of the text fields, in which a value need only occur.
@@ -629,7 +627,10 @@ func compareLeaf(leaf *Leaf, op, text string, at int) (Query, error) {
 		low, ok = number.Parse([]byte(text))
 		high = low
 		if !ok {
-			return nil, &syntaxError{at, fmt.Sprintf("%q is not a number", text), "numbers are like 5, 250ms, 5MB or 5%"}
+			return nil, &syntaxError{
+				at, fmt.Sprintf("%q is not a number", text),
+				"numbers are like 5, 250ms, 5MB or 5%",
+			}
 		}
 	}
 	switch op {

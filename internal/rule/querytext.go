@@ -99,7 +99,9 @@ func spelled(l *Leaf, colon string) []string {
 		}
 		return []string{plain, colon + quoted}
 	case OpGlob:
-		return []string{colon + escapePattern(l.Text), colon + escapePattern(strings.Trim(l.Text, "*"))}
+		return []string{
+			colon + escapePattern(l.Text), colon + escapePattern(strings.Trim(l.Text, "*")),
+		}
 	case OpRegexp:
 		re := slashes(l.Regexp.String())
 		return []string{colon + "/" + re + "/"}

@@ -11,10 +11,13 @@ import (
 func TestQueryTextReadsTheSame(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	texts := []string{
-		"a", "two words", `C:\x\`, `"q"`, "*", "a*b?", "/p/", "a/b", "@x", "1..5", "10.0.0.0/8", "not", "or",
+		"a", "two words", `C:\x\`, `"q"`, "*", "a*b?", "/p/", "a/b", "@x", "1..5", "10.0.0.0/8",
+		"not", "or",
 		"-5", "(", ")", "é", "=x", "", " ", "\n", `\`, `a\*`, "x:y", "~", "~x", "a\tb",
 	}
-	fields := []string{"", "message", "a", "a.b", "fields.level", "AnyField", "*", "path", "x y", "a:b", "-f"}
+	fields := []string{
+		"", "message", "a", "a.b", "fields.level", "AnyField", "*", "path", "x y", "a:b", "-f",
+	}
 	written := 0
 	leaf := func() Query {
 		l := &Leaf{Field: fields[r.IntN(len(fields))], Text: texts[r.IntN(len(texts))]}

@@ -42,20 +42,24 @@ func TestMistakes(t *testing.T) {
 	}
 	f(
 		"window: 5x\nwhem: count() > 1",
-		"a.yml:6:13: \"5x\" is not a duration; durations are like 90s, 5m, 1h30m, 1.5h or 7d\na.yml:7:5: unknown key \"whem\"; did you mean \"when\"?",
+		"a.yml:6:13: \"5x\" is not a duration; durations are like 90s, 5m, 1h30m, 1.5h or "+
+			"7d\na.yml:7:5: unknown key \"whem\"; did you mean \"when\"?",
 	)
 	f(
 		"match: foo #bar",
-		"a.yml:6:12: YAML takes \"#bar\" for a comment; wrap the whole query in single quotes, or put the comment on its own line",
+		"a.yml:6:12: YAML takes \"#bar\" for a comment; wrap the whole query in single quotes, "+
+			"or put the comment on its own line",
 	)
 	f(
 		"match: !x",
-		"a.yml:6:12: YAML takes \"!x\" for a tag; if this is a query, wrap the whole query in single quotes",
+		"a.yml:6:12: YAML takes \"!x\" for a tag; if this is a query, wrap the whole query in "+
+			"single quotes",
 	)
 	f("match: 'a (b'", `a.yml:6:15: "(" is never closed; add ")"`)
 	f(
 		"match: 'level:loud'",
-		`a.yml:6:19: unknown level "loud"; levels are TRACE, DEBUG, INFO, NOTICE, WARN, ERROR, CRITICAL, ALERT and FATAL`,
+		`a.yml:6:19: unknown level "loud"; levels are TRACE, DEBUG, INFO, NOTICE, WARN, ERROR, `+
+			`CRITICAL, ALERT and FATAL`,
 	)
 	f(
 		"match: 'path:/a(/'",
@@ -64,11 +68,15 @@ func TestMistakes(t *testing.T) {
 	f("when: count(a:(b) > 1", `a.yml:6:16: "(" is never closed; add ")"`)
 	f("when: cuont() > 1", `a.yml:6:11: unknown function "cuont"; did you mean "count"?`)
 	f("when: count()", "a.yml:6:11: the condition is a number; compare it, as in count() > 10")
-	f("labels: {state: '{{ .State }}'}", "a.yml:6:21: label state reads .State, which moves while the "+
-		"alert lives, and with it the alert's identity; write levels for a severity that moves with the "+
-		"value; other texts belong in annotations")
-	f("labels: {x: '{{ with .Labels.a }}{{ $.End }}{{ end }}'}", "a.yml:6:17: label x reads .End, which "+
-		"moves while the alert lives, and with it the alert's identity; write it as an annotation")
+	f("labels: {state: '{{ .State }}'}",
+		"a.yml:6:21: label state reads .State, which moves while the "+
+			"alert lives, and with it the alert's identity; write levels for a severity that "+
+			"moves with the "+
+			"value; other texts belong in annotations")
+	f("labels: {x: '{{ with .Labels.a }}{{ $.End }}{{ end }}'}",
+		"a.yml:6:17: label x reads .End, which "+
+			"moves while the alert lives, and with it the alert's identity; write it as an "+
+			"annotation")
 	f("annotations: {summary: '{{ .Value'}", "a.yml:6:28: 1: unclosed action")
 	f(
 		"when: count() > 1\nlevels: {warning: 800}",
@@ -84,11 +92,13 @@ func TestMistakes(t *testing.T) {
 	)
 	f(
 		"sequence: [{match: a, times: 0}]\nwithin: 5m",
-		"a.yml:6:34: a step has to happen at least once, and what must not happen is not counted; leave times out",
+		"a.yml:6:34: a step has to happen at least once, and what must not happen is not "+
+			"counted; leave times out",
 	)
 	f(
 		"sequence: [{match: a}]\nwithin: 5m\nwhen: count() > 1",
-		"a.yml:6:15: a rule has either when or sequence; make two rules of it, and join them with firing(Name)",
+		"a.yml:6:15: a rule has either when or sequence; make two rules of it, and join them "+
+			"with firing(Name)",
 	)
 	f(
 		"within: 5m",
@@ -105,22 +115,26 @@ func TestMistakes(t *testing.T) {
 	)
 	f(
 		"expect: {from: '@x'}\nby: [a, b]",
-		"a.yml:6:13: expect needs a rule with one label in by, whose values the list holds; add by: [host]\na.yml:6:20: list \"x\" is not defined",
+		"a.yml:6:13: expect needs a rule with one label in by, whose values the list holds; add "+
+			"by: [host]\na.yml:6:20: list \"x\" is not defined",
 	)
 	f(
 		"resolve: {}",
-		"a.yml:6:14: resolve is empty; write 1h, a query, {when: ...}, {match: ..., or_after: 30m} or manual",
+		"a.yml:6:14: resolve is empty; write 1h, a query, {when: ...}, {match: ..., or_after: "+
+			"30m} or manual",
 	)
 	f("by: [a, 'a=b']", `a.yml:6:13: label "a" is given twice`)
 	f("by: ['a=']", `a.yml:6:10: "a=" is not a label; write field, or 'label=field|field'`)
 	f(
 		"record: r",
-		"a.yml:5:5: a record needs a number; add when: count()\na.yml:6:13: a rule is either alert or record; make two rules of it",
+		"a.yml:5:5: a record needs a number; add when: count()\na.yml:6:13: a rule is either "+
+			"alert or record; make two rules of it",
 	)
 	f("when: firing(Nobody)", `a.yml:6:11: alert "Nobody" is not defined; known are A`)
 	f(
 		"when: since(a) offset 1d > 5",
-		"a.yml:6:11: since has no offset; offset goes with count, rate and the aggregates, as in count() offset 1w",
+		"a.yml:6:11: since has no offset; offset goes with count, rate and the aggregates, as in "+
+			"count() offset 1w",
 	)
 	f(
 		"when: count() > baseline(2 * count())",
@@ -130,7 +144,8 @@ func TestMistakes(t *testing.T) {
 	f("match: 'user:@nobody'", `a.yml:6:13: list "nobody" is not defined`)
 	f(
 		"limit: 0",
-		"a.yml:6:12: limit is 0, so the rule could have no group; write how many groups it may have at most, or leave limit out for 10,000",
+		"a.yml:6:12: limit is 0, so the rule could have no group; write how many groups it may "+
+			"have at most, or leave limit out for 10,000",
 	)
 	f("limit: -1", `a.yml:6:12: "-1" is not a whole number`)
 	f("active: [never]", `a.yml:6:14: time interval "never" is not defined`)
@@ -143,7 +158,8 @@ func TestDuplicates(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a", "b"} {
 		text := "groups: [{name: g, rules: [{alert: A}]}]"
-		if err := os.WriteFile(filepath.Join(dir, name+".rules.yml"), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".rules.yml"), []byte(text),
+			0o600); err != nil {
 			t.Fatal(err)
 		}
 	}

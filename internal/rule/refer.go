@@ -52,10 +52,9 @@ func (r *reader) resolveNames() {
 type interval []timeinterval.TimeInterval
 
 func (i interval) Contains(t time.Time) bool {
-	return slices.ContainsFunc(
-		i,
-		func(one timeinterval.TimeInterval) bool { return contains(one, t) },
-	)
+	return slices.ContainsFunc(i, func(one timeinterval.TimeInterval) bool {
+		return contains(one, t)
+	})
 }
 
 // contains says whether an instant lies in an interval. The library counts the days of a month by
@@ -125,11 +124,8 @@ func (r *reader) steps(n *yaml.Node) (steps []Step) {
 			Not:    v["not"] != nil,
 		}
 		if s.Times == 0 || s.Not && v["times"] != nil {
-			r.Fail(
-				v["times"],
-				"leave times out",
-				"a step has to happen at least once, and what must not happen is not counted",
-			)
+			r.Fail(v["times"], "leave times out",
+				"a step has to happen at least once, and what must not happen is not counted")
 		}
 		if s.Not && len(steps) == 0 {
 			r.Fail(v["not"], "begin with match", "a sequence begins with something that happens")

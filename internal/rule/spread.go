@@ -18,7 +18,10 @@ func (s *Set) Spread(key []string) []*Rule {
 	var spread []*Rule
 	for _, r := range s.Rules {
 		if r.Mode != Off &&
-			(!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || readsFiring(r.When) || slices.ContainsFunc(r.SuppressedBy, func(name string) bool { return suppressed[name] })) {
+			(!covers(r.By, key) || r.Expect != "" || r.Source == "alerts" || readsFiring(r.When) ||
+				slices.ContainsFunc(r.SuppressedBy, func(name string) bool {
+					return suppressed[name]
+				})) {
 			spread = append(spread, r)
 		}
 	}

@@ -13,6 +13,8 @@ type syntaxError struct {
 
 func (e *syntaxError) Error() string {
 	return (&problem.Error{
-		Pos: Pos{Line: 1, Column: e.at + 1}, Problem: e.problem, Hint: e.hint,
+		Pos:     Pos{Line: 1, Column: e.at + 1},
+		Problem: e.problem,
+		Hint:    e.hint,
 	}).Error()
 }

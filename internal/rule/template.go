@@ -85,7 +85,8 @@ func (c *templateCheck) list(l *parse.ListNode, depth int, root bool) {
 				c.fail(rangeHint, "range goes over %s, whose length nothing bounds", shown(n.Pipe))
 			}
 			if depth == maxRangeDepth {
-				c.fail("make two ranges of it, one after the other", "more than %d ranges are nested", maxRangeDepth)
+				c.fail("make two ranges of it, one after the other",
+					"more than %d ranges are nested", maxRangeDepth)
 			}
 			c.list(n.List, depth+1, false)
 			c.list(n.ElseList, depth, root)
@@ -127,7 +128,8 @@ func ranged(p *parse.PipeNode, root bool) bool {
 // argumentMethods are the methods of what alerts hold that take arguments. Format is the only one
 // that makes a text, so its layout is written out: one that is made of others grows with each call.
 var argumentMethods = []string{
-	"Add", "AddDate", "After", "Before", "Compare", "Equal", "Format", "In", "Round", "Sub", "Truncate",
+	"Add", "AddDate", "After", "Before", "Compare", "Equal", "Format", "In", "Round", "Sub",
+	"Truncate",
 }
 
 func (c *templateCheck) pipe(p *parse.PipeNode) {
@@ -163,7 +165,8 @@ func (c *templateCheck) pipe(p *parse.PipeNode) {
 		}
 		if _, written := cmd.Args[len(cmd.Args)-1].(*parse.StringNode); method == "Format" &&
 			(!written || i > 0) {
-			c.fail(`write {{ .At.Format "15:04" }}`, "the layout of %s is not written out", cmd.Args[0])
+			c.fail(`write {{ .At.Format "15:04" }}`, "the layout of %s is not written out",
+				cmd.Args[0])
 		}
 	}
 }

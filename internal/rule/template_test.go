@@ -43,7 +43,8 @@ func TestTemplatesDoBoundedWork(t *testing.T) {
 		`{{ with .At }}{{ .Format $.Reason }}{{ end }}`:                              "layout of .Format is not written out",
 		`{{ print ((.At).Format .Reason) }}`:                                         "is not written out",
 		`{{ $b := .At.AppendFormat .At.MarshalText "22" }}`:                          ".At.AppendFormat is called with an argument",
-		"{{ print 1 }}" + strings.Repeat("x", maxTemplate):                           "longer than 16 KiB",
+		"{{ print 1 }}" + strings.Repeat("x",
+			maxTemplate): "longer than 16 KiB",
 		`{{ .Value `: "unclosed action",
 	} {
 		problem, hint := checkTemplate(text)

@@ -29,17 +29,20 @@ func TestUnquotedQueries(t *testing.T) {
 	f(`match: *foo`, unread)
 	f(
 		`match: >= 5`,
-		"a.yml:5:12: YAML does not read this as a text"+quote+"\na.yml:5:13: a field is missing before the operator",
+		"a.yml:5:12: YAML does not read this as a text"+quote+
+			"\na.yml:5:13: a field is missing before the operator",
 	)
 	f(
 		`match: service: x`,
-		"a.yml:5:12: YAML does not read this as a text"+quote+"\na.yml:5:21: a value for service is missing; write service:* for any value, with no space after the operator",
+		"a.yml:5:12: YAML does not read this as a text"+quote+"\na.yml:5:21: a value for service "+
+			"is missing; write service:* for any value, with no space after the operator",
 	)
 	f(`match: - foo`, unread)
 	f(`match: "a`, unread+"\n"+`a.yml:5:13: '"' is never closed`)
 	f(
 		`when: > 5`,
-		"a.yml:5:11: YAML does not read this as a text"+quote+"\n"+`a.yml:5:12: a number is missing here; write one, such as 10, or a function, such as count()`,
+		"a.yml:5:11: YAML does not read this as a text"+quote+"\n"+`a.yml:5:12: a number is `+
+			`missing here; write one, such as 10, or a function, such as count()`,
 	)
 	f(`when: count() => 5`, `a.yml:5:19: unexpected "=> 5"; write >=`)
 	f(`when: count() = 5`, `a.yml:5:19: unexpected "= 5"; write ==`)
@@ -49,11 +52,13 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: !x`,
-		`a.yml:5:12: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
+		`a.yml:5:12: YAML takes "!x" for a tag; if this is a query, wrap the whole query in `+
+			`single quotes`,
 	)
 	f(
 		`match: &x y`,
-		`a.yml:5:12: YAML takes "&x" for an anchor; if this is a query, wrap the whole query in single quotes`,
+		`a.yml:5:12: YAML takes "&x" for an anchor; if this is a query, wrap the whole query in `+
+			`single quotes`,
 	)
 	f(
 		`match: {service:payment level:error}`,
@@ -61,7 +66,8 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: [a, [b]]`,
-		"a.yml:5:16: a list of lists is not a query; write texts, and maps of fields, one below the other",
+		"a.yml:5:16: a list of lists is not a query; write texts, and maps of fields, one below "+
+			"the other",
 	)
 	f(
 		"match:\n    - foo #bar",
@@ -69,19 +75,22 @@ func TestUnquotedQueries(t *testing.T) {
 	)
 	f(
 		`match: [a, !x , b]`,
-		`a.yml:5:16: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
+		`a.yml:5:16: YAML takes "!x" for a tag; if this is a query, wrap the whole query in `+
+			`single quotes`,
 	)
 	f(`match: []`, "a.yml:5:12: match is empty; leave the key out to match every log")
 	f(`match: ['']`, "a.yml:5:13: the text is empty; write a text that must occur")
 	f(
 		`match: [{took|gt: fast}, {user|contians: a}]`,
-		`a.yml:5:23: "fast" is not a number; numbers are like 5, 250ms, 5MB or 5%`+"\n"+`a.yml:5:31: unknown modifier "contians"; did you mean "contains"?`,
+		`a.yml:5:23: "fast" is not a number; numbers are like 5, 250ms, 5MB or 5%`+"\n"+
+			`a.yml:5:31: unknown modifier "contians"; did you mean "contains"?`,
 	)
 	f(`match:`, "a.yml:5:11: the text is empty; leave the key out to match every log")
 	f(`when:`, "a.yml:5:10: the text is empty; write a condition, such as count() > 10")
 	f(
 		`by: [!x , b]`,
-		`a.yml:5:10: YAML takes "!x" for a tag; if this is a query, wrap the whole query in single quotes`,
+		`a.yml:5:10: YAML takes "!x" for a tag; if this is a query, wrap the whole query in `+
+			`single quotes`,
 	)
 }
 
@@ -90,7 +99,8 @@ func TestMistakesBesideUnquotedQueries(t *testing.T) {
 	_, err := Read(
 		"a.yml",
 		[]byte(
-			"groups:\n- name: g\n  rules:\n  - alert: A\n    match: @x\n    window: 5x\n  - alert: B\n    match: \"a\" b\n    whem: 1\n",
+			"groups:\n- name: g\n  rules:\n  - alert: A\n    match: @x\n    window: 5x\n  - "+
+				"alert: B\n    match: \"a\" b\n    whem: 1\n",
 		),
 	)
 	var lines []string
@@ -123,7 +133,8 @@ func TestQueriesInBraces(t *testing.T) {
 func TestQuotedQueries(t *testing.T) {
 	f := func(rule string) {
 		t.Helper()
-		if _, err := Read("a.yml", []byte("groups:\n- name: g\n  rules:\n  - alert: A\n    "+rule+"\n    window: 5m\n")); err != nil {
+		if _, err := Read("a.yml", []byte("groups:\n- name: g\n  rules:\n  - alert: A\n    "+rule+
+			"\n    window: 5m\n")); err != nil {
 			t.Errorf("%s: %s", rule, err)
 		}
 	}

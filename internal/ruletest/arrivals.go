@@ -26,12 +26,8 @@ func (t *Test) arrivals() ([]arrival, error) {
 			event := t.Start.Add(time.Duration(l.At) + time.Duration(n)*time.Duration(l.Every))
 			value, err := l.value(event)
 			if err != nil {
-				return nil, fmt.Errorf(
-					"log %d of test %q cannot be written as JSON: %w",
-					i+1,
-					t.Name,
-					err,
-				)
+				return nil, fmt.Errorf("log %d of test %q cannot be written as JSON: %w", i+1,
+					t.Name, err)
 			}
 			list = append(list, arrival{
 				at:    event.Add(time.Duration(l.Delay)),

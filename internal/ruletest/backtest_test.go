@@ -25,11 +25,9 @@ func backtestOf(t *testing.T, f Factory, lines string) *Report {
 	}
 	r, err := b.Run(
 		context.Background(),
-		decode.Read(
-			strings.NewReader(lines),
-			"lines",
-			decode.ReadOptions{Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)},
-		),
+		decode.Read(strings.NewReader(lines), "lines", decode.ReadOptions{
+			Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC),
+		}),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -43,12 +41,8 @@ func backtestOf(t *testing.T, f Factory, lines string) *Report {
 func errorLines(service string, start time.Time, every time.Duration, n int) string {
 	var b strings.Builder
 	for i := range n {
-		fmt.Fprintf(
-			&b,
-			`{"timestamp":%q,"service":%q,"level":"ERROR","message":"boom"}`+"\n",
-			start.Add(time.Duration(i)*every).Format(time.RFC3339Nano),
-			service,
-		)
+		fmt.Fprintf(&b, `{"timestamp":%q,"service":%q,"level":"ERROR","message":"boom"}`+"\n",
+			start.Add(time.Duration(i)*every).Format(time.RFC3339Nano), service)
 	}
 	return b.String()
 }
@@ -56,28 +50,15 @@ func errorLines(service string, start time.Time, every time.Duration, n int) str
 var monday = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 func TestABacktestShowsWhatTheRulesWouldHaveRaised(t *testing.T) {
-	lines := errorLines(
-		"a",
-		monday,
-		time.Second,
-		15,
-	) + errorLines(
-		"b",
-		monday.Add(time.Hour),
-		time.Second,
-		11,
-	) + errorLines(
-		"a",
-		monday.Add(2*time.Hour),
-		time.Second,
-		12,
-	) + "\n"
+	lines := errorLines("a", monday, time.Second, 15) + errorLines("b", monday.Add(time.Hour),
+		time.Second, 11) + errorLines("a", monday.Add(2*time.Hour), time.Second, 12) + "\n"
 	r := backtestOf(t, counting(sound), lines)
 	var table bytes.Buffer
 	if err := r.Write(&table); err != nil {
 		t.Fatal(err)
 	}
-	want := `38 logs in 39 records (1 unreadable), 2026-01-05T09:00:00Z to 2026-01-05T11:00:11Z (2h11s)
+	want :=
+		`38 logs in 39 records (1 unreadable), 2026-01-05T09:00:00Z to 2026-01-05T11:00:11Z (2h11s)
 
 RULE         ALERTS  PER DAY  GROUPS  FIRST                 LAST                  UP FOR  OPEN  SAMPLE
 shop/Errors  3       35.9     2       2026-01-05T09:00:10Z  2026-01-05T11:00:10Z  9m45s   1     boom
@@ -91,7 +72,8 @@ shop/Quiet   0       0.0      0       -                     -                   
 	if err := WriteJSON(&list, Transitions(r.Alerts)[:2]); err != nil {
 		t.Fatal(err)
 	}
-	want = `{"rule":"shop/Errors","labels":{"alertname":"Errors","service":"a"},"state":"firing","at":"2026-01-05T09:00:10Z","value":11,"reason":"11 > 10 in 5m"}
+	want =
+		`{"rule":"shop/Errors","labels":{"alertname":"Errors","service":"a"},"state":"firing","at":"2026-01-05T09:00:10Z","value":11,"reason":"11 > 10 in 5m"}
 {"rule":"shop/Errors","labels":{"alertname":"Errors","service":"a"},"state":"resolved","at":"2026-01-05T09:05:04Z","value":11,"reason":"10 in 5m"}
 `
 	if diff := cmp.Diff(want, list.String()); diff != "" {
@@ -100,7 +82,8 @@ shop/Quiet   0       0.0      0       -                     -                   
 }
 
 func TestABacktestDoesNotGuessWhatHappensAfterItsLogs(t *testing.T) {
-	for _, transition := range Transitions(backtestOf(t, counting(sound), errorLines("a", monday, time.Second, 11)).Alerts) {
+	for _, transition := range Transitions(backtestOf(t, counting(sound),
+		errorLines("a", monday, time.Second, 11)).Alerts) {
 		if transition.State == models.AlertResolved {
 			t.Errorf("after the last log: %s", transition)
 		}
@@ -128,17 +111,8 @@ func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
 	r := backtestOf(
 		t,
 		counting(sound),
-		errorLines(
-			"a",
-			monday,
-			time.Second,
-			2,
-		)+errorLines(
-			"a",
-			monday.AddDate(50, 0, 0),
-			time.Second,
-			1,
-		),
+		errorLines("a", monday, time.Second, 2)+errorLines("a", monday.AddDate(50, 0, 0),
+			time.Second, 1),
 	)
 	if got := r.Span(); got != time.Second {
 		t.Errorf("span %s", got)
@@ -189,14 +163,8 @@ func TestBudgets(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := b.Exceeded(alerts, within); got != want {
-			t.Errorf(
-				"%d alerts in %s, budget %s: exceeded %v, want %v",
-				alerts,
-				within,
-				b,
-				got,
-				want,
-			)
+			t.Errorf("%d alerts in %s, budget %s: exceeded %v, want %v", alerts, within, b,
+				got, want)
 		}
 	}
 	day := 24 * time.Hour
@@ -218,17 +186,8 @@ func TestLinesWithoutATimeAtTheBeginningOfAFileHaveThatOfTheFirstThatHasOne(t *t
 	r := backtestOf(
 		t,
 		counting(sound),
-		"starting\nsettings: none\n"+errorLines(
-			"a",
-			monday,
-			time.Second,
-			11,
-		)+errorLines(
-			"a",
-			monday.Add(time.Hour),
-			time.Second,
-			600,
-		),
+		"starting\nsettings: none\n"+errorLines("a", monday, time.Second, 11)+errorLines("a",
+			monday.Add(time.Hour), time.Second, 600),
 	)
 	if !r.From.Equal(monday) || !r.To.Equal(monday.Add(time.Hour+599*time.Second)) {
 		t.Errorf("from %s to %s", r.From, r.To)
@@ -244,17 +203,8 @@ func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) 
 	r := backtestOf(
 		t,
 		counting(sound),
-		errorLines(
-			"a",
-			monday.AddDate(50, 0, 0),
-			time.Second,
-			1,
-		)+errorLines(
-			"a",
-			monday,
-			time.Second,
-			20,
-		),
+		errorLines("a", monday.AddDate(50, 0, 0), time.Second, 1)+errorLines("a", monday,
+			time.Second, 20),
 	)
 	if got := r.Span(); got != 19*time.Second {
 		t.Errorf("span %s", got)
@@ -266,17 +216,8 @@ func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
 	r := backtestOf(
 		t,
 		counting(sound),
-		errorLines(
-			"a",
-			later,
-			time.Second,
-			20,
-		)+errorLines(
-			"a",
-			later.AddDate(40, 0, 0),
-			time.Second,
-			1,
-		),
+		errorLines("a", later, time.Second, 20)+errorLines("a", later.AddDate(40, 0, 0),
+			time.Second, 1),
 	)
 	if !r.From.Equal(later) || r.Span() != 19*time.Second {
 		t.Errorf("from %s, %s", r.From, r.Span())
@@ -295,11 +236,10 @@ func TestTheRecordsOfACorpusKeepTheirTimes(t *testing.T) {
 	b := Backtest{Factory: counting(sound), Rejected: func(err error) { t.Error(err) }}
 	r, err := b.Run(
 		context.Background(),
-		decode.Read(
-			strings.NewReader(lines.String()),
-			"lines",
-			decode.ReadOptions{Time: monday.AddDate(1, 0, 0), Corpus: true},
-		),
+		decode.Read(strings.NewReader(lines.String()), "lines", decode.ReadOptions{
+			Time:   monday.AddDate(1, 0, 0),
+			Corpus: true,
+		}),
 	)
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,8 @@ type Budget struct {
 // ParseBudget reads a budget such as 20/d, 3/h or 50/w.
 func ParseBudget(text string) (Budget, error) {
 	count, unit, _ := strings.Cut(text, "/")
-	per, known := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[strings.TrimSpace(unit)]
+	per, known := map[string]time.Duration{"h": time.Hour, "d": 24 * time.Hour,
+		"w": 7 * 24 * time.Hour}[strings.TrimSpace(unit)]
 	alerts, err := strconv.ParseFloat(strings.TrimSpace(count), 64)
 	if !known || err != nil || !(alerts >= 0) {
 		return Budget{}, fmt.Errorf(
@@ -36,6 +37,7 @@ func (b Budget) Exceeded(alerts int, within time.Duration) bool {
 
 // String is the budget as it was written.
 func (b Budget) String() string {
-	unit := map[time.Duration]string{time.Hour: "h", 24 * time.Hour: "d", 7 * 24 * time.Hour: "w"}[b.Per]
+	unit := map[time.Duration]string{time.Hour: "h", 24 * time.Hour: "d",
+		7 * 24 * time.Hour: "w"}[b.Per]
 	return strconv.FormatFloat(b.Alerts, 'g', -1, 64) + "/" + unit
 }

@@ -49,11 +49,8 @@ func (c *Contract) validate(wrong func(line int, format string, args ...any)) {
 	case c.File == "":
 		wrong(c.Line, "the backtest %q names no file of logs", c.Name)
 	case len(c.Expect) == 0 && !c.NothingElse:
-		wrong(
-			c.Line,
-			"the backtest %q expects nothing, so it cannot fail; add expect, or nothing_else: true",
-			c.Name,
-		)
+		wrong(c.Line, "the backtest %q expects nothing, so it cannot fail; add expect, or "+
+			"nothing_else: true", c.Name)
 	}
 	for _, b := range c.Expect {
 		switch {
@@ -71,7 +68,9 @@ func (c *Contract) validate(wrong func(line int, format string, args ...any)) {
 
 // run evaluates the logs, and returns a message for each difference.
 func (c *Contract) run(script string, members Members, f Factory) []string {
-	failed := func(err error) []string { return []string{fmt.Sprintf("%s:%d: %v", script, c.Line, err)} }
+	failed := func(err error) []string {
+		return []string{fmt.Sprintf("%s:%d: %v", script, c.Line, err)}
+	}
 	if f.Lists != nil {
 		var err error
 		if f, err = f.Lists(members); err != nil {
@@ -169,15 +168,12 @@ func (b *Bound) check(list []*episode) string {
 func (b *Bound) checkTime(list []*episode) string {
 	i := slices.IndexFunc(list, func(e *episode) bool { return e.fired.At.Equal(*b.Fires) })
 	switch {
-	case i >= 0 && (b.Resolves == nil || list[i].resolved != nil && list[i].resolved.At.Equal(*b.Resolves)):
+	case i >= 0 && (b.Resolves == nil || list[i].resolved != nil &&
+		list[i].resolved.At.Equal(*b.Resolves)):
 		return ""
 	case i >= 0:
-		return fmt.Sprintf(
-			"%s does not resolve at %s: %s",
-			b.Alert,
-			stamp(*b.Resolves),
-			list[i].place(),
-		)
+		return fmt.Sprintf("%s does not resolve at %s: %s", b.Alert, stamp(*b.Resolves),
+			list[i].place())
 	case len(list) == 0:
 		return fmt.Sprintf("%s does not fire at %s, nor at another time", b.Alert, stamp(*b.Fires))
 	}

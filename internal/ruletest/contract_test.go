@@ -22,13 +22,9 @@ groups:
 func contractLogs() string {
 	var b strings.Builder
 	add := func(at, service, level string) {
-		fmt.Fprintf(
-			&b,
+		fmt.Fprintf(&b,
 			"{\"timestamp\":\"2026-05-04T%sZ\",\"service\":%q,\"level\":%q,\"message\":\"x\"}\n",
-			at,
-			service,
-			level,
-		)
+			at, service, level)
 	}
 	for _, hour := range []string{"09", "10"} {
 		for second := range 4 {
@@ -83,16 +79,15 @@ func TestContracts(t *testing.T) {
 			`until 2026-05-04T09:01:01Z {service="cart"}; expected are at least 4`},
 		{"at_most: 2", "expected are at most 2"},
 		{"labels: {service: web}", "Errors fires 0 times; expected are at least 1"},
-		{"fires: 2026-05-04T09:00:03Z", "Errors does not fire at 2026-05-04T09:00:03Z; it fires 3 times"},
+		{"fires: 2026-05-04T09:00:03Z",
+			"Errors does not fire at 2026-05-04T09:00:03Z; it fires 3 times"},
 		{
 			"fires: 2026-05-04T09:00:02Z, resolves: 2026-05-04T09:02:00Z",
 			"Errors does not resolve at 2026-05-04T09:02:00Z",
 		},
 	} {
-		failures, err := contract(
-			t,
-			"  file: week.log\n  expect:\n  - {alert: Errors, "+c.expect+"}\n",
-		)
+		failures, err := contract(t, "  file: week.log\n  expect:\n  - {alert: Errors, "+
+			c.expect+"}\n")
 		got := strings.Join(failures, "\n")
 		if err != nil || (c.failure == "") != (got == "") || !strings.Contains(got, c.failure) {
 			t.Errorf("%s: %v, %q, not %q", c.expect, err, got, c.failure)

@@ -35,11 +35,14 @@ type counted struct {
 }
 
 func counting(flaw func(*counter)) Factory {
-	return Factory{Lateness: lateness, New: func(emit func(models.Alert)) (Engine, error) {
-		c := &counter{emit: emit, state: map[string]*counted{}}
-		flaw(c)
-		return c, nil
-	}}
+	return Factory{
+		Lateness: lateness,
+		New: func(emit func(models.Alert)) (Engine, error) {
+			c := &counter{emit: emit, state: map[string]*counted{}}
+			flaw(c)
+			return c, nil
+		},
+	}
 }
 
 func sound(*counter) {}
@@ -112,7 +115,8 @@ func (c *counter) close(watermark time.Time) {
 		}
 		if end := g.Times[len(g.Times)-1-threshold].Add(window); !end.After(watermark) {
 			resolved := *g.Up
-			resolved.State, resolved.At, resolved.EndsAt, resolved.Reason = models.AlertResolved, end, end, "10 in 5m"
+			resolved.State, resolved.At, resolved.EndsAt, resolved.Reason = models.AlertResolved,
+				end, end, "10 in 5m"
 			g.Up, g.Times = nil, nil
 			c.emit(resolved)
 		}
@@ -126,13 +130,17 @@ func (c *counter) fire(l models.LogEntry, g *counted) {
 		}
 		g.Episodes++
 		g.Up = &models.Alert{
-			ID: fmt.Sprint(
-				l.Service,
-				g.Episodes,
-			), Rule: "shop/Errors", Episode: g.Episodes, State: models.AlertFiring, Reason: "11 > 10 in 5m",
+			ID:          fmt.Sprint(l.Service, g.Episodes),
+			Rule:        "shop/Errors",
+			Episode:     g.Episodes,
+			State:       models.AlertFiring,
+			Reason:      "11 > 10 in 5m",
 			Labels:      map[string]string{"alertname": "Errors", "service": l.Service},
 			Annotations: map[string]string{"summary": "11 errors of " + l.Service},
-			Value:       threshold + 1, At: g.Times[i], StartsAt: g.Times[i], First: []models.Line{{Message: l.Message}},
+			Value:       threshold + 1,
+			At:          g.Times[i],
+			StartsAt:    g.Times[i],
+			First:       []models.Line{{Message: l.Message}},
 		}
 		c.emit(*g.Up)
 	}

@@ -45,11 +45,8 @@ func WithMembers(set *rule.Set, m Members, hint string) (*rule.Set, error) {
 	}
 	if unknown := with.Unknown(); len(unknown) > 0 {
 		return set, &problem.Error{
-			Problem: fmt.Sprintf(
-				"list %q is kept in the topic %s, which is not read here",
-				unknown[0].Name,
-				unknown[0].Topic,
-			),
+			Problem: fmt.Sprintf("list %q is kept in the topic %s, which is not read here",
+				unknown[0].Name, unknown[0].Topic),
 			Hint: fmt.Sprintf(hint, unknown[0].Name),
 		}
 	}

@@ -69,12 +69,8 @@ func (t *Test) check(file string, list []*episode) (failures []string) {
 		for _, e := range free {
 			failures = append(
 				failures,
-				fmt.Sprintf(
-					"%s:%d: nothing else should fire, but this does: %s",
-					file,
-					t.Line,
-					e.text(t.Start),
-				),
+				fmt.Sprintf("%s:%d: nothing else should fire, but this does: %s", file, t.Line,
+					e.text(t.Start)),
 			)
 		}
 	}
@@ -132,12 +128,8 @@ func (want *Expectation) nearest(start time.Time, list []*episode) int {
 // missing says what came instead of what was expected.
 func (want *Expectation) missing(start time.Time, list []*episode) string {
 	if i := want.nearest(start, list); i >= 0 {
-		return fmt.Sprintf(
-			"alert %s differs: %s\n    it is: %s",
-			want.Alert,
-			strings.Join(want.differences(start, list[i]), "; "),
-			list[i].text(start),
-		)
+		return fmt.Sprintf("alert %s differs: %s\n    it is: %s", want.Alert,
+			strings.Join(want.differences(start, list[i]), "; "), list[i].text(start))
 	}
 	if len(list) == 0 {
 		return fmt.Sprintf("alert %s should fire, but nothing does", want.Alert)
@@ -146,11 +138,8 @@ func (want *Expectation) missing(start time.Time, list []*episode) string {
 	for _, e := range list {
 		others = append(others, "\n    "+e.text(start))
 	}
-	return fmt.Sprintf(
-		"alert %s should fire, but only these do:%s",
-		want.Alert,
-		strings.Join(others, ""),
-	)
+	return fmt.Sprintf("alert %s should fire, but only these do:%s", want.Alert,
+		strings.Join(others, ""))
 }
 
 // text is the episode on one line, as an expectation would be written.
@@ -163,16 +152,9 @@ func (e *episode) text(start time.Time) string {
 	if name == "" {
 		name = e.fired.Rule
 	}
-	return fmt.Sprintf(
-		"{alert: %s, fires: %s%s, labels: %s, summary: %q, value: %g} (%s)",
-		name,
-		e.fired.At.Sub(start),
-		resolves,
-		labelText(e.fired.Labels),
-		e.fired.Annotations["summary"],
-		e.fired.Value,
-		e.fired.Reason,
-	)
+	return fmt.Sprintf("{alert: %s, fires: %s%s, labels: %s, summary: %q, value: %g} (%s)", name,
+		e.fired.At.Sub(start), resolves, labelText(e.fired.Labels), e.fired.Annotations["summary"],
+		e.fired.Value, e.fired.Reason)
 }
 
 // globMatches is true when the text is the pattern, in which * stands for any text.

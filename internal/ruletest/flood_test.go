@@ -25,15 +25,9 @@ var flood = scenario{
 		for wave := range 3 {
 			at, slow := 200*wave, float64(wave+1)
 			for range 5000 {
-				m.log(
-					at+1+m.IntN(2),
-					"user",
-					fmt.Sprint("u", m.IntN(2000*(1+wave))),
-					"took",
-					math.Round(100*slow*math.Exp(m.NormFloat64())),
-					"level",
-					m.one("error", "info", "info", "info"),
-				)
+				m.log(at+1+m.IntN(2), "user", fmt.Sprint("u", m.IntN(2000*(1+wave))),
+					"took", math.Round(100*slow*math.Exp(m.NormFloat64())),
+					"level", m.one("error", "info", "info", "info"))
 			}
 			m.burst(at, 120, 300, "user", "ann", "took", 250)
 		}

@@ -283,7 +283,8 @@ func (s *simulation) behind(list []arrival, now time.Time) {
 	for len(list) > 0 {
 		var records []models.Record
 		first := list[0].record
-		for len(list) > 0 && list[0].record.Topic == first.Topic && list[0].record.Partition == first.Partition {
+		for len(list) > 0 && list[0].record.Topic == first.Topic &&
+			list[0].record.Partition == first.Partition {
 			records, list = append(records, list[0].record), list[1:]
 		}
 		s.engine.Apply(s.scanner.Scan(records))

@@ -19,7 +19,9 @@ var yamlBlock = regexp.MustCompile("(?s)\n```yaml\n(.*?)\n```")
 func manual(t *testing.T) []string {
 	t.Helper()
 	var pages []string
-	for _, pattern := range []string{"RULES.md", "docs/reference/*.md", "docs/howto/*.md", "docs/*.md"} {
+	for _, pattern := range []string{
+		"RULES.md", "docs/reference/*.md", "docs/howto/*.md", "docs/*.md",
+	} {
 		found, err := filepath.Glob(filepath.Join("..", "..", filepath.FromSlash(pattern)))
 		if err != nil {
 			t.Fatal(err)

@@ -26,10 +26,9 @@ func (t *Test) checkRecords(file string, values []models.Recorded) (failures []s
 		held := want.held(values, t.Start.Add(at))
 		if want.Value == nil && len(held) == 0 ||
 			want.Value != nil &&
-				slices.ContainsFunc(
-					held,
-					func(v models.Recorded) bool { return near(*want.Value, v.Value) },
-				) {
+				slices.ContainsFunc(held, func(v models.Recorded) bool {
+					return near(*want.Value, v.Value)
+				}) {
 			continue
 		}
 		wanted, got := "no value", "it has none"
@@ -41,16 +40,8 @@ func (t *Test) checkRecords(file string, values []models.Recorded) (failures []s
 		}
 		failures = append(
 			failures,
-			fmt.Sprintf(
-				"%s:%d: record %s %s at %s: want %s, but %s",
-				file,
-				want.Line,
-				want.Record,
-				labelText(want.Labels),
-				at,
-				wanted,
-				got,
-			),
+			fmt.Sprintf("%s:%d: record %s %s at %s: want %s, but %s", file, want.Line, want.Record,
+				labelText(want.Labels), at, wanted, got),
 		)
 	}
 	return failures
@@ -115,13 +106,8 @@ func valueTexts(values []models.Recorded) []string {
 		}
 		list = append(
 			list,
-			fmt.Sprintf(
-				"%s%s %s %s",
-				v.Rule,
-				labelText(v.Labels),
-				v.At.UTC().Format(time.RFC3339Nano),
-				amount,
-			),
+			fmt.Sprintf("%s%s %s %s", v.Rule, labelText(v.Labels),
+				v.At.UTC().Format(time.RFC3339Nano), amount),
 		)
 	}
 	return list

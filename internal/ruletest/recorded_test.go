@@ -37,7 +37,9 @@ tests:
 		}
 	}
 	f(
-		"{record: errors, at: 0s, value: 1}, {record: shop/errors, at: 25s, value: 2, labels: {service: a}}, {record: errors, at: 6m, labels: {service: a}}, {record: errors, at: 1m, value: 1}",
+		"{record: errors, at: 0s, value: 1}, {record: shop/errors, at: 25s, value: 2, labels: "+
+			"{service: a}}, {record: errors, at: 6m, labels: {service: a}}, {record: errors, at: "+
+			"1m, value: 1}",
 		"",
 	)
 	f(
@@ -54,7 +56,8 @@ tests:
 	)
 	f(
 		"{record: errors, at: 1m, labels: {service: b}}",
-		`a_test.yml:5: record errors {service="b"} at 1m0s: want no value, but it is 1 {service="b"}`,
+		`a_test.yml:5: record errors {service="b"} at 1m0s: want no value, but it is 1 `+
+			`{service="b"}`,
 	)
 	for text, want := range map[string]string{
 		"{record: errors, value: 1}":          "write record, at and value",

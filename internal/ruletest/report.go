@@ -123,7 +123,8 @@ func (r *Report) Write(w io.Writer) error {
 		fmt.Fprintf(w, " (%d unreadable)", r.Rejected)
 	}
 	if r.Logs > 0 {
-		fmt.Fprintf(w, ", %s to %s (%s)", stamp(r.From), stamp(r.To), duration.Format(r.Span().Round(time.Second)))
+		fmt.Fprintf(w, ", %s to %s (%s)", stamp(r.From), stamp(r.To),
+			duration.Format(r.Span().Round(time.Second)))
 	}
 	if r.Truncated {
 		fmt.Fprint(w, ", interrupted")
@@ -132,19 +133,10 @@ func (r *Report) Write(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "RULE\tALERTS\tPER DAY\tGROUPS\tFIRST\tLAST\tUP FOR\tOPEN\tSAMPLE")
 	for _, rule := range r.Rules {
-		fmt.Fprintf(
-			table,
-			"%s\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n",
-			rule.Rule,
-			rule.Alerts,
-			r.perDay(rule.Alerts),
-			rule.Groups,
-			stamp(rule.First),
-			stamp(rule.Last),
-			duration.Format(rule.Paging.Round(time.Second)),
-			rule.Open,
-			safetext.ClipLine(rule.Sample, 60),
-		)
+		fmt.Fprintf(table, "%s\t%d\t%s\t%d\t%s\t%s\t%s\t%d\t%s\n", rule.Rule, rule.Alerts,
+			r.perDay(rule.Alerts), rule.Groups, stamp(rule.First), stamp(rule.Last),
+			duration.Format(rule.Paging.Round(time.Second)), rule.Open,
+			safetext.ClipLine(rule.Sample, 60))
 	}
 	return table.Flush()
 }

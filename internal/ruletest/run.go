@@ -95,14 +95,14 @@ func (t *Test) run(file string, members Members, f Factory, o Options) []string 
 	if err != nil {
 		return []string{err.Error()}
 	}
-	if failures := append(t.check(file, episodes(said.alerts)), t.checkRecords(file, said.values)...); len(
-		failures,
-	) > 0 {
+	if failures := append(t.check(file, episodes(said.alerts)),
+		t.checkRecords(file, said.values)...); len(failures) > 0 {
 		return failures
 	}
 	if o.Crash {
 		again, err := t.simulate(f, list, true)
-		if message := same(file, t.Line, "with a restart after each record", said, again, err); message != "" {
+		if message := same(file, t.Line, "with a restart after each record", said, again,
+			err); message != "" {
 			return []string{message}
 		}
 	}
@@ -137,24 +137,12 @@ func same(file string, line int, what string, first, second outcome, err error) 
 		return fmt.Sprintf("%s:%d: %s: %v", file, line, what, err)
 	}
 	if diff := diffLines(outcomes(first.alerts), outcomes(second.alerts)); diff != "" {
-		return fmt.Sprintf(
-			"%s:%d: %s the alerts are others (- as written, + %s):\n%s",
-			file,
-			line,
-			what,
-			what,
-			diff,
-		)
+		return fmt.Sprintf("%s:%d: %s the alerts are others (- as written, + %s):\n%s", file, line,
+			what, what, diff)
 	}
 	if diff := diffLines(valueTexts(first.values), valueTexts(second.values)); diff != "" {
-		return fmt.Sprintf(
-			"%s:%d: %s the recorded values are others (- as written, + %s):\n%s",
-			file,
-			line,
-			what,
-			what,
-			diff,
-		)
+		return fmt.Sprintf("%s:%d: %s the recorded values are others (- as written, + %s):\n%s",
+			file, line, what, what, diff)
 	}
 	return ""
 }
@@ -191,13 +179,8 @@ func outcomes(alerts []models.Alert) []string {
 		}
 		list = append(
 			list,
-			fmt.Sprintf(
-				"%s %s from %s, %s",
-				e.fired.Rule,
-				labelText(e.fired.Labels),
-				e.last.StartsAt.UTC().Format(time.RFC3339Nano),
-				resolved,
-			),
+			fmt.Sprintf("%s %s from %s, %s", e.fired.Rule, labelText(e.fired.Labels),
+				e.last.StartsAt.UTC().Format(time.RFC3339Nano), resolved),
 		)
 	}
 	slices.Sort(list) // which of two fires first by its second log does not matter
@@ -242,7 +225,9 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) 
 }
 
 func (s *simulation) start() (err error) {
-	s.engine, err = s.factory.New(func(a models.Alert) { s.outcome.alerts = append(s.outcome.alerts, a) })
+	s.engine, err = s.factory.New(func(a models.Alert) {
+		s.outcome.alerts = append(s.outcome.alerts, a)
+	})
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,7 @@ func TestASoundEnginePassesInAnyOrderAndThroughCrashes(t *testing.T) {
 		t.Errorf("script: %d tests, rules %q", len(s.Tests), s.RuleFiles)
 	}
 	if list := failures(s.Run(counting(sound), Options{Shuffle: 200, Seed: 1, Crash: true})); len(
-		list,
-	) > 0 {
+		list) > 0 {
 		t.Errorf("failures: %s", strings.Join(list, "\n"))
 	}
 }
@@ -97,16 +96,20 @@ tests:
 			t.Errorf("%s (-want +got):\n%s", expect, diff)
 		}
 	}
-	is := `{alert: Errors, fires: 3m20s, resolves: 5m0s, labels: {service="a"}, summary: "11 errors of a", value: 11} (11 > 10 in 5m)`
+	is := `{alert: Errors, fires: 3m20s, resolves: 5m0s, labels: {service="a"}, summary: "11 ` +
+		`errors of a", value: 11} (11 > 10 in 5m)`
 	f(
-		`  expect: [{alert: Errors, fires: 200s, resolves: 5m, labels: {service: a}, summary: '11*of *', value: 11}]`,
+		`  expect: [{alert: Errors, fires: 200s, resolves: 5m, labels: {service: a}, summary: `+
+			`'11*of *', value: 11}]`,
 		"",
 	)
 	f(`  expect: [{alert: shop/Errors}]`, "")
 	open := strings.Replace(is, ", resolves: 5m0s", "", 1)
 	f(
 		`  expect: [{alert: Errors, fires: 1m, labels: {service: b}, summary: '12*', value: 3}]`,
-		`a_test.yml:5: alert Errors differs: fires: want 1m0s, got 3m20s; label service: want "b", got "a"; summary: want "12*", got "11 errors of a"; value: want 3, got 11`+"\n    it is: "+open,
+		`a_test.yml:5: alert Errors differs: fires: want 1m0s, got 3m20s; label service: want `+
+			`"b", got "a"; summary: want "12*", got "11 errors of a"; value: want 3, got 11`+
+			"\n    it is: "+open,
 	)
 	f(
 		`  expect: [{alert: Errors, resolves: 6m}]`,
@@ -136,8 +139,10 @@ func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
 	}
 	f("", "the file is empty")
 	f("tests: []", "a_test.yml:1: there are no tests")
-	f("tests:\n- name: a\n  expct: []\n", `:3:3: unknown key "tests[0].expct"; did you mean "expect"?`)
-	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n", `:4:16: unknown key "tests[0].expect[0].fire"; did you mean "fires"?`)
+	f("tests:\n- name: a\n  expct: []\n",
+		`:3:3: unknown key "tests[0].expct"; did you mean "expect"?`)
+	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n",
+		`:4:16: unknown key "tests[0].expect[0].fire"; did you mean "fires"?`)
 	f(
 		"tests:\n- name: a\n  expect:\n  - {alert: A, fires: 3x}\n",
 		`"3x" is not a duration; durations are like 90s`,

@@ -133,7 +133,9 @@ func ReadScript(file string) (*Script, error) {
 	if !s.Rules.Groups.IsZero() {
 		s.RuleFiles = append(s.RuleFiles, file)
 	} else if err := s.Rules.Lists.Decode(&s.Lists); err != nil && !s.Rules.Lists.IsZero() {
-		return nil, fmt.Errorf("%s:%d: lists of a script are their members, as in lists: {blocked: [ann, bob]}: %w", file, s.Rules.Lists.Line, err)
+		return nil, fmt.Errorf(
+			"%s:%d: lists of a script are their members, as in lists: {blocked: [ann, bob]}: %w",
+			file, s.Rules.Lists.Line, err)
 	}
 	return s, s.validate()
 }
@@ -158,23 +160,16 @@ func (s *Script) validate() error {
 			t.Start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 		}
 		if len(t.Expect) == 0 && !t.NothingElse {
-			wrong(
-				t.Line,
-				"the test %q expects nothing, so it cannot fail; add expect, or nothing_else: true",
-				t.Name,
-			)
+			wrong(t.Line, "the test %q expects nothing, so it cannot fail; add expect, or "+
+				"nothing_else: true", t.Name)
 		}
 		for j, l := range t.Logs {
 			if (l.Log == nil) == (l.Text == "") {
 				wrong(t.Line, "log %d of test %q has to have either log or text", j+1, t.Name)
 			}
 			if l.Times < 0 || l.Times > 1 && l.Every < 0 {
-				wrong(
-					t.Line,
-					"log %d of test %q comes a negative number of times, or backwards",
-					j+1,
-					t.Name,
-				)
+				wrong(t.Line, "log %d of test %q comes a negative number of times, or backwards",
+					j+1, t.Name)
 			}
 		}
 		for _, e := range t.Expect {
@@ -186,10 +181,12 @@ func (s *Script) validate() error {
 					e.Line,
 					"the expectation is about an alert; record and at are about a record",
 				)
-			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil || e.Summary != ""):
+			case e.Record != "" && (e.At == nil || e.Fires != nil || e.Resolves != nil ||
+				e.Summary != ""):
 				wrong(
 					e.Line,
-					"the expectation is about a record, which has a value at an instant: write record, at and value",
+					"the expectation is about a record, which has a value at an instant: write "+
+						"record, at and value",
 				)
 			}
 		}

@@ -56,23 +56,14 @@ func Transitions(alerts []models.Alert) []Transition {
 }
 
 func (t Transition) compare(u Transition) int {
-	return cmp.Or(
-		t.At.Compare(u.At),
-		cmp.Compare(t.Rule, u.Rule),
-		cmp.Compare(labelText(t.Labels), labelText(u.Labels)),
-		cmp.Compare(t.State, u.State),
-	)
+	return cmp.Or(t.At.Compare(u.At), cmp.Compare(t.Rule, u.Rule),
+		cmp.Compare(labelText(t.Labels), labelText(u.Labels)), cmp.Compare(t.State, u.State))
 }
 
 // String is the transition without its value and reason.
 func (t Transition) String() string {
-	return fmt.Sprintf(
-		"%s %-8s %s %s",
-		t.At.UTC().Format(time.RFC3339Nano),
-		t.State,
-		t.Rule,
-		labelText(t.Labels),
-	)
+	return fmt.Sprintf("%s %-8s %s %s", t.At.UTC().Format(time.RFC3339Nano), t.State, t.Rule,
+		labelText(t.Labels))
 }
 
 // WriteJSON writes one transition, or one change, a line.

@@ -69,7 +69,8 @@ func TestClip(t *testing.T) {
 	f("äöü", 3, "äöü")
 	f("äöüß", 3, "äö…")
 	f("abc", 1, "…")
-	if got, want := ClipLine(strings.Repeat("\n", 10)+"東京東京", 12), strings.Repeat(" ", 10)+"東…"; got != want {
+	if got, want := ClipLine(strings.Repeat("\n", 10)+"東京東京", 12), strings.Repeat(" ", 10)+
+		"東…"; got != want {
 		t.Errorf("ClipLine = %q, want %q", got, want)
 	}
 	if got, want := ClipLine(strings.Repeat("東", 1<<20), 3), "東東…"; got != want {
@@ -85,7 +86,8 @@ func TestJSONKeepsItsMeaning(t *testing.T) {
 		t.Fatal(err)
 	}
 	safe := JSON(document)
-	if want := "{\n\t\"" + `a\u001b\u007f\u009b\u202e\udb40\udc41👩` + "\u200d" + `🚒\u2028é": "`; !strings.HasPrefix(string(safe), want) {
+	if want := "{\n\t\"" + `a\u001b\u007f\u009b\u202e\udb40\udc41👩` + "\u200d" +
+		`🚒\u2028é": "`; !strings.HasPrefix(string(safe), want) {
 		t.Errorf("JSON = %s, want it to begin with %s", safe, want)
 	}
 	var back map[string]string

@@ -211,12 +211,8 @@ func parsePosition(b []byte) (p Position, err error) {
 
 func appendPositions(dst []byte, positions map[Source]Position) []byte {
 	for source, position := range positions {
-		dst = appendRecord(
-			dst,
-			opPosition,
-			appendSource(nil, source),
-			appendPosition(nil, position),
-		)
+		dst = appendRecord(dst, opPosition, appendSource(nil, source),
+			appendPosition(nil, position))
 	}
 	return dst
 }

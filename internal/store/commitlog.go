@@ -17,18 +17,18 @@ func (s *Store) writeLog(c *Checkpoint, _ map[Source]Position) (int64, error) {
 	}
 	w.out.Reset(s.file)
 	if created {
-		if err := firstError(func() error { return w.header(logKind, s.log) }, w.out.Flush, s.file.Sync); err != nil {
+		if err := firstError(func() error {
+			return w.header(logKind, s.log)
+		}, w.out.Flush, s.file.Sync); err != nil {
 			return w.n, err
 		}
 		s.salt = w.salt
 	}
-	err := firstError(
-		func() error { return w.frame(s.changedMeta(c), false) },
-		func() error { return w.state(c) },
-		func() error { return w.flushFrame(true) },
-		w.out.Flush,
-		s.file.Sync,
-	)
+	err := firstError(func() error {
+		return w.frame(s.changedMeta(c), false)
+	}, func() error { return w.state(c) }, func() error {
+		return w.flushFrame(true)
+	}, w.out.Flush, s.file.Sync)
 	if err == nil && created {
 		err = s.fs.SyncDir(s.dir)
 	}

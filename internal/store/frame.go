@@ -52,7 +52,8 @@ type corruption struct {
 
 func (d *corruption) Error() string {
 	return fmt.Sprintf(
-		"%s is damaged at byte %d: %s; move the directory away to start without it: the engine then reads the logs of the longest window again, and may repeat alerts of that time",
+		"%s is damaged at byte %d: %s; move the directory away to start without it: the engine "+
+			"then reads the logs of the longest window again, and may repeat alerts of that time",
 		d.file,
 		d.offset,
 		d.what,
@@ -161,7 +162,8 @@ func newReader(name string, in io.Reader, size int64, kind kind, number uint64) 
 	}
 	if v := binary.LittleEndian.Uint32(h[16:]); v > version {
 		return nil, fmt.Errorf(
-			"%s has format %d, and this program reads formats up to %d: it was written by a newer version; run that version, or move the directory away to start without it",
+			"%s has format %d, and this program reads formats up to %d: it was written by a "+
+				"newer version; run that version, or move the directory away to start without it",
 			name,
 			v,
 			version,
@@ -231,13 +233,8 @@ func laterCommit(b []byte, salt uint32, commit uint64) bool {
 		if number <= commit || number > commit+1<<32 || length > int64(len(b)-frameHeader) {
 			continue
 		}
-		if binary.LittleEndian.Uint32(
-			b,
-		) == checksum(
-			salt,
-			b[4:frameHeader],
-			b[frameHeader:frameHeader+length],
-		) {
+		if binary.LittleEndian.Uint32(b) == checksum(salt, b[4:frameHeader],
+			b[frameHeader:frameHeader+length]) {
 			return true
 		}
 	}

@@ -13,15 +13,8 @@ func lockFile(name string) (unlock func() error, err error) {
 		return nil, &os.PathError{Op: "lock", Path: name, Err: err}
 	}
 	const shareNothing, sharingViolation = 0, syscall.Errno(32)
-	handle, err := syscall.CreateFile(
-		path,
-		syscall.GENERIC_WRITE,
-		shareNothing,
-		nil,
-		syscall.OPEN_ALWAYS,
-		syscall.FILE_ATTRIBUTE_NORMAL,
-		0,
-	)
+	handle, err := syscall.CreateFile(path, syscall.GENERIC_WRITE, shareNothing, nil,
+		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	if err == sharingViolation {
 		return nil, errLocked
 	}

@@ -38,13 +38,9 @@ func (s *Store) merge() {
 	s.merging = make(chan merged, 1)
 	go func(done chan<- merged) {
 		size, err := writeSnapshot(s.fs, s.dir, last, commit, meta, func(w *writer) error {
-			return readState(
-				s.fs,
-				s.dir,
-				base,
-				last,
-				func(key, value []byte) error { return w.put(opPut, key, value) },
-			)
+			return readState(s.fs, s.dir, base, last, func(key, value []byte) error {
+				return w.put(opPut, key, value)
+			})
 		})
 		if err == nil {
 			removeBefore(s.fs, s.dir, last, s.opts.Logger)
@@ -67,11 +63,8 @@ func (s *Store) mergeEnded(m merged) {
 	s.mergeErr = m.err
 	s.metrics.merged(m.err)
 	if m.err != nil {
-		s.opts.Logger.Error(
-			"merge of checkpoint logs failed, it will be tried again",
-			"error",
-			m.err,
-		)
+		s.opts.Logger.Error("merge of checkpoint logs failed, it will be tried again",
+			"error", m.err)
 		return
 	}
 	s.snapshot, s.snapshotSize = m.number, m.size

@@ -153,15 +153,8 @@ func (s *Store) recoverLogs(logs []uint64) error {
 // commit.
 func (s *Store) continueLog(name string, end, size int64) error {
 	if end != size {
-		s.opts.Logger.Warn(
-			"the last checkpoint was not written completely and is dropped; the one before it counts",
-			"file",
-			name,
-			"commit",
-			s.commits,
-			"dropped_bytes",
-			size-end,
-		)
+		s.opts.Logger.Warn("the last checkpoint was not written completely and is dropped; the "+
+			"one before it counts", "file", name, "commit", s.commits, "dropped_bytes", size-end)
 	}
 	if end == 0 {
 		return s.fs.Remove(name)

@@ -54,14 +54,11 @@ func writeSnapshot(
 		return 0, err
 	}
 	w := newWriter(f, 0, commit)
-	err = firstError(
-		func() error { return w.header(snapshotKind, number) },
-		func() error { return w.frame(meta, false) },
-		func() error { return state(w) },
-		func() error { return w.flushFrame(true) },
-		w.out.Flush,
-		f.Sync,
-	)
+	err = firstError(func() error {
+		return w.header(snapshotKind, number)
+	}, func() error { return w.frame(meta, false) }, func() error {
+		return state(w)
+	}, func() error { return w.flushFrame(true) }, w.out.Flush, f.Sync)
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

@@ -168,7 +168,8 @@ func (s *Store) Commit(c *Checkpoint) error {
 	}
 	if s.full && !c.full {
 		return errors.New(
-			"commit checkpoint: it has to be a full one, since nothing was committed yet or the last commit failed",
+			"commit checkpoint: it has to be a full one, since nothing was committed yet or the " +
+				"last commit failed",
 		)
 	}
 	began := time.Now()
@@ -245,13 +246,15 @@ func hint(err error, dir string) error {
 	switch {
 	case isFull(err):
 		return fmt.Errorf(
-			"%w; make room on the disk of %s, and the next checkpoint succeeds (no log is lost meanwhile, but a restart repeats work)",
+			"%w; make room on the disk of %s, and the next checkpoint succeeds (no log is lost "+
+				"meanwhile, but a restart repeats work)",
 			err,
 			dir,
 		)
 	case isReadOnly(err) || errors.Is(err, os.ErrPermission):
 		return fmt.Errorf(
-			"%w; the data directory has to be writable for this user: mount a volume there, or configure another directory",
+			"%w; the data directory has to be writable for this user: mount a volume there, or "+
+				"configure another directory",
 			err,
 		)
 	default:

@@ -416,12 +416,8 @@ func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
 				got = append(got, e.Alert.ID)
 			}
 			if diff := cmp.Diff(l.want.Pending, got); diff != "" {
-				t.Fatalf(
-					"disk full at operation %d, commit %d: pending (-want +got):\n%s",
-					n,
-					l.step,
-					diff,
-				)
+				t.Fatalf("disk full at operation %d, commit %d: pending (-want +got):\n%s", n,
+					l.step, diff)
 			}
 		}
 		if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {

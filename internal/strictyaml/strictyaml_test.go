@@ -112,12 +112,14 @@ func TestDecodeReportsEveryMistakeAtItsPlace(t *testing.T) {
 	f("inners: [{a: 1}, {a: z}]", `f:1:22: inners[1].a: "z" is not a whole number`)
 	f("upper: ''", "f:1:8: upper: it is empty")
 	f("at: today", `f:1:5: at: "today" is not a time; write it like 2026-01-05T09:00:00Z`)
-	f("text: !x y", `f:1:7: YAML takes "!x" for a tag; if the text begins so, wrap it in single quotes`)
+	f("text: !x y",
+		`f:1:7: YAML takes "!x" for a tag; if the text begins so, wrap it in single quotes`)
 	f("text: &x y",
 		`f:1:7: YAML takes "&x" for an anchor; if the text begins so, wrap it in single quotes`)
 	f("inner:\n\ta: 1", "f:2:1: a tab indents this line; "+
 		"YAML is indented with spaces, for example two for each level")
-	f("text: a\n---\ntext: b", "f:2:1: a second document begins here; put it into a file of its own")
+	f("text: a\n---\ntext: b",
+		"f:2:1: a second document begins here; put it into a file of its own")
 	f("list: [a", "f:1:1: did not find expected ',' or ']'")
 }
 

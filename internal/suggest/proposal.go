@@ -88,7 +88,9 @@ func (s *Survey) propose(t *tally) (Proposal, bool) {
 	}
 	p := Proposal{Alert: t.alert, ID: group + "/" + t.alert, Why: t.why, Matches: t.matches}
 	p.rule = ruleText{
-		Alert: t.alert, Match: t.match, Window: duration.Format(t.windowOr()),
+		Alert:  t.alert,
+		Match:  t.match,
+		Window: duration.Format(t.windowOr()),
 		Labels: map[string]string{"severity": t.severity},
 	}
 	p.test.Name = t.alert
@@ -166,12 +168,8 @@ func (s *Survey) condition(
 		if !ok {
 			return false
 		}
-		p.rule.When = fmt.Sprintf(
-			"count(%s) / count() > %d%% and count() >= %d",
-			t.kind.part,
-			n,
-			leastLogs,
-		)
+		p.rule.When = fmt.Sprintf("count(%s) / count() > %d%% and count() >= %d", t.kind.part, n,
+			leastLogs)
 		// all fail, so the last log that is needed decides
 		every := interval(window, leastLogs)
 		failed := log{"level": "ERROR"}
@@ -190,8 +188,10 @@ func (s *Survey) condition(
 		p.rule.When = fmt.Sprintf("p95(%s) > %d and count() >= %d", t.kind.field, n, leastLogs)
 		every := interval(window, leastLogs)
 		p.test.Logs = []logText{{
-			At: "0s", Every: duration.Format(every), Times: leastLogs,
-			Log: with(log{t.kind.field: n + 1}),
+			At:    "0s",
+			Every: duration.Format(every),
+			Times: leastLogs,
+			Log:   with(log{t.kind.field: n + 1}),
 		}}
 		fires(every * (leastLogs - 1))
 	case silent:

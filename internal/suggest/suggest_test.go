@@ -41,7 +41,8 @@ func (s sample) add(at time.Duration, l log) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.Add(&models.Record{Topic: "logs", Timestamp: monday.Add(at), Value: value}); err != nil {
+	if err := s.Add(&models.Record{Topic: "logs", Timestamp: monday.Add(at),
+		Value: value}); err != nil {
 		s.t.Fatal(err)
 	}
 }
@@ -180,11 +181,9 @@ func TestProposalsPassTheirTests(t *testing.T) {
 	if len(list) != len(library) {
 		t.Errorf("%d of %d rules are proposed: %v", len(list), len(library), s.conditions())
 	}
-	rules, err := RuleFile(
-		"Head\nwith: lines",
-		list,
-		func(p Proposal) string { return "seen\nin: " + p.Alert },
-	)
+	rules, err := RuleFile("Head\nwith: lines", list, func(p Proposal) string {
+		return "seen\nin: " + p.Alert
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,7 +141,8 @@ func cells(groups map[string]*groupTally) (list []*cell) {
 
 // silences are the windows that a rule about silence may have.
 var silences = []time.Duration{
-	5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour, longestSilence,
+	5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour,
+	longestSilence,
 }
 
 // silenceWindow is the shortest window of which there were at most so many silences; false when

@@ -301,7 +301,8 @@ func (s *Server) guard(next http.Handler) http.Handler {
 // login exchanges a token for the cookie of a session.
 func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if !s.access.ownOrigin(r) {
-		s.access.refuse(w, r, http.StatusForbidden, "logins from pages of other origins are refused")
+		s.access.refuse(w, r, http.StatusForbidden,
+			"logins from pages of other origins are refused")
 		return
 	}
 	// reads the whole body, which may arrive slowly, before the limiter decides

@@ -29,7 +29,10 @@ func TestTokens(t *testing.T) {
 		}
 	}
 	f("GET", "/healthz", "", 200)
-	for _, path := range []string{"/", "/rules", "/engine", "/metrics", "/api/v1/alerts", "/api/v2/alerts", "/explore", "/silences"} {
+	for _, path := range []string{
+		"/", "/rules", "/engine", "/metrics", "/api/v1/alerts", "/api/v2/alerts", "/explore",
+		"/silences",
+	} {
 		f("GET", path, "", 401)
 		f("GET", path, "wrong-token", 401)
 		f("GET", path, readToken, 200)
@@ -84,12 +87,8 @@ func TestLogin(t *testing.T) {
 	if code != 303 || header.Get("Location") != "/rules?sort=cost" ||
 		!strings.Contains(cookie, "HttpOnly; SameSite=Strict") ||
 		strings.Contains(cookie, writeToken) {
-		t.Errorf(
-			"the right token is %d, to %s, with the cookie %s",
-			code,
-			header.Get("Location"),
-			cookie,
-		)
+		t.Errorf("the right token is %d, to %s, with the cookie %s", code, header.Get("Location"),
+			cookie)
 	}
 	pair, _, _ := strings.Cut(cookie, ";")
 	if code, text := do(s, "GET", "/", "", "Cookie", pair); code != 200 ||
@@ -100,7 +99,9 @@ func TestLogin(t *testing.T) {
 	if code, _ := do(s, "GET", "/", "", "Cookie", pair[:len(pair)-1]+"x"); code != 401 {
 		t.Errorf("with a forged cookie the page is %d", code)
 	}
-	for _, to := range []string{"https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "evil"} {
+	for _, to := range []string{
+		"https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "evil",
+	} {
 		_, _, header = exchange(
 			s,
 			"POST",
@@ -153,21 +154,25 @@ func TestReadOnly(t *testing.T) {
 func TestOtherOrigins(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	for _, path := range []string{"/-/reload", "/silences", "/api/v2/silences", "/alerts/a1/ack", "/api/v1/validate", "/login"} {
-		if code, _ := do(s, "POST", path, "", "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"); code != 403 {
+	for _, path := range []string{
+		"/-/reload", "/silences", "/api/v2/silences", "/alerts/a1/ack", "/api/v1/validate",
+		"/login",
+	} {
+		if code, _ := do(s, "POST", path, "", "Origin", "https://evil.example", "Sec-Fetch-Site",
+			"cross-site"); code != 403 {
 			t.Errorf("POST %s from elsewhere is %d", path, code)
 		}
 		if code, _ := do(s, "POST", path, "", "Origin", "https://evil.example"); code != 403 {
 			t.Errorf("POST %s from elsewhere, by an old browser, is %d", path, code)
 		}
 	}
-	if code, _ := do(s, "POST", "/-/reload", "", "Origin", "http://localhost:8080", "Sec-Fetch-Site", "same-origin"); code != 200 {
+	if code, _ := do(s, "POST", "/-/reload", "", "Origin", "http://localhost:8080",
+		"Sec-Fetch-Site", "same-origin"); code != 200 {
 		t.Errorf("our own page may not: %d", code)
 	}
 	for _, path := range []string{"/api/v2/alerts", "/api/v1/alerts", "/"} {
-		if _, _, header := exchange(s, "GET", path, "", "Origin", "https://evil.example"); header.Get(
-			"Access-Control-Allow-Origin",
-		) != "" {
+		if _, _, header := exchange(s, "GET", path, "", "Origin",
+			"https://evil.example"); header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("GET %s may be read by %s", path, header.Get("Access-Control-Allow-Origin"))
 		}
 	}
@@ -189,10 +194,15 @@ func TestRebinding(t *testing.T) {
 			t.Errorf("as %s it is %d, not %d", host, w.status, want)
 		}
 	}
-	for _, host := range []string{"localhost:8080", "127.0.0.1:8080", "[::1]:8080", "alerts.example.com", "demo.localhost", "LOCALHOST"} {
+	for _, host := range []string{
+		"localhost:8080", "127.0.0.1:8080", "[::1]:8080", "alerts.example.com", "demo.localhost",
+		"LOCALHOST",
+	} {
 		f(host, 200)
 	}
-	for _, host := range []string{"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example"} {
+	for _, host := range []string{
+		"evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example",
+	} {
 		f(host, 421)
 	}
 }
@@ -201,7 +211,9 @@ func TestRebinding(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	for _, path := range []string{"/", "/rules", "/nothing", "/api/v1/alerts", "/healthz", "/api/v2/alerts"} {
+	for _, path := range []string{
+		"/", "/rules", "/nothing", "/api/v1/alerts", "/healthz", "/api/v2/alerts",
+	} {
 		_, _, h := exchange(s, "GET", path, "")
 		if p := h.Get("Content-Security-Policy"); !strings.Contains(p, "default-src 'none'") ||
 			!strings.Contains(p, "script-src 'self';") ||
@@ -220,7 +232,9 @@ func TestLimits(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
 	big := strings.Repeat("x", maxBody+1)
-	for _, c := range []struct{ method, path string }{{"POST", "/api/v1/validate"}, {"PUT", "/api/v1/rulefiles/x"}} {
+	for _, c := range []struct{ method, path string }{
+		{"POST", "/api/v1/validate"}, {"PUT", "/api/v1/rulefiles/x"},
+	} {
 		if code, _ := do(s, c.method, c.path, big); code != 413 {
 			t.Errorf("%s %s with too large a body is %d", c.method, c.path, code)
 		}

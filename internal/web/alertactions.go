@@ -112,7 +112,8 @@ func (s *Server) comment(r *http.Request, id, by, text string) error {
 	if err != nil {
 		return err
 	}
-	s.audit(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed), "text", text)
+	s.audit(r, "comment", "alert", d.Alert.ID, "by", cmp.Or(strings.TrimSpace(by), unnamed),
+		"text", text)
 	return nil
 }
 
@@ -215,7 +216,10 @@ func (s *Server) silenceAlert(r *http.Request, id, by, comment string) error {
 		return err
 	}
 	one := silence{
-		StartsAt: s.Now(), EndsAt: s.Now().Add(length), CreatedBy: by, Comment: comment,
+		StartsAt:  s.Now(),
+		EndsAt:    s.Now().Add(length),
+		CreatedBy: by,
+		Comment:   comment,
 	}
 	for name, value := range a.Labels {
 		if value != "" {

@@ -188,7 +188,12 @@ func patternSize(re *syntax.Regexp) int {
 
 // String is the matcher in Alertmanager's syntax.
 func (m matcher) String() string {
-	op := map[[2]bool]string{{false, true}: "=", {false, false}: "!=", {true, true}: "=~", {true, false}: "!~"}[[2]bool{m.IsRegex, m.IsEqual}]
+	op := map[[2]bool]string{
+		{false, true}:  "=",
+		{false, false}: "!=",
+		{true, true}:   "=~",
+		{true, false}:  "!~",
+	}[[2]bool{m.IsRegex, m.IsEqual}]
 	return fmt.Sprintf("%s%s%q", m.Name, op, m.Value)
 }
 
@@ -219,7 +224,8 @@ func parseMatchers(text string) ([]matcher, error) {
 		m := matcherSyntax.FindStringSubmatch(part)
 		if m == nil {
 			return nil, badRequest(
-				"%q is not a matcher (write label=value, label!=value, label=~regexp or label!~regexp)",
+				"%q is not a matcher (write label=value, label!=value, label=~regexp or "+
+					"label!~regexp)",
 				safetext.Clip(part, 80),
 			)
 		}
@@ -292,12 +298,8 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(
-		ctx,
-		method,
-		"http://localhost/api/v2"+path,
-		bytes.NewReader(text),
-	)
+	req, err := http.NewRequestWithContext(ctx, method, "http://localhost/api/v2"+path,
+		bytes.NewReader(text))
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,8 @@ func linksOf(r *rule.Rule, annotations map[string]string) []link {
 	for name, template := range r.Annotations {
 		value := annotations[name]
 		host := literalHost.FindString(template)
-		if host == "" || !strings.HasPrefix(value, host) || strings.ContainsAny(value, " \n\t\"<>") ||
+		if host == "" || !strings.HasPrefix(value, host) ||
+			strings.ContainsAny(value, " \n\t\"<>") ||
 			safetext.Visible(value) != value {
 			continue
 		}
@@ -159,13 +160,16 @@ func (s *Server) neighbours(a models.Alert, most int) []*models.Alert {
 	var list []*models.Alert
 	seen := map[string]bool{a.ID: true}
 	query := HistoryQuery{
-		From: a.StartsAt.Add(-neighbourhood), To: a.StartsAt.Add(neighbourhood), Most: 1000,
+		From: a.StartsAt.Add(-neighbourhood),
+		To:   a.StartsAt.Add(neighbourhood),
+		Most: 1000,
 	}
 	for _, some := range [][]models.Alert{s.current(), s.transitions(query)} {
 		for i := range some {
 			other := &some[i]
 			apart := other.StartsAt.Sub(a.StartsAt).Abs()
-			if other.State == models.AlertFiring && apart <= neighbourhood && len(list) < 2000 && !seen[other.ID] {
+			if other.State == models.AlertFiring && apart <= neighbourhood && len(list) < 2000 &&
+				!seen[other.ID] {
 				seen[other.ID] = true
 				list = append(list, other)
 			}

@@ -111,12 +111,11 @@ func (s *Server) alertsPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if r.Header.Get("X-Part") != "" {
-		return s.renderPart(
-			w,
-			"alerts",
-			"alerts",
-			view{Data: data, MayWrite: s.access.mayWrite(r), Top: s.topBar()},
-		)
+		return s.renderPart(w, "alerts", "alerts", view{
+			Data:     data,
+			MayWrite: s.access.mayWrite(r),
+			Top:      s.topBar(),
+		})
 	}
 	s.render(w, r, http.StatusOK, "alerts", view{Title: data.title(), Page: "alerts", Data: data})
 	return nil
@@ -249,7 +248,8 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) || routed != nil && !routed[a.ID] {
+		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) ||
+			routed != nil && !routed[a.ID] {
 			d.Hidden++
 			continue
 		}
@@ -277,11 +277,8 @@ func rowOf(a *models.Alert, active []silence) alertRow {
 		row.shown, row.Muted = "muted", "rule is in shadow mode"
 	}
 	if by := silencedBy(active, a.Labels); len(by) > 0 && row.shown == "firing" {
-		row.shown, row.Muted = "muted", fmt.Sprintf(
-			"silenced by %s: %s",
-			by[0].CreatedBy,
-			by[0].Comment,
-		)
+		row.shown, row.Muted = "muted", fmt.Sprintf("silenced by %s: %s", by[0].CreatedBy,
+			by[0].Comment)
 		if ackOf(by[0]) == a.ID {
 			row.Acked, row.Ack = true, by[0].ID
 			row.Muted = "acknowledged by " + by[0].CreatedBy
@@ -465,6 +462,7 @@ func (s *Server) topBarText() map[string]any {
 		title = fmt.Sprintf("(%d) firing", t.Firing)
 	}
 	return map[string]any{
-		"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem), "title": title,
+		"firing": t.Firing, "healthy": t.Healthy, "problem": safetext.Visible(t.Problem),
+		"title": title,
 	}
 }

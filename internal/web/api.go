@@ -111,9 +111,8 @@ func writeError(w http.ResponseWriter, err error) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	text, err := json.Marshal(v)
 	if err != nil {
-		status, text = http.StatusInternalServerError, []byte(
-			`{"error":"encoding the answer as JSON failed"}`,
-		)
+		status, text = http.StatusInternalServerError,
+			[]byte(`{"error":"encoding the answer as JSON failed"}`)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
@@ -182,7 +181,12 @@ type alertDetail struct {
 
 // alertByID returns a current alert or one from the history.
 func (s *Server) alertByID(id string) (alertDetail, error) {
-	d := alertDetail{Transitions: []models.Alert{}, Deliveries: []Delivery{}, Series: []Point{}, Comments: []AuditEntry{}}
+	d := alertDetail{
+		Transitions: []models.Alert{},
+		Deliveries:  []Delivery{},
+		Series:      []Point{},
+		Comments:    []AuditEntry{},
+	}
 	if s.Alerts == nil {
 		return d, missing("alerts")
 	}
@@ -200,7 +204,8 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 		}
 	}
 	if !found {
-		return d, notFound("no alert %q (it may have left the history)", safetext.Clip(safetext.Visible(id), 80))
+		return d, notFound("no alert %q (it may have left the history)",
+			safetext.Clip(safetext.Visible(id), 80))
 	}
 	d.Series = append(d.Series, s.Alerts.Series(d.Alert)...)
 	d.Values = valuesOf(d.Alert, d.Transitions, d.Series)
@@ -293,7 +298,9 @@ func (s *Server) postDecode(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	list := []decoded{}
-	if err := s.eachLog(e, func(l *decode.Log) { list = append(list, decoded{l.Format(), l.Entry()}) }); err != nil {
+	if err := s.eachLog(e, func(l *decode.Log) {
+		list = append(list, decoded{l.Format(), l.Entry()})
+	}); err != nil {
 		return err
 	}
 	return ok(w, list)
@@ -376,16 +383,8 @@ func (s *Server) postReplay(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(
-		r,
-		"dead letter replayed",
-		"topic",
-		at.Topic,
-		"partition",
-		at.Partition,
-		"offset",
-		at.Offset,
-	)
+	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+		"offset", at.Offset)
 	return ok(w, map[string]bool{"replayed": true})
 }
 

@@ -168,7 +168,9 @@ func episodes(transitions []models.Alert) map[string][]episode {
 	for _, list := range byRule {
 		slices.SortFunc(
 			list,
-			func(a, b episode) int { return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID)) },
+			func(a, b episode) int {
+				return cmp.Or(a.From.Compare(b.From), cmp.Compare(a.ID, b.ID))
+			},
 		)
 	}
 	return byRule

@@ -59,7 +59,8 @@ func (c *certainty) addEngine(s *Server) {
 		}
 	}
 	if e.Problem != "" && !slices.ContainsFunc(c.Reasons, func(r string) bool {
-		return r == "kafka: "+e.Problem || len(r) > len(e.Problem) && r[len(r)-len(e.Problem):] == e.Problem
+		return r == "kafka: "+e.Problem || len(r) > len(e.Problem) &&
+			r[len(r)-len(e.Problem):] == e.Problem
 	}) {
 		c.Reasons = append(c.Reasons, e.Problem)
 	}
@@ -76,14 +77,17 @@ func (c *certainty) addEngine(s *Server) {
 		}
 	}
 	if stuck > 0 {
-		c.Reasons = append(c.Reasons, fmt.Sprintf("%s stuck", counted(stuck, "partition is", "partitions are")))
+		c.Reasons = append(c.Reasons, fmt.Sprintf("%s stuck",
+			counted(stuck, "partition is", "partitions are")))
 	}
 	if lag > toleratedLag || lag > 0 && behind > toleratedBehind {
 		c.Headline = "No active alerts in the logs read so far"
 		reason := humanNumber(lag) + " records are not read yet"
 		if behind > time.Second {
-			c.Headline = "No active alerts as of " + duration.Format(behind.Round(time.Second)) + " ago"
-			reason += "; the newest log read is " + duration.Format(behind.Round(time.Second)) + " old"
+			c.Headline = "No active alerts as of " + duration.Format(behind.Round(time.Second)) +
+				" ago"
+			reason += "; the newest log read is " + duration.Format(behind.Round(time.Second)) +
+				" old"
 		}
 		c.Reasons = append(c.Reasons, reason)
 	}

@@ -332,14 +332,8 @@ func (p plot) readings(points []Point) string {
 	var b strings.Builder
 	for i := 0; i < len(points); i += every {
 		if v := points[i]; !math.IsNaN(v.Value) {
-			fmt.Fprintf(
-				&b,
-				"%.1f,%.1f,%s,%s;",
-				p.x(v.At),
-				p.y(v.Value),
-				v.At.UTC().Format("15:04:05"),
-				humanFloat(v.Value),
-			)
+			fmt.Fprintf(&b, "%.1f,%.1f,%s,%s;", p.x(v.At), p.y(v.Value),
+				v.At.UTC().Format("15:04:05"), humanFloat(v.Value))
 		}
 	}
 	return b.String()

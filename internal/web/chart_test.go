@@ -46,12 +46,19 @@ func TestAlertChart(t *testing.T) {
 
 // NaN, equal and infinite values do not break a chart.
 func TestOddCharts(t *testing.T) {
-	for _, values := range [][]float64{{math.NaN(), math.NaN()}, {0, 0}, {5, 5}, {math.Inf(1), 1}, {-5, -1}, {1e300, -1e300}, {1, math.NaN(), 2}} {
+	for _, values := range [][]float64{
+		{math.NaN(), math.NaN()}, {0, 0}, {5, 5}, {math.Inf(1), 1}, {-5, -1}, {1e300, -1e300},
+		{1, math.NaN(), 2},
+	} {
 		var points []Point
 		for i, v := range values {
 			points = append(points, Point{noon.Add(time.Duration(i) * time.Minute), v})
 		}
-		for _, c := range []chart{spark(points, noon.Add(time.Hour)), alertChart(alertDetail{Series: points, Alert: models.Alert{Threshold: "> 1"}}, noon.Add(time.Hour))} {
+		for _, c := range []chart{
+			spark(points, noon.Add(time.Hour)),
+			alertChart(alertDetail{Series: points, Alert: models.Alert{Threshold: "> 1"}},
+				noon.Add(time.Hour)),
+		} {
 			if text := c.Line + c.Area; strings.Contains(text, "NaN") ||
 				strings.Contains(text, "Inf") {
 				t.Errorf("%v draws %s", values, text)

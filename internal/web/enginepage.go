@@ -55,11 +55,8 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		d.Lag += max(p.Lag, 0)
 	}
 	slices.SortStableFunc(d.Partitions, func(a, b PartitionStatus) int {
-		return cmp.Or(
-			cmp.Compare(b.Lag, a.Lag),
-			cmp.Compare(a.Topic, b.Topic),
-			cmp.Compare(a.Partition, b.Partition),
-		)
+		return cmp.Or(cmp.Compare(b.Lag, a.Lag), cmp.Compare(a.Topic, b.Topic),
+			cmp.Compare(a.Partition, b.Partition))
 	})
 	if len(d.Partitions) > listedPartitions {
 		d.More = len(d.Partitions) - listedPartitions
@@ -153,11 +150,8 @@ func (s *Server) costliest(most int) []RuleStatus {
 		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
 	)
 	slices.SortFunc(list, func(a, b RuleStatus) int {
-		return cmp.Or(
-			cmp.Compare(b.Cost, a.Cost),
-			cmp.Compare(b.Bytes, a.Bytes),
-			cmp.Compare(a.ID, b.ID),
-		)
+		return cmp.Or(cmp.Compare(b.Cost, a.Cost), cmp.Compare(b.Bytes, a.Bytes),
+			cmp.Compare(a.ID, b.ID))
 	})
 	return list[:min(most, len(list))]
 }
@@ -173,15 +167,7 @@ func (s *Server) replayForm(w http.ResponseWriter, r *http.Request) error {
 	if err := s.DeadLetters.Replay(r.Context(), at); err != nil {
 		return &apiError{http.StatusBadGateway, err.Error()}
 	}
-	s.audit(
-		r,
-		"dead letter replayed",
-		"topic",
-		at.Topic,
-		"partition",
-		at.Partition,
-		"offset",
-		at.Offset,
-	)
+	s.audit(r, "dead letter replayed", "topic", at.Topic, "partition", at.Partition,
+		"offset", at.Offset)
 	return back(w, r, "/engine?done=replayed#dead")
 }

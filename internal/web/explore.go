@@ -183,7 +183,8 @@ func positionOf(r *http.Request) (models.Position, error) {
 	at := models.Position{Topic: r.FormValue("topic")}
 	for name, into := range map[string]any{"partition": &at.Partition, "offset": &at.Offset} {
 		if _, err := fmt.Sscan(r.FormValue(name), into); err != nil {
-			return at, badRequest("%s: %q is not a number", name, safetext.ClipLine(r.FormValue(name), 40))
+			return at, badRequest("%s: %q is not a number", name,
+				safetext.ClipLine(r.FormValue(name), 40))
 		}
 	}
 	if at.Topic == "" || at.Partition < 0 || at.Offset < 0 {
@@ -213,7 +214,12 @@ func (s *Server) newLookBack(r *http.Request) (*lookBack, error) {
 		return nil, err
 	}
 	l := &lookBack{
-		search: q, topic: r.FormValue("topic"), to: s.Now(), most: 200, time: lookTime, now: s.Now,
+		search: q,
+		topic:  r.FormValue("topic"),
+		to:     s.Now(),
+		most:   200,
+		time:   lookTime,
+		now:    s.Now,
 	}
 	if err := s.checkTopic(l.topic); err != nil {
 		return nil, err
@@ -315,10 +321,16 @@ const (
 
 // run searches until the range is read, the time is over, or ctx ends. It calls each, which may be
 // nil, with the new lines of every window, newest first.
-func (l *lookBack) run(ctx context.Context, each func(searchResult, []models.Line) error) (searchResult, error) {
+func (l *lookBack) run(
+	ctx context.Context, each func(searchResult, []models.Line) error,
+) (searchResult, error) {
 	f := searchResult{
-		From: l.from, To: l.to, Reached: l.to,
-		Lines: []models.Line{}, Fields: []fieldCount{}, Bars: make([]int, bars),
+		From:    l.from,
+		To:      l.to,
+		Reached: l.to,
+		Lines:   []models.Line{},
+		Fields:  []fieldCount{},
+		Bars:    make([]int, bars),
 	}
 	limited, cancel := context.WithTimeout(ctx, l.time)
 	defer cancel()
@@ -366,19 +378,20 @@ func (l *lookBack) window(
 	ctx context.Context, from, until time.Time, f *searchResult, counts fieldCounts,
 ) (lines []models.Line, read int, err error) {
 	most := max(l.most-len(f.Lines), 1)
-	read, err = l.search.run(ctx, From{Topic: l.topic, Time: from, Until: until}, func(e models.LogEntry) bool {
-		f.Matched++
-		if l.counted != nil {
-			l.counted(e)
-		}
-		one := lineOf(e)
-		counts.add(one)
-		f.bar(one.Time)
-		if lines = append(lines, one); len(lines) >= 2*most+500 {
-			lines = newest(lines, most)
-		}
-		return true
-	})
+	read, err = l.search.run(ctx, From{Topic: l.topic, Time: from, Until: until},
+		func(e models.LogEntry) bool {
+			f.Matched++
+			if l.counted != nil {
+				l.counted(e)
+			}
+			one := lineOf(e)
+			counts.add(one)
+			f.bar(one.Time)
+			if lines = append(lines, one); len(lines) >= 2*most+500 {
+				lines = newest(lines, most)
+			}
+			return true
+		})
 	return newest(lines, most), read, err
 }
 
@@ -510,9 +523,14 @@ func (s *Server) getRecord(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	raw := rawRecord{
-		Topic: record.Topic, Partition: record.Partition, Offset: record.Offset,
-		Timestamp: record.Timestamp.UTC(), Key: textOf(record.Key), Bytes: len(record.Value),
-		Headers: []rawHeader{}, Logs: []decodedShort{},
+		Topic:     record.Topic,
+		Partition: record.Partition,
+		Offset:    record.Offset,
+		Timestamp: record.Timestamp.UTC(),
+		Key:       textOf(record.Key),
+		Bytes:     len(record.Value),
+		Headers:   []rawHeader{},
+		Logs:      []decodedShort{},
 	}
 	for _, h := range record.Headers {
 		raw.Headers = append(raw.Headers, rawHeader{textOf([]byte(h.Key)), textOf(h.Value)})

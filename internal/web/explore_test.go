@@ -42,8 +42,15 @@ func (m *manyLogs) Records(ctx context.Context, from From) iter.Seq2[models.Reco
 				return
 			}
 			m.read++
-			value := fmt.Sprintf(`{"time":%q,"level":"INFO","message":"log %d"}`, at.Format(time.RFC3339Nano), i)
-			if !yield(models.Record{Topic: "logs", Partition: int32(i % 3), Offset: int64(i), Timestamp: at, Value: []byte(value)}, nil) {
+			value := fmt.Sprintf(`{"time":%q,"level":"INFO","message":"log %d"}`,
+				at.Format(time.RFC3339Nano), i)
+			if !yield(models.Record{
+				Topic:     "logs",
+				Partition: int32(i % 3),
+				Offset:    int64(i),
+				Timestamp: at,
+				Value:     []byte(value),
+			}, nil) {
 				return
 			}
 		}
@@ -94,8 +101,10 @@ func TestSearchStreamsNewestFirst(t *testing.T) {
 			t.Fatalf("line %d is newer than the one before", i)
 		}
 	}
-	if last.Matched != 60_000 || last.Read != 60_000 || logs.read != 60_000 || !last.Reached.Equal(noon.Add(-10*time.Minute)) {
-		t.Errorf("matched %d, read %d (%d), back to %v", last.Matched, last.Read, logs.read, last.Reached)
+	if last.Matched != 60_000 || last.Read != 60_000 || logs.read != 60_000 ||
+		!last.Reached.Equal(noon.Add(-10*time.Minute)) {
+		t.Errorf("matched %d, read %d (%d), back to %v", last.Matched, last.Read, logs.read,
+			last.Reached)
 	}
 	sum := 0
 	for _, n := range last.Bars {
@@ -126,7 +135,10 @@ func TestSearchRange(t *testing.T) {
 	if n := count("from=2026-03-02T11:30:00Z&to=2026-03-02T11:30:03Z&partition=1"); n != 100 {
 		t.Errorf("a partition has %d", n)
 	}
-	for _, bad := range []string{"from=x", "from=2026-03-02T11:30:10Z&to=2026-03-02T11:30:00Z", "partition=-1", "partition=x", "since=never"} {
+	for _, bad := range []string{
+		"from=x", "from=2026-03-02T11:30:10Z&to=2026-03-02T11:30:00Z", "partition=-1",
+		"partition=x", "since=never",
+	} {
 		if code, _ := do(s, "GET", "/api/v1/logs?"+bad, ""); code != 400 {
 			t.Errorf("%s is %d", bad, code)
 		}
@@ -138,7 +150,8 @@ func TestExplorePageContinues(t *testing.T) {
 	f, o := newFake(t)
 	o.Logs = &manyLogs{fake: f}
 	s := newServer(t, o)
-	body := see(t, s, "/explore?since=1h", "log 359999", `data-stream="/api/v1/search?from=2026-03-02T11%3A00%3A00Z&amp;`)
+	body := see(t, s, "/explore?since=1h", "log 359999",
+		`data-stream="/api/v1/search?from=2026-03-02T11%3A00%3A00Z&amp;`)
 	if !strings.Contains(body, "read back to") {
 		t.Error("the page does not say how far it is")
 	}
@@ -152,7 +165,10 @@ func TestRawRecord(t *testing.T) {
 	f.records[4].Value = []byte{0x1f, 0x8b, 0xff}
 	s := newServer(t, o)
 	_, text := do(s, "GET", "/api/v1/record?topic=logs&partition=0&offset=3", "")
-	for _, want := range []string{`"key":"k\u0000"`, `{"key":"trace","value":"abc"}`, `"encoding":"text"`, `\"order\":{\"id\":3}`, `"format":"`} {
+	for _, want := range []string{
+		`"key":"k\u0000"`, `{"key":"trace","value":"abc"}`, `"encoding":"text"`,
+		`\"order\":{\"id\":3}`, `"format":"`,
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in %s", want, text)
 		}
@@ -161,7 +177,9 @@ func TestRawRecord(t *testing.T) {
 	if !strings.Contains(text, `"value":"H4v/","encoding":"base64"`) {
 		t.Errorf("bytes are %s", text)
 	}
-	for _, bad := range []string{"topic=logs&partition=0", "topic=logs&partition=-1&offset=1", "partition=0&offset=1"} {
+	for _, bad := range []string{
+		"topic=logs&partition=0", "topic=logs&partition=-1&offset=1", "partition=0&offset=1",
+	} {
 		if code, _ := do(s, "GET", "/api/v1/record?"+bad, ""); code != 400 {
 			t.Errorf("%s is %d", bad, code)
 		}

@@ -33,7 +33,8 @@ func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.query, err = rule.ParseQuery(severityWord.ReplaceAllString(text, "${1}"+severityField+":")); err != nil {
+	if f.query, err = rule.ParseQuery(severityWord.ReplaceAllString(text, "${1}"+severityField+
+		":")); err != nil {
 		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
 	}
 	f.decoder, err = decode.New(decode.Config{Format: "json"}, decode.NewFields())

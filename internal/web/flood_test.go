@@ -23,12 +23,16 @@ func TestFloodOfAlerts(t *testing.T) {
 		f.current = append(f.current, a)
 	}
 	s := newServer(t, o)
-	for _, path := range []string{"/", "/?open=firing+payments/PaymentErrors", "/?filter=service:service-77777", "/rules", "/silences", "/alerts/f777", "/login", "/engine", "/api/v1/alerts"} {
+	for _, path := range []string{
+		"/", "/?open=firing+payments/PaymentErrors", "/?filter=service:service-77777", "/rules",
+		"/silences", "/alerts/f777", "/login", "/engine", "/api/v1/alerts",
+	} {
 		began := time.Now()
 		code, body := do(s, "GET", path, "", "Accept", "text/html")
 		first := time.Since(began)
 		began = time.Now()
 		do(s, "GET", path, "", "Accept", "text/html")
-		t.Logf("%s: %d, %d kB, %v, then %v", path, code, len(body)/1000, first.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
+		t.Logf("%s: %d, %d kB, %v, then %v", path, code, len(body)/1000,
+			first.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	}
 }

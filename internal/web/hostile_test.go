@@ -104,13 +104,8 @@ func hostileServer(t *testing.T, text string) *Server {
 			Topic:     "logs",
 			Offset:    1,
 			Timestamp: noon.Add(-1),
-			Value: fmt.Appendf(
-				nil,
-				`{"level":"ERROR","message":%q,%q:%q}`,
-				text[:min(len(text), 100)],
-				text[:min(len(text), 100)],
-				text,
-			),
+			Value: fmt.Appendf(nil, `{"level":"ERROR","message":%q,%q:%q}`,
+				text[:min(len(text), 100)], text[:min(len(text), 100)], text),
 		},
 	}
 	f.backtested = BacktestResult{Alerts: f.history, From: noon.Add(-3600e9), To: noon}
@@ -145,27 +140,16 @@ func TestHostileLogs(t *testing.T) {
 				}
 				inspect(t, path, body)
 			}
-			code, body := do(
-				s,
-				"POST",
-				"/rules/backtest",
-				"rule=payments/PaymentErrors",
-				"Content-Type",
-				"application/x-www-form-urlencoded",
-			)
+			code, body := do(s, "POST", "/rules/backtest", "rule=payments/PaymentErrors",
+				"Content-Type", "application/x-www-form-urlencoded")
 			if code != http.StatusOK {
 				t.Errorf("the backtest is %d: %.300s", code, body)
 			}
 			inspect(t, "backtest", body)
 			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors", "event", text)
 			inspect(t, "explain", body)
-			_, _, body = post(
-				t,
-				s,
-				"/rules/view/payments/PaymentErrors",
-				"event",
-				fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text),
-			)
+			_, _, body = post(t, s, "/rules/view/payments/PaymentErrors",
+				"event", fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text))
 			inspect(t, "explain", body)
 		})
 	}
@@ -180,8 +164,12 @@ func TestHostileRequests(t *testing.T) {
 			continue
 		}
 		q := escapeAll(text)
-		for _, path := range []string{"/?filter=" + q, "/?receiver=" + q, "/?matchers=" + q, "/?state=" + q, "/rules?filter=" + q + "&sort=" + q, "/explore?q=" + q + "&since=" + q + "&topic=" + q, "/explore?topic=" + q + "&partition=" + q + "&offset=" + q,
-			"/silences?matchers=" + q, "/silences/preview?matchers=" + q, "/rules/edit?match=" + q, "/rules/edit?name=" + q, "/alerts/" + q, "/rules/view/" + q, "/login?to=" + q, "/" + q} {
+		for _, path := range []string{"/?filter=" + q, "/?receiver=" + q, "/?matchers=" + q,
+			"/?state=" + q, "/rules?filter=" + q + "&sort=" + q, "/explore?q=" + q + "&since=" + q +
+				"&topic=" + q, "/explore?topic=" + q + "&partition=" + q + "&offset=" + q,
+			"/silences?matchers=" + q, "/silences/preview?matchers=" + q, "/rules/edit?match=" + q,
+			"/rules/edit?name=" + q, "/alerts/" + q, "/rules/view/" + q, "/login?to=" + q,
+			"/" + q} {
 			code, body := do(s, "GET", path, "", "Accept", "text/html")
 			if code >= 500 && code != http.StatusNotImplemented {
 				t.Errorf("%s: %s is %d: %.300s", name, path, code, body)
@@ -189,16 +177,8 @@ func TestHostileRequests(t *testing.T) {
 			inspect(t, path, body)
 		}
 		form := "name=x&do=live&text=" + q
-		_, body := do(
-			s,
-			"POST",
-			"/rules/edit",
-			form,
-			"Content-Type",
-			"application/x-www-form-urlencoded",
-			"Accept",
-			"text/html",
-		)
+		_, body := do(s, "POST", "/rules/edit", form, "Content-Type",
+			"application/x-www-form-urlencoded", "Accept", "text/html")
 		inspect(t, "the editor", body)
 	}
 }
@@ -259,7 +239,8 @@ func inspectTag(t *testing.T, path string, token html.Token) {
 			t.Errorf("%s has an attribute %s=%q", path, a.Key, a.Val)
 		case a.Key == "src" && !ourScript.MatchString(a.Val):
 			t.Errorf("%s loads %q", path, a.Val)
-		case (a.Key == "href" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") && a.Val != "#main" && a.Val != "":
+		case (a.Key == "href" || a.Key == "action") && !strings.HasPrefix(a.Val, "/") &&
+			a.Val != "#main" && a.Val != "":
 			t.Errorf("%s leads to %q", path, a.Val)
 		case a.Key == "href" && strings.HasPrefix(a.Val, "//"):
 			t.Errorf("%s leads to %q", path, a.Val)
@@ -275,7 +256,8 @@ func TestHostileHealth(t *testing.T) {
 	o.Ready = []Check{
 		{Name: "kafka", Err: func() error { return fmt.Errorf("record %s", "\x1b[2J\u202e") }},
 	}
-	if _, text := do(newServer(t, o), "GET", "/readyz", ""); text != "kafka: record ⟨U+001B⟩[2J⟨U+202E⟩\n" {
+	if _, text := do(newServer(t, o), "GET", "/readyz",
+		""); text != "kafka: record ⟨U+001B⟩[2J⟨U+202E⟩\n" {
 		t.Errorf("it says %q", text)
 	}
 }

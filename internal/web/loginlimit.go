@@ -42,10 +42,13 @@ const (
 
 func newLoginLimiter(now func() time.Time, r prometheus.Registerer) *loginLimiter {
 	l := &loginLimiter{
-		now: now, clients: map[netip.Prefix]*loginClient{}, all: rate.NewLimiter(failuresRate, failuresTotal),
+		now:     now,
+		clients: map[netip.Prefix]*loginClient{},
+		all:     rate.NewLimiter(failuresRate, failuresTotal),
 		counted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "alert_engine_web_login_failures_total",
-			Help: "Requests with a token or password that was wrong (invalid), or that was not checked because of earlier failures (limited).",
+			Help: "Requests with a token or password that was wrong (invalid), or that was not " +
+				"checked because of earlier failures (limited).",
 		}, []string{"result"}),
 	}
 	for _, result := range []string{"invalid", "limited"} {
@@ -132,7 +135,9 @@ func (l *loginLimiter) client(at netip.Prefix, now time.Time) *loginClient {
 	if len(l.clients) >= maxClients {
 		at = netip.Prefix{}
 	}
-	c := cmp.Or(l.clients[at], &loginClient{left: rate.NewLimiter(rate.Every(failureInterval), failuresPerClient)})
+	c := cmp.Or(l.clients[at], &loginClient{
+		left: rate.NewLimiter(rate.Every(failureInterval), failuresPerClient),
+	})
 	l.clients[at] = c
 	return c
 }

@@ -43,21 +43,14 @@ func TestLoginFailuresAreLimited(t *testing.T) {
 		}
 		f("a good client", "192.0.2.1:999", "Authorization", readToken, 200)
 		for i := range failuresPerClient {
-			f(
-				"at first",
-				fmt.Sprint("192.0.2.66:", 1000+i),
-				[]string{"Authorization", "X-Alert-Engine-Token"}[i%2],
-				"guess-"+strconv.Itoa(i),
-				401,
-			)
+			f("at first", fmt.Sprint("192.0.2.66:", 1000+i),
+				[]string{"Authorization", "X-Alert-Engine-Token"}[i%2], "guess-"+strconv.Itoa(i),
+				401)
 		}
 		code, header := ask("192.0.2.66:80", "Authorization", "guess")
 		if code != 429 || header.Get("Retry-After") != "5" {
-			t.Errorf(
-				"one guess too many is %d, and it may be tried again after %s s",
-				code,
-				header.Get("Retry-After"),
-			)
+			t.Errorf("one guess too many is %d, and it may be tried again after %s s", code,
+				header.Get("Retry-After"))
 		}
 		f("a right one after too many", "192.0.2.66:80", "Authorization", writeToken, 429)
 		f("without a token", "192.0.2.66:80", "X-Other", "x", 401)
@@ -90,11 +83,12 @@ func TestLoginFailuresAreLimited(t *testing.T) {
 
 		time.Sleep(time.Minute)
 		_, text := do(s, "GET", "/metrics", "", "Authorization", "Bearer "+readToken)
-		for result, want := range map[string]int{"invalid": failuresPerClient + 1 + failuresPerClient + failuresTotal, "limited": 2 + 1 + 990 + 900 + 1} {
-			if line := fmt.Sprintf("alert_engine_web_login_failures_total{result=%q} %d\n", result, want); !strings.Contains(
-				text,
-				line,
-			) {
+		for result, want := range map[string]int{
+			"invalid": failuresPerClient + 1 + failuresPerClient + failuresTotal,
+			"limited": 2 + 1 + 990 + 900 + 1,
+		} {
+			if line := fmt.Sprintf("alert_engine_web_login_failures_total{result=%q} %d\n", result,
+				want); !strings.Contains(text, line) {
 				t.Errorf("it was not counted: %s in\n%s", line, text)
 			}
 		}
@@ -160,7 +154,8 @@ func TestNoTokensNoLimit(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
 	for range 3 * failuresPerClient {
-		if code, text := do(s, "GET", "/api/v1/alerts", "", "Authorization", "Bearer "+strings.Repeat("x", 20)); code != 200 {
+		if code, text := do(s, "GET", "/api/v1/alerts", "", "Authorization",
+			"Bearer "+strings.Repeat("x", 20)); code != 200 {
 			t.Fatalf("it is %d: %s", code, text)
 		}
 	}

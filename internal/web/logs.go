@@ -113,7 +113,12 @@ func lineOf(e models.LogEntry) models.Line {
 		l.Message = safetext.Clip(e.Raw, maxMessage)
 	}
 	flatten(l.Fields, "", e.Fields, 3)
-	for name, value := range map[string]string{"host": e.Host, "namespace": e.Namespace, "kubernetes.pod_name": e.Kubernetes.PodName, "trace_id": e.TraceID} {
+	for name, value := range map[string]string{
+		"host":                e.Host,
+		"namespace":           e.Namespace,
+		"kubernetes.pod_name": e.Kubernetes.PodName,
+		"trace_id":            e.TraceID,
+	} {
 		if value != "" {
 			l.Fields[name] = safetext.Clip(value, maxValue)
 		}
@@ -230,11 +235,8 @@ func (c fieldCounts) list() []fieldCount {
 	}
 	rank := map[string]int{"level": -2, "service": -1}
 	slices.SortFunc(list, func(a, b fieldCount) int {
-		return cmp.Or(
-			cmp.Compare(rank[a.Field], rank[b.Field]),
-			cmp.Compare(b.Logs, a.Logs),
-			cmp.Compare(a.Field, b.Field),
-		)
+		return cmp.Or(cmp.Compare(rank[a.Field], rank[b.Field]), cmp.Compare(b.Logs, a.Logs),
+			cmp.Compare(a.Field, b.Field))
 	})
 	return list[:min(40, len(list))]
 }
@@ -411,6 +413,7 @@ func showLine(l models.Line) shownLine {
 		safetext.Visible(l.Message),
 		fields,
 		offsetLink(l.Position),
-		safetext.ClipLine(fmt.Sprintf("%s/%d/%d", l.Position.Topic, l.Position.Partition, l.Position.Offset), 80),
+		safetext.ClipLine(fmt.Sprintf("%s/%d/%d", l.Position.Topic, l.Position.Partition,
+			l.Position.Offset), 80),
 	}
 }

@@ -157,12 +157,8 @@ func TestAnswersAreAsDocumented(t *testing.T) {
 	f("DELETE", "/api/v1/rulefiles/mine", "", 404)
 	f("POST", "/api/v1/validate", text, 200)
 	f("POST", "/api/v1/validate", "nonsense: 1", 200)
-	f(
-		"POST",
-		"/api/v1/explain",
-		`{"rule":"payments/PaymentErrors","event":"{\"level\":\"ERROR\",\"service\":\"payment-service\"}"}`,
-		200,
-	)
+	f("POST", "/api/v1/explain", `{"rule":"payments/PaymentErrors","event":"{\"level\":\"ERROR\",`+
+		`\"service\":\"payment-service\"}"}`, 200)
 	f("POST", "/api/v1/explain", `{"rule":"gone","event":"x"}`, 404)
 	f("POST", "/api/v1/decode", `{"event":"level=error msg=boom"}`, 200)
 	f("POST", "/api/v1/decode", `{"event":5}`, 400)

@@ -279,13 +279,11 @@ func (s *Server) showLogin(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) loginPage(w http.ResponseWriter, r *http.Request, problem string, status int) {
-	s.render(
-		w,
-		r,
-		status,
-		"login",
-		view{Title: "Log in", Error: problem, Data: localPath(r.FormValue("to"))},
-	)
+	s.render(w, r, status, "login", view{
+		Title: "Log in",
+		Error: problem,
+		Data:  localPath(r.FormValue("to")),
+	})
 }
 
 // back redirects the browser after a change.
@@ -319,7 +317,9 @@ func functions(now func() time.Time) template.FuncMap {
 		"level":    levelClass,
 		"query":    url.QueryEscape,
 		"alertURL": func(id string) string { return "/alerts/" + url.PathEscape(id) },
-		"ruleURL":  func(id string) string { return "/rules/view/" + strings.ReplaceAll(url.PathEscape(id), "%2F", "/") },
+		"ruleURL": func(id string) string {
+			return "/rules/view/" + strings.ReplaceAll(url.PathEscape(id), "%2F", "/")
+		},
 		"plural": func(n any, one, many string) string {
 			if fmt.Sprint(n) == "1" {
 				return "1 " + one
@@ -457,7 +457,9 @@ func shownLabels(labels map[string]string) []label {
 	var list []label
 	for _, name := range slices.Sorted(maps.Keys(labels)) {
 		if name != "alertname" && name != "severity" && labels[name] != "" {
-			list = append(list, label{safetext.ClipLine(name, 60), safetext.ClipLine(labels[name], 200)})
+			list = append(list, label{
+				safetext.ClipLine(name, 60), safetext.ClipLine(labels[name], 200),
+			})
 		}
 	}
 	return list
@@ -477,12 +479,8 @@ func offsetLink(p models.Position) string {
 	if p.Topic == "" {
 		return ""
 	}
-	return fmt.Sprintf(
-		"/explore?topic=%s&partition=%d&offset=%d",
-		url.QueryEscape(safetext.Clip(p.Topic, 249)),
-		p.Partition,
-		p.Offset,
-	)
+	return fmt.Sprintf("/explore?topic=%s&partition=%d&offset=%d",
+		url.QueryEscape(safetext.Clip(p.Topic, 249)), p.Partition, p.Offset)
 }
 
 // severityClass maps the usual names of severities to five classes.

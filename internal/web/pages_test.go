@@ -43,16 +43,8 @@ func post(
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	status, body, header := exchange(
-		s,
-		"POST",
-		path,
-		form.Encode(),
-		"Content-Type",
-		"application/x-www-form-urlencoded",
-		"Accept",
-		"text/html",
-	)
+	status, body, header := exchange(s, "POST", path, form.Encode(), "Content-Type",
+		"application/x-www-form-urlencoded", "Accept", "text/html")
 	return status, header.Get("Location"), body
 }
 
@@ -61,22 +53,8 @@ func TestAlertsPage(t *testing.T) {
 	f, o := newFake(t)
 	f.fire("a2", "payment-worker")
 	s := newServer(t, o)
-	see(
-		t,
-		s,
-		"/",
-		"(2) firing",
-		"PaymentErrors",
-		"11 errors of payment-service",
-		"payment-worker",
-		"<b>19</b>",
-		"&gt; 10",
-		"declined once more",
-		"2 alerts",
-		"3m",
-		"healthy<small>",
-		"321",
-	)
+	see(t, s, "/", "(2) firing", "PaymentErrors", "11 errors of payment-service", "payment-worker",
+		"<b>19</b>", "&gt; 10", "declined once more", "2 alerts", "3m", "healthy<small>", "321")
 	see(t, s, "/?filter=service:payment-w*", "payment-worker", "!payment-service")
 	see(t, s, "/?filter=severity:page", "payment-worker", "payment-service")
 	see(t, s, "/?filter=not+severity:page", "No matching alerts")
@@ -84,13 +62,8 @@ func TestAlertsPage(t *testing.T) {
 	see(t, s, "/?state=pending", "No matching alerts")
 	see(t, s, "/?receiver=default", "payment-service", "routed to receiver <b>default</b>")
 	see(t, s, "/?receiver=other", "!11 errors", "routed to receiver <b>other</b>")
-	see(
-		t,
-		s,
-		"/?matchers="+url.QueryEscape(`{service=~".*worker"}`),
-		"payment-worker",
-		"!payment-service",
-	)
+	see(t, s, "/?matchers="+url.QueryEscape(`{service=~".*worker"}`), "payment-worker",
+		"!payment-service")
 	if part := see(t, s, "/", "<html"); !strings.Contains(part, "data-live") {
 		t.Error("nothing on the page is live")
 	}
@@ -123,7 +96,10 @@ func TestAckEndsWithAlert(t *testing.T) {
 	if _, err := s.ack(t.Context(), f.current[0], "ada", "on it"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.addSilence(t.Context(), silence{Matchers: []matcher{{Name: "service", Value: "x", IsEqual: true}}, Comment: "an ordinary one"}); err != nil {
+	if _, err := s.addSilence(t.Context(), silence{
+		Matchers: []matcher{{Name: "service", Value: "x", IsEqual: true}},
+		Comment:  "an ordinary one",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	state := func() string { return f.silences[0].State() + " " + f.silences[1].State() }
@@ -151,25 +127,55 @@ func TestNoAlerts(t *testing.T) {
 	}
 	failing := func(soft bool) func(*fake, *Options) {
 		return func(_ *fake, o *Options) {
-			o.Ready = []Check{{Name: "kafka", Soft: soft, Err: func() error { return fmt.Errorf("no broker answers") }}}
+			o.Ready = []Check{{Name: "kafka", Soft: soft, Err: func() error {
+				return fmt.Errorf("no broker answers")
+			}}}
 		}
 	}
-	f("all is well", func(*fake, *Options) {}, "/", calm, "No active alerts", "321 logs/s", "lag 3 records")
-	f("Kafka is away", failing(false), "/", "!"+calm, "<h1>Alert status unknown", "kafka: no broker answers", `class="health bad"`)
-	f("degraded", failing(true), "/", "!"+calm, "evaluation is incomplete", "kafka: no broker answers")
-	f("not connected", func(f *fake, _ *Options) { f.engine.Connected = false }, "/", "!"+calm, "Alert status unknown")
-	f("no partitions", func(f *fake, _ *Options) { f.engine.Partitions = nil }, "/", "!"+calm, "Alert status unknown", "no partitions are assigned")
-	f("lag", func(f *fake, _ *Options) { f.engine.Partitions[0].Lag = 123456 }, "/", "!"+calm, "in the logs read so far", "123\u202f456 records are not read", `class="health slow"`)
-	f("behind", func(f *fake, _ *Options) { f.engine.Partitions[0].Behind = 12 * time.Minute }, "/", "!"+calm, "No active alerts as of 12m ago")
-	f("stuck", func(f *fake, _ *Options) { f.engine.Partitions[0].State = "stuck" }, "/", "!"+calm, "1 partition is stuck")
-	f("rule in error", func(f *fake, _ *Options) { f.status[0].Error = "the topic is gone" }, "/", "!"+calm, "1 rule is in error")
-	f("backfilling", func(f *fake, _ *Options) { f.status[0].Backfilling = true }, "/", "!"+calm, "1 rule is backfilling")
+	f("all is well", func(*fake, *Options) {}, "/", calm, "No active alerts", "321 logs/s",
+		"lag 3 records")
+	f("Kafka is away", failing(false), "/", "!"+calm, "<h1>Alert status unknown",
+		"kafka: no broker answers", `class="health bad"`)
+	f("degraded", failing(true), "/", "!"+calm, "evaluation is incomplete",
+		"kafka: no broker answers")
+	f("not connected", func(f *fake, _ *Options) {
+		f.engine.Connected = false
+	}, "/", "!"+calm, "Alert status unknown")
+	f("no partitions", func(f *fake, _ *Options) {
+		f.engine.Partitions = nil
+	}, "/", "!"+calm, "Alert status unknown", "no partitions are assigned")
+	f("lag", func(f *fake, _ *Options) {
+		f.engine.Partitions[0].Lag = 123456
+	}, "/", "!"+calm, "in the logs read so far", "123\u202f456 records are not read",
+		`class="health slow"`)
+	f("behind", func(f *fake, _ *Options) {
+		f.engine.Partitions[0].Behind = 12 * time.Minute
+	}, "/", "!"+calm, "No active alerts as of 12m ago")
+	f("stuck", func(f *fake, _ *Options) {
+		f.engine.Partitions[0].State = "stuck"
+	}, "/", "!"+calm, "1 partition is stuck")
+	f("rule in error", func(f *fake, _ *Options) {
+		f.status[0].Error = "the topic is gone"
+	}, "/", "!"+calm, "1 rule is in error")
+	f("backfilling", func(f *fake, _ *Options) {
+		f.status[0].Backfilling = true
+	}, "/", "!"+calm, "1 rule is backfilling")
 	f("no rules", func(f *fake, _ *Options) { f.set = &rule.Set{} }, "/", "!"+calm, "<h1>No rules")
-	f("no engine", func(_ *fake, o *Options) { o.Engine = nil }, "/", "!"+calm, "Alert status unknown")
-	f("paused", func(f *fake, _ *Options) { f.engine.Problem = "consumption paused" }, "/", "!"+calm, "consumption paused")
-	f("a receiver's alerts", func(*fake, *Options) {}, "/?receiver=default", "!"+calm, "No matching alerts")
-	f("hidden by a filter", func(f *fake, _ *Options) { f.fire("a2", "x") }, "/?filter=service:y", "!"+calm, "1 other alert")
-	f("a list in doubt", func(f *fake, o *Options) { f.fire("a2", "x"); failing(false)(f, o) }, "/", "may be out of date", "kafka: no broker answers", "11 errors of x")
+	f("no engine", func(_ *fake, o *Options) {
+		o.Engine = nil
+	}, "/", "!"+calm, "Alert status unknown")
+	f("paused", func(f *fake, _ *Options) {
+		f.engine.Problem = "consumption paused"
+	}, "/", "!"+calm, "consumption paused")
+	f("a receiver's alerts", func(*fake, *Options) {}, "/?receiver=default", "!"+calm,
+		"No matching alerts")
+	f("hidden by a filter", func(f *fake, _ *Options) {
+		f.fire("a2", "x")
+	}, "/?filter=service:y", "!"+calm, "1 other alert")
+	f("a list in doubt", func(f *fake, o *Options) {
+		f.fire("a2", "x")
+		failing(false)(f, o)
+	}, "/", "may be out of date", "kafka: no broker answers", "11 errors of x")
 }
 
 // An alert's page shows its graph, logs, timeline, rule and earlier alerts.
@@ -183,26 +189,11 @@ func TestAlertPage(t *testing.T) {
 	before.ID, before.At = "a0", noon.Add(-time.Hour)
 	f.history = append([]models.Alert{before}, f.history...)
 	s := newServer(t, o)
-	see(
-		t,
-		s,
-		"/alerts/a1",
-		"11 errors of payment-service",
-		`class="chart"`,
-		"11 &gt; 10 in 5m",
-		"declined by provider",
-		"declined once more",
-		"order.id",
-		"/refund",
-		"/explore?topic=logs&amp;partition=0&amp;offset=17",
-		"notified default",
-		"200 OK",
-		"not notified: pager",
-		"silenced",
-		`href="/alerts/a0"`,
-		"when: count() &gt; 10",
-		"For each service: fires when",
-	)
+	see(t, s, "/alerts/a1", "11 errors of payment-service", `class="chart"`, "11 &gt; 10 in 5m",
+		"declined by provider", "declined once more", "order.id", "/refund",
+		"/explore?topic=logs&amp;partition=0&amp;offset=17", "notified default", "200 OK",
+		"not notified: pager", "silenced", `href="/alerts/a0"`, "when: count() &gt; 10",
+		"For each service: fires when")
 	see(t, s, "/alerts/a0", "11:00:00")
 	if code, body := do(s, "GET", "/alerts/gone", "", "Accept", "text/html"); code != 404 ||
 		!strings.Contains(body, "no alert") {
@@ -214,17 +205,8 @@ func TestAlertPage(t *testing.T) {
 func TestRulesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	body := see(
-		t,
-		s,
-		"/rules",
-		"2 rules",
-		"<b>1</b> firing",
-		"1 without matches",
-		"3.5",
-		"count() == 0 [10m]",
-		"never",
-	)
+	body := see(t, s, "/rules", "2 rules", "<b>1</b> firing", "1 without matches", "3.5",
+		"count() == 0 [10m]", "never")
 	if strings.Index(body, "PaymentErrors</a>") > strings.Index(body, "NobodyLogsIn</a>") {
 		t.Error("a rule that fires stands below one that does not")
 	}
@@ -233,41 +215,21 @@ func TestRulesPage(t *testing.T) {
 	f.status[0].Backfilling = true
 	see(t, s, "/rules/view/payments/PaymentErrors", "reads earlier logs first")
 	f.status[0].Backfilling = false
-	see(
-		t,
-		s,
-		"/rules/view/payments/PaymentErrors",
-		"!reads earlier logs first",
-		"Read-only: the file",
-		"match: &#39;service:payment* level&gt;=ERROR",
-		"!NobodyLogsIn",
-		"Copy to edit",
-		`href="/alerts/a1"`,
-	)
-	see(
-		t,
-		s,
-		"/rules/edit?copy=payments/PaymentErrors",
-		"      - alert: PaymentErrors\n",
-		"        match:",
-	)
+	see(t, s, "/rules/view/payments/PaymentErrors", "!reads earlier logs first",
+		"Read-only: the file", "match: &#39;service:payment* level&gt;=ERROR", "!NobodyLogsIn",
+		"Copy to edit", `href="/alerts/a1"`)
+	see(t, s, "/rules/edit?copy=payments/PaymentErrors", "      - alert: PaymentErrors\n",
+		"        match:")
 }
 
 // A rule is saved as a file, in shadow mode and live. A refused file changes nothing.
 func TestEditor(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	see(
-		t,
-		s,
-		"/rules/edit?match="+url.QueryEscape("it's service:x"),
-		"match: &#39;it&#39;&#39;s service:x&#39;",
-	)
-	text := strings.ReplaceAll(
-		newRuleText("service:shop", "", s),
-		"mode: shadow",
-		"mode: live  # for now",
-	)
+	see(t, s, "/rules/edit?match="+url.QueryEscape("it's service:x"),
+		"match: &#39;it&#39;&#39;s service:x&#39;")
+	text := strings.ReplaceAll(newRuleText("service:shop", "", s), "mode: shadow",
+		"mode: live  # for now")
 	status, to, body := post(t, s, "/rules/edit", "name", "shop", "text", text, "do", "shadow")
 	if status != 303 || to != "/rules/edit?name=shop&done=shadow" {
 		t.Fatalf("saving is %d %s %.500s", status, to, body)
@@ -281,7 +243,10 @@ func TestEditor(t *testing.T) {
 	if err != nil || !strings.Contains(string(before), "mode: shadow # for now") {
 		t.Errorf("the file is %s, %v", before, err)
 	}
-	for _, broken := range []string{"version: 2", strings.ReplaceAll(text, "window: 5m", "window: 5x"), text + "# \u202e hidden\n", strings.ReplaceAll(fileRules, "version: 1", "version: 1")} {
+	for _, broken := range []string{
+		"version: 2", strings.ReplaceAll(text, "window: 5m", "window: 5x"),
+		text + "# \u202e hidden\n", strings.ReplaceAll(fileRules, "version: 1", "version: 1"),
+	} {
 		status, _, body := post(t, s, "/rules/edit", "name", "shop", "text", broken, "do", "live")
 		if status != 422 || !strings.Contains(body, `role="alert"`) {
 			t.Errorf("broken rules are %d: %.60s", status, broken)
@@ -293,7 +258,8 @@ func TestEditor(t *testing.T) {
 	if _, err := s.ruleByID("mine/MyAlert"); err != nil {
 		t.Error("the rule is gone")
 	}
-	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "text", string(before), "do", "live"); status != 303 ||
+	if status, to, _ := post(t, s, "/rules/edit", "name", "shop", "text", string(before), "do",
+		"live"); status != 303 ||
 		!strings.HasSuffix(to, "done=live") {
 		t.Errorf("making it live is %d, to %s", status, to)
 	}
@@ -302,7 +268,8 @@ func TestEditor(t *testing.T) {
 	}
 	see(t, s, "/rules", ">editable<")
 	for _, name := range []string{"../evil", "a/b", "", ".hidden", "x.y", strings.Repeat("x", 65)} {
-		if status, _, _ := post(t, s, "/rules/edit", "name", name, "text", text, "do", "live"); status != 400 {
+		if status, _, _ := post(t, s, "/rules/edit", "name", name, "text", text, "do",
+			"live"); status != 400 {
 			t.Errorf("the name %q is %d", name, status)
 		}
 	}
@@ -325,12 +292,8 @@ func TestExplainOnThePage(t *testing.T) {
 		_, _, body := post(t, s, "/rules/view/payments/PaymentErrors", "event", event)
 		for _, want := range wants {
 			if !strings.Contains(body, want) {
-				t.Errorf(
-					"%s: %q is missing in %s",
-					event,
-					want,
-					body[strings.Index(body, `id="explain"`):],
-				)
+				t.Errorf("%s: %q is missing in %s", event, want,
+					body[strings.Index(body, `id="explain"`):])
 			}
 		}
 	}
@@ -344,11 +307,8 @@ func TestExplainOnThePage(t *testing.T) {
 		"value <b>11</b>, threshold &gt; 10",
 		"3 alerts so far.",
 	)
-	f(
-		`{"level":"ERROR","service":"payment-unknown"}`,
-		"The rule matches this log",
-		"has no state for this group",
-	)
+	f(`{"level":"ERROR","service":"payment-unknown"}`, "The rule matches this log",
+		"has no state for this group")
 	f("", "Enter a log to explain")
 	see(t, s, "/rules/view/payments/PaymentErrors", `name="event"`, "!class=\"explained\"")
 }
@@ -368,7 +328,10 @@ func TestBacktestPart(t *testing.T) {
 		Alerts: f.history,
 	}
 	_, _, body = post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors", "since", "24h")
-	for _, want := range []string{"<b>1 alert</b> in the last 24 hours", "1 still firing", `class="band firing"`, "5\u202f000 logs"} {
+	for _, want := range []string{
+		"<b>1 alert</b> in the last 24 hours", "1 still firing", `class="band firing"`,
+		"5\u202f000 logs",
+	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in %s", want, body)
 		}
@@ -379,28 +342,13 @@ func TestBacktestPart(t *testing.T) {
 func TestExplore(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	see(
-		t,
-		s,
-		"/explore?q="+url.QueryEscape("level>=ERROR declined"),
-		"<b>30</b> of 30 logs",
-		"declined 29",
-		"order.id",
-		`data-add-value="payment-service"`,
-		`class="bar"`,
-		"match=level%3e%3dERROR%20declined",
-	)
+	see(t, s, "/explore?q="+url.QueryEscape("level>=ERROR declined"), "<b>30</b> of 30 logs",
+		"declined 29", "order.id", `data-add-value="payment-service"`, `class="bar"`,
+		"match=level%3e%3dERROR%20declined")
 	see(t, s, "/explore?q=nothing", "<b>0</b> of 30 logs", "No matching logs")
 	see(t, s, "/explore?q=(", `role="alert"`)
-	see(
-		t,
-		s,
-		"/explore?topic=logs&partition=0&offset=28",
-		"Around offset <b>28</b>",
-		`class="here"`,
-		"declined 3<",
-		"declined 29<",
-	)
+	see(t, s, "/explore?topic=logs&partition=0&offset=28", "Around offset <b>28</b>",
+		`class="here"`, "declined 3<", "declined 29<")
 	see(t, s, "/explore?topic=logs&partition=x&offset=28", "is not a number")
 }
 
@@ -409,26 +357,19 @@ func TestSilencesPage(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
 	see(t, s, "/silences", "No active silences")
-	see(
-		t,
-		s,
-		"/silences?alert=a1",
-		`service=&#34;payment-service&#34;`,
-		"Matches <b>1 active alert</b>, and <b>1</b> of the last 24 hours",
-	)
-	if _, body := do(s, "GET", "/silences/preview?matchers=service%3D~pay.%2A", ""); !strings.Contains(
-		body,
-		"Matches <b>1 active alert</b>",
-	) {
+	see(t, s, "/silences?alert=a1", `service=&#34;payment-service&#34;`,
+		"Matches <b>1 active alert</b>, and <b>1</b> of the last 24 hours")
+	if _, body := do(s, "GET", "/silences/preview?matchers=service%3D~pay.%2A",
+		""); !strings.Contains(body, "Matches <b>1 active alert</b>") {
 		t.Errorf("the preview is %s", body)
 	}
-	if _, body := do(s, "GET", "/silences/preview?matchers=nonsense", ""); !strings.Contains(
-		body,
-		"is not a matcher",
-	) {
+	if _, body := do(s, "GET", "/silences/preview?matchers=nonsense", ""); !strings.Contains(body,
+		"is not a matcher") {
 		t.Errorf("the preview of nonsense is %s", body)
 	}
-	if status, to, body := post(t, s, "/silences", "matchers", "alertname=PaymentErrors\nservice=~\"pay,.*|payment.*\"", "for", "2h", "by", "ada", "comment", "known"); status != 303 ||
+	if status, to, body := post(t, s, "/silences", "matchers",
+		"alertname=PaymentErrors\nservice=~\"pay,.*|payment.*\"", "for", "2h", "by", "ada",
+		"comment", "known"); status != 303 ||
 		to != "/silences" {
 		t.Fatalf("making one is %d %s %s", status, to, body)
 	}
@@ -444,7 +385,11 @@ func TestSilencesPage(t *testing.T) {
 		f.silences[0].State() != "expired" {
 		t.Errorf("ending it is %d, and it is %s", status, f.silences[0].State())
 	}
-	for _, bad := range [][]string{{"matchers", "", "for", "2h"}, {"matchers", "a=b", "for", "long"}, {"matchers", "a=b", "for", "-2h"}, {"matchers", "a=~(", "for", "2h"}, {"matchers", "a=b", "for", "900d"}} {
+	for _, bad := range [][]string{
+		{"matchers", "", "for", "2h"}, {"matchers", "a=b", "for", "long"},
+		{"matchers", "a=b", "for", "-2h"}, {"matchers", "a=~(", "for", "2h"},
+		{"matchers", "a=b", "for", "900d"},
+	} {
 		if status, _, _ := post(t, s, "/silences", bad...); status != 400 {
 			t.Errorf("%v is %d", bad, status)
 		}
@@ -477,16 +422,8 @@ func TestCalendar(t *testing.T) {
 	f, o := newFake(t)
 	f.set.Intervals = map[string]rule.Interval{"mornings": daily{8, 11}, "middays": daily{11, 14}}
 	s := newServer(t, o)
-	see(
-		t,
-		s,
-		"/silences",
-		"mornings",
-		"begins in 20h 0m",
-		"middays",
-		"ends in 2h 0m",
-		`class="band on"`,
-	)
+	see(t, s, "/silences", "mornings", "begins in 20h 0m", "middays", "ends in 2h 0m",
+		`class="band on"`)
 }
 
 // daily is an interval of hours of every day.
@@ -502,41 +439,22 @@ func TestEnginePage(t *testing.T) {
 	f.dead[0].Value = []byte("\x1f\x8b\x08\x00\xff")
 	see(t, s, "/engine", "<code>1f 8b 08 00 ff</code>")
 	f.dead[0].Value = []byte(`{"a":`)
-	see(
-		t,
-		s,
-		"/engine",
-		"logs/0",
-		"invalid_json",
-		"!unexpected end",
-		"the disk is full",
-		"PaymentErrors",
-		"12 ns",
-		"kafka:9092",
-		"1m30s late",
-		"</a> is 10s",
-		"declined long ago",
-		"99th percentile 2s",
-		"<title>250ms: 80</title>",
-		`data-act="replay"`,
-		"notified default",
-	)
-	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "1"); status != 303 ||
+	see(t, s, "/engine", "logs/0", "invalid_json", "!unexpected end", "the disk is full",
+		"PaymentErrors", "12 ns", "kafka:9092", "1m30s late", "</a> is 10s", "declined long ago",
+		"99th percentile 2s", "<title>250ms: 80</title>", `data-act="replay"`, "notified default")
+	if status, to, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset",
+		"1"); status != 303 ||
 		!f.dead[0].Replayed {
 		t.Errorf("a replay is %d, to %s", status, to)
 	}
 	see(t, s, "/engine?done=replayed", "to its topic again", ">replayed<")
-	if status, _, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset", "7"); status != 502 {
+	if status, _, _ := post(t, s, "/engine/replay", "topic", "dead", "partition", "0", "offset",
+		"7"); status != 502 {
 		t.Errorf("a replay of nothing is %d", status)
 	}
 	f.dead = nil // where no dead letter says it, the engine's own samples do
-	see(
-		t,
-		s,
-		"/engine",
-		"unexpected end",
-		`href="/explore?topic=logs&amp;partition=0&amp;offset=5"`,
-	)
+	see(t, s, "/engine", "unexpected end",
+		`href="/explore?topic=logs&amp;partition=0&amp;offset=5"`)
 }
 
 // Pages stay fast with 1,000 alerts and 5,000 rules.
@@ -548,12 +466,9 @@ func TestManyAlertsAndRules(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("version: 1\ngroups:\n- name: many\n  rules:\n")
 	for i := range 5000 {
-		fmt.Fprintf(
-			&text,
+		fmt.Fprintf(&text,
 			"  - {alert: Rule%d, match: 'service:service-%d level>=ERROR', when: count() > 10}\n",
-			i,
-			i,
-		)
+			i, i)
 	}
 	set, err := rule.Read("many.rules.yml", []byte(text.String()))
 	if err != nil {
@@ -561,7 +476,10 @@ func TestManyAlertsAndRules(t *testing.T) {
 	}
 	f.set = set
 	s := newServer(t, o)
-	for _, path := range []string{"/", "/?open=firing+payments/PaymentErrors", "/rules", "/rules?filter=Rule4999", "/silences", "/alerts/m999"} {
+	for _, path := range []string{
+		"/", "/?open=firing+payments/PaymentErrors", "/rules", "/rules?filter=Rule4999",
+		"/silences", "/alerts/m999",
+	} {
 		see(t, s, path) // once, for what is made on first use
 		began := time.Now()
 		body := see(t, s, path)

@@ -167,10 +167,15 @@ func TestForeignNamesAndOrigins(t *testing.T) {
 	s.access.writes.SetLimit(1e9)
 	for _, r := range s.routes() {
 		method, path := pathOf(r.pattern)
-		for _, host := range []string{"evil.example", "localhost.evil.example", "127.0.0.1.nip.example"} {
-			c := client{host: host, headers: []string{
-				"Origin", "http://" + host, "Sec-Fetch-Site", "same-origin",
-			}}
+		for _, host := range []string{
+			"evil.example", "localhost.evil.example", "127.0.0.1.nip.example",
+		} {
+			c := client{
+				host: host,
+				headers: []string{
+					"Origin", "http://" + host, "Sec-Fetch-Site", "same-origin",
+				},
+			}
 			if code := ask(s, method, path, c); code != 421 {
 				t.Errorf("%s %s as %s is %d", method, path, host, code)
 			}
@@ -273,7 +278,9 @@ func TestStrangersSeeNothing(t *testing.T) {
 	f.engine.Problem = secret.Error()
 	o.Tokens = []Token{{readToken, Reader}}
 	s := newServer(t, o)
-	for _, path := range []string{"/login", "/nothing", "/healthz", "/readyz", "/-/ready", "/-/healthy"} {
+	for _, path := range []string{
+		"/login", "/nothing", "/healthz", "/readyz", "/-/ready", "/-/healthy",
+	} {
 		_, body := do(s, "GET", path, "", "Accept", "text/html")
 		for _, word := range []string{"kafka-1", "321", "data-firing", "payment"} {
 			if strings.Contains(body, word) {
@@ -284,7 +291,8 @@ func TestStrangersSeeNothing(t *testing.T) {
 	if _, body := do(s, "GET", "/readyz", ""); body != "kafka: failed\nstate: degraded\n" {
 		t.Errorf("/readyz is %q", body)
 	}
-	if _, body := do(s, "GET", "/readyz", "", "Authorization", "Bearer "+readToken); !strings.Contains(
+	if _, body := do(s, "GET", "/readyz", "", "Authorization",
+		"Bearer "+readToken); !strings.Contains(
 		body, "kafka: kafka-1.internal") {
 		t.Errorf("for a reader /readyz is %q", body)
 	}

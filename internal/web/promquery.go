@@ -30,7 +30,9 @@ type promError struct {
 func prom(h func(http.ResponseWriter, *http.Request) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := h(w, r); err != nil {
-			writeJSON(w, statusOf(err), promError{"error", "bad_data", safetext.Visible(err.Error())})
+			writeJSON(w, statusOf(err), promError{
+				"error", "bad_data", safetext.Visible(err.Error()),
+			})
 		}
 	})
 }
@@ -262,7 +264,10 @@ func (s *Server) promQueryRange(w http.ResponseWriter, r *http.Request) error {
 	}
 	result := []map[string]any{}
 	if value, is := constant(query); is {
-		result = append(result, map[string]any{"metric": map[string]string{}, "values": points(start, value)})
+		result = append(result, map[string]any{
+			"metric": map[string]string{},
+			"values": points(start, value),
+		})
 	} else {
 		series, alerts, err := s.queried(query)
 		if err != nil {
@@ -282,7 +287,8 @@ func promTime(text string, otherwise time.Time) (time.Time, error) {
 	if text == "" {
 		return otherwise, nil
 	}
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > -1e11 && seconds < 1e11 {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil && seconds > -1e11 &&
+		seconds < 1e11 {
 		return time.UnixMilli(int64(seconds * 1000)).UTC(), nil
 	}
 	at, err := time.Parse(time.RFC3339Nano, text)
@@ -306,7 +312,8 @@ func promStep(text string) (time.Duration, error) {
 // promRoutes are the routes of Prometheus' query API. Clients send queries by GET or POST.
 func (s *Server) promRoutes() (routes []route) {
 	for path, h := range map[string]func(http.ResponseWriter, *http.Request) error{
-		"query": s.promQuery, "query_range": s.promQueryRange, "labels": s.getLabels, "series": s.getSeries,
+		"query": s.promQuery, "query_range": s.promQueryRange, "labels": s.getLabels,
+		"series": s.getSeries,
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			pattern := fmt.Sprintf("%s /api/v1/%s", method, path)

@@ -76,7 +76,12 @@ func (s *Server) chooseThreshold(ctx context.Context, p *proposal) error {
 	}
 	windows, matched := map[string]map[int64]int{}, 0
 	l := &lookBack{
-		search: q, from: s.Now().Add(-proposalPast), to: s.Now(), most: 1, time: proposalTime, now: s.Now,
+		search: q,
+		from:   s.Now().Add(-proposalPast),
+		to:     s.Now(),
+		most:   1,
+		time:   proposalTime,
+		now:    s.Now,
 		counted: func(e models.LogEntry) {
 			matched++
 			group := ""
@@ -111,7 +116,8 @@ func (s *Server) chooseThreshold(ctx context.Context, p *proposal) error {
 		each = " of one " + p.By
 	}
 	p.Remarks = append(p.Remarks, fmt.Sprintf(
-		"%s matched in %s, at most %d in 5 minutes%s.", counted(matched, "log", "logs"), past, most, each))
+		"%s matched in %s, at most %d in 5 minutes%s.", counted(matched, "log", "logs"), past,
+		most, each))
 	if most > 2 {
 		p.When = fmt.Sprintf("count() > %d", roundUp(most*3/2))
 	}
@@ -169,8 +175,14 @@ func (s *Server) getFields(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	l := &lookBack{
-		search: q, topic: r.FormValue("topic"), from: s.Now().Add(-time.Hour), to: s.Now(),
-		most: 1, time: time.Second, now: s.Now, enough: 5000,
+		search: q,
+		topic:  r.FormValue("topic"),
+		from:   s.Now().Add(-time.Hour),
+		to:     s.Now(),
+		most:   1,
+		time:   time.Second,
+		now:    s.Now,
+		enough: 5000,
 	}
 	f, err := l.run(r.Context(), nil)
 	if err != nil {

@@ -20,22 +20,29 @@ func TestProposal(t *testing.T) {
 	f.records = nil
 	at := func(i int, ago time.Duration, level, message string) {
 		f.records = append(f.records, models.Record{
-			Topic: "logs", Offset: int64(i), Timestamp: noon.Add(-ago),
-			Value: fmt.Appendf(nil, `{"time":%q,"level":%q,"service":"pay","message":%q}`, noon.Add(-ago).Format(time.RFC3339), level, message),
+			Topic:     "logs",
+			Offset:    int64(i),
+			Timestamp: noon.Add(-ago),
+			Value: fmt.Appendf(nil, `{"time":%q,"level":%q,"service":"pay","message":%q}`,
+				noon.Add(-ago).Format(time.RFC3339), level, message),
 		})
 	}
 	for i := range 40 {
-		at(i, 181*time.Minute+time.Duration(i%10)*time.Second, "ERROR", fmt.Sprintf("order %d: payment declined by provider after %dms", i, 10*i))
+		at(i, 181*time.Minute+time.Duration(i%10)*time.Second, "ERROR",
+			fmt.Sprintf("order %d: payment declined by provider after %dms", i, 10*i))
 	}
 	at(40, time.Minute, "INFO", "0x1f 77")
 	s := newServer(t, o)
 	body := see(t, s, "/rules/edit?topic=logs&partition=0&offset=7",
-		"match: &#39;level&gt;=ERROR &#34;payment declined by provider after&#34;&#39;", "when: count() &gt; 60", "by: [service]",
-		"# 40 logs matched in the last 24 hours, at most 40 in 5 minutes of one service.", "alert: PaymentDeclinedByProviderAfterPay", "mode: shadow")
+		"match: &#39;level&gt;=ERROR &#34;payment declined by provider after&#34;&#39;",
+		"when: count() &gt; 60", "by: [service]",
+		"# 40 logs matched in the last 24 hours, at most 40 in 5 minutes of one service.",
+		"alert: PaymentDeclinedByProviderAfterPay", "mode: shadow")
 	if strings.Contains(body, `class="problem"`) {
 		t.Error("the proposal has problems")
 	}
-	see(t, s, "/rules/edit?topic=logs&partition=0&offset=40", "match: &#39;service:pay&#39;", "alert: Pay")
+	see(t, s, "/rules/edit?topic=logs&partition=0&offset=40", "match: &#39;service:pay&#39;",
+		"alert: Pay")
 	if code, _ := do(s, "GET", "/rules/edit?topic=secret&partition=0&offset=7", ""); code != 404 {
 		t.Errorf("a log of another topic is %d", code)
 	}
@@ -60,16 +67,21 @@ func TestVersions(t *testing.T) {
 	text := newRuleText("service:shop", "", s)
 	for i := range keptVersions + 3 {
 		one := strings.ReplaceAll(text, "> 10", fmt.Sprint("> ", 10+i))
-		if status, _, body := post(t, s, "/rules/edit", "name", "shop", "text", one, "do", "live"); status != 303 {
+		if status, _, body := post(t, s, "/rules/edit", "name", "shop", "text", one, "do",
+			"live"); status != 303 {
 			t.Fatalf("saving is %d %.300s", status, body)
 		}
 	}
 	list, err := s.files.versions("shop", text)
-	if err != nil || len(list) != keptVersions || !strings.Contains(list[0].Text, fmt.Sprint("> ", 10+keptVersions+1)) {
+	if err != nil || len(list) != keptVersions ||
+		!strings.Contains(list[0].Text, fmt.Sprint("> ", 10+keptVersions+1)) {
 		t.Fatalf("%d versions, %v", len(list), err)
 	}
-	see(t, s, "/rules/edit?name=shop", "Versions <small>20", `<span class="gone">-         when: count() &gt; 31`, `<span class="plus">&#43;         when: count() &gt; 32`, "Load this version")
-	if got := diff("a\nb\nc", "a\nx\nc"); len(got) != 4 || got[1] != (diffLine{"-", "b"}) || got[2] != (diffLine{"+", "x"}) {
+	see(t, s, "/rules/edit?name=shop", "Versions <small>20",
+		`<span class="gone">-         when: count() &gt; 31`,
+		`<span class="plus">&#43;         when: count() &gt; 32`, "Load this version")
+	if got := diff("a\nb\nc", "a\nx\nc"); len(got) != 4 || got[1] != (diffLine{"-", "b"}) ||
+		got[2] != (diffLine{"+", "x"}) {
 		t.Errorf("the difference is %v", got)
 	}
 	entries, _ := filepath.Glob(filepath.Join(o.RulesDir, "*.rules.yml"))
@@ -86,12 +98,14 @@ func TestEditorSays(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
 	text := strings.ReplaceAll(newRuleText("a:b", "", s), "mode: shadow", "mode: live")
-	_, body := do(s, "POST", "/api/v1/validate", strings.ReplaceAll(text, "severity: warning", "severity: page"))
+	_, body := do(s, "POST", "/api/v1/validate", strings.ReplaceAll(text, "severity: warning",
+		"severity: page"))
 	if !strings.Contains(body, `"notifies":["pager"]`) {
 		t.Errorf("it says %s", body)
 	}
 	o.ReadOnly = true
-	see(t, newServer(t, o), "/rules/edit?match="+url.QueryEscape("a:b"), "read-only (web.read_only)")
+	see(t, newServer(t, o), "/rules/edit?match="+url.QueryEscape("a:b"),
+		"read-only (web.read_only)")
 	o.ReadOnly, o.Tokens = false, []Token{{writeToken, Writer}}
 	see(t, newServer(t, o), "/rules/edit", "needs the writer role")
 }

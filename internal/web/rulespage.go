@@ -77,10 +77,9 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 			d.Never++
 		}
 		text := strings.ToLower(row.ID + " " + row.Query + " " + string(row.Mode) + " " + row.State)
-		if !slices.ContainsFunc(
-			words,
-			func(word string) bool { return !strings.Contains(text, word) },
-		) {
+		if !slices.ContainsFunc(words, func(word string) bool {
+			return !strings.Contains(text, word)
+		}) {
 			d.Rows = append(d.Rows, row)
 		}
 	}
@@ -289,11 +288,8 @@ func newRuleText(match, of string, s *Server) string {
 	if of != "" {
 		if r, err := s.ruleByID(of); err == nil {
 			if text := s.ruleText(r.Pos); text != "" {
-				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " + strings.ReplaceAll(
-					text,
-					"\n",
-					"\n      ",
-				) + "\n"
+				return "version: 1\ngroups:\n  - name: mine\n    rules:\n      " +
+					strings.ReplaceAll(text, "\n", "\n      ") + "\n"
 			}
 		}
 	}

@@ -131,7 +131,8 @@ func matcherOf(name, value string) matcher {
 	}
 	var b strings.Builder
 	for _, c := range value {
-		if one := string(c); c != utf8.RuneError && safetext.Visible(one) == one && c != '\n' && c != '\t' {
+		if one := string(c); c != utf8.RuneError && safetext.Visible(one) == one && c != '\n' &&
+			c != '\t' {
 			b.WriteString(regexp.QuoteMeta(one))
 		} else if c == utf8.RuneError {
 			b.WriteByte('.')
@@ -168,11 +169,8 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 						x,
 						p.x(t) - x,
 						"on",
-						fmt.Sprintf(
-							"%s to %s",
-							began.UTC().Format("Mon 15:04"),
-							t.UTC().Format("Mon 15:04"),
-						),
+						fmt.Sprintf("%s to %s", began.UTC().Format("Mon 15:04"),
+							t.UTC().Format("Mon 15:04")),
 					},
 				)
 				began = time.Time{}
@@ -181,7 +179,8 @@ func (s *Server) calendar(set *rule.Set) ([]intervalRow, []tickMark) {
 		rows = append(rows, row)
 	}
 	var days []tickMark
-	for t := from.Truncate(24 * time.Hour).Add(24 * time.Hour); t.Before(p.to); t = t.Add(24 * time.Hour) {
+	for t := from.Truncate(24 * time.Hour).Add(24 * time.Hour); t.Before(p.to); t = t.Add(
+		24 * time.Hour) {
 		days = append(days, tickMark{p.x(t), t.UTC().Format("Mon 2")})
 	}
 	return rows, days
@@ -223,8 +222,10 @@ func (s *Server) silencePreview(w http.ResponseWriter, r *http.Request) error {
 // newSilenceForm fills the form from a request: for an alert, for matchers, or to change a silence.
 func (s *Server) newSilenceForm(r *http.Request, list []silence) (silenceForm, error) {
 	f := silenceForm{
-		ID: r.FormValue("edit"), Matchers: r.FormValue("matchers"), For: "2h",
-		To: localPath(r.FormValue("to")),
+		ID:       r.FormValue("edit"),
+		Matchers: r.FormValue("matchers"),
+		For:      "2h",
+		To:       localPath(r.FormValue("to")),
 	}
 	if f.ID != "" {
 		i := slices.IndexFunc(list, func(one silence) bool { return one.ID == f.ID })
@@ -246,8 +247,11 @@ func (s *Server) newSilenceForm(r *http.Request, list []silence) (silenceForm, e
 // formOf is the form to change a silence.
 func formOf(one silence) silenceForm {
 	f := silenceForm{
-		ID: one.ID, By: one.CreatedBy, Comment: one.Comment, To: "/silences",
-		Until: one.EndsAt.UTC().Format(minutes),
+		ID:      one.ID,
+		By:      one.CreatedBy,
+		Comment: one.Comment,
+		To:      "/silences",
+		Until:   one.EndsAt.UTC().Format(minutes),
 	}
 	if one.State() == "pending" {
 		f.From = one.StartsAt.UTC().Format(minutes)
@@ -277,9 +281,14 @@ func (s *Server) silenceFormPart(w http.ResponseWriter, r *http.Request) error {
 // postSilenceForm saves a silence. A form with an error is shown again with what was entered.
 func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 	f := silenceForm{
-		ID: r.PostFormValue("id"), Matchers: r.PostFormValue("matchers"), For: r.PostFormValue("for"),
-		From: r.PostFormValue("from"), Until: r.PostFormValue("until"), By: r.PostFormValue("by"),
-		Comment: r.PostFormValue("comment"), To: r.PostFormValue("to"),
+		ID:       r.PostFormValue("id"),
+		Matchers: r.PostFormValue("matchers"),
+		For:      r.PostFormValue("for"),
+		From:     r.PostFormValue("from"),
+		Until:    r.PostFormValue("until"),
+		By:       r.PostFormValue("by"),
+		Comment:  r.PostFormValue("comment"),
+		To:       r.PostFormValue("to"),
 	}
 	one, err := f.silence(s.Now())
 	if err == nil {
@@ -308,7 +317,8 @@ func (s *Server) postSilenceForm(w http.ResponseWriter, r *http.Request) error {
 // silence is the silence that a form describes.
 func (f silenceForm) silence(now time.Time) (one silence, err error) {
 	one = silence{
-		ID: f.ID, StartsAt: now,
+		ID:        f.ID,
+		StartsAt:  now,
 		CreatedBy: cmp.Or(strings.TrimSpace(f.By), unnamed),
 		Comment:   cmp.Or(strings.TrimSpace(f.Comment), "no comment"),
 	}

@@ -59,8 +59,10 @@ func TestShapesHaveColours(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ class, parent string }{
-		{"bar", ".bars"}, {"bar", ".histogram"}, {"area", ".spark"}, {"line", ".spark"}, {"line", ".chart"},
-		{"area", ".chart"}, {"hit", ".bars"}, {"selection", ".bars"}, {"ground", ".strip"}, {"tick", ".chart"},
+		{"bar", ".bars"}, {"bar", ".histogram"}, {"area", ".spark"}, {"line", ".spark"},
+		{"line", ".chart"},
+		{"area", ".chart"}, {"hit", ".bars"}, {"selection", ".bars"}, {"ground", ".strip"},
+		{"tick", ".chart"},
 		{"firing", ".band"}, {"threshold", ""}, {"up", ".day"},
 	} {
 		if !within(c.class, c.parent) {

@@ -55,15 +55,8 @@ func vary(r *rule.Rule) *thresholds {
 	t := &thresholds{of: r, op: b.Op, number: number}
 	for _, n := range around(parts[1], parts[2], number.Value) {
 		one := *r
-		one.Name, one.UID = fmt.Sprintf(
-			"%s %d",
-			r.Name,
-			len(t.rules),
-		), fmt.Sprintf(
-			"%s\x00%d",
-			r.ID(),
-			len(t.rules),
-		)
+		one.Name, one.UID = fmt.Sprintf("%s %d", r.Name, len(t.rules)),
+			fmt.Sprintf("%s\x00%d", r.ID(), len(t.rules))
 		one.When = &rule.Binary{Op: b.Op, Left: b.Left, Right: n}
 		one.Labels, one.Annotations, one.Samples, one.Top = nil, nil, rule.Samples{}, nil
 		t.numbers, t.rules = append(t.numbers, n), append(t.rules, &one)

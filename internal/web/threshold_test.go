@@ -14,7 +14,8 @@ import (
 
 // evaluated is a backtest of some records by the real engine.
 func evaluated(records []models.Record) Backtest {
-	return func(_ context.Context, set *rule.Set, _ time.Time, values []string) (BacktestResult, error) {
+	return func(_ context.Context, set *rule.Set, _ time.Time, values []string) (BacktestResult,
+		error) {
 		result := BacktestResult{
 			From:   noon.Add(-time.Minute),
 			To:     noon,
@@ -52,8 +53,12 @@ func TestThresholds(t *testing.T) {
 	s := newServer(t, o)
 	_, _, body := post(t, s, "/rules/backtest", "rule", "payments/PaymentErrors")
 	for _, want := range []string{
-		"<b>1 alert</b> in the last", "<h3>payments/PaymentErrors", `type="range" min="0" max="14" step="1" value="6"`, `data-when="count() &gt; 10" data-number="10" data-op="&gt;" data-line="6"`,
-		"10: 1 alert in 1 group</output>", `{&#34;text&#34;:&#34;20&#34;,&#34;at&#34;:299.8,&#34;alerts&#34;:1,&#34;groups&#34;:1},{&#34;text&#34;:&#34;30&#34;,&#34;at&#34;:449.1,&#34;alerts&#34;:0,&#34;groups&#34;:0}`,
+		"<b>1 alert</b> in the last", "<h3>payments/PaymentErrors",
+		`type="range" min="0" max="14" step="1" value="6"`,
+		`data-when="count() &gt; 10" data-number="10" data-op="&gt;" data-line="6"`,
+		"10: 1 alert in 1 group</output>", `{&#34;text&#34;:&#34;20&#34;,&#34;at&#34;:299.8,` +
+			`&#34;alerts&#34;:1,&#34;groups&#34;:1},{&#34;text&#34;:&#34;30&#34;,` +
+			`&#34;at&#34;:449.1,&#34;alerts&#34;:0,&#34;groups&#34;:0}`,
 		"<title>from 30: 1</title>", `class="bar over"`, `<line class="threshold"`,
 	} {
 		if !strings.Contains(body, want) {
@@ -72,7 +77,8 @@ func TestVary(t *testing.T) {
 		set, err := rule.Read(
 			"x",
 			[]byte(
-				"version: 1\ngroups:\n  - name: g\n    rules:\n      - alert: A\n        match: 'a:*'\n        when: '"+when+"'\n",
+				"version: 1\ngroups:\n  - name: g\n    rules:\n      - alert: A\n        match: "+
+					"'a:*'\n        when: '"+when+"'\n",
 			),
 		)
 		if err != nil {
@@ -95,7 +101,8 @@ func TestVary(t *testing.T) {
 	f("count() > 0", "0 1 2 3 5 7 10 15 20 30 50 70 100")
 	f(
 		"p99(a) >= 250ms",
-		"25ms 37.5ms 50ms 75ms 125ms 175ms 212ms 250ms 300ms 375ms 500ms 750ms 1000ms 1250ms 1750ms 2500ms",
+		"25ms 37.5ms 50ms 75ms 125ms 175ms 212ms 250ms 300ms 375ms 500ms 750ms 1000ms 1250ms "+
+			"1750ms 2500ms",
 	)
 	f("avg(a) < 1.5", "0.15 0.225 0.3 0.45 0.75 1.05 1.27 1.5 1.8 2.25 3 4.5 6 7.5 10.5 15")
 	f("count() > 10 and sum(a) > 3", "")

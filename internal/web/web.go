@@ -156,19 +156,18 @@ func (s *Server) Run(ctx context.Context) error {
 		ConnState:         newConnections().note,
 		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),
 	}
-	listener := &hookedListener{Listener: s.Listener, hook: func() {
-		server.Handler = s.access.limitPasswords(server.Handler)
-	}}
+	listener := &hookedListener{
+		Listener: s.Listener,
+		hook: func() {
+			server.Handler = s.access.limitPasswords(server.Handler)
+		},
+	}
 	served := make(chan error, 1)
 	go func() {
 		// the toolkit logs at every start that TLS is disabled
 		none := slog.New(slog.DiscardHandler)
-		err := toolkit.Serve(
-			listener,
-			server,
-			&toolkit.FlagConfig{WebConfigFile: &s.ConfigFile},
-			none,
-		)
+		err := toolkit.Serve(listener, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile},
+			none)
 		if errors.Is(err, http.ErrServerClosed) {
 			err = nil
 		}

@@ -44,12 +44,14 @@ func TestEmptyServer(t *testing.T) {
 		if !given {
 			continue
 		}
-		path = strings.NewReplacer("{id}", "x", "{id...}", "x", "{name}", "x", "{hash}", "x", "{$}", "").
+		path = strings.NewReplacer("{id}", "x", "{id...}", "x", "{name}", "x", "{hash}", "x",
+			"{$}", "").
 			Replace(path)
 		if path == "/changes" || path == "/api/v1/tail" {
 			continue // streams
 		}
-		if code, text := do(s, method, path, "{}", "Accept", "text/html"); code == http.StatusInternalServerError {
+		if code, text := do(s, method, path, "{}", "Accept",
+			"text/html"); code == http.StatusInternalServerError {
 			t.Errorf("%s %s is %d: %s", method, path, code, text)
 		}
 	}
@@ -128,7 +130,9 @@ func TestPasswords(t *testing.T) {
 	o.Listener = listen(t)
 	o.ConfigFile = filepath.Join(t.TempDir(), "web.yml")
 	// The password is "hush".
-	if err := os.WriteFile(o.ConfigFile, []byte("basic_auth_users:\n  ada: $2a$04$7QN3v624LIc/C1vT.LHCaO9xG01falhn8e5EiL0eG7GdcO0KP6uJu\n"), 0o600); err != nil {
+	if err := os.WriteFile(o.ConfigFile, []byte(
+		"basic_auth_users:\n  ada: $2a$04$7QN3v624LIc/C1vT.LHCaO9xG01falhn8e5EiL0eG7GdcO0KP6uJu\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	s := newServer(t, o)
@@ -139,12 +143,8 @@ func TestPasswords(t *testing.T) {
 		password string
 		status   int
 	}{{"", 401}, {"wrong", 401}, {"hush", 200}} {
-		req, _ := http.NewRequestWithContext(
-			ctx,
-			"GET",
-			"http://"+o.Listener.Addr().String()+"/api/v1/rules",
-			nil,
-		)
+		req, _ := http.NewRequestWithContext(ctx, "GET", "http://"+o.Listener.Addr().String()+
+			"/api/v1/rules", nil)
 		if c.password != "" {
 			req.SetBasicAuth("ada", c.password)
 		}

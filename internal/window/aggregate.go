@@ -24,13 +24,8 @@ func (s *series) fold(p *seriesSpec, first, past int) {
 	whole := &paneAggregate{low: math.Inf(1), high: math.Inf(-1)}
 	if p.kind == numbers {
 		if p.ranked {
-			whole.ranks, whole.below, whole.upTo = &sketch{}, make(
-				[]int64,
-				len(p.bounds),
-			), make(
-				[]int64,
-				len(p.bounds),
-			)
+			whole.ranks, whole.below, whole.upTo = &sketch{}, make([]int64, len(p.bounds)),
+				make([]int64, len(p.bounds))
 		}
 	}
 	whole.begin, whole.order, whole.first = s.opens(first)
@@ -198,15 +193,8 @@ func (s *series) addFoldedPane(end int64, i int) {
 // clip gives back memory that a flood has taken.
 func (s *series) clip() {
 	if n := len(s.times); cap(s.times) > 4*n+64 {
-		s.times, s.nums, s.orders, s.aggregates = slices.Clip(
-			slices.Clone(s.times),
-		), slices.Clone(
-			s.nums,
-		), slices.Clone(
-			s.orders,
-		), slices.Clone(
-			s.aggregates,
-		)
+		s.times, s.nums, s.orders, s.aggregates = slices.Clip(slices.Clone(s.times)),
+			slices.Clone(s.nums), slices.Clone(s.orders), slices.Clone(s.aggregates)
 		s.texts = slices.Clone(s.texts)
 	}
 }

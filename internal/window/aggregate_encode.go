@@ -14,7 +14,8 @@ func (s *series) appendAggregates(dst []byte) []byte {
 	before := -1
 	for i, c := range s.aggregates {
 		if c != nil {
-			if dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(i-before-1)), c.begin); s.orders != nil {
+			if dst = binary.AppendVarint(binary.AppendUvarint(dst, uint64(i-before-1)),
+				c.begin); s.orders != nil {
 				dst = appendOrders(dst, []Order{c.order})
 			}
 			dst = c.append(dst)
@@ -45,7 +46,9 @@ func (b *bins) append(dst []byte) []byte {
 	b.each(func(int, float64) { n++ })
 	dst = binary.AppendUvarint(dst, uint64(n))
 	b.each(
-		func(bin int, n float64) { dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(bin)), uint64(n)) },
+		func(bin int, n float64) {
+			dst = binary.AppendUvarint(binary.AppendVarint(dst, int64(bin)), uint64(n))
+		},
 	)
 	return dst
 }
@@ -119,8 +122,7 @@ func (r *reading) floats(n int) []float64 {
 	data := r.take(8 * n)
 	for i := range len(data) / 8 {
 		if nums[i] = math.Float64frombits(binary.LittleEndian.Uint64(data[8*i:])); math.IsNaN(
-			nums[i],
-		) {
+			nums[i]) {
 			r.failed = true
 		}
 	}

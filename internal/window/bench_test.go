@@ -11,7 +11,9 @@ import (
 // minutes, swept ten times a second.
 func BenchmarkConditions(b *testing.B) {
 	for _, when := range []string{
-		"count() > 1000000", "count(f:x) > 1000000", "count(f:x) / count() > 90% and count() >= 10", "distinct(u) > 1000000", "avg(n) > 1000", "max(n) > 1000", "p99(n) > 1000 and count() >= 10",
+		"count() > 1000000", "count(f:x) > 1000000", "count(f:x) / count() > 90% and count() >= 10",
+		"distinct(u) > 1000000", "avg(n) > 1000", "max(n) > 1000",
+		"p99(n) > 1000 and count() >= 10",
 		"stddev(n) > 1000", "new(u) > 1000", "changed(u) > 1000000",
 	} {
 		b.Run(when, func(b *testing.B) {
@@ -56,7 +58,10 @@ func BenchmarkConditions(b *testing.B) {
 // BenchmarkFlood is what an event costs in a group in which every pane of the window is high-volume
 // and every value is another one.
 func BenchmarkFlood(b *testing.B) {
-	for _, when := range []string{"distinct(u) > 50", "distinct(u) > 1000000", "distinct(u) > count() / 2 and count() > 10", "p99(n) > 100000", "p99(n) > 100000 * p50(n)"} {
+	for _, when := range []string{
+		"distinct(u) > 50", "distinct(u) > 1000000", "distinct(u) > count() / 2 and count() > 10",
+		"p99(n) > 100000", "p99(n) > 100000 * p50(n)",
+	} {
 		b.Run(when, func(b *testing.B) {
 			r := ruleOf(b, "match: a, window: 5m, when: '"+when+"'")
 			p, err := Compile(r)

@@ -88,7 +88,10 @@ func TestWhatCannotBeCompiledIsSaid(t *testing.T) {
 }
 
 func TestANumberIsNoCondition(t *testing.T) {
-	for _, number := range []rule.Condition{&rule.Call{Func: "count"}, &rule.Binary{Op: "+", Left: &rule.Number{}, Right: &rule.Number{}}, &rule.Number{}} {
+	for _, number := range []rule.Condition{
+		&rule.Call{Func: "count"},
+		&rule.Binary{Op: "+", Left: &rule.Number{}, Right: &rule.Number{}}, &rule.Number{},
+	} {
 		if _, err := Compile(&rule.Rule{When: number}); err == nil ||
 			!strings.Contains(err.Error(), "the condition is a number") {
 			t.Errorf("%#v: %v", number, err)
@@ -160,7 +163,8 @@ func TestRetentionIsHowFarBackEventsMatter(t *testing.T) {
 func TestFiltersStandInTheirOrder(t *testing.T) {
 	r := ruleOf(
 		t,
-		"match: 'f:a', when: 'count(f:x) / count(f:y) > 1 and distinct(u) > 1 and avg(n, f:z) > 1', resolve: 'f:r'",
+		"match: 'f:a', when: 'count(f:x) / count(f:y) > 1 and distinct(u) > 1 and avg(n, f:z) > "+
+			"1', resolve: 'f:r'",
 	)
 	p, err := Compile(r)
 	if err != nil {

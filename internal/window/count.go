@@ -132,11 +132,8 @@ func (g *Group) eagerCount(p *Condition) (Edge, bool) {
 	if touched >= len(g.times) || len(g.times) < p.count.n {
 		return Edge{}, false
 	}
-	at := p.count.enters(
-		g.times[max(0, touched-p.count.n+1):],
-		p.window,
-		max(g.swept+1, g.times[touched]),
-	)
+	at := p.count.enters(g.times[max(0, touched-p.count.n+1):], p.window,
+		max(g.swept+1, g.times[touched]))
 	if at == Never {
 		return Edge{}, false
 	}

@@ -88,7 +88,9 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	p := planOf(t, `when: count() > 1, window: 1m`)
 	g := p.NewGroup(0)
 	var edges []Edge
-	sweep := func(at int64) { g.Sweep(p, at*second, nil, func(e Edge) { edges = append(edges, e) }) }
+	sweep := func(at int64) {
+		g.Sweep(p, at*second, nil, func(e Edge) { edges = append(edges, e) })
+	}
 	sweep(0)
 	g.Add(p, &Event{Time: 100 * second})
 	sweep(130)
@@ -129,12 +131,9 @@ func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
 	g := p.NewGroup(0)
 	g.Add(p, &Event{Time: 0})
 	g.Add(p, &Event{Time: 600 * second})
-	g.Sweep(
-		p,
-		5000*second,
-		nil,
-		func(e Edge) { reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason) },
-	)
+	g.Sweep(p, 5000*second, nil, func(e Edge) {
+		reasons = append(reasons, time.Duration(e.At).String()+" "+e.Reason)
+	})
 	if want := []string{"0s 1 in 15m", "25m0s quiet for 15m"}; !slices.Equal(reasons, want) {
 		t.Errorf("%q", reasons)
 	}
@@ -201,7 +200,9 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 		}
 		d := define(r, p, list)
 		d.known = 0
-		want := d.edges(func(at int64) bool { return d.truth(r.When, true, at) }, 200*second, second)
+		want := d.edges(func(at int64) bool {
+			return d.truth(r.When, true, at)
+		}, 200*second, second)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
 		}
@@ -221,12 +222,9 @@ func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
 		t.Errorf("it takes %d bytes", g.Bytes())
 	}
 	var edges []int64
-	g.Sweep(
-		p,
-		1000*second,
-		nil,
-		func(e Edge) { edges = append(edges, e.At/int64(time.Millisecond)) },
-	)
+	g.Sweep(p, 1000*second, nil, func(e Edge) {
+		edges = append(edges, e.At/int64(time.Millisecond))
+	})
 	if want := []int64{10, 499_989}; !slices.Equal(edges, want) {
 		t.Errorf("edges at %d, not %d", edges, want)
 	}

@@ -72,7 +72,8 @@ func (g *Group) note(t int64) int {
 // enter counts an event of a rule that is more than counting, if any part of its condition looks at
 // it.
 func (g *Group) enter(p *Condition, ev *Event) {
-	if p.ownFilter >= 0 && ev.Bits>>p.ownFilter&1 == 0 || p.lookedAt != 0 && p.lookedAt&ev.Bits == 0 {
+	if p.ownFilter >= 0 && ev.Bits>>p.ownFilter&1 == 0 ||
+		p.lookedAt != 0 && p.lookedAt&ev.Bits == 0 {
 		return
 	}
 	st := g.state

@@ -147,7 +147,8 @@ func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
 	pour(
 		t,
 		400_000,
-		"p99(n) > 2 * p50(n) and avg(n) > 0 and stddev(n) > 0 and max(n) > 0 and count(f:x) > 0 and first(n) > 0",
+		"p99(n) > 2 * p50(n) and avg(n) > 0 and stddev(n) > 0 and max(n) > 0 and count(f:x) > 0 "+
+			"and first(n) > 0",
 		of,
 		func(p *Condition, g *Group, i int) {
 			if got := g.Bytes(); got > 4<<20 {

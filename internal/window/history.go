@@ -26,7 +26,10 @@ const day = int64(24 * time.Hour)
 // window, but no finer than a minute.
 func gridOf(window int64) int64 {
 	step := time.Minute
-	for _, d := range []time.Duration{2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute, time.Hour} {
+	for _, d := range []time.Duration{
+		2 * time.Minute, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 30 * time.Minute,
+		time.Hour,
+	} {
 		if int64(d) <= window/4 {
 			step = d
 		}

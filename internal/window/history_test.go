@@ -62,8 +62,10 @@ func (d *definition) past(c *rule.Call, at int64) float64 {
 func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
-			"count() > baseline(count(), 5d)", "count() < baseline(count(), 4d)", "zscore(count(), 5d) > 1", "zscore(count(), 5d) < -0.7", "count() > count() offset 1d",
-			"avg(n) > baseline(avg(n), 5d)", "count() > 1 and count(f:x) >= 2 * baseline(count(f:y), 6d)",
+			"count() > baseline(count(), 5d)", "count() < baseline(count(), 4d)",
+			"zscore(count(), 5d) > 1", "zscore(count(), 5d) < -0.7", "count() > count() offset 1d",
+			"avg(n) > baseline(avg(n), 5d)",
+			"count() > 1 and count(f:x) >= 2 * baseline(count(f:y), 6d)",
 		}).Draw(t, "when")
 		r := ruleOf(t, "match: boom, window: 1h, when: '"+when+"'")
 		p, err := Compile(r)
@@ -73,11 +75,8 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 		start := monday + int64(rapid.IntRange(0, 6).Draw(t, "weekday"))*day
 		var list []sample
 		for i := range rapid.IntRange(10, 50).Draw(t, "events") {
-			at := int64(
-				rapid.IntRange(0, 7).Draw(t, "day"),
-			)*day + int64(
-				rapid.IntRange(0, 20).Draw(t, "at"),
-			)*5*minute
+			at := int64(rapid.IntRange(0, 7).Draw(t, "day"))*day + int64(rapid.IntRange(0,
+				20).Draw(t, "at"))*5*minute
 			list = append(
 				list,
 				sample{

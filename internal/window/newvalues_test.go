@@ -37,12 +37,9 @@ func TestAValueIsNewOnce(t *testing.T) {
 			)
 		}
 		var got []string
-		g.Sweep(
-			p,
-			1000*second,
-			nil,
-			func(e Edge) { got = append(got, fmt.Sprint(e.At/second, e.Holds)) },
-		)
+		g.Sweep(p, 1000*second, nil, func(e Edge) {
+			got = append(got, fmt.Sprint(e.At/second, e.Holds))
+		})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s: (-want +got)\n%s", rest, diff)
 		}

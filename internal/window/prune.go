@@ -68,11 +68,9 @@ func (st *state) prune(p *Condition, series int, swept int64) {
 // drop remembers the texts of an event that is no longer held, of the pane from begin to end.
 // Events are dropped from a pane in any order.
 func (s *series) drop(begin, end, t int64, texts string) {
-	at, _ := slices.BinarySearchFunc(
-		s.pruned,
-		begin+1,
-		func(d prunedPane, t int64) int { return cmp.Compare(d.last, t) },
-	)
+	at, _ := slices.BinarySearchFunc(s.pruned, begin+1, func(d prunedPane, t int64) int {
+		return cmp.Compare(d.last, t)
+	})
 	if at == len(s.pruned) || s.pruned[at].last > end {
 		s.pruned = slices.Insert(s.pruned, at, prunedPane{t, newSketch()})
 	}

@@ -24,11 +24,9 @@ func resetsUntil(resets []reset, at int64) int {
 	if n := len(resets); n == 0 || resets[n-1].at <= at {
 		return n
 	}
-	i, _ := slices.BinarySearchFunc(
-		resets,
-		at+1,
-		func(r reset, t int64) int { return cmp.Compare(r.at, t) },
-	)
+	i, _ := slices.BinarySearchFunc(resets, at+1, func(r reset, t int64) int {
+		return cmp.Compare(r.at, t)
+	})
 	return i
 }
 

@@ -93,19 +93,8 @@ func (h *stepEvents) add(ev *Event) int {
 	for at > 0 && h.times[at-1] == ev.Time && ev.Order.Compare(h.orders[at-1]) < 0 {
 		at--
 	}
-	h.times, h.orders, h.bits = slices.Insert(
-		h.times,
-		at,
-		ev.Time,
-	), slices.Insert(
-		h.orders,
-		at,
-		ev.Order,
-	), slices.Insert(
-		h.bits,
-		at,
-		ev.Bits,
-	)
+	h.times, h.orders, h.bits = slices.Insert(h.times, at, ev.Time),
+		slices.Insert(h.orders, at, ev.Order), slices.Insert(h.bits, at, ev.Bits)
 	return at
 }
 
@@ -119,19 +108,8 @@ func (h *stepEvents) forget(until int64) int {
 }
 
 func (h *stepEvents) cut(n int) {
-	h.times, h.orders, h.bits = slices.Delete(
-		h.times,
-		0,
-		n,
-	), slices.Delete(
-		h.orders,
-		0,
-		n,
-	), slices.Delete(
-		h.bits,
-		0,
-		n,
-	)
+	h.times, h.orders, h.bits = slices.Delete(h.times, 0, n), slices.Delete(h.orders, 0, n),
+		slices.Delete(h.bits, 0, n)
 }
 
 // chain is how far the instances of a sequence have come. It takes the happenings in order.
@@ -159,7 +137,9 @@ func newChain() *chain { return &chain{cleared: reset{at: unswept}} }
 
 // seek takes all events until at, and calls each with the time at which an instance completes, and
 // the place of the event that completes it.
-func (c *chain) seek(q *sequence, h *stepEvents, resets []reset, at int64, each func(int64, Order)) {
+func (c *chain) seek(
+	q *sequence, h *stepEvents, resets []reset, at int64, each func(int64, Order),
+) {
 	for c.hi < len(h.times) && h.times[c.hi] <= at {
 		t, o := h.times[c.hi], h.orders[c.hi]
 		c.reset(resets, func(r reset) bool { return r.before(t, o) })
@@ -199,20 +179,14 @@ func (c *chain) decide(q *sequence, at int64, each func(int64, Order)) {
 // take takes one happening, and says whether it completes the last step.
 func (c *chain) take(q *sequence, m stepEvent, bits uint64) bool {
 	if c.hits == nil {
-		c.hits, c.ends, c.nots = make(
-			[][]stepEvent,
-			len(q.steps),
-		), make(
-			[][]end,
-			len(q.steps),
-		), map[int][]stepEvent{}
+		c.hits, c.ends, c.nots = make([][]stepEvent, len(q.steps)), make([][]end, len(q.steps)),
+			map[int][]stepEvent{}
 	}
 	for _, n := range q.final {
 		if bits>>n.filter&1 != 0 {
-			c.pending = slices.DeleteFunc(
-				c.pending,
-				func(p stepEvent) bool { return m.time < p.time+n.within },
-			)
+			c.pending = slices.DeleteFunc(c.pending, func(p stepEvent) bool {
+				return m.time < p.time+n.within
+			})
 		}
 	}
 	whole := false
@@ -259,7 +233,8 @@ func (c *chain) step(q *sequence, i int, m stepEvent) (start int64, ok bool) {
 		if s.times == 1 {
 			first = len(hits) - 1
 		}
-		if e.place < hits[len(hits)-1].place && len(hits)-first >= s.times && !c.prevented(s, e.stepEvent, hits[first]) {
+		if e.place < hits[len(hits)-1].place && len(hits)-first >= s.times &&
+			!c.prevented(s, e.stepEvent, hits[first]) {
 			start = max(start, e.start)
 		}
 	}
@@ -281,11 +256,9 @@ func (c *chain) prevented(s *step, e, first stepEvent) bool {
 
 // afterPlace is the index of the first event after a place.
 func afterPlace(list []stepEvent, place int64) int {
-	i, _ := slices.BinarySearchFunc(
-		list,
-		place+1,
-		func(m stepEvent, place int64) int { return cmp.Compare(m.place, place) },
-	)
+	i, _ := slices.BinarySearchFunc(list, place+1, func(m stepEvent, place int64) int {
+		return cmp.Compare(m.place, place)
+	})
 	return i
 }
 

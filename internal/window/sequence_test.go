@@ -69,7 +69,8 @@ func TestSequences(t *testing.T) {
 	f("1x 2z 3y", "")
 	f("1x 2z 3x 4y", "4 14")
 	given(
-		"within: 20s, sequence: [{match: 'f:x', times: 2}, {match: 'f:y'}, {not: 'f:z', within: 5s}]",
+		"within: 20s, sequence: [{match: 'f:x', times: 2}, {match: 'f:y'}, {not: 'f:z', " +
+			"within: 5s}]",
 	)
 	f("1x 2x 3y", "8 18")
 	f("1x 2x 3y 7z", "")
@@ -189,9 +190,8 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 		var steps []string
 		for i := range rapid.IntRange(1, 4).Draw(t, "steps") {
 			kind := rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "kind")
-			step := "{match: 'f:" + kind + "', times: " + fmt.Sprint(
-				rapid.IntRange(1, 3).Draw(t, "times"),
-			)
+			step := "{match: 'f:" + kind + "', times: " +
+				fmt.Sprint(rapid.IntRange(1, 3).Draw(t, "times"))
 			if i > 0 && rapid.IntRange(0, 2).Draw(t, "not") == 0 {
 				step = "{not: 'f:" + kind + "'"
 			}
@@ -233,7 +233,9 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 			if found && (!p.FiresEarly() || e.At <= g.SweptTo() || !slices.Contains(done, e.At)) {
 				t.Fatalf("eager: %+v, but completions are at %d", e, done)
 			}
-			completed := func(c int64) bool { return c > g.SweptTo() && !slices.Contains(before, c) }
+			completed := func(c int64) bool {
+				return c > g.SweptTo() && !slices.Contains(before, c)
+			}
 			if p.FiresEarly() && !found && slices.ContainsFunc(done, completed) {
 				t.Fatalf("an instance has completed, at one of %d, but is not found", done)
 			}
@@ -253,10 +255,9 @@ func TestSequencesAgreeWithTryingAllChoices(t *testing.T) {
 		d.known = 0
 		completions := d.complete()
 		want := d.edges(func(at int64) bool {
-			return slices.ContainsFunc(
-				completions,
-				func(c int64) bool { return c <= at && at < c+5*second },
-			)
+			return slices.ContainsFunc(completions, func(c int64) bool {
+				return c <= at && at < c+5*second
+			})
 		}, 100*second, second)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s\n%s", steps, diff)

@@ -58,4 +58,6 @@ func (g *Group) moveOfLogs(p *Condition, soon func(int64)) {
 func (g *Group) Late() bool { return g.late }
 
 // Events is how many events of the group are in the window at the watermark.
-func (g *Group) Events(p *Condition) int64 { return g.Entered(g.swept) - g.EnteredBefore(p, g.swept) }
+func (g *Group) Events(p *Condition) int64 {
+	return g.Entered(g.swept) - g.EnteredBefore(p, g.swept)
+}

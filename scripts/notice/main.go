@@ -20,7 +20,8 @@ type module struct{ path, version, dir string }
 func main() {
 	log.SetFlags(0)
 	out := &bytes.Buffer{}
-	fmt.Fprint(out, "alert-engine contains the software below. Each text is a license or notice of the modules above it.\n")
+	fmt.Fprint(out, "alert-engine contains the software below. Each text is a license or notice "+
+		"of the modules above it.\n")
 	modules, err := linked()
 	if err != nil {
 		log.Fatal(err)
@@ -39,7 +40,8 @@ func main() {
 		}
 	}
 	for _, text := range texts {
-		fmt.Fprintf(out, "\n%s\n\n%s\n\n%s\n", strings.Repeat("=", 80), strings.Join(names[text], "\n"), text)
+		fmt.Fprintf(out, "\n%s\n\n%s\n\n%s\n", strings.Repeat("=", 80),
+			strings.Join(names[text], "\n"), text)
 	}
 	if _, err := out.WriteTo(os.Stdout); err != nil {
 		log.Fatal(err)
@@ -51,7 +53,8 @@ func linked() ([]module, error) {
 	found := map[string]module{}
 	for _, system := range []string{"linux", "darwin", "windows"} {
 		cmd := exec.Command("go", "list", "-deps", "-f",
-			"{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}", "./cmd/alert-engine")
+			"{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Version}}\t{{.Dir}}{{end}}{{end}}",
+			"./cmd/alert-engine")
 		cmd.Env, cmd.Stderr = append(os.Environ(), "GOOS="+system, "CGO_ENABLED=0"), os.Stderr
 		text, err := cmd.Output()
 		if err != nil {

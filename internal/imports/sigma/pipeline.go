@@ -23,7 +23,9 @@ type logsource struct{ product, category, service string }
 
 func logsourceOf(root *yaml.Node) *logsource {
 	s := imports.Get(root, "logsource")
-	return &logsource{imports.Value(s, "product"), imports.Value(s, "category"), imports.Value(s, "service")}
+	return &logsource{
+		imports.Value(s, "product"), imports.Value(s, "category"), imports.Value(s, "service"),
+	}
 }
 
 // supported are the transformations that are applied; those with false change no match.
@@ -50,11 +52,13 @@ func ReadPipeline(name string, data []byte) (*Pipeline, error) {
 	for _, m := range list.Content {
 		s := step{node: m, kind: imports.Value(m, "type"), fields: map[string][]string{}}
 		if _, ok := supported[s.kind]; !ok {
-			return nil, fmt.Errorf("%s:%d: transformation %q is not supported", name, m.Line, s.kind)
+			return nil, fmt.Errorf("%s:%d: transformation %q is not supported", name, m.Line,
+				s.kind)
 		}
 		if mapping := imports.Get(m, "mapping"); mapping != nil {
 			for i := 0; i+1 < len(mapping.Content); i += 2 {
-				s.fields[mapping.Content[i].Value] = imports.Values(mapping, mapping.Content[i].Value)
+				s.fields[mapping.Content[i].Value] = imports.Values(mapping,
+					mapping.Content[i].Value)
 			}
 		}
 		p.steps = append(p.steps, s)
@@ -159,7 +163,8 @@ func (p *Pipeline) apply(det *yaml.Node, source *logsource) (*yaml.Node, error) 
 			continue
 		}
 		switch s.kind {
-		case "field_name_mapping", "field_name_prefix_mapping", "field_name_prefix", "field_name_suffix":
+		case "field_name_mapping", "field_name_prefix_mapping", "field_name_prefix",
+			"field_name_suffix":
 			det = eachKey(det, s.rename)
 		case "add_condition":
 			conditions := imports.Get(s.node, "conditions")
@@ -170,10 +175,12 @@ func (p *Pipeline) apply(det *yaml.Node, source *logsource) (*yaml.Node, error) 
 			if imports.Value(s.node, "negated") == "true" {
 				joined = "not _pipeline and _rule"
 			}
-			det = imports.Map("_pipeline", clone(conditions), "_rule", det, "condition", imports.Text(joined))
+			det = imports.Map("_pipeline", clone(conditions), "_rule", det,
+				"condition", imports.Text(joined))
 		case "change_logsource":
 			for key, value := range map[string]*string{
-				"product": &source.product, "category": &source.category, "service": &source.service,
+				"product": &source.product, "category": &source.category,
+				"service": &source.service,
 			} {
 				if imports.Get(s.node, key) != nil {
 					*value = imports.Value(s.node, key)

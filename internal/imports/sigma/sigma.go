@@ -66,13 +66,20 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 	report := &imports.Report{}
 	var rules []File
 	for _, f := range files {
-		if !bytes.HasPrefix(f.Data, []byte("transformations:")) && !bytes.Contains(f.Data, []byte("\ntransformations:")) {
+		if !bytes.HasPrefix(f.Data, []byte("transformations:")) &&
+			!bytes.Contains(f.Data, []byte("\ntransformations:")) {
 			rules = append(rules, f)
 			continue
 		}
 		p, err := ReadPipeline(f.Name, f.Data)
 		if err != nil {
-			report.Add(imports.Remark{File: f.Name, Line: 1, Verdict: imports.Refused, Code: "pipeline", Text: err.Error()})
+			report.Add(imports.Remark{
+				File:    f.Name,
+				Line:    1,
+				Verdict: imports.Refused,
+				Code:    "pipeline",
+				Text:    err.Error(),
+			})
 			continue
 		}
 		s.Options.Pipelines = append(s.Options.Pipelines, p)
@@ -129,8 +136,12 @@ type translator struct {
 
 func (t *translator) remark(d *document, v imports.Verdict, code, format string, args ...any) {
 	t.report.Add(imports.Remark{
-		File: d.file, Line: d.line, Rule: d.title(), Verdict: v, Code: code,
-		Text: fmt.Sprintf(format, args...),
+		File:    d.file,
+		Line:    d.line,
+		Rule:    d.title(),
+		Verdict: v,
+		Code:    code,
+		Text:    fmt.Sprintf(format, args...),
 	})
 }
 
@@ -143,7 +154,8 @@ func (t *translator) read(f File) {
 		err := decoder.Decode(&n)
 		if err != nil {
 			if err.Error() != "EOF" {
-				t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused, "yaml",
+				t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused,
+					"yaml",
 					"%s", strings.TrimPrefix(err.Error(), "yaml: "))
 			}
 			return
@@ -164,8 +176,11 @@ func (t *translator) read(f File) {
 			root = merged(global, root)
 		}
 		d := &document{
-			file: f.Name, root: root, line: root.Line,
-			id: imports.Value(root, "id"), name: imports.Value(root, "name"),
+			file: f.Name,
+			root: root,
+			line: root.Line,
+			id:   imports.Value(root, "id"),
+			name: imports.Value(root, "name"),
 		}
 		switch {
 		case imports.Get(root, "filter") != nil:
@@ -173,7 +188,8 @@ func (t *translator) read(f File) {
 			continue
 		case imports.Get(root, "detection") == nil && imports.Get(root, "correlation") == nil:
 			if d.title() != "" {
-				t.remark(d, imports.Refused, "no-detection", "it has neither detection nor correlation")
+				t.remark(d, imports.Refused, "no-detection",
+					"it has neither detection nor correlation")
 			}
 			continue
 		}
@@ -293,11 +309,14 @@ func (t *translator) excluded(d *document) string {
 	f := t.opt.Filter
 	chosen := func(list []string, values ...string) bool {
 		return len(list) == 0 || slices.ContainsFunc(values, func(v string) bool {
-			return v != "" && slices.ContainsFunc(list, func(l string) bool { return strings.EqualFold(l, v) })
+			return v != "" && slices.ContainsFunc(list, func(l string) bool {
+				return strings.EqualFold(l, v)
+			})
 		})
 	}
 	source := imports.Get(d.root, "logsource")
-	product, category, service := imports.Value(source, "product"), imports.Value(source, "category"), imports.Value(source, "service")
+	product, category, service := imports.Value(source, "product"),
+		imports.Value(source, "category"), imports.Value(source, "service")
 	switch {
 	case !chosen(f.Level, imports.Value(d.root, "level")):
 		return "its level is not chosen"
@@ -411,10 +430,13 @@ func (t *translator) placeholders(n *yaml.Node) error {
 				return err
 			}
 			for _, text := range texts {
-				list.Content = append(list.Content, imports.Place(imports.Text(text), m.Line, m.Column))
+				list.Content = append(list.Content, imports.Place(imports.Text(text), m.Line,
+					m.Column))
 			}
 		}
-		key.Value = strings.Join(slices.DeleteFunc(mods, func(m string) bool { return m == "expand" }), "|")
+		key.Value = strings.Join(slices.DeleteFunc(mods, func(m string) bool {
+			return m == "expand"
+		}), "|")
 		n.Content[i+1] = list
 	}
 	return nil
@@ -431,11 +453,14 @@ func (t *translator) expand(text string) ([]string, error) {
 	name := text[at[2]:at[3]]
 	members, ok := t.opt.Lists[name]
 	if !ok {
-		return nil, fmt.Errorf("placeholder %%%s%% has no list; give its values with --list %s=FILE", name, name)
+		return nil,
+			fmt.Errorf("placeholder %%%s%% has no list; give its values with --list %s=FILE",
+				name, name)
 	}
 	rest, err := t.expand(text[at[1]:])
 	if err != nil || len(members)*len(rest) > maxExpanded {
-		return nil, errors.Join(err, fmt.Errorf("placeholder %%%s%% stands for too many texts", name))
+		return nil, errors.Join(err, fmt.Errorf("placeholder %%%s%% stands for too many texts",
+			name))
 	}
 	var all []string
 	for _, m := range members {
@@ -528,7 +553,8 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 		case r == nil:
 			return fmt.Errorf("rule %q, which it refers to, is not among the files", ref)
 		case imports.Get(r.root, "correlation") != nil:
-			return fmt.Errorf("it refers to the correlation %q; chains of correlations are not supported", ref)
+			return fmt.Errorf(
+				"it refers to the correlation %q; chains of correlations are not supported", ref)
 		}
 		det, err := t.detection(r)
 		if err != nil {
@@ -556,7 +582,8 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 		for i := 0; i < len(names); i++ {
 			step := imports.Get(match, names[i])
 			if len(groups.Content) > 0 {
-				step = imports.Map("rule", step, "group_by", groups, "condition", imports.Text("rule and group_by"))
+				step = imports.Map("rule", step, "group_by", groups,
+					"condition", imports.Text("rule and group_by"))
 			}
 			steps.Content = append(steps.Content, imports.Map("match", step))
 		}

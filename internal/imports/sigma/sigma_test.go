@@ -53,7 +53,9 @@ func holds(t *testing.T, r *rule.Rule, log string) (held bool) {
 	}
 	m := ix.NewMatcher()
 	rec := models.Record{Topic: "t", Timestamp: time.Unix(1_800_000_000, 0), Value: []byte(log)}
-	d.Decode(&rec, func(l *decode.Log) { held = len(m.Match(l, nil)) == 1 }, func(decode.Reason, string) {})
+	d.Decode(&rec, func(l *decode.Log) {
+		held = len(m.Match(l, nil)) == 1
+	}, func(decode.Reason, string) {})
 	return held
 }
 
@@ -123,9 +125,11 @@ detection: {s: {Image|endswith: '\calc.exe', User: ann}, condition: s}
 			t.Errorf("%s: got %v", log, got)
 		}
 	}
-	f(`{"winlog":{"event_id":1},"process":{"executable":"C:\\calc.exe"},"user":{"name":"ANN"}}`, true)
+	f(`{"winlog":{"event_id":1},"process":{"executable":"C:\\calc.exe"},"user":{"name":"ANN"}}`,
+		true)
 	f(`{"winlog":{"event_id":1},"process":{"executable":"C:\\calc.exe"},"user":{"id":"ann"}}`, true)
-	f(`{"winlog":{"event_id":5},"process":{"executable":"C:\\calc.exe"},"user":{"id":"ann"}}`, false)
+	f(`{"winlog":{"event_id":5},"process":{"executable":"C:\\calc.exe"},"user":{"id":"ann"}}`,
+		false)
 	if _, err := ReadPipeline("p.yml", []byte("transformations: [{type: regex}]")); err == nil ||
 		err.Error() != `p.yml:1: transformation "regex" is not supported` {
 		t.Errorf("got %v", err)
@@ -158,7 +162,8 @@ detection: {s: {event: ok}, condition: s}
 		"distinct(fields.user) > 3 and distinct(fields.user) < 9", 2)
 	f("{type: temporal, rules: [failed, ok], group-by: [user], timespan: 5m}",
 		"count($rule_1) > 0 and count($rule_2) > 0", 1)
-	f("{type: value_percentile, rules: [ok], timespan: 5m, condition: {field: took, percentile: 99, gte: 3}}",
+	f("{type: value_percentile, rules: [ok], timespan: 5m, condition: {field: took, percentile: "+
+		"99, gte: 3}}",
 		"p99(fields.took) >= 3", 2)
 	f("{type: temporal_ordered, rules: [failed, ok], group-by: [user], timespan: 5m}", "", 1)
 	f("{type: event_count, rules: [failed], generate: true, timespan: 5m, condition: {gte: 5}}",
@@ -183,7 +188,9 @@ func TestRefusalsNameTheReason(t *testing.T) {
 	f("title: R\ndetection: {s: {a: x}, condition: t}", `selection "t" is not defined`)
 	f("title: R\nlogsource: {product: windows}\ndetection: {s: {a: x}, condition: s}",
 		"skipped: no source provides logs of windows")
-	f("title: R\ncorrelation: {type: event_count, rules: [gone], timespan: 5m, condition: {gte: 1}}",
+	f(
+		"title: R\ncorrelation: {type: event_count, rules: [gone], timespan: 5m, condition: "+
+			"{gte: 1}}",
 		`rule "gone", which it refers to, is not among the files`)
 	f("title: [", "refused")
 }
