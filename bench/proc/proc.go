@@ -29,14 +29,22 @@ type Engine struct {
 // Build builds alert-engine from the sources beside the benchmarks, and writes its files:
 // alert-engine.yml, to which where the pages and the state are is added, and whatever that names.
 func Build(dir, config string, files map[string]string) (*Engine, error) {
-	e := &Engine{Dir: dir, bin: filepath.Join(dir, "alert-engine")}
-	build := exec.Command("go", "build", "-o", e.bin, "./cmd/alert-engine")
-	build.Dir, build.Stderr = "..", os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf(
-			"build alert-engine: %w; benchmarks are run from the directory bench",
-			err,
-		)
+	return BuildOrUse("", dir, config, files)
+}
+
+// BuildOrUse is Build with a program that is built already, if one is named.
+func BuildOrUse(bin, dir, config string, files map[string]string) (*Engine, error) {
+	e := &Engine{Dir: dir, bin: bin}
+	if bin == "" {
+		e.bin = filepath.Join(dir, "alert-engine")
+		build := exec.Command("go", "build", "-o", e.bin, "./cmd/alert-engine")
+		build.Dir, build.Stderr = "..", os.Stderr
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf(
+				"build alert-engine: %w; benchmarks are run from the directory bench",
+				err,
+			)
+		}
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -3,6 +3,7 @@ package alerting_test
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -85,16 +86,19 @@ groups:
 	}
 	w.time(30 * time.Second)
 	list := w.engine.Alerts()
-	if len(list) != 7 {
+	if len(list) != 7 || !reflect.DeepEqual(list, w.engine.AlertsInBatches()) {
 		t.Fatalf("%d alerts", len(list))
 	}
 	for _, a := range list {
 		if p := w.engine.Series(a); len(p) == 0 {
 			t.Errorf("no values of %s %v", a.Rule, a.Labels)
 		}
+		if now, ok := w.engine.Alert(a); !ok || !reflect.DeepEqual(now, a) {
+			t.Errorf("alone %+v, in the list %+v", now, a)
+		}
 		other := a
 		other.ID = "x"
-		if w.engine.Series(other) != nil {
+		if _, ok := w.engine.Alert(other); ok || w.engine.Series(other) != nil {
 			t.Error("values of an alert that is not there")
 		}
 	}

@@ -268,39 +268,115 @@ func (rs *ruleState) memory() int {
 	return sum + rs.groups.bytes() + 2*cap(rs.owners)
 }
 
-// Alerts returns the alerts that are pending, firing or suppressed, the newest first.
-func (e *Engine) Alerts() []models.Alert {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+// Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest first.
+func (e *Engine) Alerts() []models.Alert { return e.alerts(math.MaxInt) }
+
+// alertsBatch is how many alerts are listed before logs may be evaluated again.
+const alertsBatch = 64
+
+// AlertsInBatches is Alerts for those who only look: evaluation goes on meanwhile, so the list may
+// lack an alert that fired, or hold one that ended, while it was made.
+func (e *Engine) AlertsInBatches() []models.Alert { return e.alerts(alertsBatch) }
+
+func (e *Engine) alerts(batch int) []models.Alert {
 	var list []models.Alert
-	for _, rs := range e.rules {
+	e.mu.Lock()
+	for _, rs := range slices.Clone(e.rules) {
 		if rs.rule.Record {
 			continue
 		}
-		for number := range rs.alerts {
-			m := e.at(rs, number)
-			ep, state := m.current()
-			if ep == nil || !e.ours(rs, number) || e.discards(rs.owner(number)) {
+		for i, number := range slices.Collect(maps.Keys(rs.alerts)) {
+			if i%batch == batch-1 {
+				e.mu.Unlock()
+				e.mu.Lock()
+			}
+			if e.byFingerprint[rs.fingerprint] != rs {
+				break // the rule was removed or replaced meanwhile
+			}
+			if !rs.alerts[number] {
 				continue
 			}
-			a := m.alertOf(ep, state, max(ep.firedAt, ep.startsAt), ep.edge.Reason)
-			a.Value = finite(m.newestValue())
-			a.Count = m.count(ep, never) // whatever was seen so far
-			if s := m.g.samples; s != nil {
-				a.First, a.Last, a.Top = s.ofEpisode(rs.compiledRule, ep.startsAt, never)
+			if a, ok := e.listed(e.at(rs, number)); ok {
+				list = append(list, a)
 			}
-			a.Historical = ep.notified == tooOld || ep.notified == notifiedEarlier
-			list = append(list, a)
 		}
 		if rs.refused.first != 0 {
 			list = append(list, e.limitAlert(rs, models.AlertFiring, rs.refused.first))
 		}
 	}
+	e.mu.Unlock()
 	slices.SortFunc(list, func(a, b models.Alert) int {
 		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule),
 			cmp.Compare(a.ID, b.ID))
 	})
 	return list
+}
+
+// listed is the alert of a group as it is now, if it is to be shown.
+func (e *Engine) listed(m *machine) (models.Alert, bool) {
+	ep, state := m.current()
+	if ep == nil || !e.ours(m.u, m.number) || e.discards(m.u.owner(m.number)) {
+		return models.Alert{}, false
+	}
+	a := m.alertOf(ep, state, max(ep.firedAt, ep.startsAt), ep.edge.Reason)
+	a.Value = finite(m.newestValue())
+	a.Count = m.count(ep, never) // whatever was seen so far
+	if s := m.g.samples; s != nil {
+		a.First, a.Last, a.Top = s.ofEpisode(m.u.compiledRule, ep.startsAt, never)
+	}
+	a.Historical = ep.notified == tooOld || ep.notified == notifiedEarlier
+	return a, true
+}
+
+// Alert returns an alert as it is now. Of the one it is given it uses rule, labels and ID.
+func (e *Engine) Alert(a models.Alert) (models.Alert, bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m, ep := e.locate(a)
+	if m == nil {
+		return models.Alert{}, false
+	}
+	if shown, _ := m.current(); shown != ep {
+		return models.Alert{}, false
+	}
+	return e.listed(m)
+}
+
+// locate finds the group and the episode of an alert by its rule and labels; nil if there is none.
+func (e *Engine) locate(a models.Alert) (*machine, *episode) {
+	rs := e.ruleByID(a.Rule)
+	if rs == nil {
+		return nil, nil
+	}
+	of := func(number uint32) *episode {
+		g := rs.groups.at(number)
+		for _, ep := range []*episode{&g.alert.episode, g.alert.early} {
+			if ep != nil && rs.alertID(g.key, ep.number) == a.ID {
+				return ep
+			}
+		}
+		return nil
+	}
+	values := make([]string, len(rs.by))
+	for i, l := range rs.by {
+		values[i] = a.Labels[l.name]
+	}
+	if number, ok := rs.groups.find([]byte(keyOf(values))); ok && rs.alerts[number] {
+		if ep := of(number); ep != nil {
+			return e.at(rs, number), ep
+		}
+	}
+	if !slices.ContainsFunc(rs.by, func(l byLabel) bool {
+		return l.name == "alertname" || l.name == "severity"
+	}) {
+		return nil, nil
+	}
+	for number := range rs.alerts { // the rule's labels hide those of the group
+		if ep := of(number); ep != nil {
+			return e.at(rs, number), ep
+		}
+	}
+	return nil, nil
 }
 
 // current is the episode of the group's alert, and its state; nil if there is none.
@@ -506,37 +582,8 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 func (e *Engine) Series(a models.Alert) []Point {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	rs := e.ruleByID(a.Rule)
-	if rs == nil {
-		return nil
-	}
-	of := func(number uint32) []Point {
-		g := rs.groups.at(number)
-		for _, ep := range []*episode{&g.alert.episode, g.alert.early} {
-			if ep != nil && rs.alertID(g.key, ep.number) == a.ID {
-				return slices.Clone(ep.points)
-			}
-		}
-		return nil
-	}
-	values := make([]string, len(rs.by))
-	for i, l := range rs.by {
-		values[i] = a.Labels[l.name]
-	}
-	if number, ok := rs.groups.find([]byte(keyOf(values))); ok && rs.alerts[number] {
-		if points := of(number); points != nil {
-			return points
-		}
-	}
-	if !slices.ContainsFunc(rs.by, func(l byLabel) bool {
-		return l.name == "alertname" || l.name == "severity"
-	}) {
-		return nil
-	}
-	for number := range rs.alerts { // the rule's labels hide those of the group
-		if points := of(number); points != nil {
-			return points
-		}
+	if _, ep := e.locate(a); ep != nil {
+		return slices.Clone(ep.points)
 	}
 	return nil
 }

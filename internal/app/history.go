@@ -6,7 +6,6 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/history"
@@ -201,30 +200,4 @@ func (p *process) pastDeliveries(alertID string) (list []notify.Delivery) {
 		}
 	}
 	return list
-}
-
-// latestAlerts are the alerts as they were a short while ago. Messages that repeat an alert show it
-// as it is now, and a group may have thousands.
-type latestAlerts struct {
-	mu   sync.Mutex // guards what follows
-	at   time.Time
-	byID map[string]models.Alert
-}
-
-// latestAge is how old the alerts in a message may be.
-const latestAge = 5 * time.Second
-
-// latestAlert returns an alert of the engine as it is now.
-func (p *process) latestAlert(id string) (models.Alert, bool) {
-	l := &p.latest
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if now := time.Now(); l.byID == nil || now.Sub(l.at) > latestAge {
-		l.at, l.byID = now, map[string]models.Alert{}
-		for _, a := range p.state.Alerts() {
-			l.byID[a.ID] = a
-		}
-	}
-	a, ok := l.byID[id]
-	return a, ok
 }

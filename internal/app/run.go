@@ -82,7 +82,6 @@ type process struct {
 	lists      *lists
 	notifier   *notify.Notifier
 	history    *history.Log
-	latest     latestAlerts
 	source     *kafka.Source
 	server     *web.Server
 	listener   net.Listener
@@ -206,7 +205,7 @@ func (p *process) openState(set *rule.Set) (err error) {
 func (p *process) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
-	o.Delivered, o.Live, o.Limit = p.delivered, p.latestAlert, p.notifyLimit
+	o.Delivered, o.Live, o.Limit = p.delivered, p.state.Alert, p.notifyLimit
 	o.DataDir, o.Outbox, o.Firing = string(
 		p.config.DataDir,
 	), p.store, p.state.firing(

@@ -105,7 +105,7 @@ func problems(h kafka.Health) error {
 // alertsView shows the engine's alerts and the store's history.
 type alertsView struct{ p *process }
 
-func (v alertsView) Current() []models.Alert { return v.p.state.Alerts() }
+func (v alertsView) Current() []models.Alert { return v.p.state.AlertsInBatches() }
 func (v alertsView) History() []models.Alert { return v.p.store.History() }
 
 func (v alertsView) Series(a models.Alert) []web.Point {

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -60,8 +61,42 @@ func (n *Notifier) Handler() http.Handler {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `"alerts come from logs and cannot be posted"`+"\n")
-		default:
+		case r.Method == http.MethodGet || r.Method == http.MethodHead:
 			(*handler).ServeHTTP(w, r)
+		default:
+			n.change(w, r, *handler)
 		}
 	})
 }
+
+// change serves a request that changes a silence. It is answered with success once the change is on
+// disk: who silences relies on it after a crash too.
+func (n *Notifier) change(w http.ResponseWriter, r *http.Request, handler http.Handler) {
+	answer := heldAnswer{header: w.Header(), status: http.StatusOK}
+	handler.ServeHTTP(&answer, r)
+	if answer.status < http.StatusBadRequest {
+		if err := n.wal.flush(); err != nil {
+			n.logger.Error("silence is not on disk", "error", err)
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Del("Content-Length")
+			w.WriteHeader(http.StatusInsufficientStorage)
+			_, _ = io.WriteString(w,
+				`"the silence applies, but it cannot be written to disk and is lost with a restart; `+
+					`make room, then try again"`+"\n")
+			return
+		}
+	}
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(answer.body.Bytes())
+}
+
+// heldAnswer is an answer that is not sent yet.
+type heldAnswer struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (a *heldAnswer) Header() http.Header         { return a.header }
+func (a *heldAnswer) WriteHeader(status int)      { a.status = status }
+func (a *heldAnswer) Write(p []byte) (int, error) { return a.body.Write(p) }

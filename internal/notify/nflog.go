@@ -65,7 +65,7 @@ func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logge
 		var e silencepb.MeshSilence
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
 			w.put(keySilence+e.Silence.Id, bytes.Clone(b), e.ExpiresAt.AsTime())
-			// rare, and its author relies on it; Health reports the error
+			// rare, and its author relies on it: see Notifier.change
 			_ = w.flush()
 		}
 	})

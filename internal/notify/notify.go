@@ -115,7 +115,7 @@ type Options struct {
 	// Passes on what the next owner of a partition has to know; nil when there are no others.
 	Publish Publish
 	// An alert as it is now, for reminders; nil for not.
-	Live func(alertID string) (models.Alert, bool)
+	Live func(models.Alert) (models.Alert, bool)
 	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
 	Limit func(rule string) (count int, per time.Duration)
 	// Is called for each delivery, and each reason why there was none; nil for not. It must not

@@ -413,7 +413,7 @@ func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool)
 func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert.Alert {
 	shown := *t
 	if !isNews && l.n.opts.Live != nil {
-		if live, ok := l.n.opts.Live(t.Alert.ID); ok {
+		if live, ok := l.n.opts.Live(t.Alert); ok {
 			shown.Alert = withLive(shown.Alert, live)
 		}
 	}

@@ -252,15 +252,15 @@ func checkFiles(name string, text []byte) error {
 	return errors.Join(errs...)
 }
 
-// externalURL is under which people reach our pages.
+// externalURL is under which people reach our pages. It goes to receivers and readers, so a user
+// and a password in it are left out.
 func externalURL(text string) (*url.URL, error) {
 	u, err := url.Parse(cmp.Or(text, "http://localhost:8080"))
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return nil, fmt.Errorf(
-			"external URL %q is no http or https URL; try http://alerts.example.com",
-			text,
-		)
+		return nil, errors.New(
+			"notify.external_url is no http or https URL; try http://alerts.example.com")
 	}
+	u.User = nil
 	u.Path = strings.TrimRight(u.Path, "/")
 	return u, nil
 }

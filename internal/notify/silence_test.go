@@ -247,6 +247,45 @@ func TestAPI(t *testing.T) {
 	})
 }
 
+// Who makes or ends a silence is told when it is not on disk.
+func TestSilenceThatIsNotOnDiskIsNoSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		l := start(t, w, Options{
+			WebhookURL: "http://hook/x", ExternalURL: "http://ann:hunter2@alerts.example.com/x",
+		})
+		id := l.silence("g", "a", time.Hour)
+		if _, body := l.call(http.MethodGet, "/api/v2/status", nil); strings.Contains(body, "hunter2") {
+			t.Error("the password is shown")
+		}
+		if u := l.n.config.Load().external; u.String() != "http://alerts.example.com/x" {
+			t.Errorf("external URL %s", u)
+		}
+		if err := l.n.wal.store.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		for _, call := range []func() (int, string){
+			func() (int, string) { return l.call(http.MethodDelete, "/api/v2/silence/"+id, nil) },
+			func() (int, string) {
+				return l.call(http.MethodPost, "/api/v2/silences", map[string]any{
+					"matchers": []map[string]any{{"name": "g", "value": "b", "isRegex": false}},
+					"startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour),
+					"createdBy": "ann", "comment": "x",
+				})
+			},
+		} {
+			code, body := call()
+			if code != http.StatusInsufficientStorage || !strings.Contains(body, "make room") {
+				t.Errorf("%d %s", code, body)
+			}
+		}
+		l.cancel()
+		<-l.done // with the error of the disk
+		close(l.done)
+	})
+}
+
 // handlerTransport is a network that ends at a handler.
 type handlerTransport struct{ handler http.Handler }
 

@@ -468,12 +468,18 @@ func (s *Server) expireAcksNow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(one silence) bool {
+		return ackOf(one) == "" || one.State() != "active"
+	})
+	if len(list) == 0 {
+		return nil
+	}
 	up := map[string]bool{}
 	for _, a := range s.Alerts.Current() {
 		up[a.ID] = true
 	}
 	for _, one := range list {
-		if id := ackOf(one); id != "" && one.State() == "active" && !up[id] {
+		if !up[ackOf(one)] {
 			if err := s.expireSilence(ctx, one.ID); err != nil {
 				return err
 			}
