@@ -161,3 +161,18 @@ func TestExtractionCostsNoMemory(t *testing.T) {
 		}
 	}
 }
+
+// Whoever writes a log must not be able to take it out of the scope of a rule.
+func TestALineCannotReplaceItsEnvelope(t *testing.T) {
+	fields := NewFields("stream.app", "stream.namespace", "app")
+	d, _ := New(Config{}, fields)
+	record := `{"app":"shop","kubernetes":{"namespace_name":"prod"},"log":"{\"app\":\"evil\",\"namespace\":\"x\"}"}`
+	d.Decode(&models.Record{Value: []byte(record)}, func(l *Log) {
+		for path, want := range map[string]string{"stream.app": "shop", "stream.namespace": "prod"} {
+			id, _ := fields.ID(path)
+			if v := l.Value(id); string(v.Text) != want {
+				t.Errorf("%s is %q", path, v.Text)
+			}
+		}
+	}, nil)
+}

@@ -69,7 +69,9 @@ func query(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Transla
 	if o.Faithful {
 		if l.t.Every = interval; interval > l.t.Window {
 			l.t.Every = 0
-			l.t.Remark(imports.Differs, "interval", "it is evaluated each %s and looks back %s, so logs between are never seen there; here all are", ruler.PlainDuration(interval), ruler.PlainDuration(l.t.Window))
+			l.t.Remark(imports.Differs, "interval",
+				"it is evaluated each %s and looks back %s, so logs between are never seen "+
+					"there; here all are", ruler.PlainDuration(interval), ruler.PlainDuration(l.t.Window))
 		}
 	}
 	if d, err := duration.Parse(r.For); r.For != "" && (err != nil || d < 0) {
@@ -91,5 +93,6 @@ func (l *lowering) absentLabel(name, field string) {
 		}
 	}
 	l.reported = append(l.reported, name)
-	l.t.Remark(imports.Differs, "absent-label", "no log of the sample has the label %s; say with --labels which field holds it", name)
+	l.t.Remark(imports.Differs, "absent-label",
+		"no log of the sample has the label %s; say with --labels which field holds it", name)
 }

@@ -52,7 +52,6 @@ type number struct {
 	fixed  *float64 // a constant
 	zero   bool     // it is 0, and not nothing, without logs: or vector(0)
 	eval   func(values []float64) float64
-	of     []string // the names of the logs that any of it is about
 }
 
 // count is a count of logs within a number.
@@ -93,7 +92,9 @@ func (l *lowering) lower(e logql.Expr) error {
 		l.t.By = l.by
 	}
 	if l.offsets {
-		l.once(imports.Differs, "offset", "here the past is unknown until the group has been known for so long; in Loki it counts as nothing or as missing")
+		l.once(imports.Differs, "offset",
+			"here the past is unknown until the group has been known for so long; in Loki it "+
+				"counts as nothing or as missing")
 	}
 	return nil
 }
@@ -114,7 +115,8 @@ func (l *lowering) clashes() error {
 		names, _ := x.Names()
 		for _, name := range names {
 			if seen[name] {
-				return fmt.Errorf("two parsers give the field %s, and a rule has one of each name", name)
+				return fmt.Errorf(
+					"two parsers give the field %s, and a rule has one of each name", name)
 			}
 			seen[name] = true
 		}
@@ -145,7 +147,9 @@ func (l *lowering) truth(e logql.Expr) (truth, error) {
 		return l.joint(b)
 	case ">", ">=", "<", "<=", "==", "!=":
 		if b.Bool {
-			return truth{}, errors.New("a comparison with bool is a number that is always there, so the rule fires on every series")
+			return truth{}, errors.New(
+				"a comparison with bool is a number that is always there, so the rule fires " +
+					"on every series")
 		}
 		return l.compare(b)
 	}
@@ -166,7 +170,8 @@ func (l *lowering) present(e logql.Expr) (truth, error) {
 	case n.zero:
 		return truth{}, errors.New("with vector(0) it always has a value, so it always fires")
 	}
-	l.once(imports.Exact, "no-threshold", "it compares with nothing, so it fires on any line, there and here")
+	l.once(imports.Exact, "no-threshold",
+		"it compares with nothing, so it fires on any line, there and here")
 	var parts []string
 	for _, c := range n.counts {
 		parts = append(parts, c.text+" > 0")
@@ -212,7 +217,8 @@ func (l *lowering) joint(b *logql.Binary) (truth, error) {
 	}
 	if l.absence != absence && !absence || l.absence && absence {
 		if len(l.by) > 0 {
-			return truth{}, errors.New("absent_over_time is joined with groups, which have other labels")
+			return truth{}, errors.New(
+				"absent_over_time is joined with groups, which have other labels")
 		}
 	}
 	switch {
@@ -220,7 +226,8 @@ func (l *lowering) joint(b *logql.Binary) (truth, error) {
 		return folded(b.Op, left, right)
 	case b.Op == "or":
 		if l.valueShown() {
-			l.once(imports.Differs, "value", "the value is that of the first side, also where the other one fires")
+			l.once(imports.Differs, "value",
+				"the value is that of the first side, also where the other one fires")
 		}
 		return truth{text: left.text + " or " + right.text}, nil
 	case b.Op == "unless":
@@ -277,7 +284,8 @@ var opposites = map[string]string{">": "<=", ">=": "<", "<": ">=", "<=": ">", "=
 // logs, which conditions here must be made to ask.
 func (l *lowering) compare(b *logql.Binary) (truth, error) {
 	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
-		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on, ignoring or group_left")
+		l.once(imports.Differs, "joined",
+			"sides are joined by their groups, not by on, ignoring or group_left")
 	}
 	if r, ok := absentOf(b.Left); ok {
 		if n, isNumber := b.Right.(*logql.Number); isNumber {
@@ -368,7 +376,10 @@ func (l *lowering) comparison(left, right number, op string) truth {
 		}
 	}
 	if op == "==" && right.fixed != nil && *right.fixed == 0 {
-		l.once(imports.Differs, "never-fires", "== 0 never fires in Loki, where a count without lines is nothing and not 0; imported as it is written. To fire on silence write absent_over_time, or when: count() == 0")
+		l.once(imports.Differs, "never-fires",
+			"== 0 never fires in Loki, where a count without lines is nothing and not 0; "+
+				"imported as it is written. To fire on silence write absent_over_time, or when: "+
+				"count() == 0")
 	}
 	t.text = strings.Join(append([]string{text}, guards...), " and ")
 	t.atom = len(guards) == 0
@@ -409,7 +420,9 @@ func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
 		}
 		n, err := l.number(b.Left)
 		if len(l.by) > 0 && err == nil {
-			l.once(imports.Differs, "vector", "vector(0) is a series of its own without labels there; here a group without lines is 0")
+			l.once(imports.Differs, "vector",
+				"vector(0) is a series of its own without labels there; here a group without "+
+					"lines is 0")
 		}
 		n.zero = true
 		return n, err
@@ -418,7 +431,8 @@ func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
 		return number{}, fmt.Errorf("%s within a number is not translated", b.Op)
 	}
 	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
-		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on, ignoring or group_left")
+		l.once(imports.Differs, "joined",
+			"sides are joined by their groups, not by on, ignoring or group_left")
 	}
 	left, err := l.number(b.Left)
 	if err != nil {
@@ -465,17 +479,20 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 	case "sort", "sort_desc":
 		return l.number(a.Of)
 	case "topk", "bottomk", "approx_topk":
-		return number{}, fmt.Errorf("%s compares groups with each other, which rules here do not; without it each group fires for itself", a.Func)
+		return number{}, fmt.Errorf(
+			"%s compares groups with each other, which rules here do not; without it each "+
+				"group fires for itself", a.Func)
 	}
 	switch of := a.Of.(type) {
 	case *logql.Range:
-		if (a.Func == "count" || a.Func == "max" || a.Func == "min" || a.Func == "avg") && counted(of.Func) {
-			if a.Func == "count" && !hasUnwrap(of) {
-				return number{}, errors.New("count() of series is the number of streams; write count_values by the label that tells them apart, or sum()")
-			}
+		if a.Func == "count" && counted(of.Func) && !hasUnwrap(of) {
+			return number{}, errors.New("count() of series is the number of streams; write " +
+				"count(count by (label) (...)) with the label that tells them apart, or sum()")
 		}
 		if !agrees(a.Func, of.Func) {
-			return number{}, fmt.Errorf("%s() over %s() looks at each stream first; rules here look at the lines of a group", a.Func, of.Func)
+			return number{}, fmt.Errorf(
+				"%s() over %s() looks at each stream first; rules here look at the lines of a "+
+					"group", a.Func, of.Func)
 		}
 		grouping := a.Grouping
 		if grouping == nil {
@@ -488,15 +505,18 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 		}
 	case *logql.Binary:
 		// a count is above 0 wherever it is at all
-		if r, ok := of.Left.(*logql.Range); ok && (of.Op == ">" && zeroOf(of.Right) || of.Op == ">=" && isNumber(of.Right) && of.Right.(*logql.Number).Value <= 1 && r.Func == "count_over_time") && counted(r.Func) && !of.Bool {
+		if r, ok := of.Left.(*logql.Range); ok && of.Op == ">" && zeroOf(of.Right) &&
+			counted(r.Func) && !of.Bool {
 			return l.aggregate(&logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: r})
 		}
 		// sum(a + b), sum(2 * a): an aggregation over a quotient is of each series first
 		if a.Func == "sum" && (of.Op == "*" || of.Op == "/") && isNumber(of.Right) {
-			return l.arithmetic(&logql.Binary{Op: of.Op, Left: &logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: of.Left}, Right: of.Right})
+			inner := &logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: of.Left}
+			return l.arithmetic(&logql.Binary{Op: of.Op, Left: inner, Right: of.Right})
 		}
 		if slices.Contains([]string{">", ">=", "<", "<=", "==", "!=", "and", "or", "unless"}, of.Op) {
-			return number{}, fmt.Errorf("%s() over a comparison counts groups, which rules here do not", a.Func)
+			return number{}, fmt.Errorf(
+				"%s() over a comparison counts groups, which rules here do not", a.Func)
 		}
 	}
 	return number{}, fmt.Errorf("%s() over other aggregations is not translated", a.Func)
@@ -520,7 +540,8 @@ func hasUnwrap(r *logql.Range) bool { return r.Unwrap != nil }
 func agrees(outer, inner string) bool {
 	switch outer {
 	case "sum":
-		return slices.Contains([]string{"count_over_time", "rate", "sum_over_time", "bytes_over_time", "bytes_rate", "rate_counter", "absent_over_time"}, inner)
+		return counted(inner) ||
+			slices.Contains([]string{"sum_over_time", "rate_counter", "absent_over_time"}, inner)
 	case "max":
 		return inner == "max_over_time"
 	case "min":
@@ -549,7 +570,8 @@ func (l *lowering) nested(a, of *logql.Aggregate) (number, bool, error) {
 				label = name
 			}
 		}
-		l.once(imports.Differs, "distinct", "lines without the label "+label+" are one more group there, and count for nothing here")
+		l.once(imports.Differs, "distinct", "lines without the label "+label+
+			"are one more group there, and count for nothing here")
 		n, err := l.distinct(r, outer, label)
 		return n, true, err
 	}
@@ -569,16 +591,25 @@ func (l *lowering) distinct(r *logql.Range, outer []string, label string) (numbe
 		return number{}, err
 	}
 	text := "distinct(" + p.field(label) + ", $" + name + ")"
+	return single(text), nil
+}
+
+// single is a number that is one count.
+func single(text string) number {
 	return number{
-		text: text, atom: true, counts: []count{{text: text}}, of: []string{name},
+		text: text, atom: true, counts: []count{{text: text}},
 		eval: func(v []float64) float64 { return v[0] },
-	}, nil
+	}
 }
 
 // logs adds the condition, the window and the groups of a range.
-func (l *lowering) logs(r *logql.Range, g *logql.Grouping, aggregated bool) (name string, p *pipeline, err error) {
+func (l *lowering) logs(
+	r *logql.Range, g *logql.Grouping, aggregated bool,
+) (name string, p *pipeline, err error) {
 	if l.window != 0 && l.window != r.Range {
-		return "", nil, fmt.Errorf("it has ranges of %s and %s, and a rule here has one window", ruler.PlainDuration(l.window), ruler.PlainDuration(r.Range))
+		return "", nil, fmt.Errorf(
+			"it has ranges of %s and %s, and a rule here has one window",
+			ruler.PlainDuration(l.window), ruler.PlainDuration(r.Range))
 	}
 	l.window = r.Range
 	n, p, err := l.condition(r)
@@ -606,7 +637,9 @@ func (l *lowering) logs(r *logql.Range, g *logql.Grouping, aggregated bool) (nam
 }
 
 // groups are the groups of a range: those of its aggregation, or each stream.
-func (l *lowering) groups(r *logql.Range, p *pipeline, g *logql.Grouping, aggregated bool) (by []string, err error) {
+func (l *lowering) groups(
+	r *logql.Range, p *pipeline, g *logql.Grouping, aggregated bool,
+) (by []string, err error) {
 	if g == nil {
 		g, aggregated = r.Grouping, r.Grouping != nil
 	}
@@ -645,7 +678,10 @@ func (l *lowering) groups(r *logql.Range, p *pipeline, g *logql.Grouping, aggreg
 	}
 	if p.open != "" {
 		by = append(by, "line")
-		l.once(imports.Differs, "all-labels", "without an aggregation Loki counts each set of the labels that "+p.open+" finds for itself, and so hardly ever more than one line; here each different line is a group. Write sum(...), or sum by (...)")
+		l.once(imports.Differs, "all-labels",
+			"without an aggregation Loki counts each set of the labels that "+p.open+" finds for "+
+				"itself, and so hardly ever more than one line; here each different line is a "+
+				"group. Write sum(...), or sum by (...)")
 	}
 	return by, nil
 }
@@ -672,18 +708,13 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 	}
 	seconds := r.Range.Seconds()
 	if r.Unwrap == nil {
-		n := number{atom: offset == "", of: []string{name}, eval: func(v []float64) float64 { return v[0] }}
 		switch r.Func {
 		case "count_over_time":
-			n.text = "count(" + filter + ")" + offset
+			return single("count(" + filter + ")" + offset), nil
 		case "rate":
-			n.text = "rate(" + filter + ")" + offset
-		default:
-			return number{}, fmt.Errorf("%s needs unwrap", r.Func)
+			return single("rate(" + filter + ")" + offset), nil
 		}
-		n.counts = []count{{text: n.text}}
-		n.atom = true
-		return n, nil
+		return number{}, fmt.Errorf("%s needs unwrap", r.Func)
 	}
 	field := p.field(r.Unwrap.Label)
 	scale := ""
@@ -707,7 +738,7 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 	switch {
 	case r.Func == "count_over_time":
 		text := "count(" + filter + ")" + offset
-		return number{text: text, atom: true, counts: []count{{text: text}}, of: []string{name}, eval: func(v []float64) float64 { return v[0] }}, nil
+		return single(text), nil
 	case (function == "first" || function == "last") && len(l.conditions) > 1:
 		return number{}, fmt.Errorf("%s beside other queries is not translated", r.Func)
 	case r.Func == "quantile_over_time":
@@ -718,7 +749,9 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 			function = "max"
 		default:
 			function = "p" + strconv.FormatFloat(math.Round(r.Param*1e6)/1e4, 'f', -1, 64)
-			l.once(imports.Differs, "quantile", "Loki interpolates between the two nearest values; here it is the value itself: of 100, 200, 300 and 400 the 0.9 quantile is 370 there, and 400 here")
+			l.once(imports.Differs, "quantile",
+				"Loki interpolates between the two nearest values; here it is the value "+
+					"itself: of 100, 200, 300 and 400 the 0.9 quantile is 370 there, and 400 here")
 		}
 	case function == "":
 		return number{}, fmt.Errorf("%s does not go with unwrap", r.Func)
@@ -728,14 +761,15 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 		text += " / " + strconv.FormatFloat(seconds, 'f', -1, 64)
 	}
 	return number{
-		text: text, atom: !strings.Contains(text, " / "), of: []string{name},
+		text: text, atom: !strings.Contains(text, " / "),
 		eval: func([]float64) float64 { return math.NaN() },
 	}, nil
 }
 
 // absentOf is absent_over_time, which may stand in a sum.
 func absentOf(e logql.Expr) (*logql.Range, bool) {
-	if a, ok := e.(*logql.Aggregate); ok && slices.Contains([]string{"sum", "max", "min", "count"}, a.Func) && a.Grouping == nil {
+	a, ok := e.(*logql.Aggregate)
+	if ok && a.Grouping == nil && slices.Contains([]string{"sum", "max", "min", "count"}, a.Func) {
 		e = a.Of
 	}
 	r, ok := e.(*logql.Range)
@@ -746,7 +780,8 @@ func absentOf(e logql.Expr) (*logql.Range, bool) {
 // value.
 func (l *lowering) absent(r *logql.Range) (truth, error) {
 	if l.grouped && len(l.by) > 0 {
-		return truth{}, errors.New("absent_over_time is joined with groups, which have other labels")
+		return truth{}, errors.New(
+			"absent_over_time is joined with groups, which have other labels")
 	}
 	name, _, err := l.logs(r, &logql.Grouping{}, true)
 	if err != nil {

@@ -53,10 +53,14 @@ func (p *pipeline) stream(name string) string {
 	}
 	switch name {
 	case "detected_level":
-		p.l.once(imports.Differs, "detected-level", "Loki guesses detected_level when it takes a line in; here it is the level of the log")
+		p.l.once(imports.Differs, "detected-level",
+			"Loki guesses detected_level when it takes a line in; here it is the level of the "+
+				"log")
 		return "level"
 	case "service_name":
-		p.l.once(imports.Differs, "service-name", "Loki derives service_name when it takes a line in; here it is the service of the log")
+		p.l.once(imports.Differs, "service-name",
+			"Loki derives service_name when it takes a line in; here it is the service of the "+
+				"log")
 		return "service"
 	}
 	return "stream." + name
@@ -155,7 +159,9 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 		all = append(all, n)
 	}
 	if p.failing {
-		l.once(imports.Differs, "pipeline-error", "in Loki a line that is not "+strings.ToUpper(p.open)+" makes the rule fail for as long as it is in range; here it counts for what it has")
+		l.once(imports.Differs, "pipeline-error", "in Loki a line that is not "+strings.ToUpper(p.open)+
+			"makes the rule fail for as long as it is in range; here it counts for what it "+
+			"has")
 	}
 	return tree.All(all...), p, nil
 }
@@ -176,7 +182,8 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 		p.line = "line_format"
 	case *logql.LabelFormat:
 		if len(s.Templates) > 0 {
-			return nil, fmt.Errorf("label_format makes %s from a template, which rules here cannot", s.Templates[0].Name)
+			return nil, fmt.Errorf(
+				"label_format makes %s from a template, which rules here cannot", s.Templates[0].Name)
 		}
 		for _, r := range s.Renames {
 			old := r.Path
@@ -188,11 +195,13 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 	case *logql.Other:
 		switch s.Kind {
 		case "decolorize":
-			p.l.once(imports.Differs, "decolorize", "decolorize is left out: filters see the escapes of colours")
+			p.l.once(imports.Differs, "decolorize",
+				"decolorize is left out: filters see the escapes of colours")
 		case "drop":
 			p.dropped = append(p.dropped, s.Labels...)
 		default:
-			return nil, fmt.Errorf("%s is not translated: it changes which labels a series has", s.Kind)
+			return nil, fmt.Errorf(
+				"%s is not translated: it changes which labels a series has", s.Kind)
 		}
 	}
 	return nil, nil
@@ -351,7 +360,8 @@ func addressExpr(text string) (string, error) {
 		network, err = netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	if err != nil || !network.Addr().Is4() {
-		return "", fmt.Errorf("ip(%q) in a filter of lines is translated for IPv4 networks only", text)
+		return "", fmt.Errorf(
+			"ip(%q) in a filter of lines is translated for IPv4 networks only", text)
 	}
 	from := network.Masked().Addr().As4()
 	octets := make([]string, 4)

@@ -38,6 +38,12 @@ type Rule struct {
 type group struct {
 	name, kind, interval, limit string
 	labels                      *yaml.Node
+	unknown                     []string
+}
+
+// groupKeys are keys of a group that change what its rules see, and that rules here do not have.
+var groupKeys = []string{
+	"query_offset", "eval_offset", "eval_delay", "params", "source_tenants", "tenant",
 }
 
 // Rules finds the rules in the documents of a file, at whatever depth.
@@ -81,7 +87,12 @@ func (f *finder) walk(n *yaml.Node, g group, depth int) {
 	if rules := imports.Get(n, "rules"); rules != nil && rules.Kind == yaml.SequenceNode {
 		g = group{
 			imports.Value(n, "name"), imports.Value(n, "type"), imports.Value(n, "interval"),
-			imports.Value(n, "limit"), imports.Get(n, "labels"),
+			imports.Value(n, "limit"), imports.Get(n, "labels"), nil,
+		}
+		for _, key := range groupKeys {
+			if imports.Get(n, key) != nil {
+				g.unknown = append(g.unknown, key+" of the group")
+			}
 		}
 	}
 	for i := 1; i < len(n.Content); i += 2 {
@@ -123,7 +134,7 @@ func (f *finder) rule(n *yaml.Node, g group) {
 		For: imports.Value(n, "for"), Keep: imports.Value(n, "keep_firing_for"),
 		Labels: imports.Get(n, "labels"), Annotations: imports.Get(n, "annotations"),
 		Group: g.name, Type: g.kind, Interval: g.interval, Limit: g.limit, GroupLabels: g.labels,
-		Node: n,
+		Node: n, Unknown: slices.Clone(g.unknown),
 	}
 	if expr.Style == yaml.LiteralStyle || expr.Style == yaml.FoldedStyle {
 		r.ExprLine++ // the text begins below

@@ -172,7 +172,9 @@ func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.N
 	}
 	if limit, err := strconv.Atoi(r.Limit); err == nil && limit > 0 {
 		imports.Set(n, "limit", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: r.Limit})
-		t.Remark(imports.Differs, "limit", "beyond the limit of %d alerts further groups are refused here, and one alert says so; there the rule fails", limit)
+		t.Remark(imports.Differs, "limit",
+			"beyond the limit of %d alerts further groups are refused here, and one alert "+
+				"says so; there the rule fails", limit)
 	}
 	labels := imports.Map()
 	for name, value := range t.Labels {
@@ -286,7 +288,9 @@ func (t *Translation) Own(r Rule) {
 		}
 		if r.Labels != nil && imports.Get(r.Labels, name) != nil || name == "alertname" {
 			t.By[i] = "group_" + name + "=" + field
-			t.Remark(imports.Differs, "label", "label %s is the rule's own and that of the group, which is called group_%s here", name, name)
+			t.Remark(imports.Differs, "label",
+				"label %s is the rule's own and that of the group, which is called group_%s "+
+					"here", name, name)
 		}
 	}
 	t.By = slices.Compact(t.By)

@@ -4,6 +4,7 @@ package tree
 
 import (
 	"cmp"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -117,7 +118,7 @@ func Key(n Node) string {
 	case Not:
 		return list("not(", []Node{m.Of})
 	case Leaf:
-		return strconv.Quote(m.Field) + m.Mods + strconv.FormatBool(m.Null) + strconv.Quote(strings.Join(m.Values, "\x00"))
+		return fmt.Sprintf("%q %s %t %q", m.Field, m.Mods, m.Null, m.Values)
 	}
 	return ""
 }
@@ -183,7 +184,9 @@ func safe(n Node) bool {
 		if strings.Trim(strings.ReplaceAll(m.Mods, "cased", ""), "|") != "" {
 			return true
 		}
-		return m.Field != "level" && !slices.ContainsFunc(m.Values, func(v string) bool { return v != "?*" && !safeValue.MatchString(v) })
+		return m.Field != "level" && !slices.ContainsFunc(m.Values, func(v string) bool {
+			return v != "?*" && !safeValue.MatchString(v)
+		})
 	}
 	return false
 }

@@ -101,7 +101,8 @@ func (n *names) words(field, text string, quoted, prefix, fold bool) (tree.Node,
 		if fold {
 			flag = "(?i)"
 		}
-		return tree.Leaf{Field: name, Mods: "re", Values: []string{flag + `(?:^|[^\pL\pN_])` + regexp.QuoteMeta(text)}}, nil
+		expr := flag + `(?:^|[^\pL\pN_])` + regexp.QuoteMeta(text)
+		return tree.Leaf{Field: name, Mods: "re", Values: []string{expr}}, nil
 	case plain:
 		return tree.Leaf{Field: name, Mods: "word" + mods, Values: []string{text}}, nil
 	case !strings.ContainsFunc(text, inner):

@@ -70,7 +70,8 @@ func (s *scanner) keyword(words ...string) bool {
 		if len(rest) < len(word) || !strings.EqualFold(rest[:len(word)], word) {
 			continue
 		}
-		if after, _ := utf8.DecodeRuneInString(rest[len(word):]); len(rest) > len(word) && (inWord(after) || after == ':') {
+		after, _ := utf8.DecodeRuneInString(rest[len(word):])
+		if len(rest) > len(word) && (inWord(after) || after == ':') {
 			continue
 		}
 		s.i += len(word)
@@ -80,7 +81,7 @@ func (s *scanner) keyword(words ...string) bool {
 }
 
 func inWord(r rune) bool {
-	return r == '_' || r == '.' || r == '-' || r == '/' || r == '$' || r == '@' || unicode.IsLetter(r) || unicode.IsDigit(r)
+	return strings.ContainsRune("_.-/$@", r) || unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 // word takes an unquoted word, "" if there is none.
@@ -445,10 +446,10 @@ func (q *query) call(field string) (tree.Node, error) {
 		}
 	}
 	own := q.names.field(field)
-	any := func(each func(text string, prefix bool) (tree.Node, error)) ([]tree.Node, error) {
+	words := func() ([]tree.Node, error) {
 		var of []tree.Node
 		for i, a := range args {
-			n, err := each(a, wild[i])
+			n, err := q.names.words(field, a, true, wild[i], false)
 			if err != nil {
 				return nil, err
 			}
@@ -476,10 +477,10 @@ func (q *query) call(field string) (tree.Node, error) {
 			return n, nil
 		}
 	case "contains_any":
-		of, err := any(func(t string, p bool) (tree.Node, error) { return q.names.words(field, t, true, p, false) })
+		of, err := words()
 		return tree.Any(of...), err
 	case "contains_all":
-		of, err := any(func(t string, p bool) (tree.Node, error) { return q.names.words(field, t, true, p, false) })
+		of, err := words()
 		return tree.All(of...), err
 	case "ipv4_range":
 		return q.addresses(own, args)

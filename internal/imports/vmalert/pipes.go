@@ -53,10 +53,8 @@ func (q *query) stages(logs tree.Node) (s *statistics, err error) {
 			err = q.math(s)
 		case name == "sort", name == "order":
 			q.skip()
-		case (name == "fields" || name == "keep" || name == "delete" || name == "del" || name == "rm" || name == "drop") && grouped:
-			q.skip()
-		case (name == "fields" || name == "keep" || name == "delete" || name == "del" || name == "rm" || name == "drop") && !grouped:
-			q.skip() // stats names the fields that matter
+		case slices.Contains([]string{"fields", "keep", "delete", "del", "rm", "drop"}, name):
+			q.skip() // stats and filters name what matters
 		case !grouped && strings.HasPrefix(name, "extract") || !grouped && strings.HasPrefix(name, "unpack_"):
 			err = q.extract(name, s)
 		case name == "rename" || name == "mv" || name == "copy" || name == "cp":
@@ -312,7 +310,8 @@ func (q *query) resultOne(s *statistics, depth int, negate bool) (string, error)
 		}
 		q.i += len(m[0])
 		ops := map[string]string{"(": ">", "[": ">=", ")": "<", "]": "<="}
-		return fmt.Sprintf("%s %s %s and %s %s %s", number, ops[m[1]], m[2], number, ops[m[4]], m[3]) + emptyMark, nil
+		return number + " " + ops[m[1]] + " " + m[2] + " and " +
+			number + " " + ops[m[4]] + " " + m[3] + emptyMark, nil
 	}
 	op := "=="
 	for _, o := range []string{">=", "<=", ">", "<", "!=", "="} {
@@ -370,7 +369,9 @@ func (q *query) sum(s *statistics, depth int) (string, error) {
 	})
 }
 
-func (q *query) binary(s *statistics, depth int, ops []string, operand func() (string, error)) (string, error) {
+func (q *query) binary(
+	s *statistics, depth int, ops []string, operand func() (string, error),
+) (string, error) {
 	if depth > maxDepth {
 		return "", q.fail("the query is nested too deeply")
 	}

@@ -76,7 +76,9 @@ func translate(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Tra
 	t.When = strings.ReplaceAll(t.When, windowMark, strconv.FormatFloat(t.Window.Seconds(), 'f', -1, 64))
 	for _, kind := range []string{"json", "logfmt"} {
 		if list := q.names.members[kind]; len(list) > 0 {
-			s.extractions = append(s.extractions, decode.Extraction{From: q.names.from, Method: kind, Text: strings.Join(list, ",")})
+			s.extractions = append(s.extractions, decode.Extraction{
+				From: q.names.from, Method: kind, Text: strings.Join(list, ","),
+			})
 		}
 	}
 	t.Extract = ruler.Extract(s.extractions)
@@ -110,15 +112,18 @@ func (s *statistics) condition(r ruler.Rule, t *ruler.Translation) (string, erro
 			return "", errors.New("a record with a filter behind stats is not translated")
 		}
 		if len(s.order) > 1 {
-			t.Remark(imports.Differs, "results", "of several results the last one, %s, is recorded", s.order[len(s.order)-1])
+			t.Remark(imports.Differs, "results",
+				"of several results the last one, %s, is recorded", s.order[len(s.order)-1])
 		}
 		return s.results[s.order[len(s.order)-1]], nil
 	}
 	switch {
 	case s.when == "" && len(s.by) == 0:
-		return "", errors.New("without by and filter it has a result at any time, so it always fires")
+		return "", errors.New(
+			"without by and filter it has a result at any time, so it always fires")
 	case s.when == "":
-		t.Remark(imports.Differs, "no-threshold", "it compares with nothing, so it fires on any log")
+		t.Remark(imports.Differs, "no-threshold",
+			"it compares with nothing, so it fires on any log")
 		return "count() > 0", nil
 	case len(s.by) > 0:
 		return strings.ReplaceAll(s.when, emptyMark, " + 0 / count()"), nil
