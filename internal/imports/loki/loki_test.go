@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -196,6 +197,15 @@ func TestQueries(t *testing.T) {
 			`sum by (pod) (count_over_time({a="b"} |~ "http(s?)://(\\w+)@" [5m]) > 0)`,
 			"match: {stream.a|cased: b, line|re: http(s?)://(\\w+)@} when: count() > 0 window: 5m by: [pod=stream.pod]", "exact no-threshold",
 		},
+		{
+			`sum by (c) (rate({a="b"} |= "x" [5m])) > 1 and on (c) sum by (c) (rate({a="b"} |= "y" [5m])) > 1`,
+			"match: {logs: {stream.a|cased: b, line|contains|cased: x}, logs_2: {stream.a|cased: b, line|contains|cased: y}, condition: logs or logs_2}" +
+				" when: rate($logs) > 1 and rate($logs_2) > 1 window: 5m by: [c=stream.c]", "",
+		},
+		{
+			`sum(count_over_time({a="b"} | json | drop __error__, __error_details__ [5m])) > 1`,
+			"match: {stream.a|cased: b} when: count() > 1 window: 5m", "",
+		},
 		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "", "refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
 		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares groups with each other, which rules here do not; without it each group fires for itself"},
 		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: LogQL does not read the query: line 1, column 34 of the query: the text is never closed"},
@@ -245,4 +255,74 @@ func flattened(t *testing.T, text string) string {
 		parts = append(parts, root.Content[i].Value+": "+flow(root.Content[i+1]))
 	}
 	return strings.Join(parts, " ")
+}
+
+func TestLabelsAndTemplates(t *testing.T) {
+	got, report := imported(t, `sum by (ns, sev) (count_over_time({a="b"}[5m])) > 1`,
+		"    for: 5m", "    keep_firing_for: 10m",
+		"    labels: {ns: '{{ $labels.ns }}', sev: page, team: '{{ $labels.ns }}-team', none: ''}",
+		"    annotations: {a: '{{ $labels.ns }} {{ $value | humanize }}', b: '{{ range query \"up\" }}{{ end }}',",
+		"      c: '{{ with $labels.ns }}{{ . }} {{ $value }}{{ end }}'}")
+	want := "match: {stream.a|cased: b} when: count() > 1 window: 5m by: [ns=stream.ns, group_sev=stream.sev] for: 5m keep_firing_for: 10m" +
+		" labels: {sev: page, team: {{ .Labels.ns }}-team}" +
+		" annotations: {a: {{ .Labels.ns }} {{ .Value | humanize }}, b: {{\"{{\"}} range query \"up\" }}{{\"{{\"}} end }}, c: {{ with $.Labels.ns }}{{ . }} {{ $.Value }}{{ end }}}"
+	if flat := flattened(t, got); flat != want || report != "differs label; differs template" {
+		t.Errorf("got:  %s\nwant: %s\nreport: %s", flat, want, report)
+	}
+}
+
+// Whatever is broken is a line of the report, and stops nothing else.
+func TestBrokenRules(t *testing.T) {
+	deep := strings.Repeat("(", 5000)
+	file := fmt.Sprintf(`
+groups:
+- name: g
+  rules:
+  - {alert: Deep, expr: '%s'} # of metrics, as it has no selector
+  - {alert: Deeper, expr: 'sum(count_over_time({a="b"} | %s'}
+  - {alert: Expression, expr: 'sum(count_over_time({a="b"} |~ "(a{1000}){1000}" [5m])) > 1'}
+  - {alert: Lookahead, expr: 'sum(count_over_time({a=~"a(?!b)"} [5m])) > 1'}
+  - {alert: Duration, for: soon, expr: 'sum(count_over_time({a="b"} [5m])) > 1'}
+  - {alert: '', expr: 'sum(count_over_time({a="b"} [5m])) > 1'}
+  - {alert: Good, expr: 'sum(count_over_time({a="b"} [5m])) > 1'}
+  - {alert: Good, expr: 'sum(count_over_time({a="c"} [5m])) > 1'}
+`, deep, deep)
+	r := System{}.Translate([]imports.File{
+		{Name: "rules.yml", Data: []byte(file)}, {Name: "broken.yml", Data: []byte("groups: [")},
+		{Name: "none.yml", Data: []byte("a: b")},
+	}, imports.Options{})
+	if n := r.Report.Count(imports.Refused); n != 6 {
+		t.Errorf("%d are refused: %v", n, r.Report.Remarks)
+	}
+	set, err := rule.Read("printed.rules.yml", []byte(printLaw(t, r.Documents[0])))
+	if err != nil || len(set.Rules) != 2 {
+		t.Errorf("the good rules are %v, %v", set, err)
+	}
+}
+
+// Remarks are whole sentences of words with single blanks between them.
+func TestRemarksAreReadable(t *testing.T) {
+	file := "groups:\n- name: g\n  limit: 3\n  query_offset: 1m\n  rules:\n"
+	for i, expr := range []string{
+		`count_over_time({app="a", service_name="b"} | detected_level="error" | json [5m]) == 0`,
+		`count(count by (x) (count_over_time({app="a"} | decolorize [5m]))) > 1`,
+		`sum(count_over_time({app="a"} [5m])) > 2 * sum(count_over_time({app="a"} [5m] offset 1h))`,
+		`quantile_over_time(0.9, {app="a"} | logfmt | unwrap x [5m]) > 2`,
+		`max by (x) (count_over_time({app="a"} [5m])) > 2`, `topk(2, rate({app="a"}[5m])) > 1`,
+	} {
+		file += fmt.Sprintf("  - alert: A%d\n    expr: '%s'\n", i, expr)
+	}
+	o := imports.Options{Sample: imports.NewSample(), Faithful: true}
+	o.Sample.Logs = 1
+	r := System{}.Translate([]imports.File{{Name: "rules.yml", Data: []byte(file)}}, o)
+	if len(r.Report.Remarks) < 12 {
+		t.Errorf("remarks are missing: %v", r.Report.Remarks)
+	}
+	known := regexp.MustCompile(`^[A-Za-z=0-9][^\n]*[A-Za-z0-9)]$`)
+	for _, m := range r.Report.Remarks {
+		joined := regexp.MustCompile(`JSON[a-z]|  |[a-z]are `).MatchString(m.Text)
+		if !known.MatchString(m.Text) || joined {
+			t.Errorf("%q", m.Text)
+		}
+	}
 }

@@ -33,6 +33,7 @@ type lowering struct {
 	grouped     bool
 	absence     bool
 	offsets     bool
+	joins       []*logql.Binary // of numbers and conditions
 }
 
 // once adds a remark that the rule does not have yet.
@@ -85,6 +86,7 @@ func (l *lowering) lower(e logql.Expr) error {
 	if err := l.clashes(); err != nil {
 		return err
 	}
+	l.joined()
 	l.t.When, l.t.Window = l.nameless(when), l.window
 	l.t.Extract = l.extract()
 	l.t.Match = tree.Match(l.conditions...)
@@ -106,6 +108,23 @@ func (l *lowering) nameless(when string) string {
 	}
 	name := "$" + l.conditions[0].Name
 	return strings.NewReplacer("("+name+")", "()", ", "+name+")", ")").Replace(when)
+}
+
+// joined says where sides are joined otherwise than by their groups, which all have the same labels.
+func (l *lowering) joined() {
+	var names []string
+	for _, by := range l.by {
+		name, _, _ := strings.Cut(by, "=")
+		names = append(names, name)
+	}
+	for _, b := range l.joins {
+		on := slices.Sorted(slices.Values(b.On))
+		same := b.Joined && len(b.Ignoring) == 0 && slices.Equal(slices.Compact(on), names)
+		if b.Group || b.Joined && !same && len(b.On)+len(b.Ignoring) > 0 {
+			l.once(imports.Differs, "joined",
+				"sides are joined by their groups, not by on, ignoring or group_left")
+		}
+	}
 }
 
 // clashes reports extractions of different pipelines that name the same field.
@@ -200,9 +219,7 @@ func paren(t truth) string {
 }
 
 func (l *lowering) joint(b *logql.Binary) (truth, error) {
-	if b.Joined && len(b.On)+len(b.Ignoring) > 0 {
-		l.once(imports.Differs, "joined", "sides are joined by their groups, not by on or ignoring")
-	}
+	l.joins = append(l.joins, b)
 	left, err := l.truth(b.Left)
 	if err != nil {
 		return truth{}, err
@@ -283,10 +300,7 @@ var opposites = map[string]string{">": "<=", ">=": "<", "<": ">=", "<=": ">", "=
 // compare translates a comparison of which one side is a number of logs. A series is there only with
 // logs, which conditions here must be made to ask.
 func (l *lowering) compare(b *logql.Binary) (truth, error) {
-	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
-		l.once(imports.Differs, "joined",
-			"sides are joined by their groups, not by on, ignoring or group_left")
-	}
+	l.joins = append(l.joins, b)
 	if r, ok := absentOf(b.Left); ok {
 		if n, isNumber := b.Right.(*logql.Number); isNumber {
 			if !holds(b.Op, 1, n.Value) {
@@ -430,10 +444,7 @@ func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
 	if !slices.Contains([]string{"+", "-", "*", "/"}, b.Op) {
 		return number{}, fmt.Errorf("%s within a number is not translated", b.Op)
 	}
-	if b.Group || len(b.On)+len(b.Ignoring) > 0 {
-		l.once(imports.Differs, "joined",
-			"sides are joined by their groups, not by on, ignoring or group_left")
-	}
+	l.joins = append(l.joins, b)
 	left, err := l.number(b.Left)
 	if err != nil {
 		return number{}, err
@@ -571,7 +582,7 @@ func (l *lowering) nested(a, of *logql.Aggregate) (number, bool, error) {
 			}
 		}
 		l.once(imports.Differs, "distinct", "lines without the label "+label+
-			"are one more group there, and count for nothing here")
+			" are one more group there, and count for nothing here")
 		n, err := l.distinct(r, outer, label)
 		return n, true, err
 	}

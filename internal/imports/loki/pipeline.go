@@ -160,7 +160,7 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 	}
 	if p.failing {
 		l.once(imports.Differs, "pipeline-error", "in Loki a line that is not "+strings.ToUpper(p.open)+
-			"makes the rule fail for as long as it is in range; here it counts for what it "+
+			" makes the rule fail for as long as it is in range; here it counts for what it "+
 			"has")
 	}
 	return tree.All(all...), p, nil
@@ -198,7 +198,15 @@ func (p *pipeline) stage(s logql.Stage) (tree.Node, error) {
 			p.l.once(imports.Differs, "decolorize",
 				"decolorize is left out: filters see the escapes of colours")
 		case "drop":
-			p.dropped = append(p.dropped, s.Labels...)
+			for _, name := range s.Labels {
+				switch name {
+				case "__error__":
+					p.failing = false
+				case "__error_details__":
+				default:
+					p.dropped = append(p.dropped, name)
+				}
+			}
 		default:
 			return nil, fmt.Errorf(
 				"%s is not translated: it changes which labels a series has", s.Kind)

@@ -206,7 +206,8 @@ func (tr *Translator) texts(to, from *yaml.Node, kind string, t *Translation) {
 	}
 	for i := 0; i+1 < len(from.Content); i += 2 {
 		name, value := from.Content[i].Value, from.Content[i+1].Value
-		if from.Content[i+1].Kind != yaml.ScalarNode || kind == "label" && value == "" {
+		if from.Content[i+1].Kind != yaml.ScalarNode || kind == "label" && value == "" ||
+			kind == "label" && t.groups(name) && repeats(name, value) {
 			continue
 		}
 		text, why := Template(value)
@@ -278,15 +279,32 @@ func ByName(name, field string) string {
 	return name + "=" + field
 }
 
+// groups says whether a label is one of the groups.
+func (t *Translation) groups(name string) bool {
+	return slices.ContainsFunc(t.By, func(by string) bool {
+		label, _, _ := strings.Cut(by, "=")
+		return label == name
+	})
+}
+
+// repeats says whether the text of a label is that of the group's label of the same name.
+func repeats(name, text string) bool {
+	inner, ok := strings.CutPrefix(strings.TrimSpace(text), "{{")
+	inner, closed := strings.CutSuffix(inner, "}}")
+	inner = strings.TrimSpace(inner)
+	return ok && closed && (inner == "$labels."+name || inner == ".Labels."+name)
+}
+
 // Own renames the labels of groups that the rule gives a value of its own, which wins in the other
 // system.
 func (t *Translation) Own(r Rule) {
 	for i, by := range t.By {
-		name, field, given := strings.Cut(by, "=")
-		if !given {
+		name, field, found := strings.Cut(by, "=")
+		if !found {
 			field = name
 		}
-		if r.Labels != nil && imports.Get(r.Labels, name) != nil || name == "alertname" {
+		given := imports.Get(r.Labels, name) != nil && !repeats(name, imports.Value(r.Labels, name))
+		if given || name == "alertname" {
 			t.By[i] = "group_" + name + "=" + field
 			t.Remark(imports.Differs, "label",
 				"label %s is the rule's own and that of the group, which is called group_%s "+
