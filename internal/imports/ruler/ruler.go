@@ -5,6 +5,7 @@ package ruler
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -84,10 +85,19 @@ func (f *finder) walk(n *yaml.Node, g group, depth int) {
 		f.rule(n, g)
 		return
 	}
+	if kind := imports.Value(n, "type"); kind == "alerting" || kind == "recording" {
+		if answer := answered(n, kind); answer != nil {
+			f.rule(answer, g)
+			return
+		}
+	}
 	if rules := imports.Get(n, "rules"); rules != nil && rules.Kind == yaml.SequenceNode {
 		g = group{
 			imports.Value(n, "name"), imports.Value(n, "type"), imports.Value(n, "interval"),
 			imports.Value(n, "limit"), imports.Get(n, "labels"), nil,
+		}
+		if _, err := strconv.ParseFloat(g.interval, 64); err == nil {
+			g.interval += "s" // as the API answers
 		}
 		for _, key := range groupKeys {
 			if imports.Get(n, key) != nil {
@@ -101,6 +111,28 @@ func (f *finder) walk(n *yaml.Node, g group, depth int) {
 		}
 		f.walk(n.Content[i], g, depth+1)
 	}
+}
+
+// answered is a rule as the API of Prometheus, Loki and vmalert answers it, written as in a file; nil
+// if it is none.
+func answered(n *yaml.Node, kind string) *yaml.Node {
+	query := imports.Get(n, "query")
+	if query == nil || imports.Value(n, "name") == "" {
+		return nil
+	}
+	key := map[string]string{"alerting": "alert", "recording": "record"}[kind]
+	m := imports.Map(key, imports.Get(n, "name"), "expr", query)
+	for theirs, ours := range map[string]string{"duration": "for", "keepFiringFor": "keep_firing_for"} {
+		if text := imports.Value(n, theirs); text != "" && text != "0" {
+			imports.Set(m, ours, imports.Text(text+"s"))
+		}
+	}
+	for _, key := range []string{"labels", "annotations"} {
+		if value := imports.Get(n, key); value != nil {
+			imports.Set(m, key, value)
+		}
+	}
+	return imports.Place(m, n.Line, n.Column)
 }
 
 func scalarOf(n *yaml.Node, key string) (string, bool) {
