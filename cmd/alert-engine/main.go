@@ -99,6 +99,8 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 		newSchemaCommand(),
 		newNewCommand(),
 		newSuggestCommand(),
+		newMCPCommand(),
+		newLSPCommand(),
 		newVersionCommand(),
 	)
 	for _, c := range cmd.Commands() {

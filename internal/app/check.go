@@ -36,7 +36,8 @@ type CheckOptions struct {
 	// are recognized by their keys; "-" is a rule file on Stdin
 	Files []string
 	Stdin io.Reader
-	Logs  *Against // nil for none
+	Texts []rule.File // further rule files
+	Logs  *Against    // nil for none
 	// by which producers put logs on partitions, for several instances; none for one instance
 	RecordKey []string
 	// the environment, for configuration files
@@ -73,7 +74,7 @@ const StdinName = "<stdin>"
 func Check(ctx context.Context, o CheckOptions) (*Report, error) {
 	var r Report
 	var names []string
-	var texts []rule.File
+	texts := slices.Clone(o.Texts)
 	for _, name := range o.Files {
 		if name == "-" {
 			data, err := io.ReadAll(io.LimitReader(o.Stdin, 5<<20))

@@ -270,7 +270,7 @@ func (p *process) openServer() (err error) {
 		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
 	}
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
-	o.Tokens = w.tokens()
+	o.Tokens, o.Schemas = w.tokens(), Schemas()
 	p.setViews(&o)
 	o.History, o.Audit = historyView{p.history}, historyView{p.history}
 	p.server, err = web.New(o)

@@ -1,6 +1,9 @@
 package decode
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // FieldID is the index of a field in a Fields set.
 type FieldID int32
@@ -29,6 +32,9 @@ var canonicalNames = [FieldWellKnown]string{
 	"message", "stack", "level", "service", "namespace", "kubernetes.pod_name", "kubernetes.container_name", "host", "trace_id", "span_id",
 	"log_source", "log_type", "raw",
 }
+
+// WellKnown are the names of the fields that all logs share, however they are spelled.
+func WellKnown() []string { return slices.Clone(canonicalNames[:]) }
 
 // aliases are the other names of the canonical paths. A name that programs also use for something
 // else, such as app, name or event, is not an alias: a rule that uses it means the record's own

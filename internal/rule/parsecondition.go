@@ -295,7 +295,7 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		return nil, p.fail(
 			at,
 			fmt.Sprintf("unknown function %q", name),
-			problem.DidYouMean(name, functionNames()),
+			problem.DidYouMean(name, FunctionNames()),
 		)
 	}
 	args, err := p.arguments()
@@ -471,7 +471,8 @@ func eachLeaf(q Query, each func(*Leaf)) {
 	}
 }
 
-func functionNames() []string {
+// FunctionNames are the functions of conditions, with p99 for all percentiles.
+func FunctionNames() []string {
 	names := []string{"p99"}
 	for name := range functions {
 		if name != "percentile" {

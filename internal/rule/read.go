@@ -32,6 +32,7 @@ func LoadWith(texts []File, names ...string) (*Set, error) {
 
 func (r *reader) load(texts []File, names []string) {
 	for _, f := range texts {
+		r.onDisk = f.OnDisk
 		r.read(f.Name, f.Data)
 	}
 	r.onDisk = true
@@ -68,6 +69,8 @@ func ruleFiles(name string) ([]string, error) {
 type File struct {
 	Name string
 	Data []byte
+	// it is the text of the file of this name, as in an editor, and may name files of lists
+	OnDisk bool
 }
 
 // ReadAll reads texts of rule files as one set; they may not name files. The error is a

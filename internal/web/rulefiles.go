@@ -21,6 +21,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/internal/sentence"
 )
 
 // ruleFiles are the rule files that the pages and the API write. They are in one directory. All
@@ -332,7 +333,7 @@ func (s *Server) ruleDetail(r *rule.Rule, status RuleStatus) ruleDetail {
 		Name:     r.Name,
 		Group:    r.Group,
 		Mode:     r.Mode,
-		Sentence: sentence(r),
+		Sentence: sentence.Of(r),
 		File:     r.Pos.File,
 		Line:     r.Pos.Line,
 		ReadOnly: s.files.own(r.Pos.File) == "",
@@ -437,7 +438,7 @@ func (s *Server) readRules(text string) (validation, *rule.Set) {
 	out.Valid = true
 	for _, r := range set.Rules {
 		out.Rules = append(out.Rules, ruleRead{
-			r.ID(), sentence(r), r.MatchText, string(r.Mode), append([]string{}, s.notifies(r)...),
+			r.ID(), sentence.Of(r), r.MatchText, string(r.Mode), append([]string{}, s.notifies(r)...),
 		})
 	}
 	return out, set

@@ -17,6 +17,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,11 +42,13 @@ type Options struct {
 	ConfigFile  string // TLS and passwords, as Prometheus has them; "" for neither
 	ExternalURL string // URL of the pages for browsers; "" for unknown
 	// host names that requests may use, besides localhost and ExternalURL's
-	Hosts      []string
-	Tokens     []Token // with none, every client may read and write
-	ReadOnly   bool    // all changes are refused
-	PProf      bool    // profiles under /debug/pprof
-	Version    string  // of the program
+	Hosts    []string
+	Tokens   []Token // with none, every client may read and write
+	ReadOnly bool    // all changes are refused
+	PProf    bool    // profiles under /debug/pprof
+	Version  string  // of the program
+	// JSON schemas of the files that users write, by kind: rules, tests, config
+	Schemas    map[string]json.RawMessage
 	Logger     *slog.Logger
 	Gatherer   prometheus.Gatherer   // of /metrics; the default one when nil
 	Registerer prometheus.Registerer // of this package's metrics; nil for none
@@ -234,6 +237,7 @@ func (s *Server) routes() []route {
 		{"POST /-/reload", Writer, costly, s.api(s.reload)},
 		{"GET /-/healthy", Anyone, cheap, s.checks(s.Live)}, // the paths of Prometheus
 		{"GET /-/ready", Anyone, cheap, s.checks(s.Ready)},
+		{"GET /schemas/{name}", Anyone, cheap, http.HandlerFunc(s.schema)},
 	}
 	if s.Alertmanager != nil {
 		am := s.alertmanager()
@@ -295,4 +299,16 @@ func (s *Server) reload(w http.ResponseWriter, r *http.Request) error {
 	}
 	s.audit(r, "reloaded")
 	return nil
+}
+
+// schema serves a JSON schema, such as /schemas/rules.schema.json. It says nothing of this engine.
+func (s *Server) schema(w http.ResponseWriter, r *http.Request) {
+	kind, ok := strings.CutSuffix(r.PathValue("name"), ".schema.json")
+	text, known := s.Schemas[kind]
+	if !ok || !known {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Content-Type", "application/schema+json")
+	_, _ = w.Write(text)
 }

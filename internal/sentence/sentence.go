@@ -1,4 +1,5 @@
-package web
+// Package sentence describes rules in plain English, so that their authors can check them.
+package sentence
 
 import (
 	"fmt"
@@ -13,8 +14,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/window"
 )
 
-// sentence describes a rule in one sentence, so that its author can check it.
-func sentence(r *rule.Rule) string {
+// Of describes a rule in one sentence. It holds text of the rule file as it is.
+func Of(r *rule.Rule) string {
 	var b strings.Builder
 	each := "Fires"
 	if len(r.By) > 0 {
