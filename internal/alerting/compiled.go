@@ -179,15 +179,18 @@ const (
 // keyLifetime is how long a key is known after its last event.
 func (c *compiledRule) keyLifetime() int64 {
 	switch {
-	case c.rule.Remember > 0 && (c.condition.HoldsEmpty() || c.condition.RemembersValues()):
+	case c.rule.Remember > 0 && (c.aboutAbsence() || c.condition.RemembersValues()):
 		return int64(c.rule.Remember)
 	case c.rule.Record && !c.condition.OutlivesWindow():
 		return int64(c.condition.Lookback())
-	case c.condition.HoldsEmpty():
+	case c.aboutAbsence():
 		return rememberedKeys
 	}
 	return max(quietKeys, int64(c.condition.Lookback()))
 }
+
+// aboutAbsence says whether the rule can hold without logs. A record holds nothing.
+func (c *compiledRule) aboutAbsence() bool { return c.condition.HoldsEmpty() && !c.rule.Record }
 
 // lateness is the disorder that is allowed.
 func (c *compiledRule) lateness() int64 { return int64(c.rule.Lateness + c.extraLateness) }

@@ -266,7 +266,11 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		if !e.room(rs, pt, h) {
 			return
 		}
-		number = e.newGroup(rs, string(sc.bytes(h.key)), h.time, pt.number)
+		known := h.time
+		if !rs.condition.MakesKnown(h.bits) {
+			known = window.Unknown
+		}
+		number = e.newGroup(rs, string(sc.bytes(h.key)), known, pt.number)
 	}
 	if e.opts.shared {
 		rs.setOwner(number, pt.number)
@@ -276,6 +280,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		(h.time <= watermark || lag > int64(rs.condition.Lookback())/2) {
 		m.sweep(watermark)
 	}
+	m.keepRecorded(h.time)
 	arrival := m.g.win.Add(rs.condition, e.eventOf(sc, h))
 	if late {
 		e.late.note(rs, sc, h, arrival != window.TooLate)
@@ -284,7 +289,9 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		rs.tooLate++
 		return
 	}
-	rs.noteSeen(number, m.g, h.time)
+	if rs.condition.MakesKnown(h.bits) {
+		rs.noteSeen(number, m.g, h.time)
+	}
 	if rs.values != nil {
 		m.sampleValue(h.time)
 	}
@@ -394,7 +401,7 @@ func (e *Engine) startRule(rs *ruleState, at int64) {
 
 // expect makes the groups that must exist since an instant, whether a log of them was seen or not.
 func (e *Engine) expect(rs *ruleState, since int64) {
-	if !rs.condition.HoldsEmpty() {
+	if !rs.condition.HoldsEmpty() && !rs.rule.Record {
 		return
 	}
 	keys := make(map[string]bool)

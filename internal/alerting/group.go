@@ -30,6 +30,8 @@ type more struct {
 	samples  *samples // nil when it keeps no lines
 	seen     int64    // when the newest event was, if its window has forgotten it
 	episodes uint32
+	// of a record, if a late event has entered since the watermark: the value before
+	recorded float64
 	expected bool // its key must exist, whether it was ever seen or not
 }
 

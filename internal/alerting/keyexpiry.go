@@ -64,7 +64,10 @@ func (m *machine) keyExpiresAt() int64 {
 	if !m.u.condition.KeepsKeys() || m.g.expected {
 		return never
 	}
-	last := m.u.lastSeen[m.number]
+	last, known := m.u.lastSeen[m.number]
+	if !known { // it was seen by logs alone that resolve
+		return m.g.win.WaitsFor()
+	}
 	if list := m.u.gaps[m.number]; len(list) > 0 {
 		last = list[0].last
 	}

@@ -77,24 +77,40 @@ func (p *ruleSet) delayReaders(topic string) {
 func (m *machine) record(upTo int64) {
 	upTo = window.Floor(upTo, m.u.step)
 	for at := m.nextValue(); at <= upTo; at = m.nextValue() {
-		held, before, late := m.g.win.Events(m.u.condition), m.valueNow(), m.g.win.Late()
+		before := m.recordedValue()
 		m.sweepTo(at)
-		holds, value := m.g.win.Events(m.u.condition), m.valueNow()
-		switch {
-		case holds == 0 && (held > 0 || late):
-			if defined(value) {
-				m.recordValue(at, value)
-			}
-			if defined(value) || defined(before) || late {
-				m.recordValue(at, math.NaN())
-			}
-		case holds == 0:
-		case defined(value) && (m.u.rule.Every > 0 || held == 0 || late || value != before),
-			!defined(value) && held > 0 && defined(before):
+		holds, value := m.g.win.Events(m.u.condition) > 0, m.valueNow()
+		if !holds && !defined(before) {
+			continue
+		}
+		if defined(value) && (!holds || m.u.rule.Every > 0 || value != before) {
 			m.recordValue(at, value)
+			before = value
+		}
+		if defined(before) && !(holds && defined(value)) {
+			m.recordValue(at, math.NaN())
 		}
 	}
 	m.sweepTo(upTo)
+}
+
+// recordedValue is the value that was recorded last where the window stands; undefined if there was
+// none.
+func (m *machine) recordedValue() float64 {
+	switch {
+	case m.g.win.Late():
+		return m.g.recorded
+	case m.g.win.Events(m.u.condition) == 0:
+		return math.NaN()
+	}
+	return m.valueNow()
+}
+
+// keepRecorded notes the value that was recorded last, before a late log changes it.
+func (m *machine) keepRecorded(at int64) {
+	if m.u.recorded && at <= m.g.win.SweptTo() && !m.g.win.Late() {
+		m.g.extend().recorded = m.recordedValue()
+	}
 }
 
 // valueNow is the value where the window stands.

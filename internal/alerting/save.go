@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -285,6 +286,7 @@ const (
 	isExpected
 	hasGaps
 	hasOwner
+	hasRecorded
 )
 
 // appendGroup appends a group: flags, episodes, when it was last seen, what few groups have, and
@@ -308,6 +310,9 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 	if owner != noPartition {
 		flags |= hasOwner
 	}
+	if rs.recorded && g.win.Late() {
+		flags |= hasRecorded
+	}
 	b = append(b, flags)
 	b = binary.AppendUvarint(b, uint64(g.episodes))
 	if exact, ok := rs.lastSeen[number]; ok {
@@ -328,6 +333,9 @@ func (rs *ruleState) appendGroup(b []byte, number uint32, g *group, times *water
 		}
 	}
 	b = times.appendOwner(b, owner)
+	if flags&hasRecorded != 0 {
+		b = binary.AppendUvarint(b, math.Float64bits(g.recorded))
+	}
 	return g.win.Append(b)
 }
 
@@ -558,7 +566,9 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 		more := g.extend()
 		more.expected, more.episodes = expected, episodes
 	}
-	rs.noteSeen(number, g, in.varint())
+	if seen := in.varint(); seen != 0 {
+		rs.noteSeen(number, g, seen)
+	}
 	if flags&hasAlert != 0 {
 		var s savedAlert
 		in.decode(in.block(), &s)
@@ -581,6 +591,9 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 	if flags&hasOwner != 0 {
 		p := models.Partition{Partition: int32(in.varint()), Topic: string(in.block())}
 		rs.setOwner(number, r.e.watermarks.partition(p).number)
+	}
+	if flags&hasRecorded != 0 {
+		g.extend().recorded = math.Float64frombits(in.uvarint())
 	}
 	if in.err != nil {
 		g.win = *rs.condition.NewGroup(0)

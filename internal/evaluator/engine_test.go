@@ -77,7 +77,7 @@ func backtestOf(s scenario, partitions []models.Progress, order []int) ([]string
 }
 
 // live is what the engine makes of a scenario when each log is evaluated as it arrives. It is
-// restored from its state after every third if restarts is set.
+// restored from its state after every sixth if restarts is set.
 func live(s scenario, restarts bool) ([]string, error) {
 	set, err := rule.Read("x.rules.yml", []byte(s.text()))
 	if err != nil {
@@ -123,7 +123,7 @@ func live(s scenario, restarts bool) ([]string, error) {
 		at.Next++
 		at.End++
 		e.Advance(now, progress)
-		if !restarts || n%3 != len(s.logs)%3 {
+		if !restarts || n%6 != len(s.logs)%6 {
 			continue
 		}
 		e.Save(len(state) == 0, func(key, value []byte) { state[string(key)] = bytes.Clone(value) },

@@ -46,7 +46,7 @@ const week = 7 * 24 * time.Hour
 
 func newGroup(e *Evaluation, r *rule.Rule, labels map[string]string) *group {
 	g := &group{e: e, r: r, labels: labels, nothing: map[literal]bool{}}
-	if r.When != nil {
+	if r.When != nil && !r.Record {
 		for _, firing := range []bool{false, true} {
 			v := &view{g: g, nothing: true, firing: firing}
 			g.silence = g.silence || v.truth(r.When)
@@ -92,7 +92,7 @@ const never = instant(1<<63 - 1)
 
 // lives are the times in which the group is known, as the decision of an instant sees them.
 func (g *group) lives(at instant) (list []life) {
-	if g.silence && (len(g.r.By) == 0 || g.expected) {
+	if (g.silence || g.r.Record) && (len(g.r.By) == 0 || g.expected) {
 		if g.began == 0 {
 			return nil
 		}

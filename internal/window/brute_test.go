@@ -43,7 +43,7 @@ func define(r *rule.Rule, p *Condition, events []sample) *definition {
 		r:      r,
 		p:      p,
 		events: slices.Clone(events),
-		known:  math.MaxInt64,
+		known:  Unknown,
 		isKnow: p.known,
 	}
 	slices.SortFunc(d.events, func(a, b sample) int {
@@ -53,7 +53,9 @@ func define(r *rule.Rule, p *Condition, events []sample) *definition {
 		return a.order.Compare(b.order)
 	})
 	for _, e := range d.events {
-		d.known = min(d.known, e.at)
+		if ev := eventOf(p, r, &e); p.MakesKnown(ev.Bits) {
+			d.known = min(d.known, e.at)
+		}
 	}
 	return d
 }
@@ -414,7 +416,7 @@ func asks(of rule.Condition) bool {
 	case *rule.Binary:
 		return asks(of.Left) || asks(of.Right)
 	case *rule.Call:
-		return of.Func != "baseline" && of.Offset == 0
+		return true
 	}
 	return false
 }

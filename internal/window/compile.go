@@ -318,6 +318,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 			}, direction{
 				positive: d.positive,
 				partial:  true,
+				windowed: true,
 			}
 	}
 	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset)}
@@ -330,7 +331,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 	if of.Offset > 0 {
 		c.p.retains = max(c.p.retains, made.offset+c.p.window)
 		late := of.Offset < c.r.Lateness // the window there is still open
-		d = direction{mixed: late, partial: true, positive: d.positive}
+		d = direction{mixed: late, partial: true, positive: d.positive, windowed: true}
 	}
 	return made, d
 }
@@ -428,7 +429,7 @@ func (c *compiler) past(of *rule.Call) (expr, direction) {
 		b.score, d.positive, d.steady, d.partial = inner, false, false, true
 		return b, d
 	}
-	return b, direction{positive: d.positive, partial: true}
+	return b, direction{positive: d.positive, partial: true, windowed: true}
 }
 
 func containsHistory(of rule.Condition) bool {

@@ -16,8 +16,9 @@ type Group struct {
 }
 
 // NewGroup returns the state of a group whose key is known since an instant: that of its first
-// event, or an earlier one, such as the start of a rule that expects the key. Sweep it to the
-// watermark before the first event is added, so that it can tell what is late.
+// event, or an earlier one, such as the start of a rule that expects the key; Unknown if its first
+// event does not make it known. Sweep it to the watermark before the first event is added, so that
+// it can tell what is late.
 func (p *Condition) NewGroup(known int64) *Group {
 	g := &Group{swept: unswept, touched: math.MaxInt32}
 	if p.count == nil {
@@ -25,6 +26,15 @@ func (p *Condition) NewGroup(known int64) *Group {
 		g.state.known = known
 	}
 	return g
+}
+
+// WaitsFor is the time of the newest event that resolves and is not swept yet; before all events if
+// there is none.
+func (g *Group) WaitsFor() int64 {
+	if g.state == nil || len(g.state.resolves) == 0 {
+		return unswept
+	}
+	return g.state.resolves[len(g.state.resolves)-1].at
 }
 
 // SweptTo is the instant up to which truth is final.

@@ -122,7 +122,7 @@ func (f *flooded) each(e Edge) {
 
 func (f *flooded) take(ev Event) {
 	if f.g == nil {
-		f.g, f.newest = f.p.NewGroup(ev.Time), math.MinInt64
+		f.g, f.newest = newGroupOf(f.p, ev), math.MinInt64
 	}
 	f.g.Add(f.p, &ev)
 	f.newest = max(f.newest, ev.Time)

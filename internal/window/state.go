@@ -48,7 +48,9 @@ func (p *Condition) newState() *state {
 
 // add takes an event in, which is late if the group was swept beyond it.
 func (st *state) add(p *Condition, ev *Event, late bool) {
-	st.known = min(st.known, ev.Time)
+	if p.MakesKnown(ev.Bits) {
+		st.known = min(st.known, ev.Time)
+	}
 	if p.resolveFilter >= 0 && ev.Bits>>p.resolveFilter&1 != 0 {
 		st.addResolve(ev, late)
 	}
@@ -448,8 +450,8 @@ func (st *state) forgetSteps(p *Condition, swept int64) {
 // eager looks at the instants from the first event that was not looked at until the newest.
 func (g *Group) eager(p *Condition) (Edge, bool) {
 	st := g.state
-	if st.earlyFrom == Never {
-		return Edge{}, false
+	if st.earlyFrom == Never || st.spent {
+		return Edge{}, false // what is spent must cease first, which the sweep finds
 	}
 	from := max(st.earlyFrom, g.swept+1)
 	at, whole := st.comeFrom(p, from)

@@ -34,6 +34,10 @@ import (
 // Never is later than any event.
 const Never = math.MaxInt64
 
+// Unknown is the time since which a group is known of which only logs were seen that do not make it
+// known. It may be added to, and is later than any event.
+const Unknown = math.MaxInt64 / 2
+
 // unswept is the watermark of a group that was never swept; far from the end of the range, so that
 // windows can be subtracted from it.
 const unswept = math.MinInt64 / 2

@@ -124,6 +124,14 @@ func ruleOf(t interface{ Fatal(...any) }, text string) *rule.Rule {
 }
 
 // eventOf is a sample as the engine would hand it in.
+// newGroupOf is a group whose first event is given.
+func newGroupOf(p *Condition, ev Event) *Group {
+	if p.MakesKnown(ev.Bits) {
+		return p.NewGroup(ev.Time)
+	}
+	return p.NewGroup(Unknown)
+}
+
 func eventOf(p *Condition, r *rule.Rule, s *sample) Event {
 	ev := Event{Time: s.at, Order: s.order}
 	for i, q := range p.Filters() {
@@ -238,7 +246,7 @@ func TestSweepAgreesWithTheDefinition(t *testing.T) {
 		for i, s := range arrive(t, list, lateness) {
 			if s.own || matches(r.Resolve.Match, &s) && r.Resolve.Match != nil {
 				if g == nil {
-					g = p.NewGroup(s.at)
+					g = newGroupOf(p, eventOf(p, r, &s))
 					g.Sweep(p, max(newest, unswept+lateness)-lateness, nil, each)
 				}
 				if a := g.Add(p, new(eventOf(p, r, &s))); a != OnTime {
