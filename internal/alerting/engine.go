@@ -256,6 +256,11 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	if late {
 		rs.late++
 		pt.late++
+		if h.time+rs.condition.Retains() <= watermark+1 { // no instant that is not decided sees it
+			rs.tooLate++
+			e.late.note(rs, sc, h, false)
+			return
+		}
 	}
 	number, ok := rs.groups.group(sc.bytes(h.key), likely)
 	if ok && rs.groups.at(number).due <= watermark { // it has expired, and waits to be dropped
@@ -266,11 +271,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		if !e.room(rs, pt, h) {
 			return
 		}
-		known := h.time
-		if !rs.condition.MakesKnown(h.bits) {
-			known = window.Unknown
-		}
-		number = e.newGroup(rs, string(sc.bytes(h.key)), known, pt.number)
+		number = e.newGroup(rs, string(sc.bytes(h.key)), window.Unknown, pt.number)
 	}
 	if e.opts.shared {
 		rs.setOwner(number, pt.number)
@@ -281,6 +282,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		m.sweep(watermark)
 	}
 	m.keepRecorded(h.time)
+	first := m.g.win.KnownSince()
 	arrival := m.g.win.Add(rs.condition, e.eventOf(sc, h))
 	if late {
 		e.late.note(rs, sc, h, arrival != window.TooLate)
@@ -290,7 +292,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		return
 	}
 	if rs.condition.MakesKnown(h.bits) {
-		rs.noteSeen(number, m.g, h.time)
+		rs.noteSeen(number, m.g, h.time, first)
 	}
 	if rs.values != nil {
 		m.sampleValue(h.time)
@@ -362,11 +364,12 @@ func (e *Engine) at(rs *ruleState, number uint32) *machine {
 }
 
 // newGroup makes a group whose key is known since an instant, and whose logs are on a partition.
+// What lies before the watermark is decided, so nothing begins there.
 func (e *Engine) newGroup(rs *ruleState, key string, known int64, owner partitionID) uint32 {
 	number := rs.groups.add(key)
 	e.live++
 	g := rs.groups.at(number)
-	g.win = *rs.condition.NewGroup(known)
+	g.win = *rs.condition.NewGroup(window.Unknown)
 	if last := rs.counters.last[key].episode; last > 0 {
 		g.extend().episodes = last
 	}
@@ -374,6 +377,7 @@ func (e *Engine) newGroup(rs *ruleState, key string, known int64, owner partitio
 	if watermark := e.watermark(rs, owner); watermark != always {
 		e.at(rs, number).sweep(watermark)
 	}
+	g.win.Know(known)
 	return number
 }
 
@@ -389,14 +393,25 @@ func (rs *ruleState) touch(number uint32, g *group) {
 	}
 }
 
-// startRule notes when a rule began to look: with the first log, or the first time that was told.
-// From then on the keys that must exist are known.
+// startRule notes when a rule began to look: with the oldest log, or the first time that was told.
+// From then on the keys that must exist are known. Partitions are read at different paces, so an
+// older log may come later; it moves the beginning as long as nothing there is decided.
 func (e *Engine) startRule(rs *ruleState, at int64) {
-	if rs.started != always || at == always || at == never {
-		return
+	switch {
+	case at == always || at == never:
+	case rs.started == always:
+		rs.started, rs.changed = at, true
+		e.expect(rs, at)
+	case at < rs.started && at > rs.watermark:
+		rs.started, rs.changed = at, true
+		rs.groups.each(func(number uint32, g *group) {
+			if g.expected {
+				g.win.Know(at)
+				e.at(rs, number).schedule()
+				rs.touch(number, g)
+			}
+		})
 	}
-	rs.started, rs.changed = at, true
-	e.expect(rs, at)
 }
 
 // expect makes the groups that must exist since an instant, whether a log of them was seen or not.
@@ -541,7 +556,9 @@ func (e *Engine) decideTo(rs *ruleState, number uint32, watermark int64) {
 	m := e.at(rs, number)
 	rs.touch(number, m.g)
 	expired := m.expireKey(watermark)
-	m.sweep(watermark)
+	if !expired {
+		m.sweep(watermark)
+	}
 	if expired || !rs.condition.KeepsKeys() && m.g.alert == nil && m.g.win.Empty() {
 		rs.drop(number)
 		e.live--

@@ -17,8 +17,8 @@ import (
 type gap struct{ last, again int64 }
 
 // noteSeen notes when the newest event of a group was, where its window may not know it for long
-// enough.
-func (rs *ruleState) noteSeen(number uint32, g *group, at int64) {
+// enough. The group was known since first.
+func (rs *ruleState) noteSeen(number uint32, g *group, at, first int64) {
 	if g.more != &none {
 		g.seen = max(g.seen, at)
 	}
@@ -34,12 +34,14 @@ func (rs *ruleState) noteSeen(number uint32, g *group, at int64) {
 		if at-last > rs.keyLifetime() && !g.expected {
 			rs.gaps[number] = append(rs.gaps[number], gap{last, at})
 		}
+	case at < first && first-at > rs.keyLifetime() && at > g.win.SweptTo() && !g.expected:
+		rs.gaps[number] = append([]gap{{at, first}}, rs.gaps[number]...)
 	default:
 		rs.fillGap(number, at)
 	}
 }
 
-// fillGap takes an event into account that fell into a gap, or before all events.
+// fillGap takes an event into account that fell into a gap.
 func (rs *ruleState) fillGap(number uint32, at int64) {
 	list := rs.gaps[number]
 	i := slices.IndexFunc(list, func(p gap) bool { return p.last < at && at < p.again })

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	numbers "github.com/log-monitoring/alert-engine/internal/number"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/internal/window"
@@ -83,7 +84,8 @@ func (m *machine) record(upTo int64) {
 		if !holds && !defined(before) {
 			continue
 		}
-		if defined(value) && (!holds || m.u.rule.Every > 0 || value != before) {
+		if defined(value) && (!holds || m.u.rule.Every > 0 ||
+			!defined(before) || numbers.Compare(value, before) != 0) {
 			m.recordValue(at, value)
 			before = value
 		}

@@ -567,7 +567,7 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 		more.expected, more.episodes = expected, episodes
 	}
 	if seen := in.varint(); seen != 0 {
-		rs.noteSeen(number, g, seen)
+		rs.noteSeen(number, g, seen, always)
 	}
 	if flags&hasAlert != 0 {
 		var s savedAlert

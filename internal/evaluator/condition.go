@@ -18,9 +18,10 @@ type view struct {
 	// the log that resolved the alert last: it does not count, but it is the event before the
 	// ones that do
 	before  *Log
-	known   instant
-	nothing bool // there is no log at all, and the group has been known for ever
-	firing  bool // what firing() says when there is nothing
+	life    life
+	known   instant // since when the group is
+	nothing bool    // there is no log at all, and the group has been known for ever
+	firing  bool    // what firing() says when there is nothing
 }
 
 const (
@@ -252,7 +253,7 @@ func (v *view) fresh(c *rule.Call) Number {
 	remember := int64(v.g.r.Remember)
 	last := map[string]instant{}
 	found := map[string]bool{}
-	for _, l := range v.g.visible(v.at, v.known) { // what was seen stays seen, whatever resolves
+	for _, l := range v.g.visible(v.at, v.life) { // what was seen stays seen, whatever resolves
 		if !v.g.matches(c.Filter, l) || v.nothing {
 			continue
 		}

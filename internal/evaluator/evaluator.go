@@ -120,7 +120,8 @@ func (e *Evaluation) evaluate(r *rule.Rule) *outcome {
 	return o
 }
 
-// source is the logs that a rule reads, those of alerts for a rule about alerts.
+// source is the logs that a rule reads, those of alerts for a rule about alerts. A log that comes so
+// late that it could not be in any window of the rule is left out.
 func (e *Evaluation) source(r *rule.Rule) []*Log {
 	names := append([]string{r.Source}, r.Sources...)
 	if r.Source == "alerts" {
@@ -130,7 +131,9 @@ func (e *Evaluation) source(r *rule.Rule) []*Log {
 	for _, l := range e.logs {
 		if r.Source == "" && l.Topic != e.set.Records || l.Topic == "" ||
 			slices.Contains(names, l.Topic) {
-			logs = append(logs, l.seenWith(int64(r.Lateness)))
+			if l := l.seenWith(int64(r.Lateness)); l.Visible == l.At || l.At+reach(r) > l.Visible {
+				logs = append(logs, l)
+			}
 		}
 	}
 	return logs
@@ -179,9 +182,13 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 			}
 		}
 	}
+	oldest := logs
+	if r.Source == "alerts" {
+		oldest = e.logs
+	}
 	for _, g := range groups {
-		if g.began = e.began; g.began == 0 && len(logs) > 0 {
-			g.began = logs[0].At
+		if g.began = e.began; g.began == 0 && len(oldest) > 0 {
+			g.began = oldest[0].At
 		}
 	}
 	return groups

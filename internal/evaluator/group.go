@@ -3,6 +3,7 @@ package evaluator
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -75,10 +76,10 @@ func (g *group) ofNothing(c *rule.Binary, want bool) bool {
 
 func (g *group) matches(q rule.Query, l *Log) bool { return g.e.set.matches(q, l) }
 
-// visible are the logs of the group since an instant that the decision of an instant sees.
-func (g *group) visible(at, since instant) (logs []*Log) {
+// visible are the logs of a life of the group that the decision of an instant sees.
+func (g *group) visible(at instant, in life) (logs []*Log) {
 	for _, l := range g.logs {
-		if l.Visible <= at && l.At >= since {
+		if l.Visible <= at && l.At >= in.from && l.Visible > in.removed {
 			logs = append(logs, l)
 		}
 	}
@@ -86,7 +87,12 @@ func (g *group) visible(at, since instant) (logs []*Log) {
 }
 
 // life is a stretch of time in which a group is known, without its end.
-type life struct{ from, to instant }
+type life struct {
+	from, to instant
+	// when the group was removed before: what was seen until then is forgotten, and it stays removed
+	// whatever comes late
+	removed instant
+}
 
 const never = instant(1<<63 - 1)
 
@@ -96,7 +102,7 @@ func (g *group) lives(at instant) (list []life) {
 		if g.began == 0 {
 			return nil
 		}
-		return []life{{g.began, never}}
+		return []life{{from: g.began, to: never}}
 	}
 	remember := int64(g.r.Remember)
 	if remember == 0 {
@@ -105,18 +111,25 @@ func (g *group) lives(at instant) (list []life) {
 	if !g.forgets() {
 		remember = never
 	}
-	var before instant
-	for _, l := range g.logs {
+	logs := slices.Clone(g.logs)
+	slices.SortStableFunc(logs, func(a, b *Log) int { return cmp.Compare(a.Visible, b.Visible) })
+	var last instant
+	for _, l := range logs {
 		if l.Visible > at || !g.looksAt(l) {
 			continue
 		}
-		if len(list) == 0 || remember != never && l.At-before > remember {
-			list = append(list, life{l.At, 0})
+		if len(list) == 0 || remember != never && l.Visible > last+remember {
+			next := life{from: l.At, to: never}
+			if len(list) > 0 {
+				next.removed = last + remember
+			}
+			list, last = append(list, next), l.At
 		}
-		if list[len(list)-1].to = never; remember != never {
-			list[len(list)-1].to = l.At + remember
+		now := &list[len(list)-1]
+		now.from, last = min(now.from, l.At), max(last, l.At)
+		if remember != never {
+			now.to = last + remember
 		}
-		before = l.At
 	}
 	return list
 }
@@ -190,6 +203,9 @@ func (g *group) step(at instant) {
 		ended = true
 		if g.holds || !judged && was {
 			g.reset = l
+			if l.Visible > l.At { // it resolves as if it came first at this instant
+				g.reset = &Log{At: at, Place: -1, late: true}
+			}
 			v = g.look(at, lives[i])
 			nothing := *v
 			nothing.logs = nil
@@ -321,8 +337,11 @@ func (g *group) level(v *view) (severity string) {
 
 // look is the view of the group at an instant.
 func (g *group) look(at instant, l life) *view {
-	v := &view{g: g, at: at, known: l.from, before: g.reset}
-	for _, log := range g.visible(at, l.from) {
+	v := &view{g: g, at: at, life: l, known: l.from}
+	if g.reset != nil && !g.reset.late {
+		v.before = g.reset
+	}
+	for _, log := range g.visible(at, l) {
 		if g.reset == nil || order(log, g.reset) > 0 {
 			v.logs = append(v.logs, log)
 		}
@@ -481,6 +500,44 @@ func (g *group) delays() []delay {
 		list = append(list, around(constant("", l.Value))...)
 	}
 	return list
+}
+
+// reach is for how long a log can have an influence on a rule: as long as it is in one of its
+// windows, or not older than a time that since is compared with.
+func reach(r *rule.Rule) int64 {
+	most := int64(r.Window)
+	if r.Sequence != nil {
+		var waits time.Duration
+		for _, s := range r.Sequence {
+			if s.Not {
+				waits = max(waits, cmp.Or(s.Within, r.Within))
+			} else {
+				waits = 0
+			}
+		}
+		most = max(most, int64(r.Within+waits)+holding(r))
+	}
+	for _, c := range []rule.Condition{r.When, r.Resolve.When} {
+		calls(c, func(c *rule.Call) {
+			if c.Offset > 0 && int64(c.Offset) < day {
+				most = max(most, int64(r.Window+c.Offset))
+			}
+		})
+		comparisons(c, func(b *rule.Binary) {
+			if !isSince(b) {
+				return
+			}
+			for _, side := range []rule.Condition{b.Left, b.Right} {
+				if n, ok := side.(*rule.Number); ok {
+					most = max(most, int64(math.Round(constant(n.Text, n.Value).Float()*1e9))+1)
+				}
+			}
+			for _, l := range r.Levels {
+				most = max(most, int64(math.Round(l.Value*1e9))+1)
+			}
+		})
+	}
+	return most
 }
 
 // ofPast are the delays after which a log enters and leaves an earlier window.

@@ -20,6 +20,7 @@ type Log struct {
 	Clock    instant // when it arrived; 0 if that was in time
 	Place    int     // among all logs
 	Topic    string
+	late     bool // of one that resolved
 	severity int
 	fields   map[string][]value // members of arrays, without nulls
 	numbers  map[string][]Number

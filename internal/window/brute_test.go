@@ -353,8 +353,7 @@ func (d *definition) changes(_ *rule.Call, at int64) float64 {
 			before = nil
 		}
 		if before != nil && !slices.Equal(before.user, e.user) && d.counts(e, at) &&
-			e.at > at-int64(d.r.Window) &&
-			(d.r.Remember == 0 || e.at-before.at <= int64(d.r.Remember)) {
+			e.at > at-int64(d.r.Window) {
 			n++
 		}
 		before = e

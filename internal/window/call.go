@@ -160,7 +160,7 @@ func (c *call) accumulate(p *Condition) accumulator {
 	case distinct:
 		return &values{}
 	case changed:
-		return &changes{remember: p.remember}
+		return &changes{}
 	}
 	return nil
 }

@@ -342,7 +342,7 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 	switch f {
 	case count, rate:
 	case since: // the last one, however long ago
-		want.spare, want.forever = 1, true
+		want.spare = 1
 	case distinct:
 		want.kind = texts
 	case changed:
@@ -354,7 +354,7 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 		want.summed, want.squared, want.ranked = f == sum || f == avg ||
 			f == stddev, f == stddev, f == percentile
 	}
-	if c.p.resolveFilter >= 0 && want.kind != novel {
+	if c.p.resolveFilter >= 0 {
 		want.ordered = true // of those of one instant some come before the one that resolves
 	}
 	if of.Field != "" {

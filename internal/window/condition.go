@@ -95,5 +95,9 @@ func (p *Condition) RemembersValues() bool { return p.novel }
 // when its windows are empty: so the group is to be kept.
 func (p *Condition) KeepsKeys() bool { return p.keepsKeys }
 
+// Retains is for how long an event can have an influence from its own time on, so one that comes
+// later than that is left out.
+func (p *Condition) Retains() int64 { return p.retains }
+
 // Lookback is how far back events matter.
 func (p *Condition) Lookback() time.Duration { return time.Duration(p.reads) }

@@ -165,6 +165,7 @@ func (s *series) append(dst []byte) []byte {
 			len(s.orders) > 0,
 			s.aggregates != nil,
 			len(s.pruned) > 0,
+			s.placed(),
 		),
 	)
 	dst = appendOrders(appendNumbers(dst, s.nums), s.orders)
@@ -178,10 +179,14 @@ func (s *series) append(dst []byte) []byte {
 		dst = s.appendPruned(dst)
 	}
 	dst = binary.AppendUvarint(binary.AppendVarint(dst, s.purge), uint64(len(s.seen)))
+	placed := s.placed()
 	for _, text := range slices.Sorted(maps.Keys(s.seen)) {
 		dst = binary.AppendUvarint(appendText(dst, text), uint64(len(s.seen[text])))
 		for _, st := range s.seen[text] {
 			dst = binary.AppendVarint(binary.AppendVarint(dst, st.first), st.last)
+			if placed {
+				dst = appendOrders(dst, []Order{st.order})
+			}
 		}
 	}
 	return dst
@@ -191,8 +196,11 @@ func (r *reading) series(p *seriesSpec, s *series) {
 	s.times = r.times()
 	n := len(s.times)
 	has := r.byte()
-	if want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered); has&7 != want ||
-		has > 31 ||
+	want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered)
+	if p.kind == novel && p.ordered && n > 0 && has&4 == 0 { // an earlier version did not keep the order of new values
+		s.orders, want = make([]Order, n), want&^4
+	}
+	if has&7 != want || has > 63 ||
 		has&8 != 0 && !p.folds() ||
 		has&16 != 0 && !p.prunes() {
 		r.failed = true
@@ -220,7 +228,11 @@ func (r *reading) series(p *seriesSpec, s *series) {
 		text := string(r.take(r.length()))
 		stretches := make([]stretch, 0, 1)
 		for range r.length() {
-			stretches = append(stretches, stretch{r.time(), r.time()})
+			one := stretch{first: r.time(), last: r.time()}
+			if has&32 != 0 {
+				one.order = r.order()
+			}
+			stretches = append(stretches, one)
 		}
 		if len(stretches) == 0 {
 			r.failed = true
@@ -311,6 +323,13 @@ func (r *reading) orders(n int) []Order {
 		)
 	}
 	return orders
+}
+
+func (r *reading) order() Order {
+	if list := r.orders(1); len(list) == 1 {
+		return list[0]
+	}
+	return Order{}
 }
 
 func appendResets(dst []byte, resets []reset) []byte {

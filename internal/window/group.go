@@ -28,6 +28,22 @@ func (p *Condition) NewGroup(known int64) *Group {
 	return g
 }
 
+// Know has the key of the group known since an instant, if it was not known before.
+func (g *Group) Know(since int64) {
+	if g.state != nil && !g.thinned {
+		g.state.known = min(g.state.known, since)
+	}
+}
+
+// KnownSince is since when the key of the group is known, as far as its rule asks for it; Unknown
+// if it is not.
+func (g *Group) KnownSince() int64 {
+	if g.state == nil || g.thinned {
+		return Unknown
+	}
+	return g.state.known
+}
+
 // WaitsFor is the time of the newest event that resolves and is not swept yet; before all events if
 // there is none.
 func (g *Group) WaitsFor() int64 {

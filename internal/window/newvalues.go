@@ -14,36 +14,46 @@ type novelty struct {
 	purge int64 // when to look for forgotten texts next
 }
 
-// stretch is the first and last event of a text between gaps.
-type stretch struct{ first, last int64 }
+// stretch is the first and last event of a text between gaps, and the place of the first where
+// events of one instant have an order.
+type stretch struct {
+	first, last int64
+	order       Order
+}
+
+// start is where a stretch begins.
+func (s stretch) start() reset { return reset{s.first, s.order} }
 
 // maxSeen is how many texts a group remembers. Beyond, those not seen for longest are forgotten.
 const maxSeen = 100_000
 
-// see takes in that a text was seen at t. It returns the beginnings of stretches that are no more,
-// and the one that came about, if any.
-func (n *novelty) see(text string, t, remember int64) (gone []int64, begun int64, changed bool) {
+// see takes in that a text was seen. It returns the beginnings of stretches that are no more, and
+// the one that came about, if any.
+func (n *novelty) see(text string, at reset, remember int64) (gone []reset, begun reset, changed bool) {
 	if n.seen == nil {
 		n.seen = map[string][]stretch{}
 	}
-	merged := stretch{t, t}
+	merged := stretch{at.at, at.at, at.order}
 	var kept []stretch
 	for _, s := range n.seen[text] {
-		if remember > 0 && (s.first > t+remember || s.last < t-remember) {
+		if remember > 0 && (s.first > at.at+remember || s.last < at.at-remember) {
 			kept = append(kept, s)
 			continue
 		}
-		if s.first <= t && t <= s.last {
-			return nil, 0, false
+		if s.start().compare(at) <= 0 && at.at <= s.last {
+			return nil, reset{}, false
 		}
-		merged = stretch{min(merged.first, s.first), max(merged.last, s.last)}
-		gone = append(gone, s.first)
+		if s.start().compare(merged.start()) < 0 {
+			merged.first, merged.order = s.first, s.order
+		}
+		merged.last = max(merged.last, s.last)
+		gone = append(gone, s.start())
 	}
 	n.seen[text] = append(kept, merged)
-	if len(gone) == 1 && gone[0] == merged.first {
-		return nil, 0, false
+	if len(gone) == 1 && gone[0] == merged.start() {
+		return nil, reset{}, false
 	}
-	return gone, merged.first, true
+	return gone, merged.start(), true
 }
 
 // addNovel takes in an event of a field's values; the times of a novel series are the beginnings of
@@ -56,20 +66,50 @@ func (s *series) addNovel(p *Condition, sp *seriesSpec, ev *Event, moved func(at
 	if len(text) == 0 {
 		return
 	}
+	seen := reset{at: ev.Time}
+	if sp.ordered {
+		seen.order = ev.Order
+	}
 	members(string(text), func(member string) {
-		gone, begun, changed := s.see(member, ev.Time, p.remember)
-		for _, t := range gone {
-			if at := after(s.times, t) - 1; at >= 0 && s.times[at] == t && changed {
+		gone, begun, changed := s.see(member, seen, p.remember)
+		for _, r := range gone {
+			if at := s.until(sp, r) - 1; at >= 0 && s.times[at] == r.at && changed {
 				s.times = slices.Delete(s.times, at, at+1)
+				if sp.ordered {
+					s.orders = slices.Delete(s.orders, at, at+1)
+				}
 				moved(at, -1)
 			}
 		}
 		if changed {
-			at := after(s.times, begun)
-			s.times = slices.Insert(s.times, at, begun)
+			at := s.until(sp, begun)
+			s.times = slices.Insert(s.times, at, begun.at)
+			if sp.ordered {
+				s.orders = slices.Insert(s.orders, at, begun.order)
+			}
 			moved(at, 1)
 		}
 	})
+}
+
+// placed says whether places of values are kept.
+func (n *novelty) placed() bool {
+	for _, stretches := range n.seen {
+		for _, s := range stretches {
+			if s.order != (Order{}) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// until is how many events of the series are not after a place.
+func (s *series) until(sp *seriesSpec, r reset) int {
+	if sp.ordered {
+		return s.afterReset(r)
+	}
+	return after(s.times, r.at)
 }
 
 // purgeSeen forgets texts that will be new when they come after the watermark.
@@ -122,7 +162,7 @@ func (n *novelty) evict() {
 func (n *novelty) bytes() int {
 	total := 0
 	for text := range n.seen {
-		total += 64 + len(text)
+		total += 88 + len(text)
 	}
 	return total
 }

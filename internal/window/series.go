@@ -23,8 +23,7 @@ type seriesSpec struct {
 	filter  int // in Condition.filters, -1 for none
 	field   int // in Condition.fields, -1 for none
 	keep    int64
-	spare   int  // how many more than those younger than keep are kept
-	forever bool // the spare ones whatever remember says
+	spare   int  // how many more than those younger than keep are kept, however old they are
 	ordered bool // events of one instant stand in their order
 
 	lag int64 // by how much the window of a call may be behind
@@ -106,10 +105,8 @@ func (s *series) shared(at int, text []byte) string {
 
 // forget drops events that no call will ask about after the watermark: of those gone at the front.
 // It returns how many it dropped.
-func (s *series) forget(p *seriesSpec, gone int, remember, swept int64) int {
-	if n := len(s.times); gone < n || p.forever || remember == 0 || n > 0 && s.times[n-1] > swept-remember {
-		gone -= p.spare
-	}
+func (s *series) forget(p *seriesSpec, gone int) int {
+	gone -= p.spare
 	if gone <= 0 || gone < len(s.times)/2 {
 		return 0
 	}

@@ -433,7 +433,7 @@ func (st *state) forget(p *Condition, series int, swept int64) int {
 		gone = after(s.times, begin)
 		s.forgetPruned(begin)
 	}
-	return s.forget(sp, gone, p.remember, swept)
+	return s.forget(sp, gone)
 }
 
 func (st *state) forgetSteps(p *Condition, swept int64) {
