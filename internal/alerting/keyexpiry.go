@@ -31,14 +31,20 @@ func (rs *ruleState) noteSeen(number uint32, g *group, at, first int64) {
 		rs.lastSeen[number] = at
 	case at > last:
 		rs.lastSeen[number] = at
-		if at-last > rs.keyLifetime() && !g.expected {
+		if at-last > rs.keyLifetime() && rs.forgets(g) {
 			rs.gaps[number] = append(rs.gaps[number], gap{last, at})
 		}
-	case at < first && first-at > rs.keyLifetime() && at > g.win.SweptTo() && !g.expected:
+	case at < first && first-at > rs.keyLifetime() && first > g.win.SweptTo() && rs.forgets(g):
 		rs.gaps[number] = append([]gap{{at, first}}, rs.gaps[number]...)
 	default:
 		rs.fillGap(number, at)
 	}
+}
+
+// forgets says whether it matters that the key of a group was forgotten between two of its events.
+// Of a record that knows no more than its windows hold it does not.
+func (rs *ruleState) forgets(g *group) bool {
+	return !g.expected && (!rs.rule.Record || rs.condition.OutlivesWindow())
 }
 
 // fillGap takes an event into account that fell into a gap.
