@@ -510,21 +510,21 @@ func (p *Condition) lookedAtFilters() (filters uint64) {
 // them. Where absence counts, any log makes its key known.
 func (p *Condition) narrow(r *rule.Rule) {
 	var of []rule.Query
+	all := false
 	for _, s := range p.series {
-		if s.kind == derived {
-			continue
+		switch {
+		case s.kind == derived:
+		case s.filter < 0:
+			all = true
+		default:
+			of = append(of, p.filters[s.filter])
 		}
-		if s.filter < 0 {
-			of = nil
-			break
-		}
-		of = append(of, p.filters[s.filter])
 	}
-	if p.sequence != nil {
+	for _, s := range r.Sequence {
+		of = append(of, s.Match)
+	}
+	if all {
 		of = nil
-		for _, s := range r.Sequence {
-			of = append(of, s.Match)
-		}
 	}
 	switch {
 	case p.known || r.Record:
