@@ -379,7 +379,8 @@ func (m *machine) nextTimer() int64 {
 	}
 	if a.phase == suppressed {
 		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo)
-		next = min(next, max(until, a.decidedTo))
+		// a late log that ends it does so at the first instant that is not decided
+		next = min(next, max(until, a.decidedTo+1))
 	}
 	return next
 }

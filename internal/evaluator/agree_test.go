@@ -121,7 +121,7 @@ func expected(s scenario, set *Rules, reader *Reader, order []int, began time.Ti
 	reader.place = 0
 	var logs []*Log
 	// a value that is notified early need not be of all logs of its instant, and before
-	tied, disordered := map[instant]int{}, false
+	tied, disordered := map[instant]int{}, began.IsZero() && s.partitions > 1
 	for _, i := range order {
 		for _, l := range reader.Read(s.record(i)) {
 			disordered = disordered || !began.IsZero() && s.logs[i].delay > 0

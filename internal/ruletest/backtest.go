@@ -243,7 +243,11 @@ func (r *backtestRun) end() {
 	for i := range progress {
 		progress[i].End, progress[i].CaughtUp = progress[i].Next, true
 	}
-	r.engine.Advance(r.report.To.Add(r.Factory.Lateness), progress)
+	at := r.report.To
+	if r.Factory.Past == nil { // an engine that waits for the lateness also where the logs end
+		at = at.Add(r.Factory.Lateness)
+	}
+	r.engine.Advance(at, progress)
 }
 
 // progress is that of all partitions, in an order that is always the same.
