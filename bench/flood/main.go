@@ -119,6 +119,7 @@ func measure(alerts int, bin string) error {
 	most := watch(engine)
 	fmt.Println("before:", proc.Machine())
 	stage := func(name string, work func() error) error {
+		used := engine.CPU()
 		stop := make(chan struct{})
 		failed := make(chan error, 1)
 		go func() {
@@ -127,8 +128,9 @@ func measure(alerts int, bin string) error {
 		}()
 		sent := hook.probe(client, stop)
 		hook.wait(sent, time.Minute)
-		fmt.Printf("%-28s %s; resident %d MB, at most %d MB\n",
-			name, hook.delays(sent), engine.ResidentMB(), most.take())
+		fmt.Printf("%-26s %s; resident %d MB, at most %d MB; CPU %v\n",
+			name, hook.delays(sent), engine.ResidentMB(), most.take(),
+			(engine.CPU() - used).Round(time.Second/10))
 		return <-failed
 	}
 	var times []pageTime
