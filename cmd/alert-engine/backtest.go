@@ -203,7 +203,7 @@ func (c *backtestCommand) backtest(
 	if err != nil {
 		return nil, err
 	}
-	report, err := b.Run(ctx, logs)
+	report, err := b.Run(ctx, decode.JoinSamples(logs, rules.decode))
 	if rejected > mostErrors {
 		fmt.Fprintf(c.progress, "alert-engine: %d more records cannot be read\n",
 			rejected-mostErrors)

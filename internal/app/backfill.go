@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/wait"
@@ -320,7 +321,8 @@ func (r *backfill) to(ctx context.Context, end offsets, from time.Time) error {
 		return nil
 	}
 	o.Offsets = maps.Clone(r.next)
-	for s, err := range kafka.Samples(kafka.NewReader(o).Records(ctx)) {
+	samples := kafka.Samples(kafka.NewReader(o).Records(ctx))
+	for s, err := range decode.JoinSamples(samples, r.p.config.Format) {
 		if err != nil {
 			r.apply()
 			return err

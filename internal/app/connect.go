@@ -1,6 +1,9 @@
 package app
 
-import "github.com/log-monitoring/alert-engine/internal/kafka"
+import (
+	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+)
 
 // Client is the configuration of Kafka clients.
 func (k KafkaConfig) Client() kafka.ClientConfig {
@@ -53,5 +56,16 @@ func (c *Config) source() kafka.SourceConfig {
 		DeadLetterTopic: k.DeadLetterTopic,
 		Version:         Version(),
 		Readable:        c.readable(),
+		Joiner:          c.joiner(),
 	}
+}
+
+// joiner says how records are joined; nil if none are.
+func (c *Config) joiner() func(topic string) decode.Config {
+	for _, f := range c.Formats {
+		if f.Join.On() {
+			return c.Format
+		}
+	}
+	return nil
 }

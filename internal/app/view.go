@@ -456,7 +456,7 @@ func (p *process) backtest(
 			return e, e.SetRules(set)
 		}},
 	}
-	report, err := b.Run(ctx, kafka.Samples(reader.Records(ctx)))
+	report, err := b.Run(ctx, decode.JoinSamples(kafka.Samples(reader.Records(ctx)), p.config.Format))
 	if err != nil {
 		return web.BacktestResult{}, err
 	}

@@ -32,6 +32,8 @@ type Config struct {
 	DefaultLevel string `yaml:"default_level"`
 	// levels of words and numbers that a program uses in its own way: {"Sev1": "critical"}
 	Levels map[string]string `yaml:"levels"`
+	// which records are the lines of one event; none by default
+	Join JoinConfig `yaml:"join,omitempty"`
 	// the schemas of values that name theirs; nil for none, and such values are rejected
 	Schemas schema.Source `yaml:"-"`
 }
@@ -68,6 +70,9 @@ func (c Config) compile() (compiled, error) {
 	if !slices.Contains(Formats(), out.format) {
 		return out, fmt.Errorf("format %q is unknown; use one of %s", c.Format,
 			strings.Join(Formats(), ", "))
+	}
+	if _, err := c.Join.compile(); err != nil {
+		return out, err
 	}
 	var err error
 	if c.Pattern != "" {

@@ -134,6 +134,9 @@ type partition struct {
 	stuck        error // why nothing can be read; nil when all is well
 	// until when it is not fetched, since its next record cannot be read yet; zero for not
 	heldUntil time.Time
+	// fetched records that may be joined with later ones, and since when nothing has come
+	waiting      []*kgo.Record
+	waitingSince time.Time
 	// the log is unreadable at fetched; the client may skip the damage
 	damaged   bool
 	pin       bool  // commit it although nothing was read

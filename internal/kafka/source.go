@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -52,6 +53,8 @@ type SourceConfig struct {
 	Version         string // of the engine, for the headers of dead letters
 
 	Readable Readable // what records have to wait for; nil for nothing
+	// how records of a topic are read, and which of them are joined; nil for none
+	Joiner func(topic string) decode.Config
 
 	Clock func() time.Time // the system clock; time.Now by default
 
@@ -113,6 +116,7 @@ type Source struct {
 	counters     counters
 	group        *groupConsumer
 
+	joiners     map[string]*decode.Joiner // by topic
 	scanPool    *scanPool
 	slow        *slowRecords
 	deadLetters *deadLetterWriter
@@ -386,6 +390,7 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 		s.advance()
 	}
 	s.holdBack(batches)
+	batches = s.join(batches)
 	s.evaluate(batches)
 	var reopen error
 	for _, b := range batches {
