@@ -129,7 +129,7 @@ type Joiner struct {
 	n     int
 }
 
-// joinPaths are fields that tell streams of lines apart that share a partition, and those that say
+// joinPaths are fields by which streams that share a partition are known, and those that say
 // that a line was split.
 var joinPaths = []string{"log.file.path", "file", "filename", "stream", "logtag", "_p", "partial_message", "partial_last"}
 

@@ -64,7 +64,7 @@ func TestJoinPresets(t *testing.T) {
 	}
 }
 
-// Lines keep their envelope, are told apart by it, and parts of a line are put together again.
+// Lines keep their envelope, are distinguished by it, and parts of a line are put together again.
 func TestJoin(t *testing.T) {
 	line := func(pod, log string) string {
 		return fmt.Sprintf(`{"log":%q,"kubernetes":{"pod_name":%q},"n":1}`, log, pod)
