@@ -17,7 +17,9 @@ import (
 var layers = [][]string{
 	{"cmd/alert-engine", "examples/consumer", "examples/processor", "scripts/notice"},
 	{"internal/app", "internal/evaluator"},
-	{"internal/ruletest", "internal/web"},
+	{"internal/web"},
+	{"internal/suggest"},
+	{"internal/ruletest"},
 	{
 		"internal/alerting",
 		"internal/logprofile",
