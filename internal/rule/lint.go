@@ -43,6 +43,7 @@ var lints = map[string]func(*linter, *Rule){
 
 	"holds-without-logs": (*linter).holdsWithoutLogs,
 	"label-conflict":     (*linter).labelConflict,
+	"record-name":        (*linter).recordName,
 	"label-template":     (*linter).labelTemplate,
 	"sample-field":       (*linter).sampleField,
 	"slash-value":        (*linter).slashValue,
@@ -393,6 +394,34 @@ func (l *linter) noLearn(r *Rule) {
 	if has(r.When, "new") && r.Learn == 0 {
 		l.report(r, "when", "add learn: 24h",
 			"until it has learned what is usual, new() fires for every value")
+	}
+}
+
+// reservedMetrics begin the names of metrics that are not those of records.
+var reservedMetrics = []string{"alert_engine_", "go_", "process_", "promhttp_", "__"}
+
+// recordName: on /metrics, a record of a reserved name, or labels that would become one, have
+// another name than the rule says.
+func (l *linter) recordName(r *Rule) {
+	if !r.Record {
+		return
+	}
+	for _, prefix := range reservedMetrics {
+		if strings.HasPrefix(r.Name, prefix) {
+			l.report(r, "record", "choose a name that says what is counted",
+				"names that begin with %s are those of the program; the metric is called record_%s",
+				prefix, r.Name)
+		}
+	}
+	inMetrics := strings.NewReplacer(".", "_", "-", "_", ":", "_")
+	seen := map[string]string{"rule": "the name of the rule"}
+	for _, by := range r.By {
+		name := inMetrics.Replace(by.Name)
+		if other, twice := seen[name]; twice {
+			l.report(r, "by", "give one of them another name: by: ['name="+by.Name+"']",
+				"label %s has the same name in metrics as %s", by.Name, other)
+		}
+		seen[name] = by.Name
 	}
 }
 

@@ -156,6 +156,29 @@ func TestLint(t *testing.T) {
 	f("match: [disk full, 'error: 5', 'at Pay.java:12 (x)']")
 }
 
+// A record is in metrics under the name that the rule says, or the rule is warned about.
+func TestLintRecordNames(t *testing.T) {
+	f := func(rule string, want int) {
+		t.Helper()
+		n := 0
+		for _, finding := range lint(t, "  - {"+rule+", match: x, when: count()}\n") {
+			if strings.HasSuffix(finding, "(record-name)") {
+				n++
+			}
+		}
+		if n != want {
+			t.Errorf("%s: %d findings, want %d", rule, n, want)
+		}
+	}
+	f("record: alert_engine_logs_total", 1)
+	f("record: go_goroutines", 1)
+	f("record: errors_total", 0)
+	f("record: gone, by: [service, host.name]", 0)
+	f("record: errors, by: [a.b, a_b]", 1)
+	f("record: errors, by: [rule]", 1)
+	f("record: x, labels: {a: go_}", 0)
+}
+
 // Two rules that page for the same are one too many, however they are spelled.
 func TestLintDuplicates(t *testing.T) {
 	f := func(a, b string, duplicate bool) {
