@@ -312,7 +312,7 @@ func (p *promise) compare(want map[string][]change, until time.Time) error {
 		if err != nil {
 			return err
 		}
-		changes, _, err := lines(got, until)
+		changes, _, _, err := lines(got, until)
 		if err != nil {
 			return err
 		}
@@ -352,24 +352,35 @@ func (p *promise) verdicts(want map[string][]change, until time.Time) ([]*verdic
 	if err != nil {
 		return nil, err
 	}
-	inFile, again, err := lines(text, until)
+	inFile, err := p.listed("file", text, want, until, &list)
 	if err != nil {
-		return nil, fmt.Errorf("file: %w", err)
+		return nil, err
 	}
-	list = append(list, whole("file", maps.Clone(want), inFile, again))
 	if text, err = topicLines(strings.Split(p.brokers, ","), p.topic+"-alerts"); err != nil {
 		return nil, err
 	}
-	inTopic, again, err := lines(text, until)
-	if err != nil {
-		return nil, fmt.Errorf("topic: %w", err)
+	if _, err = p.listed("topic", text, want, until, &list); err != nil {
+		return nil, err
 	}
-	list = append(list, whole("topic", maps.Clone(want), inTopic, again))
 	for _, name := range slices.Sorted(maps.Keys(p.receivers)) {
 		r := p.receivers[name]
 		list = append(list, received("webhook, "+name, inFile, r.until(until)))
 	}
 	return list, nil
+}
+
+// listed adds the verdict about the lines of the file or the topic.
+func (p *promise) listed(
+	of string, text [][]byte, want map[string][]change, until time.Time, list *[]*verdict,
+) ([]change, error) {
+	changes, repeated, differing, err := lines(text, until)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", of, err)
+	}
+	v := whole(of, maps.Clone(want), changes, repeated)
+	v.wrong = append(v.wrong, differing...)
+	*list = append(*list, v)
+	return changes, nil
 }
 
 // until are the notices of what was before an instant.

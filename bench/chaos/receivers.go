@@ -133,18 +133,20 @@ type line struct {
 	Notes     map[string]string `json:"annotations"`
 }
 
-// lines reads notifications before an instant. Repeats are left out and counted; the first one that
-// differs from the line that it repeats is an error.
-func lines(list [][]byte, until time.Time) (changes []change, repeated int, err error) {
+// lines reads notifications before an instant. Repeats are left out and counted, and those that
+// differ from the line that they repeat are returned.
+func lines(list [][]byte, until time.Time) (
+	changes []change, repeated int, differing []string, err error,
+) {
 	seen := map[string][]byte{}
 	for _, text := range list {
 		var l line
 		if err := json.Unmarshal(text, &l); err != nil {
-			return nil, 0, fmt.Errorf("%w: %s", err, text)
+			return nil, 0, nil, fmt.Errorf("%w: %s", err, text)
 		}
 		if first, ok := seen[l.ID]; ok {
 			if repeated++; !bytes.Equal(first, text) {
-				return nil, 0, fmt.Errorf("a repeat differs:\n%s\n%s", first, text)
+				differing = append(differing, fmt.Sprintf("%s\nis repeated as\n%s", first, text))
 			}
 			continue
 		}
@@ -156,7 +158,7 @@ func lines(list [][]byte, until time.Time) (changes []change, repeated int, err 
 			})
 		}
 	}
-	return changes, repeated, nil
+	return changes, repeated, differing, nil
 }
 
 func fileLines(name string) (list [][]byte, err error) {

@@ -247,6 +247,36 @@ func TestRestartDelaysNoNewAlert(t *testing.T) {
 	})
 }
 
+// What waits in the outbox when the process starts is notified as it was decided, and not as the
+// engine has the alert now: after a kill a line is written again, to the last byte. The end of an
+// episode that waits there is that of the engine, also when the next one fires already.
+func TestOutboxBeforeRestoredAlerts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		name := filepath.Join(t.TempDir(), "alerts.jsonl")
+		list := transitions("Any", 2, 10*time.Second)[:3] // fires, is resolved, fires again
+		out := newOutbox()
+		out.add(list...)
+		now := list[2]
+		now.Value, now.Count = 35, 35
+		firing := []models.Alert{now}
+		l := start(t, newWorld(t), Options{File: name, Outbox: out, Firing: firing})
+		after(time.Minute)
+		l.stop()
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, a := range list {
+			line, _ := notificationLine(a, l.n.config.Load().external)
+			want = append(want, string(line))
+		}
+		if got := strings.TrimSpace(string(text)); got != strings.Join(want, "\n") {
+			t.Errorf("the file has\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+		}
+	})
+}
+
 // A kill between the write of a line and the note of it does not repeat the line; the content of
 // the file is each transition once, in order.
 func TestFileAfterKill(t *testing.T) {

@@ -224,7 +224,7 @@ func New(o Options) (*Notifier, error) {
 	}
 	n.queue.restore(time.Now())
 	n.queue.configure(p.sinks)
-	n.states.restore(o.Firing, time.Now())
+	n.states.restore(o.Firing, time.Now(), n.takeOutbox)
 	return n, nil
 }
 

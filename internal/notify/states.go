@@ -171,8 +171,9 @@ func (b *states) movement() <-chan struct{} {
 }
 
 // restore reads the states from before a restart. firing are the alerts that the engine knows now;
-// the others are orphans.
-func (b *states) restore(firing []models.Alert, now time.Time) {
+// the others are orphans. Transitions that wait in the outbox are taken before: they have what is
+// to be notified, as it was decided, and the ends of episodes before those that fire now.
+func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()) {
 	known := map[string]bool{}
 	for _, a := range firing {
 		known[a.ID] = true
@@ -193,6 +194,7 @@ func (b *states) restore(firing []models.Alert, now time.Time) {
 		b.add(s)
 	})
 	b.mu.Unlock()
+	takeOutbox()
 	for _, a := range firing {
 		if a.State == models.AlertFiring && !a.Historical && !a.Shadow {
 			b.fire(a, now)
