@@ -368,7 +368,9 @@ func TestForeignState(t *testing.T) {
 			if err := w.close(); err != nil {
 				t.Fatal(err)
 			}
-			n, err := New(Options{DataDir: dir, Logger: logger, WebhookURL: "http://hook/x"})
+			n, err := New(Options{
+				DataDir: dir, Logger: logger, WebhookURL: "http://hook/x", Outbox: newOutbox(),
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
