@@ -62,7 +62,7 @@ func TestFile(t *testing.T) {
 		if want := `{"id":"d86c4c1f079bfaf6c9b325c5","alert_id":"Errors-a-1",` +
 			`"rule":"rules/Errors","state":"firing","timestamp":"1999-12-31T23:59:00Z","value":11,` +
 			`"labels":{"alertname":"Errors","g":"a"},"annotations":{"alert_id":"Errors-a-1",` +
-			`"count":"11","event_time":"1999-12-31T23:59:00Z",` +
+			`"count":"11","event_time":"1999-12-31T23:59:00Z","fired_value":"11",` +
 			`"last_lines":"23:59:00.000 ERROR shop card declined","log_service":"shop",` +
 			`"offset":"42","partition":"3","peak":"11","reason":"11 > 10 in 5m",` +
 			`"rule":"rules/Errors","source":"shop.rules.yml:7",` +
