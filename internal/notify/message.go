@@ -96,7 +96,7 @@ func factsOf(a template.Alert) string {
 			facts = append(facts, "lasted "+n["lasted"])
 		}
 	} else {
-		facts = append(facts, firingFacts(n))
+		facts = append(facts, firingFacts(n), n["escalated"])
 	}
 	if count := n["count"]; count != "" && count != "0" && (resolved(a) || count != n["value"]) {
 		facts = append(facts, thousands(count)+plural(count, " log", " logs"))

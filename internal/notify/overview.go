@@ -20,7 +20,9 @@ type RouteStatus struct {
 	GroupWait      time.Duration
 	GroupInterval  time.Duration
 	RepeatInterval time.Duration
-	Mute, Active   []string // time intervals
+	Mute, Active   []string      // time intervals
+	Digest         time.Duration // between two messages that collect; 0 for none
+	After          time.Duration // of an escalation; 0 for other routes
 }
 
 // ReceiverStatus is a receiver and its health.
@@ -36,12 +38,12 @@ type ReceiverStatus struct {
 func (n *Notifier) Routes() []RouteStatus {
 	var list []RouteStatus
 	for _, r := range n.config.Load().routes.Routes {
-		list = appendRoute(list, r, 0)
+		list = appendRoute(list, r, 0, n.config.Load().marks)
 	}
 	return list
 }
 
-func appendRoute(list []RouteStatus, r *dispatch.Route, depth int) []RouteStatus {
+func appendRoute(list []RouteStatus, r *dispatch.Route, depth int, marks map[string]mark) []RouteStatus {
 	o := r.RouteOpts
 	if o.Receiver == nobodyReceiver && len(r.Routes) == 0 {
 		return list // no receiver is configured
@@ -55,6 +57,8 @@ func appendRoute(list []RouteStatus, r *dispatch.Route, depth int) []RouteStatus
 		RepeatInterval: o.RepeatInterval,
 		Mute:           o.MuteTimeIntervals,
 		Active:         o.ActiveTimeIntervals,
+		Digest:         marks[r.ID()].digest,
+		After:          marks[r.ID()].after,
 	}
 	for _, m := range r.Matchers {
 		one.Matchers = append(one.Matchers, m.String())
@@ -68,7 +72,7 @@ func appendRoute(list []RouteStatus, r *dispatch.Route, depth int) []RouteStatus
 	}
 	list = append(list, one)
 	for _, child := range r.Routes {
-		list = appendRoute(list, child, depth+1)
+		list = appendRoute(list, child, depth+1, marks)
 	}
 	return list
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/prometheus/alertmanager/template"
 	"github.com/prometheus/alertmanager/timeinterval"
 
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -34,6 +35,7 @@ type receiverConfig struct {
 	external  *url.URL
 	tmpl      *template.Template
 	routes    *dispatch.Route
+	marks     map[string]mark // by the ID of the route
 	receivers map[string][]notify.Integration
 	intervals map[string][]timeinterval.TimeInterval
 	targets   []*target // Alertmanagers of the user's own
@@ -49,7 +51,7 @@ func Check(o Options) error {
 
 // newReceiverConfig checks the options and makes a configuration of them. It changes nothing.
 func newReceiverConfig(o Options) (*receiverConfig, error) {
-	conf, err := loadRoutes(o)
+	conf, marks, err := loadRoutes(o)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +75,8 @@ func newReceiverConfig(o Options) (*receiverConfig, error) {
 	}
 	p.tmpl.ExternalURL = p.external
 	p.routes = dispatch.NewRoute(conf.Route, nil)
+	p.marks = map[string]mark{}
+	marksOf(p.routes, conf.Route, marks, p.marks)
 	if err := p.build(o); err != nil {
 		return nil, err
 	}
@@ -355,21 +359,27 @@ func (b *states) message(
 ) (items []item, news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	now := time.Now()
+	now, m := time.Now(), l.marks[g.route.ID()]
 	for _, s := range g.list() {
 		if !b.ours(s) {
 			continue
 		}
-		t := b.nextStep(s, who, g.route.ID(), sendResolved, muted[s.fp])
+		t := b.nextStep(s, who, g.route.ID(), sendResolved, muted[s.fp], m)
 		isNews := t != nil
-		if t == nil && s.firing() && !muted[s.fp] {
+		if t == nil && s.firing() && !muted[s.fp] && m.knows(s, who) {
 			t = s.last()
 		}
 		if t == nil {
 			continue
 		}
 		news = news || isNews
-		items = append(items, item{s, s.fp, *t, isNews, l.alertOf(s, t, now, isNews)})
+		one := item{s, s.fp, *t, isNews, l.alertOf(s, t, now, isNews)}
+		if m.after > 0 && t.firing() {
+			one.alert.Annotations["escalated"] = model.LabelValue(
+				"not acknowledged for " + duration.Format(m.after),
+			)
+		}
+		items = append(items, one)
 	}
 	slices.SortStableFunc(items, func(x, y item) int {
 		pair := alert.AlertSlice{x.alert, y.alert}
@@ -386,12 +396,20 @@ func (b *states) message(
 
 // nextStep is the step of an alert that an integration is to be notified of next, nil if there is
 // none.
-func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool) *step {
+func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool, m mark) *step {
 	for {
 		p := s.Notified[who]
 		pending := s.after(p)
 		switch {
 		case len(pending) == 0:
+			return nil
+		case m.digest > 0 && muted:
+			return nil
+		case m.digest > 0:
+			return collected(pending)
+		case m.after > 0 && pending[0].firing() && len(pending) > 1:
+			b.skip(who, s, &pending[0]) // it was resolved before it was escalated
+		case m.after > 0 && pending[0].firing() && !m.escalates(&pending[0], time.Now()):
 			return nil
 		case !pending[0].firing() && p.State != models.AlertFiring:
 			b.skip(who, s, &pending[0])

@@ -37,18 +37,23 @@ const (
 // route is ours: below it stand the terminal, if there is one, and the routes that were asked for,
 // so that one does not change the group keys of the other, under which the notification log is
 // kept.
-func loadRoutes(o Options) (*config.Config, error) {
+func loadRoutes(o Options) (*config.Config, map[*config.Route]mark, error) {
 	initCompat()
 	if o.AlertmanagerConfig != "" && o.WebhookURL+o.SlackURL != "" ||
 		len(o.Alertmanagers) > 0 && o.AlertmanagerConfig+o.WebhookURL+o.SlackURL != "" {
-		return nil, errors.New(
+		return nil, nil, errors.New(
 			"an Alertmanager configuration, a webhook or Slack URL, and Alertmanagers of your own " +
 				"exclude each other; drop all but one",
 		)
 	}
-	conf, err := routesFor(o)
+	conf, keys, err := routesFor(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
+	}
+	marks := map[*config.Route]mark{}
+	var escalations []*config.Route
+	if keys != nil {
+		escalations = keys.apply(conf.Route, 0, marks)
 	}
 	applyMessageDefaults(conf, saidSeverities(o.AlertmanagerConfig))
 	zero, minute := model.Duration(0), model.Duration(time.Minute)
@@ -63,7 +68,7 @@ func loadRoutes(o Options) (*config.Config, error) {
 		if slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool {
 			return r.Name == terminalReceiver
 		}) {
-			return nil, fmt.Errorf(
+			return nil, nil, fmt.Errorf(
 				"%s: receiver %q has the name of the built-in one; rename it",
 				o.AlertmanagerConfig,
 				terminalReceiver,
@@ -80,9 +85,9 @@ func loadRoutes(o Options) (*config.Config, error) {
 			Continue:       true,
 		})
 	}
-	root.Routes = append(root.Routes, conf.Route)
+	root.Routes = append(append(root.Routes, escalations...), conf.Route)
 	conf.Route = root
-	return conf, nil
+	return conf, marks, nil
 }
 
 // initCompat chooses Alertmanager's syntax of matchers, once, before any is read.
@@ -90,19 +95,19 @@ var initCompat = sync.OnceFunc(
 	func() { compat.InitFromFlags(promslog.NewNopLogger(), featurecontrol.NoopFlags{}) },
 )
 
-func routesFor(o Options) (*config.Config, error) {
+func routesFor(o Options) (*config.Config, *routeKeys, error) {
 	if o.AlertmanagerConfig != "" {
 		return loadFile(o.AlertmanagerConfig)
 	}
 	text, err := yaml.Marshal(builtIn(o))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	conf, err := config.Load(string(text))
 	if err != nil {
-		return nil, fmt.Errorf("receivers: %w", err)
+		return nil, nil, fmt.Errorf("receivers: %w", err)
 	}
-	return conf, nil
+	return conf, nil, nil
 }
 
 // builtIn is the configuration of someone who names a webhook, a Slack channel, or neither.
@@ -139,27 +144,43 @@ func builtIn(o Options) map[string]any {
 // out.
 const maxWebhook = 500
 
-func loadFile(name string) (*config.Config, error) {
+func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
 		var path *fs.PathError
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return nil, fmt.Errorf(
+		return nil, nil, fmt.Errorf(
 			"%s: Alertmanager configuration is missing or cannot be read: %w",
 			name,
 			err,
 		)
 	}
-	conf, err := config.LoadFile(name)
+	rest, keys, err := cutRouteKeys(name, text)
 	if err != nil {
-		return nil, placed(name, text, err)
+		return nil, nil, err
+	}
+	if keys == nil {
+		conf, err = config.LoadFile(name)
+	} else {
+		conf, err = config.Load(string(rest))
+	}
+	if err != nil {
+		return nil, nil, placed(name, text, err)
+	}
+	if keys != nil {
+		for _, to := range keys.receivers() {
+			if !slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool { return r.Name == to }) {
+				return nil, nil, fmt.Errorf("%s:%d: undefined receiver %q of an escalation; define it under receivers",
+					name, lineWith(text, to), to)
+			}
+		}
 	}
 	if err := checkFiles(name, text); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return conf, nil
+	return conf, keys, nil
 }
 
 // yamlLine finds the places in an error of the YAML reader.

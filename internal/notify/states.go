@@ -97,8 +97,6 @@ type state struct {
 	Labels   model.LabelSet      `json:"labels"`
 	Steps    []step              `json:"steps"`
 	Notified map[string]progress `json:"notified,omitempty"` // by integration
-	// By route: when the firing alert was escalated.
-	Escalated map[string]time.Time `json:"escalated,omitempty"`
 
 	fp       model.Fingerprint
 	aliases  []string  // other IDs under which the engine knows the present episode
@@ -267,7 +265,6 @@ func (b *states) fire(a models.Alert, now time.Time) (known string) {
 			b.enqueue(end)
 		}
 		b.push(s, step{Alert: a, Since: now})
-		s.Escalated = nil
 		b.byID[a.ID] = s
 	}
 	if !repeated {

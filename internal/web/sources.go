@@ -286,6 +286,8 @@ type Route struct {
 	RepeatInterval time.Duration `json:"repeat_interval_ns"`
 	Mute           []string      `json:"mute,omitempty"` // time intervals
 	Active         []string      `json:"active,omitempty"`
+	Digest         time.Duration `json:"digest_ns,omitempty"`
+	After          time.Duration `json:"escalates_after_ns,omitempty"`
 }
 
 // MessagePreview is the message that an integration would send.
