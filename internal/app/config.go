@@ -136,6 +136,15 @@ type NotifyConfig struct {
 	KafkaTopic string `yaml:"kafka_topic,omitempty"`
 	// under which people reach our pages; for links in notifications
 	ExternalURL string `yaml:"external_url,omitempty"`
+	// tables that add labels and annotations to alerts before they are routed
+	Lookups []LookupConfig `yaml:"lookups,omitempty"`
+}
+
+// LookupConfig is a table of CSV whose rows are found by labels of alerts.
+type LookupConfig struct {
+	File        Path     `yaml:"file"`
+	By          []string `yaml:"by"`
+	Annotations []string `yaml:"annotations,omitempty"` // columns that become annotations
 }
 
 // WebConfig says where pages, metrics and the API are served.

@@ -365,7 +365,14 @@ func (p *process) notifyOptions(c *Config) notify.Options {
 // terminal.
 func ReceiverOptions(c *Config) notify.Options {
 	n := c.Notify
+	var lookups []notify.Lookup
+	for _, one := range n.Lookups {
+		lookups = append(lookups, notify.Lookup{
+			File: string(one.File), By: one.By, Annotations: one.Annotations,
+		})
+	}
 	return notify.Options{
+		Lookups:            lookups,
 		AlertmanagerConfig: string(n.AlertmanagerConfig),
 		WebhookURL:         string(n.WebhookURL),
 		SlackURL:           string(n.SlackURL),

@@ -39,6 +39,9 @@ func (p *process) mounts() []string {
 	c := p.config
 	files := append(c.ruleFiles(), string(c.Notify.AlertmanagerConfig), c.file,
 		string(c.Web.TokenFile), string(c.Web.ReadTokenFile))
+	for _, one := range c.Notify.Lookups {
+		files = append(files, string(one.File))
+	}
 	var dirs, targets []string
 	for _, file := range files {
 		if file == "" {

@@ -101,6 +101,7 @@ type Options struct {
 	SlackURL           string    // an incoming webhook of Slack
 	SlackChannel       string    // "" for the webhook's own
 	Alertmanagers      []string  // base URLs of Alertmanagers that do the rest themselves
+	Lookups            []Lookup  // add labels and annotations to alerts
 	Terminal           io.Writer // prints alerts; nil for not
 	File               string    // gets a line of JSON for each transition; "" for not
 	Topic              string    // of Kafka, gets a record for each transition; "" for not
@@ -224,8 +225,17 @@ func New(o Options) (*Notifier, error) {
 	}
 	n.queue.restore(time.Now())
 	n.queue.configure(p.sinks)
-	n.states.restore(o.Firing, time.Now(), n.takeOutbox)
+	n.states.restore(n.enriched(o.Firing), time.Now(), n.takeOutbox)
 	return n, nil
+}
+
+// enriched are alerts with what the lookups have for them.
+func (n *Notifier) enriched(list []models.Alert) []models.Alert {
+	p, out := n.config.Load(), make([]models.Alert, len(list))
+	for i := range list {
+		out[i] = p.enrich(list[i])
+	}
+	return out
 }
 
 // open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are

@@ -37,7 +37,7 @@ const dormancy = 7 * 24 * time.Hour
 // the engine; the historical ones among them were notified before. published is what the previous
 // owner has left of them; nil when no other member has had the partition since.
 func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, published Changelog) {
-	n.states.acquire(home, firing, published, time.Now())
+	n.states.acquire(home, n.enriched(firing), published, time.Now())
 	select {
 	case n.woken <- struct{}{}:
 	default:

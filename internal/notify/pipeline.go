@@ -40,6 +40,7 @@ type receiverConfig struct {
 	intervals map[string][]timeinterval.TimeInterval
 	targets   []*target // Alertmanagers of the user's own
 	sinks     []*sink   // the file and the topic of notifications
+	lookups   []*lookup
 	options   Options
 }
 
@@ -65,6 +66,9 @@ func newReceiverConfig(o Options) (*receiverConfig, error) {
 		return nil, err
 	}
 	if p.targets, err = newTargets(o); err != nil {
+		return nil, err
+	}
+	if p.lookups, err = newLookups(o.Lookups); err != nil {
 		return nil, err
 	}
 	if p.sinks, err = newSinks(o); err != nil {
@@ -432,7 +436,7 @@ func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert
 	shown := *t
 	if !isNews && l.n.opts.Live != nil {
 		if live, ok := l.n.opts.Live(t.Alert); ok {
-			shown.Alert = withLive(shown.Alert, live)
+			shown.Alert = withLive(shown.Alert, l.enrich(live))
 		}
 	}
 	a := alert.New(model.Alert{

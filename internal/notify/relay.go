@@ -56,6 +56,7 @@ func (n *Notifier) acknowledge() {
 // takeOne enters a transition in the notification states, if receivers are to be notified of it,
 // and notes why not, if not.
 func (n *Notifier) takeOne(a models.Alert, now time.Time) {
+	a = n.config.Load().enrich(a)
 	reason, detail := n.decide(a, now)
 	if reason != "" {
 		n.metrics.notNotified.WithLabelValues(reason).Inc()
