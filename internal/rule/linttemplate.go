@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/template"
 	"text/template/parse"
+
+	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
 // labelTemplate: labels identify an alert while it lives, so what changes meanwhile stays as it
@@ -61,13 +63,17 @@ func (l *linter) templateType(r *Rule) {
 
 // sampleField: an alert keeps only those fields of its logs that samples asks for.
 func (l *linter) sampleField(r *Rule) {
+	var kept []string
+	for _, path := range r.Samples.Fields {
+		kept = append(kept, decode.FieldName(path))
+	}
 	l.templates(r, func(key, name, text string) {
 		for _, chain := range chains(text) {
 			if len(chain) < 3 || chain[1] != "Fields" || chain[0] != "First" && chain[0] != "Last" {
 				continue
 			}
-			if field := strings.Join(chain[2:], "."); !slices.Contains(r.Samples.Fields, field) &&
-				!slices.Contains(r.Samples.Fields, chain[2]) {
+			if field := strings.Join(chain[2:], "."); !slices.Contains(kept, field) &&
+				!slices.Contains(kept, chain[2]) {
 				l.report(r, key, "add samples: {fields: ["+field+"]}",
 					"%s reads the field %s of a log, which the alert does not keep", name, field)
 				return
