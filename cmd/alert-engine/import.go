@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,9 +21,11 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/imports/elastalert"
 	"github.com/log-monitoring/alert-engine/internal/imports/loki"
 	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/imports/vmalert"
+	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/safetext"
 )
@@ -30,6 +33,7 @@ import (
 // importCommand is one run of import.
 type importCommand struct {
 	out, receivers string
+	compare        string // past alerts of the other system
 	json           bool
 	failOn         string
 
@@ -49,11 +53,14 @@ type importCommand struct {
 	stdout        io.Writer
 	stderr        io.Writer
 	relativeNames map[string]string // of the files read, for a directory of results
+	unread        []imports.Remark  // files that cannot be read
 }
 
 // systems are the systems whose rules are imported. The first that recognizes a file has it.
 func (c *importCommand) systems(o sigma.Options) []imports.System {
-	return []imports.System{sigma.System{Options: o}, vmalert.System{}, loki.System{}}
+	return []imports.System{
+		sigma.System{Options: o}, elastalert.System{}, vmalert.System{}, loki.System{},
+	}
 }
 
 // notImported are systems whose rules are not translated, and what to do instead.
@@ -92,6 +99,8 @@ The report goes to the standard output, or, when the rules go there, to the stan
 
 Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some differ and --fail-on warn is given.`,
 		Example: `  alert-engine import sigma sigma/rules/windows -o rules/sigma/
+  alert-engine import elastalert rules/ --es-config config.yaml --mapping mapping.json -o elastalert.rules.yml
+  alert-engine import elastalert rules/ -o elastalert.rules.yml --against-file yesterday.log.gz --compare past.jsonl
   cat rule.yml | alert-engine import - -o -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,6 +114,7 @@ Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some d
 	f.BoolVar(&c.json, "json", false, "report as JSON, one remark a line")
 	f.StringVar(&c.failOn, "fail-on", "refused", "exit with an error on: warn, refused or none")
 	f.StringVar(&c.receivers, "receivers", "", "write an alertmanager.yml of what the rules notify")
+	f.StringVar(&c.compare, "compare", "", "past alerts of the other system, one JSON object a line, to compare with a backtest")
 	f.StringVar(&c.mapping, "mapping", "", "types of fields, as Elasticsearch answers GET index/_mapping")
 	f.StringVar(&c.config, "es-config", "", "config.yaml of ElastAlert")
 	f.StringVar(&c.labels, "labels", "", "which fields hold the labels of Loki and vmalert")
@@ -172,10 +182,17 @@ func (c *importCommand) run(ctx context.Context, args []string) error {
 		return err
 	}
 	result := translate(systems, files, found, options)
+	result.Report.Remarks = append(c.unread, result.Report.Remarks...)
 	if err := c.write(result); err != nil {
 		return err
 	}
-	return c.report(result.Report)
+	verdict := c.report(result.Report)
+	if c.compare != "" {
+		if err := c.compareOld(ctx, result); err != nil {
+			return err
+		}
+	}
+	return verdict
 }
 
 // translate translates files that were named, and those that were found in a directory. With one
@@ -245,13 +262,19 @@ func (c *importCommand) read(paths []string) (files, found []imports.File, err e
 			}
 			data, err := readImport(name)
 			f := imports.File{Name: filepath.ToSlash(name), Data: data}
-			if name == path {
+			switch {
+			case name == path:
 				files = append(files, f)
-			} else {
-				c.relativeNames[f.Name], _ = filepath.Rel(path, name)
-				found = append(found, f)
+				return err
+			case err != nil: // one bad file of many stops nothing else
+				c.unread = append(c.unread, imports.Remark{
+					File: f.Name, Line: 1, Verdict: imports.Refused, Code: "file", Text: problem.Reason(err),
+				})
+				return nil
 			}
-			return err
+			c.relativeNames[f.Name], _ = filepath.Rel(path, name)
+			found = append(found, f)
+			return nil
 		})
 		if err != nil {
 			return nil, nil, err
@@ -368,7 +391,7 @@ func (c *importCommand) write(r imports.Result) error {
 		return err
 	}
 	if c.receivers != "" && r.Receivers != nil {
-		if err := c.writeYAML(c.receivers, r.Receivers); err != nil {
+		if err := c.writeYAML(c.receivers, r.Receivers, 0o600); err != nil {
 			return err
 		}
 	}
@@ -383,7 +406,7 @@ func (c *importCommand) write(r imports.Result) error {
 			if err := os.MkdirAll(filepath.Dir(name), 0o750); err != nil {
 				return err
 			}
-			if err := c.writeYAML(name, d.Root); err != nil {
+			if err := c.writeYAML(name, d.Root, 0o644); err != nil {
 				return err
 			}
 		}
@@ -392,10 +415,11 @@ func (c *importCommand) write(r imports.Result) error {
 	if len(r.Documents) == 0 {
 		return nil
 	}
-	return c.writeYAML(c.out, imports.Merge(r.Documents))
+	return c.writeYAML(c.out, imports.Merge(r.Documents), 0o644)
 }
 
-func (c *importCommand) writeYAML(name string, root *yaml.Node) error {
+// writeYAML writes a file. Receivers have secrets, so only their owner may read them.
+func (c *importCommand) writeYAML(name string, root *yaml.Node, mode fs.FileMode) error {
 	var b bytes.Buffer
 	encoder := yaml.NewEncoder(&b)
 	encoder.SetIndent(2)
@@ -406,15 +430,31 @@ func (c *importCommand) writeYAML(name string, root *yaml.Node) error {
 		_, err := c.stdout.Write(b.Bytes())
 		return err
 	}
-	return os.WriteFile(name, b.Bytes(), 0o644) // #nosec G306 -- rules are no secret
+	return os.WriteFile(name, b.Bytes(), mode)
+}
+
+// reportTo is where the report goes: where the rules do not.
+func (c *importCommand) reportTo() io.Writer {
+	if c.out == "-" {
+		return c.stderr
+	}
+	return c.stdout
+}
+
+// noteLast puts what concerns all rules behind what concerns one.
+func noteLast(m imports.Remark) int {
+	if m.Verdict == imports.Note {
+		return 1
+	}
+	return 0
 }
 
 // report prints one line for each remark, and the sums.
 func (c *importCommand) report(r *imports.Report) error {
-	out := c.stdout
-	if c.out == "-" {
-		out = c.stderr
-	}
+	out := c.reportTo()
+	slices.SortStableFunc(r.Remarks, func(a, b imports.Remark) int {
+		return cmp.Compare(noteLast(a), noteLast(b))
+	})
 	for _, m := range r.Remarks {
 		switch {
 		case c.json:

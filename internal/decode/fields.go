@@ -95,6 +95,20 @@ func Canonical(path string) string {
 	return path
 }
 
+// OwnField is the name under which a rule reads a record's own field of this name and no other: the
+// name itself, or, when that is a well-known one or is read from several fields, one that begins with
+// "fields.". The message keeps its name.
+func OwnField(name string) string {
+	_, alias := aliases[name]
+	_, side := sideFields[name]
+	_, common := commonFields[name]
+	wellKnown := slices.Contains(canonicalNames[:], name) || name == "line" || name == "timestamp"
+	if name == "message" || !alias && !side && !common && !wellKnown {
+		return name
+	}
+	return "fields." + name
+}
+
 // Fields is a set of requested fields: the well-known ones, and others by dotted path. It is
 // immutable and may be shared.
 type Fields struct {

@@ -240,7 +240,10 @@ func (v *view) changed(c *rule.Call) Number {
 		}
 		if before != nil && l.At > v.at-int64(v.g.r.Window) {
 			if other, ok := before.text(c.Field); ok && other != text {
-				n++
+				near := c.Within == 0 || l.At-before.At <= int64(c.Within)
+				if near {
+					n++
+				}
 			}
 		}
 		before = l
@@ -257,17 +260,37 @@ func (v *view) fresh(c *rule.Call) Number {
 		if !v.g.matches(c.Filter, l) || v.nothing {
 			continue
 		}
-		for _, one := range l.fields[c.Field] {
-			seen, ok := last[one.text]
+		for _, text := range combinations(c, l) {
+			seen, ok := last[text]
 			old := ok && (remember == 0 || l.At-seen <= remember)
-			last[one.text] = l.At
+			last[text] = l.At
 			if !old && l.At >= v.known+int64(v.g.r.Learn) && l.At > v.at-int64(v.g.r.Window) &&
 				slices.Contains(v.logs, l) {
-				found[one.text] = true
+				found[text] = true
 			}
 		}
 	}
 	return whole(int64(len(found)))
+}
+
+// combinations are the values of one field, or the one combination of several, of which all must be
+// there.
+func combinations(c *rule.Call, l *Log) (list []string) {
+	if len(c.Also) == 0 {
+		for _, one := range l.fields[c.Field] {
+			list = append(list, one.text)
+		}
+		return list
+	}
+	var all string
+	for _, field := range append([]string{c.Field}, c.Also...) {
+		text, ok := l.text(field)
+		if !ok || text == "" {
+			return nil
+		}
+		all += strconv.Quote(text)
+	}
+	return []string{all}
 }
 
 // past is an aggregate over a window that ended some time ago. Of a day or more ago it is looked up

@@ -150,6 +150,9 @@ func (s *Rules) fields() map[string]bool {
 	condition := func(c rule.Condition) {
 		calls(c, func(c *rule.Call) {
 			paths[c.Field] = true
+			for _, field := range c.Also {
+				paths[field] = true
+			}
 			query(c.Filter)
 		})
 	}

@@ -156,7 +156,8 @@ func (d draw) aggregate() (call, constant string) {
 	case 10:
 		return d.of("first", "last") + "(x)", d.of("0", "2.5", "5")
 	case 11:
-		return "changed(" + d.of("ev", "u", "x") + ")", d.of("0", "1", "2")
+		return "changed(" + d.of("ev", "u", "x") + d.of("", "", ", within 5s", ", within 1m") + ")",
+			d.of("0", "1", "2")
 	case 12:
 		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
 	}
@@ -210,7 +211,7 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		delete(r, "match")
 		d.sequence(r)
 	case f.values && d.in(2):
-		r["when"] = quoted("new(" + d.of("u", "ev", "x", "h") + ") > " + d.of("0", "0", "1"))
+		r["when"] = quoted("new(" + d.of("u", "ev", "x", "h", "u, ev", "ev, h, x") + ") > " + d.of("0", "0", "1"))
 		if d.in(2) {
 			r["learn"] = d.of("10s", "1m", "2m")
 		}

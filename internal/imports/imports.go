@@ -7,6 +7,7 @@
 package imports
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -91,6 +92,11 @@ func Text(text string) *yaml.Node {
 		n.Tag = "!!int"
 	}
 	return n
+}
+
+// Number is a scalar that is a number.
+func Number(n int) *yaml.Node {
+	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!int", Value: strconv.Itoa(n)}
 }
 
 // List is a sequence.

@@ -92,6 +92,7 @@ func TestDistinct(t *testing.T) {
 	if err := Finish(result); err != nil {
 		t.Fatal(err)
 	}
+	Merge(result.Documents) // it changes nothing
 	set, err := rule.LoadDocuments([]rule.Document{{File: "all", Root: Merge(result.Documents)}},
 		nil)
 	if err != nil || len(set.Refused) > 0 || len(set.Rules) != 2 || set.Rules[1].Name != "Down 2" {

@@ -117,8 +117,17 @@ func Merge(documents []rule.Document) *yaml.Node {
 				rules.Content = append(rules.Content, Get(g, "rules").Content...)
 				continue
 			}
-			of[name] = g
-			groups.Content = append(groups.Content, g)
+			own := *g // the documents stay as they are
+			own.Content = slices.Clone(g.Content)
+			for i := 1; i < len(own.Content); i += 2 {
+				if own.Content[i-1].Value == "rules" {
+					rules := *own.Content[i]
+					rules.Content = slices.Clone(rules.Content)
+					own.Content[i] = &rules
+				}
+			}
+			of[name] = &own
+			groups.Content = append(groups.Content, &own)
 		}
 	}
 	return Map("version", Text("1"), "groups", groups)

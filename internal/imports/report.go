@@ -16,6 +16,7 @@ const (
 	Differs    Verdict = "differs"          // translated, with a difference that the remark says
 	Skipped    Verdict = "skipped"          // not asked for, or not a rule over logs
 	Refused    Verdict = "refused"          // not translated
+	Note       Verdict = "note"             // about all rules; it counts as none
 )
 
 // verdicts are all verdicts from the best to the worst.
@@ -34,6 +35,9 @@ type Remark struct {
 
 // String is one line of a report.
 func (r Remark) String() string {
+	if r.Verdict == Note {
+		return fmt.Sprintf("%s: %s", r.Verdict, r.Text)
+	}
 	place := fmt.Sprintf("%s:%d", r.File, r.Line)
 	if r.Rule != "" {
 		place += " " + r.Rule
@@ -51,6 +55,9 @@ func (r *Report) Add(m Remark) { r.Remarks = append(r.Remarks, m) }
 func (r *Report) rules() map[Remark]Verdict {
 	rules := map[Remark]Verdict{}
 	for _, m := range r.Remarks {
+		if m.Verdict == Note {
+			continue
+		}
 		one := Remark{File: m.File, Line: m.Line, Rule: m.Rule}
 		worst, seen := rules[one]
 		if !seen || slices.Index(verdicts, m.Verdict) > slices.Index(verdicts, worst) {

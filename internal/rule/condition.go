@@ -32,14 +32,18 @@ type Call struct {
 	Func string
 	// canonical path of the field, for the functions that take one; "@template" is the masked
 	// message
-	Field    string
+	Field string
+	// new only: further fields, whose values count together with that of Field
+	Also     []string
 	Quantile float64       // percentile only: 0.99 for p99
 	Filter   Query         // nil when there is none
 	Alert    string        // firing only
 	Of       Condition     // baseline, zscore: the aggregate they are about
 	Span     time.Duration // baseline, zscore: how far they look back; 0 for the default
 	Offset   time.Duration // agg offset 1w; 0 for none
-	Pos      Pos
+	// changed only: how long after the event before a change counts; 0 for any time
+	Within time.Duration
+	Pos    Pos
 }
 
 func (*Number) isCondition() {}

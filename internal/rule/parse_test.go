@@ -134,3 +134,30 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// new takes several fields, and then a filter, which has an operator or quotes.
+func TestNewOfSeveralFields(t *testing.T) {
+	for text, want := range map[string]string{
+		"new(a, b) > 0":                   "a [b] false 0s",
+		"new(a, b, c.d, level:ERROR) > 0": "a [b c.d] true 0s",
+		`new(a, "b") > 0`:                 "a [] true 0s",
+		"changed(a, within 10m) > 0":      "a [] false 10m0s",
+	} {
+		c, err := ParseCondition(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		call := c.(*Binary).Left.(*Call)
+		if got := fmt.Sprint(call.Field, " ", call.Also, " ", call.Filter != nil, " ", call.Within); got != want {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	for _, text := range []string{
+		"new(a, a) > 0", "new(a, x:y, b) > 0", "changed(a, 10m) > 0", "changed(a, within x) > 0", "changed(a, b) > 0",
+	} {
+		if _, err := ParseCondition(text); err == nil {
+			t.Errorf("%s is read", text)
+		}
+	}
+}

@@ -280,9 +280,15 @@ var functions = map[string]struct {
 		true,
 		2,
 		true,
-	}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, 2, false},
-	"changed": {true, 1, false},
+	}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, maxNewFields + 1, false},
+	"changed": {true, 2, false},
 }
+
+// maxNewFields bounds the fields that new() takes together.
+const maxNewFields = 8
+
+// fieldName is an argument that is a field and no filter.
+var fieldName = regexp.MustCompile(`^[\pL_@][\pL\pN_.@-]*$`)
 
 func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 	c := &Call{Func: name, Pos: Pos{Line: 1, Column: at + 1}}
@@ -322,12 +328,31 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 		}
 		c.Field, args = decode.Canonical(args[0].text), args[1:]
 	}
+	for c.Func == "new" && len(args) > 0 && fieldName.MatchString(args[0].text) {
+		field := decode.Canonical(args[0].text)
+		if field == c.Field || slices.Contains(c.Also, field) {
+			return nil, p.fail(args[0].at, fmt.Sprintf("field %s is given twice", field), "")
+		}
+		c.Also, args = append(c.Also, field), args[1:]
+	}
+	if len(args) > 1 && c.Func == "new" {
+		return nil, p.fail(args[1].at, "new takes fields and then one filter",
+			"write new(field, field, filter)")
+	}
 	switch c.Func {
 	case "firing":
 		if len(args) == 0 {
 			return nil, p.fail(at, "firing needs the name of an alert", "")
 		}
 		c.Alert = strings.Trim(args[0].text, `"`)
+	case "changed":
+		if len(args) > 0 {
+			text, ok := strings.CutPrefix(args[0].text, "within ")
+			if c.Within, err = duration.Parse(strings.TrimSpace(text)); !ok || err != nil || c.Within <= 0 {
+				return nil, p.fail(args[0].at, fmt.Sprintf("%q is not a time", args[0].text),
+					"as in changed(leader, within 10m)")
+			}
+		}
 	case "baseline", "zscore":
 		if err := p.history(c, args, at, depth); err != nil {
 			return nil, err

@@ -100,5 +100,6 @@ func (u *uses) condition(c Condition, otherwise Pos) {
 		}
 		u.query(call.Filter, pos)
 		u.add(pos, call.Field)
+		u.each(pos, call.Also)
 	}
 }

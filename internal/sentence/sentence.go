@@ -312,6 +312,12 @@ func callWords(c *rule.Call, logs string) string {
 			field = "the message template"
 		}
 		text = aggregates[c.Func] + " " + field
+		if len(c.Also) > 0 {
+			text = "the number of new combinations of " + strings.Join(append([]string{field}, c.Also...), ", ")
+		}
+		if c.Within > 0 {
+			text += " within " + duration.Format(c.Within)
+		}
 		if c.Filter != nil {
 			text += " of " + logsOf(c, logs)
 		}

@@ -35,6 +35,7 @@ type call struct {
 	series   int // in Condition.series
 	quantile float64
 	offset   int64
+	within   int64   // changed: how long after the event before a change counts; 0 for any time
 	limits   []int64 // since: the ages that comparisons ask about
 }
 
@@ -160,7 +161,7 @@ func (c *call) accumulate(p *Condition) accumulator {
 	case distinct:
 		return &values{}
 	case changed:
-		return &changes{}
+		return &changes{within: c.within}
 	}
 	return nil
 }

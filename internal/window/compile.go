@@ -321,7 +321,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 				windowed: true,
 			}
 	}
-	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset)}
+	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset), within: int64(of.Within)}
 	made.series = c.series(of, f, made.offset+c.p.window)
 	c.p.calls = append(c.p.calls, made)
 	d := directionOf(f)
@@ -360,12 +360,15 @@ func (c *compiler) series(of *rule.Call, f function, keep int64) int {
 	if of.Field != "" {
 		want.field = c.field(of.Field)
 	}
+	for _, path := range of.Also {
+		want.also = append(want.also, c.field(path))
+	}
 	if of.Filter != nil {
 		want.filter = c.filter(of.Filter)
 	}
 	for i := range c.p.series {
 		if s := &c.p.series[i]; s.kind == want.kind && s.field == want.field &&
-			s.filter == want.filter &&
+			s.filter == want.filter && slices.Equal(s.also, want.also) &&
 			s.spare == want.spare {
 			s.keep, s.lag, s.ordered = max(
 				s.keep,

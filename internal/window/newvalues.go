@@ -1,6 +1,7 @@
 package window
 
 import (
+	"encoding/binary"
 	"maps"
 	"slices"
 )
@@ -70,7 +71,14 @@ func (s *series) addNovel(p *Condition, sp *seriesSpec, ev *Event, moved func(at
 	if sp.ordered {
 		seen.order = ev.Order
 	}
-	members(string(text), func(member string) {
+	each := members
+	if len(sp.also) > 0 {
+		if text = combination(text, sp, ev); text == nil {
+			return
+		}
+		each = func(whole string, f func(string)) { f(whole) }
+	}
+	each(string(text), func(member string) {
 		gone, begun, changed := s.see(member, seen, p.remember)
 		for _, r := range gone {
 			if at := s.until(sp, r) - 1; at >= 0 && s.times[at] == r.at && changed {
@@ -110,6 +118,20 @@ func (s *series) until(sp *seriesSpec, r reset) int {
 		return s.afterReset(r)
 	}
 	return after(s.times, r.at)
+}
+
+// combination appends the texts of the further fields, each with its length behind it, so that no two
+// combinations have one text; nil when one is missing.
+func combination(text []byte, sp *seriesSpec, ev *Event) []byte {
+	for _, field := range sp.also {
+		at := len(text)
+		text = ev.value(field).appendText(text)
+		if len(text) == at {
+			return nil
+		}
+		text = binary.AppendUvarint(text, uint64(len(text)-at))
+	}
+	return text
 }
 
 // purgeSeen forgets texts that will be new when they come after the watermark.

@@ -70,3 +70,42 @@ func TestALateEventMayMakeAValueOlderButNotNewAgain(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Combinations are new as a whole; a log that lacks a field has none, and no two share a text.
+func TestNewCombinations(t *testing.T) {
+	r := ruleOf(t, "match: boom, window: 10s, when: 'new(u, v) > 0'")
+	p, err := Compile(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := func(s string) Value {
+		if s == "" {
+			return Value{}
+		}
+		return Value{Kind: Text, Text: []byte(s)}
+	}
+	sp := &p.series[0]
+	seen := map[string]bool{}
+	for _, pair := range [][2]string{{"a", "b"}, {"ab", ""}, {"", "ab"}, {"a", "bc"}, {"ab", "c"}, {"a", "b"}} {
+		ev := &Event{Values: []Value{text(pair[0]), text(pair[1])}}
+		first := ev.value(sp.field).appendText(nil)
+		if whole := combination(first, sp, ev); len(first) > 0 && whole != nil {
+			seen[string(whole)] = true
+		}
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d combinations", len(seen))
+	}
+}
+
+// A change counts only within its time of the event before.
+func TestChangedWithin(t *testing.T) {
+	c := &changes{within: 10}
+	s := &series{times: []int64{0, 10, 21, 22}, texts: []string{"a", "b", "a", "b"}}
+	for i := range s.times {
+		c.add(s, i)
+	}
+	if c.n != 2 {
+		t.Error(c.n)
+	}
+}

@@ -20,8 +20,9 @@ const (
 // field.
 type seriesSpec struct {
 	kind    kind
-	filter  int // in Condition.filters, -1 for none
-	field   int // in Condition.fields, -1 for none
+	filter  int   // in Condition.filters, -1 for none
+	field   int   // in Condition.fields, -1 for none
+	also    []int // further fields, whose values make one text with that of field
 	keep    int64
 	spare   int  // how many more than those younger than keep are kept, however old they are
 	ordered bool // events of one instant stand in their order
