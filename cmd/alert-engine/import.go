@@ -114,13 +114,15 @@ Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some d
 	f.BoolVar(&c.json, "json", false, "report as JSON, one remark a line")
 	f.StringVar(&c.failOn, "fail-on", "refused", "exit with an error on: warn, refused or none")
 	f.StringVar(&c.receivers, "receivers", "", "write an alertmanager.yml of what the rules notify")
-	f.StringVar(&c.compare, "compare", "", "past alerts of the other system, one JSON object a line, to compare with a backtest")
+	f.StringVar(&c.compare, "compare", "",
+		"past alerts of the other system, one JSON object a line, to compare with a backtest")
 	f.StringVar(&c.mapping, "mapping", "", "types of fields, as Elasticsearch answers GET index/_mapping")
 	f.StringVar(&c.config, "es-config", "", "config.yaml of ElastAlert")
 	f.StringVar(&c.labels, "labels", "", "which fields hold the labels of Loki and vmalert")
 	f.BoolVar(&c.faithful, "faithful", false, "evaluate only when the other system would have")
 	f.Var((*duration.Flag)(&c.interval), "interval", "time between evaluations, where the rules do not say it")
-	f.StringSliceVar(&c.source.topics, "against", nil, "decide what rules leave open by the newest logs of this topic; repeat for more")
+	f.StringSliceVar(&c.source.topics, "against", nil,
+		"decide what rules leave open by the newest logs of this topic; repeat for more")
 	f.StringVar(&c.file, "against-file", "", "decide what rules leave open by the logs of this file")
 	f.StringVar(&c.format, "format", "auto", "format of all records of the file")
 	f.IntVar(&c.most, "sample", 100_000, "read at most this many records")

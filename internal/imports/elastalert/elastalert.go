@@ -387,7 +387,8 @@ func (r *one) translate() ([]*yaml.Node, error) {
 	case r.kind == "":
 		return nil, errors.New("it has no type")
 	case strings.Contains(r.kind, "."):
-		return nil, fmt.Errorf("type %s is Python of your own; write the condition by hand, as in docs/howto/migrate.md", r.kind)
+		return nil, fmt.Errorf("type %s is Python of your own; write the condition by hand, as in "+
+			"docs/howto/migrate.md", r.kind)
 	case !known:
 		return nil, fmt.Errorf("type %q is not one of ElastAlert's", r.kind)
 	}

@@ -202,7 +202,7 @@ func TestKinds(t *testing.T) {
 		"type: flatline\nthreshold: 1\ntimeframe: {minutes: 10}":                                                                "when=count() < 1 window=10m0s by=",
 		"type: spike\nspike_height: 3\nspike_type: up\ntimeframe: {minutes: 10}\nthreshold_ref: 4":                              "when=count() >= 3 * count() offset 10m and count() offset 10m >= 4 window=10m0s by= keep=10m0s",
 		"type: spike\nspike_height: 2\nspike_type: down\ntimeframe: {hours: 1}":                                                 "when=count() <= count() offset 1h / 2 window=1h0m0s by= keep=1h0m0s",
-		"type: cardinality\ncardinality_field: user\nmax_cardinality: 5\ntimeframe: {hours: 1}":                                 "when=distinct(user) > 5 window=1h0m0s by=",
+		"type: cardinality\ncardinality_field: user\nmax_cardinality: 5\ntimeframe: {hours: 1}":                                 "when=distinct(user) > 5 window=1h0m0.001s by=",
 		"type: metric_aggregation\nmetric_agg_key: ms\nmetric_agg_type: avg\nmax_threshold: 1.5\nquery_key: h":                  "when=avg(ms) > 1.5 window=10m0s by=h",
 		"type: metric_aggregation\nmetric_agg_key: ms\nmetric_agg_type: sum\nmin_threshold: 5":                                  "when=sum(ms) < 5 or count() == 0 window=10m0s by=",
 		"type: percentage_match\nmatch_bucket_filter: [{term: {level.keyword: ERROR}}]\nmax_percentage: 25\nmin_denominator: 8": `when=count(fields.level:="ERROR") / count() > 25% and count() >= 8 window=10m0s by=`,

@@ -199,7 +199,8 @@ func (r *one) cardinality() ([]draft, error) {
 	if r.get("min_cardinality") != nil {
 		r.verdict = imports.WithinPoll
 	}
-	return []draft{r.grouped(draft{when: when, window: frame}, false)}, nil
+	// there an event that is exactly so old still counts, and times are in milliseconds
+	return []draft{r.grouped(draft{when: when, window: frame + time.Millisecond}, false)}, nil
 }
 
 // thresholds compares a number with an upper and a lower bound, one of which must be there.
@@ -444,7 +445,8 @@ func (r *one) entries(key string) (list []string, err error) {
 		return nil, fmt.Errorf("%s is empty", key)
 	}
 	if len(list) > maxEntries {
-		return nil, fmt.Errorf("%s has %d members; write a list of a file or a topic by hand, as in docs/reference/rule-file.md", key, len(list))
+		return nil, fmt.Errorf("%s has %d members; write a list of a file or a topic by hand, as in "+
+			"docs/reference/rule-file.md", key, len(list))
 	}
 	return list, nil
 }

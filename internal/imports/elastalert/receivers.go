@@ -27,19 +27,37 @@ var notifiers = map[string]struct {
 	config   string
 	settings []setting
 }{
-	"slack":             {"slack_configs", []setting{{"api_url", "slack_webhook_url"}, {"channel", "slack_channel_override"}}},
-	"mattermost":        {"slack_configs", []setting{{"api_url", "mattermost_webhook_url"}, {"channel", "mattermost_channel_override"}}},
-	"rocketchat":        {"slack_configs", []setting{{"api_url", "rocket_chat_webhook_url"}, {"channel", "rocket_chat_channel_override"}}},
-	"email":             {"email_configs", []setting{{"to", "email"}, {"from", "from_addr"}}},
+	"slack": {"slack_configs", []setting{
+		{"api_url", "slack_webhook_url"},
+		{"channel", "slack_channel_override"},
+	}},
+	"mattermost": {"slack_configs", []setting{
+		{"api_url", "mattermost_webhook_url"},
+		{"channel", "mattermost_channel_override"},
+	}},
+	"rocketchat": {"slack_configs", []setting{
+		{"api_url", "rocket_chat_webhook_url"},
+		{"channel", "rocket_chat_channel_override"},
+	}},
+	"email": {"email_configs", []setting{
+		{"to", "email"},
+		{"from", "from_addr"},
+	}},
 	"ms_teams":          {"msteams_configs", []setting{{"webhook_url", "ms_teams_webhook_url"}}},
 	"ms_power_automate": {"msteamsv2_configs", []setting{{"webhook_url", "ms_power_automate_webhook_url"}}},
 	"discord":           {"discord_configs", []setting{{"webhook_url", "discord_webhook_url"}}},
-	"telegram":          {"telegram_configs", []setting{{"bot_token", "telegram_bot_token"}, {"chat_id", "telegram_room_id"}}},
-	"pagerduty":         {"pagerduty_configs", []setting{{"service_key", "pagerduty_service_key"}}},
-	"opsgenie":          {"opsgenie_configs", []setting{{"api_key", "opsgenie_key"}}},
-	"post":              {"webhook_configs", []setting{{"url", "http_post_url"}}},
-	"post2":             {"webhook_configs", []setting{{"url", "http_post2_url"}}},
-	"victorops":         {"victorops_configs", []setting{{"api_key", "victorops_api_key"}, {"routing_key", "victorops_routing_key"}}},
+	"telegram": {"telegram_configs", []setting{
+		{"bot_token", "telegram_bot_token"},
+		{"chat_id", "telegram_room_id"},
+	}},
+	"pagerduty": {"pagerduty_configs", []setting{{"service_key", "pagerduty_service_key"}}},
+	"opsgenie":  {"opsgenie_configs", []setting{{"api_key", "opsgenie_key"}}},
+	"post":      {"webhook_configs", []setting{{"url", "http_post_url"}}},
+	"post2":     {"webhook_configs", []setting{{"url", "http_post2_url"}}},
+	"victorops": {"victorops_configs", []setting{
+		{"api_key", "victorops_api_key"},
+		{"routing_key", "victorops_routing_key"},
+	}},
 }
 
 // add adds the route of a rule.

@@ -149,7 +149,7 @@ func (r *one) special(name string) string {
 	case "@timestamp", r.filters.types.time:
 		return `{{ .Last.Time.UTC.Format "2006-01-02T15:04:05.000Z" }}`
 	}
-	if strings.HasPrefix(name, "metric_") && strings.Contains(name, r.value("metric_agg_key")) && r.get("metric_agg_key") != nil {
+	if key := r.value("metric_agg_key"); key != "" && strings.HasPrefix(name, "metric_"+key) {
 		return "{{ .Value }}"
 	}
 	return ""
@@ -181,8 +181,9 @@ func (r *one) field(name string, d draft) string {
 
 var (
 	jinjaTag   = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}|\{%-?\s*(.*?)\s*-?%\}|\{#.*?#\}`)
-	jinjaValue = regexp.MustCompile(`^([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)((?:\s*\|\s*(?:upper|lower|title|string|safe))*)$`)
-	jinjaIf    = regexp.MustCompile(`^(if|elif)\s+(not\s+)?([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)$`)
+	jinjaValue = regexp.MustCompile(`^([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)` +
+		`((?:\s*\|\s*(?:upper|lower|title|string|safe))*)$`)
+	jinjaIf = regexp.MustCompile(`^(if|elif)\s+(not\s+)?([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)$`)
 )
 
 // jinja is a text of Jinja: names, a few filters, and if.
