@@ -65,7 +65,10 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	for _, a := range s.current() {
 		up[a.Rule] = append(up[a.Rule], a)
 	}
-	day := episodes(s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000}))
+	// read once for those who look within a few seconds, since a flood leaves very many of them
+	day := episodes(s.day.get(func() []models.Alert {
+		return s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000})
+	}))
 	words := strings.Fields(strings.ToLower(d.Filter))
 	for _, one := range s.ruleSet().Rules {
 		row := s.ruleRow(one, status[one.ID()], up[one.ID()])

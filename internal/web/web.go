@@ -89,7 +89,8 @@ type Server struct {
 	limits   map[cost]*limit
 	metrics  requestMetrics
 	alerts   alertCache
-	pulse    pulse // fingerprint of the alerts, shared by all open pages
+	day      alertCache // the transitions of the last day
+	pulse    pulse      // fingerprint of the alerts, shared by all open pages
 }
 
 // maxBody is the maximum size of a request's body.
