@@ -471,7 +471,7 @@ func (e *Engine) advance() {
 				base = min(base, e.watermarks.progressOf(nil).base)
 			}
 			e.advanceRule(rs, base-lateness, d)
-			slowest = min(slowest, rs.watermark, d.base-rs.lateness())
+			slowest = min(slowest, rs.watermark, d.base-lateness)
 		}
 		rs.behind = !d.known || !d.caughtUp
 	}

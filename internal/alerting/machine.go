@@ -378,9 +378,11 @@ func (m *machine) nextTimer() int64 {
 		next = min(next, a.early.startsAt)
 	}
 	if a.phase == suppressed {
-		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo)
-		// a late log that ends it does so at the first instant that is not decided
-		next = min(next, max(until, a.decidedTo+1))
+		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo-1)
+		if until < a.decidedTo { // a late log ended it: at the first instant that is not decided
+			until = a.decidedTo + 1
+		}
+		next = min(next, until)
 	}
 	return next
 }
