@@ -409,10 +409,15 @@ func (b *states) resolve(a models.Alert, now time.Time) (known string) {
 		return "it was notified before"
 	}
 	notified := s.last().Alert.ID // the same, but after the engine's state was lost
-	b.closeEpisode(a, now)
-	a.ID = notified
+	// It may have fired early with a log that is later than its end.
+	closed, fired := a, s.last().Alert.At
+	if fired.After(closed.At) {
+		closed.At = fired
+	}
+	b.closeEpisode(closed, now)
+	a.ID, closed.ID = notified, notified
 	b.end(s, a, now)
-	b.closeEpisode(s.last().Alert, now)
+	b.closeEpisode(closed, now)
 	b.enqueue(s.last().Alert)
 	return ""
 }
