@@ -219,7 +219,8 @@ const (
 )
 
 var recordKeyNames = [recordKeys]string{
-	"timeUnixNano", "observedTimeUnixNano", "severityNumber", "severityText", "body", "traceId", "spanId", "eventName", "otel.scope.name",
+	"timeUnixNano", "observedTimeUnixNano", "severityNumber", "severityText",
+	"body", "traceId", "spanId", "eventName", "otel.scope.name",
 }
 
 // flatLog is the log of OTLP that is being read.
@@ -333,7 +334,8 @@ func (d *Decoder) flatRecord(record, scope []byte) {
 			_, b = nextField(b)
 		}
 	}
-	timed := o.time > 0 && o.time < math.MaxInt64 && d.log.clock.plausible(int64(o.time)) && d.cfg.Fields["timestamp"] == nil
+	timed := o.time > 0 && o.time < math.MaxInt64 && d.log.clock.plausible(int64(o.time)) &&
+		d.cfg.Fields["timestamp"] == nil
 	if o.time > 0 && (!timed || o.timeAsked) {
 		r.number(o.keys[keyTime], o.time)
 	}

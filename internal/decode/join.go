@@ -131,7 +131,10 @@ type Joiner struct {
 
 // joinPaths are fields by which streams that share a partition are known, and those that say
 // that a line was split.
-var joinPaths = []string{"log.file.path", "file", "filename", "stream", "logtag", "_p", "partial_message", "partial_last"}
+var joinPaths = []string{
+	"log.file.path", "file", "filename", "stream",
+	"logtag", "_p", "partial_message", "partial_last",
+}
 
 // NewJoiner returns a joiner, nil if the configuration joins nothing.
 func NewJoiner(cfg Config) (*Joiner, error) {
@@ -212,7 +215,8 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 		if ok && !line.alone {
 			e := &events[at]
 			last := e.members[len(e.members)-1]
-			if (e.partial || line.more) && len(e.members) < j.rules.maxLines && e.bytes+len(line.text) <= j.rules.maxBytes &&
+			if (e.partial || line.more) && len(e.members) < j.rules.maxLines &&
+				e.bytes+len(line.text) <= j.rules.maxBytes &&
 				j.latest(newest, last)-j.lines[last].at <= wait {
 				e.members, e.bytes, e.partial = append(e.members, i), e.bytes+len(line.text)+1, line.partial
 				continue

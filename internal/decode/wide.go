@@ -73,7 +73,8 @@ func sameBits(a, b jsonscan.Bitset) bool {
 func (d *Decoder) newWide(w *wide) {
 	if w.slots == nil {
 		n := d.plan.Slots
-		w.record, w.resource, w.envelope, w.anywhere = jsonscan.NewBitset(n), jsonscan.NewBitset(n), jsonscan.NewBitset(n), jsonscan.NewBitset(n)
+		w.record, w.resource = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
+		w.envelope, w.anywhere = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
 		w.slots, w.in = make([]jsonscan.Slot, d.fields.Len()), make([]*jsonscan.Extractor, d.fields.Len())
 	}
 	copy(w.record, d.root.Has)
@@ -102,7 +103,8 @@ func (l *Log) widen() bool {
 		return false
 	}
 	s := &d.root.Spans[w.slots[FieldMessage]]
-	if w.in[FieldMessage] != d.root || s.Kind != String || s.End-s.Start < 6 || opens(d.root.Doc[s.Start:s.End], s.Flags) {
+	if w.in[FieldMessage] != d.root || s.Kind != String || s.End-s.Start < 6 ||
+		opens(d.root.Doc[s.Start:s.End], s.Flags) {
 		return false
 	}
 	l.over, l.under, l.ownUnder = l.over[:0], append(l.under[:0], d.resource, d.envelope), 0
@@ -121,7 +123,8 @@ func (l *Log) inWide(id FieldID) (v Value, ok bool) {
 			return Value{}, false
 		}
 		t := x.Doc[s.Start:s.End:s.End]
-		if id <= FieldSpanID && (id == FieldContainer && t[0] == '/' || isTrace(id) && x != l.root && bytes.IndexByte(t, '/') >= 0) {
+		if id <= FieldSpanID && (id == FieldContainer && t[0] == '/' ||
+			isTrace(id) && x != l.root && bytes.IndexByte(t, '/') >= 0) {
 			return Value{}, false
 		}
 		return Value{s.Kind, t}, true
@@ -143,7 +146,10 @@ func (l *Log) learnWide(id FieldID, v Value) {
 	case FieldRaw, FieldLevel:
 		return
 	case FieldMessage:
-		for _, at := range [...]jsonscan.Slot{h.arguments, h.line, h.template, h.bigTemplate, h.appName, h.priority, h.syslogTags[0], h.syslogTags[1], h.syslogTags[2], h.syslogTags[3]} {
+		for _, at := range [...]jsonscan.Slot{
+			h.arguments, h.line, h.template, h.bigTemplate, h.appName, h.priority,
+			h.syslogTags[0], h.syslogTags[1], h.syslogTags[2], h.syslogTags[3],
+		} {
 			if any.Has(at) {
 				return
 			}
@@ -187,7 +193,8 @@ func (l *Log) learnWide(id FieldID, v Value) {
 			continue
 		}
 		s := &x.Spans[first]
-		if v.Kind != Absent && source(first) == l.from[id] && s.Flags == 0 && bytes.Equal(v.Text, x.Doc[s.Start:s.End]) {
+		if v.Kind != Absent && source(first) == l.from[id] && s.Flags == 0 &&
+			bytes.Equal(v.Text, x.Doc[s.Start:s.End]) {
 			w.slots[id], w.in[id] = first, x
 		}
 		return
@@ -201,7 +208,8 @@ func (l *Log) learnWide(id FieldID, v Value) {
 func (l *Log) wideLevelOf() (*wideLevel, []byte) {
 	o := &l.d.flat
 	n, t := o.keys[keySeverityNumber], o.keys[keySeverityText]
-	if n == nil || t == nil || l.d.set.levels != nil || l.d.cfg.Fields["level"] != nil || !l.root.Has.Has(n.Slot()) || !l.root.Has.Has(t.Slot()) {
+	if n == nil || t == nil || l.d.set.levels != nil || l.d.cfg.Fields["level"] != nil ||
+		!l.root.Has.Has(n.Slot()) || !l.root.Has.Has(t.Slot()) {
 		return nil, nil
 	}
 	s := &l.root.Spans[n.Slot()]

@@ -256,7 +256,9 @@ func (r *Registry) ask(id schema.ID) (schema.Text, error) {
 }
 
 // references appends what a schema refers to, each before those that refer to it.
-func (r *Registry) references(ctx context.Context, list []sr.SchemaReference, seen map[string]bool, text *schema.Text) error {
+func (r *Registry) references(
+	ctx context.Context, list []sr.SchemaReference, seen map[string]bool, text *schema.Text,
+) error {
 	for _, ref := range list {
 		if seen[ref.Name] {
 			continue
