@@ -16,9 +16,10 @@ import (
 // not know each other.
 var layers = [][]string{
 	{"cmd/alert-engine", "examples/consumer", "examples/processor", "scripts/notice"},
+	{"internal/lsp"},
 	{"internal/app", "internal/evaluator"},
 	{"internal/web"},
-	{"internal/suggest"},
+	{"internal/suggest", "internal/sentence"},
 	{"internal/ruletest"},
 	{
 		"internal/alerting",
