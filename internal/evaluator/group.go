@@ -338,7 +338,7 @@ func (g *group) level(v *view) (severity string) {
 // look is the view of the group at an instant.
 func (g *group) look(at instant, l life) *view {
 	v := &view{g: g, at: at, life: l, known: l.from}
-	if g.reset != nil && !g.reset.late {
+	if g.reset != nil && !g.reset.late && g.matches(g.r.Match, g.reset) {
 		v.before = g.reset
 	}
 	for _, log := range g.visible(at, l) {
