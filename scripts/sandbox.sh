@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Runs the program as somebody without rights, on a file system that is read-only but for its data directory and holds nothing but the program and its rules: no /etc, no
-# /tmp, no libraries. It has to find an alert, answer, stop cleanly, start again, and leave files that nobody else may read.
+# Runs the program as an unprivileged user, on a file system that is read-only except for its data
+# directory and holds only the program and its rules: no /etc, no /tmp, no libraries. It must find
+# an alert, answer, stop cleanly, start again, and leave files that other users cannot read.
 #
 # Needs Linux, Go and unshare, and either root or the right to make user namespaces; where that is missing it says so, and succeeds.
 set -euo pipefail
@@ -55,7 +56,7 @@ for run in first second; do
   until_holds ready
   [ $run = second ] || until_holds grep -q FIRING "$scratch/engine-first.txt"
   status=$(cat /proc/$engine/status)
-  [ "$(awk '/^Uid:/ {print $2, $3}' <<<"$status")" = "$owner $owner" ] || fail "it runs as somebody else: $status"
+  [ "$(awk '/^Uid:/ {print $2, $3}' <<<"$status")" = "$owner $owner" ] || fail "it runs as another user: $status"
   if [ "$owner" = 65534 ]; then grep -q '^CapEff:[[:space:]]*0*$' <<<"$status" || fail "it has rights: $status"; fi
   grep -q '^NoNewPrivs:[[:space:]]*1' <<<"$status" || fail "it may get rights"
   [ ! -e "$root/probe" ] && ! touch "/proc/$engine/root/probe" 2>/dev/null || fail "its file system can be written to"

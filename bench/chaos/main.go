@@ -82,7 +82,7 @@ func main() {
 	flag.IntVar(&o.proxied, "proxied", 0, "KAFKA_PROXIED with which they were started: the "+
 		"network between them and the engine is cut")
 	flag.IntVar(&o.members, "members", 1, "that share the topic by the key of its records; what "+
-		"the receiver was told is compared as well then")
+		"the receiver was notified of is compared as well then")
 	flag.BoolVar(&o.unprotected, "unprotected", false,
 		"take away at each kill how far the engine's state goes")
 	flag.IntVar(&o.outages, "outages", -1,

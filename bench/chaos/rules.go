@@ -245,7 +245,7 @@ func (w *promised) expected(rules string, until time.Time) (map[string][]change,
 	return all, nil
 }
 
-// alertName is what tells alerts apart, but for their severity.
+// alertName identifies an alert, except for its severity.
 func alertName[K, V ~string](labels map[K]V) string {
 	return string(labels["alertname"]) + " " + string(labels["key"])
 }

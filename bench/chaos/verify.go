@@ -73,7 +73,7 @@ func whole(of string, want map[string][]change, got []change, repeated int) *ver
 	return v
 }
 
-// nth tells apart the transitions of an alert that are alike but for their times.
+// nth numbers the transitions of an alert that differ only in their times.
 type nth struct {
 	state, severity string
 	n               int

@@ -1,6 +1,6 @@
 // Command latency measures how long it takes from producing a log to the arrival of its alert at a
 // webhook, through the whole program: an embedded Kafka and the webhook in this process,
-// alert-engine in its own, as somebody would run it.
+// alert-engine in its own, as in production.
 //
 //	go -C bench run ./latency
 //

@@ -1,4 +1,4 @@
-// Package proc runs alert-engine in a process of its own, as somebody would who has just built it,
+// Package proc runs alert-engine in a process of its own, as built from the sources,
 // for the benchmarks that measure the whole program.
 package proc
 
@@ -79,7 +79,7 @@ func (e *Engine) Start() error {
 	return e.cmd.Start()
 }
 
-// Ready says whether the program finds alerts and can tell people.
+// Ready reports whether the program finds alerts and can send notifications.
 func (e *Engine) Ready() bool {
 	r, err := http.Get("http://" + e.Listen + "/readyz")
 	if err != nil {

@@ -52,7 +52,7 @@ func TestBacktestFailsOverBudget(t *testing.T) {
 	}
 }
 
-func TestBacktestComparesTwoVersionsOfTheRules(t *testing.T) {
+func TestBacktestComparesRuleVersions(t *testing.T) {
 	out, _, err := runCommand(backtestCommandOver(loadAnyMatch), "", "my.rules.yml", "--file",
 		writeFile(t, "logs.json", someLogs), "--diff", "old.rules.yml")
 	if err != nil || out != "2 alerts before, 2 after, 0 transitions changed\n" {
@@ -68,7 +68,7 @@ func TestBacktestNamesAMissingFile(t *testing.T) {
 	}
 }
 
-func TestTheOrderOfAFileChangesNothing(t *testing.T) {
+func TestFileOrderDoesNotMatter(t *testing.T) {
 	rules := writeFile(
 		t,
 		"sums.rules.yml",
@@ -95,7 +95,7 @@ func TestTheOrderOfAFileChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTheLastLinesOfAFileCountForEveryRule(t *testing.T) {
+func TestLastLinesCountForEveryRule(t *testing.T) {
 	rules := writeFile(
 		t,
 		"two.rules.yml",

@@ -164,7 +164,7 @@ func (c *decodeCommand) time(name string) (time.Time, error) {
 }
 
 // decoder returns the decoder for a record. A corpus may say that a record is in protobuf, which
-// its bytes do not tell.
+// its bytes do not show.
 func (c *decodeCommand) decoder(format string) (*decode.Decoder, error) {
 	cfg := c.cfg
 	if (cfg.Format == "auto" || cfg.Format == "") && format == "otlp_proto" {

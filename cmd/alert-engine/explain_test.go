@@ -20,7 +20,7 @@ func TestExplainShowsWhyALogMatches(t *testing.T) {
 	}
 }
 
-func TestExplainShowsWhyALogDoesNotMatch(t *testing.T) {
+func TestExplainShowsMismatch(t *testing.T) {
 	out, _, err := runCommand(explainCommandOver(loadAnyMatch), `{"level":"ERROR","service":"web"}`+
 		"\n", "shop/Errors", "--rules", "shop.rules.yml", "-e", "-")
 	if err != exitCode(1) || !strings.Contains(out, `FAIL service begins with "pay"   ("web")`) ||
@@ -29,7 +29,7 @@ func TestExplainShowsWhyALogDoesNotMatch(t *testing.T) {
 	}
 }
 
-func TestExplainNamesWhatItCannotFind(t *testing.T) {
+func TestExplainNamesMissingRule(t *testing.T) {
 	f := func(want string, args ...string) {
 		t.Helper()
 		if _, _, err := runCommand(explainCommandOver(loadAnyMatch), "", args...); err == nil ||

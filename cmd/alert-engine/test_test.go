@@ -129,7 +129,7 @@ tests:
   nothing_else: true
 `
 
-func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
+func TestFailingTestsAreExplained(t *testing.T) {
 	file := writeFile(t, "shop_test.yml", script)
 	junit := filepath.Join(t.TempDir(), "report.xml")
 	out, _, err := runCommand(testCommandOver(loadAnyMatch), "", "--shuffle", "3", "--seed", "5",
@@ -160,7 +160,7 @@ func TestTestSaysWhichTestsFailAndWhy(t *testing.T) {
 	}
 }
 
-func TestLogsOfAScriptThatNameNoTopicAreOfEverySource(t *testing.T) {
+func TestLogsWithoutTopicBelongToEverySource(t *testing.T) {
 	file := writeFile(t, "a.rules.yml", `version: 1
 source: payments
 groups:

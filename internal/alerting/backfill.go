@@ -9,14 +9,14 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A rule that is new knows nothing: its window is empty though the logs that would fill it lie in
-// the topic. With WithBackfill such a rule waits, and whoever feeds the engine has a backfill
-// engine, which has the rules that wait and nothing else, read those logs beside it. When both have
-// read exactly as far, Adopt moves what the backfill engine has seen into the engine, and the rules
-// are live: each log has counted once, before the move there and after it here.
+// A new rule has no past: its window is empty though the logs that would fill it are in the topic.
+// With WithBackfill such a rule waits, and the caller feeds those logs to a backfill engine, which
+// holds the waiting rules only. When both have read exactly as far, FinishBackfill moves the state
+// of the backfill engine into the engine, and the rules are live: each log has counted once, before
+// the move there and after it here.
 //
-// The engine has to stand still meanwhile: no scan that was made before the rules came may be
-// applied after the move, for it says nothing of them.
+// The engine must not be fed meanwhile: a scan made before the rules were added must not be applied
+// after the move, since it lacks them.
 
 // maxBackfill is how far back a rule reads at most.
 const maxBackfill = 28 * 24 * time.Hour
@@ -63,8 +63,8 @@ func (e *Engine) RuleIDs() []string {
 	return ids
 }
 
-// BackfillEngine makes an engine of the rules that wait for their past, and says how much of it
-// they need; nil when none waits. What it decides is told nobody.
+// BackfillEngine makes an engine of the rules that wait for their past, and returns how much of it
+// they need; nil when none waits. Its decisions are not notified.
 func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 	e.mu.Lock()
 	p := e.ruleSet.Load()
@@ -102,11 +102,11 @@ func (e *Engine) BackfillCurrent(scratch *Engine) bool {
 	return len(waiting) == len(has)
 }
 
-// FinishBackfill moves what the rules of a backfill engine have seen to the same rules here, which
-// wait for it, and has them go live. Both have read exactly the same logs of every partition. What
-// was decided of the past stays untold, but what still holds is told now, as by a rule that fires.
-// The backfill engine is gone afterwards. Why is what kept it from reading all of the past, if
-// something did.
+// FinishBackfill moves the state of a backfill engine's rules to the same rules here, which wait
+// for it, and makes them live. Both must have read exactly the same logs of every partition. Alerts
+// that resolved in the past are not notified; alerts that are still active are, like those of a
+// rule that fires now. The backfill engine must not be used afterwards. Why is the reason for which
+// not all of the past was read, if there is one.
 func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 	e.mu.Lock()
 	scratch.mu.Lock()
@@ -123,9 +123,9 @@ func (e *Engine) FinishBackfill(scratch *Engine, why string) {
 	e.unlockAndEmit()
 }
 
-// finishRule has a rule go live with the past, none of which was ever saved, so that all of it is
-// marked to be. An alert that is up was told nobody; if people are not to hear of it yet, because
-// the engine itself is in the past, they will be reminded of it when all is read.
+// finishRule makes a rule live with its past. Nothing of it was ever saved, so all of it is marked
+// to be saved. Active alerts have not been notified; if the engine itself is still in the past,
+// they are notified when all is read.
 func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionID) {
 	counters := past.counters
 	past.compiledRule, past.createdIn, past.counters = rs.compiledRule, rs.createdIn, rs.counters
@@ -158,9 +158,9 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 	e.recordValues(rs, false)
 }
 
-// SkipBackfill has the rules of a backfill engine begin without their past, or all that wait when
+// SkipBackfill makes the rules of a backfill engine begin without their past, or all that wait when
 // it is nil. Why is part of their status until they have a past of their own; it is empty when
-// there is none to miss.
+// there is no past to miss.
 func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 
 // Rules that come in the midst of the logs, and read what was before, decide from then on what they
 // would have decided had they been there from the beginning. Of what was over by then nobody hears.
-func TestRulesThatComeLaterKnowTheirPast(t *testing.T) {
+func TestNewRulesAreBackfilled(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func (p *play) readPast(t *testing.T, records []models.Record) {
 
 // A rule that waits for its past is not saved, so it waits again after a restart; one that was
 // given its past does not.
-func TestARestartKnowsWhoWaits(t *testing.T) {
+func TestRestartKeepsPendingNotifications(t *testing.T) {
 	set := readRules(t, errorRules)
 	w := &world{t: t, state: map[string][]byte{}}
 	w.start(&rule.Set{}, alerting.WithBackfill())
@@ -117,7 +117,7 @@ func TestARestartKnowsWhoWaits(t *testing.T) {
 
 // Rules that go live while the engine is far behind, or reads once more what an earlier run has
 // read, tell of what holds when that is over.
-func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
+func TestBackfilledActiveAlertsAreNotified(t *testing.T) {
 	f := func(replay bool, then ...string) {
 		t.Helper()
 		w := &world{t: t}
@@ -148,7 +148,7 @@ func TestWhatHoldsIsToldWhenAllIsRead(t *testing.T) {
 
 // In an engine that shares its topics, what a new rule has read of a partition stands still when
 // that goes to another member.
-func TestThePastBelongsToItsPartition(t *testing.T) {
+func TestBackfillKeepsPartitions(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithBackfill(), alerting.WithShared())
 	feed := func(engine *alerting.Engine, partition int32) {
@@ -198,7 +198,7 @@ func TestThePastBelongsToItsPartition(t *testing.T) {
 
 // A rule that is changed reads its past, in which it has alerts that the rule before it had too.
 // They are others, and go by other numbers.
-func TestAlertsOfThePastAreNumberedOn(t *testing.T) {
+func TestBackfilledAlertsContinueNumbers(t *testing.T) {
 	w := &world{t: t}
 	w.start(&rule.Set{}, alerting.WithBackfill())
 	change := func(threshold string, logs int) {

@@ -135,7 +135,7 @@ groups:
     annotations: {summary: '{{ .Value }} errors of {{ .Labels.service }}, last {{ .Last.Message }}', broken: '{{ .Nothing }}'}
 `
 
-func TestAnAlertShowsWhatItIsAbout(t *testing.T) {
+func TestAlertHasSamplesAndTopValues(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a","message":"first","code":17`)
 	w.log(time.Second, `"level":"ERROR","service":"a","message":"second","code":18`)
@@ -177,7 +177,7 @@ func TestAnAlertShowsWhatItIsAbout(t *testing.T) {
 	}
 }
 
-func TestWithoutAnAnswerFromKafkaTimeStandsStill(t *testing.T) {
+func TestTimeStopsWithoutKafka(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -193,7 +193,7 @@ func TestWithoutAnAnswerFromKafkaTimeStandsStill(t *testing.T) {
 	w.heard("5m0s shop/Errors{service=a} resolved")
 }
 
-func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
+func TestSlowPartitionHoldsBackOthers(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -212,7 +212,7 @@ func TestThePartitionThatIsBehindHoldsBackTheOthers(t *testing.T) {
 	w.heard("5m0s shop/Errors{service=a} resolved")
 }
 
-func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
+func TestOldAlertsAreRecordedActiveOnesNotified(t *testing.T) {
 	w := newWorld(
 		t,
 		strings.Replace(errorRules, "window: 5m", "window: 5m\n    keep_firing_for: 12h", 1)+
@@ -228,7 +228,7 @@ func TestWhatIsOverLongAgoIsRecordedAndWhatIsStillUpIsTold(t *testing.T) {
 	w.heard("12h5m0s shop/Errors{service=a} resolved")
 }
 
-func TestAReplayRebuildsStateAndTellsNothing(t *testing.T) {
+func TestReplayRebuildsStateWithoutNotifying(t *testing.T) {
 	w := newWorld(t, errorRules)
 	replay := func(is bool) {
 		w.engine.Advance(
@@ -247,7 +247,7 @@ func TestAReplayRebuildsStateAndTellsNothing(t *testing.T) {
 	w.heard("1m0s shop/Errors{service=b} firing")
 }
 
-func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
+func TestTooLateLogIsCounted(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(2 * time.Minute)
@@ -274,7 +274,7 @@ func TestALogThatIsLateCountsAndOneThatIsTooLateIsCounted(t *testing.T) {
 	}
 }
 
-func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
+func TestDelaysOfLogs(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.time(0)
 	for range 98 {
@@ -295,7 +295,7 @@ func TestHowLongAfterTheirTimeLogsAreSeen(t *testing.T) {
 	}
 }
 
-func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
+func TestChangedRulesRestartOthersContinue(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	if err := w.engine.SetRules(readRules(t, strings.Replace(errorRules, "errors of", "mistakes of",
@@ -330,7 +330,7 @@ func TestChangedRulesBeginAnewAndOthersGoOn(t *testing.T) {
 	w.heard("3s shop/Errors{service=a} firing")
 }
 
-func TestAnAlertWhoseRuleWentWhileTheEngineWasAwayIsOver(t *testing.T) {
+func TestAlertOfRemovedRuleResolvesAtStart(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
@@ -351,7 +351,7 @@ func TestAnAlertWhoseRuleWentWhileTheEngineWasAwayIsOver(t *testing.T) {
 	}
 }
 
-func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
+func TestEpisodeNumbersOutliveGroups(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.save(true)
 	var ids []string
@@ -374,7 +374,7 @@ func TestEpisodesAreCountedOnAfterTheirGroupIsGone(t *testing.T) {
 	}
 }
 
-func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
+func TestResolvingLogActsAtOnceInBusyGroup(t *testing.T) {
 	w := newWorld(
 		t,
 		strings.Replace(errorRules, "window: 5m", "window: 5m\n    resolve: {match: say:fine}", 1),
@@ -391,7 +391,7 @@ func TestALogThatResolvesDoesSoAtOnceAlsoInABusyGroup(t *testing.T) {
 
 // A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken
 // for one that it had before, by whoever goes by their identity.
-func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
+func TestAlertIDsAreUniqueAcrossReloads(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
 	reload := func(w *world, set *rule.Set) {
@@ -447,7 +447,7 @@ func TestNoIdentityIsGivenTwiceWhateverBecomesOfTheRule(t *testing.T) {
 	}
 }
 
-func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
+func TestGroupLimitIsReported(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 5m\n    limit: 2", 1))
 	for _, service := range []string{"a", "b", "c", "d", "a"} {
 		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
@@ -463,7 +463,7 @@ func TestGroupsBeyondTheLimitAreRefusedLoudly(t *testing.T) {
 	)
 }
 
-func TestAShadowIsMarkedAndARuleThatIsOffSaysNothing(t *testing.T) {
+func TestShadowIsMarkedAndOffIsSilent(t *testing.T) {
 	w := newWorld(
 		t,
 		strings.Replace(errorRules, "window: 5m", "window: 5m\n    mode: shadow", 1)+
@@ -503,7 +503,7 @@ func TestRulesOverAlerts(t *testing.T) {
 	)
 }
 
-func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
+func TestRuleReadsTopicsOfItsSource(t *testing.T) {
 	rules := strings.Replace(errorRules, "alert: Errors", "alert: Errors\n    source: payments", 1)
 	record := func(topic string) models.Record {
 		return models.Record{
@@ -530,7 +530,7 @@ func TestARuleReadsTheTopicsOfItsSource(t *testing.T) {
 	}))
 }
 
-func TestAnAlertResolvedByHandStaysSo(t *testing.T) {
+func TestManualResolveStays(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -546,7 +546,7 @@ func TestAnAlertResolvedByHandStaysSo(t *testing.T) {
 	w.heard("1h0m0s shop/Errors{service=a} firing")
 }
 
-func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
+func TestEngineWithoutOptionsHasRules(t *testing.T) {
 	var said []models.Alert
 	e := alerting.NewEngine(alerting.WithEmit(func(a models.Alert) { said = append(said, a) }))
 	logs := make([]models.LogEntry, 12)
@@ -600,7 +600,7 @@ func TestAnEngineWithoutOptionsHasRules(t *testing.T) {
 	}
 }
 
-func TestWhatIsAskedOfAnEngine(t *testing.T) {
+func TestEngineViews(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	w := newWorld(t, errorRules, alerting.WithRegisterer(registry))
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -646,7 +646,7 @@ func TestWhatIsAskedOfAnEngine(t *testing.T) {
 
 // What comes while an alert is up is looked at when it is over: the next episode then fires at
 // once, from its very beginning.
-func TestTheNextEpisodeIsFoundWhenTheLastOneIsOver(t *testing.T) {
+func TestNextEpisodeAfterResolve(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
 		w.log(time.Duration(second)*time.Second, `"level":"ERROR","service":"a"`)
@@ -702,7 +702,7 @@ func TestManyUseAnEngineAtOnce(t *testing.T) {
 	}
 }
 
-func TestARecordRuleIsAMetricAndNoAlert(t *testing.T) {
+func TestRecordRuleIsMetric(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	w := newWorld(t, `
 groups:
@@ -733,7 +733,7 @@ groups:
 	t.Error("there is no metric of that name")
 }
 
-func TestADamagedStateIsRefused(t *testing.T) {
+func TestDamagedStateIsRefused(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
@@ -776,7 +776,7 @@ func TestADamagedStateIsRefused(t *testing.T) {
 	}
 }
 
-func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
+func TestTooLateLogEndsAbsence(t *testing.T) {
 	w := newWorld(
 		t,
 		"groups:\n- name: g\n  rules:\n  - {alert: Silent, when: count() == 0, window: 5m}\n",
@@ -795,7 +795,7 @@ func TestALogThatComesTooLateEndsASilenceThatItBelies(t *testing.T) {
 
 // What a catch-up finds too late to be told is told when all is read, if it still holds, also when
 // nothing has happened to it since.
-func TestWhatStillHoldsIsToldWhenAllIsRead(t *testing.T) {
+func TestActiveAlertsAreNotifiedAfterCatchUp(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {
 		w.put(monday.Add(at), monday.Add(at), `"level":"ERROR","service":"a"`)

@@ -20,7 +20,7 @@ type compiledRule struct {
 	fingerprint uint64
 	condition   *window.Condition
 	topics      map[string]bool // nil for all
-	topicsID    string          // tells these apart from those of other rules
+	topicsID    string          // identifies these topics
 	readsAlerts bool            // its logs are the transitions of other rules
 	observes    map[string]bool // the names of the alerts that its condition asks about
 	observed    bool            // the condition of some rule asks about its alerts

@@ -131,7 +131,7 @@ func (e *Engine) saveCounters(full bool, put func(key, value []byte), del func(k
 	}
 }
 
-// appendOwner appends the partition that an owner is; nothing for nobody.
+// appendOwner appends the partition of an owner, or nothing without an owner.
 func (t *watermarks) appendOwner(b []byte, owner partitionID) []byte {
 	if owner == noPartition {
 		return b

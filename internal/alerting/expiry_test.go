@@ -10,7 +10,7 @@ import (
 
 // A million groups that end together hold up nothing that is to be told; that they are still there
 // makes no difference.
-func TestGroupsFadeAFewAtATime(t *testing.T) {
+func TestGroupsExpireInSteps(t *testing.T) {
 	const users = 3 * expirationsPerAdvance
 	var told []string
 	e := NewEngine(

@@ -35,7 +35,7 @@ type more struct {
 	expected bool // its key must exist, whether it was ever seen or not
 }
 
-// none is what most groups have of it. Nobody writes there.
+// none is the empty alert of most groups. It is never written.
 var none more
 
 // extend makes room for what few groups have; it is to be called before any of it is written.

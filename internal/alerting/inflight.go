@@ -7,15 +7,15 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A partition that goes to another member takes its alerts with it: InFlightState says all that is
-// to be known of them, and RestoreInFlight has the engine of whoever gets the partition go on from
-// there. Of groups without an alert nothing is handed over, unless their rule knows more than its
-// window holdsBack: their windows are filled by reading again what lies before the point of
-// handover, and as long as that lasts nothing is decided that anybody hears of. When it is reached,
-// the groups handed over become what they were at the other member, numbers of episodes go on from
-// its, and what it had decided by the time that had passed there is not decided again.
+// A partition that moves to another member takes its alerts with it: InFlightState returns all that
+// is known of them, and RestoreInFlight makes the next owner's engine continue from there. Groups
+// without an alert are left out, unless their rule knows more than its window holds: their windows
+// are filled by reading the logs before the published position again, and until then the decisions
+// of the new owner are not notified. When that position is reached, the groups get the state they
+// had at the previous owner, episode numbers continue, and what the previous owner had decided is
+// not decided again.
 
-// inFlightState is what is handed over of a partition.
+// inFlightState is the published state of a partition.
 type inFlightState struct {
 	Format  int            `json:"format"` // of the groups
 	Base    int64          `json:"base"`   // event time up to which the partition was read
@@ -23,7 +23,7 @@ type inFlightState struct {
 	Rules   []inFlightRule `json:"units"`
 }
 
-// inFlightRule is what is handed over of a rule.
+// inFlightRule is the published state of a rule.
 type inFlightRule struct {
 	Rule        string            `json:"rule"`
 	Fingerprint uint64            `json:"fingerprint"`
@@ -44,7 +44,7 @@ type inFlightCounter struct {
 	At      uint32 `json:"at"`
 }
 
-// discards says whether nothing is to be heard of what is decided of the groups of a partition.
+// discards reports whether decisions on the groups of a partition are dropped.
 func (e *Engine) discards(owner partitionID) bool { return e.discard || e.inFlight[owner] != nil }
 
 // home is the partition that holds the logs of a group, if that is known.
@@ -55,15 +55,16 @@ func (e *Engine) home(rs *ruleState, number uint32) models.Partition {
 	return models.Partition{}
 }
 
-// PartitionChanged says whether anything was decided of a partition since it was last handed over.
+// PartitionChanged reports whether anything was decided of a partition since its state was last
+// published.
 func (e *Engine) PartitionChanged(p models.Partition) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.changedPartitions[e.watermarks.partition(p).number]
 }
 
-// InFlightState returns what another member has to know to go on with a partition exactly where we
-// are. It is nil while we are not as far as who had it before us.
+// InFlightState returns the state from which another member continues exactly where we are. It is
+// nil until we have reached the position of the previous owner.
 func (e *Engine) InFlightState(p models.Partition) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,7 +115,7 @@ func (e *Engine) InFlightState(p models.Partition) []byte {
 	return encode(b)
 }
 
-// maxInFlightBytes is how many bytes of groups without an alert are handed over, at most.
+// maxInFlightBytes is the most bytes of groups without an alert that are published.
 const maxInFlightBytes = 8 << 20
 
 // outlivesWindow says whether the groups of a rule know more than their window holds: reading that
@@ -126,8 +127,8 @@ func (c *compiledRule) outlivesWindow() bool {
 		r.Resolve.When != nil
 }
 
-// RestoreInFlight has the engine go on with a partition, from which nothing was read yet, where
-// another member has handed it over. It may be called beside Apply and Advance.
+// RestoreInFlight makes the engine continue with a partition, of which nothing was read yet, from
+// the state that another member published. It may be called beside Apply and Advance.
 func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 	b := &inFlightState{}
 	if err := json.Unmarshal(handed, b); err != nil {
@@ -149,15 +150,16 @@ func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 	return nil
 }
 
-// CancelRestore takes back RestoreInFlight, when the partition has gone to somebody else before we
-// were as far.
+// CancelRestore cancels RestoreInFlight when the partition moved to another member before we had
+// reached the published position.
 func (e *Engine) CancelRestore(p models.Partition) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.inFlight, e.watermarks.partition(p).number)
 }
 
-// restoreInFlight goes on where another member was, now that all before that was read.
+// restoreInFlight continues where the other member was, now that all records before that position
+// have been read.
 func (e *Engine) restoreInFlight(p models.Partition) {
 	pt := e.watermarks.partition(p)
 	b := e.inFlight[pt.number]
@@ -234,8 +236,8 @@ func (e *Engine) restoreRule(rs *ruleState, owner partitionID, from *inFlightRul
 	}
 }
 
-// mergeCounters has the numbers of a rule that the other member does not have, or has otherwise, go
-// on from those that were given there under its name.
+// mergeCounters continues the episode numbers of a rule that the other member does not have, or has
+// in another version, from those that were used there under its name.
 func (e *Engine) mergeCounters(rs *ruleState, owner partitionID, from *inFlightRule) {
 	before := make(map[string]uint32)
 	if from != nil {
@@ -254,8 +256,8 @@ func (e *Engine) mergeCounters(rs *ruleState, owner partitionID, from *inFlightR
 	})
 }
 
-// notifyUnknown tells of alerts of a partition that are up, and of which the other member knew
-// nothing, since it does not have the rule.
+// notifyUnknown notifies active alerts of a partition of which the other member knew nothing, since
+// it does not have the rule.
 func (e *Engine) notifyUnknown(rs *ruleState, owner partitionID) {
 	for number := range rs.alerts {
 		m := e.at(rs, number)

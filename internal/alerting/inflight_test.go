@@ -68,7 +68,7 @@ func decisions(members ...*member) (list []string) {
 // A partition goes from member to member, also to such as have never had it, and others crash after
 // something was decided that nobody was left: together they decide what one decides that has it all
 // the time, with the same identities, times and counts, and nothing twice.
-func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
+func TestAlertsContinueOnAnotherMember(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +130,7 @@ func TestAlertsGoOnWhereAnotherMemberHandsThemOver(t *testing.T) {
 }
 
 // A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
-func TestNumbersGoOnWithAnotherMember(t *testing.T) {
+func TestNumbersContinueOnAnotherMember(t *testing.T) {
 	set := rules(
 		t,
 		"{alert: A, match: say:error, when: count() > 2, window: 1m, by: [service], samples: "+
@@ -168,7 +168,7 @@ func TestNumbersGoOnWithAnotherMember(t *testing.T) {
 // While a changed rule is rolled out, its partition goes from a member with the old rule to one
 // with the new. The old alert is over, and the new one is another: nobody hears that the alert
 // which is up is over.
-func TestAChangedRuleIsAnotherAlertWithAnotherMember(t *testing.T) {
+func TestChangedRuleIsAnotherAlert(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}
 	a, b := newMember(rules(t, fmt.Sprintf(rule, 2)), tp),

@@ -37,7 +37,7 @@ type alert struct {
 	episode
 	conditionHolds bool
 	conditionSince int64 // when it began to, if it holds
-	holds          bool  // and the rule is active, and nobody has resolved the alert since
+	holds          bool  // and the rule is active, and no user has resolved the alert since
 	// resolved by hand while the condition held: it has to cease before the next
 	blocked   bool
 	decidedTo int64 // everything until here is decided
@@ -79,7 +79,7 @@ const (
 	suppressed // it would fire, were it not suppressed
 )
 
-// notification is what people may have been notified of.
+// notification is the last notified state of the alert.
 type notification uint8
 
 const (
@@ -295,7 +295,7 @@ func (m *machine) fire(at int64) {
 	m.transition(&a.episode, models.AlertFiring, at, reason)
 }
 
-// describe has the alert tell the value of the instant at which it fires, which may be long after
+// describe sets the value of the alert at the instant at which it fires, which may be long after
 // its condition began to hold.
 func (m *machine) describe(at int64) {
 	a := m.g.alert

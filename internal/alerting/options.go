@@ -35,19 +35,19 @@ type options struct {
 }
 
 // WithRules sets the rules; without it the engine has a few of its own, see default.rules.yml.
-// NewEngine panics when they do not compile: compile rules that come from people with SetRules,
-// which returns an error.
+// NewEngine panics when they do not compile. Rules of users belong into SetRules, which returns an
+// error.
 func WithRules(set *rule.Set) Option { return func(o *options) { o.rules = set } }
 
-// WithEmit sets what is told of every transition, one at a time and in order. It may read the
-// engine, but not feed it. Without it transitions are logged.
+// WithEmit sets the function that gets every transition, one at a time and in order. It may read
+// the engine but not feed it. Without it transitions are logged.
 func WithEmit(emit func(models.Alert)) Option { return func(o *options) { o.emit = emit } }
 
-// WithRecorded sets what is told of the values of record rules, one at a time, those of a group in
-// order. It is called while the engine evaluates, so it must not use the engine, and must not wait.
-// Topic is where the values go, "" for none: rules read it only if they name it as their source,
-// wait for values as long as these may take, and have no values there themselves, so that nothing
-// goes round.
+// WithRecorded sets the function that gets the values of record rules, one at a time, those of a
+// group in order. It is called while the engine evaluates, so it must neither use the engine nor
+// block. Topic is where the values are written, "" for nowhere. Rules read it only if they name it
+// as their source, wait for values as long as these may take, and record no values there
+// themselves, so that there is no loop.
 func WithRecorded(topic string, recorded func(models.Recorded)) Option {
 	return func(o *options) { o.recorded, o.recordedTopic = recorded, topic }
 }
@@ -69,7 +69,7 @@ func WithSources(
 }
 
 // WithMaxAlertAge sets the age from which a transition that is found late, during a catch-up, is
-// historical: recorded, but not told. It is an hour by default.
+// historical: recorded, but not notified. The default is one hour.
 func WithMaxAlertAge(d time.Duration) Option { return func(o *options) { o.maxAlertAge = d } }
 
 // WithRegisterer registers the engine's metrics.
@@ -79,22 +79,22 @@ func WithRegisterer(r prometheus.Registerer) Option { return func(o *options) { 
 // nothing.
 func WithClock(now func() int64) Option { return func(o *options) { o.clock = now } }
 
-// WithBackfill has rules wait that come later or change, until they are given their past: see
-// BackfillEngine. Without it they begin at once, and know nothing.
+// WithBackfill makes rules that are added or changed wait for their past, see BackfillEngine.
+// Without it they begin at once, without a past.
 func WithBackfill() Option { return func(o *options) { o.backfill = true } }
 
 // WithMaxGroups bounds the groups of all rules together; two million by default. Each rule has a
 // limit of its own besides.
 func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 
-// WithShared says that other engines read other partitions of the same topics, and that all logs of
-// a group are on one partition. Advance is then told of all of the engine's partitions and of no
-// others; what belongs to a partition that was given up stands still until it is back.
+// WithShared declares that other engines read other partitions of the same topics, and that all
+// logs of a group are on one partition. Progress given to Advance then names all partitions of the
+// engine and no others. The groups of a released partition stand still until it is back.
 func WithShared() Option { return func(o *options) { o.shared = true } }
 
-// AtWatermark has everything decided at the watermark, and nothing with the log that completes it.
-// The alerts and their times are the same, and what is told of them does not depend on the order of
-// the logs: it is for those who look back. Where the logs end nothing is late any more, so the
+// AtWatermark decides everything at the watermark, and nothing with the log that completes a
+// condition. The alerts and their times are the same, and notifications do not depend on the order
+// of the logs: it is for backtests. At the end of the logs nothing is late any more, so the
 // watermark is the time itself.
 func AtWatermark() Option { return func(o *options) { o.atWatermark = true } }
 
@@ -122,7 +122,7 @@ func (o *options) withDefaults() {
 	}
 }
 
-// logAlert tells the log of transitions: what is left to an engine that nobody gave an ear.
+// logAlert logs a transition, for an engine without WithEmit.
 func logAlert(l *slog.Logger) func(models.Alert) {
 	return func(a models.Alert) {
 		if a.State != models.AlertFiring && a.State != models.AlertResolved || a.Historical {

@@ -1,11 +1,11 @@
 package alerting
 
 // Several engines may share topics, each reading some of the partitions, if all logs of a group are
-// on one of them. A partition may move from one to another at any time, and come back, perhaps
-// within seconds; whoever gets it goes on where its own state of the partition ends. So each group
-// follows the time of the partition that its logs come from, and where that was given up nothing
-// happens: a window does not run empty because somebody else reads on. The alerts of such groups
-// are no longer shown, since somebody else has them, but they are not over.
+// on one of them. A partition may move to another engine at any time, and come back within seconds;
+// its new owner continues from its own state of the partition. So each group follows the time of
+// the partition that its logs come from, and stands still when that partition is released: a window
+// does not become empty because another member reads on. The alerts of such groups are no longer
+// shown, since another member has them, but they are not resolved.
 
 // partitionID is the number of the partition that the logs of a group come from.
 type partitionID uint16
@@ -25,7 +25,7 @@ func (t *watermarks) register(pt *partitionTime) {
 	t.byID = append(t.byID, pt)
 }
 
-// releasePartitions lets go of the partitions that progress did not speak of.
+// releasePartitions releases the partitions that are missing from progress.
 func (t *watermarks) releasePartitions() {
 	for _, pt := range t.partitions {
 		if !pt.ours {
@@ -95,15 +95,15 @@ func (e *Engine) watermark(rs *ruleState, owner partitionID) int64 {
 // watermark is that of the group.
 func (m *machine) watermark() int64 { return m.e.watermark(m.u, m.u.owner(m.number)) }
 
-// ours says whether the partition of a group is ours to read. Before it was said which are, all
-// are.
+// ours reports whether we read the partition of a group. Before the assignment is known, all
+// partitions are ours.
 func (e *Engine) ours(rs *ruleState, number uint32) bool {
 	owner := rs.owner(number)
 	return owner == noPartition || !e.watermarks.advanced || e.watermarks.byID[owner].ours
 }
 
-// evictPartitions drops what belongs to partitions that were given up for longer than any rule
-// remembers a key: they are not coming back, and nothing of them is to be told.
+// evictPartitions drops the groups of partitions that were released for longer than any rule
+// remembers a key. They do not come back, and nothing of them is notified.
 func (e *Engine) evictPartitions() {
 	if !e.opts.shared {
 		return

@@ -121,7 +121,7 @@ func (m *member) shows() (list []string) {
 
 // "A partition moves to another member and back. Is anybody told that the alert is over, while it
 // is not?"
-func TestAPartitionThatWasGivenUpStandsStill(t *testing.T) {
+func TestReleasedPartitionStandsStill(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(sharedRules))
 	if err != nil {
 		t.Fatal(err)

@@ -15,14 +15,15 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A record rule has a value for each of its groups. Whoever was named by WithRecorded is told of it
-// decidedTo the instants of a grid: multiples of every, or whole seconds. A value is that of the
-// logs up to its instant, all of which are there when the watermark has reached it. So the values,
-// and their instants, are a function of the logs, like alerts.
+// A record rule has a value for each of its groups. The function given by WithRecorded gets it at
+// the instants of a grid: multiples of every, or whole seconds. A value is that of the logs up to
+// its instant, all of which have been read when the watermark has reached it. So values and their
+// instants are a function of the logs, like alerts.
 //
-// With every, a group has a value at each step as long as its window holds logs; without, when it
-// is another one than a second before. When the window has run empty the last value is that of
-// nothing, such as the 0 of a count, and then it is told that the group has no value any more.
+// With every, a group has a value at each step as long as its window holds logs. Without it, a
+// group has a value whenever it differs from that of a second before. When the window has become
+// empty the last value is that of no logs, such as the 0 of a count, and then the group has no
+// value any more.
 //
 // To be exact the window of such a group is swept from one instant of the grid to the next, and
 // never in between: so where it stands, its value is that of the instant before, and nothing but
@@ -35,7 +36,7 @@ const recordStep = int64(time.Second)
 // the lateness of its rule: it waits for a checkpoint, and is written.
 const recordedDelay = 5 * time.Second
 
-// setRecordGrid prepares a rule whose values are told.
+// setRecordGrid prepares a rule whose values are recorded.
 func (c *compiledRule) setRecordGrid(o *options) {
 	c.excludedTopic = o.recordedTopic
 	c.recorded = o.recorded != nil && c.rule.Record && c.rule.Mode != rule.Shadow &&
@@ -45,8 +46,8 @@ func (c *compiledRule) setRecordGrid(o *options) {
 	}
 }
 
-// SetRecorded has somebody told of the values of record rules, as WithRecorded does, of an engine
-// that has read nothing yet.
+// SetRecorded sets the function that gets the values of record rules, as WithRecorded does, of an
+// engine that has not read anything yet.
 func (e *Engine) SetRecorded(recorded func(models.Recorded)) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
@@ -74,7 +75,7 @@ func (p *ruleSet) delayReaders(topic string) {
 	}
 }
 
-// record sweeps a group to the last instant of the grid up to an instant, and tells its values.
+// record sweeps a group to the last instant of the grid up to an instant, and records its values.
 func (m *machine) record(upTo int64) {
 	upTo = window.Floor(upTo, m.u.step)
 	for at := m.nextValue(); at <= upTo; at = m.nextValue() {
@@ -120,8 +121,8 @@ func (m *machine) valueNow() float64 { return m.g.win.Value(m.u.condition, m.g.w
 
 func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// nextValue is the next instant of the grid at which there may be something to tell, as far as is
-// known now; or never.
+// nextValue is the next instant of the grid that may have a value, as far as is known now; or
+// never.
 func (m *machine) nextValue() int64 {
 	if m.u.rule.Every > 0 && m.g.win.Events(m.u.condition) > 0 {
 		return window.Floor(m.g.win.SweptTo(), m.u.step) + m.u.step
@@ -129,16 +130,16 @@ func (m *machine) nextValue() int64 {
 	return ceil(m.g.win.NextValueChange(m.u.condition), m.u.step)
 }
 
-// dueValue is when a group whose values are told next has to be looked at, given when its window
-// has to be.
+// dueValue is when a group with recorded values has to be checked next, given when its window has
+// to be.
 func (m *machine) dueValue(at int64) int64 {
 	return min(m.nextValue(), m.keyExpiresAt(), ceil(min(at, m.nextTimer()), m.u.step))
 }
 
-// recordValue tells the value of a group from an instant on, or that it has none. What an earlier
-// run has told is not told again: at the beginning of a replay windows lack what was before. So do
-// those of a partition that came from another member, however far back it is read, for logs are
-// found by the times of their records.
+// recordValue records the value of a group from an instant on, or that it has none. Values of an
+// earlier run are not recorded again: at the beginning of a replay windows lack what was before.
+// The same is true of a partition that came from another member, however far back it is read, since
+// logs are found by the times of their records.
 func (m *machine) recordValue(at int64, value float64) {
 	if m.e.replaying(m.u, m.number, at) {
 		return
@@ -161,7 +162,7 @@ func (m *machine) recordValue(at int64, value float64) {
 	m.e.opts.recorded(out)
 }
 
-// recordValues tells the values of all groups of a rule as they stand, or that they are gone.
+// recordValues records the present values of all groups of a rule, or that they have none any more.
 func (e *Engine) recordValues(rs *ruleState, gone bool) {
 	if !rs.recorded {
 		return

@@ -249,7 +249,7 @@ func recorder(t *testing.T, rules, topic string, opts ...alerting.Option) *world
 	return w
 }
 
-func TestAValueIsToldWhenAllItsLogsAreThere(t *testing.T) {
+func TestValueIsWrittenWhenComplete(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(1500*time.Millisecond, `"level":"ERROR","service":"a"`)
 	w.time(11 * time.Second)
@@ -264,7 +264,7 @@ func TestAValueIsToldWhenAllItsLogsAreThere(t *testing.T) {
 	}
 }
 
-func TestAValueThatALateLogChangesIsToldAnew(t *testing.T) {
+func TestLateLogRewritesValue(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
@@ -276,7 +276,7 @@ func TestAValueThatALateLogChangesIsToldAnew(t *testing.T) {
 
 // Windows lack what was before the beginning of a replay, so what they hold there is nobody's
 // value.
-func TestAReplayRecordsNothing(t *testing.T) {
+func TestReplayRecordsNothing(t *testing.T) {
 	w := recorder(t, countRules, "")
 	replay := func(is bool) {
 		w.engine.Advance(
@@ -297,7 +297,7 @@ func TestAReplayRecordsNothing(t *testing.T) {
 	w.heard("40s shop/errors{service=a,team=shop} 3", "1m0s shop/errors{service=a,team=shop} 4")
 }
 
-func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
+func TestRemovedRecordHasNoValues(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
@@ -311,7 +311,7 @@ func TestARecordThatIsRemovedHasNoValues(t *testing.T) {
 
 // A record that is new has the values that it would have, had it been there, from when it has read
 // its past.
-func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
+func TestNewRecordIsBackfilled(t *testing.T) {
 	w := recorder(t, strings.Replace(countRules, "errors", "others", 1), "",
 		alerting.WithBackfill())
 	w.engine.SkipBackfill(nil, "")
@@ -338,7 +338,7 @@ func TestARecordThatIsNewKnowsItsPast(t *testing.T) {
 	)
 }
 
-func TestAShadowRecordsNothing(t *testing.T) {
+func TestShadowRecordsNothing(t *testing.T) {
 	w := recorder(t, strings.Replace(countRules, "window: 5m", "window: 5m, mode: shadow", 1), "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Hour)

@@ -8,9 +8,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// SetRules replaces the rules. Rules that mean the same as before keep what they have seen; others
-// startRule anew, and alerts of those that are gone are over. After an error everything is as it
-// was. It may be called while logs are evaluated.
+// SetRules replaces the rules. Rules that mean the same as before keep their state. Others start
+// anew, and alerts of removed rules are resolved. After an error everything is unchanged. It may be
+// called while logs are evaluated.
 func (e *Engine) SetRules(set *rule.Set) error {
 	e.changing.Lock()
 	defer e.changing.Unlock()
@@ -125,8 +125,8 @@ func (e *Engine) resolveRemoved(rs *ruleState) {
 	e.recordValues(rs, true)
 }
 
-// notifyDeferred tells of alerts again that were too old to be told when they were found, but are
-// still up now that the logs are read to their end: nobody has heard of them.
+// notifyDeferred notifies alerts that were too old to be notified when they were found, but are
+// still active now that the logs have been read to their end.
 func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 	if !rs.deferred || !d.caughtUp || d.replay ||
 		e.watermarks.now-rs.watermark > int64(e.opts.maxAlertAge) {
@@ -160,9 +160,9 @@ func (m *machine) remind(ep *episode, why string) {
 	m.transition(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason+"; "+why)
 }
 
-// replaying says whether what a rule decides of a group at an instant was decided by an earlier
-// run. What time brings about is decided when logs have been read, so a replay that has just ended
-// is not over for what lies before its end.
+// replaying reports whether a decision of a rule on a group at an instant was made by an earlier
+// run. What time causes is decided after logs were read, so a replay that has just ended still
+// counts for the time before its end.
 func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 	if owner := rs.owner(number); owner != noPartition {
 		pt := e.watermarks.byID[owner]
@@ -184,8 +184,7 @@ func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 	return replayed != never && at <= replayed-rs.lateness()
 }
 
-// resolveOrphans tells that the alerts are over whose rules were changed or removed while the
-// engine was away.
+// resolveOrphans resolves alerts whose rules were changed or removed while the engine was down.
 func (e *Engine) resolveOrphans() {
 	for _, s := range e.persisted.orphans {
 		at := instant(max(s.at, s.Start))

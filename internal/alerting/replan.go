@@ -9,10 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The index over the rules looks for the rarest part of each. Which that is only the logs can tell,
-// and when the rules are read none may have gone by; then it is guessed. A few of the records that
-// are scanned are kept, and Replan plans by them. Whatever the plan is, the same rules match; it
-// only costs less.
+// The index over the rules looks for the rarest part of each. Only the logs show which part that
+// is.
 
 const (
 	sampleSize   = 2048    // records that are kept
@@ -121,7 +119,7 @@ func (e *Engine) recent() func(*decode.Fields, func(*decode.Log)) {
 				decoders[r.Topic] = d
 			}
 			if !safely(func() { d.Decode(r, each, nil) }) {
-				delete(decoders, r.Topic) // nobody knows what the panic left of it
+				delete(decoders, r.Topic) // its state after the panic is unknown
 			}
 		}
 	}

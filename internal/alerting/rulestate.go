@@ -13,8 +13,8 @@ type ruleState struct {
 
 	groups   table
 	expiring []timerHeap   // the same, of groups that only expire
-	timers   []timerHeap   // by owner; one alone when nobody else reads our topics
-	owners   []partitionID // of groups, by number; none when nobody else reads our topics
+	timers   []timerHeap   // by owner; a single one when no other member reads our topics
+	owners   []partitionID // of groups, by number; none when no other member reads our topics
 	// when the newest event of a group was, for rules that wait for silence
 	lastSeen map[uint32]int64
 	// silences that were longer than a key is remembered, and are not decided yet
@@ -30,7 +30,7 @@ type ruleState struct {
 	sampled       int    // groups that keep lines although they have no alert
 	backfilling   bool   // its past is being read; until then its logs do not count
 	backfillError string // why it began without its past
-	deferred      bool   // some alert is up that was too old to be told when it was found
+	deferred      bool   // an active alert was too old to be notified when it was found
 	refused       refusals
 	reserved      int                     // groups that it may have however many others have
 	firingSpans   map[string][]firingSpan // by group, for rules that ask about its alerts
@@ -46,7 +46,7 @@ type ruleState struct {
 	ruleCounters
 }
 
-// ruleCounters are what is told of a rule.
+// ruleCounters are the counters of a rule.
 type ruleCounters struct {
 	matches   int64
 	late      int64

@@ -39,7 +39,7 @@ const (
 type persistedKeys struct {
 	partitions map[models.Partition]bool
 	delete     [][]byte // keys of what is gone
-	orphans    []orphan // alerts of rules that are gone, until it is told that they are over
+	orphans    []orphan // alerts of removed rules, until their resolve is notified
 }
 
 // orphan is an alert whose rule is gone.

@@ -80,7 +80,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 	return done
 }
 
-// entry reads a log that somebody else has read from its record.
+// entry scans a log that was decoded already.
 func (s *scanner) entry(e *models.LogEntry) *scan {
 	s.scan = s.e.scans.Get().(*scan)
 	s.follow()
@@ -395,7 +395,7 @@ func (s *scan) order(offset int64, index int32) window.Order {
 	}
 }
 
-// topicNumber tells topics apart in the same way in every run.
+// topicNumber identifies a topic by the same number in every run.
 func (s *scan) topicNumber() uint32 {
 	h := uint32(2166136261)
 	for i := range len(s.partition.Topic) {

@@ -51,7 +51,7 @@ func TestScanningAllocatesNothing(t *testing.T) {
 	f(`{"timestamp":"2023-11-14T22:13:20Z","level":"INFO","message":"all is well","user":"ann"}`, 0)
 }
 
-func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
+func TestFutureTimeIsReplacedAndCounted(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
 	now := time.Unix(1_700_000_000, 0)
 	f := func(ahead time.Duration, absurd int, at time.Time) {
@@ -73,7 +73,7 @@ func TestATimeFarAheadIsReplacedAndCounted(t *testing.T) {
 	f(61*time.Second, 1, now)
 }
 
-func TestWhatCannotBeReadIsPassedOn(t *testing.T) {
+func TestUnreadableRecordsAreReported(t *testing.T) {
 	e := NewEngine(WithRules(read(t, countErrors)), WithEmit(func(models.Alert) {}))
 	sc := e.NewScanner().
 		Scan([]models.Record{
@@ -85,7 +85,7 @@ func TestWhatCannotBeReadIsPassedOn(t *testing.T) {
 	}
 }
 
-func TestTextsOfAttackersAreBoundedAndValid(t *testing.T) {
+func TestHostileTextIsBoundedAndValid(t *testing.T) {
 	f := func(in string, most int, want string) {
 		t.Helper()
 		got := string(appendClean(nil, []byte(in), most))

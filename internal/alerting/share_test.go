@@ -23,7 +23,7 @@ groups:
 
 // When a rule has taken all groups that there are, others have a part that is theirs; a rule whose
 // alerts page has ten times as much.
-func TestAFloodOfGroupsTakesNoneOfOtherRules(t *testing.T) {
+func TestGroupFloodLeavesOtherRules(t *testing.T) {
 	var logged strings.Builder
 	w := newWorld(t, shareRules, alerting.WithMaxGroups(240), alerting.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
 	for i := range 400 {

@@ -96,7 +96,7 @@ type Stats struct {
 	Pending     int           `json:"pending"`
 	Suppressed  int           `json:"suppressed"`
 	Memory      int           `json:"memory"`
-	Now         time.Time     `json:"now,omitzero"`       // the time that was last told
+	Now         time.Time     `json:"now,omitzero"`       // the time that was last set
 	Watermark   time.Time     `json:"watermark,omitzero"` // of the slowest rule
 	Behind      time.Duration `json:"behind"`             // how far that lies before now
 }

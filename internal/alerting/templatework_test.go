@@ -68,7 +68,7 @@ func TestTemplatesEnd(t *testing.T) {
 	}
 }
 
-func TestTemplatesSayWhatTheyAreFor(t *testing.T) {
+func TestTemplatesHaveDescriptions(t *testing.T) {
 	data := &templateData{
 		Labels: map[string]string{"a": "1", "b": "<2>"},
 		Value:  0.5,
@@ -90,7 +90,7 @@ func TestTemplatesSayWhatTheyAreFor(t *testing.T) {
 	}
 }
 
-func TestTooMuchWorkIsAProblemOfTheRule(t *testing.T) {
+func TestCostlyRuleIsRefused(t *testing.T) {
 	r := &rule.Rule{Annotations: map[string]string{"s": `{{ printf "%99999d" 1 }}`}}
 	err := CheckCompiles(r)
 	if err == nil || !strings.Contains(err.Error(), "annotation s pads a text") {

@@ -1,9 +1,9 @@
 package alerting
 
-// Values notes what values the conditions of some rules have: after every match of a rule, that of
-// the match's group. Whoever chooses a threshold wants to know what it has to tell apart. Each rule
-// keyLifetime some two thousand of them, evenly spread over all matches; counts beyond some
-// thousands are known too low, since a group keeps no more logs than its condition asks for.
+// Values samples the values of the conditions of some rules: after every match of a rule, the value
+// of the match's group. They help to choose a threshold. Each rule keeps some two thousand of them,
+// evenly spread over all matches. Counts beyond some thousands are too low, since a group keeps no
+// more logs than its condition needs.
 type Values struct{ rules map[string]*valueSample }
 
 const maxValues = 2048
@@ -44,8 +44,8 @@ func (v *Values) Of(id string) []float64 {
 	return nil
 }
 
-// WithValues has values noted. It is for backtests: some conditions have to be computed anew for
-// onEdge value.
+// WithValues samples values. It is for backtests: some conditions have to be computed again for
+// each value.
 func WithValues(v *Values) Option { return func(o *options) { o.values = v } }
 
 func (m *machine) sampleValue(at int64) {

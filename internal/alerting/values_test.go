@@ -8,7 +8,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 )
 
-func TestTheValuesOfAConditionAreNotedEvenly(t *testing.T) {
+func TestConditionValuesAreSampledEvenly(t *testing.T) {
 	values := alerting.NewValues("shop/Errors")
 	w := newWorld(t, `
 groups:

@@ -12,8 +12,7 @@ const (
 	never  = math.MaxInt64
 	always = math.MinInt64
 
-	// a partition that is no longer spoken of holds time back for so long: it may be a broker that
-	// is away
+	// a partition missing from progress holds time back for so long: its broker may be away
 	goneAfter = int64(60e9)
 	// logs of other partitions, after which one that is fed log by log no longer holds time back
 	quietAfter = 4096
@@ -21,16 +20,16 @@ const (
 
 // watermarks knows how far event time has come in every partition.
 //
-// While a partition is behind, its time is that of its logs: what the clock says has no meaning for
-// a backlog. Stray logs that are ahead of all others do not move it, since all others would be
-// late. No log moves it beyond the clock. When it is read to its end, and Kafka itself says so, its
-// time is the clock's: that noPartition has written anything is then known, and not guessed from
-// silence. Without an answer from Kafka neither moves it.
+// While a partition is behind, its time is that of its logs: in a backlog the clock means nothing.
+// A few logs that are ahead of all others do not move it, since all others would be late. No log
+// moves it beyond the clock. When Kafka reports that the partition is read to its end, its time is
+// the clock's: then it is known that no producer has written anything. Without an answer from Kafka
+// neither moves it.
 type watermarks struct {
 	now        int64
 	partitions map[models.Partition]*partitionTime
 	entries    int64            // logs that came one by one
-	progressed bool             // Advance was told of partitions
+	progressed bool             // Advance was given partitions
 	except     string           // a topic that only those read who name it
 	shared     bool             // others read partitions of our topics
 	advanced   bool             // Advance was called, so it is known which partitions are ours
@@ -47,9 +46,9 @@ type partitionTime struct {
 	caughtUp bool
 	replay   bool
 	replayed int64 // the highest time of a log of the last replay
-	// the number of the last log that came alone; 0 when progress is told of the partition
+	// the number of the last log that came alone; 0 when progress names the partition
 	direct int64
-	seen   int64 // the clock's time at which progress was last told
+	seen   int64 // the clock's time of the last progress
 	logs   int64
 	late   int64
 	delays Delays
@@ -57,7 +56,7 @@ type partitionTime struct {
 
 	name   models.Partition
 	number partitionID
-	ours   bool // progress was told of it the last time
+	ours   bool // the last progress named it
 }
 
 func newWatermarks() watermarks {
@@ -145,8 +144,8 @@ func (r *recentTimes) reached() int64 {
 	}
 }
 
-// advance moves the partitions that progress is told of. What is no longer spoken of is forgotten
-// after a while.
+// advance moves the partitions in progress. Partitions that are missing from it are dropped after a
+// while.
 func (t *watermarks) advance(now int64, progress []models.Progress) {
 	t.now, t.advanced = max(t.now, now), true
 	for _, pt := range t.partitions {
@@ -172,7 +171,7 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 	}
 	t.progressed = t.progressed || len(progress) > 0
 	if len(progress) == 0 && !t.progressed && !t.shared {
-		// an engine that is fed log by log is told the time by its owner
+		// the owner of an engine that is fed log by log sets the time
 		for _, pt := range t.partitions {
 			pt.base = max(pt.base, now)
 		}
@@ -225,7 +224,7 @@ func (t *watermarks) progressCache() func(rs *ruleState) topicsProgress {
 	}
 }
 
-// topicsID tells sets of topics apart.
+// topicsID identifies a set of topics.
 func topicsID(topics map[string]bool) string {
 	if topics == nil {
 		return "*"

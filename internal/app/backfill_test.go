@@ -50,7 +50,7 @@ func TestNewRuleKnowsItsPast(t *testing.T) {
 }
 
 // What was over before a rule came is not told, and what still holds is told once.
-func TestNewRuleTellsWhatHolds(t *testing.T) {
+func TestNewRuleNotifiesActiveAlerts(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = quietRules
 		r := w.start("data")

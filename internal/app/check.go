@@ -177,7 +177,7 @@ const (
 
 var topKey = regexp.MustCompile(`(?m)^["']?([a-z_]+)["']?:`)
 
-// kindsByKey are keys that only one kind of file has, the more telling first.
+// kindsByKey are keys that only one kind of file has, the more specific first.
 var kindsByKey = []struct {
 	key  string
 	kind fileKind
@@ -188,7 +188,7 @@ var kindsByKey = []struct {
 	{"limits", configFile}, {"log", configFile}, {"formats", configFile}, {"history", configFile},
 }
 
-// kindOf tells what a file is by its keys. What cannot be read is a rule file, whose reader says
+// kindOf returns the kind of a file by its keys. What cannot be read is a rule file, whose reader says
 // why.
 func kindOf(name string) fileKind {
 	text, err := os.ReadFile(name)

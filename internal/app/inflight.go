@@ -216,12 +216,12 @@ func (m *inFlight) Release(ctx context.Context, parts []models.Partition, lost b
 	ctx, cancel := context.WithTimeout(ctx, 2*publishGrace)
 	defer cancel()
 	ours := m.activeOf(parts)
-	telling, stop := context.WithTimeout(ctx, publishGrace)
+	sending, stop := context.WithTimeout(ctx, publishGrace)
 	defer stop()
 	if lost {
 		stop()
 	}
-	m.notifier.Release(telling, ours)
+	m.notifier.Release(sending, ours)
 	m.publishFinal(parts, lost)
 	if lost {
 		return nil

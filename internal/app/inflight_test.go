@@ -50,7 +50,7 @@ func everyService(heard string) (list []string) {
 
 // An alert goes on with whoever has its partition, in whatever way that changes hands: it is told
 // once that it fires, and once that it is over, and as the same alert.
-func TestAlertsAreToldOnceByWhoeverHasThem(t *testing.T) {
+func TestOwnerNotifiesOnce(t *testing.T) {
 	for how, move := range map[string]func(w *world) (stop func()){
 		"a new member joins": func(w *world) func() {
 			a := w.start("a")
@@ -118,7 +118,7 @@ func TestAlertsAreToldOnceByWhoeverHasThem(t *testing.T) {
 
 // What a member has decided and could not tell, because the receiver was away, is told by whoever
 // gets the partition: that something fires, and that it is over.
-func TestWhatAMemberCouldNotTellAnotherTells(t *testing.T) {
+func TestNextOwnerNotifiesUndelivered(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, 4, func(w *world) {
 			a := w.start("a")
@@ -188,7 +188,7 @@ func (r *run) partitions() (list []int32) {
 // A member that is killed and starts again within the session timeout, under the name that it keeps
 // beside its state, has its partitions back at once; one without a name waits until the group has
 // given the former one up.
-func TestAMemberThatComesBackInTimeHasItsPartitions(t *testing.T) {
+func TestReturningMemberKeepsPartitions(t *testing.T) {
 	for _, name := range []string{"", "none"} {
 		inWorld(t, 4, func(w *world) {
 			named := func(p *process) { p.config.Kafka.InstanceID = name }

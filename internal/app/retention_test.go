@@ -10,7 +10,7 @@ import (
 
 // A rule that looks back further than its topic keeps the logs is said when the program starts,
 // until it is changed; and what is fine is not spoken of.
-func TestRunSaysWhatTheTopicDoesNotKeep(t *testing.T) {
+func TestRunReportsShortRetention(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules += "  - {alert: Long, match: 'level:error', when: count() > 3, window: 4d, by: " +
 			"[service]}\n"

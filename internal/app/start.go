@@ -4,6 +4,8 @@ import (
 	"net"
 	"slices"
 	"strings"
+
+	"github.com/log-monitoring/alert-engine/internal/notify"
 )
 
 // logStart logs what this process does: where its pages are, what it reads, which rules it
@@ -17,7 +19,7 @@ func (p *process) logStart() {
 	topics := strings.Join(append(c.Kafka.Topics, c.Kafka.TopicPatterns...), ", ")
 	receivers := slices.DeleteFunc(
 		slices.Clone(p.notifier.Status().Receivers),
-		func(name string) bool { return name == noReceiver },
+		func(name string) bool { return name == notify.NoReceiver },
 	)
 	for _, u := range c.Notify.Alertmanagers {
 		receivers = append(receivers, redacted(u))
@@ -51,7 +53,7 @@ func (p *process) logStart() {
 	}
 }
 
-// open says whether pages and API demand nothing of anybody who changes or reads something.
+// open reports whether pages and API need no login, neither to read nor to change something.
 func (c WebConfig) open() bool {
 	return c.ConfigFile == "" && (c.ReadToken == "" || c.Token == "" && !c.ReadOnly)
 }

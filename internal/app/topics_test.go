@@ -37,7 +37,7 @@ func (w *world) read(topic string) (list []*kgo.Record) {
 }
 
 // A topic and a file are told of alerts beside everybody else; a restart tells them nothing twice.
-func TestTopicAndFileAreTold(t *testing.T) {
+func TestTopicAndFileAreNotified(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		file := filepath.Join(w.dir, "alerts.jsonl")
 		both := func(p *process) {

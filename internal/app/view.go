@@ -299,7 +299,7 @@ func (v notifierView) Status() web.NotifierStatus {
 		Failed:  s.Failed,
 		Receivers: slices.DeleteFunc(
 			slices.Clone(s.Receivers),
-			func(name string) bool { return name == noReceiver },
+			func(name string) bool { return name == notify.NoReceiver },
 		),
 		Problem: s.Problem,
 		Recent:  deliveries(s.Recent),
@@ -358,13 +358,10 @@ func (v receiversView) Test(
 	return list, err
 }
 
-// noReceiver is the receiver of alerts that no route takes; the pages leave it out.
-const noReceiver = "nobody"
-
 func deliveries(list []notify.Delivery) []web.Delivery {
 	var out []web.Delivery
 	for _, d := range list {
-		if d.Receiver == noReceiver && !d.Sent {
+		if d.Receiver == notify.NoReceiver && !d.Sent {
 			continue
 		}
 		out = append(

@@ -273,7 +273,7 @@ func (s *Workload) Until(t time.Time) []WorkloadLog {
 	}
 }
 
-// advance moves a stream to its next log; an scenario that is over sleeps until the next round.
+// advance moves a stream to its next log; a scenario that has ended sleeps until the next round.
 func (s *Workload) advance(st *stream) {
 	st.next = st.next.Add(time.Duration(s.rng.ExpFloat64() / st.rate * float64(time.Second)))
 	if st.scenario == nil {

@@ -179,7 +179,7 @@ var sideFields = map[string][]string{
 }
 
 // commonFields are fields that an entry has no place for and that logs of many kinds have under
-// names of their own. Only whoever asks for one pays for it. Most of these names are no aliases: a
+// names of their own. They cost only rules that ask for one. Most of these names are no aliases: a
 // rule that writes status means the status of whatever the log is about.
 var commonFields = map[string][]string{
 	"http.status": {

@@ -8,7 +8,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-func TestEachValueReadsAllFieldsButKeys(t *testing.T) {
+func TestEachValueSkipsKeys(t *testing.T) {
 	f := func(record string, want ...string) {
 		t.Helper()
 		d, err := New(Config{}, NewFields())

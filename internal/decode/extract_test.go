@@ -90,7 +90,7 @@ func TestExtractionsThatAreRefused(t *testing.T) {
 const push = `{"streams":[{"stream":{"app":"shop","pod":"p1"},"values":[["1767603601000000000",` +
 	`"{\"app\":\"evil\",\"user\":\"ann\",\"line\":\"other\"}",{"trace":"t1"}]]}]}`
 
-func TestLabelsOfALokiStreamCannotBeReplacedByTheLine(t *testing.T) {
+func TestLineCannotReplaceLokiLabels(t *testing.T) {
 	x := Extraction{From: "line", Method: "json", Text: "app,user"}
 	want := map[string]string{
 		Path("app", x):             "shop",
@@ -125,7 +125,7 @@ func TestLabelsOfALokiStreamCannotBeReplacedByTheLine(t *testing.T) {
 	}
 }
 
-func TestLabelsOfOtherEnvelopesAreTheirPlace(t *testing.T) {
+func TestEnvelopeLabelsArePlace(t *testing.T) {
 	fields := NewFields("stream.*")
 	d, _ := New(Config{}, fields)
 	d.Decode(&models.Record{

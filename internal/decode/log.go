@@ -438,7 +438,7 @@ func (l *Log) scalar(x *jsonscan.Extractor, s jsonscan.Span) Value {
 
 // findService finds the service: what the envelope says, what the line says, the labels, the
 // record's headers, and the container. A line cannot replace a service that its envelope names, or
-// whoever writes a log could take it out of the scope of a rule.
+// a producer could take it out of the scope of a rule.
 func (l *Log) findService() Value {
 	layers := l.platformFirst()
 	for _, x := range layers {

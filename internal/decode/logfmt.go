@@ -16,7 +16,7 @@ import (
 // line with a pair is read.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
-	pairs, telling, leveled := 0, false, false
+	pairs, specific, leveled := 0, false, false
 	bare, damaged := 0, 0
 	var word []byte // the value of a level's key
 	for i := 0; ; {
@@ -62,7 +62,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		if i+1 < len(b) && b[i+1] == 'a' && bytes.HasPrefix(b[i+1:], []byte("audit(")) {
 			return dst[:start], false
 		}
-		telling = telling || isTelling(key)
+		specific = specific || isSpecific(key)
 		at := i + 1
 		var ok bool
 		if dst, i, ok = appendPair(dst, key, b, at); !ok {
@@ -86,7 +86,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		leveled = leveled || word != nil && isLevelWord(word)
 		return dst, leveled && pairs >= 2 && bare <= 2*pairs
 	}
-	return dst, pairs >= 2 && telling
+	return dst, pairs >= 2 && specific
 }
 
 const (
@@ -264,8 +264,8 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 	}
 }
 
-// isTelling says whether a key is one of those that only a log has.
-func isTelling(key []byte) bool {
+// isSpecific reports whether only logs have a key.
+func isSpecific(key []byte) bool {
 	switch string(key) {
 	case "MESSAGE", "PRIORITY", "LEVEL", "MSG", "level",
 		"lvl",

@@ -13,7 +13,7 @@ func appendLTSV(dst, b []byte, held bool) ([]byte, bool) {
 		!held && bytes.Count(b[:min(len(b), 4096)], []byte("\t")) < 2 {
 		return dst, false
 	}
-	pairs, telling := 0, false
+	pairs, specific := 0, false
 	for field := range bytes.SplitSeq(b, []byte("\t")) {
 		if len(field) == 0 {
 			continue
@@ -24,13 +24,13 @@ func appendLTSV(dst, b []byte, held bool) ([]byte, bool) {
 		}
 		switch string(label) {
 		case "time", "timestamp", "host", "req", "status":
-			telling = true
+			specific = true
 		}
-		telling = telling || isTelling(label)
+		specific = specific || isSpecific(label)
 		dst = appendMember(dst, string(label), value)
 		pairs++
 	}
-	return dst, held && pairs > 0 || pairs >= 3 && telling
+	return dst, held && pairs > 0 || pairs >= 3 && specific
 }
 
 // isLabel says whether a text can be a label: of letters, digits, dots, dashes and underscores.

@@ -85,7 +85,7 @@ type InUseError struct{ Addr string }
 // Error names the address.
 func (e *InUseError) Error() string { return "address " + e.Addr + " is already in use" }
 
-// Start starts a broker. The error is an *InUseError when somebody else has the port.
+// Start starts a broker. The error is an *InUseError when another process has the port.
 func Start(o Options) (*Broker, error) {
 	o.fill()
 	host, text, err := net.SplitHostPort(o.Addr)

@@ -16,7 +16,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Hint tells how durations are written.
+// Hint says how durations are written.
 const Hint = "durations are like 90s, 5m, 1h30m, 1.5h or 7d"
 
 // Max is the longest duration that Parse returns. Two of them can be added without overflow.
@@ -121,7 +121,7 @@ func times(number string, unit time.Duration) (time.Duration, bool) {
 	return time.Duration(n)*unit + time.Duration(part), true
 }
 
-// describe tells what is wrong with a text that parse refused.
+// describe says what is wrong with a text that parse refused.
 func describe(text string) error {
 	trimmed := strings.TrimSpace(text)
 	if _, err := strconv.ParseFloat(trimmed, 64); err == nil &&

@@ -53,7 +53,7 @@ func eachRule(documents []rule.Document, f func(d rule.Document, group string, o
 	}
 }
 
-// identity is what tells a rule from all others.
+// identity identifies a rule.
 func identity(group string, one *yaml.Node) string {
 	if uid := Value(one, "uid"); uid != "" {
 		return uid

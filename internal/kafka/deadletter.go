@@ -137,7 +137,7 @@ type deadLetterWriter struct {
 	version  string
 	counters *counters
 	limited  *rateLimitedLogger
-	problem  func(error) // is told of each failed write, and nil of each that succeeds
+	problem  func(error) // gets the error of each failed write, and nil of each that succeeds
 
 	mu   sync.Mutex // guards the file
 	file *os.File

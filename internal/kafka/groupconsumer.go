@@ -85,7 +85,7 @@ type groupConsumer struct {
 	joined            bool // we have been a member, with or without partitions
 	assignmentChanged bool // since takeAssignmentChange
 	availability      map[models.Partition]*availability
-	// topics with partitions that nobody reads, and since when
+	// topics with partitions that no member reads, and since when
 	unassigned   map[string]time.Time
 	unreachable  bool // no broker was reachable at first
 	committing   bool // a commit is in flight

@@ -23,7 +23,7 @@ import (
 //	          outage                  settling
 //	  |----------------------|------------------------------|
 //	last answer          first answer,                 present logs only, after min(outage,
-//	                     watermark stands still        reconnectMax); or outage_grace is over
+//	                     watermark stands still        reconnectMax); or outage_grace has passed
 
 const (
 	outageMin      = 5 * time.Second  // shorter gaps are covered by the lateness of rules
@@ -110,7 +110,7 @@ func (g *groupConsumer) reachable(parts []*partition) {
 	g.unreachable = g.unreachable && len(parts) == 0
 }
 
-// unassignedMax bounds how long partitions that nobody reads hold back their topic.
+// unassignedMax bounds how long partitions that no member reads hold back their topic.
 const unassignedMax = 2 * time.Minute
 
 // noteUnassigned takes the partitions that a probe has listed. One that was created a moment ago

@@ -44,7 +44,7 @@ func TestPartitionSettlesAfterOutage(t *testing.T) {
 
 // A partition that was created a moment ago is not read yet, so nothing counts as read to its end
 // in its topic until it is assigned.
-func TestNewPartitionIsReadBeforeSilenceIsDecided(t *testing.T) {
+func TestNewPartitionDelaysAbsence(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		cfg := b.sourceConfig()
 		cfg.Exclusive = func() error { return errors.New("groups are spread over partitions") }

@@ -22,7 +22,7 @@ func (e *writeDeniedError) Error() string {
 	return fmt.Sprintf("topic %q may not be written (allow WRITE on it for our user)", e.topic)
 }
 
-// checkWrite asks whether we may write to a topic. It is nil when the broker does not tell.
+// checkWrite asks whether we may write to a topic. It is nil when the broker does not answer that.
 func checkWrite(ctx context.Context, client *kgo.Client, topic string) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

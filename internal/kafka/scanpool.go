@@ -282,7 +282,7 @@ func (s *Source) apply(c *chunk) {
 	s.group.advance(c.partition, c.next, c.kafkaRecords[len(c.kafkaRecords)-1], len(c.kafkaRecords))
 }
 
-// replayed tells the engine that a partition's replay has ended, before its first new record.
+// replayed reports to the engine that a partition's replay has ended, before its first new record.
 func (s *Source) replayed(p *partition) {
 	s.group.mu.Lock()
 	p.next, p.replayUntil = max(p.next, p.replayUntil), -1

@@ -24,7 +24,7 @@ const (
 	slowAttempts = 2
 )
 
-// slowRange is a range of offsets that were being read when the process was last heard of.
+// slowRange is a range of offsets that were being read when the process last wrote its marker.
 type slowRange struct {
 	Topic     string `json:"topic"`
 	Partition int32  `json:"partition"`

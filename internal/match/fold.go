@@ -78,7 +78,7 @@ func isASCII(b []byte) bool {
 }
 
 const (
-	ngramCase = 0x20202020         // the bit that tells ASCII letters' cases apart, in four bytes
+	ngramCase = 0x20202020         // the bit of the case of ASCII letters, in four bytes
 	wordCase  = 0x2020202020202020 // and in eight
 )
 

@@ -102,7 +102,7 @@ func (oneField) Severity() int { return 0 }
 
 func (o oneField) EachValue(f func(decode.Value) bool) { f(o.value) }
 
-func TestRegexpsReadABoundedPartOfAValue(t *testing.T) {
+func TestRegexpsReadBoundedPrefix(t *testing.T) {
 	re := regexp.MustCompile("(?:a?b*){400}x")
 	leaf := &rule.Leaf{Field: "f", Op: rule.OpRegexp, Regexp: re, Instructions: 10_000}
 	ix, err := Compile([]rule.Query{leaf}, Options{})

@@ -22,7 +22,7 @@ func newLiteral(op rule.Op, text string, cased bool) literal {
 	return l
 }
 
-// key tells literals apart.
+// key identifies a literal.
 func (l *literal) key() string {
 	flags := byte(l.op) << 2
 	if l.cased {

@@ -20,7 +20,7 @@ import (
 )
 
 // What a notification may show of one alert. Logs are of any length; a receiver that refuses a
-// message for its size would never hear of the alert.
+// message for its size would never get the alert.
 const (
 	maxLabel      = 512
 	maxAnnotation = 4 << 10

@@ -38,7 +38,7 @@ func libraryVersion() string {
 // isInternal reports whether a receiver is one of ours beside configured ones. Clients list each
 // alert once for every receiver, so they would show alerts twice.
 func isInternal(conf *config.Config, name string) bool {
-	ours := func(name string) bool { return name == terminalReceiver || name == nobodyReceiver }
+	ours := func(name string) bool { return name == terminalReceiver || name == NoReceiver }
 	return ours(name) && slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool {
 		return !ours(r.Name)
 	})

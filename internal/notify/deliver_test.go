@@ -293,7 +293,7 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 
 // What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is
 // kept.
-func TestUntold(t *testing.T) {
+func TestNotNotified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
 		l := start(t, w, Options{WebhookURL: "http://hook/x"})

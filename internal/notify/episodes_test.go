@@ -161,7 +161,7 @@ func expectPaired(t *testing.T, messages []string) {
 
 // The first beginning that an integration lacks may be on its way to it while other episodes come:
 // its end has to follow, so it is not merged.
-func TestBeginningOnItsWayIsNotMerged(t *testing.T) {
+func TestPendingFiringIsNotMerged(t *testing.T) {
 	s := &state{Labels: model.LabelSet{"alertname": "A"}}
 	b := newStates(nil, slog.New(slog.DiscardHandler), 0, nil)
 	episodes := 0

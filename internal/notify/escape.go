@@ -51,7 +51,7 @@ var escapers = map[string]escaper{
 	"jira":       jiraText,
 }
 
-// Characters that end what a markup begins. They are told apart by a space without width.
+// Characters that end what a markup begins. A space without width follows them.
 var (
 	slackMarkup    = strings.NewReplacer("<", "&lt;", ">", "&gt;", "```", "'''")
 	mentionMarkup  = strings.NewReplacer("<@", "<\u200b@", "<#", "<\u200b#", "<at", "<\u200bat")

@@ -25,7 +25,7 @@ var messageFuncs = map[string]any{
 	"factsOf":    factsOf,           // "1,204 > 100 in 5m"; of one that is resolved what happened
 	"linesOf":    linesOf,           // the newest lines of the log
 	"linksOf":    linksOf,           // runbook, dashboard, page, silence
-	"groupOf":    groupOf,           // the labels that tell it from the others of its rule
+	"groupOf":    groupOf,           // the labels that distinguish it from the others of its rule
 	"subject":    subject,           // the same for the subject of an e-mail
 	"headline":   headline,          // one line about all alerts of the message
 	"pagerduty":  pagerDutySeverity, // a severity of PagerDuty
@@ -221,7 +221,7 @@ func firstOf(set template.KV, names ...string) string {
 	return ""
 }
 
-// groupOf are the labels that tell an alert from others of its rule.
+// groupOf are the labels that distinguish an alert from others of its rule.
 func groupOf(a template.Alert) string {
 	var parts []string
 	for _, p := range a.Labels.SortedPairs() {

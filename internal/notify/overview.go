@@ -45,7 +45,7 @@ func (n *Notifier) Routes() []RouteStatus {
 
 func appendRoute(list []RouteStatus, r *dispatch.Route, depth int, marks map[string]mark) []RouteStatus {
 	o := r.RouteOpts
-	if o.Receiver == nobodyReceiver && len(r.Routes) == 0 {
+	if o.Receiver == NoReceiver && len(r.Routes) == 0 {
 		return list // no receiver is configured
 	}
 	one := RouteStatus{
@@ -85,7 +85,7 @@ func (n *Notifier) RoutedTo(set map[string]string) []string {
 	}
 	var list []string
 	for _, r := range n.config.Load().routes.Match(labels) {
-		if name := r.RouteOpts.Receiver; name != nobodyReceiver && !slices.Contains(list, name) {
+		if name := r.RouteOpts.Receiver; name != NoReceiver && !slices.Contains(list, name) {
 			list = append(list, name)
 		}
 	}
@@ -99,7 +99,7 @@ func (n *Notifier) Receivers() []ReceiverStatus {
 	n.receivers.mu.Lock()
 	defer n.receivers.mu.Unlock()
 	for _, name := range slices.Sorted(maps.Keys(p.receivers)) {
-		if name == nobodyReceiver {
+		if name == NoReceiver {
 			continue
 		}
 		one := ReceiverStatus{Name: name}

@@ -94,5 +94,5 @@ func TestClientsSeeNoInternalReceivers(t *testing.T) {
 		}
 	}
 	f(Options{WebhookURL: "http://127.0.0.1:1/"}, "default")
-	f(Options{}, "nobody", "terminal")
+	f(Options{}, NoReceiver, "terminal")
 }

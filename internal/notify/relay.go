@@ -42,7 +42,7 @@ func (n *Notifier) takeOutbox() {
 	}
 }
 
-// acknowledge tells the outbox what the write-ahead log has on disk.
+// acknowledge reports to the outbox what the write-ahead log has on disk.
 func (n *Notifier) acknowledge() {
 	n.entering.Lock()
 	taken := n.taken

@@ -26,10 +26,10 @@ import (
 	"github.com/prometheus/alertmanager/matcher/compat"
 )
 
-// nobodyReceiver is the one without integrations. terminalReceiver prints each alert on its own,
+// NoReceiver is the receiver without integrations. terminalReceiver prints each alert on its own,
 // beside what else is configured.
 const (
-	nobodyReceiver   = "nobody"
+	NoReceiver   = "no-receiver"
 	terminalReceiver = "terminal"
 )
 
@@ -113,7 +113,7 @@ func routesFor(o Options) (*config.Config, *routeKeys, error) {
 // builtIn is the configuration of someone who names a webhook, a Slack channel, or neither.
 func builtIn(o Options) map[string]any {
 	type object = map[string]any
-	receiver := object{"name": nobodyReceiver}
+	receiver := object{"name": NoReceiver}
 	if o.WebhookURL != "" {
 		receiver["name"] = "default"
 		receiver["webhook_configs"] = []object{

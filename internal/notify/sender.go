@@ -123,7 +123,7 @@ func (s *sender) outlive(ctx context.Context) (context.Context, context.CancelFu
 }
 
 // address finds addresses in errors. Their paths are secrets: with that of a webhook
-// anybody may post to it.
+// every client may post to it.
 var address = regexp.MustCompile(`(https?://[^\s"/?]+)[^\s"]*`)
 
 func withoutSecrets(text string) string {

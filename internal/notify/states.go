@@ -542,7 +542,7 @@ func (b *states) renew(now time.Time) {
 	}
 }
 
-// drop removes a state of an alert that is resolved, and tells other members.
+// drop removes a state of an alert that is resolved, and publishes that to other members.
 func (b *states) drop(s *state) {
 	b.pass(s.last().Alert.Home, keyAlert+s.fp.String(), nil)
 	b.evict(s)

@@ -83,7 +83,7 @@ func TestTopic(t *testing.T) {
 }
 
 // What is told twice, since the answer was lost, has one ID and is the same to the last byte.
-func TestTopicIsToldTwice(t *testing.T) {
+func TestTopicIsNotifiedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{away: true}
 		l := start(t, newWorld(t), Options{Topic: "alerts", Writer: kafka})

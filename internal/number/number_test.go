@@ -70,7 +70,7 @@ func TestParseReadsEverySpelling(t *testing.T) {
 	f("0.3Gi", 0.3*(1<<30))
 }
 
-func TestParseRefusesWhatIsNotANumber(t *testing.T) {
+func TestParseRefusesNonNumbers(t *testing.T) {
 	for _, text := range []string{
 		"", " ", "ms", "5 parsecs", "1.2.3", "5msx", "-", "+", ".", "e5", "1e999", "NaN",
 		"nan", "Inf",

@@ -16,7 +16,7 @@ func TestErrorNamesPlaceProblemAndHint(t *testing.T) {
 	f(Error{Pos{"", 1, 2}, "a", ""}, "1:2: a")
 }
 
-func TestListIsSortedByFileAndPlace(t *testing.T) {
+func TestListIsSorted(t *testing.T) {
 	l := List{
 		{Pos{"b", 1, 1}, "4", ""}, {Pos{"a", 2, 1}, "3", ""}, {Pos{"a", 1, 9}, "2", ""},
 		{Pos{"a", 1, 2}, "1", ""},

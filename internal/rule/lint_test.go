@@ -205,7 +205,7 @@ func TestLintDuplicates(t *testing.T) {
 		"within: 2m, sequence: [{match: x}, {not: y}]", false)
 }
 
-func TestLintsOfTemplatesLabelsAndEmptyConditions(t *testing.T) {
+func TestTemplateAndLabelLints(t *testing.T) {
 	f := func(rule, name string) {
 		t.Helper()
 		got := lint(t, "  - alert: A\n    "+strings.ReplaceAll(rule, "\n", "\n    ")+"\n")

@@ -71,7 +71,7 @@ func write(t *testing.T, dir, name, text string) {
 	}
 }
 
-func TestListFilesStayBelowTheRuleFile(t *testing.T) {
+func TestListFilesStayBelowRuleFile(t *testing.T) {
 	outside := t.TempDir()
 	write(t, outside, "secret.txt", "token-1\n")
 	dir := t.TempDir()

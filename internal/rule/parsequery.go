@@ -22,7 +22,7 @@ const maxDepth = 100
 // ParseQuery reads a query as it is typed into a search box. Positions in the tree count bytes from
 // column 1 of line 1.
 //
-// It bounds the size of what it compiles, so texts may come from anybody.
+// It bounds the size of what it compiles, so texts may come from untrusted users.
 func ParseQuery(text string) (Query, error) {
 	if len(text) > maxQuery {
 		return nil, &syntaxError{

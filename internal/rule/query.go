@@ -30,7 +30,7 @@ type Leaf struct {
 	// of a comparison with the value of another field, its canonical path: OpContains, OpPrefix,
 	// OpSuffix, OpEqual, and OpRange, of which Text is then the operator
 	Other string
-	// the text operators tell upper from lower case; otherwise they compare by Unicode simple
+	// the text operators distinguish upper from lower case; otherwise they compare by Unicode simple
 	// folding
 	Cased  bool
 	Regexp *regexp.Regexp // OpRegexp

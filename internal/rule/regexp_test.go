@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-func TestLargeRegexpsAreRefusedBeforeTheyAreCompiled(t *testing.T) {
+func TestLargeRegexpsAreRefused(t *testing.T) {
 	f := func(query, want string) {
 		t.Helper()
 		start := time.Now()
@@ -30,7 +30,7 @@ func TestLargeRegexpsAreRefusedBeforeTheyAreCompiled(t *testing.T) {
 	f(strings.Repeat("/(?:abcdefgh){900}/ or ", 14)+"x", "too large together")
 }
 
-func TestRegexpsOfAFileAreBoundedTogether(t *testing.T) {
+func TestRegexpsOfFileAreBounded(t *testing.T) {
 	text := "groups:\n- name: g\n  rules:\n"
 	for range 14 {
 		text += "  - {alert: A" + strings.Repeat("x", len(text)%97) +

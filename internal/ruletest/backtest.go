@@ -28,7 +28,7 @@ type Backtest struct {
 	Factory  Factory
 	Rules    []string                           // IDs of the rules to report on
 	Decode   decode.Config                      // as the engine's own
-	Rejected func(error)                        // is told what could not be read
+	Rejected func(error)                        // gets what could not be read
 	Progress func(records int, until time.Time) // is called every 100,000 records
 
 	// Partitions are those of a topic, as they begin (Next) and end (End); nil for a file. Time
@@ -84,7 +84,7 @@ type backtestRun struct {
 	engine  Engine
 	scanner models.Scanner
 	decoder *decode.Decoder
-	opening []decode.Sample // of a file, held back until there are enough to tell its time
+	opening []decode.Sample // of a file, held back until there are enough to determine its time
 	opened  bool
 	// that of the file, if its logs belie the one that it was said to have
 	clock      time.Time

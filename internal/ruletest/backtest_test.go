@@ -49,7 +49,7 @@ func errorLines(service string, start time.Time, every time.Duration, n int) str
 
 var monday = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
-func TestABacktestShowsWhatTheRulesWouldHaveRaised(t *testing.T) {
+func TestBacktestShowsAlerts(t *testing.T) {
 	lines := errorLines("a", monday, time.Second, 15) + errorLines("b", monday.Add(time.Hour),
 		time.Second, 11) + errorLines("a", monday.Add(2*time.Hour), time.Second, 12) + "\n"
 	r := backtestOf(t, counting(sound), lines)
@@ -81,7 +81,7 @@ shop/Quiet   0       0.0      0       -                     -                   
 	}
 }
 
-func TestABacktestDoesNotGuessWhatHappensAfterItsLogs(t *testing.T) {
+func TestBacktestEndsWithItsLogs(t *testing.T) {
 	for _, transition := range Transitions(backtestOf(t, counting(sound),
 		errorLines("a", monday, time.Second, 11)).Alerts) {
 		if transition.State == models.AlertResolved {
@@ -90,7 +90,7 @@ func TestABacktestDoesNotGuessWhatHappensAfterItsLogs(t *testing.T) {
 	}
 }
 
-func TestABacktestEndsWhenItIsInterrupted(t *testing.T) {
+func TestInterruptEndsBacktest(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	b := Backtest{Factory: counting(sound), Rejected: func(error) {}}
@@ -107,7 +107,7 @@ func TestABacktestEndsWhenItIsInterrupted(t *testing.T) {
 	}
 }
 
-func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
+func TestFutureLogDoesNotStretchBacktest(t *testing.T) {
 	r := backtestOf(
 		t,
 		counting(sound),
@@ -119,7 +119,7 @@ func TestALogFromTheFutureDoesNotStretchTheBacktest(t *testing.T) {
 	}
 }
 
-func TestADiffShowsWhatAChangeOfRulesAddsAndRemoves(t *testing.T) {
+func TestDiffShowsAddedAndRemovedAlerts(t *testing.T) {
 	at := func(minute int, state models.AlertState) Transition {
 		return Transition{
 			Rule:  "r",
@@ -182,7 +182,7 @@ func TestBudgets(t *testing.T) {
 	}
 }
 
-func TestLinesWithoutATimeAtTheBeginningOfAFileHaveThatOfTheFirstThatHasOne(t *testing.T) {
+func TestLeadingLinesTakeFirstTime(t *testing.T) {
 	r := backtestOf(
 		t,
 		counting(sound),
@@ -199,7 +199,7 @@ func TestLinesWithoutATimeAtTheBeginningOfAFileHaveThatOfTheFirstThatHasOne(t *t
 	}
 }
 
-func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) {
+func TestFirstFutureLogDoesNotStretchBacktest(t *testing.T) {
 	r := backtestOf(
 		t,
 		counting(sound),
@@ -211,7 +211,7 @@ func TestALogFromTheFutureAtTheBeginningDoesNotStretchTheBacktest(t *testing.T) 
 	}
 }
 
-func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
+func TestFileMayHoldNewerLogs(t *testing.T) {
 	later := monday.AddDate(3, 0, 0)
 	r := backtestOf(
 		t,
@@ -224,7 +224,7 @@ func TestAFileMayHoldLogsThatWereWrittenAfterIt(t *testing.T) {
 	}
 }
 
-func TestTheRecordsOfACorpusKeepTheirTimes(t *testing.T) {
+func TestCorpusRecordsKeepTimes(t *testing.T) {
 	var lines strings.Builder
 	for i := range 11 {
 		fmt.Fprintf(
@@ -250,7 +250,7 @@ func TestTheRecordsOfACorpusKeepTheirTimes(t *testing.T) {
 	}
 }
 
-func TestNobodyHearsTheEndOfWhatNeverFired(t *testing.T) {
+func TestNoResolveWithoutFiring(t *testing.T) {
 	at := func(id string, state models.AlertState) models.Alert {
 		return models.Alert{ID: id, State: state, At: monday}
 	}

@@ -36,7 +36,7 @@ var flood = scenario{
 
 // What is folded, pruned and estimated does not depend on the order in which logs come, on how many
 // are read at once, or on restarts.
-func TestAFloodHasTheSameAlertsInAnyOrder(t *testing.T) {
+func TestFloodIsIndependentOfOrder(t *testing.T) {
 	set, test := flood.read(t, 1)
 	factory := EngineFactory(set)
 	list, err := test.arrivals()

@@ -16,7 +16,7 @@ import (
 type Engine interface {
 	NewScanner() models.Scanner
 	Apply(models.Scan)
-	// Advance tells the time, and how far the partitions were read.
+	// Advance sets the time, and how far the partitions were read.
 	Advance(now time.Time, progress []models.Progress)
 	// Save passes the state to put: all of it, or what has changed since the last call, with del
 	// for what is gone.
@@ -167,7 +167,7 @@ func diffLines(first, second []string) string {
 	return b.String()
 }
 
-// outcomes are the episodes as people are told of them. When an alert fires eagerly its start can
+// outcomes are the episodes as they are notified. When an alert fires eagerly its start can
 // still move while logs are out of order; where it counts is the start that the newest transition
 // gives.
 func outcomes(alerts []models.Alert) []string {

@@ -40,7 +40,7 @@ func failures(results []Result) (list []string) {
 	return list
 }
 
-func TestASoundEnginePassesInAnyOrderAndThroughCrashes(t *testing.T) {
+func TestSoundEnginePassesShuffleAndCrash(t *testing.T) {
 	s, err := ReadScript("testdata/errors_test.yml")
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +54,7 @@ func TestASoundEnginePassesInAnyOrderAndThroughCrashes(t *testing.T) {
 	}
 }
 
-func TestShufflingFindsAnEngineThatCountsByArrival(t *testing.T) {
+func TestShuffleFindsArrivalOrder(t *testing.T) {
 	s := read(t, `
 tests:
 - name: errors at the edges of the window
@@ -83,7 +83,7 @@ func TestCrashingFindsAnEngineThatForgets(t *testing.T) {
 	}
 }
 
-func TestAFailureSaysWhatCameInstead(t *testing.T) {
+func TestFailureShowsActualResult(t *testing.T) {
 	f := func(expect, want string) {
 		t.Helper()
 		s := read(t, `
@@ -130,7 +130,7 @@ tests:
 	f(`  nothing_else: true`, "a_test.yml:3: nothing else should fire, but this does: "+open)
 }
 
-func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
+func TestBrokenScriptIsRefusedWithLine(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
 		if _, err := readText(t, text); err == nil || !strings.Contains(err.Error(), want) {
@@ -161,7 +161,7 @@ func TestAScriptWithMistakesIsRefusedWithItsLine(t *testing.T) {
 	)
 }
 
-func TestALogThatCannotBeReadFailsTheTest(t *testing.T) {
+func TestUnreadableLogFailsTest(t *testing.T) {
 	s := read(t, "tests:\n- name: a\n  logs: [{at: 0s, text: ' '}]\n  nothing_else: true\n")
 	list := failures(s.Run(counting(sound), Options{}))
 	if len(list) != 1 || !strings.Contains(list[0], "a log cannot be read") {
@@ -197,7 +197,7 @@ func TestJUnit(t *testing.T) {
 	}
 }
 
-func TestARuleFileBringsItsTests(t *testing.T) {
+func TestRuleFileCarriesTests(t *testing.T) {
 	s := read(t, `
 version: 1
 lists: {x: [a]}

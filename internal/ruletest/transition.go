@@ -36,7 +36,7 @@ func Transitions(alerts []models.Alert) []Transition {
 		case a.State == models.AlertFiring:
 			fired[a.ID] = true
 		case a.State != models.AlertResolved || !fired[a.ID]:
-			continue // pending, or suppressed, or over before anybody heard of it
+			continue // pending, or suppressed, or ended before it was notified
 		}
 		t := Transition{
 			Rule:   a.Rule,

@@ -1,4 +1,4 @@
-// Package safetext makes text from logs safe to show. Anybody who can write a log can write
+// Package safetext makes text from logs safe to show. Any client that can write a log can write
 // characters that command a terminal, change the direction of the text around them, or take no
 // room. Every exit of such text uses this package: commands, pages, notifications, log output,
 // labels of groups and of metrics.
@@ -151,7 +151,7 @@ const (
 	picture = '\ufe0f' // asks for the coloured form of a symbol
 )
 
-// shown tells whether a character between two others may stay as it is.
+// shown reports whether a character between two others may stay as it is.
 func shown(last, c, next rune) bool {
 	switch c {
 	case '\n', '\t':
@@ -168,7 +168,7 @@ func symbol(c rune) bool {
 	return c > 0x7f && c != utf8.RuneError && unicode.In(c, unicode.So, unicode.Sk, unicode.Sm)
 }
 
-// hides tells whether a character beyond ASCII takes no room or changes how others are shown: C1
+// hides reports whether a character beyond ASCII takes no room or changes how others are shown: C1
 // controls, formats such as bidirectional marks and zero-width characters, separators of lines,
 // fillers, variation selectors, private use and what is no character.
 func hides(c rune) bool {

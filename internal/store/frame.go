@@ -28,7 +28,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// kind tells snapshots from logs.
+// kind distinguishes snapshots from logs.
 type kind uint32
 
 const (

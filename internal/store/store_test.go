@@ -113,7 +113,7 @@ func (l *life) deliver() {
 	l.want.Pending = l.want.Pending[1:]
 }
 
-func TestWhatIsCommittedIsThereAfterARestart(t *testing.T) {
+func TestCommittedStateSurvivesRestart(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	opts := Options{Logger: quiet, LogBytes: 2000}
 	s, err := Open(dir, opts)
@@ -185,7 +185,7 @@ func aLife(fs filesystem) (commits []content, failed *content) {
 	return append(commits, l.want.clone()), nil
 }
 
-func TestAKillOrPowerCutAtAnyInstantLeavesAStateToContinueFrom(t *testing.T) {
+func TestStateSurvivesKillAtAnyInstant(t *testing.T) {
 	whole := newMemory()
 	aLife(whole)
 	if whole.ops < 60 {
@@ -265,7 +265,7 @@ func aHistory(t *testing.T) (fs *memory, before, after content) {
 	return fs, before, l.want.clone()
 }
 
-func TestATornTailIsDropped(t *testing.T) {
+func TestTornTailIsDropped(t *testing.T) {
 	fs, before, _ := aHistory(t)
 	name := filepath.Join("d", logKind.name(2))
 	whole := fs.names[name].data
@@ -304,7 +304,7 @@ func commitEnds(t *testing.T, log []byte) (ends []int64) {
 	return commits
 }
 
-func TestADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
+func TestDamagedFileIsRefused(t *testing.T) {
 	fs, before, _ := aHistory(t)
 	for name, f := range fs.names {
 		limit := len(f.data)
@@ -340,7 +340,7 @@ func TestADamagedFileIsRefusedWithWhatToDo(t *testing.T) {
 	}
 }
 
-func TestANewerFormatIsRefusedWithWhatToDo(t *testing.T) {
+func TestNewerFormatIsRefused(t *testing.T) {
 	fs, _, _ := aHistory(t)
 	for name, f := range fs.names {
 		image := fs.killed()
@@ -373,7 +373,7 @@ func TestTwoProcessesCannotShareADirectory(t *testing.T) {
 	second.Close()
 }
 
-func TestAReadOnlyDirectoryIsRefusedWithWhatToDo(t *testing.T) {
+func TestReadOnlyDirectoryIsRefused(t *testing.T) {
 	fs := newMemory()
 	fs.readOnly = syscall.EROFS
 	if _, err := open("d", Options{}, fs); err == nil ||
@@ -382,7 +382,7 @@ func TestAReadOnlyDirectoryIsRefusedWithWhatToDo(t *testing.T) {
 	}
 }
 
-func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
+func TestFullDiskStillNotifies(t *testing.T) {
 	whole := newMemory()
 	aLife(whole)
 	for n := 1; n < whole.ops; n++ {
@@ -436,7 +436,7 @@ func TestAFullDiskLosesNothingAndTheAlertsGoOut(t *testing.T) {
 	}
 }
 
-func TestAFullCheckpointReplacesEverythingButTheOutbox(t *testing.T) {
+func TestFullCheckpointKeepsOutbox(t *testing.T) {
 	fs := newMemory()
 	s, _ := open("d", Options{Logger: quiet}, fs)
 	l := newLife(s)
@@ -466,7 +466,7 @@ func TestAFullCheckpointReplacesEverythingButTheOutbox(t *testing.T) {
 	}
 }
 
-func TestAForgottenSourceStartsOver(t *testing.T) {
+func TestEvictedSourceStartsOver(t *testing.T) {
 	fs := newMemory()
 	s, _ := open("d", Options{Logger: quiet}, fs)
 	kept := Source{"cluster", [16]byte{1}, "logs", 0}
@@ -489,7 +489,7 @@ func TestAForgottenSourceStartsOver(t *testing.T) {
 	}
 }
 
-func TestTheOutboxKeepsWithinItsBoundAndSaysWhatItDropped(t *testing.T) {
+func TestOutboxIsBoundedAndCountsDrops(t *testing.T) {
 	reg := prometheus.NewRegistry()
 	fs := newMemory()
 	s, _ := open("d", Options{Logger: quiet, OutboxBytes: 6000, Registerer: reg}, fs)
@@ -549,7 +549,7 @@ func TestTheOutboxKeepsWithinItsBoundAndSaysWhatItDropped(t *testing.T) {
 	check("gh", 0)
 }
 
-func TestTheHistoryIsBounded(t *testing.T) {
+func TestHistoryIsBounded(t *testing.T) {
 	fs := newMemory()
 	s, _ := open("d", Options{Logger: quiet, History: 3}, fs)
 	for i := range 10 {
@@ -584,7 +584,7 @@ func TestTheHistoryIsBounded(t *testing.T) {
 	}
 }
 
-func TestDeliveryGoesOnWhileCheckpointsAreWritten(t *testing.T) {
+func TestCheckpointDoesNotBlockDelivery(t *testing.T) {
 	const alerts = 300
 	dir := t.TempDir()
 	s, err := Open(dir, Options{Logger: quiet, LogBytes: 4000})

@@ -91,7 +91,7 @@ labels:
 	}
 }
 
-func TestDecodeReportsEveryMistakeAtItsPlace(t *testing.T) {
+func TestDecodeReportsAllMistakes(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
 		var d document
@@ -154,7 +154,7 @@ func TestEmptyFileHasNoProblem(t *testing.T) {
 	}
 }
 
-func TestUnquotedQueriesAreReportedAndTheRestIsRead(t *testing.T) {
+func TestUnquotedQueriesAreReported(t *testing.T) {
 	r := &Reader{File: "f", QueryKeys: []string{"match"}}
 	root := r.Parse([]byte("match: \"a\" or \"b\"\nother: [1]\n"))
 	want := "f:1:8: YAML does not read this as a text; wrap the whole query in single quotes"
@@ -167,7 +167,7 @@ func TestUnquotedQueriesAreReportedAndTheRestIsRead(t *testing.T) {
 	}
 }
 
-func TestSingleValueInPlaceOfAListHasAnExample(t *testing.T) {
+func TestSingleValueForListHasExample(t *testing.T) {
 	r := &Reader{File: "f"}
 	r.Sequence(r.Mapping(r.Parse([]byte("by: service")))["by"])
 	if want := "f:1:5: a list is expected here; write [service]"; r.Problems.Error() != want {

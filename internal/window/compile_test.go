@@ -10,7 +10,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-func TestWhatIsDecidedEarlyAndWhatHoldsOfNothing(t *testing.T) {
+func TestEarlyDecisionsAndEmptyWindows(t *testing.T) {
 	f := func(text string, eager, known bool) {
 		t.Helper()
 		p, err := Compile(ruleOf(t, "match: a, "+text))
@@ -64,7 +64,7 @@ func TestWhatIsDecidedEarlyAndWhatHoldsOfNothing(t *testing.T) {
 	f("within: 5m, sequence: [{match: 'f:x', times: 5}, {not: 'f:y'}]", false, false)
 }
 
-func TestWhatCannotBeCompiledIsSaid(t *testing.T) {
+func TestCompileErrorsAreReported(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
 		_, err := Compile(ruleOf(t, "match: a, "+text))
@@ -87,7 +87,7 @@ func TestWhatCannotBeCompiledIsSaid(t *testing.T) {
 	)
 }
 
-func TestANumberIsNoCondition(t *testing.T) {
+func TestNumberIsNoCondition(t *testing.T) {
 	for _, number := range []rule.Condition{
 		&rule.Call{Func: "count"},
 		&rule.Binary{Op: "+", Left: &rule.Number{}, Right: &rule.Number{}}, &rule.Number{},

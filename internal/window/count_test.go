@@ -59,7 +59,7 @@ func TestMoreThanTwoInFiveSeconds(t *testing.T) {
 	f([]int64{3, 6, 13, 16}, 1, 2, 3, 11, 12, 13)
 }
 
-func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
+func TestAlertCarriesCompletingEvent(t *testing.T) {
 	p := planOf(t, `when: count() >= 3, window: 5m`)
 	g := p.NewGroup(0)
 	for i, at := range []int64{60, 20} {
@@ -84,7 +84,7 @@ func TestAnAlertLeavesWithTheEventThatCompletesIt(t *testing.T) {
 	}
 }
 
-func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
+func TestLateEventCountsFromWatermark(t *testing.T) {
 	p := planOf(t, `when: count() > 1, window: 1m`)
 	g := p.NewGroup(0)
 	var edges []Edge
@@ -125,7 +125,7 @@ func TestALateEventCountsFromTheWatermarkOn(t *testing.T) {
 	}
 }
 
-func TestWithoutWhenItHoldsUntilQuietForTheWindow(t *testing.T) {
+func TestRuleWithoutWhenResolvesWhenQuiet(t *testing.T) {
 	p := planOf(t, `match: boom, window: 15m`)
 	var reasons []string
 	g := p.NewGroup(0)
@@ -212,7 +212,7 @@ func TestCountingAgreesWithTheDefinition(t *testing.T) {
 	})
 }
 
-func TestAGroupInFloodKeepsNoMoreThanDecides(t *testing.T) {
+func TestFloodKeepsDecidingEventsOnly(t *testing.T) {
 	p := planOf(t, `when: count() > 10, window: 5m`)
 	g := p.NewGroup(0)
 	for i := range int64(200_000) { // a thousand a second, and the watermark stands still

@@ -75,7 +75,7 @@ func (v *values) different(x *instant, c *call, cur *cursor) float64 {
 type union struct {
 	begin    int64
 	sketch   *hyperloglog.Sketch
-	ranks    [registers]uint8 // as they are in the sketch, which does not tell
+	ranks    [registers]uint8 // as they are in the sketch, which does not show them
 	estimate float64
 	changed  bool
 }

@@ -2,7 +2,7 @@ package window
 
 import "testing"
 
-func TestAGroupInFloodDropsItsOldestEvents(t *testing.T) {
+func TestFloodDropsOldestEvents(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 1h, when: 'avg(n) > 5 and max(n) < 10'")
 	p, err := Compile(r)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// version is the first byte of an encoded group. Whoever changes the encoding changes it.
+// version is the first byte of an encoded group. Change it with the encoding.
 const version = 6
 
 var errCorrupt = errors.New("state of a window cannot be read")

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// How many logs an alert is about does not depend on when they came. So a group can tell how many
+// How many logs an alert is about does not depend on when they came. So a group knows how many
 // events it has had up to any instant of which it may still be asked: those whose times it keeps,
 // and the number of those before. What an alert counts is the difference between two instants.
 
@@ -134,7 +134,7 @@ func (g *Group) forget(p *Condition) {
 func (g *Group) cut(n int) {
 	g.gone += int64(n)
 	g.times = append(g.times[:0], g.times[n:]...)
-	// what came while an alert was open is looked at when it is over
+	// what came while an alert was open is checked when it ends
 	if g.touched != math.MaxInt32 {
 		g.touched = max(0, g.touched-int32(n))
 	}

@@ -49,7 +49,7 @@ func pour(
 	}
 }
 
-func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
+func TestManyDistinctValuesAreEstimated(t *testing.T) {
 	squares, n := 0.0, 0.0
 	pour(
 		t,
@@ -78,7 +78,7 @@ func TestAMillionDifferentValuesTakeLittleMemoryAndAreEstimated(t *testing.T) {
 
 // With a threshold that is not greater than what is counted exactly, the decision is exact however
 // many values there are, and whoever comes when.
-func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
+func TestSmallThresholdIsExact(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 3s, when: 'distinct(u) > 900'")
 	p, err := Compile(r)
 	if err != nil {
@@ -137,7 +137,7 @@ func TestASmallThresholdOfManyValuesIsExact(t *testing.T) {
 	}
 }
 
-func TestPercentilesOfAMillionNumbersTakeLittleMemoryAndAreNear(t *testing.T) {
+func TestPercentilesOfManyNumbersAreEstimated(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	nums := make([]float64, 0, 400_000)
 	of := func(int) (string, float64) {

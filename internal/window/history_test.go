@@ -117,7 +117,7 @@ func TestBaselinesAgreeWithTheDefinition(t *testing.T) {
 	})
 }
 
-func TestABaselineSaysNothingBeforeThreeDaysAreKnown(t *testing.T) {
+func TestBaselineNeedsThreeDays(t *testing.T) {
 	r := ruleOf(
 		t,
 		"match: boom, window: 1h, when: 'count() > 3 * baseline(count(), 4w) and count() >= 4'",

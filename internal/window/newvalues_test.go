@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestAValueIsNewOnce(t *testing.T) {
+func TestValueIsNewOnce(t *testing.T) {
 	f := func(rest, events string, want ...string) {
 		t.Helper()
 		r := ruleOf(t, "match: boom, window: 10s, when: 'new(u) > 0'"+rest)
@@ -54,7 +54,7 @@ func TestAValueIsNewOnce(t *testing.T) {
 	f("", "1:a|b 5:b|c", "1 true", "15 false")
 }
 
-func TestALateEventMayMakeAValueOlderButNotNewAgain(t *testing.T) {
+func TestLateEventNeverMakesValueNew(t *testing.T) {
 	r := ruleOf(t, "match: boom, window: 10s, when: 'new(u) > 0'")
 	p, _ := Compile(r)
 	g := p.NewGroup(0)

@@ -75,7 +75,7 @@ func (st *state) leaves(p *Condition, series int, cur *cursor) int64 {
 	}
 	d := cur.next
 	if t <= d.begin || t > d.end {
-		if d = st.departure(p, s, t); d.end <= st.final.at { // the pane is over
+		if d = st.departure(p, s, t); d.end <= st.final.at { // the pane has ended
 			cur.next = d
 		}
 	}

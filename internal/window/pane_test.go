@@ -19,7 +19,7 @@ var floodConditions = []string{
 
 // In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace
 // of the watermark, and wherever the state is saved and restored.
-func TestAFloodAgreesWithTheDefinition(t *testing.T) {
+func TestFloodAgreesWithDefinition(t *testing.T) {
 	for seed := range uint64(10) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		for _, when := range floodConditions {
@@ -64,7 +64,7 @@ func TestAFloodAgreesWithTheDefinition(t *testing.T) {
 }
 
 // With events that come too late it does not matter either where the state is saved and restored.
-func TestLateEventsInAFloodSurviveARestart(t *testing.T) {
+func TestLateFloodEventsSurviveRestart(t *testing.T) {
 	for seed := range uint64(12) {
 		rng := rand.New(rand.NewPCG(seed, 2))
 		disorder := int64(10+3*seed) * second

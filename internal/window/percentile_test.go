@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestManyNumbersAreRankedAsInOneList(t *testing.T) {
+func TestPercentilesAcrossPanes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	s := &series{}
 	for range 30_000 {

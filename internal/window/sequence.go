@@ -11,7 +11,7 @@ import (
 // sequence is the compiled steps of a rule. An instance of it is one choice of events: for every
 // step as many as it asks for, in order, all after the events of the step before, the first and the
 // last of them less than within apart. It completes with the last event of its last step or, if the
-// sequence ends in what must not happen, when the time for that is over.
+// sequence ends in what must not happen, when the time for that has passed.
 type sequence struct {
 	within int64
 	steps  []step

@@ -82,7 +82,7 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-func TestASequenceFiresWithItsLastStep(t *testing.T) {
+func TestSequenceFiresAtLastStep(t *testing.T) {
 	r := ruleOf(t, "within: 20s, sequence: [{match: 'f:x', times: 2}, {match: 'f:y'}]")
 	p, err := Compile(r)
 	if err != nil {

@@ -467,7 +467,7 @@ func (g *Group) eager(p *Condition) (Edge, bool) {
 		if x := (&instant{p: p, g: g, v: st.early, at: at}); p.when.holds(x) {
 			e := p.edge(x, true)
 			e.Late = g.late && at == g.swept+1
-			st.earlyFrom = at // what comes after is to be looked at once this is over
+			st.earlyFrom = at // what comes after is checked once this has ended
 			return e, true
 		}
 	}
@@ -479,7 +479,7 @@ func (g *Group) eager(p *Condition) (Edge, bool) {
 
 // comeFrom brings the view ahead before from, or, if that would cost more than there is credit for,
 // leaves it where it is, so that only the newest events are looked at. It returns where to look
-// first, and whether that is all that is owed.
+// first, and whether nothing else is pending.
 func (st *state) comeFrom(p *Condition, from int64) (at int64, whole bool) {
 	v := st.early
 	if p.sequence != nil {

@@ -97,7 +97,7 @@ func (neighbour) Change(alert string, after int64) int64 {
 	return Never
 }
 
-func TestAnotherAlertIsAskedAboutWheneverItChanges(t *testing.T) {
+func TestReferencedAlertIsFollowed(t *testing.T) {
 	got := story(t, "match: a, window: 10s, when: 'count() > 0 and firing(A)'", "1x", neighbour{})
 	if diff := cmp.Diff([]string{"5s up: 1 > 0 in 10s", "8s down: condition no longer holds"},
 		got); diff != "" {

@@ -2,7 +2,7 @@ package window
 
 import "testing"
 
-func TestMessagesThatDifferInNumbersIDsAndQuotesHaveOneTemplate(t *testing.T) {
+func TestNumbersIDsAndQuotesShareTemplate(t *testing.T) {
 	f := func(message, want string) {
 		t.Helper()
 		if got := string(Mask(nil, []byte(message))); got != want {

@@ -71,7 +71,7 @@ func (v Value) number() (float64, bool) {
 	return v.Num, v.Kind == Number && math.Abs(v.Num) < maxNumber
 }
 
-// maxText bounds what is kept of a text; longer ones are told apart by their first bytes alone.
+// maxText bounds what is kept of a text; longer ones are distinguished by their first bytes only.
 const maxText = 512
 
 // separator stands between the members of a list in appendText; in a text itself it is replaced.

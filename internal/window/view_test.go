@@ -4,7 +4,7 @@ import "testing"
 
 // While an alert is up nobody looks ahead, but events go on coming out of order: those that are
 // older than the window that was looked at last are none of its.
-func TestAnEventThatIsOlderThanTheWindowAheadIsNotInIt(t *testing.T) {
+func TestOldEventIsNotInWindow(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 10s, when: 'max(n) > 5'")
 	p, err := Compile(r)
 	if err != nil {

@@ -392,7 +392,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 
 // An event that comes later than it may counts from the watermark on; what was said before stays
 // said.
-func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
+func TestLateEventsCountFromWatermark(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
 			"count() > 3", "count(f:x) >= 2", "distinct(u) > 1", "max(n) > 4", "min(n) < 0", "sum(n) > 6", "avg(n) >= 2", "p50(n) > 1", "first(n) > 1", "last(n) > 1", "stddev(n) > 1.3",
@@ -406,7 +406,7 @@ func TestLateEventsCountFromTheWatermarkOn(t *testing.T) {
 		}
 		small(t, p)
 		// what has left a pane is not there any more to make it high-volume, see
-		// TestLateEventsInAFloodSurviveARestart
+		// TestLateFloodEventsSurviveRestart
 		p.paneLimit = paneLimit
 		var got []string
 		each := func(e Edge) { got = append(got, fmt.Sprint(e.At, e.Holds)) }

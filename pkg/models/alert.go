@@ -12,7 +12,7 @@ const (
 	// the condition holds, but not yet for as long as the rule demands
 	AlertPending  AlertState = "pending"
 	AlertFiring   AlertState = "firing"   // notified
-	AlertResolved AlertState = "resolved" // it is over
+	AlertResolved AlertState = "resolved" // it has ended
 	// it holds, but the rule's calendar or a suppression mutes it
 	AlertSuppressed AlertState = "suppressed"
 	// it cannot be known at present, such as absence while no log can be read

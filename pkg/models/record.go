@@ -53,12 +53,12 @@ type Progress struct {
 	// its event time stands still
 	Settling bool
 	// what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is
-	// not told again
+	// not notified again
 	Replay bool
 }
 
 // SourcePosition is how far a partition of one incarnation of a topic was read. Cluster and TopicID
-// tell a topic from another of the same name, in another cluster or after it was deleted and
+// distinguish a topic from another of the same name, in another cluster or after it was deleted and
 // created again.
 type SourcePosition struct {
 	Cluster   string

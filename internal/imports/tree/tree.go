@@ -99,7 +99,7 @@ func Negate(n Node) Node {
 func Always(n Node) bool { m, ok := n.(And); return ok && len(m.Of) == 0 || n == nil }
 func Never(n Node) bool  { m, ok := n.(Or); return ok && len(m.Of) == 0 }
 
-// Key tells different conditions apart.
+// Key identifies a condition.
 func Key(n Node) string {
 	list := func(word string, of []Node) string {
 		var b strings.Builder
@@ -325,7 +325,7 @@ type writer struct {
 	counts map[string]int
 }
 
-// add adds a selection, whose name tells what it is of.
+// add adds a selection, named after its content.
 func (w *writer) add(base string, v *yaml.Node) string {
 	if w.counts == nil {
 		w.counts = map[string]int{}
