@@ -16,9 +16,9 @@ import (
 
 // crew is several members of one group that share the topic by the key of its records. Of those
 // that are killed, half start again at once and have their partitions back; the others stay away
-// until their session is over and their partitions have gone to somebody else. What they have
-// decided together is compared as that of one is; and beside it what the receiver was told: of
-// every alert that it is over, of no alert before it was, and of each as what it is.
+// until their session has ended and their partitions have gone to another. What they have
+// decided together is compared as that of one is; and beside it what the receiver was notified: of
+// every alert that it has ended, of no alert before it was, and of each as what it is.
 type crew struct {
 	members []*member
 	rand    *rand.Rand
@@ -112,7 +112,7 @@ func runCrew(o options) error {
 	if err := compare(w.expected(), decided, hook.notified()); err != nil {
 		return err
 	}
-	return compareTold(decided, hook.told)
+	return compareNotified(decided, hook.notified)
 }
 
 // hurt kills or stops one of the members that are there.
@@ -155,8 +155,8 @@ func (c *crew) leave(m *member, f func() error) {
 	})
 }
 
-// told is one alert of one notification.
-type told struct {
+// notified is one alert of one notification.
+type notified struct {
 	at               time.Time // of the clock
 	id, what, status string
 }
@@ -173,17 +173,17 @@ func (d decided) byGroup() map[string][]episode {
 	return groups
 }
 
-// compareTold holds what the receiver was told against what was decided. To the receiver, alerts
-// with the same labels are one: when one is over and the next one fires before it could be told, as
-// when a backlog is read after a kill, that goes on.
-func compareTold(got decided, list []told) error {
-	type heard struct{ firing, resolved int }
-	byID := map[string]*heard{}
+// compareTold holds what the receiver was notified against what was decided. To the receiver,
+// alerts with the same labels are one: when one has ended and the next one fires before it could be
+// notified, as when a backlog is read after a kill, that goes on.
+func compareNotified(got decided, list []notified) error {
+	type received struct{ firing, resolved int }
+	byID := map[string]*received{}
 	var wrong []string
 	for _, one := range list {
 		h := byID[one.id]
 		if h == nil {
-			h = &heard{}
+			h = &received{}
 			byID[one.id] = h
 		}
 		e, known := got.byID[one.id]
@@ -191,48 +191,48 @@ func compareTold(got decided, list []told) error {
 		case !known:
 			wrong = append(
 				wrong,
-				fmt.Sprintf("%s is %s, and nobody has decided that", one.what, one.status),
+				fmt.Sprintf("%s is %s, which was not decided", one.what, one.status),
 			)
 		case one.status == "firing":
 			h.firing++
 			if h.resolved > 0 {
-				wrong = append(wrong, fmt.Sprintf("%s was said to be over, and fires", describe(e)))
+				wrong = append(wrong, fmt.Sprintf("%s was notified as resolved, and fires", describe(e)))
 			}
 		default:
 			h.resolved++
 			if e.unresolved {
-				wrong = append(wrong, fmt.Sprintf("%s is said to be over", describe(e)))
+				wrong = append(wrong, fmt.Sprintf("%s is notified as resolved", describe(e)))
 			}
 		}
 	}
 	merged, onlyOver, repeated := 0, 0, 0
 	for _, list := range got.byGroup() {
-		up := "" // of which nobody was told that it is over: what comes next has gone on from there
+		up := "" // of which no one was notified that it has ended: what comes next has gone on from there
 		for _, e := range list {
 			h := byID[e.id]
 			if h == nil {
-				h = &heard{}
+				h = &received{}
 			}
 			repeated += max(0, h.firing-1) + max(0, h.resolved-1)
 			switch {
 			case up != "" && h.firing > 0:
-				wrong = append(wrong, up+" was not told to its end")
+				wrong = append(wrong, up+" was not notified to its end")
 			case up != "":
 				merged++
 			case h.firing == 0 && h.resolved > 0:
 				onlyOver++
 			case h.firing == 0:
-				wrong = append(wrong, describe(e)+" was not told")
+				wrong = append(wrong, describe(e)+" was not notified")
 			}
 			if up = ""; h.resolved == 0 && !e.unresolved {
 				up = describe(e)
 			}
 		}
 		if up != "" {
-			wrong = append(wrong, up+" was not told to its end")
+			wrong = append(wrong, up+" was not notified to its end")
 		}
 	}
-	log.Printf("%d alerts told: %d that followed another closely told as one with it, %d only "+
+	log.Printf("%d alerts notified: %d that followed another closely notified as one with it, %d only "+
 		"when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver,
 		repeated, len(wrong))
 	for _, text := range wrong[:min(20, len(wrong))] {
@@ -241,13 +241,13 @@ func compareTold(got decided, list []told) error {
 			if fields := strings.Fields(text); strings.HasSuffix(fields[0],
 				"/"+strings.Fields(one.what)[0]) &&
 				strings.HasSuffix(one.what, " "+fields[1]) {
-				log.Printf("    told at %s: %s, %s", one.at.Format("15:04:05.000"), one.status,
+				log.Printf("    notified at %s: %s, %s", one.at.Format("15:04:05.000"), one.status,
 					one.id)
 			}
 		}
 	}
 	if len(wrong) > 0 {
-		return fmt.Errorf("the receiver was told otherwise than was decided")
+		return fmt.Errorf("the receiver was notified otherwise than was decided")
 	}
 	return nil
 }

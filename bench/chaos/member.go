@@ -101,7 +101,7 @@ func (m *member) pause(d time.Duration) error {
 	return m.Signal(syscall.SIGCONT)
 }
 
-// drain waits until a time has come and the engine is ready, and then until all windows are over.
+// drain waits until a time has come and the engine is ready, and then until all windows have ended.
 func (m *member) drain(until time.Time, patience, windows time.Duration) error {
 	time.Sleep(time.Until(until))
 	if err := m.AwaitReady(patience); err != nil {
@@ -128,9 +128,9 @@ func (m *member) end() {
 type webhook struct {
 	url string
 
-	mu   sync.Mutex // guards what follows
-	seen map[string]int
-	told []told
+	mu       sync.Mutex // guards what follows
+	seen     map[string]int
+	notified []notified
 }
 
 func startWebhook() (*webhook, error) {
@@ -158,9 +158,9 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
-		w.told = append(
-			w.told,
-			told{
+		w.notified = append(
+			w.notified,
+			notified{
 				time.Now(),
 				a.Annotations["alert_id"],
 				a.Labels["alertname"] + " " + a.Labels["key"],

@@ -293,8 +293,8 @@ func (p *promise) back() (err error) {
 	return p.real.revive(1)
 }
 
-// compare waits until nothing is missing, or patience is over, and says what is wrong with what the
-// history has and each receiver got.
+// compare waits until nothing is missing, or patience has ended, and says what is wrong with what
+// the history has and each receiver got.
 func (p *promise) compare(want map[string][]change, until time.Time) error {
 	transitions := 0
 	for _, list := range want {

@@ -23,8 +23,8 @@ var (
 		"region",
 	}
 
-	// fastPaths are where the same twenty fields stand in the JSON: whoever uses fastjson knows the
-	// shape of his logs.
+	// fastPaths are where the same twenty fields stand in the JSON: anyone who uses fastjson knows
+	// the shape of his logs.
 	fastPaths = [][]string{
 		{
 			"message",

@@ -10,7 +10,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// naive is the loop that everybody writes first, written well: each rule is asked in turn, fields
+// naive is the loop that everyone writes first, written well: each rule is asked in turn, fields
 // are numbers, and each text is lowered once for each log.
 type naive struct {
 	rules  []test

@@ -17,7 +17,7 @@ import (
 
 // workers measures how much faster two workers are than one when all logs are on one partition:
 // what the program does with the records of a poll, windows and all, but with the records in
-// memory, so that nobody else needs the processors. It is the one figure of time on the wall, for
+// memory, so that no other needs the processors. It is the one figure of time on the wall, for
 // that is what a second worker is to save; the CPU time of each log beside it tells whether the
 // machine had two processors to give.
 func workers() {

@@ -37,14 +37,14 @@ func TestCommands(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			// free VAR says an address in VAR that nobody listens on.
+			// free VAR says an address in VAR that no one listens on.
 			"free": func(ts *testscript.TestScript, neg bool, args []string) {
 				l, err := net.Listen("tcp", "127.0.0.1:0")
 				ts.Check(err)
 				ts.Check(l.Close())
 				ts.Setenv(args[0], l.Addr().String())
 			},
-			// listening ADDRESS returns when somebody listens there.
+			// listening ADDRESS returns when a user listens there.
 			"listening": func(ts *testscript.TestScript, neg bool, args []string) {
 				for end := time.Now().Add(10 * time.Second); time.Now().Before(end); {
 					if c, err := net.Dial("tcp", args[0]); err == nil {
@@ -84,7 +84,7 @@ func TestCommands(t *testing.T) {
 				}
 			},
 			// produce ADDRESS TOPIC FILE writes each line of a file to a topic, and a record that
-			// nobody can read.
+			// no one can read.
 			"produce": func(ts *testscript.TestScript, neg bool, args []string) {
 				p, err := kafka.NewProducer(kafka.ClientConfig{Brokers: args[:1]},
 					slog.New(slog.DiscardHandler))

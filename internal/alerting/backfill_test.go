@@ -15,7 +15,8 @@ import (
 )
 
 // Rules that come in the midst of the logs, and read what was before, decide from then on what they
-// would have decided had they been there from the beginning. Of what was over by then nobody hears.
+// would have decided had they been there from the beginning. Of what had ended by then nothing is
+// notified.
 func TestNewRulesAreBackfilled(t *testing.T) {
 	set, err := rule.Load("testdata/lifecycle.rules.yml")
 	if err != nil {
@@ -109,14 +110,14 @@ func TestRestartKeepsPendingNotifications(t *testing.T) {
 	w.engine.FinishBackfill(scratch, "")
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
 	w.log(2*time.Second, `"level":"ERROR","service":"a"`)
-	w.heard("2s shop/Errors{service=a} firing")
+	w.notified("2s shop/Errors{service=a} firing")
 	if got := again(); got != "firing" {
 		t.Errorf("the rule is %s after a restart when it was live", got)
 	}
 }
 
 // Rules that go live while the engine is far behind, or reads once more what an earlier run has
-// read, tell of what holds when that is over.
+// read, notify what holds when that has ended.
 func TestBackfilledActiveAlertsAreNotified(t *testing.T) {
 	f := func(replay bool, then ...string) {
 		t.Helper()
@@ -138,9 +139,9 @@ func TestBackfilledActiveAlertsAreNotified(t *testing.T) {
 			)
 		}
 		w.engine.FinishBackfill(scratch, "")
-		w.heard(then...)
+		w.notified(then...)
 		w.time(3 * time.Hour)
-		w.heard("2h59m50s shop/Errors{service=a} firing")
+		w.notified("2h59m50s shop/Errors{service=a} firing")
 	}
 	f(false, "50s shop/Errors{service=a} firing historical")
 	f(true)
@@ -187,13 +188,13 @@ func TestBackfillKeepsPartitions(t *testing.T) {
 	}
 	now(time.Minute, 0, 1, 2)
 	w.engine.FinishBackfill(scratch, "") // their order at one instant is that of their IDs
-	w.heard(
+	w.notified(
 		"50s shop/Errors{service=s0} firing",
 		"50s shop/Errors{service=s2} firing",
 		"50s shop/Errors{service=s1} firing",
 	)
 	now(10*time.Minute, 0)
-	w.heard("5m0s shop/Errors{service=s0} resolved")
+	w.notified("5m0s shop/Errors{service=s0} resolved")
 }
 
 // A rule that is changed reads its past, in which it has alerts that the rule before it had too.
@@ -218,11 +219,11 @@ func TestBackfilledAlertsContinueNumbers(t *testing.T) {
 	for range 4 {
 		w.log(0, `"level":"ERROR","service":"a"`)
 	}
-	w.heard("0s shop/Errors{service=a} firing")
+	w.notified("0s shop/Errors{service=a} firing")
 	change(">= 3", 4)
-	w.heard("0s shop/Errors{service=a} resolved", "0s shop/Errors{service=a} firing")
+	w.notified("0s shop/Errors{service=a} resolved", "0s shop/Errors{service=a} firing")
 	w.time(10 * time.Minute)
-	w.heard("5m0s shop/Errors{service=a} resolved")
+	w.notified("5m0s shop/Errors{service=a} resolved")
 	if a := w.alerts; a[0].ID != a[1].ID || a[1].ID == a[2].ID || a[2].ID != a[3].ID ||
 		a[3].Episode != 2 {
 		t.Errorf("alerts %+v", a)

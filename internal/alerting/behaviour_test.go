@@ -37,10 +37,10 @@ func newWorld(t *testing.T, rules string, opts ...alerting.Option) *world {
 
 func (w *world) start(set *rule.Set, opts ...alerting.Option) {
 	w.engine = alerting.NewEngine(
-		append([]alerting.Option{alerting.WithRules(set), alerting.WithEmit(w.hear)}, opts...)...)
+		append([]alerting.Option{alerting.WithRules(set), alerting.WithEmit(w.record)}, opts...)...)
 }
 
-func (w *world) hear(a models.Alert) {
+func (w *world) record(a models.Alert) {
 	w.alerts = append(w.alerts, a)
 	flags := ""
 	if a.Historical {
@@ -89,8 +89,8 @@ func (w *world) time(after time.Duration) {
 	)
 }
 
-// heard compares what was said since the last time.
-func (w *world) heard(want ...string) {
+// notified compares what was said since the last time.
+func (w *world) notified(want ...string) {
 	w.t.Helper()
 	if diff := cmp.Diff(want, w.said); diff != "" {
 		w.t.Errorf("(-want +said)\n%s", diff)
@@ -139,7 +139,7 @@ func TestAlertHasSamplesAndTopValues(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a","message":"first","code":17`)
 	w.log(time.Second, `"level":"ERROR","service":"a","message":"second","code":18`)
-	w.heard("1s shop/Errors{service=a} firing")
+	w.notified("1s shop/Errors{service=a} firing")
 	a := w.alerts[0]
 	if got := a.Annotations["summary"]; got != "2 errors of a, last second" {
 		t.Errorf("summary %q", got)
@@ -163,7 +163,7 @@ func TestAlertHasSamplesAndTopValues(t *testing.T) {
 	}
 	w.log(2*time.Second, `"level":"ERROR","service":"a","message":"third","code":18`)
 	w.time(10 * time.Minute)
-	w.heard("5m1s shop/Errors{service=a} resolved")
+	w.notified("5m1s shop/Errors{service=a} resolved")
 	if r := w.alerts[1]; r.ID != a.ID || r.Count != 3 ||
 		!r.EndsAt.Equal(monday.Add(301*time.Second)) ||
 		r.Last[1].Message != "third" {
@@ -171,7 +171,7 @@ func TestAlertHasSamplesAndTopValues(t *testing.T) {
 	}
 	w.log(20*time.Minute, `"level":"ERROR","service":"a","message":"fourth"`)
 	w.log(20*time.Minute, `"level":"ERROR","service":"a","message":"fifth"`)
-	w.heard("20m0s shop/Errors{service=a} firing")
+	w.notified("20m0s shop/Errors{service=a} firing")
 	if b := w.alerts[2]; b.ID == a.ID || b.Episode != 2 || b.First[0].Message != "fourth" {
 		t.Errorf("%+v", b)
 	}
@@ -181,16 +181,16 @@ func TestTimeStopsWithoutKafka(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
-	w.heard("0s shop/Errors{service=a} firing")
+	w.notified("0s shop/Errors{service=a} firing")
 	for minute := range 30 {
 		w.engine.Advance(
 			monday.Add(time.Duration(minute)*time.Minute),
 			[]models.Progress{{Topic: "logs", Next: 2, End: 2}},
 		)
 	}
-	w.heard()
+	w.notified()
 	w.time(30 * time.Minute)
-	w.heard("5m0s shop/Errors{service=a} resolved")
+	w.notified("5m0s shop/Errors{service=a} resolved")
 }
 
 func TestSlowPartitionHoldsBackOthers(t *testing.T) {
@@ -207,9 +207,9 @@ func TestSlowPartitionHoldsBackOthers(t *testing.T) {
 		)
 	}
 	both(time.Hour, false)
-	w.heard("0s shop/Errors{service=a} firing")
+	w.notified("0s shop/Errors{service=a} firing")
 	both(time.Hour, true)
-	w.heard("5m0s shop/Errors{service=a} resolved")
+	w.notified("5m0s shop/Errors{service=a} resolved")
 }
 
 func TestOldAlertsAreRecordedActiveOnesNotified(t *testing.T) {
@@ -221,11 +221,11 @@ func TestOldAlertsAreRecordedActiveOnesNotified(t *testing.T) {
 	w.engine.Advance(monday.Add(10*time.Hour), []models.Progress{{Topic: "logs", End: 2}})
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
-	w.heard("0s shop/Short firing historical", "0s shop/Errors{service=a} firing historical")
+	w.notified("0s shop/Short firing historical", "0s shop/Errors{service=a} firing historical")
 	w.time(10 * time.Hour)
-	w.heard("1m0s shop/Short resolved historical", "9h59m50s shop/Errors{service=a} firing")
+	w.notified("1m0s shop/Short resolved historical", "9h59m50s shop/Errors{service=a} firing")
 	w.time(13 * time.Hour)
-	w.heard("12h5m0s shop/Errors{service=a} resolved")
+	w.notified("12h5m0s shop/Errors{service=a} resolved")
 }
 
 func TestReplayRebuildsStateWithoutNotifying(t *testing.T) {
@@ -240,11 +240,11 @@ func TestReplayRebuildsStateWithoutNotifying(t *testing.T) {
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
 	w.put(monday, monday, `"level":"ERROR","service":"a"`)
 	w.put(monday, monday, `"level":"ERROR","service":"b"`)
-	w.heard("0s shop/Errors{service=a} firing historical")
+	w.notified("0s shop/Errors{service=a} firing historical")
 	replay(false)
 	w.put(monday.Add(time.Minute), monday.Add(time.Minute), `"level":"ERROR","service":"b"`)
 	w.time(time.Minute)
-	w.heard("1m0s shop/Errors{service=b} firing")
+	w.notified("1m0s shop/Errors{service=b} firing")
 }
 
 func TestTooLateLogIsCounted(t *testing.T) {
@@ -253,7 +253,7 @@ func TestTooLateLogIsCounted(t *testing.T) {
 	w.time(2 * time.Minute)
 	w.put(monday.Add(time.Second), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
 	w.time(2*time.Minute + time.Second)
-	w.heard("1m50.000000001s shop/Errors{service=a} firing late")
+	w.notified("1m50.000000001s shop/Errors{service=a} firing late")
 	w.put(monday.Add(-time.Hour), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
 	if s := w.engine.Stats(); s.Late != 2 || s.TooLate != 1 {
 		t.Errorf("%+v", s)
@@ -303,7 +303,7 @@ func TestChangedRulesRestartOthersContinue(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
-	w.heard("1s shop/Errors{service=a} firing")
+	w.notified("1s shop/Errors{service=a} firing")
 	if got := w.alerts[0].Annotations["summary"]; !strings.Contains(got, "2 mistakes of a") {
 		t.Errorf("summary %q", got)
 	}
@@ -317,7 +317,7 @@ func TestChangedRulesRestartOthersContinue(t *testing.T) {
 		1))); err != nil {
 		t.Fatal(err)
 	}
-	w.heard("1s shop/Errors{service=a} resolved")
+	w.notified("1s shop/Errors{service=a} resolved")
 	if w.alerts[1].Reason != "the rule was changed or removed" {
 		t.Errorf("reason %q", w.alerts[1].Reason)
 	}
@@ -325,9 +325,9 @@ func TestChangedRulesRestartOthersContinue(t *testing.T) {
 	for range 2 {
 		w.log(2*time.Second, `"level":"ERROR","service":"a"`)
 	}
-	w.heard()
+	w.notified()
 	w.log(3*time.Second, `"level":"ERROR","service":"a"`)
-	w.heard("3s shop/Errors{service=a} firing")
+	w.notified("3s shop/Errors{service=a} firing")
 }
 
 func TestAlertOfRemovedRuleResolvesAtStart(t *testing.T) {
@@ -335,11 +335,11 @@ func TestAlertOfRemovedRuleResolvesAtStart(t *testing.T) {
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
 	w.save(true)
-	w.heard("1s shop/Errors{service=a} firing")
+	w.notified("1s shop/Errors{service=a} firing")
 	w.start(readRules(t, strings.Replace(errorRules, "Errors", "Mistakes", 1)))
 	w.restore()
 	w.time(time.Minute)
-	w.heard("1s shop/Errors{service=a} resolved")
+	w.notified("1s shop/Errors{service=a} resolved")
 	if w.alerts[0].ID != w.alerts[1].ID {
 		t.Error("it is another alert")
 	}
@@ -382,15 +382,15 @@ func TestResolvingLogActsAtOnceInBusyGroup(t *testing.T) {
 	for at := range 3 {
 		w.log(time.Duration(at)*time.Second, `"level":"ERROR","service":"a"`)
 	}
-	w.heard("1s shop/Errors{service=a} firing")
+	w.notified("1s shop/Errors{service=a} firing")
 	w.log(20*time.Second, `"level":"ERROR","service":"a","say":"fine"`)
 	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
 	w.time(40 * time.Second)
-	w.heard("20s shop/Errors{service=a} resolved")
+	w.notified("20s shop/Errors{service=a} resolved")
 }
 
 // A rule that is changed, or removed and added again, begins anew; but none of its alerts is taken
-// for one that it had before, by whoever goes by their identity.
+// for one that it had before, by anyone who goes by their identity.
 func TestAlertIDsAreUniqueAcrossReloads(t *testing.T) {
 	changed := readRules(t, strings.Replace(errorRules, ">= 2", ">= 3", 1))
 	same, none := readRules(t, errorRules), readRules(t, "groups: []\n")
@@ -416,7 +416,7 @@ func TestAlertIDsAreUniqueAcrossReloads(t *testing.T) {
 		after := time.Duration(0)
 		for _, set := range []*rule.Set{same, changed, same, none, same, changed} {
 			change(w, set)
-			for range 2 { // the first is up, and the second, when the rule is changed
+			for range 2 { // the first is active, and the second, when the rule is changed
 				after += 10 * time.Minute
 				for range 4 {
 					w.log(after, `"level":"ERROR","service":"a"`)
@@ -452,12 +452,12 @@ func TestGroupLimitIsReported(t *testing.T) {
 	for _, service := range []string{"a", "b", "c", "d", "a"} {
 		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
 	}
-	w.heard(
+	w.notified(
 		"0s shop/Errors{rule=shop/Errors,severity=warning} firing",
 		"0s shop/Errors{service=a} firing",
 	)
 	w.time(time.Hour)
-	w.heard(
+	w.notified(
 		"5m0s shop/Errors{service=a} resolved",
 		"59m50s shop/Errors{rule=shop/Errors,severity=warning} resolved",
 	)
@@ -471,7 +471,7 @@ func TestShadowIsMarkedAndOffIsSilent(t *testing.T) {
 	)
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.log(0, `"level":"ERROR","service":"a"`)
-	w.heard("0s shop/Errors{service=a} firing shadow")
+	w.notified("0s shop/Errors{service=a} firing shadow")
 	if list := w.engine.Rules(); len(list) != 2 || list[0].State != "firing" ||
 		list[1].State != "off" {
 		t.Errorf("%+v", list)
@@ -489,14 +489,14 @@ func TestRulesOverAlerts(t *testing.T) {
 	for _, service := range []string{"a", "a", "b"} {
 		w.log(0, fmt.Sprintf(`"level":"ERROR","service":%q`, service))
 	}
-	w.heard("0s shop/Errors{service=a} firing")
+	w.notified("0s shop/Errors{service=a} firing")
 	w.log(time.Minute, `"level":"ERROR","service":"b"`)
-	w.heard("1m0s shop/Errors{service=b} firing")
+	w.notified("1m0s shop/Errors{service=b} firing")
 	w.time(71 * time.Second) // rules over alerts see them when they are decided
-	w.heard("1m0s shop/ManyServicesFail firing")
+	w.notified("1m0s shop/ManyServicesFail firing")
 	w.time(time.Hour)
 	slices.Sort(w.said[:2])
-	w.heard(
+	w.notified(
 		"5m0s shop/Errors{service=a} resolved",
 		"5m0s shop/Errors{service=b} resolved",
 		"10m0s shop/ManyServicesFail resolved",
@@ -539,11 +539,11 @@ func TestManualResolveStays(t *testing.T) {
 	}
 	w.log(time.Second, `"level":"ERROR","service":"a"`)
 	w.time(30 * time.Second)
-	w.heard("0s shop/Errors{service=a} firing", "0s shop/Errors{service=a} resolved")
+	w.notified("0s shop/Errors{service=a} firing", "0s shop/Errors{service=a} resolved")
 	w.time(time.Hour)
 	w.log(time.Hour, `"level":"ERROR","service":"a"`)
 	w.log(time.Hour, `"level":"ERROR","service":"a"`)
-	w.heard("1h0m0s shop/Errors{service=a} firing")
+	w.notified("1h0m0s shop/Errors{service=a} firing")
 }
 
 func TestEngineWithoutOptionsHasRules(t *testing.T) {
@@ -644,8 +644,8 @@ func TestEngineViews(t *testing.T) {
 	}
 }
 
-// What comes while an alert is up is looked at when it is over: the next episode then fires at
-// once, from its very beginning.
+// What comes while an alert is active is looked at when it has ended: the next episode then fires
+// at once, from its very beginning.
 func TestNextEpisodeAfterResolve(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 10s", 1))
 	for _, second := range []int{0, 1, 12, 13, 14} {
@@ -653,7 +653,7 @@ func TestNextEpisodeAfterResolve(t *testing.T) {
 	}
 	w.time(20 * time.Second)
 	w.log(21*time.Second, `"level":"ERROR","service":"a"`)
-	w.heard(
+	w.notified(
 		"1s shop/Errors{service=a} firing",
 		"10s shop/Errors{service=a} resolved",
 		"13s shop/Errors{service=a} firing",
@@ -663,11 +663,11 @@ func TestNextEpisodeAfterResolve(t *testing.T) {
 // Everything that may be used by many goroutines is, at once; the race detector watches.
 func TestManyUseAnEngineAtOnce(t *testing.T) {
 	set := readRules(t, errorRules)
-	var told atomic.Int64
+	var notified atomic.Int64
 	e := alerting.NewEngine(
 		alerting.WithRules(set),
 		alerting.WithRegisterer(prometheus.NewRegistry()),
-		alerting.WithEmit(func(models.Alert) { told.Add(1) }),
+		alerting.WithEmit(func(models.Alert) { notified.Add(1) }),
 	)
 	var all sync.WaitGroup
 	for n := range 4 {
@@ -697,8 +697,8 @@ func TestManyUseAnEngineAtOnce(t *testing.T) {
 		}
 	})
 	all.Wait()
-	if told.Load() < 4 || e.Stats().Logs != 1200 {
-		t.Errorf("%d transitions of %d logs", told.Load(), e.Stats().Logs)
+	if notified.Load() < 4 || e.Stats().Logs != 1200 {
+		t.Errorf("%d transitions of %d logs", notified.Load(), e.Stats().Logs)
 	}
 }
 
@@ -716,7 +716,7 @@ groups:
 	w.log(0, `"service":"a","duration_ms":17`)
 	w.log(time.Second, `"service":"a","duration_ms":4`)
 	w.time(time.Minute)
-	w.heard()
+	w.notified()
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
@@ -793,8 +793,8 @@ func TestTooLateLogEndsAbsence(t *testing.T) {
 	}
 }
 
-// What a catch-up finds too late to be told is told when all is read, if it still holds, also when
-// nothing has happened to it since.
+// What a catch-up finds too late to be notified is notified when all is read, if it still holds,
+// also when nothing has happened to it since.
 func TestActiveAlertsAreNotifiedAfterCatchUp(t *testing.T) {
 	w := newWorld(t, strings.Replace(errorRules, "window: 5m", "window: 12h", 1))
 	for _, at := range []time.Duration{0, time.Second, time.Minute} {
@@ -804,11 +804,11 @@ func TestActiveAlertsAreNotifiedAfterCatchUp(t *testing.T) {
 			[]models.Progress{{Topic: "logs", Next: w.next, End: 10}},
 		)
 	}
-	w.heard("1s shop/Errors{service=a} firing historical")
+	w.notified("1s shop/Errors{service=a} firing historical")
 	for range 3 {
 		w.time(3 * time.Hour)
 	}
-	w.heard("2h59m50s shop/Errors{service=a} firing")
+	w.notified("2h59m50s shop/Errors{service=a} firing")
 }
 
 // Records whose names or labels collide, or are reserved, do not make the metrics fail.

@@ -8,16 +8,16 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A million groups that end together hold up nothing that is to be told; that they are still there
-// makes no difference.
+// A million groups that end together hold up nothing that is to be notified; that they are still
+// there makes no difference.
 func TestGroupsExpireInSteps(t *testing.T) {
 	const users = 3 * expirationsPerAdvance
-	var told []string
+	var notified []string
 	e := NewEngine(
 		WithRules(read(t, countErrors)),
 		WithMaxGroups(users+1),
 		WithEmit(func(a models.Alert) {
-			told = append(told, fmt.Sprint(a.State, " ", a.Labels["user"], " ", a.Count))
+			notified = append(notified, fmt.Sprint(a.State, " ", a.Labels["user"], " ", a.Count))
 		}),
 	)
 	at := time.Date(2026, 5, 4, 10, 0, 0, 0, time.UTC)
@@ -57,7 +57,7 @@ func TestGroupsExpireInSteps(t *testing.T) {
 	if n := e.Stats().Groups; n != 100+expirationsPerAdvance {
 		t.Errorf("in the end there are %d groups", n)
 	}
-	if got := fmt.Sprint(told); got != "[firing noisy 11 resolved noisy 11]" {
-		t.Errorf("told: %s", got)
+	if got := fmt.Sprint(notified); got != "[firing noisy 11 resolved noisy 11]" {
+		t.Errorf("notified: %s", got)
 	}
 }

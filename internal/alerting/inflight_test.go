@@ -49,7 +49,7 @@ func (m *member) handTo(t *testing.T, to *member, p int32, at int, baton []byte)
 	}
 }
 
-// decisions are all that was told, with the identity, the times and the count of each.
+// decisions are all that was notified, with the identity, the times and the count of each.
 func decisions(members ...*member) (list []string) {
 	for _, m := range members {
 		for _, a := range m.alerts {
@@ -66,7 +66,7 @@ func decisions(members ...*member) (list []string) {
 }
 
 // A partition goes from member to member, also to such as have never had it, and others crash after
-// something was decided that nobody was left: together they decide what one decides that has it all
+// something was decided that no one was left: together they decide what one decides that has it all
 // the time, with the same identities, times and counts, and nothing twice.
 func TestAlertsContinueOnAnotherMember(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(handoverRules))
@@ -129,7 +129,8 @@ func TestAlertsContinueOnAnotherMember(t *testing.T) {
 	}
 }
 
-// A group whose last alert is long over, and keeps no lines, is numbered on by whoever gets it.
+// A group whose last alert is long over, and keeps no lines, is numbered on by the member that gets
+// it.
 func TestNumbersContinueOnAnotherMember(t *testing.T) {
 	set := rules(
 		t,
@@ -166,8 +167,8 @@ func TestNumbersContinueOnAnotherMember(t *testing.T) {
 }
 
 // While a changed rule is rolled out, its partition goes from a member with the old rule to one
-// with the new. The old alert is over, and the new one is another: nobody hears that the alert
-// which is up is over.
+// with the new. The old alert has ended, and the new one is another: nothing is notified that the
+// alert which is active has ended.
 func TestChangedRuleIsAnotherAlert(t *testing.T) {
 	rule := "{alert: Same, match: say:error, when: count() > %d, window: 10m, by: [service]}"
 	now, tp := monday, &topic{}

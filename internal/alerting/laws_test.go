@@ -177,7 +177,7 @@ func (p *play) read(records []models.Record, chunk, advance int) {
 	}
 }
 
-// outcomes are the episodes that people are told of, by identity.
+// outcomes are the episodes that receivers are notified of, by identity.
 func outcomes(alerts []models.Alert) []string {
 	started, resolved := map[string]models.Alert{}, map[string]time.Time{}
 	for _, a := range alerts {
@@ -234,7 +234,7 @@ func TestHowLogsAreReadChangesNothing(t *testing.T) {
 			"with some restarts":            func(p *play) { p.live(set, records, 37) },
 			"at once":                       func(p *play) { p.backlog(records, len(records), 0) },
 			"in chunks":                     func(p *play) { p.backlog(records, 7, 1) },
-			"in chunks, time told rarely":   func(p *play) { p.backlog(records, 5, 9) },
+			"in chunks, time set rarely":    func(p *play) { p.backlog(records, 5, 9) },
 		}
 		for _, way := range slices.Sorted(maps.Keys(ways)) {
 			p := newPlay(set)

@@ -95,8 +95,8 @@ func (m *member) give(partitions ...int32) {
 	}
 }
 
-// heard is what people hear from the member.
-func (m *member) heard() (list []string) {
+// notified is what people hear from the member.
+func (m *member) notified() (list []string) {
 	for _, a := range m.alerts {
 		if !a.Historical && (a.State == models.AlertFiring || a.State == models.AlertResolved) {
 			list = append(
@@ -119,8 +119,8 @@ func (m *member) shows() (list []string) {
 	return list
 }
 
-// "A partition moves to another member and back. Is anybody told that the alert is over, while it
-// is not?"
+// "A partition moves to another member and back. Is anyone notified that the alert has ended, while
+// it is not?"
 func TestReleasedPartitionStandsStill(t *testing.T) {
 	set, err := rule.Read("shared.rules.yml", []byte(sharedRules))
 	if err != nil {
@@ -156,16 +156,16 @@ func TestReleasedPartitionStandsStill(t *testing.T) {
 		all := []string{"Errors broken", "Lasting broken", "Many broken"}
 		firing := []string{"firing Errors broken", "firing Lasting broken", "firing Many broken"}
 		run(120)
-		same("A hears", a.heard(), firing...)
+		same("A hears", a.notified(), firing...)
 
 		a.give(1)
 		b.take(1)
 		run(600)
 		a.advance(now)
 		b.advance(now)
-		same("A, when the partition is B's", a.heard(), firing...)
+		same("A, when the partition is B's", a.notified(), firing...)
 		same("A shows", a.shows())
-		same("B hears", b.heard())
+		same("B hears", b.notified())
 		same("B shows", b.shows(), all...)
 
 		b.give(1)
@@ -173,20 +173,20 @@ func TestReleasedPartitionStandsStill(t *testing.T) {
 		run(600)
 		a.advance(now)
 		b.advance(now)
-		same("A, when it is back", a.heard(), firing...)
+		same("A, when it is back", a.notified(), firing...)
 		same("A shows again", a.shows(), all...)
-		same("B, when it is A's again", b.heard())
+		same("B, when it is A's again", b.notified())
 		same("B shows", b.shows())
 
-		for range 90 { // nothing is wrong any more, and nobody beats
+		for range 90 { // nothing is wrong any more, and no one beats
 			now = now.Add(time.Second)
 			a.advance(now)
 			b.advance(now)
 		}
 		want := append(slices.Clone(firing), "firing Silent broken", "firing Silent quiet",
 			"resolved Errors broken", "resolved Lasting broken", "resolved Many broken")
-		same("A at the end", a.heard(), want...)
-		same("B at the end", b.heard())
+		same("A at the end", a.notified(), want...)
+		same("B at the end", b.notified())
 		if groups := b.engine.Stats().Groups; groups != 4 {
 			t.Errorf("B has %d groups", groups)
 		}

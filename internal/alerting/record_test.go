@@ -86,7 +86,7 @@ func readings(seed uint64, n int) (list []reading, records []models.Record) {
 }
 
 // define says what is recorded, by the definition: at each instant of the grid, look at all logs.
-func define(list []reading, until time.Time) (told []string) {
+func define(list []reading, until time.Time) (notified []string) {
 	type record struct {
 		name          string
 		window, every time.Duration
@@ -153,8 +153,8 @@ func define(list []reading, until time.Time) (told []string) {
 						l.at.After(at.Add(-r.window))
 				}))
 				tell := func(what string) {
-					told = append(
-						told,
+					notified = append(
+						notified,
 						fmt.Sprintf("%s %s %s %s", r.name, g, at.Format(time.TimeOnly), what),
 					)
 				}
@@ -171,17 +171,17 @@ func define(list []reading, until time.Time) (told []string) {
 			}
 		}
 	}
-	slices.SortStableFunc(told, byStart)
-	return told
+	slices.SortStableFunc(notified, byStart)
+	return notified
 }
 
-// byStart sorts what was told, but for what was told of one group, which is in its order.
+// byStart sorts what was notified, but for what was notified of one group, which is in its order.
 func byStart(a, b string) int {
 	name := func(s string) string { return strings.Join(strings.Fields(s)[:2], " ") }
 	return strings.Compare(name(a), name(b))
 }
 
-func toldOf(r models.Recorded) string {
+func recordedOf(r models.Recorded) string {
 	what := fmt.Sprint(r.Value)
 	if r.Gone {
 		what = "gone"
@@ -203,20 +203,20 @@ func TestRecordedValues(t *testing.T) {
 			"with some restarts":            func(p *play) { p.live(set, records, 37) },
 			"at once":                       func(p *play) { p.backlog(records, len(records), 0) },
 			"in chunks":                     func(p *play) { p.backlog(records, 7, 1) },
-			"in chunks, time told rarely":   func(p *play) { p.backlog(records, 5, 9) },
+			"in chunks, time set rarely":    func(p *play) { p.backlog(records, 5, 9) },
 		}
 		for _, way := range slices.Sorted(maps.Keys(ways)) {
-			var told []string
+			var notified []string
 			ways[way](
 				newPlay(
 					set,
 					alerting.WithRecorded("", func(r models.Recorded) {
-						told = append(told, toldOf(r))
+						notified = append(notified, recordedOf(r))
 					}),
 				),
 			)
-			slices.SortStableFunc(told, byStart)
-			if diff := cmp.Diff(want, told); diff != "" {
+			slices.SortStableFunc(notified, byStart)
+			if diff := cmp.Diff(want, notified); diff != "" {
 				t.Fatalf("seed %d, %s (-as defined +so):\n%s", seed, way, diff)
 			}
 		}
@@ -253,12 +253,12 @@ func TestValueIsWrittenWhenComplete(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(1500*time.Millisecond, `"level":"ERROR","service":"a"`)
 	w.time(11 * time.Second)
-	w.heard()
+	w.notified()
 	w.time(12 * time.Second)
-	w.heard("2s shop/errors{service=a,team=shop} 1")
+	w.notified("2s shop/errors{service=a,team=shop} 1")
 	w.log(15*time.Second, `"level":"INFO","service":"a"`)
 	w.time(time.Hour)
-	w.heard("5m2s shop/errors{service=a,team=shop} 0", "5m2s shop/errors{service=a,team=shop} gone")
+	w.notified("5m2s shop/errors{service=a,team=shop} 0", "5m2s shop/errors{service=a,team=shop} gone")
 	if n := w.engine.Stats().Groups; n != 0 {
 		t.Errorf("%d groups are left", n)
 	}
@@ -268,13 +268,13 @@ func TestLateLogRewritesValue(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
-	w.heard("0s shop/errors{service=a,team=shop} 1")
+	w.notified("0s shop/errors{service=a,team=shop} 1")
 	w.put(monday.Add(time.Second), monday.Add(time.Minute), `"level":"ERROR","service":"a"`)
 	w.time(2 * time.Minute)
-	w.heard("51s shop/errors{service=a,team=shop} 2")
+	w.notified("51s shop/errors{service=a,team=shop} 2")
 }
 
-// Windows lack what was before the beginning of a replay, so what they hold there is nobody's
+// Windows lack what was before the beginning of a replay, so what they hold there is no one's
 // value.
 func TestReplayRecordsNothing(t *testing.T) {
 	w := recorder(t, countRules, "")
@@ -291,22 +291,22 @@ func TestReplayRecordsNothing(t *testing.T) {
 		replay(true)
 	}
 	replay(false)
-	w.heard()
+	w.notified()
 	w.log(time.Minute, `"level":"ERROR","service":"a"`)
 	w.time(2 * time.Minute)
-	w.heard("40s shop/errors{service=a,team=shop} 3", "1m0s shop/errors{service=a,team=shop} 4")
+	w.notified("40s shop/errors{service=a,team=shop} 3", "1m0s shop/errors{service=a,team=shop} 4")
 }
 
 func TestRemovedRecordHasNoValues(t *testing.T) {
 	w := recorder(t, countRules, "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Minute)
-	w.heard("0s shop/errors{service=a,team=shop} 1")
+	w.notified("0s shop/errors{service=a,team=shop} 1")
 	if err := w.engine.SetRules(readRules(t,
 		strings.Replace(countRules, "errors", "mistakes", 1))); err != nil {
 		t.Fatal(err)
 	}
-	w.heard("50s shop/errors{service=a,team=shop} gone")
+	w.notified("50s shop/errors{service=a,team=shop} gone")
 }
 
 // A record that is new has the values that it would have, had it been there, from when it has read
@@ -329,9 +329,9 @@ func TestNewRecordIsBackfilled(t *testing.T) {
 	past.log(5*time.Second, `"level":"ERROR","service":"a"`)
 	past.time(time.Minute)
 	w.engine.FinishBackfill(scratch, "")
-	w.heard("50s shop/errors{service=a,team=shop} 2")
+	w.notified("50s shop/errors{service=a,team=shop} 2")
 	w.time(time.Hour)
-	w.heard(
+	w.notified(
 		"5m0s shop/errors{service=a,team=shop} 1",
 		"5m5s shop/errors{service=a,team=shop} 0",
 		"5m5s shop/errors{service=a,team=shop} gone",
@@ -342,7 +342,7 @@ func TestShadowRecordsNothing(t *testing.T) {
 	w := recorder(t, strings.Replace(countRules, "window: 5m", "window: 5m, mode: shadow", 1), "")
 	w.log(0, `"level":"ERROR","service":"a"`)
 	w.time(time.Hour)
-	w.heard()
+	w.notified()
 }
 
 const overRecordsRules = countRules + `
@@ -397,14 +397,14 @@ func TestRulesOverRecordedValues(t *testing.T) {
 	read("logs", 0, 0, `"level":"ERROR","service":"a"`)
 	read("logs", 0, time.Second, `"level":"ERROR","service":"a"`)
 	read("logs", 12*time.Second, 12*time.Second, `"level":"INFO"`)
-	w.heard("0s shop/errors 2", "0s shop/all 2")
+	w.notified("0s shop/errors 2", "0s shop/all 2")
 	read("values", 0, 13*time.Second, `"record":"errors","value":2,"service":"a"`)
 	w.engine.Advance(
 		monday.Add(time.Minute),
 		[]models.Progress{{Topic: "logs", CaughtUp: true}, {Topic: "values", CaughtUp: true}},
 	)
-	w.heard()
+	w.notified()
 	if diff := cmp.Diff([]string{"0s over/Many firing false"}, alerts); diff != "" {
-		t.Errorf("(-want +told)\n%s", diff)
+		t.Errorf("(-want +notified)\n%s", diff)
 	}
 }

@@ -114,7 +114,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 	}, days)
 }
 
-// When the time for reading is over, rates are of what was read, and it is said that this is not
+// When the time for reading has ended, rates are of what was read, and it is said that this is not
 // all.
 func TestCheckCutShort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

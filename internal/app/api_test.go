@@ -216,7 +216,7 @@ func (w *world) withPages(name string) *run {
 	})
 }
 
-// Whoever has nothing but the API's document finds his way through it: from the rules that are
+// Anyone who has nothing but the API's document finds his way through it: from the rules that are
 // there to one of his own, what it does, and out again.
 func TestAPIFromItsDocument(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -278,7 +278,7 @@ func TestAPIFromItsDocument(t *testing.T) {
 		)
 		history := s.do("GET", "/api/v1/history", map[string]string{"rule": "mine/Mine"}, nil, 200)
 		is("the newest transition", at(history, 0, "state"), "firing")
-		is("whether nobody is told", at(history, 0, "shadow"), true)
+		is("whether nobody is notified", at(history, 0, "shadow"), true)
 		alert := s.do("GET", "/api/v1/alerts/{id}",
 			map[string]string{"id": fmt.Sprint(at(history, 0, "id"))}, nil, 200)
 		is("its alert's rule", at(alert, "alert", "rule"), "mine/Mine")
@@ -292,7 +292,7 @@ func TestAPIFromItsDocument(t *testing.T) {
 
 		s.do("DELETE", "/api/v1/rulefiles/{name}", map[string]string{"name": "mine"}, nil, 200)
 		s.do("GET", "/api/v1/rules/{id}", id, nil, 404)
-		want(t, "who was told", w.notices(), "firing pay")
+		want(t, "who was notified", w.notices(), "firing pay")
 		if slices.Sort(s.did); len(slices.Compact(s.did)) < 13 {
 			t.Errorf("only %s", strings.Join(s.did, ", "))
 		}

@@ -49,7 +49,7 @@ func TestNewRuleKnowsItsPast(t *testing.T) {
 	})
 }
 
-// What was over before a rule came is not told, and what still holds is told once.
+// What had ended before a rule came is not notified, and what still holds is notified once.
 func TestNewRuleNotifiesActiveAlerts(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = quietRules
@@ -233,7 +233,7 @@ func (w *world) reload(r *run, rules string) {
 	}
 }
 
-// fired are the alerts that the webhook was told of: "Name service".
+// fired are the alerts that the webhook was notified of: "Name service".
 func (w *world) fired() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -26,7 +26,8 @@ func reportText(r *Report) string {
 	return out.String()
 }
 
-// Mistakes end the check; what is only doubtful is told with its name, so that it can be ignored.
+// Mistakes end the check; what is only doubtful is notified with its name, so that it can be
+// ignored.
 func TestCheck(t *testing.T) {
 	f := func(text string, want CheckResult, output string) {
 		t.Helper()

@@ -19,7 +19,7 @@ const clockRules = errorRules +
 
 const day = 24 * time.Hour
 
-// at writes an error of a service, or a sign of life, as somebody whose clock is so far ahead of
+// at writes an error of a service, or a sign of life, as a user whose clock is so far ahead of
 // the world's.
 func (w *world) at(ahead time.Duration, kind, service string) {
 	w.t.Helper()
@@ -32,7 +32,7 @@ func (w *world) at(ahead time.Duration, kind, service string) {
 	}
 }
 
-// trouble has a service log eleven errors within a minute, and is over when it returns.
+// trouble has a service log eleven errors within a minute, and has ended when it returns.
 func (w *world) trouble(ahead time.Duration, service string) {
 	w.t.Helper()
 	for i := range 100 {
@@ -47,7 +47,7 @@ func (w *world) trouble(ahead time.Duration, service string) {
 }
 
 // The clock of this machine jumps by a day, forward or back, while the program runs: no alert is
-// false, none is missing, none comes late, none is over too soon; and what falls silent meanwhile
+// false, none is missing, none comes late, none has ended too soon; and what falls silent meanwhile
 // is reported when it is time.
 func TestClockJumps(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
@@ -56,19 +56,19 @@ func TestClockJumps(t *testing.T) {
 		r := w.start("data", func(p *process) {
 			p.wall = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 		})
-		var told []string
+		var notified []string
 		for i, jump := range []time.Duration{0, day, 0, -day, 0, day} {
 			ahead.Store(int64(jump))
 			name := fmt.Sprint("service-", i)
 			w.trouble(0, name)
-			told = append(told, "firing "+name, "resolved "+name)
-			for _, want := range told {
+			notified = append(notified, "firing "+name, "resolved "+name)
+			for _, want := range notified {
 				if !contains(w.notices(), want) {
-					t.Errorf("with the clock %s ahead it was not told: %s", jump, want)
+					t.Errorf("with the clock %s ahead it was not notified: %s", jump, want)
 				}
 			}
-			if n := len(w.notices()); n != len(told) {
-				t.Errorf("with the clock %s ahead people were told %v", jump, w.notices())
+			if n := len(w.notices()); n != len(notified) {
+				t.Errorf("with the clock %s ahead people were notified %v", jump, w.notices())
 			}
 			if err := checkOf(r, "clock"); (err != nil) != (jump != 0) {
 				t.Errorf("with the clock %s ahead /readyz says %v", jump, err)
@@ -100,8 +100,8 @@ func checkOf(r *run, name string) error {
 
 // A program that runs under a clock that is a day ahead from its start, and once more when the
 // clock is right: time goes by the logs, so the second run finds nothing late, and goes on with
-// what was up; and what fires once more is told once more, although the first run has noted that it
-// told of it a day from now.
+// what was up; and what fires once more is notified once more, although the first run has noted
+// that it notified of it a day from now.
 func TestClockAheadBeforeRestart(t *testing.T) {
 	dir := t.TempDir()
 	broker := func(o *devbroker.Options) { o.DataDir = filepath.Join(dir, "broker") }

@@ -31,8 +31,8 @@ var hoursSeed = flag.Uint64("hours.seed", 4,
 	"of the logs and faults of TestHours; ALERT_ENGINE_SEED in the environment wins")
 
 // Two days of logs in which everything goes wrong that can: whatever happens to the program, it
-// decides what somebody decides who reads the whole log once, nothing else, and nothing twice; and
-// whoever heard that an alert fires hears that it is over.
+// decides what a user decides who reads the whole log once, nothing else, and nothing twice; and
+// anyone who was notified that an alert fires is notified that it has ended.
 //
 // The program is at work in some minutes of each hour, and what was written meanwhile is a backlog
 // then: an hour of an idle program costs seconds, and tells nothing.
@@ -119,7 +119,7 @@ const (
 	hoursStep     = 5 * time.Second // logs are written so often; below the lateness of the rules
 	hoursBeat     = time.Minute
 	hoursAgain    = 13               // the chapter in which the topic is created again
-	hoursQuiet    = 40 * time.Minute // by then whatever is over has resolved
+	hoursQuiet    = 40 * time.Minute // by then whatever has ended has resolved
 )
 
 // hoursLog is one log that some rule counts.
@@ -172,7 +172,7 @@ type hours struct {
 	silence map[string]time.Time // agents that say nothing until then
 
 	written [4]atomic.Int64 // to each partition
-	run     *run            // nil while nobody reads
+	run     *run            // nil while no process reads
 	dirs    int
 	ended   []string // directories of members that came and went
 	moved   bool     // a partition went to another member
@@ -227,13 +227,13 @@ func (h *hours) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(h.rand.Int64N(int64(high-low))).Truncate(time.Millisecond)
 }
 
-// note keeps what happened, for whoever has to find out why something is missing.
+// note keeps what happened, for anyone who has to find out why something is missing.
 func (h *hours) note(format string, args ...any) {
 	h.w.t.Logf("%8s  %s", time.Since(h.start).Truncate(time.Second), fmt.Sprintf(format, args...))
 }
 
 // chapter is two hours: some minutes of work with a fault, an end of the program of some kind, and
-// hours that nobody reads.
+// hours that no process reads.
 func (h *hours) chapter() {
 	begin := time.Now()
 	h.scenarios(begin, begin.Add(hoursChapter-hoursQuiet), 4)
@@ -261,7 +261,7 @@ func (h *hours) chapter() {
 }
 
 // company has a second member join, work, and leave. What is decided stays the same, although it is
-// decided by whoever has the partition at the time.
+// decided by the member that has the partition at the time.
 func (h *hours) company() {
 	h.note("a second member joins")
 	h.moved = true
@@ -282,7 +282,7 @@ func (h *hours) company() {
 }
 
 // again has the topic deleted and created again, once all of it was read: what is lost with it
-// nobody could evaluate.
+// no one could evaluate.
 func (h *hours) again() {
 	for h.run.source.Health().State != kafka.Ready || h.run.source.Lag() > 0 {
 		h.pass(hoursStep)
@@ -332,7 +332,7 @@ func (h *hours) clock(p *process) {
 	p.wall = func() time.Time { return time.Now().Add(time.Duration(h.ahead.Load())) }
 }
 
-// last lets all be over with a program in health.
+// last lets all have ended with a program in health.
 func (h *hours) last() {
 	begin := time.Now()
 	h.beats(begin, begin.Add(hoursQuiet))
@@ -502,7 +502,7 @@ func (h *hours) add(l hoursLog) {
 }
 
 // wrongClocks writes logs of hosts whose clocks are a day ahead or behind. What is said of those
-// hosts is of no account, but nobody else is to suffer.
+// hosts is of no account, but no other is to suffer.
 func (h *hours) wrongClocks(now time.Time) {
 	h.note("clocks a day ahead and a day behind")
 	for i := range 12 {
@@ -521,7 +521,7 @@ func (h *hours) wrongClocks(now time.Time) {
 func (h *hours) pass(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		step := hoursStep
-		if h.run == nil { // nobody reads
+		if h.run == nil { // no process reads
 			step = d
 		}
 		time.Sleep(min(step, time.Until(end)))
@@ -563,7 +563,7 @@ func (e hoursEpisode) String() string {
 		e.to.UTC().Format("02 15:04:05.000"))
 }
 
-// compare holds what was decided and told against the evaluator that reads everything once.
+// compare holds what was decided and notified against the evaluator that reads everything once.
 func (h *hours) compare() {
 	t := h.w.t
 	got, twice := h.decided()
@@ -586,15 +586,15 @@ func (h *hours) compare() {
 	for _, text := range twice {
 		t.Errorf("decided twice: %s", text)
 	}
-	told := map[string]string{}
+	notified := map[string]string{}
 	for _, n := range h.w.received {
-		told[n.labels["alertname"]+" "+n.labels["key"]] = n.status
+		notified[n.labels["alertname"]+" "+n.labels["key"]] = n.status
 	}
-	for alert, status := range told {
+	for alert, status := range notified {
 		switch {
 		case status == "resolved" || strings.Contains(alert, "wrong"):
 		default:
-			t.Errorf("nobody was told that %s is over", alert)
+			t.Errorf("no notification that %s has ended", alert)
 		}
 	}
 }
@@ -792,7 +792,7 @@ func (h *hours) compareValues() {
 		}
 	}
 	for at, text := range want {
-		// whoever gets a partition tells nothing until its windows are whole
+		// anyone who gets a partition tells nothing until its windows are whole
 		if got[at] == "" && !h.moved {
 			h.w.t.Errorf("missing: %s %s", at, text)
 		}

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// told is what the webhook heard of each service, in order, with a mark where a resolve does not
+// notified is what the webhook got each service, in order, with a mark where a resolve does not
 // have the identity of what fired before it.
-func (w *world) told() (list []string) {
+func (w *world) notified() (list []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	heard, ids := map[string]string{}, map[string]string{}
+	received, ids := map[string]string{}, map[string]string{}
 	for _, n := range w.received {
 		service := n.labels["service"]
-		heard[service] += " " + n.status
+		received[service] += " " + n.status
 		if n.status == "resolved" && ids[service] != n.alert && ids[service] != "" {
-			heard[service] += " (another alert)"
+			received[service] += " (another alert)"
 		}
 		ids[service] = n.alert
 	}
-	for service, text := range heard {
+	for service, text := range received {
 		list = append(list, service+text)
 	}
 	slices.Sort(list)
@@ -41,15 +41,15 @@ func (w *world) fourErrors(minutes int) {
 	}
 }
 
-func everyService(heard string) (list []string) {
+func everyService(received string) (list []string) {
 	for p := range 4 {
-		list = append(list, fmt.Sprint("s", p, heard))
+		list = append(list, fmt.Sprint("s", p, received))
 	}
 	return list
 }
 
-// An alert goes on with whoever has its partition, in whatever way that changes hands: it is told
-// once that it fires, and once that it is over, and as the same alert.
+// An alert goes on with anyone who has its partition, in whatever way that changes hands: it is
+// notified once that it fires, and once that it has ended, and as the same alert.
 func TestOwnerNotifiesOnce(t *testing.T) {
 	for how, move := range map[string]func(w *world) (stop func()){
 		"a new member joins": func(w *world) func() {
@@ -96,28 +96,28 @@ func TestOwnerNotifiesOnce(t *testing.T) {
 	} {
 		inWorld(t, 4, func(w *world) {
 			stop := move(w)
-			want(t, how+", while they fire", w.told(), everyService(" firing")...)
+			want(t, how+", while they fire", w.notified(), everyService(" firing")...)
 			time.Sleep(3 * time.Minute)
-			want(t, how+", when they are over", w.told(), everyService(" firing resolved")...)
+			want(t, how+", when they are over", w.notified(), everyService(" firing resolved")...)
 			w.fourErrors(1)
 			time.Sleep(3 * time.Minute)
 			want(
 				t,
 				how+", once more",
-				w.told(),
+				w.notified(),
 				everyService(" firing resolved firing resolved")...)
 			stop()
 			want(
 				t,
 				how+", after all",
-				w.told(),
+				w.notified(),
 				everyService(" firing resolved firing resolved")...)
 		})
 	}
 }
 
-// What a member has decided and could not tell, because the receiver was away, is told by whoever
-// gets the partition: that something fires, and that it is over.
+// What a member has decided and could not tell, because the receiver was away, is notified by
+// anyone who gets the partition: that something fires, and that it has ended.
 func TestNextOwnerNotifiesUndelivered(t *testing.T) {
 	for _, killed := range []bool{false, true} {
 		inWorld(t, 4, func(w *world) {
@@ -142,14 +142,14 @@ func TestNextOwnerNotifiesUndelivered(t *testing.T) {
 			w.refuseAll(nil)
 			time.Sleep(5 * time.Minute)
 			b.end()
-			want(t, fmt.Sprintf("killed %v", killed), w.told(), "brief firing resolved",
+			want(t, fmt.Sprintf("killed %v", killed), w.notified(), "brief firing resolved",
 				"over firing resolved", "up firing resolved")
 		})
 	}
 }
 
-// With several alerts in one notification, those of another member are not said to be over when
-// ours are, nor told again with them.
+// With several alerts in one notification, those of another member are not said to have ended when
+// ours are, nor notified again with them.
 func TestGroupsOfSeveralMembers(t *testing.T) {
 	inWorld(t, 4, func(w *world) {
 		w.routes(
@@ -160,9 +160,9 @@ func TestGroupsOfSeveralMembers(t *testing.T) {
 		w.fourErrors(2)
 		b := w.start("b")
 		w.fourErrors(4)
-		want(t, "while they fire", w.told(), everyService(" firing")...)
+		want(t, "while they fire", w.notified(), everyService(" firing")...)
 		time.Sleep(3 * time.Minute)
-		for _, text := range w.told() {
+		for _, text := range w.notified() {
 			if strings.Count(text, "resolved") != 1 {
 				t.Errorf("when they are over: %s", text)
 			}
@@ -210,7 +210,7 @@ func TestReturningMemberKeepsPartitions(t *testing.T) {
 				for p := range int32(4) {
 					w.errors(p, fmt.Sprint("s", p), 11)
 				}
-				want(t, "at once", w.told(), everyService(" firing")...)
+				want(t, "at once", w.notified(), everyService(" firing")...)
 			}
 			b.end()
 			a.end()

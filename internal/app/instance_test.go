@@ -8,7 +8,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
-// "Whoever starts with my state again is the same member of the group."
+// "Anyone who starts with my state again is the same member of the group."
 func TestInstance(t *testing.T) {
 	c := DefaultConfig()
 	c.DataDir = Path(t.TempDir())

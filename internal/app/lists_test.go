@@ -56,7 +56,7 @@ func (w *world) visit(users ...string) {
 }
 
 // A list is read from its topic before the first log is evaluated, and what is written there counts
-// from then on, without a restart and without losing what is up.
+// from then on, without a restart and without losing what is active.
 func TestListsFromTopics(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = listRules

@@ -44,7 +44,7 @@ func withRecords(p *process) {
 func table(t *testing.T, records []*kgo.Record) (table map[string]string, history []string) {
 	t.Helper()
 	table = map[string]string{}
-	told := map[string]string{}
+	notified := map[string]string{}
 	for _, r := range records {
 		var v struct {
 			Timestamp             time.Time
@@ -63,12 +63,12 @@ func table(t *testing.T, records []*kgo.Record) (table map[string]string, histor
 		text := fmt.Sprintf("%s %s %s", r.Key, r.Timestamp.Format(time.TimeOnly),
 			table[string(r.Key)])
 		when := fmt.Sprintf("%s %d %v", r.Key, r.Timestamp.UnixNano(), len(r.Value) == 0)
-		if before, ok := told[when]; ok && before != string(r.Value) {
+		if before, ok := notified[when]; ok && before != string(r.Value) {
 			t.Errorf("%s is written as %s, and as %s", when, before, r.Value)
 		} else if !ok {
 			history = append(history, text)
 		}
-		told[when] = string(r.Value)
+		notified[when] = string(r.Value)
 	}
 	slices.Sort(history)
 	return table, history

@@ -220,7 +220,7 @@ func answerOf(t *testing.T, client *http.Client, path, token string) (int, strin
 }
 
 // The program runs with a file system that is read-only but for its data directory, as a user
-// without rights: it writes nowhere else, and nobody else can read what it keeps.
+// without rights: it writes nowhere else, and no other can read what it keeps.
 func TestWritesInItsDirectoryAlone(t *testing.T) {
 	elsewhere := t.TempDir()
 	before := snapshotOf(t, elsewhere)

@@ -36,7 +36,8 @@ func (w *world) read(topic string) (list []*kgo.Record) {
 	return list
 }
 
-// A topic and a file are told of alerts beside everybody else; a restart tells them nothing twice.
+// A topic and a file are notified of alerts beside everyone else; a restart tells them nothing
+// twice.
 func TestTopicAndFileAreNotified(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		file := filepath.Join(w.dir, "alerts.jsonl")
@@ -53,7 +54,7 @@ func TestTopicAndFileAreNotified(t *testing.T) {
 		r.end()
 
 		want(t, "the webhook", w.notices(), "firing cart", "firing pay", "resolved pay")
-		var told []string
+		var notified []string
 		for _, record := range w.read("alerts") {
 			var n struct {
 				AlertID string `json:"alert_id"`
@@ -64,9 +65,9 @@ func TestTopicAndFileAreNotified(t *testing.T) {
 				string(record.Key) != n.AlertID {
 				t.Errorf("%s: %s: %v", record.Key, record.Value, err)
 			}
-			told = append(told, n.State+" "+n.Labels["service"])
+			notified = append(notified, n.State+" "+n.Labels["service"])
 		}
-		want(t, "the topic", told, "firing pay", "resolved pay", "firing cart")
+		want(t, "the topic", notified, "firing pay", "resolved pay", "firing cart")
 		text, err := os.ReadFile(file)
 		if err != nil || strings.Count(string(text), "\n") != 3 {
 			t.Errorf("the file: %v\n%s", err, text)
@@ -81,19 +82,19 @@ func TestTopicIsMadeAnew(t *testing.T) {
 		w.errors(0, "pay", 11)
 		time.Sleep(5 * time.Second)
 		if n := len(w.read("alerts")); n != 1 {
-			t.Errorf("at first %d are told", n)
+			t.Errorf("at first %d are notified", n)
 		}
 		if err := w.broker.Cluster().DeleteTopic("alerts"); err != nil {
 			t.Fatal(err)
 		}
 		w.errors(0, "cart", 11)
 		time.Sleep(2 * time.Minute)
-		told := map[string]bool{}
+		notified := map[string]bool{}
 		for _, record := range w.read("alerts") {
-			told[string(record.Value)] = true
+			notified[string(record.Value)] = true
 		}
-		if !strings.Contains(fmt.Sprint(told), `"service":"cart"`) {
-			t.Errorf("after it was deleted %v is told", told)
+		if !strings.Contains(fmt.Sprint(notified), `"service":"cart"`) {
+			t.Errorf("after it was deleted %v is notified", notified)
 		}
 		r.end()
 	})

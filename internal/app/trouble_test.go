@@ -16,10 +16,11 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 )
 
-// Whoever starts with an empty directory, because the old one was lost, reads again, silently, what
-// windows need: nothing that was told is told again, and a window that was half full goes on where
-// it was. Who was told of what is lost as well, so nobody hears of the end of an alert that was up
-// then; but a program that shares its topics has left that for others, and finds it itself.
+// Anyone who starts with an empty directory, because the old one was lost, reads again, silently,
+// what windows need: nothing that was notified is notified again, and a window that was half full
+// goes on where it was. Who was notified of what is lost as well, so nothing is notified of the end
+// of an alert that was up then; but a program that shares its topics has left that for others, and
+// finds it itself.
 func TestDirectoryLostAtStart(t *testing.T) {
 	testDirectoryLostAtStart(t, nil, "firing cart", "firing pay", "resolved cart")
 	testDirectoryLostAtStart(
@@ -155,7 +156,7 @@ func TestDamagedState(t *testing.T) {
 }
 
 // Logs of a topic that was deleted and created again are read from its beginning, and what they
-// amount to is told.
+// amount to is notified.
 func TestTopicCreatedAgain(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")
@@ -209,8 +210,8 @@ func TestReadTooLate(t *testing.T) {
 }
 
 // A disk that takes ten seconds for each checkpoint makes alerts late by as much, and does nothing
-// else: none is lost, none is told twice, whoever looks after the process lets it live, and its
-// partitions stay its own.
+// else: none is lost, none is notified twice, anyone who looks after the process lets it live, and
+// its partitions stay its own.
 func TestSlowDisk(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		var slow atomic.Bool
@@ -261,9 +262,9 @@ func checkLive(r *run) error {
 	return nil
 }
 
-// A disk that is full while logs come in silences nobody: alerts go out, offsets stay where they
+// A disk that is full while logs come in silences no one: alerts go out, offsets stay where they
 // are, and it is said. When there is room again all of it is saved; and who is killed before reads
-// it all once more, decides the same, and tells nobody twice.
+// it all once more, decides the same, and notifies nothing twice.
 func TestFullDisk(t *testing.T) {
 	f := func(name string, killed bool) {
 		t.Helper()
@@ -323,7 +324,7 @@ func TestFullDisk(t *testing.T) {
 	f("a kill with a full disk", true)
 }
 
-// A record from the future harms nobody else: the errors of another host raise their alert, also
+// A record from the future harms no other: the errors of another host raise their alert, also
 // when both are read as a backlog.
 func TestRecordFromTheFuture(t *testing.T) {
 	f := func(what string, ahead time.Duration, backlog bool) {

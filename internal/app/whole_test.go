@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// When a service logs too many errors I hear of it at once, and again when it is over.
+// When a service logs too many errors I get it at once, and again when it has ended.
 func TestRecordToWebhook(t *testing.T) {
 	inWorld(t, 2, func(w *world) {
 		r := w.start("data")
@@ -36,7 +36,7 @@ func TestRestart(t *testing.T) {
 		w.errors(0, "pay", 11)
 		w.errors(1, "cart", 6)
 		r.end()
-		w.errors(1, "cart", 5) // nobody reads
+		w.errors(1, "cart", 5) // no process reads
 		r = w.start("a")
 		want(t, "after a clean stop", w.notices(), "firing cart", "firing pay")
 
@@ -45,7 +45,7 @@ func TestRestart(t *testing.T) {
 		r.kill("b")
 		w.errors(1, "mail", 5)
 		r = w.start("b")
-		time.Sleep(4 * time.Minute) // the group gives up whoever was killed after a while
+		time.Sleep(4 * time.Minute) // the group gives up anyone who was killed after a while
 		want(t, "when all is over", w.notices(), "firing cart", "firing mail", "firing pay",
 			"firing stock", "resolved cart", "resolved mail", "resolved pay", "resolved stock")
 		r.end()
@@ -145,7 +145,7 @@ func TestPoison(t *testing.T) {
 	})
 }
 
-// A receiver that is slow or away holds up nobody else, and hears of everything later.
+// A receiver that is slow or away holds up no other, and gets everything later.
 func TestSlowReceiver(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		r := w.start("data")

@@ -26,7 +26,7 @@ import (
 )
 
 // world is what surrounds the program in its tests: a Kafka and a webhook on a network without
-// ports, in a bubble of fake time, where hours pass as soon as everybody waits for them. All that
+// ports, in a bubble of fake time, where hours pass as soon as everyone waits for them. All that
 // is within the program is real.
 type world struct {
 	t        *testing.T

@@ -29,7 +29,7 @@ func decodeOne(d *Decoder, value []byte) (logs int, reasons []Reason) {
 	return logs, reasons
 }
 
-// "Somebody sends us monsters": a record of any size and shape costs memory in proportion to its
+// "A user sends us monsters": a record of any size and shape costs memory in proportion to its
 // size at most, and nothing that stays.
 func TestMonsters(t *testing.T) {
 	keys := &strings.Builder{}
@@ -144,7 +144,7 @@ func TestUnpack(t *testing.T) {
 	for name, pack := range pack {
 		f(name, pack([]byte(kubernetesJSON)), "1 []")
 		f(name+" of lines", pack([]byte(kubernetesJSON+"\n"+kubernetesJSON)), "2 []")
-		if name == "raw snappy" { // what nothing marks, is told by holding JSON only
+		if name == "raw snappy" { // what nothing marks, is notified by holding JSON only
 			continue
 		}
 		f(name+" twice", pack(pack([]byte(kubernetesJSON))), "1 []")

@@ -199,7 +199,7 @@ func TestLevels(t *testing.T) {
 	f("GET /FATAL failed", "UNKNOWN")
 	f("code=ERROR seen", "UNKNOWN")
 	f(`said "FATAL" twice`, "UNKNOWN")
-	// whoever sends a request chooses its words
+	// anyone who sends a request chooses its words
 	f(`10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET /FATAL HTTP/1.1" 200 5 "-" "x"`, "UNKNOWN")
 	f(`10.0.0.1 - EMERGENCY [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`, "UNKNOWN")
 	f(`ERROR.example.org 10.0.0.1 - - [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 200 5 "-" "x"`,

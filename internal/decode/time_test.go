@@ -58,7 +58,8 @@ func TestStamp(t *testing.T) {
 	}
 }
 
-// Logs of one second have the same time, which is read once; a host behind it is told from a zone.
+// Logs of one second have the same time, which is read once; a host behind it is distinguished from
+// a zone.
 func TestSyslogOfOneSecond(t *testing.T) {
 	d := newBenchDecoder(t)
 	record := time.Date(2026, 5, 4, 10, 11, 15, 0, time.UTC)

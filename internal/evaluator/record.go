@@ -42,7 +42,7 @@ func (g *group) values() (list []Value) {
 	}
 	labels := maps.Clone(g.labels)
 	maps.Copy(labels, g.r.Labels)
-	var told Number
+	var written Number
 	if len(g.logs) == 0 {
 		return nil
 	}
@@ -54,20 +54,20 @@ func (g *group) values() (list []Value) {
 		}
 		v := g.look(at, lives[i])
 		holds := len(v.within(nil, at-int64(g.r.Window), at)) > 0
-		if !holds && !told.Defined() {
+		if !holds && !written.Defined() {
 			continue
 		}
 		n := v.number(g.r.When)
 		if n.infinite { // which no record can say
 			n = Number{}
 		}
-		if n.Defined() && (!holds || g.r.Every > 0 || !told.Defined() || !compare("==", n, told)) {
+		if n.Defined() && (!holds || g.r.Every > 0 || !written.Defined() || !compare("==", n, written)) {
 			list = append(list, Value{g.r.ID(), labels, timeOf(at), n, false})
-			told = n
+			written = n
 		}
-		if told.Defined() && (!holds || !n.Defined()) {
+		if written.Defined() && (!holds || !n.Defined()) {
 			list = append(list, Value{g.r.ID(), labels, timeOf(at), Number{}, true})
-			told = Number{}
+			written = Number{}
 		}
 	}
 	return list

@@ -28,12 +28,12 @@ func (c *wrongClock) now() time.Time {
 
 const day = 24 * time.Hour
 
-// Whoever is right, the clock or the logs, is found out by those who write at this moment; in
+// Anyone who is right, the clock or the logs, is found out by those who write at this moment; in
 // doubt, time goes on as it has passed.
 func TestClock(t *testing.T) {
 	type event struct {
 		set     time.Duration // the machine's clock is so far ahead from here on
-		records bool          // somebody writes for a minute,
+		records bool          // a user writes for a minute,
 		ahead   time.Duration // and his clock is so far ahead
 	}
 	f := func(want time.Duration, trouble string, jumps int64, begin time.Duration,
@@ -86,7 +86,7 @@ func TestClock(t *testing.T) {
 	f(8*time.Hour, "", 1, 0, busy(0), slept)
 	f(0, "8h ahead", 1, 0, busy(0), quiet(8*time.Hour))
 
-	// It was a day ahead from the beginning, and nobody noticed before somebody wrote.
+	// It was a day ahead from the beginning, and no one noticed before a user wrote.
 	f(0, "1d ahead of engine time", 0, day, busy(day))
 	f(0, "logs are late until then", 0, day, busy(day), busy(0))
 	f(0, "logs are late until then", 1, day, quiet(day), busy(0))
@@ -102,7 +102,7 @@ func TestClock(t *testing.T) {
 	f(-day, "1d ahead of engine time", 0, 0, event{records: true, ahead: -day})
 }
 
-// The engine is told a time that the machine's clock does not move: forward or back, it passes as
+// The engine is given a time that the machine's clock does not move: forward or back, it passes as
 // it passes.
 func TestClockJumps(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
@@ -116,7 +116,7 @@ func TestClockJumps(t *testing.T) {
 			for range 30 {
 				time.Sleep(time.Second)
 				if off := time.Until(engine.time()); off > 0 || off < -3*time.Second {
-					t.Fatalf("%s: the engine was told a time %s ahead", what, off)
+					t.Fatalf("%s: the engine was given a time %s ahead", what, off)
 				}
 			}
 			if s.Health().State != Ready {
@@ -142,7 +142,7 @@ func TestClockJumps(t *testing.T) {
 }
 
 // A start under a clock that is a day ahead goes by the logs, as soon as one is written; on a topic
-// that nobody writes to, it waits a moment, and believes the clock.
+// that no producer writes to, it waits a moment, and believes the clock.
 func TestClockAtStart(t *testing.T) {
 	f := func(machine time.Duration, old time.Duration, written bool, want time.Duration) {
 		t.Helper()
@@ -165,7 +165,7 @@ func TestClockAtStart(t *testing.T) {
 				t.Errorf("it waited for %s", took)
 			}
 			if off := time.Until(engine.time()); (off - want).Abs() > 3*time.Second {
-				t.Errorf("with a clock %s ahead and a log %s old the engine was told a time %s "+
+				t.Errorf("with a clock %s ahead and a log %s old the engine was given a time %s "+
 					"ahead; the log:\n%s", machine, old, off, b.logs)
 			}
 			if err := s.Clock(); (err != nil) != (machine != want) {
@@ -179,5 +179,5 @@ func TestClockAtStart(t *testing.T) {
 	f(0, 2*day, true, 0)
 	f(day, time.Minute, true, 0)
 	f(day, 2*day, true, 0)
-	f(day, time.Minute, false, day) // nobody can know
+	f(day, time.Minute, false, day) // no one can know
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What the group is told is never ahead of the checkpoint that covers it, however fast records
-// come: whoever starts after a crash would take the group's offset for one that an operator has
+// What the group is notified is never ahead of the checkpoint that covers it, however fast records
+// come: anyone who starts after a crash would take the group's offset for one that an operator has
 // set, and never read what lies between.
 func TestCommitsStayBehindCheckpoints(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
@@ -60,22 +60,22 @@ func TestCommitsStayBehindCheckpoints(t *testing.T) {
 }
 
 // What is committed is what was read when the checkpoint was taken, and not what was read when the
-// request goes out.
+// request is sent.
 func TestCommitIsTakenAtOnce(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		s, r := started(b, b.sourceConfig(), keeping{newNotebook()})
 		b.numbered(0, 0, 10)
 		b.waitCommitted(0, 10)
 		r.stop()
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // nobody sends before we wait
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // no one sends before we wait
 
-		var told int64
+		var notified int64
 		cluster := b.broker.Cluster()
 		cluster.ControlKey(
 			kmsg.OffsetCommit.Int16(),
 			func(r kmsg.Request) (kmsg.Response, error, bool) {
 				cluster.KeepControl()
-				told = r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
+				notified = r.(*kmsg.OffsetCommitRequest).Topics[0].Partitions[0].Offset
 				return nil, nil, false
 			},
 		)
@@ -94,8 +94,8 @@ func TestCommitIsTakenAtOnce(t *testing.T) {
 		f.commitSoon(context.Background(), &sending)
 		move(99)
 		sending.Wait()
-		if told != 11 {
-			t.Errorf("%d was committed, and 11 was read when the checkpoint was taken", told)
+		if notified != 11 {
+			t.Errorf("%d was committed, and 11 was read when the checkpoint was taken", notified)
 		}
 		move(11)
 		f.close()

@@ -65,7 +65,7 @@ func TestAlone(t *testing.T) {
 			t.Errorf("the first has %d partitions after the second was refused", n)
 		}
 
-		// Whoever does not ask, or asked at the same instant, joins; then the first is not right
+		// Anyone who does not ask, or asked at the same instant, joins; then the first is not right
 		// any more, and says so.
 		rude := alone
 		rude.InstanceID, rude.Exclusive = "rude", nil

@@ -75,7 +75,7 @@ func TestKeys(t *testing.T) {
 		k, changes, stop := b.kept(100)
 		b.waitKeys(k, "ann", "cid", "dan")
 		if n := changes.Load(); n != 1 {
-			t.Errorf("at the start %d changes are told", n)
+			t.Errorf("at the start %d changes are notified", n)
 		}
 		put(b, 1, "bob", "-dan", "bob")
 		b.waitKeys(k, "ann", "bob", "cid")
@@ -84,7 +84,7 @@ func TestKeys(t *testing.T) {
 		put(b, 0, "ann", "-nobody")
 		b.moment()
 		if n := changes.Load(); n != before {
-			t.Errorf("%d changes are told that are none", n-before)
+			t.Errorf("%d changes are notified that are none", n-before)
 		}
 		stop()
 		keys, refused, err := ReadKeyTable(

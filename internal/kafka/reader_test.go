@@ -87,7 +87,7 @@ func TestReader(t *testing.T) {
 	})
 }
 
-// Following, what comes in is shown until nobody looks any more.
+// Following, what comes in is shown until no one looks any more.
 func TestFollow(t *testing.T) {
 	everywhere(t, 1, func(b *bed) {
 		b.numbered(0, 0, 5)
@@ -150,7 +150,7 @@ func TestPatterns(t *testing.T) {
 		}
 		b.produce(0, "first", "bad one")
 		b.topic = "application-later"
-		b.produce(0, "second") // before anybody knows of the topic
+		b.produce(0, "second") // before anyone knows of the topic
 		b.waitSeen(engine.seen, []string{"0/0", "0/0"})
 		if n := len(s.Stats().Partitions); n != 2 {
 			t.Errorf("there are %d partitions", n)

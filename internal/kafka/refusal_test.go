@@ -22,7 +22,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A refusal is told with its cause and the next step.
+// A refusal is notified with its cause and the next step.
 func TestRefusalsHaveHints(t *testing.T) {
 	f := func(err error, want string) {
 		t.Helper()

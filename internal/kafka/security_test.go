@@ -95,7 +95,7 @@ func TestSASL(t *testing.T) {
 	f("PLAIN", "", "", "SASL")
 }
 
-// A real Kafka says why it refuses somebody; the start ends with that at once, and with what to do,
+// A real Kafka says why it refuses a user; the start ends with that at once, and with what to do,
 // and is not tried again. KAFKA_SASL_BROKERS names a broker as scripts/kafka/start.sh starts it.
 func TestSASLOfKafka(t *testing.T) {
 	brokers := os.Getenv("KAFKA_SASL_BROKERS")

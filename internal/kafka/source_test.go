@@ -14,7 +14,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Records are evaluated in order, counted, and committed; and the engine hears when nothing more is
+// Records are evaluated in order, counted, and committed; and the engine gets when nothing more is
 // there.
 func TestSource(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
@@ -144,7 +144,7 @@ func TestLeftAndBack(t *testing.T) {
 			r.stop()
 		}
 		b.numbered(0, 0, 10)
-		f(5, true, offsets(0, 6, 10), 0)  // nobody has read on: the commit before our checkpoint
+		f(5, true, offsets(0, 6, 10), 0)  // no one has read on: the commit before our checkpoint
 		f(6, true, offsets(0, 6, 10), 0)  // nor here
 		f(8, true, offsets(0, 6, 10), 2)  // another member has read 6 and 7
 		f(8, false, offsets(0, 8, 10), 0) // an operator has skipped them
@@ -216,7 +216,7 @@ func TestRewind(t *testing.T) {
 	})
 }
 
-// A new group begins where it is told to. The end is the end as it was at the first start, however
+// A new group begins where it is set to. The end is the end as it was at the first start, however
 // early that start ended.
 func TestStart(t *testing.T) {
 	f := func(start int64, first, second []string) {
@@ -433,7 +433,7 @@ func TestDeadLetters(t *testing.T) {
 	)
 }
 
-// What somebody waits for is checkpointed at once.
+// What a user waits for is checkpointed at once.
 func TestUrgent(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
 		engine := keeping{newNotebook()}
@@ -545,7 +545,7 @@ func (e panicking) Checkpoint(positions, forget []models.SourcePosition) error {
 	return e.keeping.Checkpoint(positions, forget)
 }
 
-// A panic of the engine ends the process there and then: half of a state is not saved, nobody waits
+// A panic of the engine ends the process there and then: half of a state is not saved, no one waits
 // for it, and a rebalance that comes in between changes nothing.
 func TestPanicOfTheEngine(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {

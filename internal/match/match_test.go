@@ -52,7 +52,7 @@ func TestMeaning(t *testing.T) {
 		return &rule.Leaf{Field: field, Op: op, Text: text, Cased: true}
 	}
 
-	// Case is told apart only where that is asked for, and Unicode has more of it than ASCII.
+	// Case is distinguished only where that is asked for, and Unicode has more of it than ASCII.
 	f(leaf("", rule.OpContains, "KERNEL panic"), `{"message":"a kernel Panic"}`, true)
 	f(cased("", rule.OpContains, "KERNEL"), `{"message":"a kernel panic"}`, false)
 	f(leaf("", rule.OpContains, "kernel"), `{"message":"`+"\u212aernel"+`"}`, true)

@@ -43,7 +43,7 @@ func (s *site) posts() []string {
 	return list
 }
 
-// The user's own Alertmanagers are posted what fires, again once a minute, and what is over until
+// The user's own Alertmanagers are posted what fires, again once a minute, and what has ended until
 // they have taken it.
 func TestForward(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

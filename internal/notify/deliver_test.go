@@ -72,7 +72,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// A receiver that hangs stalls nobody else, and nothing else.
+// A receiver that hangs stalls no other, and nothing else.
 func TestSlowReceiver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "slow")
@@ -93,7 +93,7 @@ receivers:
 			l.outbox.add(firingAlert("Errors", string(rune('A'+i)), 1))
 			after(time.Second)
 			if got := w.sites["hook"].received(); len(got) != 1 {
-				t.Fatalf("alert %d: the fast receiver was told %q", i, got)
+				t.Fatalf("alert %d: the fast receiver was notified %q", i, got)
 			}
 		}
 		if n := len(l.outbox.Pending()); n != 0 {
@@ -106,7 +106,7 @@ receivers:
 	})
 }
 
-// What fired and was over while the receiver was down is told as over when it is back.
+// What fired and had ended while the receiver was down is notified as ended when it is back.
 func TestOverWhileDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -135,7 +135,8 @@ func TestOverWhileDown(t *testing.T) {
 	})
 }
 
-// A receiver that does not want to hear that alerts are over hears of those it missed nevertheless.
+// A receiver that does not want to be notified that alerts have ended gets those it missed
+// nevertheless.
 func TestSendResolvedFalse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -172,7 +173,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x', send_resolved: fa
 	})
 }
 
-// An alert that fires and is over before its group's turn is told nevertheless.
+// An alert that fires and has ended before its group's turn is notified nevertheless.
 func TestOverBeforeItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -192,7 +193,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	})
 }
 
-// Firing and over back to back are told in this order, or as over.
+// Firing and over back to back are notified in this order, or as ended.
 func TestBackToBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -202,7 +203,7 @@ func TestBackToBack(t *testing.T) {
 		synctest.Wait()
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 		b := firingAlert("Errors", "b", 1)
 		l.outbox.add(b, over(b))
 		after(2 * time.Minute)
@@ -215,7 +216,7 @@ func TestBackToBack(t *testing.T) {
 	})
 }
 
-// A new episode is told like the first.
+// A new episode is notified like the first.
 func TestNextEpisode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -226,12 +227,12 @@ func TestNextEpisode(t *testing.T) {
 			after(5 * time.Minute)
 			l.outbox.add(over(a))
 			after(5 * time.Minute)
-			expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
+			expect(t, "notified", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 		}
 	})
 }
 
-// An alert whose severity rises is told anew, and the former severity as over.
+// An alert whose severity rises is notified again, and the former severity as ended.
 func TestSeverityMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -245,11 +246,11 @@ func TestSeverityMoves(t *testing.T) {
 		b.At = time.Now()
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a",
 			"firing Errors a, resolved Errors a")
 		l.outbox.add(a, b) // once more
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received())
+		expect(t, "notified", w.sites["hook"].received())
 		end := over(b)
 		l.outbox.add(end)
 		after(2 * time.Minute)
@@ -260,7 +261,7 @@ func TestSeverityMoves(t *testing.T) {
 	})
 }
 
-// A severity that rises at the very instant at which the alert fires is told.
+// A severity that rises at the very instant at which the alert fires is notified.
 func TestSeverityMovesAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -273,7 +274,7 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a",
 			"firing Errors a, resolved Errors a")
 		if text := string(w.sites["hook"].last()); !strings.Contains(text,
 			`"severity":"critical"`) ||
@@ -284,15 +285,15 @@ func TestSeverityMovesAtOnce(t *testing.T) {
 		end.Annotations, end.Last = nil, nil
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "resolved Errors a")
+		expect(t, "notified", w.sites["hook"].received(), "resolved Errors a")
 		if text := string(w.sites["hook"].last()); !strings.Contains(text, "much of Errors") {
 			t.Error(text)
 		}
 	})
 }
 
-// What was too old, or is in shadow, or suppressed, is not told, neither its end; and the reason is
-// kept.
+// What was too old, or is in shadow, or suppressed, is not notified, neither its end; and the
+// reason is kept.
 func TestNotNotified(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -305,7 +306,7 @@ func TestNotNotified(t *testing.T) {
 		after(5 * time.Minute)
 		l.outbox.add(over(old), over(shadow))
 		after(5 * time.Minute)
-		expect(t, "told", w.sites["hook"].received())
+		expect(t, "notified", w.sites["hook"].received())
 		expectDetails(t, l.n, old.ID, "firing  not sent too old when it was found",
 			"resolved  not sent no receiver was notified that it fired")
 		expectDetails(t, l.n, shadow.ID, "shadow", "no receiver was notified")
@@ -318,7 +319,7 @@ func TestNotNotified(t *testing.T) {
 	})
 }
 
-// A firing alert that is too old to be told is told to be over if it was told to fire.
+// A firing alert that is too old to be notified is set to have ended if it was notified to fire.
 func TestHistoricalEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -330,12 +331,12 @@ func TestHistoricalEnd(t *testing.T) {
 		end.Historical = true
 		l.outbox.add(end)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 	})
 }
 
-// While too many alerts fire, those that were told before keep their place, the others wait, and we
-// say so.
+// While too many alerts fire, those that were notified before keep their place, the others wait,
+// and we say so.
 func TestTooManyAlerts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -348,7 +349,7 @@ func TestTooManyAlerts(t *testing.T) {
 		after(2 * time.Second)
 		l.outbox.add(c)
 		after(2 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a",
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a",
 			"firing NotificationsHeldBack", "firing Errors a, firing Errors b")
 		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
 			t.Errorf("Health: %v", err)
@@ -417,7 +418,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	})
 }
 
-// An alert that one route mutes and another tells is over for those who heard of it, and for nobody
+// An alert that one route mutes and another tells has ended for those who got it, and for no one
 // else.
 func TestMutedOnOneRoute(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -72,8 +72,8 @@ func TestEpisodesWithinInterval(t *testing.T) {
 		after(5 * time.Minute)
 		want := []string{"firing Any-a-1", "resolved Any-a-1", "firing Any-a-2", "resolved Any-a-2"}
 		expect(t, "file", fileOrder(t, name), want...)
-		told, _ := kafka.received(t)
-		expect(t, "topic", told,
+		notified, _ := kafka.received(t)
+		expect(t, "topic", notified,
 			"Any-a-1 firing", "Any-a-1 resolved", "Any-a-2 firing", "Any-a-2 resolved")
 		expect(t, "webhook", w.sites["hook"].received(), "firing Any a Any-a-1",
 			"resolved Any a Any-a-1",
@@ -352,11 +352,11 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	l := start(t, w, o)
 	up, episodes := map[string]models.Alert{}, map[string]int64{}
 	var all []models.Alert
-	heard := map[string][]string{}
+	received := map[string][]string{}
 	hear := func() {
 		for _, m := range w.sites["hook"].received() {
 			g := strings.Fields(m)[2]
-			heard[g] = append(heard[g], m)
+			received[g] = append(received[g], m)
 		}
 	}
 	next := func() models.Alert {
@@ -418,7 +418,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	}
 	expect(t, "file", fileOrder(t, name), want...)
 	expect(t, "topic", topicOrder(t, kafka), want...)
-	for g, list := range heard {
+	for g, list := range received {
 		expectPaired(t, list)
 		if len(list) == 0 || !strings.HasSuffix(list[len(list)-1],
 			fmt.Sprintf("-%d", episodes[g])) {

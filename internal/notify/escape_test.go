@@ -11,7 +11,7 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What looks like a command of a chat is shown as it was written, and calls nobody.
+// What looks like a command of a chat is shown as it was written, and calls no one.
 func TestEscape(t *testing.T) {
 	f := func(text, slack, discord string) {
 		t.Helper()

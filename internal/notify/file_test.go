@@ -20,7 +20,7 @@ import (
 )
 
 // read returns what a file says, one entry a line: state, name and group.
-func read(t *testing.T, name string) (told []string) {
+func read(t *testing.T, name string) (notified []string) {
 	t.Helper()
 	text, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -31,13 +31,13 @@ func read(t *testing.T, name string) (told []string) {
 		if err := json.Unmarshal([]byte(line), &n); err != nil {
 			t.Errorf("%q: %v", line, err)
 		}
-		told = append(told, fmt.Sprintf("%s %s %s", n.State, n.Labels["alertname"], n.Labels["g"]))
+		notified = append(notified, fmt.Sprintf("%s %s %s", n.State, n.Labels["alertname"], n.Labels["g"]))
 	}
-	return told
+	return notified
 }
 
-// A file has a line for each alert that fires, at once, and one when it is over, whoever else is
-// told. Nobody but its owner may read it.
+// A file has a line for each alert that fires, at once, and one when it has ended, whatever
+// receiver is notified. Only its owner may read it.
 func TestFile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -73,7 +73,7 @@ func TestFile(t *testing.T) {
 	})
 }
 
-// Whoever rotates the file renames it, and the next line is in a new one.
+// Anyone who rotates the file renames it, and the next line is in a new one.
 func TestFileIsRotated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		name := filepath.Join(t.TempDir(), "alerts.jsonl")
@@ -90,7 +90,7 @@ func TestFileIsRotated(t *testing.T) {
 	})
 }
 
-// While the file cannot be written everybody else hears of alerts, it is said that the file does
+// While the file cannot be written everyone else gets alerts, it is said that the file does
 // not, and it has all of them when it can be written again.
 func TestFileIsAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,8 +14,8 @@ import (
 )
 
 // Whatever happens (a receiver that comes and goes, kills at any instant, an outbox that brings up
-// to ten transitions once more after one) nothing is told twice, and in the end everybody knows
-// what is so: what fires was told to fire, and what is over, to be over.
+// to ten transitions once more after one) nothing is notified twice, and in the end everyone knows
+// what is so: what fires was notified to fire, and what has ended, to have ended.
 func TestLaw(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -43,7 +43,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	up := map[string]models.Alert{}
 	episodes := map[string]int64{}
 	var all []models.Alert
-	var heard []string
+	var received []string
 	add := func(a models.Alert) {
 		t.Log(time.Now().Format("15:04:05.000"), a.State, a.ID)
 		all = append(all, a)
@@ -66,7 +66,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			t.Log(time.Now().Format("15:04:05.000"), "kill")
 			disk := killed(t, dir)
 			pending := l.outbox.Pending()
-			heard = append(heard, w.sites["hook"].received()...)
+			received = append(received, w.sites["hook"].received()...)
 			down.Store(true) // what the old process does after its death does not count
 			l.stop()
 			w.sites["hook"].received()
@@ -89,16 +89,16 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 	}
 	down.Store(false)
 	after(10 * time.Minute)
-	heard = append(heard, w.sites["hook"].received()...)
+	received = append(received, w.sites["hook"].received()...)
 
-	state, told := map[string]string{}, map[string]bool{}
-	for _, one := range heard {
+	state, notified := map[string]string{}, map[string]bool{}
+	for _, one := range received {
 		is, g, _ := strings.Cut(one, " Errors ")
 		state[strings.Fields(g)[0]] = is
-		if told[one] {
-			t.Errorf("%q was told twice; all that was told: %q", one, heard)
+		if notified[one] {
+			t.Errorf("%q was notified twice; all that was notified: %q", one, received)
 		}
-		told[one] = true
+		notified[one] = true
 	}
 	for g := range episodes {
 		want := "resolved"
@@ -106,8 +106,8 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			want = "firing"
 		}
 		if state[g] != want {
-			t.Errorf("alert %s is %s, but was last told to be %q; all that was told: %q", g, want,
-				state[g], heard)
+			t.Errorf("alert %s is %s, but was last notified to be %q; all that was notified: %q", g, want,
+				state[g], received)
 		}
 	}
 	if firing, over := l.n.states.counts(); firing != len(up) || over != 0 {

@@ -8,8 +8,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// What was told under a clock that was a day ahead is over and told anew when the clock is right:
-// what was noted a day from now does not stand in the way.
+// What was notified under a clock that was a day ahead has ended and notified again when the clock
+// is right: what was noted a day from now does not stand in the way.
 func TestClockSetBack(t *testing.T) {
 	dir := t.TempDir()
 	var a models.Alert

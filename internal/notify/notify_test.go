@@ -74,12 +74,12 @@ type world struct {
 // site is a receiver: what it got, and what it answers.
 type site struct {
 	conns chan net.Conn
-	ids   bool // what was told names the alert's ID
+	ids   bool // what was notified names the alert's ID
 	// status of the n-th request, from 1; 0 for no answer until the client goes
 	answer func(n int) int
 
 	mu   sync.Mutex
-	got  []string // what was told, one entry a message
+	got  []string // what was notified, one entry a message
 	raw  [][]byte
 	path []string
 	at   []time.Time
@@ -318,8 +318,8 @@ func expect(t *testing.T, what string, got []string, want ...string) {
 	}
 }
 
-// The first alert of a group is told at once, those that follow at the group's interval, and each
-// is told to be over.
+// The first alert of a group is notified at once, those that follow at the group's interval, and
+// each is set to have ended.
 func TestFirstAtOnceThenBatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

@@ -45,8 +45,8 @@ func killed(t *testing.T, dir string) string {
 	return copied
 }
 
-// After a kill, what was told is not told again, even if the outbox has it once more; what was not
-// told is.
+// After a kill, what was notified is not notified again, even if the outbox has it once more; what
+// was not notified is.
 func TestKill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -87,7 +87,7 @@ func TestKill(t *testing.T) {
 	})
 }
 
-// An alert that was acknowledged but not told when the process was killed is told after the
+// An alert that was acknowledged but not notified when the process was killed is notified after the
 // restart, and so is its end.
 func TestKillBeforeDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -119,8 +119,8 @@ func TestKillBeforeDelivery(t *testing.T) {
 	})
 }
 
-// What fires is restored before anything is told: no group seems resolved after a restart, and what
-// the engine no longer knows is over only after a while.
+// What fires is restored before anything is notified: no group seems resolved after a restart, and
+// what the engine no longer knows has ended only after a while.
 func TestRestored(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -154,7 +154,7 @@ func TestMemoryLost(t *testing.T) {
 		a := firingAlert("Errors", "a", 1)
 		start(t, w, Options{WebhookURL: "http://hook/x", Firing: []models.Alert{a}})
 		after(time.Second)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a")
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a")
 	})
 }
 
@@ -268,7 +268,7 @@ func TestStopIsBounded(t *testing.T) {
 }
 
 // After its state was lost, the engine reads once more what it read before, silently. What it finds
-// to fire, and was told, goes on to fire.
+// to fire, and was notified, goes on to fire.
 func TestStateLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -293,8 +293,8 @@ func TestStateLost(t *testing.T) {
 	})
 }
 
-// A disk that does not take what was told is an alarm; nothing is acknowledged, nobody is told the
-// same again and again, and alerts are told as before.
+// A disk that does not take what was notified is an alarm; nothing is acknowledged, nothing is
+// notified the same again and again, and alerts are notified as before.
 func TestDiskFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
@@ -304,7 +304,7 @@ func TestDiskFails(t *testing.T) {
 		}
 		l.outbox.add(firingAlert("Errors", "a", 1))
 		after(10 * time.Minute)
-		expect(t, "told", w.sites["hook"].received(), "firing Errors a")
+		expect(t, "notified", w.sites["hook"].received(), "firing Errors a")
 		if n := len(l.outbox.Pending()); n != 1 {
 			t.Errorf("%d transitions wait to be acknowledged", n)
 		}

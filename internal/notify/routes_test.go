@@ -64,8 +64,8 @@ func TestConfigMissing(t *testing.T) {
 	}
 }
 
-// Receivers and routes change while alerts fire: new receivers are told, old ones nothing again,
-// and an error changes nothing.
+// Receivers and routes change while alerts fire: new receivers are notified, old ones nothing
+// again, and an error changes nothing.
 func TestReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook", "new")

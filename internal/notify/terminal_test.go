@@ -12,7 +12,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// The terminal shows each alert by itself and at once, and when it is over, whoever else is told.
+// The terminal shows each alert by itself and at once, and when it has ended, whatever receiver is
+// notified.
 func TestTerminal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")

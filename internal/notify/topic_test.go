@@ -61,7 +61,7 @@ func (l *topicLog) received(t *testing.T) (got, ids []string) {
 	return got, ids
 }
 
-// A topic has a record for each alert that fires and one when it is over, under the alert's ID.
+// A topic has a record for each alert that fires and one when it has ended, under the alert's ID.
 func TestTopic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
@@ -73,8 +73,8 @@ func TestTopic(t *testing.T) {
 		after(time.Second)
 		l.outbox.add(over(a))
 		after(5 * time.Second)
-		told, ids := kafka.received(t)
-		expect(t, "the topic", told, "Errors-a-1 firing", "Errors-b-1 firing",
+		notified, ids := kafka.received(t)
+		expect(t, "the topic", notified, "Errors-a-1 firing", "Errors-b-1 firing",
 			"Errors-a-1 resolved")
 		if slices.Sort(ids); len(slices.Compact(ids)) != 3 {
 			t.Errorf("IDs of different notifications: %q", ids)
@@ -82,7 +82,7 @@ func TestTopic(t *testing.T) {
 	})
 }
 
-// What is told twice, since the answer was lost, has one ID and is the same to the last byte.
+// What is notified twice, since the answer was lost, has one ID and is the same to the last byte.
 func TestTopicIsNotifiedTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{away: true}
@@ -101,14 +101,14 @@ func TestTopicIsNotifiedTwice(t *testing.T) {
 			t.Errorf("IDs of one notification: %q", ids)
 		}
 		after(time.Hour)
-		if told, _ := kafka.received(t); len(told) != 0 {
-			t.Errorf("once it was told, it is told %q", told)
+		if notified, _ := kafka.received(t); len(notified) != 0 {
+			t.Errorf("once it was notified, it is notified %q", notified)
 		}
 	})
 }
 
-// An alert that becomes worse and better is over once, when it is: whoever follows its ID never
-// takes it for over before.
+// An alert that becomes worse and better has ended once, when it is: anyone who follows its ID
+// never takes it for over before.
 func TestTopicFollowsSeverity(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kafka := &topicLog{}
@@ -122,8 +122,8 @@ func TestTopicFollowsSeverity(t *testing.T) {
 		}
 		l.outbox.add(over(a))
 		after(time.Minute)
-		told, ids := kafka.received(t)
-		expect(t, "the topic", told, "Errors-a-1 firing warning", "Errors-a-1 firing critical",
+		notified, ids := kafka.received(t)
+		expect(t, "the topic", notified, "Errors-a-1 firing warning", "Errors-a-1 firing critical",
 			"Errors-a-1 firing warning", "Errors-a-1 resolved warning")
 		if slices.Sort(ids); len(slices.Compact(ids)) != 4 {
 			t.Errorf("IDs of different notifications: %q", ids)

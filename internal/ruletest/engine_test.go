@@ -106,7 +106,7 @@ func (c *counter) Apply(scan models.Scan) {
 	}
 }
 
-// close resolves what is over at the watermark.
+// close resolves what has ended at the watermark.
 func (c *counter) close(watermark time.Time) {
 	for _, service := range slices.Sorted(maps.Keys(c.state)) {
 		g := c.state[service]

@@ -49,7 +49,7 @@ func TestFloodIsIndependentOfOrder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return spellTexts(told(alerts))
+		return spellTexts(notified(alerts))
 	}
 	want := texts(list, live{backlog: 100})
 	for _, r := range set.Rules {

@@ -103,7 +103,7 @@ func (s scenario) check(t *testing.T, seed uint64) int {
 		if err != nil {
 			t.Fatalf("seed %d, %s: %v", seed, what, err)
 		}
-		if diff := cmp.Diff(spellTexts(want), spellTexts(told(alerts))); diff != "" &&
+		if diff := cmp.Diff(spellTexts(want), spellTexts(notified(alerts))); diff != "" &&
 			!t.Failed() {
 			t.Errorf("seed %d, %s (-evaluator +engine):\n%s%s", seed, what, diff, history(list))
 		}
@@ -189,7 +189,7 @@ func (s scenario) foretell(t *testing.T, records []models.Record, start, end tim
 			StartsAt: fired[id],
 		})
 	}
-	return told(alerts)
+	return notified(alerts)
 }
 
 func without(labels map[string]string, names ...string) map[string]string {
@@ -300,9 +300,9 @@ func (s *simulation) behind(list []arrival, now time.Time) {
 	s.engine.Advance(now, s.progress)
 }
 
-// told are the spells that transitions tell of. An alert that fires early may have begun before:
-// where it counts is what its newest firing says. One that was withdrawn was none.
-func told(alerts []models.Alert) (list []spell) {
+// notified are the spells that transitions tell of. An alert that fires early may have begun
+// before: where it counts is what its newest firing says. One that was withdrawn was none.
+func notified(alerts []models.Alert) (list []spell) {
 	byID := map[string]int{}
 	for _, a := range alerts {
 		i, known := byID[a.ID]

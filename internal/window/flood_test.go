@@ -77,7 +77,7 @@ func TestManyDistinctValuesAreEstimated(t *testing.T) {
 }
 
 // With a threshold that is not greater than what is counted exactly, the decision is exact however
-// many values there are, and whoever comes when.
+// many values there are, and anyone who comes when.
 func TestSmallThresholdIsExact(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 3s, when: 'distinct(u) > 900'")
 	p, err := Compile(r)

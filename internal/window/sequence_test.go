@@ -75,7 +75,7 @@ func TestSequences(t *testing.T) {
 	f("1x 2x 3y", "8 18")
 	f("1x 2x 3y 7z", "")
 	f("7z 3y 2x 1x", "")
-	f("1x 2x 3y 8z", "8 18") // when it is over it is over
+	f("1x 2x 3y 8z", "8 18") // when it has ended it has ended
 	f("1x 2x 3y 4z 6y", "11 21")
 	if p.FiresEarly() {
 		t.Error("what must not happen can only be known at the watermark")

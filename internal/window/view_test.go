@@ -2,7 +2,7 @@ package window
 
 import "testing"
 
-// While an alert is up nobody looks ahead, but events go on coming out of order: those that are
+// While an alert is active no one looks ahead, but events go on coming out of order: those that are
 // older than the window that was looked at last are none of its.
 func TestOldEventIsNotInWindow(t *testing.T) {
 	r := ruleOf(t, "match: a, window: 10s, when: 'max(n) > 5'")
