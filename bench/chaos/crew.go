@@ -109,10 +109,10 @@ func runCrew(o options) error {
 		return err
 	}
 	log.Printf("%d decisions were made by two members, alike", decided.again)
-	if err := compare(w.expected(), decided, hook.notified()); err != nil {
+	if err := compare(w.expected(), decided, hook.counts()); err != nil {
 		return err
 	}
-	return compareNotified(decided, hook.notified)
+	return compareNotified(decided, hook.notifications)
 }
 
 // hurt kills or stops one of the members that are there.
@@ -155,8 +155,8 @@ func (c *crew) leave(m *member, f func() error) {
 	})
 }
 
-// notified is one alert of one notification.
-type notified struct {
+// notification is one alert of one notification.
+type notification struct {
 	at               time.Time // of the clock
 	id, what, status string
 }
@@ -173,10 +173,10 @@ func (d decided) byGroup() map[string][]episode {
 	return groups
 }
 
-// compareTold holds what the receiver was notified against what was decided. To the receiver,
+// compareNotified holds what the receiver was notified against what was decided. To the receiver,
 // alerts with the same labels are one: when one has ended and the next one fires before it could be
 // notified, as when a backlog is read after a kill, that goes on.
-func compareNotified(got decided, list []notified) error {
+func compareNotified(got decided, list []notification) error {
 	type received struct{ firing, resolved int }
 	byID := map[string]*received{}
 	var wrong []string

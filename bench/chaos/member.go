@@ -128,9 +128,9 @@ func (m *member) end() {
 type webhook struct {
 	url string
 
-	mu       sync.Mutex // guards what follows
-	seen     map[string]int
-	notified []notified
+	mu            sync.Mutex // guards what follows
+	seen          map[string]int
+	notifications []notification
 }
 
 func startWebhook() (*webhook, error) {
@@ -158,9 +158,9 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, a := range body.Alerts {
-		w.notified = append(
-			w.notified,
-			notified{
+		w.notifications = append(
+			w.notifications,
+			notification{
 				time.Now(),
 				a.Annotations["alert_id"],
 				a.Labels["alertname"] + " " + a.Labels["key"],
@@ -171,8 +171,8 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// notified is how many notifications of each kind arrived: by rule, key and status.
-func (w *webhook) notified() map[string]int {
+// counts is how many notifications of each kind arrived: by rule, key and status.
+func (w *webhook) counts() map[string]int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.seen
