@@ -45,11 +45,13 @@ func sources() []source {
 		}
 	}
 	message := func(i int) string {
-		return fmt.Sprintf("payment failed: card declined by issuer after %d attempts, giving up on order A-%06d", i%5, i*104729%1_000_000)
+		return fmt.Sprintf("payment failed: card declined by issuer after %d attempts, giving up "+
+			"on order A-%06d", i%5, i*104729%1_000_000)
 	}
 	at := func(i int) time.Time { return baseTime.Add(time.Duration(i) * time.Millisecond).UTC() }
 	access := func(i int) string {
-		return fmt.Sprintf(`203.0.113.%d - - [%s] "GET /api/v1/orders/%d HTTP/1.1" %d %d "https://shop.example/cart" "Mozilla/5.0 (X11; Linux x86_64)"`,
+		return fmt.Sprintf(`203.0.113.%d - - [%s] "GET /api/v1/orders/%d HTTP/1.1" %d %d `+
+			`"https://shop.example/cart" "Mozilla/5.0 (X11; Linux x86_64)"`,
 			i%250, at(i).Format("02/Jan/2006:15:04:05 -0700"), i%1000, 200+i%5*100, i%5000)
 	}
 	quoted := func(s string) string { b, _ := json.Marshal(s); return string(b) }
@@ -67,58 +69,82 @@ func sources() []source {
 		sink += len(m)
 	}
 	return []source{
-		{name: "json", logs: 1, records: each(func(i int) string { return line("json", i) }), library: "encoding/json into a map", read: toMap},
-		{name: "json.ecs", logs: 1, records: each(func(i int) string { return line("ecs", i) }), library: "encoding/json into a map", read: toMap},
+		{name: "json", logs: 1, records: each(func(i int) string {
+			return line("json", i)
+		}), library: "encoding/json into a map", read: toMap},
+		{name: "json.ecs", logs: 1, records: each(func(i int) string {
+			return line("ecs", i)
+		}), library: "encoding/json into a map", read: toMap},
 		{name: "json in log", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`{"log":%s,"stream":"stdout","time":"%s","kubernetes":{"namespace_name":"prod","pod_name":"checkout-%d","container_name":"checkout"}}`,
+			return fmt.Sprintf(`{"log":%s,"stream":"stdout","time":"%s",`+
+				`"kubernetes":{"namespace_name":"prod","pod_name":"checkout-%d","container_name":"checkout"}}`,
 				quoted(line("ecs", i)+"\n"), at(i).Format(time.RFC3339Nano), i%60)
 		}), library: "encoding/json twice", read: func(v []byte) {
 			var m map[string]any
 			check(json.Unmarshal(v, &m))
 			toMap([]byte(m["log"].(string)))
 		}},
-		{name: "logfmt", logs: 1, records: each(func(i int) string { return line("logfmt", i) }), library: "go-logfmt", read: keysOf},
+		{name: "logfmt", logs: 1, records: each(func(i int) string {
+			return line("logfmt", i)
+		}), library: "go-logfmt", read: keysOf},
 		{name: "text", logs: 1, records: each(func(i int) string { return line("text", i) })},
 		{name: "access", logs: 1, records: each(access)},
 		{name: "access in log", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`{"log":%s,"stream":"stdout","kubernetes":{"namespace_name":"prod","pod_name":"web-%d"}}`, quoted(access(i)+"\n"), i%60)
+			return fmt.Sprintf(`{"log":%s,"stream":"stdout",`+
+				`"kubernetes":{"namespace_name":"prod","pod_name":"web-%d"}}`, quoted(access(i)+"\n"), i%60)
 		})},
-		{name: "cri", logs: 1, records: each(func(i int) string { return at(i).Format(time.RFC3339Nano) + " stdout F " + line("text", i) })},
+		{name: "cri", logs: 1, records: each(func(i int) string {
+			return at(i).Format(time.RFC3339Nano) + " stdout F " + line("text", i)
+		})},
 		{name: "syslog3164", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf("<%d>%s web-%d payment[%d]: %s", 8+i%8, at(i).Format("Jan _2 15:04:05"), i%60, i, message(i))
+			return fmt.Sprintf("<%d>%s web-%d payment[%d]: %s", 8+i%8,
+				at(i).Format("Jan _2 15:04:05"), i%60, i, message(i))
 		})},
 		{name: "syslog5424", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`<%d>1 %s web-%d payment %d ID47 [sd@32473 iut="3" order="A-%d"] %s`, 8+i%8, at(i).Format(time.RFC3339Nano), i%60, i, i, message(i))
+			return fmt.Sprintf(`<%d>1 %s web-%d payment %d ID47 [sd@32473 iut="3" order="A-%d"] %s`,
+				8+i%8, at(i).Format(time.RFC3339Nano), i%60, i, i, message(i))
 		})},
 		{name: "syslog file", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf("%s web-%d payment[%d]: %s", at(i).Format("2006-01-02T15:04:05.000000-07:00"), i%60, i, message(i))
+			return fmt.Sprintf("%s web-%d payment[%d]: %s",
+				at(i).Format("2006-01-02T15:04:05.000000-07:00"), i%60, i, message(i))
 		})},
 		{name: "cef", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`CEF:0|Acme|Firewall|1.2|%d|worm successfully stopped|%d|src=10.0.0.%d dst=2.1.2.2 spt=1232 rt=%d msg=%s`, i%100, i%10, i%250, at(i).UnixMilli(), message(i))
+			return fmt.Sprintf(`CEF:0|Acme|Firewall|1.2|%d|worm successfully `+
+				`stopped|%d|src=10.0.0.%d dst=2.1.2.2 spt=1232 rt=%d msg=%s`, i%100, i%10, i%250,
+				at(i).UnixMilli(), message(i))
 		})},
 		{name: "klog", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`E%s %7d main.go:%d] "payment failed" err="card declined" order="A-%d" attempts=%d`, at(i).Format("0102 15:04:05.000000"), i, i%500, i, i%5)
+			return fmt.Sprintf(`E%s %7d main.go:%d] "payment failed" err="card declined" `+
+				`order="A-%d" attempts=%d`, at(i).Format("0102 15:04:05.000000"), i, i%500, i, i%5)
 		})},
 		{name: "ltsv", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf("time:%s\tlevel:error\tmessage:%s\thost:web-%d\tstatus:%d", at(i).Format(time.RFC3339), message(i), i%60, 200+i%5*100)
+			return fmt.Sprintf("time:%s\tlevel:error\tmessage:%s\thost:web-%d\tstatus:%d",
+				at(i).Format(time.RFC3339), message(i), i%60, 200+i%5*100)
 		})},
 		{name: "auditd", logs: 1, records: each(func(i int) string {
-			return fmt.Sprintf(`type=SYSCALL msg=audit(%d.%03d:%d): arch=c000003e syscall=2 success=no exit=-13 ppid=1 pid=%d auid=0 uid=0 comm="cat" exe="/bin/cat" key="shop"`, at(i).Unix(), i%1000, i, i)
+			return fmt.Sprintf(`type=SYSCALL msg=audit(%d.%03d:%d): arch=c000003e syscall=2 `+
+				`success=no exit=-13 ppid=1 pid=%d auid=0 uid=0 comm="cat" exe="/bin/cat" `+
+				`key="shop"`, at(i).Unix(), i%1000, i, i)
 		})},
 		{name: "loki", logs: 20, records: each(func(i int) string {
 			var b strings.Builder
 			b.WriteString(`{"streams":[{"stream":{"app":"checkout","namespace":"prod","pod":"p-1"},"values":[`)
 			for k := range 20 {
-				fmt.Fprintf(&b, `%s["%d",%s]`, map[bool]string{true: ","}[k > 0], at(i*20+k).UnixNano(), quoted(line("text", i*20+k)))
+				fmt.Fprintf(&b, `%s["%d",%s]`, map[bool]string{true: ","}[k > 0],
+					at(i*20+k).UnixNano(), quoted(line("text", i*20+k)))
 			}
 			return b.String() + "]}]}"
 		})},
-		{name: "otlp proto", logs: otlpBatch, records: func() [][]byte { return otlp(true) }, library: "pdata", only: "otlp_proto", read: func(v []byte) {
+		{name: "otlp proto", logs: otlpBatch, records: func() [][]byte {
+			return otlp(true)
+		}, library: "pdata", only: "otlp_proto", read: func(v []byte) {
 			r := plogotlp.NewExportRequest()
 			check(r.UnmarshalProto(v))
 			sink += r.Logs().LogRecordCount()
 		}},
-		{name: "otlp json", logs: otlpBatch, records: func() [][]byte { return otlp(false) }, library: "pdata", read: func(v []byte) {
+		{name: "otlp json", logs: otlpBatch, records: func() [][]byte {
+			return otlp(false)
+		}, library: "pdata", read: func(v []byte) {
 			r := plogotlp.NewExportRequest()
 			check(r.UnmarshalJSON(v))
 			sink += r.Logs().LogRecordCount()
@@ -134,8 +160,10 @@ func otlp(proto bool) (list [][]byte) {
 		logs := plog.NewLogs()
 		rl := logs.ResourceLogs().AppendEmpty()
 		for k, v := range map[string]string{
-			"service.name": "checkout", "service.version": "1.2.3", "host.name": "node-1", "k8s.namespace.name": "prod", "k8s.pod.name": "checkout-6d5f9c7b8-x2x4q",
-			"k8s.container.name": "checkout", "k8s.node.name": "ip-10-0-1-1", "cloud.region": "eu-1", "telemetry.sdk.language": "go", "deployment.environment": "prod",
+			"service.name": "checkout", "service.version": "1.2.3", "host.name": "node-1",
+			"k8s.namespace.name": "prod", "k8s.pod.name": "checkout-6d5f9c7b8-x2x4q",
+			"k8s.container.name": "checkout", "k8s.node.name": "ip-10-0-1-1",
+			"cloud.region": "eu-1", "telemetry.sdk.language": "go", "deployment.environment": "prod",
 		} {
 			rl.Resource().Attributes().PutStr(k, v)
 		}
@@ -148,7 +176,8 @@ func otlp(proto bool) (list [][]byte) {
 			r.SetObservedTimestamp(pcommonTime(i + 1))
 			r.SetSeverityNumber(plog.SeverityNumber(9 + i%3*4))
 			r.SetSeverityText([]string{"INFO", "WARN", "ERROR"}[i%3])
-			r.Body().SetStr(fmt.Sprintf("payment failed: card declined by issuer after %d attempts, giving up on order A-%06d", i%5, i))
+			r.Body().SetStr(fmt.Sprintf("payment failed: card declined by issuer after %d "+
+				"attempts, giving up on order A-%06d", i%5, i))
 			a := r.Attributes()
 			a.PutStr("order.id", fmt.Sprintf("A-%06d", i))
 			a.PutDouble("order.amount", float64(i%200)+0.9)
@@ -252,7 +281,8 @@ func formats(rounds int, against, prefix string) {
 		defer remove()
 	}
 	fmt.Printf("## In memory: every format, %d fields asked for, CPU time\n\n", 12+len(rulePaths))
-	fmt.Println("| format | bytes/log | ns/log | ns/byte | allocations/log | before | now/before | library | ns/log | now/library |")
+	fmt.Println("| format | bytes/log | ns/log | ns/byte | allocations/log | before | now/before " +
+		"| library | ns/log | now/library |")
 	fmt.Println("|---|---:|---:|---:|---:|---:|---:|---|---:|---:|")
 	for _, s := range sources() {
 		if !strings.HasPrefix(s.name, prefix) {
@@ -283,7 +313,8 @@ func formats(rounds int, against, prefix string) {
 			}
 			return fmt.Sprintf(format, v)
 		}
-		fmt.Printf("| %s | %.0f | %.0f | %.2f | %.2f | %s | %s | %s | %s | %s |\n", s.name, bytes, now, now/bytes, allocs,
+		fmt.Printf("| %s | %.0f | %.0f | %.2f | %.2f | %s | %s | %s | %s | %s |\n", s.name, bytes,
+			now, now/bytes, allocs,
 			cell(before, "%.0f"), cell(now/before, "%.2f"), s.library, cell(library, "%.0f"), cell(now/library, "%.2f"))
 	}
 	fmt.Println()

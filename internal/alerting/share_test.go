@@ -25,7 +25,8 @@ groups:
 // alerts page has ten times as much.
 func TestGroupFloodLeavesOtherRules(t *testing.T) {
 	var logged strings.Builder
-	w := newWorld(t, shareRules, alerting.WithMaxGroups(240), alerting.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
+	w := newWorld(t, shareRules, alerting.WithMaxGroups(240),
+		alerting.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
 	for i := range 400 {
 		w.log(time.Duration(i)*time.Millisecond, fmt.Sprintf(`"event":"login","user":"u%d"`, i))
 	}

@@ -44,11 +44,14 @@ func (s SchemaRegistryConfig) validate(wrong func(bool, string, ...any)) {
 		wrong(err != nil, "schema_registry.topics: %q is not a topic name or glob", t)
 	}
 	token := s.Token != "" || s.TokenFile != ""
-	wrong(s.Token != "" && s.TokenFile != "", "schema_registry.token and schema_registry.token_file are both given; remove one")
+	wrong(s.Token != "" && s.TokenFile != "",
+		"schema_registry.token and schema_registry.token_file are both given; remove one")
 	wrong(token && s.Username != "", "schema_registry has a token and a username; remove one")
-	wrong((s.Username == "") != (s.Password == "" && s.PasswordFile == ""), "schema_registry.username and schema_registry.password belong together")
+	wrong((s.Username == "") != (s.Password == "" && s.PasswordFile == ""),
+		"schema_registry.username and schema_registry.password belong together")
 	wrong(s.Timeout < 0, "schema_registry.timeout is negative")
-	wrong((s.TLS.CertFile == "") != (s.TLS.KeyFile == ""), "schema_registry.tls.cert_file and schema_registry.tls.key_file belong together")
+	wrong((s.TLS.CertFile == "") != (s.TLS.KeyFile == ""),
+		"schema_registry.tls.cert_file and schema_registry.tls.key_file belong together")
 	given := token || s.Username != "" || len(s.Topics) > 0 || s.TLS.On()
 	wrong(given && !s.on(), "schema_registry.urls is empty; name the registry, as http://registry:8081")
 }
@@ -83,7 +86,8 @@ func (s *schemas) open(c *Config) (*registry.Registry, error) {
 
 func (c *Config) openRegistry(o registry.Config) (*registry.Registry, error) {
 	s := c.SchemaRegistry
-	o.URLs, o.Username, o.Password, o.Token, o.TokenFile = s.URLs, s.Username, string(s.Password), string(s.Token), string(s.TokenFile)
+	o.URLs, o.Username, o.Password, o.Token, o.TokenFile = s.URLs, s.Username, string(s.Password),
+		string(s.Token), string(s.TokenFile)
 	o.Timeout = s.Timeout
 	if c.DataDir != "" {
 		o.Dir = filepath.Join(string(c.DataDir), "schemas")

@@ -27,7 +27,9 @@ func TestSchemaRegistry(t *testing.T) {
 					rw.WriteHeader(http.StatusNotFound)
 					return
 				}
-				io.WriteString(rw, `{"schema":"{\"type\":\"record\",\"name\":\"L\",\"fields\":[{\"name\":\"level\",\"type\":\"string\"},{\"name\":\"service\",\"type\":\"string\"},{\"name\":\"time\",\"type\":\"long\"}]}"}`)
+				io.WriteString(rw, `{"schema":"{\"type\":\"record\",\"name\":\"L\",`+
+					`\"fields\":[{\"name\":\"level\",\"type\":\"string\"},{\"name\":\"service\",`+
+					`\"type\":\"string\"},{\"name\":\"time\",\"type\":\"long\"}]}"}`)
 			})}
 			done := make(chan struct{})
 			go func() { server.Serve(l); close(done) }()

@@ -278,8 +278,9 @@ func appendSeconds(dst []byte, s, n int64) []byte {
 // decCBOR reads CBOR within bounds; a key that occurs twice is damage.
 var decCBOR = func() cbor.DecMode {
 	m, err := cbor.DecOptions{
-		MaxNestedLevels: maxBinaryDepth, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 16, DupMapKey: cbor.DupMapKeyEnforcedAPF,
-		TimeTag: cbor.DecTagIgnored, UTF8: cbor.UTF8DecodeInvalid,
+		MaxNestedLevels: maxBinaryDepth, MaxArrayElements: 1 << 20, MaxMapPairs: 1 << 16,
+		DupMapKey: cbor.DupMapKeyEnforcedAPF,
+		TimeTag:   cbor.DecTagIgnored, UTF8: cbor.UTF8DecodeInvalid,
 	}.DecMode()
 	if err != nil {
 		panic(err) // the options are constants

@@ -29,7 +29,8 @@ func read(t testing.TB, cfg Config, rec models.Record) (out []string) {
 	d.Decode(&rec, func(l *Log) {
 		e := l.Entry()
 		fields, _ := json.Marshal(e.Fields)
-		out = append(out, fmt.Sprintf("%s %s %s %q %s", l.Format(), e.Timestamp.Format(time.RFC3339Nano), e.Level, e.Message, fields))
+		out = append(out, fmt.Sprintf("%s %s %s %q %s", l.Format(),
+			e.Timestamp.Format(time.RFC3339Nano), e.Level, e.Message, fields))
 	}, func(r Reason, detail string) { out = append(out, string(r)+": "+detail) })
 	return out
 }
@@ -45,7 +46,8 @@ func packMap(kv ...any) (b []byte) {
 // "We write MessagePack": objects as they are, and events as Fluentd and Fluent Bit forward them, with
 // times to the nanosecond.
 func TestMessagePack(t *testing.T) {
-	object := packMap("message", "card declined\n", "level", "error", "n", int64(-7), "big", uint64(1)<<63, "f", 0.5, "ok", true, "none", nil, "list", []any{"a", 1})
+	object := packMap("message", "card declined\n", "level", "error", "n", int64(-7),
+		"big", uint64(1)<<63, "f", 0.5, "ok", true, "none", nil, "list", []any{"a", 1})
 	eventTime := []byte("\xd7\x00\x69\xf8\x70\x78\x07\x5b\xcd\x15") // 1777889400.123456789
 	tag := msgp.AppendString(nil, "app")
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
@@ -55,30 +57,51 @@ func TestMessagePack(t *testing.T) {
 		value []byte
 		want  string
 	}{
-		"object":     {object, `[msgpack 2026-05-04T10:11:40Z ERROR "card declined" ` + fields + "]"},
-		"two":        {join(packMap("message", "a b"), packMap("message", "c d")), `[msgpack 2026-05-04T10:11:40Z  "a b" null msgpack 2026-05-04T10:11:40Z  "c d" null]`},
-		"pair":       {join([]byte{0x92}, eventTime, object), `[json ` + at + ` ERROR "card declined" ` + fields + "]"},
-		"fluent bit": {join([]byte{0x92, 0x92}, eventTime, []byte{0x80}, object), `[json ` + at + ` ERROR "card declined" ` + fields + "]"},
-		"tagged":     {join([]byte{0x93}, tag, eventTime, packMap("log", "x y")), `[json ` + at + `  "x y" {"fluentd_tag":"app"}]`},
-		"forwarded":  {join([]byte{0x92}, tag, []byte{0x92, 0x92}, eventTime, packMap("log", "x y"), []byte{0x92}, eventTime, packMap("log", "z z")), `[json ` + at + `  "x y" null json ` + at + `  "z z" null]`},
-		"cut":        {object[:len(object)-1], "[binary: the value looks like MessagePack]"},
+		"object": {object, `[msgpack 2026-05-04T10:11:40Z ERROR "card declined" ` + fields + "]"},
+		"two": {
+			join(packMap("message", "a b"), packMap("message", "c d")),
+			`[msgpack 2026-05-04T10:11:40Z  "a b" null msgpack 2026-05-04T10:11:40Z  "c d" null]`,
+		},
+		"pair": {join([]byte{0x92}, eventTime, object), `[json ` + at + ` ERROR "card declined" ` + fields + "]"},
+		"fluent bit": {
+			join([]byte{0x92, 0x92}, eventTime, []byte{0x80}, object),
+			`[json ` + at + ` ERROR "card declined" ` + fields + "]",
+		},
+		"tagged": {
+			join([]byte{0x93}, tag, eventTime, packMap("log", "x y")),
+			`[json ` + at + `  "x y" {"fluentd_tag":"app"}]`,
+		},
+		"forwarded": {
+			join([]byte{0x92}, tag, []byte{0x92, 0x92}, eventTime, packMap("log", "x y"),
+				[]byte{0x92}, eventTime, packMap("log", "z z")),
+			`[json ` + at + `  "x y" null json ` + at + `  "z z" null]`,
+		},
+		"cut": {object[:len(object)-1], "[binary: the value looks like MessagePack]"},
 	} {
 		if got := fmt.Sprint(read(t, Config{}, models.Record{Value: c.value})); got != c.want {
 			t.Errorf("%s:\ngot  %s\nwant %s", name, got, c.want)
 		}
 	}
 	deep := append(bytes.Repeat([]byte("\x81\xa1k"), 1000), 0xc0)
-	if got := fmt.Sprint(read(t, Config{Format: "msgpack"}, models.Record{Value: deep})); got != "[invalid_format: the record is no msgpack]" {
+	if got := fmt.Sprint(read(t, Config{Format: "msgpack"},
+		models.Record{Value: deep})); got != "[invalid_format: the record is no msgpack]" {
 		t.Errorf("deep: %s", got)
 	}
 	many := []byte("\xdf\x7f\xff\xff\xff\xa1k\xc0")
-	if got := fmt.Sprint(read(t, Config{Format: "msgpack"}, models.Record{Value: many})); got != "[invalid_format: the record is no msgpack]" {
+	if got := fmt.Sprint(read(t, Config{Format: "msgpack"},
+		models.Record{Value: many})); got != "[invalid_format: the record is no msgpack]" {
 		t.Errorf("many: %s", got)
 	}
 }
 
 func TestCBOR(t *testing.T) {
-	value, err := cbor.Marshal(map[string]any{"message": "card declined", "level": "warn", "time": 1777889400, "n": map[int]any{1: -2.5}, "b": []byte("x")})
+	value, err := cbor.Marshal(map[string]any{
+		"message": "card declined",
+		"level":   "warn",
+		"time":    1777889400,
+		"n":       map[int]any{1: -2.5},
+		"b":       []byte("x"),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +111,8 @@ func TestCBOR(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
-	if got := read(t, Config{Format: "cbor"}, models.Record{Value: value[:9]}); len(got) != 1 || got[0] != "invalid_format: the record is no cbor" {
+	if got := read(t, Config{Format: "cbor"}, models.Record{Value: value[:9]}); len(got) != 1 ||
+		got[0] != "invalid_format: the record is no cbor" {
 		t.Errorf("%s", got)
 	}
 }
@@ -103,7 +127,8 @@ func TestCloudEventBinary(t *testing.T) {
 			{Key: "content-type", Value: []byte("application/json")},
 		},
 	}
-	const want = `[json 2026-05-04T10:10:00Z ERROR "order lost" {"source":"/shop","specversion":"1.0","type":"shop.order.lost"}]`
+	const want = `[json 2026-05-04T10:10:00Z ERROR "order lost" {"source":"/shop",` +
+		`"specversion":"1.0","type":"shop.order.lost"}]`
 	if got := fmt.Sprint(read(t, Config{}, rec)); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -142,8 +167,11 @@ func testSchemas(t testing.TB) schemas {
 		return s
 	}
 	return schemas{
-		compile(schema.Avro, `{"type":"record","name":"L","fields":[{"name":"time","type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"level","type":"string"},{"name":"message","type":"string"}]}`),
-		compile(schema.Protobuf, `syntax = "proto3"; message L { enum Level { UNKNOWN = 0; LEVEL_ERROR = 3; } string message = 1; Level level = 2; }`),
+		compile(schema.Avro, `{"type":"record","name":"L","fields":[{"name":"time",`+
+			`"type":{"type":"long","logicalType":"timestamp-millis"}},{"name":"level",`+
+			`"type":"string"},{"name":"message","type":"string"}]}`),
+		compile(schema.Protobuf, `syntax = "proto3"; message L { enum Level { UNKNOWN = 0; `+
+			`LEVEL_ERROR = 3; } string message = 1; Level level = 2; }`),
 		compile(schema.JSON, `{}`),
 	}
 }
@@ -157,24 +185,49 @@ func TestSchemas(t *testing.T) {
 	const avroWant = `avro 2026-05-04T10:10:00.124Z ERROR "card declined" null`
 	fp := s.avro.Fingerprint()
 	guid := func(n byte, more ...byte) []models.Header {
-		return []models.Header{{Key: "__value_schema_id", Value: append(append(append([]byte{1}, make([]byte, 15)...), n), more...)}}
+		return []models.Header{{
+			Key:   "__value_schema_id",
+			Value: append(append(append([]byte{1}, make([]byte, 15)...), n), more...),
+		}}
 	}
 	for name, c := range map[string]struct {
 		value   string
 		headers []models.Header
 		want    string
 	}{
-		"avro":           {value: "\x00\x00\x00\x00\x01" + avroValue, want: avroWant},
-		"avro, GUID":     {value: avroValue, headers: guid(1), want: avroWant},
-		"avro, object":   {value: "\xc3\x01" + string(fp[:]) + avroValue, want: avroWant},
-		"avro, damaged":  {value: "\x00\x00\x00\x00\x01" + avroValue[:9], want: "invalid_format: avro 1: the value does not fit its schema"},
-		"protobuf":       {value: "\x00\x00\x00\x00\x02\x00\x0a\x03no!\x10\x03", want: `protobuf 2026-05-04T10:11:40Z ERROR "no!" null`},
-		"protobuf, GUID": {value: "\x0a\x03no!\x10\x03", headers: guid(2, 0), want: `protobuf 2026-05-04T10:11:40Z ERROR "no!" null`},
-		"json":           {value: "\x00\x00\x00\x00\x03{\"msg\":\"x y\"}", want: `json 2026-05-04T10:11:40Z  "x y" null`},
-		"json, damaged":  {value: "\x00\x00\x00\x00\x03abc", want: "invalid_json: the value is not JSON, as its schema demands: abc"},
-		"broken schema":  {value: "\x00\x00\x00\x00\x04abc", want: "schema: it cannot be compiled"},
-		"unknown":        {value: "\x00\x00\x00\x00\x09abc", want: "schema_unavailable: schema 9 cannot be had: it is unknown"},
-		"other object":   {value: "\xc3\x0112345678" + avroValue, want: "schema: an Avro object of the schema with fingerprint 3132333435363738"},
+		"avro":         {value: "\x00\x00\x00\x00\x01" + avroValue, want: avroWant},
+		"avro, GUID":   {value: avroValue, headers: guid(1), want: avroWant},
+		"avro, object": {value: "\xc3\x01" + string(fp[:]) + avroValue, want: avroWant},
+		"avro, damaged": {
+			value: "\x00\x00\x00\x00\x01" + avroValue[:9],
+			want:  "invalid_format: avro 1: the value does not fit its schema",
+		},
+		"protobuf": {
+			value: "\x00\x00\x00\x00\x02\x00\x0a\x03no!\x10\x03",
+			want:  `protobuf 2026-05-04T10:11:40Z ERROR "no!" null`,
+		},
+		"protobuf, GUID": {
+			value:   "\x0a\x03no!\x10\x03",
+			headers: guid(2, 0),
+			want:    `protobuf 2026-05-04T10:11:40Z ERROR "no!" null`,
+		},
+		"json": {
+			value: "\x00\x00\x00\x00\x03{\"msg\":\"x y\"}",
+			want:  `json 2026-05-04T10:11:40Z  "x y" null`,
+		},
+		"json, damaged": {
+			value: "\x00\x00\x00\x00\x03abc",
+			want:  "invalid_json: the value is not JSON, as its schema demands: abc",
+		},
+		"broken schema": {value: "\x00\x00\x00\x00\x04abc", want: "schema: it cannot be compiled"},
+		"unknown": {
+			value: "\x00\x00\x00\x00\x09abc",
+			want:  "schema_unavailable: schema 9 cannot be had: it is unknown",
+		},
+		"other object": {
+			value: "\xc3\x0112345678" + avroValue,
+			want:  "schema: an Avro object of the schema with fingerprint 3132333435363738",
+		},
 	} {
 		rec := models.Record{Value: []byte(c.value), Headers: c.headers}
 		if got := fmt.Sprint(read(t, cfg, rec)); got != "["+c.want+"]" {
@@ -193,7 +246,10 @@ func TestSchemasAllocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rec := models.Record{Value: append([]byte("\x00\x00\x00\x00\x01"), string(binary.AppendVarint(nil, 1777889400124))+"\x0aerror\x1acard declined"...)}
+	rec := models.Record{
+		Value: append([]byte("\x00\x00\x00\x00\x01"),
+			string(binary.AppendVarint(nil, 1777889400124))+"\x0aerror\x1acard declined"...),
+	}
 	n := testing.AllocsPerRun(100, func() {
 		d.Decode(&rec, func(l *Log) { l.Value(FieldMessage); l.Severity(); l.Time() }, nil)
 	})

@@ -219,7 +219,8 @@ func (d *Decoder) value(b []byte, depth int) {
 		d.detect(trim(b), depth)
 		return
 	}
-	if d.cfg.Schemas != nil && len(b) > 0 && (b[0] == 0 || b[0] == 0xc3 || len(d.rec.Headers) > 0) && d.bySchema(b, depth) {
+	if d.cfg.Schemas != nil && len(b) > 0 && (b[0] == 0 || b[0] == 0xc3 ||
+		len(d.rec.Headers) > 0) && d.bySchema(b, depth) {
 		return
 	}
 	if unpacked, packed, reason, detail := d.unpack(b, depth); packed {

@@ -279,7 +279,10 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 	for _, c := range append(slices.Clone(p.labels), p.annos...) {
 		take(&c, func(s jsonscan.Span, _ jsonscan.Slot) bool { return s.Kind == Object })
 	}
-	for _, at := range [...]jsonscan.Slot{h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource, h.resourceAttributes, h.logAttributes} {
+	for _, at := range [...]jsonscan.Slot{
+		h.structured, h.jsonPayload, h.protoPayload, h.fields, h.bigAttributes, h.bigResource,
+		h.resourceAttributes, h.logAttributes,
+	} {
 		if x == l.root && x.Has.Has(at) && x.Spans[at].Kind == Object {
 			used.Set(at)
 		}

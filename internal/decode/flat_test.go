@@ -20,7 +20,10 @@ func TestAppendDouble(t *testing.T) {
 			t.Fatalf("%v is %s", want, got)
 		}
 	}
-	for _, v := range []float64{0, math.Copysign(0, -1), 0.1, 0.01, 0.001, 0.005, -0.01, 1, -1, 12.3, 12.34, 12.345, 1e6, 999999.99, 1e7, 1e-5, 1e21, math.NaN(), math.Inf(1), 9999999.99, 21474836.47, 123456789} {
+	for _, v := range []float64{
+		0, math.Copysign(0, -1), 0.1, 0.01, 0.001, 0.005, -0.01, 1, -1, 12.3, 12.34, 12.345, 1e6,
+		999999.99, 1e7, 1e-5, 1e21, math.NaN(), math.Inf(1), 9999999.99, 21474836.47, 123456789,
+	} {
 		check(v)
 		check(-v)
 	}
@@ -35,7 +38,8 @@ func TestAppendDouble(t *testing.T) {
 func otlpMessage(r *rand.Rand) []byte {
 	text := func() string {
 		return []string{
-			"", "x", "payment failed: card declined", "größer", "a \"b\" \\ \n", "\xff\xfe", "{\"level\":\"warn\",\"message\":\"in it\"}", "level=warn msg=\"in it\" a=b",
+			"", "x", "payment failed: card declined", "größer", "a \"b\" \\ \n", "\xff\xfe",
+			"{\"level\":\"warn\",\"message\":\"in it\"}", "level=warn msg=\"in it\" a=b",
 			"ERROR in text", "203.0.113.9 - - [04/May/2026:10:11:12 +0000] \"GET /x HTTP/1.1\" 500 12",
 		}[r.IntN(10)]
 	}
@@ -45,8 +49,10 @@ func otlpMessage(r *rand.Rand) []byte {
 	var any func(depth int) []byte
 	pair := func(depth int) []byte {
 		names := []string{
-			"service.name", "service", "host.name", "level", "order.id", "order", "status", "message", "msg", "k8s.pod.name", "namespace", "exception.stacktrace", "appname",
-			"user", "duration_ms", "attributes", "fields", "a\"b", "trace_id", "Größe", "http.status_code", "name", "json", "@mt", "list",
+			"service.name", "service", "host.name", "level", "order.id", "order", "status",
+			"message", "msg", "k8s.pod.name", "namespace", "exception.stacktrace", "appname",
+			"user", "duration_ms", "attributes", "fields", "a\"b", "trace_id", "Größe",
+			"http.status_code", "name", "json", "@mt", "list",
 		}
 		b := field(nil, 1, []byte(names[r.IntN(len(names))]))
 		if r.IntN(20) > 0 {
@@ -63,7 +69,8 @@ func otlpMessage(r *rand.Rand) []byte {
 		case n == 6:
 			return protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType), uint64(r.IntN(600)-50))
 		case n == 7:
-			return protowire.AppendFixed64(protowire.AppendTag(nil, 4, protowire.Fixed64Type), math.Float64bits(float64(r.IntN(1000))/10))
+			return protowire.AppendFixed64(protowire.AppendTag(nil, 4, protowire.Fixed64Type),
+				math.Float64bits(float64(r.IntN(1000))/10))
 		case n == 8 && depth < 3:
 			var list []byte
 			for range r.IntN(3) {
@@ -85,7 +92,8 @@ func otlpMessage(r *rand.Rand) []byte {
 		for range r.IntN(12) {
 			switch r.IntN(8) {
 			case 0:
-				b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type), uint64(1777889400_000000000+r.Int64N(1e12)))
+				b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type),
+					uint64(1777889400_000000000+r.Int64N(1e12)))
 			case 1:
 				b = protowire.AppendFixed64(protowire.AppendTag(b, 11, protowire.Fixed64Type), 1777889300_000000000)
 			case 2:
@@ -131,7 +139,8 @@ func otlpMessage(r *rand.Rand) []byte {
 // others, or as the JSON of the whole.
 func TestFlatAgrees(t *testing.T) {
 	paths := []string{
-		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms", "http.status", "exception.class", "body.message", "line", "stream.service", "line.level", "timeUnixNano",
+		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms",
+		"http.status", "exception.class", "body.message", "line", "stream.service", "line.level", "timeUnixNano",
 		"severityNumber", "observedTimeUnixNano", "name", "list[0].status", "list.status", "resource.x", "Größe",
 	}
 	fields := NewFields(paths...)
@@ -153,7 +162,8 @@ func TestFlatAgrees(t *testing.T) {
 				out += fmt.Sprintf("%s=%d %q %s; ", fields.Path(id), v.Kind, v.Text, l.Source(id))
 			}
 		}
-		out += fmt.Sprintf("%d %s %s", l.Severity(), time.Unix(0, l.Time()).UTC().Format(time.RFC3339Nano), l.TimeSource())
+		out += fmt.Sprintf("%d %s %s", l.Severity(),
+			time.Unix(0, l.Time()).UTC().Format(time.RFC3339Nano), l.TimeSource())
 		if whole {
 			entry, _ := json.Marshal(l.Entry())
 			out += string(entry) + string(l.Lookup("order.amount").Text)
@@ -165,8 +175,12 @@ func TestFlatAgrees(t *testing.T) {
 		rec := models.Record{Value: otlpMessage(r), Timestamp: time.Unix(1777890000, 0)}
 		var got, want []string
 		whole := i%3 == 0
-		learning.Decode(&rec, func(l *Log) { got = append(got, show(l, false, whole)) }, func(r Reason, d string) { got = append(got, string(r)+d) })
-		reference.Decode(&rec, func(l *Log) { want = append(want, show(l, true, whole)) }, func(r Reason, d string) { want = append(want, string(r)+d) })
+		learning.Decode(&rec, func(l *Log) {
+			got = append(got, show(l, false, whole))
+		}, func(r Reason, d string) { got = append(got, string(r)+d) })
+		reference.Decode(&rec, func(l *Log) {
+			want = append(want, show(l, true, whole))
+		}, func(r Reason, d string) { want = append(want, string(r)+d) })
 		if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
 			for k := range got {
 				if got[k] != want[k] {

@@ -54,7 +54,10 @@ func (l *Log) addParts() {
 		l.format = "hec"
 		l.pushOver(x.Doc[x.Spans[h.event].Start:x.Spans[h.event].End])
 	}
-	for _, s := range [...]jsonscan.Slot{h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes, h.properties, h.bigProperties, h.resources, h.attributes, h.atFields} {
+	for _, s := range [...]jsonscan.Slot{
+		h.fields, h.bigResource, h.resourceAttributes, h.bigAttributes, h.logAttributes,
+		h.properties, h.bigProperties, h.resources, h.attributes, h.atFields,
+	} {
 		if !x.Has.Has(s) {
 			continue
 		}
@@ -298,7 +301,8 @@ func opens(t []byte, flags uint8) bool {
 		}
 	}
 	// an access log has quotes, LTSV has tabs: both are escaped
-	return flags&jsonscan.Escaped != 0 && (bytes.Contains(t[:min(len(t), 160)], []byte(`] \"`)) || bytes.Contains(t[:min(len(t), 160)], []byte(`- \"`)) || ltsvStarts(t))
+	return flags&jsonscan.Escaped != 0 && (bytes.Contains(t[:min(len(t), 160)], []byte(`] \"`)) ||
+		bytes.Contains(t[:min(len(t), 160)], []byte(`- \"`)) || ltsvStarts(t))
 }
 
 // ltsvStarts reports whether a string begins with a label, as LTSV does, and has an escaped tab.

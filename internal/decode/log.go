@@ -637,7 +637,8 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 		}
 	}
 	// of log15; elsewhere t is anything
-	if h := &p.hints; x.Has.Has(h.shortTime) && x.Spans[h.shortTime].Kind == String && (x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
+	if h := &p.hints; x.Has.Has(h.shortTime) && x.Spans[h.shortTime].Kind == String &&
+		(x.Has.Has(h.lvl) || x.Has.Has(h.msg)) {
 		if t, ok := l.readTime(x, h.shortTime); ok {
 			return t, "t", false
 		}

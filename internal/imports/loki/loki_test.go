@@ -98,7 +98,8 @@ func plainRule(r *rule.Rule) string {
 		b.WriteString(")")
 	}
 	query(r.Match)
-	fmt.Fprintf(&b, " %q %v %v %v %v %v %v %v", r.WhenText, r.Window, r.Every, r.For, r.By, r.Labels, r.Annotations, r.Extract)
+	fmt.Fprintf(&b, " %q %v %v %v %v %v %v %v", r.WhenText, r.Window, r.Every, r.For, r.By,
+		r.Labels, r.Annotations, r.Extract)
 	return b.String()
 }
 
@@ -110,7 +111,9 @@ func TestQueries(t *testing.T) {
 		},
 		{ // the group is nothing without lines
 			`sum by (app) (rate({app=~"shop|cart", env!="dev"} |~ "time ?out" != "health" [10m])) < 0.5`,
-			"match: {selection: {stream.app|cased: [shop, cart], line|contains|cased: [time out, timeout]}, filter: {stream.env|cased: dev}, filter_2: {line|contains|cased: health}, condition: selection and not filter and not filter_2}" +
+			"match: {selection: {stream.app|cased: [shop, cart], line|contains|cased: [time out, " +
+				"timeout]}, filter: {stream.env|cased: dev}, filter_2: {line|contains|cased: " +
+				"health}, condition: selection and not filter and not filter_2}" +
 				" when: rate() < 0.5 + 0 / count() window: 10m by: [app=stream.app]", "",
 		},
 		{ // each stream for itself
@@ -123,12 +126,14 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`sum(rate({app="a"} |= "error" [5m])) by (job) / sum(rate({app="a"}[5m])) by (job) > 0.05`,
-			"match: {logs: {stream.app|cased: a, line|contains|cased: error}, logs_2: {stream.app|cased: a}, condition: logs or logs_2}" +
+			"match: {logs: {stream.app|cased: a, line|contains|cased: error}, logs_2: " +
+				"{stream.app|cased: a}, condition: logs or logs_2}" +
 				" when: rate($logs) / rate($logs_2) > 0.05 window: 5m by: [job=stream.job]", "",
 		},
 		{ // both sides must be there
 			`sum(rate({app="a"} |= "x" [5m])) / sum(rate({app="a"}[5m])) < 0.05`,
-			"match: {logs: {stream.app|cased: a, line|contains|cased: x}, logs_2: {stream.app|cased: a}, condition: logs or logs_2}" +
+			"match: {logs: {stream.app|cased: a, line|contains|cased: x}, logs_2: " +
+				"{stream.app|cased: a}, condition: logs or logs_2}" +
 				" when: rate($logs) / rate($logs_2) < 0.05 and rate($logs) > 0 window: 5m", "",
 		},
 		{
@@ -145,70 +150,93 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`absent_over_time({app="x", pod=~"p.*"}[5m])`,
-			"match: {stream.app|cased: x, stream.pod|startswith|cased: p} when: count() == 0 window: 5m labels: {app: x}", "",
+			"match: {stream.app|cased: x, stream.pod|startswith|cased: p} when: count() == 0 " +
+				"window: 5m labels: {app: x}", "",
 		},
 		{
 			"sum by (ip) (count_over_time({job=\"n\"} | pattern `<ip> - - <_> <status>` | status >= 400 [5m])) > 2",
-			"extract: [{from: line, pattern: <ip> - - <_> <status>}] match: {stream.job|cased: n, status|gte: \"400\"} when: count() > 2 window: 5m by: [ip]", "",
+			"extract: [{from: line, pattern: <ip> - - <_> <status>}] match: {stream.job|cased: " +
+				"n, status|gte: \"400\"} when: count() > 2 window: 5m by: [ip]", "",
 		},
 		{
 			`sum by (ip) (count_over_time({app=~".+", pod!="", x=""} | logfmt ip="src" | ip != "" [5m])) > 0`,
-			"extract: [{from: line, logfmt: [ip=src]}] match: {stream.app|exists: \"true\", stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]", "",
+			"extract: [{from: line, logfmt: [ip=src]}] match: {stream.app|exists: \"true\", " +
+				"stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]", "",
 		},
 		{ // names under json; a level that is a text
 			`sum by (user_id) (count_over_time({app="a"} | json | level="error" [5m])) > 1`,
-			"extract: [{from: line, json: [level, user_id]}] match: {stream.app|cased: a, fields.level|cased: error} when: count() > 1 window: 5m by: [user_id]", "",
+			"extract: [{from: line, json: [level, user_id]}] match: {stream.app|cased: a, " +
+				"fields.level|cased: error} when: count() > 1 window: 5m by: [user_id]", "",
 		},
 		{
 			`sum(count_over_time({app="a"} | json | status >= 500 [5m])) > 1`,
-			"extract: [{from: line, json: [status]}] match: {stream.app|cased: a, status|gte: \"500\"} when: count() > 1 window: 5m", "differs pipeline-error",
+			"extract: [{from: line, json: [status]}] match: {stream.app|cased: a, status|gte: " +
+				"\"500\"} when: count() > 1 window: 5m", "differs pipeline-error",
 		},
 		{
 			`sum(count_over_time({app="a"} | logfmt | src="10.1.2.3" or status != "200" [5m])) > 1`,
-			"extract: [{from: line, logfmt: [src, status]}] match: {selection: {stream.app|cased: a}, selection_2: {src|cased: 10.1.2.3}, filter: {status|cased: \"200\"}, condition: selection and (selection_2 or not filter)} when: count() > 1 window: 5m", "",
+			"extract: [{from: line, logfmt: [src, status]}] match: {selection: " +
+				"{stream.app|cased: a}, selection_2: {src|cased: 10.1.2.3}, filter: " +
+				"{status|cased: \"200\"}, condition: selection and (selection_2 or not filter)} " +
+				"when: count() > 1 window: 5m", "",
 		},
 		{
 			`count_over_time({app="a"} | json [5m]) > 2`,
-			"match: {stream.app|cased: a} when: count() > 2 window: 5m by: [stream.*, line]", "differs pipeline-error; differs all-labels",
+			"match: {stream.app|cased: a} when: count() > 2 window: 5m by: [stream.*, line]",
+			"differs pipeline-error; differs all-labels",
 		},
 		{
 			`avg_over_time({app="a"} | logfmt | unwrap duration(took) | __error__="" [5m]) by (host) > 0.5`,
-			"extract: [{from: line, logfmt: [host, took]}] match: {stream.app|cased: a} when: avg(took) / 1000 > 0.5 window: 5m by: [host]", "",
+			"extract: [{from: line, logfmt: [host, took]}] match: {stream.app|cased: a} when: " +
+				"avg(took) / 1000 > 0.5 window: 5m by: [host]", "",
 		},
 		{
 			`quantile_over_time(0.99, {app="a"} | json | unwrap ms | __error__="" [5m]) by (route) > 370`,
-			"extract: [{from: line, json: [route, ms]}] match: {stream.app|cased: a} when: p99(ms) > 370 window: 5m by: [route]", "differs quantile",
+			"extract: [{from: line, json: [route, ms]}] match: {stream.app|cased: a} when: " +
+				"p99(ms) > 370 window: 5m by: [route]", "differs quantile",
 		},
 		{
-			`(sum by (app) (count_over_time({e="p"} |= "a" [5m])) > 1 and sum by (app) (count_over_time({e="p"} |= "b" [5m])) > 1) or sum by (app) (count_over_time({e="p"} |= "c" [5m])) > 0`,
-			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: p, line|contains|cased: b}, logs_3: {stream.e|cased: p, line|contains|cased: c}, condition: logs or logs_2 or logs_3}" +
-				" when: count($logs) > 1 and count($logs_2) > 1 or count($logs_3) > 0 window: 5m by: [app=stream.app]", "",
+			`(sum by (app) (count_over_time({e="p"} |= "a" [5m])) > 1 and sum by (app) ` +
+				`(count_over_time({e="p"} |= "b" [5m])) > 1) or sum by (app) ` +
+				`(count_over_time({e="p"} |= "c" [5m])) > 0`,
+			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: " +
+				"p, line|contains|cased: b}, logs_3: {stream.e|cased: p, line|contains|cased: " +
+				"c}, condition: logs or logs_2 or logs_3}" +
+				" when: count($logs) > 1 and count($logs_2) > 1 or count($logs_3) > 0 window: 5m " +
+				"by: [app=stream.app]", "",
 		},
 		{
 			`sum(count_over_time({e="p"} |= "a" [5m])) > 1 unless sum(count_over_time({e="p"} |= "b" [5m])) > 5`,
-			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: p, line|contains|cased: b}, condition: logs or logs_2}" +
+			"match: {logs: {stream.e|cased: p, line|contains|cased: a}, logs_2: {stream.e|cased: " +
+				"p, line|contains|cased: b}, condition: logs or logs_2}" +
 				" when: count($logs) > 1 and count($logs_2) <= 5 + 0 / count() window: 5m", "",
 		},
 		{
 			`sum(count_over_time({app="a"}[1h])) > 2 * sum(count_over_time({app="a"}[1h] offset 1d))`,
-			"match: {stream.app|cased: a} when: count() > 2 * count() offset 24h and count() offset 24h > 0 window: 1h", "differs offset",
+			"match: {stream.app|cased: a} when: count() > 2 * count() offset 24h and count() " +
+				"offset 24h > 0 window: 1h", "differs offset",
 		},
 		{
 			`sum by (pod) (count_over_time({a="b"} |~ "http(s?)://(\\w+)@" [5m]) > 0)`,
-			"match: {stream.a|cased: b, line|re: http(s?)://(\\w+)@} when: count() > 0 window: 5m by: [pod=stream.pod]", "exact no-threshold",
+			"match: {stream.a|cased: b, line|re: http(s?)://(\\w+)@} when: count() > 0 window: " +
+				"5m by: [pod=stream.pod]", "exact no-threshold",
 		},
 		{
 			`sum by (c) (rate({a="b"} |= "x" [5m])) > 1 and on (c) sum by (c) (rate({a="b"} |= "y" [5m])) > 1`,
-			"match: {logs: {stream.a|cased: b, line|contains|cased: x}, logs_2: {stream.a|cased: b, line|contains|cased: y}, condition: logs or logs_2}" +
+			"match: {logs: {stream.a|cased: b, line|contains|cased: x}, logs_2: {stream.a|cased: " +
+				"b, line|contains|cased: y}, condition: logs or logs_2}" +
 				" when: rate($logs) > 1 and rate($logs_2) > 1 window: 5m by: [c=stream.c]", "",
 		},
 		{
 			`sum(count_over_time({a="b"} | json | drop __error__, __error_details__ [5m])) > 1`,
 			"match: {stream.a|cased: b} when: count() > 1 window: 5m", "",
 		},
-		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "", "refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
-		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares groups with each other, which rules here do not; without it each group fires for itself"},
-		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: LogQL does not read the query: line 1, column 34 of the query: the text is never closed"},
+		{`sum(rate({a="b"}[1m])) > 4 * sum(rate({a="b"}[10m]))`, "",
+			"refused refused; it has ranges of 1m and 10m, and a rule here has one window"},
+		{`topk(3, sum by (a) (rate({a="b"}[1m]))) > 4`, "", "refused refused; topk compares " +
+			"groups with each other, which rules here do not; without it each group fires for itself"},
+		{`sum(count_over_time({app="a"} |= "x [5m])) > 1`, "", "refused refused; rules.yml:6: " +
+			"LogQL does not read the query: line 1, column 34 of the query: the text is never closed"},
 		{`sum(rate(http_requests_total{code="500"}[5m])) > 1`, "", "skipped metric"},
 		{`up == 0`, "", "skipped metric"},
 	} {
@@ -263,9 +291,11 @@ func TestLabelsAndTemplates(t *testing.T) {
 		"    labels: {ns: '{{ $labels.ns }}', sev: page, team: '{{ $labels.ns }}-team', none: ''}",
 		"    annotations: {a: '{{ $labels.ns }} {{ $value | humanize }}', b: '{{ range query \"up\" }}{{ end }}',",
 		"      c: '{{ with $labels.ns }}{{ . }} {{ $value }}{{ end }}'}")
-	want := "match: {stream.a|cased: b} when: count() > 1 window: 5m by: [ns=stream.ns, group_sev=stream.sev] for: 5m keep_firing_for: 10m" +
+	want := "match: {stream.a|cased: b} when: count() > 1 window: 5m by: [ns=stream.ns, " +
+		"group_sev=stream.sev] for: 5m keep_firing_for: 10m" +
 		" labels: {sev: page, team: {{ .Labels.ns }}-team}" +
-		" annotations: {a: {{ .Labels.ns }} {{ .Value | humanize }}, b: {{\"{{\"}} range query \"up\" }}{{\"{{\"}} end }}, c: {{ with $.Labels.ns }}{{ . }} {{ $.Value }}{{ end }}}"
+		" annotations: {a: {{ .Labels.ns }} {{ .Value | humanize }}, b: {{\"{{\"}} range query " +
+		"\"up\" }}{{\"{{\"}} end }}, c: {{ with $.Labels.ns }}{{ . }} {{ $.Value }}{{ end }}}"
 	if flat := flattened(t, got); flat != want || report != "differs label; differs template" {
 		t.Errorf("got:  %s\nwant: %s\nreport: %s", flat, want, report)
 	}

@@ -71,29 +71,44 @@ func TestQueries(t *testing.T) {
 		},
 		{ // an absent field is the empty text, and a group without logs has no result
 			`_time:10m event:=api user:"" | stats by (zone) count() as n | filter n:<5`,
-			"match: {selection: {event|cased: api}, selection_2: [{user: null}, {user: }], condition: selection and selection_2} when: count() < 5 + 0 / count() window: 10m by: [zone]", "",
+			"match: {selection: {event|cased: api}, selection_2: [{user: null}, {user: }], " +
+				"condition: selection and selection_2} when: count() < 5 + 0 / count() window: 10m by: [zone]", "",
 		},
 		{ // without by there is always a result: it fires on silence
 			`_time:5m {app="shop"} error !"health check" | stats count() n | filter n:<1`,
-			"match: {selection: {app|cased: shop, line|word|cased: error}, filter: {line|word|cased: health check, line|contains|cased: health check}, condition: selection and not filter} when: count() < 1 window: 5m", "",
+			"match: {selection: {app|cased: shop, line|word|cased: error}, filter: " +
+				"{line|word|cased: health check, line|contains|cased: health check}, condition: " +
+				"selection and not filter} when: count() < 1 window: 5m", "",
 		},
 		{
-			`* | extract "ip=<ip> " | extract "status_code=<code>;" | stats by (ip) count() if (code:~4.*) as failed, count() as total| math failed / total as share| filter share :> 0.01 | fields ip,share`,
-			`extract: [{from: line, regexp: (?s)ip=(?P<ip>.*?) }, {from: line, regexp: (?s)status_code=(?P<code>.*?);}] match: {always: {line|exists: true}, chosen: {code|contains|cased: 4}, condition: always} when: count($chosen) / count() > 0.01 window: 5m every: 5m by: [ip]`, "",
+			`* | extract "ip=<ip> " | extract "status_code=<code>;" | stats by (ip) count() if ` +
+				`(code:~4.*) as failed, count() as total| math failed / total as share| filter ` +
+				`share :> 0.01 | fields ip,share`,
+			`extract: [{from: line, regexp: (?s)ip=(?P<ip>.*?) }, {from: line, regexp: ` +
+				`(?s)status_code=(?P<code>.*?);}] match: {always: {line|exists: true}, chosen: ` +
+				`{code|contains|cased: 4}, condition: always} when: count($chosen) / count() > ` +
+				`0.01 window: 5m every: 5m by: [ip]`, "",
 		},
 		{
-			`_time:5m level:in(error, fatal) i(Timeout) | stats by (host) quantile(0.99, took) p99, count_uniq(user) as users | filter p99:>=250 or users:>10`,
-			"match: {fields.level|cased: [error, fatal], line|word: Timeout} when: p99(took) >= 250 or distinct(user) > 10 window: 5m by: [host=fields.host]", "",
+			`_time:5m level:in(error, fatal) i(Timeout) | stats by (host) quantile(0.99, took) ` +
+				`p99, count_uniq(user) as users | filter p99:>=250 or users:>10`,
+			"match: {fields.level|cased: [error, fatal], line|word: Timeout} when: p99(took) >= " +
+				"250 or distinct(user) > 10 window: 5m by: [host=fields.host]", "",
 		},
 		{
-			`_time:5m | stats count() as n`, "", "refused: without by and filter it has a result at any time, so it always fires",
+			`_time:5m | stats count() as n`, "",
+			"refused: without by and filter it has a result at any time, so it always fires",
 		},
 		{
-			`_time:5m src:ipv4_range("10.0.0.0/8") | unpack_json | stats by (tenant) sum(bytes) if (kind:=in) as b | filter !(b:<=100)`,
-			"extract: [{from: line, json: [tenant, kind, bytes]}] match: {selection: {src|cidr: 10.0.0.0/8}, chosen: {fields.kind|cased: in}, condition: selection} when: (sum(fields.bytes, $chosen) > 100) window: 5m by: [tenant=fields.tenant]", "",
+			`_time:5m src:ipv4_range("10.0.0.0/8") | unpack_json | stats by (tenant) sum(bytes) ` +
+				`if (kind:=in) as b | filter !(b:<=100)`,
+			"extract: [{from: line, json: [tenant, kind, bytes]}] match: {selection: {src|cidr: " +
+				"10.0.0.0/8}, chosen: {fields.kind|cased: in}, condition: selection} when: " +
+				"(sum(fields.bytes, $chosen) > 100) window: 5m by: [tenant=fields.tenant]", "",
 		},
 		{`a | stats count() n`, "", "refused: without by and filter it has a result at any time, so it always fires"},
-		{`a | stats by (x) uniq_values(y) n`, "", "refused: rules.yml:8: column 17 of the query: uniq_values() of stats is not translated"},
+		{`a | stats by (x) uniq_values(y) n`, "", "refused: rules.yml:8: column 17 of the query: " +
+			"uniq_values() of stats is not translated"},
 		{`a`, "", "refused: rules.yml:9: column 1 of the query: it has no stats, so it has no number"},
 	} {
 		got, report := imported(t, c.expr)
@@ -104,7 +119,10 @@ func TestQueries(t *testing.T) {
 }
 
 func TestMetricsAreSkipped(t *testing.T) {
-	r := System{}.Translate([]imports.File{{Name: "m.yml", Data: []byte("groups: [{name: g, rules: [{alert: A, expr: 'up == 0'}]}]")}}, imports.Options{})
+	r := System{}.Translate([]imports.File{{
+		Name: "m.yml",
+		Data: []byte("groups: [{name: g, rules: [{alert: A, expr: 'up == 0'}]}]"),
+	}}, imports.Options{})
 	if r.Report.Count(imports.Skipped) != 1 || len(r.Documents) != 0 {
 		t.Errorf("the report is %v", r.Report)
 	}
