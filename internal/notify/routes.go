@@ -29,7 +29,7 @@ import (
 // NoReceiver is the receiver without integrations. terminalReceiver prints each alert on its own,
 // beside what else is configured.
 const (
-	NoReceiver   = "no-receiver"
+	NoReceiver       = "no-receiver"
 	terminalReceiver = "terminal"
 )
 
