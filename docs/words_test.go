@@ -19,6 +19,18 @@ var oldWords = regexp.MustCompile(
 		`hears|to look at|is over|be over|stands twice|goes round)\b`,
 )
 
+var textFiles = []string{
+	".md", ".html", ".yml", ".yaml", ".txtar", ".txt", ".golden", ".tmpl", ".sh",
+}
+
+// outputs are the golden files of commands and messages; other test data are logs.
+var outputs = map[string]bool{
+	"../cmd/alert-engine/testdata":  true,
+	"../internal/notify/testdata":   true,
+	"../internal/alerting/testdata": true,
+	"../internal/ruletest/testdata": true,
+}
+
 // Texts for users use the terms of the field: pages, messages, help of commands and metrics,
 // errors, configuration and documents.
 func TestOldWordsStayAway(t *testing.T) {
