@@ -585,7 +585,7 @@ func TestEngineWithoutOptionsHasRules(t *testing.T) {
 	want := []string{
 		"firing ServiceErrors 11 errors of payment in 5 minutes",
 		"firing FatalLog payment logs a fatal error",
-		"resolved ServiceErrors 10 errors of payment in 5 minutes",
+		"resolved ServiceErrors 13 errors of payment in 5 minutes",
 		"resolved FatalLog payment logs a fatal error",
 	}
 	slices.Sort(got)

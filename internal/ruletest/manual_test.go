@@ -40,6 +40,7 @@ func TestManualExamples(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
+		writeYesterday(t, filepath.Join(dir, "yesterday.log"))
 		for i, m := range yamlBlock.FindAllStringSubmatchIndex(string(text), -1) {
 			block := string(text[m[2]:m[3]])
 			if !strings.Contains(block, "groups:") && !strings.Contains(block, "rule_files:") {
@@ -55,7 +56,7 @@ func TestManualExamples(t *testing.T) {
 			if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			isScript := strings.Contains(block, "\nrule_files:")
+			isScript := strings.Contains("\n"+block, "\nrule_files:")
 			if !isScript {
 				if set, err := rule.Load(file); err != nil {
 					t.Errorf("%s: %v", place, err)
@@ -70,6 +71,23 @@ func TestManualExamples(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// writeYesterday writes the logs that examples name: eleven errors, one each second.
+func writeYesterday(t *testing.T, file string) {
+	t.Helper()
+	var b strings.Builder
+	for second := range 11 {
+		fmt.Fprintf(
+			&b,
+			"{\"timestamp\":\"2026-05-04T11:00:%02dZ\",\"service\":\"payment-service\","+
+				"\"level\":\"ERROR\",\"message\":\"card refused\"}\n",
+			second,
+		)
+	}
+	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 
