@@ -179,12 +179,7 @@ func (f *flat) any(k *jsonscan.Key, v []byte) {
 // digits behind the point.
 func appendDouble(dst []byte, v float64) []byte {
 	if n := v * 100; n > -1e8 && n < 1e8 {
-		whole := int64(n)
-		if n < 0 {
-			whole = int64(n - 0.5)
-		} else {
-			whole = int64(n + 0.5)
-		}
+		whole := int64(n + math.Copysign(0.5, n))
 		if float64(whole)/100 == v && (whole != 0 || !math.Signbit(v)) {
 			if whole < 0 {
 				dst, whole = append(dst, '-'), -whole

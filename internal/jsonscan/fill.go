@@ -58,5 +58,6 @@ func AppendPlain(dst, t []byte) (out []byte, ok bool) {
 
 // unplain sets a bit if one of eight bytes is no ASCII or needs an escape.
 func unplain(w uint64) uint64 {
-	return (w | w - ' '*ones | (w ^ quotes) - ones | (w ^ slashes) - ones) & Tops
+	control, quote, slash := w-' '*ones, w^quotes-ones, w^slashes-ones
+	return (w | control | quote | slash) & Tops
 }

@@ -211,13 +211,6 @@ func (n number) counts0() string {
 	return n.counts[0].text
 }
 
-func paren(t truth) string {
-	if t.atom {
-		return t.text
-	}
-	return "(" + t.text + ")"
-}
-
 func (l *lowering) joint(b *logql.Binary) (truth, error) {
 	l.joins = append(l.joins, b)
 	left, err := l.truth(b.Left)

@@ -139,8 +139,7 @@ type query struct {
 	scanner
 	names *names
 	// of _time, once it has been seen; 0 for none
-	window, offset durationText
-	result         map[string]bool // names of results of stats, which filters look at
+	window durationText
 }
 
 type durationText struct {
