@@ -73,6 +73,10 @@ func (s *state) Rewind() time.Duration { return s.LongestWindow() }
 func (s *state) Positions() []models.SourcePosition {
 	var list []models.SourcePosition
 	for source, at := range s.store.Positions() {
+		var answered time.Time
+		if at.Answered > 0 {
+			answered = time.UnixMilli(at.Answered)
+		}
 		list = append(list, models.SourcePosition{
 			Cluster:   source.Cluster,
 			TopicID:   source.TopicID,
@@ -82,6 +86,7 @@ func (s *state) Positions() []models.SourcePosition {
 			Committed: at.Committed,
 			Epoch:     at.Epoch,
 			Left:      at.Left,
+			Answered:  answered,
 		})
 	}
 	return list
@@ -101,7 +106,7 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	for _, p := range positions {
 		c.SetPosition(
 			storeSource(p),
-			store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left},
+			storePosition(p),
 		)
 	}
 	for _, p := range forget {
@@ -137,6 +142,14 @@ func (s *state) checkpointed() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.saved
+}
+
+func storePosition(p models.SourcePosition) store.Position {
+	at := store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left}
+	if !p.Answered.IsZero() {
+		at.Answered = p.Answered.UnixMilli()
+	}
+	return at
 }
 
 func storeSource(p models.SourcePosition) store.Source {

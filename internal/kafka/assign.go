@@ -147,11 +147,25 @@ func (c startInput) committedByUs() bool {
 	return false
 }
 
-// afterOutage reports whether the partition could not be reached for some time since the last
-// checkpoint, which a restart hides from us.
-func (c startInput) afterOutage(unreachable bool) bool {
-	return c.saved != nil &&
-		(unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch)
+// outage is how long the partition may not have been reachable since the last checkpoint, which a
+// restart hides from us: the process was stopped, the broker was away, or producers had not
+// delivered yet what they had buffered. It is 0 if that is too short to matter, and at least
+// reconnectMax if a broker was away for certain.
+func (c startInput) outage(now time.Time, unreachable bool) time.Duration {
+	if c.saved == nil {
+		return 0
+	}
+	gap := time.Duration(0)
+	if !c.saved.Answered.IsZero() && !c.saved.Left {
+		gap = now.Sub(c.saved.Answered)
+	}
+	if unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch {
+		gap = max(gap, reconnectMax)
+	}
+	if gap <= outageMin {
+		return 0
+	}
+	return gap
 }
 
 // clamp keeps a position within the log.
@@ -188,8 +202,10 @@ func (g *groupConsumer) assign(
 	}
 	g.mu.Lock()
 	for _, p := range parts {
-		if p.afterOutage {
-			g.startsAfterOutage(p)
+		if p.outage > 0 {
+			g.startsAfterOutage(p, p.outage)
+		} else {
+			g.availability[p.Partition] = &availability{answered: g.clock.at(time.Now())}
 		}
 		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
 		g.parts[p.Partition] = p
@@ -338,7 +354,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			start:           c.low,
 			probedEnd:       -1,
 			lastMoved:       time.Now(),
-			afterOutage:     c.afterOutage(g.unreachable),
+			outage:          c.outage(g.clock.at(time.Now()), g.unreachable),
 		}
 		if at.warn {
 			g.counters.errors.add("reset", 1)

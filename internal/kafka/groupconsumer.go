@@ -145,8 +145,8 @@ type partition struct {
 	revoking  bool  // queued messages are dropped
 	queued    int   // messages
 	future    futureRecords
-	// it was unreachable before it was assigned
-	afterOutage bool
+	// for how long it may not have been reachable before it was assigned
+	outage time.Duration
 }
 
 // committedUnknown means that a commit is in flight.
@@ -600,6 +600,7 @@ func (g *groupConsumer) position(p *partition) models.SourcePosition {
 		Next:      p.next,
 		Committed: max(p.committedOffset, -1),
 		Epoch:     p.epoch,
+		Answered:  g.availability[p.Partition].delivered(),
 	}
 }
 

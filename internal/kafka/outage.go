@@ -88,6 +88,18 @@ func (a *availability) settling(now time.Time, grace time.Duration) bool {
 	return true
 }
 
+// delivered is when the partition was last reachable with nothing buffered at producers; zero when
+// that is unknown. It is kept with the partition's position, for the next start.
+func (a *availability) delivered() time.Time {
+	switch {
+	case a == nil:
+		return time.Time{}
+	case !a.ended.IsZero():
+		return a.ended.Add(-a.outage)
+	}
+	return a.answered
+}
+
 // reachable notes which partitions answered a probe. The caller holds mu.
 func (g *groupConsumer) reachable(parts []*partition) {
 	now := g.clock.at(time.Now())
@@ -138,13 +150,12 @@ func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
 	}
 }
 
-// startsAfterOutage notes at the assignment of a partition that an outage has ended meanwhile: no
-// broker was reachable at first, or the partition has had another leader since the checkpoint. The
-// caller holds mu.
-func (g *groupConsumer) startsAfterOutage(p *partition) {
+// startsAfterOutage notes at the assignment of a partition that it may not have been reachable for
+// some time. The caller holds mu.
+func (g *groupConsumer) startsAfterOutage(p *partition, outage time.Duration) {
 	a := &availability{}
 	now := g.clock.at(time.Now())
-	a.end(now, reconnectMax)
+	a.end(now, outage)
 	a.answered = now
 	g.availability[p.Partition] = a
 	g.reportOutage([]*partition{p})

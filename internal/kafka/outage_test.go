@@ -5,6 +5,8 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // After an outage a partition waits for what producers have buffered: until only logs of the
@@ -64,4 +66,44 @@ func TestNewPartitionDelaysAbsence(t *testing.T) {
 		}
 		r.stop()
 	})
+}
+
+// A restart hides an outage, and that producers had not delivered what they had buffered: the
+// position of the last checkpoint shows both.
+func TestRestartKnowsOfOutages(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	ago := func(seconds int) time.Time { return now.Add(-time.Duration(seconds) * time.Second) }
+	f := func(what string, answered time.Time, left, unreachable bool, want time.Duration) {
+		t.Helper()
+		c := startInput{saved: &models.SourcePosition{Epoch: -1, Answered: answered, Left: left}}
+		if got := c.outage(now, unreachable); got != want {
+			t.Errorf("%s: %s, not %s", what, got, want)
+		}
+	}
+	f("stopped for a moment", ago(2), false, false, 0)
+	f("stopped for longer", ago(30), false, false, 30*time.Second)
+	f("no broker at first", ago(2), false, true, reconnectMax)
+	f("no broker for long", ago(90), false, true, 90*time.Second)
+	f("read by another member", ago(900), true, false, 0)
+	f("a position of an earlier release", time.Time{}, false, false, 0)
+	f("a clock that went back", ago(-900), false, false, 0)
+	if got := (startInput{}).outage(now, true); got != 0 {
+		t.Errorf("a new partition was unreachable for %s", got)
+	}
+
+	var a availability
+	a.answer(ago(60))
+	if got := a.delivered(); !got.Equal(ago(60)) {
+		t.Errorf("delivered at %s", got)
+	}
+	a.answer(ago(20)) // after an outage of 40 seconds
+	a.answer(ago(19))
+	if got := a.delivered(); !got.Equal(ago(60)) {
+		t.Errorf("what is buffered was delivered at %s", got)
+	}
+	a.read(ago(10), ago(10))
+	a.settling(now.Add(10*time.Second), time.Minute)
+	if got := a.delivered(); !got.Equal(ago(19)) {
+		t.Errorf("after all was delivered: %s", got)
+	}
 }

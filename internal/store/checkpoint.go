@@ -26,6 +26,8 @@ type Position struct {
 	Committed int64
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
 	Left      bool  // another member may have read on since
+	// when the source was last reachable, in milliseconds since 1970; 0 when unknown
+	Answered int64
 }
 
 // Checkpoint collects what has changed since the last commit. Store.Begin makes it.
@@ -186,10 +188,11 @@ func appendPosition(dst []byte, p Position) []byte {
 	dst = binary.AppendVarint(dst, p.Next)
 	dst = binary.AppendVarint(dst, p.Committed)
 	dst = binary.AppendVarint(dst, int64(p.Epoch))
+	left := int64(0)
 	if p.Left {
-		return binary.AppendVarint(dst, 1)
+		left = 1
 	}
-	return binary.AppendVarint(dst, 0)
+	return binary.AppendVarint(binary.AppendVarint(dst, left), p.Answered)
 }
 
 func parsePosition(b []byte) (p Position, err error) {
@@ -201,11 +204,13 @@ func parsePosition(b []byte) (p Position, err error) {
 		}
 		fields[i], b = v, b[used:]
 	}
+	answered, _ := binary.Varint(b) // not in files of earlier releases
 	return Position{
 		Next:      fields[0],
 		Committed: fields[1],
 		Epoch:     int32(fields[2]),
 		Left:      fields[3] != 0,
+		Answered:  answered,
 	}, nil
 }
 

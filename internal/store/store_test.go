@@ -91,7 +91,7 @@ func (l *life) commit() error {
 		Topic:     "logs",
 		Partition: int32(l.rng.IntN(3)),
 	}
-	position := Position{Next: int64(l.step), Committed: -1, Epoch: 4}
+	position := Position{Next: int64(l.step), Committed: -1, Epoch: 4, Answered: 1 << 40}
 	l.want.Positions[source] = position
 	c.SetPosition(source, position)
 	id := fmt.Sprintf("alert %d", l.step)
@@ -623,5 +623,13 @@ func TestCheckpointDoesNotBlockDelivery(t *testing.T) {
 	l.want.Pending = nil
 	if diff := cmp.Diff(l.want, contentOf(t, s)); diff != "" {
 		t.Errorf("after a restart (-want +got):\n%s", diff)
+	}
+}
+
+// Positions of earlier releases have no time at which their source was reachable.
+func TestPositionOfEarlierRelease(t *testing.T) {
+	p, err := parsePosition([]byte{20, 14, 6, 2})
+	if want := (Position{Next: 10, Committed: 7, Epoch: 3, Left: true}); err != nil || p != want {
+		t.Errorf("%+v, %v", p, err)
 	}
 }

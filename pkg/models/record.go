@@ -71,6 +71,9 @@ type SourcePosition struct {
 	// the partition was given up then, and another member may have read on since; what was read
 	// before is part of the state all the same
 	Left bool
+	// when the partition was last known to be reachable, with all delivered that producers had
+	// buffered in an outage before; zero when unknown
+	Answered time.Time
 }
 
 // Partition names a partition of a topic.
