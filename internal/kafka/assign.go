@@ -156,7 +156,7 @@ func (c startInput) outage(now time.Time, unreachable bool) time.Duration {
 		return 0
 	}
 	gap := time.Duration(0)
-	if !c.saved.Answered.IsZero() && !c.saved.Left {
+	if !c.saved.Answered.IsZero() && !c.readByOther() {
 		gap = now.Sub(c.saved.Answered)
 	}
 	if unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch {

@@ -73,9 +73,12 @@ func TestNewPartitionDelaysAbsence(t *testing.T) {
 func TestRestartKnowsOfOutages(t *testing.T) {
 	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
 	ago := func(seconds int) time.Time { return now.Add(-time.Duration(seconds) * time.Second) }
-	f := func(what string, answered time.Time, left, unreachable bool, want time.Duration) {
+	f := func(what string, answered time.Time, other, unreachable bool, want time.Duration) {
 		t.Helper()
-		c := startInput{saved: &models.SourcePosition{Epoch: -1, Answered: answered, Left: left}}
+		c := startInput{saved: &models.SourcePosition{Epoch: -1, Answered: answered, Left: true}}
+		if other {
+			c.committed = 10
+		}
 		if got := c.outage(now, unreachable); got != want {
 			t.Errorf("%s: %s, not %s", what, got, want)
 		}
