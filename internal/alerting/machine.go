@@ -379,8 +379,14 @@ func (m *machine) nextTimer() int64 {
 	}
 	if a.phase == suppressed {
 		_, until := m.e.suppressed(m.u, m.g.key, a.decidedTo-1)
-		if until < a.decidedTo { // a late log ended it: at the first instant that is not decided
-			until = a.decidedTo + 1
+		if until <= a.decidedTo {
+			_, then := m.e.suppressed(m.u, m.g.key, a.decidedTo)
+			switch {
+			case then > a.decidedTo: // another one begins as it ends
+				until = then
+			case until < a.decidedTo: // a late log ended it: at the first undecided instant
+				until = a.decidedTo + 1
+			}
 		}
 		next = min(next, until)
 	}
