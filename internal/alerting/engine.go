@@ -393,7 +393,7 @@ func (rs *ruleState) touch(number uint32, g *group) {
 	}
 }
 
-// startRule notes when a rule began to look: with the oldest log, or the first time that was told.
+// startRule notes when a rule began to look: with the oldest log, or the first time that was given.
 // From then on the keys that must exist are known. Partitions are read at different paces, so an
 // older log may come later; it moves the beginning as long as nothing there is decided.
 func (e *Engine) startRule(rs *ruleState, at int64) {

@@ -162,7 +162,7 @@ func TestExtractionCostsNoMemory(t *testing.T) {
 	}
 }
 
-// Whoever writes a log must not be able to take it out of the scope of a rule.
+// A writer of logs must not be able to take them out of the scope of a rule.
 func TestALineCannotReplaceItsEnvelope(t *testing.T) {
 	fields := NewFields("stream.app", "stream.namespace", "app")
 	d, _ := New(Config{}, fields)

@@ -247,7 +247,7 @@ func TestAPI(t *testing.T) {
 	})
 }
 
-// Who makes or ends a silence is told when it is not on disk.
+// A silence that is made or ended, but not on disk, is answered with an error.
 func TestSilenceThatIsNotOnDiskIsNoSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "hook")
