@@ -19,6 +19,9 @@ import (
 // sessionTimeout is how long the group waits for a member that says nothing.
 const sessionTimeout = 6 * time.Second
 
+// outageGrace is how long a member that could not read waits for what producers have buffered.
+const outageGrace = 20 * time.Second
+
 // member is alert-engine in a process of its own, started again whenever it is killed.
 type member struct {
 	*proc.Engine
@@ -36,12 +39,13 @@ func newMember(
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, "+
-				"record_key: %s}\nrules: [chaos.rules.yml]\n"+
+				"outage_grace: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
 				"notify: {alertmanager_config: alertmanager.yml}\n",
 			brokers,
 			topic,
 			topic,
 			sessionTimeout,
+			outageGrace,
 			recordKey,
 		),
 		map[string]string{

@@ -150,13 +150,14 @@ func (c startInput) committedByUs() bool {
 // outage is how long the partition may not have been reachable since the last checkpoint, which a
 // restart hides from us: the process was stopped, the broker was away, or producers had not
 // delivered yet what they had buffered. It is 0 if that is too short to matter, and at least
-// reconnectMax if a broker was away for certain.
+// reconnectMax if a broker was away for certain. A partition that another member has read since
+// was reachable meanwhile.
 func (c startInput) outage(now time.Time, unreachable bool) time.Duration {
 	if c.saved == nil {
 		return 0
 	}
 	gap := time.Duration(0)
-	if !c.saved.Answered.IsZero() && !c.readByOther() {
+	if !c.saved.Answered.IsZero() && c.acquired == nil && !c.readByOther() {
 		gap = now.Sub(c.saved.Answered)
 	}
 	if unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch {
@@ -336,6 +337,9 @@ func (g *groupConsumer) acquireState(
 
 // newPartitions creates partitions from their inputs and logs how each start was decided.
 func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) []*partition {
+	g.mu.Lock()
+	unreachable := g.unreachable
+	g.mu.Unlock()
 	var parts []*partition
 	for name, c := range claims {
 		at := c.resolve()
@@ -354,7 +358,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			start:           c.low,
 			probedEnd:       -1,
 			lastMoved:       time.Now(),
-			outage:          c.outage(g.clock.at(time.Now()), g.unreachable),
+			outage:          c.outage(g.clock.at(time.Now()), unreachable),
 		}
 		if at.warn {
 			g.counters.errors.add("reset", 1)
