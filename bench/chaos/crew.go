@@ -197,7 +197,10 @@ func compareNotified(got decided, list []notification) error {
 		case one.status == "firing":
 			h.firing++
 			if h.resolved > 0 {
-				wrong = append(wrong, fmt.Sprintf("%s was notified as resolved, and fires", describe(e)))
+				wrong = append(
+					wrong,
+					fmt.Sprintf("%s was notified as resolved, and fires", describe(e)),
+				)
 			}
 		default:
 			h.resolved++
@@ -233,9 +236,15 @@ func compareNotified(got decided, list []notification) error {
 			wrong = append(wrong, up+" was not notified to its end")
 		}
 	}
-	log.Printf("%d alerts notified: %d that followed another closely notified as one with it, %d only "+
-		"when they were over, %d notifications repeated, %d wrong", len(byID), merged, onlyOver,
-		repeated, len(wrong))
+	log.Printf(
+		"%d alerts notified: %d that followed another closely notified as one with it, %d only "+
+			"when they were over, %d notifications repeated, %d wrong",
+		len(byID),
+		merged,
+		onlyOver,
+		repeated,
+		len(wrong),
+	)
 	for _, text := range wrong[:min(20, len(wrong))] {
 		log.Print(text)
 		for _, one := range list {

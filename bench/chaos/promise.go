@@ -239,7 +239,9 @@ func (p *promise) disturb(produced chan error, start time.Time, length time.Dura
 	})
 	if p.cluster == "" || !p.real.exists(2) {
 		if p.outages > 0 && p.options.cluster == "" && p.broker == nil {
-			return errors.New("outages of real brokers need -cluster, the directory of scripts/kafka/start.sh")
+			return errors.New(
+				"outages of real brokers need -cluster, the directory of scripts/kafka/start.sh",
+			)
 		}
 		p.spreadOutages(r, length, &list)
 	}

@@ -33,7 +33,12 @@ const (
 	down            // closes connections without an answer half of the time
 )
 
-var conducts = map[string]conduct{"healthy": healthy, "failing": failing, "slow": slow, "down": down}
+var conducts = map[string]conduct{
+	"healthy": healthy,
+	"failing": failing,
+	"slow":    slow,
+	"down":    down,
+}
 
 // trouble is how long a webhook behaves badly, and then well, in turns.
 const trouble = 7 * time.Second
@@ -151,7 +156,8 @@ func lines(list [][]byte, until time.Time) (
 			continue
 		}
 		seen[l.ID] = text
-		if at := stamped(l.Timestamp); at.Before(until) && l.Labels["key"]+l.Labels["alertname"] != "" {
+		if at := stamped(l.Timestamp); at.Before(until) &&
+			l.Labels["key"]+l.Labels["alertname"] != "" {
 			changes = append(changes, change{
 				alert: alertName(l.Labels), severity: l.Labels["severity"], state: l.State, at: at,
 				from: stamped(l.Notes["started_at"]), id: l.AlertID,

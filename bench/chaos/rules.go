@@ -69,7 +69,12 @@ type written struct {
 	fields    map[string]any
 }
 
-func newPromised(seed uint64, start time.Time, length time.Duration, rate, partitions int) *promised {
+func newPromised(
+	seed uint64,
+	start time.Time,
+	length time.Duration,
+	rate, partitions int,
+) *promised {
 	w := &promised{start: start, length: length, rate: rate, seed: seed}
 	r := rand.New(rand.NewPCG(seed, 5))
 	for k := range promiseKeys {
@@ -149,7 +154,11 @@ func (w *promised) incident(
 	case 5: // by their key, so that severities come in their order
 		for i := range 2 + r.IntN(5) {
 			depth := []int{5, 20, 30, 70}[r.IntN(4)]
-			add(time.Duration(i)*1500*time.Millisecond, own, map[string]any{"kind": "queue", "depth": depth})
+			add(
+				time.Duration(i)*1500*time.Millisecond,
+				own,
+				map[string]any{"kind": "queue", "depth": depth},
+			)
 		}
 	case 6:
 		several(1+r.IntN(2), kind("down"))
@@ -195,7 +204,10 @@ func (w *promised) logs(partitions int) iter.Seq[written] {
 				}
 				rest = rest[1:]
 			}
-			fields := map[string]any{"kind": "ordinary", "key": fmt.Sprintf("k%02d", r.IntN(promiseKeys))}
+			fields := map[string]any{
+				"kind": "ordinary",
+				"key":  fmt.Sprintf("k%02d", r.IntN(promiseKeys)),
+			}
 			if !yield(written{at, int32(r.IntN(partitions)), fields}) {
 				return
 			}
@@ -231,14 +243,23 @@ func (w *promised) expected(rules string, until time.Time) (map[string][]change,
 	}
 	var logs []*evaluator.Log
 	for _, e := range w.events {
-		record := models.Record{Topic: "logs", Timestamp: w.start.Add(e.at), Value: e.value(w.start)}
+		record := models.Record{
+			Topic:     "logs",
+			Timestamp: w.start.Add(e.at),
+			Value:     e.value(w.start),
+		}
 		logs = append(logs, reader.Read(record)...)
 	}
 	all := map[string][]change{}
 	course := evaluator.Course{Began: w.start, End: until}
 	for _, t := range evaluator.Evaluate(set, logs, course) {
 		if t.At.Before(until) {
-			c := change{alert: alertName(t.Labels), severity: t.Labels["severity"], state: t.State, at: t.At}
+			c := change{
+				alert:    alertName(t.Labels),
+				severity: t.Labels["severity"],
+				state:    t.State,
+				at:       t.At,
+			}
 			all[c.alert] = append(all[c.alert], c)
 		}
 	}

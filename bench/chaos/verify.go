@@ -25,8 +25,15 @@ func (v *verdict) faults() int {
 func (v *verdict) report() {
 	log.Printf(
 		"%-16s %6d transitions, %4d repeated, %4d merged: %d missing, %d extra, %d wrong, %d unpaired, %d out of order",
-		v.of, v.got, v.repeated, v.merged, len(v.missing), len(v.extra), len(v.wrong),
-		len(v.unpaired), len(v.disarranged),
+		v.of,
+		v.got,
+		v.repeated,
+		v.merged,
+		len(v.missing),
+		len(v.extra),
+		len(v.wrong),
+		len(v.unpaired),
+		len(v.disarranged),
 	)
 	for _, kind := range []struct {
 		name string

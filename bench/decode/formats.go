@@ -128,7 +128,9 @@ func sources() []source {
 		})},
 		{name: "loki", logs: 20, records: each(func(i int) string {
 			var b strings.Builder
-			b.WriteString(`{"streams":[{"stream":{"app":"checkout","namespace":"prod","pod":"p-1"},"values":[`)
+			b.WriteString(
+				`{"streams":[{"stream":{"app":"checkout","namespace":"prod","pod":"p-1"},"values":[`,
+			)
 			for k := range 20 {
 				fmt.Fprintf(&b, `%s["%d",%s]`, map[bool]string{true: ","}[k > 0],
 					at(i*20+k).UnixNano(), quoted(line("text", i*20+k)))
@@ -313,9 +315,22 @@ func formats(rounds int, against, prefix string) {
 			}
 			return fmt.Sprintf(format, v)
 		}
-		fmt.Printf("| %s | %.0f | %.0f | %.2f | %.2f | %s | %s | %s | %s | %s |\n", s.name, bytes,
-			now, now/bytes, allocs,
-			cell(before, "%.0f"), cell(now/before, "%.2f"), s.library, cell(library, "%.0f"), cell(now/library, "%.2f"))
+		fmt.Printf(
+			"| %s | %.0f | %.0f | %.2f | %.2f | %s | %s | %s | %s | %s |\n",
+			s.name,
+			bytes,
+			now,
+			now/bytes,
+			allocs,
+			cell(
+				before,
+				"%.0f",
+			),
+			cell(now/before, "%.2f"),
+			s.library,
+			cell(library, "%.0f"),
+			cell(now/library, "%.2f"),
+		)
 	}
 	fmt.Println()
 }

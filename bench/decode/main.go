@@ -43,8 +43,16 @@ func main() {
 	rounds := flag.Int("rounds", 5, "how often each row is measured")
 	only := flag.String("only", "", "one part: formats, memory, kafka")
 	prefix := flag.String("format", "", "in the part formats, those whose name begins so")
-	against := flag.String("against", "", "a revision whose build takes turns with this one in the part formats")
-	single := flag.String("once", "", "measure one format and print two numbers (for the command's own use)")
+	against := flag.String(
+		"against",
+		"",
+		"a revision whose build takes turns with this one in the part formats",
+	)
+	single := flag.String(
+		"once",
+		"",
+		"measure one format and print two numbers (for the command's own use)",
+	)
 	broker := flag.Bool("broker", false, "be the broker, until the standard input ends")
 	profile := flag.String(
 		"cpuprofile",

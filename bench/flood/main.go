@@ -150,7 +150,10 @@ func flood(client *kgo.Client, engine *proc.Engine, alerts int) error {
 	ctx := context.Background()
 	for i := range alerts {
 		value := fmt.Sprintf(
-			`{"level":"WARN","event":"login_failed","user":"u%d","message":"wrong password for u%d"}`, i, i)
+			`{"level":"WARN","event":"login_failed","user":"u%d","message":"wrong password for u%d"}`,
+			i,
+			i,
+		)
 		client.Produce(ctx, &kgo.Record{Value: []byte(value)}, nil)
 	}
 	if err := client.Flush(ctx); err != nil {

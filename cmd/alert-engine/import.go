@@ -86,7 +86,9 @@ func newImportCommand() *cobra.Command {
 		Short: "Translate the rules of another system",
 		Long: `Import translates rules of another system into rule files. It reports each rule that is not exact: what differs, or why it is refused.
 
-SYSTEM is ` + either(c.names()) + `; without it each file is recognized. Directories are searched for YAML files. - reads the standard input.
+SYSTEM is ` + either(
+			c.names(),
+		) + `; without it each file is recognized. Directories are searched for YAML files. - reads the standard input.
 
 The report goes to the standard output, or, when the rules go there, to the standard error. The verdicts:
 
@@ -110,30 +112,65 @@ Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some d
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVarP(&c.out, "output", "o", "-", "the rule file; a directory keeps a file for each; - for the standard output")
+	f.StringVarP(
+		&c.out,
+		"output",
+		"o",
+		"-",
+		"the rule file; a directory keeps a file for each; - for the standard output",
+	)
 	f.BoolVar(&c.json, "json", false, "report as JSON, one remark a line")
 	f.StringVar(&c.failOn, "fail-on", "refused", "exit with an error on: warn, refused or none")
 	f.StringVar(&c.receivers, "receivers", "", "write an alertmanager.yml of what the rules notify")
 	f.StringVar(&c.compare, "compare", "",
 		"past alerts of the other system, one JSON object a line, to compare with a backtest")
-	f.StringVar(&c.mapping, "mapping", "", "types of fields, as Elasticsearch answers GET index/_mapping")
+	f.StringVar(
+		&c.mapping,
+		"mapping",
+		"",
+		"types of fields, as Elasticsearch answers GET index/_mapping",
+	)
 	f.StringVar(&c.config, "es-config", "", "config.yaml of ElastAlert")
 	f.StringVar(&c.labels, "labels", "", "which fields hold the labels of Loki and vmalert")
 	f.BoolVar(&c.faithful, "faithful", false, "evaluate only when the other system would have")
-	f.Var((*duration.Flag)(&c.interval), "interval", "time between evaluations, where the rules do not say it")
+	f.Var(
+		(*duration.Flag)(&c.interval),
+		"interval",
+		"time between evaluations, where the rules do not say it",
+	)
 	f.StringSliceVar(&c.source.topics, "against", nil,
 		"decide what rules leave open by the newest logs of this topic; repeat for more")
-	f.StringVar(&c.file, "against-file", "", "decide what rules leave open by the logs of this file")
+	f.StringVar(
+		&c.file,
+		"against-file",
+		"",
+		"decide what rules leave open by the logs of this file",
+	)
 	f.StringVar(&c.format, "format", "auto", "format of all records of the file")
 	f.IntVar(&c.most, "sample", 100_000, "read at most this many records")
 	f.StringSliceVar(&c.pipelines, "pipeline", nil, "pySigma pipeline files")
-	f.StringSliceVar(&c.fields, "field", nil, "names of fields in Sigma rules, as in Image=process.executable")
+	f.StringSliceVar(
+		&c.fields,
+		"field",
+		nil,
+		"names of fields in Sigma rules, as in Image=process.executable",
+	)
 	f.StringSliceVar(&c.by, "by", nil, "the groups of Sigma rules")
 	f.StringSliceVar(&c.filter.Level, "level", nil, "only Sigma rules of these levels")
 	f.StringSliceVar(&c.filter.Status, "status", nil, "only Sigma rules of these states")
-	f.StringSliceVar(&c.filter.Logsource, "logsource", nil, "only Sigma rules of these products, categories or services")
+	f.StringSliceVar(
+		&c.filter.Logsource,
+		"logsource",
+		nil,
+		"only Sigma rules of these products, categories or services",
+	)
 	f.StringSliceVar(&c.filter.Tag, "tag", nil, "only Sigma rules with one of these tags")
-	f.StringToStringVar(&c.lists, "list", nil, "lists of placeholders in Sigma rules, as in admins=FILE")
+	f.StringToStringVar(
+		&c.lists,
+		"list",
+		nil,
+		"lists of placeholders in Sigma rules, as in admins=FILE",
+	)
 	c.source.addFlagsOf(cmd, brokerSettings...)
 	c.source.sinceFlag(24*time.Hour, "read logs of the topics since this long ago")
 	cmd.MarkFlagsMutuallyExclusive("against", "against-file")

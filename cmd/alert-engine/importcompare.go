@@ -22,7 +22,9 @@ import (
 // what they find beside the alerts of the other system.
 func (c *importCommand) compareOld(ctx context.Context, r imports.Result) error {
 	if c.file == "" && len(c.source.topics) == 0 {
-		return errors.New("--compare needs the logs of the same hours, with --against or --against-file")
+		return errors.New(
+			"--compare needs the logs of the same hours, with --against or --against-file",
+		)
 	}
 	data, err := readImport(c.compare)
 	if err != nil {

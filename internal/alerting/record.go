@@ -144,7 +144,8 @@ func (m *machine) recordValue(at int64, value float64) {
 	if m.e.replaying(m.u, m.number, at) {
 		return
 	}
-	if o := m.u.owner(m.number); o != noPartition && at-m.u.condition.Span() < m.e.watermarks.byID[o].since {
+	if o := m.u.owner(m.number); o != noPartition &&
+		at-m.u.condition.Span() < m.e.watermarks.byID[o].since {
 		return
 	}
 	labels := m.u.alertLabels(m.g.key, m.u.templateData(&models.Alert{}))

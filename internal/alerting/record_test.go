@@ -258,7 +258,10 @@ func TestValueIsWrittenWhenComplete(t *testing.T) {
 	w.notified("2s shop/errors{service=a,team=shop} 1")
 	w.log(15*time.Second, `"level":"INFO","service":"a"`)
 	w.time(time.Hour)
-	w.notified("5m2s shop/errors{service=a,team=shop} 0", "5m2s shop/errors{service=a,team=shop} gone")
+	w.notified(
+		"5m2s shop/errors{service=a,team=shop} 0",
+		"5m2s shop/errors{service=a,team=shop} gone",
+	)
 	if n := w.engine.Stats().Groups; n != 0 {
 		t.Errorf("%d groups are left", n)
 	}

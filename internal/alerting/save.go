@@ -578,7 +578,13 @@ func (r *restoring) group(rs *ruleState, key string, in *reader) {
 	if flags&hasSamples != 0 {
 		var s savedSamples
 		in.decode(in.block(), &s)
-		g.extend().samples = &samples{s.Counted, s.Kept, min(max(s.Decided, 0), len(s.Kept)), s.Top, s.Newest}
+		g.extend().samples = &samples{
+			s.Counted,
+			s.Kept,
+			min(max(s.Decided, 0), len(s.Kept)),
+			s.Top,
+			s.Newest,
+		}
 		if s.Counted {
 			rs.sampled++
 		}

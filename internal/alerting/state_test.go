@@ -16,7 +16,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var writeState = flag.Bool("write-state", false, "write testdata/state-*.txt of the present format, if there is none")
+var writeState = flag.Bool(
+	"write-state",
+	false,
+	"write testdata/state-*.txt of the present format, if there is none",
+)
 
 // The state that is saved by a release is read by those after it: testdata/state-N.txt has that of
 // format N after four minutes of logs, in which every rule of state.rules.yml has something to keep.
@@ -78,7 +82,11 @@ func (w *world) random(from, to int) {
 		case 3, 4:
 			fields += fmt.Sprintf(`,"event":"login","user":"u%d"`, r.IntN(9))
 		case 5, 6:
-			fields += fmt.Sprintf(`,"event":"request","status":%d,"took":%d`, 200+300*r.IntN(2), r.IntN(1100))
+			fields += fmt.Sprintf(
+				`,"event":"request","status":%d,"took":%d`,
+				200+300*r.IntN(2),
+				r.IntN(1100),
+			)
 		case 7:
 			fields += fmt.Sprintf(`,"event":"queue","depth":%d`, r.IntN(80))
 		default:

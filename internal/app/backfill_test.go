@@ -151,7 +151,15 @@ func TestWhileWarming(t *testing.T) {
 		want(t, "alerts", w.fired(), "Errors cart", "Errors pay")
 		hang.Store(false)
 		time.Sleep(time.Minute)
-		want(t, "alerts once it has read its past", w.fired(), "Errors cart", "Errors pay", "Many cart", "Many pay")
+		want(
+			t,
+			"alerts once it has read its past",
+			w.fired(),
+			"Errors cart",
+			"Errors pay",
+			"Many cart",
+			"Many pay",
+		)
 		r.end()
 	})
 }
@@ -210,7 +218,10 @@ func TestPastCannotBeRead(t *testing.T) {
 		w.reload(r, quietRules+tenMinutes)
 		time.Sleep(time.Minute)
 		want(t, "states", r.states(), "Many inactive", "Never inactive")
-		if status := (&rulesView{process: r.process}).Status(); !strings.Contains(status[1].Error, "without backfill: it took longer") {
+		if status := (&rulesView{process: r.process}).Status(); !strings.Contains(
+			status[1].Error,
+			"without backfill: it took longer",
+		) {
 			t.Errorf("the status says %q", status[1].Error)
 		}
 		if !strings.Contains(r.out.String(), "backfill failed; the rules start") {

@@ -30,7 +30,8 @@ func TestHistoryView(t *testing.T) {
 	if list := v.Transitions(web.HistoryQuery{}); len(list) != 5000 || list[0].ID != "alert-0" {
 		t.Errorf("%d transitions", len(list))
 	}
-	if list := v.Transitions(web.HistoryQuery{Most: 10}); len(list) != 10 || list[9].ID != "alert-4999" {
+	if list := v.Transitions(web.HistoryQuery{Most: 10}); len(list) != 10 ||
+		list[9].ID != "alert-4999" {
 		t.Errorf("the newest: %v", list)
 	}
 	err = v.Record(web.AuditEntry{
@@ -51,16 +52,19 @@ func TestHistoryView(t *testing.T) {
 		t.Errorf("after a restart: %v", list)
 	}
 	of := log.Of("alert-0")
-	if len(of) != 2 || of[1].Kind != history.Acknowledged || of[1].Rule != "g/R" || of[1].By != "ann" {
+	if len(of) != 2 || of[1].Kind != history.Acknowledged || of[1].Rule != "g/R" ||
+		of[1].By != "ann" {
 		t.Errorf("%+v", of)
 	}
-	if list := v.Of("alert-0"); len(list) != 1 || list[0].Client != "ann" || list[0].What != "alert acknowledged" {
+	if list := v.Of("alert-0"); len(list) != 1 || list[0].Client != "ann" ||
+		list[0].What != "alert acknowledged" {
 		t.Errorf("changes of the alert: %+v", list)
 	}
 	log.Add(history.Entry{
 		Time: at, Kind: history.NotNotified, AlertID: "alert-1", Rule: "g/R", Detail: "silenced by bob",
 	})
-	if list := v.NotNotified(web.HistoryQuery{Most: 5}); len(list) != 1 || list[0].Detail != "silenced by bob" {
+	if list := v.NotNotified(web.HistoryQuery{Most: 5}); len(list) != 1 ||
+		list[0].Detail != "silenced by bob" {
 		t.Errorf("not notified: %+v", list)
 	}
 	stats, err := v.Statistics(at.Add(-time.Hour), at.Add(time.Hour), "g/R")
@@ -71,7 +75,10 @@ func TestHistoryView(t *testing.T) {
 	var out bytes.Buffer
 	q := web.HistoryQuery{Alert: "alert-1"}
 	if err := v.Export(t.Context(), &out, q, history.CSV); err != nil ||
-		strings.Count(out.String(), "\n") != 3 || !strings.Contains(out.String(), "silenced by bob") {
+		strings.Count(
+			out.String(),
+			"\n",
+		) != 3 || !strings.Contains(out.String(), "silenced by bob") {
 		t.Errorf("%s, %v", &out, err)
 	}
 }

@@ -30,10 +30,20 @@ groups:
     by: [service]
 `
 		joined := func(p *process) {
-			p.config.Formats = []FormatConfig{{Topic: "*", Config: decode.Config{Join: decode.JoinConfig{Presets: []string{"java"}, Wait: time.Minute}}}}
+			p.config.Formats = []FormatConfig{
+				{
+					Topic: "*",
+					Config: decode.Config{
+						Join: decode.JoinConfig{Presets: []string{"java"}, Wait: time.Minute},
+					},
+				},
+			}
 		}
 		line := func(service, log string) {
-			w.produce(0, `{"level":"ERROR","service":"`+service+`","host":"`+service+`","message":"`+log+`"}`)
+			w.produce(
+				0,
+				`{"level":"ERROR","service":"`+service+`","host":"`+service+`","message":"`+log+`"}`,
+			)
 		}
 		r := w.start("a", joined)
 		line("one", "it failed")
@@ -51,7 +61,10 @@ groups:
 		r = w.start("b", joined)
 		line("two", `\tat shop.Pay.run(Pay.java:1)`)
 		time.Sleep(90 * time.Second)
-		firing := slices.DeleteFunc(w.notices(), func(n string) bool { return !strings.HasPrefix(n, "firing") })
+		firing := slices.DeleteFunc(
+			w.notices(),
+			func(n string) bool { return !strings.HasPrefix(n, "firing") },
+		)
 		if !slices.Equal(firing, []string{"firing one", "firing two"}) {
 			t.Errorf("%s\n%s", firing, r.out.String())
 		}

@@ -37,7 +37,11 @@ func (s SchemaRegistryConfig) on() bool { return len(s.URLs)+len(s.Files) > 0 }
 
 func (s SchemaRegistryConfig) validate(wrong func(bool, string, ...any)) {
 	for _, u := range s.URLs {
-		wrong(!isURL(u), "schema_registry.urls: %q is not an http or https URL; try http://registry:8081", u)
+		wrong(
+			!isURL(u),
+			"schema_registry.urls: %q is not an http or https URL; try http://registry:8081",
+			u,
+		)
 	}
 	for _, t := range s.Topics {
 		_, err := path.Match(t, "")
@@ -53,7 +57,10 @@ func (s SchemaRegistryConfig) validate(wrong func(bool, string, ...any)) {
 	wrong((s.TLS.CertFile == "") != (s.TLS.KeyFile == ""),
 		"schema_registry.tls.cert_file and schema_registry.tls.key_file belong together")
 	given := token || s.Username != "" || len(s.Topics) > 0 || s.TLS.On()
-	wrong(given && !s.on(), "schema_registry.urls is empty; name the registry, as http://registry:8081")
+	wrong(
+		given && !s.on(),
+		"schema_registry.urls is empty; name the registry, as http://registry:8081",
+	)
 }
 
 // schemas is the registry of a configuration, opened when it is first needed.
@@ -66,7 +73,9 @@ type schemas struct {
 
 // openSchemas opens the schema registry, if there is one, so that what is wrong with its files shows
 // now. It asks the registry nothing yet.
-func (c *Config) openSchemas(dial func(ctx context.Context, network, address string) (net.Conn, error)) error {
+func (c *Config) openSchemas(
+	dial func(ctx context.Context, network, address string) (net.Conn, error),
+) error {
 	if !c.SchemaRegistry.on() {
 		return nil
 	}

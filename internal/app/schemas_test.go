@@ -21,16 +21,18 @@ func TestSchemaRegistry(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server := &http.Server{Handler: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
-				asked++
-				if req.URL.Path != "/schemas/ids/7" {
-					rw.WriteHeader(http.StatusNotFound)
-					return
-				}
-				io.WriteString(rw, `{"schema":"{\"type\":\"record\",\"name\":\"L\",`+
-					`\"fields\":[{\"name\":\"level\",\"type\":\"string\"},{\"name\":\"service\",`+
-					`\"type\":\"string\"},{\"name\":\"time\",\"type\":\"long\"}]}"}`)
-			})}
+			server := &http.Server{
+				Handler: http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
+					asked++
+					if req.URL.Path != "/schemas/ids/7" {
+						rw.WriteHeader(http.StatusNotFound)
+						return
+					}
+					io.WriteString(rw, `{"schema":"{\"type\":\"record\",\"name\":\"L\",`+
+						`\"fields\":[{\"name\":\"level\",\"type\":\"string\"},{\"name\":\"service\",`+
+						`\"type\":\"string\"},{\"name\":\"time\",\"type\":\"long\"}]}"}`)
+				}),
+			}
 			done := make(chan struct{})
 			go func() { server.Serve(l); close(done) }()
 			return func() { server.Close(); <-done }
@@ -42,7 +44,10 @@ func TestSchemaRegistry(t *testing.T) {
 		avro := func(n int, service string) {
 			for range n {
 				value := append([]byte("\x00\x00\x00\x00\x07\x0aERROR"), byte(2*len(service)))
-				w.produce(0, string(binary.AppendVarint(append(value, service...), time.Now().UnixMilli())))
+				w.produce(
+					0,
+					string(binary.AppendVarint(append(value, service...), time.Now().UnixMilli())),
+				)
 				time.Sleep(100 * time.Millisecond)
 			}
 		}
@@ -70,7 +75,12 @@ func TestSchemaRegistry(t *testing.T) {
 		avro(11, "later")
 		time.Sleep(time.Minute)
 		if got := w.notices(); !slices.Contains(got, "firing later") || asked != before {
-			t.Fatalf("after a restart without the registry: %s, asked %d times\n%s", got, asked-before, r.out.String())
+			t.Fatalf(
+				"after a restart without the registry: %s, asked %d times\n%s",
+				got,
+				asked-before,
+				r.out.String(),
+			)
 		}
 		if n := strings.Count(r.out.String(), "rejected"); n > 0 {
 			t.Errorf("records were rejected:\n%s", r.out.String())

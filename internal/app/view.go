@@ -453,7 +453,10 @@ func (p *process) backtest(
 			return e, e.SetRules(set)
 		}},
 	}
-	report, err := b.Run(ctx, decode.JoinSamples(kafka.Samples(reader.Records(ctx)), p.config.Format))
+	report, err := b.Run(
+		ctx,
+		decode.JoinSamples(kafka.Samples(reader.Records(ctx)), p.config.Format),
+	)
 	if err != nil {
 		return web.BacktestResult{}, err
 	}

@@ -298,7 +298,11 @@ func (w *world) prepare(name string) *run {
 		worldTopic,
 	}, StartBeginning
 	c.Kafka.RecordKey = w.recordKey
-	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(filepath.Join(w.dir, "alertmanager.yml")), Path(r.dir), ""
+	c.Notify.AlertmanagerConfig, c.DataDir, c.Web.Listen = Path(
+		filepath.Join(w.dir, "alertmanager.yml"),
+	), Path(
+		r.dir,
+	), ""
 	r.process = newProcess(&c, Terminal{Out: &r.out, Err: &r.out})
 	r.process.network.dial = r.link.dial
 	r.process.rules = func(*Config) (*rule.Set, error) { return rule.Read("test.rules.yml", []byte(w.rules)) }

@@ -122,8 +122,14 @@ func TestCloudEventBinary(t *testing.T) {
 	rec := models.Record{
 		Value: []byte(`{"message":"order lost","level":"error"}`),
 		Headers: []models.Header{
-			{Key: "ce_specversion", Value: []byte("1.0")}, {Key: "ce_type", Value: []byte("shop.order.lost")},
-			{Key: "ce_source", Value: []byte("/shop")}, {Key: "ce_time", Value: []byte("2026-05-04T10:10:00Z")},
+			{
+				Key:   "ce_specversion",
+				Value: []byte("1.0"),
+			}, {Key: "ce_type", Value: []byte("shop.order.lost")},
+			{
+				Key:   "ce_source",
+				Value: []byte("/shop"),
+			}, {Key: "ce_time", Value: []byte("2026-05-04T10:10:00Z")},
 			{Key: "content-type", Value: []byte("application/json")},
 		},
 	}

@@ -182,7 +182,10 @@ func (d *Decoder) begin(rec *models.Record, each func(*Log), reject func(Reason,
 	d.log.rec = rec
 	d.log.clock = clock{zone: d.set.zone}
 	if rec != nil && !rec.Timestamp.IsZero() {
-		d.log.clock.record = min(bounded(rec.Timestamp.Unix(), int64(rec.Timestamp.Nanosecond())), math.MaxInt64-day)
+		d.log.clock.record = min(
+			bounded(rec.Timestamp.Unix(), int64(rec.Timestamp.Nanosecond())),
+			math.MaxInt64-day,
+		)
 	}
 	d.envelope, d.resource = nil, nil
 	d.cloudEvent = rec != nil && len(rec.Headers) > 0 && len(d.log.rawHeader("ce_specversion")) > 0
@@ -297,7 +300,10 @@ func (d *Decoder) schemaEncoded(b []byte) string {
 		return fmt.Sprintf("an Avro object of the schema with fingerprint %x", b[2:10])
 	case len(d.rec.Headers) > 0 && !startsJSON(trim(b)):
 		if id := d.log.rawHeader("__value_schema_id"); len(id) > 0 {
-			return fmt.Sprintf("avro/protobuf, its schema in the header __value_schema_id: %x", id[:min(len(id), 20)])
+			return fmt.Sprintf(
+				"avro/protobuf, its schema in the header __value_schema_id: %x",
+				id[:min(len(id), 20)],
+			)
 		}
 	}
 	return ""
@@ -405,7 +411,10 @@ func (d *Decoder) refuse(reason Reason, detail string) {
 		return
 	}
 	if d.refused == maxRefused {
-		detail = fmt.Sprintf("the record has at least %d faults; the rest is not reported", maxRefused)
+		detail = fmt.Sprintf(
+			"the record has at least %d faults; the rest is not reported",
+			maxRefused,
+		)
 	}
 	d.reject(reason, clean(detail))
 }

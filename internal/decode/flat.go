@@ -82,7 +82,10 @@ func (f *flat) text(k *jsonscan.Key, t []byte) {
 			break
 		}
 	}
-	f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(f.doc) - 1), Kind: String, Flags: flags})
+	f.x.Put(
+		k,
+		jsonscan.Span{Start: int32(from), End: int32(len(f.doc) - 1), Kind: String, Flags: flags},
+	)
 }
 
 // put puts what was appended to doc since from.
@@ -108,7 +111,8 @@ func (f *flat) put(k *jsonscan.Key, from int) {
 // pair puts a key and its value, as attributes have them.
 func (f *flat) pair(pair []byte) {
 	var name, value []byte
-	if len(pair) > 2 && pair[0] == 0x0a && pair[1] < 0x80 && int(pair[1])+2 <= len(pair) { // the usual order
+	if len(pair) > 2 && pair[0] == 0x0a && pair[1] < 0x80 &&
+		int(pair[1])+2 <= len(pair) { // the usual order
 		name, value = pair[2:2+pair[1]], pair[2+pair[1]:]
 		if len(value) > 2 && value[0] == 0x12 {
 			if value[1] < 0x80 && int(value[1])+2 == len(value) {
@@ -165,7 +169,10 @@ func (f *flat) any(k *jsonscan.Key, v []byte) {
 			}
 		case 0x21:
 			if len(v) == 9 {
-				f.doc = appendDouble(f.doc, math.Float64frombits(binary.LittleEndian.Uint64(v[1:9])))
+				f.doc = appendDouble(
+					f.doc,
+					math.Float64frombits(binary.LittleEndian.Uint64(v[1:9])),
+				)
 				f.put(k, from)
 				return
 			}

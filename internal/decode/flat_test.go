@@ -65,9 +65,15 @@ func otlpMessage(r *rand.Rand) []byte {
 		case n < 5:
 			return field(nil, 1, []byte(text()))
 		case n == 5:
-			return protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), uint64(r.IntN(2)))
+			return protowire.AppendVarint(
+				protowire.AppendTag(nil, 2, protowire.VarintType),
+				uint64(r.IntN(2)),
+			)
 		case n == 6:
-			return protowire.AppendVarint(protowire.AppendTag(nil, 3, protowire.VarintType), uint64(r.IntN(600)-50))
+			return protowire.AppendVarint(
+				protowire.AppendTag(nil, 3, protowire.VarintType),
+				uint64(r.IntN(600)-50),
+			)
 		case n == 7:
 			return protowire.AppendFixed64(protowire.AppendTag(nil, 4, protowire.Fixed64Type),
 				math.Float64bits(float64(r.IntN(1000))/10))
@@ -95,11 +101,21 @@ func otlpMessage(r *rand.Rand) []byte {
 				b = protowire.AppendFixed64(protowire.AppendTag(b, 1, protowire.Fixed64Type),
 					uint64(1777889400_000000000+r.Int64N(1e12)))
 			case 1:
-				b = protowire.AppendFixed64(protowire.AppendTag(b, 11, protowire.Fixed64Type), 1777889300_000000000)
+				b = protowire.AppendFixed64(
+					protowire.AppendTag(b, 11, protowire.Fixed64Type),
+					1777889300_000000000,
+				)
 			case 2:
-				b = protowire.AppendVarint(protowire.AppendTag(b, 2, protowire.VarintType), uint64(r.IntN(25)))
+				b = protowire.AppendVarint(
+					protowire.AppendTag(b, 2, protowire.VarintType),
+					uint64(r.IntN(25)),
+				)
 			case 3:
-				b = field(b, 3, []byte([]string{"", "ERROR", "warn", "Information", "x"}[r.IntN(5)]))
+				b = field(
+					b,
+					3,
+					[]byte([]string{"", "ERROR", "warn", "Information", "x"}[r.IntN(5)]),
+				)
 			case 4:
 				b = field(b, 5, any(0))
 			case 5:
@@ -184,7 +200,14 @@ func TestFlatAgrees(t *testing.T) {
 		if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
 			for k := range got {
 				if got[k] != want[k] {
-					t.Fatalf("message %d, log %d of %d:\ngot  %s\nwant %s", i, k, len(got), got[k], want[k])
+					t.Fatalf(
+						"message %d, log %d of %d:\ngot  %s\nwant %s",
+						i,
+						k,
+						len(got),
+						got[k],
+						want[k],
+					)
 				}
 			}
 		}

@@ -79,7 +79,10 @@ func (c JoinConfig) compile() (r joinRules, err error) {
 	}
 	switch {
 	case !c.On() && (c.MaxLines != 0 || c.MaxBytes != 0 || c.Wait != 0):
-		return r, fmt.Errorf("join: name a preset (%s), or start or continue", strings.Join(JoinPresets(), ", "))
+		return r, fmt.Errorf(
+			"join: name a preset (%s), or start or continue",
+			strings.Join(JoinPresets(), ", "),
+		)
 	case r.maxLines < 2 || r.maxLines > 10_000:
 		return r, fmt.Errorf("join: max_lines is %d; it must be 2 to 10000", r.maxLines)
 	case r.maxBytes < 1 || r.maxBytes > 4<<20:
@@ -90,7 +93,11 @@ func (c JoinConfig) compile() (r joinRules, err error) {
 	var more []string
 	for _, name := range c.Presets {
 		if joinPresets[name] == "" {
-			return r, fmt.Errorf("join: preset %q is unknown; use one of %s", name, strings.Join(JoinPresets(), ", "))
+			return r, fmt.Errorf(
+				"join: preset %q is unknown; use one of %s",
+				name,
+				strings.Join(JoinPresets(), ", "),
+			)
 		}
 		more = append(more, joinPresets[name])
 	}
@@ -218,7 +225,12 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 			if (e.partial || line.more) && len(e.members) < j.rules.maxLines &&
 				e.bytes+len(line.text) <= j.rules.maxBytes &&
 				j.latest(newest, last)-j.lines[last].at <= wait {
-				e.members, e.bytes, e.partial = append(e.members, i), e.bytes+len(line.text)+1, line.partial
+				e.members, e.bytes, e.partial = append(
+					e.members,
+					i,
+				), e.bytes+len(
+					line.text,
+				)+1, line.partial
 				continue
 			}
 		}
@@ -232,7 +244,10 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 	if !flush {
 		for _, at := range open {
 			e := &events[at]
-			if last := e.members[len(e.members)-1]; j.latest(newest, last)-j.lines[last].at <= wait {
+			if last := e.members[len(e.members)-1]; j.latest(
+				newest,
+				last,
+			)-j.lines[last].at <= wait {
 				used = min(used, e.members[0])
 			}
 		}
@@ -344,7 +359,9 @@ func (j *Joiner) line(l *Log, value []byte) {
 		return string(l.Value(id).Text) == want
 	}
 	switch {
-	case is("logtag", "P"), is("_p", "P"), is("partial_message", "true") && !is("partial_last", "true"):
+	case is("logtag", "P"),
+		is("_p", "P"),
+		is("partial_message", "true") && !is("partial_last", "true"):
 		out.partial = true
 	case at == l.d.plan.hints.logText && !ended && len(out.text) >= dockerPart && !is("logtag", "F") && !is("_p", "F"):
 		out.partial = true
@@ -355,7 +372,10 @@ func (j *Joiner) line(l *Log, value []byte) {
 const dockerPart = 16 << 10
 
 // JoinSamples joins the records of samples, each partition's by the configuration of its topic.
-func JoinSamples(samples iter.Seq2[Sample, error], of func(topic string) Config) iter.Seq2[Sample, error] {
+func JoinSamples(
+	samples iter.Seq2[Sample, error],
+	of func(topic string) Config,
+) iter.Seq2[Sample, error] {
 	return func(yield func(Sample, error) bool) {
 		joiners := map[string]*Joiner{}
 		waiting := map[models.Partition][]Sample{}
@@ -395,7 +415,8 @@ func JoinSamples(samples iter.Seq2[Sample, error], of func(topic string) Config)
 			if waiting[p] == nil {
 				order = append(order, p)
 			}
-			if waiting[p] = append(waiting[p], s); len(waiting[p])%joinEvery == 0 && !join(p, false) {
+			if waiting[p] = append(waiting[p], s); len(waiting[p])%joinEvery == 0 &&
+				!join(p, false) {
 				return
 			}
 		}

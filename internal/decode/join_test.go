@@ -23,7 +23,11 @@ func joinerOf(t *testing.T, c JoinConfig) *Joiner {
 func recordsOf(values []string) []models.Record {
 	records := make([]models.Record, len(values))
 	for i, v := range values {
-		records[i] = models.Record{Offset: int64(i), Value: []byte(v), Timestamp: time.UnixMilli(1777889480000 + int64(i))}
+		records[i] = models.Record{
+			Offset:    int64(i),
+			Value:     []byte(v),
+			Timestamp: time.UnixMilli(1777889480000 + int64(i)),
+		}
 	}
 	return records
 }
@@ -56,7 +60,10 @@ func TestJoinPresets(t *testing.T) {
 		j := joinerOf(t, JoinConfig{Presets: []string{preset}})
 		next := "2026-05-04 10:11:13 INFO next one"
 		for _, trace := range traces {
-			values := append(append([]string{"2026-05-04 10:11:11 INFO before"}, strings.Split(trace, "\n")...), next)
+			values := append(
+				append([]string{"2026-05-04 10:11:11 INFO before"}, strings.Split(trace, "\n")...),
+				next,
+			)
 			if got := joinAll(j, values...); len(got) != 3 || got[1] != trace || got[2] != next {
 				t.Errorf("%s: %q", preset, got)
 			}
@@ -90,7 +97,13 @@ func TestJoin(t *testing.T) {
 			[]string{`{"message":"one two","partial_message":"true","partial_last":"false"}`, `{"message":"x y"}`}},
 		"batches": {java, []string{`[{"message":"a b"},{"message":"\tat x"}]`, "\tat y"}, []string{`[{"message":"a b"},{"message":"\tat x"}]`, "\tat y"}},
 	} {
-		if got := joinAll(joinerOf(t, c.cfg), c.values...); fmt.Sprintf("%q", got) != fmt.Sprintf("%q", c.want) {
+		if got := joinAll(joinerOf(t, c.cfg), c.values...); fmt.Sprintf(
+			"%q",
+			got,
+		) != fmt.Sprintf(
+			"%q",
+			c.want,
+		) {
 			t.Errorf("%s:\ngot  %q\nwant %q", name, got, c.want)
 		}
 	}
@@ -114,11 +127,17 @@ func TestJoinBatches(t *testing.T) {
 	for range 300 {
 		values := make([]string, 40)
 		for i := range values {
-			values[i] = fmt.Sprintf(`{"log":%q,"pod":"%c"}`, []string{"boom\n", "\tat x.Y\n", "\tat z.Z\n", "INFO fine\n"}[r.IntN(4)], 'a'+rune(r.IntN(3)))
+			values[i] = fmt.Sprintf(
+				`{"log":%q,"pod":"%c"}`,
+				[]string{"boom\n", "\tat x.Y\n", "\tat z.Z\n", "INFO fine\n"}[r.IntN(4)],
+				'a'+rune(r.IntN(3)),
+			)
 		}
 		records := recordsOf(values)
 		for i := range records { // some lines come late
-			records[i].Timestamp = time.UnixMilli(1777889480000 + int64(i)*100 + int64(r.IntN(3))*700)
+			records[i].Timestamp = time.UnixMilli(
+				1777889480000 + int64(i)*100 + int64(r.IntN(3))*700,
+			)
 		}
 		show := func(at int64, e Joined, rs []models.Record) string {
 			return fmt.Sprintf("%d %s;", rs[e.First].Offset, e.Value)

@@ -261,7 +261,8 @@ func (l *Log) closedMessage() bool {
 		return false
 	}
 	s := &l.root.Spans[at]
-	return s.Kind == String && s.End-s.Start > 5 && l.d.set.pattern == nil && !opens(l.root.Doc[s.Start:s.End], s.Flags)
+	return s.Kind == String && s.End-s.Start > 5 && l.d.set.pattern == nil &&
+		!opens(l.root.Doc[s.Start:s.End], s.Flags)
 }
 
 // opens is a quick check of whether a message may hold fields of its own. It reads the string as it
@@ -273,7 +274,8 @@ func opens(t []byte, flags uint8) bool {
 		case opensAlways:
 			return true
 		case opensDigit: // a time, an address, or a duration since 1970
-			if t[1] > ' ' && t[2] > ' ' && (bytes.IndexByte(t[1:4], '.') >= 0 || bytes.IndexByte(t[1:5], ':') >= 0) {
+			if t[1] > ' ' && t[2] > ' ' &&
+				(bytes.IndexByte(t[1:4], '.') >= 0 || bytes.IndexByte(t[1:5], ':') >= 0) {
 				return true
 			}
 			return len(t) > 20 && t[4] == '-' && t[10] == 'T' || len(t) > 20 && t[10] == '.'

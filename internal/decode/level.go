@@ -98,7 +98,8 @@ func enumLevel(word []byte) level {
 	if i < 5 || len(word) > 40 {
 		return level{}
 	}
-	if prefix := word[:i]; bytes.HasSuffix(prefix, []byte("LEVEL")) || bytes.HasSuffix(prefix, []byte("SEVERITY")) {
+	if prefix := word[:i]; bytes.HasSuffix(prefix, []byte("LEVEL")) ||
+		bytes.HasSuffix(prefix, []byte("SEVERITY")) {
 		l, _ := wordLevel(nil, word[i+1:])
 		if l.severity > 0 || string(word[i+1:]) == "UNSPECIFIED" {
 			return l

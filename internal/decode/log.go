@@ -339,7 +339,11 @@ func (l *Log) nowhere(c *jsonscan.Choice) bool {
 // findAny finds a field that is not well known.
 func (l *Log) findAny(id FieldID) Value {
 	switch r := &l.d.plan.others[id]; r.kind {
-	case classField, durationField, lineField, streamField, extractedField: // may be found elsewhere
+	case classField,
+		durationField,
+		lineField,
+		streamField,
+		extractedField: // may be found elsewhere
 	default:
 		if l.nowhere(&r.choice) && l.nowhere(&r.arrays) {
 			return Value{}
@@ -711,7 +715,8 @@ func (l *Log) findLevel() {
 	var known *wideLevel
 	var text []byte
 	if l.wide != nil {
-		if known, text = l.wideLevelOf(); known != nil && known.level.word != nil && known.text == string(text) {
+		if known, text = l.wideLevelOf(); known != nil && known.level.word != nil &&
+			known.text == string(text) {
 			l.level, l.from[FieldLevel] = known.level, known.from
 			return
 		}
@@ -742,7 +747,8 @@ func (l *Log) findLevel() {
 		outer = l.d.defaultLevel
 	}
 	l.level = outer
-	if known != nil && outer.explicit() && at != jsonscan.NoSlot && l.from[FieldLevel] == source(at) {
+	if known != nil && outer.explicit() && at != jsonscan.NoSlot &&
+		l.from[FieldLevel] == source(at) {
 		*known = wideLevel{string(text), outer, source(at)}
 	}
 }
@@ -823,8 +829,17 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 			return v, h.kindWord
 		}
 		if x.Has.Has(h.level) && x.Spans[h.level].Kind == Number {
-			if n, ok := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End]); ok && n < 10 {
-				return stepped(n, levelError, levelWarn, levelInfo, levelInfo, levelDebug, levelTrace), h.level
+			if n, ok := smallNumber(x.Doc[x.Spans[h.level].Start:x.Spans[h.level].End]); ok &&
+				n < 10 {
+				return stepped(
+					n,
+					levelError,
+					levelWarn,
+					levelInfo,
+					levelInfo,
+					levelDebug,
+					levelTrace,
+				), h.level
 			}
 		}
 	}

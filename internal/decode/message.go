@@ -14,7 +14,9 @@ func (l *Log) findMessage() Value {
 	}
 	if e := l.d.envelope; e != nil && len(l.under) > 0 && (e.Has.Has(l.d.plan.hints.appName) ||
 		e.Has.Has(l.d.plan.hints.priority)) &&
-		e.Has.Has(l.d.plan.hints.message) && (l.format == "otlp_json" || l.format == "otlp_proto") { // of OpenTelemetry's syslog receiver
+		e.Has.Has(
+			l.d.plan.hints.message,
+		) && (l.format == "otlp_json" || l.format == "otlp_proto") { // of OpenTelemetry's syslog receiver
 		if v := l.scalar(e, e.Spans[l.d.plan.hints.message]); v.Kind != Absent {
 			l.note(FieldMessage, l.d.plan.hints.message)
 			return Value{String, l.tidy(v.Text, true)}

@@ -75,7 +75,13 @@ func (d *Decoder) newWide(w *wide) {
 		n := d.plan.Slots
 		w.record, w.resource = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
 		w.envelope, w.anywhere = jsonscan.NewBitset(n), jsonscan.NewBitset(n)
-		w.slots, w.in = make([]jsonscan.Slot, d.fields.Len()), make([]*jsonscan.Extractor, d.fields.Len())
+		w.slots, w.in = make(
+			[]jsonscan.Slot,
+			d.fields.Len(),
+		), make(
+			[]*jsonscan.Extractor,
+			d.fields.Len(),
+		)
 	}
 	copy(w.record, d.root.Has)
 	copy(w.resource, d.resource.Has)
@@ -119,7 +125,8 @@ func (l *Log) inWide(id FieldID) (v Value, ok bool) {
 	case at >= 0:
 		x := w.in[id]
 		s := &x.Spans[at]
-		if s.Flags != 0 || s.End <= s.Start || s.Kind != String && (s.Kind != Number || id < FieldWellKnown) {
+		if s.Flags != 0 || s.End <= s.Start ||
+			s.Kind != String && (s.Kind != Number || id < FieldWellKnown) {
 			return Value{}, false
 		}
 		t := x.Doc[s.Start:s.End:s.End]
@@ -176,7 +183,8 @@ func (l *Log) learnWide(id FieldID, v Value) {
 			break
 		}
 		r := &p.others[id]
-		if r.kind != anyField && r.kind != platformField && r.kind != classField && r.kind != durationField {
+		if r.kind != anyField && r.kind != platformField && r.kind != classField &&
+			r.kind != durationField {
 			return
 		}
 		if n, _ := r.arrays.Present(any); n > 0 {

@@ -21,7 +21,11 @@ var (
 	seed  = flag.Uint64("evaluate.seed", 1, "of the first scenario")
 	only  = flag.String("evaluate.only", "", "leave out scenarios that do not match the expression")
 	skip  = flag.String("evaluate.skip", "^$", "leave out scenarios that match the expression")
-	runs  = flag.String("evaluate.runs", "backtest,live,restarted,backlog", "the ways to run the engine")
+	runs  = flag.String(
+		"evaluate.runs",
+		"backtest,live,restarted,backlog",
+		"the ways to run the engine",
+	)
 )
 
 // TestEngineAgrees holds the engine against the evaluator on random rules and logs: read as a file,
@@ -85,7 +89,12 @@ func differs(s scenario) (difference string) {
 		}
 	}
 	compare("live", s.order(), start, func(s scenario) ([]string, error) { return live(s, false) })
-	compare("restarted", s.order(), start, func(s scenario) ([]string, error) { return live(s, true) })
+	compare(
+		"restarted",
+		s.order(),
+		start,
+		func(s scenario) ([]string, error) { return live(s, true) },
+	)
 	if !s.late() {
 		compare("backtest", s.written(), time.Time{}, backtest)
 		compare("backlog", s.order(), time.Time{}, backlog)
@@ -159,7 +168,13 @@ func remembersInVain(r *rule.Rule) bool {
 }
 
 // valueLine is the value of a record in one line.
-func valueLine(rule string, labels map[string]string, at time.Time, value float64, gone bool) string {
+func valueLine(
+	rule string,
+	labels map[string]string,
+	at time.Time,
+	value float64,
+	gone bool,
+) string {
 	if gone {
 		return line(rule, labels, "gone", at, 0)
 	}

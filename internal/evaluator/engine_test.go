@@ -176,7 +176,10 @@ func settled(alerts []models.Alert) []string {
 	}
 	var list []string
 	for _, a := range kept {
-		if slices.ContainsFunc(kept, func(b models.Alert) bool { return brief(a, b) || brief(b, a) }) {
+		if slices.ContainsFunc(
+			kept,
+			func(b models.Alert) bool { return brief(a, b) || brief(b, a) },
+		) {
 			continue
 		}
 		list = append(list, line(a.Rule, a.Labels, string(a.State), a.At, a.Value))

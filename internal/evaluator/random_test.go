@@ -150,7 +150,16 @@ func (d draw) aggregate() (call, constant string) {
 	case 7:
 		return "stddev(" + field + second + ")", d.of("0", "1", "2", "5%")
 	case 8:
-		return d.of("p50", "p25", "p90", "p99.9") + "(" + field + second + ")", d.of("0", "2.5", "5")
+		return d.of(
+				"p50",
+				"p25",
+				"p90",
+				"p99.9",
+			) + "(" + field + second + ")", d.of(
+				"0",
+				"2.5",
+				"5",
+			)
 	case 9:
 		return "distinct(" + d.of("u", "ev", "x", "h") + second + ")", d.of("0", "1", "2", "3")
 	case 10:
@@ -211,7 +220,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		delete(r, "match")
 		d.sequence(r)
 	case f.values && d.in(2):
-		r["when"] = quoted("new(" + d.of("u", "ev", "x", "h", "u, ev", "ev, h, x") + ") > " + d.of("0", "0", "1"))
+		r["when"] = quoted(
+			"new(" + d.of("u", "ev", "x", "h", "u, ev", "ev, h, x") + ") > " + d.of("0", "0", "1"),
+		)
 		if d.in(2) {
 			r["learn"] = d.of("10s", "1m", "2m")
 		}
@@ -254,7 +265,10 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.hours && d.in(2) {
 		var list []string
 		for range 1 + d.IntN(2) {
-			list = append(list, quoted(d.of("", "", "not ")+d.of("even", "first", "later", "berlin")))
+			list = append(
+				list,
+				quoted(d.of("", "", "not ")+d.of("even", "first", "later", "berlin")),
+			)
 		}
 		r["active"] = "[" + strings.Join(list, ", ") + "]"
 	}
@@ -311,7 +325,12 @@ func (d draw) life(r map[string]string) {
 	case 1:
 		r["resolve"] = quoted(d.query() + " message:*")
 	case 2:
-		r["resolve"] = "{match: " + quoted(d.query()+" message:*") + ", or_after: " + d.of("30s", "1m") + "}"
+		r["resolve"] = "{match: " + quoted(
+			d.query()+" message:*",
+		) + ", or_after: " + d.of(
+			"30s",
+			"1m",
+		) + "}"
 	case 3:
 		r["resolve"] = "{when: " + quoted(d.comparison()) + "}"
 	}
@@ -344,7 +363,10 @@ func (d draw) sequence(r map[string]string) {
 		steps = append(steps, step+"}")
 	}
 	if d.in(3) {
-		steps = append(steps, "{not: "+quoted(d.of("ev:c", "ev:d"))+", within: "+d.of("5s", "20s")+"}")
+		steps = append(
+			steps,
+			"{not: "+quoted(d.of("ev:c", "ev:d"))+", within: "+d.of("5s", "20s")+"}",
+		)
 	}
 	r["sequence"] = "[" + strings.Join(steps, ", ") + "]"
 }

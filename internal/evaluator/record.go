@@ -61,7 +61,8 @@ func (g *group) values() (list []Value) {
 		if n.infinite { // which no record can say
 			n = Number{}
 		}
-		if n.Defined() && (!holds || g.r.Every > 0 || !written.Defined() || !compare("==", n, written)) {
+		if n.Defined() &&
+			(!holds || g.r.Every > 0 || !written.Defined() || !compare("==", n, written)) {
 			list = append(list, Value{g.r.ID(), labels, timeOf(at), n, false})
 			written = n
 		}

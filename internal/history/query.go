@@ -153,7 +153,8 @@ func (s *segment) mayHave(q *Query) bool {
 		return true
 	}
 	low, high := q.bounds()
-	if s.covers.high < low || s.covers.low > high || q.Rule != "" && !s.covers.rules[hashOf(q.Rule)] {
+	if s.covers.high < low || s.covers.low > high ||
+		q.Rule != "" && !s.covers.rules[hashOf(q.Rule)] {
 		return false
 	}
 	return len(q.Kinds) == 0 || slices.ContainsFunc(q.Kinds, func(k Kind) bool {
@@ -266,7 +267,9 @@ func (e *Entry) csv() []string {
 		return t.UTC().Format(time.RFC3339Nano)
 	}
 	row := []string{
-		stamp(e.Time), string(e.Kind), e.Rule, e.AlertID, string(e.State), stamp(e.At), "", "", "", "",
+		stamp(
+			e.Time,
+		), string(e.Kind), e.Rule, e.AlertID, string(e.State), stamp(e.At), "", "", "", "",
 		"", "", e.Receiver, e.Integration, e.Detail, e.By,
 	}
 	if a := e.Alert; a != nil {

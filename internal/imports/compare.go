@@ -109,7 +109,9 @@ func readPast(text []byte) (p Past, err error) {
 		Source json.RawMessage `json:"_source"`
 	}
 	if err := json.Unmarshal(text, &hit); err != nil {
-		return p, errors.New(`it is no JSON object such as {"rule": "...", "time": "...", "labels": {}}`)
+		return p, errors.New(
+			`it is no JSON object such as {"rule": "...", "time": "...", "labels": {}}`,
+		)
 	}
 	if len(hit.Source) > 0 {
 		text = hit.Source
@@ -194,11 +196,21 @@ func Compare(past []Past, episodes []Episode, from, until time.Time) []Compared 
 			}
 		}
 		if !met {
-			list = append(list, Compared{Side: OnlyOld, Rule: p.Rule, Time: p.Time, Labels: p.Labels, Log: p.Log})
+			list = append(
+				list,
+				Compared{Side: OnlyOld, Rule: p.Rule, Time: p.Time, Labels: p.Labels, Log: p.Log},
+			)
 		}
 	}
 	for i, e := range episodes {
-		c := Compared{Side: Both, Rule: e.Rule, Time: e.Begin, Times: times[i], Labels: e.Labels, Log: e.Log}
+		c := Compared{
+			Side:   Both,
+			Rule:   e.Rule,
+			Time:   e.Begin,
+			Times:  times[i],
+			Labels: e.Labels,
+			Log:    e.Log,
+		}
 		if times[i] == 0 {
 			c.Side = OnlyNew
 		}
@@ -219,7 +231,8 @@ func plain(name string) string {
 }
 
 func sameAlert(p Past, e Episode) bool {
-	if p.Time.Before(e.Begin.Add(-time.Second)) || !e.End.IsZero() && p.Time.After(e.End.Add(slack)) {
+	if p.Time.Before(e.Begin.Add(-time.Second)) ||
+		!e.End.IsZero() && p.Time.After(e.End.Add(slack)) {
 		return false
 	}
 	for name, value := range e.Labels {

@@ -8,13 +8,15 @@ import (
 
 // Alerts are the same when they are of one rule, at one time, and of the same labels.
 func TestCompare(t *testing.T) {
-	past, err := ReadPast([]byte(`{"rule":"errors","time":"2026-01-05T09:10:30Z","labels":{"host":"a"}}
+	past, err := ReadPast(
+		[]byte(`{"rule":"errors","time":"2026-01-05T09:10:30Z","labels":{"host":"a"}}
 {"rule":"errors","time":"2026-01-05T09:12:00Z","labels":{"host":"a"}}
 
 {"_source":{"rule_name":"errors","match_time":"2026-01-05T09:10:30Z","match_body":{"host":"b","n":1}}}
 {"rule":"gone","time":"2026-01-05T09:10:00Z"}
 {"rule":"errors","time":"2026-01-04T09:10:00Z"}
-`))
+`),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,7 +28,13 @@ func TestCompare(t *testing.T) {
 		return v
 	}
 	list := Compare(past, []Episode{
-		{Rule: "errors", Begin: at("09:10:00"), End: at("09:15:00"), Labels: map[string]string{"host": "a", "alertname": "errors"}, Log: "x"},
+		{
+			Rule:   "errors",
+			Begin:  at("09:10:00"),
+			End:    at("09:15:00"),
+			Labels: map[string]string{"host": "a", "alertname": "errors"},
+			Log:    "x",
+		},
 		{Rule: "errors (user)", Begin: at("10:00:00")},
 	}, at("09:00:00"), at("11:00:00"))
 	var text []string
@@ -43,7 +51,11 @@ only new  2026-01-05T10:00:00Z  errors (user)`
 }
 
 func TestReadPast(t *testing.T) {
-	all, err := ReadPast([]byte(`{"hits":{"hits":[{"_source":{"rule_name":"a","alert_time":"2026-01-05T09:00:00.5Z"}}]}}`))
+	all, err := ReadPast(
+		[]byte(
+			`{"hits":{"hits":[{"_source":{"rule_name":"a","alert_time":"2026-01-05T09:00:00.5Z"}}]}}`,
+		),
+	)
 	if err != nil || len(all) != 1 || all[0].Rule != "a" {
 		t.Error(all, err)
 	}

@@ -82,7 +82,12 @@ func Check(file string, n *yaml.Node) error {
 
 // Group is a rule file with one group of rules.
 func Group(name string, rules []*yaml.Node) *yaml.Node {
-	return Map("version", Text("1"), "groups", List(Map("name", Text(name), "rules", List(rules...))))
+	return Map(
+		"version",
+		Text("1"),
+		"groups",
+		List(Map("name", Text(name), "rules", List(rules...))),
+	)
 }
 
 // Text is a scalar.
@@ -127,7 +132,13 @@ func Map(pairs ...any) *yaml.Node {
 
 // Set adds a key to a mapping.
 func Set(m *yaml.Node, key string, value *yaml.Node) {
-	k := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key, Line: value.Line, Column: value.Column}
+	k := &yaml.Node{
+		Kind:   yaml.ScalarNode,
+		Tag:    "!!str",
+		Value:  key,
+		Line:   value.Line,
+		Column: value.Column,
+	}
 	m.Content = append(m.Content, k, value)
 }
 

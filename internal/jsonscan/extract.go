@@ -581,7 +581,8 @@ func (x *Extractor) learn(from, to *key, text []byte) {
 	if to != nil && to.text == "" && to == &x.unknownKeys[to.node] {
 		return
 	}
-	if len(from.transitions) >= maxNext || x.transitions >= maxTransitions || len(text) > maxTransition {
+	if len(from.transitions) >= maxNext || x.transitions >= maxTransitions ||
+		len(text) > maxTransition {
 		x.unknown++
 		return
 	}

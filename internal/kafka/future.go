@@ -100,7 +100,12 @@ func (g *groupConsumer) futureProblems() (list []string) {
 
 // noteFuture counts the records of a chunk, reports those that were ahead, and names the producer
 // of one of them.
-func (g *groupConsumer) noteFuture(p *partition, records, future int, one *kgo.Record, now time.Time) {
+func (g *groupConsumer) noteFuture(
+	p *partition,
+	records, future int,
+	one *kgo.Record,
+	now time.Time,
+) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	p.future.note(now, records, future)

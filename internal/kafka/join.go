@@ -48,7 +48,10 @@ func (s *Source) joinBatch(j *decode.Joiner, b *batch, flush bool) {
 	p := b.part
 	if len(b.records) > 0 { // they may come again
 		first := b.records[0].Offset
-		p.waiting = slices.DeleteFunc(p.waiting, func(r *kgo.Record) bool { return r.Offset >= first })
+		p.waiting = slices.DeleteFunc(
+			p.waiting,
+			func(r *kgo.Record) bool { return r.Offset >= first },
+		)
 	}
 	all := append(p.waiting, b.records...)
 	records := make([]models.Record, len(all))
@@ -77,7 +80,13 @@ func (s *Source) joiner(topic string) *decode.Joiner {
 	if !ok {
 		var err error
 		if j, err = decode.NewJoiner(s.cfg.Joiner(topic)); err != nil {
-			s.log.Error("records are not joined", "topic", topic, "error", err) // it was validated before
+			s.log.Error(
+				"records are not joined",
+				"topic",
+				topic,
+				"error",
+				err,
+			) // it was validated before
 		}
 		if s.joiners == nil {
 			s.joiners = map[string]*decode.Joiner{}

@@ -171,11 +171,15 @@ func (s *Source) Health() Health {
 	if err := s.sharedPartitionsError(); err != nil {
 		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
 	}
-	if step := s.lastLoop.Load(); step != nil && h.State != Starting && time.Since(*step) > loopTimeout {
+	if step := s.lastLoop.Load(); step != nil && h.State != Starting &&
+		time.Since(*step) > loopTimeout {
 		return Health{
 			State: Dead,
 			Problems: []string{
-				fmt.Sprintf("no poll for %s", duration.Format(time.Since(*step).Round(time.Second))),
+				fmt.Sprintf(
+					"no poll for %s",
+					duration.Format(time.Since(*step).Round(time.Second)),
+				),
 			},
 		}
 	}

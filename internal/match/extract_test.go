@@ -37,7 +37,12 @@ groups:
 		ids = m.Match(l, ids[:0])
 		matched += len(ids)
 		if holds := Eval(set.Rules[0].Match, l, nil); holds != (len(ids) == 1) {
-			t.Errorf("the index says %v of %s, and the query %t", ids, l.Value(decode.FieldRaw).Text, holds)
+			t.Errorf(
+				"the index says %v of %s, and the query %t",
+				ids,
+				l.Value(decode.FieldRaw).Text,
+				holds,
+			)
 		}
 	}
 	for line, want := range map[string]int{

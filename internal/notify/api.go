@@ -80,9 +80,11 @@ func (n *Notifier) change(w http.ResponseWriter, r *http.Request, handler http.H
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Del("Content-Length")
 			w.WriteHeader(http.StatusInsufficientStorage)
-			_, _ = io.WriteString(w,
+			_, _ = io.WriteString(
+				w,
 				`"the silence applies, but it cannot be written to disk and is lost with a restart; `+
-					`make room, then try again"`+"\n")
+					`make room, then try again"`+"\n",
+			)
 			return
 		}
 	}

@@ -33,7 +33,19 @@ func TestEscalation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, "mail", "oncall", "manager")
 		l := start(t, w, Options{AlertmanagerConfig: configFile(t, collecting)})
-		short, long, acked := firingAlert("Short", "a", 1), firingAlert("Long", "a", 1), firingAlert("Acked", "a", 1)
+		short, long, acked := firingAlert(
+			"Short",
+			"a",
+			1,
+		), firingAlert(
+			"Long",
+			"a",
+			1,
+		), firingAlert(
+			"Acked",
+			"a",
+			1,
+		)
 		for _, a := range []map[string]string{short.Labels, long.Labels, acked.Labels} {
 			a["severity"] = "page"
 		}
@@ -47,7 +59,10 @@ func TestEscalation(t *testing.T) {
 		expect(t, "before the time has passed, the manager", w.sites["manager"].received())
 		after(2 * time.Minute)
 		expect(t, "the manager", w.sites["manager"].received(), "firing Long a")
-		if text := string(w.sites["manager"].last()); !strings.Contains(text, `"escalated":"not acknowledged for 15m"`) {
+		if text := string(w.sites["manager"].last()); !strings.Contains(
+			text,
+			`"escalated":"not acknowledged for 15m"`,
+		) {
 			t.Errorf("the message is %s", text)
 		}
 		l.outbox.add(over(long))
@@ -97,7 +112,8 @@ func TestRouteKeys(t *testing.T) {
 	} {
 		file := configFile(t, strings.Replace(collecting, "digest: 1d", text, 1))
 		_, err := newReceiverConfig(Options{AlertmanagerConfig: file}.withDefaults())
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file+":") {
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), file+":") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}

@@ -227,7 +227,13 @@ func TestNextEpisode(t *testing.T) {
 			after(5 * time.Minute)
 			l.outbox.add(over(a))
 			after(5 * time.Minute)
-			expect(t, "notified", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
+			expect(
+				t,
+				"notified",
+				w.sites["hook"].received(),
+				"firing Errors a",
+				"resolved Errors a",
+			)
 		}
 	})
 }

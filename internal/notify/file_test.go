@@ -31,7 +31,10 @@ func read(t *testing.T, name string) (notified []string) {
 		if err := json.Unmarshal([]byte(line), &n); err != nil {
 			t.Errorf("%q: %v", line, err)
 		}
-		notified = append(notified, fmt.Sprintf("%s %s %s", n.State, n.Labels["alertname"], n.Labels["g"]))
+		notified = append(
+			notified,
+			fmt.Sprintf("%s %s %s", n.State, n.Labels["alertname"], n.Labels["g"]),
+		)
 	}
 	return notified
 }

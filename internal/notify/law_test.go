@@ -106,8 +106,13 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 			want = "firing"
 		}
 		if state[g] != want {
-			t.Errorf("alert %s is %s, but was last notified to be %q; all that was notified: %q", g, want,
-				state[g], received)
+			t.Errorf(
+				"alert %s is %s, but was last notified to be %q; all that was notified: %q",
+				g,
+				want,
+				state[g],
+				received,
+			)
 		}
 	}
 	if firing, over := l.n.states.counts(); firing != len(up) || over != 0 {

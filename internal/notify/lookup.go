@@ -59,7 +59,10 @@ func newLookup(o Lookup) (*lookup, error) {
 	case !info.Mode().IsRegular() || info.Size() > maxLookupFile:
 		return nil, fmt.Errorf("%s: a lookup is a regular file of at most 4 MiB", o.File)
 	case len(o.By) == 0:
-		return nil, fmt.Errorf("%s: a lookup needs by, the labels that its rows are found by", o.File)
+		return nil, fmt.Errorf(
+			"%s: a lookup needs by, the labels that its rows are found by",
+			o.File,
+		)
 	}
 	f, err := os.Open(o.File) // #nosec G304 -- named by the configuration
 	if err != nil {

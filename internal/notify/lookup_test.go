@@ -28,10 +28,24 @@ receivers:
 - {name: hook, webhook_configs: [{url: http://hook/x}]}
 - {name: payments, webhook_configs: [{url: http://payments/x}]}
 `),
-			Lookups: []Lookup{{File: file, By: []string{"g"}, Annotations: []string{"runbook_url"}}},
+			Lookups: []Lookup{
+				{File: file, By: []string{"g"}, Annotations: []string{"runbook_url"}},
+			},
 		}
 		l := start(t, w, o)
-		a, b, c := firingAlert("Errors", "a", 1), firingAlert("Errors", "b", 1), firingAlert("Errors", "c", 1)
+		a, b, c := firingAlert(
+			"Errors",
+			"a",
+			1,
+		), firingAlert(
+			"Errors",
+			"b",
+			1,
+		), firingAlert(
+			"Errors",
+			"c",
+			1,
+		)
 		b.Labels["team"] = "payments"
 		l.outbox.add(a, c)
 		after(time.Second)
@@ -45,7 +59,12 @@ receivers:
 		expect(t, "the others", w.sites["hook"].received(), "firing Errors c")
 		l.outbox.add(b)
 		after(2 * time.Minute)
-		expect(t, "the team of the rule", w.sites["payments"].received(), "firing Errors b, firing Errors a")
+		expect(
+			t,
+			"the team of the rule",
+			w.sites["payments"].received(),
+			"firing Errors b, firing Errors a",
+		)
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
 		expect(t, "the team", w.sites["payments"].received(), "firing Errors b, resolved Errors a")

@@ -146,7 +146,8 @@ const routineEnd = "quiet for "
 // endOf is why an alert ended, where that is not that its condition ceased to hold.
 func endOf(n template.KV) string {
 	reason := n["reason"]
-	if strings.HasPrefix(reason, routineEnd) || n["value"] != "" && strings.HasPrefix(reason, n["value"]+" ") {
+	if strings.HasPrefix(reason, routineEnd) ||
+		n["value"] != "" && strings.HasPrefix(reason, n["value"]+" ") {
 		return ""
 	}
 	return safetext.Clip(strings.Join(strings.Fields(reason), " "), 160)

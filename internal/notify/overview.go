@@ -43,7 +43,12 @@ func (n *Notifier) Routes() []RouteStatus {
 	return list
 }
 
-func appendRoute(list []RouteStatus, r *dispatch.Route, depth int, marks map[string]mark) []RouteStatus {
+func appendRoute(
+	list []RouteStatus,
+	r *dispatch.Route,
+	depth int,
+	marks map[string]mark,
+) []RouteStatus {
 	o := r.RouteOpts
 	if o.Receiver == NoReceiver && len(r.Routes) == 0 {
 		return list // no receiver is configured

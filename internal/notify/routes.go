@@ -171,9 +171,16 @@ func loadFile(name string) (conf *config.Config, keys *routeKeys, err error) {
 	}
 	if keys != nil {
 		for _, to := range keys.receivers() {
-			if !slices.ContainsFunc(conf.Receivers, func(r config.Receiver) bool { return r.Name == to }) {
-				return nil, nil, fmt.Errorf("%s:%d: undefined receiver %q of an escalation; define it under receivers",
-					name, lineWith(text, to), to)
+			if !slices.ContainsFunc(
+				conf.Receivers,
+				func(r config.Receiver) bool { return r.Name == to },
+			) {
+				return nil, nil, fmt.Errorf(
+					"%s:%d: undefined receiver %q of an escalation; define it under receivers",
+					name,
+					lineWith(text, to),
+					to,
+				)
 			}
 		}
 	}

@@ -255,7 +255,10 @@ func TestSilenceThatIsNotOnDiskIsNoSuccess(t *testing.T) {
 			WebhookURL: "http://hook/x", ExternalURL: "http://ann:hunter2@alerts.example.com/x",
 		})
 		id := l.silence("g", "a", time.Hour)
-		if _, body := l.call(http.MethodGet, "/api/v2/status", nil); strings.Contains(body, "hunter2") {
+		if _, body := l.call(http.MethodGet, "/api/v2/status", nil); strings.Contains(
+			body,
+			"hunter2",
+		) {
 			t.Error("the password is shown")
 		}
 		if u := l.n.config.Load().external; u.String() != "http://alerts.example.com/x" {

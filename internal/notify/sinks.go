@@ -234,7 +234,8 @@ func (q *sinkQueue) health() error {
 	case bytes > q.n.opts.MaxQueueBytes/10*8:
 		return fmt.Errorf(
 			"%d bytes of notifications wait for the file or topic; beyond %d the oldest are dropped",
-			bytes, q.n.opts.MaxQueueBytes,
+			bytes,
+			q.n.opts.MaxQueueBytes,
 		)
 	}
 	return nil

@@ -178,7 +178,9 @@ func (r *Registry) Schema(id schema.ID) (*schema.Schema, error) {
 		return r.keep(id, text)
 	}
 	if r.client == nil {
-		return nil, errors.New("the value names a schema of a registry, and schema_registry.url names none")
+		return nil, errors.New(
+			"the value names a schema of a registry, and schema_registry.url names none",
+		)
 	}
 	now := time.Now()
 	for _, f := range []failure{r.missing[id], r.down} {
@@ -201,7 +203,8 @@ func (r *Registry) Schema(id schema.ID) (*schema.Schema, error) {
 func (r *Registry) failed(id schema.ID, err error, now time.Time) {
 	var answered *sr.ResponseError
 	if !errors.As(err, &answered) || answered.StatusCode >= 500 || answered.StatusCode == http.StatusUnauthorized ||
-		answered.StatusCode == http.StatusForbidden || answered.StatusCode == http.StatusTooManyRequests {
+		answered.StatusCode == http.StatusForbidden ||
+		answered.StatusCode == http.StatusTooManyRequests {
 		r.down = r.down.next(err, now)
 		return
 	}
@@ -269,12 +272,21 @@ func (r *Registry) references(
 		seen[ref.Name] = true
 		found, err := r.client.SchemaByVersion(ctx, ref.Subject, ref.Version)
 		if err != nil {
-			return fmt.Errorf("its reference %s, version %d of %s: %w", ref.Name, ref.Version, ref.Subject, err)
+			return fmt.Errorf(
+				"its reference %s, version %d of %s: %w",
+				ref.Name,
+				ref.Version,
+				ref.Subject,
+				err,
+			)
 		}
 		if err := r.references(ctx, found.References, seen, text); err != nil {
 			return err
 		}
-		text.References = append(text.References, schema.Reference{Name: ref.Name, Schema: found.Schema.Schema})
+		text.References = append(
+			text.References,
+			schema.Reference{Name: ref.Name, Schema: found.Schema.Schema},
+		)
 	}
 	return nil
 }

@@ -46,14 +46,25 @@ func TestSchemas(t *testing.T) {
 		}
 		return id
 	}
-	register("user", sr.Schema{Schema: `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`})
+	register(
+		"user",
+		sr.Schema{
+			Schema: `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`,
+		},
+	)
 	ids := map[int]string{
 		register("log", sr.Schema{
 			Schema:     `{"type":"record","name":"Log","fields":[{"name":"u","type":"shop.User"}]}`,
 			References: []sr.SchemaReference{{Name: "shop.User", Subject: "user", Version: 1}},
 		}): "avro",
 	}
-	register("user.proto", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package shop; message User { string n = 1; }`})
+	register(
+		"user.proto",
+		sr.Schema{
+			Type:   sr.TypeProtobuf,
+			Schema: `syntax = "proto3"; package shop; message User { string n = 1; }`,
+		},
+	)
 	ids[register("plog", sr.Schema{
 		Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
 		References: []sr.SchemaReference{{Name: "user.proto", Subject: "user.proto", Version: 1}},
@@ -69,7 +80,8 @@ func TestSchemas(t *testing.T) {
 			t.Fatalf("%d: %v, want %s", id, err, kind)
 		}
 		if kind == "avro" {
-			if b, err := s.AppendJSON(nil, []byte("\x06ann")); err != nil || string(b) != `{"u":{"n":"ann"}}` {
+			if b, err := s.AppendJSON(nil, []byte("\x06ann")); err != nil ||
+				string(b) != `{"u":{"n":"ann"}}` {
 				t.Errorf("%s, %v", b, err)
 			}
 		}
@@ -118,8 +130,19 @@ func TestRealRegistry(t *testing.T) {
 		}
 		return created.ID
 	}
-	create("user", sr.Schema{Schema: `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`})
-	create("user.proto", sr.Schema{Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; package shop; message User { string n = 1; }`})
+	create(
+		"user",
+		sr.Schema{
+			Schema: `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`,
+		},
+	)
+	create(
+		"user.proto",
+		sr.Schema{
+			Type:   sr.TypeProtobuf,
+			Schema: `syntax = "proto3"; package shop; message User { string n = 1; }`,
+		},
+	)
 	values := map[int]string{
 		create("log", sr.Schema{
 			Schema:     `{"type":"record","name":"Log","fields":[{"name":"u","type":"shop.User"}]}`,
@@ -137,7 +160,8 @@ func TestRealRegistry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if b, err := s.AppendJSON(nil, []byte(value)); err != nil || string(b) != `{"u":{"n":"ann"}}` {
+		if b, err := s.AppendJSON(nil, []byte(value)); err != nil ||
+			string(b) != `{"u":{"n":"ann"}}` {
 			t.Errorf("%v: %s, %v", s.Kind(), b, err)
 		}
 	}
@@ -165,7 +189,8 @@ func TestUnavailable(t *testing.T) {
 	ask := func(id uint32, wantUnavailable bool, wantRequests int64) {
 		t.Helper()
 		requests.Store(0)
-		if _, err := r.Schema(schema.ID{Number: id}); isUnavailable(err) != wantUnavailable || requests.Load() != wantRequests {
+		if _, err := r.Schema(schema.ID{Number: id}); isUnavailable(err) != wantUnavailable ||
+			requests.Load() != wantRequests {
 			t.Errorf("schema %d: %v after %d requests", id, err, requests.Load())
 		}
 	}

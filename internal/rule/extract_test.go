@@ -68,7 +68,10 @@ func TestExtractionsThatAreRefused(t *testing.T) {
 		"[{patern: '<a>'}]":                       "did you mean",
 		"[{json: [a b]}]":                         "is not the name of a field",
 	} {
-		_, err := Read("a.rules.yml", []byte("\ngroups:\n- {name: g, rules: [{alert: A, extract: "+extract+"}]}"))
+		_, err := Read(
+			"a.rules.yml",
+			[]byte("\ngroups:\n- {name: g, rules: [{alert: A, extract: "+extract+"}]}"),
+		)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", extract, err, want)
 		}

@@ -32,7 +32,11 @@ func parseConditionOver(
 	text string, number bool, budget *regexpBudget, selections map[string]Query,
 ) (Condition, error) {
 	if len(text) > maxCondition {
-		return nil, &syntaxError{maxCondition, "condition is longer than 16 KiB", "make two rules of it"}
+		return nil, &syntaxError{
+			maxCondition,
+			"condition is longer than 16 KiB",
+			"make two rules of it",
+		}
 	}
 	p := &conditionParser{queryParser{text: text, budget: budget, selections: selections}}
 	c, err := p.binary(0, 0)
@@ -348,7 +352,8 @@ func (p *conditionParser) call(name string, at, depth int) (Condition, error) {
 	case "changed":
 		if len(args) > 0 {
 			text, ok := strings.CutPrefix(args[0].text, "within ")
-			if c.Within, err = duration.Parse(strings.TrimSpace(text)); !ok || err != nil || c.Within <= 0 {
+			if c.Within, err = duration.Parse(strings.TrimSpace(text)); !ok || err != nil ||
+				c.Within <= 0 {
 				return nil, p.fail(args[0].at, fmt.Sprintf("%q is not a time", args[0].text),
 					"as in changed(leader, within 10m)")
 			}

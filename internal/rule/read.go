@@ -401,7 +401,10 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	)
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
-		if rule.Mode = Mode(r.Text(mode)); !slices.Contains([]Mode{Live, Shadow, Signal, Off}, rule.Mode) {
+		if rule.Mode = Mode(r.Text(mode)); !slices.Contains(
+			[]Mode{Live, Shadow, Signal, Off},
+			rule.Mode,
+		) {
 			r.Fail(mode, "modes are live, shadow, signal and off", "unknown mode %q", mode.Value)
 		}
 	}
@@ -445,7 +448,12 @@ func (r *reader) notifyLimit(n *yaml.Node) (limit NotifyLimit) {
 	number, err1 := strconv.Atoi(strings.TrimSpace(count))
 	d, err2 := duration.Parse(strings.TrimSpace(per))
 	if !ok || err1 != nil || err2 != nil || number < 1 || d <= 0 {
-		r.Fail(n, "write it as 10 per 1h", "notify_limit %q is no number of alerts in a time", n.Value)
+		r.Fail(
+			n,
+			"write it as 10 per 1h",
+			"notify_limit %q is no number of alerts in a time",
+			n.Value,
+		)
 		return limit
 	}
 	return NotifyLimit{Count: number, Per: d}

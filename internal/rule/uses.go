@@ -61,7 +61,11 @@ type uses struct{ list []Use }
 
 func (u *uses) add(pos Pos, fields ...string) {
 	for _, f := range fields {
-		if decode.Extracted(f) || decode.IsStream(f) || f == "" || f == AnyField || f == "line" || f[0] == '@' || f == "timestamp" || f == "raw" || f == "message" {
+		if decode.Extracted(f) || decode.IsStream(f) || f == "" || f == AnyField || f == "line" ||
+			f[0] == '@' ||
+			f == "timestamp" ||
+			f == "raw" ||
+			f == "message" {
 			return
 		}
 	}

@@ -53,7 +53,8 @@ func compileProto(t Text) (*Schema, error) {
 
 // parseProto parses the source of a file, or the bytes of its descriptor in base64.
 func parseProto(t Text) (protoreflect.FileDescriptor, error) {
-	if raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(t.Schema)); err == nil && len(raw) > 0 {
+	if raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(t.Schema)); err == nil &&
+		len(raw) > 0 {
 		var d descriptorpb.FileDescriptorProto
 		if proto.Unmarshal(raw, &d) == nil {
 			return protodesc.NewFile(&d, protoregistry.GlobalFiles)
@@ -258,7 +259,12 @@ func (r *reader) field(b []byte) (n protowire.Number, t protowire.Type, v, rest 
 
 // appendList appends the members of a list or map, of which the first one is v and the others stand
 // in rest.
-func (f *protoField) appendList(r *reader, dst, v, rest []byte, wire protowire.Type, limit, depth int) []byte {
+func (f *protoField) appendList(
+	r *reader,
+	dst, v, rest []byte,
+	wire protowire.Type,
+	limit, depth int,
+) []byte {
 	open, closing := byte('['), byte(']')
 	if f.entries {
 		open, closing = '{', '}'
@@ -277,7 +283,12 @@ func (f *protoField) appendList(r *reader, dst, v, rest []byte, wire protowire.T
 }
 
 // appendMembers appends one member, or those that are packed into one value.
-func (f *protoField) appendMembers(r *reader, dst, v []byte, wire protowire.Type, limit, depth int) []byte {
+func (f *protoField) appendMembers(
+	r *reader,
+	dst, v []byte,
+	wire protowire.Type,
+	limit, depth int,
+) []byte {
 	comma := func() {
 		if c := dst[len(dst)-1]; c != '[' && c != '{' {
 			dst = append(dst, ',')
@@ -334,7 +345,9 @@ func (f *protoField) appendEntry(r *reader, dst, entry []byte, limit, depth int)
 	case hasKey:
 		dst = append(k.appendValue(r, append(dst, '"'), key, keyWire, limit, depth), '"')
 	default: // zero and false are not written
-		dst = append(dst, map[bool]string{true: `"false"`, false: `"0"`}[k.kind == protoreflect.BoolKind]...)
+		dst = append(
+			dst,
+			map[bool]string{true: `"false"`, false: `"0"`}[k.kind == protoreflect.BoolKind]...)
 	}
 	dst = append(dst, ':')
 	if !hasValue {
@@ -346,7 +359,10 @@ func (f *protoField) appendEntry(r *reader, dst, entry []byte, limit, depth int)
 // packedWire returns the wire type of the members of a packed list, and whether a kind can be packed.
 func packedWire(k protoreflect.Kind) (protowire.Type, bool) {
 	switch k {
-	case protoreflect.StringKind, protoreflect.BytesKind, protoreflect.MessageKind, protoreflect.GroupKind:
+	case protoreflect.StringKind,
+		protoreflect.BytesKind,
+		protoreflect.MessageKind,
+		protoreflect.GroupKind:
 		return 0, false
 	case protoreflect.Fixed32Kind, protoreflect.Sfixed32Kind, protoreflect.FloatKind:
 		return protowire.Fixed32Type, true
@@ -369,7 +385,12 @@ func wireOf(k protoreflect.Kind) protowire.Type {
 
 // appendValue appends a single value. A value of another wire type than its kind has is of another
 // schema.
-func (f *protoField) appendValue(r *reader, dst, v []byte, wire protowire.Type, limit, depth int) []byte {
+func (f *protoField) appendValue(
+	r *reader,
+	dst, v []byte,
+	wire protowire.Type,
+	limit, depth int,
+) []byte {
 	if wire != wireOf(f.kind) || len(dst) > limit {
 		r.fail()
 		return dst

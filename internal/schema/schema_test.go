@@ -79,9 +79,15 @@ func TestAvro(t *testing.T) {
 func TestAvroReferences(t *testing.T) {
 	s := mustCompile(t, Text{
 		Kind: Avro, Schema: `{"type":"record","name":"A","fields":[{"name":"u","type":"shop.User"}]}`,
-		References: []Reference{{"shop.User", `{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`}},
+		References: []Reference{
+			{
+				"shop.User",
+				`{"type":"record","name":"User","namespace":"shop","fields":[{"name":"n","type":"string"}]}`,
+			},
+		},
 	})
-	if got, err := s.AppendJSON(nil, []byte("\x06ann")); err != nil || string(got) != `{"u":{"n":"ann"}}` {
+	if got, err := s.AppendJSON(nil, []byte("\x06ann")); err != nil ||
+		string(got) != `{"u":{"n":"ann"}}` {
 		t.Errorf("%s, %v", got, err)
 	}
 }
@@ -121,7 +127,12 @@ message Log {
 
 var protoText = Text{
 	Kind: Protobuf, Schema: protoLog,
-	References: []Reference{{"shop/user.proto", `syntax = "proto3"; package shop; message User { string name = 1; uint64 id = 2; }`}},
+	References: []Reference{
+		{
+			"shop/user.proto",
+			`syntax = "proto3"; package shop; message User { string name = 1; uint64 id = 2; }`,
+		},
+	},
 }
 
 // The library's own JSON, of a message that the library made, is what is written.
@@ -149,13 +160,16 @@ func TestProtobuf(t *testing.T) {
 	if g, w := plain(t, got), plain(t, want); g != w {
 		t.Errorf("got  %s\nwant %s", g, w)
 	}
-	if got, err := s.AppendMessage(nil, []byte{2, 2}, value); err != nil || plain(t, got) != plain(t, want) {
+	if got, err := s.AppendMessage(nil, []byte{2, 2}, value); err != nil ||
+		plain(t, got) != plain(t, want) {
 		t.Errorf("with indexes apart: %s, %v", got, err)
 	}
-	if got, err := s.AppendJSON(nil, []byte("\x00\x0a\x01y")); err != nil || string(got) != `{"x":"y"}` {
+	if got, err := s.AppendJSON(nil, []byte("\x00\x0a\x01y")); err != nil ||
+		string(got) != `{"x":"y"}` {
 		t.Errorf("the first message: %s, %v", got, err)
 	}
-	if got, err := s.AppendJSON(nil, append([]byte{4, 2, 0}, 8, 5)); err != nil || string(got) != `{"n":5}` {
+	if got, err := s.AppendJSON(nil, append([]byte{4, 2, 0}, 8, 5)); err != nil ||
+		string(got) != `{"n":5}` {
 		t.Errorf("a message within: %s, %v", got, err)
 	}
 	for _, bad := range []string{"", "\x02\x08", "\x02\x02\x0a", "\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
@@ -197,10 +211,17 @@ func plain(t *testing.T, b []byte) string {
 // written has a bound, and what is deep is refused.
 func TestBounds(t *testing.T) {
 	s := mustCompile(t, Text{Kind: Avro, Schema: `{"type":"array","items":"null"}`})
-	if out, err := s.AppendJSON(nil, []byte("\xfe\xff\xff\xff\x0f\x00")); err == nil || cap(out) > 4*maxWritten {
+	if out, err := s.AppendJSON(nil, []byte("\xfe\xff\xff\xff\x0f\x00")); err == nil ||
+		cap(out) > 4*maxWritten {
 		t.Errorf("%d bytes, %v", len(out), err)
 	}
-	s = mustCompile(t, Text{Kind: Avro, Schema: `{"type":"record","name":"R","fields":[{"name":"r","type":["null","R"]}]}`})
+	s = mustCompile(
+		t,
+		Text{
+			Kind:   Avro,
+			Schema: `{"type":"record","name":"R","fields":[{"name":"r","type":["null","R"]}]}`,
+		},
+	)
 	if _, err := s.AppendJSON(nil, bytes.Repeat([]byte{2}, 100_000)); err == nil {
 		t.Error("a value of any depth is read")
 	}
@@ -249,7 +270,11 @@ func FuzzAvro(f *testing.F) {
 
 func FuzzProtobuf(f *testing.F) {
 	s := mustCompile(f, protoText)
-	f.Add([]byte("\x02\x02\x0a\x04\x08\x01\x10\x05\x1a\x02hi\x22\x02\x01\x02\x2a\x06\x0a\x01a\x12\x01b"))
+	f.Add(
+		[]byte(
+			"\x02\x02\x0a\x04\x08\x01\x10\x05\x1a\x02hi\x22\x02\x01\x02\x2a\x06\x0a\x01a\x12\x01b",
+		),
+	)
 	f.Add([]byte("\x02\x02\x4a\x0b\x0a\x09\x0a\x01k\x12\x04\x1a\x02hi\xe2\x12\x01p"))
 	f.Fuzz(func(t *testing.T, value []byte) { checkJSON(t, s, value) })
 }

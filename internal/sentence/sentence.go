@@ -68,7 +68,11 @@ func windowWords(r *rule.Rule) string {
 	case r.Every > 0 && r.Every == r.Window:
 		return "each " + duration.Format(r.Window)
 	case r.Every > 0:
-		return fmt.Sprintf("%s (evaluated every %s)", duration.Format(r.Window), duration.Format(r.Every))
+		return fmt.Sprintf(
+			"%s (evaluated every %s)",
+			duration.Format(r.Window),
+			duration.Format(r.Every),
+		)
 	}
 	return duration.Format(r.Window)
 }
@@ -92,7 +96,10 @@ func resolveWords(r *rule.Rule) string {
 	case r.When == nil && len(r.Sequence) == 0:
 		return fmt.Sprintf(" Resolves after %s without one.", duration.Format(r.Window))
 	case r.KeepFiringFor > 0:
-		return fmt.Sprintf(" Resolves when that has been false for %s.", duration.Format(r.KeepFiringFor))
+		return fmt.Sprintf(
+			" Resolves when that has been false for %s.",
+			duration.Format(r.KeepFiringFor),
+		)
 	}
 	return ""
 }
@@ -313,7 +320,10 @@ func callWords(c *rule.Call, logs string) string {
 		}
 		text = aggregates[c.Func] + " " + field
 		if len(c.Also) > 0 {
-			text = "the number of new combinations of " + strings.Join(append([]string{field}, c.Also...), ", ")
+			text = "the number of new combinations of " + strings.Join(
+				append([]string{field}, c.Also...),
+				", ",
+			)
 		}
 		if c.Within > 0 {
 			text += " within " + duration.Format(c.Within)

@@ -19,7 +19,8 @@ func TestAcknowledgeAndComment(t *testing.T) {
 	post(t, s, "/alerts/a1/comment", "by", "eve", "text", "restarting <b>it</b>")
 	see(t, s, "/alerts/a1", "restarting &lt;b&gt;it&lt;/b&gt;", "eve")
 	if status, to, _ := post(t, s, "/alerts/a1/unack", "by", "ada", "to", "/alerts/a1"); status != 303 ||
-		to != "/alerts/a1" || f.silences[0].State() != "expired" {
+		to != "/alerts/a1" ||
+		f.silences[0].State() != "expired" {
 		t.Errorf("taking it back is %d, to %s", status, to)
 	}
 	see(t, s, "/alerts/a1", "!>Unacknowledge<", "acknowledgement removed")
@@ -41,11 +42,13 @@ func TestBulkActions(t *testing.T) {
 			"Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")
 		return code
 	}
-	if code := send(url.Values{"alert": {"a1", "a2"}, "do": {"ack"}, "by": {"ada"}}); code != 303 || len(f.silences) != 2 {
+	if code := send(url.Values{"alert": {"a1", "a2"}, "do": {"ack"}, "by": {"ada"}}); code != 303 ||
+		len(f.silences) != 2 {
 		t.Errorf("it is %d, and there are %d silences", code, len(f.silences))
 	}
 	see(t, s, "/?state=muted", "acknowledged by ada")
-	if code := send(url.Values{"alert": {"a1", "a2"}, "do": {"silence"}, "by": {"ada"}, "for": {"1h"}}); code != 303 || len(f.silences) != 4 {
+	if code := send(url.Values{"alert": {"a1", "a2"}, "do": {"silence"}, "by": {"ada"}, "for": {"1h"}}); code != 303 ||
+		len(f.silences) != 4 {
 		t.Errorf("it is %d, and there are %d silences", code, len(f.silences))
 	}
 	if one := f.silences[3]; one.EndsAt.Sub(one.StartsAt) != time.Hour || len(one.Matchers) != 3 {
@@ -65,7 +68,16 @@ func TestBulkActions(t *testing.T) {
 func TestSilenceForm(t *testing.T) {
 	f, o := newFake(t)
 	s := newServer(t, o)
-	entered := []string{"matchers", "service=x", "for", "long", "by", "ada", "comment", "the reason"}
+	entered := []string{
+		"matchers",
+		"service=x",
+		"for",
+		"long",
+		"by",
+		"ada",
+		"comment",
+		"the reason",
+	}
 	status, _, body := post(t, s, "/silences", entered...)
 	for _, want := range []string{`role="alert"`, "service=x", `value="long"`, `value="ada"`, `value="the reason"`, "is not a duration"} {
 		if status != 400 || !strings.Contains(body, want) {
@@ -77,19 +89,57 @@ func TestSilenceForm(t *testing.T) {
 	if code != 400 || !strings.HasPrefix(part, "<form") {
 		t.Errorf("in a dialog it is %d %.100s", code, part)
 	}
-	post(t, s, "/silences", "matchers", "service=x", "from", "2026-03-02T13:00", "until", "2026-03-02T15:30", "by", "ada", "comment", "later")
+	post(
+		t,
+		s,
+		"/silences",
+		"matchers",
+		"service=x",
+		"from",
+		"2026-03-02T13:00",
+		"until",
+		"2026-03-02T15:30",
+		"by",
+		"ada",
+		"comment",
+		"later",
+	)
 	one := f.silences[0]
 	if one.StartsAt.Hour() != 13 || one.EndsAt.Hour() != 15 || one.EndsAt.Minute() != 30 {
 		t.Errorf("it lasts from %v to %v", one.StartsAt, one.EndsAt)
 	}
-	see(t, s, "/silences?edit="+one.ID, "Edit silence", "2026-03-02T15:30", "later", `value="`+one.ID+`"`)
-	if code, part := do(s, "GET", "/silences/form?edit="+one.ID, ""); code != 200 || !strings.HasPrefix(part, "<form") {
+	see(
+		t,
+		s,
+		"/silences?edit="+one.ID,
+		"Edit silence",
+		"2026-03-02T15:30",
+		"later",
+		`value="`+one.ID+`"`,
+	)
+	if code, part := do(s, "GET", "/silences/form?edit="+one.ID, ""); code != 200 ||
+		!strings.HasPrefix(part, "<form") {
 		t.Errorf("the form is %d %.100s", code, part)
 	}
-	if code, part := do(s, "GET", "/silences/form?alert=a1", ""); code != 200 || !strings.Contains(part, "payment-service") {
+	if code, part := do(s, "GET", "/silences/form?alert=a1", ""); code != 200 ||
+		!strings.Contains(part, "payment-service") {
 		t.Errorf("the form of an alert is %d %.100s", code, part)
 	}
-	post(t, s, "/silences", "id", one.ID, "matchers", "service=x", "for", "1h", "by", "ada", "comment", "changed")
+	post(
+		t,
+		s,
+		"/silences",
+		"id",
+		one.ID,
+		"matchers",
+		"service=x",
+		"for",
+		"1h",
+		"by",
+		"ada",
+		"comment",
+		"changed",
+	)
 	if f.silences[1].Comment != "changed" {
 		t.Errorf("it is %+v", f.silences)
 	}
@@ -109,7 +159,14 @@ func TestGroupAndSort(t *testing.T) {
 	f.fire("a2", "payment-worker")
 	f.current[1].Labels["region"], f.current[1].StartsAt = "north", noon.Add(-time.Hour)
 	s := newServer(t, o)
-	body := see(t, s, "/?groupby=service", "service=payment-service</h2>", "service=payment-worker</h2>", `<option value="region"`)
+	body := see(
+		t,
+		s,
+		"/?groupby=service",
+		"service=payment-service</h2>",
+		"service=payment-worker</h2>",
+		`<option value="region"`,
+	)
 	if strings.Count(body, `class="group `) != 2 {
 		t.Error("there are not two groups")
 	}
@@ -124,7 +181,13 @@ func TestGroupAndSort(t *testing.T) {
 func TestValues(t *testing.T) {
 	at := func(s int) time.Time { return noon.Add(time.Duration(s) * time.Second) }
 	series := []Point{{at(-99), 999}, {at(1), 12}, {at(2), 40}, {at(3), 20}, {at(9), 5}}
-	firing := models.Alert{State: models.AlertFiring, At: at(1), StartsAt: at(0), Value: 11, Threshold: "> 10"}
+	firing := models.Alert{
+		State:     models.AlertFiring,
+		At:        at(1),
+		StartsAt:  at(0),
+		Value:     11,
+		Threshold: "> 10",
+	}
 	f := func(a models.Alert, want alertValues) {
 		t.Helper()
 		if got := valuesOf(a, []models.Alert{firing}, series); got != want {
@@ -155,7 +218,14 @@ func TestLinksOfAnnotations(t *testing.T) {
 		"evil": "https://evil.example/", "text": "see https://wiki.example/", "script": "javascript:alert(1)",
 		"user": "https://wiki.example@evil.example/",
 	}
-	body := see(t, s, "/alerts/a1", `href="https://wiki.example/pay"`, "!href=\"https://evil", "!href=\"javascript")
+	body := see(
+		t,
+		s,
+		"/alerts/a1",
+		`href="https://wiki.example/pay"`,
+		"!href=\"https://evil",
+		"!href=\"javascript",
+	)
 	if n := strings.Count(body, `target="_blank"`); n != 1 {
 		t.Errorf("there are %d links", n)
 	}
@@ -171,16 +241,36 @@ func TestHistoryPage(t *testing.T) {
 	over.State, over.At = models.AlertResolved, noon.Add(-time.Minute)
 	f.history, f.current = append(f.history, over), f.current[:1]
 	s := newServer(t, o)
-	see(t, s, "/history", "<b>2</b> alerts fired", "payment-worker", `class="band firing sev-critical"`, "1m", ">firing</span>")
-	see(t, s, "/history?filter=service:payment-w*", "<b>1</b> alerts fired", "payment-worker", "!payment-service")
+	see(
+		t,
+		s,
+		"/history",
+		"<b>2</b> alerts fired",
+		"payment-worker",
+		`class="band firing sev-critical"`,
+		"1m",
+		">firing</span>",
+	)
+	see(
+		t,
+		s,
+		"/history?filter=service:payment-w*",
+		"<b>1</b> alerts fired",
+		"payment-worker",
+		"!payment-service",
+	)
 	see(t, s, "/history?filter=(", `role="alert"`)
 	see(t, s, "/history?since=1h&rule=payments/NobodyLogsIn", "<b>0</b> alerts fired")
 	code, text := do(s, "GET", "/api/v1/history?format=csv", "")
-	if code != 200 || strings.Count(text, "\n") != 6 || !strings.Contains(text, "resolved,payments/PaymentErrors,a2,page,") {
+	if code != 200 || strings.Count(text, "\n") != 6 ||
+		!strings.Contains(text, "resolved,payments/PaymentErrors,a2,page,") {
 		t.Errorf("the export is %d\n%s", code, text)
 	}
 	f.history[0].Reason = "=1+1\x1b"
-	if _, text := do(s, "GET", "/api/v1/history?format=csv", ""); !strings.Contains(text, ",'=1+1⟨U+001B⟩") {
+	if _, text := do(s, "GET", "/api/v1/history?format=csv", ""); !strings.Contains(
+		text,
+		",'=1+1⟨U+001B⟩",
+	) {
 		t.Errorf("a formula is exported as one:\n%s", text)
 	}
 }
@@ -191,7 +281,15 @@ func TestNeighboursAndLogs(t *testing.T) {
 	f.fire("a2", "payment-worker")
 	f.current[1].Labels["alertname"] = "Another"
 	s := newServer(t, o)
-	see(t, s, "/alerts/a1", "Fired at the same time", ">Another<", `href="/explore?alert=a1"`, "<span>peak</span>")
+	see(
+		t,
+		s,
+		"/alerts/a1",
+		"Fired at the same time",
+		">Another<",
+		`href="/explore?alert=a1"`,
+		"<span>peak</span>",
+	)
 	see(t, s, "/explore?alert=a1", "Logs of alert", "<b>30</b> of 30 logs")
 	see(t, s, "/explore?alert=a2", "<b>0</b> of 30 logs")
 	see(t, s, "/explore?alert=a1&q=%22declined+7%22", "<b>1</b> of 30 logs")
@@ -201,14 +299,27 @@ func TestNeighboursAndLogs(t *testing.T) {
 func TestReceiversPage(t *testing.T) {
 	_, o := newFake(t)
 	s := newServer(t, o)
-	see(t, s, "/receivers", "webhook[0]", "200 OK", "403 Forbidden", ">failing<", `severity=&#34;page&#34;`, ">continue<", "repeat 4h")
+	see(
+		t,
+		s,
+		"/receivers",
+		"webhook[0]",
+		"200 OK",
+		"403 Forbidden",
+		">failing<",
+		`severity=&#34;page&#34;`,
+		">continue<",
+		"repeat 4h",
+	)
 	see(t, s, "/receivers?labels=severity%3Dpage", "Notifies <b>pager</b>")
 	see(t, s, "/receivers?labels=severity%3D~page", "is not a label")
 	see(t, s, "/receivers?preview=pager", "[page] a sample")
-	if status, _, body := post(t, s, "/receivers/test", "receiver", "pager"); status != 200 || !strings.Contains(body, "failed: 403 Forbidden") {
+	if status, _, body := post(t, s, "/receivers/test", "receiver", "pager"); status != 200 ||
+		!strings.Contains(body, "failed: 403 Forbidden") {
 		t.Errorf("the test is %d", status)
 	}
-	if status, _, body := post(t, s, "/receivers/test", "receiver", "gone"); status != 422 || !strings.Contains(body, "no receiver gone") {
+	if status, _, body := post(t, s, "/receivers/test", "receiver", "gone"); status != 422 ||
+		!strings.Contains(body, "no receiver gone") {
 		t.Errorf("the test of nothing is %d", status)
 	}
 }

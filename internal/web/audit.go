@@ -17,7 +17,13 @@ func (s *Server) audit(r *http.Request, what string, facts ...any) {
 	if s.Audit == nil {
 		return
 	}
-	entry := AuditEntry{At: s.Now(), What: what, Client: who, From: from, Facts: map[string]string{}}
+	entry := AuditEntry{
+		At:     s.Now(),
+		What:   what,
+		Client: who,
+		From:   from,
+		Facts:  map[string]string{},
+	}
 	for i := 0; i+1 < len(facts); i += 2 {
 		text := safetext.Clip(safetext.Visible(fmt.Sprint(facts[i+1])), 2000)
 		entry.Facts[fmt.Sprint(facts[i])] = text

@@ -481,13 +481,23 @@ type fakeReceivers struct{}
 func (fakeReceivers) List() []Receiver {
 	return []Receiver{
 		{Name: "default", Integrations: []string{"webhook[0]"}},
-		{Name: "pager", Integrations: []string{"slack[0]"}, Failing: noon.Add(-time.Hour), Error: "403 Forbidden"},
+		{
+			Name:         "pager",
+			Integrations: []string{"slack[0]"},
+			Failing:      noon.Add(-time.Hour),
+			Error:        "403 Forbidden",
+		},
 	}
 }
 
 func (fakeReceivers) Routes() []Route {
 	return []Route{
-		{Receiver: "default", GroupBy: []string{"..."}, GroupWait: time.Second, RepeatInterval: 4 * time.Hour},
+		{
+			Receiver:       "default",
+			GroupBy:        []string{"..."},
+			GroupWait:      time.Second,
+			RepeatInterval: 4 * time.Hour,
+		},
 		{Depth: 1, Receiver: "pager", Matchers: []string{`severity="page"`}, Continue: true},
 	}
 }
@@ -500,7 +510,9 @@ func (fakeReceivers) RoutedTo(labels map[string]string) []string {
 }
 
 func (fakeReceivers) Preview(receiver string, _ bool) ([]MessagePreview, error) {
-	return []MessagePreview{{Integration: "slack[0]", Fields: []MessageField{{"title", "[page] a sample"}}}}, nil
+	return []MessagePreview{
+		{Integration: "slack[0]", Fields: []MessageField{{"title", "[page] a sample"}}},
+	}, nil
 }
 
 func (fakeReceivers) Test(_ context.Context, receiver string, _ bool) ([]TestResult, error) {

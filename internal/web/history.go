@@ -243,7 +243,12 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 
 // exportHistory writes all entries of the history: transitions, notifications, reasons why something
 // was not notified, and what users did.
-func (s *Server) exportHistory(w http.ResponseWriter, r *http.Request, since time.Time, kind string) error {
+func (s *Server) exportHistory(
+	w http.ResponseWriter,
+	r *http.Request,
+	since time.Time,
+	kind string,
+) error {
 	name, form := "application/x-ndjson", "alerts.jsonl"
 	switch kind {
 	case history.JSON:
@@ -274,7 +279,9 @@ func writeCSV(w http.ResponseWriter, list []models.Alert) error {
 	})
 	for _, a := range list {
 		_ = out.Write([]string{
-			a.At.UTC().Format(time.RFC3339Nano), string(a.State), cell(a.Rule), a.ID, cell(a.Severity),
+			a.At.UTC().
+				Format(time.RFC3339Nano),
+			string(a.State), cell(a.Rule), a.ID, cell(a.Severity),
 			cell(labelText(a.Labels)), strconv.FormatFloat(a.Value, 'g', -1, 64), cell(a.Threshold),
 			cell(a.Reason), fmt.Sprint(a.Count),
 		})
@@ -286,7 +293,8 @@ func writeCSV(w http.ResponseWriter, list []models.Alert) error {
 // cell is text for a spreadsheet, which must not take it for a formula.
 func cell(text string) string {
 	text = safetext.Visible(text)
-	if strings.HasPrefix(text, "=") || strings.HasPrefix(text, "+") || strings.HasPrefix(text, "-") ||
+	if strings.HasPrefix(text, "=") || strings.HasPrefix(text, "+") ||
+		strings.HasPrefix(text, "-") ||
 		strings.HasPrefix(text, "@") {
 		return "'" + text
 	}

@@ -22,7 +22,13 @@ import (
 // One client gets its share of the concurrent requests; the others get the rest.
 func TestSharesOfClients(t *testing.T) {
 	l := &limit{total: 4, share: 2, what: "things", clients: map[netip.Prefix]int{}}
-	a, b, c := netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("192.0.2.2/32"), netip.MustParsePrefix("192.0.2.3/32")
+	a, b, c := netip.MustParsePrefix(
+		"192.0.2.1/32",
+	), netip.MustParsePrefix(
+		"192.0.2.2/32",
+	), netip.MustParsePrefix(
+		"192.0.2.3/32",
+	)
 	f := func(client netip.Prefix, want bool) func() {
 		t.Helper()
 		free, err := l.take(client)
@@ -113,7 +119,10 @@ func TestExplosiveExpressions(t *testing.T) {
 				t.Errorf("%s: %.40s took %v", name, path, took)
 			}
 		}
-		body := fmt.Sprintf(`{"matchers":[{"name":"a","value":%q,"isRegex":true,"isEqual":true}]}`, text)
+		body := fmt.Sprintf(
+			`{"matchers":[{"name":"a","value":%q,"isRegex":true,"isEqual":true}]}`,
+			text,
+		)
 		if code, _ := do(s, "POST", "/api/v2/silences", body); code != 400 {
 			t.Errorf("%s: a silence is %d", name, code)
 		}
@@ -148,7 +157,12 @@ func TestEventsAreBounded(t *testing.T) {
 	if n := strings.Count(body, `"format"`); code != 200 || n != maxLogs {
 		t.Errorf("it is %d with %d logs", code, n)
 	}
-	code, body = do(s, "POST", "/api/v1/explain", fmt.Sprintf(`{"rule":"payments/PaymentErrors","event":%q}`, many))
+	code, body = do(
+		s,
+		"POST",
+		"/api/v1/explain",
+		fmt.Sprintf(`{"rule":"payments/PaymentErrors","event":%q}`, many),
+	)
 	if n := strings.Count(body, `"rule"`); code != 200 || n > maxLogs {
 		t.Errorf("it is %d with %d logs", code, n)
 	}
@@ -166,7 +180,8 @@ func TestPanicsAreLogged(t *testing.T) {
 	h := s.instrument(route{"GET /x", Anyone, cheap, http.HandlerFunc(
 		func(http.ResponseWriter, *http.Request) { panic("a mistake") },
 	)})
-	if code, _ := do(h, "GET", "/x", ""); code != 500 || !strings.Contains(log.String(), "a mistake") ||
+	if code, _ := do(h, "GET", "/x", ""); code != 500 ||
+		!strings.Contains(log.String(), "a mistake") ||
 		!strings.Contains(log.String(), "level=ERROR") {
 		t.Errorf("it is %d, and the log says %s", code, log.String())
 	}
@@ -249,7 +264,10 @@ func TestUnprotectedServerWarns(t *testing.T) {
 	f := func(change func(*Options), want bool) {
 		t.Helper()
 		var log bytes.Buffer
-		o := Options{Listener: otherAddress{listen(t)}, Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		o := Options{
+			Listener: otherAddress{listen(t)},
+			Logger:   slog.New(slog.NewTextHandler(&log, nil)),
+		}
 		change(&o)
 		s := newServer(t, o)
 		ctx, stop := context.WithCancel(t.Context())
@@ -273,7 +291,8 @@ func TestCommandLineHidesValues(t *testing.T) {
 	os.Args = []string{"alert-engine", "run", "--slack-url", "https://x/secret", "--webhook=secret"}
 	w := httptest.NewRecorder()
 	commandLine(w, nil)
-	if text := w.Body.String(); strings.Contains(text, "secret") || !strings.Contains(text, "--slack-url") {
+	if text := w.Body.String(); strings.Contains(text, "secret") ||
+		!strings.Contains(text, "--slack-url") {
 		t.Errorf("it is %s", text)
 	}
 }
@@ -286,11 +305,21 @@ func TestAudit(t *testing.T) {
 	s := newServer(t, o)
 	auth := []string{"Authorization", "Bearer " + writeToken}
 	form := append(auth, "Content-Type", "application/x-www-form-urlencoded", "Accept", "text/html")
-	do(s, "POST", "/api/v2/silences", `{"matchers":[{"name":"a","value":"b","isEqual":true}],"createdBy":"ada","comment":"why"}`, auth...)
+	do(
+		s,
+		"POST",
+		"/api/v2/silences",
+		`{"matchers":[{"name":"a","value":"b","isEqual":true}],"createdBy":"ada","comment":"why"}`,
+		auth...)
 	do(s, "DELETE", "/api/v2/silence/00000000-0000-0000-0000-000000000001", "", auth...)
 	do(s, "POST", "/silences", "matchers=a%3Db&for=2h&by=bob&comment=x", form...)
 	do(s, "POST", "/api/v1/alerts/a1/ack", `{"by":"eve"}`, auth...)
-	do(s, "PUT", "/api/v1/rulefiles/mine", strings.ReplaceAll(fileRules, "payments", "mine"), auth...)
+	do(
+		s,
+		"PUT",
+		"/api/v1/rulefiles/mine",
+		strings.ReplaceAll(fileRules, "payments", "mine"),
+		auth...)
 	do(s, "DELETE", "/api/v1/rulefiles/mine", "", auth...)
 	do(s, "POST", "/engine/replay", "topic=dead&partition=0&offset=1", form...)
 	do(s, "POST", "/-/reload", "", auth...)

@@ -321,7 +321,13 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 				windowed: true,
 			}
 	}
-	made := &call{of: f, index: len(c.p.calls), quantile: of.Quantile, offset: int64(of.Offset), within: int64(of.Within)}
+	made := &call{
+		of:       f,
+		index:    len(c.p.calls),
+		quantile: of.Quantile,
+		offset:   int64(of.Offset),
+		within:   int64(of.Within),
+	}
 	made.series = c.series(of, f, made.offset+c.p.window)
 	c.p.calls = append(c.p.calls, made)
 	d := directionOf(f)

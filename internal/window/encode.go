@@ -197,7 +197,8 @@ func (r *reading) series(p *seriesSpec, s *series) {
 	n := len(s.times)
 	has := r.byte()
 	want := bits(n > 0 && p.kind == numbers, n > 0 && p.kind == texts, n > 0 && p.ordered)
-	if p.kind == novel && p.ordered && n > 0 && has&4 == 0 { // an earlier version did not keep the order of new values
+	if p.kind == novel && p.ordered && n > 0 &&
+		has&4 == 0 { // an earlier version did not keep the order of new values
 		s.orders, want = make([]Order, n), want&^4
 	}
 	if has&7 != want || has > 63 ||

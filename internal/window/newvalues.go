@@ -30,7 +30,11 @@ const maxSeen = 100_000
 
 // see takes in that a text was seen. It returns the beginnings of stretches that are no more, and
 // the one that came about, if any.
-func (n *novelty) see(text string, at reset, remember int64) (gone []reset, begun reset, changed bool) {
+func (n *novelty) see(
+	text string,
+	at reset,
+	remember int64,
+) (gone []reset, begun reset, changed bool) {
 	if n.seen == nil {
 		n.seen = map[string][]stretch{}
 	}

@@ -29,15 +29,26 @@ func TestFloodAgreesWithDefinition(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.paneLength, p.paneLimit, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			p.paneLength, p.paneLimit, p.exactly = int64(
+				1+rng.IntN(5),
+			)*second, 1+rng.IntN(
+				6,
+			), 1+rng.IntN(
+				6,
+			)
 			list := flood(rng, r.Resolve.Match != nil)
 			d := define(r, p, list)
-			want := d.edges(func(at int64) bool { return d.truth(r.When, true, at) }, 90*second, second)
+			want := d.edges(
+				func(at int64) bool { return d.truth(r.When, true, at) },
+				90*second,
+				second,
+			)
 			for range 2 {
 				f := flooded{
 					p:        p,
 					lateness: 4 * second,
-					still:    resolve == "" && !p.undefinedAtFirst && !strings.Contains(when, "since"),
+					still: resolve == "" && !p.undefinedAtFirst &&
+						!strings.Contains(when, "since"),
 				}
 				for _, s := range shuffled(rng, list, f.lateness) {
 					f.add(eventOf(p, r, &s), rng)
@@ -74,7 +85,13 @@ func TestLateFloodEventsSurviveRestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.paneLength, p.paneLimit, p.exactly = int64(1+rng.IntN(5))*second, 1+rng.IntN(6), 1+rng.IntN(6)
+			p.paneLength, p.paneLimit, p.exactly = int64(
+				1+rng.IntN(5),
+			)*second, 1+rng.IntN(
+				6,
+			), 1+rng.IntN(
+				6,
+			)
 			list := shuffled(rng, flood(rng, false), disorder)
 			live := func(restore bool) []string {
 				f, pace := flooded{p: p, lateness: 4 * second}, rand.New(rand.NewPCG(seed, 3))
@@ -147,7 +164,15 @@ func (f *flooded) add(ev Event, rng *rand.Rand) {
 		f.g.Eager(f.p)
 	}
 	if rng.IntN(8) == 0 {
-		moves, value, held := f.g.NextValueChange(f.p), f.g.Value(f.p, f.g.SweptTo(), nil), f.g.Events(f.p)
+		moves, value, held := f.g.NextValueChange(
+			f.p,
+		), f.g.Value(
+			f.p,
+			f.g.SweptTo(),
+			nil,
+		), f.g.Events(
+			f.p,
+		)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
 		if swept := f.g.SweptTo(); moves > swept && f.still &&
 			(held != f.g.Events(f.p) || !same(value, f.g.Value(f.p, swept, nil))) {

@@ -265,7 +265,8 @@ func (g *Group) change(p *Condition, env Env) int64 {
 // lookedEarly says whether Eager has looked at every instant after swept, and the condition holds
 // at none of them.
 func (g *Group) lookedEarly(p *Condition) bool {
-	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known && g.state.earlyFrom == Never
+	return p.eager && p.steady && p.sequence == nil && !g.up && !p.known &&
+		g.state.earlyFrom == Never
 }
 
 // ages calls soon with the instants at which an age passes what it is compared with.

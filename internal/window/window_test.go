@@ -435,7 +435,11 @@ func TestLateEventsCountFromWatermark(t *testing.T) {
 		g.Sweep(p, 200*second, nil, each)
 		d := define(r, p, taken)
 		d.known = 0
-		want := d.edges(func(at int64) bool { return d.truth(r.When, true, at) }, 200*second, second)
+		want := d.edges(
+			func(at int64) bool { return d.truth(r.When, true, at) },
+			200*second,
+			second,
+		)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("%s%s\n%s", when, every, diff)
 		}

@@ -38,13 +38,17 @@ var configKeys = []string{
 
 // Recognizes says whether a file is a rule of ElastAlert or its config.yaml.
 func (System) Recognizes(documents []*yaml.Node) bool {
-	return slices.ContainsFunc(documents, func(n *yaml.Node) bool { return isRule(n) || isConfig(n) })
+	return slices.ContainsFunc(
+		documents,
+		func(n *yaml.Node) bool { return isRule(n) || isConfig(n) },
+	)
 }
 
 func isRule(n *yaml.Node) bool {
 	kind := imports.Get(n, "type")
 	if kind == nil || kind.Kind != yaml.ScalarNode || imports.Get(n, "detection") != nil {
-		return imports.Get(n, "type") == nil && imports.Get(n, "import") != nil && imports.Get(n, "name") != nil
+		return imports.Get(n, "type") == nil && imports.Get(n, "import") != nil &&
+			imports.Get(n, "name") != nil
 	}
 	for _, key := range []string{"index", "alert", "filter", "timeframe"} {
 		if imports.Get(n, key) != nil {
@@ -146,11 +150,19 @@ func (t *translator) notes() {
 		if more := len(t.indices) - 5; more > 0 {
 			names += fmt.Sprintf(" and %d more", more)
 		}
-		note("index", "indices (%s) are not translated: a rule reads all topics unless it has a source", names)
+		note(
+			"index",
+			"indices (%s) are not translated: a rule reads all topics unless it has a source",
+			names,
+		)
 	}
 	if t.realerts > 0 {
-		note("realert", "realert is the repeat_interval of a route (%d of the rules), see --receivers; an alert here "+
-			"is one until it resolves, however many matches it has", t.realerts)
+		note(
+			"realert",
+			"realert is the repeat_interval of a route (%d of the rules), see --receivers; an alert here "+
+				"is one until it resolves, however many matches it has",
+			t.realerts,
+		)
 	}
 }
 
@@ -187,7 +199,14 @@ func (r *one) say(v imports.Verdict, code, text string) {
 // rule translates one document, which gives one rule, or one for each field of new_term.
 func (t *translator) rule(file string, root *yaml.Node) []*yaml.Node {
 	base := strings.TrimSuffix(path.Base(file), path.Ext(file))
-	r := &one{translator: t, file: file, line: max(root.Line, 1), root: root, name: base, verdict: imports.Exact}
+	r := &one{
+		translator: t,
+		file:       file,
+		line:       max(root.Line, 1),
+		root:       root,
+		name:       base,
+		verdict:    imports.Exact,
+	}
 	err := r.load()
 	if name := imports.Value(r.root, "name"); name != "" {
 		r.name = name
@@ -273,7 +292,11 @@ func (r *one) follow() error {
 		if list := imports.Get(roots[0], "filter"); list != nil {
 			own := imports.Get(rule, "filter")
 			if own != list {
-				rule = replace(rule, "filter", imports.List(append(slices.Clone(members(list)), members(own)...)...))
+				rule = replace(
+					rule,
+					"filter",
+					imports.List(append(slices.Clone(members(list)), members(own)...)...),
+				)
 			}
 		}
 	}
@@ -342,7 +365,12 @@ func (r *one) duration(key string) (time.Duration, error) {
 		unit, ok := units[n.Content[i].Value]
 		v, err := strconv.ParseFloat(n.Content[i+1].Value, 64)
 		if !ok || err != nil || v < 0 || v > 1e9 {
-			return 0, fmt.Errorf("%s: %s of %q is no duration", key, n.Content[i].Value, n.Content[i+1].Value)
+			return 0, fmt.Errorf(
+				"%s: %s of %q is no duration",
+				key,
+				n.Content[i].Value,
+				n.Content[i+1].Value,
+			)
 		}
 		sum += time.Duration(v * float64(unit))
 	}
@@ -408,7 +436,10 @@ func (r *one) translate() ([]*yaml.Node, error) {
 			return nil, err
 		}
 		r.off = !isNever(match)
-		r.remark("field-type", why+"; should it be a keyword, give --mapping, or leave out mode: off")
+		r.remark(
+			"field-type",
+			why+"; should it be a keyword, give --mapping, or leave out mode: off",
+		)
 	}
 	list, err := translate(r)
 	if err != nil {
@@ -496,19 +527,26 @@ func (r *one) differences(timeField string) {
 	}
 	if names := r.filters.guessed; len(names) > 0 {
 		list := strings.Join(names[:min(len(names), 4)], ", ")
-		r.remark("field-type", "text or keyword? "+list+" taken for text: words in any case; a keyword is its "+
-			"whole value, so give --mapping or --against")
+		r.remark(
+			"field-type",
+			"text or keyword? "+list+" taken for text: words in any case; a keyword is its "+
+				"whole value, so give --mapping or --against",
+		)
 	}
 	for _, name := range imports.Values(r.root, "match_enhancements") {
 		hint := ""
-		if low := strings.ToLower(name); strings.Contains(low, "time") || strings.Contains(low, "hour") {
+		if low := strings.ToLower(name); strings.Contains(low, "time") ||
+			strings.Contains(low, "hour") {
 			hint = "; hours are written as active"
 		}
 		r.remark("enhancement", "match_enhancements: "+name+" is Python and does not run"+hint)
 	}
 	if timeField != "@timestamp" {
-		r.remark("timestamp", "timestamp_field is "+timeField+"; event time here is that of the source, see its "+
-			"format in the configuration")
+		r.remark(
+			"timestamp",
+			"timestamp_field is "+timeField+"; event time here is that of the source, see its "+
+				"format in the configuration",
+		)
 	}
 	for _, key := range []string{"exponential_realert", "scan_entire_timeframe", "alert_on_new_data"} {
 		if r.get(key) != nil && r.value(key) != "false" {

@@ -19,7 +19,11 @@ import (
 func file(name, text string) imports.File { return imports.File{Name: name, Data: []byte(text)} }
 
 // translate translates rules and writes and reads the result, as a user would.
-func translate(t *testing.T, o imports.Options, files ...imports.File) (*rule.Set, *imports.Report) {
+func translate(
+	t *testing.T,
+	o imports.Options,
+	files ...imports.File,
+) (*rule.Set, *imports.Report) {
 	t.Helper()
 	r := System{}.Translate(files, o)
 	if err := imports.Finish(r); err != nil {
@@ -62,7 +66,11 @@ func holds(t *testing.T, q rule.Query, log string) (held bool) {
 	}
 	m := ix.NewMatcher()
 	rec := models.Record{Topic: "t", Timestamp: time.Unix(1_800_000_000, 0), Value: []byte(log)}
-	d.Decode(&rec, func(l *decode.Log) { held = len(m.Match(l, nil)) == 1 }, func(decode.Reason, string) {})
+	d.Decode(
+		&rec,
+		func(l *decode.Log) { held = len(m.Match(l, nil)) == 1 },
+		func(decode.Reason, string) {},
+	)
 	return held
 }
 
@@ -181,8 +189,12 @@ func TestRefusals(t *testing.T) {
 			}
 			return nil, errors.New("no such file")
 		}}
-		set, report := translate(t, o, file("r.yaml", "name: x\nindex: l\nalert: debug\n"+text+"\n"),
-			file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"))
+		set, report := translate(
+			t,
+			o,
+			file("r.yaml", "name: x\nindex: l\nalert: debug\n"+text+"\n"),
+			file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"),
+		)
 		if len(set.Rules) != 1 || report.Count(imports.Refused) != 1 {
 			t.Errorf("%s: %d rules, %v", text, len(set.Rules), report.Remarks)
 			continue
@@ -210,7 +222,12 @@ func TestKinds(t *testing.T) {
 		"type: new_term\nfields: [[user, host]]":                                                                                "when=new(user, fields.host) > 0 window=5m0s by= learn=720h0m0s",
 		"type: change\ncompare_key: country\nignore_null: true\nquery_key: user\ntimeframe: {days: 1}":                          "when=changed(country, within 1d) > 0 window=5m0s by=user",
 	} {
-		set, report := translate(t, imports.Options{}, file("config.yaml", config), file("r.yaml", "name: x\nindex: l\nalert: debug\n"+text+"\n"))
+		set, report := translate(
+			t,
+			imports.Options{},
+			file("config.yaml", config),
+			file("r.yaml", "name: x\nindex: l\nalert: debug\n"+text+"\n"),
+		)
 		if len(set.Rules) != 1 {
 			t.Errorf("%s: %v", text, report.Remarks)
 			continue
@@ -237,7 +254,11 @@ func TestKinds(t *testing.T) {
 func TestLists(t *testing.T) {
 	const head = "name: x\nindex: l\nalert: debug\ncompare_key: uid\n"
 	black := only(t, imports.Options{}, head+"type: blacklist\nblacklist: [root, '4711']\n")
-	white := only(t, imports.Options{}, head+"type: whitelist\nwhitelist: [eu-1, eu-2]\nignore_null: true\n")
+	white := only(
+		t,
+		imports.Options{},
+		head+"type: whitelist\nwhitelist: [eu-1, eu-2]\nignore_null: true\n",
+	)
 	for _, test := range []struct {
 		r    *rule.Rule
 		log  string
@@ -274,7 +295,8 @@ func TestUnknownTypes(t *testing.T) {
 	// a term that no text has is imported switched off, as it is there
 	set, report = translate(t, imports.Options{}, file("r.yaml",
 		"name: x\nindex: l\nalert: debug\ntype: any\nfilter: [{term: {note: Alarm}}]\n"))
-	if r := set.Rules[0]; r.Mode != rule.Off || r.MatchText != `note:="Alarm"` || report.Count(imports.Differs) != 1 {
+	if r := set.Rules[0]; r.Mode != rule.Off || r.MatchText != `note:="Alarm"` ||
+		report.Count(imports.Differs) != 1 {
 		t.Error(r.Mode, r.MatchText, report.Remarks)
 	}
 }
@@ -285,14 +307,19 @@ func TestIncludes(t *testing.T) {
 		if name != "rules/base.yaml" {
 			return nil, fmt.Errorf("read %s", name)
 		}
-		return []byte("index: l\nalert: debug\nnum_events: 9\ntimeframe: {minutes: 5}\nfilter: [{term: {app.keyword: a}}]\n"), nil
+		return []byte(
+			"index: l\nalert: debug\nnum_events: 9\ntimeframe: {minutes: 5}\nfilter: [{term: {app.keyword: a}}]\n",
+		), nil
 	}}
-	set, report := translate(t, o, file("rules/r.yaml",
-		"import: base.yaml\nname: x\ntype: frequency\nnum_events: 3\nfilter: [{term: {b.keyword: B}}]\n"))
+	set, report := translate(t, o, file(
+		"rules/r.yaml",
+		"import: base.yaml\nname: x\ntype: frequency\nnum_events: 3\nfilter: [{term: {b.keyword: B}}]\n",
+	))
 	if len(set.Rules) != 1 {
 		t.Fatal(report.Remarks)
 	}
-	if r := set.Rules[0]; r.MatchText != `app:="a" b:="B"` || r.WhenText != "count() >= 3" || r.Window != 5*time.Minute {
+	if r := set.Rules[0]; r.MatchText != `app:="a" b:="B"` || r.WhenText != "count() >= 3" ||
+		r.Window != 5*time.Minute {
 		t.Error(r.MatchText, r.WhenText, r.Window)
 	}
 }
@@ -321,17 +348,39 @@ func TestHostileInput(t *testing.T) {
 		fmt.Fprintf(&branches, "a:v%d OR ", i)
 		fmt.Fprintf(&words, "{term: {a: v%d}}, ", i)
 	}
-	set, report := translate(t, imports.Options{},
+	set, report := translate(
+		t,
+		imports.Options{},
 		file("broken.yaml", "name: [x\n"),
 		file("list.yaml", "- 1\n"),
-		file("branches.yaml", "name: branches\ntype: any\nindex: l\nalert: debug\nfilter: [{query_string: {query: '"+branches.String()+"a:z'}}]\n"),
-		file("should.yaml", "name: should\ntype: any\nindex: l\nalert: debug\nfilter: [{bool: {should: ["+words.String()+"]}}]\n"),
-		file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"))
+		file(
+			"branches.yaml",
+			"name: branches\ntype: any\nindex: l\nalert: debug\nfilter: [{query_string: {query: '"+branches.String()+"a:z'}}]\n",
+		),
+		file(
+			"should.yaml",
+			"name: should\ntype: any\nindex: l\nalert: debug\nfilter: [{bool: {should: ["+words.String()+"]}}]\n",
+		),
+		file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"),
+	)
 	if len(set.Rules) != 3 || report.Count(imports.Refused) != 2 {
 		t.Error(len(set.Rules), report.Summary())
 	}
-	huge := file("m.json", `{"properties":{"a":`+strings.Repeat(`{"properties":{"a":`, 60)+`{"type":"text"}`+strings.Repeat("}}", 60)+`}}`)
-	_, report = translate(t, imports.Options{Mapping: &huge}, file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"))
+	huge := file(
+		"m.json",
+		`{"properties":{"a":`+strings.Repeat(
+			`{"properties":{"a":`,
+			60,
+		)+`{"type":"text"}`+strings.Repeat(
+			"}}",
+			60,
+		)+`}}`,
+	)
+	_, report = translate(
+		t,
+		imports.Options{Mapping: &huge},
+		file("good.yaml", "name: good\ntype: any\nindex: l\nalert: debug\n"),
+	)
 	if report.Count(imports.Refused) != 1 || report.Count(imports.Exact) != 1 {
 		t.Error(report.Remarks)
 	}
@@ -340,13 +389,17 @@ func TestHostileInput(t *testing.T) {
 // What the rules notify becomes an alertmanager.yml; the same receiver is written once.
 func TestReceivers(t *testing.T) {
 	const rest = "type: any\nindex: l\nalert: [slack, debug, jira]\nslack_webhook_url: https://hooks.example/x\nrealert: {minutes: 30}\n"
-	r := System{}.Translate([]imports.File{file("a.yaml", "name: a\n"+rest), file("b.yaml", "name: b\n"+rest)}, imports.Options{})
+	r := System{}.Translate(
+		[]imports.File{file("a.yaml", "name: a\n"+rest), file("b.yaml", "name: b\n"+rest)},
+		imports.Options{},
+	)
 	text, err := yaml.Marshal(r.Receivers)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"alertname=\"a\"", "alertname=\"b\"", "repeat_interval: 30m", "api_url: https://hooks.example/x"} {
-		if strings.Count(string(text), want) == 0 || want[:3] == "api" && strings.Count(string(text), want) != 1 {
+		if strings.Count(string(text), want) == 0 ||
+			want[:3] == "api" && strings.Count(string(text), want) != 1 {
 			t.Errorf("no %s in\n%s", want, text)
 		}
 	}

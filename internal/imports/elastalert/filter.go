@@ -218,7 +218,11 @@ func (f *filters) boolean(n *yaml.Node, depth int) (rule.Query, error) {
 	if text := imports.Value(n, "minimum_should_match"); text != "" {
 		var err error
 		if least, err = strconv.Atoi(text); err != nil || least < 0 {
-			return nil, fmt.Errorf("line %d: minimum_should_match %q has no counterpart", n.Line, text)
+			return nil, fmt.Errorf(
+				"line %d: minimum_should_match %q has no counterpart",
+				n.Line,
+				text,
+			)
 		}
 	}
 	if imports.Get(n, "must") == nil && imports.Get(n, "filter") == nil &&
@@ -229,7 +233,11 @@ func (f *filters) boolean(n *yaml.Node, depth int) (rule.Query, error) {
 	case least == 0:
 		return all(of...), nil
 	case least > 1 && least < len(shoulds):
-		return nil, fmt.Errorf("line %d: minimum_should_match of %d has no counterpart", n.Line, least)
+		return nil, fmt.Errorf(
+			"line %d: minimum_should_match of %d has no counterpart",
+			n.Line,
+			least,
+		)
 	case least > 1:
 		q, err := f.every(shoulds, depth)
 		return all(append(of, q)...), err
@@ -345,7 +353,9 @@ func (f *filters) field(kind, name string, n *yaml.Node) (rule.Query, error) {
 		case strings.EqualFold(imports.Value(n, "operator"), "and"):
 			how = everyWord
 		case imports.Value(n, "minimum_should_match") != "" || imports.Value(n, "fuzziness") != "":
-			return nil, fmt.Errorf("match with minimum_should_match or fuzziness has no counterpart")
+			return nil, fmt.Errorf(
+				"match with minimum_should_match or fuzziness has no counterpart",
+			)
 		}
 		return f.words(name, given(n, "query"), how)
 	case "match_phrase":
@@ -502,8 +512,11 @@ func (f *filters) term(name, text string, anyCase bool) (rule.Query, error) {
 			return equal(t.name, text), nil
 		}
 	}
-	return f.impossible("term %q never matches the text field %s, whose terms are single words in lower case",
-		text, name), nil
+	return f.impossible(
+		"term %q never matches the text field %s, whose terms are single words in lower case",
+		text,
+		name,
+	), nil
 }
 
 func (f *filters) exists(name string) rule.Query {
@@ -542,8 +555,11 @@ func (f *filters) wildcard(name, pattern string, lowered, anyCase bool) (rule.Qu
 	switch t.kind {
 	case text_, unknown:
 		if t.kind == text_ && !lowered && strings.ToLower(core) != core {
-			return f.impossible("pattern %q never matches the text field %s, whose terms are in lower case",
-				pattern, name), nil
+			return f.impossible(
+				"pattern %q never matches the text field %s, whose terms are in lower case",
+				pattern,
+				name,
+			), nil
 		}
 		if single && plain && left && right {
 			return leaf(t.name, rule.OpContains, core), nil
@@ -552,7 +568,11 @@ func (f *filters) wildcard(name, pattern string, lowered, anyCase bool) (rule.Qu
 			return expression(t.name, "(?i)"+wordBegins+globExpression(pattern, wordRune)+wordEnds)
 		}
 		if t.kind == text_ && name != "" {
-			return f.impossible("pattern %q never matches a single word of the text field %s", pattern, name), nil
+			return f.impossible(
+				"pattern %q never matches a single word of the text field %s",
+				pattern,
+				name,
+			), nil
 		}
 	case numeric, date:
 		return nil, fmt.Errorf("field %s is no text, and has no patterns", name)
@@ -628,10 +648,17 @@ func (f *filters) regexp(name, text string) (rule.Query, error) {
 	core := strings.TrimSuffix(strings.TrimPrefix(re, ".*"), ".*")
 	switch {
 	case strings.ContainsAny(core, " \t") || strings.Contains(core, `\s`):
-		return f.impossible("expression /%s/ never matches a single word of the text field %s", text, name), nil
+		return f.impossible(
+			"expression /%s/ never matches a single word of the text field %s",
+			text,
+			name,
+		), nil
 	case strings.ContainsFunc(withoutEscapes(core), unicode.IsUpper):
-		return f.impossible("expression /%s/ never matches the text field %s, whose terms are in lower case",
-			text, name), nil
+		return f.impossible(
+			"expression /%s/ never matches the text field %s, whose terms are in lower case",
+			text,
+			name,
+		), nil
 	}
 	begins, ends := wordBegins, wordEnds
 	if strings.HasPrefix(re, ".*") {
@@ -665,7 +692,8 @@ func luceneExpression(text string) (string, error) {
 		switch {
 		case c == '\\' && i+1 < len(text):
 			i++
-			if strings.IndexByte("dDwWsS", text[i]) >= 0 || strings.IndexByte(`.+*?()|[]{}^$-\`, text[i]) >= 0 {
+			if strings.IndexByte("dDwWsS", text[i]) >= 0 ||
+				strings.IndexByte(`.+*?()|[]{}^$-\`, text[i]) >= 0 {
 				b.WriteByte('\\')
 				b.WriteByte(text[i])
 			} else {
@@ -691,7 +719,11 @@ func luceneExpression(text string) (string, error) {
 		case c == '@':
 			b.WriteString(".*")
 		case strings.IndexByte("~&<#", c) >= 0:
-			return "", fmt.Errorf("expression /%s/ has %c, an operator of Lucene that RE2 lacks", text, c)
+			return "", fmt.Errorf(
+				"expression /%s/ has %c, an operator of Lucene that RE2 lacks",
+				text,
+				c,
+			)
 		case c == '(' && i+1 < len(text) && text[i+1] == '?':
 			return "", fmt.Errorf("expression /%s/ has (?, which Lucene does not have", text)
 		case c == '^' || c == '$': // ordinary characters there
@@ -755,7 +787,10 @@ func (f *filters) interval(name string, b bounds) (rule.Query, error) {
 	t := f.resolve(name)
 	if t.kind == date || name == f.types.time {
 		if name == f.types.time || name == "@timestamp" || name == "timestamp" {
-			f.remark("time-range", "the range of "+name+" is left out; windows are about event time")
+			f.remark(
+				"time-range",
+				"the range of "+name+" is left out; windows are about event time",
+			)
 			return nil, nil
 		}
 		return nil, fmt.Errorf("field %s is a date, which rules do not compare", name)
@@ -770,8 +805,11 @@ func (f *filters) interval(name string, b bounds) (rule.Query, error) {
 		}
 		v, err := strconv.ParseFloat(side.text, 64)
 		if err != nil {
-			return nil, fmt.Errorf("range of %s: %q is not a number, and rules compare numbers alone",
-				name, side.text)
+			return nil, fmt.Errorf(
+				"range of %s: %q is not a number, and rules compare numbers alone",
+				name,
+				side.text,
+			)
 		}
 		*side.to = v
 	}

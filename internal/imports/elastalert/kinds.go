@@ -107,7 +107,10 @@ func (r *one) flatline() ([]draft, error) {
 		return nil, err
 	}
 	r.verdict = imports.WithinPoll
-	d := r.grouped(draft{when: "count() < " + n, window: frame, polled: true}, r.is("use_terms_query"))
+	d := r.grouped(
+		draft{when: "count() < " + n, window: frame, polled: true},
+		r.is("use_terms_query"),
+	)
 	if len(d.by) > 0 && r.is("forget_keys") {
 		d.remember = 2 * frame
 	}
@@ -178,8 +181,11 @@ func (r *one) spikeMetric() ([]draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.remark("spike-aggregation", "ElastAlert compares the values of its polls, each of the last buffer_time; "+
-		"here it is "+number+" of two windows")
+	r.remark(
+		"spike-aggregation",
+		"ElastAlert compares the values of its polls, each of the last buffer_time; "+
+			"here it is "+number+" of two windows",
+	)
 	return r.spikeOf(number, false)
 }
 
@@ -245,7 +251,10 @@ func (r *one) aggregate() (string, error) {
 		if err != nil || !ok {
 			return "", cmp.Or(err, errors.New("percentiles need percentile_range"))
 		}
-		r.remark("percentile", "percentiles are estimated there by TDigest; here they are exact, or within 1 %")
+		r.remark(
+			"percentile",
+			"percentiles are estimated there by TDigest; here they are exact, or within 1 %",
+		)
 		return "p" + p + "(" + key + ")", nil
 	}
 	return "", fmt.Errorf("metric_agg_type %q has no counterpart", kind)
@@ -267,7 +276,10 @@ func (r *one) buffer() (time.Duration, error) {
 	d, err := r.duration(key)
 	if err == nil && d == 0 {
 		d = defaultBuffer
-		r.remark("buffer-time", key+" is not known, and taken for 15m; it is in config.yaml, see --es-config")
+		r.remark(
+			"buffer-time",
+			key+" is not known, and taken for 15m; it is in config.yaml, see --es-config",
+		)
 	}
 	return d, err
 }
@@ -286,7 +298,8 @@ func (r *one) metric() ([]draft, error) {
 	}
 	keyed := len(imports.Values(r.root, "query_key")) > 0
 	low, below, _ := r.number("min_threshold")
-	if v, _ := strconv.ParseFloat(low, 64); below && !keyed && v > 0 && strings.HasPrefix(number, "sum(") {
+	if v, _ := strconv.ParseFloat(low, 64); below && !keyed && v > 0 &&
+		strings.HasPrefix(number, "sum(") {
 		when += " or count() == 0" // a sum of nothing is 0 there
 	}
 	if n, ok, err := r.number("min_doc_count"); err != nil {
@@ -413,7 +426,10 @@ func (r *one) change() ([]draft, error) {
 		return nil, errors.New("compare_key names no field")
 	}
 	if !r.is("ignore_null") {
-		r.remark("null", "ignore_null is false: there a missing value is a change, too; here it is skipped")
+		r.remark(
+			"null",
+			"ignore_null is false: there a missing value is a change, too; here it is skipped",
+		)
 	}
 	d.when = strings.Join(parts, " or ")
 	return []draft{r.grouped(d, false)}, nil
@@ -445,8 +461,12 @@ func (r *one) entries(key string) (list []string, err error) {
 		return nil, fmt.Errorf("%s is empty", key)
 	}
 	if len(list) > maxEntries {
-		return nil, fmt.Errorf("%s has %d members; write a list of a file or a topic by hand, as in "+
-			"docs/reference/rule-file.md", key, len(list))
+		return nil, fmt.Errorf(
+			"%s has %d members; write a list of a file or a topic by hand, as in "+
+				"docs/reference/rule-file.md",
+			key,
+			len(list),
+		)
 	}
 	return list, nil
 }
@@ -466,7 +486,10 @@ func (r *one) listed(list []string) (rule.Query, string) {
 		q := equal(own, text)
 		if _, err := strconv.ParseFloat(text, 64); err == nil {
 			last := source[strings.LastIndexByte(source, '.')+1:]
-			bare, err := expression("raw", `"`+escapeExpression(last)+`"\s*:\s*`+escapeExpression(text)+`\s*[,}\]]`)
+			bare, err := expression(
+				"raw",
+				`"`+escapeExpression(last)+`"\s*:\s*`+escapeExpression(text)+`\s*[,}\]]`,
+			)
 			if err == nil {
 				q = all(q, not(bare))
 			}

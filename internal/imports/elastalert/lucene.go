@@ -147,7 +147,8 @@ func combined(list []clause) rule.Query {
 }
 
 func (p *luceneParser) prefix(c byte) bool {
-	if p.i+1 >= len(p.text) || p.text[p.i] != c || strings.IndexByte(" \t\r\n", p.text[p.i+1]) >= 0 {
+	if p.i+1 >= len(p.text) || p.text[p.i] != c ||
+		strings.IndexByte(" \t\r\n", p.text[p.i+1]) >= 0 {
 		return false
 	}
 	p.i++
@@ -232,7 +233,10 @@ func (p *luceneParser) value(field string) (rule.Query, error) {
 			return nil, err
 		}
 		p.boost()
-		return p.each(field, func(name string) (rule.Query, error) { return p.f.regexp(name, text) })
+		return p.each(
+			field,
+			func(name string) (rule.Query, error) { return p.f.regexp(name, text) },
+		)
 	case c == '[' || c == '{':
 		return p.interval(field)
 	case field != "" && (c == '>' || c == '<'):
@@ -265,7 +269,10 @@ func (p *luceneParser) value(field string) (rule.Query, error) {
 }
 
 // each is what holds for one of the fields that a name stands for.
-func (p *luceneParser) each(field string, of func(name string) (rule.Query, error)) (rule.Query, error) {
+func (p *luceneParser) each(
+	field string,
+	of func(name string) (rule.Query, error),
+) (rule.Query, error) {
 	names := []string{field}
 	if field == "" && len(p.defaults) > 0 {
 		names = p.defaults
@@ -295,8 +302,12 @@ func cutSuffixes(text string) (string, bool) {
 // boost skips what only changes the score, and the slop of a phrase.
 func (p *luceneParser) boost() {
 	for p.i < len(p.text) && (p.text[p.i] == '^' || p.text[p.i] == '~') {
-		if p.text[p.i] == '~' && p.i+1 < len(p.text) && p.text[p.i+1] > '0' && p.text[p.i+1] <= '9' {
-			p.f.remark("slop", "words of a phrase may be some words apart there; here they are in a row")
+		if p.text[p.i] == '~' && p.i+1 < len(p.text) && p.text[p.i+1] > '0' &&
+			p.text[p.i+1] <= '9' {
+			p.f.remark(
+				"slop",
+				"words of a phrase may be some words apart there; here they are in a row",
+			)
 		}
 		for p.i++; p.i < len(p.text) && (p.text[p.i] == '.' || p.text[p.i] >= '0' && p.text[p.i] <= '9'); {
 			p.i++

@@ -43,9 +43,12 @@ var notifiers = map[string]struct {
 		{"to", "email"},
 		{"from", "from_addr"},
 	}},
-	"ms_teams":          {"msteams_configs", []setting{{"webhook_url", "ms_teams_webhook_url"}}},
-	"ms_power_automate": {"msteamsv2_configs", []setting{{"webhook_url", "ms_power_automate_webhook_url"}}},
-	"discord":           {"discord_configs", []setting{{"webhook_url", "discord_webhook_url"}}},
+	"ms_teams": {"msteams_configs", []setting{{"webhook_url", "ms_teams_webhook_url"}}},
+	"ms_power_automate": {
+		"msteamsv2_configs",
+		[]setting{{"webhook_url", "ms_power_automate_webhook_url"}},
+	},
+	"discord": {"discord_configs", []setting{{"webhook_url", "discord_webhook_url"}}},
 	"telegram": {"telegram_configs", []setting{
 		{"bot_token", "telegram_bot_token"},
 		{"chat_id", "telegram_room_id"},
@@ -64,8 +67,12 @@ var notifiers = map[string]struct {
 func (s *receivers) add(r *one, drafts []draft) {
 	name, missing := s.receiver(r)
 	if len(missing) > 0 {
-		r.say(imports.Note, "receiver", fmt.Sprintf("%s: alert %s has no receiver in an alertmanager.yml; "+
-			"a webhook can call it", r.name, strings.Join(missing, ", ")))
+		r.say(
+			imports.Note,
+			"receiver",
+			fmt.Sprintf("%s: alert %s has no receiver in an alertmanager.yml; "+
+				"a webhook can call it", r.name, strings.Join(missing, ", ")),
+		)
 	}
 	if name == "" {
 		return

@@ -63,7 +63,8 @@ func (r *one) template(text, argsKey string, d draft) (string, error) {
 		args = append(args, r.lookup(m.Value, missing, d))
 	}
 	names := map[string]string{}
-	if kw := r.get("alert_text_kw"); kw != nil && argsKey == "alert_text_args" && r.get(argsKey) == nil {
+	if kw := r.get("alert_text_kw"); kw != nil && argsKey == "alert_text_args" &&
+		r.get(argsKey) == nil {
 		for i := 0; i+1 < len(kw.Content); i += 2 {
 			names[kw.Content[i+1].Value] = r.lookup(kw.Content[i].Value, missing, d)
 		}
@@ -95,12 +96,16 @@ func format(text string, args []string, names map[string]string) (string, error)
 			name := text[i+1 : i+end]
 			i += end
 			value, ok := names[name]
-			if n, err := strconv.Atoi(cmp.Or(name, strconv.Itoa(next))); !ok && err == nil && n >= 0 && n < len(args) {
+			if n, err := strconv.Atoi(cmp.Or(name, strconv.Itoa(next))); !ok && err == nil &&
+				n >= 0 &&
+				n < len(args) {
 				value, ok = args[n], true
 				next++
 			}
 			if !ok {
-				return "", errors.New("it asks for {" + name + "}, which has no argument or a format of its own")
+				return "", errors.New(
+					"it asks for {" + name + "}, which has no argument or a format of its own",
+				)
 			}
 			b.WriteString(value)
 		case c == '}':
@@ -183,7 +188,9 @@ var (
 	jinjaTag   = regexp.MustCompile(`\{\{-?\s*(.*?)\s*-?\}\}|\{%-?\s*(.*?)\s*-?%\}|\{#.*?#\}`)
 	jinjaValue = regexp.MustCompile(`^([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)` +
 		`((?:\s*\|\s*(?:upper|lower|title|string|safe))*)$`)
-	jinjaIf = regexp.MustCompile(`^(if|elif)\s+(not\s+)?([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)$`)
+	jinjaIf = regexp.MustCompile(
+		`^(if|elif)\s+(not\s+)?([A-Za-z_@][\w.@-]*(?:\[["'][^"']+["']\])?)$`,
+	)
 )
 
 // jinja is a text of Jinja: names, a few filters, and if.

@@ -56,7 +56,10 @@ func readMapping(f *imports.File) (map[string]field, error) {
 		return nil, fmt.Errorf("mapping %s: %w", f.Name, err)
 	}
 	if len(m) == 0 {
-		return nil, fmt.Errorf("mapping %s has no properties; it is what GET index/_mapping answers", f.Name)
+		return nil, fmt.Errorf(
+			"mapping %s has no properties; it is what GET index/_mapping answers",
+			f.Name,
+		)
 	}
 	return m, nil
 }
@@ -127,7 +130,15 @@ func kindOf(name string) kind {
 		return text_
 	case "keyword", "constant_keyword", "wildcard", "flattened", "version":
 		return keyword
-	case "long", "integer", "short", "byte", "double", "float", "half_float", "scaled_float", "unsigned_long":
+	case "long",
+		"integer",
+		"short",
+		"byte",
+		"double",
+		"float",
+		"half_float",
+		"scaled_float",
+		"unsigned_long":
 		return numeric
 	case "boolean":
 		return boolean

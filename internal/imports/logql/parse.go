@@ -101,7 +101,9 @@ func (p *parser) word() string {
 
 // precedence lists the operators from the loosest to the tightest.
 var precedence = [][]string{
-	{"or"}, {"and", "unless"}, {"==", "!=", "<=", "<", ">=", ">"}, {"+", "-"}, {"*", "/", "%"}, {"^"},
+	{
+		"or",
+	}, {"and", "unless"}, {"==", "!=", "<=", "<", ">=", ">"}, {"+", "-"}, {"*", "/", "%"}, {"^"},
 }
 
 func (p *parser) binary(level, depth int) Expr {

@@ -31,17 +31,24 @@ func (System) Recognizes(documents []*yaml.Node) bool {
 // Translate translates the rules of some files.
 func (s System) Translate(files []imports.File, o imports.Options) imports.Result {
 	labels, err := ruler.ReadLabels(o.Labels)
-	tr := ruler.Translator{System: s.Name(), Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
-		if err != nil {
-			return nil, "", err
-		}
-		return query(r, o, labels)
-	}}
+	tr := ruler.Translator{
+		System: s.Name(),
+		Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
+			if err != nil {
+				return nil, "", err
+			}
+			return query(r, o, labels)
+		},
+	}
 	return tr.Translate(files)
 }
 
 // query translates the query of a rule.
-func query(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Translation, string, error) {
+func query(
+	r ruler.Rule,
+	o imports.Options,
+	labels ruler.Labels,
+) (*ruler.Translation, string, error) {
 	switch {
 	case r.Type == "vlogs":
 		return nil, "", errors.New("its group is of type vlogs; import it with: import vmalert")
@@ -53,14 +60,21 @@ func query(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Transla
 		return nil, "it is about metrics; rules over metrics stay where they are", nil
 	}
 	if at, ok := errors.AsType[*logql.Error](err); ok {
-		return nil, "", fmt.Errorf("%s:%d: LogQL does not read the query: %s", r.File, r.ExprLine+at.Line-1, at)
+		return nil, "", fmt.Errorf(
+			"%s:%d: LogQL does not read the query: %s",
+			r.File,
+			r.ExprLine+at.Line-1,
+			at,
+		)
 	}
 	interval := ruler.Default(r.Interval, o.Interval)
 	if interval == 0 {
 		interval = time.Minute
 	}
 	l := &lowering{
-		t: &ruler.Translation{Labels: map[string]string{}}, labels: labels, sample: o.Sample, rule: r,
+		t: &ruler.Translation{
+			Labels: map[string]string{},
+		}, labels: labels, sample: o.Sample, rule: r,
 		names: map[string]string{}, members: map[string][]string{},
 	}
 	if err := l.lower(e); err != nil {

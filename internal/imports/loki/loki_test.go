@@ -20,7 +20,10 @@ func imported(t *testing.T, expr string, more ...string) (text, report string) {
 	t.Helper()
 	file := "groups:\n- name: g\n  rules:\n  - alert: A\n    expr: |\n      " +
 		strings.ReplaceAll(expr, "\n", "\n      ") + "\n" + strings.Join(more, "\n")
-	r := System{}.Translate([]imports.File{{Name: "rules.yml", Data: []byte(file)}}, imports.Options{})
+	r := System{}.Translate(
+		[]imports.File{{Name: "rules.yml", Data: []byte(file)}},
+		imports.Options{},
+	)
 	var said []string
 	for _, m := range r.Report.Remarks {
 		if m.Code != "" {
@@ -242,7 +245,14 @@ func TestQueries(t *testing.T) {
 	} {
 		got, report := imported(t, c.expr)
 		if flat := flattened(t, got); flat != c.want || report != c.report {
-			t.Errorf("%s\n got: %s\nwant: %s\nreport: %s, want %s", c.expr, flat, c.want, report, c.report)
+			t.Errorf(
+				"%s\n got: %s\nwant: %s\nreport: %s, want %s",
+				c.expr,
+				flat,
+				c.want,
+				report,
+				c.report,
+			)
 		}
 	}
 }
@@ -286,11 +296,15 @@ func flattened(t *testing.T, text string) string {
 }
 
 func TestLabelsAndTemplates(t *testing.T) {
-	got, report := imported(t, `sum by (ns, sev) (count_over_time({a="b"}[5m])) > 1`,
-		"    for: 5m", "    keep_firing_for: 10m",
+	got, report := imported(
+		t,
+		`sum by (ns, sev) (count_over_time({a="b"}[5m])) > 1`,
+		"    for: 5m",
+		"    keep_firing_for: 10m",
 		"    labels: {ns: '{{ $labels.ns }}', sev: page, team: '{{ $labels.ns }}-team', none: ''}",
 		"    annotations: {a: '{{ $labels.ns }} {{ $value | humanize }}', b: '{{ range query \"up\" }}{{ end }}',",
-		"      c: '{{ with $labels.ns }}{{ . }} {{ $value }}{{ end }}'}")
+		"      c: '{{ with $labels.ns }}{{ . }} {{ $value }}{{ end }}'}",
+	)
 	want := "match: {stream.a|cased: b} when: count() > 1 window: 5m by: [ns=stream.ns, " +
 		"group_sev=stream.sev] for: 5m keep_firing_for: 10m" +
 		" labels: {sev: page, team: {{ .Labels.ns }}-team}" +

@@ -288,7 +288,15 @@ func (l *lowering) valueShown() bool {
 }
 
 var flipped = map[string]string{">": "<", ">=": "<=", "<": ">", "<=": ">=", "==": "==", "!=": "!="}
-var opposites = map[string]string{">": "<=", ">=": "<", "<": ">=", "<=": ">", "==": "!=", "!=": "=="}
+
+var opposites = map[string]string{
+	">":  "<=",
+	">=": "<",
+	"<":  ">=",
+	"<=": ">",
+	"==": "!=",
+	"!=": "==",
+}
 
 // compare translates a comparison of which one side is a number of logs. A series is there only with
 // logs, which conditions here must be made to ask.
@@ -353,7 +361,8 @@ func (l *lowering) comparison(left, right number, op string) truth {
 	}
 	at := func(values []float64) bool {
 		a, b := left.eval(values[:len(left.counts)]), right.eval(values[len(left.counts):])
-		return holds(op, a, b) && !math.IsNaN(a) && !math.IsNaN(b) && !math.IsInf(a, 0) && !math.IsInf(b, 0)
+		return holds(op, a, b) && !math.IsNaN(a) && !math.IsNaN(b) && !math.IsInf(a, 0) &&
+			!math.IsInf(b, 0)
 	}
 	if len(counts) == 0 {
 		t.opposite = back
@@ -535,7 +544,10 @@ func zeroOf(e logql.Expr) bool {
 func isNumber(e logql.Expr) bool { _, ok := e.(*logql.Number); return ok }
 
 func counted(name string) bool {
-	return slices.Contains([]string{"count_over_time", "rate", "bytes_over_time", "bytes_rate"}, name)
+	return slices.Contains(
+		[]string{"count_over_time", "rate", "bytes_over_time", "bytes_rate"},
+		name,
+	)
 }
 
 func hasUnwrap(r *logql.Range) bool { return r.Unwrap != nil }
@@ -559,7 +571,8 @@ func agrees(outer, inner string) bool {
 func (l *lowering) nested(a, of *logql.Aggregate) (number, bool, error) {
 	r, ok := of.Of.(*logql.Range)
 	outer := labelsOf(a.Grouping)
-	if !ok || a.Grouping != nil && a.Grouping.Without || of.Grouping == nil || of.Grouping.Without ||
+	if !ok || a.Grouping != nil && a.Grouping.Without || of.Grouping == nil ||
+		of.Grouping.Without ||
 		slices.ContainsFunc(outer, func(name string) bool { return !slices.Contains(of.Grouping.Labels, name) }) {
 		return number{}, false, nil
 	}

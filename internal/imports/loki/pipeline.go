@@ -91,7 +91,10 @@ func absent(field string) tree.Node {
 	if strings.HasPrefix(field, "stream.") {
 		return tree.Leaf{Field: field, Null: true}
 	}
-	return tree.Any(tree.Leaf{Field: field, Null: true}, tree.Leaf{Field: field, Values: []string{""}})
+	return tree.Any(
+		tree.Leaf{Field: field, Null: true},
+		tree.Leaf{Field: field, Values: []string{""}},
+	)
 }
 
 // present is the condition that a label has a value. No label of a stream is empty.
@@ -159,9 +162,13 @@ func (l *lowering) condition(r *logql.Range) (tree.Node, *pipeline, error) {
 		all = append(all, n)
 	}
 	if p.failing {
-		l.once(imports.Differs, "pipeline-error", "in Loki a line that is not "+strings.ToUpper(p.open)+
-			" makes the rule fail for as long as it is in range; here it counts for what it "+
-			"has")
+		l.once(
+			imports.Differs,
+			"pipeline-error",
+			"in Loki a line that is not "+strings.ToUpper(p.open)+
+				" makes the rule fail for as long as it is in range; here it counts for what it "+
+				"has",
+		)
 	}
 	return tree.All(all...), p, nil
 }
@@ -478,7 +485,9 @@ func (l *lowering) extraction(x decode.Extraction) {
 func (l *lowering) extract() *yaml.Node {
 	for _, kind := range []string{"json", "logfmt"} {
 		if names := l.members[kind]; len(names) > 0 {
-			l.extraction(decode.Extraction{From: "line", Method: kind, Text: strings.Join(names, ",")})
+			l.extraction(
+				decode.Extraction{From: "line", Method: kind, Text: strings.Join(names, ",")},
+			)
 		}
 	}
 	return ruler.Extract(l.extractions)

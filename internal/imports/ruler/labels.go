@@ -52,7 +52,10 @@ func Extract(of []decode.Extraction) *yaml.Node {
 		if x.Method == "json" || x.Method == "logfmt" {
 			value = imports.Texts(strings.Split(x.Text, ",")...)
 		}
-		list.Content = append(list.Content, imports.Map("from", imports.Text(x.From), x.Method, value))
+		list.Content = append(
+			list.Content,
+			imports.Map("from", imports.Text(x.From), x.Method, value),
+		)
 	}
 	if len(list.Content) == 0 {
 		return nil

@@ -42,7 +42,15 @@ func TestRulesAreFoundInWhateverTheyAreWrapped(t *testing.T) {
 		}
 		got := ""
 		for _, r := range Rules("f", documents) {
-			got += fmt.Sprintf("%s/%s:%d %s %s %s;", r.Group, r.Name, r.Line, r.Expr, r.For, r.Interval)
+			got += fmt.Sprintf(
+				"%s/%s:%d %s %s %s;",
+				r.Group,
+				r.Name,
+				r.Line,
+				r.Expr,
+				r.For,
+				r.Interval,
+			)
 		}
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)

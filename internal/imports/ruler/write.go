@@ -29,7 +29,10 @@ type Translation struct {
 
 // Remark adds a remark.
 func (t *Translation) Remark(v imports.Verdict, code, format string, args ...any) {
-	t.Remarks = append(t.Remarks, imports.Remark{Verdict: v, Code: code, Text: fmt.Sprintf(format, args...)})
+	t.Remarks = append(
+		t.Remarks,
+		imports.Remark{Verdict: v, Code: code, Text: fmt.Sprintf(format, args...)},
+	)
 }
 
 // Translator translates the rules of files of one system.
@@ -194,7 +197,12 @@ func (tr *Translator) write(r Rule, t *Translation, seen map[string]int) *yaml.N
 		imports.Set(n, "annotations", annotations)
 	}
 	if len(r.Unknown) > 0 {
-		t.Remark(imports.Differs, "key", "keys that are not known were left out: %s", strings.Join(r.Unknown, ", "))
+		t.Remark(
+			imports.Differs,
+			"key",
+			"keys that are not known were left out: %s",
+			strings.Join(r.Unknown, ", "),
+		)
 	}
 	return n
 }
@@ -212,7 +220,14 @@ func (tr *Translator) texts(to, from *yaml.Node, kind string, t *Translation) {
 		}
 		text, why := Template(value)
 		if why != "" {
-			t.Remark(imports.Differs, "template", "%s %s: %s; it is written as it stands", kind, name, why)
+			t.Remark(
+				imports.Differs,
+				"template",
+				"%s %s: %s; it is written as it stands",
+				kind,
+				name,
+				why,
+			)
 			text = imports.Escape(value)
 		}
 		if old := imports.Get(to, name); old != nil {

@@ -19,7 +19,9 @@ func Networks(from, to string) (list []string, err error) {
 	}
 	for low, high := number(a), number(b); low <= high; {
 		size := min(bits.TrailingZeros64(low|1<<32), bits.Len64(high-low+1)-1)
-		addr := netip.AddrFrom4([4]byte{byte(low >> 24), byte(low >> 16), byte(low >> 8), byte(low)})
+		addr := netip.AddrFrom4(
+			[4]byte{byte(low >> 24), byte(low >> 16), byte(low >> 8), byte(low)},
+		)
 		list = append(list, netip.PrefixFrom(addr, 32-size).String())
 		low += 1 << size
 	}

@@ -174,7 +174,9 @@ func MatchOf(logs Node, more []Named) *yaml.Node {
 
 // safeValue is a value that means the same in a map of its own and in a selection: no list, no range,
 // no network.
-var safeValue = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_ :,;=()\[\]'"-]*(\.[A-Za-z0-9_ :,;=()\[\]'"-]+)*$`)
+var safeValue = regexp.MustCompile(
+	`^[A-Za-z0-9_][A-Za-z0-9_ :,;=()\[\]'"-]*(\.[A-Za-z0-9_ :,;=()\[\]'"-]+)*$`,
+)
 
 func safe(n Node) bool {
 	switch m := n.(type) {

@@ -61,7 +61,10 @@ var common = []string{
 
 // absent is the condition that a field is absent or empty, which is the same there.
 func absent(field string) tree.Node {
-	return tree.Any(tree.Leaf{Field: field, Null: true}, tree.Leaf{Field: field, Values: []string{""}})
+	return tree.Any(
+		tree.Leaf{Field: field, Null: true},
+		tree.Leaf{Field: field, Values: []string{""}},
+	)
 }
 
 func equal(field, value string) tree.Node {
@@ -106,7 +109,11 @@ func (n *names) words(field, text string, quoted, prefix, fold bool) (tree.Node,
 	case plain:
 		return tree.Leaf{Field: name, Mods: "word" + mods, Values: []string{text}}, nil
 	case !strings.ContainsFunc(text, inner):
-		return tree.Leaf{Field: name, Mods: "contains" + mods, Values: []string{tree.Escape(text)}}, nil
+		return tree.Leaf{
+			Field:  name,
+			Mods:   "contains" + mods,
+			Values: []string{tree.Escape(text)},
+		}, nil
 	}
 	return tree.All(
 		tree.Leaf{Field: name, Mods: "word" + mods, Values: []string{text}},

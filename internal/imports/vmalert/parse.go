@@ -369,7 +369,11 @@ func (q *query) compare(field, op string) (tree.Node, error) {
 		n := equal(name, text)
 		if q.i < len(q.text) && q.text[q.i] == '*' {
 			q.i++
-			n = tree.Leaf{Field: name, Mods: "startswith|cased", Values: []string{tree.Escape(text)}}
+			n = tree.Leaf{
+				Field:  name,
+				Mods:   "startswith|cased",
+				Values: []string{tree.Escape(text)},
+			}
 		}
 		if op == "!=" {
 			n = tree.Negate(n)
@@ -398,7 +402,8 @@ func (q *query) compare(field, op string) (tree.Node, error) {
 // blank or parenthesis.
 func (q *query) operandText(op string) (string, error) {
 	q.space()
-	if !strings.HasSuffix(op, "~") || q.i == len(q.text) || strings.IndexByte("\"'`", q.text[q.i]) >= 0 {
+	if !strings.HasSuffix(op, "~") || q.i == len(q.text) ||
+		strings.IndexByte("\"'`", q.text[q.i]) >= 0 {
 		text, _, err := q.token()
 		return text, err
 	}

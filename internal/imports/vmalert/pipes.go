@@ -365,7 +365,12 @@ func (q *query) math(s *statistics) error {
 
 func (q *query) sum(s *statistics, depth int) (string, error) {
 	return q.binary(s, depth, []string{"+", "-"}, func() (string, error) {
-		return q.binary(s, depth, []string{"*", "/"}, func() (string, error) { return q.operand(s, depth) })
+		return q.binary(
+			s,
+			depth,
+			[]string{"*", "/"},
+			func() (string, error) { return q.operand(s, depth) },
+		)
 	})
 }
 
@@ -507,7 +512,10 @@ func (q *query) extract(name string, s *statistics) error {
 	case "unpack_json", "unpack_logfmt":
 		kind := strings.TrimPrefix(name, "unpack_")
 		if len(fields) > 0 {
-			return q.extraction(decode.Extraction{From: from, Method: kind, Text: strings.Join(fields, ",")}, s)
+			return q.extraction(
+				decode.Extraction{From: from, Method: kind, Text: strings.Join(fields, ",")},
+				s,
+			)
 		}
 		if q.names.open != "" {
 			return q.fail("several pipes that unpack are not translated")

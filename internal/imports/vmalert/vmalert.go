@@ -27,23 +27,33 @@ func (System) Name() string { return "vmalert" }
 
 // Recognizes says whether a file has rules of type vlogs.
 func (System) Recognizes(documents []*yaml.Node) bool {
-	return slices.ContainsFunc(ruler.Rules("", documents), func(r ruler.Rule) bool { return r.Type == "vlogs" })
+	return slices.ContainsFunc(
+		ruler.Rules("", documents),
+		func(r ruler.Rule) bool { return r.Type == "vlogs" },
+	)
 }
 
 // Translate translates the rules of some files.
 func (s System) Translate(files []imports.File, o imports.Options) imports.Result {
 	labels, err := ruler.ReadLabels(o.Labels)
-	tr := ruler.Translator{System: s.Name(), Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
-		if err != nil {
-			return nil, "", err
-		}
-		return translate(r, o, labels)
-	}}
+	tr := ruler.Translator{
+		System: s.Name(),
+		Query: func(r ruler.Rule) (*ruler.Translation, string, error) {
+			if err != nil {
+				return nil, "", err
+			}
+			return translate(r, o, labels)
+		},
+	}
 	return tr.Translate(files)
 }
 
 // translate translates the query of a rule.
-func translate(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Translation, string, error) {
+func translate(
+	r ruler.Rule,
+	o imports.Options,
+	labels ruler.Labels,
+) (*ruler.Translation, string, error) {
 	if r.Type != "vlogs" && (r.Type != "" || !strings.Contains(r.Expr, "stats")) {
 		return nil, "it is about metrics: its group is not of type vlogs", nil
 	}
@@ -53,8 +63,16 @@ func translate(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Tra
 	s, err := q.read()
 	if m, ok := errors.AsType[*mistake](err); ok {
 		before := r.Expr[:min(m.at, len(r.Expr))]
-		return nil, "", fmt.Errorf("%s:%d: column %d of the query: %s", r.File,
-			r.ExprLine+strings.Count(before, "\n"), m.at-strings.LastIndexByte(before, '\n'), m.text)
+		return nil, "", fmt.Errorf(
+			"%s:%d: column %d of the query: %s",
+			r.File,
+			r.ExprLine+strings.Count(
+				before,
+				"\n",
+			),
+			m.at-strings.LastIndexByte(before, '\n'),
+			m.text,
+		)
 	}
 	if err != nil {
 		return nil, "", err
@@ -73,7 +91,11 @@ func translate(r ruler.Rule, o imports.Options, labels ruler.Labels) (*ruler.Tra
 	if t.When, err = s.condition(r, t); err != nil {
 		return nil, "", err
 	}
-	t.When = strings.ReplaceAll(t.When, windowMark, strconv.FormatFloat(t.Window.Seconds(), 'f', -1, 64))
+	t.When = strings.ReplaceAll(
+		t.When,
+		windowMark,
+		strconv.FormatFloat(t.Window.Seconds(), 'f', -1, 64),
+	)
 	for _, kind := range []string{"json", "logfmt"} {
 		if list := q.names.members[kind]; len(list) > 0 {
 			s.extractions = append(s.extractions, decode.Extraction{

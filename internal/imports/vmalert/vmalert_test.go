@@ -15,8 +15,15 @@ import (
 func imported(t *testing.T, expr string) (text, report string) {
 	t.Helper()
 	file := "groups:\n- name: g\n  type: vlogs\n  interval: 5m\n  rules:\n  - alert: A\n    expr: |\n      " +
-		strings.ReplaceAll(expr, "\n", "\n      ") + "\n"
-	r := System{}.Translate([]imports.File{{Name: "rules.yml", Data: []byte(file)}}, imports.Options{})
+		strings.ReplaceAll(
+			expr,
+			"\n",
+			"\n      ",
+		) + "\n"
+	r := System{}.Translate(
+		[]imports.File{{Name: "rules.yml", Data: []byte(file)}},
+		imports.Options{},
+	)
 	for _, m := range r.Report.Remarks {
 		if m.Text != "" {
 			report = string(m.Verdict) + ": " + m.Text
@@ -113,7 +120,14 @@ func TestQueries(t *testing.T) {
 	} {
 		got, report := imported(t, c.expr)
 		if got != c.want || report != c.report {
-			t.Errorf("%s\n got: %s\nwant: %s\nreport: %s\n  want: %s", c.expr, got, c.want, report, c.report)
+			t.Errorf(
+				"%s\n got: %s\nwant: %s\nreport: %s\n  want: %s",
+				c.expr,
+				got,
+				c.want,
+				report,
+				c.report,
+			)
 		}
 	}
 }
