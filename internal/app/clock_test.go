@@ -98,6 +98,16 @@ func checkOf(r *run, name string) error {
 	return nil
 }
 
+// notReady is the first problem for which /readyz fails; nil while it is ready or degraded.
+func notReady(r *run) error {
+	for _, c := range r.ready() {
+		if err := c.Err(); err != nil && !c.Soft {
+			return fmt.Errorf("%s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
 // A program that runs under a clock that is a day ahead from its start, and once more when the
 // clock is right: time goes by the logs, so the second run finds nothing late, and goes on with
 // what was up; and what fires once more is notified once more, although the first run has noted

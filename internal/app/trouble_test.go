@@ -292,6 +292,9 @@ func TestFullDisk(t *testing.T) {
 			if err := checkOf(r, "state"); err == nil {
 				t.Errorf("%s: /readyz does not say that the disk is full", name)
 			}
+			if err := notReady(r); err != nil {
+				t.Errorf("%s: /readyz fails, not only degraded: %v", name, err)
+			}
 			if killed {
 				r.kill("copy")
 				r = w.start("copy")
@@ -387,6 +390,13 @@ func TestRecordsFromTheFutureAreAnAlert(t *testing.T) {
 		if len(firing) != 1 || !strings.Contains(firing[0].summary, "service switch, host sw-1") ||
 			firing[0].labels["severity"] != "warning" {
 			t.Fatalf("the receiver has %+v\n%s", firing, r.out.String())
+		}
+		if err := checkOf(r, "records"); err == nil ||
+			!strings.Contains(err.Error(), "service switch, host sw-1") {
+			t.Errorf("/readyz says %v", err)
+		}
+		if err := notReady(r); err != nil {
+			t.Errorf("/readyz fails, not only degraded: %v", err)
 		}
 		for range 20 {
 			time.Sleep(time.Minute)

@@ -69,8 +69,18 @@ func (p *process) ready() []web.Check {
 		{
 			Name: "kafka",
 			Err: func() error {
-				if h := p.source.Health(); h.State != kafka.Ready {
+				if h := p.source.Health(); h.State != kafka.Ready && !h.Minor {
 					return problems(h)
+				}
+				return nil
+			},
+		},
+		{
+			Name: "records", // all are evaluated, but something is wrong with some of them
+			Soft: true,
+			Err: func() error {
+				if h := p.source.Health(); h.Minor {
+					return errors.New(strings.Join(h.Problems, "; "))
 				}
 				return nil
 			},

@@ -97,7 +97,13 @@ func (p *partition) stats(c *clockGuard) PartitionStats {
 type Health struct {
 	State    HealthState `json:"state"`
 	Problems []string    `json:"problems,omitempty"`
+	// no problem keeps logs from being evaluated
+	Minor bool `json:"minor,omitempty"`
 }
+
+// minorProblems keep no log from being evaluated: offsets stay behind, and records that could not
+// be read are lost to their dead letter topic.
+var minorProblems = []string{"checkpoint", "dead letters"}
 
 // HealthState is a state of health.
 type HealthState string
@@ -124,8 +130,13 @@ func (g *groupConsumer) health() Health {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	h := Health{State: Ready}
+	var minor []string
 	for _, what := range slices.Sorted(maps.Keys(g.problems)) {
-		h.Problems = append(h.Problems, g.problems[what].err.Error())
+		if text := g.problems[what].err.Error(); slices.Contains(minorProblems, what) {
+			minor = append(minor, text)
+		} else {
+			h.Problems = append(h.Problems, text)
+		}
 	}
 	if g.networkErr != nil && time.Since(g.networkSince) > networkGrace && len(h.Problems) == 0 &&
 		(g.unansweredProbes > 0 || len(g.parts) == 0) {
@@ -142,12 +153,13 @@ func (g *groupConsumer) health() Health {
 			)
 		}
 	}
-	h.Problems = append(h.Problems, g.futureProblems()...)
-	if len(h.Problems) > 0 {
+	minor = append(minor, g.futureProblems()...)
+	h.Minor = len(h.Problems) == 0 && len(minor) > 0
+	if h.Problems = append(h.Problems, minor...); len(h.Problems) > 0 {
 		h.State = Degraded
 	}
 	if !g.joined {
-		h.State = Starting
+		h.State, h.Minor = Starting, false
 	}
 	return h
 }
@@ -169,7 +181,7 @@ func (s *Source) Health() Health {
 	}
 	h := s.group.health()
 	if err := s.sharedPartitionsError(); err != nil {
-		h.State, h.Problems = Degraded, append(h.Problems, err.Error())
+		h.State, h.Minor, h.Problems = Degraded, false, append(h.Problems, err.Error())
 	}
 	if step := s.lastLoop.Load(); step != nil && h.State != Starting &&
 		time.Since(*step) > loopTimeout {
