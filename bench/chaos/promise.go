@@ -174,7 +174,7 @@ func (p *promise) startEngine() error {
 }
 
 // produce writes each log when its time has come, without a key. While no broker answers the client
-// buffers.
+// buffers; when it is connected again it sends in order what it has buffered.
 func (p *promise) produce(ctx context.Context) error {
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(p.brokers, ",")...),
@@ -182,6 +182,7 @@ func (p *promise) produce(ctx context.Context) error {
 		kgo.ProducerLinger(5*time.Millisecond),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.MaxBufferedRecords(1_000_000),
+		kgo.Dialer((&dialer{rand: rand.New(rand.NewPCG(p.seed, 7))}).DialContext),
 	)
 	if err != nil {
 		return err
