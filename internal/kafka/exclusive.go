@@ -8,11 +8,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/wait"
 )
 
 // Members of a group read different partitions. An engine whose groups of logs spread over
 // partitions would count only a part in each member. SourceConfig.Exclusive tells whether the
-// engine is of that kind. Then a second member refuses to start, and members that started at the
+// engine is of that kind. Then a second member does not join, and members that started at the
 // same instant report the problem.
 
 // beforeJoin refuses to join a group with other members when the engine must be alone, and checks
@@ -25,6 +28,12 @@ func (s *Source) beforeJoin(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// expirySlack is how much later than a session's end the group may let go of a member.
+const expirySlack = 5 * time.Second
+
+// checkExclusive waits until the group has no other member. A process that was killed stays a
+// member until its session times out: as one of its own to a start that has lost its instance ID,
+// or that never had one. Members that stay longer are alive.
 func (s *Source) checkExclusive(ctx context.Context) error {
 	if s.cfg.Exclusive == nil {
 		return nil
@@ -33,25 +42,45 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	if why == nil {
 		return nil
 	}
-	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
-	if err != nil {
-		s.log.Warn("the group's members could not be listed", "group", s.cfg.Group, "error", err)
-		return nil
+	patience := s.cfg.SessionTimeout + expirySlack
+	for began := time.Now(); ; {
+		others, err := s.others(ctx)
+		if err != nil {
+			s.log.Warn("the group's members could not be listed", "group", s.cfg.Group, "error", err)
+			return nil
+		}
+		names := strings.Join(others, ", ")
+		switch {
+		case len(others) == 0:
+			s.group.clearProblem("alone")
+			return nil
+		case time.Since(began) >= patience:
+			return fmt.Errorf(
+				"group %q has another member, %s, but this engine must be its only member: %w "+
+					"(stop the other one; it has stayed for %s, so it was not killed)",
+				s.cfg.Group, names, why, duration.Format(patience),
+			)
+		}
+		s.group.setProblem("alone", fmt.Errorf("waiting for the end of another member, %s", names))
+		s.group.limited.warn("alone", "the group has another member; waiting until it has left, "+
+			"or until its session times out if it was killed",
+			"group", s.cfg.Group, "members", names, "at_most", duration.Format(patience))
+		if !wait.Sleep(ctx, time.Second) {
+			return ctx.Err()
+		}
 	}
-	others := append(s.otherMembers(groups[s.cfg.Group].Members), s.newProtocolMembers(ctx)...)
-	if len(others) > 0 {
-		return fmt.Errorf(
-			"group %q has another member, %s, but this engine must be its only member: %w (stop "+
-				"the other one; if it was killed, wait for its session timeout)",
-			s.cfg.Group,
-			strings.Join(others, ", "),
-			why,
-		)
-	}
-	return nil
 }
 
-// otherMembers are the members of the group except us.
+// others are the members of the group except us.
+func (s *Source) others(ctx context.Context) ([]string, error) {
+	groups, err := s.group.admin.DescribeGroups(ctx, s.cfg.Group)
+	if err != nil {
+		return nil, err
+	}
+	return append(s.otherMembers(groups[s.cfg.Group].Members), s.newProtocolMembers(ctx)...), nil
+}
+
+// otherMembers are those of the classic protocol.
 func (s *Source) otherMembers(members []kadm.DescribedGroupMember) []string {
 	var names []string
 	for _, m := range members {

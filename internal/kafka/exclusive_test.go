@@ -84,6 +84,45 @@ func TestAlone(t *testing.T) {
 	})
 }
 
+// A process that was killed is a member until its session times out. One that starts with another
+// instance ID meanwhile, because its own was lost, says what it waits for, and then reads.
+func TestStartWithoutInstanceIDWaits(t *testing.T) {
+	inBubble(t, 1, func(b *bed) {
+		cfg := b.sourceConfig()
+		cfg.InstanceID, cfg.SessionTimeout = "killed", 20*time.Second
+		cfg.Exclusive = func() error { return errors.New("rule shop/Errors is spread") }
+		engine := keeping{newNotebook()}
+		_, first := started(b, cfg, engine)
+		b.numbered(0, 0, 5)
+		b.waitCommitted(0, 5)
+		b.broker.Cluster().ControlKey(kmsg.LeaveGroup.Int16(),
+			func(kmsg.Request) (kmsg.Response, error, bool) {
+				b.broker.Cluster().KeepControl()
+				return nil, errors.New("a killed process does not leave"), true
+			})
+		first.cancel()
+		<-first.done
+
+		cfg.InstanceID = "new"
+		began := time.Now()
+		s := NewSource(cfg, engine.crash())
+		r := run(t, s.Run)
+		b.wait("a reason", func() bool {
+			return r.alive() && strings.Contains(fmt.Sprint(s.Health()), "another member, killed")
+		})
+		if text := b.logs.String(); !strings.Contains(text, "members=\"killed of ") ||
+			!strings.Contains(text, "at_most=25s") {
+			t.Errorf("it is not said: %s", text)
+		}
+		b.wait("health", func() bool { return r.alive() && s.Health().State == Ready })
+		if took := time.Since(began); took < 10*time.Second || took > 35*time.Second {
+			t.Errorf("it waited for %s", took)
+		}
+		r.cancel()
+		<-r.done
+	})
+}
+
 // sharing is an engine that shares its topics, and notes what it is asked for. Its next Apply takes
 // a while.
 type sharing struct {
