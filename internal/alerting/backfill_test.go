@@ -26,7 +26,7 @@ func TestNewRulesAreBackfilled(t *testing.T) {
 	set.Rules = slices.DeleteFunc(set.Rules, func(r *rule.Rule) bool {
 		return r.Source == "alerts"
 	})
-	for seed := range uint64(3) {
+	for seed := range seeds(3) {
 		records := story(seed, 250)
 		for _, k := range []int{1, 40, 125, 200, 245} {
 			first := newPlay(set)

@@ -73,7 +73,7 @@ func TestAlertsContinueOnAnotherMember(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for seed := range uint64(5) {
+	for seed := range seeds(5) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		now, tp := monday, &topic{}
 		solo := newMember(set, tp)
