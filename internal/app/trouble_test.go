@@ -86,6 +86,45 @@ func TestDirectoryLostWhileRunning(t *testing.T) {
 	})
 }
 
+// What is left of a directory that was emptied under a running program is written again: after a
+// kill, an alert has no ID that an earlier one had.
+func TestDirectoryEmptiedThenKilled(t *testing.T) {
+	inWorld(t, 1, func(w *world) {
+		w.recordKey = nil // else the changelog topic knows the numbers of alerts
+		r := w.start("data")
+		w.errors(0, "pay", 11)
+		time.Sleep(2 * time.Minute)
+		w.errors(0, "pay", 11)
+		time.Sleep(time.Hour) // a start without its state reads less far back
+		list, err := os.ReadDir(r.dir)
+		for _, one := range list {
+			if err == nil {
+				err = os.RemoveAll(filepath.Join(r.dir, one.Name()))
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.errors(0, "cart", 1)
+		time.Sleep(5 * time.Second)
+		r.kill("killed")
+		r = w.start("killed")
+		time.Sleep(time.Minute) // the session of the one that was killed, whose instance ID is lost
+		w.errors(0, "pay", 11)
+		time.Sleep(2 * time.Minute)
+		want(t, "after the kill", w.notices(), "firing pay", "firing pay", "firing pay",
+			"resolved pay", "resolved pay", "resolved pay")
+		ids := map[string]int{}
+		for _, n := range w.received {
+			ids[n.alert]++
+		}
+		if len(ids) != 3 {
+			t.Errorf("three alerts have the IDs %v", ids)
+		}
+		r.end()
+	})
+}
+
 // A data directory that cannot be one is refused with its name, before any log is read.
 func TestDirectoryThatIsNone(t *testing.T) {
 	inWorld(t, 1, func(w *world) {

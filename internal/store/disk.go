@@ -15,6 +15,7 @@ type filesystem interface {
 	Lock(dir string) (unlock func() error, err error)
 	ReadDir(dir string) (names []string, err error)
 	Open(name string) (in io.ReadCloser, size int64, err error)
+	Gone(name string) bool                      // does not exist; false when that is unknown
 	Create(name string) (file, error)           // replaces what is there
 	Append(name string, at int64) (file, error) // cuts the file at this length first
 	Rename(from, to string) error               // replaces what is there
@@ -57,7 +58,10 @@ func (d disk) file(f *os.File, err error) (file, error) {
 
 func (disk) MkdirAll(dir string) error { return os.MkdirAll(dir, 0o700) }
 
-func (disk) Lock(dir string) (func() error, error) { return lockFile(filepath.Join(dir, "LOCK")) }
+func (disk) Lock(dir string) (func() error, error) { return lockFile(filepath.Join(dir, lockName)) }
+
+// lockName is the file that the process holds that uses a directory.
+const lockName = "LOCK"
 
 func (disk) ReadDir(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
@@ -66,6 +70,11 @@ func (disk) ReadDir(dir string) ([]string, error) {
 		names = append(names, e.Name())
 	}
 	return names, err
+}
+
+func (disk) Gone(name string) bool {
+	_, err := os.Lstat(name)
+	return errors.Is(err, os.ErrNotExist)
 }
 
 func (disk) Open(name string) (io.ReadCloser, int64, error) {

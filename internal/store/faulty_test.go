@@ -100,6 +100,13 @@ func (m *memory) ReadDir(string) ([]string, error) {
 	return names, nil
 }
 
+func (m *memory) Gone(name string) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, ok := m.names[name]
+	return !ok
+}
+
 func (m *memory) Open(name string) (io.ReadCloser, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,6 +33,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -87,6 +88,7 @@ type Store struct {
 	checkpoint Checkpoint
 	commits    uint64 // number of the last commit
 	full       bool   // the next commit has to be a full one
+	reopen     bool   // the directory was removed, and is not there again yet
 	closed     bool
 
 	snapshot     uint64 // number of the newest snapshot; 0 for none
@@ -144,13 +146,47 @@ func (s *Store) Empty() bool {
 // a time.
 //
 // When its Full method says so, the checkpoint has to hold all state and all positions, because
-// what is on disk cannot be built upon: nothing was committed yet, or the last commit failed. The
-// caller may also make any checkpoint full, for example after its rules have changed.
+// what is on disk cannot be built upon: nothing was committed yet, the last commit failed, or the
+// files were removed. The caller may also make any checkpoint full, for example after its rules have changed.
 func (s *Store) Begin() *Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.full && s.removed() {
+		s.opts.Logger.Error("checkpoint files were removed while the program runs; "+
+			"a whole checkpoint replaces them", "directory", s.dir)
+		s.full, s.reopen = true, true
+	}
 	s.checkpoint.reset(s.full)
 	return &s.checkpoint
+}
+
+// removed says whether a file of the last checkpoint is not there any more. A merge removes the old
+// snapshot itself.
+func (s *Store) removed() bool {
+	gone := func(kind kind, number uint64) bool {
+		return s.fs.Gone(filepath.Join(s.dir, kind.name(number)))
+	}
+	return s.file != nil && gone(logKind, s.log) ||
+		s.merging == nil && s.snapshot > 0 && gone(snapshotKind, s.snapshot)
+}
+
+// recreate makes the directory again and locks it. Another process may use it meanwhile.
+func (s *Store) recreate() error {
+	if err := s.fs.MkdirAll(s.dir); err != nil {
+		return err
+	}
+	if s.fs.Gone(filepath.Join(s.dir, lockName)) {
+		unlock, err := s.fs.Lock(s.dir)
+		if err != nil {
+			return err
+		}
+		if err := s.unlock(); err != nil {
+			s.opts.Logger.Warn("the lock of a removed directory was not given up", "error", err)
+		}
+		s.unlock = unlock
+	}
+	s.reopen = false
+	return nil
 }
 
 // Commit writes the checkpoint and returns when the disk has it. The alerts appended to it then are
@@ -186,6 +222,11 @@ func (s *Store) Commit(c *Checkpoint) error {
 func (s *Store) commit(c *Checkpoint) (int64, error) {
 	if err := s.outbox.append(c.alerts); err != nil {
 		return 0, err
+	}
+	if s.reopen {
+		if err := s.recreate(); err != nil {
+			return 0, err
+		}
 	}
 	s.commits++
 	positions := c.applyTo(s.positions)

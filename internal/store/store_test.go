@@ -8,6 +8,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -152,6 +153,73 @@ func TestCommittedStateSurvivesRestart(t *testing.T) {
 	names, _ := disk{}.ReadDir(dir)
 	if len(names) > 6 {
 		t.Errorf("old files are left: %q", names)
+	}
+}
+
+// Files, or the whole directory, that are removed while the program runs are replaced with the next
+// commit: a kill afterwards loses nothing.
+func TestRemovedFilesAreReplaced(t *testing.T) {
+	f := func(what string, remove func(dir string) error) {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "data")
+		opts := Options{Logger: quiet, LogBytes: 2000}
+		s, err := Open(dir, opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := newLife(s)
+		for range 5 {
+			for range 7 {
+				if err := l.commit(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s.mu.Lock()
+			s.awaitMerge()
+			s.mu.Unlock()
+			if err := remove(dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := l.commit(); err != nil {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+		if other, err := Open(dir, opts); err == nil {
+			other.Close()
+			t.Errorf("%s: another process may use the directory", what)
+		}
+		again := filepath.Join(t.TempDir(), "killed")
+		if err := os.CopyFS(again, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		killed, err := Open(again, opts)
+		if err != nil {
+			t.Fatalf("%s: after a kill: %v", what, err)
+		}
+		if diff := cmp.Diff(l.want, contentOf(t, killed), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s: after a kill (-want +got):\n%s", what, diff)
+		}
+		killed.Close()
+		s.Close()
+	}
+	f("the directory", os.RemoveAll)
+	f("all files", func(dir string) error {
+		names, err := filepath.Glob(filepath.Join(dir, "*"))
+		for _, name := range names {
+			err = errors.Join(err, os.Remove(name))
+		}
+		return err
+	})
+	for _, kind := range []kind{snapshotKind, logKind} {
+		f(fmt.Sprint("files of kind ", kind), func(dir string) error {
+			names, err := disk{}.ReadDir(dir)
+			for _, name := range names {
+				if _, ok := fileNumber(name, kind); ok {
+					err = errors.Join(err, os.Remove(filepath.Join(dir, name)))
+				}
+			}
+			return err
+		})
 	}
 }
 
