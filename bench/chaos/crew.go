@@ -97,7 +97,8 @@ func runCrew(o options) error {
 			return err
 		}
 	}
-	// A member that was stopped takes that for an outage: no end is decided before the grace is over.
+	// A member that was stopped takes that for an outage: no end is decided before the grace is
+	// over.
 	time.Sleep(longest + lateness + outageGrace)
 	for _, m := range c.members {
 		if err := m.stop(); err != nil {

@@ -206,7 +206,9 @@ func decidedIn(dir string, until time.Time) (changes []change, repeated int, err
 	defer h.Close()
 	var text bytes.Buffer
 	kinds := []history.Kind{history.Transition}
-	if err := h.Export(context.Background(), &text, history.Query{Kinds: kinds}, history.JSON); err != nil {
+	if err := h.Export(context.Background(), &text, history.Query{
+		Kinds: kinds,
+	}, history.JSON); err != nil {
 		return nil, 0, err
 	}
 	seen := map[string]bool{}

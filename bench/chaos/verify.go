@@ -166,9 +166,9 @@ func (v *verdict) pair(got []change) {
 	}
 }
 
-// received compares what a receiver behind Alertmanager's pipeline got with the transitions that were
-// decided. There the labels are the alert, with the severity, and episodes that follow each other
-// within the group's interval may be merged: then a message names those before it.
+// received compares what a receiver behind Alertmanager's pipeline got with the transitions that
+// were decided. There the labels are the alert, with the severity, and episodes that follow each
+// other within the group's interval may be merged: then a message names those before it.
 func received(of string, decided []change, got []notice) *verdict {
 	v := &verdict{of: of, got: len(got)}
 	type episode struct {

@@ -165,7 +165,8 @@ func otlp(proto bool) (list [][]byte) {
 			"service.name": "checkout", "service.version": "1.2.3", "host.name": "node-1",
 			"k8s.namespace.name": "prod", "k8s.pod.name": "checkout-6d5f9c7b8-x2x4q",
 			"k8s.container.name": "checkout", "k8s.node.name": "ip-10-0-1-1",
-			"cloud.region": "eu-1", "telemetry.sdk.language": "go", "deployment.environment": "prod",
+			"cloud.region": "eu-1", "telemetry.sdk.language": "go",
+			"deployment.environment": "prod",
 		} {
 			rl.Resource().Attributes().PutStr(k, v)
 		}
@@ -272,7 +273,8 @@ func (s *source) decode(rounds int) (ns, allocs float64) {
 }
 
 // formats prints the CPU time of every format beside that of the format's own library in Go, and of
-// the build of another revision, which takes turns. Only formats whose name has the prefix are measured.
+// the build of another revision, which takes turns. Only formats whose name has the prefix are
+// measured.
 func formats(rounds int, against, prefix string) {
 	self, err := os.Executable()
 	check(err)

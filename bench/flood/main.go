@@ -70,7 +70,8 @@ receivers:
 )
 
 var pages = []string{
-	"/", "/?open=firing+bench/LoginFailed", "/?filter=user:u777", "/rules", "/silences", "/receivers",
+	"/", "/?open=firing+bench/LoginFailed", "/?filter=user:u777", "/rules", "/silences",
+	"/receivers",
 	"/explore", "/engine", "/history", "/api/v1/alerts?limit=100", "/metrics",
 }
 

@@ -307,7 +307,11 @@ func (c *importCommand) read(paths []string) (files, found []imports.File, err e
 				return err
 			case err != nil: // one bad file of many stops nothing else
 				c.unread = append(c.unread, imports.Remark{
-					File: f.Name, Line: 1, Verdict: imports.Refused, Code: "file", Text: problem.Reason(err),
+					File:    f.Name,
+					Line:    1,
+					Verdict: imports.Refused,
+					Code:    "file",
+					Text:    problem.Reason(err),
 				})
 				return nil
 			}

@@ -61,7 +61,9 @@ tests:
 
 func TestAssistantRunsCommands(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"shop.rules.yml": assistedRules, "app.log": shopLogs()} {
+	for name, text := range map[string]string{
+		"shop.rules.yml": assistedRules, "app.log": shopLogs(),
+	} {
 		if err := os.WriteFile(dir+"/"+name, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -107,8 +109,14 @@ func TestAssistantIsRefused(t *testing.T) {
 		{"check", map[string]any{"files": []string{"/etc/hosts"}}, "/etc/hosts"},
 		{"check", map[string]any{"files": []string{"../x"}}, "../x"},
 		{"check", map[string]any{"files": []string{"--help"}}, "no such file"},
-		{"backtest", map[string]any{"rules": assistedRules, "log_file": "/etc/hosts"}, "/etc/hosts"},
-		{"search", map[string]any{"query": "--follow", "topic": "secret"}, `topic "secret" is not in`},
+		{
+			"backtest", map[string]any{"rules": assistedRules, "log_file": "/etc/hosts"},
+			"/etc/hosts",
+		},
+		{
+			"search", map[string]any{"query": "--follow", "topic": "secret"},
+			`topic "secret" is not in`,
+		},
 		{"stat", map[string]any{"query": "a", "topic": "secret"}, `topic "secret" is not in`},
 	} {
 		text, failed := ask(t, c, call.tool, call.input)

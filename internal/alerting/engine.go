@@ -314,8 +314,8 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 }
 
 // firesEarly says whether the alert fires with the log that completes its condition. Whether a
-// suppression holds is only known at the watermark, and so is all that is about other alerts. A label
-// with the value must not depend on which of several logs came first.
+// suppression holds is only known at the watermark, and so is all that is about other alerts. A
+// label with the value must not depend on which of several logs came first.
 func (m *machine) firesEarly() bool { return m.u.firesEarly() && !m.e.opts.atWatermark }
 
 func (rs *ruleState) firesEarly() bool {

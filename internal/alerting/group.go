@@ -247,7 +247,10 @@ func (s *scan) line(c *compiledRule, h *hit, fields []value) models.Line {
 	out := models.Line{
 		Time: instant(
 			l.time,
-		), Level: string(s.bytes(l.level)), Service: string(s.bytes(l.service)), Message: string(s.bytes(l.message)),
+		),
+		Level:   string(s.bytes(l.level)),
+		Service: string(s.bytes(l.service)),
+		Message: string(s.bytes(l.message)),
 		Position: models.Position{
 			Topic:     s.partition.Topic,
 			Partition: s.partition.Partition,

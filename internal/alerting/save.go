@@ -182,8 +182,16 @@ func (rs *ruleState) save(
 	}
 	rs.changed = false
 	s := savedRule{
-		Rule: rs.id, Base: rs.base, Watermark: rs.watermark, Start: rs.started, Matches: rs.matches, LastMatch: rs.lastMatch, Fired: rs.fired,
-		Refused: rs.refused.count, Shortage: [2]int64{rs.refused.first, rs.refused.last}, Shortages: rs.refused.episodes,
+		Rule:      rs.id,
+		Base:      rs.base,
+		Watermark: rs.watermark,
+		Start:     rs.started,
+		Matches:   rs.matches,
+		LastMatch: rs.lastMatch,
+		Fired:     rs.fired,
+		Refused:   rs.refused.count,
+		Shortage:  [2]int64{rs.refused.first, rs.refused.last},
+		Shortages: rs.refused.episodes,
 	}
 	for key, list := range rs.firingSpans {
 		for _, f := range list {

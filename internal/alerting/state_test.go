@@ -23,8 +23,8 @@ var writeState = flag.Bool(
 )
 
 // The state that is saved by a release is read by those after it: testdata/state-N.txt has that of
-// format N after four minutes of logs, in which every rule of state.rules.yml has something to keep.
-// An engine that begins with it decides what one does that has read all logs. When the format
+// format N after four minutes of logs, in which every rule of state.rules.yml has something to
+// keep. An engine that begins with it decides what one does that has read all logs. When the format
 // changes, the file stays, and one of the new format is written beside it with -write-state.
 func TestStateOfEarlierReleases(t *testing.T) {
 	text, err := os.ReadFile("testdata/state.rules.yml")

@@ -268,7 +268,8 @@ func (rs *ruleState) memory() int {
 	return sum + rs.groups.bytes() + 2*cap(rs.owners)
 }
 
-// Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest first.
+// Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest
+// first.
 func (e *Engine) Alerts() []models.Alert { return e.alerts(math.MaxInt) }
 
 // alertsBatch is how many alerts are listed before logs may be evaluated again.

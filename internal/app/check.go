@@ -188,8 +188,8 @@ var kindsByKey = []struct {
 	{"limits", configFile}, {"log", configFile}, {"formats", configFile}, {"history", configFile},
 }
 
-// kindOf returns the kind of a file by its keys. What cannot be read is a rule file, whose reader says
-// why.
+// kindOf returns the kind of a file by its keys. What cannot be read is a rule file, whose reader
+// says why.
 func kindOf(name string) fileKind {
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -82,7 +82,11 @@ func (v historyView) Transitions(q web.HistoryQuery) (list []models.Alert) {
 	}
 	most := min(cmp.Or(q.Most, mostTransitions), mostTransitions)
 	query := history.Query{
-		From: q.From, To: q.To, Rule: q.Rule, Kinds: []history.Kind{history.Transition}, Limit: most,
+		From:  q.From,
+		To:    q.To,
+		Rule:  q.Rule,
+		Kinds: []history.Kind{history.Transition},
+		Limit: most,
 	}
 	for len(list) < most {
 		page, err := v.log.Query(context.Background(), query)
@@ -151,8 +155,14 @@ func (v historyView) entries(q history.Query) []history.Entry {
 // Record implements web.Audit.
 func (v historyView) Record(e web.AuditEntry) error {
 	one := history.Entry{
-		Time: e.At, Kind: history.Change, AlertID: e.Facts["alert"], By: cmp.Or(e.Facts["by"], e.Client),
-		Detail: e.What, Client: e.Client, From: e.From, Facts: e.Facts,
+		Time:    e.At,
+		Kind:    history.Change,
+		AlertID: e.Facts["alert"],
+		By:      cmp.Or(e.Facts["by"], e.Client),
+		Detail:  e.What,
+		Client:  e.Client,
+		From:    e.From,
+		Facts:   e.Facts,
 	}
 	switch e.What {
 	case "alert acknowledged":

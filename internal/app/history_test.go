@@ -35,7 +35,10 @@ func TestHistoryView(t *testing.T) {
 		t.Errorf("the newest: %v", list)
 	}
 	err = v.Record(web.AuditEntry{
-		At: at, What: "alert acknowledged", Client: "ann", Facts: map[string]string{"alert": "alert-0"},
+		At:     at,
+		What:   "alert acknowledged",
+		Client: "ann",
+		Facts:  map[string]string{"alert": "alert-0"},
 	})
 	if err != nil || len(v.Entries(5)) != 1 {
 		t.Error(err)
@@ -61,7 +64,11 @@ func TestHistoryView(t *testing.T) {
 		t.Errorf("changes of the alert: %+v", list)
 	}
 	log.Add(history.Entry{
-		Time: at, Kind: history.NotNotified, AlertID: "alert-1", Rule: "g/R", Detail: "silenced by bob",
+		Time:    at,
+		Kind:    history.NotNotified,
+		AlertID: "alert-1",
+		Rule:    "g/R",
+		Detail:  "silenced by bob",
 	})
 	if list := v.NotNotified(web.HistoryQuery{Most: 5}); len(list) != 1 ||
 		list[0].Detail != "silenced by bob" {

@@ -9,8 +9,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 )
 
-// "One stack trace is one error": its lines are records, and an event that is not at its end is read
-// again, whole, after a stop or a kill in its middle.
+// "One stack trace is one error": its lines are records, and an event that is not at its end is
+// read again, whole, after a stop or a kill in its middle.
 func TestJoinedRecords(t *testing.T) {
 	inWorld(t, 1, func(w *world) {
 		w.rules = `version: 1

@@ -99,8 +99,14 @@ type network struct {
 
 func newProcess(c *Config, t Terminal) *process {
 	p := &process{
-		config: c, rules: loadRules, started: func(string) {}, network: network{listen: net.Listen},
-		terminal: t, logger: t.logger(c.Log), registry: prometheus.NewRegistry(), lives: newLifetimes(),
+		config:   c,
+		rules:    loadRules,
+		started:  func(string) {},
+		network:  network{listen: net.Listen},
+		terminal: t,
+		logger:   t.logger(c.Log),
+		registry: prometheus.NewRegistry(),
+		lives:    newLifetimes(),
 	}
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
 	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
@@ -127,7 +133,10 @@ func (p *process) open() error {
 		return err
 	}
 	openSchemas := func() error { return p.config.openSchemas(p.network.dial) }
-	for _, open := range []func() error{p.openListener, openSchemas, func() error { return p.openState(set) }, p.openHistory, p.openNotifier, p.openSource, p.openServer} {
+	for _, open := range []func() error{
+		p.openListener, openSchemas, func() error { return p.openState(set) }, p.openHistory,
+		p.openNotifier, p.openSource, p.openServer,
+	} {
 		if err := open(); err != nil {
 			return err
 		}
@@ -266,8 +275,18 @@ func (p *process) openServer() (err error) {
 	}
 	w := p.config.Web
 	o := web.Options{
-		Listener: p.listener, ConfigFile: string(w.ConfigFile), ExternalURL: p.config.Notify.ExternalURL, PProf: w.PProf, Version: Version(), Logger: p.logger, Gatherer: p.registry, Registerer: p.registry,
-		Live: p.live(), Ready: p.ready(), Reload: p.reload, Alertmanager: p.notifier.Handler(),
+		Listener:     p.listener,
+		ConfigFile:   string(w.ConfigFile),
+		ExternalURL:  p.config.Notify.ExternalURL,
+		PProf:        w.PProf,
+		Version:      Version(),
+		Logger:       p.logger,
+		Gatherer:     p.registry,
+		Registerer:   p.registry,
+		Live:         p.live(),
+		Ready:        p.ready(),
+		Reload:       p.reload,
+		Alertmanager: p.notifier.Handler(),
 	}
 	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
 	o.Tokens, o.Schemas = w.tokens(), Schemas()

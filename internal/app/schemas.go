@@ -71,8 +71,8 @@ type schemas struct {
 	err      error
 }
 
-// openSchemas opens the schema registry, if there is one, so that what is wrong with its files shows
-// now. It asks the registry nothing yet.
+// openSchemas opens the schema registry, if there is one, so that what is wrong with its files
+// shows now. It asks the registry nothing yet.
 func (c *Config) openSchemas(
 	dial func(ctx context.Context, network, address string) (net.Conn, error),
 ) error {

@@ -206,7 +206,10 @@ func TestTopicCreatedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
-		if err := w.broker.CreateTopic(devbroker.Topic{Name: worldTopic, Partitions: 1}); err != nil {
+		if err := w.broker.CreateTopic(devbroker.Topic{
+			Name:       worldTopic,
+			Partitions: 1,
+		}); err != nil {
 			t.Fatal(err)
 		}
 		w.producer.PurgeTopicsFromClient(worldTopic)

@@ -233,7 +233,10 @@ func (w *world) errors(partition int32, service string, n int) {
 
 func (w *world) produce(partition int32, value string) {
 	w.t.Helper()
-	if err := w.producer.ProduceSync(w.t.Context(), &kgo.Record{Partition: partition, Value: []byte(value)}).FirstErr(); err != nil {
+	if err := w.producer.ProduceSync(w.t.Context(), &kgo.Record{
+		Partition: partition,
+		Value:     []byte(value),
+	}).FirstErr(); err != nil {
 		w.t.Fatal(err)
 	}
 }

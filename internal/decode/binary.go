@@ -110,8 +110,8 @@ func (d *Decoder) forwarded(b []byte) bool {
 	return d.index > emitted
 }
 
-// appendPacked appends a value in MessagePack as JSON, and returns the bytes behind it, nil if it is
-// damaged, too deep or too large.
+// appendPacked appends a value in MessagePack as JSON, and returns the bytes behind it, nil if it
+// is damaged, too deep or too large.
 func appendPacked(dst, b []byte, depth int) (out, rest []byte) {
 	if len(b) == 0 || depth > maxBinaryDepth || len(dst) > maxTranslated {
 		return dst, nil
@@ -233,8 +233,8 @@ func strconvFloat32(dst []byte, f float32) []byte {
 	return strconv.AppendFloat(dst, float64(f), 'g', -1, 32)
 }
 
-// appendExtension appends a value of an extension: a time, as Fluentd (type 0) or MessagePack itself
-// (type -1) has them, in seconds; any other one as base64.
+// appendExtension appends a value of an extension: a time, as Fluentd (type 0) or MessagePack
+// itself (type -1) has them, in seconds; any other one as base64.
 func appendExtension(dst, b []byte) (out, rest []byte) {
 	rest, err := msgp.Skip(b)
 	if err != nil || b[0] < 0xc7 || b[0] > 0xd8 || b[0] > 0xc9 && b[0] < 0xd4 {
@@ -305,8 +305,8 @@ func (d *Decoder) cbor(b []byte, depth int) bool {
 	return true
 }
 
-// appendCBOR appends a value as JSON. Members stand in the order of their keys, so that equal values
-// have equal texts.
+// appendCBOR appends a value as JSON. Members stand in the order of their keys, so that equal
+// values have equal texts.
 func appendCBOR(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:

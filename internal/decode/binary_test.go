@@ -43,8 +43,8 @@ func packMap(kv ...any) (b []byte) {
 	return b
 }
 
-// "We write MessagePack": objects as they are, and events as Fluentd and Fluent Bit forward them, with
-// times to the nanosecond.
+// "We write MessagePack": objects as they are, and events as Fluentd and Fluent Bit forward them,
+// with times to the nanosecond.
 func TestMessagePack(t *testing.T) {
 	object := packMap("message", "card declined\n", "level", "error", "n", int64(-7),
 		"big", uint64(1)<<63, "f", 0.5, "ok", true, "none", nil, "list", []any{"a", 1})
@@ -62,7 +62,10 @@ func TestMessagePack(t *testing.T) {
 			join(packMap("message", "a b"), packMap("message", "c d")),
 			`[msgpack 2026-05-04T10:11:40Z  "a b" null msgpack 2026-05-04T10:11:40Z  "c d" null]`,
 		},
-		"pair": {join([]byte{0x92}, eventTime, object), `[json ` + at + ` ERROR "card declined" ` + fields + "]"},
+		"pair": {
+			join([]byte{0x92}, eventTime, object),
+			`[json ` + at + ` ERROR "card declined" ` + fields + "]",
+		},
 		"fluent bit": {
 			join([]byte{0x92, 0x92}, eventTime, []byte{0x80}, object),
 			`[json ` + at + ` ERROR "card declined" ` + fields + "]",
@@ -182,8 +185,8 @@ func testSchemas(t testing.TB) schemas {
 	}
 }
 
-// "Our producers use a schema registry": values are read by their schema, whether it is named before
-// them or in a header, and nothing is taken for text.
+// "Our producers use a schema registry": values are read by their schema, whether it is named
+// before them or in a header, and nothing is taken for text.
 func TestSchemas(t *testing.T) {
 	s := testSchemas(t)
 	cfg := Config{Schemas: s}

@@ -168,7 +168,9 @@ func TestALineCannotReplaceItsEnvelope(t *testing.T) {
 	d, _ := New(Config{}, fields)
 	record := `{"app":"shop","kubernetes":{"namespace_name":"prod"},"log":"{\"app\":\"evil\",\"namespace\":\"x\"}"}`
 	d.Decode(&models.Record{Value: []byte(record)}, func(l *Log) {
-		for path, want := range map[string]string{"stream.app": "shop", "stream.namespace": "prod"} {
+		for path, want := range map[string]string{
+			"stream.app": "shop", "stream.namespace": "prod",
+		} {
 			id, _ := fields.ID(path)
 			if v := l.Value(id); string(v.Text) != want {
 				t.Errorf("%s is %q", path, v.Text)

@@ -29,7 +29,8 @@ const (
 
 // canonicalNames are the paths of the well-known fields.
 var canonicalNames = [FieldWellKnown]string{
-	"message", "stack", "level", "service", "namespace", "kubernetes.pod_name", "kubernetes.container_name", "host", "trace_id", "span_id",
+	"message", "stack", "level", "service", "namespace", "kubernetes.pod_name",
+	"kubernetes.container_name", "host", "trace_id", "span_id",
 	"log_source", "log_type", "raw",
 }
 
@@ -40,49 +41,69 @@ func WellKnown() []string { return slices.Clone(canonicalNames[:]) }
 // else, such as app, name or event, is not an alias: a rule that uses it means the record's own
 // field of that name.
 var aliases = map[string]string{
-	"msg": "message", "log": "message", "MESSAGE": "message", "body": "message", "Body": "message", "@message": "message", "@m": "message",
-	"formattedMessage": "message", "RenderedMessage": "message", "short_message": "message", "textPayload": "message", "Message": "message",
+	"msg": "message", "log": "message", "MESSAGE": "message", "body": "message", "Body": "message",
+	"@message": "message", "@m": "message",
+	"formattedMessage": "message", "RenderedMessage": "message", "short_message": "message",
+	"textPayload": "message", "Message": "message",
 
-	"stack_trace": "stack", "stacktrace": "stack", "exception.stacktrace": "stack", "error.stack_trace": "stack", "@x": "stack", "stackTrace": "stack",
+	"stack_trace": "stack", "stacktrace": "stack", "exception.stacktrace": "stack",
+	"error.stack_trace": "stack", "@x": "stack", "stackTrace": "stack",
 	"error.stack": "stack", "err.stack": "stack", "exception.stack_trace": "stack",
 
-	"log.level": "level", "severity": "level", "severity_text": "level", "severityText": "level", "SeverityText": "level", "loglevel": "level",
-	"log_level": "level", "lvl": "level", "levelname": "level", "LogLevel": "level", "@l": "level", "@level": "level", "level.name": "level",
+	"log.level": "level", "severity": "level", "severity_text": "level", "severityText": "level",
+	"SeverityText": "level", "loglevel": "level",
+	"log_level": "level", "lvl": "level", "levelname": "level", "LogLevel": "level", "@l": "level",
+	"@level": "level", "level.name": "level",
 	"error_severity": "level", "Level": "level", "LEVEL": "level", "logLevel": "level",
 
-	"service.name": "service", "service_name": "service", "serviceName": "service", "serviceContext.service": "service", "ServiceName": "service",
+	"service.name": "service", "service_name": "service", "serviceName": "service",
+	"serviceContext.service": "service", "ServiceName": "service",
 	"resource.service.name": "service",
 
-	"namespace_name": "namespace", "kubernetes.namespace_name": "namespace", "kubernetes.namespace": "namespace", "kubernetes.pod_namespace": "namespace",
-	"k8s.namespace.name": "namespace", "resource.labels.namespace_name": "namespace", "orchestrator.namespace": "namespace", "kube_namespace": "namespace",
+	"namespace_name": "namespace", "kubernetes.namespace_name": "namespace",
+	"kubernetes.namespace": "namespace", "kubernetes.pod_namespace": "namespace",
+	"k8s.namespace.name": "namespace", "resource.labels.namespace_name": "namespace",
+	"orchestrator.namespace": "namespace", "kube_namespace": "namespace",
 	"kubernetes.namespace.name": "namespace",
 
-	"pod": "kubernetes.pod_name", "pod_name": "kubernetes.pod_name", "pod.name": "kubernetes.pod_name", "kubernetes.pod": "kubernetes.pod_name",
-	"kubernetes.pod.name": "kubernetes.pod_name", "k8s.pod.name": "kubernetes.pod_name", "resource.labels.pod_name": "kubernetes.pod_name",
+	"pod": "kubernetes.pod_name", "pod_name": "kubernetes.pod_name",
+	"pod.name": "kubernetes.pod_name", "kubernetes.pod": "kubernetes.pod_name",
+	"kubernetes.pod.name": "kubernetes.pod_name", "k8s.pod.name": "kubernetes.pod_name",
+	"resource.labels.pod_name": "kubernetes.pod_name",
 
-	"container": "kubernetes.container_name", "container_name": "kubernetes.container_name", "container.name": "kubernetes.container_name",
-	"kubernetes.container": "kubernetes.container_name", "kubernetes.container.name": "kubernetes.container_name",
-	"k8s.container.name": "kubernetes.container_name", "resource.labels.container_name": "kubernetes.container_name",
+	"container": "kubernetes.container_name", "container_name": "kubernetes.container_name",
+	"container.name":                 "kubernetes.container_name",
+	"kubernetes.container":           "kubernetes.container_name",
+	"kubernetes.container.name":      "kubernetes.container_name",
+	"k8s.container.name":             "kubernetes.container_name",
+	"resource.labels.container_name": "kubernetes.container_name",
 
-	"hostname": "host", "host.name": "host", "host.hostname": "host", "kubernetes.host": "host", "kubernetes.pod_node_name": "host",
-	"kubernetes.node.name": "host", "kubernetes.node_name": "host", "k8s.node.name": "host", "_HOSTNAME": "host", "source_host": "host",
+	"hostname": "host", "host.name": "host", "host.hostname": "host", "kubernetes.host": "host",
+	"kubernetes.pod_node_name": "host",
+	"kubernetes.node.name":     "host", "kubernetes.node_name": "host", "k8s.node.name": "host",
+	"_HOSTNAME": "host", "source_host": "host",
 	"agent.hostname": "host", "HOST": "host",
 
-	"traceId": "trace_id", "traceID": "trace_id", "trace.id": "trace_id", "TraceId": "trace_id", "@tr": "trace_id", "dd.trace_id": "trace_id",
+	"traceId": "trace_id", "traceID": "trace_id", "trace.id": "trace_id", "TraceId": "trace_id",
+	"@tr": "trace_id", "dd.trace_id": "trace_id",
 	"logging.googleapis.com/trace": "trace_id",
 
-	"spanId": "span_id", "spanID": "span_id", "span.id": "span_id", "SpanId": "span_id", "@sp": "span_id", "dd.span_id": "span_id",
+	"spanId": "span_id", "spanID": "span_id", "span.id": "span_id", "SpanId": "span_id",
+	"@sp": "span_id", "dd.span_id": "span_id",
 	"logging.googleapis.com/spanId": "span_id",
 
 	"@timestamp": "timestamp",
 
-	"docker.container_id": "kubernetes.container_id", "kubernetes.docker_id": "kubernetes.container_id", "container.id": "kubernetes.container_id",
+	"docker.container_id":  "kubernetes.container_id",
+	"kubernetes.docker_id": "kubernetes.container_id", "container.id": "kubernetes.container_id",
 	"kubernetes.pod.ip": "kubernetes.pod_ip", "k8s.pod.ip": "kubernetes.pod_ip",
 
-	"http.status_code": "http.status", "http.response.status_code": "http.status", "http.response.status": "http.status", "http.statusCode": "http.status",
+	"http.status_code": "http.status", "http.response.status_code": "http.status",
+	"http.response.status": "http.status", "http.statusCode": "http.status",
 	"http_status": "http.status", "http_status_code": "http.status",
 
-	"exception.type": "exception.class", "exception.exception_class": "exception.class", "exception_class": "exception.class",
+	"exception.type": "exception.class", "exception.exception_class": "exception.class",
+	"exception_class": "exception.class",
 }
 
 // Canonical returns the canonical path of a field: "service" for "service.name",
@@ -96,8 +117,8 @@ func Canonical(path string) string {
 }
 
 // OwnField is the name under which a rule reads a record's own field of this name and no other: the
-// name itself, or, when that is a well-known one or is read from several fields, one that begins with
-// "fields.". The message keeps its name.
+// name itself, or, when that is a well-known one or is read from several fields, one that begins
+// with "fields.". The message keeps its name.
 func OwnField(name string) string {
 	_, alias := aliases[name]
 	_, side := sideFields[name]

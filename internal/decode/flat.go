@@ -11,8 +11,8 @@ import (
 
 // A log of OTLP in protobuf is read without making JSON of it. Each of its layers, the record, its
 // attributes and its resource, is a flat: the values of the keys that are asked for stand in its
-// memory, as they would stand in JSON, and nothing else does. What wants a layer as a whole, such as
-// Entry, has the JSON made first (see inFull).
+// memory, as they would stand in JSON, and nothing else does. What wants a layer as a whole, such
+// as Entry, has the JSON made first (see inFull).
 
 // flat is a layer whose values are put one by one.
 type flat struct {
@@ -182,8 +182,8 @@ func (f *flat) any(k *jsonscan.Key, v []byte) {
 	f.put(k, from)
 }
 
-// appendDouble appends a number as appendFloat does, sooner where it is a small one with at most two
-// digits behind the point.
+// appendDouble appends a number as appendFloat does, sooner where it is a small one with at most
+// two digits behind the point.
 func appendDouble(dst []byte, v float64) []byte {
 	if n := v * 100; n > -1e8 && n < 1e8 {
 		whole := int64(n + math.Copysign(0.5, n))

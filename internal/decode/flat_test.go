@@ -40,7 +40,8 @@ func otlpMessage(r *rand.Rand) []byte {
 		return []string{
 			"", "x", "payment failed: card declined", "größer", "a \"b\" \\ \n", "\xff\xfe",
 			"{\"level\":\"warn\",\"message\":\"in it\"}", "level=warn msg=\"in it\" a=b",
-			"ERROR in text", "203.0.113.9 - - [04/May/2026:10:11:12 +0000] \"GET /x HTTP/1.1\" 500 12",
+			"ERROR in text",
+			"203.0.113.9 - - [04/May/2026:10:11:12 +0000] \"GET /x HTTP/1.1\" 500 12",
 		}[r.IntN(10)]
 	}
 	field := func(b []byte, n protowire.Number, v []byte) []byte {
@@ -156,8 +157,10 @@ func otlpMessage(r *rand.Rand) []byte {
 func TestFlatAgrees(t *testing.T) {
 	paths := []string{
 		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms",
-		"http.status", "exception.class", "body.message", "line", "stream.service", "line.level", "timeUnixNano",
-		"severityNumber", "observedTimeUnixNano", "name", "list[0].status", "list.status", "resource.x", "Größe",
+		"http.status", "exception.class", "body.message", "line", "stream.service", "line.level",
+		"timeUnixNano",
+		"severityNumber", "observedTimeUnixNano", "name", "list[0].status", "list.status",
+		"resource.x", "Größe",
 	}
 	fields := NewFields(paths...)
 	var decoders [2]*Decoder

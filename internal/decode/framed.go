@@ -23,8 +23,8 @@ type framed struct {
 	apart   bool // the schema is named in the header
 }
 
-// SchemaOf returns which schema of a registry a record's value says it has: in the five bytes before
-// it, or in a header.
+// SchemaOf returns which schema of a registry a record's value says it has: in the five bytes
+// before it, or in a header.
 func SchemaOf(rec *models.Record) (schema.ID, bool) {
 	f, ok := cutFrame(rec, rec.Value)
 	return f.id, ok
@@ -118,8 +118,8 @@ func (d *Decoder) asJSON(format string, depth int) {
 	}
 }
 
-// AwaitSchema returns why a record has to wait for its schema: nil if it names none, if the schema is
-// known, or if it makes no sense and never will.
+// AwaitSchema returns why a record has to wait for its schema: nil if it names none, if the schema
+// is known, or if it makes no sense and never will.
 func AwaitSchema(source schema.Source, rec *models.Record) error {
 	id, ok := SchemaOf(rec)
 	if !ok {

@@ -19,7 +19,8 @@ import (
 // shipped one by one. The zero JoinConfig joins nothing. Parts of a line that a container runtime
 // split are joined wherever records are joined at all.
 type JoinConfig struct {
-	// patterns of lines that continue an event, by language: java, python, go, node, dotnet, ruby, php
+	// patterns of lines that continue an event, by language: java, python, go, node, dotnet, ruby,
+	// php
 	Presets []string `yaml:"presets,omitempty"`
 	// a line that begins an event; without continue and presets, all other lines continue it
 	Start string `yaml:"start,omitempty"`
@@ -169,8 +170,8 @@ func NewJoiner(cfg Config) (*Joiner, error) {
 // Wait is how long a record may have to wait for those that continue it.
 func (j *Joiner) Wait() time.Duration { return j.rules.wait }
 
-// Joined is an event: the record that begins it, and the value of all its records, nil if it has only
-// the one.
+// Joined is an event: the record that begins it, and the value of all its records, nil if it has
+// only the one.
 type Joined struct {
 	First int
 	Value []byte
@@ -199,9 +200,9 @@ type joinEvent struct {
 const maxWaiting = 20_000
 
 // Join joins records of one partition, in their order, and returns the events in the order of their
-// first records. It uses only so many of the records that no event goes beyond them and none of them
-// can be continued by later ones; all of them if flush is set. To go on, call it with the records
-// that were not used and those that follow.
+// first records. It uses only so many of the records that no event goes beyond them and none of
+// them can be continued by later ones; all of them if flush is set. To go on, call it with the
+// records that were not used and those that follow.
 func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used int) {
 	if len(records) > maxWaiting {
 		flush = true
@@ -368,7 +369,8 @@ func (j *Joiner) line(l *Log, value []byte) {
 	}
 }
 
-// dockerPart is about the length at which Docker splits lines; each part but the last has no newline.
+// dockerPart is about the length at which Docker splits lines; each part but the last has no
+// newline.
 const dockerPart = 16 << 10
 
 // JoinSamples joins the records of samples, each partition's by the configuration of its topic.

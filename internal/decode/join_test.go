@@ -45,17 +45,31 @@ func joinAll(j *Joiner, values ...string) (out []string) {
 	return out
 }
 
-// "Each line of a stack trace is a record": the presets know the stack traces of their languages, and
-// the line that follows one is an event of its own.
+// "Each line of a stack trace is a record": the presets know the stack traces of their languages,
+// and the line that follows one is an event of its own.
 func TestJoinPresets(t *testing.T) {
 	for preset, traces := range map[string][]string{
-		"java":   {"2026-05-04 10:11:12 ERROR Pay - it failed\njava.lang.IllegalStateException: no card\n\tat com.shop.Pay.run(Pay.java:12)\n\tat java.base/java.lang.Thread.run(Thread.java:840)\n\t... 3 more\nCaused by: java.io.IOException: closed\n\tat x.Y.z(Y.java:1)\n\tSuppressed: java.lang.Error: x\n\t\tat a.B.c(B.java:2)"},
-		"python": {"ERROR:root:it failed\nTraceback (most recent call last):\n  File \"/app/pay.py\", line 3, in run\n    raise KeyError('x')\nKeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/app/pay.py\", line 5, in <module>\nshop.errors.PayError: no card"},
-		"go":     {"panic: runtime error: index out of range [3]\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47]\n\ngoroutine 1 [running]:\nmain.(*pay).run(0xc000, 0x1)\n\t/app/pay.go:12 +0x1d\nmain.main()\n\t/app/main.go:3 +0x20\ncreated by main.start in goroutine 1\n\t/app/a.go:9 +0x1\nexit status 2"},
-		"node":   {"TypeError: Cannot read properties of undefined (reading 'x')\n    at pay (/app/pay.js:1:2)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5) {\n  code: 'E1'\n}"},
-		"dotnet": {"fail: Pay[0]\n      it failed\nSystem.InvalidOperationException: no card\n ---> System.IO.IOException: closed\n   at Shop.Pay.Run() in /app/Pay.cs:line 12\n   --- End of inner exception stack trace ---\n   at Shop.Main()"},
-		"ruby":   {"/app/pay.rb:3:in 'run': no card (RuntimeError)\n\tfrom /app/main.rb:9:in '<main>'\n\t 1: from /app/a.rb:1"},
-		"php":    {"PHP Fatal error:  Uncaught Exception: no card in /app/pay.php:3\nStack trace:\n#0 /app/main.php(9): pay()\n#1 {main}\n  thrown in /app/pay.php on line 3"},
+		"java": {
+			"2026-05-04 10:11:12 ERROR Pay - it failed\njava.lang.IllegalStateException: no card\n\tat com.shop.Pay.run(Pay.java:12)\n\tat java.base/java.lang.Thread.run(Thread.java:840)\n\t... 3 more\nCaused by: java.io.IOException: closed\n\tat x.Y.z(Y.java:1)\n\tSuppressed: java.lang.Error: x\n\t\tat a.B.c(B.java:2)",
+		},
+		"python": {
+			"ERROR:root:it failed\nTraceback (most recent call last):\n  File \"/app/pay.py\", line 3, in run\n    raise KeyError('x')\nKeyError: 'x'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/app/pay.py\", line 5, in <module>\nshop.errors.PayError: no card",
+		},
+		"go": {
+			"panic: runtime error: index out of range [3]\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x47]\n\ngoroutine 1 [running]:\nmain.(*pay).run(0xc000, 0x1)\n\t/app/pay.go:12 +0x1d\nmain.main()\n\t/app/main.go:3 +0x20\ncreated by main.start in goroutine 1\n\t/app/a.go:9 +0x1\nexit status 2",
+		},
+		"node": {
+			"TypeError: Cannot read properties of undefined (reading 'x')\n    at pay (/app/pay.js:1:2)\n    at process.processTicksAndRejections (node:internal/process/task_queues:95:5) {\n  code: 'E1'\n}",
+		},
+		"dotnet": {
+			"fail: Pay[0]\n      it failed\nSystem.InvalidOperationException: no card\n ---> System.IO.IOException: closed\n   at Shop.Pay.Run() in /app/Pay.cs:line 12\n   --- End of inner exception stack trace ---\n   at Shop.Main()",
+		},
+		"ruby": {
+			"/app/pay.rb:3:in 'run': no card (RuntimeError)\n\tfrom /app/main.rb:9:in '<main>'\n\t 1: from /app/a.rb:1",
+		},
+		"php": {
+			"PHP Fatal error:  Uncaught Exception: no card in /app/pay.php:3\nStack trace:\n#0 /app/main.php(9): pay()\n#1 {main}\n  thrown in /app/pay.php on line 3",
+		},
 	} {
 		j := joinerOf(t, JoinConfig{Presets: []string{preset}})
 		next := "2026-05-04 10:11:13 INFO next one"
@@ -83,13 +97,30 @@ func TestJoin(t *testing.T) {
 		values, want []string
 	}{
 		"envelopes": {java,
-			[]string{line("a", "boom\n"), line("b", "bang\n"), line("a", "\tat \"x\"\n"), line("b", "\tat y\n"), line("a", "next\n")},
-			[]string{`{"log":"boom\n\tat \"x\"","kubernetes":{"pod_name":"a"},"n":1}`, `{"log":"bang\n\tat y","kubernetes":{"pod_name":"b"},"n":1}`, line("a", "next\n")}},
-		"start":    {JoinConfig{Start: `^\d{4}-`}, []string{"orphan", "2026-05-04 a", "b", "c", "2026-05-04 d"}, []string{"orphan", "2026-05-04 a\nb\nc", "2026-05-04 d"}},
+			[]string{
+				line("a", "boom\n"), line("b", "bang\n"), line("a", "\tat \"x\"\n"),
+				line("b", "\tat y\n"), line("a", "next\n"),
+			},
+			[]string{
+				`{"log":"boom\n\tat \"x\"","kubernetes":{"pod_name":"a"},"n":1}`,
+				`{"log":"bang\n\tat y","kubernetes":{"pod_name":"b"},"n":1}`,
+				line("a", "next\n"),
+			}},
+		"start": {
+			JoinConfig{Start: `^\d{4}-`},
+			[]string{"orphan", "2026-05-04 a", "b", "c", "2026-05-04 d"},
+			[]string{"orphan", "2026-05-04 a\nb\nc", "2026-05-04 d"},
+		},
 		"continue": {JoinConfig{Continue: `^\+`}, []string{"a", "+b", "c"}, []string{"a\n+b", "c"}},
-		"both":     {JoinConfig{Start: `^\+\+`, Continue: `^\+`}, []string{"a", "+b", "++c", "+d"}, []string{"a\n+b", "++c\n+d"}},
-		"lines":    {JoinConfig{Continue: `^\+`, MaxLines: 2}, []string{"a", "+b", "+c", "+d"}, []string{"a\n+b", "+c\n+d"}},
-		"bytes":    {JoinConfig{Continue: `^\+`, MaxBytes: 6}, []string{"abc", "+b", "+c"}, []string{"abc\n+b", "+c"}},
+		"both": {
+			JoinConfig{Start: `^\+\+`, Continue: `^\+`}, []string{"a", "+b", "++c", "+d"},
+			[]string{"a\n+b", "++c\n+d"},
+		},
+		"lines": {
+			JoinConfig{Continue: `^\+`, MaxLines: 2}, []string{"a", "+b", "+c", "+d"},
+			[]string{"a\n+b", "+c\n+d"},
+		},
+		"bytes": {JoinConfig{Continue: `^\+`, MaxBytes: 6}, []string{"abc", "+b", "+c"}, []string{"abc\n+b", "+c"}},
 		"CRI parts": {java, []string{cri + "P one ", cri + "P two ", cri + "F three", cri + "F four"},
 			[]string{cri + "P one two three", cri + "F four"}},
 		"flagged parts": {java, []string{`{"log":"one ","logtag":"P"}`, `{"log":"two","logtag":"F"}`}, []string{`{"log":"one two","logtag":"P"}`}},
@@ -119,8 +150,8 @@ func TestJoin(t *testing.T) {
 	}
 }
 
-// Events do not depend on where reading pauses or begins again: whatever batches the records come in,
-// and wherever a restart goes on, the events are those of all records at once.
+// Events do not depend on where reading pauses or begins again: whatever batches the records come
+// in, and wherever a restart goes on, the events are those of all records at once.
 func TestJoinBatches(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	j := joinerOf(t, JoinConfig{Presets: []string{"java"}})

@@ -45,7 +45,9 @@ func (l *Log) addLayers() {
 // addParts adds the objects within the root that programs put their fields into.
 func (l *Log) addParts() {
 	x, h := l.root, &l.d.plan.hints
-	for _, s := range [...]jsonscan.Slot{h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed} {
+	for _, s := range [...]jsonscan.Slot{
+		h.structured, h.jsonPayload, h.protoPayload, h.parsed, h.processed,
+	} {
 		if x.Has.Has(s) && x.Spans[s].Kind == Object {
 			l.pushOver(x.Doc[x.Spans[s].Start:x.Spans[s].End])
 		}

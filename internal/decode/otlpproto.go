@@ -304,8 +304,8 @@ func uvarint(b []byte) (uint64, []byte) {
 // deprecated is a field of resource logs that old senders still write.
 const deprecated = 1000
 
-// checkLogs says whether bytes are an export request, and counts its log records. A message with any
-// field that is not known is another message.
+// checkLogs says whether bytes are an export request, and counts its log records. A message with
+// any field that is not known is another message.
 func checkLogs(b []byte) (records int, ok bool) {
 	if len(b) == 0 {
 		return 0, false

@@ -11,9 +11,9 @@ const nearText = 64
 // textLevel finds the level in a line of text whose time is known. It is the first of these:
 //
 //   - a whole upper-case level word;
-//   - a level word in any case that a line's structure marks as one: alone in brackets, between tabs
-//     or bars, padded with blanks, before a colon, or directly behind the time, where nothing but
-//     the head of the line precedes it.
+//   - a level word in any case that a line's structure marks as one: alone in brackets, between
+//     tabs or bars, padded with blanks, before a colon, or directly behind the time, where nothing
+//     but the head of the line precedes it.
 //
 // Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
 // no levels.

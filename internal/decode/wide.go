@@ -6,9 +6,9 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// wide caches, as a layout does, where fields are in logs with three layers: the record, its resource
-// and its attributes, in this order. It depends on which fields the layers have, not on their values,
-// and names a place only where no better one is present.
+// wide caches, as a layout does, where fields are in logs with three layers: the record, its
+// resource and its attributes, in this order. It depends on which fields the layers have, not on
+// their values, and names a place only where no better one is present.
 type wide struct {
 	record, resource, envelope jsonscan.Bitset
 	anywhere                   jsonscan.Bitset
@@ -96,8 +96,8 @@ func (d *Decoder) newWide(w *wide) {
 	w.levels = [25]wideLevel{}
 }
 
-// widen sets up a log with three layers, and says whether that is all: no layer holds a part that is
-// a layer of its own, and its message is a text with nothing in it.
+// widen sets up a log with three layers, and says whether that is all: no layer holds a part that
+// is a layer of its own, and its message is a text with nothing in it.
 func (l *Log) widen() bool {
 	d := l.d
 	if d.root.Parts || d.cloudEvent || d.cfg.Pattern != "" {

@@ -186,8 +186,8 @@ func (s scenario) records() bool {
 	return slices.ContainsFunc(s.rules, func(r map[string]string) bool { return r["record"] != "" })
 }
 
-// same says whether two transitions are the same. A value that the evaluator leaves undefined may be
-// any.
+// same says whether two transitions are the same. A value that the evaluator leaves undefined may
+// be any.
 func same(got, want string) bool {
 	general, any := strings.CutSuffix(want, " NaN")
 	if !any {

@@ -120,8 +120,8 @@ func (e *Evaluation) evaluate(r *rule.Rule) *outcome {
 	return o
 }
 
-// source is the logs that a rule reads, those of alerts for a rule about alerts. A log that comes so
-// late that it could not be in any window of the rule is left out.
+// source is the logs that a rule reads, those of alerts for a rule about alerts. A log that comes
+// so late that it could not be in any window of the rule is left out.
 func (e *Evaluation) source(r *rule.Rule) []*Log {
 	names := append([]string{r.Source}, r.Sources...)
 	if r.Source == "alerts" {

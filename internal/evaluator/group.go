@@ -89,8 +89,8 @@ func (g *group) visible(at instant, in life) (logs []*Log) {
 // life is a stretch of time in which a group is known, without its end.
 type life struct {
 	from, to instant
-	// when the group was removed before: what was seen until then is forgotten, and it stays removed
-	// whatever comes late
+	// when the group was removed before: what was seen until then is forgotten, and it stays
+	// removed whatever comes late
 	removed instant
 }
 

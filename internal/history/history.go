@@ -71,7 +71,13 @@ type Entry struct {
 // OfAlert makes the entry of a transition.
 func OfAlert(a models.Alert, now time.Time) Entry {
 	return Entry{
-		Time: now, Kind: Transition, AlertID: a.ID, Rule: a.Rule, State: a.State, At: a.At, Alert: &a,
+		Time:    now,
+		Kind:    Transition,
+		AlertID: a.ID,
+		Rule:    a.Rule,
+		State:   a.State,
+		At:      a.At,
+		Alert:   &a,
 	}
 }
 

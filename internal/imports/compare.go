@@ -19,7 +19,8 @@ type Past struct {
 	Log    string // the log that it showed, when it is known
 }
 
-// Episode is an alert that a backtest of the translated rules gave: one from its beginning to its end.
+// Episode is an alert that a backtest of the translated rules gave: one from its beginning to its
+// end.
 type Episode struct {
 	Rule       string
 	Begin, End time.Time // End is zero while it lasts
@@ -36,8 +37,8 @@ const (
 	OnlyNew Side = "only new"
 )
 
-// Compared is one alert of either system, or one that both had: an episode here and all alerts there
-// that fall into it.
+// Compared is one alert of either system, or one that both had: an episode here and all alerts
+// there that fall into it.
 type Compared struct {
 	Side   Side              `json:"side"`
 	Rule   string            `json:"rule"`
@@ -70,8 +71,8 @@ func (c Compared) String() string {
 // maxPast bounds the alerts of the other system that are read.
 const maxPast = 1_000_000
 
-// ReadPast reads alerts of another system: one JSON object a line, {"rule", "time", "labels"}, or what
-// ElastAlert keeps in its index of past alerts, each hit a line or all in one answer.
+// ReadPast reads alerts of another system: one JSON object a line, {"rule", "time", "labels"}, or
+// what ElastAlert keeps in its index of past alerts, each hit a line or all in one answer.
 func ReadPast(data []byte) (list []Past, err error) {
 	var answer struct {
 		Hits struct {
@@ -168,13 +169,13 @@ func flatten(into map[string]string, prefix string, fields map[string]any, depth
 	}
 }
 
-// slack is how much later than here the other system may have noticed what it says, by its polls and
-// the delay of its index.
+// slack is how much later than here the other system may have noticed what it says, by its polls
+// and the delay of its index.
 const slack = 5 * time.Minute
 
-// Compare puts the alerts of two systems side by side, in the order of their times. An alert there and
-// an episode here are the same when they are of one rule, their times agree, and no label that both
-// have differs. Alerts there before from or after until are left out.
+// Compare puts the alerts of two systems side by side, in the order of their times. An alert there
+// and an episode here are the same when they are of one rule, their times agree, and no label that
+// both have differs. Alerts there before from or after until are left out.
 func Compare(past []Past, episodes []Episode, from, until time.Time) []Compared {
 	byRule := map[string][]int{}
 	for i, e := range episodes {

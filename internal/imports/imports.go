@@ -1,9 +1,9 @@
 // Package imports translates the rules of other systems. A translation is exact, or has a remark
 // that says the difference, or is refused with the reason; nothing is left out without one.
 //
-// Each system is a package below this one that implements System. Beside that interface this package
-// has what they share: the report, the sample of logs that decides what rules leave open, the check
-// of what they make, and the nodes of rule files.
+// Each system is a package below this one that implements System. Beside that interface this
+// package has what they share: the report, the sample of logs that decides what rules leave open,
+// the check of what they make, and the nodes of rule files.
 package imports
 
 import (

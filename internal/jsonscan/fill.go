@@ -7,8 +7,8 @@ type Key = key
 // object that it reads. The caller sets Doc.
 func (x *Extractor) Begin() { x.begin(nil) }
 
-// Key returns the key with a name in the outermost object, which must not have quotes, backslashes or
-// control characters. A key that is not kept is valid until the next call.
+// Key returns the key with a name in the outermost object, which must not have quotes, backslashes
+// or control characters. A key that is not kept is valid until the next call.
 func (x *Extractor) Key(name []byte) (k *Key, kept bool) {
 	k = x.find(name, Wide, 0)
 	return k, k != &x.unknownKeys[0]

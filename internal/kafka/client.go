@@ -150,7 +150,8 @@ func (t TLS) Validate() error {
 	return err
 }
 
-// Config is the configuration of the standard library. It reads the files, so that errors show before the first connection.
+// Config is the configuration of the standard library. It reads the files, so that errors show
+// before the first connection.
 func (t TLS) Config() (*tls.Config, error) {
 	config := &tls.Config{
 		ServerName:         t.ServerName,

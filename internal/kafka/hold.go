@@ -11,9 +11,9 @@ import (
 // holdRetry is after how long a partition that is held back is fetched again.
 const holdRetry = 2 * time.Second
 
-// holdBack cuts off what cannot be read yet, such as values whose schema cannot be had, and all that
-// follows it in its partition. The partition waits there, stuck and counted, and is fetched again
-// until it can be read: nothing is skipped.
+// holdBack cuts off what cannot be read yet, such as values whose schema cannot be had, and all
+// that follows it in its partition. The partition waits there, stuck and counted, and is fetched
+// again until it can be read: nothing is skipped.
 func (s *Source) holdBack(batches []batch) {
 	if s.cfg.Readable == nil {
 		return

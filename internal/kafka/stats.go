@@ -59,8 +59,18 @@ type PartitionStats struct {
 func (g *groupConsumer) stats() Stats {
 	c := g.counters
 	s := Stats{
-		Messages: c.messages.Load(), Bytes: c.bytes.Load(), Logs: c.logs.Load(), Rejected: c.rejected.snapshot(), RecentRejections: c.recent.all(), DeadLetters: c.deadLettersWritten.Load(), LostDeadLetters: c.deadLettersLost.Load(),
-		Lost: c.lost.Load(), Repeated: c.repeated.Load(), Rebalances: c.rebalances.Load(), Commits: c.commits.Load(), Errors: c.errors.snapshot(),
+		Messages:         c.messages.Load(),
+		Bytes:            c.bytes.Load(),
+		Logs:             c.logs.Load(),
+		Rejected:         c.rejected.snapshot(),
+		RecentRejections: c.recent.all(),
+		DeadLetters:      c.deadLettersWritten.Load(),
+		LostDeadLetters:  c.deadLettersLost.Load(),
+		Lost:             c.lost.Load(),
+		Repeated:         c.repeated.Load(),
+		Rebalances:       c.rebalances.Load(),
+		Commits:          c.commits.Load(),
+		Errors:           c.errors.snapshot(),
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -76,11 +86,20 @@ func (g *groupConsumer) stats() Stats {
 
 func (p *partition) stats(c *clockGuard) PartitionStats {
 	s := PartitionStats{
-		Topic: p.Topic, Partition: p.Partition.Partition, Next: p.next, Committed: max(p.committedOffset, -1), Start: p.start, HighWatermark: p.end,
+		Topic:         p.Topic,
+		Partition:     p.Partition.Partition,
+		Next:          p.next,
+		Committed:     max(p.committedOffset, -1),
+		Start:         p.start,
+		HighWatermark: p.end,
 		Lag: max(
 			p.end-max(p.next, p.start),
 			0,
-		), Replay: p.next < p.replayUntil, Messages: p.processed, Future: p.future.total, Last: p.lastTime,
+		),
+		Replay:   p.next < p.replayUntil,
+		Messages: p.processed,
+		Future:   p.future.total,
+		Last:     p.lastTime,
 	}
 	if s.Lag > 0 && !p.lastTime.IsZero() {
 		s.LagTime = max(c.at(time.Now()).Sub(p.lastTime), 0)
@@ -198,8 +217,8 @@ func (s *Source) Health() Health {
 	return h
 }
 
-// Future says of which partitions too many records have timestamps ahead of the clock, and who wrote
-// the last one. It may be called at any time.
+// Future says of which partitions too many records have timestamps ahead of the clock, and who
+// wrote the last one. It may be called at any time.
 func (s *Source) Future() []string {
 	s.group.mu.Lock()
 	defer s.group.mu.Unlock()
@@ -320,8 +339,10 @@ var (
 // Describe lists the metrics.
 func (m sourceMetrics) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		metricMessages, metricBytes, metricLogs, metricRejected, metricDeadLetters, metricLost, metricRebalances, metricCommits, metricErrors,
-		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricFuture, metricJumps, metricAhead,
+		metricMessages, metricBytes, metricLogs, metricRejected, metricDeadLetters, metricLost,
+		metricRebalances, metricCommits, metricErrors,
+		metricLag, metricLagTime, metricPosition, metricEnd, metricStuck, metricFuture,
+		metricJumps, metricAhead,
 	} {
 		ch <- d
 	}

@@ -28,15 +28,21 @@ type source interface {
 //
 //   - A nil query always holds.
 //   - A leaf whose field is absent or null is false; a Not over it is true.
-//   - An array satisfies a leaf when one of its members does. Text operators compare an object with its JSON.
+//   - An array satisfies a leaf when one of its members does. Text operators compare an object with
+//     its JSON.
 //   - The field AnyField is the values of all fields, nested ones too.
 //   - OpWords compares whole words, which are runs of letters, digits and "_".
 //   - A leaf with Other compares the values of two fields.
-//   - The field "" is the message and the stack trace; where there is no message, the record's bytes stand for it.
-//   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals s. A byte that is no UTF-8 equals U+FFFD.
-//   - OpEqual and OpList compare text; and a number in the record also equals a number in the query of the same value, whatever its spelling: 200.0 is 200.
-//   - OpRegexp reads a value up to a bound that only very large expressions have: see maxRegexpSteps.
-//   - OpRange reads numbers, and texts that are a number with a unit. OpLevel is false when the severity is unknown.
+//   - The field "" is the message and the stack trace; where there is no message, the record's
+//     bytes stand for it.
+//   - Text that is not Cased compares by Unicode simple folding: K (Kelvin) equals k, and ſ equals
+//     s. A byte that is no UTF-8 equals U+FFFD.
+//   - OpEqual and OpList compare text; and a number in the record also equals a number in the query
+//     of the same value, whatever its spelling: 200.0 is 200.
+//   - OpRegexp reads a value up to a bound that only very large expressions have: see
+//     maxRegexpSteps.
+//   - OpRange reads numbers, and texts that are a number with a unit. OpLevel is false when the
+//     severity is unknown.
 func Eval(q rule.Query, log *decode.Log, lists Lists) bool { return eval(q, log, lists) }
 
 func eval(q rule.Query, log source, lists Lists) bool {

@@ -62,7 +62,9 @@ groups:
 		}
 	}
 	quiet := func(l *decode.Log) { ids = m.Match(l, ids[:0]) }
-	for _, line := range []string{"10.0.0.1 - bob 200", "something else", `{"took":3,"message":"a - b"}`} {
+	for _, line := range []string{
+		"10.0.0.1 - bob 200", "something else", `{"took":3,"message":"a - b"}`,
+	} {
 		r := &models.Record{Value: []byte(line)}
 		if n := testing.AllocsPerRun(100, func() { d.Decode(r, quiet, nil) }); n > 0 {
 			t.Errorf("%s: %v allocations", line, n)

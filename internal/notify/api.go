@@ -18,7 +18,9 @@ import (
 // serve makes the handler of Alertmanager's API.
 func (n *Notifier) serve() (err error) {
 	duration := promauto.With(n.registry).NewHistogramVec(prometheus.HistogramOpts{
-		Name: "alertmanager_http_request_duration_seconds", Help: "Histogram of latencies for HTTP requests.", Buckets: prometheus.DefBuckets,
+		Name:    "alertmanager_http_request_duration_seconds",
+		Help:    "Histogram of latencies for HTTP requests.",
+		Buckets: prometheus.DefBuckets,
 	}, []string{"handler", "method", "code"})
 	if err := n.registry.Register(buildInfo()); err != nil {
 		return err

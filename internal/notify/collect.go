@@ -28,8 +28,8 @@ import (
 //	  escalate: {after: 15m, receiver: manager}   # unless it is acknowledged or resolved
 //
 // A digest is a route whose groups wait for that long, and whose messages hold each alert of the
-// time once: as it is, or how it ended. An escalation is a route beside the one that has it, for the
-// same alerts, whose groups are single alerts and wait for that long. An acknowledged alert is
+// time once: as it is, or how it ended. An escalation is a route beside the one that has it, for
+// the same alerts, whose groups are single alerts and wait for that long. An acknowledged alert is
 // silenced, so it is not escalated.
 
 // mark is what is ours of a route.

@@ -20,8 +20,8 @@ const (
 func internalAlert(a models.Alert) bool { return strings.HasPrefix(a.Rule, internalGroup) }
 
 // Report fires or resolves an alert of the program itself, such as one about records that it reads.
-// Its name is its identity; the summary is that of the moment at which it fires. It may be called at
-// any time, and repeating a call changes nothing.
+// Its name is its identity; the summary is that of the moment at which it fires. It may be called
+// at any time, and repeating a call changes nothing.
 func (n *Notifier) Report(name, severity, summary string, on bool) {
 	n.setInternal(name, severity, summary, on, time.Now())
 }

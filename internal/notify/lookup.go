@@ -123,8 +123,8 @@ func (t *lookup) key(value func(column) string) string {
 	return key.String()
 }
 
-// enrich returns an alert with what the tables have for it. A label or annotation of the rule counts
-// more than one of a table, and a table counts more than those after it.
+// enrich returns an alert with what the tables have for it. A label or annotation of the rule
+// counts more than one of a table, and a table counts more than those after it.
 func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 	if len(p.lookups) == 0 {
 		return a

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A table adds labels before alerts are routed, and annotations; what the rule says counts more. The
-// end of the alert has the labels of its beginning.
+// A table adds labels before alerts are routed, and annotations; what the rule says counts more.
+// The end of the alert has the labels of its beginning.
 func TestLookup(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "owners.csv")
 	table := "g,team,severity,runbook_url\na,payments,page,https://runbooks.example.com/a\nb,search,,\n"
@@ -50,7 +50,9 @@ receivers:
 		l.outbox.add(a, c)
 		after(time.Second)
 		text := string(w.sites["payments"].last())
-		for _, want := range []string{`"severity":"page"`, `"runbook_url":"https://runbooks.example.com/a"`} {
+		for _, want := range []string{
+			`"severity":"page"`, `"runbook_url":"https://runbooks.example.com/a"`,
+		} {
 			if !strings.Contains(text, want) {
 				t.Errorf("the message has no %s: %s", want, text)
 			}

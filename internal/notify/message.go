@@ -140,7 +140,8 @@ func plural(n, one, many string) string {
 	return many
 }
 
-// routineEnd begins the reasons of alerts that ended by themselves, beside those that tell the value.
+// routineEnd begins the reasons of alerts that ended by themselves, beside those that tell the
+// value.
 const routineEnd = "quiet for "
 
 // endOf is why an alert ended, where that is not that its condition ceased to hold.

@@ -113,7 +113,13 @@ func (l *notificationLog) supersede(
 	var b bytes.Buffer
 	_, err = protodelim.MarshalTo(&b, &nflogpb.MeshEntry{
 		Entry: &nflogpb.Entry{
-			Receiver: r, GroupKey: []byte(group), Timestamp: timestamppb.New(at), FiringAlerts: firing, ResolvedAlerts: resolved, MutedAlerts: muted, ReceiverData: old[0].ReceiverData,
+			Receiver:       r,
+			GroupKey:       []byte(group),
+			Timestamp:      timestamppb.New(at),
+			FiringAlerts:   firing,
+			ResolvedAlerts: resolved,
+			MutedAlerts:    muted,
+			ReceiverData:   old[0].ReceiverData,
 		},
 		ExpiresAt: timestamppb.New(at.Add(expiry)),
 	})

@@ -128,7 +128,8 @@ func builtIn(o Options) map[string]any {
 	if o.SlackURL != "" {
 		receiver["name"] = "default"
 		receiver["slack_configs"] = []object{{
-			"api_url": o.SlackURL, "channel": o.SlackChannel, "username": "alert-engine", "send_resolved": true, "timeout": "30s",
+			"api_url": o.SlackURL, "channel": o.SlackChannel, "username": "alert-engine",
+			"send_resolved": true, "timeout": "30s",
 		}}
 	}
 	return object{

@@ -227,7 +227,9 @@ func TestAPI(t *testing.T) {
 		f("/api/v2/receivers", `"default"`)
 		f("/api/v2/status", `webhook_configs`)
 		f("/api/v2/silences", `[]`)
-		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{map[string]any{"labels": map[string]string{"alertname": "Forged"}}}); code != http.StatusBadRequest ||
+		if code, body := l.call(http.MethodPost, "/api/v2/alerts", []any{
+			map[string]any{"labels": map[string]string{"alertname": "Forged"}},
+		}); code != http.StatusBadRequest ||
 			!strings.Contains(body, `"alerts come from logs`) {
 			t.Errorf("POST /api/v2/alerts: %d %s", code, body)
 		}
@@ -235,7 +237,9 @@ func TestAPI(t *testing.T) {
 		code, _ := l.call(http.MethodPost, "/api/v2/silences", map[string]any{
 			"matchers": []map[string]any{
 				{"name": "g", "value": long, "isRegex": false},
-			}, "startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour), "createdBy": "x", "comment": "x",
+			},
+			"startsAt": time.Now(), "endsAt": time.Now().Add(time.Hour), "createdBy": "x",
+			"comment": "x",
 		})
 		if code == http.StatusOK {
 			t.Error("a silence of any size is accepted")

@@ -1,13 +1,13 @@
 // Package registry gets schemas from a schema registry and keeps them.
 //
 // It speaks the API of Confluent's Schema Registry, which Karapace, Redpanda and Apicurio (under
-// /apis/ccompat/v7) have too. A schema never changes under its ID, so each is asked for once, kept in
-// memory, and kept in a directory, from which a later run reads it while the registry is away.
+// /apis/ccompat/v7) have too. A schema never changes under its ID, so each is asked for once, kept
+// in memory, and kept in a directory, from which a later run reads it while the registry is away.
 //
 // A schema that cannot be had is a schema.Unavailable: the registry does not answer, refuses us, or
-// does not know the ID yet. It is asked for again after a pause, which doubles; a registry that does
-// not answer is asked for nothing else meanwhile. A schema that was had and makes no sense is another
-// error, which stays.
+// does not know the ID yet. It is asked for again after a pause, which doubles; a registry that
+// does not answer is asked for nothing else meanwhile. A schema that was had and makes no sense is
+// another error, which stays.
 package registry
 
 import (
@@ -202,7 +202,8 @@ func (r *Registry) Schema(id schema.ID) (*schema.Schema, error) {
 // failed notes that a schema was not had, or that the registry did not answer. The caller holds mu.
 func (r *Registry) failed(id schema.ID, err error, now time.Time) {
 	var answered *sr.ResponseError
-	if !errors.As(err, &answered) || answered.StatusCode >= 500 || answered.StatusCode == http.StatusUnauthorized ||
+	if !errors.As(err, &answered) || answered.StatusCode >= 500 ||
+		answered.StatusCode == http.StatusUnauthorized ||
 		answered.StatusCode == http.StatusForbidden ||
 		answered.StatusCode == http.StatusTooManyRequests {
 		r.down = r.down.next(err, now)

@@ -66,7 +66,8 @@ func TestSchemas(t *testing.T) {
 		},
 	)
 	ids[register("plog", sr.Schema{
-		Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
+		Type:       sr.TypeProtobuf,
+		Schema:     `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
 		References: []sr.SchemaReference{{Name: "user.proto", Subject: "user.proto", Version: 1}},
 	})] = "protobuf"
 	ids[register("jlog", sr.Schema{Type: sr.TypeJSON, Schema: `{"type":"object"}`})] = "json"
@@ -149,10 +150,16 @@ func TestRealRegistry(t *testing.T) {
 			References: []sr.SchemaReference{{Name: "shop.User", Subject: "user", Version: 1}},
 		}): "\x06ann",
 		create("plog", sr.Schema{
-			Type: sr.TypeProtobuf, Schema: `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
-			References: []sr.SchemaReference{{Name: "user.proto", Subject: "user.proto", Version: 1}},
+			Type:   sr.TypeProtobuf,
+			Schema: `syntax = "proto3"; import "user.proto"; message Log { shop.User u = 1; }`,
+			References: []sr.SchemaReference{
+				{Name: "user.proto", Subject: "user.proto", Version: 1},
+			},
 		}): "\x00\x0a\x05\x0a\x03ann",
-		create("jlog", sr.Schema{Type: sr.TypeJSON, Schema: `{"type":"object"}`}): `{"u":{"n":"ann"}}`,
+		create("jlog", sr.Schema{
+			Type:   sr.TypeJSON,
+			Schema: `{"type":"object"}`,
+		}): `{"u":{"n":"ann"}}`,
 	}
 	r := open(t, Config{URLs: []string{url}, Dir: t.TempDir()})
 	for id, value := range values {
@@ -170,8 +177,8 @@ func TestRealRegistry(t *testing.T) {
 	}
 }
 
-// A registry that is away is asked again after a pause that doubles, and for nothing else meanwhile;
-// one that does not know a schema is asked for others.
+// A registry that is away is asked again after a pause that doubles, and for nothing else
+// meanwhile; one that does not know a schema is asked for others.
 func TestUnavailable(t *testing.T) {
 	var requests atomic.Int64
 	var status atomic.Int64
@@ -238,12 +245,18 @@ func TestAnswers(t *testing.T) {
 		auth        string
 	}{
 		{`{"schema":"` + strings.Repeat("x", maxAnswer+1) + `"}`, Config{}, true, ""},
-		{`{"schema":"` + strings.Repeat("[", 1<<20) + `"}`, Config{Username: "ann", Password: "pw"}, false, "Basic YW5uOnB3"},
+		{
+			`{"schema":"` + strings.Repeat("[", 1<<20) + `"}`,
+			Config{Username: "ann", Password: "pw"}, false, "Basic YW5uOnB3",
+		},
 		{`no JSON`, Config{Token: "abc"}, true, "Bearer abc"},
 		{`{"schema":"{"}`, Config{TokenFile: token}, false, "Bearer s3cret"},
 		{`{"schemaType":"PROTOBUF","schema":"message {"}`, Config{}, false, ""},
 		// it refers to itself
-		{`{"schema":"\"A\"","references":[{"name":"A","subject":"a","version":1}]}`, Config{}, false, ""},
+		{
+			`{"schema":"\"A\"","references":[{"name":"A","subject":"a","version":1}]}`,
+			Config{}, false, "",
+		},
 	} {
 		answer = c.answer
 		c.cfg.URLs = []string{server.URL}

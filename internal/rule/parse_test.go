@@ -154,7 +154,8 @@ func TestNewOfSeveralFields(t *testing.T) {
 		}
 	}
 	for _, text := range []string{
-		"new(a, a) > 0", "new(a, x:y, b) > 0", "changed(a, 10m) > 0", "changed(a, within x) > 0", "changed(a, b) > 0",
+		"new(a, a) > 0", "new(a, x:y, b) > 0", "changed(a, 10m) > 0", "changed(a, within x) > 0",
+		"changed(a, b) > 0",
 	} {
 		if _, err := ParseCondition(text); err == nil {
 			t.Errorf("%s is read", text)

@@ -95,7 +95,9 @@ func fieldUnit(n *Number) *Number {
 func ofField(c Condition) bool {
 	switch c := c.(type) {
 	case *Call:
-		return slices.Contains([]string{"sum", "avg", "min", "max", "stddev", "percentile", "first", "last"}, c.Func) || c.Func == "baseline" && ofField(c.Of)
+		return slices.Contains([]string{
+			"sum", "avg", "min", "max", "stddev", "percentile", "first", "last",
+		}, c.Func) || c.Func == "baseline" && ofField(c.Of)
 	case *Unary:
 		return ofField(c.Of)
 	case *Binary:
@@ -274,17 +276,23 @@ var functions = map[string]struct {
 		false,
 		1,
 		true,
-	}, "rate": {false, 1, true}, "since": {false, 1, false}, "firing": {false, 1, false}, "baseline": {false, 2, false},
+	},
+	"rate": {false, 1, true}, "since": {false, 1, false}, "firing": {false, 1, false},
+	"baseline": {false, 2, false},
 	"zscore": {
 		false,
 		2,
 		false,
-	}, "sum": {true, 2, true}, "avg": {true, 2, true}, "min": {true, 2, true}, "max": {true, 2, true}, "stddev": {true, 2, true},
+	},
+	"sum": {true, 2, true}, "avg": {true, 2, true}, "min": {true, 2, true}, "max": {true, 2, true},
+	"stddev": {true, 2, true},
 	"percentile": {
 		true,
 		2,
 		true,
-	}, "distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true}, "new": {true, maxNewFields + 1, false},
+	},
+	"distinct": {true, 2, true}, "first": {true, 1, true}, "last": {true, 1, true},
+	"new":     {true, maxNewFields + 1, false},
 	"changed": {true, 2, false},
 }
 
@@ -396,7 +404,10 @@ func (p *conditionParser) history(c *Call, args []argument, at, depth int) error
 	}
 	inner := &conditionParser{
 		queryParser{
-			text: p.text[:args[0].at+len(args[0].text)], i: args[0].at, budget: p.budget, selections: p.selections,
+			text:       p.text[:args[0].at+len(args[0].text)],
+			i:          args[0].at,
+			budget:     p.budget,
+			selections: p.selections,
 		},
 	}
 	of, err := inner.binary(0, depth+1)
@@ -515,7 +526,10 @@ func FunctionNames() []string {
 
 // operatorHint says how operators of other languages are written here.
 func operatorHint(text string) string {
-	for _, o := range []struct{ theirs, ours string }{{"&&", "and"}, {"||", "or"}, {"=>", ">="}, {"=<", "<="}, {"<>", "!="}, {"==", ""}, {"=", "=="}, {"!", "not"}} {
+	for _, o := range []struct{ theirs, ours string }{
+		{"&&", "and"}, {"||", "or"}, {"=>", ">="}, {"=<", "<="}, {"<>", "!="}, {"==", ""},
+		{"=", "=="}, {"!", "not"},
+	} {
 		if strings.HasPrefix(text, o.theirs) && o.ours != "" {
 			return "write " + o.ours
 		}

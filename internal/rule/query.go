@@ -30,8 +30,8 @@ type Leaf struct {
 	// of a comparison with the value of another field, its canonical path: OpContains, OpPrefix,
 	// OpSuffix, OpEqual, and OpRange, of which Text is then the operator
 	Other string
-	// the text operators distinguish upper from lower case; otherwise they compare by Unicode simple
-	// folding
+	// the text operators distinguish upper from lower case; otherwise they compare by Unicode
+	// simple folding
 	Cased  bool
 	Regexp *regexp.Regexp // OpRegexp
 	// of Regexp, about; 0 for unknown

@@ -522,7 +522,10 @@ func (r *reader) together(n *yaml.Node, m map[string]*yaml.Node, rule *Rule) {
 	if m["when"] == nil {
 		r.Fail(n, "add when: count()", "a record needs a number")
 	}
-	for _, key := range []string{"sequence", "for", "keep_firing_for", "resolve", "levels", "suppressed_by", "annotations"} {
+	for _, key := range []string{
+		"sequence", "for", "keep_firing_for", "resolve", "levels", "suppressed_by",
+		"annotations",
+	} {
 		f(true, key, "a record has no "+key+"; only alerts do", "")
 	}
 }

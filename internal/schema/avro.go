@@ -60,7 +60,8 @@ func compileAvro(t Text) (*Schema, error) {
 	return s, nil
 }
 
-// maxNesting is how deep the text of a schema may be nested; the parser's time grows with its square.
+// maxNesting is how deep the text of a schema may be nested; the parser's time grows with its
+// square.
 const maxNesting = 500
 
 var errNesting = fmt.Errorf("types are nested deeper than %d", maxNesting)

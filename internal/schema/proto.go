@@ -356,7 +356,8 @@ func (f *protoField) appendEntry(r *reader, dst, entry []byte, limit, depth int)
 	return v.appendValue(r, dst, value, valueWire, limit, depth+1)
 }
 
-// packedWire returns the wire type of the members of a packed list, and whether a kind can be packed.
+// packedWire returns the wire type of the members of a packed list, and whether a kind can be
+// packed.
 func packedWire(k protoreflect.Kind) (protowire.Type, bool) {
 	switch k {
 	case protoreflect.StringKind,

@@ -1,11 +1,11 @@
 // Package schema reads values whose meaning stands in a schema apart from them, Avro and Protobuf,
 // and writes them as JSON.
 //
-// A Schema is compiled once and is safe for concurrent use. AppendJSON writes a value without a tree
-// between the bytes and the text, and without allocation for usual values. Names are those of the
-// schema. Numbers keep their digits, and times that are numbers stay numbers. Bytes are text if they
-// are valid UTF-8, and base64 otherwise. What is written is bounded whatever the schema and the value
-// say: schemas may contain themselves, and values of no size may be repeated.
+// A Schema is compiled once and is safe for concurrent use. AppendJSON writes a value without a
+// tree between the bytes and the text, and without allocation for usual values. Names are those of
+// the schema. Numbers keep their digits, and times that are numbers stay numbers. Bytes are text if
+// they are valid UTF-8, and base64 otherwise. What is written is bounded whatever the schema and
+// the value say: schemas may contain themselves, and values of no size may be repeated.
 package schema
 
 import (
@@ -98,8 +98,8 @@ func (e *Unavailable) Unwrap() error { return e.Err }
 type Text struct {
 	Kind   Kind
 	Schema string
-	// what it refers to, in an order in which each precedes those that refer to it; Name is the name
-	// of an Avro type or the path of an import
+	// what it refers to, in an order in which each precedes those that refer to it; Name is the
+	// name of an Avro type or the path of an import
 	References []Reference
 }
 
@@ -147,9 +147,9 @@ func (s *Schema) Kind() Kind { return s.kind }
 // Fingerprint returns the fingerprint of an Avro schema by CRC-64-AVRO, little-endian.
 func (s *Schema) Fingerprint() [8]byte { return s.fingerprint }
 
-// AppendJSON appends a value as JSON. A value of Protobuf begins with the indexes of its message, as
-// registries' clients write them; if they stand elsewhere, AppendMessage takes them. On an error dst
-// is returned with its own length.
+// AppendJSON appends a value as JSON. A value of Protobuf begins with the indexes of its message,
+// as registries' clients write them; if they stand elsewhere, AppendMessage takes them. On an error
+// dst is returned with its own length.
 func (s *Schema) AppendJSON(dst, value []byte) ([]byte, error) {
 	switch s.kind {
 	case Avro:

@@ -36,7 +36,8 @@ func avroValue(t testing.TB) []byte {
 		"ts": time.UnixMilli(1777889480123), "level": "ERROR", "message": "größer \"than\" 1\n",
 		"user": map[string]any{"shop.User": map[string]any{"id": int64(1) << 60, "name": "ann"}},
 		"tags": []any{"a", "b"}, "labels": map[string]any{"k": map[string]any{"int": 7}},
-		"ratio": 0.25, "f": float32(1.5), "ok": true, "body": []byte{0xff, 0}, "raw": [2]byte{'h', 'i'},
+		"ratio": 0.25, "f": float32(1.5), "ok": true, "body": []byte{0xff, 0},
+		"raw": [2]byte{'h', 'i'},
 		"day": time.Unix(1777889480, 0), "price": big.NewRat(-241, 20), "cause": nil,
 	})
 	if err != nil {
@@ -78,7 +79,8 @@ func TestAvro(t *testing.T) {
 
 func TestAvroReferences(t *testing.T) {
 	s := mustCompile(t, Text{
-		Kind: Avro, Schema: `{"type":"record","name":"A","fields":[{"name":"u","type":"shop.User"}]}`,
+		Kind:   Avro,
+		Schema: `{"type":"record","name":"A","fields":[{"name":"u","type":"shop.User"}]}`,
 		References: []Reference{
 			{
 				"shop.User",
@@ -172,7 +174,9 @@ func TestProtobuf(t *testing.T) {
 		string(got) != `{"n":5}` {
 		t.Errorf("a message within: %s, %v", got, err)
 	}
-	for _, bad := range []string{"", "\x02\x08", "\x02\x02\x0a", "\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"} {
+	for _, bad := range []string{
+		"", "\x02\x08", "\x02\x02\x0a", "\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+	} {
 		if got, err := s.AppendJSON(nil, []byte(bad)); err == nil {
 			t.Errorf("%q is %s", bad, got)
 		}
@@ -207,8 +211,8 @@ func plain(t *testing.T, b []byte) string {
 	return string(out)
 }
 
-// "A schema that contains itself, and a value that says it has a billion members of no size": what is
-// written has a bound, and what is deep is refused.
+// "A schema that contains itself, and a value that says it has a billion members of no size": what
+// is written has a bound, and what is deep is refused.
 func TestBounds(t *testing.T) {
 	s := mustCompile(t, Text{Kind: Avro, Schema: `{"type":"array","items":"null"}`})
 	if out, err := s.AppendJSON(nil, []byte("\xfe\xff\xff\xff\x0f\x00")); err == nil ||
@@ -236,7 +240,10 @@ func TestBounds(t *testing.T) {
 	for _, bad := range []Text{
 		{}, {Kind: Avro, Schema: "{"}, {Kind: Protobuf, Schema: "message {"},
 		{Kind: Avro, Schema: strings.Repeat(" ", maxText+1)},
-		{Kind: Avro, Schema: strings.Repeat(`{"type":"array","items":`, 5000) + `"int"` + strings.Repeat("}", 5000)},
+		{
+			Kind:   Avro,
+			Schema: strings.Repeat(`{"type":"array","items":`, 5000) + `"int"` + strings.Repeat("}", 5000),
+		},
 		{Kind: Avro, Schema: `"int"`, References: make([]Reference, maxSchemas+1)},
 	} {
 		if _, err := Compile(bad); err == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// Source is where logs come from: a partition of a topic. The IDs distinguish a topic from another of the
-// same name, in another cluster or after it was deleted and created again; such a topic has no
-// position here, and starts over.
+// Source is where logs come from: a partition of a topic. The IDs distinguish a topic from another
+// of the same name, in another cluster or after it was deleted and created again; such a topic has
+// no position here, and starts over.
 type Source struct {
 	Cluster   string   // cluster ID
 	TopicID   [16]byte // topic ID

@@ -42,8 +42,8 @@ func (r *Reader) Read(data []byte, v any) error {
 
 // Decode fills v, a pointer, from a node:
 //
-//   - a struct by its yaml tags; fields tagged inline count as its own, and yaml.Node keeps a part as
-//     it is;
+//   - a struct by its yaml tags; fields tagged inline count as its own, and yaml.Node keeps a part
+//     as it is;
 //   - a slice from a list, or from a single value, which is a list of one;
 //   - a time.Duration from a text like 90s, 5m or 1h30m;
 //   - an Unmarshaler or an encoding.TextUnmarshaler by its method;

@@ -47,7 +47,9 @@ func TestBulkActions(t *testing.T) {
 		t.Errorf("it is %d, and there are %d silences", code, len(f.silences))
 	}
 	see(t, s, "/?state=muted", "acknowledged by ada")
-	if code := send(url.Values{"alert": {"a1", "a2"}, "do": {"silence"}, "by": {"ada"}, "for": {"1h"}}); code != 303 ||
+	if code := send(url.Values{
+		"alert": {"a1", "a2"}, "do": {"silence"}, "by": {"ada"}, "for": {"1h"},
+	}); code != 303 ||
 		len(f.silences) != 4 {
 		t.Errorf("it is %d, and there are %d silences", code, len(f.silences))
 	}
@@ -55,7 +57,8 @@ func TestBulkActions(t *testing.T) {
 		t.Errorf("it is %+v", one)
 	}
 	for _, bad := range []url.Values{
-		{"do": {"ack"}}, {"alert": {"a1"}, "do": {"x"}}, {"alert": make([]string, maxBulk+1), "do": {"ack"}},
+		{"do": {"ack"}}, {"alert": {"a1"}, "do": {"x"}},
+		{"alert": make([]string, maxBulk+1), "do": {"ack"}},
 		{"alert": {"a1"}, "do": {"silence"}, "for": {"x"}},
 	} {
 		if code := send(bad); code != 400 {
@@ -79,7 +82,10 @@ func TestSilenceForm(t *testing.T) {
 		"the reason",
 	}
 	status, _, body := post(t, s, "/silences", entered...)
-	for _, want := range []string{`role="alert"`, "service=x", `value="long"`, `value="ada"`, `value="the reason"`, "is not a duration"} {
+	for _, want := range []string{
+		`role="alert"`, "service=x", `value="long"`, `value="ada"`, `value="the reason"`,
+		"is not a duration",
+	} {
 		if status != 400 || !strings.Contains(body, want) {
 			t.Errorf("%d, %q is missing", status, want)
 		}
@@ -145,7 +151,8 @@ func TestSilenceForm(t *testing.T) {
 	}
 	for _, bad := range [][]string{
 		{"matchers", "a=b", "until", "2026-03-02T11:00"}, {"matchers", "a=b", "until", "soon"},
-		{"matchers", "a=b", "from", "soon", "for", "1h"}, {"matchers", "a=b", "until", "2036-03-02T11:00"},
+		{"matchers", "a=b", "from", "soon", "for", "1h"},
+		{"matchers", "a=b", "until", "2036-03-02T11:00"},
 	} {
 		if status, _, _ := post(t, s, "/silences", bad...); status != 400 {
 			t.Errorf("%v is %d", bad, status)
@@ -209,14 +216,17 @@ func TestLinksOfAnnotations(t *testing.T) {
 	s := newServer(t, o)
 	r := f.set.Rules[0]
 	r.Annotations = map[string]string{
-		"runbook_url": "https://wiki.example/{{ .Labels.service }}", "dashboard": "https://{{ .Labels.host }}/d",
-		"evil": "{{ .Labels.url }}", "text": "see https://wiki.example/", "script": "javascript:alert(1)",
-		"user": "https://wiki.example@evil.example/",
+		"runbook_url": "https://wiki.example/{{ .Labels.service }}",
+		"dashboard":   "https://{{ .Labels.host }}/d",
+		"evil":        "{{ .Labels.url }}", "text": "see https://wiki.example/",
+		"script": "javascript:alert(1)",
+		"user":   "https://wiki.example@evil.example/",
 	}
 	f.current[0].Annotations = map[string]string{
 		"runbook_url": "https://wiki.example/pay", "dashboard": "https://evil.example/d",
-		"evil": "https://evil.example/", "text": "see https://wiki.example/", "script": "javascript:alert(1)",
-		"user": "https://wiki.example@evil.example/",
+		"evil": "https://evil.example/", "text": "see https://wiki.example/",
+		"script": "javascript:alert(1)",
+		"user":   "https://wiki.example@evil.example/",
 	}
 	body := see(
 		t,

@@ -319,8 +319,8 @@ const (
 	aimedRecords = 50_000 // of a window; more makes the next one shorter, fewer longer
 )
 
-// run searches until the range is read, the time limit is reached, or ctx ends. It calls each, which may be
-// nil, with the new lines of every window, newest first.
+// run searches until the range is read, the time limit is reached, or ctx ends. It calls each,
+// which may be nil, with the new lines of every window, newest first.
 func (l *lookBack) run(
 	ctx context.Context, each func(searchResult, []models.Line) error,
 ) (searchResult, error) {

@@ -241,8 +241,8 @@ func (s *Server) getHistory(w http.ResponseWriter, r *http.Request) error {
 	return badRequest("format: json or csv")
 }
 
-// exportHistory writes all entries of the history: transitions, notifications, reasons why something
-// was not notified, and what users did.
+// exportHistory writes all entries of the history: transitions, notifications, reasons why
+// something was not notified, and what users did.
 func (s *Server) exportHistory(
 	w http.ResponseWriter,
 	r *http.Request,
@@ -275,7 +275,8 @@ func writeCSV(w http.ResponseWriter, list []models.Alert) error {
 	w.Header().Set("Content-Disposition", `attachment; filename="alerts.csv"`)
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{ // errors are those of Flush
-		"time", "state", "rule", "alert", "severity", "labels", "value", "threshold", "reason", "logs",
+		"time", "state", "rule", "alert", "severity", "labels", "value", "threshold", "reason",
+		"logs",
 	})
 	for _, a := range list {
 		_ = out.Write([]string{

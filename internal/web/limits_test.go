@@ -60,7 +60,9 @@ func TestCostlyRoutesAreLimited(t *testing.T) {
 	}
 	for _, r := range s.routes() {
 		method, path := pathOf(r.pattern)
-		if code := ask(s, method, path, client{host: "localhost"}); (code == 429) != (r.cost != cheap) {
+		if code := ask(s, method, path, client{
+			host: "localhost",
+		}); (code == 429) != (r.cost != cheap) {
 			t.Errorf("%s %s is %d", method, path, code)
 		}
 	}

@@ -438,7 +438,8 @@ func (s *Server) readRules(text string) (validation, *rule.Set) {
 	out.Valid = true
 	for _, r := range set.Rules {
 		out.Rules = append(out.Rules, ruleRead{
-			r.ID(), sentence.Of(r), r.MatchText, string(r.Mode), append([]string{}, s.notifies(r)...),
+			r.ID(), sentence.Of(r), r.MatchText, string(r.Mode),
+			append([]string{}, s.notifies(r)...),
 		})
 	}
 	return out, set

@@ -24,7 +24,8 @@ const (
 )
 
 var functions = map[string]function{
-	"count": count, "rate": rate, "sum": sum, "avg": avg, "min": least, "max": most, "stddev": stddev, "percentile": percentile, "distinct": distinct,
+	"count": count, "rate": rate, "sum": sum, "avg": avg, "min": least, "max": most,
+	"stddev": stddev, "percentile": percentile, "distinct": distinct,
 	"first": first, "last": last, "new": newValues, "changed": changed, "since": since,
 }
 

@@ -74,8 +74,8 @@ func (p *Condition) FiresEarly() bool { return p.eager }
 // key is known.
 func (p *Condition) HoldsEmpty() bool { return p.known }
 
-// MakesKnown says whether an event with these bits makes its group known: it is one of the rule, and
-// not only one that resolves, and some part of the condition looks at it. A rule that can hold
+// MakesKnown says whether an event with these bits makes its group known: it is one of the rule,
+// and not only one that resolves, and some part of the condition looks at it. A rule that can hold
 // without logs looks at all.
 func (p *Condition) MakesKnown(bits uint64) bool {
 	return (p.ownFilter < 0 || bits>>p.ownFilter&1 != 0) &&

@@ -124,8 +124,8 @@ func (s *series) until(sp *seriesSpec, r reset) int {
 	return after(s.times, r.at)
 }
 
-// combination appends the texts of the further fields, each with its length behind it, so that no two
-// combinations have one text; nil when one is missing.
+// combination appends the texts of the further fields, each with its length behind it, so that no
+// two combinations have one text; nil when one is missing.
 func combination(text []byte, sp *seriesSpec, ev *Event) []byte {
 	for _, field := range sp.also {
 		at := len(text)

@@ -86,7 +86,9 @@ func TestNewCombinations(t *testing.T) {
 	}
 	sp := &p.series[0]
 	seen := map[string]bool{}
-	for _, pair := range [][2]string{{"a", "b"}, {"ab", ""}, {"", "ab"}, {"a", "bc"}, {"ab", "c"}, {"a", "b"}} {
+	for _, pair := range [][2]string{
+		{"a", "b"}, {"ab", ""}, {"", "ab"}, {"a", "bc"}, {"ab", "c"}, {"a", "b"},
+	} {
 		ev := &Event{Values: []Value{text(pair[0]), text(pair[1])}}
 		first := ev.value(sp.field).appendText(nil)
 		if whole := combination(first, sp, ev); len(first) > 0 && whole != nil {

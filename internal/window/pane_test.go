@@ -12,9 +12,14 @@ import (
 )
 
 var floodConditions = []string{
-	"distinct(u) > 4", "distinct(u) < 7", "distinct(u) == 3", "distinct(u, f:x) > 2", "distinct(u) > count() / 3", "distinct(u) > 5 and distinct(u) offset 6s <= 6", "sum(n) > 20", "avg(n) >= 2",
-	"stddev(n) > 2.3", "min(n) < 0", "max(n) <= 4", "first(n) > last(n)", "p50(n) > 1", "p90(n, f:x) <= 4", "p90(n) == 8", "p90(n) > 3 * p50(n)", "p90(n) <= 2 * p50(n)", "p90(n) < 4", "p50(n) >= 1", "count(f:x) / count() > 40%", "rate(f:y) > 0.3",
-	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9", "since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
+	"distinct(u) > 4", "distinct(u) < 7", "distinct(u) == 3", "distinct(u, f:x) > 2",
+	"distinct(u) > count() / 3", "distinct(u) > 5 and distinct(u) offset 6s <= 6", "sum(n) > 20",
+	"avg(n) >= 2",
+	"stddev(n) > 2.3", "min(n) < 0", "max(n) <= 4", "first(n) > last(n)", "p50(n) > 1",
+	"p90(n, f:x) <= 4", "p90(n) == 8", "p90(n) > 3 * p50(n)", "p90(n) <= 2 * p50(n)", "p90(n) < 4",
+	"p50(n) >= 1", "count(f:x) / count() > 40%", "rate(f:y) > 0.3",
+	"sum(n) > sum(n) offset 4s", "count(f:x) > count(f:x) offset 7s", "max(n) - min(n) > 9",
+	"since(f:x) > 3s and count() > 4", "avg(n) > avg(n) offset 12s and p50(n) < 3",
 }
 
 // In a flood, too, what the sweep finds is what is defined, whatever the order of arrival, the pace
@@ -203,8 +208,14 @@ func flood(rng *rand.Rand, resolved bool) (list []sample) {
 	for at := range int64(horizon) {
 		for range []int{0, 0, 1, 3, 6}[(int(at)/7+rng.IntN(2))%5] {
 			s := sample{
-				at: at * second, order: Order{Offset: int64(len(list))}, own: true, kind: []string{"x", "y", ""}[rng.IntN(3)],
-				num: []float64{-2, 0, 0.997, 1, 1.003, 2, 2.5, 3.99, 4, 8, numberless}[rng.IntN(11)], user: []string{fmt.Sprint(rng.IntN(1 + int(at)%20))},
+				at:    at * second,
+				order: Order{Offset: int64(len(list))},
+				own:   true,
+				kind:  []string{"x", "y", ""}[rng.IntN(3)],
+				num: []float64{
+					-2, 0, 0.997, 1, 1.003, 2, 2.5, 3.99, 4, 8, numberless,
+				}[rng.IntN(11)],
+				user: []string{fmt.Sprint(rng.IntN(1 + int(at)%20))},
 			}
 			if resolved && rng.IntN(30) == 0 {
 				s.own, s.kind = false, "z"

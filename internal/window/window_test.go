@@ -35,8 +35,10 @@ func drawSamples(t *rapid.T, most int) []sample {
 func drawNumber(t *rapid.T, depth int) string {
 	if depth == 0 {
 		return rapid.SampledFrom([]string{
-			"count()", "count(f:x)", "count(f:y)", "rate()", "sum(n)", "avg(n)", "min(n)", "max(n, f:x)", "stddev(n)", "p50(n)", "p90(n)", "distinct(u)",
-			"distinct(u, f:y)", "first(n)", "last(n)", "new(u)", "new(u, f:x)", "changed(u)", "count() offset 7s", "distinct(u) offset 3s", "sum(n) offset 5s", "1", "2", "3", "1.3",
+			"count()", "count(f:x)", "count(f:y)", "rate()", "sum(n)", "avg(n)", "min(n)",
+			"max(n, f:x)", "stddev(n)", "p50(n)", "p90(n)", "distinct(u)",
+			"distinct(u, f:y)", "first(n)", "last(n)", "new(u)", "new(u, f:x)", "changed(u)",
+			"count() offset 7s", "distinct(u) offset 3s", "sum(n) offset 5s", "1", "2", "3", "1.3",
 		}).Draw(t, "call")
 	}
 	op := rapid.SampledFrom([]string{"+", "-", "*", "/"}).Draw(t, "op")
@@ -312,7 +314,8 @@ func ownOnly(r *rule.Rule, list []sample) (own []sample) {
 func TestEagerAgreesWithTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
-			"count() > 3", "count() >= 2", "count(f:x) > 1 and count(f:y) > 1", "distinct(u) > 2", "max(n) > 4", "min(n) < 0", "rate() >= 0.4", "count() > 3 * count() offset 6s",
+			"count() > 3", "count() >= 2", "count(f:x) > 1 and count(f:y) > 1", "distinct(u) > 2",
+			"max(n) > 4", "min(n) < 0", "rate() >= 0.4", "count() > 3 * count() offset 6s",
 			"count(f:x) > 1 and since(f:y) < 4s", "not (count() < 3 or distinct(u) < 2)",
 		}).Draw(t, "when")
 		r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'")
@@ -395,8 +398,11 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 func TestLateEventsCountFromWatermark(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		when := rapid.SampledFrom([]string{
-			"count() > 3", "count(f:x) >= 2", "distinct(u) > 1", "max(n) > 4", "min(n) < 0", "sum(n) > 6", "avg(n) >= 2", "p50(n) > 1", "first(n) > 1", "last(n) > 1", "stddev(n) > 1.3",
-			"count(f:x) / count() > 50%", "since(f:y) < 4s", "count() > 2 * count() offset 6s", "count() < 2", "not max(n) > 2",
+			"count() > 3", "count(f:x) >= 2", "distinct(u) > 1", "max(n) > 4", "min(n) < 0",
+			"sum(n) > 6", "avg(n) >= 2", "p50(n) > 1", "first(n) > 1", "last(n) > 1",
+			"stddev(n) > 1.3",
+			"count(f:x) / count() > 50%", "since(f:y) < 4s", "count() > 2 * count() offset 6s",
+			"count() < 2", "not max(n) > 2",
 		}).Draw(t, "when")
 		every := rapid.SampledFrom([]string{"", ", every: 2s"}).Draw(t, "every")
 		r := ruleOf(t, "match: boom, window: 10s, when: '"+when+"'"+every)

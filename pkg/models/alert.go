@@ -27,8 +27,8 @@ var pageSeverities = map[string]bool{
 	"sev1": true, "p1": true,
 }
 
-// IsPage says whether alerts of a severity page an on-call engineer: they have larger reserved places in
-// every bound.
+// IsPage says whether alerts of a severity page an on-call engineer: they have larger reserved
+// places in every bound.
 func IsPage(severity string) bool { return pageSeverities[strings.ToLower(severity)] }
 
 // Alert is one transition in the life of an alert. It is a fact of the past and is never changed;

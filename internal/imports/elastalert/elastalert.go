@@ -1,9 +1,10 @@
-// Package elastalert translates the rules of ElastAlert and ElastAlert 2: their types, their filters
-// (queries of Elasticsearch, with Lucene's query strings), their texts, and what they notify.
+// Package elastalert translates the rules of ElastAlert and ElastAlert 2: their types, their
+// filters (queries of Elasticsearch, with Lucene's query strings), their texts, and what they
+// notify.
 //
 // What a filter means depends on the types of fields in the index. They come from a mapping, from a
-// sample of logs, or from names such as host.keyword; a field of which nothing is known is taken for a
-// text, as Elasticsearch maps strings by default, and the report names it.
+// sample of logs, or from names such as host.keyword; a field of which nothing is known is taken
+// for a text, as Elasticsearch maps strings by default, and the report names it.
 package elastalert
 
 import (
@@ -32,7 +33,8 @@ func (System) Name() string { return "elastalert" }
 
 // configKeys are keys of ElastAlert's config.yaml.
 var configKeys = []string{
-	"run_every", "buffer_time", "es_host", "es_port", "rules_folder", "rules_loader", "writeback_index",
+	"run_every", "buffer_time", "es_host", "es_port", "rules_folder", "rules_loader",
+	"writeback_index",
 	"alert_time_limit",
 }
 
@@ -86,7 +88,11 @@ func (System) Translate(files []imports.File, o imports.Options) imports.Result 
 	var err error
 	if t.kinds, err = readMapping(o.Mapping); err != nil {
 		t.report.Add(imports.Remark{
-			File: o.Mapping.Name, Line: 1, Verdict: imports.Refused, Code: "mapping", Text: err.Error(),
+			File:    o.Mapping.Name,
+			Line:    1,
+			Verdict: imports.Refused,
+			Code:    "mapping",
+			Text:    err.Error(),
 		})
 	}
 	if o.Config != nil {
@@ -304,7 +310,8 @@ func (r *one) follow() error {
 	return nil
 }
 
-// withFilters leaves the filters of an imported file out when the rule has its own: they are joined.
+// withFilters leaves the filters of an imported file out when the rule has its own: they are
+// joined.
 func withFilters(from, rule *yaml.Node) *yaml.Node {
 	if imports.Get(rule, "filter") != nil {
 		return without(from, "filter")
@@ -357,8 +364,9 @@ func (r *one) duration(key string) (time.Duration, error) {
 		return 0, fmt.Errorf("%s is no duration; they are written as {minutes: 5}", key)
 	}
 	units := map[string]time.Duration{
-		"milliseconds": time.Millisecond, "seconds": time.Second, "minutes": time.Minute, "hours": time.Hour,
-		"days": 24 * time.Hour, "weeks": 7 * 24 * time.Hour,
+		"milliseconds": time.Millisecond, "seconds": time.Second, "minutes": time.Minute,
+		"hours": time.Hour,
+		"days":  24 * time.Hour, "weeks": 7 * 24 * time.Hour,
 	}
 	var sum time.Duration
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -548,7 +556,9 @@ func (r *one) differences(timeField string) {
 				"format in the configuration",
 		)
 	}
-	for _, key := range []string{"exponential_realert", "scan_entire_timeframe", "alert_on_new_data"} {
+	for _, key := range []string{
+		"exponential_realert", "scan_entire_timeframe", "alert_on_new_data",
+	} {
 		if r.get(key) != nil && r.value(key) != "false" {
 			r.remark(key, key+" has no counterpart")
 		}

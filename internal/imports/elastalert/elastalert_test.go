@@ -91,17 +91,41 @@ func TestFilters(t *testing.T) {
 		{`{query_string: {query: 'message:error'}}`, `{"message":"error_code=7"}`, false},
 		{`{query_string: {query: 'message:error'}}`, `{"message":"ERROR: boom"}`, true},
 		{`{query_string: {query: 'message:error'}}`, `{"message":"error-free"}`, true},
-		{`{query_string: {query: 'message:"connection refused"'}}`, `{"message":"connection-refused"}`, true},
-		{`{query_string: {query: 'message:"connection refused"'}}`, `{"message":"connection was refused"}`, false},
+		{
+			`{query_string: {query: 'message:"connection refused"'}}`,
+			`{"message":"connection-refused"}`, true,
+		},
+		{
+			`{query_string: {query: 'message:"connection refused"'}}`,
+			`{"message":"connection was refused"}`, false,
+		},
 		{`{query_string: {query: 'message:(timeout refused)'}}`, `{"message":"refused"}`, true},
-		{`{query_string: {query: 'app:shop OR app:cart AND level:ERROR'}}`, `{"app":"shop","level":"ERROR"}`, false},
-		{`{query_string: {query: 'app:shop OR app:cart AND level:ERROR'}}`, `{"app":"cart","level":"ERROR"}`, true},
-		{`{query_string: {query: 'app:shop OR (app:cart AND level:ERROR)'}}`, `{"app":"shop"}`, true},
+		{
+			`{query_string: {query: 'app:shop OR app:cart AND level:ERROR'}}`,
+			`{"app":"shop","level":"ERROR"}`, false,
+		},
+		{
+			`{query_string: {query: 'app:shop OR app:cart AND level:ERROR'}}`,
+			`{"app":"cart","level":"ERROR"}`, true,
+		},
+		{
+			`{query_string: {query: 'app:shop OR (app:cart AND level:ERROR)'}}`,
+			`{"app":"shop"}`, true,
+		},
 		{`{query_string: {query: 'app:shop level:ERROR'}}`, `{"app":"shop"}`, true},
-		{`{query_string: {query: 'app:shop level:ERROR', default_operator: AND}}`, `{"app":"shop"}`, false},
+		{
+			`{query_string: {query: 'app:shop level:ERROR', default_operator: AND}}`,
+			`{"app":"shop"}`, false,
+		},
 		{`{query_string: {query: 'NOT app:shop'}}`, `{"app":"cart"}`, true},
-		{`{query_string: {query: 'level:ERROR AND NOT app:shop'}}`, `{"app":"shop","level":"ERROR"}`, false},
-		{`{query_string: {query: '-app:shop +level:ERROR'}}`, `{"app":"cart","level":"ERROR"}`, true},
+		{
+			`{query_string: {query: 'level:ERROR AND NOT app:shop'}}`,
+			`{"app":"shop","level":"ERROR"}`, false,
+		},
+		{
+			`{query_string: {query: '-app:shop +level:ERROR'}}`,
+			`{"app":"cart","level":"ERROR"}`, true,
+		},
 		{`{query_string: {query: 'app:Shop'}}`, `{"app":"shop"}`, false},
 		{`{query_string: {query: 'low:Shop'}}`, `{"low":"shop"}`, true},
 		{`{query_string: {query: 'app:sh*'}}`, `{"app":"shop"}`, true},
@@ -114,7 +138,10 @@ func TestFilters(t *testing.T) {
 		{`{query_string: {query: 'host.keyword:/web-[0-9]+/'}}`, `{"host":"web-12"}`, true},
 		{`{query_string: {query: 'code:[400 TO 500}'}}`, `{"code":499}`, true},
 		{`{query_string: {query: 'code:[400 TO 500}'}}`, `{"code":500}`, false},
-		{`{query_string: {query: 'code:>=400 AND _exists_:user.name'}}`, `{"code":400,"user":{"name":"a"}}`, true},
+		{
+			`{query_string: {query: 'code:>=400 AND _exists_:user.name'}}`,
+			`{"code":400,"user":{"name":"a"}}`, true,
+		},
 		{`{query_string: {query: 'code:404'}}`, `{"code":404}`, true},
 		{`{query_string: {query: 'client:"10.0.0.0/8"'}}`, `{"client":"10.2.3.4"}`, true},
 		{`{query_string: {query: 'timeout'}}`, `{"x":"a timeout"}`, true},
@@ -138,7 +165,10 @@ func TestFilters(t *testing.T) {
 		{`{exists: {field: user.name}}`, `{"user":{"name":""}}`, true},
 		{`{bool: {should: [{term: {app: a}}, {term: {app: b}}]}}`, `{"app":"c"}`, false},
 		{`{bool: {must: {term: {app: a}}, should: {term: {app: b}}}}`, `{"app":"a"}`, true},
-		{`{bool: {filter: [{term: {app: a}}], must_not: {term: {code: 1}}}}`, `{"app":"a","code":1}`, false},
+		{
+			`{bool: {filter: [{term: {app: a}}], must_not: {term: {code: 1}}}}`,
+			`{"app":"a","code":1}`, false,
+		},
 		{`{not: {term: {app: a}}}`, `{"app":"b"}`, true},
 		{`{or: [{term: {app: a}}, {term: {app: b}}]}`, `{"app":"b"}`, true},
 		{`{multi_match: {query: boom, fields: [note, 'message^3']}}`, `{"message":"boom"}`, true},
@@ -397,7 +427,10 @@ func TestReceivers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"alertname=\"a\"", "alertname=\"b\"", "repeat_interval: 30m", "api_url: https://hooks.example/x"} {
+	for _, want := range []string{
+		"alertname=\"a\"", "alertname=\"b\"", "repeat_interval: 30m",
+		"api_url: https://hooks.example/x",
+	} {
 		if strings.Count(string(text), want) == 0 ||
 			want[:3] == "api" && strings.Count(string(text), want) != 1 {
 			t.Errorf("no %s in\n%s", want, text)

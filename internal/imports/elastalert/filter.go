@@ -476,7 +476,8 @@ func token(text string) bool {
 	return len(list) == 1 && list[0] == text && strings.ToLower(text) == text
 }
 
-// meta says whether a field is one of the index and not of the log, with a remark that it is left out.
+// meta says whether a field is one of the index and not of the log, with a remark that it is left
+// out.
 func (f *filters) meta(name string) bool {
 	if name != "_type" && name != "_index" && name != "_id" {
 		return false
@@ -530,8 +531,8 @@ const (
 	wordRune   = `[\pL\pN_]`
 )
 
-// wildcard translates a pattern. lowered says that it is compared in lower case with texts, and anyCase
-// that its case does not matter anywhere.
+// wildcard translates a pattern. lowered says that it is compared in lower case with texts, and
+// anyCase that its case does not matter anywhere.
 func (f *filters) wildcard(name, pattern string, lowered, anyCase bool) (rule.Query, error) {
 	if strings.Trim(pattern, "*") == "" {
 		if name == "" {
@@ -814,7 +815,13 @@ func (f *filters) interval(name string, b bounds) (rule.Query, error) {
 		*side.to = v
 	}
 	r.OpenMin, r.OpenMax = b.openMin && !math.IsInf(r.Min, -1), b.openMax && !math.IsInf(r.Max, 1)
-	one := func(r rule.Range) rule.Query { return &rule.Leaf{Field: t.name, Op: rule.OpRange, Range: r} }
+	one := func(r rule.Range) rule.Query {
+		return &rule.Leaf{
+			Field: t.name,
+			Op:    rule.OpRange,
+			Range: r,
+		}
+	}
 	switch {
 	case math.IsInf(r.Min, -1) && math.IsInf(r.Max, 1):
 		return f.exists(name), nil

@@ -46,8 +46,8 @@ var kinds = map[string]func(*one) ([]draft, error){
 	"percentage_match":   (*one).percentage,
 }
 
-// grouped gives a draft the groups of query_key. Events without the key are a group of their own, but
-// where Elasticsearch counts the groups they are none.
+// grouped gives a draft the groups of query_key. Events without the key are a group of their own,
+// but where Elasticsearch counts the groups they are none.
 func (r *one) grouped(d draft, counted bool) draft {
 	for _, name := range imports.Values(r.root, "query_key") {
 		source, own := r.filters.types.source(name), r.filters.types.own(name)
@@ -473,8 +473,8 @@ func (r *one) entries(key string) (list []string, err error) {
 
 const maxEntries = 10_000
 
-// listed is the query that the value of compare_key is in a list. It tells case, and a number is never
-// in it, since the lists hold texts.
+// listed is the query that the value of compare_key is in a list. It tells case, and a number is
+// never in it, since the lists hold texts.
 func (r *one) listed(list []string) (rule.Query, string) {
 	name := r.value("compare_key")
 	if keys := imports.Values(r.root, "compare_key"); len(keys) == 1 {
@@ -511,8 +511,8 @@ func (r *one) blacklist() ([]draft, error) {
 	return []draft{r.grouped(draft{match: q}, false)}, nil
 }
 
-// whitelist matches what is not in the list. ElastAlert leaves its members out in the query, too, where
-// a text field does not tell case.
+// whitelist matches what is not in the list. ElastAlert leaves its members out in the query, too,
+// where a text field does not tell case.
 func (r *one) whitelist() ([]draft, error) {
 	if err := r.require("compare_key", "whitelist", "ignore_null"); err != nil {
 		return nil, err

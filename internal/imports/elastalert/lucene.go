@@ -69,8 +69,8 @@ func (p *luceneParser) word(names ...string) bool {
 	return false
 }
 
-// clauses reads clauses up to the end or a closing parenthesis. field is what they are about, "" for
-// what they say themselves.
+// clauses reads clauses up to the end or a closing parenthesis. field is what they are about, ""
+// for what they say themselves.
 func (p *luceneParser) clauses(field string, depth int) (rule.Query, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("the query string is nested too deeply")

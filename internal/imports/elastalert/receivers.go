@@ -87,7 +87,9 @@ func (s *receivers) add(r *one, drafts []draft) {
 		if keys := imports.Values(r.root, "aggregation_key"); len(keys) > 0 {
 			imports.Set(route, "group_by", imports.Texts(keys...))
 		}
-		for key, from := range map[string]string{"repeat_interval": "realert", "group_interval": "aggregation"} {
+		for key, from := range map[string]string{
+			"repeat_interval": "realert", "group_interval": "aggregation",
+		} {
 			if v, err := r.duration(from); err == nil && v > 0 {
 				imports.Set(route, key, imports.Text(duration.Format(v)))
 			}

@@ -226,7 +226,9 @@ func (r *one) jinjaValue(text string, d draft) (string, error) {
 	}
 	value := r.lookup(jinjaName(m[1]), "", d)
 	for filter := range strings.SplitSeq(m[2], "|") {
-		function := map[string]string{"upper": "toUpper", "lower": "toLower", "title": "title"}[strings.TrimSpace(filter)]
+		function := map[string]string{
+			"upper": "toUpper", "lower": "toLower", "title": "title",
+		}[strings.TrimSpace(filter)]
 		if inner, ok := strings.CutPrefix(value, "{{ "); ok && function != "" {
 			value = "{{ " + strings.TrimSuffix(inner, " }}") + " | " + function + " }}"
 		}

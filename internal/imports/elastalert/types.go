@@ -41,8 +41,8 @@ type types struct {
 // maxMapping bounds the fields of a mapping.
 const maxMapping = 200_000
 
-// readMapping reads what Elasticsearch answers to GET index/_mapping: an object of indices, or one of
-// these, or the properties alone. A field of several kinds is of none.
+// readMapping reads what Elasticsearch answers to GET index/_mapping: an object of indices, or one
+// of these, or the properties alone. A field of several kinds is of none.
 func readMapping(f *imports.File) (map[string]field, error) {
 	if f == nil {
 		return nil, nil
@@ -198,8 +198,8 @@ func (t *types) resolve(name string) field {
 	return f
 }
 
-// sampled is what logs say of a field: one that has texts of several words is a text, and for one that
-// never has, both kinds say the same.
+// sampled is what logs say of a field: one that has texts of several words is a text, and for one
+// that never has, both kinds say the same.
 func (t *types) sampled(source string) kind {
 	s := t.sample.Fields[source]
 	switch {

@@ -110,7 +110,8 @@ func TestQueries(t *testing.T) {
 	for _, c := range []struct{ expr, want, report string }{
 		{
 			`sum(count_over_time({app="shop"} |= "ERR" [5m])) > 3`,
-			"match: {stream.app|cased: shop, line|contains|cased: ERR} when: count() > 3 window: 5m", "",
+			"match: {stream.app|cased: shop, line|contains|cased: ERR} when: count() > 3 window: 5m",
+			"",
 		},
 		{ // the group is nothing without lines
 			`sum by (app) (rate({app=~"shop|cart", env!="dev"} |~ "time ?out" != "health" [10m])) < 0.5`,
@@ -125,7 +126,8 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`sum without (pod) (count_over_time({app="a"}[5m])) > 3`,
-			"match: {stream.app|cased: a} when: count() > 3 window: 5m by: [stream.* without pod]", "",
+			"match: {stream.app|cased: a} when: count() > 3 window: 5m by: [stream.* without pod]",
+			"",
 		},
 		{
 			`sum(rate({app="a"} |= "error" [5m])) by (job) / sum(rate({app="a"}[5m])) by (job) > 0.05`,
@@ -141,7 +143,8 @@ func TestQueries(t *testing.T) {
 		},
 		{
 			`sum(count_over_time({app="a"}[5m])) == 0`,
-			"match: {stream.app|cased: a} when: count() == 0 + 0 / count() window: 5m", "differs never-fires",
+			"match: {stream.app|cased: a} when: count() == 0 + 0 / count() window: 5m",
+			"differs never-fires",
 		},
 		{
 			`(sum(count_over_time({app="a"}[5m])) or vector(0)) == 0`,
@@ -164,7 +167,8 @@ func TestQueries(t *testing.T) {
 		{
 			`sum by (ip) (count_over_time({app=~".+", pod!="", x=""} | logfmt ip="src" | ip != "" [5m])) > 0`,
 			"extract: [{from: line, logfmt: [ip=src]}] match: {stream.app|exists: \"true\", " +
-				"stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]", "",
+				"stream.pod|exists: \"true\", stream.x: null, ip: ?*} when: count() > 0 window: 5m by: [ip]",
+			"",
 		},
 		{ // names under json; a level that is a text
 			`sum by (user_id) (count_over_time({app="a"} | json | level="error" [5m])) > 1`,

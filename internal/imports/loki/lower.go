@@ -110,7 +110,8 @@ func (l *lowering) nameless(when string) string {
 	return strings.NewReplacer("("+name+")", "()", ", "+name+")", ")").Replace(when)
 }
 
-// joined says where sides are joined otherwise than by their groups, which all have the same labels.
+// joined says where sides are joined otherwise than by their groups, which all have the same
+// labels.
 func (l *lowering) joined() {
 	var names []string
 	for _, by := range l.by {
@@ -279,7 +280,9 @@ func folded(op string, left, right truth) (truth, error) {
 
 // valueShown says whether a text of the rule shows the value.
 func (l *lowering) valueShown() bool {
-	for _, n := range []interface{ contains(string) bool }{node{l.rule.Annotations}, node{l.rule.Labels}} {
+	for _, n := range []interface{ contains(string) bool }{
+		node{l.rule.Annotations}, node{l.rule.Labels},
+	} {
 		if n.contains("$value") || n.contains(".Value") {
 			return true
 		}
@@ -298,8 +301,8 @@ var opposites = map[string]string{
 	"!=": "==",
 }
 
-// compare translates a comparison of which one side is a number of logs. A series is there only with
-// logs, which conditions here must be made to ask.
+// compare translates a comparison of which one side is a number of logs. A series is there only
+// with logs, which conditions here must be made to ask.
 func (l *lowering) compare(b *logql.Binary) (truth, error) {
 	l.joins = append(l.joins, b)
 	if r, ok := absentOf(b.Left); ok {
@@ -456,7 +459,8 @@ func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
 		return number{}, err
 	}
 	calculate := map[string]func(a, b float64) float64{
-		"+": func(a, b float64) float64 { return a + b }, "-": func(a, b float64) float64 { return a - b },
+		"+": func(a, b float64) float64 { return a + b },
+		"-": func(a, b float64) float64 { return a - b },
 		"*": func(a, b float64) float64 { return a * b },
 		"/": func(a, b float64) float64 {
 			if b == 0 {
@@ -527,7 +531,9 @@ func (l *lowering) aggregate(a *logql.Aggregate) (number, error) {
 			inner := &logql.Aggregate{Func: a.Func, Grouping: a.Grouping, Of: of.Left}
 			return l.arithmetic(&logql.Binary{Op: of.Op, Left: inner, Right: of.Right})
 		}
-		if slices.Contains([]string{">", ">=", "<", "<=", "==", "!=", "and", "or", "unless"}, of.Op) {
+		if slices.Contains([]string{
+			">", ">=", "<", "<=", "==", "!=", "and", "or", "unless",
+		}, of.Op) {
 			return number{}, fmt.Errorf(
 				"%s() over a comparison counts groups, which rules here do not", a.Func)
 		}
@@ -573,7 +579,10 @@ func (l *lowering) nested(a, of *logql.Aggregate) (number, bool, error) {
 	outer := labelsOf(a.Grouping)
 	if !ok || a.Grouping != nil && a.Grouping.Without || of.Grouping == nil ||
 		of.Grouping.Without ||
-		slices.ContainsFunc(outer, func(name string) bool { return !slices.Contains(of.Grouping.Labels, name) }) {
+		slices.ContainsFunc(
+			outer,
+			func(name string) bool { return !slices.Contains(of.Grouping.Labels, name) },
+		) {
 		return number{}, false, nil
 	}
 	switch {
@@ -743,8 +752,10 @@ func (l *lowering) rangeOf(r *logql.Range, g *logql.Grouping, aggregated bool) (
 		return number{}, fmt.Errorf("unwrap %s() is not known", r.Unwrap.Conversion)
 	}
 	function := map[string]string{
-		"sum_over_time": "sum", "avg_over_time": "avg", "min_over_time": "min", "max_over_time": "max",
-		"first_over_time": "first", "last_over_time": "last", "stddev_over_time": "stddev", "rate": "sum",
+		"sum_over_time": "sum", "avg_over_time": "avg", "min_over_time": "min",
+		"max_over_time":   "max",
+		"first_over_time": "first", "last_over_time": "last", "stddev_over_time": "stddev",
+		"rate": "sum",
 	}[r.Func]
 	call := func(f string) string {
 		if f == "first" || f == "last" {

@@ -113,8 +113,8 @@ func (f *finder) walk(n *yaml.Node, g group, depth int) {
 	}
 }
 
-// answered is a rule as the API of Prometheus, Loki and vmalert answers it, written as in a file; nil
-// if it is none.
+// answered is a rule as the API of Prometheus, Loki and vmalert answers it, written as in a file;
+// nil if it is none.
 func answered(n *yaml.Node, kind string) *yaml.Node {
 	query := imports.Get(n, "query")
 	if query == nil || imports.Value(n, "name") == "" {
@@ -122,7 +122,9 @@ func answered(n *yaml.Node, kind string) *yaml.Node {
 	}
 	key := map[string]string{"alerting": "alert", "recording": "record"}[kind]
 	m := imports.Map(key, imports.Get(n, "name"), "expr", query)
-	for theirs, ours := range map[string]string{"duration": "for", "keepFiringFor": "keep_firing_for"} {
+	for theirs, ours := range map[string]string{
+		"duration": "for", "keepFiringFor": "keep_firing_for",
+	} {
 		if text := imports.Value(n, theirs); text != "" && text != "0" {
 			imports.Set(m, ours, imports.Text(text+"s"))
 		}

@@ -60,8 +60,10 @@ func TestRulesAreFoundInWhateverTheyAreWrapped(t *testing.T) {
 
 func TestMetrics(t *testing.T) {
 	for expr, want := range map[string]bool{
-		`up == 0`: true, `sum(rate(a{b="c"}[5m])) > 1`: true, `sum by (x) (rate({a="b"}[5m]))`: false,
-		`absent({__name__="up"})`: true, `sum(count_over_time({a="b{"} |= "x [5m])) > 1`: false,
+		`up == 0`: true, `sum(rate(a{b="c"}[5m])) > 1`: true,
+		`sum by (x) (rate({a="b"}[5m]))`:                false,
+		`absent({__name__="up"})`:                       true,
+		`sum(count_over_time({a="b{"} |= "x [5m])) > 1`: false,
 	} {
 		if got := IsMetric(expr); got != want {
 			t.Errorf("%s: %t", expr, got)

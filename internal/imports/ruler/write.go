@@ -247,7 +247,8 @@ var (
 
 // functions are what templates of rules may call; text/template's own come with it.
 var functions = []string{
-	"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower", "title",
+	"humanize", "humanize1024", "humanizeDuration", "humanizePercentage", "toUpper", "toLower",
+	"title",
 	"join",
 }
 

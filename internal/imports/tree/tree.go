@@ -172,8 +172,8 @@ func MatchOf(logs Node, more []Named) *yaml.Node {
 	return m
 }
 
-// safeValue is a value that means the same in a map of its own and in a selection: no list, no range,
-// no network.
+// safeValue is a value that means the same in a map of its own and in a selection: no list, no
+// range, no network.
 var safeValue = regexp.MustCompile(
 	`^[A-Za-z0-9_][A-Za-z0-9_ :,;=()\[\]'"-]*(\.[A-Za-z0-9_ :,;=()\[\]'"-]+)*$`,
 )

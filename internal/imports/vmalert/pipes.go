@@ -538,8 +538,8 @@ func (q *query) extraction(x decode.Extraction, s *statistics) error {
 
 var capture = regexp.MustCompile(`<([^<>]*)>`)
 
-// patternExpr is a pattern of LogsQL as a regular expression: its first text may stand anywhere, and
-// a value in quotes is taken out of them.
+// patternExpr is a pattern of LogsQL as a regular expression: its first text may stand anywhere,
+// and a value in quotes is taken out of them.
 func patternExpr(pattern string) (string, error) {
 	var b strings.Builder
 	b.WriteString("(?s)")

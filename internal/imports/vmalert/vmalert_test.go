@@ -79,7 +79,8 @@ func TestQueries(t *testing.T) {
 		{ // an absent field is the empty text, and a group without logs has no result
 			`_time:10m event:=api user:"" | stats by (zone) count() as n | filter n:<5`,
 			"match: {selection: {event|cased: api}, selection_2: [{user: null}, {user: }], " +
-				"condition: selection and selection_2} when: count() < 5 + 0 / count() window: 10m by: [zone]", "",
+				"condition: selection and selection_2} when: count() < 5 + 0 / count() window: 10m by: [zone]",
+			"",
 		},
 		{ // without by there is always a result: it fires on silence
 			`_time:5m {app="shop"} error !"health check" | stats count() n | filter n:<1`,
@@ -113,10 +114,16 @@ func TestQueries(t *testing.T) {
 				"10.0.0.0/8}, chosen: {fields.kind|cased: in}, condition: selection} when: " +
 				"(sum(fields.bytes, $chosen) > 100) window: 5m by: [tenant=fields.tenant]", "",
 		},
-		{`a | stats count() n`, "", "refused: without by and filter it has a result at any time, so it always fires"},
+		{
+			`a | stats count() n`, "",
+			"refused: without by and filter it has a result at any time, so it always fires",
+		},
 		{`a | stats by (x) uniq_values(y) n`, "", "refused: rules.yml:8: column 17 of the query: " +
 			"uniq_values() of stats is not translated"},
-		{`a`, "", "refused: rules.yml:9: column 1 of the query: it has no stats, so it has no number"},
+		{
+			`a`, "",
+			"refused: rules.yml:9: column 1 of the query: it has no stats, so it has no number",
+		},
 	} {
 		got, report := imported(t, c.expr)
 		if got != c.want || report != c.report {
