@@ -212,7 +212,7 @@ func compareNotified(got decided, list []notification) error {
 	}
 	merged, onlyOver, repeated := 0, 0, 0
 	for _, list := range got.byGroup() {
-		up := "" // of which no one was notified that it has ended: what comes next has gone on from there
+		up := "" // the last one whose end was not notified: what comes next continues it
 		for _, e := range list {
 			h := byID[e.id]
 			if h == nil {

@@ -2,11 +2,11 @@
 // longer than rules wait for late logs, and compares what was decided and what each receiver got
 // with an evaluator that reads all logs once.
 //
-//	go -C bench run ./chaos                              200 kills and 20 outages, about twenty minutes
+//	go -C bench run ./chaos                              200 kills, 20 outages, twenty minutes
 //	go -C bench run ./chaos -kills 20 -logs 120000       the short form
-//	go -C bench run ./chaos -without queue               an engine that lacks a repair; this has to fail
-//	go -C bench run ./chaos -unprotected                 loses its positions at each kill; this has to fail
-//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   members that share the topic
+//	go -C bench run ./chaos -without queue               an engine without a repair; has to fail
+//	go -C bench run ./chaos -unprotected                 loses its positions at kills; has to fail
+//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   members share the topic
 //
 // On a real Kafka, started by scripts/kafka/start.sh, whose directory -cluster names:
 //

@@ -58,7 +58,7 @@ type promised struct {
 	start  time.Time
 	length time.Duration
 	rate   int       // ordinary logs a second
-	events []written // those that rules look at, in the order of time, each with its own millisecond
+	events []written // those that rules look at, ordered by time, each with its own millisecond
 	seed   uint64
 }
 

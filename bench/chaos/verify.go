@@ -24,7 +24,8 @@ func (v *verdict) faults() int {
 // report prints a verdict, with some of what is wrong.
 func (v *verdict) report() {
 	log.Printf(
-		"%-16s %6d transitions, %4d repeated, %4d merged: %d missing, %d extra, %d wrong, %d unpaired, %d out of order",
+		"%-16s %6d transitions, %4d repeated, %4d merged: "+
+			"%d missing, %d extra, %d wrong, %d unpaired, %d out of order",
 		v.of,
 		v.got,
 		v.repeated,

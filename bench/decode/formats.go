@@ -91,7 +91,8 @@ func sources() []source {
 		{name: "access", logs: 1, records: each(access)},
 		{name: "access in log", logs: 1, records: each(func(i int) string {
 			return fmt.Sprintf(`{"log":%s,"stream":"stdout",`+
-				`"kubernetes":{"namespace_name":"prod","pod_name":"web-%d"}}`, quoted(access(i)+"\n"), i%60)
+				`"kubernetes":{"namespace_name":"prod","pod_name":"web-%d"}}`,
+				quoted(access(i)+"\n"), i%60)
 		})},
 		{name: "cri", logs: 1, records: each(func(i int) string {
 			return at(i).Format(time.RFC3339Nano) + " stdout F " + line("text", i)
@@ -258,7 +259,9 @@ func (s *source) decode(rounds int) (ns, allocs float64) {
 		l.Severity()
 		l.Time()
 	}
-	reject := func(reason decode.Reason, detail string) { check(fmt.Errorf("%s: %s %s", s.name, reason, detail)) }
+	reject := func(reason decode.Reason, detail string) {
+		check(fmt.Errorf("%s: %s %s", s.name, reason, detail))
+	}
 	rec := models.Record{Timestamp: baseTime.Add(time.Hour)}
 	read := func(v []byte) {
 		rec.Value = v

@@ -54,7 +54,8 @@ Exit status: 0, or 1 if --budget is exceeded.`,
   alert-engine backtest my.rules.yml --file app.log --json | jq 'select(.state == "firing")'
   alert-engine backtest my.rules.yml --topic application-logs --since 7d --brokers kafka:9092
   alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml
-  alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml --json | jq 'select(.diff == "added")'
+  alert-engine backtest new.rules.yml --file app.log --diff old.rules.yml --json |
+    jq 'select(.diff == "added")'
   alert-engine backtest rules/*.rules.yml --file app.log --budget 20/d
   alert-engine backtest my.rules.yml --file app.log --list blocked=blocked-users.txt
   zcat app.log.gz | alert-engine backtest my.rules.yml --file -`,

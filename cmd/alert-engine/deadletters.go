@@ -76,10 +76,10 @@ func newDeadLettersReplayCommand() *cobra.Command {
 		Use:   "replay",
 		Short: "Write rejected records back to their topics",
 		Long: `Replay writes dead letters back to their topics, with their timestamps, keys and headers; for
-example after the format of a topic was configured. They stay in the dead-letter topic. A record that
-is rejected again comes back with one more attempt.`,
+example after the format of a topic was configured. They stay in the dead-letter topic. A record
+that is rejected again comes back with one more attempt.`,
 		Example: `  alert-engine deadletters replay --config alert-engine.yml
-  alert-engine deadletters replay --reason invalid_json --brokers kafka:9092 --dead-letter-topic logs-dead`,
+  alert-engine deadletters replay --reason invalid_json --brokers kafka:9092 --dead-letter-topic dead`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			letters, err := c.letters()

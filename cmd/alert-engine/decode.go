@@ -31,8 +31,9 @@ Both are reported with the reason.
 Exit status: 0, or 1 if a record was rejected.
 
 A corpus (--corpus) has one record per line, with headers and time, binary values in base64:
-  {"id": "a", "ts_ms": 1777889480000, "headers": {"service": "shop"}, "value": "...", "value_b64": "..."}
-The answer is one line per record: {"id", "format", "entries": [...], "drop": reason, "error": reason}.`,
+  {"id": "a", "ts_ms": 1777889480000, "headers": {"service": "shop"}, "value": "..."}
+Instead of "value" it can have "value_b64". The answer is one line per record:
+  {"id", "format", "entries": [...], "drop": reason, "error": reason}`,
 		Example: `  alert-engine decode app.log
   kcat -b kafka:9092 -t logs -C -c 100 | alert-engine decode --verbose
   alert-engine decode --format json app.log            reject what is not JSON

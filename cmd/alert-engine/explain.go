@@ -43,7 +43,7 @@ RULE is a rule's name, or group/name, in the files of --rules; or a rule file, f
 EVENT is the value of a record in any format; "-" reads it from standard input.
 
 Exit status: 0 if a rule matches, 1 otherwise.`,
-		Example: `  alert-engine explain PaymentErrors --rules my.rules.yml -e '{"level":"ERROR","service":"payment-service"}'
+		Example: `  alert-engine explain PaymentErrors --rules my.rules.yml -e '{"level":"ERROR","service":"pay"}'
   kcat -b kafka:9092 -t logs -C -c 1 | alert-engine explain my.rules.yml -e -`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -84,13 +84,14 @@ func newImportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [SYSTEM] FILE|DIRECTORY...",
 		Short: "Translate the rules of another system",
-		Long: `Import translates rules of another system into rule files. It reports each rule that is not exact: what differs, or why it is refused.
+		Long: `Import translates rules of another system into rule files. It reports each
+rule that is not exact: what differs, or why it is refused.
 
-SYSTEM is ` + either(
-			c.names(),
-		) + `; without it each file is recognized. Directories are searched for YAML files. - reads the standard input.
+SYSTEM is ` + either(c.names()) + `; without it each file is recognized.
+Directories are searched for YAML files. - reads the standard input.
 
-The report goes to the standard output, or, when the rules go there, to the standard error. The verdicts:
+The report goes to the standard output, or, when the rules go there, to the standard error. The
+verdicts:
 
   exact             the same alerts
   exact with texts  and the same texts
@@ -99,10 +100,11 @@ The report goes to the standard output, or, when the rules go there, to the stan
   skipped           not asked for, or not a rule over logs
   refused           not translated
 
-Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some differ and --fail-on warn is given.`,
+Exit status: 0 if all rules were translated, 1 if some were refused, 3 if some differ and --fail-on
+warn is given.`,
 		Example: `  alert-engine import sigma sigma/rules/windows -o rules/sigma/
-  alert-engine import elastalert rules/ --es-config config.yaml --mapping mapping.json -o elastalert.rules.yml
-  alert-engine import elastalert rules/ -o elastalert.rules.yml --against-file yesterday.log.gz --compare past.jsonl
+  alert-engine import elastalert rules/ --es-config config.yaml --mapping mapping.json -o out.rules.yml
+  alert-engine import elastalert rules/ --against-file app.log.gz --compare past.jsonl -o out.rules.yml
   cat rule.yml | alert-engine import - -o -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -66,7 +66,8 @@ func engineFields(address, tokenFile string) (func(context.Context) []string, er
 	return func(ctx context.Context) []string {
 		if time.Since(asked) > time.Minute {
 			asked = time.Now()
-			if fields, err := askFields(ctx, u.JoinPath("/api/v1/fields").String(), token); err == nil {
+			address := u.JoinPath("/api/v1/fields").String()
+			if fields, err := askFields(ctx, address, token); err == nil {
 				known = fields
 			}
 		}

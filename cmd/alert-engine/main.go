@@ -105,7 +105,9 @@ notifies receivers when an alert fires and when it resolves. It needs no index a
 	)
 	for _, c := range cmd.Commands() {
 		if fits := c.Args; fits != nil {
-			c.Args = func(c *cobra.Command, args []string) error { return hintedArgs(c, fits(c, args)) }
+			c.Args = func(c *cobra.Command, args []string) error {
+				return hintedArgs(c, fits(c, args))
+			}
 		}
 	}
 	return cmd

@@ -82,7 +82,7 @@ type rulesInput struct {
 
 // logsInput is how an assistant names logs.
 type logsInput struct {
-	LogFile string `json:"log_file,omitempty" jsonschema:"file of logs, one record per line; without it the topic is read"`
+	LogFile string `json:"log_file,omitempty" jsonschema:"file of logs, one record a line; default: the topic is read"`
 	Topic   string `json:"topic,omitempty" jsonschema:"topic of the configuration; all of them by default"`
 	Since   string `json:"since,omitempty" jsonschema:"how far back the topic is read, such as 1d; 1h by default"`
 }

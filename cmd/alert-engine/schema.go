@@ -14,8 +14,8 @@ func newSchemaCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "schema rules|tests|config",
 		Short: "Print the JSON schema of rule files, test scripts or configuration",
-		Long: `Schema prints a JSON schema. Editors complete and check files with it, for example with this comment in
-a rule file:
+		Long: `Schema prints a JSON schema. Editors complete and check files with it, for example with this comment
+in a rule file:
 
   # yaml-language-server: $schema=rules.schema.json`,
 		Example:   `  alert-engine schema rules > rules.schema.json`,

@@ -38,7 +38,7 @@ func newStatCommand() *cobra.Command {
 		Long: `Stat reads past logs of a topic, without a consumer group, and counts the logs that QUERY matches per
 window; with --by for each value of a field. A good threshold is above the usual count and below
 that of a problem.`,
-		Example: `  alert-engine stat 'level>=ERROR' --by service --window 5m --since 24h --brokers kafka:9092 --topic logs
+		Example: `  alert-engine stat 'level>=ERROR' --by service --window 5m --since 24h --config alert-engine.yml
   alert-engine stat '"connection refused"' --since 1h --window 1m --config alert-engine.yml`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -245,9 +245,7 @@ func (s *samples) ofEpisode(
 func (s *scan) line(c *compiledRule, h *hit, fields []value) models.Line {
 	l := &s.lines[h.line]
 	out := models.Line{
-		Time: instant(
-			l.time,
-		),
+		Time:    instant(l.time),
 		Level:   string(s.bytes(l.level)),
 		Service: string(s.bytes(l.service)),
 		Message: string(s.bytes(l.message)),

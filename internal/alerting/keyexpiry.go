@@ -100,12 +100,8 @@ func (m *machine) expireKey(watermark int64) bool {
 		m.sweep(at)
 		if a := m.g.alert; a != nil {
 			if a.phase != idle {
-				m.resolve(
-					at,
-					"no log for "+duration.Format(
-						time.Duration(m.u.keyLifetime()),
-					)+", the group expired",
-				)
+				lifetime := duration.Format(time.Duration(m.u.keyLifetime()))
+				m.resolve(at, "no log for "+lifetime+", the group expired")
 			}
 			if a = m.g.alert; a != nil {
 				a.conditionHolds = false

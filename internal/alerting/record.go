@@ -117,7 +117,9 @@ func (m *machine) keepRecorded(at int64) {
 }
 
 // valueNow is the value where the window stands.
-func (m *machine) valueNow() float64 { return m.g.win.Value(m.u.condition, m.g.win.SweptTo(), m.env()) }
+func (m *machine) valueNow() float64 {
+	return m.g.win.Value(m.u.condition, m.g.win.SweptTo(), m.env())
+}
 
 func defined(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 

@@ -53,9 +53,9 @@ type orphan struct {
 // deleteRule notes that the state of a rule that is gone is to be deleted.
 func (k *persistedKeys) deleteRule(rs *ruleState) {
 	k.delete = append(k.delete, idKey(keyRule, rs.fingerprint, ""))
-	rs.groups.each(
-		func(_ uint32, g *group) { k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, g.key)) },
-	)
+	rs.groups.each(func(_ uint32, g *group) {
+		k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, g.key))
+	})
 	for _, key := range rs.removed {
 		k.delete = append(k.delete, idKey(keyGroup, rs.fingerprint, key))
 	}
@@ -487,7 +487,8 @@ func (r *restoring) each(key, value []byte) error {
 	case keyVersion:
 		if len(value) != 1 || value[0] != formatVersion {
 			return fmt.Errorf(
-				"the state is of format %v, and this program knows %d: use the version that wrote it, or start with an empty data directory",
+				"the state is of format %v, and this program knows %d: "+
+					"use the version that wrote it, or start with an empty data directory",
 				value,
 				formatVersion,
 			)
@@ -501,7 +502,8 @@ func (r *restoring) each(key, value []byte) error {
 			Partition: int32(binary.BigEndian.Uint32(key[1:])),
 		}
 		pt := r.e.watermarks.partition(p)
-		pt.base, pt.reached, pt.oldest, pt.logs, pt.late = in.varint(), in.varint(), in.varint(), in.varint(), in.varint()
+		pt.base, pt.reached, pt.oldest = in.varint(), in.varint(), in.varint()
+		pt.logs, pt.late = in.varint(), in.varint()
 		if r.e.persisted.partitions == nil {
 			r.e.persisted.partitions = make(map[models.Partition]bool)
 		}
@@ -546,7 +548,8 @@ func (rs *ruleState) restore(in *reader) {
 	var s savedRule
 	in.decode(in.b, &s)
 	rs.backfilling = false
-	rs.base, rs.watermark, rs.started, rs.matches, rs.lastMatch, rs.fired = s.Base, s.Watermark, s.Start, s.Matches, s.LastMatch, s.Fired
+	rs.base, rs.watermark, rs.started = s.Base, s.Watermark, s.Start
+	rs.matches, rs.lastMatch, rs.fired = s.Matches, s.LastMatch, s.Fired
 	rs.refused = refusals{
 		count:    s.Refused,
 		first:    s.Shortage[0],

@@ -46,7 +46,7 @@ func Run(ctx context.Context, c *Config, t Terminal, load func() (*Config, error
 //
 //	backfills  evaluate new rules over past logs       ▲ starts last, stops first
 //	source     reads Kafka, drives the state           │ stop: takes the last checkpoint
-//	lists      follow topics that hold members         │ read before the source reads the first log
+//	lists      follow topics that hold members         │ read before the source reads logs
 //	notifier   sends alerts from the outbox            │ stop: finishes attempts under way
 //	server     pages, health, metrics, API             │
 //	state      engine and store, as one                │
@@ -174,9 +174,7 @@ func (p *process) openState(set *rule.Set) (err error) {
 		alerting.WithEmit(p.state.emit),
 		alerting.WithLogger(p.logger),
 		alerting.WithRegisterer(p.registry),
-		alerting.WithDecode(
-			p.config.Format,
-		),
+		alerting.WithDecode(p.config.Format),
 		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
 		alerting.WithClock(clock),
 	}
@@ -215,12 +213,10 @@ func (p *process) openNotifier() (err error) {
 	o := p.notifyOptions(p.config)
 	p.lives.onEnd(p.topics.close)
 	o.Delivered, o.Live, o.Limit = p.delivered, p.state.Alert, p.notifyLimit
-	o.DataDir, o.Outbox, o.Firing = string(
-		p.config.DataDir,
-	), p.store, p.state.firing(
-		models.Partition{},
-	)
-	o.Grace, o.Logger, o.Registerer, o.Dial = p.config.Limits.ShutdownGrace, p.logger, p.registry, p.network.dial
+	o.DataDir, o.Outbox = string(p.config.DataDir), p.store
+	o.Firing = p.state.firing(models.Partition{})
+	o.Grace, o.Logger, o.Registerer = p.config.Limits.ShutdownGrace, p.logger, p.registry
+	o.Dial = p.network.dial
 	if p.state.inFlight != nil {
 		o.Publish = p.state.inFlight.changelog.Put
 	}
@@ -288,7 +284,8 @@ func (p *process) openServer() (err error) {
 		Reload:       p.reload,
 		Alertmanager: p.notifier.Handler(),
 	}
-	o.ReadOnly, o.Hosts, o.RulesDir, o.RuleFile = w.ReadOnly, w.Hosts, p.config.ownRules(), p.ruleFile
+	o.ReadOnly, o.Hosts = w.ReadOnly, w.Hosts
+	o.RulesDir, o.RuleFile = p.config.ownRules(), p.ruleFile
 	o.Tokens, o.Schemas = w.tokens(), Schemas()
 	p.setViews(&o)
 	o.History, o.Audit = historyView{p.history}, historyView{p.history}

@@ -66,7 +66,7 @@ func (s SchemaRegistryConfig) validate(wrong func(bool, string, ...any)) {
 // schemas is the registry of a configuration, opened when it is first needed.
 type schemas struct {
 	once     sync.Once
-	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil for the network's own
+	dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: the usual
 	registry *registry.Registry
 	err      error
 }

@@ -27,7 +27,7 @@ type accessLine struct {
 //
 //	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs | 192.0.2.1 | GET "/pay"
-//	1777889472.382 2 127.0.0.1 TCP_DENIED/403 3371 GET http://shop.example/ - HIER_NONE/- text/html
+//	1777889472.382 2 127.0.0.1 TCP_DENIED/403 3371 GET http://a.example/ - HIER_NONE/- text/html
 func appendAccess(dst, b []byte) ([]byte, bool) {
 	if len(b) < 16 {
 		return dst, false
@@ -301,7 +301,8 @@ func (a *accessLine) tail(t []byte) {
 	case n > 0 && bytes.HasSuffix(fields[n-1], []byte("ms")) &&
 		isDecimal(bytes.TrimSuffix(fields[n-1], []byte("ms"))): // Traefik
 		a.duration, a.unit = bytes.TrimSuffix(fields[n-1], []byte("ms")), time.Millisecond
-	case n >= 1 && bytes.IndexByte(fields[0], '.') > 0 && isDecimal(fields[0]): // $request_time of nginx, Rack
+	case n >= 1 && bytes.IndexByte(fields[0], '.') > 0 && isDecimal(fields[0]):
+		// $request_time of nginx, Rack
 		a.duration, a.unit = fields[0], time.Second
 	}
 }
@@ -333,7 +334,8 @@ func (a *accessLine) envoy(rest []byte) bool {
 
 // haproxy reads a line of HAProxy's httplog.
 //
-//	10.0.1.2:33313 [04/May/2026:10:11:12.655] http-in static/srv1 10/0/30/69/109 503 2750 - - SC-- 1/1/1/1/0 0/0 "GET / HTTP/1.1"
+//	10.0.1.2:33313 [04/May/2026:10:11:12.655] http-in static/srv1 10/0/30/69/109 503 2750 - - SC--
+//	1/1/1/1/0 0/0 "GET / HTTP/1.1"
 func (a *accessLine) haproxy(b []byte) bool {
 	client, rest, _ := bytes.Cut(b, []byte(" "))
 	if !isAddress(client) || len(rest) < 30 || rest[0] != '[' {

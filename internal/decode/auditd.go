@@ -9,7 +9,8 @@ import (
 // appendAudit rewrites a record of the Linux audit daemon. The whole line is the message; its pairs
 // are fields, those within msg='...' included.
 //
-//	type=USER_LOGIN msg=audit(1777889472.345:124): pid=1 uid=0 msg='op=login acct="root" exe="/usr/sbin/sshd" addr=203.0.113.9 res=failed'
+//	type=USER_LOGIN msg=audit(1777889472.345:124): pid=1 uid=0 msg='op=login acct="root"
+//	exe="/usr/sbin/sshd" addr=203.0.113.9 res=failed'
 func appendAudit(dst, b []byte) ([]byte, bool) {
 	rest := b
 	var node []byte

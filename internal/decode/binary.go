@@ -29,7 +29,8 @@ const (
 func mayBePacked(b []byte) bool {
 	c := b[0]
 	return len(b) > 2 &&
-		(c > 0x80 && c < 0x90 || c == 0x92 || c == 0x93 || (c == 0xde || c == 0xdf || c == 0xdc) && b[1] == 0)
+		(c > 0x80 && c < 0x90 || c == 0x92 || c == 0x93 ||
+			(c == 0xde || c == 0xdf || c == 0xdc) && b[1] == 0)
 }
 
 // mayBeCBOR says whether a value may be an object in CBOR, perhaps behind the tag that marks it.

@@ -326,7 +326,8 @@ func isBlank(c byte) bool { return c == ' ' || c == '\n' || c == 0 || c == '\t' 
 func (d *Decoder) isProtobuf() bool {
 	t := d.log.header("content-type")
 	return len(t) > 0 &&
-		(bytes.Equal(t, []byte("application/x-protobuf")) || bytes.Equal(t, []byte("application/protobuf")))
+		(bytes.Equal(t, []byte("application/x-protobuf")) ||
+			bytes.Equal(t, []byte("application/protobuf")))
 }
 
 func startsJSON(b []byte) bool { return len(b) > 0 && (b[0] == '{' || b[0] == '[' || b[0] == '"') }

@@ -39,14 +39,8 @@ func cutFrame(rec *models.Record, b []byte) (f framed, ok bool) {
 		case len(id) >= 17 && id[0] == 1:
 			return framed{schema.ID{GUID: [16]byte(id[1:17])}, id[17:], b, true}, len(b) > 0
 		case len(id) >= 5 && id[0] == 0:
-			return framed{
-					schema.ID{Number: binary.BigEndian.Uint32(id[1:])},
-					id[5:],
-					b,
-					true,
-				}, len(
-					b,
-				) > 0
+			number := schema.ID{Number: binary.BigEndian.Uint32(id[1:])}
+			return framed{number, id[5:], b, true}, len(b) > 0
 		}
 		break
 	}

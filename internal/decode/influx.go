@@ -9,7 +9,7 @@ import (
 // influx emits the points of InfluxDB's line protocol, one a line, and reports whether all lines
 // are points with a time: a measurement, tags, fields, and nanoseconds.
 //
-//	syslog,appname=payment,hostname=web-1,severity=err severity_code=3i,message="card refused" 1777889472668208453
+//	syslog,appname=pay,hostname=web-1,severity=err code=3i,message="refused" 1777889472668208453
 func (d *Decoder) influx(b []byte) bool {
 	lines := 0
 	for line := range bytes.SplitSeq(b, []byte("\n")) {

@@ -36,8 +36,10 @@ type JoinConfig struct {
 
 // joinPresets are the lines by which stack traces continue.
 var joinPresets = map[string]string{
-	"java": `^\s+(at\s|\.\.\. \d+ )|^\s*(Caused by|Suppressed): |^\s*\[CIRCULAR REFERENCE|^([\p{L}_$][\p{L}\d_$]*\.)+[\p{L}_$][\p{L}\d_$]*(Exception|Error|Throwable|Failure)\b`,
-	"python": `^\s+|^Traceback \(most recent call last\):|^During handling of the above exception|^The above exception was the direct cause|` +
+	"java": `^\s+(at\s|\.\.\. \d+ )|^\s*(Caused by|Suppressed): |^\s*\[CIRCULAR REFERENCE|` +
+		`^([\p{L}_$][\p{L}\d_$]*\.)+[\p{L}_$][\p{L}\d_$]*(Exception|Error|Throwable|Failure)\b`,
+	"python": `^\s+|^Traceback \(most recent call last\):|^During handling of the above exception|` +
+		`^The above exception was the direct cause|` +
 		`^([A-Za-z_]\w*\.)*[A-Z]\w*(Error|Exception|Warning|Interrupt|Exit|Iteration|Group)\b(:|$)|^$`,
 	"go":     `^\s+|^goroutine \d+ |^created by |^\[signal |^exit status \d|^[\w./*()\-]+\(.*\)$|^$|^\t`,
 	"node":   `^\s+|^[}\]]|^Caused by: |^Node\.js v|^$`,
@@ -226,12 +228,8 @@ func (j *Joiner) Join(records []models.Record, flush bool) (out []Joined, used i
 			if (e.partial || line.more) && len(e.members) < j.rules.maxLines &&
 				e.bytes+len(line.text) <= j.rules.maxBytes &&
 				j.latest(newest, last)-j.lines[last].at <= wait {
-				e.members, e.bytes, e.partial = append(
-					e.members,
-					i,
-				), e.bytes+len(
-					line.text,
-				)+1, line.partial
+				e.members = append(e.members, i)
+				e.bytes, e.partial = e.bytes+len(line.text)+1, line.partial
 				continue
 			}
 		}
@@ -364,7 +362,8 @@ func (j *Joiner) line(l *Log, value []byte) {
 		is("_p", "P"),
 		is("partial_message", "true") && !is("partial_last", "true"):
 		out.partial = true
-	case at == l.d.plan.hints.logText && !ended && len(out.text) >= dockerPart && !is("logtag", "F") && !is("_p", "F"):
+	case at == l.d.plan.hints.logText && !ended && len(out.text) >= dockerPart &&
+		!is("logtag", "F") && !is("_p", "F"):
 		out.partial = true
 	}
 }

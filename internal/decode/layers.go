@@ -207,7 +207,8 @@ func (l *Log) openMessage() {
 			x = l.over[n-1]
 		}
 		s, at := l.messageOf(x)
-		for i := len(l.under) - l.ownUnder; at == jsonscan.NoSlot && x == l.root && i < len(l.under); i++ {
+		i := len(l.under) - l.ownUnder
+		for ; at == jsonscan.NoSlot && x == l.root && i < len(l.under); i++ {
 			x = l.under[i]
 			s, at = l.messageOf(x)
 		}

@@ -136,7 +136,8 @@ func (l *Log) value(id FieldID) Value {
 	l.stamps[id], l.values[id] = l.stamp, v
 	if l.layout != nil && l.layout.slots[id] == slotUnknown {
 		l.learn(id, v)
-	} else if w := l.learning; w != nil && w.slots[id] == slotUnknown && len(l.over) == 0 && len(l.under) == 2 {
+	} else if w := l.learning; w != nil && w.slots[id] == slotUnknown &&
+		len(l.over) == 0 && len(l.under) == 2 {
 		l.learnWide(id, v)
 	}
 	return v
@@ -150,12 +151,9 @@ func (l *Log) Lookup(path string) Value {
 		return l.Value(id)
 	}
 	if path == "timestamp" {
-		return Value{
-			String,
-			l.d.keep(
-				func(b []byte) []byte { return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano) },
-			),
-		}
+		return Value{String, l.d.keep(func(b []byte) []byte {
+			return time.Unix(0, l.Time()).UTC().AppendFormat(b, time.RFC3339Nano)
+		})}
 	}
 	l.inFull()
 	x, r := l.d.lookup(path)
@@ -477,7 +475,8 @@ func (l *Log) serviceOf(x *jsonscan.Extractor) (Value, bool) {
 	at := jsonscan.NoSlot
 	switch {
 	// pino and bunyan
-	case x.Has.Has(h.name) && x.Has.Has(h.pid) && x.Has.Has(h.hostname) && (x.Has.Has(h.level) || x.Has.Has(h.time)):
+	case x.Has.Has(h.name) && x.Has.Has(h.pid) && x.Has.Has(h.hostname) &&
+		(x.Has.Has(h.level) || x.Has.Has(h.time)):
 		at = h.name
 	case x.Has.Has(h.ident) && (x.Has.Has(h.pri) || x.Has.Has(h.pid)):
 		at = h.ident

@@ -12,12 +12,12 @@ func (l *Log) findMessage() Value {
 		l.from[FieldMessage] = fromText
 		return Value{String, l.d.resolved(l.tidy(l.text, true), jsonscan.Wide)}
 	}
-	if e := l.d.envelope; e != nil && len(l.under) > 0 && (e.Has.Has(l.d.plan.hints.appName) ||
-		e.Has.Has(l.d.plan.hints.priority)) &&
-		e.Has.Has(
-			l.d.plan.hints.message,
-		) && (l.format == "otlp_json" || l.format == "otlp_proto") { // of OpenTelemetry's syslog receiver
-		if v := l.scalar(e, e.Spans[l.d.plan.hints.message]); v.Kind != Absent {
+	h := &l.d.plan.hints
+	// OpenTelemetry's syslog receiver has the message among the attributes.
+	if e := l.d.envelope; e != nil && len(l.under) > 0 &&
+		(e.Has.Has(h.appName) || e.Has.Has(h.priority)) && e.Has.Has(h.message) &&
+		(l.format == "otlp_json" || l.format == "otlp_proto") {
+		if v := l.scalar(e, e.Spans[h.message]); v.Kind != Absent {
 			l.note(FieldMessage, l.d.plan.hints.message)
 			return Value{String, l.tidy(v.Text, true)}
 		}

@@ -18,7 +18,7 @@ type header struct {
 // found in the wild, and the latter as daemons write it to files, without a priority. The line may
 // have the count of its bytes before it, as on a stream.
 //
-//	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [exampleSDID@32473 iut="3"] Failed password
+//	<165>1 2026-05-04T10:11:12.345Z bastion sshd 4242 ID47 [example@32473 iut="3"] Failed password
 //	<34>May  4 10:11:12 mymachine su[230]: 'su root' failed
 func appendSyslog(dst, b []byte, last *stamp) (out []byte, name string, ok bool) {
 	if n := jsonscan.Digits(b[:min(len(b), 8)]); n > 0 && n+2 < len(b) && b[n] == ' ' &&

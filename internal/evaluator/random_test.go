@@ -325,9 +325,7 @@ func (d draw) life(r map[string]string) {
 	case 1:
 		r["resolve"] = quoted(d.query() + " message:*")
 	case 2:
-		r["resolve"] = "{match: " + quoted(
-			d.query()+" message:*",
-		) + ", or_after: " + d.of(
+		r["resolve"] = "{match: " + quoted(d.query()+" message:*") + ", or_after: " + d.of(
 			"30s",
 			"1m",
 		) + "}"

@@ -126,7 +126,8 @@ func (q *Query) byIndex() func(ref) bool {
 	return func(r ref) bool {
 		return (q.AlertID == "" || r.alert == alert) && (q.Rule == "" || r.rule == rule) &&
 			r.at >= low && r.at <= high &&
-			(len(q.Kinds) == 0 || slices.Contains(q.Kinds, kinds[min(int(r.kind), len(kinds)-1)])) &&
+			(len(q.Kinds) == 0 ||
+				slices.Contains(q.Kinds, kinds[min(int(r.kind), len(kinds)-1)])) &&
 			(len(q.States) == 0 ||
 				slices.Contains(q.States, alertStates[min(int(r.state), len(alertStates)-1)]))
 	}

@@ -41,7 +41,7 @@ type Options struct {
 	Labels   *File         // which fields hold the labels of the other system
 	Sample   *Sample       // what logs show of fields
 	Faithful bool          // evaluate only at the instants of the other system
-	Interval time.Duration // between these instants, where the rules do not say it; 0 for the default
+	Interval time.Duration // between these instants, where rules do not say it; 0 for the default
 	// Read reads a file that a rule refers to; nil refuses all.
 	Read func(name string) ([]byte, error)
 }

@@ -196,7 +196,9 @@ func (x *Extractor) Read(b []byte) int {
 				}
 				continue
 			}
-		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|(word(w[8:16])&s.masks[1]^s.words[1])|(word(w[16:24])&s.masks[2]^s.words[2]) != 0 {
+		} else if w := (*[24]byte)(b[i : i+24 : i+24]); (word(w[0:8])&s.masks[0]^s.words[0])|
+			(word(w[8:16])&s.masks[1]^s.words[1])|
+			(word(w[16:24])&s.masks[2]^s.words[2]) != 0 {
 			if k, i, isString = x.advance(k, b, i); k == nil {
 				if k, i = x.recover(b, i); k == nil {
 					return i

@@ -28,7 +28,8 @@ import (
 //	logs agree with the new time           the machine was suspended: the clock is followed
 //	system clock returns                   it is followed again
 //	system clock far ahead of all logs     time follows the logs
-//	system clock far behind the logs       reported only: one producer that is ahead must not make all others late
+//	system clock far behind the logs       reported only: one producer that is ahead must not make
+//	                                       all others late
 //	no records are written                 the clock is trusted at startup, and not for a jump
 type clockGuard struct {
 	wall func() time.Time // the system clock

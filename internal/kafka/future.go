@@ -79,7 +79,8 @@ func (f *futureRecords) problem(p models.Partition) string {
 		return ""
 	}
 	return fmt.Sprintf(
-		"%.0f%% of the records of %s/%d have timestamps up to %s ahead of the clock%s; they count as written now (correct the clock of their producer)",
+		"%.0f%% of the records of %s/%d have timestamps up to %s ahead of the clock%s; "+
+			"they count as written now (correct the clock of their producer)",
 		100*share,
 		p.Topic,
 		p.Partition,

@@ -13,9 +13,10 @@ import (
 // Failures of a partition, and the reactions. Each is counted and reported; none stops the
 // process.
 //
-//	log truncated below our position         follow the client, skip what was read: new records have a later leader epoch
+//	log truncated below our position         follow the client, skip what was read: new records
+//	                                         have a later leader epoch
 //	batch expands beyond the limit           skip it
-//	damaged batch                            fetch it again; if still damaged, skip it by its header
+//	damaged batch                            fetch again; if still damaged, skip it by its header
 //	damaged batch header                     stuck for 30 s; then skip to the next readable batch
 //	lag, but no records and no error         fetch by hand to find the reason; stuck
 //	offset no longer exists                  continue at the start of the log

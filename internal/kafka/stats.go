@@ -373,7 +373,8 @@ func (m sourceMetrics) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, p := range s.Partitions {
 		gauge := func(d *prometheus.Desc, v float64) {
-			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, p.Topic, fmt.Sprint(p.Partition))
+			partition := fmt.Sprint(p.Partition)
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, p.Topic, partition)
 		}
 		stuck := 0.0
 		if p.Stuck != "" {

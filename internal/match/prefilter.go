@@ -208,7 +208,8 @@ func (g *prefilter) scan2small(m *Matcher, s *scan, b []byte) {
 		h1 := uint32(w>>16) * ngramMix >> smallShift
 		h2 := uint32(w>>32) * ngramMix >> smallShift
 		h3 := (half(b[i+6:i+10:i+10]) | ngramCase) * ngramMix >> smallShift
-		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 |
+			set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
 		}
@@ -230,7 +231,8 @@ func (g *prefilter) scan2large(m *Matcher, s *scan, b []byte) {
 		h1 := uint32(w>>16) * ngramMix >> largeShift
 		h2 := uint32(w>>32) * ngramMix >> largeShift
 		h3 := (half(b[i+6:i+10:i+10]) | ngramCase) * ngramMix >> largeShift
-		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 | set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<2 |
+			set[h2>>3]>>(h2&7)&1<<4 | set[h3>>3]>>(h3&7)&1<<6
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+bits.TrailingZeros8(hits))
 		}
@@ -252,7 +254,8 @@ func (g *prefilter) scan4small(m *Matcher, s *scan, b []byte) {
 		h1 := uint32(v>>32) * ngramMix >> smallShift
 		h2 := uint32(w) * ngramMix >> smallShift
 		h3 := uint32(w>>32) * ngramMix >> smallShift
-		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 | set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 |
+			set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+4*bits.TrailingZeros8(hits))
 		}
@@ -274,7 +277,8 @@ func (g *prefilter) scan4large(m *Matcher, s *scan, b []byte) {
 		h1 := uint32(v>>32) * ngramMix >> largeShift
 		h2 := uint32(w) * ngramMix >> largeShift
 		h3 := uint32(w>>32) * ngramMix >> largeShift
-		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 | set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
+		hits := set[h0>>3]>>(h0&7)&1 | set[h1>>3]>>(h1&7)&1<<1 |
+			set[h2>>3]>>(h2&7)&1<<2 | set[h3>>3]>>(h3&7)&1<<3
 		for ; hits != 0; hits &= hits - 1 {
 			g.hit(m, s, b, i+4*bits.TrailingZeros8(hits))
 		}

@@ -187,9 +187,7 @@ receivers: [{name: r, webhook_configs: [{url: 'http://hook/x'}]}]
 		after(time.Second)
 		l.outbox.add(over(a))
 		after(2 * time.Minute)
-		expect(
-			t, "at its turn", w.sites["hook"].received(), "firing Errors a", "resolved Errors a",
-		)
+		expect(t, "at its turn", w.sites["hook"].received(), "firing Errors a", "resolved Errors a")
 	})
 }
 

@@ -4,11 +4,11 @@
 // Slack URL alone. It can also post to Alertmanagers of the user's own. Beside any of these it can
 // print to a terminal, append to a file, and write to a topic of Kafka.
 //
-//	outbox ─► relay ─► notification states ─► dispatcher ─► inhibition, times, silences ─► receivers
-//	            │              │    ▲                                                        │
-//	            │              │    └────────────── progress of each integration ◄───────────┤
-//	            │              │                                                             │
-//	            └─► queue ─► file, topic                                  notification log ◄─┘
+//	outbox ─► relay ─► notification states ─► dispatcher ─► inhibition, mute, silence ─► receivers
+//	            │              │    ▲                                                      │
+//	            │              │    └────────────── progress of each integration ◄─────────┤
+//	            │              │                                                           │
+//	            └─► queue ─► file, topic                                notification log ◄─┘
 //
 //	            write-ahead log (disk): states, queue, notification log, silences
 //

@@ -344,7 +344,8 @@ func TestClient(t *testing.T) {
 			t.Fatalf("silenced alerts: %v, %v", alerts, err)
 		}
 		after(time.Second)
-		if _, err := c.Silence.DeleteSilence(silence.NewDeleteSilenceParams().WithSilenceID(strfmt.UUID(made.Payload.SilenceID))); err != nil {
+		gone := silence.NewDeleteSilenceParams().WithSilenceID(strfmt.UUID(made.Payload.SilenceID))
+		if _, err := c.Silence.DeleteSilence(gone); err != nil {
 			t.Fatal(err)
 		}
 		groups, err := c.Alertgroup.GetAlertGroups(nil)

@@ -392,13 +392,9 @@ func (r *reader) rule(n *yaml.Node, base Rule) {
 	rule.By = r.labels(m["by"])
 	rule.Resolve = r.resolve(m["resolve"])
 	rule.Levels = r.levels(m["levels"], rule.When)
-	rule.Active, rule.SuppressedBy, rule.Expect = r.active(
-		m["active"],
-	), r.suppressedBy(
-		m["suppressed_by"],
-	), r.expect(
-		m["expect"],
-	)
+	rule.Active = r.active(m["active"])
+	rule.SuppressedBy = r.suppressedBy(m["suppressed_by"])
+	rule.Expect = r.expect(m["expect"])
 	rule.Mode = Live
 	if mode := m["mode"]; mode != nil {
 		if rule.Mode = Mode(r.Text(mode)); !slices.Contains(

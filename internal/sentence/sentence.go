@@ -51,14 +51,8 @@ func Of(r *rule.Rule) string {
 	}
 	text := b.String() + "."
 	if r.Record {
-		return strings.Replace(
-			strings.Replace(text, "Fires", "Records a value", 1),
-			"fires",
-			"records a value",
-			1,
-		) + modeWords(
-			r,
-		)
+		text = strings.Replace(text, "Fires", "Records a value", 1)
+		return strings.Replace(text, "fires", "records a value", 1) + modeWords(r)
 	}
 	return text + resolveWords(r) + modeWords(r)
 }
@@ -205,8 +199,9 @@ func leafWords(l *rule.Leaf) string {
 	case rule.OpExists:
 		return "any " + decode.FieldName(l.Field)
 	case rule.OpLevel:
-		return strings.NewReplacer("level>=", "level at least ", "level<=", "level at most ", "level=", "level ").
-			Replace(match.Describe(l))
+		return strings.NewReplacer(
+			"level>=", "level at least ", "level<=", "level at most ", "level=", "level ",
+		).Replace(match.Describe(l))
 	case rule.OpCIDR:
 		return fmt.Sprintf("%s within %s", decode.FieldName(l.Field), l.Text)
 	case rule.OpList:
@@ -234,7 +229,8 @@ func conditionWords(c rule.Condition, logs string) string {
 		if c.Op == "and" || c.Op == "or" {
 			return conditionWords(c.Left, logs) + " " + c.Op + " " + conditionWords(c.Right, logs)
 		}
-		return fmt.Sprintf("%s %s %s", conditionWords(c.Left, logs), c.Op, conditionWords(c.Right, logs))
+		left, right := conditionWords(c.Left, logs), conditionWords(c.Right, logs)
+		return fmt.Sprintf("%s %s %s", left, c.Op, right)
 	case *rule.Unary:
 		return c.Op + " " + conditionWords(c.Of, logs)
 	case *rule.Number:

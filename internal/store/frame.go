@@ -12,8 +12,9 @@ import (
 
 // Snapshots and logs have the same format: a header, then frames. All numbers are little endian.
 //
-//	header  magic (16) | version (4) | kind (4) | number (8) | salt (4) | checksum of all before (4)
-//	frame   checksum of all after (4) | length of the payload (4) | number of the commit, its highest bit set in the last frame of the commit (8) | payload
+//	header  magic (16) | version (4) | kind (4) | number (8) | salt (4) | checksum of these (4)
+//	frame   checksum of all after (4) | length of the payload (4) | number of the commit, its
+//	        highest bit set in the last frame of the commit (8) | payload
 //
 // A payload is a run of records, all of them state (puts and deletes) or none. The frame checksum
 // starts from the file's random salt: the author of a log cannot forge a frame within a value.

@@ -22,13 +22,9 @@ import (
 // One client gets its share of the concurrent requests; the others get the rest.
 func TestSharesOfClients(t *testing.T) {
 	l := &limit{total: 4, share: 2, what: "things", clients: map[netip.Prefix]int{}}
-	a, b, c := netip.MustParsePrefix(
-		"192.0.2.1/32",
-	), netip.MustParsePrefix(
-		"192.0.2.2/32",
-	), netip.MustParsePrefix(
-		"192.0.2.3/32",
-	)
+	a := netip.MustParsePrefix("192.0.2.1/32")
+	b := netip.MustParsePrefix("192.0.2.2/32")
+	c := netip.MustParsePrefix("192.0.2.3/32")
 	f := func(client netip.Prefix, want bool) func() {
 		t.Helper()
 		free, err := l.take(client)

@@ -83,7 +83,7 @@ type GroupStatus struct {
 	Episodes  int64             `json:"episodes"` // number of alerts so far
 	Since     time.Time         `json:"since,omitzero"`
 	Seen      time.Time         `json:"seen,omitzero"`      // time of its newest log
-	Watermark time.Time         `json:"watermark,omitzero"` // event time up to which all windows are final
+	Watermark time.Time         `json:"watermark,omitzero"` // windows up to it are final
 }
 
 // Engine gives the status of reading and evaluating.
@@ -121,7 +121,7 @@ type PartitionStatus struct {
 	Lag       int64  `json:"lag"`
 	// age of the newest log read, if there is lag
 	Behind time.Duration `json:"behind_ns"`
-	// event time up to which all windows are final
+	// windows up to it are final
 	Watermark time.Time     `json:"watermark,omitzero"`
 	State     string        `json:"state"`              // reading, caught up, stuck
 	Delay     time.Duration `json:"delay_ns,omitempty"` // 99th percentile; 0 for unknown
@@ -181,7 +181,9 @@ type From struct {
 // Backtest evaluates rules over the logs on the topics since a time, without notifications. If ctx
 // ends first, the result is partial and marked truncated. It records the condition values of the
 // rules in values.
-type Backtest func(ctx context.Context, set *rule.Set, since time.Time, values []string) (BacktestResult, error)
+type Backtest func(
+	ctx context.Context, set *rule.Set, since time.Time, values []string,
+) (BacktestResult, error)
 
 // BacktestResult is the result of a backtest.
 type BacktestResult struct {

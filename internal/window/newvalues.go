@@ -148,9 +148,8 @@ func (n *novelty) purgeSeen(remember, swept int64) {
 	}
 	n.purge = swept + remember/8
 	for text, stretches := range n.seen {
-		if kept := slices.DeleteFunc(stretches, func(s stretch) bool { return s.last+remember < swept }); len(
-			kept,
-		) > 0 {
+		outdated := func(s stretch) bool { return s.last+remember < swept }
+		if kept := slices.DeleteFunc(stretches, outdated); len(kept) > 0 {
 			n.seen[text] = kept
 		} else {
 			delete(n.seen, text)

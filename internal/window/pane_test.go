@@ -34,13 +34,8 @@ func TestFloodAgreesWithDefinition(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.paneLength, p.paneLimit, p.exactly = int64(
-				1+rng.IntN(5),
-			)*second, 1+rng.IntN(
-				6,
-			), 1+rng.IntN(
-				6,
-			)
+			p.paneLength = int64(1+rng.IntN(5)) * second
+			p.paneLimit, p.exactly = 1+rng.IntN(6), 1+rng.IntN(6)
 			list := flood(rng, r.Resolve.Match != nil)
 			d := define(r, p, list)
 			want := d.edges(
@@ -90,13 +85,8 @@ func TestLateFloodEventsSurviveRestart(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p.paneLength, p.paneLimit, p.exactly = int64(
-				1+rng.IntN(5),
-			)*second, 1+rng.IntN(
-				6,
-			), 1+rng.IntN(
-				6,
-			)
+			p.paneLength = int64(1+rng.IntN(5)) * second
+			p.paneLimit, p.exactly = 1+rng.IntN(6), 1+rng.IntN(6)
 			list := shuffled(rng, flood(rng, false), disorder)
 			live := func(restore bool) []string {
 				f, pace := flooded{p: p, lateness: 4 * second}, rand.New(rand.NewPCG(seed, 3))
@@ -169,15 +159,11 @@ func (f *flooded) add(ev Event, rng *rand.Rand) {
 		f.g.Eager(f.p)
 	}
 	if rng.IntN(8) == 0 {
-		moves, value, held := f.g.NextValueChange(
-			f.p,
-		), f.g.Value(
+		moves, value, held := f.g.NextValueChange(f.p), f.g.Value(
 			f.p,
 			f.g.SweptTo(),
 			nil,
-		), f.g.Events(
-			f.p,
-		)
+		), f.g.Events(f.p)
 		f.g.Sweep(f.p, f.newest-f.lateness, nil, f.each)
 		if swept := f.g.SweptTo(); moves > swept && f.still &&
 			(held != f.g.Events(f.p) || !same(value, f.g.Value(f.p, swept, nil))) {

@@ -137,7 +137,8 @@ func (s *series) cut(n int) {
 func (s *series) cutAggregates(n int) {
 	s.aggregates = slices.Delete(s.aggregates, 0, n)
 	oldest := int64(Never)
-	if i := slices.IndexFunc(s.aggregates, func(c *paneAggregate) bool { return c != nil }); i >= 0 {
+	filled := func(c *paneAggregate) bool { return c != nil }
+	if i := slices.IndexFunc(s.aggregates, filled); i >= 0 {
 		oldest = s.times[i]
 	}
 	marked, _ := slices.BinarySearchFunc(s.foldedPanes, oldest, foldedPane.compare)
@@ -147,19 +148,8 @@ func (s *series) cutAggregates(n int) {
 }
 
 func (s *series) bytes() int {
-	n := 200 + 8*cap(
-		s.times,
-	) + 8*cap(
-		s.nums,
-	) + 16*cap(
-		s.texts,
-	) + 24*cap(
-		s.orders,
-	) + 8*cap(
-		s.aggregates,
-	) + 24*cap(
-		s.foldedPanes,
-	) + s.novelty.bytes()
+	n := 200 + 8*cap(s.times) + 8*cap(s.nums) + 16*cap(s.texts) + 24*cap(s.orders)
+	n += 8*cap(s.aggregates) + 24*cap(s.foldedPanes) + s.novelty.bytes()
 	n += len(s.pruned) * (registers + 80)
 	for _, c := range s.aggregates {
 		if c != nil {

@@ -165,8 +165,8 @@ func (t *translator) notes() {
 	if t.realerts > 0 {
 		note(
 			"realert",
-			"realert is the repeat_interval of a route (%d of the rules), see --receivers; an alert here "+
-				"is one until it resolves, however many matches it has",
+			"realert is the repeat_interval of a route (%d of the rules), see --receivers; "+
+				"an alert here is one until it resolves, however many matches it has",
 			t.realerts,
 		)
 	}
@@ -495,7 +495,8 @@ func (r *one) node(match rule.Query, d draft) (*yaml.Node, error) {
 	if every, err := r.duration("run_every"); err != nil {
 		return nil, err
 	} else if r.options.Faithful && d.polled {
-		span("every", min(cmp.Or(every, r.options.Interval, time.Minute), cmp.Or(d.window, 5*time.Minute)))
+		polls := cmp.Or(every, r.options.Interval, time.Minute)
+		span("every", min(polls, cmp.Or(d.window, 5*time.Minute)))
 	}
 	if len(d.by) > 0 {
 		imports.Set(n, "by", imports.Texts(d.by...))

@@ -174,7 +174,10 @@ func (r *one) spikeOf(number string, mean bool) ([]draft, error) {
 }
 
 func (r *one) spikeMetric() ([]draft, error) {
-	if err := r.require("timeframe", "spike_height", "spike_type", "metric_agg_key", "metric_agg_type"); err != nil {
+	err := r.require(
+		"timeframe", "spike_height", "spike_type", "metric_agg_key", "metric_agg_type",
+	)
+	if err != nil {
 		return nil, err
 	}
 	number, err := r.aggregate()

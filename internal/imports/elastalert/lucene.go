@@ -309,7 +309,8 @@ func (p *luceneParser) boost() {
 				"words of a phrase may be some words apart there; here they are in a row",
 			)
 		}
-		for p.i++; p.i < len(p.text) && (p.text[p.i] == '.' || p.text[p.i] >= '0' && p.text[p.i] <= '9'); {
+		inNumber := func(c byte) bool { return c == '.' || c >= '0' && c <= '9' }
+		for p.i++; p.i < len(p.text) && inNumber(p.text[p.i]); {
 			p.i++
 		}
 	}

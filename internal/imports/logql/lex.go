@@ -69,7 +69,8 @@ next:
 			}
 			quoted := query[i : e+1]
 			if c == '\'' {
-				quoted = `"` + strings.ReplaceAll(strings.ReplaceAll(query[i+1:e], `\'`, `'`), `"`, `\"`) + `"`
+				plain := strings.ReplaceAll(query[i+1:e], `\'`, `'`)
+				quoted = `"` + strings.ReplaceAll(plain, `"`, `\"`) + `"`
 			}
 			value, err := strconv.Unquote(strings.ReplaceAll(quoted, "\n", `\n`))
 			if err != nil {

@@ -480,7 +480,9 @@ func (l *lowering) arithmetic(b *logql.Binary) (number, error) {
 	}
 	n := number{text: wrap(left) + " " + b.Op + " " + wrap(right), zero: left.zero || right.zero}
 	split := len(left.counts)
-	n.eval = func(v []float64) float64 { return calculate(left.eval(v[:split]), right.eval(v[split:])) }
+	n.eval = func(v []float64) float64 {
+		return calculate(left.eval(v[:split]), right.eval(v[split:]))
+	}
 	n.counts = slices.Clone(left.counts)
 	for _, c := range right.counts {
 		c.divides = c.divides || b.Op == "/" && len(right.counts) == 1

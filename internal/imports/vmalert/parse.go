@@ -121,7 +121,8 @@ func (s *scanner) token() (text string, quoted bool, err error) {
 			if c == '\'' {
 				raw = strings.ReplaceAll(strings.ReplaceAll(raw, `\'`, `'`), `"`, `\"`)
 			}
-			if raw, err = strconv.Unquote(`"` + strings.ReplaceAll(raw, "\n", `\n`) + `"`); err != nil {
+			raw, err = strconv.Unquote(`"` + strings.ReplaceAll(raw, "\n", `\n`) + `"`)
+			if err != nil {
 				return "", false, s.fail("the text has an escape that is not known")
 			}
 		}
@@ -182,7 +183,7 @@ func (q *query) and(field string, depth int) (tree.Node, error) {
 		}
 		at := q.i
 		q.space()
-		if end := q.i == len(q.text) || strings.IndexByte(")|,]", q.text[q.i]) >= 0 || q.keyword("or"); end {
+		if q.i == len(q.text) || strings.IndexByte(")|,]", q.text[q.i]) >= 0 || q.keyword("or") {
 			q.i = at
 			return tree.All(of...), nil
 		}

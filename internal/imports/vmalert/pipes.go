@@ -55,7 +55,8 @@ func (q *query) stages(logs tree.Node) (s *statistics, err error) {
 			q.skip()
 		case slices.Contains([]string{"fields", "keep", "delete", "del", "rm", "drop"}, name):
 			q.skip() // stats and filters name what matters
-		case !grouped && strings.HasPrefix(name, "extract") || !grouped && strings.HasPrefix(name, "unpack_"):
+		case !grouped &&
+			(strings.HasPrefix(name, "extract") || strings.HasPrefix(name, "unpack_")):
 			err = q.extract(name, s)
 		case name == "rename" || name == "mv" || name == "copy" || name == "cp":
 			err = q.rename(s, grouped)
