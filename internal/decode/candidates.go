@@ -2,6 +2,7 @@ package decode
 
 import (
 	"slices"
+	"sync"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
@@ -281,7 +282,7 @@ type hints struct {
 // fieldPlan is a plan and what its slots mean for a decoder.
 type fieldPlan struct {
 	*jsonscan.Plan
-	paths  []string          // by slot: how the path is spelled
+	paths  []string          // by slot, once one was asked for
 	fields []jsonscan.Choice // by FieldID
 	others []requested       // by FieldID, of the fields that are not well known
 	time   jsonscan.Choice
@@ -298,9 +299,22 @@ type fieldPlan struct {
 
 // newFieldPlan compiles what a decoder looks for.
 func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
+	known := defaultPlan
+	if len(cfg.Fields) > 0 || len(cfg.Only) > 0 {
+		known = func() *fieldPlan { return newKnownPlan(cfg) }
+	}
+	return known().extend(cfg, fields)
+}
+
+// defaultPlan is the part of a plan that is the same for all fields, unless a configuration names
+// other paths. It is compiled once and shared.
+var defaultPlan = sync.OnceValue(func() *fieldPlan { return newKnownPlan(Config{}) })
+
+// newKnownPlan compiles what every decoder looks for.
+func newKnownPlan(cfg Config) *fieldPlan {
 	p := &fieldPlan{Plan: jsonscan.NewPlan(), sides: map[string]jsonscan.Choice{}}
 	p.addHints() // first, so that the slots of shapes lie close together
-	p.fields = make([]jsonscan.Choice, fields.Len())
+	p.fields = make([]jsonscan.Choice, FieldWellKnown)
 	for id, candidates := range textCandidates {
 		name := canonicalNames[id]
 		candidates = cfg.candidates(name, candidates)
@@ -312,6 +326,16 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 	for path, candidates := range sideFields {
 		p.sides[path] = p.choose(cfg.candidates(path, candidates), false)
 	}
+	return p
+}
+
+// extend returns a plan that also has the fields that are not well known.
+func (known *fieldPlan) extend(cfg Config, fields *Fields) *fieldPlan {
+	extended := *known
+	p := &extended
+	p.Plan = known.Plan.Extend()
+	p.fields = make([]jsonscan.Choice, fields.Len())
+	copy(p.fields, known.fields)
 	p.Request()
 	p.others = make([]requested, fields.Len())
 	for id := FieldWellKnown; int(id) < fields.Len(); id++ {
@@ -332,8 +356,15 @@ func newFieldPlan(cfg Config, fields *Fields) *fieldPlan {
 	} {
 		p.Parts.Set(s)
 	}
-	p.paths = p.Paths()
 	return p
+}
+
+// path is how the path of a slot is spelled.
+func (p *fieldPlan) path(s jsonscan.Slot) string {
+	if p.paths == nil {
+		p.paths = p.Paths()
+	}
+	return p.paths[s]
 }
 
 func (p *fieldPlan) choose(candidates []string, fold bool) jsonscan.Choice {

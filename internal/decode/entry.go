@@ -255,26 +255,26 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 			if id == FieldMessage && s.Kind == Object {
 				return at != h.logText && at != h.event || l.opened(x, at)
 			}
-			alias := Canonical(p.paths[at]) == canonicalNames[id] ||
+			alias := Canonical(p.path(at)) == canonicalNames[id] ||
 				id == FieldMessage && source(at) == l.source(id)
 			return alias && id != FieldStack && (s.Kind == Null || l.sameText(id, x, s, want))
 		})
 	}
 	take(&p.level, func(s jsonscan.Span, at jsonscan.Slot) bool {
-		return Canonical(p.paths[at]) == "level" &&
+		return Canonical(p.path(at)) == "level" &&
 			(s.Kind == Null || s.Kind != Object && string(l.readLevel(x, at).word) == e.Level) ||
 			at == h.severity && s.Kind == Number
 	})
 	take(&p.time, func(s jsonscan.Span, at jsonscan.Slot) bool {
-		if p.paths[at] == l.timeFrom {
+		if p.path(at) == l.timeFrom {
 			return true
 		}
 		t, ok := l.readTime(x, at)
-		return ok && t == l.time && Canonical(p.paths[at]) == "timestamp"
+		return ok && t == l.time && Canonical(p.path(at)) == "timestamp"
 	})
 	for path, c := range p.sides {
 		if path != "timestamp" {
-			take(&c, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.paths[at] == path })
+			take(&c, func(_ jsonscan.Span, at jsonscan.Slot) bool { return p.path(at) == path })
 		}
 	}
 	for _, c := range append(slices.Clone(p.labels), p.annos...) {
@@ -295,7 +295,7 @@ func (l *Log) usedSlots(x *jsonscan.Extractor, e *models.LogEntry) jsonscan.Bits
 		used.Set(h.flatLabels)
 	}
 	for _, parts := range h.instants {
-		if x.Has.Has(parts[0]) && p.paths[parts[0]] == l.timeFrom {
+		if x.Has.Has(parts[0]) && p.path(parts[0]) == l.timeFrom {
 			used.Set(parts[0])
 			used.Set(parts[1])
 		}

@@ -125,7 +125,7 @@ func (l *Log) learn(id FieldID, v Value) {
 		switch {
 		case first == slotUnknown:
 			s = slotHeaderOnly
-		case p.paths[first] != "trace" && p.paths[first] != "logging.googleapis.com/trace":
+		case p.path(first) != "trace" && p.path(first) != "logging.googleapis.com/trace":
 			s = first
 		}
 	default:

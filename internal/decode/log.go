@@ -235,7 +235,7 @@ func (p *fieldPlan) sourceName(s source) string {
 	case fromTraceparent:
 		return "header traceparent"
 	}
-	return p.paths[s]
+	return p.path(jsonscan.Slot(s))
 }
 
 // RecordTime is the timestamp of the log's record, in nanoseconds since 1970.
@@ -619,7 +619,7 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 	p := l.d.plan
 	if n, only := p.time.Present(x.Has); n == 1 {
 		if t, ok := l.readTime(x, only); ok {
-			return t, p.paths[only], false
+			return t, p.path(only), false
 		}
 		bad = x.Spans[only].Kind > Null
 	} else if n > 1 {
@@ -628,7 +628,7 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 				continue
 			}
 			if t, ok := l.readTime(x, s); ok {
-				return t, p.paths[s], false
+				return t, p.path(s), false
 			}
 			bad = bad || x.Spans[s].Kind > Null
 		}
@@ -655,7 +655,7 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 				nano, _ := smallNumber(x.Doc[n.Start:n.End])
 				t += int64(nano)
 			}
-			return t, p.paths[parts[0]], false
+			return t, p.path(parts[0]), false
 		}
 	}
 	return 0, "", bad

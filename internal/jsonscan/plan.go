@@ -1,6 +1,7 @@
 package jsonscan
 
 import (
+	"maps"
 	"math"
 	"math/bits"
 	"slices"
@@ -35,6 +36,7 @@ type node struct {
 	also   []Slot // loose slots of the key of the object itself
 	labels bool   // the object holds Kubernetes labels
 	below  Bitset // slots of all keys below the node
+	shared bool   // edges and loose belong to another plan, too, and are copied before a change
 }
 
 // Edge is the target of a key: the slot of its value, the node of an object, or both.
@@ -51,6 +53,26 @@ func NewPlan() *Plan {
 		requested: math.MaxInt32,
 		nodes:     []node{{edges: map[string]Edge{}, loose: map[string][]Slot{}}},
 	}
+}
+
+// Extend returns a plan that has the paths of p, to which others may be added. It shares with p what
+// it does not change.
+func (p *Plan) Extend() *Plan {
+	extended := *p
+	extended.nodes = slices.Clone(p.nodes)
+	for i := range extended.nodes {
+		extended.nodes[i].shared = true
+	}
+	return &extended
+}
+
+// own returns a node that may be changed.
+func (p *Plan) own(at int32) *node {
+	n := &p.nodes[at]
+	if n.shared {
+		n.edges, n.loose, n.shared = maps.Clone(n.edges), maps.Clone(n.loose), false
+	}
+	return n
 }
 
 // Request declares that all further paths are requested by callers, and not built in. A requested
@@ -95,14 +117,13 @@ func (p *Plan) leaf(at int32, key string, fold bool) Slot {
 	if e.Slot == NoSlot {
 		e.Slot = Slot(p.Slots)
 		p.Slots++
-		p.nodes[at].edges[key] = e
+		p.own(at).edges[key] = e
 	}
-	n := &p.nodes[at]
-	switch {
+	switch n := &p.nodes[at]; {
 	case n.labels:
-		loosen(n.loose, labelKey(key), e.Slot, true)
+		loosen(p.own(at).loose, labelKey(key), e.Slot, true)
 	case fold && at == 0:
-		loosen(n.loose, strings.ToLower(key), e.Slot, false)
+		loosen(p.own(at).loose, strings.ToLower(key), e.Slot, false)
 	}
 	return e.Slot
 }
@@ -111,7 +132,7 @@ func (p *Plan) leaf(at int32, key string, fold bool) Slot {
 // added in order of preference.
 func loosen(m map[string][]Slot, key string, s Slot, all bool) {
 	if len(m[key]) == 0 || all && !slices.Contains(m[key], s) {
-		m[key] = append(m[key], s)
+		m[key] = append(slices.Clip(m[key]), s) // another plan may have the same list
 	}
 }
 
@@ -131,7 +152,7 @@ func (p *Plan) child(at int32, key string) int32 {
 				labels: isLabels(key),
 			},
 		)
-		p.nodes[at].edges[key] = e
+		p.own(at).edges[key] = e
 	}
 	return e.Child
 }
