@@ -360,6 +360,7 @@ func (e *Engine) eventOf(sc *scan, h *hit) *window.Event {
 // at points the scratch life at a group.
 func (e *Engine) at(rs *ruleState, number uint32) *machine {
 	e.machine.u, e.machine.number, e.machine.g = rs, number, rs.groups.at(number)
+	e.machine.edgeAt = always
 	return &e.machine
 }
 

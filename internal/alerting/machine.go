@@ -99,6 +99,7 @@ type machine struct {
 	u      *ruleState
 	number uint32
 	g      *group
+	edgeAt int64 // the instant whose change of the condition was taken in last
 }
 
 // env is what the condition of the group may ask of other alerts; nil if it asks nothing.
@@ -119,7 +120,7 @@ func (m *machine) edge(ed window.Edge) {
 		}
 		a = m.begin()
 	}
-	a.decidedTo = max(a.decidedTo, ed.At)
+	a.decidedTo, m.edgeAt = max(a.decidedTo, ed.At), ed.At
 	if ed.Resolves {
 		m.resolvedBy(ed)
 		return
@@ -384,7 +385,9 @@ func (m *machine) nextTimer() int64 {
 			switch {
 			case then > a.decidedTo: // another one begins as it ends
 				until = then
-			case until < a.decidedTo: // a late log ended it: at the first undecided instant
+			case until == a.decidedTo || m.edgeAt == a.decidedTo:
+				until = a.decidedTo // whose timers have not run
+			default: // a late log ended it: at the first undecided instant
 				until = a.decidedTo + 1
 			}
 		}

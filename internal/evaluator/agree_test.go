@@ -23,13 +23,14 @@ var (
 	skip  = flag.String("evaluate.skip", "^$", "leave out scenarios that match the expression")
 	runs  = flag.String(
 		"evaluate.runs",
-		"backtest,live,restarted,backlog",
+		"backtest,test,live,restarted,backlog",
 		"the ways to run the engine",
 	)
 )
 
-// TestEngineAgrees holds the engine against the evaluator on random rules and logs: read as a file,
-// read from a topic as they arrive, with restarts, and as the backlog of a topic.
+// TestEngineAgrees holds the engine against the evaluator on random rules and logs, in all ways in
+// which the program evaluates logs: backtest of a file, test, run as they arrive, run with restarts,
+// and run over the backlog of a topic.
 //
 // A hundred thousand scenarios take some minutes:
 //
@@ -70,8 +71,8 @@ func differs(s scenario) (difference string) {
 	if err != nil {
 		return "" // the rules cannot be read
 	}
-	compare := func(run string, order []int, began time.Time, of func(scenario) ([]string, error)) {
-		if !strings.Contains(*runs, run) || difference != "" {
+	compare := func(name string, order []int, began time.Time, of run) {
+		if !strings.Contains(*runs, name) || difference != "" {
 			return
 		}
 		course := fmt.Sprint(order, began)
@@ -80,21 +81,17 @@ func differs(s scenario) (difference string) {
 			want = expected(s, set, reader, order, began)
 			known[course] = want
 		}
-		got, err := recovered(of, s)
+		got, err := recovered(of, s, set.Set)
 		if err != nil {
-			difference += run + ": " + err.Error() + "\n"
+			difference += name + ": " + err.Error() + "\n"
 		} else if !slices.EqualFunc(got, want, same) {
-			difference += run + ":\n  " + strings.Join(got, "\n  ") +
+			difference += name + ":\n  " + strings.Join(got, "\n  ") +
 				"\nevaluator:\n  " + strings.Join(want, "\n  ") + "\n"
 		}
 	}
-	compare("live", s.order(), start, func(s scenario) ([]string, error) { return live(s, false) })
-	compare(
-		"restarted",
-		s.order(),
-		start,
-		func(s scenario) ([]string, error) { return live(s, true) },
-	)
+	compare("test", s.order(), start, testScript)
+	compare("live", s.order(), start, live)
+	compare("restarted", s.order(), start, restarted)
 	if !s.late() {
 		compare("backtest", s.written(), time.Time{}, backtest)
 		compare("backlog", s.order(), time.Time{}, backlog)
@@ -102,14 +99,17 @@ func differs(s scenario) (difference string) {
 	return difference
 }
 
+// A run is one way in which the engine evaluates the logs of a scenario, whose rules were read.
+type run func(scenario, *rule.Set) ([]string, error)
+
 // recovered runs the engine. That it panics is a difference like any other.
-func recovered(of func(scenario) ([]string, error), s scenario) (got []string, err error) {
+func recovered(of run, s scenario, set *rule.Set) (got []string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()
-	return of(s)
+	return of(s, set)
 }
 
 // readers reads the rules of a scenario, and makes a reader of its logs.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -18,13 +19,13 @@ import (
 )
 
 // backtest is what the engine makes of a scenario that is read as a file.
-func backtest(s scenario) ([]string, error) {
-	return backtestOf(s, nil, s.written())
+func backtest(s scenario, set *rule.Set) ([]string, error) {
+	return backtestOf(s, set, nil, s.written())
 }
 
 // backlog is what the engine makes of a scenario that is read from a topic, whose partitions are
 // not read at the same pace.
-func backlog(s scenario) ([]string, error) {
+func backlog(s scenario, set *rule.Set) ([]string, error) {
 	next := make([][]int, s.partitions)
 	for _, i := range s.order() {
 		p := s.logs[i].partition
@@ -44,14 +45,12 @@ func backlog(s scenario) ([]string, error) {
 			order, next[p] = append(order, next[p][:n]...), next[p][n:]
 		}
 	}
-	return backtestOf(s, partitions, order)
+	return backtestOf(s, set, partitions, order)
 }
 
-func backtestOf(s scenario, partitions []models.Progress, order []int) ([]string, error) {
-	set, err := rule.Read("x.rules.yml", []byte(s.text()))
-	if err != nil {
-		return nil, err
-	}
+func backtestOf(
+	s scenario, set *rule.Set, partitions []models.Progress, order []int,
+) ([]string, error) {
 	var ids []string
 	for _, r := range set.Rules {
 		ids = append(ids, r.ID())
@@ -76,32 +75,72 @@ func backtestOf(s scenario, partitions []models.Progress, order []int) ([]string
 	return settled(report.Alerts), nil
 }
 
-// live is what the engine makes of a scenario when each log is evaluated as it arrives. It is
-// restored from its state after every sixth if restarts is set.
-func live(s scenario, restarts bool) ([]string, error) {
-	set, err := rule.Read("x.rules.yml", []byte(s.text()))
-	if err != nil {
-		return nil, err
+// testScript is what the engine makes of a scenario that is a test script.
+func testScript(s scenario, set *rule.Set) ([]string, error) {
+	var alerts []models.Alert
+	var values []string
+	factory := ruletest.EngineFactory(set)
+	newEngine := factory.New
+	factory.Lists = nil // the scenario has the members
+	factory.New = func(emit func(models.Alert)) (ruletest.Engine, error) {
+		e, err := newEngine(func(a models.Alert) {
+			if !a.At.After(s.end()) { // a test goes on for a second
+				alerts = append(alerts, a)
+			}
+			emit(a)
+		})
+		return s.noteValues(e, &values), err
 	}
+	test := ruletest.Test{Name: "scenario", Start: start}
+	for _, l := range s.logs {
+		test.Logs = append(test.Logs, ruletest.Log{
+			At: ruletest.Duration(l.at), Delay: ruletest.Duration(l.delay), Log: l.fields,
+			Topic: "logs", Partition: l.partition,
+		})
+	}
+	script := ruletest.Script{File: "x.rules.yml", Tests: []ruletest.Test{test}}
+	for _, result := range script.Run(factory, ruletest.Options{}) {
+		if len(result.Failures) > 0 {
+			return nil, errors.New(strings.Join(result.Failures, "; "))
+		}
+	}
+	slices.Sort(values)
+	return append(settled(alerts), values...), nil
+}
+
+// noteValues has an engine append the values of its records to a list.
+func (s scenario) noteValues(e ruletest.Engine, list *[]string) ruletest.Engine {
+	target, ok := e.(interface {
+		SetRecorded(func(models.Recorded)) error
+	})
+	if !ok || !s.records() {
+		return e
+	}
+	if err := target.SetRecorded(func(v models.Recorded) {
+		l := valueLine(v.Rule, v.Labels, v.At, v.Value, v.Gone)
+		// one may be written once more after a restart
+		if !v.At.After(s.end()) && !slices.Contains(*list, l) {
+			*list = append(*list, l)
+		}
+	}); err != nil {
+		panic(err)
+	}
+	return e
+}
+
+// live is what the engine makes of a scenario when each log is evaluated as it arrives.
+func live(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, false) }
+
+// restarted is what the engine makes of it when it is restored from its state after every sixth log.
+func restarted(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, true) }
+
+func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 	var alerts []models.Alert
 	factory := ruletest.EngineFactory(set)
 	var values []string
 	fresh := func() (ruletest.Engine, error) {
 		e, err := factory.New(func(a models.Alert) { alerts = append(alerts, a) })
-		if err != nil || !s.records() {
-			return e, err
-		}
-		return e, e.(interface {
-			SetRecorded(func(models.Recorded)) error
-		}).SetRecorded(func(v models.Recorded) {
-			if v.At.After(s.end()) {
-				return
-			}
-			l := valueLine(v.Rule, v.Labels, v.At, v.Value, v.Gone)
-			if !slices.Contains(values, l) { // one may be written once more after a restart
-				values = append(values, l)
-			}
-		})
+		return s.noteValues(e, &values), err
 	}
 	e, err := fresh()
 	if err != nil {
@@ -155,6 +194,10 @@ func brief(fired, ended models.Alert) bool {
 		fired.State == models.AlertFiring && ended.State == models.AlertResolved
 }
 
+// reminded is the reason of a transition that repeats one that was too old to be notified, because the
+// clock of a run leaps from log to log.
+const reminded = "firing since before it could be notified"
+
 const lateness = 10 * time.Second
 
 // settled are the transitions as they stand at the end. The start of an alert that fires early can
@@ -164,6 +207,8 @@ func settled(alerts []models.Alert) []string {
 	fired := map[string]bool{}
 	for _, a := range alerts {
 		switch {
+		case strings.HasSuffix(a.Reason, reminded):
+			continue
 		case a.State == models.AlertFiring:
 			fired[a.ID] = true
 			kept = slices.DeleteFunc(kept, func(b models.Alert) bool {

@@ -13,8 +13,10 @@ import (
 	"time"
 )
 
-// TestExamples runs the examples of testdata. Each is rules, the logs with their times after the
-// start, and the transitions that must come, in the order of time.
+// TestExamples runs the examples of testdata: by the evaluator, and by the engine in all ways. Each is
+// rules, the logs with their times after the start, and the transitions that must come, in the order
+// of time. 40s+12s is a log of 40 seconds after the start that arrives 12 seconds later, and 40s/1
+// one on partition 1.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -34,28 +36,40 @@ func TestExamples(t *testing.T) {
 
 func runExample(t *testing.T, text string) {
 	example := sections(text)
-	s := scenario{}
 	rules := strings.Join(example["file"], "\n") + "\ngroups:\n- name: g\n  rules:\n  " +
 		strings.Join(example["rules"], "\n  ") + "\n"
 	if about := example["about"]; about != nil {
 		rules += "- name: about\n  source: alerts\n  rules:\n  " + strings.Join(about, "\n  ") +
 			"\n"
 	}
-	set, err := ReadRules("example", []byte("version: 1\n"+rules))
-	if err != nil {
-		t.Fatal(err)
-	}
-	reader, err := NewReader(set)
+	s := scenario{example: "version: 1\n" + rules, partitions: 1}
+	set, reader, err := readers(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var logs []*Log
+	course := Course{}
 	for _, l := range example["logs"] {
-		s.logs = append(s.logs, exampleLog(t, l))
-		logs = append(logs, reader.Read(s.record(len(s.logs)-1))...)
+		a := exampleLog(t, l)
+		s.logs = append(s.logs, a)
+		s.partitions = max(s.partitions, int(a.partition)+1)
+	}
+	if s.late() {
+		course.Began = start
+	}
+	for _, i := range s.order() {
+		for _, l := range reader.Read(s.record(i)) {
+			if s.late() {
+				l.Clock = start.Add(s.logs[i].at + s.logs[i].delay).UnixNano()
+			}
+			logs = append(logs, l)
+		}
+	}
+	if course.End = s.end(); example["rules"] == nil {
+		t.Fatal("no rules")
 	}
 	var got, want []string
-	for _, g := range Evaluate(set, logs, Course{End: start.Add(s.logs[len(s.logs)-1].at)}) {
+	for _, g := range Evaluate(set, logs, course) {
 		got = append(got, exampleAlert(g))
 	}
 	for _, l := range example["alerts"] {
@@ -72,6 +86,9 @@ func runExample(t *testing.T, text string) {
 		return g == w || !strings.Contains(w, "value=") && strings.HasPrefix(g, w+" value=")
 	}) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if difference := differs(s); difference != "" {
+		t.Error(difference)
 	}
 }
 
@@ -96,9 +113,19 @@ func sections(text string) map[string][]string {
 func exampleLog(t *testing.T, line string) arrival {
 	at, rest, _ := strings.Cut(line, " ")
 	a := arrival{fields: map[string]any{"message": "m"}}
+	at, partition, _ := strings.Cut(at, "/")
+	at, delay, _ := strings.Cut(at, "+")
 	var err error
 	if a.at, err = time.ParseDuration(at); err != nil {
 		t.Fatal(err)
+	}
+	if delay != "" {
+		if a.delay, err = time.ParseDuration(delay); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if partition != "" {
+		a.partition = int32(partition[0] - '0')
 	}
 	for rest != "" {
 		name, value, _ := strings.Cut(rest, "=")

@@ -13,10 +13,11 @@ import (
 
 // A scenario is rules, and logs with the order in which they arrive.
 type scenario struct {
-	file  []string            // keys of the rule file, as YAML
-	rules []map[string]string // each key as YAML
-	about []map[string]string // rules about alerts
-	logs  []arrival
+	example string              // the rule file of an example, instead of what follows
+	file    []string            // keys of the rule file, as YAML
+	rules   []map[string]string // each key as YAML
+	about   []map[string]string // rules about alerts
+	logs    []arrival
 
 	partitions int
 }
@@ -32,6 +33,9 @@ var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
 
 // text is the rule file.
 func (s scenario) text() string {
+	if s.example != "" {
+		return s.example
+	}
 	var b strings.Builder
 	b.WriteString("version: 1\n")
 	for _, f := range s.file {
