@@ -150,6 +150,7 @@ func (e *Engine) finishRule(rs, past *ruleState, why string, owners []partitionI
 		case ep == nil:
 		case e.replaying(rs, number, m.lastDecided(ep)):
 			ep.notified, rs.deferred = tooOld, true
+			m.passOn(m.alertOf(ep, models.AlertFiring, m.lastDecided(ep), ep.edge.Reason))
 		default:
 			ep.notified = notNotified
 			m.remind(ep, "firing since before the rule was loaded")

@@ -476,6 +476,9 @@ func (e *Engine) advance() {
 		}
 		rs.behind = !d.known || !d.caughtUp
 	}
+	for _, rs := range e.rules {
+		e.expireSpans(rs)
+	}
 	if slowest != never && slowest != always {
 		for _, s := range e.suppressions {
 			s.expire(slowest)

@@ -11,7 +11,7 @@ import (
 // none until it is confirmed: so what is asked does not depend on the order of the logs.
 type firingSpan struct{ from, to int64 }
 
-// maxFiringSpans is how many spans of a rule are kept.
+// maxFiringSpans is how many spans of a rule are kept for longer than a rule may ask about them.
 const maxFiringSpans = 10_000
 
 // openSpan notes that the alert of a group fires from an instant on.
@@ -35,16 +35,27 @@ func (rs *ruleState) closeSpan(key string, to int64) {
 	last.to = max(to, last.from)
 	rs.spanChanges++
 	rs.changed = true
-	if rs.spans > maxFiringSpans {
-		rs.expireSpans(rs.watermark)
-	} else {
-		rs.expireSpans(rs.watermark - int64(rs.condition.Lookback()) - 24*60*minute)
-	}
 }
 
-// expireSpans forgets the spans that ended before an instant.
-func (rs *ruleState) expireSpans(before int64) {
-	if rs.spansExpired+60*minute > before {
+// expireSpans forgets the spans that no rule can ask about any more: they ended before an instant
+// that all rules that ask have decided.
+func (e *Engine) expireSpans(rs *ruleState) {
+	if len(rs.firingSpans) == 0 {
+		return
+	}
+	before := rs.watermark
+	for _, other := range e.rules {
+		if other.observes[rs.rule.Name] && !other.backfilling {
+			before = min(before, other.watermark)
+		}
+	}
+	if before == always { // one has not begun
+		return
+	}
+	if rs.spans <= maxFiringSpans {
+		before -= int64(rs.condition.Lookback()) + 24*60*minute
+	}
+	if before < rs.spansExpired+60*minute {
 		return
 	}
 	rs.spansExpired = before

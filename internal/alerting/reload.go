@@ -133,6 +133,7 @@ func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 		return
 	}
 	rs.deferred = false
+	seen := len(e.alertLogs) // by rules about alerts, which take no reminder for a transition
 	for number := range rs.alerts {
 		m := e.at(rs, number)
 		ep := m.firingEpisode()
@@ -140,6 +141,7 @@ func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 			m.remind(ep, "firing since before it could be notified")
 		}
 	}
+	e.alertLogs = e.alertLogs[:seen]
 }
 
 // firingEpisode is the episode of the alert if it fires, else nil.

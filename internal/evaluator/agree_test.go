@@ -89,9 +89,9 @@ func differs(s scenario) (difference string) {
 				"\nevaluator:\n  " + strings.Join(want, "\n  ") + "\n"
 		}
 	}
-	compare("test", s.order(), start, testScript)
-	compare("live", s.order(), start, live)
-	compare("restarted", s.order(), start, restarted)
+	compare("test", s.order(), s.start(), testScript)
+	compare("live", s.order(), s.start(), live)
+	compare("restarted", s.order(), s.start(), restarted)
 	if !s.late() {
 		compare("backtest", s.written(), time.Time{}, backtest)
 		compare("backlog", s.order(), time.Time{}, backlog)
@@ -135,7 +135,7 @@ func expected(s scenario, set *Rules, reader *Reader, order []int, began time.Ti
 		for _, l := range reader.Read(s.record(i)) {
 			disordered = disordered || !began.IsZero() && s.logs[i].delay > 0
 			if !began.IsZero() {
-				l.Clock = start.Add(s.logs[i].at + s.logs[i].delay).UnixNano()
+				l.Clock = s.start().Add(s.logs[i].at + s.logs[i].delay).UnixNano()
 			}
 			logs = append(logs, l)
 		}

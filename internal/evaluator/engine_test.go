@@ -91,7 +91,7 @@ func testScript(s scenario, set *rule.Set) ([]string, error) {
 		})
 		return s.noteValues(e, &values), err
 	}
-	test := ruletest.Test{Name: "scenario", Start: start}
+	test := ruletest.Test{Name: "scenario", Start: s.start()}
 	for _, l := range s.logs {
 		test.Logs = append(test.Logs, ruletest.Log{
 			At: ruletest.Duration(l.at), Delay: ruletest.Duration(l.delay), Log: l.fields,
@@ -152,9 +152,9 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 	}
 	scanner := e.NewScanner()
 	state := map[string][]byte{}
-	e.Advance(start, progress)
+	e.Advance(s.start(), progress)
 	for n, i := range s.order() {
-		now, record := start.Add(s.logs[i].at+s.logs[i].delay), s.record(i)
+		now, record := s.start().Add(s.logs[i].at+s.logs[i].delay), s.record(i)
 		at := &progress[record.Partition]
 		record.Offset = at.Next
 		e.Advance(now, progress)
@@ -252,11 +252,11 @@ func (s scenario) order() []int {
 
 // end is the last instant of a scenario that is decided.
 func (s scenario) end() time.Time {
-	end := start
+	end := s.start()
 	for _, l := range s.logs {
-		end = later(end, start.Add(l.at))
+		end = later(end, s.start().Add(l.at))
 		if late := l.delay - lateness; late > 0 {
-			end = later(end, start.Add(l.at+late+time.Second))
+			end = later(end, s.start().Add(l.at+late+time.Second))
 		}
 	}
 	return end
@@ -271,5 +271,5 @@ func line(rule string, labels map[string]string, state string, at time.Time, val
 		}
 	}
 	return fmt.Sprintf("%s %s %s {%s} %.9g",
-		at.UTC().Format("15:04:05.999999999"), rule, state, strings.Join(text, ","), value+0)
+		at.UTC().Format("02 15:04:05.999999999"), rule, state, strings.Join(text, ","), value+0)
 }

@@ -15,7 +15,7 @@ import (
 
 // TestExamples runs the examples of testdata: by the evaluator, and by the engine in all ways. Each is
 // rules, the logs with their times after the start, and the transitions that must come, in the order
-// of time. 40s+12s is a log of 40 seconds after the start that arrives 12 seconds later, and 40s/1
+// of time. The start is 2026-01-05T09:00:00Z, a Monday, unless it is given. 40s+12s is a log of 40 seconds after the start that arrives 12 seconds later, and 40s/1
 // one on partition 1.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
@@ -47,6 +47,11 @@ func runExample(t *testing.T, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if begins := example["start"]; begins != nil {
+		if s.begins, err = time.Parse(time.RFC3339, begins[0]); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var logs []*Log
 	course := Course{}
 	for _, l := range example["logs"] {
@@ -55,12 +60,12 @@ func runExample(t *testing.T, text string) {
 		s.partitions = max(s.partitions, int(a.partition)+1)
 	}
 	if s.late() {
-		course.Began = start
+		course.Began = s.start()
 	}
 	for _, i := range s.order() {
 		for _, l := range reader.Read(s.record(i)) {
 			if s.late() {
-				l.Clock = start.Add(s.logs[i].at + s.logs[i].delay).UnixNano()
+				l.Clock = s.start().Add(s.logs[i].at + s.logs[i].delay).UnixNano()
 			}
 			logs = append(logs, l)
 		}
@@ -70,7 +75,7 @@ func runExample(t *testing.T, text string) {
 	}
 	var got, want []string
 	for _, g := range Evaluate(set, logs, course) {
-		got = append(got, exampleAlert(g))
+		got = append(got, exampleAlert(g, s.start()))
 	}
 	for _, l := range example["alerts"] {
 		at, rest, _ := strings.Cut(l, " ")
@@ -100,7 +105,7 @@ func sections(text string) map[string][]string {
 		l = strings.TrimRight(l, "\n")
 		switch name := strings.TrimSuffix(l, ":"); {
 		case l == "":
-		case slices.Contains([]string{"rules", "about", "logs", "alerts"}, name):
+		case slices.Contains([]string{"start", "rules", "about", "logs", "alerts"}, name):
 			in = name
 		default:
 			s[in] = append(s[in], l)
@@ -145,8 +150,8 @@ func exampleLog(t *testing.T, line string) arrival {
 }
 
 // exampleAlert writes a transition as examples do.
-func exampleAlert(g Transition) string {
-	text := fmt.Sprintf("%s %s %s", g.At.Sub(start), g.Labels["alertname"], g.State)
+func exampleAlert(g Transition, begin time.Time) string {
+	text := fmt.Sprintf("%s %s %s", g.At.Sub(begin), g.Labels["alertname"], g.State)
 	for _, name := range slices.Sorted(maps.Keys(g.Labels)) {
 		if name != "alertname" {
 			text += " " + name + "=" + g.Labels[name]

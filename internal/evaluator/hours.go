@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -50,13 +51,24 @@ var (
 	}
 )
 
-// contain says whether an instant lies in the hours.
-func (h hours) contain(at instant) bool {
-	zone, err := time.LoadLocation(h.Location)
+var zones sync.Map
+
+// zone is the time zone of a name.
+func zone(name string) *time.Location {
+	if z, ok := zones.Load(name); ok {
+		return z.(*time.Location)
+	}
+	z, err := time.LoadLocation(name)
 	if err != nil {
 		panic(err)
 	}
-	t := timeOf(at).In(zone)
+	zones.Store(name, z)
+	return z
+}
+
+// contain says whether an instant lies in the hours.
+func (h hours) contain(at instant) bool {
+	t := timeOf(at).In(zone(h.Location))
 	minute := t.Hour()*60 + t.Minute()
 	last := time.Date(t.Year(), t.Month()+1, 0, 12, 0, 0, 0, time.UTC).Day()
 	return h.timesContain(minute) &&

@@ -19,6 +19,7 @@ type scenario struct {
 	about   []map[string]string // rules about alerts
 	logs    []arrival
 
+	begins     time.Time // a Monday by default
 	partitions int
 }
 
@@ -29,7 +30,13 @@ type arrival struct {
 	fields    map[string]any
 }
 
-var start = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+// start is when the scenario begins.
+func (s scenario) start() time.Time {
+	if s.begins.IsZero() {
+		return time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC)
+	}
+	return s.begins
+}
 
 // text is the rule file.
 func (s scenario) text() string {
@@ -67,7 +74,7 @@ func (s scenario) text() string {
 // record is the record of the log in a place.
 func (s scenario) record(i int) models.Record {
 	a := s.logs[i]
-	m := map[string]any{"timestamp": start.Add(a.at).Format(time.RFC3339Nano)}
+	m := map[string]any{"timestamp": s.start().Add(a.at).Format(time.RFC3339Nano)}
 	for k, v := range a.fields {
 		m[k] = v
 	}
@@ -76,7 +83,7 @@ func (s scenario) record(i int) models.Record {
 		panic(err)
 	}
 	return models.Record{
-		Topic: "logs", Partition: a.partition, Timestamp: start.Add(a.at), Value: data,
+		Topic: "logs", Partition: a.partition, Timestamp: s.start().Add(a.at), Value: data,
 	}
 }
 
@@ -276,6 +283,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		}
 		r["active"] = "[" + strings.Join(list, ", ") + "]"
 	}
+	if f.calendar {
+		r["active"] = "[" + quoted(d.of("", "", "not ")+d.of("c0", "c1")) + "]"
+	}
 	if f.suppressions && d.in(2) {
 		r["suppressed_by"] = "[" + d.of("s0", "s1", "s2", "s0, s1") + "]"
 	}
@@ -376,6 +386,7 @@ func (d draw) sequence(r map[string]string) {
 // features are the parts of the rule language that a scenario uses.
 type features struct {
 	life, hours, suppressions, absence, values, firing, sequences, every, alerts, records bool
+	calendar                                                                              bool // hours of days
 }
 
 func (d draw) features() features {
@@ -401,6 +412,7 @@ func (d draw) features() features {
 		}
 	}
 	f.alerts, f.records = d.in(12), d.in(10)
+	f.calendar = !f.hours && !f.records && d.in(10)
 	return f
 }
 
@@ -412,12 +424,55 @@ const hoursText = `time_intervals: [{name: even, time_intervals: [{times: [` +
 	`{name: later, time_intervals: [{times: [{start_time: '09:03', end_time: '24:00'}], weekdays: ['monday:friday']}]}, ` +
 	`{name: berlin, time_intervals: [{times: [{start_time: '10:02', end_time: '10:07'}], location: Europe/Berlin}]}]`
 
+// begins is a random instant not long before clocks change or a month ends.
+func (d draw) begins() time.Time {
+	day := [][3]int{
+		{2026, 3, 28}, {2026, 3, 30}, {2026, 10, 24}, {2026, 10, 30}, // Europe
+		{2026, 3, 7}, {2026, 10, 31}, {2026, 11, 29}, // New York
+		{2026, 4, 4}, {2026, 10, 3}, // Lord Howe, by half an hour
+		{2028, 2, 28}, {2027, 2, 27}, {2026, 12, 31}, {2026, 4, 29},
+	}[d.IntN(13)]
+	return time.Date(day[0], time.Month(day[1]), day[2], d.IntN(24), d.IntN(60), 0, 0, time.UTC)
+}
+
+// calendar is a random interval of days and hours in some zone.
+func (d draw) calendar() string {
+	parts := []string{"location: " + d.of("UTC", "Europe/Berlin", "America/New_York",
+		"Australia/Lord_Howe", "Asia/Kolkata", "America/St_Johns")}
+	if d.in(2) {
+		parts = append(parts, "days_of_month: ["+quoted(d.of("1", "-1", "1:3", "-3:-1", "28:31",
+			"29", "30", "31", "-31", "1:-1", "2:-2", "15:-2", "1:15"))+"]")
+	}
+	if d.in(2) {
+		parts = append(parts, d.of(
+			"times: [{start_time: '09:00', end_time: '17:00'}]",
+			"times: [{start_time: '00:00', end_time: '03:00'}]",
+			"times: [{start_time: '01:30', end_time: '02:30'}]",
+			"times: [{start_time: '02:00', end_time: '24:00'}]",
+			"times: [{start_time: '22:00', end_time: '24:00'}, {start_time: '00:00', end_time: '06:00'}]",
+		))
+	}
+	if d.in(3) {
+		parts = append(parts, "weekdays: ["+
+			d.of("'monday:friday'", "saturday", "sunday", "'saturday', 'monday'")+"]")
+	}
+	if d.in(4) {
+		parts = append(parts, "months: ["+d.of("march", "'march:april'", "'10:12'", "february")+"]")
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
 // scenario is a random scenario.
 func (d draw) scenario() scenario {
 	var s scenario
 	f := d.features()
 	if f.hours {
 		s.file = append(s.file, hoursText)
+	}
+	if f.calendar {
+		s.begins = d.begins()
+		s.file = append(s.file, "time_intervals: [{name: c0, time_intervals: ["+d.calendar()+"]}, "+
+			"{name: c1, time_intervals: ["+d.calendar()+", "+d.calendar()+"]}]")
 	}
 	if f.absence {
 		s.file = append(s.file, "lists: {L: [a, b, q]}")
@@ -465,6 +520,9 @@ func (d draw) scenario() scenario {
 	disorder, late := d.in(2), d.in(4)
 	at := time.Duration(d.IntN(120)) * time.Second
 	for range 1 + d.IntN(16) {
+		if f.calendar && d.in(3) {
+			at += time.Duration(d.IntN(14*60)) * time.Minute
+		}
 		switch d.IntN(8) {
 		case 0:
 		case 1:
