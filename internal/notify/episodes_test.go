@@ -298,6 +298,30 @@ func TestFileAfterKill(t *testing.T) {
 	})
 }
 
+// An alert may fire early with a log that is later than the end that is decided then, when logs of
+// several partitions were out of order. Read again after a kill, it is no new alert.
+func TestFiredLaterThanItsEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "hook")
+		w.sites["hook"].ids = true
+		dir, name := t.TempDir(), filepath.Join(t.TempDir(), "alerts.jsonl")
+		o := Options{WebhookURL: "http://hook/x", File: name, DataDir: dir}
+		l := start(t, w, o)
+		a := firingAlert("Any", "a", 1)
+		end := over(a)
+		end.At, end.EndsAt = a.At.Add(-3*time.Second), a.At.Add(-3*time.Second)
+		l.outbox.add(a, end)
+		after(time.Minute)
+		o.DataDir, o.Outbox = killed(t, dir), newOutbox()
+		l.stop()
+		o.Outbox.(*outbox).add(a, end)
+		start(t, w, o)
+		after(10 * time.Minute)
+		expect(t, "file", fileOrder(t, name), "firing Any-a-1", "resolved Any-a-1")
+		expect(t, "webhook", w.sites["hook"].received(), "firing Any a Any-a-1", "resolved Any a Any-a-1")
+	})
+}
+
 // No receiver is notified of the end of an alert whose beginning no receiver was notified of, such
 // as one that the engine found again after its data directory was lost.
 func TestNoEndWithoutBeginning(t *testing.T) {
