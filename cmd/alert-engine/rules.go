@@ -1,19 +1,30 @@
 package main
 
 import (
+	"fmt"
+	"os"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/app"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// loadRules reads rule files; their engines are the one that run uses.
+// loadRules reads rule files, Sigma rules, and the rules that configuration files name; their
+// engines are the one that run uses. What is left out of Sigma rules goes to standard error.
 func loadRules(files []string) (*loadedRules, error) {
-	set, err := rule.Load(files...)
+	set, report, err := app.LoadRules(files, os.Getenv)
 	if err != nil {
 		return nil, err
+	}
+	for _, e := range report.Refused {
+		fmt.Fprintln(os.Stderr, safetext.Line(e.Error()))
+	}
+	for _, line := range report.Lines() {
+		fmt.Fprintln(os.Stderr, safetext.Line(line))
 	}
 	return rulesOf(set), nil
 }

@@ -20,6 +20,7 @@ func fingerprint(r *rule.Rule) uint64 {
 	c := *r
 	c.Annotations, c.Samples, c.Top, c.Limit, c.Pos, c.MatchText, c.WhenText, c.LintIgnore = nil,
 		rule.Samples{}, nil, 0, rule.Pos{}, "", "", nil
+	c.Origin, c.Author, c.References = rule.Origin{}, "", nil
 	return fingerprintOf(c)
 }
 

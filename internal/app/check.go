@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,7 +50,8 @@ type Report struct {
 	Errors   problem.List
 	Warnings []rule.Finding
 	Rules    int
-	Others   []string // configuration files, alertmanager.yml and test scripts that were checked
+	Sigma    *SigmaReport // nil when no Sigma rules were checked
+	Others   []string     // configuration files, alertmanager.yml and test scripts that were checked
 	// prints what the rules match in the logs that they were compared with; nil for no logs
 	Table func(io.Writer) error
 }
@@ -74,6 +76,7 @@ const StdinName = "<stdin>"
 func Check(ctx context.Context, o CheckOptions) (*Report, error) {
 	var r Report
 	var names []string
+	var collections []SigmaConfig
 	texts := slices.Clone(o.Texts)
 	for _, name := range o.Files {
 		if name == "-" {
@@ -85,30 +88,38 @@ func Check(ctx context.Context, o CheckOptions) (*Report, error) {
 			continue
 		}
 		kind := kindOf(name)
-		if kind == ruleFile {
+		switch kind {
+		case ruleFile:
 			names = append(names, name)
+			continue
+		case sigmaFile:
+			collections = append(collections, SigmaConfig{Path: []Path{Path(name)}})
 			continue
 		}
 		r.Others = append(r.Others, name)
-		rules, err := checkOther(kind, name, o.Getenv)
+		rules, of, err := checkOther(kind, name, o.Getenv)
 		r.fail(name, err)
-		names = append(names, rules...)
+		names, collections = append(names, rules...), append(collections, of...)
 	}
-	if len(names)+len(texts) == 0 {
+	if len(names)+len(texts)+len(collections) == 0 {
 		return &r, nil
 	}
-	return &r, r.checkRules(ctx, o, texts, names)
+	return &r, r.checkRules(ctx, o, texts, names, collections)
 }
 
 // checkRules checks rule files as one set.
 func (r *Report) checkRules(
 	ctx context.Context, o CheckOptions, texts []rule.File, names []string,
+	collections []SigmaConfig,
 ) error {
 	slices.Sort(names)
-	set, err := rule.LoadWith(texts, slices.Compact(names)...)
+	set, report, err := (&sigmaFiles{}).load(collections, texts, slices.Compact(names))
 	if err != nil {
 		r.fail("", err)
 		return nil
+	}
+	if len(collections) > 0 {
+		r.Sigma = report
 	}
 	r.Rules = len(set.Rules)
 	for _, one := range set.Rules {
@@ -120,12 +131,13 @@ func (r *Report) checkRules(
 		return nil
 	}
 	found := slices.Concat(rule.Lint(set), costly, spread(set, o.RecordKey))
+	found = slices.DeleteFunc(found, ofSigma(set)) // they are written by others
 	if o.Logs != nil {
 		if found, r.Table, err = o.Logs.look(ctx, set, found); err != nil {
 			return err
 		}
 	}
-	r.Warnings = set.NotIgnored(found)
+	r.Warnings = append(report.findings(), set.NotIgnored(found)...)
 	return nil
 }
 
@@ -173,6 +185,7 @@ const (
 	configFile
 	alertmanagerFile
 	scriptFile
+	sigmaFile
 )
 
 var topKey = regexp.MustCompile(`(?m)^["']?([a-z_]+)["']?:`)
@@ -186,11 +199,18 @@ var kindsByKey = []struct {
 	{"route", alertmanagerFile}, {"receivers", alertmanagerFile},
 	{"kafka", configFile}, {"notify", configFile}, {"web", configFile}, {"data_dir", configFile},
 	{"limits", configFile}, {"log", configFile}, {"formats", configFile}, {"history", configFile},
+	{
+		"sigma",
+		configFile,
+	}, {"detection", sigmaFile}, {"correlation", sigmaFile}, {"filter", sigmaFile},
 }
 
 // kindOf returns the kind of a file by its keys. What cannot be read is a rule file, whose reader
 // says why.
 func kindOf(name string) fileKind {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return kindOfDirectory(name)
+	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return ruleFile
@@ -207,23 +227,54 @@ func kindOf(name string) fileKind {
 	return ruleFile
 }
 
-// checkOther checks a file that is not a rule file, and returns the rule files that it names.
-func checkOther(kind fileKind, name string, getenv func(string) string) ([]string, error) {
+// kindOfDirectory is that of Sigma rules when there are no rule files of our own in a directory, and
+// the first YAML file below it is a Sigma rule.
+func kindOfDirectory(name string) fileKind {
+	if own, _ := filepath.Glob(filepath.Join(name, "*.rules.yml")); len(own) > 0 {
+		return ruleFile
+	}
+	kind := ruleFile
+	_ = filepath.WalkDir(name, func(file string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() ||
+			!slices.Contains([]string{".yml", ".yaml"}, filepath.Ext(file)) {
+			return err
+		}
+		kind = kindOf(file)
+		return fs.SkipAll
+	})
+	return kind
+}
+
+// ofSigma says whether a finding is about a Sigma rule that is read as it is.
+func ofSigma(set *rule.Set) func(rule.Finding) bool {
+	foreign := map[string]bool{}
+	for _, r := range set.Rules {
+		if r.Origin.System == "sigma" && r.Origin.File == r.Pos.File {
+			foreign[r.ID()] = true
+		}
+	}
+	return func(f rule.Finding) bool { return foreign[f.Rule] }
+}
+
+// checkOther checks a file that is not a rule file, and returns the rules that it names.
+func checkOther(
+	kind fileKind, name string, getenv func(string) string,
+) ([]string, []SigmaConfig, error) {
 	switch kind {
 	case configFile:
 		c, err := LoadConfig(name, getenv, nil)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return c.ruleFiles(), CheckConfig(c)
+		return c.ruleFiles(), c.Sigma, CheckConfig(c)
 	case alertmanagerFile:
-		return nil, notify.Check(notify.Options{AlertmanagerConfig: name})
+		return nil, nil, notify.Check(notify.Options{AlertmanagerConfig: name})
 	default:
 		script, err := ruletest.ReadScript(name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return script.RuleFiles, nil
+		return script.RuleFiles, nil, nil
 	}
 }
 
@@ -231,7 +282,7 @@ func checkOther(kind fileKind, name string, getenv func(string) string) ([]strin
 // Run would fail on it. It connects to nothing and changes nothing.
 func CheckConfig(c *Config) error {
 	var r Report
-	if len(c.ruleFiles()) == 0 {
+	if len(c.ruleFiles())+len(c.Sigma) == 0 {
 		r.fail(c.file, errNoRules(c))
 	}
 	r.fail(c.file, notify.Check(ReceiverOptions(c)))
@@ -264,10 +315,11 @@ func CheckConfig(c *Config) error {
 func CheckConfigFiles(ctx context.Context, c *Config) (*Report, error) {
 	r := Report{Others: []string{cmp.Or(c.file, "configuration")}}
 	r.fail(c.file, CheckConfig(c))
-	if len(c.ruleFiles()) == 0 {
+	if len(c.ruleFiles())+len(c.Sigma) == 0 {
 		return &r, nil
 	}
-	return &r, r.checkRules(ctx, CheckOptions{RecordKey: c.Kafka.RecordKey}, nil, c.ruleFiles())
+	o := CheckOptions{RecordKey: c.Kafka.RecordKey}
+	return &r, r.checkRules(ctx, o, nil, c.ruleFiles(), c.Sigma)
 }
 
 // spread finds the rules that several instances cannot share, if there are to be several.

@@ -40,6 +40,11 @@ func (r *Report) WriteText(w io.Writer) error {
 	if r.Rules == 0 && len(r.Others) > 0 {
 		return nil
 	}
+	if r.Sigma != nil {
+		for _, line := range r.Sigma.Lines() {
+			fmt.Fprintln(w, line)
+		}
+	}
 	_, err := fmt.Fprintf(w, "%s, %s\n", count(r.Rules, "rule"), count(len(r.Warnings), "warning"))
 	return err
 }

@@ -31,7 +31,8 @@ type Config struct {
 	// where the schemas of Avro and Protobuf are
 	SchemaRegistry SchemaRegistryConfig `yaml:"schema_registry,omitempty"`
 
-	Rules   []Path        `yaml:"rules"` // files and globs
+	Rules   []Path        `yaml:"rules"`           // files and globs
+	Sigma   []SigmaConfig `yaml:"sigma,omitempty"` // Sigma rules, read as they are
 	Notify  NotifyConfig  `yaml:"notify"`
 	Web     WebConfig     `yaml:"web"`
 	DataDir Path          `yaml:"data_dir"`

@@ -13,6 +13,8 @@ type metrics struct {
 	reloadGood prometheus.Gauge
 
 	listMembers, listRefused *prometheus.GaugeVec
+
+	sigmaRules *prometheus.GaugeVec
 }
 
 func newMetrics(r *prometheus.Registry) *metrics {
@@ -39,14 +41,30 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		Help: "Records of such topics whose keys were refused, because they were too many or too " +
 			"long.",
 	}, []string{"list"})
+	m.sigmaRules = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_engine_sigma_rules",
+		Help: "Sigma rules, by what became of them: loaded; refused, for which a former version " +
+			"may be loaded; unprovided, of a logsource that no source provides.",
+	}, []string{"state"})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "alert_engine_build_info",
 		Help:        "A constant 1, with the version as a label.",
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, info,
+	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, m.sigmaRules, info,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m
+}
+
+// sigma notes what became of the Sigma rules.
+func (m *metrics) sigma(r *SigmaReport) {
+	unprovided := 0
+	for _, n := range r.Unprovided {
+		unprovided += n
+	}
+	m.sigmaRules.WithLabelValues("loaded").Set(float64(r.Loaded))
+	m.sigmaRules.WithLabelValues("refused").Set(float64(len(r.Refused)))
+	m.sigmaRules.WithLabelValues("unprovided").Set(float64(unprovided))
 }

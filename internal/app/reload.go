@@ -72,7 +72,7 @@ func (p *process) reloaded(err error) {
 // swapped.
 func (p *process) restartNeeded(c *Config) bool {
 	before, after := *p.config, *c
-	after.Rules, after.Notify = before.Rules, before.Notify
+	after.Rules, after.Sigma, after.Notify = before.Rules, before.Sigma, before.Notify
 	after.Web.Token, after.Web.ReadToken = before.Web.Token, before.Web.ReadToken
 	return !reflect.DeepEqual(before, after) // secrets too, which YAML hides
 }

@@ -20,17 +20,48 @@ func (c *Config) ownRuleFiles() []string {
 	return files
 }
 
-// loadRules reads the rule files of a configuration, and those that were written on the pages.
+// loadRules reads the rule files and Sigma rules of a configuration, and the rule files that were
+// written on the pages.
 func loadRules(c *Config) (*rule.Set, error) {
+	set, _, err := (&sigmaFiles{}).rules(c)
+	return set, err
+}
+
+// rules is as loadRules, with a report about the Sigma rules. A file of them that is bad now keeps
+// the form in which s read it last.
+func (s *sigmaFiles) rules(c *Config) (*rule.Set, *SigmaReport, error) {
 	files := c.ruleFiles()
-	if len(files) == 0 {
-		return nil, errNoRules(c)
+	if len(files)+len(c.Sigma) == 0 {
+		return nil, nil, errNoRules(c)
 	}
-	return rule.Load(files...)
+	return s.load(c.Sigma, nil, files)
+}
+
+// LoadRules reads what commands are given as rules: rule files, patterns and directories of them;
+// configuration files, for the rules that they name; Sigma rules and directories of them.
+func LoadRules(names []string, getenv func(string) string) (*rule.Set, *SigmaReport, error) {
+	var files []string
+	var configs []SigmaConfig
+	for _, name := range names {
+		switch kindOf(name) {
+		case configFile:
+			c, err := LoadConfig(name, getenv, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			files, configs = append(files, c.ruleFiles()...), append(configs, c.Sigma...)
+		case sigmaFile:
+			configs = append(configs, SigmaConfig{Path: []Path{Path(name)}})
+		default:
+			files = append(files, name)
+		}
+	}
+	return (&sigmaFiles{}).load(configs, nil, files)
 }
 
 func errNoRules(c *Config) error {
-	return problem.New(problem.Pos{File: c.file}, "name rule files under rules, or with --rules",
+	return problem.New(problem.Pos{File: c.file},
+		"name rule files under rules, or with --rules, or Sigma rules under sigma",
 		"there are no rules")
 }
 

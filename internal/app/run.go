@@ -58,7 +58,8 @@ type process struct {
 	config  *Config
 	load    func() (*Config, error)          // for a reload; nil when there is nothing to load
 	signals chan os.Signal                   // each asks for a reload
-	rules   func(*Config) (*rule.Set, error) // loadRules, but for the demo
+	rules   func(*Config) (*rule.Set, error) // those of the configuration, but for the demo
+	sigma   sigmaFiles
 	// the text of a rule file, for the pages; nil for the file itself
 	ruleFile func(name string) ([]byte, error)
 	started  func(pages string)              // is called when logs are about to be read
@@ -100,7 +101,6 @@ type network struct {
 func newProcess(c *Config, t Terminal) *process {
 	p := &process{
 		config:   c,
-		rules:    loadRules,
 		started:  func(string) {},
 		network:  network{listen: net.Listen},
 		terminal: t,
@@ -108,9 +108,20 @@ func newProcess(c *Config, t Terminal) *process {
 		registry: prometheus.NewRegistry(),
 		lives:    newLifetimes(),
 	}
+	p.rules = p.configuredRules
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
 	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
 	return p
+}
+
+// configuredRules reads the rules of a configuration, and says what became of its Sigma rules.
+func (p *process) configuredRules(c *Config) (*rule.Set, error) {
+	set, report, err := p.sigma.rules(c)
+	if err == nil && len(c.Sigma) > 0 {
+		report.log(p.logger)
+		p.metrics.sigma(report)
+	}
+	return set, err
 }
 
 // run starts all parts, waits for the end, and stops them.

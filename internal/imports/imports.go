@@ -13,7 +13,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -77,7 +76,7 @@ func Check(file string, n *yaml.Node) error {
 	if err != nil {
 		return err
 	}
-	return append(problem.List{}, set.Refused...).Err()
+	return set.Refused[0].Err()
 }
 
 // Group is a rule file with one group of rules.
@@ -189,6 +188,16 @@ func Place(n *yaml.Node, line, column int) *yaml.Node {
 		Place(m, line, column)
 	}
 	return n
+}
+
+// Unplaced is a copy of a node without places, for nodes of another file than the rule's.
+func Unplaced(n *yaml.Node) *yaml.Node {
+	c := *n
+	c.Line, c.Column, c.Content = 0, 0, make([]*yaml.Node, len(n.Content))
+	for i, m := range n.Content {
+		c.Content[i] = Unplaced(m)
+	}
+	return &c
 }
 
 // Escape is a text as a template that writes it.

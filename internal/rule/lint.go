@@ -70,6 +70,10 @@ const (
 	WindowOverRetention = "window-over-retention"
 )
 
+// SigmaRefused is the lint of Sigma rules that cannot be read. The other rules are used without
+// them.
+const SigmaRefused = "sigma-refused"
+
 // SpreadGroups is the lint of rules that several instances cannot share. It needs the record key,
 // by which producers choose the partition.
 const SpreadGroups = "spread-groups"
@@ -89,6 +93,7 @@ var names = func() map[string]bool {
 		TooManyGroups:       true,
 		WindowOverRetention: true,
 		SpreadGroups:        true,
+		SigmaRefused:        true,
 	}
 	for name := range lints {
 		names[name] = true

@@ -101,6 +101,7 @@ type reader struct {
 	onDisk bool     // the files are on disk, and may name files of lists
 	set    *Set
 	seen   map[string]Pos // rule identities
+	named  []string       // the identities of the document at hand
 	refs   []reference
 
 	regexps    regexpBudget     // of the file at hand
@@ -119,22 +120,29 @@ type Document struct {
 func LoadDocuments(documents []Document, texts []File, names ...string) (*Set, error) {
 	r := newReader()
 	r.load(texts, names)
-	for _, d := range documents {
-		r.tolerant(d)
+	for i, d := range documents {
+		if list := r.tolerant(d); len(list) > 0 {
+			r.set.Refused[i] = list
+		}
 	}
 	return r.finish()
 }
 
-// tolerant reads a document, and takes it back if it has mistakes.
-func (r *reader) tolerant(d Document) {
+// tolerant reads a document, and takes it back if it has mistakes, which it returns.
+func (r *reader) tolerant(d Document) (mistakes problem.List) {
 	problems, rules, refs := len(r.Problems), len(r.set.Rules), len(r.refs)
+	r.named = r.named[:0]
 	r.File, r.files, r.regexps = d.File, append(r.files, d.File), regexpBudget{}
 	r.document(d.Root)
 	if len(r.Problems) > problems {
-		r.set.Refused = append(r.set.Refused, r.Problems[problems:]...)
+		mistakes = slices.Clone(r.Problems[problems:])
 		r.Problems, r.refs = r.Problems[:problems], r.refs[:refs]
+		for _, id := range r.named {
+			delete(r.seen, id)
+		}
 		r.set.Rules = r.set.Rules[:rules]
 	}
+	return mistakes
 }
 
 // queryKeys are the keys whose values are queries or conditions.
@@ -145,6 +153,7 @@ func newReader() *reader {
 		Reader: strictyaml.Reader{QueryKeys: queryKeys},
 		set: &Set{
 			Lists:     map[string]*List{},
+			Refused:   map[int]problem.List{},
 			Intervals: map[string]Interval{},
 			places:    map[*Rule]map[string]Pos{},
 			keywords:  map[*Leaf]bool{},
@@ -470,8 +479,9 @@ func (r *reader) name(n *yaml.Node, m map[string]*yaml.Node, rule *Rule, known b
 	}
 	if first, twice := r.seen[rule.ID()]; twice {
 		r.Fail(n, "rename one", "rule %s is also at %s:%d", rule.ID(), first.File, first.Line)
+		return
 	}
-	r.seen[rule.ID()] = rule.Pos
+	r.seen[rule.ID()], r.named = rule.Pos, append(r.named, rule.ID())
 }
 
 // together reports keys that exclude each other.

@@ -17,7 +17,8 @@ type Set struct {
 	Suppressions []*Suppression
 	Lists        map[string]*List
 	Intervals    map[string]Interval
-	Refused      problem.List // documents that LoadWith left out
+	// the mistakes of the documents that LoadDocuments left out, by their places in its list
+	Refused map[int]problem.List
 
 	places map[*Rule]map[string]Pos // the places of the values of a rule's keys
 	// the leaves that are texts of lists, which are often meant as queries

@@ -351,7 +351,7 @@ func (s *Server) getRule(w http.ResponseWriter, r *http.Request) error {
 }
 
 // ruleText cuts a rule out of its file: from its first line to the next line that is not indented
-// deeper.
+// deeper; or the document that the rule is.
 func (s *Server) ruleText(pos rule.Pos) string {
 	if pos.Line < 1 {
 		return ""
@@ -367,6 +367,14 @@ func (s *Server) ruleText(pos rule.Pos) string {
 	lines = lines[pos.Line-1:]
 	indent := func(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 	first := indent(lines[0])
+	if first == 0 && pos.Column < 2 { // a document that is one rule, such as one of Sigma
+		if end := slices.IndexFunc(lines, func(line string) bool {
+			return strings.HasPrefix(line, "---")
+		}); end > 0 {
+			lines = lines[:end]
+		}
+		return strings.TrimSpace(strings.Join(lines, "\n"))
+	}
 	end := 1
 	for i, line := range lines[1:] {
 		trimmed := strings.TrimSpace(line)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,6 +42,7 @@ type ruleRow struct {
 	Owner           string
 	Day             []hour
 	Own             bool
+	System          string // that an imported rule comes from
 	rule            *rule.Rule
 }
 
@@ -79,7 +81,10 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 		if row.Status.Matches == 0 {
 			d.Never++
 		}
-		text := strings.ToLower(row.ID + " " + row.Query + " " + string(row.Mode) + " " + row.State)
+		text := strings.ToLower(strings.Join([]string{
+			row.ID, row.Query, string(row.Mode), row.State, row.Name, one.Origin.String(),
+			one.Author,
+		}, " "))
 		if !slices.ContainsFunc(words, func(word string) bool {
 			return !strings.Contains(text, word)
 		}) {
@@ -124,6 +129,7 @@ func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Aler
 		Up:       len(alerts),
 		Own:      s.files.own(one.Pos.File) != "",
 		Owner:    cmp.Or(one.Labels["owner"], one.Labels["team"]),
+		System:   one.Origin.System,
 		rule:     one,
 	}
 	for _, a := range alerts {
@@ -203,6 +209,8 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 		Resolved []episode
 		Day      []hour
 		Fired    int
+		Links    []string // references that are web pages
+		Texts    []string // the others
 
 		Explain explainData
 	}
@@ -211,6 +219,13 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 		Rule:       found,
 		Own:        s.files.own(found.Pos.File),
 		Explain:    s.explainForm(r, found),
+	}
+	for _, text := range found.References {
+		if u, err := url.Parse(text); err == nil && (u.Scheme == "https" || u.Scheme == "http") {
+			d.Links = append(d.Links, text)
+		} else {
+			d.Texts = append(d.Texts, text)
+		}
 	}
 	for _, a := range s.current() {
 		if a.Rule == found.ID() && len(d.Alerts) < 100 {

@@ -72,8 +72,11 @@ func Fields(mapping map[string][]string) *Pipeline {
 }
 
 // names applies the mappings to names of fields.
-func (p *Pipeline) names(names []string) []string {
+func (p *Pipeline) names(names []string, source *logsource) []string {
 	for _, s := range p.steps {
+		if !s.applies(source) {
+			continue
+		}
 		var next []string
 		for _, n := range names {
 			next = append(next, s.rename(n)...)
@@ -81,6 +84,25 @@ func (p *Pipeline) names(names []string) []string {
 		names = next
 	}
 	return names
+}
+
+// change applies change_logsource.
+func (p *Pipeline) change(source *logsource) {
+	for i := range p.steps {
+		if s := &p.steps[i]; s.kind == "change_logsource" && s.applies(source) {
+			s.change(source)
+		}
+	}
+}
+
+func (s *step) change(source *logsource) {
+	for key, value := range map[string]*string{
+		"product": &source.product, "category": &source.category, "service": &source.service,
+	} {
+		if imports.Get(s.node, key) != nil {
+			*value = imports.Value(s.node, key)
+		}
+	}
 }
 
 func (s *step) rename(name string) []string {
@@ -175,17 +197,10 @@ func (p *Pipeline) apply(det *yaml.Node, source *logsource) (*yaml.Node, error) 
 			if imports.Value(s.node, "negated") == "true" {
 				joined = "not _pipeline and _rule"
 			}
-			det = imports.Map("_pipeline", clone(conditions), "_rule", det,
+			det = imports.Map("_pipeline", imports.Unplaced(conditions), "_rule", det,
 				"condition", imports.Text(joined))
 		case "change_logsource":
-			for key, value := range map[string]*string{
-				"product": &source.product, "category": &source.category,
-				"service": &source.service,
-			} {
-				if imports.Get(s.node, key) != nil {
-					*value = imports.Value(s.node, key)
-				}
-			}
+			s.change(source)
 		case "drop_detection_item":
 			dropItems(det, &p.steps[i])
 		}

@@ -5,6 +5,7 @@ package sigma
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -25,9 +26,14 @@ type Options struct {
 	Pipelines []*Pipeline
 	By        []string          // groups of rules without a correlation
 	Labels    map[string]string // added to every rule
-	Products  []string          // that the logs have; empty for all
+	// the logs there are; a rule of a logsource that none fits is left out. Empty for all logs.
+	Sources []Source
+	// whether rules about Windows that no source fits read the events of their logsource alone, by
+	// their Channel and EventID
+	Windows bool
 
-	Lists map[string][]string // the values of placeholders
+	Lists     map[string][]string // the values of placeholders
+	Overrides *Overrides          // of single rules; nil for none
 }
 
 // Filter chooses rules; an empty list chooses all.
@@ -85,8 +91,11 @@ func (s System) Translate(files []imports.File, o imports.Options) imports.Resul
 		s.Options.Pipelines = append(s.Options.Pipelines, p)
 	}
 	documents, of := Translate(rules, s.Options)
+	if set, err := rule.LoadDocuments(documents, nil); err == nil {
+		documents = Refuse(documents, of, set)
+	}
 	report.Remarks = append(report.Remarks, of.Remarks...)
-	return imports.Result{Documents: documents, Report: report}
+	return imports.Result{Documents: perFile(documents), Report: report}
 }
 
 // document is one rule, correlation or filter.
@@ -99,10 +108,12 @@ type document struct {
 	used bool // by a correlation, and without an alert of its own
 }
 
-func (d *document) title() string { return imports.Value(d.root, "title") }
+func (d *document) title() string {
+	return cmp.Or(imports.Value(d.root, "title"), strings.TrimSpace("Sigma "+d.id))
+}
 
-// Translate translates the rules of some files. The result has a document for each file that has
-// rules.
+// Translate translates the rules of some files. The result has a document for each rule, so that
+// one that package rule refuses keeps out no other; Refuse says so in the report.
 func Translate(files []File, opt Options) ([]rule.Document, *imports.Report) {
 	t := &translator{opt: opt, report: &imports.Report{}, byName: map[string]*document{}}
 	for _, f := range files {
@@ -110,19 +121,14 @@ func Translate(files []File, opt Options) ([]rule.Document, *imports.Report) {
 	}
 	t.filters()
 	t.references()
-	rules := map[string][]*yaml.Node{}
+	var documents []rule.Document
 	for _, d := range t.documents {
 		if n := t.translate(d); n != nil {
-			rules[d.file] = append(rules[d.file], n)
+			root := imports.Place(imports.Group("sigma", []*yaml.Node{n}), d.line, 1)
+			documents = append(documents, rule.Document{File: d.file, Root: root})
 		}
 	}
-	var documents []rule.Document
-	for _, f := range files {
-		if list := rules[f.Name]; len(list) > 0 {
-			root := imports.Place(imports.Group("sigma", list), 1, 1)
-			documents = append(documents, rule.Document{File: f.Name, Root: root})
-		}
-	}
+	t.unused()
 	return documents, t.report
 }
 
@@ -147,23 +153,16 @@ func (t *translator) remark(d *document, v imports.Verdict, code, format string,
 
 // read reads the documents of a file. action: global gives its keys to those that follow.
 func (t *translator) read(f File) {
-	decoder := yaml.NewDecoder(strings.NewReader(string(f.Data)))
+	documents, err := imports.Read(f)
+	if err != nil {
+		t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused, "yaml",
+			"%s", err)
+	}
 	var global *yaml.Node
-	for {
-		var n yaml.Node
-		err := decoder.Decode(&n)
-		if err != nil {
-			if err.Error() != "EOF" {
-				t.remark(&document{file: f.Name, line: 1, root: &yaml.Node{}}, imports.Refused,
-					"yaml",
-					"%s", strings.TrimPrefix(err.Error(), "yaml: "))
-			}
-			return
-		}
-		if len(n.Content) == 0 || n.Content[0].Kind != yaml.MappingNode {
+	for _, root := range documents {
+		if root.Kind != yaml.MappingNode {
 			continue
 		}
-		root := n.Content[0]
 		switch imports.Value(root, "action") {
 		case "global":
 			global = root
@@ -187,7 +186,7 @@ func (t *translator) read(f File) {
 			t.only = append(t.only, d)
 			continue
 		case imports.Get(root, "detection") == nil && imports.Get(root, "correlation") == nil:
-			if d.title() != "" {
+			if imports.Value(root, "title") != "" {
 				t.remark(d, imports.Refused, "no-detection",
 					"it has neither detection nor correlation")
 			}
@@ -273,6 +272,10 @@ func (t *translator) translate(d *document) *yaml.Node {
 		t.remark(d, imports.Skipped, "filter", "%s", why)
 		return nil
 	}
+	if l := t.unprovided(d, nil); l != nil {
+		t.remark(d, imports.Skipped, Unprovided, "no source provides logs of %s", l)
+		return nil
+	}
 	if d.used {
 		t.remark(d, imports.Exact, "", "counted by a correlation, without an alert of its own")
 		return nil
@@ -289,15 +292,16 @@ func (t *translator) translate(d *document) *yaml.Node {
 			if len(t.opt.By) > 0 {
 				imports.Set(n, "by", imports.Texts(t.opt.By...))
 			}
+			if topics := t.topics(d); len(topics) > 0 {
+				imports.Set(n, "source", imports.Texts(topics...))
+			}
 		}
-	}
-	if err == nil {
-		err = imports.Check(d.file, imports.Place(n, d.line, 1))
 	}
 	if err != nil {
 		t.remark(d, imports.Refused, "refused", "%s", err)
 		return nil
 	}
+	t.override(d, n)
 	if len(t.report.Remarks) == before {
 		t.remark(d, imports.Exact, "", "")
 	}
@@ -326,8 +330,6 @@ func (t *translator) excluded(d *document) string {
 		return "no tag of it is chosen"
 	case source != nil && !chosen(f.Logsource, product, category, service):
 		return "its logsource is not chosen"
-	case product != "" && !chosen(t.opt.Products, product):
-		return fmt.Sprintf("no source provides logs of %s", product)
 	}
 	return ""
 }
@@ -335,9 +337,6 @@ func (t *translator) excluded(d *document) string {
 // common translates what all rules have.
 func (t *translator) common(d *document) *yaml.Node {
 	title := d.title()
-	if title == "" {
-		title = "Sigma " + d.id
-	}
 	labels := imports.Map()
 	if level := imports.Value(d.root, "level"); level != "" {
 		imports.Set(labels, "severity", imports.Text(level))
@@ -379,6 +378,59 @@ func (t *translator) common(d *document) *yaml.Node {
 	return n
 }
 
+// Unprovided is the code of the remark about a rule of a logsource that no source provides.
+const Unprovided = "logsource"
+
+// logsource is that of a rule after the pipelines.
+func (t *translator) logsource(d *document) *logsource {
+	l := logsourceOf(d.root)
+	for _, p := range t.opt.Pipelines {
+		p.change(l)
+	}
+	return l
+}
+
+// source is the source of a logsource, nil for none.
+func (t *translator) source(l *logsource) *Source {
+	for i := range t.opt.Sources {
+		if s := &t.opt.Sources[i]; s.fits(l) {
+			return s
+		}
+	}
+	return nil
+}
+
+// unprovided is the logsource of a rule, or of one that a correlation counts, of which there are no
+// logs; nil when there are.
+func (t *translator) unprovided(d *document, above []*document) *logsource {
+	c := imports.Get(d.root, "correlation")
+	if len(t.opt.Sources) == 0 || slices.Contains(above, d) {
+		return nil
+	}
+	if c == nil {
+		if l := t.logsource(d); *l != (logsource{}) && t.source(l) == nil {
+			return l
+		}
+		return nil
+	}
+	for _, name := range imports.Values(c, "rules") {
+		if r := t.byName[name]; r != nil {
+			if l := t.unprovided(r, append(above, d)); l != nil {
+				return l
+			}
+		}
+	}
+	return nil
+}
+
+// topics are the sources that a rule reads.
+func (t *translator) topics(d *document) []string {
+	if s := t.source(t.logsource(d)); s != nil {
+		return s.Topics
+	}
+	return nil
+}
+
 // detection translates the detection of a rule.
 func (t *translator) detection(d *document) (*yaml.Node, error) {
 	source := logsourceOf(d.root)
@@ -393,10 +445,30 @@ func (t *translator) detection(d *document) (*yaml.Node, error) {
 			return nil, err
 		}
 	}
+	det = t.ofLogsource(det, source)
 	if err := t.placeholders(det); err != nil {
 		return nil, err
 	}
 	return ownFields(det), nil
+}
+
+// ofLogsource joins a detection with the condition that tells the logs of its logsource.
+func (t *translator) ofLogsource(det *yaml.Node, l *logsource) *yaml.Node {
+	var logs *yaml.Node
+	if s := t.source(l); s != nil {
+		if s.Match != nil {
+			logs = imports.Unplaced(s.Match)
+		}
+	} else if t.opt.Windows {
+		if logs = l.windows(); logs != nil {
+			logs = eachKey(logs, func(name string) []string { return t.mapped(name, l) })
+		}
+	}
+	if logs == nil {
+		return det
+	}
+	return imports.Map("_logsource", logs, "_rule", det,
+		"condition", imports.Text("_logsource and _rule"))
 }
 
 // placeholders writes the members of lists in place of placeholders, for fields with the modifier
@@ -547,6 +619,7 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 	}
 	match := imports.Map()
 	var names []string
+	first := &logsource{}
 	for i, ref := range imports.Values(c, "rules") {
 		r := t.byName[ref]
 		switch {
@@ -555,6 +628,9 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 		case imports.Get(r.root, "correlation") != nil:
 			return fmt.Errorf(
 				"it refers to the correlation %q; chains of correlations are not supported", ref)
+		}
+		if i == 0 {
+			first = t.logsource(r)
 		}
 		det, err := t.detection(r)
 		if err != nil {
@@ -567,7 +643,7 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 	if len(names) == 0 {
 		return fmt.Errorf("it names no rules")
 	}
-	by, groups := t.groups(c)
+	by, groups := t.groups(c, first)
 	condition := "1 of rule_*"
 	if len(groups.Content) > 0 && kind != "temporal_ordered" {
 		imports.Set(match, "group_by", groups)
@@ -602,7 +678,7 @@ func (t *translator) correlation(d *document, c, n *yaml.Node) error {
 }
 
 // groups translates group-by. Events without one of the fields do not take part.
-func (t *translator) groups(c *yaml.Node) (by []string, exist *yaml.Node) {
+func (t *translator) groups(c *yaml.Node, l *logsource) (by []string, exist *yaml.Node) {
 	exist = imports.Map()
 	aliases := imports.Get(c, "aliases")
 	for _, field := range imports.Values(c, "group-by") {
@@ -614,7 +690,7 @@ func (t *translator) groups(c *yaml.Node) (by []string, exist *yaml.Node) {
 				}
 			}
 		} else {
-			fields = t.mapped(field)
+			fields = t.mapped(field, l)
 		}
 		for i, f := range fields {
 			fields[i] = "fields." + f
@@ -626,10 +702,10 @@ func (t *translator) groups(c *yaml.Node) (by []string, exist *yaml.Node) {
 }
 
 // mapped is a field's names after the pipelines.
-func (t *translator) mapped(field string) []string {
+func (t *translator) mapped(field string, l *logsource) []string {
 	names := []string{field}
 	for _, p := range t.opt.Pipelines {
-		names = p.names(names)
+		names = p.names(names, l)
 	}
 	return names
 }

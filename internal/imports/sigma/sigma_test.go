@@ -35,9 +35,7 @@ func tryLoad(t *testing.T, opt Options, texts ...string) (*rule.Set, *imports.Re
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(set.Refused) > 0 {
-		t.Fatal(set.Refused)
-	}
+	Refuse(documents, report, set)
 	return set, report
 }
 
@@ -173,7 +171,11 @@ detection: {s: {event: ok}, condition: s}
 func TestRefusalsNameTheReason(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()
-		_, report := tryLoad(t, Options{Products: []string{"linux"}}, text)
+		_, report := tryLoad(
+			t,
+			Options{Sources: []Source{{Product: "linux"}, {Category: "own"}}},
+			text,
+		)
 		got := ""
 		for _, m := range report.Remarks {
 			got += m.String() + "\n"

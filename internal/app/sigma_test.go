@@ -1,0 +1,169 @@
+package app
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+const sigmaRule = `title: Shell
+id: 11111111-1111-4111-8111-111111111111
+status: test
+author: Ann
+level: high
+logsource: {product: linux, category: process_creation}
+detection:
+  selection:
+    Image|endswith: /sh
+  condition: selection
+`
+
+// sigmaWorld is a directory of Sigma rules and a configuration that names it.
+func sigmaWorld(
+	t *testing.T,
+	config string,
+	files map[string]string,
+) (*Config, func(name, text string)) {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		name = filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, text := range files {
+		write(name, text)
+	}
+	write("alert-engine.yml", "data_dir: data\nsigma:\n- path: rules\n"+config)
+	c, err := LoadConfig(filepath.Join(dir, "alert-engine.yml"), os.Getenv, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, write
+}
+
+func ids(set *rule.Set) string {
+	var names []string
+	for _, r := range set.Rules {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// Sigma rules are read as they are: each has its own ID, and the place that the original has.
+func TestSigmaRulesAreReadNatively(t *testing.T) {
+	c, _ := sigmaWorld(t, "  labels: {team: soc}\n  by: [host]\n", map[string]string{
+		"rules/linux/shell.yml": "# a comment\n" + sigmaRule,
+		"rules/README.md":       "not a rule",
+	})
+	set, report, err := (&sigmaFiles{}).rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := set.Rules[0]
+	if len(set.Rules) != 1 || report.Loaded != 1 || r.ID() != "11111111-1111-4111-8111-111111111111" ||
+		r.Pos.Line != 2 ||
+		!strings.HasSuffix(r.Pos.File, "/rules/linux/shell.yml") ||
+		r.Labels["team"] != "soc" ||
+		r.Labels["severity"] != "high" ||
+		r.By[0].Name != "host" {
+		t.Errorf("got %+v %+v", r, report)
+	}
+}
+
+// A file that becomes bad keeps its last good form; others are read as they are now.
+func TestBadSigmaFileKeepsItsLastGoodForm(t *testing.T) {
+	other := strings.NewReplacer("Shell", "Other", "1111-4", "2222-4").Replace(sigmaRule)
+	c, write := sigmaWorld(t, "", map[string]string{"rules/a.yml": sigmaRule, "rules/b.yml": other})
+	s := &sigmaFiles{}
+	f := func(want, refused string) {
+		t.Helper()
+		set, report, err := s.rules(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := ids(set); got != want {
+			t.Errorf("rules are %s, not %s", got, want)
+		}
+		var text string
+		for _, e := range report.Refused {
+			text += filepath.Base(e.Pos.File) + ": " + e.Problem + "; " + e.Hint
+		}
+		if !strings.Contains(text, refused) || refused == "" && text != "" {
+			t.Errorf("refused are %s, not %s", text, refused)
+		}
+	}
+	f("Shell, Other", "")
+	write("rules/a.yml", strings.Replace(sigmaRule, "condition: selection", "condition: gone", 1))
+	write("rules/b.yml", strings.Replace(other, "title: Other", "title: Renamed", 1))
+	f(
+		"Shell, Renamed",
+		`selection "gone" is not defined; known are selection; what the file said before stays in effect`,
+	)
+	write("rules/a.yml", "title: [")
+	f("Shell, Renamed", "what the file said before stays in effect")
+	f("Shell, Renamed", "what the file said before stays in effect") // and still
+	write("rules/a.yml", strings.Replace(sigmaRule, "title: Shell", "title: Better", 1))
+	f("Better, Renamed", "")
+	s = &sigmaFiles{} // at a start there is no last good form
+	write("rules/a.yml", "title: [")
+	f("Renamed", "the other rules are loaded")
+}
+
+// Rules of a logsource that no source provides are counted and named.
+func TestUnprovidedLogsources(t *testing.T) {
+	windows := strings.NewReplacer("Shell", "Win", "1111-4", "2222-4", "linux", "windows").
+		Replace(sigmaRule)
+	c, _ := sigmaWorld(
+		t,
+		"  logsources:\n  - {product: linux, source: audit, match: {kind: exec}}\n",
+		map[string]string{"rules/a.yml": sigmaRule, "rules/b.yml": windows},
+	)
+	set, report, err := (&sigmaFiles{}).rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ids(set); got != "Shell" || set.Rules[0].Source != "audit" {
+		t.Errorf("rules are %s of %s", got, set.Rules[0].Source)
+	}
+	want := "1 Sigma rule of 1 logsource that no source provides:\n  windows/process_creation: 1"
+	if got := strings.Join(report.Lines(), "\n"); got != want {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Overrides change single rules; their mistakes are named in their own file.
+func TestSigmaOverrides(t *testing.T) {
+	c, write := sigmaWorld(t, "  overrides: overrides.yml\n", map[string]string{
+		"rules/a.yml": sigmaRule,
+		"overrides.yml": "11111111-1111-4111-8111-111111111111:\n  mode: shadow\n  by: [user]\n" +
+			"  labels: {severity: low, owner: ann}\n22222222-1111-4111-8111-111111111111: {window: 1h}\n",
+	})
+	set, report, err := (&sigmaFiles{}).rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := set.Rules[0]
+	if r.Mode != rule.Shadow || r.By[0].Name != "user" || r.Labels["severity"] != "low" ||
+		r.Labels["owner"] != "ann" {
+		t.Errorf("got %+v", r)
+	}
+	if got := strings.Join(report.Lines(), "\n"); !strings.Contains(got,
+		"overrides.yml:5: no rule has the id 22222222-1111-4111-8111-111111111111") {
+		t.Errorf("got %s", got)
+	}
+	write("overrides.yml", "11111111-1111-4111-8111-111111111111:\n  mode: loud\n  match: x\n")
+	if _, _, err = (&sigmaFiles{}).rules(c); err == nil ||
+		!strings.Contains(err.Error(), `overrides.yml:2:9: unknown mode "loud"`) ||
+		!strings.Contains(err.Error(), `overrides.yml:3:3: unknown key "match"`) {
+		t.Errorf("got %v", err)
+	}
+}
