@@ -41,22 +41,30 @@ type bed struct {
 // KAFKA_BROKERS names it.
 func everywhere(t *testing.T, partitions int32, test func(b *bed)) {
 	t.Helper()
-	brokers := os.Getenv("KAFKA_BROKERS")
-	if brokers == "" {
+	if os.Getenv("KAFKA_BROKERS") == "" {
 		t.Run("kfake", func(t *testing.T) { inBubble(t, partitions, test) })
 	} else {
-		t.Run("kafka", func(t *testing.T) {
-			name := fmt.Sprintf("test-%d", time.Now().UnixNano())
-			b := &bed{t: t, brokers: strings.Split(brokers, ","), topic: name, group: name}
-			b.open()
-			if _, err := b.admin.CreateTopic(t.Context(), partitions, -1, nil, name); err != nil {
-				t.Fatal(err)
-			}
-			test(b)
-			b.admin.DeleteTopic(t.Context(), name)
-			b.client.Close()
-		})
+		t.Run("kafka", func(t *testing.T) { onReal(t, partitions, test) })
 	}
+}
+
+// onReal runs a test on a topic of its own on the broker that KAFKA_BROKERS names.
+func onReal(t *testing.T, partitions int32, test func(b *bed)) {
+	t.Helper()
+	name := fmt.Sprintf("test-%d", time.Now().UnixNano())
+	b := &bed{
+		t:       t,
+		brokers: strings.Split(os.Getenv("KAFKA_BROKERS"), ","),
+		topic:   name,
+		group:   name,
+	}
+	b.open()
+	if _, err := b.admin.CreateTopic(t.Context(), partitions, -1, nil, name); err != nil {
+		t.Fatal(err)
+	}
+	test(b)
+	b.admin.DeleteTopic(t.Context(), name)
+	b.client.Close()
 }
 
 // inBubble runs a test against a broker of its own in fake time.

@@ -73,7 +73,17 @@ func (g *groupConsumer) countMembers(ctx context.Context) {
 	if unmatched {
 		if meta, err := g.metadata(ctx); err == nil {
 			g.checkPatterns(meta)
+			g.lookForTopics()
 		}
+	}
+}
+
+// lookForTopics has the client find topics at once that match our patterns since a moment ago.
+func (g *groupConsumer) lookForTopics() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if _, unmatched := g.problems["patterns"]; !unmatched && g.client != nil {
+		g.client.ForceMetadataRefresh()
 	}
 }
 

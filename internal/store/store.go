@@ -147,7 +147,8 @@ func (s *Store) Empty() bool {
 //
 // When its Full method says so, the checkpoint has to hold all state and all positions, because
 // what is on disk cannot be built upon: nothing was committed yet, the last commit failed, or the
-// files were removed. The caller may also make any checkpoint full, for example after its rules have changed.
+// files were removed. The caller may also make any checkpoint full, for example after its rules
+// have changed.
 func (s *Store) Begin() *Checkpoint {
 	s.mu.Lock()
 	defer s.mu.Unlock()
