@@ -18,7 +18,7 @@ import (
 
 // These tests have a real Kafka refuse things, as scripts/kafka/start.sh starts it with KAFKA_SASL:
 // with ACLs, and with listeners for SASL, for TLS with client certificates, and one that advertises
-// an address where nobody listens. KAFKA_SASL_BROKERS, KAFKA_TLS_BROKERS with KAFKA_TLS_DIR, and
+// an address without a listener. KAFKA_SASL_BROKERS, KAFKA_TLS_BROKERS with KAFKA_TLS_DIR, and
 // KAFKA_NOWHERE_BROKERS name them.
 
 // onKafka runs a test on a topic of the real broker.
