@@ -46,6 +46,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	case quote > 0 && a.framework(b, quote):
 	case a.bars(b):
 	case a.squid(b):
+	case a.uwsgi(b):
 	case a.morgan(b):
 	default:
 		return dst, false
@@ -57,7 +58,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 // bars, or begins with a number of seconds, a method, or an address.
 func startsAccess(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	return isMethod(first) || mayBeAddress(first) ||
+	return isMethod(first) || mayBeAddress(first) || string(first) == "[pid:" ||
 		bytes.IndexByte(b[:min(len(b), 40)], '|') >= 0
 }
 
@@ -506,6 +507,50 @@ func (a *accessLine) squid(b []byte) bool {
 	}
 	a.method, a.path, a.user = fields[5], fields[6], fields[7]
 	a.duration, a.unit = fields[1], time.Millisecond
+	return true
+}
+
+// uwsgi reads the line that uWSGI writes of a request.
+//
+//	[pid: 12|app: 0|req: 1/1] 192.0.2.1 () {30 vars in 400 bytes} [Mon May  4 10:11:12 2026] GET /pay => generated 5 bytes in 3 msecs (HTTP/1.1 502) 2 headers in 70 bytes (1 switches on core 0)
+func (a *accessLine) uwsgi(b []byte) bool {
+	head, rest, ok := bytes.Cut(b, []byte("] "))
+	if !ok || !bytes.HasPrefix(head, []byte("[pid: ")) {
+		return false
+	}
+	if a.client, rest, ok = bytes.Cut(rest, []byte(" ")); !ok || !isAddress(a.client) {
+		return false
+	}
+	_, rest, ok = bytes.Cut(rest, []byte("} ["))
+	if !ok {
+		return false
+	}
+	if a.at, rest, ok = bytes.Cut(rest, []byte("] ")); !ok || !isTime(a.at) {
+		return false
+	}
+	// the client chooses the path; what is behind the last mark is uWSGI's own
+	mark := bytes.LastIndex(rest, []byte(" => generated "))
+	if mark < 0 || !isRequest(rest[:mark]) {
+		return false
+	}
+	a.request(rest[:mark])
+	fields := bytes.Fields(rest[mark+len(" => generated "):])
+	if len(fields) < 6 || string(fields[1]) != "bytes" || string(fields[2]) != "in" {
+		return false
+	}
+	a.size, a.duration, a.unit = fields[0], fields[3], time.Millisecond
+	if string(fields[4]) == "micros" {
+		a.unit = time.Microsecond
+	}
+	a.protocol = bytes.TrimPrefix(fields[5], []byte("("))
+	status := []byte(nil)
+	if len(fields) > 6 {
+		status = bytes.TrimSuffix(fields[6], []byte(")"))
+	}
+	if len(status) != 3 || jsonscan.Digits(status) != 3 {
+		return false
+	}
+	a.status = status
 	return true
 }
 

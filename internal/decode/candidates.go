@@ -273,6 +273,7 @@ type hints struct {
 	fullMessage, text, reason, exception          jsonscan.Slot
 	duration, request, bigDuration, requestMethod jsonscan.Slot // Caddy, Traefik
 	requestTime, remoteAddr, latency, remoteIP    jsonscan.Slot // nginx, Echo
+	date, tz                                      jsonscan.Slot // FortiGate
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
@@ -480,6 +481,7 @@ func (p *fieldPlan) addHints() {
 	h.requestTime, h.remoteAddr, h.latency, h.remoteIP = one("request_time"), one("remote_addr"),
 		one("latency"), one("remote_ip")
 	h.arguments, h.line = one("arguments"), one("line")
+	h.date, h.tz = one("date"), one("tz")
 	h.observed = [3]jsonscan.Slot{
 		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
 	}

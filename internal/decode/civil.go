@@ -31,7 +31,7 @@ func (c clock) prefix(t []byte) (ns int64, n int) {
 		switch t[n+1] {
 		case ']', ')':
 			return ns, n + 2
-		case ' ', ':': // the brackets hold more than the time
+		case ' ', ':', ',': // the brackets hold more than the time
 			return ns, n + 1
 		}
 		return 0, 0
@@ -158,7 +158,8 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 }
 
 // numeric reads dates whose year comes last: 29.11.2026 10:11:12, 11/29/2026, 10:11:12 AM,
-// 11/29/26 10:11:12; and 11-29|10:11:12, which has no year.
+// 11/29/26 10:11:12; 26/11/29 10:11:12, as Spark and Hadoop write it, where that is near to the
+// record's time; and 11-29|10:11:12, which has no year.
 func (c clock) numeric(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || n+3 > len(t) {
@@ -204,6 +205,13 @@ func (c clock) numeric(t []byte) (int64, int) {
 	}
 	us, n1 := c.instant(&monthDay, end)
 	eu, n2 := c.instant(&dayMonth, end)
+	if y == 2 && mark == '/' {
+		yearFirst := v
+		yearFirst.year, yearFirst.month, yearFirst.day = 2000+first, second, v.year-2000
+		if t, n := c.instant(&yearFirst, end); n > 0 && c.near(t) && !c.near(us) && !c.near(eu) {
+			return t, n
+		}
+	}
 	switch {
 	case n1 == 0 || n2 == 0 || us == eu || twelve:
 		if n1 > 0 {

@@ -33,6 +33,11 @@ func (c clock) headOf(t []byte) head {
 	if ns, n := c.epochPrefix(t[i:]); n > 0 {
 		return head{ns, i, i + n}
 	}
+	if at := i + len("[E "); len(t) > at && t[i] == '[' && t[i+2] == ' ' && t[i+1]-'A' < 26 { // Tornado
+		if ns, n := c.dated(t[at:]); n > 0 {
+			return head{ns, at, at + n}
+		}
+	}
 	limit := min(len(t), maxHead)
 	for tokens := 0; tokens < maxTokens; tokens++ {
 		if i = skipToken(t, i, limit); i == 0 {

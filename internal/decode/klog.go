@@ -8,15 +8,16 @@ import (
 
 // appendKlog rewrites a line of klog and glog: a letter for the level, month and day, the time, a
 // thread, the place in the source, and the text, which may be a quoted message with pairs behind
-// it.
+// it. CockroachDB has the year before the month, and a mark instead of the bracket.
 //
 //	E0504 10:11:12.162098   17963 main.go:36] "payment failed" err="card declined"
+//	E260504 10:11:12.162098 1 1@server/node.go:36 ⋮ [T1,n1] 23  payment failed
 func appendKlog(dst, b []byte) ([]byte, bool) {
 	if len(b) < 24 {
 		return dst, false
 	}
 	day := jsonscan.Digits(b[1:10]) // 0504, or 20260504 as newer versions of glog have it
-	if day != 4 && day != 8 || b[1+day] != ' ' {
+	if day != 4 && day != 6 && day != 8 || b[1+day] != ' ' {
 		return dst, false
 	}
 	switch b[0] {
@@ -26,7 +27,11 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 	}
 	var v civil
 	n := v.clock(b, day+2)
-	end := bytes.Index(b, []byte("] "))
+	mark := "] "
+	if day == 6 {
+		mark = " ⋮ "
+	}
+	end := bytes.Index(b, []byte(mark))
 	if n == 0 || end < n || end > n+300 || bytes.IndexByte(b[:end], '\n') >= 0 {
 		return dst, false
 	}
@@ -38,7 +43,7 @@ func appendKlog(dst, b []byte) ([]byte, bool) {
 	}
 	dst = appendKnown(dst, "pid", thread)
 	dst = appendKnown(dst, "caller", bytes.TrimSpace(caller))
-	text := b[end+2:]
+	text := b[end+len(mark):]
 	if len(text) > 0 && text[0] == '"' {
 		if e, _ := jsonscan.ScanString(text, 1); e > 0 {
 			rest := bytes.TrimSpace(text[e+1:])

@@ -633,6 +633,9 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 			bad = bad || x.Spans[s].Kind > Null
 		}
 	}
+	if t, ok := l.dateAndTime(x); ok {
+		return t, "date", false
+	}
 	// Python's; elsewhere created means something else
 	if h := &p.hints; x.Has.Has(h.created) && x.Has.Has(h.levelName) {
 		if t, ok := l.readTime(x, h.created); ok {
@@ -659,6 +662,31 @@ func (l *Log) timeOf(x *jsonscan.Extractor) (t int64, from string, bad bool) {
 		}
 	}
 	return 0, "", bad
+}
+
+// dateAndTime reads the time of a log that has the date, the time of the day and perhaps the zone
+// apart, as FortiGate's and IIS's have.
+func (l *Log) dateAndTime(x *jsonscan.Extractor) (int64, bool) {
+	h := &l.d.plan.hints
+	if !x.Has.Has(h.date) || !x.Has.Has(h.time) {
+		return 0, false
+	}
+	text := make([]byte, 0, 64)
+	for i, at := range [...]jsonscan.Slot{h.date, h.time, h.tz} {
+		if !x.Has.Has(at) {
+			continue
+		}
+		s := x.Spans[at]
+		if s.Kind != String || s.End-s.Start > 20 {
+			return 0, false
+		}
+		if i == 1 {
+			text = append(text, ' ')
+		}
+		text = append(text, x.Doc[s.Start:s.End]...)
+	}
+	t, ok := l.clock.read(text)
+	return t, ok && l.clock.plausible(t)
 }
 
 func (l *Log) readTime(x *jsonscan.Extractor, at jsonscan.Slot) (int64, bool) {
@@ -820,9 +848,19 @@ func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 }
 
 // shapedLevel finds the level of programs that are known by their fields alone: consola, whose
-// numbers begin with 0 for errors, and the components of Kubernetes, whose errors have no level.
+// numbers begin with 0 for errors, the components of Kubernetes, whose errors have no level, and
+// its events, which are normal or warnings.
 func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
+	if x.Has.Has(h.kind) && x.Has.Has(h.reason) && x.Has.Has(h.kindWord) &&
+		string(l.scalar(x, x.Spans[h.kind]).Text) == "Event" {
+		switch string(l.scalar(x, x.Spans[h.kindWord]).Text) {
+		case "Warning":
+			return levelWarn, h.kindWord
+		case "Normal":
+			return levelInfo, h.kindWord
+		}
+	}
 	if x.Has.Has(h.args) && x.Spans[h.args].Kind == Array && x.Has.Has(h.kindWord) {
 		if v := l.readWord(x, h.kindWord); v.severity > 0 {
 			return v, h.kindWord

@@ -11,9 +11,10 @@ import (
 //	time="2026-05-04T10:11:12Z" level=warning msg="payment slow" order=A-1
 //
 // Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must
-// be a level or a message. A line that begins with a pair and names a known level may have bare
-// words, which are keys that are true, and damaged quotes. If the topic is of format logfmt, any
-// line with a pair is read.
+// be a level or a message. Of four pairs without either, as in lines about requests, the whole line
+// is the message. A line that begins with a pair and names a known level may have bare words, which
+// are keys that are true, and damaged quotes. If the topic is of format logfmt, any line with a pair
+// is read.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
 	pairs, specific, leveled := 0, false, false
@@ -85,6 +86,9 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	if bare > 0 || damaged > 0 {
 		leveled = leveled || word != nil && isLevelWord(word)
 		return dst, leveled && pairs >= 2 && bare <= 2*pairs
+	}
+	if !specific && pairs >= 4 {
+		return appendKnown(dst, "message", b), true
 	}
 	return dst, pairs >= 2 && specific
 }

@@ -2,6 +2,8 @@ package decode
 
 import (
 	"bytes"
+
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
 // nearText is how far behind the time of a line its level is searched. Further on, an upper-case
@@ -18,10 +20,13 @@ const nearText = 64
 // Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
 // no levels.
 func textLevel(text []byte, h head) level {
-	if l := consoleLevel(text); l.word != nil {
+	if l := consoleLevel(text, h); l.word != nil {
 		return l
 	}
 	if l := markLevel(text, h); l.word != nil {
+		return l
+	}
+	if l := letterLevel(text, h); l.word != nil {
 		return l
 	}
 	inHead := true // nothing but the head of a line was read so far
@@ -68,7 +73,7 @@ func textLevel(text []byte, h head) level {
 		}
 		inHead = inHead && headWord(text, start, i)
 	}
-	return level{}
+	return mnemonicLevel(text[h.end:])
 }
 
 // standsAlone reports whether a word is no part of a path, an address, a pair or a longer word.
@@ -214,15 +219,90 @@ func markLevel(text []byte, h head) level {
 	return level{}
 }
 
-// consoleLevel is the level of a line of .NET's console: "fail: Shop.Pay[7]".
-func consoleLevel(text []byte) level {
+// letterLevel is the level of a line that has a letter for it beside its time, as programs write
+// that set it apart from words:
+//
+//	[E 260504 10:11:12 web:1234] payment failed                 Tornado, Jupyter
+//	[2026-05-04 10:11:12.345678] E [MSGID: 1] [a.c:1:f] failed  GlusterFS, Ruby's semantic_logger
+//	2026-05-04T10:11:12Z E! [outputs.kafka] payment failed      Telegraf
+func letterLevel(text []byte, h head) level {
+	if h.end == 0 {
+		return level{}
+	}
+	if h.start >= 3 && text[h.start-3] == '[' && text[h.start-1] == ' ' {
+		return levelLetter(text[h.start-2])
+	}
+	rest := bytes.TrimLeft(text[h.end:], "] ")
+	if len(rest) > 2 && (rest[1] == '!' && rest[2] == ' ' || rest[1] == ' ' && rest[2] == '[') {
+		return levelLetter(rest[0])
+	}
+	return level{}
+}
+
+func levelLetter(c byte) level {
+	switch c {
+	case 'T':
+		return levelTrace
+	case 'D':
+		return levelDebug
+	case 'I':
+		return levelInfo
+	case 'N':
+		return levelNotice
+	case 'W':
+		return levelWarn
+	case 'E':
+		return levelError
+	case 'C':
+		return levelCritical
+	case 'A':
+		return levelAlert
+	case 'F':
+		return levelFatal
+	}
+	return level{}
+}
+
+// mnemonicLevel is the level of a message of Cisco's, which is the syslog severity within its
+// mnemonic: %ASA-3-106010: or %LINK-3-UPDOWN:, behind a time or at the start.
+func mnemonicLevel(text []byte) level {
+	start := bytes.IndexByte(text[:min(len(text), nearText)], '%')
+	if start < 0 {
+		return level{}
+	}
+	end := bytes.IndexByte(text[start:min(len(text), start+nearText)], ':')
+	if end < 0 {
+		return level{}
+	}
+	mnemonic := text[start+1 : start+end]
+	for _, c := range mnemonic {
+		if c-'A' >= 26 && c-'0' > 9 && c != '_' && c != '-' {
+			return level{}
+		}
+	}
+	parts := bytes.Split(mnemonic, []byte("-"))
+	if len(parts) < 3 || len(parts[0]) == 0 || parts[0][0]-'A' >= 26 {
+		return level{}
+	}
+	severity := parts[len(parts)-2]
+	if len(severity) != 1 || severity[0]-'0' > 7 {
+		return level{}
+	}
+	return syslogLevel(int(severity[0] - '0'))
+}
+
+// consoleLevel is the level of a line of .NET's console: "fail: Shop.Pay[7]", alone on its line or
+// before the text, and perhaps behind a time.
+func consoleLevel(text []byte, h head) level {
+	text = bytes.TrimLeft(text[h.end:], " ")
 	if len(text) < 9 || text[4] != ':' || text[5] != ' ' || text[0]-'a' >= 26 {
 		return level{}
 	}
-	line, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
-	line = bytes.TrimSpace(line)
-	if open := bytes.LastIndexByte(line, '['); open <= 0 || line[len(line)-1] != ']' ||
-		bytes.IndexByte(line, ' ') >= 0 {
+	category, _, _ := bytes.Cut(text[6:min(len(text), 200)], []byte("\n"))
+	category, _, _ = bytes.Cut(bytes.TrimSpace(category), []byte(" "))
+	open := bytes.LastIndexByte(category, '[')
+	if open <= 0 || category[len(category)-1] != ']' ||
+		jsonscan.Digits(category[open+1:]) != len(category)-open-2 {
 		return level{}
 	}
 	switch string(text[:4]) {
