@@ -162,7 +162,7 @@ func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched boo
 		fmt.Fprint(c.text, indent(tree.String()))
 		if tree.Pass {
 			matched = true
-			c.group(r, l)
+			c.group(loaded, r, l)
 		}
 	}, func(reason decode.Reason, detail string) {
 		err = errors.Join(err, fmt.Errorf("the event cannot be read: %s: %s", reason, detail))
@@ -174,11 +174,14 @@ func (c *explainCommand) explain(loaded *loadedRules, r *rule.Rule) (matched boo
 }
 
 // group prints the group that a log falls into.
-func (c *explainCommand) group(r *rule.Rule, l *decode.Log) {
+func (c *explainCommand) group(loaded *loadedRules, r *rule.Rule, l *decode.Log) {
 	var labels []string
+	holds := func(q rule.Query) bool {
+		return match.Eval(q, l, match.ListsOf(loaded.set))
+	}
 	for _, by := range r.By {
 		value := "absent"
-		for _, field := range by.Fields {
+		for _, field := range by.FieldsIn(holds) {
 			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
 				value = fmt.Sprintf("%q", v.Text)
 				break

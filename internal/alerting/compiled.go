@@ -161,6 +161,21 @@ func (c *compiledRule) fieldPaths() []string {
 	return slices.DeleteFunc(paths, func(p string) bool { return p == templateField })
 }
 
+// labelQueries are the selections that labels name, in the order of their numbers. They are only
+// asked of logs that match.
+func (c *compiledRule) labelQueries() (queries []rule.Query) {
+	for _, l := range c.rule.By {
+		for _, of := range l.Of {
+			q := of.Query
+			if matches := c.query(); matches != nil {
+				q = &rule.And{Of: []rule.Query{matches, q}}
+			}
+			queries = append(queries, q)
+		}
+	}
+	return queries
+}
+
 // locateFields finds the places of those fields.
 func (c *compiledRule) locateFields(fields *decode.Fields) {
 	c.by = labelFields(c.rule.By, fields)

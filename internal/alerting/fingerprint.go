@@ -58,9 +58,11 @@ func fingerprintValue(h hash.Hash64, v reflect.Value) {
 			return
 		}
 		call := v.Type() == reflect.TypeFor[rule.Call]()
+		label := v.Type() == reflect.TypeFor[rule.Label]()
 		for i := range v.NumField() {
 			name := v.Type().Field(i).Name
-			if call && (name == "Also" || name == "Within") && v.Field(i).IsZero() {
+			later := call && (name == "Also" || name == "Within") || label && name == "Of"
+			if later && v.Field(i).IsZero() {
 				continue // earlier releases did not have them, and their state stays readable
 			}
 			fingerprintValue(h, v.Field(i))

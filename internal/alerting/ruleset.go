@@ -30,12 +30,15 @@ type ruleSet struct {
 type queryOwner struct {
 	rule        *compiledRule        // one of the two
 	suppression *compiledSuppression // is nil
-	// of a rule: roleMatch, or the number of the filter; of a suppression: 0 for its start, 1 for
-	// its end
+	// of a rule: roleMatch, the number of the filter, or roleLabel and more for a selection that
+	// a label names; of a suppression: 0 for its start, 1 for its end
 	role int
 }
 
-const roleMatch = -1
+const (
+	roleMatch = -1
+	roleLabel = 64
+)
 
 // compile compiles a set. The error names every rule that cannot be.
 func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
@@ -100,6 +103,10 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 			queries, p.queryOwners = append(queries, q),
 				append(p.queryOwners, queryOwner{rule: c, role: i})
 		}
+		for i, q := range c.labelQueries() {
+			queries, p.queryOwners = append(queries, q),
+				append(p.queryOwners, queryOwner{rule: c, role: roleLabel + i})
+		}
 		fields = append(fields, c.fieldPaths()...)
 	}
 	for _, s := range p.suppressions {
@@ -132,13 +139,23 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 type byLabel struct {
 	name   string
 	fields []decode.FieldID
-	all    bool // it stands for the labels of the envelope
+	all    bool               // it stands for the labels of the envelope
+	of     [][]decode.FieldID // the fields of each selection; nil for fields
+	first  int                // the number of its first selection
 }
 
 func labelFields(by []rule.Label, fields *decode.Fields) []byLabel {
 	located := make([]byLabel, len(by))
+	selections := 0
 	for i, l := range by {
-		located[i] = byLabel{l.Name, fieldIDs(l.Fields, fields), decode.IsStream(l.Fields[0])}
+		located[i] = byLabel{
+			name: l.Name, fields: fieldIDs(l.Fields, fields), all: decode.IsStream(l.Fields[0]),
+			first: selections,
+		}
+		for _, of := range l.Of {
+			located[i].of = append(located[i].of, fieldIDs(of.Fields, fields))
+			selections++
+		}
 	}
 	return located
 }

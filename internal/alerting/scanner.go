@@ -142,17 +142,20 @@ func (s *scanner) log(l *decode.Log) {
 			i++
 			continue
 		}
-		var bits uint64
+		var bits, selections uint64
 		matched := false
 		for ; i < len(s.ids) && s.rules.queryOwners[s.ids[i]].rule == r.rule; i++ {
-			if role := s.rules.queryOwners[s.ids[i]].role; role == roleMatch {
+			switch role := s.rules.queryOwners[s.ids[i]].role; {
+			case role == roleMatch:
 				matched = true
-			} else {
+			case role >= roleLabel:
+				selections |= 1 << (role - roleLabel)
+			default:
 				bits |= 1 << role
 			}
 		}
 		if matched && r.rule.reads(topic) {
-			line = s.hit(l, at, r.rule, bits, line)
+			line = s.hit(l, at, r.rule, hitBits{bits, selections}, line)
 		}
 	}
 }
@@ -178,8 +181,14 @@ func (s *scanner) time(l *decode.Log) int64 {
 	return at
 }
 
+// hitBits are the filters of a rule's condition that a log matches, and the selections of its
+// labels.
+type hitBits struct{ filters, selections uint64 }
+
 // hit notes that a log matters to a rule.
-func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, line int32) int32 {
+func (s *scanner) hit(
+	l *decode.Log, at int64, rs *compiledRule, bits hitBits, line int32,
+) int32 {
 	sc := s.scan
 	pos := l.Position()
 	h := hit{
@@ -188,11 +197,11 @@ func (s *scanner) hit(l *decode.Log, at int64, rs *compiledRule, bits uint64, li
 		reached: sc.newest,
 		offset:  pos.Offset,
 		index:   int32(pos.Index),
-		bits:    bits,
+		bits:    bits.filters,
 		line:    -1,
 	}
 	h.key.from = len(sc.text)
-	sc.text = s.appendKey(sc.text, l, rs.by)
+	sc.text = s.appendKey(sc.text, l, rs.by, bits.selections)
 	h.key.to = len(sc.text)
 	h.values.from = len(sc.values)
 	for _, id := range rs.fields {
@@ -225,7 +234,7 @@ func (s *scanner) mark(l *decode.Log, at int64, r queryOwner) {
 		end:         r.role == 1,
 	}
 	m.key.from = len(sc.text)
-	sc.text = s.appendKey(sc.text, l, r.suppression.by)
+	sc.text = s.appendKey(sc.text, l, r.suppression.by, 0)
 	m.key.to = len(sc.text)
 	sc.suppressionHits = append(sc.suppressionHits, m)
 }
@@ -233,10 +242,13 @@ func (s *scanner) mark(l *decode.Log, at int64, r queryOwner) {
 // appendKey appends the group key: each label's value, preceded by its length. A label whose fields
 // the log lacks has an empty value: a log without a service is a group of its own rather than none,
 // since losing an alert would be worse.
-func (s *scanner) appendKey(dst []byte, l *decode.Log, by []byLabel) []byte {
-	for _, label := range by {
+func (s *scanner) appendKey(
+	dst []byte, l *decode.Log, by []byLabel, selections uint64,
+) []byte {
+	for i := range by {
+		label := &by[i]
 		s.text = s.text[:0]
-		for _, id := range label.fields {
+		for _, id := range label.fieldsIn(selections) {
 			if v := scalarOf(l.Value(id)); v.Kind > decode.Null && len(v.Text) > 0 {
 				most := maxLabel
 				if label.all {
@@ -249,6 +261,19 @@ func (s *scanner) appendKey(dst []byte, l *decode.Log, by []byLabel) []byte {
 		dst = appendText(dst, s.text)
 	}
 	return dst
+}
+
+// fieldsIn are the fields that may hold the value in a log that matches some selections.
+func (l *byLabel) fieldsIn(selections uint64) []decode.FieldID {
+	if l.of == nil {
+		return l.fields
+	}
+	for i, fields := range l.of {
+		if selections&(1<<(l.first+i)) != 0 {
+			return fields
+		}
+	}
+	return nil
 }
 
 // scalarOf is a value as it stands for a group: an array stands by its first member.

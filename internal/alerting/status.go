@@ -564,7 +564,13 @@ func (e *Engine) Explain(ruleID string, record models.Record) ([]Explanation, bo
 	var list []Explanation
 	s := &scanner{}
 	d.Decode(&record, func(l *decode.Log) {
-		key := string(s.appendKey(nil, l, rs.by))
+		var selections uint64
+		for i, q := range rs.labelQueries() {
+			if match.Explain(q, l, match.ListsOf(p.set)).Pass {
+				selections |= 1 << i
+			}
+		}
+		key := string(s.appendKey(nil, l, rs.by, selections))
 		list = append(
 			list,
 			Explanation{

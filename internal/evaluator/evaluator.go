@@ -170,13 +170,13 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 	}
 	for _, l := range logs {
 		if r.Match == nil || e.set.matches(r.Match, l) {
-			g := get(labelsOf(r.By, l))
+			g := get(e.set.labelsOf(r.By, l))
 			g.logs = append(g.logs, l)
 		}
 	}
 	if r.Resolve.Match != nil {
 		for _, l := range logs {
-			if g := groups[keyOf(r.By, labelsOf(r.By, l))]; g != nil &&
+			if g := groups[keyOf(r.By, e.set.labelsOf(r.By, l))]; g != nil &&
 				e.set.matches(r.Resolve.Match, l) {
 				g.resolvers = append(g.resolvers, l)
 			}
@@ -196,10 +196,10 @@ func (e *Evaluation) groups(r *rule.Rule, logs []*Log) map[string]*group {
 
 // labelsOf is the labels of the group that a log belongs to. One that the log does not have is left
 // out.
-func labelsOf(by []rule.Label, l *Log) map[string]string {
+func (s *Rules) labelsOf(by []rule.Label, l *Log) map[string]string {
 	labels := map[string]string{}
 	for _, b := range by {
-		for _, field := range b.Fields {
+		for _, field := range b.FieldsIn(func(q rule.Query) bool { return s.matches(q, l) }) {
 			if text, ok := l.text(field); ok {
 				if decode.IsStream(field) {
 					maps.Copy(labels, decode.LabelsOf(text))

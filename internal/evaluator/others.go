@@ -68,11 +68,11 @@ func (e *Evaluation) suppression(s *rule.Suppression) *mute {
 		if !e.set.matches(s.Start, start) {
 			continue
 		}
-		labels := labelsOf(s.By, start)
+		labels := e.set.labelsOf(s.By, start)
 		to := start.At + int64(s.Max)
 		for _, end := range logs[i+1:] {
 			if e.set.matches(s.End, end) &&
-				keyOf(s.By, labelsOf(s.By, end)) == keyOf(s.By, labels) {
+				keyOf(s.By, e.set.labelsOf(s.By, end)) == keyOf(s.By, labels) {
 				to = min(to, max(end.At+int64(s.After), end.Visible))
 				break
 			}

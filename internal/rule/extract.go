@@ -117,6 +117,9 @@ func replaceFields(r *Rule, paths map[string]string) {
 	condition(r.Resolve.When)
 	for i := range r.By {
 		r.By[i].Fields = list(r.By[i].Fields)
+		for j := range r.By[i].Of {
+			r.By[i].Of[j].Fields = list(r.By[i].Of[j].Fields)
+		}
 	}
 	r.Samples.Fields, r.Top = list(r.Samples.Fields), list(r.Top)
 }
@@ -125,8 +128,10 @@ func replaceFields(r *Rule, paths map[string]string) {
 func streamLabel(text string) Label {
 	without, ok := strings.CutPrefix(text, "stream.* without ")
 	if !ok {
-		return Label{text, []string{text}}
+		return Label{Name: text, Fields: []string{text}}
 	}
 	names := strings.Split(strings.ReplaceAll(without, " ", ""), ",")
-	return Label{text, []string{"stream.* without " + strings.Join(names, ",")}}
+	return Label{
+		Name: text, Fields: []string{"stream.* without " + strings.Join(names, ",")},
+	}
 }

@@ -320,7 +320,7 @@ func (l *linter) duplicateRule(r *Rule) {
 		return // the rule is not written yet
 	}
 	key := fmt.Sprint(r.Record, r.Source, r.Sources, spell(r.Match), "|", r.WhenText, "|", r.Window,
-		r.Every, r.By, r.For, r.Active, r.Expect, r.Remember, r.Within)
+		r.Every, labelKey(r.By), r.For, r.Active, r.Expect, r.Remember, r.Within)
 	for _, s := range r.Sequence {
 		key += fmt.Sprint("|", spell(s.Match), s.Times, s.Not, s.Within)
 	}
@@ -329,6 +329,18 @@ func (l *linter) duplicateRule(r *Rule) {
 			"rule %s has the same condition at %s:%d", first.ID(), first.Pos.File, first.Pos.Line)
 	}
 	l.seen[key] = r
+}
+
+// labelKey writes labels in one way.
+func labelKey(by []Label) string {
+	var key string
+	for _, l := range by {
+		key += fmt.Sprint("|", l.Name, l.Fields)
+		for _, of := range l.Of {
+			key += fmt.Sprint("|", of.Selection, spell(of.Query), of.Fields)
+		}
+	}
+	return key
 }
 
 // spell writes a query in one way, however it was written in the file.

@@ -552,23 +552,15 @@ func canonical(fields []string) []string {
 	return fields
 }
 
-// labels reads by: label, field, or label=field|field.
+// labels reads by: label, field, label=field|field, or {label: {selection: field}}.
 func (r *reader) labels(n *yaml.Node) []Label {
 	var by []Label
 	for _, m := range r.Sequence(n) {
-		name, fields, given := strings.Cut(r.Text(m), "=")
-		if !given {
-			fields = name
-		}
-		l := Label{
-			strings.TrimSpace(name),
-			canonical(strings.Split(strings.ReplaceAll(fields, " ", ""), "|")),
-		}
-		if l.Name == "stream.*" || strings.HasPrefix(l.Name, "stream.* without ") {
-			l = streamLabel(l.Name)
-		}
-		if l.Name == "" || slices.Contains(l.Fields, "") {
-			r.Fail(m, "write field, or 'label=field|field'", "%q is not a label", m.Value)
+		var l Label
+		if m.Kind == yaml.MappingNode {
+			l = r.labelOf(m)
+		} else {
+			l = r.label(m)
 		}
 		if slices.ContainsFunc(by, func(other Label) bool { return other.Name == l.Name }) {
 			r.Fail(m, "", "label %q is given twice", l.Name)
@@ -576,6 +568,67 @@ func (r *reader) labels(n *yaml.Node) []Label {
 		by = append(by, l)
 	}
 	return by
+}
+
+// label reads field, or label=field|field.
+func (r *reader) label(n *yaml.Node) Label {
+	name, fields, given := strings.Cut(r.Text(n), "=")
+	if !given {
+		fields = name
+	}
+	l := Label{Name: strings.TrimSpace(name), Fields: fieldsOf(fields)}
+	if l.Name == "stream.*" || strings.HasPrefix(l.Name, "stream.* without ") {
+		l = streamLabel(l.Name)
+	}
+	if l.Name == "" || slices.Contains(l.Fields, "") {
+		r.Fail(n, "write field, or 'label=field|field'", "%q is not a label", n.Value)
+	}
+	return l
+}
+
+// fieldsOf reads field|field.
+func fieldsOf(text string) []string {
+	return canonical(strings.Split(strings.ReplaceAll(text, " ", ""), "|"))
+}
+
+// maxSelections bounds the selections that the labels of a rule name.
+const maxSelections = 60
+
+// labelOf reads a label whose field depends on the selection that a log matches.
+func (r *reader) labelOf(n *yaml.Node) (l Label) {
+	const hint = "write {label: {selection: field, other_selection: field}}"
+	if len(n.Content) != 2 || n.Content[1].Kind != yaml.MappingNode {
+		r.Fail(n, hint, "a label with a field for each selection is one name with a mapping")
+		return l
+	}
+	l.Name = n.Content[0].Value
+	selections := r.Mapping(n.Content[1])
+	for i := 0; i+1 < len(n.Content[1].Content); i += 2 {
+		key := n.Content[1].Content[i]
+		q, known := r.selections[key.Value]
+		text := r.Text(selections[key.Value])
+		switch {
+		case !known:
+			hint := problem.DidYouMean(key.Value, slices.Sorted(maps.Keys(r.selections)))
+			if len(r.selections) == 0 {
+				hint = "write match as selections with a condition, or the steps of the sequence so"
+			}
+			r.Fail(key, hint, "selection %q is not defined", key.Value)
+		case text == "" || slices.Contains(fieldsOf(text), ""):
+			r.Fail(n.Content[1], hint, "selection %q has no field", key.Value)
+		}
+		of := LabelOf{key.Value, q, fieldsOf(text)}
+		l.Of = append(l.Of, of)
+		for _, field := range of.Fields {
+			if !slices.Contains(l.Fields, field) {
+				l.Fields = append(l.Fields, field)
+			}
+		}
+	}
+	if len(l.Fields) == 0 || len(l.Of) > maxSelections {
+		r.Fail(n, hint, "label %q has no field, or more than %d selections", l.Name, maxSelections)
+	}
+	return l
 }
 
 // resolve reads a duration, "manual", a query, or a mapping of when or match and or_after.
@@ -618,8 +671,10 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	case yaml.MappingNode, yaml.SequenceNode:
 		m := r.maps()
 		q := m.query(n)
-		if m.selections != nil {
+		if r.selections == nil {
 			r.selections = m.selections
+		} else {
+			maps.Copy(r.selections, m.selections)
 		}
 		return q, ""
 	}

@@ -199,6 +199,7 @@ func (r *reader) expect(n *yaml.Node) string {
 func (r *reader) suppressions(n *yaml.Node) {
 	for _, m := range r.Sequence(n) {
 		v := r.Mapping(m, "name", "start", "end", "by", "max", "after")
+		r.selections = nil
 		s := &Suppression{
 			Name:  r.Text(v["name"]),
 			By:    r.labels(v["by"]),

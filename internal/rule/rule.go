@@ -94,10 +94,33 @@ func (r *Rule) ID() string {
 }
 
 // Label is one member of a group key: the alert label, and the fields that may hold its value; the
-// first present one wins.
+// first present one wins. With Of it depends on the log which fields these are.
 type Label struct {
 	Name   string
-	Fields []string
+	Fields []string // all, with those of Of
+	Of     []LabelOf
+}
+
+// LabelOf is the fields that hold a label's value in the logs of one selection.
+type LabelOf struct {
+	Selection string
+	Query     Query
+	Fields    []string
+}
+
+// FieldsIn are the fields that may hold the label's value in one log: with Of those of the first
+// selection that the log matches, none if it matches none. holds says whether the log matches a
+// query.
+func (l *Label) FieldsIn(holds func(Query) bool) []string {
+	if len(l.Of) == 0 {
+		return l.Fields
+	}
+	for _, of := range l.Of {
+		if holds(of.Query) {
+			return of.Fields
+		}
+	}
+	return nil
 }
 
 // Step is one step of a sequence.

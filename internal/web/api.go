@@ -307,10 +307,11 @@ func (s *Server) postDecode(w http.ResponseWriter, r *http.Request) error {
 }
 
 // groupOf returns the group labels of a log.
-func groupOf(r *rule.Rule, l *decode.Log) map[string]string {
+func groupOf(r *rule.Rule, l *decode.Log, lists match.Lists) map[string]string {
 	labels := map[string]string{}
+	holds := func(q rule.Query) bool { return match.Eval(q, l, lists) }
 	for _, by := range r.By {
-		for _, field := range by.Fields {
+		for _, field := range by.FieldsIn(holds) {
 			if v := l.Lookup(field); v.Kind != decode.Absent && v.Kind != decode.Null {
 				if decode.IsStream(field) {
 					maps.Copy(labels, decode.LabelsOf(string(v.Text)))

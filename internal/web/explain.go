@@ -24,7 +24,7 @@ func (s *Server) explain(r *rule.Rule, e event) ([]explained, error) {
 		one := explained{
 			Rule:   r.ID(),
 			Match:  match.Explain(r.Match, l, s.lists()),
-			Labels: groupOf(r, l),
+			Labels: groupOf(r, l, s.lists()),
 		}
 		if s.Groups != nil {
 			if g, ok := s.Groups.Group(r.ID(), one.Labels); ok {

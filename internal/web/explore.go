@@ -278,7 +278,8 @@ func (s *Server) onlyAlert(l *lookBack, id string) error {
 	}
 	lists := s.lists()
 	l.search.only = func(log *decode.Log) bool {
-		return (r.Match == nil || match.Eval(r.Match, log, lists)) && ofAlert(r, log, d.Alert)
+		return (r.Match == nil || match.Eval(r.Match, log, lists)) &&
+			ofAlert(r, log, d.Alert, lists)
 	}
 	l.alertName = cmp.Or(d.Alert.Labels["alertname"], d.Alert.Rule)
 	l.from, l.to = d.Alert.StartsAt.Add(-max(r.Window, time.Minute)), s.Now()
@@ -289,8 +290,8 @@ func (s *Server) onlyAlert(l *lookBack, id string) error {
 }
 
 // ofAlert reports whether a log belongs to an alert's group.
-func ofAlert(r *rule.Rule, log *decode.Log, a models.Alert) bool {
-	group := groupOf(r, log)
+func ofAlert(r *rule.Rule, log *decode.Log, a models.Alert, lists match.Lists) bool {
+	group := groupOf(r, log, lists)
 	for _, by := range r.By {
 		if safetext.Visible(group[by.Name]) != safetext.Visible(a.Labels[by.Name]) {
 			return false
