@@ -256,7 +256,7 @@ func (g *group) settle() {
 
 // dropIfDone drops the state of an alert that is resolved once all who are to know do.
 func (l *pipeline) dropIfDone(s *state) {
-	if s.firing() || len(s.groups) > 0 || l.n.states.changed[s] {
+	if s.firing() || len(s.groups) > 0 || l.n.states.changed[s] || s.waits != nil {
 		return
 	}
 	for _, who := range l.integrations(s.Labels) {

@@ -104,7 +104,7 @@ func (b *states) unsent(homes []models.Partition) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for s := range b.changed {
-		if b.ours(s) && !s.held && slices.Contains(homes, s.last().Alert.Home) {
+		if b.ours(s) && s.waits == nil && slices.Contains(homes, s.last().Alert.Home) {
 			return true
 		}
 	}

@@ -103,8 +103,8 @@ type state struct {
 	orphan   time.Time // when the orphan is resolved; zero when the engine knows the alert
 	sent     time.Time // when Alertmanager's parts got it last; zero before the first time
 	groups   map[*group]bool
-	held     bool // there was no room for it
-	reserved bool // it has a reserved place
+	waits    *waiting // it waits for a place; nil if not
+	reserved bool     // it has a reserved place
 }
 
 func (s *state) last() *step  { return &s.Steps[len(s.Steps)-1] }
@@ -157,7 +157,7 @@ func newStates(w *wal, logger *slog.Logger, limit int, publish Publish) *states 
 		byID:     map[string]*state{},
 		changed:  map[*state]bool{},
 		moved:    make(chan struct{}),
-		admitted: admission{byRule: map[string]int{}},
+		admitted: newAdmission(),
 	}
 }
 
@@ -485,25 +485,30 @@ func (b *states) pass(home models.Partition, key string, value []byte) {
 }
 
 // take returns the states that have changed and may be handed to the dispatcher, oldest first. Once
-// a minute it returns all that fire. Those that there is no room for stay behind.
+// a minute it returns all that fire and have a place. Those that there is no room for wait.
 func (b *states) take(now time.Time) (list []*state, next time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if !now.Before(b.renewal) {
 		b.renew(now)
 	}
-	b.admitted.begin()
 	admitted := false
-	for _, s := range slices.SortedFunc(maps.Keys(b.changed), byAge) {
-		if !b.ours(s) {
-			delete(b.changed, s)
-			continue
-		}
-		if s.sent.IsZero() && !b.admitted.admit(s, b.limit) {
-			continue
-		}
+	for s := b.admitted.next(b.limit); s != nil; s = b.admitted.next(b.limit) {
 		delete(b.changed, s)
-		admitted = admitted || s.sent.IsZero()
+		s.sent, admitted = now, true
+		list = append(list, s)
+	}
+	for _, s := range slices.SortedFunc(maps.Keys(b.changed), byAge) {
+		delete(b.changed, s)
+		switch {
+		case !b.ours(s), s.waits != nil:
+			continue
+		case s.sent.IsZero():
+			if !b.admitted.admit(s, b.limit) {
+				continue
+			}
+			admitted = true
+		}
 		s.sent = now
 		list = append(list, s)
 	}
@@ -534,8 +539,9 @@ func (b *states) renew(now time.Time) {
 			b.end(s, a, now)
 			b.closeEpisode(s.last().Alert, now)
 			b.enqueue(s.last().Alert)
-		case s.firing():
+		case s.firing() && s.waits == nil:
 			b.changed[s] = true
+		case s.firing():
 		case now.After(s.last().Until.Add(resolveTimeout)):
 			b.drop(s)
 		}

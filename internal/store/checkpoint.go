@@ -40,7 +40,17 @@ type Checkpoint struct {
 }
 
 func (c *Checkpoint) reset(full bool) {
-	*c = Checkpoint{full: full, body: c.body[:0], alerts: c.alerts[:0]}
+	clear(c.alerts) // which hold texts
+	*c = Checkpoint{full: full, body: reuse(c.body, 64<<10), alerts: reuse(c.alerts, 256)}
+}
+
+// reuse is the memory of a slice for the next checkpoint. What a single large one needed, and the
+// last one did not, is freed.
+func reuse[T any](last []T, small int) []T {
+	if n := cap(last); n > small && len(last) < n/4 {
+		return nil
+	}
+	return last[:0]
 }
 
 // Full says whether the checkpoint has to hold everything.
