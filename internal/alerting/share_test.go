@@ -87,7 +87,7 @@ groups:
 	}
 	w.time(30 * time.Second)
 	list := w.engine.Alerts()
-	if len(list) != 7 || !reflect.DeepEqual(list, w.engine.AlertsInBatches()) {
+	if len(list) != 7 || !reflect.DeepEqual(list, w.engine.Detailed(w.engine.AlertSummaries())) {
 		t.Fatalf("%d alerts", len(list))
 	}
 	for _, a := range list {

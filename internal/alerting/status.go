@@ -270,16 +270,32 @@ func (rs *ruleState) memory() int {
 
 // Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest
 // first.
-func (e *Engine) Alerts() []models.Alert { return e.alerts(math.MaxInt) }
+func (e *Engine) Alerts() []models.Alert { return e.alerts(math.MaxInt, true) }
 
 // alertsBatch is how many alerts are listed before logs may be evaluated again.
 const alertsBatch = 64
 
-// AlertsInBatches is Alerts for those who only look: evaluation goes on meanwhile, so the list may
-// lack an alert that fired, or hold one that ended, while it was made.
-func (e *Engine) AlertsInBatches() []models.Alert { return e.alerts(alertsBatch) }
+// AlertSummaries is Alerts for those who only look: evaluation goes on meanwhile, so the list may
+// lack an alert that fired, or hold one that ended, while it was made. Annotations, lines and the
+// most frequent values are left out; Detailed adds them. The labels are shared and must not be
+// changed.
+func (e *Engine) AlertSummaries() []models.Alert { return e.alerts(alertsBatch, false) }
 
-func (e *Engine) alerts(batch int) []models.Alert {
+// Detailed returns alerts of AlertSummaries as they are now, with annotations, lines and the most
+// frequent values. One that has ended meanwhile stays as it is.
+func (e *Engine) Detailed(list []models.Alert) []models.Alert {
+	detailed := make([]models.Alert, len(list))
+	for i, a := range list {
+		now, ok := e.Alert(a)
+		if !ok {
+			now = a
+		}
+		detailed[i] = now
+	}
+	return detailed
+}
+
+func (e *Engine) alerts(batch int, full bool) []models.Alert {
 	var list []models.Alert
 	e.mu.Lock()
 	for _, rs := range slices.Clone(e.rules) {
@@ -297,7 +313,7 @@ func (e *Engine) alerts(batch int) []models.Alert {
 			if !rs.alerts[number] {
 				continue
 			}
-			if a, ok := e.listed(e.at(rs, number)); ok {
+			if a, ok := e.listed(e.at(rs, number), full); ok {
 				list = append(list, a)
 			}
 		}
@@ -314,15 +330,19 @@ func (e *Engine) alerts(batch int) []models.Alert {
 }
 
 // listed is the alert of a group as it is now, if it is to be shown.
-func (e *Engine) listed(m *machine) (models.Alert, bool) {
+func (e *Engine) listed(m *machine, full bool) (models.Alert, bool) {
 	ep, state := m.current()
 	if ep == nil || !e.ours(m.u, m.number) || e.discards(m.u.owner(m.number)) {
 		return models.Alert{}, false
 	}
-	a := m.alertOf(ep, state, max(ep.firedAt, ep.startsAt), ep.edge.Reason)
+	at, of := max(ep.firedAt, ep.startsAt), m.alertOf
+	if !full && ep.labels != nil {
+		of = m.summaryOf
+	}
+	a := of(ep, state, at, ep.edge.Reason)
 	a.Value = finite(m.newestValue())
 	a.Count = m.count(ep, never) // whatever was seen so far
-	if s := m.g.samples; s != nil {
+	if s := m.g.samples; s != nil && full {
 		a.First, a.Last, a.Top = s.ofEpisode(m.u.compiledRule, ep.startsAt, never)
 	}
 	a.Historical = ep.notified == tooOld || ep.notified == notifiedEarlier
@@ -340,7 +360,7 @@ func (e *Engine) Alert(a models.Alert) (models.Alert, bool) {
 	if shown, _ := m.current(); shown != ep {
 		return models.Alert{}, false
 	}
-	return e.listed(m)
+	return e.listed(m, true)
 }
 
 // locate finds the group and the episode of an alert by its rule and labels; nil if there is none.

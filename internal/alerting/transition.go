@@ -98,6 +98,28 @@ func (m *machine) alertOf(
 	reason string,
 ) models.Alert {
 	u := m.u
+	out := m.summaryOf(ep, state, at, reason)
+	if s := m.g.samples; s != nil {
+		out.First, out.Last, out.Top = s.ofEpisode(u.compiledRule, ep.startsAt, at)
+	}
+	if ep.labels == nil {
+		ep.labels = u.alertLabels(m.g.key, u.templateData(&out))
+		m.label(&out, ep)
+	}
+	out.Labels = maps.Clone(out.Labels) // who gets it may change it
+	out.Annotations = u.annotate(&out)
+	return out
+}
+
+// summaryOf is an episode of the group without annotations, lines and the most frequent values. Its
+// labels are shared.
+func (m *machine) summaryOf(
+	ep *episode,
+	state models.AlertState,
+	at int64,
+	reason string,
+) models.Alert {
+	u := m.u
 	out := models.Alert{
 		ID:         u.alertID(m.g.key, ep.number),
 		Rule:       u.id,
@@ -126,19 +148,18 @@ func (m *machine) alertOf(
 			out.EndsAt = instant(at)
 		}
 	}
-	if s := m.g.samples; s != nil {
-		out.First, out.Last, out.Top = s.ofEpisode(u.compiledRule, ep.startsAt, at)
-	}
-	if ep.labels == nil {
-		ep.labels = u.alertLabels(m.g.key, u.templateData(&out))
-	}
-	out.Labels = maps.Clone(ep.labels) // who gets it may change it
-	if ep.level > 0 {
-		out.Labels["severity"] = u.rule.Levels[ep.level-1].Severity
+	m.label(&out, ep)
+	return out
+}
+
+// label gives an alert the labels of its episode, once they are known.
+func (m *machine) label(out *models.Alert, ep *episode) {
+	out.Labels = ep.labels
+	if ep.level > 0 && ep.labels != nil {
+		out.Labels = maps.Clone(ep.labels)
+		out.Labels["severity"] = m.u.rule.Levels[ep.level-1].Severity
 	}
 	out.Severity = out.Labels["severity"]
-	out.Annotations = u.annotate(&out)
-	return out
 }
 
 // annotate executes the rule's annotations for an alert.

@@ -115,7 +115,11 @@ func problems(h kafka.Health) error {
 // alertsView shows the engine's alerts and the store's history.
 type alertsView struct{ p *process }
 
-func (v alertsView) Current() []models.Alert { return v.p.state.AlertsInBatches() }
+func (v alertsView) Current() []models.Alert { return v.p.state.AlertSummaries() }
+func (v alertsView) Detailed(list []models.Alert) []models.Alert {
+	return v.p.state.Detailed(list)
+}
+
 func (v alertsView) History() []models.Alert { return v.p.store.History() }
 
 func (v alertsView) Series(a models.Alert) []web.Point {

@@ -94,6 +94,7 @@ type alertRow struct {
 	Ack           string // ID of the silence that acknowledges it
 	shown         string
 	labels        map[string]string
+	rank          int // of the severity
 }
 
 // collapsedRows is the number of alerts listed of a collapsed group.
@@ -248,6 +249,9 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
+		if filter.words {
+			a = &s.detailed(list[i : i+1])[0]
+		}
 		if filter.query != nil && !filter.keeps(*a) || !only.matches(a.Labels) ||
 			routed != nil && !routed[a.ID] {
 			d.Hidden++
@@ -284,30 +288,13 @@ func rowOf(a *models.Alert, active []silence) alertRow {
 			row.Muted = "acknowledged by " + by[0].CreatedBy
 		}
 	}
-	if n := len(a.Last); n > 0 {
-		row.Line = &a.Last[n-1]
-	} else if n := len(a.First); n > 0 {
-		row.Line = &a.First[n-1]
-	}
+	row.rank = severityOrder[severityClass(a.Severity)]
 	return row
 }
 
-// finish sorts a group, keeps the rows that are shown, and draws their graphs.
+// finish keeps the rows of a group that are shown, in order, and draws their graphs.
 func (s *Server) finish(g *alertGroup, d alertsData) {
-	slices.SortFunc(g.Rows, func(a, b alertRow) int {
-		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
-		if d.Sort == "newest" {
-			return newest
-		}
-		if d.Sort == "count" {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), newest)
-		}
-		return cmp.Or(compareSeverity(a.Severity, b.Severity), newest)
-	})
-	g.Count, g.Severity, g.Newest = len(g.Rows), g.Rows[0].Severity, g.Rows[0].StartsAt
-	if g.Name == "" {
-		g.Name = g.Rule
-	}
+	g.Count = len(g.Rows)
 	shared := sharedLabels(g.Rows)
 	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
@@ -317,10 +304,36 @@ func (s *Server) finish(g *alertGroup, d alertsData) {
 	if d.Expanded == g.Key {
 		most = expandedRows
 	}
-	g.Rows = g.Rows[:min(most, len(g.Rows))]
+	g.Rows = firstOf(g.Rows, most, func(a, b alertRow) int {
+		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
+		if d.Sort == "newest" {
+			return newest
+		}
+		if d.Sort == "count" {
+			return cmp.Or(cmp.Compare(b.Count, a.Count), newest)
+		}
+		return cmp.Or(cmp.Compare(a.rank, b.rank), newest)
+	})
+	g.Severity, g.Newest = g.Rows[0].Severity, g.Rows[0].StartsAt
+	if g.Name == "" {
+		g.Name = g.Rule
+	}
 	for i := range g.Rows {
 		s.finishRow(&g.Rows[i], g.Count > 1, shared)
 	}
+}
+
+// firstOf returns the first n elements of a list in an order, sorted.
+func firstOf[T any](list []T, n int, compare func(a, b T) int) []T {
+	var first []T
+	for _, one := range list {
+		if len(first) == n && compare(one, first[n-1]) >= 0 {
+			continue
+		}
+		i, _ := slices.BinarySearchFunc(first, one, compare)
+		first = slices.Insert(first[:min(len(first), n-1)], min(i, n-1), one)
+	}
+	return first
 }
 
 func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string) {
@@ -330,6 +343,12 @@ func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string
 		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
 	row.Own = shownLabels(own)
+	row.Alert = &s.detailed([]models.Alert{*row.Alert})[0]
+	if n := len(row.Last); n > 0 {
+		row.Line = &row.Last[n-1]
+	} else if n := len(row.First); n > 0 {
+		row.Line = &row.First[n-1]
+	}
 	series := s.Alerts.Series(*row.Alert)
 	row.Spark = spark(series, s.Now())
 	row.Values = valuesOf(*row.Alert, nil, series)

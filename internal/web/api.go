@@ -197,6 +197,7 @@ func (s *Server) alertByID(id string) (alertDetail, error) {
 	}
 	for _, a := range s.current() {
 		if a.ID == id {
+			a = s.detailed([]models.Alert{a})[0]
 			if len(d.Transitions) == 0 {
 				d.Transitions = append(d.Transitions, a)
 			}

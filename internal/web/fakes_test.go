@@ -52,6 +52,7 @@ func (f *fake) Current() []models.Alert {
 	defer f.mu.Unlock()
 	return slices.Clone(f.current)
 }
+func (f *fake) Detailed(list []models.Alert) []models.Alert { return list }
 func (f *fake) History() []models.Alert {
 	f.mu.Lock()
 	defer f.mu.Unlock()

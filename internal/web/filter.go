@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -15,6 +16,7 @@ import (
 // alone is searched in labels, summary and reason.
 type alertFilter struct {
 	query   rule.Query
+	words   bool // it looks at the text of alerts, with their summary
 	lists   match.Lists
 	decoder *decode.Decoder
 }
@@ -37,8 +39,27 @@ func (s *Server) newAlertFilter(text string) (*alertFilter, error) {
 		":")); err != nil {
 		return nil, badRequest("%s", strings.TrimPrefix(err.Error(), "1:"))
 	}
+	f.words = searchesText(f.query)
 	f.decoder, err = decode.New(decode.Config{Format: "json"}, decode.NewFields())
 	return f, err
+}
+
+// searchesText reports whether a query looks at the text of a log, and not at its fields alone.
+func searchesText(q rule.Query) bool {
+	switch q := q.(type) {
+	case *rule.And:
+		return slices.ContainsFunc(q.Of, searchesText)
+	case *rule.Or:
+		return slices.ContainsFunc(q.Of, searchesText)
+	case *rule.Not:
+		return searchesText(q.Of)
+	case *rule.Leaf:
+		switch q.Field {
+		case "", "message", "raw", "line":
+			return true
+		}
+	}
+	return false
 }
 
 // keeps reports whether an alert matches.

@@ -67,7 +67,7 @@ func promAlertOf(a models.Alert) promAlert {
 
 func (s *Server) prometheusAlerts(w http.ResponseWriter, _ *http.Request) error {
 	list := []promAlert{}
-	for _, a := range s.current() {
+	for _, a := range s.detailed(s.current()) {
 		list = append(list, promAlertOf(a))
 	}
 	return ok(w, success("alerts", list))
@@ -77,8 +77,16 @@ func success(key string, v any) any {
 	return map[string]any{"status": "success", "data": map[string]any{key: v}}
 }
 
-// current returns the alerts that are not resolved, sorted by start. Callers share the slice and
-// must not change it.
+// detailed returns current alerts with annotations, lines and the most frequent values.
+func (s *Server) detailed(list []models.Alert) []models.Alert {
+	if len(list) == 0 {
+		return nil
+	}
+	return s.Alerts.Detailed(list)
+}
+
+// current returns the alerts that are not resolved, sorted by start, without what only Detailed
+// knows. Callers share the slice and must not change it.
 func (s *Server) current() []models.Alert {
 	if s.Alerts == nil {
 		return nil
@@ -123,7 +131,7 @@ func (c *alertCache) get(list func() []models.Alert) []models.Alert {
 
 func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 	byRule := map[string][]promAlert{}
-	for _, a := range s.current() {
+	for _, a := range s.detailed(s.current()) {
 		byRule[a.Rule] = append(byRule[a.Rule], promAlertOf(a))
 	}
 	status := s.ruleStatus()

@@ -232,6 +232,7 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 			d.Alerts = append(d.Alerts, a)
 		}
 	}
+	d.Alerts = s.detailed(d.Alerts)
 	past := episodes(s.transitions(HistoryQuery{Rule: found.ID(), Most: 2000}))[found.ID()]
 	d.Day, d.Fired = lastDay(past, s.Now())
 	slices.Reverse(past)

@@ -15,8 +15,10 @@ import (
 // Alerts are the alerts of the engine. Callers own the returned slices but must not change the
 // alerts in them.
 type Alerts interface {
-	Current() []models.Alert // newest transition of each alert that is not resolved
-	History() []models.Alert // transitions, oldest first
+	// each alert that is not resolved, without annotations, lines and the most frequent values
+	Current() []models.Alert
+	Detailed([]models.Alert) []models.Alert // with those
+	History() []models.Alert                // transitions, oldest first
 	// values of an alert's condition over time, oldest first
 	Series(a models.Alert) []Point
 }
