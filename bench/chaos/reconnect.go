@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -22,17 +21,16 @@ type dialer struct {
 	rand  *rand.Rand
 	pause time.Duration // before the jitter; zero when the last attempt did not fail
 	next  time.Time     // no attempt before
+	err   error         // of the last attempt
 }
 
-var errPause = errors.New("the client pauses before it connects again")
-
-// DialContext connects, or fails at once within a pause.
+// DialContext connects. Within a pause it fails at once, as the attempt before.
 func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	d.mu.Lock()
-	pausing := time.Now().Before(d.next)
+	pausing, last := time.Now().Before(d.next), d.err
 	d.mu.Unlock()
 	if pausing {
-		return nil, errPause
+		return nil, last
 	}
 	conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
 	d.mu.Lock()
@@ -43,6 +41,7 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	}
 	if now := time.Now(); !now.Before(d.next) { // not one of several attempts at the same time
 		d.pause = min(max(2*d.pause, pauseMin), pauseMax)
+		d.err = err
 		d.next = now.Add(time.Duration(float64(d.pause) * (0.75 + 0.75*d.rand.Float64())))
 	}
 	return nil, err
