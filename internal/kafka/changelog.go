@@ -106,7 +106,8 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 					h.failed.Store(&err)
 				}
 				h.limited.error("put", "the changelog topic cannot be written; after a crash "+
-					"alerts may be notified twice", "topic", h.topic, "error", withHint(err))
+					"alerts may be notified twice", "topic", h.topic,
+					"error", withWriteHint(err, h.topic))
 			}
 		},
 	)
@@ -120,7 +121,7 @@ func (h *ChangelogTopic) Flush(ctx context.Context) error {
 		err = *failed
 	}
 	if err != nil {
-		return fmt.Errorf("write changelog topic %q: %w", h.topic, withHint(err))
+		return fmt.Errorf("write changelog topic %q: %w", h.topic, withWriteHint(err, h.topic))
 	}
 	return nil
 }
