@@ -14,8 +14,8 @@ const (
 )
 
 // dialer connects as librdkafka does with its defaults: after an attempt that failed it pauses, for
-// 100 ms at first and twice as long after each further one, at most 10 s; with jitter that is
-// 25 % less to 50 % more. Most shippers use librdkafka, and other clients pause less.
+// 100 ms at first and twice as long after each further one, with a jitter of 25 % less to 50 %
+// more, and at most 10 s. Most shippers use librdkafka, and other clients pause less.
 type dialer struct {
 	mu    sync.Mutex // guards what follows
 	rand  *rand.Rand
@@ -42,7 +42,8 @@ func (d *dialer) DialContext(ctx context.Context, network, addr string) (net.Con
 	if now := time.Now(); !now.Before(d.next) { // not one of several attempts at the same time
 		d.pause = min(max(2*d.pause, pauseMin), pauseMax)
 		d.err = err
-		d.next = now.Add(time.Duration(float64(d.pause) * (0.75 + 0.75*d.rand.Float64())))
+		jittered := time.Duration(float64(d.pause) * (0.75 + 0.75*d.rand.Float64()))
+		d.next = now.Add(min(jittered, pauseMax))
 	}
 	return nil, err
 }

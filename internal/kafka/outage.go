@@ -14,20 +14,23 @@ import (
 // watermark of the partition stands still until producers have delivered.
 //
 // How long that takes follows from their defaults. A client doubles its pause between connection
-// attempts, so it is back at the latest after as long again as the outage was, up to a maximum:
-// librdkafka (also in Fluent Bit, Vector and rsyslog) 10 s with 50 % jitter, Java 1 s, franz-go
-// 5 s. Then it sends what it has buffered, in order, and only then logs of the present. So the
-// watermark moves on when logs of the present come and none of the past any more, and at the latest
-// after the configured time.
+// attempts up to a maximum: librdkafka (also in Fluent Bit, Vector and rsyslog) 10 s, Java 1 s,
+// franz-go 5 s. Jitter makes a pause up to twice as long as all before it together, so a client is
+// back after twice the outage or its longest pause, whichever is less. One that connects to several
+// addresses in turn takes longer, at most as long again as the outage was. Then it sends what it has
+// buffered, in order, and only then logs of the present. So the watermark moves on when logs of the
+// present come and none of the past any more, and at the latest after the configured time.
 //
 //	          outage                  settling
 //	  |----------------------|------------------------------|
-//	last answer          first answer,                 present logs only, after min(outage,
-//	                     watermark stands still        reconnectMax); or outage_grace has passed
+//	last answer          first answer,                 present logs only, after the outage's
+//	                     watermark stands still        length, reconnectMin to reconnectMax; or
+//	                                                   outage_grace has passed
 
 const (
 	outageMin      = 5 * time.Second  // shorter gaps are covered by the lateness of rules
-	reconnectMax   = 20 * time.Second // the longest pause of a client before it connects again
+	reconnectMin   = 10 * time.Second // the longest pause of a client before it connects again
+	reconnectMax   = 20 * time.Second // the longest of one with several addresses
 	reconnectSlack = 2 * time.Second
 	drainedAfter   = 5 * time.Second // without a log of the time before the end of the outage
 	// OutageGrace is the default of SourceConfig.OutageGrace.
@@ -79,8 +82,8 @@ func (a *availability) settling(now time.Time, grace time.Duration) bool {
 		return false
 	}
 	since := now.Sub(a.ended)
-	delivered := a.present && since >= min(a.outage, reconnectMax)+reconnectSlack &&
-		now.Sub(a.buffered) >= drainedAfter
+	reconnected := max(reconnectMin, min(a.outage, reconnectMax)) + reconnectSlack
+	delivered := a.present && since >= reconnected && now.Sub(a.buffered) >= drainedAfter
 	if since >= grace || delivered {
 		a.ended = time.Time{}
 		return false
