@@ -17,9 +17,9 @@ import (
 // attempts up to a maximum: librdkafka (also in Fluent Bit, Vector and rsyslog) 10 s, Java 1 s,
 // franz-go 5 s. Jitter makes a pause up to twice as long as all before it together, so a client is
 // back after twice the outage or its longest pause, whichever is less. One that connects to several
-// addresses in turn takes longer, at most as long again as the outage was. Then it sends what it has
-// buffered, in order, and only then logs of the present. So the watermark moves on when logs of the
-// present come and none of the past any more, and at the latest after the configured time.
+// addresses in turn takes longer, at most as long again as the outage was. Then it sends what it
+// has buffered, in order, and only then logs of the present. So the watermark moves on when logs of
+// the present come and none of the past any more, and at the latest after the configured time.
 //
 //	          outage                  settling
 //	  |----------------------|------------------------------|
