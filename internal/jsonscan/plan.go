@@ -55,8 +55,8 @@ func NewPlan() *Plan {
 	}
 }
 
-// Extend returns a plan that has the paths of p, to which others may be added. It shares with p what
-// it does not change.
+// Extend returns a plan that has the paths of p, to which others may be added. It shares with p
+// what it does not change.
 func (p *Plan) Extend() *Plan {
 	extended := *p
 	extended.nodes = slices.Clone(p.nodes)
