@@ -344,6 +344,8 @@ func TestCommonFields(t *testing.T) {
 		`{"response":{"status":502}}`,
 		`{"res":{"statusCode":502},"req":{"method":"GET","url":"/pay"}}`,
 		`{"http_status":502,"status":"done"}`, `{"httpRequest":{"status":502}}`,
+		`{"response_code":502,"response_flags":"UF"}`, `{"EdgeResponseStatus":502}`,
+		`method=GET path=/pay format=html status=502`,
 		`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`,
 		`[2026-05-04T10:11:12.345Z] "GET /pay HTTP/1.1" 502 UF,URX 0 91 1 - "-" "curl" "r-1" ` +
 			`"pay" "10.0.0.1:80"`,
@@ -363,6 +365,10 @@ func TestCommonFields(t *testing.T) {
 	f(`{"http":{"request":{"method":"GET"}}}`, "method", "GET")
 	f(`{"username":"ann"}`, "user.name", "ann")
 	f(`{"remote_addr":"10.0.0.1"}`, "source_ip", "10.0.0.1")
+	f(`{"downstream_remote_address":"10.0.0.1:51234"}`, "source_ip", "10.0.0.1")
+	f(`{"remoteAddress":"[2001:db8::1]:443"}`, "source_ip", "2001:db8::1")
+	f(`{"remoteAddress":"2001:db8::1"}`, "source_ip", "2001:db8::1")
+	f(`{"client":"pay:443"}`, "source_ip", "pay:443")
 	f(
 		`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"`,
 		"source_ip",

@@ -105,7 +105,8 @@ var timeCandidates = []string{
 	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp",
 	"createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time",
 	"log_time", "logtime", "@fields.time", "_logMeta.date",
-	"TimeGenerated", "EventTime", "EventReceivedTime",
+	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
+	"EdgeStartTimestamp",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -188,19 +189,20 @@ var commonFields = map[string][]string{
 		"http.statusCode", "http_status", "http_status_code", "httpRequest.status",
 		"response.status_code", "response.statusCode", "response.status", "res.statusCode",
 		"res.status", "status_code", "statusCode", "sc-status", "status",
-		"DownstreamStatus", "OriginStatus", "elb_status_code",
+		"DownstreamStatus", "OriginStatus", "elb_status_code", "response_code", "responseCode",
+		"response_status", "EdgeResponseStatus",
 	},
 	"path": {
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
 		"req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
 		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
-		"httpRequest.requestPath", "requestPath", "RequestPath", "req_path",
+		"httpRequest.requestPath", "requestPath", "RequestPath", "req_path", "ClientRequestURI",
 	},
 	"method": {
 		"method", "http.request.method", "http.method", "request.method", "req.method",
 		"request_method", "http_method", "httpRequest.requestMethod", "cs-method",
 		"http.http_method", "verb", "requestMethod",
-		"RequestMethod",
+		"RequestMethod", "ClientRequestMethod",
 	},
 	"exception.class": {
 		"exception.class", "exception.type", "exception.exception_class", "exception_class",
@@ -220,7 +222,8 @@ var commonFields = map[string][]string{
 		"clientip", "src_ip", "remote_addr", "remote_ip", "sourceIPAddress",
 		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip",
 		"request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
-		"remote_host", "remoteAddress", "remote_address", "rip",
+		"remote_host", "remoteAddress", "remote_address", "rip", "ClientIP", "actor_ip",
+		"request.remote_address", "downstream_remote_address",
 	},
 	"duration_ms": {
 		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",
@@ -274,6 +277,7 @@ type hints struct {
 	duration, request, bigDuration, requestMethod jsonscan.Slot // Caddy, Traefik
 	requestTime, remoteAddr, latency, remoteIP    jsonscan.Slot // nginx, Echo
 	date, tz                                      jsonscan.Slot // FortiGate
+	involvedObject, regarding                     jsonscan.Slot // events of Kubernetes
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
@@ -482,6 +486,7 @@ func (p *fieldPlan) addHints() {
 		one("latency"), one("remote_ip")
 	h.arguments, h.line = one("arguments"), one("line")
 	h.date, h.tz = one("date"), one("tz")
+	h.involvedObject, h.regarding = one("involvedObject"), one("regarding")
 	h.observed = [3]jsonscan.Slot{
 		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
 	}

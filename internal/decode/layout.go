@@ -149,7 +149,7 @@ func (l *Log) learn(id FieldID, v Value) {
 func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset) jsonscan.Slot {
 	r, h := &p.others[id], &p.hints
 	switch r.kind {
-	case lineField, streamField, extractedField:
+	case lineField, streamField, extractedField, addressField:
 		return slotUnknown
 	}
 	if first != slotUnknown {

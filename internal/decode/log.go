@@ -567,7 +567,7 @@ func (l *Log) findTime() {
 	if l.layout != nil && l.layout.time >= 0 {
 		if s := &l.root.Spans[l.layout.time]; s.Kind == String {
 			if t, ok := l.d.today.read(l.root.Doc[s.Start:s.End]); ok && l.clock.plausible(t) {
-				l.time, l.timeFrom = t, l.d.plan.paths[l.layout.time]
+				l.time, l.timeFrom = t, l.d.plan.path(l.layout.time)
 				return
 			}
 		}
@@ -603,7 +603,7 @@ func (l *Log) findTime() {
 				continue
 			}
 			if t, ok := l.readTime(x, s); ok {
-				l.time, l.timeFrom = t, l.d.plan.paths[s]
+				l.time, l.timeFrom = t, l.d.plan.path(s)
 				return
 			}
 		}
@@ -852,8 +852,8 @@ func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 // its events, which are normal or warnings.
 func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
-	if x.Has.Has(h.kind) && x.Has.Has(h.reason) && x.Has.Has(h.kindWord) &&
-		string(l.scalar(x, x.Spans[h.kind]).Text) == "Event" {
+	if x.Has.Has(h.kindWord) && x.Has.Has(h.reason) &&
+		(x.Has.Has(h.involvedObject) || x.Has.Has(h.regarding)) {
 		switch string(l.scalar(x, x.Spans[h.kindWord]).Text) {
 		case "Warning":
 			return levelWarn, h.kindWord

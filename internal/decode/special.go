@@ -27,6 +27,7 @@ const (
 	platformField
 	classField     // the class of an exception
 	durationField  // a duration in milliseconds
+	addressField   // an address, without its port
 	lineField      // the line as it was shipped
 	inLine         // a field of the line only
 	inStream       // a field of the envelope only
@@ -54,6 +55,8 @@ func request(p *jsonscan.Plan, path string, candidates []string) requested {
 		r.kind = classField
 	case path == "duration_ms":
 		r.kind = durationField
+	case path == "source_ip":
+		r.kind = addressField
 	case path == "line":
 		r.kind = lineField
 	case strings.HasPrefix(path, "kubernetes."), strings.HasPrefix(path, "docker."):
@@ -177,6 +180,9 @@ func (l *Log) findRequested(
 	}
 	v, at := l.inLayers(r, layers, read)
 	if v.Kind > Null {
+		if r.kind == addressField && v.Kind == String && isAddress(v.Text) {
+			v.Text = withoutPort(v.Text)
+		}
 		return v, at
 	}
 	switch r.kind {
@@ -262,7 +268,7 @@ func (l *Log) className(x *jsonscan.Extractor, c *jsonscan.Choice) (Value, jsons
 			continue
 		}
 		v := l.scalar(x, x.Spans[at])
-		if l.d.plan.paths[at] == "exception" { // more often the stack
+		if l.d.plan.path(at) == "exception" { // more often the stack
 			if v.Text = classOf(v.Text); v.Text == nil {
 				continue
 			}
