@@ -51,7 +51,7 @@ type Report struct {
 	Warnings []rule.Finding
 	Rules    int
 	Sigma    *SigmaReport // nil when no Sigma rules were checked
-	Others   []string     // configuration files, alertmanager.yml and test scripts that were checked
+	Others   []string     // configuration, alertmanager.yml, test scripts
 	// prints what the rules match in the logs that they were compared with; nil for no logs
 	Table func(io.Writer) error
 }
@@ -227,8 +227,8 @@ func kindOf(name string) fileKind {
 	return ruleFile
 }
 
-// kindOfDirectory is that of Sigma rules when there are no rule files of our own in a directory, and
-// the first YAML file below it is a Sigma rule.
+// kindOfDirectory is that of Sigma rules when there are no rule files of our own in a directory,
+// and the first YAML file below it is a Sigma rule.
 func kindOfDirectory(name string) fileKind {
 	if own, _ := filepath.Glob(filepath.Join(name, "*.rules.yml")); len(own) > 0 {
 		return ruleFile

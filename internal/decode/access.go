@@ -512,7 +512,10 @@ func (a *accessLine) squid(b []byte) bool {
 
 // uwsgi reads the line that uWSGI writes of a request.
 //
-//	[pid: 12|app: 0|req: 1/1] 192.0.2.1 () {30 vars in 400 bytes} [Mon May  4 10:11:12 2026] GET /pay => generated 5 bytes in 3 msecs (HTTP/1.1 502) 2 headers in 70 bytes (1 switches on core 0)
+//	[pid: 12|app: 0|req: 1/1] 192.0.2.1 () {30 vars in 400 bytes} [Mon May  4 10:11:12 2026]
+//	GET /pay => generated 5 bytes in 3 msecs (HTTP/1.1 502) 2 headers in 70 bytes
+//
+// It is one line; how long it took is in msecs or micros.
 func (a *accessLine) uwsgi(b []byte) bool {
 	head, rest, ok := bytes.Cut(b, []byte("] "))
 	if !ok || !bytes.HasPrefix(head, []byte("[pid: ")) {

@@ -13,8 +13,8 @@ import (
 // Much text has a = in it, so a line must be two pairs at least, nothing else, and one of them must
 // be a level or a message. Of four pairs without either, as in lines about requests, the whole line
 // is the message. A line that begins with a pair and names a known level may have bare words, which
-// are keys that are true, and damaged quotes. If the topic is of format logfmt, any line with a pair
-// is read.
+// are keys that are true, and damaged quotes. If the topic is of format logfmt, any line with a
+// pair is read.
 func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
 	pairs, specific, leveled := 0, false, false

@@ -29,8 +29,8 @@ var (
 )
 
 // TestEngineAgrees holds the engine against the evaluator on random rules and logs, in all ways in
-// which the program evaluates logs: backtest of a file, test, run as they arrive, run with restarts,
-// and run over the backlog of a topic.
+// which the program evaluates logs: backtest of a file, test, run as they arrive, run with
+// restarts, and run over the backlog of a topic.
 //
 // A hundred thousand scenarios take some minutes:
 //

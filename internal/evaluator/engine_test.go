@@ -131,7 +131,8 @@ func (s scenario) noteValues(e ruletest.Engine, list *[]string) ruletest.Engine 
 // live is what the engine makes of a scenario when each log is evaluated as it arrives.
 func live(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, false) }
 
-// restarted is what the engine makes of it when it is restored from its state after every sixth log.
+// restarted is what the engine makes of it when it is restored from its state after every sixth
+// log.
 func restarted(s scenario, set *rule.Set) ([]string, error) { return arriving(s, set, true) }
 
 func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
@@ -194,8 +195,8 @@ func brief(fired, ended models.Alert) bool {
 		fired.State == models.AlertFiring && ended.State == models.AlertResolved
 }
 
-// reminded is the reason of a transition that repeats one that was too old to be notified, because the
-// clock of a run leaps from log to log.
+// reminded is the reason of a transition that repeats one that was too old to be notified, because
+// the clock of a run leaps from log to log.
 const reminded = "firing since before it could be notified"
 
 const lateness = 10 * time.Second

@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// TestExamples runs the examples of testdata: by the evaluator, and by the engine in all ways. Each is
-// rules, the logs with their times after the start, and the transitions that must come, in the order
-// of time. The start is 2026-01-05T09:00:00Z, a Monday, unless it is given. 40s+12s is a log of 40 seconds after the start that arrives 12 seconds later, and 40s/1
-// one on partition 1.
+// TestExamples runs the examples of testdata: by the evaluator, and by the engine in all ways. Each
+// is rules, the logs with their times after the start, and the transitions that must come, in the
+// order of time. The start is 2026-01-05T09:00:00Z, a Monday, unless it is given. 40s+12s is a log
+// of 40 seconds after the start that arrives 12 seconds later, and 40s/1 one on partition 1.
 func TestExamples(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {

@@ -386,7 +386,8 @@ func (d draw) sequence(r map[string]string) {
 // features are the parts of the rule language that a scenario uses.
 type features struct {
 	life, hours, suppressions, absence, values, firing, sequences, every, alerts, records bool
-	calendar                                                                              bool // hours of days
+
+	calendar bool // hours of days
 }
 
 func (d draw) features() features {
