@@ -34,7 +34,7 @@ func (r *reader) maps() *mapReader {
 		Reader:  &r.Reader,
 		regexps: &r.regexps,
 		list: func(pos Pos, name string) {
-			r.refs = append(r.refs, reference{pos, "list", name})
+			r.refs = append(r.refs, reference{pos, "list", name, 0})
 		},
 		members: func(name string) []string {
 			if l := r.set.Lists[name]; l != nil {

@@ -102,7 +102,10 @@ type reader struct {
 	set    *Set
 	seen   map[string]Pos // rule identities
 	named  []string       // the identities of the document at hand
-	refs   []reference
+
+	current   int           // the number of the document at hand, from 1; 0 for a rule file
+	documents map[*Rule]int // of the rules that came in one
+	refs      []reference
 
 	regexps    regexpBudget     // of the file at hand
 	selections map[string]Query // of the rule's match, when it is a detection
@@ -121,6 +124,7 @@ func LoadDocuments(documents []Document, texts []File, names ...string) (*Set, e
 	r := newReader()
 	r.load(texts, names)
 	for i, d := range documents {
+		r.current = i + 1
 		if list := r.tolerant(d); len(list) > 0 {
 			r.set.Refused[i] = list
 		}
@@ -134,6 +138,12 @@ func (r *reader) tolerant(d Document) (mistakes problem.List) {
 	r.named = r.named[:0]
 	r.File, r.files, r.regexps = d.File, append(r.files, d.File), regexpBudget{}
 	r.document(d.Root)
+	for i := range r.refs[refs:] {
+		r.refs[refs+i].document = r.current
+	}
+	for _, one := range r.set.Rules[rules:] {
+		r.documents[one] = r.current
+	}
 	if len(r.Problems) > problems {
 		mistakes = slices.Clone(r.Problems[problems:])
 		r.Problems, r.refs = r.Problems[:problems], r.refs[:refs]
@@ -158,7 +168,8 @@ func newReader() *reader {
 			places:    map[*Rule]map[string]Pos{},
 			keywords:  map[*Leaf]bool{},
 		},
-		seen: map[string]Pos{},
+		seen:      map[string]Pos{},
+		documents: map[*Rule]int{},
 	}
 }
 
@@ -689,7 +700,7 @@ func (r *reader) query(n *yaml.Node) (Query, string) {
 	eachLeaf(q, func(l *Leaf) {
 		l.Pos = r.Inside(n, l.Pos.Column-1)
 		if l.Op == OpList {
-			r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
+			r.refs = append(r.refs, reference{l.Pos, "list", l.Text, 0})
 		}
 	})
 	return q, n.Value

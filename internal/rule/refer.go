@@ -16,10 +16,19 @@ import (
 type reference struct {
 	pos        Pos
 	kind, name string
+	document   int // that has it, from 1; 0 for a rule file
 }
 
-// resolveNames reports references to names that no file defines.
+// resolveNames reports references to names that no file defines. A document that has one is left
+// out, and then what refers to its rules.
 func (r *reader) resolveNames() {
+	for r.resolveOnce() {
+	}
+}
+
+// resolveOnce reports the references once, and says whether documents were left out.
+func (r *reader) resolveOnce() (left bool) {
+	missing := map[int]bool{}
 	for _, ref := range r.refs {
 		var known []string
 		switch ref.kind {
@@ -41,11 +50,26 @@ func (r *reader) resolveNames() {
 				continue // it may be in a rule that could not be read
 			}
 		}
-		if !slices.Contains(known, ref.name) {
-			r.Add(ref.pos, problem.DidYouMean(ref.name, known), "%s %q is not defined",
-				ref.kind, ref.name)
+		if slices.Contains(known, ref.name) {
+			continue
+		}
+		before := len(r.Problems)
+		r.Add(ref.pos, problem.DidYouMean(ref.name, known), "%s %q is not defined", ref.kind,
+			ref.name)
+		if at := ref.document; at > 0 {
+			missing[at] = true
+			r.set.Refused[at-1] = append(r.set.Refused[at-1], r.Problems[before:]...)
+			r.Problems = r.Problems[:before]
 		}
 	}
+	if len(missing) == 0 {
+		return false
+	}
+	r.refs = slices.DeleteFunc(r.refs, func(ref reference) bool { return missing[ref.document] })
+	r.set.Rules = slices.DeleteFunc(r.set.Rules, func(one *Rule) bool {
+		return missing[r.documents[one]]
+	})
+	return true
 }
 
 // interval is a union of Alertmanager's time intervals.
@@ -108,7 +132,7 @@ func (r *reader) intervals(n *yaml.Node) {
 func (r *reader) active(n *yaml.Node) (list []Activity) {
 	for _, m := range r.Sequence(n) {
 		name, not := strings.CutPrefix(r.Text(m), "not ")
-		r.refs = append(r.refs, reference{r.Pos(m), "time interval", name})
+		r.refs = append(r.refs, reference{r.Pos(m), "time interval", name, 0})
 		list = append(list, Activity{name, not})
 	}
 	return list
@@ -175,7 +199,7 @@ func (r *reader) levels(n *yaml.Node, when Condition) (levels []Level) {
 func (r *reader) suppressedBy(n *yaml.Node) (names []string) {
 	for _, m := range r.Sequence(n) {
 		names = append(names, r.Text(m))
-		r.refs = append(r.refs, reference{r.Pos(m), "suppression", m.Value})
+		r.refs = append(r.refs, reference{r.Pos(m), "suppression", m.Value, 0})
 	}
 	return names
 }
@@ -191,7 +215,7 @@ func (r *reader) expect(n *yaml.Node) string {
 		return ""
 	}
 	name := strings.TrimPrefix(r.Text(from), "@")
-	r.refs = append(r.refs, reference{r.Pos(from), "list", name})
+	r.refs = append(r.refs, reference{r.Pos(from), "list", name, 0})
 	return name
 }
 
@@ -235,12 +259,12 @@ func (r *reader) refer(n *yaml.Node, c Condition) {
 		r.refer(n, c.Of)
 		c.Pos = r.Inside(n, c.Pos.Column-1)
 		if c.Func == "firing" {
-			r.refs = append(r.refs, reference{c.Pos, "alert", c.Alert})
+			r.refs = append(r.refs, reference{c.Pos, "alert", c.Alert, 0})
 		}
 		eachLeaf(c.Filter, func(l *Leaf) {
 			l.Pos = r.Inside(n, l.Pos.Column-1)
 			if l.Op == OpList {
-				r.refs = append(r.refs, reference{l.Pos, "list", l.Text})
+				r.refs = append(r.refs, reference{l.Pos, "list", l.Text, 0})
 			}
 		})
 	}

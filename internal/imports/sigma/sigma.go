@@ -258,7 +258,8 @@ func (t *translator) references() {
 			imports.Value(d.root, "generate") == "true" {
 			continue
 		}
-		for _, name := range imports.Values(c, "rules") {
+		for _, name := range append(imports.Values(c, "rules"),
+			conditionNames(imports.Get(c, "condition"))...) {
 			if r := t.byName[name]; r != nil {
 				r.used = true
 			}
@@ -276,12 +277,15 @@ func (t *translator) translate(d *document) *yaml.Node {
 		t.remark(d, imports.Skipped, Unprovided, "no source provides logs of %s", l)
 		return nil
 	}
-	if d.used {
+	if d.used && d.correlation() == nil {
 		t.remark(d, imports.Exact, "", "counted by a correlation, without an alert of its own")
 		return nil
 	}
 	before := len(t.report.Remarks)
 	n := t.common(d)
+	if d.used { // its alerts are what is counted
+		imports.Set(n, "mode", imports.Text("signal"))
+	}
 	var err error
 	if c := imports.Get(d.root, "correlation"); c != nil {
 		err = t.correlation(d, c, n)
@@ -605,102 +609,6 @@ func clone(n *yaml.Node) *yaml.Node {
 	return &c
 }
 
-var timespan = regexp.MustCompile(`^\d+[smhdwMy]$`)
-
-// correlation translates a correlation into the condition of a rule.
-func (t *translator) correlation(d *document, c, n *yaml.Node) error {
-	kind := imports.Value(c, "type")
-	span := imports.Value(c, "timespan")
-	if !timespan.MatchString(span) {
-		return fmt.Errorf("timespan %q is not a duration", span)
-	}
-	if strings.HasSuffix(span, "M") {
-		return fmt.Errorf("timespan %q: months differ in length; write days", span)
-	}
-	match := imports.Map()
-	var names []string
-	first := &logsource{}
-	for i, ref := range imports.Values(c, "rules") {
-		r := t.byName[ref]
-		switch {
-		case r == nil:
-			return fmt.Errorf("rule %q, which it refers to, is not among the files", ref)
-		case imports.Get(r.root, "correlation") != nil:
-			return fmt.Errorf(
-				"it refers to the correlation %q; chains of correlations are not supported", ref)
-		}
-		if i == 0 {
-			first = t.logsource(r)
-		}
-		det, err := t.detection(r)
-		if err != nil {
-			return fmt.Errorf("rule %q, which it refers to: %w", ref, err)
-		}
-		name := "rule_" + strconv.Itoa(i+1)
-		names = append(names, name)
-		imports.Set(match, name, det)
-	}
-	if len(names) == 0 {
-		return fmt.Errorf("it names no rules")
-	}
-	by, groups := t.groups(c, first)
-	condition := "1 of rule_*"
-	if len(groups.Content) > 0 && kind != "temporal_ordered" {
-		imports.Set(match, "group_by", groups)
-		condition += " and group_by"
-	}
-	imports.Set(match, "condition", imports.Text(condition))
-	if len(by) > 0 {
-		imports.Set(n, "by", imports.Texts(by...))
-	}
-	if kind == "temporal_ordered" {
-		steps := imports.List()
-		for i := 0; i < len(names); i++ {
-			step := imports.Get(match, names[i])
-			if len(groups.Content) > 0 {
-				step = imports.Map("rule", step, "group_by", groups,
-					"condition", imports.Text("rule and group_by"))
-			}
-			steps.Content = append(steps.Content, imports.Map("match", step))
-		}
-		imports.Set(n, "sequence", steps)
-		imports.Set(n, "within", imports.Text(span))
-		return nil
-	}
-	when, err := condition2when(kind, imports.Get(c, "condition"), names)
-	if err != nil {
-		return err
-	}
-	imports.Set(n, "match", match)
-	imports.Set(n, "when", imports.Text(when))
-	imports.Set(n, "window", imports.Text(span))
-	return nil
-}
-
-// groups translates group-by. Events without one of the fields do not take part.
-func (t *translator) groups(c *yaml.Node, l *logsource) (by []string, exist *yaml.Node) {
-	exist = imports.Map()
-	aliases := imports.Get(c, "aliases")
-	for _, field := range imports.Values(c, "group-by") {
-		var fields []string
-		if alias := imports.Get(aliases, field); alias != nil {
-			for i := 1; i < len(alias.Content); i += 2 {
-				if f := alias.Content[i].Value; !slices.Contains(fields, f) {
-					fields = append(fields, f)
-				}
-			}
-		} else {
-			fields = t.mapped(field, l)
-		}
-		for i, f := range fields {
-			fields[i] = "fields." + f
-		}
-		by = append(by, field+"="+strings.Join(fields, "|"))
-		imports.Set(exist, strings.Join(fields, " or ")+"|exists", imports.Text("true"))
-	}
-	return by, exist
-}
-
 // mapped is a field's names after the pipelines.
 func (t *translator) mapped(field string, l *logsource) []string {
 	names := []string{field}
@@ -708,51 +616,4 @@ func (t *translator) mapped(field string, l *logsource) []string {
 		names = p.names(names, l)
 	}
 	return names
-}
-
-var comparisons = map[string]string{
-	"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "==", "neq": "!=",
-}
-
-// condition2when translates the condition of a correlation.
-func condition2when(kind string, c *yaml.Node, names []string) (string, error) {
-	field := imports.Value(c, "field")
-	number := ""
-	switch kind {
-	case "event_count":
-		number = "count()"
-	case "value_count":
-		number = "distinct(fields." + field + ")"
-	case "value_sum", "value_avg":
-		number = strings.TrimPrefix(kind, "value_") + "(fields." + field + ")"
-	case "value_median":
-		number = "p50(fields." + field + ")"
-	case "value_percentile":
-		p := imports.Value(c, "percentile")
-		if p == "" {
-			p = "95"
-		}
-		number = "p" + p + "(fields." + field + ")"
-	case "temporal":
-		var parts []string
-		for _, name := range names {
-			parts = append(parts, "count($"+name+") > 0")
-		}
-		return strings.Join(parts, " and "), nil
-	default:
-		return "", fmt.Errorf("correlations of type %q are not supported", kind)
-	}
-	if kind != "event_count" && field == "" {
-		return "", fmt.Errorf("correlations of type %s need condition.field", kind)
-	}
-	var parts []string
-	for i := 0; c != nil && i+1 < len(c.Content); i += 2 {
-		if op := comparisons[c.Content[i].Value]; op != "" {
-			parts = append(parts, number+" "+op+" "+c.Content[i+1].Value)
-		}
-	}
-	if len(parts) == 0 {
-		return "", fmt.Errorf("its condition has no threshold")
-	}
-	return strings.Join(parts, " and "), nil
 }

@@ -1,0 +1,487 @@
+package sigma
+
+import (
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/imports"
+)
+
+var timespan = regexp.MustCompile(`^[1-9]\d{0,5}[smhdwy]$`)
+
+var comparisons = map[string]string{
+	"gt": ">", "gte": ">=", "lt": "<", "lte": "<=", "eq": "==", "neq": "!=",
+}
+
+// maxRefers bounds the rules that one correlation refers to.
+const maxRefers = 50
+
+// correlation is a correlation that is being translated.
+type correlation struct {
+	t       *translator
+	d       *document
+	node    *yaml.Node
+	kind    string
+	span    string
+	rules   []*document
+	aliases *yaml.Node
+}
+
+// correlation translates a correlation into the condition of a rule.
+func (t *translator) correlation(d *document, node, n *yaml.Node) error {
+	c := &correlation{
+		t: t, d: d, node: node, aliases: imports.Get(node, "aliases"),
+		kind: imports.Value(node, "type"), span: imports.Value(node, "timespan"),
+	}
+	switch {
+	case strings.HasSuffix(c.span, "M"):
+		return fmt.Errorf("timespan %q: months differ in length; write days", c.span)
+	case !timespan.MatchString(c.span):
+		return fmt.Errorf("timespan %q is not a duration", c.span)
+	}
+	// an extended condition names rules that the list may leave out
+	names := imports.Values(node, "rules")
+	for _, name := range conditionNames(imports.Get(node, "condition")) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) == 0 || len(names) > maxRefers {
+		return fmt.Errorf("it names %d rules; 1 to %d are possible", len(names), maxRefers)
+	}
+	chained := 0
+	for _, name := range names {
+		r := t.byName[name]
+		if r == nil {
+			return fmt.Errorf("rule %q, which it refers to, is not among the files", name)
+		}
+		if t.circular(r, []*document{d}) {
+			return fmt.Errorf("rule %q, which it refers to, refers back to it", name)
+		}
+		if r.correlation() != nil {
+			chained++
+		}
+		c.rules = append(c.rules, r)
+	}
+	if topics := c.topics(); len(topics) > 0 {
+		imports.Set(n, "source", imports.Texts(topics...))
+	}
+	switch {
+	case chained == len(c.rules):
+		return c.overAlerts(n)
+	case c.kind == "temporal_ordered":
+		return c.ordered(n)
+	case chained > 0 && c.kind != "temporal":
+		return fmt.Errorf("it counts a correlation together with events, which is not supported")
+	}
+	return c.overEvents(n)
+}
+
+func (d *document) correlation() *yaml.Node { return imports.Get(d.root, "correlation") }
+
+// circular says whether a correlation refers to one of those above it.
+func (t *translator) circular(d *document, above []*document) bool {
+	if slices.Contains(above, d) {
+		return true
+	}
+	return slices.ContainsFunc(imports.Values(d.correlation(), "rules"), func(name string) bool {
+		r := t.byName[name]
+		return r != nil && len(above) < maxRefers && t.circular(r, append(slices.Clone(above), d))
+	})
+}
+
+// topics are the sources of the rules that a correlation counts.
+func (c *correlation) topics() (topics []string) {
+	for _, r := range c.rules {
+		for _, topic := range c.t.topics(r) {
+			if !slices.Contains(topics, topic) {
+				topics = append(topics, topic)
+			}
+		}
+	}
+	return topics
+}
+
+// ruleName is the name of the selection of a rule.
+func ruleName(i int) string { return "rule_" + strconv.Itoa(i+1) }
+
+// groupBy are the fields that the correlation groups by.
+func (c *correlation) groupBy() []string { return imports.Values(c.node, "group-by") }
+
+// fields are the names of a field of group-by in the events of a rule.
+func (c *correlation) fields(field string, r *document) []string {
+	if alias := imports.Get(c.aliases, field); alias != nil {
+		own := ""
+		for i := 0; i+1 < len(alias.Content); i += 2 {
+			if c.t.byName[alias.Content[i].Value] == r {
+				own = alias.Content[i+1].Value
+			}
+		}
+		field = own
+	}
+	if field == "" {
+		return nil
+	}
+	names := c.t.mapped(field, c.t.logsource(r))
+	for i := range names {
+		names[i] = "fields." + names[i]
+	}
+	return names
+}
+
+// exist is the selection of the events of a rule that have all fields of group-by; nil when there
+// are none.
+func (c *correlation) exist(r *document) *yaml.Node {
+	selection := imports.Map()
+	for _, field := range c.groupBy() {
+		if names := c.fields(field, r); len(names) > 0 {
+			put(selection, strings.Join(names, " or ")+"|exists", imports.Text("true"))
+		}
+	}
+	if len(selection.Content) == 0 {
+		return nil
+	}
+	return selection
+}
+
+// detection is the detection of a rule of events, without those that lack a field of group-by:
+// they do not take part.
+func (c *correlation) detection(r *document) (*yaml.Node, error) {
+	det, err := c.t.detection(r)
+	if err != nil {
+		return nil, fmt.Errorf("rule %q, which it refers to: %w", r.title(), err)
+	}
+	if exist := c.exist(r); exist != nil {
+		det = imports.Map("rule", det, "group_by", exist,
+			"condition", imports.Text("rule and group_by"))
+	}
+	return det, nil
+}
+
+// by writes the groups. A field that is not the same in the events of all rules is one for each
+// selection.
+func (c *correlation) by(n *yaml.Node, rules map[string]*document) {
+	list := imports.List()
+	for _, field := range c.groupBy() {
+		label := strings.NewReplacer("=", "_", "|", "_", " ", "_").Replace(field)
+		same, first := true, ""
+		of := imports.Map()
+		for _, name := range slices.Sorted(maps.Keys(rules)) {
+			text := strings.Join(c.fields(field, rules[name]), "|")
+			if first == "" {
+				first = text
+			}
+			same = same && text == first
+			if text != "" {
+				imports.Set(of, name, imports.Text(text))
+			}
+		}
+		switch {
+		case same && first != "":
+			list.Content = append(list.Content, imports.Text(label+"="+first))
+		case len(of.Content) > 0:
+			list.Content = append(list.Content, imports.Map(label, of))
+		}
+	}
+	if len(list.Content) > 0 {
+		imports.Set(n, "by", list)
+	}
+}
+
+// overEvents translates a correlation of rules over events; a temporal one may also ask whether
+// others fire.
+func (c *correlation) overEvents(n *yaml.Node) error {
+	match := imports.Map()
+	selections, terms := map[string]*document{}, map[*document]string{}
+	for i, r := range c.rules {
+		if r.correlation() != nil {
+			if strings.ContainsAny(r.title(), "\"\\") {
+				return fmt.Errorf("the title of %q has a quote or a backslash", r.title())
+			}
+			terms[r] = "firing(\"" + r.title() + "\")"
+			c.t.remark(c.d, imports.Differs, "chain", "%q counts for as long as its alert fires",
+				r.title())
+			continue
+		}
+		det, err := c.detection(r)
+		if err != nil {
+			return err
+		}
+		imports.Set(match, ruleName(i), det)
+		selections[ruleName(i)] = r
+		terms[r] = "count($" + ruleName(i) + ") > 0"
+	}
+	if len(selections) == 0 {
+		return fmt.Errorf("it refers to no rule over events")
+	}
+	imports.Set(match, "condition", imports.Text("1 of rule_*"))
+	when, err := c.when(terms)
+	if err != nil {
+		return err
+	}
+	imports.Set(n, "match", match)
+	imports.Set(n, "when", imports.Text(when))
+	imports.Set(n, "window", imports.Text(c.span))
+	c.by(n, selections)
+	return nil
+}
+
+// overAlerts translates a correlation of correlations: it counts their alerts, by the labels that
+// these have. An alert that lasts counts once.
+func (c *correlation) overAlerts(n *yaml.Node) error {
+	match := imports.Map()
+	terms := map[*document]string{}
+	steps := imports.List()
+	list := imports.List()
+	exist := imports.Map()
+	for _, field := range c.groupBy() {
+		label := strings.NewReplacer("=", "_", "|", "_", " ", "_").Replace(field)
+		list.Content = append(list.Content, imports.Text(label+"=fields."+label))
+		put(exist, "fields."+label+"|exists", imports.Text("true"))
+	}
+	for i, r := range c.rules {
+		selection := imports.Map("alertname|cased", imports.Text(r.title()),
+			"state", imports.Text("firing"))
+		one := imports.Map("alert", selection, "condition", imports.Text("alert"))
+		if len(exist.Content) > 0 {
+			one = imports.Map("alert", selection, "group_by", exist,
+				"condition", imports.Text("alert and group_by"))
+		}
+		imports.Set(match, ruleName(i), one)
+		terms[r] = "count($" + ruleName(i) + ") > 0"
+		steps.Content = append(steps.Content, imports.Map("match", one))
+	}
+	put(n, "source", imports.Text("alerts"))
+	if len(list.Content) > 0 {
+		imports.Set(n, "by", list)
+	}
+	c.t.remark(c.d, imports.Differs, "chain", "it counts the alerts of the correlations that it "+
+		"refers to, of which one that lasts counts once")
+	if c.kind == "temporal_ordered" {
+		imports.Set(n, "sequence", steps)
+		imports.Set(n, "within", imports.Text(c.span))
+		return nil
+	}
+	when, err := c.when(terms)
+	if err != nil {
+		return err
+	}
+	imports.Set(match, "condition", imports.Text("1 of rule_*"))
+	imports.Set(n, "match", match)
+	imports.Set(n, "when", imports.Text(when))
+	imports.Set(n, "window", imports.Text(c.span))
+	return nil
+}
+
+// ordered translates temporal_ordered into a sequence. A chained event_count is a step that happens
+// several times.
+func (c *correlation) ordered(n *yaml.Node) error {
+	if condition := imports.Get(c.node, "condition"); condition != nil &&
+		condition.Kind == yaml.ScalarNode {
+		return fmt.Errorf("temporal_ordered with a condition of its own is not supported")
+	}
+	steps := imports.List()
+	selections := map[string]*document{}
+	for i, r := range c.rules {
+		name := ruleName(i)
+		times, of, err := c.step(r)
+		if err != nil {
+			return err
+		}
+		det, err := c.detection(of)
+		if err != nil {
+			return err
+		}
+		selections[name] = of
+		step := imports.Map("match", imports.Map(name, det, "condition", imports.Text(name)))
+		if times > 1 {
+			imports.Set(step, "times", imports.Number(times))
+		}
+		steps.Content = append(steps.Content, step)
+	}
+	imports.Set(n, "sequence", steps)
+	imports.Set(n, "within", imports.Text(c.span))
+	c.by(n, selections)
+	return nil
+}
+
+// step is how often the events of a rule must happen for a step, and the rule of these events.
+func (c *correlation) step(r *document) (times int, of *document, err error) {
+	chained := r.correlation()
+	if chained == nil {
+		return 1, r, nil
+	}
+	names := imports.Values(chained, "rules")
+	condition := imports.Get(chained, "condition")
+	least, _ := strconv.Atoi(imports.Value(condition, "gte"))
+	if more, err := strconv.Atoi(imports.Value(condition, "gt")); err == nil {
+		least = more + 1
+	}
+	same := slices.Equal(imports.Values(chained, "group-by"), c.groupBy())
+	if imports.Value(chained, "type") != "event_count" || len(names) != 1 || least < 1 || !same ||
+		c.t.byName[names[0]] == nil || c.t.byName[names[0]].correlation() != nil {
+		return 0, nil, fmt.Errorf("of a chain, temporal_ordered takes an event_count of one rule "+
+			"with gte and the same group-by, and %q is none", r.title())
+	}
+	if imports.Value(chained, "timespan") != c.span {
+		c.t.remark(c.d, imports.Differs, "chain", "the events of %q count within %s, its own "+
+			"timespan being %s", r.title(), c.span, imports.Value(chained, "timespan"))
+	}
+	return least, c.t.byName[names[0]], nil
+}
+
+// when is the condition over the rules, each of which has a term that says that it happened.
+func (c *correlation) when(terms map[*document]string) (string, error) {
+	condition := imports.Get(c.node, "condition")
+	if c.kind == "temporal" {
+		return c.temporal(condition, terms)
+	}
+	number, err := c.number(condition)
+	if err != nil {
+		return "", err
+	}
+	var parts []string
+	for i := 0; condition != nil && i+1 < len(condition.Content); i += 2 {
+		op := comparisons[condition.Content[i].Value]
+		if op == "" {
+			continue
+		}
+		value := condition.Content[i+1].Value
+		if _, err := strconv.ParseFloat(value, 64); err != nil {
+			return "", fmt.Errorf("%q is no number to compare with", value)
+		}
+		parts = append(parts, number+" "+op+" "+value)
+	}
+	if len(parts) == 0 {
+		return "", fmt.Errorf("its condition has no threshold")
+	}
+	return strings.Join(parts, " and "), nil
+}
+
+// number is what the correlation compares.
+func (c *correlation) number(condition *yaml.Node) (string, error) {
+	fields := imports.Values(condition, "field")
+	if c.kind == "event_count" {
+		return "count()", nil
+	}
+	function := map[string]string{
+		"value_count": "distinct", "value_sum": "sum", "value_avg": "avg", "value_median": "p50",
+	}[c.kind]
+	if c.kind == "value_percentile" {
+		p := imports.Value(condition, "percentile")
+		if n, err := strconv.Atoi(p); p != "" && (err != nil || n < 1 || n > 99) {
+			return "", fmt.Errorf("percentile %q is none from 1 to 99", p)
+		}
+		function = "p" + p
+		if p == "" {
+			function = "p95"
+		}
+	}
+	switch {
+	case function == "":
+		return "", fmt.Errorf("correlations of type %q are not supported", c.kind)
+	case len(fields) == 0:
+		return "", fmt.Errorf("correlations of type %s need condition.field", c.kind)
+	case len(fields) > 1:
+		return "", fmt.Errorf("a correlation over several fields is not supported")
+	}
+	names := c.fields(fields[0], c.rules[0])
+	if c.rules[0].correlation() != nil {
+		names = []string{"fields." + fields[0]}
+	}
+	for _, r := range c.rules[1:] {
+		if r.correlation() == nil && !slices.Equal(names, c.fields(fields[0], r)) {
+			return "", fmt.Errorf("field %q has different names in the events of its rules",
+				fields[0])
+		}
+	}
+	if len(names) != 1 {
+		return "", fmt.Errorf("field %q has several names, and one is compared", fields[0])
+	}
+	if function == "p50" && c.kind == "value_median" {
+		c.t.remark(c.d, imports.Differs, "median", "the median is a value that occurs, the lower "+
+			"of the two in the middle")
+	}
+	return function + "(" + names[0] + ")", nil
+}
+
+// temporal is the condition of a temporal correlation: that all rules happened, or so many of them,
+// or what an expression over them says.
+func (c *correlation) temporal(condition *yaml.Node, terms map[*document]string) (string, error) {
+	var list []string
+	for _, r := range c.rules {
+		list = append(list, terms[r])
+	}
+	switch {
+	case condition == nil:
+		return strings.Join(list, " and "), nil
+	case condition.Kind == yaml.ScalarNode:
+		return c.expression(condition.Value, terms)
+	}
+	least, err := strconv.Atoi(imports.Value(condition, "gte"))
+	if err != nil {
+		more, err := strconv.Atoi(imports.Value(condition, "gt"))
+		if err != nil {
+			return "", fmt.Errorf("the condition of a temporal correlation needs gte or gt")
+		}
+		least = more + 1
+	}
+	if least >= len(list) {
+		return strings.Join(list, " and "), nil
+	}
+	if least < 1 || len(list) > 8 {
+		return "", fmt.Errorf("%d of %d rules cannot be written as a condition", least, len(list))
+	}
+	return some(least, list), nil
+}
+
+// some says that n of the terms hold.
+func some(n int, terms []string) string {
+	if n == 1 {
+		return "(" + strings.Join(terms, " or ") + ")"
+	}
+	var of []string
+	for i := range len(terms) - n + 1 {
+		of = append(of, "("+terms[i]+" and "+some(n-1, terms[i+1:])+")")
+	}
+	return "(" + strings.Join(of, " or ") + ")"
+}
+
+var expressionWord = regexp.MustCompile(`[()]|[^\s()]+`)
+
+// expression translates an expression over the names of rules.
+func (c *correlation) expression(text string, terms map[*document]string) (string, error) {
+	var parts []string
+	for _, word := range expressionWord.FindAllString(text, -1) {
+		switch strings.ToLower(word) {
+		case "and", "or", "not", "(", ")":
+			parts = append(parts, strings.ToLower(word))
+			continue
+		}
+		term, ok := terms[c.t.byName[word]]
+		if !ok {
+			return "", fmt.Errorf("its condition names %q, which is no rule", word)
+		}
+		parts = append(parts, term)
+	}
+	return strings.Join(parts, " "), nil
+}
+
+// conditionNames are the rules that an extended condition names.
+func conditionNames(condition *yaml.Node) (names []string) {
+	if condition == nil || condition.Kind != yaml.ScalarNode {
+		return nil
+	}
+	for _, word := range expressionWord.FindAllString(condition.Value, -1) {
+		if !slices.Contains([]string{"and", "or", "not", "(", ")"}, strings.ToLower(word)) {
+			names = append(names, word)
+		}
+	}
+	return names
+}
