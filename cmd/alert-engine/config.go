@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -70,8 +69,12 @@ Exit status: 0 if run could start with it, 1 otherwise.`,
 func newConfigPrintCommand() *cobra.Command {
 	var config string
 	cmd := &cobra.Command{
-		Use:     "print",
-		Short:   "Print the effective configuration, without secrets",
+		Use:   "print",
+		Short: "Print the effective configuration, without secrets",
+		Long: `Print prints the configuration in effect: defaults, file, environment and flags. Then it checks the
+files that this names, as config check does.
+
+Exit status: 0 if run could start with it, 1 otherwise.`,
 		Example: `  alert-engine config print --config alert-engine.yml`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -79,12 +82,25 @@ func newConfigPrintCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := c.YAML()
-			fmt.Fprint(cmd.OutOrStdout(), string(text))
-			return err
+			return printEffective(cmd, c)
 		},
 	}
 	cmd.Flags().StringVarP(&config, "config", "c", "", "configuration file")
 	addSettings(cmd)
 	return cmd
+}
+
+// printEffective prints the configuration on standard output, and what is wrong with the files that
+// it names on standard error.
+func printEffective(cmd *cobra.Command, c *app.Config) error {
+	text, err := c.YAML()
+	if err != nil {
+		return err
+	}
+	cmd.OutOrStdout().Write(text)
+	report, err := app.CheckConfigFiles(cmd.Context(), c)
+	if err != nil {
+		return err
+	}
+	return report.Errors.Err()
 }

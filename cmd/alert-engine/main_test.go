@@ -52,7 +52,7 @@ func TestCommands(t *testing.T) {
 						return
 					}
 				}
-				ts.Fatalf("nobody listens on %s", args[0])
+				ts.Fatalf("no process listens on %s", args[0])
 			},
 			// hangup COMMAND sends SIGHUP to the processes in the background that run a command of
 			// the program.

@@ -38,9 +38,7 @@ Secret. If a file is invalid nothing changes.`,
 				return err
 			}
 			if printConfig {
-				text, err := c.YAML()
-				cmd.OutOrStdout().Write(text)
-				return err
+				return printEffective(cmd, c)
 			}
 			return app.Run(cmd.Context(), c, app.Terminal{Out: cmd.OutOrStdout(),
 				Err: cmd.ErrOrStderr()}, load)

@@ -113,7 +113,7 @@ func NewEngine(opts ...Option) *Engine {
 	return e
 }
 
-// EvaluateLog evaluates one log. Time follows the logs: nobody says whether there are more.
+// EvaluateLog evaluates one log. Time follows the logs: it is not known whether there are more.
 func (e *Engine) EvaluateLog(log models.LogEntry) {
 	e.evaluate([]models.LogEntry{log})
 }

@@ -35,7 +35,7 @@ func TestCheckAgainstTopic(t *testing.T) {
 		f := func(sample Against, rules string, want CheckResult, output string) {
 			t.Helper()
 			file := filepath.Join(w.dir, "a.rules.yml")
-			if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+rules),
+			if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+rules+"version: 1\n"),
 				0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -190,7 +190,7 @@ func like(text, pattern string) bool {
 func TestCheckAgainstFile(t *testing.T) {
 	rules := filepath.Join(t.TempDir(), "a.rules.yml")
 	if err := os.WriteFile(rules, []byte(
-		"groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]\n"),
+		"{version: 1, groups: [{name: g, rules: [{alert: A, match: 'level:error', source: audit}]}]}\n"),
 		0o600); err != nil {
 		t.Fatal(err)
 	}

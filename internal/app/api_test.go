@@ -278,7 +278,7 @@ func TestAPIFromItsDocument(t *testing.T) {
 		)
 		history := s.do("GET", "/api/v1/history", map[string]string{"rule": "mine/Mine"}, nil, 200)
 		is("the newest transition", at(history, 0, "state"), "firing")
-		is("whether nobody is notified", at(history, 0, "shadow"), true)
+		is("no receiver is notified", at(history, 0, "shadow"), true)
 		alert := s.do("GET", "/api/v1/alerts/{id}",
 			map[string]string{"id": fmt.Sprint(at(history, 0, "id"))}, nil, 200)
 		is("its alert's rule", at(alert, "alert", "rule"), "mine/Mine")

@@ -17,7 +17,7 @@ groups:
 - name: shop
   lateness: 1s
   rules:
-  - {alert: Never, match: 'service:nobody', annotations: {summary: never}}
+  - {alert: Never, match: 'service:none', annotations: {summary: never}}
 `
 
 // tenMinutes is a rule to be added.

@@ -61,7 +61,9 @@ func (r *Report) Result() CheckResult {
 	switch {
 	case len(r.Errors) > 0:
 		return CheckErrors
-	case len(r.Warnings) > 0:
+	case slices.ContainsFunc(r.Warnings, func(f rule.Finding) bool {
+		return f.Name != rule.NoVersion // it says how to write the file, and nothing of its rules
+	}):
 		return CheckLints
 	}
 	return CheckGood
@@ -130,7 +132,7 @@ func (r *Report) checkRules(
 	if len(r.Errors) > 0 {
 		return nil
 	}
-	found := slices.Concat(rule.Lint(set), costly, spread(set, o.RecordKey))
+	found := slices.Concat(set.Unversioned(), rule.Lint(set), costly, spread(set, o.RecordKey))
 	found = slices.DeleteFunc(found, ofSigma(set)) // they are written by others
 	if o.Logs != nil {
 		if found, r.Table, err = o.Logs.look(ctx, set, found); err != nil {

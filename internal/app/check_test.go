@@ -32,8 +32,8 @@ func TestCheck(t *testing.T) {
 	f := func(text string, want CheckResult, output string) {
 		t.Helper()
 		file := filepath.Join(t.TempDir(), "a.rules.yml")
-		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text),
-			0o600); err != nil {
+		if err := os.WriteFile(file, []byte("groups:\n- name: g\n  rules:\n"+text+
+			"version: 1\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		got, out, err := check(CheckOptions{}, file)
@@ -93,7 +93,7 @@ func TestCheckForSeveralInstances(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.rules.yml")
 	rules := "groups:\n- name: g\n  rules:\n  - {alert: A, match: 'level:error', by: [service, " +
 		"host]}\n  - {alert: B, match: 'level:warn', by: [host]}\n  - {alert: C, match: " +
-		"'level:fatal', lint_ignore: [spread-groups]}\n"
+		"'level:fatal', lint_ignore: [spread-groups]}\nversion: 1\n"
 	if err := os.WriteFile(file, []byte(rules), 0o600); err != nil {
 		t.Fatal(err)
 	}

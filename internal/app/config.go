@@ -40,7 +40,8 @@ type Config struct {
 	Limits  LimitsConfig  `yaml:"limits"`
 	Log     LogConfig     `yaml:"log"`
 
-	file    string // the file it was read from; "" when there was none
+	file    string            // the file it was read from; "" when there was none
+	origins map[string]string // settings by name -> flag or variable that gave them
 	schemas *schemas
 }
 
@@ -317,6 +318,10 @@ func (c *Config) override(getenv func(string) string, flags map[string][]string)
 		if err := s.set(c, values); err != nil {
 			ps = append(ps, problem.New(problem.Pos{File: origin}, "", "%v", err))
 		}
+		if c.origins == nil {
+			c.origins = map[string]string{}
+		}
+		c.origins[s.Name] = origin
 	}
 	return ps.Err()
 }
@@ -353,9 +358,20 @@ func (c *Config) secrets() error {
 	return ps.Err()
 }
 
+// problem is what is wrong with a value. The text begins with its key. The place is the flag or the
+// variable that gave the value, else the file.
 func (c *Config) problem(format string, args ...any) *problem.Error {
-	return problem.New(problem.Pos{File: c.file}, "", format, args...)
+	text := fmt.Sprintf(format, args...)
+	key, place := keyPrefix.FindString(text), c.file
+	for _, s := range Settings {
+		if origin, ok := c.origins[s.Name]; ok && s.sets(key) {
+			place = origin
+		}
+	}
+	return problem.New(problem.Pos{File: place}, "", "%s", text)
 }
+
+var keyPrefix = regexp.MustCompile(`^[a-z_.]+`)
 
 // patternFor is the pattern that a topic fits, "" for none.
 func (k KafkaConfig) patternFor(topic string) string {

@@ -21,6 +21,14 @@ func (s Setting) Env() string {
 	return "ALERT_ENGINE_" + strings.ToUpper(strings.ReplaceAll(s.Name, "-", "_"))
 }
 
+// sets says whether the setting is the one of a key of the configuration: sasl-mechanism is
+// kafka.sasl.mechanism, and topic is kafka.topics.
+func (s Setting) sets(key string) bool {
+	key = "." + strings.ReplaceAll(key, "_", ".")
+	name := "." + strings.ReplaceAll(s.Name, "-", ".")
+	return strings.HasSuffix(key, name) || s.Many && strings.HasSuffix(key, name+"s")
+}
+
 // Settings are the essentials, in the order in which help lists them.
 var Settings = []Setting{
 	many("brokers", "Kafka brokers, host:port", func(c *Config) *[]string {

@@ -310,7 +310,7 @@ func TestCanonical(t *testing.T) {
 		t.Errorf("service.name is %d %v", id, ok)
 	}
 	if _, ok := fields.ID("absent"); ok {
-		t.Error("a field that nobody asked for has a place")
+		t.Error("a field that no rule asks for has a place")
 	}
 	for alias, c := range aliases {
 		if Canonical(c) != c {

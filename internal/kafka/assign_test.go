@@ -65,7 +65,7 @@ func TestDecide(t *testing.T) {
 	f("crash during a replay", startInput{committed: 50, saved: at(30, 50)}, 30, 50, false)
 	f("the checkpoint is beyond the end", startInput{committed: 2000, saved: at(2000, 2000)}, 1000,
 		-1, true)
-	f("we gave it up, nobody read it since", startInput{committed: 50, saved: given(at(50, 50))},
+	f("we released it, no member read it since", startInput{committed: 50, saved: given(at(50, 50))},
 		50, -1, false)
 	f("we gave it up, another has read on",
 		startInput{committed: 90, rewind: -1, saved: given(at(50, 50))}, 90, -1, false)

@@ -71,7 +71,7 @@ func (b *bed) waitKeys(k *KeyTable, want ...string) {
 func TestKeys(t *testing.T) {
 	everywhere(t, 2, func(b *bed) {
 		put(b, 0, "ann", "bob", "cid", "-bob", "")
-		put(b, 1, "dan", "-nobody")
+		put(b, 1, "dan", "-unknown")
 		k, changes, stop := b.kept(100)
 		b.waitKeys(k, "ann", "cid", "dan")
 		if n := changes.Load(); n != 1 {
@@ -81,7 +81,7 @@ func TestKeys(t *testing.T) {
 		b.waitKeys(k, "ann", "bob", "cid")
 		b.moment()
 		before := changes.Load()
-		put(b, 0, "ann", "-nobody")
+		put(b, 0, "ann", "-unknown")
 		b.moment()
 		if n := changes.Load(); n != before {
 			t.Errorf("%d changes are notified that are none", n-before)

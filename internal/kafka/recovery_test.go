@@ -300,7 +300,7 @@ func TestBrokerRestart(t *testing.T) {
 		b.broker.Close()
 		b.wait("a sign of the trouble", func() bool { return s.Health().State == Degraded })
 		if p := engine.at(0); p.CaughtUp {
-			t.Errorf("nobody knows whether there are more logs, but progress is %+v", p)
+			t.Errorf("it is unknown whether there are more logs, but progress is %+v", p)
 		}
 		var err error
 		if b.broker, err = devbroker.Start(b.options); err != nil {

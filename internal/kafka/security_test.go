@@ -130,7 +130,7 @@ func TestSASLOfKafka(t *testing.T) {
 	for _, m := range []string{"PLAIN", "SCRAM-SHA-512"} {
 		f(m, "alert-engine", "wrong-password",
 			"the broker refuses the credentials; check the SASL mechanism, user name and password")
-		f(m, "nobody", "wrong-password", "the broker refuses the credentials; check the SASL "+
+		f(m, "unknown", "wrong-password", "the broker refuses the credentials; check the SASL "+
 			"mechanism, user name and password")
 		f(m, "alert-engine", "right-password", "does not exist") // the topic: we are let in
 	}

@@ -9,7 +9,7 @@ import (
 
 const collecting = `
 route:
-  receiver: nobody
+  receiver: none
   routes:
   - matchers: ['severity="info"']
     receiver: mail
@@ -18,7 +18,7 @@ route:
     receiver: oncall
     escalate: {after: 15m, receiver: manager}
 receivers:
-- name: nobody
+- name: none
 - name: mail
   webhook_configs: [{url: http://mail/x, send_resolved: false}]
 - name: oncall

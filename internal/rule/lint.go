@@ -74,6 +74,10 @@ const (
 // them.
 const SigmaRefused = "sigma-refused"
 
+// NoVersion is the lint of files without a version. They are read as version 1, so it is no reason
+// for a check to fail.
+const NoVersion = "no-version"
+
 // SpreadGroups is the lint of rules that several instances cannot share. It needs the record key,
 // by which producers choose the partition.
 const SpreadGroups = "spread-groups"
@@ -94,6 +98,7 @@ var names = func() map[string]bool {
 		WindowOverRetention: true,
 		SpreadGroups:        true,
 		SigmaRefused:        true,
+		NoVersion:           true,
 	}
 	for name := range lints {
 		names[name] = true
@@ -112,6 +117,9 @@ func Lint(set *Set) []Finding {
 	}
 	return set.NotIgnored(l.found)
 }
+
+// Unversioned are the findings of files without a version.
+func (s *Set) Unversioned() []Finding { return slices.Clone(s.unversioned) }
 
 // NotIgnored is the findings that their rules do not ignore, in the order of the files.
 func (s *Set) NotIgnored(found []Finding) []Finding {

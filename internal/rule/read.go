@@ -219,7 +219,15 @@ func (r *reader) read(file string, data []byte) {
 // document reads the root of a rule file.
 func (r *reader) document(root *yaml.Node) {
 	top := r.Mapping(root, fileKeys...)
-	if v := top["version"]; v != nil && v.Value != "1" {
+	switch v := top["version"]; {
+	case v == nil:
+		r.set.unversioned = append(r.set.unversioned, Finding{
+			Name: NoVersion,
+			Pos:  Pos{File: r.File, Line: 1, Column: 1},
+			Text: "the file has no version, and is read as version 1",
+			Hint: "begin it with the line version: 1",
+		})
+	case v.Value != "1":
 		r.Fail(v, "write version: 1", "unknown version %q", v.Value)
 	}
 	r.intervals(top["time_intervals"])

@@ -141,7 +141,7 @@ func TestMistakes(t *testing.T) {
 		"a.yml:6:30: baseline needs one aggregate; as in baseline(count(), 4w)",
 	)
 	f("lint_ignore: [no-ancor]", `a.yml:6:19: unknown lint "no-ancor"; did you mean "no-anchor"?`)
-	f("match: 'user:@nobody'", `a.yml:6:13: list "nobody" is not defined`)
+	f("match: 'user:@gone'", `a.yml:6:13: list "gone" is not defined`)
 	f(
 		"limit: 0",
 		"a.yml:6:12: limit is 0, so the rule could have no group; write how many groups it may "+

@@ -22,7 +22,8 @@ type Set struct {
 
 	places map[*Rule]map[string]Pos // the places of the values of a rule's keys
 	// the leaves that are texts of lists, which are often meant as queries
-	keywords map[*Leaf]bool
+	keywords    map[*Leaf]bool
+	unversioned []Finding // the files that have no version
 }
 
 // Rule is one alert or record rule.

@@ -270,7 +270,7 @@ func TestHistoryPage(t *testing.T) {
 		"!payment-service",
 	)
 	see(t, s, "/history?filter=(", `role="alert"`)
-	see(t, s, "/history?since=1h&rule=payments/NobodyLogsIn", "<b>0</b> alerts fired")
+	see(t, s, "/history?since=1h&rule=payments/NoLogins", "<b>0</b> alerts fired")
 	code, text := do(s, "GET", "/api/v1/history?format=csv", "")
 	if code != 200 || strings.Count(text, "\n") != 6 ||
 		!strings.Contains(text, "resolved,payments/PaymentErrors,a2,page,") {

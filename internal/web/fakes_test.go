@@ -218,7 +218,7 @@ groups:
         annotations:
           summary: '{{ .Value }} errors of {{ .Labels.service }}'
 
-      - alert: NobodyLogsIn
+      - alert: NoLogins
         match: 'event:login_ok'
         when: count() == 0
         window: 10m

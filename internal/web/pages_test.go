@@ -207,16 +207,16 @@ func TestRulesPage(t *testing.T) {
 	s := newServer(t, o)
 	body := see(t, s, "/rules", "2 rules", "<b>1</b> firing", "1 without matches", "3.5",
 		"count() == 0 [10m]", "never")
-	if strings.Index(body, "PaymentErrors</a>") > strings.Index(body, "NobodyLogsIn</a>") {
+	if strings.Index(body, "PaymentErrors</a>") > strings.Index(body, "NoLogins</a>") {
 		t.Error("a rule that fires stands below one that does not")
 	}
-	see(t, s, "/rules?filter=nobody", "NobodyLogsIn", "!PaymentErrors</a>")
+	see(t, s, "/rules?filter=nologins", "NoLogins", "!PaymentErrors</a>")
 	see(t, s, "/rules?filter=gone", "No matching rules")
 	f.status[0].Backfilling = true
 	see(t, s, "/rules/view/payments/PaymentErrors", "reads earlier logs first")
 	f.status[0].Backfilling = false
 	see(t, s, "/rules/view/payments/PaymentErrors", "!reads earlier logs first",
-		"Read-only: the file", "match: &#39;service:payment* level&gt;=ERROR", "!NobodyLogsIn",
+		"Read-only: the file", "match: &#39;service:payment* level&gt;=ERROR", "!NoLogins",
 		"Copy to edit", `href="/alerts/a1"`)
 	see(t, s, "/rules/edit?copy=payments/PaymentErrors", "      - alert: PaymentErrors\n",
 		"        match:")

@@ -356,7 +356,7 @@ func TestEagerAgreesWithTheDefinition(t *testing.T) {
 			if g.SweptTo() >= opened && !g.Holds() {
 				opened = Never
 			}
-			if opened != Never { // nobody asks while an alert is open
+			if opened != Never { // not evaluated while an alert is active
 				sweep()
 				continue
 			}
