@@ -262,7 +262,7 @@ func (s *assistant) logs(in logsInput) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	topics := config.Kafka.Topics
+	topics := slices.Concat(config.Kafka.Topics, config.Kafka.TopicPatterns)
 	if len(topics) == 0 {
 		return nil, errors.New(
 			"no configuration names a topic; start with --config, or name a log_file",
@@ -275,7 +275,7 @@ func (s *assistant) logs(in logsInput) ([]string, error) {
 	switch {
 	case in.Topic == "":
 		return args, nil
-	case slices.Contains(topics, in.Topic):
+	case config.Kafka.Reads(in.Topic):
 		return append(args, "--topic="+in.Topic), nil
 	}
 	return nil, fmt.Errorf("topic %q is not in the configuration, which has %v", in.Topic, topics)

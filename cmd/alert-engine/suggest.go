@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -139,13 +139,8 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := kafka.ReaderConfig{
-		Client: config.Kafka.Client(),
-		Topics: config.Kafka.Topics,
-		Last:   int64(c.most),
-		From:   time.Now().Add(-c.source.since),
-		Logger: slog.New(slog.DiscardHandler),
-	}
+	reader := config.Kafka.Reader()
+	reader.Last, reader.From = int64(c.most), time.Now().Add(-c.source.since)
 	partitions, err := kafka.NewReader(reader).Partitions(ctx)
 	if err != nil {
 		return nil, err
@@ -161,7 +156,7 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 		reader.Offsets[id], reader.Ends[id] = p.Next, p.End
 	}
 	return &sampleLogs{
-		name: strings.Join(config.Kafka.Topics, ", "),
+		name: strings.Join(slices.Concat(config.Kafka.Topics, config.Kafka.TopicPatterns), ", "),
 		records: func(ctx context.Context) iter.Seq2[decode.Sample, error] {
 			return kafka.Samples(kafka.NewReader(reader).Records(ctx))
 		},

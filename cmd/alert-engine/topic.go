@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
-	"log/slog"
+	"fmt"
+	"io"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,6 +15,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/safetext"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // topicSource is where commands read that look at a topic beside the engine: without a consumer
@@ -59,12 +64,8 @@ func (s *topicSource) load() (*app.Config, error) {
 
 // reader reads the topics of a configuration since the time that was asked for.
 func (s *topicSource) reader(c *app.Config) *kafka.Reader {
-	o := kafka.ReaderConfig{
-		Client: c.Kafka.Client(),
-		Topics: c.Kafka.Topics,
-		Follow: s.follow,
-		Logger: slog.New(slog.DiscardHandler),
-	}
+	o := c.Kafka.Reader()
+	o.Follow = s.follow
 	if s.since > 0 {
 		o.From = time.Now().Add(-s.since)
 	}
@@ -78,6 +79,8 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 		return err
 	}
 	decoders := map[string]*decode.Decoder{}
+	bad := unreadable{out: s.cmd.ErrOrStderr()}
+	defer bad.summary()
 	for r, err := range s.reader(c).Records(ctx) {
 		if err != nil {
 			return err
@@ -94,12 +97,37 @@ func (s *topicSource) logs(ctx context.Context, f func(*decode.Log) error) error
 			if failed == nil && ctx.Err() == nil {
 				failed = f(l)
 			}
-		}, func(decode.Reason, string) {})
+		}, func(reason decode.Reason, detail string) { bad.note(&r, reason, detail) })
 		if failed != nil || ctx.Err() != nil {
 			return failed
 		}
 	}
 	return nil
+}
+
+// unreadable says which records cannot be read: the first for each reason, and in the end how many.
+type unreadable struct {
+	out    io.Writer
+	counts map[decode.Reason]int
+}
+
+func (u *unreadable) note(r *models.Record, reason decode.Reason, detail string) {
+	if u.counts == nil {
+		u.counts = map[decode.Reason]int{}
+	}
+	if u.counts[reason]++; u.counts[reason] > 1 {
+		return
+	}
+	fmt.Fprintf(u.out, "the record at offset %d of %s/%d cannot be read (%s): %s\n",
+		r.Offset, r.Topic, r.Partition, reason, safetext.ClipLine(detail, 200))
+}
+
+func (u *unreadable) summary() {
+	for _, reason := range slices.Sorted(maps.Keys(u.counts)) {
+		if n := u.counts[reason]; n > 1 {
+			fmt.Fprintf(u.out, "%d records, or logs within them, cannot be read (%s)\n", n, reason)
+		}
+	}
 }
 
 // sinceFlag adds --since.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"log/slog"
 	"net"
 	"slices"
 	"time"
@@ -109,7 +108,7 @@ func (a *Against) empty(s *logprofile.Profile) error {
 	}
 	return fmt.Errorf(
 		"%v has no logs of the last %s; look further back with --since",
-		a.Config.Kafka.Topics,
+		slices.Concat(a.Config.Kafka.Topics, a.Config.Kafka.TopicPatterns),
 		duration.Format(a.Since),
 	)
 }
@@ -140,14 +139,8 @@ func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err erro
 	ctx, stop := context.WithTimeout(ctx, sampleTime)
 	defer stop()
 	k := a.Config.Kafka
-	o := kafka.ReaderConfig{
-		Client: k.Client(),
-		Topics: k.Topics,
-		From:   time.Now().Add(-a.Since),
-		Last:   int64(a.Most),
-		Logger: slog.New(slog.DiscardHandler),
-	}
-	o.Client.Dial = a.dial
+	o := k.Reader()
+	o.From, o.Last, o.Client.Dial = time.Now().Add(-a.Since), int64(a.Most), a.dial
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
 	if err != nil {
 		return err
@@ -160,7 +153,8 @@ func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err erro
 			s.Begin(models.Partition{Topic: p.Topic, Partition: p.Partition}, o.From)
 		}
 	}
-	if a.kept, err = kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...); err != nil {
+	if a.kept, err = kafka.Retentions(ctx, o.Client, o.Logger,
+		withTopicsOf(partitions, k.Topics...)...); err != nil {
 		a.Warn(err) // reading a topic does not imply the right to read its settings
 	}
 	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))

@@ -297,8 +297,14 @@ func LoadConfig(
 
 // readConfig changes c by the text of a file.
 func readConfig(file string, text []byte, getenv func(string) string, c *Config) error {
+	otherwise := c.Kafka.Topics
+	c.Kafka.Topics = nil
 	r := strictyaml.Reader{File: file, Env: getenv, Aliases: true}
-	return r.Read(text, c)
+	err := r.Read(text, c)
+	if c.Kafka.Topics == nil && len(c.Kafka.TopicPatterns) == 0 {
+		c.Kafka.Topics = otherwise // with patterns alone the default topic is not meant
+	}
+	return err
 }
 
 // override applies the environment and the flags.

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,8 @@ func TestConfigProblems(t *testing.T) {
 		"kafka: {sasl: {mechanism: SCRAM-SHA-521, username: a}}\n",
 		`c.yml: kafka.sasl.mechanism "SCRAM-SHA-521" is unknown; did you mean "SCRAM-SHA-512"?`,
 	)
+	f("kafka: {topics: []}\n",
+		`c.yml: kafka.topics and kafka.topic_patterns are empty; name at least one topic`)
 	f("kafka: {brokers: [localhost], topics: []}\n",
 		`c.yml: kafka.brokers: "localhost" is not a host:port; try localhost:9092`,
 		`c.yml: kafka.topics and kafka.topic_patterns are empty; name at least one topic`)
@@ -255,4 +258,22 @@ func TestConfigYAMLHidesSecrets(t *testing.T) {
 		back.Kafka.Start != StartEnd {
 		t.Errorf("read back as %+v", back.Kafka)
 	}
+}
+
+// With patterns alone, the default topic is not read.
+func TestTopicPatternsReplaceTheDefault(t *testing.T) {
+	f := func(text string, topics ...string) {
+		t.Helper()
+		file := filepath.Join(t.TempDir(), "c.yml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := LoadConfig(file, noEnv, nil)
+		if err != nil || !slices.Equal(c.Kafka.Topics, topics) {
+			t.Errorf("%s: %v, %v", text, c, err)
+		}
+	}
+	f("kafka: {topic_patterns: ['^shop-']}\n")
+	f("kafka: {topic_patterns: ['^shop-'], topics: [audit]}\n", "audit")
+	f("kafka: {group: g}\n", "application-logs")
 }

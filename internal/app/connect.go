@@ -1,8 +1,12 @@
 package app
 
 import (
+	"log/slog"
+	"slices"
+
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Client is the configuration of Kafka clients.
@@ -23,6 +27,33 @@ func (k KafkaConfig) Client() kafka.ClientConfig {
 			SessionToken: string(k.SASL.AWS.SessionToken),
 		},
 	}
+}
+
+// Reader is the configuration of readers of all topics that the engine reads.
+func (k KafkaConfig) Reader() kafka.ReaderConfig {
+	return kafka.ReaderConfig{
+		Client:   k.Client(),
+		Topics:   k.Topics,
+		Patterns: k.TopicPatterns,
+		Exclude:  []string{k.changelog(), k.DeadLetterTopic},
+		Logger:   slog.New(slog.DiscardHandler),
+	}
+}
+
+// Reads says whether the engine reads a topic.
+func (k KafkaConfig) Reads(topic string) bool {
+	return slices.Contains(k.Topics, topic) || k.patternFor(topic) != ""
+}
+
+// withTopicsOf are some topics and those of some partitions.
+func withTopicsOf(partitions []models.Progress, topics ...string) []string {
+	topics = slices.Clone(topics)
+	for _, p := range partitions {
+		if !slices.Contains(topics, p.Topic) {
+			topics = append(topics, p.Topic)
+		}
+	}
+	return topics
 }
 
 func tlsOf(t TLSConfig) kafka.TLS {

@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -106,33 +106,29 @@ func (d *doctor) topics(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	k := d.config.Kafka
-	o := kafka.ReaderConfig{
-		Client: k.Client(),
-		Topics: k.Topics,
-		Logger: slog.New(slog.DiscardHandler),
+	o := k.Reader()
+	partitions, err := kafka.NewReader(o).Partitions(ctx)
+	if err != nil {
+		d.add(DoctorError, "topics", "%s: %v",
+			strings.Join(slices.Concat(k.Topics, k.TopicPatterns), ", "), err)
+		return
 	}
-	if len(k.Topics) > 0 {
-		partitions, err := kafka.NewReader(o).Partitions(ctx)
-		if err != nil {
-			d.add(DoctorError, "topics", "%s: %v", strings.Join(k.Topics, ", "), err)
-			return
-		}
-		number, records := map[string]int{}, map[string]int64{}
-		for _, p := range partitions {
-			number[p.Topic]++
-			records[p.Topic] += p.End - p.Next
-		}
-		for _, topic := range k.Topics {
-			switch {
-			case records[topic] == 0: // one that does not exist is an error of Partitions
-				d.add(DoctorWarning, "topic", "%s has no records", topic)
-			default:
-				d.add(DoctorOK, "topic", "%s: %s, %d records", topic,
-					count(number[topic], "partition"), records[topic])
-			}
+	number, records := map[string]int{}, map[string]int64{}
+	for _, p := range partitions {
+		number[p.Topic]++
+		records[p.Topic] += p.End - p.Next
+	}
+	topics := withTopicsOf(partitions, k.Topics...)
+	for _, topic := range topics {
+		switch {
+		case records[topic] == 0: // one that does not exist is an error of Partitions
+			d.add(DoctorWarning, "topic", "%s has no records", topic)
+		default:
+			d.add(DoctorOK, "topic", "%s: %s, %d records", topic,
+				count(number[topic], "partition"), records[topic])
 		}
 	}
-	kept, err := kafka.Retentions(ctx, o.Client, o.Logger, k.Topics...)
+	kept, err := kafka.Retentions(ctx, o.Client, o.Logger, topics...)
 	if err != nil {
 		d.add(DoctorWarning, "retention", "not known: %v (needs DescribeConfigs on topics)", err)
 		return

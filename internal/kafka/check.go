@@ -120,15 +120,36 @@ func (g *groupConsumer) checkPatterns(meta kadm.Metadata) {
 	if len(g.cfg.patterns) == 0 {
 		return
 	}
-	names := slices.DeleteFunc(meta.Topics.Names(), func(name string) bool {
-		return meta.Topics[name].IsInternal || slices.Contains(g.cfg.exclude, name)
-	})
-	for _, pattern := range g.cfg.patterns {
-		if slices.ContainsFunc(names, regexp.MustCompile(pattern).MatchString) { // validated before
-			g.clearProblem("patterns")
-			return
-		}
+	names := readable(meta.Topics, g.cfg.exclude)
+	if slices.ContainsFunc(names, func(name string) bool {
+		return matchesAny(g.cfg.patterns, name)
+	}) {
+		g.clearProblem("patterns")
+		return
 	}
+	err := noTopicMatches(g.cfg.patterns, names)
+	g.setProblem("patterns", err)
+	g.limited.warn("patterns", "no topic to read yet", "error", err)
+}
+
+// readable are the names of topics that patterns may match.
+func readable(topics kadm.TopicDetails, exclude []string) []string {
+	return slices.DeleteFunc(topics.Names(), func(name string) bool {
+		return topics[name].IsInternal || slices.Contains(exclude, name)
+	})
+}
+
+// matchesAny reports whether a topic matches one of some patterns. Those that are not valid match
+// nothing; a configuration with one is refused.
+func matchesAny(patterns []string, topic string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		e, err := regexp.Compile(pattern)
+		return err == nil && e.MatchString(topic)
+	})
+}
+
+// noTopicMatches is the error of patterns that match none of the topics that we see.
+func noTopicMatches(patterns, names []string) error {
 	const most = 5
 	visible := "no topic is visible"
 	if len(names) > 0 {
@@ -137,13 +158,11 @@ func (g *groupConsumer) checkPatterns(meta kadm.Metadata) {
 			visible += fmt.Sprintf(" and %d more", len(names)-most)
 		}
 	}
-	err := fmt.Errorf(
+	return fmt.Errorf(
 		"topic patterns %q match no topic; %s (check the patterns, or allow DESCRIBE on the topics)",
-		g.cfg.patterns,
+		patterns,
 		visible,
 	)
-	g.setProblem("patterns", err)
-	g.limited.warn("patterns", "no topic to read yet", "error", err)
 }
 
 // metadata describes our topics, or all topics when there are patterns.

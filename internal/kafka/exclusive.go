@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/wait"
@@ -31,6 +32,9 @@ func (s *Source) beforeJoin(ctx context.Context) error {
 // expirySlack is how much later than a session's end the group may let go of a member.
 const expirySlack = 5 * time.Second
 
+// listPatience is how long a coordinator may need to be found.
+const listPatience = 15 * time.Second
+
 // checkExclusive waits until the group has no other member. A process that was killed stays a
 // member until its session times out: as one of its own to a start that has lost its instance ID,
 // or that never had one. Members that stay longer are alive.
@@ -45,6 +49,12 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 	patience := s.cfg.SessionTimeout + expirySlack
 	for began := time.Now(); ; {
 		others, err := s.others(ctx)
+		if kerr.IsRetriable(firstKafkaError(err)) && time.Since(began) < listPatience {
+			if !wait.Sleep(ctx, time.Second) { // the coordinator is only being found
+				return ctx.Err()
+			}
+			continue
+		}
 		if err != nil {
 			s.log.Warn("the group's members could not be listed", "group", s.cfg.Group, "error", err)
 			return nil
@@ -69,6 +79,14 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// firstKafkaError is the error that a broker answered with; nil if there is none.
+func firstKafkaError(err error) error {
+	if answer := (*kerr.Error)(nil); errors.As(err, &answer) {
+		return answer
+	}
+	return nil
 }
 
 // others are the members of the group except us.

@@ -3,7 +3,6 @@ package kafka
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"iter"
 	"slices"
 
@@ -27,7 +26,7 @@ func (r *Reader) Partitions(ctx context.Context) ([]models.Progress, error) {
 	defer client.Close()
 	spans, err := r.spans(ctx, kadm.NewClient(client))
 	if err != nil {
-		return nil, fmt.Errorf("read %v: %w", r.cfg.Topics, withHint(err))
+		return nil, r.failed(err)
 	}
 	list := make([]models.Progress, 0, len(spans))
 	for p, s := range spans {

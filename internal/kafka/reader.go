@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,6 +22,9 @@ import (
 type ReaderConfig struct {
 	Client ClientConfig
 	Topics []string
+	// regular expressions of further topics; those are read that exist when reading begins
+	Patterns []string
+	Exclude  []string // topics that patterns do not match
 	// start at the first records that are not older; zero for the start of the log
 	From time.Time
 	// end before the first records that are not older; zero for the end of the log
@@ -58,9 +62,14 @@ func (r *Reader) Records(ctx context.Context) iter.Seq2[models.Record, error] {
 	return func(yield func(models.Record, error) bool) {
 		err := r.read(ctx, func(m models.Record) bool { return yield(m, nil) })
 		if err != nil && !(r.cfg.Follow && ctx.Err() != nil) {
-			yield(models.Record{}, fmt.Errorf("read %v: %w", r.cfg.Topics, withHint(err)))
+			yield(models.Record{}, r.failed(err))
 		}
 	}
+}
+
+// failed is the error of reading.
+func (r *Reader) failed(err error) error {
+	return fmt.Errorf("read %v: %w", slices.Concat(r.cfg.Topics, r.cfg.Patterns), withHint(err))
 }
 
 var errStopped = errors.New("stopped")
@@ -94,11 +103,38 @@ func (r *Reader) read(ctx context.Context, yield func(models.Record) bool) error
 
 // spans finds the offsets to read. Its error names missing topics.
 func (r *Reader) spans(ctx context.Context, admin *kadm.Client) (map[models.Partition]span, error) {
+	r, err := r.withTopics(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
 	spans, err := r.listBounds(ctx, admin)
 	if errors.Is(err, kerr.UnknownTopicOrPartition) {
 		err = cmp.Or(unknownTopics(ctx, admin, r.cfg.Topics), err)
 	}
 	return spans, err
+}
+
+// withTopics returns a reader that has the topics that match the patterns among its topics.
+func (r *Reader) withTopics(ctx context.Context, admin *kadm.Client) (*Reader, error) {
+	if len(r.cfg.Patterns) == 0 {
+		return r, nil
+	}
+	all, err := admin.ListTopics(ctx)
+	if err != nil {
+		return nil, err
+	}
+	names := readable(all, r.cfg.Exclude)
+	cfg := r.cfg
+	cfg.Topics = slices.Clone(cfg.Topics)
+	for _, name := range names {
+		if matchesAny(cfg.Patterns, name) && !slices.Contains(cfg.Topics, name) {
+			cfg.Topics = append(cfg.Topics, name)
+		}
+	}
+	if len(cfg.Topics) == 0 {
+		return nil, noTopicMatches(cfg.Patterns, names)
+	}
+	return &Reader{cfg}, nil
 }
 
 func (r *Reader) listBounds(
