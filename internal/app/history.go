@@ -125,6 +125,14 @@ func (v historyView) Statistics(
 	return v.log.Statistics(from, to, rules...)
 }
 
+// Episodes implements web.History.
+func (v historyView) Episodes(
+	from, to time.Time, rules ...string,
+) (map[string][]history.Span, error) {
+	v.log.Flush()
+	return v.log.Episodes(from, to, rules...)
+}
+
 // NotNotified implements web.History.
 func (v historyView) NotNotified(q web.HistoryQuery) []history.Entry {
 	return v.entries(history.Query{

@@ -224,6 +224,31 @@ func TestStatistics(t *testing.T) {
 	}
 }
 
+// The spans of alerts come from the index, over all segments and in order.
+func TestEpisodes(t *testing.T) {
+	l := open(t, t.TempDir(), 16*minSegment)
+	add(l, 0, 602)
+	l.Add(entry(604)) // Rule2, without an end
+	l.Flush()
+	spans, err := l.Episodes(began, began.Add(time.Hour), "g/Rule0", "g/Rule2", "g/Never")
+	if err != nil {
+		t.Fatal(err)
+	}
+	zero, two := spans["g/Rule0"], spans["g/Rule2"]
+	if len(zero) != 101 || len(two) == 0 || len(spans) != 2 || !two[len(two)-1].To.IsZero() {
+		t.Fatal(len(zero), len(two), len(spans), two)
+	}
+	for i, s := range zero {
+		if s.To.Sub(s.From) != time.Second || i > 0 && s.From.Before(zero[i-1].From) {
+			t.Fatal(i, s)
+		}
+	}
+	if spans, err := l.Episodes(began.Add(-time.Hour), began, "g/Rule0"); err != nil ||
+		len(spans) != 0 {
+		t.Error(spans, err)
+	}
+}
+
 // An export has all entries, and no text that a spreadsheet or terminal obeys.
 func TestExport(t *testing.T) {
 	l := open(t, t.TempDir(), 100<<20)

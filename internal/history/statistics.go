@@ -73,6 +73,60 @@ func (l *Log) Statistics(from, to time.Time, rules ...string) ([]RuleStatistics,
 	return list, nil
 }
 
+// Span is how long an alert fired, in event time.
+type Span struct {
+	From time.Time
+	To   time.Time // zero of one that has not ended
+}
+
+// Episodes returns the spans in which alerts of rules fired that began between two event times, by
+// rule and sorted by their beginning. It reads the index alone.
+func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, error) {
+	segments := l.all()
+	defer release(segments)
+	names := map[uint64]string{}
+	for _, name := range rules {
+		names[hashOf(name)] = name
+	}
+	spans, open := map[string][]Span{}, map[uint64]int{} // alerts by their place in the rule's list
+	low, high := from.UnixMilli(), to.UnixMilli()
+	for _, s := range segments {
+		if !s.mayHave(&Query{From: from, To: to}) {
+			continue
+		}
+		var refs []ref
+		err := s.each(func(r ref) {
+			if names[r.rule] != "" && r.at >= low && r.at < high && kinds[min(int(r.kind), len(kinds)-1)] == Transition {
+				refs = append(refs, r)
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
+		for _, r := range refs {
+			name, at := names[r.rule], time.UnixMilli(r.at).UTC()
+			i, up := open[r.alert]
+			switch alertStates[min(int(r.state), len(alertStates)-1)] {
+			case models.AlertFiring:
+				if !up {
+					open[r.alert] = len(spans[name])
+					spans[name] = append(spans[name], Span{From: at})
+				}
+			case models.AlertResolved:
+				if up {
+					spans[name][i].To = at
+					delete(open, r.alert)
+				}
+			}
+		}
+	}
+	for _, list := range spans {
+		slices.SortStableFunc(list, func(a, b Span) int { return a.From.Compare(b.From) })
+	}
+	return spans, nil
+}
+
 // tally counts the entries of one rule.
 type tally struct {
 	stats  RuleStatistics

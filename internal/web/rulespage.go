@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -67,10 +68,10 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	for _, a := range s.current() {
 		up[a.Rule] = append(up[a.Rule], a)
 	}
-	// read once for those who look within a few seconds, since a flood leaves very many of them
-	day := episodes(s.day.get(func() []models.Alert {
-		return s.transitions(HistoryQuery{From: now.Add(-25 * time.Hour), Most: 100_000})
-	}))
+	day, err := s.spans(now.Add(-25*time.Hour), now.Add(time.Hour))
+	if err != nil {
+		return err
+	}
 	words := strings.Fields(strings.ToLower(d.Filter))
 	for _, one := range s.ruleSet().Rules {
 		row := s.ruleRow(one, status[one.ID()], up[one.ID()])
@@ -170,9 +171,32 @@ func sortRules(rows []ruleRow, by string) {
 	})
 }
 
+// spans are when alerts fired that began in a time, by rule.
+func (s *Server) spans(from, to time.Time) (map[string][]history.Span, error) {
+	if s.History != nil {
+		var names []string
+		for _, one := range s.ruleSet().Rules {
+			names = append(names, one.ID())
+		}
+		return s.History.Episodes(from, to, names...)
+	}
+	spans := map[string][]history.Span{}
+	for rule, list := range episodes(s.transitions(HistoryQuery{From: from, To: to})) {
+		spans[rule] = spansOf(list)
+	}
+	return spans, nil
+}
+
+func spansOf(list []episode) (spans []history.Span) {
+	for _, e := range list {
+		spans = append(spans, history.Span{From: e.From, To: e.To})
+	}
+	return spans
+}
+
 // lastDay returns for each of the last 24 hours whether an alert was firing, and the number of
 // alerts.
-func lastDay(list []episode, now time.Time) (day []hour, fired int) {
+func lastDay(list []history.Span, now time.Time) (day []hour, fired int) {
 	begin := now.Truncate(time.Hour).Add(-23 * time.Hour)
 	for i := range 24 {
 		from := begin.Add(time.Duration(i) * time.Hour)
@@ -234,7 +258,7 @@ func (s *Server) rulePage(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.Alerts = s.detailed(d.Alerts)
 	past := episodes(s.transitions(HistoryQuery{Rule: found.ID(), Most: 2000}))[found.ID()]
-	d.Day, d.Fired = lastDay(past, s.Now())
+	d.Day, d.Fired = lastDay(spansOf(past), s.Now())
 	slices.Reverse(past)
 	d.Resolved = past[:min(20, len(past))]
 	s.render(w, r, http.StatusOK, "rule", view{Title: found.Name, Page: "rules", Data: d})

@@ -28,6 +28,8 @@ type History interface {
 	Transitions(HistoryQuery) []models.Alert // oldest first; of too many, the newest
 	// how rules did, those that fired most first
 	Statistics(from, to time.Time, rules ...string) ([]history.RuleStatistics, error)
+	// when alerts of rules fired that began in a time, by rule, in order
+	Episodes(from, to time.Time, rules ...string) (map[string][]history.Span, error)
 	// why something was not notified, and what receivers refused; newest first
 	NotNotified(HistoryQuery) []history.Entry
 	// writes all that the query selects, newest first, as JSON lines or CSV

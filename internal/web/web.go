@@ -89,8 +89,7 @@ type Server struct {
 	limits   map[cost]*limit
 	metrics  requestMetrics
 	alerts   alertCache
-	day      alertCache // the transitions of the last day
-	pulse    pulse      // fingerprint of the alerts, shared by all open pages
+	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 
 // maxBody is the maximum size of a request's body.
