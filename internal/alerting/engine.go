@@ -232,6 +232,7 @@ func (e *Engine) apply(sc *scan) {
 	for i := range sc.suppressionHits {
 		m := &sc.suppressionHits[i]
 		if s := e.suppressionOf(sc.rules, m.suppression); s != nil {
+			e.decideSuppressed(s, m.time)
 			s.note(string(sc.bytes(m.key)), logPlace{m.time, sc.order(m.offset, m.index)}, m.end)
 			e.wake(s)
 		}
@@ -632,6 +633,23 @@ func (rs *ruleState) drop(number uint32) {
 	}
 	rs.removed = append(rs.removed, g.key)
 	rs.groups.remove(number)
+}
+
+// decideSuppressed decides what a suppression mutes up to the watermark, before a log of it is noted
+// that comes too late to change that.
+func (e *Engine) decideSuppressed(s *suppressionState, at int64) {
+	for _, rs := range e.rules {
+		if !slices.Contains(rs.suppressedBy, s) || at > rs.watermark {
+			continue
+		}
+		for number := range rs.alerts {
+			m := e.at(rs, number)
+			if to := m.watermark(); m.g.alert.phase == suppressed && to != always {
+				m.sweep(to)
+				rs.touch(number, m.g)
+			}
+		}
+	}
 }
 
 // wake has the groups that a suppression mutes looked at again.

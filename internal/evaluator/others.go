@@ -56,8 +56,8 @@ type mute struct {
 // suppressionLateness is how late the logs of suppressions may be.
 const suppressionLateness = 10 * time.Second
 
-// suppression finds when a suppression is in force: from each start to the first end after it, or
-// until it has lasted for as long as it may.
+// suppression finds when a suppression is in force: from each start to the first end after it that
+// is seen, or until it has lasted for as long as it may.
 func (e *Evaluation) suppression(s *rule.Suppression) *mute {
 	m := &mute{s: s}
 	var logs []*Log
@@ -74,7 +74,6 @@ func (e *Evaluation) suppression(s *rule.Suppression) *mute {
 			if e.set.matches(s.End, end) &&
 				keyOf(s.By, e.set.labelsOf(s.By, end)) == keyOf(s.By, labels) {
 				to = min(to, max(end.At+int64(s.After), end.Visible))
-				break
 			}
 		}
 		m.spans = append(m.spans, span{labels, start.Visible, to})
