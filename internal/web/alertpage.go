@@ -82,7 +82,7 @@ func (s *Server) alertData(r *http.Request) (alertData, error) {
 	}
 	d := alertData{
 		alertDetail: detail,
-		Row:         rowOf(&detail.Alert, silences),
+		Row:         listedAs(&detail.Alert, silences).row(&detail.Alert),
 		Chart:       alertChart(detail, s.Now()),
 		Firing:      detail.Alert.State == models.AlertFiring,
 		Open:        detail.Alert.State != models.AlertResolved,

@@ -75,6 +75,7 @@ type alertGroup struct {
 	Shared   []label // labels that all alerts have
 	Matchers string  // of a silence for the group
 	Rows     []alertRow
+	all      []listedAlert
 	Count    int
 	Newest   time.Time
 }
@@ -82,19 +83,25 @@ type alertGroup struct {
 // More is the number of alerts that are not listed.
 func (g alertGroup) More() int { return g.Count - len(g.Rows) }
 
-// alertRow is an alert in a list.
+// listedAlert is an alert of which it is known how it is shown. There may be very many of them.
+type listedAlert struct {
+	*models.Alert        // shared with other requests
+	shown         string // firing, pending, muted, unknown
+	muted         string // why
+	ack           string // ID of the silence that acknowledges it
+	rank          int    // of the severity
+}
+
+// alertRow is an alert that is shown in a list.
 type alertRow struct {
-	*models.Alert         // shared with other requests
-	Own           []label // labels that not all alerts of the group have
-	Line          *models.Line
-	Spark         chart
-	Values        alertValues
-	Muted         string // why
-	Acked         bool
-	Ack           string // ID of the silence that acknowledges it
-	shown         string
-	labels        map[string]string
-	rank          int // of the severity
+	*models.Alert
+	Own    []label // labels that not all alerts of the group have
+	Line   *models.Line
+	Spark  chart
+	Values alertValues
+	Muted  string // why
+	Acked  bool
+	Ack    string // ID of the silence that acknowledges it
 }
 
 // collapsedRows is the number of alerts listed of a collapsed group.
@@ -145,7 +152,7 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 		Counts:    map[string]int{},
 		Certainty: s.certainty(),
 	}
-	rows, err := s.alertRows(r.Context(), &d)
+	rows, err := s.listedAlerts(r.Context(), &d)
 	if err != nil {
 		return d, err
 	}
@@ -154,7 +161,7 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 		d.Counts[row.shown]++
 		d.Total++
 		if i < sampledLabels {
-			for name := range row.labels {
+			for name := range row.Labels {
 				labels[name] = true
 			}
 		}
@@ -163,7 +170,7 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 			continue
 		}
 		g := groupFor(groups, row, d.GroupBy)
-		g.Rows = append(g.Rows, row)
+		g.all = append(g.all, row)
 	}
 	d.Labels = slices.Sorted(maps.Keys(labels))
 	d.Labels = d.Labels[:min(len(d.Labels), 100)]
@@ -180,11 +187,11 @@ func (s *Server) alertsData(r *http.Request) (alertsData, error) {
 const sampledLabels = 5000
 
 // groupFor returns the group of a row.
-func groupFor(groups map[string]*alertGroup, row alertRow, by string) *alertGroup {
-	rule, name := row.Rule, row.labels["alertname"]
+func groupFor(groups map[string]*alertGroup, row listedAlert, by string) *alertGroup {
+	rule, name := row.Rule, row.Labels["alertname"]
 	key := row.shown + " " + rule
 	if by != "" {
-		rule, name = "", by+"="+row.labels[by]
+		rule, name = "", by+"="+row.Labels[by]
 		key = row.shown + " " + name
 	}
 	g := groups[key]
@@ -214,8 +221,8 @@ func compareSeverity(a, b string) int {
 	return cmp.Compare(severityOrder[severityClass(a)], severityOrder[severityClass(b)])
 }
 
-// alertRows returns the current alerts that pass the filters.
-func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, error) {
+// listedAlerts returns the current alerts that pass the filters.
+func (s *Server) listedAlerts(ctx context.Context, d *alertsData) ([]listedAlert, error) {
 	filter, err := s.newAlertFilter(d.Filter)
 	if err != nil {
 		d.Problem = err.Error()
@@ -242,8 +249,8 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 		return nil, err
 	}
 	active := slices.DeleteFunc(silences, func(one silence) bool { return one.State() != "active" })
-	var rows []alertRow
 	list := s.current()
+	rows := make([]listedAlert, 0, len(list))
 	for i := range list {
 		a := &list[i]
 		if ctx.Err() != nil {
@@ -257,45 +264,46 @@ func (s *Server) alertRows(ctx context.Context, d *alertsData) ([]alertRow, erro
 			d.Hidden++
 			continue
 		}
-		row := rowOf(a, active)
+		row := listedAs(a, active)
 		if row.shown == "firing" && inhibited[a.ID] {
-			row.shown, row.Muted = "muted", "inhibited by another alert"
+			row.shown, row.muted = "muted", "inhibited by another alert"
 		}
 		rows = append(rows, row)
 	}
 	return rows, nil
 }
 
-// rowOf decides how an alert is shown. A silence takes precedence over the engine's state.
-func rowOf(a *models.Alert, active []silence) alertRow {
-	row := alertRow{Alert: a, shown: "unknown", labels: a.Labels}
+// listedAs decides how an alert is shown. A silence takes precedence over the engine's state.
+func listedAs(a *models.Alert, active []silence) listedAlert {
+	row := listedAlert{
+		Alert: a, shown: "unknown", rank: severityOrder[severityClass(a.Severity)],
+	}
 	switch a.State {
 	case models.AlertFiring:
 		row.shown = "firing"
 	case models.AlertPending:
 		row.shown = "pending"
 	case models.AlertSuppressed:
-		row.shown, row.Muted = "muted", a.Reason
+		row.shown, row.muted = "muted", a.Reason
 	}
 	if a.Shadow {
-		row.shown, row.Muted = "muted", "rule is in shadow mode"
+		row.shown, row.muted = "muted", "rule is in shadow mode"
 	}
 	if by := silencedBy(active, a.Labels); len(by) > 0 && row.shown == "firing" {
-		row.shown, row.Muted = "muted", fmt.Sprintf("silenced by %s: %s", by[0].CreatedBy,
+		row.shown, row.muted = "muted", fmt.Sprintf("silenced by %s: %s", by[0].CreatedBy,
 			by[0].Comment)
 		if ackOf(by[0]) == a.ID {
-			row.Acked, row.Ack = true, by[0].ID
-			row.Muted = "acknowledged by " + by[0].CreatedBy
+			row.ack = by[0].ID
+			row.muted = "acknowledged by " + by[0].CreatedBy
 		}
 	}
-	row.rank = severityOrder[severityClass(a.Severity)]
 	return row
 }
 
 // finish keeps the rows of a group that are shown, in order, and draws their graphs.
 func (s *Server) finish(g *alertGroup, d alertsData) {
-	g.Count = len(g.Rows)
-	shared := sharedLabels(g.Rows)
+	g.Count = len(g.all)
+	shared := sharedLabels(g.all)
 	g.Matchers = matchersOf(shared)
 	if g.Count > 1 {
 		g.Shared = shownLabels(shared)
@@ -304,7 +312,7 @@ func (s *Server) finish(g *alertGroup, d alertsData) {
 	if d.Expanded == g.Key {
 		most = expandedRows
 	}
-	g.Rows = firstOf(g.Rows, most, func(a, b alertRow) int {
+	first := firstOf(g.all, most, func(a, b listedAlert) int {
 		newest := cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.ID, b.ID))
 		if d.Sort == "newest" {
 			return newest
@@ -314,12 +322,13 @@ func (s *Server) finish(g *alertGroup, d alertsData) {
 		}
 		return cmp.Or(cmp.Compare(a.rank, b.rank), newest)
 	})
-	g.Severity, g.Newest = g.Rows[0].Severity, g.Rows[0].StartsAt
+	g.all = nil
+	g.Severity, g.Newest = first[0].Severity, first[0].StartsAt
 	if g.Name == "" {
 		g.Name = g.Rule
 	}
-	for i := range g.Rows {
-		s.finishRow(&g.Rows[i], g.Count > 1, shared)
+	for _, one := range first {
+		g.Rows = append(g.Rows, s.rowOf(one, g.Count > 1, shared))
 	}
 }
 
@@ -336,22 +345,30 @@ func firstOf[T any](list []T, n int, compare func(a, b T) int) []T {
 	return first
 }
 
-func (s *Server) finishRow(row *alertRow, several bool, shared map[string]string) {
-	own := row.labels
+// row is the row of an alert, whose details are given.
+func (one listedAlert) row(a *models.Alert) alertRow {
+	row := alertRow{Alert: a, Muted: one.muted, Acked: one.ack != "", Ack: one.ack}
+	if n := len(a.Last); n > 0 {
+		row.Line = &a.Last[n-1]
+	} else if n := len(a.First); n > 0 {
+		row.Line = &a.First[n-1]
+	}
+	return row
+}
+
+// rowOf is the row of an alert, with all that is shown of it.
+func (s *Server) rowOf(one listedAlert, several bool, shared map[string]string) alertRow {
+	row := one.row(&s.detailed([]models.Alert{*one.Alert})[0])
+	own := one.Labels
 	if several {
-		own = maps.Clone(row.labels)
+		own = maps.Clone(one.Labels)
 		maps.DeleteFunc(own, func(name, _ string) bool { _, is := shared[name]; return is })
 	}
 	row.Own = shownLabels(own)
-	row.Alert = &s.detailed([]models.Alert{*row.Alert})[0]
-	if n := len(row.Last); n > 0 {
-		row.Line = &row.Last[n-1]
-	} else if n := len(row.First); n > 0 {
-		row.Line = &row.First[n-1]
-	}
 	series := s.Alerts.Series(*row.Alert)
 	row.Spark = spark(series, s.Now())
 	row.Values = valuesOf(*row.Alert, nil, series)
+	return row
 }
 
 // alertValues are the values of an alert's condition: now or at the end, when it fired, and the
@@ -396,10 +413,10 @@ func valuesOf(a models.Alert, transitions []models.Alert, series []Point) alertV
 // below reports whether values under the threshold are bad.
 func below(threshold string) bool { return strings.HasPrefix(strings.TrimSpace(threshold), "<") }
 
-func sharedLabels(rows []alertRow) map[string]string {
-	shared := maps.Clone(rows[0].labels)
+func sharedLabels(rows []listedAlert) map[string]string {
+	shared := maps.Clone(rows[0].Labels)
 	for _, row := range rows[1:] {
-		maps.DeleteFunc(shared, func(name, value string) bool { return row.labels[name] != value })
+		maps.DeleteFunc(shared, func(name, value string) bool { return row.Labels[name] != value })
 	}
 	return shared
 }

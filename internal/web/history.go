@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/csv"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
@@ -131,58 +132,120 @@ func (s *Server) historyPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) fillHistory(d *historyData, filter *alertFilter) {
 	p := plot{from: d.From, to: d.To, left: 0, right: 960}
 	d.Ticks = p.timeTicks(8)
+	query := HistoryQuery{From: d.From, Rule: d.Rule, Most: 100_000}
+	indexed := filter.query == nil && s.History != nil
+	if indexed { // what is not listed is only counted
+		query.Most = 4 * listedHistory
+	}
+	byRule := episodes(s.transitions(query))
 	rules := map[string]*ruleHistory{}
-	lengths := map[string][]time.Duration{}
-	byRule := episodes(s.transitions(HistoryQuery{From: d.From, Rule: d.Rule, Most: 100_000}))
 	for rule, list := range byRule {
+		list = slices.DeleteFunc(list, func(e episode) bool { return !filter.keeps(e.alert) })
 		for _, e := range list {
-			if !filter.keeps(e.alert) {
-				continue
-			}
 			row := historyRow{
 				episode: e, Rule: rule, Open: e.To.IsZero(), Severity: e.alert.Severity,
 				Name: cmp.Or(e.Labels["alertname"], rule),
 			}
-			end := e.To
-			if row.Open {
-				end = d.To
-			}
-			row.Length = end.Sub(e.From)
+			row.Length = lengthOf(e.From, e.To, d.To)
 			d.Rows = append(d.Rows, row)
-			one := rules[rule]
-			if one == nil {
-				one = &ruleHistory{Rule: rule, Name: row.Name, Severity: row.Severity}
-				rules[rule] = one
-			}
-			one.Fired++
-			one.Total += row.Length
-			lengths[rule] = append(lengths[rule], row.Length)
-			if len(one.Bands) < 500 {
-				x := p.x(e.From)
-				one.Bands = append(one.Bands, band{
-					x, max(2, p.x(end)-x), "firing sev-" + severityClass(row.Severity),
-					e.From.UTC().Format("2 Jan 15:04:05") + " " + safetext.ClipLine(e.Reason, 100),
-				})
-			}
+		}
+		if len(list) > 0 {
+			rules[rule] = ruleHistoryOf(rule, spansOf(list), p)
+			rules[rule].Name = cmp.Or(list[0].Labels["alertname"], rule)
+			rules[rule].describe(list)
 		}
 	}
-	d.Fired = len(d.Rows)
+	if indexed {
+		s.addIndexed(d, rules, p)
+	}
+	for _, one := range rules {
+		d.Rules, d.Fired = append(d.Rules, *one), d.Fired+one.Fired
+	}
 	slices.SortFunc(d.Rows, func(a, b historyRow) int {
 		return cmp.Or(b.From.Compare(a.From), cmp.Compare(a.ID, b.ID))
 	})
-	if len(d.Rows) > listedHistory {
-		d.More, d.Rows = len(d.Rows)-listedHistory, d.Rows[:listedHistory]
-	}
-	for rule, one := range rules {
-		slices.Sort(lengths[rule])
-		one.Median = lengths[rule][len(lengths[rule])/2]
-		d.Rules = append(d.Rules, *one)
-	}
+	d.Rows = d.Rows[:min(len(d.Rows), listedHistory)]
+	d.More = d.Fired - len(d.Rows)
 	slices.SortFunc(d.Rules, func(a, b ruleHistory) int {
 		return cmp.Or(cmp.Compare(b.Fired, a.Fired), cmp.Compare(a.Rule, b.Rule))
 	})
 	d.Rules = d.Rules[:min(len(d.Rules), listedTimelines)]
 	s.fillStatistics(d)
+}
+
+// addIndexed adds the timelines of all rules, by the index of the history alone: in a flood the
+// entries are too many to be read, and all but those of one rule would be lost.
+func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plot) {
+	names, severity := map[string]string{}, map[string]string{}
+	for id, one := range rules {
+		names[id], severity[id] = one.Name, one.Severity
+	}
+	for _, r := range s.ruleSet().Rules {
+		if d.Rule == "" || r.ID() == d.Rule {
+			names[r.ID()] = r.Name
+			severity[r.ID()] = cmp.Or(severity[r.ID()], r.Labels["severity"])
+		}
+	}
+	spans, err := s.History.Episodes(
+		d.From, d.To.Add(time.Hour), slices.Collect(maps.Keys(names))...)
+	if err != nil {
+		d.Problem = err.Error()
+		return
+	}
+	for id, list := range spans {
+		if one := rules[id]; one != nil && one.Fired >= len(list) {
+			continue // all of it was read
+		}
+		rules[id] = ruleHistoryOf(id, list, p)
+		rules[id].Name, rules[id].Severity = names[id], severity[id]
+		rules[id].colour()
+	}
+}
+
+// drawnEpisodes is how many episodes of a rule its timeline shows.
+const drawnEpisodes = 500
+
+// ruleHistoryOf is the history of a rule by its episodes.
+func ruleHistoryOf(rule string, list []history.Span, p plot) *ruleHistory {
+	one := &ruleHistory{Rule: rule, Fired: len(list)}
+	lengths := make([]time.Duration, len(list))
+	for i, e := range list {
+		lengths[i] = lengthOf(e.From, e.To, p.to)
+		one.Total += lengths[i]
+		if i < drawnEpisodes {
+			x := p.x(e.From)
+			one.Bands = append(one.Bands, band{
+				x, max(2, p.x(e.From.Add(lengths[i]))-x), "",
+				e.From.UTC().Format("2 Jan 15:04:05"),
+			})
+		}
+	}
+	slices.Sort(lengths)
+	one.Median = lengths[len(lengths)/2]
+	return one
+}
+
+// describe adds what entries say of the episodes.
+func (r *ruleHistory) describe(list []episode) {
+	r.Severity = list[0].alert.Severity
+	for i := range r.Bands {
+		r.Bands[i].Class = "firing sev-" + severityClass(list[i].alert.Severity)
+		r.Bands[i].Title += " " + safetext.ClipLine(list[i].Reason, 100)
+	}
+}
+
+// colour gives all episodes the colour of the rule's severity.
+func (r *ruleHistory) colour() {
+	for i := range r.Bands {
+		r.Bands[i].Class = "firing sev-" + severityClass(r.Severity)
+	}
+}
+
+func lengthOf(from, to, now time.Time) time.Duration {
+	if to.IsZero() {
+		to = now
+	}
+	return to.Sub(from)
 }
 
 // fillStatistics adds what only the history on disk knows: acknowledgements, how noisy rules are,

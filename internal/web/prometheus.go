@@ -92,7 +92,7 @@ func (s *Server) current() []models.Alert {
 		return nil
 	}
 	return s.alerts.get(func() []models.Alert {
-		list := slices.Clone(s.Alerts.Current())
+		list := s.Alerts.Current()
 		slices.SortFunc(list, func(a, b models.Alert) int {
 			return cmp.Or(a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.ID, b.ID))
 		})
