@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
+	"github.com/log-monitoring/alert-engine/internal/imports/sigma"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/ruletest"
 )
@@ -46,6 +49,9 @@ the logs of a file.
 --shuffle repeats each test with other orders of arrival in which no log is later than the lateness
 of the rules. --crash repeats it with a restart after each log. The alerts have to be the same.
 
+A directory of SigmaHQ's regression_data, or an info.yml of it, runs the regression tests of its
+rules over their events: as many have to match as it says, or more.
+
 Lists whose members are in topics get them from the script, the test, or --list.
 
 Exit status: 0 if all tests pass, 1 otherwise.`,
@@ -53,6 +59,7 @@ Exit status: 0 if all tests pass, 1 otherwise.`,
   alert-engine test --shuffle 200 --crash rules/*_test.yml
   alert-engine test --shuffle 200 --seed 17 rules/*_test.yml     the same orders again
   alert-engine test --junit report.xml rules/*_test.yml
+  alert-engine test sigma/regression_data                         the tests of Sigma rules
 
 A script:
   rule_files: [payments.rules.yml]
@@ -85,11 +92,14 @@ A script:
 }
 
 func (c *testCommand) run(out io.Writer, files []string) error {
+	files, results, err := regressions(files)
+	if err != nil {
+		return err
+	}
 	scripts, rules, err := c.read(files)
 	if err != nil {
 		return err
 	}
-	var results []ruletest.Result
 	for i, script := range scripts {
 		results = append(results, script.Run(rules[i].engines, c.options)...)
 	}
@@ -115,6 +125,32 @@ func (c *testCommand) run(out io.Writer, files []string) error {
 		return exitCode(1)
 	}
 	return nil
+}
+
+// regressions runs the regression tests of Sigma rules among the files, and returns the others.
+func regressions(files []string) (others []string, results []ruletest.Result, err error) {
+	for _, file := range files {
+		info, err := os.Stat(file)
+		if err != nil || !info.IsDir() && filepath.Base(file) != "info.yml" {
+			others = append(others, file)
+			continue
+		}
+		list, err := sigma.ReadRegressions(file)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(list) == 0 {
+			return nil, nil, fmt.Errorf("%s: no regression test of a Sigma rule is in it", file)
+		}
+		ran, err := sigma.RunRegressions(list, time.Now)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, r := range ran {
+			results = append(results, ruletest.Result(r))
+		}
+	}
+	return others, results, nil
 }
 
 // read reads scripts and the rules of each.

@@ -56,7 +56,13 @@ func (s *Source) checkExclusive(ctx context.Context) error {
 			continue
 		}
 		if err != nil {
-			s.log.Warn("the group's members could not be listed", "group", s.cfg.Group, "error", err)
+			s.log.Warn(
+				"the group's members could not be listed",
+				"group",
+				s.cfg.Group,
+				"error",
+				err,
+			)
 			return nil
 		}
 		names := strings.Join(others, ", ")
