@@ -17,6 +17,8 @@ const maxNodes = 500_000
 func Read(f File) (documents []*yaml.Node, err error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(f.Data))
 	left := maxNodes
+	// without an anchor there is no alias, and without a merged key nothing is written out
+	asIs := !bytes.ContainsRune(f.Data, '&') && !bytes.Contains(f.Data, []byte("<<"))
 	for {
 		var n yaml.Node
 		if err := decoder.Decode(&n); errors.Is(err, io.EOF) {
@@ -25,6 +27,10 @@ func Read(f File) (documents []*yaml.Node, err error) {
 			return documents, errors.New(strings.TrimPrefix(err.Error(), "yaml: "))
 		}
 		for _, root := range n.Content {
+			if asIs && len(f.Data) < maxNodes {
+				documents = append(documents, root)
+				continue
+			}
 			plain, err := writtenOut(root, &left, 0)
 			if err != nil {
 				return documents, err

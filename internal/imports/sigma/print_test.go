@@ -1,0 +1,81 @@
+package sigma
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/log-monitoring/alert-engine/internal/imports"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
+
+// A translated rule that is written to a file and read again is the same rule. SIGMA_RULES names a
+// directory of further rules.
+func TestWrittenRulesAreTheSame(t *testing.T) {
+	texts := []string{
+		selfLogon, loginRules,
+		loginRules + "title: C\ncorrelation: {type: temporal, rules: [failed, ok], timespan: 5m, " +
+			"aliases: {who: {failed: a b, ok: c}}, group-by: [who]}",
+		`title: "Texts: {{ .x }} and # more"
+description: |
+  several
+  lines: and a "quote"
+references: [https://example.org/?a=b#c, '- dash']
+author: '@ann, & others'
+falsepositives: ["- none", "null", "~", "1"]
+detection:
+  numbers: {a: 1, b: '1', c: 1.50, d: true, e: 'null', f: null, g: '', h: "0x10"}
+  texts|all: [' -a', "tab\there", 'back\\slash', '\*', 'ends\', "new\nline", '#no', '*']
+  list: [{"x|re": '^\d+\\$'}, {"y z|cidr": 10.0.0.0/8}, {"w|base64offset|contains": 'http://'}]
+  condition: numbers and not (1 of list* or texts)
+`,
+	}
+	if dir := os.Getenv("SIGMA_RULES"); dir != "" {
+		err := filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
+			if err != nil || filepath.Ext(name) != ".yml" {
+				return err
+			}
+			data, err := os.ReadFile(name)
+			texts = append(texts, string(data))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, text := range texts {
+		documents, report := Translate([]imports.File{{Name: "a.yml", Data: []byte(text)}},
+			Options{Windows: true})
+		before, err := rule.LoadDocuments(documents, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		documents = perFile(Refuse(documents, report, before))
+		if len(documents) == 0 {
+			continue
+		}
+		var b bytes.Buffer
+		if err := yaml.NewEncoder(&b).Encode(documents[0].Root); err != nil {
+			t.Fatal(err)
+		}
+		after, err := rule.Read("a.rules.yml", b.Bytes())
+		if err != nil {
+			t.Errorf("%s\n%s\n%v", text, b.String(), err)
+			continue
+		}
+		same := cmp.Diff(before.Rules, after.Rules, cmpopts.IgnoreTypes(rule.Pos{}),
+			cmp.Comparer(func(a, b *regexp.Regexp) bool {
+				return a == b || a != nil && b != nil && a.String() == b.String()
+			}), cmpopts.EquateEmpty(), cmpopts.IgnoreUnexported(rule.Leaf{}))
+		if same != "" {
+			t.Errorf("%s\n%s", strings.SplitN(text, "\n", 2)[0], same)
+		}
+	}
+}
