@@ -73,20 +73,18 @@ func (s *state) Rewind() time.Duration { return s.LongestWindow() }
 func (s *state) Positions() []models.SourcePosition {
 	var list []models.SourcePosition
 	for source, at := range s.store.Positions() {
-		var answered time.Time
-		if at.Answered > 0 {
-			answered = time.UnixMilli(at.Answered)
-		}
 		list = append(list, models.SourcePosition{
-			Cluster:   source.Cluster,
-			TopicID:   source.TopicID,
-			Topic:     source.Topic,
-			Partition: source.Partition,
-			Next:      at.Next,
-			Committed: at.Committed,
-			Epoch:     at.Epoch,
-			Left:      at.Left,
-			Answered:  answered,
+			Cluster:     source.Cluster,
+			TopicID:     source.TopicID,
+			Topic:       source.Topic,
+			Partition:   source.Partition,
+			Next:        at.Next,
+			Committed:   at.Committed,
+			Epoch:       at.Epoch,
+			Left:        at.Left,
+			Answered:    ofMillis(at.Answered),
+			OutageEnded: ofMillis(at.OutageEnded),
+			Outage:      time.Duration(at.Outage) * time.Millisecond,
 		})
 	}
 	return list
@@ -145,11 +143,30 @@ func (s *state) checkpointed() time.Time {
 }
 
 func storePosition(p models.SourcePosition) store.Position {
-	at := store.Position{Next: p.Next, Committed: p.Committed, Epoch: p.Epoch, Left: p.Left}
-	if !p.Answered.IsZero() {
-		at.Answered = p.Answered.UnixMilli()
+	return store.Position{
+		Next:        p.Next,
+		Committed:   p.Committed,
+		Epoch:       p.Epoch,
+		Left:        p.Left,
+		Answered:    millisOf(p.Answered),
+		OutageEnded: millisOf(p.OutageEnded),
+		Outage:      p.Outage.Milliseconds(),
 	}
-	return at
+}
+
+// ofMillis and millisOf convert times and milliseconds since 1970; the zero time is 0.
+func ofMillis(n int64) time.Time {
+	if n <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(n)
+}
+
+func millisOf(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 func storeSource(p models.SourcePosition) store.Source {

@@ -147,20 +147,47 @@ func (c startInput) committedByUs() bool {
 	return false
 }
 
+// availability is that of a partition that is assigned now. Producers that had not delivered yet,
+// at the last checkpoint, what they had buffered go on with that.
+func (c startInput) availability(now time.Time, unreachable bool) *availability {
+	a := &availability{answered: now}
+	if c.current() && c.saved.OutageEnded.Before(now) {
+		a.ended, a.outage = c.saved.OutageEnded, c.saved.Outage
+	}
+	switch outage := c.outage(now, unreachable); {
+	case outage == 0:
+	case !a.ended.IsZero() && !c.away(unreachable): // or a loop of crashes would wait for ever
+		a.outage = max(a.outage, outage)
+	default:
+		a.end(now, outage)
+	}
+	return a
+}
+
+// away says whether a broker was away for certain: none answered at first, or the partition has
+// another leader.
+func (c startInput) away(unreachable bool) bool {
+	return unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch
+}
+
+// current says whether no other member has read the partition since the last checkpoint. One that
+// has, has reached it.
+func (c startInput) current() bool {
+	return c.saved != nil && c.acquired == nil && !c.readByOther()
+}
+
 // outage is how long the partition may not have been reachable since the last checkpoint, which a
-// restart hides from us: the process was stopped, the broker was away, or producers had not
-// delivered yet what they had buffered. It is 0 if that is too short to matter, and at least
-// reconnectMax if a broker was away for certain. A partition that another member has read since
-// was reachable meanwhile.
+// restart hides from us: the process was stopped, or the broker was away. It is 0 if that is too
+// short to matter, and at least reconnectMax if a broker was away for certain.
 func (c startInput) outage(now time.Time, unreachable bool) time.Duration {
 	if c.saved == nil {
 		return 0
 	}
 	gap := time.Duration(0)
-	if !c.saved.Answered.IsZero() && c.acquired == nil && !c.readByOther() {
+	if c.current() && !c.saved.Answered.IsZero() {
 		gap = now.Sub(c.saved.Answered)
 	}
-	if unreachable || c.saved.Epoch >= 0 && c.epoch > c.saved.Epoch {
+	if c.away(unreachable) {
 		gap = max(gap, reconnectMax)
 	}
 	if gap <= outageMin {
@@ -201,17 +228,18 @@ func (g *groupConsumer) assign(
 			"error", withHint(err))
 		return nil, err
 	}
+	var settling []*partition
 	g.mu.Lock()
 	for _, p := range parts {
-		if p.outage > 0 {
-			g.startsAfterOutage(p, p.outage)
-		} else {
-			g.availability[p.Partition] = &availability{answered: g.clock.at(time.Now())}
+		g.availability[p.Partition] = p.availability
+		if !p.availability.ended.IsZero() {
+			settling = append(settling, p)
 		}
 		offsets[p.Topic][p.Partition.Partition] = kgo.NewOffset().At(p.next).WithEpoch(p.epoch)
 		g.parts[p.Partition] = p
 		delete(g.released, p.Partition)
 	}
+	g.reportOutage(settling)
 	g.assignmentChanged = true
 	g.mu.Unlock()
 	g.wake()
@@ -358,7 +386,7 @@ func (g *groupConsumer) newPartitions(claims map[models.Partition]*startInput) [
 			start:           c.low,
 			probedEnd:       -1,
 			lastMoved:       time.Now(),
-			outage:          c.outage(g.clock.at(time.Now()), unreachable),
+			availability:    c.availability(g.clock.at(time.Now()), unreachable),
 		}
 		if at.warn {
 			g.counters.errors.add("reset", 1)

@@ -138,15 +138,14 @@ type partition struct {
 	waiting      []*kgo.Record
 	waitingSince time.Time
 	// the log is unreadable at fetched; the client may skip the damage
-	damaged   bool
-	pin       bool  // commit it although nothing was read
-	processed int64 // records since the assignment
-	worker    int   // index + 1 of its worker; 0 for none
-	revoking  bool  // queued messages are dropped
-	queued    int   // messages
-	future    futureRecords
-	// for how long it may not have been reachable before it was assigned
-	outage time.Duration
+	damaged      bool
+	pin          bool  // commit it although nothing was read
+	processed    int64 // records since the assignment
+	worker       int   // index + 1 of its worker; 0 for none
+	revoking     bool  // queued messages are dropped
+	queued       int   // messages
+	future       futureRecords
+	availability *availability // at its assignment; the consumer's map has the present one
 }
 
 // committedUnknown means that a commit is in flight.
@@ -592,7 +591,7 @@ func (g *groupConsumer) releasedPositions() []models.SourcePosition {
 
 // position is a partition's position for a checkpoint. The caller holds mu.
 func (g *groupConsumer) position(p *partition) models.SourcePosition {
-	return models.SourcePosition{
+	at := models.SourcePosition{
 		Cluster:   g.cluster,
 		TopicID:   p.id,
 		Topic:     p.Topic,
@@ -600,8 +599,9 @@ func (g *groupConsumer) position(p *partition) models.SourcePosition {
 		Next:      p.next,
 		Committed: max(p.committedOffset, -1),
 		Epoch:     p.epoch,
-		Answered:  g.availability[p.Partition].delivered(),
 	}
+	g.availability[p.Partition].save(&at)
+	return at
 }
 
 // positions are those of the given partitions; nil for all.

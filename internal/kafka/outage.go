@@ -91,16 +91,14 @@ func (a *availability) settling(now time.Time, grace time.Duration) bool {
 	return true
 }
 
-// delivered is when the partition was last reachable with nothing buffered at producers; zero when
-// that is unknown. It is kept with the partition's position, for the next start.
-func (a *availability) delivered() time.Time {
-	switch {
-	case a == nil:
-		return time.Time{}
-	case !a.ended.IsZero():
-		return a.ended.Add(-a.outage)
+// save keeps with the position of the partition what the next start has to know.
+func (a *availability) save(at *models.SourcePosition) {
+	if a == nil {
+		return
 	}
-	return a.answered
+	if at.Answered = a.answered; !a.ended.IsZero() {
+		at.OutageEnded, at.Outage = a.ended, a.outage
+	}
 }
 
 // reachable notes which partitions answered a probe. The caller holds mu.
@@ -151,17 +149,6 @@ func (g *groupConsumer) noteUnassigned(ends kadm.ListedOffsets) {
 	if g.unassigned = unassigned; len(unassigned) > 0 && g.client != nil {
 		g.client.ForceMetadataRefresh()
 	}
-}
-
-// startsAfterOutage notes at the assignment of a partition that it may not have been reachable for
-// some time. The caller holds mu.
-func (g *groupConsumer) startsAfterOutage(p *partition, outage time.Duration) {
-	a := &availability{}
-	now := g.clock.at(time.Now())
-	a.end(now, outage)
-	a.answered = now
-	g.availability[p.Partition] = a
-	g.reportOutage([]*partition{p})
 }
 
 func (g *groupConsumer) reportOutage(back []*partition) {

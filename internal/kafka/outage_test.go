@@ -101,20 +101,41 @@ func TestRestartKnowsOfOutages(t *testing.T) {
 	if got := (startInput{}).outage(now, true); got != 0 {
 		t.Errorf("a new partition was unreachable for %s", got)
 	}
+}
 
-	var a availability
-	a.answer(ago(60))
-	if got := a.delivered(); !got.Equal(ago(60)) {
-		t.Errorf("delivered at %s", got)
+// However often it restarts, a partition settles when producers have delivered, and at the latest
+// after the grace: a restart neither forgets an outage nor begins another one.
+func TestPartitionSettlesAcrossRestarts(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
+	f := func(what string, every, down int, logs bool, settled int) {
+		t.Helper()
+		a := &availability{}
+		a.answer(at(-12))
+		a.answer(at(0)) // after an outage of 12 seconds
+		for now := 1; now < 200; now++ {
+			if now%every == 0 {
+				saved := models.SourcePosition{Epoch: -1}
+				a.save(&saved)
+				now += down
+				a = startInput{saved: &saved, epoch: -1}.availability(at(now), false)
+			}
+			if logs {
+				a.read(at(now), at(now))
+			}
+			a.answer(at(now))
+			if !a.settling(at(now), time.Minute) {
+				if now != settled {
+					t.Errorf("%s: settled after %d seconds, not %d", what, now, settled)
+				}
+				return
+			}
+		}
+		t.Errorf("%s: never settled", what)
 	}
-	a.answer(ago(20)) // after an outage of 40 seconds
-	a.answer(ago(19))
-	if got := a.delivered(); !got.Equal(ago(60)) {
-		t.Errorf("what is buffered was delivered at %s", got)
-	}
-	a.read(ago(10), ago(10))
-	a.settling(now.Add(10*time.Second), time.Minute)
-	if got := a.delivered(); !got.Equal(ago(19)) {
-		t.Errorf("after all was delivered: %s", got)
-	}
+	f("no restart", 1000, 0, true, 14)
+	f("a restart every five seconds", 5, 2, true, 14)
+	f("a restart every second, and logs", 1, 1, true, 14)
+	f("a restart every seven seconds, and no logs", 7, 1, false, 60)
+	f("stops that may hide another outage", 21, 10, false, 60)
 }

@@ -28,6 +28,9 @@ type Position struct {
 	Left      bool  // another member may have read on since
 	// when the source was last reachable, in milliseconds since 1970; 0 when unknown
 	Answered int64
+	// when an outage ended in which producers may have buffered what they have not delivered yet,
+	// in milliseconds since 1970, and its length in milliseconds; 0 for none
+	OutageEnded, Outage int64
 }
 
 // Checkpoint collects what has changed since the last commit. Store.Begin makes it.
@@ -202,7 +205,10 @@ func appendPosition(dst []byte, p Position) []byte {
 	if p.Left {
 		left = 1
 	}
-	return binary.AppendVarint(binary.AppendVarint(dst, left), p.Answered)
+	for _, v := range []int64{left, p.Answered, p.OutageEnded, p.Outage} {
+		dst = binary.AppendVarint(dst, v)
+	}
+	return dst
 }
 
 func parsePosition(b []byte) (p Position, err error) {
@@ -214,13 +220,22 @@ func parsePosition(b []byte) (p Position, err error) {
 		}
 		fields[i], b = v, b[used:]
 	}
-	answered, _ := binary.Varint(b) // not in files of earlier releases
+	var times [3]int64 // not in files of earlier releases
+	for i := range times {
+		v, used := binary.Varint(b)
+		if used <= 0 {
+			break
+		}
+		times[i], b = v, b[used:]
+	}
 	return Position{
-		Next:      fields[0],
-		Committed: fields[1],
-		Epoch:     int32(fields[2]),
-		Left:      fields[3] != 0,
-		Answered:  answered,
+		Next:        fields[0],
+		Committed:   fields[1],
+		Epoch:       int32(fields[2]),
+		Left:        fields[3] != 0,
+		Answered:    times[0],
+		OutageEnded: times[1],
+		Outage:      times[2],
 	}, nil
 }
 

@@ -93,6 +93,9 @@ func (l *life) commit() error {
 		Partition: int32(l.rng.IntN(3)),
 	}
 	position := Position{Next: int64(l.step), Committed: -1, Epoch: 4, Answered: 1 << 40}
+	if l.step%2 == 0 {
+		position.OutageEnded, position.Outage = 1<<40-7, 12_000
+	}
 	l.want.Positions[source] = position
 	c.SetPosition(source, position)
 	id := fmt.Sprintf("alert %d", l.step)

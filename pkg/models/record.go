@@ -70,10 +70,12 @@ type SourcePosition struct {
 	Epoch     int32 // leader epoch of the record before Next; -1 when unknown
 	// the partition was given up then, and another member may have read on since; what was read
 	// before is part of the state all the same
-	Left bool
-	// when the partition was last known to be reachable, with all delivered that producers had
-	// buffered in an outage before; zero when unknown
-	Answered time.Time
+	Left     bool
+	Answered time.Time // when the partition was last known to be reachable; zero when unknown
+	// when the last outage of the partition ended, and how long it was, until producers have
+	// delivered what they had buffered; zero after that
+	OutageEnded time.Time
+	Outage      time.Duration
 }
 
 // Partition names a partition of a topic.
