@@ -18,14 +18,16 @@ type compiledRule struct {
 	rule        *rule.Rule
 	id          string
 	fingerprint uint64
-	condition   *window.Condition
-	topics      map[string]bool // nil for all
-	topicsID    string          // identifies these topics
-	readsAlerts bool            // its logs are the transitions of other rules
-	observes    map[string]bool // the names of the alerts that its condition asks about
-	observed    bool            // the condition of some rule asks about its alerts
-	by          []byLabel
-	fields      []decode.FieldID // whose values events carry
+	// of what people see of its hits
+	shownFingerprint uint64
+	condition        *window.Condition
+	topics           map[string]bool // nil for all
+	topicsID         string          // identifies these topics
+	readsAlerts      bool            // its logs are the transitions of other rules
+	observes         map[string]bool // the names of the alerts that its condition asks about
+	observed         bool            // the condition of some rule asks about its alerts
+	by               []byLabel
+	fields           []decode.FieldID // whose values events carry
 	// whose values only people see: those of samples, then those of top
 	shownFields []decode.FieldID
 	maxLines    int // that an alert shows at most
@@ -52,7 +54,9 @@ func (e *Engine) compileRule(set *rule.Set, r *rule.Rule) (*compiledRule, error)
 		id:          r.ID(),
 		fingerprint: fingerprint(r),
 		condition:   plan,
-		observes:    make(map[string]bool),
+
+		shownFingerprint: fingerprintShown(r),
+		observes:         make(map[string]bool),
 
 		labelsAtFiring: r.LabelsAtFiring(),
 	}

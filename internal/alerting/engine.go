@@ -187,6 +187,14 @@ func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.unlockAndEmit()
 }
 
+// ResumeAt tells an engine that was restored the time of the last Advance before it was saved. It
+// decides nothing.
+func (e *Engine) ResumeAt(now time.Time) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.watermarks.now, e.watermarks.advanced = max(e.watermarks.now, now.UnixNano()), true
+}
+
 // LongestWindow is how far back the logs matter that some rule looks at.
 func (e *Engine) LongestWindow() time.Duration {
 	longest := time.Duration(0)
@@ -221,7 +229,7 @@ func (e *Engine) release(sc *scan) {
 // apply puts the hits of a scan into their groups.
 func (e *Engine) apply(sc *scan) {
 	e.total.logs += int64(sc.logs)
-	e.total.rejected += int64(len(sc.rejected))
+	e.total.rejected += int64(len(sc.rejected) + sc.rejectedElsewhere)
 	e.total.dropped += int64(sc.dropped)
 	e.total.futureTimes += int64(sc.futureTimes)
 	e.total.hits += int64(len(sc.hits))

@@ -29,6 +29,7 @@ type options struct {
 	shared      bool
 	atWatermark bool
 	backfill    bool
+	frames      bool
 
 	recorded      func(models.Recorded)
 	recordedTopic string
@@ -91,6 +92,10 @@ func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 // logs of a group are on one partition. Progress given to Advance then names all partitions of the
 // engine and no others. The groups of a released partition stand still until it is back.
 func WithShared() Option { return func(o *options) { o.shared = true } }
+
+// WithFrames declares that several engines apply the same frames and decide the same. Their saved
+// state then covers what one that was restored would otherwise not know for a moment.
+func WithFrames() Option { return func(o *options) { o.frames = true } }
 
 // AtWatermark decides everything at the watermark, and nothing with the log that completes a
 // condition. The alerts and their times are the same, and notifications do not depend on the order

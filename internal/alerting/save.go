@@ -118,7 +118,25 @@ func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte
 		b = binary.AppendVarint(b, pt.oldest)
 		b = binary.AppendVarint(b, pt.logs)
 		b = binary.AppendVarint(b, pt.late)
+		if e.opts.frames {
+			b = pt.recent.append(b)
+		}
 		put(partitionKey(p), b)
+	}
+}
+
+func (r *recentTimes) append(b []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(min(r.n, recentLogs)))
+	for i := max(r.n-recentLogs, 0); i < r.n; i++ {
+		b = binary.AppendVarint(b, r.times[i%recentLogs])
+	}
+	return b
+}
+
+func (r *recentTimes) restore(in *reader) {
+	*r = recentTimes{}
+	for n := min(in.uvarint(), recentLogs); n > 0; n-- {
+		r.note(in.varint())
 	}
 }
 
@@ -504,6 +522,9 @@ func (r *restoring) each(key, value []byte) error {
 		pt := r.e.watermarks.partition(p)
 		pt.base, pt.reached, pt.oldest = in.varint(), in.varint(), in.varint()
 		pt.logs, pt.late = in.varint(), in.varint()
+		if len(in.b) > 0 {
+			pt.recent.restore(&in)
+		}
 		if r.e.persisted.partitions == nil {
 			r.e.persisted.partitions = make(map[models.Partition]bool)
 		}

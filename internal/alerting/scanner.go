@@ -64,6 +64,7 @@ func (s *scanner) Scan(records []models.Record) models.Scan {
 	s.scan = s.e.scans.Get().(*scan)
 	s.follow()
 	if len(records) > 0 {
+		s.scan.end = records[len(records)-1].Offset + 1
 		s.scan.partition = models.Partition{
 			Topic:     records[0].Topic,
 			Partition: records[0].Partition,
@@ -344,17 +345,21 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 // scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs
 // no allocation once it has grown.
 type scan struct {
-	rules           *ruleSet
-	partition       models.Partition
-	logs            int
-	dropped         int
-	futureTimes     int
-	newest          int64 // event time that the partition has reached
-	oldest          int64
-	recent          recentTimes
-	sampled         int64 // the first log's time; 0 when it has none of its own
-	sampledRecord   int64 // its record's; 0 when unknown
-	rejected        []models.Rejection
+	rules         *ruleSet
+	partition     models.Partition
+	end           int64 // the offset after its records
+	logs          int
+	dropped       int
+	futureTimes   int
+	newest        int64 // event time that the partition has reached
+	oldest        int64
+	recent        recentTimes
+	sampled       int64 // the first log's time; 0 when it has none of its own
+	sampledRecord int64 // its record's; 0 when unknown
+	rejected      []models.Rejection
+	// so many were rejected by the scanner of another process
+	rejectedElsewhere int
+
 	hits            []hit
 	suppressionHits []suppressionHit
 	values          []value

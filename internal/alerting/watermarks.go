@@ -160,6 +160,8 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 		pt.caughtUp, pt.replay, pt.seen, pt.direct, pt.ours = p.CaughtUp, p.Replay, t.now, 0, true
 		switch {
 		case p.Settling:
+		case p.CaughtUp && !p.At.IsZero():
+			pt.base = max(pt.base, min(now, p.At.UnixNano()))
 		case p.CaughtUp:
 			pt.base = max(pt.base, now)
 		case pt.reached > pt.base:

@@ -21,6 +21,7 @@ var layers = [][]string{
 	{"internal/web"},
 	{"internal/suggest", "internal/sentence"},
 	{"internal/ruletest"},
+	{"internal/cluster"},
 	{
 		"internal/alerting",
 		"internal/logprofile",
@@ -63,6 +64,7 @@ var clockless = []string{
 	"internal/window",
 	"internal/alerting",
 	"internal/logprofile",
+	"internal/cluster",
 }
 
 // Imports only point down, and what concerns one package stays in it.

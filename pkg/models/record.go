@@ -49,9 +49,15 @@ type Progress struct {
 	// Next == End, confirmed by a fetch answer that was received after the last record was
 	// evaluated
 	CaughtUp bool
+	// of a partition that another process reads: when it was caught up; zero for now
+	At time.Time
 	// it could not be reached, and producers may not have delivered yet what they have buffered:
 	// its event time stands still
 	Settling bool
+	// of an engine whose scans are applied elsewhere, which incarnation of the topic it is, and how
+	// many partitions the topic has; 0 when unknown
+	TopicID    [16]byte
+	Partitions int32
 	// what is read now was evaluated by an earlier run: it rebuilds state, and what it decides is
 	// not notified again
 	Replay bool

@@ -1,0 +1,691 @@
+package alerting
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/window"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// A frame is scans as bytes: what some members of a cluster have matched, so that another engine
+// with the same rules applies it. It begins with the texts and the rules that its spans refer to by
+// number, so what comes again is written once.
+//
+//	version  texts  rules  spans
+//	span:    length, place, times, suppression hits, lines, hits
+//
+// Whole numbers are varints. Times are in milliseconds where all of a span are, else in
+// nanoseconds, and differences where they can be. Rules and suppressions are named by their
+// fingerprints, and say how many values a hit has, so a reader skips what it does not know.
+//
+// A span carries no lines but those that an alert can show: the first and the last ones of each
+// group in it.
+
+// frameVersion is the version of the format.
+const frameVersion = 1
+
+// Span is a stretch of the records of a partition: those from From on, before To.
+type Span struct {
+	models.Partition
+	// tells a topic from another of the same name, after it was deleted and created again
+	Incarnation uint64
+	From, To    int64
+}
+
+// FrameWriter writes scans of one engine into frames. It is for one goroutine.
+type FrameWriter struct {
+	e *Engine
+
+	texts map[string]uint32
+	rules map[*compiledRule]uint32
+	dict  []byte // the texts
+	known []byte // the rules
+	spans []byte
+	out   []byte
+	name  []byte // scratch
+	hits  int
+	eager bool
+
+	keys  []uint32            // by hit of the scan, the number of its key
+	shown map[uint64]lineUses // by rule and key of the scan
+	keep  []bool              // by line of the scan
+}
+
+// lineUses are the lines of the hits of a group in a scan.
+type lineUses struct {
+	first int     // so many were kept as the first ones
+	last  []int32 // the last ones
+}
+
+// NewFrameWriter returns a writer for scans of the engine's scanners.
+func (e *Engine) NewFrameWriter() *FrameWriter {
+	w := &FrameWriter{
+		e:     e,
+		texts: make(map[string]uint32),
+		rules: make(map[*compiledRule]uint32),
+		shown: make(map[uint64]lineUses),
+	}
+	return w
+}
+
+// Reset begins a frame.
+func (w *FrameWriter) Reset() {
+	clear(w.texts)
+	clear(w.rules)
+	w.dict, w.known, w.spans, w.hits, w.eager = w.dict[:0], w.known[:0], w.spans[:0], 0, false
+}
+
+// Len is about how many bytes the frame has.
+func (w *FrameWriter) Len() int { return len(w.dict) + len(w.known) + len(w.spans) }
+
+// Hits is how many hits the frame has.
+func (w *FrameWriter) Hits() int { return w.hits }
+
+// Eager reports whether the frame has a hit that may fire an alert at once.
+func (w *FrameWriter) Eager() bool { return w.eager }
+
+// Bytes returns the frame, which is valid until the next call. The frame may go on.
+func (w *FrameWriter) Bytes() []byte {
+	b := append(w.out[:0], frameVersion)
+	b = binary.AppendUvarint(b, uint64(len(w.texts)))
+	b = append(b, w.dict...)
+	b = binary.AppendUvarint(b, uint64(len(w.rules)))
+	b = append(b, w.known...)
+	w.out = append(b, w.spans...)
+	return w.out
+}
+
+// text returns the number of a text, from 1; 0 is the empty one.
+func (w *FrameWriter) text(t []byte) uint32 {
+	if len(t) == 0 {
+		return 0
+	}
+	if n, ok := w.texts[string(t)]; ok {
+		return n
+	}
+	n := uint32(len(w.texts)) + 1
+	w.texts[string(t)] = n
+	w.dict = append(binary.AppendUvarint(w.dict, uint64(len(t))), t...)
+	return n
+}
+
+// rule returns the number of a rule.
+func (w *FrameWriter) rule(c *compiledRule) uint32 {
+	n, ok := w.rules[c]
+	if ok {
+		return n
+	}
+	n = uint32(len(w.rules))
+	w.rules[c] = n
+	w.known = binary.BigEndian.AppendUint64(w.known, c.fingerprint)
+	w.known = binary.BigEndian.AppendUint64(w.known, c.shownFingerprint)
+	w.known = binary.AppendUvarint(w.known, uint64(len(c.fields)))
+	w.known = binary.AppendUvarint(w.known, uint64(len(c.shownFields)))
+	return n
+}
+
+// fingerprintShown identifies what people see of a hit: rules that mean the same may show other
+// fields.
+func fingerprintShown(r *rule.Rule) uint64 {
+	return fingerprintOf([][]string{r.Samples.Fields, r.Top})
+}
+
+// EndOf returns which records a scan is of, up to the offset behind them, and whether it was made
+// with the rules that the engine has now.
+func (e *Engine) EndOf(s models.Scan) (p models.Partition, end int64, current bool) {
+	sc := s.(*scan)
+	return sc.partition, sc.end, sc.rules == e.ruleSet.Load()
+}
+
+// Discard gives a scan back that is not applied.
+func (e *Engine) Discard(s models.Scan) { e.release(s.(*scan)) }
+
+// Add writes a span without scans: all of its records are read, and none of them is a log.
+func (w *FrameWriter) Add(at Span) { w.add(at, &scan{}) }
+
+// AddScan writes a span with a scan of its records, which is gone afterwards.
+func (w *FrameWriter) AddScan(at Span, s models.Scan) {
+	sc := s.(*scan)
+	w.add(at, sc)
+	w.e.release(sc)
+}
+
+func (w *FrameWriter) add(at Span, sc *scan) {
+	start := len(w.spans)
+	b := w.place(w.spans, at, sc)
+	if sc.logs > 0 {
+		scale := sc.timeScale()
+		b = binary.AppendUvarint(b, uint64(scale))
+		b = w.times(b, sc, scale)
+		b = w.suppressionHits(b, at, sc)
+		b = w.lines(b, at, sc)
+		b = w.hitList(b, at, sc, scale)
+	}
+	// the length goes before
+	size := len(b) - start
+	var prefix [binary.MaxVarintLen64]byte
+	n := binary.PutUvarint(prefix[:], uint64(size))
+	b = append(b, prefix[:n]...)
+	copy(b[start+n:], b[start:start+size])
+	copy(b[start:], prefix[:n])
+	w.spans = b
+}
+
+func (w *FrameWriter) place(b []byte, at Span, sc *scan) []byte {
+	w.name = append(binary.BigEndian.AppendUint64(w.name[:0], at.Incarnation), at.Topic...)
+	b = binary.AppendUvarint(b, uint64(w.text(w.name)))
+	b = binary.AppendUvarint(b, uint64(at.Partition.Partition))
+	b = binary.AppendUvarint(b, uint64(at.From))
+	b = binary.AppendUvarint(b, uint64(at.To-at.From))
+	for _, n := range []int{sc.logs, sc.dropped, sc.futureTimes, len(sc.rejected)} {
+		b = binary.AppendUvarint(b, uint64(n))
+	}
+	return b
+}
+
+const milli = int64(1e6)
+
+// timeScale is a millisecond, or a nanosecond when a time of the scan is no whole millisecond.
+func (s *scan) timeScale() int64 {
+	exact := s.newest%milli == 0 && s.oldest%milli == 0 && s.sampled%milli == 0 &&
+		s.sampledRecord%milli == 0
+	for i := range min(s.recent.n, recentLogs) {
+		exact = exact && s.recent.times[i]%milli == 0
+	}
+	for i := range s.hits {
+		exact = exact && s.hits[i].time%milli == 0
+	}
+	if exact {
+		return milli
+	}
+	return 1
+}
+
+func (w *FrameWriter) times(b []byte, sc *scan, scale int64) []byte {
+	b = binary.AppendVarint(b, sc.newest/scale)
+	b = binary.AppendVarint(b, (sc.newest-sc.oldest)/scale)
+	b = binary.AppendVarint(b, sc.sampled/scale)
+	b = binary.AppendVarint(b, (sc.sampledRecord-sc.sampled)/scale)
+	r := &sc.recent
+	b = binary.AppendUvarint(b, uint64(min(r.n, recentLogs)))
+	before := sc.newest
+	for i := max(r.n-recentLogs, 0); i < r.n; i++ {
+		t := r.times[i%recentLogs]
+		b = binary.AppendVarint(b, (t-before)/scale)
+		before = t
+	}
+	return b
+}
+
+func (w *FrameWriter) suppressionHits(b []byte, at Span, sc *scan) []byte {
+	b = binary.AppendUvarint(b, uint64(len(sc.suppressionHits)))
+	for i := range sc.suppressionHits {
+		m := &sc.suppressionHits[i]
+		b = binary.BigEndian.AppendUint64(b, m.suppression.fingerprint)
+		flags := uint64(m.index) << 1
+		if m.end {
+			flags |= 1
+		}
+		b = binary.AppendUvarint(b, flags)
+		b = binary.AppendVarint(b, m.time)
+		b = binary.AppendUvarint(b, uint64(m.offset-at.From))
+		b = binary.AppendUvarint(b, uint64(w.text(sc.bytes(m.key))))
+	}
+	return b
+}
+
+// lines writes the lines that an alert can show. It notes the numbers of the hits' keys.
+func (w *FrameWriter) lines(b []byte, at Span, sc *scan) []byte {
+	w.keys = w.keys[:0]
+	for i := range sc.hits {
+		w.keys = append(w.keys, w.text(sc.bytes(sc.hits[i].key)))
+	}
+	w.chooseLines(sc)
+	b = binary.AppendUvarint(b, uint64(len(sc.lines)))
+	for i := range sc.lines {
+		l := &sc.lines[i]
+		if !w.keep[i] {
+			b = append(b, 0)
+			continue
+		}
+		b = append(b, 1)
+		b = binary.AppendVarint(b, l.time-sc.newest)
+		b = binary.AppendUvarint(b, uint64(l.offset-at.From))
+		b = binary.AppendUvarint(b, uint64(l.index))
+		for _, text := range []span{l.level, l.service, l.message} {
+			b = binary.AppendUvarint(b, uint64(w.text(sc.bytes(text))))
+		}
+	}
+	return b
+}
+
+func (w *FrameWriter) chooseLines(sc *scan) {
+	if cap(w.keep) < len(sc.lines) {
+		w.keep = make([]bool, len(sc.lines))
+	}
+	w.keep = w.keep[:len(sc.lines)]
+	clear(w.keep)
+	if len(sc.lines) == 0 {
+		return
+	}
+	clear(w.shown)
+	for i := range sc.hits {
+		h := &sc.hits[i]
+		if h.line < 0 {
+			continue
+		}
+		group := uint64(h.rule.index)<<32 | uint64(w.keys[i])
+		uses := w.shown[group]
+		if uses.first < h.rule.rule.Samples.First {
+			uses.first++
+			w.keep[h.line] = true
+		}
+		if n := h.rule.rule.Samples.Last; n > 0 {
+			if len(uses.last) == n {
+				copy(uses.last, uses.last[1:])
+				uses.last = uses.last[:n-1]
+			}
+			uses.last = append(uses.last, h.line)
+		}
+		w.shown[group] = uses
+	}
+	for _, uses := range w.shown {
+		for _, line := range uses.last {
+			w.keep[line] = true
+		}
+	}
+}
+
+// Flags of a hit, below its index.
+const (
+	hitHasLine = 1 << iota
+	hitIsNewest
+	hitHasBits
+	hitFlags = iota
+)
+
+func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
+	b = binary.AppendUvarint(b, uint64(len(sc.hits)))
+	time, offset := sc.newest/scale, at.From
+	for i := range sc.hits {
+		h := &sc.hits[i]
+		w.hits++
+		w.eager = w.eager || h.rule.condition.FiresEarly()
+		b = binary.AppendUvarint(b, uint64(w.rule(h.rule)))
+		b = binary.AppendUvarint(b, uint64(w.keys[i]))
+		b = binary.AppendVarint(b, h.time/scale-time)
+		b = binary.AppendVarint(b, h.offset-offset)
+		time, offset = h.time/scale, h.offset
+		flags := uint64(h.index) << hitFlags
+		line := h.line >= 0 && w.keep[h.line]
+		if line {
+			flags |= hitHasLine
+		}
+		if h.reached == h.time {
+			flags |= hitIsNewest
+		}
+		if h.bits != 0 {
+			flags |= hitHasBits
+		}
+		b = binary.AppendUvarint(b, flags)
+		if line {
+			b = binary.AppendUvarint(b, uint64(h.line))
+		}
+		if h.reached != h.time {
+			b = binary.AppendVarint(b, h.reached-h.time)
+		}
+		if h.bits != 0 {
+			b = binary.AppendUvarint(b, h.bits)
+		}
+		b = w.values(b, sc, sc.values[h.values.from:h.values.to])
+		b = w.values(b, sc, sc.values[h.shown.from:h.shown.to])
+	}
+	return b
+}
+
+func (w *FrameWriter) values(b []byte, sc *scan, list []value) []byte {
+	for _, v := range list {
+		b = append(b, byte(v.kind))
+		switch v.kind {
+		case window.Absent:
+		case window.List:
+			b = binary.AppendUvarint(b, uint64(v.to-v.from))
+			b = w.values(b, sc, sc.members[v.from:v.to])
+		default:
+			b = binary.AppendUvarint(b, uint64(w.text(sc.bytes(v.span))))
+			if v.kind == window.Number {
+				b = appendNumber(b, v.num)
+			}
+		}
+	}
+	return b
+}
+
+// appendNumber writes whole numbers short.
+func appendNumber(b []byte, f float64) []byte {
+	if i := int64(f); float64(i) == f && i > -1<<50 && i < 1<<50 && !math.Signbit(f) {
+		return binary.AppendUvarint(b, uint64(i)<<1|1)
+	}
+	return binary.BigEndian.AppendUint64(append(b, 0), math.Float64bits(f))
+}
+
+// ErrFrame is the error of a frame that cannot be read.
+var ErrFrame = errors.New("the frame cannot be read")
+
+// FrameReader reads frames for an engine. It is for one goroutine, and not to be used beside
+// changes of the rules. What it reads was written by others, so it trusts no length or number.
+type FrameReader struct {
+	e            *Engine
+	set          *ruleSet
+	known        map[uint64]*compiledRule
+	suppressions map[uint64]*compiledSuppression
+
+	texts [][]byte // of the frame
+	rules []frameRule
+	spans reader // those that are left
+	span  reader // the present one, behind its place
+	scan  *scan
+	at    Span
+}
+
+// frameRule is a rule of a frame, and the rule that it is here; nil when it is not known.
+type frameRule struct {
+	*compiledRule
+	fields, shown int
+	sameShown     bool
+}
+
+// NewFrameReader returns a reader whose scans are for the engine.
+func (e *Engine) NewFrameReader() *FrameReader { return &FrameReader{e: e} }
+
+// Reset begins to read a frame, which the reader keeps until the next one.
+func (r *FrameReader) Reset(frame []byte) error {
+	if set := r.e.ruleSet.Load(); set != r.set {
+		r.follow(set)
+	}
+	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], reader{b: frame}
+	in := &r.spans
+	if v := in.byte(); in.err == nil && v != frameVersion {
+		return fmt.Errorf("%w: it has version %d, and this program reads %d", ErrFrame, v,
+			frameVersion)
+	}
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		r.texts = append(r.texts, in.block())
+	}
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		c := r.known[in.be64()]
+		known := frameRule{compiledRule: c}
+		shown := in.be64()
+		known.fields, known.shown = in.count(), in.count()
+		if c != nil {
+			known.sameShown = shown == c.shownFingerprint
+		}
+		if c != nil && (known.fields != len(c.fields) ||
+			known.sameShown && known.shown != len(c.shownFields)) {
+			return ErrFrame
+		}
+		r.rules = append(r.rules, known)
+	}
+	if in.err != nil {
+		return ErrFrame
+	}
+	return nil
+}
+
+func (r *FrameReader) follow(set *ruleSet) {
+	r.set, r.known = set, make(map[uint64]*compiledRule, len(set.rules))
+	r.suppressions = make(map[uint64]*compiledSuppression, len(set.suppressions))
+	for _, c := range set.rules {
+		r.known[c.fingerprint] = c
+	}
+	for _, s := range set.suppressions {
+		r.suppressions[s.fingerprint] = s
+	}
+}
+
+// Next moves to the next span. It is false at the end of the frame. After an error the rest of the
+// frame cannot be read.
+func (r *FrameReader) Next() (at Span, more bool, err error) {
+	if len(r.spans.b) == 0 {
+		return Span{}, false, nil
+	}
+	r.span = reader{b: r.spans.block()}
+	in := &r.span
+	name := r.text(in)
+	if r.spans.err != nil || len(name) < 8 {
+		r.spans.b = nil
+		return Span{}, false, ErrFrame
+	}
+	r.at = Span{Incarnation: binary.BigEndian.Uint64(name)}
+	r.at.Topic = string(name[8:])
+	partition, from, length := in.uvarint(), in.uvarint(), in.uvarint()
+	if in.err != nil || partition > math.MaxInt32 || from > math.MaxInt64 ||
+		length > math.MaxInt64-from {
+		r.spans.b = nil
+		return Span{}, false, ErrFrame
+	}
+	r.at.Partition.Partition, r.at.From, r.at.To = int32(partition), int64(from),
+		int64(from+length)
+	return r.at, true, nil
+}
+
+// Scan reads the present span for Engine.Apply, without what is of records before an offset: they
+// were applied already.
+func (r *FrameReader) Scan(from int64) (models.Scan, error) {
+	sc := r.e.scans.Get().(*scan)
+	r.scan, sc.rules, sc.partition = sc, r.set, r.at.Partition
+	in := &r.span
+	sc.logs, sc.dropped, sc.futureTimes = in.number(), in.number(), in.number()
+	sc.rejectedElsewhere = in.number()
+	if sc.logs > 0 && in.err == nil {
+		scale := int64(in.uvarint())
+		if scale != 1 && scale != milli {
+			in.err = ErrFrame
+		}
+		r.times(in, scale)
+		r.suppressionHits(in, from)
+		r.lines(in)
+		r.hits(in, scale, from)
+	}
+	if in.err != nil || len(in.b) > 0 {
+		r.e.release(sc)
+		r.spans.b = nil
+		return nil, ErrFrame
+	}
+	return sc, nil
+}
+
+func (r *FrameReader) times(in *reader, scale int64) {
+	sc := r.scan
+	sc.newest = in.varint() * scale
+	sc.oldest = sc.newest - in.varint()*scale
+	sc.sampled = in.varint() * scale
+	sc.sampledRecord = sc.sampled + in.varint()*scale
+	before := sc.newest
+	for n := min(in.uvarint(), recentLogs); n > 0; n-- {
+		before += in.varint() * scale
+		sc.recent.note(before)
+	}
+}
+
+func (r *FrameReader) suppressionHits(in *reader, from int64) {
+	sc := r.scan
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		m := suppressionHit{suppression: r.suppressions[in.be64()]}
+		flags := in.uvarint()
+		m.index, m.end = int32(flags>>1), flags&1 != 0
+		m.time, m.offset = in.varint(), r.at.From+in.varintFrom0()
+		m.key = r.put(in)
+		if m.suppression != nil && m.offset >= from {
+			sc.suppressionHits = append(sc.suppressionHits, m)
+		}
+	}
+}
+
+func (r *FrameReader) lines(in *reader) {
+	sc := r.scan
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		var l line
+		if in.byte() != 0 {
+			l.time, l.offset = sc.newest+in.varint(), r.at.From+in.varintFrom0()
+			l.index = in.number()
+			l.level, l.service, l.message = r.put(in), r.put(in),
+				r.put(in)
+		}
+		sc.lines = append(sc.lines, l)
+	}
+}
+
+func (r *FrameReader) hits(in *reader, scale, from int64) {
+	sc := r.scan
+	time, offset := sc.newest/scale, r.at.From
+	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
+		number := in.uvarint()
+		if number >= uint64(len(r.rules)) {
+			in.err = ErrFrame
+			return
+		}
+		of := r.rules[number]
+		h := hit{rule: of.compiledRule, line: -1}
+		h.key = r.put(in)
+		time += in.varint()
+		offset += in.varint()
+		h.time, h.offset = time*scale, offset
+		flags := in.uvarint()
+		h.index, h.reached = int32(flags>>hitFlags), h.time
+		if flags&hitHasLine != 0 {
+			line := in.uvarint()
+			if line >= uint64(len(sc.lines)) {
+				in.err = ErrFrame
+				return
+			}
+			h.line = int32(line)
+		}
+		if flags&hitIsNewest == 0 {
+			h.reached += in.varint()
+		}
+		if flags&hitHasBits != 0 {
+			h.bits = in.uvarint()
+		}
+		h.values.from = len(sc.values)
+		r.values(in, &sc.values, of.fields, true)
+		h.values.to = len(sc.values)
+		h.shown.from = len(sc.values)
+		r.values(in, &sc.values, of.shown, true)
+		if !of.sameShown && of.compiledRule != nil {
+			sc.values = append(sc.values[:h.shown.from],
+				make([]value, len(of.shownFields))...)
+		}
+		h.shown.to = len(sc.values)
+		if h.rule != nil && h.offset >= from {
+			sc.hits = append(sc.hits, h)
+		}
+	}
+}
+
+func (r *FrameReader) values(in *reader, into *[]value, n int, lists bool) {
+	sc := r.scan
+	for ; n > 0 && in.err == nil; n-- {
+		v := value{kind: window.Kind(in.byte())}
+		switch {
+		case v.kind == window.Absent:
+		case v.kind == window.List && lists:
+			members := in.count()
+			if members > maxMembers {
+				in.err = ErrFrame
+				return
+			}
+			v.from = len(sc.members)
+			r.values(in, &sc.members, members, false)
+			v.to = len(sc.members)
+		case v.kind < window.List:
+			v.span = r.put(in)
+			if v.kind == window.Number {
+				v.num = in.float()
+			}
+		default:
+			in.err = ErrFrame
+		}
+		*into = append(*into, v)
+	}
+}
+
+// text reads the number of a text.
+func (r *FrameReader) text(in *reader) []byte {
+	n := in.uvarint()
+	if n == 0 || in.err != nil {
+		return nil
+	}
+	if n > uint64(len(r.texts)) {
+		in.err = ErrFrame
+		return nil
+	}
+	return r.texts[n-1]
+}
+
+// maxFrameText bounds the texts of a span, in bytes: a few of them may be named over and over.
+const maxFrameText = 64 << 20
+
+// put reads the number of a text, and copies it into the scan.
+func (r *FrameReader) put(in *reader) span {
+	t, sc := r.text(in), r.scan
+	if len(sc.text)+len(t) > maxFrameText {
+		in.err = ErrFrame
+		return span{}
+	}
+	from := len(sc.text)
+	sc.text = append(sc.text, t...)
+	return span{from, len(sc.text)}
+}
+
+func (r *reader) be64() uint64 {
+	if len(r.b) < 8 {
+		r.err = errDamaged
+		return 0
+	}
+	v := binary.BigEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return v
+}
+
+// number reads a number of logs or the like.
+func (r *reader) number() int {
+	n := r.uvarint()
+	if n > math.MaxInt32 {
+		r.err = errDamaged
+		return 0
+	}
+	return int(n)
+}
+
+// count reads how many things follow, of which each takes at least a byte.
+func (r *reader) count() int {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.err = errDamaged
+		return 0
+	}
+	return int(n)
+}
+
+// varintFrom0 reads a number from 0.
+func (r *reader) varintFrom0() int64 {
+	n := r.uvarint()
+	if n > math.MaxInt64 {
+		r.err = errDamaged
+		return 0
+	}
+	return int64(n)
+}
+
+func (r *reader) float() float64 {
+	n := r.uvarint()
+	if n&1 != 0 {
+		return float64(n >> 1)
+	}
+	return math.Float64frombits(r.be64())
+}

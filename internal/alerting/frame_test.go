@@ -1,0 +1,184 @@
+package alerting
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+const frameRules = `version: 1
+groups:
+- name: frames
+  lateness: 1s
+  rules:
+  - {alert: Errors, match: 'level>=ERROR', when: count() > 2, window: 1m, by: [service], annotations: {summary: '{{ .Value }}'}, samples: {first: 1, last: 1, fields: [user]}, top: [user]}
+  - {alert: Silence, when: count() == 0, window: 5m, by: [service]}
+  - {alert: Slow, match: 'ms:*', when: p99(ms) > 100, window: 1m}
+  - {alert: Share, when: count(level>=ERROR) / count() > 10%, window: 1m}
+`
+
+func frameEngine(tb testing.TB, text string, emit func(models.Alert)) *Engine {
+	tb.Helper()
+	set, err := rule.Read("frame.rules.yml", []byte(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	e := NewEngine(WithRules(&rule.Set{}), WithEmit(emit), WithFrames())
+	if err := e.SetRules(set); err != nil {
+		tb.Fatal(err)
+	}
+	return e
+}
+
+// frameRecords are logs of a partition, from an offset on.
+func frameRecords(from, n int) []models.Record {
+	records := make([]models.Record, n)
+	for i := range records {
+		at := time.Unix(1_700_000_000, 0).Add(time.Duration(from+i) * 100 * time.Millisecond).UTC()
+		level := "INFO"
+		if (from+i)%3 == 0 {
+			level = "ERROR"
+		}
+		records[i] = models.Record{
+			Topic:     "logs",
+			Offset:    int64(from + i),
+			Timestamp: at,
+			Value: fmt.Appendf(nil,
+				`{"timestamp":%q,"level":%q,"service":"s%d","user":"u%d","ms":"%d.5","tags":["a","b"],"message":"m%d"}`,
+				at.Format(time.RFC3339Nano), level, i%3, i%5, i, i),
+		}
+	}
+	return records
+}
+
+func frameOf(w *FrameWriter, s models.Scanner, records []models.Record) []byte {
+	w.Reset()
+	w.AddScan(Span{
+		Partition: models.Partition{Topic: "logs"},
+		From:      records[0].Offset,
+		To:        records[len(records)-1].Offset + 1,
+	}, s.Scan(records))
+	return bytes.Clone(w.Bytes())
+}
+
+// A reader with rules that a frame does not name leaves its hits out, and one that shows other
+// fields of a hit shows none.
+func TestFrameOfOtherRules(t *testing.T) {
+	scans := frameEngine(t, frameRules, func(models.Alert) {})
+	frame := frameOf(scans.NewFrameWriter(), scans.NewScanner(), frameRecords(0, 60))
+	var alerts []models.Alert
+	other := frameEngine(t, `version: 1
+groups:
+- name: frames
+  lateness: 1s
+  rules:
+  - {alert: Errors, match: 'level>=ERROR', when: count() > 2, window: 1m, by: [service], annotations: {summary: '{{ .Value }}'}, samples: {first: 1, last: 1, fields: [tags, ms]}, top: [ms]}
+`, func(a models.Alert) { alerts = append(alerts, a) })
+	r := other.NewFrameReader()
+	if err := r.Reset(frame); err != nil {
+		t.Fatal(err)
+	}
+	at, more, err := r.Next()
+	if err != nil || !more || at.From != 0 || at.To != 60 {
+		t.Fatal(at, more, err)
+	}
+	scan, err := r.Scan(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if scan.Logs() != 60 {
+		t.Errorf("the scan has %d logs, want 60", scan.Logs())
+	}
+	other.Apply(scan)
+	if len(alerts) == 0 {
+		t.Fatal("the rule that both know fires no alert")
+	}
+	for _, a := range alerts {
+		if len(a.Top) > 0 {
+			t.Errorf("values of another field are shown: %v", a.Top)
+		}
+	}
+}
+
+// Bytes that others have written can neither crash a reader nor have it take memory without bound.
+func FuzzFrame(f *testing.F) {
+	e := frameEngine(f, frameRules, func(models.Alert) {})
+	w, s := e.NewFrameWriter(), e.NewScanner()
+	f.Add(frameOf(w, s, frameRecords(0, 20)))
+	f.Add(frameOf(w, s, frameRecords(7, 1)))
+	w.Add(Span{Partition: models.Partition{Topic: "logs"}, From: 5, To: 9})
+	f.Add(bytes.Clone(w.Bytes()))
+	f.Add([]byte{frameVersion, 0, 0, 3, 0, 0, 0})
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		e := frameEngine(t, frameRules, func(models.Alert) {})
+		r := e.NewFrameReader()
+		if r.Reset(frame) != nil {
+			return
+		}
+		for {
+			at, more, err := r.Next()
+			if err != nil || !more {
+				return
+			}
+			scan, err := r.Scan(at.From)
+			if err != nil {
+				return
+			}
+			if sc := scan.(*scanned); len(sc.text) > maxFrameText {
+				t.Errorf("a frame of %d bytes takes %d", len(frame), len(sc.text))
+			}
+			e.Apply(scan)
+		}
+	})
+}
+
+// BenchmarkFrame is what frames cost a hit: to write, to read, and how many bytes.
+func BenchmarkFrame(b *testing.B) {
+	for name, text := range map[string]string{
+		"silence by service, no lines": `version: 1
+groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [service], samples: {first: 0, last: 0}}]}]`,
+		"silence by service, lines": `version: 1
+groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [service]}]}]`,
+	} {
+		e := frameEngine(b, text, func(models.Alert) {})
+		w, s := e.NewFrameWriter(), e.NewScanner()
+		records := frameRecords(0, 512)
+		b.Run("write "+name, func(b *testing.B) {
+			hits := 0
+			for b.Loop() {
+				b.StopTimer()
+				scan := s.Scan(records)
+				w.Reset()
+				b.StartTimer()
+				w.AddScan(Span{From: 0, To: 512}, scan)
+				hits += w.Hits()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
+			b.ReportMetric(float64(w.Len())/float64(w.Hits()), "B/hit")
+		})
+		frame := frameOf(w, s, records)
+		b.Run("read "+name, func(b *testing.B) {
+			hits := 0
+			r := e.NewFrameReader()
+			for b.Loop() {
+				if err := r.Reset(frame); err != nil {
+					b.Fatal(err)
+				}
+				_, _, _ = r.Next()
+				scan, err := r.Scan(0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				hits += len(scan.(*scanned).hits)
+				e.release(scan.(*scanned))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
+		})
+	}
+}
+
+type scanned = scan // where a variable has its name
