@@ -272,6 +272,9 @@ func (g *groupConsumer) resolveStarts(
 	if err != nil {
 		return nil, err
 	}
+	if err := g.resumePositions(ctx, claims); err != nil {
+		return nil, err
+	}
 	if err := g.acquireState(ctx, claims); err != nil {
 		return nil, err
 	}
@@ -332,6 +335,30 @@ func (g *groupConsumer) startInputs(
 		}
 	}
 	return claims, nil
+}
+
+// resumePositions asks a Resumer where partitions are continued.
+func (g *groupConsumer) resumePositions(
+	ctx context.Context, claims map[models.Partition]*startInput,
+) error {
+	if g.resume == nil {
+		return nil
+	}
+	var at []models.SourcePosition
+	for name, c := range claims {
+		at = append(at, models.SourcePosition{
+			Cluster: c.cluster, TopicID: c.id, Topic: name.Topic, Partition: name.Partition,
+			Committed: c.committed,
+		})
+	}
+	resumed, err := g.resume(ctx, at)
+	for name, c := range claims {
+		c.saved = nil
+		if p, ok := resumed[name]; ok {
+			c.saved = &p
+		}
+	}
+	return err
 }
 
 // acquireState asks for the state that previous owners published.

@@ -58,6 +58,10 @@ type groupConsumer struct {
 	// the owner keeps state together with positions
 	stateful bool
 	onRevoke func(ctx context.Context, parts []*partition, lost bool)
+	// where partitions are continued, and how far they are applied; nil but for a Resumer
+	resume func(ctx context.Context, at []models.SourcePosition) (
+		map[models.Partition]models.SourcePosition, error)
+	applied func(models.Partition) int64
 	// nil when state is not shared
 	acquire func(ctx context.Context, at []models.SourcePosition) (
 		map[models.Partition]models.AcquiredPosition, error)
@@ -76,6 +80,7 @@ type groupConsumer struct {
 	beforeJoin func(context.Context) error // called before the first join
 	// partitions of our topics in the cluster, from the last probe
 	topicPartitions int
+	partitionCounts map[string]int32 // the same, by topic
 	// of the group; 0 when unknown
 	memberCount int
 	everOpened  bool // the checks have succeeded once
@@ -270,6 +275,10 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	if g.cfg.session > 0 {
 		opts = append(opts, kgo.SessionTimeout(g.cfg.session),
 			kgo.HeartbeatInterval(min(3*time.Second, g.cfg.session/3)))
+	}
+	if g.resume != nil && g.cfg.session > 0 {
+		// what a revoked member has not finished, the next one reads again; so nobody waits for it
+		opts = append(opts, kgo.RebalanceTimeout(g.cfg.session))
 	}
 	if len(g.cfg.patterns) == 0 {
 		return append(opts, kgo.ConsumeTopics(g.cfg.topics...))
@@ -660,22 +669,28 @@ func (g *groupConsumer) commit(ctx context.Context, parts []*partition) error {
 	if parts == nil {
 		parts = g.sorted()
 	}
-	offsets := offsetsToCommit(parts)
+	offsets := g.offsetsToCommit(parts)
 	g.mu.Unlock()
 	return g.commitOffsets(ctx, offsets)
 }
 
 // offsetsToCommit are the current positions. The caller holds mu, and sends them.
-func offsetsToCommit(parts []*partition) map[string]map[int32]kgo.EpochOffset {
+func (g *groupConsumer) offsetsToCommit(
+	parts []*partition,
+) map[string]map[int32]kgo.EpochOffset {
 	offsets := map[string]map[int32]kgo.EpochOffset{}
 	for _, p := range parts {
-		if (p.next == p.committedOffset && !p.pin) || p.next < max(p.replayUntil, p.floor) {
+		next := p.next
+		if g.applied != nil {
+			next = min(next, g.applied(p.Partition))
+		}
+		if (next == p.committedOffset && !p.pin) || next < max(p.replayUntil, p.floor) {
 			continue
 		}
 		if offsets[p.Topic] == nil {
 			offsets[p.Topic] = map[int32]kgo.EpochOffset{}
 		}
-		offsets[p.Topic][p.Partition.Partition] = kgo.EpochOffset{Epoch: p.epoch, Offset: p.next}
+		offsets[p.Topic][p.Partition.Partition] = kgo.EpochOffset{Epoch: p.epoch, Offset: next}
 		p.committedOffset = committedUnknown
 	}
 	return offsets
@@ -691,17 +706,24 @@ func (g *groupConsumer) commitOffsets(
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	var failed error
-	g.client.CommitOffsetsSync(
-		ctx,
-		offsets,
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse,
-			err error) {
-			failed = err
-			if err == nil {
-				failed = g.noteCommitted(offsets, answer)
-			}
-		},
-	)
+	noted := func(
+		_ *kgo.Client, _ *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse, err error,
+	) {
+		failed = err
+		if err == nil {
+			failed = g.noteCommitted(offsets, answer)
+		}
+	}
+	if g.resume != nil {
+		req := g.offsetCommit(offsets)
+		answer, err := req.RequestWith(ctx, g.client)
+		if err == nil {
+			nameTopics(req, answer)
+		}
+		noted(nil, nil, answer, err)
+	} else {
+		g.client.CommitOffsetsSync(ctx, offsets, noted)
+	}
 	g.counters.commits.Add(1)
 	if failed != nil {
 		g.counters.errors.add("commit", 1)
@@ -711,6 +733,51 @@ func (g *groupConsumer) commitOffsets(
 			"error", failed)
 	}
 	return failed
+}
+
+// offsetCommit is a commit that does not wait for a rebalance, as the client's own does. A broker
+// refuses it meanwhile, which is no harm to a Resumer: its offsets are for others to see.
+func (g *groupConsumer) offsetCommit(
+	offsets map[string]map[int32]kgo.EpochOffset,
+) *kmsg.OffsetCommitRequest {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group = g.cfg.group
+	req.MemberID, req.Generation = g.client.GroupMetadata()
+	if g.cfg.instance != "" {
+		req.InstanceID = &g.cfg.instance
+	}
+	for topic, parts := range offsets {
+		t := kmsg.NewOffsetCommitRequestTopic()
+		t.Topic = topic
+		for number, at := range parts {
+			p := kmsg.NewOffsetCommitRequestTopicPartition()
+			p.Partition, p.Offset, p.LeaderEpoch = number, at.Offset, at.Epoch
+			if of := g.partition(topic, number); of != nil {
+				t.TopicID = of.id
+			}
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	return req
+}
+
+// nameTopics sets the names of an answer's topics, which newer brokers name by their IDs alone.
+func nameTopics(req *kmsg.OffsetCommitRequest, answer *kmsg.OffsetCommitResponse) {
+	for i := range answer.Topics {
+		for j := range req.Topics {
+			if t := &answer.Topics[i]; t.Topic == "" && t.TopicID == req.Topics[j].TopicID {
+				t.Topic = req.Topics[j].Topic
+			}
+		}
+	}
+}
+
+// partition returns an assigned partition, or nil.
+func (g *groupConsumer) partition(topic string, number int32) *partition {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.parts[models.Partition{Topic: topic, Partition: number}]
 }
 
 // noteCommitted records the group's new offsets.
@@ -745,7 +812,7 @@ func (g *groupConsumer) commitSoon(ctx context.Context, wg *sync.WaitGroup) {
 		return
 	}
 	g.committing = true
-	offsets := offsetsToCommit(g.sorted())
+	offsets := g.offsetsToCommit(g.sorted())
 	wg.Go(func() {
 		g.commitOffsets(ctx, offsets)
 		g.mu.Lock()
@@ -804,7 +871,9 @@ func (g *groupConsumer) progress(list []models.Progress) (time.Time, []models.Pr
 			CaughtUp: fresh && !g.settling(p) && p.next == p.end &&
 				p.endProbedAt.Equal(g.lastProbe) &&
 				!p.lastMoved.After(p.endProbedAt),
-			Replay: p.next < p.replayUntil,
+			TopicID:    p.id,
+			Partitions: g.partitionCounts[p.Topic],
+			Replay:     p.next < p.replayUntil,
 		})
 	}
 	return g.clock.report(now), list

@@ -108,7 +108,11 @@ func (g *groupConsumer) recordProbe(asked time.Time, ends, starts kadm.ListedOff
 		return
 	}
 	g.lastProbe, g.unansweredProbes, g.topicPartitions = asked, 0, 0
-	ends.Each(func(kadm.ListedOffset) { g.topicPartitions++ })
+	g.partitionCounts = map[string]int32{}
+	ends.Each(func(o kadm.ListedOffset) {
+		g.topicPartitions++
+		g.partitionCounts[o.Topic] = max(g.partitionCounts[o.Topic], o.Partition+1)
+	})
 	g.noteUnassigned(ends)
 	var answered []*partition
 	for name, p := range g.parts {

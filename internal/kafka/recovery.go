@@ -8,6 +8,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Failures of a partition, and the reactions. Each is counted and reported; none stops the
@@ -128,6 +130,21 @@ func (g *groupConsumer) rewindTo(p *partition, offset int64) {
 		"partition", p.Partition.Partition, "from", offset, "records", p.next-offset)
 	g.counters.errors.add("replaced", 1)
 	p.next, p.pin = offset, true
+}
+
+// rewindAll has partitions read again from some offsets.
+func (g *groupConsumer) rewindAll(at map[models.Partition]int64) {
+	for name, next := range at {
+		g.mu.Lock()
+		p := g.parts[name]
+		if p != nil {
+			p.next, p.fetched, p.waiting, p.probedEnd = next, next, nil, -1
+		}
+		g.mu.Unlock()
+		if p != nil {
+			g.seek(p, next, -1)
+		}
+	}
 }
 
 // skip leaves out an unreadable batch.

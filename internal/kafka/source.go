@@ -105,6 +105,24 @@ type StateSharer interface {
 	Release(ctx context.Context, parts []models.Partition, lost bool) error
 }
 
+// Resumer is an Engine that passes on what it is given, to be applied elsewhere and later. It is
+// found by a type assertion, and is no Checkpointer.
+type Resumer interface {
+	// Resume is called for newly assigned partitions before they are read. It returns how far they
+	// are applied; what it does not name was never read.
+	Resume(
+		ctx context.Context,
+		at []models.SourcePosition,
+	) (map[models.Partition]models.SourcePosition, error)
+	// Restarted returns, once, where partitions are to be read from again because what was passed
+	// on is not applied; nil for nothing.
+	Restarted() map[models.Partition]int64
+	// Busy reports whether nothing more can be passed on at the moment.
+	Busy() bool
+	// Applied is the offset before which all records of a partition are applied.
+	Applied(models.Partition) int64
+}
+
 // Source reads the topics of a consumer group into an engine: scanned by many goroutines, applied
 // by one.
 type Source struct {
@@ -112,6 +130,7 @@ type Source struct {
 	engine       Engine
 	checkpointer Checkpointer // the engine, or nil
 	sharer       StateSharer  // the engine, or nil
+	resumer      Resumer      // the engine, or nil
 	log          *slog.Logger
 	counters     counters
 	group        *groupConsumer
@@ -159,6 +178,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 	s := &Source{cfg: cfg, engine: engine, log: cfg.Logger, mu: make(chanMutex, 1)}
 	s.checkpointer, _ = engine.(Checkpointer)
 	s.sharer, _ = engine.(StateSharer)
+	s.resumer, _ = engine.(Resumer)
 	s.group = newGroupConsumer(groupConfig{
 		ClientConfig: cfg.Client,
 		topics:       cfg.Topics,
@@ -179,6 +199,10 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		newClockGuard(cfg.Clock, s.log)
 	if s.sharer != nil {
 		s.group.acquire = s.sharer.Acquire
+	}
+	if s.resumer != nil {
+		s.group.resume, s.group.applied = s.resumer.Resume, s.resumer.Applied
+		s.group.stateful = true
 	}
 	return s
 }
@@ -366,7 +390,7 @@ func (s *Source) unlessBroken(end func()) {
 func (s *Source) loop(ctx context.Context) error {
 	for ctx.Err() == nil {
 		s.group.resumeHeld()
-		batches, err := s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
+		batches, err := s.poll(ctx)
 		s.markLoop()
 		if e := s.round(ctx, batches); err == nil {
 			err = e
@@ -377,6 +401,20 @@ func (s *Source) loop(ctx context.Context) error {
 		s.group.allowRebalance()
 	}
 	return nil
+}
+
+// busyPause is how long a Resumer that is busy is left alone.
+const busyPause = 20 * time.Millisecond
+
+// poll polls, unless the engine can take nothing.
+func (s *Source) poll(ctx context.Context) ([]batch, error) {
+	if s.resumer != nil {
+		if s.group.rewindAll(s.resumer.Restarted()); s.resumer.Busy() {
+			wait.Sleep(ctx, busyPause)
+			return nil, nil
+		}
+	}
+	return s.group.poll(ctx, checkpointInterval, s.cfg.PollRecords)
 }
 
 // round processes the batches of one poll.
@@ -403,6 +441,9 @@ func (s *Source) round(ctx context.Context, batches []batch) error {
 	}
 	s.group.skipDeleted()
 	s.group.diagnoseStalled(ctx)
+	if s.resumer != nil {
+		s.deadLetters.flush() // before the records are passed on as read
+	}
 	s.advance()
 	if s.sharer != nil && time.Since(s.lastRound) >= s.cfg.SessionTimeout {
 		s.fenced = s.group.removedFromGroup(ctx)

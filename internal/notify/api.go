@@ -90,6 +90,16 @@ func (n *Notifier) change(w http.ResponseWriter, r *http.Request, handler http.H
 			return
 		}
 	}
+	if answer.status < http.StatusBadRequest && n.opts.Shared != nil {
+		if err := n.opts.Shared(r.Context()); err != nil {
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Del("Content-Length")
+			w.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(w, `"the silence applies to this member alone so far: the topic `+
+				`of the cluster cannot be written; try again"`+"\n")
+			return
+		}
+	}
 	w.WriteHeader(answer.status)
 	_, _ = w.Write(answer.body.Bytes())
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
@@ -21,6 +22,11 @@ import (
 type notificationLog struct {
 	log *nflog.Log
 	wal *wal
+	// passes an entry on to the next leader of a cluster
+	publish func(key string, value []byte)
+	share   func(silence []byte) // passes a silence on to other members; nil for none
+	// what comes from another member is not passed on again
+	merging atomic.Bool
 }
 
 // attach reads the log and the silences from the write-ahead log, and has both write to it from
@@ -48,23 +54,26 @@ func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logge
 		var e nflogpb.MeshEntry
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
 			r := e.Entry.Receiver
-			w.put(
-				fmt.Sprintf(
-					keyLog+"%s/%s/%d:%s",
-					r.GroupName,
-					r.Integration,
-					r.Idx,
-					e.Entry.GroupKey,
-				),
-				bytes.Clone(b),
-				e.ExpiresAt.AsTime(),
+			key := fmt.Sprintf(
+				keyLog+"%s/%s/%d:%s",
+				r.GroupName,
+				r.Integration,
+				r.Idx,
+				e.Entry.GroupKey,
 			)
+			w.put(key, bytes.Clone(b), e.ExpiresAt.AsTime())
+			if !l.merging.Load() {
+				l.publish(key, bytes.Clone(b))
+			}
 		}
 	})
 	s.SetBroadcast(func(b []byte) {
 		var e silencepb.MeshSilence
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
 			w.put(keySilence+e.Silence.Id, bytes.Clone(b), e.ExpiresAt.AsTime())
+			if l.share != nil && !l.merging.Load() {
+				l.share(bytes.Clone(b))
+			}
 			// rare, and its author relies on it: see Notifier.change
 			_ = w.flush()
 		}

@@ -115,6 +115,13 @@ type Options struct {
 	Firing []models.Alert
 	// Passes on what the next owner of a partition has to know; nil when there are no others.
 	Publish Publish
+	// In a cluster: the home of all alerts, which the leader acquires by Lead; whether we lead now,
+	// asked before each attempt; what passes a silence on to the other members; and what waits
+	// until all that was passed on cannot be lost. Nil outside a cluster.
+	Home   models.Partition
+	Leads  func() bool
+	Share  func(silence []byte)
+	Shared func(ctx context.Context) error
 	// An alert as it is now, for reminders; nil for not.
 	Live func(models.Alert) (models.Alert, bool)
 	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
@@ -263,6 +270,7 @@ func (n *Notifier) open() (err error) {
 	if err != nil {
 		return err
 	}
+	n.nflog.publish, n.nflog.share = n.states.passOf(n.opts.Home), n.opts.Share
 	n.nflog.attach(n.wal, n.silences, n.logger)
 	n.silencer = silence.NewSilencer(n.silences, n.logger, n.recorder)
 	return nil

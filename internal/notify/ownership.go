@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -41,6 +42,53 @@ func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, publish
 	select {
 	case n.woken <- struct{}{}:
 	default:
+	}
+}
+
+// Lead has all alerts of a cluster be ours to notify, until Release. book is the notification
+// state that the former leaders have published, with all that they did. firing are the alerts that
+// fire according to the engine. open has the outbox yield what is to be notified, from then on.
+func (n *Notifier) Lead(firing []models.Alert, book Changelog, open func()) {
+	home := n.opts.Home
+	n.nflog.mergeAll(book, n.logger)
+	n.states.own(home, book)
+	n.entering.Lock()
+	n.taken = 0 // what we took as an earlier leader, others may not know
+	n.entering.Unlock()
+	open()
+	n.takeOutbox() // before what fires: it has the transitions as they were decided
+	n.Acquire(home, firing, nil)
+}
+
+// MergeSilence takes a silence of another member.
+func (n *Notifier) MergeSilence(silence []byte) {
+	n.nflog.merging.Store(true)
+	defer n.nflog.merging.Store(false)
+	if err := n.silences.Merge(silence); err != nil {
+		n.logger.Error("a silence of another member cannot be read", "error", err)
+	}
+}
+
+// own makes the states of a partition those that another member has left.
+func (b *states) own(home models.Partition, book Changelog) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.homes[home] = true
+	b.replace(home, book)
+}
+
+// mergeAll takes over the entries that a former leader has published.
+func (l *notificationLog) mergeAll(book Changelog, logger *slog.Logger) {
+	l.merging.Store(true)
+	defer l.merging.Store(false)
+	for key, value := range book {
+		if !strings.HasPrefix(key, keyLog) {
+			continue
+		}
+		if err := l.log.Merge(value); err != nil {
+			logger.Error("an entry of the notification log cannot be read", "key", key,
+				"error", err)
+		}
 	}
 }
 

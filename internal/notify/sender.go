@@ -34,6 +34,9 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) notify.Noti
 	if alerts = s.ours(alerts); len(alerts) == 0 {
 		return notify.Success()
 	}
+	if leads := s.l.n.opts.Leads; leads != nil && !leads() {
+		return notify.Retry(time.Second, errNotLeader, notify.DefaultReason)
+	}
 	ctx, cancel := s.outlive(ctx)
 	defer cancel()
 	began := time.Now()
@@ -51,6 +54,9 @@ func (s *sender) Notify(ctx context.Context, alerts ...*alert.Alert) notify.Noti
 	s.l.n.attempted(s, alerts, time.Since(began), verdict.Err(), detail)
 	return verdict
 }
+
+// errNotLeader is why nothing is sent while another member of the cluster may lead.
+var errNotLeader = errors.New("another member of the cluster may lead")
 
 // attempt sends one message. A receiver library that panics has failed, like one that returns an
 // error; it must not end the process.

@@ -477,6 +477,15 @@ func (b *states) save(s *state) {
 	b.pass(s.last().Alert.Home, key, value)
 }
 
+// passOf returns a function that publishes what is known of a partition that is ours.
+func (b *states) passOf(home models.Partition) func(key string, value []byte) {
+	return func(key string, value []byte) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.pass(home, key, value)
+	}
+}
+
 // pass publishes what is known of an alert of a partition that is ours.
 func (b *states) pass(home models.Partition, key string, value []byte) {
 	if b.homes[home] {

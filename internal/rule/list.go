@@ -58,6 +58,10 @@ func (r *reader) lists(n *yaml.Node) {
 // in their directory or below it: a rule text from elsewhere must not show the process's files.
 func (r *reader) listFile(list *List, n *strictyaml.Node) {
 	list.File = r.Text(n)
+	if members, ok := r.members[list.Name]; ok {
+		list.Values = slices.Clone(members)
+		return
+	}
 	if !r.onDisk {
 		r.Fail(n, "write the members under values", "only rule files on disk may name files")
 		return

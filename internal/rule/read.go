@@ -71,6 +71,27 @@ type File struct {
 	Data []byte
 	// it is the text of the file of this name, as in an editor, and may name files of lists
 	OnDisk bool
+	// the members of the lists that name files, for a text whose files are elsewhere
+	Members map[string][]string
+}
+
+// Files reads the texts of rule files. Names are those of Load.
+func Files(names ...string) ([]File, error) {
+	var files []File
+	for _, name := range names {
+		list, err := ruleFiles(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, file := range list {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, File{Name: file, Data: data})
+		}
+	}
+	return files, nil
 }
 
 // ReadAll reads texts of rule files as one set; they may not name files. The error is a
@@ -78,6 +99,7 @@ type File struct {
 func ReadAll(files ...File) (*Set, error) {
 	r := newReader()
 	for _, f := range files {
+		r.members = f.Members
 		r.read(f.Name, f.Data)
 	}
 	return r.finish()
@@ -99,9 +121,11 @@ type reader struct {
 	strictyaml.Reader
 	files  []string // all, in the order of reading
 	onDisk bool     // the files are on disk, and may name files of lists
-	set    *Set
-	seen   map[string]Pos // rule identities
-	named  []string       // the identities of the document at hand
+	// the members of lists that name files, when those files are elsewhere
+	members map[string][]string
+	set     *Set
+	seen    map[string]Pos // rule identities
+	named   []string       // the identities of the document at hand
 
 	current   int           // the number of the document at hand, from 1; 0 for a rule file
 	documents map[*Rule]int // of the rules that came in one

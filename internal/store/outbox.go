@@ -72,6 +72,9 @@ func (s *Store) Changed() <-chan struct{} {
 // again.
 func (s *Store) Ack(seq uint64) { s.outbox.ack(seq) }
 
+// AckAll says that all transitions were delivered, or are kept elsewhere for that.
+func (s *Store) AckAll() { s.outbox.ack(math.MaxUint64) }
+
 // History returns the last transitions, delivered or not, newest last.
 func (s *Store) History() []models.Alert { return s.outbox.all() }
 
