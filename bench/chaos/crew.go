@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"math/rand/v2"
@@ -23,6 +24,7 @@ type crew struct {
 	members []*member
 	rand    *rand.Rand
 	absent  sync.WaitGroup
+	wipes   bool // of those that are killed, some lose their directory
 
 	mu    sync.Mutex // guards away and fault
 	away  map[*member]bool
@@ -49,6 +51,11 @@ func runCrew(o options) error {
 	if err != nil {
 		return err
 	}
+	if o.without != "" {
+		if err := without(o.without, dir); err != nil {
+			return err
+		}
+	}
 	const lateness = 10 * time.Second
 	c := &crew{rand: rand.New(rand.NewPCG(o.seed, 1)), away: map[*member]bool{}}
 	for i := range o.members {
@@ -56,7 +63,7 @@ func runCrew(o options) error {
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(own, addr, topic, hook.url, lateness, "[key]")
+		m, err := newMember(own, addr, topic, hook.url, lateness, o.sharing())
 		if err != nil {
 			return err
 		}
@@ -66,12 +73,13 @@ func runCrew(o options) error {
 		defer m.end()
 		c.members = append(c.members, m)
 	}
+	c.wipes = o.keyless
 	start := time.Now().Add(2 * time.Second).Truncate(time.Second)
 	w := newWorkload(o.seed, start, o.logs, o.rate)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	produced := make(chan error, 1)
-	go func() { produced <- produce(ctx, addr, topic, w, o.partitions) }()
+	go func() { produced <- produce(ctx, addr, topic, w, o.partitions, o.keyless) }()
 	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
 	for i := range o.kills {
 		if !sleep(produced, time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(
@@ -92,6 +100,21 @@ func runCrew(o options) error {
 	log.Printf("all is written; waiting for the last windows")
 	time.Sleep(time.Until(w.end.Add(longest + lateness)))
 	var dirs []string
+	if o.keyless {
+		fresh := filepath.Join(dir, "fresh")
+		if err := os.Mkdir(fresh, 0o755); err != nil {
+			return err
+		}
+		m, err := newMember(fresh, addr, topic, hook.url, lateness, o.sharing())
+		if err == nil {
+			err = m.start()
+		}
+		if err != nil {
+			return err
+		}
+		defer m.end()
+		c.members = append(c.members, m)
+	}
 	for _, m := range c.members {
 		if err := m.AwaitReady(time.Minute); err != nil {
 			return err
@@ -106,6 +129,9 @@ func runCrew(o options) error {
 		}
 		dirs = append(dirs, filepath.Join(m.Dir, "data", "state"))
 	}
+	if o.keyless {
+		return c.compareEach(w, dirs, hook)
+	}
 	decided, err := decisions(dirs...)
 	if err != nil {
 		return err
@@ -115,6 +141,32 @@ func runCrew(o options) error {
 		return err
 	}
 	return compareNotified(decided, hook.notifications)
+}
+
+// sharing is the part of the configuration by which members share the topic.
+func (o options) sharing() string {
+	if o.keyless {
+		return "}\ncluster: {enabled: true"
+	}
+	return ", record_key: [key]"
+}
+
+// compareEach compares what each member of a cluster has decided, and what the receiver was
+// notified of.
+func (c *crew) compareEach(w *workload, dirs []string, hook *webhook) error {
+	var failed error
+	for i, dir := range dirs {
+		decided, err := decisions(dir)
+		if err != nil {
+			return err
+		}
+		log.Printf("member %d of %d; the last one began with an empty directory", i+1, len(dirs))
+		failed = errors.Join(failed, compare(w.expected(), decided, hook.counts()))
+		if i == 0 {
+			failed = errors.Join(failed, compareNotified(decided, hook.notifications))
+		}
+	}
+	return failed
 }
 
 // hurt kills or stops one of the members that are there.
@@ -138,6 +190,12 @@ func (c *crew) hurt() error {
 		}
 		c.leave(m, func() error { time.Sleep(long); return m.start() })
 	default:
+		if c.wipes && c.rand.IntN(3) == 0 {
+			if err := errors.Join(m.Kill(), os.RemoveAll(filepath.Join(m.Dir, "data"))); err != nil {
+				return err
+			}
+			return m.start()
+		}
 		return m.kill()
 	}
 	return c.fault

@@ -6,7 +6,9 @@
 //	go -C bench run ./chaos -kills 20 -logs 120000       the short form
 //	go -C bench run ./chaos -without queue               an engine without a repair; has to fail
 //	go -C bench run ./chaos -unprotected                 loses its positions at kills; has to fail
-//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   members share the topic
+//	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   share it by keys
+//	go -C bench run ./chaos -members 3 -keyless -kills 20 -logs 120000 -rate 1000   as a cluster
+//	go -C bench run ./chaos -members 3 -keyless -without positions -kills 20 -logs 60000
 //
 // On a real Kafka, started by scripts/kafka/start.sh, whose directory -cluster names:
 //
@@ -30,7 +32,10 @@
 // episode, or a later one whose message names it.
 //
 // With -members, three simpler rules are shared by members that are killed, and decisions, their
-// counts of logs and the notifications of one webhook are compared.
+// counts of logs and the notifications of one webhook are compared. With -keyless the records have
+// no keys and are on any partition, the members are a cluster, and of those that are killed a third
+// lose their directory; what each member has decided is compared, and what one decides that begins
+// with an empty directory at the end.
 package main
 
 import (
@@ -39,6 +44,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
@@ -58,6 +64,7 @@ type options struct {
 	cluster     string
 	proxied     int
 	members     int
+	keyless     bool
 	unprotected bool
 	keep        bool
 	outages     int // -1 for one in ten kills
@@ -83,6 +90,8 @@ func main() {
 		"network between them and the engine is cut")
 	flag.IntVar(&o.members, "members", 1, "that share the topic by the key of its records; what "+
 		"the receiver was notified of is compared as well then")
+	flag.BoolVar(&o.keyless, "keyless", false,
+		"the members are a cluster, and share a topic without keys")
 	flag.BoolVar(&o.unprotected, "unprotected", false,
 		"take away at each kill how far the engine's state goes")
 	flag.IntVar(&o.outages, "outages", -1,
@@ -135,7 +144,10 @@ func (o options) makeTopic() (addr, topic string, closeBroker func(), err error)
 }
 
 // produce writes each log when its time has come.
-func produce(ctx context.Context, addr, topic string, w *workload, partitions int) error {
+func produce(
+	ctx context.Context, addr, topic string, w *workload, partitions int, keyless bool,
+) error {
+	spread := rand.New(rand.NewPCG(w.seed, 5))
 	client, err := kgo.NewClient(
 		kgo.SeedBrokers(strings.Split(addr, ",")...),
 		kgo.DefaultProduceTopic(topic),
@@ -154,14 +166,15 @@ func produce(ctx context.Context, addr, topic string, w *workload, partitions in
 		if d := time.Until(l.at); d > 2*time.Millisecond {
 			time.Sleep(d)
 		}
+		record := &kgo.Record{Value: l.value(), Timestamp: l.at}
+		if keyless {
+			record.Partition = spread.Int32N(int32(partitions))
+		} else {
+			record.Key, record.Partition = []byte(l.key), int32(l.group%partitions)
+		}
 		client.Produce(
 			ctx,
-			&kgo.Record{
-				Key:       []byte(l.key),
-				Value:     l.value(),
-				Timestamp: l.at,
-				Partition: int32(l.group % partitions),
-			},
+			record,
 			func(_ *kgo.Record, err error) {
 				if err != nil {
 					failed = err

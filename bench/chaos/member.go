@@ -33,20 +33,20 @@ type member struct {
 func newMember(
 	dir, brokers, topic, hook string,
 	lateness time.Duration,
-	recordKey string,
+	sharing string,
 ) (*member, error) {
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, "+
-				"outage_grace: %v, record_key: %s}\nrules: [chaos.rules.yml]\n"+
+				"outage_grace: %v%s}\nrules: [chaos.rules.yml]\n"+
 				"notify: {alertmanager_config: alertmanager.yml}\n",
 			brokers,
 			topic,
 			topic,
 			sessionTimeout,
 			outageGrace,
-			recordKey,
+			sharing,
 		),
 		map[string]string{
 			"alertmanager.yml": fmt.Sprintf(

@@ -30,6 +30,12 @@ var repairs = map[string]repair{
 		"func(s firingSpan) { found = found || s.from <= at && at < s.to })\n",
 		"func(s firingSpan) { found = found || s.to == never })\n",
 	},
+	// A span of records counts however often members pass it on.
+	"positions": {
+		"internal/cluster/positions.go",
+		"\tcase at.To <= is.Next:\n\t\treturn 0, Known\n\t}\n",
+		"\tcase at.From < is.Next:\n\t\treturn at.From, Applied\n\t}\n",
+	},
 	// An outage is like any other time without logs.
 	"outage": {
 		"internal/kafka/outage.go",

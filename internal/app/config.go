@@ -36,6 +36,7 @@ type Config struct {
 	Notify  NotifyConfig  `yaml:"notify"`
 	Web     WebConfig     `yaml:"web"`
 	DataDir Path          `yaml:"data_dir"`
+	Cluster ClusterConfig `yaml:"cluster,omitempty"`
 	History HistoryConfig `yaml:"history"`
 	Limits  LimitsConfig  `yaml:"limits"`
 	Log     LogConfig     `yaml:"log"`
@@ -176,6 +177,14 @@ type LimitsConfig struct {
 	Workers int `yaml:"workers"`
 	// how long a stop waits for notifications under way
 	ShutdownGrace time.Duration `yaml:"shutdown_grace"`
+}
+
+// ClusterConfig makes the process a member of a cluster: processes of one consumer group that share
+// topics, whatever the keys of their records, and keep one set of alerts.
+type ClusterConfig struct {
+	Enabled bool `yaml:"enabled,omitempty"`
+	// of the names of the topic and the group that the members use; "" for kafka.group
+	Prefix string `yaml:"prefix,omitempty"`
 }
 
 // HistoryConfig says how long what happened to alerts is kept in the data directory.
@@ -422,6 +431,15 @@ func (c *Config) Validate() error {
 		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
 	)
 	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
+	wrong(c.Cluster.Enabled && len(k.RecordKey) > 0, "cluster.enabled and kafka.record_key exclude "+
+		"each other; a cluster shares topics whatever their keys, so remove record_key")
+	wrong(c.Cluster.Enabled && k.RecordsTopic != "", "cluster.enabled and kafka.records_topic exclude "+
+		"each other; members of a cluster have the values of record rules on /metrics alone")
+	wrong(c.Cluster.Enabled && len(c.Sigma) > 0, "cluster.enabled and sigma exclude each other; "+
+		"members agree on the texts of rule files (convert the Sigma rules with alert-engine import)")
+	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
+		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
+		c.framesTopic())
 	wrong(k.Group == "", "kafka.group is empty; offsets are committed for a group")
 	wrong(
 		c.History.Retention < time.Hour,

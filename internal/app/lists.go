@@ -93,13 +93,21 @@ func (l *lists) before(run func(context.Context) error) func(context.Context) er
 	}
 }
 
+// rules are those of our files; in a cluster others may be in force.
+func (l *lists) rules() *rule.Set {
+	if m := l.p.state.cluster; m != nil {
+		return m.ownSet()
+	}
+	return l.p.set.Load()
+}
+
 // follow begins to read the topics that the rules name, and ends to read those that they no longer
 // do.
 func (l *lists) follow(ctx context.Context, failed chan error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	wanted := map[string]bool{}
-	for _, list := range l.p.set.Load().TopicLists() {
+	for _, list := range l.rules().TopicLists() {
 		wanted[list.Topic] = true
 		if l.followed[list.Topic] == nil {
 			l.followed[list.Topic] = l.begin(ctx, list.Topic, failed)
@@ -199,15 +207,20 @@ func (l *lists) fill(set *rule.Set) (filled *rule.Set, changed bool) {
 func (l *lists) apply() {
 	l.p.reloading.Lock()
 	defer l.p.reloading.Unlock()
-	set, changed := l.fill(l.p.set.Load())
+	set, changed := l.fill(l.rules())
 	if !changed {
 		return
 	}
-	if err := l.p.state.SetRules(set); err != nil {
+	var err error
+	if m := l.p.state.cluster; m != nil {
+		err = m.propose(set) // they are in force when the other members have them, too
+	} else if err = l.p.state.SetRules(set); err == nil {
+		l.p.set.Store(set)
+	}
+	if err != nil {
 		l.p.logger.Error("compiling rules with the new list members failed", "error", err)
 		return
 	}
-	l.p.set.Store(set)
 	for _, list := range set.TopicLists() {
 		l.p.metrics.listMembers.WithLabelValues(list.Name).Set(float64(len(list.Values)))
 		l.p.metrics.listRefused.WithLabelValues(list.Name).Set(float64(l.refused(list.Topic)))
@@ -257,7 +270,7 @@ func (l *lists) prepareOne(ctx context.Context, topic string) error {
 
 // unread says which list is not known yet; nil when all are.
 func (l *lists) unread() error {
-	unknown := l.p.set.Load().Unknown()
+	unknown := l.rules().Unknown()
 	if len(unknown) == 0 {
 		return nil
 	}

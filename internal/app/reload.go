@@ -37,13 +37,17 @@ func (p *process) reload(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := p.state.SetRules(set); err != nil {
+	if m := p.state.cluster; m != nil {
+		err = m.propose(set)
+	} else if err = p.state.SetRules(set); err == nil {
+		p.backfills.changed()
+		p.set.Store(set)
+	}
+	if err != nil {
 		return err
 	}
 	swapTokens()
-	p.backfills.changed()
 	swapRoutes()
-	p.set.Store(set)
 	ring(p.retentions.bell)
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {

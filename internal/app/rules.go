@@ -59,6 +59,9 @@ func LoadRules(names []string, getenv func(string) string) (*rule.Set, *SigmaRep
 	return (&sigmaFiles{}).load(configs, nil, files)
 }
 
+// readRuleTexts reads the same files as texts.
+func readRuleTexts(c *Config) ([]rule.File, error) { return rule.Files(c.ruleFiles()...) }
+
 func errNoRules(c *Config) error {
 	return problem.New(problem.Pos{File: c.file},
 		"name rule files under rules, or with --rules, or Sigma rules under sigma",

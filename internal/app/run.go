@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
@@ -60,6 +61,8 @@ type process struct {
 	signals chan os.Signal                   // each asks for a reload
 	rules   func(*Config) (*rule.Set, error) // those of the configuration, but for the demo
 	sigma   sigmaFiles
+	// the texts of the rules, for the other members of a cluster
+	ruleTexts func(*Config) ([]rule.File, error)
 	// the text of a rule file, for the pages; nil for the file itself
 	ruleFile func(name string) ([]byte, error)
 	started  func(pages string)              // is called when logs are about to be read
@@ -108,7 +111,7 @@ func newProcess(c *Config, t Terminal) *process {
 		registry: prometheus.NewRegistry(),
 		lives:    newLifetimes(),
 	}
-	p.rules = p.configuredRules
+	p.rules, p.ruleTexts = p.configuredRules, readRuleTexts
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
 	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
 	return p
@@ -189,6 +192,12 @@ func (p *process) openState(set *rule.Set) (err error) {
 		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
 		alerting.WithClock(clock),
 	}
+	if p.config.Cluster.Enabled {
+		return p.openStateOfCluster(set, append(options, alerting.WithFrames()))
+	}
+	if err := clusterless(p.store); err != nil {
+		return err
+	}
 	if len(p.config.Kafka.RecordKey) > 0 {
 		options = append(options, alerting.WithShared())
 		if err := p.openInFlight(); err != nil {
@@ -218,6 +227,28 @@ func (p *process) openState(set *rule.Set) (err error) {
 	return nil
 }
 
+// openStateOfCluster is openState for a member of a cluster. The rules in force are those of the
+// cluster, and what new ones missed is not read.
+func (p *process) openStateOfCluster(set *rule.Set, options []alerting.Option) error {
+	p.state.Engine = alerting.NewEngine(options...)
+	if err := p.openCluster(set); err != nil {
+		return err
+	}
+	err := p.state.Restore(func(each func(key, value []byte) error) error {
+		return p.store.Load(func(key, value []byte) error {
+			if cluster.IsSaved(key) {
+				return nil
+			}
+			return each(key, value)
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
+	}
+	p.backfills = newBackfills(p)
+	return nil
+}
+
 // openNotifier checks routes and receivers, and gives the notifier the firing alerts before it can
 // send anything: else it would resolve all of them.
 func (p *process) openNotifier() (err error) {
@@ -230,6 +261,10 @@ func (p *process) openNotifier() (err error) {
 	o.Dial = p.network.dial
 	if p.state.inFlight != nil {
 		o.Publish = p.state.inFlight.changelog.Put
+	}
+	if m := p.state.cluster; m != nil {
+		o.Outbox, o.Firing, o.Publish, o.Home = m, nil, m.publish, m.home
+		o.Leads, o.Share, o.Shared = m.leads, m.share, m.shared
 	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err
@@ -253,6 +288,11 @@ func (p *process) openSource() (err error) {
 	}
 	if err := o.Validate(); err != nil {
 		return err
+	}
+	if m := p.state.cluster; m != nil {
+		o.Exclusive = nil
+		p.source = kafka.NewSource(o, m.scanner)
+		return nil
 	}
 	if p.state.inFlight == nil {
 		p.source = kafka.NewSource(o, p.state)
@@ -318,7 +358,12 @@ func (p *process) start(ctx context.Context) {
 	}
 	p.lives.start(ctx, "own alerts", p.reportFuture)
 	p.lives.start(ctx, "lists", p.lists.run)
-	p.lives.start(ctx, "kafka", p.lists.before(p.read))
+	read := p.lists.before(p.read)
+	if m := p.state.cluster; m != nil {
+		p.lives.start(ctx, "cluster", m.run)
+		read = m.before(read)
+	}
+	p.lives.start(ctx, "kafka", read)
 	p.lives.start(ctx, "backfill", p.backfills.run)
 	p.lives.start(ctx, "query index", p.replan)
 	p.lives.start(ctx, "retention of topics", p.retentions.run)

@@ -29,6 +29,8 @@ type state struct {
 	wanted  atomic.Bool       // between is requested
 	// what there is between us and others of the group; nil when we share nothing
 	inFlight *inFlight
+	// what makes us a member of a cluster; nil when we are none
+	cluster *clusterMember
 
 	mu      sync.Mutex // guards what follows; rules may be swapped while a scan is applied
 	decided []models.Alert
@@ -47,6 +49,10 @@ func (s *state) Advance(now time.Time, progress []models.Progress) {
 
 // emit takes a transition from the engine.
 func (s *state) emit(a models.Alert) {
+	if s.cluster != nil {
+		a.Home = s.cluster.home
+		s.cluster.emit(a)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.decided = append(s.decided, a)
@@ -99,6 +105,9 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	}
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
+	if s.cluster != nil {
+		s.cluster.fold.Save(c.Full(), c.Put, c.Delete)
+	}
 	s.values.save(c.Full(), c.Put, c.Delete)
 	defer s.values.release()
 	for _, p := range positions {
@@ -113,6 +122,9 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	decided := s.take()
 	c.Append(decided...)
 	err := s.store.Commit(c)
+	if s.cluster != nil {
+		s.store.AckAll() // the topic has what is to be notified
+	}
 	s.keep(decided)
 	if err == nil {
 		s.mu.Lock()

@@ -38,7 +38,10 @@ func (p *process) setViews(o *web.Options) {
 		p.notifier, p,
 	}
 	o.Receivers = receiversView{p.notifier}
-	o.Resolve = func(_ context.Context, alertID string) error {
+	o.Resolve = func(ctx context.Context, alertID string) error {
+		if m := p.state.cluster; m != nil {
+			return m.resolve(ctx, alertID, "resolved by hand")
+		}
 		if !p.state.Resolve(alertID, "resolved by hand") {
 			return errors.New("no such alert is active on this instance")
 		}
@@ -94,6 +97,9 @@ func (p *process) ready() []web.Check {
 		{Name: "history", Err: p.history.Health, Soft: true},
 		{Name: "clock", Err: p.source.Clock, Soft: true},
 		{Name: "our topics", Err: p.topics.health, Soft: true},
+	}
+	if m := p.state.cluster; m != nil {
+		list = append(list, web.Check{Name: "cluster", Err: m.health, Note: m.note})
 	}
 	if p.config.Kafka.RecordsTopic != "" {
 		list = append(
@@ -208,6 +214,9 @@ func (v *engineView) Status() web.EngineStatus {
 		Checkpoint: v.state.checkpointed(),
 		StateBytes: int64(engine.Memory),
 		Outbox:     len(v.store.Pending()),
+	}
+	if m := v.state.cluster; m != nil {
+		s.Cluster = m.status()
 	}
 	for _, u := range read.RecentRejections {
 		s.RejectedSample = append(

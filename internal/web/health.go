@@ -13,6 +13,8 @@ type Check struct {
 	Name string       // one word: kafka, notifications
 	Err  func() error // nil if healthy; must not block
 	Soft bool         // a failure is reported but does not make the program not ready
+	// what else readers see of what is healthy; nil for nothing
+	Note func() string
 }
 
 // checks answers 200 if all checks pass that are not soft, else 503, with a line for each. Only
@@ -27,6 +29,9 @@ func (s *Server) checks(list []Check) http.Handler {
 			switch {
 			case err == nil:
 				words = append(words, "ok")
+				if c.Note != nil && detailed {
+					words = append(words, c.Note())
+				}
 			case c.Soft:
 				words = append(words, "degraded")
 			case !detailed:

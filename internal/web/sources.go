@@ -114,6 +114,28 @@ type EngineStatus struct {
 	Checkpoint     time.Time         `json:"checkpoint,omitzero"` // the last one
 	StateBytes     int64             `json:"state_bytes"`
 	Outbox         int               `json:"outbox"` // transitions not yet passed to the notifier
+	Cluster        *ClusterStatus    `json:"cluster,omitempty"`
+}
+
+// ClusterStatus is what a member knows of its cluster.
+type ClusterStatus struct {
+	Role    string          `json:"role"`              // leader or follower
+	Applied time.Time       `json:"applied,omitzero"`  // when the last record was applied
+	Differ  int             `json:"differ"`            // members with other rules than those in force
+	Held    string          `json:"held_by,omitempty"` // the partition that holds back time, if any
+	Members []ClusterMember `json:"members"`
+}
+
+// ClusterMember is a member of a cluster.
+type ClusterMember struct {
+	Name       string    `json:"name"`
+	Host       string    `json:"host"`
+	Version    string    `json:"version"`
+	Leader     bool      `json:"leader"`
+	Self       bool      `json:"self"`
+	SameRules  bool      `json:"same_rules"` // its rule files are the rules in force
+	Partitions int       `json:"partitions"`
+	Seen       time.Time `json:"seen"`
 }
 
 // PartitionStatus is the status of a partition.

@@ -1,0 +1,673 @@
+package app
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/cluster"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/store"
+	"github.com/log-monitoring/alert-engine/internal/wait"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// clusterMember is this process as a member of a cluster. The source drives its scanner, which
+// appends frames to the frames topic; its fold applies that topic to the engine, which decides. The
+// notifier works in every member, but only the leader's has alerts: see notify.Lead.
+//
+//	source ─► scanner ─► frames topic ─► fold ─► engine ─► history, pages of every member
+//	                         ▲                     └─► decisions ─► notifier of the leader
+//	                         └── notification state, silences ◄──────────┘
+type clusterMember struct {
+	p     *process
+	log   *slog.Logger
+	self  cluster.Author
+	topic *kafka.OrderedTopic
+	home  models.Partition // of all alerts
+
+	scanner *cluster.Scanner
+	ready   chan struct{} // is closed when the fold has reached the end of the topic once
+	elected atomic.Bool   // by the group; whether we lead, the topic says
+	epoch   atomic.Int64  // in which we notify
+
+	// one change of who leads at a time; taken before mu, and held while waiting, which a mutex
+	// would not be in fake time
+	leading chan struct{}
+
+	mu       sync.Mutex // guards what follows
+	fold     *cluster.Fold
+	source   store.Source  // of the frames topic, in the store
+	moved    chan struct{} // closed when the fold has moved
+	lease    cluster.Lease
+	notifies bool // the notifier has the alerts
+	claimed  time.Time
+	ticked   int64 // the epoch in which we have sent a tick
+	decided  int
+	changed  chan struct{} // closed when there is something to be notified
+	proposal cluster.Rules // the rules of our files; without a hash before they are known
+	own      *rule.Set     // the same
+	told     time.Time     // when we presented ourselves
+	applied  time.Time     // when a record was applied last
+}
+
+const (
+	claimEvery   = 2 * time.Second
+	memberEvery  = 5 * time.Second
+	clusterGrace = 5 * time.Second // for what is under way at the end
+	saveSoon     = time.Second     // between two checkpoints, when something was decided
+	saveEvery    = 5 * time.Second
+	retryFrames  = time.Second
+)
+
+// framesTopic is the topic that orders what counts in a cluster.
+func (c *Config) framesTopic() string { return cmp.Or(c.Cluster.Prefix, c.Kafka.Group) + ".frames" }
+
+// leadGroup is the consumer group that elects the leader.
+func (c *Config) leadGroup() string { return cmp.Or(c.Cluster.Prefix, c.Kafka.Group) + ".lead" }
+
+// openCluster makes the member, whose engine has been made. It restores what the store has of the
+// cluster, and puts the rules in force that it had.
+func (p *process) openCluster(set *rule.Set) error {
+	topic := p.config.framesTopic()
+	m := &clusterMember{
+		p: p, log: p.logger, self: cluster.Author(rand.Uint64() >> 1),
+		home:  models.Partition{Topic: topic},
+		ready: make(chan struct{}), moved: make(chan struct{}), changed: make(chan struct{}),
+		ticked: -1, leading: make(chan struct{}, 1),
+	}
+	o := p.config.source()
+	o.Client.Dial = p.network.dial
+	var err error
+	if m.topic, err = kafka.NewOrderedTopic(o.Client, topic, p.logger); err != nil {
+		return err
+	}
+	p.lives.onEnd(func() error { m.topic.Close(); return nil })
+	m.scanner = cluster.NewScanner(cluster.ScannerOptions{
+		Self: m.self, Engine: p.state.Engine, Append: m.append, CaughtUp: m.caughtUp,
+		Position: m.position, Next: m.next, Clock: time.Now,
+	})
+	m.fold = cluster.NewFold(cluster.FoldOptions{
+		Self: m.self, Engine: p.state.Engine, SetRules: m.setRules,
+		Silence: func(b []byte) { p.notifier.MergeSilence(bytes.Clone(b)) },
+	})
+	p.state.cluster = m
+	p.registry.MustRegister(clusterMetrics{m})
+	if err := m.propose(set); err != nil {
+		return err
+	}
+	return m.restore()
+}
+
+// restore takes over what the store has.
+func (m *clusterMember) restore() error {
+	for source := range m.p.store.Positions() {
+		if source.Topic != m.home.Topic {
+			return fmt.Errorf("data_dir %s holds the state of an instance without a cluster, or of "+
+				"another one; a member of a cluster begins with an empty directory (move it away)",
+				m.p.config.DataDir)
+		}
+		m.source = source
+	}
+	err := m.p.store.Load(func(key, value []byte) error {
+		if cluster.IsSaved(key) {
+			return m.fold.Restore(key, value)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if rules := m.fold.Rules(); rules.Hash != 0 {
+		return m.setRules(rules)
+	}
+	return nil
+}
+
+// clusterless is an error when the store was written by a member of a cluster, though this process
+// is none.
+func clusterless(s *store.Store) error {
+	return s.Load(func(key, _ []byte) error {
+		if cluster.IsSaved(key) {
+			return errors.New("data_dir holds the state of a member of a cluster; set " +
+				"cluster.enabled, or begin with an empty directory")
+		}
+		return nil
+	})
+}
+
+// propose makes a set of rules of our files the one that we propose to the others.
+func (m *clusterMember) propose(set *rule.Set) error {
+	texts, err := m.p.ruleTexts(m.p.config)
+	if err != nil {
+		return err
+	}
+	r := cluster.Rules{Lists: map[string][]string{}}
+	for _, f := range texts {
+		r.Files = append(r.Files, cluster.File{Name: f.Name, Text: string(f.Data)})
+	}
+	slices.SortFunc(r.Files, func(a, b cluster.File) int {
+		return strings.Compare(filepath.Base(a.Name), filepath.Base(b.Name))
+	})
+	for name, l := range set.Lists {
+		if l.Values != nil {
+			r.Lists[name] = l.Values
+		}
+	}
+	if r.Hash, err = hashOf(r); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.proposal, m.own, m.told = r, set, time.Time{}
+	if m.fold.Rules().Hash == 0 {
+		m.p.set.Store(set)
+	}
+	return nil
+}
+
+// hashOf identifies rules by their texts, and not by the directory that they are in.
+func hashOf(r cluster.Rules) (uint64, error) {
+	r.Files = slices.Clone(r.Files)
+	for i := range r.Files {
+		r.Files[i].Name = filepath.Base(r.Files[i].Name)
+	}
+	text, err := json.Marshal(r)
+	h := fnv.New64a()
+	h.Write(text)
+	return h.Sum64() | 1, err // 0 is for none
+}
+
+// ownSet is the rules of our files.
+func (m *clusterMember) ownSet() *rule.Set {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.own
+}
+
+// setRules puts the rules in force that the topic names. The fold calls it.
+func (m *clusterMember) setRules(r cluster.Rules) error {
+	var files []rule.File
+	for _, f := range r.Files {
+		files = append(files, rule.File{Name: f.Name, Data: []byte(f.Text), Members: r.Lists})
+	}
+	set, err := rule.ReadAll(files...)
+	if err != nil {
+		return err
+	}
+	given := map[string][]string{}
+	for name, values := range r.Lists {
+		if set.Lists[name] != nil {
+			given[name] = values
+		}
+	}
+	if set, err = set.WithMembers(given); err != nil {
+		return err
+	}
+	err = m.scanner.SetRules(r.Hash, func() error { return m.p.state.SetRules(set) })
+	if err != nil {
+		return err
+	}
+	m.p.set.Store(set)
+	m.log.Info("rules of the cluster are in force", "rules", len(set.Rules),
+		"version", fmt.Sprintf("%08x", uint32(r.Hash)))
+	ring(m.p.retentions.bell)
+	return nil
+}
+
+// run folds the frames topic until ctx is done.
+func (m *clusterMember) run(ctx context.Context) error {
+	if err := m.prepare(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
+	var helpers sync.WaitGroup
+	helping, stop := context.WithCancel(ctx)
+	helpers.Go(func() { m.takePart(helping) })
+	helpers.Go(func() { m.lead(helping) })
+	saved := time.Now()
+	err := m.topic.Tail(ctx, m.next(), func(batch []kafka.OrderedRecord) error {
+		if err := m.apply(batch); err != nil {
+			return err
+		}
+		m.checkLead(true)
+		if since := time.Since(saved); since >= saveEvery ||
+			since >= saveSoon && m.p.state.Urgent() {
+			saved = time.Now()
+			m.save()
+		}
+		return nil
+	})
+	m.leave()
+	stop()
+	helpers.Wait()
+	m.save()
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// prepare creates the topic, and checks that our state is of it.
+func (m *clusterMember) prepare(ctx context.Context) error {
+	var limited time.Time
+	for {
+		err := m.topic.Create(ctx)
+		if err == nil {
+			var final error
+			if final, err = m.checkTopic(ctx); final != nil {
+				return final
+			}
+		}
+		switch {
+		case err == nil, ctx.Err() != nil:
+			return nil
+		case kafka.IsFinal(err):
+			return err
+		}
+		if time.Since(limited) > time.Minute {
+			limited = time.Now()
+			m.log.Warn("the topic of the cluster cannot be reached yet", "topic", m.home.Topic,
+				"error", err)
+		}
+		wait.Sleep(ctx, retryFrames)
+	}
+}
+
+// checkTopic returns why the topic does not go with our state, or why that is not known yet.
+func (m *clusterMember) checkTopic(ctx context.Context) (final, err error) {
+	name, id, err := m.topic.ID(ctx)
+	if err != nil {
+		return nil, err
+	}
+	start, end, err := m.topic.Ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	source := store.Source{Cluster: name, TopicID: id, Topic: m.home.Topic}
+	next := m.fold.Next()
+	const hint = "stop all members, move their data_dir away, and start them"
+	switch {
+	case next > 0 && m.source.TopicID != id && m.source.TopicID != [16]byte{}:
+		return fmt.Errorf("topic %q was deleted and created again since our state was saved (%s)",
+			m.home.Topic, hint), nil
+	case next < start || next > end:
+		return fmt.Errorf("topic %q has the records from offset %d to %d, and our state goes on at "+
+			"%d (%s)", m.home.Topic, start, end, next, hint), nil
+	}
+	m.source = source
+	m.fold.Restored()
+	return nil, nil
+}
+
+// apply applies some records.
+func (m *clusterMember) apply(batch []kafka.OrderedRecord) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	before := m.decided
+	for _, r := range batch {
+		if err := m.fold.Apply(r.Offset, r.At, r.Value); err != nil {
+			return err
+		}
+	}
+	m.applied = time.Now()
+	m.lease.Read(m.fold.Tick())
+	if m.fold.TakeRefused() {
+		m.scanner.Restart()
+	}
+	close(m.moved)
+	m.moved = make(chan struct{})
+	if m.decided != before {
+		close(m.changed)
+		m.changed = make(chan struct{})
+	}
+	return nil
+}
+
+// emit takes a transition of the engine, while a record is applied.
+func (m *clusterMember) emit(a models.Alert) {
+	m.decided++
+	m.fold.Decided(a)
+}
+
+// takePart takes part in the election of the leader once we know all that was decided so far.
+func (m *clusterMember) takePart(ctx context.Context) {
+	for ctx.Err() == nil {
+		_, err := m.caughtUp(ctx, nil)
+		if err == nil {
+			break
+		}
+		m.log.Warn("the topic of the cluster cannot be read to its end; retrying", "error", err)
+		wait.Sleep(ctx, retryFrames)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	close(m.ready)
+	o := m.p.config.source()
+	o.Client.Dial = m.p.network.dial
+	e := kafka.Election{
+		Client: o.Client, Group: m.p.config.leadGroup(), Topic: m.home.Topic, Logger: m.log,
+	}
+	for ctx.Err() == nil {
+		err := e.Run(ctx, func(is bool) { m.elected.Store(is) })
+		if m.elected.Store(false); err != nil {
+			m.log.Error("no part in the election of the leader; retrying", "error", err)
+		}
+		wait.Sleep(ctx, retryFrames)
+	}
+}
+
+// lead claims, sends ticks and gives up, as the group and the topic say, until ctx is done.
+func (m *clusterMember) lead(ctx context.Context) {
+	for wait.Sleep(ctx, cluster.TickEvery) {
+		m.checkLead(false)
+		m.present(false)
+		m.proposeRules()
+	}
+}
+
+// checkLead sends what a leader has to, and ends to notify when we no longer lead. It begins to
+// notify only where the fold stands still.
+func (m *clusterMember) checkLead(still bool) {
+	m.leading <- struct{}{}
+	defer func() { <-m.leading }()
+	now := time.Now()
+	m.mu.Lock()
+	_, epoch := m.fold.Leader()
+	leads, elected := m.fold.Leads(), m.elected.Load()
+	switch {
+	case elected && !leads && now.Sub(m.claimed) >= claimEvery:
+		m.claimed = now
+		m.append(cluster.Claim(m.self), m.noted)
+	case elected && leads && (m.ticked != epoch || now.Sub(m.lease.Sent()) >= cluster.TickEvery):
+		m.ticked = epoch
+		m.append(cluster.Tick(m.self, epoch, m.lease.Send(now)), m.noted)
+	}
+	may := leads && elected && m.lease.Valid(now)
+	begin, end := may && still && !m.notifies, !may && m.notifies
+	m.notifies = m.notifies && may
+	var firing []models.Alert
+	var book map[string][]byte
+	if begin {
+		firing, book = m.p.state.firing(models.Partition{}), m.fold.Book()
+		for i := range firing {
+			firing[i].Home = m.home
+		}
+		m.epoch.Store(epoch)
+	}
+	m.mu.Unlock()
+	switch {
+	case begin:
+		m.log.Info("this member leads the cluster and notifies", "epoch", epoch)
+		m.p.notifier.Lead(firing, book, func() {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.notifies = true
+		})
+	case end:
+		m.log.Info("this member no longer leads the cluster")
+		m.mu.Lock()
+		m.lease.End()
+		m.mu.Unlock()
+		m.release(context.Background(), true)
+	}
+}
+
+// release gives the alerts up. When another member may lead already, nothing more is sent.
+func (m *clusterMember) release(ctx context.Context, lost bool) {
+	ctx, cancel := context.WithTimeout(ctx, clusterGrace)
+	defer cancel()
+	if lost {
+		cancel()
+	}
+	m.p.notifier.Release(ctx, []models.Partition{m.home})
+}
+
+// leave ends to lead, in order: what is under way is sent, and the next leader knows of it.
+func (m *clusterMember) leave() {
+	m.leading <- struct{}{}
+	defer func() { <-m.leading }()
+	m.mu.Lock()
+	notifies := m.notifies
+	m.mu.Unlock()
+	if notifies {
+		m.release(context.Background(), false)
+	}
+	m.mu.Lock()
+	m.notifies = false
+	m.mu.Unlock()
+	m.elected.Store(false)
+	m.present(true)
+	ctx, cancel := context.WithTimeout(context.Background(), clusterGrace)
+	defer cancel()
+	if err := m.topic.Flush(ctx); err != nil {
+		m.log.Warn("the last records of this member are not in the topic of the cluster",
+			"error", err)
+	}
+}
+
+// leads reports whether we may notify at this moment.
+func (m *clusterMember) leads() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.notifies && m.lease.Valid(time.Now())
+}
+
+// present tells the others who we are, and which rules we have.
+func (m *clusterMember) present(stopped bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if now := time.Now(); stopped || now.Sub(m.told) >= memberEvery {
+		m.told = now
+		host, _ := os.Hostname()
+		m.append(cluster.MemberRecord(m.self, cluster.Member{
+			Name: fmt.Sprintf("%08x", uint32(m.self)), Host: host, Version: Version(),
+			Rules: m.proposal.Hash, Partitions: m.scanner.Partitions(), Stopped: stopped,
+		}), m.noted)
+	}
+}
+
+// proposeRules puts our rules in force, if we lead, and all members have the same other ones than
+// those in force; or at once, if there are none.
+func (m *clusterMember) proposeRules() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	hash := m.fold.Rules().Hash
+	if !m.notifies || m.proposal.Hash == hash || len(m.own.Unknown()) > 0 {
+		return
+	}
+	for _, other := range m.fold.Members() {
+		if hash != 0 && other.Rules != m.proposal.Hash {
+			return
+		}
+	}
+	if hash != 0 && len(m.fold.Members()) == 0 {
+		return
+	}
+	m.append(cluster.RulesRecord(m.self, m.proposal), m.noted)
+	m.told = time.Now()
+}
+
+// append appends a record to the topic.
+func (m *clusterMember) append(record []byte, done func(offset int64, err error)) {
+	m.topic.Append(record, done)
+}
+
+// noted is for records whose loss is made good by the next one.
+func (m *clusterMember) noted(int64, error) {}
+
+// position is where a partition stands.
+func (m *clusterMember) position(p models.Partition) (cluster.Position, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fold.Position(p)
+}
+
+// next is the offset of the record that is applied next.
+func (m *clusterMember) next() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fold.Next()
+}
+
+// caughtUp waits until all is applied that is in the topic now, and returns where partitions stand.
+func (m *clusterMember) caughtUp(
+	ctx context.Context, of []models.Partition,
+) (cluster.Positions, error) {
+	_, end, err := m.topic.Ends(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.await(ctx, end); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	positions := cluster.Positions{}
+	for _, p := range of {
+		if at, known := m.fold.Position(p); known {
+			positions[p] = at
+		}
+	}
+	return positions, nil
+}
+
+// await waits until all records before an offset are applied.
+func (m *clusterMember) await(ctx context.Context, end int64) error {
+	for {
+		m.mu.Lock()
+		next, moved := m.fold.Next(), m.moved
+		m.mu.Unlock()
+		if next >= end {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// save takes a checkpoint.
+func (m *clusterMember) save() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	err := m.p.state.Checkpoint([]models.SourcePosition{{
+		Cluster: m.source.Cluster, TopicID: m.source.TopicID, Topic: m.source.Topic,
+		Next: m.fold.Next(), Committed: -1, Epoch: -1,
+	}}, nil)
+	if err != nil {
+		m.log.Error("checkpoint failed; a restart takes longer", "error", err)
+	}
+}
+
+// resolve resolves an alert by hand, in all members.
+func (m *clusterMember) resolve(ctx context.Context, alertID, reason string) error {
+	offset, err := m.appendAndWait(ctx, cluster.ResolveRecord(m.self,
+		cluster.Resolve{Alert: alertID, Reason: reason}))
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if done, _ := m.fold.TakeResolved(offset); !done {
+		return errors.New("no such alert is active")
+	}
+	return nil
+}
+
+// appendAndWait appends a record, and waits until we have applied it.
+func (m *clusterMember) appendAndWait(ctx context.Context, record []byte) (int64, error) {
+	type answer struct {
+		offset int64
+		err    error
+	}
+	done := make(chan answer, 1)
+	m.append(record, func(offset int64, err error) { done <- answer{offset, err} })
+	select {
+	case a := <-done:
+		if a.err != nil {
+			return 0, a.err
+		}
+		return a.offset, m.await(ctx, a.offset+1)
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// publish passes on what the next leader has to know.
+func (m *clusterMember) publish(_ models.Partition, key string, value []byte) {
+	m.append(cluster.PutRecord(m.self, cluster.Put{
+		Epoch: m.epoch.Load(), Key: key, Value: value,
+	}), m.noted)
+}
+
+// share passes a silence on to all members.
+func (m *clusterMember) share(silence []byte) {
+	m.append(cluster.Silence(m.self, silence), m.noted)
+}
+
+// shared waits until what we have passed on is in the topic.
+func (m *clusterMember) shared(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, clusterGrace)
+	defer cancel()
+	return m.topic.Flush(ctx)
+}
+
+// Pending implements notify.Outbox: what the leader has to notify.
+func (m *clusterMember) Pending() []store.Entry {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.notifies {
+		return nil
+	}
+	var list []store.Entry
+	for _, d := range m.fold.Pending() {
+		list = append(list, store.Entry{Seq: uint64(d.Seq), Alert: d.Alert})
+	}
+	return list
+}
+
+// Changed implements notify.Outbox.
+func (m *clusterMember) Changed() <-chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.changed
+}
+
+// Ack implements notify.Outbox. The records of the notification state stand before it in the topic.
+func (m *clusterMember) Ack(seq uint64) {
+	m.append(cluster.Covers(m.self, m.epoch.Load(), cluster.Seq(seq)), m.noted)
+}
+
+// before has a part begin when the fold has reached the end of the topic.
+func (m *clusterMember) before(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-m.ready:
+			return run(ctx)
+		}
+	}
+}

@@ -1,0 +1,465 @@
+package cluster
+
+import (
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// Engine is what a fold asks of the engine that it drives. alerting.Engine is one, made with
+// WithFrames.
+type Engine interface {
+	NewFrameReader() *alerting.FrameReader
+	Apply(models.Scan)
+	Advance(now time.Time, progress []models.Progress)
+	ResumeAt(now time.Time)
+	Resolve(alertID, reason string) bool
+}
+
+// FoldOptions are what a fold works with.
+type FoldOptions struct {
+	Self   Author
+	Engine Engine
+	// puts rules in force; an error ends the fold, since it would decide otherwise than others
+	SetRules func(Rules) error
+	// takes a silence of any member
+	Silence func([]byte)
+}
+
+// Seq numbers decisions in the order in which they are made, alike for all members: the offset of
+// the record that brought one about, and its place among those of the record.
+type Seq uint64
+
+const seqBits = 20
+
+// Decision is a transition that may not be in the notification state yet.
+type Decision struct {
+	Seq   Seq          `json:"seq"`
+	Alert models.Alert `json:"alert"`
+}
+
+// maxPending bounds the decisions that wait for a leader; beyond it the oldest ones are dropped,
+// and counted. The next leader then learns of alerts that fire from the engine.
+const maxPending = 100_000
+
+// Counts are what a fold has done since it was made.
+type Counts struct {
+	Records int64
+	Frames  int64
+	Bytes   int64
+	Damaged int64 // records that could not be read
+	Spans   map[Verdict]int64
+	Claims  int64
+	Dropped int64 // decisions
+}
+
+// Fold applies the records of the frames topic, in order, to an engine. It is for one goroutine at
+// a time.
+type Fold struct {
+	o      FoldOptions
+	reader *alerting.FrameReader
+	counts Counts
+
+	next      int64 // offset of the next record
+	applying  int64 // offset of the record that is applied
+	decided   int   // decisions of that record
+	positions Positions
+	topics    map[string]Topic
+	progress  []models.Progress // sorted, of all partitions of the topics
+	asked     map[models.Partition]time.Time
+	now       time.Time // the newest time of a record
+	advanced  time.Time // when the engine was advanced last
+	leader    Author
+	epoch     int64
+	covered   Seq
+	pending   []Decision
+	rules     Rules
+	book      map[string][]byte // the notification state
+	members   map[Author]Seen
+
+	dirty    map[string]bool // entries of book
+	newRules bool
+	refused  bool // a span of ours was refused, or rules were switched
+	tick     uint64
+	resolved map[int64]bool // by offset: whether an alert was resolved
+}
+
+// Seen is a member, and when it presented itself last.
+type Seen struct {
+	Member
+	At time.Time `json:"at"`
+}
+
+// NewFold makes a fold that begins with the first record.
+func NewFold(o FoldOptions) *Fold {
+	return &Fold{
+		o:         o,
+		reader:    o.Engine.NewFrameReader(),
+		counts:    Counts{Spans: map[Verdict]int64{}},
+		positions: Positions{},
+		topics:    map[string]Topic{},
+		asked:     map[models.Partition]time.Time{},
+		epoch:     -1,
+		book:      map[string][]byte{},
+		members:   map[Author]Seen{},
+		dirty:     map[string]bool{},
+	}
+}
+
+// advanceEvery is how far the time of records moves between two advances of the engine.
+const advanceEvery = 10 * time.Millisecond
+
+// Apply applies a record. at is its time by the broker's clock. An error is final.
+func (f *Fold) Apply(offset int64, at time.Time, b []byte) error {
+	if offset < f.next {
+		return nil
+	}
+	f.next, f.applying, f.decided = offset+1, offset, 0
+	f.counts.Records++
+	if at.After(f.now) {
+		f.now = at
+	}
+	if len(b) > 0 && b[0] > recordVersion {
+		return &VersionError{offset, b[0]}
+	}
+	if len(b) < 10 || b[0] != recordVersion {
+		f.counts.Damaged++
+		return nil
+	}
+	err := f.apply(b[1], Author(binary.BigEndian.Uint64(b[2:10])), b[10:])
+	if f.now.Sub(f.advanced) >= advanceEvery {
+		f.advance()
+	}
+	return err
+}
+
+func (f *Fold) advance() {
+	f.advanced = f.now
+	f.o.Engine.Advance(f.now, f.progress)
+}
+
+// apply is long because it is a list.
+func (f *Fold) apply(kind byte, by Author, b []byte) error {
+	read := func(v any) bool {
+		if json.Unmarshal(b, v) != nil {
+			f.counts.Damaged++
+			return false
+		}
+		return true
+	}
+	switch kind {
+	case kindFrame:
+		f.frame(by, b)
+	case kindJump:
+		var j Jump
+		if read(&j) {
+			f.jump(j)
+		}
+	case kindClaim:
+		f.leader, f.epoch = by, f.applying
+		f.counts.Claims++
+	case kindTick:
+		var t tick
+		if read(&t) && by == f.o.Self && t.Epoch == f.epoch {
+			f.tick = t.N
+		}
+	case kindCovers:
+		var c covers
+		if read(&c) && c.Epoch == f.epoch && c.Seq > f.covered {
+			f.covered = c.Seq
+			f.pending = slices.DeleteFunc(f.pending, func(d Decision) bool {
+				return d.Seq <= c.Seq
+			})
+		}
+	case kindPut:
+		var p Put
+		if read(&p) && p.Epoch == f.epoch {
+			f.put(p)
+		}
+	case kindSilence:
+		f.o.Silence(b)
+	case kindResolve:
+		var r Resolve
+		if read(&r) {
+			done := f.o.Engine.Resolve(r.Alert, r.Reason)
+			if by == f.o.Self {
+				f.noteResolve(done)
+			}
+		}
+	case kindRules:
+		var r Rules
+		if read(&r) {
+			return f.setRules(r)
+		}
+	case kindMember:
+		var m Member
+		if read(&m) {
+			f.member(by, m)
+		}
+	case kindForget:
+		var g forget
+		if t := f.topics[g.Topic]; read(&g) && g.Epoch == f.epoch {
+			if t = f.topics[g.Topic]; t.Incarnation == g.Incarnation {
+				f.forget(g.Topic)
+			}
+		}
+	default:
+		f.counts.Damaged++
+	}
+	return nil
+}
+
+// frame applies the spans of a frame, and then its marks.
+func (f *Fold) frame(by Author, b []byte) {
+	f.counts.Frames++
+	f.counts.Bytes += int64(len(b))
+	frame, err := readFrame(b)
+	if err != nil {
+		f.counts.Damaged++
+		return
+	}
+	for _, t := range frame.Topics {
+		f.topic(t)
+	}
+	if len(frame.Spans) > 0 {
+		f.spans(by, frame)
+	}
+	for _, m := range frame.Marks {
+		f.mark(m, frame.At)
+	}
+}
+
+func (f *Fold) spans(by Author, frame *Frame) {
+	err := f.reader.Reset(frame.Spans)
+	for err == nil {
+		at, more, failed := f.reader.Next()
+		if err = failed; err != nil || !more {
+			break
+		}
+		verdict, from := Version, int64(0)
+		before, known := f.positions[at.Partition]
+		if frame.Rules == f.rules.Hash {
+			from, verdict = f.positions.Accept(at)
+		}
+		if verdict == Applied {
+			var scan models.Scan
+			if scan, err = f.reader.Scan(from); err == nil {
+				f.moved(at.Partition)
+				f.o.Engine.Apply(scan)
+			} else if known { // it is as if it had not come
+				f.positions[at.Partition] = before
+			} else {
+				delete(f.positions, at.Partition)
+			}
+		}
+		f.counts.Spans[verdict]++
+		f.refused = f.refused || by == f.o.Self && verdict != Applied && verdict != Known
+	}
+	if err != nil {
+		f.counts.Damaged++
+		f.refused = f.refused || by == f.o.Self
+	}
+}
+
+// topic takes in how many partitions a topic has: all of them hold back its time, also those that
+// nobody has read yet.
+func (f *Fold) topic(t Topic) {
+	is, known := f.topics[t.Name]
+	if known && (is.Incarnation != t.Incarnation || is.Partitions >= t.Partitions) {
+		return
+	}
+	f.topics[t.Name] = t
+	for p := is.Partitions; p < t.Partitions; p++ {
+		f.at(models.Partition{Topic: t.Name, Partition: p})
+	}
+}
+
+// at returns the progress of a partition.
+func (f *Fold) at(p models.Partition) *models.Progress {
+	i, found := slices.BinarySearchFunc(f.progress, p, func(a models.Progress,
+		p models.Partition) int {
+		return cmp.Or(strings.Compare(a.Topic, p.Topic), cmp.Compare(a.Partition, p.Partition))
+	})
+	if !found {
+		f.progress = slices.Insert(f.progress, i,
+			models.Progress{Topic: p.Topic, Partition: p.Partition})
+	}
+	return &f.progress[i]
+}
+
+// moved notes that a partition was applied further.
+func (f *Fold) moved(p models.Partition) {
+	at := f.at(p)
+	if next := f.positions[p].Next; next > at.Next {
+		at.Next, at.CaughtUp = next, false
+	}
+	at.End = max(at.End, at.Next)
+}
+
+// mark moves the time of a partition, if all that was written before the member asked is applied.
+func (f *Fold) mark(m Mark, asked time.Time) {
+	is, known := f.positions[m.Partition]
+	if !known || is.Incarnation != m.Incarnation || is.Next < m.Next ||
+		asked.Before(f.asked[m.Partition]) {
+		return
+	}
+	f.asked[m.Partition] = asked
+	p := f.at(m.Partition)
+	p.Settling, p.CaughtUp = m.Settling, m.CaughtUp
+	if m.CaughtUp && asked.After(p.At) {
+		p.At = asked
+	}
+}
+
+// jump moves a partition to where its records are now.
+func (f *Fold) jump(j Jump) {
+	if f.positions[j.Partition] != j.From {
+		return
+	}
+	f.positions[j.Partition] = j.To
+	if t := f.topics[j.Topic]; t.Incarnation != j.To.Incarnation {
+		f.topics[j.Topic] = Topic{j.Topic, j.To.Incarnation, j.Partitions}
+		f.progress = slices.DeleteFunc(f.progress, func(p models.Progress) bool {
+			return p.Topic == j.Topic && p.Partition >= j.Partitions
+		})
+	}
+	*f.at(j.Partition) = models.Progress{
+		Topic: j.Topic, Partition: j.Partition.Partition, Next: j.To.Next, End: j.To.Next,
+		At: f.at(j.Partition).At,
+	}
+}
+
+func (f *Fold) forget(topic string) {
+	delete(f.topics, topic)
+	f.progress = slices.DeleteFunc(f.progress, func(p models.Progress) bool {
+		return p.Topic == topic
+	})
+	maps.DeleteFunc(f.positions, func(p models.Partition, _ Position) bool {
+		return p.Topic == topic
+	})
+}
+
+func (f *Fold) put(p Put) {
+	f.dirty[p.Key] = true
+	if len(p.Value) == 0 {
+		delete(f.book, p.Key)
+		return
+	}
+	f.book[p.Key] = p.Value
+}
+
+func (f *Fold) noteResolve(done bool) {
+	if f.resolved == nil {
+		f.resolved = map[int64]bool{}
+	}
+	f.resolved[f.applying] = done
+}
+
+func (f *Fold) setRules(r Rules) error {
+	if r.Hash == f.rules.Hash {
+		return nil
+	}
+	if err := f.o.SetRules(r); err != nil {
+		return fmt.Errorf("the rules that the other members have in force: %w", err)
+	}
+	f.rules, f.newRules, f.refused = r, true, true
+	return nil
+}
+
+// memberGone is after how long a member that says nothing is no longer shown.
+const memberGone = 30 * time.Second
+
+func (f *Fold) member(by Author, m Member) {
+	f.members[by] = Seen{m, f.now}
+	maps.DeleteFunc(f.members, func(_ Author, s Seen) bool {
+		return s.Stopped || f.now.Sub(s.At) > memberGone
+	})
+}
+
+// Decided notes a transition, which the engine has passed on while a record was applied.
+func (f *Fold) Decided(a models.Alert) {
+	seq := Seq(f.applying)<<seqBits | Seq(f.decided)
+	f.decided++
+	if seq <= f.covered && f.covered > 0 {
+		return
+	}
+	if math.IsNaN(a.Value) || math.IsInf(a.Value, 0) {
+		a.Value = 0 // JSON has none of these; the reason says it in words
+	}
+	f.pending = append(f.pending, Decision{seq, a})
+	if n := len(f.pending) - maxPending; n > 0 {
+		f.pending = slices.Delete(f.pending, 0, n)
+		f.counts.Dropped += int64(n)
+	}
+}
+
+// Next is the offset of the next record.
+func (f *Fold) Next() int64 { return f.next }
+
+// Now is the newest time of a record.
+func (f *Fold) Now() time.Time { return f.now }
+
+// Position is how far a partition is applied.
+func (f *Fold) Position(p models.Partition) (Position, bool) {
+	at, ok := f.positions[p]
+	return at, ok
+}
+
+// Progress is how far all partitions are applied. It is valid until the next record.
+func (f *Fold) Progress() []models.Progress { return f.progress }
+
+// Leader is who leads, and since which record; -1 for nobody so far.
+func (f *Fold) Leader() (Author, int64) { return f.leader, f.epoch }
+
+// Leads reports whether we lead, as far as we have read.
+func (f *Fold) Leads() bool { return f.epoch >= 0 && f.leader == f.o.Self }
+
+// Tick is the newest tick of ours in the present epoch that was read back.
+func (f *Fold) Tick() uint64 { return f.tick }
+
+// Pending are the decisions that are not in the notification state, oldest first.
+func (f *Fold) Pending() []Decision { return slices.Clone(f.pending) }
+
+// Book is the notification state.
+func (f *Fold) Book() map[string][]byte { return maps.Clone(f.book) }
+
+// Rules are those in force; without a hash there are none.
+func (f *Fold) Rules() Rules { return f.rules }
+
+// Members are those that have lately presented themselves.
+func (f *Fold) Members() map[Author]Seen {
+	alive := maps.Clone(f.members)
+	maps.DeleteFunc(alive, func(_ Author, s Seen) bool { return f.now.Sub(s.At) > memberGone })
+	return alive
+}
+
+// Counts are what was done.
+func (f *Fold) Counts() Counts {
+	c := f.counts
+	c.Spans = maps.Clone(c.Spans)
+	return c
+}
+
+// TakeRefused reports once whether our scanner has to begin anew where the partitions stand: a span
+// of ours was refused, or other rules came in force.
+func (f *Fold) TakeRefused() bool {
+	refused := f.refused
+	f.refused = false
+	return refused
+}
+
+// TakeResolved reports once what became of a manual resolve of ours.
+func (f *Fold) TakeResolved(offset int64) (done, known bool) {
+	done, known = f.resolved[offset]
+	delete(f.resolved, offset)
+	return done, known
+}

@@ -1,0 +1,307 @@
+package cluster
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
+)
+
+// recordVersion is the version of the records of the frames topic. A member that finds a newer one
+// stops rather than decide otherwise than the others.
+const recordVersion = 1
+
+// Kinds of records.
+const (
+	kindFrame   = 'F' // marks, and what matched
+	kindJump    = 'J' // a partition is read on from elsewhere
+	kindClaim   = 'C' // the author leads from here on; the offset is its epoch
+	kindTick    = 'T' // the leader of an epoch lives
+	kindCovers  = 'V' // decisions up to one are in the notification state
+	kindPut     = 'P' // an entry of the notification state
+	kindSilence = 'S' // a silence, by any member
+	kindResolve = 'R' // an alert is resolved by hand, by any member
+	kindRules   = 'U' // the rules in force
+	kindMember  = 'M' // a member, and which rules it has
+	kindForget  = 'G' // a topic is gone
+)
+
+// Author identifies a member from its start to its end.
+type Author uint64
+
+// Mark says how far a member has read a partition.
+type Mark struct {
+	models.Partition
+	Incarnation uint64
+	Next        int64 // everything before it was read
+	CaughtUp    bool  // and there was nothing else when the member asked
+	Settling    bool  // see models.Progress
+}
+
+// Topic is how many partitions a topic has.
+type Topic struct {
+	Name        string
+	Incarnation uint64
+	Partitions  int32
+}
+
+// Jump moves a partition: its topic was created again, or records that were applied are gone.
+type Jump struct {
+	models.Partition
+	From Position `json:"from"` // it counts only if the partition stands there
+	To   Position `json:"to"`
+	// how many partitions the topic has now
+	Partitions int32  `json:"partitions"`
+	Reason     string `json:"reason"`
+}
+
+// Put sets an entry of the notification state; without a value it deletes it.
+type Put struct {
+	Epoch int64  `json:"epoch"`
+	Key   string `json:"key"`
+	Value []byte `json:"value,omitempty"`
+}
+
+// Rules are the texts of a set of rules: rule files, and the members of lists.
+type Rules struct {
+	Hash  uint64              `json:"hash"`
+	Files []File              `json:"files"`
+	Lists map[string][]string `json:"lists,omitempty"`
+}
+
+// File is a rule file.
+type File struct {
+	Name string `json:"name"`
+	Text string `json:"text"`
+}
+
+// Member is what a member says of itself.
+type Member struct {
+	Name       string `json:"name"`
+	Host       string `json:"host"`
+	Version    string `json:"version"`
+	Rules      uint64 `json:"rules"` // hash of the rules that it has
+	Partitions int    `json:"partitions"`
+	Stopped    bool   `json:"stopped,omitempty"` // its last words
+}
+
+type tick struct {
+	Epoch int64  `json:"epoch"`
+	N     uint64 `json:"n"` // counts the ticks of the author
+}
+
+type covers struct {
+	Epoch int64 `json:"epoch"`
+	Seq   Seq   `json:"seq"`
+}
+
+type forget struct {
+	Epoch       int64  `json:"epoch"`
+	Topic       string `json:"topic"`
+	Incarnation uint64 `json:"incarnation"`
+}
+
+// Resolve resolves an alert by hand.
+type Resolve struct {
+	Alert  string `json:"alert"`
+	Reason string `json:"reason"`
+}
+
+// head begins a record.
+func head(kind byte, by Author) []byte {
+	return binary.BigEndian.AppendUint64([]byte{recordVersion, kind}, uint64(by))
+}
+
+func record(kind byte, by Author, value any) []byte {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // plain values
+	}
+	return append(head(kind, by), text...)
+}
+
+// Claim is the record by which the author begins to lead.
+func Claim(by Author) []byte { return head(kindClaim, by) }
+
+// Tick is the record by which a leader shows that it lives.
+func Tick(by Author, epoch int64, n uint64) []byte { return record(kindTick, by, tick{epoch, n}) }
+
+// Covers is the record by which a leader says that all decisions up to one are in the notification
+// state.
+func Covers(by Author, epoch int64, seq Seq) []byte {
+	return record(kindCovers, by, covers{epoch, seq})
+}
+
+// PutRecord is the record of an entry of the notification state.
+func PutRecord(by Author, p Put) []byte { return record(kindPut, by, p) }
+
+// Silence is the record of a silence.
+func Silence(by Author, silence []byte) []byte { return append(head(kindSilence, by), silence...) }
+
+// ResolveRecord is the record of a manual resolve.
+func ResolveRecord(by Author, r Resolve) []byte { return record(kindResolve, by, r) }
+
+// RulesRecord is the record by which rules come in force.
+func RulesRecord(by Author, r Rules) []byte { return record(kindRules, by, r) }
+
+// MemberRecord is the record by which a member presents itself.
+func MemberRecord(by Author, m Member) []byte { return record(kindMember, by, m) }
+
+// Forget is the record by which a leader says that a topic is gone, so that it does not hold back
+// time.
+func Forget(by Author, epoch int64, topic string, incarnation uint64) []byte {
+	return record(kindForget, by, forget{epoch, topic, incarnation})
+}
+
+// JumpRecord is the record of a jump.
+func JumpRecord(by Author, j Jump) []byte { return record(kindJump, by, j) }
+
+// Frame is marks, and the spans of scanned records as alerting.FrameWriter writes them.
+type Frame struct {
+	Rules  uint64    // hash of the rules that the records were scanned with
+	At     time.Time // when the member asked where the partitions end
+	Topics []Topic
+	Marks  []Mark
+	Spans  []byte
+}
+
+const (
+	markCaughtUp = 1 << iota
+	markSettling
+)
+
+// FrameRecord is the record of a frame.
+func FrameRecord(by Author, f *Frame) []byte {
+	b := binary.BigEndian.AppendUint64(head(kindFrame, by), f.Rules)
+	b = binary.AppendVarint(b, f.At.UnixNano())
+	b = binary.AppendUvarint(b, uint64(len(f.Topics)))
+	number := make(map[Topic]int, len(f.Topics))
+	for i, t := range f.Topics {
+		number[Topic{Name: t.Name, Incarnation: t.Incarnation}] = i
+		b = append(binary.AppendUvarint(b, uint64(len(t.Name))), t.Name...)
+		b = binary.BigEndian.AppendUint64(b, t.Incarnation)
+		b = binary.AppendUvarint(b, uint64(t.Partitions))
+	}
+	b = binary.AppendUvarint(b, uint64(len(f.Marks)))
+	for _, m := range f.Marks {
+		topic := number[Topic{Name: m.Topic, Incarnation: m.Incarnation}]
+		b = binary.AppendUvarint(b, uint64(topic))
+		b = binary.AppendUvarint(b, uint64(m.Partition.Partition))
+		b = binary.AppendUvarint(b, uint64(m.Next))
+		flags := byte(0)
+		if m.CaughtUp {
+			flags |= markCaughtUp
+		}
+		if m.Settling {
+			flags |= markSettling
+		}
+		b = append(b, flags)
+	}
+	return append(b, f.Spans...)
+}
+
+// ErrRecord is the error of a record that cannot be read. Every member finds it, so all pass over
+// the record alike.
+var ErrRecord = errors.New("a record of the frames topic cannot be read")
+
+// VersionError says that a record was written by a newer version of the program.
+type VersionError struct {
+	Offset  int64
+	Version byte
+}
+
+func (e *VersionError) Error() string {
+	return fmt.Sprintf("the record at offset %d of the frames topic has version %d, and this "+
+		"program reads %d: run the newer version on all members", e.Offset, e.Version,
+		recordVersion)
+}
+
+// reader reads what was appended to a record. After an error it yields zeroes.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) be64() uint64 {
+	if len(r.b) < 8 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	v := binary.BigEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+// number reads a number up to most.
+func (r *reader) number(most uint64) uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 || v > most {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) text() string {
+	n := r.number(uint64(len(r.b)))
+	t := string(r.b[:min(n, uint64(len(r.b)))])
+	r.b = r.b[len(t):]
+	return t
+}
+
+// readFrame reads what follows the head of a frame.
+func readFrame(b []byte) (*Frame, error) {
+	r := &reader{b: b}
+	f := &Frame{Rules: r.be64(), At: time.Unix(0, r.varint())}
+	for n := r.number(uint64(len(r.b))); n > 0 && !r.bad; n-- {
+		t := Topic{Name: r.text(), Incarnation: r.be64()}
+		t.Partitions = int32(r.number(maxPartitions))
+		f.Topics = append(f.Topics, t)
+	}
+	for n := r.number(uint64(len(r.b))); n > 0 && !r.bad; n-- {
+		topic := r.number(math.MaxInt32)
+		if topic >= uint64(len(f.Topics)) {
+			return nil, ErrRecord
+		}
+		t := f.Topics[topic]
+		m := Mark{Incarnation: t.Incarnation}
+		m.Topic, m.Partition.Partition = t.Name, int32(r.number(maxPartitions))
+		m.Next = int64(r.number(math.MaxInt64))
+		flags := r.byte()
+		m.CaughtUp, m.Settling = flags&markCaughtUp != 0, flags&markSettling != 0
+		f.Marks = append(f.Marks, m)
+	}
+	if r.bad {
+		return nil, ErrRecord
+	}
+	f.Spans = r.b
+	return f, nil
+}
+
+// maxPartitions bounds the partitions of a topic; Kafka has a few thousand at most.
+const maxPartitions = 1 << 17
