@@ -74,9 +74,13 @@ func BuildOrUse(bin, dir, config string, files map[string]string) (*Engine, erro
 
 // Start starts the program and returns at once.
 func (e *Engine) Start() error {
-	e.cmd = exec.Command(e.bin, "run", "--config", filepath.Join(e.Dir, "alert-engine.yml"))
-	e.cmd.Stdout, e.cmd.Stderr = e.log, e.log
-	return e.cmd.Start()
+	cmd := exec.Command(e.bin, "run", "--config", filepath.Join(e.Dir, "alert-engine.yml"))
+	cmd.Stdout, cmd.Stderr = e.log, e.log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	e.cmd = cmd // ResidentMB may be asked meanwhile
+	return nil
 }
 
 // Ready reports whether the program finds alerts and can send notifications.

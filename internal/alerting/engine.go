@@ -44,6 +44,8 @@ type Engine struct {
 	scans   sync.Pool // of *scan
 	sample  sample    // of the records that were scanned
 	singles sync.Pool // of *scanner, for logs that come one by one
+	// values of which a regular expression read only the beginning
+	regexpsCut atomic.Int64
 
 	changing sync.Mutex // serialises changes of the rules
 	// keyLifetime transitions in order while they are told; taken before mu is released
@@ -335,9 +337,11 @@ func (rs *ruleState) firesEarly() bool {
 // postpones says whether an event that is in time cannot bring anything about earlier than the
 // group is due: a condition that more events only make truer, and that holds or was notified to
 // hold, can only hold for longer, unless an event may end the alert. It spares busy groups, which
-// have alerts, a look at their whole window for each event.
+// have alerts, a look at their whole window for each event. An event that enters an earlier window
+// later, as with offset, may end it then.
 func (m *machine) postpones(at int64) bool {
 	return m.firesEarly() && !m.u.recorded && len(m.u.rule.Levels) == 0 &&
+		!m.u.condition.ReadsPast() &&
 		m.u.rule.Resolve.Match == nil &&
 		m.g.due != never &&
 		(m.g.win.Holds() ||

@@ -97,7 +97,11 @@ func (m *machine) expireKey(watermark int64) bool {
 		if at > watermark {
 			return false
 		}
-		m.sweep(at)
+		if m.u.recorded {
+			m.sweep(at)
+		} else {
+			m.sweep(at - 1) // at that instant the group is gone, and nothing fires
+		}
 		if a := m.g.alert; a != nil {
 			if a.phase != idle {
 				lifetime := duration.Format(time.Duration(m.u.keyLifetime()))

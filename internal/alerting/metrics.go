@@ -21,6 +21,10 @@ var (
 		"future_times_total",
 		"Logs with a time too far ahead of their record; the time of the record was used.",
 	)
+	descRegexpCut = desc(
+		"regexp_cut_total",
+		"Values of which a regular expression read only the beginning, to bound its time.",
+	)
 	descTime   = desc("event_time_seconds", "Event time of a partition.", "topic", "partition")
 	descBehind = desc("event_time_behind_seconds",
 		"Delay of the event time of a partition behind the clock.", "topic", "partition")
@@ -59,6 +63,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count(descLogs, float64(e.total.logs))
 	count(descRejected, float64(e.total.rejected))
 	count(descFutureTimes, float64(e.total.futureTimes))
+	count(descRegexpCut, float64(e.regexpsCut.Load()))
 	for p, pt := range e.watermarks.partitions {
 		if pt.base == always {
 			continue

@@ -152,6 +152,7 @@ func (e *Engine) Replan() (bool, error) {
 			Now:    e.opts.clock,
 			Sample: e.recent(),
 			Former: former,
+			Cut:    &e.regexpsCut,
 		},
 	)
 	if err != nil {

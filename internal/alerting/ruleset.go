@@ -70,7 +70,7 @@ func (e *Engine) compile(set *rule.Set) (*ruleSet, error) {
 	p.rules = inOrder(p.rules)
 	p.number()
 	p.delayReaders(e.opts.recordedTopic)
-	return p, p.index(e.opts.clock, e.recent())
+	return p, p.index(e.opts.clock, e.recent(), &e.regexpsCut)
 }
 
 // number gives rules their places, and notes which others ask about.
@@ -88,7 +88,11 @@ func (p *ruleSet) number() {
 
 // index compiles the queries, and finds the places of the fields that rules and suppressions ask
 // for.
-func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*decode.Log))) error {
+func (p *ruleSet) index(
+	clock func() int64,
+	sample func(*decode.Fields, func(*decode.Log)),
+	cut *atomic.Int64,
+) error {
 	var queries []rule.Query
 	var fields []string
 	for _, c := range p.rules {
@@ -119,7 +123,9 @@ func (p *ruleSet) index(clock func() int64, sample func(*decode.Fields, func(*de
 	}
 	compiled, err := match.Compile(
 		queries,
-		match.Options{Fields: fields, Lists: match.ListsOf(p.set), Now: clock, Sample: sample},
+		match.Options{
+			Fields: fields, Lists: match.ListsOf(p.set), Now: clock, Sample: sample, Cut: cut,
+		},
 	)
 	if err != nil {
 		return err

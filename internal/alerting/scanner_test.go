@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -49,6 +51,40 @@ func TestScanningAllocatesNothing(t *testing.T) {
 		}
 	}
 	f(`{"timestamp":"2023-11-14T22:13:20Z","level":"INFO","message":"all is well","user":"ann"}`, 0)
+}
+
+// A value that is longer than an expression reads within its bound is counted.
+func TestLongValueOfRegexpIsCounted(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	e := NewEngine(WithRules(read(t, `
+groups:
+- name: g
+  rules:
+  - {alert: Slow, match: 'message:/([abc][xyz][123]){900}/'}
+`)), WithEmit(func(models.Alert) {}), WithRegisterer(registry))
+	f := func(n int, want float64) {
+		t.Helper()
+		value := fmt.Sprintf(`{"message":%q}`, strings.Repeat("ax1", n))
+		e.Apply(e.NewScanner().Scan([]models.Record{
+			{Topic: "logs", Timestamp: time.Unix(1_700_000_000, 0), Value: []byte(value)},
+		}))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, family := range families {
+			if family.GetName() == "alert_engine_regexp_cut_total" {
+				if got := family.GetMetric()[0].GetCounter().GetValue(); got != want {
+					t.Errorf("%v values were cut, not %v", got, want)
+				}
+				return
+			}
+		}
+		t.Error("there is no such metric")
+	}
+	f(10, 0)
+	f(100_000, 1)
+	f(100_000, 2)
 }
 
 func TestFutureTimeIsReplacedAndCounted(t *testing.T) {

@@ -336,7 +336,7 @@ func (p *process) openServer() (err error) {
 		Alertmanager: p.notifier.Handler(),
 	}
 	o.ReadOnly, o.Hosts = w.ReadOnly, w.Hosts
-	o.RulesDir, o.RuleFile = p.config.ownRules(), p.ruleFile
+	o.RulesDir, o.RuleFile, o.CheckRule = p.config.ownRules(), p.ruleFile, alerting.CheckCompiles
 	o.Tokens, o.Schemas = w.tokens(), Schemas()
 	p.setViews(&o)
 	o.History, o.Audit = historyView{p.history}, historyView{p.history}

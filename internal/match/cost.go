@@ -53,6 +53,14 @@ func (t *tally) took(id int32, nanos int64) {
 	t.nanos[id] += nanos * timeEvery
 }
 
+// noteCut counts a value that is longer than an expression reads.
+func (m *Matcher) noteCut() {
+	m.cut++
+	if m.ix.cut != nil {
+		m.ix.cut.Add(1)
+	}
+}
+
 // count closes the log whose matches are given.
 func (m *Matcher) count(matches []int32) {
 	for _, id := range matches {

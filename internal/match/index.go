@@ -2,6 +2,7 @@ package match
 
 import (
 	"slices"
+	"sync/atomic"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -20,6 +21,9 @@ type Options struct {
 	// Former, when set, is an index over the same queries; what it has counted is counted on.
 	Former *Index
 
+	// Cut, when set, counts the values of which a regular expression read only the beginning.
+	Cut *atomic.Int64
+
 	// Now, when set, is a clock in nanoseconds. With it, one log in 512 is timed for Cost.
 	Now func() int64
 }
@@ -29,6 +33,7 @@ type Options struct {
 type Index struct {
 	fields *decode.Fields
 	now    func() int64
+	cut    *atomic.Int64 // nil when no one counts
 
 	preds        []predicate
 	fieldIndexes []*fieldIndex
@@ -101,7 +106,7 @@ func compile(
 	freqs := c.measure(sample)
 	plan := c.plan(exprs)
 	p := c.index(c.fieldIndexes(freqs), plan)
-	p.now = opt.Now
+	p.now, p.cut = opt.Now, opt.Cut
 	if opt.Former != nil {
 		p.counts = opt.Former.counts
 	}

@@ -215,7 +215,7 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		m.regexps++
 		text := v.Text
 		if len(text) > p.bytes {
-			m.cut++
+			m.noteCut()
 			text = text[:p.bytes]
 		}
 		return p.regexp.Match(text)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -90,6 +91,23 @@ func TestVersions(t *testing.T) {
 	}
 	if info, err := os.Stat(o.RulesDir); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the directory is %v, %v", info.Mode(), err)
+	}
+}
+
+// What the engine cannot compute is refused where it is written, and not when it is loaded.
+func TestValidateComputes(t *testing.T) {
+	_, o := newFake(t)
+	o.CheckRule = alerting.CheckCompiles
+	s := newServer(t, o)
+	text := newRuleText("a:b", "", s)
+	if _, body := do(s, "POST", "/api/v1/validate", text); !strings.Contains(
+		body, `"valid":true`) {
+		t.Errorf("it says %s", body)
+	}
+	text = strings.Replace(text, "{{ .Value }}", `{{ printf "%99999d" 1 }}`, 1)
+	_, body := do(s, "POST", "/api/v1/validate", text)
+	if !strings.Contains(body, `"valid":false`) || !strings.Contains(body, "pads a text") {
+		t.Errorf("it says %s", body)
 	}
 }
 

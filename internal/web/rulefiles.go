@@ -443,6 +443,12 @@ func (s *Server) readRules(text string) (validation, *rule.Set) {
 		out.Problems = append(out.Problems, ruleProblem{Problem: err.Error()})
 		return out, nil
 	}
+	for _, r := range set.Rules {
+		out.Problems = append(out.Problems, s.uncomputable(r)...)
+	}
+	if len(out.Problems) > 0 {
+		return out, nil
+	}
 	out.Valid = true
 	for _, r := range set.Rules {
 		out.Rules = append(out.Rules, ruleRead{
@@ -451,6 +457,27 @@ func (s *Server) readRules(text string) (validation, *rule.Set) {
 		})
 	}
 	return out, set
+}
+
+// uncomputable is what a rule asks for that the engine cannot compute.
+func (s *Server) uncomputable(r *rule.Rule) (list []ruleProblem) {
+	if s.CheckRule == nil {
+		return nil
+	}
+	err := s.CheckRule(r)
+	if err == nil {
+		return nil
+	}
+	if errs, is := errors.AsType[problem.List](err); is {
+		for _, e := range errs {
+			list = append(list, ruleProblem{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint})
+		}
+		return list
+	}
+	if e, is := errors.AsType[*problem.Error](err); is {
+		return []ruleProblem{{e.Pos.Line, e.Pos.Column, e.Problem, e.Hint}}
+	}
+	return []ruleProblem{{Line: r.Pos.Line, Column: r.Pos.Column, Problem: err.Error()}}
 }
 
 func (s *Server) postValidate(w http.ResponseWriter, r *http.Request) error {

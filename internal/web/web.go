@@ -33,6 +33,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // Options configure a Server. Only Listener is required.
@@ -68,7 +70,10 @@ type Options struct {
 	// directory of the rule files that the pages and the API write; "" for none
 	RulesDir string
 	// text of a rule file by the name in its rules' positions; os.ReadFile when nil
-	RuleFile    func(name string) ([]byte, error)
+	RuleFile func(name string) ([]byte, error)
+	// what a rule asks for that cannot be computed, as a *problem.Error or problem.List; nil if
+	// nothing
+	CheckRule   func(*rule.Rule) error
 	Engine      Engine
 	Logs        Logs
 	Backtest    Backtest

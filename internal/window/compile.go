@@ -489,10 +489,11 @@ func (c *compiler) finish(d direction) {
 // dependsOnKnown says whether it matters since when a group is known, or what came before all that
 // its windows hold.
 func (p *Condition) dependsOnKnown() bool {
-	depends := p.undefinedAtFirst || len(p.history) > 0
+	p.past = len(p.history) > 0
+	depends := p.undefinedAtFirst || p.past
 	for _, c := range p.calls {
 		depends = depends || c.offset > 0 || c.of == newValues || c.of == since || c.of == changed
-		p.novel = p.novel || c.of == newValues
+		p.novel, p.past = p.novel || c.of == newValues, p.past || c.offset > 0
 	}
 	return depends
 }

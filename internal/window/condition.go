@@ -42,6 +42,7 @@ type Condition struct {
 	// what came before all that the windows hold matters, or since when a group is known
 	beyond           bool
 	novel            bool // values are remembered
+	past             bool // some part is about an earlier window
 	undefinedAtFirst bool // something is undefined until the key was known for a window
 	steady           bool // while it does not hold, only an event can make it hold
 	simple           bool // every window is known from its place in the series alone
@@ -69,6 +70,10 @@ func (p *Condition) Alerts() []string { return p.alerts }
 // FiresEarly says that more events can only make the condition truer, and that it need not last: so
 // it is decided with the event that completes it.
 func (p *Condition) FiresEarly() bool { return p.eager }
+
+// ReadsPast says whether some part of the condition is about an earlier window, which an event
+// enters later than the present one.
+func (p *Condition) ReadsPast() bool { return p.past }
 
 // HoldsEmpty says that the condition may hold without events, so that groups live on while their
 // key is known.

@@ -138,8 +138,9 @@ func combination(text []byte, sp *seriesSpec, ev *Event) []byte {
 	return text
 }
 
-// purgeSeen forgets texts that will be new when they come after the watermark.
-func (n *novelty) purgeSeen(remember, swept int64) {
+// purgeSeen forgets texts that will be new when they come again, which they may do late: events that
+// are older than the watermark by less than late still count.
+func (n *novelty) purgeSeen(remember, late, swept int64) {
 	if len(n.seen) > maxSeen {
 		n.evict()
 	}
@@ -148,7 +149,7 @@ func (n *novelty) purgeSeen(remember, swept int64) {
 	}
 	n.purge = swept + remember/8
 	for text, stretches := range n.seen {
-		outdated := func(s stretch) bool { return s.last+remember < swept }
+		outdated := func(s stretch) bool { return s.last+remember < swept-late }
 		if kept := slices.DeleteFunc(stretches, outdated); len(kept) > 0 {
 			n.seen[text] = kept
 		} else {

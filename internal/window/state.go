@@ -404,7 +404,7 @@ func (st *state) compact(p *Condition, swept int64) {
 		}
 		switch sp := &p.series[i]; {
 		case sp.kind == novel:
-			s.purgeSeen(p.remember, swept)
+			s.purgeSeen(p.remember, p.retains, swept)
 		case sp.folds():
 			if st.fold(p, sp, s, swept) {
 				st.restart(p, i)
