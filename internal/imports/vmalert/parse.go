@@ -201,6 +201,11 @@ func (q *query) not(field string, depth int) (tree.Node, error) {
 		}
 		return tree.Negate(n), nil
 	}
+	return q.inParentheses(field, depth)
+}
+
+// inParentheses reads a query in parentheses, or a leaf.
+func (q *query) inParentheses(field string, depth int) (tree.Node, error) {
 	if q.take("(") {
 		n, err := q.or(field, depth+1)
 		if err == nil && !q.take(")") {
@@ -268,14 +273,7 @@ func (q *query) of(field string, depth int) (tree.Node, error) {
 		}
 		return tree.Negate(n), nil
 	}
-	if q.take("(") {
-		n, err := q.or(field, depth+1)
-		if err == nil && !q.take(")") {
-			err = q.fail(") is expected")
-		}
-		return n, err
-	}
-	return q.leaf(field, depth)
+	return q.inParentheses(field, depth)
 }
 
 // time reads _time:5m.
