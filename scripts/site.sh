@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the documents as a site with search into site/, which needs no network to be read. Needs Python.
+# Builds the documents as a site with search into site/. Served over HTTP it asks no other server.
+# Needs Python.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d); trap 'rm -rf "$work" build-docs' EXIT
