@@ -15,6 +15,8 @@ for (const colorScheme of ["light", "dark"]) {
     await page.waitForTimeout(400); // the first update of the page
     await page.screenshot({ path: `${directory}/${name}-${colorScheme}.png` });
   };
+  await page.goto(base + "/", { waitUntil: "load" });
+  await page.waitForSelector("a.open", { timeout: 120_000 }); // an incident of the demo
   await shot("alerts", "/");
   const alert = await page.locator("a.open").first().getAttribute("href").catch(() => null);
   if (alert) await shot("alert", alert);

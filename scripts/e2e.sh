@@ -20,9 +20,9 @@ npm install --no-audit --no-fund --silent
 if [ "${1:-}" = shots ]; then
   "$scratch/alert-engine" demo --broker 127.0.0.1:0 --listen 127.0.0.1:18091 >"$scratch/demo.txt" &
   demo=$!
-  sleep "${WARMUP:-57}" # by then the demo workload has had its second incident
+  sleep 60 # by then the demo workload has had its first incident, which is in the history
   node shots.mjs http://127.0.0.1:18091 ../docs/screenshots
-  if command -v pngquant >/dev/null; then pngquant --force --ext .png --quality 60-90 --speed 1 ../docs/screenshots/*.png; fi
+  if command -v pngquant >/dev/null; then pngquant --force --ext .png --quality 90-100 --speed 1 ../docs/screenshots/*.png; fi
 else
   ALERT_ENGINE="$scratch/alert-engine" node --test --test-reporter=spec pages.test.mjs
 fi

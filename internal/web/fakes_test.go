@@ -390,9 +390,8 @@ func (f *fake) fire(id, service string) {
 		Source:      "payments.rules.yml:6",
 	}
 	f.history = append(f.history, a)
-	a.State, a.At, a.Value, a.Count, a.Reason = models.AlertFiring, noon.Add(
-		-2*time.Minute,
-	), 11, 11, "11 > 10 in 5m"
+	a.State, a.At = models.AlertFiring, noon.Add(-2*time.Minute)
+	a.Value, a.Count, a.Reason = 11, 11, "11 > 10 in 5m"
 	a.First = []models.Line{
 		{
 			Time:     noon.Add(-3 * time.Minute),

@@ -187,14 +187,17 @@ func TestAlertPage(t *testing.T) {
 	)
 	before := f.history[1]
 	before.ID, before.At = "a0", noon.Add(-time.Hour)
-	f.history = append([]models.Alert{before}, f.history...)
+	pending := f.history[0]
+	pending.ID = "a9"
+	f.history = append([]models.Alert{before, pending}, f.history...)
 	s := newServer(t, o)
 	see(t, s, "/alerts/a1", "11 errors of payment-service", `class="chart"`, "11 &gt; 10 in 5m",
 		"declined by provider", "declined once more", "order.id", "/refund",
 		"/explore?topic=logs&amp;partition=0&amp;offset=17", "notified default", "200 OK",
 		"not notified: pager", "silenced", `href="/alerts/a0"`, "when: count() &gt; 10",
 		"For each service: fires when")
-	see(t, s, "/alerts/a0", "11:00:00")
+	see(t, s, "/alerts/a9", "value", "!when it fired") // it has not
+	see(t, s, "/alerts/a0", "11:00:00", "when it fired")
 	if code, body := do(s, "GET", "/alerts/gone", "", "Accept", "text/html"); code != 404 ||
 		!strings.Contains(body, "no alert") {
 		t.Errorf("an alert that is not there is %d", code)

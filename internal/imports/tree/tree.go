@@ -95,9 +95,8 @@ func Negate(n Node) Node {
 	return Not{n}
 }
 
-// Always and Never say whether a condition holds for every log, and for none.
+// Always says whether a condition holds for every log.
 func Always(n Node) bool { m, ok := n.(And); return ok && len(m.Of) == 0 || n == nil }
-func Never(n Node) bool  { m, ok := n.(Or); return ok && len(m.Of) == 0 }
 
 // Key identifies a condition.
 func Key(n Node) string {
