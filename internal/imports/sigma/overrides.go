@@ -9,7 +9,6 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/imports"
-	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
@@ -133,10 +132,18 @@ func Refuse(documents []rule.Document, report *imports.Report, set *rule.Set) []
 			continue
 		}
 		one := ruleOf(d)
-		report.Add(imports.Remark{
-			File: d.File, Line: one.Line, Rule: imports.Value(one, "alert"),
-			Verdict: imports.Refused, Code: "refused", Text: problem.List(mistakes).Error(),
-		})
+		said := map[string]bool{}
+		for _, mistake := range mistakes {
+			text := mistake.Error()
+			if said[text] {
+				continue // a selection that is used twice is read twice
+			}
+			said[text] = true
+			report.Add(imports.Remark{
+				File: d.File, Line: one.Line, Rule: imports.Value(one, "alert"),
+				Verdict: imports.Refused, Code: "refused", Text: text,
+			})
+		}
 	}
 	return taken
 }

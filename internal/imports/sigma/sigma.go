@@ -442,6 +442,9 @@ func (t *translator) detection(d *document) (*yaml.Node, error) {
 	if det == nil {
 		return nil, fmt.Errorf("it has no detection")
 	}
+	if n := nodes(det); n > maxValues {
+		return nil, fmt.Errorf("its detection has %d fields and values, at most %d", n, maxValues)
+	}
 	det = clone(det)
 	for _, p := range t.opt.Pipelines {
 		var err error
@@ -454,6 +457,19 @@ func (t *translator) detection(d *document) (*yaml.Node, error) {
 		return nil, err
 	}
 	return ownFields(det), nil
+}
+
+// maxValues bounds the fields and values of one detection: the largest that people have written has
+// some thousands.
+const maxValues = 20_000
+
+// nodes counts a node and all below it.
+func nodes(n *yaml.Node) int {
+	count := 1
+	for _, m := range n.Content {
+		count += nodes(m)
+	}
+	return count
 }
 
 // ofLogsource joins a detection with the condition that tells the logs of its logsource.
