@@ -302,7 +302,9 @@ func (w *FrameWriter) chooseLines(sc *scan) {
 
 // Flags of a hit, below its index.
 const (
-	hitHasLine = 1 << iota
+	hitSameRule   = 1 << iota // as the hit before
+	hitNextOffset             // of the record after that of the hit before
+	hitHasLine
 	hitIsNewest
 	hitHasBits
 	hitFlags = iota
@@ -310,17 +312,19 @@ const (
 
 func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
 	b = binary.AppendUvarint(b, uint64(len(sc.hits)))
-	time, offset := sc.newest/scale, at.From
+	time, offset := sc.newest/scale, at.From-1
+	var before *compiledRule
 	for i := range sc.hits {
 		h := &sc.hits[i]
 		w.hits++
 		w.eager = w.eager || h.rule.condition.FiresEarly()
-		b = binary.AppendUvarint(b, uint64(w.rule(h.rule)))
-		b = binary.AppendUvarint(b, uint64(w.keys[i]))
-		b = binary.AppendVarint(b, h.time/scale-time)
-		b = binary.AppendVarint(b, h.offset-offset)
-		time, offset = h.time/scale, h.offset
 		flags := uint64(h.index) << hitFlags
+		if h.rule == before {
+			flags |= hitSameRule
+		}
+		if h.offset == offset+1 {
+			flags |= hitNextOffset
+		}
 		line := h.line >= 0 && w.keep[h.line]
 		if line {
 			flags |= hitHasLine
@@ -332,6 +336,15 @@ func (w *FrameWriter) hitList(b []byte, at Span, sc *scan, scale int64) []byte {
 			flags |= hitHasBits
 		}
 		b = binary.AppendUvarint(b, flags)
+		if h.rule != before {
+			b = binary.AppendUvarint(b, uint64(w.rule(h.rule)))
+		}
+		b = binary.AppendUvarint(b, uint64(w.keys[i]))
+		b = binary.AppendVarint(b, h.time/scale-time)
+		if h.offset != offset+1 {
+			b = binary.AppendVarint(b, h.offset-offset)
+		}
+		before, time, offset = h.rule, h.time/scale, h.offset
 		if line {
 			b = binary.AppendUvarint(b, uint64(h.line))
 		}
@@ -542,9 +555,13 @@ func (r *FrameReader) lines(in *reader) {
 
 func (r *FrameReader) hits(in *reader, scale, from int64) {
 	sc := r.scan
-	time, offset := sc.newest/scale, r.at.From
+	time, offset := sc.newest/scale, r.at.From-1
+	number := uint64(math.MaxUint64)
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
-		number := in.uvarint()
+		flags := in.uvarint()
+		if flags&hitSameRule == 0 {
+			number = in.uvarint()
+		}
 		if number >= uint64(len(r.rules)) {
 			in.err = ErrFrame
 			return
@@ -553,9 +570,12 @@ func (r *FrameReader) hits(in *reader, scale, from int64) {
 		h := hit{rule: of.compiledRule, line: -1}
 		h.key = r.put(in)
 		time += in.varint()
-		offset += in.varint()
+		if flags&hitNextOffset != 0 {
+			offset++
+		} else {
+			offset += in.varint()
+		}
 		h.time, h.offset = time*scale, offset
-		flags := in.uvarint()
 		h.index, h.reached = int32(flags>>hitFlags), h.time
 		if flags&hitHasLine != 0 {
 			line := in.uvarint()

@@ -3,8 +3,11 @@ package alerting
 import (
 	"bytes"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -50,6 +53,23 @@ func frameRecords(from, n int) []models.Record {
 			Value: fmt.Appendf(nil,
 				`{"timestamp":%q,"level":%q,"service":"s%d","user":"u%d","ms":"%d.5","tags":["a","b"],"message":"m%d"}`,
 				at.Format(time.RFC3339Nano), level, i%3, i%5, i, i),
+		}
+	}
+	return records
+}
+
+// randomRecords are logs of 200 hosts, some milliseconds apart.
+func randomRecords(n int) []models.Record {
+	rng := rand.New(rand.NewPCG(1, 2))
+	at := time.Unix(1_700_000_000, 0).UTC()
+	records := make([]models.Record, n)
+	for i := range records {
+		at = at.Add(time.Duration(rng.IntN(20)) * time.Millisecond)
+		records[i] = models.Record{
+			Topic: "logs", Offset: int64(i), Timestamp: at.Add(5 * time.Millisecond),
+			Value: fmt.Appendf(nil, `{"timestamp":%q,"level":"INFO","service":"host-%03d",`+
+				`"message":"request %x has taken %d ms"}`, at.Format(time.RFC3339Nano),
+				rng.IntN(200), rng.Uint64(), rng.IntN(1000)),
 		}
 	}
 	return records
@@ -146,7 +166,7 @@ groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [servi
 	} {
 		e := frameEngine(b, text, func(models.Alert) {})
 		w, s := e.NewFrameWriter(), e.NewScanner()
-		records := frameRecords(0, 512)
+		records := randomRecords(512)
 		b.Run("write "+name, func(b *testing.B) {
 			hits := 0
 			for b.Loop() {
@@ -158,7 +178,13 @@ groups: [{name: g, rules: [{alert: A, when: count() == 0, window: 5m, by: [servi
 				hits += w.Hits()
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(hits), "ns/hit")
+			lz4, err := kgo.DefaultCompressor(kgo.Lz4Compression())
+			if err != nil {
+				b.Fatal(err)
+			}
+			small, _ := lz4.Compress(new(bytes.Buffer), w.Bytes())
 			b.ReportMetric(float64(w.Len())/float64(w.Hits()), "B/hit")
+			b.ReportMetric(float64(len(small))/float64(w.Hits()), "lz4-B/hit")
 		})
 		frame := frameOf(w, s, records)
 		b.Run("read "+name, func(b *testing.B) {

@@ -72,6 +72,8 @@ const (
 	saveSoon     = time.Second     // between two checkpoints, when something was decided
 	saveEvery    = 5 * time.Second
 	retryFrames  = time.Second
+	topicSilent  = time.Minute // after which it is asked whether a topic is gone
+	topicsEvery  = 15 * time.Second
 )
 
 // framesTopic is the topic that orders what counts in a cluster.
@@ -378,10 +380,14 @@ func (m *clusterMember) takePart(ctx context.Context) {
 
 // lead claims, sends ticks and gives up, as the group and the topic say, until ctx is done.
 func (m *clusterMember) lead(ctx context.Context) {
-	for wait.Sleep(ctx, cluster.TickEvery) {
+	for looked := time.Now(); wait.Sleep(ctx, cluster.TickEvery); {
 		m.checkLead(false)
 		m.present(false)
 		m.proposeRules()
+		if time.Since(looked) >= topicsEvery {
+			looked = time.Now()
+			m.forgetTopics(ctx)
+		}
 	}
 }
 
@@ -504,7 +510,25 @@ func (m *clusterMember) proposeRules() {
 		return
 	}
 	m.append(cluster.RulesRecord(m.self, m.proposal), m.noted)
-	m.told = time.Now()
+}
+
+// forgetTopics has topics forgotten that are gone, or are no longer read: nothing is said of them
+// any more, and they would hold back time for ever.
+func (m *clusterMember) forgetTopics(ctx context.Context) {
+	m.mu.Lock()
+	var silent []cluster.Topic
+	if m.notifies {
+		silent = m.fold.Silent(topicSilent)
+	}
+	m.mu.Unlock()
+	for _, t := range silent {
+		k := m.p.config.Kafka
+		read := slices.Contains(k.Topics, t.Name) || k.patternFor(t.Name) != ""
+		if !read || m.topic.IsMissing(ctx, t.Name) {
+			m.log.Warn("a topic is gone; it no longer holds back the rules", "topic", t.Name)
+			m.append(cluster.Forget(m.self, m.epoch.Load(), t.Name, t.Incarnation), m.noted)
+		}
+	}
 }
 
 // append appends a record to the topic.

@@ -207,10 +207,8 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 		}
 	case kindForget:
 		var g forget
-		if t := f.topics[g.Topic]; read(&g) && g.Epoch == f.epoch {
-			if t = f.topics[g.Topic]; t.Incarnation == g.Incarnation {
-				f.forget(g.Topic)
-			}
+		if read(&g) && g.Epoch == f.epoch && f.topics[g.Topic].Incarnation == g.Incarnation {
+			f.forget(g.Topic)
 		}
 	default:
 		f.counts.Damaged++
@@ -416,6 +414,21 @@ func (f *Fold) Position(p models.Partition) (Position, bool) {
 
 // Progress is how far all partitions are applied. It is valid until the next record.
 func (f *Fold) Progress() []models.Progress { return f.progress }
+
+// Silent are the topics of which no member has said for a time how far a partition is read.
+func (f *Fold) Silent(since time.Duration) (list []Topic) {
+	for _, t := range f.topics {
+		silent := true
+		for p := range t.Partitions {
+			asked, ok := f.asked[models.Partition{Topic: t.Name, Partition: p}]
+			silent = silent && (!ok || f.now.Sub(asked) > since)
+		}
+		if silent {
+			list = append(list, t)
+		}
+	}
+	return list
+}
 
 // Leader is who leads, and since which record; -1 for nobody so far.
 func (f *Fold) Leader() (Author, int64) { return f.leader, f.epoch }

@@ -382,7 +382,39 @@ func TestFoldWaitsForMarks(t *testing.T) {
 	}
 }
 
-// Whoever claims last leads; what a former leader writes counts for nothing.
+// A topic that is gone holds back time until the leader says so.
+func TestFoldForgetsTopic(t *testing.T) {
+	f := newFolder(t, 9)
+	w := newStory(t, 1).members[1].writer
+	mark := func(at time.Time, topic string) []byte {
+		w.Reset()
+		w.Add(alerting.Span{Partition: models.Partition{Topic: topic}})
+		return FrameRecord(1, &Frame{
+			Spans: w.Bytes(), At: at, Topics: []Topic{{Name: topic, Partitions: 1}},
+			Marks: []Mark{{Partition: models.Partition{Topic: topic}, CaughtUp: true}},
+		})
+	}
+	later := start.Add(time.Hour)
+	for i, r := range []topicRecord{
+		{start, Claim(1)}, {start, mark(start, "logs")}, {start, mark(start, "gone")},
+		{later, mark(later, "logs")}, {later, Forget(2, 5, "gone", 0)},
+	} {
+		if err := f.Apply(int64(i), r.at, r.value); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if silent := f.Silent(time.Minute); len(silent) != 1 || silent[0].Name != "gone" {
+		t.Fatalf("silent are %v, want the topic that is gone", silent)
+	}
+	if err := f.Apply(5, later, Forget(1, 0, "gone", 0)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(f.Progress()); n != 1 || len(f.Silent(time.Minute)) != 0 {
+		t.Errorf("%d partitions are known, want the one that is left", n)
+	}
+}
+
+// The member that claims last leads; what a former leader writes counts for nothing.
 func TestFoldFollowsLastClaim(t *testing.T) {
 	f := newFolder(t, 1)
 	for i, r := range [][]byte{

@@ -226,6 +226,14 @@ func (t *OrderedTopic) ID(ctx context.Context) (cluster string, id [16]byte, err
 	return meta.Cluster, topic.ID, topic.Err
 }
 
+// IsMissing reports whether the brokers say that some topic does not exist.
+func (t *OrderedTopic) IsMissing(ctx context.Context, topic string) bool {
+	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)
+	defer cancel()
+	meta, err := kadm.NewClient(t.current()).Metadata(ctx, topic)
+	return err == nil && IsGone(meta.Topics[topic].Err)
+}
+
 // OrderedRecord is a record of an ordered topic.
 type OrderedRecord struct {
 	Offset int64
