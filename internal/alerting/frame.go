@@ -25,8 +25,8 @@ import (
 // A span carries no lines but those that an alert can show: the first and the last ones of each
 // group in it.
 
-// frameVersion is the version of the format.
-const frameVersion = 1
+// FrameVersion is the version of the format, the first byte of a frame.
+const FrameVersion = 1
 
 // Span is a stretch of the records of a partition: those from From on, before To.
 type Span struct {
@@ -90,7 +90,7 @@ func (w *FrameWriter) Eager() bool { return w.eager }
 
 // Bytes returns the frame, which is valid until the next call. The frame may go on.
 func (w *FrameWriter) Bytes() []byte {
-	b := append(w.out[:0], frameVersion)
+	b := append(w.out[:0], FrameVersion)
 	b = binary.AppendUvarint(b, uint64(len(w.texts)))
 	b = append(b, w.dict...)
 	b = binary.AppendUvarint(b, uint64(len(w.rules)))
@@ -422,9 +422,9 @@ func (r *FrameReader) Reset(frame []byte) error {
 	}
 	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], reader{b: frame}
 	in := &r.spans
-	if v := in.byte(); in.err == nil && v != frameVersion {
+	if v := in.byte(); in.err == nil && v != FrameVersion {
 		return fmt.Errorf("%w: it has version %d, and this program reads %d", ErrFrame, v,
-			frameVersion)
+			FrameVersion)
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		r.texts = append(r.texts, in.block())

@@ -132,7 +132,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add(frameOf(w, s, frameRecords(7, 1)))
 	w.Add(Span{Partition: models.Partition{Topic: "logs"}, From: 5, To: 9})
 	f.Add(bytes.Clone(w.Bytes()))
-	f.Add([]byte{frameVersion, 0, 0, 3, 0, 0, 0})
+	f.Add([]byte{FrameVersion, 0, 0, 3, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		e := frameEngine(t, frameRules, func(models.Alert) {})
 		r := e.NewFrameReader()

@@ -158,7 +158,7 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 	}
 	switch kind {
 	case kindFrame:
-		f.frame(by, b)
+		return f.frame(by, b)
 	case kindJump:
 		var j Jump
 		if read(&j) {
@@ -217,13 +217,16 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 }
 
 // frame applies the spans of a frame, and then its marks.
-func (f *Fold) frame(by Author, b []byte) {
+func (f *Fold) frame(by Author, b []byte) error {
 	f.counts.Frames++
 	f.counts.Bytes += int64(len(b))
 	frame, err := readFrame(b)
 	if err != nil {
 		f.counts.Damaged++
-		return
+		return nil
+	}
+	if len(frame.Spans) > 0 && frame.Spans[0] > alerting.FrameVersion {
+		return &VersionError{f.applying, frame.Spans[0]} // to pass it over would leave out records
 	}
 	for _, t := range frame.Topics {
 		f.topic(t)
@@ -234,6 +237,7 @@ func (f *Fold) frame(by Author, b []byte) {
 	for _, m := range frame.Marks {
 		f.mark(m, frame.At)
 	}
+	return nil
 }
 
 func (f *Fold) spans(by Author, frame *Frame) {

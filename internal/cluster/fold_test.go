@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -451,6 +452,21 @@ func TestLeaseCountsFromSending(t *testing.T) {
 	l.Read(n) // after the process was stopped for ten seconds
 	if l.Valid(start.Add(11 * time.Second)) {
 		t.Error("a tick counts from when it is read back")
+	}
+}
+
+// A record or a frame of a newer version ends the fold: passed over, its records would be left out.
+func TestFoldStopsAtNewerVersion(t *testing.T) {
+	newer := Claim(1)
+	newer[0]++
+	for what, r := range map[string][]byte{
+		"record": newer,
+		"frame":  FrameRecord(1, &Frame{Spans: []byte{alerting.FrameVersion + 1}}),
+	} {
+		var version *VersionError
+		if err := newFolder(t, 1).Apply(0, start, r); !errors.As(err, &version) {
+			t.Errorf("a newer %s yields %v", what, err)
+		}
 	}
 }
 

@@ -215,9 +215,8 @@ type VersionError struct {
 }
 
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("the record at offset %d of the frames topic has version %d, and this "+
-		"program reads %d: run the newer version on all members", e.Offset, e.Version,
-		recordVersion)
+	return fmt.Sprintf("the record at offset %d of the frames topic has version %d, which this "+
+		"program does not read: run the newer version on all members", e.Offset, e.Version)
 }
 
 // reader reads what was appended to a record. After an error it yields zeroes.
