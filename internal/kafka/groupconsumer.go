@@ -716,6 +716,9 @@ func (g *groupConsumer) commitOffsets(
 	}
 	if g.resume != nil {
 		req := g.offsetCommit(offsets)
+		if len(req.Topics) == 0 {
+			return nil // none of them is ours any more
+		}
 		answer, err := req.RequestWith(ctx, g.client)
 		if err == nil {
 			nameTopics(req, answer)
@@ -725,6 +728,9 @@ func (g *groupConsumer) commitOffsets(
 		g.client.CommitOffsetsSync(ctx, offsets, noted)
 	}
 	g.counters.commits.Add(1)
+	if g.resume != nil && errors.Is(failed, kerr.RebalanceInProgress) {
+		return failed // the next commit follows soon
+	}
 	if failed != nil {
 		g.counters.errors.add("commit", 1)
 		failed = withHint(failed)
@@ -750,14 +756,18 @@ func (g *groupConsumer) offsetCommit(
 		t := kmsg.NewOffsetCommitRequestTopic()
 		t.Topic = topic
 		for number, at := range parts {
+			of := g.partition(topic, number)
+			if of == nil {
+				continue
+			}
+			t.TopicID = of.id
 			p := kmsg.NewOffsetCommitRequestTopicPartition()
 			p.Partition, p.Offset, p.LeaderEpoch = number, at.Offset, at.Epoch
-			if of := g.partition(topic, number); of != nil {
-				t.TopicID = of.id
-			}
 			t.Partitions = append(t.Partitions, p)
 		}
-		req.Topics = append(req.Topics, t)
+		if len(t.Partitions) > 0 {
+			req.Topics = append(req.Topics, t)
+		}
 	}
 	return req
 }
