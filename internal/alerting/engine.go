@@ -647,8 +647,8 @@ func (rs *ruleState) drop(number uint32) {
 	rs.groups.remove(number)
 }
 
-// decideSuppressed decides what a suppression mutes up to the watermark, before a log of it is noted
-// that comes too late to change that.
+// decideSuppressed decides what a suppression mutes up to the watermark, before a log of it is
+// noted that comes too late to change that.
 func (e *Engine) decideSuppressed(s *suppressionState, at int64) {
 	for _, rs := range e.rules {
 		if !slices.Contains(rs.suppressedBy, s) || at > rs.watermark {

@@ -96,7 +96,8 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 		}
 		var refs []ref
 		err := s.each(func(r ref) {
-			if names[r.rule] != "" && r.at >= low && r.at < high && kinds[min(int(r.kind), len(kinds)-1)] == Transition {
+			if names[r.rule] != "" && r.at >= low && r.at < high &&
+				kinds[min(int(r.kind), len(kinds)-1)] == Transition {
 				refs = append(refs, r)
 			}
 		})

@@ -28,7 +28,7 @@ func (g *Group) Entered(at int64) int64 {
 }
 
 // EnteredBefore is how many events the group had had that an alert which begins at an instant does
-// not count: those before the span. Of very many events it is coarser, see crowd.
+// not count: those before the span. Of very many events it is coarser, see paneLimit.
 func (g *Group) EnteredBefore(p *Condition, at int64) int64 {
 	if g.state == nil || g.state.logs == nil {
 		return g.Entered(at - p.Span())

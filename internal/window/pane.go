@@ -1,14 +1,14 @@
 package window
 
 // A window that holds very many events is kept in panes: the stretches of a thirtieth of its length
-// that end at multiples of that length. A pane that holds more events than crowd is high-volume,
-// and what the window says of it is coarser: each of its events enters with its own time, but they
-// all leave together, a window after the last of them. So the window is longer than it should be,
-// by less than a pane, as long as a high-volume one is leaving it; a pane that is not high-volume
-// is exact.
+// that end at multiples of that length. A pane that holds more events than paneLimit is
+// high-volume, and what the window says of it is coarser: each of its events enters with its own
+// time, but they all leave together, a window after the last of them. So the window is longer than
+// it should be, by less than a pane, as long as a high-volume one is leaving it; a pane that is not
+// high-volume is exact.
 //
 // Whether a pane is high-volume, and when its last event was, depends on the events alone. So does
-// every answer, whether the events of a pane are still held one by one or were folded into a
+// every answer, whether the events of a pane are still held one by one or were folded into an
 // aggregate, which happens behind the watermark and changes nothing but the memory that they take.
 // Only what folds is kept so: numbers, and times that are counted. Texts are bounded in another
 // way, see prune.
@@ -18,7 +18,7 @@ const (
 )
 
 // pane is the pane of a window that an instant is in: after from, until to. Where a log resolved, a
-// paneLength ends, for what came before counts no more.
+// pane ends, for what came before counts no more.
 func (st *state) pane(p *Condition, t int64) (from, to int64) {
 	from = Floor(t-1, p.paneLength)
 	to = from + p.paneLength

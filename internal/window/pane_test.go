@@ -56,7 +56,7 @@ func TestFloodAgreesWithDefinition(t *testing.T) {
 				f.g.Sweep(p, 200*second, nil, f.each)
 				if diff := cmp.Diff(want, f.got); diff != "" {
 					t.Fatalf(
-						"seed %d: %s%s, parts of %ds, crowd %d, exactly %d (-want +got)\n%s",
+						"seed %d: %s%s, panes of %ds, limit %d, exactly %d (-want +got)\n%s",
 						seed,
 						when,
 						resolve,
@@ -104,7 +104,7 @@ func TestLateFloodEventsSurviveRestart(t *testing.T) {
 			}
 			if diff := cmp.Diff(live(false), live(true)); diff != "" {
 				t.Fatalf(
-					"seed %d: %s, parts of %ds, crowd %d, exactly %d (-live +restored)\n%s",
+					"seed %d: %s, panes of %ds, limit %d, exactly %d (-live +restored)\n%s",
 					seed,
 					when,
 					p.paneLength/second,

@@ -17,9 +17,22 @@
 // watermark on; what was already said is not taken back. An event so old that it would have left is
 // refused.
 //
-// Memory is bounded: of very many events of a group windows are kept in panes, see crowd, and very
-// many different texts are estimated, see Exactly. What is coarse then is so whatever the order of
-// arrival.
+// count() > 2 over a window of 10 s, on a time line:
+//
+//	events    a   b     c               d
+//	time      +---+-----+---------+---+-+---+---------
+//	          0   2     5         10  12    15 s
+//	in window a...................
+//	              b...................
+//	                    c...................
+//	truth               ##########  begins at 5 with c, ceases at 10: a leaves
+//
+// Eager says 5 as soon as c is added. Sweep says 5 and 10 once the watermark has passed them. The
+// watermark is the newest event time less the lateness.
+//
+// Memory is bounded: of very many events of a group windows are kept in panes, see paneLimit, and
+// very many different texts are estimated, see Exactly. What is coarse then is so whatever the
+// order of arrival.
 //
 // Times are in nanoseconds since the Unix epoch. Nothing here reads a clock or starts a goroutine,
 // and one goroutine uses a Group at a time. A number that is undefined (an empty aggregate, a

@@ -302,7 +302,8 @@ func flatEvent(document any) any {
 	return fields
 }
 
-// flatData adds the values of an event's data by their own names, without blanks, as Sigma has them.
+// flatData adds the values of an event's data by their own names, without blanks, as Sigma has
+// them.
 func flatData(data any, fields map[string]any, depth int) {
 	values, _ := data.(map[string]any)
 	for name, value := range values {
