@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,4 +58,23 @@ func TestFiringOutlivesAJump(t *testing.T) {
 		}
 		l.stop()
 	})
+}
+
+// What the notification log publishes waits for no one who looks at it with the lock of the states.
+func TestPublishingUnderLock(t *testing.T) {
+	home := models.Partition{Topic: "logs"}
+	published := 0
+	b := newStates(nil, slog.New(slog.DiscardHandler), 0,
+		func(models.Partition, string, []byte) { published++ })
+	b.homes[home] = true
+	pass := b.passOf(home)
+	b.mu.Lock()
+	pass("key", nil)
+	b.mu.Unlock()
+	if b.release([]models.Partition{home}, time.Now()); published != 1 {
+		t.Errorf("%d entries were published", published)
+	}
+	if pass("key", nil); published != 1 {
+		t.Error("an entry of a partition was published that was given up")
+	}
 }

@@ -73,7 +73,9 @@ func (n *Notifier) MergeSilence(silence []byte) {
 func (b *states) own(home models.Partition, book Changelog) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.owning.Lock()
 	b.homes[home] = true
+	b.owning.Unlock()
 	b.replace(home, book)
 }
 
@@ -126,9 +128,11 @@ func (b *states) ours(s *state) bool {
 func (b *states) release(homes []models.Partition, now time.Time) (gone []*alert.Alert) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.owning.Lock()
 	for _, home := range homes {
 		delete(b.homes, home)
 	}
+	b.owning.Unlock()
 	for _, s := range b.byLabels {
 		if b.ours(s) || !slices.Contains(homes, s.last().Alert.Home) {
 			continue
@@ -167,7 +171,9 @@ func (b *states) acquire(
 	now time.Time,
 ) {
 	b.mu.Lock()
+	b.owning.Lock()
 	b.homes[home] = true
+	b.owning.Unlock()
 	if published != nil {
 		b.replace(home, published)
 	}

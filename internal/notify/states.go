@@ -132,12 +132,15 @@ type states struct {
 	// Writes a transition to the ordered sinks.
 	enqueue func(a models.Alert)
 
-	mu       sync.Mutex // guards what follows
+	owning   sync.RWMutex // the last to be taken
+	mu       sync.Mutex   // guards what follows
 	byLabels map[model.Fingerprint]*state
 	byID     map[string]*state
-	changed  map[*state]bool           // to be handed to the dispatcher
-	homes    map[models.Partition]bool // whose alerts are ours, beside those without a home
-	renewal  time.Time                 // when all that fires is handed over anew
+	changed  map[*state]bool // to be handed to the dispatcher
+	// whose alerts are ours, beside those without a home; changed with mu and owning, read with
+	// either
+	homes    map[models.Partition]bool
+	renewal  time.Time // when all that fires is handed over anew
 	admitted admission
 	moved    chan struct{} // closed when a state changes
 }
@@ -477,11 +480,12 @@ func (b *states) save(s *state) {
 	b.pass(s.last().Alert.Home, key, value)
 }
 
-// passOf returns a function that publishes what is known of a partition that is ours.
+// passOf returns a function that publishes what is known of a partition that is ours. The
+// notification log calls it with its own lock, for which the dispatcher waits with mu.
 func (b *states) passOf(home models.Partition) func(key string, value []byte) {
 	return func(key string, value []byte) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
+		b.owning.RLock()
+		defer b.owning.RUnlock()
 		b.pass(home, key, value)
 	}
 }
