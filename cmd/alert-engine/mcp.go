@@ -166,7 +166,7 @@ type call struct {
 	args    []string
 	stdin   string
 	temp    string // directory to remove afterwards
-	shorter bool   // the command follows the topic until its time is over
+	shorter bool   // the command follows the topic until its time has passed
 }
 
 // add adds a tool that runs a command.

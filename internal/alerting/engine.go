@@ -1,4 +1,4 @@
-// Package alerting decides when logs amount to an alert, and when it is over.
+// Package alerting decides when logs amount to an alert, and when it resolves.
 //
 // An Engine has two halves. Its scanners read records and find the rules that they match; they
 // share nothing that changes, so there are as many of them as there are processors, and a log that
@@ -15,9 +15,9 @@
 // they are behind, and the clock where Kafka itself says that there are none left; so neither a
 // backlog nor a broker that is away is mistaken for silence.
 //
-// What is decided is a transition, a models.Alert, which goes to whoever was named by WithEmit. The
-// engine reads no clock, starts no goroutine, does no input and output, and keeps nothing on disk:
-// Save and Restore pass its state to whoever does.
+// What is decided is a transition, a models.Alert, which goes to the function given by WithEmit.
+// The engine reads no clock, starts no goroutine, does no input and output, and keeps nothing on
+// disk: Save and Restore exchange its state with the caller, which stores it.
 package alerting
 
 import (
@@ -36,7 +36,7 @@ import (
 
 // Engine evaluates logs against rules. EvaluateLog, EvaluateBatch, NewScanner and everything that
 // only reads may be used by any number of goroutines. Apply, Advance, Save and Restore are for one:
-// whoever owns the order of the logs.
+// the goroutine that owns the order of the logs.
 type Engine struct {
 	opts    options
 	seed    maphash.Seed
@@ -48,7 +48,7 @@ type Engine struct {
 	regexpsCut atomic.Int64
 
 	changing sync.Mutex // serialises changes of the rules
-	// keyLifetime transitions in order while they are told; taken before mu is released
+	// keeps transitions in order while they are emitted; taken before mu is released
 	emitting sync.Mutex
 
 	mu sync.Mutex // guards what follows
@@ -58,7 +58,7 @@ type Engine struct {
 	byFingerprint map[uint64]*ruleState
 	suppressions  []*suppressionState // in the order of ruleSet
 	watermarks    watermarks
-	transitions   []models.Alert // decided, and not told yet
+	transitions   []models.Alert // decided, and not emitted yet
 	alertLogs     []models.Alert // decided, and not yet passed on to the rules that read alerts
 	machine       machine        // scratch
 	prefetch      prefetcher     // scratch
@@ -70,7 +70,7 @@ type Engine struct {
 	inFlight map[partitionID]*inFlightState
 	// partitions of whose alerts something was decided since the last InFlightState
 	changedPartitions map[partitionID]bool
-	discard           bool // nothing that is decided is told
+	discard           bool // transitions are not emitted
 	// by the fingerprint of the rule's ID, also of rules that are gone
 	counters    map[uint64]*episodeCounters
 	late        lateLog
@@ -79,7 +79,7 @@ type Engine struct {
 	step        int64 // event time at which logs that come one by one last moved time
 }
 
-// totals are what is told of the engine as a whole.
+// totals are counters of the engine as a whole.
 type totals struct {
 	logs, rejected, dropped, futureTimes, hits int64
 }
@@ -206,8 +206,8 @@ func (e *Engine) LongestWindow() time.Duration {
 	return longest
 }
 
-// unlockAndEmit releases the state, and tells what was decided. It is told without the lock, so
-// that whoever is told may read the engine.
+// unlockAndEmit releases the state, and emits the transitions. They are emitted without the lock,
+// so that the receiver may read the engine.
 func (e *Engine) unlockAndEmit() {
 	out := e.takeTransitions()
 	if len(out) == 0 {
@@ -546,9 +546,9 @@ func (e *Engine) decideDue(rs *ruleState, owner partitionID) {
 // milliseconds.
 const expirationsPerAdvance = 1024
 
-// expireGroups drops groups that have expired, at most so many: that of a million together must not
-// hold up what is to be told. What is late to be dropped makes no difference, for a log of such a
-// group has it dropped before.
+// expireGroups drops groups that have expired, at most so many: a million at once must not
+// delay notifications. Dropping a group later makes no difference, since a log of such a group
+// drops it first.
 func (e *Engine) expireGroups(rs *ruleState, most int) (dropped int) {
 	for i := range rs.expiring {
 		for watermark := e.watermark(rs, partitionID(i)); dropped < most; dropped++ {

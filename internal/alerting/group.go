@@ -267,7 +267,7 @@ func (s *scan) line(c *compiledRule, h *hit, fields []value) models.Line {
 	return out
 }
 
-// releaseSamples gives up what a group keeps for an alert that is over, unless the rule has room
+// releaseSamples gives up what a group keeps for an alert that ended, unless the rule has room
 // for it.
 func (rs *ruleState) releaseSamples(g *group) {
 	if g.samples != nil && !g.samples.counted {

@@ -160,7 +160,7 @@ func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err erro
 	return a.read(ctx, s, kafka.NewReader(o).Records(ctx), int(total))
 }
 
-// read looks at records. When the time for it is over, what was read is the sample, which ends with
+// read looks at records. When its time has passed, what was read is the sample, which ends with
 // it.
 func (a *Against) read(
 	ctx context.Context,

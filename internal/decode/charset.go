@@ -8,7 +8,7 @@ import (
 )
 
 // charset turns what is not in UTF-8 into it, and cuts a byte order mark off. Latin-1 stays: it is
-// told from UTF-8 only where a text is asked for, and its bytes are replaced there.
+// distinguished from UTF-8 only where a text is asked for, and its bytes are replaced there.
 func (d *Decoder) charset(b []byte, depth int) []byte {
 	if rest, ok := bytes.CutPrefix(b, []byte("\xef\xbb\xbf")); ok {
 		return rest

@@ -191,7 +191,7 @@ func severityLevel(n int) level {
 type scale uint8
 
 const (
-	scaleAny     scale = iota // a key that every library uses its own way: told by the magnitude
+	scaleAny     scale = iota // a key that every library uses its own way: decided by the magnitude
 	scaleSyslog               // 0 is the worst, 7 debug
 	scalePython               // 10 to 50: 30 is a warning
 	scaleLogback              // 5000 to 40000

@@ -37,7 +37,7 @@ type Sample struct {
 	models.Record
 	ID string // the line's own name, in a corpus
 	// the format that the line says it is in, in a corpus; for people, and for formats that cannot
-	// be told by their bytes
+	// be detected from their bytes
 	Format string
 	Line   int  // counted from 1
 	Timed  bool // the record has a time of its own

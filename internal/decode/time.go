@@ -184,9 +184,9 @@ func number(t []byte) int {
 	return n
 }
 
-// epoch reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970, told apart
-// by its magnitude. It works on the decimal digits, for a float64 loses the nanoseconds:
-// 1777889472345678901, "1777889472.345678" and 1.777889472345e+09 are all exact.
+// epoch reads a number of seconds, milliseconds, microseconds or nanoseconds since 1970,
+// distinguished by their magnitude. It works on the decimal digits, for a float64 loses the
+// nanoseconds: 1777889472345678901, "1777889472.345678" and 1.777889472345e+09 are all exact.
 func epoch(t []byte) (int64, bool) {
 	var buf [40]byte
 	mantissa := buf[:0]

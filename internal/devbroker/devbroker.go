@@ -1,8 +1,8 @@
 // Package devbroker runs a Kafka within the process, for the demo and for tests. It is kfake, a
-// broker made for testing, behind guards that make it fit to be left running on somebody's machine:
-// a stray or hostile client can neither take the process down nor make it allocate without bound,
-// and topics keep no more than they are told to. It listens on the loopback interface unless it is
-// told otherwise.
+// broker made for testing, behind guards that make it fit to be left running on a developer's
+// machine: a confused or hostile client can neither take the process down nor make it allocate
+// without bound, and topics keep no more than their configured size. It listens on the loopback
+// interface unless another address is given.
 //
 // What is produced is kept in memory, and with a data directory on disk as well. It is no database:
 // there is one node, no replication, and no promise beyond what a demo needs.

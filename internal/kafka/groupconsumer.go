@@ -277,7 +277,7 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 			kgo.HeartbeatInterval(min(3*time.Second, g.cfg.session/3)))
 	}
 	if g.resume != nil && g.cfg.session > 0 {
-		// what a revoked member has not finished, the next one reads again; so nobody waits for it
+		// what a revoked member has not finished, the next one reads again; no member waits for it
 		opts = append(opts, kgo.RebalanceTimeout(g.cfg.session))
 	}
 	if len(g.cfg.patterns) == 0 {

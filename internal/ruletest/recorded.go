@@ -47,8 +47,8 @@ func (t *Test) checkRecords(file string, values []models.Recorded) (failures []s
 	return failures
 }
 
-// held are the values that groups with the labels have at an instant: the last that each was told
-// to have by then.
+// held are the values that groups with the labels have at an instant: the last that each had
+// recorded by then.
 func (want *Expectation) held(values []models.Recorded, at time.Time) []models.Recorded {
 	last := map[string]models.Recorded{}
 	var groups []string

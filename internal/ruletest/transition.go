@@ -25,9 +25,9 @@ type Transition struct {
 	Reason string            `json:"reason"`
 }
 
-// Transitions keeps of the alerts those that people would hear of, that they fire and that those
-// which fired are resolved, sorted by time, rule, labels and state, so that the same logs and rules
-// give the same list.
+// Transitions keeps of the alerts those that would be notified: that they fire, and that those
+// which fired are resolved. They are sorted by time, rule, labels and state, so that the same logs
+// and rules give the same list.
 func Transitions(alerts []models.Alert) []Transition {
 	var list []Transition
 	fired := make(map[string]bool)
