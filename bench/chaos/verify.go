@@ -97,10 +97,10 @@ func numbered(list []change) map[nth]int {
 	return index
 }
 
-// tooLate says whether a transition is said to be after the one that follows it. An alert fires with
-// the log that completes its condition in the order in which logs are read. Of one that was short,
-// that may be a log after its end, when the partitions are read at different paces, as after an
-// outage; its end has the right times.
+// tooLate says whether a transition is said to be after the one that follows it. An alert fires
+// with the log that completes its condition in the order in which logs are read. Of one that was
+// short, that may be a log after its end, when the partitions are read at different paces, as
+// after an outage; its end has the right times.
 func tooLate(got change, next change) bool {
 	early := got.state == "firing" && next.state == "resolved"
 	return !early && got.at.After(next.at)
