@@ -40,6 +40,11 @@ func TestDocumentedConfigurationIsComplete(t *testing.T) {
 		write("secrets/"+secret, "https://secret.example/"+secret)
 	}
 	write("my.rules.yml", "{version: 1, groups: []}\n")
+	write("sigma/rules/a.yml", "title: A\nid: 11111111-1111-4111-8111-111111111111\n"+
+		"status: stable\nlevel: high\nlogsource: {product: linux, category: process_creation}\n"+
+		"detection: {selection: {Image: /bin/nc}, condition: selection}\n")
+	write("windows.fields.yml", "{}\n")
+	write("overrides.yml", "{}\n")
 	write("web.yml", "basic_auth_users: {}\n")
 	write("owners.csv", "service,team,runbook_url\npay,payments,https://runbooks.example/\n")
 
