@@ -408,7 +408,8 @@ func (m *clusterMember) checkLead(still bool) {
 		m.ticked = epoch
 		m.append(cluster.Tick(m.self, epoch, m.lease.Send(now)), m.noted)
 	}
-	may := leads && elected && m.lease.Valid(now)
+	// what is written under the epoch of an earlier claim of ours counts no more
+	may := leads && elected && m.lease.Valid(now) && (!m.notifies || epoch == m.epoch.Load())
 	begin, end := may && still && !m.notifies, !may && m.notifies
 	m.notifies = m.notifies && may
 	var firing []models.Alert

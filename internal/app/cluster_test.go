@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -236,6 +237,35 @@ func TestClusterRules(t *testing.T) {
 		want(w.t, "with more rules", w.notified(), " firing", "s firing")
 		time.Sleep(5 * time.Minute)
 		want(w.t, "when it is over", w.notified(), " firing resolved", "s firing resolved")
+		for _, r := range list {
+			r.end()
+		}
+	})
+}
+
+// A leader that claims once more, since its first claim was slow to be read, goes on under the new
+// epoch: what it notifies is known to the next leader.
+func TestClusterClaimsAgain(t *testing.T) {
+	inCluster(t, func(w *world) {
+		list := w.three()
+		first := leader(list)
+		m := first.state.cluster
+		m.append(cluster.Claim(m.self), m.noted)
+		time.Sleep(5 * time.Second)
+		w.spread("s", 40)
+		time.Sleep(2 * time.Second)
+		for i, r := range list {
+			c := r.state.cluster
+			c.mu.Lock()
+			if n := len(c.fold.Pending()); n > 0 {
+				w.t.Errorf("member %d has %d decisions that nobody has taken", i, n)
+			}
+			c.mu.Unlock()
+		}
+		list = w.without(list, first)
+		first.kill("gone")
+		w.spread("s", 300)
+		want(w.t, "with another leader", w.notified(), "s firing")
 		for _, r := range list {
 			r.end()
 		}
