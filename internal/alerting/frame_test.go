@@ -50,9 +50,16 @@ func frameRecords(from, n int) []models.Record {
 			Topic:     "logs",
 			Offset:    int64(from + i),
 			Timestamp: at,
-			Value: fmt.Appendf(nil,
+			Value: fmt.Appendf(
+				nil,
 				`{"timestamp":%q,"level":%q,"service":"s%d","user":"u%d","ms":"%d.5","tags":["a","b"],"message":"m%d"}`,
-				at.Format(time.RFC3339Nano), level, i%3, i%5, i, i),
+				at.Format(time.RFC3339Nano),
+				level,
+				i%3,
+				i%5,
+				i,
+				i,
+			),
 		}
 	}
 	return records

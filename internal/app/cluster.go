@@ -119,9 +119,11 @@ func (p *process) openCluster(set *rule.Set) error {
 func (m *clusterMember) restore() error {
 	for source := range m.p.store.Positions() {
 		if source.Topic != m.home.Topic {
-			return fmt.Errorf("data_dir %s holds the state of an instance without a cluster, or of "+
-				"another one; a member of a cluster begins with an empty directory (move it away)",
-				m.p.config.DataDir)
+			return fmt.Errorf(
+				"data_dir %s holds the state of an instance without a cluster, or of "+
+					"another one; a member of a cluster begins with an empty directory (move it away)",
+				m.p.config.DataDir,
+			)
 		}
 		m.source = source
 	}
@@ -309,8 +311,15 @@ func (m *clusterMember) checkTopic(ctx context.Context) (final, err error) {
 		return fmt.Errorf("topic %q was deleted and created again since our state was saved (%s)",
 			m.home.Topic, hint), nil
 	case next < start || next > end:
-		return fmt.Errorf("topic %q has the records from offset %d to %d, and our state goes on at "+
-			"%d (%s)", m.home.Topic, start, end, next, hint), nil
+		return fmt.Errorf(
+			"topic %q has the records from offset %d to %d, and our state goes on at "+
+				"%d (%s)",
+			m.home.Topic,
+			start,
+			end,
+			next,
+			hint,
+		), nil
 	}
 	m.source = source
 	m.fold.Restored()

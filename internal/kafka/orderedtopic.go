@@ -149,8 +149,12 @@ type severalPartitionsError struct {
 }
 
 func (e *severalPartitionsError) Error() string {
-	return fmt.Sprintf("topic %q has %d partitions; members of a cluster need one order, so it must "+
-		"have one (delete it, and it is created again)", e.topic, e.n)
+	return fmt.Sprintf(
+		"topic %q has %d partitions; members of a cluster need one order, so it must "+
+			"have one (delete it, and it is created again)",
+		e.topic,
+		e.n,
+	)
 }
 
 // IsFinal reports whether trying again does not help: a broker has refused, or an operator has to

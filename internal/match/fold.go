@@ -1,6 +1,7 @@
 package match
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
@@ -118,6 +119,9 @@ func containsFold(b, folded []byte) bool {
 	if n == 0 {
 		return true
 	}
+	if len(b) >= longValue {
+		return containsRare(b, folded)
+	}
 	first := folded[0]
 	upper := first
 	if first-'a' < 26 {
@@ -129,4 +133,62 @@ func containsFold(b, folded []byte) bool {
 		}
 	}
 	return false
+}
+
+// longValue is the length from which a value is searched by the rarest byte of the text.
+const longValue = 64
+
+// commonBytes are the bytes that logs have most, the most frequent last.
+const commonBytes = "zjqkvyxwbgfhpumcdl9876543=_:\"210/srnioat,.-\\e "
+
+// commonness ranks bytes by how often logs have them; 0 is rarest.
+var commonness = func() (rank [256]uint8) {
+	for i := range len(commonBytes) {
+		rank[commonBytes[i]] = uint8(i + 1)
+	}
+	return rank
+}()
+
+// containsRare is containsFold for long values: it goes from one occurrence of the rarest byte of
+// the text to the next.
+func containsRare(b, folded []byte) bool {
+	n, k := len(folded), 0
+	for i, c := range folded {
+		if commonness[c] < commonness[folded[k]] {
+			k = i
+		}
+	}
+	if n > len(b) {
+		return false
+	}
+	lower := folded[k]
+	upper := lower
+	if lower-'a' < 26 {
+		upper -= 'a' - 'A'
+	}
+	places := b[k : len(b)-n+k+1] // where the byte may stand
+	next := func(c byte, from int) int {
+		if i := bytes.IndexByte(places[from:], c); i >= 0 {
+			return from + i
+		}
+		return len(places)
+	}
+	low, up := next(lower, 0), len(places)
+	if upper != lower {
+		up = next(upper, 0)
+	}
+	for {
+		at := min(low, up)
+		if at == len(places) {
+			return false
+		}
+		if equalFold(b[at:at+n], folded) {
+			return true
+		}
+		if at == low {
+			low = next(lower, at+1)
+		} else {
+			up = next(upper, at+1)
+		}
+	}
 }
