@@ -3,6 +3,7 @@
 // alert-engine in its own, as in production.
 //
 //	go -C bench run ./latency
+//	go -C bench run ./latency -members 3   of a cluster
 //
 // Every tenth of a second a log that a rule waits for is among the ordinary ones. Its alert carries
 // the time at which the log was produced, and the webhook holds that against its clock. The first
@@ -20,6 +21,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,14 +41,15 @@ func main() {
 	rate := flag.Float64("rate", 1000, "logs a second")
 	rules := flag.Int("rules", 100, "rules")
 	length := flag.Duration("for", 30*time.Second, "how long to measure")
+	members := flag.Int("members", 0, "of a cluster; 0 for an instance without one")
 	flag.Parse()
-	if err := measure(*rate, *rules, *length); err != nil {
+	if err := measure(*rate, *rules, *length, *members); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // measure is long because it is one story: start everything, produce, stop, print.
-func measure(rate float64, rules int, length time.Duration) error {
+func measure(rate float64, rules int, length time.Duration, members int) error {
 	dir, err := os.MkdirTemp("", "latency-")
 	if err != nil {
 		return err
@@ -66,9 +69,21 @@ func measure(rate float64, rules int, length time.Duration) error {
 	if err != nil {
 		return err
 	}
-	engine, err := startEngine(dir, broker.Addr(), hook.url, rules)
-	if err != nil {
-		return err
+	var engine *proc.Engine // the first one, whose memory is measured
+	for i := range max(members, 1) {
+		own := filepath.Join(dir, strconv.Itoa(i))
+		if err := os.Mkdir(own, 0o755); err != nil {
+			return err
+		}
+		e, err := startEngine(own, broker.Addr(), hook.url, rules, members > 0)
+		if err != nil {
+			return err
+		}
+		if i == 0 {
+			engine = e
+		} else {
+			defer e.Stop()
+		}
 	}
 	time.Sleep(5 * time.Second) // what was needed to start has been given back
 	atRest := engine.ResidentMB()
@@ -226,15 +241,18 @@ func (w *webhook) wait(n int, patience time.Duration) {
 
 // startEngine builds alert-engine and starts it with its own configuration; it returns once the
 // program is ready.
-func startEngine(dir, broker, hook string, rules int) (*proc.Engine, error) {
+func startEngine(
+	dir, broker, hook string, rules int, clustered bool,
+) (*proc.Engine, error) {
 	engine, err := proc.Build(
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%q], topics: [%s], start: start}\nrules: "+
 				"[bench.rules.yml]\nnotify: {alertmanager_config: alertmanager.yml}\nlog: "+
-				"{level: warn}\n",
+				"{level: warn}\ncluster: {enabled: %v}\n",
 			broker,
 			topic,
+			clustered,
 		),
 		map[string]string{
 			"alertmanager.yml": fmt.Sprintf(
@@ -252,7 +270,7 @@ func startEngine(dir, broker, hook string, rules int) (*proc.Engine, error) {
 	if err := engine.Start(); err != nil {
 		return nil, err
 	}
-	if err := engine.AwaitReady(10 * time.Second); err != nil {
+	if err := engine.AwaitReady(time.Minute); err != nil {
 		return nil, errors.Join(err, engine.Kill())
 	}
 	return engine, nil
