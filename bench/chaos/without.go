@@ -15,34 +15,39 @@ type repair struct {
 	file, old, new string
 }
 
-var repairs = map[string]repair{
+var repairs = map[string][]repair{
 	// Of the transitions of an alert only the newest waits, as in a table by alert.
-	"queue": {
+	"queue": {{
 		"internal/notify/states.go",
 		"func (b *states) push(s *state, t step) {\n",
 		"func (b *states) push(s *state, t step) {\n" +
 			"\tif last := s.lastOrNil(); last != nil && len(s.Notified) == 0 {\n" +
 			"\t\ts.Steps = s.Steps[:len(s.Steps)-1]\n\t}\n",
-	},
+	}},
 	// firing() is what the other rule has decided so far, whenever in event time that is.
-	"firing": {
+	"firing": {{
 		"internal/alerting/firing.go",
 		"func(s firingSpan) { found = found || s.from <= at && at < s.to })\n",
 		"func(s firingSpan) { found = found || s.to == never })\n",
-	},
-	// A span of records counts however often members pass it on.
-	"positions": {
+	}},
+	// A span of records counts however often members pass it on, and who gets a partition reads
+	// some of its records again.
+	"positions": {{
 		"internal/cluster/positions.go",
 		"\tcase at.To <= is.Next:\n\t\treturn 0, Known\n\t}\n",
 		"\tcase at.From < is.Next:\n\t\treturn at.From, Applied\n\t}\n",
-	},
+	}, {
+		"internal/cluster/scanner.go",
+		"\t\ts.starts[name] = is\n",
+		"\t\tis.Next = max(is.Next-400, 0)\n\t\ts.starts[name] = is\n",
+	}},
 	// An outage is like any other time without logs.
-	"outage": {
+	"outage": {{
 		"internal/kafka/outage.go",
 		"func (a *availability) settling(now time.Time, grace time.Duration) bool {\n",
 		"func (a *availability) settling(now time.Time, grace time.Duration) bool {\n" +
 			"\ta.ended = time.Time{}\n",
-	},
+	}},
 }
 
 func repairNames() string {
@@ -56,32 +61,35 @@ func repairNames() string {
 
 // without has the engine be built without a repair.
 func without(name, dir string) error {
-	r, ok := repairs[name]
+	list, ok := repairs[name]
 	if !ok {
 		return fmt.Errorf("there is no repair %q; there are %s", name, repairNames())
 	}
-	source, err := filepath.Abs(filepath.Join("..", r.file))
-	if err != nil {
-		return err
+	replace := map[string]string{}
+	for _, r := range list {
+		source, err := filepath.Abs(filepath.Join("..", r.file))
+		if err != nil {
+			return err
+		}
+		text, err := os.ReadFile(source)
+		if err != nil {
+			return err
+		}
+		if strings.Count(string(text), r.old) != 1 {
+			return fmt.Errorf("%s has changed: the repair %q is not where it was", r.file, name)
+		}
+		replace[source] = filepath.Join(dir, filepath.Base(r.file))
+		text = []byte(strings.Replace(string(text), r.old, r.new, 1))
+		if err := os.WriteFile(replace[source], text, 0o600); err != nil {
+			return err
+		}
 	}
-	text, err := os.ReadFile(source)
-	if err != nil {
-		return err
-	}
-	if strings.Count(string(text), r.old) != 1 {
-		return fmt.Errorf("%s has changed: the repair %q is not where it was", r.file, name)
-	}
-	changed := filepath.Join(dir, filepath.Base(r.file))
 	overlay := filepath.Join(dir, "overlay.json")
-	list, err := json.Marshal(map[string]map[string]string{"Replace": {source: changed}})
+	text, err := json.Marshal(map[string]map[string]string{"Replace": replace})
 	if err != nil {
 		return err
 	}
-	text = []byte(strings.Replace(string(text), r.old, r.new, 1))
-	if err := os.WriteFile(changed, text, 0o600); err != nil {
-		return err
-	}
-	if err := os.WriteFile(overlay, list, 0o600); err != nil {
+	if err := os.WriteFile(overlay, text, 0o600); err != nil {
 		return err
 	}
 	return os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -overlay="+overlay)
