@@ -136,7 +136,7 @@ func runCrew(o options) error {
 	if err != nil {
 		return err
 	}
-	log.Printf("%d decisions were made by two members, alike", decided.again)
+	log.Printf("%d decisions were made again by a member, alike", decided.again)
 	if err := compare(w.expected(), decided, hook.counts()); err != nil {
 		return err
 	}

@@ -36,8 +36,18 @@ func (w *world) spread(service string, n int) {
 	}
 }
 
+// skipShort leaves a test out where tests are to be short: several members in fake time take long
+// with the race detector.
+func skipShort(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("several members take long with the race detector")
+	}
+}
+
 // A single member of a cluster decides and notifies like an instance without a cluster.
 func TestClusterOfOne(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		a := w.start("a", w.clustered)
 		w.spread("one", 12)
@@ -96,6 +106,9 @@ func TestClusterNotifiesOnce(t *testing.T) {
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
+			if how != "the leader is killed" {
+				skipShort(t)
+			}
 			inCluster(t, func(w *world) {
 				list := []*run{w.start("a", w.clustered), w.start("b", w.clustered),
 					w.start("c", w.clustered)}
@@ -149,6 +162,7 @@ func (w *world) three() []*run {
 // A silence that is made at a follower keeps the leader from notifying, and the members that have
 // it outlive the one that it was made at.
 func TestClusterSilence(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		list := w.three()
 		follower := w.without(list, leader(list))[0]
@@ -206,6 +220,7 @@ func TestClusterResolve(t *testing.T) {
 // Rules come in force when all members have them, at all members at once; an alert of a rule that
 // stays goes on.
 func TestClusterRules(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		list := w.three()
 		w.spread("s", 40)

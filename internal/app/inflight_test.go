@@ -94,6 +94,10 @@ func TestOwnerNotifiesOnce(t *testing.T) {
 			return c.end
 		},
 	} {
+		if testing.Short() && how != "all stop, and others begin" &&
+			how != "a new member joins" {
+			continue
+		}
 		inWorld(t, 4, func(w *world) {
 			stop := move(w)
 			want(t, how+", while they fire", w.notified(), everyService(" firing")...)

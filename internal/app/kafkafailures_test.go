@@ -32,6 +32,7 @@ type kafkaFailure struct {
 	// eleventh log. r may be replaced by another run.
 	begin func(w *world, r **run) (end func())
 	said  string // in the log, or on /readyz
+	short bool   // is tried where tests are to be short, too
 }
 
 const damagedText = "damage-me"
@@ -233,7 +234,8 @@ func TestReceiverOfKafkaFailures(t *testing.T) {
 			said: "KAFKA_STORAGE_ERROR",
 		},
 		{
-			what: "commits that fail",
+			what:  "commits that fail",
+			short: true,
 			begin: faulty(kfake.Fault{
 				Keys: []kmsg.Key{kmsg.OffsetCommit}, Err: kerr.UnknownServerError,
 			}),
@@ -247,7 +249,7 @@ func TestReceiverOfKafkaFailures(t *testing.T) {
 			}),
 			said: "allow WRITE on topic",
 		},
-		{what: "a leader that moves", options: two, begin: moveLeader},
+		{what: "a leader that moves", options: two, begin: moveLeader, short: true},
 		{
 			what:    "a leader without history",
 			options: two,
@@ -300,6 +302,9 @@ func TestReceiverOfKafkaFailures(t *testing.T) {
 			},
 		},
 	} {
+		if testing.Short() && !f.short {
+			continue
+		}
 		options := f.options
 		if options == nil {
 			options = func(*devbroker.Options) {}
