@@ -178,25 +178,29 @@ func (r *Regression) ruleFile() string {
 
 // findRules reads the files of a checkout that have rules of some IDs.
 func findRules(root string, ids map[string]bool, files map[string]imports.File) error {
-	return filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
+	checkout, err := os.OpenRoot(root)
+	if err != nil {
+		return err
+	}
+	defer checkout.Close()
+	return fs.WalkDir(checkout.FS(), ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
 		if entry.IsDir() {
-			rel, _ := filepath.Rel(root, name)
-			if top, _, _ := strings.Cut(rel, string(filepath.Separator)); rel != "." &&
-				!strings.HasPrefix(top, "rules") {
+			if path != "." && !strings.HasPrefix(path, "rules") {
 				return fs.SkipDir
 			}
 			return nil
 		}
-		if filepath.Ext(name) != ".yml" {
+		if filepath.Ext(path) != ".yml" {
 			return nil
 		}
-		data, err := os.ReadFile(name)
+		data, err := fs.ReadFile(checkout.FS(), path)
 		if err != nil {
 			return err
 		}
+		name := filepath.Join(root, filepath.FromSlash(path))
 		_, rest, _ := bytes.Cut(data, []byte("\nid: "))
 		id, _, _ := bytes.Cut(rest, []byte("\n"))
 		if ids[strings.TrimSpace(string(id))] {
