@@ -49,20 +49,20 @@ type clusterMember struct {
 	// would not be in fake time
 	leading chan struct{}
 
-	mu       sync.Mutex // guards what follows
-	fold     *cluster.Fold
-	source   store.Source  // of the frames topic, in the store
-	moved    chan struct{} // closed when the fold has moved
-	lease    cluster.Lease
-	notifies bool // the notifier has the alerts
-	claimed  time.Time
-	ticked   int64 // the epoch in which we have sent a tick
-	decided  int
-	changed  chan struct{} // closed when there is something to be notified
-	proposal cluster.Rules // the rules of our files; without a hash before they are known
-	own      *rule.Set     // the same
-	told     time.Time     // when we presented ourselves
-	applied  time.Time     // when a record was applied last
+	mu        sync.Mutex // guards what follows
+	fold      *cluster.Fold
+	source    store.Source  // of the frames topic, in the store
+	moved     chan struct{} // closed when the fold has moved
+	lease     cluster.Lease
+	notifies  bool // the notifier has the alerts
+	claimed   time.Time
+	ticked    int64 // the epoch in which we have sent a tick
+	decided   int
+	changed   chan struct{} // closed when there is something to be notified
+	proposal  cluster.Rules // the rules of our files; without a hash before they are known
+	own       *rule.Set     // the same
+	presented time.Time     // when we presented ourselves last
+	applied   time.Time     // when a record was applied last
 }
 
 const (
@@ -177,7 +177,7 @@ func (m *clusterMember) propose(set *rule.Set) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.proposal, m.own, m.told = r, set, time.Time{}
+	m.proposal, m.own, m.presented = r, set, time.Time{}
 	if m.fold.Rules().Hash == 0 {
 		m.p.set.Store(set)
 	}
@@ -395,7 +395,7 @@ func (m *clusterMember) lead(ctx context.Context) {
 		m.proposeRules()
 		if time.Since(looked) >= topicsEvery {
 			looked = time.Now()
-			m.forgetTopics(ctx)
+			m.removeTopics(ctx)
 		}
 	}
 }
@@ -422,9 +422,9 @@ func (m *clusterMember) checkLead(still bool) {
 	begin, end := may && still && !m.notifies, !may && m.notifies
 	m.notifies = m.notifies && may
 	var firing []models.Alert
-	var book map[string][]byte
+	var notified map[string][]byte
 	if begin {
-		firing, book = m.p.state.firing(models.Partition{}), m.fold.Book()
+		firing, notified = m.p.state.firing(models.Partition{}), m.fold.Notified()
 		for i := range firing {
 			firing[i].Home = m.home
 		}
@@ -434,7 +434,7 @@ func (m *clusterMember) checkLead(still bool) {
 	switch {
 	case begin:
 		m.log.Info("this member leads the cluster and notifies", "epoch", epoch)
-		m.p.notifier.Lead(firing, book, func() {
+		m.p.notifier.Lead(firing, notified, func() {
 			m.mu.Lock()
 			defer m.mu.Unlock()
 			m.notifies = true
@@ -488,12 +488,12 @@ func (m *clusterMember) leads() bool {
 	return m.notifies && m.lease.Valid(time.Now())
 }
 
-// present tells the others who we are, and which rules we have.
+// present appends who we are, and which rules we have, for the other members.
 func (m *clusterMember) present(stopped bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if now := time.Now(); stopped || now.Sub(m.told) >= memberEvery {
-		m.told = now
+	if now := time.Now(); stopped || now.Sub(m.presented) >= memberEvery {
+		m.presented = now
 		host, _ := os.Hostname()
 		m.append(cluster.MemberRecord(m.self, cluster.Member{
 			Name: fmt.Sprintf("%08x", uint32(m.self)), Host: host, Version: Version(),
@@ -522,9 +522,9 @@ func (m *clusterMember) proposeRules() {
 	m.append(cluster.RulesRecord(m.self, m.proposal), m.noted)
 }
 
-// forgetTopics has topics forgotten that are gone, or are no longer read: nothing is said of them
-// any more, and they would hold back time for ever.
-func (m *clusterMember) forgetTopics(ctx context.Context) {
+// removeTopics removes topics that are gone or are no longer read: no member says how far they are
+// read, and they would hold back time for ever.
+func (m *clusterMember) removeTopics(ctx context.Context) {
 	m.mu.Lock()
 	var silent []cluster.Topic
 	if m.notifies {
@@ -536,7 +536,7 @@ func (m *clusterMember) forgetTopics(ctx context.Context) {
 		read := slices.Contains(k.Topics, t.Name) || k.patternFor(t.Name) != ""
 		if !read || m.topic.IsMissing(ctx, t.Name) {
 			m.log.Warn("a topic is gone; it no longer holds back the rules", "topic", t.Name)
-			m.append(cluster.Forget(m.self, m.epoch.Load(), t.Name, t.Incarnation), m.noted)
+			m.append(cluster.RemoveTopic(m.self, m.epoch.Load(), t.Name, t.Incarnation), m.noted)
 		}
 	}
 }

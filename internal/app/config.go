@@ -19,6 +19,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
+	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
@@ -430,13 +431,18 @@ func (c *Config) Validate() error {
 		len(k.Topics)+len(k.TopicPatterns) == 0,
 		"kafka.topics and kafka.topic_patterns are empty; name at least one topic",
 	)
-	wrong(slices.Contains(k.Topics, ""), "kafka.topics has an empty name")
+	for _, t := range k.Topics {
+		wrong(!kafka.IsTopic(t), "kafka.topics has the name %q; a topic has at most 249 letters, "+
+			"digits, '.', '_' and '-'", t)
+	}
 	wrong(c.Cluster.Enabled && len(k.RecordKey) > 0, "cluster.enabled and kafka.record_key exclude "+
 		"each other; a cluster shares topics whatever their keys, so remove record_key")
 	wrong(c.Cluster.Enabled && k.RecordsTopic != "", "cluster.enabled and kafka.records_topic exclude "+
 		"each other; members of a cluster have the values of record rules on /metrics alone")
 	wrong(c.Cluster.Enabled && len(c.Sigma) > 0, "cluster.enabled and sigma exclude each other; "+
 		"members agree on the texts of rule files (convert the Sigma rules with alert-engine import)")
+	wrong(c.Cluster.Enabled && !kafka.IsTopic(c.framesTopic()), "the topic of the cluster would be "+
+		"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'", c.framesTopic())
 	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
 		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
 		c.framesTopic())

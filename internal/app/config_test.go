@@ -121,6 +121,16 @@ func TestConfigProblems(t *testing.T) {
 		`c.yml:1:1: unknown key "wbe"; did you mean "web"?`,
 		`c.yml:3:1: unknown key "datadir"; did you mean "data_dir"?`,
 	)
+	f(
+		"kafka: {topics: [a b]}\n",
+		`c.yml: kafka.topics has the name "a b"; a topic has at most 249 letters, digits, '.', '_' `+
+			`and '-'`,
+	)
+	f(
+		"kafka: {topics: [a], group: my group}\ncluster: {enabled: true}\n",
+		`c.yml: the topic of the cluster would be called "my group.frames"; set cluster.prefix to `+
+			`letters, digits, '.', '_' and '-'`,
+	)
 	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known are format, level`)
 	f(
 		"log:\n  level: info\n  level: warn\n",

@@ -123,25 +123,7 @@ func resetTo(offset int64) func(w *world) {
 
 // withoutHistory has the new leader of a partition know nothing of the epochs before it.
 func withoutHistory(w *world, _ **run) func() {
-	cluster := w.broker.Cluster()
-	cluster.ControlKey(
-		kmsg.OffsetForLeaderEpoch.Int16(),
-		func(r kmsg.Request) (kmsg.Response, error, bool) {
-			cluster.KeepControl()
-			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
-				topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-				topic.Topic = t.Topic
-				for _, p := range t.Partitions {
-					at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-					at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
-					topic.Partitions = append(topic.Partitions, at)
-				}
-				answer.Topics = append(answer.Topics, topic)
-			}
-			return answer, nil, true
-		},
-	)
+	w.broker.LoseHistory()
 	return moveLeader(w, nil)
 }
 

@@ -83,10 +83,10 @@ type Fold struct {
 	covered   Seq
 	pending   []Decision
 	rules     Rules
-	book      map[string][]byte // the notification state
+	notified  map[string][]byte // the notification state
 	members   map[Author]Seen
 
-	dirty    map[string]bool // entries of book
+	dirty    map[string]bool // entries of notified
 	newRules bool
 	refused  bool // a span of ours was refused, or rules were switched
 	tick     uint64
@@ -109,7 +109,7 @@ func NewFold(o FoldOptions) *Fold {
 		topics:    map[string]Topic{},
 		asked:     map[models.Partition]time.Time{},
 		epoch:     -1,
-		book:      map[string][]byte{},
+		notified:  map[string][]byte{},
 		members:   map[Author]Seen{},
 		dirty:     map[string]bool{},
 	}
@@ -205,10 +205,10 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 		if read(&m) {
 			f.member(by, m)
 		}
-	case kindForget:
-		var g forget
+	case kindRemove:
+		var g removal
 		if read(&g) && g.Epoch == f.epoch && f.topics[g.Topic].Incarnation == g.Incarnation {
-			f.forget(g.Topic)
+			f.removeTopic(g.Topic)
 		}
 	default:
 		f.counts.Damaged++
@@ -340,7 +340,7 @@ func (f *Fold) jump(j Jump) {
 	}
 }
 
-func (f *Fold) forget(topic string) {
+func (f *Fold) removeTopic(topic string) {
 	delete(f.topics, topic)
 	f.progress = slices.DeleteFunc(f.progress, func(p models.Progress) bool {
 		return p.Topic == topic
@@ -353,10 +353,10 @@ func (f *Fold) forget(topic string) {
 func (f *Fold) put(p Put) {
 	f.dirty[p.Key] = true
 	if len(p.Value) == 0 {
-		delete(f.book, p.Key)
+		delete(f.notified, p.Key)
 		return
 	}
-	f.book[p.Key] = p.Value
+	f.notified[p.Key] = p.Value
 }
 
 func (f *Fold) noteResolve(done bool) {
@@ -446,8 +446,8 @@ func (f *Fold) Tick() uint64 { return f.tick }
 // Pending are the decisions that are not in the notification state, oldest first.
 func (f *Fold) Pending() []Decision { return slices.Clone(f.pending) }
 
-// Book is the notification state.
-func (f *Fold) Book() map[string][]byte { return maps.Clone(f.book) }
+// Notified is the notification state.
+func (f *Fold) Notified() map[string][]byte { return maps.Clone(f.notified) }
 
 // Rules are those in force; without a hash there are none.
 func (f *Fold) Rules() Rules { return f.rules }

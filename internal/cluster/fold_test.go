@@ -74,7 +74,7 @@ func rulesOf(hash uint64, text string) Rules {
 	return Rules{Hash: hash, Files: []File{{Name: "t.rules.yml", Text: text}}}
 }
 
-// restart saves the member, forgets it, and restores it.
+// restart saves the member, drops it, and restores it.
 func (f *folder) restart(tb testing.TB, full bool) *folder {
 	put := func(key, value []byte) { f.state[string(key)] = bytes.Clone(value) }
 	del := func(key []byte) { delete(f.state, string(key)) }
@@ -384,7 +384,7 @@ func TestFoldWaitsForMarks(t *testing.T) {
 }
 
 // A topic that is gone holds back time until the leader says so.
-func TestFoldForgetsTopic(t *testing.T) {
+func TestFoldRemovesTopic(t *testing.T) {
 	f := newFolder(t, 9)
 	w := newStory(t, 1).members[1].writer
 	mark := func(at time.Time, topic string) []byte {
@@ -398,7 +398,7 @@ func TestFoldForgetsTopic(t *testing.T) {
 	later := start.Add(time.Hour)
 	for i, r := range []topicRecord{
 		{start, Claim(1)}, {start, mark(start, "logs")}, {start, mark(start, "gone")},
-		{later, mark(later, "logs")}, {later, Forget(2, 5, "gone", 0)},
+		{later, mark(later, "logs")}, {later, RemoveTopic(2, 5, "gone", 0)},
 	} {
 		if err := f.Apply(int64(i), r.at, r.value); err != nil {
 			t.Fatal(err)
@@ -407,7 +407,7 @@ func TestFoldForgetsTopic(t *testing.T) {
 	if silent := f.Silent(time.Minute); len(silent) != 1 || silent[0].Name != "gone" {
 		t.Fatalf("silent are %v, want the topic that is gone", silent)
 	}
-	if err := f.Apply(5, later, Forget(1, 0, "gone", 0)); err != nil {
+	if err := f.Apply(5, later, RemoveTopic(1, 0, "gone", 0)); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(f.Progress()); n != 1 || len(f.Silent(time.Minute)) != 0 {
@@ -432,7 +432,7 @@ func TestFoldFollowsLastClaim(t *testing.T) {
 	if f.Tick() != 7 || f.covered != 0 {
 		t.Errorf("tick %d and covers %d of a former leader count", f.Tick(), f.covered)
 	}
-	if diff := cmp.Diff(map[string][]byte{"a": []byte("x")}, f.Book()); diff != "" {
+	if diff := cmp.Diff(map[string][]byte{"a": []byte("x")}, f.Notified()); diff != "" {
 		t.Error(diff)
 	}
 }

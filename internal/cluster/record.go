@@ -27,7 +27,7 @@ const (
 	kindResolve = 'R' // an alert is resolved by hand, by any member
 	kindRules   = 'U' // the rules in force
 	kindMember  = 'M' // a member, and which rules it has
-	kindForget  = 'G' // a topic is gone
+	kindRemove  = 'G' // a topic is gone
 )
 
 // Author identifies a member from its start to its end.
@@ -99,7 +99,7 @@ type covers struct {
 	Seq   Seq   `json:"seq"`
 }
 
-type forget struct {
+type removal struct {
 	Epoch       int64  `json:"epoch"`
 	Topic       string `json:"topic"`
 	Incarnation uint64 `json:"incarnation"`
@@ -151,10 +151,10 @@ func RulesRecord(by Author, r Rules) []byte { return record(kindRules, by, r) }
 // MemberRecord is the record by which a member presents itself.
 func MemberRecord(by Author, m Member) []byte { return record(kindMember, by, m) }
 
-// Forget is the record by which a leader says that a topic is gone, so that it does not hold back
-// time.
-func Forget(by Author, epoch int64, topic string, incarnation uint64) []byte {
-	return record(kindForget, by, forget{epoch, topic, incarnation})
+// RemoveTopic is the record by which a leader says that a topic is gone, so that it does not hold
+// back time.
+func RemoveTopic(by Author, epoch int64, topic string, incarnation uint64) []byte {
+	return record(kindRemove, by, removal{epoch, topic, incarnation})
 }
 
 // JumpRecord is the record of a jump.

@@ -59,13 +59,13 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 		put([]byte(savedRules), encode(f.rules))
 		f.newRules = false
 	}
-	for key, value := range f.book {
+	for key, value := range f.notified {
 		if full || f.dirty[key] {
 			put([]byte(savedPut+key), value)
 		}
 	}
 	for key := range f.dirty {
-		if _, ok := f.book[key]; !ok {
+		if _, ok := f.notified[key]; !ok {
 			del([]byte(savedPut + key))
 		}
 	}
@@ -95,7 +95,7 @@ func (f *Fold) Restore(key, value []byte) error {
 			return fmt.Errorf("rules of the cluster: %w", err)
 		}
 	case strings.HasPrefix(name, savedPut):
-		f.book[strings.TrimPrefix(name, savedPut)] = append([]byte(nil), value...)
+		f.notified[strings.TrimPrefix(name, savedPut)] = append([]byte(nil), value...)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func (f *Fold) restore(s saved) {
 	}
 }
 
-// Restored is called when all is restored, the engine too: it is told the time that it had.
+// Restored is called when all is restored, the engine too: it gets the time that it had.
 func (f *Fold) Restored() {
 	if !f.advanced.IsZero() {
 		f.o.Engine.ResumeAt(f.advanced)

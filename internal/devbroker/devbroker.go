@@ -274,6 +274,27 @@ func (b *Broker) Addr() string { return b.cluster.ListenAddrs()[0] }
 // Cluster is the broker itself, for tests that make trouble.
 func (b *Broker) Cluster() *kfake.Cluster { return b.cluster }
 
+// LoseHistory has leaders know nothing of the epochs before theirs, from now on, as after an
+// unclean election.
+func (b *Broker) LoseHistory() {
+	b.cluster.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(),
+		func(r kmsg.Request) (kmsg.Response, error, bool) {
+			b.cluster.KeepControl()
+			answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
+			for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
+				topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
+				topic.Topic = t.Topic
+				for _, p := range t.Partitions {
+					at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
+					at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
+					topic.Partitions = append(topic.Partitions, at)
+				}
+				answer.Topics = append(answer.Topics, topic)
+			}
+			return answer, nil, true
+		})
+}
+
 // Close stops the broker. Clients lose their connections.
 func (b *Broker) Close() error {
 	b.once.Do(func() {

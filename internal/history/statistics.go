@@ -38,30 +38,14 @@ const shortEpisode = time.Minute
 // Statistics returns how the rules did between two event times, those that fired most first. rules
 // are the names to look for: the index has only hashes of them.
 func (l *Log) Statistics(from, to time.Time, rules ...string) ([]RuleStatistics, error) {
-	segments := l.all()
-	defer release(segments)
 	byHash := map[uint64]*tally{}
 	for _, name := range rules {
 		byHash[hashOf(name)] = &tally{stats: RuleStatistics{Rule: name}}
 	}
-	low, high := from.UnixMilli(), to.UnixMilli()
-	for _, s := range segments {
-		if !s.mayHave(&Query{From: from, To: to}) {
-			continue
-		}
-		var refs []ref
-		err := s.each(func(r ref) {
-			if byHash[r.rule] != nil && r.at >= low && r.at < high {
-				refs = append(refs, r)
-			}
-		})
-		if err != nil {
-			return nil, err
-		}
-		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
-		for _, r := range refs {
-			byHash[r.rule].add(r)
-		}
+	err := l.ordered(from, to, func(r ref) bool { return byHash[r.rule] != nil },
+		func(r ref) { byHash[r.rule].add(r) })
+	if err != nil {
+		return nil, err
 	}
 	list := make([]RuleStatistics, 0, len(byHash))
 	for _, t := range byHash {
@@ -82,13 +66,44 @@ type Span struct {
 // Episodes returns the spans in which alerts of rules fired that began between two event times, by
 // rule and sorted by their beginning. It reads the index alone.
 func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, error) {
-	segments := l.all()
-	defer release(segments)
 	names := map[uint64]string{}
 	for _, name := range rules {
 		names[hashOf(name)] = name
 	}
 	spans, open := map[string][]Span{}, map[uint64]int{} // alerts by their place in the rule's list
+	wanted := func(r ref) bool {
+		return names[r.rule] != "" && kinds[min(int(r.kind), len(kinds)-1)] == Transition
+	}
+	err := l.ordered(from, to, wanted, func(r ref) {
+		name, at := names[r.rule], time.UnixMilli(r.at).UTC()
+		i, up := open[r.alert]
+		switch alertStates[min(int(r.state), len(alertStates)-1)] {
+		case models.AlertFiring:
+			if !up {
+				open[r.alert] = len(spans[name])
+				spans[name] = append(spans[name], Span{From: at})
+			}
+		case models.AlertResolved:
+			if up {
+				spans[name][i].To = at
+				delete(open, r.alert)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, list := range spans {
+		slices.SortStableFunc(list, func(a, b Span) int { return a.From.Compare(b.From) })
+	}
+	return spans, nil
+}
+
+// ordered passes on the entries of the index between two event times that are wanted, in the order
+// in which they were written.
+func (l *Log) ordered(from, to time.Time, wanted func(ref) bool, each func(ref)) error {
+	segments := l.all()
+	defer release(segments)
 	low, high := from.UnixMilli(), to.UnixMilli()
 	for _, s := range segments {
 		if !s.mayHave(&Query{From: from, To: to}) {
@@ -96,36 +111,19 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 		}
 		var refs []ref
 		err := s.each(func(r ref) {
-			if names[r.rule] != "" && r.at >= low && r.at < high &&
-				kinds[min(int(r.kind), len(kinds)-1)] == Transition {
+			if r.at >= low && r.at < high && wanted(r) {
 				refs = append(refs, r)
 			}
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		slices.SortFunc(refs, func(a, b ref) int { return cmp.Compare(a.offset, b.offset) })
 		for _, r := range refs {
-			name, at := names[r.rule], time.UnixMilli(r.at).UTC()
-			i, up := open[r.alert]
-			switch alertStates[min(int(r.state), len(alertStates)-1)] {
-			case models.AlertFiring:
-				if !up {
-					open[r.alert] = len(spans[name])
-					spans[name] = append(spans[name], Span{From: at})
-				}
-			case models.AlertResolved:
-				if up {
-					spans[name][i].To = at
-					delete(open, r.alert)
-				}
-			}
+			each(r)
 		}
 	}
-	for _, list := range spans {
-		slices.SortStableFunc(list, func(a, b Span) int { return a.From.Compare(b.From) })
-	}
-	return spans, nil
+	return nil
 }
 
 // tally counts the entries of one rule.

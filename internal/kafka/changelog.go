@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -22,16 +21,13 @@ import (
 // ChangelogTopic is a compacted topic through which the members of a group pass on the state of
 // partitions. Records of one log partition keep their order. It is safe for concurrent use.
 type ChangelogTopic struct {
-	cfg           ClientConfig
-	topic         string
-	log           *slog.Logger
-	limited       *rateLimitedLogger
-	opts          []kgo.Opt
+	cfg     ClientConfig
+	topic   string
+	log     *slog.Logger
+	limited *rateLimitedLogger
+	*renewable
 	failed        atomic.Pointer[error] // the first failed write since the last Flush
 	flushTimedOut atomic.Bool           // the last Flush did not finish
-
-	mu     sync.Mutex // guards client
-	client *kgo.Client
 }
 
 const (
@@ -69,7 +65,7 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 		kgo.MaxBufferedBytes(maxChangelogBuffered),
 		kgo.MetadataMinAge(500*time.Millisecond),
 	)
-	client, err := kgo.NewClient(opts...)
+	client, err := newRenewable(opts)
 	if err != nil {
 		return nil, fmt.Errorf("changelog topic: %w", err)
 	}
@@ -78,8 +74,8 @@ func NewChangelogTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Chang
 		topic:   topic,
 		log:     log,
 		limited: newRateLimitedLogger(log),
-		opts:    opts,
-		client:  client,
+
+		renewable: client,
 	}, nil
 }
 
@@ -97,9 +93,7 @@ func (h *ChangelogTopic) Put(p models.Partition, key string, value []byte) {
 		context.Background(),
 		&kgo.Record{Key: changelogKey(p, key), Value: value},
 		func(_ *kgo.Record, err error) {
-			if producerFailed(err) {
-				h.renew(client)
-			}
+			h.wrote(client, err)
 			if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
 				if !errors.Is(err, kerr.MessageTooLarge) &&
 					!errors.Is(err, kerr.RecordListTooLarge) {
@@ -207,26 +201,7 @@ func (h *ChangelogTopic) create(ctx context.Context) error {
 }
 
 // Close drops what is not written yet.
-func (h *ChangelogTopic) Close() { h.current().Close() }
-
-func (h *ChangelogTopic) current() *kgo.Client {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.client
-}
-
-// renew replaces a client that will never write again: see producerFailed.
-func (h *ChangelogTopic) renew(failed *kgo.Client) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.client != failed {
-		return
-	}
-	if client, err := kgo.NewClient(h.opts...); err == nil {
-		h.client = client
-		go failed.Close()
-	}
-}
+func (h *ChangelogTopic) Close() { h.renewable.Close() }
 
 // changelogKey is the partition number, the topic, a zero byte (not allowed in topic names) and
 // the key.

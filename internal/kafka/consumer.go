@@ -97,7 +97,7 @@ func (c ConsumerConfig) problems() []error {
 	}
 	wrong(c.Topic == "", "topic is empty")
 	wrong(
-		c.Topic != "" && !isTopic(c.Topic),
+		c.Topic != "" && !IsTopic(c.Topic),
 		"topic %q is not a valid topic name; use at most 249 letters, digits, '.', '_' and '-'",
 		c.Topic,
 	)
@@ -114,7 +114,7 @@ func (c ConsumerConfig) problems() []error {
 		c.StartOffset,
 	)
 	wrong(
-		c.DeadLetterTopic != "" && !isTopic(c.DeadLetterTopic),
+		c.DeadLetterTopic != "" && !IsTopic(c.DeadLetterTopic),
 		"dead_letter_topic %q is not a valid topic name",
 		c.DeadLetterTopic,
 	)
@@ -147,8 +147,8 @@ func isAddress(broker string) bool {
 		(!strings.Contains(host, ":") || net.ParseIP(host) != nil)
 }
 
-// isTopic reports whether Kafka allows the name.
-func isTopic(name string) bool {
+// IsTopic reports whether Kafka allows the name.
+func IsTopic(name string) bool {
 	return len(name) <= 249 && name != "." && name != ".." &&
 		strings.Trim(
 			name,

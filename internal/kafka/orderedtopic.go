@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -19,14 +18,11 @@ import (
 // OrderedTopic is a topic with one partition: the members of a cluster append to it, and all read
 // it in its order. It is safe for concurrent use.
 type OrderedTopic struct {
+	*renewable
 	cfg     ClientConfig
 	topic   string
 	log     *slog.Logger
 	limited *rateLimitedLogger
-	opts    []kgo.Opt
-
-	mu     sync.Mutex // guards client
-	client *kgo.Client
 }
 
 const (
@@ -52,37 +48,18 @@ func NewOrderedTopic(cfg ClientConfig, topic string, log *slog.Logger) (*Ordered
 		kgo.MaxBufferedBytes(maxOrderedBuffered),
 		kgo.MetadataMinAge(500*time.Millisecond),
 	)
-	client, err := kgo.NewClient(opts...)
+	client, err := newRenewable(opts)
 	if err != nil {
 		return nil, fmt.Errorf("topic %q: %w", topic, err)
 	}
 	return &OrderedTopic{
-		cfg: cfg, topic: topic, log: log, limited: newRateLimitedLogger(log), opts: opts,
-		client: client,
+		renewable: client, cfg: cfg, topic: topic, log: log,
+		limited: newRateLimitedLogger(log),
 	}, nil
 }
 
 // Close drops what is not written yet.
-func (t *OrderedTopic) Close() { t.current().Close() }
-
-func (t *OrderedTopic) current() *kgo.Client {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.client
-}
-
-// renew replaces a client that will never write again: see producerFailed.
-func (t *OrderedTopic) renew(failed *kgo.Client) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.client != failed {
-		return
-	}
-	if client, err := kgo.NewClient(t.opts...); err == nil {
-		t.client = client
-		go failed.Close()
-	}
-}
+func (t *OrderedTopic) Close() { t.renewable.Close() }
 
 // Append appends a record. It does not wait: done is called with the record's offset, or with the
 // error, from another goroutine. The order of calls is that of the records.
@@ -90,9 +67,7 @@ func (t *OrderedTopic) Append(record []byte, done func(offset int64, err error))
 	client := t.current()
 	client.TryProduce(context.Background(), &kgo.Record{Value: record},
 		func(r *kgo.Record, err error) {
-			if producerFailed(err) {
-				t.renew(client)
-			}
+			t.wrote(client, err)
 			if err != nil && !errors.Is(err, kgo.ErrClientClosed) {
 				err = withWriteHint(err, t.topic)
 				t.limited.error("append", "a record of the cluster cannot be written",

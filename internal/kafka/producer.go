@@ -19,11 +19,10 @@ import (
 // has to say on topics. Any number of goroutines may use it, but Flush returns the errors
 // of all that used Produce.
 type Producer struct {
-	opts []kgo.Opt
+	*renewable
 
-	mu     sync.Mutex // guards the fields below
-	client *kgo.Client
-	err    error // the first since the last Flush
+	mu  sync.Mutex // guards err
+	err error      // the first since the last Flush
 }
 
 // NewProducer makes a producer. It connects on the first write.
@@ -46,32 +45,11 @@ func NewProducer(cfg ClientConfig, log *slog.Logger) (*Producer, error) {
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.ProducerLinger(5*time.Millisecond),
 	)
-	client, err := kgo.NewClient(opts...)
+	client, err := newRenewable(opts)
 	if err != nil {
 		return nil, fmt.Errorf("kafka producer: %w", err)
 	}
-	return &Producer{opts: opts, client: client}, nil
-}
-
-func (p *Producer) current() *kgo.Client {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.client
-}
-
-// renew replaces a client that will never write again: see producerFailed.
-func (p *Producer) renew(failed *kgo.Client) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.client != failed {
-		return // another goroutine has
-	}
-	client, err := kgo.NewClient(p.opts...)
-	if err != nil {
-		return
-	}
-	p.client = client
-	go failed.Close()
+	return &Producer{renewable: client}, nil
 }
 
 // Produce writes a record in the background. Its memory must not change before Flush returns. It
@@ -79,9 +57,7 @@ func (p *Producer) renew(failed *kgo.Client) {
 func (p *Producer) Produce(ctx context.Context, r models.Record) {
 	client := p.current()
 	client.Produce(ctx, produced(r), func(_ *kgo.Record, err error) {
-		if producerFailed(err) {
-			p.renew(client)
-		}
+		p.wrote(client, err)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if p.err == nil {
@@ -110,9 +86,7 @@ func (p *Producer) Write(ctx context.Context, records ...models.Record) error {
 	for range records {
 		select {
 		case err := <-done:
-			if producerFailed(err) {
-				p.renew(client)
-			}
+			p.wrote(client, err)
 			if IsGone(err) {
 				p.forget(records)
 			}
@@ -182,4 +156,4 @@ func (p *Producer) Flush(ctx context.Context) error {
 }
 
 // Close drops what is not written yet.
-func (p *Producer) Close() { p.current().Close() }
+func (p *Producer) Close() { p.renewable.Close() }

@@ -400,30 +400,12 @@ func TestCheckpointBeyondTheEnd(t *testing.T) {
 // again what it has read: it counts once.
 func TestLeaderWithoutHistory(t *testing.T) {
 	inBubble(t, 1, func(b *bed) {
-		cluster := b.broker.Cluster()
-		cluster.ControlKey(
-			kmsg.OffsetForLeaderEpoch.Int16(),
-			func(r kmsg.Request) (kmsg.Response, error, bool) {
-				cluster.KeepControl()
-				answer := r.ResponseKind().(*kmsg.OffsetForLeaderEpochResponse)
-				for _, t := range r.(*kmsg.OffsetForLeaderEpochRequest).Topics {
-					topic := kmsg.NewOffsetForLeaderEpochResponseTopic()
-					topic.Topic = t.Topic
-					for _, p := range t.Partitions {
-						at := kmsg.NewOffsetForLeaderEpochResponseTopicPartition()
-						at.Partition, at.LeaderEpoch, at.EndOffset = p.Partition, -1, -1
-						topic.Partitions = append(topic.Partitions, at)
-					}
-					answer.Topics = append(answer.Topics, topic)
-				}
-				return answer, nil, true
-			},
-		)
+		b.broker.LoseHistory()
 		engine := keeping{newNotebook()}
 		s, r := started(b, b.sourceConfig(), engine)
 		b.numbered(0, 0, 5)
 		b.waitSeen(engine.seen, offsets(0, 0, 5))
-		if err := cluster.MoveTopicPartition(b.topic, 0, 1); err != nil {
+		if err := b.broker.Cluster().MoveTopicPartition(b.topic, 0, 1); err != nil {
 			t.Fatal(err)
 		}
 		b.wait(

@@ -10,6 +10,17 @@ import (
 const emptyHint = "a rule file is like: groups: [{name: shop, rules: [{alert: Errors, " +
 	"match: 'level>=ERROR', by: [service]}]}]"
 
+// Foreign is the mistake of a file that holds rules of another system, or rules without their
+// groups; nil if it is none.
+func Foreign(name string, data []byte) error {
+	r := newReader()
+	r.File = name
+	if root := r.Parse(data); root == nil || !r.foreign(root) {
+		return nil
+	}
+	return r.Problems.Err()
+}
+
 // foreign recognizes rules of other systems, and a rule without its group, and says what to do with
 // them.
 func (r *reader) foreign(root *strictyaml.Node) bool {
@@ -20,10 +31,11 @@ func (r *reader) foreign(root *strictyaml.Node) bool {
 			return true
 		}
 	}
-	system, command := "", ""
+	system, command, also := "", "", ""
 	switch at := func(name string) bool { return key(root, name) != nil }; {
 	case at("detection") && (at("logsource") || at("title")), at("correlation") && at("title"):
 		system, command = "a Sigma rule", "sigma"
+		also = "name its directory under sigma: in alert-engine.yml to have it read as it is, or "
 	case at("type") && (at("index") || at("filter") && at("alert")):
 		system, command = "an ElastAlert rule", "elastalert"
 	case at("kind") && at("spec"):
@@ -35,7 +47,7 @@ func (r *reader) foreign(root *strictyaml.Node) bool {
 	default:
 		return r.prometheus(root)
 	}
-	r.Fail(root, "alert-engine import "+command+" FILE translates it", "this is %s", system)
+	r.Fail(root, also+"alert-engine import "+command+" FILE translates it", "this is %s", system)
 	return true
 }
 

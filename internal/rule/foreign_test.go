@@ -17,7 +17,8 @@ func TestRulesOfOtherSystemsAreNamed(t *testing.T) {
 		}
 	}
 	f("title: T\nlogsource: {product: windows}\ndetection: {a: {x: 1}, condition: a}\n",
-		"1:1: this is a Sigma rule; alert-engine import sigma FILE translates it")
+		"1:1: this is a Sigma rule; name its directory under sigma: in alert-engine.yml to have "+
+			"it read as it is, or alert-engine import sigma FILE translates it")
 	f("name: n\ntype: any\nindex: logs-*\nfilter: []\nalert: [slack]\n",
 		"1:1: this is an ElastAlert rule; alert-engine import elastalert FILE translates it")
 	f("groups:\n- name: g\n  rules:\n  - alert: A\n    expr: rate({a=\"b\"}[5m]) > 1\n",

@@ -139,6 +139,8 @@ func TestBrokenScriptIsRefusedWithLine(t *testing.T) {
 	}
 	f("", "the file is empty")
 	f("tests: []", "a_test.yml:1: there are no tests")
+	f("title: x\nlogsource: {product: linux}\ndetection: {a: {b: c}, condition: a}\n",
+		"a_test.yml:1:1: this is a Sigma rule; name its directory under sigma: in alert-engine.yml")
 	f("tests:\n- name: a\n  expct: []\n",
 		`:3:3: unknown key "tests[0].expct"; did you mean "expect"?`)
 	f("tests:\n- name: a\n  expect:\n  - {alert: A, fire: 3s}\n",

@@ -19,6 +19,7 @@ import (
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/problem"
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/strictyaml"
 )
 
@@ -123,6 +124,9 @@ func ReadScript(file string) (*Script, error) {
 	}
 	r := strictyaml.Reader{File: file, Aliases: true}
 	if err := r.Read(text, s); err != nil {
+		if foreign := rule.Foreign(file, text); foreign != nil {
+			return nil, foreign
+		}
 		return nil, err
 	}
 	for i, name := range s.RuleFiles {
