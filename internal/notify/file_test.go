@@ -39,6 +39,26 @@ func read(t *testing.T, name string) (notified []string) {
 	return notified
 }
 
+// An alert whose beginning has moved, by logs that were read in another order, is no news.
+func TestFileOfMovedBeginning(t *testing.T) {
+	for _, by := range []time.Duration{-time.Second, time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "alerts.jsonl")
+			l := start(t, newWorld(t, "hook"), Options{File: name, WebhookURL: "http://hook/x"})
+			a := firingAlert("Errors", "a", 1)
+			l.outbox.add(a)
+			after(time.Second)
+			moved := a
+			moved.At, moved.StartsAt = a.At.Add(by), a.StartsAt.Add(by)
+			l.outbox.add(moved)
+			after(time.Second)
+			l.outbox.add(over(moved))
+			after(time.Second)
+			expect(t, by.String(), read(t, name), "firing Errors a", "resolved Errors a")
+		})
+	}
+}
+
 // A file has a line for each alert that fires, at once, and one when it has ended, whatever
 // receiver is notified. Only its owner may read it.
 func TestFile(t *testing.T) {

@@ -257,6 +257,7 @@ func (b *states) fire(a models.Alert, now time.Time) (known string) {
 			return "it was read again"
 		}
 		last.Alert, s.orphan = a, time.Time{}
+		repeated = repeated || len(e.Sent) > 0 // its beginning may have moved: no news
 	case last != nil && last.Alert.ID == a.ID && repeated:
 		return "it was read again"
 	default:

@@ -28,7 +28,11 @@ func (s *Store) writeLog(c *Checkpoint, _ map[Source]Position) (int64, error) {
 		return w.frame(s.changedMeta(c), false)
 	}, func() error { return w.state(c) }, func() error {
 		return w.flushFrame(true)
-	}, w.out.Flush, s.file.Sync)
+	}, w.out.Flush)
+	if err == nil {
+		s.outbox.release() // a killed process has it; only a machine that fails may not
+		err = s.file.Sync()
+	}
 	if err == nil && created {
 		err = s.fs.SyncDir(s.dir)
 	}

@@ -25,6 +25,7 @@ type memory struct {
 	failTo   int                    // the first one that succeeds again
 	err      error
 	readOnly error
+	before   func() // is called before each of these operations; nil for not
 }
 
 type memoryFile struct {
@@ -45,6 +46,9 @@ func crashAt(n int) *memory {
 
 func (m *memory) step() error {
 	m.ops++
+	if m.before != nil {
+		m.before()
+	}
 	if m.failFrom > 0 && m.ops >= m.failFrom && m.ops < m.failTo {
 		return m.err
 	}

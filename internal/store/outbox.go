@@ -18,8 +18,10 @@ type Entry struct {
 	Alert models.Alert
 }
 
-// outbox holds the transitions that wait for delivery, and the last ones that were delivered. It
-// has a lock of its own, so that who delivers never waits for the disk.
+// outbox holds the transitions that wait for delivery, and the last ones that were delivered. A
+// transition is delivered when its commit has been written: of one that was delivered before, a
+// process that is killed would know nothing, and could decide otherwise. The outbox has a lock of
+// its own, so that who delivers never waits for the disk.
 type outbox struct {
 	metrics  *metrics
 	maxBytes int64
@@ -31,6 +33,7 @@ type outbox struct {
 	waiting  int    // index of the first entry that waits
 	bytes    int64  // of the entries that wait
 	next     uint64 // sequence number of the next entry
+	released uint64 // everything up to here may be delivered
 	acked    uint64 // everything up to here was delivered
 	dropped  uint64 // since the store was opened
 	savedSeq uint64 // entries up to here are on disk
@@ -56,10 +59,11 @@ func newOutbox(maxBytes int64, history int, m *metrics) *outbox {
 	}
 }
 
-// Pending returns the transitions that wait for delivery, oldest first.
+// Pending returns the transitions that wait for delivery, oldest first: those of commits that are
+// written, or have failed.
 func (s *Store) Pending() []Entry { return s.outbox.pending() }
 
-// Changed returns a channel that is closed when the next transition enters the outbox. Take the
+// Changed returns a channel that is closed when the next transition may be delivered. Take the
 // channel first, and then look at Pending.
 func (s *Store) Changed() <-chan struct{} {
 	s.outbox.mu.Lock()
@@ -99,7 +103,9 @@ func (o *outbox) pending() []Entry {
 	defer o.mu.Unlock()
 	entries := make([]Entry, 0, len(o.entries)-o.waiting)
 	for _, e := range o.entries[o.waiting:] {
-		entries = append(entries, e.Entry)
+		if e.Seq <= o.released {
+			entries = append(entries, e.Entry)
+		}
 	}
 	return entries
 }
@@ -155,9 +161,20 @@ func (o *outbox) append(alerts []models.Alert) error {
 	}
 	o.shrink()
 	o.settle()
+	return nil
+}
+
+// release has all transitions delivered: the commit with the newest of them is written, or cannot
+// be.
+func (o *outbox) release() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.released == o.next-1 {
+		return
+	}
+	o.released = o.next - 1
 	close(o.changed)
 	o.changed = make(chan struct{})
-	return nil
 }
 
 // encodeAlert encodes an alert. JSON has no infinite and undefined numbers; a value of that kind is
@@ -297,6 +314,7 @@ func (o *outbox) recovered() {
 	o.settle()
 	o.shrink()
 	o.saving()
+	o.released = o.next - 1
 	o.savedSeq, o.savedAck = o.pendingSeq, o.pendingAck
 }
 

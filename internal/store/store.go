@@ -211,6 +211,7 @@ func (s *Store) Commit(c *Checkpoint) error {
 	}
 	began := time.Now()
 	written, err := s.commit(c)
+	s.outbox.release() // also when it failed: a full disk stops no notification
 	s.metrics.committed(time.Since(began), written, err)
 	s.metrics.sizes(s.snapshotSize, s.logSize)
 	if err != nil {

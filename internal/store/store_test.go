@@ -453,6 +453,45 @@ func TestReadOnlyDirectoryIsRefused(t *testing.T) {
 	}
 }
 
+// Whatever may be delivered is known to the next process, if this one is killed at any moment.
+func TestDeliveredIsWritten(t *testing.T) {
+	fs := newMemory()
+	s, err := open("d", Options{Logger: quiet, LogBytes: 500}, fs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checks := 0
+	fs.before = func() {
+		next, err := open("d", Options{Logger: quiet}, fs.killed())
+		if err != nil {
+			t.Fatal(err)
+		}
+		known := map[string]bool{}
+		for _, e := range next.Pending() {
+			known[e.Alert.ID] = true
+		}
+		for _, e := range s.Pending() {
+			if checks++; !known[e.Alert.ID] {
+				t.Errorf("operation %d: %s may be delivered, and is not written", fs.ops, e.Alert.ID)
+			}
+		}
+	}
+	l := newLife(s)
+	for range 24 {
+		if err := l.commit(); err != nil {
+			t.Fatal(err)
+		}
+		s.mu.Lock()
+		s.awaitMerge()
+		s.mu.Unlock()
+	}
+	if checks < 100 {
+		t.Errorf("%d checks show nothing", checks)
+	}
+	fs.before = nil
+	s.Close()
+}
+
 func TestFullDiskStillNotifies(t *testing.T) {
 	whole := newMemory()
 	aLife(whole)
