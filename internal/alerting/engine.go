@@ -189,7 +189,7 @@ func (e *Engine) Advance(now time.Time, progress []models.Progress) {
 	e.unlockAndEmit()
 }
 
-// ResumeAt tells an engine that was restored the time of the last Advance before it was saved. It
+// ResumeAt gives an engine that was restored the time of the last Advance before it was saved. It
 // decides nothing.
 func (e *Engine) ResumeAt(now time.Time) {
 	e.mu.Lock()

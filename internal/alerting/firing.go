@@ -37,7 +37,7 @@ func (rs *ruleState) closeSpan(key string, to int64) {
 	rs.changed = true
 }
 
-// expireSpans forgets the spans that no rule can ask about any more: they ended before an instant
+// expireSpans drops the spans that no rule can ask about any more: they ended before an instant
 // that all rules that ask have decided.
 func (e *Engine) expireSpans(rs *ruleState) {
 	if len(rs.firingSpans) == 0 {

@@ -31,7 +31,7 @@ const FrameVersion = 1
 // Span is a stretch of the records of a partition: those from From on, before To.
 type Span struct {
 	models.Partition
-	// tells a topic from another of the same name, after it was deleted and created again
+	// distinguishes a topic from another of the same name, after it was deleted and created again
 	Incarnation uint64
 	From, To    int64
 }

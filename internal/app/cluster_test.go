@@ -273,7 +273,7 @@ func TestClusterClaimsAgain(t *testing.T) {
 			c := r.state.cluster
 			c.mu.Lock()
 			if n := len(c.fold.Pending()); n > 0 {
-				w.t.Errorf("member %d has %d decisions that nobody has taken", i, n)
+				w.t.Errorf("member %d has %d decisions that were not taken", i, n)
 			}
 			c.mu.Unlock()
 		}

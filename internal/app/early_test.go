@@ -16,7 +16,7 @@ groups:
 `
 
 // An alert that could fire early while the end of the one before it is not decided yet is the next
-// episode: the receiver hears that end first, then the beginning under an ID of its own, and both
+// episode: the receiver is notified of that end first, then the beginning under an ID of its own, and both
 // with the decision about the end. A kill meanwhile changes nothing.
 func TestNextAlertWhileAnEndIsUndecided(t *testing.T) {
 	f := func(killed bool) {
@@ -44,7 +44,7 @@ func TestNextAlertWhileAnEndIsUndecided(t *testing.T) {
 				}
 			}
 			if text := strings.Join(got, " "); text != "firing resolved firing resolved" {
-				t.Fatalf("killed %v: the receiver hears %s", killed, text)
+				t.Fatalf("killed %v: the receiver got %s", killed, text)
 			}
 			if n := w.received; len(ids) != 2 || n[0].alert != n[1].alert ||
 				n[2].alert != n[3].alert {

@@ -273,7 +273,7 @@ func (f *Fold) spans(by Author, frame *Frame) {
 }
 
 // topic takes in how many partitions a topic has: all of them hold back its time, also those that
-// nobody has read yet.
+// no member has read yet.
 func (f *Fold) topic(t Topic) {
 	is, known := f.topics[t.Name]
 	if known && (is.Incarnation != t.Incarnation || is.Partitions >= t.Partitions) {
@@ -434,7 +434,7 @@ func (f *Fold) Silent(since time.Duration) (list []Topic) {
 	return list
 }
 
-// Leader is who leads, and since which record; -1 for nobody so far.
+// Leader is who leads, and since which record; -1 while there is none.
 func (f *Fold) Leader() (Author, int64) { return f.leader, f.epoch }
 
 // Leads reports whether we lead, as far as we have read.

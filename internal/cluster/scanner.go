@@ -164,7 +164,7 @@ func (s *Scanner) follow(name models.Partition, p *models.Progress) (fresh bool)
 	if !known {
 		fresh = true
 		if at, known = s.starts[name]; !known {
-			at = to // nobody has read it so far
+			at = to // no member has read it so far
 			s.writer.Add(alerting.Span{
 				Partition: name, Incarnation: incarnation, From: p.Next, To: p.Next,
 			})

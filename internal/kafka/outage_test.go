@@ -104,7 +104,7 @@ func TestRestartKnowsOfOutages(t *testing.T) {
 }
 
 // However often it restarts, a partition settles when producers have delivered, and at the latest
-// after the grace: a restart neither forgets an outage nor begins another one.
+// after the grace: a restart neither loses an outage nor begins another one.
 func TestPartitionSettlesAcrossRestarts(t *testing.T) {
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }

@@ -63,7 +63,7 @@ func (b *bed) said(s *Source, r *running, want string) {
 	})
 }
 
-// A user who may not write dead letters is told the right at the start; once it is granted, they
+// A user who may not write dead letters gets the right named at the start; once it is granted, they
 // are written.
 func TestDeadLettersWithoutWriteOnKafka(t *testing.T) {
 	onKafka(t, 1, func(b *bed) {
@@ -98,8 +98,8 @@ func TestDeadLettersWithoutWriteOnKafka(t *testing.T) {
 	})
 }
 
-// A producer that was refused, of the topics for records and alerts, is told the right, and works
-// once it is granted.
+// A producer that was refused, of the topics for records and alerts, gets the right named, and
+// works once it is granted.
 func TestProducerWithoutWriteOnKafka(t *testing.T) {
 	onKafka(t, 1, func(b *bed) {
 		p, err := NewProducer(b.reader(), b.logger())
@@ -206,7 +206,7 @@ func TestConnectionsThatKafkaRefuses(t *testing.T) {
 	f("a certificate", secure, ClientConfig{TLS: ca}, "we may not read the topic; allow READ")
 }
 
-// An address that the broker advertises and nobody can reach is said to be the broker's.
+// An address that the broker advertises and that cannot be reached is said to be the broker's.
 func TestNowhereOfKafka(t *testing.T) {
 	brokers := os.Getenv("KAFKA_NOWHERE_BROKERS")
 	if brokers == "" {

@@ -140,7 +140,7 @@ func plural(n, one, many string) string {
 	return many
 }
 
-// routineEnd begins the reasons of alerts that ended by themselves, beside those that tell the
+// routineEnd begins the reasons of alerts that ended by themselves, beside those that give the
 // value.
 const routineEnd = "quiet for "
 

@@ -45,13 +45,13 @@ func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, publish
 	}
 }
 
-// Lead has all alerts of a cluster be ours to notify, until Release. book is the notification
+// Lead has all alerts of a cluster be ours to notify, until Release. notified is the notification
 // state that the former leaders have published, with all that they did. firing are the alerts that
 // fire according to the engine. open has the outbox yield what is to be notified, from then on.
-func (n *Notifier) Lead(firing []models.Alert, book Changelog, open func()) {
+func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) {
 	home := n.opts.Home
-	n.nflog.mergeAll(book, n.logger)
-	n.states.own(home, book)
+	n.nflog.mergeAll(notified, n.logger)
+	n.states.own(home, notified)
 	n.entering.Lock()
 	n.taken = 0 // what we took as an earlier leader, others may not know
 	n.entering.Unlock()
@@ -70,20 +70,20 @@ func (n *Notifier) MergeSilence(silence []byte) {
 }
 
 // own makes the states of a partition those that another member has left.
-func (b *states) own(home models.Partition, book Changelog) {
+func (b *states) own(home models.Partition, notified Changelog) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.owning.Lock()
 	b.homes[home] = true
 	b.owning.Unlock()
-	b.replace(home, book)
+	b.replace(home, notified)
 }
 
 // mergeAll takes over the entries that a former leader has published.
-func (l *notificationLog) mergeAll(book Changelog, logger *slog.Logger) {
+func (l *notificationLog) mergeAll(notified Changelog, logger *slog.Logger) {
 	l.merging.Store(true)
 	defer l.merging.Store(false)
-	for key, value := range book {
+	for key, value := range notified {
 		if !strings.HasPrefix(key, keyLog) {
 			continue
 		}

@@ -138,7 +138,7 @@ func combination(text []byte, sp *seriesSpec, ev *Event) []byte {
 	return text
 }
 
-// purgeSeen forgets texts that will be new when they come again, which they may do late: events
+// purgeSeen drops texts that will be new when they come again, which they may do late: events
 // that are older than the watermark by less than late still count.
 func (n *novelty) purgeSeen(remember, late, swept int64) {
 	if len(n.seen) > maxSeen {

@@ -476,7 +476,7 @@ func (r *one) entries(key string) (list []string, err error) {
 
 const maxEntries = 10_000
 
-// listed is the query that the value of compare_key is in a list. It tells case, and a number is
+// listed is the query that the value of compare_key is in a list. It distinguishes case, and a number is
 // never in it, since the lists hold texts.
 func (r *one) listed(list []string) (rule.Query, string) {
 	name := r.value("compare_key")
@@ -515,7 +515,7 @@ func (r *one) blacklist() ([]draft, error) {
 }
 
 // whitelist matches what is not in the list. ElastAlert leaves its members out in the query, too,
-// where a text field does not tell case.
+// where a text field does not.
 func (r *one) whitelist() ([]draft, error) {
 	if err := r.require("compare_key", "whitelist", "ignore_null"); err != nil {
 		return nil, err

@@ -9,7 +9,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/imports"
 )
 
-// Source says which logs a logsource means: where they are, and how to tell them from others there.
+// Source says which logs a logsource means: where they are, and how they differ from others there.
 type Source struct {
 	Product  string // "" for any, as all three
 	Category string

@@ -472,7 +472,7 @@ func nodes(n *yaml.Node) int {
 	return count
 }
 
-// ofLogsource joins a detection with the condition that tells the logs of its logsource.
+// ofLogsource joins a detection with the condition for the logs of its logsource.
 func (t *translator) ofLogsource(det *yaml.Node, l *logsource) *yaml.Node {
 	var logs *yaml.Node
 	if s := t.source(l); s != nil {
