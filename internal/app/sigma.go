@@ -47,8 +47,8 @@ type SigmaLogsource struct {
 	Service  string `yaml:"service,omitempty"`
 	// the sources that its rules read; the default of rules otherwise
 	Source []string `yaml:"source,omitempty"`
-	// a selection, as in a detection, that distinguishes these logs from others; by the names of their own
-	// fields
+	// a selection, as in a detection, that distinguishes these logs from others; by the names of
+	// their own fields
 	Match yaml.Node `yaml:"match,omitempty"`
 }
 

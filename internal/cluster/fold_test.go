@@ -326,8 +326,8 @@ func TestFoldRefusesOtherRules(t *testing.T) {
 	}
 }
 
-// A partition that is not read holds back time, and so do one that no member has said anything about
-// and one whose reader is dead; a mark of what is not applied counts for nothing.
+// A partition that is not read holds back time, and so do one that no member has said anything
+// about and one whose reader is dead; a mark of what is not applied counts for nothing.
 func TestFoldWaitsForMarks(t *testing.T) {
 	s := newStory(t, 1)
 	f := newFolder(t, 9)

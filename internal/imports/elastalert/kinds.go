@@ -476,8 +476,8 @@ func (r *one) entries(key string) (list []string, err error) {
 
 const maxEntries = 10_000
 
-// listed is the query that the value of compare_key is in a list. It distinguishes case, and a number is
-// never in it, since the lists hold texts.
+// listed is the query that the value of compare_key is in a list. It distinguishes case, and a
+// number is never in it, since the lists hold texts.
 func (r *one) listed(list []string) (rule.Query, string) {
 	name := r.value("compare_key")
 	if keys := imports.Values(r.root, "compare_key"); len(keys) == 1 {
