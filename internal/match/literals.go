@@ -19,17 +19,19 @@ func regexpSet(expr string) []literal {
 	if err != nil {
 		return nil
 	}
-	return wholeSet(re.Simplify())
+	return wholeSet(re.Simplify(), true, true)
 }
 
-func wholeSet(re *syntax.Regexp) []literal {
+// wholeSet returns the literals of an expression. Before it may stand any text if the value is open
+// at the left, and behind it if it is open at the right.
+func wholeSet(re *syntax.Regexp, left, right bool) []literal {
 	switch re.Op {
 	case syntax.OpCapture:
-		return wholeSet(re.Sub[0])
+		return wholeSet(re.Sub[0], left, right)
 	case syntax.OpAlternate:
 		var all []literal
 		for _, sub := range re.Sub {
-			set := wholeSet(sub)
+			set := wholeSet(sub, left, right)
 			if set == nil {
 				return nil
 			}
@@ -38,48 +40,38 @@ func wholeSet(re *syntax.Regexp) []literal {
 		return all
 	case syntax.OpConcat:
 		sub := re.Sub
-		begin, end := false, false
 		if sub[0].Op == syntax.OpBeginText {
-			begin, sub = true, sub[1:]
+			left, sub = false, sub[1:]
 		}
 		if n := len(sub); n > 0 && sub[n-1].Op == syntax.OpEndText {
-			end, sub = true, sub[:n-1]
+			right, sub = false, sub[:n-1]
 		}
-		for !begin && len(sub) > 1 && isAnything(sub[0]) {
+		for left && len(sub) > 1 && isAnything(sub[0]) {
 			sub = sub[1:]
 		}
-		for !end && len(sub) > 1 && isAnything(sub[len(sub)-1]) {
+		for right && len(sub) > 1 && isAnything(sub[len(sub)-1]) {
 			sub = sub[:len(sub)-1]
 		}
 		if len(sub) != 1 {
 			return nil
 		}
-		set := wholeSet(sub[0])
-		if !begin && !end {
-			return set
-		}
-		for i := range set {
-			switch {
-			case set[i].op != rule.OpContains:
-				return nil
-			case begin && end:
-				set[i].op = rule.OpEqual
-			case begin:
-				set[i].op = rule.OpPrefix
-			default:
-				set[i].op = rule.OpSuffix
-			}
-		}
-		return set
+		return wholeSet(sub[0], left, right)
 	case syntax.OpLiteral:
 		for _, r := range re.Rune {
 			if r == utf8.RuneError { // matches any broken byte, which only folding knows
 				return nil
 			}
 		}
-		return []literal{
-			newLiteral(rule.OpContains, string(re.Rune), re.Flags&syntax.FoldCase == 0),
+		op := rule.OpContains
+		switch {
+		case !left && !right:
+			op = rule.OpEqual
+		case !left:
+			op = rule.OpPrefix
+		case !right:
+			op = rule.OpSuffix
 		}
+		return []literal{newLiteral(op, string(re.Rune), re.Flags&syntax.FoldCase == 0)}
 	}
 	return nil
 }

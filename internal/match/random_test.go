@@ -156,7 +156,7 @@ func randomLeaf(c chooser) *rule.Leaf {
 			l.Text += pick(c, []string{"*", "?", "\\*", pick(c, words)})
 		}
 	case rule.OpRegexp:
-		l.Regexp = regexp.MustCompile(pick(c, exprs))
+		l.Regexp = regexp.MustCompile(randomExpr(c, 3))
 	case rule.OpRange, rule.OpLevel:
 		l.Range = rule.Range{
 			Min:     pick(c, numbers),
@@ -244,6 +244,33 @@ func randomLog(c chooser) []byte {
 		panic(err)
 	}
 	return b
+}
+
+// randomExpr is a regular expression: one of the list, or one that is made of parts.
+func randomExpr(c chooser, depth int) string {
+	if depth == 0 {
+		return regexp.QuoteMeta(pick(c, words))
+	}
+	sub := func() string { return randomExpr(c, c.below(depth)) }
+	switch c.below(9) {
+	case 0:
+		return sub() + sub()
+	case 1:
+		return "(?:" + sub() + "|" + sub() + ")"
+	case 2:
+		return "(" + sub() + ")"
+	case 3:
+		return "^" + sub()
+	case 4:
+		return sub() + "$"
+	case 5:
+		return "^(?s:" + sub() + "|" + sub() + ")$"
+	case 6:
+		return pick(c, []string{".*", "(?s:.*)", ".+", "(?:)"}) + sub()
+	case 7:
+		return sub() + pick(c, []string{".*", "(?s:.*)", "?", "(?:)", ".{0,3}"})
+	}
+	return pick(c, exprs)
 }
 
 // decoded calls each for the logs of some records, decoded with the given fields.

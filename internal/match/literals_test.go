@@ -1,0 +1,41 @@
+package match
+
+import (
+	"math/rand/v2"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Literals that stand for an expression hold for a value exactly where the expression matches it.
+func TestLiteralsAgreeWithRegexp(t *testing.T) {
+	check := func(expr, value string) {
+		set := regexpSet(expr)
+		if set == nil {
+			return
+		}
+		folded := appendFold(nil, []byte(value))
+		got := false
+		for i := range set {
+			got = got || set[i].in([]byte(value), folded)
+		}
+		if want := regexp.MustCompile(expr).MatchString(value); got != want {
+			t.Fatalf("%q on %q: literals say %t", expr, value, got)
+		}
+	}
+	for _, expr := range []string{
+		"^(?s:sh.*|x)$", "^(.*shop)$", "^(.*shop|x)", "(shop.*|x)$", "^(?:shop|(x.*))$", "^((?s:.*))$",
+		"(^shop|x)$", "^(^shop)", "^shop.*$", "(?:sh|)op",
+	} {
+		for _, value := range []string{"shop", "x", "sh", "a shop", "shops", "xx", "a\nshop", ""} {
+			check(expr, value)
+		}
+	}
+	c := seeded{rand.New(rand.NewPCG(5, 17))}
+	for range 5_000 {
+		expr := randomExpr(c, 4)
+		for range 4 {
+			check(expr, pick(c, words)+strings.Repeat(pick(c, words), c.below(2)))
+		}
+	}
+}
