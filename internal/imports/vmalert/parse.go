@@ -229,6 +229,9 @@ func (q *query) leaf(field string, depth int) (tree.Node, error) {
 			return q.compare(field, op)
 		}
 	}
+	if field != "" && interval.MatchString(q.text[q.i:]) {
+		return q.between(q.names.field(field))
+	}
 	if functions.MatchString(strings.ToLower(q.text[q.i:])) {
 		return q.call(field)
 	}
@@ -368,11 +371,7 @@ func (q *query) compare(field, op string) (tree.Node, error) {
 		n := equal(name, text)
 		if q.i < len(q.text) && q.text[q.i] == '*' {
 			q.i++
-			n = tree.Leaf{
-				Field:  name,
-				Mods:   "startswith|cased",
-				Values: []string{tree.Escape(text)},
-			}
+			n = beginsWith(name, text)
 		}
 		if op == "!=" {
 			n = tree.Negate(n)
@@ -464,8 +463,16 @@ func (q *query) call(field string) (tree.Node, error) {
 	case "in":
 		return tree.Leaf{Field: own, Mods: "cased", Values: escaped(args)}, nil
 	case "exact", "eq":
+		if len(args) == 1 && wild[0] {
+			return beginsWith(own, args[0]), nil
+		}
 		if len(args) == 1 {
 			return equal(own, args[0]), nil
+		}
+	case "eq_field":
+		if len(args) == 1 {
+			other := q.names.field(args[0])
+			return tree.Leaf{Field: own, Mods: "fieldref|cased", Values: []string{other}}, nil
 		}
 	case "i":
 		if len(args) == 1 {
@@ -487,12 +494,13 @@ func (q *query) call(field string) (tree.Node, error) {
 		return tree.All(of...), err
 	case "ipv4_range":
 		return q.addresses(own, args)
-	case "range":
-		q.i = start
-		return q.between(own)
 	}
 	q.i = start
 	return nil, q.fail("%s() is not translated", name)
+}
+
+func beginsWith(field, text string) tree.Node {
+	return tree.Leaf{Field: field, Mods: "startswith|cased", Values: []string{tree.Escape(text)}}
 }
 
 func escaped(texts []string) []string {
@@ -508,13 +516,20 @@ var interval = regexp.MustCompile(`^(?i:range)\s*([\[(])\s*([^\s,]+)\s*,\s*([^\s
 // between reads range(a, b], whose brackets include and whose parentheses exclude.
 func (q *query) between(field string) (tree.Node, error) {
 	m := interval.FindStringSubmatch(q.text[q.i:])
-	if m == nil {
-		return nil, q.fail("range is written range(a, b]")
+	mods := map[string]string{"(": "gt", "[": "gte", ")": "lt", "]": "lte"}
+	var all []tree.Node
+	for _, side := range [][2]string{{m[1], m[2]}, {m[4], m[3]}} {
+		if strings.EqualFold(strings.TrimLeft(side[1], "+-"), "inf") {
+			continue
+		}
+		if !q.names.number(side[1]) {
+			return nil, q.fail("a range of texts is not translated")
+		}
+		all = append(all, tree.Leaf{Field: field, Mods: mods[side[0]], Values: []string{side[1]}})
 	}
 	q.i += len(m[0])
-	mods := map[string]string{"(": "gt", "[": "gte", ")": "lt", "]": "lte"}
-	return tree.All(
-		tree.Leaf{Field: field, Mods: mods[m[1]], Values: []string{m[2]}},
-		tree.Leaf{Field: field, Mods: mods[m[4]], Values: []string{m[3]}},
-	), nil
+	if len(all) == 0 {
+		return nil, q.fail("a range without ends is not translated")
+	}
+	return tree.All(all...), nil
 }

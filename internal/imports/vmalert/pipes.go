@@ -23,14 +23,31 @@ type statistics struct {
 	extractions []decode.Extraction
 }
 
+// pipes are the names of pipes of VictoriaLogs; what is none is a filter.
+var pipes = strings.Fields(
+	`block_stats blocks_count collapse_nums copy cp decolorize del delete drop
+	drop_empty_fields eval extract extract_regexp facets field_names field_values fields filter first
+	format generate_sequence hash head join json_array_len keep last len limit math mv offset order
+	pack_json pack_logfmt query_stats rename replace replace_regexp rm running_stats sample
+	set_stream_fields skip sort split stats stats_remote stream_context time_add top total_stats union
+	uniq unpack_json unpack_logfmt unpack_syslog unpack_words unroll where`,
+)
+
 // stages reads the pipes of a query.
 func (q *query) stages(logs tree.Node) (s *statistics, err error) {
 	s = &statistics{logs: logs, results: map[string]string{}}
 	grouped := false
 	var filters []string
 	for q.take("|") {
+		q.space()
 		at := q.i
 		name := strings.ToLower(q.word())
+		switch _, isStats := quantity[name]; {
+		case (isStats || name == "by") && q.is("("):
+			q.i, name = at, "stats" // whose name may be left out
+		case !slices.Contains(pipes, name):
+			q.i, name = at, "filter" // as here
+		}
 		switch {
 		case name == "stats" && grouped:
 			return nil, &mistake{at, "several stats are not translated"}

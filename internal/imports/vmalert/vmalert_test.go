@@ -103,6 +103,17 @@ func TestQueries(t *testing.T) {
 			"match: {fields.level|cased: [error, fatal], line|word: Timeout} when: p99(took) >= " +
 				"250 or distinct(user) > 10 window: 5m by: [host=fields.host]", "",
 		},
+		{ // filter and stats may be left out; ranges, and beginnings of exact values
+			`_time:5m n:range[1,5) m:range(0, inf] p:exact("GET "*) | unpack_json | a:=1 | ` +
+				`by (u) count() n | n:>3`,
+			"extract: [{from: line, json: [a, u]}] match: {n|gte: 1, n|lt: 5, m|gt: 0, " +
+				"p|startswith|cased: GET , fields.a|cased: 1} when: count() > 3 window: 5m by: " +
+				"[u=fields.u]", "",
+		},
+		{
+			`_time:5m a:eq_field(b) | count() n | n:>3`,
+			"match: {a|fieldref|cased: b} when: count() > 3 window: 5m", "",
+		},
 		{
 			`_time:5m | stats count() as n`, "",
 			"refused: without by and filter it has a result at any time, so it always fires",
