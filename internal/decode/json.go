@@ -296,13 +296,19 @@ func holdsObjects(array []byte) bool {
 }
 
 // repaired reads an object that was cut off, as a shipper does at its size limit: what is open is
-// closed, and the log has the fields up to the cut.
+// closed, and the log has the fields up to the cut. It also reads one with values that miss their
+// quotes, as web servers write from a template.
 func (d *Decoder) repaired(b []byte) bool {
-	if b[0] != '{' || d.root.Read(b) != jsonscan.Cut {
+	if b[0] != '{' {
 		return false
 	}
 	var ok bool
-	if d.built, ok = appendClosed(d.built[:0], b); !ok || !whole(d.root, d.built) {
+	if d.root.Read(b) == jsonscan.Cut {
+		d.built, ok = appendClosed(d.built[:0], b)
+	} else {
+		d.built, ok = jsonscan.Mend(d.built[:0], b)
+	}
+	if !ok || !whole(d.root, d.built) {
 		return false
 	}
 	d.notice(NoticeRepaired)

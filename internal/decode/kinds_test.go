@@ -479,3 +479,23 @@ func TestShippers(t *testing.T) {
 	f("\x82\xaa@timestamp\xcb\x41\xd9\x00\x00\x00\x00\x00\x00\xa3log\xd9\x43127.0.0.1 - - "+
 		"[04/May/2026:10:11:12 +0000] \"GET / HTTP/1.1\" 200 5", "binary")
 }
+
+// Web servers write JSON from a template, in which values that are meant as numbers have no quotes.
+// See findings/nginx-json-misses-values.sh.
+func TestJSONFromTemplate(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		got := readOne(t, Config{}, nextDay, text, "status", "agent", "up")
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	f(`{"status":502,"agent":"a","up":0.000, 0.000}`, "502 a 0.000, 0.000")
+	f(`{"status":200,"agent":"a \x22b\x22","up":}`, `200 a "b" null`)
+	f(`{"log":"{\"status\":502,\"agent\":\"a\",\"up\":-}\n","stream":"stdout"}`, "502 a null")
+	f(`2026-05-04T10:11:12Z stdout F {"status":502,"agent":"a","up":0.1, 0.2}`, "502 a 0.1, 0.2")
+	strict := Config{Format: "json"}
+	if got := readOne(t, strict, nextDay, `{"status":502,"up":-}`, "status"); got != "invalid_json" {
+		t.Errorf("a topic of JSON: %s", got)
+	}
+}

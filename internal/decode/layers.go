@@ -243,6 +243,13 @@ func (l *Log) openMessage() {
 			whole := false // the message of the new layer is the text again
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
+				if l.pushOver(d.inner[n]) {
+					continue
+				}
+				var ok bool
+				if d.inner[n], ok = jsonscan.Mend(d.inner[n][:0], text); !ok {
+					return
+				}
 			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
 				l.isAccess = l.isAccess || f == formatAccess

@@ -41,7 +41,7 @@ type Notice uint8
 const (
 	// the time was unreadable, implausible or in the future: the record's time was used
 	NoticeTime      Notice = iota
-	NoticeRepaired         // truncated JSON, read up to its end
+	NoticeRepaired         // JSON read up to where it was cut off, or with values without quotes
 	NoticePartial          // a part of a line that a container runtime split
 	NoticeFieldsCut        // an entry had more fields than the limit
 	noticeCount

@@ -456,7 +456,7 @@ func appendUnescaped(dst, s []byte) (out, rest []byte) {
 }
 
 // appendEscape resolves the escape at s[i] and returns the index after it. An escape that JSON does
-// not define stands for the character itself.
+// not define stands for the character itself, but for \xHH: nginx and Apache write bytes so.
 func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	if i+1 >= len(s) {
 		return append(dst, '\\'), len(s)
@@ -488,6 +488,8 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 			}
 		}
 		return utf8.AppendRune(dst, utf8.RuneError), i + 6
+	case 'x':
+		return appendHexBytes(dst, s, i)
 	default:
 		// a rune of several bytes: it is copied, and checked, with the text that follows
 		if c >= utf8.RuneSelf {
@@ -497,6 +499,36 @@ func appendEscape(dst, s []byte, i int) ([]byte, int) {
 	}
 }
 
+// appendHexBytes resolves the run of escapes \xHH at s[i], which are bytes of UTF-8.
+func appendHexBytes(dst, s []byte, i int) ([]byte, int) {
+	start := len(dst)
+	for i+4 <= len(s) && s[i] == '\\' && s[i+1] == 'x' {
+		high, low := hexDigit(s[i+2]), hexDigit(s[i+3])
+		if high|low > 15 {
+			break
+		}
+		dst, i = append(dst, high<<4|low), i+4
+	}
+	if len(dst) == start {
+		return append(dst, 'x'), i + 2
+	}
+	if !utf8.Valid(dst[start:]) {
+		dst = AppendValid(dst[:start], bytes.Clone(dst[start:]))
+	}
+	return dst, i
+}
+
+// hexDigit returns the value of a hexadecimal digit, or 255.
+func hexDigit(c byte) byte {
+	switch {
+	case c-'0' <= 9:
+		return c - '0'
+	case c|0x20 >= 'a' && c|0x20 <= 'f':
+		return c | 0x20 - 'a' + 10
+	}
+	return 255
+}
+
 // Hex4 reads four hexadecimal digits at s[i].
 func Hex4(s []byte, i int) (rune, bool) {
 	if i+4 > len(s) {
@@ -504,14 +536,11 @@ func Hex4(s []byte, i int) (rune, bool) {
 	}
 	var r rune
 	for _, c := range s[i : i+4] {
-		switch {
-		case c-'0' <= 9:
-			r = r<<4 | rune(c-'0')
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			r = r<<4 | rune(c|0x20-'a'+10)
-		default:
+		digit := hexDigit(c)
+		if digit > 15 {
 			return 0, false
 		}
+		r = r<<4 | rune(digit)
 	}
 	return r, true
 }
