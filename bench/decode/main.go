@@ -68,7 +68,7 @@ func main() {
 		f, err := os.Create(*profile)
 		check(err)
 		check(pprof.StartCPUProfile(f))
-		once(*single, 100)
+		once(*single, 20**rounds)
 		pprof.StopCPUProfile()
 		check(f.Close())
 		return

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"encoding/binary"
-	"encoding/hex"
 	"math"
 	"strconv"
 
@@ -14,22 +13,25 @@ import (
 // memory, as they would stand in JSON, and nothing else does. What wants a layer as a whole, such
 // as Entry, has the JSON made first (see inFull).
 
-// flat is a layer whose values are put one by one.
+// flat is a layer whose values are put one by one. Its Doc begins with a copy of the message: texts
+// that JSON writes as they are stay where they are in it, and what JSON writes otherwise, such as
+// numbers, is appended.
 type flat struct {
 	x       *jsonscan.Extractor
-	doc     []byte
-	learned []learnedKey // of the members of the last object, in their order
-	n       int          // members so far
-	nested  bool         // something within a value is asked for, so the layer must be read in full
+	learned []*learnedKey // of the members of the last object, in their order
+	names   map[string]*learnedKey
+	n       int  // members so far
+	nested  bool // something within a value is asked for, so the layer must be read in full
 }
 
+// learnedKey is a key as a message has it, with its tag and length.
 type learnedKey struct {
-	name string
-	key  *jsonscan.Key
+	key string
+	at  *jsonscan.Key // nil if nothing about it is asked for
 }
 
 func (f *flat) begin(x *jsonscan.Extractor) {
-	f.x, f.doc, f.n, f.nested = x, f.doc[:0], 0, false
+	f.x, f.n, f.nested = x, 0, false
 	x.Begin()
 }
 
@@ -37,43 +39,52 @@ func (f *flat) begin(x *jsonscan.Extractor) {
 func (f *flat) key(name []byte) *jsonscan.Key {
 	i := f.n
 	f.n++
-	if i < len(f.learned) && f.learned[i].name == string(name) {
-		return f.learned[i].key
-	}
-	for _, c := range name {
-		if c < ' ' || c == '"' || c == '\\' {
-			f.nested = true // the rare way
-			return nil
+	known := f.names[string(name)]
+	if known == nil {
+		for _, c := range name {
+			if c < ' ' || c == '"' || c == '\\' {
+				f.nested = true // the rare way
+				return nil
+			}
 		}
-	}
-	k, kept := f.x.Key(name)
-	known := learnedKey{k.Name(), k}
-	if !k.Wanted() {
-		known.key = nil
-	}
-	if kept && i < maxLearned {
-		for len(f.learned) <= i {
-			f.learned = append(f.learned, learnedKey{})
+		k, kept := f.x.Key(name)
+		if !k.Wanted() {
+			k = nil
 		}
+		if !kept || len(name) >= 0x80 || len(f.names) >= maxNames {
+			return k
+		}
+		known = &learnedKey{string(append([]byte{1<<3 | 2, byte(len(name))}, name...)), k}
+		if f.names == nil {
+			f.names = map[string]*learnedKey{}
+		}
+		f.names[string(name)] = known
+	}
+	switch {
+	case i < len(f.learned):
 		f.learned[i] = known
+	case i == len(f.learned) && i < maxLearned:
+		f.learned = append(f.learned, known)
 	}
-	return known.key
+	return known.at
 }
 
-// maxLearned is of how many members the order is remembered.
-const maxLearned = 64
+const (
+	maxLearned = 64  // members whose order is remembered
+	maxNames   = 512 // keys that are remembered
+)
 
-// text puts a text.
-func (f *flat) text(k *jsonscan.Key, t []byte) {
-	from := len(f.doc) + 1
-	var plain bool
-	if f.doc, plain = jsonscan.AppendPlain(f.doc, t); plain {
-		f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(f.doc) - 1), Kind: String})
-		return
+// text puts the text doc[from:to].
+func (f *flat) text(doc []byte, k *jsonscan.Key, from, to int) []byte {
+	t := doc[from:to]
+	if jsonscan.IsPlain(t) {
+		f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(to), Kind: String})
+		return doc
 	}
-	f.doc = jsonscan.AppendQuoted(f.doc, t)
+	start := len(doc) + 1
+	doc = jsonscan.AppendQuoted(doc, t)
 	flags := uint8(0)
-	if len(f.doc)-from-1 != len(t) {
+	if len(doc)-start-1 != len(t) {
 		flags = jsonscan.Escaped
 	}
 	for _, c := range t {
@@ -84,17 +95,18 @@ func (f *flat) text(k *jsonscan.Key, t []byte) {
 	}
 	f.x.Put(
 		k,
-		jsonscan.Span{Start: int32(from), End: int32(len(f.doc) - 1), Kind: String, Flags: flags},
+		jsonscan.Span{Start: int32(start), End: int32(len(doc) - 1), Kind: String, Flags: flags},
 	)
+	return doc
 }
 
 // put puts what was appended to doc since from.
-func (f *flat) put(k *jsonscan.Key, from int) {
-	s := jsonscan.Span{Start: int32(from), End: int32(len(f.doc)), Kind: Number}
-	switch f.doc[from] {
+func (f *flat) put(doc []byte, k *jsonscan.Key, from int) {
+	s := jsonscan.Span{Start: int32(from), End: int32(len(doc)), Kind: Number}
+	switch doc[from] {
 	case '"':
 		s.Kind, s.Start, s.End = String, s.Start+1, s.End-1
-		_, s.Flags = jsonscan.ScanString(f.doc, from+1)
+		_, s.Flags = jsonscan.ScanString(doc, from+1)
 	case '{':
 		s.Kind = Object
 		f.nested = f.nested || k.Leads()
@@ -108,78 +120,98 @@ func (f *flat) put(k *jsonscan.Key, from int) {
 	f.x.Put(k, s)
 }
 
-// pair puts a key and its value, as attributes have them.
-func (f *flat) pair(pair []byte) {
-	var name, value []byte
-	if len(pair) > 2 && pair[0] == 0x0a && pair[1] < 0x80 &&
-		int(pair[1])+2 <= len(pair) { // the usual order
-		name, value = pair[2:2+pair[1]], pair[2+pair[1]:]
-		if len(value) > 2 && value[0] == 0x12 {
-			if value[1] < 0x80 && int(value[1])+2 == len(value) {
-				if k := f.key(name); k != nil {
-					f.any(k, value[2:])
-				}
-				return
+// pair puts the key and value doc[from:to], as attributes have them, and says whether it is one.
+func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
+	if from < to &&
+		f.n < len(f.learned) { // the same key as in the object before, in one of the two orders
+		l := f.learned[f.n]
+		at, n := from, 0
+		front := doc[from] != 2<<3|2
+		if front {
+			at += len(l.key)
+		}
+		if at+1 < to && doc[at] == 2<<3|2 && (!front || string(doc[from:at]) == l.key) {
+			n = int(doc[at+1])
+			if at += 2; n >= 0x80 {
+				n, at = length(doc[:to], at-1)
 			}
-			if n, rest := uvarint(value[1:]); rest != nil && n == uint64(len(rest)) {
-				if k := f.key(name); k != nil {
-					f.any(k, rest)
+			if end := at + n; end <= to && (front && end == to ||
+				!front && string(doc[end:to]) == l.key) {
+				f.n++
+				if l.at != nil {
+					doc = f.any(doc, l.at, at, end)
 				}
-				return
+				return doc, true
 			}
 		}
 	}
-	name, value = nil, nil
-	for b := pair; len(b) > 0; {
-		field, rest := nextField(b)
-		if rest == nil {
-			break
+	nameFrom, nameTo, valueFrom, valueTo := from, from, from, from
+	for i := from; i < to; {
+		tag := doc[i]
+		n, at := length(doc[:to], i+1)
+		if n < 0 {
+			return doc, false
 		}
-		switch b = rest; field.number {
-		case 1:
-			name = field.bytes
-		case 2:
-			value = field.bytes
+		switch i = at + n; tag {
+		case 1<<3 | 2:
+			nameFrom, nameTo = at, i
+		case 2<<3 | 2:
+			valueFrom, valueTo = at, i
+		default:
+			return doc, false
 		}
 	}
-	if k := f.key(name); k != nil {
-		f.any(k, value)
+	if k := f.key(doc[nameFrom:nameTo]); k != nil {
+		doc = f.any(doc, k, valueFrom, valueTo)
 	}
+	return doc, true
 }
 
-// any puts a value of OpenTelemetry's data model.
-func (f *flat) any(k *jsonscan.Key, v []byte) {
-	from := len(f.doc)
-	if len(v) > 1 {
-		switch v[0] {
-		case 0x0a:
-			if v[1] < 0x80 && int(v[1])+2 == len(v) {
-				f.text(k, v[2:])
-				return
+// any puts the value doc[from:to] of OpenTelemetry's data model.
+func (f *flat) any(doc []byte, k *jsonscan.Key, from, to int) []byte {
+	start := len(doc)
+	if to-from > 1 {
+		switch v := doc[from:to]; v[0] {
+		case 1<<3 | 2:
+			if n, at := length(doc[:to], from+1); at+n == to && n >= 0 {
+				return f.text(doc, k, at, to)
 			}
-			if n, t := uvarint(v[1:]); t != nil && n == uint64(len(t)) {
-				f.text(k, t)
-				return
-			}
-		case 0x18:
+		case 3 << 3:
 			if n, rest := uvarint(v[1:]); rest != nil && len(rest) == 0 {
-				f.doc = strconv.AppendInt(f.doc, int64(n), 10)
-				f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(f.doc)), Kind: Number})
-				return
-			}
-		case 0x21:
-			if len(v) == 9 {
-				f.doc = appendDouble(
-					f.doc,
-					math.Float64frombits(binary.LittleEndian.Uint64(v[1:9])),
+				doc = strconv.AppendInt(doc, int64(n), 10)
+				f.x.Put(
+					k,
+					jsonscan.Span{Start: int32(start), End: int32(len(doc)), Kind: Number},
 				)
-				f.put(k, from)
-				return
+				return doc
+			}
+		case 4<<3 | 1:
+			if len(v) == 9 {
+				doc = appendDouble(doc, math.Float64frombits(binary.LittleEndian.Uint64(v[1:9])))
+				f.put(doc, k, start)
+				return doc
 			}
 		}
 	}
-	f.doc = appendProtoAny(f.doc, v, 0)
-	f.put(k, from)
+	doc = appendProtoAny(doc, doc[from:to:to], 0)
+	f.put(doc, k, start)
+	return doc
+}
+
+// length reads a length at b[i] and returns it with the index behind it; it is negative if as many
+// bytes do not follow.
+func length(b []byte, i int) (n, at int) {
+	if i < len(b) && b[i] < 0x80 {
+		if n = int(b[i]); i+1+n <= len(b) {
+			return n, i + 1
+		}
+		return -1, i
+	}
+	size, rest := uvarint(b[min(i, len(b)):])
+	if rest == nil || size > uint64(len(rest)) {
+		return -1, i
+	}
+	return int(size), len(b) - len(rest)
 }
 
 // appendDouble appends a number as appendFloat does, sooner where it is a small one with at most
@@ -232,6 +264,8 @@ type flatLog struct {
 	keys        [recordKeys]*jsonscan.Key // nil for what is not asked for
 	timeAsked   bool                      // a field is the time's own number
 	compiled    bool
+	doc         []byte // memory of the record and its attributes
+	resourceDoc []byte
 	bytes       []byte // of the record
 	scope       []byte
 	group       []byte // the message of the resource
@@ -268,16 +302,24 @@ func (d *Decoder) flatResource(resource []byte) {
 	o.group, o.resourceRaw = resource, false
 	d.resource = d.extractor(&d.resourceKept)
 	o.resource.begin(d.resource)
-	for b := resource; len(b) > 0; {
-		field, rest := nextField(b)
-		if rest == nil {
+	doc := append(o.resourceDoc[:0], resource...)
+	for i := 0; i < len(resource); {
+		if doc[i] != 1<<3|2 {
+			_, rest := nextField(resource[i:])
+			if rest == nil {
+				break
+			}
+			i = len(resource) - len(rest)
+			continue
+		}
+		n, at := length(doc[:len(resource)], i+1)
+		if n < 0 {
 			break
 		}
-		if b = rest; field.number == 1 {
-			o.resource.pair(field.bytes)
-		}
+		i = at + n
+		doc, _ = o.resource.pair(doc, at, i)
 	}
-	d.resource.Doc = o.resource.doc
+	o.resourceDoc, d.resource.Doc = doc, doc
 	if o.resource.nested {
 		d.resourceInFull()
 	}
@@ -289,8 +331,8 @@ func (d *Decoder) resourceInFull() {
 	d.flat.resourceRaw = true
 }
 
-// flatRecord reads and emits a log record.
-func (d *Decoder) flatRecord(record, scope []byte) {
+// flatRecord reads and emits a log record, and says whether the bytes are one.
+func (d *Decoder) flatRecord(record, scope []byte) bool {
 	o := &d.flat
 	o.bytes, o.scope, o.time = record, scope, 0
 	r, a := &o.record, &o.attributes
@@ -298,54 +340,83 @@ func (d *Decoder) flatRecord(record, scope []byte) {
 	d.envelope = d.extractor(&d.envelopeKept)
 	a.begin(d.envelope)
 	observed := uint64(0)
-	for b := record; len(b) > 0; {
-		var t []byte
-		switch tag := b[0]; tag {
-		case 1<<3 | 1:
-			o.time, b = binary.LittleEndian.Uint64(b[1:9]), b[9:]
-		case 11<<3 | 1:
-			observed, b = binary.LittleEndian.Uint64(b[1:9]), b[9:]
+	doc := append(o.doc[:0], record...)
+	for i, end := 0, len(record); i < end; {
+		tag := doc[i]
+		if tag&7 == 2 {
+			n, at := length(doc[:end], i+1)
+			if n < 0 {
+				return false
+			}
+			i = at + n
+			switch tag {
+			case 6<<3 | 2:
+				var ok bool
+				if doc, ok = a.pair(doc, at, i); !ok {
+					return false
+				}
+			case 3<<3 | 2:
+				doc = r.some(doc, o.keys[keySeverityText], at, i)
+			case 5<<3 | 2:
+				if k := o.keys[keyBody]; k != nil {
+					doc = r.any(doc, k, at, i)
+				}
+			case 9<<3 | 2:
+				if n != 16 && n != 0 {
+					return false
+				}
+				doc = r.id(doc, o.keys[keyTraceID], at, i)
+			case 10<<3 | 2:
+				if n != 8 && n != 0 {
+					return false
+				}
+				doc = r.id(doc, o.keys[keySpanID], at, i)
+			case 12<<3 | 2:
+				doc = r.some(doc, o.keys[keyEventName], at, i)
+			}
+			continue
+		}
+		switch tag {
+		case 1<<3 | 1, 11<<3 | 1:
+			if i+9 > end {
+				return false
+			}
+			if n := binary.LittleEndian.Uint64(doc[i+1 : i+9]); tag == 1<<3|1 {
+				o.time = n
+			} else {
+				observed = n
+			}
+			i += 9
 		case 2 << 3:
-			var n uint64
-			if n, b = uvarint(b[1:]); n != 0 {
-				r.number(o.keys[keySeverityNumber], n)
+			n, rest := uvarint(doc[i+1 : end])
+			if rest == nil || n > 24 {
+				return false
 			}
-		case 6<<3 | 2:
-			if t, b = chunk(b[1:]); b == nil {
-				break
+			if i = end - len(rest); n != 0 {
+				doc = r.number(doc, o.keys[keySeverityNumber], n)
 			}
-			a.pair(t)
-		case 3<<3 | 2:
-			t, b = chunk(b[1:])
-			r.some(o.keys[keySeverityText], t)
-		case 5<<3 | 2:
-			t, b = chunk(b[1:])
-			if k := o.keys[keyBody]; k != nil {
-				r.any(k, t)
-			}
-		case 9<<3 | 2:
-			t, b = chunk(b[1:])
-			r.id(o.keys[keyTraceID], t)
-		case 10<<3 | 2:
-			t, b = chunk(b[1:])
-			r.id(o.keys[keySpanID], t)
-		case 12<<3 | 2:
-			t, b = chunk(b[1:])
-			r.some(o.keys[keyEventName], t)
 		default:
-			_, b = nextField(b)
+			_, rest := nextField(record[i:])
+			if rest == nil {
+				return false
+			}
+			i = end - len(rest)
 		}
 	}
 	timed := o.time > 0 && o.time < math.MaxInt64 && d.log.clock.plausible(int64(o.time)) &&
 		d.cfg.Fields["timestamp"] == nil
 	if o.time > 0 && (!timed || o.timeAsked) {
-		r.number(o.keys[keyTime], o.time)
+		doc = r.number(doc, o.keys[keyTime], o.time)
 	}
 	if observed > 0 && (!timed || o.timeAsked) {
-		r.number(o.keys[keyObserved], observed)
+		doc = r.number(doc, o.keys[keyObserved], observed)
 	}
-	r.some(o.keys[keyScope], scope)
-	d.root.Doc, d.envelope.Doc = r.doc, a.doc
+	if k := o.keys[keyScope]; k != nil && len(scope) > 0 {
+		from := len(doc)
+		doc = append(doc, scope...)
+		doc = r.text(doc, k, from, len(doc))
+	}
+	o.doc, d.root.Doc, d.envelope.Doc = doc, doc, doc
 	if r.nested || a.nested {
 		d.readInFull()
 		d.prepare("otlp_proto", nil)
@@ -359,31 +430,49 @@ func (d *Decoder) flatRecord(record, scope []byte) {
 	}
 	d.emit()
 	o.active = false
+	return true
 }
 
-func (f *flat) number(k *jsonscan.Key, n uint64) {
+func (f *flat) number(doc []byte, k *jsonscan.Key, n uint64) []byte {
 	if k == nil {
-		return
+		return doc
 	}
-	from := len(f.doc)
-	f.doc = strconv.AppendUint(f.doc, n, 10)
-	f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(f.doc)), Kind: Number})
+	from := len(doc)
+	doc = strconv.AppendUint(doc, n, 10)
+	f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(doc)), Kind: Number})
+	return doc
 }
 
-// some puts a text unless it is empty.
-func (f *flat) some(k *jsonscan.Key, t []byte) {
-	if k != nil && len(t) > 0 {
-		f.text(k, t)
+// some puts the text doc[from:to] unless it is empty.
+func (f *flat) some(doc []byte, k *jsonscan.Key, from, to int) []byte {
+	if k == nil || from == to {
+		return doc
 	}
+	return f.text(doc, k, from, to)
 }
 
-func (f *flat) id(k *jsonscan.Key, id []byte) {
-	if k == nil || len(id) == 0 {
-		return
+// id puts the bytes doc[from:to], eight or sixteen, in hexadecimal digits.
+func (f *flat) id(doc []byte, k *jsonscan.Key, from, to int) []byte {
+	if k == nil || from == to {
+		return doc
 	}
-	from := len(f.doc) + 1
-	f.doc = append(hex.AppendEncode(append(f.doc, '"'), id), '"')
-	f.x.Put(k, jsonscan.Span{Start: int32(from), End: int32(len(f.doc) - 1), Kind: String})
+	start := len(doc)
+	for i := from; i+4 <= to; i += 4 {
+		doc = appendHex4(doc, doc[i:i+4])
+	}
+	f.x.Put(k, jsonscan.Span{Start: int32(start), End: int32(len(doc)), Kind: String})
+	return doc
+}
+
+// appendHex4 appends four bytes in hexadecimal digits, all eight digits at once.
+func appendHex4(dst []byte, four []byte) []byte {
+	const ones = 0x0101010101010101
+	n := uint64(binary.LittleEndian.Uint32(four))
+	n = (n | n<<16) & 0x0000ffff0000ffff
+	n = (n | n<<8) & 0x00ff00ff00ff00ff
+	n = n>>4&0x000f000f000f000f | n&0x000f000f000f000f<<8
+	letters := (n + 6*ones) >> 4 & ones
+	return binary.LittleEndian.AppendUint64(dst, n+'0'*ones+letters*('a'-'0'-10))
 }
 
 // readInFull makes the JSON of the record and its attributes, and reads it.

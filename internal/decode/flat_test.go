@@ -216,3 +216,39 @@ func TestFlatAgrees(t *testing.T) {
 		}
 	}
 }
+
+// A log record that is damaged is refused alone; an empty attribute is none.
+func TestDamagedRecordAmongOthers(t *testing.T) {
+	field := func(n protowire.Number, v ...byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), v)
+	}
+	body := func(text string) []byte { return field(5, field(1, []byte(text)...)...) }
+	var scope []byte
+	for _, record := range [][]byte{
+		body("first"), {6<<3 | 2, 9, 1}, append(field(6), body("second")...), {1<<3 | 1, 0},
+		field(9, 1, 2), append(field(6, 2<<3|2), body("bad pair")...), body("third"),
+	} {
+		scope = append(scope, field(2, record...)...)
+	}
+	d, err := New(Config{}, NewFields())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got, refused []string
+	d.Decode(&models.Record{Value: field(1, field(2, scope...)...)}, func(l *Log) {
+		got = append(got, string(l.Value(FieldMessage).Text))
+	}, func(r Reason, _ string) { refused = append(refused, string(r)) })
+	if g, w := fmt.Sprint(got, refused), "[first second third] "+
+		"[invalid_member invalid_member invalid_member invalid_member]"; g != w {
+		t.Fatalf("got  %s\nwant %s", g, w)
+	}
+}
+
+func TestHexDigits(t *testing.T) {
+	for c := range 256 {
+		four := []byte{byte(c), byte(c * 7), byte(c * 13), byte(255 - c)}
+		if got, want := string(appendHex4(nil, four)), fmt.Sprintf("%x", four); got != want {
+			t.Fatalf("%s, want %s", got, want)
+		}
+	}
+}

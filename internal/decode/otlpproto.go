@@ -11,9 +11,10 @@ import (
 )
 
 // otlpProto emits the log records of an export request in OTLP's protobuf, and says whether the
-// bytes are one. It checks the whole message first, strictly enough that no text is mistaken for
-// it. Senders write fields in whatever order they like, the resource behind the logs it belongs to
-// for example, so each message is gone through once for each kind of field that is wanted.
+// bytes are one. It checks the whole frame and the first record of each scope before, strictly
+// enough that no text is mistaken for it; a later record that is damaged is refused alone. Senders
+// write fields in whatever order they like, the resource behind the logs it belongs to for example,
+// so each frame is gone through once for what its logs share and once for the logs.
 func (d *Decoder) otlpProto(b []byte) bool {
 	records, ok := checkLogs(b)
 	if !ok {
@@ -23,50 +24,51 @@ func (d *Decoder) otlpProto(b []byte) bool {
 		d.refuse(EmptyBatch, "the export holds no log record")
 		return true
 	}
-	protoFields(b, func(f protoField) bool {
-		d.protoResourceLogs(f.bytes)
-		return true
-	})
+	for len(b) > 0 {
+		var group []byte
+		group, b = chunk(b[1:])
+		d.protoResourceLogs(group)
+	}
 	d.envelope, d.resource = nil, nil
 	return true
 }
 
-func (d *Decoder) protoResourceLogs(b []byte) {
-	var resource []byte
-	protoFields(b, func(f protoField) bool {
-		if f.number == 1 {
-			resource = f.bytes
-		}
-		return true
-	})
+// protoResourceLogs reads a message that was checked.
+func (d *Decoder) protoResourceLogs(group []byte) {
+	resource, _ := subMessage(group, 1)
 	d.flatResource(resource)
-	protoFields(b, func(f protoField) bool {
-		if f.number == 2 {
-			d.protoScopeLogs(f.bytes)
-		}
-		return true
-	})
+	for scope, rest := subMessage(group, 2); rest != nil; scope, rest = subMessage(rest, 2) {
+		d.protoScopeLogs(scope)
+	}
 }
 
-func (d *Decoder) protoScopeLogs(b []byte) {
-	var scope []byte
-	protoFields(b, func(f protoField) bool {
-		if f.number == 1 {
-			protoFields(f.bytes, func(f protoField) bool {
-				if f.number == 1 {
-					scope = f.bytes
-				}
-				return true
-			})
+// protoScopeLogs reads a message that was checked.
+func (d *Decoder) protoScopeLogs(group []byte) {
+	scope, rest := subMessage(group, 1)
+	if rest != nil {
+		scope, _ = subMessage(scope, 1)
+	}
+	for record, rest := subMessage(group, 2); rest != nil; record, rest = subMessage(rest, 2) {
+		if !d.flatRecord(record, scope) {
+			d.refuse(InvalidMember, "one of several log records is damaged")
 		}
-		return true
-	})
-	protoFields(b, func(f protoField) bool {
-		if f.number == 2 {
-			d.flatRecord(f.bytes, scope)
+	}
+}
+
+// subMessage returns the next field with a number whose value is bytes, and what follows it, nil if
+// there is no such field.
+func subMessage(b []byte, number byte) (body, rest []byte) {
+	for len(b) > 0 {
+		if b[0]&7 == 2 && b[0] < 0x80 {
+			tag := b[0]
+			if body, b = chunk(b[1:]); tag>>3 == number {
+				return body, b
+			}
+			continue
 		}
-		return true
-	})
+		_, b = nextField(b)
+	}
+	return nil, nil
 }
 
 // appendRecord appends the fields of a log record and the name of its scope, but no attributes.
@@ -305,7 +307,7 @@ func uvarint(b []byte) (uint64, []byte) {
 const deprecated = 1000
 
 // checkLogs says whether bytes are an export request, and counts its log records. A message with
-// any field that is not known is another message.
+// any field that is not known is another message. Of each scope it reads the first record only.
 func checkLogs(b []byte) (records int, ok bool) {
 	if len(b) == 0 {
 		return 0, false
@@ -354,15 +356,17 @@ func checkResourceLogs(b []byte) (records int, ok bool) {
 }
 
 func checkScopeLogs(b []byte) (records int, ok bool) {
+	first := true
 	for len(b) > 0 {
 		var record []byte
 		switch b[0] {
 		case 1<<3 | 2, 3<<3 | 2:
 			_, b = chunk(b[1:])
 		case 2<<3 | 2:
-			if record, b = chunk(b[1:]); b == nil || !checkRecord(record) {
+			if record, b = chunk(b[1:]); b == nil || first && !checkRecord(record) {
 				return records, false
 			}
+			first = false
 			records++
 		default:
 			return records, false

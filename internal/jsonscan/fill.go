@@ -36,24 +36,22 @@ func (k *key) Leads() bool { return k.child != 0 }
 // Slot is the slot of a key, or NoSlot.
 func (k *key) Slot() Slot { return k.slot }
 
-// AppendPlain appends a text in quotes if it needs no escapes and is ASCII.
-func AppendPlain(dst, t []byte) (out []byte, ok bool) {
-	if n := len(t); n >= 8 {
-		bad := uint64(0)
-		for i := 0; i+8 <= n; i += 8 {
-			bad |= unplain(word(t[i : i+8 : i+8]))
-		}
-		if bad|unplain(word(t[n-8:n:n])) != 0 {
-			return dst, false
-		}
-	} else {
+// IsPlain reports whether a text is ASCII and needs no escapes, so that JSON writes it as it is.
+func IsPlain(t []byte) bool {
+	n := len(t)
+	if n < 8 {
 		for _, c := range t {
 			if c < ' ' || c >= 0x80 || c == '"' || c == '\\' {
-				return dst, false
+				return false
 			}
 		}
+		return true
 	}
-	return append(append(append(dst, '"'), t...), '"'), true
+	bad := uint64(0)
+	for i := 0; i+8 <= n; i += 8 {
+		bad |= unplain(word(t[i : i+8 : i+8]))
+	}
+	return bad|unplain(word(t[n-8:n:n])) == 0
 }
 
 // unplain sets a bit if one of eight bytes is no ASCII or needs an escape.
