@@ -62,6 +62,7 @@ type Decoder struct {
 
 	lastLayout *layout
 	flat       flatLog
+	otlpCount  int // log records of the export that is read
 	wides      [wideCount]wide
 	lastWide   *wide
 	root       *jsonscan.Extractor
@@ -214,6 +215,9 @@ func (d *Decoder) end() {
 func (d *Decoder) value(b []byte, depth int) {
 	// the usual case
 	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 {
+		if hasPrefix(b, otlpPrefix) && d.otlpWhole(b) {
+			return
+		}
 		if n := d.root.Read(b); n > 0 && jsonscan.SkipBlank(b, n) == len(b) && !d.root.Parts {
 			d.prepare("json", b[:n])
 			d.emit()

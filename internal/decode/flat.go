@@ -26,8 +26,9 @@ type flat struct {
 
 // learnedKey is a key as a message has it, with its tag and length.
 type learnedKey struct {
-	key string
-	at  *jsonscan.Key // nil if nothing about it is asked for
+	key  string
+	json string        // as OTLP's JSON has it, up to its value
+	at   *jsonscan.Key // nil if nothing about it is asked for
 }
 
 func (f *flat) begin(x *jsonscan.Extractor) {
@@ -54,7 +55,11 @@ func (f *flat) key(name []byte) *jsonscan.Key {
 		if !kept || len(name) >= 0x80 || len(f.names) >= maxNames {
 			return k
 		}
-		known = &learnedKey{string(append([]byte{1<<3 | 2, byte(len(name))}, name...)), k}
+		known = &learnedKey{
+			key:  string(append([]byte{1<<3 | 2, byte(len(name))}, name...)),
+			json: keyPrefix + string(name) + `","value":`,
+			at:   k,
+		}
 		if f.names == nil {
 			f.names = map[string]*learnedKey{}
 		}
@@ -268,10 +273,12 @@ type flatLog struct {
 	resourceDoc []byte
 	bytes       []byte // of the record
 	scope       []byte
-	group       []byte // the message of the resource
-	resourceNo  uint64 // grows with each resource
-	active      bool   // the current log is one of these, and not yet in full
-	resourceRaw bool   // shared2 is the JSON of the resource
+	scopeName   jsonscan.Span // in the document
+	group       []byte        // the message of the resource
+	resourceNo  uint64        // grows with each resource
+	active      bool          // the current log is one of these, and not yet in full
+	resourceRaw bool          // shared2 is the JSON of the resource
+	json        bool          // what is read is OTLP's JSON
 	time        uint64
 }
 
@@ -299,7 +306,7 @@ func (d *Decoder) flatResource(resource []byte) {
 		d.compileFlat()
 	}
 	o.resourceNo++
-	o.group, o.resourceRaw = resource, false
+	o.group, o.resourceRaw, o.json = resource, false, false
 	d.resource = d.extractor(&d.resourceKept)
 	o.resource.begin(d.resource)
 	doc := append(o.resourceDoc[:0], resource...)
@@ -326,9 +333,16 @@ func (d *Decoder) flatResource(resource []byte) {
 }
 
 func (d *Decoder) resourceInFull() {
-	d.shared2 = append(appendProtoAttributes(append(d.shared2[:0], '{'), d.flat.group, 1), '}')
+	o := &d.flat
+	d.shared2 = append(d.shared2[:0], '{')
+	if o.json {
+		d.shared2 = appendAttributes(d.shared2, o.group)
+	} else {
+		d.shared2 = appendProtoAttributes(d.shared2, o.group, 1)
+	}
+	d.shared2 = append(d.shared2, '}')
 	d.resource.Read(d.shared2)
-	d.flat.resourceRaw = true
+	o.resourceRaw = true
 }
 
 // flatRecord reads and emits a log record, and says whether the bytes are one.
@@ -417,12 +431,19 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 		doc = r.text(doc, k, from, len(doc))
 	}
 	o.doc, d.root.Doc, d.envelope.Doc = doc, doc, doc
-	if r.nested || a.nested {
+	d.emitFlat("otlp_proto", nil, timed)
+	return true
+}
+
+// emitFlat emits the log whose layers were filled; timed says that its time is known.
+func (d *Decoder) emitFlat(format string, raw []byte, timed bool) {
+	o := &d.flat
+	if o.record.nested || o.attributes.nested {
 		d.readInFull()
-		d.prepare("otlp_proto", nil)
+		d.prepare(format, raw)
 	} else {
 		o.active = true
-		d.prepare("otlp_proto", nil)
+		d.prepare(format, raw)
 		if timed {
 			l := &d.log
 			l.time, l.timeFrom, l.timeSeen = int64(o.time), recordKeyNames[keyTime], true
@@ -430,7 +451,6 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 	}
 	d.emit()
 	o.active = false
-	return true
 }
 
 func (f *flat) number(doc []byte, k *jsonscan.Key, n uint64) []byte {
@@ -481,9 +501,13 @@ func (d *Decoder) readInFull() {
 	if !o.resourceRaw {
 		d.resourceInFull()
 	}
-	d.built = append(appendRecord(append(d.built[:0], '{'), o.bytes, o.scope), '}')
+	if o.json {
+		d.jsonInFull()
+	} else {
+		d.built = append(appendRecord(append(d.built[:0], '{'), o.bytes, o.scope), '}')
+		d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), o.bytes, 6), '}')
+	}
 	d.root.Read(d.built)
-	d.shared = append(appendProtoAttributes(append(d.shared[:0], '{'), o.bytes, 6), '}')
 	d.envelope.Read(d.shared)
 }
 

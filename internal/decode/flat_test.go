@@ -1,15 +1,18 @@
 package decode
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
+	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -152,8 +155,134 @@ func otlpMessage(r *rand.Rand) []byte {
 	return request
 }
 
+// otlpAsJSON is an export request in OTLP's JSON, with members in any order and blanks.
+func otlpAsJSON(r *rand.Rand, request []byte) []byte {
+	blank := func() string { return []string{"", "", "", "", " ", "\n "}[r.IntN(6)] }
+	object := func(members []string) string { // at most three are never of one name
+		if len(members) <= 3 && r.IntN(3) == 0 {
+			r.Shuffle(
+				len(members),
+				func(i, k int) { members[i], members[k] = members[k], members[i] },
+			)
+		}
+		return "{" + blank() + strings.Join(members, blank()+","+blank()) + blank() + "}"
+	}
+	member := func(key, value string) string {
+		return `"` + key + `"` + blank() + ":" + blank() + value
+	}
+	array := func(list []string) string {
+		return "[" + strings.Join(list, blank()+",") + blank() + "]"
+	}
+	quoted := func(b []byte) string { return string(jsonscan.AppendQuoted(nil, b)) }
+	var any func(b []byte) string
+	pair := func(b []byte) string {
+		var key, value []byte
+		found := false
+		protoFields(b, func(f protoField) bool {
+			if f.number == 1 {
+				key = f.bytes
+			} else {
+				value, found = f.bytes, true
+			}
+			return true
+		})
+		members := []string{member("key", quoted(key))}
+		if found {
+			members = append(members, member("value", any(value)))
+		}
+		return object(members)
+	}
+	pairs := func(b []byte, number uint64) (list []string) {
+		protoFields(b, func(f protoField) bool {
+			if f.number == number {
+				list = append(list, pair(f.bytes))
+			}
+			return true
+		})
+		return list
+	}
+	any = func(b []byte) string {
+		out := "{}"
+		protoFields(b, func(f protoField) bool {
+			name := []string{
+				"", "stringValue", "boolValue", "intValue", "doubleValue", "arrayValue",
+				"kvlistValue", "bytesValue",
+			}[f.number]
+			value := string(appendProtoAny(nil, b, 0))
+			switch f.number {
+			case 3:
+				if r.IntN(3) > 0 {
+					value = `"` + value + `"`
+				}
+			case 5:
+				var list []string
+				protoFields(f.bytes, func(f protoField) bool {
+					list = append(list, any(f.bytes))
+					return true
+				})
+				value = object([]string{member("values", array(list))})
+			case 6:
+				value = object([]string{member("values", array(pairs(f.bytes, 1)))})
+			}
+			out = object([]string{member(name, value)})
+			return true
+		})
+		return out
+	}
+	record := func(b []byte) string {
+		var members []string
+		protoFields(b, func(f protoField) bool {
+			switch f.number {
+			case 1, 11:
+				name := map[uint64]string{1: "timeUnixNano", 11: "observedTimeUnixNano"}[f.number]
+				members = append(members, member(name, fmt.Sprint(f.value)))
+			case 2:
+				members = append(members, member("severityNumber", fmt.Sprint(f.value)))
+			case 3:
+				members = append(members, member("severityText", quoted(f.bytes)))
+			case 5:
+				members = append(members, member("body", any(f.bytes)))
+			case 9:
+				members = append(members, member("traceId", fmt.Sprintf(`"%x"`, f.bytes)))
+			}
+			return true
+		})
+		if list := pairs(b, 6); len(list) > 0 {
+			members = append(members, member("attributes", array(list)))
+		}
+		if len(members) <= 3 {
+			members = append(members, `"w":0`, `"x":0`, `"y":null`, `"z":""`)
+		}
+		return object(members)
+	}
+	each := func(b []byte, number uint64, show func([]byte) string) (list []string) {
+		protoFields(b, func(f protoField) bool {
+			if f.number == number {
+				list = append(list, show(f.bytes))
+			}
+			return true
+		})
+		return list
+	}
+	scopes := func(b []byte) string {
+		members := each(b, 1, func(b []byte) string {
+			return member("scope", object(each(b, 1, func(name []byte) string {
+				return member("name", quoted(name))
+			})))
+		})
+		return object(append(members, member("logRecords", array(each(b, 2, record)))))
+	}
+	group := func(b []byte) string {
+		members := each(b, 1, func(b []byte) string {
+			return member("resource", object([]string{member("attributes", array(pairs(b, 1)))}))
+		})
+		return object(append(members, member("scopeLogs", array(each(b, 2, scopes)))))
+	}
+	return []byte(object([]string{member("resourceLogs", array(each(request, 1, group)))}))
+}
+
 // A log of OTLP is the same whether its layers are read value by value, with what was learnt from
-// others, or as the JSON of the whole.
+// others, or as the JSON of the whole; and the same in protobuf and in JSON.
 func TestFlatAgrees(t *testing.T) {
 	paths := []string{
 		"order.id", "order", "order.status", "status", "user", "user.service", "duration_ms",
@@ -163,20 +292,23 @@ func TestFlatAgrees(t *testing.T) {
 		"resource.x", "Größe",
 	}
 	fields := NewFields(paths...)
-	var decoders [2]*Decoder
-	for i := range decoders {
+	var decoders [3]*Decoder
+	for i, format := range []string{"otlp_proto", "otlp_proto", "auto"} {
 		var err error
-		if decoders[i], err = New(Config{Format: "otlp_proto"}, fields); err != nil {
+		if decoders[i], err = New(Config{Format: format}, fields); err != nil {
 			t.Fatal(err)
 		}
 	}
-	learning, reference := decoders[0], decoders[1]
+	reference := decoders[0]
 	show := func(l *Log, full, whole bool) (out string) {
 		if full {
 			l.inFull()
 		}
 		for id := range FieldID(fields.Len()) {
-			if id != FieldRaw {
+			// without a text, the line is the log as it was sent
+			if line := fields.Path(id) == "line"; id != FieldRaw &&
+				(!line || l.Value(FieldMessage).Kind == String &&
+					!bytes.HasPrefix(l.Value(id).Text, []byte("{"))) {
 				v := l.Value(id)
 				out += fmt.Sprintf("%s=%d %q %s; ", fields.Path(id), v.Kind, v.Text, l.Source(id))
 			}
@@ -184,33 +316,37 @@ func TestFlatAgrees(t *testing.T) {
 		out += fmt.Sprintf("%d %s %s", l.Severity(),
 			time.Unix(0, l.Time()).UTC().Format(time.RFC3339Nano), l.TimeSource())
 		if whole {
-			entry, _ := json.Marshal(l.Entry())
-			out += string(entry) + string(l.Lookup("order.amount").Text)
+			entry := l.Entry()
+			entry.Raw = ""
+			text, _ := json.Marshal(entry)
+			out += string(text) + string(l.Lookup("order.amount").Text)
 		}
 		return out
 	}
 	r := rand.New(rand.NewPCG(7, 7))
 	for i := range 2_000 {
-		rec := models.Record{Value: otlpMessage(r), Timestamp: time.Unix(1777890000, 0)}
-		var got, want []string
+		message := otlpMessage(r)
 		whole := i%3 == 0
-		learning.Decode(&rec, func(l *Log) {
-			got = append(got, show(l, false, whole))
-		}, func(r Reason, d string) { got = append(got, string(r)+d) })
-		reference.Decode(&rec, func(l *Log) {
-			want = append(want, show(l, true, whole))
-		}, func(r Reason, d string) { want = append(want, string(r)+d) })
-		if g, w := fmt.Sprintf("%q", got), fmt.Sprintf("%q", want); g != w {
-			for k := range got {
-				if got[k] != want[k] {
-					t.Fatalf(
-						"message %d, log %d of %d:\ngot  %s\nwant %s",
-						i,
-						k,
-						len(got),
-						got[k],
-						want[k],
-					)
+		rec := models.Record{Timestamp: time.Unix(1777890000, 0)}
+		read := func(d *Decoder, value []byte, full bool) (list []string) {
+			rec.Value = value
+			d.Decode(&rec, func(l *Log) {
+				list = append(list, show(l, full, whole))
+			}, func(r Reason, d string) { list = append(list, string(r)+d) })
+			return list
+		}
+		want := read(reference, message, true)
+		asJSON := otlpAsJSON(r, message)
+		for what, got := range map[string][]string{
+			"protobuf":  read(decoders[1], message, false),
+			"JSON":      read(decoders[2], asJSON, false),
+			"JSON full": read(decoders[2], asJSON, true),
+		} {
+			for k := range max(len(got), len(want)) {
+				if k >= len(got) || k >= len(want) || got[k] != want[k] {
+					t.Fatalf("message %d, log %d of %d and %d, %s:\ngot  %s\nwant %s\n%s", i, k,
+						len(got), len(want), what, got[min(k, len(got)-1)],
+						want[min(k, len(want)-1)], asJSON)
 				}
 			}
 		}

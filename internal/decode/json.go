@@ -270,7 +270,7 @@ func (d *Decoder) opened(doc []byte) bool {
 	}
 	switch {
 	case list(h.resourceLogs) != nil:
-		d.otlpJSON(list(h.resourceLogs))
+		d.otlpJSON(doc, int(x.Spans[h.resourceLogs].Start))
 	case list(h.streams) != nil && d.loki(list(h.streams)):
 	case holdsObjects(list(h.bigRecords)):
 		d.batch(doc, list(h.bigRecords), "Records", "cloudtrail")

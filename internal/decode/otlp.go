@@ -7,106 +7,193 @@ import (
 // maxAnyDepth is how deep a value of OpenTelemetry's data model may nest; deeper parts are null.
 const maxAnyDepth = 64
 
-// otlpJSON emits the log records of an export request in OTLP's JSON. A log has three layers: the
-// record, its resource, and its attributes.
-func (d *Decoder) otlpJSON(resourceLogs []byte) {
-	count := 0
-	jsonscan.Elements(resourceLogs, func(s jsonscan.Span) bool {
-		if s.Kind != Object {
-			d.refuse(InvalidMember, "one of several resources is not one")
-			return true
-		}
-		group := resourceLogs[s.Start:s.End]
-		d.shared2 = append(d.shared2[:0], '{')
-		if r, s := member(group, []byte("resource")); s.Kind == Object {
-			d.shared2 = appendAttributes(d.shared2, r)
-		}
-		d.shared2 = append(d.shared2, '}')
-		d.resource = d.extractor(&d.resourceKept)
-		d.resource.Read(d.shared2)
-		for _, key := range []string{"scopeLogs", "instrumentationLibraryLogs"} {
-			scopes, s := member(group, []byte(key))
-			if s.Kind != Array {
-				continue
-			}
-			jsonscan.Elements(scopes, func(s jsonscan.Span) bool {
-				if s.Kind == Object {
-					count += d.otlpScope(scopes[s.Start:s.End])
-				}
-				return true
-			})
-		}
-		return true
+// otlpPrefix is how an export request in OTLP's JSON begins.
+const otlpPrefix = `{"resourceLogs":[`
+
+// otlpWhole emits the logs of an export request that is all of a value, and says whether it is.
+func (d *Decoder) otlpWhole(b []byte) bool {
+	at := len(otlpPrefix) - 1
+	end := jsonscan.SkipContainer(b, at+1, '[')
+	if end < 0 {
+		return false
+	}
+	if end = jsonscan.SkipBlank(b, end); end >= len(b) || b[end] != '}' ||
+		jsonscan.SkipBlank(b, end+1) != len(b) {
+		return false
+	}
+	d.otlpJSON(b, at)
+	d.envelope, d.resource = nil, nil
+	return true
+}
+
+// otlpJSON emits the log records of an export request in OTLP's JSON, the array doc[at:], whose
+// brackets were checked, and says where it ends. A log has three layers: the record, its resource,
+// and its attributes. Each is a flat in doc itself, which is gone through once.
+func (d *Decoder) otlpJSON(doc []byte, at int) {
+	d.otlpCount = 0
+	d.eachIn(doc, at, func(at int) int {
+		return d.otlpResource(doc, at)
 	})
-	if count == 0 {
+	d.flat.bytes = nil
+	if d.otlpCount == 0 {
 		d.refuse(EmptyBatch, "the export holds no log record")
 	}
 }
 
-func (d *Decoder) otlpScope(group []byte) (count int) {
-	var scope []byte
-	if v, s := member(group, []byte("scope")); s.Kind == Object {
-		if name, s := member(v, []byte("name")); s.Kind == String && len(name) > 0 {
-			scope = jsonscan.AppendText(nil, name, s.Flags)
+// eachIn calls f for each object of the array at doc[at]. f returns the index behind the object,
+// negative if it is damaged; then it is refused, as is a member that is no object.
+func (d *Decoder) eachIn(doc []byte, at int, f func(at int) int) int {
+	i := jsonscan.SkipBlank(doc, at+1)
+	for i < len(doc) && doc[i] != ']' {
+		end := -1
+		if doc[i] == '{' {
+			end = f(i)
 		}
-	}
-	for _, key := range []string{"logRecords", "logs"} {
-		records, s := member(group, []byte(key))
-		if s.Kind != Array {
-			continue
-		}
-		jsonscan.Elements(records, func(s jsonscan.Span) bool {
-			count++
-			if s.Kind != Object {
-				d.refuse(InvalidMember, "one of several log records is not one")
-				return true
+		if end < 0 {
+			d.refuse(InvalidMember, "one of several parts of an export is not one: "+clip(doc[i:]))
+			if end, _ = jsonscan.ScanValue(doc, i); end < 0 {
+				return len(doc)
 			}
-			d.otlpRecord(records[s.Start:s.End], scope)
-			return true
-		})
+		}
+		if i = jsonscan.SkipBlank(doc, end); i < len(doc) && doc[i] == ',' {
+			i = jsonscan.SkipBlank(doc, i+1)
+		} else if i < len(doc) && doc[i] != ']' {
+			return len(doc)
+		}
 	}
-	return count
+	return i + 1
 }
 
-func (d *Decoder) otlpRecord(record, scope []byte) {
-	b := append(d.built[:0], '{')
-	attributes := append(d.shared[:0], '{')
-	jsonscan.Members(record, func(key []byte, _ uint8, v jsonscan.Span) bool {
-		value := record[v.Start:v.End]
+// otlpGroup reads a group of logs at doc[at]: what they share, under one key, and the logs, under
+// one of two others. Senders write what is shared first; where they do not, the logs are read when
+// the whole group was seen.
+func otlpGroup(
+	doc []byte, at int, shared, logs, oldLogs string, share func(at int), read func(at int) int,
+) int {
+	known := false
+	var later []int
+	end := jsonObject(doc, at, func(key []byte, _, i int) int {
 		switch string(key) {
-		case "body":
-			if v.Kind == Object {
-				b = appendAny(appendKey(b, "body"), value, 0)
+		case shared:
+			known = true
+			share(i)
+		case logs, oldLogs:
+			if doc[i] != '[' {
+				break
 			}
-		case "attributes":
-			if v.Kind == Array {
-				attributes = appendPairs(attributes, value, 0)
+			if known {
+				return read(i)
 			}
-		case "droppedAttributesCount":
-		case "severityNumber":
-			if string(value) != "0" {
-				b = appendSpan(appendKey(b, "severityNumber"), record, v)
-			}
-		default:
-			if v.Kind != Null && len(value) > 0 && string(value) != "0" {
-				b = appendSpan(appendKey(b, string(key)), record, v)
-			}
+			later = append(later, i)
 		}
-		return true
+		end, _ := jsonscan.ScanValue(doc, i)
+		return end
 	})
-	d.shared = append(attributes, '}')
-	d.finishOTLP(b, scope, "otlp_json", record)
+	if !known {
+		share(-1)
+	}
+	for _, at := range later {
+		read(at)
+	}
+	return end
 }
 
-// finishOTLP emits a log record whose own fields are in b and whose attributes are in d.shared.
-func (d *Decoder) finishOTLP(b, scope []byte, format string, raw []byte) {
-	if len(scope) > 0 {
-		b = appendMember(b, "otel.scope.name", scope)
+// jsonObject calls f for each member of the object at doc[at], with its key, the index of the key
+// and that of the value. f returns the index behind the value. It returns the index behind the
+// object, negative if it is damaged.
+func jsonObject(doc []byte, at int, f func(key []byte, from, i int) int) int {
+	i := jsonscan.SkipBlank(doc, at+1)
+	if i < len(doc) && doc[i] == '}' {
+		return i + 1
 	}
-	d.built = b
-	d.envelope = d.extractor(&d.envelopeKept)
-	d.envelope.Read(d.shared)
-	d.emitBuilt(format, raw)
+	for {
+		if i >= len(doc) || doc[i] != '"' {
+			return jsonscan.Broken
+		}
+		from := i + 1
+		e, _ := jsonscan.ScanString(doc, from)
+		if e < 0 {
+			return e
+		}
+		if i = e + 1; i >= len(doc) || doc[i] != ':' {
+			if i = jsonscan.SkipBlank(doc, i); i >= len(doc) || doc[i] != ':' {
+				return jsonscan.Broken
+			}
+		}
+		if i = jsonscan.SkipBlank(doc, i+1); i >= len(doc) {
+			return jsonscan.Cut
+		}
+		if i = f(doc[from:e], from, i); i < 0 || i >= len(doc) {
+			return jsonscan.Broken
+		}
+		if doc[i] != ',' && doc[i] != '}' {
+			if i = jsonscan.SkipBlank(doc, i); i >= len(doc) {
+				return jsonscan.Cut
+			}
+		}
+		switch doc[i] {
+		case ',':
+			i = jsonscan.SkipBlank(doc, i+1)
+		case '}':
+			return i + 1
+		default:
+			return jsonscan.Broken
+		}
+	}
+}
+
+func (d *Decoder) otlpResource(doc []byte, at int) int {
+	return otlpGroup(doc, at, "resource", "scopeLogs", "instrumentationLibraryLogs",
+		func(at int) { d.flatJSONResource(doc, at) },
+		func(at int) int {
+			return d.eachIn(doc, at, func(at int) int { return d.otlpScope(doc, at) })
+		})
+}
+
+func (d *Decoder) otlpScope(doc []byte, at int) int {
+	var scope jsonscan.Span
+	return otlpGroup(doc, at, "scope", "logRecords", "logs",
+		func(at int) { scope = scopeName(doc, at) },
+		func(at int) int {
+			i := jsonscan.SkipBlank(doc, at+1)
+			for ; i < len(doc) && doc[i] != ']'; d.otlpCount++ {
+				end := -1
+				if doc[i] == '{' {
+					end = d.flatJSONRecord(doc, i, scope)
+				}
+				if end < 0 {
+					d.refuse(InvalidMember, "one of several log records is not one")
+					if end, _ = jsonscan.ScanValue(doc, i); end < 0 {
+						return len(doc)
+					}
+				}
+				if i = end; i < len(doc) && doc[i] == ',' && doc[min(i+1, len(doc)-1)] == '{' {
+					i++
+					continue
+				}
+				if i = jsonscan.SkipBlank(doc, i); i < len(doc) && doc[i] == ',' {
+					i = jsonscan.SkipBlank(doc, i+1)
+				} else if i < len(doc) && doc[i] != ']' {
+					return len(doc)
+				}
+			}
+			return i + 1
+		})
+}
+
+// scopeName returns where the name of a scope is, the zero span if it has none.
+func scopeName(doc []byte, at int) (name jsonscan.Span) {
+	if at < 0 || doc[at] != '{' {
+		return name
+	}
+	jsonObject(doc, at, func(key []byte, _, i int) int {
+		end, v := jsonscan.ScanValue(doc, i)
+		if v.Kind == String && v.End > v.Start && string(key) == "name" {
+			name = v
+		}
+		return end
+	})
+	return name
 }
 
 // appendAttributes appends the attributes of a holder, a list of keys and values, as members.

@@ -121,11 +121,25 @@ func SkipContainer(b []byte, i int, open byte) int {
 	for i < len(b) {
 		switch c := b[i]; c {
 		case '"':
-			e, _ := ScanString(b, i+1)
-			if e < 0 {
-				return e
+			// as ScanString, whose flags are not wanted
+			for i++; ; i += 2 {
+				for i >= 0 && i <= len(b)-8 {
+					if m := endBytes(word(b[i : i+8 : i+8])); m != 0 {
+						i += bits.TrailingZeros64(m) >> 3
+						break
+					}
+					i += 8
+				}
+				for i < len(b) && b[i] != '"' && b[i] != '\\' {
+					i++
+				}
+				if i >= len(b) {
+					return Cut
+				}
+				if b[i] == '"' {
+					break
+				}
 			}
-			i = e
 		case '{', '[':
 			depth++
 			shape = shape<<1 | uint64(c>>5&1)
