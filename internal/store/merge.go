@@ -17,15 +17,21 @@ type merged struct {
 // What is read at start so stays within one and a half times the live state and what commits add
 // during one merge, and all in all each byte of state is written about three times.
 func (s *Store) mergeIfDue() {
+	s.noteMerge()
+	if s.merging != nil || s.exporting || s.file == nil ||
+		s.logSize < max(s.opts.LogBytes, s.snapshotSize/2) {
+		return
+	}
+	s.merge()
+}
+
+// noteMerge takes note of a merge that has ended.
+func (s *Store) noteMerge() {
 	select {
 	case m := <-s.merging:
 		s.mergeEnded(m)
 	default:
 	}
-	if s.merging != nil || s.file == nil || s.logSize < max(s.opts.LogBytes, s.snapshotSize/2) {
-		return
-	}
-	s.merge()
 }
 
 // merge closes the newest log and starts a goroutine that makes a snapshot of it and all before.

@@ -99,6 +99,7 @@ type Store struct {
 	logSize      int64       // of all logs since the last attempt to merge them
 	merging      chan merged // yields the outcome of the running merge; nil when none is running
 	mergeErr     error
+	exporting    bool // an export reads the files
 }
 
 // Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a
