@@ -35,6 +35,9 @@ const (
 	formatVersion = 5
 )
 
+// StateVersion is the version of the format of the state that Save passes on.
+const StateVersion = formatVersion
+
 // persistedKeys is what the engine knows of the state that was saved.
 type persistedKeys struct {
 	partitions map[models.Partition]bool

@@ -39,6 +39,8 @@ type clusterMember struct {
 	self  cluster.Author
 	topic *kafka.OrderedTopic
 	home  models.Partition // of all alerts
+	// of snapshots of what members know
+	snapshots *kafka.OrderedTopic
 
 	scanner *cluster.Scanner
 	ready   chan struct{} // is closed when the fold has reached the end of the topic once
@@ -48,8 +50,10 @@ type clusterMember struct {
 	// one change of who leads at a time; taken before mu, and held while waiting, which a mutex
 	// would not be in fake time
 	leading chan struct{}
+	saving  chan struct{} // one checkpoint at a time
 
 	mu        sync.Mutex // guards what follows
+	caught    bool       // the fold has reached the end of the topic once
 	fold      *cluster.Fold
 	source    store.Source  // of the frames topic, in the store
 	moved     chan struct{} // closed when the fold has moved
@@ -77,13 +81,15 @@ const (
 )
 
 // framesTopic is the topic that orders what counts in a cluster.
-func (c *Config) framesTopic() string { return cmp.Or(c.Cluster.Prefix, c.Kafka.Group) + ".frames" }
+func (c *Config) framesTopic() string { return c.clusterPrefix() + ".frames" }
+
+func (c *Config) clusterPrefix() string { return cmp.Or(c.Cluster.Prefix, c.Kafka.Group) }
 
 // leadGroup is the consumer group that elects the leader.
-func (c *Config) leadGroup() string { return cmp.Or(c.Cluster.Prefix, c.Kafka.Group) + ".lead" }
+func (c *Config) leadGroup() string { return c.clusterPrefix() + ".lead" }
 
-// openCluster makes the member, whose engine has been made. It restores what the store has of the
-// cluster, and puts the rules in force that it had.
+// openCluster makes the member, whose engine has been made. What it knows is restored when it has
+// seen the frames topic: see join.
 func (p *process) openCluster(set *rule.Set) error {
 	topic := p.config.framesTopic()
 	m := &clusterMember{
@@ -91,6 +97,7 @@ func (p *process) openCluster(set *rule.Set) error {
 		home:  models.Partition{Topic: topic},
 		ready: make(chan struct{}), moved: make(chan struct{}), changed: make(chan struct{}),
 		ticked: -1, leading: make(chan struct{}, 1),
+		saving: make(chan struct{}, 1),
 	}
 	o := p.config.source()
 	o.Client.Dial = p.network.dial
@@ -99,47 +106,24 @@ func (p *process) openCluster(set *rule.Set) error {
 		return err
 	}
 	p.lives.onEnd(func() error { m.topic.Close(); return nil })
+	m.snapshots, err = kafka.NewOrderedTopic(o.Client, p.config.snapshotsTopic(), p.logger)
+	if err != nil {
+		return err
+	}
+	p.lives.onEnd(func() error { m.snapshots.Close(); return nil })
 	m.scanner = cluster.NewScanner(cluster.ScannerOptions{
 		Self: m.self, Engine: p.state.Engine, Append: m.append, CaughtUp: m.caughtUp,
 		Position: m.position, Next: m.next, Clock: time.Now,
 	})
 	m.fold = cluster.NewFold(cluster.FoldOptions{
 		Self: m.self, Engine: p.state.Engine, SetRules: m.setRules,
-		Silence: func(b []byte) { p.notifier.MergeSilence(bytes.Clone(b)) },
+		Silence: func(b []byte) (string, time.Time) {
+			return p.notifier.MergeSilence(bytes.Clone(b))
+		},
 	})
 	p.state.cluster = m
 	p.registry.MustRegister(clusterMetrics{m})
-	if err := m.propose(set); err != nil {
-		return err
-	}
-	return m.restore()
-}
-
-// restore takes over what the store has.
-func (m *clusterMember) restore() error {
-	for source := range m.p.store.Positions() {
-		if source.Topic != m.home.Topic {
-			return fmt.Errorf(
-				"data_dir %s holds the state of an instance without a cluster, or of "+
-					"another one; a member of a cluster begins with an empty directory (move it away)",
-				m.p.config.DataDir,
-			)
-		}
-		m.source = source
-	}
-	err := m.p.store.Load(func(key, value []byte) error {
-		if cluster.IsSaved(key) {
-			return m.fold.Restore(key, value)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	if rules := m.fold.Rules(); rules.Hash != 0 {
-		return m.setRules(rules)
-	}
-	return nil
+	return m.propose(set)
 }
 
 // clusterless is an error when the store was written by a member of a cluster, though this process
@@ -242,6 +226,7 @@ func (m *clusterMember) run(ctx context.Context) error {
 	helping, stop := context.WithCancel(ctx)
 	helpers.Go(func() { m.takePart(helping) })
 	helpers.Go(func() { m.lead(helping) })
+	helpers.Go(func() { m.writeSnapshots(helping) })
 	saved := time.Now()
 	err := m.topic.Tail(ctx, m.next(), func(batch []kafka.OrderedRecord) error {
 		if err := m.apply(batch); err != nil {
@@ -250,80 +235,75 @@ func (m *clusterMember) run(ctx context.Context) error {
 		m.checkLead(true)
 		if since := time.Since(saved); since >= saveEvery ||
 			since >= saveSoon && m.p.state.Urgent() {
-			saved = time.Now()
-			m.save()
+			if m.save() {
+				saved = time.Now()
+			}
 		}
 		return nil
 	})
 	m.leave()
 	stop()
 	helpers.Wait()
+	m.saving <- struct{}{} // the last checkpoint is written
+	<-m.saving
 	m.save()
+	m.saving <- struct{}{}
 	if ctx.Err() != nil {
 		return nil
 	}
 	return err
 }
 
-// prepare creates the topic, and checks that our state is of it.
+// prepare creates the topics, and takes over the state that we go on with.
 func (m *clusterMember) prepare(ctx context.Context) error {
 	var limited time.Time
 	for {
 		err := m.topic.Create(ctx)
 		if err == nil {
+			err = m.snapshots.Create(ctx)
+		}
+		if err == nil {
 			var final error
-			if final, err = m.checkTopic(ctx); final != nil {
+			if final, err = m.join(ctx); final != nil {
 				return final
 			}
 		}
 		switch {
-		case err == nil, ctx.Err() != nil:
+		case err == nil:
+			m.checkTopics(ctx)
+			return nil
+		case ctx.Err() != nil:
 			return nil
 		case kafka.IsFinal(err):
 			return err
 		}
 		if time.Since(limited) > time.Minute {
 			limited = time.Now()
-			m.log.Warn("the topic of the cluster cannot be reached yet", "topic", m.home.Topic,
+			m.log.Warn("the topics of the cluster cannot be reached yet", "topic", m.home.Topic,
 				"error", err)
 		}
 		wait.Sleep(ctx, retryFrames)
 	}
 }
 
-// checkTopic returns why the topic does not go with our state, or why that is not known yet.
-func (m *clusterMember) checkTopic(ctx context.Context) (final, err error) {
-	name, id, err := m.topic.ID(ctx)
-	if err != nil {
-		return nil, err
+// checkTopics says what operators should change about the topics.
+func (m *clusterMember) checkTopics(ctx context.Context) {
+	for name, topic := range map[string]*kafka.OrderedTopic{
+		m.home.Topic: m.topic, m.p.config.snapshotsTopic(): m.snapshots,
+	} {
+		problems, err := topic.Settings(ctx)
+		if err != nil {
+			m.log.Warn("the settings of a topic of the cluster are not known", "topic", name,
+				"error", err)
+		}
+		for _, problem := range problems {
+			m.log.Warn("a topic of the cluster is not set up as it should be", "topic", name,
+				"problem", problem)
+		}
+		if err := topic.MayDelete(ctx); kafka.IsDenied(err) {
+			m.log.Warn("snapshots do not shorten the topics of the cluster", "error", err)
+		}
 	}
-	start, end, err := m.topic.Ends(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	source := store.Source{Cluster: name, TopicID: id, Topic: m.home.Topic}
-	next := m.fold.Next()
-	const hint = "stop all members, move their data_dir away, and start them"
-	switch {
-	case next > 0 && m.source.TopicID != id && m.source.TopicID != [16]byte{}:
-		return fmt.Errorf("topic %q was deleted and created again since our state was saved (%s)",
-			m.home.Topic, hint), nil
-	case next < start || next > end:
-		return fmt.Errorf(
-			"topic %q has the records from offset %d to %d, and our state goes on at "+
-				"%d (%s)",
-			m.home.Topic,
-			start,
-			end,
-			next,
-			hint,
-		), nil
-	}
-	m.source = source
-	m.fold.Restored()
-	return nil, nil
 }
 
 // apply applies some records.
@@ -373,6 +353,9 @@ func (m *clusterMember) takePart(ctx context.Context) {
 		return
 	}
 	close(m.ready)
+	m.mu.Lock()
+	m.caught = true
+	m.mu.Unlock()
 	o := m.p.config.source()
 	o.Client.Dial = m.p.network.dial
 	e := kafka.Election{
@@ -602,17 +585,27 @@ func (m *clusterMember) await(ctx context.Context, end int64) error {
 	}
 }
 
-// save takes a checkpoint.
-func (m *clusterMember) save() {
+// save takes a checkpoint, and has it written while the fold goes on. It does not when the last one
+// is not written yet.
+func (m *clusterMember) save() bool {
+	select {
+	case m.saving <- struct{}{}:
+	default:
+		return false
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	err := m.p.state.Checkpoint([]models.SourcePosition{{
+	write := m.p.state.checkpoint([]models.SourcePosition{{
 		Cluster: m.source.Cluster, TopicID: m.source.TopicID, Topic: m.source.Topic,
 		Next: m.fold.Next(), Committed: -1, Epoch: -1,
 	}}, nil)
-	if err != nil {
-		m.log.Error("checkpoint failed; a restart takes longer", "error", err)
-	}
+	go func() {
+		defer func() { <-m.saving }()
+		if err := write(); err != nil {
+			m.log.Error("checkpoint failed; a restart takes longer", "error", err)
+		}
+	}()
+	return true
 }
 
 // resolve resolves an alert by hand, in all members.

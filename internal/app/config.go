@@ -184,8 +184,10 @@ type LimitsConfig struct {
 // topics, whatever the keys of their records, and keep one set of alerts.
 type ClusterConfig struct {
 	Enabled bool `yaml:"enabled,omitempty"`
-	// of the names of the topic and the group that the members use; "" for kafka.group
+	// of the names of the topics and the groups that the members use; "" for kafka.group
 	Prefix string `yaml:"prefix,omitempty"`
+	// how often a member writes a snapshot of what the cluster knows
+	SnapshotEvery time.Duration `yaml:"snapshot_every,omitempty"`
 }
 
 // HistoryConfig says how long what happened to alerts is kept in the data directory.
@@ -261,6 +263,7 @@ func DefaultConfig() Config {
 		},
 		Web:     WebConfig{Listen: "127.0.0.1:8080"},
 		DataDir: "data",
+		Cluster: ClusterConfig{SnapshotEvery: 10 * time.Minute},
 		History: HistoryConfig{Retention: 30 * 24 * time.Hour, MaxSize: 1 << 30},
 		Limits: LimitsConfig{
 			MaxAlertAge:     time.Hour,
@@ -441,8 +444,10 @@ func (c *Config) Validate() error {
 		"each other; members of a cluster have the values of record rules on /metrics alone")
 	wrong(c.Cluster.Enabled && len(c.Sigma) > 0, "cluster.enabled and sigma exclude each other; "+
 		"members agree on the texts of rule files (convert the Sigma rules with alert-engine import)")
-	wrong(c.Cluster.Enabled && !kafka.IsTopic(c.framesTopic()), "the topic of the cluster would be "+
-		"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'", c.framesTopic())
+	wrong(c.Cluster.SnapshotEvery < time.Second, "cluster.snapshot_every is %s; it must be at least "+
+		"1s", duration.Format(c.Cluster.SnapshotEvery))
+	wrong(c.Cluster.Enabled && !kafka.IsTopic(c.snapshotsTopic()), "a topic of the cluster would be "+
+		"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'", c.snapshotsTopic())
 	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
 		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
 		c.framesTopic())

@@ -20,7 +20,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
-	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
@@ -233,17 +232,6 @@ func (p *process) openStateOfCluster(set *rule.Set, options []alerting.Option) e
 	p.state.Engine = alerting.NewEngine(options...)
 	if err := p.openCluster(set); err != nil {
 		return err
-	}
-	err := p.state.Restore(func(each func(key, value []byte) error) error {
-		return p.store.Load(func(key, value []byte) error {
-			if cluster.IsSaved(key) {
-				return nil
-			}
-			return each(key, value)
-		})
-	})
-	if err != nil {
-		return fmt.Errorf("restore state from %s: %w", p.config.DataDir, err)
 	}
 	p.backfills = newBackfills(p)
 	return nil

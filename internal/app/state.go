@@ -103,38 +103,42 @@ func (s *state) Checkpoint(positions, forget []models.SourcePosition) error {
 	if s.wanted.Store(false); s.between != nil {
 		s.between(s.read)
 	}
+	return s.checkpoint(positions, forget)()
+}
+
+// checkpoint takes a checkpoint, and returns a function that writes it, while the engine goes on.
+func (s *state) checkpoint(positions, forget []models.SourcePosition) (write func() error) {
 	c := s.store.Begin()
 	s.Save(c.Full(), c.Put, c.Delete)
 	if s.cluster != nil {
 		s.cluster.fold.Save(c.Full(), c.Put, c.Delete)
 	}
 	s.values.save(c.Full(), c.Put, c.Delete)
-	defer s.values.release()
 	for _, p := range positions {
-		c.SetPosition(
-			storeSource(p),
-			storePosition(p),
-		)
+		c.SetPosition(storeSource(p), storePosition(p))
 	}
 	for _, p := range forget {
 		c.Release(storeSource(p))
 	}
 	decided := s.take()
 	c.Append(decided...)
-	err := s.store.Commit(c)
-	if s.cluster != nil {
-		s.store.AckAll() // the topic has what is to be notified
+	return func() error {
+		defer s.values.release()
+		err := s.store.Commit(c)
+		if s.cluster != nil {
+			s.store.AckAll() // the topic has what is to be notified
+		}
+		s.keep(decided)
+		if err == nil {
+			s.mu.Lock()
+			s.saved = time.Now()
+			s.mu.Unlock()
+		}
+		if s.inFlight != nil {
+			err = errors.Join(err, s.inFlight.checkpointed(positions))
+		}
+		return err
 	}
-	s.keep(decided)
-	if err == nil {
-		s.mu.Lock()
-		s.saved = time.Now()
-		s.mu.Unlock()
-	}
-	if s.inFlight != nil {
-		err = errors.Join(err, s.inFlight.checkpointed(positions))
-	}
-	return err
 }
 
 // settle notes on disk which values are on their topic, once no checkpoint will do so any more.

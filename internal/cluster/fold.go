@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -31,8 +32,8 @@ type FoldOptions struct {
 	Engine Engine
 	// puts rules in force; an error ends the fold, since it would decide otherwise than others
 	SetRules func(Rules) error
-	// takes a silence of any member
-	Silence func([]byte)
+	// takes a silence of any member, and returns its ID and until when it is to be kept
+	Silence func([]byte) (id string, until time.Time)
 }
 
 // Seq numbers decisions in the order in which they are made, alike for all members: the offset of
@@ -85,8 +86,14 @@ type Fold struct {
 	rules     Rules
 	notified  map[string][]byte // the notification state
 	members   map[Author]Seen
+	silences  map[string]silence
+	snapshots []Stored
+
+	since      time.Time // the time of records when the last snapshot was announced
+	sinceBytes int64     // of frames that were applied since
 
 	dirty    map[string]bool // entries of notified
+	quiet    map[string]bool // silences that have changed
 	newRules bool
 	refused  bool // a span of ours was refused, or rules were switched
 	tick     uint64
@@ -111,7 +118,9 @@ func NewFold(o FoldOptions) *Fold {
 		epoch:     -1,
 		notified:  map[string][]byte{},
 		members:   map[Author]Seen{},
+		silences:  map[string]silence{},
 		dirty:     map[string]bool{},
+		quiet:     map[string]bool{},
 	}
 }
 
@@ -186,7 +195,12 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 			f.put(p)
 		}
 	case kindSilence:
-		f.o.Silence(b)
+		f.silence(b)
+	case kindSnapshot:
+		var s Stored
+		if read(&s) {
+			f.stored(s)
+		}
 	case kindResolve:
 		var r Resolve
 		if read(&r) {
@@ -220,6 +234,7 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 func (f *Fold) frame(by Author, b []byte) error {
 	f.counts.Frames++
 	f.counts.Bytes += int64(len(b))
+	f.sinceBytes += int64(len(b))
 	frame, err := readFrame(b)
 	if err != nil {
 		f.counts.Damaged++
@@ -357,6 +372,26 @@ func (f *Fold) put(p Put) {
 		return
 	}
 	f.notified[p.Key] = p.Value
+}
+
+// silence is a silence of some member, as it came.
+type silence struct {
+	value []byte
+	until time.Time
+}
+
+func (f *Fold) silence(b []byte) {
+	id, until := f.o.Silence(b)
+	if id == "" {
+		return
+	}
+	f.silences[id], f.quiet[id] = silence{bytes.Clone(b), until}, true
+	for id, s := range f.silences {
+		if f.now.After(s.until) {
+			delete(f.silences, id)
+			f.quiet[id] = true
+		}
+	}
 }
 
 func (f *Fold) noteResolve(done bool) {

@@ -55,7 +55,7 @@ func newFolder(tb testing.TB, self Author) *folder {
 		}),
 	)
 	f.Fold = NewFold(FoldOptions{
-		Self: self, Engine: f.engine, Silence: func([]byte) {},
+		Self: self, Engine: f.engine, Silence: func([]byte) (string, time.Time) { return "", time.Time{} },
 		SetRules: func(r Rules) error { return f.engine.SetRules(setOf(tb, r)) },
 	})
 	return f
@@ -82,7 +82,13 @@ func (f *folder) restart(tb testing.TB, full bool) *folder {
 	f.Save(full, put, del)
 	next := newFolder(tb, f.o.Self)
 	next.state, next.alerts, next.ends = f.state, f.alerts, f.ends
-	for key, value := range f.state {
+	return next.load(tb)
+}
+
+// load restores a new member from its state.
+func (next *folder) load(tb testing.TB) *folder {
+	tb.Helper()
+	for key, value := range next.state {
 		if IsSaved([]byte(key)) {
 			if err := next.Fold.Restore([]byte(key), value); err != nil {
 				tb.Fatal(err)
@@ -95,7 +101,7 @@ func (f *folder) restart(tb testing.TB, full bool) *folder {
 		}
 	}
 	err := next.engine.Restore(func(each func(key, value []byte) error) error {
-		for key, value := range f.state {
+		for key, value := range next.state {
 			if IsSaved([]byte(key)) {
 				continue
 			}

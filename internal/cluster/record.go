@@ -17,17 +17,18 @@ const recordVersion = 1
 
 // Kinds of records.
 const (
-	kindFrame   = 'F' // marks, and what matched
-	kindJump    = 'J' // a partition is read on from elsewhere
-	kindClaim   = 'C' // the author leads from here on; the offset is its epoch
-	kindTick    = 'T' // the leader of an epoch lives
-	kindCovers  = 'V' // decisions up to one are in the notification state
-	kindPut     = 'P' // an entry of the notification state
-	kindSilence = 'S' // a silence, by any member
-	kindResolve = 'R' // an alert is resolved by hand, by any member
-	kindRules   = 'U' // the rules in force
-	kindMember  = 'M' // a member, and which rules it has
-	kindRemove  = 'G' // a topic is gone
+	kindFrame    = 'F' // marks, and what matched
+	kindJump     = 'J' // a partition is read on from elsewhere
+	kindClaim    = 'C' // the author leads from here on; the offset is its epoch
+	kindTick     = 'T' // the leader of an epoch lives
+	kindCovers   = 'V' // decisions up to one are in the notification state
+	kindPut      = 'P' // an entry of the notification state
+	kindSilence  = 'S' // a silence, by any member
+	kindResolve  = 'R' // an alert is resolved by hand, by any member
+	kindRules    = 'U' // the rules in force
+	kindMember   = 'M' // a member, and which rules it has
+	kindRemove   = 'G' // a topic is gone
+	kindSnapshot = 'N' // a snapshot is in its topic
 )
 
 // Author identifies a member from its start to its end.
@@ -156,6 +157,9 @@ func MemberRecord(by Author, m Member) []byte { return record(kindMember, by, m)
 func RemoveTopic(by Author, epoch int64, topic string, incarnation uint64) []byte {
 	return record(kindRemove, by, removal{epoch, topic, incarnation})
 }
+
+// SnapshotRecord is the record by which the author says that a snapshot is in its topic.
+func SnapshotRecord(by Author, s Stored) []byte { return record(kindSnapshot, by, s) }
 
 // JumpRecord is the record of a jump.
 func JumpRecord(by Author, j Jump) []byte { return record(kindJump, by, j) }

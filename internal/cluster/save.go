@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -15,6 +16,7 @@ const (
 	savedFold   = savedPrefix + "fold"
 	savedRules  = savedPrefix + "rules"
 	savedPut    = savedPrefix + "put/"
+	savedQuiet  = savedPrefix + "silence/"
 )
 
 // saved is the state of a fold beside that of its engine.
@@ -30,6 +32,8 @@ type saved struct {
 	Covered   Seq               `json:"covered"`
 	Pending   []Decision        `json:"pending,omitempty"`
 	Members   map[Author]Seen   `json:"members"`
+	Snapshots []Stored          `json:"snapshots,omitempty"`
+	Since     time.Time         `json:"since"`
 }
 
 type savedPosition struct {
@@ -47,6 +51,7 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 	s := saved{
 		Next: f.next, Progress: f.progress, Now: f.now, Advanced: f.advanced, Leader: f.leader,
 		Epoch: f.epoch, Covered: f.covered, Pending: f.pending, Members: f.members,
+		Snapshots: f.snapshots, Since: f.since,
 	}
 	for p, at := range f.positions {
 		s.Positions = append(s.Positions, savedPosition{p, at, f.asked[p]})
@@ -70,6 +75,21 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 		}
 	}
 	clear(f.dirty)
+	for id, s := range f.silences {
+		if full || f.quiet[id] {
+			put([]byte(savedQuiet+id), s.encode())
+		}
+	}
+	for id := range f.quiet {
+		if _, ok := f.silences[id]; !ok {
+			del([]byte(savedQuiet + id))
+		}
+	}
+	clear(f.quiet)
+}
+
+func (s silence) encode() []byte {
+	return append(binary.AppendVarint(nil, s.until.Unix()), s.value...)
 }
 
 func encode(v any) []byte {
@@ -96,6 +116,14 @@ func (f *Fold) Restore(key, value []byte) error {
 		}
 	case strings.HasPrefix(name, savedPut):
 		f.notified[strings.TrimPrefix(name, savedPut)] = append([]byte(nil), value...)
+	case strings.HasPrefix(name, savedQuiet):
+		until, n := binary.Varint(value)
+		if n <= 0 {
+			return fmt.Errorf("silence %s of the cluster is cut short", name)
+		}
+		s := silence{append([]byte(nil), value[n:]...), time.Unix(until, 0)}
+		f.silences[strings.TrimPrefix(name, savedQuiet)] = s
+		f.o.Silence(s.value)
 	}
 	return nil
 }
@@ -103,6 +131,7 @@ func (f *Fold) Restore(key, value []byte) error {
 func (f *Fold) restore(s saved) {
 	f.next, f.progress, f.now, f.advanced = s.Next, s.Progress, s.Now, s.Advanced
 	f.leader, f.epoch, f.covered, f.pending = s.Leader, s.Epoch, s.Covered, s.Pending
+	f.snapshots, f.since = s.Snapshots, s.Since
 	for _, p := range s.Positions {
 		f.positions[p.Partition] = p.Position
 		f.asked[p.Partition] = p.Asked

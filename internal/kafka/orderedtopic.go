@@ -213,6 +213,129 @@ func (t *OrderedTopic) IsMissing(ctx context.Context, topic string) bool {
 	return err == nil && IsGone(meta.Topics[topic].Err)
 }
 
+// Settings returns what is set otherwise at the topic than members need it. Without the right to
+// know that, it says so.
+func (t *OrderedTopic) Settings(ctx context.Context) (problems []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)
+	defer cancel()
+	answer, err := kadm.NewClient(t.current()).DescribeTopicConfigs(ctx, t.topic)
+	if err != nil {
+		return nil, withHint(err)
+	}
+	config, err := answer.On(t.topic, nil)
+	if err == nil {
+		err = config.Err
+	}
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed),
+		errors.Is(err, kerr.ClusterAuthorizationFailed):
+		return []string{"its settings cannot be read (allow DESCRIBE_CONFIGS on it)"}, nil
+	case err != nil:
+		return nil, err
+	}
+	for _, one := range config.Configs {
+		if problem := orderedSetting(one.Key, one.MaybeValue()); problem != "" {
+			problems = append(problems, problem)
+		}
+	}
+	return problems, nil
+}
+
+// orderedSetting says what is wrong with a setting of an ordered topic.
+func orderedSetting(key, value string) string {
+	n, err := strconv.ParseInt(value, 10, 64)
+	switch {
+	case key == "cleanup.policy" && value != "delete":
+		return "cleanup.policy is " + value + ", so records without keys are refused; set delete"
+	case key == "message.timestamp.type" && value != "LogAppendTime":
+		return "message.timestamp.type is " + value + ", so clocks of members count; set LogAppendTime"
+	case err != nil:
+	case key == "retention.ms" && n >= 0, key == "retention.bytes" && n >= 0:
+		return key + " is " + value + ", so records may be deleted that no snapshot covers; set -1"
+	case key == "max.message.bytes" && n < maxOrderedRecord:
+		return fmt.Sprintf("max.message.bytes is %d, so a large frame may be refused; set %d", n,
+			maxOrderedRecord)
+	}
+	return ""
+}
+
+// A deleteDeniedError is a topic whose records we may not delete.
+type deleteDeniedError struct {
+	topic string
+	err   error
+}
+
+func (e *deleteDeniedError) Error() string {
+	return fmt.Sprintf("records of topic %q cannot be deleted, so it grows: %v (allow DELETE on it)",
+		e.topic, e.err)
+}
+
+func (e *deleteDeniedError) Unwrap() error { return e.err }
+
+// DeleteBefore deletes the records before an offset. An offset that is the first one deletes
+// nothing, and so shows whether it is allowed.
+func (t *OrderedTopic) DeleteBefore(ctx context.Context, offset int64) error {
+	ctx, cancel := context.WithTimeout(ctx, orderedTimeout)
+	defer cancel()
+	offsets := kadm.Offsets{}
+	offsets.AddOffset(t.topic, 0, offset, -1)
+	answer, err := kadm.NewClient(t.current()).DeleteRecords(ctx, offsets)
+	if err == nil {
+		err = answer.Error()
+	}
+	switch {
+	case errors.Is(err, kerr.TopicAuthorizationFailed),
+		errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.PolicyViolation):
+		return &deleteDeniedError{t.topic, err}
+	case err != nil:
+		return fmt.Errorf("records of topic %q cannot be deleted: %w", t.topic, withHint(err))
+	}
+	return nil
+}
+
+// MayDelete returns an error unless we may delete records.
+func (t *OrderedTopic) MayDelete(ctx context.Context) error {
+	start, _, err := t.Ends(ctx)
+	if err != nil {
+		return err
+	}
+	return t.DeleteBefore(ctx, start)
+}
+
+// IsDenied reports whether an error is that of a right that we lack.
+func IsDenied(err error) bool {
+	var denied *deleteDeniedError
+	return errors.As(err, &denied)
+}
+
+// Read passes the records from an offset on, before another, to each.
+func (t *OrderedTopic) Read(
+	ctx context.Context, from, to int64, each func(OrderedRecord) error,
+) error {
+	if from >= to {
+		return nil
+	}
+	err := t.Tail(ctx, from, func(batch []OrderedRecord) error {
+		for _, r := range batch {
+			if r.Offset < to {
+				if err := each(r); err != nil {
+					return err
+				}
+			}
+			if r.Offset >= to-1 {
+				return errReadEnd
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, errReadEnd) {
+		return nil
+	}
+	return err
+}
+
+var errReadEnd = errors.New("all is read")
+
 // OrderedRecord is a record of an ordered topic.
 type OrderedRecord struct {
 	Offset int64
@@ -284,8 +407,8 @@ func (t *OrderedTopic) tailError(fetches kgo.Fetches) (final error) {
 		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss),
 			errors.Is(err, kerr.UnknownTopicID):
-			final = fmt.Errorf("topic %q no longer has the records that our state covers: %w "+
-				"(stop all members, move their data_dir away, and start them)", t.topic, err)
+			final = fmt.Errorf("topic %q no longer has the records that come next: %w (start "+
+				"again: a member that is behind begins with a snapshot)", t.topic, err)
 		case needsOperator(err):
 			final = fmt.Errorf("topic %q: %w", t.topic, withHint(err))
 		default:

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -12,6 +13,8 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/silence/silencepb"
+	"google.golang.org/protobuf/encoding/protodelim"
 
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -60,13 +63,20 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	n.Acquire(home, firing, nil)
 }
 
-// MergeSilence takes a silence of another member.
-func (n *Notifier) MergeSilence(silence []byte) {
+// MergeSilence takes a silence of another member, and returns its ID and until when it is kept.
+// Without an ID it cannot be read.
+func (n *Notifier) MergeSilence(silence []byte) (id string, until time.Time) {
+	var e silencepb.MeshSilence
+	if err := protodelim.UnmarshalFrom(bytes.NewReader(silence), &e); err != nil {
+		n.logger.Error("a silence of another member cannot be read", "error", err)
+		return "", time.Time{}
+	}
 	n.nflog.merging.Store(true)
 	defer n.nflog.merging.Store(false)
 	if err := n.silences.Merge(silence); err != nil {
 		n.logger.Error("a silence of another member cannot be read", "error", err)
 	}
+	return e.Silence.GetId(), e.ExpiresAt.AsTime()
 }
 
 // own makes the states of a partition those that another member has left.

@@ -3,8 +3,11 @@ package ruletest
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +25,9 @@ type members struct {
 	list   []member
 	reader *alerting.FrameReader
 	course *course
+	// while it applies what came before it was there: what it decides, which is not passed on
+	replaying bool
+	replayed  []string
 }
 
 // member is one that scans.
@@ -38,6 +44,28 @@ type course struct {
 	zombies   int
 	overlaps  int
 	gaps      int
+	joins     int
+
+	// an engine that crashes is replaced by one that begins with a snapshot of some earlier point
+	// and applies what came since; nil when it continues from where the other was
+	since *since
+}
+
+// since is what has come since a snapshot.
+type since struct {
+	rng       *rand.Rand
+	chunks    [][]byte
+	snapshot  cluster.Snapshot
+	positions cluster.Positions
+	events    []event
+	decided   []string // meanwhile
+}
+
+// event is a frame, or that time has passed.
+type event struct {
+	frame    []byte
+	now      time.Time
+	progress []models.Progress
 }
 
 // control is a way to apply spans that is wrong.
@@ -47,6 +75,7 @@ const (
 	none    control = iota
 	repeats         // a span counts however often it comes
 	skips           // a span counts even if records before it are missing
+	jumps           // who joins from a snapshot passes over the frames after it
 )
 
 func (c *course) accept(at alerting.Span) (from int64, applies bool) {
@@ -130,28 +159,101 @@ func (s membersScanner) Scan(records []models.Record) models.Scan {
 
 func (m *members) Apply(s models.Scan) {
 	for _, frame := range s.(*frames).list {
-		if err := m.reader.Reset(frame); err != nil {
-			panic(err)
-		}
-		for {
-			at, more, err := m.reader.Next()
-			if err != nil {
-				panic(err)
-			}
-			if !more {
-				break
-			}
-			from, applies := m.course.accept(at)
-			if !applies {
-				continue
-			}
-			scan, err := m.reader.Scan(from)
-			if err != nil {
-				panic(err)
-			}
-			m.Engine.Apply(scan)
+		m.applyFrame(frame)
+		if since := m.course.since; since != nil {
+			since.events = append(since.events, event{frame: frame})
 		}
 	}
+}
+
+func (m *members) applyFrame(frame []byte) {
+	if err := m.reader.Reset(frame); err != nil {
+		panic(err)
+	}
+	for {
+		at, more, err := m.reader.Next()
+		if err != nil {
+			panic(err)
+		}
+		if !more {
+			break
+		}
+		from, applies := m.course.accept(at)
+		if !applies {
+			continue
+		}
+		scan, err := m.reader.Scan(from)
+		if err != nil {
+			panic(err)
+		}
+		m.Engine.Apply(scan)
+	}
+}
+
+func (m *members) Advance(now time.Time, progress []models.Progress) {
+	m.Engine.Advance(now, progress)
+	if since := m.course.since; since != nil {
+		since.events = append(since.events, event{now: now, progress: slices.Clone(progress)})
+	}
+}
+
+// Save makes a snapshot now and then.
+func (m *members) Save(full bool, put func(key, value []byte), del func(key []byte)) {
+	s := m.course.since
+	if s == nil || s.chunks != nil && s.rng.IntN(4) > 0 {
+		m.Engine.Save(full, put, del)
+		return
+	}
+	s.chunks, s.events, s.decided = nil, nil, nil
+	s.positions = maps.Clone(m.course.positions)
+	w := cluster.NewSnapshotWriter(cluster.Snapshot{ID: s.rng.Uint64()}, func(b []byte) error {
+		s.chunks = append(s.chunks, b)
+		return nil
+	})
+	m.Engine.Save(true, func(key, value []byte) {
+		if err := w.Put(key, value); err != nil {
+			panic(err)
+		}
+		put(key, value)
+	}, del)
+	if err := w.Flush(); err != nil {
+		panic(err)
+	}
+	_, s.snapshot = w.End(0)
+}
+
+// Restore joins from the snapshot, if there is one.
+func (m *members) Restore(load func(each func(key, value []byte) error) error) error {
+	s := m.course.since
+	if s == nil || s.chunks == nil {
+		return m.Engine.Restore(load)
+	}
+	m.course.joins++
+	err := m.Engine.Restore(func(each func(key, value []byte) error) error {
+		in := cluster.NewSnapshotReader(s.snapshot)
+		for _, chunk := range s.chunks {
+			if err := in.Read(chunk, each); err != nil {
+				return err
+			}
+		}
+		return in.Done()
+	})
+	if err != nil || m.course.control == jumps {
+		return err
+	}
+	m.course.positions, m.replaying = maps.Clone(s.positions), true
+	for _, e := range s.events {
+		if e.frame != nil {
+			m.applyFrame(e.frame)
+		} else {
+			m.Engine.Advance(e.now, e.progress)
+		}
+	}
+	m.replaying = false
+	if diff := cmp.Diff(s.decided, m.replayed); diff != "" {
+		return fmt.Errorf("a member that joins decides otherwise (-others +joined):\n%s", diff)
+	}
+	return nil
 }
 
 // factory makes engines that apply the frames of three members.
@@ -159,6 +261,9 @@ func (c *course) factory(t *testing.T, set *rule.Set, seed uint64) Factory {
 	f := EngineFactory(set)
 	c.positions, c.read = cluster.Positions{}, map[models.Partition][]models.Record{}
 	rng := rand.New(rand.NewPCG(seed, 99))
+	if c.since != nil {
+		c.since = &since{rng: rng}
+	}
 	var list []member
 	for range 3 {
 		e, err := f.New(func(a models.Alert) { t.Errorf("a scanner decides: %v", a) })
@@ -169,11 +274,22 @@ func (c *course) factory(t *testing.T, set *rule.Set, seed uint64) Factory {
 		list = append(list, member{engine.NewScanner(), engine.NewFrameWriter()})
 	}
 	return Factory{Lateness: f.Lateness, New: func(emit func(models.Alert)) (Engine, error) {
-		e, err := f.New(emit)
+		m := &members{rng: rng, list: list, course: c}
+		e, err := f.New(func(a models.Alert) {
+			text := fmt.Sprint(a.ID, a.State, a.At.UnixNano(), a.StartsAt.UnixNano(), a.Count)
+			switch {
+			case m.replaying:
+				m.replayed = append(m.replayed, text)
+				return
+			case c.since != nil:
+				c.since.decided = append(c.since.decided, text)
+			}
+			emit(a)
+		})
 		if err != nil {
 			return nil, err
 		}
-		m := &members{Engine: e.(*alerting.Engine), rng: rng, list: list, course: c}
+		m.Engine = e.(*alerting.Engine)
 		m.reader = m.Engine.NewFrameReader()
 		return m, nil
 	}}
@@ -248,6 +364,44 @@ func TestLawsByFrames(t *testing.T) {
 				t.Errorf("%d late frames, %d overlaps and %d gaps show too little", c.zombies,
 					c.overlaps, c.gaps)
 			}
+		})
+	}
+}
+
+// A member that joins from a snapshot, wherever that was taken, and applies the frames after it,
+// decides what the others have decided since, and goes on as they do.
+func TestLawsByFramesFromSnapshots(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			c := &course{since: &since{}}
+			for seed := range uint64(seeds) {
+				if testing.Short() && seed > 0 {
+					break
+				}
+				if diff := s.framesOf(t, c, seed, 3); diff != "" {
+					t.Fatal(diff)
+				}
+			}
+			if c.joins == 0 {
+				t.Error("no member has joined")
+			}
+		})
+	}
+}
+
+// A member that joined from a snapshot without the frames after it would decide otherwise, for each
+// kind of rule.
+func TestLawsByFramesNeedThoseAfterSnapshots(t *testing.T) {
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			for seed := range uint64(seeds) {
+				if s.framesOf(t, &course{since: &since{}, control: jumps}, seed, 3) != "" {
+					return
+				}
+			}
+			t.Error("the alerts are the same without the frames after the snapshot")
 		})
 	}
 }
