@@ -13,6 +13,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // crew is several members of one group that share the topic by the key of its records. Of those
@@ -130,7 +133,7 @@ func runCrew(o options) error {
 		dirs = append(dirs, filepath.Join(m.Dir, "data", "state"))
 	}
 	if o.keyless {
-		return c.compareEach(w, dirs, hook)
+		return errors.Join(c.compareEach(w, dirs, hook), framesDeleted(addr, topic))
 	}
 	decided, err := decisions(dirs...)
 	if err != nil {
@@ -146,9 +149,35 @@ func runCrew(o options) error {
 // sharing is the part of the configuration by which members share the topic.
 func (o options) sharing() string {
 	if o.keyless {
-		return "}\ncluster: {enabled: true"
+		return "}\ncluster: {enabled: true, snapshot_every: 3s"
 	}
 	return ", record_key: [key]"
+}
+
+// framesDeleted fails unless frames were deleted: then who has begun with an empty directory has
+// joined from a snapshot.
+func framesDeleted(addr, topic string) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(addr, ",")...))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	for _, name := range []string{topic + ".frames", topic + ".snapshots"} {
+		admin := kadm.NewClient(client)
+		starts, err1 := admin.ListStartOffsets(context.Background(), name)
+		ends, err2 := admin.ListEndOffsets(context.Background(), name)
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		start, _ := starts.Lookup(name, 0)
+		end, _ := ends.Lookup(name, 0)
+		log.Printf("topic %s: %d of %d records are deleted", name, start.Offset, end.Offset)
+		if start.Offset == 0 {
+			return fmt.Errorf("nothing of topic %s is deleted, so no member has needed a snapshot",
+				name)
+		}
+	}
+	return nil
 }
 
 // compareEach compares what each member of a cluster has decided, and what the receiver was

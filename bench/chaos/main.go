@@ -9,6 +9,7 @@
 //	go -C bench run ./chaos -members 3 -kills 20 -logs 120000 -rate 1000   share it by keys
 //	go -C bench run ./chaos -members 3 -keyless -kills 20 -logs 120000 -rate 1000   as a cluster
 //	go -C bench run ./chaos -members 3 -keyless -without positions -kills 20 -logs 60000
+//	go -C bench run ./chaos -members 3 -keyless -without snapshot -kills 20 -logs 60000
 //
 // On a real Kafka, started by scripts/kafka/start.sh, whose directory -cluster names:
 //
@@ -34,8 +35,9 @@
 // With -members, three simpler rules are shared by members that are killed, and decisions, their
 // counts of logs and the notifications of one webhook are compared. With -keyless the records have
 // no keys and are on any partition, the members are a cluster, and of those that are killed a third
-// lose their directory; what each member has decided is compared, and what one decides that begins
-// with an empty directory at the end.
+// lose their directory and join from a snapshot, which are written every few seconds; what each
+// member has decided is compared, and what one decides that begins with an empty directory at the
+// end.
 package main
 
 import (

@@ -41,6 +41,13 @@ var repairs = map[string][]repair{
 		"\t\ts.starts[name] = is\n",
 		"\t\tis.Next = max(is.Next-400, 0)\n\t\ts.starts[name] = is\n",
 	}},
+	// A snapshot counts though half of it is missing.
+	"snapshot": {{
+		"internal/app/clusterstate.go",
+		"\t\t\t\tif isHistory(key) {\n\t\t\t\t\treturn nil\n\t\t\t\t}\n\t\t\t\treturn put(key, value)\n",
+		"\t\t\t\tif isHistory(key) || key[0] == 'g' && key[len(key)-1]&1 == 0 {\n" +
+			"\t\t\t\t\treturn nil\n\t\t\t\t}\n\t\t\t\treturn put(key, value)\n",
+	}},
 	// An outage is like any other time without logs.
 	"outage": {{
 		"internal/kafka/outage.go",

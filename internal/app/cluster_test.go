@@ -166,16 +166,7 @@ func TestClusterSilence(t *testing.T) {
 	inCluster(t, func(w *world) {
 		list := w.three()
 		follower := w.without(list, leader(list))[0]
-		body := fmt.Sprintf(`{"matchers":[{"name":"service","value":"s","isRegex":false}],`+
-			`"startsAt":%q,"endsAt":%q,"createdBy":"me","comment":"c"}`,
-			time.Now().Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339))
-		r := httptest.NewRequest("POST", "/api/v2/silences", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		answer := httptest.NewRecorder()
-		follower.notifier.Handler().ServeHTTP(answer, r.WithContext(w.t.Context()))
-		if answer.Code != 200 {
-			w.t.Fatalf("the silence is answered with %d: %s", answer.Code, answer.Body)
-		}
+		silence(w.t, follower, "s")
 		w.spread("s", 40)
 		w.spread("other", 40)
 		want(w.t, "silenced", w.notified(), "other firing")
@@ -189,6 +180,21 @@ func TestClusterSilence(t *testing.T) {
 			r.end()
 		}
 	})
+}
+
+// silence silences a service for an hour, at a member.
+func silence(t *testing.T, at *run, service string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"matchers":[{"name":"service","value":%q,"isRegex":false}],`+
+		`"startsAt":%q,"endsAt":%q,"createdBy":"me","comment":"c"}`, service,
+		time.Now().Format(time.RFC3339), time.Now().Add(time.Hour).Format(time.RFC3339))
+	r := httptest.NewRequest("POST", "/api/v2/silences", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	answer := httptest.NewRecorder()
+	at.notifier.Handler().ServeHTTP(answer, r.WithContext(t.Context()))
+	if answer.Code != 200 {
+		t.Fatalf("the silence is answered with %d: %s", answer.Code, answer.Body)
+	}
 }
 
 // An alert that is resolved at a follower is resolved at all members, and notified as such.

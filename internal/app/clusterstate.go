@@ -50,8 +50,8 @@ func (e *joinError) Error() string {
 	return text + " (" + hint + ")"
 }
 
-// join takes over the state that is in data_dir, if the frames topic continues it, or a snapshot. It
-// returns why that cannot be, or why it is not known yet.
+// join takes over the state that is in data_dir, if the frames topic continues it, or a snapshot.
+// It returns why that cannot be, or why it is not known yet.
 func (m *clusterMember) join(ctx context.Context) (final, err error) {
 	name, id, err := m.topic.ID(ctx)
 	if err != nil {
@@ -423,8 +423,11 @@ func (m *clusterMember) deleteOld(ctx context.Context) error {
 		return err
 	}
 	if id != old.Topic || first > old.First || last <= old.End {
-		return fmt.Errorf("topic %q no longer has the snapshots that were written; frames are kept "+
-			"until there are two new ones", m.p.config.snapshotsTopic())
+		return fmt.Errorf(
+			"topic %q no longer has the snapshots that were written; frames are kept "+
+				"until there are two new ones",
+			m.p.config.snapshotsTopic(),
+		)
 	}
 	start, _, err := m.topic.Ends(ctx)
 	if err == nil && start < old.Next {

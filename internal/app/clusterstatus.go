@@ -136,6 +136,10 @@ var (
 		"Decisions that waited too long for a leader.", nil, nil)
 	clusterAge = prometheus.NewDesc("alert_engine_cluster_record_age_seconds",
 		"Seconds since this member has applied a record of the frames topic.", nil, nil)
+	clusterSnapshotAge = prometheus.NewDesc("alert_engine_cluster_snapshot_age_seconds",
+		"Seconds since the newest snapshot was written, by the time of the frames topic.", nil, nil)
+	clusterSnapshotBytes = prometheus.NewDesc("alert_engine_cluster_snapshot_bytes",
+		"Bytes of the newest snapshot, before compression.", nil, nil)
 	clusterHeld = prometheus.NewDesc("alert_engine_cluster_held_back_seconds",
 		"Seconds since the slowest partition was known to be read to its end.", nil, nil)
 )
@@ -154,6 +158,7 @@ func (c clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 	_, epoch := m.fold.Leader()
 	leads, applied := m.role() == "leader", m.applied
 	_, held := m.slowest()
+	snapshots, now := m.fold.Snapshots(), m.fold.Now()
 	m.mu.Unlock()
 	gauge := func(d *prometheus.Desc, v float64) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
@@ -173,6 +178,10 @@ func (c clusterMetrics) Collect(ch chan<- prometheus.Metric) {
 		gauge(clusterAge, time.Since(applied).Seconds())
 	}
 	gauge(clusterHeld, held.Seconds())
+	if n := len(snapshots); n > 0 {
+		gauge(clusterSnapshotAge, now.Sub(snapshots[n-1].At).Seconds())
+		gauge(clusterSnapshotBytes, float64(snapshots[n-1].Bytes))
+	}
 	counter(clusterTakeovers, counts.Claims)
 	counter(clusterWritten, scanned.Frames)
 	counter(clusterBytes, scanned.Bytes)

@@ -438,16 +438,30 @@ func (c *Config) Validate() error {
 		wrong(!kafka.IsTopic(t), "kafka.topics has the name %q; a topic has at most 249 letters, "+
 			"digits, '.', '_' and '-'", t)
 	}
-	wrong(c.Cluster.Enabled && len(k.RecordKey) > 0, "cluster.enabled and kafka.record_key exclude "+
-		"each other; a cluster shares topics whatever their keys, so remove record_key")
-	wrong(c.Cluster.Enabled && k.RecordsTopic != "", "cluster.enabled and kafka.records_topic exclude "+
-		"each other; members of a cluster have the values of record rules on /metrics alone")
+	wrong(
+		c.Cluster.Enabled && len(k.RecordKey) > 0,
+		"cluster.enabled and kafka.record_key exclude "+
+			"each other; a cluster shares topics whatever their keys, so remove record_key",
+	)
+	wrong(
+		c.Cluster.Enabled && k.RecordsTopic != "",
+		"cluster.enabled and kafka.records_topic exclude "+
+			"each other; members of a cluster have the values of record rules on /metrics alone",
+	)
 	wrong(c.Cluster.Enabled && len(c.Sigma) > 0, "cluster.enabled and sigma exclude each other; "+
 		"members agree on the texts of rule files (convert the Sigma rules with alert-engine import)")
-	wrong(c.Cluster.SnapshotEvery < time.Second, "cluster.snapshot_every is %s; it must be at least "+
-		"1s", duration.Format(c.Cluster.SnapshotEvery))
-	wrong(c.Cluster.Enabled && !kafka.IsTopic(c.snapshotsTopic()), "a topic of the cluster would be "+
-		"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'", c.snapshotsTopic())
+	wrong(
+		c.Cluster.SnapshotEvery < time.Second,
+		"cluster.snapshot_every is %s; it must be at least "+
+			"1s",
+		duration.Format(c.Cluster.SnapshotEvery),
+	)
+	wrong(
+		c.Cluster.Enabled && !kafka.IsTopic(c.snapshotsTopic()),
+		"a topic of the cluster would be "+
+			"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'",
+		c.snapshotsTopic(),
+	)
 	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
 		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
 		c.framesTopic())

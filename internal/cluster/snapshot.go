@@ -99,8 +99,8 @@ func snapshotHead(b []byte, kind byte, id uint64) []byte {
 	return binary.BigEndian.AppendUint64(append(b, snapshotVersion, kind), id)
 }
 
-// ReadSnapshotEnd reads an end record. ok is false for any other record. A record of a newer version
-// is an end record too: what it says is not known, but that it is there.
+// ReadSnapshotEnd reads an end record. ok is false for any other record. A record of a newer
+// version is an end record too: what it says is not known, but that it is there.
 func ReadSnapshotEnd(record []byte) (s Snapshot, ok bool) {
 	if len(record) < chunkHead || record[1] != kindEnd {
 		return s, false

@@ -21,8 +21,8 @@ type Export struct {
 	snapshot, last uint64
 }
 
-// Export returns the last committed checkpoint. Commits go on in a new log meanwhile, and nothing is
-// merged until the export is closed.
+// Export returns the last committed checkpoint. Commits go on in a new log meanwhile, and nothing
+// is merged until the export is closed.
 func (s *Store) Export() (*Export, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
