@@ -86,7 +86,7 @@ func TestClusterRefusesTornSnapshot(t *testing.T) {
 			t.Fatal(begin, err)
 		}
 		a.end()
-		for _, cut := range []int64{last - 1, last} { // of the newest one the end is left; nothing is
+		for _, cut := range []int64{last - 1, last} { // the end of the newest one is left; nothing
 			b := w.prepare("b")
 			w.often(b.process)
 			o := b.config.source()
