@@ -209,7 +209,7 @@ func (g *group) step(at instant) {
 			v = g.look(at, lives[i])
 			nothing := *v
 			nothing.logs = nil
-			g.spent = nothing.holds()
+			g.spent = nothing.holds() && (v.holds() || !judged)
 			g.holds = judged && v.holds() && !g.spent
 			g.since, was = at, false
 		}

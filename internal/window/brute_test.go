@@ -329,7 +329,7 @@ func (d *definition) fresh(c *rule.Call, at int64) float64 {
 		for _, u := range e.user {
 			before, seen := lastSeen[u]
 			if !seen || d.r.Remember > 0 && e.at-before > int64(d.r.Remember) {
-				if e.at > at-int64(d.r.Window) && e.at > d.reset(at).at &&
+				if e.at > at-int64(d.r.Window) && d.counts(&e, at) &&
 					e.at >= d.known+int64(d.r.Learn) {
 					n++
 				}
@@ -435,8 +435,9 @@ func (d *definition) edges(holds func(at int64) bool, until, tick int64) (edges 
 				d.cuts = append(d.cuts, r)
 				nothing := *d
 				nothing.events = nil
-				spent = d.r.When != nil && nothing.truth(d.r.When, true, t)
-				if now = judged && holds(t) && !spent; up {
+				now = holds(t)
+				spent = d.r.When != nil && (now || !judged) && nothing.truth(d.r.When, true, t)
+				if now = judged && now && !spent; up {
 					up = false
 					edges = append(edges, fmt.Sprint(t, false))
 				}

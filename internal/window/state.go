@@ -363,8 +363,10 @@ func (g *Group) evaluate(x *instant, late bool, r reset, resolved bool, each fun
 	cut := resolved && holds
 	if cut {
 		st.cut(p, r)
-		st.spent = p.when.holds(&instant{p: p, g: g, v: p.newView(), at: x.at, env: x.env})
-		holds = judged && p.when.holds(x) && !st.spent
+		holds = p.when.holds(x)
+		st.spent = (holds || !judged) &&
+			p.when.holds(&instant{p: p, g: g, v: p.newView(), at: x.at, env: x.env})
+		holds = judged && holds && !st.spent
 		st.evaluationDue = st.evaluationDue || !judged
 		e := p.edge(x, false)
 		e.Late, e.Resolves, e.Cut, e.Reason = late, true, was, p.whyRecovered(x, true)
@@ -417,10 +419,31 @@ func (st *state) compact(p *Condition, swept int64) {
 		st.history[i].forget(&p.history[i], swept)
 	}
 	if n := resetsUntil(st.resets, swept-p.retains-p.paneLength); n > 0 {
+		st.forgetBefore(p, st.resets[n-1])
 		st.resets = slices.Delete(st.resets, 0, n)
 	}
 	if p.sequence != nil {
 		st.forgetSteps(p, swept)
+	}
+}
+
+// forgetBefore drops the events that are kept however old they are, but came before a reset that is
+// forgotten: without it they would count again. The one that resolved stays where it is the event
+// before the next one.
+func (st *state) forgetBefore(p *Condition, r reset) {
+	for i := range st.series {
+		s, sp := &st.series[i], &p.series[i]
+		if sp.spare == 0 {
+			continue
+		}
+		n := s.afterReset(r)
+		if sp.kind == texts && n > 0 && r == (reset{s.times[n-1], s.orders[n-1]}) {
+			n--
+		}
+		if n > 0 {
+			s.cut(n)
+			st.restart(p, i)
+		}
 	}
 }
 
