@@ -38,8 +38,16 @@ type promise struct {
 	receivers map[string]*receiver
 	workload  *promised
 	behind    time.Duration // the longest that a log was created after its time
+	late      []acked       // logs that the broker had later than rules wait for them
+	gone      []gap         // of the broker
 	done      struct{ kills, stops, outages int }
 }
+
+// acked is when a log was written, and when the broker said that it had it.
+type acked struct{ at, by time.Time }
+
+// gap is a time without the broker.
+type gap struct{ from, to time.Time }
 
 // runPromise is long because it is one story: start everything, write, kill, wait until all is
 // notified, compare.
@@ -92,6 +100,13 @@ func runPromise(o options) (err error) {
 		return fmt.Errorf(
 			"the machine is so busy that logs were created %v after their time: nothing can be said",
 			p.behind.Round(time.Millisecond),
+		)
+	}
+	if late := p.inexcusable(); late > 0 && (p.cluster == "" || !p.real.exists(2)) {
+		return fmt.Errorf(
+			"the machine is so busy that the broker had a log %v after its time: "+
+				"nothing can be said",
+			late.Round(time.Millisecond),
 		)
 	}
 	for _, r := range p.receivers {
@@ -198,9 +213,12 @@ func (p *promise) produce(ctx context.Context) error {
 		record := &kgo.Record{
 			Value: e.value(p.workload.start), Timestamp: at, Partition: e.partition,
 		}
-		client.Produce(ctx, record, func(_ *kgo.Record, err error) {
+		client.Produce(ctx, record, func(r *kgo.Record, err error) {
 			if err != nil {
 				failed = err // callbacks come one at a time
+			}
+			if now := time.Now(); now.Sub(r.Timestamp) > promiseLateness {
+				p.late = append(p.late, acked{r.Timestamp, now})
 			}
 		})
 		if ctx.Err() != nil {
@@ -208,6 +226,19 @@ func (p *promise) produce(ctx context.Context) error {
 		}
 	}
 	return errors.Join(client.Flush(ctx), failed)
+}
+
+// inexcusable is the longest that the broker had a log after its time although it was there, and
+// the producer was connected.
+func (p *promise) inexcusable() (longest time.Duration) {
+	for _, a := range p.late {
+		if !slices.ContainsFunc(p.gone, func(g gap) bool {
+			return a.by.After(g.from) && a.at.Before(g.to.Add(pauseMax+promiseLateness))
+		}) {
+			longest = max(longest, a.by.Sub(a.at))
+		}
+	}
+	return longest
 }
 
 // disturbance is something that is done at an instant.
@@ -281,6 +312,7 @@ func (p *promise) spreadOutages(r *rand.Rand, length time.Duration, list *[]dist
 // away takes the broker away, with no word to its clients.
 func (p *promise) away() error {
 	p.done.outages++
+	p.gone = append(p.gone, gap{from: time.Now()})
 	if p.broker != nil {
 		return p.broker.Close()
 	}
@@ -289,6 +321,7 @@ func (p *promise) away() error {
 
 // back has the broker be there again.
 func (p *promise) back() (err error) {
+	p.gone[len(p.gone)-1].to = time.Now()
 	if p.broker != nil {
 		p.broker, err = devbroker.Start(p.embedded)
 		return err
@@ -319,7 +352,7 @@ func (p *promise) compare(want map[string][]change, until time.Time) error {
 		if err != nil {
 			return err
 		}
-		settled := whole("file", maps.Clone(want), changes, 0).faults() == 0
+		settled := p.whole("file", want, changes, 0).faults() == 0
 		for _, r := range p.receivers {
 			settled = settled && received("", changes, r.until(until)).faults() == 0
 		}
@@ -350,7 +383,7 @@ func (p *promise) verdicts(want map[string][]change, until time.Time) ([]*verdic
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	list := []*verdict{whole("history", maps.Clone(want), decided, again)}
+	list := []*verdict{p.whole("history", want, decided, again)}
 	text, err := fileLines(filepath.Join(p.dir, "alerts.json"))
 	if err != nil {
 		return nil, err
@@ -380,10 +413,27 @@ func (p *promise) listed(
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", of, err)
 	}
-	v := whole(of, maps.Clone(want), changes, repeated)
+	v := p.whole(of, want, changes, repeated)
 	v.wrong = append(v.wrong, differing...)
 	*list = append(*list, v)
 	return changes, nil
+}
+
+// whole is the verdict about what must be complete.
+func (p *promise) whole(
+	of string, want map[string][]change, got []change, repeated int,
+) *verdict {
+	return whole(of, maps.Clone(want), got, repeated, p.apart())
+}
+
+// apart is how far partitions can be from each other when they are read: what the producer has
+// buffered in an outage, or what came while the engine was stopped, and what may be out of order.
+func (p *promise) apart() time.Duration {
+	apart := sessionTimeout + 2*time.Second
+	if p.outages > 0 {
+		apart = max(apart, p.outage+pauseMax)
+	}
+	return apart + promiseLateness
 }
 
 // until are the notices of what was before an instant.

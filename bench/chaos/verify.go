@@ -15,6 +15,8 @@ type verdict struct {
 	of                                           string
 	got, repeated, merged                        int
 	missing, extra, wrong, unpaired, disarranged []string
+
+	apart time.Duration // how far partitions can be from each other when they are read
 }
 
 func (v *verdict) faults() int {
@@ -64,8 +66,10 @@ func (c change) String() string {
 // has to be there, in order, and an episode's under its own ID. An alert may fire later than it
 // began, when logs of several partitions were read in another order than they were written; its end
 // says when it began.
-func whole(of string, want map[string][]change, got []change, repeated int) *verdict {
-	v := &verdict{of: of, got: len(got), repeated: repeated}
+func whole(
+	of string, want map[string][]change, got []change, repeated int, apart time.Duration,
+) *verdict {
+	v := &verdict{of: of, got: len(got), repeated: repeated, apart: apart}
 	byAlert := map[string][]change{}
 	for _, c := range got {
 		byAlert[c.alert] = append(byAlert[c.alert], c)
@@ -100,10 +104,13 @@ func numbered(list []change) map[nth]int {
 // tooLate says whether a transition is said to be after the one that follows it. An alert fires
 // with the log that completes its condition in the order in which logs are read. Of one that was
 // short, that may be a log after its end, when the partitions are read at different paces, as
-// after an outage; its end has the right times.
-func tooLate(got change, next change) bool {
-	early := got.state == "firing" && next.state == "resolved"
-	return !early && got.at.After(next.at)
+// after an outage, but no later than they can be from each other; its end has the right times.
+func (v *verdict) tooLate(got change, next change) bool {
+	by := time.Duration(0)
+	if got.state == "firing" && next.state == "resolved" {
+		by = v.apart
+	}
+	return got.at.After(next.at.Add(by))
 }
 
 // compare compares one alert's transitions.
@@ -128,7 +135,7 @@ func (v *verdict) compare(want, got []change) {
 		case w.state == "resolved" && (!g.at.Equal(w.at) || !g.from.Equal(began) && !muted):
 			v.wrong = append(v.wrong, fmt.Sprintf("%v, since %s, was %v, since %s",
 				w, stampOf(began), g, stampOf(g.from)))
-		case g.at.Before(w.at) || i+1 < len(want) && tooLate(g, want[i+1]):
+		case g.at.Before(w.at) || i+1 < len(want) && v.tooLate(g, want[i+1]):
 			v.wrong = append(v.wrong, fmt.Sprintf("%v was %v", w, g))
 		}
 		if at < last {

@@ -153,8 +153,8 @@ func (v *view) aggregate(c *rule.Call, after, until instant) Number {
 	case "distinct":
 		seen := map[string]bool{}
 		for _, l := range logs {
-			for _, one := range l.fields[c.Field] {
-				seen[one.text] = true
+			for _, text := range l.texts(c.Field) {
+				seen[text] = true
 			}
 		}
 		return whole(int64(len(seen)))
@@ -234,12 +234,12 @@ func (v *view) changed(c *rule.Call) Number {
 	var n int64
 	before := v.before
 	for _, l := range v.logs {
-		text, ok := l.text(c.Field)
-		if !ok || !v.g.matches(c.Filter, l) {
+		text := l.whole(c.Field)
+		if text == "" || !v.g.matches(c.Filter, l) {
 			continue
 		}
 		if before != nil && l.At > v.at-int64(v.g.r.Window) {
-			if other, ok := before.text(c.Field); ok && other != text {
+			if other := before.whole(c.Field); other != "" && other != text {
 				near := c.Within == 0 || l.At-before.At <= int64(c.Within)
 				if near {
 					n++
@@ -277,15 +277,12 @@ func (v *view) fresh(c *rule.Call) Number {
 // there.
 func combinations(c *rule.Call, l *Log) (list []string) {
 	if len(c.Also) == 0 {
-		for _, one := range l.fields[c.Field] {
-			list = append(list, one.text)
-		}
-		return list
+		return l.texts(c.Field)
 	}
 	var all string
 	for _, field := range append([]string{c.Field}, c.Also...) {
-		text, ok := l.text(field)
-		if !ok || text == "" {
+		text := l.whole(field)
+		if text == "" {
 			return nil
 		}
 		all += strconv.Quote(text)
@@ -294,7 +291,7 @@ func combinations(c *rule.Call, l *Log) (list []string) {
 }
 
 // past is an aggregate over a window that ended some time ago. Of a day or more ago it is looked up
-// at the steps of a grid.
+// at the steps of a grid, as it was noted there.
 func (v *view) past(c *rule.Call, ago int64) Number {
 	until := v.at - ago
 	if ago >= day {
@@ -304,20 +301,23 @@ func (v *view) past(c *rule.Call, ago int64) Number {
 	if !v.nothing && until-window < v.known {
 		return Number{}
 	}
-	return v.aggregate(c, until-window, until)
+	if ago < day || v.nothing {
+		return v.aggregate(c, until-window, until)
+	}
+	then := *v
+	then.logs = v.g.noted(until, v.life)
+	return then.aggregate(c, until-window, until)
 }
 
-// grid is the distance of the instants at which the past is noted: a divisor of a day, at most a
-// quarter of the window and at least a minute.
+// grid is the distance of the instants at which the past is noted: the longest of some that is at
+// most a quarter of the window.
 func grid(r *rule.Rule) int64 {
-	minute := int64(time.Minute)
-	best := minute
-	for step := minute; step <= int64(r.Window)/4 && step <= day; step += minute {
-		if day%step == 0 {
-			best = step
+	for _, minutes := range []int64{60, 30, 15, 10, 5, 2} {
+		if step := minutes * int64(time.Minute); step <= int64(r.Window)/4 {
+			return step
 		}
 	}
-	return best
+	return int64(time.Minute)
 }
 
 // usual is the median of an aggregate over earlier days, or how far the window differs from them.

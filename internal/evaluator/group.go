@@ -26,6 +26,7 @@ type group struct {
 	// the state of the alert
 	alive       bool    // the group is known
 	reset       *Log    // the log that ended the condition last
+	resets      []*Log  // all that did
 	holds       bool    // as it was judged last
 	spent       bool    // it was ended by a log, and has held without any log of its own since
 	since       instant // the condition holds since
@@ -94,6 +95,22 @@ type life struct {
 	removed instant
 }
 
+// noted are the logs that counted at an earlier instant.
+func (g *group) noted(at instant, in life) (logs []*Log) {
+	var cut *Log
+	for _, r := range g.resets {
+		if r.At < at {
+			cut = r
+		}
+	}
+	for _, l := range g.visible(at, in) {
+		if cut == nil || order(l, cut) > 0 {
+			logs = append(logs, l)
+		}
+	}
+	return logs
+}
+
 const never = instant(1<<63 - 1)
 
 // lives are the times in which the group is known, as the decision of an instant sees them.
@@ -140,7 +157,7 @@ func (g *group) lives(at instant) (list []life) {
 func (g *group) looksAt(l *Log) bool {
 	looks := g.silence || g.r.When == nil || g.r.Record
 	for _, c := range []rule.Condition{g.r.When, g.r.Resolve.When} {
-		calls(c, func(c *rule.Call) { looks = looks || g.matches(c.Filter, l) })
+		calls(c, func(c *rule.Call) { looks = looks || c.Of == nil && g.matches(c.Filter, l) })
 	}
 	return looks
 }
@@ -206,6 +223,7 @@ func (g *group) step(at instant) {
 			if l.Visible > l.At { // it resolves as if it came first at this instant
 				g.reset = &Log{At: at, Place: -1, late: true}
 			}
+			g.resets = append(g.resets, g.reset)
 			v = g.look(at, lives[i])
 			nothing := *v
 			nothing.logs = nil
@@ -412,13 +430,18 @@ func (g *group) instants(lives []life) (list []instant) {
 		for _, d := range g.delays() {
 			at := l.At + d.after
 			if d.grid > 0 {
-				at = roundUp(at, d.grid) + d.ago
+				at = roundUp(max(at, l.Visible), d.grid) + d.ago
 			}
 			add(max(at, l.Visible))
 		}
 	}
 	for _, l := range g.resolvers {
 		add(max(l.At, l.Visible))
+		for _, d := range g.delays() {
+			if d.grid > 0 { // what was noted after it is without the logs before it
+				add(roundUp(max(l.At, l.Visible), d.grid) + d.ago)
+			}
+		}
 	}
 	for _, l := range lives {
 		for _, d := range g.delays() {

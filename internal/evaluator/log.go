@@ -23,18 +23,32 @@ type Log struct {
 	late     bool // of one that resolved
 	severity int
 	fields   map[string][]value // members of arrays, without nulls
+	present  map[string]bool    // and not null, though maybe an array without members
 	numbers  map[string][]Number
 }
 
 type value struct{ text string }
 
-// text is the text of a field.
+// text is the text of a field. An empty one is none.
 func (l *Log) text(field string) (string, bool) {
-	if v := l.fields[field]; len(v) > 0 {
+	if v := l.fields[field]; len(v) > 0 && v[0].text != "" {
 		return v[0].text, true
 	}
 	return "", false
 }
+
+// texts are the texts of a field, that of each member of an array.
+func (l *Log) texts(field string) (list []string) {
+	for _, v := range l.fields[field] {
+		if v.text != "" {
+			list = append(list, v.text)
+		}
+	}
+	return list
+}
+
+// whole is the texts of a field as one: an array as a whole.
+func (l *Log) whole(field string) string { return strings.Join(l.texts(field), "\x00") }
 
 // numbersOf is the numbers of a field.
 func (l *Log) numbersOf(field string) []Number {
@@ -80,6 +94,7 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 			Topic:    record.Topic,
 			severity: d.Severity(),
 			fields:   map[string][]value{},
+			present:  map[string]bool{},
 			numbers:  map[string][]Number{},
 		}
 		r.place++
@@ -90,6 +105,7 @@ func (r *Reader) Read(record models.Record) (logs []*Log) {
 				continue
 			}
 			path := r.fields.Path(id)
+			l.present[path] = true
 			v.Each(func(one decode.Value) bool {
 				l.fields[path] = append(l.fields[path], value{string(one.Text)})
 				return true

@@ -22,6 +22,9 @@ func (s *Rules) matches(q rule.Query, l *Log) bool {
 		return !s.matches(q.Of, l)
 	}
 	leaf := q.(*rule.Leaf)
+	if leaf.Op == rule.OpExists && l.present[leaf.Field] {
+		return true
+	}
 	if leaf.Op == rule.OpLevel {
 		return l.severity > 0 && leaf.Range.Contains(float64(l.severity))
 	}

@@ -119,7 +119,7 @@ func (d draw) query() string {
 		return d.of(
 			`ev:a`, `ev:b`, `ev:c`, `ev:d`, `ev:(a or b)`, `level>=ERROR`, `level>=WARN`, `x>2`,
 			`x<=2.5`, `x:1..5`, `u:u1`, `u:*`, `message:refused`, `refused`, `message:*`,
-			`h:=a`, `ev:/^[ab]/`,
+			`h:=a`, `ev:/^[ab]/`, `t:p`, `t:*`, `y>250ms`, `y<=0`, `t:1..5`, `ev:?`, `h:""`,
 		)
 	}
 	switch d.IntN(6) {
@@ -146,7 +146,7 @@ func (d draw) aggregate() (call, constant string) {
 		filter = d.query()
 		second = ", " + filter
 	}
-	field := d.of("x", "x", "x", "y")
+	field := d.of("x", "x", "x", "y", "y", "t")
 	switch d.IntN(14) {
 	case 0, 1, 2:
 		return "count(" + filter + ")", d.of("0", "1", "2", "3", "4")
@@ -172,11 +172,11 @@ func (d draw) aggregate() (call, constant string) {
 				"5",
 			)
 	case 9:
-		return "distinct(" + d.of("u", "ev", "x", "h") + second + ")", d.of("0", "1", "2", "3")
+		return "distinct(" + d.of("u", "ev", "x", "h", "t") + second + ")", d.of("0", "1", "2", "3")
 	case 10:
-		return d.of("first", "last") + "(x)", d.of("0", "2.5", "5")
+		return d.of("first", "last") + "(" + d.of("x", "y", "t") + ")", d.of("0", "2.5", "5")
 	case 11:
-		return "changed(" + d.of("ev", "u", "x") + d.of("", "", ", within 5s", ", within 1m") + ")",
+		return "changed(" + d.of("ev", "u", "x", "t") + d.of("", "", ", within 5s", ", within 1m") + ")",
 			d.of("0", "1", "2")
 	case 12:
 		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
@@ -217,6 +217,23 @@ func (d draw) condition() string {
 	return d.comparison()
 }
 
+// past is a random comparison with earlier days.
+func (d draw) past() string {
+	call, constant := d.of("count()", "count(ev:a)", "sum(x)", "max(x)", "distinct(u)"), "1"
+	switch d.IntN(5) {
+	case 0:
+		return call + " > " + call + " offset " + d.of("1d", "2d", "26h")
+	case 1:
+		return call + " offset 1d " + d.operator() + " " + constant
+	case 2:
+		return call + " " + d.operator() + " 2 * baseline(" + call + ", " + d.of("1w", "5d", "2w") + ")"
+	case 3:
+		return "zscore(" + call + ", " + d.of("1w", "2w") + ") " + d.of(">", "<") + " " +
+			d.of("0", "1", "-1")
+	}
+	return "not " + call + " offset 1d > " + constant
+}
+
 // rule is a random rule of a name.
 func (d draw) rule(name string, others []string, f features) map[string]string {
 	r := map[string]string{"alert": name, "window": d.duration()}
@@ -224,7 +241,7 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		r["match"] = quoted(d.query())
 	}
 	if d.in(2) {
-		r["by"] = d.of("[h]", "[h]", "[h, u]", "['h=h|k']", "['w=u']")
+		r["by"] = d.of("[h]", "[h]", "[h, u]", "['h=h|k']", "['w=u']", "['h=t|k']")
 	}
 	switch {
 	case f.sequences && d.in(2):
@@ -232,7 +249,8 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		d.sequence(r)
 	case f.values && d.in(2):
 		r["when"] = quoted(
-			"new(" + d.of("u", "ev", "x", "h", "u, ev", "ev, h, x") + ") > " + d.of("0", "0", "1"),
+			"new(" + d.of("u", "ev", "x", "h", "t", "u, ev", "ev, h, x", "t, ev") +
+				d.of("", "", "", ", level>=WARN") + ") > " + d.of("0", "0", "1"),
 		)
 		if d.in(2) {
 			r["learn"] = d.of("10s", "1m", "2m")
@@ -250,6 +268,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 		}
 		r["when"] = quoted(c)
 	case d.in(6):
+	case f.past:
+		r["window"] = d.of("1h", "2h", "30m")
+		r["when"] = quoted(d.past())
 	default:
 		r["when"] = quoted(d.condition())
 	}
@@ -345,6 +366,10 @@ func (d draw) life(r map[string]string) {
 		) + "}"
 	case 3:
 		r["resolve"] = "{when: " + quoted(d.comparison()) + "}"
+	case 4:
+		if d.in(3) {
+			r["resolve"] = "manual"
+		}
 	}
 	if call, constant := d.aggregate(); d.in(6) && r["sequence"] == "" {
 		r["when"] = quoted(call + " > " + constant)
@@ -388,6 +413,7 @@ type features struct {
 	life, hours, suppressions, absence, values, firing, sequences, every, alerts, records bool
 
 	calendar bool // hours of days
+	past     bool // comparisons with earlier days
 }
 
 func (d draw) features() features {
@@ -414,6 +440,7 @@ func (d draw) features() features {
 	}
 	f.alerts, f.records = d.in(12), d.in(10)
 	f.calendar = !f.hours && !f.records && d.in(10)
+	f.past = !f.hours && !f.records && d.in(20)
 	return f
 }
 
@@ -520,7 +547,21 @@ func (d draw) scenario() scenario {
 	}
 	disorder, late := d.in(2), d.in(4)
 	at := time.Duration(d.IntN(120)) * time.Second
-	for range 1 + d.IntN(16) {
+	logs := 1 + d.IntN(16)
+	if f.past {
+		logs = 20 + d.IntN(30)
+		s.begins = d.begins().Truncate(time.Hour)
+	}
+	for range logs {
+		if f.past { // some at the same time of day
+			switch d.IntN(4) {
+			case 0:
+				at = (at/(24*time.Hour) + 1) * 24 * time.Hour
+				at += time.Duration(d.IntN(4)) * 15 * time.Minute
+			case 1:
+				at += time.Duration(d.IntN(50)) * time.Minute
+			}
+		}
 		if f.calendar && d.in(3) {
 			at += time.Duration(d.IntN(14*60)) * time.Minute
 		}
@@ -557,12 +598,16 @@ func (d draw) fields() map[string]any {
 		}
 	}
 	maybe(5, "ev", "a", "a", "b", "b", "c", "d", "A")
-	maybe(3, "h", "a", "a", "b", "c")
+	maybe(3, "h", "a", "a", "a", "b", "b", "c", "c", "")
 	if d.in(3) {
 		maybe(2, "k", "a", "b")
 	}
 	maybe(2, "u", "u1", "u2", "u3")
 	maybe(3, "x", 0, 1, 2, 2.5, 3, 5, 7, -1, 0.1, "2.5", "3s", "1kB", "1 kB", "nothing", 10)
+	if d.in(3) {
+		maybe(4, "y", 0, 1, 250.5, "0.3s", "300 ms", "1m", []any{1, 400}, 1e3, true)
+		maybe(4, "t", "p", "q", []any{"p", "q"}, []any{}, []any{1, 7}, []any{"q", nil, 3}, nil)
+	}
 	maybe(3, "level", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 	m["message"] = d.of("order 17 failed", "connection refused", "Card Refused", "m")
 	return m

@@ -312,6 +312,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 		inner := *of
 		inner.Offset = 0
 		e, d := c.call(&inner)
+		c.p.ago = append(c.p.ago, int64(of.Offset))
 		return &earlier{
 				c.history(e, int64(of.Offset)),
 				int64(of.Offset),
@@ -434,6 +435,10 @@ func (c *compiler) past(of *rule.Call) (expr, direction) {
 	}
 	inner, d := c.number(of.Of)
 	b := &baseline{history: c.history(inner, int64(span)), span: int64(span)}
+	for ago := day; ago <= b.span; ago += day {
+		c.p.ago = append(c.p.ago, ago)
+	}
+	c.p.daily = true
 	if of.Func == "zscore" {
 		b.score, d.positive, d.steady, d.partial = inner, false, false, true
 		return b, d

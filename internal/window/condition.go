@@ -23,6 +23,8 @@ type Condition struct {
 	series     []seriesSpec
 	history    []historySpec
 	grid       int64
+	ago        []int64    // how long ago the windows are that history is asked about
+	daily      bool       // history is asked about days of the same kind
 	paneLength int64      // length of the panes of a window
 	paneLimit  int        // a pane with more events is high-volume
 	logs       seriesSpec // of the events of a group, whatever is asked of them

@@ -256,10 +256,29 @@ func (g *Group) change(p *Condition, env Env) int64 {
 			soon(env.Change(alert, g.swept))
 		}
 	}
-	if len(p.history) > 0 && st.remembers(p, g.swept) {
+	switch {
+	case len(p.history) == 0:
+	case st.remembers(p, g.swept):
 		soon(Floor(max(g.swept, st.known), p.grid) + p.grid)
+	case p.known:
+		st.ripens(p, g.swept, soon)
 	}
 	return at
+}
+
+// ripens calls soon with the instants at which the past of a group without logs, which is known for
+// long enough then, is no longer undefined, or that of days of another kind counts.
+func (st *state) ripens(p *Condition, swept int64, soon func(int64)) {
+	if st.known == Unknown {
+		return
+	}
+	first := Floor(st.known+p.window-1, p.grid) + p.grid
+	for _, ago := range p.ago {
+		soon(first + ago)
+	}
+	if p.daily {
+		soon(Floor(swept, day) + day)
+	}
 }
 
 // lookedEarly says whether Eager has looked at every instant after swept, and the condition holds
