@@ -3,6 +3,7 @@
 //
 //	go -C bench run ./flood
 //	go -C bench run ./flood -bin /tmp/older-alert-engine -alerts 20000
+//	go -C bench run ./flood -profiles /tmp/profiles    # of the heap, during the flood and after it
 //
 // An embedded Kafka and the webhook are in this process, alert-engine in its own. Probes, each of
 // them a group of a rule that pages, are produced before, during and after the flood, and while
@@ -21,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,14 +80,15 @@ var pages = []string{
 func main() {
 	alerts := flag.Int("alerts", 100_000, "alerts of the flood")
 	bin := flag.String("bin", "", "another alert-engine than the one beside the benchmarks")
+	profiles := flag.String("profiles", "", "a directory that profiles are written to")
 	flag.Parse()
-	if err := measure(*alerts, *bin); err != nil {
+	if err := measure(*alerts, *bin, *profiles); err != nil {
 		log.Fatal(err)
 	}
 }
 
 // measure is long because it is one story: start everything, probe, flood, probe, ask, restart.
-func measure(alerts int, bin string) error {
+func measure(alerts int, bin, profiles string) error {
 	dir, err := os.MkdirTemp("", "flood-")
 	if err != nil {
 		return err
@@ -122,6 +125,11 @@ func measure(alerts int, bin string) error {
 	stage := func(name string, work func() error) error {
 		used := engine.CPU()
 		stop := make(chan struct{})
+		profiled := make(chan struct{})
+		go func() {
+			defer close(profiled)
+			profile(engine, profiles, name, "cpu", "profile?seconds=20")
+		}()
 		failed := make(chan error, 1)
 		go func() {
 			failed <- work()
@@ -132,6 +140,9 @@ func measure(alerts int, bin string) error {
 		fmt.Printf("%-26s %s; resident %d MB, at most %d MB; CPU %v\n",
 			name, hook.delays(sent), engine.ResidentMB(), most.take(),
 			(engine.CPU() - used).Round(time.Second/10))
+		profile(engine, profiles, name, "heap", "heap?gc=1")
+		profile(engine, profiles, name, "allocs", "allocs")
+		<-profiled
 		return <-failed
 	}
 	var times []pageTime
@@ -238,6 +249,24 @@ func restart(engine *proc.Engine, most *peak) error {
 		took.Round(10*time.Millisecond), engine.ResidentMB(), most.take())
 	fmt.Println("after:", proc.Machine())
 	return engine.Stop()
+}
+
+// profile writes a profile of the engine to a file that is named after the stage.
+func profile(engine *proc.Engine, dir, stage, kind, path string) {
+	if dir == "" {
+		return
+	}
+	r, err := http.Get("http://" + engine.Listen + "/debug/pprof/" + path)
+	if err != nil {
+		log.Print(err)
+		return
+	}
+	defer r.Body.Close()
+	text, _ := io.ReadAll(r.Body)
+	name := strings.ReplaceAll(stage, " ", "-") + "." + kind
+	if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+		log.Print(err)
+	}
 }
 
 // peak is the largest resident set since it was last taken.

@@ -99,7 +99,7 @@ func (q *admission) admit(s *state, limit int) bool {
 func (q *admission) place(s *state, limit int) bool {
 	rule := s.rule()
 	switch {
-	case internalAlert(s.last().Alert), s.Labels["alertname"] == models.GroupLimitAlert:
+	case internalAlert(s.rule()), s.Labels.get("alertname") == models.GroupLimitAlert:
 	case q.within < limit:
 		q.within++
 		return true
@@ -157,7 +157,7 @@ func share(s *state, limit int) int {
 }
 
 func isPage(s *state) bool {
-	return models.IsPage(s.last().Alert.Severity) || models.IsPage(string(s.Labels["severity"]))
+	return models.IsPage(s.last().Alert.Severity) || models.IsPage(s.Labels.get("severity"))
 }
 
 func (q *admission) release(s *state) {

@@ -69,9 +69,9 @@ func hashOf(set map[string]string) string {
 }
 
 // annotations are what the rule says about an alert, and what the engine knows. The rule's own
-// annotation counts where both have the same name.
-func annotations(t *step) model.LabelSet {
-	a, set := &t.Alert, model.LabelSet{}
+// annotation counts where both have the same name. t says how often it fired; nil for once.
+func annotations(a *models.Alert, t *step) model.LabelSet {
+	set := model.LabelSet{}
 	add := func(name, value string) {
 		if value = clean(value, maxAnnotation); value != "" {
 			set[model.LabelName(name)] = model.LabelValue(value)
@@ -84,7 +84,7 @@ func annotations(t *step) model.LabelSet {
 	add("value", number(a.Value))
 	add("threshold", a.Threshold)
 	if a.Threshold != "" {
-		add("peak", number(t.peak()))
+		add("peak", number(peak(a)))
 		add("fired_value", number(cmp.Or(a.FiredValue, a.Value)))
 	}
 	if a.State == models.AlertResolved && !a.EndsAt.IsZero() {
@@ -108,7 +108,7 @@ func annotations(t *step) model.LabelSet {
 	if a.Late {
 		add("late", "completed by a log that came late")
 	}
-	if t.Merged > 0 {
+	if t != nil && t.Merged > 0 {
 		add("repeated", fmt.Sprintf(
 			"fired %d times since %s", t.Merged+1, t.MergedSince.UTC().Format("15:04:05"),
 		))

@@ -147,7 +147,9 @@ func (b *states) postings(
 		if len(pending) > 1 {
 			next = now
 		}
-		a := l.alertOf(s, t, now, true)
+		a := l.bare(s, t, now)
+		whole := t.Alert.alert()
+		a.Annotations = annotations(&whole, t)
 		if t.firing() {
 			a.EndsAt = now.Add(forwardHold)
 		}
@@ -226,7 +228,7 @@ func (n *Notifier) posted(t *target, batch []posting, took time.Duration, err er
 		}
 		n.states.mu.Lock()
 		if n.states.byLabels[p.s.fp] == p.s {
-			p.s.trim(n.config.Load().integrations(p.s.Labels))
+			p.s.trim(n.config.Load().integrations(p.s.Labels.set()))
 			if l := n.pipeline.Load(); l != nil {
 				l.dropIfDone(p.s)
 			}

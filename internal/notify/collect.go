@@ -234,7 +234,7 @@ func collected(pending []step) *step {
 		}
 		fired += 1 + pending[i].Merged
 		if t.MergedSince.IsZero() {
-			t.MergedSince = pending[i].Alert.StartsAt
+			t.MergedSince = pending[i].Alert.alert().StartsAt
 			if !pending[i].MergedSince.IsZero() {
 				t.MergedSince = pending[i].MergedSince
 			}

@@ -73,15 +73,16 @@ func (d *dispatcher) add(list []*state, now time.Time) {
 		if d.states.byLabels[s.fp] != s || !d.states.ours(s) {
 			continue
 		}
-		for _, r := range d.l.routes.Match(s.Labels) {
-			d.group(r, s).put(s, now)
+		set := s.Labels.set()
+		for _, r := range d.l.routes.Match(set) {
+			d.group(r, set).put(s, now)
 		}
 	}
 }
 
-func (d *dispatcher) group(r *dispatch.Route, s *state) *group {
+func (d *dispatcher) group(r *dispatch.Route, of model.LabelSet) *group {
 	set := model.LabelSet{}
-	for name, value := range s.Labels {
+	for name, value := range of {
 		if _, ok := r.RouteOpts.GroupBy[name]; ok || r.RouteOpts.GroupByAll {
 			set[name] = value
 		}
@@ -242,7 +243,7 @@ func (g *group) context(ctx context.Context, now time.Time) context.Context {
 func (g *group) settle() {
 	b := g.d.states
 	for fp, s := range g.members {
-		s.trim(g.d.l.integrations(s.Labels))
+		s.trim(g.d.l.integrations(s.Labels.set()))
 		if s.firing() || g.hasNews(s) && len(g.d.l.receivers[g.route.RouteOpts.Receiver]) > 0 {
 			continue
 		}
@@ -259,7 +260,7 @@ func (l *pipeline) dropIfDone(s *state) {
 	if s.firing() || len(s.groups) > 0 || l.n.states.changed[s] || s.waits != nil {
 		return
 	}
-	for _, who := range l.integrations(s.Labels) {
+	for _, who := range l.integrations(s.Labels.set()) {
 		if len(s.after(s.Notified[who])) > 0 {
 			return
 		}
@@ -334,7 +335,7 @@ func (d *dispatcher) list(
 			return nil, nil, fmt.Errorf("time intervals of route %s: %w", g.route.ID(), err)
 		}
 		for fp, s := range g.members {
-			a := d.l.present(s, now)
+			a := present(s, now, d.l.external)
 			status, ok := filter(a, now)
 			if !ok {
 				continue

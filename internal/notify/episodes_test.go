@@ -162,14 +162,14 @@ func expectPaired(t *testing.T, messages []string) {
 // The first beginning that an integration lacks may be on its way to it while other episodes come:
 // its end has to follow, so it is not merged.
 func TestPendingFiringIsNotMerged(t *testing.T) {
-	s := &state{Labels: model.LabelSet{"alertname": "A"}}
+	s := &state{Labels: packLabels(model.LabelSet{"alertname": "A"})}
 	b := newStates(nil, slog.New(slog.DiscardHandler), 0, nil)
 	episodes := 0
 	flap := func() {
 		id := fmt.Sprint("episode ", episodes)
 		episodes++
-		b.push(s, step{Alert: models.Alert{ID: id, State: models.AlertFiring}})
-		b.push(s, step{Alert: models.Alert{ID: id, State: models.AlertResolved}})
+		b.push(s, step{Alert: pack(models.Alert{ID: id, State: models.AlertFiring})})
+		b.push(s, step{Alert: pack(models.Alert{ID: id, State: models.AlertResolved})})
 	}
 	kept := func() (ids []string) {
 		for _, t := range s.Steps {

@@ -17,7 +17,7 @@ const (
 	queueAlert = "NotificationQueueFull"
 )
 
-func internalAlert(a models.Alert) bool { return strings.HasPrefix(a.Rule, internalGroup) }
+func internalAlert(rule string) bool { return strings.HasPrefix(rule, internalGroup) }
 
 // Report fires or resolves an alert of the program itself, such as one about records that it reads.
 // Its name is its identity; the summary is that of the moment at which it fires. It may be called
@@ -32,7 +32,7 @@ func (n *Notifier) setInternal(name, severity, summary string, on bool, now time
 	n.states.mu.Lock()
 	var last models.Alert
 	if s := n.states.byID[id]; s != nil {
-		last = s.last().Alert
+		last = s.last().Alert.alert()
 	}
 	n.states.mu.Unlock()
 	fires := last.State == models.AlertFiring

@@ -126,7 +126,7 @@ func TestFacts(t *testing.T) {
 	f := func(a models.Alert, want string) {
 		t.Helper()
 		set := template.KV{}
-		for name, value := range annotations(&step{Alert: a}) {
+		for name, value := range annotations(&a, nil) {
 			set[string(name)] = string(value)
 		}
 		one := template.Alert{Status: string(a.State), Annotations: set}

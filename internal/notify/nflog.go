@@ -34,8 +34,8 @@ type notificationLog struct {
 func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logger) {
 	l.wal = w
 	merge := func(what, prefix string, merge func([]byte) error) {
-		w.each(prefix, time.Now(), func(key string, value []byte) {
-			if err := merge(value); err != nil {
+		w.each(prefix, time.Now(), func(key, value string) {
+			if err := merge([]byte(value)); err != nil {
 				logger.Error(
 					"an entry of the notification state cannot be read and is dropped",
 					"kind",
@@ -61,7 +61,7 @@ func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logge
 				r.Idx,
 				e.Entry.GroupKey,
 			)
-			w.put(key, bytes.Clone(b), e.ExpiresAt.AsTime())
+			w.put(key, string(b), e.ExpiresAt.AsTime())
 			if !l.merging.Load() {
 				l.publish(key, bytes.Clone(b))
 			}
@@ -70,7 +70,7 @@ func (l *notificationLog) attach(w *wal, s *silence.Silences, logger *slog.Logge
 	s.SetBroadcast(func(b []byte) {
 		var e silencepb.MeshSilence
 		if err := protodelim.UnmarshalFrom(bytes.NewReader(b), &e); err == nil {
-			w.put(keySilence+e.Silence.Id, bytes.Clone(b), e.ExpiresAt.AsTime())
+			w.put(keySilence+e.Silence.Id, string(b), e.ExpiresAt.AsTime())
 			if l.share != nil && !l.merging.Load() {
 				l.share(bytes.Clone(b))
 			}

@@ -46,7 +46,7 @@ func notificationLine(a models.Alert, external *url.URL) (line []byte, id string
 		State:       a.State,
 		Timestamp:   stamp(a.At),
 		Labels:      labels(a),
-		Annotations: annotations(&step{Alert: a}),
+		Annotations: annotations(&a, nil),
 		URL:         link(external, a.ID),
 	}
 	if v := finite(a.Value); v == a.Value {

@@ -399,7 +399,7 @@ func (n *Notifier) presents(list []*state, now time.Time) []*alert.Alert {
 	external := n.config.Load().external
 	alerts := make([]*alert.Alert, 0, len(list))
 	for _, s := range list {
-		alerts = append(alerts, n.present(s, now, external))
+		alerts = append(alerts, present(s, now, external))
 	}
 	return alerts
 }

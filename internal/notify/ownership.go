@@ -151,7 +151,7 @@ func (b *states) release(homes []models.Partition, now time.Time) (gone []*alert
 		b.leaveGroups(s)
 		b.admitted.release(s)
 		if !s.sent.IsZero() {
-			a := model.Alert{Labels: s.Labels, StartsAt: s.last().Since, EndsAt: now}
+			a := model.Alert{Labels: s.Labels.set(), StartsAt: s.last().Since, EndsAt: now}
 			gone = append(gone, alert.New(a, now, false))
 		}
 		s.sent = time.Time{}
@@ -230,9 +230,9 @@ func (b *states) replace(home models.Partition, published Changelog) {
 			if !e.End.IsZero() {
 				expires = e.End.Add(episodeMemory)
 			}
-			b.wal.put(key, value, expires)
+			b.wal.put(key, string(value), expires)
 		case strings.HasPrefix(key, keyAlert):
-			s, err := decodeState(value)
+			s, err := unpackState(string(value))
 			if err != nil {
 				b.logger.Error(
 					"another member's notification state cannot be read; "+
@@ -241,7 +241,7 @@ func (b *states) replace(home models.Partition, published Changelog) {
 				)
 				continue
 			}
-			b.wal.put(key, value, time.Time{})
+			b.wal.put(key, s.pack(), time.Time{})
 			b.add(s)
 		}
 	}

@@ -268,11 +268,12 @@ func logReceiver(receiver string, in notify.Integration) *nflogpb.Receiver {
 
 // item is a step of an alert in a message.
 type item struct {
-	s     *state
-	fp    model.Fingerprint
-	step  step
-	news  bool
-	alert *alert.Alert
+	s         *state
+	fp        model.Fingerprint
+	step      step
+	news      bool
+	escalated time.Duration // for which it has not been acknowledged; 0 if it is not escalated
+	alert     *alert.Alert  // without annotations until describe adds them
 }
 
 // deliver notifies one integration of all steps of a group that it has not been notified of. Each
@@ -316,6 +317,9 @@ func (l *pipeline) deliver(
 			return sent, err
 		}
 		sent = true
+		for i := range items {
+			l.describe(&items[i])
+		}
 		s := &sender{
 			l:        l,
 			who:      who(receiver, in),
@@ -377,11 +381,9 @@ func (b *states) message(
 			continue
 		}
 		news = news || isNews
-		one := item{s, s.fp, *t, isNews, l.alertOf(s, t, now, isNews)}
+		one := item{s: s, fp: s.fp, step: *t, news: isNews, alert: l.bare(s, t, now)}
 		if m.after > 0 && t.firing() {
-			one.alert.Annotations["escalated"] = model.LabelValue(
-				"not acknowledged for " + duration.Format(m.after),
-			)
+			one.escalated = m.after
 		}
 		items = append(items, one)
 	}
@@ -431,17 +433,27 @@ func (b *states) nextStep(s *state, who, route string, sendResolved, muted bool,
 	}
 }
 
-// alertOf is a step of an alert as Alertmanager's parts know alerts.
-func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert.Alert {
-	shown := *t
-	if !isNews && l.n.opts.Live != nil {
-		if live, ok := l.n.opts.Live(t.Alert); ok {
-			shown.Alert = withLive(shown.Alert, l.enrich(live))
+// describe adds the annotations to an alert that is to be sent. It takes no lock of the states: a
+// turn of a large group would hold back the others meanwhile.
+func (l *pipeline) describe(i *item) {
+	a := i.step.Alert.alert()
+	if !i.news && l.n.opts.Live != nil {
+		if live, ok := l.n.opts.Live(a); ok {
+			a = withLive(a, l.enrich(live))
 		}
 	}
+	i.alert.Annotations = annotations(&a, &i.step)
+	if i.escalated > 0 {
+		i.alert.Annotations["escalated"] = model.LabelValue(
+			"not acknowledged for " + duration.Format(i.escalated),
+		)
+	}
+}
+
+// bare is a step of an alert as Alertmanager's parts know alerts, without annotations.
+func (l *pipeline) bare(s *state, t *step, now time.Time) *alert.Alert {
 	a := alert.New(model.Alert{
-		Labels:       s.Labels,
-		Annotations:  annotations(&shown),
+		Labels:       s.Labels.set(),
 		StartsAt:     t.Since,
 		GeneratorURL: link(l.external, t.Alert.ID),
 	}, now, false)
@@ -455,15 +467,19 @@ func (l *pipeline) alertOf(s *state, t *step, now time.Time, isNews bool) *alert
 }
 
 // present is an alert as it stands now, for Alertmanager's API and inhibition.
-func (l *pipeline) present(s *state, now time.Time) *alert.Alert {
-	return l.n.present(s, now, l.external)
+func present(s *state, now time.Time, external *url.URL) *alert.Alert {
+	a := standing(s, now, external)
+	t := s.last()
+	whole := t.Alert.alert()
+	a.Annotations = annotations(&whole, t)
+	return a
 }
 
-func (n *Notifier) present(s *state, now time.Time, external *url.URL) *alert.Alert {
+// standing is an alert as it stands now, without annotations.
+func standing(s *state, now time.Time, external *url.URL) *alert.Alert {
 	t := s.last()
 	a := alert.New(model.Alert{
-		Labels:       s.Labels,
-		Annotations:  annotations(t),
+		Labels:       s.Labels.set(),
 		StartsAt:     t.Since,
 		EndsAt:       now.Add(alertLifetime),
 		GeneratorURL: link(external, t.Alert.ID),

@@ -167,7 +167,7 @@ func (p *receiverConfig) sampleMessage(
 	set := labels(a)
 	one := model.Alert{
 		Labels:       set,
-		Annotations:  annotations(&step{Alert: a}),
+		Annotations:  annotations(&a, nil),
 		StartsAt:     a.StartsAt,
 		GeneratorURL: link(p.external, a.ID),
 	}

@@ -354,16 +354,20 @@ func TestForeignState(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			good, _ := json.Marshal(&state{
-				Labels: model.LabelSet{"alertname": "Errors"},
-				Steps:  []step{{N: 1, Alert: firingAlert("Errors", "a", 1)}},
-			})
+			s := &state{
+				Labels: packLabels(model.LabelSet{"alertname": "Errors"}),
+				Steps:  []step{{N: 1, Alert: pack(firingAlert("Errors", "a", 1))}},
+			}
+			good := []byte(s.pack())
+			if rng.IntN(2) == 0 {
+				good, _ = json.Marshal(s)
+			}
 			for _, prefix := range []string{
 				keyAlert, keyEpisode, keyLog, keySilence, keyQueued, keyPosition,
 			} {
 				bad := slices.Clone(good[:1+rng.IntN(len(good)-1)])
 				bad[rng.IntN(len(bad))] ^= byte(1 << rng.IntN(8))
-				w.put(prefix+"x", bad, time.Time{})
+				w.put(prefix+"x", string(bad), time.Time{})
 			}
 			if err := w.close(); err != nil {
 				t.Fatal(err)
@@ -390,7 +394,7 @@ func TestStateOfOtherVersion(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.put(keyFormat, []byte(format), time.Time{})
+		w.put(keyFormat, format, time.Time{})
 		if err := w.close(); err != nil {
 			t.Fatal(err)
 		}

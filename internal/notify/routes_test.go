@@ -153,7 +153,7 @@ func TestAnnotations(t *testing.T) {
 	a.At, a.StartsAt = time.Date(2026, 1, 5, 9, 0, 0, 0, time.UTC),
 		time.Date(2026, 1, 5, 8, 55, 0, 0, time.UTC)
 	a.Top = map[string][]models.TopValue{"path": {{Value: "/pay", Count: 7}}}
-	got := annotations(&step{Alert: a})
+	got := annotations(&a, nil)
 	for name, want := range map[string]string{
 		"value": "11", "threshold": "> 10", "reason": "11 > 10 in 5m", "count": "11",
 		"event_time": "2026-01-05T09:00:00Z", "started_at": "2026-01-05T08:55:00Z",
@@ -183,7 +183,7 @@ func TestExample(t *testing.T) {
 	}
 	a := firingAlert("Errors", "a", 1)
 	a.First, a.EndsAt = a.Last, a.At
-	for annotation := range annotations(&step{Alert: a}) {
+	for annotation := range annotations(&a, nil) {
 		if annotation != "summary" && !strings.Contains(string(text), string(annotation)) {
 			t.Errorf("annotation %s is not explained", annotation)
 		}

@@ -161,7 +161,7 @@ func TestSilenceSurvives(t *testing.T) {
 		}
 		after(125 * time.Hour)
 		remembered := 0
-		l.n.wal.each("silence/", time.Now(), func(string, []byte) { remembered++ })
+		l.n.wal.each("silence/", time.Now(), func(string, string) { remembered++ })
 		if remembered != 0 {
 			t.Errorf("%d silences are remembered long after their end", remembered)
 		}

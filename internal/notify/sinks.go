@@ -94,17 +94,17 @@ func newSinkQueue(n *Notifier) *sinkQueue {
 
 // restore reads the queue from the write-ahead log.
 func (q *sinkQueue) restore(now time.Time) {
-	q.n.wal.each(keyPosition, now, func(kind string, value []byte) {
+	q.n.wal.each(keyPosition, now, func(kind, value string) {
 		var seq uint64
-		if json.Unmarshal(value, &seq) == nil {
+		if json.Unmarshal([]byte(value), &seq) == nil {
 			q.position[kind] = seq
 			q.next = max(q.next, seq+1)
 		}
 	})
-	q.n.wal.each(keyQueued, now, func(key string, value []byte) {
+	q.n.wal.each(keyQueued, now, func(key, value string) {
 		var one queued
 		if _, err := fmt.Sscanf(key, "%d", &one.Seq); err != nil ||
-			json.Unmarshal(value, &one) != nil {
+			json.Unmarshal([]byte(value), &one) != nil {
 			q.n.logger.Error("a queued notification cannot be read and is dropped", "key", key)
 			return
 		}
@@ -154,7 +154,7 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	q.next++
 	if value, err := json.Marshal(&one); err == nil {
-		q.n.wal.put(queueKey(one.Seq), value, time.Time{})
+		q.n.wal.put(queueKey(one.Seq), string(value), time.Time{})
 	}
 	q.items = append(q.items, one)
 	q.bytes += len(one.Line)
@@ -193,7 +193,7 @@ func (q *sinkQueue) trim() {
 func (q *sinkQueue) advance(kind string, seq uint64) {
 	q.position[kind] = seq
 	value, _ := json.Marshal(seq)
-	q.n.wal.put(keyPosition+kind, value, time.Time{})
+	q.n.wal.put(keyPosition+kind, string(value), time.Time{})
 }
 
 // batch returns what a sink does not have yet, and a channel that is closed when there is more.

@@ -3,7 +3,6 @@ package notify
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -37,10 +36,10 @@ const (
 
 // step is one transition of an alert, as receivers are notified of it.
 type step struct {
-	N     uint64       `json:"n"` // counts the steps of one notification state
-	Alert models.Alert `json:"alert"`
-	Since time.Time    `json:"since"` // by our clock: when this episode fired
-	Until time.Time    `json:"until,omitzero"`
+	N     uint64      `json:"n"` // counts the steps of one notification state
+	Alert packedAlert `json:"alert"`
+	Since time.Time   `json:"since"` // by our clock: when this episode fired
+	Until time.Time   `json:"until,omitzero"`
 
 	// Episodes before this one that no message was sent of, because the group's interval is
 	// longer than they were.
@@ -56,8 +55,8 @@ type step struct {
 func (t *step) firing() bool { return t.Alert.State != models.AlertResolved }
 
 // peak is the value that was furthest beyond the threshold.
-func (t *step) peak() float64 {
-	switch a := &t.Alert; {
+func peak(a *models.Alert) float64 {
+	switch {
 	case a.Peak != 0:
 		return a.Peak
 	case a.FiredValue != 0:
@@ -94,7 +93,7 @@ type progress struct {
 //	resolve         not notified    add step             add step            ignored: read again
 //	historical fire not notified    -                    confirm             not notified
 type state struct {
-	Labels   model.LabelSet      `json:"labels"`
+	Labels   packedLabels        `json:"labels"`
 	Steps    []step              `json:"steps"`
 	Notified map[string]progress `json:"notified,omitempty"` // by integration
 
@@ -180,8 +179,8 @@ func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()
 		known[a.ID] = true
 	}
 	b.mu.Lock()
-	b.wal.each(keyAlert, now, func(_ string, value []byte) {
-		s, err := decodeState(value)
+	b.wal.each(keyAlert, now, func(_, value string) {
+		s, err := unpackState(value)
 		if err != nil {
 			b.logger.Error(
 				"notification state cannot be read; the alert is notified again if it still fires",
@@ -189,7 +188,7 @@ func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()
 			)
 			return
 		}
-		if s.firing() && !known[s.last().Alert.ID] && b.ours(s) && !internalAlert(s.last().Alert) {
+		if s.firing() && !known[s.last().Alert.ID] && b.ours(s) && !internalAlert(s.rule()) {
 			s.orphan = now.Add(orphanTimeout)
 		}
 		b.add(s)
@@ -203,19 +202,8 @@ func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()
 	}
 }
 
-func decodeState(value []byte) (*state, error) {
-	s := &state{}
-	if err := json.Unmarshal(value, s); err != nil {
-		return nil, err
-	}
-	if len(s.Steps) == 0 || len(s.Labels) == 0 {
-		return nil, errors.New("it has no steps or labels; it is of an older version")
-	}
-	return s, nil
-}
-
 func (b *states) add(s *state) {
-	s.fp = s.Labels.Fingerprint()
+	s.fp = s.Labels.set().Fingerprint()
 	b.byLabels[s.fp], b.changed[s] = s, true
 	id := s.last().Alert.ID
 	if old := b.byID[id]; old == nil || !old.firing() {
@@ -235,7 +223,7 @@ func (b *states) fire(a models.Alert, now time.Time) (known string) {
 	repeated := slices.Contains(e.Sent, id)
 	base := labels(a)
 	s := b.byID[a.ID]
-	if s != nil && s.firing() && !maps.Equal(labels(s.last().Alert), base) {
+	if s != nil && s.firing() && !maps.Equal(labels(s.last().Alert.alert()), base) {
 		if repeated || a.At.Before(s.last().Alert.At) {
 			return "it was read again"
 		}
@@ -244,7 +232,7 @@ func (b *states) fire(a models.Alert, now time.Time) (known string) {
 		if a.Severity != "" && a.Severity != s.last().Alert.Severity {
 			reason = "goes on with severity " + a.Severity
 		}
-		b.end(s, movedOn(s.last().Alert, reason), now)
+		b.end(s, movedOn(s.last().Alert.alert(), reason), now)
 		delete(b.byID, a.ID)
 		s = nil
 	}
@@ -256,19 +244,19 @@ func (b *states) fire(a models.Alert, now time.Time) (known string) {
 		if a.At.Before(last.Alert.At) && s.orphan.IsZero() {
 			return "it was read again"
 		}
-		last.Alert, s.orphan = a, time.Time{}
+		last.Alert, s.orphan = pack(a), time.Time{}
 		repeated = repeated || len(e.Sent) > 0 // its beginning may have moved: no news
 	case last != nil && last.Alert.ID == a.ID && repeated:
 		return "it was read again"
 	default:
 		if last != nil && last.firing() { // its end was lost with the engine's state
-			end := movedOn(last.Alert, "the next episode began")
+			end := movedOn(last.Alert.alert(), "the next episode began")
 			end.At = a.At
 			b.end(s, end, now)
 			b.closeEpisode(end, now)
 			b.enqueue(end)
 		}
-		b.push(s, step{Alert: a, Since: now})
+		b.push(s, step{Alert: pack(a), Since: now})
 		b.byID[a.ID] = s
 	}
 	if !repeated {
@@ -292,10 +280,11 @@ func (s *state) lastOrNil() *step {
 // the same labels gets the label rule, so that each keeps its own beginning and end.
 func (b *states) place(set model.LabelSet, a models.Alert) *state {
 	for range 2 {
-		s := b.byLabels[set.Fingerprint()]
+		fp := set.Fingerprint()
+		s := b.byLabels[fp]
 		if s == nil {
-			s = &state{Labels: set, fp: set.Fingerprint()}
-			b.byLabels[s.fp] = s
+			s = &state{Labels: packLabels(set), fp: fp}
+			b.byLabels[fp] = s
 			return s
 		}
 		if !s.firing() || s.rule() == a.Rule || set["rule"] != "" {
@@ -339,7 +328,7 @@ func (s *state) compact() {
 		next.MergedIDs = next.MergedIDs[max(0, len(next.MergedIDs)-maxMergedIDs):]
 		next.MergedSince = fired.MergedSince
 		if next.MergedSince.IsZero() {
-			next.MergedSince = fired.Alert.StartsAt
+			next.MergedSince = fired.Alert.alert().StartsAt
 		}
 		s.Steps = slices.Delete(s.Steps, i, i+2)
 	}
@@ -422,7 +411,7 @@ func (b *states) resolve(a models.Alert, now time.Time) (known string) {
 	a.ID, closed.ID = notified, notified
 	b.end(s, a, now)
 	b.closeEpisode(closed, now)
-	b.enqueue(s.last().Alert)
+	b.enqueue(s.last().Alert.alert())
 	return ""
 }
 
@@ -431,18 +420,18 @@ const neverNotified = "no receiver was notified that it fired"
 
 // end adds the step that resolves an alert. Its labels stay, since they say what it is.
 func (b *states) end(s *state, a models.Alert, now time.Time) {
-	last := s.last()
-	a.Labels, a.Severity, a.Home = last.Alert.Labels, last.Alert.Severity, last.Alert.Home
+	last, was := s.last(), s.last().Alert.alert()
+	a.Labels, a.Severity, a.Home = was.Labels, was.Severity, was.Home
 	// An alert is also resolved because its rule is gone, and with it the rule's annotations.
 	if len(a.Annotations) == 0 {
-		a.Annotations, a.First, a.Last, a.Top, a.Source = last.Alert.Annotations, last.Alert.First,
-			last.Alert.Last, last.Alert.Top, last.Alert.Source
+		a.Annotations, a.First, a.Last, a.Top, a.Source = was.Annotations, was.First, was.Last,
+			was.Top, was.Source
 	}
 	for _, id := range s.aliases {
 		delete(b.byID, id)
 	}
 	s.aliases = nil
-	b.push(s, step{Alert: a, Since: last.Since, Until: now})
+	b.push(s, step{Alert: pack(a), Since: last.Since, Until: now})
 	b.change(s)
 }
 
@@ -460,15 +449,6 @@ func (b *states) wake() {
 }
 
 func (b *states) save(s *state) {
-	value, err := json.Marshal(s)
-	if err != nil { // a value that is not a number
-		one := *s
-		one.Steps = slices.Clone(s.Steps)
-		for i := range one.Steps {
-			one.Steps[i].Alert.Value = 0
-		}
-		value, _ = json.Marshal(&one)
-	}
 	var expires time.Time
 	switch {
 	case !b.ours(s):
@@ -477,8 +457,12 @@ func (b *states) save(s *state) {
 		expires = s.last().Until.Add(resolveTimeout)
 	}
 	key := keyAlert + s.fp.String()
-	b.wal.put(key, value, expires)
-	b.pass(s.last().Alert.Home, key, value)
+	b.wal.put(key, s.pack(), expires)
+	if home := s.last().Alert.Home; b.homes[home] {
+		if value, err := json.Marshal(s); err == nil { // none of its values can fail
+			b.publish(home, key, value)
+		}
+	}
 }
 
 // passOf returns a function that publishes what is known of a partition that is ours. The
@@ -549,10 +533,10 @@ func (b *states) renew(now time.Time) {
 		switch {
 		case !b.ours(s):
 		case s.firing() && !s.orphan.IsZero() && !now.Before(s.orphan):
-			a := movedOn(s.last().Alert, "the engine no longer knows it")
-			b.end(s, a, now)
-			b.closeEpisode(s.last().Alert, now)
-			b.enqueue(s.last().Alert)
+			b.end(s, movedOn(s.last().Alert.alert(), "the engine no longer knows it"), now)
+			ended := s.last().Alert.alert()
+			b.closeEpisode(ended, now)
+			b.enqueue(ended)
 		case s.firing() && s.waits == nil:
 			b.changed[s] = true
 		case s.firing():
@@ -677,7 +661,9 @@ func (e *episode) closed(a models.Alert) bool { return !e.End.IsZero() && !a.At.
 
 func (b *states) episode(id string, now time.Time) *episode {
 	e := &episode{}
-	b.wal.get(keyEpisode+id, now, func(value []byte) { _ = json.Unmarshal(value, e) })
+	if value, ok := b.wal.get(keyEpisode+id, now); ok {
+		_ = json.Unmarshal([]byte(value), e)
+	}
 	return e
 }
 
@@ -690,7 +676,7 @@ func (b *states) saveEpisode(a models.Alert, e *episode, expires time.Time) {
 	if err != nil {
 		return
 	}
-	b.wal.put(keyEpisode+a.ID, value, expires)
+	b.wal.put(keyEpisode+a.ID, string(value), expires)
 	b.pass(a.Home, keyEpisode+a.ID, value)
 }
 

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,8 +27,12 @@ const (
 	keyFormat   = "format"    // the version of all these
 )
 
-// walFormat is the version of what the log holds.
-const walFormat = 1
+// walFormat is the version of what the log holds, and oldestFormat the oldest that is read. In
+// version 1 notification states were JSON.
+const (
+	walFormat    = 2
+	oldestFormat = 1
+)
 
 // wal is a write-ahead log in a directory of its own, for what must outlive the process:
 // notification states, the notification log, silences, the queue of the sinks. It is a map from
@@ -50,8 +55,8 @@ type wal struct {
 
 // kept is a value and when it expires.
 type kept struct {
-	value   []byte
-	expires time.Time // zero for never
+	value   string
+	expires int64 // Unix time; 0 for never
 }
 
 // openWAL opens the directory, or makes it. A directory that is damaged is put aside, loudly: to
@@ -95,10 +100,9 @@ func readWAL(dir string, logger *slog.Logger) (*wal, error) {
 func (w *wal) checkFormat(dir string) error {
 	format := 0
 	if k, ok := w.live[keyFormat]; ok {
-		format, _ = strconv.Atoi(string(k.value))
+		format, _ = strconv.Atoi(k.value)
 	} else if len(w.live) == 0 {
 		format = walFormat
-		w.put(keyFormat, []byte(strconv.Itoa(walFormat)), time.Time{})
 	}
 	switch {
 	case format > walFormat:
@@ -107,9 +111,10 @@ func (w *wal) checkFormat(dir string) error {
 				"version; run that version, or move the directory away",
 			dir, format, walFormat,
 		)
-	case format < walFormat:
+	case format < oldestFormat:
 		return errOldFormat
 	}
+	w.put(keyFormat, strconv.Itoa(walFormat), time.Time{})
 	return nil
 }
 
@@ -118,27 +123,24 @@ func (w *wal) load(key, value []byte) error {
 	if n <= 0 {
 		return fmt.Errorf("value of %q is cut short", key)
 	}
-	k := kept{value: append([]byte(nil), value[n:]...)}
-	if seconds != 0 {
-		k.expires = time.Unix(seconds, 0)
-	}
-	w.live[string(key)] = k
+	w.live[string(key)] = kept{string(value[n:]), seconds}
 	return nil
 }
 
 func (k kept) encode() []byte {
-	seconds := int64(0)
-	if !k.expires.IsZero() {
-		seconds = k.expires.Unix()
-	}
-	return append(binary.AppendVarint(nil, seconds), k.value...)
+	b := make([]byte, 0, len(k.value)+binary.MaxVarintLen64)
+	return append(binary.AppendVarint(b, k.expires), k.value...)
 }
 
-// put sets a value, which the log then owns.
-func (w *wal) put(key string, value []byte, expires time.Time) {
+// put sets a value. It expires to the second; zero is for never.
+func (w *wal) put(key, value string, expires time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.live[key] = kept{value, expires}
+	k := kept{value: value}
+	if !expires.IsZero() {
+		k.expires = expires.Unix()
+	}
+	w.live[key] = k
 	w.change(key)
 }
 
@@ -158,7 +160,7 @@ func (w *wal) change(key string) {
 }
 
 // each calls f for all values whose key has this prefix and that have not expired, in no order.
-func (w *wal) each(prefix string, now time.Time, f func(key string, value []byte)) {
+func (w *wal) each(prefix string, now time.Time, f func(key, value string)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for key, k := range w.live {
@@ -168,7 +170,7 @@ func (w *wal) each(prefix string, now time.Time, f func(key string, value []byte
 	}
 }
 
-func (k kept) expired(now time.Time) bool { return !k.expires.IsZero() && !now.Before(k.expires) }
+func (k kept) expired(now time.Time) bool { return k.expires != 0 && now.Unix() >= k.expires }
 
 // expire deletes what has expired.
 func (w *wal) expire(now time.Time) {
@@ -198,7 +200,7 @@ func (w *wal) shrink(prefix string, most int) {
 	}
 	slices.SortFunc(
 		keys,
-		func(a, b string) int { return w.live[a].expires.Compare(w.live[b].expires) },
+		func(a, b string) int { return cmp.Compare(w.live[a].expires, w.live[b].expires) },
 	)
 	for _, key := range keys[:len(keys)-most] {
 		delete(w.live, key)
@@ -265,11 +267,10 @@ func (w *wal) err() error {
 // close writes what is not on disk yet, and gives the directory up.
 func (w *wal) close() error { return errors.Join(w.flush(), w.store.Close()) }
 
-// get calls f with a value, if it is there and has not expired.
-func (w *wal) get(key string, now time.Time, f func(value []byte)) {
+// get is a value, if it is there and has not expired.
+func (w *wal) get(key string, now time.Time) (value string, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if k, ok := w.live[key]; ok && !k.expired(now) {
-		f(k.value)
-	}
+	k, ok := w.live[key]
+	return k.value, ok && !k.expired(now)
 }
