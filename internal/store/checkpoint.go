@@ -36,7 +36,7 @@ type Position struct {
 // Checkpoint collects what has changed since the last commit. Store.Begin makes it.
 type Checkpoint struct {
 	full      bool
-	body      []byte // encoded puts and deletes
+	body      frames // encoded puts and deletes
 	positions map[Source]Position
 	released  map[Source]bool
 	alerts    []models.Alert
@@ -44,7 +44,8 @@ type Checkpoint struct {
 
 func (c *Checkpoint) reset(full bool) {
 	clear(c.alerts) // which hold texts
-	*c = Checkpoint{full: full, body: reuse(c.body, 64<<10), alerts: reuse(c.alerts, 256)}
+	c.body.reset()
+	*c = Checkpoint{full: full, body: c.body, alerts: reuse(c.alerts, 256)}
 }
 
 // reuse is the memory of a slice for the next checkpoint. What a single large one needed, and the
@@ -61,12 +62,15 @@ func (c *Checkpoint) Full() bool { return c.full }
 
 // SetFull makes the checkpoint a full one: state and positions that are not in it will be gone.
 // What was put before is dropped.
-func (c *Checkpoint) SetFull() { c.full, c.body = true, c.body[:0] }
+func (c *Checkpoint) SetFull() {
+	c.full = true
+	c.body.reset()
+}
 
 // Put sets a key. Both slices are copied. Of several values of one key the last one counts; but in
 // a full checkpoint every key is put once.
 func (c *Checkpoint) Put(key, value []byte) {
-	c.body = appendRecord(c.body, opPut, key, value)
+	c.body.append(opPut, key, value)
 }
 
 // Delete removes a key, if it is there. The slice is copied. In a full checkpoint there is nothing
@@ -75,7 +79,7 @@ func (c *Checkpoint) Delete(key []byte) {
 	if c.full {
 		return
 	}
-	c.body = appendRecord(c.body, opDelete, key, nil)
+	c.body.append(opDelete, key, nil)
 }
 
 // SetPosition says how far a source is covered by this checkpoint.
@@ -102,7 +106,7 @@ func (c *Checkpoint) Append(alerts ...models.Alert) {
 }
 
 // Size is the size of the changed state, in bytes.
-func (c *Checkpoint) Size() int { return len(c.body) }
+func (c *Checkpoint) Size() int { return c.body.size }
 
 // applyTo returns the positions after the checkpoint; it does not change those before.
 func (c *Checkpoint) applyTo(before map[Source]Position) map[Source]Position {
@@ -239,10 +243,8 @@ func parsePosition(b []byte) (p Position, err error) {
 	}, nil
 }
 
-func appendPositions(dst []byte, positions map[Source]Position) []byte {
+func appendPositions(dst *frames, positions map[Source]Position) {
 	for source, position := range positions {
-		dst = appendRecord(dst, opPosition, appendSource(nil, source),
-			appendPosition(nil, position))
+		dst.append(opPosition, appendSource(nil, source), appendPosition(nil, position))
 	}
-	return dst
 }

@@ -24,8 +24,10 @@ func (s *Store) writeLog(c *Checkpoint, _ map[Source]Position) (int64, error) {
 		}
 		s.salt = w.salt
 	}
+	meta := s.changedMeta(c)
+	defer meta.reset()
 	err := firstError(func() error {
-		return w.frame(s.changedMeta(c), false)
+		return w.frames(meta)
 	}, func() error { return w.state(c) }, func() error {
 		return w.flushFrame(true)
 	}, w.out.Flush)
@@ -45,10 +47,12 @@ func (s *Store) writeLog(c *Checkpoint, _ map[Source]Position) (int64, error) {
 }
 
 // changedMeta encodes what is not state, as a log needs it: what has changed.
-func (s *Store) changedMeta(c *Checkpoint) []byte {
-	meta := appendPositions(nil, c.positions)
+func (s *Store) changedMeta(c *Checkpoint) *frames {
+	meta := &frames{}
+	appendPositions(meta, c.positions)
 	for source := range c.released {
-		meta = appendRecord(meta, opRelease, appendSource(nil, source), nil)
+		meta.append(opRelease, appendSource(nil, source), nil)
 	}
-	return s.outbox.appendUnsaved(meta)
+	s.outbox.appendUnsaved(meta)
+	return meta
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 )
 
 // Snapshots and logs have the same format: a header, then frames. All numbers are little endian.
@@ -131,6 +132,58 @@ func (w *writer) write(b []byte) error {
 
 func checksum(salt uint32, header, payload []byte) uint32 {
 	return crc32.Update(crc32.Update(salt, castagnoli, header), castagnoli, payload)
+}
+
+// frames are records in memory, cut as they are written. A commit of many megabytes in one slice
+// would be copied again and again as the slice grows, and leave as much garbage.
+type frames struct {
+	list [][]byte
+	size int
+}
+
+var frameBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, frameSize+frameSize/8)
+	return &b
+}}
+
+func (f *frames) append(op op, key, value []byte) {
+	last := len(f.list) - 1
+	switch {
+	case last < 0:
+		f.list, last = append(f.list, nil), 0 // most commits are small
+	case len(f.list[last]) >= frameSize:
+		f.list, last = append(f.list, *frameBuffers.Get().(*[]byte)), last+1
+	}
+	before := len(f.list[last])
+	f.list[last] = appendRecord(f.list[last], op, key, value)
+	f.size += len(f.list[last]) - before
+}
+
+// reset empties the frames, and keeps the memory of the first one.
+func (f *frames) reset() {
+	for i, one := range f.list {
+		switch {
+		case cap(one) > 2*frameSize: // of a single large value
+			f.list[i] = nil
+		case i > 0:
+			one = one[:0]
+			frameBuffers.Put(&one)
+			f.list[i] = nil
+		default:
+			f.list[i] = one[:0]
+		}
+	}
+	f.list, f.size = f.list[:min(len(f.list), 1)], 0
+}
+
+// frames writes what is in memory.
+func (w *writer) frames(f *frames) error {
+	for _, one := range f.list {
+		if err := w.frame(one, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // reader reads the frames of one file.

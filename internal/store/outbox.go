@@ -240,31 +240,30 @@ func (o *outbox) alarm() error {
 }
 
 // appendUnsaved encodes what is not on disk yet.
-func (o *outbox) appendUnsaved(dst []byte) []byte {
+func (o *outbox) appendUnsaved(dst *frames) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.entries {
 		if e.Seq > o.savedSeq {
-			dst = appendRecord(dst, opAlert, seqKey(e.Seq), e.data)
+			dst.append(opAlert, seqKey(e.Seq), e.data)
 		}
 	}
 	if o.acked != o.savedAck {
-		dst = appendRecord(dst, opAck, seqKey(o.acked), nil)
+		dst.append(opAck, seqKey(o.acked), nil)
 	}
 	o.saving()
-	return dst
 }
 
 // appendAll encodes everything.
-func (o *outbox) appendAll(dst []byte) []byte {
+func (o *outbox) appendAll(dst *frames) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, e := range o.entries {
-		dst = appendRecord(dst, opAlert, seqKey(e.Seq), e.data)
+		dst.append(opAlert, seqKey(e.Seq), e.data)
 	}
-	dst = appendRecord(dst, opAck, seqKey(o.acked), nil)
+	dst.append(opAck, seqKey(o.acked), nil)
+	dst.append(opNext, seqKey(o.next), nil)
 	o.saving()
-	return appendRecord(dst, opNext, seqKey(o.next), nil)
 }
 
 // saving notes what the commit that is being written holds. When it fails, the next one is a full

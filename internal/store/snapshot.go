@@ -1,9 +1,6 @@
 package store
 
-import (
-	"fmt"
-	"path/filepath"
-)
+import "path/filepath"
 
 // writeSnapshot writes a full checkpoint as a new snapshot, which makes all files before it
 // needless.
@@ -35,8 +32,11 @@ func (s *Store) writeSnapshot(c *Checkpoint, positions map[Source]Position) (int
 }
 
 // meta encodes what is not state, as a snapshot needs it: all of it.
-func (s *Store) meta(positions map[Source]Position) []byte {
-	return s.outbox.appendAll(appendPositions(nil, positions))
+func (s *Store) meta(positions map[Source]Position) *frames {
+	meta := &frames{}
+	appendPositions(meta, positions)
+	s.outbox.appendAll(meta)
+	return meta
 }
 
 // writeSnapshot writes a snapshot that appears under its name only when it is whole and on disk.
@@ -44,7 +44,7 @@ func writeSnapshot(
 	fs filesystem,
 	dir string,
 	number, commit uint64,
-	meta []byte,
+	meta *frames,
 	state func(*writer) error,
 ) (int64, error) {
 	name := filepath.Join(dir, snapshotKind.name(number))
@@ -54,9 +54,10 @@ func writeSnapshot(
 		return 0, err
 	}
 	w := newWriter(f, 0, commit)
+	defer meta.reset()
 	err = firstError(func() error {
 		return w.header(snapshotKind, number)
-	}, func() error { return w.frame(meta, false) }, func() error {
+	}, func() error { return w.frames(meta) }, func() error {
 		return state(w)
 	}, func() error { return w.flushFrame(true) }, w.out.Flush, f.Sync)
 	if closeErr := f.Close(); err == nil {
@@ -77,27 +78,7 @@ func (w *writer) state(c *Checkpoint) error {
 	if err := w.flushFrame(false); err != nil {
 		return err
 	}
-	for body := c.body; len(body) > 0; {
-		n := frameLength(body)
-		if err := w.frame(body[:n], false); err != nil {
-			return err
-		}
-		body = body[n:]
-	}
-	return nil
-}
-
-// frameLength is the length of the records at the beginning of body that make a frame.
-func frameLength(body []byte) int {
-	rest := body
-	for len(rest) > 0 && len(body)-len(rest) < frameSize {
-		_, r, err := nextRecord(rest)
-		if err != nil {
-			panic(fmt.Sprintf("store: checkpoint does not read back: %v", err))
-		}
-		rest = r
-	}
-	return len(body) - len(rest)
+	return w.frames(&c.body)
 }
 
 func firstError(steps ...func() error) error {
