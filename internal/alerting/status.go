@@ -270,7 +270,14 @@ func (rs *ruleState) memory() int {
 
 // Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest
 // first.
-func (e *Engine) Alerts() []models.Alert { return e.alerts(math.MaxInt, true) }
+func (e *Engine) Alerts() []models.Alert {
+	list := e.alerts(math.MaxInt, true)
+	slices.SortFunc(list, func(a, b models.Alert) int {
+		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule),
+			cmp.Compare(a.ID, b.ID))
+	})
+	return list
+}
 
 // alertsBatch is how many alerts are listed before logs may be evaluated again.
 const alertsBatch = 64
@@ -278,7 +285,7 @@ const alertsBatch = 64
 // AlertSummaries is Alerts for those who only look: evaluation goes on meanwhile, so the list may
 // lack an alert that fired, or hold one that ended, while it was made. Annotations, lines and the
 // most frequent values are left out; Detailed adds them. The labels are shared and must not be
-// changed.
+// changed. The list has no order.
 func (e *Engine) AlertSummaries() []models.Alert { return e.alerts(alertsBatch, false) }
 
 // Detailed returns alerts of AlertSummaries as they are now, with annotations, lines and the most
@@ -322,10 +329,6 @@ func (e *Engine) alerts(batch int, full bool) []models.Alert {
 		}
 	}
 	e.mu.Unlock()
-	slices.SortFunc(list, func(a, b models.Alert) int {
-		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule),
-			cmp.Compare(a.ID, b.ID))
-	})
 	return list
 }
 

@@ -5,6 +5,29 @@ import (
 	"testing"
 )
 
+// The heap of an ordinary program grows as Go lets it; a large one by a third, and never by less
+// than a small one may.
+func TestCollectorPercent(t *testing.T) {
+	f := func(live uint64, want int) {
+		t.Helper()
+		if got := collectorPercent(live); got != want {
+			t.Errorf("%d MB alive: %d, not %d", live>>20, got, want)
+		}
+	}
+	f(0, 100)
+	f(30<<20, 100)
+	f(128<<20, 100)
+	f(256<<20, 50)
+	f(384<<20, 33)
+	f(4<<30, 33)
+	grown := func(live uint64) uint64 { return live * uint64(collectorPercent(live)) / 100 }
+	for live := uint64(smallHeap); live < 8<<30; live += live / 64 {
+		if grown(live) < smallHeap*98/100 {
+			t.Errorf("with %d MB alive it grows by %d MB", live>>20, grown(live)>>20)
+		}
+	}
+}
+
 // In a container with a limit the program stays below it instead of being killed; without one it is
 // not limited.
 func TestMemoryLimit(t *testing.T) {

@@ -130,6 +130,7 @@ func (p *process) configuredRules(c *Config) (*rule.Set, error) {
 func (p *process) run(ctx context.Context) (err error) {
 	defer func() { err = errors.Join(err, p.lives.end()) }()
 	limitMemory(p.logger)
+	tuneCollector()
 	if err := p.open(); err != nil {
 		return err
 	}

@@ -233,7 +233,7 @@ func (s *Server) getEngine(w http.ResponseWriter, _ *http.Request) error {
 		Version  string          `json:"version"`
 		Engine   EngineStatus    `json:"engine"`
 		Notifier *NotifierStatus `json:"notifier,omitempty"`
-	}{Version: s.Version, Engine: s.Engine.Status()}
+	}{Version: s.Version, Engine: s.engineStatus()}
 	if s.Notifier != nil {
 		n := s.Notifier.Status()
 		state.Notifier = &n

@@ -51,7 +51,7 @@ func (c *certainty) addEngine(s *Server) {
 		c.Unknown, c.Reasons = true, append(c.Reasons, "engine status is not available")
 		return
 	}
-	e := s.Engine.Status()
+	e := s.engineStatus()
 	if !e.Connected {
 		c.Unknown = true
 		if len(c.Reasons) == 0 {
@@ -102,7 +102,7 @@ func (c *certainty) addRules(s *Server) {
 		c.Reasons = append(c.Reasons, "no rules are loaded")
 	}
 	failed, backfilling := 0, 0
-	for _, r := range s.Rules.Status() {
+	for _, r := range s.rulesStatus() {
 		if r.Error != "" {
 			failed++
 		}

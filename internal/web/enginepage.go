@@ -48,7 +48,7 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 		Done:      r.FormValue("done") == "replayed",
 	}
 	if s.Engine != nil {
-		d.Engine = s.Engine.Status()
+		d.Engine = s.engineStatus()
 	}
 	d.Partitions = slices.Clone(d.Engine.Partitions)
 	for _, p := range d.Partitions {
@@ -146,7 +146,7 @@ func (s *Server) costliest(most int) []RuleStatus {
 		return nil
 	}
 	list := slices.DeleteFunc(
-		slices.Clone(s.Rules.Status()),
+		slices.Clone(s.rulesStatus()),
 		func(r RuleStatus) bool { return r.Cost == 0 && r.Bytes == 0 },
 	)
 	slices.SortFunc(list, func(a, b RuleStatus) int {

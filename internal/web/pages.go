@@ -237,7 +237,7 @@ func (s *Server) topBar() topBar {
 	if s.Engine == nil {
 		return t
 	}
-	e := s.Engine.Status()
+	e := s.engineStatus()
 	t.Known, t.Logs = true, e.PerSecond
 	for _, p := range e.Partitions {
 		t.Lag += max(p.Lag, 0)

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/duration"
@@ -65,12 +64,32 @@ func promAlertOf(a models.Alert) promAlert {
 	}
 }
 
-func (s *Server) prometheusAlerts(w http.ResponseWriter, _ *http.Request) error {
-	list := []promAlert{}
-	for _, a := range s.detailed(s.current()) {
-		list = append(list, promAlertOf(a))
+// prometheusAlerts answers with all alerts, or with the first ones if the client sets a limit.
+func (s *Server) prometheusAlerts(w http.ResponseWriter, r *http.Request) error {
+	current, truncated := s.current(), false
+	if text := r.FormValue("limit"); text != "" {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return badRequest("limit: %q is not a number of alerts", text)
+		}
+		if truncated = n > 0 && n < len(current); truncated {
+			current = current[:n]
+		}
 	}
-	return ok(w, success("alerts", list))
+	list := make([]promAlert, 0, len(current))
+	for batch := range slices.Chunk(current, 256) {
+		if err := r.Context().Err(); err != nil {
+			return err
+		}
+		for _, a := range s.detailed(batch) {
+			list = append(list, promAlertOf(a))
+		}
+	}
+	answer := map[string]any{"status": "success", "data": map[string]any{"alerts": list}}
+	if truncated {
+		answer["warnings"] = []string{"results truncated due to limit"}
+	}
+	return ok(w, answer)
 }
 
 func success(key string, v any) any {
@@ -93,41 +112,47 @@ func (s *Server) current() []models.Alert {
 	}
 	return s.alerts.get(func() []models.Alert {
 		list := s.Alerts.Current()
-		slices.SortFunc(list, func(a, b models.Alert) int {
-			return cmp.Or(a.StartsAt.Compare(b.StartsAt), cmp.Compare(a.ID, b.ID))
-		})
+		sortByStart(list)
 		return list
 	})
 }
 
-// alertCache keeps a list of alerts that was expensive to make for some multiple of the time that
-// took: with a hundred thousand alerts, pages and streams would otherwise spend all their time on
-// copying and sorting. Small lists are always made anew.
-type alertCache struct {
-	mu   sync.Mutex // guards what follows
-	list []models.Alert
-	till time.Time
+// sortByStart sorts alerts, of which there may be very many and each is large: what is compared
+// and moved is their places.
+func sortByStart(list []models.Alert) {
+	type place struct {
+		at int64
+		i  int
+	}
+	places := make([]place, len(list))
+	for i := range list {
+		places[i] = place{list[i].StartsAt.UnixNano(), i}
+	}
+	slices.SortFunc(places, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(list[a.i].ID, list[b.i].ID))
+	})
+	for i := range places { // each cycle of places moves by one
+		if places[i].i < 0 {
+			continue
+		}
+		first, at := list[i], i
+		for {
+			from := places[at].i
+			places[at].i = -1
+			if from == i {
+				list[at] = first
+				break
+			}
+			list[at], at = list[from], from
+		}
+	}
 }
 
-const (
-	cachedFrom  = 5 * time.Millisecond // of work
-	cachedTimes = 10                   // as long as the work took
-	cachedMost  = 3 * time.Second
-)
+// rulesStatus is how the rules do. Callers share the slice and must not change it.
+func (s *Server) rulesStatus() []RuleStatus { return s.rules.get(s.Rules.Status) }
 
-func (c *alertCache) get(list func() []models.Alert) []models.Alert {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	began := time.Now()
-	if began.Before(c.till) {
-		return c.list
-	}
-	c.list = list()
-	if took := time.Since(began); took >= cachedFrom {
-		c.till = time.Now().Add(min(cachedTimes*took, cachedMost))
-	}
-	return c.list
-}
+// engineStatus is how the engine does. Callers must not change what it refers to.
+func (s *Server) engineStatus() EngineStatus { return s.engine.get(s.Engine.Status) }
 
 func (s *Server) prometheusRules(w http.ResponseWriter, r *http.Request) error {
 	byRule := map[string][]promAlert{}
@@ -211,7 +236,7 @@ func queryText(r *rule.Rule) string {
 func (s *Server) ruleStatus() map[string]RuleStatus {
 	byID := map[string]RuleStatus{}
 	if s.Rules != nil {
-		for _, one := range s.Rules.Status() {
+		for _, one := range s.rulesStatus() {
 			byID[one.ID] = one
 		}
 	}

@@ -35,6 +35,8 @@ import (
 	toolkit "github.com/prometheus/exporter-toolkit/web"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
+
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 // Options configure a Server. Only Listener is required.
@@ -93,7 +95,9 @@ type Server struct {
 	stopping chan struct{} // closed when Run ends; ends all streams
 	limits   map[cost]*limit
 	metrics  requestMetrics
-	alerts   alertCache
+	alerts   remembered[[]models.Alert]
+	rules    remembered[[]RuleStatus]
+	engine   remembered[EngineStatus]
 	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 
@@ -125,6 +129,7 @@ func New(o Options) (*Server, error) {
 		limits:   newLimits(),
 		metrics:  newRequestMetrics(o.Registerer),
 	}
+	s.alerts.from, s.rules.from, s.engine.from = 5*time.Millisecond, besideFrom, besideFrom
 	var err error
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
@@ -186,6 +191,9 @@ func (s *Server) Run(ctx context.Context) error {
 	acks.Go(func() { s.expireAcks(ackCtx) })
 	defer acks.Wait()
 	defer stopAcks()
+	defer s.engine.refresh.Wait()
+	defer s.rules.refresh.Wait()
+	defer s.alerts.refresh.Wait()
 
 	select {
 	case err := <-served:
