@@ -40,6 +40,9 @@ var (
 		"Logs of groups refused because of the limit of the rule.", "rule")
 	descMemory = desc("rule_memory_bytes", "Approximate memory of the groups of a rule.",
 		"rule")
+	descHeldBack = desc("rule_series_held_back",
+		"Groups of a record rule that the metrics do not show, since the rules have too many.",
+		"rule")
 	descBackfilling = desc("rule_backfilling",
 		"1 while a rule reads past logs and does not fire yet.", "rule")
 	descWatermark = desc("rule_watermark_seconds", "Watermark of a rule in event time.", "rule")
@@ -72,6 +75,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(descTime, float64(pt.base)/1e9, p.Topic, n)
 		gauge(descBehind, float64(max(e.watermarks.now-pt.base, 0))/1e9, p.Topic, n)
 	}
+	shares := e.seriesShares()
 	for _, rs := range e.rules {
 		firing, waiting, suppressed := e.phases(rs)
 		count(descMatches, float64(rs.matches), rs.id)
@@ -93,7 +97,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 			gauge(descWatermark, float64(rs.watermark)/1e9, rs.id)
 		}
 		if rs.rule.Record {
-			e.collectRecord(rs, gauge)
+			gauge(descHeldBack, float64(rs.groups.live-shares[rs]), rs.id)
+			e.collectRecord(rs, shares[rs], gauge)
 		}
 	}
 }

@@ -25,6 +25,7 @@ type options struct {
 	registerer  prometheus.Registerer
 	clock       func() int64
 	maxGroups   int
+	maxSeries   int
 	values      *Values
 	shared      bool
 	atWatermark bool
@@ -88,6 +89,10 @@ func WithBackfill() Option { return func(o *options) { o.backfill = true } }
 // limit of its own besides.
 func WithMaxGroups(n int) Option { return func(o *options) { o.maxGroups = n } }
 
+// WithMaxSeries bounds the series that record rules have together in the metrics; 50,000 by
+// default.
+func WithMaxSeries(n int) Option { return func(o *options) { o.maxSeries = n } }
+
 // WithShared declares that other engines read other partitions of the same topics, and that all
 // logs of a group are on one partition. Progress given to Advance then names all partitions of the
 // engine and no others. The groups of a released partition stand still until it is back.
@@ -118,6 +123,9 @@ func (o *options) withDefaults() {
 	}
 	if o.maxAlertAge <= 0 {
 		o.maxAlertAge = time.Hour
+	}
+	if o.maxSeries <= 0 {
+		o.maxSeries = defaultMaxSeries
 	}
 	if o.maxGroups <= 0 {
 		o.maxGroups = 2_000_000

@@ -191,8 +191,11 @@ func ceil(t, step int64) int64 {
 	return window.Floor(t+step-1, step)
 }
 
-// collectRecord exposes the value of each group of a record rule, at the watermark.
-func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float64, ...string)) {
+// collectRecord exposes the values of so many groups of a record rule, at the watermark: those that
+// it has had for longest.
+func (e *Engine) collectRecord(
+	rs *ruleState, most int, gauge func(*prometheus.Desc, float64, ...string),
+) {
 	if rs.watermark == always {
 		return
 	}
@@ -207,9 +210,10 @@ func (e *Engine) collectRecord(rs *ruleState, gauge func(*prometheus.Desc, float
 		prometheus.Labels{"rule": rs.id},
 	)
 	rs.groups.each(func(number uint32, g *group) {
-		if !e.ours(rs, number) {
+		if most == 0 || !e.ours(rs, number) {
 			return
 		}
+		most--
 		labels := rs.groupLabels(g.key)
 		values := make([]string, len(rs.by))
 		for i, l := range rs.by {

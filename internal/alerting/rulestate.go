@@ -28,6 +28,7 @@ type ruleState struct {
 	watermark     int64  // the same less the lateness: nothing older is expected
 	started       int64  // when the rule began to look; always before that
 	sampled       int    // groups that keep lines although they have no alert
+	seriesHeld    bool   // the log has said that metrics do not show all of its groups
 	backfilling   bool   // its past is being read; until then its logs do not count
 	backfillError string // why it began without its past
 	deferred      bool   // an active alert was too old to be notified when it was found

@@ -3,11 +3,15 @@ package alerting_test
 import (
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 )
@@ -102,5 +106,57 @@ groups:
 		if _, ok := w.engine.Alert(other); ok || w.engine.Series(other) != nil {
 			t.Error("values of an alert that is not there")
 		}
+	}
+}
+
+const seriesRules = `
+groups:
+- name: g
+  rules:
+  - {record: small, match: 'event:small', when: count(), by: [host]}
+  - {record: large, match: 'event:large', when: count(), by: [user], limit: 1000000}
+  - {record: larger, match: 'event:larger', when: count(), by: [user], limit: 1000000}
+`
+
+// Metrics hold a bounded number of series. A record rule that has few of them shows all, those with
+// many share the rest, and what is held back is counted, logged once, and reported.
+func TestSeriesAreShared(t *testing.T) {
+	var logged strings.Builder
+	registry := prometheus.NewRegistry()
+	w := newWorld(t, seriesRules, alerting.WithMaxSeries(50), alerting.WithRegisterer(registry),
+		alerting.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
+	for i := range 100 {
+		for name, n := range map[string]int{"small": 10, "large": 60, "larger": 100} {
+			if i < n {
+				w.log(time.Second, fmt.Sprintf(`"event":%q,"host":"h%d","user":"u%d"`, name, i, i))
+			}
+		}
+	}
+	page := httptest.NewRecorder()
+	promhttp.HandlerFor(registry, promhttp.HandlerOpts{}).ServeHTTP(page,
+		httptest.NewRequest("GET", "/metrics", nil))
+	text := page.Body.String()
+	for name, want := range map[string]int{"small{": 10, "large{": 20, "larger{": 20} {
+		if n := strings.Count("\n"+text, "\n"+name); n != want {
+			t.Errorf("%s has %d series, not %d", name, n, want)
+		}
+	}
+	for _, want := range []string{
+		`alert_engine_rule_series_held_back{rule="g/small"} 0`,
+		`alert_engine_rule_series_held_back{rule="g/large"} 40`,
+		`alert_engine_rule_series_held_back{rule="g/larger"} 80`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+	for range 3 {
+		if got := w.engine.SeriesHeldBack(); len(got) != 2 ||
+			!strings.Contains(got[0], "g/large records 60 groups, of which /metrics shows 20") {
+			t.Errorf("held back: %q", got)
+		}
+	}
+	if n := strings.Count(logged.String(), "level=ERROR"); n != 2 {
+		t.Errorf("%d lines of the log:\n%s", n, logged.String())
 	}
 }

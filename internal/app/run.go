@@ -379,15 +379,23 @@ func (p *process) writeValues(ctx context.Context) error {
 const (
 	// the alert about records from the future
 	futureAlert = "RecordsFromTheFuture"
+	seriesAlert = "MetricSeriesHeldBack"
 	futureEvery = 15 * time.Second
 )
 
 // reportFuture has an alert of its own fire while too many records have timestamps ahead of the
-// clock: their producers' clocks are wrong, or write another time there.
+// clock, since their producers' clocks are wrong or write another time there; and one while the
+// metrics do not show all groups of record rules.
 func (p *process) reportFuture(ctx context.Context) error {
 	for wait.Sleep(ctx, futureEvery) {
 		problems := p.source.Future()
 		p.notifier.Report(futureAlert, "warning", strings.Join(problems, "; "), len(problems) > 0)
+		held := p.state.SeriesHeldBack()
+		summary := strings.Join(held[:min(len(held), 3)], "; ")
+		if len(held) > 3 {
+			summary += fmt.Sprintf("; and %d more rules", len(held)-3)
+		}
+		p.notifier.Report(seriesAlert, "warning", summary, len(held) > 0)
 	}
 	return nil
 }

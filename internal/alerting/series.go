@@ -1,0 +1,58 @@
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// defaultMaxSeries is how many series of record rules the metrics have together. Who writes logs
+// chooses the groups, and a scrape is made with the engine's lock.
+const defaultMaxSeries = 50_000
+
+// seriesShares is how many series each record rule shows: all of them if there is room for those of
+// all rules. Otherwise a rule with few shows all, and those with many share the rest evenly, so no
+// rule takes the series of another.
+func (e *Engine) seriesShares() map[*ruleState]int {
+	var records []*ruleState
+	for _, rs := range e.rules {
+		if rs.rule.Record {
+			records = append(records, rs)
+		}
+	}
+	slices.SortFunc(records, func(a, b *ruleState) int {
+		return cmp.Or(cmp.Compare(a.groups.live, b.groups.live), cmp.Compare(a.id, b.id))
+	})
+	shares, left := make(map[*ruleState]int, len(records)), e.opts.maxSeries
+	for i, rs := range records {
+		shares[rs] = min(rs.groups.live, left/(len(records)-i))
+		left -= shares[rs]
+	}
+	return shares
+}
+
+// SeriesHeldBack says which record rules have more groups than the metrics show, and of how many.
+// The log says it once for each rule, until all are shown again.
+func (e *Engine) SeriesHeldBack() (problems []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	shares := e.seriesShares()
+	for _, rs := range e.rules {
+		shown, record := shares[rs]
+		held := record && shown < rs.groups.live
+		if held {
+			problems = append(problems, fmt.Sprintf(
+				"rule %s records %d groups, of which /metrics shows %d (%d for all rules together)",
+				rs.id, rs.groups.live, shown, e.opts.maxSeries,
+			))
+		}
+		if held && !rs.seriesHeld {
+			e.opts.logger.Error("metrics do not show all groups of a record rule; group it by "+
+				"a field with fewer values, or lower its limit",
+				"rule", rs.id, "groups", rs.groups.live, "shown", shown,
+				"limit_of_all", e.opts.maxSeries)
+		}
+		rs.seriesHeld = held
+	}
+	return problems
+}
