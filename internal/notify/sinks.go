@@ -75,6 +75,7 @@ type sinkQueue struct {
 	mu       sync.Mutex // guards what follows
 	items    []queued   // oldest first
 	bytes    int
+	ofRule   map[string]int // of these bytes
 	next     uint64
 	position map[string]uint64 // by sink: the last notification that it has
 	active   map[string]bool   // sinks of the present configuration
@@ -88,6 +89,7 @@ func newSinkQueue(n *Notifier) *sinkQueue {
 		next:     1,
 		position: map[string]uint64{},
 		active:   map[string]bool{},
+		ofRule:   map[string]int{},
 		changed:  make(chan struct{}),
 	}
 }
@@ -110,6 +112,7 @@ func (q *sinkQueue) restore(now time.Time) {
 		}
 		q.items = append(q.items, one)
 		q.bytes += len(one.Line)
+		q.ofRule[one.Rule] += len(one.Line)
 		q.next = max(q.next, one.Seq+1)
 	})
 	slices.SortFunc(q.items, func(a, b queued) int { return int(a.Seq) - int(b.Seq) })
@@ -158,23 +161,48 @@ func (q *sinkQueue) add(a models.Alert) {
 	}
 	q.items = append(q.items, one)
 	q.bytes += len(one.Line)
+	q.ofRule[one.Rule] += len(one.Line)
 	for q.bytes > q.n.opts.MaxQueueBytes && len(q.items) > 1 {
 		q.dropped++
 		q.n.metrics.dropped.Inc()
-		q.remove(1)
+		q.removeAt(q.victim())
 	}
 	close(q.changed)
 	q.changed = make(chan struct{})
 }
 
+// victim is the place of the oldest notification of the rule that has most of the queue, so that a
+// flood of one rule drops nothing of another.
+func (q *sinkQueue) victim() int {
+	most := ""
+	for rule, bytes := range q.ofRule {
+		if n := q.ofRule[most]; bytes > n || bytes == n && rule < most {
+			most = rule
+		}
+	}
+	return max(0, slices.IndexFunc(q.items, func(one queued) bool { return one.Rule == most }))
+}
+
 func queueKey(seq uint64) string { return fmt.Sprintf("%s%020d", keyQueued, seq) }
 
 func (q *sinkQueue) remove(n int) {
-	for _, one := range q.items[:n] {
-		q.bytes -= len(one.Line)
-		q.n.wal.remove(queueKey(one.Seq))
+	for i := range n {
+		q.forget(&q.items[i])
 	}
 	q.items = slices.Delete(q.items, 0, n)
+}
+
+func (q *sinkQueue) removeAt(i int) {
+	q.forget(&q.items[i])
+	q.items = slices.Delete(q.items, i, i+1)
+}
+
+func (q *sinkQueue) forget(one *queued) {
+	q.bytes -= len(one.Line)
+	if q.ofRule[one.Rule] -= len(one.Line); q.ofRule[one.Rule] <= 0 {
+		delete(q.ofRule, one.Rule)
+	}
+	q.n.wal.remove(queueKey(one.Seq))
 }
 
 // trim drops what all sinks have.

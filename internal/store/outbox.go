@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"sync"
@@ -192,7 +193,8 @@ func (o *outbox) add(e entry) {
 }
 
 // shrink brings the waiting entries within their bound: first go those that a later transition of
-// the same alert has overtaken, then the oldest.
+// the same alert has overtaken, then the oldest of the rules that have most, so that a flood of one
+// rule takes the places of no other.
 func (o *outbox) shrink() {
 	if o.bytes <= o.maxBytes {
 		return
@@ -202,7 +204,32 @@ func (o *outbox) shrink() {
 		last[e.Alert.ID] = e.Seq
 	}
 	o.drop(func(e entry) bool { return last[e.Alert.ID] != e.Seq })
-	o.drop(func(entry) bool { return true })
+	byRule := make(map[string]int64)
+	for _, e := range o.entries[o.waiting:] {
+		byRule[e.Alert.Rule] += int64(len(e.data))
+	}
+	most := fairShare(slices.Collect(maps.Values(byRule)), o.maxBytes)
+	o.drop(func(e entry) bool {
+		if byRule[e.Alert.Rule] <= most {
+			return false
+		}
+		byRule[e.Alert.Rule] -= int64(len(e.data))
+		return true
+	})
+}
+
+// fairShare is how much each may have of a bound, so that those with little keep all of it and the
+// others have the rest in equal parts.
+func fairShare(sizes []int64, bound int64) int64 {
+	slices.Sort(sizes)
+	for i, size := range sizes {
+		part := bound / int64(len(sizes)-i)
+		if size > part {
+			return part
+		}
+		bound -= size
+	}
+	return math.MaxInt64
 }
 
 // drop removes waiting entries of a kind, oldest first, until the rest fits.

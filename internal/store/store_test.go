@@ -659,6 +659,37 @@ func TestOutboxIsBoundedAndCountsDrops(t *testing.T) {
 	check("gh", 0)
 }
 
+// When the outbox is full, the rule with most of it loses its oldest transitions, and others lose
+// none.
+func TestOutboxIsSharedAmongRules(t *testing.T) {
+	s, _ := open("d", Options{Logger: quiet, OutboxBytes: 20_000}, newMemory())
+	c := s.Begin()
+	c.Append(models.Alert{ID: "first", Rule: "g/quiet", Reason: strings.Repeat("r", 700)})
+	for i := range 200 {
+		rule := "g/flood"
+		if i%10 == 0 {
+			rule = "g/second"
+		}
+		c.Append(models.Alert{
+			ID: fmt.Sprint(i), Rule: rule, Reason: strings.Repeat("r", 700),
+		})
+	}
+	if err := s.Commit(c); err != nil {
+		t.Fatal(err)
+	}
+	left, newest := map[string]int{}, ""
+	for _, e := range s.Pending() {
+		left[e.Alert.Rule]++
+		newest = e.Alert.ID
+	}
+	if left["g/quiet"] != 1 || newest != "199" {
+		t.Errorf("left are %v, the newest is %s", left, newest)
+	}
+	if a, b := left["g/flood"], left["g/second"]; a < 5 || b < 5 || a > b+1 || b > a+1 {
+		t.Errorf("left are %v", left)
+	}
+}
+
 func TestHistoryIsBounded(t *testing.T) {
 	fs := newMemory()
 	s, _ := open("d", Options{Logger: quiet, History: 3}, fs)
