@@ -3,7 +3,7 @@
 //
 //	go -C bench run ./flood
 //	go -C bench run ./flood -bin /tmp/older-alert-engine -alerts 20000
-//	go -C bench run ./flood -profiles /tmp/profiles    # of the heap, during the flood and after it
+//	go -C bench run ./flood -profiles /tmp/profiles    # profiles of the heap and the CPU
 //
 // An embedded Kafka and the webhook are in this process, alert-engine in its own. Probes, each of
 // them a group of a rule that pages, are produced before, during and after the flood, and while

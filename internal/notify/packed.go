@@ -245,8 +245,11 @@ type packer []byte
 
 func (p *packer) uint(n uint64)    { *p = binary.AppendUvarint(*p, n) }
 func (p *packer) int(n int64)      { *p = binary.AppendVarint(*p, n) }
-func (p *packer) float(v float64)  { *p = binary.LittleEndian.AppendUint64(*p, math.Float64bits(v)) }
 func (p *packer) text(text string) { p.uint(uint64(len(text))); *p = append(*p, text...) }
+
+func (p *packer) float(v float64) {
+	*p = binary.LittleEndian.AppendUint64(*p, math.Float64bits(v))
+}
 
 func (p *packer) bool(v bool) {
 	if v {
