@@ -83,7 +83,9 @@ func (s *Store) Import(
 	outbox.ack(outbox.next - 1)
 	outbox.release()
 	number, commit := s.log, s.commits+1
-	meta := outbox.appendAll(appendPositions(nil, positions))
+	meta := &frames{}
+	appendPositions(meta, positions)
+	outbox.appendAll(meta)
 	size, err := writeSnapshot(s.fs, s.dir, number, commit, meta, func(w *writer) error {
 		if err := w.flushFrame(false); err != nil {
 			return err
