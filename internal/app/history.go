@@ -133,6 +133,12 @@ func (v historyView) Episodes(
 	return v.log.Episodes(from, to, rules...)
 }
 
+// RuleNames implements web.History.
+func (v historyView) RuleNames(from, to time.Time) ([]string, error) {
+	v.log.Flush()
+	return v.log.RuleNames(from, to)
+}
+
 // NotNotified implements web.History.
 func (v historyView) NotNotified(q web.HistoryQuery) []history.Entry {
 	return v.entries(history.Query{

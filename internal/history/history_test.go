@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/safetext"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -243,6 +244,13 @@ func TestEpisodes(t *testing.T) {
 			t.Fatal(i, s)
 		}
 	}
+	names, err := l.RuleNames(began, began.Add(time.Hour))
+	if err != nil || strings.Join(names, " ") != "g/Rule0 g/Rule1 g/Rule2" {
+		t.Error(names, err)
+	}
+	if names, err := l.RuleNames(began.Add(-time.Hour), began); err != nil || len(names) != 0 {
+		t.Error(names, err)
+	}
 	if spans, err := l.Episodes(began.Add(-time.Hour), began, "g/Rule0"); err != nil ||
 		len(spans) != 0 {
 		t.Error(spans, err)
@@ -278,6 +286,19 @@ func TestExport(t *testing.T) {
 	}
 	if n := strings.Count(b.String(), "\n"); n != 2000 {
 		t.Errorf("%d lines", n)
+	}
+	hidden := entry(6001)
+	hidden.Alert.Labels = map[string]string{"user": "a\u202eb\u009b2J\x7f", "x": "\t=1+1"}
+	l.Add(hidden)
+	l.Flush()
+	for _, format := range []string{JSON, CSV} {
+		b.Reset()
+		if err := l.Export(context.Background(), &b, Query{From: hidden.Time}, format); err != nil {
+			t.Fatal(err)
+		}
+		if text := strings.ReplaceAll(b.String(), "\n", ""); safetext.Visible(text) != text {
+			t.Errorf("%s holds hidden characters", format)
+		}
 	}
 	if err := l.Export(context.Background(), &b, Query{}, "xml"); err == nil {
 		t.Error("an unknown format is taken")

@@ -224,7 +224,7 @@ func (l *Log) Export(ctx context.Context, w io.Writer, q Query, format string) e
 	var write func(*Entry) error
 	switch format {
 	case JSON:
-		out := json.NewEncoder(w)
+		out := json.NewEncoder(safetext.NewJSONWriter(w))
 		out.SetEscapeHTML(false)
 		write = func(e *Entry) error { return out.Encode(e) }
 	case CSV:

@@ -99,6 +99,36 @@ func (l *Log) Episodes(from, to time.Time, rules ...string) (map[string][]Span, 
 	return spans, nil
 }
 
+// RuleNames are the rules that have transitions between two event times, also those that are gone.
+// It reads the index, and one entry of each rule.
+func (l *Log) RuleNames(from, to time.Time) (names []string, err error) {
+	segments := l.all()
+	defer release(segments)
+	low, high, known := from.UnixMilli(), to.UnixMilli(), map[uint64]bool{}
+	for _, s := range segments {
+		if !s.mayHave(&Query{From: from, To: to}) {
+			continue
+		}
+		unknown := map[uint64]uint32{} // the place of an entry of each
+		err := s.each(func(r ref) {
+			if r.at >= low && r.at < high && !known[r.rule] &&
+				kinds[min(int(r.kind), len(kinds)-1)] == Transition {
+				unknown[r.rule] = r.offset
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		for rule, offset := range unknown {
+			if e, err := s.entry(int64(offset)); err == nil && hashOf(e.Rule) == rule {
+				known[rule], names = true, append(names, e.Rule)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
 // ordered passes on the entries of the index between two event times that are wanted, in the order
 // in which they were written.
 func (l *Log) ordered(from, to time.Time, wanted func(ref) bool, each func(ref)) error {

@@ -186,8 +186,17 @@ func (s *Server) addIndexed(d *historyData, rules map[string]*ruleHistory, p plo
 			severity[r.ID()] = cmp.Or(severity[r.ID()], r.Labels["severity"])
 		}
 	}
-	spans, err := s.History.Episodes(
-		d.From, d.To.Add(time.Hour), slices.Collect(maps.Keys(names))...)
+	to := d.To.Add(time.Hour)
+	gone, err := s.History.RuleNames(d.From, to) // a rule that is gone has a past
+	for _, id := range gone {
+		if _, known := names[id]; !known && (d.Rule == "" || id == d.Rule) {
+			names[id] = id
+		}
+	}
+	var spans map[string][]history.Span
+	if err == nil {
+		spans, err = s.History.Episodes(d.From, to, slices.Collect(maps.Keys(names))...)
+	}
 	if err != nil {
 		d.Problem = err.Error()
 		return
@@ -357,9 +366,7 @@ func writeCSV(w http.ResponseWriter, list []models.Alert) error {
 // cell is text for a spreadsheet, which must not take it for a formula.
 func cell(text string) string {
 	text = safetext.Visible(text)
-	if strings.HasPrefix(text, "=") || strings.HasPrefix(text, "+") ||
-		strings.HasPrefix(text, "-") ||
-		strings.HasPrefix(text, "@") {
+	if text != "" && strings.ContainsRune("=+-@\t\r\n", rune(text[0])) {
 		return "'" + text
 	}
 	return text

@@ -1,11 +1,15 @@
 package web
 
 import (
+	"context"
+	"encoding/csv"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/net/html"
@@ -30,6 +34,9 @@ var hostile = map[string]string{
 	"controls":     "a\x00b\x08c\x7fd\re",
 	"line ends":    "a\r\nb\u2028c\u2029d",
 	"utf-8":        "caf\xe9 \xff\xfe \xed\xa0\x80",
+	"formula":      `=HYPERLINK("http://evil.example","x")`,
+	"formula, tab": "\t@SUM(1)",
+	"link":         "[click](http://evil.example) ![i](http://evil.example/i.png)",
 	"comment":      `--><script>alert(1)</script><!--`,
 	"style":        `</style><style>*{display:none}</style>`,
 	"entity":       `&lt;script&gt;alert(1)&lt;/script&gt;`,
@@ -152,6 +159,88 @@ func TestHostileLogs(t *testing.T) {
 				"event", fmt.Sprintf(`{"level":%q,"service":%q,"path":%q}`, text, text, text))
 			inspect(t, "explain", body)
 		})
+	}
+}
+
+// hostileForms are what the routes that take a body are sent, the text in each of its places.
+const hostileForms = `{"value":%[1]q,"text":%[1]q,"event":%[1]q,"record":%[1]q,"rule":%[1]q,` +
+	`"rules":%[1]q,"query":%[1]q,"name":%[1]q,"comment":%[1]q,"by":%[1]q,"topic":%[1]q,` +
+	`"mode":%[1]q,"format":%[1]q}`
+
+// No route passes on what commands a terminal, hides, or is a formula to a spreadsheet. Routes come
+// from the server, so a new exit is tested without being added here.
+func TestHostileTextOnEveryRoute(t *testing.T) {
+	tried := 0
+	for name, text := range hostile {
+		if len(text) > 4000 {
+			continue
+		}
+		s := hostileServer(t, text)
+		s.access.writes.SetLimit(1e9)
+		for _, r := range s.routes() {
+			method, path := pathOf(r.pattern)
+			if strings.HasPrefix(path, "/debug/") || strings.HasPrefix(path, "/static/") {
+				continue // profiles and files of our own
+			}
+			body := ""
+			if method != "GET" {
+				body = fmt.Sprintf(hostileForms, text)
+			}
+			paths := []string{path}
+			switch path {
+			case "/api/v1/history":
+				paths = append(paths, path+"?format=csv", path+"?export=csv", path+"?export=json")
+			case "/api/v1/logs", "/api/v1/search", "/api/v1/fields":
+				paths = append(paths, path+"?topic=logs&since=1h")
+			case "/api/v1/record":
+				paths = append(paths, path+"?topic=logs&partition=0&offset=0")
+			}
+			for _, path := range paths {
+				tried++
+				ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+				req := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(body))
+				req.Host = "localhost"
+				w := httptest.NewRecorder()
+				s.ServeHTTP(w, req)
+				cancel()
+				inspectText(t, name+": "+method+" "+path, w.Body.String())
+				if strings.HasPrefix(w.Header().Get("Content-Type"), "text/csv") {
+					inspectCells(t, path, w.Body.String())
+				}
+			}
+		}
+	}
+	t.Logf("%d requests", tried)
+}
+
+// inspectText reports what must not be in the bytes of any answer.
+func inspectText(t *testing.T, path, body string) {
+	t.Helper()
+	if !utf8.ValidString(body) {
+		t.Errorf("%s is not valid UTF-8", path)
+		return
+	}
+	for at, c := range body {
+		if commands(c) && c != '\n' && c != '\r' && c != '\t' {
+			t.Errorf("%s has %U in %q", path, c, body[max(0, at-30):min(len(body), at+30)])
+			return
+		}
+	}
+}
+
+// inspectCells reports cells that a spreadsheet takes for formulas.
+func inspectCells(t *testing.T, path, body string) {
+	t.Helper()
+	rows, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	for _, row := range rows {
+		for _, one := range row {
+			if strings.ContainsAny(one[:min(len(one), 1)], "=+-@\t\r\n") {
+				t.Errorf("%s has the cell %q", path, one)
+			}
+		}
 	}
 }
 

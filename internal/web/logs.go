@@ -382,6 +382,7 @@ func (o *stream) send(name string, v any) error {
 	if err != nil {
 		return err
 	}
+	text = safetext.JSON(text)
 	if _, err := fmt.Fprintf(o.w, "event: %s\ndata: %s\n\n", name, text); err != nil {
 		return err
 	}

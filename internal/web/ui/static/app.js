@@ -225,6 +225,9 @@ function later(wait, f) {
 }
 
 // element makes an element with text, which is not parsed.
+// Control and hidden characters by name, as the server shows them.
+const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
+const visible = (text) => text.replace(hidden, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 function element(name, className, text) {
   const e = document.createElement(name);
   if (className) e.className = className;
@@ -484,13 +487,13 @@ if (explore) {
       details.open = open.has(one.field);
       summary.append(element("small", "", count(one.logs)));
       for (const v of one.values) {
-        const item = element("li"), add = element("button", "", v.value), minus = element("button", "quiet minus", "−"), n = element("b", "", count(v.count) + " ");
+        const item = element("li"), add = element("button", "", visible(v.value)), minus = element("button", "quiet minus", "−"), n = element("b", "", count(v.count) + " ");
         add.type = minus.type = "button";
         add.dataset.addField = minus.dataset.notField = one.field;
         add.dataset.addValue = minus.dataset.addValue = v.value;
         add.title = "Filter by this value";
         minus.title = "Exclude this value";
-        minus.setAttribute("aria-label", "Exclude " + v.value);
+        minus.setAttribute("aria-label", "Exclude " + visible(v.value));
         n.append(minus);
         item.append(add, n);
         list.append(item);
@@ -629,8 +632,7 @@ async function showRaw(at) {
     for (const h of record.headers) add("header " + h.key, h.value);
     add("format", record.rejected ? "rejected: " + record.rejected : [...new Set(record.logs.map((l) => l.format))].join(", "));
     add("size", `${record.bytes} bytes${record.encoding === "base64" ? ", shown in base64" : ""}`);
-    const hidden = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\u{e0000}-\u{e007f}]/gu;
-    const value = element("pre", "code", record.value.replace(hidden, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`));
+    const value = element("pre", "code", visible(record.value));
     value.tabIndex = 0;
     body.append(list, value);
     $("#raw-copy").onclick = () => copy(record.value);
