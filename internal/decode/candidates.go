@@ -13,8 +13,8 @@ import (
 
 var textCandidates = [FieldWellKnown][]string{
 	FieldMessage: {
-		"formattedMessage", "RenderedMessage", "@m", "message", "msg", "log", "MESSAGE", "body",
-		"short_message", "textPayload", "@message", "event",
+		"formattedMessage", "RenderedMessage", "@m", "short_message", "message", "msg", "log",
+		"MESSAGE", "body", "textPayload", "@message", "event",
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
 		"error.message", "err.message", "fields.message",
@@ -255,6 +255,7 @@ type hints struct {
 	ident, pri                  jsonscan.Slot
 	name, pid, hostname, level  jsonscan.Slot // pino and bunyan
 	shortMessage, version       jsonscan.Slot // GELF
+	host, bootLogger            jsonscan.Slot // GELF of Spring Boot
 	mongoTime, mongoSeverity    jsonscan.Slot
 	ddsource, status, ddservice jsonscan.Slot
 	auditID, auditLevel         jsonscan.Slot // Kubernetes audit
@@ -456,6 +457,7 @@ func (p *fieldPlan) addHints() {
 	h.ident, h.pri = one("ident"), one("pri")
 	h.name, h.pid, h.hostname, h.level = one("name"), one("pid"), one("hostname"), one("level")
 	h.shortMessage, h.version = one("short_message"), one("version")
+	h.host, h.bootLogger = one("host"), one("_log_logger")
 	h.mongoTime, h.mongoSeverity = nested("t.$date"), one("s")
 	h.ddsource, h.status, h.ddservice = one("ddsource"), one("status"), one("service")
 	h.auditID, h.auditLevel = one("auditID"), one("k8s_audit_level")

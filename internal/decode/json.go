@@ -297,23 +297,40 @@ func holdsObjects(array []byte) bool {
 
 // repaired reads an object that was cut off, as a shipper does at its size limit: what is open is
 // closed, and the log has the fields up to the cut. It also reads one with values that miss their
-// quotes, as web servers write from a template.
+// quotes, as web servers write from a template, and objects that a logger left open before the
+// next.
 func (d *Decoder) repaired(b []byte) bool {
 	if b[0] != '{' {
 		return false
 	}
-	var ok bool
-	if d.root.Read(b) == jsonscan.Cut {
-		d.built, ok = appendClosed(d.built[:0], b)
-	} else {
-		d.built, ok = jsonscan.Mend(d.built[:0], b)
+	for first := true; len(b) > 0; first = false {
+		n := d.root.Read(b)
+		if n > 0 {
+			if first {
+				return false // a text behind an object
+			}
+			d.object(b[:n], "json")
+			b = b[nextObject(b, n):]
+			continue
+		}
+		var ok bool
+		end := len(b)
+		if n == jsonscan.Cut {
+			d.built, ok = appendClosed(d.built[:0], b)
+		} else {
+			d.built, end, ok = jsonscan.Mend(d.built[:0], b)
+		}
+		if !ok || !whole(d.root, d.built) {
+			if !first {
+				d.refuse(InvalidJSON, "one of several objects is not JSON: "+clip(b))
+			}
+			return !first
+		}
+		d.notice(NoticeRepaired)
+		d.prepare("json", b[:end])
+		d.emit()
+		b = b[end:]
 	}
-	if !ok || !whole(d.root, d.built) {
-		return false
-	}
-	d.notice(NoticeRepaired)
-	d.prepare("json", b)
-	d.emit()
 	return true
 }
 

@@ -499,3 +499,30 @@ func TestJSONFromTemplate(t *testing.T) {
 		t.Errorf("a topic of JSON: %s", got)
 	}
 }
+
+// What a field of one's own is called does not replace GELF's message, and Spring Boot writes the
+// application's name for the host. See findings/spring-boot-gelf-host-is-the-application.sh.
+func TestGELFOfSpringBoot(t *testing.T) {
+	const log = `{"version":"1.1","short_message":"failed 7","timestamp":1777889480.5,"level":3,` +
+		`"_level_name":"ERROR","_process_pid":7,"_process_thread_name":"main","host":"shop",` +
+		`"_log_logger":"shop.Pay","_message":"mine","_order":7}`
+	got := readOne(t, Config{}, nextDay, log, "service", "level", "message", "order")
+	if got != "shop ERROR failed 7 7" {
+		t.Error(got)
+	}
+	const other = `{"version":"1.1","short_message":"failed 7","host":"web-1","level":3}`
+	if got := readOne(t, Config{}, nextDay, other, "service", "host"); got != "web-1" {
+		t.Error(got)
+	}
+}
+
+// A logger that fails within a record leaves it open, and writes the next one behind it. See
+// findings/spring-boot-breaks-off-records.sh.
+func TestRecordsLeftOpen(t *testing.T) {
+	const records = `{"message":"failed 7","level":"ERROR","level_value":40000,` +
+		`{"message":"next","level":"WARN",{"message":"last","level":"INFO"}`
+	got := readOne(t, Config{}, nextDay, records, "level", "message")
+	if got != "ERROR failed 7 WARN next INFO last" {
+		t.Error(got)
+	}
+}

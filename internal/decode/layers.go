@@ -247,9 +247,10 @@ func (l *Log) openMessage() {
 					continue
 				}
 				var ok bool
-				if d.inner[n], ok = jsonscan.Mend(d.inner[n][:0], text); !ok {
+				if d.inner[n], _, ok = jsonscan.Mend(d.inner[n][:0], text); !ok {
 					return
 				}
+				d.notice(NoticeRepaired)
 			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
 				l.isAccess = l.isAccess || f == formatAccess

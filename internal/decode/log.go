@@ -482,6 +482,9 @@ func (l *Log) serviceOf(x *jsonscan.Extractor) (Value, bool) {
 		at = h.ident
 	case x.Has.Has(h.eventSource) && x.Has.Has(h.eventName): // CloudTrail
 		at = h.eventSource
+	// Spring Boot's GELF has the name of the application for its host
+	case x.Has.Has(h.shortMessage) && x.Has.Has(h.bootLogger) && x.Has.Has(h.host):
+		at = h.host
 	}
 	if at == jsonscan.NoSlot {
 		return Value{}, false

@@ -1,71 +1,95 @@
 package jsonscan
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // maxMended is how deep an object may be nested to be mended.
 const maxMended = 32
 
-// Mend appends to dst the object b in valid syntax, where only values without quotes or a comma
-// before the closing brace keep it from being JSON, and says whether it could. Web servers whose
-// log format is a template of JSON write such objects: a variable without quotes is empty, a dash,
-// or a list.
+// Mend appends to dst the object b[:end] in valid syntax, where only the following keeps it from
+// being JSON, and says whether it could. The time is linear in end.
+//
+// Web servers whose log format is a template of JSON write values without quotes: a variable is
+// empty, a dash, or a list. An empty value and a dash become null, any other that is not JSON a
+// string. A comma before the closing brace is dropped.
 //
 //	{"status":502,"bytes":-,"upstream_time":0.001, 0.002}
 //	{"status":502,"bytes":null,"upstream_time":"0.001, 0.002"}
 //
-// An empty value and a dash become null, any other that is not JSON a string. The time is linear in
-// the length of b.
-func Mend(dst, b []byte) ([]byte, bool) {
+// A logger that fails between two members leaves the object open, and writes the next one behind
+// it. The object is closed, and end is where the next one begins.
+//
+//	{"message":"failed","level":"ERROR",{"message":"next"}
+//	{"message":"failed","level":"ERROR"}
+func Mend(dst, b []byte) (out []byte, end int, ok bool) {
 	if len(b) == 0 || b[0] != '{' {
-		return dst, false
+		return dst, 0, false
 	}
-	dst, end, ok := mendObject(dst, b, 0, 0)
-	return dst, ok && SkipBlank(b, end) == len(b)
+	dst, end, state := mendObject(dst, b, 0, 0)
+	return dst, end, state == leftOpen || state == mended && SkipBlank(b, end) == len(b)
 }
 
-// mendObject mends the object at b[i] and returns the index after it.
-func mendObject(dst, b []byte, i, depth int) (out []byte, end int, ok bool) {
+// mending is how far a value could be mended.
+type mending int
+
+const (
+	damaged  mending = iota
+	mended           // up to its end
+	leftOpen         // up to where another object follows
+)
+
+// mendObject mends the object at b[i] and returns the index after what it read of it.
+func mendObject(dst, b []byte, i, depth int) (out []byte, end int, state mending) {
 	if depth == maxMended {
-		return dst, i, false
+		return dst, i, damaged
 	}
 	dst = append(dst, '{')
 	for first := true; ; first = false {
 		i = SkipBlank(b, i+1)
-		if i < len(b) && b[i] == '}' {
-			return append(dst, '}'), i + 1, true
-		}
-		if i >= len(b) || b[i] != '"' {
-			return dst, i, false
+		switch {
+		case i >= len(b):
+			return dst, i, damaged
+		case b[i] == '}':
+			return append(dst, '}'), i + 1, mended
+		case b[i] == '{' && !first:
+			return append(dst, '}'), i, leftOpen
+		case b[i] != '"':
+			return dst, i, damaged
 		}
 		if !first {
 			dst = append(dst, ',')
 		}
 		key, _ := ScanString(b, i+1)
 		if key < 0 {
-			return dst, i, false
+			return dst, i, damaged
 		}
 		colon := SkipBlank(b, key+1)
 		if colon >= len(b) || b[colon] != ':' {
-			return dst, i, false
+			return dst, i, damaged
 		}
 		dst = append(append(dst, b[i:key+1]...), ':')
-		if dst, i, ok = mendValue(dst, b, SkipBlank(b, colon+1), depth); !ok {
-			return dst, i, false
+		switch dst, i, state = mendValue(dst, b, SkipBlank(b, colon+1), depth); state {
+		case damaged:
+			return dst, i, damaged
+		case leftOpen:
+			return append(dst, '}'), i, leftOpen
 		}
 		i = SkipBlank(b, i)
-		if i < len(b) && b[i] == '}' {
-			return append(dst, '}'), i + 1, true
-		}
-		if i >= len(b) || b[i] != ',' {
-			return dst, i, false
+		switch {
+		case i < len(b) && b[i] == '}':
+			return append(dst, '}'), i + 1, mended
+		case i >= len(b) || b[i] != ',':
+			return dst, i, damaged
 		}
 	}
 }
 
 // mendValue mends the value at b[i] and returns the index after it.
-func mendValue(dst, b []byte, i, depth int) (out []byte, end int, ok bool) {
+func mendValue(dst, b []byte, i, depth int) (out []byte, end int, state mending) {
 	if i >= len(b) {
-		return dst, i, false
+		return dst, i, damaged
 	}
 	switch b[i] {
 	case '"':
@@ -79,24 +103,24 @@ func mendValue(dst, b []byte, i, depth int) (out []byte, end int, ok bool) {
 		return mendBare(dst, b, i)
 	}
 	if end <= 0 {
-		return dst, i, false
+		return dst, i, damaged
 	}
-	return append(dst, b[i:end]...), end, true
+	return append(dst, b[i:end]...), end, mended
 }
 
 // mendBare mends a value without quotes. It ends before the closing brace, or before a comma that a
 // key, or the closing brace, follows.
-func mendBare(dst, b []byte, i int) (out []byte, end int, ok bool) {
+func mendBare(dst, b []byte, i int) (out []byte, end int, state mending) {
 	for end = i; ; end++ {
-		if end >= len(b) || bytes.IndexByte([]byte("\"{[]\n"), b[end]) >= 0 {
-			return dst, i, false
+		if end >= len(b) || strings.IndexByte("\"{[]\n", b[end]) >= 0 {
+			return dst, i, damaged
 		}
 		if b[end] == '}' {
 			break
 		}
 		if b[end] == ',' {
 			next := SkipBlank(b, end+1)
-			if next < len(b) && (b[next] == '"' || b[next] == '}') {
+			if next < len(b) && strings.IndexByte("\"{}", b[next]) >= 0 {
 				break
 			}
 		}
@@ -104,9 +128,9 @@ func mendBare(dst, b []byte, i int) (out []byte, end int, ok bool) {
 	text := bytes.TrimSpace(b[i:end])
 	switch {
 	case len(text) == 0, string(text) == "-":
-		return append(dst, "null"...), end, true
+		return append(dst, "null"...), end, mended
 	case scalarKind(text) != Absent:
-		return append(dst, text...), end, true
+		return append(dst, text...), end, mended
 	}
-	return AppendQuoted(dst, text), end, true
+	return AppendQuoted(dst, text), end, mended
 }

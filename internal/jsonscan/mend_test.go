@@ -13,12 +13,12 @@ import (
 func TestMend(t *testing.T) {
 	f := func(object, want string) {
 		t.Helper()
-		got, ok := Mend(nil, []byte(object))
+		got, end, ok := Mend(nil, []byte(object))
 		if !ok {
-			got = nil
+			got, end = nil, len(object)
 		}
-		if string(got) != want {
-			t.Errorf("%s\n is %s\nwant %s", object, got, want)
+		if rest := object[end:]; string(got)+rest != want {
+			t.Errorf("%s\n is %s%s\nwant %s", object, got, rest, want)
 		}
 	}
 	f(`{"status":200,"up":,"ups":""}`, `{"status":200,"up":null,"ups":""}`)
@@ -30,6 +30,9 @@ func TestMend(t *testing.T) {
 	f(` `, ``)
 	f(`{"user":bob smith,"n":[1, 2]}`, `{"user":"bob smith","n":[1, 2]}`)
 	f(`{"time":2026-05-04T10:11:12Z , "n":1}`, `{"time":"2026-05-04T10:11:12Z","n":1}`)
+	// the next object begins where a member should
+	f(`{"a":1,{"b":2}`, `{"a":1}{"b":2}`)
+	f(`{"a":{"x":-,{"b":2,"c":}`, `{"a":{"x":null}}{"b":2,"c":}`)
 	// no guess is made of what is damaged otherwise
 	f(`{"a":"x"y}`, ``)
 	f(`{"a":1`, ``)
@@ -51,7 +54,7 @@ func TestMendKeepsMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, ok := Mend(nil, text)
+		got, _, ok := Mend(nil, text)
 		if !ok {
 			t.Fatalf("refused: %s", text)
 		}
@@ -64,7 +67,7 @@ func TestMendKeepsMeaning(t *testing.T) {
 		}
 		bare := rapid.StringMatching(`[-0-9a-z., :/]{0,12}`).Draw(t, "bare")
 		broken := []byte(`{"first":` + bare + `,"last":` + bare + `}`)
-		if got, ok := Mend(nil, broken); ok && !json.Valid(got) {
+		if got, _, ok := Mend(nil, broken); ok && !json.Valid(got) {
 			t.Fatalf("%s became %s", broken, got)
 		}
 	})
