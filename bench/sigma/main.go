@@ -101,7 +101,11 @@ func evaluate(paths, events []string) (map[string]bool, error) {
 	for _, r := range set.Rules {
 		queries = append(queries, r.Match)
 	}
-	index, err := match.Compile(queries, match.Options{})
+	records := make([]models.Record, len(events))
+	for i, e := range events {
+		records[i] = models.Record{Timestamp: time.Unix(1_800_000_000, 0), Value: []byte(e)}
+	}
+	index, err := match.Compile(queries, match.Options{Sample: sample(records)})
 	if err != nil {
 		return nil, err
 	}
@@ -111,10 +115,6 @@ func evaluate(paths, events []string) (map[string]bool, error) {
 	}
 	m := index.NewMatcher()
 	hits := map[string]bool{}
-	records := make([]models.Record, len(events))
-	for i, e := range events {
-		records[i] = models.Record{Timestamp: time.Unix(1_800_000_000, 0), Value: []byte(e)}
-	}
 	var ids []int32
 	least, found := math.MaxFloat64, 0
 	for round := range *rounds {
@@ -139,6 +139,19 @@ func evaluate(paths, events []string) (map[string]bool, error) {
 		len(set.Rules), report.Count(imports.Refused), len(events), found,
 		float64(len(events))/least)
 	return hits, nil
+}
+
+// sample is the events that the index is planned by, as the program plans it by those that go by.
+func sample(records []models.Record) func(*decode.Fields, func(*decode.Log)) {
+	return func(fields *decode.Fields, each func(*decode.Log)) {
+		d, err := decode.New(decode.Config{Format: "json"}, fields)
+		if err != nil {
+			panic(err) // the format is known
+		}
+		for i := range min(len(records), 4096) {
+			d.Decode(&records[i], each, func(decode.Reason, string) {})
+		}
+	}
 }
 
 func read(paths []string) (files []imports.File, err error) {

@@ -20,7 +20,6 @@ package decode
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -389,12 +388,12 @@ func (d *Decoder) held(b []byte, depth int) {
 
 // strictJSON reports whether b is one valid JSON value, or several objects in sequence.
 func strictJSON(b []byte) bool {
-	if json.Valid(b) {
+	if jsonscan.Valid(b) {
 		return b[0] != '"' || startsJSON(bytes.TrimSpace(unquote(b)))
 	}
 	for len(b) > 0 {
 		e, v := jsonscan.ScanValue(b, 0)
-		if e < 0 || v.Kind != Object || !json.Valid(b[:e]) {
+		if e < 0 || v.Kind != Object || !jsonscan.Valid(b[:e]) {
 			return false
 		}
 		b = b[jsonscan.SkipBlank(b, e):]

@@ -291,6 +291,7 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		key = fmt.Sprintf("%v %q", l.Cased, p.words)
 	case rule.OpRegexp:
 		p.kind, p.regexp, p.bytes = predRegexp, l.Regexp, regexpBytes(l.Instructions)
+		p.pieces = regexpPieces(l.Regexp.String())
 		for i, need := range regexpNeeds(l.Regexp.String()) {
 			id := c.set(at, need)
 			if i == 0 {

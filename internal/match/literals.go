@@ -1,8 +1,10 @@
 package match
 
 import (
+	"bytes"
 	"regexp/syntax"
 	"slices"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -123,6 +125,58 @@ func allNeeded(re *syntax.Regexp) (all [][]string) {
 		all = append(all, texts)
 	}
 	return all
+}
+
+// regexpPieces returns texts that stand in this order, and apart, in whatever the expression matches.
+// They may be as short as one byte: looking for them costs little beside running the expression.
+func regexpPieces(expr string) [][]byte {
+	re, err := syntax.Parse(expr, syntax.Perl)
+	if err != nil {
+		return nil
+	}
+	return pieces(re.Simplify(), nil)
+}
+
+// maxPieces bounds the texts of one expression.
+const maxPieces = 16
+
+func pieces(re *syntax.Regexp, dst [][]byte) [][]byte {
+	switch re.Op {
+	case syntax.OpCapture, syntax.OpPlus:
+		return pieces(re.Sub[0], dst)
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			dst = pieces(sub, dst)
+		}
+	case syntax.OpLiteral:
+		var piece []byte
+		for _, r := range re.Rune {
+			same := re.Flags&syntax.FoldCase == 0 || unicode.SimpleFold(r) == r
+			if same && r != utf8.RuneError { // which matches any broken byte
+				piece = utf8.AppendRune(piece, r)
+				continue
+			}
+			if len(piece) > 0 {
+				dst, piece = append(dst, piece), nil
+			}
+		}
+		if len(piece) > 0 {
+			dst = append(dst, piece)
+		}
+	}
+	return dst[:min(len(dst), maxPieces)]
+}
+
+// hasPieces says whether a value has texts in this order, and apart.
+func hasPieces(value []byte, pieces [][]byte) bool {
+	for _, piece := range pieces {
+		i := bytes.Index(value, piece)
+		if i < 0 {
+			return false
+		}
+		value = value[i+len(piece):]
+	}
+	return true
 }
 
 const maxNeeded = 256 // alternatives

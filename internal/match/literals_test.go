@@ -1,6 +1,7 @@
 package match
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"strings"
@@ -10,6 +11,10 @@ import (
 // Literals that stand for an expression hold for a value exactly where the expression matches it.
 func TestLiteralsAgreeWithRegexp(t *testing.T) {
 	check := func(expr, value string) {
+		if regexp.MustCompile(expr).MatchString(value) &&
+			!hasPieces([]byte(value), regexpPieces(expr)) {
+			t.Fatalf("%q matches %q, which lacks some of %q", expr, value, regexpPieces(expr))
+		}
 		set := regexpSet(expr)
 		if set == nil {
 			return
@@ -36,6 +41,27 @@ func TestLiteralsAgreeWithRegexp(t *testing.T) {
 		expr := randomExpr(c, 4)
 		for range 4 {
 			check(expr, pick(c, words)+strings.Repeat(pick(c, words), c.below(2)))
+		}
+	}
+}
+
+func TestPiecesOfRegexps(t *testing.T) {
+	for expr, want := range map[string]string{
+		`"(?:\{\d\})+"\s*-f`:  `["\"" "{" "}" "\"" "-f"]`,
+		"(?i)\\$\\{`?e`?n":    `["${"]`,
+		"(?i)a1b":             `["1"]`,
+		`x{3}(a|b)?c*(?:de)+`: `["x" "x" "x" "de"]`,
+		"\ufffdab":            `["ab"]`,
+		`[ab]|c`:              `[]`,
+		`(?i)k\x{212a}-`:      `["-"]`,
+	} {
+		if got := fmt.Sprintf("%q", regexpPieces(expr)); got != want {
+			t.Errorf("%s: %s, want %s", expr, got, want)
+		}
+	}
+	for value, want := range map[string]bool{`"{1}" -f`: true, `-f "{}"`: false, `"{} -f`: false} {
+		if hasPieces([]byte(value), regexpPieces(`"(?:\{\d\})+"\s*-f`)) != want {
+			t.Errorf("%q", value)
 		}
 	}
 }

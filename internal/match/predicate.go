@@ -24,6 +24,7 @@ type predicate struct {
 	cased   bool
 	regexp  *regexp.Regexp
 	bytes   int      // of a value that regexp reads at most
+	pieces  [][]byte // that what regexp matches has, in this order
 	words   [][]byte // folded, unless cased
 	other   place    // predReference: the other field
 	leaf    *rule.Leaf
@@ -212,12 +213,15 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		})
 		return found
 	case predRegexp:
-		m.regexps++
 		text := v.Text
 		if len(text) > p.bytes {
 			m.noteCut()
 			text = text[:p.bytes]
 		}
+		if !hasPieces(text, p.pieces) {
+			return false
+		}
+		m.regexps++
 		return p.regexp.Match(text)
 	}
 	return false
