@@ -124,6 +124,14 @@ func (r *Report) checkRules(
 		r.Sigma = report
 	}
 	r.Rules = len(set.Rules)
+	report.Refused = slices.DeleteFunc(report.Refused, func(e *problem.Error) bool {
+		named := slices.Contains(o.Files, e.Pos.File) // and so more than one of many
+		if named {
+			e.Hint = strings.TrimPrefix(e.Hint, othersLoaded)
+			r.Errors = append(r.Errors, e)
+		}
+		return named
+	})
 	for _, one := range set.Rules {
 		r.fail("", alerting.CheckCompiles(one))
 	}

@@ -292,6 +292,9 @@ func refusedFiles(remarks []imports.Remark) map[string][]imports.Remark {
 	return files
 }
 
+// othersLoaded is the hint about a rule that was left out of many.
+const othersLoaded = "the other rules are loaded"
+
 // sigmaReport says what became of the rules.
 func sigmaReport(set *rule.Set, remarks []imports.Remark) *SigmaReport {
 	r := &SigmaReport{Unprovided: map[string]int{}}
@@ -305,7 +308,7 @@ func sigmaReport(set *rule.Set, remarks []imports.Remark) *SigmaReport {
 	for _, m := range remarks {
 		switch {
 		case m.Verdict == imports.Refused:
-			hint := "the other rules are loaded"
+			hint := othersLoaded
 			if loaded[m.File] {
 				hint = "what the file said before stays in effect"
 			}

@@ -69,7 +69,8 @@ func TestSigmaRulesAreReadNatively(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := set.Rules[0]
-	if len(set.Rules) != 1 || report.Loaded != 1 || r.ID() != "11111111-1111-4111-8111-111111111111" ||
+	if len(set.Rules) != 1 || report.Loaded != 1 ||
+		r.ID() != "11111111-1111-4111-8111-111111111111" ||
 		r.Pos.Line != 2 ||
 		!strings.HasSuffix(r.Pos.File, "/rules/linux/shell.yml") ||
 		r.Labels["team"] != "soc" ||
@@ -165,5 +166,25 @@ func TestSigmaOverrides(t *testing.T) {
 		!strings.Contains(err.Error(), `overrides.yml:2:9: unknown mode "loud"`) ||
 		!strings.Contains(err.Error(), `overrides.yml:3:3: unknown key "match"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A refused rule is an error where its file is named, and a warning where it is one of many.
+func TestCheckOfRefusedSigma(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "lookahead.yml")
+	text := "title: Look Ahead\nid: 22222222-0000-4000-8000-000000000004\n" +
+		"logsource: {product: app}\ndetection: {s: {c|re: 'a(?!b)'}, condition: s}\n"
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for file, want := range map[string]CheckResult{name: CheckErrors, dir: CheckLints} {
+		r, err := Check(t.Context(), CheckOptions{Files: []string{file}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Result() != want {
+			t.Errorf("%s: %v, errors %v, warnings %v", file, r.Result(), r.Errors, r.Warnings)
+		}
 	}
 }

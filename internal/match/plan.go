@@ -191,6 +191,19 @@ func (c *compiler) plan(exprs []*expr) []query {
 // less for every log.
 const maxExtra = 0.3
 
+// maxAvoiding bounds the parts of queries that are looked at to scan fields less: a query of many
+// fields is looked at for each of them.
+const maxAvoiding = 1_000_000
+
+// size is how many parts an expression has.
+func (e *expr) size() int {
+	n := 1
+	for _, sub := range e.of {
+		n += sub.size()
+	}
+	return n
+}
+
 // avoidFields gives the queries of a field other access predicates, where these are nearly as rare,
 // so that the field is scanned only for logs in which one of its predicates is needed. Text fields
 // come first: one may also be exchanged for a number, which costs less to scan.
@@ -213,7 +226,14 @@ func (c *compiler) avoidFields(queries []query) {
 		return cmp.Or(texts[b]-texts[a], cmp.Compare(len(users[a]), len(users[b])),
 			cmp.Compare(a, b))
 	})
+	looked := 0
 	for _, key := range keys {
+		for _, i := range users[key] {
+			looked += queries[i].expr.size()
+		}
+		if looked > maxAvoiding {
+			return
+		}
 		c.blocked[key] = true
 		more := 0.0
 		opened := map[fieldKey]bool{}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -352,12 +353,15 @@ func labelKey(by []Label) string {
 }
 
 // spell writes a query in one way, however it was written in the file.
-func spell(q Query) string {
-	join := func(word string, of ...Query) string {
+func spell(q Query) string { return string(appendSpelled(nil, q)) }
+
+func appendSpelled(dst []byte, q Query) []byte {
+	join := func(word string, of ...Query) []byte {
+		dst = append(dst, word...)
 		for _, member := range of {
-			word += spell(member)
+			dst = appendSpelled(dst, member)
 		}
-		return word + ")"
+		return append(dst, ')')
 	}
 	switch q := q.(type) {
 	case *And:
@@ -367,10 +371,24 @@ func spell(q Query) string {
 	case *Not:
 		return join("not(", q.Of)
 	case *Leaf:
-		return fmt.Sprintf("(%q %d %q %q %t %v %v)",
-			q.Field, q.Op, q.Text, q.Other, q.Cased, q.Regexp, q.Range)
+		expr := ""
+		if q.Regexp != nil {
+			expr = q.Regexp.String()
+		}
+		dst = strconv.AppendInt(append(dst, '('), int64(q.Op), 10)
+		for _, text := range []string{q.Field, q.Text, q.Other, expr} {
+			dst = strconv.AppendInt(append(dst, ' '), int64(len(text)), 10)
+			dst = append(append(dst, ' '), text...)
+		}
+		for _, is := range []bool{q.Cased, q.Range.OpenMin, q.Range.OpenMax} {
+			dst = strconv.AppendBool(append(dst, ' '), is)
+		}
+		for _, bound := range []float64{q.Range.Min, q.Range.Max} {
+			dst = strconv.AppendFloat(append(dst, ' '), bound, 'g', -1, 64)
+		}
+		return append(dst, ')')
 	}
-	return ""
+	return dst
 }
 
 // neverActive: time intervals that contain no instant, or that the rule excludes itself.

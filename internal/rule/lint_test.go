@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -177,6 +178,21 @@ func TestLintRecordNames(t *testing.T) {
 	f("record: errors, by: [a.b, a_b]", 1)
 	f("record: errors, by: [rule]", 1)
 	f("record: x, labels: {a: go_}", 0)
+}
+
+// A query is written out in time and memory in proportion to it, however many members it has.
+func TestSpellIsLinear(t *testing.T) {
+	or := &Or{}
+	for i := range 10_000 {
+		or.Of = append(or.Of, &Leaf{Field: "f", Op: OpContains, Text: fmt.Sprint("value ", i)})
+	}
+	if n := testing.AllocsPerRun(1, func() { spell(or) }); n > 100 {
+		t.Errorf("%v allocations", n)
+	}
+	a, b := &Leaf{Field: "f", Text: "a b"}, &Leaf{Field: "f a", Text: "b"}
+	if spell(a) == spell(b) || spell(or) == spell(&Or{or.Of[1:]}) {
+		t.Error("different queries are written alike")
+	}
 }
 
 // Two rules that page for the same are one too many, however they are spelled.

@@ -461,7 +461,7 @@ func (t *translator) detection(d *document) (*yaml.Node, error) {
 
 // maxValues bounds the fields and values of one detection: the largest that people have written has
 // some thousands.
-const maxValues = 20_000
+const maxValues = 200_000
 
 // nodes counts a node and all below it.
 func nodes(n *yaml.Node) int {
