@@ -72,7 +72,8 @@ func Valid(b []byte) bool {
 	}
 }
 
-// validKey returns the index of the value behind the key at b[i] and its colon; -1 if there is none.
+// validKey returns the index of the value behind the key at b[i] and its colon, -1 if there is
+// none.
 func validKey(b []byte, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return -1

@@ -127,8 +127,9 @@ func allNeeded(re *syntax.Regexp) (all [][]string) {
 	return all
 }
 
-// regexpPieces returns texts that stand in this order, and apart, in whatever the expression matches.
-// They may be as short as one byte: looking for them costs little beside running the expression.
+// regexpPieces returns texts that stand in this order, and apart, in whatever the expression
+// matches. They may be as short as one byte: looking for them costs little beside running the
+// expression.
 func regexpPieces(expr string) [][]byte {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
