@@ -144,9 +144,11 @@ type NotifyConfig struct {
 	Lookups []LookupConfig `yaml:"lookups,omitempty"`
 }
 
-// LookupConfig is a table of CSV whose rows are found by labels of alerts.
+// LookupConfig is a table whose rows are found by labels of alerts: CSV, or the values of a
+// compacted topic.
 type LookupConfig struct {
-	File        Path     `yaml:"file"`
+	File        Path     `yaml:"file,omitempty"`
+	Topic       string   `yaml:"topic,omitempty"`
 	By          []string `yaml:"by"`
 	Annotations []string `yaml:"annotations,omitempty"` // columns that become annotations
 }
@@ -516,6 +518,13 @@ func (c *Config) Validate() error {
 	for _, u := range c.Notify.Alertmanagers {
 		wrong(!isURL(u),
 			"notify.alertmanagers: %q is not an http or https URL; try http://alertmanager:9093", u)
+	}
+	for i, l := range c.Notify.Lookups {
+		at := fmt.Sprintf("notify.lookups[%d]", i)
+		wrong((l.File == "") == (l.Topic == ""), "%s needs one of file and topic", at)
+		wrong(len(l.By) == 0, "%s needs by, the labels that its rows are found by", at)
+		wrong(l.Topic != "" && (slices.Contains(k.Topics, l.Topic) || k.patternFor(l.Topic) != ""),
+			"%s: topic %q is also read as logs; a table has a topic of its own", at, l.Topic)
 	}
 	wrong(
 		c.Notify.AlertmanagerConfig != "" && (c.Notify.WebhookURL != "" || c.Notify.SlackURL != ""),

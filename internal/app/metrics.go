@@ -12,7 +12,8 @@ type metrics struct {
 	reloads    *prometheus.CounterVec
 	reloadGood prometheus.Gauge
 
-	listMembers, listRefused *prometheus.GaugeVec
+	listMembers, listRefused  *prometheus.GaugeVec
+	lookupRows, lookupRefused *prometheus.GaugeVec
 
 	sigmaRules *prometheus.GaugeVec
 }
@@ -41,6 +42,15 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		Help: "Records of such topics whose keys were refused, because they were too many or too " +
 			"long.",
 	}, []string{"list"})
+	m.lookupRows = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_engine_lookup_rows",
+		Help: "Rows of lookups that are kept in topics.",
+	}, []string{"topic"})
+	m.lookupRefused = prometheus.NewGaugeVec(prometheus.GaugeOpts{
+		Name: "alert_engine_lookup_refused",
+		Help: "Records of such topics that are no rows, or were refused because they were too " +
+			"many or too long.",
+	}, []string{"topic"})
 	m.sigmaRules = prometheus.NewGaugeVec(prometheus.GaugeOpts{
 		Name: "alert_engine_sigma_rules",
 		Help: "Sigma rules, by what became of them: loaded; refused, for which a former version " +
@@ -52,8 +62,8 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, m.sigmaRules, info,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(
+	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, m.lookupRows,
+		m.lookupRefused, m.sigmaRules, info, collectors.NewGoCollector(), collectors.NewProcessCollector(
 			collectors.ProcessCollectorOpts{}))
 	return m
 }

@@ -83,6 +83,7 @@ type process struct {
 	backfills  *backfills
 	retentions *retentions
 	lists      *lists
+	lookups    *lookupTopics
 	notifier   *notify.Notifier
 	history    *history.Log
 	source     *kafka.Source
@@ -112,6 +113,7 @@ func newProcess(c *Config, t Terminal) *process {
 	}
 	p.rules, p.ruleTexts = p.configuredRules, readRuleTexts
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
+	p.lookups = newLookupTopics(p)
 	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
 	return p
 }
@@ -338,7 +340,8 @@ func (p *process) start(ctx context.Context) {
 	if p.server != nil {
 		p.lives.start(ctx, "pages", p.server.Run)
 	}
-	p.lives.start(ctx, "notifications", p.notifier.Run)
+	p.lives.start(ctx, "lookups", p.lookups.run)
+	p.lives.start(ctx, "notifications", p.lookups.before(p.notifier.Run))
 	if p.config.Kafka.RecordsTopic != "" {
 		p.lives.start(ctx, "recorded values", p.writeValues)
 	}
@@ -419,7 +422,7 @@ func (p *process) read(ctx context.Context) error {
 // notifyOptions are the receivers. Without any, alerts are printed to the terminal: silence would
 // look like a system without problems.
 func (p *process) notifyOptions(c *Config) notify.Options {
-	o := ReceiverOptions(c)
+	o := receiverOptions(c, p.lookups.table)
 	o.ExternalURL, o.File, o.Topic, o.Writer = cmp.Or(c.Notify.ExternalURL, p.pages()),
 		string(c.Notify.File), c.Notify.KafkaTopic, p.topics
 	if c.Notify.Terminal ||
@@ -433,12 +436,19 @@ func (p *process) notifyOptions(c *Config) notify.Options {
 // ReceiverOptions are the routes and receivers of a configuration, without file, topic and
 // terminal.
 func ReceiverOptions(c *Config) notify.Options {
+	return receiverOptions(c, func(l LookupConfig) *notify.Table { return notify.NewTable(l.By) })
+}
+
+// receiverOptions are those with the tables of topics.
+func receiverOptions(c *Config, table func(LookupConfig) *notify.Table) notify.Options {
 	n := c.Notify
 	var lookups []notify.Lookup
 	for _, one := range n.Lookups {
-		lookups = append(lookups, notify.Lookup{
-			File: string(one.File), By: one.By, Annotations: one.Annotations,
-		})
+		l := notify.Lookup{File: string(one.File), By: one.By, Annotations: one.Annotations}
+		if one.Topic != "" {
+			l.Table = table(one)
+		}
+		lookups = append(lookups, l)
 	}
 	return notify.Options{
 		Lookups:            lookups,

@@ -90,6 +90,7 @@ func (p *process) ready() []web.Check {
 		},
 		{Name: "lists", Err: p.lists.unread},
 		{Name: "members of lists", Err: p.lists.stale, Soft: true},
+		{Name: "lookups", Err: p.lookups.health, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
 		// while the disk is full alerts are found and notified all the same
 		{Name: "state", Err: p.store.Health, Soft: true},

@@ -40,6 +40,7 @@ func (p *process) mounts() []string {
 	files := append(c.ruleFiles(), string(c.Notify.AlertmanagerConfig), c.file,
 		string(c.Web.TokenFile), string(c.Web.ReadTokenFile))
 	for _, one := range c.Notify.Lookups {
+		// a table of a topic has none
 		files = append(files, string(one.File))
 	}
 	var dirs, targets []string

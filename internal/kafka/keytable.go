@@ -24,6 +24,8 @@ type KeyTableConfig struct {
 	Client  ClientConfig
 	Topic   string
 	MaxKeys int // further keys are rejected
+	// keep the values, too, of at most so many bytes together; 0 for the keys alone
+	MaxValues int
 	// the topic must be read to its end within this time after a broker has answered
 	LoadTimeout time.Duration
 	Logger      *slog.Logger // slog.Default() by default
@@ -39,13 +41,15 @@ type KeyTable struct {
 
 	mu       sync.Mutex // guards the fields below
 	keys     []string   // sorted
-	loaded   bool       // the topic was read to its end
-	rejected int64      // records with too long keys, or over MaxKeys
-	err      error      // why the keys may be stale
+	values   map[string]string
+	loaded   bool  // the topic was read to its end
+	rejected int64 // records with too long keys, or over MaxKeys
+	err      error // why the keys may be stale
 }
 
 const (
-	maxKeyBytes = 1024
+	maxKeyBytes   = 1024
+	maxValueBytes = 16 << 10
 	// until the end of the topic is reached so many times MaxKeys are held, since tombstones may
 	// follow
 	loadSlack     = 4
@@ -78,7 +82,15 @@ func (k *KeyTable) Keys() (keys []string, known bool) {
 	return k.keys, k.loaded
 }
 
-// Rejected is the number of records whose key was over MaxKeys or too long.
+// Values returns the value of each key, and whether the topic was read to its end. The map must not
+// be changed. It is nil without MaxValues.
+func (k *KeyTable) Values() (values map[string]string, known bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.values, k.loaded
+}
+
+// Rejected is the number of records whose key was over MaxKeys, or whose key or value too long.
 func (k *KeyTable) Rejected() int64 {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -183,6 +195,7 @@ func (k *KeyTable) session(ctx context.Context) error {
 		client:   client,
 		admin:    admin,
 		keys:     map[string]int{},
+		values:   map[string]string{},
 		deadline: time.Now().Add(k.cfg.LoadTimeout),
 	}
 	if s.spans, err = s.listSpans(ctx); err != nil {
@@ -209,6 +222,8 @@ type tableSession struct {
 	// next offsets, and the ends at the start of the session
 	spans     map[models.Partition]span
 	keys      map[string]int // with the order of addition
+	values    map[string]string
+	bytes     int // of values
 	added     int
 	rejected  int64
 	overLimit int64 // of rejected: those over MaxKeys
@@ -305,11 +320,14 @@ func (s *tableSession) take(r *kgo.Record) {
 		s.keyless++
 	case r.Value == nil:
 		s.changed = s.changed || there
-		delete(s.keys, key)
-	case there:
-	case len(key) > maxKeyBytes:
+		s.remove(key)
+	case there && s.table.cfg.MaxValues == 0:
+	case len(key) > maxKeyBytes || !s.keepsValue(key, r.Value):
+		s.remove(key) // what it was before does not hold any more
 		s.rejected++
 		s.changed = true
+	case there:
+		s.changed = s.setValue(key, r.Value) || s.changed
 	case len(s.keys) >= most:
 		s.rejected++
 		s.overLimit++
@@ -317,7 +335,34 @@ func (s *tableSession) take(r *kgo.Record) {
 	default:
 		s.added++
 		s.keys[key], s.changed = s.added, true
+		s.setValue(key, r.Value)
 	}
+}
+
+// keepsValue says whether there is room for a value.
+func (s *tableSession) keepsValue(key string, value []byte) bool {
+	most := s.table.cfg.MaxValues
+	if !s.loaded {
+		most *= loadSlack
+	}
+	return most == 0 ||
+		len(value) <= maxValueBytes && s.bytes-len(s.values[key])+len(value) <= most
+}
+
+// setValue keeps the value of a key, and says whether it is another one than before.
+func (s *tableSession) setValue(key string, value []byte) bool {
+	if s.table.cfg.MaxValues == 0 || s.values[key] == string(value) {
+		return false
+	}
+	s.bytes += len(value) - len(s.values[key])
+	s.values[key] = string(value)
+	return true
+}
+
+func (s *tableSession) remove(key string) {
+	s.bytes -= len(s.values[key])
+	delete(s.values, key)
+	delete(s.keys, key)
 }
 
 // trim rejects the newest keys when there are more than MaxKeys at the end of the topic.
@@ -331,7 +376,7 @@ func (s *tableSession) trim() {
 		func(a, b string) int { return cmp.Compare(s.keys[b], s.keys[a]) },
 	)
 	for _, key := range byAge[:over] {
-		delete(s.keys, key)
+		s.remove(key)
 	}
 	s.rejected += int64(over)
 	s.overLimit += int64(over)
@@ -342,9 +387,14 @@ func (s *tableSession) publish() {
 	s.changed = false
 	k := s.table
 	keys := slices.Sorted(maps.Keys(s.keys))
+	var values map[string]string
+	if k.cfg.MaxValues > 0 {
+		values = maps.Clone(s.values)
+	}
 	k.mu.Lock()
 	first, refusedBefore := !k.loaded, k.rejected
 	k.keys, k.loaded, k.rejected, k.err = keys, true, s.rejected, nil
+	k.values = values
 	k.mu.Unlock()
 	if first && s.keyless > 0 {
 		k.log.Warn("records without a key were ignored", "records", s.keyless)

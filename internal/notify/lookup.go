@@ -2,12 +2,17 @@ package notify
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
+	"sync/atomic"
+
+	"github.com/prometheus/common/model"
 
 	"github.com/log-monitoring/alert-engine/internal/problem"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -17,8 +22,73 @@ import (
 // runbook. Routes and templates see them like those of the rule.
 type Lookup struct {
 	File        string   // CSV, with the names of labels in its first line
+	Table       *Table   // or a table whose rows change while the program runs
 	By          []string // columns that have to be equal to the alert's labels
 	Annotations []string // columns that become annotations; all others become labels
+}
+
+// Table is a table of the values of a compacted topic. Set replaces its rows, while any number of
+// goroutines look them up.
+type Table struct {
+	by   []string
+	rows atomic.Pointer[map[string]map[string]string]
+}
+
+// NewTable makes an empty table, whose rows are found by some labels.
+func NewTable(by []string) *Table { return &Table{by: by} }
+
+// Set gives the table the newest value of each key. A value is a JSON object whose fields are the
+// columns; texts, numbers and booleans count, and other fields are left out. With a single label to
+// find rows by, the key is the value of that label, unless the object has a field of its name. Set
+// returns how many values are no such object, or lack a field that the rows are found by.
+func (t *Table) Set(values map[string]string) (refused int) {
+	rows := make(map[string]map[string]string, len(values))
+	for _, key := range slices.Sorted(maps.Keys(values)) {
+		row, ok := rowOf(values[key])
+		if ok && len(t.by) == 1 && row[t.by[0]] == "" {
+			row[t.by[0]] = key
+		}
+		if !ok || slices.ContainsFunc(t.by, func(name string) bool { return row[name] == "" }) {
+			refused++
+			continue
+		}
+		rows[t.key(row)] = row
+	}
+	t.rows.Store(&rows)
+	return refused
+}
+
+func rowOf(value string) (row map[string]string, ok bool) {
+	in := json.NewDecoder(strings.NewReader(value))
+	in.UseNumber()
+	var fields map[string]any
+	if in.Decode(&fields) != nil || fields == nil {
+		return nil, false
+	}
+	row = make(map[string]string, len(fields))
+	for name, v := range fields {
+		switch v := v.(type) {
+		case string:
+			row[name] = v
+		case json.Number:
+			row[name] = v.String()
+		case bool:
+			row[name] = strconv.FormatBool(v)
+		}
+	}
+	return row, true
+}
+
+func (t *Table) key(labels map[string]string) string {
+	return rowKey(len(t.by), func(i int) string { return labels[t.by[i]] })
+}
+
+// row is the row of an alert's labels; nil for none.
+func (t *Table) row(labels map[string]string) map[string]string {
+	if rows := t.rows.Load(); rows != nil {
+		return (*rows)[t.key(labels)]
+	}
+	return nil
 }
 
 const (
@@ -30,6 +100,8 @@ const (
 type lookup struct {
 	by, labels, annotations []column
 	rows                    map[string][]string // by the values of the columns of by
+	live                    *Table              // instead of all of these; nil for none
+	annotationNames         []string            // of live
 }
 
 type column struct {
@@ -52,6 +124,9 @@ func newLookups(list []Lookup) (tables []*lookup, err error) {
 }
 
 func newLookup(o Lookup) (*lookup, error) {
+	if o.Table != nil {
+		return &lookup{live: o.Table, annotationNames: o.Annotations}, nil
+	}
 	info, err := os.Stat(o.File)
 	switch {
 	case err != nil:
@@ -115,9 +190,14 @@ func hintText(hint string) string {
 }
 
 func (t *lookup) key(value func(column) string) string {
+	return rowKey(len(t.by), func(i int) string { return value(t.by[i]) })
+}
+
+// rowKey makes one text of the values that a row is found by.
+func rowKey(n int, value func(i int) string) string {
 	var key strings.Builder
-	for _, c := range t.by {
-		v := value(c)
+	for i := range n {
+		v := value(i)
 		fmt.Fprintf(&key, "%d:%s", len(v), v)
 	}
 	return key.String()
@@ -137,6 +217,10 @@ func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 		a.Annotations = map[string]string{}
 	}
 	for _, t := range p.lookups {
+		if t.live != nil {
+			t.addLive(a.Labels, a.Annotations)
+			continue
+		}
 		row := t.rows[t.key(func(c column) string { return a.Labels[c.name] })]
 		if row == nil {
 			continue
@@ -148,6 +232,22 @@ func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 		a.Severity = a.Labels["severity"]
 	}
 	return a
+}
+
+// addLive adds what a table of a topic has for the labels. The names of its columns come from
+// whoever writes the topic, so those that cannot be labels are left out.
+func (t *lookup) addLive(labels, annotations map[string]string) {
+	for name, v := range t.live.row(labels) {
+		switch {
+		case v == "" || !model.LabelName(name).IsValidLegacy() || strings.HasPrefix(name, "__"):
+		case slices.Contains(t.annotationNames, name):
+			if annotations[name] == "" {
+				annotations[name] = clean(v, maxAnnotation)
+			}
+		case labels[name] == "" && name != model.AlertNameLabel:
+			labels[name] = clean(v, maxLabel)
+		}
+	}
 }
 
 func add(to map[string]string, columns []column, row []string) {
