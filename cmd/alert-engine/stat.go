@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/decode"
 	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/match"
@@ -26,6 +27,7 @@ type statCommand struct {
 	json   bool
 	window time.Duration
 	counts map[string]map[int64]int // by value of the field and number of the window
+	delays alerting.Delays          // from the time of a log to that of its record
 	first  int64                    // number of the first and last window that has logs
 	last   int64
 }
@@ -71,6 +73,9 @@ func (c *statCommand) count(l *decode.Log) error {
 		c.first, c.last = window, window
 	}
 	c.first, c.last = min(c.first, window), max(c.last, window)
+	if record := l.RecordTime(); record > 0 && l.TimeSource() != "kafka" {
+		c.delays.Note(record - l.Time())
+	}
 	if !match.Eval(c.query, l, nil) {
 		return nil
 	}
@@ -146,5 +151,28 @@ func (c *statCommand) print(out io.Writer) error {
 	if len(rows) == 0 {
 		fmt.Fprintln(w, "nothing matches")
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	c.printDelays(out)
+	return nil
+}
+
+// printDelays says how late the logs of the topic are, and which lateness follows from that.
+func (c *statCommand) printDelays(out io.Writer) {
+	if c.delays.Count() == 0 {
+		return
+	}
+	fmt.Fprint(out, "\nDelay of all logs from their time to that of their record:")
+	for _, of := range []struct {
+		name string
+		part float64
+	}{{"50%", 0.5}, {"99%", 0.99}, {"99.9%", 0.999}} {
+		within := "more than a day"
+		if d, ok := c.delays.Within(of.part); ok {
+			within = "within " + duration.Format(d)
+		}
+		fmt.Fprintf(out, " %s %s;", of.name, within)
+	}
+	fmt.Fprintf(out, " lateness: auto is %s.\n", duration.Format(c.delays.Lateness()))
 }

@@ -24,7 +24,7 @@ const maxBackfill = 28 * 24 * time.Hour
 // backfillSpan is how far back logs matter to a rule that is new.
 func (c *compiledRule) backfillSpan() time.Duration {
 	return min(
-		max(c.condition.Lookback(), c.rule.Remember)+c.rule.For+time.Duration(c.lateness()),
+		max(c.condition.Lookback(), c.rule.Remember)+c.rule.For+time.Duration(c.mostLateness()),
 		maxBackfill,
 	)
 }
@@ -180,6 +180,8 @@ func (t *watermarks) follow(other *watermarks) {
 	for p, from := range other.partitions {
 		pt := t.partition(p)
 		pt.base, pt.reached = max(pt.base, from.base), max(pt.reached, from.reached)
+		pt.lateness, pt.adapted, pt.settled = from.lateness, from.adapted,
+			max(pt.settled, from.settled)
 		pt.caughtUp, pt.replay, pt.direct, pt.ours = from.caughtUp, true, 0, from.ours
 	}
 }

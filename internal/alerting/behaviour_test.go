@@ -295,6 +295,99 @@ func TestDelaysOfLogs(t *testing.T) {
 	}
 }
 
+// A lateness that follows the delays begins with 10 s, changes where the time enters another
+// minute, stays within bounds, and takes back nothing that was decided; a restart keeps it.
+func TestLatenessFollowsDelays(t *testing.T) {
+	rules := strings.Replace(errorRules, "- alert", "- lateness: auto\n    alert", 1)
+	w, set := newWorld(t, rules), readRules(t, rules)
+	status := func() string {
+		s := w.engine.Rules()[0]
+		return fmt.Sprintf("%s, decided to %s", s.Lateness, s.Watermark.Sub(monday))
+	}
+	want := func(want string) {
+		t.Helper()
+		if got := status(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	late := func(n int, at, delay time.Duration) {
+		for range n {
+			w.put(monday.Add(at-delay), monday.Add(at), `"level":"INFO"`)
+		}
+	}
+	w.time(0)
+	late(50, 10*time.Second, 300*time.Millisecond)
+	w.time(90 * time.Second)
+	want("10s, decided to 1m20s") // too few were measured
+	late(60, 90*time.Second, 300*time.Millisecond)
+	w.time(100 * time.Second)
+	want("10s, decided to 1m30s")
+	w.time(125 * time.Second)
+	want("1s, decided to 2m4s")
+	late(5, 130*time.Second, 40*time.Second)
+	w.time(170 * time.Second)
+	want("1s, decided to 2m49s")
+	w.time(181 * time.Second)
+	want("1m0s, decided to 2m49s")
+	w.put(
+		monday.Add(172*time.Second), monday.Add(185*time.Second),
+		`"level":"ERROR","service":"a"`,
+	)
+	w.time(200 * time.Second)
+	if n := w.engine.Stats().Late; n != 0 {
+		t.Errorf("%d logs are late", n)
+	}
+	w.save(true)
+	w.start(set)
+	w.restore()
+	w.time(235 * time.Second)
+	want("1m0s, decided to 2m55s")
+	late(200, 235*time.Second, 2*time.Hour)
+	w.time(600 * time.Second)
+	want("5m0s, decided to 5m0s")
+}
+
+// An alert that would have fired if its logs had not come too late is said, once; one that fired
+// is not, and neither is one whose logs do not suffice.
+func TestMissedAlerts(t *testing.T) {
+	w := newWorld(t, errorRules)
+	w.log(0, `"level":"INFO"`)
+	w.time(2 * time.Hour)
+	late := func(at time.Duration, service string) {
+		w.put(monday.Add(at), monday.Add(2*time.Hour),
+			fmt.Sprintf(`"level":"ERROR","service":%q`, service))
+	}
+	late(time.Minute, "a")
+	late(10*time.Minute, "a") // not within five minutes of the first
+	late(time.Minute, "b")
+	missed := func() (list []string) {
+		for _, m := range w.engine.Missed() {
+			list = append(list, fmt.Sprintf("%s %s at %s, %s behind: %s", m.Rule,
+				labelsText(m.Labels), m.At.Sub(monday), m.Behind, m.Reason))
+		}
+		return list
+	}
+	if got := missed(); got != nil {
+		t.Errorf("%s", got)
+	}
+	late(7*time.Minute, "a")
+	for i := range 20 {
+		late(7*time.Minute+time.Duration(i)*time.Second, "a") // more of the same
+	}
+	if diff := cmp.Diff([]string{
+		"shop/Errors {service=a} at 10m0s, 1h53m0s behind: 2 >= 2 in 5m",
+	}, missed()); diff != "" {
+		t.Errorf("(-want +missed)\n%s", diff)
+	}
+	w.log(2*time.Hour, `"level":"ERROR","service":"c"`)
+	w.log(2*time.Hour, `"level":"ERROR","service":"c"`)
+	w.notified("2h0m0s shop/Errors{service=c} firing")
+	late(119*time.Minute, "c")
+	if n := w.engine.Rules()[0].Missed; n != 1 {
+		t.Errorf("%d alerts were missed", n)
+	}
+}
+
 func TestChangedRulesRestartOthersContinue(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.log(0, `"level":"ERROR","service":"a"`)

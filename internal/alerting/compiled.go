@@ -211,8 +211,29 @@ func (c *compiledRule) keyLifetime() int64 {
 // aboutAbsence says whether the rule can hold without logs. A record holds nothing.
 func (c *compiledRule) aboutAbsence() bool { return c.condition.HoldsEmpty() && !c.rule.Record }
 
-// lateness is the disorder that is allowed.
-func (c *compiledRule) lateness() int64 { return int64(c.rule.Lateness + c.extraLateness) }
+// mostLateness is the disorder that is allowed at most.
+func (c *compiledRule) mostLateness() int64 {
+	return int64(c.rule.MostLateness() + c.extraLateness)
+}
+
+// lateness is the disorder that is allowed now.
+func (rs *ruleState) lateness() int64 {
+	if rs.rule.LatenessAuto {
+		return rs.autoLateness + int64(rs.extraLateness)
+	}
+	return int64(rs.rule.Lateness + rs.extraLateness)
+}
+
+// settledFor is the instant before which a rule expects nothing more.
+func (d *topicsProgress) settledFor(rs *ruleState) int64 {
+	if rs.rule.LatenessAuto {
+		if d.settled == always {
+			return d.base - int64(rule.MostLateness+rs.extraLateness)
+		}
+		return d.settled - int64(rs.extraLateness)
+	}
+	return d.base - rs.lateness()
+}
 
 // levelOf is the number of the level that an edge has reached, from 1; 0 for none.
 func (c *compiledRule) levelOf(ed window.Edge) int {

@@ -3,6 +3,8 @@ package alerting
 import (
 	"math"
 	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
 // DelayBounds are the upper bounds of the classes of delays, in ascending order.
@@ -24,7 +26,8 @@ type Delays [len(DelayBounds) + 1]int64
 
 const delaysFade = 1 << 14
 
-func (d *Delays) note(delay int64) {
+// Note counts a delay, in nanoseconds.
+func (d *Delays) Note(delay int64) {
 	class := 0
 	for class < len(DelayBounds) && delay > int64(DelayBounds[class]) {
 		class++
@@ -43,6 +46,34 @@ func (d *Delays) Add(other Delays) {
 	for i, n := range other {
 		d[i] += n
 	}
+}
+
+const (
+	// bounds of a lateness that follows the delays; a second, for clocks differ by as much
+	leastLateness = int64(time.Second)
+	mostLateness  = int64(rule.MostLateness)
+	// as long as fewer were measured a lateness does not follow them
+	enoughDelays = 100
+	// the lateness is looked at when the time of its partition enters another such span
+	adaptEvery = int64(time.Minute)
+)
+
+// Lateness is the one that a rule with lateness: auto has after such delays.
+func (d *Delays) Lateness() time.Duration {
+	return time.Duration(d.lateness(int64(rule.FirstLateness)))
+}
+
+// lateness is one that covers 999 of 1000 delays, within bounds; otherwise as long as too few were
+// measured.
+func (d *Delays) lateness(otherwise int64) int64 {
+	if d.Count() < enoughDelays {
+		return otherwise
+	}
+	covers, ok := d.Within(0.999)
+	if !ok {
+		return mostLateness
+	}
+	return min(max(int64(covers), leastLateness), mostLateness)
 }
 
 // Count is how many were measured.

@@ -74,9 +74,10 @@ type Engine struct {
 	// by the fingerprint of the rule's ID, also of rules that are gone
 	counters    map[uint64]*episodeCounters
 	late        lateLog
-	live        int   // groups of all rules
-	expirations int   // groups that may still be dropped in this move
-	step        int64 // event time at which logs that come one by one last moved time
+	missed      []Missed // the newest
+	live        int      // groups of all rules
+	expirations int      // groups that may still be dropped in this move
+	step        int64    // event time at which logs that come one by one last moved time
 }
 
 // totals are counters of the engine as a whole.
@@ -201,7 +202,7 @@ func (e *Engine) ResumeAt(now time.Time) {
 func (e *Engine) LongestWindow() time.Duration {
 	longest := time.Duration(0)
 	for _, c := range e.ruleSet.Load().rules {
-		longest = max(longest, c.condition.Lookback()+c.rule.For+time.Duration(c.lateness()))
+		longest = max(longest, c.condition.Lookback()+c.rule.For+time.Duration(c.mostLateness()))
 	}
 	return longest
 }
@@ -270,6 +271,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 		if h.time+rs.condition.Retains() <= watermark+1 { // no instant that is not decided sees it
 			rs.tooLate++
 			e.late.note(rs, sc, h, false)
+			e.noteMissed(rs, sc, h)
 			return
 		}
 	}
@@ -300,6 +302,7 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	}
 	if arrival == window.TooLate {
 		rs.tooLate++
+		e.noteMissed(rs, sc, h)
 		return
 	}
 	if rs.condition.MakesKnown(h.bits) {
@@ -318,6 +321,9 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	}
 	m.notePeak(h.time)
 	rs.touch(number, m.g)
+	if len(rs.missed) > 0 {
+		e.followMissed(rs, m, sc, h)
+	}
 	if arrival == window.OnTime && !fires && m.postpones(h.time) {
 		return
 	}
@@ -476,16 +482,21 @@ func (e *Engine) advance() {
 		}
 		d := domains(rs)
 		if d.known {
-			lateness := rs.lateness()
-			if e.opts.atWatermark && d.caughtUp {
-				lateness = 0
+			rs.autoLateness = d.lateness
+			of := func(d topicsProgress) int64 {
+				if e.opts.atWatermark && d.caughtUp {
+					return d.base
+				}
+				return d.settledFor(rs)
 			}
-			base := d.base
+			to := of(d)
 			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic
-				base = min(base, e.watermarks.progressOf(nil).base)
+				all := e.watermarks.progressOf(nil)
+				all.caughtUp = d.caughtUp
+				to = min(to, of(all))
 			}
-			e.advanceRule(rs, base-lateness, d)
-			slowest = min(slowest, rs.watermark, d.base-lateness)
+			e.advanceRule(rs, to, d)
+			slowest = min(slowest, rs.watermark, of(d))
 		}
 		rs.behind = !d.known || !d.caughtUp
 	}

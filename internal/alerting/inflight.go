@@ -21,6 +21,9 @@ type inFlightState struct {
 	Base    int64          `json:"base"`   // event time up to which the partition was read
 	Reached int64          `json:"reached"`
 	Rules   []inFlightRule `json:"units"`
+	// of rules whose lateness follows the delays; members of earlier versions have none
+	Settled  int64 `json:"settled,omitempty"`
+	Lateness int64 `json:"lateness,omitempty"`
 }
 
 // inFlightRule is the published state of a rule.
@@ -73,7 +76,8 @@ func (e *Engine) InFlightState(p models.Partition) []byte {
 		return nil
 	}
 	delete(e.changedPartitions, pt.number)
-	b := inFlightState{Format: formatVersion, Base: pt.base, Reached: pt.reached}
+	b := inFlightState{Format: formatVersion, Base: pt.base, Reached: pt.reached,
+		Settled: pt.settled, Lateness: pt.lateness}
 	size := 0
 	for _, rs := range e.rules {
 		if rs.backfilling || rs.readsAlerts {
@@ -167,6 +171,9 @@ func (e *Engine) restoreInFlight(p models.Partition) {
 		return
 	}
 	pt.base, pt.reached, pt.replayed = max(pt.base, b.Base), max(pt.reached, b.Reached), always
+	if b.Lateness > 0 {
+		pt.settled, pt.lateness = max(pt.settled, b.Settled), b.Lateness
+	}
 	handed, named := make(map[uint64]*inFlightRule), make(map[string]*inFlightRule)
 	for i := range b.Rules {
 		handed[b.Rules[i].Fingerprint], named[b.Rules[i].Rule] = &b.Rules[i], &b.Rules[i]

@@ -40,7 +40,7 @@ func (ls *lateLog) note(rs *ruleState, sc *scan, h *hit, counted bool) {
 	at.Late = Late{
 		Rule:    rs.id,
 		Behind:  time.Duration(rs.watermark + rs.lateness() - h.time),
-		Allowed: rs.rule.Lateness,
+		Allowed: time.Duration(rs.lateness()) - rs.extraLateness,
 		Counted: counted,
 		Line: models.Line{
 			Time: instant(h.time),

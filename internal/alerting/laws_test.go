@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -221,7 +222,16 @@ func TestHowLogsAreReadChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	text, err := os.ReadFile("testdata/lifecycle.rules.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	auto := readRules(t, strings.Replace(string(text), "groups:", "lateness: auto\ngroups:", 1))
 	for seed := range seeds(3) {
+		set := set
+		if seed == 1 { // whose lateness follows the delays
+			set = auto
+		}
 		records := story(seed, 250)
 		first := newPlay(set)
 		first.live(set, records, 0)

@@ -33,6 +33,8 @@ var (
 		"rule")
 	descTooLate = desc("rule_too_late_total",
 		"Late matches older than the window, not counted.", "rule")
+	descMissed = desc("rule_missed_total",
+		"Alerts that did not fire because the logs that complete them came too late.", "rule")
 	descFired   = desc("rule_fired_total", "Alerts fired.", "rule")
 	descAlerts  = desc("rule_alerts", "Active alerts by state.", "rule", "state")
 	descGroups  = desc("rule_groups", "Groups of a rule.", "rule")
@@ -45,6 +47,8 @@ var (
 		"rule")
 	descBackfilling = desc("rule_backfilling",
 		"1 while a rule reads past logs and does not fire yet.", "rule")
+	descLateness = desc("rule_lateness_seconds",
+		"Lateness in force of a rule whose lateness follows the delays of logs.", "rule")
 	descWatermark = desc("rule_watermark_seconds", "Watermark of a rule in event time.", "rule")
 )
 
@@ -81,6 +85,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		count(descMatches, float64(rs.matches), rs.id)
 		count(descLate, float64(rs.late), rs.id)
 		count(descTooLate, float64(rs.tooLate), rs.id)
+		count(descMissed, float64(rs.missedAlerts), rs.id)
 		count(descFired, float64(rs.fired), rs.id)
 		count(descRefused, float64(rs.refused.count), rs.id)
 		gauge(descAlerts, float64(firing), rs.id, "firing")
@@ -95,6 +100,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(descBackfilling, backfilling, rs.id)
 		if rs.watermark != always {
 			gauge(descWatermark, float64(rs.watermark)/1e9, rs.id)
+		}
+		if rs.rule.LatenessAuto {
+			gauge(descLateness, float64(rs.lateness())/1e9, rs.id)
 		}
 		if rs.rule.Record {
 			gauge(descHeldBack, float64(rs.groups.live-shares[rs]), rs.id)

@@ -89,6 +89,9 @@ func (e *Engine) watermark(rs *ruleState, owner partitionID) int64 {
 	if pt.base == always {
 		return always
 	}
+	if rs.rule.LatenessAuto && pt.settled != always {
+		return min(rs.watermark, pt.settled-int64(rs.extraLateness))
+	}
 	return min(rs.watermark, pt.base-rs.lateness())
 }
 

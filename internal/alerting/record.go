@@ -65,7 +65,7 @@ func (p *ruleSet) delayReaders(topic string) {
 	most := time.Duration(0)
 	for _, rs := range p.rules {
 		if rs.recorded {
-			most = max(most, rs.rule.Lateness)
+			most = max(most, rs.rule.MostLateness())
 		}
 	}
 	for _, rs := range p.rules {

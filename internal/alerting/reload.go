@@ -168,7 +168,7 @@ func (m *machine) remind(ep *episode, why string) {
 func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 	if owner := rs.owner(number); owner != noPartition {
 		pt := e.watermarks.byID[owner]
-		return pt.replay || pt.replayed != always && at <= pt.replayed-rs.lateness()
+		return pt.replay || pt.replayed != always && at <= pt.replayed-rs.mostLateness()
 	}
 	replayed := int64(never)
 	for p, pt := range e.watermarks.partitions {
@@ -183,7 +183,7 @@ func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 			replayed = min(replayed, pt.replayed)
 		}
 	}
-	return replayed != never && at <= replayed-rs.lateness()
+	return replayed != never && at <= replayed-rs.mostLateness()
 }
 
 // resolveOrphans resolves alerts whose rules were changed or removed while the engine was down.

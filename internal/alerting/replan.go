@@ -133,6 +133,15 @@ func safely(f func()) (ok bool) {
 	return
 }
 
+// Sample returns a few of the records that were scanned lately; none when too few were. The records
+// are the caller's.
+func (e *Engine) Sample() []models.Record {
+	if e.sample.size() < sampleEnough {
+		return nil
+	}
+	return e.sample.copied()
+}
+
 // Replan plans the index anew when other records have gone by than it was planned by, and says
 // whether it did. That takes about as long as reading the rules does. It may be called while logs
 // are evaluated.

@@ -1,6 +1,10 @@
 package alerting
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+)
 
 // ruleState is what a rule has seen. The lock of the engine guards it. A reload replaces the
 // compiled rule and keeps the rest, as long as the rule means the same.
@@ -26,6 +30,7 @@ type ruleState struct {
 	// event time that the logs of the rule have reached; it never goes back
 	base          int64
 	watermark     int64  // the same less the lateness: nothing older is expected
+	autoLateness  int64  // of a rule whose lateness follows the delays: the one in force
 	started       int64  // when the rule began to look; always before that
 	sampled       int    // groups that keep lines although they have no alert
 	seriesHeld    bool   // the log has said that metrics do not show all of its groups
@@ -44,18 +49,22 @@ type ruleState struct {
 	evicted    int64        // quiet groups that made room for others
 	evictedAt  int64        // when that last happened
 	values     *valueSample // nil unless they are noted
+	// by group: windows of logs that came too late
+	missed map[string]*missedWindow
 	ruleCounters
 }
 
 // ruleCounters are the counters of a rule.
 type ruleCounters struct {
-	matches   int64
-	late      int64
-	tooLate   int64
-	fired     int64
-	resolved  int64
-	lastMatch int64
-	behind    bool // no time for this rule: a broker is away, or a backlog is being read
+	matches int64
+	late    int64
+	tooLate int64
+	// alerts that did not fire because their logs came too late
+	missedAlerts int64
+	fired        int64
+	resolved     int64
+	lastMatch    int64
+	behind       bool // no time for this rule: a broker is away, or a backlog is being read
 }
 
 func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {
@@ -71,6 +80,7 @@ func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {
 		base:         always,
 		watermark:    always,
 		started:      always,
+		autoLateness: int64(rule.FirstLateness),
 	}
 	s.timers, s.expiring = []timerHeap{{table: &s.groups}}, []timerHeap{{table: &s.groups}}
 	if o.values != nil {

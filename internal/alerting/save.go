@@ -123,6 +123,14 @@ func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte
 		b = binary.AppendVarint(b, pt.late)
 		if e.opts.frames {
 			b = pt.recent.append(b)
+		} else {
+			b = (&recentTimes{}).append(b)
+		}
+		b = binary.AppendVarint(b, pt.lateness)
+		b = binary.AppendVarint(b, pt.adapted)
+		b = binary.AppendVarint(b, pt.settled)
+		for _, n := range pt.delays {
+			b = binary.AppendVarint(b, n)
 		}
 		put(partitionKey(p), b)
 	}
@@ -527,6 +535,12 @@ func (r *restoring) each(key, value []byte) error {
 		pt.logs, pt.late = in.varint(), in.varint()
 		if len(in.b) > 0 {
 			pt.recent.restore(&in)
+		}
+		if len(in.b) > 0 { // earlier versions did not keep it
+			pt.lateness, pt.adapted, pt.settled = in.varint(), in.varint(), in.varint()
+			for i := range pt.delays {
+				pt.delays[i] = in.varint()
+			}
 		}
 		if r.e.persisted.partitions == nil {
 			r.e.persisted.partitions = make(map[models.Partition]bool)

@@ -30,22 +30,26 @@ type RuleStatus struct {
 	Window        time.Duration `json:"window"`
 	By            []string      `json:"by"`
 	// fires with the log that completes its condition
-	FiresEarly bool       `json:"fires_early"`
-	Record     bool       `json:"record"`
-	Groups     int        `json:"groups"`
-	Limit      int        `json:"limit"`
-	Refused    int64      `json:"refused"` // logs of groups beyond the limit
-	Matches    int64      `json:"matches"`
-	Late       int64      `json:"late"`     // matches that came later than the lateness allows
-	TooLate    int64      `json:"too_late"` // of these, those that counted for nothing
-	Fired      int64      `json:"fired"`
-	Firing     int        `json:"firing"`
-	Pending    int        `json:"pending"`
-	Suppressed int        `json:"suppressed"`
-	LastMatch  time.Time  `json:"last_match,omitzero"`
-	Watermark  time.Time  `json:"watermark,omitzero"`
-	Memory     int        `json:"memory"` // bytes, about
-	Cost       match.Cost `json:"cost"`   // of finding its logs
+	FiresEarly bool      `json:"fires_early"`
+	Record     bool      `json:"record"`
+	Groups     int       `json:"groups"`
+	Limit      int       `json:"limit"`
+	Refused    int64     `json:"refused"` // logs of groups beyond the limit
+	Matches    int64     `json:"matches"`
+	Late       int64     `json:"late"`     // matches that came later than the lateness allows
+	TooLate    int64     `json:"too_late"` // of these, those that counted for nothing
+	Missed     int64     `json:"missed"`   // alerts that did not fire because logs came too late
+	Fired      int64     `json:"fired"`
+	Firing     int       `json:"firing"`
+	Pending    int       `json:"pending"`
+	Suppressed int       `json:"suppressed"`
+	LastMatch  time.Time `json:"last_match,omitzero"`
+	Watermark  time.Time `json:"watermark,omitzero"`
+	// the lateness in force, and whether it follows the delays
+	Lateness     time.Duration `json:"lateness"`
+	LatenessAuto bool          `json:"lateness_auto,omitempty"`
+	Memory       int           `json:"memory"` // bytes, about
+	Cost         match.Cost    `json:"cost"`   // of finding its logs
 }
 
 // WatermarkStatus is how far time has come in a partition.
@@ -60,6 +64,8 @@ type WatermarkStatus struct {
 	Logs     int64  `json:"logs"`
 	Late     int64  `json:"late"` // matches that came later than their rule allows
 	Delays   Delays `json:"delays"`
+	// the lateness that is in force for rules whose lateness follows the delays
+	Lateness time.Duration `json:"lateness"`
 }
 
 // GroupStatus is what a rule knows of a group.
@@ -225,6 +231,8 @@ func (rs *ruleState) describe(s *RuleStatus) {
 	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.firesEarly(),
 		rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
 	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), instant(rs.watermark), rs.memory()
+	s.Missed = rs.missedAlerts
+	s.Lateness, s.LatenessAuto = time.Duration(rs.lateness()), rs.rule.LatenessAuto
 	if rs.backfillError != "" && rs.watermark < rs.started+int64(rs.backfillSpan()) {
 		s.BackfillError = rs.backfillError
 	}
@@ -427,6 +435,13 @@ func (m *machine) newestValue() float64 {
 	return m.g.win.Value(m.u.condition, at, m.env())
 }
 
+// LatenessFollows says whether the lateness of some rule follows the delays of logs.
+func (e *Engine) LatenessFollows() bool {
+	return slices.ContainsFunc(e.ruleSet.Load().rules, func(c *compiledRule) bool {
+		return c.rule.LatenessAuto
+	})
+}
+
 // Watermarks returns how far time has come in every partition.
 func (e *Engine) Watermarks() []WatermarkStatus {
 	e.mu.Lock()
@@ -443,6 +458,7 @@ func (e *Engine) Watermarks() []WatermarkStatus {
 			Logs:      pt.logs,
 			Late:      pt.late,
 			Delays:    pt.delays,
+			Lateness:  time.Duration(pt.lateness),
 		})
 	}
 	slices.SortFunc(list, func(a, b WatermarkStatus) int {

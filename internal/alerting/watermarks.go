@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -54,6 +55,10 @@ type partitionTime struct {
 	delays Delays
 	recent recentTimes
 
+	// For rules whose lateness follows the delays: the one in force, the span of time in which it
+	// was last looked at, and base less it, which does not go back when it grows.
+	lateness, adapted, settled int64
+
 	name   models.Partition
 	number partitionID
 	ours   bool // the last progress named it
@@ -72,6 +77,8 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 			oldest:   never,
 			since:    always,
 			replayed: always,
+			settled:  always,
+			lateness: int64(rule.FirstLateness),
 			name:     p,
 		}
 		t.partitions[p] = pt
@@ -84,7 +91,7 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 func (t *watermarks) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
 	if s.sampled > 0 {
-		pt.delays.note(max(s.sampledRecord, pt.base) - s.sampled)
+		pt.delays.Note(max(s.sampledRecord, pt.base) - s.sampled)
 	}
 	if t.shared && pt.reached == always {
 		pt.since = s.newest
@@ -93,6 +100,19 @@ func (t *watermarks) observe(s *scan) *partitionTime {
 	pt.logs += int64(s.logs)
 	pt.recent.add(&s.recent)
 	return pt
+}
+
+// settle moves the watermark of rules whose lateness follows the delays. The lateness changes where
+// the time of the partition enters another minute, so it depends on what was read and not on how
+// often somebody asks.
+func (pt *partitionTime) settle() {
+	if pt.base == always {
+		return
+	}
+	if span := pt.base / adaptEvery; span > pt.adapted {
+		pt.adapted, pt.lateness = span, pt.delays.lateness(pt.lateness)
+	}
+	pt.settled = max(pt.settled, pt.base-pt.lateness)
 }
 
 // recentTimes are the times of the last logs, in a ring.
@@ -179,6 +199,7 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 		}
 	}
 	for p, pt := range t.partitions {
+		pt.settle()
 		if pt.seen == 0 {
 			pt.seen = t.now // restored
 		}
@@ -193,6 +214,7 @@ func (t *watermarks) alone(pt *partitionTime, logs int) {
 	t.entries += int64(logs)
 	pt.direct = t.entries
 	pt.base = max(pt.base, pt.reached)
+	pt.settle()
 }
 
 // holdsBack says whether a partition holds back the time of those who read it.
@@ -206,6 +228,8 @@ func (t *watermarks) holdsBack(pt *partitionTime) bool {
 type topicsProgress struct {
 	topics   map[string]bool // nil for all
 	base     int64           // always when nothing is known
+	settled  int64           // the least of the partitions, and the greatest lateness
+	lateness int64
 	oldest   int64
 	caughtUp bool
 	replay   bool
@@ -242,7 +266,8 @@ func topicsID(topics map[string]bool) string {
 // progressOf works out how far the partitions of some topics have come: as far as the slowest of
 // them.
 func (t *watermarks) progressOf(topics map[string]bool) topicsProgress {
-	d := topicsProgress{topics: topics, base: never, oldest: never, caughtUp: true}
+	d := topicsProgress{topics: topics, base: never, settled: never, oldest: never,
+		caughtUp: true}
 	for p, pt := range t.partitions {
 		if topics != nil && !topics[p.Topic] ||
 			topics == nil && t.except != "" && p.Topic == t.except ||
@@ -251,10 +276,11 @@ func (t *watermarks) progressOf(topics map[string]bool) topicsProgress {
 		}
 		d.known = true
 		d.base, d.oldest = min(d.base, pt.base), min(d.oldest, pt.oldest)
+		d.settled, d.lateness = min(d.settled, pt.settled), max(d.lateness, pt.lateness)
 		d.caughtUp, d.replay = d.caughtUp && pt.caughtUp, d.replay || pt.replay
 	}
 	if !d.known {
-		d.base, d.caughtUp = always, false
+		d.base, d.settled, d.caughtUp = always, always, false
 	}
 	return d
 }

@@ -244,7 +244,7 @@ func divides(c Condition) bool {
 // shortFor: what is decided at the watermark is known no earlier than the lateness, so a shorter
 // for neither delays nor filters much.
 func (l *linter) shortFor(r *Rule) {
-	if r.For > 0 && r.For < r.Lateness {
+	if r.For > 0 && r.For < r.Lateness && !r.LatenessAuto {
 		l.report(
 			r,
 			"for",

@@ -262,7 +262,7 @@ func (r *reader) document(root *yaml.Node) {
 		top,
 		Rule{
 			Window:   5 * time.Minute,
-			Lateness: 10 * time.Second,
+			Lateness: FirstLateness,
 			Samples:  Samples{First: 1, Last: 1},
 		},
 	)
@@ -334,7 +334,12 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 			}
 		}
 	}
-	base.Lateness = r.duration(m["lateness"], base.Lateness)
+	if n := m["lateness"]; n != nil {
+		base.LatenessAuto = n.Kind == yaml.ScalarNode && n.Value == "auto"
+		if base.Lateness = FirstLateness; !base.LatenessAuto {
+			base.Lateness = r.duration(n, 0)
+		}
+	}
 	if n := m["window"]; n != nil {
 		before := len(r.Problems)
 		if base.Window = r.duration(n, 0); base.Window == 0 && len(r.Problems) == before {

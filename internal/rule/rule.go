@@ -42,6 +42,7 @@ type Rule struct {
 	Window        time.Duration // sliding; 5 m by default
 	Every         time.Duration // hopping when > 0; tumbling when it equals Window
 	Lateness      time.Duration // allowed disorder of the source; 10 s by default
+	LatenessAuto  bool          // it follows the delays of the logs; Lateness is the first one
 	By            []Label
 	Sequence      []Step
 	Within        time.Duration // of the sequence
@@ -67,6 +68,21 @@ type Rule struct {
 	Author      string   // shown with every alert, as some licenses ask
 	References  []string // where to read more
 	Pos         Pos
+}
+
+// Bounds of a lateness that follows the delays of the logs: with which it begins, until enough are
+// known, and the greatest one.
+const (
+	FirstLateness = 10 * time.Second
+	MostLateness  = 5 * time.Minute
+)
+
+// MostLateness is the greatest disorder that the rule allows at any time.
+func (r *Rule) MostLateness() time.Duration {
+	if r.LatenessAuto {
+		return MostLateness
+	}
+	return r.Lateness
 }
 
 // Origin is where an imported rule comes from.

@@ -337,7 +337,7 @@ func (c *compiler) call(of *rule.Call) (expr, direction) {
 	}
 	if of.Offset > 0 {
 		c.p.retains = max(c.p.retains, made.offset+c.p.window)
-		late := of.Offset < c.r.Lateness // the window there is still open
+		late := of.Offset < c.r.MostLateness() // the window there is still open
 		d = direction{mixed: late, partial: true, positive: d.positive, windowed: true}
 	}
 	return made, d
