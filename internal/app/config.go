@@ -140,6 +140,8 @@ type NotifyConfig struct {
 	KafkaTopic string `yaml:"kafka_topic,omitempty"`
 	// under which people reach our pages; for links in notifications
 	ExternalURL string `yaml:"external_url,omitempty"`
+	// notify with an alert of its own when alerts did not fire because logs came too late
+	MissedAlerts bool `yaml:"missed_alerts,omitempty"`
 	// tables that add labels and annotations to alerts before they are routed
 	Lookups []LookupConfig `yaml:"lookups,omitempty"`
 }

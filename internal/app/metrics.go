@@ -62,9 +62,19 @@ func newMetrics(r *prometheus.Registry) *metrics {
 		ConstLabels: prometheus.Labels{"version": Version(), "goversion": runtime.Version()},
 	})
 	info.Set(1)
-	r.MustRegister(m.reloads, m.reloadGood, m.listMembers, m.listRefused, m.lookupRows,
-		m.lookupRefused, m.sigmaRules, info, collectors.NewGoCollector(), collectors.NewProcessCollector(
-			collectors.ProcessCollectorOpts{}))
+	r.MustRegister(
+		m.reloads,
+		m.reloadGood,
+		m.listMembers,
+		m.listRefused,
+		m.lookupRows,
+		m.lookupRefused,
+		m.sigmaRules,
+		info,
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(
+			collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }
 

@@ -20,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/internal/duration"
 	"github.com/log-monitoring/alert-engine/internal/history"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
@@ -84,6 +85,7 @@ type process struct {
 	retentions *retentions
 	lists      *lists
 	lookups    *lookupTopics
+	coverage   *coverage
 	notifier   *notify.Notifier
 	history    *history.Log
 	source     *kafka.Source
@@ -113,7 +115,8 @@ func newProcess(c *Config, t Terminal) *process {
 	}
 	p.rules, p.ruleTexts = p.configuredRules, readRuleTexts
 	p.metrics, p.retentions, p.lists = newMetrics(p.registry), newRetentions(p), newLists(p)
-	p.lookups = newLookupTopics(p)
+	p.lookups, p.coverage = newLookupTopics(p), newCoverage(p)
+	p.registry.MustRegister(p.coverage)
 	p.topics = &topics{p: p, made: map[string]bool{}, denied: map[string]error{}}
 	return p
 }
@@ -358,6 +361,7 @@ func (p *process) start(ctx context.Context) {
 	p.lives.start(ctx, "kafka", read)
 	p.lives.start(ctx, "backfill", p.backfills.run)
 	p.lives.start(ctx, "query index", p.replan)
+	p.lives.start(ctx, "field coverage", p.coverage.run)
 	p.lives.start(ctx, "retention of topics", p.retentions.run)
 	if p.beside != nil {
 		p.lives.start(ctx, "demo workload", p.beside)
@@ -384,6 +388,9 @@ const (
 	futureAlert = "RecordsFromTheFuture"
 	seriesAlert = "MetricSeriesHeldBack"
 	futureEvery = 15 * time.Second
+	// the alert about alerts that did not fire because logs came too late, and how long it lasts
+	missedAlert = "AlertsMissedByLateLogs"
+	missedFor   = 30 * time.Minute
 )
 
 // reportFuture has an alert of its own fire while too many records have timestamps ahead of the
@@ -399,8 +406,25 @@ func (p *process) reportFuture(ctx context.Context) error {
 			summary += fmt.Sprintf("; and %d more rules", len(held)-3)
 		}
 		p.notifier.Report(seriesAlert, "warning", summary, len(held) > 0)
+		if p.config.Notify.MissedAlerts {
+			missed := p.state.missed()
+			p.notifier.Report(missedAlert, "warning", missed, missed != "")
+		}
 	}
 	return nil
+}
+
+// missed names the rules of which alerts did not fire lately because logs came too late; "" for
+// none.
+func (s *state) missed() string {
+	list := s.Missed()
+	if len(list) == 0 || s.Stats().Now.Sub(list[0].Found) > missedFor {
+		return ""
+	}
+	one := list[0]
+	return fmt.Sprintf("an alert of %s did not fire, since its logs came %s too late; raise the "+
+		"lateness of the rule, or set it to auto", one.Rule,
+		duration.Format(one.Behind.Round(time.Second)))
 }
 
 // read reads the topics. One of them may be that of recorded values, which is ours to make.

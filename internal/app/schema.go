@@ -120,7 +120,7 @@ var ruleValues = map[string]schema{
 	"mode":            {"enum": []string{"live", "shadow", "off", "on"}},
 	"limit":           wholeSchema,
 	"window":          durationSchema,
-	"lateness":        durationSchema,
+	"lateness":        {"anyOf": []schema{durationSchema, {"const": "auto"}}},
 	"every":           durationSchema,
 	"within":          durationSchema,
 	"for":             durationSchema,

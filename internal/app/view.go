@@ -48,6 +48,7 @@ func (p *process) setViews(o *web.Options) {
 		return nil
 	}
 	o.Groups, o.Logs, o.Backtest = groupsView{p}, logsView{p}, p.backtest
+	o.Coverage = p.coverage.view
 	if p.config.Kafka.DeadLetterTopic != "" {
 		o.DeadLetters = deadLettersView{p}
 	}
@@ -158,6 +159,9 @@ func (v *rulesView) Status() []web.RuleStatus {
 			Bytes:     int64(r.Memory),
 			Cost:      r.Cost.NanosPerLog,
 		}
+		if s.Missed = r.Missed; r.LatenessAuto {
+			s.Lateness = r.Lateness
+		}
 		s.Backfilling, s.Error = r.State == "backfilling", v.retentions.of(r.ID)
 		if r.BackfillError != "" {
 			s.Error = "started without backfill: " + r.BackfillError
@@ -242,18 +246,24 @@ func (v *engineView) Status() web.EngineStatus {
 			},
 		)
 	}
+	for _, m := range v.state.Missed() {
+		s.Missed = append(s.Missed, web.MissedAlert{
+			Rule: m.Rule, Labels: m.Labels, At: m.At, Behind: m.Behind, Reason: m.Reason,
+		})
+	}
 	var delays alerting.Delays
 	reached := map[models.Partition]alerting.WatermarkStatus{}
 	for _, w := range v.state.Watermarks() {
 		delays.Add(w.Delays)
 		reached[models.Partition{Topic: w.Topic, Partition: w.Partition}] = w
 	}
+	follows := v.state.LatenessFollows()
 	for _, at := range read.Partitions {
-		s.Partitions = append(
-			s.Partitions,
-			partitionStatus(at, reached[models.Partition{Topic: at.Topic,
-				Partition: at.Partition}]),
-		)
+		w := reached[models.Partition{Topic: at.Topic, Partition: at.Partition}]
+		if !follows {
+			w.Lateness = 0
+		}
+		s.Partitions = append(s.Partitions, partitionStatus(at, w))
 	}
 	s.Delay = delayStatus(delays)
 	return s
@@ -297,6 +307,7 @@ func partitionStatus(at kafka.PartitionStats, w alerting.WatermarkStatus) web.Pa
 		Watermark: w.Time,
 		State:     state,
 		Delay:     delay,
+		Lateness:  w.Lateness,
 	}
 }
 

@@ -31,6 +31,7 @@ type engineData struct {
 	More       int
 	Done       bool // confirms a replay
 	Delay      barChart
+	Lateness   bool // partitions have one that follows the delays
 }
 
 // checkResult is the result of a health check.
@@ -81,6 +82,9 @@ func (s *Server) enginePage(w http.ResponseWriter, r *http.Request) error {
 			d.DeadError = err.Error()
 		}
 	}
+	d.Lateness = slices.ContainsFunc(
+		d.Partitions, func(p PartitionStatus) bool { return p.Lateness > 0 },
+	)
 	d.Delay = delayChart(d.Engine.Delay)
 	d.Costly = s.costliest(10)
 	d.Checks = s.checkResults()

@@ -136,6 +136,8 @@ func (s *Server) pageRoutes() []route {
 		{"GET /rules/edit", Reader, costly, page(s.editorPage)},
 		{"POST /rules/edit", Writer, costly, page(s.editorForm)},
 		{"POST /rules/backtest", Reader, searches, page(s.backtestPart)},
+		{"GET /suggest", Reader, searches, page(s.suggestPage)},
+		{"POST /suggest", Reader, costly, page(s.takeRules)},
 		{"GET /explore", Reader, searches, page(s.explorePage)},
 		{"GET /silences", Reader, costly, page(s.silencesPage)},
 		{"GET /silences/preview", Reader, costly, page(s.silencePreview)},

@@ -24,6 +24,7 @@ type rulesData struct {
 	More   int
 	Firing int
 	Never  int // rules without a match
+	Absent int // fields that rules ask for and no sampled log has
 	CanAdd bool
 }
 
@@ -62,6 +63,9 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 		Filter: r.FormValue("filter"),
 		Sort:   r.FormValue("sort"),
 		CanAdd: s.files.dir != "",
+	}
+	if s.Coverage != nil {
+		d.Absent = s.Coverage().AbsentTotal
 	}
 	status, now := s.ruleStatus(), s.Now()
 	up := map[string][]models.Alert{}

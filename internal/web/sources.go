@@ -67,9 +67,13 @@ type RuleStatus struct {
 	Groups    int       `json:"groups"`
 	Bytes     int64     `json:"bytes"` // of state
 	// CPU per log that is read, estimated, in nanoseconds
-	Cost        float64 `json:"cost_ns"`
-	Backfilling bool    `json:"backfilling"`     // reads earlier logs before it may fire
-	Error       string  `json:"error,omitempty"` // why it does not work as configured
+	Cost float64 `json:"cost_ns"`
+	// alerts that did not fire because their logs came too late to count
+	Missed int64 `json:"missed"`
+	// the lateness in force, of a rule whose lateness follows the delays of logs; 0 for others
+	Lateness    time.Duration `json:"lateness_ns,omitempty"`
+	Backfilling bool          `json:"backfilling"`     // reads earlier logs before it may fire
+	Error       string        `json:"error,omitempty"` // why it does not work as configured
 }
 
 // Groups give the state of a rule's groups.
@@ -107,8 +111,10 @@ type EngineStatus struct {
 	Logs      int64     `json:"logs"`
 	PerSecond float64   `json:"per_second"` // recent logs
 	// matches later than the lateness of their rule
-	Late           int64             `json:"late"`
-	LateSample     []LateLog         `json:"late_sample,omitempty"` // the newest; newest first
+	Late       int64     `json:"late"`
+	LateSample []LateLog `json:"late_sample,omitempty"` // the newest; newest first
+	// the newest alerts that did not fire because their logs came too late; newest first
+	Missed         []MissedAlert     `json:"missed,omitempty"`
 	Delay          DelayStatus       `json:"delay"`
 	Rejected       map[string]int64  `json:"rejected"`                  // by reason
 	RejectedSample []RejectedRecord  `json:"rejected_sample,omitempty"` // the newest; newest first
@@ -153,6 +159,8 @@ type PartitionStatus struct {
 	Watermark time.Time     `json:"watermark,omitzero"`
 	State     string        `json:"state"`              // reading, caught up, stuck
 	Delay     time.Duration `json:"delay_ns,omitempty"` // 99th percentile; 0 for unknown
+	// the lateness in force for rules whose lateness follows the delays
+	Lateness time.Duration `json:"lateness_ns,omitempty"`
 }
 
 // LateLog is a match later than the lateness of its rule.
@@ -162,6 +170,15 @@ type LateLog struct {
 	Allowed time.Duration `json:"allowed_ns"` // lateness of the rule
 	Counted bool          `json:"counted"`    // it still counted in its window
 	Line    models.Line   `json:"line"`
+}
+
+// MissedAlert is an alert that did not fire because logs that complete its condition came too late.
+type MissedAlert struct {
+	Rule   string            `json:"rule"`
+	Labels map[string]string `json:"labels"`
+	At     time.Time         `json:"at"`        // when its condition would have begun to hold
+	Behind time.Duration     `json:"behind_ns"` // how late the log was that completed it
+	Reason string            `json:"reason"`
 }
 
 // DelayStatus is the distribution of delays between a log's time and its arrival, by samples.

@@ -79,6 +79,7 @@ type Options struct {
 	Engine      Engine
 	Logs        Logs
 	Backtest    Backtest
+	Coverage    func() FieldCoverage // nil for none
 	Notifier    Notifier
 	Receivers   Receivers
 	DeadLetters DeadLetters

@@ -1,0 +1,187 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/log-monitoring/alert-engine/internal/rule"
+	"github.com/log-monitoring/alert-engine/internal/suggest"
+)
+
+// FieldCoverage compares the fields that rules ask for with those of sampled logs.
+type FieldCoverage struct {
+	Logs                      int            `json:"logs"`              // that were sampled
+	Absent                    []AbsentField  `json:"absent,omitempty"`  // some of them
+	Unasked                   []UnaskedField `json:"unasked,omitempty"` // the most frequent
+	AbsentTotal, UnaskedTotal int            `json:"-"`
+	Rules                     map[string]int `json:"-"` // absent fields by rule
+}
+
+// AbsentField is a field that a rule asks for, or several of which any will do, and that no sampled
+// log has.
+type AbsentField struct {
+	Rule  string `json:"rule"`
+	Field string `json:"field"`
+}
+
+// UnaskedField is a field that no rule asks for, and how many of the sampled logs have it.
+type UnaskedField struct {
+	Field   string `json:"field"`
+	Percent int    `json:"percent"`
+}
+
+const (
+	suggestTime    = 15 * time.Second // to read the past
+	suggestRecords = 200_000
+	// rules that are taken into the editor, in bytes
+	maxTaken = 256 << 10
+)
+
+// suggestData is the data of the page of proposed rules.
+type suggestData struct {
+	Since    string
+	Ranges   []string
+	Asked    bool
+	Problem  string
+	Logs     int
+	From, To time.Time
+	Short    bool // not all was read
+	List     []suggestedRule
+	Coverage *FieldCoverage
+}
+
+// suggestedRule is a proposal with what it would have done.
+type suggestedRule struct {
+	suggest.Proposal
+	Text    string // as an item of a list of rules
+	Fired   int
+	Groups  int
+	Already bool // a rule of this name exists
+}
+
+func (s *Server) suggestPage(w http.ResponseWriter, r *http.Request) error {
+	d := suggestData{Since: r.FormValue("since"), Asked: r.FormValue("since") != "",
+		Ranges: []string{"15m", "1h", "24h", "7d"}}
+	if s.Coverage != nil {
+		c := s.Coverage()
+		d.Coverage = &c
+	}
+	if d.Since == "" {
+		d.Since = "1h"
+	}
+	if d.Asked {
+		if err := s.suggestRules(r.Context(), w, &d); err != nil {
+			d.Problem = err.Error()
+			if known, ok := errors.AsType[*apiError](err); ok {
+				d.Problem = known.text
+			}
+		}
+	}
+	s.render(w, r, http.StatusOK, "suggest", view{Title: "Suggest", Page: "rules", Data: d})
+	return nil
+}
+
+// suggestRules proposes rules for past logs, and backtests them.
+func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *suggestData) error {
+	if s.Logs == nil {
+		return missing("the topics")
+	}
+	since, err := s.ago(d.Since, time.Hour)
+	if err != nil {
+		return err
+	}
+	_ = http.NewResponseController(w).
+		SetWriteDeadline(time.Now().Add(suggestTime + backtestTime + 10*time.Second))
+	survey, err := suggest.NewSurvey(s.Logs.Decode)
+	if err != nil {
+		return err
+	}
+	until := s.Now()
+	reading, cancel := context.WithTimeout(ctx, suggestTime)
+	defer cancel()
+	for record, err := range s.Logs.Records(reading, From{Time: since, Until: until}) {
+		if err != nil {
+			if reading.Err() != nil && ctx.Err() == nil && survey.Logs > 0 {
+				d.Short = true
+				break
+			}
+			return err
+		}
+		if err := survey.Add(&record); err != nil {
+			return err
+		}
+		if survey.Records >= suggestRecords {
+			d.Short = true
+			break
+		}
+	}
+	d.Logs, d.From, d.To = survey.Logs, survey.From, survey.To
+	proposals := survey.Proposals()
+	if len(proposals) == 0 {
+		return nil
+	}
+	text, err := suggest.RuleFile("", proposals, func(suggest.Proposal) string { return "" })
+	if err != nil {
+		return err
+	}
+	set, err := rule.Read("suggested", text)
+	if err != nil {
+		return err
+	}
+	result, err := s.backtest(ctx, w, set, since, nil)
+	if err != nil {
+		return err
+	}
+	tested := report(set, result, since, until).Rules
+	taken := s.ruleSet()
+	for _, p := range proposals {
+		one := suggestedRule{Proposal: p, Already: slices.ContainsFunc(
+			taken.Rules, func(r *rule.Rule) bool { return r.Name == p.Alert },
+		)}
+		if one.Text, err = ruleItem(p); err != nil {
+			return err
+		}
+		for _, t := range tested {
+			if t.Rule == p.ID {
+				one.Fired, one.Groups = t.Fired, t.Groups
+			}
+		}
+		d.List = append(d.List, one)
+	}
+	return nil
+}
+
+const rulesBegin = "    rules:\n"
+
+// ruleItem is a proposed rule as an item of a list of rules.
+func ruleItem(p suggest.Proposal) (string, error) {
+	text, err := suggest.RuleFile("", []suggest.Proposal{p},
+		func(suggest.Proposal) string { return "" })
+	if err != nil {
+		return "", err
+	}
+	_, item, _ := strings.Cut(string(text), rulesBegin)
+	return item, nil
+}
+
+// takeRules opens the editor with rules that were proposed. It saves nothing.
+func (s *Server) takeRules(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return &apiError{http.StatusBadRequest, "the form cannot be read"}
+	}
+	items := strings.ReplaceAll(strings.Join(r.Form["rule"], ""), "\r\n", "\n")
+	if items == "" || len(items) > maxTaken {
+		return &apiError{http.StatusBadRequest, "choose one or more of the proposed rules"}
+	}
+	d := editorData{
+		CanSave: s.files.dir != "" && s.Reload != nil,
+		Name:    freeName(s.ruleFileList(), "suggested"),
+		Text:    "version: 1\ngroups:\n  - name: suggested\n" + rulesBegin + items,
+	}
+	s.showEditor(w, r, http.StatusOK, d, "")
+	return nil
+}
