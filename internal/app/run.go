@@ -423,7 +423,7 @@ func (s *state) missed() string {
 	}
 	one := list[0]
 	return fmt.Sprintf("an alert of %s did not fire, since its logs came %s too late; raise the "+
-		"lateness of the rule, or set it to auto", one.Rule,
+		"lateness of the rule, or find what delays them", one.Rule,
 		duration.Format(one.Behind.Round(time.Second)))
 }
 

@@ -82,10 +82,11 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 	if severity := oneLine(string(a.Labels["severity"])); severity != "" {
 		parts = append(parts, severity)
 	}
-	fmt.Fprintln(
-		b,
-		strings.Join(append(parts, bold(t.colour, oneLine(a.Name())), others(a.Labels)), "  "),
-	)
+	parts = append(parts, bold(t.colour, oneLine(a.Name())))
+	if rest := others(a.Labels); rest != "" {
+		parts = append(parts, rest)
+	}
+	fmt.Fprintln(b, strings.Join(parts, "  "))
 	const indent = "          "
 	if text := get("summary"); text != "" {
 		fmt.Fprintf(b, "%s%s\n", indent, text)
@@ -104,7 +105,14 @@ func (t *terminal) print(b *strings.Builder, a *alert.Alert) {
 		strings.TrimSuffix(strings.Replace(get("started_at"), "T", " ", 1), "Z"),
 		".",
 	)
-	fmt.Fprintf(b, "%s%s (%ssince %s, %s)\n", indent, facts, count, started, get("source"))
+	switch source := get("source"); {
+	case source == "" && facts == get("summary"): // an alert of the program itself
+		fmt.Fprintf(b, "%ssince %s\n", indent, started)
+	case source == "":
+		fmt.Fprintf(b, "%s%s (since %s)\n", indent, facts, started)
+	default:
+		fmt.Fprintf(b, "%s%s (%ssince %s, %s)\n", indent, facts, count, started, source)
+	}
 	if a.Resolved() {
 		return
 	}

@@ -9,6 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/common/model"
+
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -150,4 +153,19 @@ func TestLargeGroup(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An alert of the program itself has neither logs nor a place in a rule file.
+func TestTerminalOfOwnAlert(t *testing.T) {
+	var out strings.Builder
+	a := &alert.Alert{Alert: model.Alert{
+		Labels: model.LabelSet{"alertname": "Lost", "severity": "warning"},
+		Annotations: model.LabelSet{"summary": "it is lost", "reason": "it is lost", "count": "0",
+			"started_at": "2026-01-05T09:00:00Z"},
+	}}
+	newTerminal(&out).Notify(t.Context(), a)
+	want := "FIRING    warning  Lost\n          it is lost\n          since 2026-01-05 09:00:00\n"
+	if got := out.String(); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
 }
