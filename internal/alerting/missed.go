@@ -26,10 +26,10 @@ const (
 	missedKept = int64(time.Hour)
 )
 
-// missedWindow is the window of a group as it would be without lateness: it holds the logs that came
-// too late, and those that came since the first of them. What it finds is certain, since the
-// condition is one that more logs only make truer; but logs from before the first that was too late
-// are missing, so it does not find everything.
+// missedWindow is the window of a group as it would be without lateness: it holds the logs that
+// came too late, and those that came since the first of them. What it finds is certain, since the
+// condition is one that more logs only make truer; but logs from before the first that was too
+// late are missing, so it does not find everything.
 type missedWindow struct {
 	win      *window.Group
 	newest   int64 // time of its newest log
