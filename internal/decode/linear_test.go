@@ -34,6 +34,11 @@ var tokens = []string{
 	"GET /a ", "host:a\t", "[31m", "{{",
 	"a='b' ", "p99 ", "level=error ", "<Error> ", "10:11:12 ", "May  4 ", "2026-05-04 ", "[]",
 	`{"type":"a","items":[`, "\n  ",
+	`<Data Name="a">b</Data>`, "<a>", "</a>", "&amp;", `a="b" c='d'`, "%ASA-6-302013: ",
+	"[a: 1|b: 2] ", `{"a":"b"}{"c":`, `\"a\":`, "a\x01b=",
+	// MessagePack and CBOR: maps, arrays, strings that are shorter or longer than they say, tags
+	"\x81\xa1a\xa1b", "\x81\xa1a", "\x91", "\xdd\x00\x00\x00\x02", "\xdf\xff\xff\xff\xff",
+	"\xd9\x05abc", "\xc7\x01\x05", "\xa1\x61a", "\x9f", "\xbf\x61a", "\xd8\x1c", "\x7f\x61a", "\xf6",
 }
 
 var prefixes = []string{
@@ -49,6 +54,12 @@ var prefixes = []string{
 	`{"level":"ERROR","stack_trace":"`, `{"@mt":"`, "\"",
 	"2026-05-04T10:11:12Z h a[1]: ", "203.0.113.9 - a [", "syslog,a=b c=d,",
 	`{"specversion":"1.0","data":`, "t\tlevel:x\t",
+	`<Event xmlns="http://schemas.microsoft.com/win/2004/08/events/event"><EventData>`,
+	`<189>date=2026-05-04 time=10:11:12 devname="a" type="traffic" `,
+	"<166>May 04 2026 10:11:12 a : %ASA-6-302013: ", "26/05/04 10:11:12 INFO a.B: ",
+	"[pid: 1|app: 0|req: 1/1] 10.0.0.1 () {3 vars in 5 bytes} [Mon May  4 10:11:12 2026] GET ",
+	`{"authority":"a","bytes_sent":"1","response_flags":"-","path":"`,
+	"\x82\xa1a\x91", "\xa2\x61a\x9f",
 }
 
 // cpu returns the processor time of the thread: other processes do not change it.
@@ -117,6 +128,31 @@ func TestLinearTime(t *testing.T) {
 			})
 			if bad {
 				t.Errorf("%q + %q ... + %q: 16 KiB %v, 64 KiB %v", p, token, suffix, a, b)
+			}
+		}
+	}
+}
+
+// The same for records that are read as a format by its name, what is detected and what is not.
+func TestLinearTimeOfEachFormat(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures processor time")
+	}
+	for i, format := range Formats() {
+		d, err := New(Config{Format: format}, NewFields(benchPaths...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for j, token := range tokens {
+			if os.Getenv("LINEAR") == "" && (i+j)%4 > 0 { // a quarter of them; all with LINEAR
+				continue
+			}
+			p := prefixes[(i*7+j)%len(prefixes)]
+			bad, a, b := superlinear(d, func(size int) []byte {
+				return []byte(p + strings.Repeat(token, size/len(token)))
+			})
+			if bad {
+				t.Errorf("%s: %q + %q ...: 16 KiB %v, 64 KiB %v", format, p, token, a, b)
 			}
 		}
 	}

@@ -19,7 +19,8 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 	start := len(dst)
 	pairs, specific, leveled := 0, false, false
 	bare, damaged := 0, 0
-	var word []byte // the value of a level's key
+	var word []byte   // the value of a level's key
+	unclosed := false // no single quote that opens from here on is closed
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
 			i++
@@ -66,7 +67,7 @@ func appendLogfmt(dst, b []byte, held bool) ([]byte, bool) {
 		specific = specific || isSpecific(key)
 		at := i + 1
 		var ok bool
-		if dst, i, ok = appendPair(dst, key, b, at); !ok {
+		if dst, i, ok = appendPair(dst, key, b, at, &unclosed); !ok {
 			if pairs == 0 {
 				return dst[:start], false
 			}
@@ -109,8 +110,10 @@ var pairBytes = func() (classes [256]uint8) {
 	return classes
 }()
 
-// appendPair appends the pair whose value begins at b[i], and returns the index behind it.
-func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
+// appendPair appends the pair whose value begins at b[i], and returns the index behind it. It notes
+// when a single quote is not closed up to the end, and looks for no end of one again: a line of
+// many such quotes would be read to its end for each.
+func appendPair(dst, key, b []byte, i int, unclosed *bool) ([]byte, int, bool) {
 	if len(key) == 1 && key[0] == 't' { // as Grafana and Go's log15 have it
 		key = []byte("ts")
 	}
@@ -128,10 +131,11 @@ func appendPair(dst, key, b []byte, i int) ([]byte, int, bool) {
 		}
 		return append(dst, b[i:e+1]...), e + 1, true
 	}
-	if i < len(b) && b[i] == '\'' {
+	if i < len(b) && b[i] == '\'' && !*unclosed {
 		if out, end := appendSingle(dst, b, i); end > 0 {
 			return out, end, true
 		}
+		*unclosed = true
 	}
 	start := i
 	for i < len(b) && pairBytes[b[i]]&endsPlain == 0 {
@@ -236,6 +240,7 @@ func isLevelWord(value []byte) bool {
 // appendPlainPairs appends pairs, of which there may be none, and says whether there was nothing
 // else.
 func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
+	unclosed := false
 	for i := 0; ; {
 		for i < len(b) && b[i] <= ' ' {
 			i++
@@ -261,7 +266,7 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 				continue
 			}
 		}
-		if dst, i, ok = appendPair(dst, b[start:i], b, i+1); !ok {
+		if dst, i, ok = appendPair(dst, b[start:i], b, i+1, &unclosed); !ok {
 			return dst, pairs, false
 		}
 		pairs++
