@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
+	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
 const shareRules = `
@@ -91,10 +92,17 @@ groups:
 	}
 	w.time(30 * time.Second)
 	list := w.engine.Alerts()
-	if len(list) != 7 || !reflect.DeepEqual(list, w.engine.Detailed(w.engine.AlertSummaries())) {
-		t.Fatalf("%d alerts", len(list))
+	detailed := map[string]models.Alert{} // in no order
+	for _, a := range w.engine.Detailed(w.engine.AlertSummaries()) {
+		detailed[a.ID] = a
+	}
+	if len(list) != 7 || len(detailed) != 7 {
+		t.Fatalf("%d alerts, %d summaries", len(list), len(detailed))
 	}
 	for _, a := range list {
+		if !reflect.DeepEqual(detailed[a.ID], a) {
+			t.Errorf("detailed %+v, in the list %+v", detailed[a.ID], a)
+		}
 		if p := w.engine.Series(a); len(p) == 0 {
 			t.Errorf("no values of %s %v", a.Rule, a.Labels)
 		}
