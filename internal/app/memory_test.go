@@ -22,7 +22,7 @@ func TestCollectorPercent(t *testing.T) {
 	f(4<<30, 33)
 	grown := func(live uint64) uint64 { return live * uint64(collectorPercent(live)) / 100 }
 	for live := uint64(smallHeap); live < 8<<30; live += live / 64 {
-		if grown(live) < smallHeap*98/100 {
+		if grown(live) < smallHeap*95/100 { // the percent is rounded
 			t.Errorf("with %d MB alive it grows by %d MB", live>>20, grown(live)>>20)
 		}
 	}
