@@ -59,6 +59,35 @@ func TestFileOfMovedBeginning(t *testing.T) {
 	}
 }
 
+// The end of an alert has its own lines, also without annotations, and those of its beginning only
+// if it has none.
+func TestEndHasItsOwnLines(t *testing.T) {
+	for last, want := range map[string]string{"the last log": "the last log", "": "card declined"} {
+		synctest.Test(t, func(t *testing.T) {
+			name := filepath.Join(t.TempDir(), "alerts.jsonl")
+			l := start(t, newWorld(t, "hook"), Options{File: name, WebhookURL: "http://hook/x"})
+			a := firingAlert("Errors", "a", 1)
+			a.Annotations = nil
+			l.outbox.add(a)
+			after(time.Second)
+			end := over(a)
+			if end.Last = nil; last != "" {
+				end.Last = []models.Line{{Time: a.At, Message: last}}
+			}
+			l.outbox.add(end)
+			after(time.Second)
+			text, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+			if len(lines) != 2 || !strings.Contains(lines[1], want) {
+				t.Errorf("%q: got %q", want, lines)
+			}
+		})
+	}
+}
+
 // A file has a line for each alert that fires, at once, and one when it has ended, whatever
 // receiver is notified. Only its owner may read it.
 func TestFile(t *testing.T) {

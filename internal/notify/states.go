@@ -422,10 +422,17 @@ const neverNotified = "no receiver was notified that it fired"
 func (b *states) end(s *state, a models.Alert, now time.Time) {
 	last, was := s.last(), s.last().Alert.alert()
 	a.Labels, a.Severity, a.Home = was.Labels, was.Severity, was.Home
-	// An alert is also resolved because its rule is gone, and with it the rule's annotations.
+	// An alert is also resolved because its rule is gone, and with it the rule's annotations, lines
+	// and place. What the end has itself does not depend on what is known here, which after a
+	// restart may be another beginning.
 	if len(a.Annotations) == 0 {
-		a.Annotations, a.First, a.Last, a.Top, a.Source = was.Annotations, was.First, was.Last,
-			was.Top, was.Source
+		a.Annotations = was.Annotations
+	}
+	if len(a.First)+len(a.Last)+len(a.Top) == 0 {
+		a.First, a.Last, a.Top = was.First, was.Last, was.Top
+	}
+	if a.Source == "" {
+		a.Source = was.Source
 	}
 	for _, id := range s.aliases {
 		delete(b.byID, id)
