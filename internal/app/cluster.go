@@ -245,6 +245,9 @@ func (m *clusterMember) run(ctx context.Context) error {
 	stop()
 	helpers.Wait()
 	m.saving <- struct{}{} // the last checkpoint is written
+	if errors.Is(err, cluster.ErrGenesis) {
+		return fmt.Errorf("%w (start this member again)", err)
+	}
 	<-m.saving
 	m.save()
 	m.saving <- struct{}{}
@@ -279,7 +282,7 @@ func (m *clusterMember) prepare(ctx context.Context) error {
 		}
 		if time.Since(limited) > time.Minute {
 			limited = time.Now()
-			m.log.Warn("the topics of the cluster cannot be reached yet", "topic", m.home.Topic,
+			m.log.Warn("the cluster cannot be joined yet", "topic", m.home.Topic,
 				"error", err)
 		}
 		wait.Sleep(ctx, retryFrames)

@@ -1,11 +1,16 @@
 package app
 
 import (
+	"cmp"
 	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -62,9 +67,15 @@ func (m *clusterMember) join(ctx context.Context) (final, err error) {
 		return nil, err
 	}
 	source := store.Source{Cluster: name, TopicID: id, Topic: m.home.Topic}
-	own, next, err := m.owned()
+	own, next, single, err := m.owned()
 	if err != nil {
 		return err, nil
+	}
+	if single {
+		if final, err = m.inherit(ctx, source, start, end); final != nil || err != nil {
+			return final, err
+		}
+		return m.load(source), nil
 	}
 	problem := ""
 	switch {
@@ -85,24 +96,148 @@ func (m *clusterMember) join(ctx context.Context) (final, err error) {
 				"reason", problem)
 		case !found && problem != "":
 			return &joinError{problem, why}, nil
+		case !found:
+			if err := m.waits(ctx, start, end); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return m.load(source), nil
 }
 
-// owned is where the state in data_dir goes on; without a topic there is none.
-func (m *clusterMember) owned() (of store.Source, next int64, err error) {
+// owned is where the state in data_dir goes on; without a topic there is none. single is whether it
+// is that of an instance without a cluster.
+func (m *clusterMember) owned() (of store.Source, next int64, single bool, err error) {
+	others := false
 	for source, at := range m.p.store.Positions() {
 		if source.Topic != m.home.Topic {
-			return of, 0, fmt.Errorf(
-				"data_dir %s holds the state of an instance without a cluster, or of "+
-					"another one; a member of a cluster begins with an empty directory (move it away)",
-				m.p.config.DataDir,
-			)
+			others = true
+			continue
 		}
 		of, next = source, at.Next
 	}
-	return of, next, nil
+	switch {
+	case !others && next == 0: // nothing was read
+		return store.Source{}, 0, false, nil
+	case !others:
+		return of, next, false, nil
+	}
+	single = of.Topic == ""
+	err = m.p.store.Load(func(key, _ []byte) error {
+		single = single && !cluster.IsSaved(key)
+		return nil
+	})
+	if err == nil && !single {
+		err = fmt.Errorf("data_dir %s holds the state of another cluster (move it away)",
+			m.p.config.DataDir)
+	}
+	return of, next, single, err
+}
+
+// inherit has the cluster begin with the state of an instance without one, which is in data_dir:
+// the first record of the frames topic says so, and the others wait for a snapshot of it.
+func (m *clusterMember) inherit(
+	ctx context.Context, source store.Source, start, end int64,
+) (final, err error) {
+	var left cluster.Inheritance
+	left.Positions = map[models.Partition]cluster.Position{}
+	id := fnv.New64a()
+	var old []store.Source
+	for s, at := range m.p.store.Positions() {
+		old = append(old, s)
+		left.Positions[models.Partition{Topic: s.Topic, Partition: s.Partition}] = cluster.Position{
+			Incarnation: binary.BigEndian.Uint64(s.TopicID[:]), Next: at.Next,
+		}
+	}
+	for _, p := range slices.SortedFunc(maps.Keys(left.Positions), comparePartitions) {
+		fmt.Fprintln(id, p, left.Positions[p])
+	}
+	began := uint64(0)
+	if end == 0 {
+		if end, err = m.appendFirst(ctx, cluster.Genesis(m.self, id.Sum64())); err != nil {
+			return nil, err
+		}
+		began = id.Sum64()
+		start = end - 1
+	} else if start == 0 {
+		err = m.topic.Read(ctx, 0, 1, func(r kafka.OrderedRecord) error {
+			began, _ = cluster.ReadGenesis(r.Value)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	if start != 0 || began != id.Sum64() {
+		return fmt.Errorf(
+			"data_dir %s holds the state of an instance without a cluster, and topic "+
+				"%q has records already: a cluster begins with such a state only if its member is the "+
+				"first one (to go on with it, stop all members, delete the topics of the cluster, and "+
+				"start this one first; to join the cluster without it, move data_dir away)",
+			m.p.config.DataDir,
+			m.home.Topic,
+		), nil
+	}
+	notified, silences := m.p.notifier.Left()
+	left.Notified, left.Silences = notified, silences
+	for _, e := range m.p.store.Pending() {
+		e.Alert.Home = m.home
+		left.Pending = append(left.Pending, e.Alert)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	left.Rules = m.proposal
+	m.fold.Inherit(left)
+	c := m.p.store.Begin()
+	if c.Full() {
+		return errors.New("the state of data_dir cannot be continued; see the errors before"), nil
+	}
+	m.fold.Save(true, c.Put, c.Delete)
+	for _, s := range old {
+		c.Release(s)
+	}
+	c.SetPosition(source, store.Position{Next: 1, Committed: -1, Epoch: -1})
+	if err := m.p.store.Commit(c); err != nil {
+		return err, nil
+	}
+	m.p.store.AckAll()
+	m.log.Info("the cluster begins with the state of data_dir", "partitions", len(old),
+		"alerts", len(notified))
+	return nil, nil
+}
+
+func comparePartitions(a, b models.Partition) int {
+	return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+}
+
+// appendFirst appends a record, and returns the offset after it.
+func (m *clusterMember) appendFirst(ctx context.Context, record []byte) (end int64, err error) {
+	done := make(chan struct{})
+	m.append(record, func(offset int64, failed error) {
+		end, err = offset+1, failed
+		close(done)
+	})
+	select {
+	case <-done:
+		return end, err
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+}
+
+// waits returns an error while the member whose state the cluster begins with has not written a
+// snapshot of it yet.
+func (m *clusterMember) waits(ctx context.Context, start, end int64) (err error) {
+	if start > 0 || end == 0 {
+		return nil
+	}
+	read := m.topic.Read(ctx, 0, 1, func(r kafka.OrderedRecord) error {
+		if _, ok := cluster.ReadGenesis(r.Value); ok {
+			err = cluster.ErrGenesis
+		}
+		return nil
+	})
+	return errors.Join(read, err)
 }
 
 // load takes over what the store has.

@@ -88,6 +88,7 @@ type Fold struct {
 	members   map[Author]Seen
 	silences  map[string]silence
 	snapshots []Stored
+	inherited bool // from an instance without a cluster
 
 	since      time.Time // the time of records when the last snapshot was announced
 	sinceBytes int64     // of frames that were applied since
@@ -168,6 +169,12 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 	switch kind {
 	case kindFrame:
 		return f.frame(by, b)
+	case kindGenesis:
+		if f.applying == 0 {
+			f.next = 0
+			return ErrGenesis
+		}
+		f.counts.Damaged++ // it begins something that has begun
 	case kindJump:
 		var j Jump
 		if read(&j) {

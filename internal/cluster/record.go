@@ -19,6 +19,7 @@ const recordVersion = 1
 const (
 	kindFrame    = 'F' // marks, and what matched
 	kindJump     = 'J' // a partition is read on from elsewhere
+	kindGenesis  = 'A' // the cluster begins with the state of an instance without one
 	kindClaim    = 'C' // the author leads from here on; the offset is its epoch
 	kindTick     = 'T' // the leader of an epoch lives
 	kindCovers   = 'V' // decisions up to one are in the notification state

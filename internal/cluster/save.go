@@ -34,6 +34,7 @@ type saved struct {
 	Members   map[Author]Seen   `json:"members"`
 	Snapshots []Stored          `json:"snapshots,omitempty"`
 	Since     time.Time         `json:"since"`
+	Inherited bool              `json:"inherited,omitempty"`
 }
 
 type savedPosition struct {
@@ -52,6 +53,7 @@ func (f *Fold) Save(full bool, put func(key, value []byte), del func(key []byte)
 		Next: f.next, Progress: f.progress, Now: f.now, Advanced: f.advanced, Leader: f.leader,
 		Epoch: f.epoch, Covered: f.covered, Pending: f.pending, Members: f.members,
 		Snapshots: f.snapshots, Since: f.since,
+		Inherited: f.inherited,
 	}
 	for p, at := range f.positions {
 		s.Positions = append(s.Positions, savedPosition{p, at, f.asked[p]})
@@ -131,7 +133,7 @@ func (f *Fold) Restore(key, value []byte) error {
 func (f *Fold) restore(s saved) {
 	f.next, f.progress, f.now, f.advanced = s.Next, s.Progress, s.Now, s.Advanced
 	f.leader, f.epoch, f.covered, f.pending = s.Leader, s.Epoch, s.Covered, s.Pending
-	f.snapshots, f.since = s.Snapshots, s.Since
+	f.snapshots, f.since, f.inherited = s.Snapshots, s.Since, s.Inherited
 	for _, p := range s.Positions {
 		f.positions[p.Partition] = p.Position
 		f.asked[p.Partition] = p.Asked

@@ -244,6 +244,9 @@ func (f *Fold) SnapshotDue(every time.Duration, most int64) bool {
 	if f.since.IsZero() {
 		f.since = f.now // of the first record that we have applied
 	}
+	if f.inherited && len(f.snapshots) == 0 {
+		return f.rules.Hash != 0 // others wait for it
+	}
 	rank := time.Duration(0)
 	for author := range f.Members() {
 		switch {

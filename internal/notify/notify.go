@@ -226,7 +226,7 @@ func New(o Options) (*Notifier, error) {
 	}
 	n.states = newStates(n.wal, o.Logger, o.MaxAlerts, o.Publish)
 	n.queue = newSinkQueue(n)
-	n.states.enqueue = n.queue.add
+	n.states.enqueue, n.states.home = n.queue.add, o.Home
 	if err := n.open(); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}

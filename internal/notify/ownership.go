@@ -79,6 +79,42 @@ func (n *Notifier) MergeSilence(silence []byte) (id string, until time.Time) {
 	return e.Silence.GetId(), e.ExpiresAt.AsTime()
 }
 
+// Left is the notification state that an instance without a cluster has left in our directory, as
+// a leader publishes it, and its silences, as MergeSilence takes them.
+func (n *Notifier) Left() (notified Changelog, silences [][]byte) {
+	notified = Changelog{}
+	n.states.mu.Lock()
+	for _, s := range n.states.byLabels {
+		if s.last().Alert.Home != n.opts.Home {
+			continue
+		}
+		if value, err := json.Marshal(s); err == nil {
+			notified[keyAlert+s.fp.String()] = value
+		}
+	}
+	n.states.mu.Unlock()
+	for _, prefix := range []string{keyEpisode, keyLog} {
+		n.wal.each(prefix, time.Now(), func(key, value string) {
+			notified[prefix+key] = []byte(value)
+		})
+	}
+	n.wal.each(keySilence, time.Now(), func(_, value string) {
+		silences = append(silences, []byte(value))
+	})
+	return notified, silences
+}
+
+// move gives the alert the home that all have in a cluster: an instance without one has left it.
+// The process's own alerts are no affair of the cluster's.
+func (s *state) move(home models.Partition) {
+	if (s.last().Alert.Home != models.Partition{} || internalAlert(s.rule())) {
+		return
+	}
+	for i := range s.Steps {
+		s.Steps[i].Alert.Home = home
+	}
+}
+
 // own makes the states of a partition those that another member has left.
 func (b *states) own(home models.Partition, notified Changelog) {
 	b.mu.Lock()

@@ -130,6 +130,7 @@ type states struct {
 	publish Publish // passes on what other members have to know
 	// Writes a transition to the ordered sinks.
 	enqueue func(a models.Alert)
+	home    models.Partition // of all alerts in a cluster
 
 	owning   sync.RWMutex // the last to be taken
 	mu       sync.Mutex   // guards what follows
@@ -187,6 +188,9 @@ func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()
 				"error", err,
 			)
 			return
+		}
+		if b.home != (models.Partition{}) {
+			s.move(b.home)
 		}
 		if s.firing() && !known[s.last().Alert.ID] && b.ours(s) && !internalAlert(s.rule()) {
 			s.orphan = now.Add(orphanTimeout)
