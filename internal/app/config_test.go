@@ -128,7 +128,7 @@ func TestConfigProblems(t *testing.T) {
 	)
 	f(
 		"kafka: {topics: [a], group: my group}\ncluster: {enabled: true}\n",
-		`c.yml: the topic of the cluster would be called "my group.frames"; set cluster.prefix to `+
+		`c.yml: a topic of the cluster would be called "my group.snapshots"; set cluster.prefix to `+
 			`letters, digits, '.', '_' and '-'`,
 	)
 	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known are format, level`)
