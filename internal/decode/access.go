@@ -42,6 +42,8 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	var a accessLine
 	switch {
 	case quote > 0 && a.common(b, quote):
+	case quote > 0 && a.balancer(b, quote):
+	case a.cloudFront(b):
 	case quote > 0 && a.haproxy(b):
 	case quote > 0 && a.framework(b, quote):
 	case a.bars(b):
@@ -58,7 +60,9 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 // bars, or begins with a number of seconds, a method, or an address.
 func startsAccess(b []byte) bool {
 	first, _, _ := bytes.Cut(b[:min(len(b), 64)], []byte(" "))
-	return isMethod(first) || mayBeAddress(first) || string(first) == "[pid:" ||
+	return len(b) > 20 && b[10] == '\t' && b[19] == '\t' || isMethod(first) ||
+		mayBeAddress(first) ||
+		string(first) == "[pid:" ||
 		bytes.IndexByte(b[:min(len(b), 40)], '|') >= 0
 }
 
@@ -161,6 +165,79 @@ func (a *accessLine) common(b []byte, quote int) bool {
 	}
 	a.who(bytes.TrimRight(head[:open], " "))
 	a.tail(rest)
+	return true
+}
+
+// balancer reads a line of a load balancer of AWS: a classic one, or an application load balancer,
+// which has its type before the time.
+//
+//	2026-05-04T10:11:12.382123Z lb 203.0.113.9:5000 10.0.0.1:80 0.000073 0.001048 0.000057 502 502
+//	0 29 "GET http://shop.example:80/pay HTTP/1.1" "curl/8" - -
+func (a *accessLine) balancer(b []byte, quote int) bool {
+	var all [13][]byte
+	n := 0
+	for t := bytes.TrimRight(b[:quote], " "); len(t) > 0 && n < len(all); n++ {
+		all[n], t, _ = bytes.Cut(t, []byte(" "))
+	}
+	if n != 11 && n != 12 {
+		return false
+	}
+	f := all[n-11 : n] // time, name, client, target, three durations, two statuses, two sizes
+	if len(f[0]) < 20 || f[0][len(f[0])-1] != 'Z' || !isTime(f[0]) || !mayBeAddress(f[2]) ||
+		len(f[7]) != 3 || jsonscan.Digits(f[7]) != 3 {
+		return false
+	}
+	end := quoteEnd(b, quote+1)
+	if end < 0 {
+		return false
+	}
+	a.at, a.client, a.status, a.size, a.backend = f[0], f[2], f[7], f[10], f[1]
+	if f[5][0] != '-' {
+		a.duration, a.unit = f[5], time.Second
+	}
+	if string(f[3]) != "-" {
+		a.upstream = f[3]
+	}
+	a.request(b[quote+1 : end])
+	a.splitURL()
+	if rest := b[end+1:]; len(rest) > 2 && rest[1] == '"' {
+		if end := quoteEnd(rest, 2); end > 0 {
+			a.agent = rest[2:end]
+		}
+	}
+	return true
+}
+
+// splitURL leaves the path of a whole address in path, and its host in vhost.
+func (a *accessLine) splitURL() {
+	_, rest, ok := bytes.Cut(a.path, []byte("://"))
+	if !ok {
+		return
+	}
+	a.vhost, a.path = rest, []byte("/")
+	if i := bytes.IndexByte(rest, '/'); i >= 0 {
+		a.vhost, a.path = rest[:i], rest[i:]
+	}
+	a.vhost = withoutPort(a.vhost)
+}
+
+// cloudFront reads a line of the standard log of CloudFront, whose columns are set apart by tabs.
+func (a *accessLine) cloudFront(b []byte) bool {
+	if len(b) < 40 || b[10] != '\t' || b[19] != '\t' {
+		return false
+	}
+	var f [19][]byte
+	n := 0
+	for t := b; len(t) > 0 && n < len(f); n++ {
+		f[n], t, _ = bytes.Cut(t, []byte("\t"))
+	}
+	if n < 19 || !isTime(b[:19]) || !mayBeAddress(f[4]) || !isMethod(f[5]) || len(f[8]) != 3 ||
+		jsonscan.Digits(f[8]) != 3 {
+		return false
+	}
+	a.at, a.size, a.client, a.method, a.vhost = b[:19], f[3], f[4], f[5], f[6]
+	a.path, a.status, a.referer, a.agent, a.cache = f[7], f[8], f[9], f[10], f[13]
+	a.duration, a.unit = f[18], time.Second
 	return true
 }
 

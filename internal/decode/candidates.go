@@ -17,7 +17,8 @@ var textCandidates = [FieldWellKnown][]string{
 		"MESSAGE", "body", "textPayload", "@message", "event",
 		"record.message", "resultDescription", "log_message", "full_message", "line", "output",
 		"full_log", "errorMessage", "status.message", "error.log.message",
-		"error.message", "err.message", "fields.message",
+		"error.message", "err.message", "fields.message", "displayMessage", "logEvent.message",
+		"info.msg",
 	},
 	FieldStack: {
 		"exception.stacktrace", "stack_trace", "stacktrace", "error.stack_trace",
@@ -106,7 +107,8 @@ var timeCandidates = []string{
 	"createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time",
 	"log_time", "logtime", "@fields.time", "_logMeta.date",
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
-	"EdgeStartTimestamp",
+	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",
+	"query_timestamp", "EventTimestampMs", "system_time",
 }
 
 // levelCandidate is a path of the level, and the scale of the numbers that stand there.
@@ -164,6 +166,7 @@ var weakLevels = []levelCandidate{
 	{"label", scaleAny},
 	{"prio", scaleSyslog},
 	{"EventType", scaleAny},
+	{"info.level", scaleAny},
 }
 
 // sideFields are the other fields of a LogEntry.
@@ -196,12 +199,12 @@ var commonFields = map[string][]string{
 		"path", "url.path", "http.path", "http.url_details.path", "http.target", "request.path",
 		"req.path", "request_path", "uri", "request_uri", "request.uri", "req.url",
 		"cs-uri-stem", "http.url", "request.url", "request.uri.path", "url", "http.request.path",
-		"httpRequest.requestPath", "requestPath", "RequestPath", "req_path", "ClientRequestURI",
+		"httpRequest.requestPath", "httpRequest.uri", "requestPath", "RequestPath", "req_path", "ClientRequestURI",
 	},
 	"method": {
 		"method", "http.request.method", "http.method", "request.method", "req.method",
 		"request_method", "http_method", "httpRequest.requestMethod", "cs-method",
-		"http.http_method", "verb", "requestMethod",
+		"http.http_method", "verb", "requestMethod", "httpMethod", "httpRequest.httpMethod",
 		"RequestMethod", "ClientRequestMethod",
 	},
 	"exception.class": {
@@ -223,7 +226,9 @@ var commonFields = map[string][]string{
 		"httpRequest.remoteIp", "id.orig_h", "src", "c-ip", "client", "request.client_ip",
 		"request.remote_ip", "req.remoteAddress", "request.remote_addr", "ClientHost", "ClientAddr",
 		"remote_host", "remoteAddress", "remote_address", "rip", "ClientIP", "actor_ip",
-		"request.remote_address", "downstream_remote_address",
+		"request.remote_address", "downstream_remote_address", "client.ipAddress",
+		"requestMetadata.callerIp", "protoPayload.requestMetadata.callerIp", "callerIpAddress",
+		"winlog.event_data.IpAddress", "IpAddress", "srcaddr", "httpRequest.clientIp",
 	},
 	"duration_ms": {
 		"duration_ms", "durationMs", "responseTime", "response-time", "duration_millis",

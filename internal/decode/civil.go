@@ -78,7 +78,7 @@ func (c clock) iso(t []byte) (int64, int) {
 			return 0, 0
 		}
 	case 8:
-		if len(t) < 15 || t[8] != 'T' && t[8] != ' ' && t[8] != '-' {
+		if len(t) < 15 || t[8] != 'T' && t[8] != ' ' && t[8] != '-' && t[8] != ':' {
 			return 0, 0
 		}
 		v.year, v.month, v.day = number(t[:4]), number(t[4:6]), number(t[6:8])
@@ -106,7 +106,7 @@ func (c clock) iso(t []byte) (int64, int) {
 // separator returns the index of the clock behind a date that ends at i, 0 for none.
 func separator(t []byte, i int) int {
 	switch t[i] {
-	case 'T', 't', '_', '|':
+	case 'T', 't', '_', '|', '\t':
 		return i + 1
 	case ':':
 		if i+1 < len(t) && t[i+1] == ':' { // Erlang
@@ -158,8 +158,9 @@ func (c clock) dayFirst(t []byte) (int64, int) {
 }
 
 // numeric reads dates whose year comes last: 29.11.2026 10:11:12, 11/29/2026, 10:11:12 AM,
-// 11/29/26 10:11:12; 26/11/29 10:11:12, as Spark and Hadoop write it, where that is near to the
-// record's time; and 11-29|10:11:12, which has no year.
+// 11/29/26 10:11:12, 11/29/2026-10:11:12; 26/11/29 10:11:12, as Spark and Hadoop write it, where
+// that is near to the record's time; and 11-29|10:11:12, 11-29 10:11:12 and 11/29-10:11:12, which
+// have no year.
 func (c clock) numeric(t []byte) (int64, int) {
 	n := jsonscan.Digits(t[:min(len(t), 3)])
 	if n != 1 && n != 2 || n+3 > len(t) {
@@ -180,6 +181,15 @@ func (c clock) numeric(t []byte) (int64, int) {
 		v.month, v.day = first, second
 		return c.instant(&v, v.clock(t, i+1))
 	}
+	// Snort, and Android and others whose dates have a dash
+	if mark == '/' && t[i] == '-' || mark == '-' && t[i] == ' ' && n == 2 && m == 2 {
+		v.month, v.day = first, second
+		ns, size := c.instant(&v, v.clock(t, i+1))
+		if mark == '-' && !c.near(ns) { // 10-12 may be anything
+			return 0, 0
+		}
+		return ns, size
+	}
 	y := jsonscan.Digits(t[i+1 : min(len(t), i+6)])
 	if t[i] != mark || y != 4 && (y != 2 || mark == '.') || i+1+y >= len(t) {
 		return 0, 0
@@ -188,6 +198,9 @@ func (c clock) numeric(t []byte) (int64, int) {
 		v.year += 2000
 	}
 	at := separator(t, i+1+y)
+	if mark == '/' && t[i+1+y] == '-' { // Suricata
+		at = i + 1 + y + 1
+	}
 	if at == 0 || t[i+1+y] == ':' || t[i+1+y] == 'T' {
 		return 0, 0
 	}

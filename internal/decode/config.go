@@ -43,7 +43,7 @@ func Formats() []string {
 	return []string{
 		"auto", "json", "ndjson", "otlp_json", "otlp_proto", "loki", "hec", "cloudtrail",
 		"cloudwatch", "azure", "connect", "logfmt", "klog", "syslog", "cef", "leef",
-		"cri", "access", "auditd", "ltsv", "influx", "msgpack", "cbor", "text",
+		"cri", "access", "auditd", "ltsv", "influx", "windows_xml", "weblogic", "snort", "msgpack", "cbor", "text",
 	}
 }
 

@@ -247,3 +247,33 @@ func classOf(stack []byte) []byte {
 	}
 	return nil
 }
+
+// classWithin finds the class of the exception whose stack trace follows in a text of several
+// lines, nil for none. It stands in the line before the first frame, perhaps behind the message.
+func classWithin(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') < 0 {
+		return nil
+	}
+	if i := bytes.Index(text, []byte("\nTraceback (most recent call last)")); i >= 0 {
+		return classOf(text[i+1:])
+	}
+	start := 0
+	for line := range bytes.SplitSeq(text[:min(len(text), 4<<10)], []byte("\n")) {
+		if start > 0 && bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte("at ")) {
+			before := text[:start-1]
+			before = bytes.TrimSpace(before[bytes.LastIndexByte(before, '\n')+1:])
+			for {
+				if class := classOf(before); class != nil {
+					return class
+				}
+				_, rest, ok := bytes.Cut(before, []byte(" "))
+				if !ok {
+					return nil
+				}
+				before = bytes.TrimLeft(rest, " ")
+			}
+		}
+		start += len(line) + 1
+	}
+	return nil
+}

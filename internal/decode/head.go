@@ -33,7 +33,14 @@ func (c clock) headOf(t []byte) head {
 	if ns, n := c.epochPrefix(t[i:]); n > 0 {
 		return head{ns, i, i + n}
 	}
-	if at := i + len("[E "); len(t) > at && t[i] == '[' && t[i+2] == ' ' && t[i+1]-'A' < 26 { // Tornado
+	if at := i + 1; len(t) > at+8 && levelLetter(t[i]).word != nil &&
+		jsonscan.Digits(t[at:at+7]) == 6 && t[at+6] == ' ' { // CockroachDB: E260504 10:11:12
+		if ns, n := c.iso(t[at:]); n > 0 {
+			return head{ns, at, at + n}
+		}
+	}
+	if at := i + len("[E "); len(t) > at && t[i] == '[' && t[i+2] == ' ' &&
+		t[i+1]-'A' < 26 { // Tornado
 		if ns, n := c.dated(t[at:]); n > 0 {
 			return head{ns, at, at + n}
 		}

@@ -333,7 +333,7 @@ const (
 
 // classes says of the first byte of a message which formats it may begin.
 var classes = func() (c [256]uint8) {
-	for _, b := range []byte("{ \\<[@") {
+	for _, b := range []byte("{ \\<[@#") {
 		c[b] = opensAlways
 	}
 	for b := '0'; b <= '9'; b++ {

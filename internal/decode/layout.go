@@ -157,7 +157,8 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 	}
 	switch r.kind {
 	case classField:
-		if n, _ := p.fields[FieldStack].Present(has); n > 0 || has.Has(h.fullMessage) {
+		if n, _ := p.fields[FieldStack].Present(has); n > 0 || has.Has(h.fullMessage) ||
+			isEmpty(has) { // a text, which may hold a stack
 			return slotUnknown
 		}
 	case durationField:
@@ -170,6 +171,15 @@ func (p *fieldPlan) settled(id FieldID, first jsonscan.Slot, has jsonscan.Bitset
 		return slotInArray
 	}
 	return slotAbsent
+}
+
+func isEmpty(has jsonscan.Bitset) bool {
+	for _, w := range has {
+		if w != 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // inArray reports whether a path of a field leads through an array that the log has.

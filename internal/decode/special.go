@@ -190,6 +190,11 @@ func (l *Log) findRequested(
 		if class := classOf(l.Value(FieldStack).Text); class != nil {
 			return Value{String, class}, jsonscan.NoSlot
 		}
+		if l.isText {
+			if class := classWithin(l.Value(FieldMessage).Text); class != nil {
+				return Value{String, class}, jsonscan.NoSlot
+			}
+		}
 	case durationField:
 		if t := l.secondsAsMillis(); t != nil {
 			return Value{Number, t}, jsonscan.NoSlot
@@ -241,6 +246,9 @@ func (l *Log) inLayers(
 		v, at := l.anyOf(x, &r.choice)
 		if r.kind == classField && v.Kind > Null {
 			v, at = l.className(x, &r.choice)
+		}
+		if r.kind == addressField && v.Kind == Object { // the client, of which one is the address
+			v, at = l.textOf(x, &r.choice)
 		}
 		if v.Kind > Null {
 			return v, at

@@ -176,7 +176,8 @@ func append3164(dst, b []byte, priority int, h header, last *stamp) ([]byte, str
 		h.time = b[:n]
 		b = bytes.TrimPrefix(b[n:], []byte(":"))
 		b = bytes.TrimPrefix(b, []byte(" "))
-		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) && followsHost(rest) {
+		if host, rest, ok := bytes.Cut(b, []byte(" ")); ok && isHost(host) &&
+			(followsHost(rest) || startsColumns(rest) && !isNoHost(host)) {
 			h.host, b = host, rest
 		}
 	}
@@ -204,6 +205,14 @@ func followsHost(rest []byte) bool {
 	}
 	_, _, _, ok := cutTag(rest)
 	return ok
+}
+
+// startsColumns reports whether a text begins with words that only commas set apart, as the columns
+// of Palo Alto's firewalls and the topics of MikroTik's routers are.
+func startsColumns(t []byte) bool {
+	word, _, _ := bytes.Cut(t[:min(len(t), 200)], []byte(" "))
+	i := bytes.IndexByte(word, ',')
+	return i > 0 && i < len(word)-1
 }
 
 // appendInner appends an event of CEF or LEEF that travels within syslog.
@@ -310,7 +319,10 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 
 // startsTag reports whether a text begins with a tag that is no level.
 func startsTag(t []byte) bool {
-	tag, _, _, ok := cutTag(t)
+	tag, pid, text, ok := cutTag(t)
+	if ok && pid == nil && len(text) > 0 && tag[0]-'0' <= 9 && text[0]-'0' <= 9 {
+		return false // an address with its port
+	}
 	return ok && levelWord(tag).word == nil
 }
 

@@ -24,17 +24,22 @@ const (
 	formatAccess
 	formatLTSV
 	formatInflux
+	formatWindows
+	formatWebLogic
+	formatSnort
 	formatCount
 )
 
 // held is the name under which the configuration holds a topic to the format.
 func (f format) held() string {
 	return [...]string{"", "syslog", "cef", "leef", "cri", "klog", "auditd", "logfmt", "access",
-		"ltsv", "influx"}[f]
+		"ltsv", "influx", "windows_xml", "weblogic", "snort"}[f]
 }
 
 // keepsLine reports whether the message of a line in the format is the whole line.
-func (f format) keepsLine() bool { return f == formatAccess || f == formatAudit }
+func (f format) keepsLine() bool {
+	return f == formatAccess || f == formatAudit || f == formatSnort
+}
 
 // winner is the format of the last record of a partition that was in one.
 type winner struct {
@@ -88,6 +93,9 @@ var byFirst = func() (sets [256]formatSet) {
 	add(formatCRI, "0123456789")
 	add(formatKlog, "IWEFD")
 	add(formatAudit, "tn")
+	add(formatWindows, "<")
+	add(formatWebLogic, "#")
+	add(formatSnort, "01")
 	return sets
 }()
 
@@ -154,6 +162,12 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		dst, ok = appendLogfmt(dst, b, d.set.format == "logfmt")
 	case formatAccess:
 		dst, ok = appendAccess(dst, b)
+	case formatWindows:
+		dst, ok = appendWindows(dst, b)
+	case formatWebLogic:
+		dst, ok = appendWebLogic(dst, b)
+	case formatSnort:
+		dst, ok = appendSnort(dst, b)
 	case formatInflux:
 		d.built = dst
 		return d.influx(b)
@@ -200,6 +214,12 @@ func (d *Decoder) rewritten(dst, text []byte) (out []byte, f format, ok bool) {
 			out, ok = appendLogfmt(start, text, false)
 		case formatAccess:
 			out, ok = appendAccess(start, text)
+		case formatWindows:
+			out, ok = appendWindows(start, text)
+		case formatWebLogic:
+			out, ok = appendWebLogic(start, text)
+		case formatSnort:
+			out, ok = appendSnort(start, text)
 		}
 		if ok {
 			return append(out, '}'), f, true

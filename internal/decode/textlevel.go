@@ -20,6 +20,18 @@ const nearText = 64
 // Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
 // no levels.
 func textLevel(text []byte, h head) level {
+	if text[0] == '=' { // =ERROR REPORT==== of Erlang
+		if word, rest, _ := bytes.Cut(text[1:], []byte(" ")); bytes.HasPrefix(rest,
+			[]byte("REPORT====")) {
+			switch string(word) {
+			case "CRASH", "SUPERVISOR":
+				return levelError
+			case "PROGRESS":
+				return levelInfo
+			}
+			return levelWord(word)
+		}
+	}
 	if l := consoleLevel(text, h); l.word != nil {
 		return l
 	}
@@ -124,10 +136,10 @@ func headWord(text []byte, start, end int) bool {
 		return false
 	}
 	switch text[end] {
-	case ':', '[', ']', '|', '\t', ')', '>', '#', '(':
+	case ':', '[', ']', '|', '\t', ')', '>', '#', '(', '}':
 		return true
 	}
-	return start > 0 && (text[start-1] == '[' || text[start-1] == '(')
+	return start > 0 && (text[start-1] == '[' || text[start-1] == '(' || text[start-1] == '{')
 }
 
 // markedWord returns the level of a word in any case that the structure of the line marks as a
@@ -139,6 +151,9 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	}
 	if end < len(text) {
 		after = text[end]
+	}
+	if before == '(' && after == ')' && end+1 < len(text) && text[end+1] == ':' { // Puppet
+		return levelWord(text[start:end])
 	}
 	if !inHead && h.end == 0 && before != '[' && before != ':' && before != '#' {
 		return level{}
@@ -165,7 +180,7 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead && lastOf(text[:start]) == '|'
 	case before == '\t' && after == '\t', inHead && padded && blanks < len(text):
 		marked = inHead
-	case after == ':':
+	case after == ':', closing == ':': // libvirt has a blank before the colon
 		marked = inHead
 	case after == ' ' && h.end > 0 && start >= h.end &&
 		len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
@@ -229,6 +244,9 @@ func letterLevel(text []byte, h head) level {
 	if h.end == 0 {
 		return level{}
 	}
+	if h.start == 1 && text[0] != '[' && text[0] != '(' { // CockroachDB
+		return levelLetter(text[0])
+	}
 	if h.start >= 3 && text[h.start-3] == '[' && text[h.start-1] == ' ' {
 		return levelLetter(text[h.start-2])
 	}
@@ -236,7 +254,63 @@ func letterLevel(text []byte, h head) level {
 	if len(rest) > 2 && (rest[1] == '!' && rest[2] == ' ' || rest[1] == ' ' && rest[2] == '[') {
 		return levelLetter(rest[0])
 	}
+	if h.start <= 1 {
+		return columnLetter(rest)
+	}
 	return level{}
+}
+
+// columnLetter is the level of a line whose letter for it stands some columns behind the time:
+//
+//	11-29 08:04:36.382  1234  1234 E AndroidRuntime: FATAL EXCEPTION: main   Android
+//	[11/29/26, 8:04:36:382 UTC] 0000002a com.ibm.ws.webapp E SRVE0777E: Exception   WebSphere
+//	2026/11/29 08:04:36 ...eb/auth/auth.go:12:SignInPost() [E] Failed   Gitea
+func columnLetter(rest []byte) level {
+	var f [4][]byte
+	for i := range f {
+		rest = bytes.TrimLeft(rest, " ")
+		f[i], rest, _ = bytes.Cut(rest, []byte(" "))
+	}
+	switch {
+	case len(f[2]) == 1 && len(f[0]) > 0 && jsonscan.Digits(f[0]) == len(f[0]) &&
+		len(f[1]) > 0 && jsonscan.Digits(f[1]) == len(f[1]):
+		return androidLetter(f[2][0])
+	case len(f[2]) == 1 && isHex8(f[0]) && len(f[3]) > 0:
+		switch f[2][0] {
+		case 'R':
+			return levelError // System.err
+		case 'O', 'A': // System.out, audit
+			return levelInfo
+		case 'C':
+			return levelDebug
+		}
+		return levelLetter(f[2][0])
+	case len(f[1]) == 3 && f[1][0] == '[' && f[1][2] == ']' && bytes.HasSuffix(f[0], []byte("()")):
+		return levelLetter(f[1][1])
+	}
+	return level{}
+}
+
+func androidLetter(c byte) level {
+	switch c {
+	case 'V':
+		return levelTrace
+	case 'D', 'I', 'W', 'E', 'F':
+		return levelLetter(c)
+	}
+	return level{}
+}
+
+func isHex8(t []byte) bool {
+	if len(t) != 8 {
+		return false
+	}
+	for _, c := range t {
+		if c-'0' > 9 && c|0x20-'a' > 5 {
+			return false
+		}
+	}
+	return true
 }
 
 func levelLetter(c byte) level {
