@@ -28,6 +28,8 @@ type groupConfig struct {
 	topics, patterns  []string
 	exclude           []string // topics that patterns exclude; "" for none
 	group, instance   string
+	rack              string
+	serverSide        bool          // the brokers assign partitions
 	session           time.Duration // 0 for the client's default
 	start             int64
 	minBytes, maxByte int
@@ -240,7 +242,6 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 	opts = append(
 		slices.Clip(opts),
 		kgo.ConsumerGroup(g.cfg.group),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsRevoked(
@@ -269,6 +270,14 @@ func (g *groupConsumer) options(opts []kgo.Opt) []kgo.Opt {
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.ConsumeResetOffset(kgo.RewindOffset(time.Minute)),
 	)
+	if g.cfg.serverSide { // the balancer says which of the brokers' assignors is asked for
+		opts = append(opts, kgo.ServerSideBalancer(), kgo.Balancers(kgo.StickyBalancer()))
+	} else {
+		opts = append(opts, kgo.Balancers(kgo.CooperativeStickyBalancer()))
+	}
+	if g.cfg.rack != "" {
+		opts = append(opts, kgo.Rack(g.cfg.rack))
+	}
 	if g.cfg.instance != "" {
 		opts = append(opts, kgo.InstanceID(g.cfg.instance))
 	}

@@ -19,6 +19,12 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
+// Protocols of consumer groups.
+const (
+	ProtocolClassic  = "classic"  // a member assigns the partitions
+	ProtocolConsumer = "consumer" // brokers do (KIP-848)
+)
+
 // SourceConfig configures a Source.
 type SourceConfig struct {
 	Client   ClientConfig
@@ -28,8 +34,12 @@ type SourceConfig struct {
 	Group    string
 	// the group.instance.id of a static member, which keeps its partitions over a restart
 	InstanceID string
-	// 45 s by default
+	// 45 s by default; with GroupProtocol consumer the brokers' setting counts
 	SessionTimeout time.Duration
+	// ProtocolClassic, the default, or ProtocolConsumer
+	GroupProtocol string
+	// where we are: logs are read from the nearest replica, if brokers have a replica selector
+	Rack string
 	// why the engine must be the only member of the group; nil, or a nil error, when it need not
 	Exclusive func() error
 	// where a group without committed offsets starts: StartBeginning (also 0), StartEnd, or an
@@ -187,6 +197,8 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		group:        cfg.Group,
 		instance:     cfg.InstanceID,
 		session:      cfg.SessionTimeout,
+		serverSide:   cfg.GroupProtocol == ProtocolConsumer,
+		rack:         cfg.Rack,
 		start:        cfg.Start,
 		minBytes:     cfg.MinBytes,
 		maxByte:      cfg.MaxBytes,
@@ -266,6 +278,9 @@ func (c SourceConfig) Validate() error {
 		"session timeout is %v; it must be at least 1s, and brokers demand 6s by default",
 		c.SessionTimeout,
 	)
+	wrong(!slices.Contains([]string{"", ProtocolClassic, ProtocolConsumer}, c.GroupProtocol),
+		"group protocol is %q; it must be %s or %s", c.GroupProtocol, ProtocolClassic,
+		ProtocolConsumer)
 	wrong(c.PollRecords < 1 || c.Workers < 1,
 		"poll records is %d and workers is %d; both must be at least 1", c.PollRecords, c.Workers)
 	wrong(
