@@ -6,13 +6,14 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
-	"github.com/prometheus/alertmanager/api"
+	apiv2 "github.com/prometheus/alertmanager/api/v2"
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/common/model"
-	"github.com/prometheus/common/route"
 )
 
 // serve makes the handler of Alertmanager's API.
@@ -25,16 +26,45 @@ func (n *Notifier) serve() (err error) {
 	if err := n.registry.Register(buildInfo()); err != nil {
 		return err
 	}
-	n.api, err = api.New(api.Options{
-		Alerts: n.alerts, Silences: n.silences, GroupFunc: n.groups,
-		Timeout: apiTimeout, Logger: n.logger, Registry: n.registry, RequestDuration: duration,
-	})
+	n.api, err = apiv2.NewAPI(n.alerts, n.groups, n.silences, nil, n.logger, n.registry)
 	if err != nil {
 		return err
 	}
-	var handler http.Handler = n.api.Register(route.New(), "/")
+	handler := limited(observed(n.api.Handler, duration))
 	n.handler.Store(&handler)
 	return nil
+}
+
+// observed notes how long requests take.
+func observed(h http.Handler, duration *prometheus.HistogramVec) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := r.URL.Path // as the value of a label, one of few
+		switch path {
+		case "/api/v2/alerts", "/api/v2/alerts/groups", "/api/v2/silences", "/api/v2/receivers",
+			"/api/v2/status":
+		default:
+			if path = "other"; strings.HasPrefix(r.URL.Path, "/api/v2/silence/") {
+				path = "/api/v2/silence/{silenceID}"
+			}
+		}
+		promhttp.InstrumentHandlerDuration(
+			duration.MustCurryWith(prometheus.Labels{"handler": path}), h).ServeHTTP(w, r)
+	})
+}
+
+// limited bounds how many requests are answered at a time, and for how long.
+func limited(h http.Handler) http.Handler {
+	places := make(chan struct{}, apiRequests)
+	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			h.ServeHTTP(w, r)
+		default:
+			http.Error(w, "too many requests at a time; try again later",
+				http.StatusServiceUnavailable)
+		}
+	}), apiTimeout, "the request took too long\n")
 }
 
 func (n *Notifier) groups(
@@ -64,6 +94,7 @@ func (n *Notifier) Handler() http.Handler {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `"alerts come from logs and cannot be posted"`+"\n")
 		case r.Method == http.MethodGet || r.Method == http.MethodHead:
+			n.reflect()
 			(*handler).ServeHTTP(w, r)
 		default:
 			n.change(w, r, *handler)

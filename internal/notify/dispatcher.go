@@ -3,6 +3,7 @@ package notify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -80,14 +81,19 @@ func (d *dispatcher) add(list []*state, now time.Time) {
 	}
 }
 
-func (d *dispatcher) group(r *dispatch.Route, of model.LabelSet) *group {
-	set := model.LabelSet{}
+// groupIn is the labels and the key of the group that an alert with some labels has in a route.
+func groupIn(r *dispatch.Route, of model.LabelSet) (set model.LabelSet, key string) {
+	set = model.LabelSet{}
 	for name, value := range of {
 		if _, ok := r.RouteOpts.GroupBy[name]; ok || r.RouteOpts.GroupByAll {
 			set[name] = value
 		}
 	}
-	key := fmt.Sprintf("%s:%s", r.Key(), set)
+	return set, fmt.Sprintf("%s:%s", r.Key(), set)
+}
+
+func (d *dispatcher) group(r *dispatch.Route, of model.LabelSet) *group {
+	set, key := groupIn(r, of)
 	g := d.groups[r.ID()+key]
 	if g == nil {
 		g = &group{
@@ -314,7 +320,11 @@ func (d *dispatcher) list(
 	now := time.Now()
 	list, receivers := dispatch.AlertGroups{}, map[model.Fingerprint][]string{}
 	intervener := timeinterval.NewIntervener(intervals)
-	for _, g := range d.groups {
+	groups := slices.Collect(maps.Values(d.groups))
+	if d.l.n.follows() {
+		groups = d.l.n.mirroredGroups(d)
+	}
+	for _, g := range groups {
 		if !routes(g.route) {
 			continue
 		}

@@ -71,7 +71,7 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/alert"
-	"github.com/prometheus/alertmanager/api"
+	apiv2 "github.com/prometheus/alertmanager/api/v2"
 	"github.com/prometheus/alertmanager/eventrecorder"
 	"github.com/prometheus/alertmanager/featurecontrol"
 	"github.com/prometheus/alertmanager/labelset"
@@ -122,6 +122,8 @@ type Options struct {
 	Leads  func() bool
 	Share  func(silence []byte)
 	Shared func(ctx context.Context) error
+	// In a cluster: the notification state that the leader has published, which a follower shows.
+	Notified func() map[string][]byte
 	// An alert as it is now, for reminders; nil for not.
 	Live func(models.Alert) (models.Alert, bool)
 	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
@@ -162,6 +164,7 @@ const (
 	retention      = 120 * time.Hour  // of the notification log and of expired silences
 	housekeeping   = 15 * time.Minute // between two times that what has expired is dropped
 	apiTimeout     = 30 * time.Second
+	apiRequests    = 16 // at a time
 	maxSilences    = 10_000
 	maxEpisodes    = 100_000         // that are remembered
 	maxSilenceSize = 64 << 10        // bytes
@@ -178,6 +181,7 @@ type Notifier struct {
 	states     *states
 	queue      *sinkQueue
 	nflog      *notificationLog
+	mirror     mirror
 	silences   *silence.Silences
 	silencer   *silence.Silencer
 	alerts     *mem.Alerts
@@ -188,7 +192,7 @@ type Notifier struct {
 	deliveries deliveries
 	limits     ruleLimits
 	receivers  receivers
-	api        *api.API
+	api        *apiv2.API
 	handler    atomic.Pointer[http.Handler] // while Run works
 
 	woken    chan struct{} // there is something to hand over

@@ -55,6 +55,7 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	home := n.opts.Home
 	n.nflog.mergeAll(notified, n.logger)
 	n.states.own(home, notified)
+	n.mirror.lead(n, firing)
 	n.entering.Lock()
 	n.taken = 0 // what we took as an earlier leader, others may not know
 	n.entering.Unlock()
