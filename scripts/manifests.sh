@@ -1,24 +1,36 @@
 #!/usr/bin/env bash
-# Writes packaging/kubernetes/alert-engine.yaml from the Helm chart, and checks both: helm lint, and the schemas of Kubernetes.
-# Needs Go, and Python for the schemas. With --check it fails where the file differs from the chart.
+# Writes packaging/kubernetes/*.yaml, an instance alone and a cluster of three, from the Helm chart, and checks both: helm lint, and the schemas of Kubernetes.
+# Needs Go, or helm, and Python for the schemas. With --check it fails where the files differ from the chart.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-helm() { go run helm.sh/helm/v3/cmd/helm@v3.19.0 "$@"; }
-chart=packaging/helm/alert-engine file=packaging/kubernetes/alert-engine.yaml
+chart=packaging/helm/alert-engine
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT
+command -v helm >/dev/null || { GOBIN=$work go install helm.sh/helm/v3/cmd/helm@v3.19.0; PATH=$work:$PATH; }
 
 helm lint --strict "$chart"
-helm template alert-engine "$chart" --kube-version 1.33.0 --set networkPolicy.enabled=true >"$work/chart.yaml"
-{
-  echo '# alert-engine on Kubernetes without Helm: kubectl apply -f alert-engine.yaml'
-  echo '# Written from the chart in packaging/helm by scripts/manifests.sh.'
-  grep -v '^# Source\|managed-by: Helm' "$work/chart.yaml"
-} >"$work/alert-engine.yaml"
+helm lint --strict "$chart" --set replicas=3
+# manifest FILE "WHAT" SETTING... writes a manifest of the chart with some settings.
+manifest() {
+  local file=$1 what=$2; shift 2
+  helm template alert-engine "$chart" --kube-version 1.33.0 --set networkPolicy.enabled=true "$@" >"$work/chart.yaml"
+  {
+    echo "# $what on Kubernetes without Helm: kubectl apply -f $file"
+    echo '# Written from the chart in packaging/helm by scripts/manifests.sh.'
+    grep -v '^# Source\|managed-by: Helm' "$work/chart.yaml"
+  } >"$work/$file"
+}
+manifest alert-engine.yaml alert-engine
+manifest cluster.yaml 'A cluster of three alert-engines' --set replicas=3 --set persistence.enabled=false
+# every value that adds an object, and those that are set by hand, make valid objects too
+helm template alert-engine "$chart" --kube-version 1.33.0 --set replicas=5,secretName=s,rulesConfigMap=r,serviceMonitor.enabled=false \
+  --set alertmanagerConfig='route: {receiver: a}' --set config.kafka.rack=a --set config.kafka.instance_id=none >"$work/all.yaml"
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install -q --disable-pip-version-check kubernetes-validate==1.37.0
-"$work/venv/bin/kubernetes-validate" --strict "$work/alert-engine.yaml"
-if [ "${1:-}" = --check ]; then
-  diff "$file" "$work/alert-engine.yaml" || { echo "$file differs from the chart; run scripts/manifests.sh"; exit 1; }
-else
-  cp "$work/alert-engine.yaml" "$file"
-fi
+"$work/venv/bin/kubernetes-validate" --strict "$work/alert-engine.yaml" "$work/cluster.yaml" "$work/all.yaml"
+for file in alert-engine.yaml cluster.yaml; do
+  if [ "${1:-}" = --check ]; then
+    diff "packaging/kubernetes/$file" "$work/$file" || { echo "packaging/kubernetes/$file differs from the chart; run scripts/manifests.sh"; exit 1; }
+  else
+    cp "$work/$file" "packaging/kubernetes/$file"
+  fi
+done
