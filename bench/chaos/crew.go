@@ -59,14 +59,25 @@ func runCrew(o options) error {
 			return err
 		}
 	}
-	const lateness = 10 * time.Second
+	lateness, real := 10*time.Second, &cluster{dir: o.cluster}
+	members := addr // by which members reach the brokers
+	if o.cluster != "" {
+		lateness = 30 * time.Second // for what the producer buffers
+	}
+	if o.proxied != 0 {
+		addrs, err := real.openProxies(o.proxied, len(strings.Split(addr, ",")))
+		if err != nil {
+			return err
+		}
+		members = strings.Join(addrs, ", ")
+	}
 	c := &crew{rand: rand.New(rand.NewPCG(o.seed, 1)), away: map[*member]bool{}}
 	for i := range o.members {
 		own := filepath.Join(dir, fmt.Sprint("member-", i))
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(own, addr, topic, hook.url, lateness, o.sharing())
+		m, err := newMember(own, members, topic, hook.url, lateness, o.sharing())
 		if err != nil {
 			return err
 		}
@@ -83,6 +94,10 @@ func runCrew(o options) error {
 	defer cancel()
 	produced := make(chan error, 1)
 	go func() { produced <- produce(ctx, addr, topic, w, o.partitions, o.keyless) }()
+	calm := func() error { return nil }
+	if o.cluster != "" {
+		calm = real.watch(o.seed)
+	}
 	gap := time.Duration(o.logs) * time.Second / time.Duration(o.rate) / time.Duration(o.kills+1)
 	for i := range o.kills {
 		if !sleep(produced, time.Until(start.Add(time.Duration(i+1)*gap))-gap/2+time.Duration(
@@ -96,7 +111,13 @@ func runCrew(o options) error {
 	if err := <-produced; err != nil {
 		return fmt.Errorf("produce: %w", err)
 	}
+	if err := calm(); err != nil {
+		return err
+	}
 	c.absent.Wait()
+	if o.cluster != "" {
+		log.Print(real)
+	}
 	if c.fault != nil {
 		return c.fault
 	}
@@ -108,7 +129,7 @@ func runCrew(o options) error {
 		if err := os.Mkdir(fresh, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(fresh, addr, topic, hook.url, lateness, o.sharing())
+		m, err := newMember(fresh, members, topic, hook.url, lateness, o.sharing())
 		if err == nil {
 			err = m.start()
 		}
