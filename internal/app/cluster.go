@@ -18,7 +18,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/log-monitoring/alert-engine/internal/cluster"
+	"github.com/log-monitoring/alert-engine/internal/imports"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/store"
@@ -120,10 +123,15 @@ func (p *process) openCluster(set *rule.Set) error {
 		Silence: func(b []byte) (string, time.Time) {
 			return p.notifier.MergeSilence(bytes.Clone(b))
 		},
+		Written: p.state.values.covered,
 	})
-	p.state.cluster = m
+	p.state.cluster, p.state.values.cluster = m, m
 	p.registry.MustRegister(clusterMetrics{m})
-	return m.propose(set)
+	r, err := p.rulesOf(p.config)
+	if err != nil {
+		return err
+	}
+	return m.propose(set, r)
 }
 
 // clusterless is an error when the store was written by a member of a cluster, though this process
@@ -138,19 +146,43 @@ func clusterless(s *store.Store) error {
 	})
 }
 
-// propose makes a set of rules of our files the one that we propose to the others.
-func (m *clusterMember) propose(set *rule.Set) error {
-	texts, err := m.p.ruleTexts(m.p.config)
+// rulesOf are the texts of the rules of a configuration that was read just now.
+func (p *process) rulesOf(c *Config) (r cluster.Rules, err error) {
+	texts, err := p.ruleTexts(c)
 	if err != nil {
-		return err
+		return r, err
 	}
-	r := cluster.Rules{Lists: map[string][]string{}}
 	for _, f := range texts {
 		r.Files = append(r.Files, cluster.File{Name: f.Name, Text: string(f.Data)})
 	}
 	slices.SortFunc(r.Files, func(a, b cluster.File) int {
 		return strings.Compare(filepath.Base(a.Name), filepath.Base(b.Name))
 	})
+	if len(c.Sigma) == 0 {
+		return r, nil
+	}
+	for _, d := range p.sigma.taken {
+		text, err := yaml.Marshal(d.Root)
+		if err != nil {
+			return r, fmt.Errorf("the Sigma rule of %s: %w", d.File, err)
+		}
+		r.Documents = append(r.Documents, cluster.Document{
+			File: d.File, Line: d.Root.Line, Text: string(text),
+		})
+	}
+	return r, nil
+}
+
+// proposed are the texts of the rules that we propose.
+func (m *clusterMember) proposed() cluster.Rules {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.proposal
+}
+
+// propose makes a set of rules, with its texts, the one that we propose to the others.
+func (m *clusterMember) propose(set *rule.Set, r cluster.Rules) (err error) {
+	r.Lists = map[string][]string{}
 	for name, l := range set.Lists {
 		if l.Values != nil {
 			r.Lists[name] = l.Values
@@ -170,9 +202,12 @@ func (m *clusterMember) propose(set *rule.Set) error {
 
 // hashOf identifies rules by their texts, and not by the directory that they are in.
 func hashOf(r cluster.Rules) (uint64, error) {
-	r.Files = slices.Clone(r.Files)
+	r.Hash, r.Files, r.Documents = 0, slices.Clone(r.Files), slices.Clone(r.Documents)
 	for i := range r.Files {
 		r.Files[i].Name = filepath.Base(r.Files[i].Name)
+	}
+	for i := range r.Documents {
+		r.Documents[i].File = filepath.Base(r.Documents[i].File)
 	}
 	text, err := json.Marshal(r)
 	h := fnv.New64a()
@@ -187,15 +222,26 @@ func (m *clusterMember) ownSet() *rule.Set {
 	return m.own
 }
 
-// setRules puts the rules in force that the topic names. The fold calls it.
-func (m *clusterMember) setRules(r cluster.Rules) error {
+// setOf reads rules from their texts.
+func setOf(r cluster.Rules) (*rule.Set, error) {
 	var files []rule.File
 	for _, f := range r.Files {
 		files = append(files, rule.File{Name: f.Name, Data: []byte(f.Text), Members: r.Lists})
 	}
-	set, err := rule.ReadAll(files...)
+	var documents []rule.Document
+	for _, d := range r.Documents {
+		one, err := documentOf(d)
+		if err != nil {
+			return nil, err
+		}
+		documents = append(documents, one)
+	}
+	set, err := rule.LoadDocuments(documents, files)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	for _, mistakes := range set.Refused {
+		return nil, mistakes // the members that have accepted it decide with it
 	}
 	given := map[string][]string{}
 	for name, values := range r.Lists {
@@ -203,7 +249,13 @@ func (m *clusterMember) setRules(r cluster.Rules) error {
 			given[name] = values
 		}
 	}
-	if set, err = set.WithMembers(given); err != nil {
+	return set.WithMembers(given)
+}
+
+// setRules puts the rules in force that the topic names. The fold calls it.
+func (m *clusterMember) setRules(r cluster.Rules) error {
+	set, err := setOf(r)
+	if err != nil {
 		return err
 	}
 	err = m.scanner.SetRules(r.Hash, func() error { return m.p.state.SetRules(set) })
@@ -215,6 +267,20 @@ func (m *clusterMember) setRules(r cluster.Rules) error {
 		"version", fmt.Sprintf("%08x", uint32(r.Hash)))
 	ring(m.p.retentions.bell)
 	return nil
+}
+
+// documentOf is a rule of another system as package rule reads it.
+func documentOf(d cluster.Document) (rule.Document, error) {
+	var root yaml.Node
+	if err := yaml.Unmarshal([]byte(d.Text), &root); err != nil {
+		return rule.Document{}, fmt.Errorf("the rule of %s:%d: %w", d.File, d.Line, err)
+	}
+	if len(root.Content) != 1 {
+		return rule.Document{}, fmt.Errorf("the rule of %s:%d is empty", d.File, d.Line)
+	}
+	return rule.Document{
+		File: d.File, Root: imports.Place(imports.Unplaced(root.Content[0]), d.Line, 1),
+	}, nil
 }
 
 // run folds the frames topic until ctx is done.
@@ -323,6 +389,9 @@ func (m *clusterMember) apply(batch []kafka.OrderedRecord) error {
 		}
 	}
 	m.applied = time.Now()
+	if m.fold.TakeValues() {
+		m.p.state.values.open()
+	}
 	m.lease.Read(m.fold.Tick())
 	if m.fold.TakeRefused() {
 		m.scanner.Restart()
@@ -527,6 +596,13 @@ func (m *clusterMember) removeTopics(ctx context.Context) {
 	}
 }
 
+// notified is the notification state as we have read it.
+func (m *clusterMember) notified() map[string][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.fold.Notified()
+}
+
 // append appends a record to the topic.
 func (m *clusterMember) append(record []byte, done func(offset int64, err error)) {
 	m.topic.Append(record, done)
@@ -650,6 +726,11 @@ func (m *clusterMember) publish(_ models.Partition, key string, value []byte) {
 	m.append(cluster.PutRecord(m.self, cluster.Put{
 		Epoch: m.epoch.Load(), Key: key, Value: value,
 	}), m.noted)
+}
+
+// wroteValues says that values of record rules up to one are on their topic.
+func (m *clusterMember) wroteValues(last uint64) {
+	m.append(cluster.WroteValues(m.self, last), m.noted)
 }
 
 // share passes a silence on to all members.

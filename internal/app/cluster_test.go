@@ -1,14 +1,18 @@
 package app
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http/httptest"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/cluster"
+	"github.com/log-monitoring/alert-engine/internal/devbroker"
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
 
@@ -287,6 +291,192 @@ func TestClusterClaimsAgain(t *testing.T) {
 		first.kill("gone")
 		w.spread("s", 300)
 		want(w.t, "with another leader", w.notified(), "s firing")
+		for _, r := range list {
+			r.end()
+		}
+	})
+}
+
+// The values of record rules are those that an instance without a cluster records, each of them
+// once, whoever leads and whatever becomes of the leaders.
+func TestClusterRecordsValues(t *testing.T) {
+	skipShort(t)
+	kept := func(o *devbroker.Options) {
+		o.Topics = append(o.Topics, devbroker.Topic{Name: "values", Partitions: 2})
+	} // not compacted, unlike one that is made
+	live := func(t *testing.T, members int, trouble bool) (history []string, records int) {
+		inWorld(t, 4, func(w *world) {
+			w.recordKey = nil
+			w.rules = strings.Split(recordRules, "- name: over")[0]
+			member := func(p *process) {
+				if withRecords(p); members > 1 {
+					w.clustered(p)
+				}
+			}
+			began := time.Now()
+			var list []*run
+			for i := range members {
+				list = append(list, w.start(string(rune('a'+i)), member))
+			}
+			for i := range 4 {
+				time.Sleep(time.Until(began.Add(time.Duration(i+1) * 80 * time.Second)))
+				for n := range 1 + 3*i {
+					w.errors(int32(n%4), "pay", 1)
+				}
+				if !trouble {
+					continue
+				}
+				first := leader(list)
+				list = w.without(list, first)
+				if i%2 == 0 {
+					first.kill("k" + string(rune('a'+i)))
+				} else {
+					first.end()
+				}
+				list = append(list, w.start("n"+string(rune('a'+i)), member))
+			}
+			time.Sleep(5 * time.Minute)
+			for _, r := range list {
+				if n := len(r.state.values.waiting); n > 0 {
+					w.t.Errorf("%d values wait at a member though all are written", n)
+				}
+				r.end()
+			}
+			got := w.read("values")
+			records = len(got)
+			_, history = table(t, got)
+		}, kept)
+		return history, records
+	}
+	wanted, _ := live(t, 1, false)
+	if len(wanted) < 8 {
+		t.Fatalf("an instance alone records %q", wanted)
+	}
+	got, n := live(t, 3, true)
+	want(t, "members of a cluster", got, wanted...)
+	if n != len(wanted) {
+		t.Errorf("%d records for %d values", n, len(wanted))
+	}
+}
+
+// Alertmanager's API lists the same alerts and groups at each member, with the silences and
+// inhibitions that hold.
+func TestClusterAlertsAPI(t *testing.T) {
+	inCluster(t, func(w *world) {
+		w.routes(everyAlert + `inhibit_rules:
+- {source_matchers: [service="one"], target_matchers: [service="two"]}
+`)
+		list := w.three()
+		ask := func(r *run, path string, into any) {
+			answer := httptest.NewRecorder()
+			r.notifier.Handler().ServeHTTP(answer,
+				httptest.NewRequestWithContext(w.t.Context(), "GET", path, nil))
+			if err := json.Unmarshal(answer.Body.Bytes(), into); err != nil || answer.Code != 200 {
+				w.t.Fatalf("%s is answered with %d: %s", path, answer.Code, answer.Body)
+			}
+		}
+		alike := func(when string, services ...string) {
+			time.Sleep(3 * time.Second)
+			for i, r := range list {
+				var alerts []struct {
+					Labels map[string]string
+					Status struct {
+						State       string
+						InhibitedBy []string
+					}
+					StartsAt  time.Time
+					Receivers []struct{ Name string }
+				}
+				ask(r, "/api/v2/alerts", &alerts)
+				var got []string
+				for _, a := range alerts {
+					got = append(got, a.Labels["service"]+" "+a.Status.State)
+					if len(a.Receivers) != 1 || a.Receivers[0].Name != "hook" {
+						w.t.Errorf("%s, member %d: %+v", when, i, a)
+					}
+				}
+				slices.Sort(got)
+				want(w.t, fmt.Sprintf("%s, alerts at member %d", when, i), got, services...)
+				var groups []struct {
+					Alerts []struct{ Labels map[string]string }
+				}
+				ask(r, "/api/v2/alerts/groups", &groups)
+				if len(groups) != len(services) {
+					w.t.Errorf("%s, member %d has %d groups, want %d", when, i, len(groups),
+						len(services))
+				}
+			}
+		}
+		alike("at first")
+		w.spread("one", 40)
+		w.spread("two", 30)
+		alike("while both fire", "one active", "two suppressed")
+		first := leader(list)
+		list = w.without(list, first)
+		first.end()
+		w.spread("one", 20)
+		w.spread("two", 20)
+		alike("with another leader", "one active", "two suppressed")
+		time.Sleep(5 * time.Minute)
+		alike("when it is over")
+		for _, r := range list {
+			r.end()
+		}
+	})
+}
+
+// A rolling restart of five members with other rules switches the rules once, when the last one has
+// them; alerts go on under their IDs, and none is resolved meanwhile.
+func TestClusterRollingRestart(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		var list []*run
+		for i := range 5 {
+			list = append(list, w.start(string(rune('a'+i)), w.clustered))
+		}
+		w.spread("s", 40)
+		time.Sleep(2 * time.Second)
+		want(t, "before", w.notified(), "s firing")
+		id := list[0].state.Alerts()[0].ID
+		w.rules += `  - {alert: Warnings, match: level>=ERROR, when: count() > 3, window: 1m, by: [level]}
+`
+		for i, r := range list {
+			name := filepath.Base(r.dir)
+			r.end()
+			w.spread("s", 60)
+			list[i] = w.start(name, w.clustered)
+			for j, other := range list {
+				if n := len(other.set.Load().Rules); n != 1 && i < len(list)-1 {
+					t.Errorf("after %d restarts member %d has %d rules in force, want the old one",
+						i+1, j, n)
+				}
+			}
+		}
+		w.spread("s", 60)
+		for i, r := range list {
+			if n := len(r.set.Load().Rules); n != 2 {
+				t.Errorf("at the end member %d has %d rules in force, want 2", i, n)
+			}
+			var got []string
+			for _, a := range r.state.Alerts() {
+				got = append(got, a.Labels["service"])
+				if a.Labels["service"] == "s" && a.ID != id {
+					t.Errorf("member %d: the alert is %s, and was %s", i, a.ID, id)
+				}
+			}
+			slices.Sort(got)
+			want(t, fmt.Sprintf("alerts of member %d", i), got, "", "s")
+		}
+		want(t, "at the end", w.notified(), " firing", "s firing")
+		switches := 0
+		for _, r := range w.read(list[0].state.cluster.home.Topic) {
+			if len(r.Value) > 1 && r.Value[1] == 'U' {
+				switches++
+			}
+		}
+		if switches != 2 {
+			t.Errorf("rules were switched %d times, want once after the first ones", switches-1)
+		}
 		for _, r := range list {
 			r.end()
 		}

@@ -258,14 +258,15 @@ func (m *clusterMember) load(source store.Source) error {
 			return err
 		}
 	}
-	err = m.p.state.Restore(func(each func(key, value []byte) error) error {
+	values := m.p.state.values
+	err = m.p.state.Restore(values.restoring(func(each func(key, value []byte) error) error {
 		return m.p.store.Load(func(key, value []byte) error {
 			if cluster.IsSaved(key) {
 				return nil
 			}
 			return each(key, value)
 		})
-	})
+	}))
 	if err != nil {
 		return fmt.Errorf("restore state from %s: %w", m.p.config.DataDir, err)
 	}

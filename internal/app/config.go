@@ -72,8 +72,12 @@ type KafkaConfig struct {
 	// name and ".changelog"
 	ChangelogTopic string `yaml:"changelog_topic,omitempty"`
 	// how long the group waits for a member that says nothing
-	SessionTimeout  time.Duration `yaml:"session_timeout"`
-	DeadLetterTopic string        `yaml:"dead_letter_topic,omitempty"`
+	SessionTimeout time.Duration `yaml:"session_timeout"`
+	// how partitions are assigned: classic, the default, or consumer (KIP-848), in a cluster
+	GroupProtocol string `yaml:"group_protocol,omitempty"`
+	// where we are, as brokers say it in broker.rack; logs are read from the nearest replica
+	Rack            string `yaml:"rack,omitempty"`
+	DeadLetterTopic string `yaml:"dead_letter_topic,omitempty"`
 	// read_committed, the default, or read_uncommitted, which reads aborted transactions too
 	IsolationLevel string `yaml:"isolation_level,omitempty"`
 	// gets the values of record rules; "" for /metrics alone
@@ -448,13 +452,6 @@ func (c *Config) Validate() error {
 			"each other; a cluster shares topics whatever their keys, so remove record_key",
 	)
 	wrong(
-		c.Cluster.Enabled && k.RecordsTopic != "",
-		"cluster.enabled and kafka.records_topic exclude "+
-			"each other; members of a cluster have the values of record rules on /metrics alone",
-	)
-	wrong(c.Cluster.Enabled && len(c.Sigma) > 0, "cluster.enabled and sigma exclude each other; "+
-		"members agree on the texts of rule files (convert the Sigma rules with alert-engine import)")
-	wrong(
 		c.Cluster.SnapshotEvery < time.Second,
 		"cluster.snapshot_every is %s; it must be at least "+
 			"1s",
@@ -469,6 +466,12 @@ func (c *Config) Validate() error {
 	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
 		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
 		c.framesTopic())
+	wrong(!slices.Contains([]string{"", kafka.ProtocolClassic, kafka.ProtocolConsumer},
+		k.GroupProtocol), "kafka.group_protocol is %q; it must be classic or consumer",
+		k.GroupProtocol)
+	wrong(k.GroupProtocol == kafka.ProtocolConsumer && !c.Cluster.Enabled,
+		"kafka.group_protocol is consumer without cluster.enabled; without a cluster, members ask "+
+			"the group for each other in the classic protocol")
 	wrong(k.Group == "", "kafka.group is empty; offsets are committed for a group")
 	wrong(
 		c.History.Retention < time.Hour,

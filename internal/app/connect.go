@@ -81,6 +81,8 @@ func (c *Config) source() kafka.SourceConfig {
 		MaxWait:         k.MaxWait,
 		OutageGrace:     max(k.OutageGrace, 1),
 		SessionTimeout:  k.SessionTimeout,
+		GroupProtocol:   k.GroupProtocol,
+		Rack:            k.Rack,
 		PollRecords:     c.Limits.PollRecords,
 		Workers:         c.Limits.Workers,
 		Exclude:         k.changelog(),

@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
@@ -25,6 +26,10 @@ import (
 // what the engine decides goes to disk with the state that knows of it and the positions they
 // cover, in one transaction, and only then to Kafka. So a value is neither lost in a crash nor
 // decided anew; it may be written twice, with the same key, content and time.
+//
+// In a cluster each member decides all values, numbered alike, and keeps them until the topic of the
+// cluster says that they are written; the leader writes them. That topic has what they came from,
+// so they need not wait for the disk.
 //
 // Nothing waits for the topic. Values that it does not take wait on disk, up to a bound; beyond
 // that the oldest go that a newer one of the same group has overtaken, then the oldest of all, and
@@ -35,6 +40,7 @@ type recorded struct {
 	logger  *slog.Logger
 	bound   int
 	metrics *recordedMetrics
+	cluster *clusterMember // nil when we are no member of a cluster
 
 	mu      sync.Mutex // guards what follows
 	decided []value    // since the last checkpoint
@@ -63,8 +69,9 @@ const (
 	valueOverhead    = 64
 	valueBatch       = 500 // values that are written at once
 	valueTimeout     = 10 * time.Second
-	valueBackoff     = 30 * time.Second // at most, between two attempts
-	valueAlarm       = time.Minute      // of failing
+	valueBackoff     = 30 * time.Second       // at most, between two attempts
+	valueAlarm       = time.Minute            // of failing
+	valueLead        = 200 * time.Millisecond // between two looks whether we lead
 
 	keyRecorded = 'q' // begins the keys of values in the state; none of the engine's begins so
 )
@@ -90,8 +97,12 @@ func (q *recorded) take(r models.Recorded) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	v.seq = q.next
-	q.next++
+	if q.cluster != nil {
+		v.seq = q.cluster.fold.ValueSeq()
+	} else {
+		v.seq = q.next
+		q.next++
+	}
 	q.decided = append(q.decided, v)
 	if q.bytes += v.size(); q.bytes > q.bound {
 		q.shrink()
@@ -220,6 +231,26 @@ func (q *recorded) save(full bool, put func(key, value []byte), del func(key []b
 	}
 }
 
+// open lets what was decided be written without a checkpoint: in a cluster another member would.
+// It is called between two records of the cluster's topic.
+func (q *recorded) open() {
+	q.settled()
+	q.release()
+}
+
+func (q *recorded) settled() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, q.decided...)
+	q.decided = nil
+}
+
+// covered notes that the topic of the cluster says so of all values up to one.
+func (q *recorded) covered(last uint64) {
+	q.settled()
+	q.wrote(last)
+}
+
 // release lets what was saved be written. After a checkpoint that failed it is written all the
 // same, as alerts are.
 func (q *recorded) release() {
@@ -261,10 +292,23 @@ func (q *recorded) batch() ([]value, <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n := 0
-	for n < min(len(q.waiting), valueBatch) && q.waiting[n].saved {
+	for n < min(len(q.waiting), valueBatch) && (q.waiting[n].saved || q.cluster != nil) {
 		n++
 	}
 	return slices.Clone(q.waiting[:n]), q.changed
+}
+
+// whole is the number up to which all values are on the topic once those up to one are: several
+// values come of one record, and other members may have them in another order.
+func (q *recorded) whole(last uint64) uint64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i := range q.waiting {
+		if v := &q.waiting[i]; v.seq > last && cluster.SameRecord(v.seq, last) {
+			return cluster.BeforeRecord(last)
+		}
+	}
+	return last
 }
 
 // wrote notes that all values up to one are on the topic.
@@ -290,15 +334,22 @@ func (q *recorded) run(ctx context.Context, grace time.Duration) error {
 			}
 			continue
 		}
+		if !q.ours() {
+			wait.Sleep(ctx, valueLead)
+			continue
+		}
 		q.write(ctx, some)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	for some, _ := q.batch(); len(some) > 0 && ctx.Err() == nil; some, _ = q.batch() {
+	for some, _ := q.batch(); len(some) > 0 && ctx.Err() == nil && q.ours(); some, _ = q.batch() {
 		q.write(ctx, some)
 	}
 	return nil
 }
+
+// ours reports whether it is for us to write.
+func (q *recorded) ours() bool { return q.cluster == nil || q.cluster.leads() }
 
 // write writes values until the topic has them, or ctx is done.
 func (q *recorded) write(ctx context.Context, some []value) {
@@ -311,7 +362,7 @@ func (q *recorded) write(ctx context.Context, some []value) {
 			Timestamp: time.Unix(0, v.at),
 		}
 	}
-	for pause := time.Second; ; pause = min(2*pause, valueBackoff) {
+	for pause := time.Second; q.ours(); pause = min(2*pause, valueBackoff) {
 		attempt, cancel := context.WithTimeout(ctx, valueTimeout)
 		err := q.to.Write(attempt, records...)
 		cancel()
@@ -319,7 +370,11 @@ func (q *recorded) write(ctx context.Context, some []value) {
 			return // it was cut off by us
 		}
 		if q.attempted(len(some), err); err == nil {
-			q.wrote(some[len(some)-1].seq)
+			last := some[len(some)-1].seq
+			if q.cluster != nil {
+				q.cluster.wroteValues(q.whole(last))
+			}
+			q.wrote(last)
 			return
 		}
 		if !wait.Sleep(ctx, pause) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
+
+	"github.com/log-monitoring/alert-engine/internal/cluster"
 )
 
 // reload reads the configuration again and swaps rules and routes, both or neither: everything that
@@ -24,6 +26,12 @@ func (p *process) reload(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	var texts cluster.Rules
+	if p.state.cluster != nil {
+		if texts, err = p.rulesOf(c); err != nil {
+			return err
+		}
+	}
 	if set, err = p.lists.prepare(ctx, set); err != nil {
 		return err
 	}
@@ -38,7 +46,7 @@ func (p *process) reload(ctx context.Context) (err error) {
 		}
 	}
 	if m := p.state.cluster; m != nil {
-		err = m.propose(set)
+		err = m.propose(set, texts)
 	} else if err = p.state.SetRules(set); err == nil {
 		p.backfills.changed()
 		p.set.Store(set)

@@ -197,6 +197,9 @@ func (p *process) openState(set *rule.Set) (err error) {
 		alerting.WithMaxAlertAge(p.config.Limits.MaxAlertAge),
 		alerting.WithClock(clock),
 	}
+	if topic != "" {
+		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
+	}
 	if p.config.Cluster.Enabled {
 		return p.openStateOfCluster(set, append(options, alerting.WithFrames()))
 	}
@@ -208,9 +211,6 @@ func (p *process) openState(set *rule.Set) (err error) {
 		if err := p.openInFlight(); err != nil {
 			return err
 		}
-	}
-	if topic != "" {
-		options = append(options, alerting.WithRecorded(topic, p.state.values.take))
 	}
 	if p.config.Limits.BackfillTimeout > 0 {
 		options = append(options, alerting.WithBackfill())
@@ -258,7 +258,7 @@ func (p *process) openNotifier() (err error) {
 	}
 	if m := p.state.cluster; m != nil {
 		o.Outbox, o.Firing, o.Publish, o.Home = m, nil, m.publish, m.home
-		o.Leads, o.Share, o.Shared = m.leads, m.share, m.shared
+		o.Leads, o.Share, o.Shared, o.Notified = m.leads, m.share, m.shared, m.notified
 	}
 	if p.notifier, err = notify.New(o); err != nil {
 		return err

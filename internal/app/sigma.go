@@ -62,7 +62,10 @@ type SigmaReport struct {
 
 // sigmaFiles reads the Sigma rules of a configuration, at the start and at each reload. A file that
 // is bad keeps its last good form.
-type sigmaFiles struct{ good map[string][]byte }
+type sigmaFiles struct {
+	good  map[string][]byte
+	taken []rule.Document // the rules that the last load has accepted
+}
 
 // collection is the Sigma rules of one entry of the configuration.
 type sigmaCollection struct {
@@ -216,16 +219,17 @@ func (s *sigmaFiles) load(
 		}
 		all = append(all, one)
 	}
-	set, remarks, err := loadSigma(all, texts, files)
+	set, taken, remarks, err := loadSigma(all, texts, files)
 	if err != nil {
 		return nil, nil, err
 	}
 	if s.restore(all, remarks) {
-		if set, remarks, err = loadSigma(all, texts, files); err != nil {
+		if set, taken, remarks, err = loadSigma(all, texts, files); err != nil {
 			return nil, nil, err
 		}
 	}
 	s.remember(all, remarks)
+	s.taken = taken
 	for _, one := range all {
 		remarks = append(one.stale, remarks...)
 	}
@@ -235,7 +239,7 @@ func (s *sigmaFiles) load(
 // loadSigma translates all collections, and reads them as one set with the rule files.
 func loadSigma(
 	all []*sigmaCollection, texts []rule.File, files []string,
-) (*rule.Set, []imports.Remark, error) {
+) (*rule.Set, []rule.Document, []imports.Remark, error) {
 	var documents []rule.Document
 	report := &imports.Report{}
 	for _, one := range all {
@@ -245,10 +249,10 @@ func loadSigma(
 	}
 	set, err := rule.LoadDocuments(documents, texts, files...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	sigma.Refuse(documents, report, set)
-	return set, report.Remarks, nil
+	taken := sigma.Refuse(documents, report, set)
+	return set, taken, report.Remarks, nil
 }
 
 // restore gives files with a refused rule their last good form, if there is another one, and says

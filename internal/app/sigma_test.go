@@ -1,10 +1,15 @@
 package app
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"reflect"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -186,5 +191,60 @@ func TestCheckOfRefusedSigma(t *testing.T) {
 		if r.Result() != want {
 			t.Errorf("%s: %v, errors %v, warnings %v", file, r.Result(), r.Errors, r.Warnings)
 		}
+	}
+}
+
+// Members of a cluster agree on Sigma rules as on others: what goes through the topic is the same
+// rules.
+func TestSigmaRulesOfACluster(t *testing.T) {
+	c, write := sigmaWorld(t, "  labels: {team: '123', note: 'yes: #1 {{ .Labels.host }}'}\n", map[string]string{
+		"rules/shell.yml": "# a comment\n" + sigmaRule,
+		"rules/keys.yml": strings.NewReplacer("11111111-1111", "33333333-1111", "Shell", "Keys",
+			"Image|endswith: /sh", "Image: ['007', 'true', 'a\"b', \"it's\", \"two\\nlines\", null]\n"+
+				"    CommandLine|re: '^\\d+[a-z]{2}$'\n    EventID: 4625").Replace(sigmaRule),
+		"rules/bad.yml": strings.ReplaceAll(sigmaRule, "Image|endswith", "Image|nonsense"),
+	})
+	p := newProcess(c, Terminal{Out: io.Discard, Err: io.Discard})
+	set, err := p.rules(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := p.rulesOf(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := setOf(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Rules) != 2 || len(set.Rules) != 2 {
+		t.Fatalf("%s of %s rules", ids(got), ids(set))
+	}
+	for i, is := range got.Rules {
+		was := set.Rules[i]
+		if is.Pos.File != was.Pos.File || is.Pos.Line != was.Pos.Line {
+			t.Errorf("%s is at %s, want %s", is.ID(), is.Pos, was.Pos)
+		}
+		if diff := cmp.Diff(was, is, cmp.Exporter(func(reflect.Type) bool { return true }),
+			cmp.Comparer(func(a, b rule.Pos) bool { return true }), // of each value
+			cmp.Comparer(func(a, b *regexp.Regexp) bool {
+				return a == b || a != nil && b != nil && a.String() == b.String()
+			})); diff != "" {
+			t.Error(diff)
+		}
+	}
+	before, err := hashOf(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write("rules/shell.yml", strings.ReplaceAll(sigmaRule, "/sh", "/bash"))
+	if _, err := p.rules(c); err != nil {
+		t.Fatal(err)
+	}
+	if r, err = p.rulesOf(c); err != nil {
+		t.Fatal(err)
+	}
+	if after, _ := hashOf(r); after == before {
+		t.Error("a Sigma rule that has changed goes unnoticed")
 	}
 }

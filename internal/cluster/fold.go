@@ -34,6 +34,8 @@ type FoldOptions struct {
 	SetRules func(Rules) error
 	// takes a silence of any member, and returns its ID and until when it is to be kept
 	Silence func([]byte) (id string, until time.Time)
+	// notes that recorded values up to a number are on their topic; nil where none are recorded
+	Written func(last uint64)
 }
 
 // Seq numbers decisions in the order in which they are made, alike for all members: the offset of
@@ -73,6 +75,8 @@ type Fold struct {
 	next      int64 // offset of the next record
 	applying  int64 // offset of the record that is applied
 	decided   int   // decisions of that record
+	values    int   // recorded values of that record
+	recorded  bool  // there were some since TakeValues
 	positions Positions
 	topics    map[string]Topic
 	progress  []models.Progress // sorted, of all partitions of the topics
@@ -133,7 +137,7 @@ func (f *Fold) Apply(offset int64, at time.Time, b []byte) error {
 	if offset < f.next {
 		return nil
 	}
-	f.next, f.applying, f.decided = offset+1, offset, 0
+	f.next, f.applying, f.decided, f.values = offset+1, offset, 0, 0
 	f.counts.Records++
 	if at.After(f.now) {
 		f.now = at
@@ -217,14 +221,21 @@ func (f *Fold) apply(kind byte, by Author, b []byte) error {
 			}
 		}
 	case kindRules:
-		var r Rules
-		if read(&r) {
-			return f.setRules(r)
+		r, err := readRules(b)
+		if err != nil {
+			f.counts.Damaged++
+			return nil
 		}
+		return f.setRules(r)
 	case kindMember:
 		var m Member
 		if read(&m) {
 			f.member(by, m)
+		}
+	case kindWritten:
+		var w written
+		if read(&w) && f.o.Written != nil {
+			f.o.Written(w.Last)
 		}
 	case kindRemove:
 		var g removal
@@ -444,6 +455,28 @@ func (f *Fold) Decided(a models.Alert) {
 		f.pending = slices.Delete(f.pending, 0, n)
 		f.counts.Dropped += int64(n)
 	}
+}
+
+// ValueSeq numbers a recorded value, which the engine passes on while a record is applied, in the
+// order of records, alike for all members; those of one record may be in another order elsewhere.
+func (f *Fold) ValueSeq() uint64 {
+	n := f.values
+	f.values = min(f.values+1, 1<<seqBits-1)
+	f.recorded = true
+	return uint64(f.applying)<<seqBits | uint64(n)
+}
+
+// SameRecord reports whether two recorded values came of the same record.
+func SameRecord(a, b uint64) bool { return a>>seqBits == b>>seqBits }
+
+// BeforeRecord is the last number that a value of an earlier record may have.
+func BeforeRecord(seq uint64) uint64 { return max(seq>>seqBits<<seqBits, 1) - 1 }
+
+// TakeValues reports once whether values were recorded.
+func (f *Fold) TakeValues() bool {
+	recorded := f.recorded
+	f.recorded = false
+	return recorded
 }
 
 // Next is the offset of the next record.

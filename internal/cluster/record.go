@@ -1,10 +1,13 @@
 package cluster
 
 import (
+	"bytes"
+	"compress/gzip"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"time"
 
@@ -30,6 +33,7 @@ const (
 	kindMember   = 'M' // a member, and which rules it has
 	kindRemove   = 'G' // a topic is gone
 	kindSnapshot = 'N' // a snapshot is in its topic
+	kindWritten  = 'W' // recorded values up to one are on their topic
 )
 
 // Author identifies a member from its start to its end.
@@ -68,11 +72,20 @@ type Put struct {
 	Value []byte `json:"value,omitempty"`
 }
 
-// Rules are the texts of a set of rules: rule files, and the members of lists.
+// Rules are the texts of a set of rules: rule files, rules of other systems as rule files, and the
+// members of lists.
 type Rules struct {
-	Hash  uint64              `json:"hash"`
-	Files []File              `json:"files"`
-	Lists map[string][]string `json:"lists,omitempty"`
+	Hash      uint64              `json:"hash"`
+	Files     []File              `json:"files"`
+	Documents []Document          `json:"documents,omitempty"`
+	Lists     map[string][]string `json:"lists,omitempty"`
+}
+
+// Document is a rule of another system: the file and the line where it is, and what it means.
+type Document struct {
+	File string `json:"file"`
+	Line int    `json:"line"`
+	Text string `json:"text"`
 }
 
 // File is a rule file.
@@ -99,6 +112,10 @@ type tick struct {
 type covers struct {
 	Epoch int64 `json:"epoch"`
 	Seq   Seq   `json:"seq"`
+}
+
+type written struct {
+	Last uint64 `json:"last"`
 }
 
 type removal struct {
@@ -147,8 +164,42 @@ func Silence(by Author, silence []byte) []byte { return append(head(kindSilence,
 // ResolveRecord is the record of a manual resolve.
 func ResolveRecord(by Author, r Resolve) []byte { return record(kindResolve, by, r) }
 
-// RulesRecord is the record by which rules come in force.
-func RulesRecord(by Author, r Rules) []byte { return record(kindRules, by, r) }
+// RulesRecord is the record by which rules come in force. Thousands of rules are compressed, so
+// that they fit.
+func RulesRecord(by Author, r Rules) []byte {
+	b := record(kindRules, by, r)
+	const beginning = 2 + 8 // as head makes it
+	if len(b) < compressedRules {
+		return b
+	}
+	var out bytes.Buffer
+	out.Write(b[:beginning])
+	w := gzip.NewWriter(&out)
+	_, err := w.Write(b[beginning:])
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // a buffer takes all
+	}
+	return out.Bytes()
+}
+
+const (
+	compressedRules = 64 << 10  // bytes, from which on rules are compressed
+	maxRules        = 256 << 20 // bytes of rules that were compressed
+)
+
+// readRules reads what follows the head of rules.
+func readRules(b []byte) (r Rules, err error) {
+	if !bytes.HasPrefix(b, []byte("{")) {
+		in, err := gzip.NewReader(bytes.NewReader(b))
+		if err != nil {
+			return r, err
+		}
+		if b, err = io.ReadAll(io.LimitReader(in, maxRules)); err != nil {
+			return r, err
+		}
+	}
+	return r, json.Unmarshal(b, &r)
+}
 
 // MemberRecord is the record by which a member presents itself.
 func MemberRecord(by Author, m Member) []byte { return record(kindMember, by, m) }
@@ -161,6 +212,10 @@ func RemoveTopic(by Author, epoch int64, topic string, incarnation uint64) []byt
 
 // SnapshotRecord is the record by which the author says that a snapshot is in its topic.
 func SnapshotRecord(by Author, s Stored) []byte { return record(kindSnapshot, by, s) }
+
+// WroteValues is the record by which a leader says that recorded values up to one are on their
+// topic. It counts in any epoch: they are there.
+func WroteValues(by Author, last uint64) []byte { return record(kindWritten, by, written{last}) }
 
 // JumpRecord is the record of a jump.
 func JumpRecord(by Author, j Jump) []byte { return record(kindJump, by, j) }

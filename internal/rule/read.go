@@ -32,10 +32,10 @@ func LoadWith(texts []File, names ...string) (*Set, error) {
 
 func (r *reader) load(texts []File, names []string) {
 	for _, f := range texts {
-		r.onDisk = f.OnDisk
+		r.onDisk, r.members = f.OnDisk, f.Members
 		r.read(f.Name, f.Data)
 	}
-	r.onDisk = true
+	r.onDisk, r.members = true, nil
 	for _, name := range names {
 		files, err := ruleFiles(name)
 		if err != nil || len(files) == 0 {
