@@ -77,7 +77,7 @@ func runCrew(o options) error {
 		if err := os.Mkdir(own, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(own, members, topic, hook.url, lateness, o.sharing())
+		m, err := newMember(own, members, topic, hook.url, lateness, o.sharing(), o.bin)
 		if err != nil {
 			return err
 		}
@@ -129,7 +129,7 @@ func runCrew(o options) error {
 		if err := os.Mkdir(fresh, 0o755); err != nil {
 			return err
 		}
-		m, err := newMember(fresh, members, topic, hook.url, lateness, o.sharing())
+		m, err := newMember(fresh, members, topic, hook.url, lateness, o.sharing(), o.bin)
 		if err == nil {
 			err = m.start()
 		}

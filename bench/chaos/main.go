@@ -76,6 +76,7 @@ type options struct {
 	outages     int // -1 for one in ten kills
 	outage      time.Duration
 	without     string
+	bin         string
 }
 
 func main() {
@@ -105,6 +106,7 @@ func main() {
 	flag.DurationVar(&o.outage, "outage", 12*time.Second, "for how long it is away")
 	flag.StringVar(&o.without, "without", "",
 		"build the engine without a repair, which has to fail: "+repairNames())
+	flag.StringVar(&o.bin, "bin", "", "alert-engine, if members are not to be built")
 	flag.BoolVar(&o.keep, "keep", false, "leave the engine's directory behind")
 	flag.Parse()
 	if o.outages < 0 {

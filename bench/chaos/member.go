@@ -33,9 +33,10 @@ type member struct {
 func newMember(
 	dir, brokers, topic, hook string,
 	lateness time.Duration,
-	sharing string,
+	sharing, bin string,
 ) (*member, error) {
-	engine, err := proc.Build(
+	engine, err := proc.BuildOrUse(
+		bin,
 		dir,
 		fmt.Sprintf(
 			"kafka: {brokers: [%s], topics: [%s], group: %s, start: start, session_timeout: %v, "+
