@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -170,6 +171,7 @@ func (w *webhook) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 				a.Annotations["alert_id"],
 				a.Labels["alertname"] + " " + a.Labels["key"],
 				a.Status,
+				strings.Fields(a.Annotations["merged_alert_ids"]),
 			},
 		)
 		w.seen[a.Labels["alertname"]+" "+a.Labels["key"]+" "+a.Status]++
