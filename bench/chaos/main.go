@@ -18,12 +18,12 @@
 //	KAFKA_PROXIED=31192 scripts/kafka/start.sh 3 .kafka
 //	go -C bench run ./chaos -brokers 127.0.0.1:29192 -cluster ../.kafka -proxied 31192
 //
-//	go -C bench run ./chaos -members 3 -keyless -brokers 127.0.0.1:29192,127.0.0.1:29193,127.0.0.1:29194 \
-//		-cluster ../.kafka -proxied 31192
+//	go -C bench run ./chaos -members 3 -keyless -cluster ../.kafka -proxied 31192 \
+//		-brokers 127.0.0.1:29192,127.0.0.1:29193,127.0.0.1:29194
 //
 // The first one kills the only broker and starts it again -outage later. The second one uses three
-// brokers, of which every 30 seconds one is killed, over a network that is cut every few seconds; the
-// third one does so to a cluster.
+// brokers, of which every 30 seconds one is killed, over a network that is cut every few seconds;
+// the third one does so to a cluster.
 //
 // The producer, the webhooks and the embedded broker are in this process; alert-engine is a process
 // of its own. Most kills are SIGKILL; some are SIGSTOP, for longer than the session with the group

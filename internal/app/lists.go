@@ -213,7 +213,8 @@ func (l *lists) apply() {
 	}
 	var err error
 	if m := l.p.state.cluster; m != nil {
-		err = m.propose(set, m.proposed()) // they are in force when the other members have them, too
+		// they are in force when the other members have them, too
+		err = m.propose(set, m.proposed())
 	} else if err = l.p.state.SetRules(set); err == nil {
 		l.p.set.Store(set)
 	}

@@ -27,9 +27,9 @@ import (
 // cover, in one transaction, and only then to Kafka. So a value is neither lost in a crash nor
 // decided anew; it may be written twice, with the same key, content and time.
 //
-// In a cluster each member decides all values, numbered alike, and keeps them until the topic of the
-// cluster says that they are written; the leader writes them. That topic has what they came from,
-// so they need not wait for the disk.
+// In a cluster each member decides all values, numbered alike, and keeps them until the topic of
+// the cluster says that they are written; the leader writes them. That topic has what they came
+// from, so they need not wait for the disk.
 //
 // Nothing waits for the topic. Values that it does not take wait on disk, up to a bound; beyond
 // that the oldest go that a newer one of the same group has overtaken, then the oldest of all, and
