@@ -24,6 +24,8 @@ const (
 	maxMissedGroups = 64
 	// a window of them is forgotten so long after the newest of its logs
 	missedKept = int64(time.Hour)
+	// between two log lines of a rule, since a producer may send many late logs
+	missedPause = int64(time.Minute)
 )
 
 // missedWindow is the window of a group as it would be without lateness: it holds the logs that
@@ -74,9 +76,13 @@ func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit) {
 	if e.missed = append(e.missed, one); len(e.missed) > keptMissed {
 		e.missed = slices.Delete(e.missed, 0, 1)
 	}
+	if e.watermarks.now-rs.missedLogged < missedPause {
+		return
+	}
+	rs.missedLogged = e.watermarks.now
 	e.opts.logger.Warn("an alert did not fire, since its logs came too late to count; raise the "+
 		"lateness of the rule", "rule", rs.id, "labels", one.Labels, "at", one.At,
-		"behind", one.Behind)
+		"behind", one.Behind, "missed", rs.missedAlerts)
 }
 
 // followMissed adds a log that counts to the window of those that came too late, if there is one.

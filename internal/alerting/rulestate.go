@@ -61,6 +61,7 @@ type ruleCounters struct {
 	tooLate int64
 	// alerts that did not fire because their logs came too late
 	missedAlerts int64
+	missedLogged int64 // when the log said so last
 	fired        int64
 	resolved     int64
 	lastMatch    int64
