@@ -195,8 +195,8 @@ func TestRefusalsNameTheReason(t *testing.T) {
 			"{gte: 1}}",
 		`rule "gone", which it refers to, is not among the files`)
 	f("title: [", "refused")
-	f("title: R\ndetection: {s: {a: ["+strings.Repeat("x, ", 30_000)+"x]}, condition: s}",
-		"its detection has 30")
+	f("title: R\ndetection: {s: {a: ["+strings.Repeat("x, ", 210_000)+"x]}, condition: s}",
+		"its detection has 210")
 	f("title: R\ndetection: {s: {a: x}, condition: "+strings.Repeat("(", 5000)+"s}",
 		"nested too deeply")
 }
