@@ -28,6 +28,7 @@ func framesBegin(t *testing.T, r *run) int64 {
 // was away for so long that it is behind what is left, join from a snapshot: they have the alerts
 // that the others have, with their silences, and go on with them.
 func TestClusterJoinsFromSnapshot(t *testing.T) {
+	skipShort(t)
 	inCluster(t, func(w *world) {
 		t := w.t
 		list := []*run{w.start("a", w.often), w.start("b", w.often), w.start("c", w.often)}
