@@ -230,14 +230,13 @@ func xmlEntities(t []byte) []byte {
 //	####<Nov 29, 2026 8:04:36,382 AM UTC> <Error> <Deployer> <host1> <AdminServer> <thread> <user>
 //	<> <ctx> <1795939476382> <[severity-value: 8] > <BEA-149205> <Failed to initialize shop.>
 func appendWebLogic(dst, b []byte) ([]byte, bool) {
-	rest, ok := bytes.CutPrefix(b, []byte("####<"))
-	if !ok {
+	if !bytes.HasPrefix(b, []byte("####<")) {
 		return dst, false
 	}
-	rest = b[4:]
+	rest := b[4:]
 	var fields [12][]byte
-	n := 0
-	for n < len(fields) {
+	const last = len(fields) - 1 // the text, with whatever brackets it has
+	for n := 0; n < last; {
 		end := angleEnd(rest)
 		if end < 0 {
 			return dst, false
@@ -250,15 +249,12 @@ func appendWebLogic(dst, b []byte) ([]byte, bool) {
 		fields[n] = field
 		n++
 		rest = bytes.TrimLeft(rest[end+1:], " ")
-		if n == 11 { // the text, with whatever brackets it has
-			text := bytes.TrimSpace(rest)
-			if len(text) < 2 || text[0] != '<' {
-				return dst, false
-			}
-			fields[n] = bytes.TrimSuffix(text[1:], []byte(">"))
-			break
-		}
 	}
+	text := bytes.TrimSpace(rest)
+	if len(text) < 2 || text[0] != '<' {
+		return dst, false
+	}
+	fields[last] = bytes.TrimSuffix(text[1:], []byte(">"))
 	at := fields[9]
 	if jsonscan.Digits(at) != len(at) || len(at) != 13 {
 		at = fields[0]

@@ -239,7 +239,7 @@ func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 func (t *lookup) addLive(labels, annotations map[string]string) {
 	for name, v := range t.live.row(labels) {
 		switch {
-		case v == "" || !model.LabelName(name).IsValidLegacy() || strings.HasPrefix(name, "__"):
+		case v == "" || !model.LegacyValidation.IsValidLabelName(name) || strings.HasPrefix(name, "__"):
 		case slices.Contains(t.annotationNames, name):
 			if annotations[name] == "" {
 				annotations[name] = clean(v, maxAnnotation)
