@@ -49,7 +49,7 @@ type acked struct{ at, by time.Time }
 // gap is a time without the broker.
 type gap struct{ from, to time.Time }
 
-// runPromise is long because it is one story: start everything, write, kill, wait until all is
+// runPromise is one long sequence of steps: start everything, write, kill, wait until all is
 // notified, compare.
 func runPromise(o options) (err error) {
 	p := &promise{options: o, receivers: map[string]*receiver{}}

@@ -87,7 +87,7 @@ func main() {
 	}
 }
 
-// measure is long because it is one story: start everything, probe, flood, probe, ask, restart.
+// measure is one long sequence of steps: start everything, probe, flood, probe, ask, restart.
 func measure(alerts int, bin, profiles string) error {
 	dir, err := os.MkdirTemp("", "flood-")
 	if err != nil {

@@ -48,7 +48,7 @@ func main() {
 	}
 }
 
-// measure is long because it is one story: start everything, produce, stop, print.
+// measure is one long sequence of steps: start everything, produce, stop, print.
 func measure(rate float64, rules int, length time.Duration, members int) error {
 	dir, err := os.MkdirTemp("", "latency-")
 	if err != nil {

@@ -158,7 +158,7 @@ func main() {
 	}
 }
 
-// run is long because it is one story.
+// run is one long sequence of steps.
 func run(groups int) error {
 	dir, err := os.MkdirTemp("", "snapshot-")
 	if err != nil {

@@ -79,7 +79,7 @@ func main() {
 	}
 }
 
-// soak is long because it is one story: start everything, produce, measure, judge.
+// soak is one long sequence of steps: start everything, produce, measure, judge.
 func soak(rate, groups int, length time.Duration) error {
 	dir, err := os.MkdirTemp("", "soak-")
 	if err != nil {

@@ -102,10 +102,10 @@ func (t *watermarks) observe(s *scan) *partitionTime {
 	return pt
 }
 
-// settle moves the watermark of rules whose lateness follows the delays. The lateness changes where
-// the time of the partition enters another minute, so it depends on what was read and not on how
-// often somebody asks.
-func (pt *partitionTime) settle() {
+// followDelays moves the watermark of rules whose lateness follows the delays. The lateness changes
+// where the time of the partition enters another minute, so it depends on what was read and not on
+// how often it is called.
+func (pt *partitionTime) followDelays() {
 	if pt.base == always {
 		return
 	}
@@ -199,7 +199,7 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 		}
 	}
 	for p, pt := range t.partitions {
-		pt.settle()
+		pt.followDelays()
 		if pt.seen == 0 {
 			pt.seen = t.now // restored
 		}
@@ -214,7 +214,7 @@ func (t *watermarks) alone(pt *partitionTime, logs int) {
 	t.entries += int64(logs)
 	pt.direct = t.entries
 	pt.base = max(pt.base, pt.reached)
-	pt.settle()
+	pt.followDelays()
 }
 
 // holdsBack says whether a partition holds back the time of those who read it.

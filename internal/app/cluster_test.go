@@ -300,7 +300,7 @@ func TestClusterClaimsAgain(t *testing.T) {
 }
 
 // The values of record rules are those that an instance without a cluster records, each of them
-// once, whoever leads and whatever becomes of the leaders.
+// once, whichever member leads, and also when leaders are killed.
 func TestClusterRecordsValues(t *testing.T) {
 	skipShort(t)
 	kept := func(o *devbroker.Options) {

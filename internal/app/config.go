@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/log-monitoring/alert-engine/internal/decode"
@@ -528,6 +529,12 @@ func (c *Config) Validate() error {
 		at := fmt.Sprintf("notify.lookups[%d]", i)
 		wrong((l.File == "") == (l.Topic == ""), "%s needs one of file and topic", at)
 		wrong(len(l.By) == 0, "%s needs by, the labels that its rows are found by", at)
+		for _, label := range l.By {
+			wrong(!model.LegacyValidation.IsValidLabelName(label),
+				"%s: by has %q, which is no label; a label has letters, digits and '_'", at, label)
+		}
+		wrong(l.Topic != "" && !kafka.IsTopic(l.Topic), "%s: the topic %q is no name of a topic; "+
+			"it has at most 249 letters, digits, '.', '_' and '-'", at, l.Topic)
 		wrong(l.Topic != "" && (slices.Contains(k.Topics, l.Topic) || k.patternFor(l.Topic) != ""),
 			"%s: topic %q is also read as logs; a table has a topic of its own", at, l.Topic)
 	}

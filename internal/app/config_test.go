@@ -131,6 +131,13 @@ func TestConfigProblems(t *testing.T) {
 		`c.yml: a topic of the cluster would be called "my group.snapshots"; set cluster.prefix to `+
 			`letters, digits, '.', '_' and '-'`,
 	)
+	f(
+		"kafka: {topics: [a]}\nnotify: {lookups: [{topic: o w, by: [team name]}]}\n",
+		`c.yml: notify.lookups[0]: by has "team name", which is no label; a label has letters, `+
+			`digits and '_'`,
+		`c.yml: notify.lookups[0]: the topic "o w" is no name of a topic; it has at most 249 `+
+			`letters, digits, '.', '_' and '-'`,
+	)
 	f("log: {colour: true}\n", `c.yml:1:7: unknown key "log.colour"; known are format, level`)
 	f(
 		"log:\n  level: info\n  level: warn\n",

@@ -124,9 +124,9 @@ type topicRecord struct {
 	value []byte
 }
 
-// story is the frames topic of a cluster: three members scan four partitions without regard for
+// scenario is the frames topic of a cluster: three members scan four partitions without regard for
 // each other, some with the old rules although the new ones are in force.
-type story struct {
+type scenario struct {
 	rng      *rand.Rand
 	logs     map[int32][]models.Record
 	members  map[uint64]member // by the hash of their rules
@@ -140,8 +140,8 @@ type member struct {
 	writer  *alerting.FrameWriter
 }
 
-func newStory(tb testing.TB, seed uint64) *story {
-	s := &story{
+func newScenario(tb testing.TB, seed uint64) *scenario {
+	s := &scenario{
 		rng: rand.New(rand.NewPCG(seed, 3)), logs: map[int32][]models.Record{},
 		members: map[uint64]member{},
 	}
@@ -152,11 +152,11 @@ func newStory(tb testing.TB, seed uint64) *story {
 	return s
 }
 
-func (s *story) add(at time.Time, value []byte) {
+func (s *scenario) add(at time.Time, value []byte) {
 	s.records = append(s.records, topicRecord{at, value})
 }
 
-func (s *story) log(at time.Time) int32 {
+func (s *scenario) log(at time.Time) int32 {
 	p := int32(s.rng.IntN(4))
 	level := []string{"INFO", "ERROR"}[s.rng.IntN(2)]
 	s.logs[p] = append(s.logs[p], models.Record{
@@ -169,7 +169,7 @@ func (s *story) log(at time.Time) int32 {
 
 // frame has a member with some rules scan a partition from an offset to its end, and say that it
 // was there.
-func (s *story) frame(at time.Time, rules uint64, p int32, from int64) {
+func (s *scenario) frame(at time.Time, rules uint64, p int32, from int64) {
 	list := s.logs[p]
 	m := s.members[rules]
 	f := Frame{Rules: rules, At: at, Topics: []Topic{{Name: "logs", Partitions: 4}}}
@@ -193,7 +193,7 @@ func (s *story) frame(at time.Time, rules uint64, p int32, from int64) {
 
 // play writes the topic. The rules change in the middle of it, and for a while some members have
 // the old ones.
-func (s *story) play() {
+func (s *scenario) play() {
 	s.add(start, Claim(1))
 	s.add(start, RulesRecord(1, rulesOf(1, oldRules)))
 	s.inForce = 1
@@ -230,7 +230,7 @@ func (s *story) play() {
 }
 
 // fold has a member read the topic, and restart now and then.
-func (s *story) fold(t *testing.T, restarts *rand.Rand) *folder {
+func (s *scenario) fold(t *testing.T, restarts *rand.Rand) *folder {
 	f := newFolder(t, 9)
 	restarted := false
 	for i, r := range s.records {
@@ -248,7 +248,7 @@ func (s *story) fold(t *testing.T, restarts *rand.Rand) *folder {
 // All members decide the same in the same order, also those that were restarted.
 func TestFoldsAgree(t *testing.T) {
 	for seed := range uint64(4) {
-		s := newStory(t, seed)
+		s := newScenario(t, seed)
 		s.play()
 		first := s.fold(t, nil)
 		if len(first.alerts) < 20 {
@@ -277,7 +277,7 @@ func numbers(f *folder) (list []string) {
 
 // direct is what the new rules decide from when they are in force, and the old ones before, of an
 // engine that has all logs.
-func (s *story) direct(t *testing.T) map[string]string {
+func (s *scenario) direct(t *testing.T) map[string]string {
 	only := *s
 	only.records, only.logs = nil, map[int32][]models.Record{}
 	only.rng, only.inForce = rand.New(rand.NewPCG(0, 0)), 0
@@ -310,7 +310,7 @@ func (s *story) direct(t *testing.T) map[string]string {
 func TestFoldRefusesOtherRules(t *testing.T) {
 	careless := 0
 	for seed := range uint64(4) {
-		s := newStory(t, seed)
+		s := newScenario(t, seed)
 		s.play()
 		f := s.fold(t, nil)
 		if f.Counts().Spans[Version] == 0 {
@@ -320,7 +320,7 @@ func TestFoldRefusesOtherRules(t *testing.T) {
 		if diff := cmp.Diff(want, f.ends); diff != "" {
 			t.Errorf("seed %d (-one member +several):\n%s", seed, diff)
 		}
-		wrong := newStory(t, seed)
+		wrong := newScenario(t, seed)
 		wrong.careless = true
 		wrong.play()
 		if !maps.Equal(want, wrong.fold(t, nil).ends) {
@@ -335,7 +335,7 @@ func TestFoldRefusesOtherRules(t *testing.T) {
 // A partition that is not read holds back time, and so do one that no member has said anything
 // about and one whose reader is dead; a mark of what is not applied counts for nothing.
 func TestFoldWaitsForMarks(t *testing.T) {
-	s := newStory(t, 1)
+	s := newScenario(t, 1)
 	f := newFolder(t, 9)
 	n := int64(0)
 	apply := func(at time.Time, value []byte) {
@@ -392,7 +392,7 @@ func TestFoldWaitsForMarks(t *testing.T) {
 // A topic that is gone holds back time until the leader says so.
 func TestFoldRemovesTopic(t *testing.T) {
 	f := newFolder(t, 9)
-	w := newStory(t, 1).members[1].writer
+	w := newScenario(t, 1).members[1].writer
 	mark := func(at time.Time, topic string) []byte {
 		w.Reset()
 		w.Add(alerting.Span{Partition: models.Partition{Topic: topic}})
@@ -478,7 +478,7 @@ func TestFoldStopsAtNewerVersion(t *testing.T) {
 
 // A record of a newer version ends the fold; bytes that are none are passed over, by all alike.
 func FuzzFold(f *testing.F) {
-	s := newStory(f, 1)
+	s := newScenario(f, 1)
 	s.play()
 	for _, r := range s.records[:12] {
 		f.Add(r.value)

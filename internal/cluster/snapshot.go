@@ -14,7 +14,7 @@ import (
 // A snapshot is the state of a fold and its engine at one record of the frames topic: what Save has
 // passed on, as keys and values. It is written to a topic of its own, in chunks, of which an end
 // record says what they add up to. So a snapshot without its end record is none, chunks of two
-// members that write at once are told apart, and what is not whole is noticed.
+// members that write at once are distinguished, and what is not whole is noticed.
 
 // snapshotVersion is the version of the records of a snapshot.
 const snapshotVersion = 1

@@ -154,7 +154,7 @@ func (f *folder) join(t *testing.T) *folder {
 func TestJoinAtAnyRecord(t *testing.T) {
 	differ := 0
 	for seed := range uint64(3) {
-		s := newStory(t, seed)
+		s := newScenario(t, seed)
 		s.play()
 		all := s.fold(t, nil)
 		rng := rand.New(rand.NewPCG(seed, 77))
@@ -189,7 +189,7 @@ func TestJoinAtAnyRecord(t *testing.T) {
 	}
 }
 
-func (s *story) apply(t *testing.T, f *folder, from, to int) {
+func (s *scenario) apply(t *testing.T, f *folder, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
 		if err := f.Apply(int64(i), s.records[i].at, s.records[i].value); err != nil {

@@ -80,7 +80,7 @@ func must(b []byte, err error) []byte {
 	return b
 }
 
-// nginx escapes bytes of a variable as \xHH unless told escape=json.
+// nginx escapes bytes of a variable as \xHH without escape=json.
 func TestHexEscapes(t *testing.T) {
 	f := func(text, want string) {
 		t.Helper()

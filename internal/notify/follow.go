@@ -16,8 +16,8 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A follower of a cluster notifies nobody, but its API shows the alerts as the leader's does: those
-// of the notification state that the leader publishes. It is looked at when somebody asks.
+// A follower of a cluster sends no notifications, but its API shows the alerts as the leader's
+// does: those of the notification state that the leader publishes. It is looked at on request.
 
 // mirror is the alerts that a follower shows.
 type mirror struct {

@@ -235,7 +235,7 @@ func (p *receiverConfig) enrich(a models.Alert) models.Alert {
 }
 
 // addLive adds what a table of a topic has for the labels. The names of its columns come from
-// whoever writes the topic, so those that cannot be labels are left out.
+// the writers of the topic, so those that cannot be labels are left out.
 func (t *lookup) addLive(labels, annotations map[string]string) {
 	for name, v := range t.live.row(labels) {
 		switch {

@@ -337,7 +337,10 @@ func (r *reader) inherit(m map[string]*yaml.Node, base Rule) Rule {
 	if n := m["lateness"]; n != nil {
 		base.LatenessAuto = n.Kind == yaml.ScalarNode && n.Value == "auto"
 		if base.Lateness = FirstLateness; !base.LatenessAuto {
-			base.Lateness = r.duration(n, 0)
+			before := len(r.Problems)
+			if base.Lateness = r.duration(n, 0); len(r.Problems) > before {
+				r.Problems[before].Hint += "; auto follows the delays of the logs"
+			}
 		}
 	}
 	if n := m["window"]; n != nil {
