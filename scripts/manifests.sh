@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Writes packaging/kubernetes/*.yaml, an instance alone and a cluster of three, from the Helm chart, and checks both: helm lint, and the schemas of Kubernetes.
 # Needs Go, or helm, and Python for the schemas. With --check it fails where the files differ from the chart.
+# No step of .ci/run: helm is built from source where there is none, and the schemas are installed, which takes longer than all other checks of the chart.
+# TestManifestsAreRead reads the configuration in the manifests with every run of the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 chart=packaging/helm/alert-engine
@@ -9,6 +11,9 @@ command -v helm >/dev/null || { GOBIN=$work go install helm.sh/helm/v3/cmd/helm@
 
 helm lint --strict "$chart"
 helm lint --strict "$chart" --set replicas=3
+# one replica of a cluster has the pods of three, so that more replicas restart none
+members() { helm template a "$chart" --kube-version 1.33.0 --set config.cluster.enabled=true,replicas="$1" | grep -v '^  replicas:'; }
+diff <(members 1) <(members 3) || { echo "the pods of one replica with config.cluster.enabled differ from those of three"; exit 1; }
 # manifest FILE "WHAT" SETTING... writes a manifest of the chart with some settings.
 manifest() {
   local file=$1 what=$2; shift 2

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Checks and tests the alerts of monitoring/ with promtool, and that the dashboard is JSON. Needs promtool, or Go, which builds it in some minutes.
+# No step of .ci/run, for those minutes.
 set -euo pipefail
 cd "$(dirname "$0")/../monitoring"
 work=$(mktemp -d); trap 'rm -rf "$work"' EXIT

@@ -57,6 +57,16 @@ var Settings = []Setting{
 		},
 	},
 	text("group", "consumer group", func(c *Config) *string { return &c.Kafka.Group }),
+	text(
+		"instance-id",
+		"name of this static member of the group; none for a dynamic one",
+		func(c *Config) *string { return &c.Kafka.InstanceID },
+	),
+	text(
+		"rack",
+		"zone of this process, as brokers name theirs in broker.rack",
+		func(c *Config) *string { return &c.Kafka.Rack },
+	),
 	{
 		Name: "start",
 		Help: "where a new group starts: start, end or an offset",

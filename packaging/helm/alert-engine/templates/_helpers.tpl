@@ -20,3 +20,9 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
+
+{{/* "true" for a cluster: several replicas are one, and one replica is if the configuration says so. */}}
+{{- define "alert-engine.cluster" -}}
+{{- $cluster := default dict .Values.config.cluster -}}
+{{- or (gt (int .Values.replicas) 1) (default false $cluster.enabled) -}}
+{{- end -}}
