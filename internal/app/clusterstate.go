@@ -178,7 +178,7 @@ func (m *clusterMember) inherit(
 			m.home.Topic,
 		), nil
 	}
-	notified, silences := m.p.notifier.Left()
+	notified, silences := m.p.notifier.InheritableState()
 	left.Notified, left.Silences = notified, silences
 	for _, e := range m.p.store.Pending() {
 		e.Alert.Home = m.home

@@ -57,15 +57,15 @@ func (n *Notifier) Lead(firing []models.Alert, notified Changelog, open func()) 
 	n.states.own(home, notified)
 	n.mirror.lead(n, firing)
 	n.entering.Lock()
-	n.taken = 0 // what we took as an earlier leader, others may not know
+	n.taken = 0 // from the start: members that led since may lack what we took when we led before
 	n.entering.Unlock()
 	open()
 	n.takeOutbox() // before what fires: it has the transitions as they were decided
 	n.Acquire(home, firing, nil)
 }
 
-// MergeSilence takes a silence of another member, and returns its ID and until when it is kept.
-// Without an ID it cannot be read.
+// MergeSilence takes over a silence of another member. It returns the ID of the silence and until
+// when it is kept; an empty ID when the silence cannot be read.
 func (n *Notifier) MergeSilence(silence []byte) (id string, until time.Time) {
 	var e silencepb.MeshSilence
 	if err := protodelim.UnmarshalFrom(bytes.NewReader(silence), &e); err != nil {
@@ -80,9 +80,9 @@ func (n *Notifier) MergeSilence(silence []byte) (id string, until time.Time) {
 	return e.Silence.GetId(), e.ExpiresAt.AsTime()
 }
 
-// Left is the notification state that an instance without a cluster has left in our directory, as
-// a leader publishes it, and its silences, as MergeSilence takes them.
-func (n *Notifier) Left() (notified Changelog, silences [][]byte) {
+// InheritableState is the notification state of the instance without a cluster that had our
+// directory before, as a leader publishes it, and its silences, as MergeSilence takes them.
+func (n *Notifier) InheritableState() (notified Changelog, silences [][]byte) {
 	notified = Changelog{}
 	n.states.mu.Lock()
 	for _, s := range n.states.byLabels {
@@ -105,14 +105,16 @@ func (n *Notifier) Left() (notified Changelog, silences [][]byte) {
 	return notified, silences
 }
 
-// move gives the alert the home that all have in a cluster: an instance without one has left it.
-// The process's own alerts are no affair of the cluster's.
+// move gives the alert of an instance without a cluster the home that all alerts have in one. The
+// process's own alerts are not shared in the cluster.
 func (s *state) move(home models.Partition) {
 	if (s.last().Alert.Home != models.Partition{} || internalAlert(s.rule())) {
 		return
 	}
 	for i := range s.Steps {
-		s.Steps[i].Alert.Home = home
+		a := s.Steps[i].Alert.alert()
+		a.Home = home
+		s.Steps[i].Alert = pack(a)
 	}
 }
 
