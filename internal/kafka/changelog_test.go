@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,11 +14,12 @@ import (
 )
 
 // refusing has the broker answer every Produce with an error, as long as there is one.
-func refusing(b *bed, with **kerr.Error) {
+func refusing(b *bed, with *atomic.Pointer[kerr.Error]) {
 	cluster := b.broker.Cluster()
 	cluster.ControlKey(kmsg.Produce.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
-		if *with == nil {
+		refusal := with.Load()
+		if refusal == nil {
 			return nil, nil, false
 		}
 		answer := r.ResponseKind().(*kmsg.ProduceResponse)
@@ -26,7 +28,7 @@ func refusing(b *bed, with **kerr.Error) {
 			topic.Topic, topic.TopicID = t.Topic, t.TopicID
 			for _, p := range t.Partitions {
 				part := kmsg.NewProduceResponseTopicPartition()
-				part.Partition, part.ErrorCode = p.Partition, (*with).Code
+				part.Partition, part.ErrorCode = p.Partition, refusal.Code
 				topic.Partitions = append(topic.Partitions, part)
 			}
 			answer.Topics = append(answer.Topics, topic)
@@ -49,7 +51,7 @@ func TestHandoverThatFails(t *testing.T) {
 		if _, err := h.Read(b.t.Context(), []models.Partition{home}); err != nil {
 			t.Fatal(err)
 		}
-		var with *kerr.Error
+		var with atomic.Pointer[kerr.Error]
 		refusing(b, &with)
 		flush := func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -60,20 +62,20 @@ func TestHandoverThatFails(t *testing.T) {
 		if err := flush(); err != nil || h.Stalled() {
 			t.Errorf("at first: %v, behind %v", err, h.Stalled())
 		}
-		with = kerr.TopicAuthorizationFailed
+		with.Store(kerr.TopicAuthorizationFailed)
 		if err := flush(); err == nil ||
 			!strings.Contains(err.Error(), "TOPIC_AUTHORIZATION_FAILED") {
 			t.Errorf("without rights: %v", err)
 		}
-		with = kerr.MessageTooLarge
+		with.Store(kerr.MessageTooLarge)
 		if err := flush(); err != nil {
 			t.Errorf("what is too large holds up offsets: %v", err)
 		}
-		with = kerr.NotEnoughReplicas
+		with.Store(kerr.NotEnoughReplicas)
 		if err := flush(); err == nil || !h.Stalled() {
 			t.Errorf("while replicas are away: %v, behind %v", err, h.Stalled())
 		}
-		with = nil
+		with.Store(nil)
 		b.wait("what was put", func() bool { return !h.Stalled() })
 		if err := flush(); err != nil {
 			t.Errorf("in the end: %v", err)
