@@ -37,7 +37,7 @@ var layers = [][]string{
 	{"internal/schema"},
 	{
 		"internal/jsonscan", "internal/problem", "internal/duration", "internal/safetext",
-		"internal/number", "internal/wait",
+		"internal/number", "internal/wait", "internal/atomicfile",
 		"pkg/models",
 	},
 }

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 	"github.com/log-monitoring/alert-engine/internal/kafka"
 	"github.com/log-monitoring/alert-engine/internal/notify"
 	"github.com/log-monitoring/alert-engine/internal/wait"
@@ -243,11 +244,5 @@ func (t *lookupTopic) write(values map[string]string) error {
 	if before, err := os.ReadFile(t.file); err == nil && slices.Equal(before, text) {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(t.file), 0o700); err != nil {
-		return err
-	}
-	if err := os.WriteFile(t.file+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(t.file+".new", t.file)
+	return atomicfile.Write(t.file, text)
 }

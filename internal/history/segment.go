@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -220,10 +221,7 @@ func (s *segment) seal() error {
 	}
 	binary.LittleEndian.PutUint32(b[len(indexMagic):], crc32.ChecksumIEEE(body))
 	name := segmentName(s.dir, s.number, indexSuffix)
-	if err := os.WriteFile(name+".tmp", b, 0o600); err != nil {
-		return err
-	}
-	if err := errors.Join(s.file.Sync(), os.Rename(name+".tmp", name)); err != nil {
+	if err := errors.Join(s.file.Sync(), atomicfile.Write(name, b)); err != nil {
 		return err
 	}
 	if err := s.openIndex(); err != nil {

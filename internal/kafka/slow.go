@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
@@ -108,10 +109,7 @@ func (s *slowRecords) save() error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(s.path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(s.path+".new", s.path)
+	return atomicfile.Write(s.path, text)
 }
 
 // scanMark is what a scanning goroutine is at: the watch reads it meanwhile.

@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 )
 
 // file appends notifications to a file: one line of JSON for each.
@@ -151,7 +153,8 @@ func (f *file) append(text []byte) error {
 		return errors.Join(err, takeBack(out, size, n))
 	}
 	if size == 0 {
-		syncDirectory(filepath.Dir(f.name))
+		// a power cut may lose the entry of a new file
+		_ = atomicfile.SyncDir(filepath.Dir(f.name))
 	}
 	return nil
 }
@@ -173,12 +176,4 @@ func cutShort(f logFile, size int64) bool {
 	}
 	_, err := f.ReadAt(last, size-1)
 	return err == nil && last[0] != '\n'
-}
-
-// syncDirectory makes the entry of a new file outlast a power cut, where that can be asked for.
-func syncDirectory(name string) {
-	if d, err := os.Open(name); err == nil {
-		_ = d.Sync()
-		d.Close()
-	}
 }

@@ -31,6 +31,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sr"
 
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 	"github.com/log-monitoring/alert-engine/internal/schema"
 )
 
@@ -314,17 +315,7 @@ func (r *Registry) write(id schema.ID, text schema.Text) {
 	if r.dir == "" {
 		return
 	}
-	b, err := json.Marshal(text)
-	if err != nil || os.MkdirAll(r.dir, 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(r.dir, "new-*")
-	if err != nil {
-		return
-	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		os.Rename(f.Name(), r.path(id))
+	if b, err := json.Marshal(text); err == nil {
+		_ = atomicfile.Write(r.path(id), b)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/log-monitoring/alert-engine/internal/atomicfile"
 )
 
 // filesystem is what the store asks of the operating system. Tests put one in its place that fails
@@ -110,17 +112,7 @@ func (disk) Rename(from, to string) error { return os.Rename(from, to) }
 
 func (disk) Remove(name string) error { return os.Remove(name) }
 
-func (disk) SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	err = d.Sync()
-	if closeErr := d.Close(); err == nil {
-		err = closeErr
-	}
-	return err
-}
+func (disk) SyncDir(dir string) error { return atomicfile.SyncDir(dir) }
 
 func isFull(err error) bool     { return errors.Is(err, syscall.ENOSPC) }
 func isReadOnly(err error) bool { return errors.Is(err, syscall.EROFS) }
