@@ -12,9 +12,10 @@ import (
 )
 
 // A snapshot is the state of a fold and its engine at one record of the frames topic: what Save has
-// passed on, as keys and values. It is written to a topic of its own, in chunks, of which an end
-// record says what they add up to. So a snapshot without its end record is none, chunks of two
-// members that write at once are distinguished, and what is not whole is noticed.
+// passed on, as keys and values. These are a stream of bytes, which a topic of its own has in
+// chunks, cut wherever one is full. An end record says what the chunks add up to. So a snapshot
+// without its end record is none, chunks of two members that write at once are distinguished, and
+// what is not whole is noticed.
 
 // snapshotVersion is the version of the records of a snapshot.
 const snapshotVersion = 1
@@ -23,20 +24,20 @@ const (
 	kindChunk = 'B'
 	kindEnd   = 'E'
 
-	// bytes beyond which a chunk gets no further key; brokers take a megabyte by default
-	chunkBytes = 512 << 10
+	chunkBytes = 512 << 10 // of a record at most; brokers take a megabyte by default
 	chunkHead  = 2 + 8
 )
 
 // Snapshot says what a snapshot holds.
 type Snapshot struct {
-	ID     uint64    `json:"id"`
-	Frames [16]byte  `json:"frames"` // ID of the frames topic
-	Next   int64     `json:"next"`   // offset of the first record that it does not cover
-	At     time.Time `json:"at"`     // time of the newest record that it covers
-	State  int       `json:"state"`  // format of the engine's state
-	By     string    `json:"by"`     // version of the program that has written it
-	First  int64     `json:"first"`  // offset of the first chunk
+	ID     uint64   `json:"id"`
+	Frames [16]byte `json:"frames"` // ID of the frames topic
+	Next   int64    `json:"next"`   // offset of the first record that it does not cover
+	// time of the newest record that was applied when it was begun, by the clock of the topic
+	At     time.Time `json:"at"`
+	State  int       `json:"state"` // format of the engine's state
+	By     string    `json:"by"`    // version of the program that has written it
+	First  int64     `json:"first"` // offset of the first chunk
 	Chunks uint64    `json:"chunks"`
 	Bytes  int64     `json:"bytes"`
 	Sum    uint32    `json:"sum"` // checksum of all chunks
@@ -46,9 +47,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // SnapshotWriter makes the records of a snapshot.
 type SnapshotWriter struct {
-	s    Snapshot
-	buf  []byte
-	send func(record []byte) error
+	s       Snapshot
+	buf     []byte
+	lengths []byte
+	send    func(record []byte) error
 }
 
 // NewSnapshotWriter begins a snapshot. send gets each chunk, which it then owns.
@@ -57,18 +59,33 @@ func NewSnapshotWriter(s Snapshot, send func(chunk []byte) error) *SnapshotWrite
 	return &SnapshotWriter{s: s, send: send}
 }
 
-// Put adds a key.
+// Put adds a key with a value, both of any size.
 func (w *SnapshotWriter) Put(key, value []byte) error {
-	if len(w.buf) == 0 {
-		w.buf = snapshotHead(make([]byte, 0, chunkBytes+chunkBytes/8), kindChunk, w.s.ID)
-		w.buf = binary.BigEndian.AppendUint64(w.buf, w.s.Chunks)
+	w.lengths = binary.AppendUvarint(w.lengths[:0], uint64(len(key)))
+	w.lengths = binary.AppendUvarint(append(w.lengths, key...), uint64(len(value)))
+	if err := w.write(w.lengths); err != nil {
+		return err
 	}
-	w.buf = append(binary.AppendUvarint(w.buf, uint64(len(key))), key...)
-	w.buf = append(binary.AppendUvarint(w.buf, uint64(len(value))), value...)
-	if len(w.buf) < chunkBytes {
-		return nil
+	return w.write(value)
+}
+
+// write adds bytes to the stream, and sends the chunks that are full.
+func (w *SnapshotWriter) write(b []byte) error {
+	for len(b) > 0 {
+		if len(w.buf) == 0 {
+			w.buf = snapshotHead(make([]byte, 0, chunkBytes), kindChunk, w.s.ID)
+			w.buf = binary.BigEndian.AppendUint64(w.buf, w.s.Chunks)
+		}
+		n := min(len(b), chunkBytes-len(w.buf))
+		w.buf, b = append(w.buf, b[:n]...), b[n:]
+		if len(w.buf) < chunkBytes {
+			return nil
+		}
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
-	return w.Flush()
+	return nil
 }
 
 // Flush sends the last chunk.
@@ -142,13 +159,14 @@ var ErrTorn = errors.New("the snapshot is not whole")
 // SnapshotReader reads the chunks of a snapshot, in the order of the topic.
 type SnapshotReader struct {
 	s, got Snapshot
+	rest   []byte // of the stream: the beginning of a key and value whose end is in later chunks
 }
 
 // NewSnapshotReader begins to read a snapshot, whose end record was read.
 func NewSnapshotReader(s Snapshot) *SnapshotReader { return &SnapshotReader{s: s} }
 
-// Read passes the keys of a record to each, if it is a chunk of the snapshot. The slices are those
-// of the record. What was passed on counts only if Done returns nil later.
+// Read passes the keys that end in a record to each, if it is a chunk of the snapshot. The slices
+// are valid during the call. What was passed on counts only if Done returns nil later.
 func (r *SnapshotReader) Read(record []byte, each func(key, value []byte) error) error {
 	if len(record) < chunkHead+8 || record[0] != snapshotVersion || record[1] != kindChunk ||
 		binary.BigEndian.Uint64(record[2:]) != r.s.ID {
@@ -160,33 +178,40 @@ func (r *SnapshotReader) Read(record []byte, each func(key, value []byte) error)
 	r.got.Chunks++
 	r.got.Bytes += int64(len(record))
 	r.got.Sum = crc32.Update(r.got.Sum, castagnoli, record[chunkHead:])
-	for b := record[chunkHead+8:]; len(b) > 0; {
-		key, rest, ok := cutBytes(b)
-		if !ok {
-			return ErrTorn
+	r.rest = append(r.rest, record[chunkHead+8:]...)
+	b := r.rest
+	for len(b) > 0 {
+		key, after, whole := cutBytes(b)
+		if !whole {
+			break
 		}
-		value, rest, ok := cutBytes(rest)
-		if !ok {
-			return ErrTorn
+		value, after, whole := cutBytes(after)
+		if !whole {
+			break
 		}
 		if err := each(key, value); err != nil {
 			return err
 		}
-		b = rest
+		b = after
+	}
+	if len(b) < len(r.rest) {
+		r.rest = append(r.rest[:0], b...)
 	}
 	return nil
 }
 
 // Done returns an error unless all of the snapshot was read.
 func (r *SnapshotReader) Done() error {
-	if r.got.Chunks != r.s.Chunks || r.got.Bytes != r.s.Bytes || r.got.Sum != r.s.Sum {
+	if r.got.Chunks != r.s.Chunks || r.got.Bytes != r.s.Bytes || r.got.Sum != r.s.Sum ||
+		len(r.rest) > 0 {
 		return fmt.Errorf("%w: %d of %d chunks were read, with %d of %d bytes", ErrTorn,
 			r.got.Chunks, r.s.Chunks, r.got.Bytes, r.s.Bytes)
 	}
 	return nil
 }
 
-func cutBytes(b []byte) (value, rest []byte, ok bool) {
+// cutBytes cuts a length and as many bytes off a stream. whole is false when it has fewer.
+func cutBytes(b []byte) (value, rest []byte, whole bool) {
 	n, used := binary.Uvarint(b)
 	if used <= 0 || n > uint64(len(b)-used) {
 		return nil, nil, false

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -78,6 +79,32 @@ func TestSnapshotReadsBack(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A value of any size is in as many chunks as it takes, none larger than brokers accept by default.
+func TestLargeValueIsInManyChunks(t *testing.T) {
+	large := make([]byte, 20<<20)
+	for i := range large {
+		large[i] = byte(i * i >> 7)
+	}
+	want := map[string][]byte{"large": large, "small": []byte("s"), "empty": {}}
+	chunks, s := chunksOf(t, 1, want)
+	for i, chunk := range chunks {
+		if len(chunk) > chunkBytes {
+			t.Fatalf("chunk %d of %d has %d bytes, want %d at most", i, len(chunks), len(chunk),
+				chunkBytes)
+		}
+	}
+	got, err := readChunks(s, chunks)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !maps.EqualFunc(want, got, bytes.Equal) {
+		t.Errorf("%d values are read, and differ", len(got))
+	}
+	if _, err := readChunks(s, chunks[:len(chunks)-1]); !errors.Is(err, ErrTorn) {
+		t.Errorf("without the last chunk: %v, want that it is torn", err)
 	}
 }
 
