@@ -94,10 +94,8 @@ func (a *accessLine) append(dst, line []byte) []byte {
 	dst = appendBytes(dst, "method", a.method)
 	dst = appendBytes(dst, "path", a.path)
 	dst = appendBytes(dst, "protocol", a.protocol)
-	dst = append(appendName(dst, "status"), a.status...)
-	if n := jsonscan.Digits(a.size); n > 0 && n == len(a.size) && jsonscan.IsNumber(a.size) {
-		dst = append(appendName(dst, "bytes"), a.size...)
-	}
+	dst = appendNumber(dst, "status", a.status)
+	dst = appendNumber(dst, "bytes", a.size)
 	if string(a.referer) != "-" {
 		dst = appendBytes(dst, "referer", a.referer)
 	}
@@ -177,7 +175,9 @@ func (a *accessLine) balancer(b []byte, quote int) bool {
 	var all [13][]byte
 	n := 0
 	for t := bytes.TrimRight(b[:quote], " "); len(t) > 0 && n < len(all); n++ {
-		all[n], t, _ = bytes.Cut(t, []byte(" "))
+		if all[n], t, _ = bytes.Cut(t, []byte(" ")); len(all[n]) == 0 {
+			return false
+		}
 	}
 	if n != 11 && n != 12 {
 		return false
@@ -579,9 +579,6 @@ func (a *accessLine) squid(b []byte) bool {
 		return false
 	}
 	a.at, a.client, a.cache, a.status, a.size = fields[0], fields[2], result, status, fields[4]
-	if string(status) == "000" {
-		a.status = []byte("0")
-	}
 	a.method, a.path, a.user = fields[5], fields[6], fields[7]
 	a.duration, a.unit = fields[1], time.Millisecond
 	return true

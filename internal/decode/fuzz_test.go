@@ -34,6 +34,9 @@ func seeds(f *testing.F) {
 			}
 		}
 	}
+	for _, s := range readPrograms(f) {
+		f.Add([]byte(s.Value))
+	}
 	f.Add([]byte(`{"a":1,"a":{"b":2},"a.b":3,"a":{"c":4}}`))
 	f.Add([]byte(`{"a":{"b":{"c":1}},"a":{"b":2},"\u0061":"\ud83d\ude00\ud800\u00e9"}`))
 	f.Add([]byte("{\"a\" :\t[1,{\"b\":\"\\\"\"}] ,\"b\":\"caf\xe9\"}"))
@@ -210,6 +213,7 @@ func checkLog(t *testing.T, l *Log, fields *Fields, again *Decoder) {
 // A parser of a line either refuses it or rewrites it into one whole object.
 func FuzzLines(f *testing.F) {
 	seeds(f)
+	f.Add([]byte("cpu,host=a v=1 0777889472"))
 	d, _ := New(Config{}, NewFields())
 	f.Fuzz(func(t *testing.T, line []byte) {
 		d.begin(&models.Record{Timestamp: time.UnixMilli(1777889480000), Value: line}, nil, nil)

@@ -101,7 +101,7 @@ func appendPoint(dst, b []byte) ([]byte, bool) {
 	if n := jsonscan.Digits(at); n < 10 || n > 19 || n != len(at) {
 		return dst, false
 	}
-	return append(appendKey(dst, "timestamp"), at...), true
+	return appendNumber(dst, "timestamp", at), true
 }
 
 // tagName is the name of a tag. The host is that of Telegraf, not of the log's sender.

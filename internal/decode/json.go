@@ -432,6 +432,18 @@ func appendName(b []byte, key string) []byte {
 	return append(b, '"', ':')
 }
 
+// appendNumber appends a whole number, or nothing if the text has other bytes than digits. Leading
+// zeros, which JSON does not allow, are dropped.
+func appendNumber(b []byte, key string, digits []byte) []byte {
+	if n := jsonscan.Digits(digits); n == 0 || n != len(digits) {
+		return b
+	}
+	for len(digits) > 1 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	return append(appendName(b, key), digits...)
+}
+
 // appendKey appends the key of a member, ready for its value.
 func appendKey(b []byte, key string) []byte {
 	if n := len(b); n > 0 && b[n-1] != '{' {

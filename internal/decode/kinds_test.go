@@ -526,3 +526,26 @@ func TestRecordsLeftOpen(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// The columns of an access log have a blank between each, and a status that begins with zeros is a
+// number.
+func TestColumnsOfAccessLogs(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		if got := readOne(t, Config{}, nextDay, line, "status", "path"); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+	const start, end = "2026-05-04T10:11:12.382123Z lb 203.0.113.9:5000 10.0.0.1:80 0.1 ",
+		` 0 29 "GET http://shop.example:80/pay HTTP/1.1" "curl/8" - -`
+	f(start+"0.2 0.3 502 502"+end, "502 /pay")
+	f(start+"0.2 0.3 000 000"+end, "0 /pay")
+	f(start+" 0.3 502 502"+end, "")
+	f(start+"0.2  502 502"+end, "")
+	f("2026-05-04\t10:11:12\tFRA1\t29\t203.0.113.9\tGET\td1.example\t/pay\t000\t-\tcurl\t-\t-\t"+
+		"Error\tid\td1.example\thttps\t9\t0.001\t-", "0 /pay")
+	f("[pid: 12|app: 0|req: 1/1] 192.0.2.1 () {30 vars in 400 bytes} [Mon May  4 10:11:12 2026] "+
+		"GET /pay => generated 5 bytes in 3 msecs (HTTP/1.1 000) 2 headers in 70 bytes", "0 /pay")
+	f("1777889472.382 2 127.0.0.1 NONE/000 0 GET http://a.example/ - HIER_NONE/- -",
+		"0 http://a.example/")
+}

@@ -11,24 +11,37 @@ import (
 	"github.com/log-monitoring/alert-engine/pkg/models"
 )
 
-// A record in the form of a program, written down by hand rather than recorded, says what a person
-// reads in it: time, level, a part of the message, and fields.
-func TestProgramsAsAPersonReads(t *testing.T) {
+// programSample is a record in the form of a program, written down by hand rather than recorded.
+type programSample struct {
+	Program, Value string
+	Want           map[string]string
+}
+
+func readPrograms(tb testing.TB) (samples []programSample) {
+	tb.Helper()
 	file, err := os.Open("testdata/programs.jsonl")
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer file.Close()
 	lines := bufio.NewScanner(file)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		var s struct {
-			Program, Value string
-			Want           map[string]string
-		}
+		var s programSample
 		if err := json.Unmarshal(lines.Bytes(), &s); err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
+		samples = append(samples, s)
+	}
+	if err := lines.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return samples
+}
+
+// Time, level, a part of the message, and fields of each program are what a person reads.
+func TestProgramsAsAPersonReads(t *testing.T) {
+	for _, s := range readPrograms(t) {
 		t.Run(s.Program, func(t *testing.T) {
 			var paths []string
 			for path := range s.Want {
@@ -58,8 +71,5 @@ func TestProgramsAsAPersonReads(t *testing.T) {
 				t.Errorf("%d logs", logs)
 			}
 		})
-	}
-	if err := lines.Err(); err != nil {
-		t.Fatal(err)
 	}
 }

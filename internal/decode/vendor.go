@@ -89,9 +89,7 @@ func appendSystem(dst []byte, e xmlElement) []byte {
 	case "Security":
 		dst = appendBytes(dst, "UserID", e.attribute("UserID"))
 	case "EventID", "Level", "Task", "Opcode", "EventRecordID", "Version":
-		if jsonscan.IsNumber(e.text) {
-			dst = append(appendName(dst, name), e.text...)
-		}
+		dst = appendNumber(dst, name, e.text)
 	case "Channel", "Keywords":
 		dst = appendBytes(dst, name, unescapeXML(e.text))
 	}
