@@ -549,3 +549,31 @@ func TestColumnsOfAccessLogs(t *testing.T) {
 	f("1777889472.382 2 127.0.0.1 NONE/000 0 GET http://a.example/ - HIER_NONE/- -",
 		"0 http://a.example/")
 }
+
+// A line that is its own message is read once.
+func TestWholeLineIsReadOnce(t *testing.T) {
+	const event = `<Event><System><EventID>7</EventID></System><EventData><Data Name='a'>b</Data>` +
+		`</EventData>%s</Event>`
+	f := func(line, want string, layers int) {
+		t.Helper()
+		for _, value := range []string{line, fmt.Sprintf(`{"message":%q}`, line)} {
+			d, err := New(Config{}, NewFields("order"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) {
+				n := len(l.over)
+				if value != line {
+					n--
+				}
+				if got := string(l.Lookup("order").Text); n != layers || got != want {
+					t.Errorf("%s: order is %q in %d layers", value, got, n)
+				}
+			}, nil)
+		}
+	}
+	f(fmt.Sprintf(event, ""), "", 0)
+	f(fmt.Sprintf(event, `<RenderingInfo><Message>{&quot;order&quot;:1}</Message></RenderingInfo>`),
+		"1", 1)
+	f(`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157`, "", 0)
+}

@@ -254,7 +254,7 @@ func (l *Log) openMessage() {
 			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
 				l.isAccess = l.isAccess || f == formatAccess
-				whole = f.keepsLine()
+				whole = f.keepsLine(text)
 			} else {
 				return
 			}

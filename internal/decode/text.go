@@ -37,8 +37,14 @@ func (f format) held() string {
 }
 
 // keepsLine reports whether the message of a line in the format is the whole line.
-func (f format) keepsLine() bool {
-	return f == formatAccess || f == formatAudit || f == formatSnort
+func (f format) keepsLine(line []byte) bool {
+	switch f {
+	case formatAccess, formatAudit, formatSnort:
+		return true
+	case formatWindows:
+		return !bytes.Contains(line, []byte("<RenderingInfo"))
+	}
+	return false
 }
 
 // winner is the format of the last record of a partition that was in one.
@@ -174,7 +180,7 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	}
 	d.built = dst
 	if ok {
-		d.access, d.wholeLine = f == formatAccess, f.keepsLine()
+		d.access, d.wholeLine = f == formatAccess, f.keepsLine(b)
 		d.emitBuilt(name, b)
 		d.access, d.wholeLine = false, false
 	}
