@@ -52,6 +52,7 @@ type Decoder struct {
 	defaultLevel level
 	auto         bool // the format is detected
 	notices      [noticeCount]uint64
+	noticed      [noticeCount]uint32 // the stamp of the log that was counted last
 
 	log     Log
 	today   today
@@ -96,6 +97,7 @@ type Decoder struct {
 	access           bool // the current line is of an access log
 	wholeLine        bool // the message of the current line is the line, which was read already
 	index            int
+	split            split
 	cloudEvent       bool       // the record is a CloudEvent in binary mode
 	refused, damaged int        // of the record: rejections, and damaged values
 	last             [16]winner // by the low bits of the partition
@@ -501,6 +503,7 @@ func (d *Decoder) prepare(format string, raw []byte) {
 	l.stamp++
 	if l.stamp == 0 { // wrapped around: an old stamp could look like this log's
 		clear(l.stamps)
+		clear(d.noticed[:])
 		for _, e := range d.extractors {
 			e.stamp = 0
 		}
@@ -541,6 +544,23 @@ func (d *Decoder) emit() {
 	if d.each != nil {
 		d.each(&d.log)
 	}
+	if d.split.next > 0 {
+		d.emitNext()
+	}
+}
+
+// emitNext emits the log of the next object of a message that holds several.
+func (d *Decoder) emitNext() {
+	l := &d.log
+	timed := l.timeSeen && l.timeFrom == recordKeyNames[keyTime]
+	at, from := l.time, l.timeFrom
+	d.split.from, d.split.next = d.split.next, 0
+	d.prepare(l.format, l.raw)
+	if timed {
+		l.time, l.timeFrom, l.timeSeen = at, from, true
+	}
+	d.emit()
+	d.split = split{}
 }
 
 // keep appends a text to the arena of the current log.

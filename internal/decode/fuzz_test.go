@@ -239,7 +239,7 @@ func FuzzRepair(f *testing.F) {
 			return
 		}
 		for i := 1; i < len(doc); i += 1 + len(doc)/64 {
-			closed, ok := appendClosed(nil, doc[:i])
+			closed, _, ok := jsonscan.Repair(nil, doc[:i])
 			if x.Read(doc[:i]) == jsonscan.Cut && (!ok || !whole(x, closed)) {
 				t.Fatalf("cut at %q, closed as %q", doc[:i], closed)
 			}

@@ -304,111 +304,28 @@ func (d *Decoder) repaired(b []byte) bool {
 		return false
 	}
 	for first := true; len(b) > 0; first = false {
-		n := d.root.Read(b)
-		if n > 0 {
-			if first {
-				return false // a text behind an object
-			}
-			d.object(b[:n], "json")
-			b = b[nextObject(b, n):]
-			continue
-		}
+		var end int
 		var ok bool
-		end := len(b)
-		if n == jsonscan.Cut {
-			d.built, ok = appendClosed(d.built[:0], b)
-		} else {
-			d.built, end, ok = jsonscan.Mend(d.built[:0], b)
-		}
-		if !ok || !whole(d.root, d.built) {
+		d.built, end, ok = jsonscan.Repair(d.built[:0], b)
+		rest := b[nextObject(b, end):]
+		switch {
+		case ok && first && len(rest) > 0 && rest[0] != '{':
+			return false // a text behind an object
+		case ok && whole(d.root, b[:end]):
+			d.object(b[:end], "json")
+		case ok && whole(d.root, d.built):
+			d.prepare("json", b[:end])
+			d.notice(NoticeRepaired)
+			d.emit()
+		default:
 			if !first {
 				d.refuse(InvalidJSON, "one of several objects is not JSON: "+clip(b))
 			}
 			return !first
 		}
-		d.notice(NoticeRepaired)
-		d.prepare("json", b[:end])
-		d.emit()
-		b = b[end:]
+		b = rest
 	}
 	return true
-}
-
-// maxOpen is how many open brackets a cut is mended below.
-const maxOpen = 1000
-
-// appendClosed appends a cut-off document with everything closed that is open at its end. A member
-// without its value is null.
-func appendClosed(dst, b []byte) ([]byte, bool) {
-	var open []byte
-	last, inKey := byte(0), false // the last byte that was no blank and in no string
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; c {
-		case '"':
-			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
-			e, _ := jsonscan.ScanString(b, i+1)
-			if e < 0 {
-				return closeAll(append(append(dst, cutEscape(b)...), '"'), open, inKey),
-					len(open) > 0
-			}
-			i, last = e, '"'
-		case '{', '[':
-			if len(open) >= maxOpen {
-				return dst, false
-			}
-			open = append(open, c+2) // the closing bracket
-			last = c
-		case '}', ']':
-			if len(open) == 0 || open[len(open)-1] != c {
-				return dst, false
-			}
-			open = open[:len(open)-1]
-			last, inKey = c, false
-		case ' ', '\t', '\r', '\n':
-		default:
-			if c == ',' || c == ':' {
-				inKey = false
-			}
-			last = c
-		}
-	}
-	dst = append(dst, bytes.TrimRight(b, " \t\r\n")...)
-	switch last {
-	case ',':
-		dst = dst[:len(dst)-1]
-	case ':':
-		dst = append(dst, "null"...)
-	case '"', '{', '[', '}', ']':
-	default: // a number or literal that may be cut: it is not known
-		dst = append(bytes.TrimRight(dst, "+-.0123456789eEaflnrstu"), "null"...)
-	}
-	return closeAll(dst, open, inKey && last == '"'), len(open) > 0
-}
-
-func closeAll(dst, open []byte, inKey bool) []byte {
-	if inKey {
-		dst = append(dst, ":null"...)
-	}
-	for i := len(open) - 1; i >= 0; i-- {
-		dst = append(dst, open[i])
-	}
-	return dst
-}
-
-// cutEscape cuts an escape that is not complete off the end.
-func cutEscape(b []byte) []byte {
-	i := bytes.LastIndexByte(b, '\\')
-	if i < 0 || i < len(b)-6 {
-		return b
-	}
-	slashes := 0
-	for i-slashes >= 0 && b[i-slashes] == '\\' {
-		slashes++
-	}
-	if slashes%2 == 0 || i+1 < len(b) && b[i+1] != 'u' {
-		return b
-	}
-	return b[:i]
 }
 
 // appendMember appends a member to the object that is being built: a comma unless it is the first,

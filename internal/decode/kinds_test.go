@@ -522,9 +522,60 @@ func TestRecordsLeftOpen(t *testing.T) {
 	const records = `{"message":"failed 7","level":"ERROR","level_value":40000,` +
 		`{"message":"next","level":"WARN",{"message":"last","level":"INFO"}`
 	got := readOne(t, Config{}, nextDay, records, "level", "message")
-	if got != "ERROR failed 7 WARN next INFO last" {
+	const want = "ERROR failed 7 WARN next INFO last"
+	if got != want {
 		t.Error(got)
 	}
+	for _, wrapped := range []string{
+		fmt.Sprintf(`{"log":%q,"time":"2026-05-04T10:11:12Z"}`, records+"\n"),
+		fmt.Sprintf(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":%q},`+
+			`"timeUnixNano":"1777889472382000000"}]}]}]}`, " "+records),
+		"2026-05-04T10:11:12Z stdout F " + records,
+	} {
+		if got := readOne(t, Config{}, nextDay, wrapped, "level", "message"); got != want {
+			t.Errorf("%s: %s", wrapped, got)
+		}
+		got := readOne(t, Config{}, nextDay, wrapped, "time")
+		if n := strings.Count(got, "2026-05-04T10:11:12"); n != 3 {
+			t.Errorf("%s: %s", wrapped, got)
+		}
+	}
+	many := strings.Repeat(`{"a":1,`, 1000) + `"b":1}`
+	got = readOne(t, Config{}, nextDay, fmt.Sprintf(`{"message":%q,"level":"ERROR"}`, many), "level")
+	if n := strings.Count(got, "ERROR"); n != maxSplits+1 {
+		t.Errorf("%d logs of one message", n)
+	}
+}
+
+// A repair is counted once for a log, and does not depend on which fields are requested.
+func TestRepairs(t *testing.T) {
+	f := func(value, want string, repairs uint64) {
+		t.Helper()
+		for _, paths := range [][]string{{"level"}, {"level", "x.y"}, {"level", "x"}, {"level", "x.y.z"}} {
+			d, err := New(Config{}, NewFields(paths...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) {
+				got += string(l.Value(FieldLevel).Text) + " "
+				l.Entry()
+			}, nil)
+			if n := d.Notices()[NoticeRepaired]; strings.TrimSpace(got) != want || n != repairs {
+				t.Errorf("%v of %s: %q with %d repairs", paths, value, got, n)
+			}
+		}
+	}
+	f(`{"level":"ERROR","bytes":-,"agent":"cur`, "ERROR", 1)
+	f(`{"level":"ERROR","x":{"y":-,"z":"cu`, "ERROR", 1)
+	f(`{"level":"ERROR","x":{"y":1,{"level":"WARN"}`, "ERROR WARN", 1)
+	f(`{"level":"ERROR","x":{"y":{"z":1,{"level":"WARN","x":{"y":2}}`, "ERROR WARN", 1)
+	f(`{"level":"ERROR","x":{"y":[1,`, "ERROR", 1)
+	f(`{"log":"{\"level\":\"ERROR\",\"x\":{\"y\":-}"}`, "ERROR", 1)
+	f(`{"log":"{\"level\":\"ERROR\",\"x\":{\"y\":-","n":-}`, "ERROR", 1)
+	f(`{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":`+
+		`"{\"level\":\"ERROR\",\"n\":-}"},"attributes":[{"key":"x","value":{"kvlistValue":`+
+		`{"values":[]}}}]}]}]}]}`, "ERROR", 1)
 }
 
 // The columns of an access log have a blank between each, and a status that begins with zeros is a

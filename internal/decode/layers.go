@@ -236,33 +236,71 @@ func (l *Log) openMessage() {
 			if n > maxLayers+3 {
 				return
 			}
-			text := bytes.TrimSpace(l.valueOf(x, s).Text)
+			text := d.split.of(l.valueOf(x, s).Text, n)
 			if len(text) == 0 {
 				return
 			}
-			whole := false // the message of the new layer is the text again
+			keepsLine := false // the message of the new layer is the text again
 			if text[0] == '{' {
 				d.inner[n] = append(d.inner[n][:0], text...)
 				if l.pushOver(d.inner[n]) {
 					continue
 				}
 				var ok bool
-				if d.inner[n], _, ok = jsonscan.Mend(d.inner[n][:0], text); !ok {
+				var end int
+				d.inner[n], end, ok = jsonscan.Repair(d.inner[n][:0], text)
+				rest := bytes.TrimSpace(text[end:])
+				if !ok || len(rest) > 0 && (rest[0] != '{' || !d.split.at(n, end)) ||
+					!l.pushOver(d.inner[n]) {
 					return
 				}
 				d.notice(NoticeRepaired)
+				continue
 			} else if built, f, ok := d.rewritten(d.inner[n][:0], text); ok {
 				d.inner[n] = built
 				l.isAccess = l.isAccess || f == formatAccess
-				whole = f.keepsLine(text)
+				keepsLine = f.keepsLine(text)
 			} else {
 				return
 			}
-			if !l.pushOver(d.inner[n]) || whole {
+			if !l.pushOver(d.inner[n]) || keepsLine {
 				return
 			}
 		}
 	}
+}
+
+// split is the log of a message that holds several objects.
+type split struct {
+	layer int // of the message; 0 if it is not split
+	from  int // offset of the log's object in the message without the blanks around it
+	next  int // offset of the next log's object; 0 if there is none
+	count int
+}
+
+// maxSplits bounds the logs of one message, because each reads the whole message.
+const maxSplits = 16
+
+// of returns the rest of the message of a layer, from the log's object on.
+func (s *split) of(message []byte, layer int) []byte {
+	message = bytes.TrimSpace(message)
+	if layer != s.layer {
+		return message
+	}
+	return message[min(s.from, len(message)):]
+}
+
+// at splits the message of a layer behind an object of a size, and reports whether it could.
+func (s *split) at(layer, size int) bool {
+	if s.count >= maxSplits || s.layer != 0 && s.layer != layer {
+		return false
+	}
+	if s.layer != layer {
+		s.from = 0
+	}
+	s.layer, s.next = layer, s.from+size
+	s.count++
+	return true
 }
 
 // closedMessage says whether the message is known to be a text with nothing in it.

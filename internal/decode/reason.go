@@ -61,4 +61,10 @@ func (d *Decoder) Notices() map[Notice]uint64 {
 	return all
 }
 
-func (d *Decoder) notice(n Notice) { d.notices[n]++ }
+// notice counts a notice of the current log, once per log.
+func (d *Decoder) notice(n Notice) {
+	if d.noticed[n] != d.log.stamp {
+		d.noticed[n] = d.log.stamp
+		d.notices[n]++
+	}
+}

@@ -154,10 +154,7 @@ func (d *Decoder) parse(f format, b []byte) bool {
 	case formatLEEF:
 		dst, ok = appendLEEF(dst, b, header{})
 	case formatCRI:
-		if dst, ok = appendCRI(dst, b, &d.today); ok &&
-			bytes.HasPrefix(dst, []byte(`{"logtag":"P`)) {
-			d.notice(NoticePartial)
-		}
+		dst, ok = appendCRI(dst, b, &d.today)
 	case formatKlog:
 		dst, ok = appendKlog(dst, b)
 	case formatAudit:
@@ -183,6 +180,9 @@ func (d *Decoder) parse(f format, b []byte) bool {
 		d.access, d.wholeLine = f == formatAccess, f.keepsLine(b)
 		d.emitBuilt(name, b)
 		d.access, d.wholeLine = false, false
+		if f == formatCRI && bytes.HasPrefix(d.built, []byte(`{"logtag":"P`)) {
+			d.notice(NoticePartial)
+		}
 	}
 	return ok
 }

@@ -13,7 +13,7 @@ import (
 func TestMend(t *testing.T) {
 	f := func(object, want string) {
 		t.Helper()
-		got, end, ok := Mend(nil, []byte(object))
+		got, end, ok := mend(nil, []byte(object))
 		if !ok {
 			got, end = nil, len(object)
 		}
@@ -33,12 +33,12 @@ func TestMend(t *testing.T) {
 	// the next object begins where a member should
 	f(`{"a":1,{"b":2}`, `{"a":1}{"b":2}`)
 	f(`{"a":{"x":-,{"b":2,"c":}`, `{"a":{"x":null}}{"b":2,"c":}`)
+	f(`{"a":1} tail`, `{"a":1} tail`)
 	// no guess is made of what is damaged otherwise
 	f(`{"a":"x"y}`, ``)
 	f(`{"a":1`, ``)
 	f(`{"a":x{}`, ``)
 	f(`{a:1}`, ``)
-	f(`{"a":1} tail`, ``)
 	f("{\"a\":x\n,\"b\":1}", ``)
 }
 
@@ -54,7 +54,7 @@ func TestMendKeepsMeaning(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, _, ok := Mend(nil, text)
+		got, _, ok := mend(nil, text)
 		if !ok {
 			t.Fatalf("refused: %s", text)
 		}
@@ -67,7 +67,7 @@ func TestMendKeepsMeaning(t *testing.T) {
 		}
 		bare := rapid.StringMatching(`[-0-9a-z., :/]{0,12}`).Draw(t, "bare")
 		broken := []byte(`{"first":` + bare + `,"last":` + bare + `}`)
-		if got, _, ok := Mend(nil, broken); ok && !json.Valid(got) {
+		if got, _, ok := mend(nil, broken); ok && !json.Valid(got) {
 			t.Fatalf("%s became %s", broken, got)
 		}
 	})

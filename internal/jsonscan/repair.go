@@ -5,10 +5,31 @@ import (
 	"strings"
 )
 
-// maxMended is how deep an object may be nested to be mended.
-const maxMended = 32
+const (
+	maxMended = 32   // depth of objects whose values are mended
+	maxOpen   = 1000 // open brackets of a cut object
+)
 
-// Mend appends to dst the object b[:end] in valid syntax, where only the following keeps it from
+// Repair appends the object b[:end] to dst in valid syntax, and reports whether it could. It quotes
+// values that lack quotes, and closes an object that the next object or the end of b cuts off. What
+// follows the object is not checked. The result depends on b only, and the time is linear in end.
+func Repair(dst, b []byte) (out []byte, end int, ok bool) {
+	start := len(dst)
+	if out, end, ok := mend(dst, b); ok {
+		return out, end, true
+	}
+	out, ok = closeAtCut(dst[:start], b)
+	if !ok {
+		return dst[:start], 0, false
+	}
+	closed := out[start:]
+	if mended, end, ok := mend(out, closed); ok && end == len(closed) {
+		out = append(mended[:start], mended[start+len(closed):]...)
+	}
+	return out, len(b), true
+}
+
+// mend appends to dst the object b[:end] in valid syntax, where only the following keeps it from
 // being JSON, and says whether it could. The time is linear in end.
 //
 // Web servers whose log format is a template of JSON write values without quotes: a variable is
@@ -23,12 +44,12 @@ const maxMended = 32
 //
 //	{"message":"failed","level":"ERROR",{"message":"next"}
 //	{"message":"failed","level":"ERROR"}
-func Mend(dst, b []byte) (out []byte, end int, ok bool) {
+func mend(dst, b []byte) (out []byte, end int, ok bool) {
 	if len(b) == 0 || b[0] != '{' {
 		return dst, 0, false
 	}
 	dst, end, state := mendObject(dst, b, 0, 0)
-	return dst, end, state == leftOpen || state == mended && SkipBlank(b, end) == len(b)
+	return dst, end, state != damaged
 }
 
 // mending is how far a value could be mended.
@@ -133,4 +154,78 @@ func mendBare(dst, b []byte, i int) (out []byte, end int, state mending) {
 		return append(dst, text...), end, mended
 	}
 	return AppendQuoted(dst, text), end, mended
+}
+
+// closeAtCut appends a cut-off document with everything closed that is open at its end. A member
+// without its value is null.
+func closeAtCut(dst, b []byte) ([]byte, bool) {
+	var open []byte
+	last, inKey := byte(0), false // the last byte that was no blank and in no string
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '"':
+			inKey = (last == '{' || last == ',') && len(open) > 0 && open[len(open)-1] == '}'
+			e, _ := ScanString(b, i+1)
+			if e < 0 {
+				return closeAll(append(append(dst, cutEscape(b)...), '"'), open, inKey),
+					len(open) > 0
+			}
+			i, last = e, '"'
+		case '{', '[':
+			if len(open) >= maxOpen {
+				return dst, false
+			}
+			open = append(open, c+2) // the closing bracket
+			last = c
+		case '}', ']':
+			if len(open) == 0 || open[len(open)-1] != c {
+				return dst, false
+			}
+			open = open[:len(open)-1]
+			last, inKey = c, false
+		case ' ', '\t', '\r', '\n':
+		default:
+			if c == ',' || c == ':' {
+				inKey = false
+			}
+			last = c
+		}
+	}
+	dst = append(dst, bytes.TrimRight(b, " \t\r\n")...)
+	switch last {
+	case ',':
+		dst = dst[:len(dst)-1]
+	case ':':
+		dst = append(dst, "null"...)
+	case '"', '{', '[', '}', ']':
+	default: // a number or literal that may be cut: it is not known
+		dst = append(bytes.TrimRight(dst, "+-.0123456789eEaflnrstu"), "null"...)
+	}
+	return closeAll(dst, open, inKey && last == '"'), len(open) > 0
+}
+
+func closeAll(dst, open []byte, inKey bool) []byte {
+	if inKey {
+		dst = append(dst, ":null"...)
+	}
+	for i := len(open) - 1; i >= 0; i-- {
+		dst = append(dst, open[i])
+	}
+	return dst
+}
+
+// cutEscape cuts an escape that is not complete off the end.
+func cutEscape(b []byte) []byte {
+	i := bytes.LastIndexByte(b, '\\')
+	if i < 0 || i < len(b)-6 {
+		return b
+	}
+	slashes := 0
+	for i-slashes >= 0 && b[i-slashes] == '\\' {
+		slashes++
+	}
+	if slashes%2 == 0 || i+1 < len(b) && b[i+1] != 'u' {
+		return b
+	}
+	return b[:i]
 }
