@@ -24,8 +24,9 @@ const (
 type sample struct {
 	mu      sync.Mutex // guards what follows
 	records []models.Record
-	next    int // the oldest, once there are sampleSize
-	fresh   int // kept since the last plan
+	next    int    // the oldest, once there are sampleSize
+	fresh   int    // kept since the last plan
+	kept    uint64 // since the start
 }
 
 // offer keeps a few of some records, before which others were passed over, and returns how many now
@@ -53,6 +54,7 @@ func (s *sample) keep(r *models.Record) {
 		return
 	}
 	s.fresh++
+	s.kept++
 	if len(s.records) < sampleSize {
 		s.records = append(
 			s.records,
@@ -91,16 +93,19 @@ func (s *sample) due() bool {
 	return true
 }
 
-// copied returns the records, which scanners go on to overwrite.
-func (s *sample) copied() []models.Record {
+// copied returns the records, the oldest first, which scanners go on to overwrite, and how many
+// were kept since the start.
+func (s *sample) copied() (list []models.Record, kept uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	list := make([]models.Record, len(s.records))
-	for i, r := range s.records {
-		r.Value = bytes.Clone(r.Value)
-		list[i] = r
+	list = make([]models.Record, 0, len(s.records))
+	for _, part := range [][]models.Record{s.records[s.next:], s.records[:s.next]} {
+		for _, r := range part {
+			r.Value = bytes.Clone(r.Value)
+			list = append(list, r)
+		}
 	}
-	return list
+	return list, s.kept
 }
 
 // recent is what a plan is made by; nil when too little has gone by.
@@ -108,7 +113,7 @@ func (e *Engine) recent() func(*decode.Fields, func(*decode.Log)) {
 	if e.sample.size() < sampleEnough {
 		return nil
 	}
-	records := e.sample.copied()
+	records, _ := e.sample.copied()
 	return func(fields *decode.Fields, each func(*decode.Log)) {
 		decoders := map[string]*decode.Decoder{}
 		for i := range records {
@@ -133,11 +138,12 @@ func safely(f func()) (ok bool) {
 	return
 }
 
-// Sample returns a few of the records that were scanned lately; none when too few were. The records
-// are the caller's.
-func (e *Engine) Sample() []models.Record {
+// Sample returns a few of the records that were scanned lately, the oldest first; none when too few
+// were. kept is how many records were kept for it since the start, so two samples show how many
+// records of the second are new. The records are the caller's.
+func (e *Engine) Sample() (records []models.Record, kept uint64) {
 	if e.sample.size() < sampleEnough {
-		return nil
+		return nil, 0
 	}
 	return e.sample.copied()
 }

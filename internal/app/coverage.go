@@ -8,12 +8,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/log-monitoring/alert-engine/internal/logprofile"
-	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/internal/wait"
 	"github.com/log-monitoring/alert-engine/internal/web"
 )
 
-// coverage compares the fields that rules ask for with those of the logs that go by: of the few
+// coverage compares the fields that rules reference with those of the logs that go by: of the few
 // that the engine keeps to plan its index by. Whatever was seen once counts as seen, so a field of
 // rare logs is not taken for missing for ever.
 type coverage struct {
@@ -21,97 +20,117 @@ type coverage struct {
 
 	mu     sync.Mutex // guards what follows
 	status web.FieldCoverage
-	seen   map[askedField]bool
+	known  map[reference]known
+	kept   uint64 // records that the engine had kept at the last comparison
 }
 
-type askedField struct{ rule, fields string }
+// reference is a field that a rule references, or several of which any will do.
+type reference struct{ rule, fields string }
+
+// known is what the samples since the start have shown of a reference.
+type known struct {
+	seen bool // some log has the field
+	read bool // the rule has read logs
+}
 
 const (
 	coverageFirst = 20 * time.Second // between two looks whether there are logs to compare with
 	coverageNext  = 5 * time.Minute  // and after a comparison
-	coveredFields = 200              // of each kind, on the page and in metrics
+	coveredFields = 200              // of each kind on the page, and rules in metrics
 )
 
 var (
 	descAbsent = prometheus.NewDesc("alert_engine_rule_absent_fields",
-		"Fields that a rule asks for and no sampled log has; of at most 200 rules, and none for "+
+		"Fields that a rule references and no sampled log has; of at most 200 rules, and none for "+
 			"rules whose fields all occur.", []string{"rule"}, nil)
-	descUnasked = prometheus.NewDesc("alert_engine_unasked_fields",
-		"Fields of sampled logs that no rule asks for.", nil, nil)
-	descCovered = prometheus.NewDesc("alert_engine_coverage_logs",
-		"Sampled logs by which fields of rules and logs were compared.", nil, nil)
+	descUnreferenced = prometheus.NewDesc("alert_engine_unreferenced_fields",
+		"Fields of the last sampled logs that no rule references.", nil, nil)
+	descCovered = prometheus.NewDesc("alert_engine_coverage_logs_total",
+		"Sampled logs by which fields of rules and logs were compared, each counted once.", nil,
+		nil)
+	descRejected = prometheus.NewDesc("alert_engine_coverage_records_rejected_total",
+		"Sampled records that could not be read when fields of rules and logs were compared.", nil,
+		nil)
 )
 
 func newCoverage(p *process) *coverage {
-	return &coverage{p: p, seen: map[askedField]bool{}}
+	return &coverage{p: p, known: map[reference]known{}}
 }
 
 func (c *coverage) run(ctx context.Context) error {
 	for pause := coverageFirst; wait.Sleep(ctx, pause); {
-		pause = coverageFirst
+		pause = coverageNext
 		compared, err := c.compare()
 		if err != nil {
 			c.p.logger.Warn("comparing the fields of rules and logs failed", "error", err)
-		}
-		if compared {
-			pause = coverageNext
+		} else if !compared {
+			pause = coverageFirst
 		}
 	}
 	return nil
 }
 
-// compare looks at the logs that were kept; false if there are too few.
+// compare looks at the logs that were kept; false if there are too few, or no new ones.
 func (c *coverage) compare() (bool, error) {
-	records := c.p.state.Sample()
-	if len(records) == 0 {
+	records, kept := c.p.state.Sample()
+	fresh := int(min(kept-c.kept, uint64(len(records))))
+	if fresh == 0 {
 		return false, nil
 	}
-	var set *rule.Set
-	if set = c.p.set.Load(); c.p.state.cluster != nil {
-		set = c.p.state.cluster.ownSet()
-	}
-	profile, err := logprofile.New(set, logprofile.Options{Decode: c.p.config.Format})
+	profile, err := logprofile.New(c.p.lists.rules(), logprofile.Options{
+		Decode: c.p.config.Format, FieldsOnly: true,
+	})
 	if err != nil {
 		return false, err
 	}
+	var logs, rejected, panics int // of records that were counted at the last comparison
 	for i := range records {
+		if i == len(records)-fresh {
+			logs, rejected, panics = profile.Logs, profile.Rejected, profile.Panics
+		}
 		if err := profile.Add(&records[i]); err != nil {
 			return false, err
 		}
 	}
+	if n := profile.Panics - panics; n > 0 {
+		c.p.logger.Warn("sampled records cannot be read; their fields are not compared",
+			"records", n, "reason", profile.Panic)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept = kept
 	c.take(profile)
+	c.status.Logs += profile.Logs - logs
+	c.status.Rejected += profile.Rejected - rejected
 	return true, nil
 }
 
+// take replaces the fields of the status. The caller holds mu.
 func (c *coverage) take(profile *logprofile.Profile) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	before := c.seen
-	status := web.FieldCoverage{Logs: c.status.Logs + profile.Logs, Rules: map[string]int{}}
-	c.seen = map[askedField]bool{}
-	for _, a := range profile.Asked() {
-		key := askedField{a.Rule, a.Fields}
-		switch {
-		case a.Seen || before[key]:
-			c.seen[key] = true
-		case !a.Read:
-		default:
-			status.AbsentTotal++
-			status.Rules[a.Rule]++
-			if len(status.Absent) < coveredFields {
-				status.Absent = append(status.Absent, web.AbsentField{
-					Rule: a.Rule, Field: a.Fields,
-				})
-			}
+	status := web.FieldCoverage{Logs: c.status.Logs, Rejected: c.status.Rejected}
+	before := c.known
+	c.known = map[reference]known{}
+	for _, r := range profile.Referenced() {
+		key := reference{r.Rule, r.Fields}
+		k := known{seen: r.Seen || before[key].seen, read: r.Read || before[key].read}
+		c.known[key] = k
+		if k.seen || !k.read {
+			continue
+		}
+		status.AbsentTotal++
+		if n := len(status.Rules); n > 0 && status.Rules[n-1].Rule == r.Rule {
+			status.Rules[n-1].Fields++
+		} else if n < coveredFields {
+			status.Rules = append(status.Rules, web.AbsentFields{Rule: r.Rule, Fields: 1})
+		}
+		if len(status.Absent) < coveredFields {
+			status.Absent = append(status.Absent, web.AbsentField{Rule: r.Rule, Field: r.Fields})
 		}
 	}
-	for _, u := range profile.Unasked() {
-		status.UnaskedTotal++
-		if len(status.Unasked) < coveredFields {
-			status.Unasked = append(status.Unasked, web.UnaskedField{
-				Field: u.Field, Percent: 100 * u.Logs / max(profile.Logs, 1),
-			})
-		}
+	unreferenced := profile.Unreferenced()
+	status.UnreferencedTotal = len(unreferenced)
+	for _, u := range unreferenced[:min(len(unreferenced), coveredFields)] {
+		status.Unreferenced = append(status.Unreferenced, web.UnreferencedField(u))
 	}
 	c.status = status
 }
@@ -125,7 +144,7 @@ func (c *coverage) view() web.FieldCoverage {
 
 // Describe implements prometheus.Collector.
 func (c *coverage) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descAbsent, descUnasked, descCovered} {
+	for _, d := range []*prometheus.Desc{descAbsent, descUnreferenced, descCovered, descRejected} {
 		out <- d
 	}
 }
@@ -133,17 +152,16 @@ func (c *coverage) Describe(out chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector.
 func (c *coverage) Collect(out chan<- prometheus.Metric) {
 	s := c.view()
-	if s.Logs == 0 {
+	if s.Logs+s.Rejected == 0 {
 		return
 	}
-	n := map[string]int{}
-	for _, a := range s.Absent {
-		n[a.Rule] = s.Rules[a.Rule]
+	for _, r := range s.Rules {
+		out <- prometheus.MustNewConstMetric(descAbsent, prometheus.GaugeValue, float64(r.Fields),
+			r.Rule)
 	}
-	for id, fields := range n {
-		out <- prometheus.MustNewConstMetric(descAbsent, prometheus.GaugeValue, float64(fields), id)
-	}
-	out <- prometheus.MustNewConstMetric(descUnasked, prometheus.GaugeValue,
-		float64(s.UnaskedTotal))
+	out <- prometheus.MustNewConstMetric(descUnreferenced, prometheus.GaugeValue,
+		float64(s.UnreferencedTotal))
 	out <- prometheus.MustNewConstMetric(descCovered, prometheus.CounterValue, float64(s.Logs))
+	out <- prometheus.MustNewConstMetric(descRejected, prometheus.CounterValue,
+		float64(s.Rejected))
 }

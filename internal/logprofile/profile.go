@@ -8,6 +8,7 @@ package logprofile
 
 import (
 	"cmp"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Options struct {
 	// range comes from the logs.
 	File  bool
 	Until time.Time // end of the sample of a topic, normally now
+	// Only compare fields, for Referenced and Unreferenced. No rule is evaluated.
+	FieldsOnly bool
 }
 
 const (
@@ -49,7 +52,12 @@ type Profile struct {
 	seed       maphash.Seed
 
 	Records, Logs, Rejected int
-	From, To                time.Time // times of the first and the last log
+	// records, of Rejected, that made the decoder or a rule panic, and what the last one said
+	Panics   int
+	Panic    string
+	From, To time.Time // times of the first and the last log
+
+	named int // logs whose fields were counted
 }
 
 // partition is what the sample shows of one partition.
@@ -111,23 +119,25 @@ func New(set *rule.Set, o Options) (*Profile, error) {
 		if r.Mode == rule.Off || slices.Contains(sources(r), "alerts") {
 			continue
 		}
-		q, err := query(r)
-		if err != nil {
-			return nil, err
-		}
 		w := &ruleProfile{
 			rule:    r,
-			query:   add(q),
 			groups:  map[uint64]bool{},
 			stepped: make([]int64, len(r.Sequence)),
 			grouped: make([]int64, len(r.By)),
 		}
-		for _, step := range r.Sequence {
-			at := -1
-			if !step.Not {
-				at = add(both(r.Match, step.Match))
+		if !o.FieldsOnly {
+			q, err := query(r)
+			if err != nil {
+				return nil, err
 			}
-			w.steps = append(w.steps, at)
+			w.query = add(q)
+			for _, step := range r.Sequence {
+				at := -1
+				if !step.Not {
+					at = add(both(r.Match, step.Match))
+				}
+				w.steps = append(w.steps, at)
+			}
 		}
 		for _, u := range set.Uses(r) {
 			w.uses = append(w.uses, use{Use: u})
@@ -213,8 +223,20 @@ func (p *Profile) locate() {
 	}
 }
 
-// Add evaluates one record. The profile does not keep the record's memory.
+// Add evaluates one record. The profile does not keep the record's memory. A record that makes the
+// decoder or a rule panic is rejected, and counted in Panics. An error says that the format of the
+// topic is wrong.
 func (p *Profile) Add(r *models.Record) error {
+	defer func() {
+		if cause := recover(); cause != nil {
+			p.Rejected++
+			p.Panics++
+			p.Panic = fmt.Sprintf("%.150v", cause)
+			// their state after the panic is unknown
+			delete(p.decoders, r.Topic)
+			p.matcher = p.index.NewMatcher()
+		}
+	}()
 	d := p.decoders[r.Topic]
 	if d == nil {
 		var err error
@@ -272,9 +294,12 @@ func (p *Profile) log(l *decode.Log) {
 		}
 	}
 	if p.Logs <= namedLogs || p.Logs%namedEvery == 0 {
+		p.named++
 		p.names.add(l)
 	}
-	p.hits = p.matcher.Match(l, p.hits[:0])
+	if !p.o.FieldsOnly {
+		p.hits = p.matcher.Match(l, p.hits[:0])
+	}
 	for i, w := range p.rules {
 		if p.reads(w.rule, p.current.topic) {
 			w.look(p, l, i)
@@ -304,6 +329,9 @@ func (w *ruleProfile) look(p *Profile, l *decode.Log, number int) {
 				return present(l, id)
 			})
 		}
+	}
+	if p.o.FieldsOnly {
+		return
 	}
 	for i, step := range w.steps {
 		if step >= 0 && p.holds(step) {

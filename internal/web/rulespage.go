@@ -24,7 +24,7 @@ type rulesData struct {
 	More   int
 	Firing int
 	Never  int // rules without a match
-	Absent int // fields that rules ask for and no sampled log has
+	Absent int // fields that rules reference and no sampled log has
 	CanAdd bool
 }
 

@@ -12,26 +12,31 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/suggest"
 )
 
-// FieldCoverage compares the fields that rules ask for with those of sampled logs.
+// FieldCoverage compares the fields that rules reference with those of sampled logs.
 type FieldCoverage struct {
-	Logs                      int            `json:"logs"`              // that were sampled
-	Absent                    []AbsentField  `json:"absent,omitempty"`  // some of them
-	Unasked                   []UnaskedField `json:"unasked,omitempty"` // the most frequent
-	AbsentTotal, UnaskedTotal int            `json:"-"`
-	Rules                     map[string]int `json:"-"` // absent fields by rule
+	Logs         int                 // that were sampled since the start
+	Rejected     int                 // sampled records that could not be read
+	Absent       []AbsentField       // some of them
+	Rules        []AbsentFields      // some of the rules that have any
+	Unreferenced []UnreferencedField // the most frequent of the last sampled logs
+	// all of them
+	AbsentTotal, UnreferencedTotal int
 }
 
-// AbsentField is a field that a rule asks for, or several of which any will do, and that no sampled
-// log has.
-type AbsentField struct {
-	Rule  string `json:"rule"`
-	Field string `json:"field"`
+// AbsentField is a field that a rule references, or several of which any will do, and that no
+// sampled log has.
+type AbsentField struct{ Rule, Field string }
+
+// AbsentFields is how many absent fields a rule has.
+type AbsentFields struct {
+	Rule   string
+	Fields int
 }
 
-// UnaskedField is a field that no rule asks for, and how many of the sampled logs have it.
-type UnaskedField struct {
-	Field   string `json:"field"`
-	Percent int    `json:"percent"`
+// UnreferencedField is a field that no rule references, and how many of the sampled logs have it.
+type UnreferencedField struct {
+	Field   string
+	Percent int
 }
 
 const (

@@ -31,9 +31,9 @@ func TestSuggestPage(t *testing.T) {
 	f.backtested = BacktestResult{Records: 3000, Logs: 3000}
 	o.Coverage = func() FieldCoverage {
 		return FieldCoverage{
-			Logs: 500, AbsentTotal: 1, UnaskedTotal: 1,
-			Absent:  []AbsentField{{Rule: "shop/Errors", Field: "stauts"}},
-			Unasked: []UnaskedField{{Field: "<b>x", Percent: 12}},
+			Logs: 500, AbsentTotal: 1, UnreferencedTotal: 1,
+			Absent:       []AbsentField{{Rule: "shop/Errors", Field: "stauts"}},
+			Unreferenced: []UnreferencedField{{Field: "<b>x", Percent: 12}},
 		}
 	}
 	s := newServer(t, o)
