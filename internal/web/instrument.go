@@ -62,11 +62,18 @@ func (s *Server) recovered(w *statusWriter, r route, problem any) {
 	if problem == http.ErrAbortHandler {
 		panic(problem)
 	}
-	s.metrics.panics.Inc()
-	s.Logger.Error("handler panicked",
-		"route", r.pattern, "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
+	s.panicked(r.pattern)(problem)
 	if w.status == 0 {
 		writeError(w, &apiError{http.StatusInternalServerError, "internal error; see the log"})
+	}
+}
+
+// panicked returns a function that logs and counts a panic of some work.
+func (s *Server) panicked(work string) func(problem any) {
+	return func(problem any) {
+		s.metrics.panics.Inc()
+		s.Logger.Error("handler panicked",
+			"route", work, "panic", fmt.Sprint(problem), "stack", string(debug.Stack()))
 	}
 }
 

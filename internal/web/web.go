@@ -96,9 +96,9 @@ type Server struct {
 	stopping chan struct{} // closed when Run ends; ends all streams
 	limits   map[cost]*limit
 	metrics  requestMetrics
-	alerts   remembered[[]models.Alert]
-	rules    remembered[[]RuleStatus]
-	engine   remembered[EngineStatus]
+	alerts   cache[[]models.Alert]
+	rules    cache[[]RuleStatus]
+	engine   cache[EngineStatus]
 	pulse    pulse // fingerprint of the alerts, shared by all open pages
 }
 
@@ -130,7 +130,10 @@ func New(o Options) (*Server, error) {
 		limits:   newLimits(),
 		metrics:  newRequestMetrics(o.Registerer),
 	}
-	s.alerts.from, s.rules.from, s.engine.from = 5*time.Millisecond, besideFrom, besideFrom
+	s.alerts.least, s.alerts.panicked = 5*time.Millisecond, s.panicked("list of alerts")
+	s.rules.least, s.rules.panicked = expensiveFrom, s.panicked("status of rules")
+	s.engine.least, s.engine.panicked = expensiveFrom, s.panicked("status of the engine")
+	s.dropCachesAfterChanges()
 	var err error
 	if s.access, err = newAccess(o); err != nil {
 		return nil, err
@@ -141,6 +144,30 @@ func New(o Options) (*Server, error) {
 	s.files = ruleFiles{dir: o.RulesDir}
 	s.handler = s.guard(s.mux())
 	return s, nil
+}
+
+// dropCachesAfterChanges has pages show a change that was made here.
+func (s *Server) dropCachesAfterChanges() {
+	if resolve := s.Resolve; resolve != nil {
+		s.Resolve = func(ctx context.Context, alertID string) error {
+			defer s.alerts.drop()
+			return resolve(ctx, alertID)
+		}
+	}
+	if reload := s.Reload; reload != nil {
+		s.Reload = func(ctx context.Context) error {
+			defer s.engine.drop()
+			defer s.rules.drop()
+			defer s.alerts.drop()
+			return reload(ctx)
+		}
+	}
+}
+
+func (s *Server) closeCaches() {
+	s.alerts.close()
+	s.rules.close()
+	s.engine.close()
 }
 
 // ServeHTTP answers one request. It does not check the passwords of the configuration file; Run
@@ -192,9 +219,7 @@ func (s *Server) Run(ctx context.Context) error {
 	acks.Go(func() { s.expireAcks(ackCtx) })
 	defer acks.Wait()
 	defer stopAcks()
-	defer s.engine.refresh.Wait()
-	defer s.rules.refresh.Wait()
-	defer s.alerts.refresh.Wait()
+	defer s.closeCaches()
 
 	select {
 	case err := <-served:
