@@ -307,6 +307,9 @@ func (s *Server) ask(ctx context.Context, method, path string, body, v any) erro
 	req.Header.Set("Accept", "application/json")
 	a := answer{header: http.Header{}, status: http.StatusOK}
 	s.Alertmanager.ServeHTTP(&a, req)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if a.status >= 300 {
 		return &apiError{
 			a.status,

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -92,6 +93,10 @@ func (s *Server) api(h func(http.ResponseWriter, *http.Request) error) http.Hand
 	})
 }
 
+// statusClientGone is the status, of nginx, of a request whose client left before the answer. Only
+// metrics show it.
+const statusClientGone = 499
+
 // statusOf is the HTTP status of an error; 500 if it has none.
 func statusOf(err error) int {
 	if e, ok := errors.AsType[*apiError](err); ok {
@@ -99,6 +104,9 @@ func statusOf(err error) int {
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return http.StatusRequestEntityTooLarge
+	}
+	if errors.Is(err, context.Canceled) {
+		return statusClientGone
 	}
 	return http.StatusInternalServerError
 }

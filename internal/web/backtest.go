@@ -102,10 +102,13 @@ func (s *Server) backtest(
 	}
 	_ = http.NewResponseController(w).
 		SetWriteDeadline(time.Now().Add(backtestTime + 10*time.Second))
-	ctx, cancel := context.WithTimeout(ctx, backtestTime)
+	within, cancel := context.WithTimeout(ctx, backtestTime)
 	defer cancel()
-	result, err := s.Backtest(ctx, set, since, values)
+	result, err := s.Backtest(within, set, since, values)
 	if err != nil {
+		if ctx.Err() != nil {
+			return BacktestResult{}, ctx.Err()
+		}
 		return BacktestResult{}, &apiError{
 			http.StatusBadGateway,
 			"backtest failed: " + err.Error(),

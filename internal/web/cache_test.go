@@ -48,6 +48,7 @@ func TestCache(t *testing.T) {
 		get(6, work)
 		time.Sleep(cacheTime)
 		get(6, 0)
+		synctest.Wait()
 		c.drop() // also what is being computed
 		time.Sleep(work)
 		get(8, work)

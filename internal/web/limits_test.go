@@ -354,3 +354,19 @@ func (f *fakeAudit) Of(alert string) (list []AuditEntry) {
 	}
 	return list
 }
+
+// A client that leaves is not an error of the server.
+func TestClientThatLeaves(t *testing.T) {
+	_, o := newFake(t)
+	s := newServer(t, o)
+	gone, leave := context.WithCancel(t.Context())
+	leave()
+	for _, path := range []string{"/", "/api/v1/alerts"} {
+		r := httptest.NewRequestWithContext(gone, "GET", path, nil)
+		r.Host = "127.0.0.1"
+		w := httptest.NewRecorder()
+		if s.ServeHTTP(w, r); w.Code != statusClientGone {
+			t.Errorf("%s is %d: %s", path, w.Code, w.Body)
+		}
+	}
+}
