@@ -71,7 +71,8 @@ type sigmaFiles struct {
 type sigmaCollection struct {
 	options sigma.Options
 	files   []imports.File
-	stale   []imports.Remark // of files that keep their last good form
+	stale   []imports.Remark // of files that are not read as they are now
+	kept    map[string]bool  // those that keep their last good form
 }
 
 // read reads the files of an entry.
@@ -80,7 +81,7 @@ func (s *sigmaFiles) read(c SigmaConfig) (*sigmaCollection, error) {
 	if err != nil {
 		return nil, err
 	}
-	one := &sigmaCollection{options: options}
+	one := &sigmaCollection{options: options, kept: map[string]bool{}}
 	var names []string
 	for _, path := range c.Path {
 		found, err := sigmaNames(string(path))
@@ -101,6 +102,7 @@ func (s *sigmaFiles) read(c SigmaConfig) (*sigmaCollection, error) {
 		})
 		if good := s.good[name]; good != nil {
 			one.files = append(one.files, imports.File{Name: name, Data: good})
+			one.kept[name] = true
 		}
 	}
 	return one, nil
@@ -230,10 +232,12 @@ func (s *sigmaFiles) load(
 	}
 	s.remember(all, remarks)
 	s.taken = taken
+	kept := map[string]bool{}
 	for _, one := range all {
 		remarks = append(one.stale, remarks...)
+		maps.Copy(kept, one.kept)
 	}
-	return set, sigmaReport(set, remarks), nil
+	return set, sigmaReport(set, remarks, kept), nil
 }
 
 // loadSigma translates all collections, and reads them as one set with the rule files.
@@ -265,7 +269,7 @@ func (s *sigmaFiles) restore(all []*sigmaCollection, remarks []imports.Remark) (
 			if bad[f.Name] == nil || good == nil || string(good) == string(f.Data) {
 				continue
 			}
-			one.files[i].Data, any = good, true
+			one.files[i].Data, one.kept[f.Name], any = good, true, true
 			one.stale = append(one.stale, bad[f.Name]...)
 		}
 	}
@@ -299,21 +303,19 @@ func refusedFiles(remarks []imports.Remark) map[string][]imports.Remark {
 // othersLoaded is the hint about a rule that was left out of many.
 const othersLoaded = "the other rules are loaded"
 
-// sigmaReport says what became of the rules.
-func sigmaReport(set *rule.Set, remarks []imports.Remark) *SigmaReport {
+// sigmaReport says what became of the rules. kept are the files that keep their last good form.
+func sigmaReport(set *rule.Set, remarks []imports.Remark, kept map[string]bool) *SigmaReport {
 	r := &SigmaReport{Unprovided: map[string]int{}}
-	loaded := map[string]bool{} // files
 	for _, one := range set.Rules {
 		if one.Origin.System == "sigma" {
 			r.Loaded++
-			loaded[one.Pos.File] = true
 		}
 	}
 	for _, m := range remarks {
 		switch {
 		case m.Verdict == imports.Refused:
 			hint := othersLoaded
-			if loaded[m.File] {
+			if kept[m.File] {
 				hint = "what the file said before stays in effect"
 			}
 			e := placed(m.File, m.Text)

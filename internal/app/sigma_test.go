@@ -122,6 +122,9 @@ func TestBadSigmaFileKeepsItsLastGoodForm(t *testing.T) {
 	s = &sigmaFiles{} // at a start there is no last good form
 	write("rules/a.yml", "title: [")
 	f("Renamed", "the other rules are loaded")
+	// a file of several rules
+	write("rules/a.yml", sigmaRule+"---\ntitle: [")
+	f("Shell, Renamed", "the other rules are loaded")
 }
 
 // Rules of a logsource that no source provides are counted and named.
