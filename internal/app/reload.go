@@ -56,6 +56,7 @@ func (p *process) reload(ctx context.Context) (err error) {
 	}
 	swapTokens()
 	swapRoutes()
+	p.notifying.Store(&c.Notify)
 	ring(p.retentions.bell)
 	ring(p.lists.bell)
 	if p.restartNeeded(c) {

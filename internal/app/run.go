@@ -94,6 +94,7 @@ type process struct {
 
 	reloading sync.Mutex // one reload at a time
 	set       atomic.Pointer[rule.Set]
+	notifying atomic.Pointer[NotifyConfig] // that of the last reload
 }
 
 // network is how the program listens and connects; tests have one without ports.
@@ -263,6 +264,7 @@ func (p *process) openNotifier() (err error) {
 	if p.notifier, err = notify.New(o); err != nil {
 		return err
 	}
+	p.notifying.Store(&p.config.Notify)
 	p.lives.onEnd(p.notifier.Close)
 	if p.state.inFlight != nil {
 		p.state.inFlight.notifier = p.notifier
@@ -348,9 +350,7 @@ func (p *process) start(ctx context.Context) {
 	if p.config.Kafka.RecordsTopic != "" {
 		p.lives.start(ctx, "recorded values", p.writeValues)
 	}
-	if len(p.topics.own()) > 0 {
-		p.lives.start(ctx, "rights to write", p.topics.watchRights)
-	}
+	p.lives.start(ctx, "rights to write", p.topics.watchRights)
 	p.lives.start(ctx, "own alerts", p.reportFuture)
 	p.lives.start(ctx, "lists", p.lists.run)
 	read := p.lists.before(p.read)
@@ -406,10 +406,9 @@ func (p *process) reportFuture(ctx context.Context) error {
 			summary += fmt.Sprintf("; and %d more rules", len(held)-3)
 		}
 		p.notifier.Report(seriesAlert, "warning", summary, len(held) > 0)
-		if p.config.Notify.MissedAlerts {
-			missed := p.state.missed()
-			p.notifier.Report(missedAlert, "warning", missed, missed != "")
-		}
+		missed := p.state.missed()
+		p.notifier.Report(missedAlert, "warning", missed,
+			missed != "" && p.notifying.Load().MissedAlerts)
 	}
 	return nil
 }

@@ -111,7 +111,8 @@ const rightsEvery = time.Minute
 // own are the topics that the configuration has us write to. The source checks the others: that of
 // dead letters and the changelog.
 func (t *topics) own() (list []string) {
-	for _, topic := range []string{t.p.config.Kafka.RecordsTopic, t.p.config.Notify.KafkaTopic} {
+	notifying := t.p.notifying.Load()
+	for _, topic := range []string{t.p.config.Kafka.RecordsTopic, notifying.KafkaTopic} {
 		if topic != "" {
 			list = append(list, topic)
 		}
@@ -123,7 +124,9 @@ func (t *topics) own() (list []string) {
 // does not wait for something to write: that may come in the middle of the night.
 func (t *topics) watchRights(ctx context.Context) error {
 	for {
-		for _, topic := range t.own() {
+		own := t.own()
+		t.keepOnly(own)
+		for _, topic := range own {
 			w, err := t.writer()
 			if err != nil {
 				return err
@@ -134,6 +137,15 @@ func (t *topics) watchRights(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// keepOnly forgets the rights to topics that a reload has removed.
+func (t *topics) keepOnly(own []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	maps.DeleteFunc(t.denied, func(topic string, _ error) bool {
+		return !slices.Contains(own, topic)
+	})
 }
 
 // note notes whether we may write to a topic, and logs when that changes.
