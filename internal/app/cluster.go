@@ -56,7 +56,6 @@ type clusterMember struct {
 	saving  chan struct{} // one checkpoint at a time
 
 	mu        sync.Mutex // guards what follows
-	caught    bool       // the fold has reached the end of the topic once
 	fold      *cluster.Fold
 	source    store.Source  // of the frames topic, in the store
 	moved     chan struct{} // closed when the fold has moved
@@ -283,14 +282,24 @@ func documentOf(d cluster.Document) (rule.Document, error) {
 	}, nil
 }
 
-// run folds the frames topic until ctx is done.
+// run is a member of the cluster until ctx is done.
 func (m *clusterMember) run(ctx context.Context) error {
-	if err := m.prepare(ctx); err != nil || ctx.Err() != nil {
-		return err
+	for {
+		if err := m.prepare(ctx); err != nil || ctx.Err() != nil {
+			return err
+		}
+		err := m.follow(ctx)
+		if !errors.Is(err, cluster.ErrGenesis) {
+			return err
+		}
 	}
+}
+
+// follow folds the frames topic until ctx is done, or the fold ends with an error.
+func (m *clusterMember) follow(ctx context.Context) error {
 	var helpers sync.WaitGroup
 	helping, stop := context.WithCancel(ctx)
-	helpers.Go(func() { m.takePart(helping) })
+	helpers.Go(func() { m.joinElection(helping) })
 	helpers.Go(func() { m.lead(helping) })
 	helpers.Go(func() { m.writeSnapshots(helping) })
 	saved := time.Now()
@@ -310,13 +319,12 @@ func (m *clusterMember) run(ctx context.Context) error {
 	m.leave()
 	stop()
 	helpers.Wait()
-	m.saving <- struct{}{} // the last checkpoint is written
+	m.awaitSaved()
 	if errors.Is(err, cluster.ErrGenesis) {
-		return fmt.Errorf("%w (start this member again)", err)
+		return err // there is nothing to save
 	}
-	<-m.saving
 	m.save()
-	m.saving <- struct{}{}
+	m.awaitSaved()
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -411,8 +419,8 @@ func (m *clusterMember) emit(a models.Alert) {
 	m.fold.Decided(a)
 }
 
-// takePart takes part in the election of the leader once we know all that was decided so far.
-func (m *clusterMember) takePart(ctx context.Context) {
+// joinElection joins the election of the leader once we know all that was decided so far.
+func (m *clusterMember) joinElection(ctx context.Context) {
 	for ctx.Err() == nil {
 		_, err := m.caughtUp(ctx, nil)
 		if err == nil {
@@ -424,10 +432,9 @@ func (m *clusterMember) takePart(ctx context.Context) {
 	if ctx.Err() != nil {
 		return
 	}
-	close(m.ready)
-	m.mu.Lock()
-	m.caught = true
-	m.mu.Unlock()
+	if !m.isReady() {
+		close(m.ready)
+	}
 	o := m.p.config.source()
 	o.Client.Dial = m.p.network.dial
 	e := kafka.Election{
@@ -436,9 +443,19 @@ func (m *clusterMember) takePart(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := e.Run(ctx, func(is bool) { m.elected.Store(is) })
 		if m.elected.Store(false); err != nil {
-			m.log.Error("no part in the election of the leader; retrying", "error", err)
+			m.log.Error("the election of the leader cannot be joined; retrying", "error", err)
 		}
 		wait.Sleep(ctx, retryFrames)
+	}
+}
+
+// isReady reports whether the fold has reached the end of the topic once.
+func (m *clusterMember) isReady() bool {
+	select {
+	case <-m.ready:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -543,8 +560,12 @@ func (m *clusterMember) leads() bool {
 	return m.notifies && m.lease.Valid(time.Now())
 }
 
-// present appends who we are, and which rules we have, for the other members.
+// present appends our name, and which rules we have, for the other members, once we are ready: with
+// the record of a member that has no state the cluster would begin without that of an instance.
 func (m *clusterMember) present(stopped bool) {
+	if !m.isReady() {
+		return
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if now := time.Now(); stopped || now.Sub(m.presented) >= memberEvery {
@@ -687,6 +708,12 @@ func (m *clusterMember) save() bool {
 	return true
 }
 
+// awaitSaved waits until the last checkpoint is written.
+func (m *clusterMember) awaitSaved() {
+	m.saving <- struct{}{}
+	<-m.saving
+}
+
 // resolve resolves an alert by hand, in all members.
 func (m *clusterMember) resolve(ctx context.Context, alertID, reason string) error {
 	offset, err := m.appendAndWait(ctx, cluster.ResolveRecord(m.self,
@@ -704,6 +731,15 @@ func (m *clusterMember) resolve(ctx context.Context, alertID, reason string) err
 
 // appendAndWait appends a record, and waits until we have applied it.
 func (m *clusterMember) appendAndWait(ctx context.Context, record []byte) (int64, error) {
+	offset, err := m.appended(ctx, record)
+	if err != nil {
+		return 0, err
+	}
+	return offset, m.await(ctx, offset+1)
+}
+
+// appended appends a record, and waits until the brokers have it.
+func (m *clusterMember) appended(ctx context.Context, record []byte) (int64, error) {
 	type answer struct {
 		offset int64
 		err    error
@@ -712,10 +748,7 @@ func (m *clusterMember) appendAndWait(ctx context.Context, record []byte) (int64
 	m.append(record, func(offset int64, err error) { done <- answer{offset, err} })
 	select {
 	case a := <-done:
-		if a.err != nil {
-			return 0, a.err
-		}
-		return a.offset, m.await(ctx, a.offset+1)
+		return a.offset, a.err
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}

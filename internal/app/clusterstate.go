@@ -154,11 +154,11 @@ func (m *clusterMember) inherit(
 	}
 	began := uint64(0)
 	if end == 0 {
-		if end, err = m.appendFirst(ctx, cluster.Genesis(m.self, id.Sum64())); err != nil {
+		start, err = m.appended(ctx, cluster.Genesis(m.self, id.Sum64()))
+		if err != nil {
 			return nil, err
 		}
 		began = id.Sum64()
-		start = end - 1
 	} else if start == 0 {
 		err = m.topic.Read(ctx, 0, 1, func(r kafka.OrderedRecord) error {
 			began, _ = cluster.ReadGenesis(r.Value)
@@ -208,21 +208,6 @@ func (m *clusterMember) inherit(
 
 func comparePartitions(a, b models.Partition) int {
 	return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
-}
-
-// appendFirst appends a record, and returns the offset after it.
-func (m *clusterMember) appendFirst(ctx context.Context, record []byte) (end int64, err error) {
-	done := make(chan struct{})
-	m.append(record, func(offset int64, failed error) {
-		end, err = offset+1, failed
-		close(done)
-	})
-	select {
-	case <-done:
-		return end, err
-	case <-ctx.Done():
-		return 0, ctx.Err()
-	}
 }
 
 // waits returns an error while the member whose state the cluster begins with has not written a
@@ -393,7 +378,7 @@ func (m *clusterMember) writeSnapshots(ctx context.Context) {
 	for wait.Sleep(ctx, time.Second) {
 		m.mu.Lock()
 		every := m.p.config.Cluster.SnapshotEvery
-		due := m.caught && m.fold.SnapshotDue(every, snapshotMost) &&
+		due := m.isReady() && m.fold.SnapshotDue(every, snapshotMost) &&
 			time.Since(tried) >= min(every, snapshotAgain)
 		notifies := m.notifies
 		m.mu.Unlock()

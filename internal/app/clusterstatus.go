@@ -23,9 +23,7 @@ const clusterSilent = 15 * time.Second
 func (m *clusterMember) health() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	select {
-	case <-m.ready:
-	default:
+	if !m.isReady() {
 		return fmt.Errorf("reading the topic %s, record %d", m.home.Topic, m.fold.Next())
 	}
 	_, epoch := m.fold.Leader()

@@ -3,6 +3,7 @@ package app
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -44,6 +45,42 @@ func TestClusterInheritsInstance(t *testing.T) {
 			t.Errorf("the next alert is %v, want the second episode", list)
 		}
 		second.end()
+	})
+}
+
+// A member with nothing that reads the frames topic when another one begins it with the state of an
+// instance waits for a snapshot of that state, and joins.
+func TestClusterBeginsBesideEmptyMember(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		t := w.t
+		single := w.start("a")
+		w.spread("s", 40)
+		time.Sleep(2 * time.Second)
+		id := single.state.Alerts()[0].ID
+		single.end()
+		empty := w.prepare("b")
+		w.often(empty.process)
+		begun := make(chan struct{})
+		go func() { defer close(begun); empty.begin() }()
+		synctest.Wait() // it has read the topic, which is empty, to its end
+		first := w.start("a", w.often)
+		<-begun
+		w.spread("s", 100)
+		for _, r := range []*run{first, empty} {
+			if list := r.state.Alerts(); len(list) != 1 || list[0].ID != id {
+				t.Errorf("a member has %v, want the alert %s", list, id)
+			}
+		}
+		if n := empty.state.cluster.scanner.Partitions(); n == 0 {
+			t.Error("the member that has joined reads no partition")
+		}
+		first.end()
+		w.spread("s", 40)
+		want(t, "while it fires", w.notified(), "s firing")
+		time.Sleep(5 * time.Minute)
+		want(t, "when it is over", w.notified(), "s firing resolved")
+		empty.end()
 	})
 }
 
