@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -72,8 +73,50 @@ func TestMonsters(t *testing.T) {
 		if got := int(after.TotalAlloc - before.TotalAlloc); got > 4*len(value)+m.spare {
 			t.Errorf("%s: %d bytes allocated for %d", m.name, got, len(value))
 		}
-		if kept := cap(d.arena) + cap(d.built) + cap(d.shared); kept > 6*keptScratch {
-			t.Errorf("%s: %d bytes of scratch kept", m.name, kept)
+	}
+}
+
+// A large record leaves no scratch memory, and no reference to itself, whatever its format.
+func TestScratchIsReleased(t *testing.T) {
+	long := strings.Repeat(`x\n`, 2*keptScratch)
+	field := func(number byte, body []byte) []byte {
+		return append(binary.AppendUvarint([]byte{number<<3 | 2}, uint64(len(body))), body...)
+	}
+	text := field(1, []byte(long))
+	attribute := append(field(1, []byte("a")), field(2, text)...)
+	export := field(1, append(field(1, field(1, attribute)),
+		field(2, field(2, append(field(5, text), field(6, attribute)...)))...))
+	for name, value := range map[string]string{
+		"json":     `{"level":"error","message":"` + long + `"}`,
+		"nested":   `{"log":"{\"message\":\"` + long + `\"}"}`,
+		"quoted":   `"` + long + `"`,
+		"logfmt":   `level=error msg="` + long + `"`,
+		"text":     "\x1b[31m" + long,
+		"protobuf": string(export),
+		"otlp": `{"resourceLogs":[{"resource":{"attributes":[{"key":"b","value":{"stringValue":"` +
+			long + `"}}]},"scopeLogs":[{"logRecords":[{"body":{"stringValue":"` + long + `"}}]}]}]}`,
+	} {
+		d, err := New(Config{}, NewFields("a", "b"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		logs := 0
+		d.Decode(&models.Record{Value: []byte(value)}, func(l *Log) {
+			logs++
+			l.Entry()
+		}, nil)
+		if logs != 1 {
+			t.Errorf("%s: %d logs", name, logs)
+		}
+		for i, b := range d.scratch() {
+			if cap(*b) > keptScratch {
+				t.Errorf("%s: %d bytes of scratch %d", name, cap(*b), i)
+			}
+		}
+		for _, x := range d.layers() {
+			if x.Doc != nil {
+				t.Errorf("%s: a layer keeps %d bytes", name, len(x.Doc))
+			}
 		}
 	}
 }

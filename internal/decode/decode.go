@@ -200,16 +200,42 @@ func (d *Decoder) end() {
 	if small {
 		return
 	}
-	for _, b := range [...]*[]byte{&d.built, &d.shared, &d.shared2, &d.translated} {
+	for _, b := range d.scratch() {
 		if cap(*b) > keptScratch {
 			*b = nil
 		}
 	}
+	d.flat.bytes, d.flat.scope, d.flat.group = nil, nil, nil
+	for _, x := range d.layers() {
+		x.Reset()
+	}
+}
+
+// scratch returns the memory that a record can grow.
+func (d *Decoder) scratch() []*[]byte {
+	all := []*[]byte{
+		&d.arena, &d.built, &d.shared, &d.shared2, &d.raw, &d.translated,
+		&d.flat.doc, &d.flat.resourceDoc,
+	}
 	for i := range d.wrapped {
-		if cap(d.wrapped[i]) > keptScratch {
-			d.wrapped[i] = nil
+		all = append(all, &d.wrapped[i])
+	}
+	for i := range d.inner {
+		all = append(all, &d.inner[i])
+	}
+	return all
+}
+
+// layers returns the extractors of all layers, which refer to the record or to scratch memory.
+func (d *Decoder) layers() []*jsonscan.Extractor {
+	all := append([]*jsonscan.Extractor{d.root}, d.overs...)
+	all = append(all, d.unders...)
+	for _, x := range [...]*jsonscan.Extractor{d.envelopeKept, d.resourceKept} {
+		if x != nil {
+			all = append(all, x)
 		}
 	}
+	return all
 }
 
 // value reads the bytes of a record, or bytes that were wrapped in it.

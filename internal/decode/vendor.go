@@ -260,11 +260,14 @@ func appendWebLogic(dst, b []byte) ([]byte, bool) {
 	for i, name := range [...]string{"timestamp", "level", "subsystem", "host", "server", "thread",
 		"user", "transaction", "context", "", "message_id", "message"} {
 		value := fields[i]
-		if i == 0 {
+		switch i {
+		case 0:
 			value = at
+		case 6: // <<WLS Kernel>>
+			value = bytes.Trim(value, "<>")
 		}
 		if name != "" {
-			dst = appendBytes(dst, name, bytes.TrimSpace(bytes.Trim(value, "<>")))
+			dst = appendBytes(dst, name, bytes.TrimSpace(value))
 		}
 	}
 	return dst, true
