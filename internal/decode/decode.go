@@ -62,7 +62,7 @@ type Decoder struct {
 
 	lastLayout *layout
 	flat       flatLog
-	otlpCount  int // log records of the export that is read
+	otlpCount  int // log records and refused members of the export that is read
 	wides      [wideCount]wide
 	lastWide   *wide
 	root       *jsonscan.Extractor

@@ -153,6 +153,15 @@ func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 	nameFrom, nameTo, valueFrom, valueTo := from, from, from, from
 	for i := from; i < to; {
 		tag := doc[i]
+		if tag != 1<<3|2 && tag != 2<<3|2 { // an unknown field, or a tag of several bytes
+			field, rest := nextField(doc[i:to])
+			if rest == nil {
+				return doc, false
+			}
+			f.nested = f.nested || field.number <= 2
+			i = to - len(rest)
+			continue
+		}
 		n, at := length(doc[:to], i+1)
 		if n < 0 {
 			return doc, false
@@ -162,8 +171,6 @@ func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 			nameFrom, nameTo = at, i
 		case 2<<3 | 2:
 			valueFrom, valueTo = at, i
-		default:
-			return doc, false
 		}
 	}
 	if k := f.key(doc[nameFrom:nameTo]); k != nil {
@@ -312,10 +319,11 @@ func (d *Decoder) flatResource(resource []byte) {
 	doc := append(o.resourceDoc[:0], resource...)
 	for i := 0; i < len(resource); {
 		if doc[i] != 1<<3|2 {
-			_, rest := nextField(resource[i:])
+			field, rest := nextField(resource[i:])
 			if rest == nil {
 				break
 			}
+			o.resource.nested = o.resource.nested || field.number == 1
 			i = len(resource) - len(rest)
 			continue
 		}
@@ -356,8 +364,8 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 	observed := uint64(0)
 	doc := append(o.doc[:0], record...)
 	for i, end := 0, len(record); i < end; {
-		tag := doc[i]
-		if tag&7 == 2 {
+		tag := doc[i] // of several bytes where it is 0x80 or more
+		if tag&7 == 2 && tag < 0x80 {
 			n, at := length(doc[:end], i+1)
 			if n < 0 {
 				return false
@@ -415,6 +423,7 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 				return false
 			}
 			i = end - len(rest)
+			r.nested = r.nested || tag >= 0x80
 		}
 	}
 	timed := o.time > 0 && o.time < math.MaxInt64 && d.log.clock.plausible(int64(o.time)) &&

@@ -380,6 +380,49 @@ func TestDamagedRecordAmongOthers(t *testing.T) {
 	}
 }
 
+// Fields that are not known, and tags of several bytes, hide nothing behind them.
+func TestUnknownFieldsOfRecords(t *testing.T) {
+	field := func(n protowire.Number, v ...byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), v)
+	}
+	long := func(n byte, v ...byte) []byte { // a tag of two bytes for a small number
+		return append([]byte{n<<3 | 2 | 0x80, 0, byte(len(v))}, v...)
+	}
+	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+	value := func(text string) []byte { return field(1, []byte(text)...) }
+	known := join(
+		field(5, value("m")...),
+		field(6, join(field(1, 'a'), field(2, value("v")...))...),
+	)
+	var scope []byte
+	for _, record := range [][]byte{
+		known,
+		join(field(20, 9, 9, 9), known),
+		join(known, protowire.AppendVarint(protowire.AppendTag(nil, 300, protowire.VarintType), 7)),
+		join(long(5, value("m")...), field(6, join(field(1, 'a'), field(2, value("v")...))...)),
+		join(field(5, value("m")...), field(6, join(field(3, 1), field(1, 'a'), field(2, value("v")...),
+			field(20, 1))...)),
+		join(field(5, value("m")...), field(6, join(long(1, 'a'), long(2, value("v")...))...)),
+	} {
+		scope = append(scope, field(2, record...)...)
+	}
+	d, err := New(Config{}, NewFields("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs := 0
+	d.Decode(&models.Record{Value: field(1, field(2, scope...)...)}, func(l *Log) {
+		message, a := string(l.Value(FieldMessage).Text), string(l.Lookup("a").Text)
+		if message != "m" || a != "v" {
+			t.Errorf("log %d: message %q, a %q", logs, message, a)
+		}
+		logs++
+	}, func(r Reason, detail string) { t.Errorf("refused: %s %s", r, detail) })
+	if logs != 6 {
+		t.Errorf("%d logs", logs)
+	}
+}
+
 func TestHexDigits(t *testing.T) {
 	for c := range 256 {
 		four := []byte{byte(c), byte(c * 7), byte(c * 13), byte(255 - c)}

@@ -541,7 +541,13 @@ func TestRecordsLeftOpen(t *testing.T) {
 		}
 	}
 	many := strings.Repeat(`{"a":1,`, 1000) + `"b":1}`
-	got = readOne(t, Config{}, nextDay, fmt.Sprintf(`{"message":%q,"level":"ERROR"}`, many), "level")
+	got = readOne(
+		t,
+		Config{},
+		nextDay,
+		fmt.Sprintf(`{"message":%q,"level":"ERROR"}`, many),
+		"level",
+	)
 	if n := strings.Count(got, "ERROR"); n != maxSplits+1 {
 		t.Errorf("%d logs of one message", n)
 	}
@@ -627,4 +633,25 @@ func TestWholeLineIsReadOnce(t *testing.T) {
 	f(fmt.Sprintf(event, `<RenderingInfo><Message>{&quot;order&quot;:1}</Message></RenderingInfo>`),
 		"1", 1)
 	f(`203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157`, "", 0)
+}
+
+// An export whose members are refused is not empty.
+func TestRefusedMembersOfExports(t *testing.T) {
+	f := func(export, want string) {
+		t.Helper()
+		got := readOne(t, Config{}, nextDay, `{"resourceLogs":[`+export+`]}`, "message")
+		if got != want {
+			t.Errorf("%s: %q, want %q", export, got, want)
+		}
+	}
+	f(``, "empty_batch")
+	f(`{"scopeLogs":[]}`, "empty_batch")
+	f(`7`, "invalid_member")
+	f(`{"scopeLogs":[7]}`, "invalid_member")
+	f(`{"scopeLogs":[{"logRecords":[7]}]}`, "invalid_member")
+	f(`{"scopeLogs":[{"logRecords":[tru]}]}`, "invalid_member")
+	f(
+		`{"scopeLogs":[{"logRecords":[{"body" 7}, {"body":{"stringValue":"m"}}]}]}`,
+		"invalid_member m",
+	)
 }

@@ -50,6 +50,7 @@ func (d *Decoder) eachIn(doc []byte, at int, f func(at int) int) int {
 			end = f(i)
 		}
 		if end < 0 {
+			d.otlpCount++
 			d.refuse(InvalidMember, "one of several parts of an export is not one: "+clip(doc[i:]))
 			if end, _ = jsonscan.ScanValue(doc, i); end < 0 {
 				return len(doc)
@@ -155,29 +156,10 @@ func (d *Decoder) otlpScope(doc []byte, at int) int {
 	return otlpGroup(doc, at, "scope", "logRecords", "logs",
 		func(at int) { scope = scopeName(doc, at) },
 		func(at int) int {
-			i := jsonscan.SkipBlank(doc, at+1)
-			for ; i < len(doc) && doc[i] != ']'; d.otlpCount++ {
-				end := -1
-				if doc[i] == '{' {
-					end = d.flatJSONRecord(doc, i, scope)
-				}
-				if end < 0 {
-					d.refuse(InvalidMember, "one of several log records is not one")
-					if end, _ = jsonscan.ScanValue(doc, i); end < 0 {
-						return len(doc)
-					}
-				}
-				if i = end; i < len(doc) && doc[i] == ',' && doc[min(i+1, len(doc)-1)] == '{' {
-					i++
-					continue
-				}
-				if i = jsonscan.SkipBlank(doc, i); i < len(doc) && doc[i] == ',' {
-					i = jsonscan.SkipBlank(doc, i+1)
-				} else if i < len(doc) && doc[i] != ']' {
-					return len(doc)
-				}
-			}
-			return i + 1
+			return d.eachIn(doc, at, func(at int) int {
+				d.otlpCount++
+				return d.flatJSONRecord(doc, at, scope)
+			})
 		})
 }
 
