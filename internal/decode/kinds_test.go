@@ -655,3 +655,36 @@ func TestRefusedMembersOfExports(t *testing.T) {
 		"invalid_member m",
 	)
 }
+
+// Data behind the header of a line do not replace what the header says, and have a name of their
+// own.
+func TestHeaderWins(t *testing.T) {
+	f := func(line, want string, paths ...string) {
+		t.Helper()
+		paths = append([]string{"time", "level", "host", "message"}, paths...)
+		if got := readOne(t, Config{}, nextDay, line, paths...); got != want {
+			t.Errorf("%s:\n%s, want\n%s", line, got, want)
+		}
+	}
+	const at = "2026-05-04T10:11:12Z"
+	const windows = `<Event><System><Level>2</Level><TimeCreated SystemTime="2026-05-04T10:11:12Z"/>` +
+		`<EventID>7045</EventID><Execution ProcessID="4" ThreadID="8"/><Computer>dc-1</Computer></System>` +
+		`<EventData><Data Name="Computer">evil</Data><Data Name="level">info</Data>` +
+		`<Data Name="_severity">info</Data><Data Name="EventID">1</Data><Data Name="ProcessId">7</Data>` +
+		`<Data Name="ServiceName">pay</Data><Data Name="timestamp">2026-05-04T09:00:00Z</Data>` +
+		`<Data Name="hostname">evil</Data><Data Name="short_message">evil</Data></EventData>` +
+		`<UserData><System><Computer>evil</Computer></System><Level>4</Level></UserData>` +
+		`<RenderingInfo><Message>m</Message></RenderingInfo></Event>`
+	f(windows, at+" ERROR dc-1 m 7045 1 7 pay info 4", "EventID", "data.EventID", "ProcessId",
+		"ServiceName", "data.level", "data.Level")
+	f(`<163>1 2026-05-04T10:11:12Z h app 1 - [host name="evil"][level name="info"][a@1 level="x"]`+
+		`[message x="y"] m`, at+" ERROR h m evil info x", "data.host.name", "data.level.name",
+		"a@1.level")
+	f(
+		`E0504 10:11:12.000000 1 a.go:1] "m" level="info" timestamp="2026-05-04T09:00:00Z"`+
+			` status=7`,
+		at+" ERROR  m info 7",
+		"data.level",
+		"status",
+	)
+}

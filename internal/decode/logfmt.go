@@ -258,7 +258,7 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 		// several lines, of klog
 		if rest := b[i+1:]; len(rest) > 1 && rest[0] == '<' && rest[1] == '\n' {
 			if end := bytes.Index(rest, []byte("\n >")); end > 0 {
-				dst = appendMember(dst, string(b[start:i]),
+				dst = appendMember(dst, string(klogNames.of(b[start:i])),
 					bytes.TrimPrefix(bytes.ReplaceAll(rest[2:end], []byte("\n\t"), []byte("\n")),
 						[]byte("\t")))
 				i += 1 + end + 3
@@ -266,7 +266,7 @@ func appendPlainPairs(dst, b []byte) (out []byte, pairs int, ok bool) {
 				continue
 			}
 		}
-		if dst, i, ok = appendPair(dst, b[start:i], b, i+1, &unclosed); !ok {
+		if dst, i, ok = appendPair(dst, klogNames.of(b[start:i]), b, i+1, &unclosed); !ok {
 			return dst, pairs, false
 		}
 		pairs++

@@ -118,7 +118,7 @@ func appendStructuredData(dst, data []byte) []byte {
 		for i < len(data) && data[i] != ' ' && data[i] != ']' {
 			i++
 		}
-		dst = append(appendKey(dst, string(data[1:i])), '{')
+		dst = append(appendKey(dst, string(syslogNames.of(data[1:i]))), '{')
 		for i < len(data) && data[i] == ' ' {
 			start := i + 1
 			eq := bytes.IndexByte(data[start:], '=')

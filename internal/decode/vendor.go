@@ -36,8 +36,10 @@ func appendWindows(dst, b []byte) ([]byte, bool) {
 		}
 		switch name := string(e.name); name {
 		case "System", "EventData", "UserData", "RenderingInfo":
-			section = name
-			continue
+			if name != "System" || !found { // it comes first; what follows is data
+				section = name
+				continue
+			}
 		}
 		switch section {
 		case "System":
@@ -48,12 +50,14 @@ func appendWindows(dst, b []byte) ([]byte, bool) {
 				message = unescapeXML(e.text)
 			}
 		case "EventData", "UserData":
-			if name := e.attribute("Name"); len(name) > 0 {
-				dst = appendMember(dst, string(unescapeXML(name)), unescapeXML(e.text))
-			} else if string(e.name) == "Data" {
+			name := windowsNames.of(unescapeXML(e.attribute("Name")))
+			switch {
+			case len(name) > 0:
+				dst = appendMember(dst, string(name), unescapeXML(e.text))
+			case string(e.name) == "Data":
 				data = append(data, unescapeXML(e.text))
-			} else if len(e.text) > 0 {
-				dst = appendMember(dst, string(e.name), unescapeXML(e.text))
+			case len(e.text) > 0:
+				dst = appendMember(dst, string(windowsNames.of(e.name)), unescapeXML(e.text))
 			}
 		}
 	}
