@@ -46,9 +46,10 @@ const (
 	deadLetterFlushTimeout = time.Second
 )
 
-// record is the form on a dead-letter topic.
+// record is the form on a dead-letter topic. Its timestamp is the time of writing: brokers refuse
+// one that is far ahead of their clock, and soon delete one that is older than the retention.
 func (d *DeadLetter) record(topic string) *kgo.Record {
-	r := &kgo.Record{Topic: topic, Key: d.Key, Value: d.Value, Timestamp: d.Timestamp}
+	r := &kgo.Record{Topic: topic, Key: d.Key, Value: d.Value}
 	for _, h := range d.Headers {
 		r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 	}
@@ -395,7 +396,7 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 const replayTimeout = 30 * time.Second
 
 // Replay writes the wanted dead letters back to their topics, with headers and timestamps, and
-// returns how many. They also stay in the dead-letter topic. One that fails again comes back with
+// returns how many. A timestamp ahead of the clock becomes the present. They also stay in the dead-letter topic. One that fails again comes back with
 // one more attempt.
 func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
 	p, err := NewProducer(d.Client, d.Logger)
@@ -415,6 +416,9 @@ func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (
 	}
 	for i, l := range again {
 		record := l.record(l.Topic)
+		if l.Timestamp.UnixMilli() >= 0 && l.Timestamp.Before(time.Now()) {
+			record.Timestamp = l.Timestamp
+		}
 		record.Headers = slices.DeleteFunc(record.Headers, func(h kgo.RecordHeader) bool {
 			return strings.HasPrefix(h.Key, deadLetterPrefix) && h.Key != deadLetterPrefix+
 				"attempts"

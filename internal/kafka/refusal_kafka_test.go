@@ -98,6 +98,45 @@ func TestDeadLettersWithoutWriteOnKafka(t *testing.T) {
 	})
 }
 
+// Kafka 4 refuses timestamps that are more than an hour ahead of its clock. Where a topic takes them,
+// its dead letters are written and replayed all the same.
+func TestDeadLettersOfFutureRecordsOnKafka(t *testing.T) {
+	if os.Getenv("KAFKA_BROKERS") == "" {
+		t.Skip("KAFKA_BROKERS names no broker")
+	}
+	onReal(t, 1, func(b *bed) {
+		ctx, setting := context.Background(), "message.timestamp.after.max.ms"
+		week := fmt.Sprint((7 * 24 * time.Hour).Milliseconds())
+		change := []kadm.AlterConfig{{Name: setting, Value: &week}}
+		if _, err := b.admin.AlterTopicConfigs(ctx, change, b.topic); err != nil {
+			t.Fatal(err)
+		}
+		ahead := time.Now().Add(2 * time.Hour).Truncate(time.Millisecond)
+		b.produceAt(0, ahead, "bad 1")
+		cfg := b.sourceConfig()
+		cfg.DeadLetterTopic = b.topic + "-dead"
+		s := NewSource(cfg, newNotebook())
+		r := run(t, s.Run)
+		defer r.stop()
+		b.wait("a dead letter", func() bool { return s.Stats().DeadLetters == 1 })
+		dead := DeadLetters{Client: cfg.Client, Topic: cfg.DeadLetterTopic, Logger: b.logger()}
+		for l, err := range dead.List(ctx) {
+			if err != nil || !l.Timestamp.Equal(ahead) {
+				t.Errorf("the dead letter is of %v, want %v (%v)", l.Timestamp, ahead, err)
+			}
+		}
+		if _, err := b.admin.AlterTopicConfigs(ctx, []kadm.AlterConfig{
+			{Op: kadm.DeleteConfig, Name: setting},
+		}, b.topic); err != nil {
+			t.Fatal(err)
+		}
+		n, err := dead.Replay(ctx, func(DeadLetter) bool { return true })
+		if n != 1 || err != nil {
+			t.Errorf("replayed %d, want 1: %v", n, err)
+		}
+	})
+}
+
 // A producer that was refused, of the topics for records and alerts, gets the right named, and
 // works once it is granted.
 func TestProducerWithoutWriteOnKafka(t *testing.T) {
