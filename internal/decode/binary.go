@@ -78,7 +78,7 @@ func (d *Decoder) events(b []byte, depth int) bool {
 		case event[0] == '{':
 			d.root.Read(event)
 			d.object(event, "msgpack")
-		case d.forwarded(event) || d.array(event):
+		case d.forwarded(event) || d.array(event) > 0:
 		default:
 			d.refuse(InvalidMember, "one of several events is not one: "+clip(event))
 		}
@@ -103,7 +103,7 @@ func (d *Decoder) forwarded(b []byte) bool {
 	events := b[parts[1].Start:parts[1].End]
 	emitted := d.index
 	jsonscan.Elements(events, func(s jsonscan.Span) bool {
-		if event := events[s.Start:s.End]; s.Kind != Array || !d.pair(event) {
+		if event := events[s.Start:s.End]; s.Kind != Array || d.pair(event) == 0 {
 			d.refuse(InvalidMember, "one of several events is not one: "+clip(event))
 		}
 		return true

@@ -284,6 +284,7 @@ type hints struct {
 	requestTime, remoteAddr, latency, remoteIP    jsonscan.Slot // nginx, Echo
 	date, tz                                      jsonscan.Slot // FortiGate
 	involvedObject, regarding                     jsonscan.Slot // events of Kubernetes
+	actionStatus, taskID                          jsonscan.Slot // Eliot
 	observed                                      [3]jsonscan.Slot
 	syslogTags                                    [4]jsonscan.Slot // of rsyslog's templates
 	// of OpenTelemetry's syslog receiver
@@ -494,6 +495,7 @@ func (p *fieldPlan) addHints() {
 	h.arguments, h.line = one("arguments"), one("line")
 	h.date, h.tz = one("date"), one("tz")
 	h.involvedObject, h.regarding = one("involvedObject"), one("regarding")
+	h.actionStatus, h.taskID = one("action_status"), one("task_uuid")
 	h.observed = [3]jsonscan.Slot{
 		one("observedTimeUnixNano"), one("ObservedTimestamp"), one("observed_timestamp"),
 	}

@@ -13,7 +13,7 @@ func (d *Decoder) json(b []byte, depth int) bool {
 	case '"':
 		return d.quoted(b, depth)
 	case '[':
-		return d.array(b)
+		return d.arrays(b)
 	}
 	return d.objects(b)
 }
@@ -43,18 +43,19 @@ func (d *Decoder) objects(b []byte) bool {
 	if n < 0 {
 		return d.lines(b)
 	}
-	if jsonscan.SkipBlank(b, n) == len(b) {
+	next := nextValue(b, n)
+	if next == len(b) {
 		d.object(b[:n], "json")
 		return true
 	}
-	if b[jsonscan.SkipBlank(b, n)] != '{' {
+	if b[next] != '{' {
 		return d.lines(b)
 	}
 	for refused := false; ; {
 		if n > 0 {
 			d.object(b[:n], "ndjson")
 			refused = false
-			b = b[nextObject(b, n):]
+			b = b[nextValue(b, n):]
 		} else {
 			if !refused {
 				d.refuse(InvalidJSON, "one of several objects is not JSON: "+clip(b))
@@ -64,7 +65,7 @@ func (d *Decoder) objects(b []byte) bool {
 			if i < 0 {
 				return true
 			}
-			b = b[nextObject(b, i):]
+			b = b[nextValue(b, i):]
 		}
 		if len(b) == 0 {
 			return true
@@ -87,9 +88,9 @@ func (d *Decoder) reach(b []byte) int {
 	return len(b)
 }
 
-// nextObject skips what stands between objects: blanks, and the record separator of JSON text
-// sequences.
-func nextObject(b []byte, i int) int {
+// nextValue skips what stands between values: blanks, the record separator of JSON text sequences,
+// and commas, of an array that arrives line by line.
+func nextValue(b []byte, i int) int {
 	for i < len(b) && (b[i] <= ' ' || b[i] == ',') {
 		i++
 	}
@@ -126,13 +127,34 @@ func (d *Decoder) lines(b []byte) bool {
 	return true
 }
 
-// array reads an array of logs. A member that is none is refused and the others are kept. An array
-// without any object is no batch but a text.
-func (d *Decoder) array(b []byte) bool {
+// arrays reads one array of logs, or several one after the other, as Monolog writes for Fluentd.
+func (d *Decoder) arrays(b []byte) bool {
+	n := d.array(b)
+	if n == 0 {
+		return false
+	}
+	for b = b[nextValue(b, n):]; len(b) > 0; b = b[nextValue(b, n):] {
+		if b[0] == '{' && d.objects(b) {
+			break
+		}
+		if n = 0; b[0] == '[' {
+			n = d.array(b)
+		}
+		if n == 0 {
+			d.refuse(InvalidJSON, "what follows an array is no log: "+clip(b))
+			break
+		}
+	}
+	return true
+}
+
+// array reads an array of logs and returns its length. A member that is no log is refused and the
+// others are kept. An array without any object is no batch but a text; its length is 0.
+func (d *Decoder) array(b []byte) int {
 	if i := jsonscan.SkipBlank(b, 1); i < len(b) && b[i] == ']' &&
 		jsonscan.SkipBlank(b, i+1) == len(b) {
 		d.refuse(EmptyBatch, "the array is empty")
-		return true
+		return len(b)
 	}
 	objects := false
 	if n := jsonscan.Elements(b, func(s jsonscan.Span) bool {
@@ -142,10 +164,10 @@ func (d *Decoder) array(b []byte) bool {
 		n < 0 &&
 		!bytes.Contains(b, []byte(`{"`)) ||
 		!objects && n > 0 {
-		return false
+		return 0
 	}
-	if d.pair(b) {
-		return true
+	if n := d.pair(b); n > 0 {
+		return n
 	}
 	var refused []string
 	emitted := d.index
@@ -166,7 +188,7 @@ func (d *Decoder) array(b []byte) bool {
 		}
 	}
 	if d.index == emitted {
-		return false
+		return 0
 	}
 	for _, detail := range refused {
 		d.refuse(InvalidMember, "one of several logs is not one: "+detail)
@@ -174,12 +196,12 @@ func (d *Decoder) array(b []byte) bool {
 	if i >= len(b) && len(refused) == 0 {
 		d.refuse(InvalidJSON, "the array is cut off")
 	}
-	return true
+	return min(i+1, len(b))
 }
 
 // pair reads an event as Fluentd and Fluent Bit forward it: a time and an object, perhaps behind a
-// tag.
-func (d *Decoder) pair(b []byte) bool {
+// tag, and returns its length; 0 if it is none.
+func (d *Decoder) pair(b []byte) int {
 	var parts [3]jsonscan.Span
 	n := 0
 	end := jsonscan.Elements(b, func(s jsonscan.Span) bool {
@@ -190,7 +212,7 @@ func (d *Decoder) pair(b []byte) bool {
 		return n < 4
 	})
 	if end < 0 || n != 2 && (n != 3 || parts[0].Kind != String) {
-		return false
+		return 0
 	}
 	at, event := parts[n-2], parts[n-1]
 	if at.Kind == Array && n == 2 { // a time and metadata, as newer versions of Fluent Bit have it
@@ -202,7 +224,7 @@ func (d *Decoder) pair(b []byte) bool {
 		})
 	}
 	if at.Kind != Number || event.Kind != Object {
-		return false
+		return 0
 	}
 	object := b[event.Start:event.End]
 	d.built = append(appendKey(append(d.built[:0], '{'), "time"), b[at.Start:at.End]...)
@@ -211,7 +233,7 @@ func (d *Decoder) pair(b []byte) bool {
 	}
 	d.built = appendMembers(d.built, object, "")
 	d.emitBuilt("json", object)
-	return true
+	return end
 }
 
 // element reads a member of an array and returns its length, negative if it is not a log, 0 if its
@@ -307,7 +329,7 @@ func (d *Decoder) repaired(b []byte) bool {
 		var end int
 		var ok bool
 		d.built, end, ok = jsonscan.Repair(d.built[:0], b)
-		rest := b[nextObject(b, end):]
+		rest := b[nextValue(b, end):]
 		switch {
 		case ok && first && len(rest) > 0 && rest[0] != '{':
 			return false // a text behind an object

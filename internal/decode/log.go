@@ -851,8 +851,8 @@ func (l *Log) isDigits(x *jsonscan.Extractor, at jsonscan.Slot) bool {
 }
 
 // shapedLevel finds the level of programs that are known by their fields alone: consola, whose
-// numbers begin with 0 for errors, the components of Kubernetes, whose errors have no level, and
-// its events, which are normal or warnings.
+// numbers begin with 0 for errors, the components of Kubernetes, whose errors have no level, its
+// events, which are normal or warnings, and Eliot, whose actions fail or succeed.
 func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 	h := &l.d.plan.hints
 	if x.Has.Has(h.kindWord) && x.Has.Has(h.reason) &&
@@ -882,6 +882,12 @@ func (l *Log) shapedLevel(x *jsonscan.Extractor) (level, jsonscan.Slot) {
 				), h.level
 			}
 		}
+	}
+	if x.Has.Has(h.actionStatus) && x.Has.Has(h.taskID) {
+		if string(l.scalar(x, x.Spans[h.actionStatus]).Text) == "failed" {
+			return levelError, h.actionStatus
+		}
+		return levelInfo, h.actionStatus
 	}
 	if x.Has.Has(h.caller) && x.Has.Has(h.ts) && x.Spans[h.ts].Kind == Number && x.Has.Has(h.msg) {
 		if n, _ := l.d.plan.level.Present(x.Has); n == 0 {

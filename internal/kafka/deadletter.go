@@ -396,8 +396,8 @@ func (d DeadLetters) listFile(yield func(DeadLetter, error) bool) {
 const replayTimeout = 30 * time.Second
 
 // Replay writes the wanted dead letters back to their topics, with headers and timestamps, and
-// returns how many. A timestamp ahead of the clock becomes the present. They also stay in the dead-letter topic. One that fails again comes back with
-// one more attempt.
+// returns how many. A timestamp ahead of the clock is replaced by the clock's. They also stay in
+// the dead-letter topic. One that fails again comes back with one more attempt.
 func (d DeadLetters) Replay(ctx context.Context, wanted func(DeadLetter) bool) (int, error) {
 	p, err := NewProducer(d.Client, d.Logger)
 	if err != nil {

@@ -98,8 +98,8 @@ func TestDeadLettersWithoutWriteOnKafka(t *testing.T) {
 	})
 }
 
-// Kafka 4 refuses timestamps that are more than an hour ahead of its clock. Where a topic takes them,
-// its dead letters are written and replayed all the same.
+// Kafka 4 refuses timestamps that are more than an hour ahead of its clock. Where a topic takes
+// them, its dead letters are written and replayed all the same.
 func TestDeadLettersOfFutureRecordsOnKafka(t *testing.T) {
 	if os.Getenv("KAFKA_BROKERS") == "" {
 		t.Skip("KAFKA_BROKERS names no broker")
