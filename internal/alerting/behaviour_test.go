@@ -253,7 +253,7 @@ func TestTooLateLogIsCounted(t *testing.T) {
 	w.time(2 * time.Minute)
 	w.put(monday.Add(time.Second), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
 	w.time(2*time.Minute + time.Second)
-	w.notified("1m50.000000001s shop/Errors{service=a} firing late")
+	w.notified("1m50s shop/Errors{service=a} firing late")
 	w.put(monday.Add(-time.Hour), monday.Add(2*time.Minute), `"level":"ERROR","service":"a"`)
 	if s := w.engine.Stats(); s.Late != 2 || s.TooLate != 1 {
 		t.Errorf("%+v", s)

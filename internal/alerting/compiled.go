@@ -224,15 +224,17 @@ func (rs *ruleState) lateness() int64 {
 	return int64(rs.rule.Lateness + rs.extraLateness)
 }
 
-// settledFor is the instant before which a rule expects nothing more.
-func (d *topicsProgress) settledFor(rs *ruleState) int64 {
-	if rs.rule.LatenessAuto {
-		if d.settled == always {
-			return d.base - int64(rule.MostLateness+rs.extraLateness)
-		}
-		return d.settled - int64(rs.extraLateness)
+// decides is the last instant that a rule decides, of partitions whose time has come to base. A log
+// that is exactly as late as the lateness allows is in time. Settled is base less the lateness that
+// follows the delays.
+func (rs *ruleState) decides(base, settled int64) int64 {
+	switch {
+	case base == always:
+		return always
+	case rs.rule.LatenessAuto:
+		return settled - int64(rs.extraLateness) - 1
 	}
-	return d.base - rs.lateness()
+	return base - rs.lateness() - 1
 }
 
 // levelOf is the number of the level that an edge has reached, from 1; 0 for none.

@@ -265,13 +265,15 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	e.startRule(rs, pt.oldest)
 	watermark := e.watermark(rs, pt.number)
 	late := watermark != always && h.time <= watermark
+	var behind, allowed time.Duration
 	if late {
+		behind, allowed = e.lateBy(rs, pt, h.time)
 		rs.late++
 		pt.late++
 		if h.time+rs.condition.Retains() <= watermark+1 { // no instant that is not decided sees it
 			rs.tooLate++
-			e.late.note(rs, sc, h, false)
-			e.noteMissed(rs, sc, h)
+			e.late.note(rs, sc, h, behind, allowed, false)
+			e.noteMissed(rs, sc, h, behind)
 			return
 		}
 	}
@@ -298,11 +300,11 @@ func (e *Engine) hit(rs *ruleState, sc *scan, h *hit, pt *partitionTime, likely 
 	first := m.g.win.KnownSince()
 	arrival := m.g.win.Add(rs.condition, e.eventOf(sc, h))
 	if late {
-		e.late.note(rs, sc, h, arrival != window.TooLate)
+		e.late.note(rs, sc, h, behind, allowed, arrival != window.TooLate)
 	}
 	if arrival == window.TooLate {
 		rs.tooLate++
-		e.noteMissed(rs, sc, h)
+		e.noteMissed(rs, sc, h, behind)
 		return
 	}
 	if rs.condition.MakesKnown(h.bits) {
@@ -487,7 +489,7 @@ func (e *Engine) advance() {
 				if e.opts.atWatermark && d.caughtUp {
 					return d.base
 				}
-				return d.settledFor(rs)
+				return rs.decides(d.base, d.settled)
 			}
 			to := of(d)
 			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic
@@ -515,6 +517,7 @@ func (e *Engine) advanceRule(rs *ruleState, watermark int64, d topicsProgress) {
 	if d.base == always || watermark == never {
 		return
 	}
+	rs.base = max(rs.base, d.base)
 	e.startRule(rs, min(d.oldest, d.base))
 	for name := range rs.observes {
 		for _, other := range e.byName[name] {

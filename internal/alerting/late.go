@@ -12,7 +12,9 @@ type Late struct {
 	Rule string `json:"rule"`
 	// how far it lay before the time that the rule's partitions had come to
 	Behind  time.Duration `json:"behind"`
-	Allowed time.Duration `json:"allowed"` // the rule's lateness
+	// the rule's lateness; of one that follows the delays what was left of it, since the watermark
+	// does not go back
+	Allowed time.Duration `json:"allowed"`
 	// it still lay in the window; it may have brought about an alert, but late
 	Counted bool        `json:"counted"`
 	Line    models.Line `json:"line"` // without texts where the rule shows none
@@ -34,13 +36,15 @@ type late struct {
 	level, service, message int // where each ends in text
 }
 
-func (ls *lateLog) note(rs *ruleState, sc *scan, h *hit, counted bool) {
+func (ls *lateLog) note(
+	rs *ruleState, sc *scan, h *hit, behind, allowed time.Duration, counted bool,
+) {
 	at := &ls.ring[ls.n%keptLate]
 	ls.n++
 	at.Late = Late{
 		Rule:    rs.id,
-		Behind:  time.Duration(rs.watermark + rs.lateness() - h.time),
-		Allowed: time.Duration(rs.lateness()) - rs.extraLateness,
+		Behind:  behind,
+		Allowed: allowed,
 		Counted: counted,
 		Line: models.Line{
 			Time: instant(h.time),
@@ -63,6 +67,20 @@ func (ls *lateLog) note(rs *ruleState, sc *scan, h *hit, counted bool) {
 	at.service = len(at.text)
 	at.text = append(at.text, sc.bytes(l.message)...)
 	at.message = len(at.text)
+}
+
+// lateBy says how far an instant lies before the time that a partition and the rule have come to,
+// and how far it may.
+func (e *Engine) lateBy(rs *ruleState, pt *partitionTime, at int64) (behind, allowed time.Duration) {
+	base := rs.base
+	if pt.number != noPartition {
+		base = min(base, pt.base)
+	}
+	allowed = time.Duration(rs.lateness()) - rs.extraLateness
+	if rs.rule.LatenessAuto {
+		allowed = min(allowed, time.Duration(base-e.watermark(rs, pt.number)-1)-rs.extraLateness)
+	}
+	return time.Duration(base - at), allowed
 }
 
 // Late returns the newest matches that came late, newest first.

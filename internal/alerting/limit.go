@@ -105,7 +105,7 @@ func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 	pt.base = max(base, reached)
 	d := e.watermarks.progressOf(rs.topics)
 	pt.base = base
-	to := d.base - rs.lateness()
+	to := rs.decides(d.base, d.settled)
 	if !d.known || d.base == always || !e.watermarks.advanced || to <= rs.waitedTo {
 		return
 	}
@@ -155,7 +155,7 @@ func (e *Engine) resolveRefusals(rs *ruleState) {
 		rs.watermark < r.last+int64(rs.condition.Lookback()) {
 		return
 	}
-	e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertResolved, rs.watermark))
+	e.transitions = append(e.transitions, e.limitAlert(rs, models.AlertResolved, rs.watermark+1))
 	r.first, rs.changed = 0, true
 }
 

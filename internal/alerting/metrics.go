@@ -99,7 +99,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		}
 		gauge(descBackfilling, backfilling, rs.id)
 		if rs.watermark != always {
-			gauge(descWatermark, float64(rs.watermark)/1e9, rs.id)
+			gauge(descWatermark, float64(rs.watermark+1)/1e9, rs.id)
 		}
 		if rs.rule.LatenessAuto {
 			gauge(descLateness, float64(rs.lateness())/1e9, rs.id)

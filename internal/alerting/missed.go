@@ -39,7 +39,7 @@ type missedWindow struct {
 }
 
 // noteMissed looks at a log that came too late to count: would its rule have fired?
-func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit) {
+func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit, behind time.Duration) {
 	if !rs.firesEarly() || e.opts.atWatermark {
 		return
 	}
@@ -70,7 +70,7 @@ func (e *Engine) noteMissed(rs *ruleState, sc *scan, h *hit) {
 		Labels: rs.groupLabels(key),
 		At:     instant(ed.At),
 		Found:  instant(e.watermarks.now),
-		Behind: time.Duration(rs.watermark + rs.lateness() - h.time),
+		Behind: behind,
 		Reason: ed.Reason,
 	}
 	if e.missed = append(e.missed, one); len(e.missed) > keptMissed {

@@ -86,13 +86,7 @@ func (e *Engine) watermark(rs *ruleState, owner partitionID) int64 {
 		return rs.watermark
 	}
 	pt := e.watermarks.byID[owner]
-	if pt.base == always {
-		return always
-	}
-	if rs.rule.LatenessAuto && pt.settled != always {
-		return min(rs.watermark, pt.settled-int64(rs.extraLateness))
-	}
-	return min(rs.watermark, pt.base-rs.lateness())
+	return min(rs.watermark, rs.decides(pt.base, pt.settled))
 }
 
 // watermark is that of the group.

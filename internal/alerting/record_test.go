@@ -254,7 +254,7 @@ func TestValueIsWrittenWhenComplete(t *testing.T) {
 	w.log(1500*time.Millisecond, `"level":"ERROR","service":"a"`)
 	w.time(11 * time.Second)
 	w.notified()
-	w.time(12 * time.Second)
+	w.time(12*time.Second + 1)
 	w.notified("2s shop/errors{service=a,team=shop} 1")
 	w.log(15*time.Second, `"level":"INFO","service":"a"`)
 	w.time(time.Hour)
@@ -274,7 +274,7 @@ func TestLateLogRewritesValue(t *testing.T) {
 	w.notified("0s shop/errors{service=a,team=shop} 1")
 	w.put(monday.Add(time.Second), monday.Add(time.Minute), `"level":"ERROR","service":"a"`)
 	w.time(2 * time.Minute)
-	w.notified("51s shop/errors{service=a,team=shop} 2")
+	w.notified("50s shop/errors{service=a,team=shop} 2")
 }
 
 // Windows lack what was before the beginning of a replay, so what they hold there is no one's
@@ -309,7 +309,7 @@ func TestRemovedRecordHasNoValues(t *testing.T) {
 		strings.Replace(countRules, "errors", "mistakes", 1))); err != nil {
 		t.Fatal(err)
 	}
-	w.notified("50s shop/errors{service=a,team=shop} gone")
+	w.notified("49s shop/errors{service=a,team=shop} gone")
 }
 
 // A record that is new has the values that it would have, had it been there, from when it has read
@@ -332,7 +332,7 @@ func TestNewRecordIsBackfilled(t *testing.T) {
 	past.log(5*time.Second, `"level":"ERROR","service":"a"`)
 	past.time(time.Minute)
 	w.engine.FinishBackfill(scratch, "")
-	w.notified("50s shop/errors{service=a,team=shop} 2")
+	w.notified("49s shop/errors{service=a,team=shop} 2")
 	w.time(time.Hour)
 	w.notified(
 		"5m0s shop/errors{service=a,team=shop} 1",

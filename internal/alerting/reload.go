@@ -129,7 +129,7 @@ func (e *Engine) resolveRemoved(rs *ruleState) {
 // still active now that the logs have been read to their end.
 func (e *Engine) notifyDeferred(rs *ruleState, d topicsProgress) {
 	if !rs.deferred || !d.caughtUp || d.replay ||
-		e.watermarks.now-rs.watermark > int64(e.opts.maxAlertAge) {
+		e.watermarks.now-rs.watermark-1 > int64(e.opts.maxAlertAge) {
 		return
 	}
 	rs.deferred = false
@@ -154,7 +154,7 @@ func (m *machine) firingEpisode() *episode {
 
 // lastDecided is the newest time that is known of an episode.
 func (m *machine) lastDecided(ep *episode) int64 {
-	return max(m.g.alert.decidedTo, ep.firedAt, m.watermark())
+	return max(m.g.alert.decidedTo, ep.firedAt, m.watermark()+1)
 }
 
 // remind notifies of an episode that fires already.

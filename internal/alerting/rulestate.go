@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"hash/maphash"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 )
@@ -29,7 +30,7 @@ type ruleState struct {
 	alerts  map[uint32]bool // groups with an alert
 	// event time that the logs of the rule have reached; it never goes back
 	base          int64
-	watermark     int64  // the same less the lateness: nothing older is expected
+	watermark     int64  // the last instant that is decided; the watermark is the next one
 	autoLateness  int64  // of a rule whose lateness follows the delays: the one in force
 	started       int64  // when the rule began to look; always before that
 	sampled       int    // groups that keep lines although they have no alert
@@ -66,6 +67,14 @@ type ruleCounters struct {
 	resolved     int64
 	lastMatch    int64
 	behind       bool // no time for this rule: a broker is away, or a backlog is being read
+}
+
+// reached is the watermark: the instant before which everything is decided.
+func (rs *ruleState) reached() time.Time {
+	if rs.watermark == always {
+		return time.Time{}
+	}
+	return instant(rs.watermark + 1)
 }
 
 func newRuleState(c *compiledRule, o *options, seed maphash.Seed) *ruleState {

@@ -230,7 +230,7 @@ func (e *Engine) Rules() []RuleStatus {
 func (rs *ruleState) describe(s *RuleStatus) {
 	s.FiresEarly, s.Groups, s.Refused, s.Matches, s.Late, s.TooLate, s.Fired = rs.firesEarly(),
 		rs.groups.live, rs.refused.count, rs.matches, rs.late, rs.tooLate, rs.fired
-	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), instant(rs.watermark), rs.memory()
+	s.LastMatch, s.Watermark, s.Memory = instant(rs.lastMatch), rs.reached(), rs.memory()
 	s.Missed = rs.missedAlerts
 	s.Lateness, s.LatenessAuto = time.Duration(rs.lateness()), rs.rule.LatenessAuto
 	if rs.backfillError != "" && rs.watermark < rs.started+int64(rs.backfillSpan()) {
@@ -496,7 +496,7 @@ func (e *Engine) Stats() Stats {
 		}
 	}
 	if slowest != never {
-		s.Watermark, s.Behind = instant(slowest), time.Duration(e.watermarks.now-slowest)
+		s.Watermark, s.Behind = instant(slowest+1), time.Duration(e.watermarks.now-slowest-1)
 	}
 	return s
 }
@@ -556,7 +556,7 @@ func (e *Engine) ruleByID(id string) *ruleState {
 }
 
 func (e *Engine) group(rs *ruleState, key string) GroupStatus {
-	s := GroupStatus{Rule: rs.id, Labels: rs.groupLabels(key), Watermark: instant(rs.watermark)}
+	s := GroupStatus{Rule: rs.id, Labels: rs.groupLabels(key), Watermark: rs.reached()}
 	number, ok := rs.groups.find([]byte(key))
 	if !ok {
 		s.Episodes = int64(rs.counters.last[key].episode)

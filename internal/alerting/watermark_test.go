@@ -1,0 +1,52 @@
+package alerting_test
+
+import (
+	"testing"
+	"time"
+)
+
+func TestLogAsLateAsAllowedIsInTime(t *testing.T) {
+	w := newWorld(t, `version: 1
+groups:
+- name: g
+  rules: [{alert: Share, when: count(a) / count() > 50%, window: 5s}]
+`)
+	w.time(0)
+	w.time(20 * time.Second)
+	w.put(monday.Add(10*time.Second), monday.Add(20*time.Second), `"message":"a"`)
+	if n := w.engine.Stats().Late; n != 0 {
+		t.Errorf("%d logs are late", n)
+	}
+	w.time(21 * time.Second)
+	w.notified("10s g/Share firing")
+	w.put(monday.Add(11*time.Second-1), monday.Add(21*time.Second), `"message":"b"`)
+	if n := w.engine.Stats().Late; n != 1 {
+		t.Errorf("%d logs are late", n)
+	}
+}
+
+// A member that is added to the list of those that must exist is expected from then on, and not
+// since the rule began.
+func TestNewMemberIsExpectedFromNowOn(t *testing.T) {
+	rules := func(members string) string {
+		return `version: 1
+lists: {hosts: [` + members + `]}
+groups:
+- name: g
+  rules: [{alert: Silent, when: count() == 0, window: 5m, by: [host], expect: {from: '@hosts'}}]
+`
+	}
+	w := newWorld(t, rules("a"))
+	w.time(0)
+	w.log(59*time.Minute, `"host":"a"`)
+	w.time(time.Hour)
+	w.said = nil
+	if err := w.engine.SetRules(readRules(t, rules("a, b"))); err != nil {
+		t.Fatal(err)
+	}
+	w.time(time.Hour + time.Minute)
+	w.notified()
+	w.log(time.Hour+time.Minute, `"host":"a"`)
+	w.time(time.Hour + 5*time.Minute + 11*time.Second)
+	w.notified("1h5m0s g/Silent{host=b} firing")
+}
