@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/alerting"
 	"github.com/log-monitoring/alert-engine/internal/app"
@@ -38,8 +37,10 @@ func rulesOf(set *rule.Set) *loadedRules {
 
 // factory makes engines over the rules that l has then.
 func (l *loadedRules) factory() ruletest.Factory {
+	least, most := ruletest.Latenesses(l.set)
 	return ruletest.Factory{
-		Lateness: lateness(l.set),
+		Lateness:     least,
+		MostLateness: most,
 		New: func(emit func(models.Alert)) (ruletest.Engine, error) {
 			return l.engine(emit)
 		},
@@ -80,16 +81,4 @@ func withNone(set *rule.Set) map[string][]string {
 		}
 	}
 	return sources
-}
-
-// lateness is how far out of order logs may be for all of the rules.
-func lateness(set *rule.Set) time.Duration {
-	if len(set.Rules) == 0 {
-		return 0
-	}
-	least := set.Rules[0].Lateness
-	for _, r := range set.Rules {
-		least = min(least, r.Lateness)
-	}
-	return least
 }

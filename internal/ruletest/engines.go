@@ -20,9 +20,11 @@ func EngineFactory(set *rule.Set, options ...alerting.Option) Factory {
 		}
 		return e, nil
 	}
+	least, most := Latenesses(set)
 	return Factory{
-		Lateness: smallestLateness(set),
-		New:      func(emit func(models.Alert)) (Engine, error) { return engine(emit) },
+		Lateness:     least,
+		MostLateness: most,
+		New:          func(emit func(models.Alert)) (Engine, error) { return engine(emit) },
 		Past: func(emit func(models.Alert)) (Engine, error) {
 			return engine(emit, alerting.AtWatermark())
 		},
@@ -53,13 +55,14 @@ func WithMembers(set *rule.Set, m Members, hint string) (*rule.Set, error) {
 	return with, nil
 }
 
-// smallestLateness is the disorder that all rules allow.
-func smallestLateness(set *rule.Set) time.Duration {
-	least := time.Duration(-1)
-	for _, r := range set.Rules {
-		if least < 0 || r.Lateness < least {
+// Latenesses are the disorder that all rules allow, and that any of them allows. One that follows
+// the delays counts as it begins.
+func Latenesses(set *rule.Set) (least, most time.Duration) {
+	for i, r := range set.Rules {
+		if i == 0 || r.Lateness < least {
 			least = r.Lateness
 		}
+		most = max(most, r.Lateness)
 	}
-	return max(0, least)
+	return least, most
 }

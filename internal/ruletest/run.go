@@ -32,10 +32,10 @@ type recordTarget interface {
 }
 
 // Factory makes an engine over the rules of a script, which passes its transitions to emit.
-// Lateness is the smallest of its rules.
 type Factory struct {
-	New      func(emit func(models.Alert)) (Engine, error)
-	Lateness time.Duration
+	New func(emit func(models.Alert)) (Engine, error)
+	// how far out of order logs may be for all of the rules, and for any of them
+	Lateness, MostLateness time.Duration
 
 	// Past makes an engine that decides at the watermark alone, for backtests; New by default.
 	Past func(emit func(models.Alert)) (Engine, error)
@@ -199,7 +199,8 @@ type simulation struct {
 }
 
 // simulate lets the records arrive one by one, the clock moving with them, and then the clock run
-// on to the horizon.
+// on until all rules have decided everything up to the horizon. What some of them decide after it
+// is left out.
 func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) {
 	s := &simulation{factory: f, state: make(map[string][]byte), records: t.expectsRecords()}
 	if err := s.start(); err != nil {
@@ -220,7 +221,14 @@ func (t *Test) simulate(f Factory, list []arrival, crash bool) (outcome, error) 
 			return outcome{}, fmt.Errorf("test %q: restore after record %d: %w", t.Name, i+1, err)
 		}
 	}
-	s.engine.Advance(t.horizon(list, f.Lateness), s.progress)
+	horizon := t.horizon(list)
+	s.engine.Advance(horizon.Add(max(f.Lateness, f.MostLateness)), s.progress)
+	s.outcome.alerts = slices.DeleteFunc(s.outcome.alerts, func(a models.Alert) bool {
+		return a.At.After(horizon)
+	})
+	s.outcome.values = slices.DeleteFunc(s.outcome.values, func(v models.Recorded) bool {
+		return v.At.After(horizon)
+	})
 	return s.outcome, nil
 }
 
@@ -293,8 +301,8 @@ func (s *simulation) crash(full bool) error {
 	})
 }
 
-// horizon is when a test ends: when all that it says has happened, and the watermark has passed it.
-func (t *Test) horizon(list []arrival, lateness time.Duration) time.Time {
+// horizon is the event time at which a test ends: a second after all that it says.
+func (t *Test) horizon(list []arrival) time.Time {
 	end := t.Start
 	later := func(at time.Time) {
 		if at.After(end) {
@@ -312,5 +320,5 @@ func (t *Test) horizon(list []arrival, lateness time.Duration) time.Time {
 			}
 		}
 	}
-	return end.Add(lateness + time.Second)
+	return end.Add(time.Second)
 }
