@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -140,7 +141,11 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 	factory := ruletest.EngineFactory(set)
 	var values []string
 	fresh := func() (ruletest.Engine, error) {
-		e, err := factory.New(func(a models.Alert) { alerts = append(alerts, a) })
+		e, err := factory.New(func(a models.Alert) {
+			if !a.At.After(s.end()) {
+				alerts = append(alerts, a)
+			}
+		})
 		return s.noteValues(e, &values), err
 	}
 	e, err := fresh()
@@ -183,7 +188,7 @@ func arriving(s scenario, set *rule.Set, restarts bool) ([]string, error) {
 		}
 		scanner = e.NewScanner()
 	}
-	e.Advance(s.end().Add(lateness), progress)
+	e.Advance(s.end().Add(mostLateness+1), progress)
 	slices.Sort(values)
 	return append(settled(alerts), values...), nil
 }
@@ -199,7 +204,26 @@ func brief(fired, ended models.Alert) bool {
 // the clock of a run leaps from log to log.
 const reminded = "firing since before it could be notified"
 
-const lateness = 10 * time.Second
+// Bounds of the lateness of the rules of a scenario.
+const (
+	lateness     = 10 * time.Second // of rules that give none
+	mostLateness = 25 * time.Second
+)
+
+var ownLateness = regexp.MustCompile(`lateness: (\w+)`)
+
+// lateness is the least of the rules of a scenario.
+func (s scenario) lateness() time.Duration {
+	least := lateness
+	for _, m := range ownLateness.FindAllStringSubmatch(s.text(), -1) {
+		own, err := time.ParseDuration(m[1])
+		if err != nil {
+			panic(err)
+		}
+		least = min(least, own)
+	}
+	return least
+}
 
 // settled are the transitions as they stand at the end. The start of an alert that fires early can
 // still move, and the newest one counts.
@@ -256,7 +280,7 @@ func (s scenario) end() time.Time {
 	end := s.start()
 	for _, l := range s.logs {
 		end = later(end, s.start().Add(l.at))
-		if late := l.delay - lateness; late > 0 {
+		if late := l.delay - s.lateness(); late > 0 {
 			end = later(end, s.start().Add(l.at+late+time.Second))
 		}
 	}

@@ -44,7 +44,7 @@ type Evaluation struct {
 	began instant
 	end   instant
 	done  map[string]*outcome // by rule
-	mutes map[string]*mute    // by suppression
+	mutes map[muteKey]*mute
 }
 
 // Evaluate returns the transitions of all alerts. The logs are in the order of their places.
@@ -67,15 +67,12 @@ func newEvaluation(set *Rules, logs []*Log, course Course) *Evaluation {
 		logs:  slices.Clone(logs),
 		end:   course.End.UnixNano(),
 		done:  map[string]*outcome{},
-		mutes: map[string]*mute{},
+		mutes: map[muteKey]*mute{},
 	}
 	if !course.Began.IsZero() {
 		e.began = course.Began.UnixNano()
 	}
 	slices.SortStableFunc(e.logs, func(a, b *Log) int { return cmp.Compare(a.At, b.At) })
-	for _, s := range set.Suppressions {
-		e.mutes[s.Name] = e.suppression(s)
-	}
 	return e
 }
 
@@ -131,7 +128,7 @@ func (e *Evaluation) source(r *rule.Rule) []*Log {
 	for _, l := range e.logs {
 		if r.Source == "" && l.Topic != e.set.Records || l.Topic == "" ||
 			slices.Contains(names, l.Topic) {
-			if l := l.seenWith(int64(r.Lateness)); l.Visible == l.At || l.At+reach(r) > l.Visible {
+			if l := l.seenWith(e.lateness(r)); l.Visible == l.At || l.At+reach(r) > l.Visible {
 				logs = append(logs, l)
 			}
 		}
@@ -139,12 +136,26 @@ func (e *Evaluation) source(r *rule.Rule) []*Log {
 	return logs
 }
 
-// seenWith is the log as a rule with some lateness sees it. What is decided when it arrives does
-// not see it.
+// lateness is how late the logs of a rule may be. A rule that asks about an alert waits for that.
+func (e *Evaluation) lateness(r *rule.Rule) int64 {
+	most := int64(r.Lateness)
+	calls(r.When, func(c *rule.Call) {
+		for _, other := range e.set.Rules {
+			if c.Func == "firing" && other.Name == c.Alert && other != r && !other.Record &&
+				other.Mode != rule.Off {
+				most = max(most, e.lateness(other))
+			}
+		}
+	})
+	return most
+}
+
+// seenWith is the log as a rule with some lateness sees it. What is decided when it arrives, which
+// is everything before the watermark, does not see it.
 func (l *Log) seenWith(lateness int64) *Log {
 	if watermark := l.Clock - lateness; watermark > l.At {
 		late := *l
-		late.Visible = watermark + 1
+		late.Visible = watermark
 		return &late
 	}
 	return l

@@ -439,7 +439,7 @@ func (g *group) instants(lives []life) (list []instant) {
 		add(max(l.At, l.Visible))
 		for _, d := range g.delays() {
 			if d.grid > 0 { // what was noted after it is without the logs before it
-				add(roundUp(max(l.At, l.Visible), d.grid) + d.ago)
+				add(roundUp(max(l.At, l.Visible)+1, d.grid) + d.ago)
 			}
 		}
 	}
@@ -465,7 +465,7 @@ func (g *group) instants(lives []life) (list []instant) {
 	})
 	list = append(list, g.e.set.boundaries(g.r, g.began, g.e.end)...)
 	for _, name := range g.r.SuppressedBy {
-		for _, s := range g.e.mutes[name].spans {
+		for _, s := range g.e.muteOf(name, g.r).spans {
 			list = append(list, s.from, s.to)
 		}
 	}

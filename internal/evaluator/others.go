@@ -1,8 +1,6 @@
 package evaluator
 
 import (
-	"time"
-
 	"slices"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -12,7 +10,7 @@ import (
 // value that is missing is one too.
 func (e *Evaluation) firing(g *group, alert string, at instant) bool {
 	for _, r := range e.set.Rules {
-		if r.Name != alert || r.Record {
+		if r.Name != alert || r.Record || r.Mode == rule.Off {
 			continue
 		}
 		for _, s := range e.outcome(r).firing {
@@ -38,7 +36,7 @@ func agree(a, b *rule.Rule, labels, others map[string]string) bool {
 // changes are the instants at which another alert begins or ceases to fire.
 func (e *Evaluation) changes(alert string) (list []instant) {
 	for _, r := range e.set.Rules {
-		if r.Name == alert && !r.Record {
+		if r.Name == alert && !r.Record && r.Mode != rule.Off {
 			for _, s := range e.outcome(r).firing {
 				list = append(list, s.from, s.to)
 			}
@@ -53,16 +51,31 @@ type mute struct {
 	spans []span
 }
 
-// suppressionLateness is how late the logs of suppressions may be.
-const suppressionLateness = 10 * time.Second
+// muteKey is a suppression, and how late its logs may be.
+type muteKey struct {
+	name     string
+	lateness int64
+}
+
+// muteOf is a suppression as a rule sees it. Its logs may be as late as those of the rule.
+func (e *Evaluation) muteOf(name string, r *rule.Rule) *mute {
+	key := muteKey{name, e.lateness(r)}
+	if e.mutes[key] == nil {
+		i := slices.IndexFunc(e.set.Suppressions, func(s *rule.Suppression) bool {
+			return s.Name == name
+		})
+		e.mutes[key] = e.suppression(e.set.Suppressions[i], key.lateness)
+	}
+	return e.mutes[key]
+}
 
 // suppression finds when a suppression is in force: from each start to the first end after it that
 // is seen, or until it has lasted for as long as it may.
-func (e *Evaluation) suppression(s *rule.Suppression) *mute {
+func (e *Evaluation) suppression(s *rule.Suppression, lateness int64) *mute {
 	m := &mute{s: s}
 	var logs []*Log
 	for _, l := range e.logs {
-		logs = append(logs, l.seenWith(int64(suppressionLateness)))
+		logs = append(logs, l.seenWith(lateness))
 	}
 	for i, start := range logs {
 		if !e.set.matches(s.Start, start) {
@@ -84,7 +97,7 @@ func (e *Evaluation) suppression(s *rule.Suppression) *mute {
 // muted says whether a suppression is in force for an alert.
 func (e *Evaluation) muted(r *rule.Rule, labels map[string]string, at instant) bool {
 	return slices.ContainsFunc(r.SuppressedBy, func(name string) bool {
-		m := e.mutes[name]
+		m := e.muteOf(name, r)
 		return slices.ContainsFunc(m.spans, func(s span) bool {
 			return s.from <= at && at < s.to && keyOf(m.s.By, s.labels) == keyOf(m.s.By, labels)
 		})

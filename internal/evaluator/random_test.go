@@ -102,7 +102,8 @@ func (s scenario) String() string {
 
 // late says whether a log comes later than the lateness.
 func (s scenario) late() bool {
-	return slices.ContainsFunc(s.logs, func(a arrival) bool { return a.delay > lateness })
+	least := s.lateness()
+	return slices.ContainsFunc(s.logs, func(a arrival) bool { return a.delay > least })
 }
 
 // draw makes scenarios.
@@ -307,6 +308,9 @@ func (d draw) rule(name string, others []string, f features) map[string]string {
 	if f.calendar {
 		r["active"] = "[" + quoted(d.of("", "", "not ")+d.of("c0", "c1")) + "]"
 	}
+	if f.lateness && d.in(2) {
+		r["lateness"] = d.of("0s", "2s", "15s", "25s")
+	}
 	if f.suppressions && d.in(2) {
 		r["suppressed_by"] = "[" + d.of("s0", "s1", "s2", "s0, s1") + "]"
 	}
@@ -414,6 +418,7 @@ type features struct {
 
 	calendar bool // hours of days
 	past     bool // comparisons with earlier days
+	lateness bool // rules have their own
 }
 
 func (d draw) features() features {
@@ -441,6 +446,7 @@ func (d draw) features() features {
 	f.alerts, f.records = d.in(12), d.in(10)
 	f.calendar = !f.hours && !f.records && d.in(10)
 	f.past = !f.hours && !f.records && d.in(20)
+	f.lateness = d.in(5)
 	return f
 }
 
@@ -579,6 +585,9 @@ func (d draw) scenario() scenario {
 			a.delay = time.Duration(d.IntN(10_000)) * time.Millisecond
 			if late && d.in(2) {
 				a.delay += time.Duration(d.IntN(30_000)) * time.Millisecond
+			}
+			if d.in(4) { // exactly as late as a rule may allow
+				a.delay = [...]time.Duration{2, 10, 10, 15, 25}[d.IntN(5)] * time.Second
 			}
 		}
 		if s.partitions > 1 { // logs of one instant have an order within their partition alone
