@@ -11,7 +11,7 @@ import (
 type Late struct {
 	Rule string `json:"rule"`
 	// how far it lay before the time that the rule's partitions had come to
-	Behind  time.Duration `json:"behind"`
+	Behind time.Duration `json:"behind"`
 	// the rule's lateness; of one that follows the delays what was left of it, since the watermark
 	// does not go back
 	Allowed time.Duration `json:"allowed"`
@@ -71,7 +71,11 @@ func (ls *lateLog) note(
 
 // lateBy says how far an instant lies before the time that a partition and the rule have come to,
 // and how far it may.
-func (e *Engine) lateBy(rs *ruleState, pt *partitionTime, at int64) (behind, allowed time.Duration) {
+func (e *Engine) lateBy(
+	rs *ruleState,
+	pt *partitionTime,
+	at int64,
+) (behind, allowed time.Duration) {
 	base := rs.base
 	if pt.number != noPartition {
 		base = min(base, pt.base)

@@ -177,8 +177,22 @@ func (d draw) aggregate() (call, constant string) {
 	case 10:
 		return d.of("first", "last") + "(" + d.of("x", "y", "t") + ")", d.of("0", "2.5", "5")
 	case 11:
-		return "changed(" + d.of("ev", "u", "x", "t") + d.of("", "", ", within 5s", ", within 1m") + ")",
-			d.of("0", "1", "2")
+		return "changed(" + d.of(
+				"ev",
+				"u",
+				"x",
+				"t",
+			) + d.of(
+				"",
+				"",
+				", within 5s",
+				", within 1m",
+			) + ")",
+			d.of(
+				"0",
+				"1",
+				"2",
+			)
 	case 12:
 		return "count(" + filter + ") / count()", d.of("0", "50%", "33%", "0.25", "5%")
 	}
@@ -227,7 +241,11 @@ func (d draw) past() string {
 	case 1:
 		return call + " offset 1d " + d.operator() + " " + constant
 	case 2:
-		return call + " " + d.operator() + " 2 * baseline(" + call + ", " + d.of("1w", "5d", "2w") + ")"
+		return call + " " + d.operator() + " 2 * baseline(" + call + ", " + d.of(
+			"1w",
+			"5d",
+			"2w",
+		) + ")"
 	case 3:
 		return "zscore(" + call + ", " + d.of("1w", "2w") + ") " + d.of(">", "<") + " " +
 			d.of("0", "1", "-1")

@@ -29,7 +29,9 @@ tests:
   - {alert: Fast, fires: 1s}
   nothing_else: true
 `)
-	if list := failures(s.Run(EngineFactory(set), Options{Shuffle: 20, Crash: true})); len(list) > 0 {
+	if list := failures(s.Run(EngineFactory(set), Options{Shuffle: 20, Crash: true})); len(
+		list,
+	) > 0 {
 		t.Errorf("failures: %s", strings.Join(list, "\n"))
 	}
 }
