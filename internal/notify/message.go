@@ -3,11 +3,13 @@ package notify
 import (
 	"fmt"
 	tmplhtml "html/template"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	tmpltext "text/template"
+	"unicode/utf8"
 
 	"github.com/prometheus/alertmanager/template"
 
@@ -31,10 +33,10 @@ var messageFuncs = map[string]any{
 	"pagerduty":  pagerDutySeverity, // a severity of PagerDuty
 	"priority":   opsgeniePriority,  // a priority of Opsgenie
 	"clip":       func(n int, text string) string { return safetext.Clip(text, n) },
-	"more":       func(shown, all int) int { return max(0, all-shown) },
-	"first": func(n int, list []template.Alert) []template.Alert {
-		return list[:min(n, len(list))]
-	},
+	// the alerts, and how many of their lines, that a text of so many characters can hold; in HTML
+	// the addresses of links do not count
+	"fit":      func(limit int, d *template.Data) chosen { return fit(limit, d, false) },
+	"fitHTML":  func(limit int, d *template.Data) chosen { return fit(limit, d, true) },
 	"alertIDs": alertIDs, // of all alerts, for machines
 }
 
@@ -45,8 +47,9 @@ func messageOption(text *tmpltext.Template, html *tmplhtml.Template) {
 }
 
 const (
-	messageLines = 2   // of the log, of one alert
-	lineRunes    = 180 // of a line
+	messageAlerts = 10  // of a message
+	messageLines  = 2   // of the log, of one alert
+	lineRunes     = 180 // of a line
 )
 
 func resolved(a template.Alert) bool { return a.Status == "resolved" }
@@ -187,6 +190,69 @@ func linesOf(a template.Alert) []string {
 	}
 	slices.Reverse(list)
 	return list
+}
+
+// chosen are the alerts that a message shows, and how many more it is about.
+type chosen struct {
+	Alerts []template.Alert
+	More   int
+}
+
+// What a message has beside the texts of its alerts, in characters.
+const (
+	alertMarkup = 48 // of one alert: signs of the markup, line ends, and the names of links
+	moreMarkup  = 24 // "and 1000000 more"
+)
+
+// fit chooses what a receiver that refuses or cuts longer texts can show: of each alert what it is
+// about before the lines of any, the first of them in any case.
+func fit(limit int, d *template.Data, html bool) chosen {
+	room := limit - moreMarkup
+	var shown []template.Alert
+	for i, a := range d.Alerts {
+		size := alertMarkup
+		for _, text := range []string{
+			badge(a), serviceOf(a), summaryOf(a), factsOf(a), groupOf(a),
+		} {
+			size += utf8.RuneCountInString(text)
+		}
+		for _, l := range linksOf(a) {
+			if !html {
+				size += utf8.RuneCountInString(l.URL)
+			}
+		}
+		if i >= messageAlerts || i > 0 && size > room {
+			break
+		}
+		room -= size
+		shown = append(shown, a)
+	}
+	for i, a := range shown {
+		lines := linesOf(a)
+		for ; len(lines) > 0; lines = lines[1:] {
+			size := 0
+			for _, line := range lines {
+				size += utf8.RuneCountInString(line) + len("\n> ")
+			}
+			if size <= room {
+				room -= size
+				break
+			}
+		}
+		shown[i].Annotations = withLines(a.Annotations, lines)
+	}
+	return chosen{shown, len(d.Alerts) - len(shown)}
+}
+
+// withLines are annotations with other lines of the log.
+func withLines(n template.KV, lines []string) template.KV {
+	set := maps.Clone(n)
+	delete(set, "first_lines")
+	delete(set, "last_lines")
+	if len(lines) > 0 {
+		set["last_lines"] = strings.Join(lines, "\n")
+	}
+	return set
 }
 
 // messageLink is a link of a message.

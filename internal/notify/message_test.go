@@ -3,14 +3,18 @@ package notify
 import (
 	"flag"
 	"fmt"
+	"html"
 	"mime"
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/alertmanager/template"
 
@@ -243,3 +247,67 @@ func TestSubjectFitsIntoLine(t *testing.T) {
 		}
 	}
 }
+
+// A message of many alerts with long texts is one that its receiver takes whole: of Telegram's, for
+// one, nothing but a notice would be left. All alerts are named before lines are shown.
+func TestMessagesFit(t *testing.T) {
+	o := Options{
+		AlertmanagerConfig: configFile(t, everyReceiver),
+		ExternalURL:        "https://alerts.example.com",
+	}
+	p, err := newReceiverConfig(o.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := Sample(false, time.Date(2026, 11, 29, 10, 7, 12, 0, time.UTC))
+	a.Annotations["summary"] = strings.Repeat("payments of card holders failed ", 5)
+	a.Labels["group"] = strings.Repeat("g", 50)
+	for i := range a.Last {
+		a.Last[i].Message = strings.Repeat("card & gateway <declined> ", 20)
+	}
+	limits := map[string]int{
+		"telegram": 4096, "discord": 4096, "pushover": 1024, "wechat": 2048, "webex": 7439,
+		"rocketchat": 5000, "opsgenie": 15000, "slack": 8000, "mattermost": 16383,
+	}
+	routes, err := p.routesTo("", a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, in := range p.receivers["all"] {
+		one, ctx := p.sampleMessage(routes[0], a, escapers[in.Name()])
+		for _, n := range []int{1, 10, 40} {
+			data := p.data(ctx, "all", routes[0], slices.Repeat(one, n))
+			for _, f := range p.rawFields("all", in) {
+				text, err := p.render(f, data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				size := utf8.RuneCountInString(text)
+				if in.Name() == "telegram" {
+					size = utf8.RuneCountInString(
+						html.UnescapeString(tags.ReplaceAllString(text, "")),
+					)
+				}
+				if limit := limits[in.Name()]; limit > 0 && size > limit {
+					t.Errorf(
+						"%s %s of %d alerts has %d characters, at most %d",
+						in.String(),
+						f.name,
+						n,
+						size,
+						limit,
+					)
+				}
+			}
+			chosen := fit(4096, data, true)
+			if shown := len(chosen.Alerts); shown != min(n, 10) || chosen.More != n-shown ||
+				len(linesOf(chosen.Alerts[0])) == 0 {
+				t.Errorf("of %d alerts %d are shown, %d more, the first with %d lines", n, shown,
+					chosen.More, len(linesOf(chosen.Alerts[0])))
+			}
+		}
+	}
+}
+
+// tags are those of Telegram's HTML.
+var tags = regexp.MustCompile(`</?(b|pre|a)( [^>]*)?>`)
