@@ -514,6 +514,24 @@ func TestGELFOfSpringBoot(t *testing.T) {
 	if got := readOne(t, Config{}, nextDay, other, "service", "host"); got != "web-1" {
 		t.Error(got)
 	}
+	// the place of the service is not learned from a log in which it is empty
+	empty := strings.Replace(log, `"shop"`, `""`, 1)
+	for _, sample := range [][2]string{
+		{empty, log},
+		{`{"ident":"","pid":7,"message":"m"}`, `{"ident":"shop","pid":7,"message":"m"}`},
+	} {
+		d, err := New(Config{}, NewFields())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range []string{"", "shop"} {
+			d.Decode(&models.Record{Value: []byte(sample[i])}, func(l *Log) {
+				if got := string(l.Value(FieldService).Text); got != want {
+					t.Errorf("%s: the service is %q", sample[i], got)
+				}
+			}, nil)
+		}
+	}
 }
 
 // A logger that fails within a record leaves it open, and writes the next one behind it. See

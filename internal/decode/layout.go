@@ -116,7 +116,7 @@ func (l *Log) learn(id FieldID, v Value) {
 			s = first
 		case v.Kind != Absent && l.from[id] >= 0 &&
 			jsonscan.Slot(l.from[id]) == firstPresent(&p.serviceLabels, l.root.Has) &&
-			!l.root.Has.Has(h.name) && !l.root.Has.Has(h.eventSource):
+			!h.shapesService(l.root.Has):
 			s = jsonscan.Slot(l.from[id])
 		case v.Kind == Absent && l.namesNoService():
 			s = slotHeaderOnly
@@ -197,8 +197,13 @@ func (l *Log) namesNoService() bool {
 	p, has := l.d.plan, l.root.Has
 	return firstPresent(&p.serviceLabels, has) == slotUnknown &&
 		firstPresent(&p.fields[FieldContainer], has) == slotUnknown &&
-		!has.Has(p.hints.name) &&
-		!has.Has(p.hints.eventSource)
+		!p.hints.shapesService(has)
+}
+
+// shapesService reports whether a field is present that names the service of programs known by
+// their fields (see serviceOf).
+func (h *hints) shapesService(has jsonscan.Bitset) bool {
+	return has.Has(h.name) || has.Has(h.ident) || has.Has(h.eventSource) || has.Has(h.bootLogger)
 }
 
 // known returns a field by its layout; ok is false if it must be searched.

@@ -167,7 +167,7 @@ func (l *Log) learnWide(id FieldID, v Value) {
 			return
 		}
 	case FieldService:
-		if any.Has(h.name) || any.Has(h.ident) || any.Has(h.eventSource) {
+		if h.shapesService(any) {
 			return
 		}
 		absent = slotHeaderOnly
