@@ -240,7 +240,8 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 	p := predicate{place: at, need: none}
 	key := ""
 	if l.Other != "" {
-		p.kind, p.other, p.leaf, p.lazily = predReference, c.place(l.Other), l, true
+		other := c.place(l.Other)
+		p.kind, p.other, p.leaf, p.lazily = predReference, &other, l, true
 		key = fmt.Sprint(l.Op, l.Cased, l.Text, " ", p.other.field)
 		return predExpr(c.predicate(fmt.Sprintf("%d %d %s", p.kind, at.field, key), p), negated)
 	}
@@ -264,23 +265,25 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		if !ok {
 			c.fail(l, "%q is not an IP network; write it as 10.0.0.0/8", l.Text)
 		}
-		p.network = network
+		p.network = &network
 		key = network.String()
 	case rule.OpGlob:
-		p.kind, p.glob, p.cased = predGlob, []rune(l.Text), l.Cased
+		p.kind = predGlob
+		p.pattern = &pattern{glob: []rune(l.Text), cased: l.Cased}
 		if _, need := globSet(l.Text, l.Cased); need != nil {
 			p.need = c.set(at, need)
 		}
 		key = fmt.Sprint(l.Cased, l.Text)
 	case rule.OpWords:
-		p.kind, p.cased = predWords, l.Cased
+		p.kind = predWords
 		text := []byte(l.Text)
 		if !l.Cased {
 			text = appendFold(nil, text)
 		}
-		p.words = splitWords(text)
+		words := splitWords(text)
+		p.pattern = &pattern{words: words, cased: l.Cased}
 		var longest []byte
-		for _, w := range p.words {
+		for _, w := range words {
 			if len(w) > len(longest) {
 				longest = w
 			}
@@ -288,10 +291,14 @@ func (c *compiler) leaf(l *rule.Leaf, negated bool) *expr {
 		if len(longest) >= minShort {
 			p.need = c.set(at, []literal{newLiteral(rule.OpContains, string(longest), l.Cased)})
 		}
-		key = fmt.Sprintf("%v %q", l.Cased, p.words)
+		key = fmt.Sprintf("%v %q", l.Cased, words)
 	case rule.OpRegexp:
-		p.kind, p.regexp, p.bytes = predRegexp, l.Regexp, regexpBytes(l.Instructions)
-		p.pieces = regexpPieces(l.Regexp.String())
+		p.kind = predRegexp
+		p.pattern = &pattern{
+			regexp:     l.Regexp,
+			bytes:      regexpBytes(l.Instructions),
+			substrings: regexpSubstrings(l.Regexp.String()),
+		}
 		for i, need := range regexpNeeds(l.Regexp.String()) {
 			id := c.set(at, need)
 			if i == 0 {
@@ -375,7 +382,7 @@ func (c *compiler) fieldIndexes(freqs map[decode.FieldID]*ngramFreq) []*fieldInd
 		case predNetwork:
 			if !p.lazily {
 				b := at()
-				b.networks = append(b.networks, networkPosting{pst, p.network})
+				b.networks = append(b.networks, networkPosting{pst, *p.network})
 			}
 		}
 	}

@@ -14,7 +14,7 @@ type counter struct{ candidates, matches, nanos atomic.Int64 }
 // work is the counts of the whole index.
 type work struct{ regexps, cut, compared atomic.Int64 }
 
-// counts are what all matchers of a index have counted, and those of the former indexes over
+// counts are what all matchers of an index have counted, and those of the former indexes over
 // the same queries.
 type counts struct {
 	logs     atomic.Int64
@@ -139,7 +139,7 @@ func (ix *Index) Cost(i int) Cost {
 		cost.Regexps++
 		if pr.need == none {
 			cost.Unfiltered++
-			cost.HintSubject = pr.regexp.String()
+			cost.HintSubject = pr.pattern.regexp.String()
 		}
 	})
 	switch {
@@ -220,7 +220,10 @@ func (ix *Index) accessText(q *query) string {
 
 // describe writes a predicate about as a rule does.
 func (ix *Index) describe(pr *predicate) string {
-	l := rule.Leaf{Range: pr.values, Regexp: pr.regexp, Cased: pr.cased}
+	l := rule.Leaf{Range: pr.values}
+	if pr.pattern != nil {
+		l.Regexp, l.Cased = pr.pattern.regexp, pr.pattern.cased
+	}
 	if pr.place.field == anyField {
 		l.Field = rule.AnyField
 	} else if pr.place.field != textField {
@@ -245,11 +248,11 @@ func (ix *Index) describe(pr *predicate) string {
 	case predNetwork:
 		l.Op, l.Text = rule.OpCIDR, pr.network.String()
 	case predGlob:
-		l.Op, l.Text = rule.OpGlob, string(pr.glob)
+		l.Op, l.Text = rule.OpGlob, string(pr.pattern.glob)
 	case predRegexp:
 		l.Op = rule.OpRegexp
 	case predWords:
-		l.Op, l.Text = rule.OpWords, string(bytes.Join(pr.words, []byte(" ")))
+		l.Op, l.Text = rule.OpWords, string(bytes.Join(pr.pattern.words, []byte(" ")))
 	case predReference:
 		return Describe(pr.leaf)
 	}

@@ -127,55 +127,55 @@ func allNeeded(re *syntax.Regexp) (all [][]string) {
 	return all
 }
 
-// regexpPieces returns texts that stand in this order, and apart, in whatever the expression
-// matches. They may be as short as one byte: looking for them costs little beside running the
-// expression.
-func regexpPieces(expr string) [][]byte {
+// regexpSubstrings returns substrings that every match of the expression has, in this order and
+// without overlap. They may be as short as one byte: the search for them costs little beside running
+// the expression.
+func regexpSubstrings(expr string) [][]byte {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
 		return nil
 	}
-	return pieces(re.Simplify(), nil)
+	return substrings(re.Simplify(), nil)
 }
 
-// maxPieces bounds the texts of one expression.
-const maxPieces = 16
+// maxSubstrings bounds the substrings of one expression.
+const maxSubstrings = 16
 
-func pieces(re *syntax.Regexp, dst [][]byte) [][]byte {
+func substrings(re *syntax.Regexp, dst [][]byte) [][]byte {
 	switch re.Op {
 	case syntax.OpCapture, syntax.OpPlus:
-		return pieces(re.Sub[0], dst)
+		return substrings(re.Sub[0], dst)
 	case syntax.OpConcat:
 		for _, sub := range re.Sub {
-			dst = pieces(sub, dst)
+			dst = substrings(sub, dst)
 		}
 	case syntax.OpLiteral:
-		var piece []byte
+		var text []byte
 		for _, r := range re.Rune {
 			same := re.Flags&syntax.FoldCase == 0 || unicode.SimpleFold(r) == r
 			if same && r != utf8.RuneError { // which matches any broken byte
-				piece = utf8.AppendRune(piece, r)
+				text = utf8.AppendRune(text, r)
 				continue
 			}
-			if len(piece) > 0 {
-				dst, piece = append(dst, piece), nil
+			if len(text) > 0 {
+				dst, text = append(dst, text), nil
 			}
 		}
-		if len(piece) > 0 {
-			dst = append(dst, piece)
+		if len(text) > 0 {
+			dst = append(dst, text)
 		}
 	}
-	return dst[:min(len(dst), maxPieces)]
+	return dst[:min(len(dst), maxSubstrings)]
 }
 
-// hasPieces says whether a value has texts in this order, and apart.
-func hasPieces(value []byte, pieces [][]byte) bool {
-	for _, piece := range pieces {
-		i := bytes.Index(value, piece)
+// hasSubstrings reports whether a value has substrings in this order, without overlap.
+func hasSubstrings(value []byte, substrings [][]byte) bool {
+	for _, text := range substrings {
+		i := bytes.Index(value, text)
 		if i < 0 {
 			return false
 		}
-		value = value[i+len(piece):]
+		value = value[i+len(text):]
 	}
 	return true
 }

@@ -12,8 +12,8 @@ import (
 func TestLiteralsAgreeWithRegexp(t *testing.T) {
 	check := func(expr, value string) {
 		if regexp.MustCompile(expr).MatchString(value) &&
-			!hasPieces([]byte(value), regexpPieces(expr)) {
-			t.Fatalf("%q matches %q, which lacks some of %q", expr, value, regexpPieces(expr))
+			!hasSubstrings([]byte(value), regexpSubstrings(expr)) {
+			t.Fatalf("%q matches %q, which lacks some of %q", expr, value, regexpSubstrings(expr))
 		}
 		set := regexpSet(expr)
 		if set == nil {
@@ -55,12 +55,12 @@ func TestPiecesOfRegexps(t *testing.T) {
 		`[ab]|c`:              `[]`,
 		`(?i)k\x{212a}-`:      `["-"]`,
 	} {
-		if got := fmt.Sprintf("%q", regexpPieces(expr)); got != want {
+		if got := fmt.Sprintf("%q", regexpSubstrings(expr)); got != want {
 			t.Errorf("%s: %s, want %s", expr, got, want)
 		}
 	}
 	for value, want := range map[string]bool{`"{1}" -f`: true, `-f "{}"`: false, `"{} -f`: false} {
-		if hasPieces([]byte(value), regexpPieces(`"(?:\{\d\})+"\s*-f`)) != want {
+		if hasSubstrings([]byte(value), regexpSubstrings(`"(?:\{\d\})+"\s*-f`)) != want {
 			t.Errorf("%q", value)
 		}
 	}

@@ -180,16 +180,16 @@ func parseAddr(t []byte) (netip.Addr, bool) {
 
 func parseIPv4(t []byte) (netip.Addr, bool) {
 	var quad [4]byte
-	part, value, digits := 0, 0, 0
+	octet, value, digits := 0, 0, 0
 	for i := 0; ; i++ {
 		if i == len(t) || t[i] == '.' {
-			if digits == 0 || value > 255 || part > 3 {
+			if digits == 0 || value > 255 || octet > 3 {
 				return netip.Addr{}, false
 			}
-			quad[part] = byte(value)
-			part, value, digits = part+1, 0, 0
+			quad[octet] = byte(value)
+			octet, value, digits = octet+1, 0, 0
 			if i == len(t) {
-				return netip.AddrFrom4(quad), part == 4
+				return netip.AddrFrom4(quad), octet == 4
 			}
 			continue
 		}

@@ -191,11 +191,11 @@ func (c *compiler) plan(exprs []*expr) []query {
 // less for every log.
 const maxExtra = 0.3
 
-// maxAvoiding bounds the parts of queries that are looked at to scan fields less: a query of many
-// fields is looked at for each of them.
+// maxAvoiding bounds the expressions that avoidFields reads: it reads a query once for each of its
+// fields.
 const maxAvoiding = 1_000_000
 
-// size is how many parts an expression has.
+// size returns the number of expressions in e, itself included.
 func (e *expr) size() int {
 	n := 1
 	for _, sub := range e.of {

@@ -18,22 +18,27 @@ type predicate struct {
 	members []literal // predSet: true when any of them holds
 	lazy    []literal // those of them that the scan does not look for
 	values  rule.Range
-	levels  uint32 // predLevel: a bit for each severity
-	network netip.Prefix
-	glob    []rune
-	cased   bool
-	regexp  *regexp.Regexp
-	bytes   int      // of a value that regexp reads at most
-	pieces  [][]byte // that what regexp matches has, in this order
-	words   [][]byte // folded, unless cased
-	other   place    // predReference: the other field
+	network *netip.Prefix // predNetwork
+	pattern *pattern      // predGlob, predRegexp, predWords
+	other   *place        // predReference: the other field
 	leaf    *rule.Leaf
-	need    int32   // a set without which glob or regexp cannot hold; none if there is none
-	also    []int32 // further ones
+	also    []int32 // further sets like need
 
 	scanFrom int     // predSet: the length from which the scan looks for texts within values
-	lazily   bool    // the scan alone does not decide it
 	freq     float64 // how often it holds, measured or guessed
+	levels   uint32  // predLevel: a bit for each severity
+	need     int32   // a set without which the pattern cannot hold; none if there is none
+	lazily   bool    // the scan alone does not decide it
+}
+
+// pattern is what a value is compared with by glob, regular expression or words.
+type pattern struct {
+	glob       []rune
+	words      [][]byte // folded, unless cased
+	cased      bool
+	regexp     *regexp.Regexp
+	bytes      int      // of a value that regexp reads at most
+	substrings [][]byte // that every match of regexp has, in this order
 }
 
 type predKind uint8
@@ -114,7 +119,7 @@ func (p *predicate) skips(l *literal) bool {
 	return l.op == rule.OpContains && len(l.text) > 0 && len(l.text) < p.scanFrom
 }
 
-// leave makes the scan look only for texts of at least some length.
+// scanLiterals makes the scan look only for texts of at least some length.
 func (p *predicate) scanLiterals(from int) {
 	p.scanFrom, p.lazy = from, nil
 	for _, l := range p.members {
@@ -125,7 +130,7 @@ func (p *predicate) scanLiterals(from int) {
 	p.lazily = len(p.lazy) > 0
 }
 
-// canPivot says whether the scan can be made to find the predicate.
+// canAccess reports whether the scan can find the predicate.
 func (p *predicate) canAccess() bool {
 	if p.place.extracted {
 		return false
@@ -194,17 +199,17 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		addr, ok := parseAddr(v.Text)
 		return ok && p.network.Contains(addr)
 	case predGlob:
-		return globText(v.Text, p.glob, p.cased)
+		return globText(v.Text, p.pattern.glob, p.pattern.cased)
 	case predWords:
-		if p.cased {
-			return hasWords(v.Text, p.words, true)
+		if p.pattern.cased {
+			return hasWords(v.Text, p.pattern.words, true)
 		}
 		folded := v.Text
 		if !isASCII(folded) {
 			m.folded = appendFold(m.folded[:0], folded)
 			folded = m.folded
 		}
-		return hasFoldedWords(folded, p.words)
+		return hasFoldedWords(folded, p.pattern.words)
 	case predReference:
 		found := false
 		m.value(p.other.field, p.other.lookup).Each(func(o decode.Value) bool {
@@ -213,16 +218,16 @@ func (m *Matcher) test(p *predicate, v decode.Value) bool {
 		})
 		return found
 	case predRegexp:
-		text := v.Text
-		if len(text) > p.bytes {
+		text, pattern := v.Text, p.pattern
+		if len(text) > pattern.bytes {
 			m.noteCut()
-			text = text[:p.bytes]
+			text = text[:pattern.bytes]
 		}
-		if !hasPieces(text, p.pieces) {
+		if !hasSubstrings(text, pattern.substrings) {
 			return false
 		}
 		m.regexps++
-		return p.regexp.Match(text)
+		return pattern.regexp.Match(text)
 	}
 	return false
 }
