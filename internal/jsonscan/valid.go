@@ -1,10 +1,5 @@
 package jsonscan
 
-import (
-	"math/bits"
-	"strings"
-)
-
 // maxNesting is how deep a value may be nested, as in encoding/json.
 const maxNesting = 10_000
 
@@ -92,31 +87,18 @@ func validScalar(b []byte, i int) int {
 	if b[i] == '"' {
 		return validString(b, i+1)
 	}
-	e := i
-	for e < len(b) && strings.IndexByte(",}] \n\r\t", b[e]) < 0 {
-		e++
+	e, kind := scanScalar(b, i)
+	if e < 0 || kind == String && !IsNumber(b[i:e]) { // NaN and Infinity
+		return -1
 	}
-	switch t := b[i:e]; {
-	case IsNumber(t), string(t) == "true", string(t) == "false", string(t) == "null":
-		return e
-	}
-	return -1
+	return e
 }
 
 // validString returns the index behind the quote that ends the string whose first byte is b[i], -1
 // if there is none or if a character stands before it that needs an escape, or is escaped wrongly.
 func validString(b []byte, i int) int {
 	for {
-		for i >= 0 && i <= len(b)-8 {
-			w := word(b[i : i+8 : i+8])
-			m := ((w ^ quotes - ones) | (w ^ slashes - ones) | (w - ' '*ones)) &^ w & Tops
-			if m != 0 {
-				i += bits.TrailingZeros64(m) >> 3
-				break
-			}
-			i += 8
-		}
-		if i >= len(b) {
+		if i += plainRun(b[i:]); i >= len(b) {
 			return -1
 		}
 		switch c := b[i]; {
