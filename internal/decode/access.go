@@ -343,13 +343,10 @@ func withoutPort(t []byte) []byte {
 	if bytes.IndexByte(t, ':') < 0 {
 		return t
 	}
-	if at, err := netip.ParseAddrPort(string(t)); err == nil {
-		if i := bytes.LastIndexByte(t, ':'); i > 0 {
-			t = bytes.Trim(t[:i], "[]")
-		}
-		_ = at
+	if _, err := netip.ParseAddrPort(string(t)); err != nil {
+		return t
 	}
-	return t
+	return bytes.Trim(t[:bytes.LastIndexByte(t, ':')], "[]")
 }
 
 // tail reads what stands behind the status: the size, the referer and the user agent, and what some

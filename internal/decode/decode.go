@@ -242,7 +242,8 @@ func (d *Decoder) layers() []*jsonscan.Extractor {
 func (d *Decoder) value(b []byte, depth int) {
 	// the usual case
 	if len(b) > 1 && b[0] == '{' && b[1] >= ' ' && d.auto && len(d.rec.Headers) == 0 {
-		if hasPrefix(b, otlpPrefix) && d.otlpWhole(b) {
+		if last := len(otlpPrefix) - 1; len(b) > last && b[last] == '[' && // rare in other records
+			hasPrefix(b, otlpPrefix) && d.otlpWhole(b) {
 			return
 		}
 		if n := d.root.Read(b); n > 0 && jsonscan.SkipBlank(b, n) == len(b) && !d.root.Parts {

@@ -20,8 +20,10 @@ type flat struct {
 	x       *jsonscan.Extractor
 	learned []*learnedKey // of the members of the last object, in their order
 	names   map[string]*learnedKey
-	n       int  // members so far
-	nested  bool // something within a value is asked for, so the layer must be read in full
+	n       int // members so far
+	missed  int // keys met while names was full
+	// the layer must be read in full: a value is not a scalar, or is written in an unusual way
+	full bool
 }
 
 // learnedKey is a key as a message has it, with its tag and length.
@@ -32,7 +34,7 @@ type learnedKey struct {
 }
 
 func (f *flat) begin(x *jsonscan.Extractor) {
-	f.x, f.n, f.nested = x, 0, false
+	f.x, f.n, f.full = x, 0, false
 	x.Begin()
 }
 
@@ -44,7 +46,7 @@ func (f *flat) key(name []byte) *jsonscan.Key {
 	if known == nil {
 		for _, c := range name {
 			if c < ' ' || c == '"' || c == '\\' {
-				f.nested = true // the rare way
+				f.full = true // the rare way
 				return nil
 			}
 		}
@@ -52,7 +54,14 @@ func (f *flat) key(name []byte) *jsonscan.Key {
 		if !k.Wanted() {
 			k = nil
 		}
-		if !kept || len(name) >= 0x80 || len(f.names) >= maxNames {
+		if !kept || len(name) >= 0x80 {
+			return k
+		}
+		if len(f.names) >= maxNames { // of another sender, perhaps
+			if f.missed++; f.missed > relearnNames {
+				clear(f.names)
+				f.learned, f.missed = f.learned[:0], 0
+			}
 			return k
 		}
 		known = &learnedKey{
@@ -77,6 +86,8 @@ func (f *flat) key(name []byte) *jsonscan.Key {
 const (
 	maxLearned = 64  // members whose order is remembered
 	maxNames   = 512 // keys that are remembered
+	// keys that are not remembered after which all are forgotten, because senders may have changed
+	relearnNames = 1 << 16
 )
 
 // text puts the text doc[from:to].
@@ -114,7 +125,7 @@ func (f *flat) put(doc []byte, k *jsonscan.Key, from int) {
 		_, s.Flags = jsonscan.ScanString(doc, from+1)
 	case '{':
 		s.Kind = Object
-		f.nested = f.nested || k.Leads()
+		f.full = f.full || k.Leads()
 	case '[':
 		s.Kind = Array
 	case 't', 'f':
@@ -158,7 +169,7 @@ func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 			if rest == nil {
 				return doc, false
 			}
-			f.nested = f.nested || field.number <= 2
+			f.full = f.full || field.number <= 2
 			i = to - len(rest)
 			continue
 		}
@@ -323,7 +334,7 @@ func (d *Decoder) flatResource(resource []byte) {
 			if rest == nil {
 				break
 			}
-			o.resource.nested = o.resource.nested || field.number == 1
+			o.resource.full = o.resource.full || field.number == 1
 			i = len(resource) - len(rest)
 			continue
 		}
@@ -335,7 +346,7 @@ func (d *Decoder) flatResource(resource []byte) {
 		doc, _ = o.resource.pair(doc, at, i)
 	}
 	o.resourceDoc, d.resource.Doc = doc, doc
-	if o.resource.nested {
+	if o.resource.full {
 		d.resourceInFull()
 	}
 }
@@ -423,7 +434,7 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 				return false
 			}
 			i = end - len(rest)
-			r.nested = r.nested || tag >= 0x80
+			r.full = r.full || tag >= 0x80
 		}
 	}
 	timed := o.time > 0 && o.time < math.MaxInt64 && d.log.clock.plausible(int64(o.time)) &&
@@ -447,7 +458,7 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 // emitFlat emits the log whose layers were filled; timed says that its time is known.
 func (d *Decoder) emitFlat(format string, raw []byte, timed bool) {
 	o := &d.flat
-	if o.record.nested || o.attributes.nested {
+	if o.record.full || o.attributes.full {
 		d.readInFull()
 		d.prepare(format, raw)
 	} else {

@@ -30,7 +30,7 @@ func (d *Decoder) flatJSONResource(doc []byte, at int) {
 	o.resource.begin(d.resource)
 	d.resource.Doc = doc
 	if at >= 0 && doc[at] == '{' {
-		end := jsonObject(doc, at, func(key []byte, _, i int) int {
+		end := jsonscan.EachMember(doc, at, func(key []byte, _ uint8, i int) int {
 			if string(key) == "attributes" && doc[i] == '[' {
 				return o.resource.jsonPairs(doc, i)
 			}
@@ -38,14 +38,14 @@ func (d *Decoder) flatJSONResource(doc []byte, at int) {
 			return end
 		})
 		if end < 0 { // what cannot be read value by value
-			o.resource.nested = true
+			o.resource.full = true
 			if end, _ = jsonscan.ScanValue(doc, at); end < 0 {
 				end = at
 			}
 		}
 		o.group = doc[at:end]
 	}
-	if o.resource.nested {
+	if o.resource.full {
 		d.resourceInFull()
 	}
 }
@@ -61,7 +61,7 @@ func (d *Decoder) flatJSONRecord(doc []byte, at int, scope jsonscan.Span) int {
 	a.begin(d.envelope)
 	d.root.Doc, d.envelope.Doc = doc, doc
 	var timeSpan, observedSpan jsonscan.Span
-	end := jsonObject(doc, at, func(key []byte, from, i int) int {
+	end := jsonscan.EachMember(doc, at, func(key []byte, _ uint8, i int) int {
 		switch string(key) {
 		case "attributes":
 			if doc[i] == '[' {
@@ -87,7 +87,7 @@ func (d *Decoder) flatJSONRecord(doc []byte, at int, scope jsonscan.Span) int {
 				return end
 			}
 			if k := r.key(key); k != nil {
-				r.nested = r.nested || v.Kind == Object && k.Leads()
+				r.full = r.full || v.Kind == Object && k.Leads()
 				r.x.Put(k, v)
 			}
 			return end
@@ -178,14 +178,14 @@ func (f *flat) jsonPair(doc []byte, at int) int {
 			if i = f.jsonAny(doc, l.at, i); i >= 0 && i < len(doc) && doc[i] == '}' {
 				return i + 1
 			}
-			f.nested = true // a member more, or a blank: the whole is read in full
+			f.full = true // a member more, or a blank: the whole is read in full
 			end, _ := jsonscan.ScanValue(doc, at)
 			return end
 		}
 	}
 	var name []byte
 	value := -1
-	end := jsonObject(doc, at, func(key []byte, from, i int) int {
+	end := jsonscan.EachMember(doc, at, func(key []byte, _ uint8, i int) int {
 		end, v := jsonscan.ScanValue(doc, i)
 		switch string(key) {
 		case "key":
@@ -206,7 +206,7 @@ func (f *flat) jsonPair(doc []byte, at int) int {
 		return end
 	}
 	if value < 0 || doc[value] != '{' {
-		f.nested = true // null, which the message does not spell
+		f.full = true // null, which the message does not spell
 		return end
 	}
 	if f.jsonAny(doc, k, value) < 0 {
@@ -283,20 +283,20 @@ func (f *flat) otherAny(doc []byte, k *jsonscan.Key, at, end int) {
 				v.Kind = Number
 			}
 		case "arrayValue", "kvlistValue":
-			f.nested, found = true, true
+			f.full, found = true, true
 			return false
 		default:
 			return true
 		}
 		found = true
 		if v.Kind == Object || v.Kind == Array || v.Kind == Number && v.End-v.Start > 300 {
-			f.nested = true
+			f.full = true
 			return false
 		}
 		f.x.Put(k, v)
 		return false
 	})
-	f.nested = f.nested || !found // null
+	f.full = f.full || !found // null
 }
 
 func hasPrefix(b []byte, prefix string) bool {

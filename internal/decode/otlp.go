@@ -73,7 +73,7 @@ func otlpGroup(
 ) int {
 	known := false
 	var later []int
-	end := jsonObject(doc, at, func(key []byte, _, i int) int {
+	end := jsonscan.EachMember(doc, at, func(key []byte, _ uint8, i int) int {
 		switch string(key) {
 		case shared:
 			known = true
@@ -97,50 +97,6 @@ func otlpGroup(
 		read(at)
 	}
 	return end
-}
-
-// jsonObject calls f for each member of the object at doc[at], with its key, the index of the key
-// and that of the value. f returns the index behind the value. It returns the index behind the
-// object, negative if it is damaged.
-func jsonObject(doc []byte, at int, f func(key []byte, from, i int) int) int {
-	i := jsonscan.SkipBlank(doc, at+1)
-	if i < len(doc) && doc[i] == '}' {
-		return i + 1
-	}
-	for {
-		if i >= len(doc) || doc[i] != '"' {
-			return jsonscan.Broken
-		}
-		from := i + 1
-		e, _ := jsonscan.ScanString(doc, from)
-		if e < 0 {
-			return e
-		}
-		if i = e + 1; i >= len(doc) || doc[i] != ':' {
-			if i = jsonscan.SkipBlank(doc, i); i >= len(doc) || doc[i] != ':' {
-				return jsonscan.Broken
-			}
-		}
-		if i = jsonscan.SkipBlank(doc, i+1); i >= len(doc) {
-			return jsonscan.Cut
-		}
-		if i = f(doc[from:e], from, i); i < 0 || i >= len(doc) {
-			return jsonscan.Broken
-		}
-		if doc[i] != ',' && doc[i] != '}' {
-			if i = jsonscan.SkipBlank(doc, i); i >= len(doc) {
-				return jsonscan.Cut
-			}
-		}
-		switch doc[i] {
-		case ',':
-			i = jsonscan.SkipBlank(doc, i+1)
-		case '}':
-			return i + 1
-		default:
-			return jsonscan.Broken
-		}
-	}
 }
 
 func (d *Decoder) otlpResource(doc []byte, at int) int {
@@ -168,7 +124,7 @@ func scopeName(doc []byte, at int) (name jsonscan.Span) {
 	if at < 0 || doc[at] != '{' {
 		return name
 	}
-	jsonObject(doc, at, func(key []byte, _, i int) int {
+	jsonscan.EachMember(doc, at, func(key []byte, _ uint8, i int) int {
 		end, v := jsonscan.ScanValue(doc, i)
 		if v.Kind == String && v.End > v.Start && string(key) == "name" {
 			name = v

@@ -305,9 +305,13 @@ func appendSnort(dst, b []byte) ([]byte, bool) {
 	if len(b) < 40 || b[0]-'0' > 1 {
 		return dst, false
 	}
-	at, rest, ok := bytes.Cut(b, []byte("[**] ["))
-	at = bytes.TrimRight(at, " ")
-	if !ok || len(at) < 14 || len(at) > 32 || bytes.IndexByte(at, '-') < 0 {
+	const mark = "[**] ["
+	i := bytes.Index(b[:40], []byte(mark))
+	if i < 0 {
+		return dst, false
+	}
+	at, rest := bytes.TrimRight(b[:i], " "), b[i+len(mark):]
+	if len(at) < 14 || len(at) > 32 || bytes.IndexByte(at, '-') < 0 {
 		return dst, false
 	}
 	id, rest, ok := bytes.Cut(rest, []byte("] "))
@@ -341,7 +345,7 @@ func appendSnort(dst, b []byte) ([]byte, bool) {
 		dst = appendBytes(dst, "protocol", protocol)
 	}
 	if from, to, ok := bytes.Cut(bytes.TrimSpace(rest), []byte(" -> ")); ok {
-		dst = appendBytes(dst, "source_ip", from)
+		dst = appendBytes(dst, "source_ip", withoutPort(from))
 		dst = appendBytes(dst, "destination_ip", withoutPort(to))
 	}
 	return dst, true

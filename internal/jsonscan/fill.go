@@ -24,9 +24,6 @@ func (x *Extractor) Put(k *Key, v Span) {
 	x.put(k, v)
 }
 
-// Name is the name of a key.
-func (k *key) Name() string { return k.text }
-
 // Wanted reports whether the value of a key is in the plan, or something within it.
 func (k *key) Wanted() bool { return k.slot != NoSlot || k.child != 0 || len(k.loose) > 0 }
 

@@ -297,53 +297,67 @@ func ScanValue(b []byte, i int) (int, Span) {
 	return e, Span{int32(i), int32(e), kind, 0}
 }
 
-// Members calls f for each member of the object at b[0] until f returns false, and returns the
-// index after the object.
-func Members(b []byte, f func(key []byte, keyFlags uint8, v Span) bool) int {
-	i := SkipBlank(b, 1)
+// EachMember calls f for each member of the object at b[i], with its key and the index of its value.
+// f returns the index after the value, negative to stop. EachMember returns the index after the
+// object, or what f returned to stop, or Broken, or Cut.
+func EachMember(b []byte, i int, f func(key []byte, flags uint8, at int) int) int {
+	i = SkipBlank(b, i+1)
 	if i < len(b) && b[i] == '}' {
 		return i + 1
 	}
 	for {
-		i = SkipBlank(b, i)
 		if i >= len(b) {
 			return Cut
 		}
 		if b[i] != '"' {
 			return Broken
 		}
-		ks := i + 1
-		ke, kf := ScanString(b, ks)
-		if ke < 0 {
-			return ke
+		start := i + 1
+		end, flags := ScanString(b, start)
+		if end < 0 {
+			return end
 		}
-		i = SkipBlank(b, ke+1)
-		if i >= len(b) {
+		if i = SkipBlank(b, end+1); i >= len(b) {
 			return Cut
 		}
 		if b[i] != ':' {
 			return Broken
 		}
-		e, v := ScanValue(b, SkipBlank(b, i+1))
-		if e < 0 {
-			return e
+		if i = SkipBlank(b, i+1); i >= len(b) {
+			return Cut
 		}
-		if !f(b[ks:ke], kf, v) {
-			return e
+		if i = f(b[start:end], flags, i); i < 0 {
+			return i
 		}
-		i = SkipBlank(b, e)
-		if i >= len(b) {
+		if i = SkipBlank(b, i); i >= len(b) {
 			return Cut
 		}
 		switch b[i] {
 		case ',':
-			i++
+			i = SkipBlank(b, i+1)
 		case '}':
 			return i + 1
 		default:
 			return Broken
 		}
 	}
+}
+
+// Members calls f for each member of the object at b[0] until f returns false, and returns the
+// index after the object, or after the value of the last member that f was called for.
+func Members(b []byte, f func(key []byte, keyFlags uint8, v Span) bool) int {
+	last := 0
+	end := EachMember(b, 0, func(key []byte, flags uint8, at int) int {
+		e, v := ScanValue(b, at)
+		if e >= 0 && !f(key, flags, v) {
+			last, e = e, Broken
+		}
+		return e
+	})
+	if last > 0 {
+		return last
+	}
+	return end
 }
 
 // Elements calls f for each element of the array at b[0] until f returns false, and returns the
