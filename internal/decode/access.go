@@ -9,7 +9,7 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// accessLine is what a line of an access log says of a request.
+// accessLine holds the fields of a line of an access log.
 type accessLine struct {
 	at, client, user, vhost, level []byte
 	method, path, protocol         []byte
@@ -21,9 +21,9 @@ type accessLine struct {
 	frontend, backend []byte
 }
 
-// appendAccess rewrites a line of an access log. The whole line is the message; its parts are
-// fields. It knows the common and combined formats and what servers put around them, Envoy,
-// HAProxy, Squid, and the lines of the frameworks of Go, Python and Node.
+// appendAccess rewrites a line of an access log. The whole line is the message. It reads the common
+// and combined formats with what servers write around them, and the formats of Envoy, HAProxy,
+// Squid, AWS load balancers, CloudFront, uWSGI, and of frameworks of Go, Python and Node.
 //
 //	203.0.113.9 - - [04/May/2026:10:11:12 +0000] "GET /pay HTTP/1.1" 502 157 "-" "curl/8"
 //	[GIN] 2026/05/04 - 10:11:12 | 502 | 19.769µs | 192.0.2.1 | GET "/pay"

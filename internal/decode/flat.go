@@ -8,14 +8,14 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// A log of OTLP in protobuf is read without making JSON of it. Each of its layers, the record, its
-// attributes and its resource, is a flat: the values of the keys that are asked for stand in its
-// memory, as they would stand in JSON, and nothing else does. What wants a layer as a whole, such
-// as Entry, has the JSON made first (see inFull).
+// A log of OTLP in protobuf is read without a conversion to JSON. Each of its layers (the record,
+// its attributes and its resource) is a flat, which holds the values of the requested keys only, in
+// the form of JSON. Callers that need a whole layer, such as Entry, have it converted first (see
+// inFull).
 
-// flat is a layer whose values are put one by one. Its Doc begins with a copy of the message: texts
-// that JSON writes as they are stay where they are in it, and what JSON writes otherwise, such as
-// numbers, is appended.
+// flat is a layer whose values are stored one by one. Its document begins with a copy of the
+// message. Texts that need no escapes in JSON are read from that copy. Other values, such as
+// numbers, are appended to it.
 type flat struct {
 	x       *jsonscan.Extractor
 	learned []*learnedKey // of the members of the last object, in their order
@@ -26,11 +26,11 @@ type flat struct {
 	full bool
 }
 
-// learnedKey is a key as a message has it, with its tag and length.
+// learnedKey is a key as messages hold it.
 type learnedKey struct {
-	key  string
-	json string        // as OTLP's JSON has it, up to its value
-	at   *jsonscan.Key // nil if nothing about it is asked for
+	key  string        // in protobuf, with its tag and length
+	json string        // in OTLP's JSON, up to its value
+	at   *jsonscan.Key // nil if neither its value nor anything within is requested
 }
 
 func (f *flat) begin(x *jsonscan.Extractor) {
@@ -38,7 +38,8 @@ func (f *flat) begin(x *jsonscan.Extractor) {
 	x.Begin()
 }
 
-// key finds the key of the next member, nil if nothing about it is asked for.
+// key returns the key of the next member, nil if neither its value nor anything within is
+// requested.
 func (f *flat) key(name []byte) *jsonscan.Key {
 	i := f.n
 	f.n++
@@ -90,7 +91,7 @@ const (
 	relearnNames = 1 << 16
 )
 
-// text puts the text doc[from:to].
+// text stores the text doc[from:to] and returns the document.
 func (f *flat) text(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	t := doc[from:to]
 	if jsonscan.IsPlain(t) {
@@ -116,7 +117,7 @@ func (f *flat) text(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	return doc
 }
 
-// put puts what was appended to doc since from.
+// put stores the value that was appended to doc since from.
 func (f *flat) put(doc []byte, k *jsonscan.Key, from int) {
 	s := jsonscan.Span{Start: int32(from), End: int32(len(doc)), Kind: Number}
 	switch doc[from] {
@@ -136,7 +137,7 @@ func (f *flat) put(doc []byte, k *jsonscan.Key, from int) {
 	f.x.Put(k, s)
 }
 
-// pair puts the key and value doc[from:to], as attributes have them, and says whether it is one.
+// pair stores the attribute doc[from:to], a key and a value, and reports whether it is one.
 func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 	if from < to &&
 		f.n < len(f.learned) { // the same key as in the object before, in one of the two orders
@@ -190,7 +191,7 @@ func (f *flat) pair(doc []byte, from, to int) ([]byte, bool) {
 	return doc, true
 }
 
-// any puts the value doc[from:to] of OpenTelemetry's data model.
+// any stores the value doc[from:to] of OpenTelemetry's data model.
 func (f *flat) any(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	start := len(doc)
 	if to-from > 1 {
@@ -221,8 +222,8 @@ func (f *flat) any(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	return doc
 }
 
-// length reads a length at b[i] and returns it with the index behind it; it is negative if as many
-// bytes do not follow.
+// length reads a length at b[i] and returns it with the index after it. The length is -1 if fewer
+// bytes follow.
 func length(b []byte, i int) (n, at int) {
 	if i < len(b) && b[i] < 0x80 {
 		if n = int(b[i]); i+1+n <= len(b) {
@@ -237,8 +238,8 @@ func length(b []byte, i int) (n, at int) {
 	return int(size), len(b) - len(rest)
 }
 
-// appendDouble appends a number as appendFloat does, sooner where it is a small one with at most
-// two digits behind the point.
+// appendDouble appends a number as appendFloat does. It is faster for a small number with at most
+// two decimals.
 func appendDouble(dst []byte, v float64) []byte {
 	if n := v * 100; n > -1e8 && n < 1e8 {
 		whole := int64(n + math.Copysign(0.5, n))
@@ -364,7 +365,7 @@ func (d *Decoder) resourceInFull() {
 	o.resourceRaw = true
 }
 
-// flatRecord reads and emits a log record, and says whether the bytes are one.
+// flatRecord reads and emits a log record, and reports whether the bytes are one.
 func (d *Decoder) flatRecord(record, scope []byte) bool {
 	o := &d.flat
 	o.bytes, o.scope, o.time = record, scope, 0
@@ -455,7 +456,7 @@ func (d *Decoder) flatRecord(record, scope []byte) bool {
 	return true
 }
 
-// emitFlat emits the log whose layers were filled; timed says that its time is known.
+// emitFlat emits the log whose layers were filled. If timed, its time is in d.flat.time.
 func (d *Decoder) emitFlat(format string, raw []byte, timed bool) {
 	o := &d.flat
 	if o.record.full || o.attributes.full {
@@ -483,7 +484,7 @@ func (f *flat) number(doc []byte, k *jsonscan.Key, n uint64) []byte {
 	return doc
 }
 
-// some puts the text doc[from:to] unless it is empty.
+// some stores the text doc[from:to] unless it is empty.
 func (f *flat) some(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	if k == nil || from == to {
 		return doc
@@ -491,7 +492,7 @@ func (f *flat) some(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	return f.text(doc, k, from, to)
 }
 
-// id puts the bytes doc[from:to], eight or sixteen, in hexadecimal digits.
+// id stores the 8 or 16 bytes doc[from:to] in hexadecimal digits.
 func (f *flat) id(doc []byte, k *jsonscan.Key, from, to int) []byte {
 	if k == nil || from == to {
 		return doc
@@ -515,7 +516,7 @@ func appendHex4(dst []byte, four []byte) []byte {
 	return binary.LittleEndian.AppendUint64(dst, n+'0'*ones+letters*('a'-'0'-10))
 }
 
-// readInFull makes the JSON of the record and its attributes, and reads it.
+// readInFull converts the record and its attributes to JSON, and reads it.
 func (d *Decoder) readInFull() {
 	o := &d.flat
 	if !o.resourceRaw {
@@ -531,7 +532,7 @@ func (d *Decoder) readInFull() {
 	d.envelope.Read(d.shared)
 }
 
-// inFull has the layers of a log read as a whole. What was found before stays valid.
+// inFull converts the layers of a log to JSON. Values found before stay valid.
 func (l *Log) inFull() {
 	d := l.d
 	if !d.flat.active {

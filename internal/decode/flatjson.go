@@ -6,8 +6,8 @@ import (
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
 )
 
-// A log of OTLP in JSON is read like one in protobuf, value by value. Its layers have no memory of
-// their own: what is asked for is where the message has it.
+// A log of OTLP in JSON is read like one in protobuf, value by value. Its layers refer to the
+// message and have no memory of their own.
 
 // prefixes of the values of OpenTelemetry's data model, as nearly all senders write them
 const (
@@ -133,7 +133,7 @@ func nanoseconds(t []byte) (n uint64, ok bool) {
 	return n, true
 }
 
-// jsonPairs puts the keys and values of the array at doc[at], and returns the index behind it.
+// jsonPairs stores the keys and values of the array at doc[at], and returns the index behind it.
 func (f *flat) jsonPairs(doc []byte, at int) int {
 	i := at + 1
 	for {
@@ -169,7 +169,7 @@ func (f *flat) jsonPairs(doc []byte, at int) int {
 	}
 }
 
-// jsonPair puts the key and value at doc[at], and returns the index behind them.
+// jsonPair stores the key and value at doc[at], and returns the index behind them.
 func (f *flat) jsonPair(doc []byte, at int) int {
 	if f.n < len(f.learned) { // the same key as in the object before
 		l := f.learned[f.n]
@@ -215,7 +215,7 @@ func (f *flat) jsonPair(doc []byte, at int) int {
 	return end
 }
 
-// jsonAny puts the value at doc[at], an object, of OpenTelemetry's data model, and returns the
+// jsonAny stores the value at doc[at], an object, of OpenTelemetry's data model, and returns the
 // index behind it.
 func (f *flat) jsonAny(doc []byte, k *jsonscan.Key, at int) int {
 	switch b := doc[at:]; {
@@ -271,7 +271,7 @@ func (f *flat) jsonAny(doc []byte, k *jsonscan.Key, at int) int {
 	return end
 }
 
-// otherAny puts the value doc[at:end] if it is a scalar; anything else is read in full.
+// otherAny stores the value doc[at:end] if it is a scalar; anything else is read in full.
 func (f *flat) otherAny(doc []byte, k *jsonscan.Key, at, end int) {
 	found := false
 	jsonscan.Members(doc[at:end], func(key []byte, _ uint8, v jsonscan.Span) bool {

@@ -706,3 +706,19 @@ func TestHeaderWins(t *testing.T) {
 		"status",
 	)
 }
+
+// A word in brackets before a colon is a level at the head of a line only, and a word before a list
+// is no host.
+func TestWordsOfTheText(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		if got := readOne(t, Config{}, nextDay, line, "level", "host"); got != want {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
+	}
+	f("2026-05-04 10:11:12 +0000 Puppet (err): could not", "ERROR")
+	f("2026-05-04 10:11:12 retry of the payment (error): timeout", "UNKNOWN")
+	f("<14>May  4 10:11:12 retrying a,b failed", "INFO")
+	f("<14>May  4 10:11:12 router system,error,critical login failure", "INFO router")
+	f("<14>May  4 10:11:12 pa-1 1,2026/05/04 10:11:12,001,TRAFFIC", "INFO pa-1")
+}

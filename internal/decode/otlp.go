@@ -26,9 +26,9 @@ func (d *Decoder) otlpWhole(b []byte) bool {
 	return true
 }
 
-// otlpJSON emits the log records of an export request in OTLP's JSON, the array doc[at:], whose
-// brackets were checked, and says where it ends. A log has three layers: the record, its resource,
-// and its attributes. Each is a flat in doc itself, which is gone through once.
+// otlpJSON emits the log records of an export request in OTLP's JSON. The array of its resource
+// logs begins at doc[at], and its brackets were checked. A log has three layers: the record, its
+// resource, and its attributes. Each is a flat in doc itself, which is read once.
 func (d *Decoder) otlpJSON(doc []byte, at int) {
 	d.otlpCount = 0
 	d.eachIn(doc, at, func(at int) int {
@@ -40,8 +40,9 @@ func (d *Decoder) otlpJSON(doc []byte, at int) {
 	}
 }
 
-// eachIn calls f for each object of the array at doc[at]. f returns the index behind the object,
-// negative if it is damaged; then it is refused, as is a member that is no object.
+// eachIn calls f for each object of the array at doc[at], and returns the index after the array. f
+// returns the index after the object, negative if it is damaged. Such a member, and one that is no
+// object, is refused.
 func (d *Decoder) eachIn(doc []byte, at int, f func(at int) int) int {
 	i := jsonscan.SkipBlank(doc, at+1)
 	for i < len(doc) && doc[i] != ']' {
@@ -51,7 +52,7 @@ func (d *Decoder) eachIn(doc []byte, at int, f func(at int) int) int {
 		}
 		if end < 0 {
 			d.otlpCount++
-			d.refuse(InvalidMember, "one of several parts of an export is not one: "+clip(doc[i:]))
+			d.refuse(InvalidMember, "a member of an export is invalid: "+clip(doc[i:]))
 			if end, _ = jsonscan.ScanValue(doc, i); end < 0 {
 				return len(doc)
 			}
@@ -65,9 +66,9 @@ func (d *Decoder) eachIn(doc []byte, at int, f func(at int) int) int {
 	return i + 1
 }
 
-// otlpGroup reads a group of logs at doc[at]: what they share, under one key, and the logs, under
-// one of two others. Senders write what is shared first; where they do not, the logs are read when
-// the whole group was seen.
+// otlpGroup reads the group of logs at doc[at]: what they share under the key shared, and the logs
+// under the key logs or oldLogs. Most senders write the shared part first. Otherwise the logs are
+// read at the end of the group.
 func otlpGroup(
 	doc []byte, at int, shared, logs, oldLogs string, share func(at int), read func(at int) int,
 ) int {

@@ -207,12 +207,24 @@ func followsHost(rest []byte) bool {
 	return ok
 }
 
-// startsColumns reports whether a text begins with words that only commas set apart, as the columns
-// of Palo Alto's firewalls and the topics of MikroTik's routers are.
+// startsColumns reports whether a text begins with columns that are separated by commas: those of
+// Palo Alto's firewalls, the first of which is a number, or the topics of MikroTik's routers, one
+// of which is a level.
 func startsColumns(t []byte) bool {
 	word, _, _ := bytes.Cut(t[:min(len(t), 200)], []byte(" "))
-	i := bytes.IndexByte(word, ',')
-	return i > 0 && i < len(word)-1
+	first, rest, ok := bytes.Cut(word, []byte(","))
+	if !ok || len(first) == 0 || len(rest) == 0 {
+		return false
+	}
+	if jsonscan.Digits(first) == len(first) {
+		return true
+	}
+	for topic := range bytes.SplitSeq(word, []byte(",")) {
+		if levelWord(topic).word != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // appendInner appends an event of CEF or LEEF that travels within syslog.

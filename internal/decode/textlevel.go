@@ -152,7 +152,8 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 	if end < len(text) {
 		after = text[end]
 	}
-	if before == '(' && after == ')' && end+1 < len(text) && text[end+1] == ':' { // Puppet
+	if before == '(' && after == ')' && end+1 < len(text) && text[end+1] == ':' && // Puppet
+		start > h.end && bytes.IndexByte(bytes.TrimSpace(text[h.end:start-1]), ' ') < 0 {
 		return levelWord(text[start:end])
 	}
 	if !inHead && h.end == 0 && before != '[' && before != ':' && before != '#' {

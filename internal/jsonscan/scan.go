@@ -297,9 +297,9 @@ func ScanValue(b []byte, i int) (int, Span) {
 	return e, Span{int32(i), int32(e), kind, 0}
 }
 
-// EachMember calls f for each member of the object at b[i], with its key and the index of its value.
-// f returns the index after the value, negative to stop. EachMember returns the index after the
-// object, or what f returned to stop, or Broken, or Cut.
+// EachMember calls f for each member of the object at b[i], with its key and the index of its
+// value. f returns the index after the value, negative to stop. EachMember returns the index after
+// the object, or what f returned to stop, or Broken, or Cut.
 func EachMember(b []byte, i int, f func(key []byte, flags uint8, at int) int) int {
 	i = SkipBlank(b, i+1)
 	if i < len(b) && b[i] == '}' {

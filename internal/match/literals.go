@@ -128,8 +128,8 @@ func allNeeded(re *syntax.Regexp) (all [][]string) {
 }
 
 // regexpSubstrings returns substrings that every match of the expression has, in this order and
-// without overlap. They may be as short as one byte: the search for them costs little beside running
-// the expression.
+// without overlap. They may be as short as one byte: the search for them costs little beside
+// running the expression.
 func regexpSubstrings(expr string) [][]byte {
 	re, err := syntax.Parse(expr, syntax.Perl)
 	if err != nil {
