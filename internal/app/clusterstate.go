@@ -139,6 +139,9 @@ func (m *clusterMember) owned() (of store.Source, next int64, single bool, err e
 func (m *clusterMember) inherit(
 	ctx context.Context, source store.Source, start, end int64,
 ) (final, err error) {
+	if err := m.mayInherit(ctx); err != nil {
+		return nil, err
+	}
 	var left cluster.Inheritance
 	left.Positions = map[models.Partition]cluster.Position{}
 	id := fnv.New64a()
@@ -204,6 +207,19 @@ func (m *clusterMember) inherit(
 	m.log.Info("the cluster begins with the state of data_dir", "partitions", len(old),
 		"alerts", len(notified))
 	return nil, nil
+}
+
+// mayInherit returns why the cluster cannot begin with the state of data_dir yet: rules without the
+// values of their lists decide otherwise, and without a snapshot no other member can join.
+func (m *clusterMember) mayInherit(ctx context.Context) error {
+	for _, list := range m.ownSet().Unknown() {
+		return fmt.Errorf("the values of list %s are not read yet", list.Name)
+	}
+	if err := m.snapshots.MayDelete(ctx); err != nil {
+		return fmt.Errorf("the cluster cannot begin with the state of data_dir, since no snapshot of "+
+			"it can be written: %w", err)
+	}
+	return nil
 }
 
 func comparePartitions(a, b models.Partition) int {

@@ -1,10 +1,16 @@
 package app
 
 import (
+	"context"
+	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // A cluster goes on with the state of the instance that was there before: active alerts keep their
@@ -101,4 +107,99 @@ func TestClusterHasBegun(t *testing.T) {
 		}
 		member.end()
 	})
+}
+
+// refuseWhile has the broker close connections with requests of a kind that refuse names, until it
+// is stopped.
+func (w *world) refuseWhile(key kmsg.Key, refuse func(kmsg.Request) bool) (stop func()) {
+	var stopped atomic.Bool
+	cluster := w.broker.Cluster()
+	cluster.ControlKey(key.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		if stopped.Load() {
+			return nil, nil, false
+		}
+		cluster.KeepControl()
+		return nil, errors.New("refused"), refuse(r)
+	})
+	return func() { stopped.Store(true) }
+}
+
+// A cluster does not begin with the state of an instance if no snapshot of it can be written: other
+// members could never join. The error says which right is missing.
+func TestClusterInheritsOnlyWithDelete(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		t := w.t
+		single := w.start("a")
+		w.spread("s", 40)
+		single.end()
+		cluster, allowed := w.broker.Cluster(), false
+		cluster.ControlKey(kmsg.DeleteRecords.Int16(),
+			func(r kmsg.Request) (kmsg.Response, error, bool) {
+				if allowed {
+					return nil, nil, false
+				}
+				cluster.KeepControl()
+				answer := r.ResponseKind().(*kmsg.DeleteRecordsResponse)
+				for _, asked := range r.(*kmsg.DeleteRecordsRequest).Topics {
+					topic := kmsg.NewDeleteRecordsResponseTopic()
+					topic.Topic = asked.Topic
+					partition := kmsg.NewDeleteRecordsResponseTopicPartition()
+					partition.ErrorCode = kerr.TopicAuthorizationFailed.Code
+					topic.Partitions = append(topic.Partitions, partition)
+					answer.Topics = append(answer.Topics, topic)
+				}
+				return answer, nil, true
+			})
+		denied := w.prepare("a")
+		w.often(denied.process)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		err := denied.process.run(ctx)
+		if err == nil || !strings.Contains(err.Error(), "allow DELETE on it") {
+			t.Errorf("without DELETE the member ends with %v", err)
+		}
+		allowed = true
+		first := w.start("a", w.often)
+		second := w.start("b", w.often)
+		w.spread("s", 20)
+		want(t, "with DELETE", w.notified(), "s firing")
+		for _, r := range []*run{first, second} {
+			if n := len(r.state.Alerts()); n != 1 {
+				t.Errorf("a member has %d alerts, want that of the instance", n)
+			}
+			r.end()
+		}
+	})
+}
+
+// The rules with which a cluster begins have the values of their lists: the member waits for them.
+func TestClusterInheritsWithLists(t *testing.T) {
+	skipShort(t)
+	inWorld(t, 4, func(w *world) {
+		t := w.t
+		w.recordKey, w.rules = nil, listRules
+		w.block("ann")
+		w.visit("ann")
+		single := w.start("a")
+		want(t, "the instance", w.notices(), "firing ann")
+		id := single.state.Alerts()[0].ID
+		single.end()
+		stop := w.refuseWhile(kmsg.ListOffsets, func(r kmsg.Request) bool {
+			topics := r.(*kmsg.ListOffsetsRequest).Topics
+			return len(topics) > 0 && topics[0].Topic == "blocked-users"
+		})
+		member := w.start("a", w.clustered)
+		if _, end, err := member.state.cluster.topic.Ends(t.Context()); err != nil || end > 0 {
+			t.Errorf("while the list is not read, the topic has %d records, %v", end, err)
+		}
+		stop()
+		time.Sleep(time.Minute)
+		if list := member.state.Alerts(); len(list) != 1 || list[0].ID != id {
+			t.Errorf("the member has %v, want the alert %s", list, id)
+		}
+		w.visit("ann", "bob")
+		want(t, "at the end", w.notices(), "firing ann")
+		member.end()
+	}, withBlocked)
 }
