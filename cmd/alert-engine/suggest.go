@@ -139,7 +139,7 @@ func (c *suggestCommand) sample(ctx context.Context) (*sampleLogs, error) {
 	if err != nil {
 		return nil, err
 	}
-	reader := config.Kafka.Reader()
+	reader := config.Reader()
 	reader.Last, reader.From = int64(c.most), time.Now().Add(-c.source.since)
 	partitions, err := kafka.NewReader(reader).Partitions(ctx)
 	if err != nil {

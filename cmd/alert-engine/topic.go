@@ -64,7 +64,7 @@ func (s *topicSource) load() (*app.Config, error) {
 
 // reader reads the topics of a configuration since the time that was asked for.
 func (s *topicSource) reader(c *app.Config) *kafka.Reader {
-	o := c.Kafka.Reader()
+	o := c.Reader()
 	o.Follow = s.follow
 	if s.since > 0 {
 		o.From = time.Now().Add(-s.since)

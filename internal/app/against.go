@@ -139,7 +139,7 @@ func (a *Against) ofTopics(ctx context.Context, s *logprofile.Profile) (err erro
 	ctx, stop := context.WithTimeout(ctx, sampleTime)
 	defer stop()
 	k := a.Config.Kafka
-	o := k.Reader()
+	o := a.Config.Reader()
 	o.From, o.Last, o.Client.Dial = time.Now().Add(-a.Since), int64(a.Most), a.dial
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
 	if err != nil {

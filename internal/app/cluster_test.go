@@ -49,6 +49,46 @@ func skipShort(t *testing.T) {
 	}
 }
 
+// Patterns do not match the topics of the cluster, and these are not given as topics of logs.
+func TestClusterReadsNoTopicOfItsOwn(t *testing.T) {
+	skipShort(t)
+	inCluster(t, func(w *world) {
+		a := w.start("a", w.often, func(p *process) {
+			p.config.Kafka.Topics, p.config.Kafka.TopicPatterns = nil, []string{".*"}
+		})
+		w.spread("s", 150)
+		want(w.t, "with a pattern that matches all topics", w.notified(), "s firing")
+		m := a.state.cluster
+		m.mu.Lock()
+		for _, at := range m.fold.Progress() {
+			if at.Topic != worldTopic {
+				w.t.Errorf("the topic %s is read", at.Topic)
+			}
+		}
+		m.mu.Unlock()
+		if not := a.config.Reader().Exclude; !slices.Contains(not, a.config.framesTopic()) ||
+			!slices.Contains(not, a.config.snapshotsTopic()) {
+			w.t.Errorf("readers leave out %s alone", not)
+		}
+		a.end()
+	})
+	for _, topic := range []string{"log-monitoring-group.frames", "log-monitoring-group.snapshots"} {
+		for what, set := range map[string]func(c *Config){
+			"kafka.topics":            func(c *Config) { c.Kafka.Topics = append(c.Kafka.Topics, topic) },
+			"kafka.records_topic":     func(c *Config) { c.Kafka.RecordsTopic = topic },
+			"kafka.dead_letter_topic": func(c *Config) { c.Kafka.DeadLetterTopic = topic },
+			"notify.kafka_topic":      func(c *Config) { c.Notify.KafkaTopic = topic },
+		} {
+			c := DefaultConfig()
+			c.Kafka.Topics, c.Cluster.Enabled = []string{"logs"}, true
+			set(&c)
+			if err := c.Validate(); err == nil || !strings.Contains(err.Error(), what+" has") {
+				t.Errorf("%s with %s: %v", what, topic, err)
+			}
+		}
+	}
+}
+
 // A single member of a cluster decides and notifies like an instance without a cluster.
 func TestClusterOfOne(t *testing.T) {
 	skipShort(t)

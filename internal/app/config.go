@@ -464,9 +464,15 @@ func (c *Config) Validate() error {
 			"called %q; set cluster.prefix to letters, digits, '.', '_' and '-'",
 		c.snapshotsTopic(),
 	)
-	wrong(c.Cluster.Enabled && slices.Contains(k.Topics, c.framesTopic()),
-		"kafka.topics has %q, in which the members of the cluster keep what counts; remove it",
-		c.framesTopic())
+	for name, topics := range map[string][]string{
+		"kafka.topics": k.Topics, "kafka.records_topic": {k.RecordsTopic},
+		"kafka.dead_letter_topic": {k.DeadLetterTopic}, "notify.kafka_topic": {c.Notify.KafkaTopic},
+	} {
+		for _, own := range []string{c.framesTopic(), c.snapshotsTopic()} {
+			wrong(c.Cluster.Enabled && slices.Contains(topics, own), "%s has %q, which is a topic "+
+				"of the cluster itself; remove it", name, own)
+		}
+	}
 	wrong(!slices.Contains([]string{"", kafka.ProtocolClassic, kafka.ProtocolConsumer},
 		k.GroupProtocol), "kafka.group_protocol is %q; it must be classic or consumer",
 		k.GroupProtocol)

@@ -30,14 +30,25 @@ func (k KafkaConfig) Client() kafka.ClientConfig {
 }
 
 // Reader is the configuration of readers of all topics that the engine reads.
-func (k KafkaConfig) Reader() kafka.ReaderConfig {
+func (c *Config) Reader() kafka.ReaderConfig {
+	k := c.Kafka
 	return kafka.ReaderConfig{
 		Client:   k.Client(),
 		Topics:   k.Topics,
 		Patterns: k.TopicPatterns,
-		Exclude:  []string{k.changelog(), k.DeadLetterTopic},
+		Exclude:  c.ownTopics(),
 		Logger:   slog.New(slog.DiscardHandler),
 	}
+}
+
+// ownTopics are the topics that this program writes, but for those of recorded values and alerts,
+// which Validate refuses to be matched by a pattern. Patterns do not match these.
+func (c *Config) ownTopics() []string {
+	topics := []string{c.Kafka.changelog(), c.Kafka.DeadLetterTopic}
+	if c.Cluster.Enabled {
+		topics = append(topics, c.framesTopic(), c.snapshotsTopic())
+	}
+	return topics
 }
 
 // Reads says whether the engine reads a topic.
@@ -85,7 +96,7 @@ func (c *Config) source() kafka.SourceConfig {
 		Rack:            k.Rack,
 		PollRecords:     c.Limits.PollRecords,
 		Workers:         c.Limits.Workers,
-		Exclude:         k.changelog(),
+		Exclude:         c.ownTopics(),
 		DeadLetterTopic: k.DeadLetterTopic,
 		Version:         Version(),
 		Readable:        c.readable(),

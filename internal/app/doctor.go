@@ -106,7 +106,7 @@ func (d *doctor) topics(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, doctorTimeout)
 	defer cancel()
 	k := d.config.Kafka
-	o := k.Reader()
+	o := d.config.Reader()
 	partitions, err := kafka.NewReader(o).Partitions(ctx)
 	if err != nil {
 		d.add(DoctorError, "topics", "%s: %v",

@@ -198,7 +198,7 @@ func TestOurTopicsAreNotRead(t *testing.T) {
 	}, []string{
 		".",
 	}
-	if got := c.source().Exclude; got != "shop.changelog" {
+	if got := c.source().Exclude; !slices.Contains(got, "shop.changelog") {
 		t.Errorf("patterns do not mean %q", got)
 	}
 }

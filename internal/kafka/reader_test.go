@@ -139,7 +139,7 @@ func TestPatterns(t *testing.T) {
 		cfg.Topics, cfg.Patterns, cfg.DeadLetterTopic, cfg.Registerer, cfg.Start = nil, []string{
 			"^application-.*",
 		}, "application-dead", registry, StartEnd
-		cfg.Exclude = "application-handover"
+		cfg.Exclude = []string{"application-handover"}
 		engine := newNotebook()
 		s, r := started(b, cfg, engine)
 		b.waitCommitted(0, 0)

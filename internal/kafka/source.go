@@ -30,7 +30,7 @@ type SourceConfig struct {
 	Client   ClientConfig
 	Topics   []string
 	Patterns []string // regular expressions; new topics are found within a minute
-	Exclude  string   // a topic that patterns exclude, besides that of dead letters
+	Exclude  []string // topics that patterns do not match, besides that of dead letters
 	Group    string
 	// the group.instance.id of a static member, which keeps its partitions over a restart
 	InstanceID string
@@ -193,7 +193,7 @@ func NewSource(cfg SourceConfig, engine Engine) *Source {
 		ClientConfig: cfg.Client,
 		topics:       cfg.Topics,
 		patterns:     cfg.Patterns,
-		exclude:      []string{cfg.DeadLetterTopic, cfg.Exclude},
+		exclude:      append(slices.Clone(cfg.Exclude), cfg.DeadLetterTopic),
 		group:        cfg.Group,
 		instance:     cfg.InstanceID,
 		session:      cfg.SessionTimeout,
