@@ -93,6 +93,7 @@ func (p *process) ready() []web.Check {
 		{Name: "members of lists", Err: p.lists.stale, Soft: true},
 		{Name: "lookups", Err: p.lookups.health, Soft: true},
 		{Name: "notifications", Err: p.notifier.Health},
+		{Name: "held back notifications", Err: p.notifier.CapacityHealth, Soft: true},
 		// while the disk is full alerts are found and notified all the same
 		{Name: "state", Err: p.store.Health, Soft: true},
 		{Name: "notification state", Err: p.notifier.StateHealth, Soft: true},

@@ -355,7 +355,8 @@ func TestTooManyAlerts(t *testing.T) {
 		after(2 * time.Minute)
 		expect(t, "notified", w.sites["hook"].received(), "firing Errors a",
 			"firing NotificationsHeldBack", "firing Errors a, firing Errors b")
-		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "1 alerts wait") {
+		if err := l.n.CapacityHealth(); err == nil ||
+			!strings.Contains(err.Error(), "1 alerts wait") {
 			t.Errorf("Health: %v", err)
 		}
 		l.outbox.add(over(a))

@@ -502,7 +502,8 @@ func TestQueueIsBounded(t *testing.T) {
 		if _, bytes, dropped := l.n.queue.waiting(); bytes > room || dropped == 0 {
 			t.Errorf("%d bytes wait, %d were dropped", bytes, dropped)
 		}
-		if err := l.n.Health(); err == nil || !strings.Contains(err.Error(), "were dropped") {
+		if err := l.n.CapacityHealth(); err == nil ||
+			!strings.Contains(err.Error(), "were dropped") {
 			t.Errorf("Health: %v", err)
 		}
 		if got := w.sites["hook"].received(); !slices.Contains(got,

@@ -15,10 +15,15 @@ import (
 // notified all the same, but a crash would repeat notifications.
 func (n *Notifier) StateHealth() error { return n.wal.err() }
 
-// Health returns an error while receivers may not be notified: one has failed for a minute, or more
-// is to be notified than there is room for.
+// CapacityHealth returns an error while a limit holds back some notifications: more alerts fire than
+// there are places for, or the queue of the file or topic is full. All others are sent.
+func (n *Notifier) CapacityHealth() error {
+	return errors.Join(n.states.health(), n.queue.health())
+}
+
+// Health returns an error while receivers may not be notified: one has failed for a minute.
 func (n *Notifier) Health() error {
-	errs := []error{n.states.health(), n.queue.health()}
+	var errs []error
 	n.receivers.mu.Lock()
 	defer n.receivers.mu.Unlock()
 	for _, who := range slices.Sorted(maps.Keys(n.receivers.state)) {
@@ -57,7 +62,7 @@ func (n *Notifier) Status() Status {
 	for _, sink := range p.sinks {
 		s.Receivers = append(s.Receivers, sink.kind)
 	}
-	if err := errors.Join(n.Health(), n.StateHealth()); err != nil {
+	if err := errors.Join(n.Health(), n.CapacityHealth(), n.StateHealth()); err != nil {
 		s.Problem = err.Error()
 	}
 	n.receivers.mu.Lock()
