@@ -94,7 +94,9 @@ func (n *Notifier) Handler() http.Handler {
 			w.WriteHeader(http.StatusBadRequest)
 			_, _ = io.WriteString(w, `"alerts come from logs and cannot be posted"`+"\n")
 		case r.Method == http.MethodGet || r.Method == http.MethodHead:
-			n.reflect()
+			if strings.HasPrefix(r.URL.Path, "/api/v2/alerts") {
+				n.refreshMirror()
+			}
 			(*handler).ServeHTTP(w, r)
 		default:
 			n.change(w, r, *handler)

@@ -3,7 +3,6 @@ package notify
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -247,7 +246,6 @@ func (g *group) context(ctx context.Context, now time.Time) context.Context {
 
 // settle lets those members go that are resolved, and of which this group's receiver knows.
 func (g *group) settle() {
-	b := g.d.states
 	for fp, s := range g.members {
 		s.trim(g.d.l.integrations(s.Labels.set()))
 		if s.firing() || g.hasNews(s) && len(g.d.l.receivers[g.route.RouteOpts.Receiver]) > 0 {
@@ -258,7 +256,6 @@ func (g *group) settle() {
 		g.marker.Delete(fp)
 		g.d.l.dropIfDone(s)
 	}
-	_ = b
 }
 
 // dropIfDone drops the state of an alert that is resolved once all who are to know do.
@@ -274,7 +271,7 @@ func (l *pipeline) dropIfDone(s *state) {
 	l.n.states.drop(s)
 }
 
-// leave takes states out of all groups, without a word to receivers.
+// isBusy says whether a group has its turn now or in a moment.
 func (d *dispatcher) isBusy() bool {
 	d.states.mu.Lock()
 	defer d.states.mu.Unlock()
@@ -308,6 +305,32 @@ func (d *dispatcher) stop() {
 
 func (d *dispatcher) wait() { d.flushes.Wait() }
 
+// listedGroup is a group as Alertmanager's API shows it. Its members are not changed any more.
+type listedGroup struct {
+	route   *dispatch.Route
+	labels  model.LabelSet
+	key     string
+	members []*state
+}
+
+// listed copies the groups of some routes. It does no more, since notifications wait for the lock.
+func (d *dispatcher) listed(routes func(*dispatch.Route) bool) []listedGroup {
+	d.states.mu.Lock()
+	defer d.states.mu.Unlock()
+	list := make([]listedGroup, 0, len(d.groups))
+	for _, g := range d.groups {
+		if !routes(g.route) {
+			continue
+		}
+		one := listedGroup{g.route, g.labels, g.key, make([]*state, 0, len(g.members))}
+		for _, s := range g.members {
+			one.members = append(one.members, s.present())
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
 // list returns the groups, as Alertmanager's API shows them.
 func (d *dispatcher) list(
 	ctx context.Context,
@@ -315,19 +338,18 @@ func (d *dispatcher) list(
 	filter dispatch.AlertFilter,
 	intervals map[string][]timeinterval.TimeInterval,
 ) (dispatch.AlertGroups, map[model.Fingerprint][]string, error) {
-	d.states.mu.Lock()
-	defer d.states.mu.Unlock()
 	now := time.Now()
 	list, receivers := dispatch.AlertGroups{}, map[model.Fingerprint][]string{}
 	intervener := timeinterval.NewIntervener(intervals)
-	groups := slices.Collect(maps.Values(d.groups))
+	var groups []listedGroup
 	if d.l.n.follows() {
-		groups = d.l.n.mirroredGroups(d)
+		groups = slices.DeleteFunc(d.l.n.mirroredGroups(d), func(g listedGroup) bool {
+			return !routes(g.route)
+		})
+	} else {
+		groups = d.listed(routes)
 	}
 	for _, g := range groups {
-		if !routes(g.route) {
-			continue
-		}
 		one := &dispatch.AlertGroup{
 			Labels:        g.labels,
 			RouteLabels:   g.route.RouteOpts.Labels,
@@ -344,15 +366,19 @@ func (d *dispatcher) list(
 		if err != nil {
 			return nil, nil, fmt.Errorf("time intervals of route %s: %w", g.route.ID(), err)
 		}
-		for fp, s := range g.members {
-			a := present(s, now, d.l.external)
+		for _, s := range g.members {
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+			a := standing(s, now)
 			status, ok := filter(a, now)
 			if !ok {
 				continue
 			}
-			one.AlertStatuses[fp] = status
+			annotate(a, s.last(), d.l.external)
+			one.AlertStatuses[s.fp] = status
 			one.Alerts = append(one.Alerts, a)
-			receivers[fp] = append(receivers[fp], one.Receiver)
+			receivers[s.fp] = append(receivers[s.fp], one.Receiver)
 		}
 		if len(one.Alerts) > 0 {
 			sort.Sort(one.Alerts)
@@ -363,5 +389,5 @@ func (d *dispatcher) list(
 	for fp := range receivers {
 		slices.Sort(receivers[fp])
 	}
-	return list, receivers, ctx.Err()
+	return list, receivers, nil
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -17,16 +16,18 @@ import (
 )
 
 // A follower of a cluster sends no notifications, but its API shows the alerts as the leader's
-// does: those of the notification state that the leader publishes. It is looked at on request.
+// does: those of the notification state that the leader publishes. It is read on request.
 
 // mirror is the alerts that a follower shows.
 type mirror struct {
-	mu    sync.Mutex // guards what follows; taken after the lock of the states
-	at    time.Time  // when it was refreshed last
-	shown map[string]mirrored
+	refreshing sync.Mutex // held by the request that refreshes; taken before mu
+	mu         sync.Mutex // guards what follows
+	at         time.Time  // when it was refreshed last; zero for never
+	shown      map[string]mirrored
 }
 
-// mirrored is an entry of the notification state, and what it says.
+// mirrored is an entry of the notification state, and the state that it decodes to. Neither is
+// changed.
 type mirrored struct {
 	value []byte
 	state *state
@@ -45,23 +46,74 @@ func (n *Notifier) follows() bool {
 	return !n.states.homes[n.opts.Home]
 }
 
-// reflect has the API of a follower show what the leader has published.
-func (n *Notifier) reflect() {
-	m, now := &n.mirror, time.Now()
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if !n.follows() || now.Sub(m.at) < mirrorEvery {
+// refreshMirror has the API of a follower show what the leader has published. One request at a time
+// does that; others meanwhile show what was published before, if anything.
+func (n *Notifier) refreshMirror() {
+	m := &n.mirror
+	if !n.follows() || !m.outdated(time.Now()) {
 		return
 	}
-	m.at = now
+	if !m.refreshing.TryLock() {
+		if !m.empty() {
+			return
+		}
+		m.refreshing.Lock()
+	}
+	defer m.refreshing.Unlock()
+	now := time.Now()
+	if !n.follows() || !m.outdated(now) { // changed while we waited
+		return
+	}
+	was := m.list()
+	shown, fire := n.published(was, now)
+	n.show(fire)
+	n.show(n.ended(was, shown, now))
+	for key := range shown {
+		if _, known := was[key]; !known && len(n.config.Load().conf.InhibitRules) > 0 {
+			time.Sleep(inhibitDelay) // then the inhibitor has what is new
+			break
+		}
+	}
+	m.set(shown, now)
+}
+
+func (m *mirror) outdated(now time.Time) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return now.Sub(m.at) >= mirrorEvery
+}
+
+func (m *mirror) empty() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.at.IsZero()
+}
+
+// list returns what is shown. It is not changed any more.
+func (m *mirror) list() map[string]mirrored {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.shown
+}
+
+func (m *mirror) set(shown map[string]mirrored, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.shown, m.at = shown, at
+}
+
+// published returns the firing alerts of the published state. Entries of was that have not changed
+// are not decoded again.
+func (n *Notifier) published(
+	was map[string]mirrored, now time.Time,
+) (shown map[string]mirrored, fire []*alert.Alert) {
 	external := n.config.Load().external
-	shown := map[string]mirrored{}
-	var fire []*alert.Alert
+	shown = map[string]mirrored{}
 	for key, value := range n.opts.Notified() {
 		if !strings.HasPrefix(key, keyAlert) {
 			continue
 		}
-		one, known := m.shown[key]
+		one, known := was[key]
 		if !known || !bytes.Equal(one.value, value) {
 			s, err := unpackState(string(value))
 			if err != nil {
@@ -75,31 +127,23 @@ func (n *Notifier) reflect() {
 			fire = append(fire, present(one.state, now, external))
 		}
 	}
-	was := m.shown
-	m.shown = shown
-	n.show(fire)
-	n.show(n.ended(was, shown, now))
-	for key := range shown {
-		if _, known := was[key]; !known && len(n.config.Load().conf.InhibitRules) > 0 {
-			time.Sleep(inhibitDelay) // then the inhibitor has what is new
-			return
-		}
-	}
+	return shown, fire
 }
 
 // lead has the API show nothing any more that does not fire: from here on the dispatcher has it.
 func (m *mirror) lead(n *Notifier, firing []models.Alert) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.refreshing.Lock()
+	defer m.refreshing.Unlock()
 	known := map[string]bool{}
 	for _, a := range firing {
 		known[a.ID] = true
 	}
-	maps.DeleteFunc(m.shown, func(_ string, one mirrored) bool {
+	gone := maps.Clone(m.list())
+	maps.DeleteFunc(gone, func(_ string, one mirrored) bool {
 		return known[one.state.last().Alert.ID]
 	})
-	n.show(n.ended(m.shown, nil, time.Now()))
-	m.shown, m.at = nil, time.Time{}
+	n.show(n.ended(gone, nil, time.Now()))
+	m.set(nil, time.Time{})
 }
 
 // ended are the alerts of was that are not in now, as ended.
@@ -128,26 +172,24 @@ func (n *Notifier) show(list []*alert.Alert) {
 	}
 }
 
-// mirroredGroups are the groups that a leader with our routes has. The caller holds the states'
-// lock.
-func (n *Notifier) mirroredGroups(d *dispatcher) []*group {
-	n.mirror.mu.Lock()
-	defer n.mirror.mu.Unlock()
-	groups := map[string]*group{}
-	for _, one := range n.mirror.shown {
-		s := one.state
-		for _, r := range d.l.routes.Match(s.Labels.set()) {
-			set, key := groupIn(r, s.Labels.set())
+// mirroredGroups are the groups that a leader with our routes has.
+func (n *Notifier) mirroredGroups(d *dispatcher) []listedGroup {
+	groups := map[string]*listedGroup{}
+	for _, one := range n.mirror.list() {
+		set := one.state.Labels.set()
+		for _, r := range d.l.routes.Match(set) {
+			labels, key := groupIn(r, set)
 			g := groups[r.ID()+key]
 			if g == nil {
-				g = &group{
-					d: d, route: r, labels: set, key: key,
-					members: map[model.Fingerprint]*state{},
-				}
+				g = &listedGroup{route: r, labels: labels, key: key}
 				groups[r.ID()+key] = g
 			}
-			g.members[s.fp] = s
+			g.members = append(g.members, one.state)
 		}
 	}
-	return slices.Collect(maps.Values(groups))
+	list := make([]listedGroup, 0, len(groups))
+	for _, g := range groups {
+		list = append(list, *g)
+	}
+	return list
 }

@@ -33,7 +33,7 @@ func (l *pipeline) mute(
 	b.mu.Lock()
 	alerts := make([]*alert.Alert, 0, len(members))
 	for _, s := range members {
-		alerts = append(alerts, standing(s, now, l.external))
+		alerts = append(alerts, standing(s, now))
 	}
 	b.mu.Unlock()
 	why := map[model.Fingerprint]string{}

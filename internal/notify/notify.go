@@ -397,13 +397,19 @@ func (n *Notifier) keepHouse(ctx context.Context) {
 	}
 }
 
+// presents are alerts as they stand now, for Alertmanager's API and inhibition. There may be very
+// many: they are annotated without the lock of the states, for which notifications wait.
 func (n *Notifier) presents(list []*state, now time.Time) []*alert.Alert {
+	copies := make([]*state, len(list))
 	n.states.mu.Lock()
-	defer n.states.mu.Unlock()
+	for i, s := range list {
+		copies[i] = s.present()
+	}
+	n.states.mu.Unlock()
 	external := n.config.Load().external
-	alerts := make([]*alert.Alert, 0, len(list))
-	for _, s := range list {
-		alerts = append(alerts, present(s, now, external))
+	alerts := make([]*alert.Alert, len(list))
+	for i, s := range copies {
+		alerts[i] = present(s, now, external)
 	}
 	return alerts
 }

@@ -468,21 +468,25 @@ func (l *pipeline) bare(s *state, t *step, now time.Time) *alert.Alert {
 
 // present is an alert as it stands now, for Alertmanager's API and inhibition.
 func present(s *state, now time.Time, external *url.URL) *alert.Alert {
-	a := standing(s, now, external)
-	t := s.last()
-	whole := t.Alert.alert()
-	a.Annotations = annotations(&whole, t)
+	a := standing(s, now)
+	annotate(a, s.last(), external)
 	return a
 }
 
-// standing is an alert as it stands now, without annotations.
-func standing(s *state, now time.Time, external *url.URL) *alert.Alert {
+// annotate adds to an alert what is shown of its step besides labels and times.
+func annotate(a *alert.Alert, t *step, external *url.URL) {
+	whole := t.Alert.alert()
+	a.Annotations = annotations(&whole, t)
+	a.GeneratorURL = link(external, t.Alert.ID)
+}
+
+// standing is an alert as it stands now, with no more than filters look at.
+func standing(s *state, now time.Time) *alert.Alert {
 	t := s.last()
 	a := alert.New(model.Alert{
-		Labels:       s.Labels.set(),
-		StartsAt:     t.Since,
-		EndsAt:       now.Add(alertLifetime),
-		GeneratorURL: link(external, t.Alert.ID),
+		Labels:   s.Labels.set(),
+		StartsAt: t.Since,
+		EndsAt:   now.Add(alertLifetime),
 	}, now, false)
 	switch {
 	case !t.firing():

@@ -110,6 +110,11 @@ func (s *state) last() *step  { return &s.Steps[len(s.Steps)-1] }
 func (s *state) firing() bool { return s.last().firing() }
 func (s *state) rule() string { return s.last().Alert.Rule }
 
+// present is a copy of a state with nothing but its present step. It is read without a lock.
+func (s *state) present() *state {
+	return &state{Labels: s.Labels, Steps: []step{*s.last()}, fp: s.fp, orphan: s.orphan}
+}
+
 // after returns the steps behind a progress.
 func (s *state) after(p progress) []step {
 	i, found := slices.BinarySearchFunc(s.Steps, p.N, func(t step, n uint64) int {
