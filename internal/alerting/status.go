@@ -313,6 +313,11 @@ func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 func (e *Engine) alerts(batch int, full bool) []models.Alert {
 	var list []models.Alert
 	e.mu.Lock()
+	most := 0
+	for _, rs := range e.rules {
+		most += len(rs.alerts)
+	}
+	list = slices.Grow(list, most)
 	for _, rs := range slices.Clone(e.rules) {
 		if rs.rule.Record {
 			continue

@@ -15,8 +15,8 @@ import (
 // notified all the same, but a crash would repeat notifications.
 func (n *Notifier) StateHealth() error { return n.wal.err() }
 
-// CapacityHealth returns an error while a limit holds back some notifications: more alerts fire than
-// there are places for, or the queue of the file or topic is full. All others are sent.
+// CapacityHealth returns an error while a limit holds back some notifications: more alerts fire
+// than there are places for, or the queue of the file or topic is full. All others are sent.
 func (n *Notifier) CapacityHealth() error {
 	return errors.Join(n.states.health(), n.queue.health())
 }
