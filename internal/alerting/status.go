@@ -276,10 +276,11 @@ func (rs *ruleState) memory() int {
 	return sum + rs.groups.bytes() + 2*cap(rs.owners)
 }
 
-// Alerts returns the alerts that are pending, firing or suppressed at one instant, the newest
-// first.
+// Alerts returns summaries of the alerts that are pending, firing or suppressed at one instant, the
+// newest first. Annotations, lines and the most frequent values are left out; Detailed adds them.
+// The labels are shared and must not be changed.
 func (e *Engine) Alerts() []models.Alert {
-	list := e.alerts(math.MaxInt, true)
+	list := e.summaries(math.MaxInt)
 	slices.SortFunc(list, func(a, b models.Alert) int {
 		return cmp.Or(b.StartsAt.Compare(a.StartsAt), cmp.Compare(a.Rule, b.Rule),
 			cmp.Compare(a.ID, b.ID))
@@ -290,13 +291,11 @@ func (e *Engine) Alerts() []models.Alert {
 // alertsBatch is how many alerts are listed before logs may be evaluated again.
 const alertsBatch = 64
 
-// AlertSummaries is Alerts for those who only look: evaluation goes on meanwhile, so the list may
-// lack an alert that fired, or hold one that ended, while it was made. Annotations, lines and the
-// most frequent values are left out; Detailed adds them. The labels are shared and must not be
-// changed. The list has no order.
-func (e *Engine) AlertSummaries() []models.Alert { return e.alerts(alertsBatch, false) }
+// AlertSummaries is Alerts for pages: evaluation goes on meanwhile, so the list may lack an alert
+// that fired, or hold one that ended, while it was made. The list has no order.
+func (e *Engine) AlertSummaries() []models.Alert { return e.summaries(alertsBatch) }
 
-// Detailed returns alerts of AlertSummaries as they are now, with annotations, lines and the most
+// Detailed returns alerts of Alerts or AlertSummaries as they are now, with annotations, lines and the most
 // frequent values. One that has ended meanwhile stays as it is.
 func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 	detailed := make([]models.Alert, len(list))
@@ -310,7 +309,7 @@ func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 	return detailed
 }
 
-func (e *Engine) alerts(batch int, full bool) []models.Alert {
+func (e *Engine) summaries(batch int) []models.Alert {
 	var list []models.Alert
 	e.mu.Lock()
 	most := 0
@@ -333,7 +332,7 @@ func (e *Engine) alerts(batch int, full bool) []models.Alert {
 			if !rs.alerts[number] {
 				continue
 			}
-			if a, ok := e.listed(e.at(rs, number), full); ok {
+			if a, ok := e.listed(e.at(rs, number), false); ok {
 				list = append(list, a)
 			}
 		}

@@ -213,8 +213,8 @@ func (s *state) take() []models.Alert {
 	return decided
 }
 
-// firing are the alerts of a partition that fire now, or those that belong to none. Who was
-// notified is not known here.
+// firing are the summaries of the alerts of a partition that fire now, or of those that belong to
+// none, the newest first. Who was notified is not known here.
 func (s *state) firing(home models.Partition) []models.Alert {
 	var list []models.Alert
 	for _, a := range s.Alerts() {

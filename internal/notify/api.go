@@ -30,7 +30,7 @@ func (n *Notifier) serve() (err error) {
 	if err != nil {
 		return err
 	}
-	handler := limited(observed(n.api.Handler, duration))
+	handler := n.limited(observed(n.api.Handler, duration))
 	n.handler.Store(&handler)
 	return nil
 }
@@ -52,15 +52,34 @@ func observed(h http.Handler, duration *prometheus.HistogramVec) http.Handler {
 	})
 }
 
-// limited bounds how many requests are answered at a time, and for how long.
-func limited(h http.Handler) http.Handler {
+// limited bounds how many GET requests are answered at a time, as Alertmanager does, and how long
+// any request takes. Silences are created however many requests for alerts there are.
+func (n *Notifier) limited(h http.Handler) http.Handler {
+	get := prometheus.Labels{"method": "get"} // Alertmanager's names
+	inFlight := promauto.With(n.registry).NewGauge(prometheus.GaugeOpts{
+		Name:        "alertmanager_http_requests_in_flight",
+		Help:        "Current number of HTTP requests being processed.",
+		ConstLabels: get,
+	})
+	refused := promauto.With(n.registry).NewCounter(prometheus.CounterOpts{
+		Name: "alertmanager_http_concurrency_limit_exceeded_total",
+		Help: "Total number of times an HTTP request failed because the concurrency limit was " +
+			"reached.",
+		ConstLabels: get,
+	})
 	places := make(chan struct{}, apiRequests)
 	return http.TimeoutHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet {
+			h.ServeHTTP(w, r)
+			return
+		}
 		select {
 		case places <- struct{}{}:
-			defer func() { <-places }()
+			inFlight.Inc()
+			defer func() { inFlight.Dec(); <-places }()
 			h.ServeHTTP(w, r)
 		default:
+			refused.Inc()
 			http.Error(w, "too many requests at a time; try again later",
 				http.StatusServiceUnavailable)
 		}

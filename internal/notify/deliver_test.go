@@ -394,6 +394,8 @@ func TestMetrics(t *testing.T) {
 		}
 		for _, want := range []string{
 			"alertmanager_notifications_total", "alertmanager_alerts", "alertmanager_silences",
+			"alertmanager_http_requests_in_flight",
+			"alertmanager_http_concurrency_limit_exceeded_total",
 			`alert_engine_notification_attempts_total label:{name:"integration" ` +
 				`value:"webhook[0]"} label:{name:"outcome" value:"sent"} label:{name:"receiver" ` +
 				`value:"default"} counter:{value:1`,

@@ -110,8 +110,8 @@ type Options struct {
 
 	DataDir string // has a directory for notification state
 	Outbox  Outbox
-	// The alerts that fire according to the engine, whose state was restored. Those with a home
-	// come with Acquire.
+	// The alerts that fire according to the engine, whose state was restored, without what Live
+	// adds. Those with a home come with Acquire.
 	Firing []models.Alert
 	// Passes on what the next owner of a partition has to know; nil when there are no others.
 	Publish Publish
@@ -124,7 +124,8 @@ type Options struct {
 	Shared func(ctx context.Context) error
 	// In a cluster: the notification state that the leader has published, which a follower shows.
 	Notified func() map[string][]byte
-	// An alert as it is now, for reminders; nil for not.
+	// An alert as it is now, with annotations, lines and the most frequent values, for reminders and
+	// for alerts that are given without them; nil for none.
 	Live func(models.Alert) (models.Alert, bool)
 	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
 	Limit func(rule string) (count int, per time.Duration)
@@ -164,7 +165,7 @@ const (
 	retention      = 120 * time.Hour  // of the notification log and of expired silences
 	housekeeping   = 15 * time.Minute // between two times that what has expired is dropped
 	apiTimeout     = 30 * time.Second
-	apiRequests    = 16 // at a time
+	apiRequests    = 32 // GET requests at a time; pages need some
 	maxSilences    = 10_000
 	maxEpisodes    = 100_000         // that are remembered
 	maxSilenceSize = 64 << 10        // bytes
@@ -236,17 +237,21 @@ func New(o Options) (*Notifier, error) {
 	}
 	n.queue.restore(time.Now())
 	n.queue.configure(p.sinks)
-	n.states.restore(n.enriched(o.Firing), time.Now(), n.takeOutbox)
+	n.states.restore(o.Firing, time.Now(), n.whole, n.takeOutbox)
+	n.opts.Firing = nil // there may be very many
 	return n, nil
 }
 
-// enriched are alerts with what the lookups have for them.
-func (n *Notifier) enriched(list []models.Alert) []models.Alert {
-	p, out := n.config.Load(), make([]models.Alert, len(list))
-	for i := range list {
-		out[i] = p.enrich(list[i])
+// whole is an alert of the engine's list with annotations, lines, the most frequent values, and what
+// the lookups have for it.
+func (n *Notifier) whole(a models.Alert) models.Alert {
+	if n.opts.Live != nil {
+		if live, ok := n.opts.Live(a); ok {
+			a.Annotations, a.First, a.Last, a.Top = live.Annotations, live.First, live.Last,
+				live.Top
+		}
 	}
-	return out
+	return n.config.Load().enrich(a)
 }
 
 // open makes Alertmanager's parts that live as long as the notifier. Their metrics, and ours, are

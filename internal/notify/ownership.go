@@ -38,10 +38,10 @@ type Publish func(home models.Partition, key string, value []byte)
 const dormancy = 7 * 24 * time.Hour
 
 // Acquire has the alerts of a partition be ours to notify. firing are those that fire according to
-// the engine; the historical ones among them were notified before. published is what the previous
+// the engine, without what Options.Live adds; the historical ones among them were notified before. published is what the previous
 // owner has left of them; nil when no other member has had the partition since.
 func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, published Changelog) {
-	n.states.acquire(home, n.enriched(firing), published, time.Now())
+	n.states.acquire(home, firing, published, time.Now(), n.whole)
 	select {
 	case n.woken <- struct{}{}:
 	default:
@@ -218,6 +218,7 @@ func (b *states) acquire(
 	firing []models.Alert,
 	published Changelog,
 	now time.Time,
+	whole func(models.Alert) models.Alert,
 ) {
 	b.mu.Lock()
 	b.owning.Lock()
@@ -241,7 +242,7 @@ func (b *states) acquire(
 	}
 	b.mu.Unlock()
 	for _, a := range firing {
-		if a.Historical {
+		if a = whole(a); a.Historical {
 			b.confirm(a)
 		} else {
 			b.fire(a, now)

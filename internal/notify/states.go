@@ -176,10 +176,12 @@ func (b *states) movement() <-chan struct{} {
 	return b.moved
 }
 
-// restore reads the states from before a restart. firing are the alerts that the engine knows now;
-// the others are orphans. Transitions that wait in the outbox are taken before: they have what is
+// restore reads the states from before a restart. firing are the alerts that the engine knows now,
+// which whole completes; the others are orphans. Transitions that wait in the outbox are taken before: they have what is
 // to be notified, as it was decided, and the ends of episodes before those that fire now.
-func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()) {
+func (b *states) restore(
+	firing []models.Alert, now time.Time, whole func(models.Alert) models.Alert, takeOutbox func(),
+) {
 	known := map[string]bool{}
 	for _, a := range firing {
 		known[a.ID] = true
@@ -206,7 +208,7 @@ func (b *states) restore(firing []models.Alert, now time.Time, takeOutbox func()
 	takeOutbox()
 	for _, a := range firing {
 		if a.State == models.AlertFiring && !a.Historical && !a.Shadow {
-			b.fire(a, now)
+			b.fire(whole(a), now)
 		}
 	}
 }

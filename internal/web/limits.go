@@ -14,6 +14,7 @@ type cost int
 const (
 	cheap    cost = iota // answers from memory
 	costly               // compiles or decodes what the client sends, or asks Kafka something short
+	changes              // changes something; what is read leaves it room
 	searches             // reads through topics
 	updates              // a stream of page updates
 	tails                // a stream that reads topics
@@ -33,6 +34,7 @@ type limit struct {
 func newLimits() map[cost]*limit {
 	limits := map[cost]*limit{
 		costly:   {total: 16, share: 8, what: "requests of this kind"},
+		changes:  {total: 32, share: 16, what: "changes"},
 		searches: {total: 3, share: 2, what: "searches and backtests"},
 		updates:  {total: 256, share: 64, what: "page streams"},
 		tails:    {total: 16, share: 8, what: "tails"},
@@ -80,6 +82,9 @@ func (s *Server) limited(c cost, h http.Handler) http.Handler {
 	if l == nil {
 		return h
 	}
+	if c == changes {
+		h = s.paced(h)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		free, err := l.take(clientOf(r))
 		if err != nil {
@@ -88,6 +93,18 @@ func (s *Server) limited(c cost, h http.Handler) http.Handler {
 			return
 		}
 		defer free()
+		h.ServeHTTP(w, r)
+	})
+}
+
+// paced delays changes beyond a rate. A client that makes many, such as an import of silences, is
+// slowed down and not refused.
+func (s *Server) paced(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.access.writes.Wait(r.Context()); err != nil {
+			s.fail(w, r, err)
+			return
+		}
 		h.ServeHTTP(w, r)
 	})
 }

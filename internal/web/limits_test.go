@@ -46,6 +46,21 @@ func TestSharesOfClients(t *testing.T) {
 	}
 }
 
+// A client whose requests for alerts are all running, such as a dashboard behind one proxy, may
+// still silence.
+func TestReadingLeavesRoomForChanges(t *testing.T) {
+	_, o := newFake(t)
+	s := newServer(t, o)
+	s.limits[costly].used = s.limits[costly].total
+	if code, _ := do(s, "GET", "/api/v2/silences", ""); code != 429 {
+		t.Errorf("a request beyond the limit is %d", code)
+	}
+	if code, body := do(s, "POST", "/api/v2/silences", `{"matchers":[{"name":"a","value":"b",
+		"isEqual":true}],"createdBy":"ann","comment":"c"}`); code != 200 {
+		t.Errorf("a silence is %d: %s", code, body)
+	}
+}
+
 // Every route that costs something is refused when its limit is reached, before it reads the
 // request.
 func TestCostlyRoutesAreLimited(t *testing.T) {

@@ -291,7 +291,13 @@ func (s *Server) routes() []route {
 			route{"GET /debug/pprof/symbol", Writer, cheap, http.HandlerFunc(pprof.Symbol)},
 			route{"GET /debug/pprof/trace", Writer, searches, unbounded(pprof.Trace)})
 	}
-	return slices.Concat(routes, s.apiRoutes(), s.promRoutes(), s.pageRoutes())
+	routes = slices.Concat(routes, s.apiRoutes(), s.promRoutes(), s.pageRoutes())
+	for i := range routes {
+		if routes[i].role == Writer && !strings.HasPrefix(routes[i].pattern, "GET ") {
+			routes[i].cost = changes
+		}
+	}
+	return routes
 }
 
 // mux applies the permissions and limits of each route before its handler.
