@@ -295,8 +295,8 @@ const alertsBatch = 64
 // that fired, or hold one that ended, while it was made. The list has no order.
 func (e *Engine) AlertSummaries() []models.Alert { return e.summaries(alertsBatch) }
 
-// Detailed returns alerts of Alerts or AlertSummaries as they are now, with annotations, lines and the most
-// frequent values. One that has ended meanwhile stays as it is.
+// Detailed returns alerts of Alerts or AlertSummaries as they are now, with annotations, lines and
+// the most frequent values. One that has ended meanwhile stays as it is.
 func (e *Engine) Detailed(list []models.Alert) []models.Alert {
 	detailed := make([]models.Alert, len(list))
 	for i, a := range list {

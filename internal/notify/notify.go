@@ -124,8 +124,8 @@ type Options struct {
 	Shared func(ctx context.Context) error
 	// In a cluster: the notification state that the leader has published, which a follower shows.
 	Notified func() map[string][]byte
-	// An alert as it is now, with annotations, lines and the most frequent values, for reminders and
-	// for alerts that are given without them; nil for none.
+	// An alert as it is now, with annotations, lines and the most frequent values: for reminders,
+	// and for alerts that are given without them; nil for none.
 	Live func(models.Alert) (models.Alert, bool)
 	// How many alerts of a rule are notified in a time; nil, or 0, for no limit.
 	Limit func(rule string) (count int, per time.Duration)
@@ -242,8 +242,8 @@ func New(o Options) (*Notifier, error) {
 	return n, nil
 }
 
-// whole is an alert of the engine's list with annotations, lines, the most frequent values, and what
-// the lookups have for it.
+// whole is an alert of the engine's list with annotations, lines, the most frequent values, and
+// what the lookups have for it.
 func (n *Notifier) whole(a models.Alert) models.Alert {
 	if n.opts.Live != nil {
 		if live, ok := n.opts.Live(a); ok {

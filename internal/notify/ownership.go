@@ -38,8 +38,9 @@ type Publish func(home models.Partition, key string, value []byte)
 const dormancy = 7 * 24 * time.Hour
 
 // Acquire has the alerts of a partition be ours to notify. firing are those that fire according to
-// the engine, without what Options.Live adds; the historical ones among them were notified before. published is what the previous
-// owner has left of them; nil when no other member has had the partition since.
+// the engine, without what Options.Live adds; the historical ones among them were notified before.
+// published is what the previous owner has left of them; nil when no other member has had the
+// partition since.
 func (n *Notifier) Acquire(home models.Partition, firing []models.Alert, published Changelog) {
 	n.states.acquire(home, firing, published, time.Now(), n.whole)
 	select {

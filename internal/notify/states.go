@@ -177,8 +177,9 @@ func (b *states) movement() <-chan struct{} {
 }
 
 // restore reads the states from before a restart. firing are the alerts that the engine knows now,
-// which whole completes; the others are orphans. Transitions that wait in the outbox are taken before: they have what is
-// to be notified, as it was decided, and the ends of episodes before those that fire now.
+// which whole completes; the others are orphans. Transitions that wait in the outbox are taken
+// before: they have what is to be notified, as it was decided, and the ends of episodes before
+// those that fire now.
 func (b *states) restore(
 	firing []models.Alert, now time.Time, whole func(models.Alert) models.Alert, takeOutbox func(),
 ) {

@@ -68,14 +68,14 @@ func (f *alertFilter) keeps(a models.Alert) bool {
 		return true
 	}
 	doc := map[string]any{"state": a.State, "rule": a.Rule, "value": a.Value}
-	text := []string{a.Rule, a.Annotations["summary"], a.Reason}
 	for name, value := range a.Labels {
 		doc[name] = value
-		text = append(text, name+"="+value)
 	}
 	delete(doc, "severity")
 	doc[severityField] = a.Severity
-	doc["message"] = strings.Join(text, "\n")
+	if f.words {
+		doc["message"] = alertText(a)
+	}
 	value, err := json.Marshal(doc)
 	if err != nil {
 		delete(doc, "value") // NaN and infinity are not JSON
@@ -88,4 +88,13 @@ func (f *alertFilter) keeps(a models.Alert) bool {
 		func(decode.Reason, string) {},
 	)
 	return kept
+}
+
+// alertText is what words of a filter are looked for in.
+func alertText(a models.Alert) string {
+	text := []string{a.Rule, a.Annotations["summary"], a.Reason}
+	for name, value := range a.Labels {
+		text = append(text, name+"="+value)
+	}
+	return strings.Join(text, "\n")
 }

@@ -68,9 +68,10 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 		d.Absent = s.Coverage().AbsentTotal
 	}
 	status, now := s.ruleStatus(), s.Now()
-	up := map[string][]models.Alert{}
-	for _, a := range s.current() {
-		up[a.Rule] = append(up[a.Rule], a)
+	up := map[string]upAlerts{}
+	list := s.current()
+	for i := range list {
+		up[list[i].Rule] = up[list[i].Rule].with(list[i].State)
 	}
 	day, err := s.spans(now.Add(-25*time.Hour), now.Add(time.Hour))
 	if err != nil {
@@ -120,7 +121,18 @@ func (s *Server) rulesPage(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Alert) ruleRow {
+// upAlerts are the alerts of a rule that are not resolved.
+type upAlerts struct{ count, firing int }
+
+func (u upAlerts) with(state models.AlertState) upAlerts {
+	u.count++
+	if state == models.AlertFiring {
+		u.firing++
+	}
+	return u
+}
+
+func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, up upAlerts) ruleRow {
 	row := ruleRow{
 		ID:       one.ID(),
 		Name:     one.Name,
@@ -131,18 +143,17 @@ func (s *Server) ruleRow(one *rule.Rule, status RuleStatus, alerts []models.Aler
 		Severity: one.Labels["severity"],
 		Query:    queryText(one),
 		Status:   status,
-		Up:       len(alerts),
+		Up:       up.count,
 		Own:      s.files.own(one.Pos.File) != "",
 		Owner:    cmp.Or(one.Labels["owner"], one.Labels["team"]),
 		System:   one.Origin.System,
 		rule:     one,
 	}
-	for _, a := range alerts {
-		if a.State == models.AlertFiring {
-			row.State = "firing"
-		} else if row.State == "inactive" {
-			row.State = "pending"
-		}
+	switch {
+	case up.firing > 0:
+		row.State = "firing"
+	case up.count > 0:
+		row.State = "pending"
 	}
 	return row
 }
