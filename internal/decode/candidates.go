@@ -98,13 +98,13 @@ var (
 // by their magnitude.
 var timeCandidates = []string{
 	"timestamp", "@timestamp", "time", "ts", "@t", "t.$date", "Timestamp", "timeMillis", "asctime",
-	"eventTime", "start_time", "datetime", "DATE",
+	"eventTime", "start_time", "datetime", "ISODATE", "R_ISODATE", "DATE",
 	"__REALTIME_TIMESTAMP", "devTime", "rt", "timeUnixNano", "record.time.timestamp",
 	"record.time.repr", "time_iso8601", "created_at",
 	"date", "CreationTime", "TimeCreated", "receiveTimestamp", "requestReceivedTimestamp",
 	"_source.@timestamp", "startTime", "time_local", "msec", "datetime.date",
 	"unixTime", "calendarTime", "lastTimestamp", "firstTimestamp", "metadata.creationTimestamp",
-	"createdAt", "ts_ms", "timereported", "ISODATE", "R_ISODATE", "timegenerated", "event_time",
+	"createdAt", "ts_ms", "timereported", "timegenerated", "event_time",
 	"log_time", "logtime", "@fields.time", "_logMeta.date",
 	"TimeGenerated", "EventTime", "EventReceivedTime", "ts.$date", "published", "started_at",
 	"EdgeStartTimestamp", "ibm_datetime", "date_time", "info.ts",

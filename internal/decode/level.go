@@ -45,8 +45,10 @@ func (l level) explicit() bool {
 }
 
 // weak says whether a level may be a shipper's default, which gives way to the one that the
-// application wrote.
-func (l level) weak() bool { return !l.explicit() || string(l.word) == "INFO" }
+// application wrote. NOTICE is that of syslog, for lines without a priority.
+func (l level) weak() bool {
+	return !l.explicit() || string(l.word) == "INFO" || string(l.word) == "NOTICE"
+}
 
 // wordLevel reads a level word. An unknown word is put into the arena in upper case, and the arena
 // is returned.

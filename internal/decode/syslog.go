@@ -253,11 +253,11 @@ func appendTagged(dst, b []byte, h header) []byte {
 // cutTag cuts "su[230]: " off the text behind it.
 func cutTag(b []byte) (app, pid, text []byte, ok bool) {
 	i := 0
-	for i < len(b) && i < 64 && b[i] > ' ' && b[i] != '[' && b[i] != ':' {
+	for i < len(b) && i < 64 && b[i] > ' ' && b[i] != '[' && b[i] != ':' && b[i] != '"' {
 		i++
 	}
 	app = b[:i]
-	if i == 0 || i >= len(b) {
+	if i == 0 || i >= len(b) || b[i] == '"' {
 		return nil, nil, nil, false
 	}
 	if b[i] == '[' {
@@ -295,7 +295,8 @@ func isHost(word []byte) bool {
 
 // appendBareSyslog rewrites a line of a syslog file, with a time as of old or in RFC 3339 form, or
 // as journalctl prints it. It must have time, host and tag: without a tag behind it, the first word
-// of a text is no host. With a time as of old, the host may be absent.
+// of a text is no host. With a time as of old, the host may be absent. Instead of a tag, JSON
+// may follow, as syslog-ng and rsyslog pass on what applications write.
 //
 //	May  4 10:11:12 mymachine su[230]: failed
 //	2026-05-04T10:11:12.345678+02:00 mymachine su[230]: failed
@@ -319,7 +320,9 @@ func appendBareSyslog(dst, b []byte, last *stamp) ([]byte, string, bool) {
 	host, text, ok := bytes.Cut(rest, []byte(" "))
 	text = bytes.TrimLeft(text, " ")
 	h := header{time: b[:n], host: host}
-	if !ok || !isHost(host) || isNoHost(host) || !startsTag(text) {
+	object := bytes.HasPrefix(text, []byte(`{"`)) &&
+		(old || bytes.ContainsAny(host, "-.0123456789"))
+	if !ok || !isHost(host) || isNoHost(host) || !object && !startsTag(text) {
 		if tag, _, _, ok := cutTag(rest); !old || !ok || levelWord(tag).word != nil ||
 			!isHost(tag) {
 			return dst, "", false
