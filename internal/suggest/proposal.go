@@ -2,6 +2,8 @@ package suggest
 
 import (
 	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -253,12 +255,50 @@ type groupText struct {
 func RuleFile(head string, list []Proposal, remark func(Proposal) string) ([]byte, error) {
 	rules := make([]yaml.Node, len(list))
 	for i, p := range list {
-		if err := rules[i].Encode(p.rule); err != nil {
+		var err error
+		if rules[i], err = p.node(remark(p)); err != nil {
 			return nil, err
 		}
-		rules[i].HeadComment = comment(p.Why + "\n" + remark(p))
 	}
 	return document(head, fileText{Version: 1, Groups: []groupText{{group, rules}}})
+}
+
+// node is the rule of a proposal in YAML, with what it is for and a remark as a comment.
+func (p Proposal) node(remark string) (n yaml.Node, err error) {
+	err = n.Encode(p.rule)
+	n.HeadComment = comment(p.Why + "\n" + remark)
+	return n, err
+}
+
+// RuleText is the rule of a proposal in YAML, as JoinRules reads it.
+func RuleText(p Proposal) (string, error) {
+	n, err := p.node("")
+	if err != nil {
+		return "", err
+	}
+	text, err := yaml.Marshal(&n)
+	return string(text), err
+}
+
+// JoinRules is the rule file of rules that RuleText returned, perhaps to a client, which may have
+// changed them.
+func JoinRules(texts []string) ([]byte, error) {
+	var rules []yaml.Node
+	for _, text := range texts {
+		var doc yaml.Node
+		if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+			return nil, err
+		}
+		if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode ||
+			len(doc.Content[0].Content) == 0 {
+			return nil, errors.New("a rule is a map")
+		}
+		rule := *doc.Content[0]
+		first := rule.Content[0] // has the comment of the rule
+		rule.HeadComment, first.HeadComment = cmp.Or(first.HeadComment, doc.HeadComment), ""
+		rules = append(rules, rule)
+	}
+	return document("", fileText{Version: 1, Groups: []groupText{{group, rules}}})
 }
 
 // TestScript is a script that the rules of proposals pass; file is the rule file, relative to it.

@@ -217,3 +217,32 @@ func TestProposalsPassTheirTests(t *testing.T) {
 		t.Logf("%s\n%s", rules, script)
 	}
 }
+
+// Rules that a client was shown one by one are the same rule file when they are joined. What is no
+// rule is refused.
+func TestJoinRules(t *testing.T) {
+	s := newSample(t)
+	s.every(10*time.Second, 0, time.Hour, log{"level": "ERROR", "service": "pay", "message": "m"})
+	proposals := s.Proposals()
+	var texts []string
+	for _, p := range proposals {
+		text, err := RuleText(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, text)
+	}
+	want, err := RuleFile("", proposals, func(Proposal) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := JoinRules(texts)
+	if err != nil || len(texts) == 0 || string(got) != string(want) {
+		t.Errorf("%v\n%s\nis not\n%s", err, got, want)
+	}
+	for _, text := range []string{"", "- a", "x", "a: [", "--- 1"} {
+		if _, err := JoinRules([]string{text}); err == nil {
+			t.Errorf("%q is a rule", text)
+		}
+	}
+}

@@ -67,7 +67,7 @@ func (s *Server) apiRoutes() []route {
 		{"POST /api/v1/validate", Reader, costly, s.api(s.postValidate)},
 		{"POST /api/v1/explain", Reader, costly, s.api(s.postExplain)},
 		{"POST /api/v1/decode", Reader, costly, s.api(s.postDecode)},
-		{"POST /api/v1/backtest", Reader, searches, s.api(s.postBacktest)},
+		{"POST /api/v1/backtest", Reader, backtests, s.api(s.postBacktest)},
 		{"GET /api/v1/logs", Reader, searches, s.api(s.getLogs)},
 		{"GET /api/v1/search", Reader, searches, s.api(s.getSearch)},
 		{"GET /api/v1/fields", Reader, costly, s.api(s.getFields)},

@@ -12,12 +12,13 @@ import (
 type cost int
 
 const (
-	cheap    cost = iota // answers from memory
-	costly               // compiles or decodes what the client sends, or asks Kafka something short
-	changes              // changes something; what is read leaves it room
-	searches             // reads through topics
-	updates              // a stream of page updates
-	tails                // a stream that reads topics
+	cheap     cost = iota // answers from memory
+	costly                // compiles or decodes text of the client, or asks Kafka something short
+	changes               // changes something; what is read leaves it room
+	searches              // reads through topics
+	backtests             // evaluates rules over topics; longer than a search
+	updates               // a stream of page updates
+	tails                 // a stream that reads topics
 )
 
 // limit is the number of concurrent requests of one cost. One client gets at most its share, so it
@@ -33,11 +34,12 @@ type limit struct {
 
 func newLimits() map[cost]*limit {
 	limits := map[cost]*limit{
-		costly:   {total: 16, share: 8, what: "requests of this kind"},
-		changes:  {total: 32, share: 16, what: "changes"},
-		searches: {total: 3, share: 2, what: "searches and backtests"},
-		updates:  {total: 256, share: 64, what: "page streams"},
-		tails:    {total: 16, share: 8, what: "tails"},
+		costly:    {total: 16, share: 8, what: "requests of this kind"},
+		changes:   {total: 32, share: 16, what: "changes"},
+		searches:  {total: 3, share: 2, what: "searches"},
+		backtests: {total: 3, share: 2, what: "backtests"},
+		updates:   {total: 256, share: 64, what: "page streams"},
+		tails:     {total: 16, share: 8, what: "tails"},
 	}
 	for _, l := range limits {
 		l.clients = map[netip.Prefix]int{}

@@ -87,8 +87,8 @@ func TestCosts(t *testing.T) {
 		cheapest[r.pattern] = r.cost
 	}
 	for pattern, want := range map[string]cost{
-		"GET /explore": searches, "GET /api/v1/logs": searches, "POST /api/v1/backtest": searches,
-		"POST /rules/backtest": searches, "GET /api/v1/tail": tails, "GET /changes": updates,
+		"GET /explore": searches, "GET /api/v1/logs": searches, "POST /api/v1/backtest": backtests,
+		"POST /rules/backtest": backtests, "GET /api/v1/tail": tails, "GET /changes": updates,
 		"POST /api/v1/decode": costly, "POST /api/v1/explain": costly,
 		"POST /api/v1/validate": costly, "GET /api/v1/deadletters": costly,
 		"GET /silences/preview": costly, "GET /{$}": costly, "GET /silences": costly,

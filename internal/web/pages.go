@@ -135,8 +135,8 @@ func (s *Server) pageRoutes() []route {
 		{"POST /rules/view/{id...}", Reader, costly, page(s.rulePage)}, // explains a log
 		{"GET /rules/edit", Reader, costly, page(s.editorPage)},
 		{"POST /rules/edit", Writer, costly, page(s.editorForm)},
-		{"POST /rules/backtest", Reader, searches, page(s.backtestPart)},
-		{"GET /suggest", Reader, searches, page(s.suggestPage)},
+		{"POST /rules/backtest", Reader, backtests, page(s.backtestPart)},
+		{"GET /suggest", Reader, costly, page(s.suggestPage)},
 		{"POST /suggest", Reader, costly, page(s.takeRules)},
 		{"GET /explore", Reader, searches, page(s.explorePage)},
 		{"GET /silences", Reader, costly, page(s.silencesPage)},

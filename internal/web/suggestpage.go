@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
@@ -40,8 +39,8 @@ type UnreferencedField struct {
 }
 
 const (
-	suggestTime    = 15 * time.Second // to read the past
-	suggestRecords = 200_000
+	suggestTime = 15 * time.Second // to read the past
+	suggestLogs = 200_000          // that are read; a record may have many
 	// rules that are taken into the editor, in bytes
 	maxTaken = 256 << 10
 )
@@ -55,6 +54,7 @@ type suggestData struct {
 	Logs     int
 	From, To time.Time
 	Short    bool // not all was read
+	Partial  bool // the backtest did not reach the end
 	List     []suggestedRule
 	Coverage *FieldCoverage
 }
@@ -62,9 +62,8 @@ type suggestData struct {
 // suggestedRule is a proposal with what it would have done.
 type suggestedRule struct {
 	suggest.Proposal
-	Text    string // as an item of a list of rules
+	Text    string // in YAML
 	Fired   int
-	Groups  int
 	Already bool // a rule of this name exists
 }
 
@@ -79,6 +78,11 @@ func (s *Server) suggestPage(w http.ResponseWriter, r *http.Request) error {
 		d.Since = "1h"
 	}
 	if d.Asked {
+		free, err := s.limits[backtests].take(clientOf(r))
+		if err != nil {
+			return err
+		}
+		defer free()
 		if err := s.suggestRules(r.Context(), w, &d); err != nil {
 			d.Problem = err.Error()
 			if known, ok := errors.AsType[*apiError](err); ok {
@@ -119,7 +123,7 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 		if err := survey.Add(&record); err != nil {
 			return err
 		}
-		if survey.Records >= suggestRecords {
+		if survey.Logs >= suggestLogs {
 			d.Short = true
 			break
 		}
@@ -141,18 +145,19 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 	if err != nil {
 		return err
 	}
+	d.Partial = result.Truncated
 	tested := report(set, result, since, until).Rules
 	taken := s.ruleSet()
 	for _, p := range proposals {
 		one := suggestedRule{Proposal: p, Already: slices.ContainsFunc(
 			taken.Rules, func(r *rule.Rule) bool { return r.Name == p.Alert },
 		)}
-		if one.Text, err = ruleItem(p); err != nil {
+		if one.Text, err = suggest.RuleText(p); err != nil {
 			return err
 		}
 		for _, t := range tested {
 			if t.Rule == p.ID {
-				one.Fired, one.Groups = t.Fired, t.Groups
+				one.Fired = t.Fired
 			}
 		}
 		d.List = append(d.List, one)
@@ -160,32 +165,26 @@ func (s *Server) suggestRules(ctx context.Context, w http.ResponseWriter, d *sug
 	return nil
 }
 
-const rulesBegin = "    rules:\n"
-
-// ruleItem is a proposed rule as an item of a list of rules.
-func ruleItem(p suggest.Proposal) (string, error) {
-	text, err := suggest.RuleFile("", []suggest.Proposal{p},
-		func(suggest.Proposal) string { return "" })
-	if err != nil {
-		return "", err
-	}
-	_, item, _ := strings.Cut(string(text), rulesBegin)
-	return item, nil
-}
-
 // takeRules opens the editor with rules that were proposed. It saves nothing.
 func (s *Server) takeRules(w http.ResponseWriter, r *http.Request) error {
 	if err := r.ParseForm(); err != nil {
 		return &apiError{http.StatusBadRequest, "the form cannot be read"}
 	}
-	items := strings.ReplaceAll(strings.Join(r.Form["rule"], ""), "\r\n", "\n")
-	if items == "" || len(items) > maxTaken {
-		return &apiError{http.StatusBadRequest, "choose one or more of the proposed rules"}
+	chosen, size := r.PostForm["rule"], 0
+	for _, one := range chosen {
+		size += len(one)
+	}
+	if size == 0 || size > maxTaken {
+		return badRequest("choose one or more of the proposed rules")
+	}
+	text, err := suggest.JoinRules(chosen)
+	if err != nil {
+		return badRequest("rule: %s", err)
 	}
 	d := editorData{
 		CanSave: s.files.dir != "" && s.Reload != nil,
 		Name:    freeName(s.ruleFileList(), "suggested"),
-		Text:    "version: 1\ngroups:\n  - name: suggested\n" + rulesBegin + items,
+		Text:    string(text),
 	}
 	s.showEditor(w, r, http.StatusOK, d, "")
 	return nil
