@@ -79,13 +79,15 @@ func (e *Engine) BackfillEngine() (*Engine, time.Duration) {
 	for _, rs := range waiting {
 		set.Rules, past = append(set.Rules, rs.rule), max(past, rs.backfillSpan())
 	}
-	return NewEngine(func(o *options) {
+	scratch := NewEngine(func(o *options) {
 		*o = e.opts
 		o.rules, o.registerer, o.backfill, o.emit = &set, nil, false, func(models.Alert) {}
 		if o.recorded != nil {
 			o.recorded = func(models.Recorded) {}
 		}
-	}), past
+	})
+	scratch.watermarks.replays = true
+	return scratch, past
 }
 
 // BackfillCurrent says whether the rules that wait are exactly those of a backfill engine, which a
@@ -178,10 +180,12 @@ func (e *Engine) SkipBackfill(scratch *Engine, why string) {
 func (t *watermarks) follow(other *watermarks) {
 	t.now, t.advanced = other.now, other.advanced
 	for p, from := range other.partitions {
+		if from.gone {
+			continue
+		}
 		pt := t.partition(p)
 		pt.base, pt.reached = max(pt.base, from.base), max(pt.reached, from.reached)
-		pt.lateness, pt.adapted, pt.settled = from.lateness, from.adapted,
-			max(pt.settled, from.settled)
+		pt.lateness, pt.watermark = from.lateness, max(pt.watermark, from.watermark)
 		pt.caughtUp, pt.replay, pt.direct, pt.ours = from.caughtUp, true, 0, from.ours
 	}
 }

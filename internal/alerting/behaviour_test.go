@@ -277,12 +277,10 @@ func TestTooLateLogIsCounted(t *testing.T) {
 func TestDelaysOfLogs(t *testing.T) {
 	w := newWorld(t, errorRules)
 	w.time(0)
-	for range 98 {
-		w.put(monday.Add(-300*time.Millisecond), monday, `"level":"INFO"`)
-	}
-	// its record was written long ago, but is only seen now
-	w.put(monday.Add(-time.Minute-1), monday.Add(-time.Minute), `"level":"INFO"`)
-	w.put(monday.Add(-4*time.Second), monday, `"level":"INFO"`)
+	w.delayed(98, 0, 300*time.Millisecond)
+	// its record was written long ago, but is only read now
+	w.delayed(1, -time.Minute, 1)
+	w.delayed(1, 0, 4*time.Second)
 	d := w.engine.Watermarks()[0].Delays
 	for part, want := range map[float64]time.Duration{
 		0.5:  500 * time.Millisecond,
@@ -293,58 +291,6 @@ func TestDelaysOfLogs(t *testing.T) {
 			t.Errorf("%v of them lie within %v, not %v", part, got, want)
 		}
 	}
-}
-
-// A lateness that follows the delays begins with 10 s, changes where the time enters another
-// minute, stays within bounds, and takes back nothing that was decided; a restart keeps it.
-func TestLatenessFollowsDelays(t *testing.T) {
-	rules := strings.Replace(errorRules, "- alert", "- lateness: auto\n    alert", 1)
-	w, set := newWorld(t, rules), readRules(t, rules)
-	status := func() string {
-		s := w.engine.Rules()[0]
-		return fmt.Sprintf("%s, decided to %s", s.Lateness, s.Watermark.Sub(monday))
-	}
-	want := func(want string) {
-		t.Helper()
-		if got := status(); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-	late := func(n int, at, delay time.Duration) {
-		for range n {
-			w.put(monday.Add(at-delay), monday.Add(at), `"level":"INFO"`)
-		}
-	}
-	w.time(0)
-	late(50, 10*time.Second, 300*time.Millisecond)
-	w.time(90 * time.Second)
-	want("10s, decided to 1m20s") // too few were measured
-	late(60, 90*time.Second, 300*time.Millisecond)
-	w.time(100 * time.Second)
-	want("10s, decided to 1m30s")
-	w.time(125 * time.Second)
-	want("1s, decided to 2m4s")
-	late(5, 130*time.Second, 40*time.Second)
-	w.time(170 * time.Second)
-	want("1s, decided to 2m49s")
-	w.time(181 * time.Second)
-	want("1m0s, decided to 2m49s")
-	w.put(
-		monday.Add(172*time.Second), monday.Add(185*time.Second),
-		`"level":"ERROR","service":"a"`,
-	)
-	w.time(200 * time.Second)
-	if n := w.engine.Stats().Late; n != 0 {
-		t.Errorf("%d logs are late", n)
-	}
-	w.save(true)
-	w.start(set)
-	w.restore()
-	w.time(235 * time.Second)
-	want("1m0s, decided to 2m55s")
-	late(200, 235*time.Second, 2*time.Hour)
-	w.time(600 * time.Second)
-	want("5m0s, decided to 5m0s")
 }
 
 // An alert that would have fired if its logs had not come too late is said, once; one that fired

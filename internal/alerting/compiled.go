@@ -225,14 +225,14 @@ func (rs *ruleState) lateness() int64 {
 }
 
 // decides is the last instant that a rule decides, of partitions whose time has come to base. A log
-// that is exactly as late as the lateness allows is in time. Settled is base less the lateness that
-// follows the delays.
-func (rs *ruleState) decides(base, settled int64) int64 {
+// that is exactly as late as the lateness allows is in time. The watermark is that of rules whose
+// lateness follows the delays.
+func (rs *ruleState) decides(base, watermark int64) int64 {
 	switch {
-	case base == always:
+	case base == always || rs.rule.LatenessAuto && watermark == always:
 		return always
 	case rs.rule.LatenessAuto:
-		return settled - int64(rs.extraLateness) - 1
+		return watermark - int64(rs.extraLateness) - 1
 	}
 	return base - rs.lateness() - 1
 }

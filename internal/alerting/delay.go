@@ -14,15 +14,70 @@ var DelayBounds = [...]time.Duration{
 	time.Minute, 2 * time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 24 * time.Hour,
 }
 
-// Delays are how long after their time logs are seen, by class; the last class is of those beyond
-// all bounds. A log's delay is the time from the one that it bears to the later of the one that its
-// record bears, and the one that its partition had come to: so it is right while the clock moves
-// the partition and, for as long as that tells anything, in a backlog. It is what a rule's lateness
-// has to cover.
+// Delays are how long after their time logs are read, by class; the last class is of those beyond
+// all bounds. The delay of a log is the time from its own to the latest of that of its record, that
+// of the logs before it, and, where the partition was read to its end, the clock's. A rule's
+// lateness has to cover it.
 //
-// One log of each scan is measured. After so many thousand all counts are halved, so that what was
-// true last week fades.
+// The logs of every eighth offset are measured, so the delays do not depend on how records are
+// polled. After some thousand all counts are halved, so old delays lose their weight.
 type Delays [len(DelayBounds) + 1]int64
+
+// delayStride is the distance of the offsets whose logs are measured.
+const delayStride = 8
+
+// delaySample is the times of a log whose delay is measured.
+type delaySample struct {
+	at     int64
+	record int64 // 0 when unknown
+}
+
+// delayClock is the time that the measured logs of a partition have reached. A few that are far
+// ahead do not move it, since all others would seem late.
+type delayClock struct {
+	at    int64
+	ahead int64 // how many more were far ahead of late than not
+}
+
+// aheadLogs is how many more measured logs have to be far ahead than not, until they count.
+const aheadLogs = 16
+
+// follow takes the time of a log in.
+func (c *delayClock) follow(at int64) {
+	switch {
+	case c.at == always || at <= c.at+runGap:
+		c.at, c.ahead = max(c.at, at), max(0, c.ahead-1)
+	case c.ahead+1 >= aheadLogs:
+		c.at, c.ahead = at, 0
+	default:
+		c.ahead++
+	}
+}
+
+// measure takes the delays of logs in, and adapts the lateness where a log is of another minute
+// than the one before: so both depend on the logs alone.
+func (pt *partitionTime) measure(sampled []delaySample) {
+	for _, s := range sampled {
+		pt.adapt(max(s.at, s.record))
+		seen := max(s.record, pt.delayClock.at)
+		if pt.caughtUp {
+			seen = max(seen, pt.base)
+		}
+		pt.delays.Note(seen - s.at)
+		reached := s.at
+		if s.record > 0 {
+			reached = min(reached, s.record)
+		}
+		pt.delayClock.follow(reached)
+	}
+}
+
+// adapt adapts the lateness to the delays where the time is in another minute.
+func (pt *partitionTime) adapt(at int64) {
+	if span := at / adaptEvery; span != pt.adapted {
+		pt.adapted, pt.lateness = span, pt.delays.lateness(pt.lateness)
+	}
+}
 
 const delaysFade = 1 << 14
 
@@ -54,7 +109,7 @@ const (
 	mostLateness  = int64(rule.MostLateness)
 	// as long as fewer were measured a lateness does not follow them
 	enoughDelays = 100
-	// the lateness is looked at when the time of its partition enters another such span
+	// the lateness is adapted when the time of its partition enters another such span
 	adaptEvery = int64(time.Minute)
 )
 

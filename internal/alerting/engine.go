@@ -489,7 +489,7 @@ func (e *Engine) advance() {
 				if e.opts.atWatermark && d.caughtUp {
 					return d.base
 				}
-				return rs.decides(d.base, d.settled)
+				return rs.decides(d.base, d.watermark)
 			}
 			to := of(d)
 			if len(rs.suppressedBy) > 0 { // whose logs may be on any topic

@@ -25,8 +25,9 @@ import (
 // A span carries no lines but those that an alert can show: the first and the last ones of each
 // group in it.
 
-// FrameVersion is the version of the format, the first byte of a frame.
-const FrameVersion = 1
+// FrameVersion is the version of the format, the first byte of a frame. Version 1, which is read as
+// well, measures the delay of the first log of a span only.
+const FrameVersion = 2
 
 // Span is a stretch of the records of a partition: those from From on, before To.
 type Span struct {
@@ -191,8 +192,10 @@ const milli = int64(1e6)
 
 // timeScale is a millisecond, or a nanosecond when a time of the scan is no whole millisecond.
 func (s *scan) timeScale() int64 {
-	exact := s.newest%milli == 0 && s.oldest%milli == 0 && s.sampled%milli == 0 &&
-		s.sampledRecord%milli == 0
+	exact := s.newest%milli == 0 && s.oldest%milli == 0
+	for _, d := range s.sampled {
+		exact = exact && d.at%milli == 0 && d.record%milli == 0
+	}
 	for i := range min(s.recent.n, recentLogs) {
 		exact = exact && s.recent.times[i]%milli == 0
 	}
@@ -208,11 +211,16 @@ func (s *scan) timeScale() int64 {
 func (w *FrameWriter) times(b []byte, sc *scan, scale int64) []byte {
 	b = binary.AppendVarint(b, sc.newest/scale)
 	b = binary.AppendVarint(b, (sc.newest-sc.oldest)/scale)
-	b = binary.AppendVarint(b, sc.sampled/scale)
-	b = binary.AppendVarint(b, (sc.sampledRecord-sc.sampled)/scale)
+	before := sc.newest
+	b = binary.AppendUvarint(b, uint64(len(sc.sampled)))
+	for _, d := range sc.sampled {
+		b = binary.AppendVarint(b, (d.at-before)/scale)
+		b = binary.AppendVarint(b, (d.record-d.at)/scale)
+		before = d.at
+	}
 	r := &sc.recent
 	b = binary.AppendUvarint(b, uint64(min(r.n, recentLogs)))
-	before := sc.newest
+	before = sc.newest
 	for i := max(r.n-recentLogs, 0); i < r.n; i++ {
 		t := r.times[i%recentLogs]
 		b = binary.AppendVarint(b, (t-before)/scale)
@@ -403,6 +411,8 @@ type FrameReader struct {
 	span  reader // the present one, behind its place
 	scan  *scan
 	at    Span
+
+	version byte
 }
 
 // frameRule is a rule of a frame, and the rule that it is here; nil when it is not known.
@@ -422,9 +432,10 @@ func (r *FrameReader) Reset(frame []byte) error {
 	}
 	r.texts, r.rules, r.spans = r.texts[:0], r.rules[:0], reader{b: frame}
 	in := &r.spans
-	if v := in.byte(); in.err == nil && v != FrameVersion {
-		return fmt.Errorf("%w: it has version %d, and this program reads %d", ErrFrame, v,
-			FrameVersion)
+	r.version = in.byte()
+	if in.err == nil && (r.version < 1 || r.version > FrameVersion) {
+		return fmt.Errorf("%w: it has version %d, and this program reads 1 to %d", ErrFrame,
+			r.version, FrameVersion)
 	}
 	for n := in.uvarint(); n > 0 && in.err == nil; n-- {
 		r.texts = append(r.texts, in.block())
@@ -516,9 +527,21 @@ func (r *FrameReader) times(in *reader, scale int64) {
 	sc := r.scan
 	sc.newest = in.varint() * scale
 	sc.oldest = sc.newest - in.varint()*scale
-	sc.sampled = in.varint() * scale
-	sc.sampledRecord = sc.sampled + in.varint()*scale
 	before := sc.newest
+	samples := uint64(1)
+	if r.version == 1 {
+		before = 0
+	} else {
+		samples = in.uvarint()
+	}
+	for ; samples > 0 && in.err == nil; samples-- {
+		before += in.varint() * scale
+		d := delaySample{before, before + in.varint()*scale}
+		if r.version > 1 || d.at != 0 { // version 1 had 0 for none
+			sc.sampled = append(sc.sampled, d)
+		}
+	}
+	before = sc.newest
 	for n := min(in.uvarint(), recentLogs); n > 0; n-- {
 		before += in.varint() * scale
 		sc.recent.note(before)

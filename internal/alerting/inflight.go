@@ -21,9 +21,18 @@ type inFlightState struct {
 	Base    int64          `json:"base"`   // event time up to which the partition was read
 	Reached int64          `json:"reached"`
 	Rules   []inFlightRule `json:"units"`
-	// of rules whose lateness follows the delays; members of earlier versions have none
-	Settled  int64 `json:"settled,omitempty"`
-	Lateness int64 `json:"lateness,omitempty"`
+	// of rules whose lateness follows the delays
+	Delays *inFlightDelays `json:"delays,omitempty"`
+}
+
+// inFlightDelays is what was measured of the delays of a partition, and what follows from it.
+type inFlightDelays struct {
+	Watermark int64  `json:"watermark"`
+	Lateness  int64  `json:"lateness"`
+	Adapted   int64  `json:"adapted"`
+	Counts    Delays `json:"counts"`
+	Clock     int64  `json:"clock"`
+	Ahead     int64  `json:"ahead"`
 }
 
 // inFlightRule is the published state of a rule.
@@ -77,7 +86,8 @@ func (e *Engine) InFlightState(p models.Partition) []byte {
 	}
 	delete(e.changedPartitions, pt.number)
 	b := inFlightState{Format: formatVersion, Base: pt.base, Reached: pt.reached,
-		Settled: pt.settled, Lateness: pt.lateness}
+		Delays: &inFlightDelays{pt.watermark, pt.lateness, pt.adapted, pt.delays,
+			pt.delayClock.at, pt.delayClock.ahead}}
 	size := 0
 	for _, rs := range e.rules {
 		if rs.backfilling || rs.readsAlerts {
@@ -150,7 +160,8 @@ func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 			b.Rules[i].Fingerprint, b.Rules[i].Groups = 0, nil
 		}
 	}
-	e.inFlight[e.watermarks.partition(p).number] = b
+	pt := e.watermarks.partition(p)
+	e.inFlight[pt.number], pt.replays = b, true
 	return nil
 }
 
@@ -159,7 +170,9 @@ func (e *Engine) RestoreInFlight(p models.Partition, handed []byte) error {
 func (e *Engine) CancelRestore(p models.Partition) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.inFlight, e.watermarks.partition(p).number)
+	pt := e.watermarks.partition(p)
+	delete(e.inFlight, pt.number)
+	pt.replays = false
 }
 
 // restoreInFlight continues where the other member was, now that all records before that position
@@ -171,9 +184,15 @@ func (e *Engine) restoreInFlight(p models.Partition) {
 		return
 	}
 	pt.base, pt.reached, pt.replayed = max(pt.base, b.Base), max(pt.reached, b.Reached), always
-	if b.Lateness > 0 {
-		pt.settled, pt.lateness = max(pt.settled, b.Settled), b.Lateness
+	if d := b.Delays; d != nil {
+		pt.watermark, pt.lateness, pt.adapted = max(
+			pt.watermark,
+			d.Watermark,
+		), d.Lateness, d.Adapted
+		pt.delays, pt.delayClock = d.Counts, delayClock{d.Clock, d.Ahead}
 	}
+	pt.replays = false
+	pt.followDelays()
 	handed, named := make(map[uint64]*inFlightRule), make(map[string]*inFlightRule)
 	for i := range b.Rules {
 		handed[b.Rules[i].Fingerprint], named[b.Rules[i].Rule] = &b.Rules[i], &b.Rules[i]

@@ -105,7 +105,7 @@ func (e *Engine) expireBefore(rs *ruleState, pt *partitionTime, reached int64) {
 	pt.base = max(base, reached)
 	d := e.watermarks.progressOf(rs.topics)
 	pt.base = base
-	to := rs.decides(d.base, d.settled)
+	to := rs.decides(d.base, d.watermark)
 	if !d.known || d.base == always || !e.watermarks.advanced || to <= rs.waitedTo {
 		return
 	}

@@ -72,7 +72,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count(descFutureTimes, float64(e.total.futureTimes))
 	count(descRegexpCut, float64(e.regexpsCut.Load()))
 	for p, pt := range e.watermarks.partitions {
-		if pt.base == always {
+		if pt.base == always || pt.gone {
 			continue
 		}
 		n := strconv.Itoa(int(p.Partition))

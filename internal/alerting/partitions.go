@@ -86,7 +86,7 @@ func (e *Engine) watermark(rs *ruleState, owner partitionID) int64 {
 		return rs.watermark
 	}
 	pt := e.watermarks.byID[owner]
-	return min(rs.watermark, rs.decides(pt.base, pt.settled))
+	return min(rs.watermark, rs.decides(pt.base, pt.watermark))
 }
 
 // watermark is that of the group.

@@ -172,7 +172,7 @@ func (e *Engine) replaying(rs *ruleState, number uint32, at int64) bool {
 	}
 	replayed := int64(never)
 	for p, pt := range e.watermarks.partitions {
-		if rs.topics != nil && !rs.topics[p.Topic] ||
+		if pt.gone || rs.topics != nil && !rs.topics[p.Topic] ||
 			rs.topics == nil && rs.excludedTopic != "" && p.Topic == rs.excludedTopic {
 			continue
 		}

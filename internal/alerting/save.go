@@ -128,10 +128,12 @@ func (e *Engine) savePartitions(put func(key, value []byte), del func(key []byte
 		}
 		b = binary.AppendVarint(b, pt.lateness)
 		b = binary.AppendVarint(b, pt.adapted)
-		b = binary.AppendVarint(b, pt.settled)
+		b = binary.AppendVarint(b, pt.watermark)
 		for _, n := range pt.delays {
 			b = binary.AppendVarint(b, n)
 		}
+		b = binary.AppendVarint(b, pt.delayClock.at)
+		b = binary.AppendVarint(b, pt.delayClock.ahead)
 		put(partitionKey(p), b)
 	}
 }
@@ -537,10 +539,13 @@ func (r *restoring) each(key, value []byte) error {
 			pt.recent.restore(&in)
 		}
 		if len(in.b) > 0 { // earlier versions did not keep it
-			pt.lateness, pt.adapted, pt.settled = in.varint(), in.varint(), in.varint()
+			pt.lateness, pt.adapted, pt.watermark = in.varint(), in.varint(), in.varint()
 			for i := range pt.delays {
 				pt.delays[i] = in.varint()
 			}
+		}
+		if len(in.b) > 0 {
+			pt.delayClock.at, pt.delayClock.ahead = in.varint(), in.varint()
 		}
 		if r.e.persisted.partitions == nil {
 			r.e.persisted.partitions = make(map[models.Partition]bool)

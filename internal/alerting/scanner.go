@@ -173,8 +173,8 @@ func (s *scanner) time(l *decode.Log) int64 {
 		}
 		reached = min(at, record)
 	}
-	if s.scan.logs == 1 && l.TimeSource() != "kafka" {
-		s.scan.sampled, s.scan.sampledRecord = at, record
+	if l.Position().Offset%delayStride == 0 && l.TimeSource() != "kafka" {
+		s.scan.sampled = append(s.scan.sampled, delaySample{at, record})
 	}
 	s.scan.newest = max(s.scan.newest, reached)
 	s.scan.oldest = min(s.scan.oldest, reached)
@@ -345,18 +345,17 @@ func (s *scanner) line(l *decode.Log, at int64) int32 {
 // scan is what a scanner found in some records. All texts stand in one buffer, so that a scan costs
 // no allocation once it has grown.
 type scan struct {
-	rules         *ruleSet
-	partition     models.Partition
-	end           int64 // the offset after its records
-	logs          int
-	dropped       int
-	futureTimes   int
-	newest        int64 // event time that the partition has reached
-	oldest        int64
-	recent        recentTimes
-	sampled       int64 // the first log's time; 0 when it has none of its own
-	sampledRecord int64 // its record's; 0 when unknown
-	rejected      []models.Rejection
+	rules       *ruleSet
+	partition   models.Partition
+	end         int64 // the offset after its records
+	logs        int
+	dropped     int
+	futureTimes int
+	newest      int64 // event time that the partition has reached
+	oldest      int64
+	recent      recentTimes
+	sampled     []delaySample
+	rejected    []models.Rejection
 	// so many were rejected by the scanner of another process
 	rejectedElsewhere int
 
@@ -446,6 +445,7 @@ func (s *scan) recycle() bool {
 	*s = scan{
 		newest:          math.MinInt64,
 		oldest:          math.MaxInt64,
+		sampled:         s.sampled[:0],
 		rejected:        s.rejected[:0],
 		hits:            s.hits[:0],
 		suppressionHits: s.suppressionHits[:0],

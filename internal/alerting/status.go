@@ -452,6 +452,9 @@ func (e *Engine) Watermarks() []WatermarkStatus {
 	defer e.mu.Unlock()
 	list := make([]WatermarkStatus, 0, len(e.watermarks.partitions))
 	for p, pt := range e.watermarks.partitions {
+		if pt.gone {
+			continue
+		}
 		list = append(list, WatermarkStatus{
 			Topic:     p.Topic,
 			Partition: p.Partition,

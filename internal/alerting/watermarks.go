@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/rule"
 	"github.com/log-monitoring/alert-engine/pkg/models"
@@ -15,6 +16,8 @@ const (
 
 	// a partition missing from progress holds time back for so long: its broker may be away
 	goneAfter = int64(60e9)
+	// and what was measured of its delays is kept for so long
+	forgottenAfter = int64(24 * time.Hour)
 	// logs of other partitions, after which one that is fed log by log no longer holds time back
 	quietAfter = 4096
 )
@@ -33,6 +36,7 @@ type watermarks struct {
 	progressed bool             // Advance was given partitions
 	except     string           // a topic that only those read who name it
 	shared     bool             // others read partitions of our topics
+	replays    bool             // another engine has read, or reads, the same logs
 	advanced   bool             // Advance was called, so it is known which partitions are ours
 	byID       []*partitionTime // by number, in an engine that shares
 }
@@ -56,12 +60,15 @@ type partitionTime struct {
 	recent recentTimes
 
 	// For rules whose lateness follows the delays: the one in force, the span of time in which it
-	// was last looked at, and base less it, which does not go back when it grows.
-	lateness, adapted, settled int64
+	// was last adapted, and base less it, which does not go back when it grows.
+	lateness, adapted, watermark int64
+	delayClock                   delayClock
+	replays                      bool // see watermarks, of this partition
 
 	name   models.Partition
 	number partitionID
 	ours   bool // the last progress named it
+	gone   bool // no progress has named it for a while, so it holds nothing back
 }
 
 func newWatermarks() watermarks {
@@ -72,14 +79,16 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 	pt := t.partitions[p]
 	if pt == nil {
 		pt = &partitionTime{
-			base:     always,
-			reached:  always,
-			oldest:   never,
-			since:    always,
-			replayed: always,
-			settled:  always,
-			lateness: int64(rule.FirstLateness),
-			name:     p,
+			base:       always,
+			reached:    always,
+			oldest:     never,
+			since:      always,
+			replayed:   always,
+			watermark:  always,
+			lateness:   int64(rule.FirstLateness),
+			delayClock: delayClock{at: always},
+			replays:    t.replays,
+			name:       p,
 		}
 		t.partitions[p] = pt
 		t.register(pt)
@@ -90,9 +99,7 @@ func (t *watermarks) partition(p models.Partition) *partitionTime {
 // observe takes over what a scan saw of a partition's time.
 func (t *watermarks) observe(s *scan) *partitionTime {
 	pt := t.partition(s.partition)
-	if s.sampled > 0 {
-		pt.delays.Note(max(s.sampledRecord, pt.base) - s.sampled)
-	}
+	pt.measure(s.sampled)
 	if t.shared && pt.reached == always {
 		pt.since = s.newest
 	}
@@ -102,17 +109,20 @@ func (t *watermarks) observe(s *scan) *partitionTime {
 	return pt
 }
 
-// followDelays moves the watermark of rules whose lateness follows the delays. The lateness changes
-// where the time of the partition enters another minute, so it depends on what was read and not on
-// how often it is called.
+// followDelays moves the watermark of rules whose lateness follows the delays. While logs are read
+// again that another run or member has read, the watermark stays as far back as it may have been
+// there: a log that was in time there must not be late here.
 func (pt *partitionTime) followDelays() {
-	if pt.base == always {
+	switch {
+	case pt.base == always:
 		return
+	case pt.replay || pt.replays:
+		pt.watermark = max(pt.watermark, pt.base-mostLateness)
+		return
+	case pt.caughtUp:
+		pt.adapt(pt.base)
 	}
-	if span := pt.base / adaptEvery; span > pt.adapted {
-		pt.adapted, pt.lateness = span, pt.delays.lateness(pt.lateness)
-	}
-	pt.settled = max(pt.settled, pt.base-pt.lateness)
+	pt.watermark = max(pt.watermark, pt.base-pt.lateness)
 }
 
 // recentTimes are the times of the last logs, in a ring.
@@ -164,8 +174,8 @@ func (r *recentTimes) reached() int64 {
 	}
 }
 
-// advance moves the partitions in progress. Partitions that are missing from it are dropped after a
-// while.
+// advance moves the partitions in progress. Partitions that are missing from it hold nothing back
+// after a while.
 func (t *watermarks) advance(now int64, progress []models.Progress) {
 	t.now, t.advanced = max(t.now, now), true
 	for _, pt := range t.partitions {
@@ -178,6 +188,7 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 			pt.replayed = pt.reached
 		}
 		pt.caughtUp, pt.replay, pt.seen, pt.direct, pt.ours = p.CaughtUp, p.Replay, t.now, 0, true
+		pt.gone = false
 		switch {
 		case p.Settling:
 		case p.CaughtUp && !p.At.IsZero():
@@ -204,7 +215,10 @@ func (t *watermarks) advance(now int64, progress []models.Progress) {
 			pt.seen = t.now // restored
 		}
 		if len(progress) > 0 && pt.direct == 0 && t.now-pt.seen > goneAfter && !t.shared {
-			delete(t.partitions, p)
+			pt.gone = true
+			if t.now-pt.seen > forgottenAfter {
+				delete(t.partitions, p)
+			}
 		}
 	}
 }
@@ -219,17 +233,19 @@ func (t *watermarks) alone(pt *partitionTime, logs int) {
 
 // holdsBack says whether a partition holds back the time of those who read it.
 func (t *watermarks) holdsBack(pt *partitionTime) bool {
-	return (pt.ours || !t.shared) && pt.direct == 0 ||
+	return (pt.ours || !t.shared) && pt.direct == 0 && !pt.gone ||
 		pt.direct > 0 && t.entries-pt.direct < quietAfter
 }
 
 // topicsProgress is the partitions that some rules read, and the time that all of them have
 // reached.
 type topicsProgress struct {
-	topics   map[string]bool // nil for all
-	base     int64           // always when nothing is known
-	settled  int64           // the least of the partitions, and the greatest lateness
-	lateness int64
+	topics map[string]bool // nil for all
+	base   int64           // always when nothing is known
+	// of rules whose lateness follows the delays: the least watermark of the partitions, and the
+	// greatest lateness
+	watermark, lateness int64
+
 	oldest   int64
 	caughtUp bool
 	replay   bool
@@ -266,7 +282,7 @@ func topicsID(topics map[string]bool) string {
 // progressOf works out how far the partitions of some topics have come: as far as the slowest of
 // them.
 func (t *watermarks) progressOf(topics map[string]bool) topicsProgress {
-	d := topicsProgress{topics: topics, base: never, settled: never, oldest: never,
+	d := topicsProgress{topics: topics, base: never, watermark: never, oldest: never,
 		caughtUp: true}
 	for p, pt := range t.partitions {
 		if topics != nil && !topics[p.Topic] ||
@@ -276,11 +292,11 @@ func (t *watermarks) progressOf(topics map[string]bool) topicsProgress {
 		}
 		d.known = true
 		d.base, d.oldest = min(d.base, pt.base), min(d.oldest, pt.oldest)
-		d.settled, d.lateness = min(d.settled, pt.settled), max(d.lateness, pt.lateness)
+		d.watermark, d.lateness = min(d.watermark, pt.watermark), max(d.lateness, pt.lateness)
 		d.caughtUp, d.replay = d.caughtUp && pt.caughtUp, d.replay || pt.replay
 	}
 	if !d.known {
-		d.base, d.settled, d.caughtUp = always, always, false
+		d.base, d.watermark, d.caughtUp = always, always, false
 	}
 	return d
 }
