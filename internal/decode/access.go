@@ -41,7 +41,7 @@ func appendAccess(dst, b []byte) ([]byte, bool) {
 	}
 	var a accessLine
 	switch {
-	case quote > 0 && a.common(b, quote):
+	case quote > 0 && a.common(b, requestQuote(b, quote)):
 	case quote > 0 && a.balancer(b, quote):
 	case a.cloudFront(b):
 	case quote > 0 && a.haproxy(b):
@@ -131,6 +131,18 @@ func (a *accessLine) request(t []byte) {
 		return
 	}
 	a.path, a.protocol, _ = bytes.Cut(t, []byte(" "))
+}
+
+// requestQuote returns the index of the quote before the request: behind the time in brackets, for
+// Apache writes an empty user in quotes. No server writes a quote within the user as it is.
+func requestQuote(b []byte, quote int) int {
+	if b[quote-1] == ' ' && quote > 1 && b[quote-2] == ']' {
+		return quote
+	}
+	if i := bytes.Index(b[:min(len(b), 1024)], []byte(`] "`)); i > quote {
+		return i + 2
+	}
+	return quote
 }
 
 // common reads the common and combined formats, with a virtual host before or anything behind them,
@@ -275,6 +287,12 @@ func (a *accessLine) who(head []byte) {
 		head = bytes.TrimLeft(head[end+1:], " ")
 	}
 	first, rest, _ := bytes.Cut(head, []byte(" "))
+	if bytes.HasSuffix(first, []byte(",")) { // the header X-Forwarded-For
+		for last := first; bytes.HasSuffix(last, []byte(",")); {
+			last, rest, _ = bytes.Cut(rest, []byte(" "))
+		}
+		first = bytes.TrimSuffix(first, []byte(","))
+	}
 	second, tail, _ := bytes.Cut(rest, []byte(" "))
 	switch {
 	case isAddress(second) && (!isAddress(first) || bytes.Count(first, []byte(":")) == 1) &&
@@ -288,7 +306,7 @@ func (a *accessLine) who(head []byte) {
 			a.user = nil
 		}
 	}
-	a.client = withoutPort(a.client)
+	a.client, a.user = withoutPort(a.client), bytes.Trim(a.user, `"`)
 }
 
 func hasPort(t []byte) bool {

@@ -167,6 +167,7 @@ var weakLevels = []levelCandidate{
 	{"prio", scaleSyslog},
 	{"EventType", scaleAny},
 	{"info.level", scaleAny},
+	{"at", scaleNone}, // of Heroku's router
 }
 
 // sideFields are the other fields of a LogEntry.

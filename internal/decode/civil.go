@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"time"
 
 	"github.com/log-monitoring/alert-engine/internal/jsonscan"
@@ -12,6 +13,7 @@ type civil struct {
 	offset                                 int // seconds east of UTC
 	zoned                                  bool
 	abbreviation                           []byte         // of a zone, to be resolved
+	doubtful                               bool           // it may be a word of the message
 	location                               *time.Location // of a zone's name
 	unknown                                bool           // the zone is unknown
 }
@@ -291,6 +293,9 @@ func (c clock) named(t []byte) (int64, int) {
 			i++
 		}
 		i++
+		if bytes.HasPrefix(t[i:], []byte("at ")) { // November 29, 2026 at 8:04:36 AM
+			i += len("at ")
+		}
 	}
 	if i = v.clock(t, i); i == 0 {
 		return 0, 0

@@ -67,7 +67,7 @@ func (l *Log) Entry() models.LogEntry {
 // level, and that of text without one, is UNKNOWN.
 func (l *Log) namesNoLevel() bool {
 	l.findLevel()
-	if raw := trim(l.rawText()); len(raw) == 0 || raw[0] != '{' ||
+	if raw := trim(l.rawText()); l.isText || len(raw) == 0 || raw[0] != '{' ||
 		l.from[FieldLevel] != fromDefault ||
 		l.d.cfg.DefaultLevel != "" {
 		return false

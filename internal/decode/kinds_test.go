@@ -722,3 +722,96 @@ func TestWordsOfTheText(t *testing.T) {
 	f("<14>May  4 10:11:12 router system,error,critical login failure", "INFO router")
 	f("<14>May  4 10:11:12 pa-1 1,2026/05/04 10:11:12,001,TRAFFIC", "INFO pa-1")
 }
+
+// Zones in parentheses, apart from UTC, or in digits alone, and dates in words.
+func TestZonesApart(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := readOne(t, Config{}, nextDay, text, "time"); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	const morning = "2026-05-04T10:11:12Z"
+	f("May 4, 2026 at 10:11:12 AM boom", morning)
+	f("2026-05-04 07:11:12 UTC -03:00 boom", morning)
+	f("2026-05-04 07:11:12 (UTC-03:00) boom", morning)
+	f("2026-05-04 12:11:12 (CEST) boom", morning)
+	f("2026-05-04 10:11:12 (HTTP) boom", morning)
+	f("2026-05-04 18:11:12 [Asia/Shanghai] boom", morning)
+	f("2026-05-04 07:11:12 \u221203:00 boom", morning)
+	f("2026-05-04 07:11:12.000 -03 [7] LOG:  boom", morning)
+	f("2026-05-04 10:11:12 +05 delta", morning)
+	f("2026-05-04 17:11:12 WIB [7] LOG:  boom", morning)
+	f("2026-05-04 17:11:12 WIB boom", morning)
+	f("2026-05-05 10:11:12 CAT failed", "2026-05-05T10:11:12Z")
+	f(`{"time":"Mon May 04 2026 07:11:12 GMT-0300 (-03)","msg":"m"}`, morning)
+}
+
+// Levels of enums and in quotes, in pairs within a text, between dashes, and of Heroku's router.
+func TestLevelsWithin(t *testing.T) {
+	f := func(text, want string) {
+		t.Helper()
+		if got := readOne(t, Config{}, nextDay, text, "level"); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	f(`{"level":"LogLevel::Error","msg":"m"}`, "ERROR")
+	f(`{"level":"(warning)","msg":"m"}`, "WARN")
+	f(`{"level":"'error'","msg":"m"}`, "ERROR")
+	f(`[app] level=error msg=m`, "ERROR")
+	f(`prefix: time=now lvl="warn" m`, "WARN")
+	f(`level=error`, "ERROR")
+	f(`level=error;msg=m;n=1`, "ERROR")
+	f(`app_1  | {"level":"error","msg":"m"}`, "ERROR")
+	f(`INFO set level=error`, "INFO")
+	f(`GET /?level=error failed`, "UNKNOWN")
+	f(`user=ERROR failed`, "UNKNOWN")
+	f(`sublevel=error failed`, "UNKNOWN")
+	f("2026-05-04 10:11:12,345 - app - error - boom", "ERROR")
+	f("error - boom", "ERROR")
+	f("error[E0382]: borrow of moved value", "ERROR")
+	f("{error", "UNKNOWN")
+	f(`at=error code=H12 desc="Request timeout" method=GET path="/" status=503`, "ERROR")
+	f(`{"at":3,"level":"warn","msg":"m"}`, "WARN")
+	f(`{"at":3,"msg":"m"}`, "UNKNOWN")
+}
+
+// An empty user in quotes, and a list of addresses, hide neither the client nor the status.
+func TestClients(t *testing.T) {
+	f := func(line, want string) {
+		t.Helper()
+		got := readOne(t, Config{}, nextDay, line, "source_ip", "status", "user")
+		if got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	const end = ` [04/May/2026:10:11:12 +0000] "GET / HTTP/1.1" 401 5 "-" "x"`
+	f(`203.0.113.9 - ""`+end, "203.0.113.9 401")
+	f(`203.0.113.9 - "ann smith"`+end, "203.0.113.9 401 ann smith")
+	f(`203.0.113.9, 10.0.0.1, 10.0.0.2 - ann`+end, "203.0.113.9 401 ann")
+	const wrapped = `{"log":%q}`
+	f(
+		fmt.Sprintf(
+			wrapped,
+			`http 2026-05-04T10:11:12.382123Z app/lb/1 203.0.113.9:5000 10.0.0.1:80 0.1 `+
+				`0.2 0.3 502 502 0 29 "GET http://shop.example:80/pay HTTP/1.1" "curl/8" - -`,
+		),
+		"203.0.113.9 502",
+	)
+	f(
+		fmt.Sprintf(
+			wrapped,
+			"05/04-10:11:12.382123  [**] [1:2010935:3] ET SCAN x [**] [Priority: 2] "+
+				"{TCP} 203.0.113.9:44 -> 10.0.0.1:14",
+		),
+		"203.0.113.9",
+	)
+	f(
+		fmt.Sprintf(
+			wrapped,
+			"2026-05-04\t10:11:12\tFRA1\t29\t203.0.113.9\tGET\td1.example\t/pay\t503\t"+
+				"-\tcurl\t-\t-\tError\tid\td1.example\thttps\t9\t0.001\t-",
+		),
+		"203.0.113.9 503",
+	)
+}

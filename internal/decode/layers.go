@@ -327,7 +327,8 @@ func opens(t []byte, flags uint8) bool {
 				(bytes.IndexByte(t[1:4], '.') >= 0 || bytes.IndexByte(t[1:5], ':') >= 0) {
 				return true
 			}
-			return len(t) > 20 && t[4] == '-' && t[10] == 'T' || len(t) > 20 && t[10] == '.'
+			return len(t) > 20 && (t[4] == '-' && (t[10] == 'T' || t[10] == '\\') || t[10] == '.' ||
+				t[2] == '/' && t[5] == '-') // CloudFront; Squid; Snort
 		case opensKlog:
 			if jsonscan.Digits(t[1:5]) == 4 {
 				return true
@@ -380,10 +381,9 @@ var classes = func() (c [256]uint8) {
 	for _, b := range []byte("IWE") {
 		c[b] = opensKlog
 	}
-	for _, b := range []byte("CLJFMASONDGPHT:t") {
+	for _, b := range []byte("CLJFMASONDGPH:hgw") {
 		c[b] = opensWord
 	}
-	c['F'] = opensWord
 	return c
 }()
 
@@ -409,6 +409,9 @@ func opensWordFormat(t []byte) bool {
 		return string(t[:4]) == "Dec " || string(t[:5]) == "DELET"
 	case 'O':
 		return string(t[:4]) == "Oct " || string(t[:5]) == "OPTIO"
+	case 'h', 'g', 'w': // a load balancer of AWS: http 2026-05-04T10:11:12Z
+		i := bytes.IndexByte(t[:min(len(t), 6)], ' ')
+		return i > 0 && len(t) > i+20 && t[i+5] == '-' && t[i+11] == 'T'
 	case 'J', 'M', 'A', 'S', 'N':
 		return t[3] == ' ' && startsMonth(t)
 	}

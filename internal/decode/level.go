@@ -56,7 +56,7 @@ func wordLevel(arena, word []byte) (level, []byte) {
 	if bytes.IndexByte(word, 0x1b) >= 0 {
 		word = appendPlain(nil, word)
 	}
-	if i := bytes.LastIndexByte(word, '.'); i > 0 && len(word) < 40 { // LogLevel.ERROR
+	if i := bytes.LastIndexAny(word, ".:"); i > 0 && len(word) < 40 { // LogLevel.ERROR
 		if l, _ := wordLevel(nil, word[i+1:]); l.severity > 0 {
 			return l, arena
 		}
@@ -110,9 +110,13 @@ func enumLevel(word []byte) level {
 	return level{}
 }
 
-// isAround says whether a character may stand around a level without being a part of it.
+// isAround reports whether a character may stand around a level without being a part of it.
 func isAround(c byte) bool {
-	return c <= ' ' || c == '[' || c == ']' || c == '<' || c == '>' || c == ':'
+	switch c {
+	case '[', ']', '<', '>', '(', ')', ':', ',', ';', '"', '\'':
+		return true
+	}
+	return c <= ' '
 }
 
 // knownLevel is the level of a word in lower case, or the zero level.
@@ -202,6 +206,7 @@ const (
 	scaleInsights
 	scaleWindows  // 1 to 5, from critical to verbose
 	scalePriority // a priority of syslog, facility and severity in one
+	scaleNone     // numbers are no levels
 	// a number under the key "severity": Google's 100 to 800, OpenTelemetry's, or syslog's
 	scaleSeverity
 )
@@ -209,6 +214,8 @@ const (
 // numberLevel is the level of a number on a scale.
 func numberLevel(s scale, n int) level {
 	switch s {
+	case scaleNone:
+		return levelUnknown
 	case scaleSyslog:
 		return syslogLevel(n)
 	case scalePython:

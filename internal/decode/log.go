@@ -789,7 +789,10 @@ func (l *Log) levelOfText() level {
 	if l.isAccess || len(text) < 4 {
 		return level{}
 	}
-	return textLevel(text, l.lineHead())
+	if v := textLevel(text, l.lineHead()); v.word != nil {
+		return v
+	}
+	return pairLevel(text)
 }
 
 // levelOf finds the level in one layer; the zero level means none.

@@ -18,7 +18,7 @@ const nearText = 64
 //     but the head of the line precedes it.
 //
 // Words in quotes, paths, addresses and pairs do not count: "Terror", GET /FATAL and user=ERROR are
-// no levels.
+// no levels. See pairLevel for level=error.
 func textLevel(text []byte, h head) level {
 	if text[0] == '=' { // =ERROR REPORT==== of Erlang
 		if word, rest, _ := bytes.Cut(text[1:], []byte(" ")); bytes.HasPrefix(rest,
@@ -86,6 +86,46 @@ func textLevel(text []byte, h head) level {
 		inHead = inHead && headWord(text, start, i)
 	}
 	return mnemonicLevel(text[h.end:])
+}
+
+// maxPairs bounds the text in which a pair or member with the level is searched.
+const maxPairs = 256
+
+// pairLevel finds the level of a text that is no logfmt or JSON but holds a pair or member with the
+// level: "[app] level=error failed", `app_1 | {"level":"error"}`.
+func pairLevel(text []byte) level {
+	text = text[:min(len(text), maxPairs)]
+	mark := byte('=')
+	if bytes.Contains(text, []byte(`{"`)) {
+		mark = ':'
+	}
+	for end := 0; ; end++ {
+		n := bytes.IndexByte(text[end:], mark)
+		if n < 0 {
+			return level{}
+		}
+		end += n
+		key := bytes.TrimSuffix(text[:end], []byte(`"`))
+		start := len(key)
+		for start > 0 && (isWord(key[start-1]) || key[start-1] == '.') {
+			start--
+		}
+		before := byte(' ')
+		if start > 0 {
+			before = key[start-1]
+		}
+		if !isLevelKey(key[start:]) || before > ' ' && bytes.IndexByte([]byte(`@,;|[({"`), before) < 0 {
+			continue
+		}
+		value := bytes.TrimLeft(text[end+1:], ` "`)
+		size := 0
+		for size < len(value) && isWord(value[size]) {
+			size++
+		}
+		if l := levelWord(value[:size]); l.word != nil {
+			return l
+		}
+	}
 }
 
 // standsAlone reports whether a word is no part of a path, an address, a pair or a longer word.
@@ -183,6 +223,11 @@ func markedWord(text []byte, start, end int, inHead bool, h head) level {
 		marked = inHead
 	case after == ':', closing == ':': // libvirt has a blank before the colon
 		marked = inHead
+	case bytes.HasPrefix(text[end:], []byte(" - ")): // between dashes, or first
+		marked = inHead || h.end > 0 && bytes.HasSuffix(text[:start], []byte(" - "))
+	case after == '[': // error[E0382]: of rustc
+		code, _, ok := bytes.Cut(text[end:min(len(text), end+12)], []byte("]:"))
+		marked = inHead && ok && len(code) > 1
 	case after == ' ' && h.end > 0 && start >= h.end &&
 		len(bytes.Trim(text[h.end:start], " ]-|,")) == 0:
 		marked = word[0] >= 'a' // 2026-05-04 10:11:12 error boom

@@ -23,7 +23,7 @@ func (v *civil) zone(t []byte, i int) int {
 	}
 	if end > i && v.zoned && end+3 < len(t) && t[end] == ' ' && t[end+1] == '(' { // JavaScript
 		if close := bytes.IndexByte(t[end:min(len(t), end+60)], ')'); close > 0 &&
-			isName(t[end+2:end+close]) {
+			(isName(t[end+2:end+close]) || t[end+2]-'+' < 3) {
 			return end + close + 1
 		}
 	}
@@ -36,6 +36,13 @@ func (v *civil) zoneWord(t []byte, i int) int {
 		j++
 	}
 	if j >= len(t) {
+		return i
+	}
+	if bytes.HasPrefix(t[j:], []byte(minus)) {
+		hyphen := append([]byte("-"), t[j+len(minus):min(len(t), j+len(minus)+9)]...)
+		if n := v.offsetAt(hyphen, 0, j > i); n > 0 {
+			return j + len(minus) + n - 1
+		}
 		return i
 	}
 	switch c := t[j]; {
@@ -52,7 +59,11 @@ func (v *civil) zoneWord(t []byte, i int) int {
 		if end := v.offsetAt(t, j, j > i); end > 0 {
 			return end
 		}
-	case c == '[' && j == i: // 10:11:12[Europe/Berlin]
+	case c == '(': // 10:11:12 (UTC-03:00)
+		if end := v.inParens(t, j); end > 0 {
+			return end
+		}
+	case c == '[': // 10:11:12[Europe/Berlin]
 		n := locationName(t[j+1:])
 		if n > 0 && j+1+n < len(t) && t[j+1+n] == ']' && v.locate(t[j+1:j+1+n]) {
 			return j + n + 2
@@ -63,6 +74,30 @@ func (v *civil) zoneWord(t []byte, i int) int {
 		}
 	}
 	return i
+}
+
+// minus is the sign that ISO 8601 prefers to the hyphen.
+const minus = "\u2212"
+
+// inParens reads a zone in parentheses at t[j] and returns the index behind it, 0 for none. The
+// zone must be a known one: programs have other words in parentheses behind the time.
+func (v *civil) inParens(t []byte, j int) int {
+	size := bytes.IndexByte(t[j:min(len(t), j+48)], ')')
+	if size < 4 || t[j+1]-'A' >= 26 {
+		return 0
+	}
+	inner, name := *v, t[j+1:j+size]
+	if end := inner.zoneName(name, 0); end != len(name) || inner.unknown {
+		return 0
+	}
+	if word := inner.abbreviation; word != nil {
+		if _, known := zones[string(word)]; !known && !ambiguous(word) {
+			return 0
+		}
+	}
+	inner.doubtful = false
+	*v = inner
+	return j + size + 1
 }
 
 // offsetAt reads +0200, +02:00, +02 or, behind UTC or GMT, +2, and returns the index behind it, 0
@@ -85,7 +120,8 @@ func (v *civil) offsetAt(t []byte, i int, strict bool) int {
 		if k += n + 3; k+3 <= len(t) && t[k] == ':' && jsonscan.Digits(t[k+1:k+3]) == 2 {
 			k += 3
 		}
-	case n == 2 && !strict || n == 2 && number(t[k:k+2]) == 0:
+	case n == 2 && (!strict || number(t[k:k+2]) == 0 || bytes.HasPrefix(t[k+2:], []byte(" ["))):
+		// PostgreSQL writes -03 [7] of zones without an abbreviation
 		hours = number(t[k : k+2])
 		k += 2
 	default:
@@ -115,6 +151,11 @@ func (v *civil) zoneName(t []byte, j int) int {
 		if k := v.offsetAt(t, end, false); k > 0 { // UTC+02:00
 			return k
 		}
+		if end+4 < len(t) && t[end] == ' ' && t[end+4] == ':' { // UTC +02:00
+			if k := v.offsetAt(t, end+1, true); k > 0 {
+				return k
+			}
+		}
 		if end+1 < len(t) && (t[end] == '+' || t[end] == '-') && t[end+1]-'0' <= 9 { // GMT+2
 			if k := jsonscan.Digits(t[end+1 : min(len(t), end+3)]); end+1+k == len(t) ||
 				!isWord(t[end+1+k]) {
@@ -134,6 +175,7 @@ func (v *civil) zoneName(t []byte, j int) int {
 			return 0
 		}
 		v.abbreviation = word
+		v.doubtful = wordZones[string(word)] && end+1 < len(t) && t[end] == ' ' && isWord(t[end+1])
 		return end
 	}
 	if n := locationName(t[j:]); n > 0 {
@@ -165,11 +207,10 @@ func (c clock) abbreviated(v *civil) bool {
 		plain := *v
 		plain.abbreviation = nil
 		v.offset, v.zoned = minutes*60, true
-		// a rare abbreviation may be a word of the message
-		if _, common := commonZones[string(word)]; !common && c.record > 0 {
+		if v.doubtful && c.record > 0 {
 			zoned := *v
 			zoned.abbreviation = nil
-			if a, b := c.nanos(&zoned), c.nanos(&plain); !c.near(a) && c.near(b) {
+			if a, b := c.nanos(&zoned), c.nanos(&plain); c.near(b) && (!c.near(a) || b > a) {
 				v.offset, v.zoned = 0, false
 			}
 		}
@@ -201,14 +242,11 @@ func ambiguous(word []byte) bool {
 	return false
 }
 
-// commonZones are the abbreviations that no message begins with.
-var commonZones = map[string]bool{
-	"EST": true, "EDT": true, "CST": true, "CDT": true, "MST": true, "MDT": true, "PST": true,
-	"PDT": true, "CET": true, "CEST": true,
-	"EET": true, "EEST": true, "WEST": true, "MSK": true, "JST": true, "KST": true, "AEST": true,
-	"AEDT": true, "NZST": true, "NZDT": true,
-	"HST": true, "AKST": true, "AKDT": true, "BRT": true, "SGT": true, "HKT": true, "PKT": true,
-	"SAST": true, "ACST": true, "AWST": true,
+// wordZones are the abbreviations with which a message may begin, too.
+var wordZones = map[string]bool{
+	"MET": true, "MEST": true, "WET": true, "ICT": true, "WIT": true, "CAT": true, "EAT": true,
+	"WAT": true, "ART": true, "COT": true, "PET": true, "VET": true, "BOT": true, "MSD": true,
+	"MYT": true, "NDT": true, "NST": true, "CLT": true, "PHT": true,
 }
 
 // zones are the zones that are known by their abbreviation, in minutes east of UTC: those of RFC
