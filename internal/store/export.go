@@ -27,7 +27,7 @@ func (s *Store) Export() (*Export, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.noteMerge()
-	if s.closed || s.full || s.merging != nil || s.exporting {
+	if s.closed || s.full || s.merging != nil || s.copying {
 		return nil, ErrBusy
 	}
 	if s.file != nil {
@@ -35,7 +35,7 @@ func (s *Store) Export() (*Export, error) {
 		s.file = nil
 		s.log++
 	}
-	s.exporting = true
+	s.copying = true
 	return &Export{
 		Positions: maps.Clone(s.positions), History: s.outbox.all(),
 		store: s, snapshot: s.snapshot, last: s.log - 1,
@@ -55,34 +55,28 @@ func (x *Export) Each(each func(key, value []byte) error) error {
 func (x *Export) Close() {
 	x.store.mu.Lock()
 	defer x.store.mu.Unlock()
-	x.store.exporting = false
+	x.store.copying = false
 }
 
 // Import replaces everything in the store by what state puts, as one commit: when it fails, the
-// store is as it was. Each key is put once. No transition waits for delivery afterwards.
+// store is as it was. Each key is put once. No transition waits for delivery afterwards. Checkpoints
+// are neither begun nor committed meanwhile; state may take its time, since the store is not locked
+// while it reads.
 func (s *Store) Import(
 	positions map[Source]Position,
 	history []models.Alert,
 	state func(put func(key, value []byte) error) error,
 ) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed || s.exporting {
-		return ErrBusy
-	}
-	s.awaitMerge()
-	if s.file != nil {
-		s.file.Close()
-		s.file = nil
-		s.log++
-	}
 	outbox := newOutbox(s.opts.OutboxBytes, s.opts.History, s.metrics)
 	if err := outbox.append(history); err != nil {
 		return fmt.Errorf("import checkpoint: %w", err)
 	}
 	outbox.ack(outbox.next - 1)
 	outbox.release()
-	number, commit := s.log, s.commits+1
+	number, commit, err := s.beginImport()
+	if err != nil {
+		return err
+	}
 	meta := &frames{}
 	appendPositions(meta, positions)
 	outbox.appendAll(meta)
@@ -92,6 +86,9 @@ func (s *Store) Import(
 		}
 		return state(func(key, value []byte) error { return w.put(opPut, key, value) })
 	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.copying = false
 	if err != nil {
 		return hint(fmt.Errorf("import checkpoint: %w", err), s.dir)
 	}
@@ -102,6 +99,23 @@ func (s *Store) Import(
 	s.log, s.logSize = number+1, 0
 	removeBefore(s.fs, s.dir, number, s.opts.Logger)
 	return nil
+}
+
+// beginImport returns the numbers of the file that an import writes, and of its commit.
+func (s *Store) beginImport() (number, commit uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || s.copying {
+		return 0, 0, ErrBusy
+	}
+	s.awaitMerge()
+	if s.file != nil {
+		s.file.Close()
+		s.file = nil
+		s.log++
+	}
+	s.copying = true
+	return s.log, s.commits + 1, nil
 }
 
 // replace makes the outbox one that holds what another does.

@@ -108,6 +108,36 @@ func TestImportIsAllOrNothing(t *testing.T) {
 	}
 }
 
+// The store answers while an import reads its source, which may take long; another import or export
+// has to wait.
+func TestStoreAnswersDuringImport(t *testing.T) {
+	b := newLife(mustOpen(t, newMemory(), Options{}))
+	if err := b.commit(); err != nil {
+		t.Fatal(err)
+	}
+	err := b.store.Import(nil, nil, func(put func(key, value []byte) error) error {
+		if !b.store.mu.TryLock() {
+			return errors.New("the store is locked")
+		}
+		b.store.mu.Unlock()
+		if _, err := b.store.Export(); !errors.Is(err, ErrBusy) {
+			t.Errorf("an export meanwhile: %v", err)
+		}
+		if err := b.store.Import(nil, nil, nil); !errors.Is(err, ErrBusy) {
+			t.Errorf("an import meanwhile: %v", err)
+		}
+		return put([]byte("k"), []byte("v"))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if x, err := b.store.Export(); err != nil {
+		t.Errorf("an export after it: %v", err)
+	} else {
+		x.Close()
+	}
+}
+
 // A source of an import that fails halfway changes nothing.
 func TestImportFails(t *testing.T) {
 	b := newLife(mustOpen(t, newMemory(), Options{}))

@@ -18,7 +18,7 @@ type merged struct {
 // during one merge, and all in all each byte of state is written about three times.
 func (s *Store) mergeIfDue() {
 	s.noteMerge()
-	if s.merging != nil || s.exporting || s.file == nil ||
+	if s.merging != nil || s.copying || s.file == nil ||
 		s.logSize < max(s.opts.LogBytes, s.snapshotSize/2) {
 		return
 	}

@@ -72,9 +72,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit and Load;
-// the other methods may be called by any number of goroutines meanwhile, and those of the outbox
-// (Pending, Changed, Ack, History) never wait for the disk.
+// Store is an open checkpoint directory. One goroutine at a time may use Begin, Commit, Load and
+// Import; the other methods may be called by any number of goroutines meanwhile, and those of the
+// outbox (Pending, Changed, Ack, History) never wait for the disk.
 type Store struct {
 	dir     string
 	fs      filesystem
@@ -99,7 +99,7 @@ type Store struct {
 	logSize      int64       // of all logs since the last attempt to merge them
 	merging      chan merged // yields the outcome of the running merge; nil when none is running
 	mergeErr     error
-	exporting    bool // an export reads the files
+	copying      bool // an export reads the files, or an import writes one
 }
 
 // Open opens the directory, makes it if need be, and locks it. What it finds there is verified; a
